@@ -1,0 +1,63 @@
+# The front door. Python >= 3.11 is all that must be there; everything else is fetched by name and hash.
+PYTHON ?= python3
+BIN := .venv/bin
+export OMP_NUM_THREADS = 1
+export OPENBLAS_NUM_THREADS = 1
+
+.PHONY: help demo test check format bench evaluate soak fuzz up down lock clean
+
+help: ## list the targets
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+demo: .venv/runtime ## the main job: recordings -> HTTP -> Cassandra -> Spark -> models -> answers
+	@$(BIN)/muvr demo
+
+test: .venv/dev ## every test, real Cassandra and real Spark included
+	@$(BIN)/pytest
+
+check: .venv/dev ## format, lint, types, import fences, docs
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/lint-imports --no-logo
+	@$(BIN)/basedpyright
+
+format: .venv/dev ## rewrite the code in the house format
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+bench: .venv/dev ## benchmarks beside their peers; NAME=ingest for one
+	@$(BIN)/python -m bench $(NAME)
+
+evaluate: .venv/runtime ## the recognition protocols: build/evaluate.json and a page
+	@$(BIN)/muvr evaluate
+
+soak: .venv/dev ## kill -9 of node and service under load: nothing lost, doubled, altered
+	@$(BIN)/python -m bench soak
+
+fuzz: .venv/dev ## hostile requests from the OpenAPI document and into the decoders
+	@$(BIN)/python -m bench fuzz
+
+up: .venv/runtime ## node and service in the background
+	@$(BIN)/muvr up
+
+down: .venv/runtime ## stop both; the data stays
+	@$(BIN)/muvr down
+
+lock: .venv/dev ## resolve the locks again from pyproject.toml (versions and hashes only)
+	@sh locks/relock.sh
+
+.venv/bootstrap: locks/bootstrap.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Muvr needs Python 3.11 or newer; this is " + sys.version.split()[0] + ". Name another: make PYTHON=python3.12")'
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --quiet --require-hashes --requirement locks/bootstrap.txt
+	@touch $@
+
+.venv/runtime: .venv/bootstrap locks/runtime.txt pyproject.toml
+	@echo "Installing the locked environment (about a minute the first time) ..."
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-build-isolation --require-hashes --requirement locks/runtime.txt
+	@$(BIN)/python locks/link.py
+	@touch $@
+
+.venv/dev: .venv/runtime locks/dev.txt
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-build-isolation --require-hashes --requirement locks/dev.txt
+	@touch $@

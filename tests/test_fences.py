@@ -1,0 +1,54 @@
+"""The fences between the rooms: kept as they stand, and each one breaks when it is crossed."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+CHECKOUT = Path(__file__).resolve().parents[1]
+ROOMS = ("schemas", "models", "store", "ingest", "pipelines", "api", "muvr")
+
+
+def lint_imports(folder: Path) -> subprocess.CompletedProcess[str]:
+    command = Path(sys.executable).parent / "lint-imports"
+    return subprocess.run(
+        [command, "--no-cache"], cwd=folder, capture_output=True, text=True, check=False
+    )
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Path:
+    for room in ROOMS:
+        shutil.copytree(
+            CHECKOUT / room, tmp_path / room, ignore=shutil.ignore_patterns("__pycache__")
+        )
+    shutil.copy(CHECKOUT / "pyproject.toml", tmp_path)
+    return tmp_path
+
+
+def test_the_rooms_keep_their_fences(copy: Path):
+    result = lint_imports(copy)
+    assert result.returncode == 0, result.stdout
+
+
+@pytest.mark.parametrize(
+    ("room", "statement"),
+    [
+        ("models", "import store.database"),
+        ("models", "import httpx"),
+        ("schemas", "import models.codec"),
+        ("store", "import ingest"),
+        ("ingest", "import cassandra.cluster"),
+        ("api", "import pyspark"),
+        ("api", "import pipelines"),
+        ("pipelines", "import api"),
+        ("pipelines", "import ingest"),
+    ],
+)
+def test_a_forbidden_import_breaks_a_fence(copy: Path, room: str, statement: str):
+    (copy / room / "trespass.py").write_text(f"{statement}\n")
+    result = lint_imports(copy)
+    assert result.returncode != 0
+    assert "trespass" in result.stdout
