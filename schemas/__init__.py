@@ -1,0 +1,1 @@
+"""What crosses a boundary: wire formats, events, rows, settings and errors."""

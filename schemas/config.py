@@ -1,0 +1,218 @@
+"""conf.yaml as a frozen type: read once, at a door, and passed on.
+
+Source of a value, strongest first: environment (`MUVR_API__PORT=9000`), conf.yaml, the default.
+"""
+
+import difflib
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from schemas.errors import BadConfig
+
+PREFIX = "MUVR_"
+
+
+class Section(BaseModel):
+    """A part of conf.yaml: immutable, unknown keys refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Paths(Section):
+    """Folders. Relative ones lie under the folder of conf.yaml."""
+
+    data: Path = Path("build/node")
+    jars: Path = Path("~/.cache/muvr/jars")
+    datasets: Path = Path("~/.cache/muvr/datasets")
+    gym: Path = Path("../shared/data/gym_imu")
+    run: Path = Path("build/run")
+    secrets: Path = Path("build/secrets")
+    reports: Path = Path("build")
+
+
+class Cassandra(Section):
+    """How to reach Cassandra, and the embedded node when there is no outside cluster."""
+
+    embedded: bool = True
+    contact_points: tuple[str, ...] = ()
+    port: int = Field(default=9042, ge=1, le=65535)
+    storage_port: int = Field(default=7000, ge=1, le=65535)
+    jmx_port: int = Field(default=7199, ge=1, le=65535)
+    local_dc: str = "datacenter1"
+    keyspace: str = Field(default="muvr", pattern=r"^[a-z][a-z0-9_]{0,46}$")
+    replication: int = Field(default=1, ge=1, le=9)
+    consistency: str = "LOCAL_QUORUM"
+    username: str = ""
+    tls_ca: str = ""
+    heap_mb: int = Field(default=768, ge=256)
+    commitlog_window_ms: int = Field(default=5, ge=1, le=1000)
+    request_timeout_s: float = Field(default=10.0, gt=0)
+
+    @field_validator("contact_points", mode="before")
+    @classmethod
+    def _split_contact_points(cls, value: object) -> object:
+        """An environment override is one text with commas."""
+        return [p for p in value.split(",") if p] if isinstance(value, str) else value
+
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """Contact points, the loopback address when the node is our own."""
+        return self.contact_points or ("127.0.0.1",)
+
+    @property
+    def own_node(self) -> bool:
+        """Whether Muvr starts the node itself."""
+        return self.embedded and not self.contact_points
+
+
+class Spark(Section):
+    """Where Spark runs and how large its pieces are."""
+
+    master: str = "local[2]"
+    deploy_mode: str = "client"
+    archive: str = ""
+    executors: int = Field(default=2, ge=1)
+    driver_memory_mb: int = Field(default=2048, ge=512)
+    executor_memory_mb: int = Field(default=2048, ge=512)
+    cores: int = Field(default=2, ge=1)
+    split_mb: int = Field(default=64, ge=1)
+    batch_rows: int = Field(default=512, ge=1)
+
+
+class Api(Section):
+    """The HTTP service."""
+
+    host: str = "127.0.0.1"
+    port: int = Field(default=8080, ge=1, le=65535)
+    workers: int = Field(default=1, ge=1)
+    model_cache_mb: int = Field(default=64, ge=1)
+    pointer_ttl_s: float = Field(default=2.0, ge=0)
+    request_timeout_s: float = Field(default=30.0, gt=0)
+    body_timeout_s: float = Field(default=15.0, gt=0)
+    idle_timeout_s: int = Field(default=30, ge=1)
+    connections: int = Field(default=2000, ge=1)
+    access_log: bool = True
+    public_page: bool = True
+
+
+class Auth(Section):
+    """Tokens."""
+
+    access_minutes: float = Field(default=15, gt=0)
+    refresh_days: float = Field(default=90, gt=0)
+    issuer: str = "muvr"
+    outside_jwks: str = ""
+    outside_issuer: str = ""
+    outside_audience: str = "muvr"
+
+
+class Limits(Section):
+    """Caps that hold for every client."""
+
+    body_mb: float = Field(default=1.0, gt=0)
+    decoded_mb: float = Field(default=4.0, gt=0)
+    chunk_samples: int = Field(default=8192, ge=1)
+    clock_past_days: int = Field(default=400, ge=1)
+    clock_future_days: int = Field(default=1, ge=0)
+    requests_per_minute: int = Field(default=6000, ge=1)
+    logins_per_minute: int = Field(default=60, ge=1)
+    samples_per_day: int = Field(default=50_000_000, ge=1)
+    dead_letters_per_user: int = Field(default=1000, ge=1)
+
+
+class Training(Section):
+    """What every training run shares."""
+
+    cutoff_share: float = Field(default=0.7, gt=0, lt=1)
+    newest_sets: int = Field(default=200, ge=2)
+    seed: int = 1
+    gate_margin: float = Field(default=0.01, ge=0, le=1)
+
+
+class Config(Section):
+    """All settings.
+
+    >>> Config().cassandra.hosts
+    ('127.0.0.1',)
+    """
+
+    paths: Paths = Paths()
+    cassandra: Cassandra = Cassandra()
+    spark: Spark = Spark()
+    api: Api = Api()
+    auth: Auth = Auth()
+    limits: Limits = Limits()
+    training: Training = Training()
+
+
+def load_config(path: Path, environment: Mapping[str, str] | None = None) -> Config:
+    """Read conf.yaml and its overrides.
+
+    Args:
+        path: the file; its folder is the root of relative paths.
+        environment: variables to look for overrides in; the process's own by default.
+
+    Raises:
+        BadConfig: an unknown key (the nearest known one is named), a wrong value, bad YAML.
+    """
+    values = _parse(path)
+    for section, key, text in _overrides(os.environ if environment is None else environment):
+        values.setdefault(section, {})[key] = text
+    _refuse_unknown(values, path)
+    try:
+        config = Config.model_validate(values)
+    except ValidationError as problem:
+        first = problem.errors()[0]
+        field = ".".join(str(part) for part in first["loc"])
+        raise BadConfig(
+            f"{path}: {field} = {first['input']!r}: {first['msg']}",
+            field=field,
+            value=first["input"],
+        ) from problem
+    return config.model_copy(update={"paths": _absolute(config.paths, path.resolve().parent)})
+
+
+def _parse(path: Path) -> dict[str, Any]:
+    try:
+        values: Any = yaml.safe_load(path.read_text()) or {}
+    except (OSError, yaml.YAMLError) as problem:
+        raise BadConfig(f"{path} cannot be read: {problem}", field=str(path)) from problem
+    if not isinstance(values, dict) or not all(isinstance(v, dict) for v in values.values()):
+        raise BadConfig(f"{path} must hold sections of keys, such as `api:` with `port: 8080`")
+    return values
+
+
+def _overrides(environment: Mapping[str, str]) -> list[tuple[str, str, str]]:
+    """`MUVR_API__PORT=1` as ("api", "port", "1")."""
+    found: list[tuple[str, str, str]] = []
+    for name, text in sorted(environment.items()):
+        section, separator, key = name.removeprefix(PREFIX).lower().partition("__")
+        if name.startswith(PREFIX) and separator:
+            found.append((section, key, text))
+    return found
+
+
+def _refuse_unknown(values: Mapping[str, Mapping[str, Any]], path: Path) -> None:
+    sections = Config.model_fields
+    for section, keys in values.items():
+        if section not in sections:
+            raise _unknown(path, section, list(sections))
+        known = getattr(Config(), section).__class__.model_fields
+        for key in keys:
+            if key not in known:
+                raise _unknown(path, f"{section}.{key}", [f"{section}.{k}" for k in known])
+
+
+def _unknown(path: Path, key: str, known: list[str]) -> BadConfig:
+    near = difflib.get_close_matches(key, known, n=1, cutoff=0.0)[0]
+    return BadConfig(f"{path}: unknown key `{key}`; did you mean `{near}`?", field=key, value=key)
+
+
+def _absolute(paths: Paths, root: Path) -> Paths:
+    fields = {name: root / Path(value).expanduser() for name, value in paths}
+    return Paths(**fields)

@@ -1,0 +1,246 @@
+"""Every error of Muvr, named for its situation.
+
+    MuvrError
+    ├── BadInput            the sender must change what it sent          (4xx)
+    │   ├── BadChunk, BadEvent, BadConfig, BadSamples ...
+    ├── NotThere            a thing that is not there, or somebody else's (404)
+    ├── Refused             known who, not allowed                        (401, 403)
+    ├── Conflict            true, but not with what is already kept       (409, 412)
+    ├── Retryable           the same call may go through later            (503)
+    ├── CannotLearn         this user's data does not carry a model       (a row with a reason)
+    └── NodeProblem         the embedded Cassandra or its surroundings
+
+The sentence of an error holds the offending value and, where there is one, the next step.
+"""
+
+
+class MuvrError(Exception):
+    """Base of all errors that Muvr raises on purpose."""
+
+
+class BadInput(MuvrError):
+    """Input that can never be accepted as it is.
+
+    Attributes:
+        field: dotted name of the offending field, or "" when the whole body is meant.
+        value: the offending value, shortened for people.
+    """
+
+    def __init__(self, sentence: str, *, field: str = "", value: object = None) -> None:
+        super().__init__(sentence)
+        self.field = field
+        self.value = value
+
+
+class BadConfig(BadInput):
+    """conf.yaml, or an override of it, holds a key or value that is not understood."""
+
+
+class BadChunk(BadInput):
+    """A chunk whose bytes do not follow section 3 of the contract."""
+
+
+class BadEvent(BadInput):
+    """A session, set, plan or profile that contradicts itself or its session."""
+
+
+class ClockSkew(BadEvent):
+    """An id or a time that lies too far from the server's clock."""
+
+
+class BadSamples(BadInput):
+    """Stored or sent sample bytes that do not decode."""
+
+
+class TooLarge(BadInput):
+    """A body over its cap, before or after decompression."""
+
+
+class BadCursor(BadInput):
+    """A cursor that this server did not sign, or not for this list."""
+
+
+class NotAcceptable(BadInput):
+    """A form of the answer was asked for that does not exist."""
+
+
+class UnsupportedMedia(BadInput):
+    """A Content-Type or Content-Encoding that is not understood."""
+
+
+class NotThere(MuvrError):
+    """A thing that is not there, or belongs to somebody else: both look alike."""
+
+
+class Deleted(NotThere):
+    """A thing that its owner deleted: its id is never used again."""
+
+
+class NoModel(NotThere):
+    """Nothing has been learned yet that could answer."""
+
+
+class NotComputedYet(NotThere):
+    """A batch result that no run has produced for this user yet."""
+
+
+class Refused(MuvrError):
+    """The caller is not allowed to do this."""
+
+
+class NotAuthenticated(Refused):
+    """No token, or one that is expired, revoked or not ours."""
+
+
+class TokenReused(NotAuthenticated):
+    """A refresh token that was replaced long ago came back: its whole login is revoked."""
+
+
+class WrongPassword(NotAuthenticated):
+    """No such user, or another password: both look alike."""
+
+
+class MissingScope(Refused):
+    """A good token that lacks the scope of the operation."""
+
+
+class Conflict(MuvrError):
+    """True in itself, but it contradicts what is already kept."""
+
+
+class NameTaken(Conflict):
+    """Somebody else has registered this name."""
+
+
+class EventConflict(Conflict):
+    """The same event id was sent with another payload."""
+
+
+class UndecidedChunks(Conflict):
+    """A chunk number holds two bodies and no list of the client decides yet."""
+
+
+class MissingChunks(Conflict):
+    """`complete` names chunks that the server does not hold.
+
+    Attributes:
+        missing: stream name to the list of missing chunk numbers.
+    """
+
+    def __init__(self, sentence: str, *, missing: dict[str, list[int]]) -> None:
+        super().__init__(sentence)
+        self.missing = missing
+
+
+class StaleRevision(Conflict):
+    """If-Match named another revision than the one that is kept."""
+
+
+class LostChampionRace(Conflict):
+    """The champion pointer was moved by somebody else since it was read."""
+
+
+class LeaseHeld(Conflict):
+    """Another process holds the lease of this job or migration."""
+
+
+class Retryable(MuvrError):
+    """The same call may go through later."""
+
+
+class OverLimit(MuvrError):
+    """More than a limit allows; the same call goes through after `retry_after_s` (429).
+
+    Attributes:
+        limit: the name of the limit, as in the RateLimit headers.
+        retry_after_s: whole seconds until it is worth trying again.
+    """
+
+    def __init__(self, sentence: str, *, limit: str, retry_after_s: int) -> None:
+        super().__init__(sentence)
+        self.limit = limit
+        self.retry_after_s = retry_after_s
+
+
+class TooSlow(MuvrError):
+    """The body did not arrive in the time it had (408)."""
+
+
+class NotReady(Retryable):
+    """The service runs, but something that it needs is missing; the sentence says what."""
+
+
+class TookTooLong(Retryable):
+    """The answer was not ready in the time it had."""
+
+
+class DatabaseAway(Retryable):
+    """Cassandra cannot be reached, or did not answer at the asked consistency."""
+
+
+class CannotLearn(MuvrError):
+    """This user's data does not carry a model; the sentence is the reason kept in the run."""
+
+
+class NotEnoughLabels(CannotLearn):
+    """Too few labelled sets or too few different exercises."""
+
+
+class BadModelBytes(MuvrError):
+    """Stored model bytes that are not what their tag says."""
+
+
+class UncertainWrite(Retryable):
+    """A conditional write timed out: it may have won. Read at SERIAL, then decide."""
+
+
+class SpanBroken(MuvrError):
+    """A Cassandra partition came out of the reader in more than one span."""
+
+
+class PlanViolated(MuvrError):
+    """A Spark plan holds a step (a shuffle, a full scan) that the job promises not to take."""
+
+
+class IncompleteRun(MuvrError):
+    """A run's rows are not all in the table: it must not go live."""
+
+
+class SchemaMismatch(MuvrError):
+    """The tables in the keyspace are not the ones this code was written for."""
+
+
+class BadMigration(SchemaMismatch):
+    """A schema file that was changed after it was applied, or that cannot be applied safely."""
+
+
+class NodeProblem(MuvrError):
+    """The embedded Cassandra, or what it stands on, is not usable."""
+
+
+class NoJava(NodeProblem):
+    """No Java 17 was found."""
+
+
+class BadJar(NodeProblem):
+    """A jar is missing or its hash is not the locked one."""
+
+
+class PortBusy(NodeProblem):
+    """Another process listens on a port that the node needs."""
+
+
+class FolderOwned(NodeProblem):
+    """Another node owns this data folder."""
+
+
+class DiskFull(NodeProblem):
+    """Too little space left for the node to start or go on."""
+
+
+class NodeFailed(NodeProblem):
+    """The node died or did not become ready; the sentence holds its last words."""
+
+
+class NotDurable(NodeProblem):
+    """The cluster would acknowledge writes that a crash could lose."""

@@ -1,0 +1,161 @@
+"""Events of recording: checked once, at the door, and kept in the journal as they came."""
+
+import re
+from datetime import datetime
+from typing import Annotated, Literal
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    field_validator,
+    model_validator,
+)
+
+from schemas.wire import UNITS
+
+STREAMS_AT_MOST = 16
+SET_HOURS_AT_MOST = 6
+STREAM_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
+
+StreamName = Annotated[str, StringConstraints(pattern=rf"^{STREAM_NAME.pattern}$")]
+Word = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)]
+Hash = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+
+
+def _only_text(value: object) -> object:
+    """Times are RFC 3339 text: a bare number would be read as seconds of the epoch."""
+    if isinstance(value, str | datetime):
+        return value
+    raise ValueError("a time must be RFC 3339 text with an offset, such as 2026-11-21T10:00:00Z")
+
+
+Time = Annotated[AwareDatetime, BeforeValidator(_only_text)]
+
+
+class Event(BaseModel):
+    """A body that a client sends: immutable, unknown keys refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class StreamDeclaration(Event):
+    """What a stream of a session is. It cannot be changed afterwards: samples rest on it."""
+
+    kind: Literal["acc", "gyro"]
+    unit: Literal["g", "m/s2", "rad/s", "deg/s"]
+    device: Word = "unknown"
+    placement: Word = "wrist"
+    side: Literal["left", "right"] | None = None
+
+    @model_validator(mode="after")
+    def _unit_of_kind(self) -> "StreamDeclaration":
+        if self.unit not in UNITS[self.kind]:
+            known = ", ".join(UNITS[self.kind])
+            raise ValueError(f"{self.unit!r} is no unit of {self.kind}: {known}")
+        return self
+
+
+class SessionOpening(Event):
+    """Opens a session, or adds streams to it. `sent_at` is stamped when the request leaves."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "started_at": "2026-11-21T10:00:00Z",
+                    "timezone": "Europe/London",
+                    "sent_at": "2026-11-21T10:00:01Z",
+                    "streams": {
+                        "acc": {
+                            "kind": "acc",
+                            "unit": "g",
+                            "device": "watch",
+                            "placement": "wrist",
+                            "side": "left",
+                        },
+                        "gyro": {
+                            "kind": "gyro",
+                            "unit": "rad/s",
+                            "device": "watch",
+                            "placement": "wrist",
+                            "side": "left",
+                        },
+                    },
+                }
+            ]
+        }
+    )
+
+    started_at: Time
+    timezone: str = Field(default="UTC", max_length=64)
+    sent_at: Time | None = None
+    plan: UUID | None = None
+    streams: dict[StreamName, StreamDeclaration] = Field(max_length=STREAMS_AT_MOST)
+
+    @field_validator("timezone")
+    @classmethod
+    def _known_zone(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (KeyError, ValueError, OSError) as problem:
+            raise ValueError(f"{value!r} is no time zone of the IANA database") from problem
+        return value
+
+
+class SetConfirmation(Event):
+    """What a person says about a set. Times are on the clock of the session's device."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "exercise": "bench press",
+                    "started_at": "2026-11-21T10:02:00Z",
+                    "ended_at": "2026-11-21T10:02:40Z",
+                    "reps": 10,
+                    "weight_kg": 60,
+                    "intensity": 0.7,
+                    "label_source": "typed",
+                }
+            ]
+        }
+    )
+
+    exercise: Word
+    started_at: Time
+    ended_at: Time
+    reps: int | None = Field(default=None, ge=0, le=10_000, strict=True)
+    weight_kg: float | None = Field(default=None, ge=0, le=2_000, strict=True)
+    intensity: float | None = Field(default=None, ge=0, le=1, strict=True)
+    label_source: Literal["typed", "accepted_guess", "corrected", "plan"] = "typed"
+
+    @model_validator(mode="after")
+    def _in_order(self) -> "SetConfirmation":
+        length_s = (self.ended_at - self.started_at).total_seconds()
+        if not 0 < length_s <= SET_HOURS_AT_MOST * 3600:
+            raise ValueError(
+                f"a set lasts more than 0 s and at most {SET_HOURS_AT_MOST} h, not {length_s} s"
+            )
+        return self
+
+
+class Completion(Event):
+    """The hashes of a session's chunks, in the order of their numbers: that is the session.
+
+    The first hash of a stream is chunk 0's, the next chunk 1's. null: no chunk has this number.
+    """
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"sent_at": "2026-11-21T11:00:00Z", "streams": {"acc": ["0" * 64]}}]
+        }
+    )
+
+    sent_at: Time | None = None
+    streams: dict[StreamName, list[Hash | None]] = Field(max_length=STREAMS_AT_MOST)

@@ -1,0 +1,70 @@
+"""Ids: UUIDv7 from clients, and the slots of the journal that follow from them."""
+
+import hashlib
+from datetime import UTC, date, datetime, timedelta
+from uuid import UUID
+
+from schemas.errors import BadEvent, ClockSkew
+
+MS_PER_DAY = 86_400_000
+
+
+def uuid7(at_ms: int, entropy: bytes) -> UUID:
+    """A UUIDv7 (RFC 9562) of a time and ten random bytes.
+
+    >>> uuid7(1_700_000_000_000, bytes(10))
+    UUID('018bcfe5-6800-7000-8000-000000000000')
+    """
+    number = (at_ms & (1 << 48) - 1) << 80 | int.from_bytes(entropy[:10], "big")
+    number = number & ~(0xF << 76) | 0x7 << 76
+    return UUID(int=number & ~(0x3 << 62) | 0x2 << 62)
+
+
+def time_us_of(id_: UUID) -> int:
+    """Microseconds since the epoch that a UUIDv7 carries (it counts milliseconds).
+
+    >>> time_us_of(uuid7(1_700_000_000_000, bytes(10)))
+    1700000000000000
+    """
+    return (id_.int >> 80) * 1000
+
+
+def day_of(id_: UUID) -> date:
+    """The UTC day that a UUIDv7 carries."""
+    return (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=time_us_of(id_))).date()
+
+
+def check_client_id(id_: UUID, field: str, now_ms: int, past_days: int, future_days: int) -> None:
+    """Refuse ids that are no UUIDv7 or lie too far from the server's clock.
+
+    Raises:
+        BadEvent: another version of UUID: it has no time.
+        ClockSkew: the id's time lies more than `past_days` back or `future_days` ahead.
+    """
+    if id_.version != 7:
+        raise BadEvent(f"{field} {id_} must be a UUIDv7", field=field, value=str(id_))
+    ahead_ms = (id_.int >> 80) - now_ms
+    if not -past_days * MS_PER_DAY <= ahead_ms <= future_days * MS_PER_DAY:
+        raise ClockSkew(
+            f"{field} {id_} lies {ahead_ms / MS_PER_DAY:+.1f} days from the server's clock; "
+            f"{-past_days:+d} to {future_days:+d} are accepted. Set the device's clock, then make "
+            "a new id.",
+            field=field,
+            value=str(id_),
+        )
+
+
+def slot(id_: UUID, *words: object) -> UUID:
+    """The one place in the journal for a decision about a thing: the same question, the same id.
+
+    A UUIDv8 (RFC 9562: "vendor-specific") from the hash of the thing's id and the words.
+
+    >>> slot(UUID(int=1), "open") == slot(UUID(int=1), "open")
+    True
+    >>> slot(UUID(int=1), "open") == slot(UUID(int=1), "delete")
+    False
+    """
+    text = "\x1f".join([str(id_), *(str(word) for word in words)])
+    number = int.from_bytes(hashlib.sha256(text.encode()).digest()[:16], "big")
+    number = number & ~(0xF << 76) | 0x8 << 76
+    return UUID(int=number & ~(0x3 << 62) | 0x2 << 62)

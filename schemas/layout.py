@@ -1,0 +1,38 @@
+"""Constants that shape keys. They are no settings: a `layout` row holds them, start-up compares."""
+
+from datetime import date
+from uuid import UUID
+
+CHUNKS_PER_PART = 128
+SHARDS = 64
+LAYOUT = {"chunks_per_part": str(CHUNKS_PER_PART), "shards": str(SHARDS), "month": "YYYY-MM"}
+
+GLOBAL_OWNER = "global"
+
+
+def part_of(seq: int) -> int:
+    """The partition of chunk `seq` within its stream.
+
+    >>> part_of(127), part_of(128)
+    (0, 1)
+    """
+    return seq // CHUNKS_PER_PART
+
+
+def shard_of(user_id: UUID) -> int:
+    """The shard of a user in the tables that are keyed by day: 0 to 63."""
+    return user_id.int % SHARDS
+
+
+def month_of(day: date) -> str:
+    """The month bucket of a day.
+
+    >>> month_of(date(2026, 11, 21))
+    '2026-11'
+    """
+    return f"{day.year:04d}-{day.month:02d}"
+
+
+def owner_of(user_id: UUID) -> str:
+    """The owner key of a user's own models."""
+    return f"u:{user_id}"

@@ -1,0 +1,18 @@
+"""How long work reports how far it is: passed in by the door that owns the terminal."""
+
+from typing import Protocol
+
+
+class Progress(Protocol):
+    """Receives how much of a named step is done."""
+
+    def step(self, what: str, done: int, total: int | None = None) -> None:
+        """Report that `done` of `total` units of `what` are done; total None when unknown."""
+        ...
+
+
+class Silent:
+    """Reports nothing."""
+
+    def step(self, what: str, done: int, total: int | None = None) -> None:
+        """Ignore the report."""

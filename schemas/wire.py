@@ -1,0 +1,46 @@
+"""Shapes of what crosses HTTP, as msgspec structs: decoded and checked in one step."""
+
+from typing import Final
+
+import msgspec
+
+KINDS = ("acc", "gyro")
+UNITS = {"acc": ("g", "m/s2"), "gyro": ("rad/s", "deg/s")}
+RATE_MIN_HZ, RATE_MAX_HZ = 1.0, 1000.0
+
+LARGEST: Final = {"g": 1000.0, "m/s2": 10_000.0, "rad/s": 1000.0, "deg/s": 60_000.0}
+"""No wrist and no sensor reaches these values: a larger one is a mistake in unit or scale."""
+
+SEQ_MAX = 1_000_000
+"""Chunk numbers end here; at 50 Hz and 512 samples that is 118 days in one session."""
+
+CHUNK_FIELDS: Final = ("v", "t0", "rate_hz", "unit", "scale", "n", "xyz")
+"""The binary form, in its canonical order; `t_ms` follows where a device is irregular.
+
+`v` 1, `t0` ns since the epoch, `rate_hz` float, `unit`, `scale` unit per count, `n` samples,
+`xyz` int16 little-endian, interleaved, 6·n bytes, `t_ms` n int offsets from t0.
+"""
+
+
+class JsonChunk(msgspec.Struct, forbid_unknown_fields=True):
+    """Contract section 3, the readable form."""
+
+    t0: str
+    rate_hz: float
+    unit: str
+    x: list[float]
+    y: list[float]
+    z: list[float]
+    v: int = 1
+    t_ms: list[int] | None = None
+
+
+class Receipt(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The bytes with this hash are durable. `quantum` is the step JSON values were kept with."""
+
+    session: str
+    stream: str
+    seq: int
+    samples: int
+    sha256: str
+    quantum: float | None = None

@@ -1,0 +1,69 @@
+"""conf.yaml: one frozen value; what is wrong stops the start and names the next step."""
+
+import re
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from schemas.config import Config, load_config
+from schemas.errors import BadConfig
+
+SHIPPED = Path(__file__).resolve().parents[2] / "conf.yaml"
+
+
+def written(folder: Path, text: str) -> Path:
+    path = folder / "conf.yaml"
+    path.write_text(text)
+    return path
+
+
+def test_the_shipped_file_holds_every_setting_with_its_default():
+    shipped = load_config(SHIPPED, {})
+    assert shipped.model_copy(update={"paths": Config().paths}) == Config()
+    keys = re.findall(r"^  (\w+):", SHIPPED.read_text(), re.MULTILINE)
+    known = [
+        key for section in Config.model_fields for key in getattr(Config(), section).model_dump()
+    ]
+    assert sorted(keys) == sorted(known)
+
+
+def test_settings_are_frozen():
+    with pytest.raises(ValidationError, match="frozen"):
+        Config().api.port = 1  # pyright: ignore[reportAttributeAccessIssue]
+
+
+def test_the_environment_overrides_the_file(tmp_path: Path):
+    path = written(tmp_path, "api: {port: 9000, workers: 3}\n")
+    config = load_config(path, {"MUVR_API__PORT": "9001", "MUVR_CASSANDRA__CONTACT_POINTS": "a,b"})
+    assert (config.api.port, config.api.workers) == (9001, 3)
+    assert config.cassandra.hosts == ("a", "b")
+    assert not config.cassandra.own_node
+
+
+@pytest.mark.parametrize(
+    ("text", "environment", "field", "says"),
+    [
+        ("api: {prot: 1}", {}, "api.prot", "did you mean `api.port`"),
+        ("apj: {port: 1}", {}, "apj", "did you mean `api`"),
+        ("{}", {"MUVR_SPARK__MASTR": "x"}, "spark.mastr", "did you mean `spark.master`"),
+        ("api: {port: 99999}", {}, "api.port", "99999"),
+        ("api: [1]", {}, "", "sections of keys"),
+    ],
+)
+def test_a_wrong_file_stops_the_start(
+    tmp_path: Path, text: str, environment: dict[str, str], field: str, says: str
+):
+    with pytest.raises(BadConfig, match=re.escape(says)) as caught:
+        load_config(written(tmp_path, text), environment)
+    assert caught.value.field == field
+
+
+def test_a_missing_file_is_named(tmp_path: Path):
+    with pytest.raises(BadConfig, match=re.escape(str(tmp_path / "none.yaml"))):
+        load_config(tmp_path / "none.yaml", {})
+
+
+def test_relative_folders_lie_beside_the_file(tmp_path: Path):
+    config = load_config(written(tmp_path, "paths: {data: here}"), {})
+    assert config.paths.data == tmp_path / "here"
