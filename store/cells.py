@@ -1,0 +1,39 @@
+"""Cells with write timestamps, as Cassandra has them, in memory: the ground of `store.memory`."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+Key = tuple[Any, ...]
+
+
+class Cells:
+    """A table: rows of cells, each with the timestamp of its write; deletions by key prefix."""
+
+    def __init__(self) -> None:
+        self._rows: dict[Key, dict[Any, tuple[int, Any]]] = {}
+        self._gone: dict[Key, int] = {}
+
+    def write(self, key: Key, values: Mapping[Any, Any], at: int) -> None:
+        """Write cells; an older write changes nothing, and at a tie the greater value stays."""
+        row = self._rows.setdefault(key, {})
+        for column, value in values.items():
+            old = row.get(column)
+            if old is None or at > old[0] or (at == old[0] and _greater(value, old[1])):
+                row[column] = (at, value)
+
+    def delete(self, prefix: Key, at: int) -> None:
+        """Delete everything under a prefix that was written at or before `at`."""
+        self._gone[prefix] = max(at, self._gone.get(prefix, 0))
+
+    def read(self, prefix: Key) -> Iterator[tuple[Key, dict[Any, Any]]]:
+        """Live rows under a prefix, ordered by key."""
+        for key in sorted((k for k in self._rows if k[: len(prefix)] == prefix), key=repr):
+            gone = max((self._gone.get(key[:n], 0) for n in range(len(key) + 1)), default=0)
+            row = {c: value for c, (at, value) in self._rows[key].items() if at > gone}
+            if row:
+                yield key, row
+
+
+def _greater(value: Any, old: Any) -> bool:
+    """Cassandra compares bytes; any order will do that is the same for everybody."""
+    return value != old and repr(value) > repr(old)

@@ -1,0 +1,202 @@
+"""One connection to Cassandra: prepared statements, rows awaited whole, errors with a meaning.
+
+Repositories are written once, asynchronously; a command or a job that has no event loop uses
+`asyncio.run`, and the few synchronous places (migrations, doctor) `Database.execute`.
+"""
+
+import asyncio
+import ssl
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from cassandra import (
+    ConsistencyLevel,
+    DriverException,
+    OperationTimedOut,
+    RequestExecutionException,
+    Unavailable,
+    WriteTimeout,
+)
+from cassandra.auth import PlainTextAuthProvider
+from cassandra.cluster import (
+    EXEC_PROFILE_DEFAULT,
+    Cluster,
+    ExecutionProfile,
+    NoHostAvailable,
+    ResponseFuture,
+    Session,
+)
+from cassandra.policies import (
+    DCAwareRoundRobinPolicy,
+    ExponentialReconnectionPolicy,
+    TokenAwarePolicy,
+)
+from cassandra.query import PreparedStatement
+
+from schemas.config import Cassandra
+from schemas.errors import DatabaseAway, UncertainWrite
+
+AWAY = (NoHostAvailable, OperationTimedOut, Unavailable, RequestExecutionException)
+
+FETCH_ROWS = 200
+"""Rows in a page: rows carry samples, and the default of 5,000 is more than a node's heap."""
+
+Row = Any
+"""A named tuple of the selected columns: the driver builds its type from the answer."""
+
+
+class Statement(NamedTuple):
+    """A CQL text with its values, for batches and bulk runs."""
+
+    cql: str
+    values: Sequence[object] = ()
+
+
+class Database:
+    """A keyspace of a cluster. Create it after a fork: the driver owns threads."""
+
+    def __init__(self, cluster: Cluster, session: Session) -> None:
+        self._cluster = cluster
+        self._session = session
+        self._prepared: dict[str, PreparedStatement] = {}
+
+    def execute(self, cql: str, values: Sequence[object] = ()) -> list[Row]:
+        """Run one statement and return its rows.
+
+        Raises:
+            DatabaseAway: no answer at the asked consistency.
+            UncertainWrite: a conditional write timed out: read at SERIAL, then decide.
+        """
+        try:
+            if values:
+                return list(self._session.execute(self._bind(cql, values)))
+            return list(self._session.execute(cql))
+        except AWAY as problem:
+            raise meaning(problem) from problem
+
+    async def run(self, cql: str, values: Sequence[object] = ()) -> list[Row]:
+        """Run one prepared statement without blocking the event loop; all pages, as rows.
+
+        Raises:
+            DatabaseAway: no answer at the asked consistency.
+            UncertainWrite: a conditional write timed out: read at SERIAL, then decide.
+        """
+        loop = asyncio.get_running_loop()
+        try:
+            bound = self._prepared.get(cql)
+            if bound is None:  # preparing blocks on the network: once per statement, off the loop
+                bound = await loop.run_in_executor(None, self._prepare, cql)
+            return await _rows(self._session.execute_async(bound.bind(values)), loop)
+        except AWAY as problem:
+            raise meaning(problem) from problem
+
+    async def run_all(self, statements: Sequence[Statement], *, at_once: int = 64) -> None:
+        """Run many independent statements, a bounded number at a time."""
+        gate = asyncio.Semaphore(at_once)
+
+        async def one(statement: Statement) -> None:
+            async with gate:
+                await self.run(statement.cql, statement.values)
+
+        await asyncio.gather(*(one(statement) for statement in statements))
+
+    async def applied(self, cql: str, values: Sequence[object] = ()) -> bool:
+        """Run a conditional statement (`IF …`) and tell whether it was applied."""
+        return bool((await self.run(cql, values))[0][0])
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._cluster.shutdown()
+
+    def _prepare(self, cql: str) -> PreparedStatement:
+        prepared = self._session.prepare(cql)
+        # Every plain statement of ours may be repeated: writes carry their own timestamp or are
+        # immutable. A conditional one may not: its repeat would see its own first try.
+        prepared.is_idempotent = " IF " not in f" {cql} "
+        self._prepared[cql] = prepared
+        return prepared
+
+    def _bind(self, cql: str, values: Sequence[object]) -> object:
+        return (self._prepared.get(cql) or self._prepare(cql)).bind(values)
+
+
+async def _rows(response: ResponseFuture, loop: asyncio.AbstractEventLoop) -> list[Row]:
+    """Await every page: iterating a paged result would block the loop on the next page."""
+    done: asyncio.Future[None] = loop.create_future()
+    rows: list[Row] = []
+
+    def settle(problem: BaseException | None) -> None:
+        if done.done():
+            return
+        if problem is None:
+            done.set_result(None)
+        else:
+            done.set_exception(problem)
+
+    def page(found: list[Row] | None) -> None:
+        rows.extend(found or ())
+        if response.has_more_pages:
+            response.start_fetching_next_page()
+        else:
+            loop.call_soon_threadsafe(settle, None)
+
+    response.add_callbacks(page, lambda problem: loop.call_soon_threadsafe(settle, problem))
+    await done
+    return rows
+
+
+def meaning(problem: BaseException) -> DatabaseAway | UncertainWrite:
+    """The driver's error as one of ours."""
+    if isinstance(problem, WriteTimeout) and problem.write_type == 5:  # CAS
+        return UncertainWrite(f"Cassandra did not say whether a conditional write won: {problem}")
+    return DatabaseAway(f"Cassandra did not answer: {type(problem).__name__}: {problem}")
+
+
+def connect(
+    settings: Cassandra, *, keyspace: str | None, password_file: Path | None = None
+) -> Database:
+    """Connect to the cluster that the settings name.
+
+    Args:
+        settings: hosts, port, data centre, consistency.
+        keyspace: None before the keyspace exists (migrations only).
+        password_file: read when `settings.username` is set.
+
+    Raises:
+        DatabaseAway: nobody answers there.
+    """
+    profile = ExecutionProfile(
+        load_balancing_policy=TokenAwarePolicy(DCAwareRoundRobinPolicy(settings.local_dc)),
+        consistency_level=getattr(ConsistencyLevel, settings.consistency),
+        serial_consistency_level=ConsistencyLevel.LOCAL_SERIAL,
+        request_timeout=settings.request_timeout_s,
+    )
+    cluster = Cluster(
+        settings.hosts,
+        port=settings.port,
+        protocol_version=5,
+        # The driver's own policy waits up to ten minutes: a node is back in five seconds.
+        reconnection_policy=ExponentialReconnectionPolicy(0.5, 2.0),
+        compression=False,  # negotiated silently where lz4 is there; sample bytes are dense
+        execution_profiles={EXEC_PROFILE_DEFAULT: profile},
+        ssl_context=ssl.create_default_context(cafile=settings.tls_ca) if settings.tls_ca else None,
+        auth_provider=_auth(settings, password_file),
+    )
+    try:
+        session = cluster.connect(keyspace)
+        session.default_fetch_size = FETCH_ROWS
+        return Database(cluster, session)
+    except (NoHostAvailable, DriverException) as problem:
+        cluster.shutdown()
+        hosts = ", ".join(settings.hosts)
+        raise DatabaseAway(
+            f"No Cassandra answers at {hosts} port {settings.port}: {problem}. "
+            "Start the embedded node with `muvr up`, or check cassandra.contact_points."
+        ) from problem
+
+
+def _auth(settings: Cassandra, password_file: Path | None) -> PlainTextAuthProvider | None:
+    if not settings.username or password_file is None:
+        return None
+    return PlainTextAuthProvider(settings.username, password_file.read_text().strip())

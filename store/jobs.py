@@ -1,0 +1,337 @@
+"""Runs of jobs: their rows, their leases, and up to when their inputs were read."""
+
+import asyncio
+import json
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from schemas.errors import LeaseHeld, UncertainWrite
+from schemas.layout import SHARDS, shard_of
+from store.database import Database, Row, Statement
+
+READ_RUN = (
+    "SELECT family, run_id, status, started_at, heartbeat_at, finished_at, inputs, counts, "
+    "metrics, reasons FROM job_runs WHERE family = ? "
+)
+
+
+class JobRun(NamedTuple):
+    """One run of one family's job; the four last fields are JSON objects."""
+
+    family: str
+    run_id: UUID
+    status: str
+    started_at: datetime
+    heartbeat_at: datetime | None
+    finished_at: datetime | None
+    inputs: Mapping[str, object]
+    counts: Mapping[str, int]
+    metrics: Mapping[str, object]
+    reasons: Mapping[str, int]
+
+
+class UserOutcome(NamedTuple):
+    """What a run came to for one user and input layout."""
+
+    user_id: UUID
+    model_id: str
+    status: str
+    reason: str
+    version: str
+    metrics: str
+
+
+class SetRevision(NamedTuple):
+    """What decides whether a set was changed since a model was learned from it."""
+
+    set_id: UUID
+    revision: int
+    exercise: str
+    started_at: datetime
+
+
+class LiveRun(NamedTuple):
+    """Which run of a batch family readers see."""
+
+    family: str
+    run_id: UUID
+    previous_run_id: UUID | None
+    as_of: datetime
+    metrics: Mapping[str, object]
+
+
+class JobRuns:
+    """Rows of `job_runs` and `job_run_users`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def start(
+        self, family: str, run_id: UUID, inputs: Mapping[str, object], at: datetime
+    ) -> None:
+        """Record that a run began."""
+        await self._database.run(
+            "INSERT INTO job_runs (family, run_id, status, started_at, heartbeat_at, inputs) "
+            "VALUES (?, ?, 'running', ?, ?, ?)",
+            (family, run_id, at, at, _json(inputs)),
+        )
+
+    async def heartbeat(self, family: str, run_id: UUID, at: datetime) -> None:
+        """Record that a run is alive."""
+        await self._database.run(
+            "UPDATE job_runs SET heartbeat_at = ? WHERE family = ? AND run_id = ?",
+            (at, family, run_id),
+        )
+
+    async def finish(
+        self,
+        family: str,
+        run_id: UUID,
+        status: str,
+        at: datetime,
+        *,
+        counts: Mapping[str, int],
+        metrics: Mapping[str, object],
+        reasons: Mapping[str, int],
+    ) -> None:
+        """Record how a run ended: done, refused or failed, with counts, metrics and reasons."""
+        await self._database.run(
+            "UPDATE job_runs SET status = ?, heartbeat_at = ?, finished_at = ?, counts = ?, "
+            "metrics = ?, reasons = ? WHERE family = ? AND run_id = ?",
+            (status, at, at, _json(counts), _json(metrics), _json(reasons), family, run_id),
+        )
+
+    async def read(self, family: str, run_id: UUID) -> JobRun | None:
+        """One run, or None."""
+        rows = await self._database.run(READ_RUN + "AND run_id = ?", (family, run_id))
+        return _job_run(rows[0]) if rows else None
+
+    async def newest(self, family: str, limit: int = 10) -> list[JobRun]:
+        """The family's runs, newest first."""
+        rows = await self._database.run(READ_RUN + "LIMIT ?", (family, limit))
+        return [_job_run(row) for row in rows]
+
+    async def write_users(self, run_id: UUID, outcomes: Sequence[UserOutcome]) -> None:
+        """Keep what the run came to for each user."""
+        await self._database.run_all(
+            [
+                Statement(
+                    "INSERT INTO job_run_users (run_id, shard, user_id, model_id, status, reason, "
+                    "version, metrics) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                    (run_id, shard_of(one.user_id), *one),
+                )
+                for one in outcomes
+            ]
+        )
+
+    async def users(self, run_id: UUID) -> list[UserOutcome]:
+        """What the run came to for every user, ordered by user and layout."""
+        cql = (
+            "SELECT user_id, model_id, status, reason, version, metrics FROM job_run_users "
+            "WHERE run_id = ? AND shard = ?"
+        )
+        shards = await asyncio.gather(
+            *(self._database.run(cql, (run_id, shard)) for shard in range(SHARDS))
+        )
+        return sorted(UserOutcome(*row) for rows in shards for row in rows)
+
+
+class Leases:
+    """Who may run a family's job, until when. Conditional writes only."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def acquire(
+        self, family: str, run_id: UUID, owner: str, now: datetime, seconds: float
+    ) -> None:
+        """Take the lease if nobody holds it, or if it ran out.
+
+        Raises:
+            LeaseHeld: another run holds it.
+        """
+        until = now + timedelta(seconds=seconds)
+        try:
+            taken = await self._database.applied(
+                "INSERT INTO job_leases (family, run_id, owner, expires_at) "
+                "VALUES (?, ?, ?, ?) IF NOT EXISTS",
+                (family, run_id, owner, until),
+            ) or await self._database.applied(
+                "UPDATE job_leases SET run_id = ?, owner = ?, expires_at = ? "
+                "WHERE family = ? IF expires_at < ?",
+                (run_id, owner, until, family, now),
+            )
+        except UncertainWrite:  # the same condition, asked again, also completes what was begun
+            taken = await self._held(family, run_id, until)
+        if not taken:
+            raise LeaseHeld(f"Another run of {family} is under way; see `muvr jobs list`.")
+
+    async def renew(self, family: str, run_id: UUID, now: datetime, seconds: float) -> None:
+        """Hold the lease longer.
+
+        Raises:
+            LeaseHeld: it ran out and somebody else took it.
+        """
+        if not await self._held(family, run_id, now + timedelta(seconds=seconds)):
+            raise LeaseHeld(f"The lease of {family} was lost to another run.")
+
+    async def release(self, family: str, run_id: UUID) -> None:
+        """Give the lease back; nothing happens when it is not ours any more."""
+        await self._database.applied(
+            "DELETE FROM job_leases WHERE family = ? IF run_id = ?", (family, run_id)
+        )
+
+    async def _held(self, family: str, run_id: UUID, until: datetime) -> bool:
+        return await self._database.applied(
+            "UPDATE job_leases SET expires_at = ? WHERE family = ? IF run_id = ?",
+            (until, family, run_id),
+        )
+
+
+class Watermarks:
+    """Up to when a family's inputs were read. Conditional writes only."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def read(self, family: str) -> datetime | None:
+        """The newest watermark, None before the first successful run."""
+        rows = await self._database.run(
+            "SELECT read_until FROM watermarks WHERE family = ?", (family,)
+        )
+        return _utc(rows[0].read_until) if rows else None
+
+    async def advance(self, family: str, run_id: UUID, to: datetime) -> bool:
+        """Move the watermark forward; False when it is already there or further."""
+        return await self._database.applied(
+            "INSERT INTO watermarks (family, read_until, run_id) VALUES (?, ?, ?) IF NOT EXISTS",
+            (family, to, run_id),
+        ) or await self._database.applied(
+            "UPDATE watermarks SET read_until = ?, run_id = ? WHERE family = ? IF read_until < ?",
+            (to, run_id, family, to),
+        )
+
+    async def changed_users(
+        self, topics: Sequence[str], since: datetime, until: datetime
+    ) -> list[UUID]:
+        """Users with a change of one of the topics since then, in order.
+
+        `changes` is written before what it announces, so a user may appear for a write that
+        failed: readers compare what they find, they do not count on a difference.
+        """
+        days = [
+            since.date() + timedelta(days=n) for n in range((until.date() - since.date()).days + 1)
+        ]
+        cql = "SELECT user_id, topic, changed_at FROM changes WHERE day = ? AND shard = ?"
+        gate = asyncio.Semaphore(64)
+
+        async def one(day: object, shard: int) -> list[Row]:
+            async with gate:
+                return await self._database.run(cql, (day, shard))
+
+        found = await asyncio.gather(*(one(day, shard) for day in days for shard in range(SHARDS)))
+        return sorted(
+            {
+                row.user_id
+                for rows in found
+                for row in rows
+                if row.topic in topics and _at(row.changed_at) >= since
+            }
+        )
+
+
+class TrainingKeys:
+    """Which partitions of `labelled_sets` there are, without reading a sample."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def every(self) -> list[tuple[UUID, str]]:
+        """Every (user, layout) that has labelled sets, in order."""
+        rows = await self._database.run("SELECT DISTINCT user_id, model_id FROM labelled_sets")
+        return sorted((row.user_id, row.model_id) for row in rows)
+
+    async def revisions(self, user_id: UUID, model_id: str) -> list[SetRevision]:
+        """A partition's sets, each with its revision and label."""
+        rows = await self._database.run(
+            "SELECT set_id, revision, exercise, started_at FROM labelled_sets "
+            "WHERE user_id = ? AND model_id = ?",
+            (user_id, model_id),
+        )
+        return [SetRevision(r.set_id, r.revision, r.exercise, _at(r.started_at)) for r in rows]
+
+
+class LiveRuns:
+    """Which run's rows readers of a batch family see. Conditional writes only."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def read(self, family: str) -> LiveRun | None:
+        """The live run, None before the first."""
+        rows = await self._database.run(
+            "SELECT family, run_id, previous_run_id, as_of, metrics FROM live_runs "
+            "WHERE family = ?",
+            (family,),
+        )
+        if not rows:
+            return None
+        row = rows[0]
+        return LiveRun(
+            row.family, row.run_id, row.previous_run_id, _at(row.as_of), _object(row.metrics)
+        )
+
+    async def go_live(
+        self,
+        family: str,
+        run_id: UUID,
+        as_of: datetime,
+        metrics: Mapping[str, object],
+        expected: UUID | None,
+    ) -> bool:
+        """Point readers at a run; False when the pointer is not what was read."""
+        if expected is None:
+            return await self._database.applied(
+                "INSERT INTO live_runs (family, run_id, as_of, metrics) VALUES (?, ?, ?, ?) "
+                "IF NOT EXISTS",
+                (family, run_id, as_of, _json(metrics)),
+            )
+        return await self._database.applied(
+            "UPDATE live_runs SET run_id = ?, previous_run_id = ?, as_of = ?, metrics = ? "
+            "WHERE family = ? IF run_id = ?",
+            (run_id, expected, as_of, _json(metrics), family, expected),
+        )
+
+
+def _json(values: Mapping[str, object]) -> str:
+    return json.dumps(values, sort_keys=True)
+
+
+def _object(text: str | None) -> dict[str, Any]:
+    return json.loads(text) if text else {}
+
+
+def _at(time: datetime) -> datetime:
+    """The driver gives times in UTC without saying so."""
+    return time.replace(tzinfo=UTC)
+
+
+def _utc(time: datetime | None) -> datetime | None:
+    return None if time is None else _at(time)
+
+
+def _job_run(row: Row) -> JobRun:
+    return JobRun(
+        row.family,
+        row.run_id,
+        row.status,
+        _at(row.started_at),
+        _utc(row.heartbeat_at),
+        _utc(row.finished_at),
+        _object(row.inputs),
+        _object(row.counts),
+        _object(row.metrics),
+        _object(row.reasons),
+    )

@@ -1,0 +1,173 @@
+"""What happened, once: `changes` first, then the journal by a conditional insert.
+
+The id of an event is the slot of a decision (`schemas.ids.slot`): whoever fills it first has
+decided, everybody else is shown what stands there. Its month follows from the UUIDv7 of the thing
+that it is about, so the same question always meets the same row.
+"""
+
+import asyncio
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from uuid import UUID
+
+from schemas.errors import UncertainWrite
+from schemas.ids import day_of
+from schemas.layout import SHARDS, month_of, shard_of
+from schemas.times import at_us as time_at
+from schemas.times import us_of
+from store.database import Database, Row
+
+_TRIES = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One decision.
+
+    Attributes:
+        event_id: its slot.
+        about: the UUIDv7 of the session or set that it is about; it fixes the month.
+        kind: what was decided.
+        body: what the client said; two events are the same when this is.
+        meta: what the server knew besides (clock offsets); no part of the comparison.
+        received_us: server time in microseconds, whole milliseconds: the write timestamp of
+            every projection of this event.
+    """
+
+    event_id: UUID
+    about: UUID
+    kind: str
+    body: Mapping[str, object]
+    received_us: int
+    meta: Mapping[str, object] = field(default_factory=dict)
+
+    def says_the_same(self, other: "Event") -> bool:
+        """Whether both are the same decision."""
+        return self.kind == other.kind and _text(self.body) == _text(other.body)
+
+
+class Journal:
+    """Events of users by month, and who changed on which day."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def append(self, user_id: UUID, event: Event, topic: str) -> Event:
+        """Announce and write an event; what stands in its slot afterwards is returned.
+
+        Raises:
+            UncertainWrite: Cassandra could not say, several times; the same call may be repeated.
+        """
+        await self.announce(user_id, topic, event.received_us)
+        values = (
+            user_id,
+            month_of(day_of(event.about)),
+            event.event_id,
+            1,
+            event.kind,
+            _payload(event),
+            event.received_us // 1000,
+        )
+        for attempt in range(_TRIES):
+            try:
+                answer = await self._database.run(
+                    "INSERT INTO journal (user_id, month, event_id, v, kind, payload, received_at) "
+                    "VALUES (?, ?, ?, ?, ?, ?, ?) IF NOT EXISTS",
+                    values,
+                )
+            except UncertainWrite:  # asked again, the slot says whose event it holds
+                if attempt + 1 == _TRIES:
+                    raise
+                continue
+            return event if answer[0][0] else _event(answer[0])
+        raise AssertionError("unreachable")
+
+    async def announce(self, user_id: UUID, topic: str, at_us: int) -> None:
+        """Say that a user's data of this topic is about to change."""
+        await self._database.run(
+            "INSERT INTO changes (day, shard, user_id, topic, changed_at) VALUES (?, ?, ?, ?, ?)",
+            (time_at(at_us).date(), shard_of(user_id), user_id, topic, at_us // 1000),
+        )
+
+    async def read(self, user_id: UUID, about: UUID, event_id: UUID) -> Event | None:
+        """What stands in a slot."""
+        rows = await self._database.run(
+            "SELECT event_id, kind, payload, received_at FROM journal "
+            "WHERE user_id = ? AND month = ? AND event_id = ?",
+            (user_id, month_of(day_of(about)), event_id),
+        )
+        return _event(rows[0]) if rows else None
+
+    async def events(self, user_id: UUID, months: Iterable[str]) -> list[Event]:
+        """A user's events of some months, in the order in which they were received."""
+        cql = (
+            "SELECT event_id, kind, payload, received_at FROM journal "
+            "WHERE user_id = ? AND month = ?"
+        )
+        pages = await asyncio.gather(*(self._database.run(cql, (user_id, m)) for m in set(months)))
+        events = [_event(row) for page in pages for row in page]
+        return sorted(events, key=lambda event: (event.received_us, event.event_id))
+
+    async def changed(self, since: datetime, until: datetime) -> dict[UUID, set[str]]:
+        """Users announced on the days from `since` to `until`, with their topics."""
+        cql = "SELECT user_id, topic, changed_at FROM changes WHERE day = ? AND shard = ?"
+        gate = asyncio.Semaphore(32)
+
+        async def one(day: date, shard: int) -> list[Row]:
+            async with gate:
+                return await self._database.run(cql, (day, shard))
+
+        pages = await asyncio.gather(
+            *(one(day, shard) for day in days(since, until) for shard in range(SHARDS))
+        )
+        found: dict[UUID, set[str]] = {}
+        for row in (row for page in pages for row in page):
+            if us_of(row.changed_at) >= us_of(since):
+                found.setdefault(row.user_id, set()).add(row.topic)
+        return found
+
+    async def delete_months(self, user_id: UUID, months: Iterable[str]) -> None:
+        """Delete a user's events: only when the user is erased."""
+        for month in months:
+            await self._database.run(
+                "DELETE FROM journal WHERE user_id = ? AND month = ?", (user_id, month)
+            )
+
+
+def days(since: datetime, until: datetime) -> list[date]:
+    """Every UTC day that the span touches."""
+    first, last = since.astimezone(UTC).date(), until.astimezone(UTC).date()
+    return [first + timedelta(days=n) for n in range((last - first).days + 1)]
+
+
+def months_between(first: date, last: date) -> list[str]:
+    """Every month that the days touch, in order.
+
+    >>> months_between(date(2026, 12, 31), date(2027, 1, 1))
+    ['2026-12', '2027-01']
+    """
+    count = (last.year - first.year) * 12 + last.month - first.month
+    starts = (first.year * 12 + first.month - 1 + n for n in range(count + 1))
+    return [month_of(date(n // 12, n % 12 + 1, 1)) for n in starts]
+
+
+def _text(value: object) -> str:
+    return json.dumps(value, sort_keys=True, separators=(",", ":"))
+
+
+def _payload(event: Event) -> str:
+    return _text({"about": str(event.about), "body": event.body, "meta": event.meta})
+
+
+def _event(row: Row) -> Event:
+    payload = json.loads(row.payload)
+    return Event(
+        event_id=row.event_id,
+        about=UUID(payload["about"]),
+        kind=row.kind,
+        body=payload["body"],
+        received_us=us_of(row.received_at),
+        meta=payload["meta"],
+    )

@@ -1,0 +1,344 @@
+"""The repositories of recording without Cassandra, for tests that need thousands of histories.
+
+Small and real: cells with write timestamps, the later one wins, a tombstone wins a tie. The same
+suite (tests/store/test_records.py) runs over this and over Cassandra.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date, datetime
+from typing import Any
+from uuid import UUID
+
+from schemas.config import Limits
+from schemas.ids import day_of, time_us_of
+from schemas.layout import month_of, part_of
+from schemas.times import us_of
+from store.cells import Cells
+from store.dead_letters import DeadLetter, DeadLetters
+from store.journal import Event, Journal
+from store.records import Records
+from store.samples import ChunkHead, SampleRow, Samples
+from store.sessions import SessionRow, Sessions, StreamList
+from store.sets import LabelledHead, LabelledSet, SetRow, Sets
+from store.stretches import Stretch, Stretches, StretchHead
+
+
+class MemorySamples(Samples):
+    """Chunks in memory."""
+
+    def __init__(self) -> None:
+        self._samples, self._parts = Cells(), Cells()
+
+    async def put(self, user_id: UUID, session_id: UUID, stream: str, row: SampleRow) -> None:
+        """Keep a chunk."""
+        key = (user_id, session_id, stream, part_of(row.seq), row.seq, row.sha256)
+        self._samples.write(key, {"row": row}, time_us_of(session_id))
+
+    async def register_part(self, user_id: UUID, session_id: UUID, stream: str, part: int) -> None:
+        """Say that a part exists."""
+        key = (user_id, session_id)
+        names = dict(self._parts.read(key)).get(key, {})
+        self._parts.write(key, {(stream, part): True}, len(names) + 1)
+
+    async def parts(self, user_id: UUID, session_id: UUID) -> dict[str, list[int]]:
+        """The parts of every stream."""
+        found: dict[str, list[int]] = {}
+        for _, row in self._parts.read((user_id, session_id)):
+            for stream, part in sorted(row):
+                found.setdefault(stream, []).append(part)
+        return found
+
+    async def heads(
+        self, user_id: UUID, session_id: UUID, stream: str, parts: Iterable[int]
+    ) -> list[ChunkHead]:
+        """What is held of a stream."""
+        rows = [
+            row["row"]
+            for part in sorted(parts)
+            for _, row in self._samples.read((user_id, session_id, stream, part))
+        ]
+        return [ChunkHead(*row[:5]) for row in sorted(rows, key=lambda r: (r.seq, r.sha256))]
+
+    async def rows(
+        self, user_id: UUID, session_id: UUID, stream: str, wanted: Sequence[tuple[int, bytes]]
+    ) -> list[SampleRow]:
+        """The wanted chunks."""
+        keys = [(user_id, session_id, stream, part_of(s), s, sha256) for s, sha256 in wanted]
+        return [row["row"] for key in keys for _, row in self._samples.read(key)]
+
+    async def delete_session(self, user_id: UUID, session_id: UUID, at_us: int) -> None:
+        """Delete every registered part."""
+        for stream, numbers in (await self.parts(user_id, session_id)).items():
+            for part in numbers:
+                self._samples.delete((user_id, session_id, stream, part), at_us)
+
+
+class MemorySessions(Sessions):
+    """Sessions in memory."""
+
+    def __init__(self) -> None:
+        self._sessions, self._lists = Cells(), Cells()
+
+    async def open(
+        self,
+        user_id: UUID,
+        session_id: UUID,
+        started_at: datetime,
+        timezone: str,
+        plan_id: UUID | None,
+        revision: int,
+    ) -> None:
+        """Project an opening."""
+        values = {"started_at": started_at, "timezone": timezone, "plan_id": plan_id}
+        self._sessions.write((user_id, session_id), values, revision)
+
+    async def declare(
+        self,
+        user_id: UUID,
+        session_id: UUID,
+        stream: str,
+        declaration: Mapping[str, object],
+        revision: int,
+    ) -> None:
+        """Project a declaration."""
+        cell = {("stream", stream): dict(declaration)}
+        self._sessions.write((user_id, session_id), cell, revision)
+
+    async def offset(
+        self, user_id: UUID, session_id: UUID, stream: str, offset_ms: int, revision: int
+    ) -> None:
+        """Project a clock offset."""
+        self._sessions.write((user_id, session_id), {("offset", stream): offset_ms}, revision)
+
+    async def close(
+        self,
+        user_id: UUID,
+        session_id: UUID,
+        ended_at: datetime | None,
+        revision: int,
+        *,
+        complete: bool,
+    ) -> None:
+        """Project how far the lists reach."""
+        values = {"complete": complete, **({"ended_at": ended_at} if ended_at else {})}
+        self._sessions.write((user_id, session_id), values, revision)
+
+    async def read(self, user_id: UUID, session_id: UUID) -> SessionRow | None:
+        """One session."""
+        for key, row in self._sessions.read((user_id, session_id)):
+            if "started_at" in row:
+                return _session(key[1], row)
+        return None
+
+    async def page(self, user_id: UUID, before: UUID | None, limit: int) -> list[SessionRow]:
+        """Sessions, newest first."""
+        rows = [_session(k[1], r) for k, r in self._sessions.read((user_id,)) if "started_at" in r]
+        rows = [row for row in rows if before is None or row.session_id < before]
+        return sorted(rows, key=lambda row: row.session_id, reverse=True)[:limit]
+
+    async def put_list(
+        self, user_id: UUID, session_id: UUID, stream: str, hashes: Sequence[bytes], revision: int
+    ) -> None:
+        """Project a list."""
+        one = StreamList(tuple(hashes), revision)
+        self._lists.write((user_id, session_id, stream), {"list": one}, revision)
+
+    async def lists(self, user_id: UUID, session_id: UUID) -> dict[str, StreamList]:
+        """The lists of a session."""
+        return {key[2]: row["list"] for key, row in self._lists.read((user_id, session_id))}
+
+    async def delete(self, user_id: UUID, session_id: UUID, at_us: int) -> None:
+        """Delete a session and its lists."""
+        self._sessions.delete((user_id, session_id), at_us)
+        self._lists.delete((user_id, session_id), at_us)
+
+
+def _session(session_id: UUID, row: Mapping[Any, Any]) -> SessionRow:
+    elements = {key: value for key, value in row.items() if isinstance(key, tuple)}
+    return SessionRow(
+        session_id=session_id,
+        started_at=row["started_at"],
+        ended_at=row.get("ended_at"),
+        timezone=row["timezone"],
+        plan_id=row["plan_id"],
+        streams={n: v for (what, n), v in sorted(elements.items()) if what == "stream"},
+        clock_offset_ms={n: v for (what, n), v in sorted(elements.items()) if what == "offset"},
+        complete=row.get("complete", False),
+    )
+
+
+class MemoryJournal(Journal):
+    """Events in memory."""
+
+    def __init__(self) -> None:
+        self._events: dict[tuple[UUID, str], dict[UUID, Event]] = {}
+        self._changes: dict[tuple[UUID, str], int] = {}
+
+    async def append(self, user_id: UUID, event: Event, topic: str) -> Event:
+        """Fill a slot; what stands in it is returned."""
+        await self.announce(user_id, topic, event.received_us)
+        month = self._events.setdefault((user_id, month_of(day_of(event.about))), {})
+        return month.setdefault(event.event_id, event)
+
+    async def announce(self, user_id: UUID, topic: str, at_us: int) -> None:
+        """Say that data is about to change."""
+        self._changes[user_id, topic] = at_us
+
+    async def read(self, user_id: UUID, about: UUID, event_id: UUID) -> Event | None:
+        """What stands in a slot."""
+        return self._events.get((user_id, month_of(day_of(about))), {}).get(event_id)
+
+    async def events(self, user_id: UUID, months: Iterable[str]) -> list[Event]:
+        """Events in the order received."""
+        found = [e for m in set(months) for e in self._events.get((user_id, m), {}).values()]
+        return sorted(found, key=lambda event: (event.received_us, event.event_id))
+
+    async def changed(self, since: datetime, until: datetime) -> dict[UUID, set[str]]:
+        """Users announced since then."""
+        found: dict[UUID, set[str]] = {}
+        for (user_id, topic), at in self._changes.items():
+            if at >= us_of(since):
+                found.setdefault(user_id, set()).add(topic)
+        return found
+
+    async def delete_months(self, user_id: UUID, months: Iterable[str]) -> None:
+        """Delete a user's events."""
+        for month in months:
+            self._events.pop((user_id, month), None)
+
+
+class MemorySets(Sets):
+    """Sets in memory."""
+
+    def __init__(self) -> None:
+        self._sets, self._labelled = Cells(), Cells()
+
+    async def put(self, user_id: UUID, row: SetRow) -> None:
+        """Project a confirmation."""
+        self._sets.write((user_id, row.session_id, row.set_id), {"row": row}, row.revision)
+
+    async def read(self, user_id: UUID, session_id: UUID, set_id: UUID) -> SetRow | None:
+        """One set."""
+        rows = [row["row"] for _, row in self._sets.read((user_id, session_id, set_id))]
+        return rows[0] if rows else None
+
+    async def of_session(self, user_id: UUID, session_id: UUID) -> list[SetRow]:
+        """A session's sets."""
+        rows = [row["row"] for _, row in self._sets.read((user_id, session_id))]
+        return sorted(rows, key=lambda s: (s.started_at, s.set_id))
+
+    async def of_user(self, user_id: UUID) -> list[SetRow]:
+        """All sets of a user."""
+        rows = [row["row"] for _, row in self._sets.read((user_id,))]
+        return sorted(rows, key=lambda s: (-s.session_id.int, s.set_id))
+
+    async def delete(self, user_id: UUID, session_id: UUID, set_id: UUID, at_us: int) -> None:
+        """Delete a set and what training reads of it."""
+        self._sets.delete((user_id, session_id, set_id), at_us)
+        for model_id in ("wrist-acc6", "wrist-acc3"):
+            await self.delete_labelled(user_id, model_id, set_id, at_us)
+
+    async def delete_session(self, user_id: UUID, session_id: UUID, at_us: int) -> None:
+        """Delete a session's sets and what training reads of them."""
+        self._sets.delete((user_id, session_id), at_us)
+        for head in await self.labelled_heads(user_id):
+            if head.session_id == session_id:
+                await self.delete_labelled(user_id, head.model_id, head.set_id, at_us)
+
+    async def put_labelled(self, user_id: UUID, row: LabelledSet) -> None:
+        """Project a set with its samples."""
+        key = (user_id, row.model_id, row.set_id)
+        self._labelled.write(key, {"row": row}, row.revision)
+
+    async def delete_labelled(self, user_id: UUID, model_id: str, set_id: UUID, at_us: int) -> None:
+        """Take a set out of a partition."""
+        self._labelled.delete((user_id, model_id, set_id), at_us)
+
+    async def labelled(self, user_id: UUID, model_id: str) -> list[LabelledSet]:
+        """What training reads."""
+        return [row["row"] for _, row in self._labelled.read((user_id, model_id))]
+
+    async def labelled_heads(self, user_id: UUID) -> list[LabelledHead]:
+        """Which sets training reads."""
+        rows: list[LabelledSet] = [row["row"] for _, row in self._labelled.read((user_id,))]
+        return [LabelledHead(r.model_id, r.set_id, r.session_id, r.revision) for r in rows]
+
+
+class MemoryStretches(Stretches):
+    """Stretches in memory."""
+
+    def __init__(self) -> None:
+        self._rows = Cells()
+
+    async def replace(
+        self, user_id: UUID, session_id: UUID, rows: Sequence[Stretch], revision: int
+    ) -> None:
+        """Let these be a session's stretches."""
+        await self.delete_session(user_id, session_id, revision - 1)
+        for head, samples in rows:
+            key = (user_id, session_id, head.model_id, head.started_at)
+            row = Stretch(head._replace(revision=revision), samples)
+            self._rows.write(key, {"row": row}, revision)
+
+    async def delete_session(self, user_id: UUID, session_id: UUID, at_us: int) -> None:
+        """Delete what was written of a session."""
+        self._rows.delete((user_id, session_id), at_us)
+
+    async def of_session(self, user_id: UUID, session_id: UUID) -> list[StretchHead]:
+        """A session's stretches."""
+        return [row["row"].head for _, row in self._rows.read((user_id, session_id))]
+
+    async def of_user(self, user_id: UUID, model_id: str) -> list[Stretch]:
+        """What training reads."""
+        rows = [row["row"] for _, row in self._rows.read((user_id,))]
+        return [row for row in rows if row.head.model_id == model_id]
+
+    async def sessions_of(self, user_id: UUID) -> set[UUID]:
+        """Sessions that have stretches."""
+        return {key[1] for key, _ in self._rows.read((user_id,))}
+
+    async def keys(self) -> list[tuple[UUID, str]]:
+        """Every (user, layout) that has stretches."""
+        return sorted({(key[0], key[2]) for key, _ in self._rows.read(())})
+
+
+class MemoryDeadLetters(DeadLetters):
+    """Dead letters in memory."""
+
+    def __init__(self, per_day: int) -> None:
+        self.per_day = per_day
+        self._letters: dict[tuple[object, UUID], DeadLetter] = {}
+
+    async def put(self, letter: DeadLetter) -> None:
+        """Keep a letter."""
+        self._letters[letter.received_at.date(), letter.id] = letter
+
+    async def count(self, user_id: UUID, day: date) -> int:
+        """Letters of a user on a day."""
+        return sum(
+            letter.user_id == user_id and when == day for (when, _), letter in self._letters.items()
+        )
+
+    async def of_user(self, user_id: UUID, now: datetime) -> list[DeadLetter]:
+        """Everything of a user."""
+        found = [letter for letter in self._letters.values() if letter.user_id == user_id]
+        return sorted(found, key=lambda letter: (letter.received_at.date(), letter.id))
+
+    async def delete_user(self, user_id: UUID, now: datetime) -> int:
+        """Delete a user's letters."""
+        mine = [key for key, letter in self._letters.items() if letter.user_id == user_id]
+        for key in mine:
+            del self._letters[key]
+        return len(mine)
+
+
+def memory_records() -> Records:
+    """Empty repositories."""
+    return Records(
+        samples=MemorySamples(),
+        sessions=MemorySessions(),
+        journal=MemoryJournal(),
+        sets=MemorySets(),
+        stretches=MemoryStretches(),
+        dead_letters=MemoryDeadLetters(Limits().dead_letters_per_user),
+    )

@@ -1,0 +1,167 @@
+"""Cassandra's and the Spark connector's jars: fetched once by jgo, checked on every use.
+
+`locks/java/*.toml` hold coordinates and sha256 in jgo's own lock format, no addresses: jgo asks
+the repositories of its configuration, Maven Central unless told otherwise. A jar enters the cache
+only after its hash was checked, by a rename: an interrupted or tampered download is never seen.
+"""
+
+import hashlib
+import os
+import shutil
+import tempfile
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from pathlib import Path
+
+import requests
+from jgo.config import GlobalSettings
+from jgo.env import LockedDependency, LockFile
+from jgo.maven import Artifact, MavenContext
+
+from schemas.errors import BadJar
+from schemas.progress import Progress, Silent
+
+LOCKS = Path(__file__).parents[2] / "locks" / "java"
+_AT_ONCE = 8  # downloads; they wait on the network, not on a core
+_TIMEOUT_S = 60
+
+
+def cassandra_jars(cache: Path, progress: Progress | None = None) -> list[Path]:
+    """Every jar of the embedded node, fetched when it is not in `cache` yet.
+
+    Raises:
+        BadJar: a jar cannot be fetched or is not the locked one; the sentence names it.
+    """
+    return locked_jars(LOCKS / "cassandra.toml", cache, progress)
+
+
+def connector_jars(cache: Path, progress: Progress | None = None) -> list[Path]:
+    """The jars of the Spark-Cassandra connector, without those that Spark brings itself.
+
+    Raises:
+        BadJar: a jar cannot be fetched or is not the locked one; the sentence names it.
+    """
+    return locked_jars(LOCKS / "connector.toml", cache, progress)
+
+
+def locked_jars(lock: Path, cache: Path, progress: Progress | None = None) -> list[Path]:
+    """The jars that `lock` names, in its order, each with the locked hash.
+
+    Args:
+        lock: a jgo lock file.
+        cache: folder in Maven's layout; made when absent, shared by all checkouts.
+        progress: is told about every jar that had to be fetched.
+
+    Raises:
+        BadJar: a jar cannot be fetched, or its hash is not the locked one.
+    """
+    wanted = LockFile.load(lock).dependencies
+    absent = [jar for jar in wanted if not _in_cache(jar, cache)]
+    if absent:
+        _fetch_all(absent, cache, progress or Silent(), f"fetching jars ({lock.stem})")
+    return [_place(jar, cache) for jar in wanted]
+
+
+def version_of(jars: Sequence[Path], artifact: str) -> str:
+    """The version of an artifact among jars in Maven's layout.
+
+    >>> version_of([Path("org/apache/cassandra/cassandra-all/5.0.9/cassandra-all-5.0.9.jar")],
+    ...            "cassandra-all")
+    '5.0.9'
+    """
+    return jar_of(jars, artifact).parent.name
+
+
+def jar_of(jars: Sequence[Path], artifact: str) -> Path:
+    """The jar of an artifact among jars in Maven's layout.
+
+    Raises:
+        BadJar: it is not among them.
+    """
+    for jar in jars:
+        if jar.parent.parent.name == artifact:
+            return jar
+    raise BadJar(f"{artifact} is not among the locked jars")
+
+
+def _in_cache(jar: LockedDependency, cache: Path) -> bool:
+    """Whether the cached file is there; a damaged one is an error, not a reason to fetch again."""
+    path = _place(jar, cache)
+    if not path.is_file():
+        return False
+    _check(jar, path, f"Delete {path} to fetch it again.")
+    return True
+
+
+def _fetch_all(
+    absent: Sequence[LockedDependency], cache: Path, progress: Progress, what: str
+) -> None:
+    cache.mkdir(parents=True, exist_ok=True)
+    progress.step(what, 0, len(absent))
+    # Beside the cache, so that the final rename stays on one file system.
+    with (
+        tempfile.TemporaryDirectory(prefix=".fetching-", dir=cache) as staging,
+        ThreadPoolExecutor(_AT_ONCE) as pool,
+    ):
+        context = _maven(Path(staging))
+        fetched = [pool.submit(_fetch, jar, context, cache) for jar in absent]
+        try:
+            for done, one in enumerate(as_completed(fetched), start=1):
+                one.result()
+                progress.step(what, done, len(absent))
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+
+
+def _fetch(jar: LockedDependency, context: MavenContext, cache: Path) -> None:
+    try:
+        found = _artifact(jar, context).resolve()
+    except (requests.RequestException, RuntimeError, OSError) as problem:
+        raise BadJar(
+            f"{_coordinates(jar)} could not be fetched ({problem}). Check the network, the "
+            "proxy variables and jgo's [repositories], then start again."
+        ) from problem
+    _check(jar, found, "It was not what the lock promises and was not kept.")
+    place = _place(jar, cache)
+    place.parent.mkdir(parents=True, exist_ok=True)
+    ready = context.repo_cache / f"{jar.sha256}.ready"
+    shutil.copyfile(found, ready)  # a copy: it may lie in the user's own Maven repository
+    os.replace(ready, place)
+
+
+def _maven(staging: Path) -> MavenContext:
+    """Where jgo looks: the user's own Maven repository, then the configured remote ones."""
+    settings = GlobalSettings.load()
+    return MavenContext(
+        repo_cache=staging,
+        local_repos=[settings.repo_cache],
+        remote_repos=settings.repositories or None,
+        timeout=_TIMEOUT_S,
+    )
+
+
+def _artifact(jar: LockedDependency, context: MavenContext) -> Artifact:
+    component = context.project(jar.groupId, jar.artifactId).at_version(jar.version)
+    return component.artifact(jar.classifier or "", jar.packaging)
+
+
+def _place(jar: LockedDependency, cache: Path) -> Path:
+    classifier = f"-{jar.classifier}" if jar.classifier else ""
+    name = f"{jar.artifactId}-{jar.version}{classifier}.{jar.packaging}"
+    return cache.joinpath(*jar.groupId.split("."), jar.artifactId, jar.version, name)
+
+
+def _check(jar: LockedDependency, path: Path, otherwise: str) -> None:
+    with path.open("rb") as file:
+        found = hashlib.file_digest(file, "sha256").hexdigest()
+    if found != jar.sha256:
+        raise BadJar(
+            f"{_coordinates(jar)} has the hash {found[:16]}…, the lock says "
+            f"{(jar.sha256 or 'none')[:16]}…. {otherwise}"
+        )
+
+
+def _coordinates(jar: LockedDependency) -> str:
+    parts = (jar.groupId, jar.artifactId, jar.version, jar.classifier)
+    return ":".join(part for part in parts if part)

@@ -1,0 +1,73 @@
+"""What must hold before a node is started: its ports are free, and the disk has room."""
+
+import shutil
+import socket
+from pathlib import Path
+
+import psutil
+
+from schemas.config import Cassandra
+from schemas.errors import DiskFull, PortBusy
+from store.node.files import COMMITLOG_TOTAL_MIB, LOOPBACK
+
+MIB = 1 << 20
+# The commit log may fill up, and as much again is flushed before its segments are given back.
+NEEDED_MIB = 2 * COMMITLOG_TOTAL_MIB
+_SETTINGS = ("port", "storage_port", "jmx_port")
+
+
+def check_ports(config: Cassandra) -> None:
+    """Refuse to start on a port that somebody listens on.
+
+    Raises:
+        PortBusy: names the port, the setting that chose it and, where it can be seen, who has it.
+    """
+    for setting in _SETTINGS:
+        port = int(getattr(config, setting))
+        if not is_free(port):
+            raise PortBusy(port_busy(setting, port))
+
+
+def is_free(port: int) -> bool:
+    """Whether a server could listen on the loopback port now."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((LOOPBACK, port))
+        except OSError:
+            return False
+    return True
+
+
+def port_busy(setting: str, port: int) -> str:
+    """The sentence about a busy port."""
+    owner = _listener(port)
+    return (
+        f"Port {port} (cassandra.{setting}) is in use by {owner}. Stop that, or choose another "
+        f"port in conf.yaml or with MUVR_CASSANDRA__{setting.upper()}."
+    )
+
+
+def check_disk(root: Path, *, needed_mib: int = NEEDED_MIB) -> None:
+    """Refuse to start a node that would soon have no room for its commit log.
+
+    Raises:
+        DiskFull: less than `needed_mib` is free on the disk of `root`.
+    """
+    free_mib = shutil.disk_usage(root).free // MIB
+    if free_mib < needed_mib:
+        raise DiskFull(
+            f"Only {free_mib} MiB are free on the disk of {root}, Cassandra needs {needed_mib} MiB "
+            "to start. Free some space, or set paths.data to a folder on another disk."
+        )
+
+
+def _listener(port: int) -> str:
+    """The process that listens on a port, as far as this user may see it."""
+    try:
+        for one in psutil.net_connections("tcp"):
+            if one.status == psutil.CONN_LISTEN and one.laddr[1:] == (port,) and one.pid:
+                return f"{psutil.Process(one.pid).name()} (process {one.pid})"
+    except psutil.Error:  # other users' processes cannot be seen, and one may just have ended
+        return "another process"
+    return "another process"

@@ -1,0 +1,57 @@
+"""What there is, at a glance: for the status command and the page."""
+
+import asyncio
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+from schemas.families import FAMILIES
+from store.database import Database
+from store.jobs import JobRun, JobRuns
+
+_AT_MOST = 10_000
+_COUNTED = {
+    "users": "SELECT user_id FROM users LIMIT ?",
+    "sessions": "SELECT session_id FROM sessions LIMIT ?",
+    "sets": "SELECT set_id FROM sets LIMIT ?",
+    "models": "SELECT version FROM models LIMIT ?",
+    "champions": "SELECT version FROM champions LIMIT ?",
+}
+
+
+class Overview(NamedTuple):
+    """Counts (at most 10,000 each: counting more would read whole tables), node and runs."""
+
+    cluster: str
+    cassandra: str
+    data_center: str
+    counts: dict[str, int]
+    runs: list[JobRun]
+    read_at: datetime
+
+    def shown(self, name: str) -> str:
+        """A count for people: the cap is not a number to believe."""
+        count = self.counts[name]
+        return f"{count:,}" if count < _AT_MOST else f"{_AT_MOST:,} or more"
+
+
+async def read_overview(database: Database, runs_each: int = 5) -> Overview:
+    """Look at the keyspace.
+
+    Raises:
+        DatabaseAway: it does not answer.
+    """
+    local = (
+        await database.run("SELECT cluster_name, release_version, data_center FROM system.local")
+    )[0]
+    counted = await asyncio.gather(*(database.run(cql, (_AT_MOST,)) for cql in _COUNTED.values()))
+    jobs = JobRuns(database)
+    found = await asyncio.gather(*(jobs.newest(family, runs_each) for family in FAMILIES))
+    runs = sorted((run for runs in found for run in runs), key=lambda r: r.started_at, reverse=True)
+    return Overview(
+        local.cluster_name,
+        local.release_version,
+        local.data_center,
+        {name: len(rows) for name, rows in zip(_COUNTED, counted, strict=True)},
+        runs,
+        datetime.now(UTC),
+    )

@@ -1,0 +1,85 @@
+"""What was answered for a recognised set: by which model, on which rung, how surely."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import NamedTuple
+from uuid import UUID
+
+from schemas.ids import day_of
+from schemas.layout import month_of
+from store.database import Database, Statement
+
+_COLUMNS = (
+    "user_id, month, session_id, set_id, started_at, ended_at, exercise, probability, abstained, "
+    "reason, reps, family, level, version, predicted_at, details"
+)
+
+
+class Prediction(NamedTuple):
+    """One answer; `set_id` names the stretch of the session that it is about.
+
+    `details` is JSON: repetitions, form, and the versions of the models that were asked.
+    """
+
+    user_id: UUID
+    session_id: UUID
+    set_id: UUID
+    started_at: datetime
+    ended_at: datetime
+    exercise: str | None
+    probability: float
+    abstained: bool
+    reason: str | None
+    reps: int | None
+    family: str
+    level: str | None
+    version: str | None
+    predicted_at: datetime
+    details: str | None = None
+
+    @property
+    def month(self) -> str:
+        """The bucket: the month that the session's id carries."""
+        return month_of(day_of(self.session_id))
+
+
+class Predictions:
+    """Rows of `predictions`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def replace(
+        self, user_id: UUID, session_id: UUID, predictions: Sequence[Prediction]
+    ) -> None:
+        """Let these be a session's answers; what was answered before is gone."""
+        await self.delete(user_id, session_id)
+        marks = ", ".join("?" * 16)
+        cql = f"INSERT INTO predictions ({_COLUMNS}) VALUES ({marks})"
+        await self._database.run_all(
+            [Statement(cql, (one.user_id, one.month, *one[1:])) for one in predictions]
+        )
+
+    async def delete(self, user_id: UUID, session_id: UUID) -> None:
+        """Forget a session's answers."""
+        await self._database.run(
+            "DELETE FROM predictions WHERE user_id = ? AND month = ? AND session_id = ?",
+            (user_id, month_of(day_of(session_id)), session_id),
+        )
+
+    async def of_session(self, user_id: UUID, session_id: UUID) -> list[Prediction]:
+        """The answers for a session, in order of time."""
+        rows = await self._database.run(
+            f"SELECT {_COLUMNS} FROM predictions "
+            "WHERE user_id = ? AND month = ? AND session_id = ?",
+            (user_id, month_of(day_of(session_id)), session_id),
+        )
+        found = [
+            Prediction(row.user_id, *row[2:])._replace(
+                started_at=row.started_at.replace(tzinfo=UTC),
+                ended_at=row.ended_at.replace(tzinfo=UTC),
+                predicted_at=row.predicted_at.replace(tzinfo=UTC),
+            )
+            for row in rows
+        ]
+        return sorted(found, key=lambda one: one.started_at)

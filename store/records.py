@@ -1,0 +1,36 @@
+"""What recording stands on: the repositories that `ingest` is given."""
+
+from dataclasses import dataclass
+
+from schemas.config import Limits
+from store.database import Database
+from store.dead_letters import DeadLetters
+from store.journal import Journal
+from store.samples import Samples
+from store.sessions import Sessions
+from store.sets import Sets
+from store.stretches import Stretches
+
+
+@dataclass(frozen=True, slots=True)
+class Records:
+    """The repositories of recording. `store.memory` has them without Cassandra, for tests."""
+
+    samples: Samples
+    sessions: Sessions
+    journal: Journal
+    sets: Sets
+    stretches: Stretches
+    dead_letters: DeadLetters
+
+
+def records_in(database: Database, limits: Limits) -> Records:
+    """The repositories of a keyspace."""
+    return Records(
+        samples=Samples(database),
+        sessions=Sessions(database),
+        journal=Journal(database),
+        sets=Sets(database),
+        stretches=Stretches(database),
+        dead_letters=DeadLetters(database, limits.dead_letters_per_user),
+    )

@@ -1,0 +1,148 @@
+"""Chunks as rows: content-addressed, so that nothing is ever overwritten.
+
+Every write carries the time of the session's id as its timestamp. A repeat is then the very same
+cell, and a deletion, which happens later than that, also wins over chunks still under way.
+"""
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+from uuid import UUID
+
+from schemas.ids import time_us_of
+from schemas.layout import part_of
+from schemas.times import us_of
+from store.database import Database, Statement
+
+_INSERT = (
+    "INSERT INTO samples (user_id, session_id, stream, part, seq, sha256, t0_ns, rate_hz, n, unit, "
+    "scale, codec, xyz, t_ms, envelope, received_at) "
+    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) USING TIMESTAMP ?"
+)
+_PART = "WHERE user_id = ? AND session_id = ? AND stream = ? AND part = ?"
+
+
+class SampleRow(NamedTuple):
+    """A chunk as it is kept; `received_us` counts microseconds since the epoch."""
+
+    seq: int
+    sha256: bytes
+    t0_ns: int
+    rate_hz: float
+    n: int
+    unit: str
+    scale: float
+    codec: int
+    xyz: bytes
+    t_ms: bytes
+    envelope: bytes
+    received_us: int
+
+
+class ChunkHead(NamedTuple):
+    """A chunk without its samples."""
+
+    seq: int
+    sha256: bytes
+    t0_ns: int
+    rate_hz: float
+    n: int
+
+
+class Samples:
+    """Chunks of sessions, and the index of the partitions that hold them."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def put(self, user_id: UUID, session_id: UUID, stream: str, row: SampleRow) -> None:
+        """Keep a chunk; its part must be registered."""
+        await self._database.run(
+            _INSERT,
+            (
+                user_id,
+                session_id,
+                stream,
+                part_of(row.seq),
+                *row[:11],
+                row.received_us // 1000,
+                time_us_of(session_id),
+            ),
+        )
+
+    async def register_part(self, user_id: UUID, session_id: UUID, stream: str, part: int) -> None:
+        """Say that a part of a stream exists: before its first chunk, so that it can be found."""
+        await self._database.run(
+            "INSERT INTO stream_parts (user_id, session_id, stream, part) VALUES (?, ?, ?, ?)",
+            (user_id, session_id, stream, part),
+        )
+
+    async def parts(self, user_id: UUID, session_id: UUID) -> dict[str, list[int]]:
+        """The parts of every stream, in order."""
+        rows = await self._database.run(
+            "SELECT stream, part FROM stream_parts WHERE user_id = ? AND session_id = ?",
+            (user_id, session_id),
+        )
+        found: dict[str, list[int]] = {}
+        for row in rows:
+            found.setdefault(row.stream, []).append(row.part)
+        return found
+
+    async def heads(
+        self, user_id: UUID, session_id: UUID, stream: str, parts: Iterable[int]
+    ) -> list[ChunkHead]:
+        """What is held of a stream, ordered by number and hash."""
+        cql = f"SELECT seq, sha256, t0_ns, rate_hz, n FROM samples {_PART}"  # noqa: S608 constant
+        pages = await asyncio.gather(
+            *(self._database.run(cql, (user_id, session_id, stream, p)) for p in sorted(parts))
+        )
+        return [ChunkHead(*row) for page in pages for row in page]
+
+    async def rows(
+        self, user_id: UUID, session_id: UUID, stream: str, wanted: Sequence[tuple[int, bytes]]
+    ) -> list[SampleRow]:
+        """The wanted chunks (number, hash) that are held, in the order asked for."""
+        gate = asyncio.Semaphore(32)
+        cql = (
+            "SELECT seq, sha256, t0_ns, rate_hz, n, unit, scale, codec, xyz, t_ms, envelope, "  # noqa: S608 constant
+            f"received_at FROM samples {_PART} AND seq = ? AND sha256 = ?"
+        )
+
+        async def one(seq: int, sha256: bytes) -> list[SampleRow]:
+            async with gate:
+                key = (user_id, session_id, stream, part_of(seq), seq, sha256)
+                return [
+                    SampleRow(*row[:11], received_us=us_of(row.received_at))
+                    for row in await self._database.run(cql, key)
+                ]
+
+        found = await asyncio.gather(*(one(seq, sha256) for seq, sha256 in wanted))
+        return [row for rows in found for row in rows]
+
+    async def delete_session(self, user_id: UUID, session_id: UUID, at_us: int) -> None:
+        """Delete every registered part of a session, for good.
+
+        The index keeps parts that are registered after `at_us`, so that a later sweep finds them.
+        """
+        parts = await self.parts(user_id, session_id)
+        await self._database.run_all(
+            [
+                Statement(
+                    f"DELETE FROM samples USING TIMESTAMP ? {_PART}",  # noqa: S608 constant
+                    (at_us, user_id, session_id, stream, part),
+                )
+                for stream, numbers in parts.items()
+                for part in numbers
+            ]
+        )
+        await self._database.run_all(
+            [
+                Statement(
+                    "DELETE FROM stream_parts "
+                    "WHERE user_id = ? AND session_id = ? AND stream = ? AND part = ?",
+                    (user_id, session_id, stream, part),
+                )
+                for stream, numbers in parts.items()
+                for part in numbers
+            ]
+        )

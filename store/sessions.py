@@ -1,0 +1,168 @@
+"""Projections of sessions: what was opened, what `complete` listed.
+
+Written `USING TIMESTAMP` of the event they follow, so that repeats and late events converge.
+"""
+
+import asyncio
+import json
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import NamedTuple
+from uuid import UUID
+
+from schemas.times import aware
+from store.database import Database, Row
+
+_COLUMNS = "session_id, started_at, ended_at, timezone, plan_id, streams, clock_offset_ms, complete"
+_KEY = "WHERE user_id = ? AND session_id = ?"
+NO_HASH = b""
+
+
+class SessionRow(NamedTuple):
+    """A session; `streams` maps a name to its declaration."""
+
+    session_id: UUID
+    started_at: datetime
+    ended_at: datetime | None
+    timezone: str
+    plan_id: UUID | None
+    streams: dict[str, dict[str, str | None]]
+    clock_offset_ms: dict[str, int]
+    complete: bool
+
+
+class StreamList(NamedTuple):
+    """What `complete` said about a stream: hash of chunk 0, 1, …; `NO_HASH` where none is."""
+
+    hashes: tuple[bytes, ...]
+    revision: int
+
+
+class Sessions:
+    """Sessions of users."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def open(
+        self,
+        user_id: UUID,
+        session_id: UUID,
+        started_at: datetime,
+        timezone: str,
+        plan_id: UUID | None,
+        revision: int,
+    ) -> None:
+        """Project an opening."""
+        await self._database.run(
+            "UPDATE sessions USING TIMESTAMP ? SET started_at = ?, timezone = ?, plan_id = ? "  # noqa: S608 constant
+            f"{_KEY}",
+            (revision, started_at, timezone, plan_id, user_id, session_id),
+        )
+
+    async def declare(
+        self,
+        user_id: UUID,
+        session_id: UUID,
+        stream: str,
+        declaration: Mapping[str, object],
+        revision: int,
+    ) -> None:
+        """Project the declaration of a stream."""
+        await self._database.run(
+            f"UPDATE sessions USING TIMESTAMP ? SET streams[?] = ? {_KEY}",  # noqa: S608 constant
+            (revision, stream, json.dumps(declaration, sort_keys=True), user_id, session_id),
+        )
+
+    async def offset(
+        self, user_id: UUID, session_id: UUID, stream: str, offset_ms: int, revision: int
+    ) -> None:
+        """Project how far the server's clock is ahead of a stream's."""
+        await self._database.run(
+            f"UPDATE sessions USING TIMESTAMP ? SET clock_offset_ms[?] = ? {_KEY}",  # noqa: S608 constant
+            (revision, stream, offset_ms, user_id, session_id),
+        )
+
+    async def close(
+        self,
+        user_id: UUID,
+        session_id: UUID,
+        ended_at: datetime | None,
+        revision: int,
+        *,
+        complete: bool,
+    ) -> None:
+        """Project how far the lists reach, and whether every stream has one.
+
+        Lists only grow, so of two workers at one revision the one that saw more writes the greater
+        values, and those win. A missing end must not be written: a null would win.
+        """
+        end, values = (", ended_at = ?", (ended_at,)) if ended_at else ("", ())
+        await self._database.run(
+            f"UPDATE sessions USING TIMESTAMP ? SET complete = ?{end} {_KEY}",  # noqa: S608 constant
+            (revision, complete, *values, user_id, session_id),
+        )
+
+    async def read(self, user_id: UUID, session_id: UUID) -> SessionRow | None:
+        """One session, None when it is not there."""
+        rows = await self._database.run(
+            f"SELECT {_COLUMNS} FROM sessions {_KEY}",  # noqa: S608 constant
+            (user_id, session_id),
+        )
+        found = [session_row(row) for row in rows if row.started_at is not None]
+        return found[0] if found else None
+
+    async def page(self, user_id: UUID, before: UUID | None, limit: int) -> list[SessionRow]:
+        """A user's sessions, newest first, those before a given one."""
+        where, values = ("AND session_id < ?", (before,)) if before else ("", ())
+        rows = await self._database.run(
+            f"SELECT {_COLUMNS} FROM sessions WHERE user_id = ? {where} LIMIT ?",  # noqa: S608 constant
+            (user_id, *values, limit),
+        )
+        return [session_row(row) for row in rows if row.started_at is not None]
+
+    async def put_list(
+        self, user_id: UUID, session_id: UUID, stream: str, hashes: Sequence[bytes], revision: int
+    ) -> None:
+        """Project the list of a stream."""
+        await self._database.run(
+            "INSERT INTO session_lists (user_id, session_id, stream, hashes, revision) "
+            "VALUES (?, ?, ?, ?, ?) USING TIMESTAMP ?",
+            (user_id, session_id, stream, list(hashes), revision, revision),
+        )
+
+    async def lists(self, user_id: UUID, session_id: UUID) -> dict[str, StreamList]:
+        """The lists of a session's streams, those that have one."""
+        rows = await self._database.run(
+            f"SELECT stream, hashes, revision FROM session_lists {_KEY}",  # noqa: S608 constant
+            (user_id, session_id),
+        )
+        return {r.stream: StreamList(tuple(r.hashes or ()), r.revision) for r in rows}
+
+    async def delete(self, user_id: UUID, session_id: UUID, at_us: int) -> None:
+        """Delete a session and its lists, for good."""
+        await asyncio.gather(
+            self._database.run(
+                f"DELETE FROM sessions USING TIMESTAMP ? {_KEY}",  # noqa: S608 constant
+                (at_us, user_id, session_id),
+            ),
+            self._database.run(
+                f"DELETE FROM session_lists USING TIMESTAMP ? {_KEY}",  # noqa: S608 constant
+                (at_us, user_id, session_id),
+            ),
+        )
+
+
+def session_row(row: Row) -> SessionRow:
+    """The columns of a session, with zones and declarations read."""
+    session_id, started_at, ended_at, timezone, plan_id, streams, offsets, complete = row
+    return SessionRow(
+        session_id=session_id,
+        started_at=started_at.replace(tzinfo=UTC),
+        ended_at=aware(ended_at),
+        timezone=timezone,
+        plan_id=plan_id,
+        streams={name: json.loads(text) for name, text in sorted((streams or {}).items())},
+        clock_offset_ms=dict(sorted((offsets or {}).items())),
+        complete=bool(complete),
+    )

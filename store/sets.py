@@ -1,0 +1,174 @@
+"""Projections of confirmed sets: as the user sees them, and with their samples for training."""
+
+import asyncio
+from datetime import UTC, datetime
+from typing import NamedTuple
+from uuid import UUID
+
+from store.database import Database, Row
+
+MODEL_IDS = ("wrist-acc6", "wrist-acc3")
+_COLUMNS = (
+    "session_id, set_id, exercise, started_at, ended_at, reps, weight_kg, intensity, "
+    "label_source, revision"
+)
+_KEY = "WHERE user_id = ? AND session_id = ? AND set_id = ?"
+
+
+class SetRow(NamedTuple):
+    """A confirmed set; `revision` is the time of its last event in microseconds."""
+
+    session_id: UUID
+    set_id: UUID
+    exercise: str
+    started_at: datetime
+    ended_at: datetime
+    reps: int | None
+    weight_kg: float | None
+    intensity: float | None
+    label_source: str
+    revision: int
+
+
+class LabelledSet(NamedTuple):
+    """A set that training reads.
+
+    Times are corrected by the clock offset of its stream; those inside `samples` are the device's.
+    `revision` is the newest of the set's and its streams' lists: it changes when the samples may.
+    """
+
+    model_id: str
+    set_id: UUID
+    session_id: UUID
+    exercise: str
+    started_at: datetime
+    ended_at: datetime
+    reps: int | None
+    weight_kg: float | None
+    intensity: float | None
+    label_source: str
+    revision: int
+    samples: bytes
+
+
+class LabelledHead(NamedTuple):
+    """Which revision of a set training reads, and in which partition."""
+
+    model_id: str
+    set_id: UUID
+    session_id: UUID
+    revision: int
+
+
+class Sets:
+    """Confirmed and labelled sets."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def put(self, user_id: UUID, row: SetRow) -> None:
+        """Project a confirmation: all columns, at the time of its event."""
+        await self._database.run(
+            f"INSERT INTO sets (user_id, {_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "  # noqa: S608 constant
+            "USING TIMESTAMP ?",
+            (user_id, *row, row.revision),
+        )
+
+    async def read(self, user_id: UUID, session_id: UUID, set_id: UUID) -> SetRow | None:
+        """One set, None when it is not there."""
+        rows = await self._database.run(
+            f"SELECT {_COLUMNS} FROM sets {_KEY}",  # noqa: S608 constant
+            (user_id, session_id, set_id),
+        )
+        return _set_row(rows[0]) if rows else None
+
+    async def of_session(self, user_id: UUID, session_id: UUID) -> list[SetRow]:
+        """A session's sets in time order."""
+        rows = await self._database.run(
+            f"SELECT {_COLUMNS} FROM sets WHERE user_id = ? AND session_id = ?",  # noqa: S608 constant
+            (user_id, session_id),
+        )
+        return sorted((_set_row(row) for row in rows), key=lambda s: (s.started_at, s.set_id))
+
+    async def of_user(self, user_id: UUID) -> list[SetRow]:
+        """All sets of a user, newest session first."""
+        rows = await self._database.run(
+            f"SELECT {_COLUMNS} FROM sets WHERE user_id = ?",  # noqa: S608 constant
+            (user_id,),
+        )
+        return [_set_row(row) for row in rows]
+
+    async def delete(self, user_id: UUID, session_id: UUID, set_id: UUID, at_us: int) -> None:
+        """Delete a set and what training reads of it, for good."""
+        await asyncio.gather(
+            self._database.run(
+                f"DELETE FROM sets USING TIMESTAMP ? {_KEY}",  # noqa: S608 constant
+                (at_us, user_id, session_id, set_id),
+            ),
+            *(self.delete_labelled(user_id, m, set_id, at_us) for m in MODEL_IDS),
+        )
+
+    async def delete_session(self, user_id: UUID, session_id: UUID, at_us: int) -> None:
+        """Delete a session's sets and what training reads of them, for good."""
+        heads = [h for h in await self.labelled_heads(user_id) if h.session_id == session_id]
+        await asyncio.gather(
+            self._database.run(
+                "DELETE FROM sets USING TIMESTAMP ? WHERE user_id = ? AND session_id = ?",
+                (at_us, user_id, session_id),
+            ),
+            *(self.delete_labelled(user_id, h.model_id, h.set_id, at_us) for h in heads),
+        )
+
+    async def put_labelled(self, user_id: UUID, row: LabelledSet) -> None:
+        """Project a set with its samples: all columns, at its revision."""
+        await self._database.run(
+            "INSERT INTO labelled_sets (user_id, model_id, set_id, session_id, exercise, "
+            "started_at, ended_at, reps, weight_kg, intensity, label_source, revision, samples) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) USING TIMESTAMP ?",
+            (user_id, *row, row.revision),
+        )
+
+    async def delete_labelled(self, user_id: UUID, model_id: str, set_id: UUID, at_us: int) -> None:
+        """Take a set out of a partition that training reads."""
+        await self._database.run(
+            "DELETE FROM labelled_sets USING TIMESTAMP ? "
+            "WHERE user_id = ? AND model_id = ? AND set_id = ?",
+            (at_us, user_id, model_id, set_id),
+        )
+
+    async def labelled(self, user_id: UUID, model_id: str) -> list[LabelledSet]:
+        """What training reads of a user in one input layout, ordered by set."""
+        rows = await self._database.run(
+            "SELECT model_id, set_id, session_id, exercise, started_at, ended_at, reps, weight_kg, "
+            "intensity, label_source, revision, samples FROM labelled_sets "
+            "WHERE user_id = ? AND model_id = ?",
+            (user_id, model_id),
+        )
+        return [
+            LabelledSet(*row)._replace(
+                started_at=row.started_at.replace(tzinfo=UTC),
+                ended_at=row.ended_at.replace(tzinfo=UTC),
+            )
+            for row in rows
+        ]
+
+    async def labelled_heads(self, user_id: UUID) -> list[LabelledHead]:
+        """Which sets of a user training reads, at which revision."""
+        pages = await asyncio.gather(
+            *(
+                self._database.run(
+                    "SELECT model_id, set_id, session_id, revision FROM labelled_sets "
+                    "WHERE user_id = ? AND model_id = ?",
+                    (user_id, model_id),
+                )
+                for model_id in MODEL_IDS
+            )
+        )
+        return [LabelledHead(*row) for page in pages for row in page]
+
+
+def _set_row(row: Row) -> SetRow:
+    found = SetRow(*row)
+    return found._replace(
+        started_at=found.started_at.replace(tzinfo=UTC), ended_at=found.ended_at.replace(tzinfo=UTC)
+    )

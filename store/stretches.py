@@ -1,0 +1,131 @@
+"""Projection of sessions with confirmed sets: raw stretches with the idle time around the sets."""
+
+import asyncio
+import json
+from collections.abc import Sequence
+from datetime import datetime
+from typing import NamedTuple
+from uuid import UUID
+
+from schemas.times import aware
+from store.database import Database
+from store.sets import MODEL_IDS
+
+_HEAD = "model_id, session_id, started_at, ended_at, spans, revision"
+_SESSION = "WHERE user_id = ? AND model_id = ? AND session_id = ?"
+
+Span = tuple[int, int, str]
+"""Start and end of a set on the clock of the samples, nanoseconds; what it was."""
+
+
+class StretchHead(NamedTuple):
+    """A stretch without its samples.
+
+    Times are corrected by the clock offset of the stream; those in `spans` are the device's.
+    `revision` is the time of its write: later than every set and list that it follows from.
+    """
+
+    model_id: str
+    session_id: UUID
+    started_at: datetime
+    ended_at: datetime
+    spans: tuple[Span, ...]
+    revision: int
+
+
+class Stretch(NamedTuple):
+    """A stretch with its raw samples (models.signal.pieces)."""
+
+    head: StretchHead
+    samples: bytes
+
+
+class Stretches:
+    """Rows of `labelled_stretches`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def replace(
+        self, user_id: UUID, session_id: UUID, rows: Sequence[Stretch], revision: int
+    ) -> None:
+        """Let these be a session's stretches, as of a revision; older ones are gone."""
+        await self.delete_session(user_id, session_id, revision - 1)
+        for head, samples in rows:  # one after the other: a row may hold 300 kB
+            await self._database.run(
+                f"INSERT INTO labelled_stretches (user_id, {_HEAD}, samples) "
+                "VALUES (?, ?, ?, ?, ?, ?, ?, ?) USING TIMESTAMP ?",
+                (user_id, *head[:4], json.dumps(head.spans), revision, samples, revision),
+            )
+
+    async def delete_session(self, user_id: UUID, session_id: UUID, at_us: int) -> None:
+        """Delete what was written of a session at or before `at_us`."""
+        await asyncio.gather(
+            *(
+                self._database.run(
+                    f"DELETE FROM labelled_stretches USING TIMESTAMP ? {_SESSION}",
+                    (at_us, user_id, model_id, session_id),
+                )
+                for model_id in MODEL_IDS
+            )
+        )
+
+    async def of_session(self, user_id: UUID, session_id: UUID) -> list[StretchHead]:
+        """A session's stretches in order, without samples."""
+        pages = await asyncio.gather(
+            *(
+                self._database.run(
+                    f"SELECT {_HEAD} FROM labelled_stretches {_SESSION}",
+                    (user_id, model_id, session_id),
+                )
+                for model_id in MODEL_IDS
+            )
+        )
+        return [_head(row) for page in pages for row in page]
+
+    async def of_user(self, user_id: UUID, model_id: str) -> list[Stretch]:
+        """What training reads of a user in one layout."""
+        rows = await self._database.run(
+            f"SELECT {_HEAD}, samples FROM labelled_stretches WHERE user_id = ? AND model_id = ?",
+            (user_id, model_id),
+        )
+        return [Stretch(_head(row[:6]), bytes(row[6])) for row in rows]
+
+    async def sessions_of(self, user_id: UUID) -> set[UUID]:
+        """Sessions of a user that have stretches."""
+        pages = await asyncio.gather(
+            *(
+                self._database.run(
+                    "SELECT session_id FROM labelled_stretches WHERE user_id = ? AND model_id = ?",
+                    (user_id, model_id),
+                )
+                for model_id in MODEL_IDS
+            )
+        )
+        return {row[0] for page in pages for row in page}
+
+    async def keys(self) -> list[tuple[UUID, str]]:
+        """Every (user, layout) that has stretches, in order."""
+        rows = await self._database.run("SELECT DISTINCT user_id, model_id FROM labelled_stretches")
+        return sorted((row[0], row[1]) for row in rows)
+
+
+def spans_of(text: str) -> tuple[Span, ...]:
+    """The spans in a row's JSON.
+
+    >>> spans_of('[[1, 2, "row"]]')
+    ((1, 2, 'row'),)
+    """
+    return tuple((int(start), int(end), str(name)) for start, end, name in json.loads(text))
+
+
+def _head(row: Sequence[object]) -> StretchHead:
+    model_id, session_id, started_at, ended_at, spans, revision = row
+    return StretchHead(
+        str(model_id),
+        session_id,  # pyright: ignore[reportArgumentType] a uuid column
+        aware(started_at),  # pyright: ignore[reportArgumentType] a timestamp column
+        aware(ended_at),  # pyright: ignore[reportArgumentType]
+        spans_of(str(spans)),
+        int(revision),  # pyright: ignore[reportArgumentType]
+    )

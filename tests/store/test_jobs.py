@@ -1,0 +1,142 @@
+"""Runs, leases and watermarks on the real Cassandra."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from uuid import UUID, uuid4
+
+import pytest
+
+from schemas.errors import LeaseHeld
+from schemas.layout import shard_of
+from store.database import Database
+from store.jobs import JobRuns, Leases, LiveRuns, UserOutcome, Watermarks
+
+NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
+RUNS = [UUID(int=n << 80 | 7 << 76 | 2 << 62) for n in (1, 2, 3)]
+
+
+@pytest.fixture
+def family() -> str:
+    """A family of this test alone: the keyspace is shared."""
+    return f"test-{uuid4()}"
+
+
+def test_a_run_from_its_start_to_its_end(database: Database, family: str):
+    runs = JobRuns(database)
+    first, second, _ = RUNS
+
+    async def life() -> None:
+        await runs.start(family, first, {"users": "all"}, NOW)
+        await runs.start(family, second, {"users": "changed"}, NOW + timedelta(hours=1))
+        await runs.heartbeat(family, second, NOW + timedelta(hours=2))
+        await runs.finish(
+            family,
+            first,
+            "done",
+            NOW + timedelta(minutes=1),
+            counts={"promoted": 999, "failed": 1},
+            metrics={"challenger": 0.98},
+            reasons={"samples do not decode": 1},
+        )
+        newest, oldest = await runs.newest(family)
+        assert (newest.run_id, newest.status) == (second, "running")
+        assert newest.heartbeat_at == NOW + timedelta(hours=2)
+        assert oldest == await runs.read(family, first)
+        assert oldest.counts == {"promoted": 999, "failed": 1}
+        assert oldest.finished_at == NOW + timedelta(minutes=1)
+        assert await runs.read(family, RUNS[2]) is None
+
+    asyncio.run(life())
+
+
+def test_every_user_of_a_run_is_found_again_in_order(database: Database):
+    runs = JobRuns(database)
+    run_id, other = uuid4(), uuid4()
+    outcomes = [
+        UserOutcome(UUID(int=n), "wrist-acc6", "promoted", "", f"v{n}", "{}") for n in range(200)
+    ]
+    asyncio.run(runs.write_users(run_id, outcomes))
+    assert asyncio.run(runs.users(run_id)) == outcomes
+    assert asyncio.run(runs.users(other)) == []
+
+
+def test_one_lease_at_a_time_and_a_dead_holder_loses_it(database: Database, family: str):
+    leases = Leases(database)
+    first, second, third = RUNS
+
+    async def life() -> None:
+        await leases.acquire(family, first, "a", NOW, 60)
+        await leases.acquire(f"{family}-2", second, "b", NOW, 60)  # another family
+        with pytest.raises(LeaseHeld):
+            await leases.acquire(family, second, "b", NOW + timedelta(seconds=59), 60)
+        await leases.renew(family, first, NOW + timedelta(seconds=50), 60)
+        with pytest.raises(LeaseHeld):
+            await leases.acquire(family, second, "b", NOW + timedelta(seconds=100), 60)
+        await leases.acquire(family, second, "b", NOW + timedelta(seconds=111), 60)
+        with pytest.raises(LeaseHeld):
+            await leases.renew(family, first, NOW + timedelta(seconds=112), 60)
+        await leases.release(family, first)  # not its own any more: nothing happens
+        with pytest.raises(LeaseHeld):
+            await leases.acquire(family, third, "c", NOW + timedelta(seconds=120), 60)
+        await leases.release(family, second)
+        await leases.acquire(family, third, "c", NOW + timedelta(seconds=120), 60)
+
+    asyncio.run(life())
+
+
+def test_of_two_that_ask_at_once_one_gets_the_lease(database: Database, family: str):
+    async def both() -> list[object]:
+        leases = Leases(database)
+        asked = (leases.acquire(family, run, "x", NOW, 60) for run in RUNS)
+        return await asyncio.gather(*asked, return_exceptions=True)
+
+    answers = asyncio.run(both())
+    assert sorted(type(answer).__name__ for answer in answers) == ["LeaseHeld"] * 2 + ["NoneType"]
+
+
+def test_a_watermark_only_moves_forward(database: Database, family: str):
+    marks = Watermarks(database)
+
+    async def life() -> None:
+        assert await marks.read(family) is None
+        assert await marks.advance(family, RUNS[0], NOW)
+        assert not await marks.advance(family, RUNS[1], NOW - timedelta(hours=1))
+        assert await marks.read(family) == NOW
+        assert await marks.advance(family, RUNS[1], NOW + timedelta(hours=1))
+        assert await marks.read(family) == NOW + timedelta(hours=1)
+
+    asyncio.run(life())
+
+
+def test_changed_users_are_those_of_the_topic_since_then(database: Database, family: str):
+    def change(number: int, topic: str, at: datetime) -> None:
+        user = UUID(int=number)
+        database.execute(
+            "INSERT INTO changes (day, shard, user_id, topic, changed_at) VALUES (?, ?, ?, ?, ?)",
+            (at.date(), shard_of(user), user, topic, at),
+        )
+
+    change(1, family, NOW - timedelta(days=1))
+    change(2, family, NOW - timedelta(seconds=1))
+    change(3, family, NOW)
+    change(3, family, NOW + timedelta(days=1))  # the same user again, on another day
+    change(67, family, NOW + timedelta(days=2))  # the shard of user 3
+    change(5, f"{family}-2", NOW)
+    found = asyncio.run(Watermarks(database).changed_users([family], NOW, NOW + timedelta(days=2)))
+    assert found == [UUID(int=3), UUID(int=67)]
+
+
+def test_the_live_run_moves_from_what_was_read_only(database: Database, family: str):
+    live = LiveRuns(database)
+    first, second, third = RUNS
+
+    async def life() -> None:
+        assert await live.read(family) is None
+        assert await live.go_live(family, first, NOW, {"ari": 0.9}, None)
+        assert not await live.go_live(family, second, NOW, {}, None)
+        assert await live.go_live(family, second, NOW, {}, first)
+        assert not await live.go_live(family, third, NOW, {}, first)
+        seen = await live.read(family)
+        assert (seen.run_id, seen.previous_run_id, seen.as_of) == (second, first, NOW)
+
+    asyncio.run(life())

@@ -1,0 +1,299 @@
+"""Migrations against a real node: once, under a lease, with real processes racing."""
+
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from schemas.config import Cassandra
+from schemas.errors import BadMigration, DatabaseAway, LeaseHeld, SchemaMismatch
+from schemas.layout import LAYOUT
+from store import migrate as subject
+from store.cql import read_migrations, repeatable, statements_in
+from store.database import Database, connect
+from store.lease import Lease
+from store.migrate import check_schema, migrate
+from store.node.process import EmbeddedNode
+from tests.cassandra_node import CHECKOUT
+
+ONE = "-- first\nCREATE TABLE one (id int PRIMARY KEY);\nCREATE TABLE two (id int PRIMARY KEY);\n"
+MIGRATE = """
+import sys
+from pathlib import Path
+from schemas.config import Cassandra
+from store.migrate import migrate
+settings, folder = sys.argv[1:]
+print(*migrate(Cassandra.model_validate_json(settings), folder=Path(folder)))
+"""
+TAKE_THE_LEASE_AND_DIE = """
+import os, sys
+from schemas.config import Cassandra
+from store.database import connect
+from store.lease import Lease
+settings = Cassandra.model_validate_json(sys.argv[1])
+Lease(connect(settings, keyspace=settings.keyspace), "migrate", lasts_s=4).take(patience_s=0)
+os._exit(9)
+"""
+
+
+@pytest.fixture
+def settings(node: EmbeddedNode) -> Cassandra:
+    """Settings of a keyspace that is not there yet."""
+    name = f"migrate_{uuid.uuid4().hex[:12]}"
+    return node.config.model_copy(update={"keyspace": name})
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "0001_one.cql").write_text(ONE)
+    return tmp_path
+
+
+@pytest.fixture
+def anywhere(node: EmbeddedNode) -> Iterator[Database]:
+    """A connection outside of any keyspace."""
+    connection = connect(node.config, keyspace=None)
+    yield connection
+    connection.close()
+
+
+def _tables(database: Database, keyspace: str) -> set[str]:
+    cql = "SELECT table_name FROM system_schema.tables WHERE keyspace_name = ?"
+    return {row.table_name for row in database.execute(cql, (keyspace,))}
+
+
+class _Heard:
+    def __init__(self) -> None:
+        self.steps: list[tuple[int, int | None]] = []
+
+    def step(self, what: str, done: int, total: int | None = None) -> None:
+        self.steps.append((done, total))
+
+
+def test_its_whole_life(settings: Cassandra, folder: Path, anywhere: Database) -> None:
+    heard = _Heard()
+    assert migrate(settings, folder=folder, progress=heard) == ("0001_one",)
+    assert heard.steps == [(1, 2), (2, 2)]
+    own_tables = {"migrations", "migration_lease", "layout"}
+    assert _tables(anywhere, settings.keyspace) == {"one", "two"} | own_tables
+    rows = anywhere.execute(
+        f"SELECT replication FROM system_schema.keyspaces WHERE keyspace_name='{settings.keyspace}'"
+    )
+    assert rows[0].replication["class"].endswith("NetworkTopologyStrategy")
+    assert rows[0].replication["datacenter1"] == "1"
+
+    assert migrate(settings, folder=folder) == ()
+    (folder / "0002_more.cql").write_text("ALTER TABLE one ADD IF NOT EXISTS note text;")
+    assert migrate(settings, folder=folder) == ("0002_more",)
+    anywhere.execute(f"SELECT note FROM {settings.keyspace}.one")
+
+    lease = anywhere.execute(f"SELECT owner FROM {settings.keyspace}.migration_lease")
+    assert lease == []
+    done = anywhere.execute(f"SELECT name, done_by, done_at FROM {settings.keyspace}.migrations")
+    assert {row.name for row in done} == {"0001_one", "0002_more"}
+    assert all(row.done_at and "process" in row.done_by for row in done)
+
+
+def test_the_real_schema_is_applied(database: Database, keyspace: Cassandra) -> None:
+    check_schema(database, keyspace)
+    assert {"samples", "journal", "models"} <= _tables(database, keyspace.keyspace)
+    kept = {row.name: row.value for row in database.execute("SELECT name, value FROM layout")}
+    assert kept == LAYOUT
+
+
+def test_two_processes_at_once(settings: Cassandra, folder: Path, anywhere: Database) -> None:
+    many = ";\n".join(f"CREATE TABLE t{n} (id int PRIMARY KEY)" for n in range(10))
+    (folder / "0002_many.cql").write_text(many)
+    command = [sys.executable, "-c", MIGRATE, settings.model_dump_json(), str(folder)]
+    both = [
+        subprocess.Popen(command, cwd=CHECKOUT, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        for _ in range(2)
+    ]
+    said = [one.communicate(timeout=120) for one in both]
+    assert [one.returncode for one in both] == [0, 0], said
+    # Each migration was applied by exactly one of them.
+    assert sorted(" ".join(out.decode() for out, _ in said).split()) == ["0001_one", "0002_many"]
+    assert {f"t{n}" for n in range(10)} <= _tables(anywhere, settings.keyspace)
+
+
+def test_a_changed_file_is_refused(settings: Cassandra, folder: Path) -> None:
+    migrate(settings, folder=folder)
+    (folder / "0001_one.cql").write_text("// only the comment\n" + ONE.replace("\n", "\n\n"))
+    assert migrate(settings, folder=folder) == ()  # says the same
+    (folder / "0001_one.cql").write_text(ONE.replace("id int", "id bigint"))
+    with pytest.raises(BadMigration, match=r"0001_one\.cql was changed after it was applied"):
+        migrate(settings, folder=folder)
+
+
+def test_a_migration_that_stopped_half_way_is_finished(
+    settings: Cassandra, folder: Path, anywhere: Database
+) -> None:
+    file = folder / "0001_one.cql"
+    file.write_text(ONE + "CREATE TABLE three (id int PRIMARY KEY, what frozen<later>);")
+    with pytest.raises(BadMigration, match=r"0001_one\.cql: .* refuses `CREATE .*three.*later"):
+        migrate(settings, folder=folder)
+    assert {"one", "two"} <= _tables(anywhere, settings.keyspace)
+    assert anywhere.execute(f"SELECT owner FROM {settings.keyspace}.migration_lease") == []
+
+    anywhere.execute(f"CREATE TYPE {settings.keyspace}.later (n int)")
+    assert migrate(settings, folder=folder) == ("0001_one",)  # one and two are no obstacle
+    assert "three" in _tables(anywhere, settings.keyspace)
+
+
+def test_a_file_changed_after_it_was_begun_is_refused(settings: Cassandra, folder: Path) -> None:
+    broken = ONE + "CREATE TABLE three (id nothing PRIMARY KEY);"
+    (folder / "0001_one.cql").write_text(broken)
+    with pytest.raises(BadMigration, match="refuses"):
+        migrate(settings, folder=folder)
+    (folder / "0001_one.cql").write_text(ONE)
+    with pytest.raises(BadMigration, match="was begun"):
+        migrate(settings, folder=folder)
+
+
+def test_a_lease_left_by_a_dead_process_runs_out(settings: Cassandra, folder: Path) -> None:
+    migrate(settings, folder=folder)
+    (folder / "0002_more.cql").write_text("CREATE TABLE more (id int PRIMARY KEY);")
+    command = [sys.executable, "-c", TAKE_THE_LEASE_AND_DIE, settings.model_dump_json()]
+    died = subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, check=False)
+    assert died.returncode == 9, died.stderr
+    with pytest.raises(LeaseHeld, match=r"process \d+ .* has held the lease `migrate`"):
+        migrate(settings, folder=folder, patience_s=0)
+    begin_s = time.monotonic()
+    assert migrate(settings, folder=folder, patience_s=30) == ("0002_more",)
+    assert time.monotonic() - begin_s < 15
+
+
+def test_a_lease_that_ran_out_is_noticed(settings: Cassandra, folder: Path) -> None:
+    migrate(settings, folder=folder)
+    connection = connect(settings, keyspace=settings.keyspace)
+    slow = Lease(connection, "migrate", lasts_s=1)
+    slow.take(patience_s=0)
+    time.sleep(1.5)
+    quick = Lease(connection, "migrate", lasts_s=30)
+    quick.take(patience_s=0)
+    with pytest.raises(LeaseHeld, match="ran out"):
+        slow.renew()
+    slow.release()  # must not take it from the new holder
+    with pytest.raises(LeaseHeld, match=quick.owner.split(" (")[0]):
+        Lease(connection, "migrate", lasts_s=1).take(patience_s=0)
+    quick.release()
+    connection.close()
+
+
+def test_a_renewed_lease_outlives_its_first_term(settings: Cassandra, folder: Path) -> None:
+    migrate(settings, folder=folder)
+    connection = connect(settings, keyspace=settings.keyspace)
+    lease = Lease(connection, "migrate", lasts_s=2)
+    lease.take(patience_s=0)
+    for _ in range(5):
+        time.sleep(0.7)
+        lease.renew()
+    with pytest.raises(LeaseHeld):
+        Lease(connection, "migrate", lasts_s=1).take(patience_s=0)
+    connection.close()
+
+
+def test_another_layout_is_refused(settings: Cassandra, folder: Path) -> None:
+    migrate(settings, folder=folder, layout={"shards": "64"})
+    with pytest.raises(SchemaMismatch, match="shaped with shards = 64, this code uses 32"):
+        migrate(settings, folder=folder, layout={"shards": "32"})
+
+
+def test_another_replication_is_refused(settings: Cassandra, folder: Path) -> None:
+    migrate(settings, folder=folder)
+    three = settings.model_copy(update={"replication": 3})
+    with pytest.raises(SchemaMismatch, match=r"conf\.yaml says 3 in datacenter1"):
+        migrate(three, folder=folder)
+
+
+def test_start_up_compares_and_changes_nothing(
+    settings: Cassandra, folder: Path, anywhere: Database
+) -> None:
+    with pytest.raises(SchemaMismatch, match="not set up"):
+        check_schema(anywhere, settings, folder=folder)
+    assert _tables(anywhere, settings.keyspace) == set()
+    migrate(settings, folder=folder)
+    connection = connect(settings, keyspace=settings.keyspace)
+    check_schema(connection, settings, folder=folder)
+    with pytest.raises(SchemaMismatch, match="shards = 64"):
+        check_schema(connection, settings, folder=folder, layout={"shards": "1"})
+    (folder / "0002_more.cql").write_text("CREATE TABLE more (id int PRIMARY KEY);")
+    with pytest.raises(SchemaMismatch, match="lacks 0002_more"):
+        check_schema(connection, settings, folder=folder)
+    connection.close()
+
+
+def test_code_reads_the_next_schema_but_none_after_it(
+    settings: Cassandra, folder: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    older = tmp_path_factory.mktemp("older")
+    (older / "0001_one.cql").write_text(ONE)
+    (folder / "0002_more.cql").write_text("CREATE TABLE more (id int PRIMARY KEY);")
+    migrate(settings, folder=folder)
+    assert migrate(settings, folder=older) == ()
+    (folder / "0003_most.cql").write_text("CREATE TABLE most (id int PRIMARY KEY);")
+    migrate(settings, folder=folder)
+    with pytest.raises(SchemaMismatch, match="later release: 0002_more, 0003_most"):
+        migrate(settings, folder=older)
+
+
+def test_nodes_that_do_not_agree_are_an_error(
+    settings: Cassandra, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(subject, "_AGREE_WITHIN_S", 0.2)
+    monkeypatch.setattr(subject, "_schema_versions", lambda database: {"a", "b"})
+    with pytest.raises(DatabaseAway, match="do not agree on the schema"):
+        migrate(settings, folder=folder)
+
+
+# Texts whose statements are known: each is built from parts that hide a semicolon or a comment.
+_PARTS = st.sampled_from(["a", "';--'", '"//;"', "$$;/*$$", "'it''s;'", "(1)"])
+
+
+@given(st.lists(st.lists(_PARTS, min_size=1), min_size=1))
+def test_statements_are_split_where_they_end(statements: list[list[str]]) -> None:
+    text = "".join("-- c;\n" + " /* ; ' */ ".join(parts) + "\n;\n// ;'\n" for parts in statements)
+    assert statements_in(text) == [" ".join(parts) for parts in statements]
+
+
+@pytest.mark.parametrize(
+    ("statement", "safe"),
+    [
+        ("CREATE TABLE t (a int)", "CREATE TABLE IF NOT EXISTS t (a int)"),
+        ("create index i on t (a)", "create index IF NOT EXISTS i on t (a)"),
+        ("CREATE TYPE IF NOT EXISTS u (a int)", "CREATE TYPE IF NOT EXISTS u (a int)"),
+        ("ALTER TABLE t ADD IF NOT EXISTS b int", "ALTER TABLE t ADD IF NOT EXISTS b int"),
+        ("DROP TABLE IF EXISTS t", "DROP TABLE IF EXISTS t"),
+        ("ALTER TABLE t WITH gc_grace_seconds = 1", "ALTER TABLE t WITH gc_grace_seconds = 1"),
+    ],
+)
+def test_a_statement_may_run_twice(statement: str, safe: str) -> None:
+    assert repeatable(statement) == safe
+    assert repeatable(safe) == safe
+
+
+@pytest.mark.parametrize("statement", ["ALTER TABLE t ADD b int", "DROP TABLE t", "TRUNCATE t"])
+def test_a_statement_that_cannot_run_twice_is_refused(statement: str) -> None:
+    with pytest.raises(BadMigration, match="cannot run twice"):
+        repeatable(statement)
+
+
+@pytest.mark.parametrize(
+    ("names", "says"),
+    [
+        (["0001_a.cql", "0003_b.cql"], r"found \[1, 3\]"),
+        (["0001_a.cql", "0001_b.cql"], r"found \[1, 1\]"),
+        (["first.cql"], "first.cql is not named like"),
+    ],
+)
+def test_misnumbered_files_are_refused(tmp_path: Path, names: list[str], says: str) -> None:
+    for name in names:
+        (tmp_path / name).write_text("CREATE TABLE t (a int PRIMARY KEY);")
+    with pytest.raises(BadMigration, match=says):
+        read_migrations(tmp_path)

@@ -1,0 +1,201 @@
+"""Models and champions: bytes never change, pointers move by what was read, bad runs are undone."""
+
+import asyncio
+import hashlib
+import uuid
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from schemas.errors import LostChampionRace, NoModel
+from store.database import Database
+from store.models import Challenger, Champion, Champions, Models, StoredModel, version_of
+from store.predictions import Prediction, Predictions
+
+NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
+
+
+def a_model(owner: str, content: bytes, run_id: uuid.UUID | None = None) -> StoredModel:
+    sha256 = hashlib.sha256(content).digest()
+    return StoredModel(
+        owner,
+        "wrist-acc6",
+        "exercise",
+        version_of(sha256),
+        content,
+        {"labels": ["a", "b"], "metrics": {"windows": 0.99}},
+        sha256,
+        run_id or uuid.uuid4(),
+        NOW,
+    )
+
+
+def challenge(model: StoredModel) -> Challenger:
+    return Challenger(*model[:4], model.sha256, model.run_id)
+
+
+def an_owner() -> str:
+    return f"u:{uuid.uuid4()}"
+
+
+def test_a_model_comes_back_as_it_was_kept(database: Database):
+    models, model = Models(database), a_model(an_owner(), b"\x00weights\xff")
+    other = a_model(model.owner, b"others")
+
+    async def life() -> None:
+        with pytest.raises(NoModel, match=model.version):
+            await models.get(*model[:4])
+        await models.put(model)
+        await models.put(model)
+        await models.put(other)
+        assert await models.get(*model[:4]) == model
+        assert await models.manifest(*model[:4]) == model.manifest
+        versions = await models.versions(*model[:3])
+        assert {one.version for one in versions} == {model.version, other.version}
+        assert {one.content for one in versions} == {b""}
+        await models.erase(*model[:3])
+        assert await models.versions(*model[:3]) == []
+
+    asyncio.run(life())
+
+
+def test_promotions_keep_what_was_before(database: Database):
+    champions, owner = Champions(database), an_owner()
+    first, second = a_model(owner, b"first"), a_model(owner, b"second")
+
+    async def life() -> None:
+        assert await champions.read(*first[:3]) is None
+        one = await champions.promote(challenge(first), None, NOW)
+        two = await champions.promote(challenge(second), one, NOW)
+        assert await champions.read(*first[:3]) == two
+        assert (two.version, two.previous_version) == (second.version, first.version)
+        assert two.previous_run_id == first.run_id
+        with pytest.raises(LostChampionRace):
+            await champions.promote(challenge(a_model(owner, b"late")), one, NOW)
+        with pytest.raises(LostChampionRace):
+            await champions.promote(challenge(a_model(owner, b"later")), None, NOW)
+        assert await champions.of_owner(owner) == [two]
+
+    asyncio.run(life())
+
+
+def test_of_many_promotions_at_once_one_wins(database: Database):
+    champions, owner = Champions(database), an_owner()
+    rivals = [a_model(owner, b"%d" % number) for number in range(6)]
+
+    async def race() -> None:
+        results = await asyncio.gather(
+            *(champions.promote(challenge(rival), None, NOW) for rival in rivals),
+            return_exceptions=True,
+        )
+        won = [result for result in results if isinstance(result, Champion)]
+        assert len(won) == 1
+        assert await champions.read(*rivals[0][:3]) == won[0]
+
+    asyncio.run(race())
+
+
+def test_rollback_goes_one_step_back_and_no_further(database: Database):
+    models, champions, owner = Models(database), Champions(database), an_owner()
+    first, second = a_model(owner, b"first"), a_model(owner, b"second")
+
+    async def life() -> None:
+        with pytest.raises(NoModel):
+            await champions.rollback(*first[:3], NOW)
+        await models.put(first)
+        await models.put(second)
+        one = await champions.promote(challenge(first), None, NOW)
+        await champions.promote(challenge(second), one, NOW)
+        back = await champions.rollback(*first[:3], NOW)
+        assert (back.version, back.sha256, back.run_id) == (*first[3:4], first.sha256, first.run_id)
+        assert await champions.read(*first[:3]) == back
+        with pytest.raises(NoModel):
+            await champions.rollback(*first[:3], NOW)
+
+    asyncio.run(life())
+
+
+def test_a_run_withdrawn_falls_back_and_the_next_promotion_skips_it(database: Database):
+    champions, owner = Champions(database), an_owner()
+    good, bad, better = (a_model(owner, word) for word in (b"good", b"bad", b"better"))
+
+    async def life() -> None:
+        one = await champions.promote(challenge(good), None, NOW)
+        two = await champions.promote(challenge(bad), one, NOW)
+        await champions.withdraw(bad.run_id, "a bad night", NOW)
+        serving = await champions.serving(*good[:3])
+        assert serving is not None
+        assert serving.version == good.version
+        three = await champions.promote(challenge(better), two, NOW)
+        assert three.previous_version == good.version  # not the withdrawn one
+        await champions.withdraw(better.run_id, "again", NOW)
+        serving = await champions.serving(*good[:3])
+        assert serving is not None
+        assert serving.version == good.version
+        await champions.withdraw(good.run_id, "all of it", NOW)
+        assert await champions.serving(*good[:3]) is None
+
+    asyncio.run(life())
+
+
+@given(st.lists(st.sampled_from(["promote", "withdraw", "same"]), max_size=7))
+@settings(max_examples=15, deadline=None)
+def test_what_serves_is_never_of_a_withdrawn_run(database: Database, steps: list[str]):
+    champions, owner = Champions(database), an_owner()
+    key = (owner, "wrist-acc6", "exercise")
+
+    async def life() -> None:
+        withdrawn: set[uuid.UUID] = set()
+        for number, step in enumerate(steps):
+            champion = await champions.read(*key)
+            if step == "withdraw" and champion is not None:
+                await champions.withdraw(champion.run_id, "bad", NOW)
+                withdrawn.add(champion.run_id)
+            elif step != "withdraw":
+                content = b"same" if step == "same" else b"%d" % number
+                await champions.promote(challenge(a_model(owner, content)), champion, NOW)
+            serving = await champions.serving(*key)
+            assert serving is None or serving.run_id not in withdrawn
+            newest = await champions.read(*key)
+            if newest is not None and newest.run_id not in withdrawn:
+                assert serving is not None
+                assert serving.version == newest.version
+
+    asyncio.run(life())
+
+
+def test_predictions_of_a_session_are_replaced_whole(database: Database):
+    predictions = Predictions(database)
+    user_id = uuid.uuid4()
+    session_id = uuid.UUID("019a0000-0000-7000-8000-000000000000")
+
+    def at(minute: int) -> Prediction:
+        return Prediction(
+            user_id,
+            session_id,
+            uuid.uuid4(),
+            NOW.replace(minute=minute),
+            NOW.replace(minute=minute + 1),
+            "squat",
+            0.9,
+            False,
+            None,
+            10,
+            "exercise",
+            "user",
+            "abc",
+            NOW,
+        )
+
+    async def life() -> None:
+        later, earlier, instead = at(20), at(10), at(30)
+        await predictions.replace(user_id, session_id, [later, earlier])
+        assert await predictions.of_session(user_id, session_id) == [earlier, later]
+        await predictions.replace(user_id, session_id, [instead])
+        assert await predictions.of_session(user_id, session_id) == [instead]
+        await predictions.delete(user_id, session_id)
+        assert await predictions.of_session(user_id, session_id) == []
+
+    asyncio.run(life())

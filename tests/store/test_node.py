@@ -1,0 +1,244 @@
+"""The embedded node: its whole life, and everything that may stand in its way."""
+
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+import yaml
+
+from schemas.config import Cassandra
+from schemas.errors import DiskFull, FolderOwned, NodeFailed, NotDurable, PortBusy
+from store.database import Database, connect
+from store.node import durability, preflight, process
+from store.node.autopsy import explain
+from store.node.files import cassandra_yaml
+from store.node.folders import Folders
+from store.node.owner import own
+from store.node.process import EmbeddedNode
+from tests.cassandra_node import CHECKOUT, free_ports
+
+START = """
+import sys
+from pathlib import Path
+from schemas.config import Cassandra, Paths
+from store.node.process import EmbeddedNode
+settings, paths = sys.argv[1:]
+EmbeddedNode(Cassandra.model_validate_json(settings), Paths.model_validate_json(paths)).start()
+"""
+
+
+def _start_elsewhere(node: EmbeddedNode) -> subprocess.CompletedProcess[str]:
+    """Start the node from another process, which ends when the node is ready."""
+    settings = [node.config.model_dump_json(), node.paths.model_dump_json()]
+    command = [sys.executable, "-c", START, *settings]
+    return subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, check=False)
+
+
+def _write(node: EmbeddedNode, numbers: range) -> None:
+    connection = connect(node.config, keyspace=None)
+    connection.execute(
+        "CREATE KEYSPACE IF NOT EXISTS life WITH replication = "
+        "{'class': 'NetworkTopologyStrategy', 'datacenter1': 1}"
+    )
+    connection.execute("CREATE TABLE IF NOT EXISTS life.written (number int PRIMARY KEY)")
+    for number in numbers:
+        connection.execute("INSERT INTO life.written (number) VALUES (?)", (number,))
+    connection.close()
+
+
+def _read(node: EmbeddedNode) -> set[int]:
+    connection = connect(node.config, keyspace=None)
+    rows = connection.execute("SELECT number FROM life.written")
+    connection.close()
+    return {row.number for row in rows}
+
+
+def test_its_whole_life(fresh_node: EmbeddedNode) -> None:
+    before = fresh_node.status()
+    assert (before.running, before.ready, before.pid, before.says) == (False, False, None, None)
+
+    started = _start_elsewhere(fresh_node)
+    assert started.returncode == 0, started.stderr
+    status = fresh_node.status()  # its starter is gone by now
+    assert status.running
+    assert status.ready
+    assert (status.port, status.version) == (fresh_node.config.port, "5.0.9")
+    assert status.pid is not None
+    assert psutil.Process(status.pid).ppid() == 1
+    assert status.rss_mb is not None
+    assert 300 < status.rss_mb < 2000
+    assert _listening_addresses(status.pid) == {"127.0.0.1"}
+
+    with pytest.raises(FolderOwned, match=f"node {status.pid} on port {status.port}"):
+        fresh_node.start()
+    assert fresh_node.status().ready
+
+    _write(fresh_node, range(100))
+    fresh_node.kill()  # at once: only the commit log has the rows
+    assert not psutil.pid_exists(status.pid) or _is_zombie(status.pid)
+    assert not fresh_node.status().running
+
+    fresh_node.start()
+    assert _read(fresh_node) == set(range(100))
+    _write(fresh_node, range(100, 120))
+    assert fresh_node.stop()
+    assert "Cassandra shutdown complete" in fresh_node.folders.log.read_text()
+    ended = fresh_node.status()
+    assert (ended.running, ended.says) == (False, None)
+    assert fresh_node.stop()  # nothing to stop is no failure
+
+    fresh_node.start()
+    assert _read(fresh_node) == set(range(120))
+    fresh_node.folders.record.unlink()  # as if its starter had been killed before writing it
+    assert fresh_node.stop()
+    assert "Cassandra shutdown complete" in fresh_node.folders.log.read_text()
+
+
+def _listening_addresses(pid: int) -> set[str]:
+    found = psutil.Process(pid).net_connections("tcp")
+    return {one.laddr[0] for one in found if one.status == psutil.CONN_LISTEN}
+
+
+def _is_zombie(pid: int) -> bool:
+    return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+
+
+def test_a_node_that_was_killed_is_reported_as_such(fresh_node: EmbeddedNode) -> None:
+    fresh_node.start()
+    pid = fresh_node.status().pid
+    assert pid is not None
+    psutil.Process(pid).kill()
+    deadline_s = time.monotonic() + 10
+    while fresh_node.status().running and time.monotonic() < deadline_s:
+        time.sleep(0.05)
+    status = fresh_node.status()
+    assert not status.running
+    assert status.says is not None
+    assert "Cassandra stopped" in status.says
+
+
+@pytest.mark.parametrize("setting", ["port", "storage_port", "jmx_port"])
+def test_a_busy_port_is_named_with_its_setting(fresh_node: EmbeddedNode, setting: str) -> None:
+    port = getattr(fresh_node.config, setting)
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", port))
+        listener.listen()
+        with pytest.raises(PortBusy, match=rf"Port {port} \(cassandra\.{setting}\) is in use"):
+            fresh_node.start()
+    assert not fresh_node.status().running
+
+
+def test_a_port_lost_to_another_after_the_check_is_found_in_the_log(
+    fresh_node: EmbeddedNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(process, "check_ports", lambda config: None)
+    port = fresh_node.config.port
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", port))
+        listener.listen()
+        with pytest.raises(PortBusy, match=rf"Port {port} \(cassandra\.port\)"):
+            fresh_node.start()
+    assert not fresh_node.status().running
+
+
+def test_a_node_without_memory_says_which_setting(fresh_node: EmbeddedNode) -> None:
+    greedy = fresh_node.config.model_copy(update={"heap_mb": 64_000_000})
+    node = EmbeddedNode(greedy, fresh_node.paths)
+    with pytest.raises(NodeFailed, match=r"cassandra\.heap_mb = 64000000"):
+        node.start()
+    assert not node.status().running
+
+
+def test_a_node_that_is_never_ready_is_not_left_behind(fresh_node: EmbeddedNode) -> None:
+    with pytest.raises(NodeFailed, match="not ready within 0 s"):
+        fresh_node.start(within_s=0.2)
+    assert not fresh_node.status().running
+
+
+def test_a_folder_that_is_just_being_taken_is_not_stopped(fresh_node: EmbeddedNode) -> None:
+    with own(fresh_node.folders):
+        assert fresh_node.status().running
+        with pytest.raises(FolderOwned, match="just being taken"):
+            fresh_node.stop()
+    assert not fresh_node.status().running
+
+
+def test_too_little_disk_is_refused_before_the_start(tmp_path: Path) -> None:
+    preflight.check_disk(tmp_path)
+    with pytest.raises(DiskFull, match=r"MiB are free .* needs 1000000000000 MiB"):
+        preflight.check_disk(tmp_path, needed_mib=10**12)
+
+
+def test_a_disk_that_filled_up_is_found_in_the_log(tmp_path: Path) -> None:
+    folders = Folders(tmp_path)
+    folders.log.parent.mkdir()
+    folders.log.write_text(
+        "2026-01-01 00:00:00 ERROR o.a.c.u.JVMStabilityInspector - Exiting due to error\n"
+        "java.io.IOException: No space left on device\n"
+    )
+    assert isinstance(explain(folders, Cassandra()), DiskFull)
+
+
+def test_last_words_hold_the_error_and_its_cause(tmp_path: Path) -> None:
+    folders = Folders(tmp_path)
+    folders.log.parent.mkdir()
+    folders.log.write_text(
+        "INFO  x - Loading settings\n"
+        "ERROR o.a.c.service.CassandraDaemon - Exception encountered during startup\n"
+        "\tat a.b.c\n"
+        "Caused by: java.lang.IllegalStateException: the reason\n"
+    )
+    sentence = str(explain(folders, Cassandra()))
+    assert "Exception encountered during startup | Caused by: java.lang" in sentence
+    assert "the reason" in sentence
+    assert "Loading settings" not in sentence
+
+
+def test_yaml_follows_the_configuration(tmp_path: Path) -> None:
+    config = Cassandra(port=1234, storage_port=1235, commitlog_window_ms=7, request_timeout_s=5)
+    written = yaml.safe_load(cassandra_yaml(config, tmp_path))
+    assert written["native_transport_port"] == 1234
+    assert written["storage_port"] == 1235
+    assert (written["commitlog_sync"], written["commitlog_sync_group_window"]) == ("group", "7ms")
+    assert written["write_request_timeout"] == "4000ms"
+    assert written["data_file_directories"] == [str(tmp_path / "data")]
+
+
+def test_the_running_node_is_durable(database: Database, keyspace: Cassandra) -> None:
+    found = durability.require_durability(database, keyspace)
+    assert (found.commitlog_sync, found.replication, found.holds) == ("group", 1, True)
+
+
+class _Answers:
+    """A database that knows one setting."""
+
+    def __init__(self, *values: str) -> None:
+        self.values = values
+
+    def execute(self, cql: str, values: object = ()) -> list[object]:
+        assert "commitlog_sync'" in cql
+        return [type("Row", (), {"value": value}) for value in self.values]
+
+
+@pytest.mark.parametrize("values", [("periodic",), ()])
+def test_an_acknowledgement_that_could_be_lost_is_refused(values: tuple[str, ...]) -> None:
+    with pytest.raises(NotDurable, match="would lose acknowledged writes"):
+        durability.require_durability(_Answers(*values), Cassandra())
+
+
+def test_three_copies_may_sync_periodically() -> None:
+    found = durability.require_durability(_Answers("periodic"), Cassandra(replication=3))
+    assert found.holds
+
+
+def test_answers_is_not_fooled_by_another_server() -> None:
+    (port,) = free_ports(1)
+    assert not process.answers(port)
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", port))
+        listener.listen()
+        assert not process.answers(port, within_s=0.2)

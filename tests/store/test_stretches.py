@@ -1,0 +1,64 @@
+"""Stretches: one suite over Cassandra and the small store in memory."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from uuid import UUID, uuid4
+
+import pytest
+
+from schemas.times import us_of
+from store.memory import MemoryStretches
+from store.stretches import Stretch, Stretches, StretchHead
+
+NOW = datetime(2026, 11, 21, 10, tzinfo=UTC)
+AT = us_of(NOW)
+SESSION = UUID("01a1fb67-1800-7000-8000-000000000001")
+
+
+@pytest.fixture(params=["memory", "cassandra"])
+def stretches(request: pytest.FixtureRequest) -> Stretches:
+    if request.param == "memory":
+        return MemoryStretches()
+    return Stretches(request.getfixturevalue("database"))
+
+
+def stretch(minute: int, revision: int = AT, model_id: str = "wrist-acc6") -> Stretch:
+    start = NOW + timedelta(minutes=minute)
+    spans = ((5, 2**62, "row"), (7, 8, 'a "quoted" name'))
+    head = StretchHead(model_id, SESSION, start, start + timedelta(minutes=1), spans, revision)
+    return Stretch(head, bytes([minute]) * 9)
+
+
+def test_rows_come_back_and_newer_ones_replace_all(stretches: Stretches) -> None:
+    user = uuid4()
+
+    async def story() -> None:
+        first = [stretch(0), stretch(1), stretch(2)]
+        await stretches.replace(user, SESSION, first, AT)
+        assert await stretches.of_user(user, "wrist-acc6") == first
+        assert await stretches.of_session(user, SESSION) == [one.head for one in first]
+        assert await stretches.sessions_of(user) == {SESSION}
+        assert (user, "wrist-acc6") in await stretches.keys()
+        second = [stretch(0, AT + 1, "wrist-acc3"), stretch(4, AT + 1, "wrist-acc3")]
+        await stretches.replace(user, SESSION, second, AT + 1)
+        assert await stretches.of_user(user, "wrist-acc6") == []
+        assert await stretches.of_user(user, "wrist-acc3") == second
+        await stretches.replace(user, SESSION, first, AT)  # late, and out of date
+        assert await stretches.of_session(user, SESSION) == [one.head for one in second]
+
+    asyncio.run(story())
+
+
+def test_what_is_deleted_stays_deleted(stretches: Stretches) -> None:
+    user = uuid4()
+
+    async def story() -> None:
+        await stretches.replace(user, SESSION, [stretch(0)], AT)
+        await stretches.delete_session(user, SESSION, AT)
+        assert await stretches.of_session(user, SESSION) == []
+        await stretches.replace(user, SESSION, [stretch(0)], AT)
+        assert await stretches.of_session(user, SESSION) == []
+        await stretches.replace(user, SESSION, [stretch(0)], AT + 1)
+        assert len(await stretches.of_session(user, SESSION)) == 1
+
+    asyncio.run(story())

@@ -1,0 +1,122 @@
+"""Users and logins: a name has one owner, a login one current token."""
+
+import asyncio
+import uuid
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from schemas.errors import NameTaken, NotThere
+from store.database import Database
+from store.users import Login, Logins, User, Users
+
+NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
+
+
+def somebody(name: str | None = None) -> User:
+    name = name or f"user-{uuid.uuid4().hex}"
+    return User(uuid.uuid4(), name, "hash", frozenset({"predict"}), NOW)
+
+
+def test_what_was_registered_is_found_by_name_and_id(database: Database):
+    users, user = Users(database), somebody()
+
+    async def life() -> None:
+        assert await users.by_name(user.username) is None
+        await users.register(user)
+        assert await users.by_name(user.username) == user
+        assert await users.by_id(user.user_id) == user
+        await users.erase(user.user_id)
+        assert await users.by_name(user.username) is None
+        assert await users.by_id(user.user_id) is None
+        await users.register(somebody(user.username))  # the name is free again
+        await users.erase(user.user_id)  # and erasing once more does not take it away
+        assert await users.by_name(user.username) is not None
+
+    asyncio.run(life())
+
+
+def test_of_many_who_want_a_name_at_once_one_has_it(database: Database):
+    users, name = Users(database), f"user-{uuid.uuid4().hex}"
+    rivals = [somebody(name) for _ in range(8)]
+
+    async def race() -> list[User]:
+        results = await asyncio.gather(
+            *(users.register(rival) for rival in rivals), return_exceptions=True
+        )
+        winners = [r for r, result in zip(rivals, results, strict=True) if result is None]
+        assert all(result is None or isinstance(result, NameTaken) for result in results)
+        assert [await users.by_id(r.user_id) for r in rivals if r not in winners] == [None] * 7
+        assert await users.by_name(name) == winners[0]
+        return winners
+
+    assert len(asyncio.run(race())) == 1
+
+
+def test_granting_adds_and_keeps(database: Database):
+    users, user = Users(database), somebody()
+
+    async def grant() -> None:
+        await users.register(user)
+        granted = await users.grant(user.username, ["operate"])
+        assert granted.scopes == {"predict", "operate"}
+        assert await users.by_id(user.user_id) == granted
+        with pytest.raises(NotThere, match="nobody-here"):
+            await users.grant("nobody-here", ["operate"])
+
+    asyncio.run(grant())
+
+
+def test_a_login_moves_from_token_to_token_and_ends(database: Database):
+    logins = Logins(database)
+    login_id = uuid.uuid4()
+    login = Login(uuid.uuid4(), login_id, login_id, frozenset(), NOW + timedelta(days=90))
+    first, second = uuid.uuid4(), uuid.uuid4()
+    later = NOW + timedelta(days=91)
+
+    async def life() -> None:
+        await logins.open(login, NOW)
+        assert await logins.read(login.user_id, login_id) == login
+        won = await asyncio.gather(
+            logins.advance(login, first, later, NOW), logins.advance(login, second, later, NOW)
+        )
+        assert sorted(won) == [False, True]
+        moved = await logins.read(login.user_id, login_id)
+        assert moved is not None
+        assert moved.current_token == (first if won[0] else second)
+        assert moved.expires_at == later
+        assert not await logins.advance(login, uuid.uuid4(), later, NOW)  # of a stale reading
+        await logins.revoke(login.user_id, login_id)
+        assert await logins.read(login.user_id, login_id) is None
+        assert not await logins.advance(moved, uuid.uuid4(), later, NOW)
+        assert await logins.read(login.user_id, login_id) is None  # an update brings nothing back
+
+    asyncio.run(life())
+
+
+def test_revoking_all_ends_all_of_one_user(database: Database):
+    logins, user_id, other = Logins(database), uuid.uuid4(), uuid.uuid4()
+
+    async def life() -> None:
+        for owner in (user_id, user_id, other):
+            login_id = uuid.uuid4()
+            until = NOW + timedelta(days=1)
+            await logins.open(Login(owner, login_id, login_id, frozenset({"predict"}), until), NOW)
+        assert len(await logins.of_user(user_id)) == 2
+        await logins.revoke_all(user_id)
+        assert await logins.of_user(user_id) == []
+        assert len(await logins.of_user(other)) == 1
+
+    asyncio.run(life())
+
+
+def test_a_login_ends_by_itself(database: Database):
+    logins, login_id = Logins(database), uuid.uuid4()
+    login = Login(uuid.uuid4(), login_id, login_id, frozenset(), NOW + timedelta(seconds=1))
+
+    async def life() -> None:
+        await logins.open(login, NOW)
+        await asyncio.sleep(2.2)  # a time to live counts whole seconds
+        assert await logins.read(login.user_id, login_id) is None
+
+    asyncio.run(life())
