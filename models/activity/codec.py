@@ -1,0 +1,72 @@
+"""Activity models as bytes."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models import codec
+from models.activity.borders import BorderModel
+from models.activity.features import ACTIVITY_VERSION
+from models.activity.model import ActivityModel
+from models.exercise.layout import ACC3, ACC6
+from schemas.errors import BadModelBytes
+
+MODEL_TAG = "muvr-activity-1"
+PARTS = ("mean", "scale", "weights")
+
+
+def model_to_bytes(model: ActivityModel) -> bytes:
+    """The stored form of a model; reading it back gives a model that answers the same."""
+    arrays: dict[str, NDArray[np.floating]] = {
+        "mean": model.mean,
+        "scale": model.scale,
+        "weights": model.weights,
+    }
+    for name, border in (("start", model.start), ("end", model.end)):
+        if border is not None:
+            arrays |= {f"{name}_{part}": getattr(border, part) for part in PARTS}
+    meta = {"model_id": model.model_id, "bias": model.bias, "features": ACTIVITY_VERSION}
+    return codec.pack(MODEL_TAG, meta, arrays)
+
+
+def model_from_bytes(blob: bytes) -> ActivityModel:
+    """The model of `model_to_bytes`.
+
+    Raises:
+        BadModelBytes: junk, shapes that do not fit, or features of another version.
+    """
+    meta, arrays = codec.unpack(blob, MODEL_TAG)
+    try:
+        if meta["features"] != ACTIVITY_VERSION:
+            raise BadModelBytes(f"model reads {meta['features']!r}, here is {ACTIVITY_VERSION!r}")
+        if meta["model_id"] not in (ACC6, ACC3):
+            raise BadModelBytes(f"{meta['model_id']!r} is no layout")
+        model = ActivityModel(
+            model_id=meta["model_id"],
+            mean=arrays["mean"],
+            scale=arrays["scale"],
+            weights=arrays["weights"],
+            bias=float(meta["bias"]),
+            start=_border(arrays, "start"),
+            end=_border(arrays, "end"),
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise BadModelBytes(f"not an activity model: {error}") from error
+    _check(model)
+    return model
+
+
+def _border(arrays: dict[str, NDArray[np.floating]], name: str) -> BorderModel | None:
+    if f"{name}_weights" not in arrays:
+        return None
+    mean, scale, weights = (arrays[f"{name}_{part}"].astype(np.float64) for part in PARTS)
+    if mean.ndim != 1 or not mean.shape == scale.shape == weights.shape:
+        raise BadModelBytes(f"{name} border has shapes {mean.shape}, {scale.shape}")
+    return BorderModel(mean, scale, weights)
+
+
+def _check(model: ActivityModel) -> None:
+    shapes = {model.mean.shape, model.scale.shape, model.weights.shape}
+    if len(shapes) != 1 or model.mean.ndim != 1:
+        raise BadModelBytes(f"an activity model has arrays of shapes {sorted(shapes)}")
+    if not np.isfinite(model.weights).all() or not (model.scale > 0).all():
+        raise BadModelBytes("an activity model holds weights or scales that are no numbers")

@@ -1,0 +1,67 @@
+"""What tells exercise from idle: the exercise windows' numbers and the periodicity around them."""
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import NDArray
+
+from models.activity.periodicity import periodicity
+from models.exercise.features import FEATURES_VERSION, feature_names, window_features
+from models.signal.windows import RATE_HZ, WINDOW, WINDOW_S, window_starts
+from models.signal.wrist import WristSignal
+
+ACTIVITY_VERSION = f"activity-features-1+{FEATURES_VERSION}"
+
+STILL_G = 0.003
+
+
+@dataclass(frozen=True, slots=True)
+class ActivityWindows:
+    """Windows of one signal.
+
+    Attributes:
+        centre_s: (m,) middle of each window, seconds after the signal's first sample.
+        x: float32 (m, d), 410 features with rotation, fewer without.
+        still: (m,) true where nothing moves at all: a watch on a table, or a sensor that hangs
+            and repeats its last value (one gym recording does for 43 s).
+    """
+
+    centre_s: NDArray[np.float64]
+    x: NDArray[np.float32]
+    still: NDArray[np.bool_]
+
+
+@lru_cache(maxsize=2)
+def used(with_gyro: bool) -> NDArray[np.intp]:
+    """Which of the exercise features are used: all but the cross-correlations ("lag").
+
+    >>> len(used(True))
+    407
+    """
+    names = feature_names(with_gyro)
+    return np.array([k for k, name in enumerate(names) if "lag" not in name], dtype=np.intp)
+
+
+def activity_features(signal: WristSignal, step_s: float) -> ActivityWindows:
+    """Features of every window of a signal; none where it is shorter than 4 s."""
+    windows = window_features(signal, step_s)
+    starts = window_starts(len(signal.acc_g), step_s)
+    centre_s = starts / RATE_HZ + WINDOW_S / 2
+    rhythm = periodicity(signal, centre_s).astype(np.float32)
+    x = np.hstack([windows.x[:, used(has_gyro(signal))], rhythm])
+    return ActivityWindows(centre_s, x, still_windows(signal, starts))
+
+
+def still_windows(signal: WristSignal, starts: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """(m,) true for windows whose acceleration varies less than any worn sensor's."""
+    if not len(starts):
+        return np.zeros(0, dtype=bool)
+    windows = sliding_window_view(signal.acc_g, WINDOW, axis=0)[starts]
+    return np.sqrt(windows.var(axis=-1, dtype=np.float64).sum(axis=1)) < STILL_G
+
+
+def has_gyro(signal: WristSignal) -> bool:
+    """Whether rotation was recorded."""
+    return signal.gyro_rad_s is not None

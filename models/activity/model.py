@@ -1,0 +1,106 @@
+"""Finding sets: with what was learned, or by periodicity alone while nothing was."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.activity.borders import (
+    BorderModel,
+    Scored,
+    best_time,
+    candidates,
+    core_of,
+    traces,
+)
+from models.activity.features import ActivityWindows, activity_features
+from models.activity.rhythm import segments_by_rhythm
+from models.activity.segments import Segment, joined, segment_of
+from models.activity.settings import SETTINGS, ActivitySettings
+from models.activity.states import Span, likeliest_states, spans_of
+from models.exercise.layout import ACC3, ACC6, ModelId, layout_of
+from models.signal.wrist import WristSignal
+
+FEATURE_CLIP = 5.0
+
+Array = NDArray[np.float64]
+Row = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class ActivityModel:
+    """What was learned about one layout.
+
+    Attributes:
+        model_id: the layout it reads.
+        mean, scale: float32 (d,) standardisation of features.
+        weights: float32 (d,) and bias: log odds of exercise are x @ weights + bias.
+        start, end: models of the borders; None where no labelled border had idle beside it.
+    """
+
+    model_id: ModelId
+    mean: Row
+    scale: Row
+    weights: Row
+    bias: float
+    start: BorderModel | None
+    end: BorderModel | None
+
+    def log_odds(self, x: Row) -> Array:
+        """(m,) log odds of exercise of windows (m, d), clipped to what is as good as certain."""
+        z = np.clip((x - self.mean) / self.scale, -FEATURE_CLIP, FEATURE_CLIP)
+        odds = z.astype(np.float64) @ self.weights.astype(np.float64) + self.bias
+        return np.clip(odds, -SETTINGS.score_clip, SETTINGS.score_clip)
+
+    def scored(self, signal: WristSignal, windows: ActivityWindows | None = None) -> Scored:
+        """The signal's windows with their log odds."""
+        found = activity_features(signal, SETTINGS.step_s) if windows is None else windows
+        odds = np.where(found.still, -SETTINGS.score_clip, self.log_odds(found.x))
+        return Scored(signal, found.centre_s, odds)
+
+    def spans(self, scored: Scored) -> list[Span]:
+        """Where sets are, in seconds after the signal's first sample, borders looked at twice."""
+        return [self.refined(scored, span) for span in first_spans(scored)]
+
+    def refined(self, scored: Scored, span: Span) -> Span:
+        """A set's borders after the second look; those at an end of the signal stay."""
+        trace = traces(scored.signal, core_of(span, SETTINGS))
+        start_s, end_s = span
+        if self.start is not None and start_s > 0:
+            start_s = looked_up(self.start, scored, trace, start_s)
+        if self.end is not None and end_s < scored.signal.duration_s:
+            end_s = looked_up(self.end, scored, trace, end_s)
+        return (start_s, end_s) if end_s - start_s >= SETTINGS.least_set_s / 2 else span
+
+    def segments(self, signals: Sequence[WristSignal]) -> tuple[Segment, ...]:
+        """The sets of a recording, in order.
+
+        Args:
+            signals: its stretches without gaps. Rotation is ignored by a model that learned
+                without it; a stretch that lacks what the model needs is answered by the rule
+                of `models.activity.rhythm`.
+        """
+        found: list[Segment] = []
+        for signal in signals:
+            if self.model_id == ACC6 and layout_of(signal) == ACC3:
+                found += segments_by_rhythm([signal])
+                continue
+            read = replace(signal, gyro_rad_s=None) if self.model_id == ACC3 else signal
+            scored = self.scored(read)
+            found += [segment_of(scored, span) for span in self.spans(scored)]
+        return joined(found)
+
+
+def first_spans(scored: Scored, settings: ActivitySettings = SETTINGS) -> list[Span]:
+    """Where sets are by the windows' scores alone."""
+    states = likeliest_states(scored.log_odds, settings.stay)
+    spans = spans_of(states, scored.centre_s, scored.signal.duration_s)
+    return [s for s in spans if s[1] - s[0] >= settings.least_set_s]
+
+
+def looked_up(model: BorderModel, scored: Scored, trace: Array, guess_s: float) -> float:
+    """A border: halfway between the first guess and the second look, whose errors differ."""
+    at_s, x = candidates(scored, trace, guess_s, SETTINGS)
+    second_s = best_time(at_s, model.probabilities(x), SETTINGS.border_within_s)
+    return guess_s + SETTINGS.second_look_share * (second_s - guess_s)

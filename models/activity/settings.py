@@ -1,0 +1,51 @@
+"""The constants of finding sets, with their units."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class ActivitySettings:
+    """How sets are found in a recording.
+
+    Attributes:
+        step_s: seconds from window to window.
+        shrink: share of the covariance replaced by a sphere.
+        score_clip: log odds of a window beyond this are as good as certain.
+        stay: probability that the next window is in the same state as this one.
+        least_set_s: shorter segments are no sets.
+        join_s: segments on either side of lost samples are one when the gap is shorter.
+        reach_s: how far a border is looked for around the first guess.
+        border_step_s: distance of candidate borders.
+        core_s: what is left out at either end to get the middle of a set.
+        target_s: spread around a labelled border that counts as right when learning.
+        ridge: penalty on the weights of borders.
+        border_within_s: the border is put where most probability lies within this.
+        second_look_share: how much of the way from the first guess to the second look is gone.
+        free_from: periodicity above which a wrist exercises, while nothing was learned.
+        free_scale: log odds per unit of periodicity in that rule.
+        free_stay: `stay` of that rule.
+        free_unlike: log distance from a set's middle up to which it is still the set.
+        free_reach_s: how far that rule looks beyond what is periodic.
+    """
+
+    step_s: float = 0.5
+    shrink: float = 0.05
+    score_clip: float = 60.0
+    stay: float = 0.998
+    least_set_s: float = 4.0
+    join_s: float = 3.0
+    reach_s: float = 8.0
+    border_step_s: float = 0.1
+    core_s: float = 2.0
+    target_s: float = 0.5
+    ridge: float = 10.0
+    border_within_s: float = 2.0
+    second_look_share: float = 0.5
+    free_from: float = 0.35
+    free_scale: float = 5.0
+    free_stay: float = 0.99
+    free_unlike: float = 0.6
+    free_reach_s: float = 12.0
+
+
+SETTINGS = ActivitySettings()

@@ -1,0 +1,1 @@
+"""Who trains alike: k-means on frequency, performance and improvement."""

@@ -1,0 +1,90 @@
+"""How well clusters agree: with a known truth, and with themselves under another seed."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from models.clusters.features import Summary
+from models.clusters.fit import ClusterSettings, fit_clusters
+
+
+def adjusted_rand(left: ArrayLike, right: ArrayLike) -> float:
+    """Adjusted Rand index of two labellings (n,) (Hubert & Arabie 1985).
+
+    1: the same partition; about 0: what chance gives. Names of labels do not matter.
+
+    >>> adjusted_rand([0, 0, 1, 1], ["b", "b", "a", "a"])
+    1.0
+    >>> round(adjusted_rand([0, 0, 1, 1], [0, 1, 0, 1]), 3)
+    -0.5
+    """
+    _, a = np.unique(np.asarray(left), return_inverse=True)
+    _, b = np.unique(np.asarray(right), return_inverse=True)
+    table = np.zeros((int(a.max(initial=-1)) + 1, int(b.max(initial=-1)) + 1))
+    np.add.at(table, (a, b), 1)
+    both = _pairs(table).sum()
+    rows, columns = _pairs(table.sum(axis=1)).sum(), _pairs(table.sum(axis=0)).sum()
+    every = float(_pairs(np.array(float(len(a)))))
+    expected = rows * columns / every if every else 0.0
+    most = (rows + columns) / 2
+    return 1.0 if most == expected else float((both - expected) / (most - expected))
+
+
+def _pairs(count: NDArray[np.float64]) -> NDArray[np.float64]:
+    return count * (count - 1) / 2
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterScore:
+    """What the clusters are worth.
+
+    Attributes:
+        reseed: least adjusted Rand index between the model and those of other seeds.
+        truth: adjusted Rand index with the true labels; NaN when there are none.
+        frequency_alone: the baseline's: people cut into k equal groups by frequency alone.
+        explained: share of the standardised variance that the centres explain.
+        same_names: every seed gave the same names.
+    """
+
+    reseed: float
+    truth: float
+    frequency_alone: float
+    explained: float
+    same_names: bool
+
+
+def evaluate_clusters(
+    summaries: Sequence[Summary],
+    settings: ClusterSettings,
+    truth: Sequence[str] | None = None,
+    *,
+    seeds: int = 5,
+) -> ClusterScore:
+    """Fits with `seeds` further seeds and compares.
+
+    Args:
+        summaries: the people.
+        settings: of the fit.
+        truth: their true groups where known (simulated people), in the same order.
+        seeds: how many further seeds.
+    """
+    model = fit_clusters(summaries, settings)
+    rows = model.features(summaries)
+    labels = model.assign(rows)
+    others = [
+        fit_clusters(summaries, replace(settings, seed=settings.seed + 1 + step))
+        for step in range(seeds)
+    ]
+    points = model.standardise(rows)
+    within = float(((points - model.centres[labels]) ** 2).sum())
+    total = float(((points - points.mean(axis=0)) ** 2).sum())
+    cut = np.argsort(np.argsort(rows[:, 0], kind="stable")) * settings.k // len(rows)
+    return ClusterScore(
+        reseed=min((adjusted_rand(labels, other.assign(rows)) for other in others), default=1.0),
+        truth=adjusted_rand(labels, truth) if truth is not None else float("nan"),
+        frequency_alone=adjusted_rand(cut, truth) if truth is not None else float("nan"),
+        explained=1 - within / total,
+        same_names=all(other.names == model.names for other in others),
+    )

@@ -1,0 +1,124 @@
+"""k-means (Lloyd) from k-means++ starts; the best of several."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.clusters.features import Summary, features, reference_capacity
+from models.clusters.model import WORDS, ClusterModel, names_of, nearest
+from schemas.errors import BadInput, NotEnoughLabels
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterSettings:
+    """How to cluster.
+
+    Attributes:
+        k: number of clusters, at most 27 (each has a name of its own).
+        starts: independent starts; the least inertia wins.
+        iterations: at most so many Lloyd steps a start.
+        tolerance: a start ends when no centre moves further than this.
+        limit: standardised features are cut at ± this, so that one odd person is no cluster.
+        seed: of the starts.
+    """
+
+    k: int = 5
+    starts: int = 30
+    iterations: int = 300
+    tolerance: float = 1e-9
+    limit: float = 3.0
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class KMeans:
+    """One k-means solution: centres float64 (k, d), labels int64 (m,), summed squared distance."""
+
+    centres: NDArray[np.float64]
+    labels: NDArray[np.int64]
+    inertia: float
+
+
+def fit_clusters(summaries: Sequence[Summary], settings: ClusterSettings) -> ClusterModel:
+    """Clusters people by (frequency, performance, improvement).
+
+    Raises:
+        NotEnoughLabels: fewer people than clusters.
+        BadInput: more clusters than names.
+    """
+    if settings.k > 3 ** len(WORDS):
+        raise BadInput(f"{settings.k} clusters have no names", field="k", value=settings.k)
+    reference = reference_capacity(summaries)
+    rows = features(summaries, reference)
+    if len(np.unique(rows, axis=0)) < settings.k:
+        raise NotEnoughLabels(f"{len(rows)} people cannot make {settings.k} clusters")
+    middle, spread = _middle_and_spread(rows)
+    points = np.clip((rows - middle) / spread, -settings.limit, settings.limit)
+    centres = kmeans(points, settings).centres
+    names = names_of(centres)
+    order = sorted(range(settings.k), key=lambda number: names[number])
+    return ClusterModel(
+        names=tuple(names[number] for number in order),
+        centres=centres[order],
+        middle=middle,
+        spread=spread,
+        limit=settings.limit,
+        exercises=tuple(reference),
+        reference=np.array(list(reference.values()), np.float64),
+    )
+
+
+def _middle_and_spread(
+    rows: NDArray[np.float64],
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Median and 1.4826 × median absolute deviation; the standard deviation where that is 0.
+
+    In a normal population these are mean and standard deviation; a few odd people do not move them.
+    """
+    middle = np.median(rows, axis=0)
+    spread = 1.4826 * np.median(np.abs(rows - middle), axis=0)
+    spread = np.where(spread > 0, spread, rows.std(axis=0))
+    return middle, np.where(spread > 0, spread, 1.0)
+
+
+def kmeans(points: NDArray[np.float64], settings: ClusterSettings) -> KMeans:
+    """The best of `settings.starts` runs on points (m, d)."""
+    random = np.random.default_rng(settings.seed)
+    runs = [
+        _lloyd(points, _plus_plus(points, settings.k, random), settings)
+        for _ in range(settings.starts)
+    ]
+    return min(runs, key=lambda run: run.inertia)
+
+
+def _plus_plus(
+    points: NDArray[np.float64], k: int, random: np.random.Generator
+) -> NDArray[np.float64]:
+    """k-means++ (Arthur & Vassilvitskii 2007): each next centre is drawn by squared distance."""
+    centres = points[[int(random.integers(len(points)))]]
+    for _ in range(k - 1):
+        squared = nearest(points, centres)[1]
+        total = squared.sum()
+        weight = squared / total if total > 0 else np.full(len(points), 1 / len(points))
+        centres = np.vstack([centres, points[int(random.choice(len(points), p=weight))]])
+    return centres
+
+
+def _lloyd(
+    points: NDArray[np.float64], centres: NDArray[np.float64], settings: ClusterSettings
+) -> KMeans:
+    """Alternates assignment and means; a cluster that loses all its points keeps its centre."""
+    for _ in range(settings.iterations):
+        labels, _ = nearest(points, centres)
+        size = np.bincount(labels, minlength=len(centres))
+        total = np.zeros_like(centres)
+        np.add.at(total, labels, points)
+        moved = np.where(size[:, None] > 0, total / np.maximum(size, 1)[:, None], centres)
+        shift = float(np.abs(moved - centres).max())
+        centres = moved
+        if shift <= settings.tolerance:
+            break
+    labels, squared = nearest(points, centres)
+    return KMeans(centres, labels, float(squared.sum()))

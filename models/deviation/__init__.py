@@ -1,0 +1,1 @@
+"""Planned against done: a pure alignment of two lists of sets."""

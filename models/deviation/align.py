@@ -1,0 +1,144 @@
+"""Aligns planned sets with done sets.
+
+Three steps, each with one answer for one input:
+
+1. Sets of the same exercise are paired so that the number of planned values that were not kept is
+   least (linear assignment); min(planned, done) pairs of each exercise. Ties go to the pair whose
+   numbers are closer, then to the order of the plan.
+2. Pairs that were done out of the planned order get `order`: the fewest pairs that would have to
+   move, i.e. those outside a longest increasing subsequence.
+3. Planned sets without a pair are `missed`, done sets without a pair are `extra`. Another exercise
+   instead of the planned one is therefore one missed and one extra set.
+
+A number that the plan does not ask for, or that was not recorded, is not a deviation.
+"""
+
+from bisect import bisect_left
+from collections.abc import Sequence
+
+import numpy as np
+from scipy.optimize import linear_sum_assignment
+
+from models.deviation.model import USUAL, Deviation, Kind, Target, Tolerances
+
+CLOSENESS = 0.25  # a pair's distance adds at most 3 × this < 1: a kept value always counts more
+ORDER = 1e-7  # per squared shift of place: only decides between pairs that are equal otherwise
+ROUNDING = 1e-9  # 62.5 against 61.875 is within 0.625, whatever binary fractions say
+
+
+def align(
+    planned: Sequence[Target], done: Sequence[Target], tolerances: Tolerances = USUAL
+) -> tuple[Deviation, ...]:
+    """Rows that hold every planned and every done set exactly once.
+
+    Args:
+        planned: the sets of the plan, in order.
+        done: the sets of the session, in the order in which they began.
+        tolerances: how far from the plan is still as planned.
+
+    >>> plan = [Target("squat", 5, 100.0), Target("squat", 5, 100.0), Target("lunge", 10)]
+    >>> done = [Target("squat", 5, 100.0), Target("plank")]
+    >>> [sorted(row.kinds) for row in align(plan, done)]
+    [['as_planned'], ['missed'], ['missed'], ['extra']]
+    """
+    pairs = _pairs(planned, done, tolerances)
+    moved = _moved(pairs)
+    rows: list[tuple[int | None, int | None, frozenset[Kind]]] = []
+    for number, target in enumerate(planned):
+        answer = pairs.get(number)
+        if answer is None:
+            rows.append((number, None, frozenset({"missed"})))
+        else:
+            kinds = _kinds(target, done[answer], tolerances, moved=number in moved)
+            rows.append((number, answer, kinds))
+    answered = set(pairs.values())
+    for number in range(len(done)):
+        if number not in answered:
+            rows.append((None, number, frozenset({"extra"})))
+    return tuple(Deviation(position, *row) for position, row in enumerate(rows))
+
+
+def _kinds(
+    planned: Target, done: Target, tolerances: Tolerances, *, moved: bool
+) -> frozenset[Kind]:
+    kinds: set[Kind] = set(_outside(planned, done, tolerances))
+    if moved:
+        kinds.add("order")
+    return frozenset(kinds or {"as_planned"})
+
+
+def _outside(planned: Target, done: Target, tolerances: Tolerances) -> list[Kind]:
+    """Which of the planned values were not kept."""
+    compared: tuple[tuple[Kind, float | None, float | None, float], ...] = (
+        ("reps", planned.reps, done.reps, tolerances.reps),
+        ("weight", planned.weight_kg, done.weight_kg, tolerances.weight_kg),
+        ("intensity", planned.intensity, done.intensity, tolerances.intensity),
+    )
+    return [
+        kind
+        for kind, wanted, got, tolerance in compared
+        if wanted is not None and got is not None and abs(wanted - got) > tolerance + ROUNDING
+    ]
+
+
+def _distance(planned: Target, done: Target) -> float:
+    """Sum over the known values of |wanted − got| / (|wanted| + |got|): 0 to 3."""
+    compared = (
+        (planned.reps, done.reps),
+        (planned.weight_kg, done.weight_kg),
+        (planned.intensity, done.intensity),
+    )
+    return sum(
+        abs(wanted - got) / (abs(wanted) + abs(got))
+        for wanted, got in compared
+        if wanted is not None and got is not None and wanted != got
+    )
+
+
+def _pairs(
+    planned: Sequence[Target], done: Sequence[Target], tolerances: Tolerances
+) -> dict[int, int]:
+    """Number in the plan → number in what was done."""
+    pairs: dict[int, int] = {}
+    for exercise in {target.exercise for target in planned}:
+        wanted = [n for n, target in enumerate(planned) if target.exercise == exercise]
+        got = [n for n, target in enumerate(done) if target.exercise == exercise]
+        cost = np.array(
+            [
+                [
+                    len(_outside(planned[p], done[d], tolerances))
+                    + CLOSENESS * _distance(planned[p], done[d])
+                    + ORDER * (i - j) ** 2
+                    for j, d in enumerate(got)
+                ]
+                for i, p in enumerate(wanted)
+            ]
+        ).reshape(len(wanted), len(got))
+        rows, columns = linear_sum_assignment(cost)
+        pairs |= {wanted[i]: got[j] for i, j in zip(rows.tolist(), columns.tolist(), strict=True)}
+    return pairs
+
+
+def _moved(pairs: dict[int, int]) -> set[int]:
+    """Planned numbers outside a longest increasing subsequence of the done numbers.
+
+    Of several longest ones the one is kept whose done numbers are least, from its end: what was
+    done early stays in place and what came late has moved.
+
+    >>> sorted(_moved({0: 2, 1: 0, 2: 1}))
+    [0]
+    """
+    ends: list[int] = []  # ends[k]: least last done number of an increasing run of length k + 1
+    holder: list[int] = []  # the planned number that ends it
+    before: dict[int, int | None] = {}
+    for number in sorted(pairs):
+        place = bisect_left(ends, pairs[number])
+        before[number] = holder[place - 1] if place else None
+        ends[place : place + 1] = [pairs[number]]
+        holder[place : place + 1] = [number]
+    kept: set[int] = set()
+    step = holder[-1] if holder else None
+    while step is not None:
+        kept.add(step)
+        step = before[step]
+    return set(pairs) - kept

@@ -1,0 +1,229 @@
+"""How far scores can be trusted, learned on people whose answers were not used for the scores.
+
+Probabilities of a person's model are set on other people; so is the border to "never seen".
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import fminbound, minimize
+
+from models.exercise.evaluate import LabelledWindows
+from models.exercise.fit import FitSettings, GlobalModel, fit_global, fit_user
+from models.exercise.layout import ACC6, ModelId
+from models.exercise.model import Calibration, ExerciseModel, mean_log, softmax
+from models.exercise.statistics import Statistics, total
+from schemas.errors import NotEnoughLabels
+
+Array = NDArray[np.float64]
+USUAL = Calibration()  # where few errors say little, stay near here
+KEPT_KNOWN = 0.99  # share of known sets that abstention lets through
+NEXT_DAY = 0.15  # another day is stranger than a later minute: seen on eight gym days
+PENALTY = 1e-3
+
+
+@dataclass(frozen=True, slots=True)
+class LearnSet:
+    """What is learned of one labelled set."""
+
+    exercise: str
+    statistics: Statistics
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """One person's sets, split in time.
+
+    Attributes:
+        learn: the earlier part.
+        ask: the later part; nothing of it is in `learn`.
+    """
+
+    learn: tuple[LearnSet, ...]
+    ask: tuple[LabelledWindows, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class HeldOut:
+    """Scores of sets that the model did not learn from.
+
+    Attributes:
+        scores: (m, k), of all windows.
+        truth: int64 (m,), index of the true exercise.
+        set_of: int64 (m,), which set a window belongs to, 0, 1, 2, ...
+        strangeness: (m,).
+    """
+
+    scores: Array
+    truth: NDArray[np.int64]
+    set_of: NDArray[np.int64]
+    strangeness: Array
+
+
+def held_out(model: ExerciseModel, sets: Sequence[LabelledWindows]) -> HeldOut | None:
+    """What the model makes of the sets whose exercise it knows; None if there is none."""
+    asked = [s for s in sets if s.exercise in model.labels and len(s.x)]
+    if not asked:
+        return None
+    x = np.concatenate([s.x for s in asked])
+    lengths = [len(s.x) for s in asked]
+    return HeldOut(
+        scores=model.scores(x).astype(np.float64),
+        truth=np.repeat([model.labels.index(s.exercise) for s in asked], lengths),
+        set_of=np.repeat(np.arange(len(asked)), lengths),
+        strangeness=model.strangeness(x).astype(np.float64),
+    )
+
+
+def log_loss(held: Sequence[HeldOut], factor: float) -> float:
+    """Mean -log probability of the truth over all windows."""
+    losses = [_losses(h.scores * factor, h.truth) for h in held]
+    return float(np.concatenate(losses).mean())
+
+
+def calibrate(
+    held: Sequence[HeldOut],
+    unknown: Sequence[Array] = (),
+    *,
+    before: Calibration | None = None,
+) -> Calibration:
+    """Temperatures and the border of the known.
+
+    Args:
+        held: known movement, a HeldOut per model.
+        unknown: strangeness of windows of exercises that were left out, an array per set; the
+            slope and centre of P(known) stay as they were when there is none.
+        before: where to start from.
+    """
+    found = before or Calibration()
+    if not held:
+        return found
+    window = _factor([(h.scores, h.truth) for h in held], USUAL.window)
+    whole = [_means(h, window) for h in held]
+    strange = [_set_means(h.strangeness, h.set_of) for h in held]
+    found = replace(
+        found,
+        window=window,
+        whole=_factor(whole, USUAL.whole),
+        abstain_above=float(np.quantile(np.concatenate(strange), KEPT_KNOWN)) + NEXT_DAY,
+    )
+    if unknown:
+        known = np.concatenate([h.strangeness for h in held])
+        slope, centre = _logistic(known, np.concatenate(list(unknown)))
+        found = replace(found, known_slope=slope, known_centre=centre)
+    return found
+
+
+def learn_calibration(
+    people: Sequence[Person],
+    settings: FitSettings | None = None,
+    *,
+    model_id: ModelId = ACC6,
+    leave_out_exercises: bool = True,
+) -> tuple[Calibration, Calibration]:
+    """Calibrations for the global model and for users' own models.
+
+    Each person in turn is asked with models of the others (global), and with a model of the
+    person's earlier part mixed with the others (own). With `leave_out_exercises` each exercise is
+    also taken out of everything and then asked: that is what unknown movement looks like.
+
+    Args:
+        people: a sample of 5 to 50 is enough; the cost is two fits per person and exercise.
+        settings: how models are fitted.
+        model_id: the layout.
+        leave_out_exercises: False saves most of the time and keeps P(known) as it is.
+    """
+    settings = settings or FitSettings()
+    learned = [total([s.statistics for s in p.learn]) for p in people if p.learn]
+    people = [p for p in people if p.learn]
+    if len(people) < 2:
+        return Calibration(), Calibration()
+    everybody = total(learned)
+    seen: tuple[list[HeldOut], list[HeldOut]] = ([], [])
+    strange: tuple[list[Array], list[Array]] = ([], [])
+    for person, own in zip(people, learned, strict=True):
+        for k, model in enumerate(_rungs(own, everybody - own, settings, model_id)):
+            held = model and held_out(model, person.ask)
+            if held:
+                seen[k].append(held)
+        for exercise in own.labels if leave_out_exercises else ():
+            asked = [s.x for s in person.ask if s.exercise == exercise and len(s.x)]
+            reduced = _without(people, exercise)
+            mine = _without([person], exercise)
+            if not (asked and mine):
+                continue
+            others = None if reduced is None else reduced - mine
+            for k, model in enumerate(_rungs(mine, others, settings, model_id)):
+                if model:
+                    strange[k].append(model.strangeness(np.concatenate(asked)).astype(np.float64))
+    return calibrate(seen[0], strange[0]), calibrate(seen[1], strange[1])
+
+
+def _rungs(
+    own: Statistics, others: Statistics | None, settings: FitSettings, model_id: ModelId
+) -> tuple[ExerciseModel | None, ExerciseModel | None]:
+    """The global model without this person, and the person's own; None where data is too thin."""
+    everybody_else: GlobalModel | None = None
+    if others is not None and others.groups:
+        try:
+            everybody_else = fit_global(others, settings, model_id=model_id)
+        except NotEnoughLabels:
+            everybody_else = None
+    try:
+        user = fit_user(own, everybody_else, settings, model_id=model_id)
+    except NotEnoughLabels:
+        user = None
+    return (everybody_else.model if everybody_else else None), user
+
+
+def _without(people: Sequence[Person], exercise: str) -> Statistics | None:
+    """Everything learned from these people but one exercise."""
+    kept = [s.statistics for p in people for s in p.learn if s.exercise != exercise]
+    return total(kept) if kept else None
+
+
+def _factor(scored: Sequence[tuple[Array, NDArray[np.int64]]], usual: float) -> float:
+    """The factor that makes the log loss of all scores smallest, within 1/20 to 20 × the usual."""
+
+    def loss(log_factor: float) -> float:
+        factor = float(np.exp(log_factor))
+        parts = [_losses(scores * factor, truth) for scores, truth in scored]
+        unusual = (log_factor - np.log(usual)) ** 2
+        return float(np.concatenate(parts).mean() + PENALTY * unusual)
+
+    return float(np.exp(fminbound(loss, np.log(usual / 20), np.log(usual * 20))))
+
+
+def _losses(scores: Array, truth: NDArray[np.int64]) -> Array:
+    """-log probability of the truth."""
+    top = scores.max(axis=1, keepdims=True)
+    total_log = (top + np.log(np.exp(scores - top).sum(axis=1, keepdims=True)))[:, 0]
+    return total_log - scores[np.arange(len(truth)), truth]
+
+
+def _means(held: HeldOut, window: float) -> tuple[Array, NDArray[np.int64]]:
+    """Mean log probabilities and truth of every set."""
+    each = softmax(held.scores * window)
+    sets = [held.set_of == s for s in range(held.set_of.max() + 1)]
+    truth = np.array([held.truth[s][0] for s in sets])
+    return np.array([mean_log(each[s]) for s in sets]), truth
+
+
+def _set_means(values: Array, set_of: NDArray[np.int64]) -> Array:
+    return np.bincount(set_of, weights=values) / np.bincount(set_of)
+
+
+def _logistic(known: Array, unknown: Array) -> tuple[float, float]:
+    """Slope and centre of P(known) over strangeness, both kinds weighing the same."""
+
+    def loss(at: Array) -> float:
+        slope, centre = at
+        wrong_known = np.logaddexp(0, slope * (known - centre)).mean()
+        wrong_unknown = np.logaddexp(0, -slope * (unknown - centre)).mean()
+        return float(wrong_known + wrong_unknown + PENALTY * slope**2)
+
+    start = np.array([4.0, (known.mean() + unknown.mean()) / 2])
+    slope, centre = minimize(loss, start, method="Nelder-Mead").x
+    return float(max(slope, 0.1)), float(centre)

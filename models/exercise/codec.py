@@ -1,0 +1,165 @@
+"""Exercise models and statistics as bytes."""
+
+from dataclasses import asdict
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models import codec
+from models.exercise.features import FEATURES_VERSION
+from models.exercise.fit import GlobalModel
+from models.exercise.model import Calibration, ExerciseModel
+from models.exercise.statistics import Statistics
+from schemas.errors import BadModelBytes
+
+MODEL_TAG = "muvr-exercise-1"
+STATISTICS_TAG = "muvr-exercise-statistics-1"
+GLOBAL_TAG = "muvr-exercise-global-1"
+
+
+def model_to_bytes(model: ExerciseModel) -> bytes:
+    """The stored form of a model; reading it back gives an equal model."""
+    meta = {
+        "model_id": model.model_id,
+        "level": model.level,
+        "labels": list(model.labels),
+        "typical": model.typical,
+        "calibration": asdict(model.calibration),
+        "features": FEATURES_VERSION,
+    }
+    arrays = {
+        "mean": model.mean.astype(np.float16),
+        "scale": model.scale.astype(np.float16),
+        "weights": model.weights,
+        "bias": model.bias,
+        "prototypes": model.prototypes,
+        "precision": model.precision,
+    }
+    return codec.pack(MODEL_TAG, meta, arrays)
+
+
+def model_from_bytes(blob: bytes) -> ExerciseModel:
+    """The model of `model_to_bytes`.
+
+    Raises:
+        BadModelBytes: junk, shapes that do not fit, or features of another version.
+    """
+    meta, arrays = codec.unpack(blob, MODEL_TAG)
+    try:
+        if meta["features"] != FEATURES_VERSION:
+            raise BadModelBytes(f"model reads {meta['features']!r}, here is {FEATURES_VERSION!r}")
+        model = ExerciseModel(
+            model_id=meta["model_id"],
+            level=meta["level"],
+            labels=tuple(meta["labels"]),
+            mean=arrays["mean"].astype(np.float32),
+            scale=arrays["scale"].astype(np.float32),
+            weights=arrays["weights"],
+            bias=arrays["bias"],
+            prototypes=arrays["prototypes"],
+            precision=arrays["precision"],
+            typical=float(meta["typical"]),
+            calibration=Calibration(**meta["calibration"]),
+        )
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise BadModelBytes(f"not an exercise model: {error}") from error
+    _check(model)
+    return model
+
+
+def statistics_to_bytes(statistics: Statistics) -> bytes:
+    """The stored form of statistics: the triangle of the moments, all in float64."""
+    upper = np.triu_indices(len(statistics.moments))
+    arrays = {
+        "seconds": statistics.seconds,
+        "sums": statistics.sums,
+        "moments": statistics.moments[upper],
+    }
+    meta = {"groups": [list(g) for g in statistics.groups], "features": FEATURES_VERSION}
+    return codec.pack(STATISTICS_TAG, meta, arrays)
+
+
+def statistics_from_bytes(blob: bytes) -> Statistics:
+    """The statistics of `statistics_to_bytes`.
+
+    Raises:
+        BadModelBytes: junk, or features of another version.
+    """
+    meta, arrays = codec.unpack(blob, STATISTICS_TAG)
+    try:
+        if meta["features"] != FEATURES_VERSION:
+            raise BadModelBytes(f"statistics of {meta['features']!r}, not {FEATURES_VERSION!r}")
+        size = arrays["sums"].shape[1]
+        upper = np.triu_indices(size)
+        moments = np.zeros((size, size))
+        moments[upper] = arrays["moments"]
+        moments = moments + np.triu(moments, 1).T
+        groups = tuple((str(exercise), str(side)) for exercise, side in meta["groups"])
+        return Statistics(groups, arrays["seconds"], arrays["sums"], moments)
+    except (KeyError, TypeError, ValueError, IndexError) as error:
+        raise BadModelBytes(f"not statistics: {error}") from error
+
+
+def global_to_bytes(model: GlobalModel) -> bytes:
+    """A global model with the statistics that users' models are mixed with."""
+    arrays = {
+        "model": _as_array(model_to_bytes(model.model)),
+        "statistics": _as_array(statistics_to_bytes(model.statistics)),
+    }
+    return codec.pack(GLOBAL_TAG, {"own_calibration": asdict(model.own_calibration)}, arrays)
+
+
+def global_from_bytes(blob: bytes) -> GlobalModel:
+    """The global model of `global_to_bytes`.
+
+    Raises:
+        BadModelBytes: junk, or features of another version.
+    """
+    meta, arrays = codec.unpack(blob, GLOBAL_TAG)
+    try:
+        return GlobalModel(
+            model=model_from_bytes(arrays["model"].tobytes()),
+            statistics=statistics_from_bytes(arrays["statistics"].tobytes()),
+            own_calibration=Calibration(**meta["own_calibration"]),
+        )
+    except (KeyError, TypeError) as error:
+        raise BadModelBytes(f"not a global exercise model: {error}") from error
+
+
+def golden_vectors(model: ExerciseModel, count: int = 4) -> dict[str, NDArray[np.floating]]:
+    """Inputs and what the model makes of them, for whoever reads the bytes in another language.
+
+    Returns:
+        "x" float32 (count, d), raw features; "scores" float32 (count, k); "probabilities" float64
+        (count, k); "strangeness" float32 (count,).
+    """
+    rng = np.random.default_rng(0)
+    z = rng.standard_normal((count, len(model.mean))).astype(np.float32)
+    x = model.mean + model.scale * z
+    return {
+        "x": x,
+        "scores": model.scores(x),
+        "probabilities": model.probabilities(x),
+        "strangeness": model.strangeness(x),
+    }
+
+
+def _as_array(blob: bytes) -> NDArray[np.uint8]:
+    return np.frombuffer(blob, dtype=np.uint8)
+
+
+def _check(model: ExerciseModel) -> None:
+    size, labels = len(model.mean), len(model.labels)
+    shapes = {
+        "scale": (size,),
+        "weights": (labels, size),
+        "bias": (labels,),
+        "prototypes": (len(model.prototypes), size),
+        "precision": (size,),
+    }
+    for name, shape in shapes.items():
+        array = getattr(model, name)
+        if array.shape != shape:
+            raise BadModelBytes(f"{name} is {array.shape}, {shape} is expected")
+    if labels < 2 or len(model.prototypes) == 0:
+        raise BadModelBytes("an exercise model needs two labels and a prototype")

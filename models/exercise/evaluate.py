@@ -1,0 +1,130 @@
+"""How good a model is on labelled sets: the same function for the Spark gate and the protocols."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.exercise.features import window_features
+from models.exercise.layout import layout_of
+from models.exercise.model import Answer, ExerciseModel
+from models.signal.windows import STEP_S
+from models.signal.wrist import WristSignal
+from schemas.errors import NotEnoughLabels
+
+BINS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class LabelledWindows:
+    """The windows of one set whose exercise is known.
+
+    Attributes:
+        exercise: the truth.
+        t0_ns: int64 (m,).
+        x: float32 (m, d).
+    """
+
+    exercise: str
+    t0_ns: NDArray[np.int64]
+    x: NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """What a model made of labelled sets.
+
+    Attributes:
+        windows, sets: how many were asked.
+        window_accuracy: share of windows named right.
+        set_accuracy: share of sets named right; an abstention is not right.
+        guess_accuracy: the same if nothing had been abstained from.
+        abstained: share of sets that were abstained from.
+        window_ece, set_ece: expected calibration error over ten equal bins of probability.
+        log_loss: mean -log probability of the true exercise over windows.
+    """
+
+    windows: int
+    sets: int
+    window_accuracy: float
+    set_accuracy: float
+    guess_accuracy: float
+    abstained: float
+    window_ece: float
+    set_ece: float
+    log_loss: float
+
+
+def labelled_windows(
+    signals: Sequence[WristSignal], exercise: str, step_s: float = STEP_S
+) -> LabelledWindows | None:
+    """Windows of one labelled set; None when no stretch of it is 4 s long."""
+    layouts = {layout_of(s) for s in signals}
+    kept = [s for s in signals if layout_of(s) == max(layouts, default=None)]
+    found = [window_features(s, step_s) for s in kept]
+    if not any(len(w.x) for w in found):
+        return None
+    return LabelledWindows(
+        exercise,
+        np.concatenate([w.t0_ns for w in found]),
+        np.concatenate([w.x for w in found]),
+    )
+
+
+def score(model: ExerciseModel, sets: Sequence[LabelledWindows]) -> Scores:
+    """Ask the model about every set.
+
+    A set of an exercise that the model has never seen counts as wrong unless nothing was asked.
+
+    Raises:
+        NotEnoughLabels: there is no set with a window.
+    """
+    asked = [s for s in sets if len(s.x)]
+    if not asked:
+        raise NotEnoughLabels("there is no set with a window to score the model on")
+    return scores_of([(s, model.answer_windows(s.t0_ns, s.x)) for s in asked], model)
+
+
+def scores_of(
+    answered: Sequence[tuple[LabelledWindows, Answer]], model: ExerciseModel | None = None
+) -> Scores:
+    """Scores from answers that were already given; log loss needs the model, else it is NaN."""
+    windows = [(w.exercise == s.exercise, w.probability) for s, a in answered for w in a.windows]
+    guesses = [(a.guess == s.exercise, a.probability) for s, a in answered]
+    right = np.array([r for r, _ in windows])
+    return Scores(
+        windows=len(windows),
+        sets=len(answered),
+        window_accuracy=float(right.mean()),
+        set_accuracy=float(np.mean([a.exercise == s.exercise for s, a in answered])),
+        guess_accuracy=float(np.mean([r for r, _ in guesses])),
+        abstained=float(np.mean([a.abstained for _, a in answered])),
+        window_ece=calibration_error(right, np.array([p for _, p in windows])),
+        set_ece=calibration_error(
+            np.array([r for r, _ in guesses]), np.array([p for _, p in guesses])
+        ),
+        log_loss=float("nan") if model is None else _log_loss(model, [s for s, _ in answered]),
+    )
+
+
+def calibration_error(right: NDArray[np.bool_], probability: NDArray[np.floating]) -> float:
+    """Expected calibration error: mean gap of probability and truth over ten equal bins.
+
+    >>> calibration_error(np.array([True, False]), np.array([0.5, 0.5]))
+    0.0
+    """
+    bins = np.minimum((probability * BINS).astype(np.int64), BINS - 1)
+    gaps = np.bincount(bins, weights=probability - right, minlength=BINS)
+    return float(np.abs(gaps).sum() / len(right))
+
+
+def _log_loss(model: ExerciseModel, sets: Sequence[LabelledWindows]) -> float:
+    losses: list[float] = []
+    for labelled in sets:
+        if labelled.exercise in model.labels:
+            p = model.probabilities(labelled.x)[:, model.labels.index(labelled.exercise)]
+        else:
+            p = np.zeros(len(labelled.x))
+        losses.extend((-np.log(np.maximum(p, 1e-6))).tolist())
+    return float(np.mean(losses))

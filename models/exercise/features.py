@@ -1,0 +1,105 @@
+"""515 numbers for a window of acceleration and rotation, 214 for acceleration alone.
+
+Per channel 24 statistics of distribution, spectrum and rhythm; then what the channels have in
+common. Batch and single window give the same bytes: every operation works row by row, and no
+matrix product has a shape that depends on how many windows there are.
+"""
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.exercise.channels import MIRROR_ACC, MIRROR_GYRO, Array, channels, mirrored
+from models.exercise.joint import joint, joint_names
+from models.exercise.single import SINGLE, single
+from models.signal.pieces import Side
+from models.signal.windows import RATE_HZ, STEP_S, WINDOW, window_starts
+from models.signal.wrist import WristSignal
+
+FEATURES_VERSION = "exercise-features-1"
+BLOCK = 64  # windows at once: what fits the second cache
+
+
+@dataclass(frozen=True, slots=True)
+class Windows:
+    """Windows of one or more signals.
+
+    Attributes:
+        t0_ns: int64 (m,), first sample, nanoseconds since the epoch.
+        x: float32 (m, d), features.
+    """
+
+    t0_ns: NDArray[np.int64]
+    x: Array
+
+
+def window_features(
+    signal: WristSignal, step_s: float = STEP_S, *, side: Side | None = None
+) -> Windows:
+    """Features of every window of a signal; none if it is shorter than 4 s.
+
+    Args:
+        signal: at 50 Hz. A right wrist is mirrored, an unknown one is taken for a left one.
+        step_s: seconds from window to window.
+        side: read it as this wrist, whatever the signal says.
+    """
+    side = side or signal.side
+    starts = window_starts(len(signal.acc_g), step_s)
+    t0_ns = signal.t0_ns + np.rint(starts * (1e9 / RATE_HZ)).astype(np.int64)
+    acc = cut_windows(mirrored(signal.acc_g, MIRROR_ACC, side), starts)
+    gyro = None
+    if signal.gyro_rad_s is not None:
+        gyro = cut_windows(mirrored(signal.gyro_rad_s, MIRROR_GYRO, side), starts)
+    return Windows(t0_ns, features(acc, gyro))
+
+
+def features(acc: Array, gyro: Array | None) -> Array:
+    """Features of windows in the left wrist's frame, float32 (m, 515) or (m, 214).
+
+    Args:
+        acc: float32 (m, 3, 200), g.
+        gyro: float32 (m, 3, 200), rad/s, or None.
+    """
+    blocks = [
+        _block(acc[i : i + BLOCK], None if gyro is None else gyro[i : i + BLOCK])
+        for i in range(0, len(acc), BLOCK)
+    ]
+    if not blocks:
+        return np.empty((0, len(feature_names(gyro is not None))), dtype=np.float32)
+    return np.concatenate(blocks)
+
+
+@lru_cache(maxsize=2)
+def feature_names(with_gyro: bool) -> tuple[str, ...]:
+    """A name per feature, `channel.statistic`; names with "lag" are the cross-correlations.
+
+    >>> len(feature_names(True)), len(feature_names(False))
+    (515, 214)
+    """
+    axes = [f"acc_{a}" for a in "xyz"] + ([f"gyro_{a}" for a in "xyz"] if with_gyro else [])
+    scalars = ["acc_norm", "linear_down", "linear_level"]
+    if with_gyro:
+        scalars += ["gyro_norm", "gyro_down", "gyro_level"]
+    singles = [f"{channel}.{s}" for channel in axes + scalars for s in SINGLE]
+    return (*singles, *joint_names(axes, scalars))
+
+
+def cut_windows(x: Array, starts: NDArray[np.int64]) -> Array:
+    """Copies (m, 3, 200) of the windows of (n, 3)."""
+    if len(starts) == 0:
+        return np.empty((0, 3, WINDOW), dtype=np.float32)
+    view = np.lib.stride_tricks.sliding_window_view(x, WINDOW, axis=0)
+    return np.ascontiguousarray(view[starts])
+
+
+def _block(acc: Array, gyro: Array | None) -> Array:
+    """At most 64 windows: all channels side by side, statistics of each, then of all."""
+    c = channels(acc, gyro)
+    sensors = [acc] if gyro is None else [acc, gyro]
+    x = np.concatenate([*sensors, c.scalar], axis=1)
+    mean = x.mean(axis=-1)
+    centred = x - mean[..., None]
+    alone = single(x, centred, mean).reshape(len(x), -1)
+    return np.concatenate([alone, joint(c, centred, 3 * len(sensors))], axis=1)

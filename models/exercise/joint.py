@@ -1,0 +1,123 @@
+"""What the channels of a window have in common: correlations, axes, shapes of the movement."""
+
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.exercise.channels import Channels
+from models.exercise.single import QUIET, quantiles
+
+Array = NDArray[np.floating]  # float32 throughout; numpy's stubs lose the width
+FLOOR = np.float32(1e-4)  # added to a covariance before its logarithm
+LAGS = (6, 15, 30)  # samples: 0.12, 0.3, 0.6 s
+TRIPLES = [(i, j, k) for i in range(3) for j in range(i, 3) for k in range(j, 3)]
+PAIRS = [(i, j) for i in range(3) for j in range(i, 3)]
+
+
+def joint(c: Channels, centred: Array, axes: int) -> Array:
+    """Joint features, float32 (m, 227) with rotation, (m, 70) without.
+
+    Args:
+        c: the channels.
+        centred: (m, n, 200): acceleration, rotation, scalars, each minus its mean.
+        axes: how many of them are sensor axes, 6 or 3.
+    """
+    covariance = centred @ centred.swapaxes(1, 2) / np.float32(centred.shape[-1])
+    deviation = np.sqrt(np.diagonal(covariance, axis1=1, axis2=2) + QUIET)
+    correlation = covariance / (deviation[:, :, None] * deviation[:, None, :])
+    parts = [
+        _upper(correlation[:, :axes, :axes], 1),
+        _upper(correlation[:, axes:, axes:], 1),
+        _posture(c.down),
+        _log_covariance(covariance[:, :axes, :axes]),
+        *_lagged(centred[:, :axes], deviation[:, :axes]),
+        _shape(c.linear),
+    ]
+    if c.gyro is not None:
+        turning = centred[:, 3:6]
+        parts += [_shape(turning), _coupling(c.linear, turning)]
+    return np.concatenate(parts, axis=1)
+
+
+def joint_names(axes: list[str], scalars: list[str]) -> list[str]:
+    """Names of `joint`'s columns."""
+    n = len(axes)
+    names = [f"{a}~{b}.corr" for i, a in enumerate(axes) for b in axes[i + 1 :]]
+    names += [f"{a}~{b}.corr" for i, a in enumerate(scalars) for b in scalars[i + 1 :]]
+    names += [f"down_{a}.{s}" for s in ("mean", "sd", "q5", "q95") for a in "xyz"]
+    names += [f"{axes[i]}~{axes[j]}.log_cov" for i in range(n) for j in range(i, n)]
+    names += [f"{a}~{b}.lag{lag}" for lag in LAGS for a in axes for b in axes]
+    for sensor in ("linear", "gyro")[: n // 3]:
+        names += [f"{sensor}.axis_{'xyz'[i]}{'xyz'[j]}" for i, j in PAIRS]
+        names += [f"{sensor}.spread{k}" for k in range(3)]
+        names += [f"{sensor}.odd_{'xyz'[i]}{'xyz'[j]}{'xyz'[k]}" for i, j, k in TRIPLES]
+    if n == 6:
+        names += [f"couple_{'xyz'[i]}{'xyz'[j]}_{k}" for i, j in PAIRS for k in "xyz"]
+    return names
+
+
+def _posture(down: Array) -> Array:
+    """Where gravity points: mean, deviation and range of its unit vector, (m, 12)."""
+    mean = down.mean(axis=-1)
+    off = down - mean[..., None]
+    return np.concatenate(
+        [mean, np.sqrt((off * off).mean(axis=-1)), *quantiles(down, (0.05, 0.95))], axis=1
+    )
+
+
+def _log_covariance(covariance: Array) -> Array:
+    """Matrix logarithm of the covariance, upper triangle: a flat picture of its cone."""
+    n = covariance.shape[1]
+    values, vectors = np.linalg.eigh(covariance + FLOOR * np.eye(n, dtype=np.float32))
+    scaled = vectors * np.log(np.maximum(values, FLOOR / 2))[:, None, :]
+    return _upper(scaled @ vectors.swapaxes(1, 2), 0)
+
+
+def _upper(matrices: Array, first: int) -> Array:
+    """The upper triangles of (m, n, n) in a row, from diagonal `first` on."""
+    n = matrices.shape[1]
+    return matrices.reshape(len(matrices), n * n).take(_places(n, first), axis=1)
+
+
+@lru_cache(maxsize=8)
+def _places(n: int, first: int) -> NDArray[np.intp]:
+    return np.flatnonzero(np.triu(np.ones((n, n)), first))
+
+
+def _lagged(x: Array, deviation: Array) -> list[Array]:
+    """Which axis follows which, at three lags; each (m, n·n)."""
+    scale = deviation[:, :, None] * deviation[:, None, :]
+    found: list[Array] = []
+    for lag in LAGS:
+        product = x[:, :, lag:] @ x[:, :, :-lag].swapaxes(1, 2)
+        found.append((product / (np.float32(x.shape[-1] - lag) * scale)).reshape(len(x), -1))
+    return found
+
+
+def _shape(x: Array) -> Array:
+    """Principal axis as a projector, log spreads, third moments: (m, 19).
+
+    A projector has no sign to guess; the odd moments say which way the fast half goes.
+    """
+    n = np.float32(x.shape[-1])
+    covariance = x @ x.swapaxes(1, 2) / n
+    values, vectors = np.linalg.eigh(covariance)
+    main = vectors[:, :, 2]
+    projector = np.stack([main[:, i] * main[:, j] for i, j in PAIRS], axis=1)
+    spread = np.log(np.maximum(values, 0) + FLOOR)
+    squares = np.stack([x[:, i] * x[:, j] for i, j in PAIRS], axis=1)
+    moments = squares @ x.swapaxes(1, 2) / n  # (m, 6, 3)
+    size = (values.sum(axis=1) + FLOOR) ** np.float32(1.5)
+    odd = np.stack([moments[:, PAIRS.index((i, j)), k] for i, j, k in TRIPLES], axis=1)
+    return np.concatenate([projector, spread, odd / size[:, None]], axis=1)
+
+
+def _coupling(linear: Array, turning: Array) -> Array:
+    """E[aᵢ aⱼ ωₖ] over the size of both: (m, 18)."""
+    squares = np.stack([linear[:, i] * linear[:, j] for i, j in PAIRS], axis=1)
+    moments = squares @ turning.swapaxes(1, 2) / np.float32(linear.shape[-1])
+    power = (linear * linear).mean(axis=-1).sum(axis=1)
+    spin = (turning * turning).mean(axis=-1).sum(axis=1)
+    size = (power + FLOOR) * np.sqrt(spin + FLOOR)
+    return (moments / size[:, None, None]).reshape(len(linear), -1)

@@ -1,0 +1,230 @@
+"""The exercise model: linear scores, calibrated probabilities, and the right to say "never seen".
+
+One answer for all levels of the ladder: a user's own model and the global one are the same type.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Final, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.exercise.features import window_features
+from models.exercise.layout import ModelId, layout_of
+from models.signal.windows import STEP_S
+from models.signal.wrist import WristSignal
+
+Array = NDArray[np.floating]  # float32 throughout; numpy's stubs lose the width
+Level = Literal["user", "cluster", "global"]
+CLIP = np.float32(5.0)
+PROTOTYPE_STEP: Final = 1 / 24  # standard deviations per unit of a stored prototype
+ROWS_AT_ONCE = 64
+LEAST = 1e-6  # no window says never
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """What other people's held-out windows taught about how far scores can be trusted.
+
+    Attributes:
+        window: factor on the scores of one window before softmax.
+        whole: factor on the mean log probabilities of a set's windows: how many of them are news.
+        known_centre, known_slope: P(known) = 1 / (1 + exp(slope · (r - centre))), where r is the
+            log of the distance to the nearest prototype over what training windows have.
+        abstain_above: mean r of a set from which on the answer is "unknown movement".
+    """
+
+    window: float = 0.3
+    whole: float = 2.0
+    known_centre: float = 0.85
+    known_slope: float = 5.3
+    abstain_above: float = 1.3
+
+
+@dataclass(frozen=True, slots=True)
+class WindowAnswer:
+    """What one window of 4 s looks like.
+
+    Attributes:
+        t0_ns: its first sample, nanoseconds since the epoch.
+        exercise: the most probable exercise.
+        probability: of that exercise.
+    """
+
+    t0_ns: int
+    exercise: str
+    probability: float
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a stretch of movement is.
+
+    Attributes:
+        exercise: None when abstained.
+        probability: of the exercise, or of the best guess when abstained.
+        abstained: True when no exercise is named.
+        reason: why not: "unknown-movement", "too-short", "other-layout"; None otherwise.
+        windows: every window by itself.
+        known: P(known), None when there was no window.
+        guess: the most probable exercise whether abstained or not.
+        notes: what was put right in the samples.
+    """
+
+    exercise: str | None
+    probability: float
+    abstained: bool
+    reason: str | None
+    windows: tuple[WindowAnswer, ...] = ()
+    known: float | None = None
+    guess: str | None = None
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ExerciseModel:
+    """A linear discriminant over standardised features, with prototypes of what it has seen.
+
+    Attributes:
+        model_id: the layout it reads.
+        level: the rung of the ladder it stands on.
+        labels: k exercises.
+        mean, scale: float32 (d,), standardisation; both representable as float16.
+        weights: float16 (k, d); bias: float32 (k,).
+        prototypes: int8 (p, d), means of each exercise and side, in 1/24 standard deviations.
+        precision: float16 (d,), one over the variance around the prototypes.
+        typical: log of the mean distance of training windows to their prototype.
+        calibration: from scores to probabilities.
+    """
+
+    model_id: ModelId
+    level: Level
+    labels: tuple[str, ...]
+    mean: Array
+    scale: Array
+    weights: NDArray[np.float16]
+    bias: Array
+    prototypes: NDArray[np.int8]
+    precision: NDArray[np.float16]
+    typical: float
+    calibration: Calibration
+    _weights: Array = field(init=False, repr=False, compare=False)
+    _places: Array = field(init=False, repr=False, compare=False)
+    _roots: Array = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        roots = np.sqrt(self.precision.astype(np.float32))
+        places = self.prototypes.astype(np.float32) * np.float32(PROTOTYPE_STEP) * roots
+        object.__setattr__(self, "_weights", np.ascontiguousarray(self.weights.T, np.float32))
+        object.__setattr__(self, "_places", places)
+        object.__setattr__(self, "_roots", roots)
+
+    def standardised(self, x: Array) -> Array:
+        """Features in standard deviations, clipped at 5; float32 (m, d)."""
+        return np.clip((x - self.mean) / self.scale, -CLIP, CLIP)
+
+    def scores(self, x: Array) -> Array:
+        """Linear scores, float32 (m, k); row by row, so that a batch changes no byte."""
+        z = self.standardised(x)
+        return (z[:, None, :] @ self._weights)[:, 0] + self.bias
+
+    def strangeness(self, x: Array) -> Array:
+        """Log distance to the nearest prototype over that of training windows, float32 (m,)."""
+        z = self.standardised(x) * self._roots
+        nearest = np.empty(len(z), dtype=np.float32)
+        for i in range(0, len(z), ROWS_AT_ONCE):
+            off = z[i : i + ROWS_AT_ONCE, None, :] - self._places
+            nearest[i : i + ROWS_AT_ONCE] = (off * off).sum(axis=-1).min(axis=-1)
+        return np.log(nearest + np.float32(1e-6)) - np.float32(self.typical)
+
+    def probabilities(self, x: Array) -> NDArray[np.float64]:
+        """Calibrated probabilities of each window, (m, k)."""
+        return softmax(self.scores(x) * self.calibration.window)
+
+    def known(self, strangeness: NDArray[np.floating]) -> NDArray[np.float64]:
+        """P(known) for a strangeness."""
+        c = self.calibration
+        off = np.clip(c.known_slope * (strangeness - c.known_centre), -30, 30)
+        return 1 / (1 + np.exp(off, dtype=np.float64))
+
+    def answer(self, signals: Sequence[WristSignal], step_s: float = STEP_S) -> Answer:
+        """The exercise of a stretch of movement, overall and window by window.
+
+        A signal of another layout is left out; an unknown side is tried on both wrists.
+        """
+        readable = [s for s in signals if layout_of(s) == self.model_id]
+        notes = tuple(dict.fromkeys(note for s in signals for note in s.notes))
+        parts = [self._likelier_side(s, step_s) for s in readable]
+        if not any(len(x) for _, x in parts):
+            reason = "too-short" if readable or not signals else "other-layout"
+            return Answer(None, 0.0, abstained=True, reason=reason, notes=notes)
+        t0_ns = np.concatenate([t for t, _ in parts])
+        return self.answer_windows(t0_ns, np.concatenate([x for _, x in parts]), notes)
+
+    def answer_windows(
+        self, t0_ns: NDArray[np.int64], x: Array, notes: tuple[str, ...] = ()
+    ) -> Answer:
+        """The same from features: t0_ns (m,), x (m, d), m ≥ 1."""
+        scores = self.scores(x)
+        each = softmax(scores * self.calibration.window)
+        overall = whole_set(each, self.calibration.whole)
+        strange = float(self.strangeness(x).mean())
+        best = int(overall.argmax())
+        abstained = strange > self.calibration.abstain_above
+        windows = tuple(
+            WindowAnswer(int(t), self.labels[k], float(p[k]))
+            for t, p, k in zip(t0_ns, each, each.argmax(axis=1), strict=True)
+        )
+        return Answer(
+            exercise=None if abstained else self.labels[best],
+            probability=float(overall[best]),
+            abstained=abstained,
+            reason="unknown-movement" if abstained else None,
+            windows=windows,
+            known=float(self.known(np.array([strange]))[0]),
+            guess=self.labels[best],
+            notes=notes,
+        )
+
+    def _likelier_side(self, signal: WristSignal, step_s: float) -> tuple[NDArray[np.int64], Array]:
+        """Windows of a signal; where no side is known, those of the wrist that is less strange."""
+        if signal.side is not None or len(signal.acc_g) == 0:
+            found = window_features(signal, step_s)
+            return found.t0_ns, found.x
+        tried = [window_features(signal, step_s, side=side) for side in ("left", "right")]
+        if len(tried[0].x) == 0:
+            return tried[0].t0_ns, tried[0].x
+        found = min(tried, key=lambda w: float(self.strangeness(w.x).mean()))
+        return found.t0_ns, found.x
+
+
+def whole_set(each: NDArray[np.float64], factor: float) -> NDArray[np.float64]:
+    """Probabilities of a set from those of its windows: mean logs times a factor.
+
+    Logs are taken after calibration, so that one odd window cannot outvote the others.
+
+    Args:
+        each: (m, k), m ≥ 1.
+        factor: how many windows' worth of independent evidence a set is.
+
+    >>> whole_set(np.array([[0.8, 0.2], [0.8, 0.2]]), 1.0).round(3).tolist()
+    [0.8, 0.2]
+    """
+    return softmax(mean_log(each)[None] * factor)[0]
+
+
+def mean_log(each: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Mean log probability of every exercise, (k,)."""
+    return np.log(each + LEAST).mean(axis=0)
+
+
+def softmax(scores: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Probabilities along the last axis.
+
+    >>> softmax(np.zeros((1, 4))).tolist()
+    [[0.25, 0.25, 0.25, 0.25]]
+    """
+    shifted = scores.astype(np.float64) - scores.max(axis=-1, keepdims=True)
+    weights = np.exp(shifted)
+    return weights / weights.sum(axis=-1, keepdims=True)

@@ -1,0 +1,69 @@
+"""S8: what a window costs on one core. The clock is handed in: this room has none."""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from models.exercise.channels import MIRROR_ACC, MIRROR_GYRO, mirrored
+from models.exercise.features import cut_windows, features, window_features
+from models.exercise.figures import Outcome
+from models.exercise.fit import fit_global, fit_user
+from models.exercise.statistics import total
+from models.exercise.trials import Movement, learned_of, people
+from models.signal.windows import window_starts
+from schemas.errors import NotEnoughLabels
+from schemas.report import Figure
+
+Clock = Callable[[], float]
+DATA = "SPAR-10"
+PROTOCOL = "one core, best of five rounds, process seconds"
+ROUNDS = 5
+REPEATS = 100
+
+
+def cost(movements: Sequence[Movement], clock_s: Clock) -> Outcome:
+    """Features alone and in a batch, the model's part of an answer, and the fit.
+
+    Args:
+        movements: of two people or more.
+        clock_s: seconds of processor time, such as `time.process_time`.
+    """
+    signal = movements[0].signals[0]
+    starts = window_starts(len(signal.acc_g), 0.1)
+    acc = cut_windows(mirrored(signal.acc_g, MIRROR_ACC, signal.side), starts)
+    if signal.gyro_rad_s is None:
+        raise NotEnoughLabels("the cost is that of a wrist with rotation")
+    gyro = cut_windows(mirrored(signal.gyro_rad_s, MIRROR_GYRO, signal.side), starts)
+    learned = [learned_of(sets) for sets in people(movements).values()]
+    others = fit_global(total(learned[1:]))
+    model = fit_user(learned[0], others)
+    t0_ns, x = starts[:1], window_features(signal).x[:1]
+    one = _seconds(lambda: features(acc[:1], gyro[:1]), REPEATS, clock_s)
+    batch = _seconds(lambda: features(acc, gyro), 3, clock_s) / len(acc)
+    answer = _seconds(lambda: (model.scores(x), model.strangeness(x)), REPEATS, clock_s)
+    whole = _seconds(lambda: model.answer_windows(t0_ns, x), REPEATS, clock_s)
+    fit = _seconds(lambda: fit_user(learned[0], others), 3, clock_s)
+    return Outcome(
+        (
+            _at_most("s8_features_one_ms", one * 1e3, "ms", 1.0),
+            _at_most("s8_features_batch_us", batch * 1e6, "us", 60.0),
+            _at_most("s8_model_us", answer * 1e6, "us", 50.0),
+            _at_most("s8_answer_us", whole * 1e6, "us", None),
+            _at_most("s2_fit_s", fit, "s", 0.1),
+        )
+    )
+
+
+def _seconds(call: Callable[[], object], repeats: int, clock_s: Clock) -> float:
+    call()
+    rounds: list[float] = []
+    for _ in range(ROUNDS):
+        start_s = clock_s()
+        for _ in range(repeats):
+            call()
+        rounds.append((clock_s() - start_s) / repeats)
+    return float(np.min(rounds))
+
+
+def _at_most(name: str, value: float, unit: str, floor: float | None) -> Figure:
+    return Figure(name, value, unit, floor=floor, ceiling=True, data=DATA, protocol=PROTOCOL)

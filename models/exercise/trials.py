@@ -1,0 +1,89 @@
+"""Labelled movement cut for a trial: by share of each set, learned from, or asked about."""
+
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from models.exercise.evaluate import LabelledWindows, labelled_windows
+from models.exercise.examples import ExampleSettings, set_statistics
+from models.exercise.statistics import Statistics, total
+from models.signal.windows import RATE_HZ
+from models.signal.wrist import WristSignal
+from schemas.errors import NotEnoughLabels
+
+
+@dataclass(frozen=True, slots=True)
+class Movement:
+    """A labelled set of somebody.
+
+    Attributes:
+        person: who.
+        day: when, "" where the source does not say.
+        exercise: its name.
+        variant: a finer name, "" where there is none.
+        signals: the set at 50 Hz.
+    """
+
+    person: str
+    day: str
+    exercise: str
+    variant: str
+    signals: tuple[WristSignal, ...]
+
+
+def part(movement: Movement, start: float, end: float) -> Movement:
+    """The part of every signal from one share of its length to another; no sample in two parts."""
+    return replace(movement, signals=tuple(_slice(s, start, end) for s in movement.signals))
+
+
+def without_rotation(movement: Movement) -> Movement:
+    """The same as a device without a gyroscope would have recorded it."""
+    signals = tuple(replace(s, gyro_rad_s=None) for s in movement.signals)
+    return replace(movement, signals=signals)
+
+
+def learned(movement: Movement, settings: ExampleSettings | None = None) -> Statistics | None:
+    """Statistics of a set, None when it is too short; the seed is made of what it is."""
+    seed = zlib.crc32(f"{movement.person}/{movement.exercise}/{movement.signals[0].t0_ns}".encode())
+    try:
+        return set_statistics(movement.signals, movement.exercise, seed=seed, settings=settings)
+    except NotEnoughLabels:
+        return None
+
+
+def learned_of(
+    movements: Sequence[Movement], settings: ExampleSettings | None = None
+) -> Statistics:
+    """The sum over sets.
+
+    Raises:
+        NotEnoughLabels: none of them is long enough.
+    """
+    found = [learned(m, settings) for m in movements]
+    return total([s for s in found if s is not None])
+
+
+def asked(movements: Sequence[Movement]) -> tuple[LabelledWindows, ...]:
+    """Windows of every set that has one."""
+    found = [labelled_windows(m.signals, m.exercise) for m in movements]
+    return tuple(w for w in found if w is not None)
+
+
+def people(movements: Sequence[Movement]) -> dict[str, list[Movement]]:
+    """Sets by person, persons in ascending order."""
+    found: dict[str, list[Movement]] = {name: [] for name in sorted({m.person for m in movements})}
+    for movement in movements:
+        found[movement.person].append(movement)
+    return found
+
+
+def _slice(signal: WristSignal, start: float, end: float) -> WristSignal:
+    n = len(signal.acc_g)
+    first, last = round(start * n), round(end * n)
+    gyro = signal.gyro_rad_s
+    return replace(
+        signal,
+        t0_ns=signal.t0_ns + round(first / RATE_HZ * 1e9),
+        acc_g=signal.acc_g[first:last],
+        gyro_rad_s=None if gyro is None else gyro[first:last],
+    )

@@ -1,0 +1,137 @@
+"""A user's sets as columns: what the families of the journal learn from."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, fields
+from typing import Protocol, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from schemas.errors import BadInput
+
+DAY_S = 86_400.0
+WEEK_S = 7 * DAY_S
+
+
+class DoneRow(Protocol):
+    """What one confirmed set must tell; a missing number is None."""
+
+    @property
+    def session(self) -> str:
+        """Id of the session."""
+        ...
+
+    @property
+    def started_s(self) -> float:
+        """Seconds since the epoch."""
+        ...
+
+    @property
+    def exercise(self) -> str:
+        """Its name."""
+        ...
+
+    @property
+    def reps(self) -> int | None:
+        """Repetitions."""
+        ...
+
+    @property
+    def weight_kg(self) -> float | None:
+        """Kilograms."""
+        ...
+
+    @property
+    def intensity(self) -> float | None:
+        """0 to 1."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class SetLog:
+    """The sets of one user, oldest first, as columns of one length n.
+
+    Attributes:
+        started_s: float64 (n,), seconds since the epoch, ascending.
+        session: int64 (n,), 0, 1, 2 ... in the order in which the sessions began.
+        exercise: str (n,).
+        reps: float64 (n,), NaN where not recorded.
+        weight_kg: float64 (n,), NaN where not recorded or where there is no weight.
+        intensity: float64 (n,), 0 to 1, NaN where not recorded.
+    """
+
+    started_s: NDArray[np.float64]
+    session: NDArray[np.int64]
+    exercise: NDArray[np.str_]
+    reps: NDArray[np.float64]
+    weight_kg: NDArray[np.float64]
+    intensity: NDArray[np.float64]
+
+    def __post_init__(self) -> None:
+        lengths = {len(getattr(self, field.name)) for field in fields(self)}
+        if len(lengths) > 1:
+            raise BadInput(f"the columns of a set log differ in length: {sorted(lengths)}")
+        if np.any(np.diff(self.started_s) < 0):
+            raise BadInput("the sets of a log must be ordered by time", field="started_s")
+
+    def __len__(self) -> int:
+        return len(self.started_s)
+
+    @classmethod
+    def of(cls, rows: Iterable[DoneRow]) -> Self:
+        """Columns of `rows`, ordered by (start, session, exercise) however they arrive.
+
+        >>> from models.population.model import SimulatedSet
+        >>> log = SetLog.of([SimulatedSet("b", 9.0, "squat", 5, 80.0, None),
+        ...                  SimulatedSet("a", 1.0, "squat", 5, 75.0, 0.7)])
+        >>> log.weight_kg.tolist(), log.session.tolist()
+        ([75.0, 80.0], [0, 1])
+        """
+        ordered = sorted(rows, key=lambda row: (row.started_s, row.session, row.exercise))
+        numbers: dict[str, int] = {}
+        session = [numbers.setdefault(row.session, len(numbers)) for row in ordered]
+        return cls(
+            started_s=np.array([row.started_s for row in ordered], np.float64),
+            session=np.array(session, np.int64),
+            exercise=np.array([row.exercise for row in ordered], np.str_),
+            reps=_numbers(row.reps for row in ordered),
+            weight_kg=_numbers(row.weight_kg for row in ordered),
+            intensity=_numbers(row.intensity for row in ordered),
+        )
+
+    def where(self, mask: NDArray[np.bool_]) -> "SetLog":
+        """The sets that `mask` (n,) keeps; sessions keep their numbers."""
+        return SetLog(*(getattr(self, field.name)[mask] for field in fields(self)))
+
+    def before(self, until_s: float) -> "SetLog":
+        """The sets that began before `until_s`."""
+        return self.where(self.started_s < until_s)
+
+    def since(self, from_s: float) -> "SetLog":
+        """The sets that began at `from_s` or later."""
+        return self.where(self.started_s >= from_s)
+
+
+def _numbers(values: Iterable[float | None]) -> NDArray[np.float64]:
+    return np.array([np.nan if value is None else value for value in values], np.float64)
+
+
+def previous_with(
+    key: NDArray[np.int64], usable: NDArray[np.bool_] | None = None
+) -> NDArray[np.int64]:
+    """For each row the last earlier row with the same key, or -1.
+
+    Args:
+        key: int64 (n,).
+        usable: bool (n,); rows that may be named as predecessors, all by default.
+
+    >>> previous_with(np.array([7, 8, 7, 7])).tolist()
+    [-1, -1, 0, 2]
+    """
+    before = np.full(len(key), -1, np.int64)
+    last: dict[int, int] = {}
+    for row, value in enumerate(key.tolist()):
+        before[row] = last.get(value, -1)
+        if usable is None or usable[row]:
+            last[value] = row
+    return before

@@ -1,0 +1,1 @@
+"""How hard the next set will be: one linear regressor per user."""

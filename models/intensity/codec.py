@@ -1,0 +1,49 @@
+"""Bytes of an intensity model and back."""
+
+from models.codec import pack, unpack
+from models.intensity.features import FEATURES, Scale
+from models.intensity.model import IntensityModel
+from schemas.errors import BadModelBytes
+
+TAG = "intensity-1"
+
+
+def to_bytes(model: IntensityModel) -> bytes:
+    """The same model gives the same bytes."""
+    meta = {
+        "exercises": list(model.scale.exercises),
+        "usual": model.scale.usual,
+        "features": list(FEATURES),
+        "intercept": model.intercept,
+        "reg_param": model.reg_param,
+        "fit_intercept": model.fit_intercept,
+        "error": model.error,
+        "sets": model.sets,
+    }
+    arrays = {"weights": model.weights, "mean": model.scale.mean, "spread": model.scale.spread}
+    return pack(TAG, meta, arrays)
+
+
+def from_bytes(blob: bytes) -> IntensityModel:
+    """Raises BadModelBytes for anything that `to_bytes` did not write, also for other features."""
+    meta, arrays = unpack(blob, TAG)
+    if meta.get("features") != list(FEATURES):
+        raise BadModelBytes(f"an intensity model of other features: {meta.get('features')}")
+    try:
+        scale = Scale(
+            exercises=tuple(meta["exercises"]),
+            mean=arrays["mean"],
+            spread=arrays["spread"],
+            usual=float(meta["usual"]),
+        )
+        return IntensityModel(
+            scale=scale,
+            weights=arrays["weights"],
+            intercept=float(meta["intercept"]),
+            reg_param=float(meta["reg_param"]),
+            fit_intercept=bool(meta["fit_intercept"]),
+            error=float(meta["error"]),
+            sets=int(meta["sets"]),
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise BadModelBytes(f"not an intensity model: {error}") from error

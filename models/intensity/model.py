@@ -1,0 +1,67 @@
+"""One user's regressor of intensity."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.history import SetLog
+from models.intensity.features import Scale, intensity_rows
+
+
+@dataclass(frozen=True, slots=True)
+class IntensityModel:
+    """A linear model in the features of `models.intensity.features`.
+
+    Attributes:
+        scale: the user's usual values.
+        weights: float64 (11,).
+        intercept: 0 when none was fitted.
+        reg_param: the chosen regularisation.
+        fit_intercept: the chosen form.
+        error: root mean squared error on the user's validation part.
+        sets: how many labelled sets it was learned from.
+    """
+
+    scale: Scale
+    weights: NDArray[np.float64]
+    intercept: float
+    reg_param: float
+    fit_intercept: bool
+    error: float
+    sets: int
+
+    def predict_rows(self, x: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Intensity of feature rows (n, 11), float64 (n,), between 0 and 1."""
+        return np.clip(x @ self.weights + self.intercept, 0.0, 1.0)
+
+    def predict(
+        self,
+        log: SetLog,
+        exercise: str,
+        at_s: float,
+        *,
+        reps: float | None = None,
+        weight_kg: float | None = None,
+        session: int | None = None,
+    ) -> float:
+        """How hard a set will be that has not begun.
+
+        Args:
+            log: what the user did before.
+            exercise: of the set.
+            at_s: when it will begin, seconds since the epoch, not before the log's last set.
+            reps: planned repetitions; None: unknown, taken as usual.
+            weight_kg: planned weight; None: unknown or none, taken as usual.
+            session: number in the log of the session that goes on; None: a new one.
+        """
+        new = int(log.session.max(initial=-1)) + 1 if session is None else session
+        longer = SetLog(
+            started_s=np.append(log.started_s, at_s),
+            session=np.append(log.session, new),
+            exercise=np.append(log.exercise, exercise),
+            reps=np.append(log.reps, np.nan if reps is None else reps),
+            weight_kg=np.append(log.weight_kg, np.nan if weight_kg is None else weight_kg),
+            intensity=np.append(log.intensity, np.nan),
+        )
+        return float(self.predict_rows(intensity_rows(longer, self.scale).x[-1:])[0])

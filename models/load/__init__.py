@@ -1,0 +1,1 @@
+"""Weight, repetitions and intensity of the next set, with an interval."""

@@ -1,0 +1,1 @@
+"""Which exercise comes next: a variable-order Markov model."""

@@ -1,0 +1,80 @@
+"""A variable-order Markov model over one user's own history.
+
+The probability of the next exercise after a context of k tokens blends what followed that context
+with what followed its last k − 1 tokens (Witten & Bell 1991, method C):
+
+    p_k(e) = (n_k(e) + t_k · p_{k−1}(e)) / (n_k + t_k)
+
+n_k(e): how often e followed the context, t_k: how many different exercises did. p_{−1} is uniform.
+A long context that was never seen leaves the word to a shorter one. Older sessions count less.
+
+The model is the history itself: counting is one comparison of the context with all its places.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.next.features import START
+
+
+@dataclass(frozen=True, slots=True)
+class NextModel:
+    """What was learned of one user.
+
+    Attributes:
+        exercises: those that are known; the k-th has the token k + 1.
+        tokens: int16 (n,), oldest first.
+        weights: float64 (n,): how much each place counts.
+        order: longest context.
+    """
+
+    exercises: tuple[str, ...]
+    tokens: NDArray[np.int16]
+    weights: NDArray[np.float64]
+    order: int
+
+    def probabilities(self, context: NDArray[np.int16]) -> NDArray[np.float64]:
+        """Probability of each exercise to follow `context`, float64 (exercises,), sum 1.
+
+        Args:
+            context: tokens before, the newest last; only the last `order` are looked at.
+        """
+        known = len(self.exercises)
+        blended = np.full(known, 1 / known)
+        follows = self.tokens != START
+        match = follows.copy()
+        for length in range(self.order + 1):
+            if length:
+                if length > len(context):
+                    break
+                same = np.zeros(len(self.tokens), np.bool_)
+                same[length:] = self.tokens[:-length] == context[-length]
+                match &= same
+            places = np.flatnonzero(match)
+            if not len(places):
+                break
+            after = self.tokens[places] - 1
+            count = np.bincount(after, self.weights[places], minlength=known)
+            kinds = np.count_nonzero(count)
+            blended = (count + kinds * blended) / (count.sum() + kinds)
+        return blended
+
+    def answer(
+        self, session: Sequence[str], *, before: Sequence[str] = (), n: int = 3
+    ) -> tuple[tuple[str, float], ...]:
+        """The `n` most probable next exercises with their probabilities, the best first.
+
+        Args:
+            session: exercises of the sets of the session so far; empty: it has not begun.
+            before: exercises of the sets of the session before, where that is known.
+            n: how many.
+        """
+        number = {name: token for token, name in enumerate(self.exercises, start=1)}
+        line = [*(number.get(name, -1) for name in before), START]
+        line += [number.get(name, -1) for name in session]
+        chance = self.probabilities(np.array(line, np.int16))
+        best = np.argsort(-chance, kind="stable")[:n].tolist()
+        return tuple((self.exercises[place], float(chance[place])) for place in best)

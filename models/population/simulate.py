@@ -1,0 +1,211 @@
+"""Simulates people who train. Every number that comes from here is simulated."""
+
+from collections.abc import Iterator
+from uuid import UUID
+
+import numpy as np
+
+from models.catalogue import BY_NAME
+from models.history import WEEK_S
+from models.population.model import (
+    PlannedSet,
+    Profile,
+    SimulatedSession,
+    SimulatedSet,
+    SimulatedUser,
+    Truth,
+)
+from models.population.person import (
+    DAYS_OF_SPLIT,
+    WEEKS_A_PLAN,
+    Body,
+    make_split,
+    plan_day,
+    plates,
+    visits,
+)
+from models.population.world import (
+    SPREAD_GAIN,
+    SPREAD_SESSIONS,
+    SPREAD_STRENGTH,
+    TIMEZONES,
+    WAYS,
+    circle_of,
+    follows_of,
+    generator,
+    taste_of,
+    uuid7,
+)
+from schemas.errors import BadInput
+
+START_S = 1_767_571_200.0  # Monday, 5 January 2026, 00:00 UTC
+CHANGED, SWAPPED, EXTRA, NOT_FELT = 0.12, 0.06, 0.15, 0.03
+
+
+def simulate(
+    users: int, weeks: int, seed: int, *, start_s: float = START_S
+) -> Iterator[SimulatedUser]:
+    """The population, person by person.
+
+    Args:
+        users: how many people.
+        weeks: how long they train.
+        seed: the world; the same seed gives the same people, whoever asks for them.
+        start_s: midnight UTC of the first day, seconds since the epoch; people live by their own
+            clock, so the first visits may lie some hours before it.
+    """
+    for index in range(users):
+        yield simulate_user(index, users, weeks, seed, start_s=start_s)
+
+
+def simulate_user(
+    index: int, users: int, weeks: int, seed: int, *, start_s: float = START_S
+) -> SimulatedUser:
+    """One person, independent of whether the others were made.
+
+    Args:
+        index: number of the person, 0 ≤ index < users.
+        users: how many people there are.
+        weeks: how long they train.
+        seed: the world.
+        start_s: midnight UTC of the first day, seconds since the epoch.
+
+    >>> person = simulate_user(3, 20, 8, seed=1)
+    >>> person == simulate_user(3, 20, 8, seed=1), person == simulate_user(3, 20, 8, seed=2)
+    (True, False)
+    """
+    if not 0 <= index < users:
+        raise BadInput(f"person {index} is not one of {users}", field="index", value=index)
+    random = generator(seed, "person", index)
+    truth, discipline = _truth(seed, index, random)
+    user_id = uuid7(start_s, random)
+    profile = _profile(index, random)
+    body = Body(
+        weight_kg=profile.weight_kg,
+        truth=truth,
+        discipline=discipline,
+        fatigue=float(random.uniform(0.002, 0.008)),
+        bias=float(random.normal(0, 0.03)),
+    )
+    sessions: list[SimulatedSession] = []
+    split, plan_id = make_split(truth, random), uuid7(start_s, random)
+    plan_number = 0
+    midnight_s = start_s - 3600 * TIMEZONES[profile.timezone]
+    for visit, at_s in enumerate(visits(body, weeks, midnight_s, random)):
+        week = (at_s - midnight_s) / WEEK_S
+        if int(week // WEEKS_A_PLAN) > plan_number:
+            plan_number = int(week // WEEKS_A_PLAN)
+            split, plan_id = make_split(truth, random), uuid7(at_s, random)
+        plan = plan_day(split[visit % DAYS_OF_SPLIT], body, float(int(week)))
+        sessions.append(_session(plan, plan_id, at_s, week, body, profile.timezone, random))
+    follows = follows_of(seed, index, users)
+    return SimulatedUser(index, user_id, profile, follows, tuple(sessions), truth)
+
+
+def _truth(seed: int, index: int, random: np.random.Generator) -> tuple[Truth, float]:
+    names = list(WAYS)
+    temperament = names[int(random.choice(len(names), p=[WAYS[name].share for name in names]))]
+    way, circle = WAYS[temperament], circle_of(index)
+    truth = Truth(
+        temperament=temperament,
+        circle=circle,
+        strength=way.strength * float(random.lognormal(0, SPREAD_STRENGTH)),
+        gain_per_week=way.gain_per_week + float(random.normal(0, SPREAD_GAIN)),
+        sessions_per_week=way.sessions_per_week * float(random.lognormal(0, SPREAD_SESSIONS)),
+        taste=tuple(taste_of(seed, circle, random).tolist()),
+    )
+    return truth, way.discipline
+
+
+def _profile(index: int, random: np.random.Generator) -> Profile:
+    height = float(random.normal(173, 9))
+    return Profile(
+        username=f"simulated-{index:06d}",
+        born_year=int(random.integers(1955, 2008)),
+        height_cm=round(height),
+        weight_kg=round(float(24 * (height / 100) ** 2 * random.lognormal(0, 0.1)), 1),
+        timezone=list(TIMEZONES)[int(random.integers(len(TIMEZONES)))],
+    )
+
+
+def _session(
+    plan: tuple[PlannedSet, ...],
+    plan_id: UUID,
+    at_s: float,
+    week: float,
+    body: Body,
+    timezone: str,
+    random: np.random.Generator,
+) -> SimulatedSession:
+    """One visit: the plan is followed, skipped, changed, swapped and added to."""
+    session_id = uuid7(at_s, random)
+    order = _order(len(plan), body.discipline, random)
+    todo: list[tuple[int | None, PlannedSet]] = [(number, plan[number]) for number in order]
+    if random.random() < EXTRA:
+        todo.append((None, _extra(body, week, random)))
+    form = float(random.normal(1, 0.02))
+    sets: list[SimulatedSet] = []
+    clock_s = at_s + 300
+    for place, (_, asked) in enumerate(todo):
+        done = _do(asked, place, clock_s, week, form, body, session_id, random)
+        sets.append(done)
+        clock_s = round(clock_s + done.duration_s + BY_NAME[asked.exercise].rest_s, 1)
+    answers = tuple(number for number, _ in todo)
+    return SimulatedSession(session_id, plan_id, at_s, timezone, plan, tuple(sets), answers)
+
+
+def _order(count: int, discipline: float, random: np.random.Generator) -> list[int]:
+    """Planned sets that are done, in the order of doing; exercises swap places as a whole."""
+    blocks = [list(range(first, min(first + 3, count))) for first in range(0, count, 3)]
+    if random.random() < SWAPPED and len(blocks) > 1:
+        place = int(random.integers(len(blocks) - 1))
+        blocks[place], blocks[place + 1] = blocks[place + 1], blocks[place]
+    if random.random() > discipline:
+        del blocks[int(random.integers(len(blocks)))]
+    kept = random.random(count) < discipline**0.5
+    return [number for block in blocks for number in block if kept[number]]
+
+
+def _extra(body: Body, week: float, random: np.random.Generator) -> PlannedSet:
+    taste = np.array(body.truth.taste)
+    number = int(random.choice(len(taste), p=taste))
+    return plan_day([(number, 2)], body, week)[0]
+
+
+def _do(
+    asked: PlannedSet,
+    place: int,
+    at_s: float,
+    week: float,
+    form: float,
+    body: Body,
+    session_id: UUID,
+    random: np.random.Generator,
+) -> SimulatedSet:
+    """One set: perhaps at another weight, cut short when the body cannot, and how it felt."""
+    exercise, weight, reps = BY_NAME[asked.exercise], asked.weight_kg, asked.reps
+    tired = body.fatigue * place
+    if random.random() < CHANGED and weight is not None:
+        weight = plates(weight * float(random.choice([0.85, 0.9, 0.95, 1.05, 1.1])))
+    if weight is None:
+        able = body.capacity_reps(week) * form * (1 - tired)
+        effort = reps / able
+    else:
+        ratio = weight / (body.maximum_kg(exercise, week) * form * (1 - tired))
+        able = 30 * (1 / ratio - 1)
+        effort = ratio * (1 + reps / 30)
+    if random.random() < CHANGED:
+        reps = max(reps + int(random.integers(-2, 3)), 1)
+    reps = max(min(reps, int(max(able, 1))), 1)
+    felt = effort + tired + body.bias + float(random.normal(0, 0.04))
+    told = None if random.random() < NOT_FELT else round(float(np.clip(felt, 0.1, 1)) * 20) / 20
+    return SimulatedSet(
+        session=str(session_id),
+        started_s=at_s,
+        exercise=asked.exercise,
+        reps=reps,
+        weight_kg=weight,
+        intensity=told,
+        set_id=uuid7(at_s, random),
+        duration_s=round(2.5 * reps, 1),
+    )

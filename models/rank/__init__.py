@@ -1,0 +1,1 @@
+"""Who is followed: PageRank."""

@@ -1,0 +1,1 @@
+"""What to try: implicit alternating least squares on counts of sets."""

@@ -1,0 +1,125 @@
+"""nDCG and recall of recommendations, beside popularity and repeating what was done last."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.recommend.features import Counts, counts_of
+from models.recommend.model import Recommender, first_places
+
+
+@dataclass(frozen=True, slots=True)
+class Ranking:
+    """Means over the users who have something to find.
+
+    Attributes:
+        ndcg: normalised discounted cumulative gain at n, every later done exercise worth 1.
+        recall: share of the later done exercises (at most n of them) that were recommended.
+        users: how many users were counted.
+    """
+
+    ndcg: float
+    recall: float
+    users: int
+
+
+@dataclass(frozen=True, slots=True)
+class RecommendScore:
+    """The model beside its baselines, on the same users and exercises."""
+
+    model: Ranking
+    popularity: Ranking
+    repeat_last: Ranking
+
+    @property
+    def wins(self) -> bool:
+        """The model's nDCG is above both baselines'."""
+        return self.model.ndcg > max(self.popularity.ndcg, self.repeat_last.ndcg)
+
+
+def done(counts: Counts) -> NDArray[np.bool_]:
+    """Who did what, bool (users, exercises)."""
+    table = np.zeros((counts.height, counts.width), np.bool_)
+    table[counts.rows(), counts.columns] = True
+    return table
+
+
+def popularity(counts: Counts) -> NDArray[np.float64]:
+    """Scores (users, exercises): how many people did it, the same for everybody."""
+    people = np.bincount(counts.columns, minlength=counts.width).astype(np.float64)
+    return np.broadcast_to(people, (counts.height, counts.width))
+
+
+def repeat_last(counts: Counts) -> NDArray[np.float64]:
+    """Scores (users, exercises): the later it was done, the higher; the rest by popularity."""
+    people = popularity(counts)
+    scores = people / (people.max(initial=0) + 1) - 2
+    for user in range(counts.height):
+        part = slice(int(counts.starts[user]), int(counts.starts[user + 1]))
+        order = np.argsort(np.argsort(counts.last_s[part], kind="stable"))
+        scores[user, counts.columns[part]] = order
+    return scores
+
+
+def rank(places: NDArray[np.int64], wanted: NDArray[np.bool_]) -> Ranking:
+    """Scores recommended places (users, n), −1 for none, against wanted (users, columns).
+
+    >>> wanted = np.array([[True, False, True]])
+    >>> rank(np.array([[0, 1]]), wanted).recall
+    0.5
+    """
+    n = places.shape[1]
+    hits = np.take_along_axis(wanted, np.maximum(places, 0), axis=1) & (places >= 0)
+    discount = 1 / np.log2(np.arange(n) + 2)
+    possible = np.minimum(wanted.sum(axis=1), n)
+    some = possible > 0
+    if not some.any():
+        return Ranking(float("nan"), float("nan"), 0)
+    ideal = np.concatenate([[0], np.cumsum(discount)])[possible[some]]
+    return Ranking(
+        ndcg=float(np.mean((hits[some] @ discount) / ideal)),
+        recall=float(np.mean(hits[some].sum(axis=1) / possible[some])),
+        users=int(some.sum()),
+    )
+
+
+def evaluate_recommender(
+    model: Recommender, train: Counts, test: Counts, *, n: int = 10, new_only: bool
+) -> RecommendScore:
+    """Recommends from `train` what `test` then shows.
+
+    Args:
+        model: fitted on `train`.
+        train: users × exercises before the cut-off.
+        test: the same users and exercises after it.
+        n: how many recommendations each user gets.
+        new_only: recommend, and look for, only what a user has not done before; repeating what was
+            done last then falls back to popularity.
+    """
+    seen = done(train) if new_only else np.zeros((train.height, train.width), np.bool_)
+    wanted = done(test) & ~seen
+
+    def of(scores: NDArray[np.float64]) -> Ranking:
+        return rank(first_places(scores, n, without=seen), wanted)
+
+    return RecommendScore(of(model.scores()), of(popularity(train)), of(repeat_last(train)))
+
+
+def split_entries(counts: Counts, share: float, seed: int) -> tuple[Counts, Counts]:
+    """(the rest, a random share of the entries): for data without a useful order in time."""
+    order = np.random.default_rng(seed).permutation(len(counts.values))
+    cut = round(share * len(order))
+    rows = counts.rows()
+
+    def part(chosen: NDArray[np.int64]) -> Counts:
+        return counts_of(
+            rows[chosen],
+            counts.columns[chosen],
+            counts.values[chosen],
+            counts.last_s[chosen],
+            counts.height,
+            counts.width,
+        )
+
+    return part(order[cut:]), part(order[:cut])

@@ -1,0 +1,114 @@
+"""Who did what how often: counts of sets as a sparse matrix of users and exercises."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.history import SetLog
+from schemas.errors import BadInput
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """A sparse matrix, row by row; a row's columns ascend.
+
+    Attributes:
+        starts: int64 (rows + 1,): row r has the entries starts[r] to starts[r + 1].
+        columns: int32 (entries,).
+        values: float64 (entries,), greater than 0.
+        last_s: float64 (entries,): when it was done last, seconds since the epoch.
+        width: number of columns.
+    """
+
+    starts: NDArray[np.int64]
+    columns: NDArray[np.int32]
+    values: NDArray[np.float64]
+    last_s: NDArray[np.float64]
+    width: int
+
+    @property
+    def height(self) -> int:
+        """Number of rows."""
+        return len(self.starts) - 1
+
+    def row(self, number: int) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
+        """(columns, values) of one row."""
+        part = slice(int(self.starts[number]), int(self.starts[number + 1]))
+        return self.columns[part], self.values[part]
+
+    def rows(self) -> NDArray[np.int64]:
+        """The row of each entry, int64 (entries,)."""
+        return np.repeat(np.arange(self.height), np.diff(self.starts))
+
+    def turned(self) -> "Counts":
+        """The same entries with rows and columns exchanged."""
+        return counts_of(
+            self.columns, self.rows(), self.values, self.last_s, self.width, self.height
+        )
+
+
+def counts_of(
+    rows: NDArray[np.integer],
+    columns: NDArray[np.integer],
+    values: NDArray[np.float64],
+    last_s: NDArray[np.float64],
+    height: int,
+    width: int,
+) -> Counts:
+    """The matrix of triples; repeated (row, column) pairs add up and keep their latest time.
+
+    Args:
+        rows: numbers (entries,), 0 ≤ row < height.
+        columns: numbers (entries,), 0 ≤ column < width.
+        values: (entries,), greater than 0.
+        last_s: (entries,), seconds since the epoch.
+        height: number of rows.
+        width: number of columns.
+
+    Raises:
+        BadInput: a number outside the matrix or a value that is not positive.
+    """
+    if len(rows) and (rows.min() < 0 or columns.min() < 0):
+        raise BadInput("a row or column number is negative")
+    if len(rows) and (rows.max() >= height or columns.max() >= width):
+        raise BadInput(f"an entry lies outside of {height} rows and {width} columns")
+    if not np.all(values > 0):
+        raise BadInput("a count must be greater than 0")
+    key = rows.astype(np.int64) * width + columns
+    cells, code = np.unique(key, return_inverse=True)
+    latest = np.full(len(cells), -np.inf)
+    np.maximum.at(latest, code, last_s)
+    row = cells // max(width, 1)
+    return Counts(
+        starts=np.searchsorted(row, np.arange(height + 1)).astype(np.int64),
+        columns=(cells - row * width).astype(np.int32),
+        values=np.bincount(code, values, minlength=len(cells)).astype(np.float64),
+        last_s=latest,
+        width=width,
+    )
+
+
+def counts_of_logs(
+    logs: Sequence[SetLog], exercises: Sequence[str] | None = None
+) -> tuple[tuple[str, ...], Counts]:
+    """(exercises ascending, users × exercises) of the logs of all users.
+
+    Args:
+        logs: one per user, in the order of the rows.
+        exercises: the columns; those of the logs by default. Sets of others are left out.
+    """
+    if exercises is None:
+        exercises = sorted({str(name) for log in logs for name in np.unique(log.exercise)})
+    number: Mapping[str, int] = {name: column for column, name in enumerate(exercises)}
+    triples = [
+        (user, number[name], at_s)
+        for user, log in enumerate(logs)
+        for name, at_s in zip(log.exercise.tolist(), log.started_s.tolist(), strict=True)
+        if name in number
+    ]
+    table = np.array(triples, np.float64).reshape(-1, 3)
+    user, column = table[:, 0].astype(np.int64), table[:, 1].astype(np.int64)
+    ones = np.ones(len(table))
+    return tuple(exercises), counts_of(user, column, ones, table[:, 2], len(logs), len(exercises))

@@ -1,0 +1,106 @@
+"""Implicit ALS with the compiled kernel, and choosing its settings on a validation part."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from itertools import product
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.recommend.features import Counts
+from models.recommend.kernel import compiled
+from models.recommend.model import AlsSettings, Recommender
+from models.recommend.reference import confidence_above_one, row_ridge
+from schemas.errors import NotEnoughLabels
+
+FACTORS, ALPHAS, RIDGES, SCALINGS = (16, 24, 32), (1.0, 1.5, 2.5), (8.0, 12.0, 20.0), (0.0, 0.2)
+
+HalfSweep = Callable[[Counts, NDArray[np.float64], AlsSettings], NDArray[np.float64]]
+
+
+def fit_recommender(
+    counts: Counts,
+    exercises: tuple[str, ...],
+    settings: AlsSettings,
+    *,
+    half_sweep: HalfSweep | None = None,
+) -> Recommender:
+    """Learns factors of all users and exercises.
+
+    Args:
+        counts: users × exercises.
+        exercises: names of the columns.
+        settings: see `AlsSettings`.
+        half_sweep: how rows are solved: `fast_rows` by default, or the reference's `solve_rows`.
+
+    Raises:
+        NotEnoughLabels: nobody did anything.
+    """
+    if not len(counts.values):
+        raise NotEnoughLabels("no sets to recommend from")
+    solve = half_sweep or fast_rows
+    turned = counts.turned()
+    random = np.random.default_rng(settings.seed)
+    items = random.normal(0, 1 / settings.factors**0.5, (counts.width, settings.factors))
+    users = np.zeros((counts.height, settings.factors))
+    for _ in range(settings.sweeps):
+        users = solve(counts, items, settings)
+        items = solve(turned, users, settings)
+    users = solve(counts, items, settings)
+    return Recommender(exercises, users, items, settings)
+
+
+def fast_rows(
+    counts: Counts, fixed: NDArray[np.float64], settings: AlsSettings
+) -> NDArray[np.float64]:
+    """The same as `reference.solve_rows`, compiled; threads change no bit."""
+    import numba
+
+    solved = np.empty((counts.height, fixed.shape[1]))
+    kernel = compiled()
+    before = numba.get_num_threads()
+    numba.set_num_threads(min(settings.threads, before))
+    try:
+        kernel(
+            counts.starts,
+            counts.columns,
+            confidence_above_one(counts.values, settings),
+            row_ridge(counts, settings),
+            fixed,
+            fixed.T @ fixed,
+            solved,
+        )
+    finally:
+        numba.set_num_threads(before)
+    return solved
+
+
+def fold_in(counts: Counts, model: Recommender) -> NDArray[np.float64]:
+    """Factors (rows, k) of users that the model has not seen, from their counts alone."""
+    return fast_rows(counts, model.items, model.settings)
+
+
+def candidates(base: AlsSettings) -> list[AlsSettings]:
+    """The usual grid around `base`: 54 settings of factors, alpha, ridge and scaling."""
+    return [
+        replace(base, factors=factors, alpha=alpha, ridge=ridge, scaling=scaling)
+        for factors, alpha, ridge, scaling in product(FACTORS, ALPHAS, RIDGES, SCALINGS)
+    ]
+
+
+def choose(
+    tried: Iterable[AlsSettings],
+    counts: Counts,
+    exercises: tuple[str, ...],
+    score: Callable[[Recommender], float],
+) -> tuple[AlsSettings, list[tuple[AlsSettings, float]]]:
+    """(the best candidate, all scores): each is fitted on `counts` and judged by `score`.
+
+    Args:
+        tried: settings to try; of equal ones the first wins.
+        counts: the part of the training data that is fitted.
+        exercises: names of the columns.
+        score: judges on the validation part of the training data; greater is better.
+    """
+    table = [(one, score(fit_recommender(counts, exercises, one))) for one in tried]
+    return max(table, key=lambda row: row[1])[0], table

@@ -1,0 +1,78 @@
+"""Factors of users and exercises, and what they recommend."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True)
+class AlsSettings:
+    """Implicit alternating least squares (Hu, Koren & Volinsky, ICDM 2008).
+
+    The loss, over all users u and exercises i, with the count r and the preference p = [r > 0]:
+
+        Σ c (p − x_u · y_i)² + λ Σ n_u^ν ‖x_u‖² + λ Σ n_i^ν ‖y_i‖²,   c = 1 + alpha · r^power
+
+    n counts the entries of a row. ν = 0 is the paper's form, ν = 1 that of Spark's MLlib.
+
+    Attributes:
+        factors: length of x and y.
+        alpha: how much more a count weighs than no count.
+        power: 1: counts as they are; 0: done or not done.
+        ridge: λ.
+        scaling: ν.
+        sweeps: each solves all users, then all exercises.
+        seed: of the first factors.
+        threads: of the fast kernel.
+    """
+
+    factors: int = 24
+    alpha: float = 1.5
+    power: float = 0.5
+    ridge: float = 12.0
+    scaling: float = 0.2
+    sweeps: int = 8
+    seed: int = 0
+    threads: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Recommender:
+    """What was learned.
+
+    Attributes:
+        exercises: the columns.
+        users: float64 (users, factors).
+        items: float64 (exercises, factors).
+        settings: with which it was learned; they also weigh a new user's counts.
+    """
+
+    exercises: tuple[str, ...]
+    users: NDArray[np.float64]
+    items: NDArray[np.float64]
+    settings: AlsSettings
+
+    def scores(self) -> NDArray[np.float64]:
+        """Every user's score of every exercise, float64 (users, exercises)."""
+        return self.users @ self.items.T
+
+
+def first_places(
+    scores: NDArray[np.float64], n: int, *, without: NDArray[np.bool_] | None = None
+) -> NDArray[np.int64]:
+    """Numbers of the `n` best columns of each row, best first, −1 where there are no more.
+
+    Args:
+        scores: float64 (rows, columns); −inf is never recommended.
+        n: how many.
+        without: bool (rows, columns): not to be recommended, by default none.
+
+    >>> first_places(np.array([[0.1, 0.9, 0.5]]), 2).tolist()
+    [[1, 2]]
+    """
+    allowed = scores if without is None else np.where(without, -np.inf, scores)
+    order = np.argsort(-allowed, axis=1, kind="stable")[:, :n]
+    best = np.take_along_axis(allowed, order, axis=1)
+    found = np.where(np.isfinite(best), order, -1)
+    return np.pad(found, ((0, 0), (0, n - found.shape[1])), constant_values=-1)

@@ -1,0 +1,58 @@
+"""Implicit ALS as it reads: one dense solve per row. The fast kernel is tested against it."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.recommend.features import Counts
+from models.recommend.model import AlsSettings
+
+
+def confidence_above_one(values: NDArray[np.float64], settings: AlsSettings) -> NDArray[np.float64]:
+    """The confidence c without its 1: alpha · r^power of each entry."""
+    return settings.alpha * values**settings.power
+
+
+def row_ridge(counts: Counts, settings: AlsSettings) -> NDArray[np.float64]:
+    """λ n^ν of each row, float64 (rows,); a row without entries counts as one entry."""
+    entries = np.maximum(np.diff(counts.starts), 1)
+    return settings.ridge * entries**settings.scaling
+
+
+def solve_rows(
+    counts: Counts, fixed: NDArray[np.float64], settings: AlsSettings
+) -> NDArray[np.float64]:
+    """Half a sweep: the best factors (rows, k) for given factors (columns, k) of the other side.
+
+    Setting the loss's gradient to zero for one row gives
+
+        x = (YᵀY + Yᵀ(C − I)Y + λ n^ν I)⁻¹ Yᵀ C p
+
+    where only entries of the row are left in the second and the last term.
+    """
+    gram = fixed.T @ fixed
+    ridge = row_ridge(counts, settings)
+    solved = np.zeros((counts.height, fixed.shape[1]))
+    for number in range(counts.height):
+        columns, values = counts.row(number)
+        extra = confidence_above_one(values, settings)
+        own = fixed[columns]
+        left = gram + (own.T * extra) @ own + ridge[number] * np.eye(len(gram))
+        solved[number] = np.linalg.solve(left, own.T @ (1 + extra))
+    return solved
+
+
+def loss(
+    counts: Counts,
+    users: NDArray[np.float64],
+    items: NDArray[np.float64],
+    settings: AlsSettings,
+) -> float:
+    """What every half sweep makes smaller."""
+    weight = np.ones((counts.height, counts.width))
+    wanted = np.zeros_like(weight)
+    weight[counts.rows(), counts.columns] += confidence_above_one(counts.values, settings)
+    wanted[counts.rows(), counts.columns] = 1
+    fit = (weight * (wanted - users @ items.T) ** 2).sum()
+    user_ridge = row_ridge(counts, settings) @ (users**2).sum(axis=1)
+    item_ridge = row_ridge(counts.turned(), settings) @ (items**2).sum(axis=1)
+    return float(fit + user_ridge + item_ridge)

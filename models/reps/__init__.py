@@ -1,0 +1,1 @@
+"""Repetitions: how many, when, how large, how fast, counted on the raw wrist signal alone."""

@@ -1,0 +1,117 @@
+"""Count the repetitions of one set.
+
+Known limit: where the pause takes about half of each repetition, a set of four or six may be
+counted in pairs. The move and the rest then make two equal halves, and two repetitions explain the
+signal as well as one.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from models.reps.borders import Bounds, bounds
+from models.reps.confidence import Confidence, traits_of
+from models.reps.explain import Explanation, explain
+from models.reps.measure import Repetition, measured
+from models.reps.periods import candidate_periods
+from models.reps.prepare import Array, Prepared, prepare
+from models.reps.settings import RepsSettings
+from models.reps.stretches import joined
+from models.signal.windows import RATE_HZ
+from models.signal.wrist import WristSignal
+
+SETTINGS = RepsSettings()
+# What `evaluate.learned_confidence` learns on SPAR-10 and the gym days, with and without
+# rotation; `evaluate` reports how it does on people and days that it did not see.
+CONFIDENCE = Confidence((23.817, 5.741, -0.885, 0.53, -5.062), -22.571)
+
+
+@dataclass(frozen=True, slots=True)
+class Repetitions:
+    """The repetitions of a set.
+
+    Attributes:
+        count: how many; 0 where nothing repeats.
+        confidence: probability that the count is exactly right, on data like that it was
+            learned on. Good for ranking a person's sets, not a promise across devices.
+        repetitions: each of them, in order; as many as `count`.
+    """
+
+    count: int
+    confidence: float
+    repetitions: tuple[Repetition, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """A set with every explanation that was considered, best first, each with its borders."""
+
+    ranked: tuple[tuple[Explanation, Bounds], ...]
+
+    def traits(self, settings: RepsSettings) -> Array:
+        """(5,) what the confidence of the best explanation's count depends on."""
+        best, borders = self.ranked[0]
+        others = [(e.score(settings), len(b.spans)) for e, b in self.ranked[1:]]
+        return traits_of(best, borders, others, settings)
+
+
+def explanations(prepared: Prepared, settings: RepsSettings) -> list[Explanation]:
+    """Every way to cover the set that pays, one per candidate period."""
+    periods = candidate_periods(prepared, settings)
+    tried = (explain(prepared, period_s, settings) for period_s in periods)
+    return [explanation for explanation in tried if explanation is not None]
+
+
+def ranked(found: Sequence[Explanation], settings: RepsSettings) -> Counted:
+    """Order explanations by score and find the repetitions of each."""
+    order = sorted(found, key=lambda e: -e.score(settings))
+    return Counted(tuple((e, bounds(e, settings)) for e in order))
+
+
+def count_in_arrays(
+    acc_g: Array, gyro: Array | None, rate_hz: float, settings: RepsSettings = SETTINGS
+) -> Repetitions:
+    """Count repetitions in plain arrays.
+
+    Args:
+        acc_g: (n, 3) acceleration in g, gravity included.
+        gyro: (n, 3) rotation in rad/s, or None.
+        rate_hz: sample rate of both, 25 Hz or more.
+        settings: the counter's constants.
+
+    Returns:
+        The repetitions, times in seconds after row 0. Less than two seconds, or a wrist that
+        never moves, holds none, with confidence 0.
+    """
+    prepared = prepare(acc_g, gyro, rate_hz, settings)
+    found = explanations(prepared, settings) if prepared is not None else []
+    if prepared is None or not found:
+        return Repetitions(0, 0.0, ())
+    counted = ranked(found, settings)
+    best, borders = counted.ranked[0]
+    step_s, offset_s = best.grid.step_s, prepared.offset_s
+    spans_s = [(offset_s + a * step_s, offset_s + b * step_s) for a, b in borders.spans]
+    repetitions = measured(acc_g, gyro, rate_hz, spans_s)
+    return Repetitions(len(repetitions), CONFIDENCE.of(counted.traits(settings)), repetitions)
+
+
+def count_repetitions(
+    signal: WristSignal | Sequence[WristSignal], settings: RepsSettings = SETTINGS
+) -> Repetitions:
+    """Count the repetitions of one set.
+
+    Args:
+        signal: the wrist during the set, or its pieces where samples were lost. Gaps up to
+            `settings.longest_gap_s` are bridged, longer ones counted on either side. Either
+            wrist, with or without rotation; where one bridged piece lacks rotation, the others
+            around it are counted without theirs.
+        settings: the counter's constants.
+
+    Returns:
+        The repetitions, times in seconds after the first sample of the earliest piece.
+    """
+    signals = (signal,) if isinstance(signal, WristSignal) else tuple(signal)
+    parts = joined(signals, settings.longest_gap_s)
+    counted = [count_in_arrays(p.acc_g, p.gyro, RATE_HZ, settings) for p in parts]
+    found = [r.later(p.start_s) for p, c in zip(parts, counted, strict=True) for r in c.repetitions]
+    confidence = min((c.confidence for c in counted), default=0.0)
+    return Repetitions(len(found), confidence, tuple(found))

@@ -1,0 +1,258 @@
+"""Protocol S5: repetitions within one and exact, weights chosen inside the training part.
+
+Three weights of the counter are decided by recordings. Groups (people, days) are split into five
+folds; the weights that do best on four of them are scored on the fifth. The same folds fit and
+score the confidence.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import product
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.reps.borders import bounds
+from models.reps.confidence import Confidence, fit_confidence
+from models.reps.count import SETTINGS, explanations, ranked
+from models.reps.explain import Explanation
+from models.reps.prepare import Array, prepare
+from models.reps.settings import RepsSettings
+from models.reps.stretches import joined
+from models.signal.windows import RATE_HZ
+from models.signal.wrist import WristSignal
+
+VARIATION_WEIGHTS = (0.15, 0.3, 0.45, 0.6, 0.75, 0.9)
+PERIOD_WEIGHTS = (0.02, 0.04, 0.06, 0.08, 0.1, 0.12, 0.14)
+PARTIAL_SHARES = (0.4, 0.45, 0.5, 0.55, 0.6)
+FOLDS = 5
+
+Ints = NDArray[np.intp]
+Cell = tuple[int, int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class LabelledSet:
+    """A set whose repetitions are known.
+
+    Attributes:
+        source: which data it is from ("spar", "gym"); figures are reported per source.
+        group: the person or day that must not lie on both sides of a split.
+        signals: the wrist during the set and nothing else.
+        reps: the number that is believed (nominal or audited).
+        reps_labelled: the number that the source gave, where it is another one.
+    """
+
+    source: str
+    group: str
+    signals: tuple[WristSignal, ...]
+    reps: int
+    reps_labelled: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Explained:
+    """A labelled set with everything the counter found in it, before a choice is made.
+
+    Attributes:
+        labelled: the set.
+        fold: 0..4, the same for all sets of a group.
+        acc_only: whether rotation was withheld.
+        parts: the explanations of each stretch of it.
+    """
+
+    labelled: LabelledSet
+    fold: int
+    acc_only: bool
+    parts: tuple[tuple[Explanation, ...], ...]
+
+    @property
+    def kind(self) -> tuple[str, bool]:
+        """What figures are kept apart by: source and whether rotation was withheld."""
+        return self.labelled.source, self.acc_only
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What the protocol found.
+
+    Attributes:
+        errors: counted minus believed repetitions of each set, weights chosen without its fold.
+        surety: confidence of each count, learned without its fold.
+        chosen: the weights that each fold was scored with.
+    """
+
+    errors: Ints
+    surety: Array
+    chosen: tuple[RepsSettings, ...]
+
+
+def folds_of(sets: Sequence[LabelledSet]) -> dict[tuple[str, str], int]:
+    """A fold for each (source, group): neighbours in sorted order share one."""
+    folds: dict[tuple[str, str], int] = {}
+    for source in sorted({s.source for s in sets}):
+        groups = sorted({s.group for s in sets if s.source == source})
+        for at, group in enumerate(groups):
+            folds[source, group] = at * FOLDS // len(groups)
+    return folds
+
+
+def explained(sets: Sequence[LabelledSet], *, acc_only: bool) -> list[Explained]:
+    """Run the counter up to the choice on every set."""
+    folds = folds_of(sets)
+    return [
+        Explained(s, folds[s.source, s.group], acc_only, parts_of(s, acc_only=acc_only))
+        for s in sets
+    ]
+
+
+def parts_of(labelled: LabelledSet, *, acc_only: bool) -> tuple[tuple[Explanation, ...], ...]:
+    """The explanations of each stretch of a set."""
+    stretches = joined(labelled.signals, SETTINGS.longest_gap_s)
+    ready = (prepare(s.acc_g, None if acc_only else s.gyro, RATE_HZ, SETTINGS) for s in stretches)
+    return tuple(tuple(explanations(p, SETTINGS)) for p in ready if p is not None)
+
+
+def weights_at(cell: Cell) -> RepsSettings:
+    """The settings of one cell of the grid of weights."""
+    return replace(
+        SETTINGS,
+        variation_weight=VARIATION_WEIGHTS[cell[0]],
+        period_weight=PERIOD_WEIGHTS[cell[1]],
+        partial_share=PARTIAL_SHARES[cell[2]],
+    )
+
+
+def errors_by_weights(rows: Sequence[Explained]) -> Ints:
+    """(variations, periods, partials, sets) counted minus believed repetitions."""
+    shape = (len(VARIATION_WEIGHTS), len(PERIOD_WEIGHTS), len(PARTIAL_SHARES))
+    out = np.zeros((*shape, len(rows)), dtype=np.intp)
+    out -= np.array([r.labelled.reps for r in rows])
+    for k, part in ((k, part) for k, r in enumerate(rows) for part in r.parts if part):
+        counts = np.array(
+            [[len(bounds(e, weights_at((0, 0, h))).spans) for e in part] for h in range(shape[2])]
+        )
+        for v, p in product(range(shape[0]), range(shape[1])):
+            scores = [e.score(weights_at((v, p, 0))) for e in part]
+            out[v, p, :, k] += counts[:, int(np.argmax(scores))]
+    return out
+
+
+def merits(errors: Ints, rows: Sequence[Explained], used: NDArray[np.bool_]) -> Array:
+    """What a choice maximises, for every cell: exact plus twice within one.
+
+    Every source, with and without rotation, weighs the same.
+    """
+    kinds = sorted({r.kind for r in rows})
+    total = np.zeros(errors.shape[:3])
+    for kind in kinds:
+        mine = used & np.array([r.kind == kind for r in rows])
+        e = np.abs(errors[..., mine])
+        total += (e == 0).mean(axis=-1) + 2 * (e <= 1).mean(axis=-1)
+    return total / len(kinds)
+
+
+def best_cell(merit: Array) -> Cell:
+    """The middle of the best plateau: each cell counts as the mean of itself and its neighbours.
+
+    >>> lone = np.zeros((6, 7, 5)); lone[0, 0, 0] = 1.0; lone[3:6, 3:6, 1:4] = 0.9
+    >>> best_cell(lone)
+    (4, 4, 2)
+    """
+    smooth = np.zeros_like(merit)
+    for cell in np.ndindex(merit.shape):
+        around = tuple(slice(max(0, c - 1), c + 2) for c in cell)
+        smooth[cell] = merit[around].mean()
+    v, p, h = np.unravel_index(int(np.argmax(smooth)), merit.shape)
+    return int(v), int(p), int(h)
+
+
+def choose_weights(rows: Sequence[Explained]) -> RepsSettings:
+    """The weights to ship: those that do best on all of `rows`."""
+    merit = merits(errors_by_weights(rows), rows, np.ones(len(rows), dtype=bool))
+    return weights_at(best_cell(merit))
+
+
+def cross_validated(rows: Sequence[Explained]) -> Outcome:
+    """Score every set with weights and a confidence that never saw its fold."""
+    errors = errors_by_weights(rows)
+    fold = np.array([r.fold for r in rows])
+    result = np.zeros(len(rows), dtype=np.intp)
+    surety = np.zeros(len(rows))
+    chosen: list[RepsSettings] = []
+    for k in range(FOLDS):
+        cell = best_cell(merits(errors, rows, fold != k))
+        chosen.append(weights_at(cell))
+        result[fold == k] = errors[cell][fold == k]
+        traits = traits_table(rows, chosen[-1])
+        model = learned(traits[fold != k], errors[cell][fold != k])
+        surety[fold == k] = [model.of(t) for t in traits[fold == k]]
+    return Outcome(result, surety, tuple(chosen))
+
+
+def traits_table(rows: Sequence[Explained], settings: RepsSettings) -> Array:
+    """(sets, traits) what the confidence depends on; zeros where nothing was found."""
+    return np.array(
+        [
+            ranked(r.parts[0], settings).traits(settings) if r.parts and r.parts[0] else np.zeros(5)
+            for r in rows
+        ]
+    )
+
+
+def learned(traits: Array, errors: Ints) -> Confidence:
+    """A confidence from counted sets."""
+    return fit_confidence(traits, (errors == 0).astype(np.float64))
+
+
+def learned_confidence(rows: Sequence[Explained]) -> Confidence:
+    """The confidence to ship (`count.CONFIDENCE`): learned on all of `rows`."""
+    errors = errors_by_weights(rows)
+    chosen = best_cell(merits(errors, rows, np.ones(len(rows), dtype=bool)))
+    return learned(traits_table(rows, weights_at(chosen)), errors[chosen])
+
+
+def area_under_curve(score: Array, positive: NDArray[np.bool_]) -> float:
+    """Chance that a positive scores higher than a negative, ties counting half; NaN without both.
+
+    >>> area_under_curve(np.array([0.1, 0.9, 0.5]), np.array([False, True, True]))
+    1.0
+    """
+    above = score[positive][:, None] - score[~positive][None, :]
+    return float(((above > 0) + 0.5 * (above == 0)).mean()) if above.size else float("nan")
+
+
+def reps_figures(sets: Sequence[LabelledSet]) -> dict[str, float]:
+    """Protocol S5.
+
+    Args:
+        sets: of sources "spar" and "gym".
+
+    Returns:
+        `s5_spar`, `s5_spar_exact`, `s5_gym`, `s5_gym_exact` and the same with `_acc_only`:
+        shares within one and exact; `..._as_labelled` beside, against the source's own numbers;
+        `s5_confidence_auroc_...`: how well the confidence tells exact counts from others.
+    """
+    rows = explained(sets, acc_only=False) + explained(sets, acc_only=True)
+    outcome = cross_validated(rows)
+    figures: dict[str, float] = {}
+    for source, acc_only in sorted({r.kind for r in rows}):
+        mine = np.array([r.kind == (source, acc_only) for r in rows])
+        shift = np.array([labelled_shift(r.labelled) for r in rows])[mine]
+        tail = "_acc_only" if acc_only else ""
+        errors = outcome.errors[mine]
+        figures[f"s5_{source}{tail}"] = float((np.abs(errors) <= 1).mean())
+        figures[f"s5_{source}_exact{tail}"] = float((errors == 0).mean())
+        figures[f"s5_{source}_mean_error{tail}"] = float(np.abs(errors).mean())
+        figures[f"s5_{source}_as_labelled{tail}"] = float((np.abs(errors + shift) <= 1).mean())
+        figures[f"s5_{source}_exact_as_labelled{tail}"] = float((errors + shift == 0).mean())
+        auroc = area_under_curve(outcome.surety[mine], errors == 0)
+        figures[f"s5_{source}_confidence_auroc{tail}"] = auroc
+    return figures
+
+
+def labelled_shift(labelled: LabelledSet) -> int:
+    """Believed minus labelled repetitions."""
+    return labelled.reps - (
+        labelled.reps if labelled.reps_labelled is None else labelled.reps_labelled
+    )

@@ -1,0 +1,80 @@
+"""Which durations a repetition might have: peaks of the autocorrelation and their relatives."""
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from models.reps.prepare import Array, Prepared
+from models.reps.settings import RepsSettings
+
+
+def autocorrelation(x: Array) -> Array:
+    """Unbiased autocorrelation, summed over axes, 1 at lag 0.
+
+    >>> autocorrelation(np.array([[1.0], [-1.0], [1.0], [-1.0]])).round(6).tolist()
+    [1.0, -1.0, 1.0, -1.0]
+    """
+    n = len(x)
+    size = 1 << (2 * n - 1).bit_length()
+    power = (np.abs(np.fft.rfft(x, size, axis=0)) ** 2).sum(axis=1)
+    biased = np.fft.irfft(power, size)[:n]
+    unbiased = biased / np.arange(n, 0, -1)
+    return unbiased / max(float(unbiased[0]), 1e-12)
+
+
+def highest_peaks(curve: Array, first: int, last: int, count: int) -> list[float]:
+    """Lags of the highest local maxima within [first, last], refined by a parabola."""
+    last = min(last, len(curve) - 2)
+    at = np.arange(max(first, 1), last + 1)
+    if not len(at):
+        return []
+    peaks = at[(curve[at] > curve[at - 1]) & (curve[at] >= curve[at + 1]) & (curve[at] > 0)]
+    best = peaks[np.argsort(-curve[peaks], kind="stable")][:count]
+    return [refined(curve, int(lag)) for lag in best]
+
+
+def refined(curve: Array, lag: int) -> float:
+    """Top of the parabola through three points around a local maximum."""
+    left, mid, right = curve[lag - 1 : lag + 2]
+    bend = left - 2 * mid + right
+    return lag + (0.5 * float((left - right) / bend) if bend < 0 else 0.0)
+
+
+def merged(periods: Iterable[float], share: float, most: int) -> list[float]:
+    """Drop every period that lies within `share` of an earlier one; at most `most` remain.
+
+    >>> merged([2.0, 2.1, 4.0, 1.0], 0.12, 3)
+    [2.0, 4.0, 1.0]
+    """
+    kept: list[float] = []
+    for period in periods:
+        if all(abs(np.log(period / other)) > share for other in kept):
+            kept.append(period)
+    return kept[:most]
+
+
+def candidate_periods(prepared: Prepared, settings: RepsSettings) -> list[float]:
+    """Durations in seconds that a repetition of this set might have, likeliest first.
+
+    The three highest peaks of the autocorrelation of acceleration, of rotation and of their
+    mean; half, double and a third of the highest, because a repetition with two similar halves
+    peaks at half its length; for a short set also a half and a third of its duration.
+    """
+    rate = prepared.rate_hz
+    sensors = [prepared.x[:, k : k + 3] for k in range(0, prepared.x.shape[1], 3)]
+    curves = [autocorrelation(s) for s in sensors]
+    if len(curves) > 1:
+        curves = [(curves[0] + curves[1]) / 2, *curves]
+    first, last = round(settings.shortest_s * rate), round(settings.longest_s * rate)
+    found = [highest_peaks(c, first, last, settings.peaks) for c in curves]
+    top = found[0][:1] or [p for f in found for p in f[:1]][:1]
+    ranked = [p / rate for rank in range(settings.peaks) for f in found for p in f[rank : rank + 1]]
+    related = [p / rate * f for p in top for f in (0.5, 2.0, 1 / 3)]
+    short = prepared.duration_s < settings.thirds_below_s
+    parts = [prepared.duration_s / k for k in (2, 3)] if short else []
+    sound = [
+        p
+        for p in (*ranked[:3], *related, *parts, *ranked[3:])
+        if settings.shortest_s <= p <= settings.longest_s
+    ]
+    return merged(sound, settings.merge_share, settings.most_candidates)

@@ -1,0 +1,127 @@
+"""From a wrist's samples to the centred, scaled, trimmed signal that is counted."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.signal import butter, sosfiltfilt
+
+from models.reps.settings import RepsSettings
+
+Array = NDArray[np.float64]
+SHORTEST_S = 2.0
+SPEED_HZ = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A set ready for counting.
+
+    Attributes:
+        x: (n, 3) or (n, 6) centred and scaled sensors, acceleration first; no unit.
+        moving: (n,) true where the wrist moves.
+        rate_hz: samples a second of both.
+        offset_s: time of row 0 after the first sample of the signal.
+    """
+
+    x: Array
+    moving: NDArray[np.bool_]
+    rate_hz: float
+    offset_s: float
+
+    @property
+    def duration_s(self) -> float:
+        """Length of the trimmed signal in seconds."""
+        return len(self.x) / self.rate_hz
+
+
+def low_pass(x: Array, cut_hz: float, rate_hz: float) -> Array:
+    """Smooth along axis 0 without delay (Butterworth, second order, forth and back).
+
+    Args:
+        x: (n, c) samples, any unit.
+        cut_hz: frequency at which the gain is one half.
+        rate_hz: sample rate of x.
+
+    Returns:
+        (n, c), same unit.
+    """
+    sos = butter(2, cut_hz, fs=rate_hz, output="sos")
+    room = min(x.shape[0] - 1, round(1.5 * rate_hz / cut_hz))
+    return np.asarray(sosfiltfilt(sos, x, axis=0, padtype="even", padlen=room))
+
+
+def speed_of(acc_g: Array, gyro: Array | None, rate_hz: float) -> Array:
+    """How fast the wrist moves: rotation rate, or the change of acceleration without one.
+
+    Args:
+        acc_g: (n, 3) acceleration in g.
+        gyro: (n, 3) rotation in rad/s, or None.
+        rate_hz: sample rate.
+
+    Returns:
+        (n,) speed, rad/s with rotation and g/s without.
+    """
+    if gyro is not None:
+        return np.linalg.norm(gyro, axis=1)
+    return np.linalg.norm(np.gradient(acc_g, axis=0) * rate_hz, axis=1)
+
+
+def scaled(sensor: Array, rate_hz: float, settings: RepsSettings) -> Array:
+    """Centre by the median, scale by the typical distance from it, clip, unit total variance."""
+    x = sensor
+    if len(x) / rate_hz > settings.trend_from_s:
+        x = x - low_pass(x, settings.trend_hz, rate_hz)
+    x = x - np.median(x, axis=0)
+    length = np.linalg.norm(x, axis=1)
+    x = x / max(float(np.median(length)), 1e-6)
+    length = np.linalg.norm(x, axis=1)
+    x = x * np.minimum(1.0, settings.clip / np.maximum(length, 1e-9))[:, None]
+    x = x - x.mean(axis=0)
+    return x / max(float(np.sqrt(x.var(axis=0).sum())), 1e-6)
+
+
+def prepare(
+    acc_g: Array, gyro: Array | None, rate_hz: float, settings: RepsSettings
+) -> Prepared | None:
+    """Prepare one set for counting.
+
+    Args:
+        acc_g: (n, 3) acceleration in g, gravity included.
+        gyro: (n, 3) rotation in rad/s, or None where the device has none.
+        rate_hz: sample rate of both.
+        settings: the counter's constants.
+
+    Returns:
+        The signal at `settings.work_rate_hz`, still edges cut off; None where there is less
+        than two seconds of it or the wrist does not move.
+    """
+    if len(acc_g) < SHORTEST_S * rate_hz:
+        return None
+    step = max(1, round(rate_hz / settings.work_rate_hz))
+    work_hz = rate_hz / step
+    acc = low_pass(acc_g, settings.smooth_hz, rate_hz)[::step]
+    turn = None if gyro is None else low_pass(gyro, settings.smooth_hz, rate_hz)[::step]
+    speed = low_pass(speed_of(acc, turn, work_hz)[:, None], SPEED_HZ, work_hz)[:, 0]
+    typical = float(np.quantile(speed, 0.6))
+    if typical < (settings.least_g_per_s if gyro is None else settings.least_rad_s):
+        return None
+    moving = speed > settings.still_share * typical
+    first, last = edges(moving, round(settings.keep_edge_s * work_hz))
+    if last - first < SHORTEST_S * work_hz:
+        return None
+    sensors = (acc,) if turn is None else (acc, turn)
+    x = np.hstack([scaled(s[first:last], work_hz, settings) for s in sensors])
+    return Prepared(x, moving[first:last], work_hz, first / work_hz)
+
+
+def edges(moving: NDArray[np.bool_], keep: int) -> tuple[int, int]:
+    """First and one past the last moving sample, `keep` still ones left on either side.
+
+    >>> edges(np.array([False, False, False, True, True, False, False]), 1)
+    (2, 6)
+    """
+    at = np.flatnonzero(moving)
+    if not len(at):
+        return 0, len(moving)
+    return max(0, int(at[0]) - keep), min(len(moving), int(at[-1]) + 1 + keep)

@@ -1,0 +1,1 @@
+"""What every family stands on: samples, units, real time, 50 Hz signals and windows of them."""

@@ -1,0 +1,124 @@
+"""Samples exactly as a device sent them, and the blob in which a labelled set keeps them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from models.signal.codec import CODEC, decode_samples, encode_samples, pack_bytes, unpack_bytes
+from schemas.errors import BadSamples
+
+Side = Literal["left", "right"]
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Samples of one stream without a gap.
+
+    Attributes:
+        t0_ns: time of the first sample, nanoseconds since the epoch.
+        rate_hz: rate that the device claims.
+        unit: unit that the device claims ("g", "m/s2", "rad/s", "deg/s").
+        scale: unit per count.
+        counts: int16 (n, 3).
+        t_ms: int32 (n,), milliseconds after t0_ns, where a device is irregular.
+    """
+
+    t0_ns: int
+    rate_hz: float
+    unit: str
+    scale: float
+    counts: NDArray[np.int16]
+    t_ms: NDArray[np.int32] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """Both streams of one wrist, each as pieces in time order; gyro may be empty."""
+
+    acc: tuple[Piece, ...]
+    gyro: tuple[Piece, ...]
+    side: Side | None
+
+
+class _Packed(msgspec.Struct, array_like=True):
+    t0_ns: int
+    rate_hz: float
+    unit: str
+    scale: float
+    n: int
+    counts: bytes
+    t_ms: bytes | None
+
+
+class _Blob(msgspec.Struct, array_like=True, tag="muvr-pieces-1"):
+    codec: int
+    side: Side | None
+    acc: list[_Packed]
+    gyro: list[_Packed]
+
+
+def pack_pieces(acc: Sequence[Piece], gyro: Sequence[Piece], side: Side | None) -> bytes:
+    """The blob of a set: a msgpack head and the sample bytes; the same pieces, the same bytes.
+
+    Raises:
+        BadSamples: a piece without samples, or with as many times as it has not samples.
+    """
+    blob = _Blob(CODEC, side, [_pack(p) for p in acc], [_pack(p) for p in gyro])
+    return msgspec.msgpack.encode(blob)
+
+
+def unpack_pieces(blob: bytes) -> Recording:
+    """What `pack_pieces` was given, bit for bit.
+
+    Raises:
+        BadSamples: anything else.
+    """
+    try:
+        packed = msgspec.msgpack.decode(blob, type=_Blob)
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+        raise BadSamples(f"this is no set of samples: {error}") from error
+    if packed.codec != CODEC:
+        raise BadSamples(f"sample codec {packed.codec} is not known here, {CODEC} is")
+    return Recording(
+        acc=tuple(_unpack(p) for p in packed.acc),
+        gyro=tuple(_unpack(p) for p in packed.gyro),
+        side=packed.side,
+    )
+
+
+def _pack(piece: Piece) -> _Packed:
+    t_ms = None
+    if piece.t_ms is not None:
+        if piece.t_ms.shape != (len(piece.counts),):
+            raise BadSamples(f"{len(piece.counts)} samples have times {piece.t_ms.shape}")
+        steps = np.diff(piece.t_ms.astype("<i4"), prepend=np.int32(0)).astype("<i4")
+        t_ms = pack_bytes(np.ascontiguousarray(steps.view(np.uint8).reshape(-1, 4).T).tobytes())
+    return _Packed(
+        t0_ns=int(piece.t0_ns),
+        rate_hz=float(piece.rate_hz),
+        unit=piece.unit,
+        scale=float(piece.scale),
+        n=len(piece.counts),
+        counts=encode_samples(piece.counts),
+        t_ms=t_ms,
+    )
+
+
+def _unpack(packed: _Packed) -> Piece:
+    t_ms = None
+    if packed.t_ms is not None:
+        planes = np.frombuffer(unpack_bytes(packed.t_ms, 4 * packed.n), dtype=np.uint8)
+        steps = np.ascontiguousarray(planes.reshape(4, -1).T).view("<i4").reshape(-1)
+        t_ms = np.cumsum(steps, dtype=np.int32)
+    return Piece(
+        t0_ns=packed.t0_ns,
+        rate_hz=packed.rate_hz,
+        unit=packed.unit,
+        scale=packed.scale,
+        counts=decode_samples(packed.counts, packed.n),
+        t_ms=t_ms,
+    )

@@ -1,0 +1,154 @@
+"""When a sample was really taken: drift, jitter, lost packets, overlaps and gaps.
+
+A device that claims 50 Hz may run at 48.9. The start times of its pieces tell: when they lie on a
+line over the number of samples sent so far, that line is the device's clock.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.signal.pieces import Piece
+from models.signal.units import Kind, factor_of
+from schemas.errors import BadSamples
+
+MAX_GAP_S = 0.5
+MAX_DRIFT = 0.05  # a device further off than this has lost samples, not time
+EXACT = 1e-4  # below this the claimed rate is the rate: no timestamp is that good
+MAX_JITTER_S = 0.05
+NS = 1e9
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Samples without a gap over 0.5 s.
+
+    Attributes:
+        t0_ns: origin of `t_s`, nanoseconds since the epoch.
+        t_s: float64 (n,), strictly ascending, seconds after t0_ns.
+        values: float32 (n, 3), in g or rad/s.
+    """
+
+    t0_ns: int
+    t_s: NDArray[np.float64]
+    values: NDArray[np.float32]
+
+
+def true_clock(pieces: Sequence[Piece]) -> tuple[Piece, ...]:
+    """The pieces in time order, with `t0_ns` and `rate_hz` as they really were.
+
+    Pieces with their own `t_ms` are left alone, and so is a clock that cannot be told from a
+    perfect one.
+
+    >>> block = np.zeros((100, 3), dtype=np.int16)
+    >>> sent = [Piece(int(k * 100 / 49 * 1e9), 50.0, "g", 1.0, block) for k in range(9)]
+    >>> round(true_clock(sent)[0].rate_hz, 3)
+    49.0
+
+    Raises:
+        BadSamples: a rate, scale or time that is not a positive number.
+    """
+    for piece in pieces:
+        _check(piece)
+    ordered = sorted(pieces, key=lambda p: (p.t0_ns, len(p.counts)))
+    if len(ordered) < 2 or any(p.t_ms is not None for p in ordered):
+        return tuple(ordered)
+    stretch = _stretch(ordered)
+    if stretch != 1.0:
+        ordered = [replace(p, rate_hz=p.rate_hz / stretch) for p in ordered]
+    return tuple(p for run in _contiguous(ordered) for p in _on_a_line(run))
+
+
+def sample_times_ns(piece: Piece) -> NDArray[np.int64]:
+    """Time of every sample, int64 (n,), nanoseconds since the epoch."""
+    if piece.t_ms is not None:
+        return piece.t0_ns + piece.t_ms.astype(np.int64) * 1_000_000
+    offsets = np.arange(len(piece.counts), dtype=np.float64) * (NS / piece.rate_hz)
+    return piece.t0_ns + np.rint(offsets).astype(np.int64)
+
+
+def cut_pieces(pieces: Sequence[Piece], start_ns: int, end_ns: int) -> tuple[Piece, ...]:
+    """The raw samples of [start_ns, end_ns): sliced by their true times, never resampled."""
+    kept: list[Piece] = []
+    for piece in true_clock(pieces):
+        t_ns = sample_times_ns(piece)
+        inside = np.flatnonzero((t_ns >= start_ns) & (t_ns < end_ns))
+        if len(inside) == 0:
+            continue
+        part = slice(int(inside[0]), int(inside[-1]) + 1)
+        t_ms = None if piece.t_ms is None else piece.t_ms[part] - piece.t_ms[part.start]
+        counts = piece.counts[part]
+        kept.append(replace(piece, t0_ns=int(t_ns[part.start]), counts=counts, t_ms=t_ms))
+    return tuple(kept)
+
+
+def runs(kind: Kind, pieces: Sequence[Piece]) -> Iterator[Run]:
+    """The stream as runs without a gap over 0.5 s; what was sent twice counts once.
+
+    Raises:
+        BadSamples: an unknown unit, or a rate or scale that is no usable number.
+    """
+    timed = true_clock(pieces)
+    if not timed:
+        return
+    t_ns = np.concatenate([sample_times_ns(p) for p in timed])
+    values = np.concatenate([in_unit(kind, p) for p in timed])
+    latest = np.maximum.accumulate(t_ns)
+    fresh = np.concatenate([[True], t_ns[1:] > latest[:-1]])
+    t_ns, values = t_ns[fresh], values[fresh]
+    borders = np.flatnonzero(np.diff(t_ns) > MAX_GAP_S * NS) + 1
+    for t_part, v_part in zip(np.split(t_ns, borders), np.split(values, borders), strict=True):
+        yield Run(int(t_part[0]), (t_part - t_part[0]) / NS, v_part)
+
+
+def in_unit(kind: Kind, piece: Piece) -> NDArray[np.float32]:
+    """Counts as g or rad/s, by what the piece claims; float32 (n, 3)."""
+    return piece.counts.astype(np.float32) * np.float32(piece.scale * factor_of(kind, piece.unit))
+
+
+def _check(piece: Piece) -> None:
+    if not (np.isfinite(piece.rate_hz) and piece.rate_hz > 0):
+        raise BadSamples(f"rate_hz must be positive, not {piece.rate_hz}", field="rate_hz")
+    if not np.isfinite(piece.scale) or piece.scale == 0:
+        raise BadSamples(f"scale must be a number other than 0, not {piece.scale}", field="scale")
+    if piece.t_ms is not None and len(piece.t_ms) != len(piece.counts):
+        raise BadSamples(f"{len(piece.counts)} samples have {len(piece.t_ms)} times", field="t_ms")
+
+
+def _stretch(ordered: Sequence[Piece]) -> float:
+    """Real over claimed sample period, from the starts of neighbours; 1.0 if they do not tell."""
+    ratios = [
+        (b.t0_ns - a.t0_ns) / NS * a.rate_hz / len(a.counts)
+        for a, b in zip(ordered, ordered[1:], strict=False)
+    ]
+    near = [r for r in ratios if abs(r - 1) <= MAX_DRIFT]
+    stretch = float(np.median(near)) if near else 1.0
+    return stretch if abs(stretch - 1) > EXACT else 1.0
+
+
+def _contiguous(ordered: Sequence[Piece]) -> Iterator[list[Piece]]:
+    """Neighbouring pieces of one claimed rate that follow one another within the jitter."""
+    run = [ordered[0]]
+    for before, piece in zip(ordered, ordered[1:], strict=False):
+        expected_ns = before.t0_ns + len(before.counts) / before.rate_hz * NS
+        if piece.rate_hz != before.rate_hz or abs(piece.t0_ns - expected_ns) > MAX_JITTER_S * NS:
+            yield run
+            run = []
+        run.append(piece)
+    yield run
+
+
+def _on_a_line(run: list[Piece]) -> list[Piece]:
+    """Starts that jitter around a line, put on it; a run that bends keeps its own starts."""
+    if len(run) < 3:
+        return run
+    sent = np.cumsum([0] + [len(p.counts) for p in run[:-1]]).astype(np.float64)
+    start_s = np.array([p.t0_ns - run[0].t0_ns for p in run], dtype=np.float64) / NS
+    period_s, first_s = np.polyfit(sent, start_s, 1)
+    off_s = np.abs(start_s - (first_s + period_s * sent)).max()
+    if period_s <= 0 or off_s > MAX_JITTER_S or off_s < EXACT / run[0].rate_hz:
+        return run
+    on_line_ns = [run[0].t0_ns + round((first_s + period_s * n) * NS) for n in sent]
+    return [replace(p, t0_ns=t, rate_hz=1 / period_s) for p, t in zip(run, on_line_ns, strict=True)]

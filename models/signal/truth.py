@@ -1,0 +1,93 @@
+"""What a recording says about itself, held against what a wrist can feel.
+
+Some phone apps write m/s² under the name g, and turn all axes round when they do (Apple's sign of
+acceleration is the opposite of Android's). Nothing in the physics tells the sign of a sensor, but
+how people carry their arms does: recordings begin with the hand low, the elbow is bent, and a
+swinging arm pulls outwards. On 239 wrist recordings of 11 people this names the sign in 91 %; it is
+asked only where the unit was already found to be wrong.
+"""
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.signal.pieces import Piece, Recording
+from models.signal.timing import Run, cut_pieces, in_unit, runs
+from models.signal.units import notice_unit
+
+FIRST_SAMPLES = 25
+SECOND = 50
+
+
+def cut(recording: Recording, start_ns: int, end_ns: int) -> Recording:
+    """The raw samples of [start_ns, end_ns), with the unit that the whole recording shows.
+
+    Counts are slices of what was received; a wrong unit is judged before the cut, where there is
+    most to see, and written into the pieces.
+
+    >>> piece = Piece(0, 50.0, "g", 1.0, np.zeros((100, 3), dtype=np.int16))
+    >>> len(cut(Recording((piece,), (), None), 500_000_000, 10**9).acc[0].counts)
+    25
+    """
+    truth, _ = truthful(recording)
+    return Recording(
+        acc=cut_pieces(truth.acc, start_ns, end_ns),
+        gyro=cut_pieces(truth.gyro, start_ns, end_ns),
+        side=truth.side,
+    )
+
+
+def truthful(recording: Recording) -> tuple[Recording, tuple[str, ...]]:
+    """The recording under its real unit and sign, and what had to be put right.
+
+    A unit that was wrong becomes "m/s2"; turned axes become a negative scale. Counts stay.
+
+    Raises:
+        BadSamples: an unknown unit, or a scale that is no usable number.
+    """
+    wrong = [p.unit == "g" and notice_unit(in_unit("acc", p)) != 1.0 for p in recording.acc]
+    if not any(wrong):
+        return recording, ()
+    acc = tuple(
+        replace(p, unit="m/s2") if bad else p for p, bad in zip(recording.acc, wrong, strict=True)
+    )
+    notes = ["unit-was-m/s2"]
+    fixed = replace(recording, acc=acc)
+    if _looks_turned(fixed):
+        notes.append("axes-were-turned")
+        turned = zip(acc, wrong, strict=True)
+        fixed = replace(fixed, acc=tuple(_turn(p) if bad else p for p, bad in turned))
+    return fixed, tuple(notes)
+
+
+def _turn(piece: Piece) -> Piece:
+    return replace(piece, scale=-piece.scale)
+
+
+def _looks_turned(recording: Recording) -> bool:
+    """Whether the longest stretch fits a wrist better with acceleration turned round."""
+    acc = max(runs("acc", recording.acc), key=lambda run: len(run.t_s))
+    mirror = -1.0 if recording.side == "right" else 1.0
+    hand_low = mirror * float(acc.values[:FIRST_SAMPLES, 0].mean())
+    elbow_bent = float(acc.values[:, 1].mean())
+    return 2 * hand_low + elbow_bent + mirror * _outward_pull(acc, recording) < 0
+
+
+def _outward_pull(acc: Run, recording: Recording) -> float:
+    """Correlation of the x axis with the squared rotation around y and z, second by second."""
+    gyro = max(runs("gyro", recording.gyro), key=lambda run: len(run.t_s), default=None)
+    if gyro is None:
+        return 0.0
+    at_s = gyro.t_s + (gyro.t0_ns - acc.t0_ns) / 1e9
+    turning = (gyro.values[:, 1:].astype(np.float64) ** 2).sum(axis=1)
+    turning = np.interp(acc.t_s, at_s, turning)
+    pull, spin = _fast(acc.values[:, 0].astype(np.float64)), _fast(turning)
+    length = float(np.sqrt((pull**2).sum() * (spin**2).sum()))
+    return float((pull * spin).sum() / length) if length > 0 else 0.0
+
+
+def _fast(x: NDArray[np.float64]) -> NDArray[np.float64]:
+    """What is left without the mean of about a second around each sample."""
+    box = np.ones(min(SECOND, len(x)))
+    return x - np.convolve(x, box, mode="same") / np.convolve(np.ones(len(x)), box, mode="same")

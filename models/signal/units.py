@@ -1,0 +1,55 @@
+"""Units that devices speak, and what a wrist at rest says about a wrong one."""
+
+import math
+from typing import Final, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from schemas.errors import BadSamples
+
+STANDARD_GRAVITY: Final = 9.80665
+Kind = Literal["acc", "gyro"]
+FACTORS: Final[dict[Kind, dict[str, float]]] = {
+    "acc": {"g": 1.0, "m/s2": 1 / STANDARD_GRAVITY},
+    "gyro": {"rad/s": 1.0, "deg/s": math.pi / 180},
+}
+MEDIAN_OF_MS2 = (6.0, 14.0)
+
+
+def factor_of(kind: Kind, unit: str) -> float:
+    """What a value in `unit` is multiplied with to become g or rad/s.
+
+    >>> factor_of("acc", "g")
+    1.0
+
+    Raises:
+        BadSamples: the unit is not known for this kind of stream.
+    """
+    try:
+        return FACTORS[kind][unit]
+    except KeyError:
+        known = ", ".join(FACTORS[kind])
+        raise BadSamples(
+            f"{unit!r} is no unit of {kind}: {known}", field="unit", value=unit
+        ) from None
+
+
+def notice_unit(acc: NDArray[np.floating]) -> float:
+    """The factor that a stream still needs to be in g although it says that it is.
+
+    A wrist spends most of its time near 1 g, whatever it does. A median length between 6 and 14
+    can only be m/s².
+
+    Args:
+        acc: (n, 3), in what is claimed to be g; any n ≥ 1.
+
+    Returns:
+        1.0, or 1/9.80665 where the values are m/s².
+
+    >>> round(1 / notice_unit(np.tile([0.0, 0.0, 9.81], (50, 1))), 5)
+    9.80665
+    """
+    low, high = MEDIAN_OF_MS2
+    median = float(np.median(np.linalg.norm(acc, axis=1)))
+    return 1 / STANDARD_GRAVITY if low < median < high else 1.0

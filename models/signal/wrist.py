@@ -1,0 +1,82 @@
+"""The one way from raw pieces to signals in g and rad/s at 50 Hz: ingest, training and serving."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.signal.pieces import Recording, Side
+from models.signal.resample import resample
+from models.signal.timing import Run, runs
+from models.signal.truth import truthful
+from models.signal.windows import RATE_HZ, WINDOW
+
+EDGE_S = 0.1  # the two sensors start and stop a few samples apart
+NS = 1e9
+
+
+@dataclass(frozen=True, slots=True)
+class WristSignal:
+    """A wrist without a gap, at 50 Hz.
+
+    Attributes:
+        t0_ns: time of the first sample, nanoseconds since the epoch.
+        acc_g: float32 (n, 3), gravity included.
+        gyro_rad_s: float32 (n, 3), or None where only acceleration was recorded.
+        side: the wrist, None where nobody said.
+        notes: what was found wrong and put right ("unit-was-m/s2", "axes-were-turned").
+    """
+
+    t0_ns: int
+    acc_g: NDArray[np.float32]
+    gyro_rad_s: NDArray[np.float32] | None
+    side: Side | None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def duration_s(self) -> float:
+        """Length in seconds."""
+        return len(self.acc_g) / RATE_HZ
+
+
+def wrist_signals(recording: Recording) -> list[WristSignal]:
+    """The stretches of a recording in which acceleration has no gap over 0.5 s.
+
+    Where rotation is missing for longer than that, the stretch is split: the part without it has
+    `gyro_rad_s` None, and is dropped when it is too short for a window.
+
+    Raises:
+        BadSamples: an unknown unit, or a rate or scale that is no usable number.
+    """
+    truth, notes = truthful(recording)
+    gyro_runs = list(runs("gyro", truth.gyro))
+    return [
+        part for acc in runs("acc", truth.acc) for part in _merge(acc, gyro_runs, truth.side, notes)
+    ]
+
+
+def _merge(
+    acc: Run, gyro_runs: list[Run], side: Side | None, notes: tuple[str, ...]
+) -> Iterator[WristSignal]:
+    """One acceleration run on its 50 Hz grid, split where rotation begins or ends."""
+    grid_s = np.arange(int(acc.t_s[-1] * RATE_HZ + 1.001)) / RATE_HZ
+    acc_g = resample(acc.t_s, acc.values, grid_s)
+    gyro_rad_s = np.full_like(acc_g, np.nan)
+    for run in gyro_runs:
+        at_s = run.t_s + (run.t0_ns - acc.t0_ns) / NS
+        covered = (grid_s >= at_s[0] - EDGE_S) & (grid_s <= at_s[-1] + EDGE_S)
+        if covered.any():
+            gyro_rad_s[covered] = resample(at_s, run.values, grid_s[covered])
+    known = ~np.isnan(gyro_rad_s[:, 0])
+    borders = [0, *(np.flatnonzero(np.diff(known)) + 1).tolist(), len(known)]
+    for first, end in zip(borders, borders[1:], strict=False):
+        if not known[first] and gyro_runs and end - first < WINDOW:
+            continue
+        yield WristSignal(
+            t0_ns=acc.t0_ns + round(first / RATE_HZ * NS),
+            acc_g=acc_g[first:end],
+            gyro_rad_s=gyro_rad_s[first:end] if known[first] else None,
+            side=side,
+            notes=notes,
+        )

@@ -1,0 +1,1 @@
+"""The week's plan under recovery and time limits."""

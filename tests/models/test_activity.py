@@ -1,0 +1,335 @@
+"""Exercise or idle: recordings whose sets are where we put them."""
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from models.activity.borders import BorderModel, best_time, fit_borders, softmax
+from models.activity.codec import model_from_bytes, model_to_bytes
+from models.activity.evaluate import (
+    ActivityRecording,
+    activity_figures,
+    border_errors,
+    precision_recall,
+)
+from models.activity.features import activity_features
+from models.activity.fit import (
+    ActivityExample,
+    activity_examples,
+    fit_activity,
+    fit_discriminant,
+)
+from models.activity.model import ActivityModel
+from models.activity.periodicity import periodicity
+from models.activity.rhythm import run_length, segments_by_rhythm
+from models.activity.segments import Segment, joined
+from models.activity.settings import SETTINGS
+from models.activity.states import likeliest_states, spans_of
+from models.exercise.layout import ACC3, ACC6
+from models.exercise.statistics import total
+from models.signal.windows import RATE_HZ
+from models.signal.wrist import WristSignal
+from schemas.errors import BadModelBytes, NotEnoughLabels
+
+NS = 1_000_000_000
+
+
+def idle_rows(seconds: float, rng: np.random.Generator) -> NDArray[np.float64]:
+    """Posture that drifts, now and then a quick reach; (n, 6)."""
+    n = round(seconds * RATE_HZ)
+    knots = max(3, int(seconds / 3) + 2)
+    tilt = np.interp(np.arange(n), np.linspace(0, n, knots), rng.uniform(-0.8, 0.8, knots))
+    roll = np.interp(np.arange(n), np.linspace(0, n, knots), rng.uniform(-0.8, 0.8, knots))
+    return felt(tilt, roll, rng)
+
+
+def set_rows(seconds: float, period_s: float, rng: np.random.Generator) -> NDArray[np.float64]:
+    """Repetitions of one period; (n, 6)."""
+    t = np.arange(round(seconds * RATE_HZ)) / RATE_HZ
+    lift = 0.8 * (1 - np.cos(2 * math.pi * t / period_s))
+    return felt(lift, 0.3 * np.sin(2 * math.pi * t / period_s), rng)
+
+
+def felt(
+    tilt: NDArray[np.float64], roll: NDArray[np.float64], rng: np.random.Generator
+) -> NDArray[np.float64]:
+    """What a wrist in this posture feels: gravity turned, rotation its derivative, and noise."""
+    acc = [np.sin(tilt), np.cos(tilt) * np.sin(roll), np.cos(tilt) * np.cos(roll)]
+    gyro = [np.gradient(roll) * RATE_HZ, np.gradient(tilt) * RATE_HZ, np.zeros(len(tilt))]
+    return np.column_stack(acc + gyro) + rng.normal(0, 0.02, (len(tilt), 6))
+
+
+def session(seed: int, *, t0_ns: int = 0, day: str = "monday") -> ActivityRecording:
+    """Idle, a set, idle, a set, idle; lengths by the seed."""
+    rng = np.random.default_rng(seed)
+    rows: list[NDArray[np.float64]] = []
+    sets: list[tuple[int, int]] = []
+    for _ in range(2):
+        rows.append(idle_rows(rng.uniform(14, 20), rng))
+        start = sum(len(r) for r in rows)
+        rows.append(set_rows(rng.uniform(24, 36), rng.uniform(1.8, 3.0), rng))
+        end = sum(len(r) for r in rows)
+        sets.append((t0_ns + round(start / RATE_HZ * NS), t0_ns + round(end / RATE_HZ * NS)))
+    rows.append(idle_rows(15, rng))
+    x = np.concatenate(rows).astype(np.float32)
+    signal = WristSignal(t0_ns, x[:, :3], x[:, 3:], "left")
+    return ActivityRecording(day, (signal,), tuple(sets))
+
+
+def examples_of(sessions: list[ActivityRecording], layout: str = ACC6) -> list[ActivityExample]:
+    model_id = ACC6 if layout == ACC6 else ACC3
+    return [
+        example
+        for s in sessions
+        for example in activity_examples(s.signals, s.sets_ns, s.group, model_id)
+    ]
+
+
+@pytest.fixture(scope="module")
+def taught() -> ActivityModel:
+    """A model of five sessions on five days."""
+    return fit_activity(examples_of([session(k, day=f"day-{k}") for k in range(5)]), ACC6)
+
+
+def test_the_whole_life_of_a_model(taught: ActivityModel) -> None:
+    """Learned, stored, read back, asked about a session that it never saw."""
+    model = model_from_bytes(model_to_bytes(taught))
+    unseen = session(99, t0_ns=5 * NS)
+    found = model.segments(unseen.signals)
+    assert len(found) == 2
+    for segment, (start_ns, end_ns) in zip(found, unseen.sets_ns, strict=True):
+        assert abs(segment.start_ns - start_ns) < 1.5 * NS
+        assert abs(segment.end_ns - end_ns) < 1.5 * NS
+        assert segment.probability > 0.9
+    assert found == taught.segments(unseen.signals)
+
+
+def test_the_second_look_is_nearer_than_the_first(taught: ActivityModel) -> None:
+    blunt = replace(taught, start=None, end=None)
+    unseen = [session(k) for k in range(50, 58)]
+    sharp_errors, blunt_errors = (
+        np.concatenate(border_errors([(s, m.segments(s.signals)) for s in unseen]))
+        for m in (taught, blunt)
+    )
+    assert np.abs(sharp_errors).mean() < np.abs(blunt_errors).mean()
+
+
+def test_acceleration_alone_is_enough() -> None:
+    sessions = [session(k, day=f"day-{k}") for k in range(5)]
+    model = fit_activity(examples_of(sessions, ACC3), ACC3)
+    unseen = session(99)
+    assert len(model.segments(unseen.signals)) == 2
+
+
+def test_a_model_that_needs_rotation_falls_back_to_rhythm(taught: ActivityModel) -> None:
+    (signal,) = session(99).signals
+    bare = replace(signal, gyro_rad_s=None)
+    assert taught.segments([bare]) == segments_by_rhythm([bare])
+
+
+def test_rhythm_alone_finds_sets_and_invents_none() -> None:
+    recording = session(7)
+    found = segments_by_rhythm(recording.signals)
+    precision, recall = precision_recall([(recording, found)], 0.0)
+    assert precision > 0.9
+    assert recall > 0.5
+    rng = np.random.default_rng(3)
+    x = idle_rows(60, rng).astype(np.float32)
+    assert segments_by_rhythm([WristSignal(0, x[:, :3], x[:, 3:], "left")]) == ()
+
+
+def test_rhythm_grows_to_where_a_set_stops_being_like_itself() -> None:
+    """Periodicity looks twelve seconds far; grown borders are nearer than half of that."""
+    recording = session(7)
+    starts, ends = border_errors([(recording, segments_by_rhythm(recording.signals))])
+    assert np.abs(np.concatenate([starts, ends])).max() < 3.0
+    assert run_length(np.array([False, True])) == 0
+    assert run_length(np.ones(3, dtype=bool)) == 3
+
+
+def test_too_short_a_signal_holds_no_set(taught: ActivityModel) -> None:
+    (signal,) = session(1).signals
+    stub = replace(signal, acc_g=signal.acc_g[:150], gyro_rad_s=None)
+    assert taught.segments([stub]) == ()
+    assert taught.segments([]) == ()
+    assert segments_by_rhythm([stub]) == ()
+
+
+def test_a_sensor_that_hangs_does_not_exercise(taught: ActivityModel) -> None:
+    rows = np.tile(np.array([-0.85, -0.39, 0.16, 0.1, 0.2, 0.3], np.float32), (2000, 1))
+    frozen = WristSignal(0, rows[:, :3], rows[:, 3:], "left")
+    assert activity_features(frozen, 0.5).still.all()
+    assert taught.segments([frozen]) == ()
+    assert activity_examples([frozen], [], "monday", ACC6) == []
+
+
+def test_lost_samples_do_not_part_a_set(taught: ActivityModel) -> None:
+    recording = session(99)
+    (signal,) = recording.signals
+    (start_ns, end_ns), _ = recording.sets_ns
+    cut = round((start_ns + end_ns) / 2 / NS * RATE_HZ)
+    gyro = signal.gyro_rad_s
+    assert gyro is not None
+    before = replace(signal, acc_g=signal.acc_g[:cut], gyro_rad_s=gyro[:cut])
+    after = replace(
+        signal,
+        t0_ns=round((cut + 50) / RATE_HZ * NS),
+        acc_g=signal.acc_g[cut + 50 :],
+        gyro_rad_s=gyro[cut + 50 :],
+    )
+    assert len(taught.segments([before, after])) == 2
+
+
+def test_statistics_forget_a_session_exactly() -> None:
+    """A model of a + b - b is a model of a."""
+    first, second = (examples_of([session(k, day=str(k))]) for k in (1, 2))
+    alone = total([e.statistics for e in first])
+    both = total([e.statistics for e in first + second])
+    for example in second:
+        both = both - example.statistics
+    a, b = (fit_discriminant(s, ACC6) for s in (alone, both))
+    np.testing.assert_allclose(a.weights, b.weights, rtol=1e-3, atol=1e-4)
+    assert a.bias == pytest.approx(b.bias, rel=1e-3)
+
+
+def test_the_order_of_sessions_does_not_matter() -> None:
+    examples = examples_of([session(k, day=f"day-{k}") for k in range(3)])
+    one, other = (fit_activity(e, ACC6) for e in (examples, examples[::-1]))
+    np.testing.assert_allclose(one.weights, other.weights, rtol=1e-4, atol=1e-5)
+
+
+def test_only_idle_teaches_nothing() -> None:
+    recording = session(1)
+    with pytest.raises(NotEnoughLabels, match="exercise"):
+        fit_activity(activity_examples(recording.signals, [], "monday", ACC6), ACC6)
+
+
+@settings(max_examples=60, deadline=None)
+@given(seed=st.integers(0, 10_000), n=st.integers(1, 9), stay=st.floats(0.55, 0.999))
+def test_the_likeliest_path_is_the_best_of_all(seed: int, n: int, stay: float) -> None:
+    odds = np.random.default_rng(seed).normal(0, 3, n)
+
+    def worth(path: tuple[int, ...]) -> float:
+        changes = sum(a != b for a, b in zip(path, path[1:], strict=False))
+        kept = n - 1 - changes
+        return float(odds @ path) + changes * math.log(1 - stay) + kept * math.log(stay)
+
+    paths = [tuple((k >> i) & 1 for i in range(n)) for k in range(2**n)]
+    found = tuple(int(s) for s in likeliest_states(odds, stay))
+    assert worth(found) == pytest.approx(max(worth(p) for p in paths))
+
+
+def test_spans_reach_the_ends_of_the_signal() -> None:
+    centre_s = np.array([2.0, 2.5, 3.0, 3.5])
+    states = np.array([True, False, False, True])
+    assert spans_of(states, centre_s, 6.0) == [(0.0, 2.25), (3.25, 6.0)]
+
+
+@pytest.mark.parametrize("period_s", [1.0, 2.0, 4.0])
+def test_periodicity_names_the_period(period_s: float) -> None:
+    rng = np.random.default_rng(0)
+    x = set_rows(30, period_s, rng).astype(np.float32)
+    signal = WristSignal(0, x[:, :3], x[:, 3:], "left")
+    height, _, lag = periodicity(signal, np.array([15.0]))[0]
+    assert height > 0.9
+    periods = math.exp(lag) / period_s
+    assert periods == pytest.approx(max(1, round(periods)), rel=0.06)
+
+
+def test_periodicity_of_noise_is_low() -> None:
+    rng = np.random.default_rng(0)
+    x = idle_rows(30, rng).astype(np.float32)
+    signal = WristSignal(0, x[:, :3], x[:, 3:], "left")
+    assert periodicity(signal, np.arange(6.0, 24.0))[:, 0].mean() < SETTINGS.free_from
+
+
+def test_borders_learn_what_marks_them() -> None:
+    """The border is where the first feature peaks; the second is noise."""
+    rng = np.random.default_rng(0)
+    at_s = np.arange(-8.0, 8.05, 0.1)
+    examples = []
+    for true_s in rng.uniform(-5, 5, 60):
+        mark = np.exp(-0.5 * ((at_s - true_s) / 0.5) ** 2) + rng.normal(0, 0.1, len(at_s))
+        examples.append((at_s, np.column_stack([mark, rng.normal(size=len(at_s))]), true_s))
+    model = fit_borders(examples[:40], SETTINGS)
+    assert model is not None
+    errors = [
+        best_time(at_s, model.probabilities(x), SETTINGS.border_within_s) - true_s
+        for _, x, true_s in examples[40:]
+    ]
+    assert np.abs(errors).max() < 1.0
+
+
+def test_borders_out_of_reach_teach_nothing() -> None:
+    at_s = np.arange(0.0, 2.0, 0.1)
+    assert fit_borders([(at_s, np.zeros((20, 1)), 50.0)], SETTINGS) is None
+
+
+def test_the_learned_weights_are_where_the_slope_is_zero() -> None:
+    """Gradient of the penalised log likelihood by finite differences."""
+    rng = np.random.default_rng(1)
+    at_s = np.arange(-2.0, 2.05, 0.1)
+    examples = [(at_s, rng.normal(size=(len(at_s), 3)), float(t)) for t in rng.uniform(-1, 1, 9)]
+    model = fit_borders(examples, SETTINGS)
+    assert model is not None
+
+    def worth(weights: NDArray[np.float64]) -> float:
+        found = -0.5 * SETTINGS.ridge * float(weights @ weights)
+        for times, x, true_s in examples:
+            target = np.exp(-0.5 * ((times - true_s) / SETTINGS.target_s) ** 2)
+            utility = (x - model.mean) / model.scale @ weights
+            found += float(target / target.sum() @ np.log(softmax(utility)))
+        return found
+
+    for k in range(3):
+        nudge = np.eye(3)[k] * 1e-4
+        slope = (worth(model.weights + nudge) - worth(model.weights - nudge)) / 2e-4
+        assert slope == pytest.approx(0.0, abs=1e-4)
+
+
+def test_segments_far_apart_stay_apart() -> None:
+    apart = [Segment(10 * NS, 20 * NS, 0.9), Segment(0, 5 * NS, 0.8)]
+    assert joined(apart) == (apart[1], apart[0])
+
+
+def test_seconds_are_counted_by_hand() -> None:
+    """Ten seconds, a set from 2 to 6, found from 3 to 8: three right, two wrong, one missed."""
+    signal = WristSignal(0, np.zeros((500, 3), np.float32), None, None)
+    recording = ActivityRecording("d", (signal,), ((2 * NS, 6 * NS),))
+    found = [(recording, (Segment(3 * NS, 8 * NS, 1.0),))]
+    assert precision_recall(found, 0.0) == pytest.approx((3 / 5, 3 / 4))
+    starts, ends = border_errors(found)
+    assert (starts.tolist(), ends.tolist()) == ([1.0], [2.0])
+
+
+def test_the_figures_of_easy_days_are_good() -> None:
+    sessions = [session(k, day=f"day-{k % 4}", t0_ns=k * 1000 * NS) for k in range(8)]
+    figures = activity_figures(sessions)
+    assert figures["s4_precision"] > 0.98
+    assert figures["s4_recall"] > 0.98
+    assert figures["s4b_sets"] == 16
+    assert figures["s4b_both_3s_acc_only"] > 0.9
+
+
+@pytest.mark.parametrize("junk", [b"", b"junk", b"PK\x03\x04"])
+def test_junk_is_no_model(junk: bytes) -> None:
+    with pytest.raises(BadModelBytes):
+        model_from_bytes(junk)
+
+
+def test_a_model_of_the_wrong_shape_is_refused(taught: ActivityModel) -> None:
+    torn = replace(taught, weights=taught.weights[:-1])
+    with pytest.raises(BadModelBytes):
+        model_from_bytes(model_to_bytes(torn))
+    bent = replace(taught, start=BorderModel(np.zeros(2), np.ones(3), np.zeros(3)))
+    with pytest.raises(BadModelBytes):
+        model_from_bytes(model_to_bytes(bent))
+
+
+def test_the_same_model_is_the_same_bytes(taught: ActivityModel) -> None:
+    assert model_to_bytes(taught) == model_to_bytes(taught)

@@ -1,0 +1,84 @@
+"""One suite for the bytes of every model that is learned from the journal."""
+
+import pytest
+
+from models.clusters import codec as clusters
+from models.clusters.features import summarise
+from models.clusters.fit import ClusterSettings, fit_clusters
+from models.codec import pack, unpack
+from models.history import WEEK_S, SetLog
+from models.intensity import codec as intensity
+from models.intensity.fit import IntensitySettings, fit_intensity
+from models.load import codec as load
+from models.load.fit import LoadSettings, fit_load
+from models.next import codec as next_exercise
+from models.next.fit import NextSettings, fit_next
+from models.population.simulate import START_S, simulate
+from models.recommend import codec as recommend
+from models.recommend.features import counts_of_logs
+from models.recommend.fit import fit_recommender
+from models.recommend.model import AlsSettings
+from schemas.errors import BadModelBytes
+
+CODECS = {
+    "clusters": clusters,
+    "intensity": intensity,
+    "load": load,
+    "next": next_exercise,
+    "recommend": recommend,
+}
+
+
+@pytest.fixture(scope="module")
+def made():
+    """Family → how its model is learned; learned again it must be the same."""
+    logs = [SetLog.of(person.sets()) for person in simulate(12, 8, 2)]
+
+    def make_recommender():
+        exercises, counts = counts_of_logs(logs)
+        return fit_recommender(counts, exercises, AlsSettings(factors=4, sweeps=2))
+
+    def make_clusters():
+        people = [summarise(log, START_S + 8 * WEEK_S) for log in logs]
+        return fit_clusters(people, ClusterSettings(starts=2))
+
+    return {
+        "clusters": make_clusters,
+        "intensity": lambda: fit_intensity(logs[:1], IntensitySettings())[0],
+        "load": lambda: fit_load(logs[0], LoadSettings()),
+        "next": lambda: fit_next(logs[0], NextSettings()),
+        "recommend": make_recommender,
+    }
+
+
+@pytest.mark.parametrize("family", CODECS)
+def test_the_same_data_gives_the_same_bytes_and_the_bytes_give_the_model_back(family, made):
+    codec = CODECS[family]
+    blob = codec.to_bytes(made[family]())
+    assert codec.to_bytes(made[family]()) == blob
+    again = codec.from_bytes(blob)
+    assert codec.to_bytes(again) == blob
+    assert type(again) is type(made[family]())
+
+
+@pytest.mark.parametrize("family", CODECS)
+def test_junk_cut_bytes_other_tags_and_missing_parts_are_refused(family, made):
+    codec = CODECS[family]
+    blob = codec.to_bytes(made[family]())
+    meta, arrays = unpack(blob, codec.TAG)
+    junk = [b"", b"junk", blob[: len(blob) // 2], pack("other-1", meta, arrays)]
+    junk += [pack(codec.TAG, {k: v for k, v in meta.items() if k != left}, arrays) for left in meta]
+    junk += [
+        pack(codec.TAG, meta, {k: v for k, v in arrays.items() if k != left}) for left in arrays
+    ]
+    junk.append(
+        pack(
+            codec.TAG,
+            meta
+            | {"features": [], "settings": {"x": 1}, "limit": "x", "order": "x", "coverage": []},
+            arrays,
+        )
+    )
+    for broken in junk:
+        with pytest.raises(BadModelBytes):
+            codec.from_bytes(broken)

@@ -1,0 +1,127 @@
+"""Clusters: from simulated people to named centres."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.cluster import KMeans as SklearnKMeans
+from sklearn.metrics import adjusted_rand_score
+
+from models.clusters.evaluate import adjusted_rand, evaluate_clusters
+from models.clusters.features import Summary, features, reference_capacity, summarise
+from models.clusters.fit import ClusterSettings, fit_clusters, kmeans
+from models.clusters.model import names_of
+from models.history import WEEK_S, SetLog
+from models.population.model import SimulatedSet
+from models.population.simulate import START_S, simulate
+from schemas.errors import BadInput, NotEnoughLabels
+
+SETTINGS = ClusterSettings(starts=10)
+
+
+@pytest.fixture(scope="module")
+def people():
+    return list(simulate(150, 16, 4))
+
+
+@pytest.fixture(scope="module")
+def summaries(people):
+    until = START_S + 16 * WEEK_S
+    return [summarise(SetLog.of(person.sets()), until) for person in people]
+
+
+def test_the_simulated_temperaments_are_found(people, summaries):
+    truth = [person.truth.temperament for person in people]
+    score = evaluate_clusters(summaries, SETTINGS, truth, seeds=3)
+    assert score.truth > 0.55
+    assert score.truth > score.frequency_alone + 0.2
+    assert score.reseed > 0.95
+    assert score.same_names
+
+
+def squats(session, day, weight):
+    return SimulatedSet(session, day * 86_400.0, "squat", 30, weight, None)
+
+
+def test_summary_of_a_known_history():
+    """Two visits a week for four weeks; capacity 2 · weight grows by e^0.1 in four weeks."""
+    days = [0, 3, 7, 10, 14, 17, 21, 24]
+    rows = [squats(str(day), day, 50 * np.exp(0.1 * day / 28)) for day in days]
+    summary = summarise(SetLog.of(rows), 28 * 86_400.0)
+    assert summary.sessions_per_week == 2.0
+    assert summary.improvement == pytest.approx(0.1)
+    middle = (14 + 10) / 2
+    assert summary.log_capacity == {"squat": pytest.approx(np.log(100) + 0.1 * middle / 28)}
+    assert summary.sets == 8
+
+
+def test_improvement_compares_within_exercises():
+    """A light exercise later is no loss of strength."""
+    rows = [squats("a", 0, 100.0), squats("b", 7, 100.0)]
+    rows += [
+        SimulatedSet(s, d * 86_400.0, "curl", 30, 10.0, None) for s, d in (("c", 14), ("d", 21))
+    ]
+    assert summarise(SetLog.of(rows), 28 * 86_400.0).improvement == pytest.approx(0.0, abs=1e-12)
+
+
+def test_the_stretch_ends_before_until_and_nothing_gives_zeros():
+    late = summarise(SetLog.of([squats("a", 30, 100.0)]), 28 * 86_400.0)
+    assert (late.sessions_per_week, late.improvement, late.log_capacity) == (0.0, 0.0, {})
+    assert summarise(SetLog.of([]), 0.0).sets == 0
+
+
+def test_performance_is_relative_to_the_median_of_all():
+    people = [Summary(1.0, {"squat": np.log(kg)}, 0.0, 1) for kg in (50, 100, 200)]
+    rows = features(people, reference_capacity(people))
+    assert rows[:, 1] == pytest.approx([-np.log(2), 0, np.log(2)])
+    assert features([Summary(1.0, {"new": 3.0}, 0.0, 1)], {"squat": 1.0})[0, 1] == 0.0
+
+
+def test_kmeans_finds_corners_of_a_grid():
+    corners = np.array([[0, 0], [10, 0], [0, 10], [10, 10]], float)
+    random = np.random.default_rng(0)
+    points = np.repeat(corners, 25, axis=0) + random.normal(0, 0.1, (100, 2))
+    found = kmeans(points, ClusterSettings(k=4))
+    order = np.lexsort(found.centres.round().T)
+    expected = np.array([points[25 * n : 25 * n + 25].mean(axis=0) for n in range(4)])
+    assert found.centres[order] == pytest.approx(expected[np.lexsort(corners.T)])
+
+
+def test_kmeans_is_no_worse_than_the_library():
+    points = np.random.default_rng(1).normal(size=(200, 3))
+    ours = kmeans(points, ClusterSettings(starts=20)).inertia
+    peer = SklearnKMeans(5, n_init=20, random_state=0).fit(points).inertia_
+    assert ours <= peer * 1.01
+
+
+def test_names_follow_the_centres_not_their_order():
+    centres = np.random.default_rng(3).normal(size=(5, 3))
+    names = names_of(centres)
+    assert len(set(names)) == 5
+    for order in ([4, 3, 2, 1, 0], [1, 0, 3, 2, 4]):
+        assert names_of(centres[order]) == tuple(names[number] for number in order)
+
+
+def test_one_absurd_person_does_not_become_the_scale(summaries):
+    model = fit_clusters(summaries, SETTINGS)
+    absurd = Summary(500.0, {}, 0.0, 1)
+    other = fit_clusters([*summaries, absurd], SETTINGS)
+    rows = model.features(summaries)
+    assert adjusted_rand(model.assign(rows), other.assign(rows)) > 0.8
+
+
+def test_too_few_people_and_too_many_clusters():
+    with pytest.raises(NotEnoughLabels, match="2 people"):
+        fit_clusters([Summary(1.0, {}, 0.0, 1), Summary(2.0, {}, 0.0, 1)], SETTINGS)
+    with pytest.raises(BadInput, match="28"):
+        fit_clusters([], ClusterSettings(k=28))
+
+
+labels = st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), min_size=2, max_size=40)
+
+
+@settings(deadline=None)
+@given(labels)
+def test_adjusted_rand_equals_the_library(pairs):
+    left, right = zip(*pairs, strict=True)
+    assert adjusted_rand(left, right) == pytest.approx(adjusted_rand_score(left, right))

@@ -1,0 +1,143 @@
+"""Deviation: the alignment of plan and done, with answers that can be proved."""
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from models.deviation.align import align
+from models.deviation.evaluate import agreement, place_by_place, rows_of, score
+from models.deviation.model import USUAL, Target, Tolerances
+
+targets = st.builds(
+    Target,
+    exercise=st.sampled_from(["squat", "lunge", "plank"]),
+    reps=st.none() | st.integers(0, 20),
+    weight_kg=st.none() | st.floats(0, 200),
+    intensity=st.none() | st.floats(0, 1),
+)
+sessions = st.lists(targets, max_size=8)
+
+
+def kinds(planned, done, tolerances=USUAL):
+    return [set(row.kinds) for row in align(planned, done, tolerances)]
+
+
+def test_a_session_with_one_of_everything():
+    plan = [
+        Target("squat", 5, 100.0, 0.8),
+        Target("squat", 5, 110.0, 0.9),
+        Target("lunge", 10, 20.0),
+        Target("plank", None, None, 0.5),
+        Target("crunch", 20),
+    ]
+    done = [
+        Target("squat", 5, 100.0, 0.8),
+        Target("plank", None, None, 0.7),  # before the lunge, and harder
+        Target("squat", 3, 110.0, 0.9),
+        Target("lunge", 10, 24.0),
+        Target("burpee", 12),
+    ]
+    rows = align(plan, done)
+    assert [(row.planned, row.done) for row in rows] == [
+        (0, 0), (1, 2), (2, 3), (3, 1), (4, None), (None, 4)
+    ]  # fmt: skip
+    assert [set(row.kinds) for row in rows] == [
+        {"as_planned"}, {"reps"}, {"weight"}, {"intensity", "order"}, {"missed"}, {"extra"}
+    ]  # fmt: skip
+
+
+def test_a_skipped_first_set_is_the_missed_one():
+    pyramid = [Target("squat", 10, 60.0), Target("squat", 8, 70.0), Target("squat", 6, 80.0)]
+    assert kinds(pyramid, pyramid[1:]) == [{"missed"}, {"as_planned"}, {"as_planned"}]
+
+
+def test_two_sets_in_the_other_order_move_one():
+    plan = [Target("squat"), Target("lunge")]
+    assert sum("order" in kind for kind in kinds(plan, plan[::-1])) == 1
+
+
+def test_equal_sets_are_paired_in_order_even_with_one_too_many():
+    plan = [Target("squat", 5, 100.0)] * 3
+    rows = align(plan, [*plan, plan[0]])
+    assert [(row.planned, row.done) for row in rows] == [(0, 0), (1, 1), (2, 2), (None, 3)]
+
+
+def test_another_exercise_is_one_missed_and_one_extra():
+    assert kinds([Target("squat")], [Target("lunge")]) == [{"missed"}, {"extra"}]
+
+
+def test_tolerances_are_inclusive_and_settable():
+    plan, done = [Target("squat", 5, 62.5, 0.5)], [Target("squat", 6, 63.125, 0.55)]
+    assert kinds(plan, done) == [{"reps"}]
+    assert kinds(plan, done, Tolerances(reps=1)) == [{"as_planned"}]
+    strict = Tolerances(reps=1, weight_kg=0.6, intensity=0.04)
+    assert kinds(plan, done, strict) == [{"weight", "intensity"}]
+
+
+def test_what_was_not_asked_or_not_recorded_is_no_deviation():
+    assert kinds([Target("squat")], [Target("squat", 5, 80.0, 0.7)]) == [{"as_planned"}]
+    assert kinds([Target("squat", 5, 80.0, 0.7)], [Target("squat")]) == [{"as_planned"}]
+
+
+@settings(deadline=None)
+@given(sessions, sessions)
+def test_every_set_appears_exactly_once(planned, done):
+    rows = align(planned, done)
+    assert sorted(r.planned for r in rows if r.planned is not None) == list(range(len(planned)))
+    assert sorted(r.done for r in rows if r.done is not None) == list(range(len(done)))
+    assert [row.position for row in rows] == list(range(len(rows)))
+
+
+@settings(deadline=None)
+@given(sessions)
+def test_a_plan_done_as_it_stands_is_all_as_planned(plan):
+    rows = align(plan, plan)
+    assert all(row.kinds == {"as_planned"} and row.planned == row.done for row in rows)
+
+
+@settings(deadline=None)
+@given(sessions, sessions)
+def test_each_exercise_has_as_many_pairs_as_it_can(planned, done):
+    paired = [row for row in align(planned, done) if None not in (row.planned, row.done)]
+    for exercise in ("squat", "lunge", "plank"):
+        p = sum(target.exercise == exercise for target in planned)
+        d = sum(target.exercise == exercise for target in done)
+        assert sum(planned[row.planned].exercise == exercise for row in paired) == min(p, d)
+    assert all(planned[row.planned].exercise == done[row.done].exercise for row in paired)
+
+
+@settings(deadline=None)
+@given(sessions, sessions)
+def test_kinds_say_what_the_row_holds(planned, done):
+    for row in align(planned, done):
+        assert (row.kinds == {"missed"}) == (row.done is None)
+        assert (row.kinds == {"extra"}) == (row.planned is None)
+        assert row.kinds
+        assert "as_planned" not in row.kinds or len(row.kinds) == 1
+
+
+@settings(deadline=None)
+@given(sessions, sessions)
+def test_what_is_not_moved_stands_in_the_planned_order(planned, done):
+    rows = [row for row in align(planned, done) if None not in (row.planned, row.done)]
+    kept = [row.done for row in rows if "order" not in row.kinds]
+    assert kept == sorted(kept)
+
+
+@settings(deadline=None)
+@given(st.permutations(list(range(6))))
+def test_order_names_the_fewest_sets_that_must_move(permutation):
+    plan = [Target(str(n)) for n in range(6)]
+    moved = sum("order" in kind for kind in kinds(plan, [plan[n] for n in permutation]))
+    subsets = [[n for k, n in enumerate(permutation) if bits >> k & 1] for bits in range(64)]
+    longest = max(len(subset) for subset in subsets if subset == sorted(subset))
+    assert moved == 6 - longest
+
+
+def test_place_by_place_loses_everything_behind_one_skipped_set():
+    plan = [Target("squat"), Target("lunge"), Target("plank")]
+    true = [(0, None), (1, 0), (2, 1)]
+    aligned, baseline = score([(plan, plan[1:], true)])
+    assert (aligned.precision, aligned.recall) == (1.0, 1.0)
+    assert (baseline.both, baseline.found) == (1, 5)  # only that the first one has no answer
+    assert place_by_place(plan, plan) == [(0, 0), (1, 1), (2, 2)]
+    assert agreement(rows_of(align(plan, plan)), [(0, 0)]).recall == 1.0

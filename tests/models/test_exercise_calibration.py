@@ -1,0 +1,140 @@
+"""Calibration, abstention and scores, on numbers whose answer is known beforehand."""
+
+import numpy as np
+import pytest
+
+from models.exercise.calibrate import (
+    HeldOut,
+    LearnSet,
+    Person,
+    calibrate,
+    learn_calibration,
+    log_loss,
+)
+from models.exercise.evaluate import calibration_error, labelled_windows, score
+from models.exercise.examples import ExampleSettings
+from models.exercise.fit import fit_global, fit_user
+from models.exercise.model import Calibration, softmax, whole_set
+from models.exercise.protocol_unknown import auroc
+from models.exercise.statistics import Statistics, total
+from models.exercise.trials import Movement, asked, learned, part
+from models.signal.wrist import wrist_signals
+from schemas.errors import NotEnoughLabels
+
+ENOUGH = ExampleSettings(step_s=0.5)
+
+
+def held(seed: int, temperature: float) -> HeldOut:
+    """Scores whose softmax, times the temperature, is exactly how often each class is true."""
+    rng = np.random.default_rng(seed)
+    logits = rng.normal(0, 2, (4000, 3))
+    truth = np.array([rng.choice(3, p=p) for p in softmax(logits)])
+    return HeldOut(logits / temperature, truth, np.arange(4000) // 8, rng.normal(0, 0.2, 4000))
+
+
+@pytest.mark.parametrize("temperature", [0.1, 0.5])
+def test_the_temperature_that_made_the_scores_is_found(temperature):
+    sample = held(0, temperature)
+    assert calibrate([sample]).window == pytest.approx(temperature, rel=0.1)
+    assert log_loss([sample], temperature) < log_loss([sample], 3 * temperature)
+
+
+def test_the_border_lets_nearly_all_known_sets_through():
+    sample = held(1, 0.3)
+    unknown = [np.random.default_rng(2).normal(2, 0.2, 500)]
+    found = calibrate([sample], unknown)
+    sets = np.bincount(sample.set_of, weights=sample.strangeness) / 8
+    assert (sets > found.abstain_above).mean() <= 0.01
+    assert 0.5 < found.known_centre < 1.5  # midway between two equal clouds around 0 and 2
+    assert found.known_slope > 3
+
+
+def test_nothing_held_out_changes_nothing():
+    before = Calibration(window=0.7)
+    assert calibrate([], before=before) == before
+
+
+def test_a_set_outweighs_its_odd_window():
+    """Nine windows 9 : 1 for the first, one says never: by plain logs the odd one would win."""
+    windows = np.array([[0.9, 0.1]] * 9 + [[1e-12, 1.0]])
+    assert np.log(windows).sum(axis=0).argmax() == 1
+    assert whole_set(windows, 3.0).argmax() == 0
+
+
+def test_calibration_error_is_the_gap_between_promise_and_truth():
+    right = np.array([True] * 6 + [False] * 4)
+    assert calibration_error(right, np.full(10, 0.95)) == pytest.approx(0.35)
+    assert calibration_error(right, np.full(10, 0.6)) == pytest.approx(0)
+
+
+def test_auroc_of_separated_mixed_and_reversed():
+    low, high = np.zeros(5), np.ones(5)
+    assert (auroc(low, high), auroc(low, low), auroc(high, low)) == (1.0, 0.5, 0.0)
+
+
+@pytest.fixture(scope="module")
+def halves(spar) -> dict[str, tuple[list[Movement], list[Movement]]]:
+    """Per person: the first 70 % of every recording, and the last 30 %."""
+    found: dict[str, tuple[list[Movement], list[Movement]]] = {}
+    for recorded in spar:
+        signals = tuple(wrist_signals(recorded.recording))
+        whole = Movement(recorded.person, "", recorded.sets[0].exercise, "", signals)
+        early, late = found.setdefault(recorded.person, ([], []))
+        early.append(part(whole, 0, 0.7))
+        late.append(part(whole, 0.7, 1))
+    return found
+
+
+@pytest.fixture(scope="module")
+def statistics(halves) -> dict[str, Statistics]:
+    return {p: total([learned(m, ENOUGH) for m in early]) for p, (early, _) in halves.items()}
+
+
+def test_real_people_and_strangers_are_recognised(halves, statistics):
+    """The floors of the main job: own models 98 %, unseen people 87 % of windows, 91 % of sets."""
+    everybody = total(list(statistics.values()))
+    own, unseen, unseen_sets = [], [], []
+    for person, (_, late) in halves.items():
+        others = fit_global(everybody - statistics[person])
+        own.append(score(fit_user(statistics[person]), asked(late)).window_accuracy)
+        found = score(others.model, asked(late))
+        unseen.append(found.window_accuracy)
+        unseen_sets.append(found.set_accuracy)
+    assert np.mean(own) >= 0.98
+    assert np.mean(unseen) >= 0.87
+    assert np.mean(unseen_sets) >= 0.91
+
+
+def test_shuffled_labels_are_seen_through(halves, statistics):
+    """What a gate must refuse: names that belong to other movements score no better than chance."""
+    person = statistics["01"]
+    exercises = sorted({e for e, _ in person.groups})
+    turned = dict(zip(exercises, exercises[1:] + exercises[:1], strict=True))
+    groups = sorted((turned[e], side) for e, side in person.groups)
+    order = [
+        person.groups.index(g) for g in sorted(person.groups, key=lambda g: (turned[g[0]], g[1]))
+    ]
+    poisoned = Statistics(tuple(groups), person.seconds[order], person.sums[order], person.moments)
+    assert score(fit_user(poisoned), asked(halves["01"][1])).window_accuracy < 0.1
+
+
+def test_calibration_is_learned_on_people(halves):
+    some = dict(list(halves.items())[:4])
+    people = [
+        Person(
+            learn=tuple(LearnSet(m.exercise, learned(m, ENOUGH)) for m in early),
+            ask=asked(late),
+        )
+        for early, late in some.values()
+    ]
+    for_global, for_own = learn_calibration(people)
+    assert for_own.window > for_global.window  # own scores deserve more trust
+    assert for_own.known_slope > 1
+    model = fit_user(total([s.statistics for s in people[0].learn]), calibration=for_own)
+    assert score(model, people[0].ask).window_ece < 0.05
+
+
+def test_scores_need_a_set():
+    with pytest.raises(NotEnoughLabels):
+        score(None, [])
+    assert labelled_windows([], "row") is None

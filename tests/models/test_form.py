@@ -1,0 +1,200 @@
+"""Form: sets that are known to be usual, tired, or done another way."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from models.form.codec import template_from_bytes, template_to_bytes
+from models.form.evaluate import FormSet, form_figures
+from models.form.judge import Form, form, likeness_of
+from models.form.quantities import QUANTITIES, kept, quantities
+from models.form.template import FormTemplate, fit_template, symmetry
+from models.reps.measure import Repetition
+from schemas.errors import BadModelBytes, NotEnoughLabels
+
+
+def repetition(
+    start_s: float,
+    duration_s: float = 2.0,
+    range_rad: float = 1.2,
+    peak_speed: float = 3.0,
+    pause_s: float = 0.5,
+) -> Repetition:
+    return Repetition(start_s, start_s + duration_s, range_rad, peak_speed, pause_s)
+
+
+def usual(
+    seed: int = 0,
+    count: int = 10,
+    *,
+    speed: float = 3.0,
+    end_share: float = 1.0,
+    range_rad: float = 1.2,
+    duration_s: float = 2.0,
+) -> tuple[Repetition, ...]:
+    """A set with a little scatter, whose peak speed ends at `end_share` of its beginning."""
+    rng = np.random.default_rng(seed)
+    speeds = speed * np.linspace(1, end_share, count)
+    return tuple(
+        repetition(
+            3.0 * k,
+            duration_s + rng.normal(0, 0.05),
+            range_rad + rng.normal(0, 0.02),
+            float(v) + rng.normal(0, 0.05),
+        )
+        for k, v in enumerate(speeds)
+    )
+
+
+@pytest.fixture
+def template() -> FormTemplate:
+    return fit_template("curl", [usual(k) for k in range(5)])
+
+
+def test_a_template_is_the_usual(template: FormTemplate) -> None:
+    np.testing.assert_allclose(template.typical, [2.0, 1.2, 3.0, 0.5], atol=0.05)
+    assert template.sets == 5
+    assert (template.spread > 0).all()
+
+
+def test_a_usual_set_scores_high(template: FormTemplate) -> None:
+    judged = form(usual(77), template)
+    assert judged.score is not None
+    assert judged.score > 0.95
+    assert judged.says == "As usual for you."
+
+
+def test_another_way_of_doing_it_is_seen_and_named(template: FormTemplate) -> None:
+    short = form(usual(77, range_rad=0.5), template)
+    slow = form(usual(77, duration_s=4.0), template)
+    assert short.parts["likeness_range_rad"] == 0.0
+    assert short.parts["likeness_duration_s"] == 1.0
+    assert short.says == "Smaller than usual for you."
+    assert slow.says == "Slower than usual for you."
+    plain = form(usual(77), template)
+    assert plain.score is not None
+    assert short.score is not None
+    assert short.score < plain.score
+
+
+def test_fatigue_is_the_loss_of_peak_speed() -> None:
+    """Ten repetitions from 3 to 1.5: the first three average 2.83, the last three 1.67."""
+    tired = form(usual(1, end_share=0.5))
+    speeds = 3.0 * np.linspace(1, 0.5, 10)
+    assert tired.parts["speed_kept"] == pytest.approx(speeds[-2] / speeds[1], abs=0.05)
+    assert tired.says.startswith("The set lost")
+    assert "peak speed" in tired.says
+    assert "range" not in tired.says
+
+
+def test_a_set_that_gets_faster_is_not_rewarded_beyond_even() -> None:
+    assert form(usual(1, end_share=1.5)).parts["speed_kept"] == 1.0
+
+
+def test_little_known_gives_little_said() -> None:
+    assert form(()) == Form(None, {}, "Too few repetitions to say anything about form.")
+    assert form(usual(count=2)).score is None
+    four = form(usual(count=4))
+    assert (four.score, four.parts) == (None, {})
+
+
+def test_with_a_template_four_repetitions_are_compared(template: FormTemplate) -> None:
+    four = form(usual(3, count=4), template)
+    assert four.score == pytest.approx(four.parts["likeness"])
+    assert "speed_kept" not in four.parts
+
+
+@given(
+    count=st.integers(3, 20),
+    scale=st.floats(0.05, 20),
+    end_share=st.floats(0.0, 2.0),
+    with_template=st.booleans(),
+)
+def test_scores_are_shares(count: int, scale: float, end_share: float, with_template: bool) -> None:
+    known = fit_template("curl", [usual(k) for k in range(3)]) if with_template else None
+    judged = form(usual(2, count, speed=3 * scale, end_share=end_share), known)
+    assert judged.score is None or 0.0 <= judged.score <= 1.0
+    assert judged.says.endswith(".")
+    assert all(0.0 <= v <= 1.0 or n.endswith("_kept") for n, v in judged.parts.items())
+
+
+def test_likeness_falls_with_distance() -> None:
+    values = [likeness_of(s) for s in np.linspace(0, 6, 25)]
+    assert values == sorted(values, reverse=True)
+    assert likeness_of(3.3) == likeness_of(-3.3)
+
+
+def test_drift_needs_six_repetitions_and_movement() -> None:
+    assert kept(np.ones(5)) is None
+    assert kept(np.zeros(8)) is None
+    assert kept(np.ones(6)) == 1.0
+
+
+def test_one_odd_set_does_not_move_a_template(template: FormTemplate) -> None:
+    odd = fit_template("curl", [*(usual(k) for k in range(5)), usual(9, range_rad=3.0)])
+    np.testing.assert_allclose(odd.typical, template.typical, atol=0.1)
+
+
+def test_three_sets_make_a_template() -> None:
+    with pytest.raises(NotEnoughLabels, match="curl"):
+        fit_template("curl", [usual(0), usual(1), ()])
+
+
+def test_symmetry_is_left_over_right() -> None:
+    left = fit_template("curl", [usual(k, range_rad=1.0) for k in range(3)])
+    right = fit_template("curl", [usual(k, range_rad=2.0) for k in range(3)])
+    ratios = symmetry(left, right)
+    assert ratios["range_rad"] == pytest.approx(0.5, abs=0.05)
+    assert ratios["duration_s"] == pytest.approx(1.0, abs=0.05)
+
+
+def test_quantities_that_are_not_there_have_no_symmetry() -> None:
+    still = fit_template("hold", [[repetition(k, pause_s=0.0) for k in range(4)]] * 3)
+    assert "pause_s" not in symmetry(still, still)
+
+
+def test_templates_survive_storage(template: FormTemplate) -> None:
+    again = template_from_bytes(template_to_bytes(template))
+    assert form(usual(5), again) == form(usual(5), template)
+    assert template_to_bytes(again) == template_to_bytes(template)
+
+
+@pytest.mark.parametrize("junk", [b"", b"junk"])
+def test_junk_is_no_template(junk: bytes) -> None:
+    with pytest.raises(BadModelBytes):
+        template_from_bytes(junk)
+
+
+def test_a_template_without_spread_is_refused(template: FormTemplate) -> None:
+    flat = FormTemplate("curl", 3, template.typical, np.zeros(4))
+    with pytest.raises(BadModelBytes):
+        template_from_bytes(template_to_bytes(flat))
+
+
+def test_quantities_of_nothing() -> None:
+    assert quantities(()) is None
+
+
+def test_arms_that_agree_correlate_and_tired_sets_are_counted() -> None:
+    """Duration is the person's, on both arms; range is noise of either arm."""
+    rng = np.random.default_rng(0)
+    sets = [
+        FormSet(
+            str(person),
+            "curl",
+            side,
+            usual(
+                person,
+                duration_s=1.5 + 0.2 * person,
+                range_rad=float(rng.uniform(0.5, 2.0)),
+                end_share=0.5 if person < 5 else 1.5,
+            ),
+        )
+        for person in range(20)
+        for side in ("left", "right")
+    ]
+    figures = form_figures(sets)
+    assert figures[f"form_r_{QUANTITIES[0]}"] > 0.95
+    assert abs(figures["form_r_range_rad"]) < 0.6
+    assert figures["form_slower_at_end"] == pytest.approx(5 / 20)

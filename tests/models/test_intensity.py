@@ -1,0 +1,184 @@
+"""Intensity: from simulated sets to a regressor per user that beats "the same as last time"."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.linear_model import Ridge
+
+from models.history import DAY_S, WEEK_S, SetLog
+from models.intensity.evaluate import evaluate_intensity
+from models.intensity.features import FEATURES, fit_scale, intensity_rows
+from models.intensity.fit import IntensitySettings, fit_grid, fit_intensity, training_rows
+from models.intensity.model import IntensityModel
+from models.intensity.ridge import fit_linear, moments, rmse
+from models.population.model import SimulatedSet
+from models.population.simulate import START_S, simulate
+
+SETTINGS = IntensitySettings()
+
+
+@pytest.fixture(scope="module")
+def logs():
+    return [SetLog.of(person.sets()) for person in simulate(16, 14, 6)]
+
+
+def test_regressors_beat_the_same_as_last_time_on_simulated_people(logs):
+    score = evaluate_intensity(logs, START_S + 11 * WEEK_S, SETTINGS)
+    assert score.users > 10
+    assert score.mae < 0.75 * score.last_mae
+    assert score.better > 0.9
+
+
+def row(session, day, exercise, reps, weight, intensity):
+    return SimulatedSet(session, day * DAY_S, exercise, reps, weight, intensity)
+
+
+LOG = SetLog.of(
+    [
+        row("a", 0, "squat", 5, 100.0, 0.6),
+        row("a", 0.01, "squat", 5, 110.0, None),
+        row("a", 0.02, "curl", 10, 20.0, 0.8),
+        row("b", 3.01, "squat", 8, 100.0, 0.7),
+    ]
+)
+
+
+def test_features_of_a_known_history():
+    x = dict(zip(FEATURES, intensity_rows(LOG, fit_scale(LOG)).x[3], strict=True))
+    middle, spread = np.mean([100, 110, 100]), np.std([100, 110, 100])
+    assert x["weight_z"] == pytest.approx((100 - middle) / spread)
+    assert x["reps_z"] == pytest.approx((8 - 6) / np.std([5, 5, 8]))
+    assert x["last_intensity"] == x["mean_intensity"] == 0.6
+    assert x["session_intensity"] == pytest.approx(np.mean([0.6, 0.8, 0.7]))  # none told: usual
+    assert x["weight_step"] == pytest.approx(np.log(100 / 110))
+    assert x["reps_step"] == 3
+    assert (x["place"], x["repeat"]) == (0, 0)
+    assert x["rest_days"] == pytest.approx(np.log(1 + 3))
+    second = dict(zip(FEATURES, intensity_rows(LOG, fit_scale(LOG)).x[1], strict=True))
+    assert (second["place"], second["repeat"], second["session_intensity"]) == (1, 1, 0.6)
+
+
+def test_a_row_never_sees_its_own_answer_nor_what_comes_after(logs):
+    log = logs[0]
+    scale = fit_scale(log)
+    x = intensity_rows(log, scale).x
+    middle = len(log) // 2
+    changed = SetLog(
+        log.started_s, log.session, log.exercise, log.reps, log.weight_kg, log.intensity.copy()
+    )
+    changed.intensity[middle:] = 0.123
+    assert np.array_equal(intensity_rows(changed, scale).x[: middle + 1], x[: middle + 1])
+    assert np.array_equal(intensity_rows(log.where(np.arange(len(log)) < middle), scale).x,
+                          x[:middle])  # fmt: skip
+    assert np.isfinite(x).all()
+
+
+def test_predicting_a_set_equals_its_row_once_it_is_done(logs):
+    log = logs[0]
+    model = next(m for m in fit_intensity([log], SETTINGS) if isinstance(m, IntensityModel))
+    before = log.where(np.arange(len(log)) < len(log) - 1)
+    asked = model.predict(
+        before,
+        str(log.exercise[-1]),
+        float(log.started_s[-1]),
+        reps=float(log.reps[-1]),
+        weight_kg=float(log.weight_kg[-1]),
+        session=int(log.session[-1]),
+    )
+    assert asked == model.predict_rows(intensity_rows(log, model.scale).x[-1:])[0]
+
+
+def some_rows(seed, n=60, d=4):
+    random = np.random.default_rng(seed)
+    x = random.normal(2, [1, 5, 0.1, 3], (n, d))
+    return x, x @ [0.3, -0.1, 2.0, 0.0] + 1.5 + random.normal(0, 0.2, n)
+
+
+@pytest.mark.parametrize("reg", [0.1, 0.01, 3.0])
+def test_with_intercept_it_is_ridge_on_standardised_columns(reg):
+    """1/(2n) Σe² + λ/(2σ_y) Σ(σ w)² is scikit-learn's Σe² + α|v|² with α = n λ / σ_y on x / σ."""
+    x, y = some_rows(0)
+    spread = x.std(axis=0)
+    peer = Ridge(alpha=len(y) * reg / y.std()).fit(x / spread, y)
+    ours = fit_linear(moments(x, y)[None], reg_param=reg, fit_intercept=True)
+    assert ours.weights[0] == pytest.approx(peer.coef_ / spread, rel=1e-9)
+    assert ours.intercepts[0] == pytest.approx(peer.intercept_, rel=1e-9)
+
+
+def test_without_intercept_it_is_ridge_through_the_origin():
+    x, y = some_rows(1)
+    spread = x.std(axis=0)
+    peer = Ridge(alpha=len(y) * 0.1 / y.std(), fit_intercept=False).fit(x / spread, y)
+    ours = fit_linear(moments(x, y)[None], reg_param=0.1, fit_intercept=False)
+    assert ours.weights[0] == pytest.approx(peer.coef_ / spread, rel=1e-9)
+    assert ours.intercepts[0] == 0
+
+
+FLAT_X = np.array([[1.0, 2.0, 7.0], [2.0, 1.0, 7.0], [3.0, 5.0, 7.0], [4.0, 3.0, 7.0]])
+FLAT_Y = np.array([1.0, 2.0, 2.5, 4.0])
+
+
+def test_constant_columns_and_labels():
+    sums = moments(FLAT_X, FLAT_Y)[None]
+    for intercept in (True, False):
+        assert fit_linear(sums, reg_param=0.1, fit_intercept=intercept).weights[0, 2] == 0
+    flat = moments(FLAT_X, np.full(4, 0.3))[None]
+    constant = fit_linear(flat, reg_param=0.1, fit_intercept=True)
+    assert constant.weights[0].tolist() == [0, 0, 0]
+    assert constant.intercepts[0] == pytest.approx(0.3)
+    assert np.isnan(fit_linear(flat, reg_param=0.1, fit_intercept=False).weights).all()
+
+
+@settings(deadline=None)
+@given(st.integers(0, 1000), st.floats(0.001, 10), st.booleans())
+def test_error_from_moments_is_the_error_of_the_rows(seed, reg, intercept):
+    x, y = some_rows(seed)
+    sums = moments(x, y)[None]
+    linear = fit_linear(sums, reg_param=reg, fit_intercept=intercept)
+    error = x @ linear.weights[0] + linear.intercepts[0] - y
+    assert rmse(sums, linear)[0] == pytest.approx(np.sqrt((error**2).mean()), rel=1e-6)
+
+
+def test_grid_keeps_what_validates_best_and_fits_it_again_on_all_rows():
+    x, y = some_rows(2)
+    train, validation = moments(x[:40], y[:40]), moments(x[40:], y[40:])
+    found = fit_grid(train[None], validation[None], SETTINGS.grid)
+    errors = []
+    for reg, intercept in SETTINGS.grid:
+        linear = fit_linear(train[None], reg_param=reg, fit_intercept=intercept)
+        predicted = x[40:] @ linear.weights[0] + linear.intercepts[0]
+        errors.append(np.sqrt(((predicted - y[40:]) ** 2).mean()))
+    assert found.errors[0] == pytest.approx(errors)
+    assert found.chosen[0] == int(np.argmin(errors))
+    reg, intercept = SETTINGS.grid[int(np.argmin(errors))]
+    again = fit_linear(moments(x, y)[None], reg_param=reg, fit_intercept=intercept)
+    assert found.linear.weights[0] == pytest.approx(again.weights[0])
+
+
+def test_users_in_a_batch_do_not_know_of_each_other(logs):
+    together = fit_intensity(logs, SETTINGS)
+    for log, model in zip(logs, together, strict=True):
+        (alone,) = fit_intensity([log], SETTINGS)
+        if isinstance(model, str):
+            assert alone == model
+        else:
+            assert alone.weights == pytest.approx(model.weights, rel=1e-9, abs=1e-12)
+            assert (alone.reg_param, alone.fit_intercept) == (model.reg_param, model.fit_intercept)
+
+
+def test_the_validation_part_is_later_and_does_not_shape_the_scale(logs):
+    log = logs[0]
+    rows = training_rows(log, SETTINGS)
+    assert rows.cut == len(rows.y) - round(0.25 * len(rows.y))
+    told = np.flatnonzero(np.isfinite(log.intensity))
+    late = SetLog(
+        log.started_s, log.session, log.exercise, log.reps, log.weight_kg.copy(), log.intensity
+    )
+    late.weight_kg[told[rows.cut] :] *= 3
+    again = training_rows(late, SETTINGS).scale
+    assert np.array_equal(again.mean, rows.scale.mean, equal_nan=True)
+
+
+def test_too_few_sets_are_a_reason():
+    assert fit_intensity([LOG], SETTINGS) == ["3 sets with an intensity, 40 are needed"]

@@ -1,0 +1,99 @@
+"""Next: the order of a user's exercises."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from models.history import WEEK_S, SetLog
+from models.next.evaluate import evaluate_next
+from models.next.features import START, tokens_of
+from models.next.fit import NextSettings, fit_next
+from models.next.model import NextModel
+from models.population.model import SimulatedSet
+from models.population.simulate import START_S, simulate
+from schemas.errors import NotEnoughLabels
+
+SETTINGS = NextSettings()
+
+
+def log_of(*sessions):
+    """Each session a string, each letter a set of that exercise."""
+    return SetLog.of(
+        SimulatedSet(f"{day:03d}", day * 86_400.0 + place, letter, 5, None, None)
+        for day, session in enumerate(sessions)
+        for place, letter in enumerate(session)
+    )
+
+
+def test_on_simulated_people_it_beats_every_baseline():
+    logs = [SetLog.of(person.sets()) for person in simulate(24, 8, 3)]
+    score = evaluate_next(logs, START_S + 6 * WEEK_S, SETTINGS)
+    assert score.users > 15
+    assert score.accuracy > max(score.again, score.usual, score.first_order) + 0.05
+    assert score.top3 >= score.accuracy
+    assert score.changes > 0.3  # "again" is never right there
+
+
+def test_three_sets_of_each_are_counted():
+    """One token of context cannot tell the first a from the third; three can."""
+    model = fit_next(log_of(*["aaabbb"] * 8), SETTINGS)
+    assert model.answer("")[0][0] == "a"
+    assert [model.answer("aaabbb"[:done])[0][0] for done in range(6)] == list("aaabbb")
+
+
+def test_days_that_alternate_are_told_by_the_session_before():
+    model = fit_next(log_of(*["aaaa", "bbbb"] * 6), SETTINGS)
+    assert model.answer("", before="aaaa")[0][0] == "b"
+    assert model.answer("", before="bbbb")[0][0] == "a"
+
+
+def test_probability_of_a_known_history():
+    """Tokens S a b S a c, all of weight 1, after "S a": b and c once each.
+
+    p₋₁ = 1/3; p₀: a 2, b 1, c 1 of 4, three kinds: (n + 3/3) / 7 = 3/7, 2/7, 2/7;
+    after a: b 1, c 1, two kinds: (0 + 2·3/7) / 4, (1 + 2·2/7) / 4 twice = 3/14, 11/28, 11/28;
+    after S a the same counts once more: (0 + 2·3/14) / 4, (1 + 2·11/28) / 4 twice.
+    """
+    tokens = np.array([START, 1, 2, START, 1, 3], np.int16)
+    model = NextModel(("a", "b", "c"), tokens, np.ones(6), order=2)
+    found = model.probabilities(np.array([START, 1], np.int16))
+    assert found == pytest.approx([3 / 28, 25 / 56, 25 / 56])
+
+
+def test_what_was_never_done_before_leaves_the_word_to_shorter_contexts():
+    model = fit_next(log_of(*["ab"] * 12), SETTINGS)
+    assert model.answer(["unknown", "a"])[0][0] == "b"
+    assert model.answer(["unknown"], n=9) == model.answer(["other"], n=9)
+
+
+def test_newer_sessions_count_more():
+    model = fit_next(log_of(*["ab"] * 20, *["ac"] * 8), NextSettings(half_life_sessions=3))
+    assert model.answer("a")[0][0] == "c"
+    old = fit_next(log_of(*["ab"] * 20, *["ac"] * 8), NextSettings(half_life_sessions=1e9))
+    assert old.answer("a")[0][0] == "b"
+
+
+sessions = st.lists(st.text("abcd", min_size=1, max_size=6), min_size=20, max_size=30)
+
+
+@settings(deadline=None)
+@given(sessions, st.text("abcdx", max_size=5))
+def test_probabilities_are_positive_and_sum_to_one(history, session):
+    model = fit_next(log_of(*history), SETTINGS)
+    answer = model.answer(session, n=99)
+    assert len(answer) == len(model.exercises)
+    assert sum(chance for _, chance in answer) == pytest.approx(1)
+    assert all(chance > 0 for _, chance in answer)
+    assert answer == tuple(sorted(answer, key=lambda pair: -pair[1]))
+
+
+def test_tokens_leave_out_what_is_not_known():
+    tokens, session = tokens_of(log_of("ab", "b", "c"), ["b"])
+    assert tokens.tolist() == [START, 1, START, 1]
+    assert session.tolist() == [0, 0, 1, 1]
+
+
+def test_too_few_sets_are_a_reason():
+    with pytest.raises(NotEnoughLabels, match="2 sets, 20 are needed"):
+        fit_next(log_of("ab"), SETTINGS)

@@ -1,0 +1,133 @@
+"""The composition: where, what, how often, how; and which rung of the ladder answers."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+
+from models.activity.segments import Segment
+from models.exercise.model import Answer
+from models.form.book import FormBook, fit_book, from_bytes, to_bytes
+from models.recognition.naming import NO_MODEL, Rung, name_exercise
+from models.recognition.sets import Learned, look_at, recognise
+from models.reps.measure import Repetition
+from models.signal.pieces import Recording
+from models.signal.wrist import WristSignal, wrist_signals
+from schemas.errors import BadModelBytes, NotEnoughLabels
+from tests.pipelines.workouts import S_NS, workout
+
+REST = WristSignal(0, np.zeros((500, 3), np.float32), None, "left", ())
+
+
+@dataclass(frozen=True)
+class Says:
+    """A model that always says the same."""
+
+    exercise: str | None
+    reason: str | None = None
+
+    def answer(self, signals):
+        assert signals is not None
+        return Answer(self.exercise, 0.7, abstained=self.exercise is None, reason=self.reason)
+
+
+def rung(level, *said) -> Rung:
+    return Rung(level, f"v-{level}", Says(*said))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("own", "everybody", "level", "exercise"),
+    [
+        (("row",), ("curl",), "user", "row"),
+        ((None, "unknown-movement"), ("curl",), "global", "curl"),
+        ((None, "unknown-movement"), (None, "unknown-movement"), "user", None),
+        ((None, "too-short"), ("curl",), "user", None),
+    ],
+)
+def test_the_ladder(own, everybody, level, exercise):
+    named = name_exercise([REST], [rung("user", *own), rung("global", *everybody)])
+    assert named.rung is not None
+    assert (named.rung.level, named.answer.exercise) == (level, exercise)
+    assert named.answer.abstained == (exercise is None)
+
+
+def test_without_a_model_nothing_is_named_and_it_says_so():
+    named = name_exercise([REST], [])
+    assert (named.answer, named.rung) == (NO_MODEL, None)
+
+
+@dataclass(frozen=True)
+class Finds:
+    """An activity model that knows where the sets are."""
+
+    spans: tuple[tuple[int, int], ...]
+
+    def segments(self, signals):
+        return tuple(Segment(a, b, 1.0) for a, b in self.spans)
+
+
+def test_every_found_set_is_named_counted_and_judged():
+    recording, spans = workout(3)
+    finds = Finds(tuple((a, b) for a, b, _ in spans))
+    learned = Learned((rung("user", "curl"),), finds)  # type: ignore[arg-type]
+    found = recognise(recording, learned)
+    assert [(one.start_ns, one.end_ns) for one in found] == list(finds.spans)
+    for one in found:
+        assert one.named.answer.exercise == "curl"
+        assert one.counted is not None
+        assert one.counted.count == pytest.approx(30 / 2.1, abs=3)  # 30 s of 1.8 to 2.4 s each
+        assert one.form is not None
+        assert one.form.score is not None
+        assert one == look_at(recording, one.start_ns, one.end_ns, learned)
+
+
+def test_the_users_own_template_is_used_for_his_exercise_on_this_wrist():
+    recording, spans = workout(3)
+    start, end, _ = spans[0]
+    done = look_at(recording, start, end, Learned((rung("user", "curl"),)))
+    assert done.counted is not None
+    book = fit_book([("curl", "left", done.counted.repetitions)] * 3)
+    known = look_at(recording, start, end, Learned((rung("user", "curl"),), form=book))
+    assert known.form is not None
+    assert known.form.parts["likeness"] > 0.9
+    other = look_at(recording, start, end, Learned((rung("user", "row"),), form=book))
+    assert other.form is not None
+    assert "likeness" not in other.form.parts
+
+
+def test_too_short_for_a_set_is_not_counted():
+    recording, spans = workout(3)
+    start = spans[0][0]
+    one = look_at(recording, start, start + 5 * S_NS, Learned())
+    assert (one.counted, one.form, one.named.answer.reason) == (None, None, "no-model")
+
+
+def test_nothing_recorded_holds_no_sets():
+    assert recognise(Recording((), (), None), Learned()) == ()
+    assert wrist_signals(Recording((), (), None)) == []
+
+
+def repetitions(n: int, seconds: float) -> tuple[Repetition, ...]:
+    return tuple(Repetition(k * seconds, (k + 1) * seconds, 1.0, 2.0, 0.1) for k in range(n))
+
+
+def test_a_book_keeps_arms_apart_and_comes_back_from_its_bytes():
+    sets = [("row", "left", repetitions(8, 2.0))] * 3 + [("row", "right", repetitions(8, 3.0))] * 4
+    book = fit_book([*sets, ("curl", None, repetitions(5, 1.0))])
+    assert sorted(book.templates) == [("row", "left"), ("row", "right")]
+    assert book.template("row", "left").typical[0] == 2.0
+    assert book.template("row", "right").typical[0] == 3.0
+    assert book.template("curl", None) is None
+    again = from_bytes(to_bytes(book))
+    assert to_bytes(again) == to_bytes(book)
+    assert again.template("row", "right").sets == 4
+
+
+def test_no_book_from_too_little_and_none_from_junk():
+    with pytest.raises(NotEnoughLabels):
+        fit_book([("row", "left", repetitions(8, 2.0))] * 2)
+    blob = to_bytes(fit_book([("row", "left", repetitions(8, 2.0))] * 3))
+    for junk in (b"", blob[:-7], b"PK" + blob[5:]):
+        with pytest.raises(BadModelBytes):
+            from_bytes(junk)
+    assert isinstance(from_bytes(blob), FormBook)

@@ -1,0 +1,201 @@
+"""Recommend: from who did what to what to try, and why."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from models.history import WEEK_S, SetLog
+from models.population.simulate import START_S, simulate
+from models.recommend.evaluate import (
+    done,
+    evaluate_recommender,
+    popularity,
+    rank,
+    repeat_last,
+    split_entries,
+)
+from models.recommend.features import Counts, counts_of, counts_of_logs
+from models.recommend.fit import candidates, choose, fit_recommender, fold_in
+from models.recommend.model import AlsSettings, first_places
+from models.recommend.reference import loss, solve_rows
+from models.recommend.why import contributions, recommend_user
+from schemas.errors import BadInput, NotEnoughLabels
+
+SETTINGS = AlsSettings(factors=6, ridge=0.5, alpha=4.0)
+
+
+def table(values, last_s=None):
+    """Counts of a dense table."""
+    values = np.array(values, float)
+    rows, columns = np.nonzero(values)
+    at_s = np.zeros(len(rows)) if last_s is None else np.array(last_s)[rows, columns]
+    return counts_of(rows, columns, values[rows, columns], at_s, *values.shape)
+
+
+def names(counts):
+    return tuple(f"e{n}" for n in range(counts.width))
+
+
+def checkerboard(size=20):
+    """Even users do even exercises, odd users odd ones; each leaves one of its own out."""
+    full = (np.add.outer(np.arange(size), np.arange(size)) % 2 == 0).astype(float)
+    held = np.array([(user + 2 * (user // 2)) % size for user in range(size)])
+    seen = full.copy()
+    seen[np.arange(size), held] = 0
+    return table(seen), held
+
+
+def test_on_a_checkerboard_everybody_gets_the_one_that_was_left_out():
+    counts, held = checkerboard()
+    model = fit_recommender(counts, names(counts), AlsSettings(factors=2, ridge=0.1, alpha=2.0))
+    best = first_places(model.scores(), 1, without=done(counts))[:, 0]
+    assert best.tolist() == held.tolist()
+
+
+def test_simulated_people_are_predicted_better_than_by_the_baselines():
+    cutoff = START_S + 8 * WEEK_S  # when plans change
+    logs = [SetLog.of(person.sets()) for person in simulate(96, 16, 9)]
+    exercises, train = counts_of_logs([log.before(cutoff) for log in logs])
+    _, test = counts_of_logs([log.since(cutoff) for log in logs], exercises)
+    model = fit_recommender(train, exercises, AlsSettings())
+    new = evaluate_recommender(model, train, test, new_only=True)
+    assert new.wins
+    assert new.model.ndcg > new.popularity.ndcg + 0.1
+
+
+def some_counts(seed, users=30, items=12):
+    random = np.random.default_rng(seed)
+    return table(random.poisson(0.7, (users, items)))
+
+
+def test_the_fast_rows_are_the_readable_ones_and_threads_change_no_bit():
+    counts = some_counts(0)
+    fast = fit_recommender(counts, names(counts), SETTINGS)
+    slow = fit_recommender(counts, names(counts), SETTINGS, half_sweep=solve_rows)
+    assert fast.scores() == pytest.approx(slow.scores(), abs=1e-9)
+    two = fit_recommender(counts, names(counts), AlsSettings(factors=6, ridge=0.5, alpha=4.0,
+                                                             threads=2))  # fmt: skip
+    assert np.array_equal(two.users, fast.users)
+
+
+def test_every_half_sweep_lowers_the_loss_to_its_least():
+    counts = some_counts(1)
+    turned = counts.turned()
+    items = np.random.default_rng(0).normal(size=(counts.width, SETTINGS.factors))
+    users = np.zeros((counts.height, SETTINGS.factors))
+    before = loss(counts, users, items, SETTINGS)
+    for _ in range(3):
+        users = solve_rows(counts, items, SETTINGS)
+        middle = loss(counts, users, items, SETTINGS)
+        nudged = users + np.random.default_rng(1).normal(0, 1e-3, users.shape)
+        assert loss(counts, nudged, items, SETTINGS) > middle
+        items = solve_rows(turned, users, SETTINGS)
+        after = loss(counts, users, items, SETTINGS)
+        assert before > middle > after
+        before = after
+
+
+def test_a_user_who_is_folded_in_gets_the_factors_of_training():
+    counts = some_counts(2)
+    model = fit_recommender(counts, names(counts), SETTINGS)
+    assert fold_in(counts, model) == pytest.approx(model.users)
+
+
+def test_reasons_add_up_to_the_score():
+    counts = some_counts(3)
+    model = fit_recommender(counts, names(counts), SETTINGS)
+    for user in range(counts.height):
+        own, parts = contributions(counts, user, model)
+        assert parts.sum(axis=1) == pytest.approx(model.scores()[user], abs=1e-9)
+        assert own.tolist() == np.flatnonzero(done(counts)[user]).tolist()
+
+
+def test_the_reason_is_the_exercise_that_goes_with_it():
+    """Whoever does e0 does e1; whoever does e2 does e3. The last user did e0 and once e2."""
+    counts = table([[5, 5, 0, 0]] * 6 + [[0, 0, 5, 5]] * 6 + [[5, 0, 1, 0]])
+    model = fit_recommender(counts, names(counts), AlsSettings(factors=2, ridge=0.1, power=1.0))
+    first, second = recommend_user(counts, 12, model, n=5, new_only=True)
+    assert (first.exercise, second.exercise) == ("e1", "e3")
+    assert (first.because[0].exercise, second.because[0].exercise) == ("e0", "e2")
+    assert (first.position, second.position) == (1, 2)
+    assert recommend_user(table([[0, 0, 0, 0]]), 0, model, new_only=True) == ()
+
+
+def test_settings_are_chosen_by_the_validation_part():
+    counts = some_counts(4)
+    wanted = candidates(AlsSettings(sweeps=1))[7]
+    best, tried = choose(
+        candidates(AlsSettings(sweeps=1)),
+        counts,
+        names(counts),
+        lambda model: float(model.settings == wanted),
+    )
+    assert best == wanted
+    assert len(tried) == 54
+
+
+def test_ndcg_and_recall_of_a_known_list():
+    """Found at places 1 and 3 of three, out of two wanted: (1 + 1/2) / (1 + 1/log2 3)."""
+    wanted = np.array([[True, False, True, False], [False] * 4])
+    score = rank(np.array([[0, 1, 2], [0, 1, 2]]), wanted)
+    assert score.ndcg == pytest.approx(1.5 / (1 + 1 / np.log2(3)))
+    assert (score.recall, score.users) == (1.0, 1)
+    assert rank(np.array([[3, -1, -1]]), wanted[:1]).ndcg == 0
+    assert np.isnan(rank(np.array([[3]]), wanted[1:]).ndcg)
+
+
+def test_baselines():
+    counts = table([[1, 1, 0], [1, 0, 0], [0, 0, 1]], [[5, 9, 0], [1, 0, 0], [0, 0, 7]])
+    assert popularity(counts)[0].tolist() == [2, 1, 1]
+    assert first_places(repeat_last(counts), 3).tolist() == [[1, 0, 2], [0, 1, 2], [2, 0, 1]]
+
+
+def test_places_leave_out_what_is_not_wanted_and_fill_up():
+    scores = np.array([[0.1, 0.9, 0.5]])
+    without = np.array([[False, True, False]])
+    assert first_places(scores, 4, without=without).tolist() == [[2, 0, -1, -1]]
+
+
+triples = st.lists(
+    st.tuples(st.integers(0, 4), st.integers(0, 5), st.integers(1, 9), st.integers(0, 99)),
+    max_size=30,
+)
+
+
+@settings(deadline=None)
+@given(triples)
+def test_counts_add_up_and_turn_over(rows):
+    user, item, value, at = (np.array(part) for part in np.array(rows).reshape(-1, 4).T)
+    counts = counts_of(user.astype(int), item.astype(int), value.astype(float), at * 1.0, 5, 6)
+    dense, last = np.zeros((5, 6)), np.full((5, 6), -np.inf)
+    for u, i, v, t in rows:
+        dense[u, i] += v
+        last[u, i] = max(last[u, i], t)
+
+    def spread(matrix: Counts, values):
+        out = np.zeros((matrix.height, matrix.width))
+        out[matrix.rows(), matrix.columns] = values
+        return out
+
+    assert np.array_equal(spread(counts, counts.values), dense)
+    assert np.array_equal(spread(counts.turned(), counts.turned().values), dense.T)
+    assert np.array_equal(spread(counts, counts.last_s), np.where(dense > 0, last, 0))
+
+
+def test_a_split_keeps_every_entry_once():
+    counts = some_counts(5)
+    rest, part = split_entries(counts, 0.25, 1)
+    assert len(part.values) == round(0.25 * len(counts.values))
+    assert np.array_equal(done(rest) | done(part), done(counts))
+    assert not (done(rest) & done(part)).any()
+
+
+def test_what_cannot_be_learned_or_counted_is_refused():
+    with pytest.raises(NotEnoughLabels):
+        fit_recommender(table([[0, 0]]), ("a", "b"), SETTINGS)
+    one = np.zeros(1, int)
+    with pytest.raises(BadInput, match="greater than 0"):
+        counts_of(one, one, np.zeros(1), np.zeros(1), 1, 1)
+    with pytest.raises(BadInput, match="outside of 1 rows"):
+        counts_of(one + 1, one, np.ones(1), np.zeros(1), 1, 1)

@@ -1,0 +1,292 @@
+"""Repetitions: signals whose number of repetitions is known because we made them."""
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from models.reps.confidence import Confidence, fit_confidence
+from models.reps.count import SETTINGS, Repetitions, count_in_arrays, count_repetitions
+from models.reps.evaluate import LabelledSet, best_cell, folds_of, reps_figures
+from models.reps.periods import autocorrelation, candidate_periods
+from models.reps.prepare import prepare
+from models.reps.stretches import joined
+from models.reps.tiling import cheapest_cover
+from models.signal.windows import RATE_HZ
+from models.signal.wrist import WristSignal
+
+SECOND_NS = 1_000_000_000
+NOWHERE = np.zeros(3)
+
+
+def raised(t: NDArray[np.float64], period_s: float, pause_s: float) -> NDArray[np.float64]:
+    """Arm angle 0..1: up and down within `period_s`, then `pause_s` at rest, again and again."""
+    place = np.mod(t, period_s + pause_s) / period_s
+    return np.where(place < 1, 0.5 - 0.5 * np.cos(2 * math.pi * np.minimum(place, 1)), 0.0)
+
+
+def curl(
+    count: int,
+    *,
+    period_s: float = 2.0,
+    swing_rad: float = 1.5,
+    pause_s: float = 0.0,
+    rest_s: float = 2.0,
+    noise: float = 0.01,
+    seed: int = 0,
+) -> WristSignal:
+    """A forearm that swings `count` times about one axis, at rest before and after.
+
+    Acceleration is gravity turned by the angle, rotation is the angle's derivative: physics, so
+    the two sensors agree. A small twist makes the way up differ from the way down, as in life.
+    """
+    active_s = count * (period_s + pause_s)
+    t = np.arange(round((active_s + 2 * rest_s) * RATE_HZ)) / RATE_HZ
+    inside = (t >= rest_s) & (t < rest_s + active_s)
+    lift = np.where(inside, raised(t - rest_s, period_s, pause_s), 0.0) * swing_rad
+    twist = 0.3 * np.gradient(lift) * RATE_HZ / swing_rad
+    acc = np.column_stack(
+        [np.sin(lift) * np.cos(twist), np.sin(lift) * np.sin(twist), np.cos(lift)]
+    )
+    gyro = np.column_stack([np.gradient(lift), np.gradient(twist), 0 * t]) * RATE_HZ
+    rng = np.random.default_rng(seed)
+    acc += rng.normal(0, noise, acc.shape)
+    gyro += rng.normal(0, 3 * noise, gyro.shape)
+    return WristSignal(0, acc.astype(np.float32), gyro.astype(np.float32), "left")
+
+
+def turned(signal: WristSignal, about: NDArray[np.float64]) -> WristSignal:
+    """The same movement with the watch strapped on at another angle (Rodrigues)."""
+    angle = float(np.linalg.norm(about))
+    x, y, z = about / max(angle, 1e-9)
+    k = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])
+    turn = np.eye(3) + math.sin(angle) * k + (1 - math.cos(angle)) * k @ k
+    gyro = signal.gyro_rad_s
+    assert gyro is not None
+    return replace(
+        signal,
+        acc_g=(signal.acc_g @ turn.T).astype(np.float32),
+        gyro_rad_s=(gyro @ turn.T).astype(np.float32),
+    )
+
+
+def without_rotation(signal: WristSignal) -> WristSignal:
+    return replace(signal, gyro_rad_s=None)
+
+
+@pytest.mark.parametrize("count", [3, 5, 8, 12, 20, 30])
+@pytest.mark.parametrize("period_s", [1.2, 2.0, 4.5])
+def test_counts_what_was_done(count: int, period_s: float) -> None:
+    signal = curl(count, period_s=period_s)
+    assert count_repetitions(signal).count == count
+    assert count_repetitions(without_rotation(signal)).count == count
+
+
+# Known limit: with a pause of about half the period, sets of 4 or 6 are sometimes counted in pairs
+# (16 of 1,500 random sets, all with a pause share above .47). The counter's documentation says so.
+@settings(max_examples=40, deadline=None)
+@given(
+    count=st.integers(4, 16),
+    period_s=st.floats(1.2, 4.0),
+    swing_rad=st.floats(0.5, 2.2),
+    pause_share=st.floats(0.0, 0.45),
+    noise=st.floats(0.0, 0.03),
+    about=st.tuples(*[st.floats(-3, 3)] * 3).map(np.array),
+)
+def test_any_tempo_size_pause_noise_and_strap(
+    count: int,
+    period_s: float,
+    swing_rad: float,
+    pause_share: float,
+    noise: float,
+    about: NDArray[np.float64],
+) -> None:
+    signal = curl(
+        count, period_s=period_s, swing_rad=swing_rad, pause_s=pause_share * period_s, noise=noise
+    )
+    assert count_repetitions(turned(signal, about)).count == count
+
+
+def test_each_repetition_lies_where_it_was_done() -> None:
+    period_s, rest_s, count = 2.5, 3.0, 8
+    found = count_repetitions(curl(count, period_s=period_s, rest_s=rest_s)).repetitions
+    assert len(found) == count
+    for k, repetition in enumerate(found):
+        assert repetition.start_s == pytest.approx(rest_s + k * period_s, abs=0.4 * period_s)
+        assert repetition.duration_s == pytest.approx(period_s, rel=0.25)
+
+
+def test_range_and_peak_speed_are_those_of_the_swing() -> None:
+    """The arm goes up by 1.5 rad; the steepest point of a raised cosine is pi·swing/period."""
+    swing_rad, period_s = 1.5, 4.0
+    done = count_repetitions(curl(8, swing_rad=swing_rad, period_s=period_s, noise=0.0))
+    middle = done.repetitions[2:-2]
+    assert np.median([r.range_rad for r in middle]) == pytest.approx(swing_rad, rel=0.15)
+    fastest = math.pi * swing_rad / period_s
+    assert np.median([r.peak_speed for r in middle]) == pytest.approx(fastest, rel=0.15)
+
+
+def test_pauses_are_seen() -> None:
+    steady = count_repetitions(curl(8, period_s=2.0, pause_s=0.0)).repetitions
+    paused = count_repetitions(curl(8, period_s=2.0, pause_s=1.5)).repetitions
+    longer = np.median([r.pause_s for r in paused]) - np.median([r.pause_s for r in steady])
+    assert longer == pytest.approx(1.5, abs=0.4)
+
+
+def test_repetitions_are_in_order_within_the_signal() -> None:
+    signal = curl(10)
+    found = count_repetitions(signal).repetitions
+    assert all(r.end_s > r.start_s >= 0 for r in found)
+    assert all(a.end_s <= b.start_s + 1e-9 for a, b in zip(found, found[1:], strict=False))
+    assert found[-1].end_s <= signal.duration_s
+
+
+def test_nothing_repeats_in_a_wrist_at_rest() -> None:
+    rng = np.random.default_rng(1)
+    acc = np.array([0.0, 0.0, 1.0]) + rng.normal(0, 0.003, (1500, 3))
+    gyro = rng.normal(0, 0.01, (1500, 3))
+    assert count_in_arrays(acc, gyro, RATE_HZ) == Repetitions(0, 0.0, ())
+    assert count_in_arrays(acc, None, RATE_HZ).count == 0
+
+
+def test_too_little_signal_holds_no_repetition() -> None:
+    signal = curl(1)
+    short = replace(signal, acc_g=signal.acc_g[:60], gyro_rad_s=None)
+    assert count_repetitions(short) == Repetitions(0, 0.0, ())
+    assert count_repetitions([]) == Repetitions(0, 0.0, ())
+
+
+def test_lost_packets_are_bridged() -> None:
+    whole = curl(12, period_s=2.5)
+    assert count_repetitions(pieces_of(whole, [(400, 440), (900, 935)])).count == 12
+
+
+def test_a_long_gap_splits_the_set() -> None:
+    first = curl(6)
+    gap_s = 10
+    start_ns = round((first.duration_s + gap_s) * SECOND_NS)
+    second = replace(curl(5, seed=2), t0_ns=start_ns)
+    found = count_repetitions([second, first])
+    assert found.count == 11
+    assert found.repetitions[6].start_s > first.duration_s + gap_s
+
+
+def pieces_of(signal: WristSignal, holes: list[tuple[int, int]]) -> list[WristSignal]:
+    """The signal with samples lost."""
+    borders = [0, *(at for hole in holes for at in hole), len(signal.acc_g)]
+    spans = zip(borders[::2], borders[1::2], strict=True)
+    gyro = signal.gyro_rad_s
+    assert gyro is not None
+    return [
+        WristSignal(round(a / RATE_HZ * SECOND_NS), signal.acc_g[a:b], gyro[a:b], "left")
+        for a, b in spans
+    ]
+
+
+def test_pieces_come_back_on_one_clock() -> None:
+    whole = curl(3, noise=0.0)
+    (stretch,) = joined(pieces_of(whole, [(100, 110)])[::-1], 3.0)
+    assert stretch.acc_g.shape == whole.acc_g.shape
+    np.testing.assert_array_equal(stretch.acc_g[:100], whole.acc_g[:100])
+    np.testing.assert_array_equal(stretch.acc_g[110:], whole.acc_g[110:])
+    line = np.linspace(whole.acc_g[99], whole.acc_g[110], 12)[1:-1]
+    np.testing.assert_allclose(stretch.acc_g[100:110], line, atol=1e-6)
+
+
+def test_autocorrelation_of_a_sine_peaks_at_its_period() -> None:
+    wave = np.sin(2 * np.pi * np.arange(400) / 40)[:, None]
+    curve = autocorrelation(wave)
+    assert curve[0] == pytest.approx(1.0)
+    assert 30 + int(np.argmax(curve[30:50])) == 40
+
+
+def test_the_true_period_is_a_candidate() -> None:
+    signal = curl(10, period_s=3.0)
+    prepared = prepare(signal.acc_g.astype(np.float64), None, RATE_HZ, SETTINGS)
+    assert prepared is not None
+    periods = candidate_periods(prepared, SETTINGS)
+    assert min(abs(math.log(p / 3.0)) for p in periods) < SETTINGS.merge_share
+    assert len(periods) <= SETTINGS.most_candidates
+
+
+def cheapest_by_trying(
+    cost: NDArray[np.float32], idle: NDArray[np.float64], lengths: list[int]
+) -> float:
+    """The same dynamic programme, written one border at a time."""
+    best = [0.0]
+    for end in range(1, len(cost) + 1):
+        offers = [
+            best[end - n] + float(cost[end - n, k]) for k, n in enumerate(lengths) if n <= end
+        ]
+        best.append(min([best[end - 1] + idle[end - 1], *offers]))
+    return best[-1]
+
+
+@settings(max_examples=50, deadline=None)
+@given(seed=st.integers(0, 10_000), n=st.integers(3, 60))
+def test_blocks_find_the_cheapest_cover(seed: int, n: int) -> None:
+    rng = np.random.default_rng(seed)
+    lengths = [4, 5, 7, 9]
+    cost = rng.uniform(0, 6, (n, len(lengths))).astype(np.float32)
+    cost[np.arange(n)[:, None] + np.array(lengths) > n] = np.inf
+    idle = rng.uniform(0, 2, n)
+    copies = cheapest_cover(cost, idle, np.array(lengths))
+    outside = np.ones(n, dtype=bool)
+    spent = 0.0
+    for start, which in copies:
+        assert outside[start : start + lengths[which]].all()
+        outside[start : start + lengths[which]] = False
+        spent += float(cost[start, which])
+    assert spent + idle[outside].sum() == pytest.approx(cheapest_by_trying(cost, idle, lengths))
+
+
+def test_a_steady_set_is_surer_than_aimless_movement() -> None:
+    steady = count_repetitions(curl(12, period_s=2.5))
+    rng = np.random.default_rng(4)
+    walk = np.cumsum(rng.normal(0, 1, (1600, 3)), axis=0)
+    smooth = np.apply_along_axis(np.convolve, 0, walk, np.ones(50) / 50, mode="same")
+    aimless = smooth / np.linalg.norm(smooth, axis=1, keepdims=True)
+    assert 0.0 <= count_in_arrays(aimless, None, RATE_HZ).confidence < steady.confidence <= 1.0
+
+
+def test_confidence_learns_the_odds() -> None:
+    """One trait decides, with log odds 2·trait; the others are noise."""
+    rng = np.random.default_rng(0)
+    traits = rng.normal(size=(4000, 5))
+    exact = (rng.random(4000) < 1 / (1 + np.exp(-2 * traits[:, 0]))).astype(np.float64)
+    learned = fit_confidence(traits, exact)
+    assert learned.weights[0] == pytest.approx(2.0, abs=0.2)
+    assert np.abs(learned.weights[1:]).max() < 0.2
+    assert Confidence(learned.weights, learned.bias).of(np.zeros(5)) == pytest.approx(0.5, abs=0.05)
+
+
+def test_a_group_never_lies_on_both_sides_of_a_split() -> None:
+    sets = [LabelledSet("spar", f"{k % 7}", (), 20) for k in range(21)]
+    folds = folds_of(sets)
+    assert set(folds.values()) == set(range(5))
+    assert len(folds) == 7
+
+
+def test_the_plateau_is_chosen_and_not_the_lone_peak() -> None:
+    merit = np.zeros((6, 7, 5))
+    merit[0, 0, 0] = 1.0
+    merit[2:5, 2:5, 2:5] = 0.8
+    assert best_cell(merit) == (3, 3, 3)
+
+
+def test_figures_of_sets_with_a_known_answer() -> None:
+    sets = [
+        LabelledSet(
+            source, str(k), (curl(6 + k, seed=k, period_s=2.0 + 0.2 * k),), 6 + k, 6 + k + off
+        )
+        for source, off in (("spar", 0), ("gym", 2))
+        for k in range(5)
+    ]
+    figures = reps_figures(sets)
+    assert figures["s5_spar"] == figures["s5_spar_exact"] == 1.0
+    assert figures["s5_gym_acc_only"] == figures["s5_gym_exact_acc_only"] == 1.0
+    assert figures["s5_gym_as_labelled"] == 0.0

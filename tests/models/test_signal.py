@@ -1,0 +1,213 @@
+"""From raw pieces to true 50 Hz signals: every expected value is made by the test itself."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from models.signal.codec import decode_samples, encode_samples
+from models.signal.pieces import Piece, Recording, pack_pieces, unpack_pieces
+from models.signal.truth import cut, truthful
+from models.signal.units import STANDARD_GRAVITY
+from models.signal.wrist import wrist_signals
+from schemas.errors import BadSamples
+
+COUNTS = hnp.arrays(np.int16, st.tuples(st.integers(1, 300), st.just(3)))
+SCALE = 1 / 4096
+
+
+def sines(t_s: np.ndarray) -> np.ndarray:
+    """A wrist that swings at 1 Hz around 1 g, smooth enough for any good resampling."""
+    waves = [0.5 * np.sin(2 * np.pi * t_s), 0.3 * np.cos(2 * np.pi * t_s), 1 + 0 * t_s]
+    return np.stack(waves, axis=1)
+
+
+def piece(t_s, *, t0_ns=0, rate_hz=50.0, values=sines, **changes) -> Piece:
+    counts = np.rint(values(np.asarray(t_s)) / SCALE).astype(np.int16)
+    return replace(Piece(t0_ns, rate_hz, "g", SCALE, counts), **changes)
+
+
+def pieces(rate_hz: float, claimed_hz: float, n: int, size: int) -> tuple[Piece, ...]:
+    """A stream of a device that runs at one rate and claims another."""
+    t_s = np.arange(n) / rate_hz
+    return tuple(
+        piece(t_s[i : i + size], t0_ns=round(t_s[i] * 1e9), rate_hz=claimed_hz)
+        for i in range(0, n, size)
+    )
+
+
+def error_g(signal) -> float:
+    t_s = signal.t0_ns / 1e9 + np.arange(len(signal.acc_g)) / 50
+    return float(np.abs(signal.acc_g - sines(t_s))[10:-10].max())
+
+
+@given(COUNTS)
+def test_counts_come_back_bit_for_bit(counts):
+    assert np.array_equal(decode_samples(encode_samples(counts), len(counts)), counts)
+
+
+@given(st.binary(max_size=200), st.integers(-3, 2**32))
+def test_junk_is_refused_and_never_unpacked_beyond_its_claim(blob, n):
+    with pytest.raises(BadSamples):
+        decode_samples(blob, n)
+
+
+def test_a_bomb_is_refused_by_its_head():
+    bomb = encode_samples(np.zeros((100_000, 3), np.int16))
+    with pytest.raises(BadSamples, match="claim"):
+        decode_samples(bomb, 10)
+
+
+def test_smooth_movement_takes_less_than_three_bytes_a_sample():
+    counts = piece(np.arange(4096) / 50).counts
+    assert len(encode_samples(counts)) / len(counts) < 3.0
+
+
+@given(COUNTS, st.booleans(), st.sampled_from(["left", "right", None]))
+def test_a_set_comes_back_as_it_was_packed(counts, timed, side):
+    t_ms = np.cumsum(np.abs(counts[:, 0].astype(np.int32))).astype(np.int32) if timed else None
+    sent = Piece(1_700_000_000_123_456_789, 48.9, "m/s2", 0.01, counts, t_ms)
+    blob = pack_pieces([sent], [sent, sent], side)
+    assert pack_pieces([sent], [sent, sent], side) == blob
+    found = unpack_pieces(blob)
+    assert found.side == side
+    assert len(found.gyro) == 2
+    assert replace(found.acc[0], counts=None, t_ms=None) == replace(sent, counts=None, t_ms=None)
+    assert np.array_equal(found.acc[0].counts, counts)
+    assert (found.acc[0].t_ms is None) == (not timed)
+    if timed:
+        assert np.array_equal(found.acc[0].t_ms, t_ms)
+
+
+@given(st.binary(max_size=100))
+def test_junk_is_no_set(blob):
+    with pytest.raises(BadSamples):
+        unpack_pieces(blob)
+
+
+def test_a_50_hz_stream_is_not_touched():
+    sent = piece(np.arange(500) / 50)
+    (signal,) = wrist_signals(Recording((sent,), (), "left"))
+    assert np.array_equal(signal.acc_g, sent.counts * np.float32(SCALE))
+    assert signal.gyro_rad_s is None
+
+
+@pytest.mark.parametrize("rate_hz", [20.0, 25.0, 48.9, 52.0, 100.0, 104.0, 416.0, 1000.0])
+def test_any_rate_becomes_50_hz(rate_hz):
+    stream = pieces(rate_hz, rate_hz, round(12 * rate_hz), 256)
+    (signal,) = wrist_signals(Recording(stream, (), None))
+    assert abs(len(signal.acc_g) - 600) <= 3
+    assert error_g(signal) < 0.02
+
+
+def test_faster_than_25_hz_is_not_folded_back():
+    def buzz(t_s):
+        return np.stack([np.sin(2 * np.pi * 40 * t_s), 0 * t_s, 1 + 0 * t_s], axis=1)
+
+    sent = piece(np.arange(2000) / 200, rate_hz=200.0, values=buzz)
+    (signal,) = wrist_signals(Recording((sent,), (), None))
+    assert np.abs(signal.acc_g[20:-20, 0]).max() < 0.02
+
+
+def test_drift_is_read_from_the_starts_of_the_pieces():
+    """48.9 Hz that claims 50: without it the end of two minutes would lie 2.6 s early."""
+    stream = pieces(48.9, 50.0, 5868, 489)
+    (signal,) = wrist_signals(Recording(stream, (), None))
+    assert signal.duration_s == pytest.approx(120, abs=0.05)
+    assert error_g(signal) < 0.02
+
+
+def test_jitter_of_arrival_is_taken_off():
+    rng = np.random.default_rng(0)
+    stream = tuple(
+        replace(p, t0_ns=p.t0_ns + int(rng.uniform(-8e6, 8e6)))
+        for p in pieces(50.0, 50.0, 3000, 50)
+    )
+    (signal,) = wrist_signals(Recording(stream, (), None))
+    assert error_g(signal) < 0.05
+
+
+def test_what_was_sent_twice_counts_once_and_order_does_not_matter():
+    stream = pieces(50.0, 50.0, 1000, 100)
+    (plain,) = wrist_signals(Recording(stream, (), None))
+    again = (*stream[3:], *stream[:5])
+    (signal,) = wrist_signals(Recording(again, (), None))
+    assert np.array_equal(signal.acc_g, plain.acc_g)
+
+
+@pytest.mark.parametrize(("lost", "parts"), [(20, 1), (100, 2)])
+def test_a_gap_is_bridged_up_to_half_a_second(lost, parts):
+    t_s = np.arange(1000) / 50
+    kept = np.r_[0:400, 400 + lost : 1000]
+    sent = piece(t_s[kept], t_ms=np.rint(t_s[kept] * 1000).astype(np.int32))
+    found = wrist_signals(Recording((sent,), (), None))
+    assert len(found) == parts
+    assert found[-1].t0_ns == (0 if parts == 1 else (400 + lost) * 20_000_000)
+
+
+def test_rotation_is_laid_on_the_grid_of_acceleration():
+    acc = piece(np.arange(500) / 50)
+    gyro_t = np.arange(1000) / 100 + 0.004
+    gyro = piece(gyro_t, t0_ns=4_000_000, rate_hz=100.0, unit="rad/s")
+    (signal,) = wrist_signals(Recording((acc,), (gyro,), "right"))
+    want = sines(np.arange(500) / 50)
+    assert np.abs(signal.gyro_rad_s - want)[10:-10].max() < 0.02
+
+
+def test_where_rotation_stops_the_signal_is_split():
+    acc = piece(np.arange(1000) / 50)
+    gyro = piece(np.arange(500) / 50, unit="rad/s")
+    both, bare = wrist_signals(Recording((acc,), (gyro,), None))
+    assert both.gyro_rad_s is not None
+    assert bare.gyro_rad_s is None
+    assert len(both.acc_g) + len(bare.acc_g) == 1000
+
+
+def low_hand(t_s):
+    """A left hand that hangs: gravity along +x, a little along +y."""
+    sway = 0.05 * np.sin(2 * np.pi * t_s)
+    return np.stack([0.95 + sway, 0.3 + 0 * t_s, 0 * t_s], axis=1)
+
+
+@pytest.mark.parametrize(("sign", "notes"), [(1, 1), (-1, 2)])
+def test_a_wrong_unit_and_turned_axes_are_noticed(sign, notes):
+    t_s = np.arange(500) / 50
+    honest = piece(t_s, values=low_hand)
+    counts = np.rint(honest.counts * SCALE * STANDARD_GRAVITY * sign / 0.002).astype(np.int16)
+    lying = replace(honest, counts=counts, scale=0.002)
+    (signal,) = wrist_signals(Recording((lying,), (), "left"))
+    assert len(signal.notes) == notes
+    assert np.abs(signal.acc_g - low_hand(t_s)).max() < 0.002
+    part = cut(Recording((lying,), (), "left"), 2 * 10**9, 4 * 10**9)
+    assert truthful(part)[1] == ()  # judged once, on the whole
+    (short,) = wrist_signals(part)
+    assert np.abs(short.acc_g - low_hand(t_s)[100:200]).max() < 0.002
+
+
+def test_an_honest_unit_is_believed():
+    t_s = np.arange(300) / 50
+    acc = piece(t_s)
+    counts = np.rint(acc.counts * SCALE * STANDARD_GRAVITY / 0.002).astype(np.int16)
+    (signal,) = wrist_signals(
+        Recording((replace(acc, counts=counts, scale=0.002, unit="m/s2"),), (), None)
+    )
+    assert signal.notes == ()
+    assert error_g(signal) < 0.002
+
+
+def test_a_cut_slices_and_never_resamples():
+    stream = pieces(50.0, 50.0, 1000, 128)
+    found = cut(Recording(stream, (), None), 3 * 10**9, 7 * 10**9)
+    counts = np.concatenate([p.counts for p in found.acc])
+    assert np.array_equal(counts, np.concatenate([p.counts for p in stream])[150:350])
+    assert found.acc[0].t0_ns == 3 * 10**9
+
+
+@pytest.mark.parametrize("change", [{"unit": "furlong"}, {"rate_hz": float("nan")}, {"scale": 0.0}])
+def test_what_no_device_means_is_refused(change):
+    sent = replace(piece(np.arange(300) / 50), **change)
+    with pytest.raises(BadSamples):
+        wrist_signals(Recording((sent,), (), None))

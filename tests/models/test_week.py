@@ -1,0 +1,143 @@
+"""Week: plans against their limits and against trying everything."""
+
+from itertools import product
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from models.history import DAY_S, WEEK_S, SetLog
+from models.population.model import SimulatedSet
+from models.population.simulate import START_S, simulate
+from models.week.evaluate import greedy_week, violations
+from models.week.features import candidates_of, limits_of, muscles_of
+from models.week.fit import plan_week, value_of
+from models.week.model import Candidate, WeekLimits, Worth
+from schemas.errors import BadInput, NotEnoughLabels
+
+SQUAT = Candidate("squat", ("quads", "core"), 5.0, 1.0)
+PRESS = Candidate("press", ("quads",), 4.0, 0.5)
+ROW = Candidate("row", ("back",), 5.0, 0.8)
+
+
+def days(**exercises):
+    """day0="a b" → the seven days."""
+    return tuple(tuple(exercises.get(f"day{n}", "").split()) for n in range(7))
+
+
+def test_a_simulated_history_becomes_an_allowed_week_that_beats_the_greedy_one():
+    end = START_S + 10 * WEEK_S
+    person = next(p for p in simulate(9, 10, 3) if p.truth.sessions_per_week > 2.5)
+    log = SetLog.of(person.sets())
+    candidates, limits = candidates_of(log, most=12), limits_of(log, end)
+    plan = plan_week(candidates, limits)
+    assert violations(plan.days, candidates, limits) == ()
+    assert any(plan.days)
+    assert plan.value == pytest.approx(value_of(plan.days, candidates, limits))
+    assert plan.value >= value_of(greedy_week(candidates, limits), candidates, limits)
+    assert 0 <= plan.gap <= 0.06 * abs(plan.value)
+
+
+def test_recovery_leaves_a_day_between_and_yesterday_counts():
+    limits = WeekLimits((60.0,) * 7, {"quads": 99.0}, {"quads": 1}, most_times=7, most_days=7)
+    plan = plan_week([SQUAT], limits, gap=0)
+    assert sum(bool(day) for day in plan.days) == 3  # as many as days 1 to 6 can hold
+    assert violations(plan.days, [SQUAT], limits) == ()
+    three = WeekLimits((60.0,) * 7, {"quads": 99.0}, recovery_days=3, most_times=7, most_days=7)
+    found = plan_week([SQUAT], three, gap=0).days
+    assert found == days(day0="squat", day3="squat", day6="squat")
+
+
+def test_what_there_is_no_time_for_is_said():
+    """Fifteen minutes: three sets of squats; seven are missing, core has 1.5 of 1."""
+    limits = WeekLimits((15.0, *[0.0] * 6), {"quads": 10.0, "core": 1.0})
+    plan = plan_week([SQUAT, PRESS], limits, gap=0)
+    assert plan.days == days(day0="squat")
+    assert plan.missing == {"quads": 7.0}
+    assert plan.value == pytest.approx(0.5 * 1.0 - 0.002 * 15 - 7)
+
+
+def test_a_wanted_muscle_goes_before_a_liked_exercise():
+    dull = Candidate("dull", ("calves",), 5.0, 0.0)
+    plan = plan_week([SQUAT, dull], WeekLimits((15.0, *[0.0] * 6), {"calves": 3.0}), gap=0)
+    assert plan.days == days(day0="dull")
+
+
+def test_no_time_and_no_exercises_give_an_empty_week():
+    assert plan_week([], WeekLimits((60.0,) * 7, {"back": 3.0})).missing == {"back": 3.0}
+    assert plan_week([SQUAT], WeekLimits((0.0,) * 7, {})).days == days()
+
+
+limits_drawn = st.builds(
+    WeekLimits,
+    minutes=st.tuples(*[st.sampled_from([0.0, 14.0, 30.0])] * 3).map(lambda t: (*t, *[0.0] * 4)),
+    wanted_sets=st.dictionaries(
+        st.sampled_from(["quads", "back", "core"]), st.floats(0, 9), max_size=3
+    ),
+    rested_days=st.dictionaries(st.sampled_from(["quads", "back"]), st.integers(1, 2)),
+    recovery_days=st.integers(1, 3),
+    most_days=st.integers(1, 3),
+    most_blocks_a_day=st.integers(1, 2),
+    most_times=st.integers(1, 2),
+)
+
+
+@settings(deadline=None, max_examples=40)
+@given(limits_drawn)
+def test_no_allowed_week_is_worth_more(limits):
+    candidates = [SQUAT, PRESS, ROW]
+    plan = plan_week(candidates, limits, gap=0)
+    assert violations(plan.days, candidates, limits) == ()
+    day_choices = [
+        tuple(c.exercise for c, taken in zip(candidates, bits, strict=True) if taken)
+        for bits in product([0, 1], repeat=3)
+    ]
+    best = max(
+        value_of(week, candidates, limits)
+        for week in product(*[day_choices] * 3)
+        if not violations(week, candidates, limits)
+    )
+    assert plan.value == pytest.approx(best, abs=1e-6)
+
+
+def test_every_kind_of_violation_is_named():
+    limits = WeekLimits(
+        (20.0,) * 7, {}, {"back": 1}, most_days=1, most_blocks_a_day=1, most_times=1
+    )
+    broken = violations(days(day0="row squat", day1="squat"), [SQUAT, ROW], limits)
+    said = " ".join(broken)
+    for words in ("30.0 of 20.0", "holds 2 exercises", "too many", "squat comes up too often",
+                  "back is not recovered on day 0", "quads is not recovered on day 1"):  # fmt: skip
+        assert words in said
+    twice = violations(days(day0="row row"), [ROW], WeekLimits((99.0,) * 7, {}))
+    assert twice == ("day 0 holds an exercise twice",)
+
+
+def test_habits_of_a_known_history():
+    """Mondays, three squats in 40 minutes; the last one two days before the plan's Wednesday."""
+    rows = [
+        SimulatedSet(str(week), week * WEEK_S + 3600 * 18 + minutes * 60, "squat", 10, 80.0, None)
+        for week in range(4)
+        for minutes in (0, 20, 40)
+    ]
+    wednesday = 3 * WEEK_S + 2 * DAY_S
+    limits = limits_of(SetLog.of(rows), wednesday)
+    assert [round(minutes, 3) for minutes in limits.minutes] == [0, 0, 0, 0, 0, 49.5, 0]
+    weeks = (wednesday - 3600 * 18) / WEEK_S
+    assert limits.wanted_sets["quads"] == pytest.approx(12 / weeks)
+    assert limits.wanted_sets["core"] == pytest.approx(6 / weeks)
+    assert limits.rested_days == {"quads": 2}
+    (squat,) = candidates_of(SetLog.of(rows))
+    assert squat == Candidate("squat", muscles_of("squat"), (25 + 180) / 60, 1.0)
+
+
+def test_worth_is_a_setting_and_wrong_limits_are_refused():
+    limits = WeekLimits((60.0,) * 7, {})
+    assert plan_week([SQUAT], limits, Worth(liking=0.0)).days == days()
+    with pytest.raises(BadInput, match="2 days"):
+        plan_week([SQUAT], WeekLimits((1.0, 2.0), {}))
+    with pytest.raises(BadInput, match="twice"):
+        plan_week([SQUAT, SQUAT], limits)
+    with pytest.raises(NotEnoughLabels):
+        candidates_of(SetLog.of([]))
+    assert muscles_of("something new") == ("something new",)
