@@ -1,0 +1,57 @@
+"""What every form of a chunk must fulfil: numbers that a sensor can have."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.signal.pieces import Piece
+from schemas.config import Limits
+from schemas.errors import BadChunk
+from schemas.wire import LARGEST, RATE_MAX_HZ, RATE_MIN_HZ
+
+T0_MAX_NS = 1 << 62  # the year 2116
+_I4_MAX = (1 << 31) - 1
+
+
+def checked(piece: Piece, limits: Limits) -> Piece:
+    """The piece, if its numbers are ones that a sensor can have.
+
+    Raises:
+        BadChunk: which field, and its value.
+    """
+    n = len(piece.counts)
+    if not 1 <= n <= limits.chunk_samples:
+        raise bad("n", n, f"must lie between 1 and {limits.chunk_samples}")
+    if not 0 <= piece.t0_ns < T0_MAX_NS:
+        raise bad("t0", piece.t0_ns, "must be nanoseconds since 1970, before 2116")
+    if not RATE_MIN_HZ <= piece.rate_hz <= RATE_MAX_HZ:
+        raise bad("rate_hz", piece.rate_hz, f"must lie between {RATE_MIN_HZ} and {RATE_MAX_HZ}")
+    if piece.unit not in LARGEST:
+        raise bad("unit", piece.unit, f"must be one of {', '.join(LARGEST)}")
+    largest = LARGEST[piece.unit] / 32767
+    if not 0 < piece.scale <= largest:
+        raise bad("scale", piece.scale, f"must lie above 0 and at most {largest:.3g} {piece.unit}")
+    return piece
+
+
+def bad(field: str, value: object, why: str) -> BadChunk:
+    """The error that names a field, its value (shortened) and what would be right."""
+    shown = repr(value)
+    shown = shown if len(shown) <= 60 else f"{shown[:57]}..."
+    return BadChunk(f"{field} = {shown}: {why}", field=field, value=shown)
+
+
+def times(t_ms: list[int], n: int) -> NDArray[np.int32]:
+    """Offsets of irregular samples, int32 (n,), ms.
+
+    Raises:
+        BadChunk: another number of them, out of range, or running backwards.
+    """
+    if len(t_ms) != n:
+        raise bad("t_ms", len(t_ms), f"must hold n = {n} offsets")
+    if not all(type(t) is int and 0 <= t <= _I4_MAX for t in t_ms):
+        raise bad("t_ms", t_ms[:5], "must be milliseconds from t0, 0 to 2³¹-1, as integers")
+    offsets = np.array(t_ms, dtype=np.int32)
+    if n > 1 and (np.diff(offsets) < 0).any():
+        at = int(np.argmax(np.diff(offsets) < 0)) + 1
+        raise bad(f"t_ms[{at}]", int(offsets[at]), f"must not be before {offsets[at - 1]}")
+    return offsets

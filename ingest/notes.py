@@ -1,0 +1,40 @@
+"""What is noticed about a session and said in its answer: nothing here changes a sample."""
+
+from uuid import UUID
+
+from ingest.recordings import decided, wrist_of
+from ingest.rows import piece_of
+from models.signal.pieces import Recording
+from models.signal.truth import truthful
+from store.records import Records
+from store.sessions import SessionRow
+
+CHUNKS_READ = 8
+CLOCK_OFF_MS = 60_000
+
+
+async def session_notes(records: Records, user_id: UUID, session: SessionRow) -> list[str]:
+    """Notes such as "acc: unit-was-m/s2" and "gyro: clock-is-off", in order.
+
+    The unit is judged by the first chunks of the wrist's acceleration.
+
+    Raises:
+        BadSamples: a row that does not decode.
+    """
+    notes = [
+        f"{name}: clock-is-off"
+        for name, offset_ms in session.clock_offset_ms.items()
+        if abs(offset_ms) > CLOCK_OFF_MS
+    ]
+    wrist = wrist_of(session.streams)
+    if wrist.acc is None:
+        return notes
+    parts = (await records.samples.parts(user_id, session.session_id)).get(wrist.acc, [])
+    heads = await records.samples.heads(user_id, session.session_id, wrist.acc, parts[:1])
+    listed = (await records.sessions.lists(user_id, session.session_id)).get(wrist.acc)
+    wanted = [(head.seq, head.sha256) for head in decided(heads, listed)[:CHUNKS_READ]]
+    rows = await records.samples.rows(user_id, session.session_id, wrist.acc, wanted)
+    if not rows:
+        return notes
+    _, found = truthful(Recording(tuple(piece_of(row) for row in rows), (), wrist.side))
+    return [*(f"{wrist.acc}: {note}" for note in found), *notes]

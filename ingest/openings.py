@@ -1,0 +1,126 @@
+"""Sessions are opened: once each, stream by stream, by as many devices as take part."""
+
+from contextlib import suppress
+from datetime import datetime
+from uuid import UUID
+
+from ingest.decisions import Decisions
+from ingest.projections import project
+from schemas.config import Limits
+from schemas.errors import BadEvent, Deleted, EventConflict, NotThere
+from schemas.events import STREAMS_AT_MOST, SessionOpening, StreamDeclaration
+from schemas.ids import check_client_id, slot
+from schemas.times import us_of
+from store.journal import Event
+from store.sessions import SessionRow
+
+TOPIC = "sessions"
+
+
+async def open_session(
+    decisions: Decisions, limits: Limits, user_id: UUID, session_id: UUID, opening: SessionOpening
+) -> SessionRow:
+    """Open a session or add streams to it; a repeat changes nothing.
+
+    What the first opening said about start, zone and plan stands. A stream is declared once.
+
+    Raises:
+        ClockSkew, BadEvent: the id is no UUIDv7 of about now, or there are too many streams.
+        Deleted: the session was deleted; its id is not used again.
+        EventConflict: a stream is declared already, as something else.
+    """
+    now_ms = decisions.now_us() // 1000
+    check_client_id(session_id, "session", now_ms, limits.clock_past_days, limits.clock_future_days)
+    await _refuse_what_cannot_be(decisions, user_id, session_id, opening)
+    offset_ms = offset_of(decisions, opening.sent_at)
+    scalars = opening.model_dump(mode="json", include={"started_at", "timezone", "plan"})
+    # One after another: decisions of a user share a journal partition, and conditional writes to
+    # one partition at once make each other start again (a second or more instead of 20 ms each).
+    opened = await decisions.decide(
+        user_id, session_id, ("session", "open"), "session-opened", scalars, topic=TOPIC
+    )
+    declared = [
+        await _declare(decisions, user_id, session_id, name, stream, offset_ms)
+        for name, stream in sorted(opening.streams.items())
+    ]
+    for event, _ in (opened, *declared):
+        await project(decisions.records, user_id, event, decisions.now_us())
+    for (event, same), name in zip(declared, sorted(opening.streams), strict=True):
+        if not same:
+            raise EventConflict(
+                f"Stream {name!r} is declared already, as {dict(event.body)}; a stream that is "
+                "something else needs another name."
+            )
+    return await existing(decisions, user_id, session_id)
+
+
+async def existing(decisions: Decisions, user_id: UUID, session_id: UUID) -> SessionRow:
+    """A session that must be there.
+
+    Raises:
+        Deleted: it was.
+        NotThere: it never was, or it is somebody else's.
+    """
+    session = await decisions.records.sessions.read(user_id, session_id)
+    if session is not None:
+        return session
+    if session_id.version == 7 and await decisions.records.journal.read(
+        user_id, session_id, slot(session_id, "session", "delete")
+    ):
+        raise Deleted(f"Session {session_id} was deleted; a new one needs a new id.")
+    raise NotThere(f"There is no session {session_id}.")
+
+
+async def delete_session(decisions: Decisions, user_id: UUID, session_id: UUID) -> None:
+    """Delete a session with its chunks, sets and labelled sets, for good. Repeatable.
+
+    Raises:
+        NotThere: it never was, or it is somebody else's.
+    """
+    with suppress(Deleted):  # the projection is done again: the first try may have died half way
+        await existing(decisions, user_id, session_id)
+    event, _ = await decisions.decide(
+        user_id, session_id, ("session", "delete"), "session-deleted", {}, topic="sets"
+    )
+    await project(decisions.records, user_id, event, decisions.now_us())
+
+
+def offset_of(decisions: Decisions, sent_at: datetime | None) -> int | None:
+    """How many ms the server's clock is ahead of the sender's, travel time included."""
+    return None if sent_at is None else (decisions.now_us() - us_of(sent_at)) // 1000
+
+
+async def _refuse_what_cannot_be(
+    decisions: Decisions, user_id: UUID, session_id: UUID, opening: SessionOpening
+) -> None:
+    try:
+        session = await existing(decisions, user_id, session_id)
+    except Deleted:
+        raise
+    except NotThere:
+        return
+    if len(session.streams.keys() | opening.streams.keys()) > STREAMS_AT_MOST:
+        raise BadEvent(
+            f"a session has at most {STREAMS_AT_MOST} streams",
+            field="streams",
+            value=len(opening.streams),
+        )
+
+
+async def _declare(
+    decisions: Decisions,
+    user_id: UUID,
+    session_id: UUID,
+    name: str,
+    stream: StreamDeclaration,
+    offset_ms: int | None,
+) -> tuple[Event, bool]:
+    return await decisions.decide(
+        user_id,
+        session_id,
+        ("stream", name),
+        "stream-declared",
+        {"stream": name, **stream.model_dump(mode="json")},
+        topic=TOPIC,
+        meta={"offset_ms": offset_ms},
+    )

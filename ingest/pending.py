@@ -1,0 +1,159 @@
+"""Labelled sets: a confirmed set together with its samples, as soon as those are in."""
+
+import itertools
+from collections.abc import Collection, Mapping, Sequence
+from datetime import timedelta
+from uuid import UUID
+
+from ingest.decisions import FINAL_US
+from ingest.recordings import NS, Wrist, load_stream, wrist_of
+from models.signal.pieces import Piece, Recording, pack_pieces
+from models.signal.truth import cut
+from schemas.errors import BadSamples, UndecidedChunks
+from schemas.times import us_of
+from store.records import Records
+from store.sessions import SessionRow, StreamList
+from store.sets import MODEL_IDS, LabelledSet, SetRow
+
+ACC6, ACC3 = MODEL_IDS
+GAP_NS = NS // 2  # what the signal's own merging still takes for continuous
+CONTEXT_NS = 60 * NS  # a wrong unit and a drifting clock show in what lies around a set
+
+
+async def project_labelled(
+    records: Records,
+    user_id: UUID,
+    session_id: UUID,
+    now_us: int,
+    *,
+    only: Collection[UUID] | None = None,
+) -> int:
+    """Write the labelled sets of a session whose samples are in; tells how many there are now.
+
+    Args:
+        records: where all of it is kept.
+        user_id: whose session.
+        session_id: which one; nothing happens when it is not there.
+        now_us: announced in `changes`, so that training finds the user.
+        only: these sets, all of the session by default.
+    """
+    session = await records.sessions.read(user_id, session_id)
+    rows = await records.sets.of_session(user_id, session_id) if session else []
+    rows = [row for row in rows if only is None or row.set_id in only]
+    if session is None or not rows:
+        return 0
+    lists = await records.sessions.lists(user_id, session_id)
+    wrist = wrist_of(session.streams)
+    if wrist.acc is None:
+        return 0
+    try:
+        recording = await _around(records, user_id, session, wrist, lists, rows)
+    except (UndecidedChunks, BadSamples):
+        # The client's list will decide and bring us back here; broken rows stay for a look.
+        return 0
+    listed = (wrist.acc in lists, wrist.gyro is None or wrist.gyro in lists)
+    written = 0
+    for row in rows:
+        samples = _cut(recording, row)
+        if samples and is_in(samples, row, listed):
+            labelled = labelled_set(session, wrist, lists, row, samples)
+            written += await _write(records, user_id, labelled, now_us)
+    return written
+
+
+def is_in(recording: Recording, row: SetRow, listed: tuple[bool, bool]) -> bool:
+    """Whether a set's samples are all there.
+
+    A listed stream is all there by definition; another one when it covers the set without a gap.
+
+    Args:
+        recording: cut to the set.
+        row: the set.
+        listed: whether (acceleration, rotation) have a list, or are not declared at all.
+    """
+    span = (us_of(row.started_at) * 1000, us_of(row.ended_at) * 1000)
+    acc_listed, gyro_listed = listed
+    return bool(recording.acc) and (
+        (acc_listed or covers(recording.acc, *span))
+        and (gyro_listed or covers(recording.gyro, *span))
+    )
+
+
+def covers(pieces: Sequence[Piece], start_ns: int, end_ns: int) -> bool:
+    """Whether pieces in time order reach from start to end without a gap over half a second."""
+    if not pieces:
+        return False
+    edges = [(start_ns, start_ns), *((p.t0_ns, _end_ns(p)) for p in pieces), (end_ns, end_ns)]
+    return all(after[0] - before[1] <= GAP_NS for before, after in itertools.pairwise(edges))
+
+
+def labelled_set(
+    session: SessionRow,
+    wrist: Wrist,
+    lists: Mapping[str, StreamList],
+    row: SetRow,
+    samples: Recording,
+) -> LabelledSet:
+    """What training reads: corrected times, and a revision that moves when samples may have."""
+    offset = timedelta(milliseconds=session.clock_offset_ms.get(wrist.acc or "", 0))
+    revisions = [lists[name].revision for name in (wrist.acc, wrist.gyro) if name and name in lists]
+    return LabelledSet(
+        model_id=ACC6 if samples.gyro else ACC3,
+        set_id=row.set_id,
+        session_id=row.session_id,
+        exercise=row.exercise,
+        started_at=row.started_at + offset,
+        ended_at=row.ended_at + offset,
+        reps=row.reps,
+        weight_kg=row.weight_kg,
+        intensity=row.intensity,
+        label_source=row.label_source,
+        revision=max([row.revision, *revisions]),
+        samples=pack_pieces(samples.acc, samples.gyro, samples.side),
+    )
+
+
+async def _around(
+    records: Records,
+    user_id: UUID,
+    session: SessionRow,
+    wrist: Wrist,
+    lists: Mapping[str, StreamList],
+    rows: Sequence[SetRow],
+) -> Recording:
+    """The stored samples around all of the sets."""
+    span = (
+        min(us_of(row.started_at) for row in rows) * 1000 - CONTEXT_NS,
+        max(us_of(row.ended_at) for row in rows) * 1000 + CONTEXT_NS,
+    )
+    acc = await load_stream(records, user_id, session, wrist.acc, lists, span)
+    gyro = await load_stream(records, user_id, session, wrist.gyro, lists, span)
+    return Recording(acc=acc, gyro=gyro, side=wrist.side)
+
+
+def _cut(recording: Recording, row: SetRow) -> Recording | None:
+    """The set's samples; None where they cannot be read as what they claim to be."""
+    try:
+        return cut(recording, us_of(row.started_at) * 1000, us_of(row.ended_at) * 1000)
+    except BadSamples:  # the user's training run says so in its row; the set stays as confirmed
+        return None
+
+
+async def _write(records: Records, user_id: UUID, labelled: LabelledSet, now_us: int) -> bool:
+    """Announce, write, and take the set out of the layout that it is not in (any more)."""
+    await records.journal.announce(user_id, "sets", now_us)
+    await records.sets.put_labelled(user_id, labelled)
+    other = ACC3 if labelled.model_id == ACC6 else ACC6
+    await records.sets.delete_labelled(user_id, other, labelled.set_id, labelled.revision)
+    if await records.sets.read(user_id, labelled.session_id, labelled.set_id) is None:
+        # Deleted while its samples were read: what was just written must go too.
+        at = labelled.revision + FINAL_US
+        await records.sets.delete_labelled(user_id, labelled.model_id, labelled.set_id, at)
+        return False
+    return True
+
+
+def _end_ns(piece: Piece) -> int:
+    if piece.t_ms is not None:
+        return piece.t0_ns + int(piece.t_ms[-1]) * 1_000_000
+    return piece.t0_ns + int(len(piece.counts) / piece.rate_hz * NS)

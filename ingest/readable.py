@@ -1,0 +1,95 @@
+"""The JSON form of a chunk: lists of numbers, rounded to 16 bits with a step of its own."""
+
+import re
+from datetime import datetime
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from ingest.checks import bad, times
+from models.signal.pieces import Piece
+from schemas.config import Limits
+from schemas.errors import BadChunk
+from schemas.wire import LARGEST, JsonChunk
+
+_decoder = msgspec.json.Decoder(JsonChunk)
+_time_decoder = msgspec.json.Decoder(datetime)
+_FIELD = re.compile(r"`\$\.([^`]+)`|field `([^`]+)`")
+FINEST = 1e-6
+"""No step is finer: a chunk of zeros needs one too."""
+
+
+def read_json(body: bytes, limits: Limits) -> Piece:
+    """Understand the readable form.
+
+    The step is the largest magnitude over 32,767, so the same body always gives the same counts.
+
+    Raises:
+        BadChunk: which field, and its value.
+    """
+    try:
+        chunk = _decoder.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as problem:
+        raise BadChunk(f"the body is no JSON chunk: {problem}", field=_path(problem)) from problem
+    if chunk.v != 1:
+        raise bad("v", chunk.v, "must be 1")
+    if chunk.unit not in LARGEST:
+        raise bad("unit", chunk.unit, f"must be one of {', '.join(LARGEST)}")
+    values = _values(chunk, limits)
+    scale = max(float(np.abs(values).max()) / 32767, FINEST)
+    return Piece(
+        t0_ns=nanoseconds(chunk.t0),
+        rate_hz=chunk.rate_hz,
+        unit=chunk.unit,
+        scale=scale,
+        counts=np.rint(values / scale).astype(np.int16),
+        t_ms=None if chunk.t_ms is None else times(chunk.t_ms, len(values)),
+    )
+
+
+def nanoseconds(text: str) -> int:
+    """RFC 3339 as nanoseconds since the epoch; digits past the nanosecond are refused.
+
+    >>> nanoseconds("1970-01-01T00:00:01.000000001Z")
+    1000000001
+
+    Raises:
+        BadChunk: no RFC 3339 time with an offset.
+    """
+    head, dot, tail = text.partition(".")
+    digits = len(tail) - len(tail.lstrip("0123456789"))
+    fraction, offset = tail[:digits], tail[digits:]
+    if dot and not 1 <= digits <= 9:
+        raise bad("t0", text, "must have one to nine digits after the point")
+    try:
+        whole = _time_decoder.decode(msgspec.json.encode(head + (offset if dot else "")))
+    except msgspec.DecodeError as problem:
+        raise bad("t0", text, "must be RFC 3339, such as 2026-11-21T10:00:00.5Z") from problem
+    if whole.tzinfo is None:
+        raise bad("t0", text, "must end in Z or an offset such as +01:00")
+    return int(whole.timestamp()) * 1_000_000_000 + int(fraction.ljust(9, "0") or 0)
+
+
+def _values(chunk: JsonChunk, limits: Limits) -> NDArray[np.float64]:
+    """The three lists as (n, 3), within what the unit allows."""
+    n = len(chunk.x)
+    if not 1 <= n <= limits.chunk_samples:
+        raise bad("x", n, f"must hold 1 to {limits.chunk_samples} numbers")
+    for name, numbers in (("y", chunk.y), ("z", chunk.z)):
+        if len(numbers) != n:
+            raise bad(name, len(numbers), f"must hold as many numbers as x: {n}")
+    values = np.array((chunk.x, chunk.y, chunk.z), dtype=np.float64).T
+    largest = LARGEST[chunk.unit]
+    wrong = ~(np.abs(values) <= largest)  # true for NaN too
+    if wrong.any():
+        row, axis = np.argwhere(wrong)[0]
+        at = f"{'xyz'[axis]}[{row}]"
+        raise bad(at, float(values[row, axis]), f"must lie within ±{largest:g} {chunk.unit}")
+    return values
+
+
+def _path(problem: Exception) -> str:
+    """The field that msgspec's sentence names: "... - at `$.x[3]`", "unknown field `q`"."""
+    found = _FIELD.search(str(problem))
+    return (found[1] or found[2])[:60] if found else "body"

@@ -1,0 +1,116 @@
+"""Recording, as one object that the service holds: what a client may ask for, in its words."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from uuid import UUID
+
+from ingest import completions, openings, sets
+from ingest.chunks import Chunk
+from ingest.decisions import Clock, Decisions
+from ingest.uploads import Uploads
+from schemas.config import Limits
+from schemas.events import Completion, SessionOpening, SetConfirmation
+from schemas.wire import Receipt
+from store.records import Records
+from store.sessions import SessionRow
+from store.sets import SetRow
+
+
+@dataclass(frozen=True, slots=True)
+class HeldStream:
+    """What the server holds of a stream.
+
+    Attributes:
+        ranges: [first, last] of chunk numbers without a gap between them.
+        several: numbers that hold more than one body, with the bodies' hashes.
+    """
+
+    ranges: list[list[int]]
+    several: Mapping[int, list[str]]
+
+
+class Recorder:
+    """Sessions, chunks and sets of users. One per worker process."""
+
+    def __init__(self, records: Records, limits: Limits, clock: Clock) -> None:
+        self.records = records
+        self._limits = limits
+        self._decisions = Decisions(records, clock)
+        self._uploads = Uploads(self._decisions)
+
+    async def open_session(
+        self, user_id: UUID, session_id: UUID, opening: SessionOpening
+    ) -> SessionRow:
+        """See `ingest.openings.open_session`."""
+        try:
+            return await openings.open_session(
+                self._decisions, self._limits, user_id, session_id, opening
+            )
+        finally:
+            self._uploads.forget(user_id, session_id)
+
+    async def put_chunk(
+        self, user_id: UUID, session_id: UUID, stream: str, seq: int, chunk: Chunk
+    ) -> Receipt:
+        """See `ingest.uploads.Uploads.put`."""
+        return await self._uploads.put(user_id, session_id, stream, seq, chunk)
+
+    async def session(self, user_id: UUID, session_id: UUID) -> SessionRow:
+        """One session.
+
+        Raises:
+            NotThere, Deleted: it is not there.
+        """
+        return await openings.existing(self._decisions, user_id, session_id)
+
+    async def held(self, user_id: UUID, session_id: UUID) -> dict[str, HeldStream]:
+        """What the server holds of every declared stream.
+
+        Raises:
+            NotThere, Deleted: no such session.
+        """
+        session = await self.session(user_id, session_id)
+        heads = await completions.heads_of(self.records, user_id, session_id, session.streams)
+        return {
+            name: HeldStream(
+                ranges=completions.ranges(head.seq for head in held),
+                several=completions.several(held),
+            )
+            for name, held in heads.items()
+        }
+
+    async def complete(self, user_id: UUID, session_id: UUID, completion: Completion) -> SessionRow:
+        """See `ingest.completions.complete`."""
+        return await completions.complete(self._decisions, user_id, session_id, completion)
+
+    async def delete_session(self, user_id: UUID, session_id: UUID) -> None:
+        """See `ingest.openings.delete_session`."""
+        self._uploads.forget(user_id, session_id)
+        await openings.delete_session(self._decisions, user_id, session_id)
+
+    async def confirm_set(
+        self,
+        user_id: UUID,
+        session_id: UUID,
+        set_id: UUID,
+        confirmation: SetConfirmation,
+        if_match: int | None = None,
+    ) -> SetRow:
+        """See `ingest.sets.confirm_set`."""
+        return await sets.confirm_set(
+            self._decisions, self._limits, user_id, session_id, set_id, confirmation, if_match
+        )
+
+    async def confirmed_set(self, user_id: UUID, session_id: UUID, set_id: UUID) -> SetRow:
+        """One confirmed set.
+
+        Raises:
+            NotThere, Deleted: it is not there.
+        """
+        return await sets.existing_set(self._decisions, user_id, session_id, set_id)
+
+    async def delete_set(
+        self, user_id: UUID, session_id: UUID, set_id: UUID, if_match: int | None = None
+    ) -> None:
+        """See `ingest.sets.delete_set`."""
+        await sets.delete_set(self._decisions, user_id, session_id, set_id, if_match)

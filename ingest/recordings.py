@@ -1,0 +1,128 @@
+"""From stored chunks to the recording of one wrist."""
+
+import itertools
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+from uuid import UUID
+
+from ingest.rows import piece_of
+from models.signal.pieces import Piece, Recording
+from schemas.errors import NotThere, UndecidedChunks
+from store.records import Records
+from store.samples import ChunkHead
+from store.sessions import SessionRow, StreamList
+
+NS = 1_000_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Wrist:
+    """The streams of a session that belong to one wrist; a name is None where none was declared."""
+
+    acc: str | None
+    gyro: str | None
+    side: Literal["left", "right"] | None
+
+
+def wrist_of(streams: Mapping[str, Mapping[str, str | None]]) -> Wrist:
+    """The wrist that training and answers use: the first with both sensors, else with acc.
+
+    Streams belong together when placement and side are the same.
+
+    >>> acc = {"kind": "acc", "placement": "wrist", "side": "left"}
+    >>> wrist_of({"a": acc, "g": {**acc, "kind": "gyro"}})
+    Wrist(acc='a', gyro='g', side='left')
+    """
+    places: dict[tuple[str | None, str | None], dict[str, str]] = {}
+    for name, stream in sorted(streams.items()):
+        place = places.setdefault((stream.get("placement"), stream.get("side")), {})
+        place.setdefault(str(stream["kind"]), name)
+    found = [
+        Wrist(kinds["acc"], kinds.get("gyro"), _side(place[1]))
+        for place, kinds in sorted(places.items(), key=str)
+        if "acc" in kinds
+    ]
+    both = [wrist for wrist in found if wrist.gyro]
+    return (both or found or [Wrist(None, None, None)])[0]
+
+
+def _side(side: str | None) -> Literal["left", "right"] | None:
+    return side if side in ("left", "right") else None
+
+
+async def load_recording(
+    records: Records,
+    user_id: UUID,
+    session_id: UUID,
+    start_ns: int | None = None,
+    end_ns: int | None = None,
+) -> Recording:
+    """The chunks of a session's wrist that touch a span of time, whole, in time order.
+
+    A stream that `complete` listed has exactly the listed chunks; another one all that it holds.
+
+    Raises:
+        NotThere: no such session.
+        UndecidedChunks: two bodies under one number in that span, and no list decides.
+        BadSamples: a row that does not decode.
+    """
+    session = await records.sessions.read(user_id, session_id)
+    if session is None:
+        raise NotThere(f"There is no session {session_id}")
+    wrist = wrist_of(session.streams)
+    lists = await records.sessions.lists(user_id, session_id)
+    span = (start_ns, end_ns)
+    acc = await load_stream(records, user_id, session, wrist.acc, lists, span)
+    gyro = await load_stream(records, user_id, session, wrist.gyro, lists, span)
+    return Recording(acc=acc, gyro=gyro, side=wrist.side)
+
+
+async def load_stream(
+    records: Records,
+    user_id: UUID,
+    session: SessionRow,
+    stream: str | None,
+    lists: Mapping[str, StreamList],
+    span: tuple[int | None, int | None],
+) -> tuple[Piece, ...]:
+    """The pieces of one stream that touch a span; none where the stream is None."""
+    if stream is None:
+        return ()
+    parts = (await records.samples.parts(user_id, session.session_id)).get(stream, [])
+    heads = await records.samples.heads(user_id, session.session_id, stream, parts)
+    chosen = touching(decided(heads, lists.get(stream)), *span)
+    several = {head.seq for head, after in itertools.pairwise(chosen) if head.seq == after.seq}
+    if several:
+        raise UndecidedChunks(
+            f"chunk {min(several)} of stream {stream!r} holds two bodies; `complete` decides"
+        )
+    rows = await records.samples.rows(
+        user_id, session.session_id, stream, [(head.seq, head.sha256) for head in chosen]
+    )
+    return tuple(sorted((piece_of(row) for row in rows), key=lambda piece: piece.t0_ns))
+
+
+def decided(heads: Iterable[ChunkHead], listed: StreamList | None) -> list[ChunkHead]:
+    """The chunks that count: the listed ones, or all where there is no list yet."""
+    if listed is None:
+        return list(heads)
+    kept = dict(enumerate(listed.hashes))
+    return [head for head in heads if kept.get(head.seq) == head.sha256]
+
+
+def touching(
+    heads: Sequence[ChunkHead], start_ns: int | None, end_ns: int | None
+) -> list[ChunkHead]:
+    """The chunks that may hold samples of a span.
+
+    A chunk lasts as long as its rate says, or until the next number begins: devices drift, and
+    irregular ones say their true times only inside.
+    """
+    found: list[ChunkHead] = []
+    for at, head in enumerate(heads):
+        later = [h.t0_ns for h in heads[at + 1 : at + 3] if h.seq != head.seq]
+        ends_ns = max([head.t0_ns + int(head.n / head.rate_hz * NS), *later[:1]])
+        if (end_ns is None or head.t0_ns <= end_ns) and (start_ns is None or ends_ns >= start_ns):
+            found.append(head)
+    return found

@@ -1,0 +1,185 @@
+"""Confirmed sets: said once, corrected by whoever read the newest revision, deleted for good."""
+
+from datetime import timedelta
+from uuid import UUID
+
+from ingest.decisions import Decisions
+from ingest.openings import existing
+from ingest.projections import project, set_row
+from schemas.config import Limits
+from schemas.errors import BadEvent, ClockSkew, Deleted, EventConflict, NotThere, StaleRevision
+from schemas.events import SetConfirmation
+from schemas.ids import check_client_id, slot
+from store.journal import Event
+from store.sessions import SessionRow
+from store.sets import SetRow
+
+TOPIC = "sets"
+TOLERANCE = timedelta(seconds=5)
+"""A person's thumb and a watch's clock do not agree better."""
+
+
+async def confirm_set(
+    decisions: Decisions,
+    limits: Limits,
+    user_id: UUID,
+    session_id: UUID,
+    set_id: UUID,
+    confirmation: SetConfirmation,
+    if_match: int | None,
+) -> SetRow:
+    """Keep what a person says about a set; a repeat changes nothing.
+
+    Args:
+        decisions: the door to the journal.
+        limits: how far the set's id may lie from now.
+        user_id: whose set.
+        session_id: in which session.
+        set_id: UUIDv7 of the client.
+        confirmation: what it says.
+        if_match: the revision that this corrects, None for a new set.
+
+    Raises:
+        NotThere, Deleted: no such session; the set was deleted.
+        BadEvent, ClockSkew: a set outside its session, an id that is no UUIDv7 of about now.
+        EventConflict: the set is confirmed already, as something else.
+        StaleRevision: somebody corrected it since that revision.
+    """
+    now_ms = decisions.now_us() // 1000
+    check_client_id(set_id, "set", now_ms, limits.clock_past_days, limits.clock_future_days)
+    session = await existing(decisions, user_id, session_id)
+    check_inside(confirmation, session, decisions)
+    if if_match is not None:
+        await _refuse_stale(decisions, user_id, session_id, set_id, confirmation, if_match)
+    lists = await decisions.records.sessions.lists(user_id, session_id)
+    event, same = await decisions.decide(
+        user_id,
+        set_id,
+        _question(if_match),
+        "set-confirmed",
+        _body(session_id, confirmation),
+        topic=TOPIC,
+        after_us=max([if_match or 0, *(one.revision for one in lists.values())]),
+    )
+    await project(decisions.records, user_id, event, decisions.now_us())
+    row = await existing_set(decisions, user_id, session_id, set_id)
+    if not same:
+        raise _taken(set_id, event, if_match)
+    return row
+
+
+async def delete_set(
+    decisions: Decisions, user_id: UUID, session_id: UUID, set_id: UUID, if_match: int | None
+) -> None:
+    """Delete a set and its labelled set, for good. Repeatable.
+
+    Raises:
+        NotThere: it never was, or it is somebody else's.
+        StaleRevision: somebody corrected it since that revision.
+    """
+    try:
+        row = await existing_set(decisions, user_id, session_id, set_id)
+    except Deleted:
+        row = None  # the projection is done again: the first try may have died half way
+    if row and if_match is not None and row.revision != if_match:
+        raise _stale(set_id, if_match, row.revision)
+    event, _ = await decisions.decide(
+        user_id,
+        set_id,
+        ("set", "delete"),
+        "set-deleted",
+        {"session": str(session_id)},
+        topic=TOPIC,
+        after_us=row.revision if row else 0,
+    )
+    await project(decisions.records, user_id, event, decisions.now_us())
+
+
+async def existing_set(
+    decisions: Decisions, user_id: UUID, session_id: UUID, set_id: UUID
+) -> SetRow:
+    """A set that must be there.
+
+    Raises:
+        Deleted: it was.
+        NotThere: it never was, or it is somebody else's.
+    """
+    row = await decisions.records.sets.read(user_id, session_id, set_id)
+    if row is not None:
+        return row
+    for what, id_ in (("set", set_id), ("session", session_id)):
+        if id_.version == 7 and await decisions.records.journal.read(
+            user_id, id_, slot(id_, what, "delete")
+        ):
+            raise Deleted(f"Set {set_id} was deleted; a new one needs a new id.")
+    raise NotThere(f"There is no set {set_id} in session {session_id}.")
+
+
+def check_inside(confirmation: SetConfirmation, session: SessionRow, decisions: Decisions) -> None:
+    """Refuse a set outside of its session.
+
+    Raises:
+        BadEvent: before its start, or after its end where that is known.
+        ClockSkew: it ends after tomorrow.
+    """
+    if confirmation.started_at < session.started_at - TOLERANCE:
+        raise BadEvent(
+            f"the set starts at {confirmation.started_at}, before its session: "
+            f"{session.started_at}",
+            field="started_at",
+            value=confirmation.started_at.isoformat(),
+        )
+    end = session.ended_at if session.complete else None
+    if end and confirmation.ended_at > end + TOLERANCE:
+        raise BadEvent(
+            f"the set ends at {confirmation.ended_at}, after its session: {end}",
+            field="ended_at",
+            value=confirmation.ended_at.isoformat(),
+        )
+    if confirmation.ended_at > decisions.clock() + timedelta(days=1):
+        raise ClockSkew(
+            f"the set ends at {confirmation.ended_at}, more than a day from now",
+            field="ended_at",
+            value=confirmation.ended_at.isoformat(),
+        )
+
+
+async def _refuse_stale(
+    decisions: Decisions,
+    user_id: UUID,
+    session_id: UUID,
+    set_id: UUID,
+    confirmation: SetConfirmation,
+    if_match: int,
+) -> None:
+    """A correction must follow the newest revision, or be the repeat of one that did."""
+    row = await existing_set(decisions, user_id, session_id, set_id)
+    if row.revision == if_match:
+        return
+    done = await decisions.records.journal.read(user_id, set_id, slot(set_id, *_question(if_match)))
+    if done is None or done.body != _body(session_id, confirmation):
+        raise _stale(set_id, if_match, row.revision)
+
+
+def _question(if_match: int | None) -> tuple[object, ...]:
+    return ("set", if_match or 0)
+
+
+def _body(session_id: UUID, confirmation: SetConfirmation) -> dict[str, object]:
+    return {"session": str(session_id), **confirmation.model_dump(mode="json")}
+
+
+def _taken(set_id: UUID, event: Event, if_match: int | None) -> Exception:
+    if if_match is not None:
+        return _stale(set_id, if_match, event.received_us)
+    row = set_row(event)
+    return EventConflict(
+        f"set {set_id} is confirmed already, as {row.exercise!r} from {row.started_at} in session "
+        f'{row.session_id}; to correct it send If-Match: "{row.revision}".'
+    )
+
+
+def _stale(set_id: UUID, if_match: int, revision: int) -> StaleRevision:
+    return StaleRevision(
+        f'set {set_id} is at revision "{revision}", not "{if_match}"; read it, then decide.'
+    )

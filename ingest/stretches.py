@@ -1,0 +1,224 @@
+"""Labelled stretches: sets together with the idle time around them, for learning where sets are.
+
+They are made by the sweeper and before a training run, once per session however many of its sets
+were confirmed: a stretch holds many sets, and making it again after each confirmation would read
+the whole session n times. What is stored is compared with what should be there, so doing it again
+writes nothing, and whatever a crash left half done is completed.
+"""
+
+from collections.abc import Collection, Sequence
+from datetime import datetime, timedelta
+from itertools import pairwise
+from uuid import UUID
+
+from ingest.recordings import load_recording, wrist_of
+from models.signal.pieces import Recording, pack_pieces
+from models.signal.truth import cut
+from schemas.errors import BadSamples, UndecidedChunks
+from schemas.times import at_us, us_of
+from store.records import Records
+from store.sessions import SessionRow
+from store.sets import MODEL_IDS, SetRow
+from store.stretches import Span, Stretch, StretchHead
+
+ACC6, ACC3 = MODEL_IDS
+TOPIC = "stretches"
+S_NS = 1_000_000_000
+MARGIN_NS = 60 * S_NS
+"""Idle time that is taken before the first and after the last set."""
+
+LONGEST_GAP_NS = 300 * S_NS
+"""In a longer pause there may be a set that nobody named: only its margins are taken."""
+
+LONGEST_NS = 300 * S_NS
+"""Of one row: half an hour in one blob would be too much for a page of rows."""
+
+Window = tuple[int, int]
+
+
+async def project_stretches(
+    records: Records, user_id: UUID, now_us: int, *, only: Collection[UUID] | None = None
+) -> int:
+    """Bring the stretches of a user's sessions up to date; tells how many sessions changed.
+
+    Args:
+        records: where all of it is kept.
+        user_id: whose.
+        now_us: announced in `changes` where something is written.
+        only: these sessions, all by default.
+    """
+    by_session: dict[UUID, list[SetRow]] = {}
+    for row in await records.sets.of_user(user_id):
+        by_session.setdefault(row.session_id, []).append(row)
+    known = by_session.keys() | await records.stretches.sessions_of(user_id)
+    changed = 0
+    for session_id in sorted(known if only is None else known & set(only)):
+        sets = by_session.get(session_id, [])
+        changed += await project_session(records, user_id, session_id, sets, now_us)
+    return changed
+
+
+async def project_session(
+    records: Records, user_id: UUID, session_id: UUID, sets: Sequence[SetRow], now_us: int
+) -> bool:
+    """Bring one session's stretches up to date; tells whether anything was written."""
+    stored = await records.stretches.of_session(user_id, session_id)
+    session = await records.sessions.read(user_id, session_id)
+    wanted: list[tuple[Window, tuple[Span, ...]]] = []
+    if session is not None and session.complete:
+        wanted = stretches_of([span_of(row) for row in sets], *extent(session))
+    lists = await records.sessions.lists(user_id, session_id)
+    revision = max([row.revision for row in sets] + [one.revision for one in lists.values()] + [0])
+    if session is None or not wanted:
+        return await _take_out(records, user_id, session_id, stored, now_us)
+    offset = offset_of(session)
+    heads = [head_of(session_id, part, offset) for part in wanted]
+    if _alike(stored, heads) and all(one.revision >= revision for one in stored):
+        return False
+    recording = await _recording(records, user_id, session_id, wanted)
+    if recording is None:
+        return False
+    rows = [row for h, (w, _) in zip(heads, wanted, strict=True) if (row := _row(h, w, recording))]
+    if _alike(stored, [row.head for row in rows]) and all(h.revision >= revision for h in stored):
+        return False
+    # Later than what stands there: it must give way although no set of it may be newer.
+    revision = max([revision, *(one.revision + 1 for one in stored)])
+    await records.journal.announce(user_id, TOPIC, now_us)
+    await records.stretches.replace(user_id, session_id, rows, revision)
+    return True
+
+
+def stretches_of(
+    spans: Sequence[Span], first_ns: int, last_ns: int
+) -> list[tuple[Window, tuple[Span, ...]]]:
+    """Which stretches of a session teach, and the sets in each.
+
+    Args:
+        spans: its confirmed sets.
+        first_ns: where the session begins.
+        last_ns: where it ends.
+
+    >>> s = S_NS
+    >>> stretches_of([(100 * s, 130 * s, "row"), (200 * s, 240 * s, "row")], 0, 900 * s)
+    [((40000000000, 300000000000), ((100000000000, 130000000000, 'row'), \
+(200000000000, 240000000000, 'row')))]
+    """
+    windows: list[Window] = []
+    for block in blocks_of(sorted(spans)):
+        start_ns = max(first_ns, block[0][0] - MARGIN_NS)
+        end_ns = min(last_ns, max(end for _, end, _ in block) + MARGIN_NS)
+        windows += pieces_of(start_ns, end_ns, block)
+    found = [(w, tuple(s for s in sorted(spans) if s[0] < w[1] and s[1] > w[0])) for w in windows]
+    return [(window, inside) for window, inside in found if window[1] > window[0]]
+
+
+def blocks_of(spans: Sequence[Span]) -> list[list[Span]]:
+    """Sets in order, parted where the pause is too long to be known as idle."""
+    blocks: list[list[Span]] = []
+    reached_ns = 0
+    for span in spans:
+        if blocks and span[0] - reached_ns <= LONGEST_GAP_NS:
+            blocks[-1].append(span)
+        else:
+            blocks.append([span])
+        reached_ns = max(reached_ns, span[1])
+    return blocks
+
+
+def pieces_of(start_ns: int, end_ns: int, block: Sequence[Span]) -> list[Window]:
+    """A block in rows of at most 300 s, cut in the middle of a pause where there is one.
+
+    >>> s = S_NS
+    >>> sets = [(60 * s, 100 * s, "a"), (200 * s, 240 * s, "a"), (340 * s, 380 * s, "a")]
+    >>> [(a // s, b // s) for a, b in pieces_of(0, 440 * s, sets)]
+    [(0, 290), (290, 440)]
+    """
+    middles = [(a[1] + b[0]) // 2 for a, b in pairwise(block) if b[0] > a[1]]
+    found: list[Window] = []
+    while end_ns - start_ns > LONGEST_NS:
+        reach_ns = start_ns + LONGEST_NS
+        cut_ns = max((m for m in middles if start_ns < m <= reach_ns), default=reach_ns)
+        found.append((start_ns, cut_ns))
+        start_ns = cut_ns
+    return [*found, (start_ns, end_ns)]
+
+
+def span_of(row: SetRow) -> Span:
+    """A confirmed set on the clock of its samples."""
+    return us_of(row.started_at) * 1000, us_of(row.ended_at) * 1000, row.exercise
+
+
+def extent(session: SessionRow) -> Window:
+    """First and last nanosecond of a complete session."""
+    end = session.ended_at or session.started_at
+    return us_of(session.started_at) * 1000, us_of(end) * 1000
+
+
+def offset_of(session: SessionRow) -> timedelta:
+    """How far the server's clock is ahead of the wrist's."""
+    acc = wrist_of(session.streams).acc
+    return timedelta(milliseconds=session.clock_offset_ms.get(acc or "", 0))
+
+
+def head_of(
+    session_id: UUID, part: tuple[Window, tuple[Span, ...]], offset: timedelta
+) -> StretchHead:
+    """A stretch that is to be written, its layout and revision not known yet."""
+    (start_ns, end_ns), spans = part
+    return StretchHead(
+        "", session_id, _time(start_ns) + offset, _time(end_ns) + offset, spans, revision=0
+    )
+
+
+async def _take_out(
+    records: Records,
+    user_id: UUID,
+    session_id: UUID,
+    stored: Sequence[StretchHead],
+    now_us: int,
+) -> bool:
+    """Nothing of the session teaches any more."""
+    if not stored:
+        return False
+    await records.journal.announce(user_id, TOPIC, now_us)
+    newest = max(one.revision for one in stored)
+    await records.stretches.delete_session(user_id, session_id, newest)
+    return True
+
+
+async def _recording(
+    records: Records,
+    user_id: UUID,
+    session_id: UUID,
+    wanted: Sequence[tuple[Window, tuple[Span, ...]]],
+) -> Recording | None:
+    """The samples around the stretches; None where they cannot be read as what they claim."""
+    start_ns = min(start for (start, _), _ in wanted)
+    end_ns = max(end for (_, end), _ in wanted)
+    try:
+        return await load_recording(records, user_id, session_id, start_ns, end_ns)
+    except (UndecidedChunks, BadSamples):
+        return None  # a longer list decides, or the dead letters have it
+
+
+def _row(head: StretchHead, window: Window, recording: Recording) -> Stretch | None:
+    """A stretch with its samples; None where there are none."""
+    try:
+        samples = cut(recording, *window)
+    except BadSamples:
+        return None
+    if not samples.acc:
+        return None
+    layout = ACC6 if samples.gyro else ACC3
+    packed = pack_pieces(samples.acc, samples.gyro, samples.side)
+    return Stretch(head._replace(model_id=layout), packed)
+
+
+def _alike(stored: Sequence[StretchHead], wanted: Sequence[StretchHead]) -> bool:
+    """Whether the same stretches stand there, whatever their layout and revision."""
+    return sorted(one[2:5] for one in stored) == sorted(one[2:5] for one in wanted)
+
+
+def _time(ns: int) -> datetime:
+    """A time as CQL keeps it: whole milliseconds."""
+    return at_us(ns // 1_000_000 * 1000)

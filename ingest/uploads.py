@@ -1,0 +1,136 @@
+"""The hot path: one chunk, one write. No lock and no read, whatever else is going on."""
+
+import asyncio
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Coroutine, Hashable, Mapping
+from typing import Generic, TypeVar
+from uuid import UUID
+
+from ingest.checks import bad
+from ingest.chunks import Chunk
+from ingest.decisions import Decisions
+from ingest.openings import existing
+from ingest.rows import row_of
+from schemas.errors import NotThere
+from schemas.layout import part_of
+from schemas.wire import SEQ_MAX, Receipt
+
+SESSION_TTL_S = 5.0
+PART_TTL_S = 60.0
+"""A part that is still being filled is announced again every minute: less than the sweeper looks
+back, so that it finds every set whose samples came after it."""
+REMEMBERED = 20_000
+
+Streams = Mapping[str, Mapping[str, str | None]]
+K = TypeVar("K", bound=Hashable)
+V = TypeVar("V")
+
+
+class Remembered(Generic[K, V]):
+    """What a worker believes for a while: bounded in number and in time.
+
+    Of many who ask at once for what is not known one finds out, the others wait for it.
+    """
+
+    def __init__(self, ttl_s: float, most: int = REMEMBERED) -> None:
+        self._ttl_s, self._most = ttl_s, most
+        self._kept: OrderedDict[K, tuple[float, V]] = OrderedDict()
+        self._asked: dict[K, asyncio.Task[V]] = {}
+
+    async def ask(self, key: K, find: Callable[[], Coroutine[None, None, V]]) -> V:
+        """Find out now, or with those who are finding out; an error is everybody's."""
+        asked = self._asked.get(key)
+        if asked is None:
+            asked = self._asked[key] = asyncio.create_task(find())
+            asked.add_done_callback(lambda done: self._settle(key, done))
+        return await asyncio.shield(asked)
+
+    def _settle(self, key: K, done: "asyncio.Task[V]") -> None:
+        self._asked.pop(key, None)
+        if not done.cancelled() and done.exception() is None:
+            self.put(key, done.result())
+
+    def get(self, key: K) -> V | None:
+        """The value, None when it is unknown or too old."""
+        found = self._kept.get(key)
+        return found[1] if found and found[0] > time.monotonic() else None
+
+    def put(self, key: K, value: V) -> None:
+        """Believe a value from now on."""
+        self._kept[key] = (time.monotonic() + self._ttl_s, value)
+        self._kept.move_to_end(key)
+        if len(self._kept) > self._most:
+            self._kept.popitem(last=False)
+
+    def forget(self, key: K) -> None:
+        """Ask again next time."""
+        self._kept.pop(key, None)
+
+
+class Uploads:
+    """Chunks into the store, behind what this worker remembers of sessions and parts."""
+
+    def __init__(self, decisions: Decisions) -> None:
+        self._decisions = decisions
+        self._streams: Remembered[tuple[UUID, UUID], Streams] = Remembered(SESSION_TTL_S)
+        self._parts: Remembered[tuple[UUID, UUID, str, int], bool] = Remembered(PART_TTL_S)
+
+    async def put(
+        self, user_id: UUID, session_id: UUID, stream: str, seq: int, chunk: Chunk
+    ) -> Receipt:
+        """Keep a chunk; when this returns it would survive a power cut.
+
+        Raises:
+            NotThere, Deleted: no such session or stream.
+            BadChunk: a number out of range, or a unit that is not the stream's.
+        """
+        if not 0 <= seq <= SEQ_MAX:
+            raise bad("seq", seq, f"must lie between 0 and {SEQ_MAX}")
+        streams = self._streams.get((user_id, session_id))
+        if streams is None or stream not in streams:
+            streams = await self._declared(user_id, session_id, stream)
+        unit, declared = chunk.piece.unit, streams[stream]
+        if unit != declared["unit"]:
+            raise bad("unit", unit, f"stream {stream!r} is declared in {declared['unit']!r}")
+        part = part_of(seq)
+        if self._parts.get((user_id, session_id, stream, part)) is None:
+            await self._parts.ask(
+                (user_id, session_id, stream, part),
+                lambda: self._register(user_id, session_id, stream, part),
+            )
+        row = row_of(chunk, seq, self._decisions.now_us())
+        await self._decisions.records.samples.put(user_id, session_id, stream, row)
+        return Receipt(
+            session=str(session_id),
+            stream=stream,
+            seq=seq,
+            samples=row.n,
+            sha256=chunk.sha256.hex(),
+            quantum=chunk.quantum,
+        )
+
+    def forget(self, user_id: UUID, session_id: UUID) -> None:
+        """A session changed by way of this worker: read it again."""
+        self._streams.forget((user_id, session_id))
+
+    async def _declared(self, user_id: UUID, session_id: UUID, stream: str) -> Streams:
+        """The session's streams, this one among them."""
+        for _ in range(2):  # what others had asked before may be older than this stream
+            streams = await self._streams.ask(
+                (user_id, session_id), lambda: self._read(user_id, session_id)
+            )
+            if stream in streams:
+                return streams
+        raise NotThere(
+            f"Session {session_id} has no stream {stream!r}; open the session again with it."
+        )
+
+    async def _read(self, user_id: UUID, session_id: UUID) -> Streams:
+        return (await existing(self._decisions, user_id, session_id)).streams
+
+    async def _register(self, user_id: UUID, session_id: UUID, stream: str, part: int) -> bool:
+        records = self._decisions.records
+        await records.journal.announce(user_id, "samples", self._decisions.now_us())
+        await records.samples.register_part(user_id, session_id, stream, part)
+        return True

@@ -1,0 +1,344 @@
+"""A phone's histories, and a model of what must come of them that fits on a page.
+
+An operation is (kind, a, b, cut): with `cut` the first attempt is stopped after so many calls to
+the store and the client, which has no answer, sends the very same thing again.
+"""
+
+import hashlib
+import itertools
+from dataclasses import dataclass, field, fields
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import numpy as np
+import pytest
+
+from ingest.chunks import Chunk, canonical_body, decode_chunk
+from ingest.recorder import Recorder
+from ingest.sweeper import sweep_user
+from models.signal.pieces import Piece, unpack_pieces
+from schemas.config import Limits
+from schemas.errors import (
+    DatabaseAway,
+    Deleted,
+    EventConflict,
+    MissingChunks,
+    MuvrError,
+    NotThere,
+    StaleRevision,
+)
+from schemas.events import Completion, SessionOpening, SetConfirmation
+from schemas.ids import uuid7
+from store.records import Records
+
+START = datetime(2026, 11, 21, 10, tzinfo=UTC)
+N, RATE_HZ, NUMBERS = 50, 50.0, 4  # four chunks of a second each
+LIMITS = Limits()
+STREAM = {"kind": "acc", "unit": "g", "device": "watch", "placement": "wrist", "side": "left"}
+_counter = itertools.count()
+
+
+def new_id() -> UUID:
+    return uuid7(int(START.timestamp() * 1000), next(_counter).to_bytes(10, "big"))
+
+
+def body(seq: int, variant: int) -> bytes:
+    """A chunk of the world: each (number, variant) has its own samples."""
+    counts = np.full((N, 3), 10 * seq + variant, dtype=np.int16)
+    counts[:, 2] += 4000
+    t0_ns = int(START.timestamp()) * 10**9 + seq * 10**9
+    return canonical_body(Piece(t0_ns, RATE_HZ, "g", 1 / 4096, counts))
+
+
+BODIES = {(seq, v): body(seq, v) for seq in range(NUMBERS) for v in range(2)}
+CHUNKS: dict[tuple[int, int], Chunk] = {
+    key: decode_chunk(one, "application/cbor", LIMITS) for key, one in BODIES.items()
+}
+SHA = {key: hashlib.sha256(one).hexdigest() for key, one in BODIES.items()}
+EXERCISES = ("biceps curl", "bench press")
+
+
+class Cut:
+    """Repositories that go away after a number of calls."""
+
+    def __init__(self, records: Records) -> None:
+        self._records = records
+        self.left: int | None = None
+
+    def records(self) -> Records:
+        return Records(
+            **{
+                f.name: _CutRepository(getattr(self._records, f.name), self)  # type: ignore[arg-type]
+                for f in fields(Records)
+            }
+        )
+
+    def take(self) -> None:
+        if self.left is None:
+            return
+        if self.left <= 0:
+            raise DatabaseAway("cut")
+        self.left -= 1
+
+
+class _CutRepository:
+    def __init__(self, inner: object, cut: Cut) -> None:
+        self._inner, self._cut = inner, cut
+
+    def __getattr__(self, name: str) -> Any:
+        method = getattr(self._inner, name)
+        if not callable(method):
+            return method
+
+        async def call(*args: Any, **kwargs: Any) -> Any:
+            self._cut.take()
+            return await method(*args, **kwargs)
+
+        return call
+
+
+@dataclass
+class Model:
+    """What must be true, without any store."""
+
+    held: set[tuple[int, int]] = field(default_factory=set)
+    listed: tuple[tuple[int, int], ...] | None = None
+    dead: set[tuple[int, int]] = field(default_factory=set)
+    sets: dict[int, int | None] = field(default_factory=dict)  # content, None when deleted
+    answers: dict[int, dict[int, int]] = field(default_factory=dict)  # revision -> next content
+    revisions: dict[int, int] = field(default_factory=dict)
+    labelled: dict[int, tuple[int, tuple[tuple[int, int], ...]]] = field(default_factory=dict)
+    deleted: bool = False
+
+    def counted(self) -> set[tuple[int, int]]:
+        """The bodies that count."""
+        return self.held if self.listed is None else set(self.listed)
+
+    def settle(self) -> None:
+        """What follows from a list."""
+        if self.listed is not None:
+            self.dead |= self.held - set(self.listed)
+
+    def project(self, a: int) -> None:
+        """A set's samples: its two numbers, if they are in and nothing is undecided."""
+        counted = self.counted()
+        if self.listed is None and len({seq for seq, _ in counted}) < len(counted):
+            return
+        mine = tuple(sorted(key for key in counted if key[0] in numbers_of(a)))
+        if self.sets.get(a) is not None and mine and (self.listed is not None or len(mine) == 2):
+            self.labelled[a] = (self.sets[a], mine)  # type: ignore[assignment]
+
+
+def numbers_of(a: int) -> tuple[int, int]:
+    """The chunk numbers that set a lies in."""
+    return (2 * a, 2 * a + 1)
+
+
+def confirmation(a: int, content: int) -> SetConfirmation:
+    return SetConfirmation(
+        exercise=EXERCISES[content],
+        started_at=START + timedelta(seconds=2 * a + 0.2),
+        ended_at=START + timedelta(seconds=2 * a + 1.8),
+        reps=5 + content,
+    )
+
+
+def hashes(length: int, variant: int) -> tuple[tuple[int, int], ...]:
+    """A list of the world: the variant says which body number 0 has; the others have the first."""
+    return tuple((seq, variant if seq == 0 else 0) for seq in range(length))
+
+
+class World:
+    """One session of one user, driven through a history beside its model."""
+
+    def __init__(self, records: Records) -> None:
+        self.real = records
+        self.cut = Cut(records)
+        self.ticks = itertools.count()
+        self.recorder = Recorder(self.cut.records(), LIMITS, self.clock)
+        self.user, self.session = UUID(int=next(_counter) << 64 | 7), new_id()
+        self.set_ids = {a: new_id() for a in range(2)}
+        self.etags: dict[tuple[int, int], int] = {}
+        self.model = Model()
+
+    def clock(self) -> datetime:
+        return START + timedelta(minutes=1, milliseconds=next(self.ticks))
+
+    async def open(self) -> None:
+        opening = SessionOpening(started_at=START, timezone="UTC", streams={"acc": STREAM})
+        await self.recorder.open_session(self.user, self.session, opening)
+
+    async def run(self, history: list[tuple[str, int, int, int]]) -> None:
+        await self.open()
+        for kind, a, b, cut in history:
+            if cut:
+                await self._attempt_cut(kind, a, b, cut)
+            await getattr(self, f"_{kind}")(a, b)
+        await self._sweep(0, 0)
+        await self.check()
+
+    async def _attempt_cut(self, kind: str, a: int, b: int, cut: int) -> None:
+        """The first attempt, whose answer is lost or never came."""
+        self.cut.left = cut - 1
+        try:
+            await self._send(kind, a, b)
+        except MuvrError:
+            pass  # the client hears nothing: it will send the same again
+        finally:
+            self.cut.left = None
+
+    async def _send(self, kind: str, a: int, b: int) -> Any:
+        user, session, recorder = self.user, self.session, self.recorder
+        match kind:
+            case "put":
+                return await recorder.put_chunk(user, session, "acc", a, CHUNKS[a, b % 2])
+            case "complete":
+                listed: list[str | None] = [SHA[key] for key in hashes(a, b % 2)]
+                streams = Completion(streams={"acc": listed})
+                return await recorder.complete(user, session, streams)
+            case "confirm":
+                said = confirmation(a % 2, b % 2)
+                return await recorder.confirm_set(user, session, self.set_ids[a % 2], said)
+            case "correct":
+                said, etag = confirmation(a % 2, b % 2), self.etags.get((b // 2, a % 2), 1)
+                return await recorder.confirm_set(user, session, self.set_ids[a % 2], said, etag)
+            case "drop":
+                return await recorder.delete_set(user, session, self.set_ids[a % 2])
+            case "erase":
+                return await recorder.delete_session(user, session)
+        raise AssertionError(kind)
+
+    async def _put(self, a: int, b: int) -> None:
+        if self.model.deleted:
+            await _raises(Deleted, self._send("put", a, b))
+            return
+        receipt = await self._send("put", a, b)
+        assert (receipt.seq, receipt.sha256) == (a, SHA[a, b % 2])
+        self.model.held.add((a, b % 2))
+
+    async def _complete(self, a: int, b: int) -> None:
+        model, new = self.model, hashes(a, b % 2)
+        if model.deleted:
+            await _raises(Deleted, self._send("complete", a, b))
+            return
+        missing = [key[0] for key in new if key not in model.held]
+        if missing:
+            problem = await _raises(MissingChunks, self._send("complete", a, b))
+            assert problem.missing == {"acc": missing}
+            return
+        old = model.listed or ()
+        if old[: len(new)] != new and new[: len(old)] != old:
+            await _raises(EventConflict, self._send("complete", a, b))
+            return
+        row = await self._send("complete", a, b)
+        assert row.complete
+        model.listed = max(old, new, key=len) if model.listed is not None else new
+        assert row.ended_at == (
+            START + timedelta(seconds=len(model.listed)) if model.listed else None
+        )
+        model.settle()
+        for one in model.sets:
+            model.project(one)
+
+    async def _confirm(self, a: int, b: int) -> None:
+        a, content, model = a % 2, b % 2, self.model
+        if model.deleted or (a in model.sets and model.sets[a] is None):
+            await _raises(Deleted, self._send("confirm", a, b))
+        elif model.answers.get(a, {}).get(0, content) != content:
+            await _raises(EventConflict, self._send("confirm", a, b))
+        else:
+            row = await self._send("confirm", a, b)
+            if a not in model.sets:
+                self._accepted(a, content, 0, row.revision)
+            assert row.revision == model.revisions[a]
+            assert row.exercise == EXERCISES[model.sets[a] or 0]
+            self.etags[b // 2, a] = row.revision
+
+    async def _correct(self, a: int, b: int) -> None:
+        a, content, model = a % 2, b % 2, self.model
+        etag = self.etags.get((b // 2, a), 1)
+        if model.deleted or (a in model.sets and model.sets[a] is None):
+            await _raises(Deleted, self._send("correct", a, b))
+        elif a not in model.sets:
+            await _raises(NotThere, self._send("correct", a, b))
+        elif etag != model.revisions[a] and model.answers[a].get(etag) != content:
+            await _raises(StaleRevision, self._send("correct", a, b))
+        else:
+            row = await self._send("correct", a, b)
+            if etag == model.revisions[a]:
+                self._accepted(a, content, etag, row.revision)
+            assert row.revision == model.revisions[a]
+            self.etags[b // 2, a] = row.revision
+
+    def _accepted(self, a: int, content: int, after: int, revision: int) -> None:
+        model = self.model
+        assert revision > after
+        model.answers.setdefault(a, {})[after] = content
+        model.sets[a], model.revisions[a] = content, revision
+        model.labelled.pop(a, None)
+        model.project(a)
+
+    async def _drop(self, a: int, b: int) -> None:
+        a, model = a % 2, self.model
+        if a not in model.sets and not model.deleted:
+            await _raises(NotThere, self._send("drop", a, b))
+            return
+        await self._send("drop", a, b)
+        if a in model.sets or model.deleted:
+            model.sets[a] = None
+            model.labelled.pop(a, None)
+
+    async def _erase(self, a: int, b: int) -> None:
+        await self._send("erase", a, b)
+        self.model.deleted = True
+        self.model.labelled.clear()
+
+    async def _sweep(self, a: int, b: int) -> None:  # noqa: ARG002 every operation's shape
+        await sweep_user(self.real, self.user, START, self.clock())
+        if not self.model.deleted:
+            self.model.settle()
+            for one in self.model.sets:
+                self.model.project(one)
+
+    async def check(self) -> None:
+        """The store against the model, byte for byte."""
+        model, records = self.model, self.real
+        labelled = await records.sets.labelled(self.user, "wrist-acc3")
+        assert {row.set_id for row in labelled} == {self.set_ids[a] for a in model.labelled}
+        by_set = {row.set_id: row for row in labelled}
+        for a, (content, keys) in model.labelled.items():
+            row = by_set[self.set_ids[a]]
+            assert row.exercise == EXERCISES[content]
+            pieces = unpack_pieces(row.samples).acc
+            got = np.concatenate([piece.counts[:, 0] for piece in pieces])
+            assert sorted(set(got.tolist())) == sorted(10 * seq + v for seq, v in keys)
+        letters = await records.dead_letters.of_user(self.user, self.clock())
+        assert {letter.payload for letter in letters} == {BODIES[key] for key in model.dead}
+        if model.deleted:
+            assert await records.samples.parts(self.user, self.session) == {} or not any(
+                [
+                    await records.samples.heads(self.user, self.session, s, p)
+                    for s, p in (await records.samples.parts(self.user, self.session)).items()
+                ]
+            )
+            await _raises(Deleted, self.recorder.held(self.user, self.session))
+            return
+        heads = await records.samples.heads(self.user, self.session, "acc", [0])
+        assert {(h.seq, h.sha256.hex()) for h in heads} == {(k[0], SHA[k]) for k in model.held}
+        held = (await self.recorder.held(self.user, self.session))["acc"]
+        twice = {seq for seq in range(NUMBERS) if {(seq, 0), (seq, 1)} <= model.held}
+        assert set(held.several) == twice
+        stored = await records.sets.of_session(self.user, self.session)
+        assert {row.set_id: row.exercise for row in stored} == {
+            self.set_ids[a]: EXERCISES[content]
+            for a, content in model.sets.items()
+            if content is not None
+        }
+
+
+async def _raises(kind: type[MuvrError], call: Any) -> Any:
+    with pytest.raises(kind) as caught:
+        await call
+    assert caught.type is kind
+    return caught.value

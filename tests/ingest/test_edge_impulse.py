@@ -1,0 +1,86 @@
+"""Acquisitions of Edge Impulse: what becomes a chunk, and what is refused."""
+
+import json
+from typing import Any
+
+import cbor2
+import numpy as np
+import pytest
+
+from ingest.chunks import canonical_body, decode_chunk
+from ingest.edge_impulse import read_acquisition
+from schemas.config import Limits
+from schemas.errors import BadChunk, UnsupportedMedia
+
+LIMITS = Limits()
+ACC = [{"name": f"acc{axis}", "units": "m/s2"} for axis in "XYZ"]
+GYR = [{"name": f"gyr{axis}", "units": "dps"} for axis in "XYZ"]
+VALUES = [[0.0, 1.0, 9.81, 10.0, 20.0, -30.0], [0.5, 1.5, 9.0, 11.0, 21.0, -31.0]]
+IAT = 1_795_255_200
+
+
+def acquisition(**changes: Any) -> dict[str, Any]:
+    payload = {"interval_ms": 10, "sensors": [*ACC, *GYR], "values": VALUES, **changes}
+    return {"protected": {"alg": "none", "iat": IAT}, "signature": "0", "payload": payload}
+
+
+def read(document: Any, t0_ns: int | None = 5) -> Any:
+    return read_acquisition(json.dumps(document).encode(), "application/json", t0_ns, LIMITS)
+
+
+def test_each_sensor_becomes_a_chunk_like_any_other() -> None:
+    found = read(acquisition())
+    assert set(found) == {"acc", "gyro"}
+    for kind, columns, unit in (("acc", slice(0, 3), "m/s2"), ("gyro", slice(3, 6), "deg/s")):
+        piece = found[kind].piece
+        assert (piece.unit, piece.rate_hz, piece.t0_ns) == (unit, 100.0, 5)
+        sent = np.array(VALUES)[:, columns]
+        assert np.abs(piece.counts * piece.scale - sent).max() <= piece.scale / 2
+        again = decode_chunk(canonical_body(piece), "application/cbor", LIMITS)
+        assert again.sha256 == found[kind].sha256
+
+
+def test_cbor_says_the_same_and_the_time_of_signing_is_the_end() -> None:
+    body = cbor2.dumps(acquisition())
+    found = read_acquisition(body, "application/cbor", None, LIMITS)
+    assert found["acc"].piece.t0_ns == IAT * 10**9 - 20_000_000
+    assert found["acc"].sha256 == read(acquisition(), IAT * 10**9 - 20_000_000)["acc"].sha256
+
+
+@pytest.mark.parametrize(
+    ("field", "document"),
+    [
+        ("body", [1]),
+        ("payload", {"payload": 1}),
+        ("payload.interval_ms", acquisition(interval_ms=0)),
+        ("payload.interval_ms", acquisition(interval_ms=True)),
+        ("payload.sensors", acquisition(sensors=[])),
+        ("payload.sensors", acquisition(sensors=ACC[:2], values=[[1, 2]])),
+        ("payload.sensors.units", acquisition(sensors=[*ACC[:2], {**ACC[2], "units": "g"}, *GYR])),
+        ("payload.sensors[0]", acquisition(sensors=[1])),
+        ("payload.values", acquisition(values=[])),
+        ("payload.values", acquisition(values=[[0, 0, 1e5, 0, 0, 0]])),
+        ("payload.values[0]", acquisition(values=[[1, 2, 3]])),
+        ("payload.values[1]", acquisition(values=[VALUES[0], ["1"] * 6])),
+        ("payload.values[0]", acquisition(values=[[None] * 6])),
+    ],
+)
+def test_what_cannot_be_is_refused_by_name(field: str, document: Any) -> None:
+    with pytest.raises(BadChunk) as caught:
+        read(document)
+    assert caught.value.field == field
+
+
+def test_without_any_time_it_is_refused() -> None:
+    document = acquisition()
+    del document["protected"]
+    with pytest.raises(BadChunk, match="t0"):
+        read(document, None)
+
+
+def test_bytes_that_are_no_document_are_refused() -> None:
+    for body, media in ((b"{", "application/json"), (b"\xff", "application/cbor")):
+        with pytest.raises(BadChunk):
+            read_acquisition(body, media, 0, LIMITS)
+    with pytest.raises(UnsupportedMedia):
+        read_acquisition(b"", "text/plain", 0, LIMITS)

@@ -1,0 +1,87 @@
+"""Importers give back what their sources hold."""
+
+import csv
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from ingest.importers import spar as spar_module
+from ingest.importers.gym import read_gym
+from ingest.importers.imported import ImportedRecording
+from schemas.errors import BadInput
+
+
+def test_spar_is_whole(spar: list[ImportedRecording]):
+    assert len(spar) == 140
+    assert sum(len(r.recording.acc[0].counts) for r in spar) == 244_102
+    assert sorted(Counter(r.person for r in spar).values()) == [14] * 10
+    assert Counter((r.sets[0].exercise, r.recording.side) for r in spar) == {
+        (name, side): 10 for name in spar_module.EXERCISES.values() for side in ("left", "right")
+    }
+
+
+def test_spar_is_in_g_and_fits_its_counts(spar: list[ImportedRecording]):
+    pieces = [recording.recording.acc[0] for recording in spar]
+    assert max(int(np.abs(piece.counts).max()) for piece in pieces) < 32_000
+    norms = np.concatenate([np.linalg.norm(p.counts * p.scale, axis=1) for p in pieces])
+    assert np.median(norms) == pytest.approx(1, abs=0.1)  # mostly slow movement in gravity
+
+
+def test_recordings_of_a_person_do_not_overlap(spar: list[ImportedRecording]):
+    for person in {r.person for r in spar}:
+        spans = sorted((r.sets[0].start_ns, r.sets[0].end_ns) for r in spar if r.person == person)
+        assert all(end < start for (_, end), (start, _) in zip(spans, spans[1:], strict=False))
+
+
+def gym_folder(folder: Path) -> Path:
+    """Three seconds at 100 Hz whose middle second is a set; x counts the milliseconds."""
+    head = ["segment", "kind", "day", "started", "code", "name", "weight_kg", "set_no"]
+    head += ["reps", "n", "t0_s"]
+    common = {"day": "2024-01-02", "started": "2024-01-02T03-04-05", "code": "PREC", "set_no": 1}
+    with (folder / "segments.csv").open("w", newline="") as file:
+        writer = csv.DictWriter(file, head)
+        writer.writeheader()
+        writer.writerow({**common, "segment": 7, "kind": "active", "name": "BicepCurl",
+                         "weight_kg": 12.5, "reps": 4, "n": 100, "t0_s": 1.0})  # fmt: skip
+        writer.writerow({**common, "segment": 8, "kind": "idle", "name": "Idle", "weight_kg": "",
+                         "reps": "", "n": 200, "t0_s": 0.0})  # fmt: skip
+    t_ms = np.concatenate(
+        [np.arange(1000, 2000, 10), np.arange(0, 1000, 10), np.arange(2000, 3000, 10)]
+    )
+    columns = {"segment": np.array([7] * 100 + [8] * 200, np.int16), "t_ms": t_ms}
+    columns |= {f"a{axis}_mg": t_ms.astype(np.int16) for axis in "xyz"}
+    columns |= {f"g{axis}_mrads": (-t_ms).astype(np.int16) for axis in "xyz"}
+    pq.write_table(pa.table(columns), folder / "samples.parquet")
+    return folder
+
+
+def test_gym_segments_become_one_recording_again(tmp_path: Path):
+    (recording,) = read_gym(gym_folder(tmp_path))
+    acc = recording.recording.acc[0]
+    assert acc.counts[:, 0].tolist() == list(range(0, 3000, 10))
+    assert acc.t_ms is not None
+    assert acc.t_ms.tolist() == list(range(0, 3000, 10))
+    (done,) = recording.sets
+    assert (done.start_ns - acc.t0_ns, done.end_ns - acc.t0_ns) == (10**9, 2 * 10**9)
+    assert (done.exercise, done.variant, done.reps, done.weight_kg) == (
+        "bicepcurl",
+        "PREC",
+        4,
+        12.5,
+    )
+    assert done.reps_audited is None
+
+
+def test_audited_counts_stand_beside_the_labels(tmp_path: Path):
+    folder = gym_folder(tmp_path)
+    (folder / "audited_reps.csv").write_text("segment,reps_audited\n7,5\n")
+    assert read_gym(folder)[0].sets[0].reps_audited == 5
+
+
+def test_a_folder_without_the_files_is_named(tmp_path: Path):
+    with pytest.raises(BadInput, match=r"segments\.csv"):
+        read_gym(tmp_path)

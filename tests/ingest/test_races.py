@@ -1,0 +1,239 @@
+"""Two workers, two devices, the same instant: each answer given stays true."""
+
+import asyncio
+import random
+from dataclasses import fields
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ingest.recorder import Recorder
+from ingest.recordings import load_recording
+from ingest.sweeper import sweep_user
+from schemas.errors import Deleted, EventConflict, MuvrError, StaleRevision, UndecidedChunks
+from schemas.events import Completion, SessionOpening
+from store.database import Database
+from store.memory import memory_records
+from store.records import Records, records_in
+from tests.ingest.histories import (
+    CHUNKS,
+    LIMITS,
+    SHA,
+    START,
+    STREAM,
+    confirmation,
+    new_id,
+)
+
+
+class _Jittered:
+    """A repository that lets others go first, now and then."""
+
+    def __init__(self, inner: object, rng: random.Random) -> None:
+        self._inner, self._rng = inner, rng
+
+    def __getattr__(self, name: str) -> Any:
+        method = getattr(self._inner, name)
+        if not callable(method):
+            return method
+
+        async def call(*args: Any, **kwargs: Any) -> Any:
+            for _ in range(self._rng.randrange(4)):
+                await asyncio.sleep(0)
+            found = await method(*args, **kwargs)
+            for _ in range(self._rng.randrange(4)):
+                await asyncio.sleep(0)
+            return found
+
+        return call
+
+
+def jittered(records: Records, seed: int) -> Records:
+    rng = random.Random(seed)
+    return Records(
+        **{f.name: _Jittered(getattr(records, f.name), rng) for f in fields(Records)}  # type: ignore[arg-type]
+    )
+
+
+class Two:
+    """One session, two workers over one store."""
+
+    def __init__(self, records: Records, seed: int) -> None:
+        self.records = records
+        self.user, self.session = uuid4(), new_id()
+        self.now = START + timedelta(minutes=1)
+        self.workers = [Recorder(jittered(records, seed + n), LIMITS, self.clock) for n in range(2)]
+
+    def clock(self) -> datetime:
+        """Both workers read the same millisecond: the hardest case."""
+        return self.now
+
+    async def both(self, *calls: Any) -> list[Any]:
+        """The results of calls at the same time; errors of ours are results."""
+        done = await asyncio.gather(*calls, return_exceptions=True)
+        for one in done:
+            if isinstance(one, BaseException) and not isinstance(one, MuvrError):
+                raise one
+        self.now += timedelta(seconds=1)
+        return done
+
+    async def open(self, streams: dict | None = None) -> None:
+        opening = SessionOpening(
+            started_at=START, timezone="UTC", streams=streams or {"acc": STREAM}
+        )
+        await self.both(*(w.open_session(self.user, self.session, opening) for w in self.workers))
+
+    def put(self, worker: int, seq: int, variant: int) -> Any:
+        chunk = CHUNKS[seq, variant]
+        return self.workers[worker].put_chunk(self.user, self.session, "acc", seq, chunk)
+
+    def complete(self, worker: int, *keys: tuple[int, int]) -> Any:
+        listed = Completion(streams={"acc": [SHA[key] for key in keys]})
+        return self.workers[worker].complete(self.user, self.session, listed)
+
+
+def kinds(results: list[Any]) -> list[type]:
+    return [type(one) for one in results if isinstance(one, MuvrError)]
+
+
+async def _bodies_race(two: Two) -> None:
+    """Both bodies are durable and shown; the list decides; the other one is a dead letter."""
+    await two.open()
+    results = await two.both(two.put(0, 0, 0), two.put(1, 0, 1), two.put(0, 1, 0), two.put(1, 1, 0))
+    assert kinds(results) == []
+    held = (await two.workers[0].held(two.user, two.session))["acc"]
+    assert (held.ranges, set(held.several)) == ([[0, 1]], {0})
+    assert set(held.several[0]) == {SHA[0, 0], SHA[0, 1]}
+    with pytest.raises(UndecidedChunks):
+        await load_recording(two.records, two.user, two.session)
+    await two.complete(1, (0, 1), (1, 0))
+    recording = await load_recording(two.records, two.user, two.session)
+    assert [piece.counts[0, 0] for piece in recording.acc] == [1, 10]
+    letters = await two.records.dead_letters.of_user(two.user, two.clock())
+    assert len(letters) == 1
+    assert "another body" in letters[0].reason
+
+
+async def _lists_race(two: Two) -> None:
+    """Of two lists that contradict each other one is the session, whichever was answered so."""
+    await two.open()
+    await two.both(two.put(0, 0, 0), two.put(1, 0, 1))
+    results = await two.both(two.complete(0, (0, 0)), two.complete(1, (0, 1)))
+    assert kinds(results) == [EventConflict]
+    won = [n for n, one in enumerate(results) if not isinstance(one, MuvrError)][0]
+    recording = await load_recording(two.records, two.user, two.session)
+    assert [piece.counts[0, 0] for piece in recording.acc] == [won]
+
+
+async def _extensions_race(two: Two) -> None:
+    """A list and its extension at once: both are answered, the longer one stands."""
+    await two.open()
+    await two.both(two.put(0, 0, 0), two.put(1, 1, 0), two.put(1, 2, 0))
+    short, long = [(0, 0), (1, 0)], [(0, 0), (1, 0), (2, 0)]
+    results = await two.both(two.complete(0, *short), two.complete(1, *long))
+    assert kinds(results) == []
+    lists = await two.records.sessions.lists(two.user, two.session)
+    assert len(lists["acc"].hashes) == 3
+    session = await two.records.sessions.read(two.user, two.session)
+    assert session is not None
+    assert session.complete
+    assert session.ended_at == START + timedelta(seconds=3)
+
+
+async def _corrections_race(two: Two) -> None:
+    """Of two corrections of one revision one is kept, and nobody is told otherwise."""
+    await two.open()
+    await two.both(two.put(0, 0, 0), two.put(1, 1, 0))
+    set_id = new_id()
+
+    def say(worker: int, content: int, etag: int | None = None) -> Any:
+        said = confirmation(0, content)
+        return two.workers[worker].confirm_set(two.user, two.session, set_id, said, etag)
+
+    results = await two.both(say(0, 0), say(1, 0), say(1, 1))
+    # Whoever filled the slot first: the others repeat it, or are told that it is taken.
+    assert set(kinds(results)) == {EventConflict}
+    first = next(one for one in results if not isinstance(one, MuvrError))
+    results = await two.both(say(0, 0, first.revision), say(1, 1, first.revision))
+    assert kinds(results) == [StaleRevision]
+    kept = next(one for one in results if not isinstance(one, MuvrError))
+    row = await two.records.sets.read(two.user, two.session, set_id)
+    assert row == kept
+    labelled = await two.records.sets.labelled(two.user, "wrist-acc3")
+    assert [(one.exercise, one.revision) for one in labelled] == [(kept.exercise, kept.revision)]
+
+
+async def _declarations_race(two: Two) -> None:
+    """A stream is one thing: of two devices that declare it differently one is told so."""
+    openings = [
+        SessionOpening(started_at=START, streams={"acc": {**STREAM, "unit": unit}})
+        for unit in ("g", "m/s2")
+    ]
+    results = await two.both(
+        *(
+            worker.open_session(two.user, two.session, opening)
+            for worker, opening in zip(two.workers, openings, strict=True)
+        )
+    )
+    assert kinds(results) == [EventConflict]
+    won = [n for n, one in enumerate(results) if not isinstance(one, MuvrError)][0]
+    session = await two.records.sessions.read(two.user, two.session)
+    assert session is not None
+    assert session.streams["acc"]["unit"] == openings[won].streams["acc"].unit
+
+
+async def _deletion_race(two: Two) -> None:
+    """A deletion beside writes of every kind: nothing of them is left, and nothing comes back."""
+    await two.open()
+    await two.both(two.put(0, 0, 0), two.put(0, 1, 0))
+    set_id = new_id()
+    said = confirmation(0, 0)
+    await two.both(
+        two.workers[0].delete_session(two.user, two.session),
+        two.put(1, 2, 0),
+        two.complete(1, (0, 0), (1, 0)),
+        two.workers[1].confirm_set(two.user, two.session, set_id, said),
+    )
+    await sweep_user(two.records, two.user, START, two.clock())
+    records, user, session = two.records, two.user, two.session
+    assert await records.sessions.read(user, session) is None
+    assert await records.sessions.lists(user, session) == {}
+    assert await records.samples.heads(user, session, "acc", [0]) == []
+    assert await records.sets.of_user(user) == []
+    assert await records.sets.labelled_heads(user) == []
+    for worker in two.workers:
+        with pytest.raises(Deleted):
+            await worker.session(user, session)
+
+
+RACES = [
+    _bodies_race,
+    _lists_race,
+    _extensions_race,
+    _corrections_race,
+    _declarations_race,
+    _deletion_race,
+]
+
+
+@pytest.mark.parametrize("race", RACES)
+def test_whoever_comes_first_every_answer_stays_true(race: Any) -> None:
+    @settings(max_examples=150, deadline=None, database=None)
+    @given(st.integers(0, 2**32))
+    def run(seed: int) -> None:
+        asyncio.run(race(Two(memory_records(), seed)))
+
+    run()
+
+
+@pytest.mark.parametrize("race", RACES)
+def test_on_cassandra_too(race: Any, database: Database) -> None:
+    async def several() -> None:
+        for seed in range(3):
+            await race(Two(records_in(database, LIMITS), seed))
+
+    asyncio.run(several())

@@ -1,0 +1,109 @@
+"""Which chunks of which streams make the recording of a wrist."""
+
+import asyncio
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from ingest.pending import covers
+from ingest.recordings import Wrist, decided, load_recording, touching, wrist_of
+from models.signal.pieces import Piece
+from schemas.errors import NotThere
+from store.memory import MemoryDeadLetters, memory_records
+from store.samples import ChunkHead
+from store.sessions import NO_HASH, StreamList
+from tests.ingest.histories import CHUNKS, START, new_id
+from tests.ingest.test_sweeper import Story
+
+NS = 10**9
+
+
+def stream(kind: str, placement: str = "wrist", side: str | None = "left") -> dict:
+    return {"kind": kind, "placement": placement, "side": side}
+
+
+@pytest.mark.parametrize(
+    ("streams", "wrist"),
+    [
+        ({}, Wrist(None, None, None)),
+        ({"g": stream("gyro")}, Wrist(None, None, None)),
+        ({"a": stream("acc")}, Wrist("a", None, "left")),
+        ({"a": stream("acc"), "g": stream("gyro")}, Wrist("a", "g", "left")),
+        ({"a": stream("acc"), "g": stream("gyro", side="right")}, Wrist("a", None, "left")),
+        (
+            {
+                "a": stream("acc"),
+                "b": stream("acc", side="right"),
+                "g": stream("gyro", side="right"),
+            },
+            Wrist("b", "g", "right"),
+        ),
+        ({"a": stream("acc"), "b": stream("acc"), "g": stream("gyro")}, Wrist("a", "g", "left")),
+        ({"a": stream("acc", side=None), "g": stream("gyro", side=None)}, Wrist("a", "g", None)),
+    ],
+)
+def test_the_wrist_is_the_first_place_with_both_sensors(streams: dict, wrist: Wrist) -> None:
+    assert wrist_of(streams) == wrist
+
+
+def head(seq: int, t0_s: float, n: int = 50, sha: bytes = b"a") -> ChunkHead:
+    return ChunkHead(seq, sha, int(t0_s * NS), 50.0, n)
+
+
+def test_chunks_that_touch_a_span() -> None:
+    heads = [head(n, n) for n in range(5)]  # a second each
+    assert [h.seq for h in touching(heads, int(1.5 * NS), int(2.5 * NS))] == [1, 2]
+    assert [h.seq for h in touching(heads, None, 0)] == [0]
+    assert [h.seq for h in touching(heads, int(4.5 * NS), None)] == [4]
+
+
+def test_a_chunk_lasts_until_the_next_number_where_devices_are_slow() -> None:
+    """50 samples that took 1.2 s although the device claims 50 Hz."""
+    heads = [head(n, 1.2 * n) for n in range(3)]
+    assert [h.seq for h in touching(heads, int(1.1 * NS), int(1.15 * NS))] == [0]
+
+
+def test_the_list_decides() -> None:
+    heads = [head(0, 0, sha=b"a"), head(0, 0, sha=b"b"), head(1, 1, sha=b"a"), head(2, 2)]
+    assert decided(heads, None) == heads
+    assert decided(heads, StreamList((b"b", NO_HASH), 1)) == [heads[1]]
+    assert decided(heads, StreamList((), 1)) == []
+
+
+@pytest.mark.parametrize(
+    ("spans", "covered"),
+    [
+        ([(0, 10)], True),
+        ([(0.5, 9.5)], True),
+        ([(0.6, 10)], False),
+        ([(0, 9.4)], False),
+        ([(0, 4), (4.5, 10)], True),
+        ([(0, 4), (4.6, 10)], False),
+        ([], False),
+    ],
+)
+def test_half_a_second_is_no_gap(spans: list[tuple[float, float]], covered: bool) -> None:  # noqa: FBT001
+    def piece(start_s: float, end_s: float) -> Piece:
+        counts = CHUNKS[0, 0].piece.counts[:1].repeat(round((end_s - start_s) * 50), axis=0)
+        return Piece(round(start_s * NS), 50.0, "g", 1.0, counts)
+
+    assert covers([piece(*span) for span in spans], 0, 10 * NS) is covered
+
+
+def test_a_session_that_is_not_there_has_no_recording() -> None:
+    with pytest.raises(NotThere):
+        asyncio.run(load_recording(memory_records(), new_id(), new_id()))
+
+
+def test_a_broken_client_keeps_no_more_dead_letters_than_allowed() -> None:
+    async def story() -> None:
+        one = Story()
+        one.records = replace(one.records, dead_letters=MemoryDeadLetters(per_day=2))
+        one.recorder = one.on(one.records)
+        await one.open(0, 1, 2, 3)
+        await one.complete()
+        letters = await one.records.dead_letters.of_user(one.user, START + timedelta(minutes=5))
+        assert len(letters) == 2
+
+    asyncio.run(story())

@@ -1,0 +1,171 @@
+"""Idle time around confirmed sets: what is taken, when, and that doing it again changes nothing."""
+
+import asyncio
+from itertools import pairwise
+from uuid import uuid4
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ingest.stretches import (
+    LONGEST_NS,
+    MARGIN_NS,
+    S_NS,
+    project_stretches,
+    stretches_of,
+)
+from ingest.sweeper import replay, sweep
+from models.signal.pieces import unpack_pieces
+from schemas.events import SetConfirmation
+from schemas.times import us_of
+from tests.ingest.histories import RATE_HZ, START, N, new_id
+from tests.ingest.test_sweeper import NOW, Story
+
+FIRST_NS = us_of(START) * 1000
+
+
+def stored(one: Story):
+    return asyncio.run(one.records.stretches.of_user(one.user, "wrist-acc3"))
+
+
+def swept(one: Story) -> int:
+    return asyncio.run(project_stretches(one.records, one.user, us_of(NOW)))
+
+
+def recorded() -> Story:
+    one = Story()
+
+    async def story() -> None:
+        await one.open(0, 1, 2, 3)
+        await one.confirm()
+        await one.complete(0, 1, 2, 3)
+
+    asyncio.run(story())
+    return one
+
+
+@given(
+    st.lists(st.tuples(st.integers(1, 400), st.integers(4, 200)), min_size=1, max_size=12).map(
+        lambda parts: [
+            (
+                sum(sum(p) for p in parts[:k]) * S_NS + parts[k][0] * S_NS,
+                sum(sum(p) for p in parts[: k + 1]) * S_NS,
+                f"e{k}",
+            )
+            for k in range(len(parts))
+        ]
+    ),
+    st.integers(0, 500),
+)
+def test_every_set_is_in_rows_that_do_not_overlap_and_are_short_enough(spans, tail_s):
+    last_ns = spans[-1][1] + tail_s * S_NS
+    found = stretches_of(spans, 0, last_ns)
+    windows = [window for window, _ in found]
+    assert all(0 < end - start <= LONGEST_NS for start, end in windows)
+    assert all(a[1] <= b[0] for a, b in pairwise(windows))
+    for start, end, name in spans:
+        inside = sum(max(0, min(end, b) - max(start, a)) for a, b in windows)
+        assert inside == end - start
+        assert all(
+            ((start, end, name) in sets) == (start < b and end > a) for (a, b), sets in found
+        )
+    assert windows[0][0] == max(0, spans[0][0] - MARGIN_NS)
+    assert windows[-1][1] == min(last_ns, spans[-1][1] + MARGIN_NS)
+
+
+def test_a_pause_in_which_a_set_may_be_hidden_teaches_its_ends_only():
+    spans = [(100 * S_NS, 130 * S_NS, "row"), (900 * S_NS, 930 * S_NS, "row")]
+    windows = [window for window, _ in stretches_of(spans, 0, 2000 * S_NS)]
+    assert windows == [(40 * S_NS, 190 * S_NS), (840 * S_NS, 990 * S_NS)]
+
+
+def test_a_row_is_cut_in_the_middle_of_a_pause():
+    spans = [(k * 100 * S_NS, (k * 100 + 40) * S_NS, "row") for k in range(1, 8)]
+    for (_, end), sets in stretches_of(spans, 0, 2000 * S_NS)[:-1]:
+        assert all(span[0] > end or span[1] < end for span in spans)
+        assert end - sets[-1][1] == 30 * S_NS
+
+
+def test_nothing_teaches_before_the_list_and_once_is_enough_after_it():
+    one = Story()
+
+    async def before() -> None:
+        await one.open(0, 1, 2, 3)
+        await one.confirm()
+
+    asyncio.run(before())
+    assert (swept(one), stored(one)) == (0, [])
+    asyncio.run(one.complete(0, 1, 2, 3))
+    assert swept(one) == 1
+    ((head, samples),) = stored(one)
+    start_ns, end_ns, exercise = head.spans[0]
+    assert ((start_ns - FIRST_NS) / S_NS, (end_ns - FIRST_NS) / S_NS) == (0.2, 1.8)
+    assert exercise == "biceps curl"
+    recording = unpack_pieces(samples)  # all four seconds, raw, around a set of 1.6 s
+    assert sum(len(piece.counts) for piece in recording.acc) == 4 * N == 4 * RATE_HZ
+    assert np.unique(recording.acc[0].counts[:, 0]).tolist() == [0]
+    assert swept(one) == 0
+    assert stored(one)[0].head.revision == head.revision
+
+
+def test_a_correction_replaces_and_a_deletion_takes_out():
+    one = recorded()
+    swept(one)
+    first = stored(one)[0].head
+
+    async def correct() -> None:
+        row = await one.records.sets.read(one.user, one.session, one.set)
+        await one.confirm(1, row.revision)
+
+    asyncio.run(correct())
+    assert swept(one) == 1
+    ((second, _),) = stored(one)
+    assert [span[2] for span in second.spans] == ["bench press"]
+    assert second.revision > first.revision
+    asyncio.run(one.recorder.delete_set(one.user, one.session, one.set))
+    assert swept(one) == 1
+    assert stored(one) == []
+    assert swept(one) == 0
+
+
+def test_one_of_two_sets_is_deleted_and_the_other_still_teaches():
+    one = recorded()
+    other = new_id()
+
+    async def confirm_other() -> None:
+        said = (await one.records.sets.read(one.user, one.session, one.set))._asdict()
+        fields = {k: said[k] for k in ("reps", "label_source")}
+        later = SetConfirmation(
+            exercise="row",
+            started_at=said["ended_at"],
+            ended_at=said["ended_at"].replace(second=3),
+            **fields,
+        )
+        await one.recorder.confirm_set(one.user, one.session, other, later)
+
+    asyncio.run(confirm_other())
+    swept(one)
+    assert [span[2] for span in stored(one)[0].head.spans] == ["biceps curl", "row"]
+    asyncio.run(one.recorder.delete_set(one.user, one.session, other))
+    assert swept(one) == 1  # although no set or list is newer than what stands there
+    assert [span[2] for span in stored(one)[0].head.spans] == ["biceps curl"]
+    assert swept(one) == 0
+
+
+def test_the_sweeper_and_a_replay_do_it_and_a_deleted_session_stays_deleted():
+    one = recorded()
+    asyncio.run(sweep(one.records, START, NOW))
+    assert len(stored(one)) == 1
+    before = stored(one)
+    asyncio.run(replay(one.records, one.user, START, NOW))
+    assert stored(one) == before
+    asyncio.run(one.recorder.delete_session(one.user, one.session))
+    assert stored(one) == []
+    asyncio.run(one.records.stretches.replace(one.user, one.session, before, us_of(NOW)))
+    assert stored(one) == []  # a write that was under way
+
+
+def test_a_stranger_has_none():
+    one = recorded()
+    assert asyncio.run(project_stretches(one.records, uuid4(), us_of(NOW))) == 0
