@@ -1,0 +1,1 @@
+"""Spark jobs: read, span, fit, gate, write. The only room that imports pyspark."""

@@ -1,0 +1,273 @@
+"""The activity family's job: stretches in Cassandra to one model of exercise or idle for everybody.
+
+Two passes over the same stretches of the same users: their sums, from which the discriminant
+comes; then, with the total, guesses of a discriminant that did not see the day: border examples,
+and seconds right and wrong of a discriminant that did not see the user.
+"""
+
+import asyncio
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from dataclasses import asdict, replace
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any
+from uuid import UUID
+
+from models.activity.borders import fit_borders
+from models.activity.codec import model_to_bytes
+from models.activity.features import ACTIVITY_VERSION
+from models.activity.fit import EXERCISE, IDLE, BorderExample, fit_discriminant
+from models.activity.model import ActivityModel
+from models.activity.settings import SETTINGS
+from models.exercise.layout import ModelId
+from pipelines.everybody import LAYOUTS, members_of
+from pipelines.exercise import EngineName
+from pipelines.idle import Seconds, borders_from_bytes, f1, plus
+from pipelines.idle_rows import (
+    GIVEN,
+    GUESSED,
+    RUNGS,
+    Row,
+    given_row,
+    guessed_row,
+    lesson_of,
+    ordered,
+    total_of,
+)
+from pipelines.manifest import environment
+from pipelines.runs import Clock, Run, RunReport, leased_run, server_time
+from pipelines.scope import UserKey, Users
+from pipelines.spark import spark_session
+from pipelines.stretch_engines import Engine, LocalEngine, SparkEngine
+from schemas.config import Config
+from schemas.errors import CannotLearn
+from schemas.layout import GLOBAL_OWNER
+from schemas.progress import Progress, Silent
+from store.database import Database, connect
+from store.jobs import UserOutcome, Watermarks
+from store.models import Challenger, Champions, Models, StoredModel, version_of
+from store.stretches import Stretches
+
+FAMILY = "activity"
+TOPICS = ("sets", "stretches")
+OVERLAP = timedelta(minutes=1)
+
+
+def train_activity(
+    config: Config,
+    *,
+    users: Users = "all",
+    engine: EngineName = "spark",
+    progress: Progress | None = None,
+    clock: Clock = server_time,
+) -> RunReport:
+    """Learn, judge and promote the model that finds sets.
+
+    Args:
+        config: where Cassandra and Spark are.
+        users: "changed" does nothing where no set changed since the last run; the model is
+            everybody's, so that anything else learns it from the same users.
+        engine: spark, or local: the same functions in this process, the same bytes.
+        progress: is told about every step.
+        clock: the server's time.
+
+    Raises:
+        LeaseHeld: another run of the family is under way.
+        DatabaseAway: Cassandra does not answer.
+    """
+    told = progress or Silent()
+    inputs = {"users": users if isinstance(users, str) else len(users), "engine": engine}
+    with (
+        closing(connect(config.cassandra, keyspace=config.cassandra.keyspace)) as database,
+        leased_run(database, FAMILY, inputs, clock=clock) as run,
+    ):
+        keys = asyncio.run(Stretches(database).keys())
+        if not keys or (users == "changed" and not _changed(database, run.started_at)):
+            run.status = "nothing-to-do"
+        else:
+            _learn(config, database, run, told, keys, engine)
+        run.read_until = run.started_at - OVERLAP
+    return run.report()
+
+
+def _learn(
+    config: Config,
+    database: Database,
+    run: Run,
+    told: Progress,
+    keys: Sequence[UserKey],
+    engine_name: EngineName,
+) -> None:
+    """Sums, guesses, and what becomes of each layout's model."""
+    with run.step("engine"):
+        engine: Engine = LocalEngine(database)
+        if engine_name == "spark":
+            engine = SparkEngine(spark_session(config), config.cassandra.keyspace)
+    members = members_of(keys, config.training.seed)
+    with run.step("sums"):
+        given = ordered(engine.over(members, given_row, GIVEN))
+    told.step("activity: users read", len(given), len(members))
+    run.add_outcomes([_outcome(row) for row in given if row["status"] != "learned"])
+    good = [row for row in given if row["status"] == "learned"]
+    run.counts["stretches"] += sum(row["stretches"] for row in good)
+    if not good:
+        run.status = "not-learned"
+        return
+    with run.step("guesses"):
+        lesson = lesson_of(good, asyncio.run(read_incumbents(database)))
+        keys = [(UUID(row["user_id"]), row["model_id"]) for row in good]
+        guessed = ordered(engine.over(keys, partial(guessed_row, lesson=lesson), GUESSED))
+    run.add_outcomes([_outcome(row) for row in guessed])
+    run.require_lease()
+    with run.step("promotion"):
+        outcomes: set[str] = set()
+        for layout in LAYOUTS:
+            mine = [[r for r in rows if r["model_id"] == layout] for rows in (good, guessed)]
+            if mine[0]:
+                outcomes.add(_settle(config, database, run, layout, *mine))
+    run.status = _status(outcomes)
+
+
+def fit_everybody(given: Sequence[Row], guessed: Sequence[Row], layout: ModelId) -> ActivityModel:
+    """The model of one layout, from the rows of both passes in order.
+
+    Raises:
+        NotEnoughLabels: less than 20 s of exercise or of idle.
+    """
+    statistics = total_of(given, layout)
+    if statistics is None:
+        raise CannotLearn(f"nobody has stretches of {layout}")
+    model = fit_discriminant(statistics, layout)
+    starts: list[BorderExample] = []
+    ends: list[BorderExample] = []
+    for row in guessed:
+        if row["model_id"] == layout and row["borders"]:
+            found = borders_from_bytes(bytes(row["borders"]))
+            starts, ends = starts + found[0], ends + found[1]
+    return replace(model, start=fit_borders(starts, SETTINGS), end=fit_borders(ends, SETTINGS))
+
+
+def judged_of(guessed: Sequence[Row]) -> dict[str, Seconds]:
+    """Seconds of every rung over all users."""
+    found: dict[str, Seconds] = dict.fromkeys(RUNGS, (0, 0, 0))
+    for row in guessed:
+        judged = json.loads(row["judged"]) if row["judged"] else {}
+        found = {rung: plus(s, tuple(judged.get(rung, (0, 0, 0)))) for rung, s in found.items()}
+    return found
+
+
+def may_serve(judged: Mapping[str, Seconds], margin: float) -> str:
+    """Why a model may not serve, "" when it may.
+
+    On people or days that it did not see it must beat the rule that needs no learning, and on
+    those after what serves now had learned it must not be worse than that by more than a margin.
+
+    >>> may_serve({"own": (9, 1, 1), "rhythm": (7, 1, 3), "own_later": (0, 0, 0),
+    ...            "incumbent": (0, 0, 0)}, 0.01)
+    ''
+    """
+    if not sum(judged["own"]):
+        return "no other person and no other day to judge by"
+    own, rhythm = f1(judged["own"]), f1(judged["rhythm"])
+    if own <= rhythm:
+        return f"F1 of seconds {own:.3f}, without learning {rhythm:.3f}"
+    later, incumbent = f1(judged["own_later"]), f1(judged["incumbent"])
+    if sum(judged["incumbent"]) and later < incumbent - margin:
+        return f"F1 of later seconds {later:.3f}, what serves now {incumbent:.3f}"
+    return ""
+
+
+async def read_incumbents(database: Database) -> dict[str, tuple[bytes, datetime]]:
+    """What serves everybody now, by layout, and up to when it had learned."""
+    found: dict[str, tuple[bytes, datetime]] = {}
+    for layout in LAYOUTS:
+        serving = await Champions(database).serving(GLOBAL_OWNER, layout, FAMILY)
+        if serving is not None:
+            model = await Models(database).get(GLOBAL_OWNER, layout, FAMILY, serving.version)
+            until = datetime.fromisoformat(str(model.manifest["trained_until"]))
+            found[layout] = (model.content, until)
+    return found
+
+
+def _settle(
+    config: Config,
+    database: Database,
+    run: Run,
+    layout: ModelId,
+    given: Sequence[Row],
+    guessed: Sequence[Row],
+) -> str:
+    """Keep a layout's model and let it serve if it may; the run says what became of it."""
+    judged = judged_of(guessed)
+    said: dict[str, Any] = {"members": len(given), "seconds": judged}
+    said["f1"] = {rung: round(f1(s), 4) for rung, s in judged.items() if sum(s)}
+    try:
+        content = model_to_bytes(fit_everybody(given, guessed, layout))
+    except CannotLearn as problem:
+        run.metrics[layout] = said | {"outcome": "not-learned"}
+        run.reasons[f"{layout}: {problem}"] += 1
+        return "not-learned"
+    reason = may_serve(judged, config.training.gate_margin)
+    if reason:
+        run.reasons[f"{layout}: {reason}"] += 1
+    outcome = asyncio.run(_serve(database, _stored(run, layout, content, given, said), reason))
+    run.metrics[layout] = said | {"outcome": outcome}
+    return outcome
+
+
+def _stored(
+    run: Run, layout: ModelId, content: bytes, given: Sequence[Row], said: Mapping[str, Any]
+) -> StoredModel:
+    """A model with its provenance."""
+    sha256 = hashlib.sha256(content).digest()
+    digests = "\n".join(row["digest"] for row in given)
+    manifest = {
+        "level": "global",
+        "labels": [EXERCISE, IDLE],
+        "features": ACTIVITY_VERSION,
+        "settings": asdict(SETTINGS),
+        "trained_until": max(row["until"] for row in given),
+        "data_digest": hashlib.sha256(digests.encode()).hexdigest(),
+        "environment": environment(),
+        "metrics": dict(said),
+        "sha256": sha256.hex(),
+    }
+    names = (GLOBAL_OWNER, layout, FAMILY, version_of(sha256))
+    return StoredModel(*names, content, manifest, sha256, run.run_id, run.started_at)
+
+
+def _status(outcomes: set[str]) -> str:
+    """The best of what became of the layouts."""
+    for status, wanted in (("done", {"promoted", "unchanged"}), ("refused", {"refused"})):
+        if outcomes & wanted:
+            return status
+    return "not-learned"
+
+
+async def _serve(database: Database, stored: StoredModel, reason: str) -> str:
+    champions = Champions(database)
+    await Models(database).put(stored)
+    if reason:
+        return "refused"
+    incumbent = await champions.read(*stored[:3])
+    if incumbent is not None and incumbent.version == stored.version:
+        return "unchanged"
+    challenger = Challenger(*stored[:4], stored.sha256, stored.run_id)
+    await champions.promote(challenger, incumbent, server_time())
+    return "promoted"
+
+
+def _outcome(row: Row) -> UserOutcome:
+    metrics = row.get("judged") or "{}"
+    return UserOutcome(
+        UUID(row["user_id"]), row["model_id"], row["status"], row["reason"], "", metrics
+    )
+
+
+def _changed(database: Database, now: datetime) -> bool:
+    marks = Watermarks(database)
+    since = asyncio.run(marks.read(FAMILY))
+    return since is None or bool(asyncio.run(marks.changed_users(list(TOPICS), since, now)))

@@ -1,0 +1,41 @@
+"""One user's failure is a row with a reason, never a lost job. Pure."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from schemas.errors import CannotLearn
+
+T = TypeVar("T")
+LONGEST_REASON = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt(Generic[T]):
+    """What came of one user.
+
+    Attributes:
+        value: None when it failed.
+        status: learned; not-learned (the data does not carry a model); failed (the data, or our
+            code for it, is broken).
+        reason: a sentence, "" when learned.
+    """
+
+    value: T | None
+    status: str
+    reason: str
+
+
+def attempted(work: Callable[[], T]) -> Attempt[T]:
+    """Do one user's work; whatever goes wrong becomes the reason in this user's row.
+
+    >>> attempted(lambda: [1, 2][5])
+    Attempt(value=None, status='failed', reason='IndexError: list index out of range')
+    """
+    try:
+        return Attempt(work(), "learned", "")
+    except CannotLearn as problem:
+        return Attempt(None, "not-learned", str(problem)[:LONGEST_REASON])
+    except Exception as problem:  # noqa: BLE001 - reported per user, with its class, in the run
+        sentence = f"{type(problem).__name__}: {problem}"
+        return Attempt(None, "failed", sentence[:LONGEST_REASON])

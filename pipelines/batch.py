@@ -1,0 +1,158 @@
+"""The life of a batch family's run: learn from everybody, judge, write, and appear all at once.
+
+A recipe gives rows for one table, metrics, and a reason if it must not go live. Rows of a run lie
+under its id and nobody reads them until `live_runs` points there: after they were counted.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from pyspark.sql import SparkSession
+from pyspark.sql import functions as f
+
+from pipelines.runs import Clock, Run, RunReport, leased_run, server_time
+from pipelines.spark import spark_session
+from pipelines.tables import append, read_table
+from schemas.config import Config
+from schemas.errors import CannotLearn, IncompleteRun, LostChampionRace
+from schemas.progress import Progress, Silent
+from store.database import Database, connect
+from store.jobs import LiveRuns, Watermarks
+
+OVERLAP = timedelta(minutes=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What a recipe found.
+
+    Attributes:
+        rows: tuples in the order of the family's columns, user id first.
+        metrics: of the recipe beside its baselines.
+        refused: why the rows must not go live, "" when they may.
+        counts: what was read.
+    """
+
+    rows: Sequence[tuple[object, ...]]
+    metrics: Mapping[str, object]
+    refused: str = ""
+    counts: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class BatchFamily:
+    """A family whose results are a table per run.
+
+    Attributes:
+        name: of the family.
+        table: where its rows go; keyed by run and user.
+        columns: their names and Spark types, without the run.
+        topics: changes that make a new run worth its while.
+        learn: the recipe.
+    """
+
+    name: str
+    table: str
+    columns: str
+    topics: tuple[str, ...]
+    learn: Callable[[SparkSession, Config], Result]
+
+
+def train_batch(
+    family: BatchFamily,
+    config: Config,
+    *,
+    only_changed: bool = False,
+    progress: Progress | None = None,
+    clock: Clock = server_time,
+) -> RunReport:
+    """Run a batch family's recipe and let its rows appear if it may.
+
+    Args:
+        family: which.
+        config: where Cassandra and Spark are.
+        only_changed: do nothing when none of the topics changed since the last run.
+        progress: is told about every step.
+        clock: the server's time.
+
+    Raises:
+        LeaseHeld: another run of the family is under way.
+        IncompleteRun: fewer rows were found than were written.
+    """
+    told = progress or Silent()
+    inputs = {"users": "changed" if only_changed else "all"}
+    with (
+        closing(connect(config.cassandra, keyspace=config.cassandra.keyspace)) as database,
+        leased_run(database, family.name, inputs, clock=clock) as run,
+    ):
+        if only_changed and not _changed(database, family, run.started_at):
+            run.status = "nothing-to-do"
+        else:
+            _learn(family, config, database, run, told)
+        run.read_until = run.started_at - OVERLAP
+    return run.report()
+
+
+def _learn(
+    family: BatchFamily, config: Config, database: Database, run: Run, told: Progress
+) -> None:
+    with run.step("engine"):
+        spark = spark_session(config)
+    try:
+        with run.step("learn"):
+            result = family.learn(spark, config)
+    except CannotLearn as problem:  # too little data is an answer, and the old rows stay live
+        run.status = "not-learned"
+        run.reasons[str(problem)] += 1
+        return
+    told.step(f"{family.name}: rows learned", len(result.rows))
+    run.metrics |= result.metrics
+    run.counts.update(result.counts)
+    if result.refused:
+        run.status = "refused"
+        run.reasons[result.refused] += 1
+        return
+    with run.step("write"):
+        _write(spark, family, config.cassandra.keyspace, run, result.rows)
+    run.require_lease()
+    go_live(database, family.name, run)
+
+
+def go_live(database: Database, family: str, run: Run) -> None:
+    """Point readers at a finished run.
+
+    Raises:
+        LostChampionRace: somebody else moved the pointer meanwhile.
+    """
+    live = LiveRuns(database)
+    before = asyncio.run(live.read(family))
+    expected = before.run_id if before else None
+    if not asyncio.run(live.go_live(family, run.run_id, run.started_at, run.metrics, expected)):
+        raise LostChampionRace(f"Another run of {family} went live meanwhile.")
+
+
+def _write(
+    spark: SparkSession,
+    family: BatchFamily,
+    keyspace: str,
+    run: Run,
+    rows: Sequence[tuple[object, ...]],
+) -> None:
+    """Write a run's rows and count them again."""
+    run_id = str(run.run_id)
+    frame = spark.createDataFrame(list(rows), family.columns).withColumn("run_id", f.lit(run_id))
+    append(frame, keyspace, family.table)
+    stored = read_table(spark, keyspace, family.table).frame.where(f.col("run_id") == run_id)
+    found = stored.count()
+    run.counts["rows"] = found
+    if found != len(rows):
+        raise IncompleteRun(f"{family.table} holds {found} rows of this run, not {len(rows)}.")
+
+
+def _changed(database: Database, family: BatchFamily, now: datetime) -> bool:
+    marks = Watermarks(database)
+    since = asyncio.run(marks.read(family.name))
+    return since is None or bool(asyncio.run(marks.changed_users(family.topics, since, now)))

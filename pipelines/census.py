@@ -1,0 +1,43 @@
+"""How many samples Spark finds in Cassandra when it decodes every stored chunk."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+
+import pyarrow as pa
+
+from models.signal.codec import decode_samples
+from pipelines.span import Key, span_by
+from pipelines.spark import spark_session
+from pipelines.tables import read_table
+from schemas.config import Config
+from schemas.errors import BadSamples
+
+PARTITION = ("user_id", "session_id", "stream", "part")
+COUNTED = pa.schema([("user_id", pa.string()), ("samples", pa.int64()), ("broken", pa.int64())])
+
+
+def samples_per_user(config: Config) -> tuple[Mapping[str, int], int]:
+    """Decode all chunks, partition by partition, without a shuffle.
+
+    Returns:
+        user id to samples that decoded to as many as their chunk says; and the number of chunks
+        that did not decode.
+    """
+    table = read_table(spark_session(config), config.cassandra.keyspace, "samples")
+    chunks = table.columns(*PARTITION, "seq", "n", "xyz")
+    rows = span_by(chunks, PARTITION, count_partition, COUNTED).collect()
+    found: Counter[str] = Counter()
+    for row in rows:
+        found[row["user_id"]] += row["samples"]
+    return dict(found), sum(row["broken"] for row in rows)
+
+
+def count_partition(key: Key, chunks: pa.Table) -> Iterator[Mapping[str, object]]:
+    """One row: the samples of one partition that decode, and the chunks that do not."""
+    samples = broken = 0
+    for n, xyz in zip(chunks["n"].to_pylist(), chunks["xyz"].to_pylist(), strict=True):
+        try:
+            samples += len(decode_samples(xyz, n))
+        except BadSamples:
+            broken += 1
+    yield {"user_id": str(key[0]), "samples": samples, "broken": broken}

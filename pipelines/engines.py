@@ -1,0 +1,152 @@
+"""Two ways to run the same functions over users' partitions: on Spark, and in this process.
+
+Both call `given_row` and `learned_row`; the bytes of the models are the same.
+"""
+
+import asyncio
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Protocol
+
+import pyarrow as pa
+from pyspark import StorageLevel
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as f
+
+from pipelines.everybody import GIVEN, KEY, given_row
+from pipelines.labelled import COLUMNS
+from pipelines.learner import Recipe
+from pipelines.lesson import LEARNED, Lesson, learned_row
+from pipelines.plans import require_direct_join, require_no_shuffle
+from pipelines.runs import Run
+from pipelines.scope import Scope, UserKey
+from pipelines.span import Key, keys_once, span_by
+from pipelines.tables import append, read_keys, read_table
+from store.database import Database
+from store.models import Models, StoredModel
+from store.sets import Sets
+
+FAMILY = "exercise"
+HEAVY = ("bytes", "manifest")
+MODEL_COLUMNS = (
+    *("owner", "model_id", "family", "version", "bytes", "manifest", "sha256", "run_id"),
+    "created_at",
+)
+Row = dict[str, Any]
+
+
+class Engine(Protocol):
+    """Runs the family's functions over partitions of `labelled_sets`."""
+
+    def given(self, keys: Sequence[UserKey], recipe: Recipe) -> list[Row]:
+        """What users give to the global model, in no particular order."""
+        ...
+
+    def learned(self, scope: Scope, lesson: Lesson, run: Run) -> list[Row]:
+        """Learn, keep the models, and return the rows without their bytes."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class SparkEngine:
+    """Every partition where Spark reads it; one pass, no shuffle."""
+
+    spark: SparkSession
+    keyspace: str
+
+    def given(self, keys: Sequence[UserKey], recipe: Recipe) -> list[Row]:
+        """What users give to the global model."""
+        table = read_keys(self.spark, self.keyspace, "labelled_sets", keys).columns(*COLUMNS)
+        task = partial(given_row, recipe=recipe)
+        spanned = span_by(table, KEY, task, GIVEN, rows_out=4)  # a row is a megabyte
+        require_direct_join(spanned)
+        rows = [row.asDict() for row in spanned.toLocalIterator()]
+        keys_once(rows, KEY)
+        return rows
+
+    def learned(self, scope: Scope, lesson: Lesson, run: Run) -> list[Row]:
+        """Learn on the executors; models go from there to Cassandra."""
+        frame = self.frame(scope, lesson).persist(StorageLevel.DISK_ONLY)
+        try:
+            rows = [row.asDict() for row in frame.drop(*HEAVY).collect()]
+            keys_once(rows, KEY)
+            run.require_lease()
+            self._keep(frame, run)
+        finally:
+            frame.unpersist()
+        return rows
+
+    def frame(self, scope: Scope, lesson: Lesson) -> DataFrame:
+        """One row per user and layout: a model, or the reason why there is none.
+
+        Raises:
+            PlanViolated: the plan shuffles, or reads more than the asked keys.
+        """
+        if scope.whole:
+            table = read_table(self.spark, self.keyspace, "labelled_sets")
+        else:
+            table = read_keys(self.spark, self.keyspace, "labelled_sets", scope.keys)
+        task = partial(learned_row, lesson=lesson)
+        learned = span_by(table.columns(*COLUMNS), KEY, task, LEARNED)
+        require_no_shuffle(learned)
+        if not scope.whole:
+            require_direct_join(learned)
+        return learned
+
+    def _keep(self, learned: DataFrame, run: Run) -> None:
+        """Write models before any pointer moves: bytes without a pointer harm nobody."""
+        kept = learned.where("status = 'learned'").select(
+            *("owner", "model_id", "version", "bytes", "manifest", "sha256"),
+            f.lit(FAMILY).alias("family"),
+            f.lit(str(run.run_id)).alias("run_id"),
+            f.lit(run.started_at).alias("created_at"),
+        )
+        append(kept.select(*MODEL_COLUMNS), self.keyspace, "models")
+
+
+@dataclass(frozen=True, slots=True)
+class LocalEngine:
+    """One partition after the other in this process: for one user, for tests, for comparison."""
+
+    database: Database
+
+    def given(self, keys: Sequence[UserKey], recipe: Recipe) -> list[Row]:
+        """What users give to the global model."""
+        return [row for key in keys for row in given_row(*self._partition(key), recipe=recipe)]
+
+    def learned(self, scope: Scope, lesson: Lesson, run: Run) -> list[Row]:
+        """Learn here and keep the models."""
+        kept: list[Row] = []
+        for key in scope.keys:
+            for row in learned_row(*self._partition(key), lesson=lesson):
+                run.require_lease()
+                if row["status"] == "learned":
+                    asyncio.run(Models(self.database).put(_stored(row, run)))
+                kept.append({name: row.get(name) for name in LEARNED.names if name not in HEAVY})
+        return kept
+
+    def _partition(self, key: UserKey) -> tuple[Key, pa.Table]:
+        """A partition as Spark would hand it over."""
+        sets = asyncio.run(Sets(self.database).labelled(*key))
+        rows = [
+            {"user_id": str(key[0]), "model_id": key[1], **one._asdict(), "set_id": str(one.set_id)}
+            for one in sets
+        ]
+        columns = {name: [row[name] for row in rows] for name in COLUMNS}
+        return (str(key[0]), key[1]), pa.table(columns)
+
+
+def _stored(row: Row, run: Run) -> StoredModel:
+    return StoredModel(
+        row["owner"],
+        row["model_id"],
+        FAMILY,
+        row["version"],
+        row["bytes"],
+        json.loads(row["manifest"]),
+        row["sha256"],
+        run.run_id,
+        run.started_at,
+    )

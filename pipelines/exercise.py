@@ -1,0 +1,200 @@
+"""The exercise family's job: labelled sets in Cassandra to one model per user in Cassandra."""
+
+import json
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any, Literal
+from uuid import UUID
+
+from models.exercise.layout import ModelId
+from pipelines.engines import FAMILY, Engine, LocalEngine, SparkEngine
+from pipelines.everybody import Everybody, everybody_of, members_of
+from pipelines.global_models import read_everybody, store_everybody
+from pipelines.learner import Recipe
+from pipelines.lesson import Lesson
+from pipelines.manifest import recipe_name
+from pipelines.promotion import Candidate, promote, read_champions, rung_shares, verdicts_of
+from pipelines.runs import Clock, Run, RunReport, leased_run, server_time
+from pipelines.scope import Known, Scope, Users, drop_unchanged, scope_of
+from pipelines.spark import spark_session
+from schemas.config import Config
+from schemas.progress import Progress, Silent
+from store.database import Database, connect
+from store.jobs import UserOutcome
+
+EngineName = Literal["spark", "local"]
+OVERLAP = timedelta(minutes=1)  # writes that were under way when the run began are read again
+WAVE = 2000  # users whose incumbents, 17 kB each, travel with the tasks
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What every step of a run needs."""
+
+    config: Config
+    database: Database
+    run: Run
+    told: Progress
+    engine: EngineName
+
+
+def train_exercise(
+    config: Config,
+    *,
+    users: Users = "all",
+    cutoff_at: datetime | None = None,
+    engine: EngineName = "spark",
+    progress: Progress | None = None,
+    clock: Clock = server_time,
+) -> RunReport:
+    """Learn, judge and promote exercise models.
+
+    Args:
+        config: where Cassandra and Spark are.
+        users: "all"; "changed" since the last run that went well; or these.
+        cutoff_at: sets from here on judge; None: the later part of each user's own sets.
+        engine: spark, or local: the same functions in this process, the same bytes.
+        progress: is told about every step.
+        clock: the server's time.
+
+    Raises:
+        LeaseHeld: another run of the family is under way.
+        DatabaseAway: Cassandra does not answer.
+    """
+    inputs = {
+        "users": users if isinstance(users, str) else len(users),
+        "cutoff_at": str(cutoff_at),
+        "engine": engine,
+    }
+    with (
+        closing(connect(config.cassandra, keyspace=config.cassandra.keyspace)) as database,
+        leased_run(database, FAMILY, inputs, clock=clock) as run,
+    ):
+        job = Job(config, database, run, progress or Silent(), engine)
+        scope = scope_of(database, FAMILY, users, run.started_at)
+        known = read_champions(database, scope.keys, FAMILY)
+        everybody = {} if scope.whole else read_everybody(database)
+        recipe = named_recipe(recipe_of(config, cutoff_at), everybody)
+        if users == "changed" and not scope.whole:
+            scope = drop_unchanged(database, scope, known, recipe.newest_sets, recipe.name)
+        if scope.keys:
+            _learn(job, scope, known, everybody, recipe)
+        else:
+            run.status = "nothing-to-do"
+        run.read_until = run.started_at - OVERLAP
+    return run.report()
+
+
+def recipe_of(config: Config, cutoff_at: datetime | None = None) -> Recipe:
+    """The settings' recipe; the global model completes its name."""
+    settings = config.training
+    return Recipe(
+        name="",
+        newest_sets=settings.newest_sets,
+        cutoff_at=cutoff_at,
+        cutoff_share=settings.cutoff_share,
+        seed=settings.seed,
+    )
+
+
+def named_recipe(recipe: Recipe, everybody: Mapping[ModelId, Everybody]) -> Recipe:
+    """The recipe under the name that goes into every digest."""
+    versions = ",".join(f"{layout}:{everybody[layout].version}" for layout in sorted(everybody))
+    return replace(recipe, name=recipe_name(recipe, versions))
+
+
+def _learn(
+    job: Job, scope: Scope, known: Known, everybody: Mapping[ModelId, Everybody], recipe: Recipe
+) -> None:
+    """Global model, users' models, gate, pointers."""
+    run = job.run
+    with run.step("engine"):
+        engine = _engine(job)
+    if scope.whole:
+        with run.step("global"):
+            members = members_of(scope.keys, recipe.seed)
+            everybody = everybody_of(engine.given(members, recipe))
+        recipe = named_recipe(recipe, everybody)
+    candidates: list[Candidate] = []
+    with run.step("users"):
+        for wave in waves(scope, known):
+            lesson = Lesson(recipe, everybody, incumbents(wave, known))
+            candidates += _record(run, engine.learned(wave, lesson, run))
+            job.told.step("users learned", len(candidates), len(scope.keys))
+    run.require_lease()
+    with run.step("promotion"):
+        _promote(job, candidates, everybody if scope.whole else {})
+
+
+def _engine(job: Job) -> Engine:
+    if job.engine == "local":
+        return LocalEngine(job.database)
+    return SparkEngine(spark_session(job.config), job.config.cassandra.keyspace)
+
+
+def _record(run: Run, rows: Sequence[Mapping[str, Any]]) -> list[Candidate]:
+    """Note the users without a new model, with reasons; the others are candidates."""
+    run.counts["sets"] += sum(row["sets"] for row in rows)
+    run.add_outcomes(
+        [
+            UserOutcome(UUID(r["user_id"]), r["model_id"], r["status"], r["reason"], "", "{}")
+            for r in rows
+            if r["status"] != "learned"
+        ]
+    )
+    return [_candidate(row) for row in rows if row["status"] == "learned"]
+
+
+def waves(scope: Scope, known: Known) -> list[Scope]:
+    """Pieces of a run whose incumbents fit into a task: a scan when there are few of them."""
+    if len(known) <= WAVE and (scope.whole or len(scope.keys) <= WAVE):
+        return [scope]
+    return [
+        Scope(scope.keys[start : start + WAVE], whole=False)
+        for start in range(0, len(scope.keys), WAVE)
+    ]
+
+
+def incumbents(scope: Scope, known: Known) -> dict[tuple[str, str], tuple[bytes, datetime]]:
+    """The serving models of a wave, for scoring on sets that they have not seen."""
+    found: dict[tuple[str, str], tuple[bytes, datetime]] = {}
+    for user_id, model_id in scope.keys:
+        if (user_id, model_id) in known:
+            _, model = known[user_id, model_id]
+            until = datetime.fromisoformat(str(model.manifest["trained_until"]))
+            found[str(user_id), model_id] = (model.content, until)
+    return found
+
+
+def _candidate(row: Mapping[str, Any]) -> Candidate:
+    judged = json.loads(row["judged"])
+    return Candidate(
+        UUID(row["user_id"]),
+        row["model_id"],
+        row["version"],
+        bytes(row["sha256"]),
+        row["sets"],
+        {rung: sets for rung, (sets, _, _) in judged.items()},
+        {rung: (asked, right) for rung, (_, asked, right) in judged.items()},
+    )
+
+
+def _promote(
+    job: Job, candidates: Sequence[Candidate], everybody: Mapping[ModelId, Everybody]
+) -> None:
+    """Judge the recipe per stratum, hear the users' vetoes, move the pointers."""
+    run = job.run
+    verdicts = verdicts_of(candidates, job.config.training.gate_margin)
+    at = server_time()
+    run.add_outcomes(
+        promote(job.database, candidates, verdicts, family=FAMILY, run_id=run.run_id, at=at)
+    )
+    run.metrics["rungs"] = rung_shares(candidates)
+    run.metrics["strata"] = {name: asdict(verdict) for name, verdict in verdicts.items()}
+    run.metrics["global"] = store_everybody(
+        job.database, everybody, list(candidates), run_id=run.run_id, at=at
+    )
+    if verdicts and not any(verdict.passes for verdict in verdicts.values()):
+        run.status = "refused"

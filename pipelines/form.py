@@ -1,0 +1,205 @@
+"""The form family's job: confirmed sets to each user's own way of doing every exercise.
+
+A template describes and advises, it decides nothing: there is no rung that it could be worse than,
+so it serves as soon as three sets of an exercise carry it. Sets whose counted repetitions
+contradict what the person said are left out.
+"""
+
+import asyncio
+import hashlib
+import json
+from collections.abc import Sequence
+from contextlib import closing
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import pyarrow as pa
+
+from models.form.book import fit_book, to_bytes
+from models.reps.count import count_repetitions
+from models.reps.measure import Repetition
+from models.signal.pieces import unpack_pieces
+from models.signal.wrist import wrist_signals
+from pipelines.attempts import attempted
+from pipelines.everybody import KEY
+from pipelines.exercise import EngineName
+from pipelines.manifest import environment
+from pipelines.plans import require_direct_join
+from pipelines.promotion import move_pointers
+from pipelines.runs import Clock, Run, RunReport, leased_run, server_time
+from pipelines.scope import Users, scope_of
+from pipelines.span import Key, keys_once, span_by
+from pipelines.spark import spark_session
+from pipelines.tables import read_keys
+from schemas.config import Config
+from schemas.layout import owner_of
+from schemas.progress import Progress, Silent
+from store.database import Database, connect
+from store.jobs import UserOutcome
+from store.models import Models, StoredModel, version_of
+from store.sets import Sets
+
+FAMILY = "form"
+COLUMNS = ("user_id", "model_id", "set_id", "exercise", "started_at", "reps", "samples")
+NEWEST = 30  # sets of an exercise: a millisecond of counting for each of their seconds
+CONTRADICTION = 2  # repetitions between what was counted and what was said
+OVERLAP = timedelta(minutes=1)
+LEARNED = pa.schema(
+    [(n, pa.string()) for n in ("user_id", "model_id", "status", "reason", "version", "manifest")]
+    + [("bytes", pa.binary()), ("sha256", pa.binary()), ("sets", pa.int32())]
+)
+Row = dict[str, Any]
+
+
+def train_form(
+    config: Config,
+    *,
+    users: Users = "all",
+    engine: EngineName = "spark",
+    progress: Progress | None = None,
+    clock: Clock = server_time,
+) -> RunReport:
+    """Learn every user's templates and let them serve.
+
+    Args:
+        config: where Cassandra and Spark are.
+        users: "all"; "changed" since the last run that went well; or these.
+        engine: spark, or local: the same functions in this process, the same bytes.
+        progress: is told about every step.
+        clock: the server's time.
+
+    Raises:
+        LeaseHeld: another run of the family is under way.
+    """
+    told = progress or Silent()
+    inputs = {"users": users if isinstance(users, str) else len(users), "engine": engine}
+    with (
+        closing(connect(config.cassandra, keyspace=config.cassandra.keyspace)) as database,
+        leased_run(database, FAMILY, inputs, clock=clock) as run,
+    ):
+        scope = scope_of(database, FAMILY, users, run.started_at)
+        if scope.keys:
+            with run.step("users"):
+                read = _on_spark(config, scope.keys) if engine == "spark" else None
+                rows = read if read is not None else _here(database, scope.keys)
+            told.step("form: users learned", len(rows), len(scope.keys))
+            run.require_lease()
+            _keep(database, run, rows)
+        else:
+            run.status = "nothing-to-do"
+        run.read_until = run.started_at - OVERLAP
+    return run.report()
+
+
+def learned_row(key: Key, group: pa.Table) -> list[Row]:
+    """On an executor: one user's templates, or the reason why there are none."""
+    row: Row = {"user_id": str(key[0]), "model_id": str(key[1]), "sets": group.num_rows}
+    attempt = attempted(lambda: learn_form(group.select(COLUMNS[2:]).to_pylist()))
+    row |= {"status": attempt.status, "reason": attempt.reason}
+    return [row | (attempt.value or {})]
+
+
+def learn_form(rows: Sequence[Row]) -> Row:
+    """A user's templates as bytes, from rows of `labelled_sets` in any order.
+
+    Raises:
+        NotEnoughLabels: no exercise has three sets with repetitions on one wrist.
+        BadSamples: a stored recording does not decode.
+    """
+    done = [repetitions_of(row) for row in newest_rows(rows)]
+    book = fit_book([one for one in done if one is not None])
+    content = to_bytes(book)
+    sha256 = hashlib.sha256(content).digest()
+    manifest = {
+        "level": "user",
+        "labels": sorted({exercise for exercise, _ in book.templates}),
+        "templates": {f"{e}, {side}": t.sets for (e, side), t in sorted(book.templates.items())},
+        "environment": environment(),
+        "sha256": sha256.hex(),
+    }
+    return {
+        "version": version_of(sha256),
+        "manifest": json.dumps(manifest, sort_keys=True),
+        "bytes": content,
+        "sha256": sha256,
+    }
+
+
+def newest_rows(rows: Sequence[Row]) -> list[Row]:
+    """The newest sets of every exercise, oldest first."""
+    ordered = sorted(rows, key=lambda row: (row["started_at"], str(row["set_id"])), reverse=True)
+    kept: list[Row] = []
+    seen: dict[str, int] = {}
+    for row in ordered:
+        seen[row["exercise"]] = seen.get(row["exercise"], 0) + 1
+        if seen[row["exercise"]] <= NEWEST:
+            kept.append(row)
+    return kept[::-1]
+
+
+def repetitions_of(row: Row) -> tuple[str, str | None, tuple[Repetition, ...]] | None:
+    """A set's repetitions; None where the person counted something else."""
+    recording = unpack_pieces(bytes(row["samples"]))
+    counted = count_repetitions(wrist_signals(recording))
+    if row["reps"] is not None and abs(row["reps"] - counted.count) > CONTRADICTION:
+        return None
+    return row["exercise"], recording.side, counted.repetitions
+
+
+def _on_spark(config: Config, keys: Sequence[tuple[UUID, str]]) -> list[Row]:
+    spark = spark_session(config)
+    table = read_keys(spark, config.cassandra.keyspace, "labelled_sets", keys).columns(*COLUMNS)
+    spanned = span_by(table, KEY, learned_row, LEARNED)
+    require_direct_join(spanned)
+    rows = [row.asDict() for row in spanned.toLocalIterator()]  # a kilobyte each
+    keys_once(rows, KEY)
+    return rows
+
+
+def _here(database: Database, keys: Sequence[tuple[UUID, str]]) -> list[Row]:
+    found: list[Row] = []
+    for user_id, model_id in keys:
+        sets = asyncio.run(Sets(database).labelled(user_id, model_id))
+        rows = [
+            {**one._asdict(), "user_id": str(user_id), "set_id": str(one.set_id)} for one in sets
+        ]
+        columns = {name: [row[name] for row in rows] for name in COLUMNS}
+        found += learned_row((str(user_id), model_id), pa.table(columns))
+    return found
+
+
+def _keep(database: Database, run: Run, rows: Sequence[Row]) -> None:
+    """Keep the models, move the pointers, note the reasons."""
+    run.counts["sets"] += sum(row["sets"] for row in rows)
+    learned = [row for row in rows if row["status"] == "learned"]
+    run.add_outcomes(
+        [_outcome(row, row["status"], row["reason"]) for row in rows if row not in learned]
+    )
+
+    async def put() -> None:
+        for row in learned:
+            names = (owner_of(UUID(row["user_id"])), row["model_id"], FAMILY, row["version"])
+            content, sha256 = bytes(row["bytes"]), bytes(row["sha256"])
+            said = json.loads(row["manifest"])
+            at = run.started_at
+            await Models(database).put(StoredModel(*names, content, said, sha256, run.run_id, at))
+
+    asyncio.run(put())
+    moved = move_pointers(
+        database,
+        [
+            (UUID(row["user_id"]), row["model_id"], row["version"], bytes(row["sha256"]))
+            for row in learned
+        ],
+        family=FAMILY,
+        run_id=run.run_id,
+        at=server_time(),
+    )
+    run.add_outcomes([_outcome(row, *said) for row, said in zip(learned, moved, strict=True)])
+
+
+def _outcome(row: Row, status: str, reason: str) -> UserOutcome:
+    return UserOutcome(
+        UUID(row["user_id"]), row["model_id"], status, reason, row.get("version") or "", "{}"
+    )

@@ -1,0 +1,100 @@
+"""Users' confirmed sets as Spark hands them over: one log per user, without a shuffle."""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any, NamedTuple, Protocol
+
+import pyarrow as pa
+from pyspark.sql import SparkSession
+from pyspark.sql import functions as f
+
+from models.history import SetLog
+from pipelines.plans import require_no_shuffle
+from pipelines.span import Key, keys_once, span_by
+from pipelines.tables import read_table
+from schemas.errors import NotEnoughLabels
+
+KEY = ("user_id",)
+COLUMNS = (*("user_id", "session_id", "exercise", "started_at", "reps", "weight_kg", "intensity"),)
+
+
+class DoneSet(NamedTuple):
+    """One confirmed set."""
+
+    session: str
+    started_s: float
+    exercise: str
+    reps: int | None
+    weight_kg: float | None
+    intensity: float | None
+
+
+class OfLog(Protocol):
+    """What a family learns of one user: rows without the user's id."""
+
+    def __call__(self, log: SetLog) -> Sequence[Mapping[str, Any]]:
+        """Look at one user's sets."""
+        ...
+
+
+def log_of(group: pa.Table) -> SetLog:
+    """The sets of one partition as a log, oldest first."""
+    return SetLog.of(
+        DoneSet(
+            row["session_id"],
+            row["started_at"].timestamp(),
+            row["exercise"],
+            row["reps"],
+            row["weight_kg"],
+            row["intensity"],
+        )
+        for row in group.select(COLUMNS[1:]).to_pylist()
+    )
+
+
+def look_at_logs(
+    spark: SparkSession, keyspace: str, function: OfLog, schema: pa.Schema
+) -> list[dict[str, Any]]:
+    """Call `function` for every user's log on the executors.
+
+    Args:
+        spark: the session.
+        keyspace: where `sets` is.
+        function: importable on the executors.
+        schema: of its rows, with `user_id` first.
+
+    Returns:
+        the rows, ordered by user.
+    """
+    table = read_table(spark, keyspace, "sets").columns(*COLUMNS)
+    spanned = span_by(table, KEY, partial(_rows, function=function), schema)
+    require_no_shuffle(spanned)
+    return sorted((row.asDict() for row in spanned.toLocalIterator()), key=lambda r: r["user_id"])
+
+
+def newest_set_at(spark: SparkSession, keyspace: str) -> datetime:
+    """Begin of the newest confirmed set: what a run is as of.
+
+    Raises:
+        NotEnoughLabels: nobody has confirmed a set.
+    """
+    sets = read_table(spark, keyspace, "sets").frame
+    found = sets.agg(f.max(f.unix_micros("started_at"))).collect()[0][0]
+    if found is None:
+        raise NotEnoughLabels("nobody has confirmed a set yet")
+
+    return datetime.fromtimestamp(found / 1e6, UTC)
+
+
+def one_row_each(rows: Sequence[Mapping[str, Any]]) -> None:
+    """Refuse two rows for one user.
+
+    Raises:
+        SpanBroken: naming the user.
+    """
+    keys_once(rows, KEY)
+
+
+def _rows(key: Key, group: pa.Table, *, function: OfLog) -> list[dict[str, Any]]:
+    return [{"user_id": key[0], **row} for row in function(log_of(group))]

@@ -1,0 +1,98 @@
+"""A user's labelled sets as training sees them: ordered, capped, split by time. Pure."""
+
+import hashlib
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from math import ceil
+
+import pyarrow as pa
+
+COLUMNS = (
+    "user_id",
+    "model_id",
+    "set_id",
+    "revision",
+    "exercise",
+    "started_at",
+    "label_source",
+    "samples",
+)
+SPARED_FROM = 2  # sets of an exercise; a single one cannot be spared for judging
+
+
+@dataclass(frozen=True, slots=True)
+class LabelledSet:
+    """One row of `labelled_sets`; `samples` is a packed recording."""
+
+    set_id: str
+    revision: int
+    exercise: str
+    started_at: datetime
+    label_source: str
+    samples: bytes
+
+
+def labelled_sets(table: pa.Table) -> list[LabelledSet]:
+    """The rows of one partition, oldest first: the order of sums decides their last bits."""
+    rows = table.select(COLUMNS[2:]).to_pylist()
+    return sorted((LabelledSet(**row) for row in rows), key=_age)
+
+
+def newest(sets: Sequence[LabelledSet], of_each: int) -> list[LabelledSet]:
+    """The newest `of_each` sets of every exercise, oldest first."""
+    kept: list[LabelledSet] = []
+    seen: Counter[str] = Counter()
+    for one in sorted(sets, key=_age, reverse=True):
+        seen[one.exercise] += 1
+        if seen[one.exercise] <= of_each:
+            kept.append(one)
+    return kept[::-1]
+
+
+def digest(sets: Iterable[LabelledSet], recipe: str) -> str:
+    """What a model was learned from: the same digest, the same model.
+
+    Args:
+        sets: in any order.
+        recipe: everything else that decides the bytes: features, settings, global model.
+    """
+    parts = sorted(f"{one.set_id} {one.revision} {one.exercise}" for one in sets)
+    return hashlib.sha256("\n".join([recipe, *parts]).encode()).hexdigest()
+
+
+def split_at(
+    sets: Sequence[LabelledSet], cutoff_at: datetime
+) -> tuple[list[LabelledSet], list[LabelledSet]]:
+    """Sets that began before the cut-off, and the later ones."""
+    return (
+        [one for one in sets if one.started_at < cutoff_at],
+        [one for one in sets if one.started_at >= cutoff_at],
+    )
+
+
+def split_share(
+    sets: Sequence[LabelledSet], share: float
+) -> tuple[list[LabelledSet], list[LabelledSet]]:
+    """The first `share` of each exercise's sets, and its later ones.
+
+    For a first run over data that was loaded at once, when no single date would leave sets of
+    every exercise on both sides. An exercise with a single set stays on the early side.
+    """
+    by_exercise: dict[str, list[LabelledSet]] = defaultdict(list)
+    for one in sorted(sets, key=_age):
+        by_exercise[one.exercise].append(one)
+    early: list[LabelledSet] = []
+    late: list[LabelledSet] = []
+    for several in by_exercise.values():
+        first = len(several)
+        if first >= SPARED_FROM:
+            first = min(ceil(share * first), first - 1)
+        early += several[:first]
+        late += several[first:]
+    return sorted(early, key=_age), sorted(late, key=_age)
+
+
+def _age(one: LabelledSet) -> tuple[datetime, str]:
+    return one.started_at, one.set_id

@@ -1,0 +1,100 @@
+"""What runs where the data is: one user's partition in, one row out. No Spark, no database."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import pyarrow as pa
+
+from models.exercise.codec import model_from_bytes
+from models.exercise.layout import ModelId
+from pipelines.attempts import attempted
+from pipelines.everybody import Everybody
+from pipelines.labelled import labelled_sets
+from pipelines.learner import Incumbent, Learned, Recipe, learn_user
+from pipelines.manifest import manifest
+from pipelines.span import Key
+from schemas.layout import owner_of
+from store.models import version_of
+
+LEARNED = pa.schema(
+    [
+        ("user_id", pa.string()),
+        ("model_id", pa.string()),
+        ("status", pa.string()),
+        ("reason", pa.string()),
+        ("owner", pa.string()),
+        ("version", pa.string()),
+        ("bytes", pa.binary()),
+        ("sha256", pa.binary()),
+        ("manifest", pa.string()),
+        ("sets", pa.int32()),
+        ("judged", pa.string()),
+    ]
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Lesson:
+    """What a task carries to the executors.
+
+    Attributes:
+        recipe: shared by the run.
+        everybody: the global model of each layout.
+        incumbents: champion's bytes and up to when it had learned, by user and layout.
+    """
+
+    recipe: Recipe
+    everybody: Mapping[ModelId, Everybody]
+    incumbents: Mapping[tuple[str, str], tuple[bytes, datetime]]
+
+
+def learned_row(key: Key, group: pa.Table, *, lesson: Lesson) -> list[dict[str, Any]]:
+    """On an executor: one user's row. Whatever is wrong with a user's data stays in his row."""
+    user_id, model_id = str(key[0]), str(key[1])
+    attempt = attempted(lambda: _learned(user_id, model_id, group, lesson))
+    row: dict[str, Any] = {
+        "user_id": user_id,
+        "model_id": model_id,
+        "status": attempt.status,
+        "reason": attempt.reason,
+        "owner": owner_of(UUID(user_id)),
+        "sets": group.num_rows,
+    }
+    if attempt.value is not None:
+        row |= {
+            "version": version_of(attempt.value.sha256),
+            "bytes": attempt.value.content,
+            "sha256": attempt.value.sha256,
+            "manifest": manifest(attempt.value, lesson.recipe),
+            "judged": _judged(attempt.value),
+        }
+    return [row]
+
+
+def _learned(user_id: str, model_id: str, group: pa.Table, lesson: Lesson) -> Learned:
+    everybody = lesson.everybody.get(model_id)  # pyright: ignore[reportArgumentType]
+    held = lesson.incumbents.get((user_id, model_id))
+    return learn_user(
+        labelled_sets(group),
+        model_id,  # pyright: ignore[reportArgumentType]
+        lesson.recipe,
+        everybody.learned if everybody else None,
+        in_everybody=everybody is not None and user_id in everybody.members,
+        incumbent=Incumbent(model_from_bytes(held[0]), held[1]) if held else None,
+    )
+
+
+def _judged(learned: Learned) -> str:
+    rungs = {
+        "own": learned.own,
+        "everybody": learned.everybody,
+        "incumbent": learned.incumbent,
+        "majority": learned.majority,
+    }
+    return json.dumps(
+        {name: [dict(h.sets), h.windows, h.right_windows] for name, h in rungs.items()}
+    )

@@ -1,0 +1,30 @@
+"""Load: weight, repetitions and intensity of the next set, with an interval."""
+
+from collections.abc import Sequence
+
+from models.history import SetLog
+from models.load.codec import to_bytes
+from models.load.evaluate import evaluate_load
+from models.load.fit import LoadSettings, fit_load
+from pipelines.attempts import attempted
+from pipelines.personal import Personal, PersonalFamily
+
+SETTINGS = LoadSettings()
+JUDGED = "weight_kg"  # the target that a person would notice first
+
+
+def learn_load(logs: Sequence[SetLog], cutoff_s: float) -> list[Personal | str]:
+    """Every user's forecasts, judged on the weights of later sets."""
+    attempts = [attempted(lambda log=log: _learn(log, cutoff_s)) for log in logs]
+    return [one.reason if one.value is None else one.value for one in attempts]
+
+
+def _learn(log: SetLog, cutoff_s: float) -> Personal:
+    content = to_bytes(fit_load(log, SETTINGS))
+    score = evaluate_load([log], cutoff_s, SETTINGS)[JUDGED]
+    if not score.sets:
+        return Personal(content)
+    return Personal(content, score.sets, score.error * score.sets, score.last_error * score.sets)
+
+
+LOAD = PersonalFamily("load", learn_load)

@@ -1,0 +1,91 @@
+"""What a stored model says about itself: a record with provenance, as JSON. Pure."""
+
+import hashlib
+import json
+import platform
+from functools import lru_cache
+
+import numpy as np
+import scipy
+from threadpoolctl import threadpool_info
+
+from models.exercise.codec import golden_vectors, model_from_bytes
+from models.exercise.features import FEATURES_VERSION
+from pipelines.learner import Hits, Learned, Recipe
+
+CODE_VERSION = "exercise-1"
+
+
+def manifest(learned: Learned, recipe: Recipe) -> str:
+    """The manifest of a user's model."""
+    return json.dumps(
+        {
+            "level": "user",
+            "labels": list(learned.labels),
+            "recipe": recipe.name,
+            "features": FEATURES_VERSION,
+            "code": CODE_VERSION,
+            "environment": environment(),
+            "data_digest": learned.data_digest,
+            "trained_until": learned.trained_until.isoformat(),
+            "cutoff_at": recipe.cutoff_at.isoformat() if recipe.cutoff_at else None,
+            "sets": learned.sets,
+            "seconds": round(learned.seconds, 3),
+            "metrics": {
+                "own": shares(learned.own),
+                "global": shares(learned.everybody),
+                "incumbent": shares(learned.incumbent),
+                "majority": shares(learned.majority),
+            },
+            "sha256": learned.sha256.hex(),
+            "golden": golden(learned.content),
+        },
+        sort_keys=True,
+    )
+
+
+def shares(hits: Hits) -> dict[str, float | int] | None:
+    """Counts and shares of a rung's answers to late sets; None where it was not asked."""
+    if not hits.sets:
+        return None
+    right = sum(hits.sets.values())
+    return {
+        "sets": len(hits.sets),
+        "sets_right": right / len(hits.sets),
+        "windows": hits.windows,
+        "windows_right": hits.right_windows / max(hits.windows, 1),
+    }
+
+
+def golden(content: bytes) -> dict[str, list[list[float]]]:
+    """One input, a row of raw features, and what the model makes of it."""
+    vectors = golden_vectors(model_from_bytes(content), 1)
+    return {
+        name: [[float(str(value)) for value in row] for row in np.atleast_2d(values)]
+        for name, values in vectors.items()
+    }
+
+
+@lru_cache(maxsize=1)
+def environment() -> str:
+    """Digest of what may change a model's last bits: the libraries and the BLAS kernel.
+
+    Equal digest and equal data digest: equal bytes. Otherwise the golden vector holds within
+    tolerance.
+    """
+    kernels = sorted(
+        f"{pool.get('internal_api')} {pool.get('version')} {pool.get('architecture')}"
+        for pool in threadpool_info()
+        if pool.get("user_api") == "blas"
+    )
+    facts = [platform.machine(), platform.python_version(), np.__version__, scipy.__version__]
+    return hashlib.sha256("\n".join([*facts, *kernels]).encode()).hexdigest()[:16]
+
+
+def recipe_name(recipe: Recipe, everybody_version: str) -> str:
+    """Everything beside the sets that decides a model's bytes; how it is judged does not."""
+    return (
+        f"{CODE_VERSION} {FEATURES_VERSION} newest_sets={recipe.newest_sets} "
+        f"everybody_sets={recipe.everybody_sets} seed={recipe.seed} "
+        f"everybody={everybody_version or 'none'}"
+    )

@@ -1,0 +1,54 @@
+"""Promises about Spark's plans, read from the plan itself.
+
+A plan that shuffles or scans everything gives the same answer, only late: no test of results
+would notice. So the jobs that promise not to, check.
+"""
+
+import re
+
+from pyspark.sql import DataFrame
+
+from schemas.errors import PlanViolated
+
+SHUFFLES = ("Exchange", "Sort", "SortMergeJoin", "BroadcastExchange")
+TREE = re.compile(r"^[\s:|]*(?:[+:]-\s)?(?:\*\(\d+\)\s)?(\w+)")  # " - Requested Columns" is no step
+DIRECT_JOIN = "Cassandra Direct Join"
+
+
+def physical_plan(frame: DataFrame) -> str:
+    """The physical plan as Spark prints it, adaptive parts in their first form."""
+    plan = frame._jdf.queryExecution().executedPlan()  # pyright: ignore[reportPrivateUsage, reportCallIssue, reportOptionalCall]
+    return str(plan.toString())
+
+
+def nodes(plan: str) -> set[str]:
+    r"""The names of a plan's steps.
+
+    >>> sorted(nodes("MapInArrow f(x)\n+- Exchange hashpartitioning(k)\n   +- *(1) Sort [k]"))
+    ['Exchange', 'MapInArrow', 'Sort']
+    """
+    steps = (TREE.match(line) for line in plan.splitlines())
+    return {step.group(1) for step in steps if step is not None}
+
+
+def require_no_shuffle(frame: DataFrame) -> None:
+    """Refuse a plan with an Exchange or a Sort.
+
+    Raises:
+        PlanViolated: with the plan.
+    """
+    plan = physical_plan(frame)
+    found = sorted(nodes(plan) & set(SHUFFLES))
+    if found:
+        raise PlanViolated(f"The plan holds {', '.join(found)}:\n{plan}")
+
+
+def require_direct_join(frame: DataFrame) -> None:
+    """Refuse a plan that reads more of a table than the keys it was joined with.
+
+    Raises:
+        PlanViolated: with the plan.
+    """
+    plan = physical_plan(frame)
+    if DIRECT_JOIN not in plan or "BatchScan" in nodes(plan):
+        raise PlanViolated(f"The plan reads the whole table instead of the joined keys:\n{plan}")

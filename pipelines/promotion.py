@@ -1,0 +1,180 @@
+"""From learned rows to champions: judge, veto, move pointers by LWT, record each outcome."""
+
+import asyncio
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from pipelines.gate import Trial, Verdict, judge, stratum_of, vetoed
+from schemas.errors import LostChampionRace
+from schemas.layout import owner_of
+from store.database import Database
+from store.jobs import UserOutcome
+from store.models import Challenger, Champion, Champions, Models, StoredModel
+
+AT_ONCE = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A learned model that asks to serve: its row without its bytes.
+
+    Attributes:
+        hits: rung to set id to right or wrong; rungs are own, everybody, incumbent, majority.
+        windows: rung to (asked, right).
+    """
+
+    user_id: UUID
+    model_id: str
+    version: str
+    sha256: bytes
+    labelled_sets: int
+    hits: Mapping[str, Mapping[str, bool]]
+    windows: Mapping[str, tuple[int, int]]
+
+    @property
+    def trial(self) -> Trial:
+        """What the gate wants to know. The incumbent serves now, else the global model."""
+        serving = self.hits["incumbent"] or self.hits["everybody"]
+        own, majority = self.hits["own"], self.hits["majority"]
+        return Trial(str(self.user_id), self.labelled_sets, own, serving, majority)
+
+
+def read_champions(
+    database: Database, keys: Sequence[tuple[UUID, str]], family: str
+) -> dict[tuple[UUID, str], tuple[Champion, StoredModel]]:
+    """The champions of users with their bytes; users without one are left out."""
+    champions, models = Champions(database), Models(database)
+
+    async def one(key: tuple[UUID, str]) -> tuple[Champion, StoredModel] | None:
+        champion = await champions.read(owner_of(key[0]), key[1], family)
+        if champion is None:
+            return None
+        return champion, await models.get(champion.owner, key[1], family, champion.version)
+
+    found = _gather([one(key) for key in keys])
+    return {key: pair for key, pair in zip(keys, found, strict=True) if pair is not None}
+
+
+def promote(
+    database: Database,
+    candidates: Sequence[Candidate],
+    verdicts: Mapping[str, Verdict],
+    *,
+    family: str,
+    run_id: UUID,
+    at: datetime,
+) -> list[UserOutcome]:
+    """Move the pointers of everybody whose stratum passes and who has no veto.
+
+    A pointer that somebody else moved meanwhile stays: that user is judged again by the next run.
+    """
+    outcomes: dict[int, UserOutcome] = {}
+    moving: list[int] = []
+    for number, one in enumerate(candidates):
+        verdict = verdicts[stratum_of(one.labelled_sets)]
+        if not verdict.passes:
+            reason = f"{verdict.stratum} sets: {verdict.reason}"
+            outcomes[number] = _outcome(one, "refused", reason)
+        elif reason := vetoed(one.trial):
+            outcomes[number] = _outcome(one, "vetoed", reason)
+        else:
+            moving.append(number)
+    pointers = [
+        (one.user_id, one.model_id, one.version, one.sha256)
+        for one in (candidates[number] for number in moving)
+    ]
+    moved = move_pointers(database, pointers, family=family, run_id=run_id, at=at)
+    for number, (status, reason) in zip(moving, moved, strict=True):
+        outcomes[number] = _outcome(candidates[number], status, reason)
+    return [outcomes[number] for number in range(len(candidates))]
+
+
+def move_pointers(
+    database: Database,
+    pointers: Sequence[tuple[UUID, str, str, bytes]],
+    *,
+    family: str,
+    run_id: UUID,
+    at: datetime,
+) -> list[tuple[str, str]]:
+    """Let models serve their users.
+
+    Args:
+        database: where the pointers are.
+        pointers: (user, input layout, version, sha256) of each model.
+        family: of the models.
+        run_id: of the run that learned them.
+        at: now.
+
+    Returns:
+        (promoted | unchanged | overtaken, reason) for each; a pointer that somebody else moved
+        meanwhile stays, and the next run judges again.
+    """
+    champions = Champions(database)
+
+    async def one(user_id: UUID, model_id: str, version: str, sha256: bytes) -> tuple[str, str]:
+        owner = owner_of(user_id)
+        incumbent = await champions.read(owner, model_id, family)
+        if incumbent is not None and incumbent.version == version:
+            return "unchanged", ""
+        challenger = Challenger(owner, model_id, family, version, sha256, run_id)
+        try:
+            await champions.promote(challenger, incumbent, at)
+        except LostChampionRace:
+            return "overtaken", "another run moved the pointer meanwhile"
+        return "promoted", ""
+
+    return _gather([one(*pointer) for pointer in pointers])
+
+
+def verdicts_of(challengers: Sequence[Candidate], margin: float) -> dict[str, Verdict]:
+    """The gate's word on every stratum of this run."""
+    return judge([challenger.trial for challenger in challengers], margin=margin)
+
+
+def rung_shares(challengers: Sequence[Candidate]) -> dict[str, dict[str, float | int]]:
+    """Of each rung: late sets and windows asked, and shares named right."""
+    shares: dict[str, dict[str, float | int]] = {}
+    for rung in ("own", "everybody", "incumbent", "majority"):
+        sets = [hit for one in challengers for hit in one.hits[rung].values()]
+        asked = sum(one.windows[rung][0] for one in challengers)
+        right = sum(one.windows[rung][1] for one in challengers)
+        if sets:
+            shares[rung] = {
+                "sets": len(sets),
+                "sets_right": round(sum(sets) / len(sets), 4),
+                "windows": asked,
+                "windows_right": round(right / max(asked, 1), 4),
+            }
+    return shares
+
+
+def _outcome(challenger: Candidate, status: str, reason: str) -> UserOutcome:
+    metrics = {rung: list(counts) for rung, counts in challenger.windows.items() if counts[0]}
+    return UserOutcome(
+        challenger.user_id,
+        challenger.model_id,
+        status,
+        reason,
+        challenger.version,
+        json.dumps(metrics, sort_keys=True),
+    )
+
+
+def _gather(work: Sequence[Any]) -> list[Any]:
+    """Await many, a bounded number at a time, in order."""
+
+    async def every() -> list[Any]:
+        gate = asyncio.Semaphore(AT_ONCE)
+
+        async def one(each: Any) -> Any:
+            async with gate:
+                return await each
+
+        return await asyncio.gather(*(one(each) for each in work))
+
+    return asyncio.run(every())

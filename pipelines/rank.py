@@ -1,0 +1,46 @@
+"""Rank: who is followed by whom that is followed. PageRank over the follows."""
+
+import numpy as np
+from pyspark.sql import SparkSession
+
+from models.rank.evaluate import positions
+from models.rank.fit import make_graph, pagerank
+from models.rank.model import RankSettings, numbered
+from pipelines.batch import BatchFamily, Result
+from pipelines.tables import read_table
+from schemas.config import Config
+from schemas.errors import NotEnoughLabels
+
+
+def learn_rank(spark: SparkSession, config: Config) -> Result:
+    """Edges come to the driver as two columns; the kernel ranks faster than a cluster shuffles."""
+    keyspace = config.cassandra.keyspace
+    follows = read_table(spark, keyspace, "follows").frame.select("user_id", "followee")
+    edges = sorted((row[0], row[1]) for row in follows.toLocalIterator())
+    if not edges:
+        raise NotEnoughLabels("nobody follows anybody yet")
+    users = read_table(spark, keyspace, "users").frame.select("user_id")
+    people = sorted(row[0] for row in users.toLocalIterator())
+    followers, followees = zip(*edges, strict=True)
+    ids, sources, targets = numbered(followers, followees, people)
+    settings = RankSettings(threads=config.spark.cores)
+    ranks = pagerank(make_graph(sources, targets, len(ids)), settings)
+    places = positions(ranks.values)
+    rows = [
+        (str(user), float(value), int(place))
+        for user, value, place in zip(ids, ranks.values, places, strict=True)
+    ]
+    metrics = {"iterations": ranks.iterations, "tolerance": settings.tolerance}
+    refused = "" if ranks.converged else f"no convergence in {ranks.iterations} iterations"
+    if not np.isfinite(ranks.values).all():
+        refused = "ranks that are not numbers"
+    return Result(rows, metrics, refused, {"follows": len(edges), "users": len(ids)})
+
+
+RANK = BatchFamily(
+    name="rank",
+    table="ranks",
+    columns="user_id string, rank double, position int",
+    topics=("follows",),
+    learn=learn_rank,
+)

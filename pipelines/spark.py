@@ -1,0 +1,102 @@
+"""The Spark session: every option with the reason that was measured for it."""
+
+import os
+import sys
+from pathlib import Path
+
+from pyspark import SparkConf, SparkContext
+from pyspark.sql import SparkSession
+
+from pipelines.tables import CATALOG
+from schemas.config import Config
+from store.java import find_java
+from store.node.jars import connector_jars
+
+LOGGING = Path(__file__).resolve().with_name("log4j2.properties")
+ROOMS = Path(__file__).resolve().parent.parent
+
+
+def spark_session(config: Config) -> SparkSession:
+    """Start Spark, or join the session that this process already has.
+
+    Raises:
+        NoJava: no Java 17 on this machine.
+        BadJar: a jar is missing or is not the locked one.
+    """
+    os.environ["JAVA_HOME"] = str(find_java().home)  # read by pyspark when it starts the JVM
+    # the workers' Python: this one, or the packed environment's where executors are elsewhere
+    os.environ["PYSPARK_PYTHON"] = (
+        "environment/bin/python" if config.spark.archive else sys.executable
+    )
+    if config.spark.master.startswith("local"):
+        os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
+    settings = SparkConf().setAppName("muvr").setAll(list(options(config).items()))
+    return SparkSession(SparkContext.getOrCreate(settings))
+
+
+def options(config: Config) -> dict[str, str]:
+    """All options of the session."""
+    return {**_place(config), **_engine(config), **_python(config), **_cassandra(config)}
+
+
+def _place(config: Config) -> dict[str, str]:
+    """Local: nothing listens outside this machine. Elsewhere: our rooms and Python travel along."""
+    if config.spark.master.startswith("local"):
+        return {"spark.driver.bindAddress": "127.0.0.1", "spark.driver.host": "127.0.0.1"}
+    archive = {"spark.archives": f"{config.spark.archive}#environment"}
+    return {
+        "spark.submit.deployMode": config.spark.deploy_mode,
+        "spark.executor.instances": str(config.spark.executors),
+        **(archive if config.spark.archive else {}),
+    }
+
+
+def _engine(config: Config) -> dict[str, str]:
+    return {
+        "spark.master": config.spark.master,
+        "spark.driver.memory": f"{config.spark.driver_memory_mb}m",
+        "spark.executor.memory": f"{config.spark.executor_memory_mb}m",
+        "spark.ui.enabled": "false",  # the page of `muvr` shows runs; 4040 would be open to all
+        "spark.ui.showConsoleProgress": "false",
+        "spark.sql.session.timeZone": "UTC",
+        # 200 shuffle partitions for two cores: aggregation took 3.7 s instead of .3
+        "spark.sql.shuffle.partitions": str(config.spark.cores),
+        # a second copy of a slow task would write every model twice
+        "spark.speculation": "false",
+        "spark.sql.warehouse.dir": str(config.paths.reports / "spark-warehouse"),
+        "spark.jars": ",".join(str(jar) for jar in connector_jars(config.paths.jars)),
+        "spark.driver.extraJavaOptions": f"-Dlog4j2.configurationFile={LOGGING.as_uri()}",
+    }
+
+
+def _python(config: Config) -> dict[str, str]:
+    return {
+        # rows carry samples: 512 of them are some megabytes; 10,000 would be a gigabyte
+        "spark.sql.execution.arrow.maxRecordsPerBatch": str(config.spark.batch_rows),
+        "spark.sql.execution.arrow.pyspark.enabled": "true",
+        "spark.python.worker.reuse": "true",
+        # workers import our rooms from the same files, whatever folder the driver runs in
+        "spark.executorEnv.PYTHONPATH": str(ROOMS),
+        # a second BLAS thread makes small solves slower and their bytes differ between runs
+        "spark.executorEnv.OMP_NUM_THREADS": "1",
+        "spark.executorEnv.OPENBLAS_NUM_THREADS": "1",
+    }
+
+
+def _cassandra(config: Config) -> dict[str, str]:
+    settings = config.cassandra
+    return {
+        "spark.sql.extensions": "com.datastax.spark.connector.CassandraSparkExtensions",
+        f"spark.sql.catalog.{CATALOG}": "com.datastax.spark.connector.datasource.CassandraCatalog",
+        "spark.cassandra.connection.host": ",".join(settings.hosts),
+        "spark.cassandra.connection.port": str(settings.port),
+        "spark.cassandra.connection.localDC": settings.local_dc,
+        # the default is LOCAL_ONE: a run would miss sets that a quorum has acknowledged
+        "spark.cassandra.input.consistency.level": settings.consistency,
+        "spark.cassandra.output.consistency.level": settings.consistency,
+        # the default of 1 kB sends every model alone
+        "spark.cassandra.output.batch.size.bytes": str(64 * 1024),
+        # the default of 1,000 rows: pages of many megabytes can kill a node with a small heap
+        "spark.cassandra.input.fetch.sizeInRows": "128",
+        "spark.cassandra.input.split.sizeInMB": str(config.spark.split_mb),
+    }

@@ -1,0 +1,75 @@
+"""Cassandra's tables as Spark sees them: a DataFrame never travels without its partition key."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from pyspark.sql import DataFrame, SparkSession
+
+CATALOG = "muvr"
+FORMAT = "org.apache.spark.sql.cassandra"
+
+
+@dataclass(frozen=True, slots=True)
+class CassandraFrame:
+    """Rows of one table, whole partitions only.
+
+    Attributes:
+        name: keyspace.table.
+        partition_key: as Cassandra has it, in order.
+        frame: the rows.
+    """
+
+    name: str
+    partition_key: tuple[str, ...]
+    frame: DataFrame
+
+    def columns(self, *names: str) -> "CassandraFrame":
+        """Only these columns; nothing else is fetched."""
+        return replace(self, frame=self.frame.select(*names))
+
+
+def read_table(spark: SparkSession, keyspace: str, table: str) -> CassandraFrame:
+    """A whole table, by token ranges: a Cassandra partition lies in one Spark split."""
+    frame = spark.table(f"{CATALOG}.{keyspace}.{table}")
+    return CassandraFrame(f"{keyspace}.{table}", partition_key(spark, keyspace, table), frame)
+
+
+def read_keys(
+    spark: SparkSession, keyspace: str, table: str, keys: Sequence[tuple[object, ...]]
+) -> CassandraFrame:
+    """Only the partitions of `keys`, by a Direct Join: one read per key, no scan.
+
+    The keys are made unique first: each duplicate would emit its whole partition again.
+    """
+    names = partition_key(spark, keyspace, table)
+    unique = sorted(set(keys), key=str)
+    wanted = spark.createDataFrame(
+        [tuple(map(str, key)) for key in unique],
+        schema=", ".join(f"{name} string" for name in names),
+    )
+    return CassandraFrame(f"{keyspace}.{table}", names, direct_join(spark, keyspace, table, wanted))
+
+
+def direct_join(spark: SparkSession, keyspace: str, table: str, wanted: DataFrame) -> DataFrame:
+    """Join a small frame with a table on all columns that they share, one read per row."""
+    stored = (
+        spark.read.format(FORMAT)
+        .options(keyspace=keyspace, table=table, directJoinSetting="on")
+        .load()
+    )
+    shared = [name for name in wanted.columns if name in stored.columns]
+    return wanted.join(stored, on=shared, how="inner")
+
+
+def append(frame: DataFrame, keyspace: str, table: str) -> None:
+    """Write rows; a row with the same primary key is overwritten with the same or newer value."""
+    frame.write.format(FORMAT).options(keyspace=keyspace, table=table).mode("append").save()
+
+
+def partition_key(spark: SparkSession, keyspace: str, table: str) -> tuple[str, ...]:
+    """The partition key that Cassandra has, through the connector's catalogue."""
+    names = [
+        row["col_name"]
+        for row in spark.sql(f"DESCRIBE TABLE {CATALOG}.{keyspace}.{table}").collect()
+    ]
+    return tuple(names[names.index("# col_name") + 1 :])

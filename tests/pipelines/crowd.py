@@ -1,0 +1,35 @@
+"""Simulated people as the store holds them: their confirmed sets and whom they follow."""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from uuid import UUID
+
+from models.population.model import SimulatedUser
+from store.database import Database, Statement
+
+SET = (
+    "INSERT INTO sets (user_id, session_id, set_id, exercise, started_at, ended_at, reps, "
+    "weight_kg, intensity, label_source, revision) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 'typed', 1)"
+)
+FOLLOW = "INSERT INTO follows (user_id, followee, since) VALUES (?, ?, ?)"
+USER = "INSERT INTO users (user_id, username) VALUES (?, ?)"
+
+
+def settle(database: Database, people: Sequence[SimulatedUser]) -> None:
+    """Write what the people did."""
+    ids = [person.user_id for person in people]
+    statements = [Statement(USER, (person.user_id, str(person.index))) for person in people]
+    for person in people:
+        statements += [
+            Statement(FOLLOW, (person.user_id, ids[n], datetime(2026, 1, 1, tzinfo=UTC)))
+            for n in person.follows
+        ]
+        statements += [Statement(SET, (person.user_id, *_set(one))) for one in person.sets()]
+    asyncio.run(database.run_all(statements, at_once=256))
+
+
+def _set(one) -> tuple[object, ...]:
+    at = datetime.fromtimestamp(one.started_s, UTC)
+    session = UUID(one.session)
+    return session, one.set_id, one.exercise, at, at, one.reps, one.weight_kg, one.intensity

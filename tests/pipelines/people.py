@@ -1,0 +1,86 @@
+"""People whose labelled sets are real recordings, for tests of the exercise job."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+from models.signal.pieces import pack_pieces
+from models.signal.truth import cut
+from pipelines.labelled import LabelledSet
+from schemas.layout import shard_of
+from store.database import Database, Statement
+
+NOW = datetime(2026, 11, 1, tzinfo=UTC)
+PER_RECORDING = 4
+LAYOUT = "wrist-acc6"
+
+
+def user_id(person: int) -> UUID:
+    """The id under which a person trains."""
+    return UUID(int=(person + 1) << 96 | 7 << 76 | 2 << 62)
+
+
+def sets_of(recordings, person: int, exercises: int = 4) -> list[LabelledSet]:
+    """The left wrist's recordings of one person, each cut into four sets, oldest first."""
+    people = sorted({one.person for one in recordings})
+    own = [one for one in recordings if one.person == people[person]]
+    left = [one for one in own if one.recording.side == "left"][:exercises]
+    found = []
+    for n, one in enumerate(left):
+        whole = one.sets[0]
+        step = (whole.end_ns - whole.start_ns) // PER_RECORDING
+        for k in range(PER_RECORDING):
+            start = whole.start_ns + k * step
+            part = cut(one.recording, start, start + step)
+            found.append(
+                LabelledSet(
+                    str(UUID(int=(person + 1) << 32 | n << 16 | k)),
+                    1,
+                    whole.exercise,
+                    NOW + timedelta(days=k, minutes=n),
+                    "typed",
+                    pack_pieces(part.acc, part.gyro, part.side),
+                )
+            )
+    return sorted(found, key=lambda row: row.started_at)
+
+
+def mislabelled(sets: Sequence[LabelledSet], turn: int) -> list[LabelledSet]:
+    """Labels that say nothing: each exercise's sets get different names, turned by `turn`."""
+    names = sorted({one.exercise for one in sets})
+    seen: dict[str, int] = {}
+    found = []
+    for one in sets:
+        nth = seen[one.exercise] = seen.get(one.exercise, turn) + 1
+        place = (names.index(one.exercise) + nth) % len(names)
+        found.append(replace(one, exercise=names[place]))
+    return found
+
+
+def put(database: Database, user: UUID, sets: Sequence[LabelledSet], at: datetime = NOW) -> None:
+    """Write labelled sets and announce them, as a confirmed set does."""
+    asyncio.run(
+        database.run_all(
+            [
+                Statement(
+                    "INSERT INTO changes (day, shard, user_id, topic, changed_at) "
+                    "VALUES (?, ?, ?, 'sets', ?)",
+                    (at.date(), shard_of(user), user, at),
+                ),
+                *(_insert(user, one) for one in sets),
+            ]
+        )
+    )
+
+
+def _insert(user: UUID, one: LabelledSet) -> Statement:
+    return Statement(
+        "INSERT INTO labelled_sets (user_id, model_id, set_id, exercise, started_at, ended_at, "
+        "label_source, revision, samples) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            *(user, LAYOUT, UUID(one.set_id), one.exercise, one.started_at, one.started_at),
+            *(one.label_source, one.revision, one.samples),
+        ),
+    )

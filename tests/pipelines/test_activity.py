@@ -1,0 +1,101 @@
+"""The activity job's whole life: stretches in the real Cassandra, the real Spark, what is found."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from models.activity.codec import model_from_bytes
+from models.signal.wrist import wrist_signals
+from pipelines.activity import train_activity
+from schemas.layout import GLOBAL_OWNER
+from store.jobs import JobRuns
+from store.models import Champions, Models
+from tests.pipelines.workouts import LAYOUT, NOW, S_NS, keep, stretch_of, walker, workout
+from tests.spark_session import emptied
+
+PEOPLE = 3
+POISONED = PEOPLE
+
+
+@pytest.fixture(scope="module")
+def world(spark, spark_config):
+    """Three people with two workouts each and one whose samples are broken, trained once."""
+    with emptied(spark_config.cassandra) as database:
+        for person in range(PEOPLE):
+            days = [stretch_of(10 * person + n, NOW + timedelta(days=n)) for n in range(2)]
+            keep(database, walker(person), days)
+        keep(database, walker(POISONED), [stretch_of(90, samples=b"\x93 no samples")])
+        yield database, train_activity(spark_config)
+
+
+def serving(database):
+    return asyncio.run(Champions(database).read(GLOBAL_OWNER, LAYOUT, "activity"))
+
+
+def test_the_model_that_serves_finds_sets_that_walking_hides_from_a_rule(world):
+    database, report = world
+    assert (report.status, report.counts) == (
+        "done",
+        {"stretches": 2 * PEOPLE, "learned": PEOPLE, "failed": 1},
+    )
+    [reason] = report.reasons
+    assert "BadSamples" in reason
+    said = report.metrics[LAYOUT]
+    assert (said["outcome"], said["members"]) == ("promoted", PEOPLE)
+    assert said["f1"]["own"] > 0.95 > said["f1"]["rhythm"]
+    pointer = serving(database)
+    stored = asyncio.run(Models(database).get(*pointer[:4]))
+    assert stored.manifest["metrics"]["f1"] == said["f1"]
+    model = model_from_bytes(stored.content)
+    assert model.start is not None
+    assert model.end is not None
+    recording, spans = workout(77)  # nobody's
+    found = model.segments(wrist_signals(recording))
+    assert len(found) == len(spans)
+    for segment, (start_ns, end_ns, _) in zip(found, spans, strict=True):
+        assert abs(segment.start_ns - start_ns) < 2 * S_NS
+        assert abs(segment.end_ns - end_ns) < 2 * S_NS
+    run = asyncio.run(JobRuns(database).read("activity", report.run_id))
+    assert run.status == "done"
+
+
+def test_this_process_makes_the_same_bytes(world, spark_config):
+    database, _ = world
+    before = serving(database)
+    report = train_activity(spark_config, engine="local")
+    assert report.metrics[LAYOUT]["outcome"] == "unchanged"
+    assert serving(database) == before
+
+
+def test_nothing_changed_is_nothing_to_do_and_a_new_day_is_a_new_model(world, spark_config):
+    database, _ = world
+    before = serving(database)
+    train_activity(spark_config, engine="local")
+    again = train_activity(spark_config, users="changed", engine="local")
+    assert (again.status, serving(database)) == ("nothing-to-do", before)
+    later = stretch_of(5, NOW + timedelta(days=3))
+    keep(database, walker(0), [later], datetime.now(UTC))
+    report = train_activity(spark_config, users="changed", engine="local")
+    said = report.metrics[LAYOUT]
+    assert said["outcome"] == "promoted"
+    assert said["f1"]["incumbent"] > 0.9  # asked about the new day only
+    assert serving(database).version != before.version
+
+
+def test_a_single_day_is_not_enough_to_let_anything_serve(empty, spark_config):
+    keep(empty, walker(0), [stretch_of(1)])
+    report = train_activity(spark_config, engine="local")
+    assert report.status == "refused"
+    assert list(report.reasons) == [f"{LAYOUT}: no other person and no other day to judge by"]
+    assert serving(empty) is None
+
+
+def test_without_idle_time_nothing_is_learned(empty, spark_config):
+    one = stretch_of(1)
+    whole = (one.head.spans[0][0] - 10**12, one.head.spans[-1][1] + 10**12, "curl")
+    keep(empty, walker(0), [one._replace(head=one.head._replace(spans=(whole,)))])
+    report = train_activity(spark_config, engine="local")
+    assert report.status == "not-learned"
+    [reason] = report.reasons
+    assert "20 s each of exercise and idle are needed" in reason

@@ -1,0 +1,160 @@
+"""The families of the journal on the real Spark, over simulated people with a known truth."""
+
+import asyncio
+from dataclasses import replace
+from uuid import UUID
+
+import numpy as np
+import pytest
+
+from models.clusters.evaluate import adjusted_rand
+from models.history import SetLog
+from models.intensity.codec import from_bytes
+from models.intensity.fit import IntensitySettings, fit_intensity
+from models.population.simulate import simulate
+from models.rank.model import numbered
+from models.rank.reference import pagerank_exact
+from pipelines.batch import BatchFamily, Result, train_batch
+from pipelines.clusters import CLUSTERS
+from pipelines.intensity import INTENSITY
+from pipelines.load import LOAD
+from pipelines.next import NEXT
+from pipelines.personal import train_personal
+from pipelines.rank import RANK
+from pipelines.recommend import RECOMMEND
+from schemas.errors import IncompleteRun, NotEnoughLabels
+from schemas.layout import owner_of
+from store.jobs import JobRuns, LiveRuns
+from store.models import Champions, Models
+from store.results import Results
+from tests.pipelines.crowd import settle
+from tests.spark_session import emptied
+
+PEOPLE, WEEKS = 60, 12
+
+
+@pytest.fixture(scope="module")
+def people():
+    return list(simulate(PEOPLE, WEEKS, 3))
+
+
+@pytest.fixture(scope="module")
+def database(spark, spark_config, people):
+    with emptied(spark_config.cassandra) as connection:
+        settle(connection, people)
+        yield connection
+
+
+def live(database, family):
+    return asyncio.run(LiveRuns(database).read(family))
+
+
+def test_clusters_find_ways_to_train(database, spark_config, people):
+    report = train_batch(CLUSTERS, spark_config)
+    assert (report.status, report.counts["rows"]) == ("done", PEOPLE)
+    assert report.counts["sets"] == sum(len(person.sets()) for person in people)
+    run = live(database, "clusters")
+    assert run.run_id == report.run_id
+    found = [
+        asyncio.run(Results(database).cluster(run.run_id, person.user_id)) for person in people
+    ]
+    assert (
+        adjusted_rand([one.cluster for one in found], [p.truth.temperament for p in people]) > 0.2
+    )
+    assert {"frequency", "performance", "improvement"} == found[0].features.keys()
+
+
+def test_ranks_are_those_of_the_reference(database, spark_config, people):
+    report = train_batch(RANK, spark_config)
+    assert report.status == "done"
+    edges = [(str(p.user_id), str(people[n].user_id)) for p in people for n in p.follows]
+    ids, sources, targets = numbered(*zip(*edges, strict=True), [str(p.user_id) for p in people])
+    exact = dict(zip(ids, pagerank_exact(sources, targets, len(ids)), strict=True))
+    stored = {
+        str(p.user_id): asyncio.run(Results(database).rank(report.run_id, p.user_id))
+        for p in people
+    }
+    for user, one in stored.items():
+        assert one.rank == pytest.approx(exact[user], rel=1e-3)
+    assert sorted(one.position for one in stored.values())[0] == 1
+    assert sum(one.rank for one in stored.values()) == pytest.approx(1, abs=1e-3)
+
+
+def test_recommendations_beat_popularity_or_stay_away(database, spark_config, people):
+    report = train_batch(RECOMMEND, spark_config)
+    scores = {name: report.metrics[name]["ndcg"] for name in ("model", "popularity", "repeat_last")}
+    wins = scores["model"] > max(scores["popularity"], scores["repeat_last"])
+    assert (report.status == "done") == wins
+    assert (live(database, "recommend") is not None) == wins
+
+
+@pytest.mark.parametrize("family", [INTENSITY, LOAD], ids=lambda family: family.name)
+def test_a_model_per_user_that_beats_the_same_as_last_time(database, spark_config, family):
+    report = train_personal(family, spark_config)
+    assert report.status == "done"
+    assert report.metrics["error"] < report.metrics["last_error"]
+    outcomes = asyncio.run(JobRuns(database).users(report.run_id))
+    assert len(outcomes) == PEOPLE
+    assert report.counts["promoted"] >= PEOPLE // 2
+    assert all(one.reason for one in outcomes if one.status in {"not-learned", "vetoed"})
+    again = train_personal(family, spark_config)
+    assert again.counts["unchanged"] == report.counts["promoted"]  # the same bytes
+
+
+def test_a_recipe_that_loses_to_its_baseline_serves_nobody(database, spark_config, people):
+    """Two months are too little for contexts: doing the same exercise again is right more often."""
+    report = train_personal(NEXT, spark_config)
+    assert report.metrics["error"] > report.metrics["last_error"]
+    assert report.status == "refused"
+    assert set(report.counts) <= {"sets", "refused", "not-learned"}
+    owners = [owner_of(person.user_id) for person in people]
+    champions = [asyncio.run(Champions(database).read(one, "sets", "next")) for one in owners]
+    assert champions == [None] * PEOPLE
+
+
+def test_the_stored_intensity_model_is_the_pure_functions(database, spark_config, people):
+    train_personal(INTENSITY, spark_config)
+    log = SetLog.of(people[0].sets())
+    [alone] = fit_intensity([log], IntensitySettings())
+    champion = asyncio.run(
+        Champions(database).read(owner_of(people[0].user_id), "sets", "intensity")
+    )
+    kept = from_bytes(asyncio.run(Models(database).get(*champion[:4])).content)
+    np.testing.assert_allclose(kept.weights, alone.weights, rtol=1e-9, atol=1e-12)
+
+
+def test_nothing_changed_is_nothing_to_do(database, spark_config):
+    train_batch(RANK, spark_config)
+    before = live(database, "rank")
+    assert train_batch(RANK, spark_config, only_changed=True).status == "nothing-to-do"
+    assert live(database, "rank") == before
+    train_personal(NEXT, spark_config)
+    assert train_personal(NEXT, spark_config, users="changed").status == "nothing-to-do"
+
+
+USER = str(UUID(int=1))
+
+
+def fake(learn) -> BatchFamily:
+    return replace(RANK, learn=lambda spark, config: learn())
+
+
+def fail_to_learn():
+    raise NotEnoughLabels("nobody is there")
+
+
+def test_what_must_not_appear_does_not(database, spark_config):
+    first = train_batch(fake(lambda: Result([(USER, 1.0, 1)], {})), spark_config)
+    assert live(database, "rank").run_id == first.run_id
+
+    refused = train_batch(fake(lambda: Result([(USER, 2.0, 1)], {}, "it loses")), spark_config)
+    assert (refused.status, refused.reasons) == ("refused", {"it loses": 1})
+    with pytest.raises(IncompleteRun):  # two rows under one key: one is lost
+        train_batch(fake(lambda: Result([(USER, 1.0, 1), (USER, 2.0, 2)], {})), spark_config)
+    empty = train_batch(fake(fail_to_learn), spark_config)
+    assert (empty.status, empty.reasons) == ("not-learned", {"nobody is there": 1})
+
+    assert live(database, "rank").run_id == first.run_id
+    second = train_batch(fake(lambda: Result([(USER, 3.0, 1)], {})), spark_config)
+    assert live(database, "rank").run_id == second.run_id
+    assert live(database, "rank").previous_run_id == first.run_id

@@ -1,0 +1,150 @@
+"""The exercise job's whole life: real recordings, real Cassandra, real Spark."""
+
+import asyncio
+from collections import Counter
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+import pytest
+
+from models.exercise.codec import model_from_bytes
+from pipelines.exercise import named_recipe, recipe_of, train_exercise
+from pipelines.global_models import STATISTICS, read_everybody
+from pipelines.learner import learn_user
+from schemas.errors import LeaseHeld
+from schemas.layout import GLOBAL_OWNER, owner_of
+from store.jobs import JobRuns, Leases, Watermarks
+from store.models import Champions, Models
+from tests.pipelines.people import LAYOUT, mislabelled, put, sets_of, user_id
+from tests.spark_session import emptied
+
+PEOPLE = 5
+POISONED = PEOPLE  # the person after them
+HELD_BACK = 2  # sets of person 0 that come later
+
+
+@pytest.fixture(scope="module")
+def people(spar):
+    return [sets_of(spar, person) for person in range(PEOPLE + 1)]
+
+
+@pytest.fixture(scope="module")
+def world(spark, spark_config, people):
+    """Five people and one whose samples are broken, trained once."""
+    with emptied(spark_config.cassandra) as database:
+        for person in range(1, PEOPLE):
+            put(database, user_id(person), people[person])
+        put(database, user_id(0), people[0][:-HELD_BACK])
+        broken = replace(people[POISONED][3], samples=b"\x93 no samples")
+        put(database, user_id(POISONED), [*people[POISONED][:3], broken, *people[POISONED][4:]])
+        report = train_exercise(spark_config)
+        yield database, report
+
+
+def champion(database, person: int):
+    return asyncio.run(Champions(database).read(owner_of(user_id(person)), LAYOUT, "exercise"))
+
+
+def stored(database, person: int):
+    pointer = champion(database, person)
+    return asyncio.run(Models(database).get(*pointer[:4]))
+
+
+def test_a_poisoned_user_is_a_row_with_a_reason_and_the_others_are_promoted(world):
+    database, report = world
+    assert report.status == "done"
+    assert report.counts == {"sets": 16 * (PEOPLE + 1) - HELD_BACK, "promoted": 5, "failed": 1}
+    [reason] = report.reasons
+    assert "BadSamples" in reason
+    outcomes = asyncio.run(JobRuns(database).users(report.run_id))
+    assert Counter(one.status for one in outcomes) == {"promoted": 5, "failed": 1}
+    assert [one.user_id for one in outcomes if one.reason] == [user_id(POISONED)]
+    assert champion(database, POISONED) is None
+
+
+def test_the_run_is_on_record(world):
+    database, report = world
+    run = asyncio.run(JobRuns(database).read("exercise", report.run_id))
+    assert (run.status, run.counts) == ("done", report.counts)
+    assert (
+        run.metrics["rungs"]["own"]["sets_right"] > run.metrics["rungs"]["majority"]["sets_right"]
+    )
+    mark = asyncio.run(Watermarks(database).read("exercise"))
+    assert timedelta(0) < run.started_at - mark < timedelta(minutes=5)
+
+
+def test_what_is_stored_is_what_the_pure_function_makes(world, spark_config, people):
+    """The same bytes without Spark: same sets, same seed, same global model."""
+    database, _ = world
+    everybody = read_everybody(database)
+    recipe = named_recipe(recipe_of(spark_config), everybody)
+    learned = learn_user(people[1], LAYOUT, recipe, everybody[LAYOUT].learned)
+    model = stored(database, 1)
+    assert model.content == learned.content
+    assert model.manifest["data_digest"] == learned.data_digest
+    assert model.manifest["labels"] == list(model_from_bytes(model.content).labels)
+    assert model.manifest["golden"].keys() == {"x", "scores", "probabilities", "strangeness"}
+
+
+def test_the_global_model_serves_and_its_statistics_are_kept_apart(world):
+    database, report = world
+    assert report.metrics["global"] == {LAYOUT: "promoted"}
+    for family, limit in (("exercise", 30_000), (STATISTICS, 2_000_000)):
+        pointer = asyncio.run(Champions(database).read(GLOBAL_OWNER, LAYOUT, family))
+        model = asyncio.run(Models(database).get(*pointer[:4]))
+        assert len(model.content) < limit
+        assert model.manifest["members"] == PEOPLE
+
+
+def test_nothing_changed_is_nothing_to_do_and_a_new_set_is_one_user(world, spark_config, people):
+    database, first = world
+    before = {person: champion(database, person) for person in range(PEOPLE)}
+    again = train_exercise(spark_config, users="changed")
+    assert (again.status, again.counts) == ("nothing-to-do", {})
+    assert {person: champion(database, person) for person in range(PEOPLE)} == before
+
+    put(database, user_id(0), people[0][-HELD_BACK:], datetime.now(UTC))
+    second = train_exercise(spark_config, users="changed")
+    assert second.counts == {"sets": len(people[0]), "promoted": 1}
+    after = {person: champion(database, person) for person in range(PEOPLE)}
+    assert [person for person in after if after[person] != before[person]] == [0]
+    everybody = read_everybody(database)
+    recipe = named_recipe(recipe_of(spark_config), everybody)
+    full = learn_user(people[0], LAYOUT, recipe, everybody[LAYOUT].learned)
+    assert stored(database, 0).content == full.content  # equal to a full retrain
+
+    asyncio.run(Champions(database).withdraw(second.run_id, "a test", datetime.now(UTC)))
+    serving = asyncio.run(Champions(database).in_effect(after[0]))
+    assert (serving.version, serving.run_id) == (before[0].version, first.run_id)
+
+
+def test_the_local_engine_makes_the_same_bytes(world, spark_config):
+    database, _ = world
+    versions = {person: champion(database, person).version for person in range(1, PEOPLE)}
+    ids = [user_id(person) for person in versions]
+    report = train_exercise(spark_config, users=ids, engine="local")
+    assert report.counts == {"sets": 16 * len(ids), "unchanged": len(ids)}
+    assert {person: champion(database, person).version for person in versions} == versions
+
+
+def test_a_poisoned_recipe_is_refused(spark, spark_config, people):
+    """Labels that say nothing about the movement: the gate must not let one model through."""
+    with emptied(spark_config.cassandra) as database:
+        for person in range(PEOPLE):
+            put(database, user_id(person), mislabelled(people[person], person))
+        report = train_exercise(spark_config)
+        assert report.status == "refused"
+        assert report.counts == {"sets": 16 * PEOPLE, "refused": PEOPLE}
+        assert [champion(database, person) for person in range(PEOPLE)] == [None] * PEOPLE
+        assert asyncio.run(Champions(database).of_owner(GLOBAL_OWNER)) == []
+        assert report.metrics["global"][LAYOUT] != "promoted"
+
+
+def test_two_runs_at_once_are_one(spark_config, empty):
+    other = UUID(int=1)
+    now = datetime.now(UTC)
+    asyncio.run(Leases(empty).acquire("exercise", other, "another host", now, 60))
+    with pytest.raises(LeaseHeld):
+        train_exercise(spark_config)
+    assert asyncio.run(JobRuns(empty).newest("exercise")) == []

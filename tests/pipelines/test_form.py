@@ -1,0 +1,74 @@
+"""The form job: templates of real people from the real Cassandra, on Spark and here alike."""
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+
+from models.form.book import from_bytes
+from pipelines.form import NEWEST, newest_rows, repetitions_of, train_form
+from schemas.layout import owner_of
+from store.models import Champions, Models
+from tests.pipelines.people import LAYOUT, put, sets_of, user_id
+from tests.spark_session import emptied
+
+
+@pytest.fixture(scope="module")
+def world(spark, spark_config, spar):
+    """Two people, one of whom has too few sets, and one whose samples are broken."""
+    with emptied(spark_config.cassandra) as database:
+        whole = sets_of(spar, 0, exercises=2)
+        put(database, user_id(0), whole)
+        put(database, user_id(1), sets_of(spar, 1, exercises=1)[:2])
+        broken = sets_of(spar, 2, exercises=1)
+        put(database, user_id(2), [*broken[:2], replace(broken[2], samples=b"\x93 no samples")])
+        yield database, train_form(spark_config), whole
+
+
+def serving(database, person: int):
+    return asyncio.run(Champions(database).read(owner_of(user_id(person)), LAYOUT, "form"))
+
+
+def test_who_has_enough_sets_gets_templates_and_the_others_a_reason(world):
+    database, report, whole = world
+    assert (report.status, report.counts) == (
+        "done",
+        {"sets": len(whole) + 5, "promoted": 1, "not-learned": 1, "failed": 1},
+    )
+    assert sorted(one.split()[0] for one in report.reasons) == ["BadSamples:", "no"]
+    assert serving(database, 1) is None
+    stored = asyncio.run(Models(database).get(*serving(database, 0)[:4]))
+    book = from_bytes(stored.content)
+    exercises = sorted({one.exercise for one in whole})
+    assert sorted(book.templates) == [(name, "left") for name in exercises]
+    assert stored.manifest["labels"] == exercises
+    assert all(one.sets == 4 for one in book.templates.values())
+
+
+def test_this_process_makes_the_same_bytes(world, spark_config):
+    database, _, _ = world
+    before = serving(database, 0)
+    report = train_form(spark_config, users=[user_id(0)], engine="local")
+    assert report.counts["unchanged"] == 1
+    assert serving(database, 0) == before
+    assert train_form(spark_config, users="changed", engine="local").status == "nothing-to-do"
+
+
+def test_sets_that_contradict_the_count_are_left_out(spar):
+    one = sets_of(spar, 0, exercises=1)[0]
+    row = {"exercise": one.exercise, "samples": one.samples, "reps": None}
+    exercise, side, repetitions = repetitions_of(row)
+    assert (exercise, side) == (one.exercise, "left")
+    assert repetitions_of({**row, "reps": len(repetitions) + 2}) is not None
+    assert repetitions_of({**row, "reps": len(repetitions) + 3}) is None
+
+
+def test_the_newest_sets_of_each_exercise_are_read_in_order():
+    rows = [
+        {"exercise": name, "started_at": k, "set_id": k}
+        for k in range(NEWEST + 2)
+        for name in ("a", "b")
+    ]
+    kept = newest_rows(rows)
+    assert [row["started_at"] for row in kept if row["exercise"] == "a"] == [*range(2, NEWEST + 2)]
+    assert len(kept) == 2 * NEWEST

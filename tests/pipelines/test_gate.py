@@ -1,0 +1,108 @@
+"""The gate on populations whose truth is known."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipelines.gate import STRATA, Trial, judge, sign_test, stratum_of, vetoed
+
+MARGIN = 0.01
+
+
+def trial(owner, challenger, serving=(), majority=None, labelled_sets=30):
+    majority = [False] * len(challenger) if majority is None else majority
+    return Trial(
+        owner,
+        labelled_sets,
+        {f"s{n}": bool(hit) for n, hit in enumerate(challenger)},
+        {f"s{n}": bool(hit) for n, hit in enumerate(serving)},
+        {f"s{n}": bool(hit) for n, hit in enumerate(majority)},
+    )
+
+
+def test_a_better_recipe_passes_and_its_shares_are_those_of_the_sets():
+    [verdict] = judge([trial("a", [1, 1, 1, 0], [1, 0, 0, 0])], margin=MARGIN).values()
+    assert verdict.passes
+    assert (verdict.challenger, verdict.serving, verdict.majority) == (0.75, 0.25, 0.0)
+
+
+def test_a_worse_recipe_is_refused_in_its_stratum_only():
+    rng = np.random.default_rng(1)
+    good = [trial(f"g{n}", rng.random(10) < 0.95, rng.random(10) < 0.7) for n in range(30)]
+    bad = [
+        trial(f"b{n}", rng.random(10) < 0.7, rng.random(10) < 0.95, labelled_sets=7)
+        for n in range(30)
+    ]
+    verdicts = judge([*good, *bad], margin=MARGIN)
+    assert verdicts["20-49"].passes
+    assert not verdicts["5-9"].passes
+    assert "what serves now" in verdicts["5-9"].reason
+
+
+def test_within_the_margin_a_challenger_passes():
+    hits = [True] * 1990 + [False] * 10  # ten lost and none won: chance 2 ** -10
+    assert judge([trial("a", hits, [True] * 2000)], margin=0.01)["20-49"].passes
+    assert not judge([trial("a", hits, [True] * 2000)], margin=0.001)["20-49"].passes
+
+
+def test_a_loss_that_a_few_coins_explain_stops_nobody():
+    hits = [True] * 16 + [False] * 4  # four lost and none won: chance 1 in 16
+    assert judge([trial("a", hits, [True] * 20)], margin=0.01)["20-49"].passes
+
+
+def test_a_recipe_that_guesses_is_refused_without_any_incumbent():
+    """Seven exercises, labels shuffled: one in seven is right, and so is the most frequent."""
+    rng = np.random.default_rng(2)
+    trials = [trial(f"u{n}", rng.random(20) < 1 / 8, (), rng.random(20) < 1 / 6) for n in range(50)]
+    [verdict] = judge(trials, margin=MARGIN).values()
+    assert not verdict.passes
+    assert "most frequent" in verdict.reason
+
+
+def test_without_later_sets_nothing_is_known_and_nobody_passes():
+    [verdict] = judge([trial("a", [])], margin=MARGIN).values()
+    assert not verdict.passes
+    assert verdict.reason == "no later set to judge by"
+
+
+def test_only_sets_that_both_rungs_may_be_scored_on_are_compared():
+    """The incumbent learned from s0 to s7: only s8 and s9 lie after its cut-off."""
+    one = Trial(
+        "a",
+        30,
+        {f"s{n}": n >= 8 for n in range(10)},
+        {"s8": True, "s9": False},
+        {f"s{n}": False for n in range(10)},
+    )
+    [verdict] = judge([one], margin=MARGIN).values()
+    assert verdict.serving == 0.5
+    assert verdict.passes
+
+
+def test_the_veto_needs_more_than_chance():
+    assert vetoed(trial("a", [0] * 4 + [1] * 6, [1] * 10)) == ""  # 4 of 4: chance 1/16
+    assert vetoed(trial("a", [0] * 5 + [1] * 5, [1] * 10))  # 5 of 5: chance 1/32
+    assert vetoed(trial("a", [1] * 10, [0] * 10)) == ""
+
+
+@pytest.mark.parametrize(("n", "chance"), [(1, 0.5), (4, 1 / 16), (10, 2**-10)])
+def test_the_sign_test_of_losses_only_is_a_row_of_coins(n, chance):
+    assert sign_test(n, 0) == chance
+
+
+@given(st.integers(0, 30), st.integers(0, 30))
+def test_the_sign_test_and_its_mirror_share_the_middle(lost, won):
+    n = lost + won
+    if n:
+        both = sign_test(lost, won) + sign_test(won, lost)
+        middle = sign_test(lost, won) - (sign_test(lost + 1, won - 1) if won else 0.0)
+        assert both == pytest.approx(1 + middle)
+
+
+@given(st.integers(1, 10_000))
+def test_every_count_lies_in_exactly_one_stratum(n):
+    name = stratum_of(n)
+    low, _, high = name.removesuffix("+").partition("-")
+    assert int(low) <= n
+    assert name == f"{STRATA[-1]}+" or n <= int(high)

@@ -1,0 +1,105 @@
+"""One user's model without Spark: what ships, what is judged, what it never saw."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from models.exercise.codec import model_from_bytes
+from models.exercise.evaluate import labelled_windows
+from models.exercise.fit import fit_global
+from models.signal.pieces import unpack_pieces
+from models.signal.wrist import wrist_signals
+from pipelines.learner import Incumbent, Recipe, give_to_everybody, learn_user
+from schemas.errors import BadSamples, NotEnoughLabels
+from tests.pipelines.people import NOW, sets_of
+
+RECIPE = Recipe("test")
+EXERCISES = 4
+
+
+@pytest.fixture(scope="module")
+def people(spar):
+    return [sets_of(spar, person) for person in range(3)]
+
+
+@pytest.fixture(scope="module")
+def everybody(people):
+    first, *others = [give_to_everybody(sets, RECIPE) for sets in people]
+    return fit_global(sum(others, first), model_id="wrist-acc6")
+
+
+def test_a_model_answers_for_the_sets_that_it_was_not_judged_by(people):
+    learned = learn_user(people[0], "wrist-acc6", RECIPE)
+    model = model_from_bytes(learned.content)
+    assert model.labels == learned.labels == tuple(sorted({one.exercise for one in people[0]}))
+    # .7 of four sets is three: the last of each exercise is asked about
+    assert set(learned.own.sets) == {one.set_id for one in people[0][-EXERCISES:]}
+    assert sum(learned.own.sets.values()) == EXERCISES
+    assert sum(learned.majority.sets.values()) == 1
+    assert learned.everybody.sets == {}
+    assert learned.trained_until == people[0][-1].started_at
+
+
+def test_the_same_sets_give_the_same_bytes_however_they_are_judged(people, everybody):
+    once = learn_user(people[0], "wrist-acc6", RECIPE, everybody, in_everybody=True)
+    again = learn_user(
+        people[0],
+        "wrist-acc6",
+        replace(RECIPE, cutoff_at=NOW + timedelta(days=1)),
+        everybody,
+        in_everybody=True,
+    )
+    assert once.content == again.content
+    assert once.own.sets.keys() < again.own.sets.keys()
+
+
+def test_the_judged_model_and_everybody_else_have_not_seen_the_late_sets(people, everybody):
+    """Late sets of another exercise's label: who had learned them would answer with that label."""
+    wrong = {one.set_id: one for one in people[0][-EXERCISES:]}
+    names = [one.exercise for one in wrong.values()]
+    moved = dict(zip(wrong, names[1:] + names[:1], strict=True))
+    sets = [
+        replace(one, exercise=moved[one.set_id]) if one.set_id in wrong else one
+        for one in people[0]
+    ]
+    others = give_to_everybody(people[1], RECIPE) + give_to_everybody(people[2], RECIPE)
+    mixed = fit_global(others + give_to_everybody(sets, RECIPE), model_id="wrist-acc6")
+    learned = learn_user(sets, "wrist-acc6", RECIPE, mixed, in_everybody=True)
+    clean = learn_user(
+        sets, "wrist-acc6", RECIPE, fit_global(others, model_id="wrist-acc6"), in_everybody=False
+    )
+    assert learned.own == clean.own
+    assert learned.everybody == clean.everybody
+    assert not any(learned.own.sets.values())
+
+
+def test_an_incumbent_is_asked_only_about_sets_after_it_had_learned(people):
+    until = people[0][-3].started_at
+    model = model_from_bytes(learn_user(people[0], "wrist-acc6", RECIPE).content)
+    learned = learn_user(people[0], "wrist-acc6", RECIPE, incumbent=Incumbent(model, until))
+    assert set(learned.incumbent.sets) == {one.set_id for one in people[0][-2:]}
+
+
+def test_a_guess_that_was_merely_accepted_judges_nobody(people):
+    accepted = [replace(one, label_source="accepted_guess") for one in people[0]]
+    assert learn_user(accepted, "wrist-acc6", RECIPE).own.sets == {}
+
+
+def test_what_training_says_about_a_set_is_what_the_service_says(people):
+    learned = learn_user(people[0], "wrist-acc6", replace(RECIPE, cutoff_at=NOW))
+    assert learned.own.sets == {}  # nothing lies before the cut-off
+    late = people[0][-1]
+    model = model_from_bytes(learned.content)
+    signals = wrist_signals(unpack_pieces(late.samples))
+    windows = labelled_windows(signals, late.exercise)
+    assert model.answer_windows(windows.t0_ns, windows.x) == model.answer(signals)
+
+
+def test_what_does_not_carry_a_model_says_why(people):
+    one_exercise = [row for row in people[0] if row.exercise == people[0][0].exercise]
+    with pytest.raises(NotEnoughLabels, match="2 exercises"):
+        learn_user(one_exercise, "wrist-acc6", RECIPE)
+    broken = [*people[0][1:], replace(people[0][0], samples=b"not samples")]
+    with pytest.raises(BadSamples):
+        learn_user(broken, "wrist-acc6", RECIPE)

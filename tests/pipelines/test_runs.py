@@ -1,0 +1,72 @@
+"""A run is leased, recorded and released however it ends."""
+
+import asyncio
+import threading
+from datetime import UTC, datetime, timedelta
+from uuid import uuid4
+
+import pytest
+
+from pipelines.runs import Run, leased_run, run_id_at
+from schemas.errors import LeaseHeld
+from store.jobs import JobRuns, UserOutcome, Watermarks
+
+NOW = datetime(2026, 11, 21, tzinfo=UTC)
+
+
+@pytest.fixture
+def family() -> str:
+    return f"test-{uuid4()}"
+
+
+def test_a_run_that_ends_well_moves_the_watermark(database, family):
+    user = uuid4()
+    with leased_run(database, family, {"users": "all"}, clock=lambda: NOW) as run:
+        run.add_outcomes([UserOutcome(user, "wrist-acc6", "failed", "no samples", "", "{}")])
+        run.counts["sets"] = 3
+        run.read_until = NOW - timedelta(minutes=1)
+    kept = asyncio.run(JobRuns(database).read(family, run.run_id))
+    assert kept.status == "done"
+    assert kept.counts == {"failed": 1, "sets": 3}
+    assert kept.reasons == {"no samples": 1}
+    assert asyncio.run(Watermarks(database).read(family)) == NOW - timedelta(minutes=1)
+    [outcome] = asyncio.run(JobRuns(database).users(run.run_id))
+    assert outcome.user_id == user
+
+
+def test_a_run_that_fails_says_why_gives_the_lease_back_and_keeps_the_watermark(database, family):
+    def fail() -> None:
+        with leased_run(database, family, {}, clock=lambda: NOW) as run:
+            run.read_until = NOW
+            raise ZeroDivisionError("a bug")
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
+    [kept] = asyncio.run(JobRuns(database).newest(family))
+    assert (kept.status, kept.reasons) == ("failed", {"ZeroDivisionError: a bug": 1})
+    assert asyncio.run(Watermarks(database).read(family)) is None
+    with leased_run(database, family, {}, clock=lambda: NOW):
+        pass  # the lease is free
+
+
+def test_a_second_run_is_refused_while_the_first_is_alive(database, family):
+    with (
+        leased_run(database, family, {}, clock=lambda: NOW),
+        pytest.raises(LeaseHeld),
+        leased_run(database, family, {}, clock=lambda: NOW),
+    ):
+        pytest.fail("two runs at once")
+
+
+def test_a_run_without_its_lease_makes_nothing_visible():
+    run = Run("rank", uuid4(), NOW, threading.Event())
+    run.require_lease()
+    run.lost.set()
+    with pytest.raises(LeaseHeld):
+        run.require_lease()
+
+
+def test_run_ids_sort_by_time():
+    ids = [run_id_at(NOW + timedelta(seconds=n)) for n in range(5)]
+    assert ids == sorted(ids)
+    assert {one.version for one in ids} == {7}

@@ -1,0 +1,103 @@
+"""The grouper without Spark: cut anywhere, it gives the same groups."""
+
+from itertools import groupby
+
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipelines.span import keys_once, span_task, spans
+from schemas.errors import SpanBroken
+
+KEYS = ("user_id", "model_id")
+SCHEMA = pa.schema([("user_id", pa.string()), ("rows", pa.int64())])
+
+
+def batch(rows: list[tuple[str, str, int]]) -> pa.RecordBatch:
+    columns = zip(*rows, strict=True) if rows else ((), (), ())
+    types = (pa.string(), pa.string(), pa.int64())
+    arrays = [pa.array(column, kind) for column, kind in zip(columns, types, strict=True)]
+    return pa.record_batch(arrays, names=["user_id", "model_id", "value"])
+
+
+@st.composite
+def partitions_and_cuts(draw):
+    """Partitions in a reader's order, and places where the reader cuts them into batches."""
+    keys = draw(
+        st.lists(
+            st.tuples(st.sampled_from("abcd"), st.sampled_from("xyz")), unique=True, max_size=8
+        )
+    )
+    rows = [(*key, n) for key in keys for n in range(draw(st.integers(1, 5)))]
+    cuts = draw(st.lists(st.integers(0, len(rows)), max_size=6))
+    return rows, sorted(cuts)
+
+
+@settings(deadline=None)  # the first call loads pyarrow's kernels
+@given(partitions_and_cuts())
+def test_groups_do_not_depend_on_where_batches_are_cut(case):
+    rows, cuts = case
+    edges = [0, *cuts, len(rows)]
+    batches = [batch(rows[a:b]) for a, b in zip(edges, edges[1:], strict=False)]
+    found = [(key, group["value"].to_pylist()) for key, group in spans(batches, KEYS)]
+    expected = [
+        (key, [row[2] for row in group]) for key, group in groupby(rows, key=lambda row: row[:2])
+    ]
+    assert found == expected
+
+
+def test_one_key_column_that_stays_while_the_other_changes_is_another_group():
+    rows = batch([("a", "x", 1), ("a", "y", 2), ("b", "y", 3)])
+    assert [key for key, _ in spans([rows], KEYS)] == [("a", "x"), ("a", "y"), ("b", "y")]
+
+
+def test_a_key_that_comes_back_is_refused_in_one_batch_and_over_batches():
+    with pytest.raises(SpanBroken, match="came back"):
+        list(spans([batch([("a", "x", 1), ("b", "x", 2), ("a", "x", 3)])], KEYS))
+    with pytest.raises(SpanBroken, match="came back"):
+        list(spans([batch([("a", "x", 1), ("b", "x", 2)]), batch([("a", "x", 3)])], KEYS))
+
+
+def test_a_group_is_handed_on_before_the_next_is_read():
+    """Memory holds one open group: 10,000 users do not fit at once."""
+    read = []
+
+    def reader():
+        for name in "abc":
+            read.append(name)
+            yield batch([(name, "x", 1)])
+
+    first_key, _ = next(spans(reader(), KEYS))
+    assert first_key == ("a", "x")
+    assert read == ["a", "b"]
+
+
+def test_a_task_hands_rows_back_with_the_schema():
+    def count(key, group):
+        return [{"user_id": key[0], "rows": group.num_rows}]
+
+    rows = [(f"u{n:03d}", "x", v) for n in range(150) for v in range(2)]
+    out = list(span_task(iter([batch(rows)]), keys=KEYS, function=count, schema=SCHEMA))
+    assert [part.num_rows for part in out] == [64, 64, 22]
+    assert pa.Table.from_batches(out)["rows"].to_pylist() == [2] * 150
+
+
+def test_two_tasks_that_answer_for_one_key_are_refused():
+    rows = [{"user_id": "a", "model_id": "x"}, {"user_id": "a", "model_id": "y"}]
+    keys_once(rows, KEYS)
+    with pytest.raises(SpanBroken, match="two tasks"):
+        keys_once([*rows, rows[0]], KEYS)
+
+
+def test_a_task_may_look_at_many_groups_at_once():
+    seen = []
+
+    def count_all(portion):
+        seen.append(len(portion))
+        return [{"user_id": key[0], "rows": group.num_rows} for key, group in portion]
+
+    rows = [(f"u{n:03d}", "x", v) for n in range(10) for v in range(n + 1)]
+    out = span_task(iter([batch(rows)]), keys=KEYS, function=count_all, schema=SCHEMA, together=4)
+    assert pa.Table.from_batches(out)["rows"].to_pylist() == list(range(1, 11))
+    assert seen == [4, 4, 2]

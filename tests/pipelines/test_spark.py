@@ -1,0 +1,105 @@
+"""Spans, keys and plans on the real Spark over the real Cassandra."""
+
+import asyncio
+from collections import Counter
+from uuid import UUID
+
+import pyarrow as pa
+import pytest
+from pyspark.sql import SparkSession
+
+from pipelines.plans import nodes, physical_plan, require_direct_join, require_no_shuffle
+from pipelines.span import keys_once, span_by
+from pipelines.tables import append, read_keys, read_table
+from schemas.config import Config
+from schemas.errors import PlanViolated, SpanBroken
+from store.database import Database, Statement
+
+USERS = [UUID(int=n << 64 | n) for n in range(1, 61)]
+LAYOUTS = ("wrist-acc3", "wrist-acc6")
+KEY = ("user_id", "model_id")
+COUNTED = pa.schema([("user_id", pa.string()), ("model_id", pa.string()), ("sets", pa.int64())])
+SETS = {(str(user), layout): 3 + user.int % 5 for user in USERS for layout in LAYOUTS}
+
+
+def count(key, group):
+    """What a learner is: a key and its rows in, rows out."""
+    return [{"user_id": key[0], "model_id": key[1], "sets": group.num_rows}]
+
+
+@pytest.fixture
+def filled(empty: Database, spark_config: Config) -> Config:
+    cql = (
+        "INSERT INTO labelled_sets (user_id, model_id, set_id, exercise, samples) "
+        "VALUES (?, ?, ?, 'curl', ?)"
+    )
+    rows = [
+        Statement(cql, (UUID(user), layout, UUID(int=n), bytes(20_000)))
+        for (user, layout), sets in SETS.items()
+        for n in range(sets)
+    ]
+    asyncio.run(empty.run_all(rows))
+    return spark_config
+
+
+def test_a_span_per_partition_without_exchange_and_sort(spark: SparkSession, filled: Config):
+    table = read_table(spark, filled.cassandra.keyspace, "labelled_sets")
+    spanned = span_by(table.columns(*KEY, "set_id", "samples"), KEY, count, COUNTED)
+
+    require_no_shuffle(spanned)
+    assert nodes(physical_plan(spanned)) == {"PythonMapInArrow", "Project", "BatchScan"}
+    assert spanned.rdd.getNumPartitions() > 1  # several splits, or the test shows nothing
+    found = spanned.collect()
+    keys_once([row.asDict() for row in found], KEY)
+    assert {(row.user_id, row.model_id): row.sets for row in found} == SETS
+
+
+def test_the_open_span_is_carried_from_batch_to_batch(spark: SparkSession, filled: Config):
+    spark.conf.set("spark.sql.execution.arrow.maxRecordsPerBatch", "2")
+    try:
+        table = read_table(spark, filled.cassandra.keyspace, "labelled_sets")
+        found = span_by(table, KEY, count, COUNTED).collect()
+    finally:
+        spark.conf.set("spark.sql.execution.arrow.maxRecordsPerBatch", "512")
+    assert {(row.user_id, row.model_id): row.sets for row in found} == SETS
+
+
+def test_part_of_the_partition_key_is_refused(spark: SparkSession, filled: Config):
+    table = read_table(spark, filled.cassandra.keyspace, "labelled_sets")
+    assert table.partition_key == KEY
+    for wrong in (("user_id",), (*KEY, "set_id")):
+        with pytest.raises(SpanBroken, match="partitioned by"):
+            span_by(table, wrong, count, COUNTED)
+
+
+def test_only_the_asked_keys_are_read_each_once(spark: SparkSession, filled: Config):
+    asked = [(user, layout) for user in USERS[:7] for layout in LAYOUTS] * 2  # asked twice
+    nobody = (UUID(int=12345), "wrist-acc6")
+    table = read_keys(spark, filled.cassandra.keyspace, "labelled_sets", [*asked, nobody])
+    spanned = span_by(table, KEY, count, COUNTED)
+
+    require_direct_join(spanned)
+    require_no_shuffle(spanned)
+    found = spanned.collect()
+    expected = {(str(user), layout): SETS[str(user), layout] for user, layout in asked}
+    assert Counter((row.user_id, row.model_id) for row in found) == Counter(expected.keys())
+    assert {(row.user_id, row.model_id): row.sets for row in found} == expected
+
+
+def test_a_plan_that_shuffles_or_scans_is_refused(spark: SparkSession, filled: Config):
+    frame = read_table(spark, filled.cassandra.keyspace, "labelled_sets").frame
+    with pytest.raises(PlanViolated, match="Exchange"):
+        require_no_shuffle(frame.groupBy("exercise").count())
+    with pytest.raises(PlanViolated, match="whole table"):
+        require_direct_join(frame)
+
+
+def test_rows_written_are_rows_read(spark: SparkSession, empty: Database, spark_config: Config):
+    run = UUID(int=7)
+    rows = [(str(run), str(user), n / 7, n) for n, user in enumerate(USERS)]
+    frame = spark.createDataFrame(rows, "run_id string, user_id string, rank double, position int")
+    append(frame, spark_config.cassandra.keyspace, "ranks")
+    stored = empty.execute("SELECT user_id, rank, position FROM ranks")
+    assert {(r.user_id, r.rank, r.position) for r in stored} == {
+        (user, n / 7, n) for n, user in enumerate(USERS)
+    }

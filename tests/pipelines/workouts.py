@@ -1,0 +1,84 @@
+"""Workouts whose sets are known: curls of two seconds, and walking in between.
+
+Walking is as rhythmic as curls are: without learning it is taken for exercise.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+import numpy as np
+
+from models.signal.pieces import Piece, Recording, pack_pieces
+from schemas.layout import shard_of
+from schemas.times import us_of
+from store.database import Database, Statement
+from store.stretches import Stretch, Stretches, StretchHead
+
+RATE_HZ = 50.0
+PARTS = ((25, None), (30, "curl"), (25, None), (30, "row"), (25, None))
+NOW = datetime(2026, 11, 1, 10, tzinfo=UTC)
+LAYOUT = "wrist-acc6"
+S_NS = 10**9
+
+
+def walker(person: int) -> UUID:
+    return UUID(int=(person + 1) << 96 | 7 << 76 | 2 << 62)
+
+
+def workout(seed: int, at: datetime = NOW) -> tuple[Recording, list[tuple[int, int, str]]]:
+    """A recording of two sets, and where they are."""
+    rng = np.random.default_rng(seed)
+    acc, gyro, spans = [], [], []
+    t0_ns = us_of(at) * 1000
+    begun_s = 0
+    for seconds, exercise in PARTS:
+        t = np.arange(seconds * RATE_HZ) / RATE_HZ
+        period_s = rng.uniform(1.8, 2.4) if exercise else rng.uniform(0.95, 1.1)
+        reach = (1.2 if exercise == "curl" else 0.8) if exercise else 0.35
+        phase = 2 * np.pi * t / period_s
+        angle = reach * (1 - np.cos(phase)) / 2
+        turn = reach * np.sin(phase) * np.pi / period_s
+        down = np.stack([np.cos(angle), np.sin(angle), np.zeros_like(t)], axis=1)
+        spin = np.stack([0 * t, 0 * t, turn], axis=1)
+        if not exercise:
+            down[:, 1] += 0.15 * np.sin(2 * phase)
+        acc.append(down + rng.normal(0, 0.02, down.shape))
+        gyro.append(spin + rng.normal(0, 0.05, spin.shape))
+        if exercise:
+            end = t0_ns + (begun_s + seconds) * S_NS
+            spans.append((t0_ns + begun_s * S_NS, end, exercise))
+        begun_s += seconds
+    pieces = [
+        Piece(t0_ns, RATE_HZ, unit, 1e-3, np.rint(np.concatenate(x) * 1e3).astype(np.int16))
+        for unit, x in (("g", acc), ("rad/s", gyro))
+    ]
+    return Recording((pieces[0],), (pieces[1],), "left"), spans
+
+
+def stretch_of(seed: int, at: datetime = NOW, samples: bytes | None = None) -> Stretch:
+    """A workout as a row of `labelled_stretches`."""
+    recording, spans = workout(seed, at)
+    end = at + timedelta(seconds=sum(seconds for seconds, _ in PARTS))
+    head = StretchHead(LAYOUT, UUID(int=seed + 1), at, end, tuple(spans), us_of(at))
+    return Stretch(head, samples or pack_pieces(recording.acc, recording.gyro, recording.side))
+
+
+def keep(database: Database, user: UUID, stretches: Sequence[Stretch], at: datetime = NOW) -> None:
+    """Write stretches and announce them, as the sweeper does."""
+
+    async def work() -> None:
+        await database.run_all(
+            [
+                Statement(
+                    "INSERT INTO changes (day, shard, user_id, topic, changed_at) "
+                    "VALUES (?, ?, ?, 'stretches', ?)",
+                    (at.date(), shard_of(user), user, at),
+                )
+            ]
+        )
+        for one in stretches:
+            await Stretches(database).replace(user, one.head.session_id, [one], one.head.revision)
+
+    asyncio.run(work())

@@ -1,0 +1,62 @@
+"""The real Spark, once per run, on the run's own Cassandra node."""
+
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from pyspark.sql import SparkSession
+
+from pipelines.spark import spark_session
+from schemas.config import Cassandra, Config, Spark, load_config
+from store.database import Database, connect
+from store.migrate import migrate
+
+CHECKOUT = Path(__file__).resolve().parents[1]
+KEPT = ("migrations", "migration_lease", "layout")
+
+
+@pytest.fixture(scope="session")
+def spark_config(keyspace: Cassandra, tmp_path_factory: pytest.TempPathFactory) -> Config:
+    """Settings of Spark and of a keyspace of its own: jobs read whole tables."""
+    config = load_config(CHECKOUT / "conf.yaml")
+    paths = config.paths.model_copy(update={"reports": tmp_path_factory.mktemp("spark")})
+    settings = keyspace.model_copy(update={"keyspace": "muvr_spark"})
+    migrate(settings)
+    small = Spark(driver_memory_mb=1024, split_mb=1)  # several splits even for little data
+    return config.model_copy(update={"paths": paths, "cassandra": settings, "spark": small})
+
+
+@pytest.fixture(scope="session")
+def spark(spark_config: Config) -> Iterator[SparkSession]:
+    """One local session with the connector."""
+    session = spark_session(spark_config)
+    yield session
+    session.stop()
+
+
+@contextmanager
+def emptied(settings: Cassandra) -> Generator[Database]:
+    """A connection to Spark's keyspace, every table of it empty."""
+    connection = connect(settings, keyspace=settings.keyspace)
+    tables = connection.execute(
+        "SELECT table_name FROM system_schema.tables WHERE keyspace_name = ?", (settings.keyspace,)
+    )
+    for row in tables:
+        if row.table_name not in KEPT:
+            connection.execute(f"TRUNCATE {row.table_name}")
+    yield connection
+    connection.close()
+
+
+@pytest.fixture
+def empty(spark_config: Config) -> Iterator[Database]:
+    """The emptied keyspace for one test."""
+    with emptied(spark_config.cassandra) as connection:
+        yield connection
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """What pyspark itself does: drops sockets unclosed, compares versions in an old way."""
+    config.addinivalue_line("filterwarnings", "ignore:unclosed <socket:ResourceWarning")
+    config.addinivalue_line("filterwarnings", "ignore:distutils Version:DeprecationWarning")
