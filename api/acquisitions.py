@@ -1,0 +1,119 @@
+"""Acquisitions in the format of Edge Impulse: the same recording, another door."""
+
+import asyncio
+
+import msgspec
+from fastapi import APIRouter
+from pydantic import BaseModel, ConfigDict
+from starlette.requests import Request
+from starlette.responses import Response
+
+from api.chunks import CBOR, JSON, SCOPE, ReceiptShape, chunk_number, session_id_of
+from api.dependencies import authorise, security, services_of
+from api.problems import described
+from api.raw import RawRoute
+from ingest.bodies import decode_body
+from ingest.edge_impulse import read_acquisition
+from ingest.readable import nanoseconds
+from schemas.errors import BadChunk
+from schemas.wire import SEQ_MAX
+from store.sessions import SessionRow
+
+router = APIRouter(prefix="/v1/sessions/{session}", tags=["recording"], route_class=RawRoute)
+EXAMPLE = {
+    "protected": {"ver": "v1", "alg": "none", "iat": 1795255200},
+    "signature": "0",
+    "payload": {
+        "device_type": "WATCH",
+        "interval_ms": 20,
+        "sensors": [{"name": f"acc{axis}", "units": "g"} for axis in "XYZ"],
+        "values": [[0.01, 0.02, 1.0], [0.01, 0.03, 0.99]],
+    },
+}
+
+
+class AcquisitionAnswer(BaseModel):
+    """A receipt for each sensor; their hashes are those that `complete` lists."""
+
+    model_config = ConfigDict(extra="allow")
+
+    receipts: list[ReceiptShape]
+
+
+@router.put(
+    "/acquisitions/{seq}",
+    summary="Keep an Edge Impulse acquisition",
+    responses={200: {"model": AcquisitionAnswer}, **described(410, 415)},
+    openapi_extra={
+        "security": security(SCOPE),
+        "parameters": [
+            {
+                "name": "session",
+                "in": "path",
+                "required": True,
+                "schema": {"type": "string", "format": "uuid"},
+            },
+            {
+                "name": "seq",
+                "in": "path",
+                "required": True,
+                "schema": {"type": "integer", "minimum": 0, "maximum": SEQ_MAX},
+            },
+            {
+                "name": "t0",
+                "in": "query",
+                "required": False,
+                "schema": {"type": "string", "format": "date-time"},
+                "description": "time of the first sample; else it ends at `protected.iat`",
+            },
+        ],
+        "requestBody": {
+            "required": True,
+            "content": {
+                JSON: {"schema": {"type": "object"}, "example": EXAMPLE},
+                CBOR: {"schema": {"type": "object"}},
+            },
+        },
+    },
+)
+async def put_acquisition(request: Request) -> Response:
+    """Keep acceleration and rotation of an acquisition as chunks `seq` of the session's streams.
+
+    A sensor goes to the session's first stream of its kind and unit.
+    """
+    caller = await authorise(request, SCOPE)
+    services = services_of(request)
+    limits, headers = services.config.limits, request.headers
+    session_id = session_id_of(request.path_params["session"])
+    seq = chunk_number(request.path_params["seq"])
+    session = await services.recorder.session(caller.user_id, session_id)
+    t0 = request.query_params.get("t0")
+    body = decode_body(await request.body(), headers.get("content-encoding"), limits)
+    found = read_acquisition(
+        body, headers.get("content-type", ""), nanoseconds(t0) if t0 else None, limits
+    )
+    chunks = [(stream_for(session, kind, one.piece.unit), one) for kind, one in found.items()]
+    services.allowance.take_samples(caller.user_id, sum(len(one.piece.counts) for _, one in chunks))
+    receipts = await asyncio.gather(
+        *(
+            services.recorder.put_chunk(caller.user_id, session_id, stream, seq, one)
+            for stream, one in chunks
+        )
+    )
+    return Response(msgspec.json.encode({"receipts": receipts}), media_type=JSON)
+
+
+def stream_for(session: SessionRow, kind: str, unit: str) -> str:
+    """The session's first stream of a kind and unit.
+
+    Raises:
+        BadChunk: it has none.
+    """
+    for name, stream in sorted(session.streams.items()):
+        if (stream["kind"], stream["unit"]) == (kind, unit):
+            return name
+    raise BadChunk(
+        f"the session has no stream of kind {kind} in {unit}; open it with one",
+        field="payload.sensors",
+        value=unit,
+    )

@@ -1,0 +1,149 @@
+"""Rate limits and the daily sample quota, counted by all workers of a host in one small file.
+
+A table in shared memory: whoever serves a request finds the same count, so a client that is held
+on one worker by keep-alive gets no more and no less than one that is spread over all of them.
+Between hosts each counts for itself. The file outlives a restart, and so does a used-up quota.
+
+Rates follow the generic cell rate algorithm: one number per key, the time at which its allowance
+would be whole again ("theoretical arrival time", ATM Forum TM 4.0).
+"""
+
+import fcntl
+import math
+import mmap
+import os
+import struct
+import time
+from collections.abc import Callable
+from contextlib import contextmanager
+from dataclasses import dataclass
+from hashlib import blake2b
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from schemas.config import Limits
+from schemas.errors import OverLimit
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+_SLOT = struct.Struct("<QdIxxxxQ")  # key, time at which the rate is whole again, day, samples
+_WAYS = 8  # slots that a key may lie in; the one that was idle longest gives way
+_BUCKETS = 8192
+_DAY_S = 86400
+_MINUTE_S = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """What is left of a limit after a request.
+
+    Attributes:
+        limit: requests per minute.
+        remaining: how many more would pass at once.
+        whole_in_s: seconds until all of it is there again.
+    """
+
+    limit: int
+    remaining: int
+    whole_in_s: int
+
+    def headers(self, name: str) -> list[tuple[bytes, bytes]]:
+        """As the header fields of draft-ietf-httpapi-ratelimit-headers."""
+        return [
+            (b"ratelimit-policy", f'"{name}";q={self.limit};w=60'.encode()),
+            (b"ratelimit", f'"{name}";r={self.remaining};t={self.whole_in_s}'.encode()),
+        ]
+
+
+class Allowance:
+    """Counts what each user, and each address that logs in, has used."""
+
+    def __init__(self, limits: Limits, path: Path, clock: Callable[[], float] = time.time) -> None:
+        self._limits = limits
+        self._clock = clock
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._file = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+        os.ftruncate(self._file, _BUCKETS * _WAYS * _SLOT.size)
+        self._table = mmap.mmap(self._file, _BUCKETS * _WAYS * _SLOT.size)
+
+    def take_request(self, who: object) -> Left:
+        """One request of a user.
+
+        Raises:
+            OverLimit: more than `limits.requests_per_minute`.
+        """
+        return self._take(f"user {who}", self._limits.requests_per_minute, "requests")
+
+    def take_login(self, address: str) -> Left:
+        """One registration, password or refresh from an address.
+
+        Raises:
+            OverLimit: more than `limits.logins_per_minute`.
+        """
+        return self._take(f"address {address}", self._limits.logins_per_minute, "logins")
+
+    def take_samples(self, who: object, samples: int) -> None:
+        """Samples that a user sends.
+
+        Raises:
+            OverLimit: more than `limits.samples_per_day` since midnight, UTC.
+        """
+        now = self._clock()
+        today = int(now // _DAY_S)
+        with self._slot(f"user {who}") as (at, (key, whole_at, day, used)):
+            used = (used if day == today else 0) + samples
+            if used > self._limits.samples_per_day:
+                raise OverLimit(
+                    f"{samples} samples more than the {self._limits.samples_per_day} of a day; "
+                    "the day ends at midnight UTC.",
+                    limit="samples",
+                    retry_after_s=_whole((today + 1) * _DAY_S - now) + 1,
+                )
+            _SLOT.pack_into(self._table, at, key, whole_at, today, used)
+
+    def close(self) -> None:
+        """Let go of the table."""
+        self._table.close()
+        os.close(self._file)
+
+    def _take(self, name: str, per_minute: int, limit: str) -> Left:
+        now = self._clock()
+        each_s = _MINUTE_S / per_minute
+        with self._slot(name) as (at, (key, whole_at, day, used)):
+            whole_at = max(whole_at, now) + each_s
+            if whole_at - now > _MINUTE_S + 1e-9:
+                raise OverLimit(
+                    f"More than {per_minute} {limit} a minute.",
+                    limit=limit,
+                    retry_after_s=max(1, _whole(whole_at - now - _MINUTE_S)),
+                )
+            _SLOT.pack_into(self._table, at, key, whole_at, day, used)
+        remaining = int((_MINUTE_S - (whole_at - now)) / each_s + 1e-9)
+        return Left(per_minute, remaining, _whole(whole_at - now))
+
+    @contextmanager
+    def _slot(self, name: str) -> "Generator[tuple[int, tuple[int, float, int, int]]]":
+        """The place of a key and what stands there, while no other worker looks at it."""
+        key = int.from_bytes(blake2b(name.encode(), digest_size=8).digest(), "little") or 1
+        start = (key % _BUCKETS) * _WAYS * _SLOT.size
+        size = _WAYS * _SLOT.size
+        fcntl.lockf(self._file, fcntl.LOCK_EX, size, start)
+        try:
+            yield self._find(key, start)
+        finally:
+            fcntl.lockf(self._file, fcntl.LOCK_UN, size, start)
+
+    def _find(self, key: int, start: int) -> tuple[int, tuple[int, float, int, int]]:
+        places = range(start, start + _WAYS * _SLOT.size, _SLOT.size)
+        slots = [(at, _SLOT.unpack_from(self._table, at)) for at in places]
+        for at, slot in slots:
+            if slot[0] == key:
+                return at, slot
+        at, _ = min(slots, key=lambda found: (found[1][0] != 0, found[1][1]))
+        return at, (key, 0.0, 0, 0)
+
+
+def _whole(seconds: float) -> int:
+    """Whole seconds, rounded up but for the dust of adding."""
+    return math.ceil(seconds - 1e-6)

@@ -1,0 +1,91 @@
+"""The application: routes, layers and what a worker holds while it runs."""
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from fastapi import FastAPI
+
+from api import (
+    acquisitions,
+    auth,
+    chunks,
+    classify,
+    forecasts,
+    live,
+    me,
+    models,
+    openapi,
+    ops,
+    page,
+    personal,
+    problems,
+    sessions,
+    sets,
+    social,
+)
+from api.connection import Connection
+from api.gate import Gate
+from api.observe import Metrics, RequestLog
+from api.passwords import Passwords
+from api.raw import Shortcut
+from schemas.config import Config
+
+PARTS = (
+    chunks,
+    classify,
+    live,
+    sessions,
+    sets,
+    auth,
+    models,
+    forecasts,
+    me,
+    personal,
+    social,
+    acquisitions,
+    ops,
+)
+CHECKOUT = Path(__file__).resolve().parent.parent
+
+
+def create_app(config: Config, log: RequestLog | None = None) -> FastAPI:
+    """The service for these settings; reads nothing but what they name.
+
+    Nothing is opened here: connections are made when a worker starts, after the fork.
+    """
+    metrics = Metrics()
+    app = FastAPI(
+        title="Muvr",
+        version=ops.VERSION,
+        lifespan=_lifespan,
+        separate_input_output_schemas=False,
+        redoc_url=None,
+    )
+    app.state.config = config
+    app.state.metrics = metrics
+    app.state.services = None
+    app.state.durability = None
+    app.state.commit = ops.commit_of(CHECKOUT)
+    app.state.passwords = Passwords()
+    app.state.connection = Connection(app, config, metrics)
+    app.openapi = lambda: openapi.document(app)
+    problems.register(app)
+    for part in PARTS:  # the busiest first: routes are tried in order
+        app.include_router(part.router)
+    if config.api.public_page:
+        app.include_router(page.router)
+    wanted_log = (log or RequestLog()) if config.api.access_log else None
+    app.add_middleware(Shortcut, routes=(*chunks.router.routes, *classify.router.routes))
+    app.add_middleware(Gate, config=config, metrics=metrics, log=wanted_log)
+    return app
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncGenerator[None]:
+    connection: Connection = app.state.connection
+    await connection.open()
+    try:
+        yield
+    finally:
+        await connection.close()

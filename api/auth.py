@@ -1,0 +1,210 @@
+"""Registration, tokens, rotation and revocation."""
+
+import unicodedata
+from datetime import timedelta
+from typing import Annotated, Literal
+from uuid import UUID, uuid4
+
+from fastapi import APIRouter, Depends, Request, Response
+from fastapi.security import OAuth2PasswordRequestForm
+from pydantic import BaseModel, ConfigDict, Field
+
+from api.dependencies import Services, ServicesHere
+from api.dependencies import authorise as authorise
+from api.guard import Caller as Caller
+from api.passwords import Passwords
+from api.problems import described
+from api.tokens import SCOPES, USER_SCOPES, Claims
+from schemas.errors import BadInput, MissingScope, NotAuthenticated, TokenReused, WrongPassword
+from store.users import Login, User
+
+router = APIRouter(prefix="/v1/auth", tags=["who"])
+_PASSWORD = Field(min_length=8, max_length=256)
+_NO_STORE = {"Cache-Control": "no-store"}
+_EXAMPLE_TOKEN = "eyJhbGciOiJFZERTQSIsImtpZCI6ImRldjAwMDAwMDAwIn0"  # noqa: S105 (an example)
+
+
+class Registration(BaseModel):
+    """A new user."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={"example": {"username": "anna", "password": "correct horse battery"}},
+    )
+
+    username: str = Field(min_length=1, max_length=64, pattern=r"^[\w.@+\-]+$")
+    password: str = _PASSWORD
+
+
+class TokenText(BaseModel):
+    """A refresh token to be exchanged."""
+
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"example": {"refresh_token": _EXAMPLE_TOKEN}}
+    )
+
+    refresh_token: str = Field(min_length=1, max_length=4096)
+
+
+class Revocation(BaseModel):
+    """A token, access or refresh, whose login shall end."""
+
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"example": {"token": _EXAMPLE_TOKEN}}
+    )
+
+    token: str = Field(min_length=1, max_length=4096)
+
+
+class TokenAnswer(BaseModel):
+    """A pair of tokens."""
+
+    access_token: str
+    token_type: Literal["bearer"] = "bearer"  # noqa: S105 (a word of OAuth2)
+    expires_in: int = Field(description="seconds that the access token lasts")
+    refresh_token: str
+    scope: str = Field(description="scopes with a blank between them")
+
+
+@router.post("/register", status_code=201, responses=described(409))
+async def register(
+    body: Registration, request: Request, response: Response, services: ServicesHere
+) -> TokenAnswer:
+    """Make a user and log in."""
+    _count(request, services)
+    user = User(
+        uuid4(),
+        _name(body.username),
+        await _passwords(request).hash(body.password),
+        USER_SCOPES,
+        services.clock(),
+    )
+    await services.users.register(user)
+    response.headers.update(_NO_STORE)
+    return await _log_in(services, user, frozenset())
+
+
+@router.post("/token", responses=described(401))
+async def token(
+    form: Annotated[OAuth2PasswordRequestForm, Depends()],
+    request: Request,
+    response: Response,
+    services: ServicesHere,
+) -> TokenAnswer:
+    """Log in with a password (OAuth2 password form); `scope` may ask for fewer scopes."""
+    _count(request, services)
+    if len(form.username) > 64 or len(form.password) > 256:
+        raise WrongPassword("No such user and password.")
+    user = await services.users.by_name(_name(form.username))
+    if not await _passwords(request).fits(user.password_hash if user else None, form.password):
+        raise WrongPassword("No such user and password.")
+    if user is None:
+        raise WrongPassword("No such user and password.")
+    response.headers.update(_NO_STORE)
+    return await _log_in(services, user, _asked(form.scopes, user))
+
+
+@router.post("/refresh", responses=described(401))
+async def refresh(
+    body: TokenText, request: Request, response: Response, services: ServicesHere
+) -> TokenAnswer:
+    """Exchange a refresh token for a new pair.
+
+    The token that was exchanged stays good until its successor is used: an answer that was lost
+    on the way logs nobody out. After that its reuse ends the whole login.
+    """
+    _count(request, services)
+    claims = services.tokens.read(body.refresh_token, "refresh")
+    login = await _advance(services, claims)
+    user = await services.users.by_id(claims.user_id)
+    if user is None:
+        raise NotAuthenticated("The token is not accepted: its user is gone.")
+    response.headers.update(_NO_STORE)
+    return _pair(services, user, login)
+
+
+@router.post("/revoke", status_code=204)
+async def revoke(body: Revocation, request: Request, services: ServicesHere) -> None:
+    """End the login that a token belongs to; a token that is not good is no error (RFC 7009)."""
+    _count(request, services)
+    for use in ("refresh", "access"):
+        try:
+            claims = services.tokens.read(body.token, use)
+        except NotAuthenticated:
+            continue
+        if claims.login_id is not None:
+            await _end(services, claims.user_id, claims.login_id)
+
+
+async def _advance(services: Services, claims: Claims) -> Login:
+    """The login after a refresh token was used.
+
+    `current_token` is the one used last. Used now may be: the current one again (its successor
+    was lost), or a successor of the current one. Everything else was replaced long ago.
+    """
+    if claims.login_id is None or claims.token_id is None:
+        raise NotAuthenticated("This is no refresh token of this server.")
+    now = services.clock()
+    expires_at = now + timedelta(seconds=services.tokens.refresh_s)
+    for _ in range(2):  # twice: a twin of this request may have been faster
+        login = await services.logins.read(claims.user_id, claims.login_id)
+        if login is None:
+            raise NotAuthenticated("The token is not accepted: its login has ended.")
+        if claims.token_id != login.current_token and claims.parent_id != login.current_token:
+            await _end(services, claims.user_id, claims.login_id)
+            raise TokenReused("This token was replaced; its login is revoked. Log in again.")
+        if await services.logins.advance(login, claims.token_id, expires_at, now):
+            return login._replace(current_token=claims.token_id, expires_at=expires_at)
+    raise NotAuthenticated("The token is being used elsewhere at this moment.")
+
+
+async def _log_in(services: Services, user: User, scopes: frozenset[str]) -> TokenAnswer:
+    now = services.clock()
+    login_id = uuid4()
+    expires_at = now + timedelta(seconds=services.tokens.refresh_s)
+    login = Login(user.user_id, login_id, login_id, scopes, expires_at)
+    await services.logins.open(login, now)
+    return _pair(services, user, login)
+
+
+def _pair(services: Services, user: User, login: Login) -> TokenAnswer:
+    # A login without scopes of its own has all that the user has, also those granted later.
+    scopes = (login.scopes & user.scopes) or user.scopes
+    tokens = services.tokens
+    return TokenAnswer(
+        access_token=tokens.access(user.user_id, login.login_id, scopes),
+        expires_in=tokens.access_s,
+        refresh_token=tokens.refresh(user.user_id, login.login_id, login.current_token),
+        scope=" ".join(sorted(scopes)),
+    )
+
+
+async def _end(services: Services, user_id: UUID, login_id: UUID) -> None:
+    services.guard.forget(login_id)
+    await services.logins.revoke(user_id, login_id)
+    services.guard.forget(login_id)  # a check may have been under way
+
+
+def _asked(scopes: list[str], user: User) -> frozenset[str]:
+    """The scopes that a form asked for, of those that the user has; empty for all."""
+    unknown = [scope for scope in scopes if scope not in SCOPES]
+    if unknown:
+        raise BadInput(f"Unknown scope {unknown[0]!r}.", field="scope", value=unknown[0])
+    granted = frozenset(scopes) & user.scopes
+    if scopes and not granted:
+        raise MissingScope(f"This user has none of the scopes {' '.join(scopes)}.")
+    return granted
+
+
+def _count(request: Request, services: Services) -> None:
+    address = request.client.host if request.client else "unknown"
+    request.scope["muvr.left"] = services.allowance.take_login(address)
+
+
+def _name(username: str) -> str:
+    """One name per person, however its letters are written."""
+    return unicodedata.normalize("NFKC", username).casefold()
+
+
+def _passwords(request: Request) -> Passwords:
+    return request.app.state.passwords

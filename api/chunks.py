@@ -1,0 +1,228 @@
+"""Chunks in, receipts out: one at a time, and many in a body."""
+
+import asyncio
+import io
+from collections.abc import Iterator
+from typing import Any
+from uuid import UUID
+
+import cbor2
+import msgspec
+from fastapi import APIRouter
+from pydantic import BaseModel, Field
+from starlette.requests import Request
+from starlette.responses import Response
+
+from api.dependencies import Services, authorise, security, services_of
+from api.problems import described, problem_response
+from api.raw import RawRoute
+from ingest.bodies import decode_body
+from ingest.chunks import CBOR, JSON, decode_chunk
+from schemas.errors import BadChunk, BadEvent, MuvrError, UnsupportedMedia
+from schemas.wire import SEQ_MAX
+
+SCOPE = "sensor:write"
+AT_ONCE = 32
+router = APIRouter(prefix="/v1/sessions/{session}", tags=["recording"], route_class=RawRoute)
+
+
+class ReceiptShape(BaseModel):
+    """These bytes are durable: they would survive a crash and a power cut."""
+
+    session: UUID
+    stream: str
+    seq: int
+    samples: int
+    sha256: str = Field(pattern="^[0-9a-f]{64}$", description="of the body without its encoding")
+    quantum: float | None = Field(
+        default=None, description="JSON only: the step that values were rounded to, in the unit"
+    )
+
+
+class RefusedChunk(BaseModel):
+    """A chunk of a batch that was not kept, and why."""
+
+    stream: str | None
+    seq: int | None
+    problem: dict[str, Any]
+
+
+class BatchAnswer(BaseModel):
+    """A receipt or a problem for each item, in the order of the body."""
+
+    results: list[ReceiptShape | RefusedChunk]
+
+
+def _parameter(name: str, schema: dict[str, object], where: str = "path") -> dict[str, object]:
+    return {"name": name, "in": where, "required": where == "path", "schema": schema}
+
+
+_SESSION = _parameter("session", {"type": "string", "format": "uuid"})
+_ENCODING = _parameter(
+    "Content-Encoding", {"type": "string", "enum": ["zstd", "gzip", "identity"]}, "header"
+)
+_CHUNK = {"schema": {"$ref": "#/components/schemas/ChunkShape"}}
+
+
+@router.put(
+    "/streams/{stream}/chunks/{seq}",
+    summary="Keep a chunk",
+    responses={200: {"model": ReceiptShape}, **described(410, 415)},
+    openapi_extra={
+        "security": security(SCOPE),
+        "parameters": [
+            _SESSION,
+            _parameter("stream", {"type": "string"}),
+            _parameter("seq", {"type": "integer", "minimum": 0, "maximum": SEQ_MAX}),
+            _ENCODING,
+        ],
+        "requestBody": {"required": True, "content": {CBOR: _CHUNK, JSON: _CHUNK}},
+    },
+)
+async def put_chunk(request: Request) -> Response:
+    """Keep one chunk, however often it is sent; answered when its bytes are durable.
+
+    Another body under the same number is kept beside the first; `complete` decides between them.
+    """
+    caller = await authorise(request, SCOPE)
+    services = services_of(request)
+    limits = services.config.limits
+    path = request.path_params
+    session_id, seq = session_id_of(path["session"]), chunk_number(path["seq"])
+    headers = request.headers
+    body = decode_body(await request.body(), headers.get("content-encoding"), limits)
+    chunk = decode_chunk(body, headers.get("content-type", ""), limits)
+    services.allowance.take_samples(caller.user_id, len(chunk.piece.counts))
+    receipt = await services.recorder.put_chunk(
+        caller.user_id, session_id, path["stream"], seq, chunk
+    )
+    services.metrics.keep(chunk.piece)
+    return Response(msgspec.json.encode(receipt), media_type=JSON)
+
+
+@router.post(
+    "/chunks",
+    summary="Keep many chunks",
+    responses={200: {"model": BatchAnswer}, **described(410, 415)},
+    openapi_extra={
+        "security": security(SCOPE),
+        "parameters": [_SESSION, _ENCODING],
+        "requestBody": {
+            "required": True,
+            "content": {
+                "application/cbor-seq": {"schema": {"type": "string", "format": "binary"}},
+                CBOR: {"schema": {"type": "string", "format": "binary"}},
+            },
+        },
+    },
+)
+async def put_chunks(request: Request) -> Response:
+    """Keep many chunks: a CBOR sequence of `{stream, seq, chunk}`, `chunk` being a chunk's bytes.
+
+    Each item has its own receipt or problem; one that is refused does not hold up the others.
+    """
+    caller = await authorise(request, SCOPE)
+    services = services_of(request)
+    session_id = session_id_of(request.path_params["session"])
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind not in ("application/cbor-seq", CBOR):
+        raise UnsupportedMedia(
+            f"Content-Type {kind!r} is not known here; send application/cbor-seq",
+            field="Content-Type",
+            value=kind,
+        )
+    await services.recorder.session(caller.user_id, session_id)  # one 404 instead of many
+    encoding = request.headers.get("content-encoding")
+    body = decode_body(await request.body(), encoding, services.config.limits)
+    gate = asyncio.Semaphore(AT_ONCE)
+
+    async def one(item: "Item") -> object:
+        async with gate:
+            return await _keep(request, services, caller.user_id, session_id, item)
+
+    results = await asyncio.gather(*(one(item) for item in list(items_in(body))))
+    return Response(msgspec.json.encode({"results": results}), media_type=JSON)
+
+
+class Item(msgspec.Struct, frozen=True):
+    """One item of a batch; `problem` where it is none."""
+
+    stream: str | None
+    seq: int | None
+    chunk: bytes
+    problem: BadChunk | None = None
+
+
+def items_in(body: bytes) -> Iterator[Item]:
+    """The items of a CBOR sequence.
+
+    An item whose fields are wrong is an item with a problem. Where the sequence itself breaks off
+    nothing after it can be read: that is the last item.
+    """
+    stream = io.BytesIO(body)
+    decoder = cbor2.CBORDecoder(stream, max_depth=4)
+    while stream.tell() < len(body):
+        start = stream.tell()
+        try:
+            value = decoder.decode()
+        except Exception as problem:  # noqa: BLE001 tags make the decoder call foreign constructors
+            why = BadChunk(f"the sequence is not CBOR from byte {start} on: {problem}")
+            yield Item(None, None, b"", why)
+            return
+        yield _item(value)
+
+
+def _item(value: object) -> Item:
+    fields: dict[Any, Any] = value if type(value) is dict else {}
+    stream, seq, chunk = fields.get("stream"), fields.get("seq"), fields.get("chunk")
+    stream = stream if type(stream) is str else None
+    seq = seq if type(seq) is int else None
+    if type(chunk) is dict:  # written out instead of as bytes: its bytes are its plain encoding
+        chunk = cbor2.dumps(chunk)
+    if stream is None or seq is None or type(chunk) is not bytes or len(fields) != 3:
+        why = "an item is a map of stream (text), seq (integer) and chunk (bytes of a chunk)"
+        return Item(stream, seq, b"", BadChunk(why, field="item"))
+    return Item(stream, seq, chunk)
+
+
+async def _keep(
+    request: Request, services: Services, user_id: UUID, session_id: UUID, item: Item
+) -> object:
+    """The receipt of an item, or its problem."""
+    try:
+        if item.problem or item.stream is None or item.seq is None:
+            raise item.problem or BadChunk("an item without stream or seq", field="item")
+        chunk = decode_chunk(item.chunk, CBOR, services.config.limits)
+        services.allowance.take_samples(user_id, len(chunk.piece.counts))
+        recorder = services.recorder
+        receipt = await recorder.put_chunk(user_id, session_id, item.stream, item.seq, chunk)
+        services.metrics.keep(chunk.piece)
+        return receipt
+    except MuvrError as error:
+        problem = msgspec.Raw(bytes(problem_response(error, request).body))
+        return {"stream": item.stream, "seq": item.seq, "problem": problem}
+
+
+def session_id_of(text: str) -> UUID:
+    """The session in a path.
+
+    Raises:
+        BadEvent: it is no UUID.
+    """
+    try:
+        return UUID(text)
+    except ValueError as problem:
+        raise BadEvent(f"session {text!r} is no UUID", field="session", value=text) from problem
+
+
+def chunk_number(text: str) -> int:
+    """The chunk number in a path.
+
+    Raises:
+        BadEvent: it is no number, or one out of range.
+    """
+    if not (text.isascii() and text.isdigit() and len(text) <= 9):
+        raise BadEvent(
+            f"seq {text!r} must be an integer from 0 to {SEQ_MAX}", field="seq", value=text
+        )
+    return int(text)

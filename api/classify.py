@@ -1,0 +1,266 @@
+"""Which exercise is this? The samples stand in the body; nothing of them is kept."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, Literal, cast
+
+import cbor2
+import msgspec
+from fastapi import APIRouter, Request, Response
+from pydantic import BaseModel, Field
+
+from api.dependencies import Services, authorise, security, services_of
+from api.examples import CHUNK, CLASSIFY_BODY
+from api.model_cache import Loaded, rungs_of
+from api.problems import described
+from api.raw import RawRoute
+from ingest.bodies import decode_body
+from ingest.chunks import CBOR, JSON, decode_chunk, read_cbor
+from models.exercise.layout import model_id
+from models.recognition.counting import FROM_S, repetitions
+from models.recognition.naming import name_exercise
+from models.signal.pieces import Piece, Recording
+from models.signal.wrist import wrist_signals
+from schemas.config import Limits
+from schemas.errors import BadChunk, UnsupportedMedia
+from schemas.wire import UNITS
+
+router = APIRouter(prefix="/v1", tags=["asking"], route_class=RawRoute)
+FAMILY = "exercise"
+INLINE_S = 20.0  # a longer recording is answered in a thread, so that others do not wait for it
+Side = Literal["left", "right"]
+
+
+class ModelName(BaseModel):
+    """Which model answered."""
+
+    family: str
+    level: Literal["user", "cluster", "global"]
+    version: str
+
+
+class WindowShape(BaseModel):
+    """One window of 4 s."""
+
+    started_at: datetime
+    exercise: str
+    probability: float = Field(ge=0, le=1)
+
+
+class ClassifyAnswer(BaseModel):
+    """Which exercise the samples are."""
+
+    exercise: str | None = Field(description="null when abstained")
+    probability: float = Field(ge=0, le=1, description="calibrated; of the guess when abstained")
+    abstained: bool
+    reason: str | None = Field(
+        description="why abstained: unknown-movement, no-model, too-short, other-layout"
+    )
+    model: ModelName | None
+    reps: int | None = Field(description="repetitions; null when not counted")
+    reps_confidence: float | None
+    guess: str | None = Field(description="the most probable exercise, named or not")
+    known: float | None = Field(description="probability that the movement is one it has learned")
+    notes: list[str] = Field(description="what was put right in the samples")
+    windows: list[WindowShape]
+
+
+_BODY = {
+    "required": True,
+    "content": {
+        media: {
+            "schema": {
+                "anyOf": [
+                    {"$ref": "#/components/schemas/ChunkShape"},
+                    {"$ref": "#/components/schemas/StreamsShape"},
+                ]
+            },
+            **(
+                {"examples": {"chunk": {"value": CHUNK}, "both sensors": {"value": CLASSIFY_BODY}}}
+                if media == JSON
+                else {}
+            ),
+        }
+        for media in (JSON, CBOR)
+    },
+}
+_PARAMETERS = [
+    {
+        "name": "side",
+        "in": "query",
+        "required": False,
+        "schema": {"type": "string", "enum": ["left", "right"]},
+        "description": "the wrist; where it is not said, both are tried",
+    },
+    {
+        "name": "reps",
+        "in": "query",
+        "required": False,
+        "schema": {"type": "boolean", "default": True},
+        "description": "whether to count repetitions as well",
+    },
+    {
+        "name": "Content-Encoding",
+        "in": "header",
+        "required": False,
+        "schema": {"type": "string", "enum": ["zstd", "gzip"]},
+    },
+]
+
+
+@router.post(
+    "/classify",
+    response_model=ClassifyAnswer,
+    responses=described(413, 415, 422),
+    openapi_extra={
+        "requestBody": _BODY,
+        "parameters": _PARAMETERS,
+        "security": security("predict"),
+    },
+)
+async def classify(request: Request) -> Response:
+    """Name the exercise in the samples of one chunk, or of `{"streams": {name: chunk}}`."""
+    caller = await authorise(request, "predict")
+    services = services_of(request)
+    body = await request.body()
+    body = decode_body(body, request.headers.get("content-encoding"), services.config.limits)
+    recording = read_recording(
+        body,
+        request.headers.get("content-type", ""),
+        services.config.limits,
+        _side(request.query_params.get("side"), "side"),
+    )
+    ladder = await services.models.ladder(caller.user_id, model_id(recording), FAMILY)
+    count = request.query_params.get("reps", "true").lower() not in ("false", "0", "no")
+    long_enough = _seconds(recording) >= FROM_S
+    if _seconds(recording) <= INLINE_S and not (count and long_enough):
+        shape = answer_of(recording, ladder, count=False)
+    else:
+        shape = await asyncio.to_thread(answer_of, recording, ladder, count=count)
+    _tell(services, ladder, shape)
+    return Response(msgspec.json.encode(shape), media_type="application/json")
+
+
+def answer_of(recording: Recording, ladder: Sequence[Loaded], *, count: bool) -> dict[str, Any]:
+    """The answer for a recording, in the shape of the contract."""
+    signals = wrist_signals(recording)
+    named = name_exercise(signals, rungs_of(ladder))
+    answer, rung = named.answer, named.rung
+    counted = repetitions(signals) if count and not answer.abstained else None
+    return {
+        "exercise": answer.exercise,
+        "probability": answer.probability,
+        "abstained": answer.abstained,
+        "reason": answer.reason,
+        "model": None
+        if rung is None
+        else {"family": FAMILY, "level": rung.level, "version": rung.version},
+        "reps": None if counted is None else counted.count,
+        "reps_confidence": None if counted is None else counted.confidence,
+        "guess": answer.guess,
+        "known": answer.known,
+        "notes": answer.notes,
+        "windows": [
+            {
+                "started_at": datetime.fromtimestamp(window.t0_ns / 1e9, UTC),
+                "exercise": window.exercise,
+                "probability": window.probability,
+            }
+            for window in answer.windows
+        ],
+    }
+
+
+def read_recording(
+    body: bytes, media_type: str, limits: Limits, side: Side | None = None
+) -> Recording:
+    """The samples of a body: one chunk, or several streams of them.
+
+    Raises:
+        BadChunk: a part that is no chunk (its name is in `field`), or no acceleration.
+        UnsupportedMedia: neither CBOR nor JSON.
+    """
+    streams = _streams(body, media_type, limits)
+    if streams is None:
+        pieces = [decode_chunk(body, media_type, limits).piece]
+    else:
+        side = _side(streams.pop("side", None), "side") or side
+        pieces = _pieces(streams, media_type, limits)
+    kinds = {kind: _of_kind(pieces, kind) for kind in UNITS}
+    if not kinds["acc"]:
+        raise BadChunk("There is no acceleration in the body (unit g or m/s2).", field="unit")
+    return Recording(kinds["acc"], kinds["gyro"], side)
+
+
+def _streams(body: bytes, media_type: str, limits: Limits) -> dict[str, object] | None:
+    """The map of a body that holds `streams`; None for one that is to be read as a chunk."""
+    if b"streams" not in body[:64] and b"streams" not in body[-64:]:
+        return None
+    kind = media_type.partition(";")[0].strip().lower()
+    try:
+        if kind == JSON:
+            whole = msgspec.json.decode(body)
+        elif kind == CBOR:
+            whole = read_cbor(body, max_depth=6)  # a list of chunks of lists
+        else:
+            raise UnsupportedMedia(f"Send {CBOR} or {JSON}.", field="Content-Type", value=kind)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as problem:
+        raise BadChunk(f"The body does not decode: {problem}", field="body") from problem
+    if not isinstance(whole, dict) or "streams" not in whole:
+        return None
+    unknown = [key for key in whole if key not in ("streams", "side")]
+    if unknown or not isinstance(whole["streams"], dict) or not whole["streams"]:
+        field = str(unknown[0])[:60] if unknown else "streams"
+        raise BadChunk("The body must be {streams: {name: chunk}, side?}.", field=field)
+    return cast("dict[str, object]", whole)
+
+
+def _pieces(whole: Mapping[str, object], media_type: str, limits: Limits) -> list[Piece]:
+    streams = cast("dict[object, object]", whole["streams"])
+    pieces: list[Piece] = []
+    for name, chunks in streams.items():
+        for one in chunks if isinstance(chunks, list) else [chunks]:
+            try:
+                pieces.append(decode_chunk(_again(one, media_type), media_type, limits).piece)
+            except BadChunk as problem:
+                field = f"streams.{str(name)[:60]}.{problem.field}"
+                raise BadChunk(str(problem), field=field, value=problem.value) from problem
+    return pieces
+
+
+def _again(chunk: object, media_type: str) -> bytes:
+    """A chunk inside a larger body as the body that it would be by itself."""
+    if isinstance(chunk, bytes):
+        return chunk
+    if media_type.partition(";")[0].strip().lower() == JSON:
+        return msgspec.json.encode(chunk)
+    return cbor2.dumps(chunk)
+
+
+def _of_kind(pieces: list[Piece], kind: str) -> tuple[Piece, ...]:
+    mine = (piece for piece in pieces if piece.unit in UNITS[kind])
+    return tuple(sorted(mine, key=lambda piece: piece.t0_ns))
+
+
+def _side(value: object, field: str) -> Side | None:
+    if value is None:
+        return None
+    if value not in ("left", "right"):
+        raise BadChunk("side must be left or right.", field=field, value=value)
+    return value
+
+
+def _seconds(recording: Recording) -> float:
+    return sum(len(piece.counts) / piece.rate_hz for piece in recording.acc)
+
+
+def _tell(services: Services, ladder: Sequence[Loaded], shape: Mapping[str, Any]) -> None:
+    metrics = services.metrics
+    level = shape["model"]["level"] if shape["model"] else "none"
+    outcome = shape["reason"] if shape["abstained"] else "named"
+    metrics.answers.labels(FAMILY, level, outcome).inc()
+    for loaded in ladder:
+        if loaded.level == level:
+            age = services.clock() - loaded.stored.created_at
+            metrics.model_age.labels(FAMILY).observe(age.total_seconds())

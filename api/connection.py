@@ -1,0 +1,139 @@
+"""From a process without a database to one with: at the start, or whenever Cassandra comes up."""
+
+import asyncio
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from fastapi import FastAPI
+
+from api.allowance import Allowance
+from api.cursors import Cursors
+from api.dependencies import Services
+from api.guard import Guard
+from api.keys import load_keys
+from api.learned import decoders
+from api.model_cache import ModelCache
+from api.observe import Metrics
+from api.recognise import Recogniser
+from api.sweeping import Sweeping
+from api.tokens import Tokens
+from ingest.recorder import Recorder
+from schemas.config import Config
+from schemas.errors import DatabaseAway, MuvrError
+from store.database import Database, connect
+from store.migrate import check_schema
+from store.models import Champions, Models
+from store.node.durability import require_durability
+from store.predictions import Predictions
+from store.records import records_in
+from store.users import Logins, Users
+
+AGAIN_S = 1.0
+
+
+def now_utc() -> datetime:
+    """The service's clock."""
+    return datetime.now(UTC)
+
+
+class Connection:
+    """Keeps trying until the database is there; then `app.state.services` is set."""
+
+    def __init__(self, app: FastAPI, config: Config, metrics: Metrics) -> None:
+        self._app = app
+        self._config = config
+        self._metrics = metrics
+        self._task: asyncio.Task[None] | None = None
+        self._sweeping: Sweeping | None = None
+        self.missing = "Cassandra has not been reached yet."
+
+    async def open(self) -> None:
+        """Try once, then go on trying in the background."""
+        there = await self._try()
+        self._task = asyncio.create_task(self._work(there))
+
+    async def close(self) -> None:
+        """Stop trying and close what is open."""
+        if self._task is not None:
+            self._task.cancel()
+        if self._sweeping is not None:
+            self._sweeping.close()
+        services: Services | None = self._app.state.services
+        self._app.state.services = None
+        if services is not None:
+            await asyncio.to_thread(services.database.close)
+            services.allowance.close()
+
+    async def _work(self, there: bool) -> None:
+        """Go on trying until the database is there, then sweep once a minute."""
+        while not there:
+            await asyncio.sleep(AGAIN_S)
+            there = await self._try()
+        lock_path = self._config.paths.run / "sweeper.lock"
+        self._sweeping = Sweeping(self._app.state.services, lock_path)
+        await self._sweeping.run()
+
+    async def _try(self) -> bool:
+        try:
+            database = await asyncio.to_thread(self._connect)
+        except MuvrError as problem:
+            away = isinstance(problem, DatabaseAway)
+            self.missing = "Cassandra does not answer." if away else str(problem)
+            return False
+        self._app.state.services = build_services(self._config, database, self._metrics)
+        self.missing = ""
+        return True
+
+    def _connect(self) -> Database:
+        """A connection to a keyspace that is as this code needs it.
+
+        Raises:
+            DatabaseAway, SchemaMismatch, NotDurable.
+        """
+        cassandra = self._config.cassandra
+        password_file = self._config.paths.secrets / "cassandra-password"
+        database = connect(cassandra, keyspace=cassandra.keyspace, password_file=password_file)
+        try:
+            check_schema(database, cassandra)
+            require_durability(database, cassandra)
+        except MuvrError:
+            database.close()
+            raise
+        return database
+
+
+def build_services(
+    config: Config,
+    database: Database,
+    metrics: Metrics,
+    clock: Callable[[], datetime] = now_utc,
+) -> Services:
+    """Everything that a worker holds, around one connection."""
+    keys = load_keys(config.paths.secrets, config.api.host)
+    tokens = Tokens(config.auth, keys)
+    logins = Logins(database)
+    records = records_in(database, config.limits)
+    models = ModelCache(
+        Models(database),
+        Champions(database),
+        decoders(),
+        metrics,
+        capacity_bytes=config.api.model_cache_mb * 2**20,
+        pointer_ttl_s=config.api.pointer_ttl_s,
+    )
+    return Services(
+        config=config,
+        database=database,
+        records=records,
+        recorder=Recorder(records, config.limits, clock),
+        models=models,
+        recogniser=Recogniser(records, models, Predictions(database)),
+        users=Users(database),
+        logins=logins,
+        tokens=tokens,
+        guard=Guard(tokens, logins, config.api.pointer_ttl_s),
+        allowance=Allowance(config.limits, config.paths.run / "allowance"),
+        cursors=Cursors(keys.cursor),
+        metrics=metrics,
+        clock=clock,
+    )

@@ -1,0 +1,109 @@
+"""What a worker holds, and how an endpoint asks for it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated, Any
+
+from fastapi import Depends, Security
+from fastapi.security import OAuth2PasswordBearer, SecurityScopes
+from starlette.requests import HTTPConnection, Request
+
+from api.allowance import Allowance
+from api.cursors import Cursors
+from api.guard import Caller, Guard
+from api.model_cache import ModelCache
+from api.observe import Metrics
+from api.recognise import Recogniser
+from api.tokens import SCOPES, Tokens
+from ingest.recorder import Recorder
+from schemas.config import Config
+from schemas.errors import NotReady
+from store.database import Database
+from store.records import Records
+from store.users import Logins, Users
+
+OAUTH = "OAuth2PasswordBearer"
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """Everything that needs the database; made once per worker, after the fork."""
+
+    config: Config
+    database: Database
+    records: Records
+    recorder: Recorder
+    models: ModelCache
+    recogniser: Recogniser
+    users: Users
+    logins: Logins
+    tokens: Tokens
+    guard: Guard
+    allowance: Allowance
+    cursors: Cursors
+    metrics: Metrics
+    clock: Callable[[], datetime]
+
+
+def services_of(connection: HTTPConnection) -> Services:
+    """The worker's services.
+
+    Raises:
+        NotReady: Cassandra has not been reached since the start, or is not as it must be.
+    """
+    services: Services | None = connection.app.state.services
+    if services is None:
+        raise NotReady(connection.app.state.connection.missing)
+    return services
+
+
+async def _here(request: Request) -> Services:
+    return services_of(request)
+
+
+ServicesHere = Annotated[Services, Depends(_here)]
+_bearer = OAuth2PasswordBearer(tokenUrl="/v1/auth/token", scopes=SCOPES, auto_error=False)
+
+
+async def authorise(request: HTTPConnection, scope: str) -> Caller:
+    """Who is calling, for routes that take the bare request.
+
+    A token that was seen within `api.pointer_ttl_s` costs microseconds and does not suspend.
+    Takes one request from the caller's rate limit.
+
+    Raises:
+        NotAuthenticated, MissingScope, OverLimit, DatabaseAway.
+    """
+    services = services_of(request)
+    caller = await services.guard.caller(request.headers.get("authorization", ""))
+    caller.must_have(scope)
+    request.scope["muvr.left"] = services.allowance.take_request(caller.user_id)
+    return caller
+
+
+async def _current(
+    scopes: SecurityScopes, request: Request, _: Annotated[str | None, Depends(_bearer)]
+) -> Caller:
+    return await authorise(request, scopes.scopes[0])
+
+
+def require(scope: str) -> Any:
+    """A dependency that answers the caller of a good token with this scope.
+
+    Use as `caller: Annotated[Caller, require("predict")]`; OpenAPI shows the scope.
+    """
+    return Security(_current, scopes=[scope])
+
+
+def security(scope: str) -> list[dict[str, list[str]]]:
+    """The OpenAPI security of a route that calls `authorise` itself."""
+    return [{OAUTH: [scope]}]
+
+
+Sensor = Annotated[Caller, require("sensor:write")]
+Predict = Annotated[Caller, require("predict")]
+ModelRead = Annotated[Caller, require("model:read")]
+Social = Annotated[Caller, require("social")]
+Operate = Annotated[Caller, require("operate")]
+CurrentUser = Caller

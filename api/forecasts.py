@@ -1,0 +1,172 @@
+"""What comes next: the caller's own models applied to the caller's confirmed sets."""
+
+from dataclasses import dataclass
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Query
+from pydantic import BaseModel, Field
+
+from api.classify import ModelName
+from api.dependencies import Predict, Services, ServicesHere
+from api.model_cache import Loaded
+from api.problems import described
+from models.history import SetLog
+from schemas.errors import NotComputedYet
+from store.sets import SetRow
+
+router = APIRouter(prefix="/v1/me", tags=["asking"])
+LAYOUT = "sets"  # these families read the journal, not a sensor
+Exercise = Annotated[str, Query(min_length=1, max_length=100)]
+
+
+class NextShape(BaseModel):
+    """An exercise that may come next."""
+
+    exercise: str
+    probability: float = Field(ge=0, le=1)
+
+
+class NextAnswer(BaseModel):
+    """What the caller does next, the most probable first."""
+
+    exercises: list[NextShape]
+    model: ModelName
+
+
+class ForecastShape(BaseModel):
+    """A number with its interval; null ends where too little is known."""
+
+    value: float
+    low: float | None
+    high: float | None
+    last: float = Field(description="the same as last time")
+
+
+class LoadAnswer(BaseModel):
+    """The next set of an exercise; what was never recorded is null."""
+
+    exercise: str
+    weight_kg: ForecastShape | None
+    reps: ForecastShape | None
+    intensity: ForecastShape | None
+    model: ModelName
+
+
+class IntensityAnswer(BaseModel):
+    """How hard the next set of an exercise will be, 0 to 1."""
+
+    exercise: str
+    intensity: float = Field(ge=0, le=1)
+    model: ModelName
+
+
+@dataclass(frozen=True, slots=True)
+class _Done:
+    """A confirmed set as the families of the journal read it."""
+
+    session: str
+    started_s: float
+    exercise: str
+    reps: int | None
+    weight_kg: float | None
+    intensity: float | None
+
+    @classmethod
+    def of(cls, row: SetRow) -> "_Done":
+        return cls(
+            str(row.session_id),
+            row.started_at.timestamp(),
+            row.exercise,
+            row.reps,
+            row.weight_kg,
+            row.intensity,
+        )
+
+
+@router.get("/next-exercise", responses=described(404))
+async def next_exercise(
+    caller: Predict,
+    services: ServicesHere,
+    session: Annotated[UUID | None, Query(description="the session that goes on")] = None,
+) -> NextAnswer:
+    """The exercise that the caller does next."""
+    loaded = await _model(services, caller.user_id, "next")
+    rows = sorted(
+        await services.records.sets.of_user(caller.user_id), key=lambda row: row.started_at
+    )
+    so_far = [row.exercise for row in rows if row.session_id == session]
+    before = [row for row in rows if row.session_id != session]
+    last = [row.exercise for row in before if row.session_id == before[-1].session_id]
+    answer = loaded.model.answer(so_far, before=last)
+    return NextAnswer(
+        exercises=[NextShape(exercise=name, probability=share) for name, share in answer],
+        model=_name(loaded),
+    )
+
+
+@router.get("/load", responses=described(404))
+async def load(exercise: Exercise, caller: Predict, services: ServicesHere) -> LoadAnswer:
+    """Weight, repetitions and intensity of the caller's next set of an exercise."""
+    loaded = await _model(services, caller.user_id, "load")
+    found = loaded.model.predict(await _log(services, caller.user_id), exercise)
+    if not found:
+        raise NotComputedYet(f"You have not done {exercise!r} often enough.")
+    shapes: dict[str, Any] = {
+        name: ForecastShape(value=f.value, low=f.low, high=f.high, last=f.last)
+        for name, f in found.items()
+    }
+    return LoadAnswer(
+        exercise=exercise,
+        weight_kg=shapes.get("weight_kg"),
+        reps=shapes.get("reps"),
+        intensity=shapes.get("intensity"),
+        model=_name(loaded),
+    )
+
+
+@router.get("/intensity", responses=described(404))
+async def intensity(
+    exercise: Exercise,
+    caller: Predict,
+    services: ServicesHere,
+    reps: Annotated[int | None, Query(ge=0, le=10_000)] = None,
+    weight_kg: Annotated[float | None, Query(ge=0, le=2_000)] = None,
+) -> IntensityAnswer:
+    """How hard the caller's next set of an exercise will be."""
+    loaded = await _model(services, caller.user_id, "intensity")
+    value = loaded.model.predict(
+        await _log(services, caller.user_id),
+        exercise,
+        services.clock().timestamp(),
+        reps=reps,
+        weight_kg=weight_kg,
+    )
+    return IntensityAnswer(exercise=exercise, intensity=value, model=_name(loaded))
+
+
+@router.get("/week", responses=described(404))
+async def week(caller: Predict) -> NextAnswer:  # noqa: ARG001 (the scope is the point)
+    """The caller's week, under recovery and time limits."""
+    raise NotComputedYet("No week has been planned yet.")
+
+
+async def _model(services: Services, user_id: UUID, family: str) -> Loaded:
+    """The caller's model of a family.
+
+    Raises:
+        NotComputedYet: none serves.
+    """
+    loaded = await services.models.find(user_id, LAYOUT, family)
+    if loaded is None:
+        raise NotComputedYet(f"No {family} model has been learned for you yet.")
+    return loaded
+
+
+async def _log(services: Services, user_id: UUID) -> SetLog:
+    rows = await services.records.sets.of_user(user_id)
+    return SetLog.of(_Done.of(row) for row in rows)
+
+
+def _name(loaded: Loaded) -> ModelName:
+    return ModelName(family=loaded.stored.family, level=loaded.level, version=loaded.stored.version)

@@ -1,0 +1,183 @@
+"""A stored model in forms that phones read: ONNX, and raw weights as JSON.
+
+All three forms compute the same: x (n, d) raw features → scores, probabilities, strangeness. The
+manifest beside them names shapes, the recipe of the features and golden vectors, so that a reader
+in any language can prove that it computes the same (within 1e-5).
+"""
+
+import base64
+import json
+from collections.abc import Callable, Mapping
+from typing import Any, Literal
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import TensorProto, helper, numpy_helper
+
+from models.exercise.codec import golden_vectors, model_from_bytes
+from models.exercise.features import FEATURES_VERSION, feature_names
+from models.exercise.layout import ACC6
+from models.exercise.model import CLIP, PROTOTYPE_STEP, ExerciseModel
+from schemas.errors import NotAcceptable
+from store.models import StoredModel
+
+OPSET = 18
+RAW_VERSION = "muvr-exercise-raw-1"
+_INPUT, _SCORES, _PROBABILITIES, _STRANGENESS = "x", "scores", "probabilities", "strangeness"
+FLOOR = 1e-6  # added to a distance before its logarithm
+
+
+def export(stored: StoredModel, form: Literal["onnx", "raw"]) -> bytes:
+    """A stored model in another form.
+
+    Raises:
+        NotAcceptable: this family has no such form.
+        BadModelBytes: what is stored is no model.
+    """
+    exporters = _EXPORTERS.get(stored.family)
+    if exporters is None:
+        raise NotAcceptable(f"{stored.family} comes as npz only.", field="format", value=form)
+    return exporters[form](stored)
+
+
+def manifest_of(stored: StoredModel, model: ExerciseModel) -> dict[str, Any]:
+    """What a reader must know beside the weights."""
+    golden = golden_vectors(model)
+    return {
+        "family": stored.family,
+        "model_id": stored.model_id,
+        "version": stored.version,
+        "sha256": stored.sha256.hex(),
+        "labels": list(model.labels),
+        "features": {
+            "recipe": FEATURES_VERSION,
+            "count": len(model.mean),
+            "names": list(feature_names(model.model_id == ACC6)),
+            "window_s": 4.0,
+            "rate_hz": 50.0,
+        },
+        "computes": [
+            "z = clip((x - mean) / scale, -clip, clip)",
+            "scores = z @ weights.T + bias",
+            "probabilities = softmax(scores * window)",
+            "d = sum(precision * (z - prototypes * prototype_step)^2) per prototype",
+            f"strangeness = log(min(d) + {FLOOR}) - typical",
+        ],
+        "calibration": {
+            "window": model.calibration.window,
+            "whole": model.calibration.whole,
+            "known_centre": model.calibration.known_centre,
+            "known_slope": model.calibration.known_slope,
+            "abstain_above": model.calibration.abstain_above,
+        },
+        "clip": float(CLIP),
+        "prototype_step": PROTOTYPE_STEP,
+        "typical": model.typical,
+        "golden": {name: np.asarray(values).tolist() for name, values in golden.items()},
+        "tolerance": 1e-5,
+    }
+
+
+def raw_json(stored: StoredModel) -> bytes:
+    """Weights as base64 of little-endian numbers, with the manifest around them."""
+    model = model_from_bytes(stored.content)
+    tensors = {
+        "mean": model.mean.astype("<f4"),
+        "scale": model.scale.astype("<f4"),
+        "weights": model.weights.astype("<f4"),
+        "bias": model.bias.astype("<f4"),
+        "prototypes": model.prototypes.astype("i1"),
+        "precision": model.precision.astype("<f4"),
+    }
+    whole = {
+        "format": RAW_VERSION,
+        "manifest": manifest_of(stored, model),
+        "tensors": {name: _tensor(array) for name, array in tensors.items()},
+    }
+    return json.dumps(whole, sort_keys=True, separators=(",", ":")).encode()
+
+
+def onnx_bytes(stored: StoredModel) -> bytes:
+    """The model as an ONNX graph; the manifest is in its metadata under `manifest`."""
+    model = model_from_bytes(stored.content)
+    graph = helper.make_graph(
+        _nodes(),
+        "exercise",
+        [helper.make_tensor_value_info(_INPUT, TensorProto.FLOAT, ["n", len(model.mean)])],
+        [
+            helper.make_tensor_value_info(_SCORES, TensorProto.FLOAT, ["n", len(model.labels)]),
+            helper.make_tensor_value_info(
+                _PROBABILITIES, TensorProto.FLOAT, ["n", len(model.labels)]
+            ),
+            helper.make_tensor_value_info(_STRANGENESS, TensorProto.FLOAT, ["n"]),
+        ],
+        [numpy_helper.from_array(array, name) for name, array in _constants(model).items()],
+    )
+    whole = helper.make_model(
+        graph, producer_name="muvr", opset_imports=[helper.make_opsetid("", OPSET)], ir_version=9
+    )
+    helper.set_model_props(
+        whole, {"manifest": json.dumps(manifest_of(stored, model), sort_keys=True)}
+    )
+    onnx.checker.check_model(whole)
+    return whole.SerializeToString(deterministic=True)
+
+
+def _constants(model: ExerciseModel) -> dict[str, NDArray[Any]]:
+    roots = np.sqrt(model.precision.astype(np.float32))
+    places = model.prototypes.astype(np.float32) * np.float32(PROTOTYPE_STEP) * roots
+    return {
+        "mean": model.mean,
+        "scale": model.scale,
+        "low": np.array(-CLIP),
+        "high": np.array(CLIP),
+        "weights": np.ascontiguousarray(model.weights.T, dtype=np.float32),
+        "bias": model.bias.astype(np.float32),
+        "window": np.array(model.calibration.window, np.float32),
+        "roots": roots,
+        "places": places[None],
+        "middle": np.array([1], dtype=np.int64),
+        "last": np.array([-1], dtype=np.int64),
+        "floor": np.array(FLOOR, np.float32),
+        "typical": np.array(model.typical, np.float32),
+    }
+
+
+def _nodes() -> list[onnx.NodeProto]:
+    """The graph, one line per step of `manifest["computes"]`; distances stand out in full.
+
+    Expanding (z - p)² would save time and lose digits that the parity of 1e-5 needs.
+    """
+    steps: list[tuple[str, list[str], str, dict[str, Any]]] = [
+        ("Sub", [_INPUT, "mean"], "off", {}),
+        ("Div", ["off", "scale"], "unclipped", {}),
+        ("Clip", ["unclipped", "low", "high"], "z", {}),
+        ("MatMul", ["z", "weights"], "linear", {}),
+        ("Add", ["linear", "bias"], _SCORES, {}),
+        ("Mul", [_SCORES, "window"], "calibrated", {}),
+        ("Softmax", ["calibrated"], _PROBABILITIES, {"axis": -1}),
+        ("Mul", ["z", "roots"], "scaled", {}),
+        ("Unsqueeze", ["scaled", "middle"], "rows", {}),
+        ("Sub", ["rows", "places"], "away", {}),
+        ("Mul", ["away", "away"], "squares", {}),
+        ("ReduceSum", ["squares", "last"], "distances", {"keepdims": 0}),
+        ("ReduceMin", ["distances", "last"], "nearest", {"keepdims": 0}),
+        ("Add", ["nearest", "floor"], "positive", {}),
+        ("Log", ["positive"], "logarithm", {}),
+        ("Sub", ["logarithm", "typical"], _STRANGENESS, {}),
+    ]
+    return [helper.make_node(kind, ins, [out], **more) for kind, ins, out, more in steps]
+
+
+def _tensor(array: NDArray[Any]) -> dict[str, Any]:
+    return {
+        "dtype": {"<f4": "float32", "|i1": "int8"}[array.dtype.str],
+        "shape": list(array.shape),
+        "base64": base64.b64encode(np.ascontiguousarray(array).tobytes()).decode(),
+    }
+
+
+_EXPORTERS: Mapping[str, Mapping[str, Callable[[StoredModel], bytes]]] = {
+    "exercise": {"onnx": onnx_bytes, "raw": raw_json}
+}

@@ -1,0 +1,191 @@
+"""The outermost layer: request ids, caps, time-outs, counting, and no error without an answer."""
+
+import asyncio
+import re
+import secrets
+import time
+import traceback
+from collections.abc import MutableMapping
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+from starlette.requests import ClientDisconnect, Request
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from api.observe import Metrics, RequestLog
+from api.problems import problem_response, unexpected
+from schemas.config import Config
+from schemas.errors import MuvrError, TookTooLong, TooLarge, TooSlow
+
+_ID = re.compile(rb"^[A-Za-z0-9_\-]{8,64}$")
+GONE = 499  # the client went away before it was answered; only metrics and log see it
+_SAFE = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+)
+
+
+class Gate:
+    """Wraps the application; a plain ASGI layer, some microseconds a request."""
+
+    def __init__(
+        self, app: ASGIApp, *, config: Config, metrics: Metrics, log: RequestLog | None
+    ) -> None:
+        self._app = app
+        self._cap_bytes = int(config.limits.body_mb * 2**20)
+        self._body_timeout_s = config.api.body_timeout_s
+        self._timeout_s = config.api.request_timeout_s
+        self._metrics = metrics
+        self._log = log
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        visit = _Visit(scope, receive, send, self._cap_bytes, self._body_timeout_s)
+        try:
+            async with asyncio.timeout(self._timeout_s + self._body_timeout_s):
+                await self._app(scope, visit.receive, visit.send)
+        except TimeoutError:
+            await visit.answer(TookTooLong("The answer was not ready in time."))
+        except MuvrError as problem:
+            await visit.answer(problem)
+        except ClientDisconnect:
+            visit.status = visit.status or GONE
+        except Exception as problem:  # noqa: BLE001 (the last net: logged, and answered as 500)
+            self._report(problem, visit.request_id)
+            await visit.answer(None)
+        finally:
+            self._count(visit)
+
+    def _count(self, visit: "_Visit") -> None:
+        took_s = time.perf_counter() - visit.began
+        route = getattr(visit.scope.get("route"), "path", "none")
+        method = visit.scope["method"] if route != "none" else "any"
+        self._metrics.requests.labels(route, method, str(visit.status)).inc()
+        self._metrics.seconds.labels(route, method).observe(took_s)
+        problem = visit.scope.get("muvr.problem")
+        if problem:
+            self._metrics.problems.labels(problem).inc()
+        if self._log is not None:
+            self._log.line(
+                at=datetime.now(UTC),
+                request_id=visit.request_id,
+                method=method,
+                route=route,
+                status=visit.status,
+                problem=problem,
+                ms=round(took_s * 1e3, 2),
+                bytes_in=visit.received,
+                bytes_out=visit.sent,
+            )
+
+    def _report(self, problem: Exception, request_id: str) -> None:
+        if self._log is not None:
+            trace = traceback.format_exception(problem)
+            # The place of each frame, not the values: a message may quote what a person sent.
+            places = [line.strip().split("\n")[0] for line in trace if line.startswith("  File")]
+            self._log.line(
+                at=datetime.now(UTC),
+                request_id=request_id,
+                error=type(problem).__name__,
+                places=places[-8:],
+            )
+
+
+class _Visit:
+    """One request: what came in and went out."""
+
+    def __init__(
+        self, scope: Scope, receive: Receive, send: Send, cap_bytes: int, body_timeout_s: float
+    ) -> None:
+        self.scope = scope
+        self.began = time.perf_counter()
+        self.received = 0
+        self.sent = 0
+        self.status = 0
+        head = _Head.of(scope)
+        self.request_id = head.request_id
+        scope["muvr.request_id"] = self.request_id
+        self._receive = receive
+        self._send = send
+        self._cap_bytes = cap_bytes
+        self._deadline = self.began + body_timeout_s
+        self._announced = head.body_bytes
+        self._whole = not head.has_body
+
+    async def receive(self) -> Message:
+        """The next part of the body, as long as it is within cap and time.
+
+        Raises:
+            TooLarge: over the cap.
+            TooSlow: the rest did not come in time.
+        """
+        if self._whole:  # only a disconnect can follow, and an answer may take its time
+            return await self._receive()
+        if self._announced > self._cap_bytes:
+            raise self._too_large(self._announced)
+        try:
+            async with asyncio.timeout(max(0.0, self._deadline - time.perf_counter())):
+                message = await self._receive()
+        except TimeoutError as problem:
+            raise TooSlow("The body did not arrive in time.") from problem
+        self.received += len(message.get("body", b""))
+        if self.received > self._cap_bytes:
+            raise self._too_large(self.received)
+        self._whole = not message.get("more_body", False)
+        return message
+
+    async def send(self, message: MutableMapping[str, Any]) -> None:
+        """Pass an answer on, with the headers that every answer has."""
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            headers = list(message.get("headers", ()))
+            headers.append((b"x-request-id", self.request_id.encode()))
+            headers.extend(_SAFE)
+            left = self.scope.get("muvr.left")
+            if left is not None:
+                headers.extend(left.headers("default"))
+            if not self._whole and self.status >= 400:
+                headers.append((b"connection", b"close"))  # the rest of the body is not read
+            message["headers"] = headers
+        else:
+            self.sent += len(message.get("body", b""))
+        await self._send(message)
+
+    async def answer(self, problem: MuvrError | None) -> None:
+        """Answer an error, unless an answer has begun."""
+        if self.status:
+            return
+        request = Request(self.scope)
+        response = problem_response(problem, request) if problem else unexpected(request)
+        await response(self.scope, self._receive, self.send)
+
+    def _too_large(self, size: int) -> TooLarge:
+        return TooLarge(
+            f"The body has {size} bytes or more; the cap is {self._cap_bytes}.",
+            field="body",
+            value=size,
+        )
+
+
+class _Head(NamedTuple):
+    """What the headers say about the body, and the request's id."""
+
+    body_bytes: int
+    has_body: bool
+    request_id: str
+
+    @classmethod
+    def of(cls, scope: Scope) -> "_Head":
+        body_bytes, has_body, request_id = 0, False, ""
+        for name, value in scope["headers"]:
+            if name == b"content-length":
+                body_bytes = int(value) if value.isdigit() else 0
+                has_body = body_bytes > 0
+            elif name == b"transfer-encoding":
+                has_body = True
+            elif name == b"x-request-id" and _ID.match(value):
+                request_id = value.decode()
+        return cls(body_bytes, has_body, request_id or secrets.token_hex(10))

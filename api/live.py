@@ -1,0 +1,265 @@
+"""A session while it goes on: chunks in, receipts and the running guess out, over one WebSocket.
+
+In, binary: an item as in a batch, CBOR `{stream, seq, chunk}`, `chunk` being the very bytes of the
+upload, so hash, number and receipt are the same, and both ways may be mixed. In, JSON text:
+`{"auth": token}` (first, when no Authorization header was sent; later to renew) and
+`{"resume": true}`. Out, JSON text with a `type`: ready, receipt, problem, guess, held, auth.
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from fastapi import APIRouter, WebSocket
+from starlette.websockets import WebSocketDisconnect, WebSocketState
+
+from api.chunks import CBOR, SCOPE, Item, decode_chunk, items_in
+from api.dependencies import Services, services_of
+from api.guard import Caller
+from api.problems import kind_of, problem_response
+from api.running import RunningGuess
+from ingest.recordings import wrist_of
+from schemas.errors import (
+    BadChunk,
+    MissingScope,
+    MuvrError,
+    NotAuthenticated,
+    OverLimit,
+    Refused,
+    Retryable,
+)
+
+router = APIRouter(prefix="/v1/sessions/{session}", tags=["recording"])
+FIRST_WORD_S = 10.0  # how long a connection may stay without saying who it is
+WARN_S = 60.0  # how long before its end a token is asked to be renewed
+AT_ONCE = 16  # chunks under way on one connection; more wait in the socket
+# Close codes: 4000 + the status of the problem that ends the connection.
+CLOSE_BASE = 4000
+
+
+@dataclass(slots=True)
+class _Talk:
+    """One connection."""
+
+    socket: WebSocket
+    services: Services
+    session_id: UUID
+    token: str
+    caller: Caller
+    guess: RunningGuess
+    gate: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE))
+    work: set[asyncio.Task[None]] = field(default_factory=set)
+    speaking: asyncio.Lock = field(default_factory=asyncio.Lock)
+    warned: bool = False
+
+    async def say(self, kind: str, **members: Any) -> None:
+        """One message out; nothing to a connection that is gone."""
+        text = msgspec.json.encode({"type": kind, **members}).decode()
+        async with self.speaking:
+            if self.socket.application_state is WebSocketState.CONNECTED:
+                await self.socket.send_text(text)
+
+    async def complain(self, error: MuvrError, item: Item | None = None) -> None:
+        """A problem out, with the chunk that it is about."""
+        problem = msgspec.Raw(bytes(problem_response(error, self.socket).body))
+        about = {} if item is None else {"stream": item.stream, "seq": item.seq}
+        await self.say("problem", **about, problem=problem)
+
+
+@router.websocket("/live")
+async def live(socket: WebSocket, session: str) -> None:
+    """Serve one connection until either side ends it."""
+    await socket.accept()
+    try:
+        talk = await _begin(socket, session)
+    except MuvrError as error:
+        await _end(socket, error)
+        return
+    except WebSocketDisconnect:
+        return
+    open_connections = talk.services.metrics.live
+    open_connections.inc()
+    try:
+        await talk.say("ready", session=str(talk.session_id), expires_at=_expires(talk.caller))
+        await _listen(talk)
+    except WebSocketDisconnect:
+        pass  # how a connection ends
+    except MuvrError as error:
+        await _end(socket, error)
+    finally:
+        open_connections.dec()
+        for task in talk.work:  # what was taken is finished: its bytes may already be on disk
+            task.add_done_callback(lambda done: done.cancelled() or done.exception())
+
+
+async def _begin(socket: WebSocket, session: str) -> _Talk:
+    """Who is calling, and which session this is.
+
+    Raises:
+        NotAuthenticated, MissingScope, NotThere, DatabaseAway, OverLimit.
+    """
+    services = services_of(socket)
+    token = socket.headers.get("authorization", "").partition(" ")[2].strip()
+    if not token:
+        try:
+            first = await asyncio.wait_for(_words(socket), FIRST_WORD_S)
+        except TimeoutError as problem:
+            raise NotAuthenticated('Send {"auth": "<access token>"} first.') from problem
+        token = str(first.get("auth", ""))
+    caller = await _admit(services, token)
+    services.allowance.take_request(caller.user_id)
+    try:
+        session_id = UUID(session)
+    except ValueError as problem:
+        raise BadChunk("session is no UUID", field="session", value=session) from problem
+    row = await services.recorder.session(caller.user_id, session_id)
+    guess = RunningGuess(services, caller.user_id, wrist_of(row.streams))
+    return _Talk(socket, services, session_id, token, caller, guess)
+
+
+async def _listen(talk: _Talk) -> None:
+    """Take messages until the other side leaves, or its token ends."""
+    while True:
+        left_s = talk.caller.expires_at - time.time()
+        if left_s <= 0:
+            raise NotAuthenticated("The token has expired and was not renewed.")
+        if left_s <= WARN_S and not talk.warned:
+            talk.warned = True
+            await talk.say("auth", expires_at=_expires(talk.caller))
+        until_s = left_s if talk.warned else left_s - WARN_S
+        try:
+            message = await asyncio.wait_for(talk.socket.receive(), max(0.01, until_s))
+        except TimeoutError:
+            continue
+        if message["type"] == "websocket.disconnect":
+            return
+        talk.caller = await _still_good(talk)
+        if message.get("bytes") is not None:
+            await _take(talk, message["bytes"])
+        else:
+            await _hear(talk, message.get("text") or "")
+
+
+async def _take(talk: _Talk, frame: bytes) -> None:
+    """Begin to keep the chunks of a frame; waits while too many are under way."""
+    for item in items_in(frame):
+        await talk.gate.acquire()
+        task = asyncio.create_task(_keep(talk, item))
+        talk.work.add(task)
+        task.add_done_callback(talk.work.discard)
+
+
+async def _keep(talk: _Talk, item: Item) -> None:
+    """Keep one chunk: its receipt, or its problem; then perhaps a guess."""
+    services, user_id = talk.services, talk.caller.user_id
+    try:
+        if item.problem or item.stream is None or item.seq is None:
+            raise item.problem or BadChunk("an item without stream or seq", field="item")
+        services.allowance.take_request(user_id)
+        chunk = decode_chunk(item.chunk, CBOR, services.config.limits)
+        services.allowance.take_samples(user_id, len(chunk.piece.counts))
+        receipt = await services.recorder.put_chunk(
+            user_id, talk.session_id, item.stream, item.seq, chunk
+        )
+        services.metrics.keep(chunk.piece)
+        await talk.say("receipt", **msgspec.to_builtins(receipt))
+        if talk.guess.add(item.stream, chunk.piece):
+            await talk.say("guess", **await talk.guess.answer())
+    except MuvrError as error:
+        await _quietly(talk.complain(error, item))
+    except (WebSocketDisconnect, RuntimeError):
+        return  # the other side left; its next connection asks what is held
+    finally:
+        talk.gate.release()
+
+
+async def _hear(talk: _Talk, text: str) -> None:
+    """A word of the client: renew the token, or say what is held.
+
+    Raises:
+        NotAuthenticated, MissingScope, Refused: the new token is not good, or somebody else's.
+    """
+    words = _parsed(text)
+    if "auth" in words:
+        token = str(words["auth"])
+        caller = await _admit(talk.services, token)
+        if caller.user_id != talk.caller.user_id:
+            raise Refused("The new token is another user's.")
+        talk.token, talk.caller, talk.warned = token, caller, False
+        await talk.say("auth", expires_at=_expires(caller))
+    elif "resume" in words:
+        await asyncio.gather(*talk.work, return_exceptions=True)
+        held = await talk.services.recorder.held(talk.caller.user_id, talk.session_id)
+        streams = {
+            name: {"ranges": one.ranges, "several": one.several, "next": _next(one.ranges)}
+            for name, one in held.items()
+        }
+        await talk.say("held", session=str(talk.session_id), streams=streams)
+    else:
+        await talk.complain(BadChunk('Send {"auth": …}, {"resume": true} or a binary item.'))
+
+
+async def _still_good(talk: _Talk) -> Caller:
+    """The caller, unless the login was revoked; while Cassandra is away the token is believed.
+
+    A phone must not be thrown out because of us: each chunk has its own 503 problem.
+    """
+    try:
+        return await talk.services.guard.caller_of(talk.token)
+    except Retryable:
+        return talk.caller
+
+
+async def _admit(services: Services, token: str) -> Caller:
+    caller = await services.guard.caller_of(token)
+    if SCOPE not in caller.scopes:
+        raise MissingScope(f"This needs the scope {SCOPE}.")
+    return caller
+
+
+async def _words(socket: WebSocket) -> dict[str, Any]:
+    message = await socket.receive()
+    if message["type"] == "websocket.disconnect":
+        raise WebSocketDisconnect(message.get("code", 1000))
+    return _parsed(message.get("text") or "")
+
+
+def _parsed(text: str) -> dict[str, Any]:
+    try:
+        words = msgspec.json.decode(text)
+    except msgspec.DecodeError:
+        return {}
+    return words if isinstance(words, dict) else {}
+
+
+def _next(ranges: list[list[int]]) -> int:
+    """The number from which on everything is missing, once what is before is there."""
+    return ranges[0][1] + 1 if ranges and ranges[0][0] == 0 else 0
+
+
+def _expires(caller: Caller) -> str:
+    return datetime.fromtimestamp(caller.expires_at, UTC).isoformat().replace("+00:00", "Z")
+
+
+async def _end(socket: WebSocket, error: MuvrError) -> None:
+    """Say why, and close with 4000 + the problem's status."""
+    status = kind_of(error).status
+    problem = msgspec.Raw(bytes(problem_response(error, socket).body))
+    text = msgspec.json.encode({"type": "problem", "problem": problem}).decode()
+    await _quietly(socket.send_text(text))
+    retry = error.retry_after_s if isinstance(error, OverLimit) else 1
+    reason = f"retry after {retry} s" if status in (429, 503) else kind_of(error).name
+    await _quietly(socket.close(CLOSE_BASE + status, reason))
+
+
+async def _quietly(sending: Awaitable[None]) -> None:
+    """Send to a side that may be gone already."""
+    try:
+        await sending
+    except (WebSocketDisconnect, RuntimeError):
+        return

@@ -1,0 +1,171 @@
+"""Models in memory: found by owner and layout, kept by version, bounded in bytes."""
+
+import asyncio
+import time
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+from uuid import UUID
+
+from api.observe import Metrics
+from models.recognition.naming import Rung
+from schemas.errors import BadModelBytes, NoModel
+from schemas.layout import GLOBAL_OWNER, owner_of
+from store.models import Champions, Models, Serving, StoredModel
+
+Level = Literal["user", "cluster", "global"]
+_POINTERS = 100_000
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A model that can answer.
+
+    Attributes:
+        model: what its family's codec made of the bytes.
+        level: the rung of the ladder that it was found on.
+    """
+
+    stored: StoredModel
+    model: Any
+    level: Level
+
+
+Decoder = Callable[[bytes], Any]
+
+
+class ModelCache:
+    """The ladder user → global, answered from memory.
+
+    Versions are immutable and may stay as long as there is room; pointers are believed for
+    `pointer_ttl_s`, so a promotion or a rollback reaches every worker within that time.
+    """
+
+    def __init__(
+        self,
+        models: Models,
+        champions: Champions,
+        decoders: Mapping[str, Decoder],
+        metrics: Metrics,
+        *,
+        capacity_bytes: int,
+        pointer_ttl_s: float,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.champions = champions
+        self.models = models
+        self._decoders = decoders
+        self._metrics = metrics
+        self._capacity_bytes = capacity_bytes
+        self._ttl_s = pointer_ttl_s
+        self._clock = clock
+        self._pointers: OrderedDict[tuple[str, ...], tuple[float, Serving | None]] = OrderedDict()
+        self._versions: OrderedDict[tuple[str, ...], tuple[StoredModel, Any]] = OrderedDict()
+        self._bytes = 0
+        self._under_way: dict[tuple[str, ...], asyncio.Task[Any]] = {}
+
+    async def find(self, user_id: UUID, model_id: str, family: str) -> Loaded | None:
+        """The model that serves a user: the user's own, else the global one, else None.
+
+        A rung whose bytes do not decode gives way to the next one, and is counted: one broken
+        row must not leave a person without answers.
+
+        Raises:
+            DatabaseAway: it is not in memory and cannot be read.
+        """
+        for level, owner in _rungs(user_id):
+            loaded = await self._rung(level, owner, model_id, family)
+            if loaded is not None:
+                return loaded
+        return None
+
+    async def ladder(self, user_id: UUID, model_id: str, family: str) -> list[Loaded]:
+        """All models that may answer a user, in the order in which they are asked.
+
+        Raises:
+            DatabaseAway: one is not in memory and cannot be read.
+        """
+        found = [await self._rung(*rung, model_id, family) for rung in _rungs(user_id)]
+        return [loaded for loaded in found if loaded is not None]
+
+    async def _rung(self, level: Level, owner: str, model_id: str, family: str) -> Loaded | None:
+        serving = await self.serving(owner, model_id, family)
+        if serving is None:
+            return None
+        try:
+            stored, model = await self._load(serving)
+        except (BadModelBytes, NoModel):
+            self._metrics.cache.labels("broken").inc()
+            return None
+        return Loaded(stored, model, level)
+
+    async def serving(self, owner: str, model_id: str, family: str) -> Serving | None:
+        """The version that serves an owner, at most `pointer_ttl_s` old."""
+        key = (owner, model_id, family)
+        known = self._pointers.get(key)
+        if known is not None and self._clock() < known[0]:
+            return known[1]
+        return await self._once(("pointer", *key), lambda: self._read_pointer(key))
+
+    async def stored(self, serving: Serving) -> StoredModel:
+        """The bytes and the manifest of a version."""
+        return (await self._load(serving))[0]
+
+    def forget(self, owner: str) -> None:
+        """Read an owner's pointers again before the next answer."""
+        for key in [key for key in self._pointers if key[0] == owner]:
+            del self._pointers[key]
+
+    async def _read_pointer(self, key: tuple[str, str, str]) -> Serving | None:
+        serving = await self.champions.serving(*key)
+        self._pointers[key] = (self._clock() + self._ttl_s, serving)
+        self._pointers.move_to_end(key)
+        while len(self._pointers) > _POINTERS:
+            self._pointers.popitem(last=False)
+        return serving
+
+    async def _load(self, serving: Serving) -> tuple[StoredModel, Any]:
+        key = (serving.owner, serving.model_id, serving.family, serving.version)
+        kept = self._versions.get(key)
+        if kept is not None:
+            self._versions.move_to_end(key)
+            self._metrics.cache.labels("hit").inc()
+            return kept
+        self._metrics.cache.labels("miss").inc()
+        return await self._once(("version", *key), lambda: self._read_version(key))
+
+    async def _read_version(self, key: tuple[str, str, str, str]) -> tuple[StoredModel, Any]:
+        stored = await self.models.get(*key)
+        decode = self._decoders.get(stored.family)
+        kept = (stored, decode(stored.content) if decode else None)
+        self._versions[key] = kept
+        self._bytes += _size(stored)
+        while self._bytes > self._capacity_bytes and len(self._versions) > 1:
+            _, (dropped, _) = self._versions.popitem(last=False)
+            self._bytes -= _size(dropped)
+        self._metrics.cache_bytes.set(self._bytes)
+        return kept
+
+    async def _once(self, key: tuple[str, ...], read: Callable[[], Awaitable[Any]]) -> Any:
+        """One read however many ask for it at the same time; a caller that leaves stops nobody."""
+        task = self._under_way.get(key)
+        if task is None:
+            task = asyncio.ensure_future(read())
+            self._under_way[key] = task
+            task.add_done_callback(lambda _: self._under_way.pop(key, None))
+        return await asyncio.shield(task)
+
+
+def rungs_of(ladder: Sequence[Loaded]) -> list[Rung]:
+    """Loaded models as the rungs that are asked."""
+    return [Rung(one.level, one.stored.version, one.model) for one in ladder]
+
+
+def _rungs(user_id: UUID) -> tuple[tuple[Level, str], ...]:
+    return ("user", owner_of(user_id)), ("global", GLOBAL_OWNER)
+
+
+def _size(stored: StoredModel) -> int:
+    """Bytes in memory: the arrays in the blob, decoded once more, and the blob itself."""
+    return 2 * len(stored.content)

@@ -1,0 +1,155 @@
+"""Models for the phone: which one serves, and its bytes in three forms."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from fastapi import APIRouter, Header, Query, Request, Response
+from pydantic import BaseModel, Field
+
+from api.classify import ModelName
+from api.dependencies import ModelRead, Services, ServicesHere
+from api.problems import described
+from schemas.errors import NoModel
+from schemas.families import FAMILIES
+from schemas.layout import GLOBAL_OWNER, owner_of
+from store.models import Serving, StoredModel
+
+router = APIRouter(prefix="/v1/me/models", tags=["models"])
+LAYOUTS = ("wrist-acc6", "wrist-acc3")
+Form = Literal["npz", "onnx", "raw"]
+MEDIA_TYPES: dict[str, str] = {
+    "npz": "application/x-npz",
+    "onnx": "application/onnx",
+    "raw": "application/json",
+}
+
+
+class ModelEntry(ModelName):
+    """A model that serves this user."""
+
+    model_id: str = Field(description="the input it reads: wrist-acc6 or wrist-acc3")
+    sha256: str = Field(description="of the npz form")
+    bytes: int = Field(description="length of the npz form")
+    promoted_at: datetime
+    created_at: datetime
+    manifest: dict[str, Any]
+
+
+class ModelList(BaseModel):
+    """Every model that serves this user."""
+
+    models: list[ModelEntry]
+
+
+@router.get("")
+async def list_models(caller: ModelRead, services: ServicesHere) -> ModelList:
+    """The models that serve the caller, one per family and input."""
+    entries = [
+        await _entry(services, level, serving)
+        for family in FAMILIES
+        for layout in LAYOUTS
+        if (found := await _rung(services, caller.user_id, layout, family))
+        for level, serving in (found,)
+    ]
+    return ModelList(models=entries)
+
+
+@router.get(
+    "/{family}",
+    response_class=Response,
+    responses={
+        200: {
+            "description": "The model, or its manifest in the header-less JSON form",
+            "content": {
+                media: {"schema": {"type": "string", "format": "binary"}}
+                for media in MEDIA_TYPES.values()
+            },
+            "headers": {
+                "ETag": {"schema": {"type": "string"}},
+                "Muvr-Model": {"schema": {"type": "string"}},
+            },
+        },
+        304: {"description": "The client has it already"},
+        **described(404),
+    },
+)
+async def download(
+    family: str,
+    request: Request,
+    caller: ModelRead,
+    services: ServicesHere,
+    form: Annotated[Form, Query(alias="format", description="raw is JSON")] = "npz",
+    model_id: Annotated[Literal["wrist-acc6", "wrist-acc3"], Query()] = "wrist-acc6",
+    if_none_match: Annotated[str | None, Header()] = None,
+) -> Response:
+    """The bytes of the model that serves the caller, with a strong ETag."""
+    found = await _rung(services, caller.user_id, model_id, family)
+    if found is None:
+        raise NoModel(f"No {family} model for {model_id} serves you yet.")
+    level, serving = found
+    etag = f'"{serving.version}-{form}"'
+    headers = {
+        "ETag": etag,
+        "Cache-Control": "private, no-cache",
+        "Vary": "Authorization",
+        "Muvr-Model": f"{family}/{level}/{serving.version}",
+    }
+    if _names(if_none_match, etag):
+        return Response(status_code=304, headers=headers)
+    stored = await services.models.stored(serving)
+    return Response(content_of(stored, form), headers=headers, media_type=MEDIA_TYPES[form])
+
+
+def content_of(stored: StoredModel, form: Form) -> bytes:
+    """A model's bytes in one of the forms.
+
+    Raises:
+        NotAcceptable: this family has no such form.
+    """
+    if form == "npz":
+        return stored.content
+    from api.formats import export  # noqa: PLC0415 (onnx is heavy, and most services never need it)
+
+    return export(stored, form)
+
+
+async def _rung(
+    services: Services, user_id: UUID, layout: str, family: str
+) -> tuple[Literal["user", "global"], Serving] | None:
+    if serving := await services.models.serving(owner_of(user_id), layout, family):
+        return "user", serving
+    if serving := await services.models.serving(GLOBAL_OWNER, layout, family):
+        return "global", serving
+    return None
+
+
+async def _entry(
+    services: Services, level: Literal["user", "global"], serving: Serving
+) -> ModelEntry:
+    stored = await services.models.stored(serving)
+    return ModelEntry(
+        family=serving.family,
+        level=level,
+        version=serving.version,
+        model_id=serving.model_id,
+        sha256=stored.sha256.hex(),
+        bytes=len(stored.content),
+        promoted_at=serving.promoted_at,
+        created_at=stored.created_at,
+        manifest=_without_vectors(stored.manifest),
+    )
+
+
+def _without_vectors(manifest: Mapping[str, Any]) -> dict[str, Any]:
+    """The manifest for a list: golden vectors come with the model itself."""
+    return {key: value for key, value in manifest.items() if key != "golden"}
+
+
+def _names(if_none_match: str | None, etag: str) -> bool:
+    """Whether a header names an ETag; weak ones compare equal for 304 (RFC 9110, 13.1.2)."""
+    if if_none_match is None:
+        return False
+    named = {text.strip().removeprefix("W/") for text in if_none_match.split(",")}
+    return "*" in named or etag in named

@@ -1,0 +1,115 @@
+"""What is seen from outside: metrics, and one JSON line a request without personal data."""
+
+import os
+import sys
+import time
+from collections.abc import Callable
+
+import msgspec
+from prometheus_client import (
+    CONTENT_TYPE_LATEST,
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    generate_latest,
+    multiprocess,
+)
+
+from models.signal.pieces import Piece
+
+_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10)
+_LAG_SECONDS = (1, 5, 30, 60, 300, 3600, 6 * 3600, 86400, 7 * 86400, 30 * 86400)
+
+
+class Metrics:
+    """The service's metrics; with several workers their sum."""
+
+    def __init__(self) -> None:
+        self._registry = CollectorRegistry()
+        registry = self._registry
+        self.requests = Counter(
+            "muvr_requests_total", "Requests", ["route", "method", "status"], registry=registry
+        )
+        self.seconds = Histogram(
+            "muvr_request_seconds",
+            "Time to answer",
+            ["route", "method"],
+            buckets=_SECONDS,
+            registry=registry,
+        )
+        self.problems = Counter(
+            "muvr_problems_total", "Answers that are problems", ["type"], registry=registry
+        )
+        self.samples = Counter("muvr_samples_total", "Samples acknowledged", registry=registry)
+        self.chunks = Counter("muvr_chunks_total", "Chunks acknowledged", registry=registry)
+        self.ingest_lag = Histogram(
+            "muvr_ingest_lag_seconds",
+            "From the last sample of a chunk to its receipt",
+            buckets=_LAG_SECONDS,
+            registry=registry,
+        )
+        self.answers = Counter(
+            "muvr_answers_total",
+            "Answers by family, rung and outcome (named, abstained)",
+            ["family", "level", "outcome"],
+            registry=registry,
+        )
+        self.cache = Counter(
+            "muvr_model_cache_total", "Model cache", ["outcome"], registry=registry
+        )
+        self.cache_bytes = Gauge(
+            "muvr_model_cache_bytes",
+            "Bytes of models in memory",
+            registry=registry,
+            multiprocess_mode="livesum",
+        )
+        self.model_age = Histogram(
+            "muvr_model_age_seconds",
+            "Age of the model that answered",
+            ["family"],
+            buckets=_LAG_SECONDS,
+            registry=registry,
+        )
+        self.sweeps = Counter(
+            "muvr_sweeps_total", "Sweeps by outcome", ["outcome"], registry=registry
+        )
+        self.sweep_failures = Counter(
+            "muvr_sweep_failures_total", "Users that a sweep could not project", registry=registry
+        )
+        self.live = Gauge(
+            "muvr_live_sessions",
+            "Open live connections",
+            registry=registry,
+            multiprocess_mode="livesum",
+        )
+
+    def keep(self, piece: Piece) -> None:
+        """Count an acknowledged chunk, and how long after its last sample its receipt came."""
+        self.chunks.inc()
+        self.samples.inc(len(piece.counts))
+        ended_s = piece.t0_ns / 1e9 + len(piece.counts) / piece.rate_hz
+        self.ingest_lag.observe(max(0.0, time.time() - ended_s))
+
+    def text(self) -> tuple[bytes, str]:
+        """All metrics in Prometheus' text format, and its media type."""
+        registry = self._registry
+        if os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
+            registry = CollectorRegistry()
+            multiprocess.MultiProcessCollector(registry)
+        return generate_latest(registry), CONTENT_TYPE_LATEST
+
+
+class RequestLog:
+    """Writes one JSON line per request.
+
+    It names the route, not the path, and neither user nor address: a request is found by its id.
+    """
+
+    def __init__(self, write: Callable[[str], object] | None = None) -> None:
+        self._write = write or sys.stdout.write
+        self._encoder = msgspec.json.Encoder()
+
+    def line(self, **fields: object) -> None:
+        """Write one line."""
+        self._write(self._encoder.encode(fields).decode() + "\n")

@@ -1,0 +1,105 @@
+"""The OpenAPI document: complete by construction, because what holds everywhere is added here."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+from pydantic import BaseModel, ConfigDict, Field
+
+from api.examples import CHUNK, CLASSIFY_BODY
+from api.problems import MEDIA_TYPE, METHODS, Problem, described
+
+_ABOUT = """Recordings in, one model per user, answers out.
+
+Register with `POST /v1/auth/register`, then use **Authorize** with the same name and password.
+Every error is a problem (RFC 9457) with a stable `type`; a 503 means that nothing was kept and
+that the same request may be sent again after `Retry-After` seconds.
+"""
+
+
+class ChunkShape(BaseModel):
+    """One chunk as JSON; as CBOR it has `scale`, `n` and `xyz` (int16 LE) in place of x, y, z."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"example": CHUNK})
+
+    v: int = Field(default=1, ge=1, le=1)
+    t0: str = Field(description="RFC 3339 time of the first sample")
+    rate_hz: float = Field(ge=1, le=1000)
+    unit: str = Field(pattern="^(g|m/s2|rad/s|deg/s)$")
+    x: list[float] = Field(min_length=1, max_length=8192)
+    y: list[float] = Field(min_length=1, max_length=8192)
+    z: list[float] = Field(min_length=1, max_length=8192)
+    t_ms: list[int] | None = Field(default=None, description="where a device is irregular")
+
+
+class StreamsShape(BaseModel):
+    """Several streams of one wrist."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"example": CLASSIFY_BODY})
+
+    streams: dict[str, ChunkShape]
+    side: str | None = Field(default=None, pattern="^(left|right)$")
+
+
+def document(app: FastAPI) -> dict[str, Any]:
+    """The document of an application; made once."""
+    if app.openapi_schema:
+        return app.openapi_schema
+    whole = get_openapi(
+        title="Muvr", version=app.version, description=_ABOUT, routes=app.routes, tags=_TAGS
+    )
+    schemas = whole.setdefault("components", {}).setdefault("schemas", {})
+    for shape in (Problem, ChunkShape, StreamsShape):
+        schemas[shape.__name__] = shape.model_json_schema(
+            ref_template="#/components/schemas/{model}"
+        )
+    for name in ("HTTPValidationError", "ValidationError"):
+        schemas.pop(name, None)
+    for path, item in whole["paths"].items():
+        for method, operation in item.items():
+            if method in METHODS:
+                _complete(path, operation)
+    app.openapi_schema = whole
+    return whole
+
+
+def _complete(path: str, operation: dict[str, Any]) -> None:
+    """Add the answers that every operation of this kind can give."""
+    statuses = [500]
+    if path.startswith("/v1"):
+        statuses += [429, 503]
+    if operation.get("security"):
+        statuses += [401, 403]
+    if "{" in path:
+        statuses += [404]
+    if operation.get("parameters") or "requestBody" in operation:
+        statuses += [422]
+    if "requestBody" in operation:
+        statuses += [408, 413]
+    responses = operation.setdefault("responses", {})
+    for status, shape in described(*statuses).items():
+        key = str(status)
+        if key not in responses or _is_default_validation(responses[key]):
+            responses[key] = shape
+    operation["responses"] = dict(sorted(responses.items()))
+    for key in ("429", "503"):
+        if key in responses:
+            responses[key] = {**responses[key], "headers": _RETRY_AFTER}
+
+
+def _is_default_validation(response: Mapping[str, Any]) -> bool:
+    return MEDIA_TYPE not in response.get("content", {}) and "HTTPValidationError" in str(response)
+
+
+_RETRY_AFTER = {
+    "Retry-After": {"schema": {"type": "integer"}, "description": "seconds to wait at least"}
+}
+_TAGS = [
+    {"name": "who", "description": "users and tokens"},
+    {"name": "recording", "description": "sessions, chunks, confirmed sets"},
+    {"name": "asking", "description": "answers"},
+    {"name": "models", "description": "models for the phone"},
+    {"name": "plans", "description": "what is to be done, and whom one follows"},
+    {"name": "operating", "description": "for operators"},
+]

@@ -1,0 +1,98 @@
+"""The page at `/`: what an operator wants to see first. No ids, no names, no scripts."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+from fastapi import APIRouter, Request
+from fastapi.responses import HTMLResponse
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from api.dependencies import Services
+from api.ops import VERSION
+from schemas.errors import DatabaseAway
+from schemas.families import FAMILIES
+from store.jobs import JobRun
+from store.overview import Overview, read_overview
+
+router = APIRouter()
+_FRESH_S = 3.0
+_templates = Environment(
+    loader=FileSystemLoader(Path(__file__).parent / "templates"),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
+
+
+@router.get("/", response_class=HTMLResponse, include_in_schema=False)
+async def page(request: Request) -> HTMLResponse:
+    """Node, counts, models and the last runs."""
+    overview = await _overview(request)
+    text = _templates.get_template("page.html").render(
+        version=VERSION,
+        commit=request.app.state.commit,
+        missing=request.app.state.connection.missing or "Cassandra does not answer.",
+        node=None if overview is None else _node(overview),
+        numbers=[] if overview is None else _numbers(overview),
+        families=list(FAMILIES.values()),
+        runs=[] if overview is None else [_run(run) for run in overview.runs[:12]],
+        read_at="" if overview is None else f"{overview.read_at:%H:%M:%S} UTC",
+    )
+    return HTMLResponse(
+        text,
+        headers={"Content-Security-Policy": _POLICY, "Cache-Control": "no-store"},
+        status_code=200 if overview else 503,
+    )
+
+
+async def _overview(request: Request) -> Overview | None:
+    """The overview, at most some seconds old: the page must not become a load on the node."""
+    state = request.app.state
+    services: Services | None = state.services
+    if services is None:
+        return None
+    kept: tuple[float, Overview] | None = getattr(state, "overview", None)
+    if kept is not None and time.monotonic() - kept[0] < _FRESH_S:
+        return kept[1]
+    try:
+        overview = await read_overview(services.database)
+    except DatabaseAway:
+        return None
+    state.overview = (time.monotonic(), overview)
+    return overview
+
+
+def _node(overview: Overview) -> dict[str, str]:
+    return {
+        "Cassandra": overview.cassandra,
+        "Cluster": overview.cluster,
+        "Data centre": overview.data_center,
+    }
+
+
+def _numbers(overview: Overview) -> list[tuple[str, str]]:
+    names = {
+        "users": "people",
+        "sessions": "sessions",
+        "sets": "confirmed sets",
+        "models": "models kept",
+        "champions": "models serving",
+    }
+    return [(label, overview.shown(name)) for name, label in names.items()]
+
+
+def _run(run: JobRun) -> dict[str, Any]:
+    took = ""
+    if run.finished_at is not None:
+        took = f"{(run.finished_at - run.started_at).total_seconds():.1f} s"
+    return {
+        "family": run.family,
+        "status": run.status,
+        "started": f"{run.started_at:%Y-%m-%d %H:%M} UTC",
+        "took": took,
+        "counts": ", ".join(f"{name} {count:,}" for name, count in run.counts.items()),
+        "reasons": ", ".join(f"{reason} ({count})" for reason, count in run.reasons.items()),
+    }

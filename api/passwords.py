@@ -1,0 +1,39 @@
+"""Passwords: argon2id, off the event loop, a bounded number at a time."""
+
+import asyncio
+
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerificationError
+
+AT_ONCE = 2  # each takes 64 MiB and a core for some 50 ms
+
+
+class Passwords:
+    """Hashes and verifies."""
+
+    def __init__(self) -> None:
+        self._hasher = PasswordHasher()
+        self._gate = asyncio.Semaphore(AT_ONCE)
+        self._nobody = ""
+
+    async def hash(self, password: str) -> str:
+        """The text to keep for a password."""
+        async with self._gate:
+            return await asyncio.to_thread(self._hasher.hash, password)
+
+    async def fits(self, kept: str | None, password: str) -> bool:
+        """Whether a password is the kept one.
+
+        Without a kept one (no such user) it takes as long and says no.
+        """
+        if not kept and not self._nobody:
+            self._nobody = await self.hash("nobody's password")
+        async with self._gate:
+            good = await asyncio.to_thread(self._verify, kept or self._nobody, password)
+        return good and bool(kept)
+
+    def _verify(self, kept: str, password: str) -> bool:
+        try:
+            return self._hasher.verify(kept, password)
+        except (VerificationError, InvalidHashError):
+            return False

@@ -1,0 +1,97 @@
+"""Connections that hold a place without asking for anything, and heads without an end.
+
+uvicorn starts its idle timer only after a first answer, and httptools bounds no head; the body has
+its own cap and time in `api.gate`.
+"""
+
+import asyncio
+from typing import Any
+
+import msgspec
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from api.problems import MEDIA_TYPE, TYPE_PREFIX
+
+HEAD_BYTES = 64 * 1024
+
+
+class PatientProtocol(HttpToolsProtocol):
+    """uvicorn's protocol with a deadline for each head: `api.idle_timeout_s`."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._head_timer: asyncio.TimerHandle | None = None
+        self._head_bytes = 0
+        self._places, self.limit_concurrency = self.limit_concurrency, None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Start to wait for the first head."""
+        super().connection_made(transport)
+        if self._places is not None and len(self.connections) > self._places:
+            self.app = _crowded
+        self._await_head()
+
+    def data_received(self, data: bytes) -> None:
+        """Feed the parser; refuse a head that is too long."""
+        idle = self.cycle is None or self.cycle.response_complete  # pyright: ignore[reportUnnecessaryComparison]
+        if self._head_timer is None and idle:
+            self._await_head()
+        self._head_bytes += len(data)
+        super().data_received(data)
+        if self._head_timer is not None and self._head_bytes > HEAD_BYTES:
+            self._refuse(431, "head-too-large", "Request Header Fields Too Large")
+
+    def on_headers_complete(self) -> None:
+        """The head is whole."""
+        self._head_is_over()
+        super().on_headers_complete()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget the timer with the connection."""
+        self._head_is_over()
+        super().connection_lost(exc)
+
+    def send_400_response(self, msg: str) -> None:
+        """Answer what is no HTTP, as a problem like everything else."""
+        self._refuse(400, "bad-request", msg)
+
+    def _await_head(self) -> None:
+        self._head_bytes = 0
+        self._head_timer = self.loop.call_later(self.timeout_keep_alive, self._give_up)
+
+    def _head_is_over(self) -> None:
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+            self._head_timer = None
+
+    def _give_up(self) -> None:
+        self._head_timer = None
+        if self._head_bytes:
+            self._refuse(408, "too-slow", "The request did not arrive in time.")
+        elif not self.transport.is_closing():
+            self.transport.close()
+
+    def _refuse(self, status: int, name: str, detail: str) -> None:
+        if self.transport.is_closing():
+            return
+        body = _problem(status, name, detail)
+        head = (
+            f"HTTP/1.1 {status} {name}\r\ncontent-type: {MEDIA_TYPE}\r\n"
+            f"content-length: {len(body)}\r\nconnection: close\r\n\r\n"
+        )
+        self.transport.write(head.encode() + body)
+        self.transport.close()
+
+
+async def _crowded(scope: Scope, receive: Receive, send: Send) -> None:
+    """The answer to one connection too many."""
+    body = _problem(503, "crowded", "Too many connections at this moment.")
+    headers = {"Retry-After": "1", "Connection": "close"}
+    await Response(body, 503, headers, media_type=MEDIA_TYPE)(scope, receive, send)
+
+
+def _problem(status: int, name: str, detail: str) -> bytes:
+    members = {"type": TYPE_PREFIX + name, "title": detail, "status": status, "detail": detail}
+    return msgspec.json.encode(members)

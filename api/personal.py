@@ -1,0 +1,54 @@
+"""A user's own data as a whole: taken along, or erased."""
+
+from collections.abc import AsyncIterator
+
+import msgspec
+from fastapi import APIRouter
+from fastapi.responses import StreamingResponse
+from pydantic import BaseModel, Field
+
+from api.dependencies import Sensor, ServicesHere
+from ingest.erasure import erase_user
+from ingest.export import export_user
+
+router = APIRouter(prefix="/v1/me", tags=["who"])
+NDJSON = "application/x-ndjson"
+
+
+class ErasureAnswer(BaseModel):
+    """What was erased, and what remains until when."""
+
+    deleted: dict[str, int] = Field(description="rows that each table held")
+    remains: dict[str, str] = Field(description="what is not gone yet, and until when")
+
+
+@router.get(
+    "/export",
+    summary="Everything of mine",
+    response_class=StreamingResponse,
+    responses={
+        200: {
+            "description": "One JSON object a line: `{table, row}`; bytes are base64. The last "
+            "line is `{complete: true}`: without it the export was cut short.",
+            "content": {NDJSON: {"schema": {"type": "string"}}},
+        }
+    },
+)
+async def export(caller: Sensor, services: ServicesHere) -> StreamingResponse:
+    """Every row of the caller, chunks as they were sent and models included."""
+
+    async def lines() -> AsyncIterator[bytes]:
+        count = 0
+        async for line in export_user(services.database, caller.user_id, services.clock()):
+            count += 1
+            yield msgspec.json.encode(line) + b"\n"
+        yield msgspec.json.encode({"complete": True, "lines": count}) + b"\n"
+
+    return StreamingResponse(lines(), media_type=NDJSON)
+
+
+@router.delete("", summary="Erase me")
+async def erase(caller: Sensor, services: ServicesHere) -> ErasureAnswer:
+    """Delete the caller and everything of them, for good. Repeatable while a token lives."""
+    done = await erase_user(services.database, caller.user_id, services.clock())
+    return ErasureAnswer(deleted=done.deleted, remains=done.remains)

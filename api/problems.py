@@ -1,0 +1,251 @@
+"""Errors as RFC 9457 problems: one table from what went wrong to status, type and headers."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any
+
+import msgspec
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.exceptions import HTTPException
+from starlette.requests import HTTPConnection, Request
+from starlette.responses import Response
+
+from schemas import errors
+
+MEDIA_TYPE = "application/problem+json"
+TYPE_PREFIX = "urn:muvr:problem:"
+RETRY_AFTER_S = 1
+METHODS = frozenset({"get", "put", "post", "delete", "patch"})
+_SHOWN_VALUE = 120
+
+
+class Problem(BaseModel):
+    """What every error answers (RFC 9457); more members may follow."""
+
+    model_config = ConfigDict(
+        extra="allow",
+        json_schema_extra={
+            "example": {
+                "type": "urn:muvr:problem:bad-chunk",
+                "title": "The chunk does not follow the contract",
+                "status": 422,
+                "detail": "rate_hz is 0.2; it must lie between 1 and 1000",
+                "field": "rate_hz",
+                "value": 0.2,
+                "request_id": "0199f3c2a4b17d3e8c5a",
+            }
+        },
+    )
+
+    type: str = Field(description="stable: programs compare this")
+    title: str = Field(description="the same for every problem of this type")
+    status: int
+    detail: str = Field(description="what went wrong this time, for people")
+    field: str | None = Field(default=None, description="dotted name of the offending field")
+    value: Any | None = Field(default=None, description="the offending value, shortened")
+    request_id: str | None = Field(default=None, description="name this when you ask for help")
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A type of problem."""
+
+    status: int
+    name: str
+    title: str
+
+
+KINDS: dict[type[errors.MuvrError], Kind] = {
+    errors.MuvrError: Kind(500, "internal", "Something went wrong on our side"),
+    errors.BadInput: Kind(422, "bad-input", "The request cannot be accepted as it is"),
+    errors.BadChunk: Kind(422, "bad-chunk", "The chunk does not follow the contract"),
+    errors.BadEvent: Kind(422, "bad-event", "The event contradicts itself or its session"),
+    errors.BadSamples: Kind(422, "bad-samples", "The samples do not decode"),
+    errors.BadCursor: Kind(422, "bad-cursor", "The cursor was not made by this server"),
+    errors.ClockSkew: Kind(422, "clock-skew", "A time lies too far from the server's clock"),
+    errors.NotAcceptable: Kind(406, "not-acceptable", "There is no such form of the answer"),
+    errors.TooLarge: Kind(413, "too-large", "The body is over its cap"),
+    errors.UnsupportedMedia: Kind(415, "unsupported-media", "This media type is not understood"),
+    errors.NotThere: Kind(404, "not-there", "There is no such thing"),
+    errors.Deleted: Kind(410, "deleted", "Its owner deleted it"),
+    errors.NoModel: Kind(404, "no-model", "Nothing has been learned yet that could answer"),
+    errors.NotComputedYet: Kind(404, "not-computed-yet", "No run has produced this yet"),
+    errors.Refused: Kind(403, "refused", "This is not allowed"),
+    errors.NotAuthenticated: Kind(401, "not-authenticated", "A valid token is needed"),
+    errors.WrongPassword: Kind(401, "wrong-password", "No such user and password"),
+    errors.TokenReused: Kind(401, "token-reused", "This refresh token was replaced long ago"),
+    errors.MissingScope: Kind(403, "missing-scope", "The token does not cover this"),
+    errors.Conflict: Kind(409, "conflict", "It contradicts what is already kept"),
+    errors.EventConflict: Kind(409, "event-conflict", "The same id was sent with another payload"),
+    errors.MissingChunks: Kind(409, "missing-chunks", "Some chunks are not here yet"),
+    errors.NameTaken: Kind(409, "name-taken", "Somebody else has this name"),
+    errors.StaleRevision: Kind(412, "stale-revision", "It was changed since you read it"),
+    errors.OverLimit: Kind(429, "over-limit", "A limit is reached"),
+    errors.TooSlow: Kind(408, "too-slow", "The request did not arrive in time"),
+    errors.Retryable: Kind(503, "try-again", "The same call may go through later"),
+    errors.NotReady: Kind(503, "not-ready", "The service is not ready"),
+    errors.TookTooLong: Kind(503, "took-too-long", "The answer was not ready in time"),
+    errors.DatabaseAway: Kind(503, "database-away", "The database does not answer"),
+}
+BY_STATUS = {
+    400: Kind(400, "bad-request", "The request is not understood"),
+    404: Kind(404, "not-there", "There is no such thing"),
+    405: Kind(405, "method-not-allowed", "This method is not known here"),
+    422: Kind(422, "bad-input", "The request cannot be accepted as it is"),
+    500: KINDS[errors.MuvrError],
+}
+
+
+def kind_of(error: errors.MuvrError) -> Kind:
+    """The most exact kind that is known for an error.
+
+    >>> kind_of(errors.ClockSkew("yesterday's year")).name
+    'clock-skew'
+    """
+    return next(KINDS[cls] for cls in type(error).__mro__ if cls in KINDS)
+
+
+def problem_response(error: errors.MuvrError, request: HTTPConnection) -> Response:
+    """The answer for an error of ours."""
+    kind = kind_of(error)
+    # The sentence of an internal error may hold addresses and queries: it goes to the log only.
+    detail = str(error) if kind.status < 500 or isinstance(error, errors.Retryable) else kind.title
+    members: dict[str, object] = {}
+    headers: dict[str, str] = {}
+    if isinstance(error, errors.BadInput):
+        members = {"field": error.field or None, "value": _shown(error.value)}
+    elif isinstance(error, errors.MissingChunks):
+        members = {"missing": error.missing}
+    elif isinstance(error, errors.OverLimit):
+        members = {"limit": error.limit}
+        headers["Retry-After"] = str(error.retry_after_s)
+        headers["RateLimit"] = f'"{error.limit}";r=0;t={error.retry_after_s}'
+    elif isinstance(error, errors.Retryable):
+        headers["Retry-After"] = str(RETRY_AFTER_S)
+    elif isinstance(error, errors.NotAuthenticated):
+        headers["WWW-Authenticate"] = 'Bearer realm="muvr", error="invalid_token"'
+    elif isinstance(error, errors.MissingScope):
+        headers["WWW-Authenticate"] = 'Bearer realm="muvr", error="insufficient_scope"'
+    if isinstance(error, errors.DatabaseAway):
+        detail = "Cassandra does not answer; nothing was kept. Send the same again later."
+    return _answer(request, kind, detail, members, headers)
+
+
+def unexpected(request: HTTPConnection) -> Response:
+    """The answer for an error that nobody expected; the log has it under the request id."""
+    kind = BY_STATUS[500]
+    return _answer(request, kind, "The log has this request under its request id.", {}, {})
+
+
+def register(app: FastAPI) -> None:
+    """Let every error of this application be a problem."""
+    app.add_exception_handler(errors.MuvrError, _on_ours)
+    app.add_exception_handler(RequestValidationError, _on_validation)
+    app.add_exception_handler(HTTPException, _on_http)
+
+
+def described(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """The OpenAPI responses of an operation for these error statuses."""
+    return {
+        status: {
+            "description": HTTPStatus(status).phrase,
+            "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+        }
+        for status in statuses
+    }
+
+
+async def _on_ours(request: Request, error: Exception) -> Response:
+    if not isinstance(error, errors.MuvrError):
+        raise error
+    return problem_response(error, request)
+
+
+async def _on_validation(request: Request, error: Exception) -> Response:
+    if not isinstance(error, RequestValidationError):
+        raise error
+    first: Mapping[str, Any] = error.errors()[0]
+    loc = [str(part) for part in first["loc"]]
+    field = ".".join(loc[1:] if loc[0] in ("body", "query", "path", "header") else loc)
+    members: dict[str, object] = {"field": field or loc[0], "value": _offending(field, first)}
+    if len(error.errors()) > 1:
+        members["problems"] = [
+            {"field": ".".join(str(p) for p in one["loc"][1:]), "detail": one["msg"]}
+            for one in error.errors()[:20]
+        ]
+    detail = f"{field or loc[0]}: {first['msg']}"
+    return _answer(request, BY_STATUS[422], detail, members, {})
+
+
+def _allowed(request: Request) -> list[str]:
+    """The methods that the document has for the path of a request."""
+    asked = request.url.path.split("/")
+    methods: set[str] = set()
+    for path, item in request.app.openapi()["paths"].items():
+        parts = path.split("/")
+        if len(parts) == len(asked) and all(
+            part.startswith("{") or part == word for part, word in zip(parts, asked, strict=True)
+        ):
+            methods.update(method.upper() for method in item if method in METHODS)
+    return sorted(methods)
+
+
+def _offending(field: str, error: Mapping[str, Any]) -> object:
+    """The value to be shown; never a secret, nor the whole of which a part is missing."""
+    secret = any(word in field for word in ("password", "token"))
+    return None if secret or error["type"] == "missing" else _shown(error.get("input"))
+
+
+async def _on_http(request: Request, error: Exception) -> Response:
+    if not isinstance(error, HTTPException):
+        raise error
+    if isinstance(error.__cause__, errors.MuvrError):  # raised while the body was being read
+        return problem_response(error.__cause__, request)
+    if error.status_code == 400:  # a body that the framework could not even decode
+        return _answer(request, BY_STATUS[422], str(error.detail), {"field": "body"}, {})
+    known = BY_STATUS.get(error.status_code)
+    phrase = HTTPStatus(error.status_code).phrase
+    kind = known or Kind(error.status_code, phrase.lower().replace(" ", "-"), phrase)
+    headers = dict(error.headers or {})
+    if kind.status == 405:  # the framework names the first route's methods only
+        headers["Allow"] = ", ".join(_allowed(request))
+    if kind.status == 401:
+        kind = KINDS[errors.NotAuthenticated]
+    detail = f"{request.method} {request.url.path}: {error.detail}"
+    return _answer(request, kind, detail[:300], {}, headers)
+
+
+def _answer(
+    request: HTTPConnection,
+    kind: Kind,
+    detail: str,
+    members: Mapping[str, object],
+    headers: Mapping[str, str],
+) -> Response:
+    body: dict[str, object] = {
+        "type": TYPE_PREFIX + kind.name,
+        "title": kind.title,
+        "status": kind.status,
+        "detail": detail,
+    }
+    body.update({name: value for name, value in members.items() if value is not None})
+    request_id = request.scope.get("muvr.request_id")
+    if request_id:
+        body["request_id"] = request_id
+    request.scope["muvr.problem"] = kind.name
+    return Response(
+        msgspec.json.encode(body, enc_hook=str), kind.status, dict(headers), media_type=MEDIA_TYPE
+    )
+
+
+def _shown(value: object) -> object:
+    """A value short enough to be sent back, and of a kind that JSON has."""
+    if value is None or isinstance(value, bool | int):
+        return value if not isinstance(value, int) or abs(value) < 2**53 else str(value)
+    if isinstance(value, float):
+        return value if value == value and abs(value) != float("inf") else str(value)
+    text = value.decode(errors="replace") if isinstance(value, bytes) else str(value)
+    return text if len(text) <= _SHOWN_VALUE else text[:_SHOWN_VALUE] + "…"

@@ -1,0 +1,200 @@
+"""What was done in a session, by its samples: sets found, named, counted and judged.
+
+Computed when a complete session is first asked for and kept whole in `predictions`: what was
+answered, by which models. It is computed again when the session's samples changed, when sets were
+found without a learned model and there is one now, and when something was left without a name and
+other models serve now. What was named stays as the person has seen it.
+"""
+
+import asyncio
+import json
+from collections import OrderedDict
+from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+from uuid import UUID, uuid5
+
+from api.model_cache import ModelCache, rungs_of
+from ingest.recordings import load_recording, wrist_of
+from models.exercise.layout import ACC3, ACC6, model_id
+from models.signal.pieces import Recording
+from schemas.errors import BadSamples, UndecidedChunks
+from store.predictions import Prediction, Predictions
+from store.records import Records
+from store.sessions import SessionRow
+
+if TYPE_CHECKING:  # what counts repetitions takes 80 MB: imported with the first session
+    from models.recognition.sets import Learned, RecognisedSet
+
+FAMILY = "exercise"
+REMEMBERED = 1024  # sessions in which nothing was found; a hundred bytes each
+Asked = dict[str, Any]
+"""Which versions were asked: layout, exercise (a list), activity, form."""
+
+
+class Recogniser:
+    """Finds the sets of sessions; one session at a time, off the event loop."""
+
+    def __init__(self, records: Records, models: ModelCache, predictions: Predictions) -> None:
+        self._records = records
+        self._models = models
+        self._predictions = predictions
+        self._gate = asyncio.Semaphore(1)
+        self._empty: OrderedDict[tuple[UUID, UUID, int], Asked] = OrderedDict()
+
+    async def sets_of(self, user_id: UUID, session: SessionRow, now: datetime) -> list[Prediction]:
+        """The sets of a complete session in order of time; none while it is not complete.
+
+        Raises:
+            DatabaseAway: the samples or a model cannot be read.
+        """
+        if not session.complete:
+            return []
+        kept = await self._fresh(user_id, session)
+        if kept is not None:
+            return kept
+        async with self._gate:
+            kept = await self._fresh(user_id, session)  # somebody else may have asked meanwhile
+            return await self._find(user_id, session, now) if kept is None else kept
+
+    async def forget(self, user_id: UUID, session_id: UUID) -> None:
+        """Forget what was answered for a session."""
+        for key in [key for key in self._empty if key[:2] == (user_id, session_id)]:
+            del self._empty[key]
+        await self._predictions.delete(user_id, session_id)
+
+    async def _fresh(self, user_id: UUID, session: SessionRow) -> list[Prediction] | None:
+        """What was answered, None where it is to be answered (again)."""
+        revision_us = await self._revision(user_id, session)
+        kept = await self._predictions.of_session(user_id, session.session_id)
+        kept = [one for one in kept if one.predicted_at.timestamp() * 1e6 >= revision_us]
+        was = self._empty.get((user_id, session.session_id, revision_us))
+        if kept and kept[0].details:
+            was = json.loads(kept[0].details)["asked"]
+        if was is None:
+            return None
+        now, _ = await self._asked(user_id, was["layout"])
+        return None if outdated(was, now, abstained=any(o.abstained for o in kept)) else kept
+
+    async def _find(self, user_id: UUID, session: SessionRow, now: datetime) -> list[Prediction]:
+        from models.recognition.sets import recognise  # noqa: PLC0415 (see above)
+
+        session_id = session.session_id
+        revision_us = await self._revision(user_id, session)
+        try:
+            recording = await load_recording(self._records, user_id, session_id)
+            asked, learned = await self._asked(user_id, layout_of(recording, session))
+            found = await asyncio.to_thread(recognise, recording, learned)
+        except (UndecidedChunks, BadSamples):
+            return []  # the session's notes and dead letters say so
+        kept = [prediction_of(one, user_id, session_id, asked, now) for one in found]
+        await self._predictions.replace(user_id, session_id, kept)
+        if not kept:
+            self._empty[user_id, session_id, revision_us] = asked
+            while len(self._empty) > REMEMBERED:
+                self._empty.popitem(last=False)
+        return kept
+
+    async def _revision(self, user_id: UUID, session: SessionRow) -> int:
+        lists = await self._records.sessions.lists(user_id, session.session_id)
+        return max((one.revision for one in lists.values()), default=0)
+
+    async def _asked(self, user_id: UUID, layout: str) -> tuple[Asked, "Learned"]:
+        """The models that would answer now, and their versions."""
+        from models.recognition.sets import Learned  # noqa: PLC0415 (see above)
+
+        ladder = await self._models.ladder(user_id, layout, FAMILY)
+        activity = await self._models.find(user_id, layout, "activity")
+        form = await self._models.find(user_id, layout, "form")
+        asked = {
+            "layout": layout,
+            "exercise": [one.stored.version for one in ladder],
+            "activity": activity.stored.version if activity else None,
+            "form": form.stored.version if form else None,
+        }
+        return asked, Learned(
+            tuple(rungs_of(ladder)),
+            activity.model if activity else None,
+            form.model if form else None,
+        )
+
+
+def layout_of(recording: Recording, session: SessionRow) -> str:
+    """The layout of the samples; of the declaration where there are none."""
+    if recording.acc:
+        return model_id(recording)
+    return ACC6 if wrist_of(session.streams).gyro else ACC3
+
+
+def outdated(was: Asked, now: Asked, *, abstained: bool) -> bool:
+    """Whether an answer is to be given again.
+
+    Args:
+        was: the versions that were asked.
+        now: those that would be.
+        abstained: whether something was left without a name.
+
+    >>> was = {"exercise": ["a"], "activity": None}
+    >>> outdated(was, {"exercise": ["b"], "activity": None}, abstained=False)
+    False
+    >>> outdated(was, {"exercise": ["b"], "activity": None}, abstained=True)
+    True
+    """
+    found_better = was["activity"] is None and now["activity"] is not None
+    return found_better or (abstained and was["exercise"] != now["exercise"])
+
+
+def prediction_of(
+    one: "RecognisedSet", user_id: UUID, session_id: UUID, asked: Asked, now: datetime
+) -> Prediction:
+    """A recognised set as it is kept."""
+    answer, rung, counted = one.named.answer, one.named.rung, one.counted
+    details = {
+        "asked": asked,
+        "confidence": None if counted is None else counted.confidence,
+        "repetitions": [asdict(rep) for rep in (counted.repetitions if counted else ())],
+        "form": None if one.form is None else asdict(one.form),
+    }
+    return Prediction(
+        user_id=user_id,
+        session_id=session_id,
+        set_id=uuid5(session_id, str(one.start_ns)),
+        started_at=_time(one.start_ns),
+        ended_at=_time(one.end_ns),
+        exercise=answer.exercise,
+        probability=answer.probability,
+        abstained=answer.abstained,
+        reason=answer.reason,
+        reps=None if counted is None else counted.count,
+        family=FAMILY,
+        level=None if rung is None else rung.level,
+        version=None if rung is None else rung.version,
+        predicted_at=now.replace(microsecond=now.microsecond // 1000 * 1000),  # as CQL keeps it
+        details=json.dumps(details),
+    )
+
+
+def not_confirmed(
+    found: list[Prediction], confirmed: list[tuple[datetime, datetime]]
+) -> list[Prediction]:
+    """What nobody has spoken about: half of a found set inside a confirmed one is that one.
+
+    So is a found set that holds half of a confirmed one: a person's word replaces it.
+    """
+
+    def spoken_about(one: Prediction) -> bool:
+        spans = [(max(start, one.started_at), min(end, one.ended_at)) for start, end in confirmed]
+        shares = [max(timedelta(0), end - start) for start, end in spans]
+        lengths = [end - start for start, end in confirmed]
+        inside = sum(shares, timedelta(0)) * 2 >= one.ended_at - one.started_at
+        return inside or any(
+            share * 2 >= length > timedelta(0)
+            for share, length in zip(shares, lengths, strict=True)
+        )
+
+    return [one for one in found if not spoken_about(one)]
+
+
+def _time(ns: int) -> datetime:
+    """A time as CQL keeps it: whole milliseconds."""
+    return datetime.fromtimestamp(ns // 1_000_000 / 1000, UTC)

@@ -1,0 +1,82 @@
+"""Run the service: `python -m api.serve --config conf.yaml`."""
+
+import argparse
+import os
+import shutil
+import sys
+from pathlib import Path
+
+import uvicorn
+from fastapi import FastAPI
+
+from schemas.config import Config, load_config
+from schemas.errors import BadConfig, MuvrError
+
+CONFIG_PATH = "MUVR_CONFIG_PATH"
+GRACE_S = 10
+
+
+def main(config_path: Path) -> int:
+    """Serve until SIGTERM; requests under way are finished first. Returns the exit code."""
+    try:
+        config = load_config(config_path)
+        _prepare(config, config_path)
+    except MuvrError as problem:
+        sys.stderr.write(f"{problem}\n")
+        return 2 if isinstance(problem, BadConfig) else 1
+    pid_file = config.paths.run / "service.pid"
+    pid_file.write_text(str(os.getpid()))
+    try:
+        # Several workers are started anew as processes: each makes its own application.
+        uvicorn.run(
+            "api.serve:application",
+            factory=True,
+            host=config.api.host,
+            port=config.api.port,
+            workers=config.api.workers,
+            loop="uvloop",
+            http="api.patience:PatientProtocol",
+            ws="websockets-sansio",
+            ws_max_size=int(config.limits.body_mb * 2**20),
+            ws_max_queue=8,
+            access_log=False,
+            log_level="warning",
+            server_header=False,
+            limit_concurrency=config.api.connections,
+            timeout_keep_alive=config.api.idle_timeout_s,
+            timeout_graceful_shutdown=GRACE_S,
+        )
+    finally:
+        pid_file.unlink(missing_ok=True)
+    return 0
+
+
+def application() -> FastAPI:
+    """The application of one worker, from the settings that `main` was given."""
+    from api.app import create_app  # noqa: PLC0415 (after the environment of metrics is set)
+
+    return create_app(load_config(Path(os.environ[CONFIG_PATH])))
+
+
+def _prepare(config: Config, config_path: Path) -> None:
+    """What must be there before the first worker.
+
+    Raises:
+        BadConfig: a development key for an address that others can reach.
+    """
+    from api.keys import load_keys  # noqa: PLC0415
+
+    config.paths.run.mkdir(parents=True, exist_ok=True)
+    os.environ[CONFIG_PATH] = str(config_path.resolve())
+    load_keys(config.paths.secrets, config.api.host)
+    if config.api.workers > 1:  # workers add up their metrics in files
+        folder = config.paths.run / "metrics"
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir()
+        os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description="Serve Muvr's HTTP interface.")
+    parser.add_argument("--config", type=Path, default=Path("conf.yaml"))
+    sys.exit(main(parser.parse_args().config))

@@ -1,0 +1,213 @@
+"""Sessions: opened, asked for, completed, deleted."""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from fastapi import APIRouter, Query, Response
+from pydantic import BaseModel, Field
+
+from api.dependencies import Sensor, ServicesHere
+from api.me import deviation_entry
+from api.problems import described
+from api.recognise import not_confirmed
+from api.sets import SetShape, recognised_shape, set_shape
+from ingest.notes import session_notes
+from schemas.errors import BadCursor
+from schemas.events import Completion, SessionOpening
+from schemas.layout import month_of
+from store.results import Deviation, Results
+from store.sessions import SessionRow
+
+router = APIRouter(prefix="/v1/sessions", tags=["recording"])
+CURSOR = "sessions:"
+PAGE_AT_MOST = 200
+
+
+class StreamShape(BaseModel):
+    """A stream of a session."""
+
+    kind: Literal["acc", "gyro"]
+    unit: str
+    device: str
+    placement: str
+    side: Literal["left", "right"] | None
+    clock_offset_ms: int | None = Field(
+        default=None, description="how far the server's clock is ahead of the stream's"
+    )
+
+
+class SessionSummary(BaseModel):
+    """A session in a list."""
+
+    session: UUID
+    started_at: datetime
+    ended_at: datetime | None = Field(description="null until `complete` lists its chunks")
+    timezone: str
+    complete: bool
+    plan: UUID | None
+    streams: dict[str, StreamShape]
+
+
+class DeviationShape(BaseModel):
+    """Where a set was not done as planned."""
+
+    set: UUID | None
+    kinds: list[str]
+    planned: dict[str, Any] | None
+    actual: dict[str, Any] | None
+    source: str
+    confidence: float | None
+
+
+class SessionAnswer(SessionSummary):
+    """A session with what was done in it."""
+
+    sets: list[SetShape]
+    deviations: list[DeviationShape]
+    notes: list[str] = Field(
+        description="what was noticed: `acc: unit-was-m/s2`, `acc: clock-is-off`"
+    )
+
+
+class SessionPage(BaseModel):
+    """A page of sessions, newest first."""
+
+    sessions: list[SessionSummary]
+    cursor: str | None = Field(description="send it to get the next page; null on the last")
+
+
+class HeldShape(BaseModel):
+    """What the server holds of a stream."""
+
+    ranges: list[tuple[int, int]] = Field(description="[first, last] chunk numbers without a gap")
+    several: dict[int, list[str]] = Field(
+        description="numbers that hold more than one body, with the hashes; `complete` decides"
+    )
+
+
+class HeldAnswer(BaseModel):
+    """What the server holds of a session."""
+
+    session: UUID
+    streams: dict[str, HeldShape]
+
+
+@router.put("/{session}", summary="Open a session", responses=described(409, 410))
+async def open_session(
+    session: UUID, opening: SessionOpening, caller: Sensor, services: ServicesHere
+) -> SessionSummary:
+    """Open a session, or add streams to it. Repeatable; a stream is declared once."""
+    row = await services.recorder.open_session(caller.user_id, session, opening)
+    return summary(row)
+
+
+@router.get("", summary="Sessions, newest first")
+async def list_sessions(
+    caller: Sensor,
+    services: ServicesHere,
+    limit: Annotated[int, Query(ge=1, le=PAGE_AT_MOST)] = 50,
+    cursor: Annotated[str | None, Query(max_length=200)] = None,
+) -> SessionPage:
+    """The caller's sessions."""
+    before = _position(services, cursor) if cursor else None
+    rows = await services.records.sessions.page(caller.user_id, before, limit)
+    last = str(rows[-1].session_id) if len(rows) == limit else None
+    return SessionPage(
+        sessions=[summary(row) for row in rows],
+        cursor=services.cursors.seal(CURSOR + last) if last else None,
+    )
+
+
+@router.get("/{session}", summary="A session and what was done in it", responses=described(410))
+async def read_session(session: UUID, caller: Sensor, services: ServicesHere) -> SessionAnswer:
+    """The session, its sets, where it left the plan, and what was noticed about its data."""
+    row = await services.recorder.session(caller.user_id, session)
+    sets = await services.records.sets.of_session(caller.user_id, session)
+    found = await services.recogniser.sets_of(caller.user_id, row, services.clock())
+    others = not_confirmed(found, [(one.started_at, one.ended_at) for one in sets])
+    shapes = [set_shape(one) for one in sets] + [recognised_shape(one) for one in others]
+    month = month_of(row.started_at.date())
+    left = await Results(services.database).deviations(caller.user_id, month, session)
+    return SessionAnswer(
+        **summary(row).model_dump(),
+        sets=sorted(shapes, key=lambda shape: shape.started_at),
+        deviations=[deviation_shape(one) for one in left],
+        notes=await session_notes(services.records, caller.user_id, row),
+    )
+
+
+@router.get("/{session}/chunks", summary="What is held", responses=described(410))
+async def held(session: UUID, caller: Sensor, services: ServicesHere) -> HeldAnswer:
+    """Ranges of chunk numbers per stream, and the numbers that hold more than one body."""
+    streams = await services.recorder.held(caller.user_id, session)
+    return HeldAnswer.model_validate(
+        {
+            "session": session,
+            "streams": {
+                name: {"ranges": one.ranges, "several": one.several}
+                for name, one in streams.items()
+            },
+        }
+    )
+
+
+@router.post(
+    "/{session}/complete", summary="List what belongs to a session", responses=described(409, 410)
+)
+async def complete(
+    session: UUID, completion: Completion, caller: Sensor, services: ServicesHere
+) -> SessionSummary:
+    """The hashes of all chunks, by stream and number: that is the session.
+
+    409 names the numbers that are missing; send them, then ask again. A longer list extends the
+    session later. What is held but not listed goes to the dead letters.
+    """
+    return summary(await services.recorder.complete(caller.user_id, session, completion))
+
+
+@router.delete("/{session}", status_code=204, summary="Delete a session")
+async def delete_session(session: UUID, caller: Sensor, services: ServicesHere) -> Response:
+    """Delete a session with its chunks and sets, for good; its id is never used again."""
+    await services.recorder.delete_session(caller.user_id, session)
+    await services.recogniser.forget(caller.user_id, session)
+    return Response(status_code=204)
+
+
+def deviation_shape(found: Deviation) -> DeviationShape:
+    """A deviation of a session as clients see it."""
+    entry = deviation_entry(found)
+    return DeviationShape(
+        set=entry.set,
+        kinds=entry.kinds,
+        planned=entry.planned,
+        actual=entry.actual,
+        source=entry.source or "confirmed",
+        confidence=entry.confidence,
+    )
+
+
+def summary(row: SessionRow) -> SessionSummary:
+    """A session as clients see it."""
+    return SessionSummary(
+        session=row.session_id,
+        started_at=row.started_at,
+        ended_at=row.ended_at,
+        timezone=row.timezone,
+        complete=row.complete,
+        plan=row.plan_id,
+        streams={
+            name: StreamShape.model_validate(
+                {**stream, "clock_offset_ms": row.clock_offset_ms.get(name)}
+            )
+            for name, stream in row.streams.items()
+        },
+    )
+
+
+def _position(services: ServicesHere, cursor: str) -> UUID:
+    position = services.cursors.unseal_for(CURSOR, cursor)
+    try:
+        return UUID(position)
+    except ValueError as problem:
+        raise BadCursor("The cursor is of another list.", field="cursor", value=cursor) from problem

@@ -1,0 +1,206 @@
+"""Confirmed sets: what a person says was done."""
+
+import json
+import re
+from datetime import datetime, timedelta
+from typing import Annotated, Literal
+from uuid import UUID
+
+from fastapi import APIRouter, Header, Response
+from pydantic import BaseModel, Field
+
+from api.dependencies import Sensor, ServicesHere
+from api.problems import described
+from schemas.errors import BadEvent
+from schemas.events import SetConfirmation
+from store.predictions import Prediction
+from store.sets import SetRow
+
+router = APIRouter(prefix="/v1/sessions/{session}/sets", tags=["recording"])
+_ETAG = re.compile(r'"(\d{1,19})"')
+
+
+class RepetitionShape(BaseModel):
+    """One repetition."""
+
+    started_at: datetime
+    ended_at: datetime
+    range_rad: float | None
+    peak_speed: float | None
+    pause_s: float | None
+
+
+class FormShape(BaseModel):
+    """How a set compares with the user's own template."""
+
+    score: float | None
+    parts: dict[str, float]
+    says: str
+
+
+class SetModel(BaseModel):
+    """Which model recognised a set."""
+
+    family: str
+    level: Literal["user", "cluster", "global"]
+    version: str
+
+
+class SetShape(BaseModel):
+    """A recognised or confirmed set."""
+
+    set: UUID
+    started_at: datetime
+    ended_at: datetime
+    exercise: str | None
+    probability: float | None
+    abstained: bool
+    reason: str | None
+    model: SetModel | None
+    reps: int | None
+    reps_confidence: float | None
+    repetitions: list[RepetitionShape]
+    form: FormShape | None
+    weight_kg: float | None
+    intensity: float | None
+    source: Literal["sensor", "confirmed"]
+    label_source: Literal["typed", "accepted_guess", "corrected", "plan"] | None = None
+    revision: str | None = Field(default=None, description="the ETag: If-Match corrects this one")
+
+
+IfMatch = Annotated[
+    str | None, Header(description='the ETag of the revision that this corrects, such as "17"')
+]
+
+
+@router.put("/{set}", summary="Confirm or correct a set", responses=described(409, 410, 412))
+async def confirm_set(
+    session: UUID,
+    set: UUID,  # noqa: A002 the contract's word
+    confirmation: SetConfirmation,
+    caller: Sensor,
+    services: ServicesHere,
+    response: Response,
+    if_match: IfMatch = None,
+) -> SetShape:
+    """Say what a set was. Repeatable; another content needs `If-Match` with the set's ETag."""
+    current = await _revision(services, caller, session, set, if_match)
+    row = await services.recorder.confirm_set(caller.user_id, session, set, confirmation, current)
+    response.headers["ETag"] = etag(row)
+    return set_shape(row)
+
+
+@router.delete("/{set}", status_code=204, summary="Delete a set", responses=described(410, 412))
+async def delete_set(
+    session: UUID,
+    set: UUID,  # noqa: A002 the contract's word
+    caller: Sensor,
+    services: ServicesHere,
+    if_match: IfMatch = None,
+) -> Response:
+    """Delete a set and what was learned from it at the next training; its id is not used again."""
+    current = None if if_match == "*" else parse_etag(if_match)
+    await services.recorder.delete_set(caller.user_id, session, set, current)
+    return Response(status_code=204)
+
+
+def set_shape(row: SetRow) -> SetShape:
+    """A confirmed set as clients see it: nobody guessed, so nothing is probable."""
+    return SetShape(
+        set=row.set_id,
+        started_at=row.started_at,
+        ended_at=row.ended_at,
+        exercise=row.exercise,
+        probability=None,
+        abstained=False,
+        reason=None,
+        model=None,
+        reps=row.reps,
+        reps_confidence=None,
+        repetitions=[],
+        form=None,
+        weight_kg=row.weight_kg,
+        intensity=row.intensity,
+        source="confirmed",
+        label_source=row.label_source,  # pyright: ignore[reportArgumentType] checked on the way in
+        revision=etag(row),
+    )
+
+
+def recognised_shape(one: Prediction) -> SetShape:
+    """A set that was found in the samples, as clients see it."""
+    details = json.loads(one.details or "{}")
+
+    def at(seconds: float) -> datetime:
+        return one.started_at + timedelta(seconds=seconds)
+
+    return SetShape(
+        set=one.set_id,
+        started_at=one.started_at,
+        ended_at=one.ended_at,
+        exercise=one.exercise,
+        probability=one.probability,
+        abstained=one.abstained,
+        reason=one.reason,
+        model=None
+        if one.level is None or one.version is None
+        else SetModel.model_validate(
+            {"family": one.family, "level": one.level, "version": one.version}
+        ),
+        reps=one.reps,
+        reps_confidence=details.get("confidence"),
+        repetitions=[
+            RepetitionShape(
+                started_at=at(rep["start_s"]),
+                ended_at=at(rep["end_s"]),
+                range_rad=rep["range_rad"],
+                peak_speed=rep["peak_speed"],
+                pause_s=rep["pause_s"],
+            )
+            for rep in details.get("repetitions", ())
+        ],
+        form=FormShape.model_validate(details["form"]) if details.get("form") else None,
+        weight_kg=None,
+        intensity=None,
+        source="sensor",
+    )
+
+
+def etag(row: SetRow) -> str:
+    """The strong ETag of a set: its revision.
+
+    >>> bool(_ETAG.fullmatch('"17"'))
+    True
+    """
+    return f'"{row.revision}"'
+
+
+def parse_etag(if_match: str | None) -> int | None:
+    """The revision that an If-Match header names.
+
+    >>> parse_etag('"17"')
+    17
+
+    Raises:
+        BadEvent: it is no ETag of a set.
+    """
+    if if_match is None:
+        return None
+    found = _ETAG.fullmatch(if_match.strip())
+    if not found or int(found[1]) >= 1 << 63:
+        raise BadEvent(
+            f'If-Match {if_match[:40]!r} is no ETag of a set; send one as received, such as "17"',
+            field="If-Match",
+            value=if_match[:40],
+        )
+    return int(found[1])
+
+
+async def _revision(
+    services: ServicesHere, caller: Sensor, session_id: UUID, set_id: UUID, if_match: str | None
+) -> int | None:
+    """The revision to correct; `*` means whichever there is."""
+    if if_match != "*":
+        return parse_etag(if_match)
+    row = await services.recorder.confirmed_set(caller.user_id, session_id, set_id)
+    return row.revision

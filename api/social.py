@@ -1,0 +1,143 @@
+"""Plans, and whom one follows."""
+
+from datetime import datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Response
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from api.dependencies import Sensor, ServicesHere, Social
+from api.problems import described
+from schemas.errors import BadEvent, NotThere
+from store.social import Follows, Plan, Plans
+
+router = APIRouter(prefix="/v1/me", tags=["plans"])
+SETS_AT_MOST = 500
+Word = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)]
+_EXAMPLE: dict[str, Any] = {
+    "name": "Monday",
+    "sets": [
+        {"exercise": "bench press", "reps": 8, "weight_kg": 60, "intensity": 0.7},
+        {"exercise": "bench press", "reps": 8, "weight_kg": 60, "intensity": 0.8},
+    ],
+}
+
+
+class PlannedSet(BaseModel):
+    """A set that is to be done; what is left out may be anything."""
+
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+    exercise: Word
+    reps: int | None = Field(default=None, ge=0, le=10_000, strict=True)
+    weight_kg: float | None = Field(default=None, ge=0, le=2_000, strict=True)
+    intensity: float | None = Field(default=None, ge=0, le=1, strict=True)
+
+
+class PlanBody(BaseModel):
+    """A plan: its sets in the order in which they are to be done."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"example": _EXAMPLE})
+
+    name: Word
+    sets: list[PlannedSet] = Field(max_length=SETS_AT_MOST)
+
+
+class PlanShape(PlanBody):
+    """A plan as it is kept."""
+
+    plan: UUID
+
+
+class PlanList(BaseModel):
+    """The caller's plans."""
+
+    plans: list[PlanShape]
+
+
+class FollowShape(BaseModel):
+    """Somebody whom the caller follows."""
+
+    user: UUID
+    since: datetime
+
+
+class FollowList(BaseModel):
+    """Everybody whom the caller follows."""
+
+    follows: list[FollowShape]
+
+
+@router.get("/plans")
+async def list_plans(caller: Sensor, services: ServicesHere) -> PlanList:
+    """The caller's plans."""
+    plans = await Plans(services.database).of_user(caller.user_id)
+    return PlanList(plans=[_shape(plan) for plan in plans])
+
+
+@router.put("/plans/{plan}")
+async def put_plan(plan: UUID, body: PlanBody, caller: Sensor, services: ServicesHere) -> PlanShape:
+    """Keep a plan; the newest write counts."""
+    kept = Plan(
+        plan,
+        body.name,
+        [one.model_dump() for one in body.sets],
+        _microseconds(services.clock()),
+    )
+    await Plans(services.database).put(caller.user_id, kept)
+    return _shape(kept)
+
+
+@router.get("/plans/{plan}", responses=described(404))
+async def get_plan(plan: UUID, caller: Sensor, services: ServicesHere) -> PlanShape:
+    """One plan."""
+    kept = await Plans(services.database).read(caller.user_id, plan)
+    if kept is None:
+        raise NotThere(f"There is no plan {plan}.")
+    return _shape(kept)
+
+
+@router.delete("/plans/{plan}", status_code=204)
+async def delete_plan(plan: UUID, caller: Sensor, services: ServicesHere) -> Response:
+    """Forget a plan; repeatable."""
+    at_us = _microseconds(services.clock())
+    await Plans(services.database).delete(caller.user_id, plan, at_us)
+    return Response(status_code=204)
+
+
+@router.get("/follows")
+async def list_follows(caller: Social, services: ServicesHere) -> FollowList:
+    """Everybody whom the caller follows."""
+    follows = await Follows(services.database).of_user(caller.user_id)
+    return FollowList(follows=[FollowShape(user=f.followee, since=f.since) for f in follows])
+
+
+@router.put("/follows/{user}", responses=described(404))
+async def follow(user: UUID, caller: Social, services: ServicesHere) -> FollowShape:
+    """Follow somebody; repeatable."""
+    if user == caller.user_id:
+        raise BadEvent("Nobody follows himself.", field="user", value=user)
+    if await services.users.by_id(user) is None:
+        raise NotThere(f"There is no user {user}.")
+    follows = Follows(services.database)
+    kept = await follows.read(caller.user_id, user)
+    since = kept.since if kept else services.clock()
+    if kept is None:
+        await follows.put(caller.user_id, user, since)
+    return FollowShape(user=user, since=since)
+
+
+@router.delete("/follows/{user}", status_code=204)
+async def unfollow(user: UUID, caller: Social, services: ServicesHere) -> Response:
+    """Follow somebody no more; repeatable."""
+    await Follows(services.database).delete(caller.user_id, user)
+    return Response(status_code=204)
+
+
+def _shape(plan: Plan) -> PlanShape:
+    return PlanShape.model_validate({"plan": plan.plan_id, "name": plan.name, "sets": plan.sets})
+
+
+def _microseconds(at: datetime) -> int:
+    return int(at.timestamp() * 1e6)

@@ -1,0 +1,79 @@
+"""Once a minute: what was journaled but not projected, because somebody crashed, is finished.
+
+One worker of a host does it, the one that holds a lock file; on several hosts it is done several
+times, which changes nothing. How far it came is a watermark in Cassandra.
+"""
+
+import asyncio
+import fcntl
+import os
+from datetime import datetime, timedelta
+from pathlib import Path
+from uuid import uuid4
+
+from api.dependencies import Services
+from ingest.sweeper import sweep
+from schemas.errors import MuvrError
+from store.jobs import Watermarks
+
+EVERY_S = 60.0
+FIRST_LOOK = timedelta(days=1)  # where nobody has ever swept
+NAME = "sweep"
+
+
+class Sweeping:
+    """The minute's work of one worker."""
+
+    def __init__(self, services: Services, lock_path: Path) -> None:
+        self._services = services
+        self._watermarks = Watermarks(services.database)
+        self._lock_path = lock_path
+        self._lock: int | None = None
+
+    async def run(self) -> None:
+        """Sweep every minute until cancelled; what fails is tried again from the same place."""
+        metrics = self._services.metrics
+        while True:
+            await asyncio.sleep(EVERY_S)
+            try:
+                await self.once()
+            except MuvrError:
+                metrics.sweeps.labels("failed").inc()
+
+    async def once(self) -> bool:
+        """Sweep now; False when another worker of this host does.
+
+        Raises:
+            DatabaseAway: not all could be looked at; the watermark stays.
+        """
+        if not self._mine():
+            return False
+        now = self._services.clock()
+        since = await self._watermarks.read(NAME) or now - FIRST_LOOK
+        done = await sweep(self._services.records, since, now, database=self._services.database)
+        await self._advance(now)
+        metrics = self._services.metrics
+        metrics.sweeps.labels("done").inc()
+        metrics.sweep_failures.inc(len(done.failed))
+        return True
+
+    def close(self) -> None:
+        """Let another worker do it."""
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+    async def _advance(self, to: datetime) -> None:
+        await self._watermarks.advance(NAME, uuid4(), to)
+
+    def _mine(self) -> bool:
+        if self._lock is not None:
+            return True
+        handle = os.open(self._lock_path, os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(handle)
+            return False
+        self._lock = handle
+        return True

@@ -1,0 +1,186 @@
+"""Access and refresh tokens: what is in them, how they are made and read. No database here."""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+from uuid import NAMESPACE_URL, UUID, uuid4, uuid5
+
+import jwt
+
+from api.keys import Keys
+from schemas.config import Auth
+from schemas.errors import BadConfig, NotAuthenticated
+
+Use = Literal["access", "refresh"]
+SCOPES = {
+    "sensor:write": "send recordings, confirm sets, read one's own history",
+    "predict": "ask for answers",
+    "model:read": "download one's own models",
+    "social": "follow others",
+    "operate": "see jobs; granted by an operator only",
+}
+USER_SCOPES = frozenset(SCOPES) - {"operate"}
+_OUTSIDE_ALGORITHMS = ["EdDSA", "ES256", "RS256"]
+_LEEWAY_S = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Claims:
+    """What a token says, after its signature, issuer, use and time were checked.
+
+    Attributes:
+        login_id: None for a token of an outside issuer.
+        token_id: of a refresh token, its own id; `parent_id` is the one that it replaced.
+        expires_at: seconds since the epoch.
+    """
+
+    user_id: UUID
+    login_id: UUID | None
+    scopes: frozenset[str]
+    expires_at: float
+    token_id: UUID | None = None
+    parent_id: UUID | None = None
+
+
+class Tokens:
+    """Makes and reads signed tokens."""
+
+    def __init__(self, settings: Auth, keys: Keys, clock: Callable[[], float] = time.time) -> None:
+        self._settings = settings
+        self._keys = keys
+        self._clock = clock
+        self._outside = _outside_keys(settings.outside_jwks)
+
+    @property
+    def access_s(self) -> int:
+        """How long an access token lasts, seconds."""
+        return round(self._settings.access_minutes * 60)
+
+    @property
+    def refresh_s(self) -> int:
+        """How long a refresh token lasts, seconds."""
+        return round(self._settings.refresh_days * 86400)
+
+    def access(self, user_id: UUID, login_id: UUID, scopes: frozenset[str]) -> str:
+        """A new access token."""
+        claims = {"sid": str(login_id), "scope": " ".join(sorted(scopes))}
+        return self._sign("access", user_id, self.access_s, claims)
+
+    def refresh(self, user_id: UUID, login_id: UUID, parent_id: UUID) -> str:
+        """A new refresh token that replaces `parent_id`."""
+        claims = {"sid": str(login_id), "jti": str(uuid4()), "parent": str(parent_id)}
+        return self._sign("refresh", user_id, self.refresh_s, claims)
+
+    def read(self, token: str, use: Use) -> Claims:
+        """What a token says.
+
+        Raises:
+            NotAuthenticated: not ours, tampered with, expired, or made for another use.
+        """
+        try:
+            head = jwt.get_unverified_header(token)
+            if head.get("kid") in self._outside and use == "access":
+                return self._read_outside(token, self._outside[head["kid"]])
+            key = self._keys.believed.get(head.get("kid", ""))
+            if key is None or head.get("typ") != _typ(use):
+                raise NotAuthenticated(f"This is no {use} token of this server.")
+            claims = jwt.decode(
+                token,
+                key,
+                algorithms=["EdDSA"],
+                issuer=self._settings.issuer,
+                leeway=_LEEWAY_S,
+                options={"require": ["exp", "iat", "sub", "sid"]},
+            )
+            return _claims(claims)
+        except (jwt.InvalidTokenError, ValueError, KeyError, AttributeError, TypeError) as problem:
+            raise NotAuthenticated(f"The token is not accepted: {_why(problem)}.") from problem
+
+    def _read_outside(self, token: str, key: jwt.PyJWK) -> Claims:
+        claims = jwt.decode(
+            token,
+            key,
+            algorithms=[a for a in _OUTSIDE_ALGORITHMS if a == key.algorithm_name],
+            issuer=self._settings.outside_issuer,
+            audience=self._settings.outside_audience,
+            leeway=_LEEWAY_S,
+            options={"require": ["exp", "sub", "iss", "aud"]},
+        )
+        # The outside subject is any text: its user id here follows from issuer and subject.
+        user_id = uuid5(NAMESPACE_URL, f"{claims['iss']} {claims['sub']}")
+        scopes = frozenset(str(claims.get("scope", "")).split()) & frozenset(SCOPES)
+        return Claims(user_id, None, scopes - {"operate"}, float(claims["exp"]))
+
+    def _sign(self, use: Use, user_id: UUID, lasts_s: int, claims: Mapping[str, str]) -> str:
+        now = int(self._clock())
+        payload = {
+            "iss": self._settings.issuer,
+            "sub": str(user_id),
+            "iat": now,
+            "exp": now + lasts_s,
+            **claims,
+        }
+        head = {"kid": self._keys.kid, "typ": _typ(use)}
+        return jwt.encode(payload, self._keys.signing, algorithm="EdDSA", headers=head)
+
+
+def _typ(use: Use) -> str:
+    """The token's kind in its signed head: an access token never passes as a refresh token."""
+    return {"access": "at+jwt", "refresh": "rt+jwt"}[use]
+
+
+def _claims(claims: Mapping[str, Any]) -> Claims:
+    token_id, parent_id = claims.get("jti"), claims.get("parent")
+    return Claims(
+        UUID(claims["sub"]),
+        UUID(claims["sid"]),
+        frozenset(str(claims.get("scope", "")).split()),
+        float(claims["exp"]),
+        UUID(token_id) if token_id else None,
+        UUID(parent_id) if parent_id else None,
+    )
+
+
+def _why(problem: Exception) -> str:
+    if isinstance(problem, jwt.ExpiredSignatureError):
+        return "it has expired"
+    if isinstance(problem, jwt.InvalidSignatureError):
+        return "its signature does not fit"
+    return "it is not a token of this server"
+
+
+def _outside_keys(source: str) -> dict[str, jwt.PyJWK]:
+    """Keys of an outside issuer, from a file or an https address; read once, at the start.
+
+    Raises:
+        BadConfig: they cannot be read.
+    """
+    if not source:
+        return {}
+    try:
+        if source.startswith("https://"):
+            text = _fetch(source)
+        else:
+            text = Path(source).expanduser().read_text()
+        keys = jwt.PyJWKSet.from_json(text).keys
+    except (OSError, jwt.PyJWTError, ValueError) as problem:
+        raise BadConfig(
+            f"auth.outside_jwks = {source}: {problem}", field="auth.outside_jwks", value=source
+        ) from problem
+    return {key.key_id: key for key in keys if key.key_id}
+
+
+def _fetch(address: str) -> str:
+    """The text at an address.
+
+    Raises:
+        OSError: it cannot be had.
+    """
+    import httpx  # noqa: PLC0415 (10 MB that a service without an outside issuer saves)
+
+    try:
+        return httpx.get(address, timeout=10.0).raise_for_status().text
+    except httpx.HTTPError as problem:
+        raise OSError(str(problem)) from problem

@@ -1,0 +1,140 @@
+"""The service over real HTTP on the real Cassandra, once per run."""
+
+import asyncio
+import threading
+import time
+import uuid
+from collections.abc import Coroutine, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import httpx
+import pytest
+import uvicorn
+from fastapi import FastAPI
+
+from api.app import create_app
+from api.dependencies import Services
+from schemas.config import Api, Cassandra, Config, Limits, Paths
+from tests.cassandra_node import free_ports
+
+T = TypeVar("T")
+PASSWORD = "correct horse battery"
+
+
+@dataclass(frozen=True)
+class RunningService:
+    """A service that listens."""
+
+    url: str
+    config: Config
+    app: FastAPI
+    loop: asyncio.AbstractEventLoop
+
+    @property
+    def services(self) -> Services:
+        return self.app.state.services
+
+    def client(self, access_token: str | None = None) -> httpx.Client:
+        headers = {"Authorization": f"Bearer {access_token}"} if access_token else {}
+        return httpx.Client(base_url=self.url, headers=headers, timeout=30)
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        """Something in the service's own loop."""
+        return asyncio.run_coroutine_threadsafe(work, self.loop).result(30)
+
+    def register(self) -> "Person":
+        name = f"person-{uuid.uuid4().hex[:12]}"
+        with self.client() as client:
+            answer = client.post("/v1/auth/register", json={"username": name, "password": PASSWORD})
+        assert answer.status_code == 201, answer.text
+        return Person(name, answer.json(), self)
+
+
+@dataclass(frozen=True)
+class Person:
+    """Somebody who registered."""
+
+    username: str
+    tokens: dict[str, Any]
+    service: RunningService
+
+    @property
+    def user_id(self) -> uuid.UUID:
+        return self.service.services.tokens.read(self.tokens["access_token"], "access").user_id
+
+    @property
+    def login_id(self) -> uuid.UUID:
+        login = self.service.services.tokens.read(self.tokens["access_token"], "access").login_id
+        assert login is not None
+        return login
+
+    def client(self) -> httpx.Client:
+        return self.service.client(self.tokens["access_token"])
+
+
+def settings(keyspace: Cassandra, folder: Path, **sections: Any) -> Config:
+    """Settings of a service in its own folders, on a free port."""
+    paths = Paths(run=folder / "run", secrets=folder / "secrets", reports=folder)
+    given: dict[str, Any] = {
+        "paths": paths,
+        "cassandra": keyspace,
+        "api": Api(port=free_ports(1)[0], access_log=False),
+        "limits": Limits(logins_per_minute=100_000, requests_per_minute=1_000_000),
+    }
+    return Config(**{**given, **sections})
+
+
+@contextmanager
+def running(config: Config, app: FastAPI | None = None) -> Iterator[RunningService]:
+    """The service in a thread, until the block ends."""
+    app = app or create_app(config)
+    server = uvicorn.Server(
+        uvicorn.Config(
+            app,
+            host=config.api.host,
+            port=config.api.port,
+            http="api.patience:PatientProtocol",
+            ws="websockets-sansio",
+            log_level="warning",
+            limit_concurrency=config.api.connections,
+            timeout_keep_alive=config.api.idle_timeout_s,
+        )
+    )
+    loops: list[asyncio.AbstractEventLoop] = []
+
+    async def serve() -> None:
+        loops.append(asyncio.get_running_loop())
+        await server.serve()
+
+    thread = threading.Thread(target=lambda: asyncio.run(serve()), daemon=True)
+    thread.start()
+    deadline = time.monotonic() + 30
+    while not server.started:
+        assert thread.is_alive(), "the service ended while starting"
+        assert time.monotonic() < deadline, "the service did not start in time"
+        time.sleep(0.02)
+    try:
+        url = f"http://{config.api.host}:{config.api.port}"
+        yield RunningService(url, config, app, loops[0])
+    finally:
+        server.should_exit = True
+        thread.join(20)
+        assert not thread.is_alive(), "the service did not stop"
+
+
+@pytest.fixture(scope="session")
+def service(
+    keyspace: Cassandra, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[RunningService]:
+    """The service that all tests of this room share."""
+    with running(settings(keyspace, tmp_path_factory.mktemp("service"))) as started:
+        yield started
+
+
+@pytest.fixture
+def person(service: RunningService) -> Person:
+    """Somebody new."""
+    return service.register()

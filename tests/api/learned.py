@@ -1,0 +1,63 @@
+"""A real model of a real person, made as training makes it, for the tests of answers."""
+
+import hashlib
+import uuid
+from datetime import UTC, datetime
+from functools import reduce
+from operator import add
+
+from ingest.importers.imported import ImportedRecording
+from models.exercise.codec import model_to_bytes
+from models.exercise.examples import set_statistics
+from models.exercise.fit import fit_global, fit_user
+from models.exercise.model import ExerciseModel
+from models.signal.wrist import wrist_signals
+from store.models import Challenger, StoredModel, version_of
+from tests.api.conftest import RunningService
+
+
+def person_recordings(spar: list[ImportedRecording], person: str) -> list[ImportedRecording]:
+    return [one for one in spar if one.person == person]
+
+
+def learn(recordings: list[ImportedRecording], level: str = "user") -> ExerciseModel:
+    """A model of some recordings, each of one exercise."""
+    statistics = reduce(
+        add,
+        (
+            set_statistics(wrist_signals(one.recording), one.sets[0].exercise, seed=number)
+            for number, one in enumerate(recordings)
+        ),
+    )
+    return fit_user(statistics) if level == "user" else fit_global(statistics).model
+
+
+def stored(model: ExerciseModel, owner: str, run_id: uuid.UUID | None = None) -> StoredModel:
+    content = model_to_bytes(model)
+    sha256 = hashlib.sha256(content).digest()
+    return StoredModel(
+        owner,
+        model.model_id,
+        "exercise",
+        version_of(sha256),
+        content,
+        {"labels": list(model.labels)},
+        sha256,
+        run_id or uuid.uuid4(),
+        datetime.now(UTC),
+    )
+
+
+def promote(service: RunningService, kept: StoredModel) -> None:
+    """Keep a model and let it serve its owner."""
+    models = service.services.models
+    key = (kept.owner, kept.model_id, kept.family)
+
+    async def work() -> None:
+        await models.models.put(kept)
+        incumbent = await models.champions.read(*key)
+        challenger = Challenger(*key, kept.version, kept.sha256, kept.run_id)
+        await models.champions.promote(challenger, incumbent, datetime.now(UTC))
+        models.forget(kept.owner)
+
+    service.run(work())

@@ -1,0 +1,153 @@
+"""Limits: exact, shared among workers, kept over a restart."""
+
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from api.allowance import Allowance
+from schemas.config import Limits
+from schemas.errors import OverLimit
+
+LIMITS = Limits(requests_per_minute=60, logins_per_minute=6, samples_per_day=1000)
+
+
+@dataclass
+class Clock:
+    now: float = 1_000_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def takes(allowance: Allowance, who: str) -> bool:
+    try:
+        allowance.take_request(who)
+    except OverLimit:
+        return False
+    return True
+
+
+def test_a_burst_of_a_minutes_worth_passes_and_then_one_a_second(tmp_path: Path):
+    clock = Clock()
+    allowance = Allowance(LIMITS, tmp_path / "table", clock)
+    assert sum(takes(allowance, "anna") for _ in range(100)) == 60
+    assert takes(allowance, "ben")
+    for _ in range(5):  # 60 a minute is one a second
+        assert not takes(allowance, "anna")
+        clock.now += 1.0
+        assert takes(allowance, "anna")
+    clock.now += 3600
+    assert sum(takes(allowance, "anna") for _ in range(100)) == 60
+
+
+def test_headers_say_what_is_left(tmp_path: Path):
+    clock = Clock()
+    allowance = Allowance(LIMITS, tmp_path / "table", clock)
+    left = [allowance.take_request("anna").remaining for _ in range(60)]
+    assert left == list(range(59, -1, -1))
+    with pytest.raises(OverLimit) as over:
+        allowance.take_request("anna")
+    assert over.value.retry_after_s == 1
+    clock.now += 30
+    headers = dict(allowance.take_request("anna").headers("default"))
+    assert headers[b"ratelimit-policy"] == b'"default";q=60;w=60'
+    assert headers[b"ratelimit"] == b'"default";r=29;t=31'
+
+
+@given(st.lists(st.tuples(st.floats(0, 30), st.integers(1, 40)), min_size=1, max_size=20))
+@settings(max_examples=40, deadline=None)
+def test_no_pattern_gets_more_than_the_rate_and_one_burst(
+    tmp_path_factory: pytest.TempPathFactory, bursts: list[tuple[float, int]]
+):
+    clock = Clock()
+    allowance = Allowance(LIMITS, tmp_path_factory.mktemp("limits") / "table", clock)
+    passed = 0
+    for pause_s, count in bursts:
+        clock.now += pause_s
+        passed += sum(takes(allowance, "anna") for _ in range(count))
+    assert passed <= 60 + (clock.now - 1_000_000.0) * 1.0 + 1e-6
+    allowance.close()
+
+
+def test_the_quota_of_a_day_ends_at_midnight_utc(tmp_path: Path):
+    clock = Clock(now=20_000 * 86_400 - 10.0)  # ten seconds before midnight
+    allowance = Allowance(LIMITS, tmp_path / "table", clock)
+    allowance.take_samples("anna", 1000)
+    with pytest.raises(OverLimit) as over:
+        allowance.take_samples("anna", 1)
+    assert over.value.retry_after_s == 11
+    allowance.take_samples("ben", 1000)
+    clock.now += 11
+    allowance.take_samples("anna", 1000)
+
+
+def test_a_refused_chunk_costs_nothing(tmp_path: Path):
+    allowance = Allowance(LIMITS, tmp_path / "table", Clock())
+    allowance.take_samples("anna", 900)
+    with pytest.raises(OverLimit):
+        allowance.take_samples("anna", 200)
+    allowance.take_samples("anna", 100)
+
+
+def test_a_restart_forgives_nothing(tmp_path: Path):
+    clock = Clock()
+    first = Allowance(LIMITS, tmp_path / "table", clock)
+    first.take_samples("anna", 1000)
+    first.close()
+    again = Allowance(LIMITS, tmp_path / "table", clock)
+    with pytest.raises(OverLimit):
+        again.take_samples("anna", 1)
+
+
+WORKER = """
+import sys
+from pathlib import Path
+from api.allowance import Allowance
+from schemas.config import Limits
+from schemas.errors import OverLimit
+allowance = Allowance(Limits(requests_per_minute=500), Path(sys.argv[1]), lambda: 1_000_000.0)
+sys.stdin.readline()
+passed = 0
+for _ in range(400):
+    try:
+        allowance.take_request("anna")
+        passed += 1
+    except OverLimit:
+        pass
+print(passed)
+"""
+
+
+def test_two_processes_together_pass_exactly_the_limit(tmp_path: Path):
+    command = [sys.executable, "-c", WORKER, str(tmp_path / "table")]
+    workers = [
+        subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            cwd=Path(__file__).parents[2],
+        )
+        for _ in range(2)
+    ]
+    for worker in workers:
+        assert worker.stdin is not None
+        worker.stdin.write("go\n")
+        worker.stdin.flush()
+    passed = [int(worker.communicate(timeout=60)[0]) for worker in workers]
+    assert sum(passed) == 500
+
+
+def test_strangers_crowding_a_bucket_push_out_the_one_that_was_idle_longest(tmp_path: Path):
+    """More keys than the table has places: nothing breaks, and the newest stay counted."""
+    clock = Clock()
+    allowance = Allowance(LIMITS, tmp_path / "table", clock)
+    for number in range(80_000):
+        clock.now += 0.001
+        allowance.take_request(f"stranger {number}")
+    assert allowance.take_request("stranger 79999").remaining == 58

@@ -1,0 +1,197 @@
+"""Chunks over HTTP: receipts, batches, encodings, refusals."""
+
+import asyncio
+import gzip
+from collections.abc import Iterator
+from typing import Any
+
+import cbor2
+import httpx
+import pytest
+import zstandard
+
+from tests.api.conftest import Person, RunningService
+from tests.api.phone import CBOR, N, Phone, problem, sha
+
+JSON_CHUNK = {
+    "t0": "2026-11-21T10:00:00Z",
+    "rate_hz": 50,
+    "unit": "g",
+    "x": [0.1, 0.2],
+    "y": [0, 0],
+    "z": [1, 1],
+}
+
+
+@pytest.fixture
+def phone(person: Person) -> Iterator[Phone]:
+    with person.client() as http:
+        opened = Phone(http)
+        assert opened.open().status_code == 200
+        yield opened
+
+
+def test_a_receipt_is_the_same_however_often(phone: Phone) -> None:
+    body = phone.body("acc", 0)
+    receipts = [phone.put("acc", 0, body).json() for _ in range(3)]
+    assert (
+        receipts
+        == [
+            {
+                "session": str(phone.session),
+                "stream": "acc",
+                "seq": 0,
+                "samples": N,
+                "sha256": sha(body),
+            }
+        ]
+        * 3
+    )
+
+
+@pytest.mark.parametrize(
+    ("encoding", "pack"), [("zstd", zstandard.compress), ("gzip", gzip.compress)]
+)
+def test_the_hash_is_that_of_the_body_without_its_encoding(
+    phone: Phone, encoding: str, pack: Any
+) -> None:
+    body = phone.body("acc", 0)
+    answer = phone.put("acc", 0, pack(body), **{"Content-Encoding": encoding})
+    assert answer.json()["sha256"] == sha(body)
+
+
+def test_json_is_taken_too_and_says_its_quantum(phone: Phone) -> None:
+    answer = phone.http.put(f"{phone.path}/streams/acc/chunks/1", json=JSON_CHUNK)
+    assert answer.json()["quantum"] == pytest.approx(1 / 32767)
+
+
+def test_two_bodies_under_one_number_are_both_kept(phone: Phone) -> None:
+    bodies = [phone.body("acc", 0, variant) for variant in range(2)]
+    for body in bodies:
+        assert phone.put("acc", 0, body).json()["sha256"] == sha(body)
+    held = phone.http.get(f"{phone.path}/chunks").json()["streams"]["acc"]
+    assert held["ranges"] == [[0, 0]]
+    assert set(held["several"]["0"]) == {sha(body) for body in bodies}
+
+
+def test_a_batch_has_a_receipt_or_a_problem_for_each(phone: Phone) -> None:
+    bodies = [phone.body("acc", seq) for seq in range(3)]
+    items = [{"stream": "acc", "seq": n, "chunk": body} for n, body in enumerate(bodies)]
+    odd = [
+        {"stream": "nope", "seq": 0, "chunk": bodies[0]},
+        {"stream": "acc", "seq": 0, "chunk": b"junk"},
+        {"stream": "acc", "seq": -1, "chunk": bodies[0]},
+        {"stream": "acc", "chunk": bodies[0]},
+        7,
+    ]
+    body = b"".join(cbor2.dumps(item) for item in [*items, *odd])
+    headers = {"Content-Type": "application/cbor-seq", "Content-Encoding": "zstd"}
+    answer = phone.http.post(
+        f"{phone.path}/chunks", content=zstandard.compress(body), headers=headers
+    )
+    assert answer.status_code == 200, answer.text
+    results = answer.json()["results"]
+    assert [one["sha256"] for one in results[:3]] == [sha(body) for body in bodies]
+    names = [one["problem"]["type"].rpartition(":")[2] for one in results[3:]]
+    assert names == ["not-there", "bad-chunk", "bad-chunk", "bad-chunk", "bad-chunk"]
+
+
+def test_a_batch_that_breaks_off_keeps_what_came_before(phone: Phone) -> None:
+    body = cbor2.dumps({"stream": "acc", "seq": 0, "chunk": phone.body("acc", 0)})
+    answer = phone.http.post(f"{phone.path}/chunks", content=body + body[:-9], headers=CBOR)
+    first, second = answer.json()["results"]
+    assert first["sha256"] == sha(phone.body("acc", 0))
+    assert second["problem"]["status"] == 422
+
+
+def test_an_empty_batch_has_no_results(phone: Phone) -> None:
+    answer = phone.http.post(f"{phone.path}/chunks", content=b"", headers=CBOR)
+    assert answer.json() == {"results": []}
+
+
+@pytest.mark.parametrize(
+    ("status", "name", "content", "headers"),
+    [
+        (422, "bad-chunk", b"", CBOR),
+        (422, "bad-chunk", cbor2.dumps({"v": 1}), CBOR),
+        (422, "bad-chunk", b"{}", {"Content-Type": "application/json"}),
+        (422, "bad-chunk", b"x", {**CBOR, "Content-Encoding": "zstd"}),
+        (415, "unsupported-media", b"", {"Content-Type": "text/csv"}),
+        (415, "unsupported-media", b"", {**CBOR, "Content-Encoding": "br"}),
+        (413, "too-large", bytes(1 << 21), CBOR),
+        (
+            413,
+            "too-large",
+            zstandard.compress(bytes(1 << 27)),
+            {**CBOR, "Content-Encoding": "zstd"},
+        ),
+    ],
+)
+def test_bad_bodies_are_problems(
+    phone: Phone, status: int, name: str, content: bytes, headers: dict[str, str]
+) -> None:
+    path = f"{phone.path}/streams/acc/chunks/0"
+    problem(phone.http.put(path, content=content, headers=headers), status, name)
+
+
+def test_the_unit_must_be_the_streams(phone: Phone) -> None:
+    found = problem(phone.put("gyro", 0, phone.body("acc", 0)), 422, "bad-chunk")
+    assert found["field"] == "unit"
+
+
+@pytest.mark.parametrize("seq", ["-1", "1000001", "x", "99999999999999", "٣"])
+def test_numbers_out_of_range_are_problems(phone: Phone, seq: str) -> None:
+    path = f"{phone.path}/streams/acc/chunks/{seq}"
+    answer = phone.http.put(path, content=phone.body("acc", 0), headers=CBOR)
+    assert answer.status_code == 422
+    assert answer.json()["field"] == "seq"
+
+
+def test_a_session_that_is_no_uuid_is_a_problem(phone: Phone) -> None:
+    answer = phone.http.put("/v1/sessions/x/streams/acc/chunks/0", content=b"", headers=CBOR)
+    assert problem(answer, 422, "bad-event")["field"] == "session"
+
+
+def test_nobody_writes_without_a_token(phone: Phone, service: RunningService) -> None:
+    with service.client() as nobody:
+        path = f"{phone.path}/streams/acc/chunks/0"
+        problem(nobody.put(path, content=b"", headers=CBOR), 401, "not-authenticated")
+
+
+def test_many_at_once_are_all_there(phone: Phone, person: Person, service: RunningService) -> None:
+    bodies = {seq: phone.body("acc", seq) for seq in range(200)}
+
+    async def send() -> None:
+        headers = {**CBOR, "Authorization": f"Bearer {person.tokens['access_token']}"}
+        async with httpx.AsyncClient(base_url=service.url, headers=headers, timeout=30) as client:
+            gate = asyncio.Semaphore(16)
+
+            async def one(seq: int) -> None:
+                async with gate:
+                    path = f"{phone.path}/streams/acc/chunks/{seq}"
+                    answer = await client.put(path, content=bodies[seq])
+                    assert answer.json()["sha256"] == sha(bodies[seq])
+
+            await asyncio.gather(*(one(seq) for seq in [*bodies, *bodies]))
+
+    asyncio.run(send())
+    held = phone.http.get(f"{phone.path}/chunks").json()["streams"]["acc"]
+    assert held == {"ranges": [[0, 199]], "several": {}}
+
+
+def test_an_edge_impulse_acquisition_becomes_chunks_of_both_streams(person: Person) -> None:
+    sensors = [
+        *({"name": f"acc{axis}", "units": "g"} for axis in "XYZ"),
+        *({"name": f"gyr{axis}", "units": "rad/s"} for axis in "XYZ"),
+    ]
+    payload = {"interval_ms": 20, "sensors": sensors, "values": [[0, 0, 1, 0, 0, 0]] * 10}
+    with person.client() as http:
+        phone = Phone(http)
+        phone.open()
+        path = f"{phone.path}/acquisitions/0?t0=2026-11-21T10:00:00Z"
+        receipts = http.put(path, json={"payload": payload}).json()["receipts"]
+        assert [(one["stream"], one["samples"]) for one in receipts] == [("acc", 10), ("gyro", 10)]
+        hashes = {one["stream"]: [one["sha256"]] for one in receipts}
+        assert phone.complete(hashes).json()["complete"] is True
+        payload["sensors"] = [{**one, "units": "m/s2"} for one in sensors[:3]] + sensors[3:]
+        problem(http.put(path, json={"payload": payload}), 422, "bad-chunk")

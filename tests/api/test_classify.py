@@ -1,0 +1,234 @@
+"""What the service answers is what the model says, on every rung and in every form of a body."""
+
+import gzip
+import uuid
+from datetime import UTC, datetime
+from typing import Any
+
+import cbor2
+import httpx
+import numpy as np
+import pytest
+import zstandard
+
+from ingest.chunks import canonical_body
+from ingest.importers.imported import ImportedRecording
+from models.exercise.model import ExerciseModel
+from models.signal.pieces import Piece, Recording
+from models.signal.wrist import wrist_signals
+from schemas.layout import owner_of
+from store.models import StoredModel
+from tests.api.conftest import Person, RunningService
+from tests.api.learned import learn, person_recordings, promote, stored
+
+CBOR = {"Content-Type": "application/cbor"}
+
+
+@pytest.fixture(scope="module")
+def recordings(spar: list[ImportedRecording]) -> list[ImportedRecording]:
+    return person_recordings(spar, spar[0].person)
+
+
+@pytest.fixture(scope="module")
+def model(recordings: list[ImportedRecording]) -> ExerciseModel:
+    return learn(recordings)
+
+
+@pytest.fixture
+def kept(service: RunningService, person: Person, model: ExerciseModel) -> StoredModel:
+    kept = stored(model, owner_of(person.user_id))
+    promote(service, kept)
+    return kept
+
+
+def first_seconds(recording: Recording, seconds: float) -> Recording:
+    def cut(piece: Piece) -> Piece:
+        n = int(seconds * piece.rate_hz)
+        return Piece(piece.t0_ns, piece.rate_hz, piece.unit, piece.scale, piece.counts[:n])
+
+    return Recording((cut(recording.acc[0]),), (cut(recording.gyro[0]),), recording.side)
+
+
+def body_of(recording: Recording) -> bytes:
+    """Both sensors of a wrist, as CBOR."""
+    streams = {
+        "acc": cbor2.loads(canonical_body(recording.acc[0])),
+        "gyro": cbor2.loads(canonical_body(recording.gyro[0])),
+    }
+    return cbor2.dumps({"streams": streams, "side": recording.side})
+
+
+def classify(person: Person, body: bytes, **headers: str) -> httpx.Response:
+    with person.client() as client:
+        return client.post("/v1/classify", content=body, headers={**CBOR, **headers})
+
+
+def test_the_answer_over_http_is_the_models_answer(
+    person: Person,
+    kept: StoredModel,
+    model: ExerciseModel,
+    recordings: list[ImportedRecording],
+):
+    for one in recordings[::5]:
+        recording = first_seconds(one.recording, 12)
+        offline = model.answer(wrist_signals(recording))
+        online = classify(person, body_of(recording)).json()
+        assert online["exercise"] == offline.exercise == one.sets[0].exercise
+        assert online["probability"] == offline.probability
+        assert [w["probability"] for w in online["windows"]] == [
+            w.probability for w in offline.windows
+        ]
+        assert len(online["windows"]) == 9  # 12 s, a window of 4 s every second
+        assert online["model"] == {"family": "exercise", "level": "user", "version": kept.version}
+        assert online["abstained"] is False
+        assert online["reason"] is None
+
+
+def test_windows_say_when_they_began(
+    person: Person, kept: StoredModel, recordings: list[ImportedRecording]
+):
+    recording = first_seconds(recordings[0].recording, 6)
+    windows = classify(person, body_of(recording)).json()["windows"]
+    began = [datetime.fromisoformat(w["started_at"]).timestamp() for w in windows]
+    assert began[0] == pytest.approx(recording.acc[0].t0_ns / 1e9, abs=0.11)
+    assert np.diff(began) == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize("encoding", ["zstd", "gzip", "identity"])
+def test_every_encoding_is_the_same_answer(
+    person: Person, kept: StoredModel, recordings: list[ImportedRecording], encoding: str
+):
+    body = body_of(first_seconds(recordings[0].recording, 8))
+    pack = {"zstd": zstandard.compress, "gzip": gzip.compress, "identity": bytes}[encoding]
+    packed = classify(person, pack(body), **{"Content-Encoding": encoding})
+    assert packed.json() == classify(person, body).json()
+
+
+def test_json_and_a_list_of_chunks_say_the_same(
+    person: Person, kept: StoredModel, recordings: list[ImportedRecording]
+):
+    """JSON values are rounded to counts again: close, not equal."""
+    recording = first_seconds(recordings[0].recording, 8)
+
+    def readable(piece: Piece, half: slice) -> dict[str, Any]:
+        values = piece.counts[half].astype(float) * piece.scale
+        start = half.indices(len(piece.counts))[0]
+        t0 = datetime.fromtimestamp(piece.t0_ns / 1e9 + start / piece.rate_hz, UTC)
+        x, y, z = values.T.tolist()
+        return {
+            "t0": t0.isoformat().replace("+00:00", "Z"),
+            "rate_hz": piece.rate_hz,
+            "unit": piece.unit,
+            "x": x,
+            "y": y,
+            "z": z,
+        }
+
+    halves = (slice(0, 200), slice(200, None))
+    streams = {
+        "a": [readable(recording.acc[0], half) for half in halves],
+        "g": [readable(recording.gyro[0], half) for half in halves],
+    }
+    with person.client() as client:
+        answer = client.post(
+            "/v1/classify", json={"streams": streams, "side": recording.side}
+        ).json()
+    whole = classify(person, body_of(recording)).json()
+    assert answer["exercise"] == whole["exercise"]
+    assert answer["probability"] == pytest.approx(whole["probability"], abs=0.02)
+
+
+def test_twenty_repetitions_are_counted(
+    person: Person, kept: StoredModel, recordings: list[ImportedRecording]
+):
+    answer = classify(person, body_of(recordings[0].recording)).json()
+    assert answer["reps"] == pytest.approx(20, abs=2)  # SPAR's 20 is nominal
+    assert 0 <= answer["reps_confidence"] <= 1
+
+
+def test_without_a_model_it_says_so(person: Person, recordings: list[ImportedRecording]):
+    answer = classify(person, body_of(first_seconds(recordings[0].recording, 6))).json()
+    assert (answer["exercise"], answer["abstained"]) == (None, True)
+    assert (answer["reason"], answer["model"]) == ("no-model", None)
+
+
+def test_too_short_for_a_window_is_an_answer(
+    person: Person, kept: StoredModel, recordings: list[ImportedRecording]
+):
+    answer = classify(person, body_of(first_seconds(recordings[0].recording, 2))).json()
+    assert (answer["abstained"], answer["reason"]) == (True, "too-short")
+
+
+def test_broken_model_bytes_give_way_to_the_next_rung(
+    service: RunningService, person: Person, kept: StoredModel, recordings: list[ImportedRecording]
+):
+    broken = kept._replace(content=b"junk", version="0" * 16, run_id=uuid.uuid4())
+    promote(service, broken)
+    answer = classify(person, body_of(first_seconds(recordings[0].recording, 6)))
+    assert answer.status_code == 200
+    assert answer.json()["reason"] == "no-model"
+
+
+def chunk(**changes: object) -> dict[str, Any]:
+    n = 50
+    good = {
+        "v": 1,
+        "t0": 1_795_000_000_000_000_000,
+        "rate_hz": 50.0,
+        "unit": "g",
+        "scale": 0.001,
+        "n": n,
+        "xyz": bytes(6 * n),
+    }
+    return {**good, **changes}
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"unit": "lb"}, "unit"),
+        ({"rate_hz": 0.5}, "rate_hz"),
+        ({"rate_hz": float("nan")}, "rate_hz"),
+        ({"n": 2**32}, "n"),
+        ({"xyz": b"\0" * 7}, "xyz"),
+        ({"colour": "red"}, "colour"),
+    ],
+)
+def test_a_bad_chunk_names_its_field_alone_and_inside_streams(
+    person: Person, changes: dict[str, object], field: str
+):
+    alone = classify(person, cbor2.dumps(chunk(**changes)))
+    inside = classify(person, cbor2.dumps({"streams": {"a": chunk(**changes)}}))
+    assert (alone.status_code, inside.status_code) == (422, 422)
+    assert alone.json()["field"] == field
+    assert inside.json()["field"] == f"streams.a.{field}"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"\xff\xff",
+        cbor2.dumps({"streams": {}}),
+        cbor2.dumps({"streams": [1]}),
+        cbor2.dumps({"streams": {"a": 1}}),
+        cbor2.dumps({"streams": {"a": chunk()}, "extra": 1}),
+        cbor2.dumps({"streams": {"g": chunk(unit="rad/s")}}),
+    ],
+)
+def test_hostile_bodies_are_problems(person: Person, body: bytes):
+    answer = classify(person, body)
+    assert answer.status_code == 422, answer.text
+    assert answer.headers["content-type"] == "application/problem+json"
+
+
+def test_another_media_type_is_415(person: Person):
+    with person.client() as client:
+        answer = client.post("/v1/classify", content=b"x", headers={"Content-Type": "text/plain"})
+    assert answer.status_code == 415
+
+
+def test_a_zstd_bomb_is_413(person: Person):
+    bomb = zstandard.compress(bytes(64 * 2**20))
+    assert len(bomb) < 10_000
+    assert classify(person, bomb, **{"Content-Encoding": "zstd"}).status_code == 413

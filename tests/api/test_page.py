@@ -1,0 +1,83 @@
+"""The page at / shows what there is, to people, without scripts and without telling on anybody."""
+
+import re
+import uuid
+from datetime import UTC, datetime, timedelta
+from html.parser import HTMLParser
+
+from schemas.config import Cassandra
+from store.jobs import JobRuns
+from tests.api.conftest import Person, RunningService, running, settings
+
+
+class Tags(HTMLParser):
+    """Which tags are open, and every address that is named."""
+
+    VOID = frozenset({"meta", "link", "br", "img", "input"})
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.seen: set[str] = set()
+        self.addresses: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.seen.add(tag)
+        self.addresses += [value or "" for name, value in attrs if name in ("href", "src")]
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+
+def test_the_page_shows_node_counts_and_runs(service: RunningService, person: Person):
+    jobs = JobRuns(service.services.database)
+    reason = f"<b>too few labels {uuid.uuid4().hex}</b>"
+
+    async def work() -> None:
+        run_id, began = uuid.uuid4(), datetime.now(UTC)
+        await jobs.start("exercise", run_id, {}, began)
+        await jobs.finish(
+            "exercise",
+            run_id,
+            "done",
+            began + timedelta(seconds=12.5),
+            counts={"promoted": 1234},
+            metrics={},
+            reasons={reason: 2},
+        )
+
+    service.run(work())
+    service.app.state.overview = None
+    with service.client() as client:
+        answer = client.get("/")
+    assert answer.status_code == 200
+    text = answer.text
+    assert "promoted 1,234" in text
+    assert "12.5 s" in text
+    assert re.search(r"<b>\d+(\.\d+)+</b><span class=\"soft\">Cassandra</span>", text)
+    assert re.search(r"<b>[\d,]+</b><span class=\"soft\">people</span>", text)
+    assert reason not in text
+    assert "&lt;b&gt;too few labels" in text
+    assert person.username not in text
+    assert str(person.user_id) not in text
+
+
+def test_the_page_needs_nothing_from_elsewhere(service: RunningService):
+    with service.client() as client:
+        answer = client.get("/")
+    tags = Tags()
+    tags.feed(answer.text)
+    assert tags.open == []
+    assert "script" not in tags.seen
+    assert all(address.startswith("/") for address in tags.addresses)
+    assert "default-src 'none'" in answer.headers["content-security-policy"]
+
+
+def test_the_page_can_be_switched_off(keyspace: Cassandra, tmp_path):
+    config = settings(keyspace, tmp_path)
+    config = config.model_copy(update={"api": config.api.model_copy(update={"public_page": False})})
+    with running(config) as hidden, hidden.client() as client:
+        assert client.get("/").status_code == 404
+        assert client.get("/livez").status_code == 200

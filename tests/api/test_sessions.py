@@ -1,0 +1,193 @@
+"""Sessions over HTTP: opened, listed, completed, deleted, taken along, erased."""
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from uuid import uuid4
+
+import pytest
+
+from ingest.export import export_user
+from ingest.recordings import load_recording
+from schemas.ids import uuid7
+from store.sets import MODEL_IDS
+from tests.api.conftest import Person, RunningService
+from tests.api.phone import STREAMS, Phone, fresh_id, problem, sha
+
+
+@pytest.fixture
+def phone(person: Person) -> Iterator[Phone]:
+    with person.client() as http:
+        yield Phone(http)
+
+
+def test_the_whole_conversation(phone: Phone, person: Person, service: RunningService) -> None:
+    assert phone.open().json()["complete"] is False
+    hashes = phone.send(4)
+    set_id = fresh_id()
+    assert phone.confirm(set_id).status_code == 200
+    held = phone.http.get(f"{phone.path}/chunks").json()["streams"]
+    assert held == {name: {"ranges": [[0, 3]], "several": {}} for name in STREAMS}
+    done = phone.complete(hashes)
+    assert done.status_code == 200, done.text
+    assert done.json()["complete"] is True
+    ended_at = datetime.fromisoformat(done.json()["ended_at"])
+    assert ended_at == phone.started + timedelta(seconds=8)
+    shown = phone.http.get(phone.path).json()
+    confirmed = [one for one in shown["sets"] if one["source"] == "confirmed"]
+    assert [(one["set"], one["exercise"], one["reps"]) for one in confirmed] == [
+        (str(set_id), "bench press", 3)
+    ]
+    assert shown["notes"] == []
+    user, records = person.user_id, service.services.records
+    recording = service.run(load_recording(records, user, phone.session))
+    assert sum(len(piece.counts) for piece in recording.gyro) == 400
+    assert recording.side == "left"
+    (row,) = service.run(records.sets.labelled(user, MODEL_IDS[0]))
+    assert (row.set_id, row.exercise) == (set_id, "bench press")
+
+
+def test_opening_is_repeatable_and_adds_streams(phone: Phone) -> None:
+    first = phone.open(streams={"acc": STREAMS["acc"]}).json()
+    again = phone.open(streams={"acc": STREAMS["acc"]}).json()
+    assert first["streams"].keys() == again["streams"].keys() == {"acc"}
+    both = phone.open(started_at=datetime.now(UTC).isoformat()).json()
+    assert both["streams"].keys() == {"acc", "gyro"}
+    assert both["started_at"] == first["started_at"]
+    other = {"acc": {**STREAMS["acc"], "unit": "m/s2"}}
+    problem(phone.open(streams=other), 409, "event-conflict")
+
+
+def test_ids_and_zones_are_checked(phone: Phone) -> None:
+    assert problem(phone.open(timezone="Mars/Olympus"), 422, "bad-input")["field"] == "timezone"
+    assert problem(phone.open(started_at=1_700_000_000), 422, "bad-input")["field"] == "started_at"
+    bad_unit = {"acc": {**STREAMS["acc"], "unit": "rad/s"}}
+    problem(phone.open(streams=bad_unit), 422, "bad-input")
+    problem(Phone(phone.http, session=uuid4()).open(), 422, "bad-event")
+    for days in (-401, 2):
+        at = datetime.now(UTC) + timedelta(days=days)
+        wrong = uuid7(int(at.timestamp() * 1000), bytes(10))
+        problem(Phone(phone.http, session=wrong).open(), 422, "clock-skew")
+
+
+def test_a_wrong_clock_and_a_wrong_unit_are_noticed(phone: Phone) -> None:
+    ahead = datetime.now(UTC) + timedelta(minutes=10)
+    phone.open(sent_at=ahead.isoformat())
+    for seq in range(3):
+        assert phone.put("acc", seq, phone.body("acc", seq, at_rest=9.8)).status_code == 200
+    shown = phone.http.get(phone.path).json()
+    assert {"acc: unit-was-m/s2", "acc: clock-is-off", "gyro: clock-is-off"} <= set(shown["notes"])
+    assert -601_000 < shown["streams"]["acc"]["clock_offset_ms"] < -590_000
+
+
+def test_complete_names_what_is_missing_and_only_grows(phone: Phone) -> None:
+    phone.open()
+    hashes = phone.send(2)
+    later = {name: [*listed, sha(phone.body(name, 2))] for name, listed in hashes.items()}
+    gone = problem(phone.complete(later), 409, "missing-chunks")
+    assert gone["missing"] == {"acc": [2], "gyro": [2]}
+    assert phone.complete(hashes).status_code == 200
+    assert phone.complete(hashes).status_code == 200
+    phone.send(3)
+    assert phone.complete(later).json()["complete"] is True
+    shorter_again = phone.complete(hashes).json()
+    assert shorter_again["ended_at"] == phone.complete(later).json()["ended_at"]
+    other = phone.put("acc", 0, phone.body("acc", 0, variant=1)).json()["sha256"]
+    problem(phone.complete({"acc": [other]}), 409, "event-conflict")
+    problem(phone.complete({"nope": []}), 422, "bad-event")
+    problem(phone.complete({"acc": ["xyz"]}), 422, "bad-input")
+
+
+def test_sessions_are_listed_newest_first(phone: Phone) -> None:
+    ids = []
+    for _ in range(5):
+        one = Phone(phone.http)
+        one.open(streams={})
+        ids.append(str(one.session))
+    seen, cursor = [], None
+    while True:
+        page = phone.http.get(
+            "/v1/sessions", params={"limit": 2, **({"cursor": cursor} if cursor else {})}
+        ).json()
+        seen += [one["session"] for one in page["sessions"]]
+        cursor = page["cursor"]
+        if not cursor:
+            break
+    assert sorted(seen) == sorted(ids)
+    assert seen == sorted(seen, reverse=True)
+    problem(phone.http.get("/v1/sessions", params={"cursor": "made-up"}), 422, "bad-cursor")
+
+
+def test_deleting_is_for_good(phone: Phone, person: Person, service: RunningService) -> None:
+    phone.open()
+    hashes = phone.send(3)
+    set_id = fresh_id()
+    phone.confirm(set_id)
+    phone.complete(hashes)
+    for _ in range(2):
+        assert phone.http.delete(phone.path).status_code == 204
+    problem(phone.http.get(phone.path), 410, "deleted")
+    problem(phone.open(), 410, "deleted")
+    problem(phone.put("acc", 0, phone.body("acc", 0)), 410, "deleted")
+    problem(phone.confirm(set_id), 410, "deleted")
+    records, user = service.services.records, person.user_id
+    assert service.run(records.sets.labelled_heads(user)) == []
+    assert service.run(records.samples.heads(user, phone.session, "acc", [0])) == []
+
+
+def test_somebody_elses_looks_like_nothing(phone: Phone, service: RunningService) -> None:
+    phone.open()
+    with service.register().client() as http:
+        for stranger in (Phone(http, session=phone.session), Phone(http)):
+            for ask in (
+                lambda one: one.http.get(one.path),
+                lambda one: one.http.get(f"{one.path}/chunks"),
+                lambda one: one.put("acc", 0, phone.body("acc", 0)),
+                lambda one: one.complete({"acc": []}),
+                lambda one: one.confirm(fresh_id()),
+                lambda one: one.http.delete(one.path),
+            ):
+                problem(ask(stranger), 404, "not-there")
+
+
+def test_an_export_is_whole_and_an_erasure_leaves_nothing(
+    phone: Phone, person: Person, service: RunningService
+) -> None:
+    phone.open()
+    hashes = phone.send(2)
+    phone.put("acc", 0, phone.body("acc", 0, variant=1))
+    phone.confirm(fresh_id())
+    phone.complete(hashes)
+    user = person.user_id
+
+    def export() -> list[dict]:
+        lines = phone.http.get("/v1/me/export").text.splitlines()
+        rows = [json.loads(line) for line in lines]
+        assert rows.pop() == {"complete": True, "lines": len(rows)}
+        return rows
+
+    rows = export()
+    tables = [row["table"] for row in rows]
+    for table, count in {
+        "users": 1,
+        "sessions": 1,
+        "samples": 5,
+        "sets": 1,
+        "labelled_sets": 1,
+    }.items():
+        assert tables.count(table) == count, table
+    assert tables.count("journal") == 6  # opened, two declared, confirmed, two listed
+    assert tables.count("dead_letters") == 1
+    report = phone.http.request("DELETE", "/v1/me")
+    assert report.status_code == 200, report.text
+    assert report.json()["deleted"]["samples"] == 5
+    assert "backups" in report.json()["remains"]
+    services = service.services
+
+    async def left() -> list[dict]:
+        return [line async for line in export_user(services.database, user, services.clock())]
+
+    assert [line["table"] for line in service.run(left())] == ["changes"]
+    with service.client() as client:
+        form = {"username": person.username, "password": "correct horse battery"}
+        assert client.post("/v1/auth/token", data=form).status_code == 401

@@ -1,0 +1,106 @@
+"""Confirmed sets over HTTP: said, corrected, deleted."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from tests.api.conftest import Person
+from tests.api.phone import Phone, fresh_id, problem
+
+
+@pytest.fixture
+def phone(person: Person) -> Iterator[Phone]:
+    with person.client() as http:
+        opened = Phone(http)
+        assert opened.open().status_code == 200
+        yield opened
+
+
+def test_a_correction_needs_the_newest_etag(phone: Phone) -> None:
+    one = fresh_id()
+    first = phone.confirm(one)
+    assert first.headers["etag"] == first.json()["revision"]
+    assert phone.confirm(one).headers["etag"] == first.headers["etag"]
+    problem(phone.confirm(one, reps=9), 409, "event-conflict")
+    second = phone.confirm(one, first.headers["etag"], reps=9)
+    assert second.json()["reps"] == 9
+    again = phone.confirm(one, first.headers["etag"], reps=9)
+    assert again.headers["etag"] == second.headers["etag"]
+    problem(phone.confirm(one, first.headers["etag"], reps=8), 412, "stale-revision")
+    third = phone.confirm(one, "*", reps=7, label_source="corrected")
+    assert third.json()["label_source"] == "corrected"
+    late_duplicate = phone.confirm(one)  # of the very first, out of a queue
+    assert (late_duplicate.status_code, late_duplicate.json()["reps"]) == (200, 7)
+
+
+def test_deleting_a_set_is_for_good(phone: Phone) -> None:
+    one = fresh_id()
+    first = phone.confirm(one)
+    path = f"{phone.path}/sets/{one}"
+    stale = phone.http.delete(path, headers={"If-Match": '"17"'})
+    problem(stale, 412, "stale-revision")
+    for _ in range(2):
+        etag = {"If-Match": first.headers["etag"]}
+        assert phone.http.delete(path, headers=etag).status_code == 204
+    problem(phone.confirm(one), 410, "deleted")
+    problem(phone.confirm(one, reps=5), 410, "deleted")
+    assert phone.http.get(phone.path).json()["sets"] == []
+    problem(phone.http.delete(f"{phone.path}/sets/{fresh_id()}"), 404, "not-there")
+
+
+@pytest.mark.parametrize(
+    ("field", "changes"),
+    [
+        ("started_at", {"started_at": "-60"}),
+        ("ended_at", {"ended_at": "+172800", "started_at": "+172790"}),
+    ],
+)
+def test_a_set_lies_in_its_session(phone: Phone, field: str, changes: dict[str, str]) -> None:
+    moved = {
+        name: (phone.started + timedelta(seconds=int(by))).isoformat()
+        for name, by in changes.items()
+    }
+    found = phone.confirm(fresh_id(), **moved)
+    assert found.status_code == 422
+    assert found.json()["field"] == field
+
+
+def test_a_set_after_the_end_of_its_session_is_refused(phone: Phone) -> None:
+    assert phone.complete(phone.send(2)).status_code == 200  # it ends after 4 s
+    late = (phone.started + timedelta(seconds=10)).isoformat()
+    assert (
+        problem(phone.confirm(fresh_id(), ended_at=late), 422, "bad-event")["field"] == "ended_at"
+    )
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"exercise": " "},
+        {"exercise": "x" * 101},
+        {"reps": -1},
+        {"weight_kg": -0.5},
+        {"intensity": 1.01},
+        {"label_source": "guessed"},
+        {"colour": "red"},
+        {"ended_at": "2020-01-01T00:00:00Z"},
+        {"ended_at": "2026-11-21T10:00:00"},
+    ],
+)
+def test_what_cannot_be_said_of_a_set_is_refused(phone: Phone, changes: dict[str, Any]) -> None:
+    problem(phone.confirm(fresh_id(), **changes), 422, "bad-input")
+
+
+def test_ids_and_etags_are_checked(phone: Phone) -> None:
+    problem(phone.confirm(uuid4()), 422, "bad-event")
+    one = fresh_id()
+    phone.confirm(one)
+    for etag in ("17", 'W/"17"', '"x"', '"99999999999999999999"'):
+        problem(phone.confirm(one, etag), 422, "bad-event")
+    problem(phone.confirm(fresh_id(), '"17"'), 404, "not-there")
+    other = Phone(phone.http)
+    other.open()
+    problem(other.confirm(one), 404, "not-there")  # it is confirmed in another session

@@ -1,0 +1,53 @@
+"""The minute's work: one worker does it, and how far it came is kept."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from api.sweeping import NAME, Sweeping
+from schemas.errors import DatabaseAway
+from store.jobs import Watermarks
+from tests.api.conftest import RunningService
+
+
+@pytest.fixture
+def two(service: RunningService, tmp_path: Path) -> Iterator[tuple[Sweeping, Sweeping]]:
+    """Two workers of one host."""
+    lock_path = tmp_path / "sweeper.lock"
+    workers = Sweeping(service.services, lock_path), Sweeping(service.services, lock_path)
+    yield workers
+    for worker in workers:
+        worker.close()
+
+
+def test_one_worker_sweeps_and_another_takes_over(
+    service: RunningService, two: tuple[Sweeping, Sweeping]
+):
+    first, second = two
+    watermarks = Watermarks(service.services.database)
+    before = datetime.now(UTC)
+    assert service.run(first.once())
+    reached = service.run(watermarks.read(NAME))
+    assert reached is not None
+    assert reached >= before - timedelta(milliseconds=1)
+    assert not service.run(second.once())
+    first.close()
+    assert service.run(second.once())
+
+
+def test_a_failed_sweep_stays_where_it_was(
+    service: RunningService, two: tuple[Sweeping, Sweeping], monkeypatch: pytest.MonkeyPatch
+):
+    watermarks = Watermarks(service.services.database)
+    service.run(two[0].once())
+    before = service.run(watermarks.read(NAME))
+
+    async def away(*_: object, **__: object) -> None:
+        raise DatabaseAway("gone in the middle")
+
+    monkeypatch.setattr("api.sweeping.sweep", away)
+    with pytest.raises(DatabaseAway):
+        service.run(two[0].once())
+    assert service.run(watermarks.read(NAME)) == before
