@@ -1,0 +1,118 @@
+"""What the models say about the part of each recording that they never saw."""
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from examples.client import Client, chunk
+from models.exercise.codec import model_from_bytes
+from models.exercise.evaluate import LabelledWindows, Scores, labelled_windows, scores_of
+from models.exercise.examples import set_statistics
+from models.exercise.fit import fit_global
+from models.exercise.statistics import Statistics, total
+from models.signal.pieces import Piece, Recording
+from models.signal.wrist import wrist_signals
+from muvr.demo.people import DemoSession
+from schemas.progress import Progress
+
+
+@dataclass(slots=True)
+class Asked:
+    """The service's answers about one person's later recordings.
+
+    Attributes:
+        windows, windows_right, sets, sets_right: counts; an abstention is not right.
+        differing: windows whose exercise or probability differs from the offline evaluation of
+            the downloaded model.
+        milliseconds: of every request, as the client sees it.
+    """
+
+    windows: int = 0
+    windows_right: int = 0
+    sets: int = 0
+    sets_right: int = 0
+    differing: int = 0
+    model_bytes: int = 0
+    level: str = ""
+    milliseconds: list[float] = field(default_factory=list)
+
+
+def ask_all(
+    clients: Mapping[str, Client],
+    people: Mapping[str, Sequence[DemoSession]],
+    progress: Progress,
+) -> dict[str, Asked]:
+    """Send the later part of every recording to `classify`."""
+    total_sessions = sum(map(len, people.values()))
+    found: dict[str, Asked] = {}
+    done = 0
+    for person, sessions in people.items():
+        found[person] = Asked()
+        model, _ = clients[person].model("exercise")
+        found[person].model_bytes = len(model or b"")
+        for session in sessions:
+            _ask(clients[person], session, model or b"", found[person])
+            done += 1
+            progress.step("classify the later 30 %", done, total_sessions)
+    return found
+
+
+def _ask(client: Client, session: DemoSession, model: bytes, asked: Asked) -> None:
+    began = time.perf_counter()
+    answer = client.classify(bodies(session.later), side=session.side, reps=False)
+    asked.milliseconds.append((time.perf_counter() - began) * 1e3)
+    asked.level = answer["model"]["level"]
+    asked.sets += 1
+    asked.sets_right += answer["exercise"] == session.exercise
+    offline = model_from_bytes(model).answer(wrist_signals(session.later))
+    asked.differing += abs(len(answer["windows"]) - len(offline.windows))
+    for said, computed in zip(answer["windows"], offline.windows, strict=False):
+        asked.windows += 1
+        asked.windows_right += said["exercise"] == session.exercise
+        same = (said["exercise"], said["probability"]) == (
+            computed.exercise,
+            computed.probability,
+        )
+        asked.differing += not same
+
+
+def bodies(recording: Recording) -> dict[str, bytes]:
+    """Both streams as chunk bodies; each of the two is one piece in this data."""
+    return {"acc": _body(recording.acc[0]), "gyro": _body(recording.gyro[0])}
+
+
+def _body(piece: Piece) -> bytes:
+    counts = piece.counts.astype("<i2").tobytes()
+    return chunk(piece.t0_ns, piece.rate_hz, piece.unit, piece.scale, counts)
+
+
+def unseen_people(
+    people: Mapping[str, Sequence[DemoSession]], progress: Progress
+) -> dict[str, Scores]:
+    """For every person, the global model of the nine others on the same later windows."""
+    own: dict[str, Statistics] = {}
+    for done, (person, sessions) in enumerate(people.items(), start=1):
+        own[person] = total([_statistics(session) for session in sessions])
+        progress.step("learn from nine, ask the tenth", done, len(people))
+    everybody = total(list(own.values()))
+    return {person: _score(everybody - own[person], people[person]) for person in people}
+
+
+def _statistics(session: DemoSession) -> Statistics:
+    return total(
+        [
+            set_statistics(wrist_signals(recording), session.exercise, seed=set_id.int % 2**32)
+            for recording, (set_id, _, _) in zip(session.labelled, session.sets, strict=True)
+        ]
+    )
+
+
+def _score(others: Statistics, sessions: Sequence[DemoSession]) -> Scores:
+    model = fit_global(others).model
+    answered = [(one, model.answer_windows(one.t0_ns, one.x)) for one in _later(sessions)]
+    return scores_of(answered, model)
+
+
+def _later(sessions: Sequence[DemoSession]) -> list[LabelledWindows]:
+    found = [labelled_windows(wrist_signals(one.later), one.exercise) for one in sessions]
+    return [windows for windows in found if windows is not None]

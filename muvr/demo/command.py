@@ -1,0 +1,179 @@
+"""`muvr demo`: the recipe, the figures with their floors, and what to try next."""
+
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import cbor2
+import numpy as np
+
+from models.exercise.evaluate import Scores
+from muvr.demo.asking import Asked, ask_all, bodies, unseen_people
+from muvr.demo.hops import Hops, read_by_spark, stored_and_read_back, user_ids
+from muvr.demo.people import DemoSession, demo_sessions
+from muvr.demo.sending import connect_people, demo_password, send_all, username
+from muvr.door import Door
+from muvr.reports import show_figures, write_report
+from muvr.run import bring_down, bring_up
+from muvr.service import Service
+from pipelines.exercise import train_exercise
+from pipelines.runs import RunReport
+from schemas.report import Figure
+
+DATA = "SPAR-10: 10 people, 140 Apple Watch recordings, acceleration and rotation at 50 Hz"
+LATER = "labelled: first 70 % of each recording; asked: last 30 %"
+MODEL_BYTES_AT_MOST = 100_000
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """Everything the demo measured."""
+
+    hops: Hops
+    run: RunReport
+    asked: Mapping[str, Asked]
+    unseen: Mapping[str, Scores]
+    seconds: float
+
+
+def run(door: Door) -> bool:
+    """Run the main job, write and show the report; whether every floor holds."""
+    began = time.monotonic()
+    started = bring_up(door)
+    try:
+        outcome = play(door, began)
+    finally:
+        bring_down(door, started)
+    figures = figures_of(outcome)
+    report = write_report("demo", outcome.seconds, figures, door.config.paths.reports)
+    _show(door, outcome, figures)
+    door.terminal.answer(report.as_json())
+    return report.holds
+
+
+def play(door: Door, began: float) -> Outcome:
+    """Recordings → HTTP → Cassandra → Spark → models → answers."""
+    people = demo_sessions(door.config.paths.datasets)
+    url = Service(door.config, door.conf_path).url
+    with door.terminal as terminal:
+        clients = connect_people(url, list(people), demo_password(door.config.paths.secrets))
+        users = door.ask(lambda database: user_ids(database, list(people)))
+        sent = send_all(clients, people, users, terminal)
+        stored, back = door.ask(lambda database: stored_and_read_back(database, sent, terminal))
+        run = train_exercise(door.config, users="all", progress=terminal)
+        spark = read_by_spark(door.config, users)
+        asked = ask_all(clients, people, terminal)
+        unseen = unseen_people(people, terminal)
+    _write_example(door.config.paths.reports, people)
+    for client in clients.values():
+        client.close()
+    recordings = sum(map(len, people.values()))
+    hops = Hops(
+        recordings=recordings,
+        chunks=len(sent.bodies),
+        sent=sent.samples_sent,
+        acknowledged=sent.samples_acknowledged,
+        stored=stored,
+        read_back=back,
+        read_by_spark=spark,
+    )
+    return Outcome(hops, run, asked, unseen, time.monotonic() - began)
+
+
+def figures_of(outcome: Outcome) -> list[Figure]:
+    """The figures of build/demo.json."""
+    hops, asked = outcome.hops, outcome.asked.values()
+    latencies = [ms for one in asked for ms in one.milliseconds]
+    equal = "equal to samples_sent"
+    own_windows = sum(one.windows_right for one in asked) / sum(one.windows for one in asked)
+    own_sets = sum(one.sets_right for one in asked) / sum(one.sets for one in asked)
+    windows, sets = _unseen(outcome.unseen.values())
+    nobody = f"leave one person out; {LATER}"
+    return [
+        Figure("recordings", hops.recordings, data=DATA),
+        Figure("chunks", hops.chunks, data=DATA),
+        Figure("samples_sent", hops.sent, data=DATA),
+        *(
+            Figure(f"samples_{name}", count, peer="sent", peer_value=hops.sent,
+                   floor=hops.sent, data=DATA, protocol=equal)
+            for name, count in (
+                ("acknowledged", hops.acknowledged),
+                ("stored", hops.stored),
+                ("read_back", hops.read_back),
+                ("read_by_spark", hops.read_by_spark),
+            )
+        ),
+        Figure("hops_differing", 0 if hops.equal else 1, floor=0, ceiling=True, data=DATA),
+        Figure("own_windows", own_windows, floor=0.98, peer="unseen", peer_value=windows,
+               data=DATA, protocol=LATER),
+        Figure("own_sets", own_sets, peer="unseen", peer_value=sets,
+               data=DATA, protocol=LATER),
+        Figure("unseen_windows", windows, floor=0.87, data=DATA, protocol=nobody),
+        Figure("unseen_sets", sets, floor=0.91, data=DATA, protocol=nobody),
+        Figure("answers_differing_offline", sum(one.differing for one in asked), floor=0,
+               ceiling=True, data=DATA, protocol="service beside the downloaded model, per window"),
+        Figure("model_bytes_max", max(one.model_bytes for one in asked), "B",
+               floor=MODEL_BYTES_AT_MOST, ceiling=True, data=DATA),
+        Figure("training_s", sum(outcome.run.seconds.values()), "s", data=DATA),
+        Figure("classify_p50_ms", float(np.percentile(latencies, 50)), "ms", data=DATA),
+        Figure("classify_p99_ms", float(np.percentile(latencies, 99)), "ms", data=DATA),
+    ]  # fmt: skip
+
+
+def _unseen(people: Iterable[Scores]) -> tuple[float, float]:
+    """Share of all windows and of all sets, over people."""
+    found = list(people)
+    windows = sum(one.window_accuracy * one.windows for one in found)
+    sets = sum(one.set_accuracy * one.sets for one in found)
+    return windows / sum(one.windows for one in found), sets / sum(one.sets for one in found)
+
+
+def _write_example(folder: Path, people: Mapping[str, Sequence[DemoSession]]) -> None:
+    """A body for `classify`, for the curl lines."""
+    session = next(iter(people.values()))[0]
+    streams = {name: cbor2.loads(body) for name, body in bodies(session.later).items()}
+    (folder / "movement.cbor").write_bytes(cbor2.dumps({"streams": streams, "side": session.side}))
+
+
+def _show(door: Door, outcome: Outcome, figures: Sequence[Figure]) -> None:
+    terminal = door.terminal
+    rows = [
+        (
+            person,
+            asked.windows,
+            f"{asked.windows_right / asked.windows:.1%}",
+            f"{asked.sets_right}/{asked.sets}",
+            f"{outcome.unseen[person].window_accuracy:.1%}",
+            f"{outcome.unseen[person].set_accuracy:.0%}",
+            f"{asked.model_bytes:,}",
+            f"{np.median(asked.milliseconds):.1f}",
+        )
+        for person, asked in outcome.asked.items()
+    ]
+    head = ("person", "windows", "own windows", "own sets", "unseen windows", "unseen sets")
+    terminal.table(
+        "The last 30 % of each recording, own model and the model of the nine others",
+        (*head, "model bytes", "p50 ms"),
+        rows,
+    )
+    show_figures(terminal, "demo", figures)
+    for line in _next_steps(door):
+        terminal.say(line)
+
+
+def _next_steps(door: Door) -> list[str]:
+    url = Service(door.config, door.conf_path).url
+    folder = door.config.paths.reports
+    password = demo_password(door.config.paths.secrets)
+    return [
+        "",
+        "Try next, after `make up`:",
+        f"  TOKEN=$(curl -s {url}/v1/auth/token -d username={username('01')} "
+        f'-d password={password} | sed \'s/.*"access_token":"\\([^"]*\\).*/\\1/\')',
+        f'  curl -s {url}/v1/classify -H "Authorization: Bearer $TOKEN" '
+        f"-H 'Content-Type: application/cbor' --data-binary @{folder / 'movement.cbor'}",
+        f'  curl -s {url}/v1/sessions?limit=1 -H "Authorization: Bearer $TOKEN"',
+        f"The page is at {url}/ and the documentation at {url}/docs. `make down` stops both.",
+        f"The figures are in {folder / 'demo.json'}.",
+    ]

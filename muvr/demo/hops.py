@@ -1,0 +1,95 @@
+"""Counting the samples at every hop: sent, acknowledged, stored, read back, read by Spark."""
+
+import asyncio
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from ingest.rows import body_of
+from muvr.demo.sending import Sent, username
+from pipelines.census import samples_per_user
+from schemas.config import Config
+from schemas.errors import BadSamples
+from schemas.progress import Progress
+from store.database import Database
+from store.samples import SampleRow, Samples
+from store.users import Users
+
+AT_ONCE = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Hops:
+    """Samples of the demo's people at every hop; equal when nothing was lost or doubled.
+
+    Attributes:
+        read_back: samples of chunks whose body comes back with the hash that was sent.
+    """
+
+    recordings: int
+    chunks: int
+    sent: int
+    acknowledged: int
+    stored: int
+    read_back: int
+    read_by_spark: int
+
+    @property
+    def equal(self) -> bool:
+        """Whether every hop holds what the one before it held."""
+        later = (self.acknowledged, self.stored, self.read_back, self.read_by_spark)
+        return all(count == self.sent for count in later)
+
+
+async def user_ids(database: Database, people: Sequence[str]) -> dict[str, UUID]:
+    """Person to user id; people who never registered are left out."""
+    users = Users(database)
+    found = {person: await users.by_name(username(person)) for person in people}
+    return {person: user.user_id for person, user in found.items() if user}
+
+
+async def stored_and_read_back(
+    database: Database, sent: Sent, progress: Progress
+) -> tuple[int, int]:
+    """Samples that Cassandra holds of the sent sessions, and those that come back bit for bit."""
+    samples = Samples(database)
+    sessions = sorted({key[:2] for key in sent.bodies}, key=str)
+    gate = asyncio.Semaphore(AT_ONCE)
+    stored = read_back = 0
+
+    async def one(user_id: UUID, session_id: UUID) -> None:
+        nonlocal stored, read_back
+        async with gate:
+            for stream, row in await _rows(samples, user_id, session_id):
+                stored += row.n
+                hash_sent = sent.bodies.get((user_id, session_id, stream, row.seq))
+                read_back += row.n if _comes_back(row, hash_sent) else 0
+            progress.step("read back bit for bit", read_back, sent.samples_sent)
+
+    await asyncio.gather(*(one(*session) for session in sessions))
+    return stored, read_back
+
+
+async def _rows(samples: Samples, user_id: UUID, session_id: UUID) -> list[tuple[str, SampleRow]]:
+    """Every row of a session, also of bodies that nobody listed."""
+    found: list[tuple[str, SampleRow]] = []
+    for stream, parts in (await samples.parts(user_id, session_id)).items():
+        heads = await samples.heads(user_id, session_id, stream, parts)
+        wanted = [(head.seq, head.sha256) for head in heads]
+        rows = await samples.rows(user_id, session_id, stream, wanted)
+        found.extend((stream, row) for row in rows)
+    return found
+
+
+def _comes_back(row: SampleRow, hash_sent: bytes | None) -> bool:
+    try:
+        return hashlib.sha256(body_of(row)).digest() == hash_sent
+    except BadSamples:
+        return False
+
+
+def read_by_spark(config: Config, users: Mapping[str, UUID]) -> int:
+    """Samples of the demo's people that Spark decodes from Cassandra."""
+    found, _ = samples_per_user(config)
+    return sum(found.get(str(user_id), 0) for user_id in users.values())

@@ -1,0 +1,117 @@
+"""Ten people register and send their recordings over HTTP, as a phone would."""
+
+import hashlib
+import secrets
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Lock
+from uuid import UUID
+
+from examples.client import Client
+from muvr.demo.people import DemoSession
+from muvr.importing import connect
+from schemas.progress import Progress
+
+PLACEMENT = {"device": "apple watch", "placement": "wrist"}
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """What was sent and what was acknowledged.
+
+    Attributes:
+        users: person to user id.
+        bodies: (user id, session, stream, seq) to the SHA-256 of the body.
+        samples_sent, samples_acknowledged: of both streams.
+    """
+
+    users: Mapping[str, UUID]
+    bodies: Mapping[tuple[UUID, UUID, str, int], bytes]
+    samples_sent: int
+    samples_acknowledged: int
+
+
+def username(person: str) -> str:
+    """The demo user of a person."""
+    return f"spar-{person}"
+
+
+def demo_password(secrets_folder: Path) -> str:
+    """The password of all demo users: random per deployment, readable by its owner only."""
+    path = secrets_folder / "demo-password"
+    if not path.exists():
+        secrets_folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        path.touch(mode=0o600)
+        path.write_text(secrets.token_urlsafe(18))
+    return path.read_text()
+
+
+def connect_people(url: str, people: Sequence[str], password: str) -> dict[str, Client]:
+    """Register everybody, or log in where that was done before."""
+    return {person: connect(url, username(person), password) for person in people}
+
+
+def send_all(
+    clients: Mapping[str, Client],
+    people: Mapping[str, Sequence[DemoSession]],
+    users: Mapping[str, UUID],
+    progress: Progress,
+) -> Sent:
+    """Send every session of everybody, all people at once: open, chunks, complete, sets."""
+    of_person = [(p, session) for p, sessions in people.items() for session in sessions]
+    total = sum(session.samples for _, session in of_person)
+    sent = acknowledged = 0
+    with ThreadPoolExecutor(len(people)) as phones:
+        # A client is one connection: its sessions go one after another, people beside each other.
+        locks = {person: Lock() for person in people}
+        jobs = {
+            phones.submit(_send_alone, locks[person], clients[person], session): session
+            for person, session in sorted(of_person, key=lambda pair: pair[1].started_at)
+        }
+        for job in as_completed(jobs):
+            sent += jobs[job].samples
+            acknowledged += job.result()
+            progress.step("send samples over HTTP", sent, total)
+    bodies = {
+        (users[person], session.session, stream, seq): hashlib.sha256(body).digest()
+        for person, session in of_person
+        for stream, seq, body in session.chunks
+    }
+    return Sent(users, bodies, sent, acknowledged)
+
+
+def _send_alone(lock: Lock, client: Client, session: DemoSession) -> int:
+    with lock:
+        return send(client, session)
+
+
+def send(client: Client, session: DemoSession) -> int:
+    """Send one session; the number of samples that receipts were given for."""
+    client.open_session(
+        session.session,
+        session.started_at,
+        {
+            "acc": {"kind": "acc", "unit": "g", "side": session.side, **PLACEMENT},
+            "gyro": {"kind": "gyro", "unit": "rad/s", "side": session.side, **PLACEMENT},
+        },
+        timezone="Europe/London",
+    )
+    acknowledged = 0
+    hashes: dict[str, list[str]] = {"acc": [], "gyro": []}
+    for stream, seq, body in session.chunks:
+        receipt = client.put_chunk(session.session, stream, seq, body)
+        acknowledged += receipt["samples"]
+        hashes[stream].append(receipt["sha256"])
+    client.complete(session.session, hashes)
+    for set_id, started_at, ended_at in session.sets:
+        client.confirm_set(
+            session.session,
+            set_id,
+            session.exercise,
+            started_at,
+            ended_at,
+            label_source="typed",
+        )
+    return acknowledged

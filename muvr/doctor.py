@@ -1,0 +1,114 @@
+"""What stands between this machine and a working Muvr, with the next step for each finding."""
+
+import shutil
+import socket
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from muvr.door import Door
+from schemas.errors import MuvrError
+from store.java import java_home
+from store.migrate import check_schema
+from store.node.durability import require_durability
+
+FREE_SPACE_GB = 2.0
+CLOCK_NEWER_THAN = 1_770_000_000  # 2026-02-02: a machine before that has no clock
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One examined thing."""
+
+    what: str
+    ok: bool
+    says: str
+    next_step: str = ""
+
+
+def examine(door: Door) -> list[Finding]:
+    """Look at everything; one broken thing never hides another."""
+    checks: dict[str, Callable[[Door], Finding]] = {
+        "java": _java,
+        "disk": _disk,
+        "clock": _clock,
+        "port": _port,
+        "node": _node,
+        "durability": _durability,
+        "tables": _tables,
+    }
+    return [_safely(what, check, door) for what, check in checks.items()]
+
+
+def _safely(what: str, check: Callable[[Door], Finding], door: Door) -> Finding:
+    try:
+        return check(door)
+    except MuvrError as problem:
+        return Finding(what, ok=False, says=str(problem), next_step="see the sentence")
+
+
+def _java(door: Door) -> Finding:
+    return Finding("java", ok=True, says=f"Java 17 at {java_home()}")
+
+
+def _disk(door: Door) -> Finding:
+    folder = door.config.paths.data
+    while not folder.exists():
+        folder = folder.parent
+    free_gb = shutil.disk_usage(folder).free / 1e9
+    return Finding(
+        "disk",
+        ok=free_gb >= FREE_SPACE_GB,
+        says=f"{free_gb:.1f} GB free for {door.config.paths.data}",
+        next_step="" if free_gb >= FREE_SPACE_GB else "free space, or move paths.data",
+    )
+
+
+def _clock(door: Door) -> Finding:
+    now = time.time()
+    good = now > CLOCK_NEWER_THAN
+    return Finding(
+        "clock",
+        ok=good,
+        says=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(now)),
+        next_step="" if good else "set the system clock: ids and tokens carry its time",
+    )
+
+
+def _port(door: Door) -> Finding:
+    """A port is fine when it is free, or when the one who listens is ours."""
+    port = door.config.cassandra.port
+    with socket.socket() as probe:
+        busy = probe.connect_ex((door.config.cassandra.hosts[0], port)) == 0
+    ours = not door.config.cassandra.own_node or door.node.status().running
+    return Finding(
+        "port",
+        ok=ours or not busy,
+        says=f"{port} is {'answered' if busy else 'free'}",
+        next_step="" if ours or not busy else "stop who listens there, or set cassandra.port",
+    )
+
+
+def _node(door: Door) -> Finding:
+    if not door.config.cassandra.own_node:
+        return Finding("node", ok=True, says=f"outside: {', '.join(door.config.cassandra.hosts)}")
+    status = door.node.status()
+    return Finding(
+        "node",
+        ok=status.ready,
+        says=f"process {status.pid}" if status.running else "not running",
+        next_step="" if status.ready else "muvr up",
+    )
+
+
+def _durability(door: Door) -> Finding:
+    with door.database() as database:
+        found = require_durability(database, door.config.cassandra)
+    says = f"commit log {found.commitlog_sync}, {found.replication} replicas"
+    return Finding("durability", ok=True, says=says)
+
+
+def _tables(door: Door) -> Finding:
+    with door.database() as database:
+        check_schema(database, door.config.cassandra)
+    return Finding("tables", ok=True, says="all migrations applied, layout as this code expects")

@@ -1,0 +1,84 @@
+"""Imported recordings in the shapes that the protocols ask for."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ingest.importers.gym import read_gym
+from ingest.importers.imported import ImportedRecording, ImportedSet
+from ingest.importers.spar import read_spar
+from models.activity.evaluate import ActivityRecording
+from models.exercise.trials import Movement
+from models.reps.evaluate import LabelledSet
+from models.signal.truth import cut
+from models.signal.wrist import WristSignal, wrist_signals
+
+
+@dataclass(frozen=True, slots=True)
+class Material:
+    """Everything the protocols read.
+
+    Attributes:
+        spar, gym: labelled sets; `gym` is empty where its folder is not there.
+        gym_whole: the gym's continuous recordings.
+        counted: sets with a number of repetitions, of both sources.
+    """
+
+    spar: tuple[Movement, ...]
+    gym: tuple[Movement, ...]
+    gym_whole: tuple[ActivityRecording, ...]
+    counted: tuple[LabelledSet, ...]
+
+
+def read_material(datasets: Path, gym_folder: Path) -> Material:
+    """SPAR by name and hash; the gym recordings from their folder, if it is there."""
+    spar = read_spar(datasets)
+    gym = read_gym(gym_folder) if gym_folder.exists() else []
+    return Material(
+        spar=tuple(_movements(spar)),
+        gym=tuple(_movements(gym)),
+        gym_whole=tuple(_continuous(one) for one in gym),
+        counted=(*_counted("spar", spar), *_counted("gym", gym)),
+    )
+
+
+def _signals(recording: ImportedRecording, one: ImportedSet) -> tuple[WristSignal, ...]:
+    """A set's signals, cut from the raw recording as ingest does."""
+    return tuple(wrist_signals(cut(recording.recording, one.start_ns, one.end_ns)))
+
+
+def _movements(recordings: Sequence[ImportedRecording]) -> list[Movement]:
+    return [
+        Movement(
+            person=recording.person,
+            day=recording.day or "",
+            exercise=one.exercise,
+            variant=one.variant or "",
+            signals=_signals(recording, one),
+        )
+        for recording in recordings
+        for one in recording.sets
+    ]
+
+
+def _continuous(recording: ImportedRecording) -> ActivityRecording:
+    return ActivityRecording(
+        group=recording.day or recording.person,
+        signals=tuple(wrist_signals(recording.recording)),
+        sets_ns=tuple((one.start_ns, one.end_ns) for one in recording.sets),
+    )
+
+
+def _counted(source: str, recordings: Sequence[ImportedRecording]) -> list[LabelledSet]:
+    return [
+        LabelledSet(
+            source=source,
+            group=recording.day or recording.person,
+            signals=_signals(recording, one),
+            reps=one.reps if one.reps_audited is None else one.reps_audited,
+            reps_labelled=one.reps,
+        )
+        for recording in recordings
+        for one in recording.sets
+        if one.reps is not None
+    ]

@@ -1,0 +1,166 @@
+"""`muvr models`: look at models and move champions; a person decides."""
+
+from pathlib import Path
+from typing import Annotated, Any
+from uuid import UUID
+
+import typer
+
+from muvr.door import open_door
+from muvr.options import AsJson, Conf
+from pipelines.runs import server_time
+from schemas.errors import BadInput, NotThere
+from schemas.layout import GLOBAL_OWNER, owner_of
+from store.database import Database
+from store.models import Challenger, Champions, Models
+from store.users import Users
+
+
+def register(app: typer.Typer) -> None:
+    """Add this module's commands."""
+    group = typer.Typer(help="Look at models, move champions.", no_args_is_help=True)
+    group.command("list")(list_models)
+    for command in (show, promote, rollback, export):
+        group.command()(command)
+    app.add_typer(group, name="models")
+
+
+def list_models(
+    user: Annotated[str, typer.Argument(help="user name, or `global`")] = GLOBAL_OWNER,
+    conf: Conf = None,
+    as_json: AsJson = False,
+) -> None:
+    """List an owner's champions.
+
+    Example: `muvr models list spar-01`
+    """
+    door = open_door(conf, as_json=as_json)
+
+    async def question(database: Database) -> list[dict[str, Any]]:
+        owner = await _owner(database, user)
+        return [one._asdict() for one in await Champions(database).of_owner(owner)]
+
+    champions = door.ask(question)
+    head = ("family", "model_id", "version", "run_id", "promoted_at", "previous_version")
+    door.terminal.table(user, head, [[one[name] for name in head] for one in champions])
+    door.terminal.answer(champions)
+
+
+def show(
+    user: Annotated[str, typer.Argument(help="user name, or `global`")],
+    family: str = "exercise",
+    model_id: str = "wrist-acc6",
+    conf: Conf = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show the manifest of the model that serves: labels, metrics, cut-off, digests.
+
+    Example: `muvr models show spar-01`
+    """
+    door = open_door(conf, as_json=as_json)
+
+    async def question(database: Database) -> dict[str, Any]:
+        owner = await _owner(database, user)
+        serving = await Champions(database).serving(owner, model_id, family)
+        if serving is None:
+            raise NotThere(f"{user} has no {family} model for {model_id}")
+        manifest = await Models(database).manifest(owner, model_id, family, serving.version)
+        return dict(manifest or {})
+
+    manifest = door.ask(question)
+    door.terminal.table(f"{user} {family}", ("what", "value"), list(manifest.items()))
+    door.terminal.answer(manifest)
+
+
+def promote(
+    user: Annotated[str, typer.Argument(help="user name, or `global`")],
+    version: Annotated[str, typer.Argument(help="a version that is kept")],
+    family: str = "exercise",
+    model_id: str = "wrist-acc6",
+    conf: Conf = None,
+    as_json: AsJson = False,
+) -> None:
+    """Let a kept version serve, past the gate: a person decides.
+
+    Example: `muvr models promote spar-01 0123456789abcdef`
+    """
+    door = open_door(conf, as_json=as_json)
+
+    async def question(database: Database) -> dict[str, Any]:
+        owner = await _owner(database, user)
+        stored = await Models(database).get(owner, model_id, family, version)
+        champions = Champions(database)
+        read = await champions.read(owner, model_id, family)
+        challenger = Challenger(owner, model_id, family, version, stored.sha256, stored.run_id)
+        await champions.promote(challenger, read, server_time())
+        return {"owner": owner, "family": family, "version": version}
+
+    answer = door.ask(question)
+    door.terminal.say(f"{user}: {family} {version} serves within the pointers' time to live.")
+    door.terminal.answer(answer)
+
+
+def rollback(
+    user: Annotated[str | None, typer.Argument(help="user name, or `global`")] = None,
+    run: Annotated[UUID | None, typer.Option(help="take back everything of this run")] = None,
+    family: str = "exercise",
+    model_id: str = "wrist-acc6",
+    reason: str = "rolled back by an operator",
+    conf: Conf = None,
+    as_json: AsJson = False,
+) -> None:
+    """Let the former champion serve again: of one owner, or of a whole run.
+
+    Example: `muvr models rollback --run 01a1fb67-1800-7000-8000-000000000000`
+    """
+    if (user is None) == (run is None):
+        raise BadInput("Name either a user or --run, not both", field="user", value=user)
+    door = open_door(conf, as_json=as_json)
+
+    async def question(database: Database) -> dict[str, Any]:
+        champions = Champions(database)
+        if run is not None:
+            await champions.withdraw(run, reason, server_time())
+            return {"withdrawn": run}
+        owner = await _owner(database, str(user))
+        return (await champions.rollback(owner, model_id, family, server_time()))._asdict()
+
+    answer = door.ask(question)
+    door.terminal.say("Rolled back; every worker serves it within the pointers' time to live.")
+    door.terminal.answer(answer)
+
+
+def export(
+    user: Annotated[str, typer.Argument(help="user name, or `global`")],
+    path: Annotated[Path, typer.Argument(help="where to write the bytes")],
+    family: str = "exercise",
+    model_id: str = "wrist-acc6",
+    conf: Conf = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write the bytes of the model that serves to a file.
+
+    Example: `muvr models export global exercise.npz`
+    """
+    door = open_door(conf, as_json=as_json)
+
+    async def question(database: Database) -> bytes:
+        owner = await _owner(database, user)
+        serving = await Champions(database).serving(owner, model_id, family)
+        if serving is None:
+            raise NotThere(f"{user} has no {family} model for {model_id}")
+        return (await Models(database).get(owner, model_id, family, serving.version)).content
+
+    content = door.ask(question)
+    path.write_bytes(content)
+    door.terminal.say(f"{path}: {len(content):,} bytes")
+    door.terminal.answer({"path": str(path), "bytes": len(content)})
+
+
+async def _owner(database: Database, user: str) -> str:
+    if user == GLOBAL_OWNER:
+        return GLOBAL_OWNER
+    found = await Users(database).by_name(user)
+    if found is None:
+        raise NotThere(f"There is no user {user}")
+    return owner_of(found.user_id)

@@ -1,0 +1,64 @@
+"""Reports as files: which commit, which machine, which figures."""
+
+import json
+import os
+import platform
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+from muvr.terminal import Terminal
+from schemas.report import Figure, Report
+
+CHECKOUT = Path(__file__).resolve().parents[1]
+
+
+def write_report(name: str, seconds: float, figures: Sequence[Figure], folder: Path) -> Report:
+    """Write `folder/name.json` in the shape of section 5 of the contract."""
+    report = Report(name, _commit(), _machine(), seconds, tuple(figures))
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / f"{name}.json").write_text(json.dumps(report.as_json(), indent=2) + "\n")
+    return report
+
+
+def show_figures(terminal: Terminal, title: str, figures: Sequence[Figure]) -> None:
+    """The figures as a table: value, peer, floor, and whether it holds."""
+    rows = [
+        (
+            figure.name,
+            _number(figure.value, figure.unit),
+            f"{_number(figure.peer_value, figure.unit)} {figure.peer}" if figure.peer else "",
+            _floor(figure),
+            {True: "holds", False: "MISSED", None: ""}[figure.holds],
+        )
+        for figure in figures
+    ]
+    terminal.table(title, ("figure", "value", "peer", "floor", ""), rows)
+
+
+def _number(value: float | None, unit: str) -> str:
+    if value is None:
+        return "not measured"
+    text = f"{value:,.0f}" if float(value).is_integer() else f"{value:,.4g}"
+    return f"{text} {unit}".strip()
+
+
+def _floor(figure: Figure) -> str:
+    if figure.floor is None:
+        return ""
+    return f"{'≤' if figure.ceiling else '≥'} {_number(figure.floor, figure.unit)}"
+
+
+def _commit() -> str:
+    done = subprocess.run(
+        ["git", "describe", "--always", "--dirty", "--abbrev=12"],
+        cwd=CHECKOUT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return done.stdout.strip() or "unknown"
+
+
+def _machine() -> str:
+    return f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"

@@ -1,0 +1,145 @@
+"""Commands that start, stop and look: up, down, status, doctor, migrate, config."""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import typer
+
+from muvr.doctor import examine
+from muvr.door import Door, open_door
+from muvr.options import AsJson, Conf
+from muvr.overview import overview
+from muvr.service import Service
+from schemas.errors import MuvrError
+
+
+def register(app: typer.Typer) -> None:
+    """Add this module's commands."""
+    for command in (up, down, status, doctor, migrate, config):
+        app.command()(command)
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """What a command started itself, and so may stop."""
+
+    node: bool = True
+    service: bool = True
+
+
+def bring_up(door: Door) -> Started:
+    """Node, tables, service: each only if it is not there yet."""
+    service = Service(door.config, door.conf_path)
+    own_node = door.config.cassandra.own_node and not door.node.status().ready
+    own_service = not service.status().running
+    with door.terminal as terminal:
+        if own_node:
+            door.node.start(terminal)
+        door.migrate()
+        service.start(terminal)
+    return Started(own_node, own_service)
+
+
+def bring_down(door: Door, started: Started) -> None:
+    """Service first, then the node: what was acknowledged is on disk by then."""
+    with door.terminal as terminal:
+        if started.service:
+            terminal.step("stop service", 0, 1)
+            Service(door.config, door.conf_path).stop()
+            terminal.step("stop service", 1, 1)
+        if started.node and door.config.cassandra.own_node:
+            terminal.step("stop node", 0, 1)
+            door.node.stop()
+            terminal.step("stop node", 1, 1)
+
+
+def up(conf: Conf = None, as_json: AsJson = False) -> None:
+    """Start the node and the service in the background.
+
+    Example: `muvr up && curl http://127.0.0.1:8080/readyz`
+    """
+    door = open_door(conf, as_json=as_json)
+    bring_up(door)
+    service = Service(door.config, door.conf_path)
+    door.terminal.say(f"Muvr answers at {service.url} (page at /, documentation at /docs).")
+    door.terminal.answer({"url": service.url})
+
+
+def down(conf: Conf = None, as_json: AsJson = False) -> None:
+    """Stop the service and the node; the data stays.
+
+    Example: `muvr down`
+    """
+    door = open_door(conf, as_json=as_json)
+    bring_down(door, Started())
+    door.terminal.say("Stopped; the data is kept.")
+    door.terminal.answer({"running": False})
+
+
+def status(conf: Conf = None, as_json: AsJson = False) -> None:
+    """Show node, service, tables, users, sets, models and the last job runs.
+
+    Example: `muvr status --json`
+    """
+    door = open_door(conf, as_json=as_json)
+    answer: dict[str, Any] = {
+        "node": asdict(door.node.status()) if door.config.cassandra.own_node else None,
+        "service": asdict(Service(door.config, door.conf_path).status()),
+    }
+    try:
+        answer |= door.ask(overview)
+    except MuvrError as problem:
+        answer["database"] = str(problem)
+    _show_status(door, answer)
+    door.terminal.answer(answer)
+
+
+def _show_status(door: Door, answer: dict[str, Any]) -> None:
+    terminal = door.terminal
+    for name in ("node", "service"):
+        known = answer[name] or {"outside cluster": ", ".join(door.config.cassandra.hosts)}
+        terminal.table(name, ("what", "value"), known.items())
+    if "database" in answer:
+        terminal.say(f"No figures: {answer['database']}")
+        return
+    terminal.table("kept", ("what", "rows"), answer["counts"].items())
+    runs = [(r["family"], r["status"], r["started_at"], r["counts"]) for r in answer["runs"]]
+    terminal.table("last job runs", ("family", "status", "started", "counts"), runs)
+
+
+def doctor(conf: Conf = None, as_json: AsJson = False) -> None:
+    """Examine Java, ports, disk, durability, clock and tables, with the next step for each.
+
+    Example: `muvr doctor`
+    """
+    door = open_door(conf, as_json=as_json)
+    findings = examine(door)
+    rows = [(f.what, "ok" if f.ok else "NOT OK", f.says, f.next_step) for f in findings]
+    door.terminal.table("doctor", ("what", "", "found", "next step"), rows)
+    door.terminal.answer([asdict(f) for f in findings])
+    if not all(f.ok for f in findings):
+        raise typer.Exit(1)
+
+
+def migrate(conf: Conf = None, as_json: AsJson = False) -> None:
+    """Create or update the tables; safe to run from several machines at once.
+
+    Example: `muvr migrate`
+    """
+    door = open_door(conf, as_json=as_json)
+    with door.terminal:
+        applied = door.migrate()
+    door.terminal.say(f"Applied: {', '.join(applied) or 'nothing, all was there'}.")
+    door.terminal.answer({"applied": list(applied)})
+
+
+def config(conf: Conf = None, as_json: AsJson = False) -> None:
+    """Show the settings in force, overrides of the environment included.
+
+    Example: `MUVR_API__PORT=9000 muvr config --json`
+    """
+    door = open_door(conf, as_json=as_json)
+    values = door.config.model_dump(mode="json")
+    for section, keys in values.items():
+        door.terminal.table(section, ("key", "value"), keys.items())
+    door.terminal.answer(values)

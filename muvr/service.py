@@ -1,0 +1,153 @@
+"""The HTTP service as a process of its own in the background."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+
+from schemas.config import Config
+from schemas.errors import MuvrError
+from schemas.progress import Progress
+
+READY_WITHIN_S = 60.0
+STOPPED_WITHIN_S = 20.0
+
+
+class ServiceFailed(MuvrError):
+    """The service ended before it was ready, or does not stop; the sentence has its last words."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceStatus:
+    """What is known of the background service.
+
+    Attributes:
+        running: whether the process that was started is alive.
+        ready: whether it answers and Cassandra answers it.
+    """
+
+    running: bool
+    ready: bool
+    pid: int | None
+    url: str
+    log: str
+
+
+class Service:
+    """Starts, watches and stops `python -m api.serve`."""
+
+    def __init__(self, config: Config, conf_path: Path) -> None:
+        self._conf_path = conf_path
+        self._pid_file = config.paths.run / "service.pid"
+        self._log = config.paths.run / "service.log"
+        self.url = f"http://{config.api.host}:{config.api.port}"
+
+    def start(self, progress: Progress) -> None:
+        """Start in the background and wait until it is ready; nothing to do when it runs.
+
+        Raises:
+            ServiceFailed: it ended, or did not become ready in time.
+        """
+        if self.status().running:
+            return
+        self._refuse_a_stranger()
+        self._pid_file.parent.mkdir(parents=True, exist_ok=True)
+        with self._log.open("ab") as log:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "api.serve", "--config", str(self._conf_path)],
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                stdin=subprocess.DEVNULL,
+                start_new_session=True,
+            )
+        self._pid_file.write_text(str(process.pid))
+        self._await_ready(process, progress)
+
+    def _refuse_a_stranger(self) -> None:
+        if self._answers("/livez"):
+            raise ServiceFailed(
+                f"Something that this checkout did not start already answers at {self.url}. "
+                "Stop it, or choose another api.port in conf.yaml."
+            )
+
+    def _await_ready(self, process: "subprocess.Popen[bytes]", progress: Progress) -> None:
+        began = time.monotonic()
+        while time.monotonic() - began < READY_WITHIN_S:
+            if process.poll() is not None:
+                self._pid_file.unlink(missing_ok=True)
+                raise ServiceFailed(f"The service ended while starting: {self._last_words()}")
+            if self._answers("/readyz"):
+                progress.step("service", 1, 1)
+                return
+            progress.step("service", 0, 1)
+            time.sleep(0.1)
+        raise ServiceFailed(f"The service was not ready in time: {self._last_words()}")
+
+    def stop(self) -> bool:
+        """Stop gracefully; False when it did not run.
+
+        Raises:
+            ServiceFailed: it is still there after the time it had.
+        """
+        pid = self._pid()
+        if pid is None:
+            return False
+        os.kill(pid, signal.SIGTERM)
+        deadline = time.monotonic() + STOPPED_WITHIN_S
+        while _alive(pid):
+            if time.monotonic() > deadline:
+                raise ServiceFailed(f"The service (process {pid}) does not stop; see {self._log}")
+            time.sleep(0.05)
+        self._pid_file.unlink(missing_ok=True)
+        return True
+
+    def status(self) -> ServiceStatus:
+        """Whether it runs and answers."""
+        pid = self._pid()
+        ready = pid is not None and self._answers("/readyz")
+        return ServiceStatus(pid is not None, ready, pid, self.url, str(self._log))
+
+    def _pid(self) -> int | None:
+        """The process, if the one in the pid file is alive and is ours."""
+        try:
+            pid = int(self._pid_file.read_text())
+        except (OSError, ValueError):
+            return None
+        return pid if _alive(pid) and "api.serve" in _command_line(pid) else None
+
+    def _answers(self, path: str) -> bool:
+        try:
+            return httpx.get(self.url + path, timeout=2.0).status_code == 200
+        except httpx.HTTPError:
+            return False
+
+    def _last_words(self) -> str:
+        text = self._log.read_text(errors="replace")
+        lines = [line for line in text.splitlines() if line.strip()]
+        return " | ".join(lines[-3:]) or f"see {self._log}"
+
+
+def _alive(pid: int) -> bool:
+    """Whether a process runs; our own children that ended are collected on the way."""
+    try:
+        if os.waitpid(pid, os.WNOHANG)[0] == pid:
+            return False
+    except ChildProcessError:
+        pass  # not started by this very command: the check below decides
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def _command_line(pid: int) -> str:
+    done = subprocess.run(
+        ["ps", "-o", "command=", "-p", str(pid)], capture_output=True, text=True, check=False
+    )
+    return done.stdout

@@ -1,0 +1,115 @@
+"""What a command shows: progress with rate and time left, tables for people, JSON for machines."""
+
+import json
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from types import TracebackType
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    SpinnerColumn,
+    Task,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table
+from rich.text import Text
+
+
+class RateColumn(ProgressColumn):
+    """Units a second."""
+
+    def render(self, task: Task) -> Text:
+        """The rate so far, empty before anything is done."""
+        speed = task.finished_speed or task.speed
+        return Text(f"{speed:,.0f}/s" if speed and speed >= 1 else "", style="dim")
+
+
+class Terminal:
+    """Progress goes to stderr and results to stdout, so that `--json` can be piped.
+
+    It is a `schemas.progress.Progress`: pass it to anything that reports steps. Off a terminal
+    each step is one plain line when it begins and one when it is done.
+    """
+
+    def __init__(self, *, as_json: bool = False) -> None:
+        self.as_json = as_json
+        self._out = Console(file=sys.stdout, highlight=False)
+        self._err = Console(file=sys.stderr, highlight=False)
+        self._live: Progress | None = None
+        self._tasks: dict[str, TaskID] = {}
+        self._begun: set[str] = set()
+
+    def __enter__(self) -> "Terminal":
+        if self._err.is_terminal:
+            self._live = Progress(
+                SpinnerColumn(finished_text="[green]✓[/]"),
+                TextColumn("{task.description}"),
+                BarColumn(bar_width=30),
+                MofNCompleteColumn(),
+                RateColumn(),
+                TimeElapsedColumn(),
+                TimeRemainingColumn(),
+                console=self._err,
+            )
+            self._live.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        problem: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._live is not None:
+            self._live.stop()
+            self._live = None
+
+    def step(self, what: str, done: int, total: int | None = None) -> None:
+        """Show how far a step is."""
+        if self._live is None:
+            self._plain(what, done, total)
+            return
+        if what not in self._tasks:
+            self._tasks[what] = self._live.add_task(what, total=total)
+        self._live.update(self._tasks[what], completed=done, total=total)
+
+    def _plain(self, what: str, done: int, total: int | None) -> None:
+        if what not in self._begun:
+            self._begun.add(what)
+            self._err.print(f"{what} ...")
+        if total is not None and done >= total and f"{what} done" not in self._begun:
+            self._begun.add(f"{what} done")
+            self._err.print(f"{what}: {done:,} done")
+
+    def say(self, line: str) -> None:
+        """A line for people; nothing under --json."""
+        if not self.as_json:
+            self._out.print(line, soft_wrap=True, markup=False)
+
+    def table(self, title: str, head: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+        """A table for people; nothing under --json, nor where there are no rows."""
+        rows = list(rows)
+        if self.as_json or not rows:
+            return
+        table = Table(title=title, title_justify="left", header_style="bold")
+        for index, name in enumerate(head):
+            table.add_column(name, justify="left" if index == 0 else "right")
+        for row in rows:
+            table.add_row(*("" if cell is None else str(cell) for cell in row))
+        self._out.print(table)
+
+    def answer(self, values: Mapping[str, object] | Sequence[object]) -> None:
+        """The whole result as JSON; nothing without --json."""
+        if self.as_json:
+            sys.stdout.write(json.dumps(values, indent=2, default=str) + "\n")
+
+    def fail(self, sentence: str) -> None:
+        """The one sentence of an error, on stderr."""
+        self._err.print(Text.assemble(("error: ", "bold red"), sentence), soft_wrap=True)

@@ -1,0 +1,98 @@
+"""`muvr train`: learn from Cassandra, judge, and let the good ones serve."""
+
+from dataclasses import asdict
+from enum import StrEnum
+from typing import Annotated
+from uuid import UUID
+
+import typer
+
+from ingest.stretches import project_stretches
+from muvr.door import Door, open_door
+from muvr.jobs import show_run
+from muvr.options import AsJson, Conf
+from pipelines import jobs
+from pipelines.everybody import members_of
+from pipelines.runs import RunReport, server_time
+from pipelines.scope import Users
+from schemas.config import Config
+from schemas.errors import BadInput, MuvrError
+from schemas.times import us_of
+from store.database import Database
+from store.jobs import TrainingKeys
+from store.records import records_in
+
+
+class Engine(StrEnum):
+    """Where the learning function runs."""
+
+    spark = "spark"
+    local = "local"
+
+
+def register(app: typer.Typer) -> None:
+    """Add this module's command."""
+    app.command()(train)
+
+
+def train(
+    family: Annotated[str, typer.Argument(help="a family, or `all`")],
+    users: Annotated[str, typer.Option(help="changed, all, or user ids with commas")] = "changed",
+    engine: Annotated[Engine, typer.Option(help="spark, or local for few users")] = Engine.spark,
+    conf: Conf = None,
+    as_json: AsJson = False,
+) -> None:
+    """Learn models from Cassandra, judge them, and let the good ones serve.
+
+    Example: `muvr train exercise --users all`
+    """
+    door = open_door(conf, as_json=as_json)
+    whom = read_users(users)
+    failed: dict[str, str] = {}
+    reports: list[RunReport] = []
+    for name in list(jobs.JOBS) if family == "all" else [family]:
+        try:
+            reports.append(_run(door, name, whom, engine))
+        except MuvrError as problem:
+            if family != "all":
+                raise
+            failed[name] = str(problem)  # the other families do not wait for this one
+    for report in reports:
+        show_run(door.terminal, asdict(report))
+    door.terminal.table("failed", ("family", "why"), list(failed.items()))
+    door.terminal.answer({"runs": [asdict(report) for report in reports], "failed": failed})
+    if failed:
+        raise typer.Exit(1)
+
+
+def _run(door: Door, family: str, users: Users, engine: Engine) -> RunReport:
+    if family == "activity":
+        door.ask(lambda database: keep_stretches(database, door.config))
+    with door.terminal as terminal:
+        return jobs.train(family, door.config, users=users, engine=engine.value, progress=terminal)
+
+
+async def keep_stretches(database: Database, config: Config) -> int:
+    """Bring the stretches of those who teach everybody's model up to date, as the sweeper does."""
+    records = records_in(database, config.limits)
+    keys = members_of(await TrainingKeys(database).every(), config.training.seed)
+    now_us = us_of(server_time())
+    return sum(
+        [await project_stretches(records, user, now_us) for user in sorted({u for u, _ in keys})]
+    )
+
+
+def read_users(text: str) -> Users:
+    """`changed`, `all`, or user ids with commas.
+
+    Raises:
+        BadInput: anything else.
+    """
+    if text == "changed" or text == "all":
+        return text
+    try:
+        return [UUID(part) for part in text.split(",")]
+    except ValueError as problem:
+        raise BadInput(
+            f"--users {text}: say changed, all, or user ids", field="users", value=text
+        ) from problem

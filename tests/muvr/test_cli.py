@@ -1,0 +1,142 @@
+"""The front door: every command explains itself, and its exit code tells what happened."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import typer
+import yaml
+
+from muvr.cli import app
+from schemas.config import Cassandra
+from tests.cassandra_node import free_ports
+
+MUVR = Path(sys.executable).parent / "muvr"
+
+
+def muvr(*words: str, conf: Path | None = None, **environment: str) -> subprocess.CompletedProcess:
+    named = {"MUVR_CONFIG": str(conf)} if conf else {}
+    return subprocess.run(
+        [MUVR, *words],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=240,
+        env={**os.environ, **named, **environment},
+    )
+
+
+def commands() -> list[tuple[str, ...]]:
+    group = typer.main.get_command(app)
+    found: list[tuple[str, ...]] = []
+    for name, command in group.commands.items():
+        inner = getattr(command, "commands", None)
+        found += [(name, sub) for sub in inner] if inner else [(name,)]
+    return found
+
+
+@pytest.mark.parametrize("words", commands(), ids=" ".join)
+def test_every_command_has_help_with_an_example(words: tuple[str, ...]):
+    group = typer.main.get_command(app)
+    command = group.commands[words[0]]
+    if len(words) == 2:
+        command = command.commands[words[1]]
+    assert "Example: `" in (command.help or "")
+    assert "muvr" in command.help.partition("Example:")[2]
+
+
+def test_wrong_settings_are_wrong_use(tmp_path: Path):
+    conf = tmp_path / "conf.yaml"
+    conf.write_text("api: {prot: 1}\n")
+    done = muvr("status", conf=conf)
+    assert done.returncode == 2
+    assert "did you mean `api.port`" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_word_that_is_no_command_is_wrong_use():
+    assert muvr("trian").returncode == 2
+
+
+@pytest.fixture(scope="module")
+def conf(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Settings of a deployment of its own; whatever a test started is stopped afterwards."""
+    folder = tmp_path_factory.mktemp("deployment")
+    port, storage_port, jmx_port, api_port = free_ports(4)
+    path = folder / "conf.yaml"
+    path.write_text(
+        yaml.safe_dump(
+            {
+                "cassandra": {
+                    "port": port,
+                    "storage_port": storage_port,
+                    "jmx_port": jmx_port,
+                    "heap_mb": 512,
+                },
+                "api": {"port": api_port},
+            }
+        )
+    )
+    yield path
+    muvr("down", conf=path)
+
+
+def test_without_a_node_status_says_the_next_step(conf: Path):
+    done = muvr("status", "--json", conf=conf)
+    answer = json.loads(done.stdout)
+    assert done.returncode == 0
+    assert not answer["node"]["running"]
+    assert "muvr up" in answer["database"]
+
+
+def test_without_a_node_training_fails_in_one_sentence(conf: Path):
+    done = muvr("train", "exercise", conf=conf)
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: ")
+    assert "Traceback" not in done.stderr
+
+
+def test_up_look_and_down(conf: Path):
+    up = muvr("up", conf=conf)
+    assert up.returncode == 0, up.stderr
+    status = json.loads(muvr("status", "--json", conf=conf).stdout)
+    assert status["node"]["ready"]
+    assert status["service"]["ready"]
+    assert status["counts"]["users"] == 0
+    assert muvr("up", conf=conf).returncode == 0  # a second time changes nothing
+    assert (
+        json.loads(muvr("status", "--json", conf=conf).stdout)["node"]["pid"]
+        == (status["node"]["pid"])
+    )
+    findings = json.loads(muvr("doctor", "--json", conf=conf).stdout)
+    assert [one["what"] for one in findings if not one["ok"]] == []
+    unknown = muvr("user", "grant", "nobody", "operate", conf=conf)
+    assert unknown.returncode == 1
+    assert "nobody" in unknown.stderr
+    assert muvr("down", conf=conf).returncode == 0
+    after = json.loads(muvr("status", "--json", conf=conf).stdout)
+    assert (after["node"]["running"], after["service"]["running"]) == (False, False)
+
+
+def test_an_outside_cluster_is_used_and_nothing_is_started(tmp_path: Path, keyspace: Cassandra):
+    conf = tmp_path / "conf.yaml"
+    conf.write_text(
+        yaml.safe_dump(
+            {
+                "cassandra": {
+                    "contact_points": ["127.0.0.1"],
+                    "port": keyspace.port,
+                    "keyspace": "muvr_outside",
+                }
+            }
+        )
+    )
+    done = muvr("migrate", "--json", conf=conf)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["applied"]
+    assert json.loads(muvr("status", "--json", conf=conf).stdout)["counts"]["users"] == 0
+    assert not (tmp_path / "build" / "node").exists()
