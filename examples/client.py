@@ -1,0 +1,333 @@
+"""A small client: the whole conversation of a phone with Muvr, in one file of plain calls.
+
+It needs httpx and cbor2 only. `examples.outbox` adds the durable queue for weeks offline.
+
+    from examples.client import Client, chunk
+
+    phone = Client("http://127.0.0.1:8080")
+    phone.register("ada", "a long password")
+    phone.open_session(session, started_at, {"acc": {"kind": "acc", "unit": "g", "side": "left"}})
+    receipt = phone.put_chunk(session, "acc", 0, chunk(t0_ns, 50.0, "g", 1 / 4096, counts))
+    phone.complete(session, {"acc": [receipt["sha256"]]})
+    print(phone.classify({"acc": chunk(...)})["exercise"])
+"""
+
+import hashlib
+import os
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from types import TracebackType
+from typing import Any
+from uuid import UUID
+
+import cbor2
+import httpx
+
+CBOR = "application/cbor"
+TRIES = 8
+PAUSE_S = 0.25
+LONGEST_PAUSE_S = 10.0
+
+
+class RequestRefused(Exception):
+    """The server said no, and will say no again: the problem document tells why.
+
+    Attributes:
+        status: HTTP status.
+        problem: the `application/problem+json` body.
+    """
+
+    def __init__(self, status: int, problem: Mapping[str, Any]) -> None:
+        super().__init__(f"{status} {problem.get('title', '')}: {problem.get('detail', '')}")
+        self.status = status
+        self.problem = problem
+
+
+class TryLater(Exception):
+    """The server was away, or asked for patience, through all tries: keep it and come back."""
+
+
+class ReceiptWrong(Exception):
+    """A receipt names other bytes than those that were sent: keep them and send again."""
+
+
+def chunk(
+    t0_ns: int,
+    rate_hz: float,
+    unit: str,
+    scale: float,
+    counts: bytes,
+    t_ms: Sequence[int] | None = None,
+) -> bytes:
+    """The body of a chunk. Keep these bytes: their SHA-256 names them from now on.
+
+    Args:
+        t0_ns: time of the first sample, nanoseconds since the epoch.
+        rate_hz: samples a second.
+        unit: "g" or "m/s2" for acceleration, "rad/s" or "deg/s" for rotation.
+        scale: unit per count.
+        counts: int16 little-endian, x y z x y z …
+        t_ms: milliseconds after t0 of every sample, where the device is irregular.
+    """
+    fields: dict[str, Any] = {
+        "v": 1,
+        "t0": t0_ns,
+        "rate_hz": float(rate_hz),
+        "unit": unit,
+        "scale": float(scale),
+        "n": len(counts) // 6,
+        "xyz": counts,
+    }
+    if t_ms is not None:
+        fields["t_ms"] = list(t_ms)
+    return cbor2.dumps(fields)
+
+
+def new_id(at: datetime | None = None, noise: bytes | None = None) -> UUID:
+    """A UUIDv7: ids of sessions and sets sort by their time.
+
+    Args:
+        at: the time it carries; now by default.
+        noise: 10 bytes; random by default. The same time and noise give the same id.
+    """
+    milliseconds = int((at.timestamp() if at else time.time()) * 1000)
+    number = milliseconds << 80 | int.from_bytes(noise or os.urandom(10), "big")
+    number = number & ~(0xF << 76) | 7 << 76
+    return UUID(int=number & ~(0b11 << 62) | 0b10 << 62)
+
+
+def rfc3339(at: datetime) -> str:
+    """A time as the contract wants it."""
+    return at.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+class Client:
+    """One person's connection. Retries what may be retried; renews its token by itself."""
+
+    def __init__(self, base_url: str, timeout_s: float = 30.0) -> None:
+        self._http = httpx.Client(base_url=base_url, timeout=timeout_s)
+        self._access = ""
+        self._refresh = ""
+
+    def __enter__(self) -> "Client":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        problem: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._http.close()
+
+    # ---- who
+
+    def register(self, username: str, password: str) -> None:
+        """Make a user and log in.
+
+        Raises:
+            RequestRefused: 409 when the name is taken.
+        """
+        answer = self._ask(
+            "POST",
+            "/v1/auth/register",
+            json={"username": username, "password": password},
+        )
+        self._keep(answer)
+
+    def login(self, username: str, password: str) -> None:
+        """Log in with a password."""
+        form = {"username": username, "password": password}
+        self._keep(self._ask("POST", "/v1/auth/token", data=form))
+
+    def logout(self) -> None:
+        """End this login on the server."""
+        self._ask("POST", "/v1/auth/revoke", json={"token": self._refresh})
+
+    @property
+    def token(self) -> str:
+        """The access token, for other tools."""
+        return self._access
+
+    # ---- recording
+
+    def open_session(
+        self,
+        session: UUID,
+        started_at: datetime,
+        streams: Mapping[str, Mapping[str, str]],
+        timezone: str = "UTC",
+    ) -> dict[str, Any]:
+        """Open a session, or add streams to it."""
+        body = {
+            "started_at": rfc3339(started_at),
+            "timezone": timezone,
+            "sent_at": rfc3339(datetime.now(UTC)),
+            "streams": streams,
+        }
+        return self._ask("PUT", f"/v1/sessions/{session}", json=body)
+
+    def put_chunk(self, session: UUID, stream: str, seq: int, body: bytes) -> dict[str, Any]:
+        """Send one chunk and check its receipt. Sending it again is always safe.
+
+        Raises:
+            ReceiptWrong: the receipt is for other bytes.
+        """
+        receipt = self._ask(
+            "PUT",
+            f"/v1/sessions/{session}/streams/{stream}/chunks/{seq}",
+            content=body,
+            headers={"Content-Type": CBOR},
+        )
+        if receipt["sha256"] != hashlib.sha256(body).hexdigest():
+            raise ReceiptWrong(f"chunk {seq} of {stream}: {receipt['sha256']}")
+        return receipt
+
+    def put_chunks(
+        self, session: UUID, chunks: Iterable[tuple[str, int, bytes]]
+    ) -> list[dict[str, Any]]:
+        """Send many chunks in one request (at most 1 MiB): a receipt or a problem for each."""
+        body = b"".join(
+            cbor2.dumps({"stream": stream, "seq": seq, "chunk": one}) for stream, seq, one in chunks
+        )
+        headers = {"Content-Type": "application/cbor-seq"}
+        path = f"/v1/sessions/{session}/chunks"
+        return self._ask("POST", path, content=body, headers=headers)["results"]
+
+    def held(self, session: UUID) -> dict[str, Any]:
+        """What the server holds: where to go on after a crash of the phone."""
+        return self._ask("GET", f"/v1/sessions/{session}/chunks")
+
+    def complete(self, session: UUID, hashes: Mapping[str, Sequence[str]]) -> dict[str, Any]:
+        """Say which chunks are the session, stream by stream in the order of their numbers.
+
+        Raises:
+            RequestRefused: 409, with the numbers that the server misses.
+        """
+        body = {"sent_at": rfc3339(datetime.now(UTC)), "streams": hashes}
+        return self._ask("POST", f"/v1/sessions/{session}/complete", json=body)
+
+    def confirm_set(
+        self,
+        session: UUID,
+        set_id: UUID,
+        exercise: str,
+        started_at: datetime,
+        ended_at: datetime,
+        **more: Any,
+    ) -> dict[str, Any]:
+        """Say what a set was: `reps`, `weight_kg`, `intensity`, `label_source` where known."""
+        body = {
+            "exercise": exercise,
+            "started_at": rfc3339(started_at),
+            "ended_at": rfc3339(ended_at),
+            **more,
+        }
+        return self._ask("PUT", f"/v1/sessions/{session}/sets/{set_id}", json=body)
+
+    def session(self, session: UUID) -> dict[str, Any]:
+        """The session as the server understands it."""
+        return self._ask("GET", f"/v1/sessions/{session}")
+
+    # ---- asking
+
+    def classify(
+        self, streams: Mapping[str, bytes], side: str | None = None, *, reps: bool = True
+    ) -> dict[str, Any]:
+        """Which exercise these samples are.
+
+        Args:
+            streams: stream name to the body of a chunk.
+            side: the wrist, where it is known.
+            reps: whether to count repetitions as well.
+        """
+        body: dict[str, Any] = {"streams": {k: cbor2.loads(v) for k, v in streams.items()}}
+        if side is not None:
+            body["side"] = side
+        path = "/v1/classify" if reps else "/v1/classify?reps=false"
+        headers = {"Content-Type": CBOR}
+        return self._ask("POST", path, content=cbor2.dumps(body), headers=headers)
+
+    def model(self, family: str, etag: str | None = None) -> tuple[bytes | None, str]:
+        """The bytes of a model and their ETag; None when `etag` is still the newest."""
+        headers = {"If-None-Match": etag} if etag else {}
+        path = f"/v1/me/models/{family}?format=npz"
+        response = self._send("GET", path, {"headers": headers})
+        return (None if response.status_code == 304 else response.content), response.headers["etag"]
+
+    # ---- the wire
+
+    def _keep(self, tokens: Mapping[str, Any]) -> None:
+        self._access, self._refresh = tokens["access_token"], tokens["refresh_token"]
+
+    def _ask(self, method: str, path: str, **request: Any) -> Any:
+        response = self._send(method, path, request)
+        return response.json() if response.content else None
+
+    def _send(self, method: str, path: str, request: dict[str, Any]) -> httpx.Response:
+        """Try until the answer is final: only a lost connection, 429 and 5xx are tried again."""
+        for attempt in range(TRIES):
+            last = attempt + 1 == TRIES
+            try:
+                response = self._once(method, path, request)
+            except httpx.TransportError:
+                if last:
+                    raise
+                time.sleep(pause_s(attempt, None))
+                continue
+            if response.status_code < 400:
+                return response
+            if not may_be_retried(response.status_code):
+                raise RequestRefused(response.status_code, _problem(response))
+            if last:
+                raise TryLater(f"{method} {path}: {response.status_code} {response.text[:200]}")
+            time.sleep(pause_s(attempt, response.headers.get("Retry-After")))
+        raise AssertionError("the last try returns or raises")
+
+    def _once(self, method: str, path: str, request: dict[str, Any]) -> httpx.Response:
+        """One request; with a renewed token when the old one ran out."""
+        response = self._http.request(method, path, **self._signed(path, request))
+        if response.status_code == 401 and self._refresh and "/auth/" not in path:
+            self._renew()
+            response = self._http.request(method, path, **self._signed(path, request))
+        return response
+
+    def _signed(self, path: str, request: dict[str, Any]) -> dict[str, Any]:
+        headers = dict(request.get("headers", {}))
+        if self._access and "/auth/" not in path:
+            headers["Authorization"] = f"Bearer {self._access}"
+        return {**request, "headers": headers}
+
+    def _renew(self) -> None:
+        self._keep(self._ask("POST", "/v1/auth/refresh", json={"refresh_token": self._refresh}))
+
+
+def may_be_retried(status: int) -> bool:
+    """Whether the same request may go through later: only 429 and the server's own errors.
+
+    >>> may_be_retried(503), may_be_retried(409)
+    (True, False)
+    """
+    return status == 429 or status >= 500
+
+
+def pause_s(attempt: int, retry_after: str | None) -> float:
+    """How long to wait before the next try: what the server asks for, else twice as long each time.
+
+    >>> [pause_s(n, None) for n in range(3)], pause_s(0, "2")
+    ([0.25, 0.5, 1.0], 2.0)
+    """
+    if retry_after and retry_after.isdigit():
+        return min(float(retry_after), LONGEST_PAUSE_S)
+    return min(PAUSE_S * 2**attempt, LONGEST_PAUSE_S)
+
+
+def _problem(response: httpx.Response) -> dict[str, Any]:
+    if "json" in response.headers.get("Content-Type", ""):
+        return response.json()
+    return {"title": response.reason_phrase, "detail": response.text[:200]}

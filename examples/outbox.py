@@ -1,0 +1,163 @@
+"""A queue that survives the phone: what was recorded offline is sent when there is a network.
+
+Requests are kept in SQLite, synced to disk before `add_…` returns, sent in order, and removed only
+when the server's answer is final. Sending one twice is safe by the contract, so a crash between
+the answer and the removal does no harm.
+"""
+
+import json
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import httpx
+
+from examples.client import Client, RequestRefused, TryLater, may_be_retried, rfc3339
+
+BATCH_BYTES = 900_000  # below the server's cap of 1 MiB
+TABLES = """
+CREATE TABLE IF NOT EXISTS chunks (
+    session TEXT, stream TEXT, seq INTEGER, body BLOB, PRIMARY KEY (session, stream, seq));
+CREATE TABLE IF NOT EXISTS calls (
+    id INTEGER PRIMARY KEY, session TEXT, kind TEXT, body TEXT);
+CREATE TABLE IF NOT EXISTS refused (
+    id INTEGER PRIMARY KEY, what TEXT, problem TEXT);
+"""
+
+
+class Outbox:
+    """What is not on the server yet."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = sqlite3.connect(path, isolation_level=None)
+        self._file.execute("PRAGMA journal_mode=WAL")
+        self._file.execute("PRAGMA synchronous=FULL")
+        self._file.executescript(TABLES)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+    def add_session(
+        self, session: UUID, started_at: datetime, streams: Mapping[str, Mapping[str, str]]
+    ) -> None:
+        """Keep the opening of a session."""
+        self._call(session, "open", {"started_at": rfc3339(started_at), "streams": streams})
+
+    def add_chunk(self, session: UUID, stream: str, seq: int, body: bytes) -> None:
+        """Keep a chunk."""
+        self._file.execute(
+            "INSERT OR IGNORE INTO chunks VALUES (?, ?, ?, ?)", (str(session), stream, seq, body)
+        )
+
+    def add_set(self, session: UUID, set_id: UUID, body: Mapping[str, Any]) -> None:
+        """Keep a confirmed set: the fields of `Client.confirm_set`, times as datetime."""
+        self._call(session, "set", {"set_id": str(set_id), **_plain(body)})
+
+    def add_completion(self, session: UUID, hashes: Mapping[str, Sequence[str]]) -> None:
+        """Keep the list of chunks that are the session."""
+        self._call(session, "complete", {"hashes": hashes})
+
+    def __len__(self) -> int:
+        """How many things wait."""
+        return sum(
+            self._file.execute(f"SELECT count(*) FROM {table}").fetchone()[0]  # noqa: S608
+            for table in ("chunks", "calls")
+        )
+
+    def refused(self) -> list[tuple[str, dict[str, Any]]]:
+        """What the server will never take, with its problem: for a person to look at."""
+        rows = self._file.execute("SELECT what, problem FROM refused ORDER BY id").fetchall()
+        return [(what, json.loads(problem)) for what, problem in rows]
+
+    def send(self, client: Client) -> int:
+        """Send what waits: openings, then chunks in batches, then sets and completions.
+
+        Returns:
+            how many things the server has taken. A lost connection ends it early; call again.
+        """
+        before = len(self)
+        try:
+            self._send_calls(client, "open")
+            while self._send_batch(client):
+                pass
+            self._send_calls(client, "set")
+            self._send_calls(client, "complete")
+        except (httpx.TransportError, TryLater):
+            return before - len(self)
+        return before - len(self)
+
+    def _call(self, session: UUID, kind: str, body: Mapping[str, Any]) -> None:
+        self._file.execute(
+            "INSERT INTO calls (session, kind, body) VALUES (?, ?, ?)",
+            (str(session), kind, json.dumps(body)),
+        )
+
+    def _send_calls(self, client: Client, kind: str) -> None:
+        rows = self._file.execute(
+            "SELECT id, session, body FROM calls WHERE kind = ? ORDER BY id", (kind,)
+        ).fetchall()
+        for number, session, text in rows:
+            try:
+                _say(client, kind, UUID(session), json.loads(text))
+            except RequestRefused as problem:
+                self._refuse(f"{kind} {session}", problem.problem)
+            self._file.execute("DELETE FROM calls WHERE id = ?", (number,))
+
+    def _send_batch(self, client: Client) -> bool:
+        """Send the next chunks of one session; False when there is none left.
+
+        Raises:
+            TryLater: the server could not take one of them now.
+        """
+        batch = list(self._next_batch())
+        if not batch:
+            return False
+        session = batch[0][0]
+        answers = client.put_chunks(UUID(session), [row[1:] for row in batch])
+        for (_, stream, seq, _), answer in zip(batch, answers, strict=True):
+            problem = answer.get("problem")
+            if problem and may_be_retried(problem["status"]):
+                raise TryLater(f"chunk {session} {stream} {seq}: {problem}")
+            if problem:
+                self._refuse(f"chunk {session} {stream} {seq}", problem)
+            self._file.execute(
+                "DELETE FROM chunks WHERE session = ? AND stream = ? AND seq = ?",
+                (session, stream, seq),
+            )
+        return True
+
+    def _next_batch(self) -> Iterator[tuple[str, str, int, bytes]]:
+        size, of_session = 0, None
+        rows = self._file.execute(
+            "SELECT session, stream, seq, body FROM chunks ORDER BY session, stream, seq LIMIT 500"
+        )
+        for session, stream, seq, body in rows.fetchall():
+            size += len(body) + 100
+            if of_session not in (None, session) or size > BATCH_BYTES:
+                return
+            of_session = session
+            yield session, stream, seq, body
+
+    def _refuse(self, what: str, problem: Mapping[str, Any]) -> None:
+        self._file.execute(
+            "INSERT INTO refused (what, problem) VALUES (?, ?)", (what, json.dumps(problem))
+        )
+
+
+def _say(client: Client, kind: str, session: UUID, body: dict[str, Any]) -> None:
+    if kind == "open":
+        started_at = datetime.fromisoformat(body["started_at"])
+        client.open_session(session, started_at, body["streams"])
+    elif kind == "set":
+        times = {k: datetime.fromisoformat(body.pop(k)) for k in ("started_at", "ended_at")}
+        client.confirm_set(session, UUID(body.pop("set_id")), body.pop("exercise"), **times, **body)
+    else:
+        client.complete(session, body["hashes"])
+
+
+def _plain(body: Mapping[str, Any]) -> dict[str, Any]:
+    return {k: rfc3339(v) if isinstance(v, datetime) else v for k, v in body.items()}
