@@ -1,0 +1,56 @@
+"""Run benchmarks by name and write a report for each.
+
+    python -m bench                 all of them, one table
+    python -m bench ingest rank     these
+    python -m bench soak            the crash test; `fuzz` the hostile one
+
+A benchmark is a module of this folder with `run(door) -> list[Figure]`. The exit code is 1 when a
+figure that has a floor does not hold.
+"""
+
+import importlib
+import sys
+import time
+from pathlib import Path
+
+from muvr.door import open_door
+from muvr.reports import show_figures, write_report
+from schemas.errors import MuvrError
+from schemas.report import Figure
+
+FOLDER = Path(__file__).parent
+APART = ("soak", "fuzz")  # long, and reported beside the benchmarks, not among them
+
+
+def names() -> list[str]:
+    """The benchmarks that there are: modules of this folder with a `run`."""
+    found = sorted(path.stem for path in FOLDER.glob("*.py"))
+    return [name for name in found if "\ndef run(" in (FOLDER / f"{name}.py").read_text()]
+
+
+def main(asked: list[str]) -> int:
+    """Run the asked benchmarks; all but the long ones when none is named."""
+    door = open_door(None, as_json=False)
+    unknown = sorted(set(asked) - set(names()))
+    if unknown:
+        door.terminal.fail(f"There is no benchmark {unknown[0]}; there are {', '.join(names())}.")
+        return 2
+    holds = True
+    for name in asked or [name for name in names() if name not in APART]:
+        began = time.monotonic()
+        try:
+            figures: list[Figure] = importlib.import_module(f"bench.{name}").run(door)
+        except MuvrError as problem:
+            door.terminal.fail(f"{name}: {problem}")
+            holds = False
+            continue
+        reports = door.config.paths.reports
+        folder = reports if name in APART else reports / "bench"
+        report = write_report(name, time.monotonic() - began, figures, folder)
+        show_figures(door.terminal, name, figures)
+        holds = holds and report.holds
+    return 0 if holds else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,175 @@
+"""A deployment of its own for a benchmark: node and service as real processes, gone afterwards.
+
+It lies under `paths.reports`, on the disk of the checkout: a folder in memory would make every
+fsync free and every figure wrong.
+"""
+
+import os
+import shutil
+import signal
+import socket
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import psutil
+import yaml
+
+from muvr.door import Door
+from muvr.service import Service
+from schemas.config import Config, load_config
+from schemas.progress import Progress, Silent
+from store.database import Database, connect
+from store.migrate import migrate
+from store.node.process import EmbeddedNode
+
+# Limits are there for people; a load generator is thousands of them behind a few tokens.
+NO_LIMITS = {
+    "requests_per_minute": 10**9,
+    "samples_per_day": 10**13,
+    "logins_per_minute": 10**6,
+}
+PASSWORD = "only for this benchmark"
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """A node and a service in one folder."""
+
+    config: Config
+    conf_path: Path
+    node: EmbeddedNode
+    service: Service
+
+    def restart_service(self, progress: Progress | None = None, **api: object) -> "Deployment":
+        """The same node under a service with other settings of section `api`."""
+        self.service.stop()
+        return _started_service(self.config, self.conf_path.parent, progress or Silent(), api)
+
+    def database(self, keyspace: str | None = None) -> Database:
+        """A connection of the benchmark's own; close it."""
+        return connect(self.config.cassandra, keyspace=keyspace or self.config.cassandra.keyspace)
+
+    def register(self, name: str) -> str:
+        """The access token of somebody new."""
+        answer = httpx.post(
+            f"{self.service.url}/v1/auth/register",
+            json={"username": name, "password": PASSWORD},
+            timeout=30,
+        )
+        return str(answer.raise_for_status().json()["access_token"])
+
+    def kill_service(self) -> None:
+        """End the service, workers included, as the kernel would when memory runs out."""
+        for process in reversed(self.service_processes()):
+            _kill(process)
+
+    def service_processes(self) -> list[psutil.Process]:
+        """The service's processes: the one that was started, and its workers."""
+        pid = self.service.status().pid
+        if pid is None:
+            return []
+        first = psutil.Process(pid)
+        return [first, *first.children(recursive=True)]
+
+    def service_cpu_s(self) -> float:
+        """CPU that the service has used so far, user and system."""
+        return sum(cpu_s(process) for process in self.service_processes())
+
+    def node_cpu_s(self) -> float:
+        """CPU that the node has used so far."""
+        pid = self.node.status().pid
+        return 0.0 if pid is None else cpu_s(psutil.Process(pid))
+
+
+@contextmanager
+def deployed(
+    door: Door,
+    *,
+    limits: Mapping[str, object] = NO_LIMITS,
+    api: Mapping[str, object] | None = None,
+    access_minutes: float = 600,
+) -> Iterator[Deployment]:
+    """A fresh deployment with the settings of conf.yaml but for its folder, ports and limits."""
+    reports = door.config.paths.reports
+    reports.mkdir(parents=True, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(prefix="bench-", dir=reports))
+    config = _settings(door, folder, limits, access_minutes)
+    with ExitStack() as stack:
+        stack.callback(shutil.rmtree, folder, ignore_errors=True)
+        node = EmbeddedNode(config.cassandra, config.paths)
+        stack.callback(node.kill)
+        node.start(door.terminal)
+        migrate(config.cassandra, progress=door.terminal)
+        started = _started_service(config, folder, door.terminal, dict(api or {}))
+        stack.callback(lambda: started.kill_service())
+        yield started
+
+
+def cpu_s(process: psutil.Process) -> float:
+    """CPU seconds of one process, its threads included; 0 when it is gone."""
+    try:
+        times = process.cpu_times()
+    except psutil.NoSuchProcess:
+        return 0.0
+    return times.user + times.system
+
+
+def free_ports(n: int) -> list[int]:
+    """Loopback ports that nobody listens on now, all different."""
+    with ExitStack() as stack:
+        probes = [stack.enter_context(socket.socket()) for _ in range(n)]
+        for probe in probes:
+            probe.bind(("127.0.0.1", 0))
+        return [probe.getsockname()[1] for probe in probes]
+
+
+def _settings(
+    door: Door, folder: Path, limits: Mapping[str, object], access_minutes: float
+) -> Config:
+    port, storage_port, jmx_port, http_port = free_ports(4)
+    config = door.config
+    paths = config.paths.model_copy(
+        update={"data": folder / "node", "run": folder / "run", "secrets": folder / "secrets"}
+    )
+    cassandra = config.cassandra.model_copy(
+        update={
+            "embedded": True,
+            "contact_points": (),
+            "port": port,
+            "storage_port": storage_port,
+            "jmx_port": jmx_port,
+        }
+    )
+    return config.model_copy(
+        update={
+            "paths": paths,
+            "cassandra": cassandra,
+            "api": config.api.model_copy(update={"host": "127.0.0.1", "port": http_port}),
+            "auth": config.auth.model_copy(update={"access_minutes": access_minutes}),
+            "limits": config.limits.model_copy(update=dict(limits)),
+        }
+    )
+
+
+def _started_service(
+    config: Config, folder: Path, progress: Progress, api: Mapping[str, object]
+) -> Deployment:
+    config = config.model_copy(update={"api": config.api.model_copy(update=dict(api))})
+    conf_path = folder / "conf.yaml"
+    conf_path.write_text(yaml.safe_dump(config.model_dump(mode="json")))
+    config = load_config(conf_path)
+    service = Service(config, conf_path)
+    service.start(progress)
+    return Deployment(config, conf_path, EmbeddedNode(config.cassandra, config.paths), service)
+
+
+def _kill(process: psutil.Process) -> None:
+    try:
+        os.kill(process.pid, signal.SIGKILL)
+        process.wait(10)
+    except (ProcessLookupError, psutil.NoSuchProcess):
+        return

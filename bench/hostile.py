@@ -1,0 +1,214 @@
+"""Bodies that nobody should send, into every decoder that reads what strangers send.
+
+Mutation knows the structure: it changes fields, keys and lengths of valid bodies and packs them
+again, so that the cases reach past the parser; the rest of the cases is broken bytes.
+"""
+
+import gzip
+import random
+import resource
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import cbor2
+import msgspec
+import numpy as np
+import zstandard
+
+from api.chunks import items_in
+from api.classify import read_recording
+from ingest.bodies import decode_body
+from ingest.chunks import CBOR, JSON, canonical_body, decode_chunk
+from models.signal.codec import decode_samples, encode_samples
+from models.signal.pieces import Piece
+from schemas.config import Limits
+from schemas.errors import BadInput, BadModelBytes
+from schemas.progress import Progress
+
+Decoder = Callable[[bytes], object]
+LIMITS = Limits()
+_SMALL = Limits(decoded_mb=0.25)
+ODD: tuple[Any, ...] = (
+    None, True, False, 0, 1, -1, 8193, 2**31, 2**32, 2**63, 2**64, -(2**63), 2**70,
+    0.0, -0.0, 1e-320, 1e308, float("nan"), float("inf"), -float("inf"),
+    "", "g", "\u0000", "x" * 300, "\ud7ff", b"", b"\x00" * 7, [], {}, [[]], [1, 2], [None] * 3,
+    {"v": 1}, [2**31] * 4, "2026-11-21T10:00:00Z", "2026-13-99T99:99:99Z",
+)  # fmt: skip
+
+
+class Hostile(NamedTuple):
+    """What came of it.
+
+    Attributes:
+        crashes: an error that is not one of ours, by decoder and type.
+        growth_mb: how much the process's largest resident size grew meanwhile.
+    """
+
+    cases: int
+    accepted: int
+    crashes: Mapping[str, int]
+    growth_mb: float
+
+
+def attack(cases: int, seed: int, progress: Progress | None = None) -> Hostile:
+    """Feed mutated bodies to all decoders in turn."""
+    chance = random.Random(seed)
+    seeds = _valid_bodies(np.random.default_rng(seed))
+    decoders = _decoders()
+    for name, bodies in seeds.items():
+        for body in bodies:
+            decoders[name](body)  # what is mutated was right before
+    names = sorted(seeds)
+    crashes: Counter[str] = Counter()
+    accepted, before_mb = 0, _peak_mb()
+    for number in range(cases):
+        name = names[number % len(names)]
+        body = mutated(chance.choice(seeds[name]), name, chance)
+        try:
+            decoders[name](body)
+            accepted += 1
+        except (BadInput, BadModelBytes):
+            pass
+        except Exception as problem:  # noqa: BLE001 (that is what is looked for)
+            crashes[f"{name}: {type(problem).__name__}: {str(problem)[:80]}"] += 1
+        if progress and number % 10_000 == 0:
+            progress.step("hostile bodies", number, cases)
+    return Hostile(cases, accepted, dict(crashes), _peak_mb() - before_mb)
+
+
+def mutated(body: bytes, name: str, chance: random.Random) -> bytes:
+    """A body that differs from a valid one in structure or in bytes."""
+    if name.startswith(("zstd", "gzip")) and chance.random() < 0.5:
+        inner = _broken(_unpack(name, body), chance)
+        return _pack(name, inner * (200 if chance.random() < 0.01 else 1))
+    if "cbor" in name and chance.random() < 0.6:
+        return _twisted(cbor2.loads(body), cbor2.dumps, chance)
+    if "json" in name and chance.random() < 0.6:
+        return _twisted(msgspec.json.decode(body), _json, chance)
+    return _broken(body, chance)
+
+
+def _decoders() -> dict[str, Decoder]:
+    def inflated(encoding: str) -> Decoder:
+        return lambda body: decode_chunk(decode_body(body, encoding, _SMALL), CBOR, LIMITS)
+
+    return {
+        "cbor chunk": lambda body: decode_chunk(body, CBOR, LIMITS),
+        "json chunk": lambda body: decode_chunk(body, JSON, LIMITS),
+        "zstd chunk": inflated("zstd"),
+        "gzip chunk": inflated("gzip"),
+        "cbor question": lambda body: read_recording(body, CBOR, LIMITS),
+        "json question": lambda body: read_recording(body, JSON, LIMITS),
+        "sequence": lambda body: list(items_in(body)),
+        "samples": lambda body: decode_samples(body, 64),
+    }
+
+
+def _valid_bodies(noise: np.random.Generator) -> dict[str, Sequence[bytes]]:
+    """Small bodies of every form; small ones reach more states a second."""
+    acc, gyro = (_piece(noise, unit) for unit in ("g", "rad/s"))
+    drifting = _with_times(acc)
+    chunks = [canonical_body(piece) for piece in (acc, gyro, drifting)]
+    readable = [_json(_readable(piece)) for piece in (acc, gyro, drifting)]
+    both = {"streams": {"acc": chunks[0], "gyro": chunks[1]}, "side": "left"}
+    both_json = {"streams": {"acc": _readable(acc), "gyro": [_readable(gyro)]}, "side": "right"}
+    items = [cbor2.dumps({"stream": "acc", "seq": i, "chunk": one}) for i, one in enumerate(chunks)]
+    return {
+        "cbor chunk": chunks,
+        "json chunk": readable,
+        "zstd chunk": [_pack("zstd", one) for one in chunks],
+        "gzip chunk": [_pack("gzip", one) for one in chunks],
+        "cbor question": [cbor2.dumps(both), chunks[0]],
+        "json question": [_json(both_json), readable[0]],
+        "sequence": [b"".join(items), items[0]],
+        "samples": [encode_samples(acc.counts)],
+    }
+
+
+def _piece(noise: np.random.Generator, unit: str) -> Piece:
+    counts = noise.integers(-3000, 3000, size=(64, 3)).astype(np.int16)
+    return Piece(1_772_438_400 * 10**9, 50.0, unit, 1 / 4096, counts)
+
+
+def _with_times(piece: Piece) -> Piece:
+    t_ms = np.arange(len(piece.counts), dtype=np.int32) * 20
+    return Piece(piece.t0_ns, piece.rate_hz, piece.unit, piece.scale, piece.counts, t_ms)
+
+
+def _readable(piece: Piece) -> dict[str, Any]:
+    axes = dict(zip("xyz", (piece.counts.T * piece.scale).round(4).tolist(), strict=True))
+    times = {} if piece.t_ms is None else {"t_ms": piece.t_ms.tolist()}
+    fixed = {"t0": "2026-03-02T08:00:00Z", "rate_hz": piece.rate_hz, "unit": piece.unit}
+    return {**fixed, **axes, **times}
+
+
+def _twisted(value: Any, pack: Callable[[Any], bytes], chance: random.Random) -> bytes:
+    """Change one to three places of a structure."""
+    for _ in range(chance.randint(1, 3)):
+        value = _twist(value, chance)
+    try:
+        return pack(value)
+    except (TypeError, ValueError, OverflowError, UnicodeEncodeError):
+        return _broken(pack({}), chance)  # the form cannot say it: a NaN in JSON, bytes in JSON
+
+
+def _twist(value: Any, chance: random.Random) -> Any:
+    if isinstance(value, dict) and value and chance.random() < 0.9:
+        key = chance.choice(list(value))
+        changed = dict(value)
+        act = chance.random()
+        if act < 0.15:
+            del changed[key]
+        elif act < 0.25:
+            changed[chance.choice(["", "v", "t_ms", "streams", key * 2, 1, -1])] = changed[key]
+        elif act < 0.6:
+            changed[key] = chance.choice(ODD)
+        else:
+            changed[key] = _twist(changed[key], chance)
+        return changed
+    if isinstance(value, list) and value:
+        at = chance.randrange(len(value))
+        return [*value[:at], chance.choice(ODD), *value[at + chance.randint(0, 2) :]]
+    if isinstance(value, bytes):
+        return _broken(value, chance)
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return chance.choice([-value, value + 1, value * 2, value * 1e30, float(value), str(value)])
+    return chance.choice(ODD)
+
+
+def _broken(body: bytes, chance: random.Random) -> bytes:
+    """Flip, cut, repeat, insert or overwrite bytes."""
+    changed = bytearray(body)
+    for _ in range(chance.randint(1, 4)):
+        at = chance.randrange(len(changed) + 1)
+        act = chance.randrange(5)
+        if act == 0 and at < len(changed):
+            changed[at] ^= 1 << chance.randrange(8)
+        elif act == 1:
+            del changed[at : at + chance.randint(1, 16)]
+        elif act == 2:
+            changed[at:at] = changed[at : at + chance.randint(1, 64)]
+        elif act == 3:
+            changed[at:at] = chance.randbytes(chance.randint(1, 9))
+        else:
+            changed[at : at + 4] = chance.choice(
+                [b"\xff\xff\xff\xff", b"\x9f\x9f\x9f\x9f", b"\xbf"]
+            )
+    return bytes(changed)
+
+
+def _json(value: Any) -> bytes:
+    return msgspec.json.encode(value)
+
+
+def _pack(name: str, body: bytes) -> bytes:
+    return zstandard.compress(body, 1) if name.startswith("zstd") else gzip.compress(body, 1)
+
+
+def _unpack(name: str, body: bytes) -> bytes:
+    return zstandard.decompress(body) if name.startswith("zstd") else gzip.decompress(body)
+
+
+def _peak_mb() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

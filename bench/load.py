@@ -1,0 +1,245 @@
+"""A load generator that costs little: its own process, its requests written as bytes.
+
+`python -m bench.load < job.json > result.json`; `drive(job)` does that. Every body has a word that
+its answer must hold (a chunk's sha-256 in its receipt), so an answer is counted only if it is the
+right one. Closed loop (`rate_per_s` 0): each connection asks again when it was answered. Open
+loop: requests fall due at random times, and their time counts from then, waiting included.
+"""
+
+import asyncio
+import random
+import subprocess
+import sys
+import time
+from collections import Counter, deque
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import uvloop
+
+CHECKOUT = Path(__file__).resolve().parents[1]
+ANSWERED_WITHIN_S = 30.0
+TICK_S = 0.0005
+
+
+class Target(msgspec.Struct, frozen=True):
+    """What one connection asks for: `{seq}` in the path counts up from `Job.first_seq`."""
+
+    token: str
+    method: str
+    path: str
+
+
+class Job(msgspec.Struct, frozen=True):
+    """A run of the generator.
+
+    Attributes:
+        targets: one connection each.
+        bodies: file that `write_bodies` made.
+        rate_per_s: 0 for closed loop.
+    """
+
+    port: int
+    targets: list[Target]
+    bodies: str
+    media_type: str
+    seconds: float
+    rate_per_s: float = 0.0
+    first_seq: int = 0
+    seed: int = 1
+
+
+class Result(msgspec.Struct, frozen=True):
+    """What came of it.
+
+    Attributes:
+        right: answers with status 200 that held their word.
+        wrong: other answers, by status; 0 counts connections that broke, 200 a missing word.
+        latency_us: quantile (0-100) to microseconds.
+        next_seq: where the next run may begin.
+    """
+
+    right: int
+    wrong: dict[int, int]
+    seconds: float
+    latency_us: dict[int, float]
+    cpu_s: float
+    next_seq: int
+
+    @property
+    def per_s(self) -> float:
+        """Right answers a second."""
+        return self.right / self.seconds
+
+
+def write_bodies(path: Path, bodies: Sequence[tuple[bytes, str]]) -> str:
+    """Keep bodies, each with the word its answer must hold; the path as text."""
+    path.write_bytes(msgspec.msgpack.encode([(body, word.encode()) for body, word in bodies]))
+    return str(path)
+
+
+def drive(job: Job) -> Result:
+    """Run a job in a process of its own."""
+    done = subprocess.run(
+        [sys.executable, "-m", "bench.load"],
+        input=msgspec.json.encode(job),
+        stdout=subprocess.PIPE,
+        cwd=CHECKOUT,
+        check=True,
+    )
+    return msgspec.json.decode(done.stdout, type=Result)
+
+
+class Line(asyncio.Protocol):
+    """One keep-alive connection that waits for one answer at a time."""
+
+    def __init__(self, run: "Run", target: Target) -> None:
+        before, _, after = target.path.partition("{seq}")
+        self._run = run
+        self._before = f"{target.method} {before}".encode()
+        self._after = (
+            f"{after} HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {target.token}\r\n"
+            f"Content-Type: {run.job.media_type}\r\nContent-Length: "
+        ).encode()
+        self._counts = "{seq}" in target.path
+        self._held = b""
+        self._word = b""
+        self.seq = run.job.first_seq
+        self.due_s = 0.0
+        self.busy = False
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Remember where to write."""
+        self._transport = transport
+
+    def ask(self, body: bytes, word: bytes, due_s: float) -> None:
+        """Send one request."""
+        self.busy, self.due_s, self._word = True, due_s, word
+        number = b"%d" % self.seq if self._counts else b""
+        self.seq += 1
+        self._transport.write(
+            b"".join((self._before, number, self._after, b"%d\r\n\r\n" % len(body), body))
+        )
+
+    def data_received(self, data: bytes) -> None:
+        """Take an answer once it is whole."""
+        data = self._held + data if self._held else data
+        head = data.find(b"\r\n\r\n")
+        at = data.lower().find(b"content-length:", 0, head) if head >= 0 else -1
+        if at < 0 or len(data) < head + 4 + int(data[at + 15 : data.index(b"\r", at)]):
+            self._held = data
+            return
+        self._held = b""
+        status = int(data[9:12])
+        self.busy = False
+        self._run.answered(self, status, right=status == 200 and self._word in data)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """A line that breaks is no answer."""
+        if self.busy:
+            self._run.answered(self, 0, right=False)
+        self._run.lines.discard(self)
+
+
+class Run:
+    """A job under way."""
+
+    def __init__(self, job: Job) -> None:
+        self.job = job
+        self.lines: set[Line] = set()
+        self._bodies = msgspec.msgpack.decode(
+            Path(job.bodies).read_bytes(), type=list[tuple[bytes, bytes]]
+        )
+        self._next = 0
+        self._random = random.Random(job.seed)
+        self._due: deque[float] = deque()
+        self._idle: deque[Line] = deque()
+        self._took_s: list[float] = []
+        self._wrong: Counter[int] = Counter()
+        self._over = False
+
+    async def run(self) -> Result:
+        """From the first request to the last answer."""
+        loop = asyncio.get_running_loop()
+        for target in self.job.targets:
+            _, line = await loop.create_connection(
+                lambda target=target: Line(self, target), "127.0.0.1", self.job.port
+            )
+            self.lines.add(line)
+        lines = list(self.lines)
+        used_s, self._began = time.process_time(), time.perf_counter()
+        self._idle.extend(lines)
+        if self.job.rate_per_s:
+            await self._open_loop()
+        else:
+            for _ in lines:
+                self._ask(time.perf_counter())
+            await asyncio.sleep(self.job.seconds)
+        self._over = True
+        await self._quiet()
+        return self._result(lines, time.process_time() - used_s)
+
+    def answered(self, line: Line, status: int, *, right: bool) -> None:
+        """Count an answer and let the line ask again."""
+        now = time.perf_counter()
+        self._ended = now
+        if right:
+            self._took_s.append(now - line.due_s)
+        else:
+            self._wrong[status] += 1
+        if status == 0:
+            return
+        self._idle.append(line)
+        if self.job.rate_per_s:
+            if self._due:
+                self._ask(self._due.popleft())
+        elif not self._over:
+            self._ask(now)
+
+    def _ask(self, due_s: float) -> None:
+        body, word = self._bodies[self._next % len(self._bodies)]
+        self._next += 1
+        self._idle.popleft().ask(body, word, due_s)
+
+    async def _open_loop(self) -> None:
+        """Poisson arrivals; what finds no free line waits for one, and its time runs."""
+        rate, due_s = self.job.rate_per_s, self._began
+        while due_s < self._began + self.job.seconds:
+            now = time.perf_counter()
+            while due_s <= now:
+                if self._idle:
+                    self._ask(due_s)
+                else:
+                    self._due.append(due_s)
+                due_s += self._random.expovariate(rate)
+            await asyncio.sleep(TICK_S)
+
+    async def _quiet(self) -> None:
+        until = time.perf_counter() + ANSWERED_WITHIN_S
+        while any(line.busy for line in self.lines) and time.perf_counter() < until:
+            await asyncio.sleep(0.002)
+
+    def _result(self, lines: list[Line], used_s: float) -> Result:
+        quantiles = (50, 90, 99, 100)
+        took_us = np.percentile(self._took_s, quantiles) * 1e6 if self._took_s else (0.0,) * 4
+        return Result(
+            right=len(self._took_s),
+            wrong=dict(self._wrong),
+            seconds=self._ended - self._began,
+            latency_us=dict(zip(quantiles, map(float, took_us), strict=True)),
+            cpu_s=used_s,
+            next_seq=max(line.seq for line in lines),
+        )
+
+
+def main() -> None:
+    """Read a job, do it, say what came of it."""
+    job = msgspec.json.decode(sys.stdin.buffer.read(), type=Job)
+    result = uvloop.run(Run(job).run())
+    sys.stdout.buffer.write(msgspec.json.encode(result))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,146 @@
+"""A phone that trusts nobody: it keeps every body until its receipt has come."""
+
+import asyncio
+import hashlib
+import random
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import NamedTuple
+from uuid import UUID
+
+import httpx
+import jwt
+import msgspec
+
+from ingest.chunks import CBOR, canonical_body
+from models.signal.pieces import Piece
+from schemas.wire import Receipt
+
+WINDOW = 6  # chunks under way at once
+PAUSE_S = 0.1  # between windows: traffic at every moment, not a flood
+AGAIN_S = 0.2
+TWICE = 0.1  # share of requests that are sent twice
+TWO_BODIES = 0.02  # share of numbers under which a second body is sent
+
+
+class Verdict(NamedTuple):
+    """What the store made of a phone's chunks."""
+
+    lost: int
+    doubled: int
+    altered: int
+    refused: int
+
+
+class Phone:
+    """One session of one person."""
+
+    def __init__(
+        self, url: str, token: str, session: UUID, pieces: Sequence[Piece], chance: random.Random
+    ) -> None:
+        self.session = session
+        self.samples = 0
+        self.repeats = 0
+        self.done = asyncio.Event()
+        self._url, self._pieces, self._random = url, pieces, chance
+        self._headers = {"Authorization": f"Bearer {token}"}
+        self._token = token
+        self._sent: dict[int, list[bytes]] = {}  # number → hashes of its bodies, the first counts
+        self._acknowledged: set[tuple[int, bytes]] = set()
+        self._waiting: list[tuple[int, int]] = []  # number, which of its bodies
+        self._refused = 0
+
+    @property
+    def user_id(self) -> UUID:
+        """Whom the token names."""
+        claims = jwt.decode(self._token, options={"verify_signature": False})
+        return UUID(claims["sub"])
+
+    async def send(self, over: asyncio.Event) -> None:
+        """Send new chunks until `over`, then what waits; `done` says when nothing does."""
+        async with httpx.AsyncClient(headers=self._headers, timeout=15) as http:
+            while self._waiting or not over.is_set():
+                if not over.is_set():
+                    self._record(WINDOW)
+                self._random.shuffle(self._waiting)
+                now, self._waiting = self._waiting[:WINDOW], self._waiting[WINDOW:]
+                now += [one for one in now if self._random.random() < TWICE]
+                answered = await asyncio.gather(*(self._put(http, *one) for one in now))
+                await asyncio.sleep(PAUSE_S if all(answered) else AGAIN_S)
+        self.done.set()
+
+    async def complete(self) -> None:
+        """Tell the server which chunks are the session.
+
+        Raises:
+            httpx.HTTPStatusError: it does not hold them all.
+        """
+        hashes = [self._sent[number][0].hex() for number in sorted(self._sent)]
+        async with httpx.AsyncClient(headers=self._headers, timeout=60) as http:
+            answer = await http.post(
+                f"{self._url}/v1/sessions/{self.session}/complete",
+                json={"sent_at": datetime.now(UTC).isoformat(), "streams": {"acc": hashes}},
+            )
+            answer.raise_for_status()
+
+    def bodies(self, number: int) -> list[bytes]:
+        """The bodies that were sent under a number."""
+        return [self._body(number, which) for which in range(len(self._sent.get(number, ())))]
+
+    def judge(self, found: Sequence[tuple[int, bytes]], altered: int) -> Verdict:
+        """Compare what is stored, (number, hash) a row, with what was sent."""
+        stored = Counter(found)
+        sent = {(number, one) for number, hashes in self._sent.items() for one in hashes}
+        return Verdict(
+            lost=len(self._acknowledged - stored.keys()),
+            doubled=sum(stored.values()) - len(stored) + len(stored.keys() - sent),
+            altered=altered,
+            refused=self._refused,
+        )
+
+    def _record(self, chunks: int) -> None:
+        """New numbers, some of them with a second body."""
+        for _ in range(chunks):
+            number = len(self._sent)
+            count = 2 if self._random.random() < TWO_BODIES else 1
+            self._sent[number] = [
+                hashlib.sha256(self._body(number, which)).digest() for which in range(count)
+            ]
+            self._waiting += [(number, which) for which in range(count)]
+
+    def _body(self, number: int, which: int) -> bytes:
+        piece = self._pieces[number % len(self._pieces)]
+        length_ns = round(len(piece.counts) / piece.rate_hz * 1e9)
+        start_ns = self._pieces[0].t0_ns + number * length_ns + which
+        return canonical_body(replace(piece, t0_ns=start_ns))
+
+    async def _put(self, http: httpx.AsyncClient, number: int, which: int) -> bool:
+        """Send one body; keep it for later when its receipt does not come."""
+        sha256 = self._sent[number][which]
+        try:
+            answer = await http.put(
+                f"{self._url}/v1/sessions/{self.session}/streams/acc/chunks/{number}",
+                content=self._body(number, which),
+                headers={"Content-Type": CBOR},
+            )
+        except httpx.TransportError:
+            return self._later(number, which)
+        if answer.status_code != 200:
+            self._refused += answer.status_code < 500
+            return self._later(number, which)
+        receipt = msgspec.json.decode(answer.content, type=Receipt)
+        if receipt.sha256 != sha256.hex():
+            self._refused += 1
+            return self._later(number, which)
+        if (number, sha256) not in self._acknowledged:
+            self._acknowledged.add((number, sha256))
+            self.samples += receipt.samples
+        return True
+
+    def _later(self, number: int, which: int) -> bool:
+        self.repeats += 1
+        if (number, which) not in self._waiting:
+            self._waiting.append((number, which))
+        return False

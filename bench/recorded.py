@@ -1,0 +1,73 @@
+"""Real wrist data as request bodies: SPAR acceleration in chunks, and sessions to put them in."""
+
+import hashlib
+import os
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from uuid import UUID
+
+import httpx
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.load import Target
+from ingest.chunks import canonical_body
+from ingest.importers.spar import ACC_SCALE_G, GYRO_SCALE_RAD_S, RATE_HZ, read_spar
+from models.signal.pieces import Piece
+from muvr.door import Door
+from schemas.ids import uuid7
+
+DATA = "SPAR-10, 244,102 samples"
+FIRST_NS = 1_772_438_400 * 10**9
+
+
+def spar_counts(door: Door, kind: str = "acc") -> NDArray[np.int16]:
+    """All samples of SPAR in one array, int16 (244102, 3), in recorded order."""
+    recordings = [one.recording for one in read_spar(door.config.paths.datasets)]
+    pieces = [piece for one in recordings for piece in (one.acc if kind == "acc" else one.gyro)]
+    return np.concatenate([piece.counts for piece in pieces])
+
+
+def cut_pieces(counts: NDArray[np.int16], n: int, kind: str = "acc") -> list[Piece]:
+    """Whole chunks of n samples; what is left at the end is left out."""
+    unit, scale = ("g", ACC_SCALE_G) if kind == "acc" else ("rad/s", GYRO_SCALE_RAD_S)
+    step_ns = round(n / RATE_HZ * 1e9)
+    return [
+        Piece(FIRST_NS + i * step_ns, RATE_HZ, unit, scale, counts[i * n : (i + 1) * n])
+        for i in range(len(counts) // n)
+    ]
+
+
+def bodies_of(pieces: Sequence[Piece]) -> list[tuple[bytes, str]]:
+    """Bodies, each with the hash that its receipt must name."""
+    bodies = [canonical_body(piece) for piece in pieces]
+    return [(body, hashlib.sha256(body).hexdigest()) for body in bodies]
+
+
+def open_session(url: str, token: str, stream: str = "acc", unit: str = "g") -> UUID:
+    """A new session with one stream."""
+    session = uuid7(int(time.time() * 1000), os.urandom(10))
+    now = datetime.now(UTC).isoformat()
+    declared = {"kind": stream, "unit": unit, "device": "watch", "placement": "wrist"}
+    httpx.put(
+        f"{url}/v1/sessions/{session}",
+        headers={"Authorization": f"Bearer {token}"},
+        json={
+            "started_at": now,
+            "sent_at": now,
+            "timezone": "Europe/Prague",
+            "streams": {stream: {**declared, "side": "left"}},
+        },
+        timeout=30,
+    ).raise_for_status()
+    return session
+
+
+def chunk_targets(url: str, tokens: Sequence[str], connections: int) -> list[Target]:
+    """A session for each connection, its person taken in turn."""
+    turns = [tokens[i % len(tokens)] for i in range(connections)]
+    return [
+        Target(token, "PUT", f"/v1/sessions/{open_session(url, token)}/streams/acc/chunks/{{seq}}")
+        for token in turns
+    ]

@@ -1,0 +1,219 @@
+"""Classify over HTTP beside a bare FastAPI ping: CPU a request, time at load, memory at rest."""
+
+import asyncio
+import hashlib
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from functools import reduce
+from operator import add
+from pathlib import Path
+from uuid import uuid4
+
+import cbor2
+import httpx
+import psutil
+
+from bench.deployment import Deployment, cpu_s, deployed, free_ports
+from bench.load import CHECKOUT, Job, Result, Target, drive, write_bodies
+from ingest.chunks import CBOR, canonical_body
+from ingest.importers.imported import ImportedRecording
+from ingest.importers.spar import read_spar
+from models.exercise.codec import model_to_bytes
+from models.exercise.examples import set_statistics
+from models.exercise.fit import fit_global
+from models.exercise.layout import ACC3, ACC6
+from models.signal.pieces import Piece, Recording
+from models.signal.windows import WINDOW
+from models.signal.wrist import wrist_signals
+from muvr.door import Door
+from schemas.layout import GLOBAL_OWNER
+from schemas.report import Figure
+from store.models import Challenger, Champions, Models, StoredModel, version_of
+
+CPU_TIMES_PING = 2.0
+P99_MS = 15.0
+IDLE_MB = 150.0
+LOAD = 0.7
+CONNECTIONS = 16
+SECONDS = 10.0
+PEOPLE = ("01", "02", "03")
+DATA = "SPAR-10, windows of 4 s of three people, acceleration and rotation"
+PEER = "a bare FastAPI ping: one async function, one worker, no log, no limits"
+PING = """
+import sys, uvicorn
+from fastapi import FastAPI
+app = FastAPI()
+@app.get("/ping")
+async def ping() -> dict[str, bool]:
+    return {"ok": True}
+uvicorn.run(app, port=int(sys.argv[1]), loop="uvloop", http="httptools", access_log=False,
+            log_level="warning")
+"""
+
+
+def run(door: Door, *, seconds: float = SECONDS) -> list[Figure]:
+    """Ping and classify in turns of one run, with the same generator."""
+    recordings = [one for one in read_spar(door.config.paths.datasets) if one.person in PEOPLE]
+    with deployed(door) as deployment, tempfile.TemporaryDirectory() as scratch, door.terminal:
+        idle_mb = _resident_mb(deployment)
+        for layout in (ACC6, ACC3):
+            door.terminal.step(f"a global model for {layout}", 0, 1)
+            asyncio.run(_serve_globally(deployment, _learn(recordings, layout), layout))
+        bodies = {
+            layout: write_bodies(Path(scratch) / layout, _bodies(recordings, layout))
+            for layout in (ACC6, ACC3)
+        }
+        nothing = write_bodies(Path(scratch) / "nothing", [(b"", '"ok":true')])
+        with _ping() as (ping, port):
+            door.terminal.step("ping", 0, 1)
+            job = Job(port, [Target("", "GET", "/ping")] * CONNECTIONS, nothing, CBOR, seconds)
+            ping_us = _cpu_us(job, lambda: cpu_s(ping))[1]
+        return _measure(door, deployment, bodies, seconds, ping_us, idle_mb)
+
+
+def _measure(
+    door: Door,
+    deployment: Deployment,
+    bodies: dict[str, str],
+    seconds: float,
+    ping_us: float,
+    idle_mb: float,
+) -> list[Figure]:
+    token = deployment.register(f"asks-{time.monotonic_ns()}")
+    target = Target(token, "POST", "/v1/classify?side=left&reps=false")
+    figures: list[Figure] = []
+    for layout, suffix in ((ACC6, ""), (ACC3, "_acc_only")):
+        door.terminal.step(f"classify {layout}", 0, 1)
+        port, lines = deployment.config.api.port, [target] * CONNECTIONS
+        drive(Job(port, lines, bodies[layout], CBOR, seconds / 2))
+        job = Job(port, lines, bodies[layout], CBOR, seconds)
+        full, classify_us = _cpu_us(job, deployment.service_cpu_s)
+        loaded = drive(Job(port, lines, bodies[layout], CBOR, seconds, full.per_s * LOAD))
+        figures += _figures(full, loaded, classify_us, ping_us, suffix)
+    protocol = "resident, all processes of the service, after its start and before any question"
+    figures.append(Figure("idle_mb", idle_mb, "MB", floor=IDLE_MB, ceiling=True, protocol=protocol))
+    busy = _resident_mb(deployment)
+    figures.append(Figure("busy_mb", busy, "MB", protocol="the same after all questions"))
+    return figures
+
+
+def _figures(
+    full: Result, loaded: Result, classify_us: float, ping_us: float, suffix: str
+) -> list[Figure]:
+    protocol = f"binary CBOR, one window, reps=false, {CONNECTIONS} connections, closed loop"
+    both = not suffix
+    return [
+        Figure(
+            f"classify_cpu_us{suffix}",
+            classify_us,
+            "µs",
+            peer=PEER,
+            peer_value=ping_us,
+            data=DATA,
+            protocol=f"{protocol}; wrong answers: {full.wrong}",
+        ),
+        Figure(
+            f"classify_times_ping{suffix}",
+            classify_us / ping_us,
+            floor=CPU_TIMES_PING if both else None,
+            ceiling=True,
+            protocol="CPU of the service process a request, by that of the ping's",
+        ),
+        Figure(f"classify_per_s{suffix}", full.per_s, "requests/s", protocol=protocol),
+        Figure(
+            f"p99_ms{suffix}",
+            loaded.latency_us[99] / 1e3,
+            "ms",
+            floor=P99_MS if both else None,
+            ceiling=True,
+            protocol=f"{LOAD:.0%} of classify_per_s, random arrivals, waiting included; "
+            f"median {loaded.latency_us[50] / 1e3:.1f} ms",
+        ),
+    ]
+
+
+def _cpu_us(job: Job, used_s: Callable[[], float]) -> tuple[Result, float]:
+    """The result of a job and what an answer cost the process that gave it, microseconds."""
+    before_s = used_s()
+    result = drive(job)
+    return result, (used_s() - before_s) / max(result.right, 1) * 1e6
+
+
+def _resident_mb(deployment: Deployment) -> float:
+    return sum(one.memory_info().rss for one in deployment.service_processes()) / 2**20
+
+
+def _only(recording: Recording, layout: str) -> Recording:
+    gyro = recording.gyro if layout == ACC6 else ()
+    return Recording(recording.acc, gyro, recording.side)
+
+
+def _learn(recordings: list[ImportedRecording], layout: str) -> bytes:
+    """A global model's bytes."""
+    statistics = (
+        set_statistics(
+            wrist_signals(_only(one.recording, layout)), one.sets[0].exercise, seed=number
+        )
+        for number, one in enumerate(recordings)
+    )
+    return model_to_bytes(fit_global(reduce(add, statistics), model_id=layout).model)
+
+
+async def _serve_globally(deployment: Deployment, content: bytes, layout: str) -> None:
+    """Keep a model and make it everybody's."""
+    sha256, run_id, now = hashlib.sha256(content).digest(), uuid4(), datetime.now(UTC)
+    key = (GLOBAL_OWNER, layout, "exercise")
+    version = version_of(sha256)
+    database = deployment.database()
+    try:
+        await Models(database).put(StoredModel(*key, version, content, {}, sha256, run_id, now))
+        await Champions(database).promote(Challenger(*key, version, sha256, run_id), None, now)
+    finally:
+        database.close()
+
+
+def _bodies(recordings: list[ImportedRecording], layout: str) -> list[tuple[bytes, str]]:
+    """One window of each recording; its answer names the model."""
+    found: list[tuple[bytes, str]] = []
+    for one in recordings:
+        whole = _only(one.recording, layout)
+        acc, gyro = ([_window(p) for p in pieces] for pieces in (whole.acc, whole.gyro))
+        streams = {"acc": acc[0], **({"gyro": gyro[0]} if gyro else {})}
+        body = acc[0] if layout == ACC3 else cbor2.dumps({"streams": streams})
+        found.append((body, '"level":"global"'))
+    return found
+
+
+def _window(piece: Piece) -> bytes:
+    counts = piece.counts[WINDOW : 2 * WINDOW]
+    return canonical_body(Piece(piece.t0_ns, piece.rate_hz, piece.unit, piece.scale, counts))
+
+
+@contextmanager
+def _ping() -> Iterator[tuple[psutil.Process, int]]:
+    """The bare application as a process of its own."""
+    port = free_ports(1)[0]
+    with subprocess.Popen([sys.executable, "-c", PING, str(port)], cwd=CHECKOUT) as process:
+        try:
+            _await(f"http://127.0.0.1:{port}/ping")
+            yield psutil.Process(process.pid), port
+        finally:
+            process.terminate()
+
+
+def _await(url: str, within_s: float = 30.0) -> None:
+    until = time.monotonic() + within_s
+    while True:
+        try:
+            httpx.get(url, timeout=2).raise_for_status()
+        except httpx.TransportError:
+            if time.monotonic() > until:
+                raise
+            time.sleep(0.05)
+        else:
+            return

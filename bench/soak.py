@@ -1,0 +1,170 @@
+"""kill -9 of node and service in turn while phones send: lost, doubled and altered chunks.
+
+What was acknowledged must be in the store once, byte for byte; what was not acknowledged is sent
+again until it is. Numbers go out shuffled and some of them twice, and some numbers carry two
+different bodies: both must be kept.
+"""
+
+import asyncio
+import random
+import time
+from collections.abc import Sequence
+
+from bench.deployment import Deployment, deployed
+from bench.phone import Phone, Verdict
+from bench.recorded import DATA, cut_pieces, open_session, spar_counts
+from ingest.rows import body_of
+from muvr.door import Door
+from schemas.errors import MuvrError
+from schemas.report import Figure
+from store.samples import Samples
+
+KILLS = 100
+SAMPLES = 10_000_000
+WITHIN_S = 2400.0
+PHONES = 8
+CHUNK = 512
+LAST_WORDS_S = 120.0
+
+
+class SoakTookTooLong(MuvrError):
+    """The phones made no progress, or could not hand over what they had, in the time given."""
+
+
+def run(
+    door: Door,
+    *,
+    kills: int = KILLS,
+    samples: int = SAMPLES,
+    within_s: float = WITHIN_S,
+    phones: int = PHONES,
+    seed: int = 1,
+) -> list[Figure]:
+    """Kill `kills` times, at least `samples / kills` acknowledged samples apart, then read back.
+
+    Raises:
+        SoakTookTooLong: not done within `within_s`.
+    """
+    pieces = cut_pieces(spar_counts(door), CHUNK)
+    with deployed(door) as deployment, door.terminal:
+        url = deployment.service.url
+        people = []
+        for number in range(phones):
+            token = deployment.register(f"soak-{time.monotonic_ns()}-{number}")
+            session = open_session(url, token)
+            people.append(Phone(url, token, session, pieces, random.Random(seed * 1000 + number)))
+        soak = _Soak(door, deployment, people, random.Random(seed), time.monotonic() + within_s)
+        done = asyncio.run(soak.run(kills, samples))
+        verdicts = asyncio.run(_read_back(deployment, people))
+    return _figures(people, verdicts, done)
+
+
+class _Soak:
+    """Phones that send while somebody pulls plugs."""
+
+    def __init__(
+        self,
+        door: Door,
+        deployment: Deployment,
+        phones: Sequence[Phone],
+        chance: random.Random,
+        until_s: float,
+    ) -> None:
+        self._door, self._deployment, self._phones = door, deployment, phones
+        self._random, self._until_s = chance, until_s
+
+    async def run(self, kills: int, samples: int) -> int:
+        """Let the phones send through all kills and hand over the rest; the kills that were done.
+
+        Raises:
+            SoakTookTooLong: out of time.
+        """
+        over = asyncio.Event()
+        async with asyncio.TaskGroup() as group:
+            for phone in self._phones:
+                group.create_task(phone.send(over))
+            for number in range(kills):
+                await self._progress(samples / kills)
+                await asyncio.sleep(self._random.uniform(0.0, 0.3))
+                await asyncio.to_thread(self._kill_node if number % 2 == 0 else self._kill_service)
+                self._door.terminal.step("kill -9", number + 1, kills)
+            await self._progress(samples - self._acknowledged())
+            over.set()
+            async with asyncio.timeout(LAST_WORDS_S):
+                await asyncio.gather(*(phone.done.wait() for phone in self._phones))
+        await asyncio.gather(*(phone.complete() for phone in self._phones))
+        return kills
+
+    def _acknowledged(self) -> int:
+        return sum(phone.samples for phone in self._phones)
+
+    async def _progress(self, samples: float) -> None:
+        """Wait until so many more samples are acknowledged."""
+        enough = self._acknowledged() + samples
+        while self._acknowledged() < enough:
+            if time.monotonic() > self._until_s:
+                raise SoakTookTooLong(f"{self._acknowledged():,} samples were acknowledged so far.")
+            await asyncio.sleep(0.02)
+
+    def _kill_node(self) -> None:
+        self._deployment.node.kill()
+        time.sleep(self._random.uniform(0.0, 0.5))
+        self._deployment.node.start()
+
+    def _kill_service(self) -> None:
+        self._deployment.kill_service()
+        time.sleep(self._random.uniform(0.0, 0.5))
+        self._deployment.service.start(self._door.terminal)
+
+
+async def _read_back(deployment: Deployment, phones: Sequence[Phone]) -> list[Verdict]:
+    """Compare what is stored with what was sent and acknowledged, straight from the tables."""
+    database = deployment.database()
+    try:
+        samples = Samples(database)
+        return [await _judge(samples, phone) for phone in phones]
+    finally:
+        database.close()
+
+
+async def _judge(samples: Samples, phone: Phone) -> Verdict:
+    user_id = phone.user_id
+    found: list[tuple[int, bytes]] = []
+    altered = 0
+    parts = await samples.parts(user_id, phone.session)
+    for stream, numbers in parts.items():
+        heads = await samples.heads(user_id, phone.session, stream, numbers)
+        wanted = [(head.seq, head.sha256) for head in heads]
+        found += wanted
+        for row in await samples.rows(user_id, phone.session, stream, wanted):
+            altered += body_of(row) not in phone.bodies(row.seq)
+    return phone.judge(found, altered)
+
+
+def _figures(phones: Sequence[Phone], verdicts: Sequence[Verdict], kills: int) -> list[Figure]:
+    protocol = (
+        f"{len(phones)} phones, chunks of {CHUNK}, shuffled, a tenth sent twice, one in fifty "
+        f"numbers with two bodies; {sum(phone.repeats for phone in phones)} requests were repeated "
+        "after an answer that did not come; read back from the tables"
+    )
+    samples = sum(phone.samples for phone in phones)
+    figures = [
+        Figure("samples", samples, floor=SAMPLES, data=DATA, protocol=protocol),
+        Figure("kills", kills, floor=KILLS, protocol="kill -9: node, service, node, …"),
+    ]
+    meanings = {
+        "lost": "acknowledged, and not stored or not in the session's list",
+        "doubled": "stored more than once, or a body that nobody sent under that number",
+        "altered": "stored bytes that do not give back a body that was sent (sha-256)",
+        "refused": "sent right, and answered 4xx",
+    }
+    return figures + [
+        Figure(
+            name,
+            sum(getattr(verdict, name) for verdict in verdicts),
+            floor=0,
+            ceiling=True,
+            protocol=meaning,
+        )
+        for name, meaning in meanings.items()
+    ]
