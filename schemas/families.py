@@ -30,6 +30,7 @@ FAMILIES: dict[str, Family] = {
         Family("exercise", "model", "which exercise a window or a set is"),
         Family("activity", "model", "where in a recording exercise is done"),
         Family("reps", "kernel", "how many repetitions, and each one's range, speed and pause"),
+        Family("deviations", "kernel", "where a session left its plan"),
         Family("form", "model", "how a set compares with the user's own template"),
         Family("intensity", "model", "how hard the next set of an exercise will be"),
         Family("load", "model", "weight, repetitions and intensity of the next set"),

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from models.catalogue import BY_NAME, EXERCISES, MUSCLES
-from models.deviation.evaluate import score
-from models.deviation.model import Target
+from models.deviations.evaluate import score
+from models.deviations.model import Target
 from models.history import DAY_S, SetLog
 from models.population.person import Body, plates
 from models.population.simulate import START_S, simulate, simulate_user

@@ -19,7 +19,7 @@ from collections.abc import Sequence
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
-from models.deviation.model import USUAL, Deviation, Kind, Target, Tolerances
+from models.deviations.model import USUAL, Deviation, Kind, Target, Tolerances
 
 CLOSENESS = 0.25  # a pair's distance adds at most 3 × this < 1: a kept value always counts more
 ORDER = 1e-7  # per squared shift of place: only decides between pairs that are equal otherwise

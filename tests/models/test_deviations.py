@@ -3,9 +3,9 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.deviation.align import align
-from models.deviation.evaluate import agreement, place_by_place, rows_of, score
-from models.deviation.model import USUAL, Target, Tolerances
+from models.deviations.align import align
+from models.deviations.evaluate import agreement, place_by_place, rows_of, score
+from models.deviations.model import USUAL, Target, Tolerances
 
 targets = st.builds(
     Target,

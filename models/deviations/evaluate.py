@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from models.deviation.align import align
-from models.deviation.model import USUAL, Deviation, Target, Tolerances
+from models.deviations.align import align
+from models.deviations.model import USUAL, Deviation, Target, Tolerances
 
 Row = tuple[int | None, int | None]
 
