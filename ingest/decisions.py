@@ -62,7 +62,22 @@ class Decisions:
         Returns:
             What stands in the slot now, and whether it says what was asked.
         """
-        event = Event(
+        event = self.event(about, question, kind, body, after_us=after_us, meta=meta)
+        kept = await self.records.journal.append(user_id, event, topic)
+        return kept, kept.says_the_same(event)
+
+    def event(
+        self,
+        about: UUID,
+        question: tuple[object, ...],
+        kind: str,
+        body: Mapping[str, object],
+        *,
+        after_us: int = 0,
+        meta: Mapping[str, object] | None = None,
+    ) -> Event:
+        """What would fill a slot now; see `decide`."""
+        return Event(
             event_id=slot(about, *question),
             about=about,
             kind=kind,
@@ -70,5 +85,3 @@ class Decisions:
             received_us=max(self.now_us(), after_us + MS_US),
             meta=meta or {},
         )
-        kept = await self.records.journal.append(user_id, event, topic)
-        return kept, kept.says_the_same(event)

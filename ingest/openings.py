@@ -15,6 +15,7 @@ from store.journal import Event
 from store.sessions import SessionRow
 
 TOPIC = "sessions"
+QUESTION = ("session", "open")
 
 
 async def open_session(
@@ -33,11 +34,10 @@ async def open_session(
     check_client_id(session_id, "session", now_ms, limits.clock_past_days, limits.clock_future_days)
     await _refuse_what_cannot_be(decisions, user_id, session_id, opening)
     offset_ms = offset_of(decisions, opening.sent_at)
-    scalars = opening.model_dump(mode="json", include={"started_at", "timezone", "plan"})
     # One after another: decisions of a user share a journal partition, and conditional writes to
     # one partition at once make each other start again (a second or more instead of 20 ms each).
     opened = await decisions.decide(
-        user_id, session_id, ("session", "open"), "session-opened", scalars, topic=TOPIC
+        user_id, session_id, QUESTION, "session-opened", opening_body(opening), topic=TOPIC
     )
     declared = [
         await _declare(decisions, user_id, session_id, name, stream, offset_ms)
@@ -83,6 +83,11 @@ async def delete_session(decisions: Decisions, user_id: UUID, session_id: UUID) 
         user_id, session_id, ("session", "delete"), "session-deleted", {}, topic="sets"
     )
     await project(decisions.records, user_id, event, decisions.now_us())
+
+
+def opening_body(opening: SessionOpening) -> dict[str, object]:
+    """What the journal keeps of an opening beside its streams."""
+    return opening.model_dump(mode="json", include={"started_at", "timezone", "plan"})
 
 
 def offset_of(decisions: Decisions, sent_at: datetime | None) -> int | None:

@@ -5,17 +5,22 @@ repeat, the sweeper and a replay of the whole journal can share this one way.
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import islice
 from uuid import UUID
 
 from ingest.decisions import final_us
+from ingest.deviations import forget_deviations, project_deviations
 from ingest.leftovers import keep_leftovers
 from ingest.pending import project_labelled
 from ingest.recordings import NS, decided
 from schemas.errors import BadEvent
 from schemas.times import at_us
 from store.journal import Event
+from store.plans import Plan, PlannedSets
 from store.records import Records
 from store.sessions import NO_HASH, StreamList
 from store.sets import MODEL_IDS, SetRow
@@ -28,8 +33,28 @@ _FIELDS: Mapping[str, set[str]] = {
     "set-confirmed": {"session", "exercise", "started_at", "ended_at", "reps", "weight_kg"}
     | {"intensity", "label_source"},
     "set-deleted": {"session"},
+    "plan-kept": {"name", "sets"},
+    "plan-deleted": set(),
 }
 """What a projection reads of the body of each kind of event."""
+_OF_DEVIATIONS = {"session-opened", "stream-listed", "set-confirmed", "set-deleted"}
+TOGETHER = 100  # rows of sets in one batch, events at once
+SESSIONS_AT_ONCE = 8  # each reads its samples
+
+
+@dataclass(slots=True)
+class Touched:
+    """What events say of one session.
+
+    Attributes:
+        at_us: time of the newest event that its deviations follow from, 0 for none.
+        lists: streams that were listed.
+        sets: sets that were confirmed.
+    """
+
+    at_us: int = 0
+    lists: set[str] = field(default_factory=set)
+    sets: set[UUID] = field(default_factory=set)
 
 
 async def project(records: Records, user_id: UUID, event: Event, now_us: int) -> None:
@@ -38,6 +63,37 @@ async def project(records: Records, user_id: UUID, event: Event, now_us: int) ->
     Raises:
         BadEvent: a kind or body that is not known here: the journal is newer than this code.
     """
+    await project_all(records, user_id, [event], now_us)
+
+
+async def project_all(
+    records: Records, user_id: UUID, events: Sequence[Event], now_us: int
+) -> None:
+    """Write what follows from events of a user, in whatever order they are.
+
+    First the rows that an event says by itself, then, session by session, what follows from
+    several of them: how far it reaches, labelled sets, deviations. That costs what the sessions
+    cost, not what the events do: a replay of years is one pass.
+
+    Raises:
+        BadEvent: a kind or body that is not known here: the journal is newer than this code.
+    """
+    for event in events:
+        _require_known(event)
+    for start in range(0, len(events), TOGETHER):
+        portion = events[start : start + TOGETHER]
+        await asyncio.gather(*(_write_rows(records, user_id, event) for event in portion))
+    touched = await _touched(records, user_id, events)
+    gate = asyncio.Semaphore(SESSIONS_AT_ONCE)
+
+    async def one(session_id: UUID) -> None:
+        async with gate:
+            await _follow(records, user_id, session_id, touched[session_id], now_us)
+
+    await asyncio.gather(*(one(session_id) for session_id in sorted(touched)))
+
+
+def _require_known(event: Event) -> None:
     needed = _FIELDS.get(event.kind)
     if needed is None or not needed <= event.body.keys():
         raise BadEvent(
@@ -46,22 +102,70 @@ async def project(records: Records, user_id: UUID, event: Event, now_us: int) ->
             field="kind",
             value=event.kind,
         )
+
+
+async def _write_rows(records: Records, user_id: UUID, event: Event) -> None:
+    """The rows that an event says by itself, at its time."""
     match event.kind:
         case "session-opened":
             await _opened(records, user_id, event)
         case "stream-declared":
             await _declared(records, user_id, event)
         case "stream-listed":
-            await _listed(records, user_id, event, now_us)
+            await _listed(records, user_id, event)
         case "session-deleted":
             await _session_deleted(records, user_id, event)
         case "set-confirmed":
-            await _set_confirmed(records, user_id, event, now_us)
+            await _set_confirmed(records, user_id, event)
         case "set-deleted":
             session_id = UUID(str(event.body["session"]))
             await records.sets.delete(user_id, session_id, event.about, final_us(event))
+        case "plan-kept":
+            await records.plans.put(user_id, plan_of(event))
+        case "plan-deleted":
+            await records.plans.delete(user_id, event.about, event.received_us)
         case _:
             raise AssertionError(f"{event.kind} has fields but no projection")
+
+
+async def _touched(records: Records, user_id: UUID, events: Sequence[Event]) -> dict[UUID, Touched]:
+    """The sessions that events are about, and what each of them says."""
+    found: dict[UUID, Touched] = defaultdict(Touched)
+    for event in events:
+        if event.kind == "plan-kept":  # a session may have followed it before it came
+            for session_id in await records.sessions.of_plan(user_id, event.about):
+                found[session_id].at_us = max(found[session_id].at_us, 1)
+        if event.kind in _OF_DEVIATIONS:
+            session_id = UUID(str(event.body.get("session", event.about)))
+            found[session_id].at_us = max(found[session_id].at_us, event.received_us)
+            if event.kind == "stream-listed":
+                found[session_id].lists.add(str(event.body["stream"]))
+            if event.kind == "set-confirmed":
+                found[session_id].sets.add(event.about)
+    return found
+
+
+async def _follow(
+    records: Records, user_id: UUID, session_id: UUID, touched: Touched, now_us: int
+) -> None:
+    """What follows from several events of a session."""
+    for stream in sorted(touched.lists):
+        await _reach(records, user_id, session_id, stream)
+    if touched.lists:
+        await project_labelled(records, user_id, session_id, now_us)
+    elif touched.sets:
+        await project_labelled(records, user_id, session_id, now_us, only=touched.sets)
+    await project_deviations(records, user_id, session_id, touched.at_us)
+
+
+async def project_history(records: Records, user_id: UUID, events: Sequence[Event]) -> None:
+    """The same for many openings and first confirmations of sessions without streams."""
+    await asyncio.gather(
+        *(_opened(records, user_id, event) for event in events if event.kind == "session-opened")
+    )
+    rows = iter([set_row(event) for event in events if event.kind == "set-confirmed"])
+    while portion := list(islice(rows, TOGETHER)):
+        await records.sets.put_all(user_id, portion)
 
 
 def set_row(event: Event) -> SetRow:
@@ -79,6 +183,12 @@ def set_row(event: Event) -> SetRow:
         label_source=str(body["label_source"]),
         revision=event.received_us,
     )
+
+
+def plan_of(event: Event) -> Plan:
+    """The plan that a word about it says."""
+    sets: PlannedSets = event.body["sets"]  # pyright: ignore[reportAssignmentType] checked at the door
+    return Plan(event.about, str(event.body["name"]), sets, event.received_us)
 
 
 async def _opened(records: Records, user_id: UUID, event: Event) -> None:
@@ -106,19 +216,23 @@ async def _offset(records: Records, user_id: UUID, event: Event, stream: str) ->
         await records.sessions.offset(user_id, event.about, stream, offset_ms, event.received_us)
 
 
-async def _listed(records: Records, user_id: UUID, event: Event, now_us: int) -> None:
-    """A list decides: how far the session reaches, what is left over, which samples count."""
+async def _listed(records: Records, user_id: UUID, event: Event) -> None:
     stream, hashes = str(event.body["stream"]), event.body["hashes"]
     listed = [bytes.fromhex(h) if h else NO_HASH for h in hashes]  # pyright: ignore
     await records.sessions.put_list(user_id, event.about, stream, listed, event.received_us)
     await _offset(records, user_id, event, stream)
-    await settle(records, user_id, event.about, stream, now_us)
 
 
 async def settle(
     records: Records, user_id: UUID, session_id: UUID, stream: str, now_us: int
 ) -> None:
     """Draw the consequences of a stream's list; nothing happens where the session is gone."""
+    await _reach(records, user_id, session_id, stream)
+    await project_labelled(records, user_id, session_id, now_us)
+
+
+async def _reach(records: Records, user_id: UUID, session_id: UUID, stream: str) -> None:
+    """How far a session reaches by its lists, and what a stream's list leaves over."""
     session = await records.sessions.read(user_id, session_id)
     lists = await records.sessions.lists(user_id, session_id)
     if session is None or not lists:
@@ -132,7 +246,6 @@ async def settle(
         complete=all(name in lists or name not in parts for name in session.streams),
     )
     await keep_leftovers(records, user_id, session_id, stream)
-    await project_labelled(records, user_id, session_id, now_us)
 
 
 async def _end(
@@ -160,9 +273,10 @@ async def _session_deleted(records: Records, user_id: UUID, event: Event) -> Non
     await records.sets.delete_session(user_id, event.about, at)
     await records.stretches.delete_session(user_id, event.about, at)
     await records.samples.delete_session(user_id, event.about, at)
+    await forget_deviations(records, user_id, event.about, at)
 
 
-async def _set_confirmed(records: Records, user_id: UUID, event: Event, now_us: int) -> None:
+async def _set_confirmed(records: Records, user_id: UUID, event: Event) -> None:
     row = set_row(event)
     await records.sets.put(user_id, row)
     # What an earlier revision taught goes in any case: the new samples may not be in yet.
@@ -172,4 +286,3 @@ async def _set_confirmed(records: Records, user_id: UUID, event: Event, now_us: 
             for model_id in MODEL_IDS
         )
     )
-    await project_labelled(records, user_id, row.session_id, now_us, only={row.set_id})

@@ -55,9 +55,9 @@ async def confirm_set(
     event, same = await decisions.decide(
         user_id,
         set_id,
-        _question(if_match),
+        question(if_match),
         "set-confirmed",
-        _body(session_id, confirmation),
+        confirmation_body(session_id, confirmation),
         topic=TOPIC,
         after_us=max([if_match or 0, *(one.revision for one in lists.values())]),
     )
@@ -156,16 +156,18 @@ async def _refuse_stale(
     row = await existing_set(decisions, user_id, session_id, set_id)
     if row.revision == if_match:
         return
-    done = await decisions.records.journal.read(user_id, set_id, slot(set_id, *_question(if_match)))
-    if done is None or done.body != _body(session_id, confirmation):
+    done = await decisions.records.journal.read(user_id, set_id, slot(set_id, *question(if_match)))
+    if done is None or done.body != confirmation_body(session_id, confirmation):
         raise _stale(set_id, if_match, row.revision)
 
 
-def _question(if_match: int | None) -> tuple[object, ...]:
+def question(if_match: int | None) -> tuple[object, ...]:
+    """What a confirmation's slot is called: each revision has one successor."""
     return ("set", if_match or 0)
 
 
-def _body(session_id: UUID, confirmation: SetConfirmation) -> dict[str, object]:
+def confirmation_body(session_id: UUID, confirmation: SetConfirmation) -> dict[str, object]:
+    """What the journal keeps of a confirmation."""
     return {"session": str(session_id), **confirmation.model_dump(mode="json")}
 
 

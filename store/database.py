@@ -32,7 +32,7 @@ from cassandra.policies import (
     ExponentialReconnectionPolicy,
     TokenAwarePolicy,
 )
-from cassandra.query import PreparedStatement
+from cassandra.query import BatchStatement, BatchType, PreparedStatement
 
 from schemas.config import Cassandra
 from schemas.errors import DatabaseAway, UncertainWrite
@@ -84,10 +84,24 @@ class Database:
         """
         loop = asyncio.get_running_loop()
         try:
-            bound = self._prepared.get(cql)
-            if bound is None:  # preparing blocks on the network: once per statement, off the loop
-                bound = await loop.run_in_executor(None, self._prepare, cql)
+            bound = await self._prepared_for(cql, loop)
             return await _rows(self._session.execute_async(bound.bind(values)), loop)
+        except AWAY as problem:
+            raise meaning(problem) from problem
+
+    async def run_batch(self, statements: Sequence[Statement]) -> list[Row]:
+        """Run statements about one partition as one unlogged batch: all of them or none.
+
+        Raises:
+            DatabaseAway: no answer at the asked consistency.
+            UncertainWrite: conditional ones timed out: read at SERIAL, then decide.
+        """
+        loop = asyncio.get_running_loop()
+        batch = BatchStatement(BatchType.UNLOGGED)
+        try:
+            for cql, values in statements:
+                batch.add((await self._prepared_for(cql, loop)).bind(values))
+            return await _rows(self._session.execute_async(batch), loop)
         except AWAY as problem:
             raise meaning(problem) from problem
 
@@ -108,6 +122,11 @@ class Database:
     def close(self) -> None:
         """Close all connections."""
         self._cluster.shutdown()
+
+    async def _prepared_for(self, cql: str, loop: asyncio.AbstractEventLoop) -> PreparedStatement:
+        """Preparing blocks on the network: once per statement, off the loop."""
+        known = self._prepared.get(cql)
+        return known or await loop.run_in_executor(None, self._prepare, cql)
 
     def _prepare(self, cql: str) -> PreparedStatement:
         prepared = self._session.prepare(cql)

@@ -7,7 +7,8 @@ that it is about, so the same question always meets the same row.
 
 import asyncio
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from uuid import UUID
@@ -17,7 +18,7 @@ from schemas.ids import day_of
 from schemas.layout import SHARDS, month_of, shard_of
 from schemas.times import at_us as time_at
 from schemas.times import us_of
-from store.database import Database, Row
+from store.database import Database, Row, Statement
 
 _TRIES = 4
 
@@ -61,28 +62,38 @@ class Journal:
             UncertainWrite: Cassandra could not say, several times; the same call may be repeated.
         """
         await self.announce(user_id, topic, event.received_us)
-        values = (
-            user_id,
-            month_of(day_of(event.about)),
-            event.event_id,
-            1,
-            event.kind,
-            _payload(event),
-            event.received_us // 1000,
-        )
+        insert = _insert(user_id, event)
         for attempt in range(_TRIES):
             try:
-                answer = await self._database.run(
-                    "INSERT INTO journal (user_id, month, event_id, v, kind, payload, received_at) "
-                    "VALUES (?, ?, ?, ?, ?, ?, ?) IF NOT EXISTS",
-                    values,
-                )
+                answer = await self._database.run(insert.cql, insert.values)
             except UncertainWrite:  # asked again, the slot says whose event it holds
                 if attempt + 1 == _TRIES:
                     raise
                 continue
             return event if answer[0][0] else _event(answer[0])
         raise AssertionError("unreachable")
+
+    async def append_all(self, user_id: UUID, events: Sequence[Event], topic: str) -> list[Event]:
+        """The same for events of one month, decided together: one round for all of them.
+
+        Where a slot is taken, or Cassandra could not say, they are decided one by one.
+
+        Args:
+            user_id: whose journal.
+            events: about things of one month, some 40 KB of them at most.
+            topic: announced first.
+
+        Raises:
+            UncertainWrite: Cassandra could not say, several times; the same call may be repeated.
+        """
+        if not events:
+            return []
+        await self.announce(user_id, topic, max(event.received_us for event in events))
+        with suppress(UncertainWrite):
+            answer = await self._database.run_batch([_insert(user_id, event) for event in events])
+            if answer[0][0]:
+                return list(events)
+        return [await self.append(user_id, event, topic) for event in events]
 
     async def announce(self, user_id: UUID, topic: str, at_us: int) -> None:
         """Say that a user's data of this topic is about to change."""
@@ -134,6 +145,22 @@ class Journal:
             await self._database.run(
                 "DELETE FROM journal WHERE user_id = ? AND month = ?", (user_id, month)
             )
+
+
+def _insert(user_id: UUID, event: Event) -> Statement:
+    return Statement(
+        "INSERT INTO journal (user_id, month, event_id, v, kind, payload, received_at) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?) IF NOT EXISTS",
+        (
+            user_id,
+            month_of(day_of(event.about)),
+            event.event_id,
+            1,
+            event.kind,
+            _payload(event),
+            event.received_us // 1000,
+        ),
+    )
 
 
 def days(since: datetime, until: datetime) -> list[date]:

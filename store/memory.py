@@ -16,6 +16,7 @@ from schemas.times import us_of
 from store.cells import Cells
 from store.dead_letters import DeadLetter, DeadLetters
 from store.journal import Event, Journal
+from store.memory_plans import MemoryDeviations, MemoryPlans, MemoryPredictions
 from store.records import Records
 from store.samples import ChunkHead, SampleRow, Samples
 from store.sessions import SessionRow, Sessions, StreamList
@@ -136,6 +137,10 @@ class MemorySessions(Sessions):
         rows = [row for row in rows if before is None or row.session_id < before]
         return sorted(rows, key=lambda row: row.session_id, reverse=True)[:limit]
 
+    async def of_plan(self, user_id: UUID, plan_id: UUID) -> list[UUID]:
+        """The sessions of a plan."""
+        return [s.session_id for s in await self.page(user_id, None, 10**9) if s.plan_id == plan_id]
+
     async def put_list(
         self, user_id: UUID, session_id: UUID, stream: str, hashes: Sequence[bytes], revision: int
     ) -> None:
@@ -180,6 +185,10 @@ class MemoryJournal(Journal):
         month = self._events.setdefault((user_id, month_of(day_of(event.about))), {})
         return month.setdefault(event.event_id, event)
 
+    async def append_all(self, user_id: UUID, events: Sequence[Event], topic: str) -> list[Event]:
+        """Fill slots; what stands in each is returned."""
+        return [await self.append(user_id, event, topic) for event in events]
+
     async def announce(self, user_id: UUID, topic: str, at_us: int) -> None:
         """Say that data is about to change."""
         self._changes[user_id, topic] = at_us
@@ -216,6 +225,11 @@ class MemorySets(Sets):
     async def put(self, user_id: UUID, row: SetRow) -> None:
         """Project a confirmation."""
         self._sets.write((user_id, row.session_id, row.set_id), {"row": row}, row.revision)
+
+    async def put_all(self, user_id: UUID, rows: Sequence[SetRow]) -> None:
+        """Project several confirmations."""
+        for row in rows:
+            await self.put(user_id, row)
 
     async def read(self, user_id: UUID, session_id: UUID, set_id: UUID) -> SetRow | None:
         """One set."""
@@ -341,4 +355,7 @@ def memory_records() -> Records:
         sets=MemorySets(),
         stretches=MemoryStretches(),
         dead_letters=MemoryDeadLetters(Limits().dead_letters_per_user),
+        plans=MemoryPlans(),
+        deviations=MemoryDeviations(),
+        predictions=MemoryPredictions(),
     )

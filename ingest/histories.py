@@ -1,0 +1,165 @@
+"""Months of one person at once: sessions without streams, with their sets, in few rounds.
+
+A person who comes with a history (from another app, or from the simulator) brings thousands of
+sets. Sent one by one each of them waits for a decision of its own; here those of a month are
+decided together. The events, their checks and what follows from them are the same.
+"""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from uuid import UUID
+
+from ingest import openings, sets
+from ingest.decisions import Decisions
+from ingest.projections import project_history
+from schemas.config import Limits
+from schemas.errors import BadEvent, Deleted, EventConflict
+from schemas.events import SessionOpening, SetConfirmation
+from schemas.ids import check_client_id, day_of, slot
+from schemas.layout import month_of
+from store.journal import Event
+from store.sessions import SessionRow
+
+TOGETHER = 64  # events of some 600 bytes: one decision stays below 40 KB
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """A session without streams, and the sets that were done in it.
+
+    Attributes:
+        session_id: UUIDv7 of the client.
+        opening: what opens it.
+        sets: UUIDv7 and confirmation of each set.
+    """
+
+    session_id: UUID
+    opening: SessionOpening
+    sets: Sequence[tuple[UUID, SetConfirmation]]
+
+
+async def record_history(
+    decisions: Decisions, limits: Limits, user_id: UUID, visits: Sequence[Visit]
+) -> None:
+    """Keep a person's visits; a repeat changes nothing.
+
+    Raises:
+        BadEvent, ClockSkew: a visit with streams, sent now or before, a set outside its session,
+            an id that is no UUIDv7 of about now. Nothing was kept then.
+        Deleted: a session or set was deleted; its id is not used again. Nothing was kept then.
+        EventConflict: an id was used before, for something else; the rest was kept.
+    """
+    for visit in visits:
+        _check(decisions, limits, visit)
+    opened = [_opened(decisions, visit) for visit in visits]
+    confirmed = [event for visit in visits for event in _confirmed(decisions, visit)]
+    known = await _known(decisions, user_id, [*opened, *confirmed])
+    _refuse_known(known, [*opened, *confirmed])
+    for events, topic in ((opened, openings.TOPIC), (confirmed, sets.TOPIC)):
+        kept = await _decided(decisions, user_id, events, known, topic)
+        await project_history(decisions.records, user_id, kept)
+        _refuse_conflicts(events, kept)
+
+
+def _check(decisions: Decisions, limits: Limits, visit: Visit) -> None:
+    if visit.opening.streams:
+        raise BadEvent(
+            f"session {visit.session_id} of a history has streams; open it by itself",
+            field="streams",
+            value=sorted(visit.opening.streams),
+        )
+    now_ms = decisions.now_us() // 1000
+    days = (limits.clock_past_days, limits.clock_future_days)
+    check_client_id(visit.session_id, "session", now_ms, *days)
+    row = _row(visit)
+    for set_id, confirmation in visit.sets:
+        check_client_id(set_id, "set", now_ms, *days)
+        sets.check_inside(confirmation, row, decisions)
+
+
+def _row(visit: Visit) -> SessionRow:
+    opening = visit.opening
+    return SessionRow(
+        visit.session_id, opening.started_at, None, opening.timezone, opening.plan, {}, {}, False
+    )
+
+
+def _opened(decisions: Decisions, visit: Visit) -> Event:
+    body = openings.opening_body(visit.opening)
+    return decisions.event(visit.session_id, openings.QUESTION, "session-opened", body)
+
+
+def _confirmed(decisions: Decisions, visit: Visit) -> list[Event]:
+    return [
+        decisions.event(
+            set_id,
+            sets.question(None),
+            "set-confirmed",
+            sets.confirmation_body(visit.session_id, confirmation),
+        )
+        for set_id, confirmation in visit.sets
+    ]
+
+
+async def _known(
+    decisions: Decisions, user_id: UUID, events: Iterable[Event]
+) -> Mapping[UUID, Event]:
+    """What the journal holds of these months: a repeat decides nothing again."""
+    months = {_month(event) for event in events}
+    held = await decisions.records.journal.events(user_id, months)
+    return {event.event_id: event for event in held}
+
+
+def _refuse_known(known: Mapping[UUID, Event], events: Iterable[Event]) -> None:
+    with_streams = {event.about for event in known.values() if event.kind == "stream-declared"}
+    for event in events:
+        if event.about in with_streams:
+            raise BadEvent(
+                f"session {event.about} has streams; confirm its sets one by one",
+                field="session",
+                value=str(event.about),
+            )
+        what = "session" if event.kind == "session-opened" else "set"
+        if slot(event.about, what, "delete") in known:
+            raise Deleted(f"{what} {event.about} was deleted; a new one needs a new id.")
+
+
+async def _decided(
+    decisions: Decisions,
+    user_id: UUID,
+    events: Sequence[Event],
+    known: Mapping[UUID, Event],
+    topic: str,
+) -> list[Event]:
+    """What stands in the slots of `events`, in their order."""
+    months: dict[str, list[Event]] = defaultdict(list)
+    for event in events:
+        if event.event_id not in known:
+            months[_month(event)].append(event)
+
+    async def decide(month: Sequence[Event]) -> list[Event]:
+        # One portion after another: decisions about one partition make each other start again.
+        rest, kept = iter(month), list[Event]()
+        while portion := list(islice(rest, TOGETHER)):
+            kept += await decisions.records.journal.append_all(user_id, portion, topic)
+        return kept
+
+    pages = await asyncio.gather(*(decide(month) for month in months.values()))
+    new = {event.event_id: event for page in pages for event in page}
+    return [known.get(event.event_id) or new[event.event_id] for event in events]
+
+
+def _refuse_conflicts(asked: Sequence[Event], kept: Sequence[Event]) -> None:
+    for ours, theirs in zip(asked, kept, strict=True):
+        if not theirs.says_the_same(ours):
+            raise EventConflict(
+                f"{ours.kind} {ours.about} is kept already, as {dict(theirs.body)}; something "
+                "else needs a new id"
+            )
+
+
+def _month(event: Event) -> str:
+    return month_of(day_of(event.about))

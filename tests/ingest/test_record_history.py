@@ -1,0 +1,151 @@
+"""Months at once leave what the same sets leave one by one."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from uuid import UUID, uuid4
+
+import pytest
+
+from ingest.decisions import Decisions
+from ingest.histories import Visit, record_history
+from ingest.recorder import Recorder
+from schemas.config import Limits
+from schemas.errors import BadEvent, ClockSkew, Deleted, EventConflict
+from schemas.events import SessionOpening, SetConfirmation
+from schemas.ids import uuid7
+from store.memory import memory_records
+from store.records import records_in
+
+NOW = datetime(2026, 11, 21, 10, tzinfo=UTC)
+FIRST = datetime(2026, 9, 29, 18, tzinfo=UTC)
+LIMITS = Limits()
+STREAM = {"kind": "acc", "unit": "g"}
+
+
+def id_at(at: datetime, number: int) -> UUID:
+    return uuid7(int(at.timestamp() * 1000), number.to_bytes(10, "big"))
+
+
+def visit_at(day: int, sets: int = 3, *, streams=None) -> Visit:
+    at = FIRST + timedelta(days=day)
+    opening = SessionOpening(
+        started_at=at, timezone="Asia/Tokyo", plan=id_at(at, 99), streams=streams or {}
+    )
+    return Visit(id_at(at, 1), opening, [one_set(at, number) for number in range(sets)])
+
+
+def one_set(at: datetime, number: int, reps: int = 8) -> tuple[UUID, SetConfirmation]:
+    began = at + timedelta(minutes=3 * number)
+    confirmation = SetConfirmation(
+        exercise="squat", started_at=began, ended_at=began + timedelta(seconds=30), reps=reps,
+        weight_kg=80.0, intensity=0.7,
+    )  # fmt: skip
+    return id_at(at, 10 + number), confirmation
+
+
+VISITS = [visit_at(day) for day in range(0, 50, 2)]  # three months, 75 sets
+
+
+def decisions(records) -> Decisions:
+    return Decisions(records, lambda: NOW)
+
+
+async def kept(records, user: UUID):
+    events = await records.journal.events(user, ["2026-09", "2026-10", "2026-11"])
+    return (
+        sorted(events, key=lambda event: event.event_id),
+        await records.sets.of_user(user),
+        await records.sessions.page(user, None, 1000),
+        await records.journal.changed(NOW - timedelta(days=1), NOW),
+    )
+
+
+@pytest.fixture(params=["memory", "cassandra"])
+def records(request):
+    if request.param == "memory":
+        return memory_records()
+    return records_in(request.getfixturevalue("database"), LIMITS)
+
+
+def test_it_leaves_what_one_by_one_leaves_and_a_repeat_changes_nothing(records):
+    async def run():
+        one_by_one = memory_records()
+        user = uuid4()
+        recorder = Recorder(one_by_one, LIMITS, lambda: NOW)
+        for visit in VISITS:
+            await recorder.open_session(user, visit.session_id, visit.opening)
+            for set_id, confirmation in visit.sets:
+                await recorder.confirm_set(user, visit.session_id, set_id, confirmation)
+        await record_history(decisions(records), LIMITS, user, VISITS)
+        first = await kept(records, user)
+        expected = await kept(one_by_one, user)
+        assert len(expected[1]) == 75
+        assert first[:3] == expected[:3]
+        assert first[3][user] == expected[3][user] == {"sessions", "sets"}
+        later = Decisions(records, lambda: NOW + timedelta(hours=1))
+        await record_history(later, LIMITS, user, VISITS)
+        assert (await kept(records, user))[:3] == first[:3]
+
+    asyncio.run(run())
+
+
+def test_a_slot_that_is_taken_in_between_is_decided_alone(records):
+    """The batch of a month is refused as a whole; what is not taken is kept all the same."""
+
+    async def run():
+        user, visit = uuid4(), VISITS[0]
+        other = Visit(visit.session_id, visit.opening, [one_set(FIRST, 1, reps=5)])
+        await record_history(decisions(records), LIMITS, user, [other])
+        journal = records.journal
+        held, journal.events = journal.events, nothing_yet
+        with pytest.raises(EventConflict, match="is kept already"):
+            await record_history(decisions(records), LIMITS, user, [visit])
+        journal.events = held
+        rows = await records.sets.of_session(user, visit.session_id)
+        assert sorted(row.reps for row in rows) == [5, 8, 8]
+
+    async def nothing_yet(user, months):
+        return []
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize(
+    ("visit", "problem"),
+    [
+        (visit_at(0, streams={"acc": STREAM}), BadEvent),
+        (visit_at(-500), ClockSkew),
+        (Visit(*[(v := visit_at(9)).session_id, v.opening], v.sets[:1]), None),
+        (Visit(visit_at(9).session_id, visit_at(9).opening, visit_at(2).sets), BadEvent),
+    ],
+    ids=["streams", "too long ago", "good", "a set before its session"],
+)
+def test_what_a_client_could_not_send_is_not_kept(visit, problem):
+    async def run():
+        records, user = memory_records(), uuid4()
+        work = record_history(decisions(records), LIMITS, user, [VISITS[0], visit])
+        if problem is None:
+            await work
+            return
+        with pytest.raises(problem):
+            await work
+        assert await records.sets.of_user(user) == []
+
+    asyncio.run(run())
+
+
+def test_what_was_deleted_or_has_streams_stays_as_it_is():
+    async def run():
+        records, user = memory_records(), uuid4()
+        recorder = Recorder(records, LIMITS, lambda: NOW)
+        visit = VISITS[0]
+        await record_history(decisions(records), LIMITS, user, [visit])
+        await recorder.delete_set(user, visit.session_id, visit.sets[0][0])
+        with pytest.raises(Deleted):
+            await record_history(decisions(records), LIMITS, user, [visit])
+        streamed = visit_at(1, streams={"acc": STREAM})
+        await recorder.open_session(user, streamed.session_id, streamed.opening)
+        with pytest.raises(BadEvent, match="one by one"):
+            await record_history(decisions(records), LIMITS, user, [visit_at(1)])
+
+    asyncio.run(run())
