@@ -13,7 +13,7 @@ demo: .venv/runtime ## the main job: recordings -> HTTP -> Cassandra -> Spark ->
 	@$(BIN)/muvr demo
 
 test: .venv/dev ## every test, real Cassandra and real Spark included
-	@$(BIN)/pytest
+	@$(BIN)/pytest --numprocesses 2 --dist loadgroup
 
 check: .venv/dev ## format, lint, types, import fences, docs
 	@$(BIN)/ruff format --check .

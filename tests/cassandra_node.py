@@ -14,6 +14,7 @@ from store.migrate import migrate
 from store.node.process import EmbeddedNode
 
 CHECKOUT = Path(__file__).parents[1]
+ON_NODE = pytest.mark.xdist_group("node")  # for tests that take `node` by name; others get it
 # A table in 0.03 s instead of 0.2 s. Only for the node that no test restarts: after kill -9 it
 # would not find its tables. The nodes of `fresh_node` run as everywhere else.
 _QUICK_TABLES = "-Dcassandra.test.flush_local_schema_changes=false"
@@ -78,3 +79,11 @@ def database(keyspace: Cassandra) -> Iterator[Database]:
     connection = connect(keyspace, keyspace=keyspace.keyspace)
     yield connection
     connection.close()
+
+
+@pytest.hookimpl(tryfirst=True)  # before the groups are read
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Who needs the shared node goes to one worker, so that two workers start it once."""
+    for item in items:
+        if "node" in getattr(item, "fixturenames", ()):
+            item.add_marker(ON_NODE)

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 from schemas.errors import BadInput
@@ -22,11 +23,19 @@ def fetch_wheel(name: str, cache: Path) -> Path:
     found = sorted(cache.glob(f"{name}-*.whl"))
     if found:
         return found[0]
-    requirement = cache / f"{name}.txt"
-    requirement.write_text(line)
+    with tempfile.TemporaryDirectory(dir=cache) as own:
+        fetched = _download(name, line, Path(own))
+        # A rename: of several processes that fetch at once, none sees half a wheel.
+        return fetched.replace(cache / fetched.name)
+
+
+def _download(name: str, requirement: str, folder: Path) -> Path:
+    """The wheel, fetched into an empty folder by its name and hash."""
+    asked = folder / "requirement.txt"
+    asked.write_text(requirement)
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--require-hashes"]
     done = subprocess.run(
-        [*command, "--dest", str(cache), "--requirement", str(requirement)],
+        [*command, "--dest", str(folder), "--requirement", str(asked)],
         capture_output=True,
         text=True,
         check=False,
@@ -37,7 +46,7 @@ def fetch_wheel(name: str, cache: Path) -> Path:
             field="dataset",
             value=name,
         )
-    return sorted(cache.glob(f"{name}-*.whl"))[0]
+    return next(folder.glob(f"{name}-*.whl"))
 
 
 def _locked(name: str) -> str:

@@ -19,13 +19,14 @@ from store.memory import memory_records
 from store.records import Records, records_in
 from store.samples import SampleRow
 from store.sets import LabelledSet, SetRow
+from tests.cassandra_node import ON_NODE
 
 NOW = datetime(2026, 11, 21, 10, 0, 0, 123_000, tzinfo=UTC)
 NOW_US = us_of(NOW)
 STREAM = {"kind": "acc", "unit": "g", "device": "d", "placement": "wrist", "side": None}
 
 
-@pytest.fixture(params=["memory", "cassandra"])
+@pytest.fixture(params=["memory", pytest.param("cassandra", marks=ON_NODE)])
 def records(request: pytest.FixtureRequest) -> Records:
     if request.param == "memory":
         return memory_records()

@@ -9,13 +9,14 @@ import pytest
 from schemas.times import us_of
 from store.memory import MemoryStretches
 from store.stretches import Stretch, Stretches, StretchHead
+from tests.cassandra_node import ON_NODE
 
 NOW = datetime(2026, 11, 21, 10, tzinfo=UTC)
 AT = us_of(NOW)
 SESSION = UUID("01a1fb67-1800-7000-8000-000000000001")
 
 
-@pytest.fixture(params=["memory", "cassandra"])
+@pytest.fixture(params=["memory", pytest.param("cassandra", marks=ON_NODE)])
 def stretches(request: pytest.FixtureRequest) -> Stretches:
     if request.param == "memory":
         return MemoryStretches()
