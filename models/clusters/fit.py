@@ -10,6 +10,8 @@ from models.clusters.features import Summary, features, reference_capacity
 from models.clusters.model import WORDS, ClusterModel, names_of, nearest
 from schemas.errors import BadInput, NotEnoughLabels
 
+DRAWS = 3  # candidates for each further centre of a start
+
 
 @dataclass(frozen=True, slots=True)
 class ClusterSettings:
@@ -25,7 +27,7 @@ class ClusterSettings:
     """
 
     k: int = 5
-    starts: int = 30
+    starts: int = 100
     iterations: int = 300
     tolerance: float = 1e-9
     limit: float = 3.0
@@ -96,13 +98,19 @@ def kmeans(points: NDArray[np.float64], settings: ClusterSettings) -> KMeans:
 def _plus_plus(
     points: NDArray[np.float64], k: int, random: np.random.Generator
 ) -> NDArray[np.float64]:
-    """k-means++ (Arthur & Vassilvitskii 2007): each next centre is drawn by squared distance."""
+    """Greedy k-means++ (Arthur & Vassilvitskii 2007): centres are drawn by squared distance.
+
+    Of some draws the one stays that leaves the least summed squared distance.
+    """
     centres = points[[int(random.integers(len(points)))]]
+    squared = nearest(points, centres)[1]
     for _ in range(k - 1):
-        squared = nearest(points, centres)[1]
         total = squared.sum()
         weight = squared / total if total > 0 else np.full(len(points), 1 / len(points))
-        centres = np.vstack([centres, points[int(random.choice(len(points), p=weight))]])
+        drawn = points[random.choice(len(points), DRAWS, p=weight)]
+        left = np.minimum(squared, ((points - drawn[:, None]) ** 2).sum(axis=2))
+        best = int(left.sum(axis=1).argmin())
+        centres, squared = np.vstack([centres, drawn[best]]), left[best]
     return centres
 
 

@@ -48,7 +48,8 @@ class SimulatedSession:
 
     Attributes:
         session_id: UUIDv7 of its start.
-        plan_id: id of the plan it follows.
+        plan_id: id of its plan; every visit has its own, because the weights grow and a plan is
+            kept as it is now.
         started_s: seconds since the epoch.
         timezone: IANA name.
         plan: what was planned for this day.

@@ -76,10 +76,8 @@ def simulate_user(
     """
     if not 0 <= index < users:
         raise BadInput(f"person {index} is not one of {users}", field="index", value=index)
-    random = generator(seed, "person", index)
-    truth, discipline = _truth(seed, index, random)
-    user_id = uuid7(start_s, random)
-    profile = _profile(index, random)
+    truth, discipline, user_id, random = _begin(seed, index, start_s)
+    profile = _profile(seed, index, random)
     body = Body(
         weight_kg=profile.weight_kg,
         truth=truth,
@@ -88,18 +86,34 @@ def simulate_user(
         bias=float(random.normal(0, 0.03)),
     )
     sessions: list[SimulatedSession] = []
-    split, plan_id = make_split(truth, random), uuid7(start_s, random)
+    split = make_split(truth, random)
     plan_number = 0
     midnight_s = start_s - 3600 * TIMEZONES[profile.timezone]
     for visit, at_s in enumerate(visits(body, weeks, midnight_s, random)):
         week = (at_s - midnight_s) / WEEK_S
         if int(week // WEEKS_A_PLAN) > plan_number:
             plan_number = int(week // WEEKS_A_PLAN)
-            split, plan_id = make_split(truth, random), uuid7(at_s, random)
+            split = make_split(truth, random)
         plan = plan_day(split[visit % DAYS_OF_SPLIT], body, float(int(week)))
-        sessions.append(_session(plan, plan_id, at_s, week, body, profile.timezone, random))
+        sessions.append(_session(plan, at_s, week, body, profile.timezone, random))
     follows = follows_of(seed, index, users)
     return SimulatedUser(index, user_id, profile, follows, tuple(sessions), truth)
+
+
+def user_ids(users: int, seed: int, *, start_s: float = START_S) -> list[UUID]:
+    """The ids of a whole population, without making their histories.
+
+    >>> user_ids(4, seed=1)[3] == simulate_user(3, 4, 1, seed=1).user_id
+    True
+    """
+    return [_begin(seed, index, start_s)[2] for index in range(users)]
+
+
+def _begin(seed: int, index: int, start_s: float) -> tuple[Truth, float, UUID, np.random.Generator]:
+    """(truth, discipline, id, the random numbers that follow) of one person."""
+    random = generator(seed, "person", index)
+    truth, discipline = _truth(seed, index, random)
+    return truth, discipline, uuid7(start_s, random), random
 
 
 def _truth(seed: int, index: int, random: np.random.Generator) -> tuple[Truth, float]:
@@ -117,10 +131,10 @@ def _truth(seed: int, index: int, random: np.random.Generator) -> tuple[Truth, f
     return truth, way.discipline
 
 
-def _profile(index: int, random: np.random.Generator) -> Profile:
+def _profile(seed: int, index: int, random: np.random.Generator) -> Profile:
     height = float(random.normal(173, 9))
     return Profile(
-        username=f"simulated-{index:06d}",
+        username=f"simulated-{seed}-{index:06d}",
         born_year=int(random.integers(1955, 2008)),
         height_cm=round(height),
         weight_kg=round(float(24 * (height / 100) ** 2 * random.lognormal(0, 0.1)), 1),
@@ -130,7 +144,6 @@ def _profile(index: int, random: np.random.Generator) -> Profile:
 
 def _session(
     plan: tuple[PlannedSet, ...],
-    plan_id: UUID,
     at_s: float,
     week: float,
     body: Body,
@@ -138,7 +151,7 @@ def _session(
     random: np.random.Generator,
 ) -> SimulatedSession:
     """One visit: the plan is followed, skipped, changed, swapped and added to."""
-    session_id = uuid7(at_s, random)
+    session_id, plan_id = uuid7(at_s, random), uuid7(at_s, random)
     order = _order(len(plan), body.discipline, random)
     todo: list[tuple[int | None, PlannedSet]] = [(number, plan[number]) for number in order]
     if random.random() < EXTRA:

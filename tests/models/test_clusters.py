@@ -16,7 +16,7 @@ from models.population.model import SimulatedSet
 from models.population.simulate import START_S, simulate
 from schemas.errors import BadInput, NotEnoughLabels
 
-SETTINGS = ClusterSettings(starts=10)
+SETTINGS = ClusterSettings()
 
 
 @pytest.fixture(scope="module")
