@@ -1,9 +1,4 @@
-"""Count the repetitions of one set.
-
-Known limit: where the pause takes about half of each repetition, a set of four or six may be
-counted in pairs. The move and the rest then make two equal halves, and two repetitions explain the
-signal as well as one.
-"""
+"""Count the repetitions of one set."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,7 +17,7 @@ from models.signal.wrist import WristSignal
 SETTINGS = RepsSettings()
 # What `evaluate.learned_confidence` learns on SPAR-10 and the gym days, with and without
 # rotation; `evaluate` reports how it does on people and days that it did not see.
-CONFIDENCE = Confidence((23.817, 5.741, -0.885, 0.53, -5.062), -22.571)
+CONFIDENCE = Confidence((18.456, 4.737, -0.867, -0.754, -1.741), -16.788)
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,6 +32,8 @@ class RepsSettings:
         refits: how often a template is fitted again to its copies.
         recentre_share: a period is moved to the median copy if that differs by more (log).
         edge_range_share: a first or last copy with a smaller share of the typical range is noise.
+        inner_weight, inner_from: price of copies that hold a movement several times, by how much
+            the likeness of their parts exceeds `inner_from`; set on simulated sets.
         variation_weight, period_weight: price of unequal durations and of long periods.
         partial_share: a cut-off repetition counts from this share of its duration on.
     """
@@ -73,6 +75,8 @@ class RepsSettings:
     recentre_share: float = 0.15
 
     edge_range_share: float = 0.3
+    inner_weight: float = 0.5
+    inner_from: float = 0.5
     variation_weight: float = 0.9
-    period_weight: float = 0.14
+    period_weight: float = 0.12
     partial_share: float = 0.5

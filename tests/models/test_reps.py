@@ -11,16 +11,15 @@ from numpy.typing import NDArray
 
 from models.reps.confidence import Confidence, fit_confidence
 from models.reps.count import SETTINGS, Repetitions, count_in_arrays, count_repetitions
-from models.reps.evaluate import LabelledSet, best_cell, folds_of, reps_figures
+from models.reps.explain import inner_likeness
 from models.reps.periods import autocorrelation, candidate_periods
 from models.reps.prepare import prepare
 from models.reps.stretches import joined
-from models.reps.tiling import cheapest_cover
+from models.reps.tiling import Tiling, cheapest_cover
 from models.signal.windows import RATE_HZ
 from models.signal.wrist import WristSignal
 
 SECOND_NS = 1_000_000_000
-NOWHERE = np.zeros(3)
 
 
 def raised(t: NDArray[np.float64], period_s: float, pause_s: float) -> NDArray[np.float64]:
@@ -86,14 +85,12 @@ def test_counts_what_was_done(count: int, period_s: float) -> None:
     assert count_repetitions(without_rotation(signal)).count == count
 
 
-# Known limit: with a pause of about half the period, sets of 4 or 6 are sometimes counted in pairs
-# (16 of 1,500 random sets, all with a pause share above .47). The counter's documentation says so.
 @settings(max_examples=40, deadline=None)
 @given(
     count=st.integers(4, 16),
     period_s=st.floats(1.2, 4.0),
     swing_rad=st.floats(0.5, 2.2),
-    pause_share=st.floats(0.0, 0.45),
+    pause_share=st.floats(0.0, 0.5),
     noise=st.floats(0.0, 0.03),
     about=st.tuples(*[st.floats(-3, 3)] * 3).map(np.array),
 )
@@ -109,6 +106,24 @@ def test_any_tempo_size_pause_noise_and_strap(
         count, period_s=period_s, swing_rad=swing_rad, pause_s=pause_share * period_s, noise=noise
     )
     assert count_repetitions(turned(signal, about)).count == count
+
+
+@pytest.mark.parametrize(("count", "period_s", "pause_share"), [(4, 2.0, 0.5), (6, 2.9, 0.45)])
+def test_two_repetitions_with_their_pauses_are_not_one(
+    count: int, period_s: float, pause_share: float
+) -> None:
+    """Two such repetitions are as alike as one and the next: each pair explains the set as well."""
+    signal = curl(count, period_s=period_s, swing_rad=1.8, pause_s=pause_share * period_s, noise=0)
+    assert count_repetitions(signal).count == count
+
+
+def test_copies_that_hold_two_movements_are_told_by_their_likeness() -> None:
+    """A sine repeats at its period; copies of two periods hold it twice, copies of one do not."""
+    y = np.sin(2 * np.pi * np.arange(240) / 12)[:, None]
+    pairs = Tiling(np.arange(0, 240, 24), np.full(10, 24), np.ones(10), np.zeros(10))
+    single = Tiling(np.arange(0, 240, 12), np.full(20, 12), np.ones(20), np.zeros(20))
+    assert inner_likeness(y, pairs) == pytest.approx(1.0, abs=0.05)
+    assert inner_likeness(y, single) < 0.0
 
 
 def test_each_repetition_lies_where_it_was_done() -> None:
@@ -262,31 +277,3 @@ def test_confidence_learns_the_odds() -> None:
     assert learned.weights[0] == pytest.approx(2.0, abs=0.2)
     assert np.abs(learned.weights[1:]).max() < 0.2
     assert Confidence(learned.weights, learned.bias).of(np.zeros(5)) == pytest.approx(0.5, abs=0.05)
-
-
-def test_a_group_never_lies_on_both_sides_of_a_split() -> None:
-    sets = [LabelledSet("spar", f"{k % 7}", (), 20) for k in range(21)]
-    folds = folds_of(sets)
-    assert set(folds.values()) == set(range(5))
-    assert len(folds) == 7
-
-
-def test_the_plateau_is_chosen_and_not_the_lone_peak() -> None:
-    merit = np.zeros((6, 7, 5))
-    merit[0, 0, 0] = 1.0
-    merit[2:5, 2:5, 2:5] = 0.8
-    assert best_cell(merit) == (3, 3, 3)
-
-
-def test_figures_of_sets_with_a_known_answer() -> None:
-    sets = [
-        LabelledSet(
-            source, str(k), (curl(6 + k, seed=k, period_s=2.0 + 0.2 * k),), 6 + k, 6 + k + off
-        )
-        for source, off in (("spar", 0), ("gym", 2))
-        for k in range(5)
-    ]
-    figures = reps_figures(sets)
-    assert figures["s5_spar"] == figures["s5_spar_exact"] == 1.0
-    assert figures["s5_gym_acc_only"] == figures["s5_gym_exact_acc_only"] == 1.0
-    assert figures["s5_gym_as_labelled"] == 0.0
