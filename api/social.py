@@ -9,8 +9,10 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from api.dependencies import Sensor, ServicesHere, Social
 from api.problems import described
+from ingest import follows as follows_of
 from schemas.errors import BadEvent, NotThere
-from store.social import Follows, Plan, Plans
+from store.plans import Plan
+from store.social import Follows
 
 router = APIRouter(prefix="/v1/me", tags=["plans"])
 SETS_AT_MOST = 500
@@ -72,37 +74,35 @@ class FollowList(BaseModel):
 @router.get("/plans")
 async def list_plans(caller: Sensor, services: ServicesHere) -> PlanList:
     """The caller's plans."""
-    plans = await Plans(services.database).of_user(caller.user_id)
+    plans = await services.records.plans.of_user(caller.user_id)
     return PlanList(plans=[_shape(plan) for plan in plans])
 
 
-@router.put("/plans/{plan}")
+@router.put("/plans/{plan}", responses=described(409))
 async def put_plan(plan: UUID, body: PlanBody, caller: Sensor, services: ServicesHere) -> PlanShape:
-    """Keep a plan; the newest write counts."""
-    kept = Plan(
-        plan,
-        body.name,
-        [one.model_dump() for one in body.sets],
-        _microseconds(services.clock()),
+    """Keep a plan; the newest word counts.
+
+    Sessions are compared with the plan as it stood when they were opened.
+    """
+    kept = await services.recorder.keep_plan(
+        caller.user_id, plan, body.name, [one.model_dump() for one in body.sets]
     )
-    await Plans(services.database).put(caller.user_id, kept)
     return _shape(kept)
 
 
 @router.get("/plans/{plan}", responses=described(404))
 async def get_plan(plan: UUID, caller: Sensor, services: ServicesHere) -> PlanShape:
     """One plan."""
-    kept = await Plans(services.database).read(caller.user_id, plan)
+    kept = await services.records.plans.read(caller.user_id, plan)
     if kept is None:
         raise NotThere(f"There is no plan {plan}.")
     return _shape(kept)
 
 
-@router.delete("/plans/{plan}", status_code=204)
+@router.delete("/plans/{plan}", status_code=204, responses=described(409))
 async def delete_plan(plan: UUID, caller: Sensor, services: ServicesHere) -> Response:
     """Forget a plan; repeatable."""
-    at_us = _microseconds(services.clock())
-    await Plans(services.database).delete(caller.user_id, plan, at_us)
+    await services.recorder.drop_plan(caller.user_id, plan)
     return Response(status_code=204)
 
 
@@ -121,23 +121,22 @@ async def follow(user: UUID, caller: Social, services: ServicesHere) -> FollowSh
     if await services.users.by_id(user) is None:
         raise NotThere(f"There is no user {user}.")
     follows = Follows(services.database)
+    await follows_of.follow(
+        services.records.journal, follows, caller.user_id, [user], services.clock()
+    )
     kept = await follows.read(caller.user_id, user)
-    since = kept.since if kept else services.clock()
-    if kept is None:
-        await follows.put(caller.user_id, user, since)
-    return FollowShape(user=user, since=since)
+    return FollowShape(user=user, since=kept.since if kept else services.clock())
 
 
 @router.delete("/follows/{user}", status_code=204)
 async def unfollow(user: UUID, caller: Social, services: ServicesHere) -> Response:
     """Follow somebody no more; repeatable."""
-    await Follows(services.database).delete(caller.user_id, user)
+    follows = Follows(services.database)
+    await follows_of.unfollow(
+        services.records.journal, follows, caller.user_id, user, services.clock()
+    )
     return Response(status_code=204)
 
 
 def _shape(plan: Plan) -> PlanShape:
     return PlanShape.model_validate({"plan": plan.plan_id, "name": plan.name, "sets": plan.sets})
-
-
-def _microseconds(at: datetime) -> int:
-    return int(at.timestamp() * 1e6)

@@ -4,13 +4,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from uuid import UUID
 
-from ingest import completions, openings, sets
+from ingest import completions, openings, plans, sets
 from ingest.chunks import Chunk
 from ingest.decisions import Clock, Decisions
 from ingest.uploads import Uploads
 from schemas.config import Limits
 from schemas.events import Completion, SessionOpening, SetConfirmation
 from schemas.wire import Receipt
+from store.plans import Plan, PlannedSets
 from store.records import Records
 from store.sessions import SessionRow
 from store.sets import SetRow
@@ -30,7 +31,7 @@ class HeldStream:
 
 
 class Recorder:
-    """Sessions, chunks and sets of users. One per worker process."""
+    """Sessions, chunks, sets and plans of users. One per worker process."""
 
     def __init__(self, records: Records, limits: Limits, clock: Clock) -> None:
         self.records = records
@@ -114,3 +115,13 @@ class Recorder:
     ) -> None:
         """See `ingest.sets.delete_set`."""
         await sets.delete_set(self._decisions, user_id, session_id, set_id, if_match)
+
+    async def keep_plan(
+        self, user_id: UUID, plan_id: UUID, name: str, planned: PlannedSets
+    ) -> Plan:
+        """See `ingest.plans.keep_plan`."""
+        return await plans.keep_plan(self._decisions, self._limits, user_id, plan_id, name, planned)
+
+    async def drop_plan(self, user_id: UUID, plan_id: UUID) -> None:
+        """See `ingest.plans.drop_plan`."""
+        await plans.drop_plan(self._decisions, user_id, plan_id)

@@ -11,7 +11,7 @@ from uuid import UUID
 
 from ingest.erasure import ERASED, erase_user
 from ingest.pending import project_labelled
-from ingest.projections import project
+from ingest.projections import project_all
 from ingest.stretches import project_stretches
 from schemas.errors import MuvrError, Retryable
 from schemas.times import us_of
@@ -76,22 +76,11 @@ async def sweep_user(
 ) -> tuple[int, int]:
     """One user's part of a sweep: events projected again, sets that training can read now."""
     found = await recent_events(records, user_id, since, now)
-    for event in found:
-        await project(records, user_id, event, us_of(now))
+    await project_all(records, user_id, found, us_of(now))
     labelled = await project_pending(records, user_id, us_of(now))
     touched = {UUID(str(event.body.get("session", event.about))) for event in found}
     await project_stretches(records, user_id, us_of(now), only=touched)
     return len(found), labelled
-
-
-async def replay(records: Records, user_id: UUID, first: datetime, now: datetime) -> int:
-    """Project every event of a user again, in the order received; tells how many there were."""
-    months = months_between(first.date(), (now + timedelta(days=1)).date())
-    events = await records.journal.events(user_id, months)
-    for event in events:
-        await project(records, user_id, event, us_of(now))
-    await project_stretches(records, user_id, us_of(now))
-    return len(events)
 
 
 async def recent_events(

@@ -71,6 +71,7 @@ HOLDERS: Mapping[str, tuple[str, Keys]] = {
     "sessions": _OF_USER,
     "sets": _OF_USER,
     "plans": _OF_USER,
+    "plan_versions": _OF_USER,
     "follows": _OF_USER,
     "session_lists": _OF_SESSION,
     "samples": (

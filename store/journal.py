@@ -188,13 +188,18 @@ def _payload(event: Event) -> str:
     return _text({"about": str(event.about), "body": event.body, "meta": event.meta})
 
 
-def _event(row: Row) -> Event:
-    payload = json.loads(row.payload)
+def event_of(event_id: UUID, kind: str, text: str, received_at: datetime) -> Event:
+    """The event in a row of `journal`; `text` is its payload."""
+    payload = json.loads(text)
     return Event(
-        event_id=row.event_id,
+        event_id=event_id,
         about=UUID(payload["about"]),
-        kind=row.kind,
+        kind=kind,
         body=payload["body"],
-        received_us=us_of(row.received_at),
+        received_us=us_of(received_at),
         meta=payload["meta"],
     )
+
+
+def _event(row: Row) -> Event:
+    return event_of(row.event_id, row.kind, row.payload, row.received_at)

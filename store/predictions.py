@@ -1,7 +1,7 @@
 """What was answered for a recognised set: by which model, on which rung, how surely."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 from uuid import UUID
 
@@ -83,3 +83,24 @@ class Predictions:
             for row in rows
         ]
         return sorted(found, key=lambda one: one.started_at)
+
+
+def not_confirmed(
+    found: Sequence[Prediction], confirmed: Sequence[tuple[datetime, datetime]]
+) -> list[Prediction]:
+    """What nobody has spoken about: half of a found set inside a confirmed one is that one.
+
+    So is a found set that holds half of a confirmed one: a person's word replaces it.
+    """
+
+    def spoken_about(one: Prediction) -> bool:
+        spans = [(max(start, one.started_at), min(end, one.ended_at)) for start, end in confirmed]
+        shares = [max(timedelta(0), end - start) for start, end in spans]
+        lengths = [end - start for start, end in confirmed]
+        inside = sum(shares, timedelta(0)) * 2 >= one.ended_at - one.started_at
+        return inside or any(
+            share * 2 >= length > timedelta(0)
+            for share, length in zip(shares, lengths, strict=True)
+        )
+
+    return [one for one in found if not spoken_about(one)]

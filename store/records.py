@@ -5,7 +5,10 @@ from dataclasses import dataclass
 from schemas.config import Limits
 from store.database import Database
 from store.dead_letters import DeadLetters
+from store.deviations import Deviations
 from store.journal import Journal
+from store.plans import Plans
+from store.predictions import Predictions
 from store.samples import Samples
 from store.sessions import Sessions
 from store.sets import Sets
@@ -22,6 +25,9 @@ class Records:
     sets: Sets
     stretches: Stretches
     dead_letters: DeadLetters
+    plans: Plans
+    deviations: Deviations
+    predictions: Predictions
 
 
 def records_in(database: Database, limits: Limits) -> Records:
@@ -33,4 +39,7 @@ def records_in(database: Database, limits: Limits) -> Records:
         sets=Sets(database),
         stretches=Stretches(database),
         dead_letters=DeadLetters(database, limits.dead_letters_per_user),
+        plans=Plans(database),
+        deviations=Deviations(database),
+        predictions=Predictions(database),
     )

@@ -2,11 +2,11 @@
 
 import json
 from collections.abc import Mapping
-from datetime import UTC, date, datetime
 from typing import NamedTuple
 from uuid import UUID
 
-from store.database import Database, Row
+from store.database import Database
+from store.deviations import Deviation, Deviations
 
 
 class Cluster(NamedTuple):
@@ -33,34 +33,8 @@ class Rank(NamedTuple):
     position: int
 
 
-class Deviation(NamedTuple):
-    """One planned set or unplanned done set; None where there was no plan, or nothing was done."""
-
-    session_id: UUID
-    position: int
-    set_id: UUID | None
-    kinds: frozenset[str]
-    planned_exercise: str | None
-    planned_reps: int | None
-    planned_weight_kg: float | None
-    planned_intensity: float | None
-    actual_exercise: str | None
-    actual_reps: int | None
-    actual_weight_kg: float | None
-    actual_intensity: float | None
-    started_at_utc: datetime | None
-    timezone: str | None
-    local_hour: int | None
-    local_date: date | None
-    source: str | None
-    confidence: float | None
-
-
-_DEVIATION = ", ".join(Deviation._fields)
-
-
 class Results:
-    """Rows of `clusters`, `recommendations`, `ranks` and `deviations`."""
+    """Rows of `clusters`, `recommendations` and `ranks`."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -93,24 +67,10 @@ class Results:
         self, user_id: UUID, month: str, session_id: UUID | None = None
     ) -> list[Deviation]:
         """The user's deviations of a month, or of one session in it."""
-        cql = f"SELECT {_DEVIATION} FROM deviations WHERE user_id = ? AND month = ?"
+        kept = Deviations(self._database)
         if session_id is None:
-            rows = await self._database.run(cql, (user_id, month))
-        else:
-            rows = await self._database.run(
-                f"{cql} AND session_id = ?", (user_id, month, session_id)
-            )
-        return [_deviation(row) for row in rows]
-
-
-def _deviation(row: Row) -> Deviation:
-    found = Deviation(*row)
-    started = found.started_at_utc
-    return found._replace(
-        kinds=frozenset(found.kinds or ()),
-        started_at_utc=None if started is None else started.replace(tzinfo=UTC),
-        local_date=None if row.local_date is None else row.local_date.date(),
-    )
+            return await kept.of_month(user_id, month)
+        return await kept.of_session(user_id, month, session_id)
 
 
 def _object(text: str | None) -> dict[str, float]:

@@ -121,6 +121,14 @@ class Sessions:
         )
         return [session_row(row) for row in rows if row.started_at is not None]
 
+    async def of_plan(self, user_id: UUID, plan_id: UUID) -> list[UUID]:
+        """The sessions that followed a plan."""
+        rows = await self._database.run(
+            "SELECT session_id FROM sessions WHERE user_id = ? AND plan_id = ? ALLOW FILTERING",
+            (user_id, plan_id),  # within one partition
+        )
+        return [row.session_id for row in rows]
+
     async def put_list(
         self, user_id: UUID, session_id: UUID, stream: str, hashes: Sequence[bytes], revision: int
     ) -> None:

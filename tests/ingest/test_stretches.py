@@ -8,6 +8,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ingest.replay import replay
 from ingest.stretches import (
     LONGEST_NS,
     MARGIN_NS,
@@ -15,7 +16,7 @@ from ingest.stretches import (
     project_stretches,
     stretches_of,
 )
-from ingest.sweeper import replay, sweep
+from ingest.sweeper import sweep
 from models.signal.pieces import unpack_pieces
 from schemas.events import SetConfirmation
 from schemas.times import us_of

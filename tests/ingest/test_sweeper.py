@@ -9,7 +9,8 @@ from uuid import uuid4
 import pytest
 
 from ingest.recorder import Recorder
-from ingest.sweeper import project_pending, replay, sweep
+from ingest.replay import replay
+from ingest.sweeper import project_pending, sweep
 from schemas.errors import DatabaseAway
 from schemas.events import Completion, SessionOpening
 from schemas.ids import slot

@@ -1,0 +1,181 @@
+"""Where a session left its plan: rows that follow from the plan, the sets and the answers.
+
+Which state of the plan counts: the one that stood when the session was opened; for a plan that
+came later (a phone without a connection) its first. So an edit next week changes nothing of today.
+A session without a plan has no rows, nor has one in which nothing was done yet.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import NamedTuple
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from models.deviations.align import align
+from models.deviations.model import Target
+from schemas.ids import slot
+from schemas.layout import month_of
+from schemas.times import us_of
+from store.deviations import Deviation
+from store.journal import Event
+from store.plans import Plan, PlanVersion
+from store.predictions import Prediction, not_confirmed
+from store.records import Records
+from store.sessions import SessionRow
+from store.sets import SetRow
+
+
+class Done(NamedTuple):
+    """A set that was done, as a person or the sensors say."""
+
+    set_id: UUID
+    started_at: datetime
+    target: Target
+    source: str
+    confidence: float | None
+
+
+async def project_deviations(records: Records, user_id: UUID, session_id: UUID, at_us: int) -> None:
+    """Bring a session's rows up to date; nothing is written where all is well.
+
+    Args:
+        records: where all of it is kept.
+        user_id: whose session.
+        session_id: which one; nothing happens when it is not there.
+        at_us: time of the newest event about it: what a deletion leaves no row to say.
+    """
+    session = await records.sessions.read(user_id, session_id)
+    if session is None or session.plan_id is None:
+        return
+    opened = await _opening(records, user_id, session_id)
+    if opened is None:
+        return
+    versions = await records.plans.versions(user_id, session.plan_id)
+    version = version_at(versions, opened.received_us)
+    sets = await records.sets.of_session(user_id, session_id)
+    answers = await records.predictions.of_session(user_id, session_id)
+    revision = max(
+        at_us,
+        *(row.revision for row in sets),
+        *(us_of(one.predicted_at) for one in answers),
+        opened.received_us if version is None else version.revision,
+    )
+    done = done_sets(sets, answers)
+    begun = bool(done) or session.complete
+    wanted = rows_of(session, version.plan, done) if version and version.plan and begun else []
+    await _replace(records, user_id, session, wanted, revision)
+
+
+async def forget_deviations(records: Records, user_id: UUID, session_id: UUID, at_us: int) -> None:
+    """Take out a session's rows, for good where `at_us` lies ahead."""
+    opened = await _opening(records, user_id, session_id)
+    if opened is not None:
+        started_at = datetime.fromisoformat(str(opened.body["started_at"]))
+        month = month_of(started_at.date())
+        await records.deviations.delete_session(user_id, month, session_id, at_us)
+
+
+def version_at(versions: Sequence[PlanVersion], opened_us: int) -> PlanVersion | None:
+    """The state of a plan that a session followed.
+
+    >>> plan = Plan(UUID(int=1), "Monday", (), 5)
+    >>> states = [PlanVersion(5, plan), PlanVersion(9, None)]
+    >>> [version_at(states, at).revision for at in (3, 7, 11)]
+    [5, 5, 5]
+    """
+    kept = [version for version in versions if version.plan is not None]
+    before = [version for version in kept if version.revision <= opened_us]
+    return before[-1] if before else (kept[0] if kept else None)
+
+
+def done_sets(sets: Sequence[SetRow], answers: Sequence[Prediction]) -> list[Done]:
+    """What was done, in time order: what a person said, and what was recognised besides."""
+    spoken = [(row.started_at, row.ended_at) for row in sets]
+    found = [
+        Done(one.set_id, one.started_at, Target(one.exercise, one.reps), "sensor", one.probability)
+        for one in not_confirmed(answers, spoken)
+        if one.exercise is not None and not one.abstained
+    ]
+    said = [
+        Done(
+            row.set_id,
+            row.started_at,
+            Target(row.exercise, row.reps, row.weight_kg, row.intensity),
+            "confirmed",
+            None,
+        )
+        for row in sets
+    ]
+    return sorted([*said, *found], key=lambda one: (one.started_at, one.set_id))
+
+
+def rows_of(session: SessionRow, plan: Plan, done: Sequence[Done]) -> list[Deviation]:
+    """A session's rows; their revision is not known yet."""
+    planned = [Target(**one) for one in plan.sets]  # pyright: ignore[reportArgumentType] checked at the door
+    rows = align(planned, [one.target for one in done])
+    return [
+        _row(
+            session,
+            row.position,
+            row.kinds,
+            None if row.planned is None else planned[row.planned],
+            None if row.done is None else done[row.done],
+        )
+        for row in rows
+    ]
+
+
+def _row(
+    session: SessionRow,
+    position: int,
+    kinds: frozenset[str],
+    planned: Target | None,
+    done: Done | None,
+) -> Deviation:
+    at = done.started_at if done else session.started_at
+    local = at.astimezone(ZoneInfo(session.timezone))
+    return Deviation(
+        session.session_id,
+        position,
+        done.set_id if done else None,
+        kinds,
+        *_numbers(planned),
+        *_numbers(done.target if done else None),
+        started_at_utc=at,
+        timezone=session.timezone,
+        local_hour=local.hour,
+        local_date=local.date(),
+        source=done.source if done else None,
+        confidence=done.confidence if done else None,
+        revision=0,
+    )
+
+
+def _numbers(
+    target: Target | None,
+) -> tuple[str | None, int | None, float | None, float | None]:
+    if target is None:
+        return None, None, None, None
+    return target.exercise, target.reps, target.weight_kg, target.intensity
+
+
+async def _replace(
+    records: Records,
+    user_id: UUID,
+    session: SessionRow,
+    wanted: Sequence[Deviation],
+    revision: int,
+) -> None:
+    month = month_of(session.started_at.date())
+    stored = await records.deviations.of_session(user_id, month, session.session_id)
+    newest = max((row.revision for row in stored), default=0)
+    alike = [row._replace(revision=0) for row in stored] == list(wanted)
+    if alike and (newest >= revision or not wanted):
+        return
+    if not alike:  # what stands there must give way although no event may be newer
+        revision = max(revision, newest + 1)
+    await records.deviations.replace(user_id, month, session.session_id, wanted, revision)
+
+
+async def _opening(records: Records, user_id: UUID, session_id: UUID) -> Event | None:
+    return await records.journal.read(user_id, session_id, slot(session_id, "session", "open"))

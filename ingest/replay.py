@@ -1,0 +1,44 @@
+"""Everything that a user's events say, again, by the functions that said it the first time."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+from ingest.projections import project_all
+from ingest.stretches import project_stretches
+from ingest.sweeper import project_pending
+from schemas.config import Limits
+from schemas.times import us_of
+from store.database import Database
+from store.journal import Event, months_between
+from store.records import Records, records_in
+
+
+async def rebuild_user(
+    database: Database, user_id: UUID, events: Sequence[Event], *, limits: Limits
+) -> None:
+    """Write a user's projections from all events; what `pipelines.replay` calls on executors.
+
+    Raises:
+        BadEvent: an event that this release does not understand.
+        DatabaseAway: some of it is not written; call again.
+    """
+    now_us = us_of(datetime.now(UTC))
+    await replay_events(records_in(database, limits), user_id, events, now_us)
+
+
+async def replay_events(
+    records: Records, user_id: UUID, events: Sequence[Event], now_us: int
+) -> None:
+    """Project all of a user's events, in whatever order they are. Over live rows: no change."""
+    await project_all(records, user_id, events, now_us)
+    await project_pending(records, user_id, now_us)
+    await project_stretches(records, user_id, now_us)
+
+
+async def replay(records: Records, user_id: UUID, first: datetime, now: datetime) -> int:
+    """Project a user's events from a day on; tells how many there were."""
+    months = months_between(first.date(), (now + timedelta(days=1)).date())
+    events = await records.journal.events(user_id, months)
+    await replay_events(records, user_id, events, us_of(now))
+    return len(events)

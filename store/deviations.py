@@ -1,0 +1,104 @@
+"""Projection of deviations: one row per planned set, or done set that nobody planned."""
+
+from collections.abc import Sequence
+from datetime import UTC, date, datetime
+from typing import NamedTuple
+from uuid import UUID
+
+from store.database import Database, Row, Statement
+
+_SESSION = "WHERE user_id = ? AND month = ? AND session_id = ?"
+
+
+class Deviation(NamedTuple):
+    """One row; None where there was no plan, or nothing was done.
+
+    `started_at_utc` is that of the done set, of a missed one that of its session. `revision` is
+    the time of the newest event that the row follows from.
+    """
+
+    session_id: UUID
+    position: int
+    set_id: UUID | None
+    kinds: frozenset[str]
+    planned_exercise: str | None
+    planned_reps: int | None
+    planned_weight_kg: float | None
+    planned_intensity: float | None
+    actual_exercise: str | None
+    actual_reps: int | None
+    actual_weight_kg: float | None
+    actual_intensity: float | None
+    started_at_utc: datetime
+    timezone: str
+    local_hour: int
+    local_date: date
+    source: str | None
+    confidence: float | None
+    revision: int
+
+
+_COLUMNS = ", ".join(Deviation._fields)
+_MARKS = ", ".join("?" * (len(Deviation._fields) + 2))
+
+
+class Deviations:
+    """Rows of `deviations`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def replace(
+        self,
+        user_id: UUID,
+        month: str,
+        session_id: UUID,
+        rows: Sequence[Deviation],
+        revision: int,
+    ) -> None:
+        """Let these be a session's rows, as of a revision, all at once; older ones are gone."""
+        key = (user_id, month)
+        delete = f"DELETE FROM deviations USING TIMESTAMP ? {_SESSION}"
+        insert = (
+            f"INSERT INTO deviations (user_id, month, {_COLUMNS}) VALUES ({_MARKS}) "
+            "USING TIMESTAMP ?"
+        )
+        await self._database.run_batch(
+            [
+                Statement(delete, (revision - 1, *key, session_id)),
+                *(Statement(insert, (*key, *_stored(row, revision), revision)) for row in rows),
+            ]
+        )
+
+    async def delete_session(self, user_id: UUID, month: str, session_id: UUID, at_us: int) -> None:
+        """Delete what was written of a session at or before `at_us`."""
+        await self._database.run(
+            f"DELETE FROM deviations USING TIMESTAMP ? {_SESSION}",
+            (at_us, user_id, month, session_id),
+        )
+
+    async def of_month(self, user_id: UUID, month: str) -> list[Deviation]:
+        """A user's rows of a month, session by session."""
+        rows = await self._database.run(
+            f"SELECT {_COLUMNS} FROM deviations WHERE user_id = ? AND month = ?", (user_id, month)
+        )
+        return [_deviation(row) for row in rows]
+
+    async def of_session(self, user_id: UUID, month: str, session_id: UUID) -> list[Deviation]:
+        """A session's rows, in the order of the plan."""
+        rows = await self._database.run(
+            f"SELECT {_COLUMNS} FROM deviations {_SESSION}", (user_id, month, session_id)
+        )
+        return [_deviation(row) for row in rows]
+
+
+def _stored(row: Deviation, revision: int) -> tuple[object, ...]:
+    return tuple(row._replace(kinds=sorted(row.kinds), revision=revision))  # pyright: ignore[reportArgumentType] a set column
+
+
+def _deviation(row: Row) -> Deviation:
+    return Deviation(*row)._replace(
+        kinds=frozenset(row.kinds or ()),
+        started_at_utc=row.started_at_utc.replace(tzinfo=UTC),
+        local_date=row.local_date.date(),
+    )

@@ -1,0 +1,98 @@
+"""Plans, deviations and predictions without Cassandra, for the suite of `store.memory`."""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from store.cells import Cells
+from store.deviations import Deviation, Deviations
+from store.plans import Plan, Plans, PlanVersion
+from store.predictions import Prediction, Predictions
+
+
+class MemoryPlans(Plans):
+    """Plans in memory."""
+
+    def __init__(self) -> None:
+        self._plans, self._versions = Cells(), Cells()
+
+    async def put(self, user_id: UUID, plan: Plan) -> None:
+        """Project a plan."""
+        key = (user_id, plan.plan_id)
+        version = PlanVersion(plan.revision, plan)
+        self._versions.write((*key, plan.revision), {"version": version}, plan.revision)
+        self._plans.write(key, {"plan": plan}, plan.revision)
+
+    async def delete(self, user_id: UUID, plan_id: UUID, at_us: int) -> None:
+        """Project a deletion."""
+        version = PlanVersion(at_us, None)
+        self._versions.write((user_id, plan_id, at_us), {"version": version}, at_us)
+        self._plans.delete((user_id, plan_id), at_us)
+
+    async def read(self, user_id: UUID, plan_id: UUID) -> Plan | None:
+        """One plan as it is now."""
+        return next((row["plan"] for _, row in self._plans.read((user_id, plan_id))), None)
+
+    async def of_user(self, user_id: UUID) -> list[Plan]:
+        """All plans of a user as they are now."""
+        return [row["plan"] for _, row in self._plans.read((user_id,))]
+
+    async def versions(self, user_id: UUID, plan_id: UUID) -> list[PlanVersion]:
+        """Every state of a plan, oldest first."""
+        found = [row["version"] for _, row in self._versions.read((user_id, plan_id))]
+        return sorted(found, key=lambda version: version.revision)
+
+
+class MemoryDeviations(Deviations):
+    """Deviations in memory."""
+
+    def __init__(self) -> None:
+        self._rows = Cells()
+
+    async def replace(
+        self,
+        user_id: UUID,
+        month: str,
+        session_id: UUID,
+        rows: Sequence[Deviation],
+        revision: int,
+    ) -> None:
+        """Let these be a session's rows."""
+        await self.delete_session(user_id, month, session_id, revision - 1)
+        for row in rows:
+            key = (user_id, month, session_id, row.position)
+            self._rows.write(key, {"row": row._replace(revision=revision)}, revision)
+
+    async def delete_session(self, user_id: UUID, month: str, session_id: UUID, at_us: int) -> None:
+        """Delete what was written of a session."""
+        self._rows.delete((user_id, month, session_id), at_us)
+
+    async def of_month(self, user_id: UUID, month: str) -> list[Deviation]:
+        """A user's rows of a month."""
+        found = [row["row"] for _, row in self._rows.read((user_id, month))]
+        return sorted(found, key=lambda row: (row.session_id, row.position))
+
+    async def of_session(self, user_id: UUID, month: str, session_id: UUID) -> list[Deviation]:
+        """A session's rows."""
+        rows = await self.of_month(user_id, month)
+        return [row for row in rows if row.session_id == session_id]
+
+
+class MemoryPredictions(Predictions):
+    """Predictions in memory."""
+
+    def __init__(self) -> None:
+        self._rows: dict[tuple[UUID, UUID], list[Prediction]] = {}
+
+    async def replace(
+        self, user_id: UUID, session_id: UUID, predictions: Sequence[Prediction]
+    ) -> None:
+        """Let these be a session's answers."""
+        self._rows[user_id, session_id] = list(predictions)
+
+    async def delete(self, user_id: UUID, session_id: UUID) -> None:
+        """Forget a session's answers."""
+        self._rows.pop((user_id, session_id), None)
+
+    async def of_session(self, user_id: UUID, session_id: UUID) -> list[Prediction]:
+        """The answers for a session, in order of time."""
+        return sorted(self._rows.get((user_id, session_id), []), key=lambda one: one.started_at)

@@ -1,0 +1,83 @@
+"""Projections of plans: as they are now, and as they were at every event."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+from uuid import UUID
+
+from store.database import Database, Row
+
+PlannedSets = Sequence[Mapping[str, object]]
+
+
+class Plan(NamedTuple):
+    """A plan; `revision` is the time of its event in microseconds."""
+
+    plan_id: UUID
+    name: str
+    sets: PlannedSets
+    revision: int
+
+
+class PlanVersion(NamedTuple):
+    """A state of a plan; `plan` is None from its deletion on."""
+
+    revision: int
+    plan: Plan | None
+
+
+class Plans:
+    """Rows of `plans` and `plan_versions`, at the time of their events."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def put(self, user_id: UUID, plan: Plan) -> None:
+        """Project what an event says of a plan; the newest one is the plan."""
+        values = (plan.plan_id, plan.name, json.dumps(list(plan.sets)), plan.revision)
+        for table in ("plan_versions", "plans"):  # a plan that is listed has its version
+            await self._database.run(
+                f"INSERT INTO {table} (user_id, plan_id, name, sets, revision) "
+                "VALUES (?, ?, ?, ?, ?) USING TIMESTAMP ?",
+                (user_id, *values, plan.revision),
+            )
+
+    async def delete(self, user_id: UUID, plan_id: UUID, at_us: int) -> None:
+        """Project a deletion: sessions that followed the plan still know what it said."""
+        await self._database.run(
+            "INSERT INTO plan_versions (user_id, plan_id, revision) VALUES (?, ?, ?) "
+            "USING TIMESTAMP ?",
+            (user_id, plan_id, at_us, at_us),
+        )
+        await self._database.run(
+            "DELETE FROM plans USING TIMESTAMP ? WHERE user_id = ? AND plan_id = ?",
+            (at_us, user_id, plan_id),
+        )
+
+    async def read(self, user_id: UUID, plan_id: UUID) -> Plan | None:
+        """One plan as it is now, or None."""
+        rows = await self._database.run(
+            "SELECT plan_id, name, sets, revision FROM plans WHERE user_id = ? AND plan_id = ?",
+            (user_id, plan_id),
+        )
+        return _plan(rows[0]) if rows else None
+
+    async def of_user(self, user_id: UUID) -> list[Plan]:
+        """All plans of a user as they are now."""
+        rows = await self._database.run(
+            "SELECT plan_id, name, sets, revision FROM plans WHERE user_id = ?", (user_id,)
+        )
+        return [_plan(row) for row in rows]
+
+    async def versions(self, user_id: UUID, plan_id: UUID) -> list[PlanVersion]:
+        """Every state of a plan, oldest first."""
+        rows = await self._database.run(
+            "SELECT plan_id, name, sets, revision FROM plan_versions "
+            "WHERE user_id = ? AND plan_id = ?",
+            (user_id, plan_id),
+        )
+        return [PlanVersion(row.revision, None if row.sets is None else _plan(row)) for row in rows]
+
+
+def _plan(row: Row) -> Plan:
+    return Plan(row.plan_id, row.name, json.loads(row.sets), row.revision)

@@ -1,0 +1,260 @@
+"""Where sessions leave their plans: live, late, corrected, deleted, and all at once from events."""
+
+import asyncio
+import itertools
+import random
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+
+from ingest.projections import project, project_all
+from ingest.recorder import Recorder
+from schemas.config import Limits
+from schemas.errors import BadEvent
+from schemas.events import SessionOpening, SetConfirmation
+from schemas.ids import uuid7
+from schemas.times import us_of
+from store.memory import memory_records
+from store.predictions import Prediction
+from store.records import Records
+
+START = datetime(2026, 11, 21, 22, 30, tzinfo=UTC)
+MONTH = "2026-11"
+BENCH = {"exercise": "bench press", "reps": 8, "weight_kg": 60.0, "intensity": None}
+ROW = {"exercise": "row", "reps": 10, "weight_kg": None, "intensity": None}
+_numbers = itertools.count()
+
+
+def new_id() -> UUID:
+    return uuid7(int(START.timestamp() * 1000), next(_numbers).to_bytes(10, "big"))
+
+
+class Gym:
+    """One person, one session, one plan; every call a millisecond later than the one before."""
+
+    def __init__(self, records: Records | None = None) -> None:
+        self.records = records or memory_records()
+        self.now = START + timedelta(hours=1)
+        self.recorder = Recorder(self.records, Limits(), self.clock)
+        self.user, self.session, self.plan = uuid4(), new_id(), new_id()
+        self.sets: dict[str, tuple[UUID, int]] = {}
+
+    def clock(self) -> datetime:
+        self.now += timedelta(milliseconds=1)
+        return self.now
+
+    async def keep(self, *planned: dict[str, Any]) -> None:
+        await self.recorder.keep_plan(self.user, self.plan, "Monday", list(planned))
+
+    async def open(self, *, plan: bool = True) -> None:
+        opening = SessionOpening(
+            started_at=START,
+            timezone="Europe/Berlin",
+            plan=self.plan if plan else None,
+            streams={},
+        )
+        await self.recorder.open_session(self.user, self.session, opening)
+
+    async def do(self, name: str, minute: int, exercise: str, reps: int) -> None:
+        """Confirm a set, or correct the one of that name."""
+        set_id, revision = self.sets.get(name, (new_id(), None))
+        at = START + timedelta(minutes=minute)
+        said = SetConfirmation(
+            exercise=exercise, started_at=at, ended_at=at + timedelta(seconds=30), reps=reps
+        )
+        row = await self.recorder.confirm_set(self.user, self.session, set_id, said, revision)
+        self.sets[name] = set_id, row.revision
+
+    async def rows(self, records: Records | None = None) -> list[Any]:
+        kept = records or self.records
+        return await kept.deviations.of_session(self.user, MONTH, self.session)
+
+    async def kinds(self) -> list[tuple[str | None, str | None, set[str]]]:
+        return [(r.planned_exercise, r.actual_exercise, set(r.kinds)) for r in await self.rows()]
+
+
+@pytest.fixture
+def gym() -> Gym:
+    return Gym()
+
+
+async def one_of_each(gym: Gym) -> None:
+    await gym.keep(BENCH, BENCH, ROW)
+    await gym.open()
+    await gym.do("first", 1, "bench press", 8)
+    await gym.do("second", 5, "bench press", 6)
+    await gym.do("third", 50, "plank", 1)
+
+
+def test_a_session_is_compared_with_its_plan(gym: Gym) -> None:
+    async def story() -> None:
+        await one_of_each(gym)
+        assert await gym.kinds() == [
+            ("bench press", "bench press", {"as_planned"}),
+            ("bench press", "bench press", {"reps"}),
+            ("row", None, {"missed"}),
+            (None, "plank", {"extra"}),
+        ]
+        first, _, missed, extra = await gym.rows()
+        assert (first.planned_reps, first.actual_reps, first.planned_weight_kg) == (8, 8, 60.0)
+        assert (first.set_id, first.source, first.confidence) == (
+            gym.sets["first"][0],
+            "confirmed",
+            None,
+        )
+        assert first.started_at_utc == START + timedelta(minutes=1)
+        assert (first.local_hour, first.local_date.isoformat()) == (23, "2026-11-21")
+        assert (extra.local_hour, extra.local_date.isoformat()) == (0, "2026-11-22")
+        assert (missed.started_at_utc, missed.set_id, missed.source) == (START, None, None)
+
+    asyncio.run(story())
+
+
+def test_corrections_and_deletions_are_followed(gym: Gym) -> None:
+    async def story() -> None:
+        await one_of_each(gym)
+        await gym.do("second", 5, "bench press", 8)
+        assert (await gym.kinds())[1][2] == {"as_planned"}
+        await gym.recorder.delete_set(gym.user, gym.session, gym.sets["first"][0])
+        assert [kinds for _, _, kinds in await gym.kinds()] == [
+            {"as_planned"},
+            {"missed"},
+            {"missed"},
+            {"extra"},
+        ]
+        await gym.recorder.delete_session(gym.user, gym.session)
+        assert await gym.rows() == []
+
+    asyncio.run(story())
+
+
+def test_the_plan_counts_as_it_stood_when_the_session_was_opened(gym: Gym) -> None:
+    async def story() -> None:
+        await one_of_each(gym)
+        before = await gym.rows()
+        await gym.keep(ROW)
+        await gym.recorder.drop_plan(gym.user, gym.plan)
+        await gym.do("third", 50, "plank", 2)
+        after = [row._replace(revision=0) for row in await gym.rows()]
+        assert after == [
+            row._replace(revision=0, actual_reps=2 if row.actual_exercise == "plank" else r)
+            for row in before
+            for r in (row.actual_reps,)
+        ]
+        assert await gym.records.plans.of_user(gym.user) == []
+
+    asyncio.run(story())
+
+
+def test_a_plan_may_come_after_its_session(gym: Gym) -> None:
+    async def story() -> None:
+        await gym.open()
+        await gym.do("first", 1, "row", 10)
+        assert await gym.rows() == []
+        await gym.keep(ROW, BENCH)
+        assert [kinds for _, _, kinds in await gym.kinds()] == [{"as_planned"}, {"missed"}]
+        await gym.keep(BENCH)  # the first word about it stays the one that counts
+        assert [kinds for _, _, kinds in await gym.kinds()] == [{"as_planned"}, {"missed"}]
+
+    asyncio.run(story())
+
+
+def test_nothing_is_missed_before_anything_is_done_nor_without_a_plan(gym: Gym) -> None:
+    async def story(*, plan: bool) -> None:
+        await gym.keep(BENCH)
+        await gym.open(plan=plan)
+        assert await gym.rows() == []
+        if not plan:
+            await gym.do("first", 1, "row", 10)
+            assert await gym.rows() == []
+
+    asyncio.run(story(plan=True))
+    gym.session = new_id()
+    asyncio.run(story(plan=False))
+
+
+def test_what_the_sensors_found_counts_until_somebody_says_it(gym: Gym) -> None:
+    async def story() -> None:
+        await gym.keep(BENCH)
+        await gym.open()
+        at = START + timedelta(minutes=1)
+        found = Prediction(
+            gym.user,
+            gym.session,
+            uuid4(),
+            at,
+            at + timedelta(seconds=30),
+            "bench press",
+            0.9,
+            abstained=False,
+            reason=None,
+            reps=8,
+            family="exercise",
+            level="user",
+            version="v",
+            predicted_at=gym.clock(),
+        )
+        idle = found._replace(set_id=uuid4(), abstained=True, exercise=None)
+        await gym.records.predictions.replace(gym.user, gym.session, [found, idle])
+        event = (await gym.records.journal.events(gym.user, [MONTH]))[-1]
+        await project(gym.records, gym.user, event, 0)
+        [row] = await gym.rows()
+        assert (row.set_id, row.source, row.confidence) == (found.set_id, "sensor", 0.9)
+        assert (row.kinds, row.revision) == ({"as_planned"}, us_of(found.predicted_at))
+        await gym.do("said", 1, "bench press", 7)
+        [row] = await gym.rows()
+        assert (row.source, row.actual_reps, row.kinds) == ("confirmed", 7, {"reps"})
+
+    asyncio.run(story())
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_any_order_and_any_repeats_of_the_events_end_in_the_same_rows(gym: Gym, seed: int) -> None:
+    async def story() -> None:
+        await one_of_each(gym)
+        await gym.do("second", 6, "row", 10)
+        await gym.recorder.delete_set(gym.user, gym.session, gym.sets["third"][0])
+        await gym.keep(ROW)
+        events = await gym.records.journal.events(gym.user, [MONTH])
+        wanted = await gym.rows()
+        assert len({event.kind for event in events}) == 4
+        assert len(wanted) == 3
+
+        chance = random.Random(seed)
+        told = [*events, *chance.choices(events, k=4)]
+        chance.shuffle(told)
+        one_by_one, at_once = memory_records(), memory_records()
+        for records in (one_by_one, at_once):
+            for event in events:
+                await records.journal.append(gym.user, event, "sets")
+        for event in told:
+            await project(one_by_one, gym.user, event, 0)
+        await project_all(at_once, gym.user, told, 0)
+        assert await gym.rows(at_once) == wanted
+        without = [row._replace(revision=0) for row in await gym.rows(one_by_one)]
+        assert without == [row._replace(revision=0) for row in wanted]
+
+        await project_all(gym.records, gym.user, events, 0)
+        assert await gym.rows() == wanted  # a replay over live rows changes nothing
+
+    asyncio.run(story())
+
+
+def test_saying_a_plan_again_adds_no_event_and_its_id_must_be_a_uuid7(gym: Gym) -> None:
+    async def story() -> None:
+        for planned in ([BENCH], [BENCH], [ROW], [BENCH]):
+            await gym.keep(*planned)
+        await gym.recorder.drop_plan(gym.user, gym.plan)
+        await gym.recorder.drop_plan(gym.user, gym.plan)
+        await gym.keep(ROW)
+        kinds = [event.kind for event in await gym.records.journal.events(gym.user, [MONTH])]
+        assert kinds == ["plan-kept"] * 3 + ["plan-deleted", "plan-kept"]
+        [plan] = await gym.records.plans.of_user(gym.user)
+        assert plan.sets == [ROW]
+        gym.plan = uuid4()
+        with pytest.raises(BadEvent):
+            await gym.keep(ROW)
+
+    asyncio.run(story())

@@ -1,0 +1,95 @@
+"""Plans and deviations: one suite over Cassandra and the store in memory."""
+
+import asyncio
+from collections.abc import Callable, Iterator
+from datetime import UTC, date, datetime
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+
+from schemas.config import Limits
+from store.deviations import Deviation
+from store.memory import memory_records
+from store.plans import Plan
+from store.records import Records, records_in
+
+NOW = datetime(2026, 11, 21, 10, 0, 0, 123_000, tzinfo=UTC)
+MONTH = "2026-11"
+
+
+@pytest.fixture(params=["memory", "cassandra"])
+def records(request: pytest.FixtureRequest) -> Records:
+    if request.param == "memory":
+        return memory_records()
+    return records_in(request.getfixturevalue("database"), Limits())
+
+
+@pytest.fixture
+def run() -> Iterator[Callable[[Any], Any]]:
+    with asyncio.Runner() as runner:
+        yield runner.run
+
+
+def row(session: UUID, position: int, revision: int, **changes: Any) -> Deviation:
+    planned = ("row", 10, 62.5, None)
+    made = Deviation(
+        *(session, position, uuid4(), frozenset({"reps", "order"}), *planned, *planned),
+        *(NOW, "Asia/Tokyo", 19, date(2026, 11, 21), "sensor", 0.75, revision),
+    )
+    return made._replace(**changes)
+
+
+def test_the_newest_word_is_the_plan_and_every_word_is_kept(records: Records, run: Any) -> None:
+    user, plan_id = uuid4(), uuid4()
+    first = Plan(plan_id, "Monday", [{"exercise": "row", "reps": None}], 10)
+    second = first._replace(name="Tuesday", revision=20)
+
+    async def story() -> None:
+        plans = records.plans
+        for plan in (second, first, second):  # in any order, as often as one likes
+            await plans.put(user, plan)
+        assert await plans.of_user(user) == [second]
+        assert [v.plan for v in await plans.versions(user, plan_id)] == [first, second]
+        await plans.delete(user, plan_id, 30)
+        await plans.put(user, second)
+        assert (await plans.read(user, plan_id), await plans.of_user(user)) == (None, [])
+        last = (await plans.versions(user, plan_id))[-1]
+        assert (last.revision, last.plan) == (30, None)
+        assert await plans.versions(uuid4(), plan_id) == []
+
+    run(story())
+
+
+def test_a_sessions_rows_are_replaced_together(records: Records, run: Any) -> None:
+    user, session, other = uuid4(), UUID(int=2), UUID(int=1)
+
+    async def story() -> None:
+        kept = records.deviations
+        old = [row(session, n, 10) for n in range(3)]
+        await kept.replace(user, MONTH, session, old, 10)
+        assert await kept.of_session(user, MONTH, session) == old
+        new = [row(session, 0, 20, set_id=None, source=None, confidence=None, actual_reps=None)]
+        await kept.replace(user, MONTH, session, new, 20)
+        await kept.replace(user, MONTH, session, old, 10)  # late: it loses
+        assert await kept.of_session(user, MONTH, session) == new
+        await kept.replace(user, MONTH, other, [row(other, 0, 5)], 5)
+        assert [one.session_id for one in await kept.of_month(user, MONTH)] == [other, session]
+        await kept.delete_session(user, MONTH, session, 30)
+        await kept.replace(user, MONTH, session, new, 20)
+        assert [one.session_id for one in await kept.of_month(user, MONTH)] == [other]
+        assert await kept.of_month(user, "2026-12") == []
+
+    run(story())
+
+
+def test_a_session_is_found_by_its_plan(records: Records, run: Any) -> None:
+    user, session, plan = uuid4(), uuid4(), uuid4()
+
+    async def story() -> None:
+        await records.sessions.open(user, session, NOW, "UTC", plan, 1)
+        await records.sessions.open(user, uuid4(), NOW, "UTC", None, 1)
+        assert await records.sessions.of_plan(user, plan) == [session]
+        assert await records.sessions.of_plan(uuid4(), plan) == []
+
+    run(story())
