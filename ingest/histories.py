@@ -1,4 +1,4 @@
-"""Months of one person at once: sessions without streams, with their sets, in few rounds.
+"""Months of one person at once: sessions without streams, their plans and sets, in few rounds.
 
 A person who comes with a history (from another app, or from the simulator) brings thousands of
 sets. Sent one by one each of them waits for a decision of its own; here those of a month are
@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from itertools import islice
 from uuid import UUID
 
-from ingest import openings, sets
+from ingest import openings, plans, sets
 from ingest.decisions import Decisions
-from ingest.projections import project_history
+from ingest.projections import project_all
 from schemas.config import Limits
 from schemas.errors import BadEvent, Deleted, EventConflict
 from schemas.events import SessionOpening, SetConfirmation
@@ -28,17 +28,20 @@ TOGETHER = 64  # events of some 600 bytes: one decision stays below 40 KB
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """A session without streams, and the sets that were done in it.
+    """A session without streams, its plan, and the sets that were done in it.
 
     Attributes:
         session_id: UUIDv7 of the client.
-        opening: what opens it.
+        opening: what opens it; names the plan.
         sets: UUIDv7 and confirmation of each set.
+        plan: what the session's plan says (`name`, `sets`), None where it has none or where it
+            was kept before.
     """
 
     session_id: UUID
     opening: SessionOpening
     sets: Sequence[tuple[UUID, SetConfirmation]]
+    plan: Mapping[str, object] | None = None
 
 
 async def record_history(
@@ -54,14 +57,19 @@ async def record_history(
     """
     for visit in visits:
         _check(decisions, limits, visit)
+    planned = [event for visit in visits for event in _planned(decisions, visit)]
     opened = [_opened(decisions, visit) for visit in visits]
     confirmed = [event for visit in visits for event in _confirmed(decisions, visit)]
-    known = await _known(decisions, user_id, [*opened, *confirmed])
-    _refuse_known(known, [*opened, *confirmed])
-    for events, topic in ((opened, openings.TOPIC), (confirmed, sets.TOPIC)):
-        kept = await _decided(decisions, user_id, events, known, topic)
-        await project_history(decisions.records, user_id, kept)
-        _refuse_conflicts(events, kept)
+    asked = [*planned, *opened, *confirmed]
+    known = await _known(decisions, user_id, asked)
+    _refuse_known(known, asked)
+    kept = [
+        *await _decided(decisions, user_id, planned, known, plans.TOPIC),
+        *await _decided(decisions, user_id, opened, known, openings.TOPIC),
+        *await _decided(decisions, user_id, confirmed, known, sets.TOPIC),
+    ]
+    await project_all(decisions.records, user_id, kept, decisions.now_us())
+    _refuse_conflicts(asked, kept)
 
 
 def _check(decisions: Decisions, limits: Limits, visit: Visit) -> None:
@@ -74,10 +82,19 @@ def _check(decisions: Decisions, limits: Limits, visit: Visit) -> None:
     now_ms = decisions.now_us() // 1000
     days = (limits.clock_past_days, limits.clock_future_days)
     check_client_id(visit.session_id, "session", now_ms, *days)
+    if visit.plan is not None and visit.opening.plan is not None:
+        check_client_id(visit.opening.plan, "plan", now_ms, *days)
     row = _row(visit)
     for set_id, confirmation in visit.sets:
         check_client_id(set_id, "set", now_ms, *days)
         sets.check_inside(confirmation, row, decisions)
+
+
+def _planned(decisions: Decisions, visit: Visit) -> list[Event]:
+    plan_id = visit.opening.plan
+    if plan_id is None or visit.plan is None:
+        return []
+    return [decisions.event(plan_id, plans.question(0), "plan-kept", visit.plan)]
 
 
 def _row(visit: Visit) -> SessionRow:
@@ -122,7 +139,7 @@ def _refuse_known(known: Mapping[UUID, Event], events: Iterable[Event]) -> None:
                 field="session",
                 value=str(event.about),
             )
-        what = "session" if event.kind == "session-opened" else "set"
+        what = event.kind.partition("-")[0]
         if slot(event.about, what, "delete") in known:
             raise Deleted(f"{what} {event.about} was deleted; a new one needs a new id.")
 

@@ -38,14 +38,13 @@ async def project_labelled(
         only: these sets, all of the session by default.
     """
     session = await records.sessions.read(user_id, session_id)
-    rows = await records.sets.of_session(user_id, session_id) if session else []
+    if session is None or (wrist := wrist_of(session.streams)).acc is None:
+        return 0
+    rows = await records.sets.of_session(user_id, session_id)
     rows = [row for row in rows if only is None or row.set_id in only]
-    if session is None or not rows:
+    if not rows:
         return 0
     lists = await records.sessions.lists(user_id, session_id)
-    wrist = wrist_of(session.streams)
-    if wrist.acc is None:
-        return 0
     try:
         recording = await _around(records, user_id, session, wrist, lists, rows)
     except (UndecidedChunks, BadSamples):

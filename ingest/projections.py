@@ -9,7 +9,6 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from itertools import islice
 from uuid import UUID
 
 from ingest.decisions import final_us
@@ -18,6 +17,7 @@ from ingest.leftovers import keep_leftovers
 from ingest.pending import project_labelled
 from ingest.recordings import NS, decided
 from schemas.errors import BadEvent
+from schemas.ids import slot
 from schemas.times import at_us
 from store.journal import Event
 from store.plans import Plan, PlannedSets
@@ -82,6 +82,9 @@ async def project_all(
         _require_known(event)
     for start in range(0, len(events), TOGETHER):
         portion = events[start : start + TOGETHER]
+        rows = [set_row(event) for event in portion if event.kind == "set-confirmed"]
+        if rows:  # they share a partition: one batch for all of them
+            await records.sets.put_all(user_id, rows)
         await asyncio.gather(*(_write_rows(records, user_id, event) for event in portion))
     touched = await _touched(records, user_id, events)
     gate = asyncio.Semaphore(SESSIONS_AT_ONCE)
@@ -116,7 +119,7 @@ async def _write_rows(records: Records, user_id: UUID, event: Event) -> None:
         case "session-deleted":
             await _session_deleted(records, user_id, event)
         case "set-confirmed":
-            await _set_confirmed(records, user_id, event)
+            await _unlearn(records, user_id, event)
         case "set-deleted":
             session_id = UUID(str(event.body["session"]))
             await records.sets.delete(user_id, session_id, event.about, final_us(event))
@@ -156,16 +159,6 @@ async def _follow(
     elif touched.sets:
         await project_labelled(records, user_id, session_id, now_us, only=touched.sets)
     await project_deviations(records, user_id, session_id, touched.at_us)
-
-
-async def project_history(records: Records, user_id: UUID, events: Sequence[Event]) -> None:
-    """The same for many openings and first confirmations of sessions without streams."""
-    await asyncio.gather(
-        *(_opened(records, user_id, event) for event in events if event.kind == "session-opened")
-    )
-    rows = iter([set_row(event) for event in events if event.kind == "set-confirmed"])
-    while portion := list(islice(rows, TOGETHER)):
-        await records.sets.put_all(user_id, portion)
 
 
 def set_row(event: Event) -> SetRow:
@@ -276,13 +269,14 @@ async def _session_deleted(records: Records, user_id: UUID, event: Event) -> Non
     await forget_deviations(records, user_id, event.about, at)
 
 
-async def _set_confirmed(records: Records, user_id: UUID, event: Event) -> None:
-    row = set_row(event)
-    await records.sets.put(user_id, row)
-    # What an earlier revision taught goes in any case: the new samples may not be in yet.
+async def _unlearn(records: Records, user_id: UUID, event: Event) -> None:
+    """What an earlier revision taught goes in any case: the new samples may not be in yet."""
+    if event.event_id == slot(event.about, "set", 0):
+        return  # there is no earlier one
+    at = event.received_us - 1
     await asyncio.gather(
         *(
-            records.sets.delete_labelled(user_id, model_id, row.set_id, row.revision - 1)
+            records.sets.delete_labelled(user_id, model_id, event.about, at)
             for model_id in MODEL_IDS
         )
     )

@@ -100,6 +100,15 @@ class Truth:
 
 
 @dataclass(frozen=True, slots=True)
+class Person:
+    """Who somebody is: id, what it tells about itself, and the truth behind its history."""
+
+    user_id: UUID
+    profile: Profile
+    truth: Truth
+
+
+@dataclass(frozen=True, slots=True)
 class SimulatedUser:
     """One simulated person with a whole history.
 

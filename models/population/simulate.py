@@ -8,6 +8,7 @@ import numpy as np
 from models.catalogue import BY_NAME
 from models.history import WEEK_S
 from models.population.model import (
+    Person,
     PlannedSet,
     Profile,
     SimulatedSession,
@@ -76,44 +77,46 @@ def simulate_user(
     """
     if not 0 <= index < users:
         raise BadInput(f"person {index} is not one of {users}", field="index", value=index)
-    truth, discipline, user_id, random = _begin(seed, index, start_s)
-    profile = _profile(seed, index, random)
+    person, discipline, random = _begin(seed, index, start_s)
+    profile = person.profile
     body = Body(
         weight_kg=profile.weight_kg,
-        truth=truth,
+        truth=person.truth,
         discipline=discipline,
         fatigue=float(random.uniform(0.002, 0.008)),
         bias=float(random.normal(0, 0.03)),
     )
     sessions: list[SimulatedSession] = []
-    split = make_split(truth, random)
+    split = make_split(person.truth, random)
     plan_number = 0
     midnight_s = start_s - 3600 * TIMEZONES[profile.timezone]
     for visit, at_s in enumerate(visits(body, weeks, midnight_s, random)):
         week = (at_s - midnight_s) / WEEK_S
         if int(week // WEEKS_A_PLAN) > plan_number:
             plan_number = int(week // WEEKS_A_PLAN)
-            split = make_split(truth, random)
+            split = make_split(person.truth, random)
         plan = plan_day(split[visit % DAYS_OF_SPLIT], body, float(int(week)))
         sessions.append(_session(plan, at_s, week, body, profile.timezone, random))
     follows = follows_of(seed, index, users)
-    return SimulatedUser(index, user_id, profile, follows, tuple(sessions), truth)
+    return SimulatedUser(index, person.user_id, profile, follows, tuple(sessions), person.truth)
 
 
-def user_ids(users: int, seed: int, *, start_s: float = START_S) -> list[UUID]:
-    """The ids of a whole population, without making their histories.
+def introduce(index: int, seed: int, *, start_s: float = START_S) -> Person:
+    """Who a person is, without making a history.
 
-    >>> user_ids(4, seed=1)[3] == simulate_user(3, 4, 1, seed=1).user_id
+    >>> person = simulate_user(3, 4, 1, seed=1)
+    >>> introduce(3, seed=1) == Person(person.user_id, person.profile, person.truth)
     True
     """
-    return [_begin(seed, index, start_s)[2] for index in range(users)]
+    return _begin(seed, index, start_s)[0]
 
 
-def _begin(seed: int, index: int, start_s: float) -> tuple[Truth, float, UUID, np.random.Generator]:
-    """(truth, discipline, id, the random numbers that follow) of one person."""
+def _begin(seed: int, index: int, start_s: float) -> tuple[Person, float, np.random.Generator]:
+    """(person, discipline, the random numbers that follow)."""
     random = generator(seed, "person", index)
     truth, discipline = _truth(seed, index, random)
-    return truth, discipline, uuid7(start_s, random), random
+    user_id = uuid7(start_s, random)
+    return Person(user_id, _profile(seed, index, random), truth), discipline, random
 
 
 def _truth(seed: int, index: int, random: np.random.Generator) -> tuple[Truth, float]:
@@ -134,7 +137,7 @@ def _truth(seed: int, index: int, random: np.random.Generator) -> tuple[Truth, f
 def _profile(seed: int, index: int, random: np.random.Generator) -> Profile:
     height = float(random.normal(173, 9))
     return Profile(
-        username=f"simulated-{seed}-{index:06d}",
+        username=f"simulated-{seed}-{index:06d}",  # names of two worlds never meet
         born_year=int(random.integers(1955, 2008)),
         height_cm=round(height),
         weight_kg=round(float(24 * (height / 100) ** 2 * random.lognormal(0, 0.1)), 1),

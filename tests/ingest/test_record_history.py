@@ -15,11 +15,17 @@ from schemas.events import SessionOpening, SetConfirmation
 from schemas.ids import uuid7
 from store.memory import memory_records
 from store.records import records_in
+from tests.cassandra_node import ON_NODE
 
 NOW = datetime(2026, 11, 21, 10, tzinfo=UTC)
 FIRST = datetime(2026, 9, 29, 18, tzinfo=UTC)
 LIMITS = Limits()
 STREAM = {"kind": "acc", "unit": "g"}
+PLAN = {
+    "name": "Monday",
+    "sets": [{"exercise": "squat", "reps": reps, "weight_kg": 80.0, "intensity": None}
+             for reps in (8, 9)],
+}  # fmt: skip
 
 
 def id_at(at: datetime, number: int) -> UUID:
@@ -31,7 +37,7 @@ def visit_at(day: int, sets: int = 3, *, streams=None) -> Visit:
     opening = SessionOpening(
         started_at=at, timezone="Asia/Tokyo", plan=id_at(at, 99), streams=streams or {}
     )
-    return Visit(id_at(at, 1), opening, [one_set(at, number) for number in range(sets)])
+    return Visit(id_at(at, 1), opening, [one_set(at, n) for n in range(sets)], PLAN)
 
 
 def one_set(at: datetime, number: int, reps: int = 8) -> tuple[UUID, SetConfirmation]:
@@ -56,11 +62,18 @@ async def kept(records, user: UUID):
         sorted(events, key=lambda event: event.event_id),
         await records.sets.of_user(user),
         await records.sessions.page(user, None, 1000),
+        await records.plans.of_user(user),
+        [
+            row._replace(revision=0)  # counts the steps, which are fewer here
+            for month in ("2026-09", "2026-10", "2026-11")
+            for visit in VISITS
+            for row in await records.deviations.of_session(user, month, visit.session_id)
+        ],
         await records.journal.changed(NOW - timedelta(days=1), NOW),
     )
 
 
-@pytest.fixture(params=["memory", "cassandra"])
+@pytest.fixture(params=["memory", pytest.param("cassandra", marks=ON_NODE)])
 def records(request):
     if request.param == "memory":
         return memory_records()
@@ -73,6 +86,7 @@ def test_it_leaves_what_one_by_one_leaves_and_a_repeat_changes_nothing(records):
         user = uuid4()
         recorder = Recorder(one_by_one, LIMITS, lambda: NOW)
         for visit in VISITS:
+            await recorder.keep_plan(user, visit.opening.plan, PLAN["name"], PLAN["sets"])
             await recorder.open_session(user, visit.session_id, visit.opening)
             for set_id, confirmation in visit.sets:
                 await recorder.confirm_set(user, visit.session_id, set_id, confirmation)
@@ -80,11 +94,12 @@ def test_it_leaves_what_one_by_one_leaves_and_a_repeat_changes_nothing(records):
         first = await kept(records, user)
         expected = await kept(one_by_one, user)
         assert len(expected[1]) == 75
-        assert first[:3] == expected[:3]
-        assert first[3][user] == expected[3][user] == {"sessions", "sets"}
+        assert first[:5] == expected[:5]
+        assert first[5][user] == expected[5][user] == {"plans", "sessions", "sets"}
+        assert [row.kinds for row in first[4]][:3] == [{"as_planned"}, {"reps"}, {"extra"}]
         later = Decisions(records, lambda: NOW + timedelta(hours=1))
         await record_history(later, LIMITS, user, VISITS)
-        assert (await kept(records, user))[:3] == first[:3]
+        assert (await kept(records, user))[:5] == first[:5]
 
     asyncio.run(run())
 

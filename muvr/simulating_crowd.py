@@ -1,0 +1,179 @@
+"""A simulated population enters the store: registered here, their histories from several processes.
+
+A person's decisions share journal partitions and follow one another; people do not wait for each
+other. So people go side by side, and Python's own work is what more than one process is for.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import closing
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
+from multiprocessing import get_context
+from pathlib import Path
+from uuid import UUID
+
+from api.passwords import Passwords
+from api.social import PlanBody
+from api.tokens import USER_SCOPES
+from ingest.decisions import Decisions
+from ingest.follows import follow
+from ingest.histories import Visit, record_history
+from models.population.model import Person, SimulatedSession, SimulatedSet, SimulatedUser
+from models.population.simulate import introduce, simulate_user
+from muvr.door import Door
+from pipelines.runs import server_time
+from schemas.config import Config
+from schemas.errors import NameTaken
+from schemas.events import SessionOpening, SetConfirmation
+from store.database import Database, connect
+from store.records import records_in
+from store.social import Follows
+from store.users import User, Users
+
+SIDE_BY_SIDE = 8  # people whose histories one process sends at once
+REGISTERED_AT_ONCE = 64
+SHORTEST_S = 1.0  # a set lasts longer than no time
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """What makes a simulated population; see `models.population.simulate`."""
+
+    users: int
+    weeks: int
+    seed: int
+    start_s: float
+
+    def person(self, index: int) -> SimulatedUser:
+        """One of its people."""
+        return simulate_user(index, self.users, self.weeks, self.seed, start_s=self.start_s)
+
+    def people(self) -> list[Person]:
+        """Who they are, without their histories."""
+        return [introduce(n, self.seed, start_s=self.start_s) for n in range(self.users)]
+
+
+def send_crowd(door: Door, world: World, password: str, processes: int) -> dict[str, int]:
+    """Register everybody, then send everybody's history; how much was sent.
+
+    Raises:
+        NameTaken: another world's people have these names.
+        MuvrError: what a client would have been told.
+    """
+    terminal, counts = door.terminal, Counter[str]()
+    door.ask(lambda database: register_all(database, world, password))
+    terminal.step("people", 0, world.users)
+    portions = [
+        range(first, min(first + SIDE_BY_SIDE, world.users))
+        for first in range(0, world.users, SIDE_BY_SIDE)
+    ]
+    with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
+        sent = [
+            pool.submit(send_portion, door.config, door.password_file, world, portion)
+            for portion in portions
+        ]
+        try:
+            for done in as_completed(sent):
+                counts += done.result()
+                terminal.step("people", counts["people"], world.users)
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+    return dict(counts)
+
+
+async def register_all(database: Database, world: World, password: str) -> None:
+    """Register everybody who is not there yet, all with one password.
+
+    Raises:
+        NameTaken: another world's people have these names.
+    """
+    users, gate = Users(database), asyncio.Semaphore(REGISTERED_AT_ONCE)
+    kept = await Passwords().hash(password) if password else ""
+
+    async def register(person: Person) -> None:
+        name = person.profile.username
+        async with gate:
+            there = await users.by_name(name)
+            if there is None:
+                user = User(person.user_id, name, kept, USER_SCOPES, server_time())
+                await users.register(user)
+            elif there.user_id != person.user_id:
+                raise NameTaken(
+                    f"{name!r} is of another simulated world; simulate with another --seed, or "
+                    "with the --start of that world."
+                )
+
+    await asyncio.gather(*map(register, world.people()))
+
+
+def send_portion(
+    config: Config, password_file: Path, world: World, people: Sequence[int]
+) -> Counter[str]:
+    """In a process of its own: make and send the histories of some people, side by side."""
+    ids = [person.user_id for person in world.people()]
+
+    async def send(database: Database) -> Counter[str]:
+        made = [world.person(index) for index in people]
+        sent = await asyncio.gather(*(send_person(database, config, ids, one) for one in made))
+        return sum(sent, Counter[str]())
+
+    settings = config.cassandra
+    with closing(
+        connect(settings, keyspace=settings.keyspace, password_file=password_file)
+    ) as database:
+        return asyncio.run(send(database))
+
+
+async def send_person(
+    database: Database, config: Config, ids: Sequence[UUID], person: SimulatedUser
+) -> Counter[str]:
+    """One person's whole history, as the service would have taken it."""
+    records = records_in(database, config.limits)
+    decisions = Decisions(records, server_time)
+    visits = [visit_of(session) for session in person.sessions]
+    await record_history(decisions, config.limits, person.user_id, visits)
+    followees = [ids[number] for number in person.follows]
+    await follow(records.journal, Follows(database), person.user_id, followees, server_time())
+    return Counter(
+        people=1,
+        sessions=len(visits),
+        sets=sum(len(visit.sets) for visit in visits),
+        follows=len(followees),
+    )
+
+
+def visit_of(session: SimulatedSession) -> Visit:
+    """A simulated visit in the words of the events."""
+    opening = SessionOpening(
+        started_at=_at(session.started_s),
+        timezone=session.timezone,
+        plan=session.plan_id,
+        streams={},
+    )
+    plan = PlanBody(name=f"{opening.started_at:%A}", sets=[asdict(one) for one in session.plan])  # pyright: ignore[reportArgumentType] the door's own check
+    said = plan.model_dump(mode="json")
+    return Visit(session.session_id, opening, list(_confirmed(session.sets)), said)
+
+
+def _confirmed(sets: Iterable[SimulatedSet]) -> Iterable[tuple[UUID, SetConfirmation]]:
+    for done in sets:
+        began = _at(done.started_s)
+        yield (
+            done.set_id,
+            SetConfirmation(
+                exercise=done.exercise,
+                started_at=began,
+                ended_at=began + timedelta(seconds=max(done.duration_s, SHORTEST_S)),
+                reps=done.reps,
+                weight_kg=done.weight_kg,
+                intensity=done.intensity,
+            ),
+        )
+
+
+def _at(seconds: float) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)

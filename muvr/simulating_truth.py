@@ -1,0 +1,87 @@
+"""The truth behind simulated people: kept beside the reports, and what learners found of it."""
+
+import asyncio
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from uuid import UUID
+
+import numpy as np
+
+from models.clusters.evaluate import adjusted_rand
+from muvr.simulating_crowd import World
+from store.database import Database
+from store.jobs import LiveRuns
+from store.results import Cluster, Results
+
+
+def truth_path(folder: Path, seed: int) -> Path:
+    """Where the truth of a world is kept."""
+    return folder / f"simulated-{seed}.json"
+
+
+def keep_truth(folder: Path, world: World, counts: Mapping[str, int], seconds: float) -> Path:
+    """Write what no client sends: of each person temperament, circle, strength, progress, taste."""
+    people = [
+        {"user": str(one.user_id), **asdict(one.profile), **asdict(one.truth)}
+        for one in world.people()
+    ]
+    kept = {
+        "simulated": True,
+        **asdict(world),
+        "sent": dict(counts),
+        "seconds": round(seconds, 1),
+        "people": people,
+    }
+    folder.mkdir(parents=True, exist_ok=True)
+    path = truth_path(folder, world.seed)
+    path.write_text(json.dumps(kept))
+    return path
+
+
+def known_start(folder: Path, seed: int) -> float | None:
+    """When a world began that was simulated before, seconds since the epoch."""
+    path = truth_path(folder, seed)
+    return float(json.loads(path.read_text())["start_s"]) if path.exists() else None
+
+
+def temperaments(folder: Path) -> dict[UUID, str]:
+    """The true way to train of every simulated person whose truth is kept."""
+    worlds = [json.loads(path.read_text()) for path in sorted(folder.glob("simulated-*.json"))]
+    return {
+        UUID(one["user"]): str(one["temperament"]) for world in worlds for one in world["people"]
+    }
+
+
+async def clusters_against_truth(
+    database: Database, truth: Mapping[UUID, str]
+) -> dict[str, float] | None:
+    """How well the live clusters find the temperaments of simulated people.
+
+    Returns:
+        adjusted Rand indices of the clusters and of the baseline, people cut into as many equal
+        groups by frequency alone; None where nothing is live or nobody is simulated.
+    """
+    live = await LiveRuns(database).read("clusters")
+    if live is None or not truth:
+        return None
+    gate = asyncio.Semaphore(64)
+
+    async def one(user_id: UUID) -> tuple[str, Cluster | None]:
+        async with gate:
+            return truth[user_id], await Results(database).cluster(live.run_id, user_id)
+
+    asked = await asyncio.gather(*map(one, truth))
+    found = [(name, cluster) for name, cluster in asked if cluster is not None]
+    if not found:
+        return None
+    names = [name for name, _ in found]
+    frequency = np.array([cluster.features["frequency"] for _, cluster in found])
+    groups = len({cluster.cluster for _, cluster in found})
+    cut = np.argsort(np.argsort(frequency, kind="stable")) * groups // len(found)
+    return {
+        "people": len(found),
+        "clusters": adjusted_rand([cluster.cluster for _, cluster in found], names),
+        "frequency_alone": adjusted_rand(cut, names),
+    }
