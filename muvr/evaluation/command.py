@@ -12,10 +12,10 @@ from models.exercise.protocol_gym import names_on_new_days
 from models.exercise.protocol_unknown import unknown_exercise
 from models.exercise.protocols import enrolment, own_models, unseen_people
 from models.exercise.trials import without_rotation
-from models.reps.evaluate import reps_figures
+from models.reps.evaluate import LabelledSet, reps_figures
 from muvr.door import Door
 from muvr.evaluation.cost import cost_figures
-from muvr.evaluation.page import write_page
+from muvr.evaluation.page import Shown, write_page
 from muvr.evaluation.recordings import Material, read_material
 from muvr.reports import show_figures, write_report
 from schemas.errors import BadInput
@@ -40,11 +40,12 @@ DAYS = "leave one day out; everything learned, thresholds included, on the other
 
 @dataclass(slots=True)
 class Results:
-    """What the protocols gave: figures for the report, answers and segments for the pictures."""
+    """What the protocols gave: figures for the report; answers, segments, sets for the pictures."""
 
     figures: list[Figure] = field(default_factory=list)
     outcomes: dict[str, Outcome] = field(default_factory=dict)
     found: list[Found] = field(default_factory=list)
+    counted: tuple[LabelledSet, ...] = ()
 
     def keep(self, name: str, outcome: Outcome) -> None:
         """Add a protocol's outcome."""
@@ -74,7 +75,8 @@ def run(door: Door, family: str) -> bool:
         terminal.step("protocols", len(steps), len(steps))
     reports = door.config.paths.reports
     report = write_report("evaluate", time.monotonic() - began, results.figures, reports)
-    write_page(reports / "evaluate.html", report, results.outcomes, results.found)
+    shown = Shown(results.outcomes, results.found, results.counted)
+    write_page(reports / "evaluate.html", report, shown)
     show_figures(door.terminal, "evaluate", results.figures)
     door.terminal.say(f"The page is {reports / 'evaluate.html'}.")
     door.terminal.answer(report.as_json())
@@ -109,6 +111,7 @@ def _gym_names(material: Material, results: Results) -> None:
 
 
 def _reps(material: Material, results: Results) -> None:
+    results.counted = material.counted
     values = reps_figures(material.counted)
     floors = {**SPAR_REPS_FLOORS, **(GYM_FLOORS if material.gym else {})}
     data = "SPAR-10 (nominal 20) and gym IMU (audited counts)"

@@ -1,75 +1,199 @@
 """build/evaluate.html: figures, confusions, reliability, and signals with what was found."""
 
-import base64
-import io
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from html import escape
+from importlib.resources import files
 from pathlib import Path
 
-from matplotlib.figure import Figure as Picture
+import numpy as np
 
-from models.activity.evaluate import Found
+from models.activity.evaluate import Found, border_errors
 from models.exercise.figures import Outcome
+from models.reps.evaluate import LabelledSet
 from muvr.evaluation import pictures
-from schemas.report import Report
+from muvr.evaluation.drawing import drawn
+from muvr.evaluation.pictures import Counted
+from muvr.evaluation.sections import SECTIONS, Section, figures_of
+from muvr.evaluation.telling import telling_recordings, telling_sets
+from schemas.report import Figure, Report
 
-TITLES = {
-    "s1": "S1: people who were never seen",
-    "s2": "S2: own model, later and earlier parts in turn",
-    "s3": "S3: a fifth enrolled",
-    "s4c": "S4c: gym exercises on a new day",
-}
-STYLE = """
-body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 70rem; padding: 0 1rem;
-       color: #16202a; background: #f6f8f9; }
-table { border-collapse: collapse; background: #fff; } td, th { padding: .25rem .7rem;
-       border-bottom: 1px solid #dfe5ea; text-align: left; } td.n { text-align: right; }
-.bad { color: #b3261e; font-weight: 600; } img { max-width: 100%; } .soft { color: #5c6b7a; }
-"""
+SIGNALS = (("x", "acceleration x"), ("y", "y"), ("z", "z (g, gravity included)"))
 
 
-def write_page(
-    path: Path, report: Report, outcomes: Mapping[str, Outcome], found: Sequence[Found]
-) -> None:
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What the pictures are drawn from.
+
+    Attributes:
+        outcomes: answers of protocols, by section.
+        found: recordings with the sets that were found in them.
+        counted: sets whose repetitions are known.
+    """
+
+    outcomes: Mapping[str, Outcome] = field(default_factory=dict)
+    found: Sequence[Found] = ()
+    counted: Sequence[LabelledSet] = ()
+
+
+def write_page(path: Path, report: Report, shown: Shown) -> None:
     """Write the page; it stands alone, without anything from elsewhere."""
-    parts = [
-        "<h1>What Muvr recognises</h1>",
-        f"<p class=soft>commit {escape(report.commit)}, {escape(report.machine)}, "
-        f"{report.seconds:.0f} s</p>",
-        _table(report),
-    ]
-    for name, title in TITLES.items():
-        if name in outcomes and outcomes[name].asked:
-            parts.append(f"<h2>{escape(title)}</h2>")
-            parts.append(_image(pictures.confusion_matrix(outcomes[name])))
-            parts.append(_image(pictures.reliability(outcomes[name])))
-    if found:
-        parts.append("<h2>S4b: sets in continuous recordings</h2>")
-        parts.append("<p>Labelled sets above, found sets below, repetitions as ticks.</p>")
-        parts += [_image(pictures.recording(*one)) for one in pictures.telling(found)]
-    body = "\n".join(parts)
+    style = files("muvr.evaluation").joinpath("page.css").read_text()
+    sections = "".join(_section(one, report, shown) for one in SECTIONS)
     path.write_text(
-        f"<!doctype html><meta charset=utf-8><title>Muvr evaluation</title>"
-        f"<style>{STYLE}</style>\n{body}\n"
+        '<!doctype html><html lang="en"><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        '<meta name="color-scheme" content="light dark">'
+        f"<title>What Muvr recognises</title><style>{style}</style>\n"
+        f"<main>{_head(report)}{sections}</main></html>\n"
     )
 
 
-def _table(report: Report) -> str:
-    rows = [
-        f"<tr><td>{escape(figure.name)}<td class=n>"
-        f"{'not measured' if figure.value is None else f'{figure.value:.4g}'} {escape(figure.unit)}"
-        f"<td class=n>{'' if figure.floor is None else f'{figure.floor:g}'}"
-        f"<td class={'bad' if figure.holds is False else 'soft'}>"
-        f"{ {True: 'holds', False: 'missed', None: ''}[figure.holds] }"
-        f"<td class=soft>{escape(figure.data or '')}; {escape(figure.protocol or '')}"
-        for figure in report.figures
+def _head(report: Report) -> str:
+    floored = [figure for figure in report.figures if figure.floor is not None]
+    missed = [figure for figure in floored if not figure.holds]
+    verdict = f"{len(floored) - len(missed)} of {len(floored)} floors hold."
+    if missed:
+        verdict += " Missed: " + ", ".join(f"<code>{escape(m.name)}</code>" for m in missed) + "."
+    return (
+        "<header><h1>What Muvr recognises</h1><p class=lead>From a wrist's raw acceleration and "
+        "rotation to sets, exercises and repetitions, on real recordings, split by person and by "
+        "time. Every choice is made inside the training part of its split.</p>"
+        f"<p class={'bad' if missed else 'good'}>{verdict}</p>"
+        f"<p class=soft>commit {escape(report.commit)} · {escape(report.machine)} · "
+        f"{report.seconds / 60:.0f} min</p></header>"
+    )
+
+
+def _section(section: Section, report: Report, shown: Shown) -> str:
+    """A question, its figures and its pictures; nothing where it was not asked."""
+    mine = figures_of(section, report.figures)
+    if not mine:
+        return ""
+    body = _table(mine) + _protocols(mine)
+    outcome = shown.outcomes.get(section.key)
+    if outcome is not None and outcome.asked:
+        body += _answers(outcome)
+    if section.key == "s4b" and shown.found:
+        body += _recordings(shown.found)
+    if section.key == "s5" and shown.counted:
+        body += _sets(shown.counted)
+    title = f"<h2><span>{section.key.upper()}</span> {escape(section.title)}</h2>"
+    return f"<section id={section.key}>{title}<p>{escape(section.asks)}</p>{body}</section>\n"
+
+
+def _table(figures: Sequence[Figure]) -> str:
+    rows = "".join(
+        f"<tr><td><code>{escape(figure.name)}</code><td class=n>{_number(figure.value, figure)}"
+        f"<td class=n>{_floor(figure)}{_verdict(figure)}"
+        for figure in figures
+    )
+    head = "<tr><th>figure<th class=n>value<th class=n>floor<th>"
+    return f"<div class=wide><table>{head}{rows}</table></div>"
+
+
+def _number(value: float | None, figure: Figure) -> str:
+    if value is None:
+        return "not measured"
+    text = f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
+    return f"{text} {escape(figure.unit)}".strip()
+
+
+def _floor(figure: Figure) -> str:
+    if figure.floor is None:
+        return ""
+    return f"{'≤' if figure.ceiling else '≥'} {_number(figure.floor, figure)}"
+
+
+def _verdict(figure: Figure) -> str:
+    """Whether the floor holds, with the distance to it."""
+    if figure.holds is None or figure.floor is None:
+        return "<td>"
+    apart = "" if figure.value is None else f" by {abs(figure.value - figure.floor):.3g}"
+    said = "holds" if figure.holds else "missed"
+    return f"<td class={'good' if figure.holds else 'bad'}>{said}{apart}"
+
+
+def _protocols(figures: Sequence[Figure]) -> str:
+    """Data and protocol of the figures, each once."""
+    said = dict.fromkeys(f"{f.data or ''}: {f.protocol or ''}".strip(": ") for f in figures)
+    return "".join(f"<p class=soft>{escape(text)}</p>" for text in said if text)
+
+
+def _answers(outcome: Outcome) -> str:
+    """Confusion and reliability side by side."""
+    chosen = "; ".join(outcome.chosen)
+    return (
+        "<div class=pair>"
+        + _figure(
+            drawn(pictures.confusion_matrix(outcome), "confusion matrix"),
+            "Per cent of each exercise, by what it was named. The diagonal is right.",
+        )
+        + _figure(
+            drawn(pictures.reliability(outcome), "reliability diagram"),
+            "A probability that is said should come true that often: dots on the dashed line.",
+        )
+        + "</div>"
+        + (
+            f"<details><summary>Chosen in each fold</summary>{escape(chosen)}</details>"
+            * bool(chosen)
+        )
+    )
+
+
+def _recordings(found: Sequence[Found]) -> str:
+    right, wrong = telling_recordings(found)
+    bars = (("truth", "labelled set"), ("accent", "found set, a mark at each counted repetition"))
+    parts = [_legend((*bars, *SIGNALS))]
+    for title, several in (("Right ones", right), ("Wrong ones, worst first", wrong)):
+        parts.append(f"<h3>{title}</h3>")
+        parts += [
+            _figure(drawn(pictures.recording(one), "recording"), _border_text(one), "strip")
+            for one in several
+        ]
+    return "".join(parts)
+
+
+def _border_text(found: Found) -> str:
+    starts, ends = border_errors([found])
+    said = [
+        "set not found" if np.isinf(start) else f"start {start:+.1f} s, end {end:+.1f} s"
+        for start, end in zip(starts, ends, strict=True)
     ]
-    head = "<tr><th>figure<th>value<th>floor<th><th>data; protocol"
-    return f"<table>{head}{''.join(rows)}</table>"
+    more = "" if len(found[1]) == len(found[0].sets_ns) else f"; {len(found[1])} sets found"
+    return f"{found[0].group}: {'; '.join(said)}{more}"
 
 
-def _image(picture: Picture) -> str:
-    """A picture inside the page."""
-    out = io.BytesIO()
-    picture.savefig(out, format="png", dpi=110, bbox_inches="tight")
-    return f'<img src="data:image/png;base64,{base64.b64encode(out.getvalue()).decode()}">'
+def _sets(labelled: Sequence[LabelledSet]) -> str:
+    right, wrong = telling_sets(labelled)
+    parts = [
+        "<p>Counted with the settings that are shipped; a sample of all sets.</p>",
+        _legend((("accent", "a counted repetition"), *SIGNALS)),
+    ]
+    for title, several in (("Right ones", right), ("Wrong ones, worst first", wrong)):
+        parts.append(f"<h3>{title}</h3>")
+        parts += [
+            _figure(drawn(pictures.counted_set(one), "set"), _count_text(one), "strip")
+            for one in several
+        ]
+    return "".join(parts)
+
+
+def _count_text(one: Counted) -> str:
+    return (
+        f"{one.group}: counted {one.counted.count}, believed {one.reps}, "
+        f"confidence {one.counted.confidence:.2f}"
+    )
+
+
+def _figure(svg: str, caption: str, kind: str = "") -> str:
+    return f"<figure class='{kind}'>{svg}<figcaption>{escape(caption)}</figcaption></figure>"
+
+
+def _legend(entries: Sequence[tuple[str, str]]) -> str:
+    """Swatches in the page's own colours."""
+    shown = "".join(
+        f'<span><i style="background: var(--{name})"></i>{escape(text)}</span>'
+        for name, text in entries
+    )
+    return f"<p class=legend>{shown}</p>"

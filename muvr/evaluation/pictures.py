@@ -1,112 +1,176 @@
-"""Pictures of what was right and what was wrong."""
+"""Pictures of what was named, how sure it was, and what was found in a recording."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Picture
+from numpy.typing import NDArray
 
-from models.activity.evaluate import ActivityRecording, Found, border_errors
-from models.activity.model import Segment
+from models.activity.evaluate import Found, relative
+from models.activity.states import Span
 from models.exercise.figures import Outcome, confusion
-from models.reps.count import count_repetitions
+from models.reps.count import Repetitions, count_repetitions
 from models.signal.windows import RATE_HZ
 from models.signal.wrist import WristSignal
+from muvr.evaluation.drawing import ACCENT, AXES, INK, ON_ACCENT, SOFT, TRUTH, plain
 
 BINS = 10
-SHOWN = 4  # recordings of each kind: best and worst
+AROUND_S = 20.0  # of a recording before and after its sets
+DARK = 0.55  # a cell fuller than this carries light text
+WIDE, LOW = 10.0, 2.7
+EVERY = 2  # samples of a signal are drawn: a hand moves slower, a page is smaller
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """A set with its repetitions.
+
+    Attributes:
+        group: person or day.
+        signal: the set and nothing else.
+        reps: how many it has.
+        counted: what the counter made of it.
+    """
+
+    group: str
+    signal: WristSignal
+    reps: int
+    counted: Repetitions
 
 
 def confusion_matrix(outcome: Outcome) -> Picture:
-    """Shares of each true exercise, by what was named; windows."""
-    counts = confusion(outcome).astype(float)
-    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    picture = Picture(figsize=(6.5, 5.5))
+    """Shares of each true exercise by what was named; of sets where no windows were kept."""
+    of_sets = not any(len(a.truth) for a in outcome.asked)
+    counts = confusion(outcome, of_sets=of_sets)
+    totals = counts.sum(axis=1)
+    shares = counts / np.maximum(totals[:, None], 1)
+    size = len(outcome.labels)
+    picture = Picture(figsize=(1.8 + 0.5 * size, 1.2 + 0.42 * size))
     axes = picture.subplots()
-    axes.imshow(shares, cmap="BuGn", vmin=0, vmax=1)
-    axes.set_xticks(range(len(outcome.labels)), outcome.labels, rotation=40, ha="right")
-    axes.set_yticks(range(len(outcome.labels)), outcome.labels)
-    axes.set_xlabel("named")
-    axes.set_ylabel("was")
     for row, column in zip(*np.nonzero(counts), strict=True):
-        share = shares[row, column]
-        colour = "white" if share > 0.6 else "black"
-        text = f"{share:.0%}" if share >= 0.005 else "·"
+        share = float(shares[row, column])
+        axes.fill_between(
+            [column - 0.48, column + 0.48],
+            row - 0.46,
+            row + 0.46,
+            color=ACCENT,
+            alpha=share,
+            linewidth=0,
+        )
+        text = f"{100 * share:.0f}" if share >= 0.005 else "·"
+        colour = ON_ACCENT if share > DARK else INK
         axes.text(column, row, text, ha="center", va="center", color=colour, fontsize=8)
-    axes.set_title("windows, share of each exercise")
+    axes.set(xlim=(-0.5, size - 0.5), ylim=(size - 0.5, -0.5))
+    axes.set_xticks(range(size), outcome.labels, rotation=35, ha="right")
+    named = [f"{label}  ({n:,})" for label, n in zip(outcome.labels, totals, strict=True)]
+    axes.set_yticks(range(size), named)
+    axes.set_xlabel("named")
+    axes.set_ylabel(f"was (number of {'sets' if of_sets else 'windows'})")
+    plain(axes)
+    axes.tick_params(length=0, colors=INK)
     return picture
 
 
 def reliability(outcome: Outcome) -> Picture:
-    """How often a named exercise was right, by the probability that was said."""
-    said = np.concatenate([a.probability for a in outcome.asked])
-    right = np.concatenate([a.truth == a.named for a in outcome.asked])
+    """How often a named exercise was right, by the probability said; below, how often it was said.
+
+    Over windows, or over sets where no windows were kept.
+    """
+    said, right = answers_of(outcome)
     bins = np.minimum((said * BINS).astype(int), BINS - 1)
     filled = [b for b in range(BINS) if (bins == b).any()]
-    picture = Picture(figsize=(4.5, 4))
-    axes = picture.subplots()
-    axes.plot([0, 1], [0, 1], color="#c0c8cf", linewidth=1)
-    axes.plot(
+    picture = Picture(figsize=(3.9, 4.2))
+    above, below = picture.subplots(2, 1, sharex=True, height_ratios=(4, 1))
+    above.plot([0, 1], [0, 1], color=SOFT, linewidth=1, linestyle="--")
+    above.plot(
         [said[bins == b].mean() for b in filled],
         [right[bins == b].mean() for b in filled],
         marker="o",
-        color="#0b7a75",
+        color=ACCENT,
     )
-    axes.set_xlabel("probability said")
-    axes.set_ylabel("share right")
-    axes.set_title(f"reliability, {len(said):,} windows")
+    above.set(xlim=(0, 1), ylim=(0, 1.02), ylabel="share that was right")
+    shares = np.bincount(bins, minlength=BINS) / len(bins)
+    below.bar((np.arange(BINS) + 0.5) / BINS, shares, width=0.09, color=ACCENT, alpha=0.5)
+    below.set(xlabel="probability that was said", ylabel="how often", ylim=(0, 1))
+    for axes in (above, below):
+        plain(axes)
     return picture
 
 
-def telling(found: Sequence[Found]) -> list[Found]:
-    """The recordings with the best and the worst borders."""
-    judged = [(one, *border_errors([one])) for one in found]
-    with_sets = [(one, np.abs([*s, *e]).max()) for one, s, e in judged if len(s)]
-    ranked = [one for one, _ in sorted(with_sets, key=lambda pair: pair[1])]
-    return ranked[:SHOWN] + ranked[-SHOWN:] if len(ranked) > 2 * SHOWN else ranked
+def answers_of(outcome: Outcome) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Probabilities said and whether the answer was right: windows, or else sets."""
+    if any(len(a.truth) for a in outcome.asked):
+        said = [a.probability for a in outcome.asked]
+        right = [a.truth == a.named for a in outcome.asked]
+    else:
+        said = [a.set_probability for a in outcome.asked]
+        right = [a.set_truth == a.set_named for a in outcome.asked]
+    return np.concatenate(said), np.concatenate(right)
 
 
-def recording(truth: ActivityRecording, segments: Sequence[Segment]) -> Picture:
-    """One recording: acceleration, labelled sets, found sets, repetitions."""
+def recording(found: Found) -> Picture:
+    """One recording: labelled sets, found sets with their repetitions, acceleration below."""
+    truth, segments = found
     signal = max(truth.signals, key=lambda s: len(s.acc_g))
-    picture = Picture(figsize=(10, 2.4))
-    axes = picture.subplots()
-    at_s = np.arange(len(signal.acc_g)) / RATE_HZ
-    for axis, colour in zip(range(3), ("#7aa6c2", "#a8c686", "#d9a86c"), strict=True):
-        axes.plot(at_s, signal.acc_g[:, axis], color=colour, linewidth=0.5)
-    _bars(axes, signal, truth.sets_ns, 3.2, "#16202a")
-    spans = [(s.start_ns, s.end_ns) for s in segments]
-    _bars(axes, signal, spans, -3.4, "#0b7a75")
-    for start_ns, end_ns in spans:
-        _ticks(axes, signal, start_ns, end_ns)
-    axes.set_ylim(-4, 4)
-    axes.set_xlabel("s")
-    axes.set_ylabel("g")
-    axes.set_title(f"{truth.group}: {_border_text(truth, segments)}", fontsize=9)
+    labelled = relative(truth.sets_ns, signal)
+    spans = relative([(s.start_ns, s.end_ns) for s in segments], signal)
+    everything = [*labelled, *spans] or [(0.0, signal.duration_s)]
+    first_s = max(0.0, min(a for a, _ in everything) - AROUND_S)
+    last_s = min(signal.duration_s, max(b for _, b in everything) + AROUND_S)
+    picture = Picture(figsize=(WIDE, LOW))
+    bars, below = picture.subplots(2, 1, sharex=True, height_ratios=(1, 3))
+    bands(bars, labelled, 1, TRUTH)
+    bands(bars, spans, 0, ACCENT)
+    for span in spans:
+        first = round(max(span[0], 0.0) * RATE_HZ)
+        part = slice_of(signal, first, round(span[1] * RATE_HZ))
+        for one in count_repetitions(part).repetitions:
+            bars.vlines(first / RATE_HZ + one.start_s, -0.4, 0.4, color=ON_ACCENT, linewidth=1)
+    bars.set_yticks([1, 0], ["labelled", "found"])
+    bars.set_ylim(-0.6, 1.6)
+    acceleration(below, signal, first_s, last_s)
+    for edge in (edge for span in labelled for edge in span):
+        below.axvline(edge, color=TRUTH, linewidth=1, linestyle=":")
+    plain(bars)
+    bars.spines["bottom"].set_visible(False)
+    bars.tick_params(length=0, colors=INK)
     return picture
 
 
-def _bars(
-    axes: Axes, signal: WristSignal, spans: Sequence[tuple[int, int]], at: float, colour: str
-) -> None:
-    for start_ns, end_ns in spans:
-        start_s, end_s = (start_ns - signal.t0_ns) / 1e9, (end_ns - signal.t0_ns) / 1e9
-        axes.plot([start_s, end_s], [at, at], color=colour, linewidth=5, solid_capstyle="butt")
+def counted_set(one: Counted) -> Picture:
+    """A set with its counted repetitions numbered and shaded in turn."""
+    picture = Picture(figsize=(WIDE, 1.9))
+    axes = picture.subplots()
+    for k, repetition in enumerate(one.counted.repetitions):
+        shade = 0.22 if k % 2 else 0.1
+        axes.axvspan(repetition.start_s, repetition.end_s, color=ACCENT, alpha=shade, linewidth=0)
+        middle = (repetition.start_s + repetition.end_s) / 2
+        axes.text(
+            middle, 1.01, str(k + 1), transform=axes.get_xaxis_transform(), ha="center", color=SOFT
+        )
+    acceleration(axes, one.signal, 0.0, one.signal.duration_s)
+    return picture
 
 
-def _ticks(axes: Axes, signal: WristSignal, start_ns: int, end_ns: int) -> None:
-    """The beginning of every counted repetition."""
-    first = max(0, round((start_ns - signal.t0_ns) / 1e9 * RATE_HZ))
-    last = round((end_ns - signal.t0_ns) / 1e9 * RATE_HZ)
+def bands(axes: Axes, spans: Sequence[Span], at: float, colour: str) -> None:
+    """A bar for every span."""
+    axes.broken_barh([(a, b - a) for a, b in spans], (at - 0.4, 0.8), color=colour, linewidth=0)
+
+
+def acceleration(axes: Axes, signal: WristSignal, first_s: float, last_s: float) -> None:
+    """The three axes of acceleration, g over s."""
+    first, last = round(first_s * RATE_HZ), round(last_s * RATE_HZ)
+    at_s = np.arange(first, min(last, len(signal.acc_g)), EVERY) / RATE_HZ
+    for axis, colour in enumerate(AXES):
+        axes.plot(at_s, signal.acc_g[first:last:EVERY, axis], color=colour, linewidth=0.7)
+    axes.set(xlim=(first_s, last_s), xlabel="seconds", ylabel="g")
+    plain(axes)
+
+
+def slice_of(signal: WristSignal, first: int, last: int) -> WristSignal:
+    """Samples `first` to `last` of a signal."""
     gyro = None if signal.gyro_rad_s is None else signal.gyro_rad_s[first:last]
-    part = replace(signal, acc_g=signal.acc_g[first:last], gyro_rad_s=gyro)
-    for one in count_repetitions(part).repetitions:
-        axes.axvline(first / RATE_HZ + one.start_s, color="#0b7a75", linewidth=0.6, alpha=0.6)
-
-
-def _border_text(truth: ActivityRecording, segments: Sequence[Segment]) -> str:
-    starts, ends = border_errors([(truth, tuple(segments))])
-    if not len(starts):
-        return f"{len(segments)} sets found"
-    return ", ".join(f"start {s:+.1f} s, end {e:+.1f} s" for s, e in zip(starts, ends, strict=True))
+    t0_ns = signal.t0_ns + round(first / RATE_HZ * 1e9)
+    return WristSignal(t0_ns, signal.acc_g[first:last], gyro, signal.side, signal.notes)

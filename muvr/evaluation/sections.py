@@ -1,0 +1,92 @@
+"""What the protocols ask, in words, and which figures answer which question."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from schemas.report import Figure
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A question with the figures that answer it.
+
+    Attributes:
+        key: "s1"; figures are named after it.
+        title: short.
+        asks: one or two sentences for a reader who does not know the protocol.
+    """
+
+    key: str
+    title: str
+    asks: str
+
+
+SECTIONS = (
+    Section(
+        "s1",
+        "People who were never seen",
+        "Ten people, seven shoulder exercises. A model of the others names what a stranger does.",
+    ),
+    Section(
+        "s2",
+        "A model of one's own",
+        "Each recording in five blocks of time; each block is asked with a model of the others.",
+    ),
+    Section(
+        "s3",
+        "A few repetitions enrolled",
+        "The first fifth of a recording is labelled, the last three fifths are asked.",
+    ),
+    Section(
+        "s4",
+        "Exercise or idle, second by second",
+        "A gym day that was never seen. Seconds within 2 s of a labelled border belong to the next "
+        "question; figures over all seconds end in with_borders.",
+    ),
+    Section(
+        "s4b",
+        "Where a set begins and ends",
+        "The same days: how many borders of labelled sets are found within 2 s, and how many sets "
+        "with both within 3 s. Nobody taps anything.",
+    ),
+    Section(
+        "s4c",
+        "Gym exercises on a new day",
+        "Nine names, a day left out. What was done on one day only cannot be known on that day; "
+        "such sets are counted apart.",
+    ),
+    Section(
+        "s5",
+        "Repetitions",
+        "Counted within one, and exactly. SPAR's twenty are nominal; the gym's counts were "
+        "checked by eye where they looked wrong, and are reported as labelled beside.",
+    ),
+    Section(
+        "s6",
+        "What was never taught",
+        "Each exercise in turn is left out of everything: does the model know that it does not "
+        "know?",
+    ),
+    Section(
+        "s7",
+        "Acceleration alone, and the other wrist",
+        "The same questions without a gyroscope, and left trained, right asked.",
+    ),
+    Section("s8", "What it costs", "Processor time on one core."),
+)
+ACC_ONLY = "_acc_only"
+
+
+def section_of(name: str) -> str:
+    """The key of the section that a figure belongs to.
+
+    >>> section_of("s4b_start"), section_of("s1_windows_acc_only")
+    ('s4b', 's7')
+    """
+    return "s7" if name.endswith(ACC_ONLY) else name.split("_", 1)[0]
+
+
+def figures_of(section: Section, figures: Sequence[Figure]) -> list[Figure]:
+    """The figures of a section, those with a floor first."""
+    mine = [figure for figure in figures if section_of(figure.name) == section.key]
+    return sorted(mine, key=lambda figure: figure.floor is None)

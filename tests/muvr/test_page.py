@@ -1,0 +1,115 @@
+"""The page of `muvr evaluate`: every figure is on it, and its pictures say what was found."""
+
+import math
+import re
+
+import numpy as np
+import pytest
+
+from models.activity.evaluate import ActivityRecording, Found
+from models.activity.segments import Segment
+from models.exercise.figures import Asked, Outcome
+from models.reps.evaluate import LabelledSet
+from models.signal.windows import RATE_HZ
+from models.signal.wrist import WristSignal
+from muvr.evaluation.drawing import VARIABLES
+from muvr.evaluation.page import Shown, write_page
+from muvr.evaluation.pictures import answers_of
+from muvr.evaluation.telling import spread, telling_recordings, telling_sets, worst_error_s
+from schemas.report import Figure, Report
+
+NS = 1_000_000_000
+
+
+def lifts(seconds: float, period_s: float) -> WristSignal:
+    """A wrist that tilts and comes back, again and again."""
+    t = np.arange(round(seconds * RATE_HZ)) / RATE_HZ
+    tilt = 0.8 * (1 - np.cos(2 * math.pi * t / period_s))
+    acc = np.column_stack([np.sin(tilt), np.zeros(len(t)), np.cos(tilt)])
+    gyro = np.column_stack([np.zeros(len(t)), np.gradient(tilt) * RATE_HZ, np.zeros(len(t))])
+    return WristSignal(0, acc.astype(np.float32), gyro.astype(np.float32), "left")
+
+
+def found(error_s: float, day: str = "monday") -> Found:
+    """A set from 10 to 30 s whose start is found too late."""
+    recording = ActivityRecording(day, (lifts(40, 2.5),), ((10 * NS, 30 * NS),))
+    return recording, (Segment(round((10 + error_s) * NS), 30 * NS, 0.9),)
+
+
+def outcome(windows: int) -> Outcome:
+    """Two exercises, three sets of four right, with so many windows kept."""
+    none = np.zeros(windows, dtype=np.int64)
+    truth, named = np.array([0, 0, 1, 1]), np.array([0, 0, 1, 0])
+    asked = Asked(
+        "ann", none, none, np.full(windows, 0.8), truth, named, np.full(4, 0.75), truth > 1
+    )
+    return Outcome((), ("curl <left>", "press"), (asked,), ("ann: shrink 0.1",))
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory: pytest.TempPathFactory) -> str:
+    figures = (
+        Figure("s1_windows", 0.94, floor=0.92, data="SPAR-10", protocol="unseen people"),
+        Figure("s1_windows_acc_only", 0.9),
+        Figure("s4b_start", 0.7, floor=0.9),
+        Figure("s4c_sets", None, floor=0.9),
+        Figure("s5_spar", 1.0, floor=0.95),
+    )
+    shown = Shown(
+        {"s1": outcome(5), "s4c": outcome(0)},
+        [found(0.5), found(3.5, "tuesday")],
+        [LabelledSet("spar", "ann", (lifts(25, 2.5),), reps) for reps in (10, 13)],
+    )
+    path = tmp_path_factory.mktemp("page") / "evaluate.html"
+    write_page(path, Report("evaluate", "abc", "machine", 60.0, figures), shown)
+    return path.read_text()
+
+
+def test_every_figure_and_every_miss_is_said(page: str) -> None:
+    for name in ("s1_windows", "s1_windows_acc_only", "s4b_start", "s4c_sets", "s5_spar"):
+        assert f"<code>{name}</code>" in page
+    assert "2 of 4 floors hold. Missed: <code>s4b_start</code>, <code>s4c_sets</code>." in page
+    assert "missed by 0.2" in page
+    assert "not measured" in page
+
+
+def test_the_page_takes_nothing_from_elsewhere_and_escapes_what_it_shows(page: str) -> None:
+    assert not re.search(r"(?:src|href)=[\"'](?!#|data:)", page)
+    assert "curl <left>" not in page
+
+
+def test_the_pictures_take_the_colours_of_the_page(page: str) -> None:
+    assert page.count("<svg") == 8  # two outcomes with two each, two recordings, two sets
+    assert "var(--accent)" in page
+    assert not any(placeholder in page for placeholder in VARIABLES)
+
+
+def test_captions_say_how_wrong_it_is(page: str) -> None:
+    right, wrong = page.index("Right ones"), page.index("Wrong ones")
+    assert right < page.index("monday: start +0.5 s, end +0.0 s") < wrong
+    assert wrong < page.index("tuesday: start +3.5 s, end +0.0 s")
+    assert "counted 10, believed 13" in page
+
+
+def test_sets_speak_where_no_windows_were_kept() -> None:
+    said, right = answers_of(outcome(0))
+    assert said.tolist() == [0.75] * 4
+    assert right.tolist() == [True, True, True, False]
+    assert len(answers_of(outcome(5))[0]) == 5
+
+
+def test_worst_recordings_come_first_and_judged_ones_only() -> None:
+    whole = (lifts(20, 2.5),)
+    unjudged: Found = (ActivityRecording("sunday", whole, ((0, 20 * NS),)), ())
+    assert worst_error_s(unjudged) is None
+    right, wrong = telling_recordings([found(2.5), found(4.0), found(0.1), unjudged])
+    assert [worst_error_s(one) for one in right] == pytest.approx([0.1])
+    assert [worst_error_s(one) for one in wrong] == pytest.approx([4.0, 2.5])
+
+
+def test_sets_are_told_apart_by_their_count() -> None:
+    sets = [LabelledSet("spar", "ann", (lifts(25, 2.5),), reps) for reps in (10, 12, 15)]
+    right, wrong = telling_sets(sets)
+    assert [one.reps for one in right] == [10]
+    assert [one.reps for one in wrong] == [15, 12]
+    assert spread([1, 2, 3], 5) == [1, 2, 3]
