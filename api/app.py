@@ -12,6 +12,7 @@ from api import (
     chunks,
     classify,
     forecasts,
+    form,
     live,
     me,
     models,
@@ -23,6 +24,7 @@ from api import (
     sessions,
     sets,
     social,
+    week,
 )
 from api.connection import Connection
 from api.gate import Gate
@@ -40,6 +42,8 @@ PARTS = (
     auth,
     models,
     forecasts,
+    form,
+    week,
     me,
     personal,
     social,

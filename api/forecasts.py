@@ -109,7 +109,7 @@ async def next_exercise(
 async def load(exercise: Exercise, caller: Predict, services: ServicesHere) -> LoadAnswer:
     """Weight, repetitions and intensity of the caller's next set of an exercise."""
     loaded = await _model(services, caller.user_id, "load")
-    found = loaded.model.predict(await _log(services, caller.user_id), exercise)
+    found = loaded.model.predict(await log_of(services, caller.user_id), exercise)
     if not found:
         raise NotComputedYet(f"You have not done {exercise!r} often enough.")
     shapes: dict[str, Any] = {
@@ -136,19 +136,13 @@ async def intensity(
     """How hard the caller's next set of an exercise will be."""
     loaded = await _model(services, caller.user_id, "intensity")
     value = loaded.model.predict(
-        await _log(services, caller.user_id),
+        await log_of(services, caller.user_id),
         exercise,
         services.clock().timestamp(),
         reps=reps,
         weight_kg=weight_kg,
     )
     return IntensityAnswer(exercise=exercise, intensity=value, model=_name(loaded))
-
-
-@router.get("/week", responses=described(404))
-async def week(caller: Predict) -> NextAnswer:  # noqa: ARG001 (the scope is the point)
-    """The caller's week, under recovery and time limits."""
-    raise NotComputedYet("No week has been planned yet.")
 
 
 async def _model(services: Services, user_id: UUID, family: str) -> Loaded:
@@ -163,7 +157,8 @@ async def _model(services: Services, user_id: UUID, family: str) -> Loaded:
     return loaded
 
 
-async def _log(services: Services, user_id: UUID) -> SetLog:
+async def log_of(services: Services, user_id: UUID) -> SetLog:
+    """The caller's confirmed sets as the families of the journal read them."""
     rows = await services.records.sets.of_user(user_id)
     return SetLog.of(_Done.of(row) for row in rows)
 

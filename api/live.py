@@ -3,7 +3,9 @@
 In, binary: an item as in a batch, CBOR `{stream, seq, chunk}`, `chunk` being the very bytes of the
 upload, so hash, number and receipt are the same, and both ways may be mixed. In, JSON text:
 `{"auth": token}` (first, when no Authorization header was sent; later to renew) and
-`{"resume": true}`. Out, JSON text with a `type`: ready, receipt, problem, guess, held, auth.
+`{"resume": true}`. Out, JSON text with a `type`: ready, receipt, problem, guess (what the last 8 s
+are), sets (those that are over, in the shape of a session's, and the `current` one or null; every
+5 s of samples, provisional until the session is complete), held, auth.
 """
 
 import asyncio
@@ -22,7 +24,7 @@ from api.chunks import CBOR, SCOPE, Item, decode_chunk, items_in
 from api.dependencies import Services, services_of
 from api.guard import Caller
 from api.problems import kind_of, problem_response
-from api.running import RunningGuess
+from api.running import RunningGuess, RunningSets
 from ingest.recordings import wrist_of
 from schemas.errors import (
     BadChunk,
@@ -52,6 +54,7 @@ class _Talk:
     token: str
     caller: Caller
     guess: RunningGuess
+    sets: RunningSets
     gate: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE))
     work: set[asyncio.Task[None]] = field(default_factory=set)
     speaking: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -118,8 +121,10 @@ async def _begin(socket: WebSocket, session: str) -> _Talk:
     except ValueError as problem:
         raise BadChunk("session is no UUID", field="session", value=session) from problem
     row = await services.recorder.session(caller.user_id, session_id)
-    guess = RunningGuess(services, caller.user_id, wrist_of(row.streams))
-    return _Talk(socket, services, session_id, token, caller, guess)
+    wrist = wrist_of(row.streams)
+    guess = RunningGuess(services, caller.user_id, wrist)
+    sets = RunningSets(services, caller.user_id, session_id, wrist)
+    return _Talk(socket, services, session_id, token, caller, guess, sets)
 
 
 async def _listen(talk: _Talk) -> None:
@@ -170,6 +175,8 @@ async def _keep(talk: _Talk, item: Item) -> None:
         await talk.say("receipt", **msgspec.to_builtins(receipt))
         if talk.guess.add(item.stream, chunk.piece):
             await talk.say("guess", **await talk.guess.answer())
+        if talk.sets.add(item.stream, chunk.piece):
+            await talk.say("sets", **await talk.sets.answer())
     except MuvrError as error:
         await _quietly(talk.complain(error, item))
     except (WebSocketDisconnect, RuntimeError):

@@ -11,8 +11,9 @@ from api.dependencies import Predict, ServicesHere
 from api.problems import described
 from schemas.errors import NotComputedYet
 from schemas.layout import month_of
+from store.deviations import Deviation
 from store.jobs import LiveRun, LiveRuns
-from store.results import Deviation, Results
+from store.results import Results
 
 router = APIRouter(prefix="/v1/me", tags=["asking"])
 STALE_AFTER = timedelta(days=8)  # jobs run weekly at the latest
@@ -135,14 +136,8 @@ async def deviations(
     """Where the caller left the plan, in one month."""
     now = services.clock()
     month = month or month_of(now.date())
-    found = await Results(services.database).deviations(caller.user_id, month)
+    found = await services.records.deviations.of_month(caller.user_id, month)
     return DeviationAnswer(month=month, as_of=now, deviations=[deviation_entry(f) for f in found])
-
-
-@router.get("/form", responses=described(404))
-async def form(caller: Predict) -> BatchAnswer:  # noqa: ARG001 (the scope is the point)
-    """How the caller's sets compare with the caller's own template."""
-    _left_out("form")
 
 
 def deviation_entry(found: Deviation) -> DeviationEntry:

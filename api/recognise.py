@@ -9,12 +9,15 @@ other models serve now. What was named stays as the person has seen it.
 import asyncio
 import json
 from collections import OrderedDict
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
-from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import UUID, uuid5
 
+from api.measure import Measurer
 from api.model_cache import ModelCache, rungs_of
+from ingest.deviations import project_deviations
 from ingest.recordings import load_recording, wrist_of
 from models.exercise.layout import ACC3, ACC6, model_id
 from models.signal.pieces import Recording
@@ -22,12 +25,14 @@ from schemas.errors import BadSamples, UndecidedChunks
 from store.predictions import Prediction, Predictions
 from store.records import Records
 from store.sessions import SessionRow
+from store.sets import SetRow
 
 if TYPE_CHECKING:  # what counts repetitions takes 80 MB: imported with the first session
-    from models.recognition.sets import Learned, RecognisedSet
+    from models.recognition.sets import Learned, Measured, RecognisedSet
 
 FAMILY = "exercise"
 REMEMBERED = 1024  # sessions in which nothing was found; a hundred bytes each
+T = TypeVar("T")
 Asked = dict[str, Any]
 """Which versions were asked: layout, exercise (a list), activity, form."""
 
@@ -40,6 +45,9 @@ class Recogniser:
         self._models = models
         self._predictions = predictions
         self._gate = asyncio.Semaphore(1)
+        self._live_gate = asyncio.Semaphore(1)
+        self._under_way: dict[tuple[UUID, UUID], asyncio.Task[list[Prediction]]] = {}
+        self._measurer = Measurer(records, models)
         self._empty: OrderedDict[tuple[UUID, UUID, int], Asked] = OrderedDict()
 
     async def sets_of(self, user_id: UUID, session: SessionRow, now: datetime) -> list[Prediction]:
@@ -51,17 +59,45 @@ class Recogniser:
         if not session.complete:
             return []
         kept = await self._fresh(user_id, session)
-        if kept is not None:
-            return kept
-        async with self._gate:
-            kept = await self._fresh(user_id, session)  # somebody else may have asked meanwhile
-            return await self._find(user_id, session, now) if kept is None else kept
+        return await self._once(user_id, session, now) if kept is None else kept
+
+    async def measured(
+        self, user_id: UUID, session: SessionRow, sets: Sequence[SetRow]
+    ) -> "dict[UUID, Measured]":
+        """What the samples say of confirmed sets, as far as they are in.
+
+        Raises:
+            DatabaseAway: samples or the book of form cannot be read.
+        """
+        layout = ACC6 if wrist_of(session.streams).gyro else ACC3
+        return await self._measurer.of_sets(user_id, session, sets, layout)
 
     async def forget(self, user_id: UUID, session_id: UUID) -> None:
         """Forget what was answered for a session."""
         for key in [key for key in self._empty if key[:2] == (user_id, session_id)]:
             del self._empty[key]
         await self._predictions.delete(user_id, session_id)
+
+    async def _once(self, user_id: UUID, session: SessionRow, now: datetime) -> list[Prediction]:
+        """One look at a session however many ask; a caller that gives up finds it next time."""
+        key = (user_id, session.session_id)
+        task = self._under_way.get(key)
+        if task is None:
+            task = asyncio.create_task(self._find_in_turn(user_id, session, now))
+            self._under_way[key] = task
+            task.add_done_callback(lambda _: self._under_way.pop(key, None))
+        return await asyncio.shield(task)
+
+    async def in_turn(self, look: Callable[..., T], *given: Any) -> T:
+        """A look at a live session in a thread: one at a time, beside those at whole sessions."""
+        async with self._live_gate:
+            return await asyncio.to_thread(look, *given)
+
+    async def _find_in_turn(
+        self, user_id: UUID, session: SessionRow, now: datetime
+    ) -> list[Prediction]:
+        async with self._gate:
+            return await self._find(user_id, session, now)
 
     async def _fresh(self, user_id: UUID, session: SessionRow) -> list[Prediction] | None:
         """What was answered, None where it is to be answered (again)."""
@@ -73,7 +109,7 @@ class Recogniser:
             was = json.loads(kept[0].details)["asked"]
         if was is None:
             return None
-        now, _ = await self._asked(user_id, was["layout"])
+        now, _ = await self.learned_for(user_id, was["layout"])
         return None if outdated(was, now, abstained=any(o.abstained for o in kept)) else kept
 
     async def _find(self, user_id: UUID, session: SessionRow, now: datetime) -> list[Prediction]:
@@ -83,12 +119,13 @@ class Recogniser:
         revision_us = await self._revision(user_id, session)
         try:
             recording = await load_recording(self._records, user_id, session_id)
-            asked, learned = await self._asked(user_id, layout_of(recording, session))
+            asked, learned = await self.learned_for(user_id, layout_of(recording, session))
             found = await asyncio.to_thread(recognise, recording, learned)
         except (UndecidedChunks, BadSamples):
             return []  # the session's notes and dead letters say so
         kept = [prediction_of(one, user_id, session_id, asked, now) for one in found]
         await self._predictions.replace(user_id, session_id, kept)
+        await project_deviations(self._records, user_id, session_id, revision_us)
         if not kept:
             self._empty[user_id, session_id, revision_us] = asked
             while len(self._empty) > REMEMBERED:
@@ -99,7 +136,7 @@ class Recogniser:
         lists = await self._records.sessions.lists(user_id, session.session_id)
         return max((one.revision for one in lists.values()), default=0)
 
-    async def _asked(self, user_id: UUID, layout: str) -> tuple[Asked, "Learned"]:
+    async def learned_for(self, user_id: UUID, layout: str) -> tuple[Asked, "Learned"]:
         """The models that would answer now, and their versions."""
         from models.recognition.sets import Learned  # noqa: PLC0415 (see above)
 
@@ -172,27 +209,6 @@ def prediction_of(
         predicted_at=now.replace(microsecond=now.microsecond // 1000 * 1000),  # as CQL keeps it
         details=json.dumps(details),
     )
-
-
-def not_confirmed(
-    found: list[Prediction], confirmed: list[tuple[datetime, datetime]]
-) -> list[Prediction]:
-    """What nobody has spoken about: half of a found set inside a confirmed one is that one.
-
-    So is a found set that holds half of a confirmed one: a person's word replaces it.
-    """
-
-    def spoken_about(one: Prediction) -> bool:
-        spans = [(max(start, one.started_at), min(end, one.ended_at)) for start, end in confirmed]
-        shares = [max(timedelta(0), end - start) for start, end in spans]
-        lengths = [end - start for start, end in confirmed]
-        inside = sum(shares, timedelta(0)) * 2 >= one.ended_at - one.started_at
-        return inside or any(
-            share * 2 >= length > timedelta(0)
-            for share, length in zip(shares, lengths, strict=True)
-        )
-
-    return [one for one in found if not spoken_about(one)]
 
 
 def _time(ns: int) -> datetime:

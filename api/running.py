@@ -1,29 +1,38 @@
-"""The running guess of a live session: what the last seconds look like."""
+"""What a live session looks like while it goes on: a running guess, and its sets."""
 
 import asyncio
 from collections import deque
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from api.classify import answer_of
 from api.dependencies import Services
+from api.recognise import Asked, prediction_of
+from api.sets import recognised_shape
 from ingest.recordings import Wrist
 from models.exercise.layout import model_id
 from models.signal.pieces import Piece, Recording
 
+if TYPE_CHECKING:  # what counts repetitions takes 80 MB: imported with the first look
+    from models.recognition.live import Sight
+    from models.recognition.sets import Learned, RecognisedSet
+
 LOOK_BACK_S = 8.0  # five windows of 4 s
 EVERY_S = 1.0  # of new samples
+SETS_BACK_S = 150.0  # a long set and the pause before it
+SETS_EVERY_S = 5.0
+SAMPLES_AT_MOST = 60_000  # of a stream, 360 kB: devices may claim a thousand a second
+TOLD_AT_MOST = 500  # sets in one connection
 FAMILY = "exercise"
 NS = 1e9
 
 
-class RunningGuess:
-    """Keeps the last seconds of a wrist and says what they are; some tens of kilobytes."""
+class LastSeconds:
+    """Keeps the newest samples of a wrist, and says when there are enough new ones."""
 
-    def __init__(self, services: Services, user_id: UUID, wrist: Wrist) -> None:
-        self._services = services
-        self._user_id = user_id
+    def __init__(self, wrist: Wrist, back_s: float, every_s: float) -> None:
         self._wrist = wrist
+        self._back_ns, self._every_ns = back_s * NS, every_s * NS
         self._pieces: dict[str, deque[Piece]] = {
             name: deque() for name in (wrist.acc, wrist.gyro) if name is not None
         }
@@ -31,39 +40,36 @@ class RunningGuess:
         self._busy = False
 
     def add(self, stream: str, piece: Piece) -> bool:
-        """Take samples; True when it is time for a guess."""
+        """Take samples; True when it is time to look, which `done` ends."""
         kept = self._pieces.get(stream)
         if kept is None:
             return False
         kept.append(piece)
         newest_ns = max(_end_ns(one) for one in kept)
-        while kept and _end_ns(kept[0]) < newest_ns - LOOK_BACK_S * NS:
-            kept.popleft()
-        heard_ns = self._heard_ns()
-        if self._busy or heard_ns < self._said_ns + EVERY_S * NS:
-            return False
-        self._busy, self._said_ns = True, heard_ns
-        return True
+        samples = sum(len(one.counts) for one in kept)
+        while kept and (_end_ns(kept[0]) < newest_ns - self._back_ns or samples > SAMPLES_AT_MOST):
+            samples -= len(kept.popleft().counts)
+        return not self._busy and self.due()
 
-    async def answer(self) -> dict[str, Any]:
-        """What the last seconds are, in the shape of classify and with the time that is meant."""
-        try:
-            recording = self._recording()
-            layout = model_id(recording)
-            ladder = await self._services.models.ladder(self._user_id, layout, FAMILY)
-            shape = await asyncio.to_thread(answer_of, recording, ladder, count=False)
-            windows = shape.pop("windows")
-            shape["started_at"] = windows[0]["started_at"] if windows else None
-            return shape
-        finally:
-            self._busy = False
+    def due(self) -> bool:
+        """Begin a look if enough was heard since the last one."""
+        heard_ns = self.heard_ns()
+        self._busy = heard_ns >= self._said_ns + self._every_ns
+        self._said_ns = heard_ns if self._busy else self._said_ns
+        return self._busy
 
-    def _heard_ns(self) -> int:
-        """Up to when every sensor of the wrist was heard: a guess needs both."""
+    def done(self) -> None:
+        """The look is over."""
+        self._busy = False
+
+    def heard_ns(self) -> int:
+        """Up to when every sensor of the wrist was heard: a look needs both."""
         ends = [max((_end_ns(one) for one in kept), default=0) for kept in self._pieces.values()]
         return int(min(ends, default=0))
 
-    def _recording(self) -> Recording:
+    def recording(self) -> Recording:
+        """What is kept, in order of time."""
+
         def sorted_pieces(name: str | None) -> tuple[Piece, ...]:
             kept = self._pieces.get(name, ()) if name is not None else ()
             return tuple(sorted(kept, key=lambda piece: piece.t0_ns))
@@ -71,6 +77,80 @@ class RunningGuess:
         return Recording(
             sorted_pieces(self._wrist.acc), sorted_pieces(self._wrist.gyro), self._wrist.side
         )
+
+
+class RunningGuess:
+    """Says what the last seconds of a wrist are; some tens of kilobytes."""
+
+    def __init__(self, services: Services, user_id: UUID, wrist: Wrist) -> None:
+        self._services = services
+        self._user_id = user_id
+        self._last = LastSeconds(wrist, LOOK_BACK_S, EVERY_S)
+
+    def add(self, stream: str, piece: Piece) -> bool:
+        """Take samples; True when it is time for a guess."""
+        return self._last.add(stream, piece)
+
+    async def answer(self) -> dict[str, Any]:
+        """What the last seconds are, in the shape of classify and with the time that is meant."""
+        try:
+            recording = self._last.recording()
+            layout = model_id(recording)
+            ladder = await self._services.models.ladder(self._user_id, layout, FAMILY)
+            shape = await asyncio.to_thread(answer_of, recording, ladder, count=False)
+            windows = shape.pop("windows")
+            shape["started_at"] = windows[0]["started_at"] if windows else None
+            return shape
+        finally:
+            self._last.done()
+
+
+class RunningSets:
+    """Says which sets a live session holds so far, and which one is being done."""
+
+    def __init__(self, services: Services, user_id: UUID, session_id: UUID, wrist: Wrist) -> None:
+        self._services = services
+        self._user_id, self._session_id = user_id, session_id
+        self._last = LastSeconds(wrist, SETS_BACK_S, SETS_EVERY_S)
+        self._told: list[RecognisedSet] = []
+        self._shapes: list[dict[str, Any]] = []
+
+    def add(self, stream: str, piece: Piece) -> bool:
+        """Take samples; True when it is time to look for sets."""
+        return self._last.add(stream, piece)
+
+    async def answer(self) -> dict[str, Any]:
+        """The sets that are over and the current one; what came in meanwhile is seen as well."""
+        try:
+            while True:
+                recording, heard_ns = self._last.recording(), self._last.heard_ns()
+                asked, learned = await self._services.recogniser.learned_for(
+                    self._user_id, model_id(recording)
+                )
+                sight = await self._services.recogniser.in_turn(
+                    self._look, recording, learned, heard_ns
+                )
+                current = self._keep(sight, asked)
+                if not self._last.due():
+                    return {"sets": self._shapes, "current": current}
+        finally:
+            self._last.done()
+
+    def _look(self, recording: Recording, learned: "Learned", heard_ns: int) -> "Sight":
+        from models.recognition.live import look  # noqa: PLC0415 (see above)
+
+        return look(recording, learned, self._told, heard_ns)
+
+    def _keep(self, sight: "Sight", asked: Asked) -> dict[str, Any] | None:
+        room = TOLD_AT_MOST - len(self._told)
+        self._told += sight.over[:room]
+        self._shapes += [self._shape(one, asked) for one in sight.over[:room]]
+        return None if sight.current is None else self._shape(sight.current, asked)
+
+    def _shape(self, one: "RecognisedSet", asked: Asked) -> dict[str, Any]:
+        now = self._services.clock()
+        kept = prediction_of(one, self._user_id, self._session_id, asked, now)
+        return recognised_shape(kept).model_dump(mode="json")
 
 
 def _end_ns(piece: Piece) -> float:

@@ -10,13 +10,13 @@ from pydantic import BaseModel, Field
 from api.dependencies import Sensor, ServicesHere
 from api.me import deviation_entry
 from api.problems import described
-from api.recognise import not_confirmed
 from api.sets import SetShape, recognised_shape, set_shape
 from ingest.notes import session_notes
 from schemas.errors import BadCursor
 from schemas.events import Completion, SessionOpening
 from schemas.layout import month_of
-from store.results import Deviation, Results
+from store.deviations import Deviation
+from store.predictions import not_confirmed
 from store.sessions import SessionRow
 
 router = APIRouter(prefix="/v1/sessions", tags=["recording"])
@@ -126,9 +126,11 @@ async def read_session(session: UUID, caller: Sensor, services: ServicesHere) ->
     sets = await services.records.sets.of_session(caller.user_id, session)
     found = await services.recogniser.sets_of(caller.user_id, row, services.clock())
     others = not_confirmed(found, [(one.started_at, one.ended_at) for one in sets])
-    shapes = [set_shape(one) for one in sets] + [recognised_shape(one) for one in others]
+    measured = await services.recogniser.measured(caller.user_id, row, sets)
+    shapes = [set_shape(one, measured.get(one.set_id)) for one in sets]
+    shapes += [recognised_shape(one) for one in others]
     month = month_of(row.started_at.date())
-    left = await Results(services.database).deviations(caller.user_id, month, session)
+    left = await services.records.deviations.of_session(caller.user_id, month, session)
     return SessionAnswer(
         **summary(row).model_dump(),
         sets=sorted(shapes, key=lambda shape: shape.started_at),

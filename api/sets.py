@@ -2,8 +2,10 @@
 
 import json
 import re
+from collections.abc import Mapping
+from dataclasses import asdict
 from datetime import datetime, timedelta
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Header, Response
@@ -15,6 +17,11 @@ from schemas.errors import BadEvent
 from schemas.events import SetConfirmation
 from store.predictions import Prediction
 from store.sets import SetRow
+
+if TYPE_CHECKING:  # what counts repetitions takes 80 MB
+    from models.recognition.sets import Measured
+    from models.reps.count import Repetitions
+    from models.reps.measure import Repetition
 
 router = APIRouter(prefix="/v1/sessions/{session}/sets", tags=["recording"])
 _ETAG = re.compile(r'"(\d{1,19})"')
@@ -57,9 +64,13 @@ class SetShape(BaseModel):
     abstained: bool
     reason: str | None
     model: SetModel | None
-    reps: int | None
-    reps_confidence: float | None
-    repetitions: list[RepetitionShape]
+    reps: int | None = Field(description="the person's own number where there is one")
+    reps_confidence: float | None = Field(
+        description="how surely `repetitions` are as many as were done; null while not counted"
+    )
+    repetitions: list[RepetitionShape] = Field(
+        description="as counted in the samples; empty while they are not in"
+    )
     form: FormShape | None
     weight_kg: float | None
     intensity: float | None
@@ -104,8 +115,15 @@ async def delete_set(
     return Response(status_code=204)
 
 
-def set_shape(row: SetRow) -> SetShape:
-    """A confirmed set as clients see it: nobody guessed, so nothing is probable."""
+def set_shape(row: SetRow, measured: "Measured | None" = None) -> SetShape:
+    """A confirmed set as clients see it: nobody guessed, so nothing is probable.
+
+    Args:
+        row: what the person said; the person's number of repetitions is never changed.
+        measured: what the samples say, None while they are not in.
+    """
+    counted = measured.counted if measured else None
+    judged = measured.form if measured else None
     return SetShape(
         set=row.set_id,
         started_at=row.started_at,
@@ -115,10 +133,10 @@ def set_shape(row: SetRow) -> SetShape:
         abstained=False,
         reason=None,
         model=None,
-        reps=row.reps,
-        reps_confidence=None,
-        repetitions=[],
-        form=None,
+        reps=row.reps if row.reps is not None or counted is None else counted.count,
+        reps_confidence=None if counted is None else counted.confidence,
+        repetitions=[repetition_shape(row.started_at, asdict(rep)) for rep in _each(counted)],
+        form=None if judged is None else FormShape.model_validate(asdict(judged)),
         weight_kg=row.weight_kg,
         intensity=row.intensity,
         source="confirmed",
@@ -130,10 +148,6 @@ def set_shape(row: SetRow) -> SetShape:
 def recognised_shape(one: Prediction) -> SetShape:
     """A set that was found in the samples, as clients see it."""
     details = json.loads(one.details or "{}")
-
-    def at(seconds: float) -> datetime:
-        return one.started_at + timedelta(seconds=seconds)
-
     return SetShape(
         set=one.set_id,
         started_at=one.started_at,
@@ -150,20 +164,28 @@ def recognised_shape(one: Prediction) -> SetShape:
         reps=one.reps,
         reps_confidence=details.get("confidence"),
         repetitions=[
-            RepetitionShape(
-                started_at=at(rep["start_s"]),
-                ended_at=at(rep["end_s"]),
-                range_rad=rep["range_rad"],
-                peak_speed=rep["peak_speed"],
-                pause_s=rep["pause_s"],
-            )
-            for rep in details.get("repetitions", ())
+            repetition_shape(one.started_at, rep) for rep in details.get("repetitions", ())
         ],
         form=FormShape.model_validate(details["form"]) if details.get("form") else None,
         weight_kg=None,
         intensity=None,
         source="sensor",
     )
+
+
+def repetition_shape(set_started_at: datetime, rep: Mapping[str, float]) -> RepetitionShape:
+    """A repetition on the clock; its own times are seconds after the set's first sample."""
+    return RepetitionShape(
+        started_at=set_started_at + timedelta(seconds=rep["start_s"]),
+        ended_at=set_started_at + timedelta(seconds=rep["end_s"]),
+        range_rad=rep["range_rad"],
+        peak_speed=rep["peak_speed"],
+        pause_s=rep["pause_s"],
+    )
+
+
+def _each(counted: "Repetitions | None") -> "tuple[Repetition, ...]":
+    return counted.repetitions if counted else ()
 
 
 def etag(row: SetRow) -> str:

@@ -1,8 +1,8 @@
 """The form family's job: confirmed sets to each user's own way of doing every exercise.
 
-A template describes and advises, it decides nothing: there is no rung that it could be worse than,
-so it serves as soon as three sets of an exercise carry it. Sets whose counted repetitions
-contradict what the person said are left out.
+A book of form describes and advises, it decides nothing: there is no rung that it could be worse
+than, so it serves as soon as there is a set in it; a template needs three sets of an exercise. Sets
+whose counted repetitions contradict what the person said are left out.
 """
 
 import asyncio
@@ -10,15 +10,15 @@ import hashlib
 import json
 from collections.abc import Sequence
 from contextlib import closing
-from datetime import timedelta
+from datetime import UTC, timedelta
 from typing import Any
 from uuid import UUID
 
 import pyarrow as pa
 
-from models.form.book import fit_book, to_bytes
+from models.form.book import CountedSet, fit_book
+from models.form.codec import book_to_bytes
 from models.reps.count import count_repetitions
-from models.reps.measure import Repetition
 from models.signal.pieces import unpack_pieces
 from models.signal.wrist import wrist_signals
 from pipelines.attempts import attempted
@@ -101,19 +101,20 @@ def learned_row(key: Key, group: pa.Table) -> list[Row]:
 
 
 def learn_form(rows: Sequence[Row]) -> Row:
-    """A user's templates as bytes, from rows of `labelled_sets` in any order.
+    """A user's book as bytes, from rows of `labelled_sets` in any order.
 
     Raises:
-        NotEnoughLabels: no exercise has three sets with repetitions on one wrist.
+        NotEnoughLabels: no set has repetitions.
         BadSamples: a stored recording does not decode.
     """
-    done = [repetitions_of(row) for row in newest_rows(rows)]
+    done = [counted_set(row) for row in newest_rows(rows)]
     book = fit_book([one for one in done if one is not None])
-    content = to_bytes(book)
+    content = book_to_bytes(book)
     sha256 = hashlib.sha256(content).digest()
     manifest = {
         "level": "user",
         "labels": sorted({exercise for exercise, _ in book.templates}),
+        "sets": len(book.sets),
         "templates": {f"{e}, {side}": t.sets for (e, side), t in sorted(book.templates.items())},
         "environment": environment(),
         "sha256": sha256.hex(),
@@ -138,13 +139,16 @@ def newest_rows(rows: Sequence[Row]) -> list[Row]:
     return kept[::-1]
 
 
-def repetitions_of(row: Row) -> tuple[str, str | None, tuple[Repetition, ...]] | None:
-    """A set's repetitions; None where the person counted something else."""
+def counted_set(row: Row) -> CountedSet | None:
+    """A set with its repetitions; None where the person counted something else."""
     recording = unpack_pieces(bytes(row["samples"]))
     counted = count_repetitions(wrist_signals(recording))
     if row["reps"] is not None and abs(row["reps"] - counted.count) > CONTRADICTION:
         return None
-    return row["exercise"], recording.side, counted.repetitions
+    started_ms = round(row["started_at"].replace(tzinfo=UTC).timestamp() * 1000)  # Spark says none
+    return CountedSet(
+        str(row["set_id"]), row["exercise"], recording.side, started_ms, counted.repetitions
+    )
 
 
 def _on_spark(config: Config, keys: Sequence[tuple[UUID, str]]) -> list[Row]:

@@ -35,6 +35,7 @@ FAMILIES: dict[str, Family] = {
         Family("intensity", "model", "how hard the next set of an exercise will be"),
         Family("load", "model", "weight, repetitions and intensity of the next set"),
         Family("next", "model", "which exercise comes next"),
+        Family("week", "kernel", "what to train on which day, under recovery and time limits"),
         Family("clusters", "batch", "who trains in the same way"),
         Family("recommend", "batch", "exercises that people with the same habits do"),
         Family("rank", "batch", "who is followed by whom that is followed"),

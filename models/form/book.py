@@ -1,90 +1,107 @@
-"""All templates of a user in one model: by exercise and wrist."""
+"""All that is known of a user's form in one model: templates, and the sets they came from."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
-from models import codec
-from models.form.quantities import QUANTITIES
+from models.form.quantities import SetQuantities, quantities
 from models.form.template import FormTemplate, fit_template
 from models.reps.measure import Repetition
-from schemas.errors import BadModelBytes, NotEnoughLabels
+from schemas.errors import NotEnoughLabels
 
-BOOK_TAG = "muvr-form-book-1"
 UNKNOWN_SIDE = "unknown"
 Place = tuple[str, str]
 """Exercise and wrist ("left", "right", "unknown")."""
 
 
 @dataclass(frozen=True, slots=True)
+class CountedSet:
+    """A confirmed set with its repetitions.
+
+    Attributes:
+        set_id: as confirmed.
+        exercise: its name.
+        side: the wrist, None where nobody said.
+        started_ms: milliseconds since the epoch.
+        repetitions: as counted, in order.
+    """
+
+    set_id: str
+    exercise: str
+    side: str | None
+    started_ms: int
+    repetitions: tuple[Repetition, ...]
+
+    @property
+    def place(self) -> Place:
+        """Where it stands in the book."""
+        return self.exercise, self.side or UNKNOWN_SIDE
+
+
+@dataclass(frozen=True, slots=True)
+class MeasuredSet:
+    """What the book keeps of a set.
+
+    Attributes:
+        set_id, started_ms: as in `CountedSet`.
+        place: exercise and wrist.
+        repetitions: how many.
+        quantities: the set in numbers.
+    """
+
+    set_id: str
+    place: Place
+    started_ms: int
+    repetitions: int
+    quantities: SetQuantities
+
+
+@dataclass(frozen=True, slots=True)
 class FormBook:
-    """A user's templates.
+    """A user's templates and measured sets.
 
     Attributes:
         templates: by exercise and wrist; the arms of a person differ.
+        sets: oldest first; also of exercises that have no template yet.
     """
 
     templates: Mapping[Place, FormTemplate]
+    sets: tuple[MeasuredSet, ...] = ()
 
     def template(self, exercise: str, side: str | None) -> FormTemplate | None:
         """The template of an exercise on a wrist, None where there is none."""
         return self.templates.get((exercise, side or UNKNOWN_SIDE))
 
 
-def fit_book(sets: Iterable[tuple[str, str | None, Sequence[Repetition]]]) -> FormBook:
-    """Learn every template that enough sets carry.
+def fit_book(sets: Iterable[CountedSet]) -> FormBook:
+    """Measure every set, and learn every template that enough sets carry.
 
     Args:
-        sets: exercise, wrist and repetitions of each confirmed set, oldest first.
+        sets: a user's confirmed sets, oldest first; those without repetitions are left out.
 
     Raises:
-        NotEnoughLabels: no exercise has three sets with repetitions on one wrist.
+        NotEnoughLabels: no set has repetitions.
     """
     by_place: dict[Place, list[Sequence[Repetition]]] = {}
-    for exercise, side, repetitions in sets:
-        by_place.setdefault((exercise, side or UNKNOWN_SIDE), []).append(repetitions)
+    kept: list[MeasuredSet] = []
+    for one in sets:
+        found = quantities(one.repetitions)
+        if found is None:
+            continue
+        by_place.setdefault(one.place, []).append(one.repetitions)
+        count = len(one.repetitions)
+        kept.append(MeasuredSet(one.set_id, one.place, one.started_ms, count, found))
+    if not kept:
+        raise NotEnoughLabels("no confirmed set has repetitions that can be counted")
+    return FormBook(_templates(by_place), tuple(kept))
+
+
+def _templates(
+    by_place: Mapping[Place, Sequence[Sequence[Repetition]]],
+) -> dict[Place, FormTemplate]:
     found: dict[Place, FormTemplate] = {}
     for place in sorted(by_place):
         try:
             found[place] = fit_template(place[0], by_place[place])
         except NotEnoughLabels:
             continue
-    if not found:
-        raise NotEnoughLabels("no exercise has three confirmed sets with repetitions on one wrist")
-    return FormBook(found)
-
-
-def to_bytes(book: FormBook) -> bytes:
-    """The stored form of a book; the same book, the same bytes."""
-    places = sorted(book.templates)
-    rows = [book.templates[place] for place in places]
-    meta = {"places": [list(place) for place in places], "quantities": list(QUANTITIES)}
-    arrays = {
-        "typical": np.array([one.typical for one in rows]).reshape(len(rows), len(QUANTITIES)),
-        "spread": np.array([one.spread for one in rows]).reshape(len(rows), len(QUANTITIES)),
-        "sets": np.array([one.sets for one in rows], dtype=np.int64),
-    }
-    return codec.pack(BOOK_TAG, meta, arrays)
-
-
-def from_bytes(blob: bytes) -> FormBook:
-    """The book of `to_bytes`.
-
-    Raises:
-        BadModelBytes: junk, or templates of other quantities.
-    """
-    meta, arrays = codec.unpack(blob, BOOK_TAG)
-    try:
-        places = [(str(exercise), str(side)) for exercise, side in meta["places"]]
-        typical, spread, sets = arrays["typical"], arrays["spread"], arrays["sets"].tolist()
-        names = tuple(meta["quantities"])
-    except (KeyError, TypeError, ValueError) as error:
-        raise BadModelBytes(f"not a book of form templates: {error}") from error
-    shape = (len(places), len(QUANTITIES))
-    if names != QUANTITIES or not typical.shape == spread.shape == shape or len(sets) != shape[0]:
-        raise BadModelBytes(f"form templates of {names} with shape {typical.shape}")
-    if not (spread > 0).all():
-        raise BadModelBytes("a form template without spread")
-    rows = zip(places, sets, typical, spread, strict=True)
-    return FormBook({place: FormTemplate(place[0], n, t, s) for place, n, t, s in rows})
+    return found

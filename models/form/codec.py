@@ -1,39 +1,104 @@
-"""Form templates as bytes."""
+"""A user's book of form as bytes."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from models import codec
-from models.form.quantities import QUANTITIES
+from models.form.book import FormBook, MeasuredSet, Place
+from models.form.quantities import QUANTITIES, SetQuantities
 from models.form.template import FormTemplate
 from schemas.errors import BadModelBytes
 
-TEMPLATE_TAG = "muvr-form-1"
+BOOK_TAG = "muvr-form-book-2"
+Arrays = Mapping[str, NDArray[Any]]
 
 
-def template_to_bytes(template: FormTemplate) -> bytes:
-    """The stored form of a template; the same template, the same bytes."""
+def book_to_bytes(book: FormBook) -> bytes:
+    """The stored form of a book; the same book, the same bytes."""
+    places = sorted(book.templates)
+    rows = [book.templates[place] for place in places]
     meta = {
-        "exercise": template.exercise,
-        "sets": template.sets,
+        "places": [list(place) for place in places],
         "quantities": list(QUANTITIES),
+        "set_ids": [one.set_id for one in book.sets],
+        "set_places": [list(one.place) for one in book.sets],
     }
-    arrays = {"typical": template.typical, "spread": template.spread}
-    return codec.pack(TEMPLATE_TAG, meta, arrays)
+    arrays = {
+        "typical": _table([one.typical for one in rows]),
+        "spread": _table([one.spread for one in rows]),
+        "sets": np.array([one.sets for one in rows], dtype=np.int64),
+        "set_typical": _table([one.quantities.typical for one in book.sets]),
+        "set_kept": _kept([one.quantities for one in book.sets]),
+        "set_repetitions": np.array([one.repetitions for one in book.sets], dtype=np.int64),
+        "set_started_ms": np.array([one.started_ms for one in book.sets], dtype=np.int64),
+    }
+    return codec.pack(BOOK_TAG, meta, arrays)
 
 
-def template_from_bytes(blob: bytes) -> FormTemplate:
-    """The template of `template_to_bytes`.
+def book_from_bytes(blob: bytes) -> FormBook:
+    """The book of `book_to_bytes`.
 
     Raises:
-        BadModelBytes: junk, or a template of other quantities.
+        BadModelBytes: junk, or templates of other quantities.
     """
-    meta, arrays = codec.unpack(blob, TEMPLATE_TAG)
+    meta, arrays = codec.unpack(blob, BOOK_TAG)
     try:
-        typical, spread = arrays["typical"], arrays["spread"]
-        exercise, sets = str(meta["exercise"]), int(meta["sets"])
-        names = tuple(meta["quantities"])
+        if tuple(meta["quantities"]) != QUANTITIES:
+            raise BadModelBytes(f"form of {meta['quantities']}, here are {QUANTITIES}")
+        templates = _templates([_place(one) for one in meta["places"]], arrays)
+        return FormBook(templates, _sets(meta, arrays))
     except (KeyError, TypeError, ValueError) as error:
-        raise BadModelBytes(f"not a form template: {error}") from error
-    if names != QUANTITIES or not typical.shape == spread.shape == (len(QUANTITIES),):
-        raise BadModelBytes(f"a form template of {names} with shape {typical.shape}")
+        raise BadModelBytes(f"not a book of form: {error}") from error
+
+
+def _table(rows: list[NDArray[np.float64]]) -> NDArray[np.float64]:
+    return np.array(rows, dtype=np.float64).reshape(len(rows), len(QUANTITIES))
+
+
+def _kept(rows: list[SetQuantities]) -> NDArray[np.float64]:
+    """(n, 2) shares of speed and range kept; NaN where a set was too short for them."""
+    shares = [[one.speed_kept, one.range_kept] for one in rows]
+    known = [[np.nan if share is None else share for share in row] for row in shares]
+    return np.array(known, dtype=np.float64).reshape(len(rows), 2)
+
+
+def _place(one: Any) -> Place:
+    exercise, side = one
+    return str(exercise), str(side)
+
+
+def _templates(places: list[Place], arrays: Arrays) -> dict[Place, FormTemplate]:
+    typical, spread, sets = arrays["typical"], arrays["spread"], arrays["sets"].tolist()
+    shape = (len(places), len(QUANTITIES))
+    if not typical.shape == spread.shape == shape or len(sets) != shape[0]:
+        raise BadModelBytes(f"{shape[0]} form templates with shape {typical.shape}")
     if not (spread > 0).all():
         raise BadModelBytes("a form template without spread")
-    return FormTemplate(exercise, sets, typical, spread)
+    rows = zip(places, sets, typical, spread, strict=True)
+    return {place: FormTemplate(place[0], n, t, s) for place, n, t, s in rows}
+
+
+def _sets(meta: Mapping[str, Any], arrays: Arrays) -> tuple[MeasuredSet, ...]:
+    typical, kept = arrays["set_typical"], arrays["set_kept"]
+    if typical.shape[1:] != (len(QUANTITIES),) or kept.shape[1:] != (2,):
+        raise BadModelBytes(f"measured sets with shapes {typical.shape} and {kept.shape}")
+    rows = zip(
+        meta["set_ids"],
+        meta["set_places"],
+        arrays["set_started_ms"].tolist(),
+        arrays["set_repetitions"].tolist(),
+        typical,
+        kept.tolist(),
+        strict=True,
+    )
+    return tuple(
+        MeasuredSet(str(set_id), _place(place), started_ms, count, SetQuantities(t, *_shares(k)))
+        for set_id, place, started_ms, count, t, k in rows
+    )
+
+
+def _shares(kept: list[float]) -> tuple[float | None, ...]:
+    return tuple(None if np.isnan(share) else share for share in kept)

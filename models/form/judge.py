@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from models.form.quantities import QUANTITIES, Array, SetQuantities, quantities, table
+from models.form.quantities import QUANTITIES, Array, SetQuantities, quantities
 from models.form.template import FormTemplate
 from models.reps.measure import Repetition
 
@@ -50,8 +50,18 @@ def form(repetitions: Sequence[Repetition], template: FormTemplate | None = None
     Returns:
         Form with fewer parts where less is known; without three repetitions, without a score.
     """
-    found = quantities(repetitions)
-    if found is None or len(repetitions) < LEAST_REPETITIONS:
+    return form_of(quantities(repetitions), len(repetitions), template)
+
+
+def form_of(found: SetQuantities | None, count: int, template: FormTemplate | None) -> Form:
+    """The same from a set's numbers; the median repetition stands for the set.
+
+    Args:
+        found: the set in numbers, None without repetitions.
+        count: its repetitions.
+        template: as in `form`.
+    """
+    if found is None or count < LEAST_REPETITIONS:
         return Form(None, {}, "Too few repetitions to say anything about form.")
     parts = {
         name: min(1.0, share)
@@ -60,7 +70,7 @@ def form(repetitions: Sequence[Repetition], template: FormTemplate | None = None
     }
     differences: list[str] = []
     if template is not None:
-        middle = np.median(template.distances(table(repetitions)), axis=0)
+        middle = template.distances(found.typical[None])[0]
         likeness = np.array([likeness_of(d) for d in middle])
         parts |= {f"likeness_{n}": float(v) for n, v in zip(QUANTITIES, likeness, strict=True)}
         parts["likeness"] = float(likeness.mean())

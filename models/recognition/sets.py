@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from models.activity.model import ActivityModel
 from models.activity.rhythm import segments_by_rhythm
+from models.activity.segments import Segment
 from models.form.book import FormBook
 from models.form.judge import Form, form
 from models.recognition.counting import repetitions
@@ -20,6 +21,11 @@ from models.signal.wrist import WristSignal, wrist_signals
 
 if TYPE_CHECKING:
     from models.reps.count import Repetitions
+
+HEARD_SHARE = 0.9  # of a confirmed set: with less its repetitions are not all there
+NS = 1e9
+SURELY_NS = 10 * 10**9
+"""From here on a stretch that is found is a set also when its repetitions cannot be counted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +62,14 @@ class RecognisedSet:
     form: Form | None
 
 
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What the samples say of a set whose exercise a person named."""
+
+    counted: "Repetitions | None"
+    form: Form | None
+
+
 def recognise(recording: Recording, learned: Learned) -> tuple[RecognisedSet, ...]:
     """The sets of a recording, in order.
 
@@ -66,12 +80,27 @@ def recognise(recording: Recording, learned: Learned) -> tuple[RecognisedSet, ..
     Raises:
         BadSamples: a unit that nobody knows.
     """
-    signals = wrist_signals(recording)
+    return sets_among(recording, segments_of(wrist_signals(recording), learned), learned)
+
+
+def sets_among(
+    recording: Recording, segments: Sequence[Segment], learned: Learned
+) -> tuple[RecognisedSet, ...]:
+    """What segments of a recording are; a short one in which nothing repeats is no set."""
+    seen = (look_at(recording, one.start_ns, one.end_ns, learned) for one in segments)
+    return tuple(one for one in seen if repeats(one) or one.end_ns - one.start_ns >= SURELY_NS)
+
+
+def repeats(one: RecognisedSet) -> bool:
+    """Whether a repetition was counted, or the set was too short to count any."""
+    return one.counted is None or one.counted.count > 0
+
+
+def segments_of(signals: Sequence[WristSignal], learned: Learned) -> tuple[Segment, ...]:
+    """Where sets are: by what was learned, else by their rhythm."""
     if learned.activity is not None:
-        segments = learned.activity.segments(signals)
-    else:
-        segments = segments_by_rhythm(signals)
-    return tuple(look_at(recording, one.start_ns, one.end_ns, learned) for one in segments)
+        return learned.activity.segments(signals)
+    return segments_by_rhythm(signals)
 
 
 def look_at(recording: Recording, start_ns: int, end_ns: int, learned: Learned) -> RecognisedSet:
@@ -80,21 +109,39 @@ def look_at(recording: Recording, start_ns: int, end_ns: int, learned: Learned) 
     named = name_exercise(inside, learned.ladder)
     counted = repetitions(inside)
     exercise = named.answer.exercise
-    return RecognisedSet(
-        start_ns, end_ns, named, counted, judge(counted, exercise, inside, learned)
-    )
+    judged = judge(counted, exercise, inside, learned.form)
+    return RecognisedSet(start_ns, end_ns, named, counted, judged)
+
+
+def measure(
+    recording: Recording, start_ns: int, end_ns: int, exercise: str, book: FormBook | None
+) -> Measured | None:
+    """The repetitions and the form of a set that a person named; None while samples are missing.
+
+    Args:
+        recording: raw pieces around the set; its unit is judged on the whole.
+        start_ns: as the person said, nanoseconds since the epoch.
+        end_ns: likewise.
+        exercise: as the person said.
+        book: the user's templates.
+    """
+    inside = wrist_signals(cut(recording, start_ns, end_ns)) if recording.acc else []
+    heard_s = sum(signal.duration_s for signal in inside)
+    if not heard_s or heard_s < HEARD_SHARE * (end_ns - start_ns) / NS:
+        return None
+    counted = repetitions(inside)
+    return Measured(counted, judge(counted, exercise, inside, book))
 
 
 def judge(
     counted: "Repetitions | None",
     exercise: str | None,
     signals: Sequence[WristSignal],
-    learned: Learned,
+    book: FormBook | None,
 ) -> Form | None:
     """The form of a set, against the user's own template where there is one."""
     if counted is None or not counted.repetitions:
         return None
     side = signals[0].side if signals else None
-    known = learned.form is not None and exercise is not None
-    template = learned.form.template(exercise, side) if known else None  # pyright: ignore
+    template = book.template(exercise, side) if book and exercise else None
     return form(counted.repetitions, template)

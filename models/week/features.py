@@ -1,6 +1,7 @@
-"""What a user's own history says about the week: exercises, time, wanted sets, rest so far."""
+"""What a history, or plans, say about the week: exercises, time, wanted sets, rest so far."""
 
 from collections import Counter
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -10,6 +11,8 @@ from models.week.model import DAYS, SECONDARY, Candidate, WeekLimits
 from schemas.errors import NotEnoughLabels
 
 REP_S = 2.5  # a usual repetition
+USUAL_REPS = 10.0
+USUAL_REST_S = 90.0
 WARM_UP_MIN = 5.0
 
 
@@ -37,9 +40,13 @@ def candidates_of(log: SetLog, *, most: int = 20) -> tuple[Candidate, ...]:
 
 def _set_minutes(log: SetLog, exercise: str) -> float:
     reps = log.reps[(log.exercise == exercise) & np.isfinite(log.reps)]
+    return _minutes_of(exercise, float(np.median(reps)) if len(reps) else USUAL_REPS)
+
+
+def _minutes_of(exercise: str, reps: float) -> float:
+    """A set with the pause after it."""
     known = BY_NAME.get(exercise)
-    rest_s = known.rest_s if known else 90.0
-    return ((float(np.median(reps)) if len(reps) else 10.0) * REP_S + rest_s) / 60
+    return (reps * REP_S + (known.rest_s if known else USUAL_REST_S)) / 60
 
 
 def limits_of(
@@ -78,4 +85,38 @@ def limits_of(
         wanted_sets={muscle: wanted[muscle] / seen_weeks for muscle in sorted(wanted)},
         rested_days=last,
         most_days=max(sum(time > 0 for time in usual), 1),
+    )
+
+
+def candidates_of_plans(plans: Sequence[Sequence[str]]) -> tuple[Candidate, ...]:
+    """The exercises of plans, for somebody without a history; all are liked alike.
+
+    Args:
+        plans: the exercise of every set, plan by plan.
+
+    Raises:
+        NotEnoughLabels: no plan has a set.
+    """
+    names = sorted({name for plan in plans for name in plan})
+    if not names:
+        raise NotEnoughLabels("no planned sets to make a week of")
+    return tuple(
+        Candidate(name, muscles_of(name), _minutes_of(name, USUAL_REPS), 1.0) for name in names
+    )
+
+
+def limits_of_plans(plans: Sequence[Sequence[str]]) -> WeekLimits:
+    """Limits for somebody who has plans and no history: each plan once, on a day of its own.
+
+    Every day has time for the longest plan; wanted is what all plans together give a muscle.
+    """
+    wanted: dict[str, float] = {}
+    for name in (name for plan in plans for name in plan):
+        for place, muscle in enumerate(muscles_of(name)):
+            wanted[muscle] = wanted.get(muscle, 0.0) + (1.0 if place == 0 else SECONDARY)
+    longest = max(sum(_minutes_of(name, USUAL_REPS) for name in plan) for plan in plans)
+    return WeekLimits(
+        minutes=(longest + WARM_UP_MIN,) * DAYS,
+        wanted_sets=dict(sorted(wanted.items())),
+        most_days=min(max(len(plans), 1), DAYS),
     )

@@ -5,10 +5,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.form.codec import template_from_bytes, template_to_bytes
+from models.form.book import CountedSet, FormBook, fit_book
+from models.form.codec import book_from_bytes, book_to_bytes
 from models.form.evaluate import FormSet, form_figures
-from models.form.judge import Form, form, likeness_of
+from models.form.judge import Form, form, form_of, likeness_of
 from models.form.quantities import QUANTITIES, kept, quantities
+from models.form.summary import places_of, symmetries_of
 from models.form.template import FormTemplate, fit_template, symmetry
 from models.reps.measure import Repetition
 from schemas.errors import BadModelBytes, NotEnoughLabels
@@ -154,22 +156,86 @@ def test_quantities_that_are_not_there_have_no_symmetry() -> None:
     assert "pause_s" not in symmetry(still, still)
 
 
-def test_templates_survive_storage(template: FormTemplate) -> None:
-    again = template_from_bytes(template_to_bytes(template))
-    assert form(usual(5), again) == form(usual(5), template)
-    assert template_to_bytes(again) == template_to_bytes(template)
+def counted(
+    n: int, side: str | None = "left", exercise: str = "curl", **changes: float
+) -> list[CountedSet]:
+    """So many sets, a day apart."""
+    return [
+        CountedSet(f"{exercise}-{side}-{k}", exercise, side, k * 86_400_000, usual(k, **changes))
+        for k in range(n)
+    ]
 
 
-@pytest.mark.parametrize("junk", [b"", b"junk"])
-def test_junk_is_no_template(junk: bytes) -> None:
-    with pytest.raises(BadModelBytes):
-        template_from_bytes(junk)
+def test_a_book_keeps_arms_apart_and_comes_back_from_its_bytes() -> None:
+    sets = [*counted(3, "left"), *counted(4, "right", duration_s=3.0), *counted(1, None, "row")]
+    book = fit_book(sets)
+    assert sorted(book.templates) == [("curl", "left"), ("curl", "right")]
+    left, right = book.template("curl", "left"), book.template("curl", "right")
+    assert left is not None
+    assert right is not None
+    assert right.typical[0] == pytest.approx(3.0, abs=0.1)
+    assert book.template("row", None) is None
+    assert [one.place for one in book.sets].count(("row", "unknown")) == 1
+    again = book_from_bytes(book_to_bytes(book))
+    assert book_to_bytes(again) == book_to_bytes(book)
+    assert form(usual(5), again.template("curl", "left")) == form(usual(5), left)
+    for one, other in zip(book.sets, again.sets, strict=True):
+        assert (one.set_id, one.place, one.started_ms) == (
+            other.set_id,
+            other.place,
+            other.started_ms,
+        )
+        template = book.templates.get(one.place)
+        assert form_of(other.quantities, other.repetitions, template) == form_of(
+            one.quantities, one.repetitions, template
+        )
 
 
-def test_a_template_without_spread_is_refused(template: FormTemplate) -> None:
+def test_no_book_from_nothing_and_none_from_junk(template: FormTemplate) -> None:
+    with pytest.raises(NotEnoughLabels):
+        fit_book([CountedSet("a", "curl", "left", 0, ())])
+    blob = book_to_bytes(fit_book(counted(3)))
+    for junk in (b"", b"junk", blob[:-7], b"PK" + blob[5:]):
+        with pytest.raises(BadModelBytes):
+            book_from_bytes(junk)
     flat = FormTemplate("curl", 3, template.typical, np.zeros(4))
-    with pytest.raises(BadModelBytes):
-        template_from_bytes(template_to_bytes(flat))
+    with pytest.raises(BadModelBytes, match="without spread"):
+        book_from_bytes(book_to_bytes(FormBook({("curl", "left"): flat})))
+
+
+def test_the_book_is_told_exercise_by_exercise() -> None:
+    """Ten even sets, then three that reach half as far; each set loses half of its speed."""
+    even = counted(10, end_share=0.5)
+    short = [
+        CountedSet(f"short-{k}", "curl", "left", (20 + k) * 86_400_000, usual(k, range_rad=0.6))
+        for k in range(3)
+    ]
+    (curl,) = places_of(fit_book([*even, *short]))
+    assert (curl.place, curl.sets, len(curl.latest)) == (("curl", "left"), 13, 5)
+    assert [one.measured.set_id for one in curl.latest[:3]] == ["short-2", "short-1", "short-0"]
+    assert curl.trend["range_rad"] == pytest.approx(0.5, abs=0.03)
+    assert curl.trend["duration_s"] == pytest.approx(1.0, abs=0.05)
+    speeds = np.linspace(1, 0.5, 10)
+    assert curl.speed_kept == pytest.approx(speeds[-2] / speeds[1], abs=0.05)
+    assert curl.says.startswith("Your newest sets are smaller")
+    assert "loses 4" in curl.says
+    assert curl.latest[0].form.says.startswith("Smaller than usual")
+    assert curl.latest[-1].form.score is not None
+
+
+def test_before_three_sets_the_book_says_how_many_are_missing() -> None:
+    (curl,) = places_of(fit_book(counted(2)))
+    assert (curl.template, curl.trend) == (None, {})
+    assert curl.says == "1 more confirmed set makes your usual way."
+    assert curl.latest[0].form.parts["speed_kept"] == pytest.approx(1.0, abs=0.1)
+
+
+def test_arms_are_compared_where_both_were_recorded() -> None:
+    book = fit_book([*counted(3, "left", range_rad=0.6), *counted(3, "right", range_rad=1.2)])
+    (found,) = symmetries_of(book)
+    assert found.ratios["range_rad"] == pytest.approx(0.5, abs=0.03)
+    assert found.says == "Your right arm moves further."
+    assert symmetries_of(fit_book(counted(3))) == ()
 
 
 def test_quantities_of_nothing() -> None:

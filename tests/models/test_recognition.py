@@ -7,13 +7,12 @@ import pytest
 
 from models.activity.segments import Segment
 from models.exercise.model import Answer
-from models.form.book import FormBook, fit_book, from_bytes, to_bytes
+from models.form.book import CountedSet, fit_book
+from models.recognition.live import OVER_NS, look
 from models.recognition.naming import NO_MODEL, Rung, name_exercise
 from models.recognition.sets import Learned, look_at, recognise
-from models.reps.measure import Repetition
-from models.signal.pieces import Recording
+from models.signal.pieces import Piece, Recording
 from models.signal.wrist import WristSignal, wrist_signals
-from schemas.errors import BadModelBytes, NotEnoughLabels
 from tests.pipelines.workouts import S_NS, workout
 
 REST = WristSignal(0, np.zeros((500, 3), np.float32), None, "left", ())
@@ -86,7 +85,7 @@ def test_the_users_own_template_is_used_for_his_exercise_on_this_wrist():
     start, end, _ = spans[0]
     done = look_at(recording, start, end, Learned((rung("user", "curl"),)))
     assert done.counted is not None
-    book = fit_book([("curl", "left", done.counted.repetitions)] * 3)
+    book = fit_book([CountedSet("a", "curl", "left", 0, done.counted.repetitions)] * 3)
     known = look_at(recording, start, end, Learned((rung("user", "curl"),), form=book))
     assert known.form is not None
     assert known.form.parts["likeness"] > 0.9
@@ -107,27 +106,23 @@ def test_nothing_recorded_holds_no_sets():
     assert wrist_signals(Recording((), (), None)) == []
 
 
-def repetitions(n: int, seconds: float) -> tuple[Repetition, ...]:
-    return tuple(Repetition(k * seconds, (k + 1) * seconds, 1.0, 2.0, 0.1) for k in range(n))
+def test_a_short_stretch_in_which_nothing_repeats_is_no_set():
+    rest = np.tile(np.array([0, 0, 1000], dtype=np.int16), (2000, 1))
+    still = Recording((Piece(0, 50.0, "g", 1e-3, rest),), (), "left")
+    short, long = (S_NS, 9 * S_NS), (15 * S_NS, 30 * S_NS)
+    found = recognise(still, Learned(activity=Finds((short, long))))  # type: ignore[arg-type]
+    assert [(one.start_ns, one.end_ns) for one in found] == [long]
 
 
-def test_a_book_keeps_arms_apart_and_comes_back_from_its_bytes():
-    sets = [("row", "left", repetitions(8, 2.0))] * 3 + [("row", "right", repetitions(8, 3.0))] * 4
-    book = fit_book([*sets, ("curl", None, repetitions(5, 1.0))])
-    assert sorted(book.templates) == [("row", "left"), ("row", "right")]
-    assert book.template("row", "left").typical[0] == 2.0
-    assert book.template("row", "right").typical[0] == 3.0
-    assert book.template("curl", None) is None
-    again = from_bytes(to_bytes(book))
-    assert to_bytes(again) == to_bytes(book)
-    assert again.template("row", "right").sets == 4
-
-
-def test_no_book_from_too_little_and_none_from_junk():
-    with pytest.raises(NotEnoughLabels):
-        fit_book([("row", "left", repetitions(8, 2.0))] * 2)
-    blob = to_bytes(fit_book([("row", "left", repetitions(8, 2.0))] * 3))
-    for junk in (b"", blob[:-7], b"PK" + blob[5:]):
-        with pytest.raises(BadModelBytes):
-            from_bytes(junk)
-    assert isinstance(from_bytes(blob), FormBook)
+def test_a_set_is_told_once_it_is_over_and_never_twice():
+    recording, spans = workout(3)
+    (first, second) = [(a, b) for a, b, _ in spans]
+    learned = Learned(activity=Finds((first, second)))  # type: ignore[arg-type]
+    early = look(recording, learned, (), second[1] + OVER_NS - 1)
+    assert [(one.start_ns, one.end_ns) for one in early.over] == [first]
+    assert early.current is not None
+    assert early.current.start_ns == second[0]
+    later = look(recording, learned, early.over, second[1] + OVER_NS)
+    assert [(one.start_ns, one.end_ns) for one in later.over] == [second]
+    assert later.current is None
+    assert look(recording, learned, (*early.over, *later.over), second[1] + OVER_NS).over == ()

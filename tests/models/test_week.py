@@ -10,7 +10,14 @@ from models.history import DAY_S, WEEK_S, SetLog
 from models.population.model import SimulatedSet
 from models.population.simulate import START_S, simulate
 from models.week.evaluate import greedy_week, violations
-from models.week.features import candidates_of, limits_of, muscles_of
+from models.week.explain import reasons, summary
+from models.week.features import (
+    candidates_of,
+    candidates_of_plans,
+    limits_of,
+    limits_of_plans,
+    muscles_of,
+)
 from models.week.fit import plan_week, value_of
 from models.week.model import Candidate, WeekLimits, Worth
 from schemas.errors import BadInput, NotEnoughLabels
@@ -141,3 +148,25 @@ def test_worth_is_a_setting_and_wrong_limits_are_refused():
     with pytest.raises(NotEnoughLabels):
         candidates_of(SetLog.of([]))
     assert muscles_of("something new") == ("something new",)
+
+
+def test_every_exercise_says_how_rested_its_muscle_is():
+    limits = WeekLimits((60.0,) * 7, {"quads": 99.0}, {"quads": 1}, most_times=7, most_days=7)
+    plan = plan_week([SQUAT], limits, gap=0)
+    said = [why for day in reasons(plan, [SQUAT], limits) for why in day]
+    wants = "; you want 99 sets of it a week"
+    assert said[0] == f"quads was last trained 2 days before{wants}"
+    assert len(said) == 3
+    assert summary(plan, limits).startswith("3 training days; a muscle rests 1 day in between; ")
+    assert "no room for 90 more sets of quads" in summary(plan, limits)
+
+
+def test_plans_alone_make_a_week_that_holds_each_of_them():
+    plans = [["bench press"] * 3, ["barbell row"] * 3]
+    candidates, limits = candidates_of_plans(plans), limits_of_plans(plans)
+    assert limits.wanted_sets["chest"] == limits.wanted_sets["back"] == 3.0
+    week = plan_week(candidates, limits, gap=0)
+    assert violations(week.days, candidates, limits) == ()
+    assert sorted(name for day in week.days for name in day) == ["barbell row", "bench press"]
+    with pytest.raises(NotEnoughLabels):
+        candidates_of_plans([[]])

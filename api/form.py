@@ -1,0 +1,145 @@
+"""The caller's form: templates, latest sets and their course, from the newest book of form."""
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from fastapi import APIRouter
+from pydantic import BaseModel, Field
+
+from api.classify import ModelName
+from api.dependencies import Predict, Services, ServicesHere
+from api.me import STALE_AFTER
+from api.model_cache import Loaded
+from api.problems import described
+from api.sets import FormShape
+from models.exercise.layout import ACC3, ACC6
+from schemas.errors import NotComputedYet
+
+if TYPE_CHECKING:  # what counts repetitions takes 80 MB: imported with the first book
+    from models.form.summary import JudgedSet, PlaceForm
+    from models.form.template import FormTemplate
+
+router = APIRouter(prefix="/v1/me", tags=["asking"])
+FAMILY = "form"
+
+
+class QuantityShape(BaseModel):
+    """What is usual of a quantity."""
+
+    typical: float
+    spread: float = Field(description="how much a repetition usually differs")
+
+
+class TemplateShape(BaseModel):
+    """The caller's usual way of doing an exercise."""
+
+    sets: int
+    quantities: dict[str, QuantityShape] = Field(
+        description="duration_s, range_rad, peak_speed (rad/s), pause_s of a repetition"
+    )
+
+
+class JudgedShape(BaseModel):
+    """One confirmed set."""
+
+    set: UUID
+    started_at: datetime
+    reps: int
+    form: FormShape
+
+
+class ExerciseFormShape(BaseModel):
+    """An exercise on one wrist."""
+
+    exercise: str
+    side: str = Field(description="left, right or unknown")
+    template: TemplateShape | None = Field(description="null before three confirmed sets")
+    sets: list[JudgedShape] = Field(description="the newest first")
+    measured: int = Field(description="confirmed sets with repetitions")
+    speed_kept: float | None = Field(description="of a usual set's end; below 1 is fatigue")
+    trend: dict[str, float] = Field(description="newest three sets over those before")
+    says: str
+
+
+class SymmetryShape(BaseModel):
+    """An exercise that both wrists recorded."""
+
+    exercise: str
+    left_over_right: dict[str, float]
+    says: str
+
+
+class FormAnswer(BaseModel):
+    """How the caller's sets compare with the caller's own way."""
+
+    as_of: datetime = Field(description="when the book of form was learned")
+    stale: bool = Field(description="older than 8 days")
+    model: ModelName
+    exercises: list[ExerciseFormShape]
+    symmetry: list[SymmetryShape]
+
+
+@router.get("/form", responses=described(404))
+async def form(caller: Predict, services: ServicesHere) -> FormAnswer:
+    """How the caller's sets compare with the caller's own way of doing each exercise."""
+    loaded = await _book(services, caller.user_id)
+    from models.form.summary import places_of, symmetries_of  # noqa: PLC0415 (see above)
+
+    stored = loaded.stored
+    return FormAnswer(
+        as_of=stored.created_at,
+        stale=services.clock() - stored.created_at > STALE_AFTER,
+        model=ModelName(family=FAMILY, level=loaded.level, version=stored.version),
+        exercises=[exercise_shape(one) for one in places_of(loaded.model)],
+        symmetry=[
+            SymmetryShape(exercise=one.exercise, left_over_right=one.ratios, says=one.says)
+            for one in symmetries_of(loaded.model)
+        ],
+    )
+
+
+def exercise_shape(one: "PlaceForm") -> ExerciseFormShape:
+    """An exercise of the book as clients see it."""
+    return ExerciseFormShape(
+        exercise=one.place[0],
+        side=one.place[1],
+        template=None if one.template is None else template_shape(one.template),
+        sets=[judged_shape(each) for each in one.latest],
+        measured=one.sets,
+        speed_kept=one.speed_kept,
+        trend=one.trend,
+        says=one.says,
+    )
+
+
+def template_shape(template: "FormTemplate") -> TemplateShape:
+    """A template as clients see it."""
+    from models.form.quantities import QUANTITIES  # noqa: PLC0415 (see above)
+
+    rows = zip(QUANTITIES, template.typical, template.spread, strict=True)
+    shapes = {n: QuantityShape(typical=float(t), spread=float(s)) for n, t, s in rows}
+    return TemplateShape(sets=template.sets, quantities=shapes)
+
+
+def judged_shape(one: "JudgedSet") -> JudgedShape:
+    """A set of the book as clients see it."""
+    return JudgedShape(
+        set=UUID(one.measured.set_id),
+        started_at=datetime.fromtimestamp(one.measured.started_ms / 1000, UTC),
+        reps=one.measured.repetitions,
+        form=FormShape(score=one.form.score, parts=one.form.parts, says=one.form.says),
+    )
+
+
+async def _book(services: Services, user_id: UUID) -> Loaded:
+    """The newest book of the caller's devices.
+
+    Raises:
+        NotComputedYet: there is none.
+    """
+    books = [await services.models.find(user_id, layout, FAMILY) for layout in (ACC6, ACC3)]
+    found = [book for book in books if book is not None]
+    if not found:
+        raise NotComputedYet("No form has been learned for you yet: confirm sets first.")
+    return max(found, key=lambda book: book.stored.created_at)

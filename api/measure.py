@@ -1,0 +1,107 @@
+"""What the samples say of confirmed sets: repetitions and form beside the person's own word.
+
+Counted when first asked for and remembered: a millisecond for each second of the set. Nothing of it
+is kept in the database; a label that is corrected, samples that change and a newer book of form are
+other keys.
+"""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
+from uuid import UUID
+
+from api.model_cache import Loaded, ModelCache
+from ingest.recordings import load_recording
+from ingest.stretches import span_of
+from models.signal.pieces import Recording
+from schemas.errors import BadSamples, UndecidedChunks
+from store.records import Records
+from store.sessions import SessionRow
+from store.sets import SetRow
+
+if TYPE_CHECKING:  # what counts repetitions takes 80 MB: imported with the first set
+    from models.recognition.sets import Measured
+
+FAMILY = "form"
+REMEMBERED = 2048  # sets; some kilobytes each
+
+
+class _Key(NamedTuple):
+    """What the numbers of a set depend on; `samples` is the newest list of its streams."""
+
+    user_id: UUID
+    set_id: UUID
+    revision: int
+    samples: int
+    book: str
+
+
+class Measurer:
+    """Measures confirmed sets; one session at a time, off the event loop."""
+
+    def __init__(self, records: Records, models: ModelCache) -> None:
+        self._records = records
+        self._models = models
+        self._gate = asyncio.Semaphore(1)
+        self._known: OrderedDict[_Key, Measured] = OrderedDict()
+
+    async def of_sets(
+        self, user_id: UUID, session: SessionRow, sets: Sequence[SetRow], layout: str
+    ) -> dict[UUID, "Measured"]:
+        """What the samples say of a session's sets; those whose samples are not in are left out.
+
+        Args:
+            user_id: whose.
+            session: of the sets.
+            sets: as confirmed.
+            layout: of the session, decides which book of form is read.
+
+        Raises:
+            DatabaseAway: samples or the book cannot be read.
+        """
+        if not sets:
+            return {}
+        lists = await self._records.sessions.lists(user_id, session.session_id)
+        samples = max((one.revision for one in lists.values()), default=0)
+        book = await self._models.find(user_id, layout, FAMILY)
+        version = book.stored.version if book else ""
+        keys = {
+            one.set_id: _Key(user_id, one.set_id, one.revision, samples, version) for one in sets
+        }
+        async with self._gate:
+            missing = [one for one in sets if keys[one.set_id] not in self._known]
+            for set_id, measured in (await self._measure(user_id, session, missing, book)).items():
+                self._remember(keys[set_id], measured)
+        return {s: self._known[key] for s, key in keys.items() if key in self._known}
+
+    def _remember(self, key: _Key, measured: "Measured") -> None:
+        self._known[key] = measured
+        while len(self._known) > REMEMBERED:
+            self._known.popitem(last=False)
+
+    async def _measure(
+        self, user_id: UUID, session: SessionRow, sets: Sequence[SetRow], book: Loaded | None
+    ) -> dict[UUID, "Measured"]:
+        if not sets:
+            return {}
+        spans = [span_of(one) for one in sets]
+        start_ns, end_ns = min(a for a, _, _ in spans), max(b for _, b, _ in spans)
+        try:
+            recording = await load_recording(
+                self._records, user_id, session.session_id, start_ns, end_ns
+            )
+            return await asyncio.to_thread(_measured, recording, sets, book)
+        except (UndecidedChunks, BadSamples):
+            return {}  # the session's notes and dead letters say so
+
+
+def _measured(
+    recording: Recording, sets: Sequence[SetRow], book: Loaded | None
+) -> dict[UUID, "Measured"]:
+    from models.recognition.sets import measure  # noqa: PLC0415 (see above)
+
+    found = {
+        one.set_id: measure(recording, *span_of(one), book.model if book else None) for one in sets
+    }
+    return {set_id: measured for set_id, measured in found.items() if measured is not None}

@@ -1,0 +1,173 @@
+"""The caller's week: computed where it is asked for, from history or else from plans."""
+
+import asyncio
+import hashlib
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Annotated, Any
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from fastapi import APIRouter, Query
+from pydantic import BaseModel, Field
+
+from api.classify import ModelName
+from api.dependencies import Predict, Services, ServicesHere
+from api.forecasts import log_of
+from api.problems import described
+from models.history import WEEK_S, SetLog
+from models.week.model import DAYS, Candidate, WeekLimits, WeekPlan
+from schemas.errors import NotComputedYet
+
+router = APIRouter(prefix="/v1/me", tags=["asking"])
+FAMILY = "week"
+BACK_WEEKS = 8
+Asked = tuple[tuple[Candidate, ...], WeekLimits]
+
+
+class PlannedExercise(BaseModel):
+    """An exercise of a day."""
+
+    exercise: str
+    sets: int
+    minutes: float = Field(description="with the pauses")
+    why: str
+
+
+class PlannedDay(BaseModel):
+    """A day of the week; without exercises it is free."""
+
+    date: date
+    exercises: list[PlannedExercise]
+    minutes: float
+    minutes_available: float = Field(description="usual on that weekday, or as asked")
+
+
+class WeekAnswer(BaseModel):
+    """Seven days from `starts_on`."""
+
+    starts_on: date
+    timezone: str
+    days: list[PlannedDay]
+    missing: dict[str, float] = Field(description="wanted sets of a muscle without room")
+    reason: str
+    source: str = Field(description="history or plans: what the week was made from")
+    model: ModelName = Field(description="its version names what the week was made from")
+
+
+@router.get("/week", responses=described(404))
+async def week(
+    caller: Predict,
+    services: ServicesHere,
+    starts_on: Annotated[
+        date | None, Query(description="local date; today, or tomorrow once you trained today")
+    ] = None,
+    minutes: Annotated[
+        float | None, Query(ge=0, le=600, description="time on every day; as usual if left out")
+    ] = None,
+) -> WeekAnswer:
+    """A week of training: rested muscles, the usual time, what you usually train."""
+    log = await log_of(services, caller.user_id)
+    zone = await _zone(services, caller.user_id)
+    first = starts_on or _first_day(log, services.clock().astimezone(zone))
+    asked, source = await _asked(services, caller.user_id, log, first, zone)
+    if minutes is not None:
+        asked = asked[0], _with_time(asked[1], minutes)
+    return await asyncio.to_thread(_answer, asked, first, str(zone), source)
+
+
+def _answer(asked: Asked, first: date, timezone: str, source: str) -> WeekAnswer:
+    # The solver takes 60 MB: imported with the first week.
+    from models.week.explain import reasons, summary  # noqa: PLC0415
+    from models.week.fit import plan_week  # noqa: PLC0415
+
+    candidates, limits = asked
+    plan = plan_week(candidates, limits)
+    why = reasons(plan, candidates, limits)
+    return WeekAnswer(
+        starts_on=first,
+        timezone=timezone,
+        days=[_day(plan, n, first, why[n], asked) for n in range(DAYS)],
+        missing=plan.missing,
+        reason=summary(plan, limits),
+        source=source,
+        model=ModelName(family=FAMILY, level="user", version=version_of(asked)),
+    )
+
+
+def _day(plan: WeekPlan, n: int, first: date, why: Sequence[str], asked: Asked) -> PlannedDay:
+    candidates, limits = asked
+    known = {candidate.exercise: candidate for candidate in candidates}
+    exercises = [
+        PlannedExercise(
+            exercise=name,
+            sets=limits.block_sets,
+            minutes=round(known[name].set_minutes * limits.block_sets, 1),
+            why=says,
+        )
+        for name, says in zip(plan.days[n], why, strict=True)
+    ]
+    return PlannedDay(
+        date=first + timedelta(days=n),
+        exercises=exercises,
+        minutes=round(sum(one.minutes for one in exercises), 1),
+        minutes_available=round(limits.minutes[n], 1),
+    )
+
+
+def version_of(asked: Asked) -> str:
+    """Names what a week was made from: the same, the same week."""
+    candidates, limits = asked
+    said: list[Any] = [*candidates, limits.minutes, sorted(limits.wanted_sets.items())]
+    said += [sorted(limits.rested_days.items()), limits.most_days]
+    return hashlib.sha256(repr(said).encode()).hexdigest()[:16]
+
+
+async def _asked(
+    services: Services, user_id: UUID, log: SetLog, first: date, zone: ZoneInfo
+) -> tuple[Asked, str]:
+    """What the week is made from, and where that comes from.
+
+    Raises:
+        NotComputedYet: neither recent sets nor a plan.
+    """
+    from models.week.features import (  # noqa: PLC0415 (numpy only, but nobody else needs it)
+        candidates_of,
+        candidates_of_plans,
+        limits_of,
+        limits_of_plans,
+    )
+
+    begin = datetime.combine(first, time(), UTC)
+    offset = datetime.combine(first, time(), zone).utcoffset() or timedelta()
+    begin_s, offset_s = begin.timestamp(), offset.total_seconds()
+    recent = log.before(begin_s - offset_s).since(begin_s - offset_s - BACK_WEEKS * WEEK_S)
+    if len(recent):
+        limits = limits_of(recent, begin_s, utc_offset_s=offset_s, weeks=BACK_WEEKS)
+        return (candidates_of(recent), limits), "history"
+    kept = await services.records.plans.of_user(user_id)
+    plans = [[str(one["exercise"]) for one in plan.sets] for plan in kept if plan.sets]
+    if not plans:
+        raise NotComputedYet(
+            f"You have confirmed no set in the last {BACK_WEEKS} weeks and have no plan: a week is "
+            "made from either."
+        )
+    return (candidates_of_plans(plans), limits_of_plans(plans)), "plans"
+
+
+def _with_time(limits: WeekLimits, minutes: float) -> WeekLimits:
+    """The same with so much time on every day; as many training days as before."""
+    return replace(limits, minutes=(minutes,) * DAYS)
+
+
+async def _zone(services: Services, user_id: UUID) -> ZoneInfo:
+    """Where the caller trained last."""
+    newest = await services.records.sessions.page(user_id, None, 1)
+    return ZoneInfo(newest[0].timezone if newest else "UTC")
+
+
+def _first_day(log: SetLog, now: datetime) -> date:
+    """Today; tomorrow where a set began today already."""
+    midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
+    return now.date() + timedelta(days=bool(len(log.since(midnight.timestamp()))))

@@ -1,0 +1,47 @@
+"""Why a week looks as it does, in sentences for the person who is to train."""
+
+from collections.abc import Mapping, Sequence
+
+from models.week.model import DAYS, Candidate, WeekLimits, WeekPlan
+
+
+def reasons(
+    plan: WeekPlan, candidates: Sequence[Candidate], limits: WeekLimits
+) -> tuple[tuple[str, ...], ...]:
+    """For every exercise of every day: how rested its muscle is, and what the week wants of it."""
+    main = {candidate.exercise: candidate.muscles[0] for candidate in candidates}
+    last = {muscle: -days for muscle, days in limits.rested_days.items()}
+    found: list[tuple[str, ...]] = []
+    for day, names in enumerate(plan.days):
+        found.append(tuple(_reason(main[name], day, last, limits) for name in names))
+        last |= dict.fromkeys((main[name] for name in names), day)
+    return tuple(found)
+
+
+def _reason(muscle: str, day: int, last: Mapping[str, int], limits: WeekLimits) -> str:
+    wanted = limits.wanted_sets.get(muscle, 0.0)
+    rested = f"{muscle} has rested"
+    if muscle in last:
+        days = day - last[muscle]
+        rested = f"{muscle} was last trained {days} day{'s' if days > 1 else ''} before"
+    return f"{rested}; you want {wanted:.0f} sets of it a week" if wanted >= 1 else rested
+
+
+def summary(plan: WeekPlan, limits: WeekLimits) -> str:
+    """One sentence about the week.
+
+    >>> limits = WeekLimits((60.0,) * 7, {"chest": 9.0})
+    >>> summary(WeekPlan((("press",), *[()] * 6), {"chest": 6.0}, 0.0, 0.0), limits)
+    '1 training day; a muscle rests 1 day in between; no room for 6 more sets of chest.'
+    """
+    days = sum(bool(day) for day in plan.days)
+    if not days:
+        free = sum(minutes > 0 for minutes in limits.minutes)
+        return "Nothing fits." if free else f"There is no time for training on any of {DAYS} days."
+    rest = limits.recovery_days - 1
+    said = [f"{days} training day{'s' if days > 1 else ''}"]
+    said.append(f"a muscle rests {rest} day{'s' if rest != 1 else ''} in between")
+    short = [f"{sets:.0f} more sets of {m}" for m, sets in plan.missing.items() if sets >= 1]
+    if short:
+        said.append(f"no room for {', '.join(short)}")
+    return f"{'; '.join(said)}."

@@ -1,0 +1,70 @@
+"""The week: from history, else from plans, else said to be unknown."""
+
+from datetime import date, timedelta
+from typing import Any
+
+from tests.api.conftest import Person
+from tests.api.phone import Phone, fresh_id, problem
+
+
+def week(person: Person, **query: Any) -> Any:
+    with person.client() as client:
+        return client.get("/v1/me/week", params=query)
+
+
+def confirmed(person: Person, days_ago: int, exercise: str, sets: int) -> None:
+    """A session of so many sets, five minutes apart."""
+    with person.client() as client:
+        phone = Phone(client)
+        phone.started -= timedelta(days=days_ago)
+        assert phone.open().status_code == 200
+        for n in range(sets):
+            start = phone.started + timedelta(minutes=5 * n)
+            answer = phone.confirm(
+                fresh_id(),
+                exercise=exercise,
+                started_at=start.isoformat(),
+                ended_at=(start + timedelta(seconds=30)).isoformat(),
+            )
+            assert answer.status_code == 200, answer.text
+
+
+def test_nothing_done_and_nothing_planned_is_no_week(person: Person):
+    problem(week(person), 404, "not-computed-yet")
+
+
+def test_a_week_follows_habits_and_lets_muscles_rest(person: Person):
+    for days_ago, exercise in ((2, "bench press"), (4, "barbell row"), (9, "bench press")):
+        confirmed(person, days_ago, exercise, 6)
+    answer = week(person, minutes=45).json()
+    assert (answer["source"], answer["timezone"]) == ("history", "Europe/London")
+    assert len(answer["days"]) == 7
+    first = date.fromisoformat(answer["starts_on"])
+    assert [one["date"] for one in answer["days"]] == [
+        (first + timedelta(days=n)).isoformat() for n in range(7)
+    ]
+    chest = [
+        n
+        for n, day in enumerate(answer["days"])
+        if "bench press" in [one["exercise"] for one in day["exercises"]]
+    ]
+    assert chest
+    assert all(b - a >= 2 for a, b in zip(chest, chest[1:], strict=False))
+    assert all(day["minutes"] <= 45 for day in answer["days"])
+    whys = [one["why"] for day in answer["days"] for one in day["exercises"]]
+    assert all("day" in why for why in whys)
+    assert answer["reason"]
+    assert week(person, minutes=45).json() == answer
+    assert week(person, minutes=0).json()["days"][0]["exercises"] == []
+
+
+def test_plans_alone_make_a_week(person: Person):
+    with person.client() as client:
+        body = {"name": "push", "sets": [{"exercise": "bench press", "reps": 8}] * 3}
+        kept = client.put(f"/v1/me/plans/{fresh_id()}", json=body)
+    assert kept.status_code == 200, kept.text
+    answer = week(person).json()
+    assert answer["source"] == "plans"
+    names = [one["exercise"] for day in answer["days"] for one in day["exercises"]]
+    assert names == ["bench press"]
+    assert answer["missing"] == {} or "chest" not in answer["missing"]

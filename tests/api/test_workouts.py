@@ -1,0 +1,173 @@
+"""A workout as its owner sees it: found, named, counted, judged, as it goes on and afterwards."""
+
+import time
+from datetime import datetime
+from typing import Any
+
+import pytest
+
+from models.signal.truth import cut
+from pipelines.exercise import train_exercise
+from pipelines.form import train_form
+from schemas.layout import owner_of
+from tests.api.conftest import Person, RunningService
+from tests.api.learned import promote
+from tests.api.test_classify import body_of, classify
+from tests.api.test_live import hear, item, open_session, talk
+from tests.api.workouts import (
+    at,
+    chunks_of,
+    confirm,
+    hours_ago,
+    models_of,
+    send,
+    session_of,
+)
+from tests.pipelines.workouts import workout
+
+NEAR_S = 2.0
+
+
+def off_s(said: str, truth_ns: int) -> float:
+    return abs((datetime.fromisoformat(said) - at(truth_ns)).total_seconds())
+
+
+def assert_found(found: dict[str, Any], span: tuple[int, int, str]) -> None:
+    """The set, where it was, what it was, with its repetitions."""
+    assert off_s(found["started_at"], span[0]) <= NEAR_S
+    assert off_s(found["ended_at"], span[1]) <= NEAR_S
+    assert (found["exercise"], found["source"]) == (span[2], "sensor")
+    assert found["reps"] == len(found["repetitions"]) >= 10
+    assert 0 <= found["reps_confidence"] <= 1
+
+
+@pytest.fixture(scope="module")
+def lifter(service: RunningService) -> Person:
+    """Somebody with a model of each family."""
+    person = service.register()
+    for kept in models_of(person).values():
+        promote(service, kept)
+    return person
+
+
+def test_an_unlabelled_hour_is_told_by_the_champions(lifter: Person):
+    recording, spans = workout(9, hours_ago(2))
+    found = session_of(lifter, send(lifter, recording))["sets"]
+    assert len(found) == len(spans)  # walking is as rhythmic: only the champion knows it as idle
+    for one, span in zip(found, spans, strict=True):
+        assert_found(one, span)
+        assert one["model"]["level"] == "user"
+        assert one["form"]["parts"]["likeness"] > 0.5
+
+
+def test_the_same_without_anything_learned_is_found_by_rhythm_and_not_named(person: Person):
+    recording, _ = workout(9, hours_ago(3))
+    found = session_of(person, send(person, recording))["sets"]
+    assert found
+    assert {(one["exercise"], one["reason"], one["model"]) for one in found} == {
+        (None, "no-model", None)
+    }
+
+
+def test_the_live_session_tells_its_sets_as_it_goes_on(service: RunningService, lifter: Person):
+    recording, spans = workout(9, hours_ago(4))
+    session = open_session(lifter, recording)
+    seen: list[dict[str, Any]] = []
+    with talk(service, session, lifter.tokens["access_token"]) as connection:
+        pairs = zip(chunks_of(recording.acc[0]), chunks_of(recording.gyro[0]), strict=True)
+        for seq, (acc, gyro) in enumerate(pairs):
+            connection.send(item("acc", seq, acc))
+            connection.send(item("gyro", seq, gyro))
+        while len(seen) == 0 or len(seen[-1]["sets"]) < len(spans):
+            seen.append(hear(connection, "sets"))
+    for one, span in zip(seen[-1]["sets"], spans, strict=True):
+        assert_found(one, span)
+
+
+def test_classify_counts_a_set(lifter: Person):
+    recording, spans = workout(9)
+    answer = classify(lifter, body_of(cut(recording, spans[0][0], spans[0][1]))).json()
+    assert answer["exercise"] == "curl"
+    assert answer["reps"] == pytest.approx(30 / 2.1, abs=3)  # 30 s of 1.8 to 2.4 s each
+    assert 0 <= answer["reps_confidence"] <= 1
+
+
+def test_a_confirmed_set_has_its_repetitions_and_its_form(lifter: Person):
+    recording, spans = workout(9, hours_ago(5))
+    session = send(lifter, recording)
+    confirm(lifter, session, spans[0], reps=3)
+    confirm(lifter, session, spans[1])
+    said, unsaid = session_of(lifter, session)["sets"]
+    assert {said["source"], unsaid["source"]} == {"confirmed"}
+    assert said["reps"] == 3  # the person's own word
+    assert len(said["repetitions"]) >= 10
+    assert said["form"]["parts"]["likeness"] > 0.5
+    assert unsaid["reps"] == len(unsaid["repetitions"]) >= 10
+    assert 0 <= unsaid["reps_confidence"] <= 1
+    times = [datetime.fromisoformat(one["started_at"]) for one in said["repetitions"]]
+    assert at(spans[0][0]) <= times[0] < times[-1] <= at(spans[0][1])
+    assert session_of(lifter, session)["sets"] == [said, unsaid]
+
+
+def test_a_confirmed_set_without_samples_says_only_what_the_person_said(person: Person):
+    recording, spans = workout(9, hours_ago(6))
+    session = str(open_session(person, recording))
+    confirm(person, session, spans[0], reps=8)
+    (one,) = session_of(person, session)["sets"]
+    assert (one["reps"], one["reps_confidence"], one["form"]) == (8, None, None)
+    assert one["repetitions"] == []
+
+
+def test_a_corrected_label_changes_the_next_answer(service: RunningService, person: Person):
+    """Somebody calls rows deadlifts, trains, corrects it, and trains again: seconds each."""
+    rows = []
+    for n in range(2):
+        recording, (curl, row) = workout(n, hours_ago(20 - n))
+        session = send(person, recording)
+        confirm(person, session, curl)
+        said = (*row[:2], "deadlift")
+        rows.append((session, row, *confirm(person, session, said)))
+    recording, (_, row) = workout(9)
+    body = body_of(cut(recording, row[0], row[1]))
+
+    def learn_and_ask() -> dict[str, Any]:
+        began = time.monotonic()
+        report = train_exercise(service.config, users=[person.user_id], engine="local")
+        assert report.counts["promoted"] == 1, report
+        assert time.monotonic() - began < 60
+        service.services.models.forget(owner_of(person.user_id))
+        return classify(person, body).json()
+
+    assert learn_and_ask()["exercise"] == "deadlift"
+    for session, span, set_id, etag in rows:
+        confirm(person, session, span, etag, set_id=set_id, label_source="corrected")
+    assert learn_and_ask()["exercise"] == "row"
+
+
+def test_form_is_not_computed_before_the_first_run_and_told_after_it(
+    service: RunningService, person: Person
+):
+    with person.client() as client:
+        before = client.get("/v1/me/form")
+    assert (before.status_code, before.json()["type"]) == (404, "urn:muvr:problem:not-computed-yet")
+    told = []
+    for n in range(3):
+        recording, (curl, row) = workout(n, hours_ago(30 - n))
+        session = send(person, recording)
+        told.append(confirm(person, session, curl)[0])
+        if n == 0:
+            confirm(person, session, row)
+    report = train_form(service.config, users=[person.user_id], engine="local")
+    assert report.counts["promoted"] == 1, report
+    service.services.models.forget(owner_of(person.user_id))
+    with person.client() as client:
+        answer = client.get("/v1/me/form").json()
+    assert answer["stale"] is False
+    assert answer["model"]["family"] == "form"
+    curl, row = answer["exercises"]
+    assert (curl["exercise"], curl["side"], curl["template"]["sets"]) == ("curl", "left", 3)
+    assert 1.5 < curl["template"]["quantities"]["duration_s"]["typical"] < 2.6
+    assert [one["set"] for one in curl["sets"]] == told[::-1]
+    assert curl["sets"][0]["form"]["says"]
+    assert (row["template"], row["measured"]) == (None, 1)
+    assert row["says"] == "2 more confirmed sets make your usual way."

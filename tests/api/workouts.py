@@ -1,0 +1,133 @@
+"""Workouts whose sets are known, over HTTP, and the models that a person may have for them."""
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+from ingest.chunks import canonical_body
+from models.activity.codec import model_to_bytes
+from models.activity.fit import activity_examples, fit_activity
+from models.exercise.examples import set_statistics
+from models.exercise.fit import fit_user
+from models.exercise.layout import ACC6
+from models.exercise.statistics import total
+from models.form.book import CountedSet, fit_book
+from models.form.codec import book_to_bytes
+from models.recognition.counting import repetitions
+from models.signal.pieces import Piece, Recording
+from models.signal.truth import cut
+from models.signal.wrist import wrist_signals
+from schemas.layout import owner_of
+from store.models import StoredModel, version_of
+from tests.api.conftest import Person
+from tests.api.learned import stored
+from tests.api.test_access_matrix import uuid7
+from tests.api.test_live import open_session
+from tests.pipelines.workouts import workout
+
+CHUNK = 500
+Span = tuple[int, int, str]
+
+
+def hours_ago(hours: float) -> datetime:
+    """A time that every clock check lets through."""
+    return (datetime.now(UTC) - timedelta(hours=hours)).replace(microsecond=0)
+
+
+def chunks_of(piece: Piece) -> Iterator[bytes]:
+    """A stream as chunks of ten seconds."""
+    for start in range(0, len(piece.counts), CHUNK):
+        t0_ns = piece.t0_ns + round(start / piece.rate_hz * 1e9)
+        counts = piece.counts[start : start + CHUNK]
+        yield canonical_body(Piece(t0_ns, piece.rate_hz, piece.unit, piece.scale, counts))
+
+
+def send(person: Person, recording: Recording) -> str:
+    """A recording as a complete session; its id."""
+    session = open_session(person, recording)
+    lists: dict[str, list[str]] = {}
+    with person.client() as client:
+        for stream, pieces in (("acc", recording.acc), ("gyro", recording.gyro)):
+            chunks = list(chunks_of(pieces[0]))
+            for seq, chunk in enumerate(chunks):
+                answer = client.put(
+                    f"/v1/sessions/{session}/streams/{stream}/chunks/{seq}",
+                    content=chunk,
+                    headers={"Content-Type": "application/cbor"},
+                )
+                assert answer.status_code == 200, answer.text
+            lists[stream] = [hashlib.sha256(chunk).hexdigest() for chunk in chunks]
+        done = client.post(f"/v1/sessions/{session}/complete", json={"streams": lists})
+        assert done.status_code == 200, done.text
+    return str(session)
+
+
+def confirm(
+    person: Person, session: str, span: Span, etag: str | None = None, **said: Any
+) -> tuple[str, str]:
+    """Say what a set was; its id and its ETag."""
+    start_ns, end_ns, exercise = span
+    set_id = said.pop("set_id", None) or str(uuid7())
+    body: Mapping[str, Any] = {
+        "exercise": exercise,
+        "started_at": at(start_ns).isoformat(),
+        "ended_at": at(end_ns).isoformat(),
+        "label_source": "typed",
+        **said,
+    }
+    headers = {"If-Match": etag} if etag else {}
+    with person.client() as client:
+        answer = client.put(f"/v1/sessions/{session}/sets/{set_id}", json=body, headers=headers)
+    assert answer.status_code == 200, answer.text
+    return set_id, answer.headers["ETag"]
+
+
+def session_of(person: Person, session: str) -> dict[str, Any]:
+    """What the service says of a session."""
+    with person.client() as client:
+        answer = client.get(f"/v1/sessions/{session}")
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+def at(ns: int) -> datetime:
+    return datetime.fromtimestamp(ns / 1e9, UTC)
+
+
+def models_of(person: Person) -> dict[str, StoredModel]:
+    """What a person's workouts taught: which exercise, where sets are, and the usual form."""
+    owner = owner_of(person.user_id)
+    done = [workout(seed) for seed in (1, 2, 3)]
+    whole = [(wrist_signals(recording), spans) for recording, spans in done]
+    sets = [
+        (wrist_signals(cut(recording, a, b)), name)
+        for recording, spans in done
+        for a, b, name in spans
+    ]
+    exercise = fit_user(
+        total([set_statistics(signals, name, seed=n) for n, (signals, name) in enumerate(sets)])
+    )
+    examples = [
+        one
+        for n, (signals, spans) in enumerate(whole)
+        for one in activity_examples(signals, [(a, b) for a, b, _ in spans], str(n), ACC6)
+    ]
+    counted = [
+        CountedSet(str(UUID(int=n)), name, "left", n, found.repetitions)
+        for n, (signals, name) in enumerate(sets)
+        if (found := repetitions(signals))
+    ]
+    contents = {
+        "activity": model_to_bytes(fit_activity(examples, ACC6)),
+        "form": book_to_bytes(fit_book(counted)),
+    }
+    others = {family: _stored(owner, family, content) for family, content in contents.items()}
+    return {"exercise": stored(exercise, owner), **others}
+
+
+def _stored(owner: str, family: str, content: bytes) -> StoredModel:
+    sha256 = hashlib.sha256(content).digest()
+    names = (owner, ACC6, family, version_of(sha256))
+    return StoredModel(*names, content, {}, sha256, uuid4(), datetime.now(UTC))
