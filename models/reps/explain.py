@@ -8,7 +8,7 @@ import numpy as np
 from models.reps.prepare import Array, Prepared
 from models.reps.settings import RepsSettings
 from models.reps.template import Grid, grid, phase_template
-from models.reps.tiling import Tiling, idle_costs, refitted, resting, tile
+from models.reps.tiling import Board, Tiling, board_of, idle_costs, refitted, resting, tile
 
 INNER_SHARES = (1 / 2, 1 / 3)
 INNER_WITHIN = 0.15
@@ -59,28 +59,30 @@ def explain(prepared: Prepared, period_s: float, settings: RepsSettings) -> Expl
     the movement begins, and refitted again.
     """
     view = grid(prepared, period_s, settings)
-    template, tiling = settled(view.y, phase_template(view.y, settings), settings)
+    board = board_of(view.y, settings)
+    template, tiling = settled(board, phase_template(view.y, settings), settings)
     if not len(tiling.starts):
         return None
     median_s = float(np.median(tiling.lengths)) * view.step_s
     if abs(np.log(median_s / period_s)) > settings.recentre_share:
         period_s = float(np.clip(median_s, settings.shortest_s, settings.longest_s))
         view, template = recentred(prepared, view, tiling, period_s, settings)
-        template, tiling = settled(view.y, template, settings)
+        board = board_of(view.y, settings)
+        template, tiling = settled(board, template, settings)
         if not len(tiling.starts):
             return None
-    template, tiling = settled(view.y, rotated(view, template, tiling), settings)
+    template, tiling = settled(board, rotated(view, template, tiling), settings)
     return assessed(period_s, view, template, tiling, settings) if len(tiling.starts) else None
 
 
-def settled(y: Array, template: Array, settings: RepsSettings) -> tuple[Array, Tiling]:
+def settled(board: Board, template: Array, settings: RepsSettings) -> tuple[Array, Tiling]:
     """Cover and refit in turn until the copies stay where they are, at most `refits` times."""
-    tiling = tile(y, template, settings)
+    tiling = tile(board, template, settings)
     for _ in range(settings.refits):
         if not len(tiling.starts):
             break
-        template = refitted(y, template, tiling, settings)
-        again = tile(y, template, settings)
+        template = refitted(board.y, template, tiling, settings)
+        again = tile(board, template, settings)
         same = np.array_equal(again.starts, tiling.starts)
         same = same and np.array_equal(again.lengths, tiling.lengths)
         tiling = again

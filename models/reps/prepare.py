@@ -1,6 +1,7 @@
 """From a wrist's samples to the centred, scaled, trimmed signal that is counted."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,6 +36,12 @@ class Prepared:
         return len(self.x) / self.rate_hz
 
 
+@lru_cache(maxsize=16)
+def _second_order(cut_hz: float, rate_hz: float) -> Array:
+    """Coefficients of the filter: to find them takes as long as to filter half a minute."""
+    return np.asarray(butter(2, cut_hz, fs=rate_hz, output="sos"))
+
+
 def low_pass(x: Array, cut_hz: float, rate_hz: float) -> Array:
     """Smooth along axis 0 without delay (Butterworth, second order, forth and back).
 
@@ -46,7 +53,7 @@ def low_pass(x: Array, cut_hz: float, rate_hz: float) -> Array:
     Returns:
         (n, c), same unit.
     """
-    sos = butter(2, cut_hz, fs=rate_hz, output="sos")
+    sos = _second_order(cut_hz, rate_hz)
     room = min(x.shape[0] - 1, round(1.5 * rate_hz / cut_hz))
     return np.asarray(sosfiltfilt(sos, x, axis=0, padtype="even", padlen=room))
 

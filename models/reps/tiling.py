@@ -7,11 +7,13 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
+from models.reps.cover import cheapest_cover, starts_before
 from models.reps.prepare import Array
 from models.reps.settings import RepsSettings
 
 Ints = NDArray[np.intp]
-Floats = NDArray[np.float32]
+Floats = NDArray[np.floating]  # float32 throughout; numpy's stubs lose the width
+GROUPS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +39,38 @@ class Tiling:
         return np.cumsum(border[:n]) > 0
 
 
+@dataclass(frozen=True, slots=True)
+class Board:
+    """A set laid out for tiling: what no template changes.
+
+    Attributes:
+        y: (n, k) the set.
+        windows: float32 (n, longest · k), the samples that end with each one, zeros before the
+            first.
+        energy: float32 (n, lengths), squared length of what a copy of each length would cover if
+            it ended there; infinite where it would leave the set.
+    """
+
+    y: Array
+    windows: Floats
+    energy: Floats
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """How a template becomes copies of several lengths.
+
+    Attributes:
+        lengths: which of `copy_lengths` they are.
+        longest: samples of the longest; shorter ones follow zeros.
+        weights: float32 (lengths · longest, points).
+    """
+
+    lengths: slice
+    longest: int
+    weights: Floats
+
+
 @lru_cache(maxsize=8)
 def copy_lengths(settings: RepsSettings) -> Ints:
     """Allowed lengths of a copy in samples, in equal logarithmic steps, none twice."""
@@ -46,22 +80,60 @@ def copy_lengths(settings: RepsSettings) -> Ints:
 
 
 @lru_cache(maxsize=8)
-def stretch(settings: RepsSettings) -> Array:
-    """(lengths, longest, points): weights that stretch a cyclic template to each length."""
+def stretch(settings: RepsSettings) -> tuple[Stretch, ...]:
+    """Weights that stretch a cyclic template to each length, in groups of like length."""
     lengths = copy_lengths(settings)
-    out = np.zeros((len(lengths), int(lengths[-1]), settings.points))
-    for k, length in enumerate(lengths):
-        place = (np.arange(length) + 0.5) / length * settings.points - 0.5
+    groups = [g for g in np.array_split(np.arange(len(lengths)), GROUPS) if len(g)]
+    return tuple(_stretched(lengths, int(g[0]), int(g[-1]) + 1, settings.points) for g in groups)
+
+
+def _stretched(lengths: Ints, first: int, last: int, points: int) -> Stretch:
+    """Weights for lengths[first:last]; shorter copies end where the longest of them ends."""
+    longest = int(lengths[last - 1])
+    out = np.zeros((last - first, longest, points), dtype=np.float32)
+    for k, length in enumerate(lengths[first:last]):
+        place = (np.arange(length) + 0.5) / length * points - 0.5
         low = np.floor(place).astype(np.intp)
         part = place - low
-        rows = np.arange(length)
-        out[k, rows, low % settings.points] += 1 - part
-        out[k, rows, (low + 1) % settings.points] += part
-    return out
+        rows = longest - length + np.arange(length)
+        out[k, rows, low % points] += 1 - part
+        out[k, rows, (low + 1) % points] += part
+    return Stretch(slice(first, last), longest, out.reshape(-1, points))
 
 
-def copy_costs(y: Array, template: Array, settings: RepsSettings) -> tuple[Floats, Floats, Floats]:
-    """Cost, gain and residual of a copy of every length starting at every sample.
+def board_of(y: Array, settings: RepsSettings) -> Board:
+    """Lay out a set (n, k) for any number of tilings."""
+    lengths = copy_lengths(settings)
+    n, k = y.shape
+    longest = int(lengths[-1])
+    padded = np.zeros((longest + n, k), dtype=np.float32)
+    padded[longest:] = y
+    views = sliding_window_view(padded.ravel(), longest * k)[k::k]
+    before = starts_before(n, lengths)
+    sums = np.concatenate([np.full(longest, -np.inf), [0.0], np.cumsum((y**2).sum(axis=1))])
+    energy = sums[longest + 1 :, None] - sums[before + longest]
+    return Board(y, np.ascontiguousarray(views), energy.astype(np.float32))
+
+
+def likeness(board: Board, template: Array, settings: RepsSettings) -> tuple[Floats, Floats]:
+    """Products of every copy with what lies under it (n, lengths), and its own energy (lengths,).
+
+    Copies are multiplied in groups: a product as wide as the longest is half zeros.
+    """
+    k = template.shape[1]
+    cross = np.empty_like(board.energy)
+    size: list[Floats] = []
+    for group in stretch(settings):
+        copies = (group.weights @ template.astype(np.float32)).reshape(-1, group.longest * k)
+        cross[:, group.lengths] = board.windows[:, -group.longest * k :] @ copies.T
+        size.append(np.vecdot(copies, copies))
+    return cross, np.maximum(np.concatenate(size), np.float32(1e-9))
+
+
+def copy_costs(
+    board: Board, template: Array, settings: RepsSettings
+) -> tuple[Floats, Floats, Floats]:
+    """Cost, gain and residual of a copy of every length ending with every sample.
 
     Cost = residual after the best gain within limits + a price of being longer or shorter than
     the period + a price of being larger or smaller than the template.
@@ -70,24 +142,22 @@ def copy_costs(y: Array, template: Array, settings: RepsSettings) -> tuple[Float
         Three float32 (n, lengths) arrays; cost is infinite where a copy would leave the set.
     """
     lengths = copy_lengths(settings)
-    n, k = y.shape
-    longest = int(lengths[-1])
-    copies = (stretch(settings) @ template).astype(np.float32)
-    padded = np.vstack([y, np.zeros((longest, k))]).astype(np.float32)
-    views = sliding_window_view(padded.ravel(), longest * k)[: n * k : k]
-    cross = np.ascontiguousarray(views) @ copies.reshape(len(lengths), -1).T
-    energy = np.concatenate([[0.0], np.cumsum((y**2).sum(axis=1)), np.zeros(longest)])
-    energy[n + 1 :] = energy[n]
-    at = np.arange(n)[:, None]
-    own = (energy[at + lengths] - energy[at]).astype(np.float32)
-    size = np.maximum((copies**2).sum(axis=(1, 2)), np.float32(1e-9))
-    gain = np.clip(cross / size, settings.least_gain, settings.most_gain)
-    residual = np.maximum(own - gain * (2 * cross - gain * size), 0)
+    cross, size = likeness(board, template, settings)
+    gain = cross / size
+    np.clip(gain, settings.least_gain, settings.most_gain, out=gain)
+    cross *= 2
+    cross -= gain * size
+    cross *= gain
+    residual = np.subtract(board.energy, cross, out=cross)
+    np.maximum(residual, 0, out=residual)
     stretched = np.log(lengths / settings.per_period) ** 2
     fixed = (settings.length_weight * settings.per_period * stretched).astype(np.float32)
     varying = (settings.gain_weight * lengths).astype(np.float32)
-    cost = residual + fixed + varying * np.log(gain) ** 2
-    cost[at + lengths > n] = np.inf
+    cost = np.log(gain)
+    cost *= cost
+    cost *= varying
+    cost += residual
+    cost += fixed
     return cost, gain, residual
 
 
@@ -108,66 +178,18 @@ def resting(pause: Array, skip: Array) -> NDArray[np.bool_]:
     return pause < skip
 
 
-def cheapest_cover(cost: Floats, idle: Array, lengths: Ints) -> list[tuple[int, int]]:
-    """Dynamic programme over the borders 0..n of a set.
-
-    best[e] = min(best[e-1] + idle[e-1], min over l of best[e - l] + cost[e - l, l]). A copy is
-    at least `lengths[0]` long, so that many ends can be decided at once; within such a block
-    only the chain of idle samples remains, and that is a running minimum.
-
-    Args:
-        cost: (n, m) price of a copy by start and length.
-        idle: (n,) price of a sample outside.
-        lengths: (m,) increasing lengths in samples.
-
-    Returns:
-        (start, length index) of every copy, in order.
-    """
-    n, reach, block = len(cost), int(lengths[-1]), int(lengths[0])
-    starts = np.arange(n + 1)[:, None] - lengths
-    by_end = cost[np.maximum(starts, 0), np.arange(len(lengths))]
-    by_end[starts < 0] = np.inf
-    spent = np.concatenate([[0.0], np.cumsum(idle)])
-    best = np.full(reach + n + 1, np.inf)
-    best[reach] = 0.0
-    came = np.full(n + 1, -1, dtype=np.intp)
-    chain = np.empty(block + 1)
-    for first in range(1, n + 1, block):
-        last = min(first + block, n + 1)
-        offers = best[starts[first:last] + reach] + by_end[first:last]
-        which = offers.argmin(axis=1)
-        shifted = offers.min(axis=1) - spent[first:last]
-        chain[0] = best[reach + first - 1] - spent[first - 1]
-        chain[1 : last - first + 1] = shifted
-        lowest = np.minimum.accumulate(chain[: last - first + 1])[1:]
-        best[reach + first : reach + last] = lowest + spent[first:last]
-        came[first:last] = np.where(shifted <= lowest, which, -1)
-    return traced(came, lengths)
-
-
-def traced(came: Ints, lengths: Ints) -> list[tuple[int, int]]:
-    """Follow the choices back from the end."""
-    copies: list[tuple[int, int]] = []
-    end = len(came) - 1
-    while end > 0:
-        which = int(came[end])
-        if which < 0:
-            end -= 1
-            continue
-        end -= int(lengths[which])
-        copies.append((end, which))
-    return copies[::-1]
-
-
-def tile(y: Array, template: Array, settings: RepsSettings) -> Tiling:
-    """Cover `y` (n, k) by copies of `template` (points, k) at the least cost."""
+def tile(board: Board, template: Array, settings: RepsSettings) -> Tiling:
+    """Cover a set by copies of `template` (points, k) at the least cost."""
     lengths = copy_lengths(settings)
-    cost, gain, residual = copy_costs(y, template, settings)
-    copies = cheapest_cover(cost, np.minimum(*idle_costs(y, template, settings)), lengths)
+    cost, gain, residual = copy_costs(board, template, settings)
+    idle = np.minimum(*idle_costs(board.y, template, settings))
+    copies = cheapest_cover(cost, idle, lengths)
     starts = np.array([s for s, _ in copies], dtype=np.intp)
     which = np.array([w for _, w in copies], dtype=np.intp)
-    gains = gain[starts, which].astype(np.float64)
-    return Tiling(starts, lengths[which], gains, residual[starts, which].astype(np.float64))
+    at = starts + lengths[which] - 1, which
+    return Tiling(
+        starts, lengths[which], gain[at].astype(np.float64), residual[at].astype(np.float64)
+    )
 
 
 def refitted(y: Array, template: Array, tiling: Tiling, settings: RepsSettings) -> Array:

@@ -11,11 +11,12 @@ from numpy.typing import NDArray
 
 from models.reps.confidence import Confidence, fit_confidence
 from models.reps.count import SETTINGS, Repetitions, count_in_arrays, count_repetitions
+from models.reps.cover import cheapest_cover
 from models.reps.explain import inner_likeness
 from models.reps.periods import autocorrelation, candidate_periods
 from models.reps.prepare import prepare
 from models.reps.stretches import joined
-from models.reps.tiling import Tiling, cheapest_cover
+from models.reps.tiling import Tiling
 from models.signal.windows import RATE_HZ
 from models.signal.wrist import WristSignal
 
@@ -235,7 +236,7 @@ def cheapest_by_trying(
     best = [0.0]
     for end in range(1, len(cost) + 1):
         offers = [
-            best[end - n] + float(cost[end - n, k]) for k, n in enumerate(lengths) if n <= end
+            best[end - n] + float(cost[end - 1, k]) for k, n in enumerate(lengths) if n <= end
         ]
         best.append(min([best[end - 1] + idle[end - 1], *offers]))
     return best[-1]
@@ -247,7 +248,7 @@ def test_blocks_find_the_cheapest_cover(seed: int, n: int) -> None:
     rng = np.random.default_rng(seed)
     lengths = [4, 5, 7, 9]
     cost = rng.uniform(0, 6, (n, len(lengths))).astype(np.float32)
-    cost[np.arange(n)[:, None] + np.array(lengths) > n] = np.inf
+    cost[np.arange(1, n + 1)[:, None] < np.array(lengths)] = np.inf
     idle = rng.uniform(0, 2, n)
     copies = cheapest_cover(cost, idle, np.array(lengths))
     outside = np.ones(n, dtype=bool)
@@ -255,7 +256,7 @@ def test_blocks_find_the_cheapest_cover(seed: int, n: int) -> None:
     for start, which in copies:
         assert outside[start : start + lengths[which]].all()
         outside[start : start + lengths[which]] = False
-        spent += float(cost[start, which])
+        spent += float(cost[start + lengths[which] - 1, which])
     assert spent + idle[outside].sum() == pytest.approx(cheapest_by_trying(cost, idle, lengths))
 
 
