@@ -1,7 +1,9 @@
 """Rate limits and the daily sample quota, counted by all workers of a host in one small file.
 
 A table in shared memory: whoever serves a request finds the same count, so a client that is held
-on one worker by keep-alive gets no more and no less than one that is spread over all of them.
+on one worker by keep-alive gets no more and no less than one that is spread over all of them. A
+worker that is alone takes no locks: four system calls a request, each of them a place where the
+interpreter may turn to another thread.
 Between hosts each counts for itself. The file outlives a restart, and so does a used-up quota.
 
 Rates follow the generic cell rate algorithm: one number per key, the time at which its allowance
@@ -17,6 +19,7 @@ import time
 from collections.abc import Callable
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -32,6 +35,7 @@ _WAYS = 8  # slots that a key may lie in; the one that was idle longest gives wa
 _BUCKETS = 8192
 _DAY_S = 86400
 _MINUTE_S = 60.0
+_REMEMBERED = 20_000  # keys and their places
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +61,27 @@ class Left:
 
 
 class Allowance:
-    """Counts what each user, and each address that logs in, has used."""
+    """Counts what each user, and each address that logs in, has used.
 
-    def __init__(self, limits: Limits, path: Path, clock: Callable[[], float] = time.time) -> None:
+    Args:
+        limits: what may be used.
+        path: the table; made when it is not there.
+        clock: seconds since the epoch.
+        shared: whether other processes count in the same table.
+    """
+
+    def __init__(
+        self,
+        limits: Limits,
+        path: Path,
+        clock: Callable[[], float] = time.time,
+        *,
+        shared: bool = True,
+    ) -> None:
         self._limits = limits
         self._clock = clock
+        self._shared = shared
+        self._places: dict[int, int] = {}
         path.parent.mkdir(parents=True, exist_ok=True)
         self._file = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
         os.ftruncate(self._file, _BUCKETS * _WAYS * _SLOT.size)
@@ -73,7 +93,7 @@ class Allowance:
         Raises:
             OverLimit: more than `limits.requests_per_minute`.
         """
-        return self._take(f"user {who}", self._limits.requests_per_minute, "requests")
+        return self._take(_key("user", who), self._limits.requests_per_minute, "requests")
 
     def take_login(self, address: str) -> Left:
         """One registration, password or refresh from an address.
@@ -81,7 +101,7 @@ class Allowance:
         Raises:
             OverLimit: more than `limits.logins_per_minute`.
         """
-        return self._take(f"address {address}", self._limits.logins_per_minute, "logins")
+        return self._take(_key("address", address), self._limits.logins_per_minute, "logins")
 
     def take_samples(self, who: object, samples: int) -> None:
         """Samples that a user sends.
@@ -91,7 +111,7 @@ class Allowance:
         """
         now = self._clock()
         today = int(now // _DAY_S)
-        with self._slot(f"user {who}") as (at, (key, whole_at, day, used)):
+        with self._slot(_key("user", who)) as (at, (key, whole_at, day, used)):
             used = (used if day == today else 0) + samples
             if used > self._limits.samples_per_day:
                 raise OverLimit(
@@ -107,10 +127,10 @@ class Allowance:
         self._table.close()
         os.close(self._file)
 
-    def _take(self, name: str, per_minute: int, limit: str) -> Left:
+    def _take(self, key: int, per_minute: int, limit: str) -> Left:
         now = self._clock()
         each_s = _MINUTE_S / per_minute
-        with self._slot(name) as (at, (key, whole_at, day, used)):
+        with self._slot(key) as (at, (_, whole_at, day, used)):
             whole_at = max(whole_at, now) + each_s
             if whole_at - now > _MINUTE_S + 1e-9:
                 raise OverLimit(
@@ -123,10 +143,12 @@ class Allowance:
         return Left(per_minute, remaining, _whole(whole_at - now))
 
     @contextmanager
-    def _slot(self, name: str) -> "Generator[tuple[int, tuple[int, float, int, int]]]":
+    def _slot(self, key: int) -> "Generator[tuple[int, tuple[int, float, int, int]]]":
         """The place of a key and what stands there, while no other worker looks at it."""
-        key = int.from_bytes(blake2b(name.encode(), digest_size=8).digest(), "little") or 1
         start = (key % _BUCKETS) * _WAYS * _SLOT.size
+        if not self._shared:
+            yield self._find(key, start)
+            return
         size = _WAYS * _SLOT.size
         fcntl.lockf(self._file, fcntl.LOCK_EX, size, start)
         try:
@@ -135,6 +157,18 @@ class Allowance:
             fcntl.lockf(self._file, fcntl.LOCK_UN, size, start)
 
     def _find(self, key: int, start: int) -> tuple[int, tuple[int, float, int, int]]:
+        last = self._places.get(key)
+        if last is not None:  # where it was, unless it gave way to another since
+            slot = _SLOT.unpack_from(self._table, last)
+            if slot[0] == key:
+                return last, slot
+        at, slot = self._search(key, start)
+        if len(self._places) >= _REMEMBERED:
+            self._places.clear()
+        self._places[key] = at
+        return at, slot
+
+    def _search(self, key: int, start: int) -> tuple[int, tuple[int, float, int, int]]:
         places = range(start, start + _WAYS * _SLOT.size, _SLOT.size)
         slots = [(at, _SLOT.unpack_from(self._table, at)) for at in places]
         for at, slot in slots:
@@ -142,6 +176,13 @@ class Allowance:
                 return at, slot
         at, _ = min(slots, key=lambda found: (found[1][0] != 0, found[1][1]))
         return at, (key, 0.0, 0, 0)
+
+
+@lru_cache(_REMEMBERED)
+def _key(kind: str, who: object) -> int:
+    """What a user or an address is called in the table; never 0, which is an empty slot."""
+    name = f"{kind} {who}".encode()
+    return int.from_bytes(blake2b(name, digest_size=8).digest(), "little") or 1
 
 
 def _whole(seconds: float) -> int:

@@ -25,6 +25,7 @@ from store.migrate import check_schema
 from store.models import Champions, Models
 from store.node.durability import require_durability
 from store.predictions import Predictions
+from store.reactor import Home
 from store.records import records_in
 from store.users import Logins, Users
 
@@ -75,7 +76,7 @@ class Connection:
 
     async def _try(self) -> bool:
         try:
-            database = await asyncio.to_thread(self._connect)
+            database = await asyncio.to_thread(self._connect, Home.here())
         except MuvrError as problem:
             away = isinstance(problem, DatabaseAway)
             self.missing = "Cassandra does not answer." if away else str(problem)
@@ -84,7 +85,7 @@ class Connection:
         self.missing = ""
         return True
 
-    def _connect(self) -> Database:
+    def _connect(self, home: Home) -> Database:
         """A connection to a keyspace that is as this code needs it.
 
         Raises:
@@ -92,7 +93,9 @@ class Connection:
         """
         cassandra = self._config.cassandra
         password_file = self._config.paths.secrets / "cassandra-password"
-        database = connect(cassandra, keyspace=cassandra.keyspace, password_file=password_file)
+        database = connect(
+            cassandra, keyspace=cassandra.keyspace, password_file=password_file, home=home
+        )
         try:
             check_schema(database, cassandra)
             require_durability(database, cassandra)
@@ -132,7 +135,9 @@ def build_services(
         logins=logins,
         tokens=tokens,
         guard=Guard(tokens, logins, config.api.pointer_ttl_s),
-        allowance=Allowance(config.limits, config.paths.run / "allowance"),
+        allowance=Allowance(
+            config.limits, config.paths.run / "allowance", shared=config.api.workers > 1
+        ),
         cursors=Cursors(keys.cursor),
         metrics=metrics,
         clock=clock,

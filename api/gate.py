@@ -1,8 +1,8 @@
 """The outermost layer: request ids, caps, time-outs, counting, and no error without an answer."""
 
 import asyncio
+import random
 import re
-import secrets
 import time
 import traceback
 from collections.abc import MutableMapping
@@ -63,8 +63,7 @@ class Gate:
         took_s = time.perf_counter() - visit.began
         route = getattr(visit.scope.get("route"), "path", "none")
         method = visit.scope["method"] if route != "none" else "any"
-        self._metrics.requests.labels(route, method, str(visit.status)).inc()
-        self._metrics.seconds.labels(route, method).observe(took_s)
+        self._metrics.answered(route, method, visit.status, took_s)
         problem = visit.scope.get("muvr.problem")
         if problem:
             self._metrics.problems.labels(problem).inc()
@@ -188,4 +187,5 @@ class _Head(NamedTuple):
                 has_body = True
             elif name == b"x-request-id" and _ID.match(value):
                 request_id = value.decode()
-        return cls(body_bytes, has_body, request_id or secrets.token_hex(10))
+        # A name, not a secret: it need not be beyond guessing, only unlike the others.
+        return cls(body_bytes, has_body, request_id or f"{random.getrandbits(80):020x}")

@@ -27,6 +27,7 @@ class Metrics:
 
     def __init__(self) -> None:
         self._registry = CollectorRegistry()
+        self._series: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
         registry = self._registry
         self.requests = Counter(
             "muvr_requests_total", "Requests", ["route", "method", "status"], registry=registry
@@ -83,6 +84,16 @@ class Metrics:
             registry=registry,
             multiprocess_mode="livesum",
         )
+
+    def answered(self, route: str, method: str, status: int, took_s: float) -> None:
+        """Count a request and how long it took."""
+        key = (route, method, status)
+        series = self._series.get(key)
+        if series is None:  # finding a series by its labels costs more than counting in it
+            requests = self.requests.labels(route, method, str(status))
+            series = self._series[key] = (requests, self.seconds.labels(route, method))
+        series[0].inc()
+        series[1].observe(took_s)
 
     def keep(self, piece: Piece) -> None:
         """Count an acknowledged chunk, and how long after its last sample its receipt came."""

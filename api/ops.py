@@ -1,5 +1,6 @@
 """For operators: is it alive, is it ready, which version, which numbers, which jobs ran."""
 
+import asyncio
 import platform
 import subprocess
 from datetime import datetime
@@ -97,7 +98,9 @@ async def readyz(request: Request) -> Ready:
         raise NotReady(request.app.state.connection.missing)
     local = await services.database.run("SELECT release_version FROM system.local")
     await services.database.run("SELECT user_id FROM users LIMIT ?", (1,))
-    kept = request.app.state.durability or durability(services.database, services.config.cassandra)
+    kept = request.app.state.durability or await asyncio.to_thread(
+        durability, services.database, services.config.cassandra
+    )
     request.app.state.durability = kept
     return Ready(
         cassandra=local[0].release_version,

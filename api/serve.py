@@ -1,6 +1,7 @@
 """Run the service: `python -m api.serve --config conf.yaml`."""
 
 import argparse
+import gc
 import os
 import shutil
 import sys
@@ -55,7 +56,20 @@ def application() -> FastAPI:
     """The application of one worker, from the settings that `main` was given."""
     from api.app import create_app  # noqa: PLC0415 (after the environment of metrics is set)
 
-    return create_app(load_config(Path(os.environ[CONFIG_PATH])))
+    app = create_app(load_config(Path(os.environ[CONFIG_PATH])))
+    _settle_memory()
+    return app
+
+
+def _settle_memory() -> None:
+    """What was made until here stays: never look through it again for garbage.
+
+    Measured: an eighth of the time of a chunk went into counting references of modules and routes.
+    Requests leave few cycles behind, so the youngest generation may grow larger, too.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(10_000, 20, 20)
 
 
 def _prepare(config: Config, config_path: Path) -> None:

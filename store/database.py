@@ -6,6 +6,7 @@ Repositories are written once, asynchronously; a command or a job that has no ev
 
 import asyncio
 import ssl
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -36,6 +37,7 @@ from cassandra.query import BatchStatement, BatchType, PreparedStatement
 
 from schemas.config import Cassandra
 from schemas.errors import DatabaseAway, UncertainWrite
+from store.reactor import Home, connections_in
 
 AWAY = (NoHostAvailable, OperationTimedOut, Unavailable, RequestExecutionException)
 
@@ -56,9 +58,10 @@ class Statement(NamedTuple):
 class Database:
     """A keyspace of a cluster. Create it after a fork: the driver owns threads."""
 
-    def __init__(self, cluster: Cluster, session: Session) -> None:
+    def __init__(self, cluster: Cluster, session: Session, home: Home | None = None) -> None:
         self._cluster = cluster
         self._session = session
+        self._home = home
         self._prepared: dict[str, PreparedStatement] = {}
 
     def execute(self, cql: str, values: Sequence[object] = ()) -> list[Row]:
@@ -67,7 +70,10 @@ class Database:
         Raises:
             DatabaseAway: no answer at the asked consistency.
             UncertainWrite: a conditional write timed out: read at SERIAL, then decide.
+            RuntimeError: called in the loop that would have to read the answer.
         """
+        if self._home is not None and self._home.is_here():
+            raise RuntimeError("This would wait for its own loop; await `run`, or use a thread.")
         try:
             if values:
                 return list(self._session.execute(self._bind(cql, values)))
@@ -153,14 +159,22 @@ async def _rows(response: ResponseFuture, loop: asyncio.AbstractEventLoop) -> li
         else:
             done.set_exception(problem)
 
+    here = threading.get_ident()
+
+    def end(problem: BaseException | None) -> None:
+        if threading.get_ident() == here:
+            settle(problem)
+        else:
+            loop.call_soon_threadsafe(settle, problem)
+
     def page(found: list[Row] | None) -> None:
         rows.extend(found or ())
         if response.has_more_pages:
             response.start_fetching_next_page()
         else:
-            loop.call_soon_threadsafe(settle, None)
+            end(None)
 
-    response.add_callbacks(page, lambda problem: loop.call_soon_threadsafe(settle, problem))
+    response.add_callbacks(page, end)
     await done
     return rows
 
@@ -173,7 +187,11 @@ def meaning(problem: BaseException) -> DatabaseAway | UncertainWrite:
 
 
 def connect(
-    settings: Cassandra, *, keyspace: str | None, password_file: Path | None = None
+    settings: Cassandra,
+    *,
+    keyspace: str | None,
+    password_file: Path | None = None,
+    home: Home | None = None,
 ) -> Database:
     """Connect to the cluster that the settings name.
 
@@ -181,6 +199,8 @@ def connect(
         settings: hosts, port, data centre, consistency.
         keyspace: None before the keyspace exists (migrations only).
         password_file: read when `settings.username` is set.
+        home: the loop that will ask, which then also sends and reads; call in another thread.
+            None: the driver's own thread does, for commands and jobs.
 
     Raises:
         DatabaseAway: nobody answers there.
@@ -197,6 +217,7 @@ def connect(
         protocol_version=5,
         # The driver's own policy waits up to ten minutes: a node is back in five seconds.
         reconnection_policy=ExponentialReconnectionPolicy(0.5, 2.0),
+        connection_class=connections_in(home) if home else Cluster.connection_class,
         compression=False,  # negotiated silently where lz4 is there; sample bytes are dense
         execution_profiles={EXEC_PROFILE_DEFAULT: profile},
         ssl_context=ssl.create_default_context(cafile=settings.tls_ca) if settings.tls_ca else None,
@@ -205,7 +226,7 @@ def connect(
     try:
         session = cluster.connect(keyspace)
         session.default_fetch_size = FETCH_ROWS
-        return Database(cluster, session)
+        return Database(cluster, session, home)
     except (NoHostAvailable, DriverException) as problem:
         cluster.shutdown()
         hosts = ", ".join(settings.hosts)
