@@ -23,19 +23,17 @@ class Channels:
     """Windows as channels, all float32.
 
     Attributes:
-        acc: (m, 3, 200), g.
-        gyro: (m, 3, 200), rad/s, or None.
+        every: (m, c, 200), acceleration in g, rotation in rad/s if there is any, then scalars: |a|,
+            linear along and across gravity; with rotation also |ω|, along and across gravity.
+        axes: how many of them are sensor axes, 6 or 3.
         down: (m, 3, 200), unit vector of gravity.
         linear: (m, 3, 200), acceleration without gravity, g.
-        scalar: (m, c, 200): |a|, linear along and across gravity; with rotation also |ω|, along
-            and across gravity.
     """
 
-    acc: Array
-    gyro: Array | None
+    every: Array
+    axes: int
     down: Array
     linear: Array
-    scalar: Array
 
 
 def channels(acc: Array, gyro: Array | None) -> Channels:
@@ -45,13 +43,19 @@ def channels(acc: Array, gyro: Array | None) -> Channels:
         acc: (m, 3, 200), g.
         gyro: (m, 3, 200), rad/s, or None.
     """
+    axes = 3 if gyro is None else 6
+    every = np.empty((len(acc), 2 * axes, WINDOW), dtype=np.float32)
+    every[:, :3] = acc
     gravity = acc @ _twice_smooth()
-    down = gravity / (_norm(gravity)[:, None] + TINY)
     linear = acc - gravity
-    scalars = [_norm(acc), *_along_across(linear, down)]
+    gravity /= (_norm(gravity) + TINY)[:, None]
+    every[:, axes] = _norm(acc)
+    _along_across(linear, gravity, every[:, axes + 1 : axes + 3])
     if gyro is not None:
-        scalars += [_norm(gyro), *_along_across(gyro, down)]
-    return Channels(acc, gyro, down, linear, np.stack(scalars, axis=1))
+        every[:, 3:6] = gyro
+        every[:, 9] = _norm(gyro)
+        _along_across(gyro, gravity, every[:, 10:12])
+    return Channels(every, axes, gravity, linear)
 
 
 def smooth(x: Array) -> Array:
@@ -77,10 +81,16 @@ def mirrored(x: Array, signs: Array, side: str | None) -> Array:
     return x * signs if side == "right" else x
 
 
-def _along_across(x: Array, down: Array) -> tuple[Array, Array]:
-    along = x[:, 0] * down[:, 0] + x[:, 1] * down[:, 1] + x[:, 2] * down[:, 2]
-    return along, _norm(x - along[:, None] * down)
+def _along_across(x: Array, down: Array, out: Array) -> None:
+    """Lengths along gravity and across it, into (m, 2, 200)."""
+    along = x * down
+    out[:, 0] = along[:, 0] + along[:, 1] + along[:, 2]
+    np.multiply(down, out[:, :1], out=along)
+    out[:, 1] = _norm(np.subtract(x, along, out=along))
 
 
 def _norm(x: Array) -> Array:
-    return np.sqrt(x[:, 0] * x[:, 0] + x[:, 1] * x[:, 1] + x[:, 2] * x[:, 2])
+    squares = x * x
+    length = squares[:, 0] + squares[:, 1]
+    length += squares[:, 2]
+    return np.sqrt(length, out=length)

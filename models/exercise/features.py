@@ -13,13 +13,13 @@ from numpy.typing import NDArray
 
 from models.exercise.channels import MIRROR_ACC, MIRROR_GYRO, Array, channels, mirrored
 from models.exercise.joint import joint, joint_names
-from models.exercise.single import SINGLE, single
+from models.exercise.single import SINGLE, mean_of, single
 from models.signal.pieces import Side
 from models.signal.windows import RATE_HZ, STEP_S, WINDOW, window_starts
 from models.signal.wrist import WristSignal
 
 FEATURES_VERSION = "exercise-features-1"
-BLOCK = 64  # windows at once: what fits the second cache
+BLOCK = 32  # windows at once: with twice as many, memory is asked for and given back every time
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,11 +95,9 @@ def cut_windows(x: Array, starts: NDArray[np.int64]) -> Array:
 
 
 def _block(acc: Array, gyro: Array | None) -> Array:
-    """At most 64 windows: all channels side by side, statistics of each, then of all."""
+    """A few windows: all channels side by side, statistics of each, then of all."""
     c = channels(acc, gyro)
-    sensors = [acc] if gyro is None else [acc, gyro]
-    x = np.concatenate([*sensors, c.scalar], axis=1)
-    mean = x.mean(axis=-1)
-    centred = x - mean[..., None]
-    alone = single(x, centred, mean).reshape(len(x), -1)
-    return np.concatenate([alone, joint(c, centred, 3 * len(sensors))], axis=1)
+    mean = mean_of(c.every)
+    centred = c.every - mean[..., None]
+    alone = single(c.every, centred, mean).reshape(len(mean), -1)
+    return np.concatenate([alone, joint(c, centred)], axis=1)

@@ -6,37 +6,41 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.exercise.channels import Channels
-from models.exercise.single import QUIET, quantiles
+from models.exercise.single import QUIET, mean_of, mean_product, quantiles
 
 Array = NDArray[np.floating]  # float32 throughout; numpy's stubs lose the width
 FLOOR = np.float32(1e-4)  # added to a covariance before its logarithm
 LAGS = (6, 15, 30)  # samples: 0.12, 0.3, 0.6 s
 TRIPLES = [(i, j, k) for i in range(3) for j in range(i, 3) for k in range(j, 3)]
 PAIRS = [(i, j) for i in range(3) for j in range(i, 3)]
+FIRST, SECOND = np.array(PAIRS, dtype=np.intp).T.copy()
+ODD = np.array([3 * PAIRS.index((i, j)) + k for i, j, k in TRIPLES], dtype=np.intp)
 
 
-def joint(c: Channels, centred: Array, axes: int) -> Array:
+def joint(c: Channels, centred: Array) -> Array:
     """Joint features, float32 (m, 227) with rotation, (m, 70) without.
 
     Args:
         c: the channels.
-        centred: (m, n, 200): acceleration, rotation, scalars, each minus its mean.
-        axes: how many of them are sensor axes, 6 or 3.
+        centred: (m, n, 200): every channel minus its mean.
     """
-    covariance = centred @ centred.swapaxes(1, 2) / np.float32(centred.shape[-1])
+    axes = c.axes
+    covariance = centred @ centred.swapaxes(1, 2)
+    covariance /= np.float32(centred.shape[-1])
     deviation = np.sqrt(np.diagonal(covariance, axis1=1, axis2=2) + QUIET)
     correlation = covariance / (deviation[:, :, None] * deviation[:, None, :])
+    pulled = _products(c.linear)
     parts = [
         _upper(correlation[:, :axes, :axes], 1),
         _upper(correlation[:, axes:, axes:], 1),
         _posture(c.down),
         _log_covariance(covariance[:, :axes, :axes]),
         *_lagged(centred[:, :axes], deviation[:, :axes]),
-        _shape(c.linear),
+        *_shape(c.linear, pulled),
     ]
-    if c.gyro is not None:
+    if axes == 6:
         turning = centred[:, 3:6]
-        parts += [_shape(turning), _coupling(c.linear, turning)]
+        parts += [*_shape(turning, _products(turning)), _coupling(c.linear, pulled, turning)]
     return np.concatenate(parts, axis=1)
 
 
@@ -59,11 +63,12 @@ def joint_names(axes: list[str], scalars: list[str]) -> list[str]:
 
 def _posture(down: Array) -> Array:
     """Where gravity points: mean, deviation and range of its unit vector, (m, 12)."""
-    mean = down.mean(axis=-1)
+    found = np.empty((len(down), 4, 3), dtype=np.float32)
+    mean = found[:, 0] = mean_of(down)
     off = down - mean[..., None]
-    return np.concatenate(
-        [mean, np.sqrt((off * off).mean(axis=-1)), *quantiles(down, (0.05, 0.95))], axis=1
-    )
+    np.sqrt(mean_product(off, off), out=found[:, 1])
+    quantiles(down, (0.05, 0.95), found[:, 2:].swapaxes(1, 2))
+    return found.reshape(len(down), -1)
 
 
 def _log_covariance(covariance: Array) -> Array:
@@ -95,29 +100,34 @@ def _lagged(x: Array, deviation: Array) -> list[Array]:
     return found
 
 
-def _shape(x: Array) -> Array:
-    """Principal axis as a projector, log spreads, third moments: (m, 19).
+def _products(x: Array) -> Array:
+    """Products of every two axes, (m, 6, 200) in the order of `PAIRS`."""
+    found = np.empty((len(x), len(PAIRS), x.shape[-1]), dtype=np.float32)
+    for k, (i, j) in enumerate(PAIRS):
+        np.multiply(x[:, i], x[:, j], out=found[:, k])
+    return found
+
+
+def _shape(x: Array, products: Array) -> list[Array]:
+    """Principal axis as a projector, log spreads, third moments: (m, 6), (m, 3), (m, 10).
 
     A projector has no sign to guess; the odd moments say which way the fast half goes.
     """
     n = np.float32(x.shape[-1])
-    covariance = x @ x.swapaxes(1, 2) / n
-    values, vectors = np.linalg.eigh(covariance)
+    turned = x.swapaxes(1, 2)
+    values, vectors = np.linalg.eigh(x @ turned / n)
     main = vectors[:, :, 2]
-    projector = np.stack([main[:, i] * main[:, j] for i, j in PAIRS], axis=1)
+    projector = main.take(FIRST, axis=1) * main.take(SECOND, axis=1)
     spread = np.log(np.maximum(values, 0) + FLOOR)
-    squares = np.stack([x[:, i] * x[:, j] for i, j in PAIRS], axis=1)
-    moments = squares @ x.swapaxes(1, 2) / n  # (m, 6, 3)
-    size = (values.sum(axis=1) + FLOOR) ** np.float32(1.5)
-    odd = np.stack([moments[:, PAIRS.index((i, j)), k] for i, j, k in TRIPLES], axis=1)
-    return np.concatenate([projector, spread, odd / size[:, None]], axis=1)
+    moments = (products @ turned / n).reshape(len(x), -1)
+    size = (np.add.reduce(values, axis=1) + FLOOR) ** np.float32(1.5)
+    return [projector, spread, moments.take(ODD, axis=1) / size[:, None]]
 
 
-def _coupling(linear: Array, turning: Array) -> Array:
+def _coupling(linear: Array, pulled: Array, turning: Array) -> Array:
     """E[aᵢ aⱼ ωₖ] over the size of both: (m, 18)."""
-    squares = np.stack([linear[:, i] * linear[:, j] for i, j in PAIRS], axis=1)
-    moments = squares @ turning.swapaxes(1, 2) / np.float32(linear.shape[-1])
-    power = (linear * linear).mean(axis=-1).sum(axis=1)
-    spin = (turning * turning).mean(axis=-1).sum(axis=1)
+    moments = pulled @ turning.swapaxes(1, 2) / np.float32(linear.shape[-1])
+    power = np.add.reduce(mean_product(linear, linear), axis=1)
+    spin = np.add.reduce(mean_product(turning, turning), axis=1)
     size = (power + FLOOR) * np.sqrt(spin + FLOOR)
     return (moments / size[:, None, None]).reshape(len(linear), -1)
