@@ -13,7 +13,7 @@ import numpy as np
 from models.exercise.calibrate import HeldOut, calibrate, log_loss
 from models.exercise.model import Calibration
 
-LEAST_USERS = 5
+LEAST_USERS = 20
 LEAST_SETS = 200  # the border of the known is a quantile of .99: two sets lie beyond it
 FOLDS = 5
 MOST_WINDOWS = 256  # of a user: one who trains every day must not outweigh the others
@@ -27,7 +27,7 @@ def calibrate_on_users(held: Sequence[HeldOut], before: Calibration) -> Calibrat
         before: what serves now; what too few sets say nothing about stays as it is there.
 
     Returns:
-        None where fewer than five users were asked, or where for users who were left out it has no
+        None where fewer than twenty users were asked, or where for users who were left out it has no
         lower log loss than `before`.
     """
     if len(held) < LEAST_USERS:

@@ -22,7 +22,7 @@ def user(seed: int, temperature: float, sets: int = 30) -> HeldOut:
 
 
 def test_users_correct_what_was_shipped() -> None:
-    found = calibrate_on_users([user(k, 0.5) for k in range(8)], SHIPPED)
+    found = calibrate_on_users([user(k, 0.5, sets=12) for k in range(LEAST_USERS)], SHIPPED)
     assert found is not None
     assert found.window == pytest.approx(0.5, rel=0.1)
     assert found.abstain_above < 1.0  # 240 sets around 0 say where the known ends
@@ -30,18 +30,20 @@ def test_users_correct_what_was_shipped() -> None:
 
 
 def test_few_users_change_nothing() -> None:
-    assert calibrate_on_users([user(k, 0.5) for k in range(LEAST_USERS - 1)], SHIPPED) is None
+    assert (
+        calibrate_on_users([user(k, 0.5, sets=12) for k in range(LEAST_USERS - 1)], SHIPPED) is None
+    )
 
 
 def test_users_who_contradict_each_other_change_nothing() -> None:
     """Each fold's users are least sure where the others are surest: what ships lies between."""
     between = replace(SHIPPED, window=0.3)
-    several = [user(k, 2.0 if k == 0 else 0.3, sets=300 if k == 0 else 2) for k in range(5)]
+    several = [user(k, 2.0 if k == 0 else 0.3, sets=600 if k == 0 else 2) for k in range(20)]
     assert calibrate_on_users(several, between) is None
 
 
 def test_few_sets_do_not_move_the_border_of_the_known() -> None:
-    found = calibrate_on_users([user(k, 0.5, sets=8) for k in range(6)], SHIPPED)
+    found = calibrate_on_users([user(k, 0.5, sets=8) for k in range(LEAST_USERS)], SHIPPED)
     assert found is not None
     assert found.abstain_above == SHIPPED.abstain_above
 
