@@ -1,9 +1,16 @@
-"""What samples take on disk: real recordings in a keyspace of their own, flushed, files summed."""
+"""What samples take on disk: real recordings in a keyspace of their own, flushed, files summed.
+
+The source has six decimals of g and no coarser step of its own, so the step is the sender's choice
+and decides the size: half the step adds 0.37 B to three axes. The
+floor is held against int16 at ±16 g, what wrist sensors send; finer and coarser steps stand beside.
+"""
 
 import asyncio
 import os
 import time
+from dataclasses import replace
 from datetime import UTC, datetime
+from typing import NamedTuple
 from uuid import UUID
 
 import numpy as np
@@ -12,6 +19,7 @@ from numpy.typing import NDArray
 from bench.deployment import Deployment
 from bench.recorded import DATA, cut_pieces
 from ingest.chunks import CBOR, canonical_body, decode_chunk
+from ingest.importers.spar import ACC_SCALE_G
 from ingest.rows import row_of
 from schemas.config import Limits
 from schemas.ids import uuid7
@@ -20,8 +28,25 @@ from store.migrate import migrate
 from store.samples import SampleRow, Samples
 
 KEYSPACE = "bench_size"
-SIZES = (512, 1024, 4096)
-FLOORED = 1024
+
+
+class Case(NamedTuple):
+    """A way to send the same recordings: samples in a chunk, counts in 1 g."""
+
+    name: str
+    n: int
+    counts_per_g: int
+
+
+FLOORED = Case("bytes_per_sample", 1024, 2048)  # int16 at ±16 g
+CASES = (
+    FLOORED,
+    Case("bytes_per_sample_512", 512, 2048),
+    Case("bytes_per_sample_4096", 4096, 2048),
+    Case("bytes_per_sample_at_4096_per_g", 1024, 4096),
+    Case("bytes_per_sample_at_1024_per_g", 1024, 1024),
+    Case("bytes_per_sample_at_500_per_g", 1024, 500),
+)
 
 
 def stored_bytes(deployment: Deployment, counts: NDArray[np.int16], floor: float) -> list[Figure]:
@@ -29,21 +54,28 @@ def stored_bytes(deployment: Deployment, counts: NDArray[np.int16], floor: float
 
     Stops the deployment's node: a node that ends flushes everything that it holds.
     """
-    rows = {n: _rows(counts, n) for n in SIZES}
-    folders = {n: f"{KEYSPACE}_{n}" for n in SIZES}
-    for n, keyspace in folders.items():
-        _keep(deployment, keyspace, rows[n])
+    rows = {case: _rows(counts, case) for case in CASES}
+    for case in CASES:
+        _keep(deployment, _keyspace(case), rows[case])
     deployment.service.stop()
     deployment.node.stop()
     return [
-        _figure(n, deployment, folders[n], rows[n], floor if n == FLOORED else None) for n in SIZES
+        _figure(case, deployment, rows[case], floor if case is FLOORED else None) for case in CASES
     ]
 
 
-def _rows(counts: NDArray[np.int16], n: int) -> list[SampleRow]:
+def _keyspace(case: Case) -> str:
+    return f"{KEYSPACE}_{case.n}_{case.counts_per_g}"
+
+
+def _rows(counts: NDArray[np.int16], case: Case) -> list[SampleRow]:
     """What the service keeps of each chunk."""
     now_us = int(datetime.now(UTC).timestamp()) * 10**6
-    bodies = (canonical_body(piece) for piece in cut_pieces(counts, n))
+    steps = np.round(counts * (ACC_SCALE_G * case.counts_per_g)).astype(np.int16)
+    bodies = (
+        canonical_body(replace(piece, scale=1 / case.counts_per_g))
+        for piece in cut_pieces(steps, case.n)
+    )
     limits = Limits()
     return [
         row_of(decode_chunk(body, CBOR, limits), seq, now_us) for seq, body in enumerate(bodies)
@@ -67,20 +99,20 @@ def _keep(deployment: Deployment, keyspace: str, rows: list[SampleRow]) -> None:
 
 
 def _figure(
-    n: int, deployment: Deployment, keyspace: str, rows: list[SampleRow], floor: float | None
+    case: Case, deployment: Deployment, rows: list[SampleRow], floor: float | None
 ) -> Figure:
-    folder = deployment.config.paths.data / "data" / keyspace
+    folder = deployment.config.paths.data / "data" / _keyspace(case)
     files = [path for path in folder.glob("samples-*/*") if path.is_file()]
     total = sum(path.stat().st_size for path in files)
     samples = sum(row.n for row in rows)
     blobs = sum(len(row.xyz) for row in rows) / samples
     return Figure(
-        "bytes_per_sample" if n == FLOORED else f"bytes_per_sample_{n}",
+        case.name,
         total / samples,
         "B",
         floor=floor,
         ceiling=True,
         data=DATA,
-        protocol=f"chunks of {n}, all files of the table after a flush; sample bytes alone "
-        f"{blobs:.3f} B",
+        protocol=f"int16 at 1/{case.counts_per_g} g, chunks of {case.n}, all files of the table "
+        f"after a flush; sample bytes alone {blobs:.3f} B",
     )

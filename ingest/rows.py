@@ -3,7 +3,14 @@
 import numpy as np
 
 from ingest.chunks import Chunk, rebuild_body
-from models.signal.codec import CODEC, decode_samples, encode_samples, pack_bytes, unpack_bytes
+from models.signal.codec import (
+    CODEC,
+    CODECS,
+    decode_samples,
+    encode_samples,
+    pack_bytes,
+    unpack_bytes,
+)
 from models.signal.pieces import Piece
 from schemas.errors import BadSamples
 from store.samples import SampleRow
@@ -34,8 +41,8 @@ def piece_of(row: SampleRow) -> Piece:
     Raises:
         BadSamples: another codec, or bytes that do not unpack.
     """
-    if row.codec != CODEC:
-        raise BadSamples(f"sample codec {row.codec} is not known here, {CODEC} is")
+    if row.codec not in CODECS:
+        raise BadSamples(f"sample codec {row.codec} is not known here, {sorted(CODECS)} are")
     t_ms = np.frombuffer(unpack_bytes(row.t_ms, 4 * row.n), dtype="<i4") if row.t_ms else None
     return Piece(
         t0_ns=row.t0_ns,

@@ -8,7 +8,14 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from models.signal.codec import CODEC, decode_samples, encode_samples, pack_bytes, unpack_bytes
+from models.signal.codec import (
+    CODEC,
+    CODECS,
+    decode_samples,
+    encode_samples,
+    pack_bytes,
+    unpack_bytes,
+)
 from schemas.errors import BadSamples
 
 Side = Literal["left", "right"]
@@ -81,8 +88,8 @@ def unpack_pieces(blob: bytes) -> Recording:
         packed = msgspec.msgpack.decode(blob, type=_Blob)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
         raise BadSamples(f"this is no set of samples: {error}") from error
-    if packed.codec != CODEC:
-        raise BadSamples(f"sample codec {packed.codec} is not known here, {CODEC} is")
+    if packed.codec not in CODECS:
+        raise BadSamples(f"sample codec {packed.codec} is not known here, {sorted(CODECS)} are")
     return Recording(
         acc=tuple(_unpack(p) for p in packed.acc),
         gyro=tuple(_unpack(p) for p in packed.gyro),

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from models.signal.codec import decode_samples, encode_samples
+from models.signal.codec import decode_samples, encode_samples, pack_bytes
 from models.signal.pieces import Piece, Recording, pack_pieces, unpack_pieces
 from models.signal.truth import cut, truthful
 from models.signal.units import STANDARD_GRAVITY
@@ -47,6 +47,29 @@ def error_g(signal) -> float:
 @given(COUNTS)
 def test_counts_come_back_bit_for_bit(counts):
     assert np.array_equal(decode_samples(encode_samples(counts), len(counts)), counts)
+
+
+def test_what_the_first_codec_wrote_is_read():
+    counts = np.array([[1, -2, 3], [300, -2, 4], [-32768, 32767, 0]], np.int16)
+    delta = np.diff(counts.T.astype(np.int64), axis=1, prepend=0).astype(np.int16).astype(np.int64)
+    zigzag = np.where(delta < 0, -2 * delta - 1, 2 * delta).reshape(-1).astype("<u2")
+    blob = pack_bytes(zigzag.view(np.uint8).reshape(-1, 2).T.tobytes())
+    assert np.array_equal(decode_samples(blob, 3), counts)
+
+
+@pytest.mark.parametrize("spread", [0, 1, 15, 16, 17, 200, 5000, 32767])
+def test_every_number_of_untouched_bits_comes_back(spread):
+    rng = np.random.default_rng(spread)
+    counts = rng.integers(-spread, spread + 1, size=(999, 3)).astype(np.int16)
+    assert np.array_equal(decode_samples(encode_samples(counts), 999), counts)
+    counts[500] = (32767, -32768, 0)  # one jolt must not spoil the rest
+    assert np.array_equal(decode_samples(encode_samples(counts), 999), counts)
+
+
+@given(st.integers(0, 8), st.binary(max_size=200), st.integers(-3, 2**32))
+def test_junk_behind_a_right_first_byte_is_refused(low_bits, junk, n):
+    with pytest.raises(BadSamples):
+        decode_samples(bytes((low_bits,)) + junk, n)
 
 
 @given(st.binary(max_size=200), st.integers(-3, 2**32))
