@@ -39,7 +39,7 @@ def import_recordings(
         name = f"{source}-{recording.person}"
         if name not in clients:
             clients[name] = connect(url, name, password)
-        counts.update(_send(clients[name], recording, days * DAY_NS))
+        counts.update(send_recording(clients[name], recording, days * DAY_NS))
         progress.step(f"import {source}", done, len(recordings))
     for client in clients.values():
         client.close()
@@ -68,10 +68,20 @@ def connect(url: str, username: str, password: str) -> Client:
     return client
 
 
-def _send(client: Client, source: ImportedRecording, moved_ns: int) -> Counter[str]:
+def session_of(source: ImportedRecording, moved_ns: int) -> UUID:
+    """The session as which a recording is sent."""
+    started_ns = source.recording.acc[0].t0_ns + moved_ns
+    return named_id(started_ns, f"{source.person} {source.recording.side}")
+
+
+def send_recording(client: Client, source: ImportedRecording, moved_ns: int) -> Counter[str]:
+    """Send a recording as a complete session, `moved_ns` later than it was; counts of what it held.
+
+    Its sets are confirmed as the source says.
+    """
     recording = source.recording
     started_ns = recording.acc[0].t0_ns + moved_ns
-    session = named_id(started_ns, f"{source.person} {recording.side}")
+    session = session_of(source, moved_ns)
     kinds = {"acc": recording.acc, "gyro": recording.gyro}
     place = {"placement": "wrist", **({"side": recording.side} if recording.side else {})}
     streams = {

@@ -54,7 +54,8 @@ def truthful(recording: Recording) -> tuple[Recording, tuple[str, ...]]:
     )
     notes = ["unit-was-m/s2"]
     fixed = replace(recording, acc=acc)
-    if _looks_turned(fixed):
+    under_suspicion = tuple(p for p, bad in zip(acc, wrong, strict=True) if bad)
+    if _looks_turned(replace(fixed, acc=under_suspicion)):
         notes.append("axes-were-turned")
         turned = zip(acc, wrong, strict=True)
         fixed = replace(fixed, acc=tuple(_turn(p) if bad else p for p, bad in turned))

@@ -14,16 +14,27 @@ def register(app: typer.Typer) -> None:
 
 
 def evaluate(
-    family: Annotated[str, typer.Argument(help="exercise, activity, reps, cost or all")] = "all",
+    family: Annotated[
+        str, typer.Argument(help="exercise, activity, reps, cost or all; or sessions")
+    ] = "all",
     conf: Conf = None,
     as_json: AsJson = False,
 ) -> None:
     """Run the recognition protocols on real recordings, split by person and by time.
 
-    Writes build/evaluate.json and build/evaluate.html. Example: `muvr evaluate reps`
+    Writes build/evaluate.json and build/evaluate.html. `sessions` asks a service of its own over
+    HTTP about gym days that it never saw and writes build/sessions.json. Example: `muvr evaluate
+    reps`
     """
+    door = open_door(conf, as_json=as_json)
     # Every other command would wait a second for the protocols and for matplotlib.
-    from muvr.evaluation.command import run  # noqa: PLC0415
+    if family == "sessions":
+        from muvr.evaluation.sessions import run as run_sessions  # noqa: PLC0415
 
-    if not run(open_door(conf, as_json=as_json), family):
+        holds = run_sessions(door)
+    else:
+        from muvr.evaluation.command import run  # noqa: PLC0415
+
+        holds = run(door, family)
+    if not holds:
         raise typer.Exit(1)

@@ -1,8 +1,10 @@
 """A workout as its owner sees it: found, named, counted, judged, as it goes on and afterwards."""
 
+import asyncio
 import time
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 import pytest
 
@@ -10,6 +12,7 @@ from models.signal.truth import cut
 from pipelines.exercise import train_exercise
 from pipelines.form import train_form
 from schemas.layout import owner_of
+from store.predictions import Prediction
 from tests.api.conftest import Person, RunningService
 from tests.api.learned import promote
 from tests.api.test_classify import body_of, classify
@@ -171,3 +174,25 @@ def test_form_is_not_computed_before_the_first_run_and_told_after_it(
     assert curl["sets"][0]["form"]["says"]
     assert (row["template"], row["measured"]) == (None, 1)
     assert row["says"] == "2 more confirmed sets make your usual way."
+
+
+def test_who_gives_up_waiting_finds_the_answer_next_time(service: RunningService, person: Person):
+    recording, _ = workout(9, hours_ago(7))
+    session = UUID(send(person, recording))
+    recogniser = service.services.recogniser
+
+    async def give_up() -> list[Prediction]:
+        row = await service.services.recorder.session(person.user_id, session)
+        asking = asyncio.create_task(
+            recogniser.sets_of(person.user_id, row, service.services.clock())
+        )
+        while not recogniser._under_way:
+            await asyncio.sleep(0)
+        (look,) = recogniser._under_way.values()
+        asking.cancel()
+        return await look
+
+    found = service.run(give_up())
+    told = session_of(person, str(session))["sets"]
+    assert [one["set"] for one in told] == [str(one.set_id) for one in found]
+    assert found

@@ -8,6 +8,7 @@ import pytest
 from models.activity.segments import Segment
 from models.exercise.model import Answer
 from models.form.book import CountedSet, fit_book
+from models.recognition.evaluate import Tally, TimedSet, tally
 from models.recognition.live import OVER_NS, look
 from models.recognition.naming import NO_MODEL, Rung, name_exercise
 from models.recognition.sets import Learned, look_at, recognise
@@ -126,3 +127,18 @@ def test_a_set_is_told_once_it_is_over_and_never_twice():
     assert [(one.start_ns, one.end_ns) for one in later.over] == [second]
     assert later.current is None
     assert look(recording, learned, (*early.over, *later.over), second[1] + OVER_NS).over == ()
+
+
+def test_an_answer_is_held_against_the_truth_set_by_set():
+    def timed(start_s, end_s, exercise, reps):
+        return TimedSet(start_s * S_NS, end_s * S_NS, exercise, reps)
+
+    done = [timed(0, 30, "curl", 10), timed(60, 90, "row", 8), timed(120, 150, "new", 8)]
+    told = [timed(1, 36, "curl", 11), timed(118, 150, "row", 8), timed(200, 210, None, None)]
+    found = tally(done, told, {"curl", "row"})
+    assert (found.done, found.found, found.invented) == (3, 2, 1)
+    assert (found.possible, found.named) == (2, 1)  # the row was missed, the new one unknown
+    assert (found.reps_near, found.reps_exact) == (2, 1)
+    assert (found.start, found.end, found.both) == (2, 1, 1)
+    assert (found + Tally()).figures()["named"] == 0.5
+    assert tally([], told[:1], set()).invented == 1

@@ -210,6 +210,20 @@ def test_a_wrong_unit_and_turned_axes_are_noticed(sign, notes):
     assert np.abs(short.acc_g - low_hand(t_s)[100:200]).max() < 0.002
 
 
+def test_a_wrong_device_is_judged_by_its_own_samples_not_by_its_neighbours():
+    """A minute of an honest sensor, then twenty seconds of one in m/s² with all axes turned."""
+    honest = piece(np.arange(3000) / 50, values=low_hand)
+    at_s = np.arange(1000) / 50
+    later = piece(at_s, t0_ns=100 * 10**9, values=low_hand)
+    counts = np.rint(-later.counts * SCALE * STANDARD_GRAVITY / 0.002).astype(np.int16)
+    turned = replace(later, counts=counts, scale=0.002)
+    fixed, notes = truthful(Recording((honest, turned), (), "left"))
+    assert notes == ("unit-was-m/s2", "axes-were-turned")
+    assert fixed.acc[0] is honest
+    back = fixed.acc[1].counts * fixed.acc[1].scale / STANDARD_GRAVITY
+    np.testing.assert_allclose(back, low_hand(at_s), atol=0.01)
+
+
 def test_an_honest_unit_is_believed():
     t_s = np.arange(300) / 50
     acc = piece(t_s)

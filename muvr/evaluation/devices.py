@@ -1,0 +1,81 @@
+"""The same movement as another device would have recorded it."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ingest.importers.imported import ImportedRecording
+from models.signal.pieces import Piece, Recording
+from models.signal.units import STANDARD_GRAVITY
+
+MIRROR = {"acc": (-1, 1, 1), "gyro": (1, -1, -1)}
+Change = Callable[[str, Piece], tuple[Piece, ...]]
+CHUNK_SAMPLES = 512
+
+
+def slower(rate_hz: float) -> Change:
+    """A device of another rate, with a regular clock: values between samples are on a line."""
+    return lambda _, piece: (resampled(piece, rate_hz),)
+
+
+def drifting(true_hz: float, claimed_hz: float) -> Change:
+    """A device that does not keep the rate that it claims; the beginning of each chunk is right."""
+
+    def change(_: str, piece: Piece) -> tuple[Piece, ...]:
+        even = resampled(piece, true_hz)
+        return tuple(
+            replace(
+                even,
+                rate_hz=claimed_hz,
+                t0_ns=even.t0_ns + round(start / true_hz * 1e9),
+                counts=even.counts[start : start + CHUNK_SAMPLES],
+            )
+            for start in range(0, len(even.counts), CHUNK_SAMPLES)
+        )
+
+    return change
+
+
+def resampled(piece: Piece, rate_hz: float) -> Piece:
+    """The same movement at another rate."""
+    at_s = times_s(piece)
+    grid_s = np.arange(int(at_s[-1] * rate_hz) + 1) / rate_hz
+    columns = [np.interp(grid_s, at_s, column) for column in piece.counts.T]
+    counts = np.rint(np.stack(columns, axis=1)).astype(np.int16)
+    return replace(piece, rate_hz=rate_hz, counts=counts, t_ms=None)
+
+
+def in_ms2(_: str, piece: Piece) -> tuple[Piece, ...]:
+    """Acceleration in m/s², and says so."""
+    if piece.unit != "g":
+        return (piece,)
+    return (replace(piece, unit="m/s2", scale=piece.scale * STANDARD_GRAVITY),)
+
+
+def other_wrist(kind: str, piece: Piece) -> tuple[Piece, ...]:
+    """The mirror image of the movement, as the other wrist feels it."""
+    mirrored = np.clip(piece.counts.astype(np.int32) * MIRROR[kind], -32768, 32767)
+    return (replace(piece, counts=mirrored.astype(np.int16)),)
+
+
+def as_recorded_by(recording: ImportedRecording, change: Change) -> ImportedRecording:
+    """A recording under a change of device."""
+    raw = recording.recording
+    side = raw.side
+    if change is other_wrist and side is not None:
+        side = "left" if side == "right" else "right"
+    changed = Recording(
+        acc=tuple(one for piece in raw.acc for one in change("acc", piece)),
+        gyro=tuple(one for piece in raw.gyro for one in change("gyro", piece)),
+        side=side,
+    )
+    return replace(recording, recording=changed)
+
+
+def times_s(piece: Piece) -> NDArray[np.float64]:
+    """Seconds of every sample after the first."""
+    if piece.t_ms is None:
+        return np.arange(len(piece.counts)) / piece.rate_hz
+    return (piece.t_ms - piece.t_ms[0]) / 1e3

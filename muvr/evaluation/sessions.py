@@ -1,0 +1,161 @@
+"""`muvr evaluate sessions`: gym days that the service never saw, asked for over HTTP.
+
+For every day a deployment of its own, gone afterwards: the other days are sent and their sets
+confirmed, the models are trained, then the day is sent without a label, as it is and as other
+devices would have recorded it, and `GET /v1/sessions/{session}` is held against the truth.
+"""
+
+import secrets
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from bench.deployment import deployed
+from examples.client import Client
+from ingest.importers.gym import read_gym
+from ingest.importers.imported import ImportedRecording
+from models.recognition.evaluate import Tally, TimedSet, tally
+from models.signal.pieces import Recording
+from muvr.door import Door
+from muvr.evaluation.devices import (
+    as_recorded_by,
+    drifting,
+    in_ms2,
+    other_wrist,
+    slower,
+)
+from muvr.importing import (
+    DAY_NS,
+    connect,
+    days_to_move,
+    import_recordings,
+    send_recording,
+    session_of,
+)
+from muvr.reports import show_figures, write_report
+from muvr.train import keep_stretches
+from pipelines import jobs
+from schemas.report import Figure
+
+FAMILIES = ("exercise", "activity", "form")
+SOURCE = "gym"
+HOUR_NS = 3600 * 10**9
+DATA = "gym IMU, 99 sets of one lifter on 8 days"
+PROTOCOL = "over HTTP: seven days enrolled and trained, the eighth sent without labels"
+Change = Callable[[ImportedRecording], ImportedRecording]
+DEVICES: Mapping[str, Change] = {
+    "": lambda one: one,
+    "_25hz": lambda one: as_recorded_by(one, slower(25.0)),
+    "_drifting": lambda one: as_recorded_by(one, drifting(48.9, 50.0)),
+    "_ms2": lambda one: as_recorded_by(one, in_ms2),
+    "_other_wrist": lambda one: as_recorded_by(one, other_wrist),
+}
+
+
+def run(door: Door) -> bool:
+    """Run the protocol, write and show the report.
+
+    Raises:
+        BadInput: the gym recordings are not there.
+    """
+    began = time.monotonic()
+    recordings = read_gym(door.config.paths.gym)
+    days = sorted({one.day for one in recordings if one.day})
+    totals = dict.fromkeys(DEVICES, Tally())
+    with door.terminal as terminal:
+        for done, day in enumerate(days):
+            terminal.step("days", done, len(days))
+            with deployed(door) as own:
+                at_own = Door(own.config, own.conf_path, door.terminal)
+                found = ask_about(at_own, own.service.url, recordings, day)
+            totals = {device: totals[device] + found[device] for device in DEVICES}
+        terminal.step("days", len(days), len(days))
+    figures = figures_of(totals)
+    reports = door.config.paths.reports
+    report = write_report("sessions", time.monotonic() - began, figures, reports)
+    show_figures(door.terminal, "sessions", figures)
+    door.terminal.answer(report.as_json())
+    return report.holds
+
+
+def figures_of(totals: Mapping[str, Tally]) -> list[Figure]:
+    """Figures of every device; the device itself is the others' peer."""
+    plain = totals[""].figures()
+    return [
+        Figure(
+            f"sessions_{name}{device}",
+            value,
+            unit="sets" if name == "invented" else "",
+            peer="the device itself" if device else None,
+            peer_value=plain[name] if device else None,
+            data=DATA,
+            protocol=PROTOCOL,
+        )
+        for device, total in totals.items()
+        for name, value in total.figures().items()
+    ]
+
+
+def ask_about(
+    door: Door, url: str, recordings: Sequence[ImportedRecording], day: str
+) -> dict[str, Tally]:
+    """Learn from the other days, then ask about this one as every device recorded it."""
+    others = [one for one in recordings if one.day != day]
+    mine = [one for one in recordings if one.day == day]
+    known = {one.exercise for recording in others for one in recording.sets}
+    moved_ns = days_to_move(recordings) * DAY_NS
+    password = secrets.token_urlsafe(18)
+    import_recordings(url, SOURCE, others, password, door.terminal)
+    learn(door)
+    found: dict[str, Tally] = {}
+    with connect(url, f"{SOURCE}-{others[0].person}", password) as client:
+        for hours, (device, change) in enumerate(DEVICES.items()):
+            sent = [later(change(one), hours * HOUR_NS) for one in mine]
+            found[device] = sum((ask(client, one, moved_ns, known) for one in sent), Tally())
+    return found
+
+
+def learn(door: Door) -> None:
+    """Train as `muvr train FAMILY --users all --engine local` does."""
+    door.ask(lambda database: keep_stretches(database, door.config))
+    for family in FAMILIES:
+        jobs.train(family, door.config, users="all", engine="local", progress=door.terminal)
+
+
+def ask(client: Client, recording: ImportedRecording, moved_ns: int, known: set[str]) -> Tally:
+    """Send a recording without its labels, and hold the answer against them."""
+    send_recording(client, replace(recording, sets=()), moved_ns)
+    answer = client.session(session_of(recording, moved_ns))
+    done = [
+        TimedSet(
+            one.start_ns + moved_ns,
+            one.end_ns + moved_ns,
+            one.exercise,
+            one.reps if one.reps_audited is None else one.reps_audited,
+        )
+        for one in recording.sets
+    ]
+    return tally(done, [told_set(one) for one in answer["sets"]], known)
+
+
+def told_set(one: Mapping[str, Any]) -> TimedSet:
+    """A set of the answer."""
+    start, end = (
+        round(datetime.fromisoformat(one[name]).timestamp() * 1e9)
+        for name in ("started_at", "ended_at")
+    )
+    return TimedSet(start, end, one["exercise"], one["reps"])
+
+
+def later(source: ImportedRecording, by_ns: int) -> ImportedRecording:
+    """The same movement at another time: another session."""
+
+    def move(pieces: Sequence[Any]) -> tuple[Any, ...]:
+        return tuple(replace(piece, t0_ns=piece.t0_ns + by_ns) for piece in pieces)
+
+    raw = source.recording
+    sets = [replace(s, start_ns=s.start_ns + by_ns, end_ns=s.end_ns + by_ns) for s in source.sets]
+    moved = Recording(move(raw.acc), move(raw.gyro), raw.side)
+    return replace(source, recording=moved, sets=tuple(sets))

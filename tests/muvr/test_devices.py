@@ -1,0 +1,53 @@
+"""Other devices record the same movement: what the signals of it must still be."""
+
+import numpy as np
+import pytest
+
+from ingest.importers.imported import ImportedRecording, ImportedSet
+from models.signal.wrist import wrist_signals
+from muvr.evaluation.devices import Change, as_recorded_by, drifting, in_ms2, other_wrist, slower
+from muvr.evaluation.sessions import later
+from tests.pipelines.workouts import workout
+
+
+@pytest.fixture(scope="module")
+def done() -> ImportedRecording:
+    recording, spans = workout(1)
+    sets = tuple(ImportedSet(name, a, b) for a, b, name in spans)
+    return ImportedRecording("somebody", "today", recording, sets)
+
+
+@pytest.mark.parametrize(
+    ("change", "near_g"),
+    [(slower(100.0), 0.02), (drifting(48.9, 50.0), 0.08), (in_ms2, 0.002)],
+)
+def test_the_same_movement_comes_out(done: ImportedRecording, change: Change, near_g: float):
+    (before,) = wrist_signals(done.recording)
+    (after,) = wrist_signals(as_recorded_by(done, change).recording)
+    n = min(len(before.acc_g), len(after.acc_g))
+    assert n >= len(before.acc_g) - 50
+    off = np.abs(before.acc_g[:n] - after.acc_g[:n])
+    assert np.quantile(off, 0.95) <= near_g
+    assert after.gyro_rad_s is not None
+
+
+def test_a_drifting_device_claims_what_it_does_not_keep(done: ImportedRecording):
+    sent = as_recorded_by(done, drifting(48.9, 50.0)).recording.acc
+    assert {piece.rate_hz for piece in sent} == {50.0}
+    took_s = (sent[-1].t0_ns - sent[0].t0_ns) / 1e9
+    assert sum(len(piece.counts) for piece in sent[:-1]) / took_s == pytest.approx(48.9)
+
+
+def test_the_other_wrist_is_a_mirror_image(done: ImportedRecording):
+    once = as_recorded_by(done, other_wrist)
+    assert (done.recording.side, once.recording.side) == ("left", "right")
+    twice = as_recorded_by(once, other_wrist)
+    assert twice.recording.side == "left"
+    np.testing.assert_array_equal(twice.recording.acc[0].counts, done.recording.acc[0].counts)
+    assert (once.recording.acc[0].counts[:, 0] == -done.recording.acc[0].counts[:, 0]).all()
+
+
+def test_later_is_the_same_movement_in_another_hour(done: ImportedRecording):
+    moved = later(done, 3600 * 10**9)
+    assert moved.recording.acc[0].t0_ns - done.recording.acc[0].t0_ns == 3600 * 10**9
+    assert moved.sets[0].start_ns - done.sets[0].start_ns == 3600 * 10**9
