@@ -6,6 +6,7 @@ line over the number of samples sent so far, that line is the device's clock.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -95,12 +96,15 @@ def runs(kind: Kind, pieces: Sequence[Piece]) -> Iterator[Run]:
         return
     t_ns = np.concatenate([sample_times_ns(p) for p in timed])
     values = np.concatenate([in_unit(kind, p) for p in timed])
-    latest = np.maximum.accumulate(t_ns)
-    fresh = np.concatenate([[True], t_ns[1:] > latest[:-1]])
-    t_ns, values = t_ns[fresh], values[fresh]
-    borders = np.flatnonzero(np.diff(t_ns) > MAX_GAP_S * NS) + 1
-    for t_part, v_part in zip(np.split(t_ns, borders), np.split(values, borders), strict=True):
-        yield Run(int(t_part[0]), (t_part - t_part[0]) / NS, v_part)
+    steps = np.diff(t_ns)
+    if (steps <= 0).any():
+        latest = np.maximum.accumulate(t_ns)
+        fresh = np.concatenate([[True], t_ns[1:] > latest[:-1]])
+        t_ns, values = t_ns[fresh], values[fresh]
+        steps = np.diff(t_ns)
+    borders = (np.flatnonzero(steps > MAX_GAP_S * NS) + 1).tolist()
+    for first, end in pairwise([0, *borders, len(t_ns)]):
+        yield Run(int(t_ns[first]), (t_ns[first:end] - t_ns[first]) / NS, values[first:end])
 
 
 def in_unit(kind: Kind, piece: Piece) -> NDArray[np.float32]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -62,15 +63,17 @@ def _merge(
     """One acceleration run on its 50 Hz grid, split where rotation begins or ends."""
     grid_s = np.arange(int(acc.t_s[-1] * RATE_HZ + 1.001)) / RATE_HZ
     acc_g = resample(acc.t_s, acc.values, grid_s)
-    gyro_rad_s = np.full_like(acc_g, np.nan)
+    gyro_rad_s = np.zeros_like(acc_g)
+    known = np.zeros(len(grid_s), dtype=np.bool_)
     for run in gyro_runs:
         at_s = run.t_s + (run.t0_ns - acc.t0_ns) / NS
-        covered = (grid_s >= at_s[0] - EDGE_S) & (grid_s <= at_s[-1] + EDGE_S)
-        if covered.any():
+        first = int(np.searchsorted(grid_s, at_s[0] - EDGE_S))
+        covered = slice(first, int(np.searchsorted(grid_s, at_s[-1] + EDGE_S, side="right")))
+        if covered.start < covered.stop:
             gyro_rad_s[covered] = resample(at_s, run.values, grid_s[covered])
-    known = ~np.isnan(gyro_rad_s[:, 0])
+            known[covered] = True
     borders = [0, *(np.flatnonzero(np.diff(known)) + 1).tolist(), len(known)]
-    for first, end in zip(borders, borders[1:], strict=False):
+    for first, end in pairwise(borders):
         if not known[first] and gyro_runs and end - first < WINDOW:
             continue
         yield WristSignal(
