@@ -19,6 +19,7 @@ from models.signal.pieces import Piece
 from schemas.wire import Receipt
 
 WINDOW = 6  # chunks under way at once
+BACKLOG = 8 * WINDOW  # a phone that cannot send records no more than this
 PAUSE_S = 0.1  # between windows: traffic at every moment, not a flood
 AGAIN_S = 0.2
 TWICE = 0.1  # share of requests that are sent twice
@@ -62,7 +63,7 @@ class Phone:
         """Send new chunks until `over`, then what waits; `done` says when nothing does."""
         async with httpx.AsyncClient(headers=self._headers, timeout=15) as http:
             while self._waiting or not over.is_set():
-                if not over.is_set():
+                if not over.is_set() and len(self._waiting) < BACKLOG:
                     self._record(WINDOW)
                 self._random.shuffle(self._waiting)
                 now, self._waiting = self._waiting[:WINDOW], self._waiting[WINDOW:]

@@ -2,6 +2,7 @@
 
 import json
 import sys
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from types import TracebackType
 
@@ -20,6 +21,8 @@ from rich.progress import (
 )
 from rich.table import Table
 from rich.text import Text
+
+PLAIN_EVERY_S = 15.0  # off a terminal a long step says this often how far it is
 
 
 class RateColumn(ProgressColumn):
@@ -44,7 +47,7 @@ class Terminal:
         self._err = Console(file=sys.stderr, highlight=False)
         self._live: Progress | None = None
         self._tasks: dict[str, TaskID] = {}
-        self._begun: set[str] = set()
+        self._begun: dict[str, tuple[float, float]] = {}  # step: when begun, when last said
 
     def __enter__(self) -> "Terminal":
         if self._err.is_terminal:
@@ -81,12 +84,18 @@ class Terminal:
         self._live.update(self._tasks[what], completed=done, total=total)
 
     def _plain(self, what: str, done: int, total: int | None) -> None:
+        now_s = time.monotonic()
         if what not in self._begun:
-            self._begun.add(what)
+            self._begun[what] = (now_s, now_s)
             self._err.print(f"{what} ...")
-        if total is not None and done >= total and f"{what} done" not in self._begun:
-            self._begun.add(f"{what} done")
+        begun_s, said_s = self._begun[what]
+        if total is not None and done >= total and said_s < float("inf"):
+            self._begun[what] = (begun_s, float("inf"))
             self._err.print(f"{what}: {done:,} done")
+        elif total is not None and 0 < done < total and now_s - said_s >= PLAIN_EVERY_S:
+            self._begun[what] = (begun_s, now_s)
+            left_s = (now_s - begun_s) * (total - done) / done
+            self._err.print(f"{what}: {done:,} of {total:,}, about {left_s:,.0f} s left")
 
     def say(self, line: str) -> None:
         """A line for people; nothing under --json."""
