@@ -10,7 +10,7 @@ from api.allowance import Allowance
 from api.cursors import Cursors
 from api.dependencies import Services
 from api.guard import Guard
-from api.keys import load_keys
+from api.keys import KeyRing
 from api.learned import decoders
 from api.model_cache import ModelCache
 from api.observe import Metrics
@@ -20,7 +20,8 @@ from api.tokens import Tokens
 from ingest.recorder import Recorder
 from schemas.config import Config
 from schemas.errors import DatabaseAway, MuvrError
-from store.database import Database, connect
+from store.credentials import open_as
+from store.database import Database
 from store.migrate import check_schema
 from store.models import Champions, Models
 from store.node.durability import require_durability
@@ -92,10 +93,7 @@ class Connection:
             DatabaseAway, SchemaMismatch, NotDurable.
         """
         cassandra = self._config.cassandra
-        password_file = self._config.paths.secrets / "cassandra-password"
-        database = connect(
-            cassandra, keyspace=cassandra.keyspace, password_file=password_file, home=home
-        )
+        database = open_as(self._config, "service", home=home)
         try:
             check_schema(database, cassandra)
             require_durability(database, cassandra)
@@ -112,8 +110,8 @@ def build_services(
     clock: Callable[[], datetime] = now_utc,
 ) -> Services:
     """Everything that a worker holds, around one connection."""
-    keys = load_keys(config.paths.secrets, config.api.host)
-    tokens = Tokens(config.auth, keys)
+    ring = KeyRing(config.paths.secrets, config.api.host)
+    tokens = Tokens(config.auth, ring)
     logins = Logins(database)
     records = records_in(database, config.limits)
     models = ModelCache(
@@ -138,7 +136,7 @@ def build_services(
         allowance=Allowance(
             config.limits, config.paths.run / "allowance", shared=config.api.workers > 1
         ),
-        cursors=Cursors(keys.cursor),
+        cursors=Cursors(ring.keys.cursor),
         metrics=metrics,
         clock=clock,
     )

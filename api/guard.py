@@ -41,6 +41,7 @@ class Caller:
 class _Seen:
     caller: Caller
     good_until: float
+    believed: tuple[object, ...]
 
 
 class Guard:
@@ -91,16 +92,19 @@ class Guard:
             del self._seen[token]
 
     async def _check(self, token: str, now: float, seen: _Seen | None) -> Caller:
-        if seen is not None and now < seen.caller.expires_at:
+        believed = self._tokens.believed
+        if seen is not None and now < seen.caller.expires_at and seen.believed == believed:
             caller = seen.caller  # the signature was good and still is: only the login may be gone
         else:
-            caller = _caller(self._tokens.read(token, "access"))
+            self._seen.pop(token, None)
+            caller = _caller(await self._tokens.read_access(token))
+            believed = self._tokens.believed
         if caller.login_id is not None:
             login = await self._logins.read(caller.user_id, caller.login_id)
             if login is None:
                 self._seen.pop(token, None)
                 raise NotAuthenticated("The token is not accepted: its login has ended.")
-        self._seen[token] = _Seen(caller, now + self._believed_s)
+        self._seen[token] = _Seen(caller, now + self._believed_s, believed)
         self._seen.move_to_end(token)
         while len(self._seen) > _REMEMBERED:
             self._seen.popitem(last=False)

@@ -1,7 +1,8 @@
 """Signing keys: files of mode 600 under paths.secrets, the two newest are live.
 
 `token-<kid>.pem` signs access and refresh tokens (Ed25519); a kid sorts by the time it was made,
-so the newest file signs and the one before it is still believed while its tokens last.
+so the newest file signs and the one before it is still believed while its tokens last. A running
+service sees a rotation by itself.
 A key that the service had to make by itself is called `dev…`: good on loopback only.
 """
 
@@ -49,6 +50,35 @@ class Keys:
         return self.kid.startswith(_DEV)
 
 
+class KeyRing:
+    """The keys of a folder, read again when a key came or went: a rotation needs no restart."""
+
+    def __init__(self, folder: Path, host: str) -> None:
+        """Read the keys.
+
+        Raises:
+            BadConfig: as `load_keys`.
+        """
+        self._folder, self._host = folder, host
+        self._names = _names(folder)
+        self._keys = load_keys(folder, host)
+
+    @property
+    def keys(self) -> Keys:
+        """What signs and is believed now; looking costs some 10 µs.
+
+        A folder that cannot be read any more changes nothing: a running service goes on.
+        """
+        names = _names(self._folder)
+        if names and names != self._names:
+            try:
+                self._keys = load_keys(self._folder, self._host)
+                self._names = names
+            except (BadConfig, OSError):
+                return self._keys
+        return self._keys
+
+
 def load_keys(folder: Path, host: str) -> Keys:
     """The keys in a folder; made when there is none and the service listens on loopback.
 
@@ -74,16 +104,36 @@ def load_keys(folder: Path, host: str) -> Keys:
     return Keys(newest, live[newest], believed, _cursor_key(folder))
 
 
-def rotate(folder: Path, now: datetime) -> str:
-    """Make a new signing key; the one before it stays believed. Returns its kid."""
+def rotate(folder: Path, now: datetime, *, forget_others: bool = False) -> str:
+    """Make a new signing key; the one before it stays believed, older ones are deleted.
+
+    Args:
+        folder: where the keys are.
+        now: part of the key's name.
+        forget_others: believe no other key any more: for a key that was stolen. Everybody has to
+            log in again.
+
+    Returns:
+        the new key's kid.
+    """
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     kid = f"k{now:%Y%m%d%H%M%S}-{secrets.token_hex(3)}"  # sorts after `dev…` and by time
     _write_new(folder / f"token-{kid}.pem", _pem(Ed25519PrivateKey.generate()))
+    for path in _key_files(folder)[: -1 if forget_others else -LIVE_KEYS]:
+        path.unlink(missing_ok=True)
     return kid
 
 
 def _key_files(folder: Path) -> list[Path]:
     return sorted(folder.glob("token-*.pem"))
+
+
+def _names(folder: Path) -> tuple[str, ...]:
+    """What tells one state of the folder from another; empty when it cannot be read."""
+    try:
+        return tuple(sorted(name for name in os.listdir(folder) if name.startswith("token-")))
+    except OSError:
+        return ()
 
 
 def _kid(path: Path) -> str:

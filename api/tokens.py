@@ -3,15 +3,15 @@
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal
 from uuid import NAMESPACE_URL, UUID, uuid4, uuid5
 
 import jwt
 
-from api.keys import Keys
+from api.keys import KeyRing, Keys
+from api.outside import OutsideKeys
 from schemas.config import Auth
-from schemas.errors import BadConfig, NotAuthenticated
+from schemas.errors import NotAuthenticated
 
 Use = Literal["access", "refresh"]
 SCOPES = {
@@ -47,11 +47,18 @@ class Claims:
 class Tokens:
     """Makes and reads signed tokens."""
 
-    def __init__(self, settings: Auth, keys: Keys, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self, settings: Auth, ring: KeyRing, clock: Callable[[], float] = time.time
+    ) -> None:
         self._settings = settings
-        self._keys = keys
+        self._ring = ring
         self._clock = clock
-        self._outside = _outside_keys(settings.outside_jwks)
+        self._outside = OutsideKeys(settings.outside_jwks)
+
+    @property
+    def believed(self) -> tuple[object, ...]:
+        """Changes whenever a key is no longer believed, or a new one is."""
+        return (self._ring.keys, self._outside.keys)
 
     @property
     def access_s(self) -> int:
@@ -73,6 +80,13 @@ class Tokens:
         claims = {"sid": str(login_id), "jti": str(uuid4()), "parent": str(parent_id)}
         return self._sign("refresh", user_id, self.refresh_s, claims)
 
+    async def read_access(self, token: str) -> Claims:
+        """As `read` for an access token, after fetching an outside key that is not known yet."""
+        kid = _kid_of(token)
+        if kid not in self._ring.keys.believed:
+            await self._outside.refresh(kid)
+        return self.read(token, "access")
+
     def read(self, token: str, use: Use) -> Claims:
         """What a token says.
 
@@ -81,9 +95,11 @@ class Tokens:
         """
         try:
             head = jwt.get_unverified_header(token)
-            if head.get("kid") in self._outside and use == "access":
-                return self._read_outside(token, self._outside[head["kid"]])
-            key = self._keys.believed.get(head.get("kid", ""))
+            kid = head.get("kid", "")
+            key = self._ring.keys.believed.get(kid)
+            outside = self._outside.keys.get(kid)
+            if key is None and outside is not None and use == "access":
+                return self._read_outside(token, outside)
             if key is None or head.get("typ") != _typ(use):
                 raise NotAuthenticated(f"This is no {use} token of this server.")
             claims = jwt.decode(
@@ -122,8 +138,9 @@ class Tokens:
             "exp": now + lasts_s,
             **claims,
         }
-        head = {"kid": self._keys.kid, "typ": _typ(use)}
-        return jwt.encode(payload, self._keys.signing, algorithm="EdDSA", headers=head)
+        keys: Keys = self._ring.keys
+        head = {"kid": keys.kid, "typ": _typ(use)}
+        return jwt.encode(payload, keys.signing, algorithm="EdDSA", headers=head)
 
 
 def _typ(use: Use) -> str:
@@ -151,36 +168,10 @@ def _why(problem: Exception) -> str:
     return "it is not a token of this server"
 
 
-def _outside_keys(source: str) -> dict[str, jwt.PyJWK]:
-    """Keys of an outside issuer, from a file or an https address; read once, at the start.
-
-    Raises:
-        BadConfig: they cannot be read.
-    """
-    if not source:
-        return {}
+def _kid_of(token: str) -> str | None:
+    """The key that a token says it was signed with; None when it says nothing."""
     try:
-        if source.startswith("https://"):
-            text = _fetch(source)
-        else:
-            text = Path(source).expanduser().read_text()
-        keys = jwt.PyJWKSet.from_json(text).keys
-    except (OSError, jwt.PyJWTError, ValueError) as problem:
-        raise BadConfig(
-            f"auth.outside_jwks = {source}: {problem}", field="auth.outside_jwks", value=source
-        ) from problem
-    return {key.key_id: key for key in keys if key.key_id}
-
-
-def _fetch(address: str) -> str:
-    """The text at an address.
-
-    Raises:
-        OSError: it cannot be had.
-    """
-    import httpx  # noqa: PLC0415 (10 MB that a service without an outside issuer saves)
-
-    try:
-        return httpx.get(address, timeout=10.0).raise_for_status().text
-    except httpx.HTTPError as problem:
-        raise OSError(str(problem)) from problem
+        kid = jwt.get_unverified_header(token).get("kid")
+    except jwt.InvalidTokenError:
+        return None
+    return kid if isinstance(kid, str) else None

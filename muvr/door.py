@@ -12,9 +12,11 @@ import anyio
 from muvr.terminal import Terminal
 from schemas.config import Config, load_config
 from schemas.errors import BadConfig
-from store.database import Database, connect
+from store.credentials import Role, credentials_of, make_passwords, open_as
+from store.database import Database
 from store.migrate import migrate
 from store.node.process import EmbeddedNode
+from store.roles import give_rights, make_roles, pass_rights_on, take_over
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 T = TypeVar("T")
@@ -34,35 +36,52 @@ class Door:
         return EmbeddedNode(self.config.cassandra, self.config.paths)
 
     @contextmanager
-    def database(self) -> Generator[Database]:
-        """The deployment's keyspace.
+    def database(self, role: Role = "service") -> Generator[Database]:
+        """The deployment's keyspace, under a role's name.
 
         Raises:
             DatabaseAway: nobody answers; the sentence says how to start it.
         """
-        database = self._connect(self.config.cassandra.keyspace)
+        database = open_as(self.config, role)
         try:
             yield database
         finally:
             database.close()
 
-    def migrate(self) -> tuple[str, ...]:
-        """Create or update the keyspace's tables; the names of what was applied now."""
-        return migrate(
-            self.config.cassandra, password_file=self.password_file, progress=self.terminal
-        )
+    def migrate(self, *, with_roles: bool = False) -> tuple[str, ...]:
+        """Create or update the keyspace's tables; the names of what was applied now.
+
+        Args:
+            with_roles: as a superuser, and make the roles and give them their rights as well.
+        """
+        if with_roles:
+            self._take_over()
+        credentials = credentials_of(self.config, "admin" if with_roles else "migrations")
+        applied = migrate(self.config.cassandra, credentials=credentials, progress=self.terminal)
+        if with_roles:
+            with self.database("admin") as database:
+                make_roles(database, self.config)
+                give_rights(database, self.config.cassandra)
+        elif applied:
+            pass_rights_on(self.config)
+        return applied
+
+    def _take_over(self) -> None:
+        """Make an embedded node's passwords, and its first superuser's one of ours."""
+        if self.config.cassandra.own_node and self.config.cassandra.username:
+            make_passwords(self.config)
+            take_over(self.config)
 
     @property
     def password_file(self) -> Path:
         """Where Cassandra's password is, when there is one."""
         return self.config.paths.secrets / "cassandra-password"
 
-    def _connect(self, keyspace: str) -> Database:
-        return connect(self.config.cassandra, keyspace=keyspace, password_file=self.password_file)
-
-    def ask(self, question: Callable[[Database], Coroutine[Any, Any, T]]) -> T:
-        """Connect, run one asynchronous question to its end, and close."""
-        with self.database() as database:
+    def ask(
+        self, question: Callable[[Database], Coroutine[Any, Any, T]], role: Role = "service"
+    ) -> T:
+        """Connect under a role's name, run one asynchronous question to its end, and close."""
+        with self.database(role) as database:
 
             async def run() -> T:
                 return await question(database)

@@ -1,35 +1,30 @@
 """`muvr jobs`: what ran, on what, and what it came to for every user."""
 
 import asyncio
-from collections.abc import Mapping
-from typing import Annotated, Any
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import datetime
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 import typer
 
 from muvr.door import open_door
 from muvr.options import AsJson, Conf
-from muvr.terminal import Terminal
-from schemas.errors import NotThere
+from muvr.train import Engine, run_job, show_run
+from schemas.errors import BadInput, NotThere
 from schemas.families import FAMILIES
 from store.database import Database
-from store.jobs import JobRuns
+from store.jobs import JobRun, JobRuns, UserOutcome
 
 
 def register(app: typer.Typer) -> None:
     """Add this module's commands."""
-    group = typer.Typer(help="Look at job runs.", no_args_is_help=True)
+    group = typer.Typer(help="Look at job runs, run one again.", no_args_is_help=True)
     group.command("list")(list_jobs)
     group.command("show")(show_job)
+    group.command("rerun")(rerun)
     app.add_typer(group, name="jobs")
-
-
-def show_run(terminal: Terminal, run: Mapping[str, Any]) -> None:
-    """A run as a table: counts, metrics, seconds and reasons."""
-    title = f"{run['family']}: {run['status']} ({run['run_id']})"
-    parts = ("counts", "metrics", "seconds", "reasons")
-    rows = [pair for part in parts for pair in run.get(part, {}).items()]
-    terminal.table(title, ("what", "value"), rows)
 
 
 def list_jobs(
@@ -73,3 +68,58 @@ def show_job(family: str, run: UUID, conf: Conf = None, as_json: AsJson = False)
     head = ("user_id", "model_id", "status", "reason", "version")
     door.terminal.table("users", head, [[one[name] for name in head] for one in answer["users"]])
     door.terminal.answer(answer)
+
+
+def rerun(
+    family: str,
+    run: UUID,
+    failed: Annotated[bool, typer.Option("--failed", help="only users who failed")] = False,
+    conf: Conf = None,
+    as_json: AsJson = False,
+) -> None:
+    """Run a job again for the users of an earlier run, with its cut-off; their newest sets count.
+
+    Example: `muvr jobs rerun exercise 01a1fb67-1800-7000-8000-000000000000 --failed`
+    """
+    door = open_door(conf, as_json=as_json)
+
+    async def question(database: Database) -> tuple[JobRun, list[UserOutcome]]:
+        found = await JobRuns(database).read(family, run)
+        if found is None:
+            raise NotThere(f"There is no run {run} of {family}")
+        return found, await JobRuns(database).users(run)
+
+    earlier, outcomes = door.ask(question)
+    whom = users_again(earlier, outcomes, only_failed=failed)
+    report = run_job(door, family, whom, engine_of(earlier), cutoff_of(earlier))
+    show_run(door.terminal, asdict(report))
+    door.terminal.answer(asdict(report))
+
+
+def users_again(
+    earlier: JobRun, outcomes: Sequence[UserOutcome], *, only_failed: bool
+) -> Literal["all", "changed"] | list[UUID]:
+    """Whom a repeated run learns: everybody if it was so, else those whom the run recorded.
+
+    Raises:
+        BadInput: nobody of that run failed.
+    """
+    if only_failed:
+        found = sorted({one.user_id for one in outcomes if one.status == "failed"})
+        if not found:
+            raise BadInput(f"Nobody failed in run {earlier.run_id}.", field="--failed")
+        return found
+    if earlier.inputs.get("users") == "all":
+        return "all"
+    return sorted({one.user_id for one in outcomes}) or "changed"
+
+
+def engine_of(earlier: JobRun) -> Engine:
+    """The engine of a run; Spark where it was not recorded."""
+    return Engine(str(earlier.inputs.get("engine", Engine.spark)))
+
+
+def cutoff_of(earlier: JobRun) -> datetime | None:
+    """The cut-off that a run was given, None when it found its own."""
+    text = str(earlier.inputs.get("cutoff_at", None))
+    return None if text == "None" else datetime.fromisoformat(text)

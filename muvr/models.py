@@ -125,7 +125,7 @@ def rollback(
         owner = await _owner(database, str(user))
         return (await champions.rollback(owner, model_id, family, server_time()))._asdict()
 
-    answer = door.ask(question)
+    answer = door.ask(question, "migrations")
     door.terminal.say("Rolled back; every worker serves it within the pointers' time to live.")
     door.terminal.answer(answer)
 

@@ -1,4 +1,4 @@
-"""Commands about people and their recordings: import, user, token."""
+"""Commands about people and their recordings: import, user."""
 
 from collections.abc import Callable
 from enum import StrEnum
@@ -7,7 +7,6 @@ from typing import Annotated
 
 import typer
 
-from examples.client import Client
 from ingest.importers.gym import read_gym
 from ingest.importers.imported import ImportedRecording
 from ingest.importers.spar import read_spar
@@ -36,7 +35,6 @@ user_app = typer.Typer(help="People and what they may do.", no_args_is_help=True
 def register(app: typer.Typer) -> None:
     """Add this module's commands."""
     app.command("import")(import_)
-    app.command()(token)
     user_app.command()(grant)
     app.add_typer(user_app, name="user")
 
@@ -61,23 +59,6 @@ def import_(
         counts = import_recordings(url, source.value, recordings, password, terminal)
     door.terminal.table(f"imported {source.value}", ("what", "count"), list(counts.items()))
     door.terminal.answer(counts)
-
-
-def token(
-    username: str,
-    password: Annotated[str, typer.Option(prompt=True, hide_input=True)] = "",
-    conf: Conf = None,
-    as_json: AsJson = False,
-) -> None:
-    """Print an access token, for curl.
-
-    Example: `TOKEN=$(muvr token ada --password "a long password")`
-    """
-    door = open_door(conf, as_json=as_json)
-    with Client(Service(door.config, door.conf_path).url) as client:
-        client.login(username, password)
-        door.terminal.say(client.token)
-        door.terminal.answer({"access_token": client.token})
 
 
 def grant(

@@ -1,7 +1,7 @@
 """Commands that start, stop and look: up, down, status, doctor, migrate, config."""
 
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 
@@ -10,7 +10,8 @@ from muvr.door import Door, open_door
 from muvr.options import AsJson, Conf
 from muvr.overview import overview
 from muvr.service import Service
-from schemas.errors import MuvrError
+from schemas.errors import BadInput, MuvrError
+from store.roles import grants
 
 
 def register(app: typer.Typer) -> None:
@@ -35,7 +36,7 @@ def bring_up(door: Door) -> Started:
     with door.terminal as terminal:
         if own_node:
             door.node.start(terminal)
-        door.migrate()
+        door.migrate(with_roles=own_node and bool(door.config.cassandra.username))
         service.start(terminal)
     return Started(own_node, own_service)
 
@@ -121,14 +122,36 @@ def doctor(conf: Conf = None, as_json: AsJson = False) -> None:
         raise typer.Exit(1)
 
 
-def migrate(conf: Conf = None, as_json: AsJson = False) -> None:
+def migrate(
+    roles: Annotated[
+        bool, typer.Option("--roles", help="as a superuser: make the roles and give them rights")
+    ] = False,
+    show_roles: Annotated[
+        bool, typer.Option("--show-roles", help="print the rights as CQL and change nothing")
+    ] = False,
+    conf: Conf = None,
+    as_json: AsJson = False,
+) -> None:
     """Create or update the tables; safe to run from several machines at once.
+
+    With --roles also the roles that cassandra.username, spark_username and migrations_username
+    name, each with the least rights that work (docs/operating.md).
 
     Example: `muvr migrate`
     """
     door = open_door(conf, as_json=as_json)
+    if (roles or show_roles) and not door.config.cassandra.username:
+        raise BadInput(
+            "Roles need names: set cassandra.username, spark_username and migrations_username",
+            field="cassandra.username",
+        )
+    if show_roles:
+        statements = [one.cql for one in grants(door.config.cassandra)]
+        door.terminal.say("".join(f"{one};\n" for one in statements).rstrip())
+        door.terminal.answer({"grants": statements})
+        return
     with door.terminal:
-        applied = door.migrate()
+        applied = door.migrate(with_roles=roles)
     door.terminal.say(f"Applied: {', '.join(applied) or 'nothing, all was there'}.")
     door.terminal.answer({"applied": list(applied)})
 

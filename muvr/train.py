@@ -1,16 +1,18 @@
 """`muvr train`: learn from Cassandra, judge, and let the good ones serve."""
 
+from collections.abc import Mapping
 from dataclasses import asdict
+from datetime import datetime
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
 import typer
 
 from ingest.stretches import project_stretches
 from muvr.door import Door, open_door
-from muvr.jobs import show_run
 from muvr.options import AsJson, Conf
+from muvr.terminal import Terminal
 from pipelines import jobs
 from pipelines.everybody import members_of
 from pipelines.runs import RunReport, server_time
@@ -52,7 +54,7 @@ def train(
     reports: list[RunReport] = []
     for name in list(jobs.JOBS) if family == "all" else [family]:
         try:
-            reports.append(_run(door, name, whom, engine))
+            reports.append(run_job(door, name, whom, engine))
         except MuvrError as problem:
             if family != "all":
                 raise
@@ -65,11 +67,38 @@ def train(
         raise typer.Exit(1)
 
 
-def _run(door: Door, family: str, users: Users, engine: Engine) -> RunReport:
+def show_run(terminal: Terminal, run: Mapping[str, Any]) -> None:
+    """A run as a table: counts, metrics, seconds and reasons."""
+    title = f"{run['family']}: {run['status']} ({run['run_id']})"
+    parts = ("counts", "metrics", "seconds", "reasons")
+    rows = [pair for part in parts for pair in run.get(part, {}).items()]
+    terminal.table(title, ("what", "value"), rows)
+
+
+def run_job(
+    door: Door,
+    family: str,
+    users: Users,
+    engine: Engine = Engine.spark,
+    cutoff_at: datetime | None = None,
+) -> RunReport:
+    """Run one family's job, what it needs before it included.
+
+    Raises:
+        BadInput: no such family, or an option that it does not know.
+        LeaseHeld: another run of the family is under way.
+    """
     if family == "activity":
         door.ask(lambda database: keep_stretches(database, door.config))
     with door.terminal as terminal:
-        return jobs.train(family, door.config, users=users, engine=engine.value, progress=terminal)
+        return jobs.train(
+            family,
+            door.config,
+            users=users,
+            cutoff_at=cutoff_at,
+            engine=engine.value,
+            progress=terminal,
+        )
 
 
 async def keep_stretches(database: Database, config: Config) -> int:

@@ -46,7 +46,8 @@ from schemas.config import Config
 from schemas.errors import CannotLearn
 from schemas.layout import GLOBAL_OWNER
 from schemas.progress import Progress, Silent
-from store.database import Database, connect
+from store.credentials import open_as
+from store.database import Database
 from store.jobs import UserOutcome, Watermarks
 from store.models import Challenger, Champions, Models, StoredModel, version_of
 from store.stretches import Stretches
@@ -81,7 +82,7 @@ def train_activity(
     told = progress or Silent()
     inputs = {"users": users if isinstance(users, str) else len(users), "engine": engine}
     with (
-        closing(connect(config.cassandra, keyspace=config.cassandra.keyspace)) as database,
+        closing(open_as(config, "spark")) as database,
         leased_run(database, FAMILY, inputs, clock=clock) as run,
     ):
         keys = asyncio.run(Stretches(database).keys())

@@ -19,7 +19,8 @@ from pipelines.tables import append, read_table
 from schemas.config import Config
 from schemas.errors import CannotLearn, IncompleteRun, LostChampionRace
 from schemas.progress import Progress, Silent
-from store.database import Database, connect
+from store.credentials import open_as
+from store.database import Database
 from store.jobs import LiveRuns, Watermarks
 
 OVERLAP = timedelta(minutes=1)
@@ -85,7 +86,7 @@ def train_batch(
     told = progress or Silent()
     inputs = {"users": "changed" if only_changed else "all"}
     with (
-        closing(connect(config.cassandra, keyspace=config.cassandra.keyspace)) as database,
+        closing(open_as(config, "spark")) as database,
         leased_run(database, family.name, inputs, clock=clock) as run,
     ):
         if only_changed and not _changed(database, family, run.started_at):

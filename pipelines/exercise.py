@@ -21,7 +21,8 @@ from pipelines.scope import Known, Scope, Users, drop_unchanged, scope_of
 from pipelines.spark import spark_session
 from schemas.config import Config
 from schemas.progress import Progress, Silent
-from store.database import Database, connect
+from store.credentials import open_as
+from store.database import Database
 from store.jobs import UserOutcome
 
 EngineName = Literal["spark", "local"]
@@ -69,7 +70,7 @@ def train_exercise(
         "engine": engine,
     }
     with (
-        closing(connect(config.cassandra, keyspace=config.cassandra.keyspace)) as database,
+        closing(open_as(config, "spark")) as database,
         leased_run(database, FAMILY, inputs, clock=clock) as run,
     ):
         job = Job(config, database, run, progress or Silent(), engine)

@@ -35,7 +35,8 @@ from pipelines.tables import read_keys
 from schemas.config import Config
 from schemas.layout import owner_of
 from schemas.progress import Progress, Silent
-from store.database import Database, connect
+from store.credentials import open_as
+from store.database import Database
 from store.jobs import UserOutcome
 from store.models import Models, StoredModel, version_of
 from store.sets import Sets
@@ -75,7 +76,7 @@ def train_form(
     told = progress or Silent()
     inputs = {"users": users if isinstance(users, str) else len(users), "engine": engine}
     with (
-        closing(connect(config.cassandra, keyspace=config.cassandra.keyspace)) as database,
+        closing(open_as(config, "spark")) as database,
         leased_run(database, FAMILY, inputs, clock=clock) as run,
     ):
         scope = scope_of(database, FAMILY, users, run.started_at)

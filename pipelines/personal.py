@@ -35,7 +35,8 @@ from schemas.config import Config
 from schemas.errors import NotEnoughLabels
 from schemas.layout import owner_of
 from schemas.progress import Progress, Silent
-from store.database import Database, connect
+from store.credentials import open_as
+from store.database import Database
 from store.jobs import UserOutcome
 from store.models import version_of
 
@@ -99,7 +100,7 @@ def train_personal(
     told = progress or Silent()
     inputs = {"users": users if isinstance(users, str) else len(users)}
     with (
-        closing(connect(config.cassandra, keyspace=config.cassandra.keyspace)) as database,
+        closing(open_as(config, "spark")) as database,
         leased_run(database, family.name, inputs, clock=clock) as run,
     ):
         chosen = users_of(database, family.name, users, run.started_at)

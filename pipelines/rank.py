@@ -19,7 +19,7 @@ def learn_rank(spark: SparkSession, config: Config) -> Result:
     edges = sorted((row[0], row[1]) for row in follows.toLocalIterator())
     if not edges:
         raise NotEnoughLabels("nobody follows anybody yet")
-    users = read_table(spark, keyspace, "users").frame.select("user_id")
+    users = read_table(spark, keyspace, "usernames").frame.select("user_id")
     people = sorted(row[0] for row in users.toLocalIterator())
     followers, followees = zip(*edges, strict=True)
     ids, sources, targets = numbered(followers, followees, people)

@@ -9,6 +9,7 @@ from pyspark.sql import SparkSession
 
 from pipelines.tables import CATALOG
 from schemas.config import Config
+from store.credentials import credentials_of
 from store.java import find_java
 from store.node.jars import connector_jars
 
@@ -85,7 +86,11 @@ def _python(config: Config) -> dict[str, str]:
 
 def _cassandra(config: Config) -> dict[str, str]:
     settings = config.cassandra
+    known = credentials_of(config, "spark")
+    name = "spark.cassandra.auth.username"
+    login = {name: known[0], "spark.cassandra.auth.password": known[1]} if known else {}
     return {
+        **login,  # Spark itself redacts what is called a password where it prints settings
         "spark.sql.extensions": "com.datastax.spark.connector.CassandraSparkExtensions",
         f"spark.sql.catalog.{CATALOG}": "com.datastax.spark.connector.datasource.CassandraCatalog",
         "spark.cassandra.connection.host": ",".join(settings.hosts),

@@ -12,7 +12,9 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from schemas.cron import read_cron
 from schemas.errors import BadConfig
+from schemas.families import FAMILIES
 
 PREFIX = "MUVR_"
 
@@ -48,6 +50,9 @@ class Cassandra(Section):
     replication: int = Field(default=1, ge=1, le=9)
     consistency: str = "LOCAL_QUORUM"
     username: str = ""
+    spark_username: str = ""
+    migrations_username: str = ""
+    admin_username: str = ""
     tls_ca: str = ""
     heap_mb: int = Field(default=768, ge=256)
     commitlog_window_ms: int = Field(default=5, ge=1, le=1000)
@@ -134,6 +139,44 @@ class Training(Section):
     gate_margin: float = Field(default=0.01, ge=0, le=1)
 
 
+NIGHTLY_AND_WEEKLY = {
+    "exercise": "10 1 * * *",
+    "activity": "40 1 * * *",
+    "form": "0 2 * * *",
+    "intensity": "10 2 * * *",
+    "load": "20 2 * * *",
+    "next": "30 2 * * *",
+    "clusters": "0 3 * * 1",
+    "recommend": "10 3 * * 1",
+    "rank": "20 3 * * 1",
+}
+"""Own models every night, results over everybody once a week."""
+
+
+class Schedule(Section):
+    """When `muvr schedule run` trains a family: five cron fields in UTC; empty: never."""
+
+    jobs: dict[str, str] = Field(default_factory=NIGHTLY_AND_WEEKLY.copy)
+    retry_minutes: float = Field(default=30, gt=0)
+
+    @field_validator("jobs", mode="before")
+    @classmethod
+    def _read_jobs(cls, value: object) -> object:
+        """An environment override is one text: `exercise: 10 1 * * *` in YAML's braces."""
+        return yaml.safe_load(value) if isinstance(value, str) else value
+
+    @field_validator("jobs")
+    @classmethod
+    def _check_jobs(cls, jobs: dict[str, str]) -> dict[str, str]:
+        for family, text in jobs.items():
+            if family not in FAMILIES or FAMILIES[family].kind == "kernel":
+                near = difflib.get_close_matches(family, FAMILIES, n=1, cutoff=0.0)[0]
+                raise ValueError(f"no job trains {family!r}; did you mean {near!r}?")
+            if text:
+                read_cron(text)
+        return jobs
+
+
 class Config(Section):
     """All settings.
 
@@ -148,6 +191,7 @@ class Config(Section):
     auth: Auth = Auth()
     limits: Limits = Limits()
     training: Training = Training()
+    schedule: Schedule = Schedule()
 
 
 def load_config(path: Path, environment: Mapping[str, str] | None = None) -> Config:

@@ -190,6 +190,10 @@ class BadModelBytes(MuvrError):
     """Stored model bytes that are not what their tag says."""
 
 
+class NotAllowed(NotReady):
+    """Cassandra does not let a role in, or refuses it a table; the sentence says what to do."""
+
+
 class UncertainWrite(Retryable):
     """A conditional write timed out: it may have won. Read at SERIAL, then decide."""
 

@@ -16,6 +16,7 @@ from cassandra import (
     DriverException,
     OperationTimedOut,
     RequestExecutionException,
+    Unauthorized,
     Unavailable,
     WriteTimeout,
 )
@@ -36,9 +37,10 @@ from cassandra.policies import (
 from cassandra.query import BatchStatement, BatchType, PreparedStatement
 
 from schemas.config import Cassandra
-from schemas.errors import DatabaseAway, UncertainWrite
+from schemas.errors import DatabaseAway, NotAllowed, UncertainWrite
 from store.reactor import Home, connections_in
 
+REFUSED = "Cassandra refuses this to the role: {}. Give the rights with `muvr migrate --roles`."
 AWAY = (NoHostAvailable, OperationTimedOut, Unavailable, RequestExecutionException)
 
 FETCH_ROWS = 200
@@ -80,6 +82,8 @@ class Database:
             return list(self._session.execute(cql))
         except AWAY as problem:
             raise meaning(problem) from problem
+        except Unauthorized as problem:
+            raise NotAllowed(REFUSED.format(problem)) from problem
 
     async def run(self, cql: str, values: Sequence[object] = ()) -> list[Row]:
         """Run one prepared statement without blocking the event loop; all pages, as rows.
@@ -94,6 +98,8 @@ class Database:
             return await _rows(self._session.execute_async(bound.bind(values)), loop)
         except AWAY as problem:
             raise meaning(problem) from problem
+        except Unauthorized as problem:
+            raise NotAllowed(REFUSED.format(problem)) from problem
 
     async def run_batch(self, statements: Sequence[Statement]) -> list[Row]:
         """Run statements about one partition as one unlogged batch: all of them or none.
@@ -110,6 +116,8 @@ class Database:
             return await _rows(self._session.execute_async(batch), loop)
         except AWAY as problem:
             raise meaning(problem) from problem
+        except Unauthorized as problem:
+            raise NotAllowed(REFUSED.format(problem)) from problem
 
     async def run_all(self, statements: Sequence[Statement], *, at_once: int = 64) -> None:
         """Run many independent statements, a bounded number at a time."""
@@ -191,6 +199,7 @@ def connect(
     *,
     keyspace: str | None,
     password_file: Path | None = None,
+    credentials: tuple[str, str] | None = None,
     home: Home | None = None,
 ) -> Database:
     """Connect to the cluster that the settings name.
@@ -199,11 +208,13 @@ def connect(
         settings: hosts, port, data centre, consistency.
         keyspace: None before the keyspace exists (migrations only).
         password_file: read when `settings.username` is set.
+        credentials: another role's name and password (store.credentials).
         home: the loop that will ask, which then also sends and reads; call in another thread.
             None: the driver's own thread does, for commands and jobs.
 
     Raises:
         DatabaseAway: nobody answers there.
+        NotAllowed: Cassandra does not know the name with this password.
     """
     profile = ExecutionProfile(
         load_balancing_policy=TokenAwarePolicy(DCAwareRoundRobinPolicy(settings.local_dc)),
@@ -221,7 +232,7 @@ def connect(
         compression=False,  # negotiated silently where lz4 is there; sample bytes are dense
         execution_profiles={EXEC_PROFILE_DEFAULT: profile},
         ssl_context=ssl.create_default_context(cafile=settings.tls_ca) if settings.tls_ca else None,
-        auth_provider=_auth(settings, password_file),
+        auth_provider=_auth(settings, password_file, credentials),
     )
     try:
         session = cluster.connect(keyspace)
@@ -229,6 +240,12 @@ def connect(
         return Database(cluster, session, home)
     except (NoHostAvailable, DriverException) as problem:
         cluster.shutdown()
+        if "AuthenticationFailed" in repr(problem) or "uthentication" in str(problem):
+            name = credentials[0] if credentials else settings.username or "nobody"
+            raise NotAllowed(
+                f"Cassandra does not let {name} in with this password. Check cassandra.username "
+                "and its password, or make the roles with `muvr migrate --roles`."
+            ) from problem
         hosts = ", ".join(settings.hosts)
         raise DatabaseAway(
             f"No Cassandra answers at {hosts} port {settings.port}: {problem}. "
@@ -236,7 +253,11 @@ def connect(
         ) from problem
 
 
-def _auth(settings: Cassandra, password_file: Path | None) -> PlainTextAuthProvider | None:
+def _auth(
+    settings: Cassandra, password_file: Path | None, credentials: tuple[str, str] | None
+) -> PlainTextAuthProvider | None:
+    if credentials is not None:
+        return PlainTextAuthProvider(*credentials)
     if not settings.username or password_file is None:
         return None
     return PlainTextAuthProvider(settings.username, password_file.read_text().strip())

@@ -39,6 +39,7 @@ def migrate(
     config: Cassandra,
     *,
     password_file: Path | None = None,
+    credentials: tuple[str, str] | None = None,
     folder: Path = FOLDER,
     layout: Mapping[str, str] = LAYOUT,
     progress: Progress | None = None,
@@ -56,7 +57,7 @@ def migrate(
         DatabaseAway: Cassandra does not answer, or its nodes do not agree on the schema.
     """
     migrations = read_migrations(folder)
-    database = connect(config, keyspace=None, password_file=password_file)
+    database = connect(config, keyspace=None, password_file=password_file, credentials=credentials)
     try:
         _create_keyspace(database, config)
         if not _pending(database, config.keyspace, migrations):

@@ -34,7 +34,13 @@ def write_files(config: Cassandra, folders: Folders, jars: list[Path], agent: Pa
 
 def cassandra_yaml(config: Cassandra, root: Path) -> str:
     """cassandra.yaml of a single node on the loopback address."""
-    settings = {**_network(config), **_storage(root), **_durability(config), **_sizes(config)}
+    settings = {
+        **_network(config),
+        **_roles(config),
+        **_storage(root),
+        **_durability(config),
+        **_sizes(config),
+    }
     return yaml.safe_dump(settings, sort_keys=False)
 
 
@@ -64,6 +70,17 @@ def _network(config: Cassandra) -> dict[str, object]:
         "range_request_timeout": timeout,
         "write_request_timeout": timeout,
         "truncate_request_timeout": "60s",
+    }
+
+
+def _roles(config: Cassandra) -> dict[str, object]:
+    """Who may come in. Without names everybody on this machine may, and nobody from elsewhere."""
+    if not config.username:
+        return {}
+    return {
+        "authenticator": "PasswordAuthenticator",
+        "authorizer": "CassandraAuthorizer",
+        "role_manager": "CassandraRoleManager",
     }
 
 

@@ -106,7 +106,7 @@ def forged(person: Person, kind: str) -> str | None:
     good = person.tokens["access_token"]
     head, body, signature = good.split(".")
     claims = json.loads(base64.urlsafe_b64decode(body + "=" * (-len(body) % 4)))
-    keys = person.service.services.tokens._keys
+    keys = person.service.services.tokens._ring.keys
     headers = {"kid": keys.kid, "typ": "at+jwt"}
     match kind:
         case "no":

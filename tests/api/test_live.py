@@ -229,7 +229,7 @@ def test_a_token_that_ends_without_renewal_ends_the_connection(
 ):
     session = open_session(person, recordings[0].recording)
     tokens = service.services.tokens
-    brief = Tokens(service.config.auth.model_copy(update={"access_minutes": 2 / 60}), tokens._keys)
+    brief = Tokens(service.config.auth.model_copy(update={"access_minutes": 2 / 60}), tokens._ring)
     token = brief.access(person.user_id, person.login_id, frozenset({"sensor:write"}))
     with talk(service, session, token) as connection:
         assert hear(connection, "auth")["expires_at"]  # the warning

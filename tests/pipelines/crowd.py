@@ -13,7 +13,7 @@ SET = (
     "weight_kg, intensity, label_source, revision) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 'typed', 1)"
 )
 FOLLOW = "INSERT INTO follows (user_id, followee, since) VALUES (?, ?, ?)"
-USER = "INSERT INTO users (user_id, username) VALUES (?, ?)"
+USER = "INSERT INTO usernames (user_id, username) VALUES (?, ?)"
 
 
 def settle(database: Database, people: Sequence[SimulatedUser]) -> None:

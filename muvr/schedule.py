@@ -1,0 +1,181 @@
+"""`muvr schedule`: each family's job when it is due, by the times in conf.yaml.
+
+A time that was done is remembered beside the jobs' watermarks. After a downtime only the newest
+time that was missed is caught up, once; two schedulers at once are kept apart by the jobs' leases.
+"""
+
+import subprocess
+import sys
+import time
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from typing import Annotated, Literal
+
+import typer
+
+from muvr.door import Door, open_door
+from muvr.options import AsJson, Conf
+from muvr.train import run_job
+from pipelines.runs import server_time
+from schemas.cron import read_cron
+from schemas.errors import LeaseHeld, MuvrError
+from store.database import Database
+from store.jobs import JobRun, JobRuns, Watermarks
+
+State = Literal["waiting", "due", "failed, waits"]
+PAUSE_S = 30.0
+_AGAIN = "from muvr.cli import main; main()"
+
+
+@dataclass(frozen=True, slots=True)
+class Appointment:
+    """Where one family stands.
+
+    Attributes:
+        due_at: the newest time that has come.
+        done_until: the newest time that was done; None before the first.
+        next_at: the first time that has not come.
+        last_run: how the family's newest run ended, scheduled or not.
+    """
+
+    family: str
+    cron: str
+    state: State
+    due_at: datetime
+    done_until: datetime | None
+    next_at: datetime
+    last_run: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What came of an appointment: a run's status, or why there was none."""
+
+    family: str
+    due_at: datetime
+    status: str
+
+
+def register(app: typer.Typer) -> None:
+    """Add this module's commands."""
+    group = typer.Typer(help="Train each family when it is due.", no_args_is_help=True)
+    group.command("run")(run)
+    group.command("list")(list_appointments)
+    app.add_typer(group, name="schedule")
+
+
+def list_appointments(conf: Conf = None, as_json: AsJson = False) -> None:
+    """Show when each family was trained and is due next.
+
+    Example: `muvr schedule list`
+    """
+    door = open_door(conf, as_json=as_json)
+    found = appointments(door, server_time())
+    head = ("family", "cron", "state", "done_until", "next_at", "last_run")
+    door.terminal.table("schedule (UTC)", head, [[getattr(a, n) for n in head] for a in found])
+    door.terminal.answer([asdict(one) for one in found])
+
+
+def run(
+    forever: Annotated[
+        bool, typer.Option("--forever", help="stay, and train whenever something is due")
+    ] = False,
+    conf: Conf = None,
+    as_json: AsJson = False,
+) -> None:
+    """Train what is due now; again at once there is nothing to do.
+
+    Without --forever for cron or a systemd timer, every few minutes.
+
+    Example: `muvr schedule run`
+    """
+    door = open_door(conf, as_json=as_json)
+    if forever:
+        _stay(door)
+    kept = keep_appointments(door)
+    rows = [(one.family, one.due_at, one.status) for one in kept]
+    door.terminal.table("kept", ("family", "due", "came to"), rows)
+    if not kept:
+        door.terminal.say("Nothing is due.")
+    door.terminal.answer([asdict(one) for one in kept])
+    if any(one.status.startswith("failed") for one in kept):
+        raise typer.Exit(1)
+
+
+def appointments(door: Door, now: datetime) -> list[Appointment]:
+    """Where every scheduled family stands."""
+
+    async def question(database: Database) -> list[Appointment]:
+        runs, marks = JobRuns(database), Watermarks(database)
+        found: list[Appointment] = []
+        for family, cron in door.config.schedule.jobs.items():
+            if cron:
+                newest = next(iter(await runs.newest(family, 1)), None)
+                done_until = await marks.read(_mark(family))
+                found.append(appointment(family, cron, now, done_until, newest, _retry(door)))
+        return found
+
+    return door.ask(question, "spark")
+
+
+def appointment(
+    family: str,
+    cron: str,
+    now: datetime,
+    done_until: datetime | None,
+    newest: JobRun | None,
+    retry: timedelta,
+) -> Appointment:
+    """Where a family stands: due, unless its newest time was done, or failed a moment ago."""
+    times = read_cron(cron)
+    due_at = times.last(now)
+    state: State = "due" if done_until is None or done_until < due_at else "waiting"
+    if state == "due" and _failed_since(newest, max(due_at, now - retry)):
+        state = "failed, waits"
+    status = newest.status if newest else None
+    return Appointment(family, cron, state, due_at, done_until, times.next(now), status)
+
+
+def _failed_since(newest: JobRun | None, begin: datetime) -> bool:
+    return newest is not None and newest.status == "failed" and newest.started_at > begin
+
+
+def keep_appointments(door: Door) -> list[Kept]:
+    """Run the job of every family that is due; one that fails does not stop the others."""
+    due = [one for one in appointments(door, server_time()) if one.state == "due"]
+    return [_keep(door, one) for one in due]
+
+
+def _keep(door: Door, due: Appointment) -> Kept:
+    try:
+        report = run_job(door, due.family, "changed")
+    except LeaseHeld:
+        return Kept(due.family, due.due_at, "another run is under way")
+    except MuvrError as problem:
+        return Kept(due.family, due.due_at, f"failed: {problem}")
+    mark = _mark(due.family)
+    door.ask(
+        lambda database: Watermarks(database).advance(mark, report.run_id, due.due_at), "spark"
+    )
+    return Kept(due.family, due.due_at, report.status)
+
+
+def _stay(door: Door) -> None:
+    """Look every half minute; what is due runs in a process of its own, whose memory it frees."""
+    command = [sys.executable, "-c", _AGAIN, "schedule", "run", "--config", str(door.conf_path)]
+    while True:
+        try:
+            if any(one.state == "due" for one in appointments(door, server_time())):
+                subprocess.run(command, check=False)
+        except MuvrError as problem:
+            door.terminal.fail(f"{problem} Looking again in {PAUSE_S:.0f} s.")
+        time.sleep(PAUSE_S)
+
+
+def _mark(family: str) -> str:
+    """The name under which a schedule's done times stand among the watermarks."""
+    return f"schedule:{family}"
+
+
+def _retry(door: Door) -> timedelta:
+    return timedelta(minutes=door.config.schedule.retry_minutes)

@@ -1,0 +1,101 @@
+"""`muvr token`: get one, end a user's logins, change the key that signs."""
+
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from api.keys import load_keys, rotate
+from examples.client import Client
+from muvr.door import open_door
+from muvr.options import AsJson, Conf
+from muvr.service import Service
+from schemas.errors import NotThere
+from store.database import Database
+from store.users import Logins, Users
+
+DEFAULT = "issue"
+
+
+class _UserNameFirst(TyperGroup):
+    """`muvr token ada` is `muvr token issue ada`."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Put the default command before what is no command's name."""
+        if args and args[0] not in self.commands and args[0] != "--help":
+            args = [DEFAULT, *args]
+        return super().parse_args(ctx, args)
+
+
+def register(app: typer.Typer) -> None:
+    """Add this module's commands."""
+    group = typer.Typer(
+        cls=_UserNameFirst,
+        help="Access tokens; `muvr token NAME` prints one.",
+        no_args_is_help=True,
+    )
+    group.command(DEFAULT)(issue)
+    group.command("rotate")(rotate_key)
+    group.command("revoke")(revoke)
+    app.add_typer(group, name="token")
+
+
+def issue(
+    username: str,
+    password: Annotated[str, typer.Option(prompt=True, hide_input=True)] = "",
+    conf: Conf = None,
+    as_json: AsJson = False,
+) -> None:
+    """Print an access token, for curl.
+
+    Example: `TOKEN=$(muvr token ada --password "a long password")`
+    """
+    door = open_door(conf, as_json=as_json)
+    with Client(Service(door.config, door.conf_path).url) as client:
+        client.login(username, password)
+        door.terminal.say(client.token)
+        door.terminal.answer({"access_token": client.token})
+
+
+def rotate_key(
+    forget_others: Annotated[
+        bool, typer.Option("--forget-others", help="the key was stolen: everybody logs in again")
+    ] = False,
+    conf: Conf = None,
+    as_json: AsJson = False,
+) -> None:
+    """Sign tokens with a new key from now on; those of the key before it stay good.
+
+    Running services of this machine see it at once; give the files of paths.secrets to the others.
+    Tokens of the key before the last are refused: rotate once in `auth.refresh_days` at most.
+
+    Example: `muvr token rotate`
+    """
+    door = open_door(conf, as_json=as_json)
+    folder = door.config.paths.secrets
+    kid = rotate(folder, datetime.now(UTC), forget_others=forget_others)
+    believed = sorted(load_keys(folder, door.config.api.host).believed)
+    door.terminal.say(f"{kid} signs; believed: {', '.join(believed)} (in {folder}).")
+    door.terminal.answer({"signs": kid, "believed": believed})
+
+
+def revoke(username: str, conf: Conf = None, as_json: AsJson = False) -> None:
+    """End every login of a user; their tokens are refused within `api.pointer_ttl_s`.
+
+    Example: `muvr token revoke ada`
+    """
+    door = open_door(conf, as_json=as_json)
+
+    async def question(database: Database) -> int:
+        user = await Users(database).by_name(username)
+        if user is None:
+            raise NotThere(f"There is no user {username!r}.")
+        logins = Logins(database)
+        found = len(await logins.of_user(user.user_id))
+        await logins.revoke_all(user.user_id)
+        return found
+
+    ended = door.ask(question)
+    door.terminal.say(f"{username}: {ended} logins ended.")
+    door.terminal.answer({"username": username, "ended": ended})

@@ -1,0 +1,111 @@
+"""Who Muvr is to a Cassandra that asks: one role each for service, Spark and migrations.
+
+Names stand in conf.yaml, passwords never do: an environment variable, else a file of paths.secrets.
+"""
+
+import os
+import secrets
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+from schemas.config import Cassandra, Config
+from schemas.errors import BadConfig
+from store.database import Database, connect
+from store.reactor import Home
+
+Role = Literal["service", "spark", "migrations", "admin"]
+ROLES: tuple[Role, ...] = ("service", "spark", "migrations")
+_FILE = "cassandra-password"
+FIRST_ADMIN = "cassandra"
+"""Name and password of the superuser that every new cluster has."""
+
+
+class Credentials(NamedTuple):
+    """A role's name and password."""
+
+    username: str
+    password: str
+
+
+def username_of(settings: Cassandra, role: Role) -> str:
+    """The name of a role; the service's where it has none of its own. Empty: nobody asks.
+
+    >>> username_of(Cassandra(username="muvr"), "spark")
+    'muvr'
+    """
+    own = {
+        "service": settings.username,
+        "spark": settings.spark_username,
+        "migrations": settings.migrations_username,
+        "admin": settings.admin_username or FIRST_ADMIN,
+    }[role]
+    return (own or settings.username) if settings.username else ""
+
+
+def credentials_of(
+    config: Config, role: Role, environment: Mapping[str, str] | None = None
+) -> Credentials | None:
+    """A role's name and password; None when the cluster asks for none.
+
+    Raises:
+        BadConfig: there is no password; the sentence names the variable and the file.
+    """
+    username = username_of(config.cassandra, role)
+    if not username:
+        return None
+    shared = username == config.cassandra.username
+    path = password_file(config.paths.secrets, "service" if shared else role)
+    return Credentials(username, password_in(path, username, environment))
+
+
+def password_file(folder: Path, role: Role) -> Path:
+    """Where a role's password is kept; the service's has the bare name."""
+    return folder / (_FILE if role == "service" else f"{_FILE}-{role}")
+
+
+def password_in(path: Path, username: str, environment: Mapping[str, str] | None = None) -> str:
+    """The password in the variable that is named like the file, else in the file.
+
+    Raises:
+        BadConfig: in neither.
+    """
+    variable = f"MUVR_{path.name.replace('-', '_').upper()}"
+    text = (os.environ if environment is None else environment).get(variable)
+    if text is None and path.is_file():
+        text = path.read_text()
+    if not text or not text.strip():
+        raise BadConfig(
+            f"There is no password for Cassandra's role {username}: set {variable}, or write it "
+            f"to {path} (mode 600).",
+            field=variable,
+        )
+    return text.strip()
+
+
+def make_passwords(config: Config) -> None:
+    """Make up what is missing: for the embedded node, whose passwords nobody else has to know."""
+    config.paths.secrets.mkdir(parents=True, exist_ok=True, mode=0o700)
+    for role in (*ROLES, "admin"):
+        path = password_file(config.paths.secrets, role)
+        if not path.exists():
+            handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with os.fdopen(handle, "w") as file:
+                file.write(secrets.token_urlsafe(24))
+
+
+def open_as(
+    config: Config, role: Role, *, keyspace: str | None = None, home: Home | None = None
+) -> Database:
+    """A connection to the deployment's keyspace under a role's name; `home` as in `connect`.
+
+    Raises:
+        DatabaseAway: nobody answers there.
+        BadConfig: Cassandra does not know the name with this password.
+    """
+    return connect(
+        config.cassandra,
+        keyspace=keyspace or config.cassandra.keyspace,
+        credentials=credentials_of(config, role),
+        home=home,
+    )

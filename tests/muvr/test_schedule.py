@@ -1,0 +1,189 @@
+"""What is due is trained once; what was missed is caught up once; a run can be run again."""
+
+import asyncio
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+
+from muvr import jobs, schedule
+from muvr.door import Door
+from muvr.schedule import appointment, appointments, keep_appointments
+from muvr.terminal import Terminal
+from muvr.train import Engine
+from pipelines.runs import RunReport, run_id_at
+from schemas.config import Cassandra, Config, Schedule, load_config
+from schemas.errors import BadConfig, BadInput, DatabaseAway, LeaseHeld
+from store.database import Database
+from store.jobs import JobRun, JobRuns, UserOutcome
+from tests.cassandra_node import CHECKOUT
+
+NIGHTLY = "0 2 * * *"
+MONDAY = datetime(2026, 11, 16, 9, tzinfo=UTC)
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+
+
+@dataclass
+class Trainer:
+    """Stands for the jobs, which have tests of their own: remembers, and fails when told to."""
+
+    now: datetime = MONDAY
+    asked: list[tuple[str, Any]] = field(default_factory=list)
+    fails: dict[str, Exception] = field(default_factory=dict)
+
+    def run_job(self, door: Door, family: str, users: Any, *more: Any) -> RunReport:
+        self.asked.append((family, users, *more))
+        if family in self.fails:
+            raise self.fails[family]
+        return RunReport(family, run_id_at(self.now), "nothing-to-do", {}, {}, {}, {})
+
+
+@pytest.fixture
+def trainer(monkeypatch: pytest.MonkeyPatch) -> Trainer:
+    made = Trainer()
+    monkeypatch.setattr(schedule, "run_job", made.run_job)
+    monkeypatch.setattr(jobs, "run_job", made.run_job)
+    monkeypatch.setattr(schedule, "server_time", lambda: made.now)
+    return made
+
+
+@pytest.fixture
+def door(keyspace: Cassandra, database: Database, tmp_path: Path) -> Iterator[Door]:
+    times = Schedule(jobs={"rank": NIGHTLY, "clusters": "0 3 * * 1", "form": ""})
+    yield Door(
+        Config(cassandra=keyspace, schedule=times), tmp_path / "conf.yaml", Terminal(as_json=True)
+    )
+    for family in times.jobs:
+        cql = "DELETE FROM watermarks WHERE family = ? IF EXISTS"
+        database.execute(cql, (f"schedule:{family}",))
+
+
+def test_what_is_due_runs_once_and_a_downtime_is_caught_up_once(door: Door, trainer: Trainer):
+    first = keep_appointments(door)
+    assert [(one.family, one.due_at) for one in first] == [
+        ("rank", MONDAY.replace(hour=2)),
+        ("clusters", MONDAY.replace(hour=3)),
+    ]
+    assert trainer.asked == [("rank", "changed"), ("clusters", "changed")]
+    assert keep_appointments(door) == [], "again at once there is nothing to do"
+
+    trainer.now += 5 * DAY
+    assert [(one.family, one.due_at) for one in keep_appointments(door)] == [
+        ("rank", (MONDAY + 5 * DAY).replace(hour=2))
+    ]
+    assert keep_appointments(door) == []
+    assert len(trainer.asked) == 3
+    states = {one.family: (one.state, one.next_at) for one in appointments(door, trainer.now)}
+    assert states == {
+        "rank": ("waiting", (MONDAY + 6 * DAY).replace(hour=2)),
+        "clusters": ("waiting", (MONDAY + 7 * DAY).replace(hour=3)),
+    }
+
+
+@pytest.mark.parametrize("why", [LeaseHeld("busy"), DatabaseAway("gone")])
+def test_a_job_that_could_not_run_stays_due_and_stops_no_other(
+    door: Door, trainer: Trainer, why: Exception
+):
+    trainer.fails["rank"] = why
+    kept = {one.family: one.status for one in keep_appointments(door)}
+    assert kept["clusters"] == "nothing-to-do"
+    assert kept["rank"].startswith("another run" if isinstance(why, LeaseHeld) else "failed")
+    trainer.fails.clear()
+    assert [one.family for one in keep_appointments(door)] == ["rank"]
+
+
+def a_run(status: str, started_at: datetime, **inputs: object) -> JobRun:
+    return JobRun("rank", uuid4(), status, started_at, None, None, inputs, {}, {}, {})
+
+
+def test_a_run_that_failed_is_begun_again_after_a_while():
+    failed = a_run("failed", MONDAY - 7 * HOUR + timedelta(seconds=5))  # due at two
+
+    def state(now: datetime, newest: JobRun | None) -> str:
+        return appointment("rank", NIGHTLY, now, None, newest, HOUR).state
+
+    assert state(MONDAY - 6 * HOUR, failed) == "failed, waits"
+    assert state(MONDAY - 6 * HOUR + timedelta(minutes=1), failed) == "due"
+    assert state(MONDAY + 17 * HOUR, failed) == "due", "a later time is another time"
+    assert state(MONDAY, a_run("running", MONDAY)) == "due", "whether it lives, its lease knows"
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [("{rnk: 0 2 * * *}", "rank"), ("{rank: 0 2 * *}", "five"), ("{reps: ''}", "reps")],
+)
+def test_a_schedule_that_cannot_be_is_refused(tmp_path: Path, text: str, says: str):
+    conf = tmp_path / "conf.yaml"
+    conf.write_text(f"schedule: {{jobs: {text}}}\n")
+    with pytest.raises(BadConfig, match=says):
+        load_config(conf, {})
+    assert load_config(CHECKOUT / "conf.yaml", {"MUVR_SCHEDULE__JOBS": "{rank: 1 2 * * *}"})
+
+
+# --- running a run again
+
+ANNA, BEN, CLEO = sorted(uuid4() for _ in range(3))
+CUTOFF = MONDAY - 30 * DAY
+
+
+@pytest.fixture
+def recorded(database: Database) -> Callable[..., UUID]:
+    """Keep a run of `exercise` for Anna and Ben, of whom Ben failed."""
+
+    def keep(**inputs: object) -> UUID:
+        run_id = run_id_at(MONDAY)
+        outcomes = [
+            UserOutcome(ANNA, "wrist-acc6", "promoted", "", "v", "{}"),
+            UserOutcome(ANNA, "wrist-acc3", "promoted", "", "v", "{}"),
+            UserOutcome(BEN, "wrist-acc6", "failed", "IndexError", "", "{}"),
+        ]
+
+        async def write() -> None:
+            await JobRuns(database).start("exercise", run_id, inputs, MONDAY)
+            await JobRuns(database).write_users(run_id, outcomes)
+
+        asyncio.run(write())
+        return run_id
+
+    return keep
+
+
+@pytest.fixture
+def conf(keyspace: Cassandra, tmp_path: Path) -> Path:
+    path = tmp_path / "conf.yaml"
+    path.write_text(
+        f"cassandra: {{contact_points: [127.0.0.1], port: {keyspace.port}, "
+        f"keyspace: {keyspace.keyspace}}}\n"
+    )
+    return path
+
+
+@pytest.mark.usefixtures("capsys")
+@pytest.mark.parametrize(
+    ("inputs", "failed", "expected"),
+    [
+        ({"users": 2, "engine": "local"}, False, ([ANNA, BEN], Engine.local, None)),
+        ({"users": "changed"}, False, ([ANNA, BEN], Engine.spark, None)),
+        ({"users": "all", "cutoff_at": str(CUTOFF)}, False, ("all", Engine.spark, CUTOFF)),
+        ({"users": "all", "cutoff_at": "None"}, True, ([BEN], Engine.spark, None)),
+    ],
+)
+def test_a_run_again_is_for_the_same_users(
+    recorded: Callable[..., UUID],
+    trainer: Trainer,
+    conf: Path,
+    inputs: dict[str, object],
+    failed: bool,
+    expected: tuple[object, ...],
+):
+    jobs.rerun("exercise", recorded(**inputs), failed=failed, conf=conf, as_json=True)
+    assert trainer.asked == [("exercise", *expected)]
+
+
+def test_nobody_failed_is_said():
+    with pytest.raises(BadInput, match="Nobody failed"):
+        jobs.users_again(a_run("done", MONDAY), [], only_failed=True)

@@ -1,0 +1,184 @@
+"""Cassandra's roles on a node that asks who one is: each may do its work, and nothing else."""
+
+import asyncio
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from muvr.door import Door
+from muvr.terminal import Terminal
+from schemas.config import Cassandra, Config
+from schemas.errors import BadConfig, NotAllowed
+from store.cql import read_migrations, tables_in
+from store.credentials import credentials_of, open_as, password_file
+from store.database import Database, connect
+from store.jobs import JobRuns, Leases, Watermarks
+from store.migrate import FOLDER, check_schema
+from store.models import Challenger, Champions, Models, StoredModel
+from store.node.durability import require_durability
+from store.roles import TABLES, give_rights, grants
+from store.users import Logins, User, Users
+from tests.cassandra_node import own_node
+
+NOW = datetime(2026, 11, 21, tzinfo=UTC)
+NAMES = {
+    "username": "muvr_service",
+    "spark_username": "muvr_spark",
+    "migrations_username": "muvr_migrations",
+}
+
+
+def test_every_table_is_somebodys() -> None:
+    made = {table for migration in read_migrations(FOLDER) for table in tables_in(migration)}
+    assert made | {"migrations", "layout", "migration_lease"} == TABLES.keys()
+
+
+def test_rights_are_the_least() -> None:
+    rights = {(one.role, one.permission, one.resource) for one in grants(Cassandra(**NAMES))}
+    of_service = {(p, r) for name, p, r in rights if name == "muvr_service"}
+    of_spark = {(p, r) for name, p, r in rights if name == "muvr_spark"}
+    assert {p for p, _ in of_service | of_spark} == {"SELECT", "MODIFY"}
+    assert not [r for _, r in of_spark if r.endswith((".users", ".logins"))], "no password hash"
+    assert ("MODIFY", "TABLE muvr.journal") not in of_spark
+    assert ("MODIFY", "TABLE muvr.job_runs") not in of_service
+
+
+def test_a_password_is_found_in_the_environment_then_in_its_file(tmp_path: Path) -> None:
+    config = Config(cassandra=Cassandra(**NAMES))
+    config = config.model_copy(
+        update={"paths": config.paths.model_copy(update={"secrets": tmp_path})}
+    )
+    with pytest.raises(BadConfig, match="MUVR_CASSANDRA_PASSWORD_SPARK"):
+        credentials_of(config, "spark", {})
+    password_file(tmp_path, "spark").write_text("from the file\n")
+    assert credentials_of(config, "spark", {}) == ("muvr_spark", "from the file")
+    known = {"MUVR_CASSANDRA_PASSWORD_SPARK": "from outside"}
+    assert credentials_of(config, "spark", known) == ("muvr_spark", "from outside")
+    assert credentials_of(Config(), "spark", {}) is None, "nobody asks"
+
+
+@dataclass
+class Guarded:
+    """A node that asks for passwords, with its three roles."""
+
+    door: Door
+
+    def opened(self, role: str) -> Database:
+        return open_as(self.door.config, role)  # pyright: ignore[reportArgumentType]
+
+
+@pytest.fixture(scope="module")
+def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guarded]:
+    folder = tmp_path_factory.mktemp("guarded")
+    with own_node(folder / "node") as plain:
+        cassandra = plain.config.model_copy(update=NAMES)
+        paths = plain.paths.model_copy(update={"secrets": folder / "secrets"})
+        config = Config(cassandra=cassandra, paths=paths)
+        door = Door(config, folder / "conf.yaml", Terminal(as_json=True))
+        door.node.start()
+        door.migrate(with_roles=True)
+        yield Guarded(door)
+
+
+@pytest.fixture(scope="module", params=["service", "spark", "migrations"])
+def role(request: pytest.FixtureRequest) -> str:
+    return request.param
+
+
+def refused(database: Database, cql: str) -> bool:
+    try:
+        database.execute(cql)
+    except NotAllowed:
+        return True
+    return False
+
+
+def test_nobody_comes_in_without_a_password_nor_with_the_known_one(guarded: Guarded) -> None:
+    config = guarded.door.config
+    for credentials in (None, ("cassandra", "cassandra"), ("muvr_service", "guessed")):
+        with pytest.raises(NotAllowed, match="password"):
+            connect(config.cassandra, keyspace=None, credentials=credentials)
+
+
+def test_only_migrations_change_tables(guarded: Guarded, role: str) -> None:
+    database = guarded.opened(role)
+    statements = [
+        "ALTER TABLE users ADD pet text",
+        "CREATE TABLE mine (a int PRIMARY KEY)",
+        "DROP TABLE IF EXISTS mine",
+        "TRUNCATE dead_letters",
+    ]
+    denied = [refused(database, cql) for cql in statements]
+    everybody = [
+        "CREATE ROLE friend WITH LOGIN = true",
+        "ALTER ROLE cassandra WITH PASSWORD = 'known'",
+        "GRANT SELECT ON ALL KEYSPACES TO muvr_spark",
+        "SELECT * FROM system_auth.roles",
+        "CREATE KEYSPACE elsewhere WITH replication = {'class': 'SimpleStrategy', "
+        "'replication_factor': 1}",
+    ]
+    assert all(refused(database, cql) for cql in everybody)
+    database.close()
+    if role == "migrations":
+        assert not any(denied)
+    else:
+        assert denied[:3] == [True, True, True]
+        assert denied[3] == (role == "spark")
+
+
+def test_the_service_does_its_work(guarded: Guarded) -> None:
+    database = guarded.opened("service")
+    settings = guarded.door.config.cassandra
+    check_schema(database, settings)
+    assert require_durability(database, settings).holds
+    user = User(uuid.uuid4(), f"anna-{uuid.uuid4().hex[:6]}", "hash", frozenset({"predict"}), NOW)
+
+    async def work() -> None:
+        await Users(database).register(user)
+        assert await Logins(database).of_user(user.user_id) == []
+        assert await JobRuns(database).newest("rank") == []
+        await Users(database).erase(user.user_id)
+
+    asyncio.run(work())
+    for table, may in TABLES.items():
+        assert refused(database, f"SELECT * FROM {table} LIMIT 1") == (not may.service), table
+    assert refused(database, "INSERT INTO job_runs (family, run_id) VALUES ('rank', uuid())")
+    database.close()
+
+
+def test_jobs_do_their_work(guarded: Guarded) -> None:
+    database = guarded.opened("spark")
+    run_id, owner = uuid.uuid4(), f"u:{uuid.uuid4()}"
+    model = StoredModel(owner, "wrist-acc6", "exercise", "0" * 16, b"x", {}, b"y", run_id, NOW)
+    challenger = Challenger(owner, "wrist-acc6", "exercise", "0" * 16, b"y", run_id)
+
+    async def work() -> None:
+        await Leases(database).acquire("rank", run_id, "test", NOW, 60)
+        await JobRuns(database).start("rank", run_id, {}, NOW)
+        await Models(database).put(model)
+        await Champions(database).promote(challenger, None, NOW)
+        assert await Champions(database).serving(owner, "wrist-acc6", "exercise") is not None
+        await Watermarks(database).advance("rank", run_id, NOW)
+        await Leases(database).release("rank", run_id)
+
+    asyncio.run(work())
+    for table, may in TABLES.items():
+        assert refused(database, f"SELECT * FROM {table} LIMIT 1") == (not may.spark), table
+    for table in ("journal", "samples", "sets", "users", "withdrawn_runs"):
+        assert refused(database, f"TRUNCATE {table}"), table
+    assert refused(database, "DELETE FROM usernames WHERE username = 'anna'")
+    database.close()
+
+
+def test_rights_that_are_too_much_are_taken_back_and_missing_ones_given(guarded: Guarded) -> None:
+    settings = guarded.door.config.cassandra
+    with guarded.door.database("admin") as admin:
+        assert give_rights(admin, settings) == 0, "everything is as it must be"
+        admin.execute("GRANT MODIFY ON muvr.journal TO muvr_spark")
+        admin.execute("REVOKE SELECT ON muvr.sets FROM muvr_spark")
+        assert give_rights(admin, settings) == 2
+        assert give_rights(admin, settings) == 0
