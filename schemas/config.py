@@ -34,6 +34,7 @@ class Paths(Section):
     gym: Path = Path("../shared/data/gym_imu")
     run: Path = Path("build/run")
     secrets: Path = Path("build/secrets")
+    mart: Path = Path("build/mart")
     reports: Path = Path("build")
 
 
@@ -135,6 +136,8 @@ class Training(Section):
 
     cutoff_share: float = Field(default=0.7, gt=0, lt=1)
     newest_sets: int = Field(default=200, ge=2)
+    window_step_s: float = Field(default=1.0, gt=0, le=4)
+    window_copies: int = Field(default=1, ge=0)
     seed: int = 1
     gate_margin: float = Field(default=0.01, ge=0, le=1)
 
@@ -177,6 +180,15 @@ class Schedule(Section):
         return jobs
 
 
+class Sql(Section):
+    """Queries over the mart."""
+
+    seconds: float = Field(default=60.0, gt=0)
+    rows: int = Field(default=10_000, ge=1)
+    memory_mb: int = Field(default=1024, ge=128)
+    port: int = Field(default=10_000, ge=1, le=65535)
+
+
 class Config(Section):
     """All settings.
 
@@ -191,6 +203,7 @@ class Config(Section):
     auth: Auth = Auth()
     limits: Limits = Limits()
     training: Training = Training()
+    sql: Sql = Sql()
     schedule: Schedule = Schedule()
 
 

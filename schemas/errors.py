@@ -68,6 +68,14 @@ class UnsupportedMedia(BadInput):
     """A Content-Type or Content-Encoding that is not understood."""
 
 
+class BadQuery(BadInput):
+    """SQL that is wrong, or that does more than read the mart's tables."""
+
+
+class QueryTooLong(BadInput):
+    """SQL that did not end within its time."""
+
+
 class NotThere(MuvrError):
     """A thing that is not there, or belongs to somebody else: both look alike."""
 
@@ -82,6 +90,10 @@ class NoModel(NotThere):
 
 class NotComputedYet(NotThere):
     """A batch result that no run has produced for this user yet."""
+
+
+class NoMart(NotThere):
+    """Nobody has made the analysts' tables yet."""
 
 
 class Refused(MuvrError):

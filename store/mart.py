@@ -1,0 +1,122 @@
+"""The mart's folder: one version of all tables at a time, moved as a whole.
+
+A version is a folder of Parquet files; `manifest.json` names the one that counts and is replaced
+by a rename, so that a reader sees all tables of one refresh. The versions before are deleted at
+once: whoever was erased is in no file after the next refresh.
+"""
+
+import hashlib
+import hmac
+import json
+import os
+import secrets
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from schemas.errors import NoMart
+from schemas.mart import MART
+
+MANIFEST = "manifest.json"
+KEY_BYTES = 32
+DIGITS = 16  # of a pseudonym: 64 bits, no two of a billion people alike
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """What the mart holds.
+
+    Attributes:
+        version: the folder of its files.
+        as_of: everything acknowledged before this time is in it.
+        read_until: from where the next refresh looks for changes.
+        layout: digest of the tables' columns; another one is another mart.
+        key_id: digest of the pseudonyms' key; rows under another key are strangers.
+        rows: of every table.
+    """
+
+    version: str
+    as_of: datetime
+    read_until: datetime
+    layout: str
+    key_id: str
+    rows: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class MartFolder:
+    """Where the mart is."""
+
+    path: Path
+
+    def manifest(self) -> Manifest:
+        """What the mart holds now.
+
+        Raises:
+            NoMart: nobody has refreshed it yet.
+        """
+        try:
+            said: dict[str, Any] = json.loads((self.path / MANIFEST).read_text())
+        except FileNotFoundError as problem:
+            raise NoMart(
+                f"There is no mart in {self.path}. Make one: `muvr mart refresh`."
+            ) from problem
+        for name in ("as_of", "read_until"):
+            said[name] = datetime.fromisoformat(said[name])
+        return Manifest(**said)
+
+    def table(self, manifest: Manifest, name: str) -> Path:
+        """The folder of one table's files."""
+        return self.path / manifest.version / name
+
+    def publish(self, manifest: Manifest) -> None:
+        """Let a finished version be the mart, and delete all others."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        fresh = self.path / f"{MANIFEST}.{manifest.version}"
+        said = {name: getattr(manifest, name) for name in Manifest.__slots__}
+        times = {name: said[name].isoformat() for name in ("as_of", "read_until")}
+        fresh.write_text(json.dumps({**said, **times}, indent=2))
+        os.replace(fresh, self.path / MANIFEST)
+        for other in self.path.iterdir():
+            if other.is_dir() and other.name != manifest.version:
+                shutil.rmtree(other)
+
+
+def layout_digest() -> str:
+    """Changes when a table or column does."""
+    columns = [(t.name, c.name, c.type) for t in MART.values() for c in t.columns]
+    return hashlib.sha256(repr(columns).encode()).hexdigest()[:DIGITS]
+
+
+def pseudonym_key(folder: Path) -> bytes:
+    """The key of the pseudonyms: a secret file, made when it is not there.
+
+    Without it nobody can tell whose rows they are; with another one all people are new.
+    """
+    path = folder / "mart-key"
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    try:
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return bytes.fromhex(path.read_text())
+    with os.fdopen(handle, "w") as file:
+        file.write(secrets.token_hex(KEY_BYTES))
+    return bytes.fromhex(path.read_text())
+
+
+def pseudonym(key: bytes, letter: str, id_: object) -> str:
+    """What a thing is called in the mart: HMAC-SHA256 of its id.
+
+    >>> pseudonym(bytes(32), "u", "00000000-0000-0000-0000-000000000001")
+    'u_2f34dcb9d915a09a'
+    """
+    digest = hmac.new(key, str(id_).encode(), hashlib.sha256).hexdigest()
+    return f"{letter}_{digest[:DIGITS]}"
+
+
+def key_id(key: bytes) -> str:
+    """Tells keys apart without telling them."""
+    return pseudonym(key, "k", "key")

@@ -1,0 +1,116 @@
+"""One question to the mart with DuckDB, in this process: read only, in time, with a limit of rows.
+
+SQL is code: it could read any file of this user. So the views are made first, then DuckDB's doors
+are closed (only the mart's own folder may be read, no setting may be changed any more), and only
+a single SELECT is run.
+"""
+
+import threading
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import duckdb
+
+from schemas.config import Sql
+from schemas.errors import BadQuery, QueryTooLong
+from schemas.mart import MART
+from store.mart import MartFolder
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a query gave.
+
+    Attributes:
+        columns: their names.
+        rows: at most as many as the limit.
+        more: whether there were more.
+        as_of: how fresh the mart is.
+    """
+
+    columns: tuple[str, ...]
+    rows: list[tuple[Any, ...]]
+    more: bool
+    as_of: datetime
+
+
+def ask_duckdb(folder: MartFolder, sql: str, limits: Sql) -> Answer:
+    """Answer one SELECT.
+
+    Args:
+        folder: where the mart is.
+        sql: one statement; tables by their bare names.
+        limits: time, rows and memory.
+
+    Raises:
+        NoMart: nobody has refreshed it yet.
+        BadQuery: more than one statement, anything but a SELECT, or SQL that DuckDB refuses.
+        QueryTooLong: it did not end in time.
+    """
+    manifest = folder.manifest()
+    try:
+        with duckdb.connect(":memory:") as connection:
+            _views(connection, folder)
+            _close_doors(connection, folder, limits)
+            _require_select(sql)
+            with _in_time(connection, limits):
+                found = connection.execute(sql)
+                columns = tuple(name for name, *_ in found.description or ())
+                rows = found.fetchmany(limits.rows + 1)
+    except duckdb.InterruptException as problem:
+        raise QueryTooLong(
+            f"The query took longer than sql.seconds = {limits.seconds:g} and was stopped; "
+            "ask for less, or raise the limit.",
+            field="sql",
+        ) from problem
+    except duckdb.Error as problem:
+        raise BadQuery(f"DuckDB: {problem}", field="sql", value=sql[:100]) from problem
+    return Answer(columns, rows[: limits.rows], len(rows) > limits.rows, manifest.as_of)
+
+
+def _views(connection: duckdb.DuckDBPyConnection, folder: MartFolder) -> None:
+    manifest = folder.manifest()
+    for name in MART:
+        files = folder.table(manifest, name) / "*.parquet"
+        view = connection.read_parquet(str(files))
+        view.create_view(name)
+
+
+def _close_doors(connection: duckdb.DuckDBPyConnection, folder: MartFolder, limits: Sql) -> None:
+    """From here on nothing but the mart's files can be reached, and nothing can be changed back."""
+    place = str(folder.path.resolve()) + "/"
+    for setting, value in (
+        ("memory_limit", f"'{limits.memory_mb}MB'"),
+        ("temp_directory", "''"),
+        ("default_null_order", "'nulls_first_on_asc_last_on_desc'"),  # as Spark has it
+        ("allowed_directories", "['" + place.replace("'", "''") + "']"),
+        ("enable_external_access", "false"),
+        ("lock_configuration", "true"),
+    ):
+        connection.execute(f"SET {setting} = {value}")
+
+
+def _require_select(sql: str) -> None:
+    statements = duckdb.extract_statements(sql)
+    if len(statements) != 1:
+        raise BadQuery(f"One statement at a time, not {len(statements)}.", field="sql")
+    if statements[0].type != duckdb.StatementType.SELECT:
+        raise BadQuery(
+            f"The mart can only be read: say SELECT, not {statements[0].type.name}.",
+            field="sql",
+            value=sql[:100],
+        )
+
+
+@contextmanager
+def _in_time(connection: duckdb.DuckDBPyConnection, limits: Sql) -> Generator[None]:
+    timer = threading.Timer(limits.seconds, connection.interrupt)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()

@@ -1,0 +1,103 @@
+"""DuckDB over a small mart: what it answers, and what it never does."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from schemas.config import Sql
+from schemas.errors import BadQuery, NoMart, QueryTooLong
+from schemas.mart import MART
+from store.mart import Manifest, MartFolder, key_id, layout_digest, pseudonym, pseudonym_key
+from store.mart_query import ask_duckdb
+
+AS_OF = datetime(2026, 11, 21, 3, tzinfo=UTC)
+LIMITS = Sql(seconds=20, rows=3)
+
+
+def made(path: Path, version: str, rows: int) -> MartFolder:
+    """A mart whose tables have rows of nulls."""
+    folder = MartFolder(path)
+    for name, table in MART.items():
+        target = path / version / name
+        target.mkdir(parents=True)
+        columns = ", ".join(f'CAST(NULL AS {c.type}) AS "{c.name}"' for c in table.columns)
+        with duckdb.connect(":memory:") as connection:
+            text = f"COPY (SELECT {columns} FROM range({rows})) TO '{target}/part.parquet'"
+            connection.execute(text)
+    counts = dict.fromkeys(MART, rows)
+    folder.publish(Manifest(version, AS_OF, AS_OF, layout_digest(), "k", counts))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> MartFolder:
+    return made(tmp_path_factory.mktemp("its mart"), "one", 2)
+
+
+def test_an_answer_says_how_fresh_it_is_and_whether_there_is_more(folder: MartFolder):
+    counted = ask_duckdb(folder, "SELECT count(*) AS n FROM sets", LIMITS)
+    assert (counted.columns, counted.rows, counted.more) == (("n",), [(2,)], False)
+    assert counted.as_of == AS_OF
+    many = ask_duckdb(folder, "SELECT a.* FROM sets a, ranks b", LIMITS)
+    assert (len(many.rows), many.more) == (3, True)
+
+
+EVIL = (
+    "SELECT * FROM read_text('/etc/passwd')",
+    "SELECT * FROM read_csv('/etc/passwd')",
+    "SELECT * FROM '/etc/passwd'",
+    "SELECT * FROM glob('/etc/*')",
+    "SELECT * FROM read_parquet('{mart}/../other/x.parquet')",
+    "COPY sets TO '{mart}/stolen.csv'",
+    "COPY (SELECT 1) TO '/tmp/stolen.csv'",
+    "CREATE TABLE mine AS SELECT 1",
+    "DROP VIEW sets",
+    "ATTACH '{mart}/mine.db'",
+    "INSTALL httpfs",
+    "LOAD httpfs",
+    "SET enable_external_access = true",
+    "PRAGMA database_list",
+    "SELECT 1; SELECT 2",
+    "EXPORT DATABASE '{mart}/all'",
+    "CALL pragma_version()",
+    "SELECT * FROM nothing",
+    "SELEC 1",
+    "",
+)
+
+
+@pytest.mark.parametrize("query", EVIL)
+def test_only_the_mart_is_read(folder: MartFolder, query: str):
+    before = sorted(folder.path.rglob("*"))
+    with pytest.raises(BadQuery):
+        ask_duckdb(folder, query.format(mart=folder.path), LIMITS)
+    assert sorted(folder.path.rglob("*")) == before
+
+
+def test_a_query_without_end_is_stopped(folder: MartFolder):
+    endless = "SELECT count(*) FROM range(10000000000) a, range(1000000) b"
+    with pytest.raises(QueryTooLong, match=r"sql\.seconds = 0\.2"):
+        ask_duckdb(folder, endless, Sql(seconds=0.2))
+
+
+def test_no_mart_says_how_to_make_one(tmp_path: Path):
+    with pytest.raises(NoMart, match="muvr mart refresh"):
+        ask_duckdb(MartFolder(tmp_path), "SELECT 1", LIMITS)
+
+
+def test_a_new_version_replaces_the_old_one_and_its_files(tmp_path: Path):
+    made(tmp_path, "one", 2)
+    folder = made(tmp_path, "two", 5)
+    assert ask_duckdb(folder, "SELECT count(*) FROM sets", LIMITS).rows == [(5,)]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["manifest.json", "two"]
+
+
+def test_the_key_is_made_once_and_only_its_owner_reads_it(tmp_path: Path):
+    key = pseudonym_key(tmp_path / "secrets")
+    assert pseudonym_key(tmp_path / "secrets") == key
+    assert (tmp_path / "secrets" / "mart-key").stat().st_mode & 0o777 == 0o600
+    other = pseudonym_key(tmp_path / "others")
+    assert pseudonym(key, "u", "x") != pseudonym(other, "u", "x")
+    assert key_id(key) != key_id(other)
