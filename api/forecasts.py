@@ -98,7 +98,8 @@ async def next_exercise(
     so_far = [row.exercise for row in rows if row.session_id == session]
     before = [row for row in rows if row.session_id != session]
     last = [row.exercise for row in before if row.session_id == before[-1].session_id]
-    answer = loaded.model.answer(so_far, before=last)
+    # What was done since the last training is history too: a new plan is known after its first day.
+    answer = loaded.model.continued(SetLog.of(map(_Done.of, before))).answer(so_far, before=last)
     return NextAnswer(
         exercises=[NextShape(exercise=name, probability=share) for name, share in answer],
         model=_name(loaded),

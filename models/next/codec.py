@@ -4,12 +4,17 @@ from models.codec import pack, unpack
 from models.next.model import NextModel
 from schemas.errors import BadModelBytes
 
-TAG = "next-1"
+TAG = "next-2"
 
 
 def to_bytes(model: NextModel) -> bytes:
     """The same model gives the same bytes."""
-    meta = {"exercises": list(model.exercises), "order": model.order}
+    meta = {
+        "exercises": list(model.exercises),
+        "order": model.order,
+        "half_life_sessions": model.half_life_sessions,
+        "until_s": model.until_s,
+    }
     return pack(TAG, meta, {"tokens": model.tokens, "weights": model.weights})
 
 
@@ -22,6 +27,8 @@ def from_bytes(blob: bytes) -> NextModel:
             tokens=arrays["tokens"],
             weights=arrays["weights"],
             order=int(meta["order"]),
+            half_life_sessions=float(meta["half_life_sessions"]),
+            until_s=float(meta["until_s"]),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise BadModelBytes(f"not a next-exercise model: {error}") from error

@@ -4,12 +4,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from models.history import SetLog
-from models.next.features import START, tokens_of
 from models.next.fit import NextSettings, fit_next
 from models.next.model import NextModel
+
+TOP = 3  # answers that are looked at
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +38,8 @@ class NextScore:
 def evaluate_next(logs: Iterable[SetLog], cutoff_s: float, settings: NextSettings) -> NextScore:
     """Learns from sets before the cut-off, predicts each set after it from what went before it.
 
-    A set of an exercise that was unknown at the cut-off counts as wrong. Users with too few sets
-    before, or none after, are left out.
+    As in service the model goes on with every session that is over. A set of an exercise that was
+    not done before counts as wrong. Users with too few sets before, or none after, are left out.
     """
     rows = [
         _score(log, cutoff_s, settings)
@@ -53,33 +53,59 @@ def evaluate_next(logs: Iterable[SetLog], cutoff_s: float, settings: NextSetting
 
 
 def _score(log: SetLog, cutoff_s: float, settings: NextSettings) -> tuple[float, ...]:
-    early = log.before(cutoff_s)
+    early, late = log.before(cutoff_s), log.since(cutoff_s)
     model = fit_next(early, settings)
-    simple = replace(model, order=1)
-    everything = tuple(model.exercises) + tuple(
-        sorted({str(name) for name in log.exercise} - set(model.exercises))
-    )
-    tokens, _ = tokens_of(log, everything)
-    first = len(tokens_of(early, everything)[0])
-    places = [place for place in range(first, len(tokens)) if tokens[place] != START]
-    usual = int(np.bincount(tokens[:first][tokens[:first] != START]).argmax())
-    best = np.array([_best(model, tokens[:place], settings.order) for place in places])
-    one = np.array([_best(simple, tokens[:place], 1)[0] for place in places])
-    true, before = tokens[places], tokens[np.array(places) - 1]
-    right = best[:, 0] == true
-    changed = true != before
+    names, counts = np.unique(early.exercise, return_counts=True)
+    usual = str(names[counts.argmax()])
+    places: list[_Place] = []
+    for session in np.unique(late.session):
+        model = model.continued(log.where((log.session < session) | (log.started_s < cutoff_s)))
+        places += _session(model, log, int(session), cutoff_s)
+    best = [place.right_at < 1 for place in places]
+    changed = [place for place in places if place.before != place.true]
     return (
-        float(right.mean()),
-        float((best == true[:, None]).any(axis=1).mean()),
-        float(right[changed].mean()) if changed.any() else float("nan"),
-        float((before == true).mean()),
-        float((true == usual).mean()),
-        float((one == true).mean()),
+        float(np.mean(best)),
+        float(np.mean([place.right_at < TOP for place in places])),
+        float(np.mean([place.right_at < 1 for place in changed])) if changed else float("nan"),
+        float(np.mean([place.before == place.true for place in places])),
+        float(np.mean([place.true == usual for place in places])),
+        float(np.mean([place.simple == place.true for place in places])),
     )
 
 
-def _best(model: NextModel, context: NDArray[np.int16], order: int) -> list[int]:
-    """Tokens of the three most probable exercises, −1 where fewer are known."""
-    chance = model.probabilities(context[-order:])
-    best = (np.argsort(-chance, kind="stable")[:3] + 1).tolist()
-    return best + [-1] * (3 - len(best))
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """One set after the cut-off.
+
+    Attributes:
+        true: its exercise.
+        before: that of the set before it.
+        right_at: place of the true one among the first answers, `TOP` where it is not.
+        simple: the first answer from a context of one set.
+    """
+
+    true: str
+    before: str
+    right_at: int
+    simple: str
+
+
+def _session(model: NextModel, log: SetLog, session: int, cutoff_s: float) -> list[_Place]:
+    """The sets of one session that began after the cut-off."""
+    own = log.where(log.session == session)
+    last = log.where(log.session == session - 1).exercise.tolist()
+    done = own.exercise.tolist()
+    one = replace(model, order=1)
+    places: list[_Place] = []
+    for place in np.flatnonzero(own.started_s >= cutoff_s).tolist():
+        asked = [name for name, _ in model.answer(done[:place], before=last, n=TOP)]
+        true = done[place]
+        places.append(
+            _Place(
+                true,
+                [*last, *done[:place]][-1],
+                asked.index(true) if true in asked else TOP,
+                one.answer(done[:place], before=last, n=1)[0][0],
+            )
+        )
+    return places

@@ -2,11 +2,9 @@
 
 from dataclasses import dataclass
 
-import numpy as np
-
 from models.history import SetLog
-from models.next.features import START, tokens_of
-from models.next.model import NextModel
+from models.next.features import tokens_of
+from models.next.model import NextModel, decayed
 from schemas.errors import NotEnoughLabels
 
 
@@ -39,5 +37,11 @@ def fit_next(log: SetLog, settings: NextSettings) -> NextModel:
     recent = log.where(log.session > newest - settings.most_sessions)
     exercises = tuple(sorted({str(name) for name in recent.exercise}))
     tokens, sessions = tokens_of(recent, exercises)
-    weights = 0.5 ** ((newest - sessions) / settings.half_life_sessions)
-    return NextModel(exercises, tokens, np.where(tokens == START, 0.0, weights), settings.order)
+    return NextModel(
+        exercises,
+        tokens,
+        decayed(tokens, newest - sessions, settings.half_life_sessions),
+        settings.order,
+        settings.half_life_sessions,
+        float(recent.started_s[-1]),
+    )

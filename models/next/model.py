@@ -8,7 +8,9 @@ with what followed its last k − 1 tokens (Witten & Bell 1991, method C):
 n_k(e): how often e followed the context, t_k: how many different exercises did. p_{−1} is uniform.
 A long context that was never seen leaves the word to a shorter one. Older sessions count less.
 
-The model is the history itself: counting is one comparison of the context with all its places.
+The model is the history itself: counting is one comparison of the context with all its places. So
+it goes on with what was done since it was learned (`continued`): a new plan is known after its
+first visit, not after the next training.
 """
 
 from collections.abc import Sequence
@@ -17,7 +19,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from models.next.features import START
+from models.history import SetLog
+from models.next.features import START, tokens_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,12 +32,43 @@ class NextModel:
         tokens: int16 (n,), oldest first.
         weights: float64 (n,): how much each place counts.
         order: longest context.
+        half_life_sessions: a session this much older counts half.
+        until_s: begin of the newest set that is in it, seconds since the epoch.
     """
 
     exercises: tuple[str, ...]
     tokens: NDArray[np.int16]
     weights: NDArray[np.float64]
     order: int
+    half_life_sessions: float
+    until_s: float
+
+    def continued(self, log: SetLog) -> "NextModel":
+        """The model with the sets of `log` that began after it was learned.
+
+        Args:
+            log: the user's history; sets that the model knows are passed over.
+        """
+        since = log.where(log.started_s > self.until_s)
+        if not len(since):
+            return self
+        known = set(self.exercises)
+        exercises = self.exercises + tuple(sorted({str(e) for e in since.exercise} - known))
+        tokens, sessions = tokens_of(since, exercises)
+        before = log.session[log.started_s <= self.until_s]
+        goes_on = bool(len(before)) and before[-1] == sessions[0]
+        first = int(goes_on)  # the session had begun: its mark is in the model already
+        newer = len(np.unique(sessions)) - first
+        weights = decayed(tokens, int(sessions[-1]) - sessions, self.half_life_sessions)
+        faded = self.weights * 0.5 ** (newer / self.half_life_sessions)
+        return NextModel(
+            exercises,
+            np.append(self.tokens, tokens[first:]),
+            np.append(faded, weights[first:]),
+            self.order,
+            self.half_life_sessions,
+            float(since.started_s[-1]),
+        )
 
     def probabilities(self, context: NDArray[np.int16]) -> NDArray[np.float64]:
         """Probability of each exercise to follow `context`, float64 (exercises,), sum 1.
@@ -78,3 +112,14 @@ class NextModel:
         chance = self.probabilities(np.array(line, np.int16))
         best = np.argsort(-chance, kind="stable")[:n].tolist()
         return tuple((self.exercises[place], float(chance[place])) for place in best)
+
+
+def decayed(
+    tokens: NDArray[np.int16], sessions_ago: NDArray[np.int64], half_life_sessions: float
+) -> NDArray[np.float64]:
+    """How much each token counts, float64 (n,): beginnings follow nothing and count 0.
+
+    >>> decayed(np.array([START, 1, START, 2], np.int16), np.array([2, 2, 0, 0]), 2.0).tolist()
+    [0.0, 0.5, 0.0, 1.0]
+    """
+    return np.where(tokens == START, 0.0, 0.5 ** (sessions_ago / half_life_sessions))

@@ -56,7 +56,7 @@ def test_probability_of_a_known_history():
     after S a the same counts once more: (0 + 2·3/14) / 4, (1 + 2·11/28) / 4 twice.
     """
     tokens = np.array([START, 1, 2, START, 1, 3], np.int16)
-    model = NextModel(("a", "b", "c"), tokens, np.ones(6), order=2)
+    model = NextModel(("a", "b", "c"), tokens, np.ones(6), 2, 8.0, 0.0)
     found = model.probabilities(np.array([START, 1], np.int16))
     assert found == pytest.approx([3 / 28, 25 / 56, 25 / 56])
 
@@ -72,6 +72,29 @@ def test_newer_sessions_count_more():
     assert model.answer("a")[0][0] == "c"
     old = fit_next(log_of(*["ab"] * 20, *["ac"] * 8), NextSettings(half_life_sessions=1e9))
     assert old.answer("a")[0][0] == "b"
+
+
+@settings(deadline=None, max_examples=50)
+@given(
+    st.lists(st.text("abcd", min_size=1, max_size=6), min_size=24, max_size=30),
+    st.integers(20, 60),
+    st.text("abcde", max_size=5),
+)
+def test_a_model_that_goes_on_is_the_model_of_the_whole_history(history, learned, session):
+    """Also where it was learned in the middle of a session, and with an exercise new to it."""
+    log = log_of(*history, "ea")
+    early = log.where(np.arange(len(log)) < learned)
+    going_on = fit_next(early, SETTINGS).continued(log)
+    whole = fit_next(log, SETTINGS)
+    assert dict(going_on.answer(session, n=9)) == pytest.approx(dict(whole.answer(session, n=9)))
+    assert going_on.continued(log) is going_on
+
+
+def test_a_new_plan_is_known_after_its_first_visits():
+    model = fit_next(log_of(*["aaabbb"] * 8), SETTINGS)
+    later = log_of(*["aaabbb"] * 8, *["cccddd"] * 2)
+    assert model.answer("ccc")[0][0] != "d"
+    assert model.continued(later).answer("ccc")[0][0] == "d"
 
 
 sessions = st.lists(st.text("abcd", min_size=1, max_size=6), min_size=20, max_size=30)
