@@ -1,6 +1,6 @@
 """`muvr train`: learn from Cassandra, judge, and let the good ones serve."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from enum import StrEnum
@@ -12,6 +12,8 @@ import typer
 from ingest.stretches import project_stretches
 from muvr.door import Door, open_door
 from muvr.options import AsJson, Conf
+from muvr.scoreboard import HEAD, table_of
+from muvr.simulating_truth import clusters_against_truth, temperaments
 from muvr.terminal import Terminal
 from pipelines import jobs
 from pipelines.everybody import members_of
@@ -59,12 +61,24 @@ def train(
             if family != "all":
                 raise
             failed[name] = str(problem)  # the other families do not wait for this one
-    for report in reports:
+    for report in reports if family != "all" else ():
         show_run(door.terminal, asdict(report))
+    found = _found_of_truth(door, reports) if family == "all" else None
+    if family == "all":
+        door.terminal.table("trained", HEAD, table_of(reports, found))
     door.terminal.table("failed", ("family", "why"), list(failed.items()))
-    door.terminal.answer({"runs": [asdict(report) for report in reports], "failed": failed})
+    runs = [asdict(report) for report in reports]
+    door.terminal.answer({"runs": runs, "failed": failed, "found_of_simulated_truth": found})
     if failed:
         raise typer.Exit(1)
+
+
+def _found_of_truth(door: Door, reports: Sequence[RunReport]) -> Mapping[str, float] | None:
+    """How well new clusters find the truth behind simulated people, where there are any."""
+    truth = temperaments(door.config.paths.reports)
+    if not truth or not any((one.family, one.status) == ("clusters", "done") for one in reports):
+        return None
+    return door.ask(lambda database: clusters_against_truth(database, truth))
 
 
 def show_run(terminal: Terminal, run: Mapping[str, Any]) -> None:

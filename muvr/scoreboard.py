@@ -1,0 +1,97 @@
+"""One table of many runs: what each family came to, beside its baseline, and how long it took."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from pipelines.runs import RunReport
+
+HEAD = ("family", "status", "live", "not", "measured", "value", "beside", "s")
+LIVE = ("promoted", "unchanged", "rows")
+REPORTED = ("failed", "not-learned", "refused", "vetoed", "overtaken")
+Row = tuple[object, ...]
+
+
+class Score(NamedTuple):
+    """A measured number beside that of a baseline; None where there is none."""
+
+    measured: str
+    value: float
+    baseline: str = ""
+    baseline_value: float | None = None
+
+
+def table_of(reports: Iterable[RunReport], simulated: Mapping[str, float] | None) -> list[Row]:
+    """A row for each score, a family's first one with its counts and seconds.
+
+    Args:
+        reports: of the runs.
+        simulated: adjusted Rand indices of the clusters of simulated people, where there are any.
+    """
+    rows: list[Row] = []
+    for report in reports:
+        scores = scores_of(report)
+        if report.family == "clusters" and simulated:
+            scores += _against_truth(simulated)
+        said = (report.status, _count(report, LIVE), _count(report, REPORTED))
+        first, *others = scores or [Score("", float("nan"))]
+        seconds = round(sum(report.seconds.values()), 1)
+        rows.append((report.family, *said, *_cells(first), seconds))
+        rows += [("", "", "", "", *_cells(other), "") for other in others]
+    return rows
+
+
+def scores_of(report: RunReport) -> list[Score]:
+    """What a run measured, for each family in its own words.
+
+    >>> from uuid import UUID
+    >>> metrics = {"later_sets": 40, "error": 0.05, "last_error": 0.08}
+    >>> report = RunReport("load", UUID(int=0), "done", {}, metrics, {}, {})
+    >>> [tuple(score) for score in scores_of(report)]
+    [('error later', 0.05, 'baseline', 0.08)]
+    """
+    metrics: Mapping[str, Any] = report.metrics
+    if "later_sets" in metrics:
+        return [Score("error later", metrics["error"], "baseline", metrics["last_error"])]
+    if "popularity" in metrics:
+        return _of_rankings(metrics)
+    if "reseed" in metrics:
+        return [Score("Rand, reseeded", metrics["reseed"])]
+    if "iterations" in metrics:
+        return [Score("iterations", metrics["iterations"])]
+    return _of_rungs(metrics.get("rungs", {}))
+
+
+def _of_rankings(metrics: Mapping[str, Any]) -> list[Score]:
+    return [
+        Score(f"{what}@10", metrics["model"][what], name.replace("_", " "), metrics[name][what])
+        for what in ("ndcg", "recall")
+        for name in ("popularity", "repeat_last")
+    ]
+
+
+def _of_rungs(rungs: Mapping[str, Any]) -> list[Score]:
+    if "own" not in rungs:
+        return []
+    own = rungs["own"]
+    beside = [name for name in ("incumbent", "everybody", "majority") if name in rungs]
+    return [
+        Score("right later", own["sets_right"], name, rungs[name]["sets_right"]) for name in beside
+    ]
+
+
+def _against_truth(simulated: Mapping[str, float]) -> list[Score]:
+    found, alone = simulated["clusters"], simulated["frequency_alone"]
+    return [Score("Rand, simulated", found, "frequency alone", alone)]
+
+
+def _count(report: RunReport, names: Sequence[str]) -> int:
+    return sum(report.counts.get(name, 0) for name in names)
+
+
+def _cells(score: Score) -> tuple[str, str, str]:
+    beside = f"{_number(score.baseline_value)} {score.baseline}".strip()
+    return score.measured, _number(score.value), beside
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None or value != value else f"{value:.4g}"
