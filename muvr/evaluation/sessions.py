@@ -114,6 +114,7 @@ def ask_about(
         for hours, (device, change) in enumerate(DEVICES.items()):
             sent = [later(change(one), hours * HOUR_NS) for one in mine]
             found[device] = sum((ask(client, one, moved_ns, known) for one in sent), Tally())
+            door.terminal.step(f"{day}, asked as devices", hours + 1, len(DEVICES))
     return found
 
 

@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 
 from ingest.importers.imported import ImportedRecording, ImportedSet
+from models.recognition.evaluate import Tally
 from models.signal.wrist import wrist_signals
 from muvr.evaluation.devices import Change, as_recorded_by, drifting, in_ms2, other_wrist, slower
-from muvr.evaluation.sessions import later
+from muvr.evaluation.sessions import DEVICES, figures_of, later, told_set
 from tests.pipelines.workouts import workout
 
 
@@ -51,3 +52,25 @@ def test_later_is_the_same_movement_in_another_hour(done: ImportedRecording):
     moved = later(done, 3600 * 10**9)
     assert moved.recording.acc[0].t0_ns - done.recording.acc[0].t0_ns == 3600 * 10**9
     assert moved.sets[0].start_ns - done.sets[0].start_ns == 3600 * 10**9
+
+
+def test_every_device_stands_beside_the_device_itself():
+    plain = Tally(done=10, found=10, possible=10, named=9)
+    totals = {device: plain for device in DEVICES} | {"_25hz": Tally(done=10, found=5, possible=10)}
+    figures = {one.name: one for one in figures_of(totals)}
+    assert (figures["sessions_found"].value, figures["sessions_found"].peer) == (1.0, None)
+    slow = figures["sessions_found_25hz"]
+    assert (slow.value, slow.peer_value, slow.ratio) == (0.5, 1.0, 0.5)
+    assert figures["sessions_named"].value == 0.9
+
+
+def test_an_answer_of_the_service_is_read_as_it_is_written():
+    said = {
+        "started_at": "2026-01-01T00:00:00Z",
+        "ended_at": "2026-01-01T00:00:30.500000Z",
+        "exercise": "curl",
+        "reps": 12,
+    }
+    told = told_set(said)
+    assert told.end_ns - told.start_ns == 30_500_000_000
+    assert (told.exercise, told.reps) == ("curl", 12)
