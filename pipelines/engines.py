@@ -5,10 +5,13 @@ Both call `given_row` and `learned_row`; the bytes of the models are the same.
 
 import asyncio
 import json
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 from typing import Any, Protocol
+from uuid import UUID
 
 import pyarrow as pa
 from pyspark import StorageLevel
@@ -24,12 +27,14 @@ from pipelines.runs import Run
 from pipelines.scope import Scope, UserKey
 from pipelines.span import Key, keys_once, span_by
 from pipelines.tables import append, read_keys, read_table
+from pipelines.windows import KEPT_S, ROW_S, keep_s
 from store.database import Database
 from store.models import Models, StoredModel
-from store.sets import Sets
+from store.training import KeptWindows, TrainingSet, TrainingSets
 
 FAMILY = "exercise"
-HEAVY = ("bytes", "manifest")
+HEAVY = ("bytes", "manifest", "fresh")
+ROWS_OUT = 8  # a row may carry windows of all of a user's sets
 MODEL_COLUMNS = (
     *("owner", "model_id", "family", "version", "bytes", "manifest", "sha256", "run_id"),
     "created_at",
@@ -40,7 +45,7 @@ Row = dict[str, Any]
 class Engine(Protocol):
     """Runs the family's functions over partitions of `labelled_sets`."""
 
-    def given(self, keys: Sequence[UserKey], recipe: Recipe) -> list[Row]:
+    def given(self, keys: Sequence[UserKey], recipe: Recipe, run: Run) -> list[Row]:
         """What users give to the global model, in no particular order."""
         ...
 
@@ -56,26 +61,26 @@ class SparkEngine:
     spark: SparkSession
     keyspace: str
 
-    def given(self, keys: Sequence[UserKey], recipe: Recipe) -> list[Row]:
-        """What users give to the global model."""
+    def given(self, keys: Sequence[UserKey], recipe: Recipe, run: Run) -> list[Row]:
+        """What users give to the global model; their windows are there for the next step."""
         table = read_keys(self.spark, self.keyspace, "labelled_sets", keys).columns(*COLUMNS)
         task = partial(given_row, recipe=recipe)
         spanned = span_by(table, KEY, task, GIVEN, rows_out=4)  # a row is a megabyte
         require_direct_join(spanned)
-        rows = [row.asDict() for row in spanned.toLocalIterator()]
-        keys_once(rows, KEY)
+        with kept_on_disk(spanned) as frame:
+            rows = [row.asDict() for row in frame.drop(*HEAVY).toLocalIterator()]
+            keys_once(rows, KEY)
+            self._keep_windows(frame, run)
         return rows
 
     def learned(self, scope: Scope, lesson: Lesson, run: Run) -> list[Row]:
         """Learn on the executors; models go from there to Cassandra."""
-        frame = self.frame(scope, lesson).persist(StorageLevel.DISK_ONLY)
-        try:
+        with kept_on_disk(self.frame(scope, lesson)) as frame:
             rows = [row.asDict() for row in frame.drop(*HEAVY).collect()]
             keys_once(rows, KEY)
             run.require_lease()
             self._keep(frame, run)
-        finally:
-            frame.unpersist()
+            self._keep_windows(frame, run)
         return rows
 
     def frame(self, scope: Scope, lesson: Lesson) -> DataFrame:
@@ -89,7 +94,7 @@ class SparkEngine:
         else:
             table = read_keys(self.spark, self.keyspace, "labelled_sets", scope.keys)
         task = partial(learned_row, lesson=lesson)
-        learned = span_by(table.columns(*COLUMNS), KEY, task, LEARNED)
+        learned = span_by(table.columns(*COLUMNS), KEY, task, LEARNED, rows_out=ROWS_OUT)
         require_no_shuffle(learned)
         if not scope.whole:
             require_direct_join(learned)
@@ -105,6 +110,22 @@ class SparkEngine:
         )
         append(kept.select(*MODEL_COLUMNS), self.keyspace, "models")
 
+    def _keep_windows(self, learned: DataFrame, run: Run) -> None:
+        """Keep windows in the rows of their sets, at the time of the revision they are of.
+
+        A set that is deleted meanwhile takes them along: its deletion is newer.
+        """
+        age_s = f.lit(int(run.started_at.timestamp())) - f.col("revision") / 1e6
+        fresh = learned.select("user_id", "model_id", f.inline("fresh"))
+        fresh = fresh.withColumn("keep_s", f.least(f.lit(KEPT_S), (ROW_S - age_s).cast("int")))
+        append(
+            fresh.where("keep_s > 0"),
+            self.keyspace,
+            "labelled_sets",
+            writetime="revision",
+            ttl="keep_s",
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class LocalEngine:
@@ -112,9 +133,12 @@ class LocalEngine:
 
     database: Database
 
-    def given(self, keys: Sequence[UserKey], recipe: Recipe) -> list[Row]:
+    def given(self, keys: Sequence[UserKey], recipe: Recipe, run: Run) -> list[Row]:
         """What users give to the global model."""
-        return [row for key in keys for row in given_row(*self._partition(key), recipe=recipe)]
+        rows = [row for key in keys for row in given_row(*self._partition(key), recipe=recipe)]
+        for row in rows:
+            self._keep_windows(row, run)
+        return rows
 
     def learned(self, scope: Scope, lesson: Lesson, run: Run) -> list[Row]:
         """Learn here and keep the models."""
@@ -123,22 +147,59 @@ class LocalEngine:
             for row in learned_row(*self._partition(key), lesson=lesson):
                 run.require_lease()
                 if row["status"] == "learned":
-                    asyncio.run(Models(self.database).put(_stored(row, run)))
+                    asyncio.run(
+                        Models(self.database).put(stored_model(row, run.run_id, run.started_at))
+                    )
+                    self._keep_windows(row, run)
                 kept.append({name: row.get(name) for name in LEARNED.names if name not in HEAVY})
         return kept
 
     def _partition(self, key: UserKey) -> tuple[Key, pa.Table]:
         """A partition as Spark would hand it over."""
-        sets = asyncio.run(Sets(self.database).labelled(*key))
-        rows = [
-            {"user_id": str(key[0]), "model_id": key[1], **one._asdict(), "set_id": str(one.set_id)}
-            for one in sets
-        ]
-        columns = {name: [row[name] for row in rows] for name in COLUMNS}
-        return (str(key[0]), key[1]), pa.table(columns)
+        return key_of(key), partition_of(asyncio.run(TrainingSets(self.database).read(*key)), key)
+
+    def _keep_windows(self, row: Row, run: Run) -> None:
+        kept = kept_windows(row, run.started_at)
+        key = UUID(row["user_id"]), row["model_id"]
+        asyncio.run(TrainingSets(self.database).keep(*key, kept))
 
 
-def _stored(row: Row, run: Run) -> StoredModel:
+def key_of(key: UserKey) -> Key:
+    """A partition's key as Spark would hand it over."""
+    return str(key[0]), key[1]
+
+
+def partition_of(sets: Sequence[TrainingSet], key: UserKey) -> pa.Table:
+    """A partition's rows as Spark would hand them over."""
+    rows = [
+        {"user_id": str(key[0]), "model_id": key[1], **one._asdict(), "set_id": str(one.set_id)}
+        for one in sets
+    ]
+    return pa.table({name: [row[name] for row in rows] for name in COLUMNS})
+
+
+def kept_windows(row: Row, at: datetime) -> list[KeptWindows]:
+    """What a row that was learned just now leaves for the next time."""
+    return [
+        KeptWindows(
+            UUID(one["set_id"]), one["revision"], one["features"], keep_s(one["revision"], at)
+        )
+        for one in row["fresh"]
+    ]
+
+
+@contextmanager
+def kept_on_disk(frame: DataFrame) -> Generator[DataFrame]:
+    """A frame that is computed once however often it is asked."""
+    frame = frame.persist(StorageLevel.DISK_ONLY)
+    try:
+        yield frame
+    finally:
+        frame.unpersist()
+
+
+def stored_model(row: Row, run_id: UUID, at: datetime) -> StoredModel:
+    """A row that was learned just now, as it is kept."""
     return StoredModel(
         row["owner"],
         row["model_id"],
@@ -147,6 +208,6 @@ def _stored(row: Row, run: Run) -> StoredModel:
         row["bytes"],
         json.loads(row["manifest"]),
         row["sha256"],
-        run.run_id,
-        run.started_at,
+        run_id,
+        at,
     )

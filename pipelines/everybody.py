@@ -7,7 +7,7 @@ last bits, and the order in which Spark's tasks end is not ours.
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 from uuid import UUID
 
@@ -21,11 +21,20 @@ from pipelines.attempts import attempted
 from pipelines.labelled import labelled_sets
 from pipelines.learner import Recipe, give_to_everybody
 from pipelines.span import Key
+from pipelines.threads import one_blas_thread
+from pipelines.windows import FRESH
 from schemas.errors import NotEnoughLabels
 
 KEY = ("user_id", "model_id")
 MEMBERS = 128  # users of a layout; a megabyte of statistics each passes through the driver
-GIVEN = pa.schema([("user_id", pa.string()), ("model_id", pa.string()), ("given", pa.binary())])
+GIVEN = pa.schema(
+    [
+        ("user_id", pa.string()),
+        ("model_id", pa.string()),
+        ("given", pa.binary()),
+        ("fresh", FRESH),
+    ]
+)
 LAYOUTS: tuple[ModelId, ...] = (ACC3, ACC6)
 
 
@@ -63,6 +72,7 @@ def everybody_of(rows: Iterable[Mapping[str, Any]]) -> dict[ModelId, Everybody]:
     return found
 
 
+@one_blas_thread
 def combine(given: Mapping[str, Statistics], layout: ModelId) -> Everybody | None:
     """The global model of what members gave; None when it is not enough to tell anything apart."""
     try:
@@ -83,11 +93,19 @@ def sample(keys: Iterable[tuple[UUID, str]], layout: str, seed: int) -> list[tup
 
 def given_row(key: Key, group: pa.Table, *, recipe: Recipe) -> list[dict[str, Any]]:
     """On an executor: a user's statistics; nothing of a user whose data is broken."""
-    attempt = attempted(lambda: give_to_everybody(labelled_sets(group), recipe))
+    model_id: ModelId = key[1]  # pyright: ignore[reportAssignmentType]
+    attempt = attempted(lambda: give_to_everybody(labelled_sets(group), model_id, recipe))
     if attempt.value is None:  # the same user is learned next: there it becomes a row with a reason
         return []
-    given = statistics_to_bytes(attempt.value)
-    return [{"user_id": key[0], "model_id": key[1], "given": given}]
+    given, fresh = attempt.value
+    return [
+        {
+            "user_id": key[0],
+            "model_id": model_id,
+            "given": statistics_to_bytes(given),
+            "fresh": [asdict(one) for one in fresh],
+        }
+    ]
 
 
 def version_of(learned: GlobalModel) -> str:

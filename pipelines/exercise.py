@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any, Literal
 from uuid import UUID
 
+from models.exercise.examples import ExampleSettings
 from models.exercise.layout import ModelId
 from pipelines.engines import FAMILY, Engine, LocalEngine, SparkEngine
 from pipelines.everybody import Everybody, everybody_of, members_of
@@ -19,6 +20,7 @@ from pipelines.promotion import Candidate, promote, read_champions, rung_shares,
 from pipelines.runs import Clock, Run, RunReport, leased_run, server_time
 from pipelines.scope import Known, Scope, Users, drop_unchanged, scope_of
 from pipelines.spark import spark_session
+from pipelines.windows import WindowRecipe
 from schemas.config import Config
 from schemas.progress import Progress, Silent
 from store.credentials import open_as
@@ -96,7 +98,10 @@ def recipe_of(config: Config, cutoff_at: datetime | None = None) -> Recipe:
         newest_sets=settings.newest_sets,
         cutoff_at=cutoff_at,
         cutoff_share=settings.cutoff_share,
-        seed=settings.seed,
+        windows=WindowRecipe(
+            ExampleSettings(step_s=settings.window_step_s, copies=settings.window_copies),
+            settings.seed,
+        ),
     )
 
 
@@ -115,8 +120,8 @@ def _learn(
         engine = _engine(job)
     if scope.whole:
         with run.step("global"):
-            members = members_of(scope.keys, recipe.seed)
-            everybody = everybody_of(engine.given(members, recipe))
+            members = members_of(scope.keys, recipe.windows.seed)
+            everybody = everybody_of(engine.given(members, recipe, run))
         recipe = named_recipe(recipe, everybody)
     candidates: list[Candidate] = []
     with run.step("users"):

@@ -18,13 +18,19 @@ COLUMNS = (
     "started_at",
     "label_source",
     "samples",
+    "features",
 )
 SPARED_FROM = 2  # sets of an exercise; a single one cannot be spared for judging
 
 
 @dataclass(frozen=True, slots=True)
 class LabelledSet:
-    """One row of `labelled_sets`; `samples` is a packed recording."""
+    """One row of `labelled_sets`.
+
+    Attributes:
+        samples: a packed recording.
+        features: its windows as an earlier run kept them, None where none did.
+    """
 
     set_id: str
     revision: int
@@ -32,6 +38,7 @@ class LabelledSet:
     started_at: datetime
     label_source: str
     samples: bytes
+    features: bytes | None = None
 
 
 def labelled_sets(table: pa.Table) -> list[LabelledSet]:

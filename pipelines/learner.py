@@ -6,23 +6,27 @@ asked about the late ones. Both come from the same statistics, so judging costs 
 """
 
 import hashlib
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from uuid import UUID
+
+import numpy as np
 
 from models.exercise.codec import model_to_bytes
-from models.exercise.evaluate import LabelledWindows, labelled_windows
-from models.exercise.examples import set_statistics
-from models.exercise.fit import GlobalModel, fit_global, fit_user
+from models.exercise.examples import SetWindows, statistics_of_sets
+from models.exercise.fit import GlobalModel, Others, fit_others, fit_own
 from models.exercise.layout import ModelId
 from models.exercise.model import ExerciseModel
-from models.exercise.statistics import Statistics
-from models.signal.pieces import unpack_pieces
-from models.signal.wrist import wrist_signals
-from pipelines.gate import COUNTED_SOURCES
+from models.exercise.statistics import (
+    Frame,
+    Statistics,
+    frame_of_windows,
+    framed_statistics,
+)
+from pipelines.judging import Asked, Hits, ask, askable, majority
 from pipelines.labelled import LabelledSet, digest, newest, split_at, split_share
+from pipelines.threads import one_blas_thread
+from pipelines.windows import Fresh, WindowRecipe, windowed
 from schemas.errors import NotEnoughLabels
 
 
@@ -36,7 +40,7 @@ class Recipe:
         everybody_sets: sets of each exercise that a person gives to the global model.
         cutoff_at: sets from here on are late; None: the last part of each exercise's sets.
         cutoff_share: size of the early part when there is no date.
-        seed: of the turned copies.
+        windows: how windows are taken from a set.
     """
 
     name: str
@@ -44,7 +48,7 @@ class Recipe:
     everybody_sets: int = 20
     cutoff_at: datetime | None = None
     cutoff_share: float = 0.7
-    seed: int = 1
+    windows: WindowRecipe = WindowRecipe()
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,20 +57,6 @@ class Incumbent:
 
     model: ExerciseModel
     trained_until: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Hits:
-    """Right answers to late sets.
-
-    Attributes:
-        sets: set id to whether the set was named right.
-        windows, right_windows: counts over the same sets.
-    """
-
-    sets: Mapping[str, bool]
-    windows: int
-    right_windows: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +72,7 @@ class Learned:
         seconds: of movement in them, in windows.
         own, everybody, incumbent, majority: answers of each rung to late sets; `everybody` never
             saw this person.
+        fresh: windows that the next run may find again.
     """
 
     content: bytes
@@ -95,8 +86,28 @@ class Learned:
     everybody: Hits
     incumbent: Hits
     majority: Hits
+    fresh: tuple[Fresh, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Halves:
+    """A user's sets split in time, with their statistics in one frame.
+
+    Attributes:
+        early, late: the sets.
+        learned: statistics of the early ones, None where they have no window.
+        own: statistics of all.
+        frame: everybody's, or the user's own where there is no global model.
+    """
+
+    early: Sequence[LabelledSet]
+    late: Sequence[LabelledSet]
+    learned: Statistics | None
+    own: Statistics
+    frame: Frame
+
+
+@one_blas_thread
 def learn_user(
     sets: Sequence[LabelledSet],
     model_id: ModelId,
@@ -122,20 +133,15 @@ def learn_user(
         BadSamples: a stored recording does not decode.
     """
     used = newest(sets, recipe.newest_sets)
-    early, late = _split(used, recipe)
-    given = newest(used, recipe.everybody_sets) if in_everybody else []
-    sums = _sums(used, {"own": used, "early": early, "given": given}, recipe)
-    if "own" not in sums:
-        raise NotEnoughLabels(f"none of {len(used)} labelled sets is as long as a window")
-    shipped = fit_user(sums["own"], everybody, model_id=model_id)
-    others = _without(everybody, sums.get("given"), model_id)
-    judged = _judged(sums.get("early"), others, model_id)
-    asked = [(one, windows) for one in late if (windows := windows_of(one)) is not None]
-    unseen = [
-        pair
-        for pair in asked
-        if incumbent is not None and pair[0].started_at > incumbent.trained_until
-    ]
+    found = windowed(used, model_id, recipe.windows)
+    halves = _halves(used, found.of, recipe, everybody)
+    others = everybody.others if everybody else None
+    shipped = fit_own(halves.own, halves.frame, others, model_id=model_id)
+    stranger = everybody.model if everybody else None
+    if everybody is not None and in_everybody:
+        given = newest(used, recipe.everybody_sets)
+        others, stranger = _without(everybody, _framed(given, found.of, halves), model_id)
+    asked = askable(halves.late, found.of)
     content = model_to_bytes(shipped)
     return Learned(
         content=content,
@@ -144,127 +150,94 @@ def learn_user(
         data_digest=digest(used, recipe.name),
         trained_until=used[-1].started_at,
         sets=len(used),
-        seconds=sums["own"].total_s,
-        own=ask(judged, asked),
-        everybody=ask(others.model if others else None, asked),
-        incumbent=ask(incumbent.model if incumbent else None, unseen),
-        majority=_majority(early, asked),
+        seconds=halves.own.total_s,
+        own=ask(_judged(halves, others, model_id), asked),
+        everybody=ask(stranger, asked),
+        incumbent=_ask_incumbent(incumbent, asked),
+        majority=majority(halves.early, asked),
+        fresh=found.fresh,
     )
 
 
-def give_to_everybody(sets: Sequence[LabelledSet], recipe: Recipe) -> Statistics:
-    """What a user's sets give to the global model.
+@one_blas_thread
+def give_to_everybody(
+    sets: Sequence[LabelledSet], model_id: ModelId, recipe: Recipe
+) -> tuple[Statistics, tuple[Fresh, ...]]:
+    """What a user's sets give to the global model, and windows that may be found again.
 
     Raises:
         NotEnoughLabels: no set is as long as a window.
         BadSamples: a stored recording does not decode.
     """
     used = newest(sets, recipe.everybody_sets)
-    sums = _sums(used, {"given": used}, recipe)
-    if "given" not in sums:
+    found = windowed(used, model_id, recipe.windows)
+    return statistics_of_sets([(one.exercise, found.of[one.set_id]) for one in used]), found.fresh
+
+
+def _halves(
+    used: Sequence[LabelledSet],
+    windows: Mapping[str, SetWindows],
+    recipe: Recipe,
+    everybody: GlobalModel | None,
+) -> Halves:
+    long = [windows[one.set_id].x for one in used if len(windows[one.set_id].x)]
+    if not long:
         raise NotEnoughLabels(f"none of {len(used)} labelled sets is as long as a window")
-    return sums["given"]
-
-
-def statistics_of_set(one: LabelledSet, seed: int) -> Statistics | None:
-    """A set's statistics, None where it is shorter than a window.
-
-    The turns of its copies depend on its id and the seed only.
-
-    Raises:
-        BadSamples: its recording does not decode.
-    """
-    signals = wrist_signals(unpack_pieces(one.samples))
-    own_seed = (UUID(one.set_id).int ^ seed) % 2**63
-    try:
-        return set_statistics(signals, one.exercise, seed=own_seed)
-    except NotEnoughLabels:
-        return None
-
-
-def windows_of(one: LabelledSet) -> LabelledWindows | None:
-    """A late set as it would be asked about over HTTP; None if it cannot count as truth."""
-    if one.label_source not in COUNTED_SOURCES:
-        return None
-    return labelled_windows(wrist_signals(unpack_pieces(one.samples)), one.exercise)
-
-
-def ask(model: ExerciseModel | None, asked: Sequence[tuple[LabelledSet, LabelledWindows]]) -> Hits:
-    """What a rung answers; no answers where the rung does not exist."""
-    if model is None:
-        return Hits({}, 0, 0)
-    answers = [(one, model.answer_windows(w.t0_ns, w.x)) for one, w in asked]
-    windows = [each.exercise == one.exercise for one, a in answers for each in a.windows]
-    sets = {one.set_id: a.guess == one.exercise for one, a in answers}
-    return Hits(sets, len(windows), sum(windows))
-
-
-def _sums(
-    sets: Sequence[LabelledSet], groups: Mapping[str, Sequence[LabelledSet]], recipe: Recipe
-) -> dict[str, Statistics]:
-    """Sum each group's statistics, oldest set first; a group without a window is left out.
-
-    One set's statistics are two megabytes: they are added up as they come and not kept.
-    """
-    members = {name: {one.set_id for one in group} for name, group in groups.items()}
-    sums: dict[str, Statistics] = {}
-    for one in sets:
-        statistics = statistics_of_set(one, recipe.seed)
-        if statistics is None:
-            continue
-        for name in members:
-            if one.set_id in members[name]:
-                sums[name] = sums[name] + statistics if name in sums else statistics
-    return sums
-
-
-def _split(
-    used: Sequence[LabelledSet], recipe: Recipe
-) -> tuple[list[LabelledSet], list[LabelledSet]]:
+    frame = everybody.others.frame if everybody else frame_of_windows(np.concatenate(long))
     if recipe.cutoff_at is None:
-        return split_share(used, recipe.cutoff_share)
-    return split_at(used, recipe.cutoff_at)
+        early, late = split_share(used, recipe.cutoff_share)
+    else:
+        early, late = split_at(used, recipe.cutoff_at)
+    own = framed_statistics(_parts(used, windows), frame)
+    learned = None
+    if any(len(windows[one.set_id].x) for one in early):
+        learned = framed_statistics(_parts(early, windows), frame)
+    return Halves(early, late, learned, own, frame)
 
 
-def _judged(
-    early: Statistics | None, others: GlobalModel | None, model_id: ModelId
-) -> ExerciseModel | None:
+def _parts(
+    sets: Sequence[LabelledSet], windows: Mapping[str, SetWindows]
+) -> list[tuple[str, str, float, np.ndarray]]:
+    found = [(one.exercise, windows[one.set_id]) for one in sets]
+    return [(exercise, w.side, w.window_s, w.x) for exercise, w in found]
+
+
+def _framed(
+    given: Sequence[LabelledSet], windows: Mapping[str, SetWindows], halves: Halves
+) -> Statistics:
+    """What the user gave to everybody: mostly all that he has."""
+    if len(given) == len(halves.early) + len(halves.late):
+        return halves.own
+    return framed_statistics(_parts(given, windows), halves.frame)
+
+
+def _judged(halves: Halves, others: Others | None, model_id: ModelId) -> ExerciseModel | None:
     """The model of the early sets; None when they do not carry one."""
-    if early is None:
+    if halves.learned is None:
         return None
     try:
-        return fit_user(early, others, model_id=model_id)
+        return fit_own(halves.learned, halves.frame, others, model_id=model_id)
     except NotEnoughLabels:
         return None
 
 
 def _without(
-    everybody: GlobalModel | None, given: Statistics | None, model_id: ModelId
-) -> GlobalModel | None:
-    """The global model of everybody else; None when nobody else is left."""
-    if everybody is None or given is None:
-        return everybody
+    everybody: GlobalModel, given: Statistics, model_id: ModelId
+) -> tuple[Others | None, ExerciseModel | None]:
+    """Everybody else and the global model of them; None when nobody else is left."""
+    rest = everybody.others - given
     try:
-        return fit_global(
-            everybody.statistics - given,
-            model_id=model_id,
-            calibration=everybody.model.calibration,
-            own_calibration=everybody.own_calibration,
+        model = fit_others(
+            rest.statistics, rest.frame, model_id=model_id, calibration=everybody.model.calibration
         )
     except NotEnoughLabels:
-        return None
+        return None, None
+    return rest, model
 
 
-def _majority(
-    early: Sequence[LabelledSet], asked: Sequence[tuple[LabelledSet, LabelledWindows]]
-) -> Hits:
-    """Always the exercise that the user did most often before."""
-    counts = Counter(one.exercise for one in early)
-    most = min(counts, key=lambda name: (-counts[name], name), default="")
-    right = [(one, w, one.exercise == most) for one, w in asked]
-    windows = sum(len(w.x) for _, w, _ in right)
-    return Hits(
-        {one.set_id: hit for one, _, hit in right},
-        windows,
-        sum(len(w.x) for _, w, hit in right if hit),
-    )
+def _ask_incumbent(incumbent: Incumbent | None, asked: Sequence[Asked]) -> Hits:
+    """What serves now, about sets that began after it had learned."""
+    if incumbent is None:
+        return ask(None, ())
+    since = incumbent.trained_until
+    return ask(incumbent.model, [pair for pair in asked if pair[0].started_at > since])

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -13,10 +13,12 @@ from models.exercise.codec import model_from_bytes
 from models.exercise.layout import ModelId
 from pipelines.attempts import attempted
 from pipelines.everybody import Everybody
+from pipelines.judging import Hits
 from pipelines.labelled import labelled_sets
 from pipelines.learner import Incumbent, Learned, Recipe, learn_user
 from pipelines.manifest import manifest
 from pipelines.span import Key
+from pipelines.windows import FRESH
 from schemas.layout import owner_of
 from store.models import version_of
 
@@ -33,6 +35,7 @@ LEARNED = pa.schema(
         ("manifest", pa.string()),
         ("sets", pa.int32()),
         ("judged", pa.string()),
+        ("fresh", FRESH),
     ]
 )
 
@@ -71,6 +74,7 @@ def learned_row(key: Key, group: pa.Table, *, lesson: Lesson) -> list[dict[str, 
             "sha256": attempt.value.sha256,
             "manifest": manifest(attempt.value, lesson.recipe),
             "judged": _judged(attempt.value),
+            "fresh": [asdict(one) for one in attempt.value.fresh],
         }
     return [row]
 
@@ -89,7 +93,7 @@ def _learned(user_id: str, model_id: str, group: pa.Table, lesson: Lesson) -> Le
 
 
 def _judged(learned: Learned) -> str:
-    rungs = {
+    rungs: dict[str, Hits] = {
         "own": learned.own,
         "everybody": learned.everybody,
         "incumbent": learned.incumbent,

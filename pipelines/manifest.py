@@ -11,9 +11,10 @@ from threadpoolctl import threadpool_info
 
 from models.exercise.codec import golden_vectors, model_from_bytes
 from models.exercise.features import FEATURES_VERSION
-from pipelines.learner import Hits, Learned, Recipe
+from pipelines.judging import Hits
+from pipelines.learner import Learned, Recipe
 
-CODE_VERSION = "exercise-1"
+CODE_VERSION = "exercise-2"
 
 
 def manifest(learned: Learned, recipe: Recipe) -> str:
@@ -85,7 +86,7 @@ def environment() -> str:
 def recipe_name(recipe: Recipe, everybody_version: str) -> str:
     """Everything beside the sets that decides a model's bytes; how it is judged does not."""
     return (
-        f"{CODE_VERSION} {FEATURES_VERSION} newest_sets={recipe.newest_sets} "
-        f"everybody_sets={recipe.everybody_sets} seed={recipe.seed} "
+        f"{CODE_VERSION} {recipe.windows.name} newest_sets={recipe.newest_sets} "
+        f"everybody_sets={recipe.everybody_sets} "
         f"everybody={everybody_version or 'none'}"
     )

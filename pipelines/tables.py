@@ -61,9 +61,17 @@ def direct_join(spark: SparkSession, keyspace: str, table: str, wanted: DataFram
     return wanted.join(stored, on=shared, how="inner")
 
 
-def append(frame: DataFrame, keyspace: str, table: str) -> None:
-    """Write rows; a row with the same primary key is overwritten with the same or newer value."""
-    frame.write.format(FORMAT).options(keyspace=keyspace, table=table).mode("append").save()
+def append(frame: DataFrame, keyspace: str, table: str, **options: str) -> None:
+    """Write rows; a row with the same primary key is overwritten with the same or newer value.
+
+    Args:
+        frame: its columns are the table's.
+        keyspace: of the table.
+        table: that is written.
+        options: of the connector: `writetime` and `ttl` name columns that say so for each row.
+    """
+    writer = frame.write.format(FORMAT).options(keyspace=keyspace, table=table, **options)
+    writer.mode("append").save()
 
 
 def partition_key(spark: SparkSession, keyspace: str, table: str) -> tuple[str, ...]:

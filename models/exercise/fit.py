@@ -6,20 +6,19 @@ somebody who has just begun are not taken for the whole truth. The more a user h
 own share.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import solve
+from scipy.linalg import LinAlgError, cho_factor, cho_solve
 
 from models.exercise.layout import ACC6, ModelId
 from models.exercise.model import PROTOTYPE_STEP, Calibration, ExerciseModel, Level
-from models.exercise.statistics import Statistics
+from models.exercise.statistics import MIN_SCALE, Frame, Statistics, frame_of
 from schemas.errors import NotEnoughLabels
 
 Matrix = NDArray[np.float64]
-MIN_SCALE: Final = 1e-3
 FLOAT16_MAX: Final = 6e4
 # What SPAR taught, for the time before there is anybody else to learn it from.
 OWN_CALIBRATION: Final = Calibration()
@@ -50,6 +49,25 @@ class FitSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class Others:
+    """What a user's own statistics are mixed with.
+
+    Attributes:
+        frame: in which the statistics are, and the user's must be.
+        statistics: of everybody, or of everybody else; moments in float32.
+        own_calibration: for models mixed with them.
+    """
+
+    frame: Frame
+    statistics: Statistics
+    own_calibration: Calibration
+
+    def __sub__(self, given: Statistics) -> "Others":
+        """Everybody else: without what this user gave, in the same frame."""
+        return replace(self, statistics=self.statistics - given)
+
+
+@dataclass(frozen=True, slots=True)
 class GlobalModel:
     """What everybody together knows.
 
@@ -57,11 +75,18 @@ class GlobalModel:
         model: answers for users without a model of their own.
         statistics: sum over users; subtract a user's to get everybody else.
         own_calibration: calibration for users' own models, learned on other users.
+        others: the same statistics, ready to be mixed with a user's.
     """
 
     model: ExerciseModel
     statistics: Statistics
     own_calibration: Calibration
+    others: Others = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        frame = frame_of(self.statistics)
+        others = Others(frame, self.statistics.framed(frame), self.own_calibration)
+        object.__setattr__(self, "others", others)
 
 
 def fit_global(
@@ -79,19 +104,37 @@ def fit_global(
     Raises:
         NotEnoughLabels: fewer than two exercises with enough movement.
     """
+    _enough(statistics, settings or FitSettings())
+    frame = frame_of(statistics)
+    framed = statistics.framed(frame)
+    model = fit_others(framed, frame, settings, model_id=model_id, calibration=calibration)
+    return GlobalModel(model, statistics, own_calibration or OWN_CALIBRATION)
+
+
+def fit_others(
+    statistics: Statistics,
+    frame: Frame,
+    settings: FitSettings | None = None,
+    *,
+    model_id: ModelId = ACC6,
+    calibration: Calibration | None = None,
+) -> ExerciseModel:
+    """The global model of statistics that are already in a frame.
+
+    Raises:
+        NotEnoughLabels: fewer than two exercises with enough movement.
+    """
     settings = settings or FitSettings()
-    known = _enough(statistics, settings)
-    model = _discriminant(
+    return _discriminant(
         statistics,
         statistics,
-        known,
+        frame,
         settings.global_shrink,
         settings,
         model_id=model_id,
         level="global",
         calibration=calibration or GLOBAL_CALIBRATION,
     )
-    return GlobalModel(model, statistics, own_calibration or OWN_CALIBRATION)
 
 
 def fit_user(
@@ -114,16 +157,43 @@ def fit_user(
     Raises:
         NotEnoughLabels: fewer than two exercises with enough movement.
     """
+    _enough(statistics, settings or FitSettings())
+    others = global_model.others if global_model else None
+    frame = others.frame if others else frame_of(statistics)
+    return fit_own(
+        statistics.framed(frame),
+        frame,
+        others,
+        settings,
+        model_id=model_id,
+        calibration=calibration,
+    )
+
+
+def fit_own(
+    statistics: Statistics,
+    frame: Frame,
+    others: Others | None = None,
+    settings: FitSettings | None = None,
+    *,
+    model_id: ModelId = ACC6,
+    calibration: Calibration | None = None,
+) -> ExerciseModel:
+    """A user's own model from statistics that are already in a frame: the others', if any.
+
+    Raises:
+        NotEnoughLabels: fewer than two exercises with enough movement.
+    """
     settings = settings or FitSettings()
-    known = _enough(statistics, settings)
+    _enough(statistics, settings)
     mixed = statistics
-    if global_model is not None:
-        mixed = mix(statistics, global_model.statistics, settings.mix_s)
-        calibration = calibration or global_model.own_calibration
+    if others is not None:
+        mixed = mix(statistics, others.statistics, settings.mix_s)
+        calibration = calibration or others.own_calibration
     return _discriminant(
         mixed,
         statistics,
-        known,
+        frame,
         settings.shrink,
         settings,
         model_id=model_id,
@@ -134,25 +204,27 @@ def fit_user(
 
 def mix(own: Statistics, others: Statistics, mix_s: float) -> Statistics:
     """Both as shares of one; the own share is s / (s + mix_s), s seconds per exercise."""
-    per_label_s = own.total_s / len(own.labels)
+    per_label_s = own.total_s / max(len(own.labels), 1)
     share = per_label_s / (per_label_s + mix_s)
     return own.scaled(share / own.total_s) + others.scaled((1 - share) / others.total_s)
 
 
-def within(statistics: Statistics, by_side: bool) -> tuple[list[str], Matrix, Matrix, Matrix]:
-    """Labels, weights (k,), means (k, d) and the covariance around them (d, d).
+def within(statistics: Statistics) -> tuple[list[str], Matrix, Matrix, NDArray[np.floating]]:
+    """Labels, weights (k,), means (k, d) and the covariance around them (d, d)."""
+    labels, seconds, means = _means(statistics, by_side=False)
+    heavy = (means * np.sqrt(seconds)[:, None]).astype(statistics.moments.dtype)
+    scatter = statistics.moments - heavy.T @ heavy
+    scatter /= statistics.total_s
+    return labels, seconds, means, scatter
 
-    Args:
-        statistics: of one layout.
-        by_side: a mean for each exercise and side instead of each exercise.
-    """
+
+def _means(statistics: Statistics, *, by_side: bool) -> tuple[list[str], Matrix, Matrix]:
+    """Labels, weights and means of each exercise, or of each exercise and side."""
     keys = [g if by_side else g[:1] for g in statistics.groups]
     names = sorted(set(keys))
     member = np.array([[key == name for key in keys] for name in names], dtype=np.float64)
     seconds = member @ statistics.seconds
-    means = (member @ statistics.sums) / seconds[:, None]
-    scatter = statistics.moments - (means * seconds[:, None]).T @ means
-    return [name[0] for name in names], seconds, means, scatter / seconds.sum()
+    return [name[0] for name in names], seconds, (member @ statistics.sums) / seconds[:, None]
 
 
 def _enough(statistics: Statistics, settings: FitSettings) -> tuple[str, ...]:
@@ -172,7 +244,7 @@ def _enough(statistics: Statistics, settings: FitSettings) -> tuple[str, ...]:
 def _discriminant(
     mixed: Statistics,
     seen: Statistics,
-    known: tuple[str, ...],
+    frame: Frame,
     shrink: float,
     settings: FitSettings,
     *,
@@ -181,17 +253,16 @@ def _discriminant(
     calibration: Calibration,
 ) -> ExerciseModel:
     """Solve W·A = means in standardised features; prototypes come from what was seen."""
-    mean, scale = _standardisation(mixed)
-    mixed = _standardise(mixed, mean, scale)
-    labels, _, means, covariance = within(mixed, by_side=False)
-    means = means[[labels.index(label) for label in known]]
-    size = len(covariance)
-    regular = (1 - shrink) * covariance
-    regular.flat[:: size + 1] += shrink * np.trace(covariance) / size
-    weights = solve(regular, means.T, assume_a="pos", check_finite=False).T
+    known = _enough(seen, settings)
+    mean, scale = _standardisation(mixed, frame)
+    # where the standardisation lies in the frame; a covariance does not care about the origin
+    inner = Frame((mean - frame.mean) / frame.scale, scale / frame.scale)
+    labels, _, means, covariance = within(mixed)
+    means = (means[[labels.index(label) for label in known]] - inner.mean) / inner.scale
+    weights = _solved(covariance, inner.scale, means, shrink)
     weights = np.clip(weights, -FLOAT16_MAX, FLOAT16_MAX).astype(np.float16)
     bias = -0.5 * (means * weights).sum(axis=1)
-    prototypes, precision, typical = _metric(_standardise(seen, mean, scale), known, settings)
+    prototypes, precision, typical = _metric(seen, inner, known, settings)
     return ExerciseModel(
         model_id=model_id,
         level=level,
@@ -207,34 +278,45 @@ def _discriminant(
     )
 
 
-def _standardisation(statistics: Statistics) -> tuple[Matrix, Matrix]:
-    """Mean and deviation of every feature, as numbers that float16 holds."""
-    mean = statistics.sums.sum(axis=0) / statistics.total_s
-    variance = np.diagonal(statistics.moments) / statistics.total_s - mean**2
-    scale = np.sqrt(np.maximum(variance, MIN_SCALE**2))
+def _solved(
+    covariance: NDArray[np.floating], scale: Matrix, means: Matrix, shrink: float
+) -> NDArray[np.floating]:
+    """Means · ((1 - λ)·C + λ·tr(C)/d·I)⁻¹, C in units of `scale`; overwrites the covariance."""
+    unit = (1 / scale).astype(covariance.dtype)
+    covariance *= unit[:, None]
+    covariance *= unit
+    size = len(covariance)
+    ridge = shrink * float(np.trace(covariance)) / size
+    covariance *= 1 - shrink
+    covariance.flat[:: size + 1] += ridge
+    # symmetric: the transposed view is what LAPACK wants, and nothing is copied
+    try:
+        factor = cho_factor(covariance.T, lower=True, overwrite_a=True, check_finite=False)
+    except LinAlgError as error:
+        raise NotEnoughLabels(f"the labelled windows do not vary enough: {error}") from error
+    return cho_solve(factor, means.T.astype(covariance.dtype), check_finite=False).T
+
+
+def _standardisation(statistics: Statistics, frame: Frame) -> tuple[Matrix, Matrix]:
+    """Mean and deviation of every raw feature, as numbers that float16 holds."""
+    inner = frame_of(statistics)
+    mean = frame.mean + inner.mean * frame.scale
+    scale = np.maximum(inner.scale * frame.scale, MIN_SCALE)
     return mean.astype(np.float16).astype(np.float64), scale.astype(np.float16).astype(np.float64)
 
 
-def _standardise(statistics: Statistics, mean: Matrix, scale: Matrix) -> Statistics:
-    """The statistics of (x - mean) / scale."""
-    sums = (statistics.sums - statistics.seconds[:, None] * mean) / scale
-    all_sums = statistics.sums.sum(axis=0)
-    moments = statistics.moments - np.outer(mean, all_sums) - np.outer(all_sums, mean)
-    moments += statistics.total_s * np.outer(mean, mean)
-    return replace(statistics, sums=sums, moments=moments / np.outer(scale, scale))
-
-
 def _metric(
-    seen: Statistics, known: tuple[str, ...], settings: FitSettings
+    seen: Statistics, inner: Frame, known: tuple[str, ...], settings: FitSettings
 ) -> tuple[NDArray[np.int8], NDArray[np.float16], float]:
     """Prototypes, inverse variances around them, and the log of the mean distance in them.
 
     The variances stand alone (no covariance): measured on left-out exercises this tells unknown
     movement better than a full metric (AUROC .980 against .971) and takes a twentieth of the room.
     """
-    labels, _, means, covariance = within(seen, by_side=True)
-    means = means[[label in known for label in labels]]
-    variance = np.maximum(np.diagonal(covariance), 0)
+    labels, seconds, means = _means(seen, by_side=True)
+    scatter = np.diagonal(seen.moments) - (seconds[:, None] * means**2).sum(axis=0)
+    variance = np.maximum(scatter / seen.total_s, 0) / inner.scale**2
+    means = (means[[label in known for label in labels]] - inner.mean) / inner.scale
     shrink = settings.metric_shrink
     metric = (1 - shrink) * variance + shrink * max(float(variance.mean()), 1e-6)
     precision = np.minimum(1 / metric, FLOAT16_MAX).astype(np.float16)

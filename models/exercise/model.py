@@ -187,6 +187,21 @@ class ExerciseModel:
             notes=notes,
         )
 
+    def guesses(self, sets: Sequence[Array]) -> list[tuple[str, list[str]]]:
+        """What `answer_windows` names, overall and per window, for many sets and nothing else.
+
+        Args:
+            sets: features of each set, float32 (m, d), m ≥ 1.
+        """
+        if not sets:
+            return []
+        each = self.probabilities(np.concatenate(sets))
+        found: list[tuple[str, list[str]]] = []
+        for p in np.split(each, np.cumsum([len(x) for x in sets])[:-1]):
+            overall = int(whole_set(p, self.calibration.whole).argmax())
+            found.append((self.labels[overall], [self.labels[k] for k in p.argmax(axis=1)]))
+        return found
+
     def _likelier_side(self, signal: WristSignal, step_s: float) -> tuple[NDArray[np.int64], Array]:
         """Windows of a signal; where no side is known, those of the wrist that is less strange."""
         if signal.side is not None or len(signal.acc_g) == 0:

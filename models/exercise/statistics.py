@@ -15,6 +15,7 @@ from schemas.errors import NotEnoughLabels
 
 Group = tuple[str, str]  # exercise, side ("left", "right", "unknown")
 NOTHING = 1e-6  # seconds that are left of a group by rounding
+MIN_SCALE = 1e-3  # a feature that does not change is measured in this unit
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,13 +26,14 @@ class Statistics:
         groups: (exercise, side), ascending; g of them.
         seconds: float64 (g,), seconds of movement: the weights of the windows.
         sums: float64 (g, d), weighted sums of features.
-        moments: float64 (d, d), weighted sum of x xᵀ over all groups.
+        moments: (d, d), weighted sum of x xᵀ over all groups: float64 of raw features, float32
+            in a `Frame`.
     """
 
     groups: tuple[Group, ...]
     seconds: NDArray[np.float64]
     sums: NDArray[np.float64]
-    moments: NDArray[np.float64]
+    moments: NDArray[np.floating]
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -66,6 +68,15 @@ class Statistics:
             moments=self.moments * factor,
         )
 
+    def framed(self, frame: "Frame") -> "Statistics":
+        """Statistics of (x - mean) / scale, moments in float32."""
+        mean, scale = frame.mean, frame.scale
+        sums = (self.sums - self.seconds[:, None] * mean) / scale
+        all_sums = self.sums.sum(axis=0)
+        cross = np.outer(mean, all_sums - 0.5 * self.total_s * mean)
+        moments = (self.moments - cross - cross.T) / np.outer(scale, scale)
+        return replace(self, sums=sums, moments=moments.astype(np.float32))
+
     def in_basis(self, basis: NDArray[np.float64]) -> "Statistics":
         """Statistics of x @ basis; basis is (d, k)."""
         return replace(self, sums=self.sums @ basis, moments=basis.T @ self.moments @ basis)
@@ -76,6 +87,72 @@ class Statistics:
         for (exercise, _), seconds in zip(self.groups, self.seconds, strict=True):
             found[exercise] += float(seconds)
         return found
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """Where features are measured from and in which unit.
+
+    Raw features differ by factors of thousands: their products need float64. Inside a frame they
+    are about one, float32 is enough, and a user costs a third.
+
+    Attributes:
+        mean, scale: float64 (d,).
+    """
+
+    mean: NDArray[np.float64]
+    scale: NDArray[np.float64]
+
+
+def frame_of(statistics: Statistics) -> Frame:
+    """Mean and deviation of every feature over all windows."""
+    mean = statistics.sums.sum(axis=0) / statistics.total_s
+    variance = np.diagonal(statistics.moments) / statistics.total_s - mean**2
+    return Frame(mean, np.sqrt(np.maximum(variance, MIN_SCALE**2)))
+
+
+def frame_of_windows(x: NDArray[np.floating]) -> Frame:
+    """The same from windows themselves, (m, d), m ≥ 1."""
+    return Frame(
+        x.mean(axis=0, dtype=np.float64), np.maximum(x.std(axis=0, dtype=np.float64), MIN_SCALE)
+    )
+
+
+def framed_statistics(
+    parts: Sequence[tuple[str, str, float, NDArray[np.floating]]], frame: Frame
+) -> Statistics:
+    """Statistics of windows in a frame: one product for all of a user's sets.
+
+    Args:
+        parts: exercise, side, seconds that each window stands for, and windows, float32 (m, d).
+        frame: where they are measured from.
+
+    Raises:
+        NotEnoughLabels: there is no window.
+
+    >>> rows, curls = np.ones((3, 2), np.float32), np.zeros((1, 2), np.float32)
+    >>> found = framed_statistics(
+    ...     [("row", "left", 0.25, rows), ("curl", "left", 1.0, curls)],
+    ...     Frame(np.zeros(2), np.ones(2)),
+    ... )
+    >>> found.labels, found.seconds.tolist(), found.moments.tolist()
+    (('curl', 'row'), [1.0, 0.75], [[0.75, 0.75], [0.75, 0.75]])
+    """
+    parts = [part for part in parts if len(part[3])]
+    if not parts:
+        raise NotEnoughLabels("there are no labelled windows at all")
+    groups = tuple(sorted({(exercise, side) for exercise, side, _, _ in parts}))
+    z = np.concatenate([x for _, _, _, x in parts]) - frame.mean.astype(np.float32)
+    z /= frame.scale.astype(np.float32)
+    weights = np.repeat([w for _, _, w, _ in parts], [len(x) for _, _, _, x in parts])
+    place = np.repeat(
+        [groups.index((exercise, side)) for exercise, side, _, _ in parts],
+        [len(x) for _, _, _, x in parts],
+    )
+    member = (place == np.arange(len(groups))[:, None]) * weights
+    sums = (member.astype(np.float32) @ z).astype(np.float64)
+    z *= np.sqrt(weights)[:, None].astype(np.float32)
+    return Statistics(groups, member.sum(axis=1), sums, z.T @ z)
 
 
 def statistics_of(

@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from models.exercise.evaluate import LabelledWindows, labelled_windows
-from models.exercise.examples import ExampleSettings, set_statistics
-from models.exercise.statistics import Statistics, total
+from models.exercise.examples import ExampleSettings, statistics_of_sets, windows_of_sets
+from models.exercise.kept import as_kept
+from models.exercise.statistics import Statistics
 from models.signal.windows import RATE_HZ
 from models.signal.wrist import WristSignal
-from schemas.errors import NotEnoughLabels
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +22,7 @@ class Movement:
         exercise: its name.
         variant: a finer name, "" where there is none.
         signals: the set at 50 Hz.
+        seed: of the turns of its copies, None: made of what it is.
     """
 
     person: str
@@ -29,6 +30,7 @@ class Movement:
     exercise: str
     variant: str
     signals: tuple[WristSignal, ...]
+    seed: int | None = None
 
 
 def part(movement: Movement, start: float, end: float) -> Movement:
@@ -42,25 +44,25 @@ def without_rotation(movement: Movement) -> Movement:
     return replace(movement, signals=signals)
 
 
-def learned(movement: Movement, settings: ExampleSettings | None = None) -> Statistics | None:
-    """Statistics of a set, None when it is too short; the seed is made of what it is."""
-    seed = zlib.crc32(f"{movement.person}/{movement.exercise}/{movement.signals[0].t0_ns}".encode())
-    try:
-        return set_statistics(movement.signals, movement.exercise, seed=seed, settings=settings)
-    except NotEnoughLabels:
-        return None
-
-
 def learned_of(
     movements: Sequence[Movement], settings: ExampleSettings | None = None
 ) -> Statistics:
-    """The sum over sets.
+    """What these sets teach, by the functions and from the form of windows that training uses.
 
     Raises:
         NotEnoughLabels: none of them is long enough.
     """
-    found = [learned(m, settings) for m in movements]
-    return total([s for s in found if s is not None])
+    found = windows_of_sets([(m.signals, seed_of(m)) for m in movements], settings)
+    named = [(m.exercise, as_kept(w)) for m, w in zip(movements, found, strict=True)]
+    return statistics_of_sets(named)
+
+
+def seed_of(movement: Movement) -> int:
+    """Of the turns of a set's copies: made of what it is, where none is given."""
+    if movement.seed is not None:
+        return movement.seed
+    name = f"{movement.person}/{movement.exercise}/{movement.signals[0].t0_ns}"
+    return zlib.crc32(name.encode())
 
 
 def asked(movements: Sequence[Movement]) -> tuple[LabelledWindows, ...]:

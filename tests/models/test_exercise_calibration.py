@@ -17,7 +17,7 @@ from models.exercise.fit import fit_global, fit_user
 from models.exercise.model import Calibration, softmax, whole_set
 from models.exercise.protocol_unknown import auroc
 from models.exercise.statistics import Statistics, total
-from models.exercise.trials import Movement, asked, learned, part
+from models.exercise.trials import Movement, asked, learned_of, part
 from models.signal.wrist import wrist_signals
 from schemas.errors import NotEnoughLabels
 
@@ -87,7 +87,7 @@ def halves(spar) -> dict[str, tuple[list[Movement], list[Movement]]]:
 
 @pytest.fixture(scope="module")
 def statistics(halves) -> dict[str, Statistics]:
-    return {p: total([learned(m, ENOUGH) for m in early]) for p, (early, _) in halves.items()}
+    return {p: total([learned_of([m], ENOUGH) for m in early]) for p, (early, _) in halves.items()}
 
 
 def test_real_people_and_strangers_are_recognised(halves, statistics):
@@ -122,7 +122,7 @@ def test_calibration_is_learned_on_people(halves):
     some = dict(list(halves.items())[:4])
     people = [
         Person(
-            learn=tuple(LearnSet(m.exercise, learned(m, ENOUGH)) for m in early),
+            learn=tuple(LearnSet(m.exercise, learned_of([m], ENOUGH)) for m in early),
             ask=asked(late),
         )
         for early, late in some.values()

@@ -10,6 +10,7 @@ from models.signal.pieces import pack_pieces
 from models.signal.truth import cut
 from pipelines.labelled import LabelledSet
 from schemas.layout import shard_of
+from schemas.times import us_of
 from store.database import Database, Statement
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
@@ -37,7 +38,7 @@ def sets_of(recordings, person: int, exercises: int = 4) -> list[LabelledSet]:
             found.append(
                 LabelledSet(
                     str(UUID(int=(person + 1) << 32 | n << 16 | k)),
-                    1,
+                    us_of(NOW + timedelta(days=k, minutes=n)),
                     whole.exercise,
                     NOW + timedelta(days=k, minutes=n),
                     "typed",
@@ -78,9 +79,9 @@ def put(database: Database, user: UUID, sets: Sequence[LabelledSet], at: datetim
 def _insert(user: UUID, one: LabelledSet) -> Statement:
     return Statement(
         "INSERT INTO labelled_sets (user_id, model_id, set_id, exercise, started_at, ended_at, "
-        "label_source, revision, samples) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "label_source, revision, samples) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) USING TIMESTAMP ?",
         (
             *(user, LAYOUT, UUID(one.set_id), one.exercise, one.started_at, one.started_at),
-            *(one.label_source, one.revision, one.samples),
+            *(one.label_source, one.revision, one.samples, one.revision),
         ),
     )

@@ -8,10 +8,18 @@ from uuid import UUID
 
 import pytest
 
-from models.exercise.codec import model_from_bytes
+from models.exercise.codec import model_from_bytes, model_to_bytes, statistics_to_bytes
+from models.exercise.examples import ExampleSettings
+from models.exercise.fit import GlobalModel, fit_global
+from models.exercise.statistics import total
+from models.exercise.trials import Movement, learned_of
+from models.signal.pieces import unpack_pieces
+from models.signal.wrist import wrist_signals
 from pipelines.exercise import named_recipe, recipe_of, train_exercise
 from pipelines.global_models import STATISTICS, read_everybody
+from pipelines.labelled import LabelledSet
 from pipelines.learner import learn_user
+from pipelines.threads import one_blas_thread
 from schemas.errors import LeaseHeld
 from schemas.layout import GLOBAL_OWNER, owner_of
 from store.jobs import JobRuns, Leases, Watermarks
@@ -85,6 +93,33 @@ def test_what_is_stored_is_what_the_pure_function_makes(world, spark_config, peo
     assert model.manifest["data_digest"] == learned.data_digest
     assert model.manifest["labels"] == list(model_from_bytes(model.content).labels)
     assert model.manifest["golden"].keys() == {"x", "scores", "probabilities", "strangeness"}
+
+
+def test_the_protocols_learn_what_spark_learns(world, spark_config, people):
+    """A fold of `muvr evaluate` in one process: the others' model is Spark's, bit for bit."""
+    database, _ = world
+    recipe = recipe_of(spark_config).windows
+    used = [people[0][:-HELD_BACK], *people[1:PEOPLE]]
+    fold = [[movement(one, recipe.seed) for one in sets] for sets in used]
+    everybody = one_blas_thread(fold_model)(fold, recipe.settings)
+    pointer = asyncio.run(Champions(database).read(GLOBAL_OWNER, LAYOUT, "exercise"))
+    assert (
+        model_to_bytes(everybody.model) == asyncio.run(Models(database).get(*pointer[:4])).content
+    )
+    assert statistics_to_bytes(everybody.statistics) == statistics_to_bytes(
+        read_everybody(database)[LAYOUT].learned.statistics
+    )
+
+
+def fold_model(people: list[list[Movement]], settings: ExampleSettings) -> GlobalModel:
+    """The model of a fold's training people, as the protocols make it."""
+    return fit_global(total([learned_of(one, settings) for one in people]), model_id=LAYOUT)
+
+
+def movement(one: LabelledSet, seed: int) -> Movement:
+    """A stored set as the protocols take it; its copies are turned as in training."""
+    signals = tuple(wrist_signals(unpack_pieces(one.samples)))
+    return Movement("somebody", "", one.exercise, "", signals, UUID(one.set_id).int ^ seed)
 
 
 def test_the_global_model_serves_and_its_statistics_are_kept_apart(world):

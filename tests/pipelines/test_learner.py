@@ -23,9 +23,13 @@ def people(spar):
     return [sets_of(spar, person) for person in range(3)]
 
 
+def give(sets):
+    return give_to_everybody(sets, "wrist-acc6", RECIPE)[0]
+
+
 @pytest.fixture(scope="module")
 def everybody(people):
-    first, *others = [give_to_everybody(sets, RECIPE) for sets in people]
+    first, *others = [give(sets) for sets in people]
     return fit_global(sum(others, first), model_id="wrist-acc6")
 
 
@@ -63,8 +67,8 @@ def test_the_judged_model_and_everybody_else_have_not_seen_the_late_sets(people,
         replace(one, exercise=moved[one.set_id]) if one.set_id in wrong else one
         for one in people[0]
     ]
-    others = give_to_everybody(people[1], RECIPE) + give_to_everybody(people[2], RECIPE)
-    mixed = fit_global(others + give_to_everybody(sets, RECIPE), model_id="wrist-acc6")
+    others = give(people[1]) + give(people[2])
+    mixed = fit_global(others + give(sets), model_id="wrist-acc6")
     learned = learn_user(sets, "wrist-acc6", RECIPE, mixed, in_everybody=True)
     clean = learn_user(
         sets, "wrist-acc6", RECIPE, fit_global(others, model_id="wrist-acc6"), in_everybody=False

@@ -1,0 +1,62 @@
+"""What training reads of a user's sets, and what it keeps there for the next time."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import NamedTuple
+from uuid import UUID
+
+from store.database import Database, Statement
+
+
+class TrainingSet(NamedTuple):
+    """A labelled set with its samples, and its windows where a run has kept them."""
+
+    set_id: UUID
+    revision: int
+    exercise: str
+    started_at: datetime
+    label_source: str
+    samples: bytes
+    features: bytes | None
+
+
+class KeptWindows(NamedTuple):
+    """Windows of a revision of a set, for some time."""
+
+    set_id: UUID
+    revision: int
+    features: bytes
+    keep_s: int
+
+
+class TrainingSets:
+    """Partitions of `labelled_sets` as training sees them."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def read(self, user_id: UUID, model_id: str) -> list[TrainingSet]:
+        """A user's labelled sets in one input layout, ordered by id."""
+        rows = await self._database.run(
+            "SELECT set_id, revision, exercise, started_at, label_source, samples, features "
+            "FROM labelled_sets WHERE user_id = ? AND model_id = ?",
+            (user_id, model_id),
+        )
+        return [
+            TrainingSet(*row)._replace(started_at=row.started_at.replace(tzinfo=UTC))
+            for row in rows
+        ]
+
+    async def keep(self, user_id: UUID, model_id: str, kept: Sequence[KeptWindows]) -> None:
+        """Keep windows at the time of their set's revision: a later deletion takes them along."""
+        await self._database.run_all(
+            [
+                Statement(
+                    "UPDATE labelled_sets USING TIMESTAMP ? AND TTL ? SET features = ? "
+                    "WHERE user_id = ? AND model_id = ? AND set_id = ?",
+                    (one.revision, one.keep_s, one.features, user_id, model_id, one.set_id),
+                )
+                for one in kept
+                if one.keep_s > 0
+            ]
+        )
