@@ -22,6 +22,7 @@ from ingest.recordings import load_recording, wrist_of
 from models.exercise.layout import ACC3, ACC6, model_id
 from models.signal.pieces import Recording
 from schemas.errors import BadSamples, UndecidedChunks
+from schemas.times import us_of
 from store.predictions import Prediction, Predictions
 from store.records import Records
 from store.sessions import SessionRow
@@ -31,6 +32,7 @@ if TYPE_CHECKING:  # what counts repetitions takes 80 MB: imported with the firs
     from models.recognition.sets import Learned, Measured, RecognisedSet
 
 FAMILY = "exercise"
+TOPIC = "predictions"
 REMEMBERED = 1024  # sessions in which nothing was found; a hundred bytes each
 T = TypeVar("T")
 Asked = dict[str, Any]
@@ -124,6 +126,9 @@ class Recogniser:
         except (UndecidedChunks, BadSamples):
             return []  # the session's notes and dead letters say so
         kept = [prediction_of(one, user_id, session_id, asked, now) for one in found]
+        await self._records.journal.announce(
+            user_id, TOPIC, us_of(now)
+        )  # the mart reads them again
         await self._predictions.replace(user_id, session_id, kept)
         await project_deviations(self._records, user_id, session_id, revision_us)
         if not kept:

@@ -7,7 +7,19 @@ import sys
 
 import typer
 
-from muvr import demo, evaluation, jobs, models, records, run, schedule, token, train
+from muvr import (
+    demo,
+    evaluation,
+    jobs,
+    models,
+    records,
+    replay,
+    run,
+    schedule,
+    simulating,
+    token,
+    train,
+)
 from muvr.terminal import Terminal
 from schemas.errors import BadInput, MuvrError
 
@@ -18,7 +30,19 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Self-hosted backend for fitness apps: one exercise model per user.",
 )
-for part in (run, records, token, train, schedule, models, jobs, evaluation, demo):
+for part in (
+    run,
+    records,
+    token,
+    simulating,
+    train,
+    schedule,
+    replay,
+    models,
+    jobs,
+    evaluation,
+    demo,
+):
     part.register(app)
 
 

@@ -34,7 +34,8 @@ class Plans:
 
     async def put(self, user_id: UUID, plan: Plan) -> None:
         """Project what an event says of a plan; the newest one is the plan."""
-        values = (plan.plan_id, plan.name, json.dumps(list(plan.sets)), plan.revision)
+        sets = json.dumps(list(plan.sets), sort_keys=True)  # as the journal has them
+        values = (plan.plan_id, plan.name, sets, plan.revision)
         for table in ("plan_versions", "plans"):  # a plan that is listed has its version
             await self._database.run(
                 f"INSERT INTO {table} (user_id, plan_id, name, sets, revision) "

@@ -6,7 +6,6 @@ from typing import NamedTuple
 from uuid import UUID
 
 from store.database import Database
-from store.deviations import Deviation, Deviations
 
 
 class Cluster(NamedTuple):
@@ -62,15 +61,6 @@ class Results:
             "SELECT rank, position FROM ranks WHERE run_id = ? AND user_id = ?", (run_id, user_id)
         )
         return Rank(*rows[0]) if rows else None
-
-    async def deviations(
-        self, user_id: UUID, month: str, session_id: UUID | None = None
-    ) -> list[Deviation]:
-        """The user's deviations of a month, or of one session in it."""
-        kept = Deviations(self._database)
-        if session_id is None:
-            return await kept.of_month(user_id, month)
-        return await kept.of_session(user_id, month, session_id)
 
 
 def _object(text: str | None) -> dict[str, float]:

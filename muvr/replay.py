@@ -1,0 +1,62 @@
+"""`muvr replay`: projections, and models if asked, again from the journal."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from functools import partial
+from typing import Annotated
+from uuid import UUID
+
+import typer
+
+from ingest.replay import rebuild_user
+from muvr.door import Door, open_door
+from muvr.jobs import show_run
+from muvr.options import AsJson, Conf
+from muvr.train import read_users
+from pipelines import jobs
+from pipelines.replay import replay as replay_journal
+from pipelines.runs import RunReport
+from schemas.errors import BadInput
+
+
+def register(app: typer.Typer) -> None:
+    """Add this module's command."""
+    app.command()(replay)
+
+
+def replay(
+    users: Annotated[str, typer.Option(help="all, or user ids with commas")] = "all",
+    models: Annotated[bool, typer.Option("--models", help="then learn every family again")] = False,
+    conf: Conf = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write sessions, sets, labelled sets, plans and deviations again from the journal.
+
+    Over live tables it changes nothing; after a loss it brings back every row.
+
+    Example: `muvr replay --users all`
+    """
+    door = open_door(conf, as_json=as_json)
+    whom = read_users(users)
+    if whom == "changed":
+        raise BadInput("--users changed: say all, or user ids", field="users", value=users)
+    reports = [_project(door, None if isinstance(whom, str) else whom)]
+    if models:
+        with door.terminal as terminal:
+            for name in jobs.JOBS:
+                reports.append(jobs.train(name, door.config, users=whom, progress=terminal))
+    for report in reports:
+        show_run(door.terminal, asdict(report))
+    door.terminal.answer({"runs": [asdict(report) for report in reports]})
+    if reports[0].counts.get("failed"):
+        raise typer.Exit(1)
+
+
+def _project(door: Door, users: Sequence[UUID] | None) -> RunReport:
+    with door.terminal as terminal:
+        return replay_journal(
+            door.config,
+            partial(rebuild_user, limits=door.config.limits),
+            users=users,
+            progress=terminal,
+        )
