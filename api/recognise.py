@@ -126,9 +126,8 @@ class Recogniser:
         except (UndecidedChunks, BadSamples):
             return []  # the session's notes and dead letters say so
         kept = [prediction_of(one, user_id, session_id, asked, now) for one in found]
-        await self._records.journal.announce(
-            user_id, TOPIC, us_of(now)
-        )  # the mart reads them again
+        # The mart reads what was announced.
+        await self._records.journal.announce(user_id, TOPIC, us_of(now))
         await self._predictions.replace(user_id, session_id, kept)
         await project_deviations(self._records, user_id, session_id, revision_us)
         if not kept:
