@@ -5,10 +5,13 @@ under its id and nobody reads them until `live_runs` points there: after they we
 """
 
 import asyncio
+import hashlib
+import json
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from uuid import UUID
 
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as f
@@ -21,7 +24,7 @@ from schemas.errors import CannotLearn, IncompleteRun, LostChampionRace
 from schemas.progress import Progress, Silent
 from store.credentials import open_as
 from store.database import Database
-from store.jobs import LiveRuns, Watermarks
+from store.jobs import LiveRuns, UserOutcome, Watermarks
 
 OVERLAP = timedelta(minutes=1)
 
@@ -35,12 +38,14 @@ class Result:
         metrics: of the recipe beside its baselines.
         refused: why the rows must not go live, "" when they may.
         counts: what was read.
+        broken: users whose data could not be read, with the reason.
     """
 
     rows: Sequence[tuple[object, ...]]
     metrics: Mapping[str, object]
     refused: str = ""
     counts: Mapping[str, int] = field(default_factory=dict)
+    broken: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,13 +97,19 @@ def train_batch(
         if only_changed and not _changed(database, family, run.started_at):
             run.status = "nothing-to-do"
         else:
-            _learn(family, config, database, run, told)
+            _learn(family, config, database, run, told, only_changed=only_changed)
         run.read_until = run.started_at - OVERLAP
     return run.report()
 
 
 def _learn(
-    family: BatchFamily, config: Config, database: Database, run: Run, told: Progress
+    family: BatchFamily,
+    config: Config,
+    database: Database,
+    run: Run,
+    told: Progress,
+    *,
+    only_changed: bool,
 ) -> None:
     with run.step("engine"):
         spark = spark_session(config)
@@ -112,14 +123,39 @@ def _learn(
     told.step(f"{family.name}: rows learned", len(result.rows))
     run.metrics |= result.metrics
     run.counts.update(result.counts)
+    run.add_outcomes(
+        [
+            UserOutcome(UUID(user), "", "failed", reason, "", "{}")
+            for user, reason in result.broken.items()
+        ]
+    )
     if result.refused:
         run.status = "refused"
         run.reasons[result.refused] += 1
+        return
+    run.metrics["digest"] = digest_of(result.rows)
+    if only_changed and _is_live(database, family, run):
+        run.status = "nothing-to-do"  # what changed had been read by the last run already
         return
     with run.step("write"):
         _write(spark, family, config.cassandra.keyspace, run, result.rows)
     run.require_lease()
     go_live(database, family.name, run)
+
+
+def digest_of(rows: Sequence[tuple[object, ...]]) -> str:
+    """The start of the hash of a run's rows, in whatever order they are.
+
+    >>> digest_of([("a", 1), ("b", 2.5)]) == digest_of([("b", 2.5), ("a", 1)])
+    True
+    """
+    text = json.dumps(sorted(json.dumps(row) for row in rows))
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _is_live(database: Database, family: BatchFamily, run: Run) -> bool:
+    live = asyncio.run(LiveRuns(database).read(family.name))
+    return live is not None and live.metrics.get("digest") == run.metrics["digest"]
 
 
 def go_live(database: Database, family: str, run: Run) -> None:

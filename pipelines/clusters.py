@@ -31,7 +31,7 @@ LEAST_RESEED = 0.8  # adjusted Rand index with other seeds: below it the cluster
 def learn_clusters(spark: SparkSession, config: Config) -> Result:
     """Summarise every user on the executors; cluster the summaries on the driver."""
     until = newest_set_at(spark, config.cassandra.keyspace).timestamp() + 1
-    rows = look_at_logs(
+    rows, broken = look_at_logs(
         spark, config.cassandra.keyspace, partial(summary_row, until_s=until), SUMMARY
     )
     one_row_each(rows)
@@ -48,9 +48,8 @@ def learn_clusters(spark: SparkSession, config: Config) -> Result:
     refused = ""
     if score.reseed < LEAST_RESEED:
         refused = f"another seed gives other clusters (adjusted Rand index {score.reseed:.2f})"
-    return Result(
-        found, metrics, refused, {"users": len(rows), "sets": sum(s.sets for s in summaries)}
-    )
+    counts = {"users": len(rows), "sets": sum(s.sets for s in summaries)}
+    return Result(found, metrics, refused, counts, broken)
 
 
 def summary_row(log: SetLog, *, until_s: float) -> Sequence[Mapping[str, Any]]:

@@ -10,12 +10,14 @@ from pyspark.sql import SparkSession
 from pyspark.sql import functions as f
 
 from models.history import SetLog
+from pipelines.attempts import attempted
 from pipelines.plans import require_no_shuffle
 from pipelines.span import Key, keys_once, span_by
 from pipelines.tables import read_table
 from schemas.errors import NotEnoughLabels
 
 KEY = ("user_id",)
+PROBLEM = "problem"
 COLUMNS = (*("user_id", "session_id", "exercise", "started_at", "reps", "weight_kg", "intensity"),)
 
 
@@ -55,7 +57,7 @@ def log_of(group: pa.Table) -> SetLog:
 
 def look_at_logs(
     spark: SparkSession, keyspace: str, function: OfLog, schema: pa.Schema
-) -> list[dict[str, Any]]:
+) -> tuple[list[dict[str, Any]], Mapping[str, str]]:
     """Call `function` for every user's log on the executors.
 
     Args:
@@ -65,12 +67,16 @@ def look_at_logs(
         schema: of its rows, with `user_id` first.
 
     Returns:
-        the rows, ordered by user.
+        the rows, ordered by user, and of users whose sets are broken the reason.
     """
     table = read_table(spark, keyspace, "sets").columns(*COLUMNS)
-    spanned = span_by(table, KEY, partial(_rows, function=function), schema)
+    answers = schema.append(pa.field(PROBLEM, pa.string()))
+    spanned = span_by(table, KEY, partial(_rows, function=function), answers)
     require_no_shuffle(spanned)
-    return sorted((row.asDict() for row in spanned.toLocalIterator()), key=lambda r: r["user_id"])
+    rows = [row.asDict() for row in spanned.toLocalIterator()]
+    rows.sort(key=lambda row: row["user_id"])
+    broken = {row["user_id"]: row[PROBLEM] for row in rows if row[PROBLEM]}
+    return [row for row in rows if not row[PROBLEM]], broken
 
 
 def newest_set_at(spark: SparkSession, keyspace: str) -> datetime:
@@ -97,4 +103,7 @@ def one_row_each(rows: Sequence[Mapping[str, Any]]) -> None:
 
 
 def _rows(key: Key, group: pa.Table, *, function: OfLog) -> list[dict[str, Any]]:
-    return [{"user_id": key[0], **row} for row in function(log_of(group))]
+    attempt = attempted(lambda: function(log_of(group)))
+    if attempt.value is None:
+        return [{"user_id": key[0], PROBLEM: attempt.reason}]
+    return [{"user_id": key[0], **row} for row in attempt.value]

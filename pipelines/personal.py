@@ -109,6 +109,8 @@ def train_personal(
         else:
             _learn(family, config, database, run, chosen)
             told.step(f"{family.name}: users", sum(run.counts.values()))
+            if users == "changed" and run.status == "done" and not run.counts["promoted"]:
+                run.status = "nothing-to-do"  # what changed had been read by the last run already
         run.read_until = run.started_at - OVERLAP
     return run.report()
 

@@ -38,7 +38,7 @@ def learn_recommend(spark: SparkSession, config: Config) -> Result:
     """Count on the executors; factorise on the driver; judge on the last weeks."""
     keyspace = config.cassandra.keyspace
     cutoff_s = newest_set_at(spark, keyspace).timestamp() - LATER_DAYS * DAY_S
-    rows = look_at_logs(spark, keyspace, partial(count_rows, cutoff_s=cutoff_s), COUNTED)
+    rows, broken = look_at_logs(spark, keyspace, partial(count_rows, cutoff_s=cutoff_s), COUNTED)
     users = sorted({row["user_id"] for row in rows})
     exercises = tuple(sorted({row["exercise"] for row in rows}))
     early, late = (counted(rows, users, exercises, part) for part in ("early", "late"))
@@ -56,7 +56,8 @@ def learn_recommend(spark: SparkSession, config: Config) -> Result:
     metrics = {
         name: asdict(getattr(score, name)) for name in ("model", "popularity", "repeat_last")
     }
-    return Result(found, metrics, refused, {"users": len(users), "entries": len(rows)})
+    counts = {"users": len(users), "entries": len(rows)}
+    return Result(found, metrics, refused, counts, broken)
 
 
 def count_rows(log: SetLog, *, cutoff_s: float) -> Rows:

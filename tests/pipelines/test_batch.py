@@ -2,7 +2,8 @@
 
 import asyncio
 from dataclasses import replace
-from uuid import UUID
+from datetime import UTC, datetime
+from uuid import UUID, uuid4
 
 import numpy as np
 import pytest
@@ -19,12 +20,14 @@ from pipelines.clusters import CLUSTERS
 from pipelines.intensity import INTENSITY
 from pipelines.load import LOAD
 from pipelines.next import NEXT
-from pipelines.personal import train_personal
+from pipelines.personal import Personal, PersonalFamily, train_personal
 from pipelines.rank import RANK
 from pipelines.recommend import RECOMMEND
 from schemas.errors import IncompleteRun, NotEnoughLabels
 from schemas.layout import owner_of
+from schemas.times import us_of
 from store.jobs import JobRuns, LiveRuns
+from store.journal import Journal
 from store.models import Champions, Models
 from store.results import Results
 from tests.pipelines.crowd import settle
@@ -88,7 +91,7 @@ def test_recommendations_beat_popularity_or_stay_away(database, spark_config, pe
     assert (live(database, "recommend") is not None) == wins
 
 
-@pytest.mark.parametrize("family", [INTENSITY, LOAD], ids=lambda family: family.name)
+@pytest.mark.parametrize("family", [INTENSITY, LOAD, NEXT], ids=lambda family: family.name)
 def test_a_model_per_user_that_beats_the_same_as_last_time(database, spark_config, family):
     report = train_personal(family, spark_config)
     assert report.status == "done"
@@ -101,15 +104,42 @@ def test_a_model_per_user_that_beats_the_same_as_last_time(database, spark_confi
     assert again.counts["unchanged"] == report.counts["promoted"]  # the same bytes
 
 
+def loses(logs, cutoff_s):
+    """A recipe whose models are right less often than doing the same again."""
+    return [Personal(b"a model", asked=10, off=6.0, last_off=5.0) for _ in logs]
+
+
 def test_a_recipe_that_loses_to_its_baseline_serves_nobody(database, spark_config, people):
-    """Two months are too little for contexts: doing the same exercise again is right more often."""
-    report = train_personal(NEXT, spark_config)
-    assert report.metrics["error"] > report.metrics["last_error"]
-    assert report.status == "refused"
-    assert set(report.counts) <= {"sets", "refused", "not-learned"}
+    report = train_personal(PersonalFamily("loser", loses), spark_config)
+    assert (report.metrics["error"], report.metrics["last_error"]) == (0.6, 0.5)
+    assert (report.status, report.counts["refused"]) == ("refused", PEOPLE)
     owners = [owner_of(person.user_id) for person in people]
-    champions = [asyncio.run(Champions(database).read(one, "sets", "next")) for one in owners]
+    champions = [asyncio.run(Champions(database).read(one, "sets", "loser")) for one in owners]
     assert champions == [None] * PEOPLE
+
+
+@pytest.fixture
+def poisoned(database, people):
+    """A person with half a row among the sets: no time, no exercise."""
+    person = people[7].user_id
+    key = (person, uuid4(), uuid4())
+    database.execute(
+        "INSERT INTO sets (user_id, session_id, set_id, revision) VALUES (?, ?, ?, 1)", key
+    )
+    yield person
+    database.execute("DELETE FROM sets WHERE user_id = ? AND session_id = ? AND set_id = ?", key)
+
+
+def test_one_poisoned_user_is_reported_and_all_others_go_on(
+    database, spark_config, people, poisoned
+):
+    """Users are learned many at once: the one that fails takes nobody along."""
+    for report in (train_personal(LOAD, spark_config), train_batch(CLUSTERS, spark_config)):
+        assert (report.status, report.counts["failed"]) == ("done", 1)
+        outcomes = asyncio.run(JobRuns(database).users(report.run_id))
+        assert [one.user_id for one in outcomes if one.status == "failed"] == [poisoned]
+        others = report.counts.get("rows") or len(outcomes) - 1
+        assert others == PEOPLE - 1
 
 
 def test_the_stored_intensity_model_is_the_pure_functions(database, spark_config, people):
@@ -130,6 +160,19 @@ def test_nothing_changed_is_nothing_to_do(database, spark_config):
     assert live(database, "rank") == before
     train_personal(NEXT, spark_config)
     assert train_personal(NEXT, spark_config, users="changed").status == "nothing-to-do"
+
+
+def test_what_the_last_run_had_read_already_is_nothing_to_do(database, spark_config, people):
+    """Changes of the last minute before a run are read again by the next one: no row is new."""
+    first = train_batch(CLUSTERS, spark_config)
+    train_personal(LOAD, spark_config)
+    journal = Journal(database)
+    asyncio.run(journal.announce(people[0].user_id, "sets", us_of(datetime.now(UTC))))
+    assert train_batch(CLUSTERS, spark_config, only_changed=True).status == "nothing-to-do"
+    assert live(database, "clusters").run_id == first.run_id
+    again = train_personal(LOAD, spark_config, users="changed")
+    assert again.status == "nothing-to-do"
+    assert "promoted" not in again.counts
 
 
 USER = str(UUID(int=1))

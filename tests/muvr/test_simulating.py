@@ -1,0 +1,128 @@
+"""`muvr simulate` on the real Cassandra, and the one table of `muvr train all`."""
+
+import asyncio
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from uuid import UUID, uuid4
+
+import pytest
+
+from muvr.scoreboard import table_of
+from muvr.simulating_crowd import World, register_all, send_portion
+from muvr.simulating_truth import (
+    clusters_against_truth,
+    keep_truth,
+    known_start,
+    temperaments,
+)
+from pipelines.runs import RunReport
+from schemas.config import Config
+from schemas.errors import NameTaken
+from store.database import Statement
+from store.jobs import LiveRuns
+from store.records import records_in
+from store.social import Follows
+
+START = (datetime.now(UTC) - timedelta(weeks=6)).replace(hour=0, minute=0, second=0, microsecond=0)
+WORLD = World(users=4, weeks=3, seed=uuid4().int % 10**9, start_s=START.timestamp())
+
+
+def send(keyspace, people=range(4)):
+    return send_portion(Config(cassandra=keyspace), Path("no password"), WORLD, people)
+
+
+def test_people_are_there_as_if_they_had_sent_it_themselves(database, keyspace):
+    records = records_in(database, Config().limits)
+
+    async def kept(person):
+        return (
+            await records.sets.of_user(person.user_id),
+            await records.sessions.page(person.user_id, None, 1000),
+            await records.plans.of_user(person.user_id),
+            {follow.followee for follow in await Follows(database).of_user(person.user_id)},
+        )
+
+    asyncio.run(register_all(database, WORLD, ""))
+    sent = send(keyspace)
+    people = [WORLD.person(index) for index in range(4)]
+    assert sent["people"] == 4
+    assert sent["sets"] == sum(len(person.sets()) for person in people) > 0
+    for person in people:
+        sets, sessions, plans, follows = asyncio.run(kept(person))
+        assert {one.set_id for one in sets} == {one.set_id for one in person.sets()}
+        assert {one.session_id for one in sessions} == {s.session_id for s in person.sessions}
+        assert {one.plan_id for one in plans} == {one.plan_id for one in person.sessions}
+        assert follows == {people[number].user_id for number in person.follows}
+        done = {one.set_id: one for one in person.sets()}
+        for one in sets:
+            true = done[one.set_id]
+            assert (one.exercise, one.reps, one.weight_kg, one.intensity) == (
+                true.exercise, true.reps, true.weight_kg, true.intensity
+            )  # fmt: skip
+    before = [asyncio.run(kept(person)) for person in people]
+    asyncio.run(register_all(database, WORLD, ""))
+    send(keyspace)
+    assert [asyncio.run(kept(person)) for person in people] == before
+
+
+def test_names_of_another_world_are_refused(database):
+    later = World(WORLD.users, WORLD.weeks, WORLD.seed, WORLD.start_s + 86_400)
+    asyncio.run(register_all(database, WORLD, ""))
+    with pytest.raises(NameTaken, match="--seed"):
+        asyncio.run(register_all(database, later, ""))
+
+
+def test_the_truth_is_found_again(tmp_path):
+    path = keep_truth(tmp_path, WORLD, {"sets": 3}, 1.0)
+    assert known_start(tmp_path, WORLD.seed) == WORLD.start_s
+    assert known_start(tmp_path, WORLD.seed + 1) is None
+    assert json.loads(path.read_text())["simulated"] is True
+    expected = {one.user_id: one.truth.temperament for one in WORLD.people()}
+    assert temperaments(tmp_path) == expected
+
+
+def test_live_clusters_are_compared_with_the_truth(database):
+    """Two groups found as they are: 1; by frequency alone, which says nothing here: 0 or less."""
+    run, truth = uuid4(), {uuid4(): name for name in ("athlete", "occasional") for _ in range(8)}
+    rows = [
+        (run, user, int(name == "athlete"), name, json.dumps({"frequency": float(n % 2)}))
+        for n, (user, name) in enumerate(truth.items())
+    ]
+    cql = "INSERT INTO clusters (run_id, user_id, cluster, name, features) VALUES (?, ?, ?, ?, ?)"
+
+    async def work():
+        await database.run_all([Statement(cql, row) for row in rows])
+        live = LiveRuns(database)
+        before = await live.read("clusters")
+        expected = before.run_id if before else None
+        assert await live.go_live("clusters", run, START, {}, expected)
+        return await clusters_against_truth(database, truth)
+
+    found = asyncio.run(work())
+    assert (found["people"], found["clusters"]) == (16, 1.0)
+    assert found["frequency_alone"] <= 0
+
+
+def report(family, metrics, **counts):
+    return RunReport(family, UUID(int=0), "done", counts, metrics, {}, {"learn": 1.5, "write": 1})
+
+
+def test_one_table_says_what_each_family_came_to():
+    shares = {name: {"ndcg": 0.5, "recall": 0.4} for name in ("model", "popularity", "repeat_last")}
+    rows = table_of(
+        [
+            report(
+                "load", {"later_sets": 9, "error": 0.1, "last_error": 0.2}, promoted=3, failed=1
+            ),
+            report("clusters", {"reseed": 0.99}, rows=5),
+            report("recommend", shares, rows=5),
+            report("form", {}),
+        ],
+        {"people": 9, "clusters": 0.7, "frequency_alone": 0.3},
+    )
+    assert rows[0] == ("load", "done", 3, 1, "error later", "0.1", "0.2 baseline", 2.5)
+    assert rows[1][4:] == ("Rand, reseeded", "0.99", "", 2.5)
+    assert rows[2][4:] == ("Rand, simulated", "0.7", "0.3 frequency alone", "")
+    assert [row[4] for row in rows[3:7]] == ["ndcg@10", "ndcg@10", "recall@10", "recall@10"]
+    assert rows[7] == ("form", "done", 0, 0, "", "", "", 2.5)
