@@ -2,18 +2,21 @@
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
+from typing import cast
 from uuid import UUID
 
 from ingest.decisions import Decisions
-from ingest.openings import existing, offset_of
-from ingest.projections import project, settle
+from ingest.openings import TOPIC, existing, offset_of
+from ingest.projections import project_all, settle
 from schemas.errors import BadEvent, EventConflict, MissingChunks
 from schemas.events import Completion
+from store.journal import Event
 from store.records import Records
 from store.samples import ChunkHead
-from store.sessions import SessionRow
+from store.sessions import SessionRow, StreamList
 
 _TRIES = 8
+_TOGETHER_CHUNKS = 400  # hashes in one round of the journal: some 27 KB
 
 
 async def complete(
@@ -48,8 +51,8 @@ async def complete(
     if offset_ms is not None:  # of several tries the one that travelled least is nearest the truth
         known = [session.clock_offset_ms.get(name, offset_ms) for name in completion.streams]
         offset_ms = min([offset_ms, *known])
-    for name, hashes in sorted(completion.streams.items()):
-        await _list_stream(decisions, user_id, session_id, name, trimmed(hashes), offset_ms)
+    asked = {name: trimmed(hashes) for name, hashes in sorted(completion.streams.items())}
+    await _list_streams(decisions, user_id, session_id, asked, offset_ms)
     return await existing(decisions, user_id, session_id)
 
 
@@ -110,40 +113,78 @@ def several(heads: Iterable[ChunkHead]) -> dict[int, list[str]]:
     return {seq: hashes for seq, hashes in bodies.items() if len(hashes) > 1}
 
 
-async def _list_stream(
+async def _list_streams(
     decisions: Decisions,
     user_id: UUID,
     session_id: UUID,
-    stream: str,
-    hashes: list[str | None],
+    asked: Mapping[str, list[str | None]],
     offset_ms: int | None,
 ) -> None:
-    """One stream's list: each revision has one successor, decided by the journal."""
+    """Lists of streams: each revision of one has one successor, decided by the journal."""
+    records, waiting = decisions.records, dict(asked)
     for _ in range(_TRIES):
-        lists = await decisions.records.sessions.lists(user_id, session_id)
-        current = lists.get(stream)
-        kept = [one.hex() or None for one in current.hashes] if current else []
-        if current and hashes == kept[: len(hashes)]:  # the first try may have died half way
-            now_us = decisions.now_us()
-            await settle(decisions.records, user_id, session_id, stream, now_us)
+        lists = await records.sessions.lists(user_id, session_id)
+        for name in [name for name in waiting if _is_kept(lists.get(name), waiting[name])]:
+            del waiting[name]  # the first try may have died half way
+            await settle(records, user_id, session_id, name, decisions.now_us())
+        events = [
+            _listing(decisions, session_id, name, hashes, lists.get(name), offset_ms)
+            for name, hashes in waiting.items()
+        ]
+        kept = await _decide(decisions, user_id, events)
+        await project_all(records, user_id, kept, decisions.now_us())
+        for ours, theirs in zip(events, kept, strict=True):
+            if theirs.says_the_same(ours):
+                del waiting[str(ours.body["stream"])]
+        if not waiting:
             return
-        if hashes[: len(kept)] != kept:
-            raise _contradiction(stream, kept, hashes)
-        revision = current.revision if current else 0
-        event, same = await decisions.decide(
-            user_id,
-            session_id,
-            ("list", stream, revision),
-            "stream-listed",
-            {"stream": stream, "hashes": hashes},
-            topic="sessions",
-            after_us=revision,
-            meta={"offset_ms": offset_ms},
-        )
-        await project(decisions.records, user_id, event, decisions.now_us())
-        if same:
-            return
-    raise EventConflict(f"the list of stream {stream!r} is being changed by others; send it again")
+    names = ", ".join(waiting)
+    raise EventConflict(f"the lists of {names} are being changed by others; send them again")
+
+
+def _is_kept(current: StreamList | None, hashes: Sequence[str | None]) -> bool:
+    """Whether a list says nothing that the kept one does not."""
+    return current is not None and list(hashes) == _texts(current)[: len(hashes)]
+
+
+def _texts(current: StreamList | None) -> list[str | None]:
+    return [one.hex() or None for one in current.hashes] if current else []
+
+
+def _listing(
+    decisions: Decisions,
+    session_id: UUID,
+    stream: str,
+    hashes: list[str | None],
+    current: StreamList | None,
+    offset_ms: int | None,
+) -> Event:
+    """The event that makes a list follow the kept one.
+
+    Raises:
+        EventConflict: it contradicts that one.
+    """
+    kept = _texts(current)
+    if hashes[: len(kept)] != kept:
+        raise _contradiction(stream, kept, hashes)
+    revision = current.revision if current else 0
+    return decisions.event(
+        session_id,
+        ("list", stream, revision),
+        "stream-listed",
+        {"stream": stream, "hashes": hashes},
+        after_us=revision,
+        meta={"offset_ms": offset_ms},
+    )
+
+
+async def _decide(decisions: Decisions, user_id: UUID, events: Sequence[Event]) -> list[Event]:
+    """What stands in the slots: in one round where the lists are short, else one by one."""
+    journal = decisions.records.journal
+    chunks = sum(len(cast("list[object]", event.body["hashes"])) for event in events)
+    if chunks <= _TOGETHER_CHUNKS:
+        return await journal.append_all(user_id, events, TOPIC)
+    return [await journal.append(user_id, event, TOPIC) for event in events]
 
 
 def _contradiction(

@@ -1,14 +1,15 @@
 """Sessions are opened: once each, stream by stream, by as many devices as take part."""
 
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import datetime
 from uuid import UUID
 
 from ingest.decisions import Decisions
-from ingest.projections import project
+from ingest.projections import project, project_all
 from schemas.config import Limits
 from schemas.errors import BadEvent, Deleted, EventConflict, NotThere
-from schemas.events import STREAMS_AT_MOST, SessionOpening, StreamDeclaration
+from schemas.events import STREAMS_AT_MOST, SessionOpening
 from schemas.ids import check_client_id, slot
 from schemas.times import us_of
 from store.journal import Event
@@ -32,24 +33,15 @@ async def open_session(
     """
     now_ms = decisions.now_us() // 1000
     check_client_id(session_id, "session", now_ms, limits.clock_past_days, limits.clock_future_days)
-    await _refuse_what_cannot_be(decisions, user_id, session_id, opening)
-    offset_ms = offset_of(decisions, opening.sent_at)
-    # One after another: decisions of a user share a journal partition, and conditional writes to
-    # one partition at once make each other start again (a second or more instead of 20 ms each).
-    opened = await decisions.decide(
-        user_id, session_id, QUESTION, "session-opened", opening_body(opening), topic=TOPIC
-    )
-    declared = [
-        await _declare(decisions, user_id, session_id, name, stream, offset_ms)
-        for name, stream in sorted(opening.streams.items())
-    ]
-    for event, _ in (opened, *declared):
-        await project(decisions.records, user_id, event, decisions.now_us())
-    for (event, same), name in zip(declared, sorted(opening.streams), strict=True):
-        if not same:
+    is_new = await _refuse_what_cannot_be(decisions, user_id, session_id, opening)
+    asked = _events(decisions, session_id, opening)
+    kept = await _decide(decisions, user_id, asked, together=is_new)
+    await project_all(decisions.records, user_id, kept, decisions.now_us())
+    for ours, theirs in zip(asked[1:], kept[1:], strict=True):
+        if not theirs.says_the_same(ours):
             raise EventConflict(
-                f"Stream {name!r} is declared already, as {dict(event.body)}; a stream that is "
-                "something else needs another name."
+                f"Stream {ours.body['stream']!r} is declared already, as {dict(theirs.body)}; a "
+                "stream that is something else needs another name."
             )
     return await existing(decisions, user_id, session_id)
 
@@ -97,35 +89,51 @@ def offset_of(decisions: Decisions, sent_at: datetime | None) -> int | None:
 
 async def _refuse_what_cannot_be(
     decisions: Decisions, user_id: UUID, session_id: UUID, opening: SessionOpening
-) -> None:
+) -> bool:
+    """Refuse what contradicts the session that is there; True when there is none."""
     try:
         session = await existing(decisions, user_id, session_id)
     except Deleted:
         raise
     except NotThere:
-        return
+        return True
     if len(session.streams.keys() | opening.streams.keys()) > STREAMS_AT_MOST:
         raise BadEvent(
             f"a session has at most {STREAMS_AT_MOST} streams",
             field="streams",
             value=len(opening.streams),
         )
+    return False
 
 
-async def _declare(
-    decisions: Decisions,
-    user_id: UUID,
-    session_id: UUID,
-    name: str,
-    stream: StreamDeclaration,
-    offset_ms: int | None,
-) -> tuple[Event, bool]:
-    return await decisions.decide(
-        user_id,
-        session_id,
-        ("stream", name),
-        "stream-declared",
-        {"stream": name, **stream.model_dump(mode="json")},
-        topic=TOPIC,
-        meta={"offset_ms": offset_ms},
-    )
+def _events(decisions: Decisions, session_id: UUID, opening: SessionOpening) -> list[Event]:
+    """What an opening says: the session itself, then its streams by name."""
+    meta = {"offset_ms": offset_of(decisions, opening.sent_at)}
+    opened = decisions.event(session_id, QUESTION, "session-opened", opening_body(opening))
+    return [
+        opened,
+        *(
+            decisions.event(
+                session_id,
+                ("stream", name),
+                "stream-declared",
+                {"stream": name, **stream.model_dump(mode="json")},
+                meta=meta,
+            )
+            for name, stream in sorted(opening.streams.items())
+        ),
+    ]
+
+
+async def _decide(
+    decisions: Decisions, user_id: UUID, events: Sequence[Event], *, together: bool
+) -> list[Event]:
+    """What stands in the slots. Together it is one round, if all of them are free.
+
+    Otherwise one after another: decisions of a user share a journal partition, and conditional
+    writes to one partition at once make each other start again (a second or more, not 20 ms each).
+    """
+    journal = decisions.records.journal
+    if together:
+        return await journal.append_all(user_id, events, TOPIC)
+    return [await journal.append(user_id, event, TOPIC) for event in events]
