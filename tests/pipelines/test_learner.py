@@ -11,6 +11,7 @@ from models.exercise.fit import fit_global
 from models.signal.pieces import unpack_pieces
 from models.signal.wrist import wrist_signals
 from pipelines.learner import Incumbent, Recipe, give_to_everybody, learn_user
+from pipelines.windows import WindowRecipe
 from schemas.errors import BadSamples, NotEnoughLabels
 from tests.pipelines.people import NOW, sets_of
 
@@ -107,3 +108,25 @@ def test_what_does_not_carry_a_model_says_why(people):
     broken = [*people[0][1:], replace(people[0][0], samples=b"not samples")]
     with pytest.raises(BadSamples):
         learn_user(broken, "wrist-acc6", RECIPE)
+
+
+def test_kept_windows_give_the_same_model_without_the_samples(people, everybody):
+    first = learn_user(people[0], "wrist-acc6", RECIPE, everybody)
+    kept = {one.set_id: one.features for one in first.fresh}
+    assert kept.keys() == {one.set_id for one in people[0]}
+    found = [replace(one, samples=b"gone", features=kept[one.set_id]) for one in people[0]]
+    again = learn_user(found, "wrist-acc6", RECIPE, everybody)
+    assert again.content == first.content
+    assert (again.own, again.everybody) == (first.own, first.everybody)
+    assert again.fresh == ()
+
+
+def test_kept_windows_of_another_revision_or_recipe_are_not_found(people):
+    first = learn_user(people[0], "wrist-acc6", RECIPE)
+    kept = {one.set_id: one.features for one in first.fresh}
+    sets = [replace(one, features=kept[one.set_id]) for one in people[0]]
+    corrected = [replace(sets[0], revision=sets[0].revision + 1), *sets[1:]]
+    fresh = learn_user(corrected, "wrist-acc6", RECIPE).fresh
+    assert [one.set_id for one in fresh] == [sets[0].set_id]
+    other = replace(RECIPE, windows=WindowRecipe(seed=2))
+    assert len(learn_user(sets, "wrist-acc6", other).fresh) == len(sets)
