@@ -18,6 +18,7 @@ from models.exercise.fit import GlobalModel, fit_global
 from models.exercise.layout import ACC3, ACC6, ModelId
 from models.exercise.statistics import Statistics, total
 from pipelines.attempts import attempted
+from pipelines.calibration import Calibrations
 from pipelines.labelled import labelled_sets
 from pipelines.learner import Recipe, give_to_everybody
 from pipelines.span import Key
@@ -46,11 +47,13 @@ class Everybody:
         learned: the model and the statistics behind it.
         members: users whose sets are in it, as of this run; empty when an earlier run learned it.
         version: hash of the statistics: part of the digest of every model mixed with them.
+        calibrations: how far it and the models mixed with it are trusted.
     """
 
     learned: GlobalModel
     members: frozenset[str]
     version: str
+    calibrations: Calibrations = Calibrations()
 
 
 def members_of(keys: Iterable[tuple[UUID, str]], seed: int) -> list[tuple[UUID, str]]:
@@ -59,27 +62,41 @@ def members_of(keys: Iterable[tuple[UUID, str]], seed: int) -> list[tuple[UUID, 
     return [key for layout in LAYOUTS for key in sample(keys, layout, seed)]
 
 
-def everybody_of(rows: Iterable[Mapping[str, Any]]) -> dict[ModelId, Everybody]:
-    """The global model of every layout that has enough members, from `GIVEN` rows."""
+def everybody_of(
+    rows: Iterable[Mapping[str, Any]], calibrations: Mapping[ModelId, Calibrations]
+) -> dict[ModelId, Everybody]:
+    """The global model of every layout that has enough members.
+
+    Args:
+        rows: of `GIVEN`.
+        calibrations: what the run before learned, by layout.
+    """
     given: dict[ModelId, dict[str, Statistics]] = {layout: {} for layout in LAYOUTS}
     for row in rows:
         given[row["model_id"]][row["user_id"]] = statistics_from_bytes(bytes(row["given"]))
     found: dict[ModelId, Everybody] = {}
     for layout in LAYOUTS:
-        one = combine(given[layout], layout)
+        one = combine(given[layout], layout, calibrations.get(layout, Calibrations()))
         if one is not None:
             found[layout] = one
     return found
 
 
 @one_blas_thread
-def combine(given: Mapping[str, Statistics], layout: ModelId) -> Everybody | None:
+def combine(
+    given: Mapping[str, Statistics], layout: ModelId, calibrations: Calibrations
+) -> Everybody | None:
     """The global model of what members gave; None when it is not enough to tell anything apart."""
     try:
-        learned = fit_global(total([given[user] for user in sorted(given)]), model_id=layout)
+        learned = fit_global(
+            total([given[user] for user in sorted(given)]),
+            model_id=layout,
+            calibration=calibrations.everybody,
+            own_calibration=calibrations.own,
+        )
     except NotEnoughLabels:
         return None
-    return Everybody(learned, frozenset(given), version_of(learned))
+    return Everybody(learned, frozenset(given), version_of(learned), calibrations)
 
 
 def sample(keys: Iterable[tuple[UUID, str]], layout: str, seed: int) -> list[tuple[UUID, str]]:

@@ -12,7 +12,7 @@ from models.exercise.examples import ExampleSettings
 from models.exercise.layout import ModelId
 from pipelines.engines import FAMILY, Engine, LocalEngine, SparkEngine
 from pipelines.everybody import Everybody, everybody_of, members_of
-from pipelines.global_models import read_everybody, store_everybody
+from pipelines.global_models import read_calibrations, read_everybody, store_everybody
 from pipelines.learner import Recipe
 from pipelines.lesson import Lesson
 from pipelines.manifest import recipe_name
@@ -121,7 +121,8 @@ def _learn(
     if scope.whole:
         with run.step("global"):
             members = members_of(scope.keys, recipe.windows.seed)
-            everybody = everybody_of(engine.given(members, recipe, run))
+            given = engine.given(members, recipe, run)
+            everybody = everybody_of(given, read_calibrations(job.database))
         recipe = named_recipe(recipe, everybody)
     candidates: list[Candidate] = []
     with run.step("users"):
@@ -184,6 +185,7 @@ def _candidate(row: Mapping[str, Any]) -> Candidate:
         row["sets"],
         {rung: sets for rung, (sets, _, _) in judged.items()},
         {rung: (asked, right) for rung, (_, asked, right) in judged.items()},
+        bytes(row["held"]),
     )
 
 

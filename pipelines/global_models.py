@@ -11,6 +11,11 @@ from uuid import UUID
 
 from models.exercise.codec import global_from_bytes, global_to_bytes, model_to_bytes
 from models.exercise.layout import ModelId
+from pipelines.calibration import (
+    Calibrations,
+    calibrations_from_manifest,
+    learned_calibrations,
+)
 from pipelines.everybody import LAYOUTS, Everybody, version_of
 from pipelines.manifest import environment, golden
 from pipelines.promotion import Candidate, rung_shares
@@ -26,6 +31,11 @@ STATISTICS = "exercise-statistics"
 def read_everybody(database: Database) -> dict[ModelId, Everybody]:
     """The global models that serve now; their members are not taken out again."""
     return asyncio.run(_read(database))
+
+
+def read_calibrations(database: Database) -> dict[ModelId, Calibrations]:
+    """What the last whole run learned about how far models are trusted, by layout."""
+    return asyncio.run(_read_calibrations(database))
 
 
 def may_serve(shares: Mapping[str, Mapping[str, float | int]]) -> str:
@@ -54,7 +64,9 @@ def store_everybody(
         members = [c for c in challengers if c.model_id == layout and str(c.user_id) in one.members]
         shares = rung_shares(members)
         reason = may_serve(shares)
-        asyncio.run(_store(database, layout, one, shares, run_id, at, serve=not reason))
+        held = [c.held for c in sorted(members, key=lambda c: str(c.user_id)) if c.held]
+        later = learned_calibrations(held, one.calibrations)
+        asyncio.run(_store(database, layout, one, shares, later, run_id, at, serve=not reason))
         outcome[layout] = reason or "promoted"
     return outcome
 
@@ -64,6 +76,7 @@ async def _store(
     layout: ModelId,
     one: Everybody,
     shares: Mapping[str, object],
+    later: Calibrations,
     run_id: UUID,
     at: datetime,
     *,
@@ -74,6 +87,8 @@ async def _store(
         "labels": list(one.learned.model.labels),
         "members": len(one.members),
         "everybody": one.version,
+        "calibration": one.calibrations.as_manifest(),
+        "calibration_next": later.as_manifest(),
         "trained_until": at.isoformat(),
         "environment": environment(),
         "metrics": shares,
@@ -106,5 +121,18 @@ async def _read(database: Database) -> dict[ModelId, Everybody]:
         if champion is not None:
             stored = await Models(database).get(GLOBAL_OWNER, layout, STATISTICS, champion.version)
             learned = global_from_bytes(stored.content)
-            found[layout] = Everybody(learned, frozenset(), version_of(learned))
+            calibrations = calibrations_from_manifest(stored.manifest.get("calibration"))
+            found[layout] = Everybody(learned, frozenset(), version_of(learned), calibrations)
+    return found
+
+
+async def _read_calibrations(database: Database) -> dict[ModelId, Calibrations]:
+    found: dict[ModelId, Calibrations] = {}
+    for layout in LAYOUTS:
+        champion = await Champions(database).serving(GLOBAL_OWNER, layout, STATISTICS)
+        if champion is not None:
+            manifest = await Models(database).manifest(
+                GLOBAL_OWNER, layout, STATISTICS, champion.version
+            )
+            found[layout] = calibrations_from_manifest((manifest or {}).get("calibration_next"))
     return found

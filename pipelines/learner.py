@@ -23,6 +23,7 @@ from models.exercise.statistics import (
     frame_of_windows,
     framed_statistics,
 )
+from pipelines.calibration import held_to_bytes, said
 from pipelines.judging import Asked, Hits, ask, askable, majority
 from pipelines.labelled import LabelledSet, digest, newest, split_at, split_share
 from pipelines.threads import one_blas_thread
@@ -73,6 +74,7 @@ class Learned:
         own, everybody, incumbent, majority: answers of each rung to late sets; `everybody` never
             saw this person.
         fresh: windows that the next run may find again.
+        held: what `everybody` and `own` said, for calibration; b"" of users who are not in it.
     """
 
     content: bytes
@@ -87,6 +89,7 @@ class Learned:
     incumbent: Hits
     majority: Hits
     fresh: tuple[Fresh, ...]
+    held: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +145,7 @@ def learn_user(
         given = newest(used, recipe.everybody_sets)
         others, stranger = _without(everybody, _framed(given, found.of, halves), model_id)
     asked = askable(halves.late, found.of)
+    judged = _judged(halves, others, model_id)
     content = model_to_bytes(shipped)
     return Learned(
         content=content,
@@ -151,11 +155,12 @@ def learn_user(
         trained_until=used[-1].started_at,
         sets=len(used),
         seconds=halves.own.total_s,
-        own=ask(_judged(halves, others, model_id), asked),
+        own=ask(judged, asked),
         everybody=ask(stranger, asked),
         incumbent=_ask_incumbent(incumbent, asked),
         majority=majority(halves.early, asked),
         fresh=found.fresh,
+        held=held_to_bytes(said(stranger, asked), said(judged, asked)) if in_everybody else b"",
     )
 
 

@@ -12,6 +12,7 @@ import pyarrow as pa
 from models.exercise.codec import model_from_bytes
 from models.exercise.layout import ModelId
 from pipelines.attempts import attempted
+from pipelines.calibration import SHIPPED
 from pipelines.everybody import Everybody
 from pipelines.judging import Hits
 from pipelines.labelled import labelled_sets
@@ -36,6 +37,7 @@ LEARNED = pa.schema(
         ("sets", pa.int32()),
         ("judged", pa.string()),
         ("fresh", FRESH),
+        ("held", pa.binary()),
     ]
 )
 
@@ -72,9 +74,10 @@ def learned_row(key: Key, group: pa.Table, *, lesson: Lesson) -> list[dict[str, 
             "version": version_of(attempt.value.sha256),
             "bytes": attempt.value.content,
             "sha256": attempt.value.sha256,
-            "manifest": manifest(attempt.value, lesson.recipe),
+            "manifest": manifest(attempt.value, lesson.recipe, _calibrated(model_id, lesson)),
             "judged": _judged(attempt.value),
             "fresh": [asdict(one) for one in attempt.value.fresh],
+            "held": attempt.value.held,
         }
     return [row]
 
@@ -90,6 +93,12 @@ def _learned(user_id: str, model_id: str, group: pa.Table, lesson: Lesson) -> Le
         in_everybody=everybody is not None and user_id in everybody.members,
         incumbent=Incumbent(model_from_bytes(held[0]), held[1]) if held else None,
     )
+
+
+def _calibrated(model_id: str, lesson: Lesson) -> str:
+    """What the probabilities of the models of a layout were learned on."""
+    everybody = lesson.everybody.get(model_id)  # pyright: ignore[reportArgumentType]
+    return everybody.calibrations.learned_on if everybody else SHIPPED
 
 
 def _judged(learned: Learned) -> str:

@@ -17,13 +17,14 @@ from pipelines.learner import Learned, Recipe
 CODE_VERSION = "exercise-2"
 
 
-def manifest(learned: Learned, recipe: Recipe) -> str:
-    """The manifest of a user's model."""
+def manifest(learned: Learned, recipe: Recipe, calibrated: str) -> str:
+    """The manifest of a user's model; `calibrated` names what its probabilities were learned on."""
     return json.dumps(
         {
             "level": "user",
             "labels": list(learned.labels),
             "recipe": recipe.name,
+            "calibration": calibrated,
             "features": FEATURES_VERSION,
             "code": CODE_VERSION,
             "environment": environment(),

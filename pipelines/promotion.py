@@ -25,6 +25,7 @@ class Candidate:
     Attributes:
         hits: rung to set id to right or wrong; rungs are own, everybody, incumbent, majority.
         windows: rung to (asked, right).
+        held: what was said about late sets, for calibration.
     """
 
     user_id: UUID
@@ -34,6 +35,7 @@ class Candidate:
     labelled_sets: int
     hits: Mapping[str, Mapping[str, bool]]
     windows: Mapping[str, tuple[int, int]]
+    held: bytes = b""
 
     @property
     def trial(self) -> Trial:

@@ -15,8 +15,9 @@ from models.exercise.statistics import total
 from models.exercise.trials import Movement, learned_of
 from models.signal.pieces import unpack_pieces
 from models.signal.wrist import wrist_signals
+from pipelines.calibration import SHIPPED, Calibrations
 from pipelines.exercise import named_recipe, recipe_of, train_exercise
-from pipelines.global_models import STATISTICS, read_everybody
+from pipelines.global_models import STATISTICS, read_calibrations, read_everybody
 from pipelines.labelled import LabelledSet
 from pipelines.learner import learn_user
 from pipelines.threads import one_blas_thread
@@ -91,6 +92,7 @@ def test_what_is_stored_is_what_the_pure_function_makes(world, spark_config, peo
     model = stored(database, 1)
     assert model.content == learned.content
     assert model.manifest["data_digest"] == learned.data_digest
+    assert model.manifest["calibration"] == SHIPPED  # five people are too few to learn it on
     assert model.manifest["labels"] == list(model_from_bytes(model.content).labels)
     assert model.manifest["golden"].keys() == {"x", "scores", "probabilities", "strangeness"}
 
@@ -130,6 +132,8 @@ def test_the_global_model_serves_and_its_statistics_are_kept_apart(world):
         model = asyncio.run(Models(database).get(*pointer[:4]))
         assert len(model.content) < limit
         assert model.manifest["members"] == PEOPLE
+        assert model.manifest["calibration_next"]["learned_on"] == SHIPPED
+    assert read_calibrations(database) == {LAYOUT: Calibrations()}
 
 
 def test_nothing_changed_is_nothing_to_do_and_a_new_set_is_one_user(world, spark_config, people):
