@@ -22,7 +22,8 @@ REMAINS: dict[str, str] = {
     "service": "a worker may answer from its cache of models for api.pointer_ttl_s",
     "shared models": "global and cluster models hold sums over all users until the next training",
     "mart": "pseudonymous rows until the next `muvr mart refresh`",
-    "backups": "until the operator's retention ends; restoring one erases this user again",
+    "backups": "until the operator's retention ends; a backup made from now on "
+    "remembers the bare id, and restoring any beside it erases this user again",
     "logs": "nothing: they hold no personal data",
 }
 

@@ -8,6 +8,7 @@ import sys
 import typer
 
 from muvr import (
+    backup,
     demo,
     evaluation,
     jobs,
@@ -32,6 +33,7 @@ app = typer.Typer(
 )
 for part in (
     run,
+    backup,
     records,
     token,
     simulating,

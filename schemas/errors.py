@@ -222,6 +222,10 @@ class IncompleteRun(MuvrError):
     """A run's rows are not all in the table: it must not go live."""
 
 
+class BadBackup(MuvrError):
+    """A backup that is not whole, does not fit this release, or has no place to go."""
+
+
 class SchemaMismatch(MuvrError):
     """The tables in the keyspace are not the ones this code was written for."""
 

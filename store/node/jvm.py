@@ -86,3 +86,21 @@ def jvm_arguments(config: Cassandra, folders: Folders, jars: list[Path], agent: 
         "-cp",
         ":".join(str(place) for place in (folders.conf, *jars)),
     ]
+
+
+def tool_arguments(folders: Folders, jars: list[Path]) -> list[str]:
+    """Everything between `java` and the class of one of Cassandra's own tools, for one short run.
+
+    Its history and scratch files go to the node's folder for temporary files.
+    """
+    return [
+        "-Xmx128M",
+        "-XX:TieredStopAtLevel=1",  # a run of two seconds: compiling well would double it
+        *(f"--add-exports={package}=ALL-UNNAMED" for package in _EXPORTS),
+        *(f"--add-opens={package}=ALL-UNNAMED" for package in _OPENS),
+        f"-Dlogback.configurationFile={(folders.conf / 'logback.xml').as_uri()}",
+        f"-Duser.home={folders.tmp}",
+        f"-Dcassandra.storagedir={folders.tmp}",
+        "-cp",
+        ":".join(str(jar) for jar in jars),
+    ]

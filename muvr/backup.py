@@ -1,0 +1,188 @@
+"""`muvr backup` and `muvr restore`: the embedded node's tables in a folder, and back.
+
+Beside the backups lies `erased.json`: who was erased, and when, as every later backup found it. A
+restore erases them again. Keys and passwords are in no backup: after a restore on another machine
+everybody logs in again.
+"""
+
+import json
+import os
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Annotated
+from uuid import UUID
+
+import typer
+
+from ingest.erasure import ERASED, erase_user
+from muvr.door import Door, open_door
+from muvr.options import AsJson, Conf
+from muvr.service import Service
+from pipelines.runs import server_time
+from schemas.errors import BadBackup
+from schemas.layout import LAYOUT
+from store.cql import read_migrations
+from store.database import Database
+from store.jobs import Watermarks
+from store.migrate import FOLDER
+from store.node.snapshot import Backup, make_backup, put_back, read_backup
+
+LEDGER = "erased.json"
+CHANGES_KEPT = timedelta(days=89)  # `changes` forgets after 90
+
+
+def register(app: typer.Typer) -> None:
+    """Add this module's commands."""
+    app.command()(backup)
+    app.command()(restore)
+
+
+def backup(
+    folder: Annotated[Path, typer.Argument(help="where backups are; each makes a folder in it")],
+    conf: Conf = None,
+    as_json: AsJson = False,
+) -> None:
+    """Copy all tables of the running embedded node; the service may go on meanwhile.
+
+    Example: `muvr backup /mnt/backups/muvr`
+    """
+    door = open_door(conf, as_json=as_json)
+    _require_own_node(door)
+    now = server_time()
+    place = folder / f"{now:%Y%m%dT%H%M%SZ}"
+    with door.terminal as terminal:
+        schema = door.ask(_schema, "migrations")
+        made = make_backup(
+            door.node, place, now, migrations=schema, layout=LAYOUT, progress=terminal
+        )
+    erased = remember_erased(door, folder, now)
+    door.terminal.say(
+        f"{place}: {len(made.files):,} files, {made.bytes:,} bytes; {erased} erased users known."
+    )
+    door.terminal.answer(
+        {"folder": str(place), "files": len(made.files), "bytes": made.bytes, "erased": erased}
+    )
+
+
+def restore(
+    folder: Annotated[Path, typer.Argument(help="one backup, such as …/20261121T031500Z")],
+    conf: Conf = None,
+    as_json: AsJson = False,
+) -> None:
+    """Put a backup into an empty embedded node, and erase again who was erased since.
+
+    The node is empty when paths.data names a new folder. Afterwards it is stopped, unless it ran.
+
+    Example: `muvr restore /mnt/backups/muvr/20261121T031500Z`
+    """
+    door = open_door(conf, as_json=as_json)
+    _require_own_node(door)
+    if Service(door.config, door.conf_path).status().running:
+        raise BadBackup("The service runs; stop it first: muvr down")
+    was_running = door.node.status().running
+    with door.terminal as terminal:
+        found = read_backup(folder, terminal)
+        _require_known(found)
+        _fill(door, folder, found)
+        erased = _erase_again(door, folder.parent / LEDGER)
+        rows = door.ask(_count)
+        if not was_running:
+            door.node.stop()
+    door.terminal.table(f"restored, as of {found.made_at}", ("table", "rows"), list(rows.items()))
+    door.terminal.say(f"Erased again: {erased}. Next: muvr up")
+    door.terminal.answer({"made_at": found.made_at, "rows": rows, "erased_again": erased})
+
+
+def remember_erased(door: Door, folder: Path, now: datetime) -> int:
+    """Add to the ledger of a folder of backups who was erased lately; how many it knows now."""
+    path = folder / LEDGER
+    known: dict[str, str] = json.loads(path.read_text()) if path.exists() else {}
+    lately = door.ask(
+        lambda database: Watermarks(database).changed_users([ERASED], now - CHANGES_KEPT, now)
+    )
+    for user_id in lately:
+        known.setdefault(str(user_id), now.isoformat())
+    draft = path.with_suffix(".draft")
+    draft.write_text(json.dumps(known, indent=1))
+    os.replace(draft, path)
+    return len(known)
+
+
+def _fill(door: Door, folder: Path, found: Backup) -> None:
+    """Tables, then their files under a stopped node, then the node again.
+
+    Raises:
+        BadBackup: the node is not empty.
+    """
+    if not door.node.status().running:
+        door.node.start(door.terminal)
+    door.migrate(with_roles=bool(door.config.cassandra.username))
+    filled = [table for table, rows in door.ask(_count).items() if rows]
+    if filled:
+        raise BadBackup(
+            f"The node at {door.config.paths.data} is not empty ({', '.join(filled)}). Restore "
+            "into a new folder: MUVR_PATHS__DATA=… muvr restore …"
+        )
+    ids = door.ask(lambda database: _table_ids(database, door.config.cassandra.keyspace))
+    door.node.stop()
+    put_back(door.node, folder, found, ids)
+    door.node.start(door.terminal)
+
+
+def _erase_again(door: Door, ledger: Path) -> int:
+    users = [UUID(one) for one in json.loads(ledger.read_text())] if ledger.exists() else []
+
+    async def question(database: Database) -> None:
+        for user_id in users:
+            await erase_user(database, user_id, server_time())
+
+    door.ask(question)
+    return len(users)
+
+
+async def _schema(database: Database) -> dict[str, str]:
+    rows = await database.run("SELECT name, checksum FROM migrations")
+    return {row.name: row.checksum for row in rows}
+
+
+async def _table_ids(database: Database, keyspace: str) -> dict[str, UUID]:
+    cql = "SELECT table_name, id FROM system_schema.tables WHERE keyspace_name = ?"
+    return {row.table_name: row.id for row in await database.run(cql, (keyspace,))}
+
+
+async def _count(database: Database) -> dict[str, int]:
+    """Rows of the tables from which all others follow."""
+    counted = ("users", "sessions", "samples", "journal", "sets", "models", "champions")
+    return {
+        table: int((await database.run(f"SELECT count(*) FROM {table}"))[0][0])  # noqa: S608 constant
+        for table in counted
+    }
+
+
+def _require_known(found: Backup) -> None:
+    """Refuse a backup of another shape of keys or of a later release.
+
+    Raises:
+        BadBackup: it says which.
+    """
+    if found.layout != LAYOUT:
+        raise BadBackup(
+            f"The backup's keys were shaped with {found.layout}, this code has {LAYOUT}."
+        )
+    here = {one.name: one.checksum for one in read_migrations(FOLDER)}
+    strange = sorted(
+        name for name, checksum in found.migrations.items() if here.get(name) != checksum
+    )
+    if strange:
+        raise BadBackup(
+            f"The backup was made by another release: {', '.join(strange)} differ here. Restore "
+            "with that release, then update."
+        )
+
+
+def _require_own_node(door: Door) -> None:
+    if not door.config.cassandra.own_node:
+        raise BadBackup(
+            "These commands copy the embedded node's files. For an outside cluster use its own "
+            "backups (nodetool snapshot on every node, or Medusa)."
+        )

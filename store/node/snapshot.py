@@ -1,0 +1,220 @@
+"""A consistent copy of a running node's tables, and tables put back into an empty one.
+
+Cassandra itself makes the snapshot (its own nodetool, over the loopback port): it flushes what is
+in memory and links the files, so that nothing that was acknowledged before is missing. The copy
+holds every cell with its time, so that what is put back converges with replays as before.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import uuid
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from pathlib import Path
+
+from schemas.errors import BadBackup, NodeFailed
+from schemas.progress import Progress, Silent
+from store.java import find_java
+from store.node.files import LOOPBACK
+from store.node.jars import cassandra_jars, version_of
+from store.node.jvm import tool_arguments
+from store.node.process import EmbeddedNode
+
+MANIFEST = "manifest.json"
+FORMAT = 1
+OF_THE_NODE = frozenset({"migrations", "layout", "migration_lease", "job_leases"})
+"""Tables that belong to a keyspace and not to its data: the new one has its own."""
+_BY_CASSANDRA = frozenset({"manifest.json", "schema.cql"})
+_NODETOOL = "org.apache.cassandra.tools.NodeTool"
+_WITHIN_S = 600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Copied:
+    """One file of a backup."""
+
+    path: str
+    size: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Backup:
+    """What a backup's manifest says.
+
+    Attributes:
+        migrations: the schema it was made with, name to checksum.
+        layout: the constants that shaped its keys.
+    """
+
+    made_at: str
+    keyspace: str
+    cassandra: str
+    migrations: dict[str, str]
+    layout: dict[str, str]
+    files: tuple[Copied, ...]
+
+    @property
+    def bytes(self) -> int:
+        """The size of all files."""
+        return sum(one.size for one in self.files)
+
+
+def make_backup(
+    node: EmbeddedNode,
+    folder: Path,
+    now: datetime,
+    *,
+    migrations: Mapping[str, str],
+    layout: Mapping[str, str],
+    progress: Progress | None = None,
+) -> Backup:
+    """Copy all tables of a running node's keyspace into a new folder: whole, or not at all.
+
+    Raises:
+        BadBackup: the folder exists already.
+        NodeFailed: Cassandra made no snapshot.
+    """
+    if folder.exists():
+        raise BadBackup(f"{folder} is there already; name a new folder.")
+    draft = folder.with_name(f".{folder.name}.draft")
+    shutil.rmtree(draft, ignore_errors=True)
+    draft.mkdir(parents=True)
+    tag = f"muvr-{uuid.uuid4().hex[:12]}"
+    try:
+        _nodetool(node, "snapshot", "-t", tag, "--", node.config.keyspace)
+        files = _copy_snapshot(node, tag, draft, progress or Silent())
+    finally:
+        for linked in _snapshots(node, tag):
+            shutil.rmtree(linked, ignore_errors=True)
+    version = version_of(cassandra_jars(node.paths.jars), "cassandra-all")
+    made = Backup(
+        now.isoformat(), node.config.keyspace, version, dict(migrations), dict(layout), files
+    )
+    _write_manifest(made, draft)
+    os.replace(draft, folder)
+    return made
+
+
+def read_backup(folder: Path, progress: Progress | None = None) -> Backup:
+    """Read a backup's manifest and check every file against it.
+
+    Raises:
+        BadBackup: it is none, or a file is missing or was changed.
+    """
+    try:
+        values = json.loads((folder / MANIFEST).read_text())
+        if values.pop("format") != FORMAT:
+            raise BadBackup(f"{folder} was made by another release: its format is not {FORMAT}.")
+        files = tuple(Copied(**one) for one in values.pop("files"))
+        found = Backup(files=files, **values)
+    except (OSError, ValueError, KeyError, TypeError) as problem:
+        raise BadBackup(f"{folder} holds no whole backup: {problem}") from problem
+    for number, one in enumerate(found.files, start=1):
+        path = folder / one.path
+        if not path.is_file() or _sha256(path) != one.sha256:
+            raise BadBackup(f"{path} is missing or was changed since the backup was made.")
+        (progress or Silent()).step("checking files", number, len(found.files))
+    return found
+
+
+def put_back(
+    node: EmbeddedNode, folder: Path, backup: Backup, table_ids: Mapping[str, uuid.UUID]
+) -> None:
+    """Copy a checked backup's files beside the (empty) tables of a stopped node.
+
+    Args:
+        node: not running.
+        folder: of the backup.
+        backup: its manifest.
+        table_ids: the ids of the node's own tables, which name their folders.
+
+    Raises:
+        BadBackup: the node runs, or lacks a table of the backup.
+    """
+    if node.status().running:
+        raise BadBackup("Files are put back into a stopped node only.")
+    data = node.folders.root / "data" / node.config.keyspace
+    for one in backup.files:
+        table = Path(one.path).parent.name
+        if table in OF_THE_NODE:
+            continue
+        if table not in table_ids:
+            raise BadBackup(f"The backup has a table {table}, which this release does not know.")
+        place = data / f"{table}-{table_ids[table].hex}"
+        place.mkdir(parents=True, exist_ok=True)
+        _copy(folder / one.path, place / Path(one.path).name)
+
+
+def _copy_snapshot(
+    node: EmbeddedNode, tag: str, folder: Path, progress: Progress
+) -> tuple[Copied, ...]:
+    """Copy what a snapshot linked; every table has its folder, however many files."""
+    found = [
+        (snapshot.parents[1].name.partition("-")[0], path)
+        for snapshot in _snapshots(node, tag)
+        for path in sorted(snapshot.iterdir())
+        if path.name not in _BY_CASSANDRA
+    ]
+    copied: list[Copied] = []
+    for number, (table, path) in enumerate(found, start=1):
+        target = folder / "tables" / table / path.name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        _copy(path, target)
+        place = str(target.relative_to(folder))
+        copied.append(Copied(place, target.stat().st_size, _sha256(target)))
+        progress.step("copying files", number, len(found))
+    return tuple(copied)
+
+
+def _snapshots(node: EmbeddedNode, tag: str) -> list[Path]:
+    data = node.folders.root / "data" / node.config.keyspace
+    return sorted(data.glob(f"*/snapshots/{tag}"))
+
+
+def _nodetool(node: EmbeddedNode, *words: str) -> None:
+    """Run Cassandra's own tool against the node.
+
+    Raises:
+        NodeFailed: it says why.
+    """
+    jars = cassandra_jars(node.paths.jars)
+    arguments = tool_arguments(node.folders, jars)
+    address = ["-h", LOOPBACK, "-p", str(node.config.jmx_port)]
+    done = subprocess.run(
+        [str(find_java().program), *arguments, _NODETOOL, *address, *words],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=_WITHIN_S,
+    )
+    if done.returncode != 0:
+        said = (done.stderr or done.stdout).strip().splitlines()
+        raise NodeFailed(f"Cassandra made no snapshot: {' | '.join(said[:2])}")
+
+
+def _write_manifest(made: Backup, folder: Path) -> None:
+    """Last, and synced: a folder with a manifest is a whole backup."""
+    with (folder / MANIFEST).open("w") as file:
+        json.dump({"format": FORMAT, **asdict(made)}, file, indent=1)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _copy(source: Path, target: Path) -> None:
+    """Copy a file and have it on the disk before going on."""
+    shutil.copyfile(source, target)
+    handle = os.open(target, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

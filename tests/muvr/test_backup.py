@@ -1,0 +1,153 @@
+"""A backup is whole again in an empty node, cell for cell; who was erased stays erased."""
+
+import asyncio
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from uuid import UUID, uuid4
+
+import pytest
+
+from ingest.erasure import erase_user
+from muvr.backup import LEDGER, backup, restore
+from schemas.config import Cassandra
+from schemas.errors import BadBackup
+from store.database import Database, connect
+from store.migrate import migrate
+from store.node.process import EmbeddedNode
+from store.node.snapshot import MANIFEST, read_backup
+from store.users import User, Users
+from tests.cassandra_node import own_node, quick_start
+
+NOW = datetime.now(UTC)
+TABLES = ("users", "usernames", "samples", "sets", "champions", "live_runs", "job_run_users")
+LONG_AGO_US = 1_700_000_000_000_000
+SET = (
+    "INSERT INTO sets (user_id, session_id, set_id, exercise, reps, revision) "
+    "VALUES (?, ?, ?, 'curl', 10, 1) USING TIMESTAMP ?"
+)
+
+
+def conf_of(folder: Path, node: EmbeddedNode, keyspace: str) -> Path:
+    settings = node.config
+    path = folder / "conf.yaml"
+    path.write_text(
+        f"paths: {{data: {node.folders.root}}}\n"
+        f"cassandra: {{port: {settings.port}, storage_port: {settings.storage_port}, "
+        f"jmx_port: {settings.jmx_port}, heap_mb: 512, keyspace: {keyspace}}}\n"
+    )
+    return path
+
+
+def register(database: Database, name: str) -> UUID:
+    user = User(uuid4(), name, "hash", frozenset({"predict"}), NOW)
+    asyncio.run(Users(database).register(user))
+    return user.user_id
+
+
+def fill(database: Database) -> dict[str, UUID]:
+    """Two people, one of whom is erased before the backup, and rows of every kind."""
+    people = {name: register(database, name) for name in ("anna", "ben", "cleo")}
+    session = uuid4()
+    for number in range(300):
+        database.execute(
+            "INSERT INTO samples (user_id, session_id, stream, part, seq, sha256, xyz) "
+            "VALUES (?, ?, 'acc', ?, ?, ?, ?)",
+            (people["anna"], session, number // 128, number, bytes([number % 256]) * 32, b"x" * 99),
+        )
+    for person in people.values():
+        database.execute(SET, (person, session, uuid4(), LONG_AGO_US))
+    database.execute("DELETE FROM sets WHERE user_id = ?", (people["anna"],))
+    asyncio.run(erase_user(database, people["cleo"], NOW))
+    return people
+
+
+def contents(database: Database) -> dict[str, list[str]]:
+    """All rows of some tables, with the write times where these decide what wins."""
+    found = {
+        table: sorted(str(row) for row in database.execute(f"SELECT * FROM {table}"))
+        for table in TABLES
+    }
+    times = database.execute("SELECT seq, WRITETIME(xyz) AS at FROM samples")
+    return {**found, "times": sorted(str(row) for row in times)}
+
+
+@pytest.fixture
+def source(node: EmbeddedNode) -> Iterator[tuple[Cassandra, Database]]:
+    settings = node.config.model_copy(update={"keyspace": "muvr_backup"})
+    migrate(settings)
+    database = connect(settings, keyspace=settings.keyspace)
+    yield settings, database
+    database.close()
+
+
+def test_a_backup_is_put_back_into_an_empty_node(
+    node: EmbeddedNode,
+    source: tuple[Cassandra, Database],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+):
+    _, database = source
+    conf = conf_of(tmp_path, node, "muvr_backup")
+    people = fill(database)
+    backups = tmp_path / "backups"
+    backup(backups, conf=conf, as_json=True)
+    made = json.loads(capsys.readouterr().out)
+    kept, folder = contents(database), Path(made["folder"])
+    assert not list(node.folders.root.glob("data/*/*/snapshots/*")), "nothing is left of the links"
+    assert json.loads((backups / LEDGER).read_text()).keys() == {str(people["cleo"])}
+
+    with pytest.raises(BadBackup, match="not empty"):
+        restore(folder, conf=conf, as_json=True)
+
+    asyncio.run(erase_user(database, people["ben"], NOW + timedelta(seconds=1)))
+    backup(backups, conf=conf, as_json=True)  # the later one knows of Ben
+    capsys.readouterr()
+    with own_node(tmp_path / "empty") as empty, quick_start():
+        other = tmp_path / "other"
+        other.mkdir()
+        restore(folder, conf=conf_of(other, empty, "muvr_backup"), as_json=True)
+        said = json.loads(capsys.readouterr().out)
+        assert (said["rows"]["users"], said["rows"]["samples"]) == (1, 300)
+        assert said["erased_again"] == 2
+        assert not empty.status().running, "it did not run before"
+        empty.start()
+        again = connect(empty.config, keyspace="muvr_backup")
+        without_ben = {
+            table: [row for row in rows if str(people["ben"]) not in row]
+            for table, rows in kept.items()
+        }
+        again.execute(SET, (people["anna"], uuid4(), uuid4(), LONG_AGO_US))  # a late replay
+        found = contents(again)
+        again.close()
+    assert found == without_ben
+
+
+def test_a_file_that_was_changed_is_named(tmp_path: Path):
+    folder = tmp_path / "20261121T031500Z"
+    (folder / "tables/users").mkdir(parents=True)
+    file = folder / "tables/users/da-1-bti-Data.db"
+    file.write_bytes(b"rows")
+    digest = "8d1fa5f9e1a9ba67a4e2b4d2e4ad9a2a7d9eebc4c6f5d11d0e7a4ae5c2a2ca7f"
+    manifest = {
+        "format": 1,
+        "made_at": NOW.isoformat(),
+        "keyspace": "muvr",
+        "cassandra": "5.0.9",
+        "migrations": {},
+        "layout": {},
+        "files": [{"path": "tables/users/da-1-bti-Data.db", "size": 4, "sha256": digest}],
+    }
+    with pytest.raises(BadBackup, match="no whole backup"):
+        read_backup(folder)
+    (folder / MANIFEST).write_text(json.dumps(manifest))
+    with pytest.raises(BadBackup, match=r"da-1-bti-Data\.db is missing or was changed"):
+        read_backup(folder)
+
+
+def test_an_outside_cluster_has_its_own_backups(tmp_path: Path):
+    conf = tmp_path / "conf.yaml"
+    conf.write_text("cassandra: {contact_points: [127.0.0.1]}\n")
+    with pytest.raises(BadBackup, match="outside cluster"):
+        backup(tmp_path, conf=conf)
