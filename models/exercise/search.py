@@ -1,0 +1,97 @@
+"""Candidates for the model of people who were never seen: discriminants and perceptrons."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.exercise.codec import model_to_bytes
+from models.exercise.fit import FitSettings, fit_others
+from models.exercise.model import ExerciseModel
+from models.exercise.perceptron import (
+    PerceptronSettings,
+    as_global,
+    epoch,
+    error,
+    perceptron_to_bytes,
+    start,
+)
+from models.exercise.statistics import Frame, framed_statistics
+
+Examples = tuple[NDArray[np.floating], NDArray[np.int64]]
+EPOCHS = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A kind of model with settings.
+
+    Attributes:
+        name: in the table of results.
+        settings: of a discriminant, or of a perceptron.
+    """
+
+    name: str
+    settings: FitSettings | PerceptronSettings
+
+
+CANDIDATES = (
+    *(
+        Candidate(f"discriminant shrink={s:g}", FitSettings(global_shrink=s))
+        for s in (0.05, 0.1, 0.2, 0.3)
+    ),
+    *(
+        Candidate(
+            f"perceptron hidden={'-'.join(map(str, hidden)) or 'none'} l2={l2:g}",
+            PerceptronSettings(hidden=hidden, l2=l2),
+        )
+        for hidden in ((), (50,), (250, 50))
+        for l2 in (1e-4, 1e-3)
+    ),
+)
+
+
+def try_candidate(
+    candidate: Candidate, learn: Examples, held: Examples, like: ExerciseModel
+) -> tuple[float, bytes]:
+    """Train one candidate and ask it about people that it has not seen.
+
+    Args:
+        candidate: which.
+        learn: windows as `like.standardised` gives them, float32 (m, d), and labels (m,).
+        held: the same of other people.
+        like: gives the order of exercises.
+
+    Returns:
+        share of held windows named right, and the bytes of the model.
+    """
+    if isinstance(candidate.settings, FitSettings):
+        return _discriminant(candidate.settings, learn, held, like)
+    return _perceptron(candidate.settings, learn, held, like)
+
+
+def _discriminant(
+    settings: FitSettings, learn: Examples, held: Examples, like: ExerciseModel
+) -> tuple[float, bytes]:
+    x, y = learn
+    size = x.shape[1]
+    frame = Frame(np.zeros(size), np.ones(size))
+    parts = [(label, "unknown", 1.0, x[y == k]) for k, label in enumerate(like.labels)]
+    model = fit_others(framed_statistics(parts, frame), frame, settings, model_id=like.model_id)
+    named = np.array([like.labels.index(label) for label in model.labels])
+    right = float((named[model.scores(held[0]).argmax(axis=1)] == held[1]).mean())
+    # learned inside the frame of `like`: its own standardisation comes on top of it
+    whole = replace(model, mean=like.mean + model.mean * like.scale, scale=like.scale * model.scale)
+    return right, model_to_bytes(whole)
+
+
+def _perceptron(
+    settings: PerceptronSettings, learn: Examples, held: Examples, like: ExerciseModel
+) -> tuple[float, bytes]:
+    model = start(learn[0].shape[1], len(like.labels), settings)
+    for turn in range(EPOCHS):
+        model = epoch(model, *learn, settings, turn)
+    content = perceptron_to_bytes(model)
+    if not settings.hidden:
+        content = model_to_bytes(as_global(model, like))
+    return 1 - error(model, *held), content

@@ -1,0 +1,100 @@
+"""Perceptrons, alone and averaged, on movement with a provable answer."""
+
+from dataclasses import replace
+from functools import partial
+
+import numpy as np
+import pytest
+
+from models.exercise.perceptron import (
+    PerceptronSettings,
+    average,
+    epoch,
+    error,
+    iterative_reduce,
+    loss,
+    perceptron_from_bytes,
+    perceptron_to_bytes,
+    start,
+)
+from schemas.errors import BadModelBytes
+
+SIZE, LABELS = 20, 4
+SETTINGS = PerceptronSettings()
+
+
+def crowd(people: int, seed: int):
+    """Overlapping classes; every person is a little off in a direction of his own."""
+    rng = np.random.default_rng(seed)
+    centres = np.random.default_rng(0).normal(0, 0.9, (LABELS, SIZE))
+    x, y = [], []
+    for _ in range(people):
+        labels = rng.integers(0, LABELS, 150)
+        x.append(centres[labels] + rng.normal(0, 0.3, SIZE) + rng.normal(0, 1, (150, SIZE)))
+        y.append(labels)
+    return [(a.astype(np.float32), b) for a, b in zip(x, y, strict=True)]
+
+
+def workers(splits, settings, model, turn):
+    return [(epoch(model, x, y, settings, turn), float(len(y))) for x, y in splits]
+
+
+def joined(splits):
+    return np.concatenate([x for x, _ in splits]), np.concatenate([y for _, y in splits])
+
+
+@pytest.mark.parametrize("hidden", [(), (16,)])
+def test_averaged_on_four_workers_is_within_a_point_of_one_process(hidden):
+    settings = replace(SETTINGS, hidden=hidden, rate=0.1)
+    people, held = crowd(16, 1), joined(crowd(12, 2))
+    first = start(SIZE, LABELS, settings)
+    assert error(first, *held) > 0.5
+    splits = [joined(people[n::4]) for n in range(4)]
+    many, rounds = iterative_reduce(
+        first, partial(workers, splits, settings), lambda one: loss(one, *held), rounds=60
+    )
+    alone, _ = iterative_reduce(
+        first, partial(workers, [joined(people)], settings), lambda one: loss(one, *held), rounds=60
+    )
+    assert error(many, *held) < 0.05
+    assert error(many, *held) == pytest.approx(error(alone, *held), abs=0.01)
+    assert len(rounds) < 60  # it ended because the error stopped falling
+
+
+def test_it_ends_after_the_best_round_and_gives_that_one():
+    answers = iter([5.0, 3.0, 4.0, 3.5, 3.2, 1.0])
+    seen = []
+    first = start(2, 2, SETTINGS)
+
+    def work(model, turn):
+        seen.append(turn)
+        return [(average([(model, 1.0)]), 1.0)]
+
+    best, errors = iterative_reduce(first, work, lambda _: next(answers), patience=3)
+    assert errors == (5.0, 3.0, 4.0, 3.5, 3.2)
+    assert seen == [0, 1, 2, 3, 4]
+    assert best.weights[0].shape == (2, 2)
+
+
+@pytest.mark.parametrize("hidden", [(), (5,), (6, 3)])
+def test_slopes_are_those_of_the_loss(hidden):
+    """A step along a slope changes the loss by the slope's square, whatever the layers."""
+    settings = PerceptronSettings(hidden=hidden, rate=1e-3, momentum=0.0, l2=0.0, batch=10**6)
+    x, y = joined(crowd(2, 3))
+    model = start(SIZE, LABELS, settings)
+    moved = epoch(model, x, y, settings, 0)
+    pairs = [*zip(moved.weights, model.weights, strict=True)]
+    pairs += [*zip(moved.biases, model.biases, strict=True)]
+    expected = sum(float(((a - b) ** 2).sum()) for a, b in pairs) / settings.rate
+    assert loss(model, x, y) - loss(moved, x, y) == pytest.approx(expected, rel=0.05)
+
+
+def test_the_same_seed_gives_the_same_bytes_and_they_come_back():
+    x, y = joined(crowd(2, 4))
+    settings = PerceptronSettings(hidden=(8,))
+    one, two = (epoch(start(SIZE, LABELS, settings), x, y, settings, 0) for _ in range(2))
+    blob = perceptron_to_bytes(one)
+    assert blob == perceptron_to_bytes(two)
+    assert np.array_equal(perceptron_from_bytes(blob).scores(x), one.scores(x))
+    with pytest.raises(BadModelBytes):
+        perceptron_from_bytes(blob[:-5])
