@@ -18,6 +18,7 @@ from muvr.evaluation.cost import cost_figures
 from muvr.evaluation.page import Shown, write_page
 from muvr.evaluation.recordings import Material, read_material
 from muvr.reports import show_figures, write_report
+from pipelines.threads import one_blas_thread
 from schemas.errors import BadInput
 from schemas.report import Figure
 
@@ -71,7 +72,7 @@ def run(door: Door, family: str) -> bool:
         steps = [s for f, several in PROTOCOLS.items() if family in (f, "all") for s in several]
         for done, step in enumerate(steps):
             terminal.step("protocols", done, len(steps))
-            step(material, results)
+            one_blas_thread(step)(material, results)
         terminal.step("protocols", len(steps), len(steps))
     reports = door.config.paths.reports
     report = write_report("evaluate", time.monotonic() - began, results.figures, reports)
