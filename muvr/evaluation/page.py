@@ -58,7 +58,7 @@ def _head(report: Report) -> str:
     return (
         "<header><h1>What Muvr recognises</h1><p class=lead>From a wrist's raw acceleration and "
         "rotation to sets, exercises and repetitions, on real recordings, split by person and by "
-        "time. Every choice is made inside the training part of its split.</p>"
+        "time. What is learned comes from the training part of its split.</p>"
         f"<p class={'bad' if missed else 'good'}>{verdict}</p>"
         f"<p class=soft>commit {escape(report.commit)} · {escape(report.machine)} · "
         f"{report.seconds / 60:.0f} min</p></header>"
