@@ -5,18 +5,22 @@ from datetime import datetime
 from functools import partial
 
 from pipelines.activity import train_activity
+from pipelines.averaged import averaged
 from pipelines.batch import BatchFamily, train_batch
+from pipelines.beside import Beside, Found, train_beside
 from pipelines.clusters import CLUSTERS
 from pipelines.exercise import EngineName, train_exercise
 from pipelines.form import train_form
 from pipelines.intensity import INTENSITY
 from pipelines.load import LOAD
 from pipelines.next import NEXT
+from pipelines.perceptron import perceptron
 from pipelines.personal import PersonalFamily, train_personal
 from pipelines.rank import RANK
 from pipelines.recommend import RECOMMEND
 from pipelines.runs import RunReport
 from pipelines.scope import Users
+from pipelines.search import search
 from schemas.config import Config
 from schemas.errors import BadInput
 from schemas.progress import Progress
@@ -55,6 +59,13 @@ JOBS: Mapping[str, Job] = {
     **{one.name: partial(_batch, one) for one in (CLUSTERS, RECOMMEND, RANK)},
 }
 
+BESIDE: Mapping[str, Callable[[Beside], Found]] = {
+    "exercise-perceptron": perceptron,
+    "exercise-search": search,
+    "exercise-averaged": averaged,
+}
+"""Models beside the exercise family's own, on a sample of its people; nothing goes live."""
+
 ANYWHERE: Mapping[str, Callable[..., RunReport]] = {
     "activity": train_activity,
     "form": train_form,
@@ -74,7 +85,7 @@ def train(
     """Run one family's job.
 
     Args:
-        family: a key of `JOBS`.
+        family: a key of `JOBS` or `BESIDE`.
         config: where Cassandra and Spark are.
         users: "all", "changed" since the family's last run, or these.
         cutoff_at: exercise only: sets from here on judge.
@@ -85,8 +96,10 @@ def train(
         BadInput: no such family, or an option that it does not know.
         LeaseHeld: another run of the family is under way.
     """
+    if family in BESIDE and engine == "spark" and cutoff_at is None:
+        return train_beside(family, BESIDE[family], config)
     if family not in JOBS:
-        known = ", ".join(JOBS)
+        known = ", ".join([*JOBS, *BESIDE])
         raise BadInput(f"no job trains {family!r}; there are {known}", field="family", value=family)
     if family == "exercise":
         return train_exercise(

@@ -1,0 +1,75 @@
+"""Iterative Reduce: workers train on their split, one average goes back, until it helps no more.
+
+What comes out can serve people who were never seen: without hidden layers it is the same linear
+form as the global model. It is kept with its metrics and serves nobody by itself.
+"""
+
+from collections.abc import Iterable, Iterator
+from functools import partial
+
+import pyarrow as pa
+from pyspark.sql import DataFrame
+from pyspark.sql.pandas.types import from_arrow_schema
+
+from models.exercise.codec import model_to_bytes
+from models.exercise.perceptron import (
+    Perceptron,
+    PerceptronSettings,
+    as_global,
+    epoch,
+    error,
+    iterative_reduce,
+    loss,
+    perceptron_from_bytes,
+    perceptron_to_bytes,
+    start,
+)
+from pipelines.beside import Beside, Found
+from pipelines.sample import batch_rows, examples_of
+from pipelines.threads import one_blas_thread
+
+SETTINGS = PerceptronSettings()
+TRAINED = pa.schema([("windows", pa.int64()), ("model", pa.binary())])
+
+
+def averaged(beside: Beside) -> Found:
+    """Train on Spark's splits round by round; judge on people who are held out."""
+    held = beside.held()
+    first = start(held.x.shape[1], len(beside.labels), SETTINGS)
+    best, errors = iterative_reduce(
+        first, partial(_round, beside.learning(), beside.labels), lambda one: loss(one, *held)
+    )
+    found = as_global(best, beside.like)
+    metrics = {
+        "rounds": len(errors),
+        "loss": [round(each, 4) for each in errors],
+        "windows_right": round(1 - error(best, *held), 4),
+    }
+    return Found(metrics, model_to_bytes(found))
+
+
+def _round(
+    frame: DataFrame, labels: tuple[str, ...], model: Perceptron, turn: int
+) -> list[tuple[Perceptron, float]]:
+    task = partial(trained_split, labels=labels, content=perceptron_to_bytes(model), turn=turn)
+    rows = frame.mapInArrow(task, from_arrow_schema(TRAINED)).collect()
+    return [(perceptron_from_bytes(bytes(row["model"])), row["windows"]) for row in rows]
+
+
+@one_blas_thread
+def _trained(
+    rows: list[dict[str, object]], labels: tuple[str, ...], content: bytes, turn: int
+) -> dict[str, object]:
+    examples = examples_of(rows, labels)
+    model = epoch(perceptron_from_bytes(content), *examples, SETTINGS, turn)
+    return {"windows": len(examples.y), "model": perceptron_to_bytes(model)}
+
+
+def trained_split(
+    batches: Iterable[pa.RecordBatch], *, labels: tuple[str, ...], content: bytes, turn: int
+) -> Iterator[pa.RecordBatch]:
+    """On an executor: one pass over a split, from the average that came in."""
+    rows = batch_rows(batches)
+    if rows:
+        trained = _trained(rows, labels, content, turn)
+        yield pa.RecordBatch.from_pylist([trained], schema=TRAINED)

@@ -1,0 +1,60 @@
+"""Search: models and settings, trained in parallel on Spark, the best by validation kept."""
+
+from collections.abc import Iterable, Iterator
+from functools import partial
+
+import numpy as np
+import pyarrow as pa
+from pyspark.sql.pandas.types import from_arrow_schema
+
+from models.exercise.search import CANDIDATES, try_candidate
+from pipelines.beside import Beside, Found
+from pipelines.sample import Examples, examples_of
+from pipelines.threads import one_blas_thread
+
+MOST_WINDOWS = 20_000  # they travel to every task as float16: 20 MB
+TRIED = pa.schema([("number", pa.int32()), ("windows_right", pa.float64()), ("model", pa.binary())])
+
+
+def search(beside: Beside) -> Found:
+    """Try every candidate in a task of its own; judge on people who are held out."""
+    rows = [row.asDict() for row in beside.learning().collect()]
+    learn = _capped(examples_of(rows, beside.labels))
+    task = partial(tried, learn=_small(learn), held=_small(beside.held()), like=beside.like)
+    numbers = beside.spark.range(len(CANDIDATES), numPartitions=len(CANDIDATES))
+    found = numbers.mapInArrow(task, from_arrow_schema(TRIED)).collect()
+    best = min(found, key=lambda row: (-row["windows_right"], row["number"]))
+    table = {
+        CANDIDATES[row["number"]].name: round(row["windows_right"], 4)
+        for row in sorted(found, key=lambda row: row["number"])
+    }
+    return Found({"table": table, "best": CANDIDATES[best["number"]].name}, bytes(best["model"]))
+
+
+def tried(
+    batches: Iterable[pa.RecordBatch], *, learn: Examples, held: Examples, like: object
+) -> Iterator[pa.RecordBatch]:
+    """On an executor: the candidates of a split."""
+    for number in [n for batch in batches for n in batch.column(0).to_pylist()]:
+        right, content = one_blas_thread(try_candidate)(
+            CANDIDATES[number],
+            _wide(learn),
+            _wide(held),
+            like,  # pyright: ignore[reportArgumentType]
+        )
+        row = {"number": number, "windows_right": right, "model": content}
+        yield pa.RecordBatch.from_pylist([row], schema=TRIED)
+
+
+def _capped(examples: Examples) -> Examples:
+    """Every nth window where there are too many."""
+    every = -(-len(examples.y) // MOST_WINDOWS)
+    return Examples(examples.x[::every], examples.y[::every])
+
+
+def _small(examples: Examples) -> Examples:
+    return Examples(examples.x.astype(np.float16), examples.y)
+
+
+def _wide(examples: Examples) -> Examples:
+    return Examples(examples.x.astype(np.float32), examples.y)

@@ -1,0 +1,50 @@
+"""Models beside the exercise family's own, on the real Spark over the real Cassandra."""
+
+import asyncio
+
+import pytest
+
+from models.exercise.codec import model_from_bytes
+from pipelines.exercise import train_exercise
+from pipelines.jobs import train
+from schemas.layout import GLOBAL_OWNER
+from store.jobs import JobRuns
+from store.models import Champions, Models
+from tests.pipelines.people import LAYOUT, put, sets_of, user_id
+from tests.spark_session import emptied
+
+PEOPLE = 4
+
+
+@pytest.fixture(scope="module")
+def settled(spark, spark_config, spar):
+    with emptied(spark_config.cassandra) as database:
+        for person in range(PEOPLE):
+            put(database, user_id(person), sets_of(spar, person))
+        train_exercise(spark_config)
+        yield database
+
+
+def kept(database, family):
+    return asyncio.run(Models(database).versions(GLOBAL_OWNER, LAYOUT, family))
+
+
+@pytest.mark.parametrize("family", ["exercise-averaged", "exercise-search", "exercise-perceptron"])
+def test_each_learns_from_some_people_and_asks_the_others(settled, spark_config, family):
+    report = train(family, spark_config)
+    assert report.status == "done", report.reasons
+    assert (report.counts["people"], report.counts["held_out"]) == (PEOPLE, 1)
+    run = asyncio.run(JobRuns(settled).read(family, report.run_id))
+    assert run.metrics.keys() >= report.metrics.keys()
+    assert asyncio.run(Champions(settled).read(GLOBAL_OWNER, LAYOUT, family)) is None
+    if family == "exercise-search":
+        table = report.metrics["table"]
+        assert len(table) == 10
+        assert table[report.metrics["best"]] == max(table.values())
+        assert len(kept(settled, family)) == 1
+    else:
+        assert report.metrics["windows_right"] > 0.25  # four exercises: better than chance
+    if family == "exercise-averaged":
+        [found] = kept(settled, family)
+        model = asyncio.run(Models(settled).get(GLOBAL_OWNER, LAYOUT, family, found.version))
+        assert model_from_bytes(model.content).level == "global"
