@@ -109,7 +109,9 @@ def _verdict(figure: Figure) -> str:
     """Whether the floor holds, with the distance to it."""
     if figure.holds is None or figure.floor is None:
         return "<td>"
-    apart = "" if figure.value is None else f" by {abs(figure.value - figure.floor):.3g}"
+    apart = ""
+    if figure.value is not None:
+        apart = f" by {_number(float(f'{abs(figure.value - figure.floor):.3g}'), figure)}"
     said = "holds" if figure.holds else "missed"
     return f"<td class={'good' if figure.holds else 'bad'}>{said}{apart}"
 
@@ -131,7 +133,8 @@ def _answers(outcome: Outcome) -> str:
         )
         + _figure(
             drawn(pictures.reliability(outcome), "reliability diagram"),
-            "A probability that is said should come true that often: dots on the dashed line.",
+            "A probability that is said should come true that often: dots on the dashed line. "
+            "Large dots are many answers.",
         )
         + "</div>"
         + (

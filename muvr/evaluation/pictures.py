@@ -84,14 +84,14 @@ def reliability(outcome: Outcome) -> Picture:
     picture = Picture(figsize=(3.9, 4.2))
     above, below = picture.subplots(2, 1, sharex=True, height_ratios=(4, 1))
     above.plot([0, 1], [0, 1], color=SOFT, linewidth=1, linestyle="--")
-    above.plot(
+    shares = np.bincount(bins, minlength=BINS) / len(bins)
+    above.scatter(
         [said[bins == b].mean() for b in filled],
         [right[bins == b].mean() for b in filled],
-        marker="o",
+        s=10 + 90 * np.sqrt(shares[filled]),
         color=ACCENT,
     )
     above.set(xlim=(0, 1), ylim=(0, 1.02), ylabel="share that was right")
-    shares = np.bincount(bins, minlength=BINS) / len(bins)
     below.bar((np.arange(BINS) + 0.5) / BINS, shares, width=0.09, color=ACCENT, alpha=0.5)
     below.set(xlabel="probability that was said", ylabel="how often", ylim=(0, 1))
     for axes in (above, below):
