@@ -109,6 +109,21 @@ def deployed(
         yield started
 
 
+@contextmanager
+def node_alone(door: Door) -> Iterator[tuple[Config, EmbeddedNode]]:
+    """A fresh node without a service, gone afterwards; nothing is migrated yet."""
+    reports = door.config.paths.reports
+    reports.mkdir(parents=True, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(prefix="bench-", dir=reports))
+    config = _settings(door, folder, {}, 1)
+    with ExitStack() as stack:
+        stack.callback(shutil.rmtree, folder, ignore_errors=True)
+        node = EmbeddedNode(config.cassandra, config.paths)
+        stack.callback(node.kill)
+        node.start(door.terminal)
+        yield config, node
+
+
 def cpu_s(process: psutil.Process) -> float:
     """CPU seconds of one process, its threads included; 0 when it is gone."""
     try:

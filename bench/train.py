@@ -1,0 +1,140 @@
+"""Models a second, from raw sets in Cassandra to models in Cassandra, beside what others write.
+
+1,000 users with 42 sets of 20 s. `MUVR_BENCH_USERS` makes it smaller, for a first look. Every rate
+is of a warm run on sets that nobody has looked at yet; the first run of each kind is printed too.
+"""
+
+from functools import partial
+
+from bench.deployment import node_alone
+from bench.training_data import DATA
+from bench.training_runs import (
+    Others,
+    Ours,
+    equal_of,
+    kept_bytes,
+    learning_of,
+    others_of,
+    ours_of,
+)
+from bench.training_worlds import TENTH, USERS, worlds_of
+from muvr.door import Door
+from pipelines.runs import RunReport
+from schemas.report import Figure
+
+PANDAS = "applyInPandas + scikit-learn"
+
+
+def run(door: Door) -> list[Figure]:
+    """Load, train, compare."""
+    with node_alone(door) as (config, node):
+        worlds = worlds_of(door, config, node)
+        door.terminal.step("users loaded", sum(world.crowd.size for world in worlds.values()))
+        ours = ours_of(worlds)
+        others = others_of(worlds)
+        learning = learning_of(worlds["small"])
+        equal = equal_of(worlds["large"])
+        kept = kept_bytes(worlds["large"])
+    return _figures(ours, others, learning, equal, kept)
+
+
+def rate(report: RunReport, users: int) -> float:
+    """Models a second from the first read to the last write; pointers move afterwards."""
+    return users / (report.seconds["global"] + report.seconds["users"])
+
+
+def _figures(
+    ours: Ours, others: Others, learning: tuple[float, float], equal: tuple[int, int], kept: float
+) -> list[Figure]:
+    figure = partial(Figure, data=f"{DATA}; {USERS} users x 42 sets")
+    warm = rate(ours.large, USERS)
+    whole, part = (_busy_s(report) for report in (ours.large, ours.changed))
+    small = _busy_s(ours.small)
+    heap = 2048 + 512
+    return [
+        figure(
+            "models_per_s",
+            warm,
+            "1/s",
+            PANDAS,
+            others.pandas,
+            3.5 * others.pandas,
+            protocol=f"warm, raw sets to stored models, same windows for all; scikit-learn's "
+            f"{others.solver} discriminant; the peer on a fifth of the users",
+        ),
+        figure(
+            "models_per_s_cold",
+            TENTH / ours.cold_s,
+            "1/s",
+            PANDAS,
+            others.pandas_cold,
+            protocol="first run of the process, a tenth of the users; ours starts Spark as well, "
+            "the peer finds it running",
+        ),
+        figure(
+            "joblib_ratio",
+            warm / others.joblib,
+            "",
+            floor=1.2,
+            protocol=f"the very same functions in joblib's processes on the same cores: "
+            f"{others.joblib:.1f} models/s warm, {others.joblib_cold:.1f} cold; the global model "
+            "is given to them",
+        ),
+        figure(
+            "learning_ratio",
+            learning[1] / learning[0],
+            "",
+            floor=15,
+            protocol=f"windows of a user to a model, CPU: ours {1e3 * learning[0]:.2f} ms, "
+            f"StandardScaler and LinearDiscriminantAnalysis with shrinkage {1e3 * learning[1]:.1f}",
+        ),
+        figure(
+            "incremental_ratio",
+            whole / part,
+            "",
+            floor=6,
+            protocol=f"{whole:.1f} s for all, {part:.1f} s for a tenth of the users with seven new "
+            "sets each, start-up of the engine apart",
+        ),
+        figure(
+            "incremental_equal",
+            equal[0] / equal[1],
+            "",
+            floor=1,
+            protocol=f"{equal[1]} changed users, byte for byte against a first training",
+        ),
+        figure(
+            "growth_x10",
+            whole / small,
+            "",
+            floor=11 * USERS / (10 * TENTH),
+            ceiling=True,
+            protocol=f"{TENTH} users {small:.1f} s, {USERS} users {whole:.1f} s",
+        ),
+        figure(
+            "driver_mb",
+            ours.large_mb[0],
+            "MB",
+            f"{TENTH} users",
+            ours.small_mb[0],
+            heap,
+            ceiling=True,
+            protocol="largest resident size of Spark's JVM",
+        ),
+        figure(
+            "worker_mb",
+            ours.large_mb[1],
+            "MB",
+            f"{TENTH} users",
+            ours.small_mb[1],
+            1.3 * ours.small_mb[1],
+            ceiling=True,
+            protocol="largest Python worker",
+        ),
+        figure("kept_bytes", kept, "B", protocol="windows that 42 sets of a user keep"),
+    ]
+
+
+def _busy_s(report: RunReport) -> float:
+    """Seconds of a run's steps, without starting Spark."""
+    return sum(seconds for step, seconds in report.seconds.items() if step != "engine")

@@ -1,0 +1,138 @@
+"""Simulated users whose labelled sets are pieces of real recordings, straight into Cassandra.
+
+Each user borrows one SPAR person's recordings, a little turned and scaled, and does seven exercises
+six times for twenty seconds. It says how much work training is; it says nothing about accuracy.
+"""
+
+import asyncio
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ingest.importers.imported import ImportedRecording
+from models.exercise.examples import rotations
+from models.signal.pieces import Piece, pack_pieces
+from schemas.times import us_of
+from store.database import Database
+from store.journal import Journal
+from store.sets import LabelledSet, Sets
+
+DATA = "simulated: 20 s pieces of SPAR-10 recordings, turned and scaled per user, six channels"
+LAYOUT = "wrist-acc6"
+SETS_OF_EACH = 6
+SET_SAMPLES = 1000  # 20 s at 50 Hz
+TURN_DEG = 8.0
+SCALE = 0.05
+AT_ONCE = 128
+
+
+@dataclass(frozen=True, slots=True)
+class Crowd:
+    """Users to be made.
+
+    Attributes:
+        recordings: what they are made of.
+        size: how many.
+        seed: of everything about them.
+        now: their newest set is of the day before.
+    """
+
+    recordings: Sequence[ImportedRecording]
+    size: int
+    seed: int
+    now: datetime
+
+    def user_id(self, number: int) -> UUID:
+        """The id of a user: made up, but for the version of a UUIDv7."""
+        drawn = int.from_bytes(hashlib.sha256(f"{self.seed} {number}".encode()).digest()[:16])
+        return UUID(int=drawn & ~(0xF << 76) & ~(0b11 << 62) | 7 << 76 | 0b10 << 62)
+
+    def sets(self, number: int) -> list[LabelledSet]:
+        """A user's sets, oldest first."""
+        rng = np.random.default_rng([self.seed, number])
+        people = sorted({one.person for one in self.recordings})
+        person = people[number % len(people)]
+        own = [one for one in self.recordings if one.person == person]
+        side = "left" if rng.random() < 0.5 else "right"
+        own = [one for one in own if one.recording.side == side]
+        turn = rotations(rng.normal(0, TURN_DEG, (1, 3)))[0]
+        factor = 1 + SCALE * rng.standard_normal()
+        found = [
+            self._set(number, nth, one, turn, factor, rng)
+            for nth, one in enumerate(one for _ in range(SETS_OF_EACH) for one in own)
+        ]
+        return sorted(found, key=lambda row: row.started_at)
+
+    def _set(
+        self,
+        number: int,
+        nth: int,
+        one: ImportedRecording,
+        turn: NDArray[np.floating],
+        factor: float,
+        rng: np.random.Generator,
+    ) -> LabelledSet:
+        started_at = self.now - timedelta(days=SETS_OF_EACH - nth // 7, minutes=60 - nth % 7)
+        acc, gyro = one.recording.acc[0], one.recording.gyro[0]
+        n = min(SET_SAMPLES, len(acc.counts))
+        first = int(rng.integers(0, len(acc.counts) - n + 1))
+        pieces = [
+            _moved(piece, first, n, turn, factor, us_of(started_at) * 1000) for piece in (acc, gyro)
+        ]
+        return LabelledSet(
+            LAYOUT,
+            UUID(int=self.user_id(number).int ^ nth + 1),
+            self.user_id(number),
+            one.sets[0].exercise,
+            started_at,
+            started_at + timedelta(seconds=20),
+            None,
+            None,
+            None,
+            "typed",
+            us_of(started_at),
+            pack_pieces([pieces[0]], [pieces[1]], one.recording.side),
+        )
+
+
+def settle(database: Database, crowd: Crowd, newest_held_back: Sequence[int] = ()) -> int:
+    """Write all users' sets, but for the newest of each exercise of those named.
+
+    Returns:
+        bytes of samples per user.
+    """
+    held = set(newest_held_back)
+
+    async def every() -> int:
+        written = 0
+        for first in range(0, crowd.size, AT_ONCE):
+            numbers = range(first, min(first + AT_ONCE, crowd.size))
+            rows = {n: crowd.sets(n)[: -7 if n in held else None] for n in numbers}
+            written += sum(len(row.samples) for several in rows.values() for row in several)
+            await asyncio.gather(*(put(database, crowd.user_id(n), rows[n]) for n in numbers))
+        return written // crowd.size
+
+    return asyncio.run(every())
+
+
+async def put(database: Database, user_id: UUID, rows: Sequence[LabelledSet]) -> None:
+    """Write sets and announce them, as a confirmed set does."""
+    sets, journal = Sets(database), Journal(database)
+    await journal.announce(user_id, "sets", us_of(datetime.now(UTC)))
+    for row in rows:
+        await sets.put_labelled(user_id, row)
+
+
+def _moved(
+    piece: Piece, first: int, n: int, turn: NDArray[np.floating], factor: float, t0_ns: int
+) -> Piece:
+    counts = piece.counts[first : first + n].astype(np.float32) @ turn.T * np.float32(factor)
+    counts = np.clip(np.rint(counts), -32768, 32767).astype(np.int16)
+    if n < SET_SAMPLES:  # a few recordings are shorter: what is missing is played again
+        counts = np.resize(counts, (SET_SAMPLES, 3))
+    return Piece(t0_ns, piece.rate_hz, piece.unit, piece.scale, counts)

@@ -1,0 +1,155 @@
+"""What others would write: applyInPandas with scikit-learn, joblib with our own functions.
+
+Both do all that our job does for a user: read raw sets from Cassandra, take the same windows,
+learn from the early sets, ask about the late ones, learn from all, store the model.
+"""
+
+import asyncio
+import hashlib
+import io
+import json
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from functools import lru_cache, partial
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import joblib
+import numpy as np
+from pyspark.sql import SparkSession
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from models.exercise.examples import ExampleSettings, windows_of_sets
+from models.signal.pieces import unpack_pieces
+from models.signal.wrist import wrist_signals
+from pipelines.engines import kept_windows, key_of, partition_of, stored_model
+from pipelines.labelled import LabelledSet, split_share
+from pipelines.lesson import Lesson, learned_row
+from pipelines.scope import UserKey
+from pipelines.tables import append, read_table
+from schemas.config import Cassandra
+from schemas.layout import owner_of
+from store.database import Database, connect
+from store.models import Models, version_of
+from store.training import TrainingSets
+
+RUN = UUID(int=1)
+MODELS = (
+    "owner string, model_id string, family string, version string, bytes binary, manifest string, "
+    "sha256 binary, run_id string, created_at timestamp"
+)
+NEEDED = ("user_id", "model_id", "set_id", "revision", "exercise", "started_at", "label_source")
+
+
+def pandas_seconds(
+    spark: SparkSession, keyspace: str, settings: ExampleSettings, share: float, solver: str
+) -> float:
+    """Seconds of a whole table's users with groupBy, applyInPandas and scikit-learn."""
+    began = time.perf_counter()
+    table = read_table(spark, keyspace, "labelled_sets").columns(*NEEDED, "samples")
+    task = partial(pandas_user, settings=settings, share=share, solver=solver)
+    learned = table.frame.groupBy("user_id", "model_id").applyInPandas(task, MODELS)
+    append(learned, keyspace, "models")
+    return time.perf_counter() - began
+
+
+def pandas_user(frame: Any, settings: ExampleSettings, share: float, solver: str) -> Any:
+    """One user of `applyInPandas`: a pandas frame in, a pandas frame out."""
+    sets = [
+        LabelledSet(r.set_id, r.revision, r.exercise, r.started_at, r.label_source, r.samples)
+        for r in frame.itertuples()
+    ]
+    signals = [wrist_signals(unpack_pieces(one.samples)) for one in sets]
+    found = windows_of_sets(
+        [(each, UUID(one.set_id).int % 2**63) for each, one in zip(signals, sets, strict=True)],
+        settings,
+    )
+    x_of = {one.set_id: windows.x for one, windows in zip(sets, found, strict=True)}
+    early, late = split_share(sets, share)
+    judged = scikit_model(solver).fit(*_stacked(early, x_of))
+    right = [bool((judged.predict(x_of[one.set_id]) == one.exercise).mean() > 0.5) for one in late]
+    model = scikit_model(solver).fit(*_stacked(sets, x_of))
+    content = _content(model)
+    sha256 = hashlib.sha256(content).digest()
+    row = {
+        "owner": owner_of(UUID(frame.user_id.iloc[0])),
+        "model_id": frame.model_id.iloc[0],
+        "family": "scikit",
+        "version": version_of(sha256),
+        "bytes": content,
+        "manifest": json.dumps({"sets_right": sum(right), "sets": len(right)}),
+        "sha256": sha256,
+        "run_id": str(RUN),
+        "created_at": datetime.now(UTC).replace(tzinfo=None),
+    }
+    return type(frame)([row])
+
+
+def scikit_model(solver: str) -> Pipeline:
+    """The same discriminant as ours, without the mixing with others: shrinkage .1."""
+    return make_pipeline(StandardScaler(), LinearDiscriminantAnalysis(solver=solver, shrinkage=0.1))
+
+
+def joblib_seconds(
+    settings: Cassandra, keys: Sequence[UserKey], lesson: Path, processes: int
+) -> float:
+    """Seconds of users in joblib's processes, each with a connection and the lesson of its own."""
+    began = time.perf_counter()
+    work = joblib.Parallel(n_jobs=processes)
+    rows = work(joblib.delayed(joblib_user)(settings, key, lesson) for key in keys)
+    failed = [row["reason"] for row in rows if row["status"] != "learned"]
+    if failed:
+        raise RuntimeError(f"joblib: {failed[0]}")
+    return time.perf_counter() - began
+
+
+def joblib_user(settings: Cassandra, key: UserKey, lesson: Path) -> dict[str, Any]:
+    """One user of joblib: our job's very functions, the driver's connection instead of Spark."""
+    database = _connection(settings)
+
+    async def read() -> Any:
+        return await TrainingSets(database).read(*key)
+
+    [row] = learned_row(key_of(key), partition_of(asyncio.run(read()), key), lesson=_lesson(lesson))
+
+    async def keep() -> None:
+        now = datetime.now(UTC)
+        await Models(database).put(stored_model(row, RUN, now))
+        await TrainingSets(database).keep(*key, kept_windows(row, now))
+
+    if row["status"] == "learned":
+        asyncio.run(keep())
+    return {"status": row["status"], "reason": row["reason"], "judged": row.get("judged")}
+
+
+@lru_cache(maxsize=4)
+def _connection(settings: Cassandra) -> Database:
+    return connect(settings, keyspace=settings.keyspace)
+
+
+@lru_cache(maxsize=1)
+def _lesson(path: Path) -> Lesson:
+    return joblib.load(path)
+
+
+def _stacked(sets: Sequence[LabelledSet], x_of: dict[str, Any]) -> tuple[Any, list[str]]:
+    labels = [one.exercise for one in sets for _ in range(len(x_of[one.set_id]))]
+    return np.concatenate([x_of[one.set_id] for one in sets]), labels
+
+
+def _content(model: Pipeline) -> bytes:
+    """What answers need, as arrays; nobody stores pickles."""
+    scaler, discriminant = model[0], model[1]
+    out = io.BytesIO()
+    np.savez(
+        out,
+        mean=scaler.mean_.astype(np.float32),
+        scale=scaler.scale_.astype(np.float32),
+        weights=discriminant.coef_.astype(np.float32),
+        bias=discriminant.intercept_.astype(np.float32),
+    )
+    return out.getvalue()

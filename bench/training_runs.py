@@ -1,0 +1,190 @@
+"""The runs behind the figures: ours, the peers', and what is compared beside them."""
+
+import asyncio
+import statistics as st
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+import joblib
+import numpy as np
+
+from bench.resident import Resident
+from bench.training_data import LAYOUT
+from bench.training_peers import joblib_seconds, pandas_seconds, scikit_model
+from bench.training_worlds import World, changing, train_again
+from models.exercise.examples import windows_of_sets
+from models.exercise.fit import Others as Everybody
+from models.exercise.fit import fit_own
+from models.exercise.statistics import framed_statistics
+from models.signal.pieces import unpack_pieces
+from models.signal.wrist import wrist_signals
+from pipelines.engines import partition_of
+from pipelines.exercise import named_recipe, recipe_of, train_exercise
+from pipelines.global_models import read_everybody
+from pipelines.labelled import labelled_sets
+from pipelines.learner import learn_user
+from pipelines.lesson import Lesson
+from pipelines.runs import RunReport
+from pipelines.spark import spark_session
+from schemas.layout import owner_of
+from store.jobs import TrainingKeys
+from store.models import Champions
+from store.training import TrainingSets
+
+COMPARED = 8  # users for the learning step and for bytes
+SOLVERS = ("lsqr", "eigen")  # of scikit-learn's, those that know shrinkage
+
+
+@dataclass(frozen=True, slots=True)
+class Ours:
+    """Runs of our job, in their order."""
+
+    cold: RunReport
+    small: RunReport
+    large: RunReport
+    changed: RunReport
+    cold_s: float
+    small_mb: tuple[float, float]
+    large_mb: tuple[float, float]
+
+
+def ours_of(worlds: dict[str, World]) -> Ours:
+    """Our job: first run, a tenth of the users, all of them, a tenth that changed."""
+    began = time.perf_counter()
+    cold = train_exercise(worlds["cold"].config)
+    cold_s = time.perf_counter() - began
+    with Resident() as small_memory:
+        small = train_exercise(worlds["small"].config)
+    with Resident() as large_memory:
+        large = train_exercise(worlds["large"].config)
+    train_again(worlds["large"])
+    changed = train_exercise(worlds["large"].config, users="changed")
+    return Ours(cold, small, large, changed, cold_s, small_memory.peak_mb, large_memory.peak_mb)
+
+
+@dataclass(frozen=True, slots=True)
+class Others:
+    """Models a second of the peers, and the solver that scikit-learn is fastest with."""
+
+    joblib_cold: float
+    joblib: float
+    pandas_cold: float
+    pandas: float
+    solver: str
+
+
+def others_of(worlds: dict[str, World]) -> Others:
+    """The peers, on a fifth of the users: a rate is a rate."""
+    lesson = _lesson_file(worlds["small"], worlds["small"].config.paths.run)
+    cores = worlds["small"].config.spark.cores
+    rates: dict[str, float] = {}
+    for name in ("peer_cold", "peer"):
+        world = worlds[name]
+        keys = world.ask(lambda database: TrainingKeys(database).every())
+        seconds = joblib_seconds(world.config.cassandra, keys, lesson, cores)
+        rates[f"joblib {name}"] = world.crowd.size / seconds
+    solver = min(SOLVERS, key=lambda one: _scikit_s(_user_windows(worlds["small"], 0), one))
+    for name in ("peer_cold", "peer"):
+        world = worlds[name]
+        recipe = recipe_of(world.config)
+        seconds = pandas_seconds(
+            spark_session(world.config),
+            world.config.cassandra.keyspace,
+            recipe.windows.settings,
+            recipe.cutoff_share,
+            solver,
+        )
+        rates[f"pandas {name}"] = world.crowd.size / seconds
+    return Others(
+        rates["joblib peer_cold"],
+        rates["joblib peer"],
+        rates["pandas peer_cold"],
+        rates["pandas peer"],
+        solver,
+    )
+
+
+def _lesson_file(world: World, folder: Path) -> Path:
+    """What a task of our job carries, for joblib's processes: read once by each."""
+    database = world.database()
+    everybody = read_everybody(database)
+    database.close()
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / "lesson.joblib"
+    joblib.dump(Lesson(named_recipe(recipe_of(world.config), everybody), everybody, {}), path)
+    return path
+
+
+Part = tuple[str, str, float, np.ndarray]
+
+
+def _user_windows(world: World, number: int) -> list[Part]:
+    """A user's windows, as learning sees them."""
+    sets = world.crowd.sets(number)
+    found = windows_of_sets(
+        [(wrist_signals(unpack_pieces(one.samples)), one.set_id.int % 2**63) for one in sets],
+        recipe_of(world.config).windows.settings,
+    )
+    return [(one.exercise, w.side, w.window_s, w.x) for one, w in zip(sets, found, strict=True)]
+
+
+def learning_of(world: World) -> tuple[float, float]:
+    """Seconds from windows to a model: ours, and scikit-learn's fastest; medians over users."""
+    database = world.database()
+    everybody = read_everybody(database)[LAYOUT]
+    database.close()
+    others = everybody.learned.others
+    own: list[float] = []
+    theirs: list[float] = []
+    for number in range(min(COMPARED, world.crowd.size)):
+        parts = _user_windows(world, number)
+        learn = partial(_learn_own, parts, others)
+        own.append(min(_seconds(learn) for _ in range(5)))
+        theirs.append(min(_scikit_s(parts, solver) for solver in SOLVERS))
+    return st.median(own), st.median(theirs)
+
+
+def _learn_own(parts: Sequence[Part], others: Everybody) -> None:
+    fit_own(framed_statistics(parts, others.frame), others.frame, others)
+
+
+def _scikit_s(parts: Sequence[Part], solver: str) -> float:
+    x = np.concatenate([x for *_, x in parts])
+    labels = [exercise for exercise, *_, x in parts for _ in range(len(x))]
+    return min(_seconds(lambda: scikit_model(solver).fit(x, labels)) for _ in range(2))
+
+
+def _seconds(work: Callable[[], object]) -> float:
+    began = time.process_time()
+    work()
+    return time.process_time() - began
+
+
+def equal_of(world: World) -> tuple[int, int]:
+    """Changed users whose champion is, byte for byte, what a first training would make."""
+    database = world.database()
+    everybody = read_everybody(database)
+    recipe = named_recipe(recipe_of(world.config), everybody)
+    numbers = changing(world.crowd.size)[:COMPARED]
+    equal = 0
+    for number in numbers:
+        key = world.crowd.user_id(number), LAYOUT
+        partition = partition_of(asyncio.run(TrainingSets(database).read(*key)), key)
+        raw = [replace(one, features=None) for one in labelled_sets(partition)]
+        learned = learn_user(raw, LAYOUT, recipe, everybody[LAYOUT].learned)
+        pointer = asyncio.run(Champions(database).read(owner_of(key[0]), LAYOUT, "exercise"))
+        equal += pointer is not None and bytes(pointer.sha256) == learned.sha256
+    database.close()
+    return equal, len(numbers)
+
+
+def kept_bytes(world: World) -> float:
+    """Bytes of windows that a user's sets keep."""
+    database = world.database()
+    key = world.crowd.user_id(0), LAYOUT
+    rows = asyncio.run(TrainingSets(database).read(*key))
+    database.close()
+    return float(sum(len(row.features or b"") for row in rows))

@@ -1,0 +1,97 @@
+"""Keyspaces full of simulated users, each trained once: a retrain would find windows again."""
+
+import asyncio
+import os
+import time
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+
+from bench.training_data import Crowd, put, settle
+from ingest.importers.spar import read_spar
+from muvr.door import Door
+from schemas.config import Config
+from store.database import Database, connect
+from store.migrate import migrate
+from store.node.process import EmbeddedNode
+
+T = TypeVar("T")
+USERS = int(os.environ.get("MUVR_BENCH_USERS", "1000"))
+TENTH = max(USERS // 10, 4)
+CHANGED = 0.1
+SPLIT_MB = 8  # small splits: two cores finish together
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """A keyspace with users in it."""
+
+    config: Config
+    crowd: Crowd
+
+    def database(self) -> Database:
+        """A connection; close it."""
+        return connect(self.config.cassandra, keyspace=self.config.cassandra.keyspace)
+
+    def ask(self, question: Callable[[Database], Coroutine[Any, Any, T]]) -> T:
+        """One answer from the keyspace."""
+        database = self.database()
+        try:
+            return asyncio.run(question(database))
+        finally:
+            database.close()
+
+
+def worlds_of(door: Door, config: Config, node: EmbeddedNode) -> dict[str, World]:
+    """Load every keyspace through the store, and let the node write it to disk."""
+    recordings = read_spar(door.config.paths.datasets)
+    small = dict.fromkeys(("cold", "small", "peer_cold"), TENTH)
+    sizes = {**small, "peer": 2 * TENTH, "large": USERS}
+    spark = config.spark.model_copy(update={"split_mb": SPLIT_MB})
+    worlds: dict[str, World] = {}
+    for seed, (name, size) in enumerate(sizes.items()):
+        cassandra = config.cassandra.model_copy(update={"keyspace": f"bench_{name}"})
+        migrate(cassandra)
+        own = config.model_copy(update={"cassandra": cassandra, "spark": spark})
+        worlds[name] = World(own, Crowd(recordings, size, seed, datetime.now(UTC)))
+        database = worlds[name].database()
+        settle(database, worlds[name].crowd, changing(USERS) if name == "large" else ())
+        database.close()
+    node.stop()  # a node that ends writes everything to disk; what is read is then really read
+    node.start(door.terminal)
+    _await_estimates(worlds["large"])
+    return worlds
+
+
+def changing(users: int) -> list[int]:
+    """The users who train again before the last run."""
+    return list(range(0, users, round(1 / CHANGED)))
+
+
+def _await_estimates(world: World, within_s: float = 90) -> None:
+    """Spark cuts by what Cassandra guesses of a table's size, and it guesses every half minute."""
+    database = world.database()
+    until = time.monotonic() + within_s
+    while time.monotonic() < until:
+        rows = database.execute(
+            "SELECT partitions_count FROM system.size_estimates "
+            "WHERE keyspace_name = ? AND table_name = 'labelled_sets'",
+            (world.config.cassandra.keyspace,),
+        )
+        if sum(row.partitions_count for row in rows) > world.crowd.size / 2:
+            break
+        time.sleep(1)
+    database.close()
+
+
+def train_again(world: World) -> None:
+    """The sets that were held back arrive."""
+    database = world.database()
+
+    async def arrive() -> None:
+        for number in changing(world.crowd.size):
+            await put(database, world.crowd.user_id(number), world.crowd.sets(number)[-7:])
+
+    asyncio.run(arrive())
+    database.close()
