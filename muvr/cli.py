@@ -12,12 +12,14 @@ from muvr import (
     demo,
     evaluation,
     jobs,
+    mart,
     models,
     records,
     replay,
     run,
     schedule,
     simulating,
+    sql,
     token,
     train,
 )
@@ -42,6 +44,8 @@ for part in (
     replay,
     models,
     jobs,
+    mart,
+    sql,
     evaluation,
     demo,
 ):

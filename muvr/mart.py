@@ -1,0 +1,64 @@
+"""`muvr mart`: the analysts' tables."""
+
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+
+from muvr.door import open_door
+from muvr.jobs import show_run
+from muvr.options import AsJson, Conf
+from pipelines.mart import refresh_mart
+from schemas.mart import MART
+from store.mart import MartFolder
+
+
+def register(app: typer.Typer) -> None:
+    """Add this module's commands."""
+    group = typer.Typer(help="The analysts' tables.", no_args_is_help=True)
+    group.command()(refresh)
+    group.command()(show)
+    app.add_typer(group, name="mart")
+
+
+def refresh(
+    everybody: Annotated[bool, typer.Option("--all", help="read all people again")] = False,
+    conf: Conf = None,
+    as_json: AsJson = False,
+) -> None:
+    """Bring the mart up to date: people who changed are read again, erased ones are gone.
+
+    Example: `muvr mart refresh`
+    """
+    door = open_door(conf, as_json=as_json)
+    with door.terminal as terminal:
+        report = refresh_mart(door.config, everybody=everybody, progress=terminal)
+    show_run(door.terminal, asdict(report))
+    door.terminal.answer(asdict(report))
+
+
+def show(
+    table: Annotated[str, typer.Argument(help="a table, or `all`")] = "all",
+    conf: Conf = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show how fresh the mart is, and what its tables and columns mean.
+
+    Example: `muvr mart show deviations`
+    """
+    door = open_door(conf, as_json=as_json)
+    manifest = MartFolder(door.config.paths.mart).manifest()
+    door.terminal.say(f"The mart is as of {manifest.as_of:%Y-%m-%d %H:%M:%S} UTC.")
+    chosen = [one for one in MART.values() if table in ("all", one.name)]
+    for one in chosen:
+        rows = [(column.name, column.type, column.says, column.example) for column in one.columns]
+        title = f"{one.name}: {manifest.rows[one.name]:,} rows. {one.says}"
+        door.terminal.table(title, ("column", "type", "says", "example"), rows)
+    door.terminal.answer(
+        {
+            "as_of": manifest.as_of,
+            "tables": {
+                one.name: {**asdict(one), "rows": manifest.rows[one.name]} for one in chosen
+            },
+        }
+    )

@@ -1,0 +1,82 @@
+"""`muvr sql`: questions to the mart, with DuckDB or Spark, and a door for JDBC clients."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from muvr.door import Door, open_door
+from muvr.options import AsJson, Conf
+from pipelines.mart_query import ask_mart
+from pipelines.runs import server_time
+from pipelines.sql_server import serve_mart
+from store.mart import MartFolder
+from store.mart_query import Answer, ask_duckdb
+
+SERVE = "serve"
+
+
+class Engine(StrEnum):
+    """What answers."""
+
+    duckdb = "duckdb"
+    spark = "spark"
+
+
+def register(app: typer.Typer) -> None:
+    """Add this module's command."""
+    app.command()(sql)
+
+
+def sql(
+    query: Annotated[str, typer.Argument(help="one SELECT, or the word `serve`")],
+    engine: Annotated[Engine, typer.Option(help="duckdb, or spark")] = Engine.duckdb,
+    conf: Conf = None,
+    as_json: AsJson = False,
+) -> None:
+    """Ask the mart, and learn how fresh the answer is; `muvr mart show` names the tables.
+
+    `muvr sql serve` lets JDBC clients ask the same, on this machine only, until it is interrupted.
+
+    Example: `muvr sql "SELECT exercise, count(*) AS sets FROM sets GROUP BY exercise"`
+    """
+    door = open_door(conf, as_json=as_json)
+    if query == SERVE:
+        _serve(door)
+        return
+    if engine is Engine.spark:
+        answer = ask_mart(door.config, query)
+    else:
+        answer = ask_duckdb(MartFolder(door.config.paths.mart), query, door.config.sql)
+    _show(door, answer)
+
+
+def _show(door: Door, answer: Answer) -> None:
+    age = server_time() - answer.as_of
+    rows: Sequence[Sequence[object]] = answer.rows
+    door.terminal.table("", answer.columns, rows)
+    more = ", and there are more (sql.rows)" if answer.more else ""
+    door.terminal.say(
+        f"{len(rows):,} rows{more}; the mart is as of {answer.as_of:%Y-%m-%d %H:%M:%S} UTC, "
+        f"{timedelta(seconds=round(age.total_seconds()))} ago (`muvr mart refresh`)."
+    )
+    door.terminal.answer(
+        {
+            "columns": answer.columns,
+            "rows": rows,
+            "more": answer.more,
+            "as_of": answer.as_of,
+            "age_s": round(age.total_seconds(), 3),
+        }
+    )
+
+
+def _serve(door: Door) -> None:
+    port = door.config.sql.port
+    door.terminal.say(
+        f"jdbc:hive2://127.0.0.1:{port}/default answers SELECTs over the mart, for programs of "
+        "this machine; Ctrl-C ends it."
+    )
+    serve_mart(door.config)

@@ -1,0 +1,231 @@
+"""The mart: pseudonymous Parquet tables, refreshed from what `changes` says.
+
+People who changed are read again by key, everybody else's rows are copied from the version
+before; tables that belong to nobody are read whole. A version appears when all of it is there.
+"""
+
+import asyncio
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import pyarrow.parquet as pq
+from pyspark.sql import DataFrame, SparkSession
+
+from pipelines.mart_tables import SOURCES, columns_of, pseudonyms, spark_type
+from pipelines.runs import Clock, Run, RunReport, leased_run, server_time
+from pipelines.spark import spark_session
+from pipelines.tables import CATALOG, read_keys
+from schemas.config import Config
+from schemas.errors import NoMart
+from schemas.mart import MART
+from schemas.progress import Progress, Silent
+from store.credentials import open_as
+from store.database import Database
+from store.holders import BIRTH, LONGEST_DAYS
+from store.jobs import LiveRuns
+from store.journal import Journal, months_between
+from store.mart import Manifest, MartFolder, key_id, layout_digest, pseudonym, pseudonym_key
+
+FAMILY = "mart"
+OVERLAP = timedelta(minutes=5)  # an announcement comes before its write by less
+CHANGES_KEPT = timedelta(days=89)  # older changes are gone: everything is read again
+TABLES_AT_ONCE = 4  # most of a small table's time is planning, on one core
+BATCH = ("clusters", "recommend", "rank")
+
+
+@dataclass(frozen=True, slots=True)
+class Refresh:
+    """What one refresh reads and where it writes.
+
+    Attributes:
+        before: the version that is copied from; None: everything is read.
+        changed: people who are read again.
+        version: the folder that is written.
+        known: what stands for names in the tables' expressions.
+    """
+
+    spark: SparkSession
+    keyspace: str
+    folder: MartFolder
+    before: Manifest | None
+    changed: tuple[UUID, ...]
+    version: str
+    known: Mapping[str, str]
+    key: bytes
+
+
+def refresh_mart(
+    config: Config,
+    *,
+    everybody: bool = False,
+    progress: Progress | None = None,
+    clock: Clock = server_time,
+) -> RunReport:
+    """Bring the mart up to date.
+
+    Args:
+        config: where Cassandra, Spark and the mart are.
+        everybody: read all people again, whoever changed.
+        progress: is told about every table.
+        clock: the server's time.
+
+    Raises:
+        LeaseHeld: another refresh is under way.
+    """
+    told = progress or Silent()
+    inputs = {"users": "all" if everybody else "changed"}
+    with (
+        closing(open_as(config, "spark")) as database,
+        leased_run(database, FAMILY, inputs, clock=clock) as run,
+    ):
+        with run.step("engine"):
+            spark = spark_session(config)
+        with run.step("changes"):
+            refresh = _plan(config, spark, database, run, everybody=everybody)
+        with run.step("write"), ThreadPoolExecutor(TABLES_AT_ONCE) as tables:
+            counts = tables.map(lambda name: _write(refresh, name, run, told), MART)
+            rows = dict(zip(MART, counts, strict=True))
+        run.require_lease()
+        refresh.folder.publish(
+            Manifest(
+                version=refresh.version,
+                as_of=run.started_at,
+                read_until=run.started_at - OVERLAP,
+                layout=layout_digest(),
+                key_id=key_id(refresh.key),
+                rows=rows,
+            )
+        )
+        run.counts["users"] = len(refresh.changed)
+        run.counts["rows"] = sum(rows.values())
+    return run.report()
+
+
+def _plan(
+    config: Config, spark: SparkSession, database: Database, run: Run, *, everybody: bool
+) -> Refresh:
+    key = pseudonym_key(config.paths.secrets)
+    folder = MartFolder(config.paths.mart)
+    before = None if everybody else _usable(folder, key, run.started_at)
+    changed: tuple[UUID, ...] = ()
+    if before is not None:
+        found = asyncio.run(Journal(database).changed(before.read_until, run.started_at))
+        changed = tuple(sorted(found))
+    run.metrics["read"] = "changed" if before else "all"
+    return Refresh(
+        spark=spark,
+        keyspace=config.cassandra.keyspace,
+        folder=folder,
+        before=before,
+        changed=changed,
+        version=str(run.run_id),
+        known={**pseudonyms(key), **_runs(database)},
+        key=key,
+    )
+
+
+def _usable(folder: MartFolder, key: bytes, now: datetime) -> Manifest | None:
+    """The version that may be copied from."""
+    try:
+        manifest = folder.manifest()
+    except NoMart:
+        return None
+    same = (manifest.layout, manifest.key_id) == (layout_digest(), key_id(key))
+    return manifest if same and now - manifest.read_until < CHANGES_KEPT else None
+
+
+def _runs(database: Database) -> dict[str, str]:
+    """Which runs are served, and which were taken back."""
+    live = [asyncio.run(LiveRuns(database).read(family)) for family in BATCH]
+    gone = database.execute("SELECT run_id FROM withdrawn_runs")
+    return {
+        "live": _listed([str(one.run_id) for one in live if one]),
+        "withdrawn": _listed([str(row.run_id) for row in gone]),
+    }
+
+
+def _listed(ids: Sequence[str]) -> str:
+    return ", ".join(f"'{one}'" for one in ids) or "'none'"
+
+
+def _write(refresh: Refresh, name: str, run: Run, told: Progress) -> int:
+    """Write one table; tells how many rows it has."""
+    path = refresh.folder.path / refresh.version / name
+    frame = _evaluations(refresh) if name == "evaluations" else _frame(refresh, name, run)
+    frame.coalesce(refresh.spark.sparkContext.defaultParallelism).write.parquet(str(path))
+    rows = sum(pq.read_metadata(file).num_rows for file in path.glob("*.parquet"))
+    told.step(f"mart: {name}", rows, rows)
+    return rows
+
+
+def _frame(refresh: Refresh, name: str, run: Run) -> DataFrame:
+    """All rows of a table: those read now, and those of people who did not change."""
+    source = SOURCES[name]
+    whole = refresh.before is None or source.keyed is None
+    if whole:
+        stored = _table(refresh, source.table)
+    else:
+        keys = _keys(refresh.changed, source.keyed or "", run)
+        stored = read_keys(refresh.spark, refresh.keyspace, source.table, keys).frame
+    stored = stored.where(source.where)
+    if source.explode:
+        stored = stored.selectExpr("*", source.explode)
+    read = stored.selectExpr(*columns_of(name, refresh.known))
+    if whole or refresh.before is None:
+        return read
+    old = refresh.spark.read.parquet(str(refresh.folder.table(refresh.before, name)))
+    again = refresh.spark.createDataFrame(
+        [(pseudonym(refresh.key, "u", user),) for user in refresh.changed], "user string"
+    )
+    return read.unionByName(old.join(again, "user", "left_anti"))
+
+
+def _table(refresh: Refresh, name: str) -> DataFrame:
+    """All of a table of Cassandra's."""
+    return refresh.spark.table(f"{CATALOG}.{refresh.keyspace}.{name}")
+
+
+def _keys(users: Sequence[UUID], keyed: str, run: Run) -> list[tuple[object, ...]]:
+    """The partitions of people: one each, or one for every month that there may be."""
+    if not keyed:
+        return [(user,) for user in users]
+    until: date = (run.started_at + timedelta(days=2)).date()
+    months = months_between(BIRTH - timedelta(LONGEST_DAYS), until)
+    return [(user, month) for user in users for month in months]
+
+
+def _evaluations(refresh: Refresh) -> DataFrame:
+    """Every number of every run, whatever the family calls it."""
+    runs = _table(refresh, "job_runs").select(
+        "family", "run_id", "status", "metrics", "finished_at"
+    )
+    rows = [
+        (row["family"], row["run_id"], row["status"], metric, value, row["finished_at"])
+        for row in runs.collect()
+        for metric, value in numbers(json.loads(row["metrics"] or "{}"))
+    ]
+    names = [column.name for column in MART["evaluations"].columns]
+    frame = refresh.spark.createDataFrame(
+        rows, "a string, b string, c string, d string, e double, f timestamp"
+    ).toDF(*names)
+    types = {column.name: spark_type(column.type) for column in MART["evaluations"].columns}
+    return frame.selectExpr(*(f"CAST(`{n}` AS {t}) AS `{n}`" for n, t in types.items()))
+
+
+def numbers(said: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, float]]:
+    """The numbers in nested metrics, by dotted names.
+
+    >>> list(numbers({"model": {"ndcg": 0.5}, "why": "x", "sets": 3}))
+    [('model.ndcg', 0.5), ('sets', 3.0)]
+    """
+    for name, value in said.items():
+        if isinstance(value, Mapping):
+            yield from numbers(value, f"{prefix}{name}.")
+        elif isinstance(value, int | float) and not isinstance(value, bool):
+            yield f"{prefix}{name}", float(value)

@@ -1,0 +1,164 @@
+"""From Cassandra's rows to the mart's: which table each comes from, and how each column is made.
+
+Expressions are Spark's SQL; `{user}`, `{session}`, … stand for pseudonyms of the ids. Texts that
+people never see may name ids: those are left out.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from schemas.mart import MART
+from store.mart import DIGITS
+
+PAD = 64  # block of SHA-256: HMAC is two hashes over padded keys (RFC 2104)
+IDS = {
+    "user": ("u", "user_id"),
+    "session": ("s", "session_id"),
+    "set": ("t", "set_id"),
+    "plan": ("p", "plan_id"),
+}
+UUID = "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
+OWNER = {
+    "owner": "CASE WHEN owner LIKE 'u:%' THEN {owner} ELSE owner END",
+    "level": "CASE WHEN owner LIKE 'u:%' THEN 'user' WHEN owner LIKE 'c:%' THEN 'cluster' "
+    "ELSE 'global' END",
+}
+RUN = {"run": "run_id"}
+PLANNED = "array<struct<exercise: string, reps: int, weight_kg: double, intensity: double>>"
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where a table of the mart comes from.
+
+    Attributes:
+        table: in Cassandra.
+        made: expressions of columns that are not called the same there.
+        keyed: the rest of its partition key after the user, None where it is read whole.
+        where: which rows count.
+        explode: an expression that makes several rows of one, as `position` and `one`.
+    """
+
+    table: str
+    made: Mapping[str, str]
+    keyed: Literal["", "month"] | None = None
+    where: str = "true"
+    explode: str = ""
+
+
+SOURCES: Mapping[str, Source] = {
+    "sessions": Source(
+        "sessions",
+        {
+            "local_date": "to_date(from_utc_timestamp(started_at, timezone))",
+            "local_hour": "hour(from_utc_timestamp(started_at, timezone))",
+            "complete": "coalesce(complete, false)",
+        },
+        keyed="",
+        where="started_at IS NOT NULL",
+    ),
+    "sets": Source("sets", {"revised_at": "timestamp_micros(revision)"}, keyed=""),
+    "planned_sets": Source(
+        "plan_versions",
+        {
+            "planned_at": "timestamp_micros(revision)",
+            **{name: f"one.{name}" for name in ("exercise", "reps", "weight_kg", "intensity")},
+        },
+        keyed="",
+        where="sets IS NOT NULL",
+        explode=f"posexplode(from_json(sets, '{PLANNED}')) AS (position, one)",
+    ),
+    "deviations": Source(
+        "deviations",
+        {
+            "deviated": "NOT array_contains(kinds, 'as_planned')",
+            "kinds": "array_sort(kinds)",
+            **{
+                side: f"CASE WHEN {side}_exercise IS NOT NULL THEN named_struct("
+                f"'exercise', {side}_exercise, 'reps', {side}_reps, "
+                f"'weight_kg', {side}_weight_kg, 'intensity', {side}_intensity) END"
+                for side in ("planned", "actual")
+            },
+        },
+        keyed="month",
+    ),
+    "predictions": Source("predictions", {}, keyed="month"),
+    "models": Source(
+        "models", {**OWNER, **RUN, "metrics": "get_json_object(manifest, '$.metrics')"}
+    ),
+    "champions": Source("champions", {**OWNER, **RUN, "withdrawn": "run_id IN ({withdrawn})"}),
+    "clusters": Source(
+        "clusters",
+        {
+            **RUN,
+            "live": "run_id IN ({live})",
+            **{
+                name: f"get_json_object(features, '$.{name}')"
+                for name in ("frequency", "performance", "improvement")
+            },
+        },
+    ),
+    "recommendations": Source("recommendations", {**RUN, "live": "run_id IN ({live})"}),
+    "ranks": Source("ranks", {**RUN, "live": "run_id IN ({live})"}),
+    "job_runs": Source(
+        "job_runs",
+        {
+            **RUN,
+            "seconds": "(unix_micros(finished_at) - unix_micros(started_at)) / 1e6",
+            "reasons": "regexp_replace(reasons, '{uuid}', '(id)')",
+        },
+    ),
+    "dead_letters": Source("dead_letters", {"reason": "regexp_replace(reason, '{uuid}', '(id)')"}),
+}
+"""`evaluations` is made of `job_runs` on the driver: each family nests its metrics as it likes."""
+
+
+def columns_of(name: str, known: Mapping[str, str]) -> list[str]:
+    """The expressions of a table's columns, in order, each cast to its type.
+
+    Args:
+        name: of the mart's table.
+        known: what stands for `{live}`, `{withdrawn}` and the pseudonyms.
+    """
+    made = SOURCES[name].made
+    return [
+        f"CAST({_made(made, c.name).format_map(known)} AS {spark_type(c.type)}) AS `{c.name}`"
+        for c in MART[name].columns
+    ]
+
+
+def pseudonyms(key: bytes) -> dict[str, str]:
+    """HMAC-SHA256 as an expression, for every kind of id; null stays null. And what an id is."""
+    found = {name: _hmac(key, letter, column) for name, (letter, column) in IDS.items()}
+    return {**found, "owner": _hmac(key, "u", "substring(owner, 3)"), "uuid": UUID}
+
+
+def spark_type(type_: str) -> str:
+    """A type of the mart as Spark writes it.
+
+    >>> spark_type("STRUCT(exercise VARCHAR, reps INTEGER)")
+    'struct<exercise: string, reps: int>'
+    """
+    if type_.endswith("[]"):
+        return f"array<{spark_type(type_[:-2])}>"
+    if type_.startswith("STRUCT("):
+        fields = [field.rsplit(" ", 1) for field in type_[7:-1].split(", ")]
+        return "struct<" + ", ".join(f"{n}: {spark_type(t)}" for n, t in fields) + ">"
+    return {"VARCHAR": "string", "INTEGER": "int", "TIMESTAMP": "timestamp_ntz"}.get(
+        type_, type_.lower()
+    )
+
+
+def _made(made: Mapping[str, str], name: str) -> str:
+    if name in made:
+        return made[name]
+    return f"{{{name}}}" if name in IDS else f"`{name}`"
+
+
+def _hmac(key: bytes, letter: str, column: str) -> str:
+    inner, outer = (
+        bytes(byte ^ fill for byte in key.ljust(PAD, b"\0")).hex() for fill in (0x36, 0x5C)
+    )
+    once = f"unhex(sha2(concat(X'{inner}', CAST({column} AS BINARY)), 256))"
+    return f"concat('{letter}_', substring(sha2(concat(X'{outer}', {once}), 256), 1, {DIGITS}))"

@@ -1,0 +1,114 @@
+"""Spark's Thrift server over the mart, for JDBC clients of this machine.
+
+Every text passes the same check as `muvr sql --engine spark`: it is built into the session's
+parser, so nothing but a plain SELECT over the mart's tables is ever resolved or run. The process
+has no connector and no credentials; all clients share one session, which holds the views.
+"""
+
+import threading
+from typing import Any
+
+from pyspark import SparkContext
+from pyspark.java_gateway import ensure_callback_server_started
+from pyspark.sql import SparkSession
+
+from pipelines.mart_query import make_views
+from pipelines.mart_session import mart_session
+from pipelines.sql_guard import require_readable
+from schemas.config import Config
+from store.mart import MartFolder
+
+GREETINGS = ("use default", "use `default`")
+"""What every Hive driver says first; it changes nothing."""
+
+
+class GuardedParser:
+    """Spark's parser, which hands out no plan that does more than read the mart."""
+
+    class Java:
+        """What py4j shows of this object to the JVM."""
+
+        implements = ("org.apache.spark.sql.catalyst.parser.ParserInterface",)
+
+    def __init__(self, inner: Any) -> None:
+        self._inner = inner
+
+    def parsePlan(self, text: str) -> Any:  # noqa: N802 a name of Spark's
+        """Parse and check one text.
+
+        Raises:
+            BadQuery: it does more than read the mart's tables; the client sees the sentence.
+        """
+        plan = self._inner.parsePlan(text)
+        if text.strip().rstrip(";").lower() not in GREETINGS:
+            require_readable(plan)
+        return plan
+
+    def __getattr__(self, name: str) -> Any:
+        """Names and types are parsed as Spark parses them."""
+        return getattr(self._inner, name)
+
+
+class _ParserBuilder:
+    """Given to Spark: wraps the parser of every new session."""
+
+    class Java:
+        """A Scala function of (session, parser)."""
+
+        implements = ("scala.Function2",)
+
+    def apply(self, session: Any, inner: Any) -> GuardedParser:  # noqa: ARG002 Spark's shape
+        """The guarded parser."""
+        return GuardedParser(inner)
+
+
+class _Extension:
+    """Given to Spark: what a new session has besides."""
+
+    class Java:
+        """A Scala function of the session's extensions."""
+
+        implements = ("scala.Function1",)
+
+    def apply(self, extensions: Any) -> None:
+        """Add the guarded parser."""
+        extensions.injectParser(_ParserBuilder())
+
+
+def guarded_session(spark: SparkSession) -> SparkSession:
+    """A session of the same Spark that can only read the mart; whatever it parses is checked."""
+    context = spark.sparkContext
+    gateway: Any = context._gateway  # pyright: ignore[reportPrivateUsage]
+    ensure_callback_server_started(gateway)
+    sessions = gateway.jvm.org.apache.spark.sql.SparkSession
+    sessions.clearDefaultSession()  # or the builder would hand out the open-minded one
+    sessions.clearActiveSession()
+    guarded = sessions.builder().withExtensions(_Extension()).getOrCreate()
+    return SparkSession(context, guarded)
+
+
+def start_server(spark: SparkSession) -> Any:
+    """Start the Thrift server on a guarded session; call `stop()` of what is returned."""
+    jvm: Any = spark._jvm  # pyright: ignore[reportPrivateUsage]
+    server = jvm.org.apache.spark.sql.hive.thriftserver.HiveThriftServer2
+    return server.startWithContext(spark._jsparkSession.sqlContext())  # pyright: ignore[reportPrivateUsage, reportCallIssue, reportOptionalCall]
+
+
+def serve_mart(config: Config) -> None:
+    """Serve until this process is told to end; loopback only.
+
+    Raises:
+        NoMart: nobody has refreshed it yet.
+    """
+    folder = MartFolder(config.paths.mart)
+    folder.manifest()  # before Spark is started: it takes a while
+    spark = guarded_session(mart_session(config))
+    make_views(spark, folder)
+    server = start_server(spark)
+    try:
+        threading.Event().wait()
+    finally:
+        server.stop()
+        context = SparkContext._active_spark_context  # pyright: ignore[reportPrivateUsage]
+        if context is not None:
+            context.stop()

@@ -1,0 +1,218 @@
+"""The mart on the real Spark over the real Cassandra: whole, by what changed, and after erasure."""
+
+import asyncio
+import re
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from ingest.erasure import erase_user
+from models.deviations.hours import HourOfDay
+from pipelines.deviations import as_frame, as_rows, as_sql
+from pipelines.mart import refresh_mart
+from pipelines.mart_query import ask_spark, make_views
+from schemas.config import Config, Limits, Sql
+from schemas.mart import MART
+from store.database import Database, Statement
+from store.dead_letters import DeadLetter, DeadLetters
+from store.jobs import LiveRuns
+from store.mart import MartFolder, pseudonym, pseudonym_key
+from store.mart_query import ask_duckdb
+from store.records import records_in
+from tests.ingest.test_deviations import START, Gym, new_id, one_of_each
+from tests.spark_session import emptied
+
+GUIDE = Path(__file__).resolve().parents[2] / "docs" / "analysts.md"
+NOW = datetime(2026, 11, 21, 23, 30, tzinfo=UTC)
+RUN, OLD = new_id(), new_id()
+A_UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+LIMITS = Sql(seconds=120, rows=1000)
+
+
+async def people(database: Database) -> list[Gym]:
+    """Three people with sessions, and everything that jobs say of them."""
+    gyms = [Gym(records_in(database, Limits())) for _ in range(3)]
+    for gym in gyms:
+        await one_of_each(gym)
+    await gyms[1].recorder.delete_set(gyms[1].user, gyms[1].session, gyms[1].sets["third"][0])
+    letter = DeadLetter(RUN, gyms[0].user, "chunk", f"of session {gyms[0].session}", b"x", NOW)
+    await DeadLetters(database).put(letter)
+    await database.run_all([one for gym in gyms for one in _learned(gym)])
+    await LiveRuns(database).go_live("clusters", RUN, NOW, {}, None)
+    return gyms
+
+
+def _learned(gym: Gym) -> list[Statement]:
+    """What jobs would write of a person."""
+    owner, month, at = f"u:{gym.user}", "2026-11", NOW
+    third = START + timedelta(minutes=50)
+    features = '{"frequency": 3, "improvement": 0.1, "performance": 0.5}'
+    return [
+        *(
+            Statement(
+                "INSERT INTO clusters (run_id, user_id, cluster, name, features) "
+                "VALUES (?, ?, 2, 'often', ?)",
+                (run, gym.user, features),
+            )
+            for run in (RUN, OLD)
+        ),
+        Statement(
+            "INSERT INTO champions (owner, model_id, family, version, run_id, promoted_at) "
+            "VALUES (?, 'wrist-acc3', 'exercise', 'v1', ?, ?)",
+            (owner, RUN, at),
+        ),
+        Statement(
+            "INSERT INTO models (owner, model_id, family, version, manifest, run_id, created_at) "
+            "VALUES (?, 'wrist-acc3', 'exercise', 'v1', '{\"metrics\": {\"asked\": 2}}', ?, ?)",
+            (owner, RUN, at),
+        ),
+        Statement(
+            "INSERT INTO job_runs (family, run_id, status, started_at, finished_at, metrics, "
+            "reasons) VALUES ('clusters', ?, 'done', ?, ?, '{\"model\": {\"score\": 0.5}}', ?)",
+            (RUN, at, at + timedelta(seconds=90), f'{{"user {gym.user} has no sets": 1}}'),
+        ),
+        Statement(
+            "INSERT INTO predictions (user_id, month, session_id, set_id, started_at, ended_at, "
+            "exercise, probability, abstained, reps, family, level, version, predicted_at) VALUES "
+            "(?, ?, ?, ?, ?, ?, 'row', 0.75, false, 9, 'exercise', 'user', 'v1', ?)",
+            (gym.user, month, gym.session, RUN, third, third + timedelta(seconds=20), at),
+        ),
+    ]
+
+
+@pytest.fixture(scope="module")
+def world(spark_config, spark, tmp_path_factory):  # noqa: ARG001 the session is started
+    """A keyspace with people, and the mart of it."""
+    place = tmp_path_factory.mktemp("mart")
+    paths = spark_config.paths.model_copy(
+        update={"mart": place / "mart", "secrets": place / "secrets"}
+    )
+    config = spark_config.model_copy(update={"paths": paths})
+    with emptied(config.cassandra) as database:
+        gyms = asyncio.run(people(database))
+        report = refresh_mart(config)
+        assert (report.status, report.metrics["read"]) == ("done", "all")
+        yield config, database, gyms
+
+
+def tables(config: Config) -> dict[str, list[dict[str, object]]]:
+    """Every row of the mart, in an order of their own."""
+    folder = MartFolder(config.paths.mart)
+    manifest = folder.manifest()
+    found = {name: pq.read_table(folder.table(manifest, name)).to_pylist() for name in MART}
+    assert {name: len(rows) for name, rows in found.items()} == manifest.rows
+    return {name: sorted(rows, key=repr) for name, rows in found.items()}
+
+
+def test_the_mart_says_what_the_tables_say_and_of_nobody_who(world):
+    config, _, gyms = world
+    found = tables(config)
+    text = repr(found)
+    ids = set(A_UUID.findall(text)) - {str(RUN), str(OLD)}
+    runs = {row["run"] for row in found["job_runs"]}
+    assert ids <= runs
+    for gym in gyms:
+        for secret in (gym.user, gym.session, gym.plan, *(one for one, _ in gym.sets.values())):
+            assert str(secret) not in text
+
+    key = pseudonym_key(config.paths.secrets)
+    first = pseudonym(key, "u", gyms[0].user)
+    rows = [row for row in found["deviations"] if row["user"] == first]
+    assert [row["kinds"] for row in sorted(rows, key=lambda row: row["position"])] == [
+        ["as_planned"],
+        ["reps"],
+        ["missed"],
+        ["extra"],
+    ]
+    missed = next(row for row in rows if row["kinds"] == ["missed"])
+    assert missed["actual"] is None
+    assert missed["planned"]["exercise"] == "row"
+    assert (missed["local_hour"], str(missed["local_date"])) == (23, "2026-11-21")
+    assert missed["started_at_utc"] == datetime(2026, 11, 21, 22, 30)  # noqa: DTZ001 as documented
+    [session] = [row for row in found["sessions"] if row["user"] == first]
+    assert (session["plan"], session["local_hour"]) == (pseudonym(key, "p", gyms[0].plan), 23)
+    assert len([row for row in found["planned_sets"] if row["user"] == first]) == 3
+    assert {row["live"] for row in found["clusters"] if row["run"] == str(RUN)} == {True}
+    assert {row["live"] for row in found["clusters"] if row["run"] == str(OLD)} == {False}
+    assert found["clusters"][0]["frequency"] == 3.0
+    assert ("clusters", "model.score", 0.5) in {
+        (row["family"], row["metric"], row["value"]) for row in found["evaluations"]
+    }
+    assert {row["owner"] for row in found["champions"]} == {
+        pseudonym(key, "u", gym.user) for gym in gyms
+    }
+    [letter] = found["dead_letters"]
+    assert letter["reason"] == "of session (id)"
+
+
+def test_columns_are_those_that_the_registry_documents(world):
+    config, _, _ = world
+    folder = MartFolder(config.paths.mart)
+    for name, table in MART.items():
+        answer = ask_duckdb(folder, f"SELECT * FROM (DESCRIBE {name})", LIMITS)
+        assert [row[:2] for row in answer.rows] == [(c.name, c.type) for c in table.columns]
+
+
+def questions() -> list[str]:
+    """The questions of the guide."""
+    return re.findall(r"```sql\n(.*?)```", GUIDE.read_text(), re.DOTALL)
+
+
+def test_the_guides_questions_have_one_answer_on_both_engines(world, spark):
+    config, _, _ = world
+    folder = MartFolder(config.paths.mart)
+    assert len(questions()) == 10
+    for question in questions():
+        duck = ask_duckdb(folder, question, LIMITS)
+        other = ask_spark(spark, folder, question, LIMITS)
+        assert (duck.columns, duck.as_of) == (other.columns, other.as_of)
+        assert duck.rows == [tuple(pytest.approx(value) for value in row) for row in other.rows]
+        assert duck.rows, question
+
+
+def test_the_talks_question_has_one_answer_in_three_forms(world, spark):
+    config, _, _ = world
+    make_views(spark, MartFolder(config.paths.mart))
+    deviations = spark.table("deviations")
+    answers = [
+        as_sql(spark, "bench press"),
+        as_frame(deviations, "bench press"),
+        as_rows(deviations, "bench press"),
+    ]
+    assert answers[0] == answers[1] == answers[2]
+    assert sum(hour.planned for hour in answers[0]) == 6
+    assert sum(hour.deviated for hour in answers[0]) == 3
+    assert answers[0][0] == HourOfDay(23, 6, 3)
+    assert as_sql(spark, "it's") == as_rows(deviations, "it's") == []
+
+
+def test_a_refresh_reads_who_changed_and_forgets_who_was_erased(world):
+    config, database, gyms = world
+    before = {path.name for path in config.paths.mart.iterdir()}
+
+    async def changes() -> None:
+        now = datetime.now(UTC)
+        for user in (gyms[0].user, gyms[1].user):
+            await gyms[0].records.journal.announce(user, "sets", int(now.timestamp() * 1e6))
+        await gyms[0].do("second", 5, "bench press", 8)
+        await erase_user(database, gyms[1].user, now)
+
+    asyncio.run(changes())
+    report = refresh_mart(config)
+    assert (report.metrics["read"], report.counts["users"]) == ("changed", 2)
+    by_change = tables(config)
+    assert refresh_mart(config, everybody=True).metrics["read"] == "all"
+    whole = tables(config)
+    assert {n: r for n, r in by_change.items() if n not in ("job_runs", "evaluations")} == {
+        n: r for n, r in whole.items() if n not in ("job_runs", "evaluations")
+    }
+    gone = pseudonym(pseudonym_key(config.paths.secrets), "u", gyms[1].user)
+    assert gone not in repr(whole)
+    assert len(whole["sessions"]) == 2
+    kinds = [row["kinds"] for row in whole["deviations"] if row["kinds"] == ["reps"]]
+    assert len(kinds) == 1  # the third person's; the first one's was corrected
+    after = {path.name for path in config.paths.mart.iterdir()}
+    assert len(after) == len(before) == 2
+    assert after & before == {"manifest.json"}

@@ -1,0 +1,85 @@
+"""What Spark SQL may do over the mart: nothing that is not on the list."""
+
+import pytest
+
+from pipelines.mart_query import parsed
+from pipelines.sql_guard import require_readable
+from pipelines.sql_server import guarded_session
+from schemas.errors import BadQuery
+
+HARMLESS = (
+    "SELECT count(*), avg(weight_kg) FROM sets WHERE exercise LIKE 'b%' GROUP BY exercise",
+    "WITH mine AS (SELECT user, max(reps) AS most FROM sets GROUP BY user) "
+    "SELECT * FROM mine JOIN ranks USING (user) ORDER BY most DESC LIMIT 5",
+    "SELECT user FROM sets WHERE user IN (SELECT user FROM clusters WHERE live)",
+    "SELECT row_number() OVER (PARTITION BY user ORDER BY started_at) FROM sets",
+    "SELECT planned.exercise FROM deviations WHERE NOT array_contains(kinds, 'extra') "
+    "UNION ALL SELECT exercise FROM sets",
+    "SELECT CASE WHEN reps > (SELECT avg(reps) FROM sets) THEN 1 ELSE 0 END FROM sets",
+    "SELECT 1",
+)
+EVIL = (
+    "SELECT java_method('java.lang.System', 'getenv', 'HOME')",
+    "SELECT reflect('java.lang.Runtime', 'getRuntime')",
+    "SELECT 1 WHERE exists(array(1), x -> java_method('a', 'b') IS NULL)",
+    "SELECT IDENTIFIER('java_method')('java.lang.System', 'lineSeparator')",
+    "SELECT * FROM text.`/etc/passwd`",
+    "SELECT * FROM `text`.`/etc/passwd`",
+    "SELECT * FROM muvr.muvr.users",
+    "SELECT * FROM users",
+    "SELECT * FROM (SELECT * FROM csv.`/etc/passwd`)",
+    "WITH sets AS (SELECT * FROM text.`/etc/passwd`) SELECT * FROM sets",
+    "SELECT (SELECT max(value) FROM text.`/etc/passwd`)",
+    "SELECT * FROM sets WHERE EXISTS (SELECT * FROM text.`/etc/passwd`)",
+    "SELECT * FROM sets JOIN LATERAL (SELECT * FROM text.`/etc/passwd`)",
+    "SELECT * FROM range(1000000000)",
+    "SELECT TRANSFORM (user) USING 'cat' FROM sets",
+    "CREATE TEMPORARY VIEW v USING text OPTIONS (path '/etc/passwd')",
+    "CREATE TABLE t AS SELECT 1",
+    "INSERT OVERWRITE DIRECTORY '/tmp/x' USING csv SELECT * FROM sets",
+    "DROP VIEW sets",
+    "ADD JAR '/tmp/evil.jar'",
+    "SET spark.sql.runSQLOnFiles = true",
+    "CREATE FUNCTION f AS 'a.b.C'",
+    "CACHE TABLE sets",
+    "SHOW TABLES",
+    "DESCRIBE sets",
+    "EXPLAIN SELECT 1",
+    "USE muvr",
+    "SELECT * FROM VALUES (java_method('a', 'b'))",
+    "SELECT sum(reps) FILTER (WHERE reflect('a', 'b') IS NULL) FROM sets",
+    "SELECT sum(reps) OVER w FROM sets WINDOW w AS (ORDER BY java_method('a', 'b'))",
+    "SELECT explode(sequence(1, 1000000000))",
+    "SELECT a FROM sets LATERAL VIEW explode(kinds) t AS a",
+    "SELECT uuid()",
+    "SELECT version()",
+)
+
+
+@pytest.mark.parametrize("query", HARMLESS)
+def test_reading_the_mart_is_allowed(spark, query: str):
+    require_readable(parsed(spark, query))
+
+
+def test_nothing_else_is(spark):
+    passed = []
+    for query in EVIL:
+        try:
+            require_readable(parsed(spark, query))
+        except BadQuery:
+            continue
+        passed.append(query)
+    assert passed == []
+
+
+def test_a_guarded_session_refuses_before_anything_runs(spark):
+    guarded = guarded_session(spark)
+    guarded.createDataFrame([(1,)], "reps int").createOrReplaceTempView("sets")
+    assert [row[0] for row in guarded.sql("SELECT sum(reps) FROM sets").collect()] == [1]
+    for query in ("SELECT java_method('java.lang.System', 'lineSeparator')", "DROP VIEW sets"):
+        with pytest.raises(Exception, match="is not for queries over the mart"):
+            guarded.sql(query)
+    guarded.sql("use default")
+    assert guarded.table("sets").count() == 1
+    [row] = spark.sql("SELECT java_method('java.lang.Math', 'abs', -1)").collect()
+    assert row[0] == "1"  # the others' session is as it was

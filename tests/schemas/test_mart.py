@@ -1,0 +1,25 @@
+"""The mart's tables are documented as they are."""
+
+from pathlib import Path
+
+import pytest
+
+from schemas.mart import MART, described
+
+GUIDE = Path(__file__).resolve().parents[2] / "docs" / "analysts.md"
+PROMISED = (
+    *("sessions", "sets", "planned_sets", "deviations", "predictions", "models", "evaluations"),
+    *("champions", "clusters", "recommendations", "ranks", "job_runs", "dead_letters"),
+)
+
+
+def test_the_tables_are_those_that_were_promised():
+    assert tuple(MART) == PROMISED
+
+
+@pytest.mark.parametrize("name", PROMISED)
+def test_the_guide_says_what_the_registry_says(name: str):
+    table = MART[name]
+    assert described(table) in GUIDE.read_text()
+    assert len({column.name for column in table.columns}) == len(table.columns)
+    assert all(column.says and column.example for column in table.columns)
