@@ -27,8 +27,8 @@ def calibrate_on_users(held: Sequence[HeldOut], before: Calibration) -> Calibrat
         before: what serves now; what too few sets say nothing about stays as it is there.
 
     Returns:
-        None where fewer than twenty users were asked, or where for users who were left out it has no
-        lower log loss than `before`.
+        None where fewer than twenty users were asked, or where for users who were left out it has
+        no lower log loss than `before`.
     """
     if len(held) < LEAST_USERS:
         return None
