@@ -4,58 +4,67 @@ Exit codes: 0 done, 1 failed (one sentence says why and what next), 2 wrong use.
 """
 
 import sys
+from collections.abc import Iterable, Sequence
+from importlib import import_module
 
 import typer
 
-from muvr import (
-    backup,
-    demo,
-    evaluation,
-    jobs,
-    mart,
-    models,
-    records,
-    replay,
-    run,
-    schedule,
-    simulating,
-    sql,
-    token,
-    train,
-)
 from muvr.terminal import Terminal
 from schemas.errors import BadInput, MuvrError
 
-app = typer.Typer(
-    name="muvr",
-    no_args_is_help=True,
-    rich_markup_mode="markdown",
-    pretty_exceptions_enable=False,
-    help="Self-hosted backend for fitness apps: one exercise model per user.",
-)
-for part in (
-    run,
-    backup,
-    records,
-    token,
-    simulating,
-    train,
-    schedule,
-    replay,
-    models,
-    jobs,
-    mart,
-    sql,
-    evaluation,
-    demo,
-):
-    part.register(app)
+# Where each command is. Training and measuring import seconds' worth of Spark and scipy: a command
+# imports its own module alone.
+COMMANDS = {
+    **dict.fromkeys(("up", "down", "status", "doctor", "migrate", "config"), "muvr.run"),
+    **dict.fromkeys(("backup", "restore"), "muvr.backup"),
+    **dict.fromkeys(("import", "user"), "muvr.records"),
+    "token": "muvr.token",
+    "simulate": "muvr.simulating",
+    "train": "muvr.train",
+    "schedule": "muvr.schedule",
+    "replay": "muvr.replay",
+    "models": "muvr.models",
+    "jobs": "muvr.jobs",
+    "mart": "muvr.mart",
+    "sql": "muvr.sql",
+    "evaluate": "muvr.evaluation",
+    "demo": "muvr.demo",
+}
+
+
+def command_line(modules: Iterable[str] = COMMANDS.values()) -> typer.Typer:
+    """The commands of these modules; of all of them for whoever wants to see what there is."""
+    app = typer.Typer(
+        name="muvr",
+        no_args_is_help=True,
+        rich_markup_mode="markdown",
+        pretty_exceptions_enable=False,
+        help="Self-hosted backend for fitness apps: one exercise model per user.",
+    )
+    app.callback()(_group)  # or typer would drop the name of a command that is alone
+    for module in dict.fromkeys(modules):
+        import_module(module).register(app)
+    return app
+
+
+def needed(arguments: Sequence[str]) -> Iterable[str]:
+    """The modules that a command line needs: the command's own, or all to tell what there is.
+
+    >>> needed(["up", "--json"]), len(set(needed(["--help"]))) > 10
+    (['muvr.run'], True)
+    """
+    first = next(iter(arguments), "")
+    return [COMMANDS[first]] if first in COMMANDS else COMMANDS.values()
+
+
+def _group() -> None:
+    """Self-hosted backend for fitness apps: one exercise model per user."""
 
 
 def main() -> None:
     """Run the command line; every error of ours becomes one sentence."""
     try:
-        app()
+        command_line(needed(sys.argv[1:]))()
     except BadInput as problem:
         Terminal().fail(str(problem))
         sys.exit(2)

@@ -9,14 +9,10 @@ from uuid import UUID
 
 import typer
 
-from ingest.stretches import project_stretches
 from muvr.door import Door, open_door
 from muvr.options import AsJson, Conf
 from muvr.scoreboard import HEAD, table_of
-from muvr.simulating_truth import clusters_against_truth, temperaments
 from muvr.terminal import Terminal
-from pipelines import jobs
-from pipelines.everybody import members_of
 from pipelines.runs import RunReport, server_time
 from pipelines.scope import Users
 from schemas.config import Config
@@ -50,11 +46,13 @@ def train(
 
     Example: `muvr train exercise --users all`
     """
+    from pipelines.jobs import JOBS  # noqa: PLC0415 - see run_job
+
     door = open_door(conf, as_json=as_json)
     whom = read_users(users)
     failed: dict[str, str] = {}
     reports: list[RunReport] = []
-    for name in list(jobs.JOBS) if family == "all" else [family]:
+    for name in list(JOBS) if family == "all" else [family]:
         try:
             reports.append(run_job(door, name, whom, engine))
         except MuvrError as problem:
@@ -75,6 +73,8 @@ def train(
 
 def _found_of_truth(door: Door, reports: Sequence[RunReport]) -> Mapping[str, float] | None:
     """How well new clusters find the truth behind simulated people, where there are any."""
+    from muvr.simulating_truth import clusters_against_truth, temperaments  # noqa: PLC0415
+
     truth = temperaments(door.config.paths.reports)
     if not truth or not any((one.family, one.status) == ("clusters", "done") for one in reports):
         return None
@@ -102,6 +102,9 @@ def run_job(
         BadInput: no such family, or an option that it does not know.
         LeaseHeld: another run of the family is under way.
     """
+    # Who only lists runs would wait seconds for Spark and scipy.
+    from pipelines import jobs  # noqa: PLC0415
+
     if family == "activity":
         door.ask(lambda database: keep_stretches(database, door.config))
     with door.terminal as terminal:
@@ -117,6 +120,9 @@ def run_job(
 
 async def keep_stretches(database: Database, config: Config) -> int:
     """Bring the stretches of those who teach everybody's model up to date, as the sweeper does."""
+    from ingest.stretches import project_stretches  # noqa: PLC0415 - see run_job
+    from pipelines.everybody import members_of  # noqa: PLC0415
+
     records = records_in(database, config.limits)
     keys = members_of(await TrainingKeys(database).every(), config.training.seed)
     now_us = us_of(server_time())

@@ -11,7 +11,7 @@ import pytest
 import typer
 import yaml
 
-from muvr.cli import app
+from muvr.cli import COMMANDS, command_line
 from schemas.config import Cassandra
 from tests.cassandra_node import free_ports
 
@@ -32,7 +32,7 @@ def muvr(*words: str, conf: Path | None = None, **environment: str) -> subproces
 
 
 def commands() -> list[tuple[str, ...]]:
-    group = typer.main.get_command(app)
+    group = typer.main.get_command(command_line())
     found: list[tuple[str, ...]] = []
     for name, command in group.commands.items():
         inner = getattr(command, "commands", None)
@@ -40,9 +40,15 @@ def commands() -> list[tuple[str, ...]]:
     return found
 
 
+def test_every_command_is_found_in_the_module_that_is_named_for_it():
+    assert {words[0] for words in commands()} == set(COMMANDS)
+    for name, module in COMMANDS.items():
+        assert name in typer.main.get_command(command_line([module])).commands
+
+
 @pytest.mark.parametrize("words", commands(), ids=" ".join)
 def test_every_command_has_help_with_an_example(words: tuple[str, ...]):
-    group = typer.main.get_command(app)
+    group = typer.main.get_command(command_line())
     command = group.commands[words[0]]
     if len(words) == 2:
         command = command.commands[words[1]]
