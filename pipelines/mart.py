@@ -158,7 +158,8 @@ def _write(refresh: Refresh, name: str, run: Run, told: Progress) -> int:
     """Write one table; tells how many rows it has."""
     path = refresh.folder.path / refresh.version / name
     frame = _evaluations(refresh) if name == "evaluations" else _frame(refresh, name, run)
-    frame.coalesce(refresh.spark.sparkContext.defaultParallelism).write.parquet(str(path))
+    # Not coalesce: on the connector's partitions it waits for ever for a place to run.
+    frame.repartition(refresh.spark.sparkContext.defaultParallelism).write.parquet(str(path))
     rows = sum(pq.read_metadata(file).num_rows for file in path.glob("*.parquet"))
     told.step(f"mart: {name}", rows, rows)
     return rows

@@ -84,7 +84,7 @@ class Dying:
         return getattr(self._inner, name)
 
 
-@pytest.mark.parametrize("repository_and_method", ["sets.put", "sets.put_labelled"])
+@pytest.mark.parametrize("repository_and_method", ["sets.put_all", "sets.put_labelled"])
 def test_a_journaled_set_that_was_not_projected_is_found(repository_and_method: str) -> None:
     async def story() -> None:
         one = Story()

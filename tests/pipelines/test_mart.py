@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from pipelines.mart import refresh_mart
 from pipelines.mart_query import ask_spark, make_views
 from schemas.config import Config, Limits, Sql
 from schemas.mart import MART
+from schemas.times import us_of
 from store.database import Database, Statement
 from store.dead_letters import DeadLetter, DeadLetters
 from store.jobs import LiveRuns
@@ -68,10 +70,14 @@ def _learned(gym: Gym) -> list[Statement]:
             "VALUES (?, 'wrist-acc3', 'exercise', 'v1', '{\"metrics\": {\"asked\": 2}}', ?, ?)",
             (owner, RUN, at),
         ),
-        Statement(
-            "INSERT INTO job_runs (family, run_id, status, started_at, finished_at, metrics, "
-            "reasons) VALUES ('clusters', ?, 'done', ?, ?, '{\"model\": {\"score\": 0.5}}', ?)",
-            (RUN, at, at + timedelta(seconds=90), f'{{"user {gym.user} has no sets": 1}}'),
+        *(
+            Statement(
+                "INSERT INTO job_runs (family, run_id, status, started_at, finished_at, metrics, "
+                "reasons) "
+                "VALUES ('clusters', ?, 'done', ?, ?, '{\"model\": {\"score\": 0.5}}', ?)",
+                (run, at, at + timedelta(seconds=90), f'{{"user {gym.user} has no sets": 1}}'),
+            )
+            for run in (RUN, OLD)
         ),
         Statement(
             "INSERT INTO predictions (user_id, month, session_id, set_id, started_at, ended_at, "
@@ -80,6 +86,11 @@ def _learned(gym: Gym) -> list[Statement]:
             (gym.user, month, gym.session, RUN, third, third + timedelta(seconds=20), at),
         ),
     ]
+
+
+def later(minutes: int) -> Callable[[], datetime]:
+    """A clock that stands still, so many minutes after the people's own."""
+    return lambda: NOW + timedelta(minutes=minutes)
 
 
 @pytest.fixture(scope="module")
@@ -92,7 +103,8 @@ def world(spark_config, spark, tmp_path_factory):  # noqa: ARG001 the session is
     config = spark_config.model_copy(update={"paths": paths})
     with emptied(config.cassandra) as database:
         gyms = asyncio.run(people(database))
-        report = refresh_mart(config)
+        # A refresh reads the last minutes again: this one is so late that they hold nobody.
+        report = refresh_mart(config, clock=later(10))
         assert (report.status, report.metrics["read"]) == ("done", "all")
         yield config, database, gyms
 
@@ -193,17 +205,18 @@ def test_a_refresh_reads_who_changed_and_forgets_who_was_erased(world):
     before = {path.name for path in config.paths.mart.iterdir()}
 
     async def changes() -> None:
-        now = datetime.now(UTC)
-        for user in (gyms[0].user, gyms[1].user):
-            await gyms[0].records.journal.announce(user, "sets", int(now.timestamp() * 1e6))
         await gyms[0].do("second", 5, "bench press", 8)
-        await erase_user(database, gyms[1].user, now)
+        await erase_user(database, gyms[1].user, datetime.now(UTC))
+        for user in (gyms[0].user, gyms[1].user):
+            at_us = us_of(later(20)())
+            await gyms[0].records.journal.announce(user, "sets", at_us)
 
     asyncio.run(changes())
-    report = refresh_mart(config)
+    report = refresh_mart(config, clock=later(30))
     assert (report.metrics["read"], report.counts["users"]) == ("changed", 2)
     by_change = tables(config)
-    assert refresh_mart(config, everybody=True).metrics["read"] == "all"
+    again = refresh_mart(config, everybody=True, clock=later(40))
+    assert again.metrics["read"] == "all"
     whole = tables(config)
     assert {n: r for n, r in by_change.items() if n not in ("job_runs", "evaluations")} == {
         n: r for n, r in whole.items() if n not in ("job_runs", "evaluations")
