@@ -72,8 +72,16 @@ def test_nothing_else_is(spark):
     assert passed == []
 
 
-def test_a_guarded_session_refuses_before_anything_runs(spark):
-    guarded = guarded_session(spark)
+@pytest.fixture
+def guarded(spark):
+    """A guarded session; afterwards the run's own one is again what others get."""
+    yield guarded_session(spark)
+    sessions = spark.sparkContext._gateway.jvm.org.apache.spark.sql.SparkSession
+    sessions.setDefaultSession(spark._jsparkSession)
+    sessions.setActiveSession(spark._jsparkSession)
+
+
+def test_a_guarded_session_refuses_before_anything_runs(spark, guarded):
     guarded.createDataFrame([(1,)], "reps int").createOrReplaceTempView("sets")
     assert [row[0] for row in guarded.sql("SELECT sum(reps) FROM sets").collect()] == [1]
     for query in ("SELECT java_method('java.lang.System', 'lineSeparator')", "DROP VIEW sets"):
