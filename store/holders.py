@@ -81,7 +81,6 @@ HOLDERS: Mapping[str, tuple[str, Keys]] = {
     "stream_parts": _OF_SESSION,
     "labelled_sets": _OF_LAYOUT,
     "labelled_stretches": _OF_LAYOUT,
-    "set_features": _OF_LAYOUT,
     "predictions": _OF_MONTH,
     "deviations": _OF_MONTH,
     "models": (

@@ -60,7 +60,6 @@ TABLES: Mapping[str, _May] = {
     # what jobs learn: the service deletes it when its user is erased
     "models": _May(WRITE, WRITE),
     "champions": _May(WRITE, WRITE),
-    "set_features": _May(WRITE, WRITE),
     "clusters": _May(WRITE, WRITE),
     "recommendations": _May(WRITE, WRITE),
     "ranks": _May(WRITE, WRITE),
