@@ -6,11 +6,9 @@ different bodies: both must be kept.
 """
 
 import asyncio
-import os
 import random
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 
 from bench.deployment import Deployment, deployed
 from bench.phone import Phone, Verdict
@@ -19,6 +17,7 @@ from ingest.rows import body_of
 from muvr.door import Door
 from schemas.errors import MuvrError
 from schemas.report import Figure
+from store.java import quick_java
 from store.samples import Samples
 
 KILLS = 100
@@ -27,8 +26,6 @@ WITHIN_S = 3000.0
 PHONES = 8
 CHUNK = 1024
 LAST_WORDS_S = 120.0
-QUICK_START = "-XX:TieredStopAtLevel=1"
-"""A start costs 5.7 CPU seconds instead of 14.5; how fast the node would run later is not asked."""
 
 
 class SoakTookTooLong(MuvrError):
@@ -50,7 +47,7 @@ def run(
         SoakTookTooLong: not done within `within_s`.
     """
     pieces = cut_pieces(spar_counts(door), CHUNK)
-    with quick_starts(), deployed(door) as deployment, door.terminal:
+    with quick_java(), deployed(door) as deployment, door.terminal:
         url = deployment.service.url
         people = []
         for number in range(phones):
@@ -62,20 +59,6 @@ def run(
         done = asyncio.run(soak.run(kills))
         verdicts = asyncio.run(_read_back(deployment, people))
     return _figures(people, verdicts, done)
-
-
-@contextmanager
-def quick_starts() -> Iterator[None]:
-    """Nodes that are started meanwhile spend nothing on being fast later."""
-    before = os.environ.get("JDK_JAVA_OPTIONS")
-    os.environ["JDK_JAVA_OPTIONS"] = f"{before or ''} {QUICK_START}".strip()
-    try:
-        yield
-    finally:
-        if before is None:
-            del os.environ["JDK_JAVA_OPTIONS"]
-        else:
-            os.environ["JDK_JAVA_OPTIONS"] = before
 
 
 class _Soak:

@@ -20,6 +20,7 @@ from muvr.service import Service
 from pipelines.exercise import train_exercise
 from pipelines.runs import RunReport
 from schemas.report import Figure
+from store.java import quick_java
 
 DATA = "SPAR-10: 10 people, 140 Apple Watch recordings, acceleration and rotation at 50 Hz"
 LATER = "labelled: first 70 % of each recording; asked: last 30 %"
@@ -40,11 +41,12 @@ class Outcome:
 def run(door: Door) -> bool:
     """Run the main job, write and show the report; whether every floor holds."""
     began = time.monotonic()
-    started = bring_up(door)
-    try:
-        outcome = play(door, began)
-    finally:
-        bring_down(door, started)
+    with quick_java():
+        started = bring_up(door)
+        try:
+            outcome = play(door, began)
+        finally:
+            bring_down(door, started)
     figures = figures_of(outcome)
     report = write_report("demo", outcome.seconds, figures, door.config.paths.reports)
     _show(door, outcome, figures)
