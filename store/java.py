@@ -7,7 +7,7 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
@@ -43,7 +43,7 @@ class Java:
 
 
 @contextmanager
-def quick_java() -> Iterator[None]:
+def quick_java() -> Generator[None]:
     """Java started meanwhile, Cassandra's and Spark's, is compiled quickly rather than well.
 
     A node's start costs 5.7 CPU seconds instead of 14.5: where a process lives for a minute or two,
