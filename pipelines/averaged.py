@@ -56,7 +56,7 @@ def _round(
     return [(perceptron_from_bytes(bytes(row["model"])), row["windows"]) for row in rows]
 
 
-@one_blas_thread
+@one_blas_thread()
 def _trained(
     rows: list[dict[str, object]], labels: tuple[str, ...], content: bytes, turn: int
 ) -> dict[str, object]:

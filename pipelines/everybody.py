@@ -82,7 +82,7 @@ def everybody_of(
     return found
 
 
-@one_blas_thread
+@one_blas_thread()
 def combine(
     given: Mapping[str, Statistics], layout: ModelId, calibrations: Calibrations
 ) -> Everybody | None:

@@ -110,7 +110,7 @@ class Halves:
     frame: Frame
 
 
-@one_blas_thread
+@one_blas_thread()
 def learn_user(
     sets: Sequence[LabelledSet],
     model_id: ModelId,
@@ -164,7 +164,7 @@ def learn_user(
     )
 
 
-@one_blas_thread
+@one_blas_thread()
 def give_to_everybody(
     sets: Sequence[LabelledSet], model_id: ModelId, recipe: Recipe
 ) -> tuple[Statistics, tuple[Fresh, ...]]:

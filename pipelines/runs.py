@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from uuid import UUID
 
+from pipelines.threads import one_blas_thread
 from schemas.errors import LeaseHeld, Retryable
 from store.database import Database
 from store.jobs import JobRuns, Leases, UserOutcome, Watermarks
@@ -104,6 +105,7 @@ def leased_run(
 ) -> Generator[Run]:
     """Hold the family's lease while the recipe runs, and record the run however it ends.
 
+    Its work in this process is done by one BLAS thread, as in Spark's workers.
     The watermark moves only when the recipe ends without an error and set `read_until`.
 
     Raises:
@@ -115,7 +117,7 @@ def leased_run(
     asyncio.run(leases.acquire(family, run.run_id, _owner(), now, LEASE_S))
     try:
         asyncio.run(runs.start(family, run.run_id, inputs, now))
-        with _beating(database, run, clock):
+        with one_blas_thread(), _beating(database, run, clock):
             yield run
         if run.read_until is not None:
             asyncio.run(Watermarks(database).advance(family, run.run_id, run.read_until))

@@ -36,7 +36,7 @@ def tried(
 ) -> Iterator[pa.RecordBatch]:
     """On an executor: the candidates of a split."""
     for number in [n for batch in batches for n in batch.column(0).to_pylist()]:
-        right, content = one_blas_thread(try_candidate)(
+        right, content = one_blas_thread()(try_candidate)(
             CANDIDATES[number],
             _wide(learn),
             _wide(held),

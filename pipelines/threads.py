@@ -1,24 +1,20 @@
 """One BLAS thread: products summed by two threads differ in their last bits from those by one."""
 
-from collections.abc import Callable
-from functools import lru_cache, wraps
-from typing import ParamSpec, TypeVar
+from collections.abc import Generator
+from contextlib import contextmanager
+from functools import lru_cache
 
 from threadpoolctl import ThreadpoolController
 
-P = ParamSpec("P")
-R = TypeVar("R")
 
+@contextmanager
+def one_blas_thread() -> Generator[None]:
+    """The same bytes on every machine of a kind, however the process was started.
 
-def one_blas_thread(work: Callable[P, R]) -> Callable[P, R]:
-    """The same function with the same bytes on every machine of a kind, however it was started."""
-
-    @wraps(work)
-    def alone(*args: P.args, **kwargs: P.kwargs) -> R:
-        with _controller().limit(limits=1, user_api="blas"):
-            return work(*args, **kwargs)
-
-    return alone
+    For a `with` block, or for a whole function as `@one_blas_thread()`.
+    """
+    with _controller().limit(limits=1, user_api="blas"):
+        yield
 
 
 @lru_cache(maxsize=1)

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from schemas.config import Cassandra, Paths, load_config
-from schemas.progress import Progress
 from store.database import Database, connect
+from store.java import quick_java
 from store.migrate import migrate
 from store.node.process import EmbeddedNode
 
@@ -20,8 +20,6 @@ ON_NODE = pytest.mark.xdist_group("node")  # for tests that take `node` by name;
 # A table in 0.03 s instead of 0.2 s. Only for the node that no test restarts: after kill -9 it
 # would not find its tables. The nodes of `fresh_node` run as everywhere else.
 _QUICK_TABLES = "-Dcassandra.test.flush_local_schema_changes=false"
-# A start costs 6 CPU seconds instead of 15: no node of the tests lives long enough to win it back.
-_QUICK_START = "-XX:TieredStopAtLevel=1"
 
 
 def free_ports(n: int) -> list[int]:
@@ -42,26 +40,9 @@ def node_settings(data: Path) -> tuple[Cassandra, Paths]:
 
 
 @contextlib.contextmanager
-def quick_start(more: str = "") -> Generator[None]:
-    """Nodes that are started meanwhile, also by other processes, start quickly."""
-    with pytest.MonkeyPatch.context() as environment:
-        environment.setenv("JDK_JAVA_OPTIONS", f"{_QUICK_START} {more}".strip())
-        yield
-
-
-class QuickNode(EmbeddedNode):
-    """A node whose Java is compiled quickly rather than well."""
-
-    def start(self, progress: Progress | None = None, *, within_s: float = 120.0) -> None:
-        """As every node."""
-        with quick_start(os.environ.get("JDK_JAVA_OPTIONS", "")):
-            super().start(progress, within_s=within_s)
-
-
-@contextlib.contextmanager
 def own_node(data: Path) -> Generator[EmbeddedNode]:
     """A node that is not started yet; nothing of it is left afterwards."""
-    node = QuickNode(*node_settings(data))
+    node = EmbeddedNode(*node_settings(data))
     try:
         yield node
     finally:
@@ -74,7 +55,8 @@ def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedNode]:
     """The running node that all tests share. Who wants to hurt a node takes `fresh_node`."""
     with own_node(tmp_path_factory.mktemp("cassandra")) as shared:
         with pytest.MonkeyPatch.context() as environment:
-            environment.setenv("JDK_JAVA_OPTIONS", _QUICK_TABLES)
+            quick = f"{os.environ['JDK_JAVA_OPTIONS']} {_QUICK_TABLES}"
+            environment.setenv("JDK_JAVA_OPTIONS", quick)
             shared.start()
         yield shared
 
@@ -100,6 +82,13 @@ def database(keyspace: Cassandra) -> Iterator[Database]:
     connection = connect(keyspace, keyspace=keyspace.keyspace)
     yield connection
     connection.close()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """No Java of a run lives long enough to win back what its second compiler costs."""
+    run = contextlib.ExitStack()
+    run.enter_context(quick_java())
+    config.add_cleanup(run.close)
 
 
 @pytest.hookimpl(tryfirst=True)  # before the groups are read

@@ -75,7 +75,7 @@ def run(door: Door, family: str) -> bool:
         steps = [s for f, several in PROTOCOLS.items() if family in (f, "all") for s in several]
         for done, step in enumerate(steps):
             terminal.step("protocols", done, len(steps))
-            one_blas_thread(step)(material, results)
+            one_blas_thread()(step)(material, results)
         terminal.step("protocols", len(steps), len(steps))
     reports = door.config.paths.reports
     report = write_report("evaluate", time.monotonic() - began, results.figures, reports)

@@ -18,7 +18,7 @@ from store.migrate import migrate
 from store.node.process import EmbeddedNode
 from store.node.snapshot import MANIFEST, read_backup
 from store.users import User, Users
-from tests.cassandra_node import own_node, quick_start
+from tests.cassandra_node import own_node
 
 NOW = datetime.now(UTC)
 TABLES = ("users", "usernames", "samples", "sets", "champions", "live_runs", "job_run_users")
@@ -104,7 +104,7 @@ def test_a_backup_is_put_back_into_an_empty_node(
     asyncio.run(erase_user(database, people["ben"], NOW + timedelta(seconds=1)))
     backup(backups, conf=conf, as_json=True)  # the later one knows of Ben
     capsys.readouterr()
-    with own_node(tmp_path / "empty") as empty, quick_start():
+    with own_node(tmp_path / "empty") as empty:
         other = tmp_path / "other"
         other.mkdir()
         restore(folder, conf=conf_of(other, empty, "muvr_backup"), as_json=True)

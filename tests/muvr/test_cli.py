@@ -15,7 +15,6 @@ from muvr.cli import COMMANDS, command_line
 from schemas.config import Cassandra
 from tests.cassandra_node import free_ports
 
-QUICK = {"JDK_JAVA_OPTIONS": "-XX:TieredStopAtLevel=1"}  # of the nodes that commands start
 MUVR = Path(sys.executable).parent / "muvr"
 
 
@@ -27,7 +26,7 @@ def muvr(*words: str, conf: Path | None = None, **environment: str) -> subproces
         text=True,
         check=False,
         timeout=240,
-        env={**os.environ, **QUICK, **named, **environment},
+        env={**os.environ, **named, **environment},
     )
 
 

@@ -103,7 +103,7 @@ def test_the_protocols_learn_what_spark_learns(world, spark_config, people):
     recipe = recipe_of(spark_config).windows
     used = [people[0][:-HELD_BACK], *people[1:PEOPLE]]
     fold = [[movement(one, recipe.seed) for one in sets] for sets in used]
-    everybody = one_blas_thread(fold_model)(fold, recipe.settings)
+    everybody = one_blas_thread()(fold_model)(fold, recipe.settings)
     pointer = asyncio.run(Champions(database).read(GLOBAL_OWNER, LAYOUT, "exercise"))
     assert (
         model_to_bytes(everybody.model) == asyncio.run(Models(database).get(*pointer[:4])).content

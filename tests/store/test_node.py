@@ -19,7 +19,7 @@ from store.node.files import cassandra_yaml
 from store.node.folders import Folders
 from store.node.owner import own
 from store.node.process import EmbeddedNode
-from tests.cassandra_node import CHECKOUT, free_ports, quick_start
+from tests.cassandra_node import CHECKOUT, free_ports
 
 START = """
 import sys
@@ -35,8 +35,7 @@ def _start_elsewhere(node: EmbeddedNode) -> subprocess.CompletedProcess[str]:
     """Start the node from another process, which ends when the node is ready."""
     settings = [node.config.model_dump_json(), node.paths.model_dump_json()]
     command = [sys.executable, "-c", START, *settings]
-    with quick_start():
-        return subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, check=False)
+    return subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, check=False)
 
 
 def _write(node: EmbeddedNode, numbers: range) -> None:
