@@ -11,7 +11,6 @@ import pytest
 
 from ingest.erasure import erase_user
 from muvr.backup import LEDGER, backup, restore
-from schemas.config import Cassandra
 from schemas.errors import BadBackup
 from store.database import Database, connect
 from store.migrate import migrate
@@ -74,28 +73,29 @@ def contents(database: Database) -> dict[str, list[str]]:
 
 
 @pytest.fixture
-def source(node: EmbeddedNode) -> Iterator[tuple[Cassandra, Database]]:
-    settings = node.config.model_copy(update={"keyspace": "muvr_backup"})
+def database(fresh_node: EmbeddedNode) -> Iterator[Database]:
+    fresh_node.start()
+    settings = fresh_node.config.model_copy(update={"keyspace": "muvr_backup"})
     migrate(settings)
-    database = connect(settings, keyspace=settings.keyspace)
-    yield settings, database
-    database.close()
+    connection = connect(settings, keyspace=settings.keyspace)
+    yield connection
+    connection.close()
 
 
 def test_a_backup_is_put_back_into_an_empty_node(
-    node: EmbeddedNode,
-    source: tuple[Cassandra, Database],
+    fresh_node: EmbeddedNode,
+    database: Database,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ):
-    _, database = source
-    conf = conf_of(tmp_path, node, "muvr_backup")
+    conf = conf_of(tmp_path, fresh_node, "muvr_backup")
     people = fill(database)
     backups = tmp_path / "backups"
     backup(backups, conf=conf, as_json=True)
     made = json.loads(capsys.readouterr().out)
     kept, folder = contents(database), Path(made["folder"])
-    assert not list(node.folders.root.glob("data/*/*/snapshots/*")), "nothing is left of the links"
+    links = list(fresh_node.folders.root.glob("data/*/*/snapshots/*"))
+    assert not links, "nothing is left of them"
     assert json.loads((backups / LEDGER).read_text()).keys() == {str(people["cleo"])}
 
     with pytest.raises(BadBackup, match="not empty"):
