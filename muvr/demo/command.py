@@ -135,6 +135,7 @@ def _write_example(folder: Path, people: Mapping[str, Sequence[DemoSession]]) ->
     """A body for `classify`, for the curl lines."""
     session = next(iter(people.values()))[0]
     streams = {name: cbor2.loads(body) for name, body in bodies(session.later).items()}
+    folder.mkdir(parents=True, exist_ok=True)
     (folder / "movement.cbor").write_bytes(cbor2.dumps({"streams": streams, "side": session.side}))
 
 
