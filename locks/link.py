@@ -17,7 +17,8 @@ for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
 
 from muvr.cli import main  # after the environment: numpy reads it once
 
-main()
+if __name__ == "__main__":  # a process that the command starts reads this file as well
+    main()
 """
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 import json
 import os
+import runpy
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ from muvr.cli import COMMANDS, command_line
 from schemas.config import Cassandra
 from tests.cassandra_node import free_ports
 
+CHECKOUT = Path(__file__).parents[2]
 MUVR = Path(sys.executable).parent / "muvr"
 
 
@@ -53,6 +55,15 @@ def test_every_command_has_help_with_an_example(words: tuple[str, ...]):
         command = command.commands[words[1]]
     assert "Example: `" in (command.help or "")
     assert "muvr" in command.help.partition("Example:")[2]
+
+
+def test_a_process_that_a_command_starts_does_not_run_the_command_again():
+    """Python gives such a process the command's own file under another name."""
+    command = runpy.run_path(str(CHECKOUT / "locks" / "link.py"))["COMMAND"]
+    compiled = compile(command, "muvr", "exec")
+    exec(compiled, {"__name__": "__mp_main__"})  # noqa: S102 - what multiprocessing does
+    with pytest.raises(SystemExit):
+        exec(compiled, {"__name__": "__main__"})  # noqa: S102
 
 
 def test_wrong_settings_are_wrong_use(tmp_path: Path):
