@@ -7,6 +7,7 @@ from pathlib import Path
 from pyspark import SparkConf, SparkContext
 from pyspark.sql import SparkSession
 
+from pipelines.rooms import CHECKOUT, pack_rooms
 from pipelines.tables import CATALOG
 from schemas.config import Config
 from store.credentials import credentials_of
@@ -14,7 +15,6 @@ from store.java import find_java
 from store.node.jars import connector_jars
 
 LOGGING = Path(__file__).resolve().with_name("log4j2.properties")
-ROOMS = Path(__file__).resolve().parent.parent
 
 
 def spark_session(config: Config) -> SparkSession:
@@ -43,9 +43,15 @@ def options(config: Config) -> dict[str, str]:
 def _place(config: Config) -> dict[str, str]:
     """Local: nothing listens outside this machine. Elsewhere: our rooms and Python travel along."""
     if config.spark.master.startswith("local"):
-        return {"spark.driver.bindAddress": "127.0.0.1", "spark.driver.host": "127.0.0.1"}
+        return {
+            "spark.driver.bindAddress": "127.0.0.1",
+            "spark.driver.host": "127.0.0.1",
+            # workers import our rooms from the same files, whatever folder the driver runs in
+            "spark.executorEnv.PYTHONPATH": str(CHECKOUT),
+        }
     archive = {"spark.archives": f"{config.spark.archive}#environment"}
     return {
+        "spark.submit.pyFiles": str(pack_rooms(config.paths.reports)),
         "spark.submit.deployMode": config.spark.deploy_mode,
         "spark.executor.instances": str(config.spark.executors),
         **(archive if config.spark.archive else {}),
@@ -76,8 +82,6 @@ def _python(config: Config) -> dict[str, str]:
         "spark.sql.execution.arrow.maxRecordsPerBatch": str(config.spark.batch_rows),
         "spark.sql.execution.arrow.pyspark.enabled": "true",
         "spark.python.worker.reuse": "true",
-        # workers import our rooms from the same files, whatever folder the driver runs in
-        "spark.executorEnv.PYTHONPATH": str(ROOMS),
         # a second BLAS thread makes small solves slower and their bytes differ between runs
         "spark.executorEnv.OMP_NUM_THREADS": "1",
         "spark.executorEnv.OPENBLAS_NUM_THREADS": "1",
