@@ -82,6 +82,17 @@ class _Soak:
         Raises:
             SoakTookTooLong: out of time.
         """
+        try:
+            await self._send_and_kill(kills)
+        except BaseExceptionGroup as several:  # a task group never raises an error alone
+            late = several.subgroup(SoakTookTooLong)
+            if late is None:
+                raise
+            raise late.exceptions[0] from None
+        await asyncio.gather(*(phone.complete() for phone in self._phones))
+        return kills
+
+    async def _send_and_kill(self, kills: int) -> None:
         over, samples = asyncio.Event(), self._samples
         async with asyncio.TaskGroup() as group:
             for phone in self._phones:
@@ -93,10 +104,18 @@ class _Soak:
                 self._door.terminal.step("kill -9", number + 1, kills)
             await self._progress(samples - self._acknowledged())
             over.set()
+            await self._last_words()
+
+    async def _last_words(self) -> None:
+        """Wait until the phones have handed over what they had begun to send."""
+        try:
             async with asyncio.timeout(LAST_WORDS_S):
                 await asyncio.gather(*(phone.done.wait() for phone in self._phones))
-        await asyncio.gather(*(phone.complete() for phone in self._phones))
-        return kills
+        except TimeoutError:
+            begun = sum(not phone.done.is_set() for phone in self._phones)
+            raise SoakTookTooLong(
+                f"{begun} phones still had something to hand over after {LAST_WORDS_S:.0f} s."
+            ) from None
 
     def _acknowledged(self) -> int:
         return sum(phone.samples for phone in self._phones)

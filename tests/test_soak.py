@@ -1,5 +1,8 @@
 """The crash test in short: two kills of the node, one of the service."""
 
+import asyncio
+import random
+import time
 from pathlib import Path
 
 import pytest
@@ -36,3 +39,30 @@ def test_nothing_is_lost_doubled_or_altered_by_kills(tmp_path: Path) -> None:
         "refused": 0,
     }
     assert list(tmp_path.iterdir()) == [], "the deployment is gone"
+
+
+class SilentPhone:
+    """Never gets anything through."""
+
+    samples = 0
+
+    async def send(self, over: asyncio.Event) -> None:
+        await over.wait()
+
+
+def test_out_of_time_is_said_in_one_sentence(tmp_path: Path) -> None:
+    door, until_s = quiet_door(tmp_path), time.monotonic() - 1
+    late = soak._Soak(door, None, [SilentPhone()], random.Random(1), until_s, 1000)
+    with pytest.raises(soak.SoakTookTooLong, match="0 samples were acknowledged so far"):
+        asyncio.run(late.run(kills=1))
+
+
+def test_what_is_never_handed_over_is_said_in_one_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(soak, "LAST_WORDS_S", 0.0)
+    phone, until_s = SilentPhone(), time.monotonic() + 60
+    phone.done = asyncio.Event()
+    stuck = soak._Soak(quiet_door(tmp_path), None, [phone], random.Random(1), until_s, 0)
+    with pytest.raises(soak.SoakTookTooLong, match="1 phones still had something"):
+        asyncio.run(stuck.run(kills=0))

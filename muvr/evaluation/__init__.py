@@ -22,9 +22,9 @@ def evaluate(
 ) -> None:
     """Run the recognition protocols on real recordings, split by person and by time.
 
-    Writes build/evaluate.json and build/evaluate.html. `sessions` asks a service of its own over
-    HTTP about gym days that it never saw and writes build/sessions.json. Example: `muvr evaluate
-    reps`
+    Writes build/evaluate.json and build/evaluate.html; of one family build/evaluate-FAMILY.json and
+    its page. `sessions` asks a service of its own over HTTP about gym days that it never saw and
+    writes build/sessions.json. Example: `muvr evaluate reps`
     """
     door = open_door(conf, as_json=as_json)
     # Every other command would wait a second for the protocols and for matplotlib.
