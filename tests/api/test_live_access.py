@@ -1,0 +1,83 @@
+"""The live connection × every token that must not open it.
+
+OpenAPI has no word for WebSockets, so the matrix of operations does not hold it. Its routes are
+read from the application: a new one fails here until it is asked, too.
+"""
+
+import pytest
+from starlette.routing import WebSocketRoute
+
+from api.app import PARTS
+from api.tokens import SCOPES
+from tests.api.conftest import Person, RunningService
+from tests.api.phone import Phone
+from tests.api.test_access_matrix import BAD_TOKENS, forged, uuid7
+from tests.api.test_live import close_code, hear, talk
+
+LIVE = "/v1/sessions/{session}/live"
+SCOPE = "sensor:write"
+
+
+@pytest.fixture(scope="module")
+def owner(service: RunningService) -> Person:
+    return service.register()
+
+
+@pytest.fixture(scope="module")
+def session(owner: Person):
+    with owner.client() as client:
+        phone = Phone(client)
+        assert phone.open().status_code == 200
+    return phone.session
+
+
+def test_it_is_the_only_connection_of_its_kind():
+    routes = [route for part in PARTS for route in part.router.routes]
+    assert {route.path for route in routes if isinstance(route, WebSocketRoute)} == {LIVE}
+
+
+def test_the_right_token_opens_it(service: RunningService, owner: Person, session):
+    token = service.services.tokens.access(owner.user_id, owner.login_id, frozenset({SCOPE}))
+    with talk(service, session, token) as connection:
+        assert hear(connection, "ready")["session"] == str(session)
+
+
+@pytest.mark.parametrize("kind", [kind for kind in BAD_TOKENS if kind != "no"])
+@pytest.mark.parametrize("how", ["header", "first word"])
+def test_bad_tokens_are_denied(
+    service: RunningService, owner: Person, session, kind: str, how: str
+):
+    token = forged(owner, kind)
+    with talk(service, session, token if how == "header" else None) as connection:
+        if how == "first word":
+            connection.send('{"auth": "' + str(token) + '"}')
+        assert close_code(connection) == 4401
+
+
+@pytest.mark.parametrize("word", ["{}", '{"auth": null}', '{"auth": ""}', '{"auth": ["a"]}'])
+def test_no_token_is_denied(service: RunningService, session, word: str):
+    with talk(service, session, None) as connection:
+        connection.send(word)
+        assert close_code(connection) == 4401
+
+
+def test_all_other_scopes_together_are_denied(service: RunningService, owner: Person, session):
+    others = frozenset(SCOPES) - {SCOPE}
+    token = service.services.tokens.access(owner.user_id, owner.login_id, others)
+    with talk(service, session, token) as connection:
+        assert close_code(connection) == 4403
+
+
+def test_a_revoked_token_is_denied(service: RunningService, session):
+    gone = service.register()
+    with gone.client() as client:
+        client.post("/v1/auth/revoke", json={"token": gone.tokens["refresh_token"]})
+    with talk(service, session, gone.tokens["access_token"]) as connection:
+        assert close_code(connection) == 4401
+
+
+def test_another_users_session_is_as_one_that_never_was(service: RunningService, session):
+    stranger = service.register().tokens["access_token"]
+    for which in (session, uuid7()):
+        with talk(service, which, stranger) as connection:
+            assert close_code(connection) == 4404
