@@ -17,7 +17,7 @@ from store.migrate import migrate
 from store.node.process import EmbeddedNode
 from store.node.snapshot import MANIFEST, read_backup
 from store.users import User, Users
-from tests.cassandra_node import own_node
+from tests.cassandra_node import own_node, quick_tables
 
 NOW = datetime.now(UTC)
 TABLES = ("users", "usernames", "samples", "sets", "champions", "live_runs", "job_run_users")
@@ -74,7 +74,8 @@ def contents(database: Database) -> dict[str, list[str]]:
 
 @pytest.fixture
 def database(fresh_node: EmbeddedNode) -> Iterator[Database]:
-    fresh_node.start()
+    with quick_tables():
+        fresh_node.start()
     settings = fresh_node.config.model_copy(update={"keyspace": "muvr_backup"})
     migrate(settings)
     connection = connect(settings, keyspace=settings.keyspace)
@@ -107,7 +108,8 @@ def test_a_backup_is_put_back_into_an_empty_node(
     with own_node(tmp_path / "empty") as empty:
         other = tmp_path / "other"
         other.mkdir()
-        restore(folder, conf=conf_of(other, empty, "muvr_backup"), as_json=True)
+        with quick_tables():  # it is stopped in order
+            restore(folder, conf=conf_of(other, empty, "muvr_backup"), as_json=True)
         said = json.loads(capsys.readouterr().out)
         assert (said["rows"]["users"], said["rows"]["samples"]) == (1, 300)
         assert said["erased_again"] == 2

@@ -5,19 +5,20 @@ import os
 import runpy
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 import typer
 import yaml
 
-from muvr.cli import COMMANDS, command_line
+from muvr.cli import COMMANDS, command_line, main
 from schemas.config import Cassandra
-from tests.cassandra_node import free_ports
+from tests.cassandra_node import free_ports, quick_tables
 
 CHECKOUT = Path(__file__).parents[2]
 MUVR = Path(sys.executable).parent / "muvr"
+Here = Callable[..., subprocess.CompletedProcess]
 
 
 def muvr(*words: str, conf: Path | None = None, **environment: str) -> subprocess.CompletedProcess:
@@ -30,6 +31,23 @@ def muvr(*words: str, conf: Path | None = None, **environment: str) -> subproces
         timeout=240,
         env={**os.environ, **named, **environment},
     )
+
+
+@pytest.fixture
+def here(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Here:
+    """`muvr` in this process, for what does not depend on being one: a start costs a second."""
+
+    def run(*words: str, conf: Path | None = None) -> subprocess.CompletedProcess:
+        monkeypatch.setattr(sys, "argv", ["muvr", *words])
+        if conf:
+            monkeypatch.setenv("MUVR_CONFIG", str(conf))
+        capfd.readouterr()
+        with pytest.raises(SystemExit) as end:
+            main()
+        said = capfd.readouterr()
+        return subprocess.CompletedProcess(words, int(end.value.code or 0), said.out, said.err)
+
+    return run
 
 
 def commands() -> list[tuple[str, ...]]:
@@ -75,8 +93,10 @@ def test_wrong_settings_are_wrong_use(tmp_path: Path):
     assert "Traceback" not in done.stderr
 
 
-def test_a_word_that_is_no_command_is_wrong_use():
-    assert muvr("trian").returncode == 2
+def test_a_word_that_is_no_command_is_wrong_use(here: Here):
+    done = here("trian")
+    assert done.returncode == 2
+    assert "Did you mean 'train'" in done.stderr
 
 
 @pytest.fixture(scope="module")
@@ -102,8 +122,8 @@ def conf(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     muvr("down", conf=path)
 
 
-def test_without_a_node_status_says_the_next_step(conf: Path):
-    done = muvr("status", "--json", conf=conf)
+def test_without_a_node_status_says_the_next_step(conf: Path, here: Here):
+    done = here("status", "--json", conf=conf)
     answer = json.loads(done.stdout)
     assert done.returncode == 0
     assert not answer["node"]["running"]
@@ -117,29 +137,32 @@ def test_without_a_node_training_fails_in_one_sentence(conf: Path):
     assert "Traceback" not in done.stderr
 
 
-def test_up_look_and_down(conf: Path):
-    up = muvr("up", conf=conf)
+def test_up_look_and_down(conf: Path, here: Here):
+    with quick_tables():
+        up = muvr("up", conf=conf)
     assert up.returncode == 0, up.stderr
-    status = json.loads(muvr("status", "--json", conf=conf).stdout)
+    status = json.loads(here("status", "--json", conf=conf).stdout)
     assert status["node"]["ready"]
     assert status["service"]["ready"]
     assert status["counts"]["users"] == 0
     assert muvr("up", conf=conf).returncode == 0  # a second time changes nothing
     assert (
-        json.loads(muvr("status", "--json", conf=conf).stdout)["node"]["pid"]
+        json.loads(here("status", "--json", conf=conf).stdout)["node"]["pid"]
         == (status["node"]["pid"])
     )
-    findings = json.loads(muvr("doctor", "--json", conf=conf).stdout)
+    findings = json.loads(here("doctor", "--json", conf=conf).stdout)
     assert [one["what"] for one in findings if not one["ok"]] == []
-    unknown = muvr("user", "grant", "nobody", "operate", conf=conf)
+    unknown = here("user", "grant", "nobody", "operate", conf=conf)
     assert unknown.returncode == 1
     assert "nobody" in unknown.stderr
     assert muvr("down", conf=conf).returncode == 0
-    after = json.loads(muvr("status", "--json", conf=conf).stdout)
+    after = json.loads(here("status", "--json", conf=conf).stdout)
     assert (after["node"]["running"], after["service"]["running"]) == (False, False)
 
 
-def test_an_outside_cluster_is_used_and_nothing_is_started(tmp_path: Path, keyspace: Cassandra):
+def test_an_outside_cluster_is_used_and_nothing_is_started(
+    tmp_path: Path, keyspace: Cassandra, here: Here
+):
     conf = tmp_path / "conf.yaml"
     conf.write_text(
         yaml.safe_dump(
@@ -152,8 +175,8 @@ def test_an_outside_cluster_is_used_and_nothing_is_started(tmp_path: Path, keysp
             }
         )
     )
-    done = muvr("migrate", "--json", conf=conf)
+    done = here("migrate", "--json", conf=conf)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["applied"]
-    assert json.loads(muvr("status", "--json", conf=conf).stdout)["counts"]["users"] == 0
+    assert json.loads(here("status", "--json", conf=conf).stdout)["counts"]["users"] == 0
     assert not (tmp_path / "build" / "node").exists()

@@ -13,12 +13,13 @@ from store.deviations import Deviation
 from store.memory import memory_records
 from store.plans import Plan
 from store.records import Records, records_in
+from tests.cassandra_node import ON_NODE
 
 NOW = datetime(2026, 11, 21, 10, 0, 0, 123_000, tzinfo=UTC)
 MONTH = "2026-11"
 
 
-@pytest.fixture(params=["memory", "cassandra"])
+@pytest.fixture(params=["memory", pytest.param("cassandra", marks=ON_NODE)])
 def records(request: pytest.FixtureRequest) -> Records:
     if request.param == "memory":
         return memory_records()

@@ -22,7 +22,7 @@ from store.models import Challenger, Champions, Models, StoredModel
 from store.node.durability import require_durability
 from store.roles import TABLES, give_rights, grants
 from store.users import Logins, User, Users
-from tests.cassandra_node import own_node
+from tests.cassandra_node import own_node, quick_tables
 
 NOW = datetime(2026, 11, 21, tzinfo=UTC)
 NAMES = {
@@ -79,7 +79,8 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guarded]:
         paths = plain.paths.model_copy(update={"secrets": folder / "secrets"})
         config = Config(cassandra=cassandra, paths=paths)
         door = Door(config, folder / "conf.yaml", Terminal(as_json=True))
-        door.node.start()
+        with quick_tables():
+            door.node.start()
         door.migrate(with_roles=True)
         yield Guarded(door)
 
