@@ -118,8 +118,9 @@ class ModelCache:
             del self._pointers[key]
 
     async def _read_pointer(self, key: tuple[str, str, str]) -> Serving | None:
+        until = self._clock() + self._ttl_s  # from before it is read: it may change meanwhile
         serving = await self.champions.serving(*key)
-        self._pointers[key] = (self._clock() + self._ttl_s, serving)
+        self._pointers[key] = (until, serving)
         self._pointers.move_to_end(key)
         while len(self._pointers) > _POINTERS:
             self._pointers.popitem(last=False)
