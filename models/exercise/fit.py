@@ -15,7 +15,7 @@ from scipy.linalg import LinAlgError, cho_factor, cho_solve
 
 from models.exercise.layout import ACC6, ModelId
 from models.exercise.model import PROTOTYPE_STEP, Calibration, ExerciseModel, Level
-from models.exercise.statistics import MIN_SCALE, Frame, Statistics, frame_of
+from models.exercise.statistics import MIN_SCALE, Frame, Statistics, frame_of, weighted
 from schemas.errors import NotEnoughLabels
 
 Matrix = NDArray[np.float64]
@@ -206,14 +206,15 @@ def mix(own: Statistics, others: Statistics, mix_s: float) -> Statistics:
     """Both as shares of one; the own share is s / (s + mix_s), s seconds per exercise."""
     per_label_s = own.total_s / max(len(own.labels), 1)
     share = per_label_s / (per_label_s + mix_s)
-    return own.scaled(share / own.total_s) + others.scaled((1 - share) / others.total_s)
+    return weighted(own, share / own.total_s, others, (1 - share) / others.total_s)
 
 
 def within(statistics: Statistics) -> tuple[list[str], Matrix, Matrix, NDArray[np.floating]]:
     """Labels, weights (k,), means (k, d) and the covariance around them (d, d)."""
     labels, seconds, means = _means(statistics, by_side=False)
     heavy = (means * np.sqrt(seconds)[:, None]).astype(statistics.moments.dtype)
-    scatter = statistics.moments - heavy.T @ heavy
+    scatter = heavy.T @ heavy
+    np.subtract(statistics.moments, scatter, out=scatter)
     scatter /= statistics.total_s
     return labels, seconds, means, scatter
 
@@ -236,7 +237,7 @@ def _enough(statistics: Statistics, settings: FitSettings) -> tuple[str, ...]:
             f"{settings.min_labels} exercises of {settings.min_s:g} s or more are needed to tell "
             f"them apart; labelled are: {says or 'none'}"
         )
-    if not np.isfinite(statistics.moments).all():
+    if not np.isfinite(np.diagonal(statistics.moments)).all():  # squares: the largest of all
         raise NotEnoughLabels("the statistics hold values that are not numbers")
     return enough
 
@@ -283,11 +284,10 @@ def _solved(
 ) -> NDArray[np.floating]:
     """Means · ((1 - λ)·C + λ·tr(C)/d·I)⁻¹, C in units of `scale`; overwrites the covariance."""
     unit = (1 / scale).astype(covariance.dtype)
-    covariance *= unit[:, None]
-    covariance *= unit
     size = len(covariance)
-    ridge = shrink * float(np.trace(covariance)) / size
-    covariance *= 1 - shrink
+    ridge = shrink * float((np.diagonal(covariance) * unit**2).sum()) / size
+    covariance *= (unit * (1 - shrink))[:, None].astype(covariance.dtype)
+    covariance *= unit
     covariance.flat[:: size + 1] += ridge
     # symmetric: the transposed view is what LAPACK wants, and nothing is copied
     try:

@@ -46,11 +46,11 @@ class Statistics:
         return float(self.seconds.sum())
 
     def __add__(self, other: "Statistics") -> "Statistics":
-        return _combine(self, other, 1.0)
+        return weighted(self, 1.0, other, 1.0)
 
     def __sub__(self, other: "Statistics") -> "Statistics":
         """Take out what was put in; groups of which nothing is left are gone."""
-        rest = _combine(self, other, -1.0)
+        rest = weighted(self, 1.0, other, -1.0)
         left = rest.seconds > NOTHING
         return replace(
             rest,
@@ -142,17 +142,20 @@ def framed_statistics(
     if not parts:
         raise NotEnoughLabels("there are no labelled windows at all")
     groups = tuple(sorted({(exercise, side) for exercise, side, _, _ in parts}))
-    z = np.concatenate([x for _, _, _, x in parts]) - frame.mean.astype(np.float32)
-    z /= frame.scale.astype(np.float32)
-    weights = np.repeat([w for _, _, w, _ in parts], [len(x) for _, _, _, x in parts])
-    place = np.repeat(
-        [groups.index((exercise, side)) for exercise, side, _, _ in parts],
-        [len(x) for _, _, _, x in parts],
-    )
-    member = (place == np.arange(len(groups))[:, None]) * weights
-    sums = (member.astype(np.float32) @ z).astype(np.float64)
-    z *= np.sqrt(weights)[:, None].astype(np.float32)
-    return Statistics(groups, member.sum(axis=1), sums, z.T @ z)
+    mean, unit = frame.mean.astype(np.float32), (1 / frame.scale).astype(np.float32)
+    z = np.empty((sum(len(x) for *_, x in parts), len(mean)), dtype=np.float32)
+    seconds, sums = np.zeros(len(groups)), np.zeros((len(groups), len(mean)))
+    first = 0
+    for exercise, side, window_s, x in parts:  # a set's rows stay in the cache meanwhile
+        rows = z[first : first + len(x)]
+        np.subtract(x, mean, out=rows)
+        rows *= unit
+        place = groups.index((exercise, side))
+        seconds[place] += window_s * len(x)
+        sums[place] += window_s * rows.sum(axis=0)
+        rows *= np.float32(np.sqrt(window_s))
+        first += len(x)
+    return Statistics(groups, seconds, sums, z.T @ z)
 
 
 def statistics_of(
@@ -190,12 +193,20 @@ def total(parts: Sequence[Statistics]) -> Statistics:
     return reduce(Statistics.__add__, parts)
 
 
-def _combine(a: Statistics, b: Statistics, sign: float) -> Statistics:
+def weighted(a: Statistics, by_a: float, b: Statistics, by_b: float) -> Statistics:
+    """Both together, every window of each counted so many times.
+
+    >>> ones = statistics_of(np.ones((1, 1), np.float32), "row", "left", 1.0)
+    >>> weighted(ones, 2.0, ones, 3.0).moments.tolist()
+    [[5.0]]
+    """
     groups = a.groups if a.groups == b.groups else tuple(sorted({*a.groups, *b.groups}))
     seconds = np.zeros(len(groups))
     sums = np.zeros((len(groups), a.sums.shape[1]))
-    for part, weight in ((a, 1.0), (b, sign)):
+    for part, weight in ((a, by_a), (b, by_b)):
         at = [groups.index(g) for g in part.groups]
         seconds[at] += weight * part.seconds
         sums[at] += weight * part.sums
-    return Statistics(groups, seconds, sums, a.moments + sign * b.moments)
+    moments = b.moments * by_b
+    moments += a.moments if by_a == 1 else a.moments * by_a
+    return Statistics(groups, seconds, sums, moments)
