@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import cbor2
 import msgspec
@@ -19,12 +19,15 @@ from ingest.bodies import decode_body
 from ingest.chunks import CBOR, JSON, decode_chunk, read_cbor
 from models.exercise.layout import model_id
 from models.recognition.counting import FROM_S, repetitions
-from models.recognition.naming import name_exercise
+from models.recognition.naming import Named, Unnamed, name_exercise
 from models.signal.pieces import Piece, Recording
 from models.signal.wrist import wrist_signals
 from schemas.config import Limits
 from schemas.errors import BadChunk, UnsupportedMedia
 from schemas.wire import UNITS
+
+if TYPE_CHECKING:  # imported with the first set that is counted
+    from models.reps.count import Repetitions
 
 router = APIRouter(prefix="/v1", tags=["asking"], route_class=RawRoute)
 FAMILY = "exercise"
@@ -135,7 +138,8 @@ async def classify(request: Request) -> Response:
     count = request.query_params.get("reps", "true").lower() not in ("false", "0", "no")
     long_enough = _seconds(recording) >= FROM_S
     if _seconds(recording) <= INLINE_S and not (count and long_enough):
-        shape = answer_of(recording, ladder, count=False)
+        asked = Unnamed(wrist_signals(recording), rungs_of(ladder))
+        shape = _shape(await services.naming.ask(asked))
     else:
         shape = await asyncio.to_thread(answer_of, recording, ladder, count=count)
     _tell(services, ladder, shape)
@@ -146,8 +150,11 @@ def answer_of(recording: Recording, ladder: Sequence[Loaded], *, count: bool) ->
     """The answer for a recording, in the shape of the contract."""
     signals = wrist_signals(recording)
     named = name_exercise(signals, rungs_of(ladder))
+    return _shape(named, repetitions(signals) if count and not named.answer.abstained else None)
+
+
+def _shape(named: Named, counted: "Repetitions | None" = None) -> dict[str, Any]:
     answer, rung = named.answer, named.rung
-    counted = repetitions(signals) if count and not answer.abstained else None
     return {
         "exercise": answer.exercise,
         "probability": answer.probability,

@@ -16,8 +16,10 @@ from api.model_cache import ModelCache
 from api.observe import Metrics
 from api.recognise import Recogniser
 from api.sweeping import Sweeping
+from api.together import Together
 from api.tokens import Tokens
 from ingest.recorder import Recorder
+from models.recognition.naming import name_exercises
 from schemas.config import Config
 from schemas.errors import DatabaseAway, MuvrError
 from store.credentials import open_as
@@ -128,6 +130,7 @@ def build_services(
         records=records,
         recorder=Recorder(records, config.limits, clock),
         models=models,
+        naming=Together(name_exercises),
         recogniser=Recogniser(records, models, Predictions(database)),
         users=Users(database),
         logins=logins,

@@ -10,8 +10,9 @@ from typing import Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from models.exercise.features import window_features
-from models.exercise.layout import ModelId, layout_of
+from models.exercise.features import Windows
+from models.exercise.layout import ModelId
+from models.exercise.reading import Reading, ReadSignal, read
 from models.signal.windows import STEP_S
 from models.signal.wrist import WristSignal
 
@@ -153,23 +154,42 @@ class ExerciseModel:
 
         A signal of another layout is left out; an unknown side is tried on both wrists.
         """
-        readable = [s for s in signals if layout_of(s) == self.model_id]
-        notes = tuple(dict.fromkeys(note for s in signals for note in s.notes))
-        parts = [self._likelier_side(s, step_s) for s in readable]
-        if not any(len(x) for _, x in parts):
-            reason = "too-short" if readable or not signals else "other-layout"
-            return Answer(None, 0.0, abstained=True, reason=reason, notes=notes)
-        t0_ns = np.concatenate([t for t, _ in parts])
-        return self.answer_windows(t0_ns, np.concatenate([x for _, x in parts]), notes)
+        return self.answer_readings([read(signals, step_s)])[0]
+
+    def answer_readings(self, readings: Sequence[Reading]) -> list[Answer]:
+        """The same for many stretches whose windows have been read, computed together."""
+        windows = [self._windows_of(reading) for reading in readings]
+        x = np.concatenate([one.x for one in windows]) if windows else np.empty((0, 0))
+        if len(x) == 0:
+            return [self._no_answer(reading) for reading in readings]
+        each, strange = self.probabilities(x), self.strangeness(x)
+        found: list[Answer] = []
+        end = 0
+        for reading, one in zip(readings, windows, strict=True):
+            mine = slice(end, end := end + len(one.t0_ns))
+            found.append(
+                self._answer(one.t0_ns, each[mine], strange[mine], reading.notes)
+                if mine.start < mine.stop
+                else self._no_answer(reading)
+            )
+        return found
 
     def answer_windows(
         self, t0_ns: NDArray[np.int64], x: Array, notes: tuple[str, ...] = ()
     ) -> Answer:
         """The same from features: t0_ns (m,), x (m, d), m ≥ 1."""
-        scores = self.scores(x)
-        each = softmax(scores * self.calibration.window)
+        return self._answer(t0_ns, self.probabilities(x), self.strangeness(x), notes)
+
+    def _answer(
+        self,
+        t0_ns: NDArray[np.int64],
+        each: NDArray[np.float64],
+        strangeness: Array,
+        notes: tuple[str, ...],
+    ) -> Answer:
+        """From the probabilities (m, k) and the strangeness (m,) of a stretch's windows."""
         overall = whole_set(each, self.calibration.whole)
-        strange = float(self.strangeness(x).mean())
+        strange = float(strangeness.mean())
         best = int(overall.argmax())
         abstained = strange > self.calibration.abstain_above
         windows = tuple(
@@ -202,16 +222,27 @@ class ExerciseModel:
             found.append((self.labels[overall], [self.labels[k] for k in p.argmax(axis=1)]))
         return found
 
-    def _likelier_side(self, signal: WristSignal, step_s: float) -> tuple[NDArray[np.int64], Array]:
-        """Windows of a signal; where no side is known, those of the wrist that is less strange."""
-        if signal.side is not None or len(signal.acc_g) == 0:
-            found = window_features(signal, step_s)
-            return found.t0_ns, found.x
-        tried = [window_features(signal, step_s, side=side) for side in ("left", "right")]
-        if len(tried[0].x) == 0:
-            return tried[0].t0_ns, tried[0].x
-        found = min(tried, key=lambda w: float(self.strangeness(w.x).mean()))
-        return found.t0_ns, found.x
+    def _no_answer(self, reading: Reading) -> Answer:
+        """Why there is no window to answer from."""
+        readable = any(one.layout == self.model_id for one in reading.signals)
+        reason = "too-short" if readable or not reading.signals else "other-layout"
+        return Answer(None, 0.0, abstained=True, reason=reason, notes=reading.notes)
+
+    def _windows_of(self, reading: Reading) -> Windows:
+        """The windows that this model can read, on the wrist that is less strange to it."""
+        parts = [self._likelier_wrist(s) for s in reading.signals if s.layout == self.model_id]
+        if len(parts) == 1:
+            return parts[0]
+        none = Windows(np.empty(0, np.int64), np.empty((0, len(self.mean)), np.float32))
+        return Windows(
+            np.concatenate([none.t0_ns, *(part.t0_ns for part in parts)]),
+            np.concatenate([none.x, *(part.x for part in parts)]),
+        )
+
+    def _likelier_wrist(self, signal: ReadSignal) -> Windows:
+        if len(signal.wrists) == 1 or len(signal.wrists[0].x) == 0:
+            return signal.wrists[0]
+        return min(signal.wrists, key=lambda tried: float(self.strangeness(tried.x).mean()))
 
 
 def whole_set(each: NDArray[np.float64], factor: float) -> NDArray[np.float64]:

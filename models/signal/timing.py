@@ -4,8 +4,10 @@ A device that claims 50 Hz may run at 48.9. The start times of its pieces tell: 
 line over the number of samples sent so far, that line is the device's clock.
 """
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from itertools import pairwise
 
 import numpy as np
@@ -19,6 +21,7 @@ MAX_GAP_S = 0.5
 MAX_DRIFT = 0.05  # a device further off than this has lost samples, not time
 EXACT = 1e-4  # below this the claimed rate is the rate: no timestamp is that good
 MAX_JITTER_S = 0.05
+FAST_HZ = 1e6  # up to here samples lie whole nanoseconds apart
 NS = 1e9
 
 
@@ -94,6 +97,11 @@ def runs(kind: Kind, pieces: Sequence[Piece]) -> Iterator[Run]:
     timed = true_clock(pieces)
     if not timed:
         return
+    if len(timed) == 1 and timed[0].t_ms is None and 1 / MAX_GAP_S < timed[0].rate_hz < FAST_HZ:
+        only = timed[0]  # nothing in it can be late, missing or sent twice
+        t_s = _regular_times_s(len(only.counts), only.rate_hz)
+        yield Run(only.t0_ns, t_s, in_unit(kind, only))
+        return
     t_ns = np.concatenate([sample_times_ns(p) for p in timed])
     values = np.concatenate([in_unit(kind, p) for p in timed])
     steps = np.diff(t_ns)
@@ -107,15 +115,27 @@ def runs(kind: Kind, pieces: Sequence[Piece]) -> Iterator[Run]:
         yield Run(int(t_ns[first]), (t_ns[first:end] - t_ns[first]) / NS, values[first:end])
 
 
+@lru_cache(maxsize=64)
+def _regular_times_s(n: int, rate_hz: float) -> NDArray[np.float64]:
+    """Times of n samples after the first, in whole nanoseconds; shared, so not to be written to.
+
+    >>> _regular_times_s(3, 50.0).tolist()
+    [0.0, 0.02, 0.04]
+    """
+    t_s = np.rint(np.arange(n, dtype=np.float64) * (NS / rate_hz)) / NS
+    t_s.flags.writeable = False
+    return t_s
+
+
 def in_unit(kind: Kind, piece: Piece) -> NDArray[np.float32]:
     """Counts as g or rad/s, by what the piece claims; float32 (n, 3)."""
     return piece.counts.astype(np.float32) * np.float32(piece.scale * factor_of(kind, piece.unit))
 
 
 def _check(piece: Piece) -> None:
-    if not (np.isfinite(piece.rate_hz) and piece.rate_hz > 0):
+    if not (math.isfinite(piece.rate_hz) and piece.rate_hz > 0):
         raise BadSamples(f"rate_hz must be positive, not {piece.rate_hz}", field="rate_hz")
-    if not np.isfinite(piece.scale) or piece.scale == 0:
+    if not math.isfinite(piece.scale) or piece.scale == 0:
         raise BadSamples(f"scale must be a number other than 0, not {piece.scale}", field="scale")
     if piece.t_ms is not None and len(piece.t_ms) != len(piece.counts):
         raise BadSamples(f"{len(piece.counts)} samples have {len(piece.t_ms)} times", field="t_ms")

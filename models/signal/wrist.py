@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 
 import numpy as np
@@ -61,18 +62,19 @@ def _merge(
     acc: Run, gyro_runs: list[Run], side: Side | None, notes: tuple[str, ...]
 ) -> Iterator[WristSignal]:
     """One acceleration run on its 50 Hz grid, split where rotation begins or ends."""
-    grid_s = np.arange(int(acc.t_s[-1] * RATE_HZ + 1.001)) / RATE_HZ
+    grid_s = _grid_s(int(acc.t_s[-1] * RATE_HZ + 1.001))
     acc_g = resample(acc.t_s, acc.values, grid_s)
     gyro_rad_s = np.zeros_like(acc_g)
     known = np.zeros(len(grid_s), dtype=np.bool_)
     for run in gyro_runs:
         at_s = run.t_s + (run.t0_ns - acc.t0_ns) / NS
-        first = int(np.searchsorted(grid_s, at_s[0] - EDGE_S))
-        covered = slice(first, int(np.searchsorted(grid_s, at_s[-1] + EDGE_S, side="right")))
+        first = int(grid_s.searchsorted(at_s[0] - EDGE_S))
+        covered = slice(first, int(grid_s.searchsorted(at_s[-1] + EDGE_S, side="right")))
         if covered.start < covered.stop:
             gyro_rad_s[covered] = resample(at_s, run.values, grid_s[covered])
             known[covered] = True
-    borders = [0, *(np.flatnonzero(np.diff(known)) + 1).tolist(), len(known)]
+    changes = (known[1:] != known[:-1]).nonzero()[0] + 1
+    borders = [0, *changes.tolist(), len(known)]
     for first, end in pairwise(borders):
         if not known[first] and gyro_runs and end - first < WINDOW:
             continue
@@ -83,3 +85,11 @@ def _merge(
             side=side,
             notes=notes,
         )
+
+
+@lru_cache(maxsize=64)
+def _grid_s(n: int) -> NDArray[np.float64]:
+    """Times of n samples at 50 Hz; shared, so not to be written to."""
+    grid_s = np.arange(n) / RATE_HZ
+    grid_s.flags.writeable = False
+    return grid_s

@@ -23,6 +23,7 @@ from models.exercise.examples import ExampleSettings, rotations, set_statistics
 from models.exercise.features import feature_names, features, window_features
 from models.exercise.fit import FitSettings, fit_global, fit_user, within
 from models.exercise.layout import ACC3
+from models.exercise.reading import read_all
 from models.exercise.single import power_spectrum
 from models.exercise.statistics import Statistics, statistics_of, total
 from models.signal.wrist import WristSignal
@@ -184,6 +185,22 @@ def test_a_signal_that_is_too_short_or_of_another_layout_says_so(people):
     assert model.answer([]).reason == "too-short"
     bare = replace(movement("turn", 1), gyro_rad_s=None)
     assert model.answer([bare]).reason == "other-layout"
+
+
+def test_stretches_read_together_say_what_each_says_alone(people):
+    model = fit_user(people[0])
+    stretches = [
+        [movement("turn", 1)],
+        [],
+        [replace(movement("press", 2), side=None)],
+        [movement("turn", 3, 3.0)],
+        [movement("press", 4), movement("turn", 5, 6.0)],
+        [replace(movement("turn", 6), gyro_rad_s=None)],
+    ]
+    together = model.answer_readings(read_all(stretches))
+    assert together == [model.answer(signals) for signals in stretches]
+    silent = [together[place].reason for place in (1, 3, 5)]
+    assert silent == ["too-short", "too-short", "other-layout"]
 
 
 def test_acceleration_alone_carries_a_model():

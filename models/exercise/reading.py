@@ -1,0 +1,63 @@
+"""Stretches of movement as a model reads them: windows, on each wrist that it may have been."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import islice
+
+from models.exercise.features import Windows, cut_signal, features_of
+from models.exercise.layout import ModelId, layout_of
+from models.signal.pieces import Side
+from models.signal.windows import STEP_S
+from models.signal.wrist import WristSignal
+
+
+@dataclass(frozen=True, slots=True)
+class ReadSignal:
+    """A signal as windows.
+
+    Attributes:
+        layout: of the models that can read it.
+        wrists: its windows on the wrist that it says; on the left and on the right where it says
+            none.
+    """
+
+    layout: ModelId
+    wrists: tuple[Windows, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A stretch of movement as windows, and what was put right in its samples."""
+
+    signals: tuple[ReadSignal, ...]
+    notes: tuple[str, ...]
+
+
+def read(signals: Sequence[WristSignal], step_s: float = STEP_S) -> Reading:
+    """The windows of a stretch of movement."""
+    return read_all([signals], step_s)[0]
+
+
+def read_all(stretches: Sequence[Sequence[WristSignal]], step_s: float = STEP_S) -> list[Reading]:
+    """The windows of many stretches, each as by itself but their features computed together."""
+    cuts = [
+        cut_signal(signal, step_s, side=side)
+        for signals in stretches
+        for signal in signals
+        for side in _wrists(signal)
+    ]
+    windows = iter(features_of(cuts))
+    return [
+        Reading(
+            tuple(
+                ReadSignal(layout_of(signal), tuple(islice(windows, len(_wrists(signal)))))
+                for signal in signals
+            ),
+            tuple(dict.fromkeys(note for signal in signals for note in signal.notes)),
+        )
+        for signals in stretches
+    ]
+
+
+def _wrists(signal: WristSignal) -> tuple[Side, ...]:
+    return ("left", "right") if signal.side is None else (signal.side,)
