@@ -8,9 +8,9 @@ import asyncio
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from contextlib import closing
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from multiprocessing import get_context
 from pathlib import Path
 from uuid import UUID
@@ -25,7 +25,7 @@ from models.population.model import Person, SimulatedSession, SimulatedSet, Simu
 from models.population.simulate import introduce, simulate_user
 from muvr.door import Door
 from pipelines.runs import server_time
-from schemas.config import Config
+from schemas.config import Cassandra, Config
 from schemas.errors import NameTaken
 from schemas.events import SessionOpening, SetConfirmation
 from store.database import Database, connect
@@ -72,7 +72,7 @@ def send_crowd(door: Door, world: World, password: str, processes: int) -> dict[
     ]
     with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
         sent = [
-            pool.submit(send_portion, door.config, door.password_file, world, portion)
+            pool.submit(send_in_process, door.config, door.password_file, world, portion)
             for portion in portions
         ]
         try:
@@ -110,22 +110,31 @@ async def register_all(database: Database, world: World, password: str) -> None:
     await asyncio.gather(*map(register, world.people()))
 
 
-def send_portion(
+def send_in_process(
     config: Config, password_file: Path, world: World, people: Sequence[int]
 ) -> Counter[str]:
-    """In a process of its own: make and send the histories of some people, side by side."""
+    """In a process of its own, which keeps one connection for all its portions."""
+    database = _connection(config.cassandra, password_file)  # pyright: ignore[reportArgumentType] frozen: has a hash
+    return send_portion(database, config, world, people)
+
+
+@lru_cache(maxsize=1)
+def _connection(settings: Cassandra, password_file: Path) -> Database:
+    return connect(settings, keyspace=settings.keyspace, password_file=password_file)
+
+
+def send_portion(
+    database: Database, config: Config, world: World, people: Sequence[int]
+) -> Counter[str]:
+    """Make and send the histories of some people, side by side."""
     ids = [person.user_id for person in world.people()]
 
-    async def send(database: Database) -> Counter[str]:
+    async def send() -> Counter[str]:
         made = [world.person(index) for index in people]
         sent = await asyncio.gather(*(send_person(database, config, ids, one) for one in made))
         return sum(sent, Counter[str]())
 
-    settings = config.cassandra
-    with closing(
-        connect(settings, keyspace=settings.keyspace, password_file=password_file)
-    ) as database:
-        return asyncio.run(send(database))
+    return asyncio.run(send())
 
 
 async def send_person(

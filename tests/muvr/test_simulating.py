@@ -3,7 +3,6 @@
 import asyncio
 import json
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from uuid import UUID, uuid4
 
 import pytest
@@ -28,11 +27,11 @@ START = (datetime.now(UTC) - timedelta(weeks=6)).replace(hour=0, minute=0, secon
 WORLD = World(users=4, weeks=3, seed=uuid4().int % 10**9, start_s=START.timestamp())
 
 
-def send(keyspace, people=range(4)):
-    return send_portion(Config(cassandra=keyspace), Path("no password"), WORLD, people)
+def send(database, people=range(4)):
+    return send_portion(database, Config(), WORLD, people)
 
 
-def test_people_are_there_as_if_they_had_sent_it_themselves(database, keyspace):
+def test_people_are_there_as_if_they_had_sent_it_themselves(database):
     records = records_in(database, Config().limits)
 
     async def kept(person):
@@ -44,7 +43,7 @@ def test_people_are_there_as_if_they_had_sent_it_themselves(database, keyspace):
         )
 
     asyncio.run(register_all(database, WORLD, ""))
-    sent = send(keyspace)
+    sent = send(database)
     people = [WORLD.person(index) for index in range(4)]
     assert sent["people"] == 4
     assert sent["sets"] == sum(len(person.sets()) for person in people) > 0
@@ -62,7 +61,7 @@ def test_people_are_there_as_if_they_had_sent_it_themselves(database, keyspace):
             )  # fmt: skip
     before = [asyncio.run(kept(person)) for person in people]
     asyncio.run(register_all(database, WORLD, ""))
-    send(keyspace)
+    send(database)
     assert [asyncio.run(kept(person)) for person in people] == before
 
 
