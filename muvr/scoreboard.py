@@ -50,6 +50,8 @@ def scores_of(report: RunReport) -> list[Score]:
     [('error later', 0.05, 'baseline', 0.08)]
     """
     metrics: Mapping[str, Any] = report.metrics
+    if "cold_start" in metrics:
+        return _of_strangers(metrics["cold_start"])
     if "later_sets" in metrics:
         return [Score("error later", metrics["error"], "baseline", metrics["last_error"])]
     if "popularity" in metrics:
@@ -66,6 +68,15 @@ def _of_rankings(metrics: Mapping[str, Any]) -> list[Score]:
         Score(f"{what}@10", metrics["model"][what], name.replace("_", " "), metrics[name][what])
         for what in ("ndcg", "recall")
         for name in ("popularity", "repeat_last")
+    ]
+
+
+def _of_strangers(contest: Mapping[str, Any]) -> list[Score]:
+    """What is averaged beside what is summed, on sets of people whom neither has seen."""
+    return [
+        Score("right of strangers", contest["challenger"], name, contest[part])
+        for name, part in (("sums", "serving"), ("majority", "majority"))
+        if contest["challenger"] is not None
     ]
 
 

@@ -46,13 +46,13 @@ def train(
 
     Example: `muvr train exercise --users all`
     """
-    from pipelines.jobs import JOBS  # noqa: PLC0415 - see run_job
+    from pipelines.jobs import EVERY  # noqa: PLC0415 - see run_job
 
     door = open_door(conf, as_json=as_json)
     whom = read_users(users)
     failed: dict[str, str] = {}
     reports: list[RunReport] = []
-    for name in list(JOBS) if family == "all" else [family]:
+    for name in EVERY if family == "all" else [family]:
         try:
             reports.append(run_job(door, name, whom, engine))
         except MuvrError as problem:

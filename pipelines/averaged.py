@@ -1,7 +1,7 @@
 """Iterative Reduce: workers train on their split, one average goes back, until it helps no more.
 
 What comes out can serve people who were never seen: without hidden layers it is the same linear
-form as the global model. It is kept with its metrics and serves nobody by itself.
+form as the global model. It asks to, and held-out people decide (pipelines/cold_start.py).
 """
 
 from collections.abc import Iterable, Iterator
@@ -45,7 +45,7 @@ def averaged(beside: Beside) -> Found:
         "loss": [round(each, 4) for each in errors],
         "windows_right": round(1 - error(best, *held), 4),
     }
-    return Found(metrics, model_to_bytes(found))
+    return Found(metrics, model_to_bytes(found), asks_to_serve=True)
 
 
 def _round(

@@ -1,21 +1,28 @@
 """Models that stand beside the exercise family's own, on the same windows, judged by other people.
 
 Each is a function from a sample to metrics and, where it may serve, the bytes of a model. The run
-is leased and recorded as every other; nothing of it goes live by itself.
+is leased and recorded as every other. Only a model that asks for it may go live, to people who have
+none of their own, and only when held-out people are better served by it.
 """
 
 import asyncio
 import hashlib
 from collections.abc import Callable, Mapping
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from pyspark import StorageLevel
 from pyspark.sql import DataFrame, SparkSession
 
+from models.exercise.codec import model_from_bytes
+from models.exercise.layout import ModelId
 from models.exercise.model import ExerciseModel
-from pipelines.exercise import recipe_of
-from pipelines.global_models import read_everybody
+from pipelines.cold_start import judged, strangers_of, sums_without
+from pipelines.engines import SparkEngine
+from pipelines.everybody import Everybody
+from pipelines.exercise import named_recipe, recipe_of
+from pipelines.gate import Contest
+from pipelines.global_models import REDUCED, SUMS, let_serve, let_sums_serve, read_everybody
 from pipelines.manifest import environment
 from pipelines.runs import Run, RunReport, leased_run
 from pipelines.sample import LAYOUT, Examples, examples_of, like_of, members, sampled
@@ -25,7 +32,10 @@ from schemas.errors import CannotLearn
 from schemas.layout import GLOBAL_OWNER
 from store.credentials import open_as
 from store.database import Database
+from store.jobs import JobRuns, TrainingKeys
 from store.models import Models, StoredModel, version_of
+
+Everybodies = Mapping[ModelId, Everybody]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,19 +68,43 @@ class Beside:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What a recipe found: metrics, and the bytes of an exercise model, b"" where there is none."""
+    """What a recipe found.
+
+    Attributes:
+        metrics: of it.
+        content: bytes of an exercise model, b"" where there is none.
+        asks_to_serve: whether it may serve people who have no model of their own.
+    """
 
     metrics: Mapping[str, object]
     content: bytes = b""
+    asks_to_serve: bool = False
 
 
-def train_beside(name: str, recipe: Callable[[Beside], Found], config: Config) -> RunReport:
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What every step of a run needs."""
+
+    config: Config
+    database: Database
+    run: Run
+    learned_from: str
+
+
+def train_beside(
+    name: str,
+    recipe: Callable[[Beside], Found],
+    config: Config,
+    *,
+    only_changed: bool = False,
+) -> RunReport:
     """Run one recipe on a sample of people.
 
     Args:
         name: of the run, "exercise-..."; and of the family under which its model is kept.
         recipe: what it does.
         config: where Cassandra and Spark are.
+        only_changed: do nothing when the global model is the one that the run before stood beside.
 
     Raises:
         LeaseHeld: another run of this name is under way.
@@ -80,19 +114,35 @@ def train_beside(name: str, recipe: Callable[[Beside], Found], config: Config) -
         leased_run(database, name, {}) as run,
     ):
         try:
-            _learn(config, database, run, recipe)
+            everybody = read_everybody(database)
+            learned_from = named_recipe(recipe_of(config), everybody).name
+            if not asyncio.run(TrainingKeys(database).every()) or (
+                only_changed and learned_from == _learned_from(database, name)
+            ):
+                run.status = "nothing-to-do"
+            else:
+                _learn(Job(config, database, run, learned_from), everybody, recipe)
+            run.metrics["learned_from"] = learned_from
         except CannotLearn as problem:  # too little data is an answer
             run.status = "not-learned"
             run.reasons[str(problem)] += 1
     return run.report()
 
 
-def _learn(config: Config, database: Database, run: Run, recipe: Callable[[Beside], Found]) -> None:
-    keys, held = members(database, config.training.seed)
-    like = like_of(read_everybody(database))
+def _learned_from(database: Database, name: str) -> object:
+    """What the newest run that came to an end stood beside, None before there is one."""
+    runs = asyncio.run(JobRuns(database).newest(name))
+    said = (run.metrics.get("learned_from") for run in runs)
+    return next((one for one in said if one), None)
+
+
+def _learn(job: Job, everybody: Everybodies, recipe: Callable[[Beside], Found]) -> None:
+    run, keyspace = job.run, job.config.cassandra.keyspace
+    keys, held = members(job.database, job.config.training.seed)
+    like = like_of(everybody)
     with run.step("engine"):
-        spark = spark_session(config)
-    frame = sampled(spark, config.cassandra.keyspace, keys, held, recipe_of(config), like)
+        spark = spark_session(job.config)
+    frame = sampled(spark, keyspace, keys, held, recipe_of(job.config), like)
     frame = frame.persist(StorageLevel.DISK_ONLY)
     try:
         with run.step("sample"):
@@ -105,10 +155,34 @@ def _learn(config: Config, database: Database, run: Run, recipe: Callable[[Besid
     run.metrics |= found.metrics
     run.require_lease()
     if found.content:
-        _keep(database, run, found)
+        _keep(job, found)
+    if found.asks_to_serve:
+        with run.step("judge"):
+            given = SparkEngine(spark, keyspace).given(keys, recipe_of(job.config), run)
+            rival = sums_without(given, held)
+            strangers = [key for key in keys if str(key[0]) in held]
+            people = strangers_of(job.database, strangers, recipe_of(job.config))
+        _choose(
+            job, everybody[LAYOUT], found, judged(model_from_bytes(found.content), rival, people)
+        )
 
 
-def _keep(database: Database, run: Run, found: Found) -> None:
+def _choose(job: Job, sums: Everybody, found: Found, said: Contest) -> None:
+    """Let the better recipe serve, and say by how much it is the better one."""
+    run, serves = job.run, REDUCED if said.takes_over else SUMS
+    run.metrics["cold_start"] = {"serves": serves, **asdict(said)}
+    run.require_lease()
+    if said.takes_over:
+        manifest = {"recipe": REDUCED, "everybody": sums.version, "metrics": asdict(said)}
+        let_serve(
+            job.database, LAYOUT, found.content, manifest, run_id=run.run_id, at=run.started_at
+        )
+    else:
+        let_sums_serve(job.database, LAYOUT, sums, run_id=run.run_id, at=run.started_at)
+
+
+def _keep(job: Job, found: Found) -> None:
+    run = job.run
     sha256 = hashlib.sha256(found.content).digest()
     said = {"level": "global", "environment": environment(), "sha256": sha256.hex()}
     model = StoredModel(
@@ -122,4 +196,4 @@ def _keep(database: Database, run: Run, found: Found) -> None:
         run.run_id,
         run.started_at,
     )
-    asyncio.run(Models(database).put(model))
+    asyncio.run(Models(job.database).put(model))

@@ -64,6 +64,49 @@ class Verdict:
     majority: float | None
 
 
+@dataclass(frozen=True, slots=True)
+class Contest:
+    """Two recipes for everybody, asked about people whom neither has seen.
+
+    Attributes:
+        people, sets: how many were asked about.
+        challenger, serving, majority: share of sets named right; None where nobody was asked.
+        won, lost: sets that only the challenger, only the other named right.
+        luck: chance of at least so many won sets if both were equally good.
+    """
+
+    people: int
+    sets: int
+    challenger: float | None
+    serving: float | None
+    majority: float | None
+    won: int
+    lost: int
+    luck: float
+
+    @property
+    def takes_over(self) -> bool:
+        """Whether the challenger is better by more than luck, and better than a constant."""
+        better = self.won > self.lost and self.luck < VETO_CHANCE
+        return better and (self.challenger or 0) > (self.majority or 0)
+
+
+def contest(trials: Sequence[Trial]) -> Contest:
+    """Compare two recipes, pooled over all people.
+
+    >>> right, wrong = ({str(n): hit for n in range(9)} for hit in (True, False))
+    >>> found = contest([Trial("a", 9, right, wrong, wrong)])
+    >>> found.challenger, found.serving, found.won, found.takes_over
+    (1.0, 0.0, 9, True)
+    """
+    challenger, serving = _shares(trials, "serving")
+    _, majority = _shares(trials, "majority")
+    lost, won = (sum(counts) for counts in zip((0, 0), *map(_disagreements, trials), strict=True))
+    sets = sum(len(trial.challenger) for trial in trials)
+    luck = sign_test(won, lost)
+    return Contest(len(trials), sets, challenger, serving, majority, won, lost, luck)
+
+
 def stratum_of(labelled_sets: int) -> str:
     """The stratum of a user.
 

@@ -5,11 +5,16 @@ Two rows: phones and the service read 17 kB, only training reads the megabyte of
 
 import asyncio
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from uuid import UUID
 
-from models.exercise.codec import global_from_bytes, global_to_bytes, model_to_bytes
+from models.exercise.codec import (
+    global_from_bytes,
+    global_to_bytes,
+    model_from_bytes,
+    model_to_bytes,
+)
 from models.exercise.layout import ModelId
 from pipelines.calibration import (
     Calibrations,
@@ -26,6 +31,9 @@ from store.models import version_of as stored_version
 
 FAMILY = "exercise"
 STATISTICS = "exercise-statistics"
+SUMS = "sums"  # the discriminant of everybody's sums
+REDUCED = "iterative-reduce"  # what `exercise-averaged` averages
+WAITS = "promoted for users' models; people without one are served by what is averaged"
 
 
 def read_everybody(database: Database) -> dict[ModelId, Everybody]:
@@ -66,9 +74,50 @@ def store_everybody(
         reason = may_serve(shares)
         held = [c.held for c in sorted(members, key=lambda c: str(c.user_id)) if c.held]
         later = learned_calibrations(held, one.calibrations)
-        asyncio.run(_store(database, layout, one, shares, later, run_id, at, serve=not reason))
+        serve = () if reason else (FAMILY, STATISTICS)
+        if not reason and asyncio.run(_recipe(database, layout)) == REDUCED:
+            serve, reason = (STATISTICS,), WAITS  # the run that judges both decides again
+        asyncio.run(_store(database, layout, one, shares, later, run_id, at, serve))
         outcome[layout] = reason or "promoted"
     return outcome
+
+
+def let_serve(
+    database: Database,
+    layout: ModelId,
+    content: bytes,
+    said: Mapping[str, object],
+    *,
+    run_id: UUID,
+    at: datetime,
+) -> None:
+    """Let a global model serve people without one of their own; nothing happens when it does.
+
+    Args:
+        database: where models are.
+        layout: of its input.
+        content: of `models.exercise.codec`.
+        said: what its manifest says beside what every one does.
+        run_id: of the run that judged it.
+        at: now.
+    """
+    labels = list(model_from_bytes(content).labels)
+    manifest = {
+        "level": "global",
+        "labels": labels,
+        "trained_until": at.isoformat(),
+        "environment": environment(),
+        **said,
+    }
+    asyncio.run(_keep(database, layout, FAMILY, content, manifest, run_id, at, serve=True))
+
+
+def let_sums_serve(
+    database: Database, layout: ModelId, one: Everybody, *, run_id: UUID, at: datetime
+) -> None:
+    """Let the discriminant of everybody's sums serve again; nothing happens when it does."""
+    sha256 = hashlib.sha256(model_to_bytes(one.learned.model)).digest()
+    asyncio.run(_point(database, layout, FAMILY, sha256, run_id, at))
 
 
 async def _store(
@@ -79,11 +128,11 @@ async def _store(
     later: Calibrations,
     run_id: UUID,
     at: datetime,
-    *,
-    serve: bool,
+    serve: Collection[str],
 ) -> None:
     manifest = {
         "level": "global",
+        "recipe": SUMS,
         "labels": list(one.learned.model.labels),
         "members": len(one.members),
         "everybody": one.version,
@@ -93,25 +142,57 @@ async def _store(
         "environment": environment(),
         "metrics": shares,
     }
-    champions, models = Champions(database), Models(database)
     contents = {
         FAMILY: model_to_bytes(one.learned.model),
         STATISTICS: global_to_bytes(one.learned),
     }
     for family, content in contents.items():
-        sha256 = hashlib.sha256(content).digest()
-        said = {**manifest, "sha256": sha256.hex()}
-        if family == FAMILY:
-            said["golden"] = golden(content)
-        version = stored_version(sha256)
-        model = StoredModel(
-            GLOBAL_OWNER, layout, family, version, content, said, sha256, run_id, at
-        )
-        await models.put(model)
-        incumbent = await champions.read(GLOBAL_OWNER, layout, family)
-        if serve and (incumbent is None or incumbent.version != version):
-            challenger = Challenger(GLOBAL_OWNER, layout, family, version, sha256, run_id)
-            await champions.promote(challenger, incumbent, at)
+        served = family in serve
+        await _keep(database, layout, family, content, manifest, run_id, at, serve=served)
+
+
+async def _keep(
+    database: Database,
+    layout: ModelId,
+    family: str,
+    content: bytes,
+    manifest: Mapping[str, object],
+    run_id: UUID,
+    at: datetime,
+    *,
+    serve: bool,
+) -> None:
+    """Write a model, then let it serve if it shall: bytes without a pointer harm nobody."""
+    sha256 = hashlib.sha256(content).digest()
+    said = {**manifest, "sha256": sha256.hex()}
+    if family == FAMILY:
+        said["golden"] = golden(content)
+    version = stored_version(sha256)
+    model = StoredModel(GLOBAL_OWNER, layout, family, version, content, said, sha256, run_id, at)
+    await Models(database).put(model)
+    if serve:
+        await _point(database, layout, family, sha256, run_id, at)
+
+
+async def _point(
+    database: Database, layout: ModelId, family: str, sha256: bytes, run_id: UUID, at: datetime
+) -> None:
+    """Move the pointer, unless it is there."""
+    champions, version = Champions(database), stored_version(sha256)
+    incumbent = await champions.read(GLOBAL_OWNER, layout, family)
+    if incumbent is None or incumbent.version != version:
+        challenger = Challenger(GLOBAL_OWNER, layout, family, version, sha256, run_id)
+        await champions.promote(challenger, incumbent, at)
+
+
+async def _recipe(database: Database, layout: ModelId) -> object:
+    """By which recipe the model was made that serves people without one of their own."""
+    champion = await Champions(database).serving(GLOBAL_OWNER, layout, FAMILY)
+    if champion is None:
+        return SUMS
+    models = Models(database)
+    manifest = await models.manifest(GLOBAL_OWNER, layout, FAMILY, champion.version)
+    return (manifest or {}).get("recipe", SUMS)
 
 
 async def _read(database: Database) -> dict[ModelId, Everybody]:

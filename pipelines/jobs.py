@@ -1,6 +1,6 @@
 """Every family's job under its name: what `muvr train NAME` and the schedule call."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 
@@ -64,7 +64,14 @@ BESIDE: Mapping[str, Callable[[Beside], Found]] = {
     "exercise-search": search,
     "exercise-averaged": averaged,
 }
-"""Models beside the exercise family's own, on a sample of its people; nothing goes live."""
+"""Models beside the exercise family's own, on a sample of its people."""
+
+EVERY: Sequence[str] = (
+    "exercise",
+    "exercise-averaged",
+    *(one for one in JOBS if one != "exercise"),
+)
+"""What `muvr train all` runs, in this order."""
 
 ANYWHERE: Mapping[str, Callable[..., RunReport]] = {
     "activity": train_activity,
@@ -97,7 +104,7 @@ def train(
         LeaseHeld: another run of the family is under way.
     """
     if family in BESIDE and engine == "spark" and cutoff_at is None:
-        return train_beside(family, BESIDE[family], config)
+        return train_beside(family, BESIDE[family], config, only_changed=users == "changed")
     if family not in JOBS:
         known = ", ".join([*JOBS, *BESIDE])
         raise BadInput(f"no job trains {family!r}; there are {known}", field="family", value=family)

@@ -29,6 +29,13 @@ def kept(database, family):
     return asyncio.run(Models(database).versions(GLOBAL_OWNER, LAYOUT, family))
 
 
+def serving_recipe(database):
+    """How the model was made that serves people without one of their own."""
+    pointer = asyncio.run(Champions(database).serving(GLOBAL_OWNER, LAYOUT, "exercise"))
+    stored = asyncio.run(Models(database).get(GLOBAL_OWNER, LAYOUT, "exercise", pointer.version))
+    return stored.manifest["recipe"]
+
+
 @pytest.mark.parametrize("family", ["exercise-averaged", "exercise-search", "exercise-perceptron"])
 def test_each_learns_from_some_people_and_asks_the_others(settled, spark_config, family):
     report = train(family, spark_config)
@@ -48,3 +55,9 @@ def test_each_learns_from_some_people_and_asks_the_others(settled, spark_config,
         [found] = kept(settled, family)
         model = asyncio.run(Models(settled).get(GLOBAL_OWNER, LAYOUT, family, found.version))
         assert model_from_bytes(model.content).level == "global"
+        said = report.metrics["cold_start"]
+        assert (said["people"], said["sets"]) == (1, 16)
+        assert said["majority"] == 0.25  # four exercises, four sets of each
+        assert said["serves"] == serving_recipe(settled)
+        again = train(family, spark_config, users="changed")
+        assert (again.status, again.counts) == ("nothing-to-do", {})

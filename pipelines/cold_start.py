@@ -1,0 +1,106 @@
+"""Which recipe's global model serves people without one of their own: held-out people decide.
+
+Two recipes learn from the same sampled people, without a fifth of them: the discriminant of
+everybody's sums (a sum is one exact round of reducing), and Iterative Reduce. Both are asked about
+the sets of the fifth. What is averaged serves when it names more of them right than luck explains;
+otherwise the sums do: they are exact, and a person is taken out of them by a subtraction.
+"""
+
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from models.exercise.codec import statistics_from_bytes
+from models.exercise.model import ExerciseModel
+from pipelines.attempts import attempted
+from pipelines.calibration import Calibrations
+from pipelines.engines import partition_of
+from pipelines.everybody import combine
+from pipelines.gate import Contest, Trial, contest
+from pipelines.judging import Asked, Hits, ask, askable, majority
+from pipelines.labelled import LabelledSet, labelled_sets, newest
+from pipelines.learner import Recipe
+from pipelines.sample import LAYOUT
+from pipelines.scope import UserKey
+from pipelines.windows import windowed
+from schemas.errors import NotEnoughLabels
+from store.database import Database
+from store.training import TrainingSets
+
+
+@dataclass(frozen=True, slots=True)
+class Stranger:
+    """Somebody whom neither recipe has learned from.
+
+    Attributes:
+        user_id: who.
+        labelled_sets: how many sets are read.
+        asked: those that may be truth, with their windows.
+        majority: always naming the exercise that this person does most often.
+    """
+
+    user_id: str
+    labelled_sets: int
+    asked: Sequence[Asked]
+    majority: Hits
+
+
+def strangers_of(database: Database, keys: Iterable[UserKey], recipe: Recipe) -> list[Stranger]:
+    """Held-out people as they are asked about; nobody whose data is broken."""
+    found: list[Stranger] = []
+    for key in keys:
+        partition = partition_of(asyncio.run(TrainingSets(database).read(*key)), key)
+        one = attempted(partial(stranger_of, str(key[0]), labelled_sets(partition), recipe)).value
+        if one is not None:
+            found.append(one)
+    return found
+
+
+def stranger_of(user_id: str, sets: Sequence[LabelledSet], recipe: Recipe) -> Stranger:
+    """One person, with as many sets as a person gives to everybody.
+
+    Raises:
+        BadSamples: a recording does not decode.
+    """
+    used = newest(sets, recipe.everybody_sets)
+    asked = askable(used, windowed(used, LAYOUT, recipe.windows).of)
+    return Stranger(user_id, len(used), asked, majority(used, asked))
+
+
+def sums_without(given: Iterable[Mapping[str, Any]], held: frozenset[str]) -> ExerciseModel:
+    """The discriminant of the sums of those who are not held out.
+
+    Args:
+        given: rows of `pipelines.everybody.GIVEN`.
+        held: who is left out.
+
+    Raises:
+        NotEnoughLabels: what is left tells nothing apart.
+    """
+    sums = {
+        row["user_id"]: statistics_from_bytes(bytes(row["given"]))
+        for row in given
+        if row["user_id"] not in held
+    }
+    one = combine(sums, LAYOUT, Calibrations())
+    if one is None:
+        raise NotEnoughLabels(f"{len(sums)} people do not do two exercises with enough movement")
+    return one.learned.model
+
+
+def judged(averaged: ExerciseModel, sums: ExerciseModel, people: Sequence[Stranger]) -> Contest:
+    """Both recipes' models, asked about the same sets of the same people."""
+    return contest(
+        [
+            Trial(
+                one.user_id,
+                one.labelled_sets,
+                ask(averaged, one.asked).sets,
+                ask(sums, one.asked).sets,
+                one.majority.sets,
+            )
+            for one in people
+        ]
+    )

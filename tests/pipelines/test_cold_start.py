@@ -1,0 +1,134 @@
+"""Which recipe serves people without a model of their own: strangers say it, all runs obey."""
+
+import asyncio
+from dataclasses import asdict, replace
+from datetime import UTC, datetime
+from uuid import UUID
+
+import pytest
+
+from models.exercise.codec import model_to_bytes, statistics_to_bytes
+from pipelines.calibration import Calibrations
+from pipelines.cold_start import judged, stranger_of, sums_without
+from pipelines.everybody import combine
+from pipelines.gate import Trial, contest
+from pipelines.global_models import (
+    REDUCED,
+    STATISTICS,
+    SUMS,
+    WAITS,
+    let_serve,
+    let_sums_serve,
+    store_everybody,
+)
+from pipelines.learner import Recipe, give_to_everybody
+from pipelines.promotion import Candidate
+from schemas.layout import GLOBAL_OWNER
+from store.models import Champions, Models
+from tests.pipelines.people import LAYOUT, sets_of, user_id
+
+RECIPE = Recipe("test")
+STRANGER = str(user_id(2))
+AT = datetime(2026, 11, 2, tzinfo=UTC)
+
+
+@pytest.fixture(scope="module")
+def given(spar):
+    """What three people give to everybody."""
+    people = {str(user_id(person)): sets_of(spar, person) for person in range(3)}
+    return {user: give_to_everybody(sets, LAYOUT, RECIPE)[0] for user, sets in people.items()}
+
+
+@pytest.fixture(scope="module")
+def sums(given):
+    """The discriminant of the first two."""
+    rows = [{"user_id": user, "given": statistics_to_bytes(one)} for user, one in given.items()]
+    return sums_without(rows, frozenset({STRANGER}))
+
+
+def test_who_is_held_out_is_in_no_sum(given, sums):
+    known = {user: one for user, one in given.items() if user != STRANGER}
+    expected = combine(known, LAYOUT, Calibrations()).learned.model
+    assert model_to_bytes(sums) == model_to_bytes(expected)
+
+
+def test_the_recipe_that_names_more_sets_of_strangers_serves(spar, sums):
+    people = [stranger_of(STRANGER, sets_of(spar, 2), RECIPE)]
+    wrong = replace(sums, labels=(*sums.labels[1:], sums.labels[0]))  # every name is another's
+    better = judged(sums, wrong, people)
+    assert (better.people, better.sets) == (1, 16)
+    assert better.challenger > 0.5 > better.serving
+    assert better.takes_over
+    assert not judged(wrong, sums, people).takes_over
+    equal = judged(sums, sums, people)
+    assert (equal.won, equal.lost, equal.takes_over) == (0, 0, False)
+
+
+@pytest.mark.parametrize(
+    ("won", "lost", "majority_right", "takes_over"),
+    [(5, 0, False, True), (4, 0, False, False), (9, 5, False, False), (5, 0, True, False)],
+)
+def test_luck_and_a_constant_answer_are_no_reason(won, lost, majority_right, takes_over):
+    hits = {f"w{n}": True for n in range(won)} | {f"l{n}": False for n in range(lost)}
+    other = {name: not hit for name, hit in hits.items()}
+    trial = Trial("a", len(hits), hits, other, dict.fromkeys(hits, majority_right))
+    assert contest([trial]).takes_over == takes_over
+
+
+def test_nobody_held_out_is_no_reason_either():
+    assert not contest([]).takes_over
+
+
+def serving(database, family="exercise"):
+    """By which recipe the model was made that serves, and its version."""
+    pointer = asyncio.run(Champions(database).serving(GLOBAL_OWNER, LAYOUT, family))
+    stored = asyncio.run(Models(database).get(GLOBAL_OWNER, LAYOUT, family, pointer.version))
+    return stored.manifest["recipe"], pointer.version
+
+
+@pytest.fixture
+def store(database):
+    """The store, without global models afterwards: other tests ask what is said before them."""
+    yield database
+    for family in ("exercise", STATISTICS):
+        asyncio.run(Champions(database).remove(GLOBAL_OWNER, LAYOUT, family))
+
+
+def test_what_serves_changes_hands_only_where_both_are_judged(store, given, sums):
+    """A training of everybody's sums must not undo what held-out people decided."""
+    members = [
+        Candidate(
+            UUID(user),
+            LAYOUT,
+            "v",
+            b"",
+            16,
+            {"own": {}, "everybody": {"s": True}, "incumbent": {}, "majority": {"s": False}},
+            dict.fromkeys(("own", "everybody", "incumbent", "majority"), (1, 1)),
+        )
+        for user in given
+    ]
+    averaged = model_to_bytes(replace(sums, bias=sums.bias + 1))
+    everybody = combine(given, LAYOUT, Calibrations())
+
+    def train(one, run):
+        found = store_everybody(store, {LAYOUT: one}, members, run_id=UUID(int=run), at=AT)
+        return found[LAYOUT]
+
+    assert train(everybody, 1) == "promoted"
+    assert serving(store)[0] == SUMS
+    said = {"recipe": REDUCED, "metrics": asdict(contest([]))}
+    let_serve(store, LAYOUT, averaged, said, run_id=UUID(int=2), at=AT)
+    assert serving(store)[0] == REDUCED
+
+    fewer = {user: one for user, one in given.items() if user != STRANGER}
+    later = combine(fewer, LAYOUT, Calibrations())
+    before = serving(store, STATISTICS)
+    assert train(later, 3) == WAITS
+    assert serving(store)[0] == REDUCED
+    assert serving(store, STATISTICS) != before  # users' models are mixed with the newest sums
+
+    let_sums_serve(store, LAYOUT, later, run_id=UUID(int=4), at=AT)
+    assert serving(store)[0] == SUMS
+    asyncio.run(Champions(store).rollback(GLOBAL_OWNER, LAYOUT, "exercise", AT))
+    assert serving(store)[0] == REDUCED
