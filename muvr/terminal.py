@@ -23,6 +23,7 @@ from rich.table import Table
 from rich.text import Text
 
 PLAIN_EVERY_S = 15.0  # off a terminal a long step says this often how far it is
+PLAIN_WIDTH = 200  # off a terminal nothing has 80 columns: a table is cut later
 
 
 class RateColumn(ProgressColumn):
@@ -43,7 +44,8 @@ class Terminal:
 
     def __init__(self, *, as_json: bool = False) -> None:
         self.as_json = as_json
-        self._out = Console(file=sys.stdout, highlight=False)
+        width = None if sys.stdout.isatty() else PLAIN_WIDTH
+        self._out = Console(file=sys.stdout, highlight=False, width=width)
         self._err = Console(file=sys.stderr, highlight=False)
         self._live: Progress | None = None
         self._tasks: dict[str, TaskID] = {}
