@@ -48,12 +48,26 @@ def database(spark, spark_config, people):
         yield connection
 
 
+@pytest.fixture(scope="module")
+def trained(database, spark_config):
+    """The first report of a family over these people: who only needs its models asks here."""
+    reports = {}
+
+    def report_of(family):
+        train = train_personal if isinstance(family, PersonalFamily) else train_batch
+        if family.name not in reports:
+            reports[family.name] = train(family, spark_config)
+        return reports[family.name]
+
+    return report_of
+
+
 def live(database, family):
     return asyncio.run(LiveRuns(database).read(family))
 
 
-def test_clusters_find_ways_to_train(database, spark_config, people):
-    report = train_batch(CLUSTERS, spark_config)
+def test_clusters_find_ways_to_train(database, trained, people):
+    report = trained(CLUSTERS)
     assert (report.status, report.counts["rows"]) == ("done", PEOPLE)
     assert report.counts["sets"] == sum(len(person.sets()) for person in people)
     run = live(database, "clusters")
@@ -67,8 +81,8 @@ def test_clusters_find_ways_to_train(database, spark_config, people):
     assert {"frequency", "performance", "improvement"} == found[0].features.keys()
 
 
-def test_ranks_are_those_of_the_reference(database, spark_config, people):
-    report = train_batch(RANK, spark_config)
+def test_ranks_are_those_of_the_reference(database, trained, people):
+    report = trained(RANK)
     assert report.status == "done"
     edges = [(str(p.user_id), str(people[n].user_id)) for p in people for n in p.follows]
     ids, sources, targets = numbered(*zip(*edges, strict=True), [str(p.user_id) for p in people])
@@ -92,8 +106,8 @@ def test_recommendations_beat_popularity_or_stay_away(database, spark_config, pe
 
 
 @pytest.mark.parametrize("family", [INTENSITY, LOAD, NEXT], ids=lambda family: family.name)
-def test_a_model_per_user_that_beats_the_same_as_last_time(database, spark_config, family):
-    report = train_personal(family, spark_config)
+def test_a_model_per_user_that_beats_the_same_as_last_time(database, spark_config, trained, family):
+    report = trained(family)
     assert report.status == "done"
     assert report.metrics["error"] < report.metrics["last_error"]
     outcomes = asyncio.run(JobRuns(database).users(report.run_id))
@@ -142,8 +156,8 @@ def test_one_poisoned_user_is_reported_and_all_others_go_on(
         assert others == PEOPLE - 1
 
 
-def test_the_stored_intensity_model_is_the_pure_functions(database, spark_config, people):
-    train_personal(INTENSITY, spark_config)
+def test_the_stored_intensity_model_is_the_pure_functions(database, trained, people):
+    trained(INTENSITY)
     log = SetLog.of(people[0].sets())
     [alone] = fit_intensity([log], IntensitySettings())
     champion = asyncio.run(
