@@ -70,6 +70,7 @@ def manifest_of(stored: StoredModel, model: ExerciseModel) -> dict[str, Any]:
             "known_centre": model.calibration.known_centre,
             "known_slope": model.calibration.known_slope,
             "abstain_above": model.calibration.abstain_above,
+            "doubt": model.calibration.doubt,
         },
         "clip": float(CLIP),
         "prototype_step": PROTOTYPE_STEP,

@@ -195,6 +195,7 @@ def prediction_of(
         "confidence": None if counted is None else counted.confidence,
         "repetitions": [asdict(rep) for rep in (counted.repetitions if counted else ())],
         "form": None if one.form is None else asdict(one.form),
+        "notes": [*answer.notes, *one.notes],
     }
     return Prediction(
         user_id=user_id,

@@ -76,6 +76,11 @@ class SetShape(BaseModel):
     intensity: float | None
     source: Literal["sensor", "confirmed"]
     label_source: Literal["typed", "accepted_guess", "corrected", "plan"] | None = None
+    notes: list[str] = Field(
+        default=[],
+        description="what was put right in the samples: unit-was-m/s2, axes-were-turned, "
+        "watch-was-turned-round, was-the-other-wrist",
+    )
     revision: str | None = Field(default=None, description="the ETag: If-Match corrects this one")
 
 
@@ -170,6 +175,7 @@ def recognised_shape(one: Prediction) -> SetShape:
         weight_kg=None,
         intensity=None,
         source="sensor",
+        notes=details.get("notes", []),
     )
 
 

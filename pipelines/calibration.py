@@ -61,18 +61,18 @@ def calibrations_from_manifest(written: Any) -> Calibrations:
 
 
 def said(model: ExerciseModel | None, asked: Sequence[Asked]) -> HeldOut | None:
-    """What a model says about sets that it did not see, thinned; None where it says nothing."""
+    """What a model says about sets that it did not see; None where it says nothing."""
     sets = [LabelledWindows(one.exercise, NO_TIMES, x) for one, x in asked]
-    held = held_out(model, sets) if model is not None else None
-    return None if held is None else thinned(held)
+    return held_out(model, sets) if model is not None else None
 
 
 def held_to_bytes(everybody: HeldOut | None, own: HeldOut | None) -> bytes:
-    """What both models said, as it travels to the driver."""
+    """What both models said, thinned, as it travels to the driver."""
     arrays: dict[str, NDArray[Any]] = {}
     for name, held in (("everybody", everybody), ("own", own)):
         if held is not None:
-            arrays |= {f"{name}_{part}": getattr(held, part) for part in PARTS}
+            few = thinned(held)
+            arrays |= {f"{name}_{part}": getattr(few, part) for part in PARTS}
     return codec.pack(TAG, {}, arrays)
 
 

@@ -7,16 +7,18 @@ asked about the late ones. Both come from the same statistics, so judging costs 
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import numpy as np
 
+from models.exercise.calibrate import HeldOut
 from models.exercise.codec import model_to_bytes
 from models.exercise.examples import SetWindows, statistics_of_sets
 from models.exercise.fit import GlobalModel, Others, fit_others, fit_own
 from models.exercise.layout import ModelId
 from models.exercise.model import ExerciseModel
+from models.exercise.own_calibration import on_one_user
 from models.exercise.statistics import (
     Frame,
     Statistics,
@@ -138,14 +140,20 @@ def learn_user(
     used = newest(sets, recipe.newest_sets)
     found = windowed(used, model_id, recipe.windows)
     halves = _halves(used, found.of, recipe, everybody)
-    others = everybody.others if everybody else None
-    shipped = fit_own(halves.own, halves.frame, others, model_id=model_id)
+    common = others = everybody.others if everybody else None
     stranger = everybody.model if everybody else None
     if everybody is not None and in_everybody:
         given = newest(used, recipe.everybody_sets)
         others, stranger = _without(everybody, _framed(given, found.of, halves), model_id)
     asked = askable(halves.late, found.of)
     judged = _judged(halves, others, model_id)
+    by_share, on_trial = halves, judged
+    if recipe.cutoff_at is not None:
+        by_share = _halves(used, found.of, replace(recipe, cutoff_at=None), everybody)
+    if by_share is not halves or others is not common:
+        on_trial = _judged(by_share, common, model_id)
+    shipped = fit_own(halves.own, halves.frame, common, model_id=model_id)
+    shipped = _trusted(shipped, said(on_trial, askable(by_share.late, found.of)))
     content = model_to_bytes(shipped)
     return Learned(
         content=content,
@@ -224,6 +232,14 @@ def _judged(halves: Halves, others: Others | None, model_id: ModelId) -> Exercis
         return fit_own(halves.learned, halves.frame, others, model_id=model_id)
     except NotEnoughLabels:
         return None
+
+
+def _trusted(model: ExerciseModel, trial: HeldOut | None) -> ExerciseModel:
+    """The model, as far as one of the early sets could be trusted with the late ones.
+
+    Neither who judges nor the date from which on decides the bytes of what ships.
+    """
+    return replace(model, calibration=on_one_user(model.calibration, trial))
 
 
 def _without(

@@ -14,7 +14,7 @@ from models.exercise.features import FEATURES_VERSION
 from pipelines.judging import Hits
 from pipelines.learner import Learned, Recipe
 
-CODE_VERSION = "exercise-2"
+CODE_VERSION = "exercise-3"
 
 
 def manifest(learned: Learned, recipe: Recipe, calibrated: str) -> str:
@@ -85,9 +85,9 @@ def environment() -> str:
 
 
 def recipe_name(recipe: Recipe, everybody_version: str) -> str:
-    """Everything beside the sets that decides a model's bytes; how it is judged does not."""
+    """Everything beside the sets that decides a model's bytes; the date that judges does not."""
     return (
         f"{CODE_VERSION} {recipe.windows.name} newest_sets={recipe.newest_sets} "
-        f"everybody_sets={recipe.everybody_sets} "
+        f"everybody_sets={recipe.everybody_sets} trusted_from={recipe.cutoff_share:g} "
         f"everybody={everybody_version or 'none'}"
     )

@@ -101,8 +101,8 @@ def calibrate(
     if not held:
         return found
     window = _factor([(h.scores, h.truth) for h in held], USUAL.window)
-    whole = [_means(h, window) for h in held]
-    strange = [_set_means(h.strangeness, h.set_of) for h in held]
+    whole = [sets_of(h, window) for h in held]
+    strange = [set_means(h.strangeness, h.set_of) for h in held]
     found = replace(
         found,
         window=window,
@@ -203,15 +203,16 @@ def _losses(scores: Array, truth: NDArray[np.int64]) -> Array:
     return total_log - scores[np.arange(len(truth)), truth]
 
 
-def _means(held: HeldOut, window: float) -> tuple[Array, NDArray[np.int64]]:
-    """Mean log probabilities and truth of every set."""
+def sets_of(held: HeldOut, window: float) -> tuple[Array, NDArray[np.int64]]:
+    """Mean log probabilities (s, k) and truth (s,) of every set."""
     each = softmax(held.scores * window)
     sets = [held.set_of == s for s in range(held.set_of.max() + 1)]
     truth = np.array([held.truth[s][0] for s in sets])
     return np.array([mean_log(each[s]) for s in sets]), truth
 
 
-def _set_means(values: Array, set_of: NDArray[np.int64]) -> Array:
+def set_means(values: Array, set_of: NDArray[np.int64]) -> Array:
+    """The mean of every set's windows, (s,)."""
     return np.bincount(set_of, weights=values) / np.bincount(set_of)
 
 

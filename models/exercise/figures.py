@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from models.exercise.calibrate import HeldOut
 from models.exercise.evaluate import calibration_error
-from models.exercise.model import ExerciseModel, softmax, whole_set
+from models.exercise.model import ExerciseModel, softmax
 from schemas.report import Figure
 
 
@@ -57,7 +57,7 @@ def answers(person: str, model: ExerciseModel, held: HeldOut, labels: Sequence[s
     to_common = np.array([labels.index(label) for label in model.labels])
     each = softmax(held.scores * model.calibration.window)
     sets = [held.set_of == s for s in range(held.set_of.max() + 1)]
-    whole = np.array([whole_set(each[s], model.calibration.whole) for s in sets])
+    whole = np.array([model.of_set(each[s]) for s in sets])
     strange = np.array([held.strangeness[s].mean() for s in sets])
     return Asked(
         person=person,

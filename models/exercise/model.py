@@ -34,6 +34,8 @@ class Calibration:
         known_centre, known_slope: P(known) = 1 / (1 + exp(slope · (r - centre))), where r is the
             log of the distance to the nearest prototype over what training windows have.
         abstain_above: mean r of a set from which on the answer is "unknown movement".
+        doubt: share of sets of which scores say nothing, however sure they look: another day, a
+            label that slipped. There each exercise is as likely as any other.
     """
 
     window: float = 0.3
@@ -41,6 +43,7 @@ class Calibration:
     known_centre: float = 0.85
     known_slope: float = 5.3
     abstain_above: float = 1.3
+    doubt: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +146,11 @@ class ExerciseModel:
         """Calibrated probabilities of each window, (m, k)."""
         return softmax(self.scores(x) * self.calibration.window)
 
+    def of_set(self, each: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Calibrated probabilities of a set from those of its windows (m, k), m ≥ 1; (k,)."""
+        c = self.calibration
+        return (1 - c.doubt) * whole_set(each, c.whole) + c.doubt / each.shape[1]
+
     def known(self, strangeness: NDArray[np.floating]) -> NDArray[np.float64]:
         """P(known) for a strangeness."""
         c = self.calibration
@@ -188,7 +196,7 @@ class ExerciseModel:
         notes: tuple[str, ...],
     ) -> Answer:
         """From the probabilities (m, k) and the strangeness (m,) of a stretch's windows."""
-        overall = whole_set(each, self.calibration.whole)
+        overall = self.of_set(each)
         strange = float(strangeness.mean())
         best = int(overall.argmax())
         abstained = strange > self.calibration.abstain_above

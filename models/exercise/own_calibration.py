@@ -1,8 +1,11 @@
-"""Calibration from Muvr's own users: from what was asked when their models were judged.
+"""Calibration from Muvr's own users, and of one user: from what was asked when models were judged.
 
 What ships was learned on SPAR: other devices and other people. As soon as enough users have been
 judged on sets that their models had not seen, those answers say more. They replace what ships only
 where they would have been the better choice for users who were not asked.
+
+One user's later sets say how far this user's model carries to another day, from the first ones on:
+they move a prior that was learned on eight gym days, by as much as there are of them.
 """
 
 from collections.abc import Sequence
@@ -10,12 +13,16 @@ from dataclasses import replace
 
 import numpy as np
 
-from models.exercise.calibrate import HeldOut, calibrate, log_loss
+from models.exercise.calibrate import HeldOut, calibrate, log_loss, set_means, sets_of
 from models.exercise.model import Calibration
 
 LEAST_USERS = 20
 LEAST_SETS = 200  # the border of the known is a quantile of .99: two sets lie beyond it
 FOLDS = 5
+USUAL_DOUBT = 0.08  # share of sets of another gym day that a sure model named wrong
+DOUBT_SETS = 40  # sets that the usual doubt counts for
+BORDER_SETS = 10  # sets that the shipped border of the known counts for
+BORDER_SPREAD = 1.65  # standard deviations: 95 % of known sets lie below
 MOST_WINDOWS = 256  # of a user: one who trains every day must not outweigh the others
 
 
@@ -43,6 +50,34 @@ def calibrate_on_users(held: Sequence[HeldOut], before: Calibration) -> Calibrat
     if sum(int(h.set_of.max()) + 1 for h in held) < LEAST_SETS:
         found = replace(found, abstain_above=before.abstain_above)
     return found
+
+
+def on_one_user(before: Calibration, held: HeldOut | None) -> Calibration:
+    """A user's calibration: everybody's, moved by what a model of the early sets said of late ones.
+
+    Args:
+        before: everybody's.
+        held: what it said; None where there was no late set.
+
+    >>> on_one_user(Calibration(), None).doubt
+    0.08
+    """
+    if held is None:
+        return replace(before, doubt=USUAL_DOUBT)
+    means, truth = sets_of(held, before.window)
+    wrong, n = int((means.argmax(axis=1) != truth).sum()), len(truth)
+    doubt = (wrong + USUAL_DOUBT * DOUBT_SETS) / (n + DOUBT_SETS)
+    return replace(before, doubt=doubt, abstain_above=_border(before, held, n))
+
+
+def _border(before: Calibration, held: HeldOut, n: int) -> float:
+    """Where the unknown begins: never later than for everybody, and hardly moved by a few sets."""
+    strange = set_means(held.strangeness, held.set_of)
+    if n < 2:
+        return before.abstain_above
+    found = float(strange.mean() + BORDER_SPREAD * strange.std(ddof=1))
+    found = (n * found + BORDER_SETS * before.abstain_above) / (n + BORDER_SETS)
+    return min(before.abstain_above, found)
 
 
 def thinned(held: HeldOut, most: int = MOST_WINDOWS) -> HeldOut:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from models.recognition.sets import Learned, RecognisedSet, segments_of, sets_among
+from models.recognition.wearing import as_worn
 from models.signal.pieces import Recording
 from models.signal.wrist import wrist_signals
 
@@ -44,6 +45,7 @@ def look(
         for one in segments_of(wrist_signals(recording), learned)
         if not any(one.start_ns < old.end_ns and old.start_ns < one.end_ns for old in told)
     ]
-    seen = sets_among(recording, segments, learned)
+    worn, notes = as_worn(recording, segments, learned.ladder)
+    seen = sets_among(worn, segments, learned, notes)
     over = tuple(one for one in seen if one.end_ns <= heard_ns - OVER_NS)
     return Sight(over, seen[-1] if len(over) < len(seen) else None)

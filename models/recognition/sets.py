@@ -5,7 +5,7 @@ live guess all answer with the functions of this folder, so that they cannot dis
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from models.activity.model import ActivityModel
@@ -15,6 +15,7 @@ from models.form.book import FormBook
 from models.form.judge import Form, form
 from models.recognition.counting import repetitions
 from models.recognition.naming import Named, Rung, name_exercise
+from models.recognition.wearing import as_worn
 from models.signal.pieces import Recording
 from models.signal.truth import cut
 from models.signal.wrist import WristSignal, wrist_signals
@@ -53,6 +54,7 @@ class RecognisedSet:
         counted: its repetitions, seconds after the first sample; None where it is too short or
             too long to be one set.
         form: how it was done; None without repetitions.
+        notes: how the watch was worn, where that is not as it says.
     """
 
     start_ns: int
@@ -60,6 +62,7 @@ class RecognisedSet:
     named: Named
     counted: "Repetitions | None"
     form: Form | None
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,15 +83,26 @@ def recognise(recording: Recording, learned: Learned) -> tuple[RecognisedSet, ..
     Raises:
         BadSamples: a unit that nobody knows.
     """
-    return sets_among(recording, segments_of(wrist_signals(recording), learned), learned)
+    segments = segments_of(wrist_signals(recording), learned)
+    worn, notes = as_worn(recording, segments, learned.ladder)
+    if notes:
+        segments = segments_of(wrist_signals(worn), learned)
+    return sets_among(worn, segments, learned, notes)
 
 
 def sets_among(
-    recording: Recording, segments: Sequence[Segment], learned: Learned
+    recording: Recording,
+    segments: Sequence[Segment],
+    learned: Learned,
+    notes: tuple[str, ...] = (),
 ) -> tuple[RecognisedSet, ...]:
     """What segments of a recording are; a short one in which nothing repeats is no set."""
     seen = (look_at(recording, one.start_ns, one.end_ns, learned) for one in segments)
-    return tuple(one for one in seen if repeats(one) or one.end_ns - one.start_ns >= SURELY_NS)
+    return tuple(
+        replace(one, notes=notes)
+        for one in seen
+        if repeats(one) or one.end_ns - one.start_ns >= SURELY_NS
+    )
 
 
 def repeats(one: RecognisedSet) -> bool:

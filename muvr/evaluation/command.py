@@ -9,6 +9,7 @@ from models.exercise.figures import Outcome
 from models.exercise.layout import ACC3, ACC6, ModelId
 from models.exercise.protocol_devices import other_wrist
 from models.exercise.protocol_gym import names_on_new_days
+from models.exercise.protocol_trust import trust_on_new_days
 from models.exercise.protocol_unknown import unknown_exercise
 from models.exercise.protocols import enrolment, own_models, unseen_people
 from models.exercise.trials import without_rotation
@@ -113,6 +114,7 @@ def _gym_names(material: Material, results: Results) -> None:
         results.figures.extend(_not_measured("s4c_"))
         return
     results.keep("s4c", names_on_new_days(material.gym))
+    results.figures.extend(trust_on_new_days(material.gym))
 
 
 def _reps(material: Material, results: Results) -> None:

@@ -6,8 +6,17 @@ import numpy as np
 import pytest
 
 from models.exercise.calibrate import HeldOut
+from models.exercise.codec import model_from_bytes, model_to_bytes
+from models.exercise.fit import fit_user
 from models.exercise.model import Calibration, softmax
-from models.exercise.own_calibration import LEAST_USERS, calibrate_on_users, thinned
+from models.exercise.own_calibration import (
+    LEAST_USERS,
+    USUAL_DOUBT,
+    calibrate_on_users,
+    on_one_user,
+    thinned,
+)
+from models.exercise.statistics import statistics_of, total
 
 SHIPPED = Calibration(window=0.1, abstain_above=1.5)
 
@@ -57,3 +66,44 @@ def test_a_busy_user_is_thinned_and_sets_stay_apart() -> None:
     assert thinned(busy, 5000) is busy
     gaps = thinned(user(1, 0.5, sets=100), 10)
     assert set(gaps.set_of) == set(range(10))
+
+
+def asked_sets(seed: int, wrong: int, right: int, strange: float = 0.0) -> HeldOut:
+    """Sets of five windows whose scores are sure, and name so many of them wrong."""
+    n = wrong + right
+    truth = np.array([1] * wrong + [0] * right)
+    scores = np.tile([30.0, 0.0, 0.0], (5 * n, 1))
+    spread = np.random.default_rng(seed).normal(strange, 0.1, n)
+    return HeldOut(scores, truth.repeat(5), np.arange(n).repeat(5), spread.repeat(5))
+
+
+def test_a_sure_model_is_doubted_from_the_first_day_on() -> None:
+    assert on_one_user(SHIPPED, None) == replace(SHIPPED, doubt=USUAL_DOUBT)
+    half = on_one_user(SHIPPED, asked_sets(0, wrong=20, right=20))
+    assert half.doubt == pytest.approx((0.5 + USUAL_DOUBT) / 2)  # as many sets as the prior has
+    few, many = (on_one_user(SHIPPED, asked_sets(0, wrong=0, right=n)) for n in (4, 400))
+    assert many.doubt < 0.01 < 0.07 < few.doubt < USUAL_DOUBT
+
+
+def test_the_border_of_the_known_comes_nearer_with_sets_that_lie_together() -> None:
+    one, few, many = (
+        on_one_user(SHIPPED, asked_sets(0, wrong=0, right=n)).abstain_above for n in (1, 4, 400)
+    )
+    assert one == SHIPPED.abstain_above
+    assert 1.0 < few < SHIPPED.abstain_above
+    assert many == pytest.approx(0.165, abs=0.05)  # 1.65 deviations of 0.1 above 0
+    far = on_one_user(SHIPPED, asked_sets(0, wrong=0, right=40, strange=3.0))
+    assert far.abstain_above == SHIPPED.abstain_above
+
+
+def test_a_doubted_model_names_the_same_and_is_less_sure() -> None:
+    rng = np.random.default_rng(0)
+    x = {name: rng.normal(n, 0.5, (40, 3)).astype(np.float32) for n, name in enumerate("abc")}
+    statistics = total([statistics_of(rows, name, "left", 1.0) for name, rows in x.items()])
+    sure = fit_user(statistics, model_id="wrist-acc3", calibration=SHIPPED)
+    doubted = replace(sure, calibration=replace(SHIPPED, doubt=0.3))
+    times = np.arange(40, dtype=np.int64)
+    before, after = (model.answer_windows(times, x["b"]) for model in (sure, doubted))
+    assert (after.exercise, after.windows) == (before.exercise, before.windows)
+    assert after.probability == pytest.approx(0.7 * before.probability + 0.1)
+    assert model_from_bytes(model_to_bytes(doubted)).calibration.doubt == 0.3
