@@ -15,7 +15,7 @@ from starlette.responses import Response
 
 from api.dependencies import Services, authorise, security, services_of
 from api.problems import described, problem_response
-from api.raw import RawRoute
+from api.raw import RawRoute, body_of
 from ingest.bodies import decode_body
 from ingest.chunks import CBOR, JSON, decode_chunk
 from schemas.errors import BadChunk, BadEvent, MuvrError, UnsupportedMedia
@@ -90,7 +90,7 @@ async def put_chunk(request: Request) -> Response:
     path = request.path_params
     session_id, seq = session_id_of(path["session"]), chunk_number(path["seq"])
     headers = request.headers
-    body = decode_body(await request.body(), headers.get("content-encoding"), limits)
+    body = decode_body(await body_of(request), headers.get("content-encoding"), limits)
     chunk = decode_chunk(body, headers.get("content-type", ""), limits)
     services.allowance.take_samples(caller.user_id, len(chunk.piece.counts))
     receipt = await services.recorder.put_chunk(
@@ -133,7 +133,7 @@ async def put_chunks(request: Request) -> Response:
         )
     await services.recorder.session(caller.user_id, session_id)  # one 404 instead of many
     encoding = request.headers.get("content-encoding")
-    body = decode_body(await request.body(), encoding, services.config.limits)
+    body = decode_body(await body_of(request), encoding, services.config.limits)
     gate = asyncio.Semaphore(AT_ONCE)
 
     async def one(item: "Item") -> object:

@@ -14,7 +14,7 @@ from api.dependencies import Services, authorise, security, services_of
 from api.examples import CHUNK, CLASSIFY_BODY
 from api.model_cache import Loaded, rungs_of
 from api.problems import described
-from api.raw import RawRoute
+from api.raw import RawRoute, body_of
 from ingest.bodies import decode_body
 from ingest.chunks import CBOR, JSON, decode_chunk, read_cbor
 from models.exercise.layout import model_id
@@ -126,7 +126,7 @@ async def classify(request: Request) -> Response:
     """Name the exercise in the samples of one chunk, or of `{"streams": {name: chunk}}`."""
     caller = await authorise(request, "predict")
     services = services_of(request)
-    body = await request.body()
+    body = await body_of(request)
     body = decode_body(body, request.headers.get("content-encoding"), services.config.limits)
     recording = read_recording(
         body,
@@ -263,11 +263,8 @@ def _seconds(recording: Recording) -> float:
 
 
 def _tell(services: Services, ladder: Sequence[Loaded], shape: Mapping[str, Any]) -> None:
-    metrics = services.metrics
     level = shape["model"]["level"] if shape["model"] else "none"
     outcome = shape["reason"] if shape["abstained"] else "named"
-    metrics.answers.labels(FAMILY, level, outcome).inc()
-    for loaded in ladder:
-        if loaded.level == level:
-            age = services.clock() - loaded.stored.created_at
-            metrics.model_age.labels(FAMILY).observe(age.total_seconds())
+    made = next((one.stored.created_at for one in ladder if one.level == level), None)
+    age_s = None if made is None else (services.clock() - made).total_seconds()
+    services.metrics.told(FAMILY, level, outcome, age_s)

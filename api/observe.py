@@ -28,6 +28,7 @@ class Metrics:
     def __init__(self) -> None:
         self._registry = CollectorRegistry()
         self._series: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
+        self._told: dict[tuple[str, str, str], tuple[Counter, Histogram]] = {}
         registry = self._registry
         self.requests = Counter(
             "muvr_requests_total", "Requests", ["route", "method", "status"], registry=registry
@@ -94,6 +95,17 @@ class Metrics:
             series = self._series[key] = (requests, self.seconds.labels(route, method))
         series[0].inc()
         series[1].observe(took_s)
+
+    def told(self, family: str, level: str, outcome: str, age_s: float | None) -> None:
+        """Count an answer and the age of the model that gave it, None where there is none."""
+        key = (family, level, outcome)
+        series = self._told.get(key)
+        if series is None:
+            answers = self.answers.labels(family, level, outcome)
+            series = self._told[key] = (answers, self.model_age.labels(family))
+        series[0].inc()
+        if age_s is not None:
+            series[1].observe(age_s)
 
     def keep(self, piece: Piece) -> None:
         """Count an acknowledged chunk, and how long after its last sample its receipt came."""

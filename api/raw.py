@@ -7,7 +7,7 @@ its write together.
 from collections.abc import Sequence
 
 from fastapi.routing import APIRoute
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.routing import BaseRoute, Match
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -45,3 +45,20 @@ class Shortcut:
                     await route.handle(scope, receive, send)
                     return
         await self._app(scope, receive, send)
+
+
+async def body_of(request: Request) -> bytes:
+    """The whole body of a request that nobody else reads.
+
+    Raises:
+        ClientDisconnect: the client went away before its end.
+    """
+    parts: list[bytes] = []
+    more = True
+    while more:
+        message = await request.receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        parts.append(message.get("body", b""))
+        more = message.get("more_body", False)
+    return b"".join(parts)

@@ -15,6 +15,9 @@ from schemas.errors import BadConfig, MuvrError
 
 CONFIG_PATH = "MUVR_CONFIG_PATH"
 GRACE_S = 10
+ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+"""A product of a few windows is done before a second thread is awake, and differs in its last bits
+when two have summed it."""
 
 
 def main(config_path: Path) -> int:
@@ -82,6 +85,8 @@ def _prepare(config: Config, config_path: Path) -> None:
 
     config.paths.run.mkdir(parents=True, exist_ok=True)
     os.environ[CONFIG_PATH] = str(config_path.resolve())
+    for name in ONE_THREAD:  # numpy reads them when it is first imported, with the application
+        os.environ.setdefault(name, "1")
     load_keys(config.paths.secrets, config.api.host)
     if config.api.workers > 1:  # workers add up their metrics in files
         folder = config.paths.run / "metrics"
