@@ -23,6 +23,8 @@ from pipelines.runs import RunReport
 from schemas.report import Figure
 
 PANDAS = "applyInPandas + scikit-learn"
+DRIVER_MB = 2048 + 512  # spark.driver_memory_mb, and what a JVM takes beside its heap
+FIGURE = partial(Figure, data=f"{DATA}; {USERS} users x 42 sets")
 
 
 def run(door: Door) -> list[Figure]:
@@ -35,7 +37,14 @@ def run(door: Door) -> list[Figure]:
         learning = learning_of(worlds["small"])
         equal = equal_of(worlds["large"])
         kept = kept_bytes(worlds["large"])
-    return _figures(ours, others, learning, equal, kept)
+    return [
+        *_speed(ours, others),
+        *_learning(learning),
+        *_incremental(ours, equal),
+        *_growth(ours),
+        _poisoned(ours),
+        FIGURE("kept_bytes", kept, "B", protocol="windows that 42 sets of a user keep"),
+    ]
 
 
 def rate(report: RunReport, users: int) -> float:
@@ -43,16 +52,11 @@ def rate(report: RunReport, users: int) -> float:
     return users / (report.seconds["global"] + report.seconds["users"])
 
 
-def _figures(
-    ours: Ours, others: Others, learning: tuple[float, float], equal: tuple[int, int], kept: float
-) -> list[Figure]:
-    figure = partial(Figure, data=f"{DATA}; {USERS} users x 42 sets")
+def _speed(ours: Ours, others: Others) -> list[Figure]:
+    """From raw sets to stored models, beside what others write."""
     warm = rate(ours.large, USERS)
-    whole, part = (_busy_s(report) for report in (ours.large, ours.changed))
-    small = _busy_s(ours.small)
-    heap = 2048 + 512
     return [
-        figure(
+        FIGURE(
             "models_per_s",
             warm,
             "1/s",
@@ -62,7 +66,7 @@ def _figures(
             protocol=f"warm, raw sets to stored models, same windows for all; scikit-learn's "
             f"{others.solver} discriminant; the peer on a fifth of the users",
         ),
-        figure(
+        FIGURE(
             "models_per_s_cold",
             TENTH / ours.cold_s,
             "1/s",
@@ -71,7 +75,7 @@ def _figures(
             protocol="first run of the process, a tenth of the users; ours starts Spark as well, "
             "the peer finds it running",
         ),
-        figure(
+        FIGURE(
             "joblib_ratio",
             warm / others.joblib,
             "",
@@ -80,15 +84,29 @@ def _figures(
             f"{others.joblib:.1f} models/s warm, {others.joblib_cold:.1f} cold; the global model "
             "is given to them",
         ),
-        figure(
+    ]
+
+
+def _learning(seconds: tuple[float, float]) -> list[Figure]:
+    """The learning step alone: ours, and scikit-learn's fastest."""
+    own, theirs = seconds
+    return [
+        FIGURE(
             "learning_ratio",
-            learning[1] / learning[0],
+            theirs / own,
             "",
             floor=15,
-            protocol=f"windows of a user to a model, CPU: ours {1e3 * learning[0]:.2f} ms, "
-            f"StandardScaler and LinearDiscriminantAnalysis with shrinkage {1e3 * learning[1]:.1f}",
-        ),
-        figure(
+            protocol=f"windows of a user to a model, CPU: ours {1e3 * own:.2f} ms, "
+            f"StandardScaler and LinearDiscriminantAnalysis with shrinkage {1e3 * theirs:.1f}",
+        )
+    ]
+
+
+def _incremental(ours: Ours, equal: tuple[int, int]) -> list[Figure]:
+    """A tenth of the users with new sets: what it costs, and that it comes to the same."""
+    whole, part = _busy_s(ours.large), _busy_s(ours.changed)
+    return [
+        FIGURE(
             "incremental_ratio",
             whole / part,
             "",
@@ -96,14 +114,23 @@ def _figures(
             protocol=f"{whole:.1f} s for all, {part:.1f} s for a tenth of the users with seven new "
             "sets each, start-up of the engine apart",
         ),
-        figure(
+        FIGURE(
             "incremental_equal",
             equal[0] / equal[1],
             "",
             floor=1,
             protocol=f"{equal[1]} changed users, byte for byte against a first training",
         ),
-        figure(
+    ]
+
+
+def _growth(ours: Ours) -> list[Figure]:
+    """Ten times the users: seconds, and memory of driver and workers."""
+    small, whole = _busy_s(ours.small), _busy_s(ours.large)
+    figure = partial(FIGURE, peer=f"{TENTH} users", ceiling=True)
+    (driver, worker), (small_driver, small_worker) = ours.large_mb, ours.small_mb
+    return [
+        FIGURE(
             "growth_x10",
             whole / small,
             "",
@@ -113,26 +140,35 @@ def _figures(
         ),
         figure(
             "driver_mb",
-            ours.large_mb[0],
+            driver,
             "MB",
-            f"{TENTH} users",
-            ours.small_mb[0],
-            heap,
-            ceiling=True,
+            peer_value=small_driver,
+            floor=DRIVER_MB,
             protocol="largest resident size of Spark's JVM",
         ),
         figure(
             "worker_mb",
-            ours.large_mb[1],
+            worker,
             "MB",
-            f"{TENTH} users",
-            ours.small_mb[1],
-            1.3 * ours.small_mb[1],
-            ceiling=True,
+            peer_value=small_worker,
+            floor=1.3 * small_worker,
             protocol="largest Python worker",
         ),
-        figure("kept_bytes", kept, "B", protocol="windows that 42 sets of a user keep"),
     ]
+
+
+def _poisoned(ours: Ours) -> Figure:
+    """One user whose samples are junk, among all the others."""
+    counts = dict(ours.large.counts)
+    promoted, failed = counts.get("promoted", 0), counts.get("failed", 0)
+    return FIGURE(
+        "promoted_beside_poisoned",
+        promoted if failed == 1 else 0,
+        "users",
+        floor=USERS - 1,
+        protocol=f"one of {USERS} users has a set that does not decode: {promoted} promoted, "
+        f"{failed} reported: {'; '.join(ours.large.reasons)}",
+    )
 
 
 def _busy_s(report: RunReport) -> float:

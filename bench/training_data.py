@@ -120,6 +120,13 @@ def settle(database: Database, crowd: Crowd, newest_held_back: Sequence[int] = (
     return asyncio.run(every())
 
 
+def poison(database: Database, crowd: Crowd, number: int) -> None:
+    """Make the newest set of a user one that does not decode."""
+    newest = crowd.sets(number)[-1]
+    broken = newest._replace(revision=newest.revision + 1, samples=b"\x93 no samples")
+    asyncio.run(put(database, crowd.user_id(number), [broken]))
+
+
 async def put(database: Database, user_id: UUID, rows: Sequence[LabelledSet]) -> None:
     """Write sets and announce them, as a confirmed set does."""
     sets, journal = Sets(database), Journal(database)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
-from bench.training_data import Crowd, put, settle
+from bench.training_data import Crowd, poison, put, settle
 from ingest.importers.spar import read_spar
 from muvr.door import Door
 from schemas.config import Config
@@ -20,6 +20,7 @@ T = TypeVar("T")
 USERS = int(os.environ.get("MUVR_BENCH_USERS", "1000"))
 TENTH = max(USERS // 10, 4)
 CHANGED = 0.1
+POISONED = 1  # the number of a user who does not change
 SPLIT_MB = 8  # small splits: two cores finish together
 
 
@@ -57,6 +58,8 @@ def worlds_of(door: Door, config: Config, node: EmbeddedNode) -> dict[str, World
         worlds[name] = World(own, Crowd(recordings, size, seed, datetime.now(UTC)))
         database = worlds[name].database()
         settle(database, worlds[name].crowd, changing(USERS) if name == "large" else ())
+        if name == "large":
+            poison(database, worlds[name].crowd, POISONED)
         database.close()
     node.stop()  # a node that ends writes everything to disk; what is read is then really read
     node.start(door.terminal)
