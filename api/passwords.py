@@ -9,10 +9,14 @@ AT_ONCE = 2  # each takes 64 MiB and a core for some 50 ms
 
 
 class Passwords:
-    """Hashes and verifies."""
+    """Hashes and verifies.
 
-    def __init__(self) -> None:
-        self._hasher = PasswordHasher()
+    Args:
+        hasher: what a hash costs; the costs of RFC 9106 by default.
+    """
+
+    def __init__(self, hasher: PasswordHasher | None = None) -> None:
+        self._hasher = hasher or PasswordHasher()
         self._gate = asyncio.Semaphore(AT_ONCE)
         self._nobody = ""
 

@@ -1,0 +1,215 @@
+"""Keys that sign tokens: files, rotation, theft, and the published keys of an outside issuer."""
+
+import asyncio
+import json
+import stat
+import threading
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import jwt
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from api.keys import KeyRing, load_keys, rotate
+from api.outside import AGAIN_S, FRESH_S, OutsideKeys
+from api.tokens import Tokens
+from schemas.config import Api, Auth, Cassandra
+from schemas.errors import BadConfig, NotAuthenticated
+from tests.api.conftest import Person, RunningService, running, settings
+from tests.api.test_auth import works
+from tests.cassandra_node import free_ports
+
+
+def test_keys_are_secret_files_and_two_are_live(tmp_path: Path):
+    folder = tmp_path / "secrets"
+    dev = load_keys(folder, "127.0.0.1")
+    assert dev.development
+    for file in folder.iterdir():
+        assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    began = datetime(2026, 1, 1, tzinfo=UTC)
+    kids = [rotate(folder, began + timedelta(days=days)) for days in (0, 1, 2)]
+    keys = load_keys(folder, "0.0.0.0")
+    assert keys.kid == kids[2]
+    assert set(keys.believed) == {kids[1], kids[2]}
+
+
+def test_a_development_key_is_refused_for_an_address_that_others_reach(tmp_path: Path):
+    with pytest.raises(BadConfig, match="loopback"):
+        load_keys(tmp_path, "0.0.0.0")
+    load_keys(tmp_path, "127.0.0.1")
+
+
+def test_a_key_that_others_can_read_is_refused(tmp_path: Path):
+    load_keys(tmp_path, "127.0.0.1")
+    next(tmp_path.glob("token-*.pem")).chmod(0o644)
+    with pytest.raises(BadConfig, match="chmod 600"):
+        load_keys(tmp_path, "127.0.0.1")
+
+
+def test_a_token_of_the_previous_key_is_good_until_the_key_after_next(tmp_path: Path):
+    began = datetime(2026, 1, 1, tzinfo=UTC)
+    rotate(tmp_path, began)
+    tokens = Tokens(Auth(), KeyRing(tmp_path, "127.0.0.1"))  # runs on through all rotations
+    user, login = uuid.uuid4(), uuid.uuid4()
+    token = tokens.access(user, login, frozenset({"predict"}))
+    second = rotate(tmp_path, began + timedelta(days=1))
+    assert tokens.read(token, "access").user_id == user
+    newer = tokens.access(user, login, frozenset({"predict"}))
+    assert jwt.get_unverified_header(newer)["kid"] == second
+    rotate(tmp_path, began + timedelta(days=2))
+    assert tokens.read(newer, "access").user_id == user
+    with pytest.raises(NotAuthenticated):
+        tokens.read(token, "access")
+    assert len(list(tmp_path.glob("token-*.pem"))) == 2
+
+
+def test_a_stolen_key_is_forgotten_at_once(
+    keyspace: Cassandra, tmp_path: Path, service: RunningService, person: Person
+):
+    """Also by a worker that remembers a token which it signed, within `api.pointer_ttl_s`."""
+    config = settings(keyspace, tmp_path, api=Api(port=free_ports(1)[0], pointer_ttl_s=0.0))
+    with running(config) as other:
+        token = other.register().tokens["access_token"]
+        assert works(other, token)
+        rotate(config.paths.secrets, datetime.now(UTC))
+        assert works(other, token)
+        rotate(config.paths.secrets, datetime.now(UTC), forget_others=True)
+        assert not works(other, token)
+        assert works(other, other.register().tokens["access_token"])
+
+
+class Issuer:
+    """Somebody else who signs tokens and publishes keys, at a real address."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+        self.keys: dict[str, Ed25519PrivateKey] = {}
+
+    def key_set(self) -> bytes:
+        to_jwk = jwt.algorithms.OKPAlgorithm.to_jwk
+        keys = [
+            {**to_jwk(key.public_key(), as_dict=True), "kid": kid, "alg": "EdDSA"}
+            for kid, key in self.keys.items()
+        ]
+        return json.dumps({"keys": keys}).encode()
+
+    def sign(self, kid: str, **changes: object) -> str:
+        claims = {
+            "iss": "https://id.example",
+            "aud": "muvr",
+            "sub": "anna",
+            "exp": int(time.time()) + 60,
+            "scope": "predict operate",
+        }
+        return jwt.encode({**claims, **changes}, self.keys[kid], "EdDSA", headers={"kid": kid})
+
+    @contextmanager
+    def published(self) -> Iterator[str]:
+        """The address of the key set while the block lasts."""
+        issuer = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                issuer.asked += 1
+                self.send_response(200)
+                self.end_headers()
+                self.wfile.write(issuer.key_set())
+
+            def log_message(self, *words: object) -> None:
+                pass
+
+        with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+            thread = threading.Thread(target=server.serve_forever, daemon=True)
+            thread.start()
+            yield f"http://127.0.0.1:{server.server_port}/keys"
+            server.shutdown()
+            thread.join()
+
+
+@pytest.fixture
+def issuer() -> Issuer:
+    made = Issuer()
+    made.keys["theirs"] = Ed25519PrivateKey.generate()
+    return made
+
+
+def outside(source: str) -> Auth:
+    return Auth(outside_jwks=source, outside_issuer="https://id.example", outside_audience="muvr")
+
+
+def test_an_outside_issuer_by_its_published_keys(tmp_path: Path, issuer: Issuer):
+    jwks = tmp_path / "jwks.json"
+    jwks.write_bytes(issuer.key_set())
+    tokens = Tokens(outside(str(jwks)), KeyRing(tmp_path / "secrets", "127.0.0.1"))
+    first = tokens.read(issuer.sign("theirs"), "access")
+    again = tokens.read(issuer.sign("theirs"), "access")
+    assert first.user_id == again.user_id
+    assert first.scopes == {"predict"}  # operating is granted here, not elsewhere
+    assert tokens.read(issuer.sign("theirs", sub="ben"), "access").user_id != first.user_id
+    for wrong in ({"aud": "other"}, {"iss": "https://evil"}, {"exp": int(time.time()) - 60}):
+        with pytest.raises(NotAuthenticated):
+            tokens.read(issuer.sign("theirs", **wrong), "access")
+    with pytest.raises(NotAuthenticated):
+        tokens.read(issuer.sign("theirs"), "refresh")
+
+
+def test_a_service_takes_tokens_of_an_issuer_that_rotates(
+    keyspace: Cassandra, tmp_path: Path, issuer: Issuer
+):
+    with issuer.published() as address:
+        config = settings(keyspace, tmp_path, auth=outside(address))
+        with running(config) as service:
+            assert works(service, service.register().tokens["access_token"])
+            assert issuer.asked == 0, "our own tokens ask nobody"
+            token = issuer.sign("theirs", scope="model:read")
+            assert works(service, token)
+            assert works(service, token)
+            assert issuer.asked == 1
+            for _ in range(5):  # nobody makes us ask again and again
+                issuer.keys["unknown"] = Ed25519PrivateKey.generate()
+                assert not works(service, issuer.sign("unknown", scope="model:read"))
+            assert issuer.asked == 1
+
+
+def test_an_issuers_keys_come_and_go(issuer: Issuer):
+    now_s = 1000.0
+    with issuer.published() as address:
+        keys = OutsideKeys(address, clock=lambda: now_s)
+        asyncio.run(keys.refresh("theirs"))
+        issuer.keys = {"newer": Ed25519PrivateKey.generate()}
+        asyncio.run(keys.refresh("newer"))
+        assert (set(keys.keys), issuer.asked) == ({"theirs"}, 1), "it was asked a moment ago"
+        now_s += AGAIN_S + 1
+        asyncio.run(keys.refresh("newer"))
+        assert (set(keys.keys), issuer.asked) == ({"newer"}, 2)
+        issuer.keys = {"third": Ed25519PrivateKey.generate()}
+        now_s += AGAIN_S + 1
+        asyncio.run(keys.refresh("newer"))
+        assert issuer.asked == 2, "it is known, and fresh"
+        now_s += FRESH_S
+        asyncio.run(keys.refresh("newer"))
+        assert set(keys.keys) == {"third"}, "what the issuer withdrew is not believed"
+    now_s += FRESH_S + 1
+    asyncio.run(keys.refresh("third"))  # nobody answers any more: no error
+    assert set(keys.keys) == {"third"}
+
+
+@pytest.mark.parametrize(
+    ("source", "says"),
+    [("http://id.example/keys", "https"), ("/nowhere/keys.json", "No such file")],
+)
+def test_an_outside_issuer_that_cannot_be_read_is_named(source: str, says: str):
+    with pytest.raises(BadConfig, match=says):
+        OutsideKeys(source)
+
+
+def test_a_shared_secret_is_no_published_key(tmp_path: Path):
+    path = tmp_path / "keys.json"
+    path.write_text(json.dumps({"keys": [{"kty": "oct", "k": "c2VjcmV0", "kid": "x"}]}))
+    assert OutsideKeys(str(path)).keys == {}
