@@ -109,7 +109,8 @@ class Terminal:
         rows = list(rows)
         if self.as_json or not rows:
             return
-        table = Table(title=title, title_justify="left", header_style="bold")
+        self._out.print(Text(title, style="italic"), soft_wrap=True)  # rich folds it to the table
+        table = Table(header_style="bold")
         for index, name in enumerate(head):
             table.add_column(name, justify="left" if index == 0 else "right")
         for row in rows:

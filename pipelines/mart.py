@@ -102,7 +102,8 @@ def refresh_mart(
                 rows=rows,
             )
         )
-        run.counts["users"] = len(refresh.changed)
+        if run.metrics["read"] == "changed":
+            run.counts["users"] = len(refresh.changed)
         run.counts["rows"] = sum(rows.values())
     return run.report()
 
