@@ -12,7 +12,7 @@ from pathlib import Path
 from uuid import uuid4
 
 from api.dependencies import Services
-from ingest.sweeper import sweep
+from ingest.sweeper import Projected, sweep
 from schemas.errors import MuvrError
 from store.jobs import Watermarks
 
@@ -29,6 +29,7 @@ class Sweeping:
         self._watermarks = Watermarks(services.database)
         self._lock_path = lock_path
         self._lock: int | None = None
+        self._projected = Projected()
 
     async def run(self) -> None:
         """Sweep every minute until cancelled; what fails is tried again from the same place."""
@@ -50,7 +51,13 @@ class Sweeping:
             return False
         now = self._services.clock()
         since = await self._watermarks.read(NAME) or now - FIRST_LOOK
-        done = await sweep(self._services.records, since, now, database=self._services.database)
+        done = await sweep(
+            self._services.records,
+            since,
+            now,
+            database=self._services.database,
+            projected=self._projected,
+        )
         await self._advance(now)
         metrics = self._services.metrics
         metrics.sweeps.labels("done").inc()

@@ -5,6 +5,8 @@ events are projected again, which changes nothing where all is well, and sets wh
 after them get their labelled sets.
 """
 
+from collections import OrderedDict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -26,6 +28,28 @@ MARGIN = timedelta(minutes=5)
 """An announcement comes before its write by less than this."""
 
 
+class Projected:
+    """Events that this process has projected.
+
+    A sweep looks back so far that it meets each several times, and once is enough. The newest so
+    many are remembered; others are projected again, which changes nothing.
+    """
+
+    def __init__(self, most: int = 100_000) -> None:
+        self._most = most
+        self._events: OrderedDict[tuple[UUID, UUID], None] = OrderedDict()
+
+    def others(self, user_id: UUID, events: Sequence[Event]) -> list[Event]:
+        """Those of a user's events that are not remembered."""
+        return [one for one in events if (user_id, one.event_id) not in self._events]
+
+    def add(self, user_id: UUID, events: Sequence[Event]) -> None:
+        """Remember them."""
+        self._events.update(dict.fromkeys((user_id, one.event_id) for one in events))
+        while len(self._events) > self._most:
+            self._events.popitem(last=False)
+
+
 @dataclass(frozen=True, slots=True)
 class Swept:
     """What a sweep looked at.
@@ -44,11 +68,17 @@ class Swept:
 
 
 async def sweep(
-    records: Records, since: datetime, now: datetime, *, database: Database | None = None
+    records: Records,
+    since: datetime,
+    now: datetime,
+    *,
+    database: Database | None = None,
+    projected: Projected | None = None,
 ) -> Swept:
     """Project again what was announced from `since` to `now`. Repeatable, and safe beside writers.
 
     With a database, users who were erased are erased again: a write of theirs was under way.
+    What is `projected` already is left out, and what is projected now is added to it.
 
     Raises:
         DatabaseAway: the sweep is to be repeated from the same `since`.
@@ -62,7 +92,7 @@ async def sweep(
                 if database:
                     await erase_user(database, user_id, now)
                 continue
-            done = await sweep_user(records, user_id, since - MARGIN, now)
+            done = await sweep_user(records, user_id, since - MARGIN, now, projected)
             events, labelled = events + done[0], labelled + done[1]
         except Retryable:
             raise
@@ -72,15 +102,22 @@ async def sweep(
 
 
 async def sweep_user(
-    records: Records, user_id: UUID, since: datetime, now: datetime
+    records: Records,
+    user_id: UUID,
+    since: datetime,
+    now: datetime,
+    projected: Projected | None = None,
 ) -> tuple[int, int]:
     """One user's part of a sweep: events projected again, sets that training can read now."""
+    projected = projected or Projected()
     found = await recent_events(records, user_id, since, now)
-    await project_all(records, user_id, found, us_of(now))
+    others = projected.others(user_id, found)
+    await project_all(records, user_id, others, us_of(now))
+    projected.add(user_id, others)
     labelled = await project_pending(records, user_id, us_of(now))
     touched = {UUID(str(event.body.get("session", event.about))) for event in found}
     await project_stretches(records, user_id, us_of(now), only=touched)
-    return len(found), labelled
+    return len(others), labelled
 
 
 async def recent_events(

@@ -10,7 +10,7 @@ import pytest
 
 from ingest.recorder import Recorder
 from ingest.replay import replay
-from ingest.sweeper import project_pending, sweep
+from ingest.sweeper import Projected, project_pending, sweep
 from schemas.errors import DatabaseAway
 from schemas.events import Completion, SessionOpening
 from schemas.ids import slot
@@ -100,6 +100,33 @@ def test_a_journaled_set_that_was_not_projected_is_found(repository_and_method: 
         assert await one.labelled() == ["biceps curl"]
 
     asyncio.run(story())
+
+
+def test_what_a_process_has_projected_is_not_projected_by_it_again() -> None:
+    async def story() -> None:
+        one, projected = Story(), Projected()
+        await one.open(0, 1)
+        await one.confirm()
+        first = await sweep(one.records, START, NOW, projected=projected)
+        assert first.events > 0
+        unwritable = replace(one.records, sets=Dying(one.records.sets, "put_all"))
+        with pytest.raises(DatabaseAway):
+            await sweep(unwritable, START, NOW)
+        again = await sweep(unwritable, START, NOW, projected=projected)
+        assert (again.users, again.events, again.failed) == (1, 0, ())
+        one.set = new_id()
+        await one.confirm()
+        assert (await sweep(one.records, START, NOW, projected=projected)).events == 1
+
+    asyncio.run(story())
+
+
+def test_only_so_many_projected_events_are_remembered() -> None:
+    user, projected = uuid4(), Projected(most=2)
+    events = [Event(uuid4(), uuid4(), "set-confirmed", {}, n) for n in range(3)]
+    projected.add(user, events)
+    assert projected.others(user, events) == events[:1]
+    assert projected.others(uuid4(), events) == events, "everybody's own"
 
 
 def test_a_set_waits_for_its_samples() -> None:
