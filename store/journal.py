@@ -7,6 +7,7 @@ that it is about, so the same question always meets the same row.
 
 import asyncio
 import json
+import random
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -21,6 +22,7 @@ from schemas.times import us_of
 from store.database import Database, Row, Statement
 
 _TRIES = 4
+_APART_S = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +71,7 @@ class Journal:
             except UncertainWrite:  # asked again, the slot says whose event it holds
                 if attempt + 1 == _TRIES:
                     raise
+                await asyncio.sleep(random.uniform(0, _APART_S))  # not in step with the others
                 continue
             return event if answer[0][0] else _event(answer[0])
         raise AssertionError("unreachable")

@@ -69,6 +69,9 @@ def _network(config: Cassandra) -> dict[str, object]:
         "read_request_timeout": timeout,
         "range_request_timeout": timeout,
         "write_request_timeout": timeout,
+        # A conditional write is several rounds, each synced. The default of 1.8 s for all of them
+        # is less than a plain write is given: three writers at once on a busy disk ran into it.
+        "cas_contention_timeout": timeout,
         "truncate_request_timeout": "60s",
     }
 
