@@ -50,6 +50,7 @@ def lifter(service: RunningService) -> Person:
     person = service.register()
     for kept in models_of(person).values():
         promote(service, kept)
+    time.sleep(service.config.api.pointer_ttl_s)  # that nobody serves yet was believed until now
     return person
 
 
