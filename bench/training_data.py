@@ -20,7 +20,7 @@ from models.signal.pieces import Piece, pack_pieces
 from schemas.times import us_of
 from store.database import Database
 from store.journal import Journal
-from store.sets import LabelledSet, Sets
+from store.sets import LABELLED_S, LabelledSet, Sets
 
 DATA = "simulated: 20 s pieces of SPAR-10 recordings, turned and scaled per user, six channels"
 LAYOUT = "wrist-acc6"
@@ -132,7 +132,7 @@ async def put(database: Database, user_id: UUID, rows: Sequence[LabelledSet]) ->
     sets, journal = Sets(database), Journal(database)
     await journal.announce(user_id, "sets", us_of(datetime.now(UTC)))
     for row in rows:
-        await sets.put_labelled(user_id, row)
+        await sets.put_labelled(user_id, row, LABELLED_S)
 
 
 def _moved(

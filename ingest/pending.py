@@ -13,7 +13,7 @@ from schemas.errors import BadSamples, UndecidedChunks
 from schemas.times import us_of
 from store.records import Records
 from store.sessions import SessionRow, StreamList
-from store.sets import MODEL_IDS, LabelledSet, SetRow
+from store.sets import MODEL_IDS, LabelledSet, SetRow, labelled_s
 
 ACC6, ACC3 = MODEL_IDS
 GAP_NS = NS // 2  # what the signal's own merging still takes for continuous
@@ -45,6 +45,9 @@ async def project_labelled(
     if not rows:
         return 0
     lists = await records.sessions.lists(user_id, session_id)
+    rows = [row for row in rows if labelled_s(revision_of(row, wrist, lists), now_us) > 0]
+    if not rows:
+        return 0
     try:
         recording = await _around(records, user_id, session, wrist, lists, rows)
     except (UndecidedChunks, BadSamples):
@@ -95,7 +98,6 @@ def labelled_set(
 ) -> LabelledSet:
     """What training reads: corrected times, and a revision that moves when samples may have."""
     offset = timedelta(milliseconds=session.clock_offset_ms.get(wrist.acc or "", 0))
-    revisions = [lists[name].revision for name in (wrist.acc, wrist.gyro) if name and name in lists]
     return LabelledSet(
         model_id=ACC6 if samples.gyro else ACC3,
         set_id=row.set_id,
@@ -107,9 +109,15 @@ def labelled_set(
         weight_kg=row.weight_kg,
         intensity=row.intensity,
         label_source=row.label_source,
-        revision=max([row.revision, *revisions]),
+        revision=revision_of(row, wrist, lists),
         samples=pack_pieces(samples.acc, samples.gyro, samples.side),
     )
+
+
+def revision_of(row: SetRow, wrist: Wrist, lists: Mapping[str, StreamList]) -> int:
+    """The newest word about a set and its samples: microseconds of the server's clock."""
+    names = (wrist.acc, wrist.gyro)
+    return max([row.revision, *(lists[name].revision for name in names if name and name in lists)])
 
 
 async def _around(
@@ -141,7 +149,7 @@ def _cut(recording: Recording, row: SetRow) -> Recording | None:
 async def _write(records: Records, user_id: UUID, labelled: LabelledSet, now_us: int) -> bool:
     """Announce, write, and take the set out of the layout that it is not in (any more)."""
     await records.journal.announce(user_id, "sets", now_us)
-    await records.sets.put_labelled(user_id, labelled)
+    await records.sets.put_labelled(user_id, labelled, labelled_s(labelled.revision, now_us))
     other = ACC3 if labelled.model_id == ACC6 else ACC6
     await records.sets.delete_labelled(user_id, other, labelled.set_id, labelled.revision)
     if await records.sets.read(user_id, labelled.session_id, labelled.set_id) is None:

@@ -1,6 +1,6 @@
 """Everything that a user's events say, again, by the functions that said it the first time."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -14,17 +14,27 @@ from store.journal import Event, months_between
 from store.records import Records, records_in
 
 
+def _server_time() -> datetime:
+    return datetime.now(UTC)
+
+
 async def rebuild_user(
-    database: Database, user_id: UUID, events: Sequence[Event], *, limits: Limits
+    database: Database,
+    user_id: UUID,
+    events: Sequence[Event],
+    *,
+    limits: Limits,
+    clock: Callable[[], datetime] = _server_time,
 ) -> None:
     """Write a user's projections from all events; what `pipelines.replay` calls on executors.
+
+    What is kept for a time is written for what is left of it by `clock`.
 
     Raises:
         BadEvent: an event that this release does not understand.
         DatabaseAway: some of it is not written; call again.
     """
-    now_us = us_of(datetime.now(UTC))
-    await replay_events(records_in(database, limits), user_id, events, now_us)
+    await replay_events(records_in(database, limits), user_id, events, us_of(clock()))
 
 
 async def replay_events(

@@ -18,7 +18,7 @@ from schemas.errors import BadSamples, UndecidedChunks
 from schemas.times import at_us, us_of
 from store.records import Records
 from store.sessions import SessionRow
-from store.sets import MODEL_IDS, SetRow
+from store.sets import MODEL_IDS, SetRow, labelled_s
 from store.stretches import Span, Stretch, StretchHead
 
 ACC6, ACC3 = MODEL_IDS
@@ -69,7 +69,8 @@ async def project_session(
         wanted = stretches_of([span_of(row) for row in sets], *extent(session))
     lists = await records.sessions.lists(user_id, session_id)
     revision = max([row.revision for row in sets] + [one.revision for one in lists.values()] + [0])
-    if session is None or not wanted:
+    keep_s = labelled_s(revision, now_us)
+    if session is None or not wanted or keep_s <= 0:
         return await _take_out(records, user_id, session_id, stored, now_us)
     offset = offset_of(session)
     heads = [head_of(session_id, part, offset) for part in wanted]
@@ -84,7 +85,7 @@ async def project_session(
     # Later than what stands there: it must give way although no set of it may be newer.
     revision = max([revision, *(one.revision + 1 for one in stored)])
     await records.journal.announce(user_id, TOPIC, now_us)
-    await records.stretches.replace(user_id, session_id, rows, revision)
+    await records.stretches.replace(user_id, session_id, rows, revision, keep_s)
     return True
 
 

@@ -9,6 +9,7 @@ from uuid import UUID
 from store.database import Database, Row, Statement
 
 MODEL_IDS = ("wrist-acc6", "wrist-acc3")
+LABELLED_S = 400 * 86_400  # how long samples are kept for training: default_time_to_live of both
 _COLUMNS = (
     "session_id, set_id, exercise, started_at, ended_at, reps, weight_kg, intensity, "
     "label_source, revision"
@@ -99,6 +100,13 @@ class Sets:
         )
         return [_set_row(row) for row in rows]
 
+    async def revisions(self, user_id: UUID) -> list[tuple[UUID, int]]:
+        """Every set of a user with its revision: what tells whether anything changed."""
+        rows = await self._database.run(
+            "SELECT set_id, revision FROM sets WHERE user_id = ?", (user_id,)
+        )
+        return [(row.set_id, row.revision) for row in rows]
+
     async def delete(self, user_id: UUID, session_id: UUID, set_id: UUID, at_us: int) -> None:
         """Delete a set and what training reads of it, for good."""
         await asyncio.gather(
@@ -120,13 +128,13 @@ class Sets:
             *(self.delete_labelled(user_id, h.model_id, h.set_id, at_us) for h in heads),
         )
 
-    async def put_labelled(self, user_id: UUID, row: LabelledSet) -> None:
-        """Project a set with its samples: all columns, at its revision."""
+    async def put_labelled(self, user_id: UUID, row: LabelledSet, keep_s: int) -> None:
+        """Project a set with its samples: all columns, at its revision, for `keep_s` seconds."""
         await self._database.run(
             "INSERT INTO labelled_sets (user_id, model_id, set_id, session_id, exercise, "
             "started_at, ended_at, reps, weight_kg, intensity, label_source, revision, samples) "
-            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) USING TIMESTAMP ?",
-            (user_id, *row, row.revision),
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) USING TIMESTAMP ? AND TTL ?",
+            (user_id, *row, row.revision, keep_s),
         )
 
     async def delete_labelled(self, user_id: UUID, model_id: str, set_id: UUID, at_us: int) -> None:
@@ -166,6 +174,18 @@ class Sets:
             )
         )
         return [LabelledHead(*row) for page in pages for row in page]
+
+
+def labelled_s(revision: int, now_us: int) -> int:
+    """Seconds for which samples of a revision are kept from now on, however late they are written.
+
+    A replay must not make them live anew. At most as long as new ones: clocks of two services
+    differ. 0 or less: they are not to be written any more.
+
+    >>> labelled_s(0, 399 * 86_400_000_000), labelled_s(5_000_000, 0)
+    (86400, 34560000)
+    """
+    return min(LABELLED_S, LABELLED_S - (now_us - revision) // 1_000_000)
 
 
 def _put(user_id: UUID, row: SetRow) -> Statement:

@@ -47,15 +47,23 @@ class Stretches:
         self._database = database
 
     async def replace(
-        self, user_id: UUID, session_id: UUID, rows: Sequence[Stretch], revision: int
+        self,
+        user_id: UUID,
+        session_id: UUID,
+        rows: Sequence[Stretch],
+        revision: int,
+        keep_s: int,
     ) -> None:
-        """Let these be a session's stretches, as of a revision; older ones are gone."""
+        """Let these be a session's stretches, as of a revision, for `keep_s` seconds.
+
+        Older ones are gone.
+        """
         await self.delete_session(user_id, session_id, revision - 1)
         for head, samples in rows:  # one after the other: a row may hold 300 kB
             await self._database.run(
                 f"INSERT INTO labelled_stretches (user_id, {_HEAD}, samples) "
-                "VALUES (?, ?, ?, ?, ?, ?, ?, ?) USING TIMESTAMP ?",
-                (user_id, *head[:4], json.dumps(head.spans), revision, samples, revision),
+                "VALUES (?, ?, ?, ?, ?, ?, ?, ?) USING TIMESTAMP ? AND TTL ?",
+                (user_id, *head[:4], json.dumps(head.spans), revision, samples, revision, keep_s),
             )
 
     async def delete_session(self, user_id: UUID, session_id: UUID, at_us: int) -> None:

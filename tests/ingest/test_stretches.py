@@ -20,6 +20,7 @@ from ingest.sweeper import sweep
 from models.signal.pieces import unpack_pieces
 from schemas.events import SetConfirmation
 from schemas.times import us_of
+from store.sets import LABELLED_S
 from tests.ingest.histories import RATE_HZ, START, N, new_id
 from tests.ingest.test_sweeper import NOW, Story
 
@@ -163,7 +164,9 @@ def test_the_sweeper_and_a_replay_do_it_and_a_deleted_session_stays_deleted():
     assert stored(one) == before
     asyncio.run(one.recorder.delete_session(one.user, one.session))
     assert stored(one) == []
-    asyncio.run(one.records.stretches.replace(one.user, one.session, before, us_of(NOW)))
+    asyncio.run(
+        one.records.stretches.replace(one.user, one.session, before, us_of(NOW), LABELLED_S)
+    )
     assert stored(one) == []  # a write that was under way
 
 

@@ -18,6 +18,7 @@ from schemas.times import us_of
 from store.journal import Event
 from store.memory import memory_records
 from store.records import Records
+from store.sets import LABELLED_S
 from tests.ingest.histories import (
     CHUNKS,
     LIMITS,
@@ -228,7 +229,7 @@ def test_a_label_without_a_set_is_taken_out() -> None:
         await one.open(0, 1)
         await one.confirm()
         (row,) = await one.records.sets.labelled(one.user, "wrist-acc3")
-        await one.records.sets.put_labelled(one.user, row._replace(set_id=new_id()))
+        await one.records.sets.put_labelled(one.user, row._replace(set_id=new_id()), LABELLED_S)
         assert await project_pending(one.records, one.user, us_of(NOW)) == 1
         assert await one.labelled() == ["biceps curl"]
 

@@ -1,17 +1,19 @@
 """The journal again, on the real Spark over the real Cassandra: every row of every projection."""
 
 import asyncio
+from datetime import datetime, timedelta
 from functools import partial
 from uuid import UUID, uuid4
 
-from ingest.replay import rebuild_user
+from ingest.replay import rebuild_user, replay_events
 from pipelines.replay import replay
 from schemas.config import Limits
 from schemas.ids import slot
+from schemas.times import us_of
 from store.database import Database
 from store.journal import Event
 from store.records import records_in
-from tests.ingest.histories import World, new_id
+from tests.ingest.histories import START, World, new_id
 from tests.ingest.test_deviations import ROW, Gym, one_of_each
 
 PROJECTIONS = (
@@ -22,8 +24,17 @@ PROJECTIONS = (
 LATE = [("confirm", 0, 0, 3), ("put", 1, 0, 0), ("put", 0, 1, 0), ("complete", 2, 1, 5)]
 CORRECTED = [("correct", 0, 1, 0), ("put", 2, 0, 0), ("confirm", 1, 0, 0), ("put", 3, 0, 0)]
 DROPPED = [("drop", 1, 0, 2), ("complete", 4, 1, 0)]
+SAMPLES = ("labelled_sets", "labelled_stretches")
 ERASED = [("erase", 0, 0, 1)]
-REBUILD = partial(rebuild_user, limits=Limits())
+DAY_S = 86_400
+
+
+def soon() -> datetime:
+    """When what happens here has just happened."""
+    return START + timedelta(days=1)
+
+
+REBUILD = partial(rebuild_user, limits=Limits(), clock=soon)
 
 
 def snapshot(database: Database) -> dict[str, list[str]]:
@@ -68,6 +79,34 @@ def test_every_row_comes_back_and_over_live_rows_nothing_changes(spark_config, s
     again = replay(spark_config, REBUILD)
     assert again.counts["events"] == over.counts["events"]
     assert snapshot(empty) == before
+
+
+def test_a_replay_gives_samples_no_second_life(empty):
+    """They are written for what is left of their 400 days, and not at all when nothing is."""
+    records = records_in(empty, Limits())
+    world = World(records)
+
+    async def replayed(days: int) -> None:
+        events = await records.journal.events(world.user, {f"{START:%Y-%m}"})
+        await replay_events(records, world.user, events, us_of(START + timedelta(days=days)))
+
+    def left_s(table: str) -> set[int]:
+        rows = empty.execute(
+            f"SELECT ttl(samples) FROM {table} WHERE user_id = ? AND model_id = 'wrist-acc3'",
+            (world.user,),
+        )
+        return {row[0] for row in rows}
+
+    asyncio.run(world.run(LATE))
+    for table in SAMPLES:
+        assert 399 * DAY_S < min(left_s(table)) <= max(left_s(table)) <= 400 * DAY_S
+        empty.execute(f"TRUNCATE {table}")
+    asyncio.run(replayed(days=401))
+    assert [left_s(table) for table in SAMPLES] == [set(), set()]
+    assert len(asyncio.run(records.sets.of_user(world.user))) == 1
+    asyncio.run(replayed(days=399))
+    for table in SAMPLES:
+        assert 0.9 * DAY_S < min(left_s(table)) <= max(left_s(table)) <= 1.01 * DAY_S
 
 
 def test_an_event_of_a_later_release_is_one_users_reason(spark_config, spark, empty):  # noqa: ARG001

@@ -18,7 +18,7 @@ from store.journal import Event
 from store.memory import memory_records
 from store.records import Records, records_in
 from store.samples import SampleRow
-from store.sets import LabelledSet, SetRow
+from store.sets import LABELLED_S, LabelledSet, SetRow
 from tests.cassandra_node import ON_NODE
 
 NOW = datetime(2026, 11, 21, 10, 0, 0, 123_000, tzinfo=UTC)
@@ -211,10 +211,10 @@ def test_labelled_sets_are_read_by_layout(records: Records, run: Any) -> None:
     user, row = uuid4(), set_row()
 
     async def story() -> None:
-        await records.sets.put_labelled(user, labelled(row, samples=b"first"))
+        await records.sets.put_labelled(user, labelled(row, samples=b"first"), LABELLED_S)
         newer = labelled(row._replace(revision=NOW_US + 1000), samples=b"a second, longer one")
         for one in (newer, labelled(row, samples=b"first")):
-            await records.sets.put_labelled(user, one)
+            await records.sets.put_labelled(user, one, LABELLED_S)
         assert await records.sets.labelled(user, "wrist-acc6") == [newer]
         assert await records.sets.labelled(user, "wrist-acc3") == []
         heads = await records.sets.labelled_heads(user)
