@@ -19,6 +19,7 @@ _INSERT = (
     "scale, codec, xyz, t_ms, envelope, received_at) "
     "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) USING TIMESTAMP ?"
 )
+_AROUND_BYTES = 256  # of a row beside its blobs
 _PART = "WHERE user_id = ? AND session_id = ? AND stream = ? AND part = ?"
 
 
@@ -57,18 +58,17 @@ class Samples:
 
     async def put(self, user_id: UUID, session_id: UUID, stream: str, row: SampleRow) -> None:
         """Keep a chunk; its part must be registered."""
-        await self._database.run(
-            _INSERT,
-            (
-                user_id,
-                session_id,
-                stream,
-                part_of(row.seq),
-                *row[:11],
-                row.received_us // 1000,
-                time_us_of(session_id),
-            ),
+        values = (
+            user_id,
+            session_id,
+            stream,
+            part_of(row.seq),
+            *row[:11],
+            row.received_us // 1000,
+            time_us_of(session_id),
         )
+        size_bytes = _AROUND_BYTES + len(row.xyz) + len(row.t_ms) + len(row.envelope)
+        await self._database.run_soon(Statement(_INSERT, values), size_bytes)
 
     async def register_part(self, user_id: UUID, session_id: UUID, stream: str, part: int) -> None:
         """Say that a part of a stream exists: before its first chunk, so that it can be found."""
