@@ -13,12 +13,11 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.observe import Metrics, RequestLog
-from api.problems import problem_response, unexpected
+from api.problems import GONE, problem_response, unexpected
 from schemas.config import Config
 from schemas.errors import MuvrError, TookTooLong, TooLarge, TooSlow
 
 _ID = re.compile(rb"^[A-Za-z0-9_\-]{8,64}$")
-GONE = 499  # the client went away before it was answered; only metrics and log see it
 _SAFE = (
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"no-referrer"),

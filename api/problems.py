@@ -10,7 +10,7 @@ from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
-from starlette.requests import HTTPConnection, Request
+from starlette.requests import ClientDisconnect, HTTPConnection, Request
 from starlette.responses import Response
 
 from schemas import errors
@@ -18,6 +18,7 @@ from schemas import errors
 MEDIA_TYPE = "application/problem+json"
 TYPE_PREFIX = "urn:muvr:problem:"
 RETRY_AFTER_S = 1
+GONE = 499  # the client went away before it was answered; only metrics and log see it
 METHODS = frozenset({"get", "put", "post", "delete", "patch"})
 _SHOWN_VALUE = 120
 
@@ -145,6 +146,8 @@ def register(app: FastAPI) -> None:
     app.add_exception_handler(errors.MuvrError, _on_ours)
     app.add_exception_handler(RequestValidationError, _on_validation)
     app.add_exception_handler(HTTPException, _on_http)
+    app.add_exception_handler(ClientDisconnect, _on_gone)
+    app.add_exception_handler(Exception, _on_unexpected)  # the gate reports it as well
 
 
 def described(*statuses: int) -> dict[int | str, dict[str, Any]]:
@@ -162,6 +165,14 @@ async def _on_ours(request: Request, error: Exception) -> Response:
     if not isinstance(error, errors.MuvrError):
         raise error
     return problem_response(error, request)
+
+
+async def _on_gone(request: Request, error: Exception) -> Response:  # noqa: ARG001 (its shape)
+    return Response(status_code=GONE)
+
+
+async def _on_unexpected(request: Request, error: Exception) -> Response:  # noqa: ARG001 (its shape)
+    return unexpected(request)
 
 
 async def _on_validation(request: Request, error: Exception) -> Response:

@@ -25,6 +25,7 @@ LEVEL = 1
 BYTES_PER_SAMPLE = 6
 _LOW_BITS_MAX = 8
 _CODED_BITS = 4  # of a delta of usual size: more are noise, fewer leave too little to code
+_PLANES = np.array([[1 << bit] for bit in range(_LOW_BITS_MAX)], dtype=np.uint8)
 _contexts = threading.local()  # a zstd context serves one thread at a time and is dear to make
 
 
@@ -46,11 +47,14 @@ def encode_samples(counts: NDArray[np.int16]) -> bytes:
     planar = np.ascontiguousarray(counts.T)
     delta = planar.copy()
     np.subtract(planar[:, 1:], planar[:, :-1], out=delta[:, 1:])  # wraps, and unwraps on the way in
-    zigzag = ((delta << 1) ^ (delta >> 15)).view(np.uint16).reshape(-1)
+    sign = delta >> 15
+    delta <<= 1
+    delta ^= sign
+    zigzag = delta.view(np.uint16).reshape(-1)
     low_bits = _low_bits(zigzag)
     high = (zigzag >> low_bits).astype(np.uint8)
     coded = _compressor().compress(high.data)
-    return b"".join((bytes((low_bits,)), *_bit_planes(zigzag, low_bits), coded))
+    return b"".join((bytes((low_bits,)), _bit_planes(zigzag, low_bits), coded))
 
 
 def decode_samples(blob: bytes, n: int) -> NDArray[np.int16]:
@@ -70,15 +74,15 @@ def decode_samples(blob: bytes, n: int) -> NDArray[np.int16]:
 
 def _low_bits(zigzag: NDArray[np.uint16]) -> int:
     """How many bits of each delta are left as they are; the others must fit a byte."""
-    usual_bits = math.ceil(math.log2(max(1.0, zigzag.mean())))
-    needed = int(zigzag.max()).bit_length() - 8
+    usual = int(np.add.reduce(zigzag, dtype=np.uint64)) / len(zigzag)
+    usual_bits = math.ceil(math.log2(max(1.0, usual)))
+    needed = int(np.maximum.reduce(zigzag)).bit_length() - 8
     return min(_LOW_BITS_MAX, max(0, needed, usual_bits - _CODED_BITS))
 
 
-def _bit_planes(zigzag: NDArray[np.uint16], low_bits: int) -> list[bytes]:
+def _bit_planes(zigzag: NDArray[np.uint16], low_bits: int) -> bytes:
     """The lowest bits of all deltas, plane by plane: a bit a delta, filled up to whole bytes."""
-    octets = zigzag.astype(np.uint8)
-    return [np.packbits(octets & (1 << bit)).tobytes() for bit in range(low_bits)]
+    return np.packbits(zigzag.astype(np.uint8) & _PLANES[:low_bits], axis=1).tobytes()
 
 
 def _joined(blob: bytes, values: int) -> NDArray[np.uint16]:
