@@ -2,7 +2,7 @@
 
 import unicodedata
 from datetime import timedelta
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID, uuid4
 
 from fastapi import APIRouter, Depends, Request, Response
@@ -24,13 +24,15 @@ _NO_STORE = {"Cache-Control": "no-store"}
 _EXAMPLE_TOKEN = "eyJhbGciOiJFZERTQSIsImtpZCI6ImRldjAwMDAwMDAwIn0"  # noqa: S105 (an example)
 
 
+_FORM = "application/x-www-form-urlencoded"
+_ANNA: dict[str, Any] = {"username": "anna", "password": "correct horse battery"}
+_PASSWORD_FORM = {"grant_type": "password", **_ANNA}
+
+
 class Registration(BaseModel):
     """A new user."""
 
-    model_config = ConfigDict(
-        extra="forbid",
-        json_schema_extra={"example": {"username": "anna", "password": "correct horse battery"}},
-    )
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"example": _ANNA})
 
     username: str = Field(min_length=1, max_length=64, pattern=r"^[\w.@+\-]+$")
     password: str = _PASSWORD
@@ -84,7 +86,11 @@ async def register(
     return await _log_in(services, user, frozenset())
 
 
-@router.post("/token", responses=described(401))
+@router.post(
+    "/token",
+    responses=described(401),
+    openapi_extra={"requestBody": {"content": {_FORM: {"example": _PASSWORD_FORM}}}},
+)
 async def token(
     form: Annotated[OAuth2PasswordRequestForm, Depends()],
     request: Request,

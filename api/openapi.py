@@ -7,8 +7,9 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel, ConfigDict, Field
 
-from api.examples import CHUNK, CLASSIFY_BODY
+from api.examples import CBOR_CHUNK, CBOR_CLASSIFY_BODY, CBOR_ITEMS, CHUNK, CLASSIFY_BODY
 from api.problems import MEDIA_TYPE, METHODS, Problem, described
+from ingest.chunks import CBOR, JSON
 
 _ABOUT = """Recordings in, one model per user, answers out.
 
@@ -18,8 +19,11 @@ that the same request may be sent again after `Retry-After` seconds.
 """
 
 
+CBOR_SEQUENCE = "application/cbor-seq"
+
+
 class ChunkShape(BaseModel):
-    """One chunk as JSON; as CBOR it has `scale`, `n` and `xyz` (int16 LE) in place of x, y, z."""
+    """One chunk as JSON."""
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"example": CHUNK})
 
@@ -30,6 +34,21 @@ class ChunkShape(BaseModel):
     x: list[float] = Field(min_length=1, max_length=8192)
     y: list[float] = Field(min_length=1, max_length=8192)
     z: list[float] = Field(min_length=1, max_length=8192)
+    t_ms: list[int] | None = Field(default=None, description="where a device is irregular")
+
+
+class CborChunkShape(BaseModel):
+    """One chunk as CBOR; byte strings stand in base64 in this document."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"example": CBOR_CHUNK})
+
+    v: int = Field(default=1, ge=1, le=1)
+    t0: int = Field(description="time of the first sample, nanoseconds since the epoch")
+    rate_hz: float = Field(ge=1, le=1000)
+    unit: str = Field(pattern="^(g|m/s2|rad/s|deg/s)$")
+    scale: float = Field(gt=0, description="units per count")
+    n: int = Field(ge=1, le=8192, description="number of samples")
+    xyz: bytes = Field(description="int16 little-endian, interleaved x, y, z: 6 n bytes")
     t_ms: list[int] | None = Field(default=None, description="where a device is irregular")
 
 
@@ -50,7 +69,7 @@ def document(app: FastAPI) -> dict[str, Any]:
         title="Muvr", version=app.version, description=_ABOUT, routes=app.routes, tags=_TAGS
     )
     schemas = whole.setdefault("components", {}).setdefault("schemas", {})
-    for shape in (Problem, ChunkShape, StreamsShape):
+    for shape in (Problem, ChunkShape, CborChunkShape, StreamsShape):
         schemas[shape.__name__] = shape.model_json_schema(
             ref_template="#/components/schemas/{model}"
         )
@@ -60,6 +79,7 @@ def document(app: FastAPI) -> dict[str, Any]:
         for method, operation in item.items():
             if method in METHODS:
                 _complete(path, operation)
+                _complete_cbor(path, operation)
     app.openapi_schema = whole
     return whole
 
@@ -88,9 +108,32 @@ def _complete(path: str, operation: dict[str, Any]) -> None:
             responses[key] = {**responses[key], "headers": _RETRY_AFTER}
 
 
+def _complete_cbor(path: str, operation: dict[str, Any]) -> None:
+    """Say what the bodies in CBOR are: their bytes fit no JSON schema word for word."""
+    content = operation.get("requestBody", {}).get("content", {})
+    for media in (CBOR, CBOR_SEQUENCE):
+        if media in content:
+            example = content.get(JSON, {}).get("example")
+            content[media] |= _IN_CBOR.get(path) or {"example": example}
+
+
 def _is_default_validation(response: Mapping[str, Any]) -> bool:
     return MEDIA_TYPE not in response.get("content", {}) and "HTTPValidationError" in str(response)
 
+
+_A_CHUNK = {"$ref": "#/components/schemas/CborChunkShape"}
+_IN_CBOR: Mapping[str, dict[str, Any]] = {
+    "/v1/sessions/{session}/streams/{stream}/chunks/{seq}": {"schema": _A_CHUNK},
+    "/v1/sessions/{session}/chunks": {"example": CBOR_ITEMS},
+    "/v1/classify": {
+        "schema": {"anyOf": [_A_CHUNK, {"type": "object", "required": ["streams"]}]},
+        "examples": {
+            "chunk": {"value": CBOR_CHUNK},
+            "both sensors": {"value": CBOR_CLASSIFY_BODY},
+        },
+    },
+}
+"""Beside these, a body in CBOR says the same as in JSON."""
 
 _RETRY_AFTER = {
     "Retry-After": {"schema": {"type": "integer"}, "description": "seconds to wait at least"}

@@ -1,26 +1,54 @@
-"""What /docs shows as a request is one that the service takes, word for word."""
+"""What /docs shows as a request is one that the service takes, word for word, in any form."""
 
+import base64
 from collections.abc import Iterator
 from typing import Any
 
+import cbor2
 import httpx
+import msgspec
 import pytest
 
+from ingest.chunks import JSON
 from tests.api.conftest import RunningService
 from tests.api.test_access_matrix import DOCUMENT, OPERATIONS, example_of, fresh_ids, path_of
 
+FORM = "application/x-www-form-urlencoded"
 BODIES = [
-    (method, path, media, example_of(shape))
+    (method, path, media, name, example)
     for method, path, operation in OPERATIONS
     for media, shape in operation.get("requestBody", {}).get("content", {}).items()
-    if media.endswith("json")
+    for name, example in (
+        {name: one["value"] for name, one in shape["examples"].items()}
+        if "examples" in shape
+        else {"example": example_of(shape)}
+    ).items()
 ]
-IDS = [f"{method.upper()} {path}" for method, path, _, _ in BODIES]
+IDS = [f"{method.upper()} {path} {media} {name}" for method, path, media, name, _ in BODIES]
 # What no example can say: a token or a hash of what is there. It is understood, and refused.
 NOBODYS = {
     "/v1/auth/refresh": (401, "not-authenticated"),
     "/v1/sessions/{session}/complete": (409, "missing-chunks"),
 }
+
+
+def body_of(media: str, example: Any) -> bytes:
+    """The bytes that an example stands for: in CBOR, byte strings are there in base64."""
+    if media == FORM:
+        return httpx.Request("POST", "http://x", data=example).content
+    if media == JSON:
+        return msgspec.json.encode(example)
+    items = example if isinstance(example, list) else [example]
+    return b"".join(cbor2.dumps(_with_bytes(item)) for item in items)
+
+
+def _with_bytes(value: Any) -> Any:
+    if not isinstance(value, dict):
+        return value
+    return {
+        key: base64.b64decode(one) if key == "xyz" else _with_bytes(one)
+        for key, one in value.items()
+    }
 
 
 @pytest.fixture(scope="module")
@@ -30,31 +58,53 @@ def ids() -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def client(service: RunningService, ids: dict[str, str]) -> Iterator[httpx.Client]:
-    """Somebody who opened a session with the document's own example."""
+    """Somebody who opened a session with the document's own example; its user is there as well."""
     path = "/v1/sessions/{session}"
     operation = DOCUMENT["paths"][path]["put"]
-    body = example_of(operation["requestBody"]["content"]["application/json"])
+    body = example_of(operation["requestBody"]["content"][JSON])
+    user = next(example for _, p, _, _, example in BODIES if p == "/v1/auth/register")
     with service.register().client() as client:
+        assert client.post("/v1/auth/register", json=user).status_code in (201, 409)
         assert client.put(path_of(path, ids), json=body).status_code == 200
         yield client
 
 
-def test_every_body_in_json_has_an_example():
-    assert {path for _, path, _, example in BODIES if not example} == set()
-    assert set(NOBODYS) <= {path for _, path, _, _ in BODIES}
+def test_every_body_has_an_example():
+    assert [name for name, (*_, example) in zip(IDS, BODIES, strict=True) if not example] == []
+    assert set(NOBODYS) <= {path for _, path, *_ in BODIES}
+    assert {media for _, _, media, *_ in BODIES} > {
+        FORM,
+        "application/cbor",
+        "application/cbor-seq",
+    }
 
 
-@pytest.mark.parametrize(("method", "path", "media", "example"), BODIES, ids=IDS)
+@pytest.mark.parametrize(("method", "path", "media", "name", "example"), BODIES, ids=IDS)
 def test_an_example_is_taken(
-    client: httpx.Client, ids: dict[str, str], method: str, path: str, media: str, example: Any
+    client: httpx.Client,
+    ids: dict[str, str],
+    method: str,
+    path: str,
+    media: str,
+    name: str,  # noqa: ARG001
+    example: Any,
 ):
     answer = client.request(
-        method, path_of(path, ids), json=example, headers={"Content-Type": media}
+        method, path_of(path, ids), content=body_of(media, example), headers={"Content-Type": media}
     )
     if path in NOBODYS:
-        status, name = NOBODYS[path]
-        assert (answer.status_code, answer.json()["type"]) == (status, f"urn:muvr:problem:{name}")
-    elif path == "/v1/auth/register" and answer.status_code == 409:
-        assert answer.json()["type"] == "urn:muvr:problem:name-taken"  # by another test's example
+        status, problem = NOBODYS[path]
+        assert (answer.status_code, answer.json()["type"]) == (
+            status,
+            f"urn:muvr:problem:{problem}",
+        )
+    elif path == "/v1/auth/register":
+        assert answer.json()["type"] == "urn:muvr:problem:name-taken"  # the fixture was first
     else:
         assert answer.is_success, f"{answer.status_code} {answer.text}"
+        refused = (
+            [one for one in answer.json().get("results", ()) if "problem" in one]
+            if (answer.content)
+            else []
+        )
+        assert refused == []
