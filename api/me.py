@@ -12,7 +12,7 @@ from api.problems import described
 from schemas.errors import NotComputedYet
 from schemas.layout import month_of
 from store.deviations import Deviation
-from store.jobs import LiveRun, LiveRuns
+from store.live_runs import LiveRun, LiveRuns
 from store.results import Results
 
 router = APIRouter(prefix="/v1/me", tags=["asking"])

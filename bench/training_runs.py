@@ -30,9 +30,8 @@ from pipelines.lesson import Lesson
 from pipelines.runs import RunReport
 from pipelines.spark import spark_session
 from schemas.layout import owner_of
-from store.jobs import TrainingKeys
 from store.models import Champions
-from store.training import TrainingSets
+from store.training import TrainingKeys, TrainingSets
 
 COMPARED = 8  # users for the learning step and for bytes
 SOLVERS = ("lsqr", "eigen")  # of scikit-learn's, those that know shrinkage

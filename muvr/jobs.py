@@ -32,14 +32,21 @@ def list_jobs(
     conf: Conf = None,
     as_json: AsJson = False,
 ) -> None:
-    """List the last runs.
+    """List the last runs, of models, the mart and replays.
 
     Example: `muvr jobs list exercise`
     """
     door = open_door(conf, as_json=as_json)
 
     async def question(database: Database) -> list[dict[str, Any]]:
-        names = list(FAMILIES) if family == "all" else [family]
+        known = await JobRuns(database).families()
+        if family != "all" and family not in {*known, *FAMILIES}:
+            raise BadInput(
+                f"Nothing called {family} has run; there is {', '.join(known) or 'no run yet'}",
+                field="family",
+                value=family,
+            )
+        names = known if family == "all" else [family]
         runs = await asyncio.gather(*(JobRuns(database).newest(name) for name in names))
         return [run._asdict() for several in runs for run in several]
 

@@ -12,6 +12,8 @@ from pipelines.runs import server_time
 from schemas.errors import BadInput, NotThere
 from schemas.layout import GLOBAL_OWNER, owner_of
 from store.database import Database
+from store.jobs import JobRuns
+from store.live_runs import LiveRuns
 from store.models import Challenger, Champions, Models
 from store.users import Users
 
@@ -120,8 +122,7 @@ def rollback(
     async def question(database: Database) -> dict[str, Any]:
         champions = Champions(database)
         if run is not None:
-            await champions.withdraw(run, reason, server_time())
-            return {"withdrawn": run}
+            return await _take_back(database, run, reason)
         owner = await _owner(database, str(user))
         return (await champions.rollback(owner, model_id, family, server_time()))._asdict()
 
@@ -157,10 +158,29 @@ def export(
     door.terminal.answer({"path": str(path), "bytes": len(content)})
 
 
+async def _take_back(database: Database, run: UUID, reason: str) -> dict[str, Any]:
+    """Withdraw a run: readers of its models fall back, a batch family's former run is live again.
+
+    Raises:
+        NotThere: there is no such run.
+    """
+    found = await JobRuns(database).find(run)
+    if found is None:
+        raise NotThere(f"There is no run {run}; `muvr jobs list` shows them")
+    await Champions(database).withdraw(run, reason, server_time())
+    answer: dict[str, Any] = {"withdrawn": run, "family": found.family}
+    live = LiveRuns(database)
+    seen = await live.read(found.family)
+    if seen is not None and seen.run_id == run:
+        before = await live.take_back(found.family, run)
+        answer["live"] = before.run_id if before else None
+    return answer
+
+
 async def _owner(database: Database, user: str) -> str:
     if user == GLOBAL_OWNER:
         return GLOBAL_OWNER
     found = await Users(database).by_name(user)
     if found is None:
-        raise NotThere(f"There is no user {user}")
+        raise NotThere(f"There is no user {user}; names are those of /v1/auth/register")
     return owner_of(found.user_id)

@@ -12,7 +12,7 @@ import numpy as np
 from models.clusters.evaluate import adjusted_rand
 from muvr.simulating_crowd import World
 from store.database import Database
-from store.jobs import LiveRuns
+from store.live_runs import LiveRuns
 from store.results import Cluster, Results
 
 

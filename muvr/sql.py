@@ -9,11 +9,8 @@ import typer
 
 from muvr.door import Door, open_door
 from muvr.options import AsJson, Conf
-from pipelines.mart_query import ask_mart
 from pipelines.runs import server_time
-from pipelines.sql_server import serve_mart
-from store.mart import MartFolder
-from store.mart_query import Answer, ask_duckdb
+from store.mart import Answer, MartFolder
 
 SERVE = "serve"
 
@@ -46,11 +43,19 @@ def sql(
     if query == SERVE:
         _serve(door)
         return
-    if engine is Engine.spark:
-        answer = ask_mart(door.config, query)
-    else:
-        answer = ask_duckdb(MartFolder(door.config.paths.mart), query, door.config.sql)
-    _show(door, answer)
+    _show(door, _ask_spark(door, query) if engine is Engine.spark else _ask_duckdb(door, query))
+
+
+def _ask_duckdb(door: Door, query: str) -> Answer:
+    from store.mart_query import ask_duckdb  # noqa: PLC0415 one engine does not wait for the other
+
+    return ask_duckdb(MartFolder(door.config.paths.mart), query, door.config.sql)
+
+
+def _ask_spark(door: Door, query: str) -> Answer:
+    from pipelines.mart_query import ask_mart  # noqa: PLC0415
+
+    return ask_mart(door.config, query)
 
 
 def _show(door: Door, answer: Answer) -> None:
@@ -74,9 +79,12 @@ def _show(door: Door, answer: Answer) -> None:
 
 
 def _serve(door: Door) -> None:
-    port = door.config.sql.port
-    door.terminal.say(
-        f"jdbc:hive2://127.0.0.1:{port}/default answers SELECTs over the mart, for programs of "
-        "this machine; Ctrl-C ends it."
-    )
-    serve_mart(door.config)
+    from pipelines.sql_server import serve_mart  # noqa: PLC0415
+
+    def ready() -> None:
+        door.terminal.say(
+            f"jdbc:hive2://127.0.0.1:{door.config.sql.port}/default answers SELECTs over the mart, "
+            "for programs of this machine; Ctrl-C ends it."
+        )
+
+    serve_mart(door.config, ready)

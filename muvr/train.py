@@ -19,8 +19,8 @@ from schemas.config import Config
 from schemas.errors import BadInput, MuvrError
 from schemas.times import us_of
 from store.database import Database
-from store.jobs import TrainingKeys
 from store.records import records_in
+from store.training import TrainingKeys
 
 
 class Engine(StrEnum):

@@ -24,7 +24,8 @@ from schemas.errors import CannotLearn, IncompleteRun, LostChampionRace
 from schemas.progress import Progress, Silent
 from store.credentials import open_as
 from store.database import Database
-from store.jobs import LiveRuns, UserOutcome, Watermarks
+from store.jobs import JobRuns, UserOutcome, Watermarks
+from store.live_runs import LiveRuns
 
 OVERLAP = timedelta(minutes=1)
 
@@ -129,13 +130,13 @@ def _learn(
             for user, reason in result.broken.items()
         ]
     )
+    run.metrics["digest"] = digest_of(result.rows)
+    if only_changed and run.metrics["digest"] in _known_digests(database, family.name):
+        run.status = "nothing-to-do"  # what changed had been read by the last run already
+        return
     if result.refused:
         run.status = "refused"
         run.reasons[result.refused] += 1
-        return
-    run.metrics["digest"] = digest_of(result.rows)
-    if only_changed and _is_live(database, family, run):
-        run.status = "nothing-to-do"  # what changed had been read by the last run already
         return
     with run.step("write"):
         _write(spark, family, config.cassandra.keyspace, run, result.rows)
@@ -153,9 +154,12 @@ def digest_of(rows: Sequence[tuple[object, ...]]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def _is_live(database: Database, family: BatchFamily, run: Run) -> bool:
-    live = asyncio.run(LiveRuns(database).read(family.name))
-    return live is not None and live.metrics.get("digest") == run.metrics["digest"]
+def _known_digests(database: Database, family: str) -> set[object]:
+    """Of the rows that are live, and of those of the last run, which may have been refused."""
+    live = asyncio.run(LiveRuns(database).read(family))
+    mark = asyncio.run(Watermarks(database).newest(family))
+    last = asyncio.run(JobRuns(database).read(family, mark.run_id)) if mark else None
+    return {one.metrics.get("digest") for one in (live, last) if one is not None}
 
 
 def go_live(database: Database, family: str, run: Run) -> None:

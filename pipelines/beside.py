@@ -32,8 +32,9 @@ from schemas.errors import CannotLearn
 from schemas.layout import GLOBAL_OWNER
 from store.credentials import open_as
 from store.database import Database
-from store.jobs import JobRuns, TrainingKeys
+from store.jobs import JobRuns
 from store.models import Models, StoredModel, version_of
+from store.training import TrainingKeys
 
 Everybodies = Mapping[ModelId, Everybody]
 

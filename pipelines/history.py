@@ -1,6 +1,7 @@
 """Users' confirmed sets as Spark hands them over: one log per user, without a shuffle."""
 
-from collections.abc import Mapping, Sequence
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any, NamedTuple, Protocol
@@ -19,6 +20,10 @@ from schemas.errors import NotEnoughLabels
 KEY = ("user_id",)
 PROBLEM = "problem"
 COLUMNS = (*("user_id", "session_id", "exercise", "started_at", "reps", "weight_kg", "intensity"),)
+
+
+REVISIONS = ("set_id", "revision")
+"""Columns that say whether a log is still the same."""
 
 
 class DoneSet(NamedTuple):
@@ -53,6 +58,19 @@ def log_of(group: pa.Table) -> SetLog:
         )
         for row in group.select(COLUMNS[1:]).to_pylist()
     )
+
+
+def log_digest(revisions: Iterable[tuple[object, object]]) -> str:
+    """What was learned from a log: the same digest, the same sets.
+
+    Args:
+        revisions: id and revision of each set, in any order.
+
+    >>> log_digest([("b", 2), ("a", 1)]) == log_digest([("a", 1), ("b", 2)])
+    True
+    """
+    parts = sorted(f"{set_id} {revision}" for set_id, revision in revisions)
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
 
 
 def look_at_logs(

@@ -28,8 +28,8 @@ from schemas.progress import Progress, Silent
 from store.credentials import open_as
 from store.database import Database
 from store.holders import BIRTH, LONGEST_DAYS
-from store.jobs import LiveRuns
 from store.journal import Journal, months_between
+from store.live_runs import LiveRuns
 from store.mart import Manifest, MartFolder, key_id, layout_digest, pseudonym, pseudonym_key
 
 FAMILY = "mart"

@@ -17,8 +17,7 @@ from pipelines.sql_guard import require_readable
 from schemas.config import Config, Sql
 from schemas.errors import BadQuery, QueryTooLong
 from schemas.mart import MART
-from store.mart import MartFolder
-from store.mart_query import Answer
+from store.mart import Answer, MartFolder
 
 
 def ask_mart(config: Config, sql: str) -> Answer:

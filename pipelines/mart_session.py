@@ -13,6 +13,9 @@ from pipelines.spark import LOGGING
 from schemas.config import Config
 from store.java import find_java
 
+SECRETS = "MUVR_CASSANDRA_PASSWORD"
+"""Variables that carry passwords begin so."""
+
 
 def mart_session(config: Config) -> SparkSession:
     """Start Spark for queries.
@@ -20,6 +23,8 @@ def mart_session(config: Config) -> SparkSession:
     Raises:
         NoJava: no Java 17 on this machine.
     """
+    for name in [name for name in os.environ if name.startswith(SECRETS)]:
+        del os.environ[name]  # Java inherits what is here
     os.environ["JAVA_HOME"] = str(find_java().home)  # read by pyspark when it starts the JVM
     os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
     settings = SparkConf().setAppName("muvr-sql").setAll(list(mart_options(config).items()))

@@ -4,6 +4,7 @@ A learner says per user how far off it was on later sets and how far off "the sa
 would have been; the recipe is judged on the sums over all users, and each user has a veto.
 """
 
+import asyncio
 import hashlib
 import json
 from collections.abc import Callable, Sequence
@@ -22,10 +23,10 @@ from models.history import DAY_S, SetLog
 from pipelines.attempts import attempted
 from pipelines.batch import OVERLAP
 from pipelines.engines import MODEL_COLUMNS
-from pipelines.history import COLUMNS, KEY, log_of, newest_set_at
+from pipelines.history import COLUMNS, KEY, REVISIONS, log_digest, log_of, newest_set_at
 from pipelines.manifest import environment
 from pipelines.plans import require_direct_join, require_no_shuffle
-from pipelines.promotion import move_pointers
+from pipelines.promotion import gather, move_pointers
 from pipelines.runs import Clock, Run, RunReport, leased_run, server_time
 from pipelines.scope import Users, users_of
 from pipelines.span import Key, keys_once, span_by
@@ -37,16 +38,19 @@ from schemas.layout import owner_of
 from schemas.progress import Progress, Silent
 from store.credentials import open_as
 from store.database import Database
-from store.jobs import UserOutcome
+from store.jobs import JobRuns, UserOutcome, Watermarks
 from store.models import version_of
+from store.sets import Sets
 
 LAYOUT = "sets"  # these families read the journal, not a sensor
 LATER_DAYS = 28
 TOGETHER = 64
 LEAST_TO_VETO = 20  # later sets; with fewer, a user's own error says little
+UNFINISHED = ("failed", "overtaken")  # the next run tries again although no set is new
 VETO = 1.1  # times the error of "the same as last time"
 LEARNED = pa.schema(
-    [(n, pa.string()) for n in ("user_id", "status", "reason", "owner", "version", "manifest")]
+    [(n, pa.string()) for n in ("user_id", "status", "reason", "owner", "version")]
+    + [(n, pa.string()) for n in ("manifest", "data_digest")]
     + [("bytes", pa.binary()), ("sha256", pa.binary()), ("sets", pa.int64())]
     + [(n, pa.float64()) for n in ("asked", "off", "last_off")]
 )
@@ -104,6 +108,8 @@ def train_personal(
         leased_run(database, family.name, inputs, clock=clock) as run,
     ):
         chosen = users_of(database, family.name, users, run.started_at)
+        if users == "changed" and chosen is not None:
+            chosen = _without_the_same(database, run, chosen)
         if chosen is not None and not chosen:
             run.status = "nothing-to-do"
         else:
@@ -131,17 +137,21 @@ def learned_rows(
             attempt = (
                 _one(learn, log.value, cutoff_s) if alone else attempted(partial(next, answers))
             )
-        rows.append(_row(str(key[0]), group.num_rows, attempt))
+        rows.append(_row(str(key[0]), group.num_rows, _digest(group), attempt))
     return rows
+
+
+def _digest(group: pa.Table) -> str:
+    return log_digest(zip(*(group[name].to_pylist() for name in REVISIONS), strict=True))
 
 
 def _one(learn: Learn, log: SetLog, cutoff_s: float) -> Any:
     return attempted(lambda: learn([log], cutoff_s)[0])
 
 
-def _row(user_id: str, sets: int, attempt: Any) -> dict[str, Any]:
+def _row(user_id: str, sets: int, data: str, attempt: Any) -> dict[str, Any]:
     found = attempt.value
-    row = {"user_id": user_id, "sets": sets, "owner": owner_of(UUID(user_id))}
+    row = {"user_id": user_id, "sets": sets, "owner": owner_of(UUID(user_id)), "data_digest": data}
     if isinstance(found, str):
         return row | {"status": "not-learned", "reason": found}
     if found is None:
@@ -149,6 +159,7 @@ def _row(user_id: str, sets: int, attempt: Any) -> dict[str, Any]:
     sha256 = hashlib.sha256(found.content).digest()
     metrics = {"asked": found.asked, "off": found.off, "last_off": found.last_off}
     said = {"level": "user", "sets": sets, "metrics": metrics, "environment": environment()}
+    said["data_digest"] = data
     return row | {
         "status": "learned",
         "reason": "",
@@ -158,6 +169,31 @@ def _row(user_id: str, sets: int, attempt: Any) -> dict[str, Any]:
         "sha256": sha256,
         **metrics,
     }
+
+
+def _without_the_same(database: Database, run: Run, chosen: Sequence[UUID]) -> tuple[UUID, ...]:
+    """Leave out whose sets are those that the last run has read, whatever came of them.
+
+    Changes of its last minute are looked at again (`OVERLAP`): most of them it had seen.
+    """
+    mark = asyncio.run(Watermarks(database).newest(run.family))
+    if mark is None:
+        return tuple(chosen)
+    outcomes = gather([JobRuns(database).of_user(mark.run_id, user) for user in chosen])
+    digests = gather([_stored_digest(database, user) for user in chosen])
+    same = {
+        user: before._replace(status="unchanged", reason="")
+        for user, said, digest in zip(chosen, outcomes, digests, strict=True)
+        for before in said
+        if before.status not in UNFINISHED
+        and json.loads(before.metrics).get("data_digest") == digest
+    }
+    run.add_outcomes(list(same.values()))
+    return tuple(user for user in chosen if user not in same)
+
+
+async def _stored_digest(database: Database, user_id: UUID) -> str:
+    return log_digest(await Sets(database).revisions(user_id))
 
 
 def _learn(
@@ -199,7 +235,7 @@ def _frame(
     else:
         table = read_keys(spark, keyspace, "sets", [(user,) for user in chosen])
     task = partial(learned_rows, learn=family.learn, cutoff_s=cutoff_s)
-    learned = span_by(table.columns(*COLUMNS), KEY, task, LEARNED, together=TOGETHER)
+    learned = span_by(table.columns(*COLUMNS, *REVISIONS), KEY, task, LEARNED, together=TOGETHER)
     require_no_shuffle(learned)
     if chosen is not None:
         require_direct_join(learned)
@@ -252,4 +288,5 @@ def _worse(row: dict[str, Any]) -> bool:
 
 
 def _outcome(row: dict[str, Any], status: str, reason: str) -> UserOutcome:
-    return UserOutcome(UUID(row["user_id"]), LAYOUT, status, reason, row["version"] or "", "{}")
+    data = json.dumps({"data_digest": row["data_digest"]})
+    return UserOutcome(UUID(row["user_id"]), LAYOUT, status, reason, row["version"] or "", data)

@@ -57,7 +57,7 @@ def read_champions(
             return None
         return champion, await models.get(champion.owner, key[1], family, champion.version)
 
-    found = _gather([one(key) for key in keys])
+    found = gather([one(key) for key in keys])
     return {key: pair for key, pair in zip(keys, found, strict=True) if pair is not None}
 
 
@@ -130,7 +130,7 @@ def move_pointers(
             return "overtaken", "another run moved the pointer meanwhile"
         return "promoted", ""
 
-    return _gather([one(*pointer) for pointer in pointers])
+    return gather([one(*pointer) for pointer in pointers])
 
 
 def verdicts_of(challengers: Sequence[Candidate], margin: float) -> dict[str, Verdict]:
@@ -167,8 +167,8 @@ def _outcome(challenger: Candidate, status: str, reason: str) -> UserOutcome:
     )
 
 
-def _gather(work: Sequence[Any]) -> list[Any]:
-    """Await many, a bounded number at a time, in order."""
+def gather(work: Sequence[Any]) -> list[Any]:
+    """Await many, a bounded number at a time; their answers in order."""
 
     async def every() -> list[Any]:
         gate = asyncio.Semaphore(AT_ONCE)

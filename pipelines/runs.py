@@ -116,6 +116,7 @@ def leased_run(
     runs, leases = JobRuns(database), Leases(database)
     asyncio.run(leases.acquire(family, run.run_id, _owner(), now, LEASE_S))
     try:
+        asyncio.run(_bury(runs, family))
         asyncio.run(runs.start(family, run.run_id, inputs, now))
         with one_blas_thread(), _beating(database, run, clock):
             yield run
@@ -140,6 +141,17 @@ def run_id_at(at: datetime, noise: bytes | None = None) -> UUID:
     number = int(at.timestamp() * 1000) << 80 | int.from_bytes(noise, "big")
     number = number & ~(0xF << 76) | 7 << 76
     return UUID(int=number & ~(0b11 << 62) | 0b10 << 62)
+
+
+async def _bury(runs: JobRuns, family: str) -> None:
+    """Whoever holds the lease is the only one alive: earlier runs that never ended were killed."""
+    for one in await runs.newest(family):
+        if one.status == "running":
+            last = one.heartbeat_at or one.started_at
+            reasons = {"ended without a word: its process was killed or lost the database": 1}
+            await runs.finish(
+                family, one.run_id, "failed", last, counts={}, metrics={}, reasons=reasons
+            )
 
 
 async def _write_down(runs: JobRuns, run: Run, at: datetime) -> None:

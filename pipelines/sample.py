@@ -27,7 +27,7 @@ from pipelines.tables import read_keys
 from pipelines.windows import windowed
 from schemas.errors import NotEnoughLabels
 from store.database import Database
-from store.jobs import TrainingKeys
+from store.training import TrainingKeys
 
 LAYOUT = ACC6
 OF_EACH = 6  # sets of an exercise that a person gives

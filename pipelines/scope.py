@@ -10,8 +10,9 @@ from uuid import UUID
 from models.exercise.layout import ACC3, ACC6
 from pipelines.labelled import LabelledSet, digest, newest
 from store.database import Database
-from store.jobs import SetRevision, TrainingKeys, Watermarks
+from store.jobs import Watermarks
 from store.models import Champion, StoredModel
+from store.training import SetRevision, TrainingKeys
 
 TOPIC = "sets"
 UserKey = tuple[UUID, str]

@@ -5,9 +5,12 @@ parser, so nothing but a plain SELECT over the mart's tables is ever resolved or
 has no connector and no credentials; all clients share one session, which holds the views.
 """
 
+import socket
 import threading
+from collections.abc import Callable
 from typing import Any
 
+from py4j.protocol import Py4JJavaError
 from pyspark import SparkContext
 from pyspark.java_gateway import ensure_callback_server_started
 from pyspark.sql import SparkSession
@@ -16,6 +19,7 @@ from pipelines.mart_query import make_views
 from pipelines.mart_session import mart_session
 from pipelines.sql_guard import require_readable
 from schemas.config import Config
+from schemas.errors import BadConfig, BadQuery
 from store.mart import MartFolder
 
 GREETINGS = ("use default", "use `default`")
@@ -30,18 +34,24 @@ class GuardedParser:
 
         implements = ("org.apache.spark.sql.catalyst.parser.ParserInterface",)
 
-    def __init__(self, inner: Any) -> None:
+    def __init__(self, inner: Any, jvm: Any) -> None:
         self._inner = inner
+        self._jvm = jvm
 
     def parsePlan(self, text: str) -> Any:  # noqa: N802 a name of Spark's
         """Parse and check one text.
 
         Raises:
-            BadQuery: it does more than read the mart's tables; the client sees the sentence.
+            Py4JJavaError: it does more than read the mart's tables, or is no SQL. Spark gets an
+                exception of its own kind, so that the client sees the sentence and no traceback.
         """
         plan = self._inner.parsePlan(text)
         if text.strip().rstrip(";").lower() not in GREETINGS:
-            require_readable(plan)
+            try:
+                require_readable(plan)
+            except BadQuery as problem:
+                thrown = self._jvm.java.lang.IllegalArgumentException(str(problem))
+                raise Py4JJavaError(str(problem), thrown) from problem
         return plan
 
     def __getattr__(self, name: str) -> Any:
@@ -57,9 +67,12 @@ class _ParserBuilder:
 
         implements = ("scala.Function2",)
 
+    def __init__(self, jvm: Any) -> None:
+        self._jvm = jvm
+
     def apply(self, session: Any, inner: Any) -> GuardedParser:  # noqa: ARG002 Spark's shape
         """The guarded parser."""
-        return GuardedParser(inner)
+        return GuardedParser(inner, self._jvm)
 
 
 class _Extension:
@@ -70,9 +83,12 @@ class _Extension:
 
         implements = ("scala.Function1",)
 
+    def __init__(self, jvm: Any) -> None:
+        self._jvm = jvm
+
     def apply(self, extensions: Any) -> None:
         """Add the guarded parser."""
-        extensions.injectParser(_ParserBuilder())
+        extensions.injectParser(_ParserBuilder(self._jvm))
 
 
 def guarded_session(spark: SparkSession) -> SparkSession:
@@ -80,10 +96,11 @@ def guarded_session(spark: SparkSession) -> SparkSession:
     context = spark.sparkContext
     gateway: Any = context._gateway  # pyright: ignore[reportPrivateUsage]
     ensure_callback_server_started(gateway)
+    gateway.python_parameters.propagate_java_exceptions = True
     sessions = gateway.jvm.org.apache.spark.sql.SparkSession
     sessions.clearDefaultSession()  # or the builder would hand out the open-minded one
     sessions.clearActiveSession()
-    guarded = sessions.builder().withExtensions(_Extension()).getOrCreate()
+    guarded = sessions.builder().withExtensions(_Extension(gateway.jvm)).getOrCreate()
     return SparkSession(context, guarded)
 
 
@@ -94,17 +111,35 @@ def start_server(spark: SparkSession) -> Any:
     return server.startWithContext(spark._jsparkSession.sqlContext())  # pyright: ignore[reportPrivateUsage, reportCallIssue, reportOptionalCall]
 
 
-def serve_mart(config: Config) -> None:
+def _require_free(port: int) -> None:
+    """Hive's server would try again and again, and say nothing."""
+    with socket.socket() as probe:
+        if probe.connect_ex(("127.0.0.1", port)) == 0:
+            raise BadConfig(
+                f"Somebody listens at 127.0.0.1:{port} already; end that, or set another sql.port.",
+                field="sql.port",
+                value=port,
+            )
+
+
+def serve_mart(config: Config, ready: Callable[[], None]) -> None:
     """Serve until this process is told to end; loopback only.
+
+    Args:
+        config: where the mart is, and the port.
+        ready: is called as soon as clients may connect.
 
     Raises:
         NoMart: nobody has refreshed it yet.
+        BadConfig: somebody else listens at the port.
     """
     folder = MartFolder(config.paths.mart)
     folder.manifest()  # before Spark is started: it takes a while
+    _require_free(config.sql.port)
     spark = guarded_session(mart_session(config))
     make_views(spark, folder)
     server = start_server(spark)
+    ready()
     try:
         threading.Event().wait()
     finally:

@@ -43,25 +43,6 @@ class UserOutcome(NamedTuple):
     metrics: str
 
 
-class SetRevision(NamedTuple):
-    """What decides whether a set was changed since a model was learned from it."""
-
-    set_id: UUID
-    revision: int
-    exercise: str
-    started_at: datetime
-
-
-class LiveRun(NamedTuple):
-    """Which run of a batch family readers see."""
-
-    family: str
-    run_id: UUID
-    previous_run_id: UUID | None
-    as_of: datetime
-    metrics: Mapping[str, object]
-
-
 class JobRuns:
     """Rows of `job_runs` and `job_run_users`."""
 
@@ -108,6 +89,17 @@ class JobRuns:
         rows = await self._database.run(READ_RUN + "AND run_id = ?", (family, run_id))
         return _job_run(rows[0]) if rows else None
 
+    async def families(self) -> list[str]:
+        """Everything that ever ran, by name: families, the mart, a replay."""
+        rows = await self._database.run("SELECT DISTINCT family FROM job_runs")
+        return sorted(row.family for row in rows)
+
+    async def find(self, run_id: UUID) -> JobRun | None:
+        """A run whose family is not known, or None."""
+        names = await self.families()
+        found = await asyncio.gather(*(self.read(name, run_id) for name in names))
+        return next((run for run in found if run is not None), None)
+
     async def newest(self, family: str, limit: int = 10) -> list[JobRun]:
         """The family's runs, newest first."""
         rows = await self._database.run(READ_RUN + "LIMIT ?", (family, limit))
@@ -136,6 +128,15 @@ class JobRuns:
             *(self._database.run(cql, (run_id, shard)) for shard in range(SHARDS))
         )
         return sorted(UserOutcome(*row) for rows in shards for row in rows)
+
+    async def of_user(self, run_id: UUID, user_id: UUID) -> list[UserOutcome]:
+        """What the run came to for one user, ordered by layout; nothing where it left them out."""
+        rows = await self._database.run(
+            "SELECT user_id, model_id, status, reason, version, metrics FROM job_run_users "
+            "WHERE run_id = ? AND shard = ? AND user_id = ?",
+            (run_id, shard_of(user_id), user_id),
+        )
+        return [UserOutcome(*row) for row in rows]
 
 
 class Leases:
@@ -166,7 +167,10 @@ class Leases:
         except UncertainWrite:  # the same condition, asked again, also completes what was begun
             taken = await self._held(family, run_id, until)
         if not taken:
-            raise LeaseHeld(f"Another run of {family} is under way; see `muvr jobs list`.")
+            raise LeaseHeld(
+                f"Another run of {family} is under way; see `muvr jobs list {family}`. One that "
+                f"died gives way within {seconds:.0f} s."
+            )
 
     async def renew(self, family: str, run_id: UUID, now: datetime, seconds: float) -> None:
         """Hold the lease longer.
@@ -190,6 +194,13 @@ class Leases:
         )
 
 
+class Watermark(NamedTuple):
+    """Up to when a family's inputs were read, and by which run."""
+
+    read_until: datetime
+    run_id: UUID
+
+
 class Watermarks:
     """Up to when a family's inputs were read. Conditional writes only."""
 
@@ -198,10 +209,15 @@ class Watermarks:
 
     async def read(self, family: str) -> datetime | None:
         """The newest watermark, None before the first successful run."""
+        mark = await self.newest(family)
+        return None if mark is None else mark.read_until
+
+    async def newest(self, family: str) -> Watermark | None:
+        """The newest watermark with the run that set it, None before the first successful run."""
         rows = await self._database.run(
-            "SELECT read_until FROM watermarks WHERE family = ?", (family,)
+            "SELECT read_until, run_id FROM watermarks WHERE family = ?", (family,)
         )
-        return _utc(rows[0].read_until) if rows else None
+        return Watermark(_at(rows[0].read_until), rows[0].run_id) if rows else None
 
     async def advance(self, family: str, run_id: UUID, to: datetime) -> bool:
         """Move the watermark forward; False when it is already there or further."""
@@ -239,69 +255,6 @@ class Watermarks:
                 for row in rows
                 if row.topic in topics and _at(row.changed_at) >= since
             }
-        )
-
-
-class TrainingKeys:
-    """Which partitions of `labelled_sets` there are, without reading a sample."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
-
-    async def every(self) -> list[tuple[UUID, str]]:
-        """Every (user, layout) that has labelled sets, in order."""
-        rows = await self._database.run("SELECT DISTINCT user_id, model_id FROM labelled_sets")
-        return sorted((row.user_id, row.model_id) for row in rows)
-
-    async def revisions(self, user_id: UUID, model_id: str) -> list[SetRevision]:
-        """A partition's sets, each with its revision and label."""
-        rows = await self._database.run(
-            "SELECT set_id, revision, exercise, started_at FROM labelled_sets "
-            "WHERE user_id = ? AND model_id = ?",
-            (user_id, model_id),
-        )
-        return [SetRevision(r.set_id, r.revision, r.exercise, _at(r.started_at)) for r in rows]
-
-
-class LiveRuns:
-    """Which run's rows readers of a batch family see. Conditional writes only."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
-
-    async def read(self, family: str) -> LiveRun | None:
-        """The live run, None before the first."""
-        rows = await self._database.run(
-            "SELECT family, run_id, previous_run_id, as_of, metrics FROM live_runs "
-            "WHERE family = ?",
-            (family,),
-        )
-        if not rows:
-            return None
-        row = rows[0]
-        return LiveRun(
-            row.family, row.run_id, row.previous_run_id, _at(row.as_of), _object(row.metrics)
-        )
-
-    async def go_live(
-        self,
-        family: str,
-        run_id: UUID,
-        as_of: datetime,
-        metrics: Mapping[str, object],
-        expected: UUID | None,
-    ) -> bool:
-        """Point readers at a run; False when the pointer is not what was read."""
-        if expected is None:
-            return await self._database.applied(
-                "INSERT INTO live_runs (family, run_id, as_of, metrics) VALUES (?, ?, ?, ?) "
-                "IF NOT EXISTS",
-                (family, run_id, as_of, _json(metrics)),
-            )
-        return await self._database.applied(
-            "UPDATE live_runs SET run_id = ?, previous_run_id = ?, as_of = ?, metrics = ? "
-            "WHERE family = ? IF run_id = ?",
-            (run_id, expected, as_of, _json(metrics), family, expected),
         )
 
 

@@ -85,6 +85,23 @@ class MartFolder:
                 shutil.rmtree(other)
 
 
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a query gave.
+
+    Attributes:
+        columns: their names.
+        rows: at most as many as the limit.
+        more: whether there were more.
+        as_of: how fresh the mart is.
+    """
+
+    columns: tuple[str, ...]
+    rows: list[tuple[Any, ...]]
+    more: bool
+    as_of: datetime
+
+
 def layout_digest() -> str:
     """Changes when a table or column does."""
     columns = [(t.name, c.name, c.type) for t in MART.values() for c in t.columns]

@@ -8,33 +8,13 @@ a single SELECT is run.
 import threading
 from collections.abc import Generator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
 
 import duckdb
 
 from schemas.config import Sql
 from schemas.errors import BadQuery, QueryTooLong
 from schemas.mart import MART
-from store.mart import MartFolder
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What a query gave.
-
-    Attributes:
-        columns: their names.
-        rows: at most as many as the limit.
-        more: whether there were more.
-        as_of: how fresh the mart is.
-    """
-
-    columns: tuple[str, ...]
-    rows: list[tuple[Any, ...]]
-    more: bool
-    as_of: datetime
+from store.mart import Answer, MartFolder
 
 
 def ask_duckdb(folder: MartFolder, sql: str, limits: Sql) -> Answer:

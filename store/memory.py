@@ -17,11 +17,10 @@ from store.cells import Cells
 from store.dead_letters import DeadLetter, DeadLetters
 from store.journal import Event, Journal
 from store.memory_plans import MemoryDeviations, MemoryPlans, MemoryPredictions
+from store.memory_sets import MemorySets, MemoryStretches
 from store.records import Records
 from store.samples import ChunkHead, SampleRow, Samples
 from store.sessions import SessionRow, Sessions, StreamList
-from store.sets import LabelledHead, LabelledSet, SetRow, Sets
-from store.stretches import Stretch, Stretches, StretchHead
 
 
 class MemorySamples(Samples):
@@ -214,111 +213,6 @@ class MemoryJournal(Journal):
         """Delete a user's events."""
         for month in months:
             self._events.pop((user_id, month), None)
-
-
-class MemorySets(Sets):
-    """Sets in memory."""
-
-    def __init__(self) -> None:
-        self._sets, self._labelled = Cells(), Cells()
-
-    async def put(self, user_id: UUID, row: SetRow) -> None:
-        """Project a confirmation."""
-        self._sets.write((user_id, row.session_id, row.set_id), {"row": row}, row.revision)
-
-    async def put_all(self, user_id: UUID, rows: Sequence[SetRow]) -> None:
-        """Project several confirmations."""
-        for row in rows:
-            await self.put(user_id, row)
-
-    async def read(self, user_id: UUID, session_id: UUID, set_id: UUID) -> SetRow | None:
-        """One set."""
-        rows = [row["row"] for _, row in self._sets.read((user_id, session_id, set_id))]
-        return rows[0] if rows else None
-
-    async def of_session(self, user_id: UUID, session_id: UUID) -> list[SetRow]:
-        """A session's sets."""
-        rows = [row["row"] for _, row in self._sets.read((user_id, session_id))]
-        return sorted(rows, key=lambda s: (s.started_at, s.set_id))
-
-    async def of_user(self, user_id: UUID) -> list[SetRow]:
-        """All sets of a user."""
-        rows = [row["row"] for _, row in self._sets.read((user_id,))]
-        return sorted(rows, key=lambda s: (-s.session_id.int, s.set_id))
-
-    async def delete(self, user_id: UUID, session_id: UUID, set_id: UUID, at_us: int) -> None:
-        """Delete a set and what training reads of it."""
-        self._sets.delete((user_id, session_id, set_id), at_us)
-        for model_id in ("wrist-acc6", "wrist-acc3"):
-            await self.delete_labelled(user_id, model_id, set_id, at_us)
-
-    async def delete_session(self, user_id: UUID, session_id: UUID, at_us: int) -> None:
-        """Delete a session's sets and what training reads of them."""
-        self._sets.delete((user_id, session_id), at_us)
-        for head in await self.labelled_heads(user_id):
-            if head.session_id == session_id:
-                await self.delete_labelled(user_id, head.model_id, head.set_id, at_us)
-
-    async def put_labelled(self, user_id: UUID, row: LabelledSet, keep_s: int) -> None:  # noqa: ARG002
-        """Project a set with its samples; here they stay."""
-        key = (user_id, row.model_id, row.set_id)
-        self._labelled.write(key, {"row": row}, row.revision)
-
-    async def delete_labelled(self, user_id: UUID, model_id: str, set_id: UUID, at_us: int) -> None:
-        """Take a set out of a partition."""
-        self._labelled.delete((user_id, model_id, set_id), at_us)
-
-    async def labelled(self, user_id: UUID, model_id: str) -> list[LabelledSet]:
-        """What training reads."""
-        return [row["row"] for _, row in self._labelled.read((user_id, model_id))]
-
-    async def labelled_heads(self, user_id: UUID) -> list[LabelledHead]:
-        """Which sets training reads."""
-        rows: list[LabelledSet] = [row["row"] for _, row in self._labelled.read((user_id,))]
-        return [LabelledHead(r.model_id, r.set_id, r.session_id, r.revision) for r in rows]
-
-
-class MemoryStretches(Stretches):
-    """Stretches in memory."""
-
-    def __init__(self) -> None:
-        self._rows = Cells()
-
-    async def replace(
-        self,
-        user_id: UUID,
-        session_id: UUID,
-        rows: Sequence[Stretch],
-        revision: int,
-        keep_s: int,  # noqa: ARG002 here they stay
-    ) -> None:
-        """Let these be a session's stretches."""
-        await self.delete_session(user_id, session_id, revision - 1)
-        for head, samples in rows:
-            key = (user_id, session_id, head.model_id, head.started_at)
-            row = Stretch(head._replace(revision=revision), samples)
-            self._rows.write(key, {"row": row}, revision)
-
-    async def delete_session(self, user_id: UUID, session_id: UUID, at_us: int) -> None:
-        """Delete what was written of a session."""
-        self._rows.delete((user_id, session_id), at_us)
-
-    async def of_session(self, user_id: UUID, session_id: UUID) -> list[StretchHead]:
-        """A session's stretches."""
-        return [row["row"].head for _, row in self._rows.read((user_id, session_id))]
-
-    async def of_user(self, user_id: UUID, model_id: str) -> list[Stretch]:
-        """What training reads."""
-        rows = [row["row"] for _, row in self._rows.read((user_id,))]
-        return [row for row in rows if row.head.model_id == model_id]
-
-    async def sessions_of(self, user_id: UUID) -> set[UUID]:
-        """Sessions that have stretches."""
-        return {key[1] for key, _ in self._rows.read((user_id,))}
-
-    async def keys(self) -> list[tuple[UUID, str]]:
-        """Every (user, layout) that has stretches."""
-        return sorted({(key[0], key[2]) for key, _ in self._rows.read(())})
 
 
 class MemoryDeadLetters(DeadLetters):

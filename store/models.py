@@ -15,6 +15,10 @@ _CHAMPION = (
     "promoted_at"
 )
 _KEY = "owner = ? AND model_id = ? AND family = ?"
+_MOVE = (
+    "UPDATE champions SET version = ?, sha256 = ?, run_id = ?, previous_version = ?, "
+    f"previous_run_id = ?, promoted_at = ? WHERE {_KEY} IF version = ? AND run_id = ?"
+)
 VERSION_LENGTH = 16
 
 
@@ -188,12 +192,8 @@ class Champions:
             )
             await self._move(cql, tuple(promoted), promoted)
         else:
-            cql = (
-                "UPDATE champions SET version = ?, sha256 = ?, run_id = ?, previous_version = ?, "
-                f"previous_run_id = ?, promoted_at = ? WHERE {_KEY} IF version = ? AND run_id = ?"
-            )
             condition = (incumbent.version, incumbent.run_id)
-            await self._move(cql, (*promoted[3:], *key, *condition), promoted)
+            await self._move(_MOVE, (*promoted[3:], *key, *condition), promoted)
         return promoted
 
     async def rollback(self, owner: str, model_id: str, family: str, at: datetime) -> Champion:
@@ -222,12 +222,8 @@ class Champions:
             None,
             at,
         )
-        cql = (
-            "UPDATE champions SET version = ?, sha256 = ?, run_id = ?, previous_version = ?, "
-            f"previous_run_id = ?, promoted_at = ? WHERE {_KEY} IF version = ? AND run_id = ?"
-        )
         values = (*target[3:], *champion[:3], champion.version, champion.run_id)
-        await self._move(cql, values, target)
+        await self._move(_MOVE, values, target)
         return target
 
     async def remove(self, owner: str, model_id: str, family: str) -> None:

@@ -8,6 +8,15 @@ from uuid import UUID
 from store.database import Database, Statement
 
 
+class SetRevision(NamedTuple):
+    """What decides whether a set was changed since a model was learned from it."""
+
+    set_id: UUID
+    revision: int
+    exercise: str
+    started_at: datetime
+
+
 class TrainingSet(NamedTuple):
     """A labelled set with its samples, and its windows where a run has kept them."""
 
@@ -60,3 +69,27 @@ class TrainingSets:
                 if one.keep_s > 0
             ]
         )
+
+
+class TrainingKeys:
+    """Which partitions of `labelled_sets` there are, without reading a sample."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def every(self) -> list[tuple[UUID, str]]:
+        """Every (user, layout) that has labelled sets, in order."""
+        rows = await self._database.run("SELECT DISTINCT user_id, model_id FROM labelled_sets")
+        return sorted((row.user_id, row.model_id) for row in rows)
+
+    async def revisions(self, user_id: UUID, model_id: str) -> list[SetRevision]:
+        """A partition's sets, each with its revision and label."""
+        rows = await self._database.run(
+            "SELECT set_id, revision, exercise, started_at FROM labelled_sets "
+            "WHERE user_id = ? AND model_id = ?",
+            (user_id, model_id),
+        )
+        return [
+            SetRevision(r.set_id, r.revision, r.exercise, r.started_at.replace(tzinfo=UTC))
+            for r in rows
+        ]

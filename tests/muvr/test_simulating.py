@@ -19,7 +19,7 @@ from pipelines.runs import RunReport
 from schemas.config import Config
 from schemas.errors import NameTaken
 from store.database import Statement
-from store.jobs import LiveRuns
+from store.live_runs import LiveRuns
 from store.records import records_in
 from store.social import Follows
 

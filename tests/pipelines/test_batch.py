@@ -26,8 +26,9 @@ from pipelines.recommend import RECOMMEND
 from schemas.errors import IncompleteRun, NotEnoughLabels
 from schemas.layout import owner_of
 from schemas.times import us_of
-from store.jobs import JobRuns, LiveRuns
+from store.jobs import JobRuns
 from store.journal import Journal
+from store.live_runs import LiveRuns
 from store.models import Champions, Models
 from store.results import Results
 from tests.pipelines.crowd import settle
@@ -184,9 +185,40 @@ def test_what_the_last_run_had_read_already_is_nothing_to_do(database, spark_con
     asyncio.run(journal.announce(people[0].user_id, "sets", us_of(datetime.now(UTC))))
     assert train_batch(CLUSTERS, spark_config, only_changed=True).status == "nothing-to-do"
     assert live(database, "clusters").run_id == first.run_id
+    for _ in range(2):  # it was learned; it was found to be the same
+        again = train_personal(LOAD, spark_config, users="changed")
+        assert (again.status, again.counts, again.seconds) == (
+            "nothing-to-do",
+            {"unchanged": 1},
+            {},
+        )
+
+
+def test_who_corrected_a_set_is_learned_again(database, spark_config, people):
+    train_personal(LOAD, spark_config)
+    person = people[1]
+    one = person.sets()[0]
+    key = (person.user_id, UUID(one.session), one.set_id)
+    database.execute(
+        "UPDATE sets SET reps = 3, revision = 2 "
+        "WHERE user_id = ? AND session_id = ? AND set_id = ?",
+        key,
+    )
+    journal = Journal(database)
+    asyncio.run(journal.announce(person.user_id, "sets", us_of(datetime.now(UTC))))
     again = train_personal(LOAD, spark_config, users="changed")
-    assert again.status == "nothing-to-do"
-    assert "promoted" not in again.counts
+    assert again.counts["sets"] == len(person.sets())
+
+
+def test_a_refusal_is_said_once_while_nothing_changes(database, spark_config, people):
+    """The same rows would be refused for the same reason."""
+    loser = fake(lambda: Result([(USER, 2.0, 1)], {}, "it loses"))
+    assert train_batch(loser, spark_config).status == "refused"
+    journal = Journal(database)
+    asyncio.run(journal.announce(people[0].user_id, "follows", us_of(datetime.now(UTC))))
+    assert train_batch(loser, spark_config, only_changed=True).status == "nothing-to-do"
+    better = fake(lambda: Result([(USER, 3.0, 1)], {}, "it loses"))
+    assert train_batch(better, spark_config, only_changed=True).status == "refused"
 
 
 USER = str(UUID(int=1))

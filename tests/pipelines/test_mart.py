@@ -19,7 +19,7 @@ from schemas.mart import MART
 from schemas.times import us_of
 from store.database import Database, Statement
 from store.dead_letters import DeadLetter, DeadLetters
-from store.jobs import LiveRuns
+from store.live_runs import LiveRuns
 from store.mart import MartFolder, pseudonym, pseudonym_key
 from store.mart_query import ask_duckdb
 from store.records import records_in

@@ -58,6 +58,19 @@ def test_a_second_run_is_refused_while_the_first_is_alive(database, family):
         pytest.fail("two runs at once")
 
 
+def test_a_run_that_was_killed_is_recorded_as_failed_by_the_next_one(database, family):
+    runs, killed, alive = JobRuns(database), run_id_at(NOW), uuid4()
+    asyncio.run(runs.start(family, killed, {"users": "all"}, NOW))
+    asyncio.run(runs.start(f"{family}-other", alive, {}, NOW))
+    asyncio.run(runs.heartbeat(family, killed, NOW + timedelta(seconds=30)))
+    with leased_run(database, family, {}, clock=lambda: NOW + timedelta(minutes=5)) as run:
+        kept = asyncio.run(runs.read(family, killed))
+        assert (kept.status, kept.finished_at) == ("failed", NOW + timedelta(seconds=30))
+        assert "ended without a word" in next(iter(kept.reasons))
+        assert asyncio.run(runs.read(family, run.run_id)).status == "running"
+    assert asyncio.run(runs.read(f"{family}-other", alive)).status == "running"
+
+
 def test_a_run_without_its_lease_makes_nothing_visible():
     run = Run("rank", uuid4(), NOW, threading.Event())
     run.require_lease()

@@ -6,10 +6,12 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from schemas.errors import LeaseHeld
+from schemas.errors import LeaseHeld, LostChampionRace
 from schemas.layout import shard_of
 from store.database import Database
-from store.jobs import JobRuns, Leases, LiveRuns, UserOutcome, Watermarks
+from store.jobs import JobRuns, Leases, UserOutcome, Watermarks
+from store.live_runs import LiveRuns
+from store.models import Champions
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 RUNS = [UUID(int=n << 80 | 7 << 76 | 2 << 62) for n in (1, 2, 3)]
@@ -138,5 +140,31 @@ def test_the_live_run_moves_from_what_was_read_only(database: Database, family: 
         assert not await live.go_live(family, third, NOW, {}, first)
         seen = await live.read(family)
         assert (seen.run_id, seen.previous_run_id, seen.as_of) == (second, first, NOW)
+
+    asyncio.run(life())
+
+
+def test_a_live_run_that_is_taken_back_gives_way_to_the_one_before(database: Database, family: str):
+    live, runs = LiveRuns(database), JobRuns(database)
+    first, second, third = (uuid4() for _ in range(3))  # withdrawals are of the whole keyspace
+
+    async def life() -> None:
+        for n, run in enumerate((first, second, third)):
+            at = NOW + timedelta(hours=n)
+            await runs.start(family, run, {}, at)
+            await runs.finish(family, run, "done", at, counts={}, metrics={"n": n}, reasons={})
+        await live.go_live(family, first, NOW, {"n": 0}, None)
+        await live.go_live(family, second, NOW, {"n": 1}, first)
+        with pytest.raises(LostChampionRace, match=str(first)):
+            await live.take_back(family, first)
+        assert await live.take_back(family, second) == (family, first, None, NOW, {"n": 0})
+        assert await live.read(family) == (family, first, None, NOW, {"n": 0})
+
+        await live.go_live(family, third, NOW, {"n": 2}, first)
+        await Champions(database).withdraw(first, "a bad night", NOW)
+        assert await live.take_back(family, third) is None
+        assert await live.read(family) is None
+        assert (await runs.find(third)).family == family
+        assert await runs.find(uuid4()) is None
 
     asyncio.run(life())

@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from schemas.times import us_of
-from store.memory import MemoryStretches
+from store.memory_sets import MemoryStretches
 from store.sets import LABELLED_S
 from store.stretches import Stretch, Stretches, StretchHead
 from tests.cassandra_node import ON_NODE

@@ -1,0 +1,90 @@
+"""`muvr sql serve` beside a real JDBC client: Beeline, which is among pyspark's jars."""
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pyspark
+import pytest
+
+from schemas.mart import MART
+from store.java import find_java
+from tests.cassandra_node import free_ports
+from tests.store.test_mart_query import made
+
+CHECKOUT = Path(__file__).parents[2]
+MUVR = Path(sys.executable).parent / "muvr"
+GUIDE = CHECKOUT / "docs" / "analysts.md"
+JARS = Path(pyspark.__file__).parent / "jars" / "*"
+PASSWORD = "MUVR_CASSANDRA_PASSWORD_SPARK"
+EVERY = " UNION ALL ".join(f"SELECT count(*) AS n, '{name}' AS name FROM {name}" for name in MART)
+READ = [*re.findall(r"```sql\n(.*?)```", GUIDE.read_text(), re.DOTALL), EVERY]
+EVIL = (
+    "SELECT java_method('java.lang.System', 'getenv', 'HOME')",
+    "SELECT * FROM text.`/etc/passwd`",
+    "SELECT * FROM muvr.muvr.users",
+    "CREATE TABLE mine AS SELECT 1",
+    "ADD JAR '/tmp/evil.jar'",
+    "SET spark.sql.runSQLOnFiles = true",
+)
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[int, psutil.Process]]:
+    """Its port and its process, started by somebody who knows a password."""
+    [port] = free_ports(1)
+    folder = made(tmp_path_factory.mktemp("mart"), "one", 2)
+    settings = {"MUVR_PATHS__MART": str(folder.path), "MUVR_SQL__PORT": str(port)}
+    process = subprocess.Popen(
+        [MUVR, "sql", "serve"],
+        cwd=CHECKOUT,
+        env={**os.environ, **settings, PASSWORD: "a secret"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    with process:
+        assert process.stdout is not None
+        assert f":{port}/" in process.stdout.readline()  # it says so when it answers
+        yield port, psutil.Process(process.pid)
+        process.terminate()
+
+
+def beeline(port: int, statements: list[str]) -> str:
+    """What Beeline says to statements, errors included."""
+    done = subprocess.run(
+        [
+            *(find_java().program, "-cp", JARS, "org.apache.hive.beeline.BeeLine"),
+            *("-u", f"jdbc:hive2://127.0.0.1:{port}/default", "--force=true"),
+            *("--outputformat=tsv2", "--showHeader=false"),
+        ],
+        input="".join(f"{one};\n" for one in statements),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=240,
+        check=False,
+    )
+    return done.stdout
+
+
+def test_a_jdbc_client_reads_the_mart_and_nothing_else(served: tuple[int, psutil.Process]):
+    port, process = served
+    said = beeline(port, [*READ, *EVIL])
+    assert set(re.findall(r"^2\t(\w+)$", said, re.MULTILINE)) == set(MART)
+    assert len(re.findall(r"^(?:No|\d+) rows? selected", said, re.MULTILINE)) == len(READ)
+    assert len(
+        re.findall(r"^Error:.* is not for queries over the mart", said, re.MULTILINE)
+    ) == len(EVIL)
+    assert "Traceback" not in said
+
+    [java] = process.children(recursive=True)
+    listening = {c.laddr.ip for c in java.net_connections("tcp") if c.status == "LISTEN"}
+    assert listening == {"::ffff:127.0.0.1"}
+    assert PASSWORD in process.environ()
+    assert PASSWORD not in java.environ()
+    assert "cassandra" not in " ".join(java.cmdline()).lower()
