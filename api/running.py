@@ -28,11 +28,21 @@ NS = 1e9
 
 
 class LastSeconds:
-    """Keeps the newest samples of a wrist, and says when there are enough new ones."""
+    """Keeps the newest samples of a wrist, and says when there are enough new ones.
 
-    def __init__(self, wrist: Wrist, back_s: float, every_s: float) -> None:
+    Args:
+        wrist: its streams.
+        back_s: what is kept.
+        every_s: of new samples, until it is time for another look.
+        unseen: keep what no look has seen yet, too: a phone that comes back sends minutes at once.
+    """
+
+    def __init__(
+        self, wrist: Wrist, back_s: float, every_s: float, *, unseen: bool = False
+    ) -> None:
         self._wrist = wrist
         self._back_ns, self._every_ns = back_s * NS, every_s * NS
+        self._seen_ns = 0 if unseen else None
         self._pieces: dict[str, deque[Piece]] = {
             name: deque() for name in (wrist.acc, wrist.gyro) if name is not None
         }
@@ -46,8 +56,9 @@ class LastSeconds:
             return False
         kept.append(piece)
         newest_ns = max(_end_ns(one) for one in kept)
+        needed_ns = newest_ns if self._seen_ns is None else min(newest_ns, self._seen_ns)
         samples = sum(len(one.counts) for one in kept)
-        while kept and (_end_ns(kept[0]) < newest_ns - self._back_ns or samples > SAMPLES_AT_MOST):
+        while kept and (_end_ns(kept[0]) < needed_ns - self._back_ns or samples > SAMPLES_AT_MOST):
             samples -= len(kept.popleft().counts)
         return not self._busy and self.due()
 
@@ -68,7 +79,9 @@ class LastSeconds:
         return int(min(ends, default=0))
 
     def recording(self) -> Recording:
-        """What is kept, in order of time."""
+        """What is kept, in order of time: now it is seen."""
+        if self._seen_ns is not None:
+            self._seen_ns = self.heard_ns()
 
         def sorted_pieces(name: str | None) -> tuple[Piece, ...]:
             kept = self._pieces.get(name, ()) if name is not None else ()
@@ -111,7 +124,7 @@ class RunningSets:
     def __init__(self, services: Services, user_id: UUID, session_id: UUID, wrist: Wrist) -> None:
         self._services = services
         self._user_id, self._session_id = user_id, session_id
-        self._last = LastSeconds(wrist, SETS_BACK_S, SETS_EVERY_S)
+        self._last = LastSeconds(wrist, SETS_BACK_S, SETS_EVERY_S, unseen=True)
         self._told: list[RecognisedSet] = []
         self._shapes: list[dict[str, Any]] = []
 

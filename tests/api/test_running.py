@@ -1,0 +1,55 @@
+"""What a live session keeps of its samples until somebody has looked at them."""
+
+import numpy as np
+import pytest
+
+from api.running import LastSeconds
+from ingest.recordings import Wrist
+from models.signal.pieces import Piece
+
+RATE_HZ = 50.0
+BEGAN_S = 1_700_000_000
+SECOND = np.zeros((50, 3), dtype=np.int16)
+WRIST = Wrist("acc", None, "left")
+
+
+def second(number: int) -> Piece:
+    """One second of samples."""
+    return Piece((BEGAN_S + number) * 10**9, RATE_HZ, "g", 0.001, SECOND)
+
+
+def hear(kept: LastSeconds, seconds: range) -> None:
+    """A second at a time."""
+    for number in seconds:
+        kept.add("acc", second(number))
+
+
+def held(kept: LastSeconds) -> range:
+    """The seconds that are kept."""
+    first, *_, last = (piece.t0_ns // 10**9 - BEGAN_S for piece in kept.recording().acc)
+    return range(first, last + 1)
+
+
+def test_the_newest_seconds_are_kept():
+    kept = LastSeconds(WRIST, 8, 1)
+    hear(kept, range(100))
+    assert held(kept) == range(91, 100)  # and the one that ends where they begin
+
+
+def test_minutes_that_come_at_once_are_kept_until_they_are_seen():
+    kept = LastSeconds(WRIST, 20, 5, unseen=True)
+    hear(kept, range(100))
+    assert held(kept) == range(100)  # nobody has looked before
+    hear(kept, range(100, 150))
+    assert held(kept) == range(79, 150)  # back from the last look, and all since
+
+
+@pytest.mark.parametrize("unseen", [False, True])
+def test_a_look_is_due_once_enough_is_new_and_no_other_goes_on(*, unseen: bool):
+    kept = LastSeconds(WRIST, 20, 5, unseen=unseen)
+    assert kept.add("acc", second(0))  # the first of all times
+    assert not kept.add("acc", second(60))  # one goes on
+    kept.done()
+    assert kept.due()
+    kept.done()
+    assert not kept.due()
