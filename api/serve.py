@@ -15,6 +15,9 @@ from schemas.errors import BadConfig, MuvrError
 
 CONFIG_PATH = "MUVR_CONFIG_PATH"
 GRACE_S = 10
+WORKER_S = 30
+"""A worker that says nothing for so long is replaced. uvicorn's 5 s are too few beside a training
+that takes all cores: it would end healthy workers, and what they were answering."""
 ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 """A product of a few windows is done before a second thread is awake, and differs in its last bits
 when two have summed it."""
@@ -48,6 +51,7 @@ def main(config_path: Path) -> int:
             server_header=False,
             limit_concurrency=config.api.connections,
             timeout_keep_alive=config.api.idle_timeout_s,
+            timeout_worker_healthcheck=WORKER_S,
             timeout_graceful_shutdown=GRACE_S,
         )
     finally:

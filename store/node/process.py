@@ -159,8 +159,10 @@ class EmbeddedNode:
         """Signal the node and wait; whether it is gone."""
         if not is_owned(self.folders):
             return True
-        _signal(self._pid(), how)
-        if not _wait(lambda: not is_owned(self.folders), within_s):
+        pid = self._pid()
+        _signal(pid, how)
+        # The folder is free a moment before the process is gone, and its ports with it.
+        if not _wait(lambda: not is_owned(self.folders) and _is_gone(pid), within_s):
             return False
         self.folders.record.unlink(missing_ok=True)
         return True
@@ -193,6 +195,14 @@ def _signal(pid: int, how: signal.Signals) -> None:
         os.kill(pid, how)
     except ProcessLookupError:  # it ended by itself a moment ago
         return
+
+
+def _is_gone(pid: int) -> bool:
+    """Whether a process has ended; one that nobody has asked about yet is a zombie."""
+    try:
+        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
 
 
 def _wait(condition: Callable[[], bool], within_s: float) -> bool:
