@@ -4,6 +4,7 @@ import os
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 
 import msgspec
 from prometheus_client import (
@@ -26,65 +27,30 @@ class Metrics:
     """The service's metrics; with several workers their sum."""
 
     def __init__(self) -> None:
-        self._registry = CollectorRegistry()
+        self._registry = registry = CollectorRegistry()
         self._series: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
         self._told: dict[tuple[str, str, str], tuple[Counter, Histogram]] = {}
-        registry = self._registry
-        self.requests = Counter(
-            "muvr_requests_total", "Requests", ["route", "method", "status"], registry=registry
-        )
-        self.seconds = Histogram(
-            "muvr_request_seconds",
-            "Time to answer",
-            ["route", "method"],
-            buckets=_SECONDS,
-            registry=registry,
-        )
-        self.problems = Counter(
-            "muvr_problems_total", "Answers that are problems", ["type"], registry=registry
-        )
-        self.samples = Counter("muvr_samples_total", "Samples acknowledged", registry=registry)
-        self.chunks = Counter("muvr_chunks_total", "Chunks acknowledged", registry=registry)
-        self.ingest_lag = Histogram(
-            "muvr_ingest_lag_seconds",
-            "From the last sample of a chunk to its receipt",
-            buckets=_LAG_SECONDS,
-            registry=registry,
-        )
-        self.answers = Counter(
-            "muvr_answers_total",
-            "Answers by family, rung and outcome (named, abstained)",
-            ["family", "level", "outcome"],
-            registry=registry,
-        )
-        self.cache = Counter(
-            "muvr_model_cache_total", "Model cache", ["outcome"], registry=registry
-        )
-        self.cache_bytes = Gauge(
-            "muvr_model_cache_bytes",
-            "Bytes of models in memory",
-            registry=registry,
-            multiprocess_mode="livesum",
-        )
-        self.model_age = Histogram(
-            "muvr_model_age_seconds",
-            "Age of the model that answered",
-            ["family"],
-            buckets=_LAG_SECONDS,
-            registry=registry,
-        )
-        self.sweeps = Counter(
-            "muvr_sweeps_total", "Sweeps by outcome", ["outcome"], registry=registry
-        )
-        self.sweep_failures = Counter(
-            "muvr_sweep_failures_total", "Users that a sweep could not project", registry=registry
-        )
-        self.live = Gauge(
-            "muvr_live_sessions",
-            "Open live connections",
-            registry=registry,
-            multiprocess_mode="livesum",
-        )
+        counter = partial(Counter, registry=registry)
+        histogram = partial(Histogram, registry=registry)
+        of_workers = partial(Gauge, registry=registry, multiprocess_mode="livesum")
+        labels = ["route", "method"]
+        self.requests = counter("muvr_requests_total", "Requests", [*labels, "status"])
+        self.seconds = histogram("muvr_request_seconds", "Time to answer", labels, buckets=_SECONDS)
+        self.problems = counter("muvr_problems_total", "Answers that are problems", ["type"])
+        self.samples = counter("muvr_samples_total", "Samples acknowledged")
+        self.chunks = counter("muvr_chunks_total", "Chunks acknowledged")
+        lag = "From the last sample of a chunk to its receipt"
+        self.ingest_lag = histogram("muvr_ingest_lag_seconds", lag, buckets=_LAG_SECONDS)
+        outcomes = "Answers by family, rung and outcome (named, abstained)"
+        self.answers = counter("muvr_answers_total", outcomes, ["family", "level", "outcome"])
+        self.cache = counter("muvr_model_cache_total", "Model cache", ["outcome"])
+        self.cache_bytes = of_workers("muvr_model_cache_bytes", "Bytes of models in memory")
+        age = "Age of the model that answered"
+        self.model_age = histogram("muvr_model_age_seconds", age, ["family"], buckets=_LAG_SECONDS)
+        self.sweeps = counter("muvr_sweeps_total", "Sweeps by outcome", ["outcome"])
+        missed = "Users that a sweep could not project"
+        self.sweep_failures = counter("muvr_sweep_failures_total", missed)
+        self.live = of_workers("muvr_live_sessions", "Open live connections")
 
     def answered(self, route: str, method: str, status: int, took_s: float) -> None:
         """Count a request and how long it took."""

@@ -10,7 +10,7 @@ import io
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import cbor2
 import msgspec
@@ -69,18 +69,41 @@ def decode_chunk(body: bytes, media_type: str, limits: Limits) -> Chunk:
         BadChunk: which field, and its value.
         UnsupportedMedia: neither CBOR nor JSON.
     """
-    kind = media_type.partition(";")[0].strip().lower()
+    kind = _kind(media_type)
     if kind == CBOR:
         piece, envelope = _from_cbor(body, limits)
         return Chunk(hashlib.sha256(body).digest(), piece, envelope)
-    if kind == JSON:
-        piece = checked(read_json(body, limits), limits)
-        return Chunk(hashlib.sha256(body).digest(), piece, _WHOLE + pack_bytes(body), piece.scale)
-    raise UnsupportedMedia(
-        f"Content-Type {media_type!r} is not known; send {CBOR} or {JSON}",
-        field="Content-Type",
-        value=media_type,
-    )
+    piece = checked(read_json(body, limits), limits)
+    return Chunk(hashlib.sha256(body).digest(), piece, _WHOLE + pack_bytes(body), piece.scale)
+
+
+def read_samples(chunk: object, media_type: str, limits: Limits) -> Piece:
+    """The samples of a chunk that is only asked about: no hash, nothing to give its bytes back.
+
+    Args:
+        chunk: its bytes, or its fields where it stood inside a larger body.
+        media_type: of that body.
+        limits: `chunk_samples` caps n.
+
+    Raises:
+        BadChunk: which field, and its value.
+        UnsupportedMedia: neither CBOR nor JSON.
+    """
+    written = isinstance(chunk, bytes)
+    if _kind(media_type) == JSON:
+        return checked(read_json(chunk if written else msgspec.json.encode(chunk), limits), limits)
+    return checked(_piece(_fields(read_cbor(chunk) if written else chunk), limits), limits)
+
+
+def _kind(media_type: str) -> str:
+    kind = media_type.partition(";")[0].strip().lower()
+    if kind not in (CBOR, JSON):
+        raise UnsupportedMedia(
+            f"Content-Type {media_type!r} is not known; send {CBOR} or {JSON}",
+            field="Content-Type",
+            value=media_type,
+        )
+    return kind
 
 
 def canonical_body(piece: Piece) -> bytes:
@@ -105,7 +128,7 @@ def canonical_body(piece: Piece) -> bytes:
 
 
 def _from_cbor(body: bytes, limits: Limits) -> tuple[Piece, bytes]:
-    fields = _map(body)
+    fields = _fields(read_cbor(body))
     piece = checked(_piece(fields, limits), limits)
     if canonical_body(piece) == body:
         return piece, b""
@@ -130,11 +153,11 @@ def read_cbor(body: bytes, *, max_depth: int = 4) -> object:
     return value
 
 
-def _map(body: bytes) -> dict[str, Any]:
-    """The one map that a body holds, with the keys of a chunk."""
-    fields = read_cbor(body)
-    if type(fields) is not dict:
-        raise BadChunk("the body must be a CBOR map", field="body", value=type(fields).__name__)
+def _fields(value: object) -> dict[str, Any]:
+    """The map that a value is, with the keys of a chunk."""
+    if type(value) is not dict:
+        raise BadChunk("the body must be a CBOR map", field="body", value=type(value).__name__)
+    fields = cast("dict[str, Any]", value)
     if fields.keys() != _NEEDED:
         _refuse_keys(fields)
     return fields
