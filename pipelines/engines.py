@@ -68,9 +68,9 @@ class SparkEngine:
         spanned = span_by(table, KEY, task, GIVEN, rows_out=4)  # a row is a megabyte
         require_direct_join(spanned)
         with kept_on_disk(spanned) as frame:
+            self._keep_windows(frame, run)  # on every core; what follows goes split after split
             rows = [row.asDict() for row in frame.drop(*HEAVY).toLocalIterator()]
             keys_once(rows, KEY)
-            self._keep_windows(frame, run)
         return rows
 
     def learned(self, scope: Scope, lesson: Lesson, run: Run) -> list[Row]:

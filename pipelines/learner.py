@@ -12,7 +12,6 @@ from datetime import datetime
 
 import numpy as np
 
-from models.exercise.calibrate import HeldOut
 from models.exercise.codec import model_to_bytes
 from models.exercise.examples import SetWindows, statistics_of_sets
 from models.exercise.fit import GlobalModel, Others, fit_others, fit_own
@@ -21,9 +20,11 @@ from models.exercise.model import ExerciseModel
 from models.exercise.own_calibration import on_one_user
 from models.exercise.statistics import (
     Frame,
+    Part,
     Statistics,
     frame_of_windows,
     framed_statistics,
+    total,
 )
 from pipelines.calibration import held_to_bytes, said
 from pipelines.judging import Asked, Hits, ask, askable, majority
@@ -96,20 +97,42 @@ class Learned:
 
 @dataclass(frozen=True, slots=True)
 class Halves:
-    """A user's sets split in time, with their statistics in one frame.
+    """A user's sets split in time.
 
     Attributes:
         early, late: the sets.
         learned: statistics of the early ones, None where they have no window.
-        own: statistics of all.
-        frame: everybody's, or the user's own where there is no global model.
     """
 
     early: Sequence[LabelledSet]
     late: Sequence[LabelledSet]
     learned: Statistics | None
-    own: Statistics
+
+
+@dataclass(frozen=True, slots=True)
+class Lore:
+    """All that is known about a user's movement.
+
+    Attributes:
+        used: his sets, oldest first.
+        windows: set id to windows.
+        frame: everybody's, or the user's own where there is no global model; of all statistics.
+        halves: his sets split by share, as what ships was summed.
+        own: statistics of all.
+    """
+
+    used: Sequence[LabelledSet]
+    windows: Mapping[str, SetWindows]
     frame: Frame
+    halves: Halves
+    own: Statistics
+
+    def split(self, cutoff_at: datetime | None) -> Halves:
+        """The sets split at a date, by share where there is none."""
+        if cutoff_at is None:
+            return self.halves
+        early, late = split_at(self.used, cutoff_at)
+        return Halves(early, late, _statistics(early, self.windows, self.frame))
 
 
 @one_blas_thread()
@@ -139,22 +162,18 @@ def learn_user(
     """
     used = newest(sets, recipe.newest_sets)
     found = windowed(used, model_id, recipe.windows)
-    halves = _halves(used, found.of, recipe, everybody)
-    common = others = everybody.others if everybody else None
-    stranger = everybody.model if everybody else None
+    lore = _lore(used, found.of, recipe, everybody)
+    common = everybody.others if everybody else None
+    others, stranger = common, everybody.model if everybody else None
     if everybody is not None and in_everybody:
-        given = newest(used, recipe.everybody_sets)
-        others, stranger = _without(everybody, _framed(given, found.of, halves), model_id)
-    asked = askable(halves.late, found.of)
-    judged = _judged(halves, others, model_id)
-    by_share, on_trial = halves, judged
-    if recipe.cutoff_at is not None:
-        by_share = _halves(used, found.of, replace(recipe, cutoff_at=None), everybody)
-    if by_share is not halves or others is not common:
-        on_trial = _judged(by_share, common, model_id)
-    shipped = fit_own(halves.own, halves.frame, common, model_id=model_id)
-    shipped = _trusted(shipped, said(on_trial, askable(by_share.late, found.of)))
+        others, stranger = _without(everybody, _given(lore, recipe), model_id)
+    halves = lore.split(recipe.cutoff_at)
+    judged = _judged(halves, lore.frame, others, model_id)
+    as_shipped = halves is lore.halves and others is common
+    on_trial = judged if as_shipped else _judged(lore.halves, lore.frame, common, model_id)
+    shipped = _shipped(lore, on_trial, common, model_id)
     content = model_to_bytes(shipped)
+    asked = askable(halves.late, found.of)
     return Learned(
         content=content,
         sha256=hashlib.sha256(content).digest(),
@@ -162,13 +181,13 @@ def learn_user(
         data_digest=digest(used, recipe.name),
         trained_until=used[-1].started_at,
         sets=len(used),
-        seconds=halves.own.total_s,
+        seconds=lore.own.total_s,
+        fresh=found.fresh,
+        held=held_to_bytes(said(stranger, asked), said(judged, asked)) if in_everybody else b"",
         own=ask(judged, asked),
         everybody=ask(stranger, asked),
         incumbent=_ask_incumbent(incumbent, asked),
         majority=majority(halves.early, asked),
-        fresh=found.fresh,
-        held=held_to_bytes(said(stranger, asked), said(judged, asked)) if in_everybody else b"",
     )
 
 
@@ -187,58 +206,66 @@ def give_to_everybody(
     return statistics_of_sets([(one.exercise, found.of[one.set_id]) for one in used]), found.fresh
 
 
-def _halves(
+def _lore(
     used: Sequence[LabelledSet],
     windows: Mapping[str, SetWindows],
     recipe: Recipe,
     everybody: GlobalModel | None,
-) -> Halves:
+) -> Lore:
+    """Sum up a user's sets: each window once, the early ones and the late ones apart."""
     long = [windows[one.set_id].x for one in used if len(windows[one.set_id].x)]
     if not long:
         raise NotEnoughLabels(f"none of {len(used)} labelled sets is as long as a window")
     frame = everybody.others.frame if everybody else frame_of_windows(np.concatenate(long))
-    if recipe.cutoff_at is None:
-        early, late = split_share(used, recipe.cutoff_share)
-    else:
-        early, late = split_at(used, recipe.cutoff_at)
-    own = framed_statistics(_parts(used, windows), frame)
-    learned = None
-    if any(len(windows[one.set_id].x) for one in early):
-        learned = framed_statistics(_parts(early, windows), frame)
-    return Halves(early, late, learned, own, frame)
+    early, late = split_share(used, recipe.cutoff_share)
+    parts = [_statistics(half, windows, frame) for half in (early, late)]
+    own = total([part for part in parts if part is not None])
+    return Lore(used, windows, frame, Halves(early, late, parts[0]), own)
 
 
-def _parts(
-    sets: Sequence[LabelledSet], windows: Mapping[str, SetWindows]
-) -> list[tuple[str, str, float, np.ndarray]]:
+def _statistics(
+    sets: Sequence[LabelledSet], windows: Mapping[str, SetWindows], frame: Frame
+) -> Statistics | None:
+    """Of some sets; None where none of them has a window."""
+    parts = _parts(sets, windows)
+    return framed_statistics(parts, frame) if parts else None
+
+
+def _parts(sets: Sequence[LabelledSet], windows: Mapping[str, SetWindows]) -> list[Part]:
     found = [(one.exercise, windows[one.set_id]) for one in sets]
-    return [(exercise, w.side, w.window_s, w.x) for exercise, w in found]
+    return [(exercise, w.side, w.window_s, w.x) for exercise, w in found if len(w.x)]
 
 
-def _framed(
-    given: Sequence[LabelledSet], windows: Mapping[str, SetWindows], halves: Halves
-) -> Statistics:
+def _given(lore: Lore, recipe: Recipe) -> Statistics:
     """What the user gave to everybody: mostly all that he has."""
-    if len(given) == len(halves.early) + len(halves.late):
-        return halves.own
-    return framed_statistics(_parts(given, windows), halves.frame)
+    given = newest(lore.used, recipe.everybody_sets)
+    if len(given) == len(lore.used):
+        return lore.own
+    return framed_statistics(_parts(given, lore.windows), lore.frame)
 
 
-def _judged(halves: Halves, others: Others | None, model_id: ModelId) -> ExerciseModel | None:
+def _judged(
+    halves: Halves, frame: Frame, others: Others | None, model_id: ModelId
+) -> ExerciseModel | None:
     """The model of the early sets; None when they do not carry one."""
     if halves.learned is None:
         return None
     try:
-        return fit_own(halves.learned, halves.frame, others, model_id=model_id)
+        return fit_own(halves.learned, frame, others, model_id=model_id)
     except NotEnoughLabels:
         return None
 
 
-def _trusted(model: ExerciseModel, trial: HeldOut | None) -> ExerciseModel:
-    """The model, as far as one of the early sets could be trusted with the late ones.
+def _shipped(
+    lore: Lore, on_trial: ExerciseModel | None, common: Others | None, model_id: ModelId
+) -> ExerciseModel:
+    """The model of all sets, trusted as far as one of the early sets could be with the late ones.
 
-    Neither who judges nor the date from which on decides the bytes of what ships.
+    Both are mixed with everybody, and the trial splits by share: neither who judges nor the date
+    from which on decides the bytes of what ships.
     """
+    model = fit_own(lore.own, lore.frame, common, model_id=model_id)
+    trial = said(on_trial, askable(lore.halves.late, lore.windows))
     return replace(model, calibration=on_one_user(model.calibration, trial))
 
 

@@ -9,15 +9,16 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from models.exercise.channels import MIRROR_ACC, MIRROR_GYRO, mirrored
-from models.exercise.features import FEATURES_VERSION, cut_windows, features
-from models.exercise.statistics import Statistics, statistics_of, total
-from models.signal.windows import STEP_S, window_starts
+from models.exercise.features import FEATURES_VERSION, cut_signal
+from models.exercise.statistics import Statistics, statistics_of, summed
+from models.exercise.turned import features_with_copies
+from models.signal.windows import STEP_S, WINDOW
 from models.signal.wrist import WristSignal
 from schemas.errors import NotEnoughLabels
 
 Array = NDArray[np.floating]  # float32 throughout; numpy's stubs lose the width
 TOGETHER = 16  # sets at once: 2,000 windows are 10 MB
+NO_WINDOW = np.empty((0, 3, WINDOW), dtype=np.float32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +58,22 @@ class SetWindows:
         return len(self.x) * self.window_s
 
 
-Cut = tuple[Array, Array | None]  # windows of both sensors, float32 (m, 3, 200) each
+@dataclass(frozen=True, slots=True)
+class _CutSet:
+    """A set's windows before their features.
+
+    Attributes:
+        side: the wrist, "unknown" where nobody said.
+        acc, gyro: float32 (m, 3, 200) each; gyro None where only acceleration was recorded.
+        whole: (m,), which of them begin at a whole second of their signal.
+        turns_deg: (k, m, 3), turns of the copies around x, y, z.
+    """
+
+    side: str
+    acc: Array
+    gyro: Array | None
+    whole: NDArray[np.bool_]
+    turns_deg: NDArray[np.float64]
 
 
 def windows_of_sets(
@@ -119,8 +135,7 @@ def set_statistics(
 def statistics_of_sets(named: Sequence[tuple[str, SetWindows]]) -> Statistics:
     """Sufficient statistics of many sets: on Spark's executors and in the protocols alike.
 
-    Windows of one exercise and side are put together before they are summed: the order of a sum
-    decides its last bits.
+    One product over all of them: the order of a sum decides its last bits.
 
     Args:
         named: exercise and windows of every set, in a fixed order.
@@ -128,65 +143,60 @@ def statistics_of_sets(named: Sequence[tuple[str, SetWindows]]) -> Statistics:
     Raises:
         NotEnoughLabels: none of them is as long as a window.
     """
-    groups: dict[tuple[str, str, float], list[Array]] = {}
-    for exercise, windows in named:
-        if len(windows.x):
-            groups.setdefault((exercise, windows.side, windows.window_s), []).append(windows.x)
-    if not groups:
+    parts = [(exercise, w.side, w.window_s, w.x) for exercise, w in named if len(w.x)]
+    if not parts:
         raise NotEnoughLabels(f"none of {len(named)} labelled sets is as long as a window")
-    return total([statistics_of(np.concatenate(groups[key]), *key) for key in sorted(groups)])
+    return summed(parts)
 
 
 def _together(
     sets: Sequence[tuple[Sequence[WristSignal], int]], settings: ExampleSettings
 ) -> list[SetWindows]:
-    cuts = [_cuts(signals, seed, settings) for signals, seed in sets]
-    parts = [part for plain, between, copies in cuts for part in (*plain, *between, *copies)]
-    x = _features(parts)
+    cuts = [_cut(signals, seed, settings) for signals, seed in sets]
+    gyros = [cut.gyro for cut in cuts if cut.gyro is not None]
+    x, copies = features_with_copies(
+        np.concatenate([cut.acc for cut in cuts]),
+        np.concatenate(gyros) if gyros else None,
+        _turns(np.concatenate([cut.turns_deg for cut in cuts], axis=1)),
+    )
     window_s = settings.step_s / (1 + settings.copies)
     found: list[SetWindows] = []
-    first = 0
-    for (signals, _), (plain, between, copies) in zip(sets, cuts, strict=True):
-        asked = sum(len(acc) for acc, _ in plain)
-        end = first + asked + sum(len(acc) for acc, _ in (*between, *copies))
-        rows = x[first:end]
+    end = 0
+    for cut in cuts:
+        first, end = end, end + len(cut.acc)
+        own = x[first:end]
+        rows = np.concatenate([own[cut.whole], own[~cut.whole], *copies[:, first:end]])
         finite = np.atleast_1d(np.isfinite(rows).all(axis=1))
-        side = next((s.side for s in signals if s.side), None) or "unknown"
-        found.append(SetWindows(side, window_s, int(finite[:asked].sum()), rows[finite]))
-        first = end
+        asked = int(finite[: cut.whole.sum()].sum())
+        found.append(SetWindows(cut.side, window_s, asked, rows[finite]))
     return found
 
 
-def _features(parts: Sequence[Cut]) -> Array:
-    if not parts:
-        return np.empty((0, 0), dtype=np.float32)
-    acc = np.concatenate([acc for acc, _ in parts])
-    gyros = [gyro for _, gyro in parts if gyro is not None]
-    return features(acc, np.concatenate(gyros) if gyros else None)
-
-
-def _cuts(
-    signals: Sequence[WristSignal], seed: int, settings: ExampleSettings
-) -> tuple[list[Cut], list[Cut], list[Cut]]:
-    """Windows every second, those between them, and turned copies of all."""
+def _cut(signals: Sequence[WristSignal], seed: int, settings: ExampleSettings) -> _CutSet:
+    """The windows of a set; signals that are too short for one add nothing."""
     rng = np.random.default_rng(seed)
     every = max(1, round(STEP_S / settings.step_s))
-    plain: list[Cut] = []
-    between: list[Cut] = []
-    copies: list[Cut] = []
-    for signal in signals:
-        starts = window_starts(len(signal.acc_g), settings.step_s)
-        acc = cut_windows(mirrored(signal.acc_g, MIRROR_ACC, signal.side), starts)
-        gyro = None
-        if signal.gyro_rad_s is not None:
-            gyro = cut_windows(mirrored(signal.gyro_rad_s, MIRROR_GYRO, signal.side), starts)
-        whole = np.arange(len(starts)) % every == 0
-        plain.append((acc[whole], None if gyro is None else gyro[whole]))
-        between.append((acc[~whole], None if gyro is None else gyro[~whole]))
-        for _ in range(settings.copies):
-            turns = rotations(rng.normal(0, settings.turn_deg, (len(starts), 3)))
-            copies.append((turns @ acc, None if gyro is None else turns @ gyro))
-    return plain, between, copies
+    cuts = [cut_signal(signal, settings.step_s) for signal in signals]
+    gyros = [cut.gyro for cut in cuts if cut.gyro is not None and len(cut.acc)]
+    turns_deg = [
+        rng.normal(0, settings.turn_deg, (settings.copies, len(cut.acc), 3)) for cut in cuts
+    ]
+    return _CutSet(
+        next((s.side for s in signals if s.side), None) or "unknown",
+        np.concatenate([NO_WINDOW, *(cut.acc for cut in cuts)]),
+        np.concatenate(gyros) if gyros else None,
+        np.concatenate([NO_WINDOW[:, 0, 0] == 0, *(_whole(len(cut.acc), every) for cut in cuts)]),
+        np.concatenate([np.empty((settings.copies, 0, 3)), *turns_deg], axis=1),
+    )
+
+
+def _whole(n: int, every: int) -> NDArray[np.bool_]:
+    return np.arange(n) % every == 0
+
+
+def _turns(degrees: NDArray[np.float64]) -> Array:
+    """Rotations (k, m, 3, 3) of turns (k, m, 3), all at once."""
+    return rotations(degrees.reshape(-1, 3)).reshape(*degrees.shape[:2], 3, 3)
 
 
 def rotations(degrees: NDArray[np.float64]) -> Array:

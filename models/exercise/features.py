@@ -12,8 +12,8 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from models.exercise.channels import MIRROR_ACC, MIRROR_GYRO, Array, channels, mirrored
-from models.exercise.joint import joint, joint_names
+from models.exercise.channels import MIRROR_ACC, MIRROR_GYRO, Array, Channels, channels, mirrored
+from models.exercise.joint import Principal, joint, joint_names
 from models.exercise.single import SINGLE, mean_of, single
 from models.signal.pieces import Side
 from models.signal.windows import RATE_HZ, STEP_S, WINDOW, window_starts
@@ -107,13 +107,47 @@ def features(acc: Array, gyro: Array | None) -> Array:
         acc: float32 (m, 3, 200), g.
         gyro: float32 (m, 3, 200), rad/s, or None.
     """
-    blocks = [
-        _block(acc[i : i + BLOCK], None if gyro is None else gyro[i : i + BLOCK])
-        for i in range(0, len(acc), BLOCK)
-    ]
-    if not blocks:
-        return np.empty((0, len(feature_names(gyro is not None))), dtype=np.float32)
-    return np.concatenate(blocks)
+    x = np.empty((len(acc), len(feature_names(gyro is not None))), dtype=np.float32)
+    for first in range(0, len(acc), BLOCK):
+        rows = slice(first, first + BLOCK)
+        describe(channels(acc[rows], None if gyro is None else gyro[rows]), x[rows])
+    return x
+
+
+@dataclass(frozen=True, slots=True)
+class Kin:
+    """What windows share with turned copies of themselves.
+
+    Attributes:
+        scalars: float32 (m, c - axes, 24), statistics of the scalar channels.
+        principal: directions and sizes, to be turned along.
+    """
+
+    scalars: Array
+    principal: Principal
+
+
+def describe(c: Channels, out: Array, kin: Kin | None = None) -> Kin:
+    """Write the features of a few windows: all channels side by side, then what they share.
+
+    Args:
+        c: their channels.
+        out: (m, d), is written.
+        kin: what is known about them already, because they are copies.
+
+    Returns:
+        what copies of them would share.
+    """
+    mean = mean_of(c.every)
+    centred = c.every - mean[..., None]
+    axes = slice(c.axes if kin else None)
+    alone = single(c.every[:, axes], centred[:, axes], mean[:, axes])
+    if kin:
+        alone = np.concatenate([alone, kin.scalars], axis=1)
+    size = alone.shape[1] * alone.shape[2]
+    out[:, :size] = alone.reshape(len(out), size)
+    out[:, size:], principal = joint(c, centred, kin and kin.principal)
+    return Kin(alone[:, c.axes :], principal)
 
 
 @lru_cache(maxsize=2)
@@ -133,18 +167,7 @@ def feature_names(with_gyro: bool) -> tuple[str, ...]:
 
 def cut_windows(x: Array, starts: NDArray[np.int64]) -> Array:
     """Copies (m, 3, 200) of the windows of (n, 3)."""
-    if len(starts) == 0:
-        return np.empty((0, 3, WINDOW), dtype=np.float32)
-    if len(starts) == 1:  # the same bytes; a view of all windows takes longer than its copy
-        return np.ascontiguousarray(x[starts[0] : starts[0] + WINDOW].T)[None]
-    view = np.lib.stride_tricks.sliding_window_view(x, WINDOW, axis=0)
-    return np.ascontiguousarray(view[starts])
-
-
-def _block(acc: Array, gyro: Array | None) -> Array:
-    """A few windows: all channels side by side, statistics of each, then of all."""
-    c = channels(acc, gyro)
-    mean = mean_of(c.every)
-    centred = c.every - mean[..., None]
-    alone = single(c.every, centred, mean).reshape(len(mean), -1)
-    return np.concatenate([alone, joint(c, centred)], axis=1)
+    found = np.empty((len(starts), 3, WINDOW), dtype=np.float32)
+    for window, first in zip(found, starts.tolist(), strict=True):
+        window[:] = x[first : first + WINDOW].T  # strided views of all take longer to make
+    return found

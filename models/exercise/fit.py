@@ -1,4 +1,4 @@
-"""Linear discriminants from sufficient statistics: of a user, of everybody, and of both mixed.
+"""Models from sufficient statistics: of a user, of everybody, and of both mixed.
 
 A user's statistics and everybody else's are mixed as second moments, before anything is solved:
 what differs between people then counts as variation inside an exercise, so that the few windows of
@@ -9,43 +9,16 @@ own share.
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-import numpy as np
-from numpy.typing import NDArray
-from scipy.linalg import LinAlgError, cho_factor, cho_solve
-
+from models.exercise.discriminant import FitSettings, discriminant, enough
 from models.exercise.layout import ACC6, ModelId
-from models.exercise.model import PROTOTYPE_STEP, Calibration, ExerciseModel, Level
-from models.exercise.statistics import MIN_SCALE, Frame, Statistics, frame_of, weighted
-from schemas.errors import NotEnoughLabels
+from models.exercise.model import Calibration, ExerciseModel
+from models.exercise.statistics import Frame, Statistics, frame_of, weighted
 
-Matrix = NDArray[np.float64]
-FLOAT16_MAX: Final = 6e4
 # What SPAR taught, for the time before there is anybody else to learn it from.
 OWN_CALIBRATION: Final = Calibration()
 GLOBAL_CALIBRATION: Final = Calibration(
     window=0.18, whole=1.2, known_centre=0.17, known_slope=1.6, abstain_above=1.9
 )
-
-
-@dataclass(frozen=True, slots=True)
-class FitSettings:
-    """How a model is fitted.
-
-    Attributes:
-        shrink: share of the mean variance in the within-exercise covariance of a user's model.
-        global_shrink: the same for the global model.
-        mix_s: seconds per exercise at which a user's own data has half of the say.
-        metric_shrink: share of the mean variance in the metric of strangeness.
-        min_s: seconds of windows below which an exercise is not learned (one step: one window).
-        min_labels: exercises below which there is nothing to tell apart.
-    """
-
-    shrink: float = 0.1
-    global_shrink: float = 0.1
-    mix_s: float = 2.0
-    metric_shrink: float = 0.05
-    min_s: float = 0.25
-    min_labels: int = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +77,7 @@ def fit_global(
     Raises:
         NotEnoughLabels: fewer than two exercises with enough movement.
     """
-    _enough(statistics, settings or FitSettings())
+    enough(statistics, settings or FitSettings())
     frame = frame_of(statistics)
     framed = statistics.framed(frame)
     model = fit_others(framed, frame, settings, model_id=model_id, calibration=calibration)
@@ -125,7 +98,7 @@ def fit_others(
         NotEnoughLabels: fewer than two exercises with enough movement.
     """
     settings = settings or FitSettings()
-    return _discriminant(
+    return discriminant(
         statistics,
         statistics,
         frame,
@@ -157,7 +130,7 @@ def fit_user(
     Raises:
         NotEnoughLabels: fewer than two exercises with enough movement.
     """
-    _enough(statistics, settings or FitSettings())
+    enough(statistics, settings or FitSettings())
     others = global_model.others if global_model else None
     frame = others.frame if others else frame_of(statistics)
     return fit_own(
@@ -185,12 +158,12 @@ def fit_own(
         NotEnoughLabels: fewer than two exercises with enough movement.
     """
     settings = settings or FitSettings()
-    _enough(statistics, settings)
+    enough(statistics, settings)
     mixed = statistics
     if others is not None:
         mixed = mix(statistics, others.statistics, settings.mix_s)
         calibration = calibration or others.own_calibration
-    return _discriminant(
+    return discriminant(
         mixed,
         statistics,
         frame,
@@ -207,119 +180,3 @@ def mix(own: Statistics, others: Statistics, mix_s: float) -> Statistics:
     per_label_s = own.total_s / max(len(own.labels), 1)
     share = per_label_s / (per_label_s + mix_s)
     return weighted(own, share / own.total_s, others, (1 - share) / others.total_s)
-
-
-def within(statistics: Statistics) -> tuple[list[str], Matrix, Matrix, NDArray[np.floating]]:
-    """Labels, weights (k,), means (k, d) and the covariance around them (d, d)."""
-    labels, seconds, means = _means(statistics, by_side=False)
-    heavy = (means * np.sqrt(seconds)[:, None]).astype(statistics.moments.dtype)
-    scatter = heavy.T @ heavy
-    np.subtract(statistics.moments, scatter, out=scatter)
-    scatter /= statistics.total_s
-    return labels, seconds, means, scatter
-
-
-def _means(statistics: Statistics, *, by_side: bool) -> tuple[list[str], Matrix, Matrix]:
-    """Labels, weights and means of each exercise, or of each exercise and side."""
-    keys = [g if by_side else g[:1] for g in statistics.groups]
-    names = sorted(set(keys))
-    member = np.array([[key == name for key in keys] for name in names], dtype=np.float64)
-    seconds = member @ statistics.seconds
-    return [name[0] for name in names], seconds, (member @ statistics.sums) / seconds[:, None]
-
-
-def _enough(statistics: Statistics, settings: FitSettings) -> tuple[str, ...]:
-    found = statistics.label_seconds()
-    enough = tuple(label for label, seconds in found.items() if seconds >= settings.min_s)
-    if len(enough) < settings.min_labels:
-        says = ", ".join(f"{label!r} {seconds:.0f} s" for label, seconds in found.items())
-        raise NotEnoughLabels(
-            f"{settings.min_labels} exercises of {settings.min_s:g} s or more are needed to tell "
-            f"them apart; labelled are: {says or 'none'}"
-        )
-    if not np.isfinite(np.diagonal(statistics.moments)).all():  # squares: the largest of all
-        raise NotEnoughLabels("the statistics hold values that are not numbers")
-    return enough
-
-
-def _discriminant(
-    mixed: Statistics,
-    seen: Statistics,
-    frame: Frame,
-    shrink: float,
-    settings: FitSettings,
-    *,
-    model_id: ModelId,
-    level: Level,
-    calibration: Calibration,
-) -> ExerciseModel:
-    """Solve W·A = means in standardised features; prototypes come from what was seen."""
-    known = _enough(seen, settings)
-    mean, scale = _standardisation(mixed, frame)
-    # where the standardisation lies in the frame; a covariance does not care about the origin
-    inner = Frame((mean - frame.mean) / frame.scale, scale / frame.scale)
-    labels, _, means, covariance = within(mixed)
-    means = (means[[labels.index(label) for label in known]] - inner.mean) / inner.scale
-    weights = _solved(covariance, inner.scale, means, shrink)
-    weights = np.clip(weights, -FLOAT16_MAX, FLOAT16_MAX).astype(np.float16)
-    bias = -0.5 * (means * weights).sum(axis=1)
-    prototypes, precision, typical = _metric(seen, inner, known, settings)
-    return ExerciseModel(
-        model_id=model_id,
-        level=level,
-        labels=known,
-        mean=mean.astype(np.float32),
-        scale=scale.astype(np.float32),
-        weights=weights,
-        bias=bias.astype(np.float32),
-        prototypes=prototypes,
-        precision=precision,
-        typical=typical,
-        calibration=calibration,
-    )
-
-
-def _solved(
-    covariance: NDArray[np.floating], scale: Matrix, means: Matrix, shrink: float
-) -> NDArray[np.floating]:
-    """Means · ((1 - λ)·C + λ·tr(C)/d·I)⁻¹, C in units of `scale`; overwrites the covariance."""
-    unit = (1 / scale).astype(covariance.dtype)
-    size = len(covariance)
-    ridge = shrink * float((np.diagonal(covariance) * unit**2).sum()) / size
-    covariance *= (unit * (1 - shrink))[:, None].astype(covariance.dtype)
-    covariance *= unit
-    covariance.flat[:: size + 1] += ridge
-    # symmetric: the transposed view is what LAPACK wants, and nothing is copied
-    try:
-        factor = cho_factor(covariance.T, lower=True, overwrite_a=True, check_finite=False)
-    except LinAlgError as error:
-        raise NotEnoughLabels(f"the labelled windows do not vary enough: {error}") from error
-    return cho_solve(factor, means.T.astype(covariance.dtype), check_finite=False).T
-
-
-def _standardisation(statistics: Statistics, frame: Frame) -> tuple[Matrix, Matrix]:
-    """Mean and deviation of every raw feature, as numbers that float16 holds."""
-    inner = frame_of(statistics)
-    mean = frame.mean + inner.mean * frame.scale
-    scale = np.maximum(inner.scale * frame.scale, MIN_SCALE)
-    return mean.astype(np.float16).astype(np.float64), scale.astype(np.float16).astype(np.float64)
-
-
-def _metric(
-    seen: Statistics, inner: Frame, known: tuple[str, ...], settings: FitSettings
-) -> tuple[NDArray[np.int8], NDArray[np.float16], float]:
-    """Prototypes, inverse variances around them, and the log of the mean distance in them.
-
-    The variances stand alone (no covariance): measured on left-out exercises this tells unknown
-    movement better than a full metric (AUROC .980 against .971) and takes a twentieth of the room.
-    """
-    labels, seconds, means = _means(seen, by_side=True)
-    scatter = np.diagonal(seen.moments) - (seconds[:, None] * means**2).sum(axis=0)
-    variance = np.maximum(scatter / seen.total_s, 0) / inner.scale**2
-    means = (means[[label in known for label in labels]] - inner.mean) / inner.scale
-    shrink = settings.metric_shrink
-    metric = (1 - shrink) * variance + shrink * max(float(variance.mean()), 1e-6)
-    precision = np.minimum(1 / metric, FLOAT16_MAX).astype(np.float16)
-    prototypes = np.clip(np.rint(means / PROTOTYPE_STEP), -127, 127).astype(np.int8)
-    typical = float(np.log((variance * precision.astype(np.float64)).sum()))
-    return prototypes, precision, typical

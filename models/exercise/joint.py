@@ -1,5 +1,7 @@
 """What the channels of a window have in common: correlations, axes, shapes of the movement."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
@@ -17,31 +19,62 @@ FIRST, SECOND = np.array(PAIRS, dtype=np.intp).T.copy()
 ODD = np.array([3 * PAIRS.index((i, j)) + k for i, j, k in TRIPLES], dtype=np.intp)
 
 
-def joint(c: Channels, centred: Array) -> Array:
-    """Joint features, float32 (m, 227) with rotation, (m, 70) without.
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """Directions and sizes of a movement: what takes an eigenvalue problem to find.
+
+    Attributes:
+        log_covariance: (m, a, a), matrix logarithm of the covariance of the a axes.
+        sizes: (m, 3) for each sensor, second moments along its principal axes, ascending.
+        main: (m, 3) for each sensor, the axis of the largest.
+    """
+
+    log_covariance: Array
+    sizes: tuple[Array, ...]
+    main: tuple[Array, ...]
+
+    def turned(self, turn: Array) -> "Principal":
+        """The same after rotations (m, 3, 3) of the sensors' axes."""
+        m, a, _ = self.log_covariance.shape
+        whole = np.zeros((m, a, a), dtype=np.float32)
+        for first in range(0, a, 3):
+            whole[:, first : first + 3, first : first + 3] = turn
+        return Principal(
+            whole @ self.log_covariance @ whole.swapaxes(1, 2),
+            self.sizes,
+            tuple((turn @ main[:, :, None])[:, :, 0] for main in self.main),
+        )
+
+
+def joint(c: Channels, centred: Array, principal: Principal | None) -> tuple[Array, Principal]:
+    """Joint features, float32 (m, 227) with rotation, (m, 70) without, and principal axes.
 
     Args:
         c: the channels.
         centred: (m, n, 200): every channel minus its mean.
+        principal: where they are known already.
     """
     axes = c.axes
     covariance = centred @ centred.swapaxes(1, 2)
     covariance /= np.float32(centred.shape[-1])
     deviation = np.sqrt(np.diagonal(covariance, axis1=1, axis2=2) + QUIET)
     correlation = covariance / (deviation[:, :, None] * deviation[:, None, :])
-    pulled = _products(c.linear)
+    moving = [c.linear] if axes == 3 else [c.linear, centred[:, 3:6]]
+    products = [_products(x) for x in moving]
+    if principal is None:
+        principal = _principal(covariance[:, :axes, :axes], moving)
     parts = [
         _upper(correlation[:, :axes, :axes], 1),
         _upper(correlation[:, axes:, axes:], 1),
         _posture(c.down),
-        _log_covariance(covariance[:, :axes, :axes]),
+        _upper(principal.log_covariance, 0),
         *_lagged(centred[:, :axes], deviation[:, :axes]),
-        *_shape(c.linear, pulled),
     ]
+    for found in zip(moving, products, principal.sizes, principal.main, strict=True):
+        parts += _shape(*found)
     if axes == 6:
-        turning = centred[:, 3:6]
-        parts += [*_shape(turning, _products(turning)), _coupling(c.linear, pulled, turning)]
-    return np.concatenate(parts, axis=1)
+        parts.append(_coupling(c.linear, products[0], moving[1]))
+    return np.concatenate(parts, axis=1), principal
 
 
 def joint_names(axes: list[str], scalars: list[str]) -> list[str]:
@@ -71,12 +104,22 @@ def _posture(down: Array) -> Array:
     return found.reshape(len(down), -1)
 
 
+def _principal(covariance: Array, moving: Sequence[Array]) -> Principal:
+    """Solve the eigenvalue problems of a window."""
+    found = [np.linalg.eigh(x @ x.swapaxes(1, 2) / np.float32(x.shape[-1])) for x in moving]
+    return Principal(
+        _log_covariance(covariance),
+        tuple(values for values, _ in found),
+        tuple(vectors[:, :, 2] for _, vectors in found),
+    )
+
+
 def _log_covariance(covariance: Array) -> Array:
-    """Matrix logarithm of the covariance, upper triangle: a flat picture of its cone."""
+    """Matrix logarithm of the covariance: a flat picture of its cone."""
     n = covariance.shape[1]
     values, vectors = np.linalg.eigh(covariance + FLOOR * np.eye(n, dtype=np.float32))
     scaled = vectors * np.log(np.maximum(values, FLOOR / 2))[:, None, :]
-    return _upper(scaled @ vectors.swapaxes(1, 2), 0)
+    return scaled @ vectors.swapaxes(1, 2)
 
 
 def _upper(matrices: Array, first: int) -> Array:
@@ -108,19 +151,15 @@ def _products(x: Array) -> Array:
     return found
 
 
-def _shape(x: Array, products: Array) -> list[Array]:
+def _shape(x: Array, products: Array, sizes: Array, main: Array) -> list[Array]:
     """Principal axis as a projector, log spreads, third moments: (m, 6), (m, 3), (m, 10).
 
     A projector has no sign to guess; the odd moments say which way the fast half goes.
     """
-    n = np.float32(x.shape[-1])
-    turned = x.swapaxes(1, 2)
-    values, vectors = np.linalg.eigh(x @ turned / n)
-    main = vectors[:, :, 2]
     projector = main.take(FIRST, axis=1) * main.take(SECOND, axis=1)
-    spread = np.log(np.maximum(values, 0) + FLOOR)
-    moments = (products @ turned / n).reshape(len(x), -1)
-    size = (np.add.reduce(values, axis=1) + FLOOR) ** np.float32(1.5)
+    spread = np.log(np.maximum(sizes, 0) + FLOOR)
+    moments = (products @ x.swapaxes(1, 2) / np.float32(x.shape[-1])).reshape(len(x), -1)
+    size = (np.add.reduce(sizes, axis=1) + FLOOR) ** np.float32(1.5)
     return [projector, spread, moments.take(ODD, axis=1) / size[:, None]]
 
 

@@ -4,7 +4,7 @@ They add and subtract. A user, a day or a set is put in by `+` and taken out by 
 updated, mixed with others' and forgotten without looking at a sample again.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
 
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from schemas.errors import NotEnoughLabels
 
 Group = tuple[str, str]  # exercise, side ("left", "right", "unknown")
+Part = tuple[str, str, float, NDArray[np.floating]]  # exercise, side, seconds a window, windows
 NOTHING = 1e-6  # seconds that are left of a group by rounding
 MIN_SCALE = 1e-3  # a feature that does not change is measured in this unit
 
@@ -118,9 +119,7 @@ def frame_of_windows(x: NDArray[np.floating]) -> Frame:
     )
 
 
-def framed_statistics(
-    parts: Sequence[tuple[str, str, float, NDArray[np.floating]]], frame: Frame
-) -> Statistics:
+def framed_statistics(parts: Sequence[Part], frame: Frame) -> Statistics:
     """Statistics of windows in a frame: one product for all of a user's sets.
 
     Args:
@@ -138,22 +137,48 @@ def framed_statistics(
     >>> found.labels, found.seconds.tolist(), found.moments.tolist()
     (('curl', 'row'), [1.0, 0.75], [[0.75, 0.75], [0.75, 0.75]])
     """
+    mean, unit = frame.mean.astype(np.float32), (1 / frame.scale).astype(np.float32)
+
+    def framed(x: NDArray[np.floating], rows: NDArray[np.floating]) -> None:
+        np.subtract(x, mean, out=rows)
+        np.multiply(rows, unit, out=rows)
+
+    return _summed(parts, np.float32, framed)
+
+
+def summed(parts: Sequence[Part]) -> Statistics:
+    """Statistics of windows as they are, in float64: one product for all of a user's sets.
+
+    Args:
+        parts: as for `framed_statistics`.
+
+    Raises:
+        NotEnoughLabels: there is no window.
+    """
+    return _summed(parts, np.float64, lambda x, rows: np.copyto(rows, x))
+
+
+def _summed(
+    parts: Sequence[Part],
+    dtype: type[np.floating],
+    write: Callable[[NDArray[np.floating], NDArray[np.floating]], None],
+) -> Statistics:
+    """Statistics of windows that `write` puts into rows of a common array."""
     parts = [part for part in parts if len(part[3])]
     if not parts:
         raise NotEnoughLabels("there are no labelled windows at all")
     groups = tuple(sorted({(exercise, side) for exercise, side, _, _ in parts}))
-    mean, unit = frame.mean.astype(np.float32), (1 / frame.scale).astype(np.float32)
-    z = np.empty((sum(len(x) for *_, x in parts), len(mean)), dtype=np.float32)
-    seconds, sums = np.zeros(len(groups)), np.zeros((len(groups), len(mean)))
+    d = parts[0][3].shape[1]
+    z = np.empty((sum(len(x) for *_, x in parts), d), dtype=dtype)
+    seconds, sums = np.zeros(len(groups)), np.zeros((len(groups), d))
     first = 0
     for exercise, side, window_s, x in parts:  # a set's rows stay in the cache meanwhile
         rows = z[first : first + len(x)]
-        np.subtract(x, mean, out=rows)
-        rows *= unit
+        write(x, rows)
         place = groups.index((exercise, side))
         seconds[place] += window_s * len(x)
         sums[place] += window_s * rows.sum(axis=0)
-        rows *= np.float32(np.sqrt(window_s))
+        rows *= dtype(np.sqrt(window_s))
         first += len(x)
     return Statistics(groups, seconds, sums, z.T @ z)
 

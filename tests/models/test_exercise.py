@@ -18,14 +18,16 @@ from models.exercise.codec import (
     statistics_from_bytes,
     statistics_to_bytes,
 )
+from models.exercise.discriminant import within
 from models.exercise.evaluate import labelled_windows, score
 from models.exercise.examples import ExampleSettings, rotations, set_statistics
-from models.exercise.features import feature_names, features, window_features
-from models.exercise.fit import FitSettings, fit_global, fit_user, within
+from models.exercise.features import cut_signal, feature_names, features, window_features
+from models.exercise.fit import FitSettings, fit_global, fit_user
 from models.exercise.layout import ACC3
 from models.exercise.reading import read_all
 from models.exercise.single import power_spectrum
-from models.exercise.statistics import Statistics, statistics_of, total
+from models.exercise.statistics import Statistics, statistics_of, summed, total
+from models.exercise.turned import features_with_copies
 from models.signal.wrist import WristSignal
 from schemas.errors import BadModelBytes, NotEnoughLabels
 
@@ -249,6 +251,21 @@ def test_statistics_give_means_and_covariance_of_the_windows():
     assert covariance == pytest.approx(want, abs=1e-5)
 
 
+def test_one_product_over_all_sets_is_the_sum_of_each():
+    rng = np.random.default_rng(3)
+    parts = [
+        (name, side, window_s, rng.normal(5, 2, (n, 7)).astype(np.float32))
+        for name, side, window_s, n in [
+            ("row", "left", 0.5, 4),
+            ("curl", "left", 0.25, 3),
+            ("row", "left", 1.0, 2),
+            ("row", "right", 0.5, 1),
+        ]
+    ]
+    apart = total([statistics_of(x, name, side, window_s) for name, side, window_s, x in parts])
+    assert close(summed(parts), apart)
+
+
 def test_windows_that_are_not_numbers_are_left_out():
     x = np.ones((3, 4), np.float32)
     x[1, 2] = np.nan
@@ -268,6 +285,31 @@ def test_the_same_set_and_seed_give_the_same_bytes():
     assert model_to_bytes(fit_user(one)) == model_to_bytes(fit_user(two))
     other = set_statistics([movement("turn", 1)], "turn", seed=1, settings=FEW)
     assert not close(other, set_statistics([movement("turn", 1)], "turn", seed=2, settings=FEW))
+
+
+@pytest.mark.parametrize("with_gyro", [True, False])
+def test_a_turned_copy_is_what_the_turned_sensors_would_have_said(with_gyro):
+    cut = cut_signal(movement("turn", 3))
+    gyro = cut.gyro if with_gyro else None
+    angles = np.random.default_rng(0).normal(0, 20, (2, len(cut.acc), 3))
+    turns = np.stack([rotations(each) for each in angles])
+    x, copies = features_with_copies(cut.acc, gyro, turns)
+    assert (x == features(cut.acc, gyro)).all()
+    for turn, copy in zip(turns, copies, strict=True):
+        whole = features(turn @ cut.acc, None if gyro is None else turn @ gyro)
+        assert copy == pytest.approx(whole, rel=1e-3, abs=1e-3)
+        assert not np.allclose(copy, x, rtol=1e-2, atol=1e-2)
+
+
+def test_a_copy_is_the_same_whatever_windows_are_beside_it():
+    cut = cut_signal(movement("turn", 3, 60.0))
+    turns = rotations(np.random.default_rng(0).normal(0, 20, (len(cut.acc), 3)))[None]
+    x, copies = features_with_copies(cut.acc, cut.gyro, turns)
+    for k in (0, len(x) - 1):
+        alone = slice(k, k + 1)
+        one, copy = features_with_copies(cut.acc[alone], cut.gyro[alone], turns[:, alone])
+        assert (one == x[alone]).all()
+        assert (copy == copies[:, alone]).all()
 
 
 def test_rotations_keep_lengths():

@@ -1,0 +1,172 @@
+"""The linear discriminant: from statistics to weights, prototypes and the metric around them."""
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.linalg import LinAlgError, cho_factor, cho_solve
+
+from models.exercise.layout import ModelId
+from models.exercise.model import PROTOTYPE_STEP, Calibration, ExerciseModel, Level
+from models.exercise.statistics import MIN_SCALE, Frame, Statistics, frame_of
+from schemas.errors import NotEnoughLabels
+
+Matrix = NDArray[np.float64]
+FLOAT16_MAX: Final = 6e4
+
+
+@dataclass(frozen=True, slots=True)
+class FitSettings:
+    """How a model is fitted.
+
+    Attributes:
+        shrink: share of the mean variance in the within-exercise covariance of a user's model.
+        global_shrink: the same for the global model.
+        mix_s: seconds per exercise at which a user's own data has half of the say.
+        metric_shrink: share of the mean variance in the metric of strangeness.
+        min_s: seconds of windows below which an exercise is not learned (one step: one window).
+        min_labels: exercises below which there is nothing to tell apart.
+    """
+
+    shrink: float = 0.1
+    global_shrink: float = 0.1
+    mix_s: float = 2.0
+    metric_shrink: float = 0.05
+    min_s: float = 0.25
+    min_labels: int = 2
+
+
+def discriminant(
+    mixed: Statistics,
+    seen: Statistics,
+    frame: Frame,
+    shrink: float,
+    settings: FitSettings,
+    *,
+    model_id: ModelId,
+    level: Level,
+    calibration: Calibration,
+) -> ExerciseModel:
+    """Solve W·A = means in standardised features; prototypes come from what was seen.
+
+    Args:
+        mixed: of everything that has a say, in `frame`.
+        seen: of what the model's exercises and prototypes come from, in `frame`.
+        frame: of both.
+        shrink: share of the mean variance in the within-exercise covariance.
+        settings: how models are fitted.
+        model_id: the layout.
+        level: the rung of the ladder that the model will stand on.
+        calibration: of its scores.
+
+    Raises:
+        NotEnoughLabels: fewer than two exercises with enough movement.
+    """
+    known = enough(seen, settings)
+    mean, scale = _standardisation(mixed, frame)
+    # where the standardisation lies in the frame; a covariance does not care about the origin
+    inner = Frame((mean - frame.mean) / frame.scale, scale / frame.scale)
+    labels, _, means, covariance = within(mixed)
+    means = (means[[labels.index(label) for label in known]] - inner.mean) / inner.scale
+    weights = _solved(covariance, inner.scale, means, shrink)
+    weights = np.clip(weights, -FLOAT16_MAX, FLOAT16_MAX).astype(np.float16)
+    bias = -0.5 * (means * weights).sum(axis=1)
+    prototypes, precision, typical = _metric(seen, inner, known, settings)
+    return ExerciseModel(
+        model_id=model_id,
+        level=level,
+        labels=known,
+        mean=mean.astype(np.float32),
+        scale=scale.astype(np.float32),
+        weights=weights,
+        bias=bias.astype(np.float32),
+        prototypes=prototypes,
+        precision=precision,
+        typical=typical,
+        calibration=calibration,
+    )
+
+
+def enough(statistics: Statistics, settings: FitSettings) -> tuple[str, ...]:
+    """The exercises that can be told apart.
+
+    Raises:
+        NotEnoughLabels: fewer than two with enough movement, or statistics that are no numbers.
+    """
+    found = statistics.label_seconds()
+    enough = tuple(label for label, seconds in found.items() if seconds >= settings.min_s)
+    if len(enough) < settings.min_labels:
+        says = ", ".join(f"{label!r} {seconds:.0f} s" for label, seconds in found.items())
+        raise NotEnoughLabels(
+            f"{settings.min_labels} exercises of {settings.min_s:g} s or more are needed to tell "
+            f"them apart; labelled are: {says or 'none'}"
+        )
+    if not np.isfinite(np.diagonal(statistics.moments)).all():  # squares: the largest of all
+        raise NotEnoughLabels("the statistics hold values that are not numbers")
+    return enough
+
+
+def within(statistics: Statistics) -> tuple[list[str], Matrix, Matrix, NDArray[np.floating]]:
+    """Labels, weights (k,), means (k, d) and the covariance around them (d, d)."""
+    labels, seconds, means = _means(statistics, by_side=False)
+    heavy = (means * np.sqrt(seconds)[:, None]).astype(statistics.moments.dtype)
+    scatter = heavy.T @ heavy
+    np.subtract(statistics.moments, scatter, out=scatter)
+    scatter /= statistics.total_s
+    return labels, seconds, means, scatter
+
+
+def _means(statistics: Statistics, *, by_side: bool) -> tuple[list[str], Matrix, Matrix]:
+    """Labels, weights and means of each exercise, or of each exercise and side."""
+    keys = [g if by_side else g[:1] for g in statistics.groups]
+    names = sorted(set(keys))
+    member = np.array([[key == name for key in keys] for name in names], dtype=np.float64)
+    seconds = member @ statistics.seconds
+    return [name[0] for name in names], seconds, (member @ statistics.sums) / seconds[:, None]
+
+
+def _solved(
+    covariance: NDArray[np.floating], scale: Matrix, means: Matrix, shrink: float
+) -> NDArray[np.floating]:
+    """Means · ((1 - λ)·C + λ·tr(C)/d·I)⁻¹, C in units of `scale`; overwrites the covariance."""
+    unit = (1 / scale).astype(covariance.dtype)
+    size = len(covariance)
+    ridge = shrink * float((np.diagonal(covariance) * unit**2).sum()) / size
+    covariance *= (unit * (1 - shrink))[:, None].astype(covariance.dtype)
+    covariance *= unit
+    covariance.flat[:: size + 1] += ridge
+    # symmetric: the transposed view is what LAPACK wants, and nothing is copied
+    try:
+        factor = cho_factor(covariance.T, lower=True, overwrite_a=True, check_finite=False)
+    except LinAlgError as error:
+        raise NotEnoughLabels(f"the labelled windows do not vary enough: {error}") from error
+    return cho_solve(factor, means.T.astype(covariance.dtype), check_finite=False).T
+
+
+def _standardisation(statistics: Statistics, frame: Frame) -> tuple[Matrix, Matrix]:
+    """Mean and deviation of every raw feature, as numbers that float16 holds."""
+    inner = frame_of(statistics)
+    mean = frame.mean + inner.mean * frame.scale
+    scale = np.maximum(inner.scale * frame.scale, MIN_SCALE)
+    return mean.astype(np.float16).astype(np.float64), scale.astype(np.float16).astype(np.float64)
+
+
+def _metric(
+    seen: Statistics, inner: Frame, known: tuple[str, ...], settings: FitSettings
+) -> tuple[NDArray[np.int8], NDArray[np.float16], float]:
+    """Prototypes, inverse variances around them, and the log of the mean distance in them.
+
+    The variances stand alone (no covariance): measured on left-out exercises this tells unknown
+    movement better than a full metric (AUROC .980 against .971) and takes a twentieth of the room.
+    """
+    labels, seconds, means = _means(seen, by_side=True)
+    scatter = np.diagonal(seen.moments) - (seconds[:, None] * means**2).sum(axis=0)
+    variance = np.maximum(scatter / seen.total_s, 0) / inner.scale**2
+    means = (means[[label in known for label in labels]] - inner.mean) / inner.scale
+    shrink = settings.metric_shrink
+    metric = (1 - shrink) * variance + shrink * max(float(variance.mean()), 1e-6)
+    precision = np.minimum(1 / metric, FLOAT16_MAX).astype(np.float16)
+    prototypes = np.clip(np.rint(means / PROTOTYPE_STEP), -127, 127).astype(np.int8)
+    typical = float(np.log((variance * precision.astype(np.float64)).sum()))
+    return prototypes, precision, typical
