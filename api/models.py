@@ -17,7 +17,7 @@ from schemas.layout import GLOBAL_OWNER, owner_of
 from store.models import Serving, StoredModel
 
 router = APIRouter(prefix="/v1/me/models", tags=["models"])
-LAYOUTS = ("wrist-acc6", "wrist-acc3")
+LAYOUTS = ("wrist-acc6", "wrist-acc3", "sets")
 Form = Literal["npz", "onnx", "raw"]
 MEDIA_TYPES: dict[str, str] = {
     "npz": "application/x-npz",
@@ -29,7 +29,7 @@ MEDIA_TYPES: dict[str, str] = {
 class ModelEntry(ModelName):
     """A model that serves this user."""
 
-    model_id: str = Field(description="the input it reads: wrist-acc6 or wrist-acc3")
+    model_id: str = Field(description="the input it reads: wrist-acc6, wrist-acc3, or sets")
     sha256: str = Field(description="of the npz form")
     bytes: int = Field(description="length of the npz form")
     promoted_at: datetime
@@ -48,9 +48,10 @@ async def list_models(caller: ModelRead, services: ServicesHere) -> ModelList:
     """The models that serve the caller, one per family and input."""
     entries = [
         await _entry(services, level, serving)
-        for family in FAMILIES
+        for family in FAMILIES.values()
+        if family.kind == "model"
         for layout in LAYOUTS
-        if (found := await _rung(services, caller.user_id, layout, family))
+        if (found := await _rung(services, caller.user_id, layout, family.name))
         for level, serving in (found,)
     ]
     return ModelList(models=entries)
@@ -81,13 +82,19 @@ async def download(
     caller: ModelRead,
     services: ServicesHere,
     form: Annotated[Form, Query(alias="format", description="raw is JSON")] = "npz",
-    model_id: Annotated[Literal["wrist-acc6", "wrist-acc3"], Query()] = "wrist-acc6",
+    model_id: Annotated[
+        Literal["wrist-acc6", "wrist-acc3", "sets"] | None,
+        Query(description="the input; else the first of these that has a model"),
+    ] = None,
     if_none_match: Annotated[str | None, Header()] = None,
 ) -> Response:
     """The bytes of the model that serves the caller, with a strong ETag."""
-    found = await _rung(services, caller.user_id, model_id, family)
+    layouts = (model_id,) if model_id else LAYOUTS
+    found = None
+    for layout in layouts:
+        found = found or await _rung(services, caller.user_id, layout, family)
     if found is None:
-        raise NoModel(f"No {family} model for {model_id} serves you yet.")
+        raise NoModel(f"No {family} model for {' or '.join(layouts)} serves you yet.")
     level, serving = found
     etag = f'"{serving.version}-{form}"'
     headers = {

@@ -66,7 +66,7 @@ def show_job(family: str, run: UUID, conf: Conf = None, as_json: AsJson = False)
     async def question(database: Database) -> dict[str, Any]:
         found = await JobRuns(database).read(family, run)
         if found is None:
-            raise NotThere(f"There is no run {run} of {family}")
+            raise NotThere(f"There is no run {run} of {family}; see `muvr jobs list {family}`")
         users = await JobRuns(database).users(run)
         return {**found._asdict(), "users": [one._asdict() for one in users]}
 
@@ -93,7 +93,7 @@ def rerun(
     async def question(database: Database) -> tuple[JobRun, list[UserOutcome]]:
         found = await JobRuns(database).read(family, run)
         if found is None:
-            raise NotThere(f"There is no run {run} of {family}")
+            raise NotThere(f"There is no run {run} of {family}; see `muvr jobs list {family}`")
         return found, await JobRuns(database).users(run)
 
     earlier, outcomes = door.ask(question)

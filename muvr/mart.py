@@ -9,6 +9,7 @@ from muvr.door import open_door
 from muvr.jobs import show_run
 from muvr.options import AsJson, Conf
 from pipelines.mart import refresh_mart
+from schemas.errors import BadInput
 from schemas.mart import MART
 from store.mart import MartFolder
 
@@ -49,6 +50,10 @@ def show(
     door = open_door(conf, as_json=as_json)
     manifest = MartFolder(door.config.paths.mart).manifest()
     door.terminal.say(f"The mart is as of {manifest.as_of:%Y-%m-%d %H:%M:%S} UTC.")
+    if table not in ("all", *MART):
+        raise BadInput(
+            f"The mart has no table {table}; it has {', '.join(MART)}", field="table", value=table
+        )
     chosen = [one for one in MART.values() if table in ("all", one.name)]
     for one in chosen:
         rows = [(column.name, column.type, column.says, column.example) for column in one.columns]

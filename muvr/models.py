@@ -182,5 +182,5 @@ async def _owner(database: Database, user: str) -> str:
         return GLOBAL_OWNER
     found = await Users(database).by_name(user)
     if found is None:
-        raise NotThere(f"There is no user {user}; names are those of /v1/auth/register")
+        raise NotThere(f"There is no user {user}; POST /v1/auth/register makes one")
     return owner_of(found.user_id)

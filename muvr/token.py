@@ -90,7 +90,7 @@ def revoke(username: str, conf: Conf = None, as_json: AsJson = False) -> None:
     async def question(database: Database) -> int:
         user = await Users(database).by_name(username)
         if user is None:
-            raise NotThere(f"There is no user {username!r}.")
+            raise NotThere(f"There is no user {username!r}; POST /v1/auth/register makes one.")
         logins = Logins(database)
         found = len(await logins.of_user(user.user_id))
         await logins.revoke_all(user.user_id)

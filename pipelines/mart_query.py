@@ -57,7 +57,11 @@ def ask_spark(spark: SparkSession, folder: MartFolder, sql: str, limits: Sql) ->
                 field="sql",
             ) from problem
         said = str(problem).splitlines()[0]
-        raise BadQuery(f"Spark: {said}", field="sql", value=sql[:100]) from problem
+        raise BadQuery(
+            f"Spark: {said} `muvr mart show` names tables and columns.",
+            field="sql",
+            value=sql[:100],
+        ) from problem
     kept = [tuple(plain(value) for value in row) for row in rows[: limits.rows]]
     return Answer(tuple(frame.columns), kept, len(rows) > limits.rows, as_of)
 

@@ -47,7 +47,12 @@ def ask_duckdb(folder: MartFolder, sql: str, limits: Sql) -> Answer:
             field="sql",
         ) from problem
     except duckdb.Error as problem:
-        raise BadQuery(f"DuckDB: {problem}", field="sql", value=sql[:100]) from problem
+        said = str(problem).splitlines()[0]  # what follows is a drawing, and a guess
+        raise BadQuery(
+            f"DuckDB: {said} `muvr mart show` names tables and columns.",
+            field="sql",
+            value=sql[:100],
+        ) from problem
     return Answer(columns, rows[: limits.rows], len(rows) > limits.rows, manifest.as_of)
 
 

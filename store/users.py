@@ -77,7 +77,7 @@ class Users:
         """
         user = await self.by_name(username)
         if user is None:
-            raise NotThere(f"There is no user {username!r}.")
+            raise NotThere(f"There is no user {username!r}; POST /v1/auth/register makes one.")
         scopes = frozenset(scopes)
         await self._database.run(
             "UPDATE users SET scopes = scopes + ? WHERE user_id = ?", (set(scopes), user.user_id)

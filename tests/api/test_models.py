@@ -1,5 +1,6 @@
 """Models on their way to the phone: ETags, three forms that compute the same, rollback."""
 
+import hashlib
 import json
 import subprocess
 import time
@@ -16,9 +17,14 @@ from api.formats import export
 from ingest.importers.imported import ImportedRecording
 from models.exercise.codec import golden_vectors, model_from_bytes
 from models.exercise.model import ExerciseModel
+from models.history import SetLog
+from models.intensity.codec import to_bytes
+from models.intensity.fit import IntensitySettings, fit_intensity
+from models.intensity.model import IntensityModel
+from models.population.simulate import simulate_user
 from schemas.errors import NotAcceptable
 from schemas.layout import owner_of
-from store.models import StoredModel
+from store.models import StoredModel, version_of
 from tests.api.conftest import Person, RunningService
 from tests.api.learned import learn, person_recordings, promote, stored
 
@@ -69,6 +75,35 @@ def test_download_is_the_stored_bytes_with_a_strong_etag(person: Person, kept: S
     assert other.status_code == 200
     assert entry["sha256"] == kept.sha256.hex()
     assert entry["bytes"] == len(kept.content)
+
+
+def test_models_of_the_journal_are_there_as_well(
+    service: RunningService, person: Person, kept: StoredModel
+):
+    """They read sets, not a sensor."""
+    log = SetLog.of(simulate_user(0, 16, 14, 6).sets())
+    [learned] = fit_intensity([log], IntensitySettings())
+    assert isinstance(learned, IntensityModel)
+    content = to_bytes(learned)
+    sha256 = hashlib.sha256(content).digest()
+    other = kept._replace(
+        family="intensity",
+        model_id="sets",
+        version=version_of(sha256),
+        content=content,
+        sha256=sha256,
+    )
+    promote(service, other)
+    with person.client() as client:
+        listed = client.get("/v1/me/models").json()["models"]
+        answer = client.get("/v1/me/models/intensity")
+        wrong = client.get("/v1/me/models/intensity", params={"model_id": "wrist-acc3"})
+    assert {(one["family"], one["model_id"]) for one in listed} == {
+        ("exercise", kept.model_id),
+        ("intensity", "sets"),
+    }
+    assert answer.content == other.content
+    assert wrong.json()["type"] == "urn:muvr:problem:no-model"
 
 
 def test_every_form_has_its_own_etag(person: Person, kept: StoredModel):
