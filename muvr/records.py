@@ -12,7 +12,7 @@ from ingest.importers.imported import ImportedRecording
 from ingest.importers.spar import read_spar
 from muvr.door import open_door
 from muvr.importing import import_recordings
-from muvr.options import AsJson, Conf
+from muvr.options import AsJson, Conf, Password
 from muvr.service import Service
 from schemas.errors import BadInput
 from store.users import Users
@@ -42,7 +42,7 @@ def register(app: typer.Typer) -> None:
 def import_(
     source: Annotated[Source, typer.Argument(help="where the recordings come from")],
     path: Annotated[Path | None, typer.Argument(help="folder; spar has its own")] = None,
-    password: Annotated[str, typer.Option(prompt=True, hide_input=True)] = "",
+    password: Password = "",
     conf: Conf = None,
     as_json: AsJson = False,
 ) -> None:
@@ -54,8 +54,7 @@ def import_(
     if path is None and source is not Source.spar:
         raise BadInput(f"{source} needs the folder of its files", field="path")
     recordings = READERS[source.value](path or door.config.paths.datasets)
-    url = Service(door.config, door.conf_path).url
-    with door.terminal as terminal:
+    with Service(door.config, door.conf_path).spoken_to() as url, door.terminal as terminal:
         counts = import_recordings(url, source.value, recordings, password, terminal)
     door.terminal.table(f"imported {source.value}", ("what", "count"), list(counts.items()))
     door.terminal.answer(counts)

@@ -5,6 +5,8 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Generator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
@@ -111,6 +113,24 @@ class Service:
         pid = self._pid()
         ready = pid is not None and self._answers("/readyz")
         return ServiceStatus(pid is not None, ready, pid, self.url, str(self._log))
+
+    @contextmanager
+    def spoken_to(self) -> Generator[str]:
+        """The service's address for a client; what the client hears becomes an error of ours.
+
+        Raises:
+            ServiceFailed: nobody answers, or the service refuses what was asked.
+        """
+        from examples.client import RequestRefused, TryLater  # noqa: PLC0415 most commands do not talk
+
+        if not self._answers("/livez"):
+            raise ServiceFailed(f"No service answers at {self.url}; start it: muvr up")
+        try:
+            yield self.url
+        except RequestRefused as problem:
+            raise ServiceFailed(f"The service refused: {problem}") from problem
+        except TryLater as problem:
+            raise ServiceFailed(f"The service went away ({problem}); see muvr status") from problem
 
     def _pid(self) -> int | None:
         """The process, if the one in the pid file is alive and is ours."""

@@ -9,7 +9,7 @@ from typer.core import TyperGroup
 from api.keys import load_keys, rotate
 from examples.client import Client
 from muvr.door import open_door
-from muvr.options import AsJson, Conf
+from muvr.options import AsJson, Conf, Password
 from muvr.service import Service
 from schemas.errors import NotThere
 from store.database import Database
@@ -43,7 +43,7 @@ def register(app: typer.Typer) -> None:
 
 def issue(
     username: str,
-    password: Annotated[str, typer.Option(prompt=True, hide_input=True)] = "",
+    password: Password = "",
     conf: Conf = None,
     as_json: AsJson = False,
 ) -> None:
@@ -52,7 +52,7 @@ def issue(
     Example: `TOKEN=$(muvr token ada --password "a long password")`
     """
     door = open_door(conf, as_json=as_json)
-    with Client(Service(door.config, door.conf_path).url) as client:
+    with Service(door.config, door.conf_path).spoken_to() as url, Client(url) as client:
         client.login(username, password)
         door.terminal.say(client.token)
         door.terminal.answer({"access_token": client.token})

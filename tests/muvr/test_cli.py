@@ -137,6 +137,16 @@ def test_without_a_node_training_fails_in_one_sentence(conf: Path):
     assert "Traceback" not in done.stderr
 
 
+def test_who_talks_to_the_service_hears_what_is_missing(conf: Path, here: Here):
+    nobody = here("token", "ada", "--password", "a long password", conf=conf)
+    assert (nobody.returncode, "start it: muvr up" in nobody.stderr) == (1, True)
+    unasked = here("token", "ada", conf=conf)  # tests have no terminal
+    assert (unasked.returncode, "say --password" in unasked.stderr) == (2, True)
+    unknown = here("mart", "show", "setss", conf=conf)
+    assert unknown.returncode in (1, 2)
+    assert unknown.stderr.startswith("error: ")
+
+
 def test_up_look_and_down(conf: Path, here: Here):
     with quick_tables():
         up = muvr("up", conf=conf)
