@@ -4,7 +4,6 @@ A learner says per user how far off it was on later sets and how far off "the sa
 would have been; the recipe is judged on the sums over all users, and each user has a veto.
 """
 
-import asyncio
 import hashlib
 import json
 from collections.abc import Callable, Sequence
@@ -26,9 +25,9 @@ from pipelines.engines import MODEL_COLUMNS
 from pipelines.history import COLUMNS, KEY, REVISIONS, log_digest, log_of, newest_set_at
 from pipelines.manifest import environment
 from pipelines.plans import require_direct_join, require_no_shuffle
-from pipelines.promotion import gather, move_pointers
+from pipelines.promotion import move_pointers
 from pipelines.runs import Clock, Run, RunReport, leased_run, server_time
-from pipelines.scope import Users, users_of
+from pipelines.scope import Users, split_known, users_of
 from pipelines.span import Key, keys_once, span_by
 from pipelines.spark import spark_session
 from pipelines.tables import append, read_keys, read_table
@@ -38,15 +37,13 @@ from schemas.layout import owner_of
 from schemas.progress import Progress, Silent
 from store.credentials import open_as
 from store.database import Database
-from store.jobs import JobRuns, UserOutcome, Watermarks
+from store.jobs import UserOutcome
 from store.models import version_of
-from store.sets import Sets
 
 LAYOUT = "sets"  # these families read the journal, not a sensor
 LATER_DAYS = 28
 TOGETHER = 64
 LEAST_TO_VETO = 20  # later sets; with fewer, a user's own error says little
-UNFINISHED = ("failed", "overtaken")  # the next run tries again although no set is new
 VETO = 1.1  # times the error of "the same as last time"
 LEARNED = pa.schema(
     [(n, pa.string()) for n in ("user_id", "status", "reason", "owner", "version")]
@@ -109,7 +106,8 @@ def train_personal(
     ):
         chosen = users_of(database, family.name, users, run.started_at)
         if users == "changed" and chosen is not None:
-            chosen = _without_the_same(database, run, chosen)
+            chosen, same = split_known(database, family.name, LAYOUT, chosen)
+            run.add_outcomes(same)
         if chosen is not None and not chosen:
             run.status = "nothing-to-do"
         else:
@@ -169,31 +167,6 @@ def _row(user_id: str, sets: int, data: str, attempt: Any) -> dict[str, Any]:
         "sha256": sha256,
         **metrics,
     }
-
-
-def _without_the_same(database: Database, run: Run, chosen: Sequence[UUID]) -> tuple[UUID, ...]:
-    """Leave out whose sets are those that the last run has read, whatever came of them.
-
-    Changes of its last minute are looked at again (`OVERLAP`): most of them it had seen.
-    """
-    mark = asyncio.run(Watermarks(database).newest(run.family))
-    if mark is None:
-        return tuple(chosen)
-    outcomes = gather([JobRuns(database).of_user(mark.run_id, user) for user in chosen])
-    digests = gather([_stored_digest(database, user) for user in chosen])
-    same = {
-        user: before._replace(status="unchanged", reason="")
-        for user, said, digest in zip(chosen, outcomes, digests, strict=True)
-        for before in said
-        if before.status not in UNFINISHED
-        and json.loads(before.metrics).get("data_digest") == digest
-    }
-    run.add_outcomes(list(same.values()))
-    return tuple(user for user in chosen if user not in same)
-
-
-async def _stored_digest(database: Database, user_id: UUID) -> str:
-    return log_digest(await Sets(database).revisions(user_id))
 
 
 def _learn(

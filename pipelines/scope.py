@@ -1,6 +1,7 @@
 """Whom a run learns: everybody, those named, or those whose sets differ from what was learned."""
 
 import asyncio
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -8,13 +9,18 @@ from typing import Literal
 from uuid import UUID
 
 from models.exercise.layout import ACC3, ACC6
+from pipelines.history import log_digest
 from pipelines.labelled import LabelledSet, digest, newest
+from pipelines.promotion import gather
+from schemas.layout import owner_of
 from store.database import Database
-from store.jobs import Watermarks
-from store.models import Champion, StoredModel
+from store.jobs import JobRuns, UserOutcome, Watermarks
+from store.models import Champion, Champions, Models, StoredModel
+from store.sets import Sets
 from store.training import SetRevision, TrainingKeys
 
 TOPIC = "sets"
+UNFINISHED = ("failed", "overtaken")  # the next run tries again although no set is new
 UserKey = tuple[UUID, str]
 Users = Literal["all", "changed"] | Sequence[UUID]
 Known = Mapping[UserKey, tuple[Champion, StoredModel]]
@@ -72,6 +78,42 @@ def drop_unchanged(
     return Scope(tuple(kept), scope.whole)
 
 
+def split_known(
+    database: Database, family: str, layout: str, users: Sequence[UUID]
+) -> tuple[tuple[UUID, ...], list[UserOutcome]]:
+    """Leave out whose sets are those that were read before, whatever came of them.
+
+    A run looks at the last minute before the one before it again, and an announcement may come
+    without a change: most of those people are the same.
+
+    Returns:
+        the users that are to be learned, and "unchanged" for each of the others.
+    """
+    mark = asyncio.run(Watermarks(database).newest(family))
+    last = mark.run_id if mark else None
+    found = gather([_before(database, family, layout, user, last) for user in users])
+    same = [one for one in found if one is not None]
+    return tuple(user for user, one in zip(users, found, strict=True) if one is None), same
+
+
+async def _before(
+    database: Database, family: str, layout: str, user: UUID, last: UUID | None
+) -> UserOutcome | None:
+    """What was learned from these very sets; None when they have changed since."""
+    digest = log_digest(await Sets(database).revisions(user))
+    said = json.dumps({"data_digest": digest})
+    for one in await JobRuns(database).of_user(last, user) if last else ():
+        if one.status not in UNFINISHED and one.metrics == said:
+            return one._replace(status="unchanged", reason="")
+    champion = await Champions(database).read(owner_of(user), layout, family)
+    if champion is None:
+        return None
+    manifest = await Models(database).manifest(champion.owner, layout, family, champion.version)
+    if manifest is None or manifest.get("data_digest") != digest:
+        return None
+    return UserOutcome(user, layout, "unchanged", "", champion.version, said)
+
+
 def sets_digest(sets: Iterable[SetRevision], newest_sets: int, recipe: str) -> str:
     """The digest that a model learned from these sets would have, without reading a sample."""
     rows = [
@@ -88,13 +130,4 @@ def _with_sets(database: Database, users: Sequence[UUID]) -> tuple[UserKey, ...]
 
 
 def _revisions(database: Database, keys: Sequence[UserKey]) -> list[list[SetRevision]]:
-    async def every() -> list[list[SetRevision]]:
-        gate = asyncio.Semaphore(64)
-
-        async def one(key: UserKey) -> list[SetRevision]:
-            async with gate:
-                return await TrainingKeys(database).revisions(*key)
-
-        return await asyncio.gather(*(one(key) for key in keys))
-
-    return asyncio.run(every())
+    return gather([TrainingKeys(database).revisions(*key) for key in keys])
