@@ -1,4 +1,4 @@
-"""A phone's histories, and a model of what must come of them that fits on a page.
+"""A phone's histories, driven beside a model of what must come of them.
 
 An operation is (kind, a, b, cut): with `cut` the first attempt is stopped after so many calls to
 the store and the client, which has no answer, sends the very same thing again.
@@ -6,7 +6,6 @@ the store and the client, which has no answer, sends the very same thing again.
 
 import hashlib
 import itertools
-from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -20,7 +19,6 @@ from ingest.sweeper import sweep_user
 from models.signal.pieces import Piece, unpack_pieces
 from schemas.config import Limits
 from schemas.errors import (
-    DatabaseAway,
     Deleted,
     EventConflict,
     MissingChunks,
@@ -31,6 +29,8 @@ from schemas.errors import (
 from schemas.events import Completion, SessionOpening, SetConfirmation
 from schemas.ids import uuid7
 from store.records import Records
+from tests.ingest.cut import Cut
+from tests.ingest.history_model import Model
 
 START = datetime(2026, 11, 21, 10, tzinfo=UTC)
 N, RATE_HZ, NUMBERS = 50, 50.0, 4  # four chunks of a second each
@@ -57,82 +57,6 @@ CHUNKS: dict[tuple[int, int], Chunk] = {
 }
 SHA = {key: hashlib.sha256(one).hexdigest() for key, one in BODIES.items()}
 EXERCISES = ("biceps curl", "bench press")
-
-
-class Cut:
-    """Repositories that go away after a number of calls."""
-
-    def __init__(self, records: Records) -> None:
-        self._records = records
-        self.left: int | None = None
-
-    def records(self) -> Records:
-        return Records(
-            **{
-                f.name: _CutRepository(getattr(self._records, f.name), self)  # type: ignore[arg-type]
-                for f in fields(Records)
-            }
-        )
-
-    def take(self) -> None:
-        if self.left is None:
-            return
-        if self.left <= 0:
-            raise DatabaseAway("cut")
-        self.left -= 1
-
-
-class _CutRepository:
-    def __init__(self, inner: object, cut: Cut) -> None:
-        self._inner, self._cut = inner, cut
-
-    def __getattr__(self, name: str) -> Any:
-        method = getattr(self._inner, name)
-        if not callable(method):
-            return method
-
-        async def call(*args: Any, **kwargs: Any) -> Any:
-            self._cut.take()
-            return await method(*args, **kwargs)
-
-        return call
-
-
-@dataclass
-class Model:
-    """What must be true, without any store."""
-
-    held: set[tuple[int, int]] = field(default_factory=set)
-    listed: tuple[tuple[int, int], ...] | None = None
-    dead: set[tuple[int, int]] = field(default_factory=set)
-    sets: dict[int, int | None] = field(default_factory=dict)  # content, None when deleted
-    answers: dict[int, dict[int, int]] = field(default_factory=dict)  # revision -> next content
-    revisions: dict[int, int] = field(default_factory=dict)
-    labelled: dict[int, tuple[int, tuple[tuple[int, int], ...]]] = field(default_factory=dict)
-    deleted: bool = False
-
-    def counted(self) -> set[tuple[int, int]]:
-        """The bodies that count."""
-        return self.held if self.listed is None else set(self.listed)
-
-    def settle(self) -> None:
-        """What follows from a list."""
-        if self.listed is not None:
-            self.dead |= self.held - set(self.listed)
-
-    def project(self, a: int) -> None:
-        """A set's samples: its two numbers, if they are in and nothing is undecided."""
-        counted = self.counted()
-        if self.listed is None and len({seq for seq, _ in counted}) < len(counted):
-            return
-        mine = tuple(sorted(key for key in counted if key[0] in numbers_of(a)))
-        if self.sets.get(a) is not None and mine and (self.listed is not None or len(mine) == 2):
-            self.labelled[a] = (self.sets[a], mine)  # type: ignore[assignment]
-
-
-def numbers_of(a: int) -> tuple[int, int]:
-    """The chunk numbers that set a lies in."""
-    return (2 * a, 2 * a + 1)
 
 
 def confirmation(a: int, content: int) -> SetConfirmation:
