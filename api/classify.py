@@ -19,7 +19,8 @@ from ingest.bodies import decode_body
 from ingest.chunks import CBOR, JSON, decode_chunk, read_cbor
 from models.exercise.layout import model_id
 from models.recognition.counting import FROM_S, repetitions
-from models.recognition.naming import Named, Unnamed, name_exercise
+from models.recognition.naming import Named, Unnamed
+from models.recognition.wearing import name_as_worn
 from models.signal.pieces import Piece, Recording
 from models.signal.wrist import wrist_signals
 from schemas.config import Limits
@@ -58,14 +59,15 @@ class ClassifyAnswer(BaseModel):
     probability: float = Field(ge=0, le=1, description="calibrated; of the guess when abstained")
     abstained: bool
     reason: str | None = Field(
-        description="why abstained: unknown-movement, no-model, too-short, other-layout"
+        description="why abstained: unknown-movement, no-model, too-short, other-layout; where "
+        "samples lack what the model learned from: no-gravity, low-rate"
     )
     model: ModelName | None
     reps: int | None = Field(description="repetitions; null when not counted")
     reps_confidence: float | None
     guess: str | None = Field(description="the most probable exercise, named or not")
     known: float | None = Field(description="probability that the movement is one it has learned")
-    notes: list[str] = Field(description="what was put right in the samples")
+    notes: list[str] = Field(description="what was put right in the samples, and what they lack")
     windows: list[WindowShape]
 
 
@@ -149,7 +151,7 @@ async def classify(request: Request) -> Response:
 def answer_of(recording: Recording, ladder: Sequence[Loaded], *, count: bool) -> dict[str, Any]:
     """The answer for a recording, in the shape of the contract."""
     signals = wrist_signals(recording)
-    named = name_exercise(signals, rungs_of(ladder))
+    named = name_as_worn([Unnamed(signals, rungs_of(ladder))])[0]
     return _shape(named, repetitions(signals) if count and not named.answer.abstained else None)
 
 

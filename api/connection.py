@@ -19,7 +19,7 @@ from api.sweeping import Sweeping
 from api.together import Together
 from api.tokens import Tokens
 from ingest.recorder import Recorder
-from models.recognition.naming import name_exercises
+from models.recognition.wearing import name_as_worn
 from schemas.config import Config
 from schemas.errors import DatabaseAway, MuvrError
 from store.credentials import open_as
@@ -130,7 +130,7 @@ def build_services(
         records=records,
         recorder=Recorder(records, config.limits, clock),
         models=models,
-        naming=Together(name_exercises),
+        naming=Together(name_as_worn),
         recogniser=Recogniser(records, models, Predictions(database)),
         users=Users(database),
         logins=logins,

@@ -9,6 +9,7 @@ from typing import Any, Literal
 from uuid import UUID
 
 from api.observe import Metrics
+from models.exercise.layout import ACC3, ACC6
 from models.recognition.naming import Rung
 from schemas.errors import BadModelBytes, NoModel
 from schemas.layout import GLOBAL_OWNER, owner_of
@@ -83,11 +84,20 @@ class ModelCache:
     async def ladder(self, user_id: UUID, model_id: str, family: str) -> list[Loaded]:
         """All models that may answer a user, in the order in which they are asked.
 
+        A rung that has learned from acceleration alone answers recordings with rotation as well.
+
         Raises:
             DatabaseAway: one is not in memory and cannot be read.
         """
-        found = [await self._rung(*rung, model_id, family) for rung in _rungs(user_id)]
-        return [loaded for loaded in found if loaded is not None]
+        layouts = (ACC6, ACC3) if model_id == ACC6 else (model_id,)
+        found: list[Loaded] = []
+        for level, owner in _rungs(user_id):
+            for layout in layouts:
+                loaded = await self._rung(level, owner, layout, family)
+                if loaded is not None:
+                    found.append(loaded)
+                    break
+        return found
 
     async def _rung(self, level: Level, owner: str, model_id: str, family: str) -> Loaded | None:
         serving = await self.serving(owner, model_id, family)

@@ -78,8 +78,9 @@ class SetShape(BaseModel):
     label_source: Literal["typed", "accepted_guess", "corrected", "plan"] | None = None
     notes: list[str] = Field(
         default=[],
-        description="what was put right in the samples: unit-was-m/s2, axes-were-turned, "
-        "watch-was-turned-round, was-the-other-wrist",
+        description="what was put right in the samples: unit-was-m/s2, unit-was-deg/s, "
+        "axes-were-turned, watch-was-turned-round, was-the-other-wrist; what they lack: "
+        "gravity-is-missing, rate-is-low",
     )
     revision: str | None = Field(default=None, description="the ETag: If-Match corrects this one")
 

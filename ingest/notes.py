@@ -5,7 +5,7 @@ from uuid import UUID
 from ingest.recordings import decided, wrist_of
 from ingest.rows import piece_of
 from models.signal.pieces import Recording
-from models.signal.truth import truthful
+from models.signal.truth import lacking, truthful
 from store.records import Records
 from store.sessions import SessionRow
 
@@ -36,5 +36,5 @@ async def session_notes(records: Records, user_id: UUID, session: SessionRow) ->
     rows = await records.samples.rows(user_id, session.session_id, wrist.acc, wanted)
     if not rows:
         return notes
-    _, found = truthful(Recording(tuple(piece_of(row) for row in rows), (), wrist.side))
-    return [*(f"{wrist.acc}: {note}" for note in found), *notes]
+    truth, found = truthful(Recording(tuple(piece_of(row) for row in rows), (), wrist.side))
+    return [*(f"{wrist.acc}: {note}" for note in (*found, *lacking(truth))), *notes]

@@ -58,7 +58,7 @@ async def project_labelled(
     for row in rows:
         samples = _cut(recording, row)
         if samples and is_in(samples, row, listed):
-            labelled = labelled_set(session, wrist, lists, row, samples)
+            labelled = labelled_sets(session, wrist, lists, row, samples)
             written += await _write(records, user_id, labelled, now_us)
     return written
 
@@ -89,17 +89,20 @@ def covers(pieces: Sequence[Piece], start_ns: int, end_ns: int) -> bool:
     return all(after[0] - before[1] <= GAP_NS for before, after in itertools.pairwise(edges))
 
 
-def labelled_set(
+def labelled_sets(
     session: SessionRow,
     wrist: Wrist,
     lists: Mapping[str, StreamList],
     row: SetRow,
     samples: Recording,
-) -> LabelledSet:
-    """What training reads: corrected times, and a revision that moves when samples may have."""
+) -> tuple[LabelledSet, ...]:
+    """What training reads: corrected times, and a revision that moves when samples may have.
+
+    Rotation teaches two models: with it, and what is left on a device that has none.
+    """
     offset = timedelta(milliseconds=session.clock_offset_ms.get(wrist.acc or "", 0))
-    return LabelledSet(
-        model_id=ACC6 if samples.gyro else ACC3,
+    with_rotation = LabelledSet(
+        model_id=ACC6,
         set_id=row.set_id,
         session_id=row.session_id,
         exercise=row.exercise,
@@ -112,6 +115,9 @@ def labelled_set(
         revision=revision_of(row, wrist, lists),
         samples=pack_pieces(samples.acc, samples.gyro, samples.side),
     )
+    bare = pack_pieces(samples.acc, (), samples.side)
+    alone = with_rotation._replace(model_id=ACC3, samples=bare)
+    return (with_rotation, alone) if samples.gyro else (alone,)
 
 
 def revision_of(row: SetRow, wrist: Wrist, lists: Mapping[str, StreamList]) -> int:
@@ -146,16 +152,24 @@ def _cut(recording: Recording, row: SetRow) -> Recording | None:
         return None
 
 
-async def _write(records: Records, user_id: UUID, labelled: LabelledSet, now_us: int) -> bool:
-    """Announce, write, and take the set out of the layout that it is not in (any more)."""
+async def _write(
+    records: Records, user_id: UUID, labelled: Sequence[LabelledSet], now_us: int
+) -> bool:
+    """Announce, write, and take the set out of the layout that it is not in (any more).
+
+    With rotation first: where a crash leaves that alone, the sweep sees what is missing.
+    """
     await records.journal.announce(user_id, "sets", now_us)
-    await records.sets.put_labelled(user_id, labelled, labelled_s(labelled.revision, now_us))
-    other = ACC3 if labelled.model_id == ACC6 else ACC6
-    await records.sets.delete_labelled(user_id, other, labelled.set_id, labelled.revision)
-    if await records.sets.read(user_id, labelled.session_id, labelled.set_id) is None:
+    for one in labelled:
+        await records.sets.put_labelled(user_id, one, labelled_s(one.revision, now_us))
+    one = labelled[0]
+    for other in set(MODEL_IDS) - {each.model_id for each in labelled}:
+        await records.sets.delete_labelled(user_id, other, one.set_id, one.revision)
+    if await records.sets.read(user_id, one.session_id, one.set_id) is None:
         # Deleted while its samples were read: what was just written must go too.
-        at = labelled.revision + FINAL_US
-        await records.sets.delete_labelled(user_id, labelled.model_id, labelled.set_id, at)
+        at = one.revision + FINAL_US
+        for each in labelled:
+            await records.sets.delete_labelled(user_id, each.model_id, each.set_id, at)
         return False
     return True
 

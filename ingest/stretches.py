@@ -74,12 +74,14 @@ async def project_session(
         return await _take_out(records, user_id, session_id, stored, now_us)
     offset = offset_of(session)
     heads = [head_of(session_id, part, offset) for part in wanted]
-    if _alike(stored, heads) and all(one.revision >= revision for one in stored):
+    alone = [one for one in stored if one.model_id == ACC3]  # written last: what a crash leaves out
+    if _alike(alone, heads) and all(one.revision >= revision for one in stored):
         return False
     recording = await _recording(records, user_id, session_id, wanted)
     if recording is None:
         return False
-    rows = [row for h, (w, _) in zip(heads, wanted, strict=True) if (row := _row(h, w, recording))]
+    rows = [r for h, (w, _) in zip(heads, wanted, strict=True) for r in _rows(h, w, recording)]
+    rows.sort(key=lambda row: MODEL_IDS.index(row.head.model_id))
     if _alike(stored, [row.head for row in rows]) and all(h.revision >= revision for h in stored):
         return False
     # Later than what stands there: it must give way although no set of it may be newer.
@@ -164,10 +166,10 @@ def offset_of(session: SessionRow) -> timedelta:
 def head_of(
     session_id: UUID, part: tuple[Window, tuple[Span, ...]], offset: timedelta
 ) -> StretchHead:
-    """A stretch that is to be written, its layout and revision not known yet."""
+    """A stretch as it is written without rotation, its revision not known yet."""
     (start_ns, end_ns), spans = part
     return StretchHead(
-        "", session_id, _time(start_ns) + offset, _time(end_ns) + offset, spans, revision=0
+        ACC3, session_id, _time(start_ns) + offset, _time(end_ns) + offset, spans, revision=0
     )
 
 
@@ -202,22 +204,28 @@ async def _recording(
         return None  # a longer list decides, or the dead letters have it
 
 
-def _row(head: StretchHead, window: Window, recording: Recording) -> Stretch | None:
-    """A stretch with its samples; None where there are none."""
+def _rows(head: StretchHead, window: Window, recording: Recording) -> list[Stretch]:
+    """A stretch with its samples, and without its rotation if it has any; none without samples."""
     try:
         samples = cut(recording, *window)
     except BadSamples:
-        return None
+        return []
     if not samples.acc:
-        return None
-    layout = ACC6 if samples.gyro else ACC3
+        return []
+    alone = Stretch(head, pack_pieces(samples.acc, (), samples.side))
+    if not samples.gyro:
+        return [alone]
     packed = pack_pieces(samples.acc, samples.gyro, samples.side)
-    return Stretch(head._replace(model_id=layout), packed)
+    return [Stretch(head._replace(model_id=ACC6), packed), alone]
 
 
 def _alike(stored: Sequence[StretchHead], wanted: Sequence[StretchHead]) -> bool:
-    """Whether the same stretches stand there, whatever their layout and revision."""
-    return sorted(one[2:5] for one in stored) == sorted(one[2:5] for one in wanted)
+    """Whether the same stretches stand there in the same layouts, whatever their revision."""
+
+    def named(heads: Sequence[StretchHead]) -> list[tuple[object, ...]]:
+        return sorted((one.model_id, *one[2:5]) for one in heads)
+
+    return named(stored) == named(wanted)
 
 
 def _time(ns: int) -> datetime:

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from ingest.erasure import ERASED, erase_user
-from ingest.pending import project_labelled
+from ingest.pending import ACC3, project_labelled
 from ingest.projections import project_all
 from ingest.stretches import project_stretches
 from schemas.errors import MuvrError, Retryable
@@ -20,6 +20,7 @@ from schemas.times import us_of
 from store.database import Database
 from store.journal import Event, months_between
 from store.records import Records
+from store.sets import LabelledHead, SetRow
 
 LONGEST = timedelta(days=400)
 """Ids may lie so far back (limits.clock_past_days): so may the months of their events."""
@@ -135,14 +136,26 @@ async def project_pending(records: Records, user_id: UUID, now_us: int) -> int:
     A labelled set whose set is gone is taken out: its deletion met a write that was under way.
     """
     sets = {row.set_id: row for row in await records.sets.of_user(user_id)}
-    heads = {head.set_id: head for head in await records.sets.labelled_heads(user_id)}
+    heads: dict[UUID, list[LabelledHead]] = {}
+    for head in await records.sets.labelled_heads(user_id):
+        heads.setdefault(head.set_id, []).append(head)
     for set_id in heads.keys() - sets.keys():
-        head = heads[set_id]
-        await records.sets.delete_labelled(user_id, head.model_id, set_id, now_us)
+        for head in heads[set_id]:
+            await records.sets.delete_labelled(user_id, head.model_id, set_id, now_us)
     waiting: dict[UUID, set[UUID]] = {}
     for set_id, row in sets.items():
-        if set_id not in heads or heads[set_id].revision < row.revision:
+        if not are_current(heads.get(set_id, ()), row):
             waiting.setdefault(row.session_id, set()).add(set_id)
     for session_id in sorted(waiting):
         await project_labelled(records, user_id, session_id, now_us, only=waiting[session_id])
-    return len(await records.sets.labelled_heads(user_id))
+    return len({head.set_id for head in await records.sets.labelled_heads(user_id)})
+
+
+def are_current(heads: Sequence[LabelledHead], row: SetRow) -> bool:
+    """Whether a set is labelled as it was confirmed last, in every layout that it belongs to.
+
+    What has rotation is labelled without it as well, by the same revision.
+    """
+    revisions = {head.revision for head in heads}
+    alone = any(head.model_id == ACC3 for head in heads)
+    return alone and len(revisions) == 1 and min(revisions) >= row.revision

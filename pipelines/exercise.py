@@ -199,7 +199,9 @@ def _promote(
     run.add_outcomes(
         promote(job.database, candidates, verdicts, family=FAMILY, run_id=run.run_id, at=at)
     )
-    run.metrics["rungs"] = rung_shares(candidates)
+    best = max((one.model_id for one in candidates), default="")  # with rotation, if anybody has it
+    run.metrics["rungs"] = rung_shares([one for one in candidates if one.model_id == best])
+    run.metrics["rungs_alone"] = rung_shares([one for one in candidates if one.model_id != best])
     run.metrics["strata"] = {name: asdict(verdict) for name, verdict in verdicts.items()}
     run.metrics["global"] = store_everybody(
         job.database, everybody, list(candidates), run_id=run.run_id, at=at

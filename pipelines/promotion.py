@@ -77,7 +77,7 @@ def promote(
     outcomes: dict[int, UserOutcome] = {}
     moving: list[int] = []
     for number, one in enumerate(candidates):
-        verdict = verdicts[stratum_of(one.labelled_sets)]
+        verdict = verdicts[f"{one.model_id} {stratum_of(one.labelled_sets)}"]
         if not verdict.passes:
             reason = f"{verdict.stratum} sets: {verdict.reason}"
             outcomes[number] = _outcome(one, "refused", reason)
@@ -134,8 +134,16 @@ def move_pointers(
 
 
 def verdicts_of(challengers: Sequence[Candidate], margin: float) -> dict[str, Verdict]:
-    """The gate's word on every stratum of this run."""
-    return judge([challenger.trial for challenger in challengers], margin=margin)
+    """The gate's word on every stratum of every layout, by "layout stratum".
+
+    Layouts are judged apart: a person with rotation has a model of each, of the same sets.
+    """
+    found: dict[str, Verdict] = {}
+    for layout in sorted({one.model_id for one in challengers}):
+        trials = [one.trial for one in challengers if one.model_id == layout]
+        verdicts = judge(trials, margin=margin)
+        found |= {f"{layout} {stratum}": verdict for stratum, verdict in verdicts.items()}
+    return found
 
 
 def rung_shares(challengers: Sequence[Candidate]) -> dict[str, dict[str, float | int]]:

@@ -44,13 +44,15 @@ def periodicity(signal: WristSignal, centres_s: Array) -> Array:
         is none), logarithm of the movement's size, logarithm of the peak's lag in s. Where the
         rhythm is perfect, a multiple of the period is as high as the period.
     """
+    if not len(centres_s):  # a crumb between two gaps may be shorter than a row at 10 Hz
+        return np.empty((0, 3))
     x = slow_channels(signal)
     look = min(len(x), round(LOOK_S * SLOW_HZ))
     first = np.rint(centres_s * SLOW_HZ).astype(np.intp) - look // 2
     first = np.clip(first, 0, len(x) - look)
     views = sliding_window_view(x, look, axis=0)
     blocks = [peaks(views[first[k : k + BLOCK]]) for k in range(0, len(first), BLOCK)]
-    return np.concatenate(blocks) if blocks else np.empty((0, 3))
+    return np.concatenate(blocks)
 
 
 def peaks(windows: Array) -> Array:

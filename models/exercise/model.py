@@ -69,11 +69,13 @@ class Answer:
         exercise: None when abstained.
         probability: of the exercise, or of the best guess when abstained.
         abstained: True when no exercise is named.
-        reason: why not: "unknown-movement", "too-short", "other-layout"; None otherwise.
+        reason: why not: "unknown-movement", "too-short", "other-layout", or of `naming`; None
+            otherwise.
         windows: every window by itself.
         known: P(known), None when there was no window.
         guess: the most probable exercise whether abstained or not.
-        notes: what was put right in the samples.
+        notes: what was put right in the samples, and what they lack.
+        strange: mean log distance to what was learned over the usual one; None without a window.
     """
 
     exercise: str | None
@@ -84,6 +86,7 @@ class Answer:
     known: float | None = None
     guess: str | None = None
     notes: tuple[str, ...] = ()
+    strange: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,6 +216,7 @@ class ExerciseModel:
             known=float(self.known(np.array([strange]))[0]),
             guess=self.labels[best],
             notes=notes,
+            strange=strange,
         )
 
     def guesses(self, sets: Sequence[Array]) -> list[tuple[str, list[str]]]:

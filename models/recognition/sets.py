@@ -85,7 +85,7 @@ def recognise(recording: Recording, learned: Learned) -> tuple[RecognisedSet, ..
     """
     segments = segments_of(wrist_signals(recording), learned)
     worn, notes = as_worn(recording, segments, learned.ladder)
-    if notes:
+    if worn is not recording:
         segments = segments_of(wrist_signals(worn), learned)
     return sets_among(worn, segments, learned, notes)
 

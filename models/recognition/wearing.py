@@ -1,28 +1,33 @@
 """How a watch is worn: turned round, on the other wrist than it says, or with the other sign.
 
-A recording does not tell by itself; a person's own model does, because it knows how this person's
-movement feels. Where the sets of a recording are strange to it as declared, and far less strange
-in one other reading, they are read in that one.
+A recording does not tell by itself; a model does, the person's own where there is one, because it
+knows how the movement feels. Where movement is strange to it as declared, and far less strange in
+one other reading, it is read in that one.
 
-How often it turns what was worn as declared, and finds what was turned: decision 18. Two faults at
-once (the other wrist, and turned round) look too much like other exercises.
+How often that turns what was worn as declared, and finds what was turned: decisions 18 and 22. Two
+faults at once (the other wrist, and turned round) look too much like other exercises.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 
 import numpy as np
 
 from models.activity.segments import Segment
-from models.exercise.features import window_features
-from models.exercise.layout import layout_of
-from models.exercise.model import ExerciseModel
-from models.recognition.naming import Rung
+from models.recognition.naming import (
+    FAMILIAR,
+    Named,
+    Rung,
+    Unnamed,
+    name_exercise,
+    name_exercises,
+    strangeness,
+)
 from models.signal.pieces import Piece, Recording, Side
-from models.signal.truth import cut
-from models.signal.wrist import wrist_signals
+from models.signal.truth import TURNED, WRONG_UNIT, cut, truthful
+from models.signal.wrist import WristSignal, wrist_signals
 
-TRIED_FROM = 0.35  # mean strangeness from which on other readings are tried
 CLEARLY = 0.3  # so much less strange must another reading be
 Signs = tuple[int, int, int]
 
@@ -43,7 +48,7 @@ class Wearing:
 
 ROUND = Wearing("watch-was-turned-round", (-1, -1, 1), (-1, -1, 1))
 OTHER_WRIST = Wearing("was-the-other-wrist", (-1, 1, 1), (1, -1, -1))
-OTHER_SIGN = Wearing("axes-were-turned", (-1, -1, -1), (1, 1, 1))
+OTHER_SIGN = Wearing(TURNED, (-1, -1, -1), (1, 1, 1))
 
 
 def as_worn(
@@ -54,21 +59,103 @@ def as_worn(
     Args:
         recording: raw pieces of one wrist.
         segments: where its sets are.
-        ladder: models to ask; only the user's own knows how this user's movement feels.
+        ladder: models to ask, in order.
     """
-    own = next((rung.model for rung in ladder if rung.level == "user"), None)
-    if own is None:
-        return recording, ()
-    declared = _strangeness(recording, segments, own)
-    if declared is None or declared < TRIED_FROM:
-        return recording, ()
-    ways = (ROUND, OTHER_SIGN) if recording.side is None else (ROUND, OTHER_SIGN, OTHER_WRIST)
-    turned = [(turn(recording, way), way.note) for way in ways]
-    strange = [_strangeness(other, segments, own) or declared for other, _ in turned]
-    least = int(np.argmin(strange))
-    if declared - strange[least] < CLEARLY:
-        return recording, ()
-    return turned[least][0], (turned[least][1],)
+    truth, noticed = truthful(recording)
+    declared = _within(truth, segments)
+    turned = cache(lambda way: _within(turn(truth, way), segments))
+    way = _way(
+        ((rung, strangeness(rung.model, declared)) for rung in ladder),
+        _ways(recording.side),
+        lambda way, rung: strangeness(rung.model, turned(way)),
+        noticed,
+    )
+    return (recording, ()) if way is None else (turn(truth, way), _noted((), noticed, way))
+
+
+def name_as_worn(asked: Sequence[Unnamed]) -> list[Named]:
+    """`name_exercises`, each stretch read as its watch was worn."""
+    return [
+        _read_again(one, named) for one, named in zip(asked, name_exercises(asked), strict=True)
+    ]
+
+
+def _read_again(one: Unnamed, named: Named) -> Named:
+    """The same answer, or that to a reading which is far less strange."""
+    if not named.asked:
+        return named
+    turned = cache(lambda way: [turn_signal(signal, way) for signal in one.signals])
+    noticed = named.asked[0].notes
+    way = _way(
+        [(rung, answer.strange) for rung, answer in zip(one.ladder, named.asked, strict=False)],
+        _ways(one.signals[0].side if one.signals else None),
+        lambda way, rung: strangeness(rung.model, turned(way)),
+        noticed,
+    )
+    if way is None:
+        return named
+    again = name_exercise(turned(way), one.ladder)
+    notes = _noted(again.answer.notes, noticed, way)
+    return replace(again, answer=replace(again.answer, notes=notes))
+
+
+def _way(
+    declared: Iterable[tuple[Rung, float | None]],
+    ways: Sequence[Wearing],
+    strange: Callable[[Wearing, Rung], float | None],
+    noticed: Sequence[str],
+) -> Wearing | None:
+    """How a watch was worn, None for as it says.
+
+    The first rung that knows the movement decides, as declared or turned.
+
+    Args:
+        declared: rungs in order, and how strange the movement is to each as declared.
+        ways: that may be.
+        strange: how strange it is to a rung in another way.
+        noticed: what was put right in the samples already.
+    """
+    for rung, value in declared:
+        if value is None:
+            continue
+        if value < FAMILIAR:
+            return None
+        border = rung.model.calibration.abstain_above
+        found = {way: least for way in ways if (least := strange(way, rung)) is not None}
+        known = {way: least for way, least in found.items() if least <= border}
+        way = _clearest(value, known, noticed)
+        if way is not None or value <= border:
+            return way
+    return None
+
+
+def _ways(side: Side | None) -> tuple[Wearing, ...]:
+    """Without a side both wrists are tried anyway."""
+    return (ROUND, OTHER_SIGN) if side is None else (ROUND, OTHER_SIGN, OTHER_WRIST)
+
+
+def _clearest(
+    declared: float, strange: Mapping[Wearing, float], noticed: Sequence[str]
+) -> Wearing | None:
+    """The way in which movement is least strange, if it is so clearly enough.
+
+    Where the unit was wrong the sign is a guess from how arms hang: the less strange one is
+    believed.
+    """
+    guessed = WRONG_UNIT in noticed
+    clear = [
+        way
+        for way, value in strange.items()
+        if declared - value >= (0 if guessed and way == OTHER_SIGN else CLEARLY)
+    ]
+    return min(clear, key=lambda way: strange[way], default=None)
+
+
+def _noted(notes: Sequence[str], noticed: Sequence[str], way: Wearing) -> tuple[str, ...]:
+    """The notes with the way; a sign that was turned back was not turned."""
+    if way == OTHER_SIGN and TURNED in noticed:
+        return tuple(note for note in notes if note != TURNED)
+    return (*notes, way.note)
 
 
 def turn(recording: Recording, way: Wearing) -> Recording:
@@ -90,20 +177,17 @@ def _signed(piece: Piece, signs: Signs) -> Piece:
     return replace(piece, counts=counts.astype(np.int16))
 
 
-def _strangeness(
-    recording: Recording, segments: Sequence[Segment], model: ExerciseModel
-) -> float | None:
-    """Of all windows in the segments, on the likelier wrist; None where there is none to read."""
-    inside = [
-        signal
-        for one in segments
-        for signal in wrist_signals(cut(recording, one.start_ns, one.end_ns))
-        if layout_of(signal) == model.model_id
-    ]
-    sides: tuple[Side, ...] = (recording.side,) if recording.side else ("left", "right")
-    means: list[float] = []
-    for side in sides:
-        parts = [window_features(signal, side=side).x for signal in inside]
-        if any(len(x) for x in parts):
-            means.append(float(model.strangeness(np.concatenate(parts)).mean()))
-    return min(means, default=None)
+def turn_signal(signal: WristSignal, way: Wearing) -> WristSignal:
+    """The same of a signal at 50 Hz."""
+    gyro = signal.gyro_rad_s
+    return replace(
+        signal,
+        acc_g=signal.acc_g * np.array(way.acc, dtype=np.float32),
+        gyro_rad_s=None if gyro is None else gyro * np.array(way.gyro, dtype=np.float32),
+    )
+
+
+def _within(truth: Recording, segments: Sequence[Segment]) -> list[WristSignal]:
+    """The signals inside segments of a recording."""
+    cuts = [cut(truth, one.start_ns, one.end_ns) for one in segments]
+    return [signal for inside in cuts for signal in wrist_signals(inside)]

@@ -14,8 +14,15 @@ from numpy.typing import NDArray
 
 from models.signal.pieces import Piece, Recording
 from models.signal.timing import Run, cut_pieces, in_unit, runs
-from models.signal.units import notice_unit
+from models.signal.units import factor_of, notice_degrees, notice_unit
 
+WRONG_UNIT = "unit-was-m/s2"
+WRONG_ROTATION = "unit-was-deg/s"
+TURNED = "axes-were-turned"
+NO_GRAVITY = "gravity-is-missing"
+LOW_RATE = "rate-is-low"
+LEAST_GRAVITY = 0.4  # median length of acceleration in one second's mean, g: at least .6 on wrists
+LEAST_HZ = 20.0  # below, features look for more than was recorded
 FIRST_SAMPLES = 25
 SECOND = 50
 
@@ -41,25 +48,77 @@ def cut(recording: Recording, start_ns: int, end_ns: int) -> Recording:
 def truthful(recording: Recording) -> tuple[Recording, tuple[str, ...]]:
     """The recording under its real unit and sign, and what had to be put right.
 
-    A unit that was wrong becomes "m/s2"; turned axes become a negative scale. Counts stay.
+    A unit that was wrong becomes "m/s2" or "deg/s"; turned axes become a negative scale. Counts
+    stay.
 
     Raises:
         BadSamples: an unknown unit, or a scale that is no usable number.
     """
+    if _says_radians_in_degrees(recording.gyro):
+        gyro = tuple(replace(p, unit="deg/s") for p in recording.gyro)
+        fixed, notes = truthful(replace(recording, gyro=gyro))
+        return fixed, (WRONG_ROTATION, *notes)
     wrong = [p.unit == "g" and notice_unit(in_unit("acc", p)) != 1.0 for p in recording.acc]
     if not any(wrong):
         return recording, ()
     acc = tuple(
         replace(p, unit="m/s2") if bad else p for p, bad in zip(recording.acc, wrong, strict=True)
     )
-    notes = ["unit-was-m/s2"]
+    notes = [WRONG_UNIT]
     fixed = replace(recording, acc=acc)
     under_suspicion = tuple(p for p, bad in zip(acc, wrong, strict=True) if bad)
     if _looks_turned(replace(fixed, acc=under_suspicion)):
-        notes.append("axes-were-turned")
+        notes.append(TURNED)
         turned = zip(acc, wrong, strict=True)
         fixed = replace(fixed, acc=tuple(_turn(p) if bad else p for p, bad in turned))
     return fixed, tuple(notes)
+
+
+def _says_radians_in_degrees(gyro: tuple[Piece, ...]) -> bool:
+    """Judged on all of it: a wrist that rests turns slowly in any unit."""
+    if not gyro or any(piece.unit != "rad/s" for piece in gyro):
+        return False
+    return notice_degrees(np.concatenate([in_unit("gyro", piece) for piece in gyro]))
+
+
+def lacking(truth: Recording) -> tuple[str, ...]:
+    """What a recording lacks that models count on: gravity, or samples enough a second.
+
+    Some phones offer acceleration with gravity taken out. A second's mean of that is nearly
+    nothing, whatever the wrist does; with gravity it is about one.
+
+    Args:
+        truth: under its real unit.
+
+    >>> still = Piece(0, 50.0, "g", 1.0, np.zeros((100, 3), dtype=np.int16))
+    >>> lacking(Recording((still,), (), None))
+    ('gravity-is-missing',)
+    """
+    rates_hz = [_rate_hz(piece) for piece in truth.acc]
+    carried_g: list[float] = []
+    for piece, rate_hz in zip(truth.acc, rates_hz, strict=True):
+        carried_g += _carried_g(piece, rate_hz).tolist()
+    found = ((NO_GRAVITY, carried_g, LEAST_GRAVITY), (LOW_RATE, rates_hz, LEAST_HZ))
+    return tuple(note for note, values, least in found if values and _middle(values) < least)
+
+
+def _middle(values: list[float]) -> float:
+    return sorted(values)[len(values) // 2]  # a tenth of the time of a median
+
+
+def _rate_hz(piece: Piece) -> float:
+    """Samples per second; as claimed where no sample has its own time."""
+    if piece.t_ms is None or len(piece.t_ms) < 2 or piece.t_ms[-1] <= piece.t_ms[0]:
+        return piece.rate_hz
+    return 1e3 * (len(piece.t_ms) - 1) / float(piece.t_ms[-1] - piece.t_ms[0])
+
+
+def _carried_g(piece: Piece, rate_hz: float) -> NDArray[np.float64]:
+    """Length of the mean acceleration of every second (m,), g; of all of a shorter piece."""
+    n = max(1, min(len(piece.counts), round(rate_hz)))
+    seconds = piece.counts[: len(piece.counts) // n * n].reshape(-1, n, 3).mean(axis=1)
+    unit_g = abs(piece.scale) * factor_of("acc", piece.unit)
+    return np.sqrt(np.vecdot(seconds, seconds)) * unit_g
 
 
 def _turn(piece: Piece) -> Piece:

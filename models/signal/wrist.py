@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from models.signal.pieces import Recording, Side
 from models.signal.resample import resample
 from models.signal.timing import Run, runs
-from models.signal.truth import truthful
+from models.signal.truth import lacking, truthful
 from models.signal.windows import RATE_HZ, WINDOW
 
 EDGE_S = 0.1  # the two sensors start and stop a few samples apart
@@ -27,7 +27,8 @@ class WristSignal:
         acc_g: float32 (n, 3), gravity included.
         gyro_rad_s: float32 (n, 3), or None where only acceleration was recorded.
         side: the wrist, None where nobody said.
-        notes: what was found wrong and put right ("unit-was-m/s2", "axes-were-turned").
+        notes: what was found wrong and put right ("unit-was-m/s2", "axes-were-turned"), and what
+            is lacking ("gravity-is-missing", "rate-is-low").
     """
 
     t0_ns: int
@@ -52,10 +53,9 @@ def wrist_signals(recording: Recording) -> list[WristSignal]:
         BadSamples: an unknown unit, or a rate or scale that is no usable number.
     """
     truth, notes = truthful(recording)
-    gyro_runs = list(runs("gyro", truth.gyro))
-    return [
-        part for acc in runs("acc", truth.acc) for part in _merge(acc, gyro_runs, truth.side, notes)
-    ]
+    acc_runs, gyro_runs = list(runs("acc", truth.acc)), list(runs("gyro", truth.gyro))
+    notes = (*notes, *lacking(truth))
+    return [part for acc in acc_runs for part in _merge(acc, gyro_runs, truth.side, notes)]
 
 
 def _merge(

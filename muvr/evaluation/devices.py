@@ -11,6 +11,7 @@ from models.signal.pieces import Piece, Recording
 from models.signal.units import STANDARD_GRAVITY
 
 MIRROR = {"acc": (-1, 1, 1), "gyro": (1, -1, -1)}
+ROUND = (-1, -1, 1)
 Change = Callable[[str, Piece], tuple[Piece, ...]]
 CHUNK_SAMPLES = 512
 
@@ -56,8 +57,17 @@ def in_ms2(_: str, piece: Piece) -> tuple[Piece, ...]:
 
 def other_wrist(kind: str, piece: Piece) -> tuple[Piece, ...]:
     """The mirror image of the movement, as the other wrist feels it."""
-    mirrored = np.clip(piece.counts.astype(np.int32) * MIRROR[kind], -32768, 32767)
-    return (replace(piece, counts=mirrored.astype(np.int16)),)
+    return (_signed(piece, MIRROR[kind]),)
+
+
+def turned_round(_: str, piece: Piece) -> tuple[Piece, ...]:
+    """A watch whose crown points the other way, and that does not know it."""
+    return (_signed(piece, ROUND),)
+
+
+def without_rotation(kind: str, piece: Piece) -> tuple[Piece, ...]:
+    """A device that has no gyroscope."""
+    return (piece,) if kind == "acc" else ()
 
 
 def as_recorded_by(recording: ImportedRecording, change: Change) -> ImportedRecording:
@@ -72,6 +82,11 @@ def as_recorded_by(recording: ImportedRecording, change: Change) -> ImportedReco
         side=side,
     )
     return replace(recording, recording=changed)
+
+
+def _signed(piece: Piece, signs: tuple[int, int, int]) -> Piece:
+    counts = np.clip(piece.counts.astype(np.int32) * np.array(signs), -32768, 32767)
+    return replace(piece, counts=counts.astype(np.int16))
 
 
 def times_s(piece: Piece) -> NDArray[np.float64]:

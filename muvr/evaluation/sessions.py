@@ -25,6 +25,8 @@ from muvr.evaluation.devices import (
     in_ms2,
     other_wrist,
     slower,
+    turned_round,
+    without_rotation,
 )
 from muvr.importing import (
     DAY_NS,
@@ -51,6 +53,8 @@ DEVICES: Mapping[str, Change] = {
     "_drifting": lambda one: as_recorded_by(one, drifting(48.9, 50.0)),
     "_ms2": lambda one: as_recorded_by(one, in_ms2),
     "_other_wrist": lambda one: as_recorded_by(one, other_wrist),
+    "_turned_round": lambda one: as_recorded_by(one, turned_round),
+    "_acc_alone": lambda one: as_recorded_by(one, without_rotation),
 }
 
 

@@ -2,17 +2,22 @@
 
 import asyncio
 import time
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+import cbor2
 import pytest
 
-from models.signal.truth import cut
+from models.recognition.wearing import OTHER_WRIST, turn
+from models.signal.pieces import Piece, Recording
+from models.signal.truth import LOW_RATE, cut
 from pipelines.exercise import train_exercise
 from pipelines.form import train_form
 from schemas.layout import owner_of
 from store.predictions import Prediction
+from store.sets import MODEL_IDS
 from tests.api.conftest import Person, RunningService
 from tests.api.learned import promote
 from tests.api.test_classify import body_of, classify
@@ -141,18 +146,47 @@ def test_a_corrected_label_changes_the_next_answer(service: RunningService, pers
     recording, (_, row) = workout(9)
     body = body_of(cut(recording, row[0], row[1]))
 
-    def learn_and_ask() -> dict[str, Any]:
+    def learn_and_ask() -> tuple[str, str]:
+        """What a watch with both sensors, and one without a gyroscope, are told."""
         began = time.monotonic()
         report = train_exercise(service.config, users=[person.user_id], engine="local")
-        assert report.counts["promoted"] == 1, report
+        assert report.counts["promoted"] == len(MODEL_IDS), report
         assert time.monotonic() - began < 60
         service.services.models.forget(owner_of(person.user_id))
-        return classify(person, body).json()
+        both, alone = (classify(person, sent).json() for sent in (body, without_rotation(body)))
+        assert both["model"]["level"] == alone["model"]["level"] == "user"
+        return both["exercise"], alone["exercise"]
 
-    assert learn_and_ask()["exercise"] == "deadlift"
+    assert learn_and_ask() == ("deadlift", "deadlift")
     for session, span, set_id, etag in rows:
         confirm(person, session, span, etag, set_id=set_id, label_source="corrected")
-    assert learn_and_ask()["exercise"] == "row"
+    assert learn_and_ask() == ("row", "row")
+
+
+def without_rotation(body: bytes) -> bytes:
+    """The same from a watch that has no gyroscope."""
+    sent = cbor2.loads(body)
+    del sent["streams"]["gyro"]
+    return cbor2.dumps(sent)
+
+
+def test_classify_reads_a_watch_as_it_is_worn(lifter: Person):
+    recording, ((start, end, _), _) = workout(9)
+    answer = classify(lifter, body_of(cut(turn(recording, OTHER_WRIST), start, end))).json()
+    assert (answer["exercise"], answer["notes"]) == ("curl", [OTHER_WRIST.note])
+    few = classify(lifter, body_of(as_slow_as(12.5, cut(recording, start, end)))).json()
+    assert few["notes"] == [LOW_RATE]
+
+
+def as_slow_as(rate_hz: float, recording: Recording) -> Recording:
+    """Every so many samples of a recording."""
+
+    def slower(piece: Piece) -> Piece:
+        step = round(piece.rate_hz / rate_hz)
+        return replace(piece, rate_hz=rate_hz, counts=piece.counts[::step])
+
+    acc, gyro = ((slower(pieces[0]),) for pieces in (recording.acc, recording.gyro))
+    return Recording(acc, gyro, recording.side)
 
 
 def test_form_is_not_computed_before_the_first_run_and_told_after_it(
@@ -169,7 +203,7 @@ def test_form_is_not_computed_before_the_first_run_and_told_after_it(
         if n == 0:
             confirm(person, session, row)
     report = train_form(service.config, users=[person.user_id], engine="local")
-    assert report.counts["promoted"] == 1, report
+    assert report.counts["promoted"] == len(MODEL_IDS), report
     service.services.models.forget(owner_of(person.user_id))
     with person.client() as client:
         answer = client.get("/v1/me/form").json()

@@ -18,11 +18,11 @@ from ingest.stretches import (
 )
 from ingest.sweeper import sweep
 from models.signal.pieces import unpack_pieces
-from schemas.events import SetConfirmation
+from schemas.events import Completion, SetConfirmation
 from schemas.times import us_of
 from store.sets import LABELLED_S
-from tests.ingest.histories import RATE_HZ, START, N, new_id
-from tests.ingest.test_sweeper import NOW, Story
+from tests.ingest.histories import RATE_HZ, SHA, START, N, new_id
+from tests.ingest.test_sweeper import NOW, Story, both_sensors
 
 FIRST_NS = us_of(START) * 1000
 
@@ -109,6 +109,24 @@ def test_nothing_teaches_before_the_list_and_once_is_enough_after_it():
     assert np.unique(recording.acc[0].counts[:, 0]).tolist() == [0]
     assert swept(one) == 0
     assert stored(one)[0].head.revision == head.revision
+
+
+def test_idle_time_with_rotation_teaches_without_it_as_well():
+    one = asyncio.run(both_sensors())
+
+    async def story() -> None:
+        await one.confirm()
+        listed = Completion(streams=dict.fromkeys(("acc", "gyro"), [SHA[0, 0], SHA[1, 0]]))
+        assert (await one.recorder.complete(one.user, one.session, listed)).complete
+
+    def sensors(layout: str) -> list[tuple[bool, bool]]:
+        rows = asyncio.run(one.records.stretches.of_user(one.user, layout))
+        found = [unpack_pieces(samples) for _, samples in rows]
+        return [(bool(each.acc), bool(each.gyro)) for each in found]
+
+    asyncio.run(story())
+    assert (swept(one), swept(one)) == (1, 0)
+    assert (sensors("wrist-acc6"), sensors("wrist-acc3")) == ([(True, True)], [(True, False)])
 
 
 def test_a_correction_replaces_and_a_deletion_takes_out():

@@ -11,6 +11,7 @@ import pytest
 from ingest.recorder import Recorder
 from ingest.replay import replay
 from ingest.sweeper import Projected, project_pending, sweep
+from models.signal.pieces import unpack_pieces
 from schemas.errors import DatabaseAway
 from schemas.events import Completion, SessionOpening
 from schemas.ids import slot
@@ -18,7 +19,7 @@ from schemas.times import us_of
 from store.journal import Event
 from store.memory import memory_records
 from store.records import Records
-from store.sets import LABELLED_S
+from store.sets import LABELLED_S, MODEL_IDS
 from tests.ingest.histories import (
     CHUNKS,
     LIMITS,
@@ -83,6 +84,20 @@ class Dying:
         if name == self._at:
             raise DatabaseAway("died here")
         return getattr(self._inner, name)
+
+
+class DyingLater(Dying):
+    """One whose process dies at the n-th call of a method, counted from 0."""
+
+    def __init__(self, inner: object, at: str, calls: int) -> None:
+        super().__init__(inner, at)
+        self._left = calls
+
+    def __getattr__(self, name: str) -> Any:
+        if name == self._at and self._left:
+            self._left -= 1
+            return getattr(self._inner, name)
+        return super().__getattr__(name)
 
 
 @pytest.mark.parametrize("repository_and_method", ["sets.put_all", "sets.put_labelled"])
@@ -191,6 +206,61 @@ def test_a_set_waits_for_the_other_sensor_until_the_list_says_there_is_no_more()
         row = await one.recorder.complete(one.user, one.session, nothing)
         assert row.complete
         assert await one.labelled() == ["biceps curl"]
+
+    asyncio.run(story())
+
+
+async def both_sensors() -> Story:
+    """A session of two seconds with rotation, its list in, and no set."""
+    one = Story(acc=STREAM, gyro=GYRO)
+    await one.open(0, 1)
+    rotation = [
+        replace(CHUNKS[n, 0], piece=replace(CHUNKS[n, 0].piece, unit="rad/s")) for n in (0, 1)
+    ]
+    for seq, chunk in enumerate(rotation):
+        await one.recorder.put_chunk(one.user, one.session, "gyro", seq, chunk)
+    return one
+
+
+async def layouts(one: Story) -> dict[str, tuple[str, int]]:
+    """Exercise and pieces of rotation of the one set that is labelled, by layout."""
+    found = {}
+    for layout in MODEL_IDS:
+        for row in await one.records.sets.labelled(one.user, layout):
+            found[layout] = (row.exercise, len(unpack_pieces(row.samples).gyro))
+    return found
+
+
+def test_what_has_rotation_teaches_without_it_as_well() -> None:
+    async def story() -> None:
+        one = await both_sensors()
+        first = await one.confirm(0)
+        assert await layouts(one) == {
+            "wrist-acc6": ("biceps curl", 2),
+            "wrist-acc3": ("biceps curl", 0),
+        }
+        await one.confirm(1, first.revision)
+        assert {name for name, _ in (await layouts(one)).values()} == {"bench press"}
+        assert (await sweep(one.records, START, NOW)).labelled == 1
+        await one.recorder.delete_set(one.user, one.session, one.set)
+        assert await layouts(one) == {}
+
+    asyncio.run(story())
+
+
+@pytest.mark.parametrize("dies_at", [0, 1])
+@pytest.mark.parametrize("corrected", [False, True])
+def test_a_crash_between_both_layouts_is_found(dies_at: int, corrected: bool) -> None:
+    async def story() -> None:
+        one = await both_sensors()
+        etag = (await one.confirm(1)).revision if corrected else None
+        dying = replace(one.records, sets=DyingLater(one.records.sets, "put_labelled", dies_at))
+        said = confirmation(0, 0)
+        with pytest.raises(DatabaseAway):
+            await one.on(dying).confirm_set(one.user, one.session, one.set, said, etag)
+        assert set((await layouts(one)).values()) != {("biceps curl", 2), ("biceps curl", 0)}
+        assert await project_pending(one.records, one.user, us_of(NOW)) == 1
+        assert set((await layouts(one)).values()) == {("biceps curl", 2), ("biceps curl", 0)}
 
     asyncio.run(story())
 

@@ -1,18 +1,31 @@
 """The composition: where, what, how often, how; and which rung of the ladder answers."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import reduce
+from operator import add
 
 import numpy as np
 import pytest
 
 from models.activity.segments import Segment
+from models.exercise.examples import set_statistics
+from models.exercise.fit import fit_user
+from models.exercise.layout import ACC3
 from models.exercise.model import Answer
 from models.form.book import CountedSet, fit_book
 from models.recognition.evaluate import Tally, TimedSet, tally
 from models.recognition.live import OVER_NS, look
-from models.recognition.naming import NO_MODEL, Rung, name_exercise
-from models.recognition.sets import Learned, look_at, recognise
+from models.recognition.naming import (
+    LACKING,
+    NO_MODEL,
+    Rung,
+    Unnamed,
+    name_exercise,
+    name_exercises,
+)
+from models.recognition.sets import Learned, look_at, recognise, segments_of
 from models.signal.pieces import Piece, Recording
+from models.signal.truth import cut
 from models.signal.wrist import WristSignal, wrist_signals
 from tests.pipelines.workouts import S_NS, workout
 
@@ -56,6 +69,49 @@ def test_the_ladder(own, everybody, level, exercise):
 def test_without_a_model_nothing_is_named_and_it_says_so():
     named = name_exercise([REST], [])
     assert (named.answer, named.rung) == (NO_MODEL, None)
+
+
+@dataclass(frozen=True)
+class FindsItStrange:
+    """A model that names everything, and says how strange it is."""
+
+    strange: float
+    model_id: str = "none"
+
+    def answer_readings(self, readings):
+        said = Answer("row", 0.9, abstained=False, reason=None, strange=self.strange)
+        return [replace(said, notes=reading.notes) for reading in readings]
+
+
+@pytest.mark.parametrize("note", LACKING)
+@pytest.mark.parametrize("more", [-0.1, 0.1])
+def test_samples_that_lack_something_are_named_where_they_are_familiar(note, more):
+    reason, familiar = LACKING[note]
+    judge = Rung("user", "v", FindsItStrange(familiar + more))  # type: ignore[arg-type]
+    (named,) = name_exercises([Unnamed([replace(REST, notes=(note,))], [judge])])
+    said = (named.answer.exercise, named.answer.abstained, named.answer.reason)
+    assert said == (("row", False, None) if more < 0 else (None, True, reason))
+    assert name_exercise([REST], [judge]).answer.exercise == "row"
+
+
+def test_who_learned_without_rotation_answers_for_a_device_that_has_it():
+    sets = [(workout(seed)[0], span) for seed in range(3) for span in workout(seed)[1]]
+    bare = [
+        ([replace(s, gyro_rad_s=None) for s in wrist_signals(cut(recording, a, b))], name)
+        for recording, (a, b, name) in sets
+    ]
+    parts = [set_statistics(signals, name, seed=n) for n, (signals, name) in enumerate(bare)]
+    judge = Rung("user", "v", fit_user(reduce(add, parts), model_id=ACC3))
+    recording, spans = workout(9)
+    for start, end, name in spans:
+        signals = wrist_signals(cut(recording, start, end))
+        assert signals[0].gyro_rad_s is not None
+        assert name_exercise(signals, [judge]).answer.exercise == name
+
+
+def test_a_crumb_between_two_gaps_is_no_set():
+    crumb = replace(REST, acc_g=REST.acc_g[:3])
+    assert segments_of([crumb, REST], Learned()) == ()
 
 
 @dataclass(frozen=True)

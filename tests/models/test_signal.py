@@ -10,7 +10,7 @@ from hypothesis.extra import numpy as hnp
 
 from models.signal.codec import decode_samples, encode_samples, pack_bytes
 from models.signal.pieces import Piece, Recording, pack_pieces, unpack_pieces
-from models.signal.truth import cut, truthful
+from models.signal.truth import LOW_RATE, NO_GRAVITY, WRONG_ROTATION, cut, truthful
 from models.signal.units import STANDARD_GRAVITY
 from models.signal.wrist import wrist_signals
 from schemas.errors import BadSamples
@@ -248,3 +248,35 @@ def test_what_no_device_means_is_refused(change):
     sent = replace(piece(np.arange(300) / 50), **change)
     with pytest.raises(BadSamples):
         wrist_signals(Recording((sent,), (), None))
+
+
+def test_what_models_count_on_is_missed() -> None:
+    t_s = np.arange(500) / 50
+    down = np.array([0.0, 0.0, 1.0])
+    whole = piece(t_s)
+    linear = piece(t_s, values=lambda at_s: sines(at_s) - down)
+    slow = piece(np.arange(125) / 12.5, rate_hz=12.5)
+    at_own_times = replace(slow, rate_hz=50.0, t_ms=np.arange(125, dtype=np.int32) * 80)
+    for sent, notes in (
+        (whole, ()),
+        (linear, (NO_GRAVITY,)),
+        (slow, (LOW_RATE,)),
+        (at_own_times, (LOW_RATE,)),
+    ):
+        (signal,) = wrist_signals(Recording((sent,), (), None))
+        assert signal.notes == notes
+
+
+def test_rotation_in_degrees_is_noticed_whatever_it_says() -> None:
+    t_s = np.arange(500) / 50
+    turning = piece(t_s, unit="rad/s", scale=1 / 1024)  # up to 4 rad/s
+    lies = replace(turning, scale=turning.scale * 180 / np.pi)
+    says = replace(lies, unit="deg/s")
+    found = [
+        wrist_signals(Recording((piece(t_s),), (sent,), "left"))[0]
+        for sent in (turning, lies, says)
+    ]
+    assert [one.notes for one in found] == [(), (WRONG_ROTATION,), ()]
+    for one in found:
+        assert one.gyro_rad_s is not None
+        np.testing.assert_allclose(one.gyro_rad_s, found[0].gyro_rad_s, rtol=1e-5)

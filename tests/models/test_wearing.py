@@ -1,5 +1,6 @@
 """How a watch is worn: found by the person's own model, and never where nothing is wrong."""
 
+from dataclasses import replace
 from functools import cache, reduce
 from operator import add
 
@@ -9,10 +10,21 @@ from models.activity.segments import Segment
 from models.exercise.examples import set_statistics
 from models.exercise.fit import fit_user
 from models.exercise.model import ExerciseModel, Level
-from models.recognition.naming import Rung
+from models.recognition.naming import Rung, Unnamed
 from models.recognition.sets import Learned, recognise
-from models.recognition.wearing import OTHER_SIGN, OTHER_WRIST, ROUND, Wearing, as_worn, turn
+from models.recognition.wearing import (
+    OTHER_SIGN,
+    OTHER_WRIST,
+    ROUND,
+    Wearing,
+    as_worn,
+    name_as_worn,
+    turn,
+)
+from models.signal.pieces import Recording
+from models.signal.timing import cut_pieces
 from models.signal.truth import cut
+from models.signal.units import STANDARD_GRAVITY
 from models.signal.wrist import wrist_signals
 from tests.pipelines.workouts import workout
 
@@ -59,12 +71,56 @@ def test_a_watch_that_is_worn_as_it_says_is_left_alone() -> None:
     assert as_worn(recording, segments, ladder()) == (recording, ())
 
 
-def test_only_the_persons_own_model_may_turn_a_watch() -> None:
+def test_everybodys_model_judges_for_those_who_have_none_of_their_own() -> None:
     recording = turn(workout(9)[0], ROUND)
     segments = Finds(9).segments(())
-    assert as_worn(recording, segments, ladder("global")) == (recording, ())
+    assert as_worn(recording, segments, ladder("global"))[1] == (ROUND.note,)
     assert as_worn(recording, (), ladder()) == (recording, ())
     assert as_worn(recording, segments, ()) == (recording, ())
+
+
+@pytest.mark.parametrize("way", WAYS, ids=lambda way: way.note)
+def test_one_stretch_is_read_as_it_was_worn(way: Wearing) -> None:
+    recording, spans = workout(9)
+    stretches = [wrist_signals(cut(turn(recording, way), start, end)) for start, end, _ in spans]
+    found = name_as_worn([Unnamed(signals, ladder()) for signals in stretches])
+    assert [one.answer.exercise for one in found] == [name for _, _, name in spans]
+    assert {one.answer.notes for one in found} == {(way.note,)}
+    plain = [wrist_signals(cut(recording, start, end)) for start, end, _ in spans]
+    assert {one.answer.notes for one in name_as_worn([Unnamed(p, ladder()) for p in plain])} == {()}
+
+
+def test_where_the_own_model_does_not_know_a_movement_everybodys_judges() -> None:
+    """What is strange whatever way it is worn says nothing of the wearing."""
+    stranger = Rung("user", "v", replace(own_model(), typical=own_model().typical - 9.0))
+    rungs = (stranger, *ladder("global"))
+    recording, ((start, end, name), _) = workout(9)
+    turned = turn(recording, ROUND)
+    (found,) = name_as_worn([Unnamed(wrist_signals(cut(turned, start, end)), rungs)])
+    assert (found.answer.exercise, found.answer.notes) == (name, (ROUND.note,))
+    assert found.rung is not None
+    assert found.rung.level == "global"
+    assert as_worn(turned, Finds(9).segments(()), rungs)[1] == (ROUND.note,)
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_after_a_wrong_unit_the_sign_is_believed_in_which_movement_is_less_strange(
+    sign: int,
+) -> None:
+    """Some phones write m/s² under g, with or without the opposite sign."""
+    recording, spans = workout(9)
+    lies = replace(recording.acc[0], scale=sign * recording.acc[0].scale * STANDARD_GRAVITY)
+    sent = replace(recording, acc=(lies,))
+    for start, end, name in spans:
+        (found,) = name_as_worn([Unnamed(wrist_signals(cut_raw(sent, start, end)), ladder())])
+        assert found.answer.exercise == name
+        assert (OTHER_SIGN.note in found.answer.notes) == (sign == -1)
+
+
+def cut_raw(recording: Recording, start_ns: int, end_ns: int) -> Recording:
+    """As a client cuts: nothing is known of what lies around."""
+    acc, gyro = (cut_pieces(pieces, start_ns, end_ns) for pieces in (recording.acc, recording.gyro))
+    return Recording(acc, gyro, recording.side)
 
 
 def test_turning_twice_is_not_turning() -> None:

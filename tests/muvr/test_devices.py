@@ -6,7 +6,16 @@ import pytest
 from ingest.importers.imported import ImportedRecording, ImportedSet
 from models.recognition.evaluate import Tally
 from models.signal.wrist import wrist_signals
-from muvr.evaluation.devices import Change, as_recorded_by, drifting, in_ms2, other_wrist, slower
+from muvr.evaluation.devices import (
+    Change,
+    as_recorded_by,
+    drifting,
+    in_ms2,
+    other_wrist,
+    slower,
+    turned_round,
+    without_rotation,
+)
 from muvr.evaluation.sessions import DEVICES, figures_of, later, told_set
 from tests.pipelines.workouts import workout
 
@@ -46,6 +55,18 @@ def test_the_other_wrist_is_a_mirror_image(done: ImportedRecording):
     assert twice.recording.side == "left"
     np.testing.assert_array_equal(twice.recording.acc[0].counts, done.recording.acc[0].counts)
     assert (once.recording.acc[0].counts[:, 0] == -done.recording.acc[0].counts[:, 0]).all()
+
+
+def test_a_watch_turned_round_feels_two_axes_the_other_way(done: ImportedRecording):
+    turned = as_recorded_by(done, turned_round).recording
+    assert turned.side == done.recording.side
+    for before, after in ((done.recording.acc, turned.acc), (done.recording.gyro, turned.gyro)):
+        np.testing.assert_array_equal(after[0].counts, before[0].counts * [-1, -1, 1])
+
+
+def test_without_a_gyroscope_there_is_acceleration_only(done: ImportedRecording):
+    bare = as_recorded_by(done, without_rotation).recording
+    assert (bare.acc, bare.gyro) == (done.recording.acc, ())
 
 
 def test_later_is_the_same_movement_in_another_hour(done: ImportedRecording):

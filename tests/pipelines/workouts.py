@@ -14,6 +14,7 @@ from models.signal.pieces import Piece, Recording, pack_pieces
 from schemas.layout import shard_of
 from schemas.times import us_of
 from store.database import Database, Statement
+from store.sets import LABELLED_S
 from store.stretches import Stretch, Stretches, StretchHead
 
 RATE_HZ = 50.0
@@ -79,6 +80,8 @@ def keep(database: Database, user: UUID, stretches: Sequence[Stretch], at: datet
             ]
         )
         for one in stretches:
-            await Stretches(database).replace(user, one.head.session_id, [one], one.head.revision)
+            await Stretches(database).replace(
+                user, one.head.session_id, [one], one.head.revision, LABELLED_S
+            )
 
     asyncio.run(work())
