@@ -81,26 +81,27 @@ def drop_unchanged(
 def split_known(
     database: Database, family: str, layout: str, users: Sequence[UUID]
 ) -> tuple[tuple[UUID, ...], list[UserOutcome]]:
-    """Leave out whose sets are those that were read before, whatever came of them.
+    """Leave out who has no sets, and whose are those that were read before, whatever came of them.
 
     A run looks at the last minute before the one before it again, and an announcement may come
     without a change: most of those people are the same.
 
     Returns:
-        the users that are to be learned, and "unchanged" for each of the others.
+        the users that are to be learned, and "unchanged" for those who have been.
     """
     mark = asyncio.run(Watermarks(database).newest(family))
     last = mark.run_id if mark else None
-    found = gather([_before(database, family, layout, user, last) for user in users])
+    revisions = gather([Sets(database).revisions(user) for user in users])
+    digests = {user: log_digest(rows) for user, rows in zip(users, revisions, strict=True) if rows}
+    found = gather([_before(database, family, layout, *one, last) for one in digests.items()])
     same = [one for one in found if one is not None]
-    return tuple(user for user, one in zip(users, found, strict=True) if one is None), same
+    return tuple(user for user, one in zip(digests, found, strict=True) if one is None), same
 
 
 async def _before(
-    database: Database, family: str, layout: str, user: UUID, last: UUID | None
+    database: Database, family: str, layout: str, user: UUID, digest: str, last: UUID | None
 ) -> UserOutcome | None:
     """What was learned from these very sets; None when they have changed since."""
-    digest = log_digest(await Sets(database).revisions(user))
     said = json.dumps({"data_digest": digest})
     for one in await JobRuns(database).of_user(last, user) if last else ():
         if one.status not in UNFINISHED and one.metrics == said:

@@ -190,7 +190,8 @@ def test_what_the_last_run_had_read_already_is_nothing_to_do(database, spark_con
         assert (again.status, again.seconds) == ("nothing-to-do", {})
         assert again.counts == {"unchanged": 1}
     served = next(person for person in people[1:] if load_of(database, person))
-    asyncio.run(journal.announce(served.user_id, "sets", us_of(datetime.now(UTC))))
+    for user in (served.user_id, uuid4()):  # one who is served, and one who only came to look
+        asyncio.run(journal.announce(user, "sets", us_of(datetime.now(UTC))))
     again = train_personal(LOAD, spark_config, users="changed")  # another one than before
     assert (again.status, again.seconds) == ("nothing-to-do", {})
     assert again.counts == {"unchanged": 2}
