@@ -30,13 +30,21 @@ _JUNK = (
 )
 
 
-def pack(tag: str, meta: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> bytes:
+def pack(
+    tag: str,
+    meta: Mapping[str, Any],
+    arrays: Mapping[str, NDArray[Any]],
+    *,
+    squeeze: bool = True,
+) -> bytes:
     """A deterministic .npz of `arrays`, with `meta` and the tag as JSON beside them.
 
     Args:
         tag: format and version, "exercise-1".
         meta: what JSON can hold.
         arrays: name to array of numbers or strings; no objects.
+        squeeze: False for megabytes of full-width numbers: deflating them takes 90 ms a megabyte
+            and saves a tenth.
 
     >>> meta, arrays = unpack(pack("t-1", {"a": 1}, {"x": np.arange(3)}), "t-1")
     >>> meta, arrays["x"].tolist()
@@ -45,9 +53,9 @@ def pack(tag: str, meta: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) 
     manifest = json.dumps({"tag": tag, "meta": dict(meta)}, sort_keys=True, ensure_ascii=True)
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
-        _add(archive, MANIFEST, np.frombuffer(manifest.encode(), dtype=np.uint8))
+        _add(archive, MANIFEST, np.frombuffer(manifest.encode(), dtype=np.uint8), squeeze=squeeze)
         for name in sorted(arrays):
-            _add(archive, name, np.asarray(arrays[name]))
+            _add(archive, name, np.asarray(arrays[name]), squeeze=squeeze)
     return out.getvalue()
 
 
@@ -75,11 +83,11 @@ def unpack(blob: bytes, tag: str) -> tuple[dict[str, Any], dict[str, NDArray[Any
     return meta, arrays
 
 
-def _add(archive: zipfile.ZipFile, name: str, array: NDArray[Any]) -> None:
+def _add(archive: zipfile.ZipFile, name: str, array: NDArray[Any], *, squeeze: bool) -> None:
     raw = io.BytesIO()
     np.lib.format.write_array(raw, np.ascontiguousarray(array), allow_pickle=False)
     entry = zipfile.ZipInfo(f"{name}.npy", date_time=_EPOCH)
-    entry.compress_type = zipfile.ZIP_DEFLATED
+    entry.compress_type = zipfile.ZIP_DEFLATED if squeeze else zipfile.ZIP_STORED
     archive.writestr(entry, raw.getvalue(), compresslevel=6)
 
 

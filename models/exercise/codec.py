@@ -76,7 +76,7 @@ def statistics_to_bytes(statistics: Statistics) -> bytes:
         "moments": statistics.moments[upper],
     }
     meta = {"groups": [list(g) for g in statistics.groups], "features": FEATURES_VERSION}
-    return codec.pack(STATISTICS_TAG, meta, arrays)
+    return codec.pack(STATISTICS_TAG, meta, arrays, squeeze=False)
 
 
 def statistics_from_bytes(blob: bytes) -> Statistics:
@@ -106,7 +106,8 @@ def global_to_bytes(model: GlobalModel) -> bytes:
         "model": _as_array(model_to_bytes(model.model)),
         "statistics": _as_array(statistics_to_bytes(model.statistics)),
     }
-    return codec.pack(GLOBAL_TAG, {"own_calibration": asdict(model.own_calibration)}, arrays)
+    meta = {"own_calibration": asdict(model.own_calibration)}
+    return codec.pack(GLOBAL_TAG, meta, arrays, squeeze=False)
 
 
 def global_from_bytes(blob: bytes) -> GlobalModel:
