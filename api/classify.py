@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal, cast
 
-import cbor2
 import msgspec
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, Field
@@ -16,7 +15,7 @@ from api.model_cache import Loaded, rungs_of
 from api.problems import described
 from api.raw import RawRoute, body_of
 from ingest.bodies import decode_body
-from ingest.chunks import CBOR, JSON, decode_chunk, read_cbor
+from ingest.chunks import CBOR, JSON, read_cbor, read_samples
 from models.exercise.layout import model_id
 from models.recognition.counting import FROM_S, repetitions
 from models.recognition.naming import Named, Unnamed
@@ -192,7 +191,7 @@ def read_recording(
     """
     streams = _streams(body, media_type, limits)
     if streams is None:
-        pieces = [decode_chunk(body, media_type, limits).piece]
+        pieces = [read_samples(body, media_type, limits)]
     else:
         side = _side(streams.pop("side", None), "side") or side
         pieces = _pieces(streams, media_type, limits)
@@ -231,20 +230,11 @@ def _pieces(whole: Mapping[str, object], media_type: str, limits: Limits) -> lis
     for name, chunks in streams.items():
         for one in chunks if isinstance(chunks, list) else [chunks]:
             try:
-                pieces.append(decode_chunk(_again(one, media_type), media_type, limits).piece)
+                pieces.append(read_samples(one, media_type, limits))
             except BadChunk as problem:
                 field = f"streams.{str(name)[:60]}.{problem.field}"
                 raise BadChunk(str(problem), field=field, value=problem.value) from problem
     return pieces
-
-
-def _again(chunk: object, media_type: str) -> bytes:
-    """A chunk inside a larger body as the body that it would be by itself."""
-    if isinstance(chunk, bytes):
-        return chunk
-    if media_type.partition(";")[0].strip().lower() == JSON:
-        return msgspec.json.encode(chunk)
-    return cbor2.dumps(chunk)
 
 
 def _of_kind(pieces: list[Piece], kind: str) -> tuple[Piece, ...]:
