@@ -44,7 +44,8 @@ def _safely(what: str, check: Callable[[Door], Finding], door: Door) -> Finding:
     try:
         return check(door)
     except MuvrError as problem:
-        return Finding(what, ok=False, says=str(problem), next_step="see the sentence")
+        says, _, next_step = str(problem).rpartition(". ")  # our sentences end with what to do
+        return Finding(what, ok=False, says=says or next_step, next_step=next_step)
 
 
 def _java(door: Door) -> Finding:

@@ -48,7 +48,7 @@ def import_(
 ) -> None:
     """Send recordings of a public data set through the running service, as its clients would.
 
-    Example: `muvr up && muvr import gym ../data/gym_imu --password "a long one"`
+    Example: `muvr up && muvr import spar --password "a long one"`
     """
     door = open_door(conf, as_json=as_json)
     if path is None and source is not Source.spar:

@@ -7,7 +7,7 @@ Repositories are written once, asynchronously; a command or a job that has no ev
 import asyncio
 import ssl
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -289,9 +289,15 @@ def _not_let_in(
         )
     hosts = ", ".join(settings.hosts)
     return DatabaseAway(
-        f"No Cassandra answers at {hosts} port {settings.port}: {problem}. "
+        f"No Cassandra answers at {hosts} port {settings.port}: {_said(problem)}. "
         "Start the embedded node with `muvr up`, or check cassandra.contact_points."
     )
+
+
+def _said(problem: Exception) -> str:
+    """What the hosts said, without what the driver wraps around it."""
+    errors: Iterable[object] = getattr(problem, "errors", {}).values() or [problem]
+    return "; ".join(sorted({str(one).rpartition("Last error: ")[2].rstrip(".") for one in errors}))
 
 
 def _auth(
