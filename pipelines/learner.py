@@ -116,6 +116,7 @@ class Lore:
     Attributes:
         used: his sets, oldest first.
         windows: set id to windows.
+        fresh: those that are to be kept.
         frame: everybody's, or the user's own where there is no global model; of all statistics.
         halves: his sets split by share, as what ships was summed.
         own: statistics of all.
@@ -123,6 +124,7 @@ class Lore:
 
     used: Sequence[LabelledSet]
     windows: Mapping[str, SetWindows]
+    fresh: tuple[Fresh, ...]
     frame: Frame
     halves: Halves
     own: Statistics
@@ -160,29 +162,26 @@ def learn_user(
         NotEnoughLabels: fewer than two exercises with enough movement.
         BadSamples: a stored recording does not decode.
     """
-    used = newest(sets, recipe.newest_sets)
-    found = windowed(used, model_id, recipe.windows)
-    lore = _lore(used, found.of, recipe, everybody)
+    lore = _lore(sets, model_id, recipe, everybody)
     common = everybody.others if everybody else None
-    others, stranger = common, everybody.model if everybody else None
-    if everybody is not None and in_everybody:
-        others, stranger = _without(everybody, _given(lore, recipe), model_id)
+    given = _given(lore, recipe) if in_everybody else None
+    others, stranger = _without(everybody, given, model_id)
     halves = lore.split(recipe.cutoff_at)
     judged = _judged(halves, lore.frame, others, model_id)
     as_shipped = halves is lore.halves and others is common
     on_trial = judged if as_shipped else _judged(lore.halves, lore.frame, common, model_id)
     shipped = _shipped(lore, on_trial, common, model_id)
     content = model_to_bytes(shipped)
-    asked = askable(halves.late, found.of)
+    asked = askable(halves.late, lore.windows)
     return Learned(
         content=content,
         sha256=hashlib.sha256(content).digest(),
         labels=shipped.labels,
-        data_digest=digest(used, recipe.name),
-        trained_until=used[-1].started_at,
-        sets=len(used),
+        data_digest=digest(lore.used, recipe.name),
+        trained_until=lore.used[-1].started_at,
+        sets=len(lore.used),
         seconds=lore.own.total_s,
-        fresh=found.fresh,
+        fresh=lore.fresh,
         held=held_to_bytes(said(stranger, asked), said(judged, asked)) if in_everybody else b"",
         own=ask(judged, asked),
         everybody=ask(stranger, asked),
@@ -207,20 +206,22 @@ def give_to_everybody(
 
 
 def _lore(
-    used: Sequence[LabelledSet],
-    windows: Mapping[str, SetWindows],
+    sets: Sequence[LabelledSet],
+    model_id: ModelId,
     recipe: Recipe,
     everybody: GlobalModel | None,
 ) -> Lore:
     """Sum up a user's sets: each window once, the early ones and the late ones apart."""
-    long = [windows[one.set_id].x for one in used if len(windows[one.set_id].x)]
+    used = newest(sets, recipe.newest_sets)
+    found = windowed(used, model_id, recipe.windows)
+    long = [found.of[one.set_id].x for one in used if len(found.of[one.set_id].x)]
     if not long:
         raise NotEnoughLabels(f"none of {len(used)} labelled sets is as long as a window")
     frame = everybody.others.frame if everybody else frame_of_windows(np.concatenate(long))
     early, late = split_share(used, recipe.cutoff_share)
-    parts = [_statistics(half, windows, frame) for half in (early, late)]
-    own = total([part for part in parts if part is not None])
-    return Lore(used, windows, frame, Halves(early, late, parts[0]), own)
+    learned, rest = (_statistics(half, found.of, frame) for half in (early, late))
+    own = total([part for part in (learned, rest) if part is not None])
+    return Lore(used, found.of, found.fresh, frame, Halves(early, late, learned), own)
 
 
 def _statistics(
@@ -270,9 +271,11 @@ def _shipped(
 
 
 def _without(
-    everybody: GlobalModel, given: Statistics, model_id: ModelId
+    everybody: GlobalModel | None, given: Statistics | None, model_id: ModelId
 ) -> tuple[Others | None, ExerciseModel | None]:
-    """Everybody else and the global model of them; None when nobody else is left."""
+    """Everybody without what this user gave, and their model; None when nobody is left."""
+    if everybody is None or given is None:
+        return (everybody.others, everybody.model) if everybody else (None, None)
     rest = everybody.others - given
     try:
         model = fit_others(
