@@ -168,21 +168,32 @@ async def _keep(talk: _Talk, item: Item) -> None:
         services.allowance.take_request(user_id)
         chunk = decode_chunk(item.chunk, CBOR, services.config.limits)
         services.allowance.take_samples(user_id, len(chunk.piece.counts))
-        receipt = await services.recorder.put_chunk(
-            user_id, talk.session_id, item.stream, item.seq, chunk
-        )
-        services.metrics.keep(chunk.piece)
+        guess, sets, piece = talk.guess, talk.sets, chunk.piece
+        with guess.last.awaiting(item.stream, piece), sets.last.awaiting(item.stream, piece):
+            receipt = await services.recorder.put_chunk(
+                user_id, talk.session_id, item.stream, item.seq, chunk
+            )
+        guess_is_due, look_is_due = guess.add(item.stream, piece), sets.add(item.stream, piece)
+        services.metrics.keep(piece)
         await talk.say("receipt", **msgspec.to_builtins(receipt))
-        if talk.guess.add(item.stream, chunk.piece):
-            await talk.say("guess", **await talk.guess.answer())
-        if talk.sets.add(item.stream, chunk.piece):
-            await talk.say("sets", **await talk.sets.answer())
+        if guess_is_due:
+            await _tell(talk, "guess", guess, item)
+        if look_is_due:
+            await _tell(talk, "sets", sets, item)
     except MuvrError as error:
         await _quietly(talk.complain(error, item))
     except (WebSocketDisconnect, RuntimeError):
         return  # the other side left; its next connection asks what is held
     finally:
         talk.gate.release()
+
+
+async def _tell(talk: _Talk, kind: str, running: RunningGuess | RunningSets, item: Item) -> None:
+    """What is seen now, or why nothing is: the other one of both is told all the same."""
+    try:
+        await talk.say(kind, **await running.answer())
+    except MuvrError as error:
+        await _quietly(talk.complain(error, item))
 
 
 async def _hear(talk: _Talk, text: str) -> None:

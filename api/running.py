@@ -2,6 +2,8 @@
 
 import asyncio
 from collections import deque
+from collections.abc import Generator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -46,8 +48,22 @@ class LastSeconds:
         self._pieces: dict[str, deque[Piece]] = {
             name: deque() for name in (wrist.acc, wrist.gyro) if name is not None
         }
+        self._awaited: list[tuple[str, int]] = []
         self._said_ns = 0
         self._busy = False
+
+    @contextmanager
+    def awaiting(self, stream: str, piece: Piece) -> Generator[None]:
+        """While a piece is being kept: later ones may be kept sooner, and leave a hole in sight.
+
+        What lies behind it counts as heard when it is over; add the piece at once then.
+        """
+        awaited = (stream, piece.t0_ns)
+        self._awaited.append(awaited)
+        try:
+            yield
+        finally:
+            self._awaited.remove(awaited)
 
     def add(self, stream: str, piece: Piece) -> bool:
         """Take samples; True when it is time to look, which `done` ends."""
@@ -74,9 +90,10 @@ class LastSeconds:
         self._busy = False
 
     def heard_ns(self) -> int:
-        """Up to when every sensor of the wrist was heard: a look needs both."""
+        """Up to when every sensor of the wrist was heard without a hole: a look needs both."""
         ends = [max((_end_ns(one) for one in kept), default=0) for kept in self._pieces.values()]
-        return int(min(ends, default=0))
+        holes = [t0_ns for stream, t0_ns in self._awaited if stream in self._pieces]
+        return int(min([*ends, *holes], default=0))
 
     def recording(self) -> Recording:
         """What is kept, in order of time: now it is seen."""
@@ -98,16 +115,16 @@ class RunningGuess:
     def __init__(self, services: Services, user_id: UUID, wrist: Wrist) -> None:
         self._services = services
         self._user_id = user_id
-        self._last = LastSeconds(wrist, LOOK_BACK_S, EVERY_S)
+        self.last = LastSeconds(wrist, LOOK_BACK_S, EVERY_S)
 
     def add(self, stream: str, piece: Piece) -> bool:
         """Take samples; True when it is time for a guess."""
-        return self._last.add(stream, piece)
+        return self.last.add(stream, piece)
 
     async def answer(self) -> dict[str, Any]:
         """What the last seconds are, in the shape of classify and with the time that is meant."""
         try:
-            recording = self._last.recording()
+            recording = self.last.recording()
             layout = model_id(recording)
             ladder = await self._services.models.ladder(self._user_id, layout, FAMILY)
             shape = await asyncio.to_thread(answer_of, recording, ladder, count=False)
@@ -115,7 +132,7 @@ class RunningGuess:
             shape["started_at"] = windows[0]["started_at"] if windows else None
             return shape
         finally:
-            self._last.done()
+            self.last.done()
 
 
 class RunningSets:
@@ -124,19 +141,19 @@ class RunningSets:
     def __init__(self, services: Services, user_id: UUID, session_id: UUID, wrist: Wrist) -> None:
         self._services = services
         self._user_id, self._session_id = user_id, session_id
-        self._last = LastSeconds(wrist, SETS_BACK_S, SETS_EVERY_S, unseen=True)
+        self.last = LastSeconds(wrist, SETS_BACK_S, SETS_EVERY_S, unseen=True)
         self._told: list[RecognisedSet] = []
         self._shapes: list[dict[str, Any]] = []
 
     def add(self, stream: str, piece: Piece) -> bool:
         """Take samples; True when it is time to look for sets."""
-        return self._last.add(stream, piece)
+        return self.last.add(stream, piece)
 
     async def answer(self) -> dict[str, Any]:
         """The sets that are over and the current one; what came in meanwhile is seen as well."""
         try:
             while True:
-                recording, heard_ns = self._last.recording(), self._last.heard_ns()
+                recording, heard_ns = self.last.recording(), self.last.heard_ns()
                 asked, learned = await self._services.recogniser.learned_for(
                     self._user_id, model_id(recording)
                 )
@@ -144,10 +161,10 @@ class RunningSets:
                     self._look, recording, learned, heard_ns
                 )
                 current = self._keep(sight, asked)
-                if not self._last.due():
+                if not self.last.due():
                     return {"sets": self._shapes, "current": current}
         finally:
-            self._last.done()
+            self.last.done()
 
     def _look(self, recording: Recording, learned: "Learned", heard_ns: int) -> "Sight":
         from models.recognition.live import look  # noqa: PLC0415 (see above)

@@ -53,3 +53,15 @@ def test_a_look_is_due_once_enough_is_new_and_no_other_goes_on(*, unseen: bool):
     assert kept.due()
     kept.done()
     assert not kept.due()
+
+
+def test_nothing_behind_a_piece_that_is_being_kept_counts_as_heard():
+    """Chunks of one moment are kept side by side: a hole would end a set too early."""
+    kept = LastSeconds(WRIST, 20, 5)
+    hear(kept, range(10))
+    with kept.awaiting("acc", second(10)):
+        hear(kept, range(11, 20))
+        assert kept.heard_ns() == second(10).t0_ns
+    kept.add("acc", second(10))
+    assert kept.heard_ns() == second(20).t0_ns
+    assert len(held(kept)) == 20
