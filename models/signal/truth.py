@@ -7,6 +7,7 @@ swinging arm pulls outwards. On 239 wrist recordings of 11 people this names the
 asked only where the unit was already found to be wrong.
 """
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 
 from models.signal.pieces import Piece, Recording
 from models.signal.timing import Run, cut_pieces, in_unit, runs
-from models.signal.units import factor_of, notice_degrees, notice_unit
+from models.signal.units import FASTEST_RAD_S, factor_of, notice_degrees, notice_unit
 
 WRONG_UNIT = "unit-was-m/s2"
 WRONG_ROTATION = "unit-was-deg/s"
@@ -78,7 +79,16 @@ def _says_radians_in_degrees(gyro: tuple[Piece, ...]) -> bool:
     """Judged on all of it: a wrist that rests turns slowly in any unit."""
     if not gyro or any(piece.unit != "rad/s" for piece in gyro):
         return False
+    if all(_fastest(piece) * math.sqrt(3) <= FASTEST_RAD_S for piece in gyro):
+        return False  # mostly: a tenth of the time
     return notice_degrees(np.concatenate([in_unit("gyro", piece) for piece in gyro]))
+
+
+def _fastest(piece: Piece) -> float:
+    """The largest rotation around one axis, in what it claims."""
+    if not len(piece.counts):
+        return 0.0
+    return max(int(piece.counts.max()), -int(piece.counts.min())) * abs(piece.scale)
 
 
 def lacking(truth: Recording) -> tuple[str, ...]:
