@@ -178,9 +178,9 @@ async def _serve_globally(deployment: Deployment, content: bytes, layout: str) -
 
 
 def _bodies(recordings: list[ImportedRecording], layout: str) -> list[tuple[bytes, str]]:
-    """One window of each recording; its answer names the model."""
+    """One window of each left wrist, as the question says; its answer names the model."""
     found: list[tuple[bytes, str]] = []
-    for one in recordings:
+    for one in (one for one in recordings if one.recording.side == "left"):
         whole = _only(one.recording, layout)
         acc, gyro = ([_window(p) for p in pieces] for pieces in (whole.acc, whole.gyro))
         streams = {"acc": acc[0], **({"gyro": gyro[0]} if gyro else {})}

@@ -92,12 +92,17 @@ def name_exercises(asked: Sequence[Unnamed]) -> list[Named]:
     return [_decided(each) for each in answers]
 
 
-def strangeness(model: ExerciseModel, signals: Sequence[WristSignal]) -> float | None:
-    """How strange movement is to a model; None where it reads none of it."""
-    if not signals:
-        return None
-    reading = _reading_for(model, signals, read(signals))
-    return model.answer_readings([reading])[0].strange
+def strangeness(
+    model: ExerciseModel, many: Sequence[tuple[Sequence[WristSignal], Reading]]
+) -> list[float | None]:
+    """How strange stretches of movement are to a model; None where it reads none of one.
+
+    Args:
+        model: that is asked.
+        many: the signals of each stretch, and what was read of them.
+    """
+    read = [_reading_for(model, *one) for one in many]
+    return [answer.strange for answer in model.answer_readings(read)]
 
 
 def _reading_for(model: ExerciseModel, signals: Sequence[WristSignal], reading: Reading) -> Reading:

@@ -15,6 +15,7 @@ from functools import cache
 import numpy as np
 
 from models.activity.segments import Segment
+from models.exercise.reading import Reading, read_all
 from models.recognition.naming import (
     FAMILIAR,
     Named,
@@ -30,6 +31,7 @@ from models.signal.wrist import WristSignal, wrist_signals
 
 CLEARLY = 0.3  # so much less strange must another reading be
 Signs = tuple[int, int, int]
+Stretches = list[tuple[Sequence[WristSignal], Reading]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,47 +64,73 @@ def as_worn(
         ladder: models to ask, in order.
     """
     truth, noticed = truthful(recording)
-    declared = _within(truth, segments)
-    turned = cache(lambda way: _within(turn(truth, way), segments))
+    ways = _ways(recording.side)
+
+    @cache
+    def turned() -> Stretches:
+        return _read([_within(turn(truth, way), segments) for way in ways])
+
+    declared = _read([_within(truth, segments)])
     way = _way(
-        ((rung, strangeness(rung.model, declared)) for rung in ladder),
-        _ways(recording.side),
-        lambda way, rung: strangeness(rung.model, turned(way)),
+        ((rung, strangeness(rung.model, declared)[0]) for rung in ladder),
+        lambda rung: dict(zip(ways, strangeness(rung.model, turned()), strict=True)),
         noticed,
     )
     return (recording, ()) if way is None else (turn(truth, way), _noted((), noticed, way))
 
 
 def name_as_worn(asked: Sequence[Unnamed]) -> list[Named]:
-    """`name_exercises`, each stretch read as its watch was worn."""
-    return [
-        _read_again(one, named) for one, named in zip(asked, name_exercises(asked), strict=True)
-    ]
+    """`name_exercises`, each stretch read as its watch was worn.
+
+    Most are familiar as they are. Of all others the turned ones are read in one go.
+    """
+    named = name_exercises(asked)
+    strange = [place for place, one in enumerate(named) if _is_strange(one)]
+    ways = {place: _ways(asked[place].signals[0].side) for place in strange}
+    turned = iter(
+        _read(
+            [
+                [turn_signal(signal, way) for signal in asked[place].signals]
+                for place in strange
+                for way in ways[place]
+            ]
+        )
+    )
+    for place in strange:
+        mine = [next(turned) for _ in ways[place]]
+        named[place] = _read_again(asked[place], named[place], ways[place], mine)
+    return named
 
 
-def _read_again(one: Unnamed, named: Named) -> Named:
+def _is_strange(named: Named) -> bool:
+    """Whether the first rung that reads a stretch knows it so little that others are tried."""
+    first = next((one.strange for one in named.asked if one.strange is not None), None)
+    return first is not None and first >= FAMILIAR
+
+
+def _read_again(one: Unnamed, named: Named, ways: Sequence[Wearing], turned: Stretches) -> Named:
     """The same answer, or that to a reading which is far less strange."""
-    if not named.asked:
-        return named
-    turned = cache(lambda way: [turn_signal(signal, way) for signal in one.signals])
     noticed = named.asked[0].notes
     way = _way(
         [(rung, answer.strange) for rung, answer in zip(one.ladder, named.asked, strict=False)],
-        _ways(one.signals[0].side if one.signals else None),
-        lambda way, rung: strangeness(rung.model, turned(way)),
+        lambda rung: dict(zip(ways, strangeness(rung.model, turned), strict=True)),
         noticed,
     )
     if way is None:
         return named
-    again = name_exercise(turned(way), one.ladder)
+    again = name_exercise(turned[ways.index(way)][0], one.ladder)
     notes = _noted(again.answer.notes, noticed, way)
     return replace(again, answer=replace(again.answer, notes=notes))
 
 
+def _read(many: Sequence[Sequence[WristSignal]]) -> Stretches:
+    """Stretches with their windows, computed together."""
+    return list(zip(many, read_all(many), strict=True))
+
+
 def _way(
     declared: Iterable[tuple[Rung, float | None]],
-    ways: Sequence[Wearing],
-    strange: Callable[[Wearing, Rung], float | None],
+    strange: Callable[[Rung], Mapping[Wearing, float | None]],
     noticed: Sequence[str],
 ) -> Wearing | None:
     """How a watch was worn, None for as it says.
@@ -111,8 +139,7 @@ def _way(
 
     Args:
         declared: rungs in order, and how strange the movement is to each as declared.
-        ways: that may be.
-        strange: how strange it is to a rung in another way.
+        strange: how strange it is to a rung in each other way that may be.
         noticed: what was put right in the samples already.
     """
     for rung, value in declared:
@@ -121,8 +148,8 @@ def _way(
         if value < FAMILIAR:
             return None
         border = rung.model.calibration.abstain_above
-        found = {way: least for way in ways if (least := strange(way, rung)) is not None}
-        known = {way: least for way, least in found.items() if least <= border}
+        found = strange(rung).items()
+        known = {way: least for way, least in found if least is not None and least <= border}
         way = _clearest(value, known, noticed)
         if way is not None or value <= border:
             return way
