@@ -5,14 +5,12 @@ Repositories are written once, asynchronously; a command or a job that has no ev
 """
 
 import asyncio
-import ssl
 import threading
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from cassandra import (
-    ConsistencyLevel,
     DriverException,
     OperationTimedOut,
     RequestExecutionException,
@@ -20,26 +18,19 @@ from cassandra import (
     Unavailable,
     WriteTimeout,
 )
-from cassandra.auth import PlainTextAuthProvider
 from cassandra.cluster import (
-    EXEC_PROFILE_DEFAULT,
     Cluster,
-    ExecutionProfile,
     NoHostAvailable,
     ResponseFuture,
     Session,
-)
-from cassandra.policies import (
-    DCAwareRoundRobinPolicy,
-    ExponentialReconnectionPolicy,
-    TokenAwarePolicy,
 )
 from cassandra.query import BatchStatement, BatchType, PreparedStatement
 
 from schemas.config import Cassandra
 from schemas.errors import DatabaseAway, NotAllowed, UncertainWrite
+from store.cluster import auth_of, cluster_of
 from store.gathering import Gathering
-from store.reactor import Home, connections_in
+from store.reactor import Home
 
 REFUSED = "Cassandra refuses this to the role: {}. Give the rights with `muvr migrate --roles`."
 AWAY = (NoHostAvailable, OperationTimedOut, Unavailable, RequestExecutionException)
@@ -239,7 +230,7 @@ def connect(
         DatabaseAway: nobody answers there.
         NotAllowed: Cassandra does not know the name with this password.
     """
-    cluster = _cluster(settings, _auth(settings, password_file, credentials), home)
+    cluster = cluster_of(settings, auth_of(settings, password_file, credentials), home)
     try:
         session = cluster.connect(keyspace)
         session.default_fetch_size = FETCH_ROWS
@@ -248,34 +239,6 @@ def connect(
         cluster.shutdown()
         name = credentials[0] if credentials else settings.username or "nobody"
         raise _not_let_in(settings, name, problem) from problem
-
-
-def _cluster(settings: Cassandra, auth: PlainTextAuthProvider | None, home: Home | None) -> Cluster:
-    # Tables and tokens tell which node holds a row. One node holds them all: reading them made a
-    # connection cost 0.3 s instead of 0.04 s, again for everybody after each new table, and asking
-    # for them a tenth of each request.
-    several = not settings.own_node
-    near = DCAwareRoundRobinPolicy(settings.local_dc)
-    profile = ExecutionProfile(
-        load_balancing_policy=TokenAwarePolicy(near) if several else near,
-        consistency_level=getattr(ConsistencyLevel, settings.consistency),
-        serial_consistency_level=ConsistencyLevel.LOCAL_SERIAL,
-        request_timeout=settings.request_timeout_s,
-    )
-    return Cluster(
-        settings.hosts,
-        port=settings.port,
-        protocol_version=5,
-        # The driver's own policy waits up to ten minutes: a node is back in five seconds.
-        reconnection_policy=ExponentialReconnectionPolicy(0.5, 2.0),
-        connection_class=connections_in(home) if home else Cluster.connection_class,
-        compression=False,  # negotiated silently where lz4 is there; sample bytes are dense
-        execution_profiles={EXEC_PROFILE_DEFAULT: profile},
-        ssl_context=ssl.create_default_context(cafile=settings.tls_ca) if settings.tls_ca else None,
-        auth_provider=auth,
-        schema_metadata_enabled=several,
-        token_metadata_enabled=several,
-    )
 
 
 def _not_let_in(
@@ -298,13 +261,3 @@ def _said(problem: Exception) -> str:
     """What the hosts said, without what the driver wraps around it."""
     errors: Iterable[object] = getattr(problem, "errors", {}).values() or [problem]
     return "; ".join(sorted({str(one).rpartition("Last error: ")[2].rstrip(".") for one in errors}))
-
-
-def _auth(
-    settings: Cassandra, password_file: Path | None, credentials: tuple[str, str] | None
-) -> PlainTextAuthProvider | None:
-    if credentials is not None:
-        return PlainTextAuthProvider(*credentials)
-    if not settings.username or password_file is None:
-        return None
-    return PlainTextAuthProvider(settings.username, password_file.read_text().strip())

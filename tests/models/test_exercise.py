@@ -8,7 +8,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.codec import pack, unpack
-from models.exercise.channels import channels, smooth
 from models.exercise.codec import (
     global_from_bytes,
     global_to_bytes,
@@ -18,47 +17,17 @@ from models.exercise.codec import (
     statistics_from_bytes,
     statistics_to_bytes,
 )
-from models.exercise.discriminant import within
 from models.exercise.evaluate import labelled_windows, score
-from models.exercise.examples import ExampleSettings, rotations, set_statistics
-from models.exercise.features import cut_signal, feature_names, features, window_features
+from models.exercise.examples import ExampleSettings, set_statistics
+from models.exercise.features import window_features
 from models.exercise.fit import FitSettings, fit_global, fit_user
 from models.exercise.layout import ACC3
 from models.exercise.reading import read_all
-from models.exercise.single import power_spectrum
-from models.exercise.statistics import Statistics, statistics_of, summed, total
-from models.exercise.turned import features_with_copies
-from models.signal.wrist import WristSignal
+from models.exercise.statistics import Statistics, total
 from schemas.errors import BadModelBytes, NotEnoughLabels
+from tests.models.movements import MOVES, alike, movement
 
-MOVES = {"swing": (0.5, 0), "turn": (0.8, 1), "press": (0.4, 2), "shake": (2.0, 0)}
 FEW = ExampleSettings(step_s=0.5, copies=1)
-
-
-def movement(name: str, seed: int, seconds: float = 20.0, side: str = "left") -> WristSignal:
-    """A forearm that swings around one axis; every move has its own tempo, axis and posture."""
-    rng = np.random.default_rng(seed)
-    tempo_hz, axis = MOVES[name]
-    t_s = np.arange(round(seconds * 50)) / 50 + rng.uniform(0, 9)
-    angle = 0.6 * np.sin(2 * np.pi * tempo_hz * rng.uniform(0.95, 1.05) * t_s)
-    gyro = np.zeros((len(t_s), 3))
-    gyro[:, axis] = np.gradient(angle, 1 / 50)
-    down = np.stack([np.cos(angle), np.sin(angle), 0.3 + 0 * t_s], axis=1)
-    acc = np.roll(down, axis, axis=1) / np.linalg.norm(down, axis=1, keepdims=True)
-    acc += rng.normal(0, 0.02, acc.shape)
-    gyro += rng.normal(0, 0.05, gyro.shape)
-    signal = WristSignal(10**18, acc.astype(np.float32), gyro.astype(np.float32), "left")
-    return signal if side == "left" else mirror(signal)
-
-
-def mirror(signal: WristSignal) -> WristSignal:
-    """The same movement on the other wrist."""
-    return replace(
-        signal,
-        acc_g=signal.acc_g * np.float32([-1, 1, 1]),
-        gyro_rad_s=signal.gyro_rad_s * np.float32([1, -1, -1]),
-        side="right",
-    )
 
 
 def learned(names, seed: int) -> Statistics:
@@ -103,16 +72,6 @@ def test_a_move_that_was_never_learned_is_abstained_from(people):
     assert answer.known < 0.5 < own.answer([movement("press", 3)]).known
 
 
-def test_a_window_is_the_same_alone_and_in_a_batch():
-    signal = movement("press", 1, 100)
-    batch = window_features(signal).x
-    assert len(batch) > 64
-    for k in (0, 1, 40, 63, 64, 96):
-        part = slice(50 * k, 50 * k + 200)
-        alone = replace(signal, acc_g=signal.acc_g[part], gyro_rad_s=signal.gyro_rad_s[part])
-        assert window_features(alone).x.tobytes() == batch[k : k + 1].tobytes()
-
-
 def test_scores_are_the_same_alone_and_in_a_batch(people):
     model = fit_user(people[0])
     x = window_features(movement("press", 1, 100)).x
@@ -120,59 +79,6 @@ def test_scores_are_the_same_alone_and_in_a_batch(people):
         assert model.scores(x[k : k + 1]).tobytes() == model.scores(x)[k : k + 1].tobytes()
         alone = model.strangeness(x[k : k + 1])
         assert alone.tobytes() == model.strangeness(x)[k : k + 1].tobytes()
-
-
-@pytest.mark.parametrize("with_gyro", [True, False])
-def test_every_feature_has_a_name_and_a_number(with_gyro):
-    signal = movement("swing", 2)
-    x = window_features(signal if with_gyro else replace(signal, gyro_rad_s=None)).x
-    names = feature_names(with_gyro)
-    assert x.shape == (17, len(names))
-    assert len(set(names)) == len(names)
-    assert np.isfinite(x).all()
-
-
-def test_features_that_can_be_worked_out_by_hand():
-    """A pure 1 Hz sine of amplitude 1 on ωx, gravity along +z."""
-    t_s = np.arange(200) / 50
-    acc = np.tile(np.float32([0, 0, 1]), (200, 1))
-    gyro = np.zeros((200, 3), np.float32)
-    gyro[:, 0] = np.sin(2 * np.pi * t_s)
-    x = features(acc.T[None].copy(), gyro.T[None].copy())[0]
-    found = dict(zip(feature_names(True), x.tolist(), strict=True))
-    assert found["gyro_x.mean"] == pytest.approx(0, abs=1e-6)
-    assert found["gyro_x.sd"] == pytest.approx(np.sqrt(0.5), abs=1e-4)
-    assert found["gyro_x.centroid"] == pytest.approx(1, abs=1e-4)
-    assert found["gyro_x.band1"] == pytest.approx(1, abs=1e-4)  # 0.625 to 1.125 Hz
-    assert found["gyro_x.echo_1.0s"] == pytest.approx(1, abs=0.01)
-    assert found["gyro_x.echo_0.5s"] == pytest.approx(-1, abs=0.01)
-    assert found["gyro_x.log_kurtosis"] == pytest.approx(np.log(1.5 + 0.1), abs=1e-3)
-    assert found["gyro.axis_xx"] == pytest.approx(1, abs=1e-4)
-    assert found["down_z.mean"] == pytest.approx(1, abs=1e-5)
-    assert found["acc_norm.q50"] == pytest.approx(1, abs=1e-6)
-
-
-def test_a_still_wrist_has_finite_features():
-    still = np.zeros((2, 3, 200), np.float32)
-    assert np.isfinite(features(still, still)).all()
-
-
-def test_power_is_that_of_the_fourier_transform():
-    x = np.random.default_rng(0).standard_normal((3, 4, 200)).astype(np.float32)
-    want = np.abs(np.fft.rfft(x.astype(np.float64)))[..., 1:] ** 2
-    assert power_spectrum(x) == pytest.approx(want, rel=1e-3, abs=1e-3)
-
-
-def test_gravity_is_the_moving_average_taken_twice():
-    acc = np.random.default_rng(1).standard_normal((2, 3, 200)).astype(np.float32)
-    gravity = acc - channels(acc, None).linear
-    assert gravity == pytest.approx(smooth(smooth(acc)), abs=1e-5)
-    assert smooth(acc)[0, 0, 100] == pytest.approx(acc[0, 0, 88:113].mean(), abs=1e-6)
-
-
-def test_a_right_wrist_moves_like_a_left_one():
-    left = movement("turn", 4)
-    assert np.array_equal(window_features(left).x, window_features(mirror(left)).x)
 
 
 def test_an_unknown_wrist_is_tried_on_both_sides(people):
@@ -215,63 +121,6 @@ def test_acceleration_alone_carries_a_model():
     assert answers == list(MOVES)
 
 
-def close(a: Statistics, b: Statistics) -> bool:
-    return (
-        a.groups == b.groups
-        and np.allclose(a.seconds, b.seconds)
-        and np.allclose(a.sums, b.sums, atol=1e-6)
-        and np.allclose(a.moments, b.moments, atol=1e-6)
-    )
-
-
-@settings(deadline=None)
-@given(st.lists(st.integers(0, 3), min_size=2, max_size=6), st.integers(0, 2**31))
-def test_what_was_added_can_be_taken_out_again(which, seed):
-    rng = np.random.default_rng(seed)
-    parts = [
-        statistics_of(rng.normal(size=(5, 7)).astype(np.float32), f"move {k}", "left", 0.5)
-        for k in which
-    ]
-    everything = total(parts)
-    assert close(total(parts[::-1]), everything)
-    assert close(everything - parts[0], total(parts[1:]))
-
-
-def test_statistics_give_means_and_covariance_of_the_windows():
-    rng = np.random.default_rng(0)
-    a, b = rng.normal(size=(40, 5)), 3 + rng.normal(size=(60, 5))
-    both = statistics_of(a.astype(np.float32), "a", None, 1.0) + statistics_of(
-        b.astype(np.float32), "b", None, 1.0
-    )
-    labels, seconds, means, covariance = within(both)
-    assert labels == ["a", "b"]
-    assert seconds.tolist() == [40, 60]
-    assert means == pytest.approx(np.stack([a.mean(0), b.mean(0)]), abs=1e-5)
-    want = (np.cov(a.T, bias=True) * 40 + np.cov(b.T, bias=True) * 60) / 100
-    assert covariance == pytest.approx(want, abs=1e-5)
-
-
-def test_one_product_over_all_sets_is_the_sum_of_each():
-    rng = np.random.default_rng(3)
-    parts = [
-        (name, side, window_s, rng.normal(5, 2, (n, 7)).astype(np.float32))
-        for name, side, window_s, n in [
-            ("row", "left", 0.5, 4),
-            ("curl", "left", 0.25, 3),
-            ("row", "left", 1.0, 2),
-            ("row", "right", 0.5, 1),
-        ]
-    ]
-    apart = total([statistics_of(x, name, side, window_s) for name, side, window_s, x in parts])
-    assert close(summed(parts), apart)
-
-
-def test_windows_that_are_not_numbers_are_left_out():
-    x = np.ones((3, 4), np.float32)
-    x[1, 2] = np.nan
-    assert statistics_of(x, "a", None, 1.0).total_s == 2
-
-
 def test_forgetting_a_user_leaves_no_trace(people):
     with_user = fit_global(total(people) - people[0])
     without = fit_global(total(people[1:]))
@@ -283,39 +132,10 @@ def test_the_same_set_and_seed_give_the_same_bytes():
     one, two = (learned(MOVES, 3) for _ in range(2))
     assert statistics_to_bytes(one) == statistics_to_bytes(two)
     assert model_to_bytes(fit_user(one)) == model_to_bytes(fit_user(two))
-    other = set_statistics([movement("turn", 1)], "turn", seed=1, settings=FEW)
-    assert not close(other, set_statistics([movement("turn", 1)], "turn", seed=2, settings=FEW))
-
-
-@pytest.mark.parametrize("with_gyro", [True, False])
-def test_a_turned_copy_is_what_the_turned_sensors_would_have_said(with_gyro):
-    cut = cut_signal(movement("turn", 3))
-    gyro = cut.gyro if with_gyro else None
-    angles = np.random.default_rng(0).normal(0, 20, (2, len(cut.acc), 3))
-    turns = np.stack([rotations(each) for each in angles])
-    x, copies = features_with_copies(cut.acc, gyro, turns)
-    assert (x == features(cut.acc, gyro)).all()
-    for turn, copy in zip(turns, copies, strict=True):
-        whole = features(turn @ cut.acc, None if gyro is None else turn @ gyro)
-        assert copy == pytest.approx(whole, rel=1e-3, abs=1e-3)
-        assert not np.allclose(copy, x, rtol=1e-2, atol=1e-2)
-
-
-def test_a_copy_is_the_same_whatever_windows_are_beside_it():
-    cut = cut_signal(movement("turn", 3, 60.0))
-    turns = rotations(np.random.default_rng(0).normal(0, 20, (len(cut.acc), 3)))[None]
-    x, copies = features_with_copies(cut.acc, cut.gyro, turns)
-    for k in (0, len(x) - 1):
-        alone = slice(k, k + 1)
-        one, copy = features_with_copies(cut.acc[alone], cut.gyro[alone], turns[:, alone])
-        assert (one == x[alone]).all()
-        assert (copy == copies[:, alone]).all()
-
-
-def test_rotations_keep_lengths():
-    turns = rotations(np.random.default_rng(0).normal(0, 40, (50, 3))).astype(np.float64)
-    assert turns @ turns.swapaxes(1, 2) == pytest.approx(np.tile(np.eye(3), (50, 1, 1)), abs=1e-5)
-    assert np.linalg.det(turns) == pytest.approx(np.ones(50), abs=1e-5)
+    other, another = (
+        set_statistics([movement("turn", 1)], "turn", seed=seed, settings=FEW) for seed in (1, 2)
+    )
+    assert statistics_to_bytes(other) != statistics_to_bytes(another)
 
 
 def test_one_exercise_is_not_enough():
@@ -346,8 +166,8 @@ def test_labels_may_be_any_text():
 def test_everything_comes_back_from_its_bytes(people):
     everybody = fit_global(total(people))
     again = global_from_bytes(global_to_bytes(everybody))
-    assert close(again.statistics, everybody.statistics)
-    assert close(statistics_from_bytes(statistics_to_bytes(people[0])), people[0])
+    assert alike(again.statistics, everybody.statistics)
+    assert alike(statistics_from_bytes(statistics_to_bytes(people[0])), people[0])
     golden, found = golden_vectors(everybody.model), golden_vectors(again.model)
     assert all(np.array_equal(golden[name], found[name]) for name in golden)
     assert len(model_to_bytes(everybody.model)) < 20_000

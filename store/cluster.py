@@ -1,0 +1,64 @@
+"""The driver's cluster as the settings name it: hosts, policies, time-outs, who connects."""
+
+import ssl
+from pathlib import Path
+
+from cassandra import ConsistencyLevel
+from cassandra.auth import PlainTextAuthProvider
+from cassandra.cluster import EXEC_PROFILE_DEFAULT, Cluster, ExecutionProfile
+from cassandra.policies import (
+    DCAwareRoundRobinPolicy,
+    ExponentialReconnectionPolicy,
+    TokenAwarePolicy,
+)
+
+from schemas.config import Cassandra
+from store.reactor import Home, connections_in
+
+
+def cluster_of(
+    settings: Cassandra, auth: PlainTextAuthProvider | None, home: Home | None
+) -> Cluster:
+    """The driver's cluster; nothing is connected yet.
+
+    Args:
+        settings: hosts, port, data centre, consistency, TLS.
+        auth: of `auth_of`.
+        home: the loop that will ask, None for the driver's own thread.
+    """
+    # Tables and tokens tell which node holds a row. One node holds them all: reading them made a
+    # connection cost 0.3 s instead of 0.04 s, again for everybody after each new table, and asking
+    # for them a tenth of each request.
+    several = not settings.own_node
+    near = DCAwareRoundRobinPolicy(settings.local_dc)
+    profile = ExecutionProfile(
+        load_balancing_policy=TokenAwarePolicy(near) if several else near,
+        consistency_level=getattr(ConsistencyLevel, settings.consistency),
+        serial_consistency_level=ConsistencyLevel.LOCAL_SERIAL,
+        request_timeout=settings.request_timeout_s,
+    )
+    return Cluster(
+        settings.hosts,
+        port=settings.port,
+        protocol_version=5,
+        # The driver's own policy waits up to ten minutes: a node is back in five seconds.
+        reconnection_policy=ExponentialReconnectionPolicy(0.5, 2.0),
+        connection_class=connections_in(home) if home else Cluster.connection_class,
+        compression=False,  # negotiated silently where lz4 is there; sample bytes are dense
+        execution_profiles={EXEC_PROFILE_DEFAULT: profile},
+        ssl_context=ssl.create_default_context(cafile=settings.tls_ca) if settings.tls_ca else None,
+        auth_provider=auth,
+        schema_metadata_enabled=several,
+        token_metadata_enabled=several,
+    )
+
+
+def auth_of(
+    settings: Cassandra, password_file: Path | None, credentials: tuple[str, str] | None
+) -> PlainTextAuthProvider | None:
+    """Who connects: the given role, else the settings' with the password in a file, else nobody."""
+    if credentials is not None:
+        return PlainTextAuthProvider(*credentials)
+    if not settings.username or password_file is None:
+        return None
+    return PlainTextAuthProvider(settings.username, password_file.read_text().strip())

@@ -1,0 +1,107 @@
+"""Features of a window, and of copies that are turned."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from models.exercise.channels import channels, smooth
+from models.exercise.examples import rotations
+from models.exercise.features import cut_signal, feature_names, features, window_features
+from models.exercise.single import power_spectrum
+from models.exercise.turned import features_with_copies
+from tests.models.movements import mirror, movement
+
+
+def test_a_window_is_the_same_alone_and_in_a_batch():
+    signal = movement("press", 1, 100)
+    batch = window_features(signal).x
+    assert len(batch) > 64
+    for k in (0, 1, 40, 63, 64, 96):
+        part = slice(50 * k, 50 * k + 200)
+        alone = replace(signal, acc_g=signal.acc_g[part], gyro_rad_s=signal.gyro_rad_s[part])
+        assert window_features(alone).x.tobytes() == batch[k : k + 1].tobytes()
+
+
+@pytest.mark.parametrize("with_gyro", [True, False])
+def test_every_feature_has_a_name_and_a_number(with_gyro):
+    signal = movement("swing", 2)
+    x = window_features(signal if with_gyro else replace(signal, gyro_rad_s=None)).x
+    names = feature_names(with_gyro)
+    assert x.shape == (17, len(names))
+    assert len(set(names)) == len(names)
+    assert np.isfinite(x).all()
+
+
+def test_features_that_can_be_worked_out_by_hand():
+    """A pure 1 Hz sine of amplitude 1 on ωx, gravity along +z."""
+    t_s = np.arange(200) / 50
+    acc = np.tile(np.float32([0, 0, 1]), (200, 1))
+    gyro = np.zeros((200, 3), np.float32)
+    gyro[:, 0] = np.sin(2 * np.pi * t_s)
+    x = features(acc.T[None].copy(), gyro.T[None].copy())[0]
+    found = dict(zip(feature_names(True), x.tolist(), strict=True))
+    assert found["gyro_x.mean"] == pytest.approx(0, abs=1e-6)
+    assert found["gyro_x.sd"] == pytest.approx(np.sqrt(0.5), abs=1e-4)
+    assert found["gyro_x.centroid"] == pytest.approx(1, abs=1e-4)
+    assert found["gyro_x.band1"] == pytest.approx(1, abs=1e-4)  # 0.625 to 1.125 Hz
+    assert found["gyro_x.echo_1.0s"] == pytest.approx(1, abs=0.01)
+    assert found["gyro_x.echo_0.5s"] == pytest.approx(-1, abs=0.01)
+    assert found["gyro_x.log_kurtosis"] == pytest.approx(np.log(1.5 + 0.1), abs=1e-3)
+    assert found["gyro.axis_xx"] == pytest.approx(1, abs=1e-4)
+    assert found["down_z.mean"] == pytest.approx(1, abs=1e-5)
+    assert found["acc_norm.q50"] == pytest.approx(1, abs=1e-6)
+
+
+def test_a_still_wrist_has_finite_features():
+    still = np.zeros((2, 3, 200), np.float32)
+    assert np.isfinite(features(still, still)).all()
+
+
+def test_power_is_that_of_the_fourier_transform():
+    x = np.random.default_rng(0).standard_normal((3, 4, 200)).astype(np.float32)
+    want = np.abs(np.fft.rfft(x.astype(np.float64)))[..., 1:] ** 2
+    assert power_spectrum(x) == pytest.approx(want, rel=1e-3, abs=1e-3)
+
+
+def test_gravity_is_the_moving_average_taken_twice():
+    acc = np.random.default_rng(1).standard_normal((2, 3, 200)).astype(np.float32)
+    gravity = acc - channels(acc, None).linear
+    assert gravity == pytest.approx(smooth(smooth(acc)), abs=1e-5)
+    assert smooth(acc)[0, 0, 100] == pytest.approx(acc[0, 0, 88:113].mean(), abs=1e-6)
+
+
+def test_a_right_wrist_moves_like_a_left_one():
+    left = movement("turn", 4)
+    assert np.array_equal(window_features(left).x, window_features(mirror(left)).x)
+
+
+@pytest.mark.parametrize("with_gyro", [True, False])
+def test_a_turned_copy_is_what_the_turned_sensors_would_have_said(with_gyro):
+    cut = cut_signal(movement("turn", 3))
+    gyro = cut.gyro if with_gyro else None
+    angles = np.random.default_rng(0).normal(0, 20, (2, len(cut.acc), 3))
+    turns = np.stack([rotations(each) for each in angles])
+    x, copies = features_with_copies(cut.acc, gyro, turns)
+    assert (x == features(cut.acc, gyro)).all()
+    for turn, copy in zip(turns, copies, strict=True):
+        whole = features(turn @ cut.acc, None if gyro is None else turn @ gyro)
+        assert copy == pytest.approx(whole, rel=1e-3, abs=1e-3)
+        assert not np.allclose(copy, x, rtol=1e-2, atol=1e-2)
+
+
+def test_a_copy_is_the_same_whatever_windows_are_beside_it():
+    cut = cut_signal(movement("turn", 3, 60.0))
+    turns = rotations(np.random.default_rng(0).normal(0, 20, (len(cut.acc), 3)))[None]
+    x, copies = features_with_copies(cut.acc, cut.gyro, turns)
+    for k in (0, len(x) - 1):
+        alone = slice(k, k + 1)
+        one, copy = features_with_copies(cut.acc[alone], cut.gyro[alone], turns[:, alone])
+        assert (one == x[alone]).all()
+        assert (copy == copies[:, alone]).all()
+
+
+def test_rotations_keep_lengths():
+    turns = rotations(np.random.default_rng(0).normal(0, 40, (50, 3))).astype(np.float64)
+    assert turns @ turns.swapaxes(1, 2) == pytest.approx(np.tile(np.eye(3), (50, 1, 1)), abs=1e-5)
+    assert np.linalg.det(turns) == pytest.approx(np.ones(50), abs=1e-5)
