@@ -1,16 +1,14 @@
 """Who is calling: verified tokens, remembered for a moment."""
 
 import time
-from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 from uuid import UUID
 
 from api.tokens import Claims, Tokens
+from ingest.remembered import Remembered
 from schemas.errors import MissingScope, NotAuthenticated
 from store.users import Logins
-
-_REMEMBERED = 20_000  # tokens; about 1 kB each
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +35,10 @@ class Caller:
             raise MissingScope(f"This needs the scope {scope}; the token has none such.")
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class _Seen:
     caller: Caller
-    good_until: float
-    believed: tuple[object, ...]
+    believed: tuple[object, ...]  # the keys that were, when its signature was found good
 
 
 class Guard:
@@ -61,9 +58,8 @@ class Guard:
     ) -> None:
         self._tokens = tokens
         self._logins = logins
-        self._believed_s = believed_s
         self._clock = clock
-        self._seen: OrderedDict[str, _Seen] = OrderedDict()
+        self._seen: Remembered[str, _Seen] = Remembered(believed_s)
 
     async def caller(self, authorization: str) -> Caller:
         """The caller that an Authorization header names.
@@ -79,36 +75,32 @@ class Guard:
 
     async def caller_of(self, token: str) -> Caller:
         """The caller that an access token names; raises as `caller`."""
-        seen = self._seen.get(token)
-        now = self._clock()
-        if seen is not None and now < seen.good_until and now < seen.caller.expires_at:
-            return seen.caller
-        return await self._check(token, now, seen)
+        seen = await self._seen.fresh(token, lambda: self._check(token))
+        if not self._runs(seen.caller):
+            seen = await self._seen.ask(token, lambda: self._check(token))
+        return seen.caller
 
     def forget(self, login_id: UUID) -> None:
         """Believe no token of a login any more."""
-        gone = [token for token, seen in self._seen.items() if seen.caller.login_id == login_id]
-        for token in gone:
-            del self._seen[token]
+        self._seen.forget_where(lambda _, seen: seen.caller.login_id == login_id)
 
-    async def _check(self, token: str, now: float, seen: _Seen | None) -> Caller:
-        believed = self._tokens.believed
-        if seen is not None and now < seen.caller.expires_at and seen.believed == believed:
+    async def _check(self, token: str) -> _Seen:
+        """Find out whether a token is good now."""
+        believed, seen = self._tokens.believed, self._seen.last(token)
+        if seen is not None and seen.believed == believed and self._runs(seen.caller):
             caller = seen.caller  # the signature was good and still is: only the login may be gone
         else:
-            self._seen.pop(token, None)
             caller = _caller(await self._tokens.read_access(token))
             believed = self._tokens.believed
         if caller.login_id is not None:
             login = await self._logins.read(caller.user_id, caller.login_id)
             if login is None:
-                self._seen.pop(token, None)
+                self._seen.forget(token)
                 raise NotAuthenticated("The token is not accepted: its login has ended.")
-        self._seen[token] = _Seen(caller, now + self._believed_s, believed)
-        self._seen.move_to_end(token)
-        while len(self._seen) > _REMEMBERED:
-            self._seen.popitem(last=False)
-        return caller
+        return _Seen(caller, believed)
+
+    def _runs(self, caller: Caller) -> bool:
+        return self._clock() < caller.expires_at
 
 
 def _caller(claims: Claims) -> Caller:

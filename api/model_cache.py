@@ -9,6 +9,7 @@ from typing import Any, Literal
 from uuid import UUID
 
 from api.observe import Metrics
+from ingest.remembered import Remembered
 from models.exercise.layout import ACC3, ACC6
 from models.recognition.naming import Rung
 from schemas.errors import BadModelBytes, NoModel
@@ -59,9 +60,9 @@ class ModelCache:
         self._decoders = decoders
         self._metrics = metrics
         self._capacity_bytes = capacity_bytes
-        self._ttl_s = pointer_ttl_s
-        self._clock = clock
-        self._pointers: OrderedDict[tuple[str, ...], tuple[float, Serving | None]] = OrderedDict()
+        self._pointers: Remembered[tuple[str, str, str], Serving | None] = Remembered(
+            pointer_ttl_s, _POINTERS, clock
+        )
         self._versions: OrderedDict[tuple[str, ...], tuple[StoredModel, Any]] = OrderedDict()
         self._bytes = 0
         self._under_way: dict[tuple[str, ...], asyncio.Task[Any]] = {}
@@ -113,10 +114,7 @@ class ModelCache:
     async def serving(self, owner: str, model_id: str, family: str) -> Serving | None:
         """The version that serves an owner, at most `pointer_ttl_s` old."""
         key = (owner, model_id, family)
-        known = self._pointers.get(key)
-        if known is not None and self._clock() < known[0]:
-            return known[1]
-        return await self._once(("pointer", *key), lambda: self._read_pointer(key))
+        return await self._pointers.fresh(key, lambda: self.champions.serving(*key))
 
     async def stored(self, serving: Serving) -> StoredModel:
         """The bytes and the manifest of a version."""
@@ -124,17 +122,7 @@ class ModelCache:
 
     def forget(self, owner: str) -> None:
         """Read an owner's pointers again before the next answer."""
-        for key in [key for key in self._pointers if key[0] == owner]:
-            del self._pointers[key]
-
-    async def _read_pointer(self, key: tuple[str, str, str]) -> Serving | None:
-        until = self._clock() + self._ttl_s  # from before it is read: it may change meanwhile
-        serving = await self.champions.serving(*key)
-        self._pointers[key] = (until, serving)
-        self._pointers.move_to_end(key)
-        while len(self._pointers) > _POINTERS:
-            self._pointers.popitem(last=False)
-        return serving
+        self._pointers.forget_where(lambda key, _: key[0] == owner)
 
     async def _load(self, serving: Serving) -> tuple[StoredModel, Any]:
         key = (serving.owner, serving.model_id, serving.family, serving.version)
@@ -144,7 +132,7 @@ class ModelCache:
             self._metrics.cache.labels("hit").inc()
             return kept
         self._metrics.cache.labels("miss").inc()
-        return await self._once(("version", *key), lambda: self._read_version(key))
+        return await self._once(key, lambda: self._read_version(key))
 
     async def _read_version(self, key: tuple[str, str, str, str]) -> tuple[StoredModel, Any]:
         stored = await self.models.get(*key)

@@ -1,16 +1,13 @@
 """The hot path: one chunk, one write. No lock and no read, whatever else is going on."""
 
-import asyncio
-import time
-from collections import OrderedDict
-from collections.abc import Callable, Coroutine, Hashable, Mapping
-from typing import Generic, TypeVar
+from collections.abc import Mapping
 from uuid import UUID
 
 from ingest.checks import bad
 from ingest.chunks import Chunk
 from ingest.decisions import Decisions
 from ingest.openings import existing
+from ingest.remembered import Remembered
 from ingest.rows import row_of
 from schemas.errors import NotThere
 from schemas.layout import part_of
@@ -20,52 +17,8 @@ SESSION_TTL_S = 5.0
 PART_TTL_S = 60.0
 """A part that is still being filled is announced again every minute: less than the sweeper looks
 back, so that it finds every set whose samples came after it."""
-REMEMBERED = 20_000
 
 Streams = Mapping[str, Mapping[str, str | None]]
-K = TypeVar("K", bound=Hashable)
-V = TypeVar("V")
-
-
-class Remembered(Generic[K, V]):
-    """What a worker believes for a while: bounded in number and in time.
-
-    Of many who ask at once for what is not known one finds out, the others wait for it.
-    """
-
-    def __init__(self, ttl_s: float, most: int = REMEMBERED) -> None:
-        self._ttl_s, self._most = ttl_s, most
-        self._kept: OrderedDict[K, tuple[float, V]] = OrderedDict()
-        self._asked: dict[K, asyncio.Task[V]] = {}
-
-    async def ask(self, key: K, find: Callable[[], Coroutine[None, None, V]]) -> V:
-        """Find out now, or with those who are finding out; an error is everybody's."""
-        asked = self._asked.get(key)
-        if asked is None:
-            asked = self._asked[key] = asyncio.create_task(find())
-            asked.add_done_callback(lambda done: self._settle(key, done))
-        return await asyncio.shield(asked)
-
-    def _settle(self, key: K, done: "asyncio.Task[V]") -> None:
-        self._asked.pop(key, None)
-        if not done.cancelled() and done.exception() is None:
-            self.put(key, done.result())
-
-    def get(self, key: K) -> V | None:
-        """The value, None when it is unknown or too old."""
-        found = self._kept.get(key)
-        return found[1] if found and found[0] > time.monotonic() else None
-
-    def put(self, key: K, value: V) -> None:
-        """Believe a value from now on."""
-        self._kept[key] = (time.monotonic() + self._ttl_s, value)
-        self._kept.move_to_end(key)
-        if len(self._kept) > self._most:
-            self._kept.popitem(last=False)
-
-    def forget(self, key: K) -> None:
-        """Ask again next time."""
-        self._kept.pop(key, None)
 
 
 class Uploads:
