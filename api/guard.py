@@ -77,6 +77,7 @@ class Guard:
         """The caller that an access token names; raises as `caller`."""
         seen = await self._seen.fresh(token, lambda: self._check(token))
         if not self._runs(seen.caller):
+            self._seen.forget(token)  # and what is being found out: it was asked while it ran
             seen = await self._seen.ask(token, lambda: self._check(token))
         return seen.caller
 
