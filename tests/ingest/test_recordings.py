@@ -14,7 +14,7 @@ from store.memory import MemoryDeadLetters, memory_records
 from store.samples import ChunkHead
 from store.sessions import NO_HASH, StreamList
 from tests.ingest.histories import CHUNKS, START, new_id
-from tests.ingest.test_sweeper import Story
+from tests.ingest.story import Story
 
 NS = 10**9
 

@@ -22,7 +22,7 @@ from schemas.events import Completion, SetConfirmation
 from schemas.times import us_of
 from store.sets import LABELLED_S
 from tests.ingest.histories import RATE_HZ, SHA, START, N, new_id
-from tests.ingest.test_sweeper import NOW, Story, both_sensors
+from tests.ingest.story import NOW, Story, both_sensors
 
 FIRST_NS = us_of(START) * 1000
 

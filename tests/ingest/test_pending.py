@@ -1,0 +1,128 @@
+"""When a confirmed set teaches: once its samples are in, and under its newest name."""
+
+import asyncio
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from ingest.sweeper import project_pending, sweep
+from models.signal.pieces import unpack_pieces
+from schemas.errors import DatabaseAway
+from schemas.events import Completion
+from schemas.times import us_of
+from store.sets import LABELLED_S, MODEL_IDS
+from tests.ingest.histories import START, STREAM, confirmation, new_id
+from tests.ingest.story import GYRO, NOW, DyingLater, Story, both_sensors
+
+
+def test_a_set_waits_for_its_samples() -> None:
+    async def story() -> None:
+        one = Story()
+        await one.open(0)
+        await one.confirm()
+        assert await one.labelled() == []
+        await one.put(1)
+        await sweep(one.records, START, NOW)
+        assert await one.labelled() == ["biceps curl"]
+
+    asyncio.run(story())
+
+
+def test_a_set_waits_for_the_other_sensor_until_the_list_says_there_is_no_more() -> None:
+    async def story() -> None:
+        one = Story(acc=STREAM, gyro=GYRO)
+        await one.open(0, 1)
+        await one.confirm()
+        await one.complete(0, 1)
+        assert await one.labelled() == []
+        nothing = Completion(streams={"gyro": []})
+        row = await one.recorder.complete(one.user, one.session, nothing)
+        assert row.complete
+        assert await one.labelled() == ["biceps curl"]
+
+    asyncio.run(story())
+
+
+async def layouts(one: Story) -> dict[str, tuple[str, int]]:
+    """Exercise and pieces of rotation of the one set that is labelled, by layout."""
+    found = {}
+    for layout in MODEL_IDS:
+        for row in await one.records.sets.labelled(one.user, layout):
+            found[layout] = (row.exercise, len(unpack_pieces(row.samples).gyro))
+    return found
+
+
+def test_what_has_rotation_teaches_without_it_as_well() -> None:
+    async def story() -> None:
+        one = await both_sensors()
+        first = await one.confirm(0)
+        assert await layouts(one) == {
+            "wrist-acc6": ("biceps curl", 2),
+            "wrist-acc3": ("biceps curl", 0),
+        }
+        await one.confirm(1, first.revision)
+        assert {name for name, _ in (await layouts(one)).values()} == {"bench press"}
+        assert (await sweep(one.records, START, NOW)).labelled == 1
+        await one.recorder.delete_set(one.user, one.session, one.set)
+        assert await layouts(one) == {}
+
+    asyncio.run(story())
+
+
+@pytest.mark.parametrize("dies_at", [0, 1])
+@pytest.mark.parametrize("corrected", [False, True])
+def test_a_crash_between_both_layouts_is_found(dies_at: int, corrected: bool) -> None:
+    async def story() -> None:
+        one = await both_sensors()
+        etag = (await one.confirm(1)).revision if corrected else None
+        dying = replace(one.records, sets=DyingLater(one.records.sets, "put_labelled", dies_at))
+        said = confirmation(0, 0)
+        with pytest.raises(DatabaseAway):
+            await one.on(dying).confirm_set(one.user, one.session, one.set, said, etag)
+        assert set((await layouts(one)).values()) != {("biceps curl", 2), ("biceps curl", 0)}
+        assert await project_pending(one.records, one.user, us_of(NOW)) == 1
+        assert set((await layouts(one)).values()) == {("biceps curl", 2), ("biceps curl", 0)}
+
+    asyncio.run(story())
+
+
+def test_a_correction_takes_the_old_label_away_although_its_samples_became_undecided() -> None:
+    async def story() -> None:
+        one = Story()
+        await one.open(0, 1)
+        first = await one.confirm(0)
+        await one.put(0, variant=1)
+        await one.confirm(1, first.revision)
+        assert await one.labelled() == []
+        await one.complete(0, 1)
+        assert await one.labelled() == ["bench press"]
+
+    asyncio.run(story())
+
+
+def test_a_correction_after_the_list_stands_above_it() -> None:
+    async def story() -> None:
+        one = Story()
+        await one.open(0, 1)
+        first = await one.confirm(0)
+        one.now += timedelta(hours=1)
+        await one.complete(0, 1)
+        one.now -= timedelta(hours=1)  # another worker, whose clock is late
+        await one.confirm(1, first.revision)
+        assert await one.labelled() == ["bench press"]
+
+    asyncio.run(story())
+
+
+def test_a_label_without_a_set_is_taken_out() -> None:
+    async def story() -> None:
+        one = Story()
+        await one.open(0, 1)
+        await one.confirm()
+        (row,) = await one.records.sets.labelled(one.user, "wrist-acc3")
+        await one.records.sets.put_labelled(one.user, row._replace(set_id=new_id()), LABELLED_S)
+        assert await project_pending(one.records, one.user, us_of(NOW)) == 1
+        assert await one.labelled() == ["biceps curl"]
+
+    asyncio.run(story())
