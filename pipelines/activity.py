@@ -11,7 +11,7 @@ import json
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import partial
 from typing import Any
 from uuid import UUID
@@ -39,7 +39,7 @@ from pipelines.idle_rows import (
 )
 from pipelines.manifest import environment
 from pipelines.runs import Clock, Run, RunReport, leased_run, server_time
-from pipelines.scope import UserKey, Users
+from pipelines.scope import UserKey, Users, is_new
 from pipelines.spark import spark_session
 from pipelines.stretch_engines import Engine, LocalEngine, SparkEngine
 from schemas.config import Config
@@ -48,13 +48,12 @@ from schemas.layout import GLOBAL_OWNER
 from schemas.progress import Progress, Silent
 from store.credentials import open_as
 from store.database import Database
-from store.jobs import UserOutcome, Watermarks
+from store.jobs import UserOutcome
 from store.models import Challenger, Champions, Models, StoredModel, version_of
 from store.stretches import Stretches
 
 FAMILY = "activity"
 TOPICS = ("sets", "stretches")
-OVERLAP = timedelta(minutes=1)
 
 
 def train_activity(
@@ -86,11 +85,13 @@ def train_activity(
         leased_run(database, FAMILY, inputs, clock=clock) as run,
     ):
         keys = asyncio.run(Stretches(database).keys())
-        if not keys or (users == "changed" and not _changed(database, run.started_at)):
+        if not keys or (
+            users == "changed" and not is_new(database, FAMILY, TOPICS, run.started_at)
+        ):
             run.status = "nothing-to-do"
         else:
             _learn(config, database, run, told, keys, engine)
-        run.read_until = run.started_at - OVERLAP
+        run.has_read()
     return run.report()
 
 
@@ -266,9 +267,3 @@ def _outcome(row: Row) -> UserOutcome:
     return UserOutcome(
         UUID(row["user_id"]), row["model_id"], row["status"], row["reason"], "", metrics
     )
-
-
-def _changed(database: Database, now: datetime) -> bool:
-    marks = Watermarks(database)
-    since = asyncio.run(marks.read(FAMILY))
-    return since is None or bool(asyncio.run(marks.changed_users(list(TOPICS), since, now)))

@@ -10,13 +10,13 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
 from uuid import UUID
 
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as f
 
 from pipelines.runs import Clock, Run, RunReport, leased_run, server_time
+from pipelines.scope import is_new
 from pipelines.spark import spark_session
 from pipelines.tables import append, read_table
 from schemas.config import Config
@@ -26,8 +26,6 @@ from store.credentials import open_as
 from store.database import Database
 from store.jobs import JobRuns, UserOutcome, Watermarks
 from store.live_runs import LiveRuns
-
-OVERLAP = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,11 +93,11 @@ def train_batch(
         closing(open_as(config, "spark")) as database,
         leased_run(database, family.name, inputs, clock=clock) as run,
     ):
-        if only_changed and not _changed(database, family, run.started_at):
+        if only_changed and not is_new(database, family.name, family.topics, run.started_at):
             run.status = "nothing-to-do"
         else:
             _learn(family, config, database, run, told, only_changed=only_changed)
-        run.read_until = run.started_at - OVERLAP
+        run.has_read()
     return run.report()
 
 
@@ -191,9 +189,3 @@ def _write(
     run.counts["rows"] = found
     if found != len(rows):
         raise IncompleteRun(f"{family.table} holds {found} rows of this run, not {len(rows)}.")
-
-
-def _changed(database: Database, family: BatchFamily, now: datetime) -> bool:
-    marks = Watermarks(database)
-    since = asyncio.run(marks.read(family.name))
-    return since is None or bool(asyncio.run(marks.changed_users(family.topics, since, now)))

@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
 
@@ -28,7 +28,6 @@ from store.database import Database
 from store.jobs import UserOutcome
 
 EngineName = Literal["spark", "local"]
-OVERLAP = timedelta(minutes=1)  # writes that were under way when the run began are read again
 WAVE = 2000  # users whose incumbents, 17 kB each, travel with the tasks
 
 
@@ -86,7 +85,7 @@ def train_exercise(
             _learn(job, scope, known, everybody, recipe)
         else:
             run.status = "nothing-to-do"
-        run.read_until = run.started_at - OVERLAP
+        run.has_read()
     return run.report()
 
 

@@ -10,7 +10,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from contextlib import closing
-from datetime import UTC, timedelta
+from datetime import UTC
 from typing import Any
 from uuid import UUID
 
@@ -45,7 +45,6 @@ FAMILY = "form"
 COLUMNS = ("user_id", "model_id", "set_id", "exercise", "started_at", "reps", "samples")
 NEWEST = 30  # sets of an exercise: a millisecond of counting for each of their seconds
 CONTRADICTION = 2  # repetitions between what was counted and what was said
-OVERLAP = timedelta(minutes=1)
 LEARNED = pa.schema(
     [(n, pa.string()) for n in ("user_id", "model_id", "status", "reason", "version", "manifest")]
     + [("bytes", pa.binary()), ("sha256", pa.binary()), ("sets", pa.int32())]
@@ -89,7 +88,7 @@ def train_form(
             _keep(database, run, rows)
         else:
             run.status = "nothing-to-do"
-        run.read_until = run.started_at - OVERLAP
+        run.has_read()
     return run.report()
 
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from functools import partial
 
 from pipelines.activity import train_activity
 from pipelines.averaged import averaged
@@ -25,46 +24,27 @@ from schemas.config import Config
 from schemas.errors import BadInput
 from schemas.progress import Progress
 
-Job = Callable[[Config, Users, Progress | None], RunReport]
-
-
-def _batch(family: BatchFamily, config: Config, users: Users, told: Progress | None) -> RunReport:
-    """Batch families read everybody: for named users there is nothing else to do."""
-    return train_batch(family, config, only_changed=users == "changed", progress=told)
-
-
-def _personal(
-    family: PersonalFamily, config: Config, users: Users, told: Progress | None
-) -> RunReport:
-    return train_personal(family, config, users=users, progress=told)
-
-
-def _exercise(config: Config, users: Users, told: Progress | None) -> RunReport:
-    return train_exercise(config, users=users, progress=told)
-
-
-def _activity(config: Config, users: Users, told: Progress | None) -> RunReport:
-    return train_activity(config, users=users, progress=told)
-
-
-def _form(config: Config, users: Users, told: Progress | None) -> RunReport:
-    return train_form(config, users=users, progress=told)
-
-
-JOBS: Mapping[str, Job] = {
-    "exercise": _exercise,
-    "activity": _activity,
-    "form": _form,
-    **{one.name: partial(_personal, one) for one in (INTENSITY, LOAD, NEXT)},
-    **{one.name: partial(_batch, one) for one in (CLUSTERS, RECOMMEND, RANK)},
+FROM_SAMPLES: Mapping[str, Callable[..., RunReport]] = {
+    "exercise": train_exercise,
+    "activity": train_activity,
+    "form": train_form,
 }
+"""Families that learn from samples, on Spark or in one process."""
+
+FROM_ROWS: Mapping[str, PersonalFamily | BatchFamily] = {
+    family.name: family for family in (INTENSITY, LOAD, NEXT, CLUSTERS, RECOMMEND, RANK)
+}
+"""Families that learn from what people said, on Spark."""
 
 BESIDE: Mapping[str, Callable[[Beside], Found]] = {
     "exercise-perceptron": perceptron,
     "exercise-search": search,
     "exercise-averaged": averaged,
 }
-"""Models beside the exercise family's own, on a sample of its people."""
+"""Models beside the exercise family's own, on a sample of its people, on Spark."""
+
+JOBS: Sequence[str] = (*FROM_SAMPLES, *FROM_ROWS)
+"""The family of every job."""
 
 EVERY: Sequence[str] = (
     "exercise",
@@ -72,12 +52,6 @@ EVERY: Sequence[str] = (
     *(one for one in JOBS if one != "exercise"),
 )
 """What `muvr train all` runs, in this order."""
-
-ANYWHERE: Mapping[str, Callable[..., RunReport]] = {
-    "activity": train_activity,
-    "form": train_form,
-}
-"""Jobs that read sensors and run in one process as well."""
 
 
 def train(
@@ -92,28 +66,46 @@ def train(
     """Run one family's job.
 
     Args:
-        family: a key of `JOBS` or `BESIDE`.
+        family: one of `JOBS`, or a key of `BESIDE`.
         config: where Cassandra and Spark are.
-        users: "all", "changed" since the family's last run, or these.
+        users: "all", "changed" since the family's last run, or these; batch families, and what
+            stands beside another, read everybody for named users, too.
         cutoff_at: exercise only: sets from here on judge.
-        engine: local is known for exercise, activity and form.
+        engine: local is known where samples are read.
         progress: is told about every step.
 
     Raises:
         BadInput: no such family, or an option that it does not know.
         LeaseHeld: another run of the family is under way.
     """
-    if family in BESIDE and engine == "spark" and cutoff_at is None:
-        return train_beside(family, BESIDE[family], config, only_changed=users == "changed")
-    if family not in JOBS:
-        known = ", ".join([*JOBS, *BESIDE])
-        raise BadInput(f"no job trains {family!r}; there are {known}", field="family", value=family)
+    _refuse_what_it_does_not_know(family, cutoff_at, engine)
     if family == "exercise":
         return train_exercise(
             config, users=users, cutoff_at=cutoff_at, engine=engine, progress=progress
         )
-    if family in ANYWHERE and cutoff_at is None:
-        return ANYWHERE[family](config, users=users, engine=engine, progress=progress)
-    if engine != "spark" or cutoff_at is not None:
-        raise BadInput(f"{family} runs on Spark and finds its cut-off itself", field="engine")
-    return JOBS[family](config, users, progress)
+    if family in FROM_SAMPLES:
+        return FROM_SAMPLES[family](config, users=users, engine=engine, progress=progress)
+    if family in BESIDE:
+        return train_beside(family, BESIDE[family], config, only_changed=users == "changed")
+    recipe = FROM_ROWS[family]
+    if isinstance(recipe, PersonalFamily):
+        return train_personal(recipe, config, users=users, progress=progress)
+    return train_batch(recipe, config, only_changed=users == "changed", progress=progress)
+
+
+def _refuse_what_it_does_not_know(
+    family: str, cutoff_at: datetime | None, engine: EngineName
+) -> None:
+    """Refuse a name that no job has, and an option that its job has not.
+
+    Raises:
+        BadInput: which.
+    """
+    known = (*JOBS, *BESIDE)
+    if family not in known:
+        sentence = f"no job trains {family!r}; there are {', '.join(known)}"
+        raise BadInput(sentence, field="family", value=family)
+    if engine != "spark" and family not in FROM_SAMPLES:
+        raise BadInput(f"{family} runs on Spark only", field="engine", value=engine)
+    if cutoff_at is not None and family != "exercise":
+        raise BadInput(f"{family} finds its cut-off itself", field="cutoff_at", value=cutoff_at)

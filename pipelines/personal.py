@@ -20,7 +20,6 @@ from pyspark.sql import functions as f
 
 from models.history import DAY_S, SetLog
 from pipelines.attempts import attempted
-from pipelines.batch import OVERLAP
 from pipelines.engines import MODEL_COLUMNS
 from pipelines.history import COLUMNS, KEY, REVISIONS, log_digest, log_of, newest_set_at
 from pipelines.manifest import environment
@@ -115,7 +114,7 @@ def train_personal(
             told.step(f"{family.name}: users", sum(run.counts.values()))
             if users == "changed" and run.status == "done" and not run.counts["promoted"]:
                 run.status = "nothing-to-do"  # what changed had been read by the last run already
-        run.read_until = run.started_at - OVERLAP
+        run.has_read()
     return run.report()
 
 

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from pipelines.threads import one_blas_thread
@@ -17,6 +17,7 @@ from schemas.errors import LeaseHeld, Retryable
 from store.database import Database
 from store.jobs import JobRuns, Leases, UserOutcome, Watermarks
 
+OVERLAP = timedelta(minutes=1)
 LEASE_S = 60.0
 HEARTBEAT_S = 15.0
 Clock = Callable[[], datetime]
@@ -73,6 +74,13 @@ class Run:
         if self.lost.is_set():
             raise LeaseHeld(f"This run of {self.family} lost its lease and changes nothing more.")
 
+    def has_read(self) -> None:
+        """Let the next run go on from where this one began, when it ends without an error.
+
+        Writes that were under way then are read again.
+        """
+        self.read_until = self.started_at - OVERLAP
+
     def add_outcomes(self, outcomes: Sequence[UserOutcome]) -> None:
         """Count what the run came to for users, with reasons."""
         self.outcomes.extend(outcomes)
@@ -106,7 +114,7 @@ def leased_run(
     """Hold the family's lease while the recipe runs, and record the run however it ends.
 
     Its work in this process is done by one BLAS thread, as in Spark's workers.
-    The watermark moves only when the recipe ends without an error and set `read_until`.
+    The watermark moves only when the recipe ends without an error, and said `has_read`.
 
     Raises:
         LeaseHeld: another run of the family is under way.

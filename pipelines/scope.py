@@ -65,6 +65,13 @@ def users_of(
     return None if isinstance(users, str) else tuple(sorted(set(users)))
 
 
+def is_new(database: Database, family: str, topics: Sequence[str], now: datetime) -> bool:
+    """Whether anything of these topics changed since a family's last run; yes before the first."""
+    marks = Watermarks(database)
+    since = asyncio.run(marks.read(family))
+    return since is None or bool(asyncio.run(marks.changed_users(topics, since, now)))
+
+
 def drop_unchanged(
     database: Database, scope: Scope, known: Known, newest_sets: int, recipe: str
 ) -> Scope:

@@ -1,7 +1,7 @@
 """One registry from which each family's job, endpoint and command take their name.
 
 Adding a family is one line here and one file per room: models/NAME/, pipelines/NAME.py,
-api/NAME.py where it is served, tests/models/test_NAME.py.
+its route in api/, tests/models/test_NAME.py; docs/adding-a-family.md says the rest.
 """
 
 from dataclasses import dataclass
