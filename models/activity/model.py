@@ -15,6 +15,7 @@ from models.activity.borders import (
     traces,
 )
 from models.activity.features import ActivityWindows, activity_features
+from models.activity.periodicity import SLOW_HZ
 from models.activity.rhythm import segments_by_rhythm
 from models.activity.segments import Segment, joined, segment_of
 from models.activity.settings import SETTINGS, ActivitySettings
@@ -61,7 +62,7 @@ class ActivityModel:
 
     def spans(self, scored: Scored) -> list[Span]:
         """Where sets are, in seconds after the signal's first sample, borders looked at twice."""
-        return [self.refined(scored, span) for span in first_spans(scored)]
+        return [self.refined(scored, span) for span in resumed(scored, first_spans(scored))]
 
     def refined(self, scored: Scored, span: Span) -> Span:
         """A set's borders after the second look; those at an end of the signal stay."""
@@ -97,6 +98,29 @@ def first_spans(scored: Scored, settings: ActivitySettings = SETTINGS) -> list[S
     states = likeliest_states(scored.log_odds, settings.stay)
     spans = spans_of(states, scored.centre_s, scored.signal.duration_s)
     return [s for s in spans if s[1] - s[0] >= settings.least_set_s]
+
+
+def resumed(
+    scored: Scored, spans: Sequence[Span], settings: ActivitySettings = SETTINGS
+) -> list[Span]:
+    """Spans in order, those one that are a set and, after a short breath, the rest of it."""
+    found: list[Span] = []
+    for span in spans:
+        if found and goes_on(scored, found[-1], span, settings):
+            found[-1] = (found[-1][0], span[1])
+        else:
+            found.append(span)
+    return found
+
+
+def goes_on(scored: Scored, before: Span, after: Span, settings: ActivitySettings) -> bool:
+    """Whether two spans are one set: little time between them, and the same movement."""
+    if after[0] - before[1] > settings.breath_s:
+        return False
+    longer, other = sorted((before, after), key=lambda span: span[0] - span[1])
+    unlike = traces(scored.signal, core_of(longer, settings))[:, -1]
+    first, end = (round(s * SLOW_HZ) for s in core_of(other, settings))
+    return float(unlike[first:end].mean()) < settings.unlike
 
 
 def looked_up(model: BorderModel, scored: Scored, trace: Array, guess_s: float) -> float:

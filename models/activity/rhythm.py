@@ -46,7 +46,7 @@ def grown(signal: WristSignal, span: Span) -> Span:
     Periodicity needs twelve seconds and so begins late and ends early; likeness needs one.
     """
     unlike = traces(signal, core_of(span, SETTINGS))[:, -2]
-    alike = smoothed(unlike[:, None], round(SLOW_HZ))[:, 0] < SETTINGS.free_unlike
+    alike = smoothed(unlike[:, None], round(SLOW_HZ))[:, 0] < SETTINGS.unlike
     first, last = (round(s * SLOW_HZ) for s in span)
     reach = round(SETTINGS.free_reach_s * SLOW_HZ)
     before = run_length(alike[max(0, first - reach) : first][::-1])

@@ -14,6 +14,9 @@ class ActivitySettings:
         stay: probability that the next window is in the same state as this one.
         least_set_s: shorter segments are no sets.
         join_s: segments on either side of lost samples are one when the gap is shorter.
+        breath_s: of the same movement, so much later, it is still the same set: nobody rests so
+            briefly between two sets.
+        unlike: log distance from a set's middle up to which movement is like it.
         reach_s: how far a border is looked for around the first guess.
         border_step_s: distance of candidate borders.
         core_s: what is left out at either end to get the middle of a set.
@@ -24,7 +27,6 @@ class ActivitySettings:
         free_from: periodicity above which a wrist exercises, while nothing was learned.
         free_scale: log odds per unit of periodicity in that rule.
         free_stay: `stay` of that rule.
-        free_unlike: log distance from a set's middle up to which it is still the set.
         free_reach_s: how far that rule looks beyond what is periodic.
     """
 
@@ -34,6 +36,8 @@ class ActivitySettings:
     stay: float = 0.998
     least_set_s: float = 4.0
     join_s: float = 3.0
+    breath_s: float = 8.0
+    unlike: float = 0.6
     reach_s: float = 8.0
     border_step_s: float = 0.1
     core_s: float = 2.0
@@ -44,7 +48,6 @@ class ActivitySettings:
     free_from: float = 0.35
     free_scale: float = 5.0
     free_stay: float = 0.99
-    free_unlike: float = 0.6
     free_reach_s: float = 12.0
 
 

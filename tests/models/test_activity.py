@@ -24,7 +24,7 @@ from models.activity.fit import (
     fit_activity,
     fit_discriminant,
 )
-from models.activity.model import ActivityModel
+from models.activity.model import ActivityModel, first_spans
 from models.activity.periodicity import periodicity
 from models.activity.rhythm import run_length, segments_by_rhythm
 from models.activity.segments import Segment, joined
@@ -183,6 +183,23 @@ def test_lost_samples_do_not_part_a_set(taught: ActivityModel) -> None:
         gyro_rad_s=gyro[cut + 50 :],
     )
     assert len(taught.segments([before, after])) == 2
+
+
+@pytest.mark.parametrize(
+    ("rest_s", "period_s", "sets"),
+    [(5.0, 2.4, 1), (20.0, 2.4, 2), (5.0, 0.9, 2)],
+    ids=["a breath", "a rest", "another movement"],
+)
+def test_a_breath_does_not_part_a_set(
+    taught: ActivityModel, rest_s: float, period_s: float, sets: int
+) -> None:
+    rng = np.random.default_rng(5)
+    parts = [idle_rows(15, rng), set_rows(24, 2.4, rng), idle_rows(rest_s, rng)]
+    parts += [set_rows(24, period_s, rng), idle_rows(15, rng)]
+    x = np.concatenate(parts).astype(np.float32)
+    scored = taught.scored(WristSignal(0, x[:, :3], x[:, 3:], "left"))
+    assert len(first_spans(scored)) == 2
+    assert len(taught.spans(scored)) == sets
 
 
 def test_statistics_forget_a_session_exactly() -> None:
