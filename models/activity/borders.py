@@ -12,7 +12,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from models.activity.periodicity import SLOW_HZ, slow_channels, slow_rows
+from models.activity.periodicity import SLOW_HZ, STEP, slow_channels, slow_rows
 from models.activity.settings import ActivitySettings
 from models.signal.wrist import WristSignal
 
@@ -89,11 +89,14 @@ def traces(signal: WristSignal, core_s: Span) -> Array:
     Returns:
         (n, 5) with rotation, (n, 4) without: size of linear acceleration and of rotation
         (log, relative to the middle), angle of gravity to the middle's, and how unlike any
-        second, any two seconds of the middle it is (log, relative to the middle itself).
+        second, any two seconds of the middle it is (log, relative to the middle itself). Where
+        samples were lost, what lies between those before and after.
     """
     x = slow_channels(signal)
     at_s = (np.arange(len(x)) + 0.5) / SLOW_HZ
-    core = np.flatnonzero((at_s >= core_s[0]) & (at_s < core_s[1]))
+    heard = heard_rows(signal)
+    inside = (at_s >= core_s[0]) & (at_s < core_s[1])
+    core = np.flatnonzero(inside & heard if (inside & heard).any() else inside)
     acc = signal.acc_g.astype(np.float64)
     gravity = smoothed(smoothed(acc, GRAVITY), GRAVITY)
     sizes = [log_size(acc - gravity)]
@@ -104,13 +107,34 @@ def traces(signal: WristSignal, core_s: Span) -> Array:
     angle = np.arccos(np.clip(down @ down[core].T, -1, 1))
     spread = max(float(np.sqrt(x[core].var(axis=0).sum())), 1e-6)
     unlike = [unlikeness(x / spread, core, round(s * SLOW_HZ)) for s in LIKENESS_S]
-    return np.column_stack(
+    found = np.column_stack(
         [
             *(size - np.median(size[core]) for size in sizes),
             3 * np.quantile(angle, 0.05, axis=1),
             *unlike,
         ]
     )
+    return found if heard.all() else bridged(found, heard)
+
+
+def heard_rows(signal: WristSignal) -> NDArray[np.bool_]:
+    """(n // 5,) whether none of the five samples of a row at 10 Hz was lost."""
+    rows = len(signal.acc_g) // STEP
+    if signal.filled is None:
+        return np.ones(rows, dtype=np.bool_)
+    lost = signal.filled[: rows * STEP].reshape(rows, STEP)
+    return np.count_nonzero(lost, axis=1) == 0
+
+
+def bridged(trace: Array, heard: NDArray[np.bool_]) -> Array:
+    """A trace (n, c) with straight lines over the rows that were not heard.
+
+    >>> bridged(np.array([[1.0], [9.0], [3.0]]), np.array([True, False, True])).tolist()
+    [[1.0], [2.0], [3.0]]
+    """
+    rows = np.arange(len(trace), dtype=np.float64)
+    columns = [np.interp(rows, rows[heard], column[heard]) for column in trace.T]
+    return np.column_stack(columns)
 
 
 def log_size(x: Array) -> Array:

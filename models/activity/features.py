@@ -47,7 +47,7 @@ def used(with_gyro: bool) -> NDArray[np.intp]:
 def activity_features(signal: WristSignal, step_s: float) -> ActivityWindows:
     """Features of every window of a signal; none where it is shorter than 4 s."""
     windows = window_features(signal, step_s)
-    starts = window_starts(len(signal.acc_g), step_s)
+    starts = window_starts(len(signal.acc_g), step_s, signal.filled)
     centre_s = starts / RATE_HZ + WINDOW_S / 2
     rhythm = periodicity(signal, centre_s).astype(np.float32)
     x = np.hstack([windows.x[:, used(has_gyro(signal))], rhythm])

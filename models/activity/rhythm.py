@@ -33,7 +33,7 @@ def segments_by_rhythm(signals: Sequence[WristSignal]) -> tuple[Segment, ...]:
 
 def scored_by_rhythm(signal: WristSignal) -> Scored:
     """A signal's windows with log odds from the height of their periodicity."""
-    starts = window_starts(len(signal.acc_g), SETTINGS.step_s)
+    starts = window_starts(len(signal.acc_g), SETTINGS.step_s, signal.filled)
     centre_s = starts / RATE_HZ + WINDOW_S / 2
     height = periodicity(signal, centre_s)[:, 0] - SETTINGS.free_from
     odds = np.clip(height, -SETTINGS.free_from, SETTINGS.free_from) * SETTINGS.free_scale

@@ -67,7 +67,7 @@ def window_features(
 def cut_signal(signal: WristSignal, step_s: float = STEP_S, *, side: Side | None = None) -> Cut:
     """The windows of a signal; arguments as for `window_features`."""
     side = side or signal.side
-    starts = window_starts(len(signal.acc_g), step_s)
+    starts = window_starts(len(signal.acc_g), step_s, signal.filled)
     t0_ns = signal.t0_ns + np.rint(starts * (1e9 / RATE_HZ)).astype(np.int64)
     acc = cut_windows(mirrored(signal.acc_g, MIRROR_ACC, side), starts)
     gyro = None

@@ -88,4 +88,5 @@ def _slice(signal: WristSignal, start: float, end: float) -> WristSignal:
         t0_ns=signal.t0_ns + round(first / RATE_HZ * 1e9),
         acc_g=signal.acc_g[first:last],
         gyro_rad_s=None if gyro is None else gyro[first:last],
+        filled=None if signal.filled is None else signal.filled[first:last],
     )

@@ -38,6 +38,7 @@ class Tally:
         reps_near, reps_exact: true sets whose repetitions were told within one, and exactly.
         start, end: true sets whose border was told within 2 s.
         both: within 3 s on either side.
+        named_alone: of those that could be known, named right when asked about by themselves.
     """
 
     done: int = 0
@@ -50,6 +51,7 @@ class Tally:
     start: int = 0
     end: int = 0
     both: int = 0
+    named_alone: int = 0
 
     def __add__(self, other: "Tally") -> "Tally":
         return Tally(*(a + b for a, b in zip(astuple(self), astuple(other), strict=True)))
@@ -61,6 +63,7 @@ class Tally:
         return {
             **{name: getattr(self, name) / done for name in shares},
             "named": self.named / max(self.possible, 1),
+            "named_alone": self.named_alone / max(self.possible, 1),
             "invented": float(self.invented),
         }
 

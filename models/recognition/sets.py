@@ -140,7 +140,7 @@ def measure(
         book: the user's templates.
     """
     inside = wrist_signals(cut(recording, start_ns, end_ns)) if recording.acc else []
-    heard_s = sum(signal.duration_s for signal in inside)
+    heard_s = sum(signal.heard_s for signal in inside)
     if not heard_s or heard_s < HEARD_SHARE * (end_ns - start_ns) / NS:
         return None
     counted = repetitions(inside)

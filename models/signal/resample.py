@@ -1,12 +1,14 @@
 """Any timestamps to a regular 50 Hz grid: cubic between samples, low-passed when faster.
 
 The cubic (Hermite with slopes of the neighbours, on the real times) is local: a cut of a recording
-and the whole of it agree but for the edges. On a regular 50 Hz stream it is the identity.
+and the whole of it agree but for the edges. On a regular 50 Hz stream it is the identity. Lost
+samples are bridged by a line: over a gap the slopes of a cubic carry it far off.
 """
 
 import numpy as np
 from numpy.typing import NDArray
 
+from models.signal.timing import Gaps
 from models.signal.windows import RATE_HZ
 
 FASTER = 1.1  # above 55 Hz there is content that 50 Hz would fold back
@@ -15,7 +17,10 @@ HALF_WIDTH_S = 0.1
 
 
 def resample(
-    t_s: NDArray[np.float64], values: NDArray[np.float32], grid_s: NDArray[np.float64]
+    t_s: NDArray[np.float64],
+    values: NDArray[np.float32],
+    grid_s: NDArray[np.float64],
+    gaps_s: Gaps = (),
 ) -> NDArray[np.float32]:
     """Values at the times of a 50 Hz grid, float32 (m, 3); held constant outside of t_s.
 
@@ -23,15 +28,16 @@ def resample(
         t_s: (n,) strictly ascending.
         values: (n, 3).
         grid_s: (m,) ascending.
+        gaps_s: times of the samples before and after each loss.
     """
     if len(t_s) >= len(grid_s) and (t_s[: len(grid_s)] == grid_s).all():
         return values[: len(grid_s)]  # already there: the cubic would give the same, late
     rate_hz = rate_of(t_s)
     if rate_hz > FASTER * RATE_HZ:
         even_s = np.arange(t_s[0], t_s[-1] + 0.5 / rate_hz, 1 / rate_hz)
-        values = _low_pass(cubic(t_s, values, even_s), rate_hz)
-        t_s = even_s
-    return cubic(t_s, values, grid_s)
+        values = _low_pass(cubic(t_s, values, even_s, gaps_s), rate_hz)
+        t_s, gaps_s = even_s, ()
+    return cubic(t_s, values, grid_s, gaps_s)
 
 
 def rate_of(t_s: NDArray[np.float64]) -> float:
@@ -48,9 +54,12 @@ def rate_of(t_s: NDArray[np.float64]) -> float:
 
 
 def cubic(
-    t_s: NDArray[np.float64], values: NDArray[np.float32], at_s: NDArray[np.float64]
+    t_s: NDArray[np.float64],
+    values: NDArray[np.float32],
+    at_s: NDArray[np.float64],
+    gaps_s: Gaps = (),
 ) -> NDArray[np.float32]:
-    """Cubic Hermite interpolation on real times, float32 (m, 3).
+    """Cubic Hermite interpolation on real times, straight over lost samples; float32 (m, 3).
 
     >>> t = np.arange(5.0)
     >>> cubic(t, np.stack([t, 2 * t, 0 * t], axis=1).astype(np.float32), np.array([1.5])).tolist()
@@ -64,7 +73,23 @@ def cubic(
     u = np.clip((at_s - t_s[left]) / width, 0.0, 1.0)[:, None]
     from_left = values[left] * (1 + 2 * u) + slopes[left] * (u * width[:, None])
     from_right = values[left + 1] * (3 - 2 * u) - slopes[left + 1] * ((1 - u) * width[:, None])
-    return (from_left * (1 - u) ** 2 + from_right * u**2).astype(np.float32)
+    curve = from_left * (1 - u) ** 2 + from_right * u**2
+    for row in within(gaps_s, at_s):
+        start, end = values[left[row]], values[left[row] + 1]
+        curve[row] = start * (1 - u[row]) + end * u[row]
+    return curve.astype(np.float32)
+
+
+def within(gaps_s: Gaps, at_s: NDArray[np.float64]) -> list[slice]:
+    """Which of ascending times lie inside each gap.
+
+    >>> within(((0.1, 0.5),), np.array([0.0, 0.1, 0.2, 0.4, 0.5]))
+    [slice(2, 4, None)]
+    """
+    return [
+        slice(int(at_s.searchsorted(a, side="right")), int(at_s.searchsorted(b, side="left")))
+        for a, b in gaps_s
+    ]
 
 
 def _low_pass(values: NDArray[np.float32], rate_hz: float) -> NDArray[np.float32]:

@@ -17,27 +17,34 @@ from models.signal.pieces import Piece
 from models.signal.units import Kind, factor_of
 from schemas.errors import BadSamples
 
-MAX_GAP_S = 0.5
+BRIDGED_S = 6.0
+"""A longer loss parts a recording: a pause between sets may have been in it (decision 24)."""
+
+LOST_STEPS = 3.0  # so many times the usual step, samples were lost
+JITTER_S, LOST_S = 0.1, 0.5  # never in less than the one, always in more than the other
 MAX_DRIFT = 0.05  # a device further off than this has lost samples, not time
 EXACT = 1e-4  # below this the claimed rate is the rate: no timestamp is that good
 MAX_JITTER_S = 0.05
 FAST_HZ = 1e6  # up to here samples lie whole nanoseconds apart
 NS = 1e9
+Gaps = tuple[tuple[float, float], ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """Samples without a gap over 0.5 s.
+    """Samples without a gap over 6 s.
 
     Attributes:
         t0_ns: origin of `t_s`, nanoseconds since the epoch.
         t_s: float64 (n,), strictly ascending, seconds after t0_ns.
         values: float32 (n, 3), in g or rad/s.
+        gaps_s: times of the samples before and after each loss; in `t_s`.
     """
 
     t0_ns: int
     t_s: NDArray[np.float64]
     values: NDArray[np.float32]
+    gaps_s: Gaps = ()
 
 
 def true_clock(pieces: Sequence[Piece]) -> tuple[Piece, ...]:
@@ -89,7 +96,7 @@ def cut_pieces(pieces: Sequence[Piece], start_ns: int, end_ns: int) -> tuple[Pie
 
 
 def runs(kind: Kind, pieces: Sequence[Piece]) -> Iterator[Run]:
-    """The stream as runs without a gap over 0.5 s; what was sent twice counts once.
+    """The stream as runs without a gap over 6 s; what was sent twice counts once.
 
     Raises:
         BadSamples: an unknown unit, or a rate or scale that is no usable number.
@@ -97,7 +104,7 @@ def runs(kind: Kind, pieces: Sequence[Piece]) -> Iterator[Run]:
     timed = true_clock(pieces)
     if not timed:
         return
-    if len(timed) == 1 and timed[0].t_ms is None and 1 / MAX_GAP_S < timed[0].rate_hz < FAST_HZ:
+    if len(timed) == 1 and timed[0].t_ms is None and 1 / LOST_S < timed[0].rate_hz < FAST_HZ:
         only = timed[0]  # nothing in it can be late, missing or sent twice
         t_s = _regular_times_s(len(only.counts), only.rate_hz)
         yield Run(only.t0_ns, t_s, in_unit(kind, only))
@@ -110,9 +117,24 @@ def runs(kind: Kind, pieces: Sequence[Piece]) -> Iterator[Run]:
         fresh = np.concatenate([[True], t_ns[1:] > latest[:-1]])
         t_ns, values = t_ns[fresh], values[fresh]
         steps = np.diff(t_ns)
-    borders = (np.flatnonzero(steps > MAX_GAP_S * NS) + 1).tolist()
+    borders = (np.flatnonzero(steps > BRIDGED_S * NS) + 1).tolist()
     for first, end in pairwise([0, *borders, len(t_ns)]):
-        yield Run(int(t_ns[first]), (t_ns[first:end] - t_ns[first]) / NS, values[first:end])
+        t_s = (t_ns[first:end] - t_ns[first]) / NS
+        yield Run(int(t_ns[first]), t_s, values[first:end], _gaps_s(t_s))
+
+
+def _gaps_s(t_s: NDArray[np.float64]) -> Gaps:
+    """Times of the samples before and after each loss.
+
+    >>> _gaps_s(np.array([0.0, 0.02, 0.04, 0.24, 0.26]))
+    ((0.04, 0.24),)
+    """
+    steps = np.diff(t_s)
+    if steps.max(initial=0.0) <= JITTER_S:
+        return ()
+    usual = LOST_STEPS * float(np.median(steps))
+    at = np.flatnonzero(steps > min(LOST_S, max(JITTER_S, usual)))
+    return tuple(zip(t_s[at].tolist(), t_s[at + 1].tolist(), strict=True))
 
 
 @lru_cache(maxsize=64)

@@ -9,26 +9,29 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.signal.pieces import Recording, Side
-from models.signal.resample import resample
-from models.signal.timing import Run, runs
+from models.signal.resample import resample, within
+from models.signal.timing import Gaps, Run, runs
 from models.signal.truth import lacking, truthful
 from models.signal.windows import RATE_HZ, WINDOW
 
 EDGE_S = 0.1  # the two sensors start and stop a few samples apart
+FILLED = "gaps-were-filled"
 NS = 1e9
 
 
 @dataclass(frozen=True, slots=True)
 class WristSignal:
-    """A wrist without a gap, at 50 Hz.
+    """A wrist at 50 Hz without a long gap.
 
     Attributes:
         t0_ns: time of the first sample, nanoseconds since the epoch.
         acc_g: float32 (n, 3), gravity included.
         gyro_rad_s: float32 (n, 3), or None where only acceleration was recorded.
         side: the wrist, None where nobody said.
-        notes: what was found wrong and put right ("unit-was-m/s2", "axes-were-turned"), and what
-            is lacking ("gravity-is-missing", "rate-is-low").
+        notes: what was found wrong and put right ("unit-was-m/s2", "axes-were-turned",
+            "gaps-were-filled"), and what is lacking ("gravity-is-missing", "rate-is-low").
+        filled: (n,) samples that were lost, on a line between those around them; None where none
+            was.
     """
 
     t0_ns: int
@@ -36,17 +39,25 @@ class WristSignal:
     gyro_rad_s: NDArray[np.float32] | None
     side: Side | None
     notes: tuple[str, ...] = ()
+    filled: NDArray[np.bool_] | None = None
 
     @property
     def duration_s(self) -> float:
         """Length in seconds."""
         return len(self.acc_g) / RATE_HZ
 
+    @property
+    def heard_s(self) -> float:
+        """Of these, how many were not filled in."""
+        filled = 0 if self.filled is None else int(self.filled.sum())
+        return (len(self.acc_g) - filled) / RATE_HZ
+
 
 def wrist_signals(recording: Recording) -> list[WristSignal]:
-    """The stretches of a recording in which acceleration has no gap over 0.5 s.
+    """The stretches of a recording in which acceleration has no gap over 6 s.
 
-    Where rotation is missing for longer than that, the stretch is split: the part without it has
+    Shorter gaps are filled, and the signal says which samples those are. Where rotation is missing
+    for longer than that, the stretch is split: the part without it has
     `gyro_rad_s` None, and is dropped when it is too short for a window.
 
     Raises:
@@ -63,28 +74,45 @@ def _merge(
 ) -> Iterator[WristSignal]:
     """One acceleration run on its 50 Hz grid, split where rotation begins or ends."""
     grid_s = _grid_s(int(acc.t_s[-1] * RATE_HZ + 1.001))
-    acc_g = resample(acc.t_s, acc.values, grid_s)
+    acc_g = resample(acc.t_s, acc.values, grid_s, acc.gaps_s)
+    gaps_s = acc.gaps_s
     gyro_rad_s = np.zeros_like(acc_g)
     known = np.zeros(len(grid_s), dtype=np.bool_)
     for run in gyro_runs:
-        at_s = run.t_s + (run.t0_ns - acc.t0_ns) / NS
+        late_s = (run.t0_ns - acc.t0_ns) / NS
+        at_s = run.t_s + late_s
         first = int(grid_s.searchsorted(at_s[0] - EDGE_S))
         covered = slice(first, int(grid_s.searchsorted(at_s[-1] + EDGE_S, side="right")))
         if covered.start < covered.stop:
-            gyro_rad_s[covered] = resample(at_s, run.values, grid_s[covered])
+            lost_s = tuple((a + late_s, b + late_s) for a, b in run.gaps_s)
+            gyro_rad_s[covered] = resample(at_s, run.values, grid_s[covered], lost_s)
             known[covered] = True
+            gaps_s += lost_s
     changes = (known[1:] != known[:-1]).nonzero()[0] + 1
     borders = [0, *changes.tolist(), len(known)]
     for first, end in pairwise(borders):
         if not known[first] and gyro_runs and end - first < WINDOW:
             continue
+        filled = _filled(gaps_s, grid_s[first:end])
         yield WristSignal(
             t0_ns=acc.t0_ns + round(first / RATE_HZ * NS),
             acc_g=acc_g[first:end],
             gyro_rad_s=gyro_rad_s[first:end] if known[first] else None,
             side=side,
-            notes=notes,
+            notes=notes if filled is None else (*notes, FILLED),
+            filled=filled,
         )
+
+
+def _filled(gaps_s: Gaps, grid_s: NDArray[np.float64]) -> NDArray[np.bool_] | None:
+    """Which times of a grid lie in a gap; None where none does."""
+    rows = [row for row in within(gaps_s, grid_s) if row.start < row.stop]
+    if not rows:
+        return None
+    filled = np.zeros(len(grid_s), dtype=np.bool_)
+    for row in rows:
+        filled[row] = True
+    return filled
 
 
 @lru_cache(maxsize=64)

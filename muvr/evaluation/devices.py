@@ -70,6 +70,23 @@ def without_rotation(kind: str, piece: Piece) -> tuple[Piece, ...]:
     return (piece,) if kind == "acc" else ()
 
 
+def losing(packet_s: float, share: float) -> Change:
+    """A device of which packets of a length are lost at random; both sensors lose the same time.
+
+    What a packet holds is decided by the clock, and which are lost by its number: the same in every
+    run.
+    """
+
+    def change(_: str, piece: Piece) -> tuple[Piece, ...]:
+        at_ms = np.rint(times_s(piece) * 1e3).astype(np.int32)
+        number = (piece.t0_ns // 10**6 + at_ms.astype(np.int64)) // round(packet_s * 1e3)
+        arrived = {n: np.random.default_rng(n).random() >= share for n in set(number.tolist())}
+        kept = np.array([arrived[n] for n in number.tolist()])
+        return (replace(piece, counts=piece.counts[kept], t_ms=at_ms[kept]),) if kept.any() else ()
+
+    return change
+
+
 def as_recorded_by(recording: ImportedRecording, change: Change) -> ImportedRecording:
     """A recording under a change of device."""
     raw = recording.recording

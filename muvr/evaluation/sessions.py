@@ -2,7 +2,8 @@
 
 For every day a deployment of its own, gone afterwards: the other days are sent and their sets
 confirmed, the models are trained, then the day is sent without a label, as it is and as other
-devices would have recorded it, and `GET /v1/sessions/{session}` is held against the truth.
+devices would have recorded it, and `GET /v1/sessions/{session}` is held against the truth. So is
+`POST /v1/classify`, which is asked about each set by itself.
 """
 
 import secrets
@@ -12,17 +13,22 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
+import numpy as np
+
 from bench.deployment import deployed
-from examples.client import Client
+from examples.client import Client, chunk
 from ingest.importers.gym import read_gym
 from ingest.importers.imported import ImportedRecording
 from models.recognition.evaluate import Tally, TimedSet, tally
-from models.signal.pieces import Recording
+from models.signal.pieces import Piece, Recording
+from models.signal.timing import sample_times_ns
+from models.signal.truth import cut
 from muvr.door import Door
 from muvr.evaluation.devices import (
     as_recorded_by,
     drifting,
     in_ms2,
+    losing,
     other_wrist,
     slower,
     turned_round,
@@ -44,6 +50,7 @@ from schemas.report import Figure
 FAMILIES = ("exercise", "activity", "form")
 SOURCE = "gym"
 HOUR_NS = 3600 * 10**9
+SAMPLES_AT_MOST = 8192  # of a chunk
 DATA = "gym IMU, 99 sets of one lifter on 8 days"
 PROTOCOL = "over HTTP: seven days enrolled and trained, the eighth sent without labels"
 Change = Callable[[ImportedRecording], ImportedRecording]
@@ -55,6 +62,9 @@ DEVICES: Mapping[str, Change] = {
     "_other_wrist": lambda one: as_recorded_by(one, other_wrist),
     "_turned_round": lambda one: as_recorded_by(one, turned_round),
     "_acc_alone": lambda one: as_recorded_by(one, without_rotation),
+    "_lost_fifth_by_200ms": lambda one: as_recorded_by(one, losing(0.2, 0.2)),
+    "_lost_tenth_by_1s": lambda one: as_recorded_by(one, losing(1.0, 0.1)),
+    "_lost_tenth_by_2s": lambda one: as_recorded_by(one, losing(2.0, 0.1)),
 }
 
 
@@ -142,7 +152,30 @@ def ask(client: Client, recording: ImportedRecording, moved_ns: int, known: set[
         )
         for one in recording.sets
     ]
-    return tally(done, [told_set(one) for one in answer["sets"]], known)
+    told = tally(done, [told_set(one) for one in answer["sets"]], known)
+    return told + Tally(named_alone=named_alone(client, recording, known))
+
+
+def named_alone(client: Client, recording: ImportedRecording, known: set[str]) -> int:
+    """How many of a recording's sets are named right when each is asked about by itself."""
+    named = 0
+    for one in recording.sets:
+        if one.exercise in known:
+            part = cut(recording.recording, one.start_ns, one.end_ns)
+            streams = {"acc": part.acc, "gyro": part.gyro}
+            bodies = {kind: one_chunk(pieces) for kind, pieces in streams.items() if pieces}
+            named += client.classify(bodies, part.side, reps=False)["exercise"] == one.exercise
+    return named
+
+
+def one_chunk(pieces: Sequence[Piece]) -> bytes:
+    """Samples of one stream as one chunk, each with its own time, in as many as one may hold."""
+    at_ns = np.concatenate([sample_times_ns(piece) for piece in pieces])[:SAMPLES_AT_MOST]
+    counts = np.concatenate([piece.counts for piece in pieces])[:SAMPLES_AT_MOST]
+    t_ms = np.rint((at_ns - at_ns[0]) / 1e6).astype(int).tolist()
+    first = pieces[0]
+    samples = counts.astype("<i2").tobytes()
+    return chunk(int(at_ns[0]), first.rate_hz, first.unit, first.scale, samples, t_ms)
 
 
 def told_set(one: Mapping[str, Any]) -> TimedSet:

@@ -12,6 +12,7 @@ from models.signal.codec import decode_samples, encode_samples, pack_bytes
 from models.signal.pieces import Piece, Recording, pack_pieces, unpack_pieces
 from models.signal.truth import LOW_RATE, NO_GRAVITY, WRONG_ROTATION, cut, truthful
 from models.signal.units import STANDARD_GRAVITY
+from models.signal.windows import window_starts
 from models.signal.wrist import wrist_signals
 from schemas.errors import BadSamples
 
@@ -161,14 +162,67 @@ def test_what_was_sent_twice_counts_once_and_order_does_not_matter():
     assert np.array_equal(signal.acc_g, plain.acc_g)
 
 
-@pytest.mark.parametrize(("lost", "parts"), [(20, 1), (100, 2)])
-def test_a_gap_is_bridged_up_to_half_a_second(lost, parts):
-    t_s = np.arange(1000) / 50
-    kept = np.r_[0:400, 400 + lost : 1000]
-    sent = piece(t_s[kept], t_ms=np.rint(t_s[kept] * 1000).astype(np.int32))
-    found = wrist_signals(Recording((sent,), (), None))
-    assert len(found) == parts
-    assert found[-1].t0_ns == (0 if parts == 1 else (400 + lost) * 20_000_000)
+def with_hole(n: int, lost: int, **changes) -> Piece:
+    """20 s at 50 Hz of which `lost` samples from the 401st on are missing."""
+    kept = np.r_[0:400, 400 + lost : n]
+    t_s = np.arange(n) / 50
+    return piece(t_s[kept], t_ms=np.rint(t_s[kept] * 1000).astype(np.int32), **changes)
+
+
+@pytest.mark.parametrize(("lost", "filled"), [(3, 0), (20, 20), (100, 100), (298, 298)])
+def test_lost_samples_are_filled_on_a_line_and_said_so(lost, filled):
+    (signal,) = wrist_signals(Recording((with_hole(1000, lost),), (), None))
+    assert len(signal.acc_g) == 1000
+    assert signal.heard_s == pytest.approx((1000 - filled) / 50)
+    assert signal.notes == (("gaps-were-filled",) if filled else ())
+    if filled:
+        assert np.flatnonzero(signal.filled).tolist() == list(range(400, 400 + lost))
+        ends = signal.acc_g[[399, 400 + lost]]
+        line = np.linspace(ends[0], ends[1], lost + 2)
+        assert np.abs(signal.acc_g[399 : 401 + lost] - line).max() < 1e-6
+    heard = np.ones(1000, bool) if signal.filled is None else ~signal.filled
+    assert np.abs(signal.acc_g - sines(np.arange(1000) / 50))[heard].max() < 0.001
+
+
+def test_a_gap_over_six_seconds_parts_a_recording():
+    before, after = wrist_signals(Recording((with_hole(1000, 310),), (), None))
+    assert (len(before.acc_g), len(after.acc_g)) == (400, 290)
+    assert after.t0_ns == 710 * 20_000_000
+    assert before.filled is after.filled is None
+
+
+def test_rotation_that_is_lost_alone_is_filled_alone():
+    acc = piece(np.arange(1000) / 50)
+    gyro = with_hole(1000, 100, unit="rad/s")
+    (signal,) = wrist_signals(Recording((acc,), (gyro,), "left"))
+    assert np.flatnonzero(signal.filled).tolist() == list(range(400, 500))
+    assert error_g(signal) < 0.001
+    assert np.abs(np.diff(signal.gyro_rad_s[400:500], 2, axis=0)).max() < 1e-5
+
+
+def test_a_lost_chunk_of_a_fast_device_is_filled():
+    sent = pieces(100.0, 100.0, 4000, 100)
+    held = tuple(one for n, one in enumerate(sent) if n % 8 != 5)
+    (signal,) = wrist_signals(Recording(held, (), None))
+    assert signal.heard_s == pytest.approx(35, abs=0.1)
+    apart = np.abs(np.subtract.outer(np.arange(2000), np.flatnonzero(signal.filled))).min(axis=1)
+    far = apart[: len(signal.acc_g)] > 5  # the low pass smears the line's corners
+    assert np.abs(signal.acc_g - sines(np.arange(len(signal.acc_g)) / 50))[far].max() < 0.01
+
+
+def test_a_slow_device_has_lost_nothing():
+    sent = piece(np.arange(125) / 12.5, t_ms=np.arange(125, dtype=np.int32) * 80)
+    (signal,) = wrist_signals(Recording((sent,), (), None))
+    assert signal.filled is None
+
+
+def test_windows_with_much_filled_are_left_out():
+    filled = np.zeros(500, bool)
+    filled[200:251] = True
+    assert window_starts(500, 1.0).tolist() == [0, 50, 100, 150, 200, 250, 300]
+    assert window_starts(500, 1.0, filled).tolist() == [0, 50, 250, 300]
+    filled[250] = False
+    assert window_starts(500, 1.0, filled).tolist() == [0, 50, 100, 150, 200, 250, 300]
 
 
 def test_rotation_is_laid_on_the_grid_of_acceleration():

@@ -1,0 +1,97 @@
+"""Somebody who never labelled anything is answered by everybody's model, or told why not."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+
+from ingest.importers.imported import ImportedRecording
+from models.exercise.layout import ACC6
+from models.signal.pieces import Piece, Recording
+from schemas.layout import GLOBAL_OWNER
+from store.models import StoredModel
+from tests.api.conftest import Person, RunningService
+from tests.api.learned import learn, person_recordings, promote, stored
+from tests.api.test_classify import body_of, classify, first_seconds
+from tests.api.test_recognise import send_whole
+from tests.api.workouts import hours_ago, send, session_of
+from tests.pipelines.workouts import RATE_HZ, S_NS
+
+
+@pytest.fixture(scope="module")
+def people(spar: list[ImportedRecording]) -> list[str]:
+    return sorted({one.person for one in spar})
+
+
+@pytest.fixture(scope="module")
+def everybodys(
+    service: RunningService, spar: list[ImportedRecording], people: list[str]
+) -> Iterator[StoredModel]:
+    """What everybody but the newcomer taught, serving everybody; gone afterwards."""
+    done = [one for one in spar if one.person in people[:-1]]
+    kept = stored(learn(done, "global"), GLOBAL_OWNER)
+    promote(service, kept)
+    yield kept
+    service.run(service.services.models.champions.remove(GLOBAL_OWNER, ACC6, "exercise"))
+    service.services.models.forget(GLOBAL_OWNER)
+
+
+@pytest.fixture
+def unseen(spar: list[ImportedRecording], people: list[str]) -> list[ImportedRecording]:
+    """One recording of each exercise, of a person who taught nothing."""
+    mine = person_recordings(spar, people[-1])
+    return list({one.sets[0].exercise: one for one in mine}.values())
+
+
+def test_a_newcomers_set_is_named_by_everybodys_model(
+    person: Person, everybodys: StoredModel, unseen: list[ImportedRecording]
+):
+    named = 0
+    for one in unseen:
+        said = classify(person, body_of(first_seconds(one.recording, 15))).json()
+        assert said["model"] == {
+            "family": "exercise",
+            "level": "global",
+            "version": everybodys.version,
+        }
+        named += said["exercise"] == one.sets[0].exercise
+    assert named >= len(unseen) - 1
+
+
+def test_a_newcomers_session_is_named_by_everybodys_model(
+    person: Person, everybodys: StoredModel, unseen: list[ImportedRecording]
+):
+    wanted = unseen[0]
+    (found,) = session_of(person, send_whole(person, wanted))["sets"]
+    assert found["exercise"] == wanted.sets[0].exercise
+    assert (found["abstained"], found["reason"]) == (False, None)
+    assert (found["model"]["level"], found["model"]["version"]) == ("global", everybodys.version)
+    assert found["reps"] == pytest.approx(20, abs=2)
+
+
+def shaken(seconds: float = 30.0) -> Recording:
+    """A wrist that is shaken four times a second: like no exercise that anybody taught."""
+    turn = 2 * np.pi * 4 * np.arange(seconds * RATE_HZ) / RATE_HZ
+    rng = np.random.default_rng(4)
+    acc = np.stack([3 * np.sin(turn), 3 * np.cos(turn), 1 + 0 * turn], axis=1)
+    gyro = np.stack([20 * np.cos(turn), 0 * turn, 20 * np.sin(turn)], axis=1) / 2
+    t0_ns = round(hours_ago(2).timestamp()) * S_NS
+    pieces = [
+        Piece(t0_ns, RATE_HZ, unit, 1e-3, np.rint(noisy * 1e3).astype(np.int16))
+        for unit, noisy in (("g", acc + rng.normal(0, 0.1, acc.shape)), ("rad/s", gyro))
+    ]
+    return Recording((pieces[0],), (pieces[1],), "left")
+
+
+def test_what_nobody_taught_is_left_without_a_name(person: Person, everybodys: StoredModel):
+    recording = shaken()
+    said = classify(person, body_of(recording)).json()
+    assert (said["exercise"], said["reason"]) == (None, "unknown-movement")
+    assert said["model"]["level"] == "global"
+
+    sets = session_of(person, send(person, recording))["sets"]
+    assert sets
+    for one in sets:
+        assert (one["exercise"], one["abstained"]) == (None, True)
+        assert one["reason"] == "unknown-movement"
+        assert one["model"]["level"] == "global"

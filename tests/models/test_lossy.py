@@ -1,0 +1,111 @@
+"""A recording of which packets are lost is told as if it were whole, and says that it was not."""
+
+from functools import reduce
+from operator import add
+
+import numpy as np
+import pytest
+
+from ingest.importers.imported import ImportedRecording
+from models.activity.borders import traces
+from models.activity.fit import activity_examples, fit_activity
+from models.exercise.examples import set_statistics
+from models.exercise.fit import fit_user
+from models.exercise.layout import ACC6
+from models.form.book import FormBook
+from models.recognition.naming import Rung
+from models.recognition.sets import Learned, RecognisedSet, measure, recognise
+from models.signal.pieces import Recording
+from models.signal.truth import cut
+from models.signal.wrist import FILLED, wrist_signals
+from muvr.evaluation.devices import as_recorded_by, losing
+from tests.pipelines.workouts import S_NS, workout
+
+BORDER_NS = 3 * S_NS
+
+
+@pytest.fixture(scope="module")
+def learned() -> Learned:
+    """What three workouts taught."""
+    done = [workout(seed) for seed in (1, 2, 3)]
+    examples = [
+        one
+        for n, (recording, spans) in enumerate(done)
+        for one in activity_examples(
+            wrist_signals(recording), [(a, b) for a, b, _ in spans], str(n), ACC6
+        )
+    ]
+    sets = [
+        set_statistics(wrist_signals(cut(recording, a, b)), name, seed=n)
+        for n, (recording, spans) in enumerate(done)
+        for a, b, name in spans
+    ]
+    ladder = (Rung("user", "v", fit_user(reduce(add, sets))),)
+    return Learned(ladder, fit_activity(examples, ACC6), None)
+
+
+@pytest.fixture(scope="module")
+def whole(learned: Learned) -> tuple[RecognisedSet, ...]:
+    """What is told of the recording with nothing lost."""
+    return recognise(workout(9)[0], learned)
+
+
+def with_losses(recording: Recording, packet_s: float, share: float) -> Recording:
+    whole = ImportedRecording("somebody", None, recording, ())
+    return as_recorded_by(whole, losing(packet_s, share)).recording
+
+
+@pytest.mark.parametrize(
+    ("packet_s", "share", "miscounted"),
+    [(0.2, 0.2, 1), (0.5, 0.2, 1), (1.0, 0.2, 1), (2.0, 0.1, 2)],
+)
+def test_sets_are_found_named_and_counted_all_the_same(
+    learned: Learned,
+    whole: tuple[RecognisedSet, ...],
+    packet_s: float,
+    share: float,
+    miscounted: int,
+) -> None:
+    recording, spans = workout(9)
+    sent = with_losses(recording, packet_s, share)
+    heard = len(sent.acc[0].counts) / len(recording.acc[0].counts)
+    assert abs(1 - share - heard) < 0.1  # something was lost
+    found = recognise(sent, learned)
+    assert [one.named.answer.exercise for one in found] == [name for _, _, name in spans]
+    for one, as_it_was, (start_ns, end_ns, _) in zip(found, whole, spans, strict=True):
+        assert max(abs(one.start_ns - start_ns), abs(one.end_ns - end_ns)) <= BORDER_NS
+        assert one.counted is not None
+        assert as_it_was.counted is not None
+        assert abs(one.counted.count - as_it_was.counted.count) <= miscounted
+        assert FILLED not in as_it_was.named.answer.notes
+        lost = any(s.filled is not None for s in wrist_signals(cut(sent, one.start_ns, one.end_ns)))
+        assert (FILLED in one.named.answer.notes) == lost
+    assert any(FILLED in one.named.answer.notes for one in found)
+
+
+def test_without_a_model_rhythm_finds_them_too() -> None:
+    recording, spans = workout(9)
+    found = recognise(with_losses(recording, 1.0, 0.1), Learned())
+    for start_ns, end_ns, _ in spans:
+        shared = [min(one.end_ns, end_ns) - max(one.start_ns, start_ns) for one in found]
+        assert max(shared) > 0.8 * (end_ns - start_ns)
+
+
+def test_a_confirmed_set_of_which_much_was_lost_is_not_measured() -> None:
+    recording, ((start_ns, end_ns, name), _) = workout(9)
+    book = FormBook({})
+    assert measure(recording, start_ns, end_ns, name, book) is not None
+    lossy = with_losses(recording, 0.5, 0.3)
+    assert measure(lossy, start_ns, end_ns, name, book) is None
+
+
+def test_what_was_lost_does_not_look_like_rest() -> None:
+    recording, ((start_ns, end_ns, _), _) = workout(9)
+    (plain,) = wrist_signals(recording)
+    (signal,) = wrist_signals(with_losses(recording, 1.0, 0.2))
+    begun_ns = signal.t0_ns - BORDER_NS
+    core_s = (start_ns - begun_ns) / S_NS, (end_ns - 2 * BORDER_NS - begun_ns) / S_NS
+    inside = slice(round(core_s[0] * 10), round(core_s[1] * 10))
+    size = traces(plain, core_s)[inside, 0], traces(signal, core_s)[inside, 0]
+    assert np.isfinite(size[1]).all()
+    assert size[1].min() > size[0].min() - 0.3
