@@ -44,8 +44,7 @@ def _safely(what: str, check: Callable[[Door], Finding], door: Door) -> Finding:
     try:
         return check(door)
     except MuvrError as problem:
-        says, _, next_step = str(problem).rpartition(". ")  # our sentences end with what to do
-        return Finding(what, ok=False, says=says or next_step, next_step=next_step)
+        return Finding(what, ok=False, says=problem.says, next_step=problem.next_step)
 
 
 def _java(door: Door) -> Finding:

@@ -4,6 +4,7 @@ import json
 import sys
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from types import TracebackType
 
 from rich.console import Console
@@ -114,14 +115,38 @@ class Terminal:
         for index, name in enumerate(head):
             table.add_column(name, justify="left" if index == 0 else "right")
         for row in rows:
-            table.add_row(*("" if cell is None else str(cell) for cell in row))
+            table.add_row(*(Text(shown(cell)) for cell in row))
         self._out.print(table)
 
     def answer(self, values: Mapping[str, object] | Sequence[object]) -> None:
-        """The whole result as JSON; nothing without --json."""
+        """The whole result as JSON; nothing without --json. Bytes are hexadecimal."""
         if self.as_json:
-            sys.stdout.write(json.dumps(values, indent=2, default=str) + "\n")
+            sys.stdout.write(json.dumps(values, indent=2, default=_plain) + "\n")
 
     def fail(self, sentence: str) -> None:
         """The one sentence of an error, on stderr."""
         self._err.print(Text.assemble(("error: ", "bold red"), sentence), soft_wrap=True)
+
+
+def shown(value: object) -> str:
+    """A value as a cell of a table: times to the second, six digits of a fraction; "" for None.
+
+    >>> shown({"promoted": 20, "error": 1 / 3, "by": {"own": 1.0}})
+    'promoted: 20, error: 0.333333, by: {own: 1}'
+    """
+    if value is None:
+        return ""
+    if isinstance(value, datetime):
+        return f"{value:%Y-%m-%d %H:%M:%S}"
+    if isinstance(value, float) and abs(value) < 1e6:
+        return f"{value:.6g}"
+    if isinstance(value, Mapping):
+        return ", ".join(
+            f"{name}: {{{shown(one)}}}" if isinstance(one, Mapping) else f"{name}: {shown(one)}"
+            for name, one in value.items()
+        )
+    return str(value)
+
+
+def _plain(value: object) -> str:
+    return value.hex() if isinstance(value, bytes) else str(value)

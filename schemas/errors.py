@@ -10,12 +10,25 @@
     ├── CannotLearn         this user's data does not carry a model       (a row with a reason)
     └── NodeProblem         the embedded Cassandra or its surroundings
 
-The sentence of an error holds the offending value and, where there is one, the next step.
+The text of an error holds the offending value and, where there is one, the next step.
 """
 
 
 class MuvrError(Exception):
-    """Base of all errors that Muvr raises on purpose."""
+    """Base of all errors that Muvr raises on purpose. Its text is what it says, then what to do.
+
+    Attributes:
+        says: what is wrong.
+        next_step: what whoever reads it can do, where that is told apart; else "".
+
+    >>> str(MuvrError("The node does not run.", next_step="Start it with `muvr up`."))
+    'The node does not run. Start it with `muvr up`.'
+    """
+
+    def __init__(self, says: str = "", *, next_step: str = "") -> None:
+        super().__init__(f"{says} {next_step}" if next_step else says)
+        self.says = says
+        self.next_step = next_step
 
 
 class BadInput(MuvrError):
@@ -26,8 +39,10 @@ class BadInput(MuvrError):
         value: the offending value, shortened for people.
     """
 
-    def __init__(self, sentence: str, *, field: str = "", value: object = None) -> None:
-        super().__init__(sentence)
+    def __init__(
+        self, says: str, *, field: str = "", value: object = None, next_step: str = ""
+    ) -> None:
+        super().__init__(says, next_step=next_step)
         self.field = field
         self.value = value
 
@@ -139,8 +154,8 @@ class MissingChunks(Conflict):
         missing: stream name to the list of missing chunk numbers.
     """
 
-    def __init__(self, sentence: str, *, missing: dict[str, list[int]]) -> None:
-        super().__init__(sentence)
+    def __init__(self, says: str, *, missing: dict[str, list[int]]) -> None:
+        super().__init__(says)
         self.missing = missing
 
 
@@ -168,8 +183,8 @@ class OverLimit(MuvrError):
         retry_after_s: whole seconds until it is worth trying again.
     """
 
-    def __init__(self, sentence: str, *, limit: str, retry_after_s: int) -> None:
-        super().__init__(sentence)
+    def __init__(self, says: str, *, limit: str, retry_after_s: int) -> None:
+        super().__init__(says)
         self.limit = limit
         self.retry_after_s = retry_after_s
 

@@ -76,9 +76,9 @@ def password_in(path: Path, username: str, environment: Mapping[str, str] | None
         text = path.read_text()
     if not text or not text.strip():
         raise BadConfig(
-            f"There is no password for Cassandra's role {username}: set {variable}, or write it "
-            f"to {path} (mode 600).",
+            f"There is no password for Cassandra's role {username}.",
             field=variable,
+            next_step=f"Set {variable}, or write it to {path} (mode 600).",
         )
     return text.strip()
 

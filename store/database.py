@@ -247,13 +247,14 @@ def _not_let_in(
     """What a connection that did not come about means."""
     if "AuthenticationFailed" in repr(problem) or "uthentication" in str(problem):
         return NotAllowed(
-            f"Cassandra does not let {name} in with this password. Check cassandra.username "
-            "and its password, or make the roles with `muvr migrate --roles`."
+            f"Cassandra does not let {name} in with this password.",
+            next_step="Check cassandra.username and its password, or make the roles with `muvr "
+            "migrate --roles`.",
         )
     hosts = ", ".join(settings.hosts)
     return DatabaseAway(
-        f"No Cassandra answers at {hosts} port {settings.port}: {_said(problem)}. "
-        "Start the embedded node with `muvr up`, or check cassandra.contact_points."
+        f"No Cassandra answers at {hosts} port {settings.port}: {_said(problem)}.",
+        next_step="Start the embedded node with `muvr up`, or check cassandra.contact_points.",
     )
 
 

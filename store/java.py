@@ -84,8 +84,8 @@ def find_java(environment: Mapping[str, str] | None = None) -> Java:
             return Java(home, version, found_in, tuple(rejected))
         rejected.append(f"{found_in}: {program} is Java {version}")
     raise NoJava(
-        f"No Java {WANTED} was found ({'; '.join(rejected)}). "
-        f"Set JAVA_HOME to a Java {WANTED}, or install {LAST_RESORT} again."
+        f"No Java {WANTED} was found ({'; '.join(rejected)}).",
+        next_step=f"Set JAVA_HOME to a Java {WANTED}, or install {LAST_RESORT} again.",
     )
 
 

@@ -28,6 +28,7 @@ FOLDER = Path(schemas.__file__).parent / "migrations"
 LEASE_S = 30
 _PATIENCE_S = 120.0
 _AGREE_WITHIN_S = 30.0
+_MIGRATE = "Run `muvr migrate`."
 _TABLES = {
     "migrations": "name text PRIMARY KEY, checksum text, done_at timestamp, done_by text",
     "migration_lease": "name text PRIMARY KEY, owner text",
@@ -93,10 +94,10 @@ def check_schema(
     """
     missing = _TABLES.keys() - _tables(database, config.keyspace)
     if missing:
-        raise SchemaMismatch(f"Keyspace {config.keyspace} is not set up. Run `muvr migrate`.")
+        raise SchemaMismatch(f"Keyspace {config.keyspace} is not set up.", next_step=_MIGRATE)
     if pending := _pending(database, config.keyspace, read_migrations(folder)):
         names = ", ".join(migration.name for migration in pending)
-        raise SchemaMismatch(f"Keyspace {config.keyspace} lacks {names}. Run `muvr migrate`.")
+        raise SchemaMismatch(f"Keyspace {config.keyspace} lacks {names}.", next_step=_MIGRATE)
     _check_layout(database, config.keyspace, layout)
 
 
@@ -167,13 +168,14 @@ def _pending(database: Database, keyspace: str, migrations: Sequence[Migration])
             state = "applied" if row.done_at else "begun"
             raise BadMigration(
                 f"{migration.name}.cql was changed after it was {state} in keyspace {keyspace}: "
-                f"its checksum was {row.checksum[:12]}…, now it is {migration.checksum[:12]}…. "
-                "Put the file back, and what is new into a new one."
+                f"its checksum was {row.checksum[:12]}…, now it is {migration.checksum[:12]}….",
+                next_step="Put the file back, and what is new into a new one.",
             )
     unknown = sorted(recorded.keys() - {migration.name for migration in migrations})
     if len(unknown) > 1:
         raise SchemaMismatch(
-            f"Keyspace {keyspace} is of a later release: {', '.join(unknown)} are not known here."
+            f"Keyspace {keyspace} is of a later release: {', '.join(unknown)} are not known here.",
+            next_step="Update this release.",
         )
     return [m for m in migrations if m.name not in recorded or not recorded[m.name].done_at]
 
@@ -200,8 +202,8 @@ def _check_layout(database: Database, keyspace: str, layout: Mapping[str, str]) 
         if kept.get(name) != value:
             raise SchemaMismatch(
                 f"The keys of keyspace {keyspace} were shaped with {name} = {kept.get(name)}, this "
-                f"code uses {value}. Use the release that fits, or migrate the data to a new "
-                "keyspace."
+                f"code uses {value}.",
+                next_step="Use the release that fits, or migrate the data to a new keyspace.",
             )
 
 
@@ -211,8 +213,9 @@ def _check_replication(database: Database, config: Cassandra) -> None:
     if kept.get(config.local_dc) != str(config.replication):
         raise SchemaMismatch(
             f"Keyspace {config.keyspace} is replicated as {kept}, conf.yaml says "
-            f"{config.replication} in {config.local_dc}. ALTER KEYSPACE and repair, or set "
-            "cassandra.replication and cassandra.local_dc back."
+            f"{config.replication} in {config.local_dc}.",
+            next_step="ALTER KEYSPACE and repair, or set cassandra.replication and "
+            "cassandra.local_dc back.",
         )
 
 

@@ -52,7 +52,8 @@ def require_durability(database: Executes, config: Cassandra) -> Durability:
     if not found.holds:
         raise NotDurable(
             f"Cassandra runs with commitlog_sync: {found.commitlog_sync} and one copy of each row: "
-            "a crash would lose acknowledged writes. Set commitlog_sync: group in its "
-            "cassandra.yaml, or cassandra.replication to 3."
+            "a crash would lose acknowledged writes.",
+            next_step="Set commitlog_sync: group in its cassandra.yaml, or cassandra.replication "
+            "to 3.",
         )
     return found

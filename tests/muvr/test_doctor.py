@@ -1,0 +1,54 @@
+"""Every finding that is not well says what to do, apart from what was found."""
+
+from pathlib import Path
+
+import pytest
+
+from muvr import doctor
+from muvr.doctor import examine
+from muvr.door import Door
+from muvr.terminal import Terminal
+from schemas.config import Cassandra, Config, Paths
+from schemas.errors import NoJava
+from store.java import find_java
+from tests.cassandra_node import free_ports
+
+
+@pytest.fixture
+def nowhere(tmp_path: Path) -> Door:
+    """A deployment whose node does not run."""
+    port, storage_port, jmx_port = free_ports(3)
+    config = Config(
+        paths=Paths(data=tmp_path / "node"),
+        cassandra=Cassandra(port=port, storage_port=storage_port, jmx_port=jmx_port),
+    )
+    return Door(config, tmp_path / "conf.yaml", Terminal(as_json=True))
+
+
+def test_without_a_node_each_finding_has_its_own_next_step(nowhere: Door) -> None:
+    found = {one.what: one for one in examine(nowhere)}
+    assert {what for what, one in found.items() if not one.ok} == {"node", "durability", "tables"}
+    assert found["node"].next_step == "muvr up"
+    for what in ("durability", "tables"):
+        assert "No Cassandra answers" in found[what].says
+        assert "`muvr up`" in found[what].next_step
+        assert found[what].next_step not in found[what].says
+
+
+def test_an_examination_that_fails_is_a_finding(
+    nowhere: Door, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def nothing_found() -> Path:
+        return find_java({"PATH": ""}).home
+
+    monkeypatch.setattr("store.java._wheel", lambda: Path("nowhere"))
+    with pytest.raises(NoJava, match=r"was found .*\. Set JAVA_HOME") as raised:
+        nothing_found()
+    monkeypatch.setattr(doctor, "java_home", nothing_found)
+    (java,) = [one for one in examine(nowhere) if one.what == "java"]
+    assert (java.ok, java.says, java.next_step) == (
+        False,
+        raised.value.says,
+        raised.value.next_step,
+    )
+    assert java.next_step.startswith("Set JAVA_HOME")
