@@ -1,6 +1,7 @@
 """The exercise family's job: labelled sets in Cassandra to one model per user in Cassandra."""
 
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass, replace
@@ -85,6 +86,7 @@ def train_exercise(
             _learn(job, scope, known, everybody, recipe)
         else:
             run.status = "nothing-to-do"
+        run.metrics["people"] = people_of(run.outcomes)
         run.has_read()
     return run.report()
 
@@ -151,6 +153,19 @@ def _record(run: Run, rows: Sequence[Mapping[str, Any]]) -> list[Candidate]:
         ]
     )
     return [_candidate(row) for row in rows if row["status"] == "learned"]
+
+
+def people_of(outcomes: Sequence[UserOutcome]) -> dict[str, int]:
+    """How many people something came to, by status; counts are of models.
+
+    Who wears a watch with rotation has two: one of it, and one of acceleration alone.
+
+    >>> both = [UserOutcome(UUID(int=7), m, "promoted", "", "", "{}") for m in ("acc3", "acc6")]
+    >>> people_of(both)
+    {'promoted': 1}
+    """
+    who = {(one.status, one.user_id) for one in outcomes}
+    return dict(sorted(Counter(status for status, _ in who).items()))
 
 
 def waves(scope: Scope, known: Known) -> list[Scope]:

@@ -5,11 +5,11 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import LinAlgError, cho_factor, cho_solve
+from scipy.linalg import get_blas_funcs, get_lapack_funcs
 
 from models.exercise.layout import ModelId
 from models.exercise.model import PROTOTYPE_STEP, Calibration, ExerciseModel, Level
-from models.exercise.statistics import MIN_SCALE, Frame, Statistics, frame_of
+from models.exercise.statistics import Frame, Statistics, deviations, frame_of
 from schemas.errors import NotEnoughLabels
 
 Matrix = NDArray[np.float64]
@@ -65,14 +65,13 @@ def discriminant(
     """
     known = enough(seen, settings)
     mean, scale = _standardisation(mixed, frame)
-    # where the standardisation lies in the frame; a covariance does not care about the origin
-    inner = Frame((mean - frame.mean) / frame.scale, scale / frame.scale)
+    inner = mean - frame.mean  # where the mean lies in the frame; a covariance does not care
     labels, _, means, covariance = within(mixed)
-    means = (means[[labels.index(label) for label in known]] - inner.mean) / inner.scale
-    weights = _solved(covariance, inner.scale, means, shrink)
+    means = (means[[labels.index(label) for label in known]] - inner) / scale
+    weights = _solved(covariance, scale, means, shrink)
     weights = np.clip(weights, -FLOAT16_MAX, FLOAT16_MAX).astype(np.float16)
     bias = -0.5 * (means * weights).sum(axis=1)
-    prototypes, precision, typical = _metric(seen, inner, known, settings)
+    prototypes, precision, typical = _metric(seen, inner, scale, known, settings)
     return ExerciseModel(
         model_id=model_id,
         level=level,
@@ -110,11 +109,13 @@ def enough(statistics: Statistics, settings: FitSettings) -> tuple[str, ...]:
 def within(statistics: Statistics) -> tuple[list[str], Matrix, Matrix, NDArray[np.floating]]:
     """Labels, weights (k,), means (k, d) and the covariance around them (d, d)."""
     labels, seconds, means = _means(statistics, by_side=False)
-    heavy = (means * np.sqrt(seconds)[:, None]).astype(statistics.moments.dtype)
-    scatter = heavy.T @ heavy
-    np.subtract(statistics.moments, scatter, out=scatter)
-    scatter /= statistics.total_s
-    return labels, seconds, means, scatter
+    heavy = (means.T * np.sqrt(seconds / statistics.total_s)).astype(statistics.moments.dtype)
+    (product,) = get_blas_funcs(("gemm",), (heavy,))
+    # less the moments of the means; BLAS wants the transposed view, which it takes a copy of
+    covariance = product(
+        -1, heavy, heavy, 1 / statistics.total_s, statistics.moments.T, trans_b=True
+    ).T
+    return labels, seconds, means, covariance
 
 
 def _means(statistics: Statistics, *, by_side: bool) -> tuple[list[str], Matrix, Matrix]:
@@ -129,31 +130,31 @@ def _means(statistics: Statistics, *, by_side: bool) -> tuple[list[str], Matrix,
 def _solved(
     covariance: NDArray[np.floating], scale: Matrix, means: Matrix, shrink: float
 ) -> NDArray[np.floating]:
-    """Means · ((1 - λ)·C + λ·tr(C)/d·I)⁻¹, C in units of `scale`; overwrites the covariance."""
-    unit = (1 / scale).astype(covariance.dtype)
+    """Means · ((1 - λ)·C + λ·tr(C)/d·I)⁻¹, C in units of `scale`; overwrites the covariance.
+
+    The units go to the identity and to the means: the covariance is not touched for them.
+    """
     size = len(covariance)
-    ridge = shrink * float((np.diagonal(covariance) * unit**2).sum()) / size
-    covariance *= (unit * (1 - shrink))[:, None].astype(covariance.dtype)
-    covariance *= unit
-    covariance.flat[:: size + 1] += ridge
-    # symmetric: the transposed view is what LAPACK wants, and nothing is copied
-    try:
-        factor = cho_factor(covariance.T, lower=True, overwrite_a=True, check_finite=False)
-    except LinAlgError as error:
-        raise NotEnoughLabels(f"the labelled windows do not vary enough: {error}") from error
-    return cho_solve(factor, means.T.astype(covariance.dtype), check_finite=False).T
+    mean_variance = float((np.diagonal(covariance) / scale**2).sum()) / size
+    ridge = mean_variance * shrink / (1 - shrink) * scale**2
+    covariance.flat[:: size + 1] += ridge.astype(covariance.dtype)
+    right = (means.T * (scale / (1 - shrink))[:, None]).astype(covariance.dtype)
+    (posv,) = get_lapack_funcs(("posv",), (covariance,))
+    _, found, failed = posv(covariance.T, right, lower=True, overwrite_a=True)
+    if failed:
+        raise NotEnoughLabels("the labelled windows do not vary enough to tell them apart")
+    return (found * scale[:, None]).T
 
 
 def _standardisation(statistics: Statistics, frame: Frame) -> tuple[Matrix, Matrix]:
     """Mean and deviation of every raw feature, as numbers that float16 holds."""
-    inner = frame_of(statistics)
-    mean = frame.mean + inner.mean * frame.scale
-    scale = np.maximum(inner.scale * frame.scale, MIN_SCALE)
+    mean = frame.mean + frame_of(statistics).mean
+    scale = deviations(statistics)
     return mean.astype(np.float16).astype(np.float64), scale.astype(np.float16).astype(np.float64)
 
 
 def _metric(
-    seen: Statistics, inner: Frame, known: tuple[str, ...], settings: FitSettings
+    seen: Statistics, inner: Matrix, scale: Matrix, known: tuple[str, ...], settings: FitSettings
 ) -> tuple[NDArray[np.int8], NDArray[np.float16], float]:
     """Prototypes, inverse variances around them, and the log of the mean distance in them.
 
@@ -162,8 +163,8 @@ def _metric(
     """
     labels, seconds, means = _means(seen, by_side=True)
     scatter = np.diagonal(seen.moments) - (seconds[:, None] * means**2).sum(axis=0)
-    variance = np.maximum(scatter / seen.total_s, 0) / inner.scale**2
-    means = (means[[label in known for label in labels]] - inner.mean) / inner.scale
+    variance = np.maximum(scatter / seen.total_s, 0) / scale**2
+    means = (means[[label in known for label in labels]] - inner) / scale
     shrink = settings.metric_shrink
     metric = (1 - shrink) * variance + shrink * max(float(variance.mean()), 1e-6)
     precision = np.minimum(1 / metric, FLOAT16_MAX).astype(np.float16)

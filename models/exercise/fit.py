@@ -158,7 +158,6 @@ def fit_own(
         NotEnoughLabels: fewer than two exercises with enough movement.
     """
     settings = settings or FitSettings()
-    enough(statistics, settings)
     mixed = statistics
     if others is not None:
         mixed = mix(statistics, others.statistics, settings.mix_s)
@@ -176,7 +175,9 @@ def fit_own(
 
 
 def mix(own: Statistics, others: Statistics, mix_s: float) -> Statistics:
-    """Both as shares of one; the own share is s / (s + mix_s), s seconds per exercise."""
+    """Both together; the own share is s / (s + mix_s), s seconds per exercise.
+
+    The user's are counted as they are, and the others so many times as gives them the rest.
+    """
     per_label_s = own.total_s / max(len(own.labels), 1)
-    share = per_label_s / (per_label_s + mix_s)
-    return weighted(own, share / own.total_s, others, (1 - share) / others.total_s)
+    return weighted(own, 1.0, others, own.total_s * mix_s / (per_label_s * others.total_s))

@@ -75,7 +75,7 @@ def _discriminant(
 ) -> tuple[float, bytes]:
     x, y = learn
     size = x.shape[1]
-    frame = Frame(np.zeros(size), np.ones(size))
+    frame = Frame(np.zeros(size))
     parts = [(label, "unknown", 1.0, x[y == k]) for k, label in enumerate(like.labels)]
     model = fit_others(framed_statistics(parts, frame), frame, settings, model_id=like.model_id)
     named = np.array([like.labels.index(label) for label in model.labels])

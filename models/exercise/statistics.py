@@ -4,12 +4,14 @@ They add and subtract. A user, a day or a set is put in by `+` and taken out by 
 updated, mixed with others' and forgotten without looking at a sample again.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
+from itertools import groupby, islice
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.linalg import get_blas_funcs
 
 from schemas.errors import NotEnoughLabels
 
@@ -17,6 +19,7 @@ Group = tuple[str, str]  # exercise, side ("left", "right", "unknown")
 Part = tuple[str, str, float, NDArray[np.floating]]  # exercise, side, seconds a window, windows
 NOTHING = 1e-6  # seconds that are left of a group by rounding
 MIN_SCALE = 1e-3  # a feature that does not change is measured in this unit
+IN_CACHE = 8  # sets: their windows are half a megabyte
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +31,7 @@ class Statistics:
         seconds: float64 (g,), seconds of movement: the weights of the windows.
         sums: float64 (g, d), weighted sums of features.
         moments: (d, d), weighted sum of x xᵀ over all groups: float64 of raw features, float32
-            in a `Frame`.
+            in a `Frame`, where nothing looks below the diagonal.
     """
 
     groups: tuple[Group, ...]
@@ -70,13 +73,11 @@ class Statistics:
         )
 
     def framed(self, frame: "Frame") -> "Statistics":
-        """Statistics of (x - mean) / scale, moments in float32."""
-        mean, scale = frame.mean, frame.scale
-        sums = (self.sums - self.seconds[:, None] * mean) / scale
-        all_sums = self.sums.sum(axis=0)
-        cross = np.outer(mean, all_sums - 0.5 * self.total_s * mean)
-        moments = (self.moments - cross - cross.T) / np.outer(scale, scale)
-        return replace(self, sums=sums, moments=moments.astype(np.float32))
+        """Statistics of x - mean, moments in float32."""
+        mean = frame.mean
+        cross = np.outer(mean, self.sums.sum(axis=0) - 0.5 * self.total_s * mean)
+        moments = (self.moments - cross - cross.T).astype(np.float32)
+        return replace(self, sums=self.sums - self.seconds[:, None] * mean, moments=moments)
 
     def in_basis(self, basis: NDArray[np.float64]) -> "Statistics":
         """Statistics of x @ basis; basis is (d, k)."""
@@ -92,35 +93,36 @@ class Statistics:
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """Where features are measured from and in which unit.
+    """Where features are measured from.
 
-    Raw features differ by factors of thousands: their products need float64. Inside a frame they
-    are about one, float32 is enough, and a user costs a third.
+    Some features lie many deviations from nought: their products need float64. Measured from
+    about their mean float32 is enough, and a user costs a third.
 
     Attributes:
-        mean, scale: float64 (d,).
+        mean: float64 (d,).
     """
 
     mean: NDArray[np.float64]
-    scale: NDArray[np.float64]
 
 
 def frame_of(statistics: Statistics) -> Frame:
-    """Mean and deviation of every feature over all windows."""
-    mean = statistics.sums.sum(axis=0) / statistics.total_s
-    variance = np.diagonal(statistics.moments) / statistics.total_s - mean**2
-    return Frame(mean, np.sqrt(np.maximum(variance, MIN_SCALE**2)))
+    """Mean of every feature over all windows."""
+    return Frame(statistics.sums.sum(axis=0) / statistics.total_s)
 
 
 def frame_of_windows(x: NDArray[np.floating]) -> Frame:
     """The same from windows themselves, (m, d), m ≥ 1."""
-    return Frame(
-        x.mean(axis=0, dtype=np.float64), np.maximum(x.std(axis=0, dtype=np.float64), MIN_SCALE)
-    )
+    return Frame(x.mean(axis=0, dtype=np.float64))
+
+
+def deviations(statistics: Statistics) -> NDArray[np.float64]:
+    """Deviation of every feature over all windows, (d,)."""
+    variance = np.diagonal(statistics.moments) / statistics.total_s - frame_of(statistics).mean ** 2
+    return np.sqrt(np.maximum(variance, MIN_SCALE**2))
 
 
 def framed_statistics(parts: Sequence[Part], frame: Frame) -> Statistics:
-    """Statistics of windows in a frame: one product for all of a user's sets.
+    """Statistics of windows in a frame; of the moments the upper triangle, below are noughts.
 
     Args:
         parts: exercise, side, seconds that each window stands for, and windows, float32 (m, d).
@@ -131,23 +133,16 @@ def framed_statistics(parts: Sequence[Part], frame: Frame) -> Statistics:
 
     >>> rows, curls = np.ones((3, 2), np.float32), np.zeros((1, 2), np.float32)
     >>> found = framed_statistics(
-    ...     [("row", "left", 0.25, rows), ("curl", "left", 1.0, curls)],
-    ...     Frame(np.zeros(2), np.ones(2)),
+    ...     [("row", "left", 0.25, rows), ("curl", "left", 1.0, curls)], Frame(np.zeros(2))
     ... )
     >>> found.labels, found.seconds.tolist(), found.moments.tolist()
-    (('curl', 'row'), [1.0, 0.75], [[0.75, 0.75], [0.75, 0.75]])
+    (('curl', 'row'), [1.0, 0.75], [[0.75, 0.75], [0.0, 0.75]])
     """
-    mean, unit = frame.mean.astype(np.float32), (1 / frame.scale).astype(np.float32)
-
-    def framed(x: NDArray[np.floating], rows: NDArray[np.floating]) -> None:
-        np.subtract(x, mean, out=rows)
-        np.multiply(rows, unit, out=rows)
-
-    return _summed(parts, np.float32, framed)
+    return _summed(parts, frame.mean.astype(np.float32))
 
 
 def summed(parts: Sequence[Part]) -> Statistics:
-    """Statistics of windows as they are, in float64: one product for all of a user's sets.
+    """Statistics of windows as they are, in float64.
 
     Args:
         parts: as for `framed_statistics`.
@@ -155,32 +150,38 @@ def summed(parts: Sequence[Part]) -> Statistics:
     Raises:
         NotEnoughLabels: there is no window.
     """
-    return _summed(parts, np.float64, lambda x, rows: np.copyto(rows, x))
+    found = _summed(parts, np.float64(0))
+    return replace(found, moments=found.moments + np.triu(found.moments, 1).T)
 
 
-def _summed(
-    parts: Sequence[Part],
-    dtype: type[np.floating],
-    write: Callable[[NDArray[np.floating], NDArray[np.floating]], None],
-) -> Statistics:
-    """Statistics of windows that `write` puts into rows of a common array."""
+def _summed(parts: Sequence[Part], mean: NDArray[np.floating] | np.float64) -> Statistics:
+    """Statistics of windows less a mean, in its precision; of the moments the upper triangle."""
     parts = [part for part in parts if len(part[3])]
     if not parts:
         raise NotEnoughLabels("there are no labelled windows at all")
     groups = tuple(sorted({(exercise, side) for exercise, side, _, _ in parts}))
     d = parts[0][3].shape[1]
-    z = np.empty((sum(len(x) for *_, x in parts), d), dtype=dtype)
     seconds, sums = np.zeros(len(groups)), np.zeros((len(groups), d))
-    first = 0
-    for exercise, side, window_s, x in parts:  # a set's rows stay in the cache meanwhile
-        rows = z[first : first + len(x)]
-        write(x, rows)
-        place = groups.index((exercise, side))
-        seconds[place] += window_s * len(x)
-        sums[place] += window_s * rows.sum(axis=0)
-        rows *= dtype(np.sqrt(window_s))
-        first += len(x)
-    return Statistics(groups, seconds, sums, z.T @ z)
+    moments = np.zeros((d, d), dtype=mean.dtype, order="F")
+    (add_product,) = get_blas_funcs(("syrk",), (moments,))  # a triangle: the other one is the same
+    for window_s, sets in _portions(parts):
+        z = np.empty((sum(len(x) for *_, x in sets), d), dtype=mean.dtype)
+        first = 0
+        for exercise, side, _, x in sets:
+            rows = np.subtract(x, mean, out=z[first : first + len(x)])
+            place = groups.index((exercise, side))
+            seconds[place] += window_s * len(x)
+            sums[place] += window_s * np.add.reduce(rows, axis=0)
+            first += len(x)
+        moments = add_product(window_s, z.T, beta=1, c=moments, lower=True, overwrite_c=True)
+    return Statistics(groups, seconds, sums, moments.T)
+
+
+def _portions(parts: Sequence[Part]) -> Iterator[tuple[float, list[Part]]]:
+    """A few sets at a time, whose windows count alike: in the cache until they are added."""
+    for window_s, alike in groupby(parts, key=lambda part: part[2]):
+        while some := list(islice(alike, IN_CACHE)):
+            yield window_s, some
 
 
 def statistics_of(

@@ -64,6 +64,7 @@ def test_a_poisoned_user_is_a_row_with_a_reason_and_the_others_are_promoted(worl
     database, report = world
     assert report.status == "done"
     assert report.counts == {"sets": 16 * (PEOPLE + 1) - HELD_BACK, "promoted": 5, "failed": 1}
+    assert report.metrics["people"] == {"failed": 1, "promoted": 5}
     [reason] = report.reasons
     assert "BadSamples" in reason
     outcomes = asyncio.run(JobRuns(database).users(report.run_id))
