@@ -1,7 +1,6 @@
 """How much memory Spark's driver and its Python workers take while something runs."""
 
 import threading
-from types import TracebackType
 
 import psutil
 
@@ -27,12 +26,7 @@ class Resident:
         self._thread.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        problem: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *problem: object) -> None:
         self._stop.set()
         self._thread.join()
 

@@ -73,7 +73,7 @@ def restore(
 
     The node is empty when paths.data names a new folder. Afterwards it is stopped, unless it ran.
 
-    Example: `muvr restore /mnt/backups/muvr/20261121T031500Z`
+    Example: `MUVR_PATHS__DATA=build/node2 muvr restore /mnt/backups/muvr/20261121T031500Z`
     """
     door = open_door(conf, as_json=as_json)
     _require_own_node(door)
@@ -83,13 +83,17 @@ def restore(
     with door.terminal as terminal:
         found = read_backup(folder, terminal)
         _require_known(found)
-        _fill(door, folder, found)
-        erased = _erase_again(door, folder.parent / LEDGER)
-        rows = door.ask(_count)
-        if not was_running:
-            door.node.stop()
+        try:
+            _fill(door, folder, found)
+            erased = _erase_again(door, folder.parent / LEDGER)
+            rows = door.ask(_count)
+        finally:
+            if not was_running:
+                door.node.stop()
     door.terminal.table(f"restored, as of {found.made_at}", ("table", "rows"), list(rows.items()))
-    door.terminal.say(f"Erased again: {erased}. Next: muvr up")
+    door.terminal.say(
+        f"Erased again: {erased}. Next: muvr up, with paths.data: {door.config.paths.data}"
+    )
     door.terminal.answer({"made_at": found.made_at, "rows": rows, "erased_again": erased})
 
 

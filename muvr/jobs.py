@@ -63,14 +63,8 @@ def show_job(family: str, run: UUID, conf: Conf = None, as_json: AsJson = False)
     """
     door = open_door(conf, as_json=as_json)
 
-    async def question(database: Database) -> dict[str, Any]:
-        found = await JobRuns(database).read(family, run)
-        if found is None:
-            raise NotThere(f"There is no run {run} of {family}; see `muvr jobs list {family}`")
-        users = await JobRuns(database).users(run)
-        return {**found._asdict(), "users": [one._asdict() for one in users]}
-
-    answer = door.ask(question)
+    found, users = door.ask(lambda database: _read(database, family, run))
+    answer = {**found._asdict(), "users": [one._asdict() for one in users]}
     show_run(door.terminal, answer)
     head = ("user_id", "model_id", "status", "reason", "version")
     door.terminal.table("users", head, [[one[name] for name in head] for one in answer["users"]])
@@ -89,14 +83,7 @@ def rerun(
     Example: `muvr jobs rerun exercise 01a1fb67-1800-7000-8000-000000000000 --failed`
     """
     door = open_door(conf, as_json=as_json)
-
-    async def question(database: Database) -> tuple[JobRun, list[UserOutcome]]:
-        found = await JobRuns(database).read(family, run)
-        if found is None:
-            raise NotThere(f"There is no run {run} of {family}; see `muvr jobs list {family}`")
-        return found, await JobRuns(database).users(run)
-
-    earlier, outcomes = door.ask(question)
+    earlier, outcomes = door.ask(lambda database: _read(database, family, run))
     whom = users_again(earlier, outcomes, only_failed=failed)
     report = run_job(door, family, whom, engine_of(earlier), cutoff_of(earlier))
     show_run(door.terminal, asdict(report))
@@ -128,5 +115,17 @@ def engine_of(earlier: JobRun) -> Engine:
 
 def cutoff_of(earlier: JobRun) -> datetime | None:
     """The cut-off that a run was given, None when it found its own."""
-    text = str(earlier.inputs.get("cutoff_at", None))
+    text = str(earlier.inputs.get("cutoff_at"))
     return None if text == "None" else datetime.fromisoformat(text)
+
+
+async def _read(database: Database, family: str, run: UUID) -> tuple[JobRun, list[UserOutcome]]:
+    """A run, and what it came to for every user.
+
+    Raises:
+        NotThere: there is no such run.
+    """
+    found = await JobRuns(database).read(family, run)
+    if found is None:
+        raise NotThere(f"There is no run {run} of {family}; see `muvr jobs list {family}`")
+    return found, await JobRuns(database).users(run)

@@ -9,12 +9,12 @@ import typer
 from muvr.door import open_door
 from muvr.options import AsJson, Conf
 from pipelines.runs import server_time
-from schemas.errors import BadInput, NotThere
+from schemas.errors import BadInput, Conflict, NotThere
 from schemas.layout import GLOBAL_OWNER, owner_of
 from store.database import Database
 from store.jobs import JobRuns
 from store.live_runs import LiveRuns
-from store.models import Challenger, Champions, Models
+from store.models import Challenger, Champions, Models, Serving
 from store.users import Users
 
 
@@ -32,18 +32,23 @@ def list_models(
     conf: Conf = None,
     as_json: AsJson = False,
 ) -> None:
-    """List an owner's champions.
+    """List an owner's champions, and which version serves: another one once a run was taken back.
 
     Example: `muvr models list spar-01`
     """
     door = open_door(conf, as_json=as_json)
 
     async def question(database: Database) -> list[dict[str, Any]]:
-        owner = await _owner(database, user)
-        return [one._asdict() for one in await Champions(database).of_owner(owner)]
+        champions = Champions(database)
+        found = await champions.of_owner(await _owner(database, user))
+        serving = [await champions.in_effect(one) for one in found]
+        return [
+            {**one._asdict(), "serves": serves.version if serves else None}
+            for one, serves in zip(found, serving, strict=True)
+        ]
 
     champions = door.ask(question)
-    head = ("family", "model_id", "version", "run_id", "promoted_at", "previous_version")
+    head = ("family", "model_id", "version", "serves", "run_id", "promoted_at", "previous_version")
     door.terminal.table(user, head, [[one[name] for name in head] for one in champions])
     door.terminal.answer(champions)
 
@@ -57,20 +62,19 @@ def show(
 ) -> None:
     """Show the manifest of the model that serves: labels, metrics, cut-off, digests.
 
+    Its golden vectors, hundreds of numbers, are shown with --json only.
+
     Example: `muvr models show spar-01`
     """
     door = open_door(conf, as_json=as_json)
 
     async def question(database: Database) -> dict[str, Any]:
-        owner = await _owner(database, user)
-        serving = await Champions(database).serving(owner, model_id, family)
-        if serving is None:
-            raise NotThere(f"{user} has no {family} model for {model_id}")
-        manifest = await Models(database).manifest(owner, model_id, family, serving.version)
-        return dict(manifest or {})
+        serving = await _serving(database, user, family, model_id)
+        return dict(await Models(database).manifest(*serving[:4]) or {})
 
     manifest = door.ask(question)
-    door.terminal.table(f"{user} {family}", ("what", "value"), list(manifest.items()))
+    rows = [(name, value) for name, value in manifest.items() if name != "golden"]
+    door.terminal.table(f"{user} {family}", ("what", "value"), rows)
     door.terminal.answer(manifest)
 
 
@@ -92,6 +96,11 @@ def promote(
         owner = await _owner(database, user)
         stored = await Models(database).get(owner, model_id, family, version)
         champions = Champions(database)
+        if await champions.is_withdrawn(stored.run_id):
+            raise Conflict(
+                f"Run {stored.run_id}, which learned {version}, was taken back: nothing of it "
+                f"serves. Learn anew with `muvr train {family}`."
+            )
         read = await champions.read(owner, model_id, family)
         challenger = Challenger(owner, model_id, family, version, stored.sha256, stored.run_id)
         await champions.promote(challenger, read, server_time())
@@ -120,11 +129,11 @@ def rollback(
     door = open_door(conf, as_json=as_json)
 
     async def question(database: Database) -> dict[str, Any]:
-        champions = Champions(database)
         if run is not None:
             return await _take_back(database, run, reason)
         owner = await _owner(database, str(user))
-        return (await champions.rollback(owner, model_id, family, server_time()))._asdict()
+        back = await Champions(database).rollback(owner, model_id, family, server_time())
+        return back._asdict()
 
     answer = door.ask(question, "migrations")
     door.terminal.say("Rolled back; every worker serves it within the pointers' time to live.")
@@ -146,16 +155,26 @@ def export(
     door = open_door(conf, as_json=as_json)
 
     async def question(database: Database) -> bytes:
-        owner = await _owner(database, user)
-        serving = await Champions(database).serving(owner, model_id, family)
-        if serving is None:
-            raise NotThere(f"{user} has no {family} model for {model_id}")
-        return (await Models(database).get(owner, model_id, family, serving.version)).content
+        serving = await _serving(database, user, family, model_id)
+        return (await Models(database).get(*serving[:4])).content
 
     content = door.ask(question)
     path.write_bytes(content)
     door.terminal.say(f"{path}: {len(content):,} bytes")
     door.terminal.answer({"path": str(path), "bytes": len(content)})
+
+
+async def _serving(database: Database, user: str, family: str, model_id: str) -> Serving:
+    """The version that serves an owner.
+
+    Raises:
+        NotThere: none does.
+    """
+    owner = await _owner(database, user)
+    serving = await Champions(database).serving(owner, model_id, family)
+    if serving is None:
+        raise NotThere(f"No {family} model for {model_id} serves {user}; see `muvr models list`")
+    return serving
 
 
 async def _take_back(database: Database, run: UUID, reason: str) -> dict[str, Any]:

@@ -126,6 +126,26 @@ def test_a_backup_is_put_back_into_an_empty_node(
     assert found == without_ben
 
 
+def test_a_node_that_was_started_for_nothing_is_stopped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """Else it would keep the port from the next try, in a new folder."""
+    stopped: list[EmbeddedNode] = []
+
+    def is_full(*_: object) -> None:
+        raise BadBackup("The node is not empty.")
+
+    for name in ("read_backup", "_require_known"):
+        monkeypatch.setattr(f"muvr.backup.{name}", lambda *_: None)
+    monkeypatch.setattr("muvr.backup._fill", is_full)
+    monkeypatch.setattr(EmbeddedNode, "stop", lambda node: stopped.append(node))
+    conf = tmp_path / "conf.yaml"
+    conf.write_text(f"paths: {{data: {tmp_path / 'node'}}}\n")
+    with pytest.raises(BadBackup, match="not empty"):
+        restore(tmp_path, conf=conf)
+    assert len(stopped) == 1
+
+
 def test_a_file_that_was_changed_is_named(tmp_path: Path):
     folder = tmp_path / "20261121T031500Z"
     (folder / "tables/users").mkdir(parents=True)

@@ -1,0 +1,95 @@
+"""`muvr models`: what a person sees of champions, and what a person may decide."""
+
+import asyncio
+import json
+import uuid
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+import yaml
+
+from muvr import models as commands
+from schemas.config import Cassandra
+from schemas.errors import BadInput, Conflict, NotThere
+from schemas.layout import owner_of
+from store.database import Database
+from store.models import Challenger, Champions, Models, StoredModel
+from store.users import User, Users
+from tests.store.test_models import a_model, challenge
+
+NOW = datetime.now(UTC)
+
+
+@pytest.fixture(scope="module")
+def conf(tmp_path_factory: pytest.TempPathFactory, keyspace: Cassandra) -> Path:
+    path = tmp_path_factory.mktemp("models") / "conf.yaml"
+    cassandra = {
+        "contact_points": ["127.0.0.1"],
+        "port": keyspace.port,
+        "keyspace": keyspace.keyspace,
+    }
+    path.write_text(yaml.safe_dump({"cassandra": cassandra}))
+    return path
+
+
+def register(database: Database) -> User:
+    name = f"person-{uuid.uuid4().hex[:12]}"
+    user = User(uuid.uuid4(), name, "hash", frozenset({"predict"}), NOW)
+    asyncio.run(Users(database).register(user))
+    return user
+
+
+def serve(database: Database, kept: StoredModel) -> None:
+    """Keep a model and let it serve its owner."""
+    challenger: Challenger = challenge(kept)
+
+    async def work() -> None:
+        await Models(database).put(kept)
+        champions = Champions(database)
+        await champions.promote(challenger, await champions.read(*kept[:3]), NOW)
+
+    asyncio.run(work())
+
+
+def test_a_run_is_taken_back_and_what_serves_is_shown(
+    database: Database, conf: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    user = register(database)
+    first, second = (a_model(owner_of(user.user_id), content) for content in (b"first", b"second"))
+    second = second._replace(manifest={**second.manifest, "golden": {"x": [0.125]}})
+    serve(database, first)
+    serve(database, second)
+
+    def listed() -> tuple[str, str | None]:
+        capsys.readouterr()
+        commands.list_models(user.username, conf=conf, as_json=True)
+        (one,) = json.loads(capsys.readouterr().out)
+        return one["version"], one["serves"]
+
+    assert listed() == (second.version, second.version)
+    commands.show(user.username, conf=conf)
+    said = capsys.readouterr().out
+    assert "windows: 0.99" in said
+    assert "0.125" not in said, "golden vectors fill screens"
+
+    asyncio.run(Champions(database).withdraw(second.run_id, "a test", NOW))
+    assert listed() == (second.version, first.version)
+    commands.export(user.username, tmp_path / "model.npz", conf=conf)
+    assert (tmp_path / "model.npz").read_bytes() == b"first"
+    with pytest.raises(Conflict, match="was taken back"):
+        commands.promote(user.username, second.version, conf=conf)
+    commands.promote(user.username, first.version, conf=conf)
+    assert listed() == (first.version, first.version)
+
+
+def test_who_has_no_model_hears_what_to_ask(database: Database, conf: Path) -> None:
+    user = register(database)
+    with pytest.raises(NotThere, match="muvr models list"):
+        commands.show(user.username, conf=conf)
+    with pytest.raises(NotThere, match="There is no user"):
+        commands.list_models("nobody-at-all", conf=conf)
+    with pytest.raises(BadInput, match="either a user or --run"):
+        commands.rollback(conf=conf)
+    with pytest.raises(NotThere, match="There is no run"):
+        commands.rollback(run=uuid.uuid4(), conf=conf)
