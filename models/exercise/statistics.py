@@ -79,10 +79,6 @@ class Statistics:
         moments = (self.moments - cross - cross.T).astype(np.float32)
         return replace(self, sums=self.sums - self.seconds[:, None] * mean, moments=moments)
 
-    def in_basis(self, basis: NDArray[np.float64]) -> "Statistics":
-        """Statistics of x @ basis; basis is (d, k)."""
-        return replace(self, sums=self.sums @ basis, moments=basis.T @ self.moments @ basis)
-
     def label_seconds(self) -> dict[str, float]:
         """Seconds of each exercise, over both sides."""
         found = dict.fromkeys(self.labels, 0.0)
