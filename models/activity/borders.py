@@ -5,6 +5,7 @@ compared with the middle of the set: size of movement, posture, likeness to any 
 the middle. A conditional logit, learned on labelled borders, says which candidate it is.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 
 from models.activity.periodicity import SLOW_HZ, STEP, slow_channels, slow_rows
 from models.activity.settings import ActivitySettings
-from models.signal.wrist import WristSignal
+from models.signal.wrist import WristSignal, slice_of
 
 Array = NDArray[np.float64]
 Span = tuple[float, float]
@@ -27,6 +28,9 @@ STEEPEST = 50
 FLAT = 1e-6
 GRAVITY = 25  # samples, twice: what is slower is gravity
 QUIET = 0.02  # g or rad/s that are as good as none
+NEAR_S = 20.0  # more than any candidate border and what is looked at around it
+MOST_COMPARED = 1200  # rows of the middle: two minutes show how a set is
+BLOCK = 2048  # rows at once: an hour of running may be taken for one set
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,12 +83,15 @@ def smoothed(x: Array, samples: int) -> Array:
     return sliding_window_view(padded, samples, axis=0).mean(axis=-1)
 
 
-def traces(signal: WristSignal, core_s: Span) -> Array:
+def traces(signal: WristSignal, core_s: Span, near_s: float = NEAR_S) -> Array:
     """What a set's surroundings look like from its middle, ten times a second.
 
     Args:
         signal: the recording at 50 Hz.
         core_s: start and end of the set's middle.
+        near_s: how far around the middle is looked. What is farther is given the value of the
+            nearest that is not: to look at all of a long recording for each of its sets takes
+            minutes.
 
     Returns:
         (n, 5) with rotation, (n, 4) without: size of linear acceleration and of rotation
@@ -92,8 +99,17 @@ def traces(signal: WristSignal, core_s: Span) -> Array:
         second, any two seconds of the middle it is (log, relative to the middle itself). Where
         samples were lost, what lies between those before and after.
     """
+    rows = len(signal.acc_g) // STEP
+    first = max(0, math.floor((core_s[0] - near_s) * SLOW_HZ))
+    end = min(rows, math.ceil((core_s[1] + near_s) * SLOW_HZ))
+    found = traces_near(slice_of(signal, first * STEP, end * STEP), first, core_s)
+    return np.pad(found, ((first, rows - end), (0, 0)), mode="edge")
+
+
+def traces_near(signal: WristSignal, first: int, core_s: Span) -> Array:
+    """`traces` of a part of a recording that begins with its row `first` at 10 Hz."""
     x = slow_channels(signal)
-    at_s = (np.arange(len(x)) + 0.5) / SLOW_HZ
+    at_s = (np.arange(first, first + len(x)) + 0.5) / SLOW_HZ
     heard = heard_rows(signal)
     inside = (at_s >= core_s[0]) & (at_s < core_s[1])
     core = np.flatnonzero(inside & heard if (inside & heard).any() else inside)
@@ -102,19 +118,27 @@ def traces(signal: WristSignal, core_s: Span) -> Array:
     sizes = [log_size(acc - gravity)]
     if signal.gyro_rad_s is not None:
         sizes.append(log_size(signal.gyro_rad_s.astype(np.float64)))
-    down = slow_rows(gravity)
-    down = down / np.maximum(np.linalg.norm(down, axis=1), 1e-6)[:, None]
-    angle = np.arccos(np.clip(down @ down[core].T, -1, 1))
     spread = max(float(np.sqrt(x[core].var(axis=0).sum())), 1e-6)
-    unlike = [unlikeness(x / spread, core, round(s * SLOW_HZ)) for s in LIKENESS_S]
+    some = core[:: 1 + len(core) // MOST_COMPARED]
+    unlike = [unlikeness(x / spread, some, round(s * SLOW_HZ)) for s in LIKENESS_S]
     found = np.column_stack(
         [
             *(size - np.median(size[core]) for size in sizes),
-            3 * np.quantile(angle, 0.05, axis=1),
+            3 * turned(slow_rows(gravity), some),
             *unlike,
         ]
     )
     return found if heard.all() else bridged(found, heard)
+
+
+def turned(gravity: Array, core: NDArray[np.intp]) -> Array:
+    """(n,) angle between gravity and that of the nearest twentieth of the core, radians."""
+    down = gravity / np.maximum(np.linalg.norm(gravity, axis=1), 1e-6)[:, None]
+
+    def from_core(rows: Array) -> Array:
+        return np.quantile(np.arccos(np.clip(rows @ down[core].T, -1, 1)), 0.05, axis=1)
+
+    return np.concatenate([from_core(down[k : k + BLOCK]) for k in range(0, len(down), BLOCK)])
 
 
 def heard_rows(signal: WristSignal) -> NDArray[np.bool_]:
@@ -152,9 +176,15 @@ def unlikeness(x: Array, core: NDArray[np.intp], samples: int) -> Array:
     padded = np.pad(x, ((ahead, samples - 1 - ahead), (0, 0)), mode="edge")
     windows = sliding_window_view(padded, samples, axis=0).reshape(len(x), -1) / np.sqrt(samples)
     size = (windows**2).sum(axis=1)
-    squares = size[:, None] + size[core][None, :] - 2 * windows @ windows[core].T
-    apart = np.abs(np.arange(len(x))[:, None] - core[None, :]) > NEIGHBOURS_S * SLOW_HZ
-    nearest = np.sqrt(np.maximum(np.where(apart, squares, squares.max()).min(axis=1), 0.0))
+    nearest, farthest = np.empty(len(x)), 0.0
+    for k in range(0, len(x), BLOCK):
+        rows = slice(k, k + BLOCK)
+        squares = size[rows, None] + size[core][None, :] - 2 * windows[rows] @ windows[core].T
+        at = np.arange(len(x))[rows, None]
+        apart = np.abs(at - core[None, :]) > NEIGHBOURS_S * SLOW_HZ
+        nearest[rows] = np.where(apart, squares, np.inf).min(axis=1)
+        farthest = max(farthest, float(squares.max()))
+    nearest = np.sqrt(np.maximum(np.minimum(nearest, farthest), 0.0))
     return np.log((nearest + 0.02) / (np.median(nearest[core]) + 0.02))
 
 

@@ -118,7 +118,8 @@ def goes_on(scored: Scored, before: Span, after: Span, settings: ActivitySetting
     if after[0] - before[1] > settings.breath_s:
         return False
     longer, other = sorted((before, after), key=lambda span: span[0] - span[1])
-    unlike = traces(scored.signal, core_of(longer, settings))[:, -1]
+    near_s = after[1] - before[0]
+    unlike = traces(scored.signal, core_of(longer, settings), near_s)[:, -1]
     first, end = (round(s * SLOW_HZ) for s in core_of(other, settings))
     return float(unlike[first:end].mean()) < settings.unlike
 

@@ -8,8 +8,7 @@ from models.exercise.evaluate import LabelledWindows, labelled_windows
 from models.exercise.examples import ExampleSettings, statistics_of_sets, windows_of_sets
 from models.exercise.kept import as_kept
 from models.exercise.statistics import Statistics
-from models.signal.windows import RATE_HZ
-from models.signal.wrist import WristSignal
+from models.signal.wrist import WristSignal, slice_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,12 +80,4 @@ def people(movements: Sequence[Movement]) -> dict[str, list[Movement]]:
 
 def _slice(signal: WristSignal, start: float, end: float) -> WristSignal:
     n = len(signal.acc_g)
-    first, last = round(start * n), round(end * n)
-    gyro = signal.gyro_rad_s
-    return replace(
-        signal,
-        t0_ns=signal.t0_ns + round(first / RATE_HZ * 1e9),
-        acc_g=signal.acc_g[first:last],
-        gyro_rad_s=None if gyro is None else gyro[first:last],
-        filled=None if signal.filled is None else signal.filled[first:last],
-    )
+    return slice_of(signal, round(start * n), round(end * n))

@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
+from numpy.typing import NDArray
 
+from models.reps.lost import continued
 from models.reps.prepare import Array
 from models.signal.windows import RATE_HZ
 from models.signal.wrist import WristSignal
@@ -31,8 +33,9 @@ class Stretch:
 def joined(signals: Sequence[WristSignal], longest_gap_s: float) -> list[Stretch]:
     """Pieces in order of time, those with short gaps between them put together.
 
-    A gap is filled by straight lines: half a second is hardly noticed by the counter, and up to
-    a repetition's length the rhythm survives, which cutting there would break.
+    What was lost is filled from where the set is alike, else by straight lines: half a second is
+    hardly noticed by the counter, and up to a repetition's length the rhythm survives, which
+    cutting there would break.
     """
     ordered = sorted((s for s in signals if len(s.acc_g)), key=lambda s: s.t0_ns)
     if not ordered:
@@ -56,6 +59,18 @@ def bridged(pieces: Sequence[WristSignal], origin_ns: int) -> Stretch:
     at = np.concatenate([np.arange(len(r)) + f for r, f in zip(rows, first, strict=True)])
     at, where = np.unique(at, return_index=True)
     known = np.concatenate(rows)[where]
+    filled = np.concatenate([_filled(p) for p in pieces])[where]
     grid = np.arange(at[-1] + 1)
     whole = np.column_stack([np.interp(grid, at, column) for column in known.T])
+    lost = np.ones(len(grid), dtype=np.bool_)
+    lost[at] = filled
+    if lost.any() and not lost.all():
+        whole = continued(whole, lost)
     return Stretch(start_s, whole[:, :3], whole[:, 3:] if with_gyro else None)
+
+
+def _filled(piece: WristSignal) -> NDArray[np.bool_]:
+    """(n,) which of a piece's samples were lost."""
+    if piece.filled is None:
+        return np.zeros(len(piece.acc_g), dtype=np.bool_)
+    return piece.filled

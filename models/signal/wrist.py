@@ -1,7 +1,7 @@
 """The one way from raw pieces to signals in g and rad/s at 50 Hz: ingest, training and serving."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import pairwise
 
@@ -51,6 +51,18 @@ class WristSignal:
         """Of these, how many were not filled in."""
         filled = 0 if self.filled is None else int(self.filled.sum())
         return (len(self.acc_g) - filled) / RATE_HZ
+
+
+def slice_of(signal: WristSignal, first: int, end: int) -> WristSignal:
+    """Samples `first` to `end` of a signal."""
+    gyro, filled = signal.gyro_rad_s, signal.filled
+    return replace(
+        signal,
+        t0_ns=signal.t0_ns + round(first / RATE_HZ * NS),
+        acc_g=signal.acc_g[first:end],
+        gyro_rad_s=None if gyro is None else gyro[first:end],
+        filled=None if filled is None else filled[first:end],
+    )
 
 
 def wrist_signals(recording: Recording) -> list[WristSignal]:

@@ -13,7 +13,7 @@ from models.activity.states import Span
 from models.exercise.figures import Outcome, confusion
 from models.reps.count import Repetitions, count_repetitions
 from models.signal.windows import RATE_HZ
-from models.signal.wrist import WristSignal
+from models.signal.wrist import WristSignal, slice_of
 from muvr.evaluation.drawing import ACCENT, AXES, INK, ON_ACCENT, SOFT, TRUTH, plain
 
 BINS = 10
@@ -167,10 +167,3 @@ def acceleration(axes: Axes, signal: WristSignal, first_s: float, last_s: float)
         axes.plot(at_s, signal.acc_g[first:last:EVERY, axis], color=colour, linewidth=0.7)
     axes.set(xlim=(first_s, last_s), xlabel="seconds", ylabel="g")
     plain(axes)
-
-
-def slice_of(signal: WristSignal, first: int, last: int) -> WristSignal:
-    """Samples `first` to `last` of a signal."""
-    gyro = None if signal.gyro_rad_s is None else signal.gyro_rad_s[first:last]
-    t0_ns = signal.t0_ns + round(first / RATE_HZ * 1e9)
-    return WristSignal(t0_ns, signal.acc_g[first:last], gyro, signal.side, signal.notes)

@@ -78,7 +78,7 @@ def test_later_is_the_same_movement_in_another_hour(done: ImportedRecording):
 def test_every_device_stands_beside_the_device_itself():
     plain = Tally(done=10, found=10, possible=10, named=9)
     totals = {device: plain for device in DEVICES} | {"_25hz": Tally(done=10, found=5, possible=10)}
-    figures = {one.name: one for one in figures_of(totals)}
+    figures = {one.name: one for one in figures_of(totals, "1 of 8 days")}
     assert (figures["sessions_found"].value, figures["sessions_found"].peer) == (1.0, None)
     slow = figures["sessions_found_25hz"]
     assert (slow.value, slow.peer_value, slow.ratio) == (0.5, 1.0, 0.5)
