@@ -88,7 +88,7 @@ async def register(
 
 @router.post(
     "/token",
-    responses=described(401),
+    responses=described(401, 403),
     openapi_extra={"requestBody": {"content": {_FORM: {"example": _PASSWORD_FORM}}}},
 )
 async def token(
@@ -130,7 +130,7 @@ async def refresh(
 
 
 @router.post("/revoke", status_code=204)
-async def revoke(body: Revocation, request: Request, services: ServicesHere) -> None:
+async def revoke(body: Revocation, request: Request, services: ServicesHere) -> Response:
     """End the login that a token belongs to; a token that is not good is no error (RFC 7009)."""
     _count(request, services)
     for use in ("refresh", "access"):
@@ -140,6 +140,7 @@ async def revoke(body: Revocation, request: Request, services: ServicesHere) -> 
             continue
         if claims.login_id is not None:
             await _end(services, claims.user_id, claims.login_id)
+    return Response(status_code=204)
 
 
 async def _advance(services: Services, claims: Claims) -> Login:

@@ -62,7 +62,7 @@ async def list_models(caller: ModelRead, services: ServicesHere) -> ModelList:
     response_class=Response,
     responses={
         200: {
-            "description": "The model, or its manifest in the header-less JSON form",
+            "description": "The model; in the form `raw` it stands in JSON, manifest included",
             "content": {
                 media: {"schema": {"type": "string", "format": "binary"}}
                 for media in MEDIA_TYPES.values()
@@ -73,7 +73,7 @@ async def list_models(caller: ModelRead, services: ServicesHere) -> ModelList:
             },
         },
         304: {"description": "The client has it already"},
-        **described(404),
+        **described(406),
     },
 )
 async def download(

@@ -22,34 +22,35 @@ that the same request may be sent again after `Retry-After` seconds.
 CBOR_SEQUENCE = "application/cbor-seq"
 
 
-class ChunkShape(BaseModel):
+class EitherChunk(BaseModel):
+    """What a chunk says in either form."""
+
+    v: int = Field(default=1, ge=1, le=1)
+    rate_hz: float = Field(ge=1, le=1000)
+    unit: str = Field(pattern="^(g|m/s2|rad/s|deg/s)$")
+    t_ms: list[int] | None = Field(default=None, description="where a device is irregular")
+
+
+class ChunkShape(EitherChunk):
     """One chunk as JSON."""
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"example": CHUNK})
 
-    v: int = Field(default=1, ge=1, le=1)
     t0: str = Field(description="RFC 3339 time of the first sample")
-    rate_hz: float = Field(ge=1, le=1000)
-    unit: str = Field(pattern="^(g|m/s2|rad/s|deg/s)$")
     x: list[float] = Field(min_length=1, max_length=8192)
     y: list[float] = Field(min_length=1, max_length=8192)
     z: list[float] = Field(min_length=1, max_length=8192)
-    t_ms: list[int] | None = Field(default=None, description="where a device is irregular")
 
 
-class CborChunkShape(BaseModel):
+class CborChunkShape(EitherChunk):
     """One chunk as CBOR; byte strings stand in base64 in this document."""
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"example": CBOR_CHUNK})
 
-    v: int = Field(default=1, ge=1, le=1)
     t0: int = Field(description="time of the first sample, nanoseconds since the epoch")
-    rate_hz: float = Field(ge=1, le=1000)
-    unit: str = Field(pattern="^(g|m/s2|rad/s|deg/s)$")
     scale: float = Field(gt=0, description="units per count")
     n: int = Field(ge=1, le=8192, description="number of samples")
     xyz: bytes = Field(description="int16 little-endian, interleaved x, y, z: 6 n bytes")
-    t_ms: list[int] | None = Field(default=None, description="where a device is irregular")
 
 
 class StreamsShape(BaseModel):

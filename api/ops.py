@@ -143,7 +143,7 @@ async def jobs(
     return Runs(jobs=[_run(run) for run in runs[:limit]])
 
 
-@router.get("/v1/jobs/{family}/{run}", responses=described(404))
+@router.get("/v1/jobs/{family}/{run}")
 async def job(
     family: str,
     run: UUID,
@@ -157,7 +157,7 @@ async def job(
     return _run(found)
 
 
-@router.get("/v1/jobs/{family}/{run}/users", responses=described(404))
+@router.get("/v1/jobs/{family}/{run}/users")
 async def job_users(
     family: str,
     run: UUID,

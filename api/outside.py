@@ -13,13 +13,13 @@ from urllib.parse import urlsplit
 
 import jwt
 
+from api.keys import LOOPBACK
 from schemas.errors import BadConfig
 
 AGAIN_S = 30.0
 FRESH_S = 3600.0
 TIMEOUT_S = 5.0
 LARGEST = 2**18  # bytes of a key set
-LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 ASYMMETRIC = frozenset({"EdDSA", "ES256", "RS256"})
 
 

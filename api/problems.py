@@ -154,11 +154,22 @@ def described(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """The OpenAPI responses of an operation for these error statuses."""
     return {
         status: {
-            "description": HTTPStatus(status).phrase,
+            "description": _said_of(status),
             "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
         }
         for status in statuses
     }
+
+
+def _said_of(status: int) -> str:
+    """The phrase of a status, and the types of problems that have it.
+
+    >>> _said_of(429)
+    'Too Many Requests: over-limit'
+    """
+    kinds = {*KINDS.values(), *BY_STATUS.values()}
+    names = ", ".join(sorted(kind.name for kind in kinds if kind.status == status))
+    return f"{HTTPStatus(status).phrase}: {names}"
 
 
 async def _on_ours(request: Request, error: Exception) -> Response:

@@ -90,7 +90,7 @@ async def put_plan(plan: UUID, body: PlanBody, caller: Sensor, services: Service
     return _shape(kept)
 
 
-@router.get("/plans/{plan}", responses=described(404))
+@router.get("/plans/{plan}")
 async def get_plan(plan: UUID, caller: Sensor, services: ServicesHere) -> PlanShape:
     """One plan."""
     kept = await services.records.plans.read(caller.user_id, plan)
@@ -113,7 +113,7 @@ async def list_follows(caller: Social, services: ServicesHere) -> FollowList:
     return FollowList(follows=[FollowShape(user=f.followee, since=f.since) for f in follows])
 
 
-@router.put("/follows/{user}", responses=described(404))
+@router.put("/follows/{user}")
 async def follow(user: UUID, caller: Social, services: ServicesHere) -> FollowShape:
     """Follow somebody; repeatable."""
     if user == caller.user_id:

@@ -1,6 +1,7 @@
 """The service over real HTTP on the real Cassandra, once per run."""
 
 import asyncio
+import re
 import ssl
 import threading
 import time
@@ -8,6 +9,7 @@ import uuid
 from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -30,6 +32,30 @@ PASSWORD = "correct horse battery"
 _NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
+@cache
+def documented() -> list[tuple[str, re.Pattern[str], dict[str, Any]]]:
+    """Method, path and answers of every operation of the OpenAPI document."""
+    paths = create_app(Config()).openapi()["paths"]
+    return [
+        (method.upper(), re.compile(re.sub(r"{\w+}", "[^/]+", path)), operation["responses"])
+        for path, item in paths.items()
+        for method, operation in item.items()
+    ]
+
+
+def require_documented(answer: httpx.Response) -> None:
+    """Whatever a test of this room is answered, the document must have said."""
+    asked, path = answer.request.method, answer.request.url.path
+    for method, pattern, responses in documented():
+        if method == asked and pattern.fullmatch(path):
+            said = responses.get(str(answer.status_code))
+            assert said is not None, f"{asked} {path} does not document {answer.status_code}"
+            media = answer.headers.get("content-type", "").partition(";")[0]
+            assert not media or media in said.get("content", {}), (
+                f"{asked} {path} does not document {media} with {answer.status_code}"
+            )
+
+
 @dataclass(frozen=True)
 class RunningService:
     """A service that listens."""
@@ -45,7 +71,13 @@ class RunningService:
 
     def client(self, access_token: str | None = None) -> httpx.Client:
         headers = {"Authorization": f"Bearer {access_token}"} if access_token else {}
-        return httpx.Client(base_url=self.url, headers=headers, timeout=30, verify=_NO_TLS)
+        return httpx.Client(
+            base_url=self.url,
+            headers=headers,
+            timeout=30,
+            verify=_NO_TLS,
+            event_hooks={"response": [require_documented]},
+        )
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         """Something in the service's own loop."""
