@@ -17,7 +17,6 @@ import os
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
-from types import TracebackType
 from typing import Any
 from uuid import UUID
 
@@ -45,7 +44,7 @@ class RequestRefused(Exception):
 
 
 class TryLater(Exception):
-    """The server was away, or asked for patience, through all tries: keep it and come back."""
+    """Nobody answered, or asked for patience, through all tries: keep it and come back."""
 
 
 class ReceiptWrong(Exception):
@@ -70,18 +69,10 @@ def chunk(
         counts: int16 little-endian, x y z x y z …
         t_ms: milliseconds after t0 of every sample, where the device is irregular.
     """
-    fields: dict[str, Any] = {
-        "v": 1,
-        "t0": t0_ns,
-        "rate_hz": float(rate_hz),
-        "unit": unit,
-        "scale": float(scale),
-        "n": len(counts) // 6,
-        "xyz": counts,
-    }
-    if t_ms is not None:
-        fields["t_ms"] = list(t_ms)
-    return cbor2.dumps(fields)
+    what = {"v": 1, "t0": t0_ns, "rate_hz": float(rate_hz), "unit": unit, "scale": float(scale)}
+    samples = {"n": len(counts) // 6, "xyz": counts}
+    irregular = {} if t_ms is None else {"t_ms": list(t_ms)}
+    return cbor2.dumps({**what, **samples, **irregular})
 
 
 def new_id(at: datetime | None = None, noise: bytes | None = None) -> UUID:
@@ -113,12 +104,7 @@ class Client:
     def __enter__(self) -> "Client":
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        problem: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *problem: object) -> None:
         self.close()
 
     def close(self) -> None:
@@ -133,12 +119,8 @@ class Client:
         Raises:
             RequestRefused: 409 when the name is taken.
         """
-        answer = self._ask(
-            "POST",
-            "/v1/auth/register",
-            json={"username": username, "password": password},
-        )
-        self._keep(answer)
+        body = {"username": username, "password": password}
+        self._keep(self._ask("POST", "/v1/auth/register", json=body))
 
     def login(self, username: str, password: str) -> None:
         """Log in with a password."""
@@ -178,12 +160,8 @@ class Client:
         Raises:
             ReceiptWrong: the receipt is for other bytes.
         """
-        receipt = self._ask(
-            "PUT",
-            f"/v1/sessions/{session}/streams/{stream}/chunks/{seq}",
-            content=body,
-            headers={"Content-Type": CBOR},
-        )
+        path = f"/v1/sessions/{session}/streams/{stream}/chunks/{seq}"
+        receipt = self._ask("PUT", path, content=body, headers={"Content-Type": CBOR})
         if receipt["sha256"] != hashlib.sha256(body).hexdigest():
             raise ReceiptWrong(f"chunk {seq} of {stream}: {receipt['sha256']}")
         return receipt
@@ -222,12 +200,8 @@ class Client:
         **more: Any,
     ) -> dict[str, Any]:
         """Say what a set was: `reps`, `weight_kg`, `intensity`, `label_source` where known."""
-        body = {
-            "exercise": exercise,
-            "started_at": rfc3339(started_at),
-            "ended_at": rfc3339(ended_at),
-            **more,
-        }
+        times = {"started_at": rfc3339(started_at), "ended_at": rfc3339(ended_at)}
+        body = {"exercise": exercise, **times, **more}
         return self._ask("PUT", f"/v1/sessions/{session}/sets/{set_id}", json=body)
 
     def session(self, session: UUID) -> dict[str, Any]:
@@ -256,8 +230,7 @@ class Client:
     def model(self, family: str, etag: str | None = None) -> tuple[bytes | None, str]:
         """The bytes of a model and their ETag; None when `etag` is still the newest."""
         headers = {"If-None-Match": etag} if etag else {}
-        path = f"/v1/me/models/{family}?format=npz"
-        response = self._send("GET", path, {"headers": headers})
+        response = self._send("GET", f"/v1/me/models/{family}?format=npz", {"headers": headers})
         return (None if response.status_code == 304 else response.content), response.headers["etag"]
 
     # ---- the wire
@@ -271,40 +244,35 @@ class Client:
 
     def _send(self, method: str, path: str, request: dict[str, Any]) -> httpx.Response:
         """Try until the answer is final: only a lost connection, 429 and 5xx are tried again."""
+        why, wait_s = "", 0.0
         for attempt in range(TRIES):
-            last = attempt + 1 == TRIES
+            time.sleep(wait_s)
             try:
                 response = self._once(method, path, request)
-            except httpx.TransportError:
-                if last:
-                    raise
-                time.sleep(pause_s(attempt, None))
+            except httpx.TransportError as problem:
+                why, wait_s = repr(problem), pause_s(attempt, None)
                 continue
             if response.status_code < 400:
                 return response
             if not may_be_retried(response.status_code):
                 raise RequestRefused(response.status_code, _problem(response))
-            if last:
-                raise TryLater(f"{method} {path}: {response.status_code} {response.text[:200]}")
-            time.sleep(pause_s(attempt, response.headers.get("Retry-After")))
-        raise AssertionError("the last try returns or raises")
+            why = f"{response.status_code} {response.text[:200]}"
+            wait_s = pause_s(attempt, response.headers.get("Retry-After"))
+        raise TryLater(f"{method} {path}: {why}")
 
     def _once(self, method: str, path: str, request: dict[str, Any]) -> httpx.Response:
         """One request; with a renewed token when the old one ran out."""
-        response = self._http.request(method, path, **self._signed(path, request))
-        if response.status_code == 401 and self._refresh and "/auth/" not in path:
-            self._renew()
-            response = self._http.request(method, path, **self._signed(path, request))
+        if path.startswith("/v1/auth/"):
+            return self._http.request(method, path, **request)
+        response = self._http.request(method, path, auth=self._sign, **request)
+        if response.status_code == 401 and self._refresh:
+            self._keep(self._ask("POST", "/v1/auth/refresh", json={"refresh_token": self._refresh}))
+            response = self._http.request(method, path, auth=self._sign, **request)
         return response
 
-    def _signed(self, path: str, request: dict[str, Any]) -> dict[str, Any]:
-        headers = dict(request.get("headers", {}))
-        if self._access and "/auth/" not in path:
-            headers["Authorization"] = f"Bearer {self._access}"
-        return {**request, "headers": headers}
-
-    def _renew(self) -> None:
-        self._keep(self._ask("POST", "/v1/auth/refresh", json={"refresh_token": self._refresh}))
+    def _sign(self, request: httpx.Request) -> httpx.Request:
+        request.headers["Authorization"] = f"Bearer {self._access}"
+        return request
 
 
 def may_be_retried(status: int) -> bool:

@@ -8,12 +8,11 @@ the answer and the removal does no harm.
 import json
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 from uuid import UUID
-
-import httpx
 
 from examples.client import Client, RequestRefused, TryLater, may_be_retried, rfc3339
 
@@ -80,14 +79,12 @@ class Outbox:
             how many things the server has taken. A lost connection ends it early; call again.
         """
         before = len(self)
-        try:
+        with suppress(TryLater):
             self._send_calls(client, "open")
             while self._send_batch(client):
                 pass
             self._send_calls(client, "set")
             self._send_calls(client, "complete")
-        except (httpx.TransportError, TryLater):
-            return before - len(self)
         return before - len(self)
 
     def _call(self, session: UUID, kind: str, body: Mapping[str, Any]) -> None:

@@ -10,7 +10,7 @@ import httpx
 import numpy as np
 import pytest
 
-from examples.client import Client, TryLater, chunk, new_id
+from examples.client import Client, RequestRefused, TryLater, chunk, new_id
 from examples.outbox import Outbox
 from tests.api.conftest import PASSWORD, Person, RunningService
 from tests.cassandra_node import free_ports
@@ -52,6 +52,15 @@ def phone(service: RunningService, person: Person) -> Iterator[Client]:
         yield client
 
 
+def test_who_logs_out_is_out(phone: Client):
+    session = new_id()
+    phone.open_session(session, datetime.now(UTC), STREAMS)
+    phone.logout()
+    with pytest.raises(RequestRefused) as refused:
+        phone.session(session)
+    assert refused.value.status == 401
+
+
 def test_a_week_offline_arrives_whole_and_once(tmp_path: Path, phone: Client):
     with_network = Outbox(tmp_path / "outbox.db")
     kept = a_week(with_network)
@@ -80,6 +89,8 @@ def test_without_a_network_everything_waits(
     waiting = len(outbox)
     with Client(f"http://127.0.0.1:{free_ports(1)[0]}") as lost:
         assert outbox.send(lost) == 0
+        with pytest.raises(TryLater, match="ConnectError"):
+            lost.session(new_id())
     assert len(outbox) == waiting
     outbox.close()
 
