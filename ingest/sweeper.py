@@ -15,15 +15,13 @@ from ingest.erasure import ERASED, erase_user
 from ingest.pending import ACC3, project_labelled
 from ingest.projections import project_all
 from ingest.stretches import project_stretches
-from schemas.errors import MuvrError, Retryable
+from schemas.errors import Retryable
+from schemas.layout import AHEAD_DAYS, LONGEST_DAYS
 from schemas.times import us_of
 from store.database import Database
 from store.journal import Event, months_between
 from store.records import Records
 from store.sets import LabelledHead, SetRow
-
-LONGEST = timedelta(days=400)
-"""Ids may lie so far back (limits.clock_past_days): so may the months of their events."""
 
 MARGIN = timedelta(minutes=5)
 """An announcement comes before its write by less than this."""
@@ -97,7 +95,7 @@ async def sweep(
             events, labelled = events + done[0], labelled + done[1]
         except Retryable:
             raise
-        except MuvrError as problem:  # the others are swept all the same
+        except Exception as problem:  # noqa: BLE001 - counted; the others are swept all the same
             failed.append((user_id, f"{type(problem).__name__}: {problem}"))
     return Swept(len(users), events, labelled, tuple(failed))
 
@@ -124,8 +122,9 @@ async def sweep_user(
 async def recent_events(
     records: Records, user_id: UUID, since: datetime, now: datetime
 ) -> list[Event]:
-    """A user's events that were received since then."""
-    months = months_between((now - LONGEST).date(), (now + timedelta(days=1)).date())
+    """A user's events that were received since then; their months are those of their ids."""
+    first, last = now - timedelta(LONGEST_DAYS), now + timedelta(AHEAD_DAYS)
+    months = months_between(first.date(), last.date())
     events = await records.journal.events(user_id, months)
     return [event for event in events if event.received_us >= us_of(since)]
 

@@ -23,11 +23,12 @@ from pipelines.spark import spark_session
 from pipelines.tables import CATALOG, read_keys
 from schemas.config import Config
 from schemas.errors import NoMart
+from schemas.layout import LONGEST_DAYS
 from schemas.mart import MART
 from schemas.progress import Progress, Silent
 from store.credentials import open_as
 from store.database import Database
-from store.holders import BIRTH, LONGEST_DAYS
+from store.holders import BIRTH
 from store.journal import Journal, months_between
 from store.live_runs import LiveRuns
 from store.mart import Manifest, MartFolder, key_id, layout_digest, pseudonym, pseudonym_key

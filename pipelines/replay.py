@@ -26,10 +26,11 @@ from pipelines.span import keys_once, spans
 from pipelines.spark import spark_session
 from pipelines.tables import read_keys, read_table
 from schemas.config import Cassandra, Config
+from schemas.layout import LONGEST_DAYS
 from schemas.progress import Progress, Silent
 from store.credentials import Credentials, credentials_of, open_as
 from store.database import Database, connect
-from store.holders import BIRTH, LONGEST_DAYS
+from store.holders import BIRTH
 from store.jobs import UserOutcome
 from store.journal import Event, event_of, months_between
 

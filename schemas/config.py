@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from schemas.cron import read_cron
 from schemas.errors import BadConfig
 from schemas.families import FAMILIES
+from schemas.layout import AHEAD_DAYS, LONGEST_DAYS
 
 PREFIX = "MUVR_"
 
@@ -123,8 +124,8 @@ class Limits(Section):
     body_mb: float = Field(default=1.0, gt=0)
     decoded_mb: float = Field(default=4.0, gt=0)
     chunk_samples: int = Field(default=8192, ge=1)
-    clock_past_days: int = Field(default=400, ge=1)
-    clock_future_days: int = Field(default=1, ge=0)
+    clock_past_days: int = Field(default=LONGEST_DAYS, ge=1, le=LONGEST_DAYS)
+    clock_future_days: int = Field(default=AHEAD_DAYS, ge=0, le=AHEAD_DAYS)
     requests_per_minute: int = Field(default=6000, ge=1)
     logins_per_minute: int = Field(default=60, ge=1)
     samples_per_day: int = Field(default=50_000_000, ge=1)

@@ -7,6 +7,10 @@ CHUNKS_PER_PART = 128
 SHARDS = 64
 LAYOUT = {"chunks_per_part": str(CHUNKS_PER_PART), "shards": str(SHARDS), "month": "YYYY-MM"}
 
+LONGEST_DAYS, AHEAD_DAYS = 400, 1
+"""How far the time in an id may lie behind and ahead of the server's clock (limits.clock_…_days at
+most): whoever looks for somebody's events looks through the months between."""
+
 GLOBAL_OWNER = "global"
 
 

@@ -11,14 +11,13 @@ from itertools import product
 from uuid import UUID
 
 from schemas.families import FAMILIES
-from schemas.layout import owner_of, shard_of
+from schemas.layout import LONGEST_DAYS, owner_of, shard_of
 from schemas.times import us_of
 from store.database import Database, Row, Statement
 from store.journal import months_between
 from store.sets import MODEL_IDS
 
 BIRTH = date(2024, 1, 1)  # no deployment is older
-LONGEST_DAYS = 400  # how far back an id may lie (limits.clock_past_days)
 CHANGES_DAYS = 92
 AHEAD = timedelta(days=3650)
 """An erasure's tombstones lie this far ahead: no write under way survives them, and the user's id

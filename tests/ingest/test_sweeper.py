@@ -114,12 +114,15 @@ def test_a_whole_replay_changes_nothing() -> None:
     asyncio.run(story())
 
 
-def test_one_user_of_whom_the_journal_says_nonsense_does_not_stop_the_others() -> None:
+@pytest.mark.parametrize("body", [{}, {"started_at": "noon", "timezone": "UTC", "plan": None}])
+def test_one_user_of_whom_the_journal_says_nonsense_does_not_stop_the_others(
+    body: dict[str, Any],
+) -> None:
     async def story() -> None:
         one = Story()
         await one.open(0, 1)
         about, stranger = new_id(), uuid4()
-        odd = Event(slot(about, "odd"), about, "session-opened", {}, us_of(NOW))
+        odd = Event(slot(about, "odd"), about, "session-opened", body, us_of(NOW))
         await one.records.journal.append(stranger, odd, "sessions")
         await one.put(2)
         swept = await sweep(one.records, START, NOW)

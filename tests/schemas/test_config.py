@@ -48,6 +48,7 @@ def test_the_environment_overrides_the_file(tmp_path: Path):
         ("apj: {port: 1}", {}, "apj", "did you mean `api`"),
         ("{}", {"MUVR_SPARK__MASTR": "x"}, "spark.mastr", "did you mean `spark.master`"),
         ("api: {port: 99999}", {}, "api.port", "99999"),
+        ("limits: {clock_past_days: 401}", {}, "limits.clock_past_days", "equal to 400"),
         ("api: [1]", {}, "", "sections of keys"),
     ],
 )
