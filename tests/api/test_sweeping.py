@@ -1,5 +1,6 @@
 """The minute's work: one worker does it, and how far it came is kept."""
 
+import asyncio
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -51,3 +52,22 @@ def test_a_failed_sweep_stays_where_it_was(
     with pytest.raises(DatabaseAway):
         service.run(two[0].once())
     assert service.run(watermarks.read(NAME)) == before
+
+
+def test_a_sweep_that_breaks_is_not_the_last(
+    two: tuple[Sweeping, Sweeping], monkeypatch: pytest.MonkeyPatch
+):
+    """It holds the lock: if it stopped looking, nobody would."""
+    tried: list[str] = []
+
+    async def once() -> bool:
+        tried.append("again")
+        if len(tried) == 1:
+            raise RuntimeError("a bug")
+        raise asyncio.CancelledError  # the service ends
+
+    monkeypatch.setattr("api.sweeping.EVERY_S", 0.0)
+    monkeypatch.setattr(two[0], "once", once)
+    with pytest.raises(asyncio.CancelledError):
+        asyncio.run(two[0].run())
+    assert len(tried) == 2
