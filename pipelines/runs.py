@@ -14,6 +14,7 @@ from uuid import UUID
 
 from pipelines.threads import one_blas_thread
 from schemas.errors import LeaseHeld, Retryable
+from schemas.ids import uuid7
 from store.database import Database
 from store.jobs import JobRuns, Leases, UserOutcome, Watermarks
 
@@ -145,10 +146,7 @@ def run_id_at(at: datetime, noise: bytes | None = None) -> UUID:
     >>> str(run_id_at(datetime(2026, 11, 21, tzinfo=UTC), bytes(10)))
     '01a1fb67-1800-7000-8000-000000000000'
     """
-    noise = secrets.token_bytes(10) if noise is None else noise
-    number = int(at.timestamp() * 1000) << 80 | int.from_bytes(noise, "big")
-    number = number & ~(0xF << 76) | 7 << 76
-    return UUID(int=number & ~(0b11 << 62) | 0b10 << 62)
+    return uuid7(int(at.timestamp() * 1000), secrets.token_bytes(10) if noise is None else noise)
 
 
 async def _bury(runs: JobRuns, family: str) -> None:

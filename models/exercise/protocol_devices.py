@@ -1,4 +1,4 @@
-"""S7: acceleration alone, and one wrist learned, the other asked. Reported beside, no floors."""
+"""S7: one wrist learned, the other asked. Reported beside, no floors."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -7,24 +7,13 @@ from models.exercise.calibrate import held_out
 from models.exercise.evaluate import LabelledWindows
 from models.exercise.figures import Asked, Outcome, answers, set_accuracy, window_accuracy
 from models.exercise.fit import GlobalModel, fit_global, fit_user
-from models.exercise.layout import ACC3
-from models.exercise.protocols import enrolment, own_models, person_folds, unseen_people
+from models.exercise.protocols import person_folds
 from models.exercise.statistics import Statistics, total
-from models.exercise.trials import Movement, asked, learned_of, people, without_rotation
+from models.exercise.trials import Movement, asked, learned_of, people
 from models.signal.pieces import Side
 from schemas.report import Figure
 
 DATA = "SPAR-10"
-
-
-def acceleration_alone(movements: Sequence[Movement]) -> tuple[Outcome, Outcome, Outcome]:
-    """S1, S2 and S3 as a device without a gyroscope would see them."""
-    bare = [without_rotation(m) for m in movements]
-    return (
-        unseen_people(bare, model_id=ACC3),
-        own_models(bare, model_id=ACC3),
-        enrolment(bare, model_id=ACC3),
-    )
 
 
 def other_wrist(movements: Sequence[Movement]) -> Outcome:
