@@ -13,7 +13,7 @@ from api.ops import VERSION
 from schemas.errors import DatabaseAway
 from schemas.families import FAMILIES
 from store.jobs import JobRun
-from store.overview import Overview, read_overview
+from store.overview import Overview, read_overview, shown
 
 router = APIRouter()
 _FRESH_S = 3.0
@@ -78,10 +78,11 @@ def _numbers(overview: Overview) -> list[tuple[str, str]]:
         "users": "people",
         "sessions": "sessions",
         "sets": "confirmed sets",
+        "labelled_sets": "sets to learn from",
         "models": "models kept",
         "champions": "models serving",
     }
-    return [(label, overview.shown(name)) for name, label in names.items()]
+    return [(label, shown(overview.counts[name])) for name, label in names.items()]
 
 
 def _run(run: JobRun) -> dict[str, Any]:

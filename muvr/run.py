@@ -8,9 +8,9 @@ import typer
 from muvr.doctor import examine
 from muvr.door import Door, open_door
 from muvr.options import AsJson, Conf
-from muvr.overview import overview
 from muvr.service import Service
 from schemas.errors import BadInput, MuvrError
+from store.overview import COUNTED_TO, Overview, read_overview, shown
 from store.roles import grants
 
 
@@ -88,11 +88,19 @@ def status(conf: Conf = None, as_json: AsJson = False) -> None:
         "service": asdict(Service(door.config, door.conf_path).status()),
     }
     try:
-        answer |= door.ask(overview)
+        answer |= _figures(door.ask(read_overview))
     except MuvrError as problem:
         answer["database"] = str(problem)
     _show_status(door, answer)
     door.terminal.answer(answer)
+
+
+def _figures(overview: Overview) -> dict[str, Any]:
+    return {
+        "counts": overview.counts,
+        "counted_to": COUNTED_TO,
+        "runs": [run._asdict() for run in overview.runs],
+    }
 
 
 def _show_status(door: Door, answer: dict[str, Any]) -> None:
@@ -103,7 +111,8 @@ def _show_status(door: Door, answer: dict[str, Any]) -> None:
     if "database" in answer:
         terminal.say(f"No figures: {answer['database']}")
         return
-    terminal.table("kept", ("what", "rows"), answer["counts"].items())
+    kept = [(name, shown(count)) for name, count in answer["counts"].items()]
+    terminal.table("kept", ("what", "rows"), kept)
     runs = [(r["family"], r["status"], r["started_at"], r["counts"]) for r in answer["runs"]]
     terminal.table("last job runs", ("family", "status", "started", "counts"), runs)
 

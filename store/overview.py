@@ -8,18 +8,20 @@ from schemas.families import FAMILIES
 from store.database import Database
 from store.jobs import JobRun, JobRuns
 
-_AT_MOST = 10_000
+COUNTED_TO = 10_000
+"""Rows of a table that are counted: counting more would read whole tables."""
 _COUNTED = {
     "users": "SELECT user_id FROM users LIMIT ?",
     "sessions": "SELECT session_id FROM sessions LIMIT ?",
     "sets": "SELECT set_id FROM sets LIMIT ?",
+    "labelled_sets": "SELECT set_id FROM labelled_sets LIMIT ?",
     "models": "SELECT version FROM models LIMIT ?",
     "champions": "SELECT version FROM champions LIMIT ?",
 }
 
 
 class Overview(NamedTuple):
-    """Counts (at most 10,000 each: counting more would read whole tables), node and runs."""
+    """Counts, each up to `COUNTED_TO`, node and runs."""
 
     cluster: str
     cassandra: str
@@ -28,10 +30,14 @@ class Overview(NamedTuple):
     runs: list[JobRun]
     read_at: datetime
 
-    def shown(self, name: str) -> str:
-        """A count for people: the cap is not a number to believe."""
-        count = self.counts[name]
-        return f"{count:,}" if count < _AT_MOST else f"{_AT_MOST:,} or more"
+
+def shown(count: int) -> str:
+    """A count for people: the cap is not a number to believe.
+
+    >>> shown(1234), shown(10_000)
+    ('1,234', '10,000 or more')
+    """
+    return f"{count:,}" if count < COUNTED_TO else f"{COUNTED_TO:,} or more"
 
 
 async def read_overview(database: Database, runs_each: int = 5) -> Overview:
@@ -43,7 +49,7 @@ async def read_overview(database: Database, runs_each: int = 5) -> Overview:
     local = (
         await database.run("SELECT cluster_name, release_version, data_center FROM system.local")
     )[0]
-    counted = await asyncio.gather(*(database.run(cql, (_AT_MOST,)) for cql in _COUNTED.values()))
+    counted = await asyncio.gather(*(database.run(cql, (COUNTED_TO,)) for cql in _COUNTED.values()))
     jobs = JobRuns(database)
     found = await asyncio.gather(*(jobs.newest(family, runs_each) for family in FAMILIES))
     runs = sorted((run for runs in found for run in runs), key=lambda r: r.started_at, reverse=True)

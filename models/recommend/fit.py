@@ -75,11 +75,6 @@ def fast_rows(
     return solved
 
 
-def fold_in(counts: Counts, model: Recommender) -> NDArray[np.float64]:
-    """Factors (rows, k) of users that the model has not seen, from their counts alone."""
-    return fast_rows(counts, model.items, model.settings)
-
-
 def candidates(base: AlsSettings) -> list[AlsSettings]:
     """The usual grid around `base`: 54 settings of factors, alpha, ridge and scaling."""
     return [

@@ -16,7 +16,7 @@ from models.recommend.evaluate import (
     split_entries,
 )
 from models.recommend.features import Counts, counts_of, counts_of_logs
-from models.recommend.fit import candidates, choose, fit_recommender, fold_in
+from models.recommend.fit import candidates, choose, fast_rows, fit_recommender
 from models.recommend.model import AlsSettings, first_places
 from models.recommend.reference import loss, solve_rows
 from models.recommend.why import contributions, recommend_user
@@ -96,10 +96,10 @@ def test_every_half_sweep_lowers_the_loss_to_its_least():
         before = after
 
 
-def test_a_user_who_is_folded_in_gets_the_factors_of_training():
+def test_counts_alone_give_a_user_the_factors_of_training():
     counts = some_counts(2)
     model = fit_recommender(counts, names(counts), SETTINGS)
-    assert fold_in(counts, model) == pytest.approx(model.users)
+    assert fast_rows(counts, model.items, model.settings) == pytest.approx(model.users)
 
 
 def test_reasons_add_up_to_the_score():
