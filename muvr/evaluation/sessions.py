@@ -3,8 +3,8 @@
 For every day a deployment of its own, gone afterwards: the other days are sent and their sets
 confirmed, the models are trained, then the day is sent without a label, as it is and as other
 devices would have recorded it, and `GET /v1/sessions/{session}` is held against the truth. So is
-`POST /v1/classify`, which is asked about each set by itself. The report is written after every day:
-all of them take a quarter of an hour on a quiet machine.
+`POST /v1/classify`, which is asked about each set by itself. A day takes minutes, so the report is
+written after each of them.
 """
 
 import secrets
