@@ -15,13 +15,6 @@ from store.java import find_java
 from store.node.jars import connector_jars
 
 LOGGING = Path(__file__).resolve().with_name("log4j2.properties")
-FEW_CORES = 2
-TIER4 = {  # HotSpot's thresholds as they are by default
-    "InvocationThreshold": 5000,
-    "MinInvocationThreshold": 600,
-    "CompileThreshold": 15000,
-    "BackEdgeThreshold": 40000,
-}
 
 
 def spark_session(config: Config) -> SparkSession:
@@ -79,18 +72,8 @@ def _engine(config: Config) -> dict[str, str]:
         "spark.speculation": "false",
         "spark.sql.warehouse.dir": str(config.paths.reports / "spark-warehouse"),
         "spark.jars": ",".join(str(jar) for jar in connector_jars(config.paths.jars)),
-        "spark.driver.extraJavaOptions": " ".join(_java(config)),
+        "spark.driver.extraJavaOptions": f"-Dlog4j2.configurationFile={LOGGING.as_uri()}",
     }
-
-
-def _java(config: Config) -> list[str]:
-    """How the driver's Java logs, compiles and collects."""
-    # jobs last minutes: the optimizing compiler took half of what Java costs in a short one. It
-    # waits for ten times as many calls; what a long job repeats is still compiled by it
-    compiler = [f"-XX:Tier4{name}={10 * usual}" for name, usual in TIER4.items()]
-    # on two cores collecting side by side gains nothing, and G1 takes the whole heap before it does
-    collector = ["-XX:+UseSerialGC"] if config.spark.cores <= FEW_CORES else []
-    return [f"-Dlog4j2.configurationFile={LOGGING.as_uri()}", *compiler, *collector]
 
 
 def _python(config: Config) -> dict[str, str]:

@@ -10,9 +10,8 @@ from pyspark.sql import SparkSession
 
 from pipelines.plans import nodes, physical_plan, require_direct_join, require_no_shuffle
 from pipelines.span import keys_once, span_by
-from pipelines.spark import options
 from pipelines.tables import append, read_keys, read_table
-from schemas.config import Config, Spark
+from schemas.config import Config
 from schemas.errors import PlanViolated, SpanBroken
 from store.database import Database, Statement
 
@@ -41,19 +40,6 @@ def filled(empty: Database, spark_config: Config) -> Config:
     ]
     asyncio.run(empty.run_all(rows))
     return spark_config
-
-
-@pytest.mark.parametrize(("cores", "alone"), [(2, True), (8, False)])
-def test_on_few_cores_java_collects_by_one_thread(cores: int, alone: bool):
-    told = options(Config(spark=Spark(cores=cores)))["spark.driver.extraJavaOptions"].split()
-    assert ("-XX:+UseSerialGC" in told) == alone
-
-
-def test_the_optimizing_compiler_waits(spark: SparkSession):
-    factory = spark._jvm.java.lang.management.ManagementFactory
-    told = list(factory.getRuntimeMXBean().getInputArguments())
-    assert "-XX:Tier4InvocationThreshold=50000" in told
-    assert "-XX:Tier4BackEdgeThreshold=400000" in told
 
 
 def test_a_span_per_partition_without_exchange_and_sort(spark: SparkSession, filled: Config):
