@@ -91,14 +91,14 @@ def create_app(config: Config, log: RequestLog | None = None) -> Muvr:
     app.state.durability = None
     app.state.commit = ops.commit_of(CHECKOUT)
     app.state.passwords = Passwords()
-    app.state.connection = Connection(app, config, metrics)
+    wanted_log = (log or RequestLog()) if config.api.access_log else None
+    app.state.connection = Connection(app, config, metrics, wanted_log)
     app.openapi = lambda: openapi.document(app)
     problems.register(app)
     for part in PARTS:  # the busiest first: routes are tried in order
         app.include_router(part.router)
     if config.api.public_page:
         app.include_router(page.router)
-    wanted_log = (log or RequestLog()) if config.api.access_log else None
     shortcut = Shortcut(app.layers, routes=(*chunks.router.routes, *classify.router.routes))
     app.gate = Gate(shortcut, config=config, metrics=metrics, log=wanted_log)
     return app

@@ -13,7 +13,7 @@ from api.guard import Guard
 from api.keys import KeyRing
 from api.learned import decoders
 from api.model_cache import ModelCache
-from api.observe import Metrics
+from api.observe import Metrics, RequestLog
 from api.recognise import Recogniser
 from api.sweeping import Sweeping
 from api.together import Together
@@ -43,10 +43,13 @@ def now_utc() -> datetime:
 class Connection:
     """Keeps trying until the database is there; then `app.state.services` is set."""
 
-    def __init__(self, app: FastAPI, config: Config, metrics: Metrics) -> None:
+    def __init__(
+        self, app: FastAPI, config: Config, metrics: Metrics, log: RequestLog | None
+    ) -> None:
         self._app = app
         self._config = config
         self._metrics = metrics
+        self._log = log
         self._task: asyncio.Task[None] | None = None
         self._sweeping: Sweeping | None = None
         self.missing = "Cassandra has not been reached yet."
@@ -74,7 +77,7 @@ class Connection:
             await asyncio.sleep(AGAIN_S)
             there = await self._try()
         lock_path = self._config.paths.run / "sweeper.lock"
-        self._sweeping = Sweeping(self._app.state.services, lock_path)
+        self._sweeping = Sweeping(self._app.state.services, lock_path, self._log)
         await self._sweeping.run()
 
     async def _try(self) -> bool:

@@ -4,7 +4,6 @@ import asyncio
 import random
 import re
 import time
-import traceback
 from collections.abc import MutableMapping
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
@@ -53,7 +52,8 @@ class Gate:
         except ClientDisconnect:
             visit.status = visit.status or GONE
         except Exception as problem:  # noqa: BLE001 (the last net: logged, and answered as 500)
-            self._report(problem, visit.request_id)
+            if self._log is not None:
+                self._log.broke(problem, request_id=visit.request_id)
             await visit.answer(None)
         finally:
             self._count(visit)
@@ -77,18 +77,6 @@ class Gate:
                 ms=round(took_s * 1e3, 2),
                 bytes_in=visit.received,
                 bytes_out=visit.sent,
-            )
-
-    def _report(self, problem: Exception, request_id: str) -> None:
-        if self._log is not None:
-            trace = traceback.format_exception(problem)
-            # The place of each frame, not the values: a message may quote what a person sent.
-            places = [line.strip().split("\n")[0] for line in trace if line.startswith("  File")]
-            self._log.line(
-                at=datetime.now(UTC),
-                request_id=request_id,
-                error=type(problem).__name__,
-                places=places[-8:],
             )
 
 

@@ -3,7 +3,9 @@
 import os
 import sys
 import time
+import traceback
 from collections.abc import Callable
+from datetime import UTC, datetime
 from functools import partial
 
 import msgspec
@@ -90,7 +92,7 @@ class Metrics:
 
 
 class RequestLog:
-    """Writes one JSON line per request.
+    """Writes one JSON line per request, and per error that nobody foresaw.
 
     It names the route, not the path, and neither user nor address: a request is found by its id.
     """
@@ -102,3 +104,13 @@ class RequestLog:
     def line(self, **fields: object) -> None:
         """Write one line."""
         self._write(self._encoder.encode(fields).decode() + "\n")
+
+    def broke(self, problem: BaseException, **fields: object) -> None:
+        """Write what kind of error came from where.
+
+        The place of each frame, not the values: a message may quote what a person sent.
+        """
+        trace = traceback.format_exception(problem)
+        places = [line.strip().split("\n")[0] for line in trace if line.startswith("  File")]
+        error = type(problem).__name__
+        self.line(at=datetime.now(UTC), **fields, error=error, places=places[-8:])

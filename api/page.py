@@ -78,7 +78,6 @@ def _numbers(overview: Overview) -> list[tuple[str, str]]:
         "users": "people",
         "sessions": "sessions",
         "sets": "confirmed sets",
-        "labelled_sets": "sets to learn from",
         "models": "models kept",
         "champions": "models serving",
     }

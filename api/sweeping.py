@@ -12,6 +12,7 @@ from pathlib import Path
 from uuid import uuid4
 
 from api.dependencies import Services
+from api.observe import RequestLog
 from ingest.sweeper import Projected, sweep
 from store.jobs import Watermarks
 
@@ -23,10 +24,11 @@ NAME = "sweep"
 class Sweeping:
     """The minute's work of one worker."""
 
-    def __init__(self, services: Services, lock_path: Path) -> None:
+    def __init__(self, services: Services, lock_path: Path, log: RequestLog | None = None) -> None:
         self._services = services
         self._watermarks = Watermarks(services.database)
         self._lock_path = lock_path
+        self._log = log
         self._lock: int | None = None
         self._projected = Projected()
 
@@ -37,8 +39,9 @@ class Sweeping:
             await asyncio.sleep(EVERY_S)
             try:
                 await self.once()
-            except Exception:  # noqa: BLE001 - counted; whoever holds the lock must not stop looking
+            except Exception as problem:  # noqa: BLE001 (who holds the lock must not stop looking)
                 metrics.sweeps.labels("failed").inc()
+                self._tell(problem, "sweep")
 
     async def once(self) -> bool:
         """Sweep now; False when another worker of this host does.
@@ -61,6 +64,8 @@ class Sweeping:
         metrics = self._services.metrics
         metrics.sweeps.labels("done").inc()
         metrics.sweep_failures.inc(len(done.failed))
+        for _, problem in done.failed:
+            self._tell(problem, "sweep of a user")
         return True
 
     def close(self) -> None:
@@ -68,6 +73,10 @@ class Sweeping:
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
+
+    def _tell(self, problem: Exception, what: str) -> None:
+        if self._log is not None:
+            self._log.broke(problem, what=what)
 
     async def _advance(self, to: datetime) -> None:
         await self._watermarks.advance(NAME, uuid4(), to)

@@ -57,13 +57,13 @@ class Swept:
         users: announced since then.
         events: projected again.
         labelled: sets of those users that training can read now.
-        failed: users whose data could not be projected, with the reason.
+        failed: users whose data could not be projected, and why.
     """
 
     users: int
     events: int
     labelled: int
-    failed: tuple[tuple[UUID, str], ...] = ()
+    failed: tuple[tuple[UUID, Exception], ...] = ()
 
 
 async def sweep(
@@ -84,7 +84,7 @@ async def sweep(
     """
     users = await records.journal.changed(since - MARGIN, now + MARGIN)
     events = labelled = 0
-    failed: list[tuple[UUID, str]] = []
+    failed: list[tuple[UUID, Exception]] = []
     for user_id, topics in sorted(users.items()):
         try:
             if ERASED in topics:
@@ -95,8 +95,8 @@ async def sweep(
             events, labelled = events + done[0], labelled + done[1]
         except Retryable:
             raise
-        except Exception as problem:  # noqa: BLE001 - counted; the others are swept all the same
-            failed.append((user_id, f"{type(problem).__name__}: {problem}"))
+        except Exception as problem:  # noqa: BLE001 (handed back; the others are swept as well)
+            failed.append((user_id, problem))
     return Swept(len(users), events, labelled, tuple(failed))
 
 

@@ -17,7 +17,7 @@ from models.exercise.features import FEATURES_VERSION
 from models.exercise.kept import windows_from_bytes, windows_to_bytes
 from models.exercise.layout import ModelId, layout_of
 from models.signal.pieces import unpack_pieces
-from models.signal.wrist import WristSignal, wrist_signals
+from models.signal.wrist import SIGNAL_VERSION, WristSignal, wrist_signals
 from pipelines.labelled import LabelledSet
 from schemas.errors import BadSamples
 
@@ -50,7 +50,8 @@ class WindowRecipe:
     def name(self) -> str:
         """The same name, the same windows."""
         s = self.settings
-        return f"{FEATURES_VERSION} step_s={s.step_s:g} copies={s.copies} seed={self.seed}"
+        drawn = f"step_s={s.step_s:g} copies={s.copies} seed={self.seed}"
+        return f"{SIGNAL_VERSION} {FEATURES_VERSION} {drawn}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,6 @@ _COUNTED = {
     "users": "SELECT user_id FROM users LIMIT ?",
     "sessions": "SELECT session_id FROM sessions LIMIT ?",
     "sets": "SELECT set_id FROM sets LIMIT ?",
-    "labelled_sets": "SELECT set_id FROM labelled_sets LIMIT ?",
     "models": "SELECT version FROM models LIMIT ?",
     "champions": "SELECT version FROM champions LIMIT ?",
 }

@@ -16,6 +16,8 @@ from models.signal.windows import RATE_HZ, WINDOW
 
 EDGE_S = 0.1  # the two sensors start and stop a few samples apart
 FILLED = "gaps-were-filled"
+SIGNAL_VERSION = "wrist-2"
+"""Changes when the same samples give other signals: 2 bridges losses (decision 24)."""
 NS = 1e9
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from api.observe import RequestLog
 from api.sweeping import NAME, Sweeping
 from schemas.errors import DatabaseAway
 from store.jobs import Watermarks
@@ -55,7 +56,7 @@ def test_a_failed_sweep_stays_where_it_was(
 
 
 def test_a_sweep_that_breaks_is_not_the_last(
-    two: tuple[Sweeping, Sweeping], monkeypatch: pytest.MonkeyPatch
+    service: RunningService, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     """It holds the lock: if it stopped looking, nobody would."""
     tried: list[str] = []
@@ -67,7 +68,12 @@ def test_a_sweep_that_breaks_is_not_the_last(
         raise asyncio.CancelledError  # the service ends
 
     monkeypatch.setattr("api.sweeping.EVERY_S", 0.0)
-    monkeypatch.setattr(two[0], "once", once)
+    lines: list[str] = []
+    sweeping = Sweeping(service.services, tmp_path / "lock", RequestLog(lines.append))
+    monkeypatch.setattr(sweeping, "once", once)
     with pytest.raises(asyncio.CancelledError):
-        asyncio.run(two[0].run())
+        asyncio.run(sweeping.run())
     assert len(tried) == 2
+    (line,) = lines
+    assert '"error":"RuntimeError"' in line
+    assert "a bug" not in line, "a message may quote what a person sent"
