@@ -18,8 +18,8 @@ from ingest.bodies import decode_body
 from ingest.chunks import CBOR, JSON, read_cbor, read_samples
 from models.exercise.layout import model_id
 from models.recognition.counting import FROM_S, repetitions
-from models.recognition.naming import Named, Unnamed
-from models.recognition.wearing import name_as_worn
+from models.recognition.naming import Named
+from models.recognition.wearing import Unnamed, name_as_worn
 from models.signal.pieces import Piece, Recording
 from models.signal.wrist import wrist_signals
 from schemas.config import Limits

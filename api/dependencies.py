@@ -18,7 +18,8 @@ from api.recognise import Recogniser
 from api.together import Together
 from api.tokens import SCOPES, Tokens
 from ingest.recorder import Recorder
-from models.recognition.naming import Named, Unnamed
+from models.recognition.naming import Named
+from models.recognition.wearing import Unnamed
 from schemas.config import Config
 from schemas.errors import NotReady
 from store.database import Database

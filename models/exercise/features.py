@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from models.exercise.channels import MIRROR_ACC, MIRROR_GYRO, Array, Channels, channels, mirrored
 from models.exercise.joint import Principal, joint, joint_names
 from models.exercise.single import SINGLE, mean_of, single
-from models.signal.pieces import Side
 from models.signal.windows import RATE_HZ, STEP_S, WINDOW, window_starts
 from models.signal.wrist import WristSignal
 
@@ -51,28 +50,24 @@ class Cut:
     gyro: Array | None
 
 
-def window_features(
-    signal: WristSignal, step_s: float = STEP_S, *, side: Side | None = None
-) -> Windows:
+def window_features(signal: WristSignal, step_s: float = STEP_S) -> Windows:
     """Features of every window of a signal; none if it is shorter than 4 s.
 
     Args:
         signal: at 50 Hz. A right wrist is mirrored, an unknown one is taken for a left one.
         step_s: seconds from window to window.
-        side: read it as this wrist, whatever the signal says.
     """
-    return features_of([cut_signal(signal, step_s, side=side)])[0]
+    return features_of([cut_signal(signal, step_s)])[0]
 
 
-def cut_signal(signal: WristSignal, step_s: float = STEP_S, *, side: Side | None = None) -> Cut:
+def cut_signal(signal: WristSignal, step_s: float = STEP_S) -> Cut:
     """The windows of a signal; arguments as for `window_features`."""
-    side = side or signal.side
     starts = window_starts(len(signal.acc_g), step_s, signal.filled)
     t0_ns = signal.t0_ns + np.rint(starts * (1e9 / RATE_HZ)).astype(np.int64)
-    acc = cut_windows(mirrored(signal.acc_g, MIRROR_ACC, side), starts)
+    acc = cut_windows(mirrored(signal.acc_g, MIRROR_ACC, signal.side), starts)
     gyro = None
     if signal.gyro_rad_s is not None:
-        gyro = cut_windows(mirrored(signal.gyro_rad_s, MIRROR_GYRO, side), starts)
+        gyro = cut_windows(mirrored(signal.gyro_rad_s, MIRROR_GYRO, signal.side), starts)
     return Cut(t0_ns, acc, gyro)
 
 

@@ -1,12 +1,12 @@
 """Stretches of movement as a model reads them: windows, on each wrist that it may have been."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 
 from models.exercise.features import Windows, cut_signal, features_of
 from models.exercise.layout import ModelId, layout_of
-from models.signal.pieces import Side
+from models.exercise.signs import MIRROR, Signs, under_signs
 from models.signal.windows import STEP_S
 from models.signal.wrist import WristSignal
 
@@ -32,6 +32,16 @@ class Reading:
     signals: tuple[ReadSignal, ...]
     notes: tuple[str, ...]
 
+    def under(self, signs: Signs) -> "Reading":
+        """The same movement by a watch whose axes have other signs; no sample is read again."""
+        return replace(
+            self,
+            signals=tuple(
+                replace(one, wrists=tuple(_under(windows, signs) for windows in one.wrists))
+                for one in self.signals
+            ),
+        )
+
 
 def read(signals: Sequence[WristSignal], step_s: float = STEP_S) -> Reading:
     """The windows of a stretch of movement."""
@@ -40,18 +50,13 @@ def read(signals: Sequence[WristSignal], step_s: float = STEP_S) -> Reading:
 
 def read_all(stretches: Sequence[Sequence[WristSignal]], step_s: float = STEP_S) -> list[Reading]:
     """The windows of many stretches, each as by itself but their features computed together."""
-    cuts = [
-        cut_signal(signal, step_s, side=side)
-        for signals in stretches
-        for signal in signals
-        for side in _wrists(signal)
-    ]
+    cuts = [cut_signal(signal, step_s) for signals in stretches for signal in signals]
     windows = iter(features_of(cuts))
     return [
         Reading(
             tuple(
-                ReadSignal(layout_of(signal), tuple(islice(windows, len(_wrists(signal)))))
-                for signal in signals
+                _read_signal(signal, found)
+                for signal, found in zip(signals, islice(windows, len(signals)), strict=True)
             ),
             tuple(dict.fromkeys(note for signal in signals for note in signal.notes)),
         )
@@ -59,5 +64,10 @@ def read_all(stretches: Sequence[Sequence[WristSignal]], step_s: float = STEP_S)
     ]
 
 
-def _wrists(signal: WristSignal) -> tuple[Side, ...]:
-    return ("left", "right") if signal.side is None else (signal.side,)
+def _read_signal(signal: WristSignal, windows: Windows) -> ReadSignal:
+    wrists = (windows,) if signal.side else (windows, _under(windows, MIRROR))
+    return ReadSignal(layout_of(signal), wrists)
+
+
+def _under(windows: Windows, signs: Signs) -> Windows:
+    return replace(windows, x=under_signs(windows.x, signs))

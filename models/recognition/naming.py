@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from models.exercise.layout import ACC3
 from models.exercise.model import Answer, ExerciseModel, Level
 from models.exercise.reading import Reading, read, read_all
+from models.exercise.signs import Signs
 from models.signal.truth import LOW_RATE, NO_GRAVITY
 from models.signal.wrist import WristSignal
 
@@ -54,71 +55,80 @@ class Named:
 
 
 @dataclass(frozen=True, slots=True)
-class Unnamed:
-    """Some movement whose exercise is asked for.
+class Stretch:
+    """Some movement, and its windows as models read them.
 
     Attributes:
-        signals: of one stretch of movement.
-        ladder: models in the order in which they are asked; the user's own first.
+        signals: of the movement, as they were declared.
+        reading: their windows.
+        signs: under which `reading` is; None as declared.
     """
 
     signals: Sequence[WristSignal]
-    ladder: Sequence[Rung]
+    reading: Reading
+    signs: Signs | None = None
+
+    def under(self, signs: Signs) -> "Stretch":
+        """The same movement by a watch whose axes have other signs."""
+        return replace(self, reading=self.reading.under(signs), signs=signs)
+
+    def for_model(self, model: ExerciseModel) -> Reading:
+        """The windows that a model can read: without their rotation, where it learned without."""
+        if model.model_id != ACC3 or all(one.layout == ACC3 for one in self.reading.signals):
+            return self.reading
+        alone = read([replace(signal, gyro_rad_s=None) for signal in self.signals])
+        return alone.under(self.signs) if self.signs else alone
+
+
+def stretches_of(many: Sequence[Sequence[WristSignal]]) -> list[Stretch]:
+    """Stretches with their windows, computed together."""
+    pairs = zip(many, read_all(many), strict=True)
+    return [Stretch(signals, reading) for signals, reading in pairs]
 
 
 def name_exercise(signals: Sequence[WristSignal], ladder: Sequence[Rung]) -> Named:
-    """Which exercise some movement is; arguments as of `Unnamed`.
+    """Which exercise some movement is.
+
+    Args:
+        signals: of one stretch of movement.
+        ladder: models in the order in which they are asked; the user's own first.
 
     Returns:
         The first answer that names an exercise, else the first one; `NO_MODEL` without a model.
     """
-    return name_exercises([Unnamed(signals, ladder)])[0]
+    return name_stretches(stretches_of([signals if ladder else ()]), [ladder])[0]
 
 
-def name_exercises(asked: Sequence[Unnamed]) -> list[Named]:
+def name_stretches(stretches: Sequence[Stretch], ladders: Sequence[Sequence[Rung]]) -> list[Named]:
     """The same of many, each with its own ladder: a quarter of the time of one after the other."""
-    readings = read_all([one.signals if one.ladder else () for one in asked])
-    answers: list[list[Named]] = [[] for _ in asked]
-    waiting = [place for place, one in enumerate(asked) if one.ladder]
+    answers: list[list[Named]] = [[] for _ in stretches]
+    waiting = [place for place, ladder in enumerate(ladders) if ladder]
     while waiting:
-        for places in _by_model(waiting, asked, answers):
-            rungs = [asked[place].ladder[len(answers[place])] for place in places]
+        for places in _by_model(waiting, ladders, answers):
+            rungs = [ladders[place][len(answers[place])] for place in places]
             model = rungs[0].model
-            read = [_reading_for(model, asked[place].signals, readings[place]) for place in places]
-            found = model.answer_readings(read)
+            found = model.answer_readings([stretches[place].for_model(model) for place in places])
             for place, rung, answer in zip(places, rungs, found, strict=True):
                 answers[place].append(Named(answer, rung))
-        waiting = [place for place in waiting if _goes_on(answers[place], asked[place].ladder)]
+        waiting = [place for place in waiting if _goes_on(answers[place], ladders[place])]
     return [_decided(each) for each in answers]
 
 
-def strangeness(
-    model: ExerciseModel, many: Sequence[tuple[Sequence[WristSignal], Reading]]
-) -> list[float | None]:
-    """How strange stretches of movement are to a model; None where it reads none of one.
-
-    Args:
-        model: that is asked.
-        many: the signals of each stretch, and what was read of them.
-    """
-    read = [_reading_for(model, *one) for one in many]
-    return [answer.strange for answer in model.answer_readings(read)]
-
-
-def _reading_for(model: ExerciseModel, signals: Sequence[WristSignal], reading: Reading) -> Reading:
-    """The windows that a model can read: without their rotation, where it learned without."""
-    if model.model_id != ACC3 or all(one.layout == ACC3 for one in reading.signals):
-        return reading
-    return read([replace(signal, gyro_rad_s=None) for signal in signals])
+def strangeness(model: ExerciseModel, many: Sequence[Stretch]) -> list[float | None]:
+    """How strange stretches of movement are to a model; None where it reads none of one."""
+    answers = model.answer_readings([stretch.for_model(model) for stretch in many])
+    return [answer.strange for answer in answers]
 
 
 def _by_model(
-    waiting: Sequence[int], asked: Sequence[Unnamed], answers: Sequence[Sequence[Named]]
+    waiting: Sequence[int],
+    ladders: Sequence[Sequence[Rung]],
+    answers: Sequence[Sequence[Named]],
 ) -> list[list[int]]:
     """Those who wait, grouped by the model that they ask next."""
     groups: dict[int, list[int]] = {}
     for place in waiting:
-        model = asked[place].ladder[len(answers[place])].model
+        model = ladders[place][len(answers[place])].model
         groups.setdefault(id(model), []).append(place)
     return list(groups.values())
 

@@ -10,28 +10,26 @@ faults at once (the other wrist, and turned round) look too much like other exer
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import partial
 
 import numpy as np
 
 from models.activity.segments import Segment
-from models.exercise.reading import Reading, read_all
+from models.exercise.signs import MIRROR, Signs, Triple
 from models.recognition.naming import (
     FAMILIAR,
     Named,
     Rung,
-    Unnamed,
-    name_exercise,
-    name_exercises,
+    Stretch,
+    name_stretches,
     strangeness,
+    stretches_of,
 )
 from models.signal.pieces import Piece, Recording, Side
 from models.signal.truth import TURNED, WRONG_UNIT, cut, truthful
 from models.signal.wrist import WristSignal, wrist_signals
 
 CLEARLY = 0.3  # so much less strange must another reading be
-Signs = tuple[int, int, int]
-Stretches = list[tuple[Sequence[WristSignal], Reading]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,17 +38,29 @@ class Wearing:
 
     Attributes:
         note: its name in answers.
-        acc, gyro: signs that turn it into what was declared.
+        signs: that turn it into what was declared.
     """
 
     note: str
-    acc: Signs
-    gyro: Signs
+    signs: Signs
 
 
-ROUND = Wearing("watch-was-turned-round", (-1, -1, 1), (-1, -1, 1))
-OTHER_WRIST = Wearing("was-the-other-wrist", (-1, 1, 1), (1, -1, -1))
-OTHER_SIGN = Wearing(TURNED, (-1, -1, -1), (1, 1, 1))
+ROUND = Wearing("watch-was-turned-round", Signs((-1, -1, 1), (-1, -1, 1)))
+OTHER_WRIST = Wearing("was-the-other-wrist", MIRROR)
+OTHER_SIGN = Wearing(TURNED, Signs((-1, -1, -1), (1, 1, 1)))
+
+
+@dataclass(frozen=True, slots=True)
+class Unnamed:
+    """Some movement whose exercise is asked for.
+
+    Attributes:
+        signals: of one stretch of movement.
+        ladder: models in the order in which they are asked; the user's own first.
+    """
+
+    signals: Sequence[WristSignal]
+    ladder: Sequence[Rung]
 
 
 def as_worn(
@@ -64,42 +74,30 @@ def as_worn(
         ladder: models to ask, in order.
     """
     truth, noticed = truthful(recording)
-    ways = _ways(recording.side)
-
-    @cache
-    def turned() -> Stretches:
-        return _read([_within(turn(truth, way), segments) for way in ways])
-
-    declared = _read([_within(truth, segments)])
+    (declared,) = stretches_of([_within(truth, segments)])
     way = _way(
-        ((rung, strangeness(rung.model, declared)[0]) for rung in ladder),
-        lambda rung: dict(zip(ways, strangeness(rung.model, turned()), strict=True)),
+        ((rung, strangeness(rung.model, [declared])[0]) for rung in ladder),
+        partial(_strange_in, declared, _ways(recording.side)),
         noticed,
     )
     return (recording, ()) if way is None else (turn(truth, way), _noted((), noticed, way))
 
 
 def name_as_worn(asked: Sequence[Unnamed]) -> list[Named]:
-    """`name_exercises`, each stretch read as its watch was worn.
+    """Which exercise some movements are, each stretch read as its watch was worn.
 
-    Most are familiar as they are. Of all others the turned ones are read in one go.
+    What is asked at once is computed together.
+
+    Returns:
+        Of each the first answer that names an exercise, else the first one; `NO_MODEL` without a
+        model.
     """
-    named = name_exercises(asked)
-    strange = [place for place, one in enumerate(named) if _is_strange(one)]
-    ways = {place: _ways(asked[place].signals[0].side) for place in strange}
-    turned = iter(
-        _read(
-            [
-                [turn_signal(signal, way) for signal in asked[place].signals]
-                for place in strange
-                for way in ways[place]
-            ]
-        )
-    )
-    for place in strange:
-        mine = [next(turned) for _ in ways[place]]
-        named[place] = _read_again(asked[place], named[place], ways[place], mine)
-    return named
+    stretches = stretches_of([one.signals if one.ladder else () for one in asked])
+    named = name_stretches(stretches, [one.ladder for one in asked])
+    return [
+        _read_again(one, stretch, first) if _is_strange(first) else first
+        for one, stretch, first in zip(asked, stretches, named, strict=True)
+    ]
 
 
 def _is_strange(named: Named) -> bool:
@@ -108,24 +106,27 @@ def _is_strange(named: Named) -> bool:
     return first is not None and first >= FAMILIAR
 
 
-def _read_again(one: Unnamed, named: Named, ways: Sequence[Wearing], turned: Stretches) -> Named:
+def _read_again(one: Unnamed, declared: Stretch, named: Named) -> Named:
     """The same answer, or that to a reading which is far less strange."""
     noticed = named.asked[0].notes
     way = _way(
         [(rung, answer.strange) for rung, answer in zip(one.ladder, named.asked, strict=False)],
-        lambda rung: dict(zip(ways, strangeness(rung.model, turned), strict=True)),
+        partial(_strange_in, declared, _ways(one.signals[0].side)),
         noticed,
     )
     if way is None:
         return named
-    again = name_exercise(turned[ways.index(way)][0], one.ladder)
+    (again,) = name_stretches([declared.under(way.signs)], [one.ladder])
     notes = _noted(again.answer.notes, noticed, way)
     return replace(again, answer=replace(again.answer, notes=notes))
 
 
-def _read(many: Sequence[Sequence[WristSignal]]) -> Stretches:
-    """Stretches with their windows, computed together."""
-    return list(zip(many, read_all(many), strict=True))
+def _strange_in(
+    declared: Stretch, ways: Sequence[Wearing], rung: Rung
+) -> dict[Wearing, float | None]:
+    """How strange a stretch is to a rung in each of these ways."""
+    turned = [declared.under(way.signs) for way in ways]
+    return dict(zip(ways, strangeness(rung.model, turned), strict=True))
 
 
 def _way(
@@ -194,24 +195,14 @@ def turn(recording: Recording, way: Wearing) -> Recording:
     """
     return replace(
         recording,
-        acc=tuple(_signed(piece, way.acc) for piece in recording.acc),
-        gyro=tuple(_signed(piece, way.gyro) for piece in recording.gyro),
+        acc=tuple(_signed(piece, way.signs.acc) for piece in recording.acc),
+        gyro=tuple(_signed(piece, way.signs.gyro) for piece in recording.gyro),
     )
 
 
-def _signed(piece: Piece, signs: Signs) -> Piece:
+def _signed(piece: Piece, signs: Triple) -> Piece:
     counts = np.minimum(piece.counts.astype(np.int32) * np.array(signs), np.iinfo(np.int16).max)
     return replace(piece, counts=counts.astype(np.int16))
-
-
-def turn_signal(signal: WristSignal, way: Wearing) -> WristSignal:
-    """The same of a signal at 50 Hz."""
-    gyro = signal.gyro_rad_s
-    return replace(
-        signal,
-        acc_g=signal.acc_g * np.array(way.acc, dtype=np.float32),
-        gyro_rad_s=None if gyro is None else gyro * np.array(way.gyro, dtype=np.float32),
-    )
 
 
 def _within(truth: Recording, segments: Sequence[Segment]) -> list[WristSignal]:

@@ -8,6 +8,7 @@ import pytest
 from models.exercise.channels import channels, smooth
 from models.exercise.examples import rotations
 from models.exercise.features import cut_signal, feature_names, features, window_features
+from models.exercise.signs import MIRROR, Signs, under_signs
 from models.exercise.single import power_spectrum
 from models.exercise.turned import features_with_copies
 from tests.models.movements import mirror, movement
@@ -99,6 +100,27 @@ def test_a_copy_is_the_same_whatever_windows_are_beside_it():
         one, copy = features_with_copies(cut.acc[alone], cut.gyro[alone], turns[:, alone])
         assert (one == x[alone]).all()
         assert (copy == copies[:, alone]).all()
+
+
+WORN = (MIRROR, Signs((-1, -1, 1), (-1, -1, 1)), Signs((-1, -1, -1), (1, 1, 1)))
+
+
+@pytest.mark.parametrize("with_gyro", [True, False])
+@pytest.mark.parametrize("signs", WORN)
+def test_features_under_other_signs_are_those_of_samples_with_other_signs(signs, with_gyro):
+    cut = cut_signal(movement("turn", 3))
+    gyro = cut.gyro if with_gyro else None
+    x = features(cut.acc, gyro)
+    acc_signs, gyro_signs = (np.array(one, np.float32)[:, None] for one in (signs.acc, signs.gyro))
+    want = features(cut.acc * acc_signs, None if gyro is None else gyro * gyro_signs)
+    assert under_signs(x, signs) == pytest.approx(want, rel=1e-5, abs=1e-6)
+    assert under_signs(under_signs(x, signs), signs) == pytest.approx(x)
+    assert not np.allclose(x, want, rtol=1e-2, atol=1e-2)
+
+
+def test_signs_that_would_change_gravity_along_rotation_are_refused():
+    with pytest.raises(ValueError, match="differ by more than one sign"):
+        Signs((-1, 1, 1), (1, 1, 1))
 
 
 def test_rotations_keep_lengths():

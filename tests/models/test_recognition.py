@@ -19,9 +19,7 @@ from models.recognition.naming import (
     LACKING,
     NO_MODEL,
     Rung,
-    Unnamed,
     name_exercise,
-    name_exercises,
 )
 from models.recognition.sets import Learned, look_at, recognise, segments_of
 from models.signal.pieces import Piece, Recording
@@ -88,7 +86,7 @@ class FindsItStrange:
 def test_samples_that_lack_something_are_named_where_they_are_familiar(note, more):
     reason, familiar = LACKING[note]
     judge = Rung("user", "v", FindsItStrange(familiar + more))  # type: ignore[arg-type]
-    (named,) = name_exercises([Unnamed([replace(REST, notes=(note,))], [judge])])
+    named = name_exercise([replace(REST, notes=(note,))], [judge])
     said = (named.answer.exercise, named.answer.abstained, named.answer.reason)
     assert said == (("row", False, None) if more < 0 else (None, True, reason))
     assert name_exercise([REST], [judge]).answer.exercise == "row"

@@ -10,12 +10,13 @@ from models.activity.segments import Segment
 from models.exercise.examples import set_statistics
 from models.exercise.fit import fit_user
 from models.exercise.model import ExerciseModel, Level
-from models.recognition.naming import Rung, Unnamed
+from models.recognition.naming import Rung
 from models.recognition.sets import Learned, recognise
 from models.recognition.wearing import (
     OTHER_SIGN,
     OTHER_WRIST,
     ROUND,
+    Unnamed,
     Wearing,
     as_worn,
     name_as_worn,
