@@ -1,6 +1,5 @@
 """What the channels of a window have in common: correlations, axes, shapes of the movement."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -25,13 +24,13 @@ class Principal:
 
     Attributes:
         log_covariance: (m, a, a), matrix logarithm of the covariance of the a axes.
-        sizes: (m, 3) for each sensor, second moments along its principal axes, ascending.
-        main: (m, 3) for each sensor, the axis of the largest.
+        sizes: (m, s, 3) for s sensors, second moments along principal axes, ascending.
+        main: (m, s, 3), the axis of the largest.
     """
 
     log_covariance: Array
-    sizes: tuple[Array, ...]
-    main: tuple[Array, ...]
+    sizes: Array
+    main: Array
 
     def turned(self, turn: Array) -> "Principal":
         """The same after rotations (m, 3, 3) of the sensors' axes."""
@@ -42,7 +41,7 @@ class Principal:
         return Principal(
             whole @ self.log_covariance @ whole.swapaxes(1, 2),
             self.sizes,
-            tuple((turn @ main[:, :, None])[:, :, 0] for main in self.main),
+            (turn[:, None] @ self.main[..., None])[..., 0],
         )
 
 
@@ -59,8 +58,8 @@ def joint(c: Channels, centred: Array, principal: Principal | None) -> tuple[Arr
     covariance /= np.float32(centred.shape[-1])
     deviation = np.sqrt(np.diagonal(covariance, axis1=1, axis2=2) + QUIET)
     correlation = covariance / (deviation[:, :, None] * deviation[:, None, :])
-    moving = [c.linear] if axes == 3 else [c.linear, centred[:, 3:6]]
-    products = [_products(x) for x in moving]
+    moving = _moving(c.linear, centred[:, 3:axes])
+    products = _products(moving)
     if principal is None:
         principal = _principal(covariance[:, :axes, :axes], moving)
     parts = [
@@ -69,11 +68,10 @@ def joint(c: Channels, centred: Array, principal: Principal | None) -> tuple[Arr
         _posture(c.down),
         _upper(principal.log_covariance, 0),
         *_lagged(centred[:, :axes], deviation[:, :axes]),
+        _shape(moving, products, principal),
     ]
-    for found in zip(moving, products, principal.sizes, principal.main, strict=True):
-        parts += _shape(*found)
     if axes == 6:
-        parts.append(_coupling(c.linear, products[0], moving[1]))
+        parts.append(_coupling(c.linear, products[:, 0], moving[:, 1]))
     return np.concatenate(parts, axis=1), principal
 
 
@@ -104,14 +102,17 @@ def _posture(down: Array) -> Array:
     return found.reshape(len(down), -1)
 
 
-def _principal(covariance: Array, moving: Sequence[Array]) -> Principal:
+def _moving(linear: Array, turning: Array) -> Array:
+    """What moves, sensor by sensor: (m, 2, 3, 200), or (m, 1, 3, 200) without rotation."""
+    if turning.shape[1] == 0:
+        return linear[:, None]
+    return np.stack([linear, turning], axis=1)
+
+
+def _principal(covariance: Array, moving: Array) -> Principal:
     """Solve the eigenvalue problems of a window."""
-    found = [np.linalg.eigh(x @ x.swapaxes(1, 2) / np.float32(x.shape[-1])) for x in moving]
-    return Principal(
-        _log_covariance(covariance),
-        tuple(values for values, _ in found),
-        tuple(vectors[:, :, 2] for _, vectors in found),
-    )
+    sizes, axes = np.linalg.eigh(moving @ moving.swapaxes(2, 3) / np.float32(moving.shape[-1]))
+    return Principal(_log_covariance(covariance), sizes, axes[..., 2])
 
 
 def _log_covariance(covariance: Array) -> Array:
@@ -143,24 +144,29 @@ def _lagged(x: Array, deviation: Array) -> list[Array]:
     return found
 
 
-def _products(x: Array) -> Array:
-    """Products of every two axes, (m, 6, 200) in the order of `PAIRS`."""
-    found = np.empty((len(x), len(PAIRS), x.shape[-1]), dtype=np.float32)
+def _products(moving: Array) -> Array:
+    """Products of every two axes of a sensor, (m, s, 6, 200) in the order of `PAIRS`."""
+    m, sensors, _, n = moving.shape
+    found = np.empty((m, sensors, len(PAIRS), n), dtype=np.float32)
     for k, (i, j) in enumerate(PAIRS):
-        np.multiply(x[:, i], x[:, j], out=found[:, k])
+        np.multiply(moving[:, :, i], moving[:, :, j], out=found[:, :, k])
     return found
 
 
-def _shape(x: Array, products: Array, sizes: Array, main: Array) -> list[Array]:
-    """Principal axis as a projector, log spreads, third moments: (m, 6), (m, 3), (m, 10).
+def _shape(moving: Array, products: Array, principal: Principal) -> Array:
+    """Of each sensor its axis as a projector, log spreads, third moments: (m, s · 19).
 
     A projector has no sign to guess; the odd moments say which way the fast half goes.
     """
-    projector = main.take(FIRST, axis=1) * main.take(SECOND, axis=1)
-    spread = np.log(np.maximum(sizes, 0) + FLOOR)
-    moments = (products @ x.swapaxes(1, 2) / np.float32(x.shape[-1])).reshape(len(x), -1)
-    size = (np.add.reduce(sizes, axis=1) + FLOOR) ** np.float32(1.5)
-    return [projector, spread, moments.take(ODD, axis=1) / size[:, None]]
+    m, sensors, _, n = moving.shape
+    main, sizes = principal.main, principal.sizes
+    found = np.empty((m, sensors, 19), dtype=np.float32)
+    np.multiply(main.take(FIRST, axis=2), main.take(SECOND, axis=2), out=found[..., :6])
+    np.log(np.maximum(sizes, 0) + FLOOR, out=found[..., 6:9])
+    moments = (products @ moving.swapaxes(2, 3) / np.float32(n)).reshape(m, sensors, -1)
+    size = (np.add.reduce(sizes, axis=2) + FLOOR) ** np.float32(1.5)
+    np.divide(moments.take(ODD, axis=2), size[..., None], out=found[..., 9:])
+    return found.reshape(m, -1)
 
 
 def _coupling(linear: Array, pulled: Array, turning: Array) -> Array:
