@@ -10,7 +10,6 @@ import hashlib
 import json
 from collections.abc import Sequence
 from contextlib import closing
-from datetime import UTC
 from typing import Any
 from uuid import UUID
 
@@ -35,6 +34,7 @@ from pipelines.tables import read_keys
 from schemas.config import Config
 from schemas.layout import owner_of
 from schemas.progress import Progress, Silent
+from schemas.times import us_of
 from store.credentials import open_as
 from store.database import Database
 from store.jobs import UserOutcome
@@ -145,7 +145,7 @@ def counted_set(row: Row) -> CountedSet | None:
     counted = count_repetitions(wrist_signals(recording))
     if row["reps"] is not None and abs(row["reps"] - counted.count) > CONTRADICTION:
         return None
-    started_ms = round(row["started_at"].replace(tzinfo=UTC).timestamp() * 1000)  # Spark says none
+    started_ms = us_of(row["started_at"]) // 1000
     return CountedSet(
         str(row["set_id"]), row["exercise"], recording.side, started_ms, counted.repetitions
     )

@@ -1,8 +1,10 @@
 """Times as whole numbers, without a detour through floating point."""
 
 from datetime import UTC, datetime, timedelta
+from typing import TypeVar, cast
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+Time = TypeVar("Time", bound=datetime | None)
 _US = timedelta(microseconds=1)
 
 
@@ -12,7 +14,7 @@ def us_of(at: datetime) -> int:
     >>> us_of(datetime(1970, 1, 1, 0, 0, 1))
     1000000
     """
-    return ((at if at.tzinfo else at.replace(tzinfo=UTC)) - EPOCH) // _US
+    return (aware(at) - EPOCH) // _US
 
 
 def at_us(us: int) -> datetime:
@@ -20,6 +22,12 @@ def at_us(us: int) -> datetime:
     return EPOCH + timedelta(microseconds=us)
 
 
-def aware(at: datetime | None) -> datetime | None:
-    """A time from Cassandra with its zone: UTC."""
-    return at.replace(tzinfo=UTC) if at and at.tzinfo is None else at
+def aware(at: Time) -> Time:
+    """A time from Cassandra with its zone: UTC.
+
+    >>> aware(datetime(1970, 1, 1)).isoformat()
+    '1970-01-01T00:00:00+00:00'
+    """
+    if isinstance(at, datetime) and at.tzinfo is None:
+        return cast("Time", at.replace(tzinfo=UTC))
+    return at

@@ -1,10 +1,11 @@
 """Projection of deviations: one row per planned set, or done set that nobody planned."""
 
 from collections.abc import Sequence
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from typing import NamedTuple
 from uuid import UUID
 
+from schemas.times import aware
 from store.database import Database, Row, Statement
 
 _SESSION = "WHERE user_id = ? AND month = ? AND session_id = ?"
@@ -99,6 +100,6 @@ def _stored(row: Deviation, revision: int) -> tuple[object, ...]:
 def _deviation(row: Row) -> Deviation:
     return Deviation(*row)._replace(
         kinds=frozenset(row.kinds or ()),
-        started_at_utc=row.started_at_utc.replace(tzinfo=UTC),
+        started_at_utc=aware(row.started_at_utc),
         local_date=row.local_date.date(),
     )

@@ -3,12 +3,13 @@
 import asyncio
 import json
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
 
 from schemas.errors import LeaseHeld, UncertainWrite
 from schemas.layout import SHARDS, shard_of
+from schemas.times import aware
 from store.database import Database, Row, Statement
 
 READ_RUN = (
@@ -217,7 +218,7 @@ class Watermarks:
         rows = await self._database.run(
             "SELECT read_until, run_id FROM watermarks WHERE family = ?", (family,)
         )
-        return Watermark(_at(rows[0].read_until), rows[0].run_id) if rows else None
+        return Watermark(aware(rows[0].read_until), rows[0].run_id) if rows else None
 
     async def advance(self, family: str, run_id: UUID, to: datetime) -> bool:
         """Move the watermark forward; False when it is already there or further."""
@@ -253,7 +254,7 @@ class Watermarks:
                 row.user_id
                 for rows in found
                 for row in rows
-                if row.topic in topics and _at(row.changed_at) >= since
+                if row.topic in topics and aware(row.changed_at) >= since
             }
         )
 
@@ -266,23 +267,14 @@ def _object(text: str | None) -> dict[str, Any]:
     return json.loads(text) if text else {}
 
 
-def _at(time: datetime) -> datetime:
-    """The driver gives times in UTC without saying so."""
-    return time.replace(tzinfo=UTC)
-
-
-def _utc(time: datetime | None) -> datetime | None:
-    return None if time is None else _at(time)
-
-
 def _job_run(row: Row) -> JobRun:
     return JobRun(
         row.family,
         row.run_id,
         row.status,
-        _at(row.started_at),
-        _utc(row.heartbeat_at),
-        _utc(row.finished_at),
+        aware(row.started_at),
+        aware(row.heartbeat_at),
+        aware(row.finished_at),
         _object(row.inputs),
         _object(row.counts),
         _object(row.metrics),

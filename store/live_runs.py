@@ -2,11 +2,12 @@
 
 import json
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
 from schemas.errors import LostChampionRace
+from schemas.times import aware
 from store.database import Database
 from store.jobs import JobRuns
 from store.models import Champions
@@ -42,7 +43,7 @@ class LiveRuns:
             row.family,
             row.run_id,
             row.previous_run_id,
-            row.as_of.replace(tzinfo=UTC),
+            aware(row.as_of),
             json.loads(row.metrics or "{}"),
         )
 

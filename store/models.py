@@ -2,11 +2,12 @@
 
 import json
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
 from schemas.errors import LostChampionRace, NoModel, UncertainWrite
+from schemas.times import aware
 from store.database import Database, Row
 
 _MODEL = "owner, model_id, family, version, bytes, manifest, sha256, run_id, created_at"
@@ -290,9 +291,9 @@ def _model(row: Row) -> StoredModel:
         json.loads(row.manifest),
         row.sha256,
         row.run_id,
-        row.created_at.replace(tzinfo=UTC),
+        aware(row.created_at),
     )
 
 
 def _champion(row: Row) -> Champion:
-    return Champion(*row)._replace(promoted_at=row.promoted_at.replace(tzinfo=UTC))
+    return Champion(*row)._replace(promoted_at=aware(row.promoted_at))

@@ -1,12 +1,13 @@
 """What was answered for a recognised set: by which model, on which rung, how surely."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import NamedTuple
 from uuid import UUID
 
 from schemas.ids import day_of
 from schemas.layout import month_of
+from schemas.times import aware
 from store.database import Database, Statement
 
 _COLUMNS = (
@@ -76,9 +77,9 @@ class Predictions:
         )
         found = [
             Prediction(row.user_id, *row[2:])._replace(
-                started_at=row.started_at.replace(tzinfo=UTC),
-                ended_at=row.ended_at.replace(tzinfo=UTC),
-                predicted_at=row.predicted_at.replace(tzinfo=UTC),
+                started_at=aware(row.started_at),
+                ended_at=aware(row.ended_at),
+                predicted_at=aware(row.predicted_at),
             )
             for row in rows
         ]

@@ -6,7 +6,7 @@ Written `USING TIMESTAMP` of the event they follow, so that repeats and late eve
 import asyncio
 import json
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
@@ -166,7 +166,7 @@ def session_row(row: Row) -> SessionRow:
     session_id, started_at, ended_at, timezone, plan_id, streams, offsets, complete = row
     return SessionRow(
         session_id=session_id,
-        started_at=started_at.replace(tzinfo=UTC),
+        started_at=aware(started_at),
         ended_at=aware(ended_at),
         timezone=timezone,
         plan_id=plan_id,

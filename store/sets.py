@@ -2,10 +2,11 @@
 
 import asyncio
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
+from schemas.times import aware
 from store.database import Database, Row, Statement
 
 MODEL_IDS = ("wrist-acc6", "wrist-acc3")
@@ -155,8 +156,8 @@ class Sets:
         )
         return [
             LabelledSet(*row)._replace(
-                started_at=row.started_at.replace(tzinfo=UTC),
-                ended_at=row.ended_at.replace(tzinfo=UTC),
+                started_at=aware(row.started_at),
+                ended_at=aware(row.ended_at),
             )
             for row in rows
         ]
@@ -198,6 +199,4 @@ def _put(user_id: UUID, row: SetRow) -> Statement:
 
 def _set_row(row: Row) -> SetRow:
     found = SetRow(*row)
-    return found._replace(
-        started_at=found.started_at.replace(tzinfo=UTC), ended_at=found.ended_at.replace(tzinfo=UTC)
-    )
+    return found._replace(started_at=aware(found.started_at), ended_at=aware(found.ended_at))

@@ -1,9 +1,10 @@
 """Whom a user follows."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
+from schemas.times import aware
 from store.database import Database, Row
 
 
@@ -50,4 +51,4 @@ class Follows:
 
 
 def _follow(row: Row) -> Follow:
-    return Follow(row.followee, row.since.replace(tzinfo=UTC))
+    return Follow(row.followee, aware(row.since))

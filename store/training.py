@@ -1,10 +1,11 @@
 """What training reads of a user's sets, and what it keeps there for the next time."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
+from schemas.times import aware
 from store.database import Database, Statement
 
 
@@ -51,10 +52,7 @@ class TrainingSets:
             "FROM labelled_sets WHERE user_id = ? AND model_id = ?",
             (user_id, model_id),
         )
-        return [
-            TrainingSet(*row)._replace(started_at=row.started_at.replace(tzinfo=UTC))
-            for row in rows
-        ]
+        return [TrainingSet(*row)._replace(started_at=aware(row.started_at)) for row in rows]
 
     async def keep(self, user_id: UUID, model_id: str, kept: Sequence[KeptWindows]) -> None:
         """Keep windows at the time of their set's revision: a later deletion takes them along."""
@@ -89,7 +87,4 @@ class TrainingKeys:
             "WHERE user_id = ? AND model_id = ?",
             (user_id, model_id),
         )
-        return [
-            SetRevision(r.set_id, r.revision, r.exercise, r.started_at.replace(tzinfo=UTC))
-            for r in rows
-        ]
+        return [SetRevision(r.set_id, r.revision, r.exercise, aware(r.started_at)) for r in rows]

@@ -1,11 +1,12 @@
 """Who there is, and their logins."""
 
 from collections.abc import Iterable
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
 from schemas.errors import NameTaken, NotThere, UncertainWrite
+from schemas.times import aware
 from store.database import Database, Row
 
 _USER = "user_id, username, password_hash, scopes, created_at"
@@ -191,7 +192,7 @@ def _user(row: Row) -> User:
         row.username,
         row.password_hash or "",
         frozenset(row.scopes or ()),
-        row.created_at.replace(tzinfo=UTC),
+        aware(row.created_at),
     )
 
 
@@ -201,5 +202,5 @@ def _login(row: Row) -> Login:
         row.login_id,
         row.current_token,
         frozenset(row.scopes or ()),
-        row.expires_at.replace(tzinfo=UTC),
+        aware(row.expires_at),
     )
