@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Final, Literal
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from models.exercise.features import Windows
 from models.exercise.layout import ModelId
@@ -129,36 +129,50 @@ class ExerciseModel:
 
     def standardised(self, x: Array) -> Array:
         """Features in standard deviations, clipped at 5; float32 (m, d)."""
-        return np.clip((x - self.mean) / self.scale, -CLIP, CLIP)
+        z = x - self.mean
+        z /= self.scale
+        np.minimum(z, CLIP, out=z)
+        return np.maximum(z, -CLIP, out=z)
 
     def scores(self, x: Array) -> Array:
         """Linear scores, float32 (m, k); row by row, so that a batch changes no byte."""
-        z = self.standardised(x)
-        return (z[:, None, :] @ self._weights)[:, 0] + self.bias
+        return self._scores(self.standardised(x))
 
     def strangeness(self, x: Array) -> Array:
         """Log distance to the nearest prototype over that of training windows, float32 (m,)."""
-        z = self.standardised(x) * self._roots
-        nearest = np.empty(len(z), dtype=np.float32)
-        for i in range(0, len(z), ROWS_AT_ONCE):
-            off = z[i : i + ROWS_AT_ONCE, None, :] - self._places
-            nearest[i : i + ROWS_AT_ONCE] = (off * off).sum(axis=-1).min(axis=-1)
-        return np.log(nearest + np.float32(1e-6)) - np.float32(self.typical)
+        return self._strangeness(self.standardised(x))
 
     def probabilities(self, x: Array) -> NDArray[np.float64]:
         """Calibrated probabilities of each window, (m, k)."""
         return softmax(self.scores(x) * self.calibration.window)
+
+    def probable_and_strange(self, x: Array) -> tuple[NDArray[np.float64], Array]:
+        """`probabilities` and `strangeness`, (m, k) and (m,)."""
+        z = self.standardised(x)
+        return softmax(self._scores(z) * self.calibration.window), self._strangeness(z)
+
+    def _scores(self, z: Array) -> Array:
+        return (z[:, None, :] @ self._weights)[:, 0] + self.bias
+
+    def _strangeness(self, z: Array) -> Array:
+        scaled = z * self._roots
+        nearest = np.empty(len(z), dtype=np.float32)
+        for i in range(0, len(z), ROWS_AT_ONCE):
+            off = scaled[i : i + ROWS_AT_ONCE, None, :] - self._places
+            np.square(off, out=off)
+            np.minimum.reduce(np.add.reduce(off, axis=-1), axis=-1, out=nearest[i : i + len(off)])
+        return np.log(nearest + np.float32(1e-6)) - np.float32(self.typical)
 
     def of_set(self, each: NDArray[np.float64]) -> NDArray[np.float64]:
         """Calibrated probabilities of a set from those of its windows (m, k), m ≥ 1; (k,)."""
         c = self.calibration
         return (1 - c.doubt) * whole_set(each, c.whole) + c.doubt / each.shape[1]
 
-    def known(self, strangeness: NDArray[np.floating]) -> NDArray[np.float64]:
-        """P(known) for a strangeness."""
+    def known(self, strangeness: ArrayLike) -> NDArray[np.float64]:
+        """P(known) for a strangeness, or for several."""
         c = self.calibration
-        off = np.clip(c.known_slope * (strangeness - c.known_centre), -30, 30)
-        return 1 / (1 + np.exp(off, dtype=np.float64))
+        off = c.known_slope * (np.asarray(strangeness) - c.known_centre)
+        return 1 / (1 + np.exp(np.minimum(np.maximum(off, -30), 30), dtype=np.float64))
 
     def answer(self, signals: Sequence[WristSignal], step_s: float = STEP_S) -> Answer:
         """The exercise of a stretch of movement, overall and window by window.
@@ -173,7 +187,7 @@ class ExerciseModel:
         x = np.concatenate([one.x for one in windows]) if windows else np.empty((0, 0))
         if len(x) == 0:
             return [self._no_answer(reading) for reading in readings]
-        each, strange = self.probabilities(x), self.strangeness(x)
+        each, strange = self.probable_and_strange(x)
         found: list[Answer] = []
         end = 0
         for reading, one in zip(readings, windows, strict=True):
@@ -189,7 +203,7 @@ class ExerciseModel:
         self, t0_ns: NDArray[np.int64], x: Array, notes: tuple[str, ...] = ()
     ) -> Answer:
         """The same from features: t0_ns (m,), x (m, d), m ≥ 1."""
-        return self._answer(t0_ns, self.probabilities(x), self.strangeness(x), notes)
+        return self._answer(t0_ns, *self.probable_and_strange(x), notes)
 
     def _answer(
         self,
@@ -200,7 +214,7 @@ class ExerciseModel:
     ) -> Answer:
         """From the probabilities (m, k) and the strangeness (m,) of a stretch's windows."""
         overall = self.of_set(each)
-        strange = float(strangeness.mean())
+        strange = float(np.add.reduce(strangeness) / np.float32(len(strangeness)))
         best = int(overall.argmax())
         abstained = strange > self.calibration.abstain_above
         windows = tuple(
@@ -213,7 +227,7 @@ class ExerciseModel:
             abstained=abstained,
             reason="unknown-movement" if abstained else None,
             windows=windows,
-            known=float(self.known(np.array([strange]))[0]),
+            known=float(self.known(strange)),
             guess=self.labels[best],
             notes=notes,
             strange=strange,
@@ -274,7 +288,7 @@ def whole_set(each: NDArray[np.float64], factor: float) -> NDArray[np.float64]:
 
 def mean_log(each: NDArray[np.float64]) -> NDArray[np.float64]:
     """Mean log probability of every exercise, (k,)."""
-    return np.log(each + LEAST).mean(axis=0)
+    return np.add.reduce(np.log(each + LEAST), axis=0) / len(each)
 
 
 def softmax(scores: NDArray[np.floating]) -> NDArray[np.float64]:
@@ -283,6 +297,8 @@ def softmax(scores: NDArray[np.floating]) -> NDArray[np.float64]:
     >>> softmax(np.zeros((1, 4))).tolist()
     [[0.25, 0.25, 0.25, 0.25]]
     """
-    shifted = scores.astype(np.float64) - scores.max(axis=-1, keepdims=True)
-    weights = np.exp(shifted)
-    return weights / weights.sum(axis=-1, keepdims=True)
+    weights = scores.astype(np.float64)
+    weights -= np.maximum.reduce(scores, axis=-1, keepdims=True)
+    np.exp(weights, out=weights)
+    weights /= np.add.reduce(weights, axis=-1, keepdims=True)
+    return weights
