@@ -25,7 +25,7 @@ PEER_FLOOR = 30.0
 BYTES_FLOOR = 3.0
 CONNECTIONS = 256  # fewer wait for the node's syncs, one after the other, while cores are idle
 PEOPLE = 32
-WARM_UP_S = 40.0  # the first seconds after a node's start are half as fast
+WARM_UP_S = 90.0  # until then the node is still compiling a fifth of its time
 MEASURED_S = 10.0
 PEER = "a row per sample, unlogged batches of 128 of one partition, 32 under way, same node"
 
