@@ -52,7 +52,14 @@ lock: .venv/dev ## resolve the locks again from pyproject.toml (versions and has
 	@$(BIN)/python -m pip install --quiet --require-hashes --requirement locks/bootstrap.txt
 	@touch $@
 
-.venv/runtime: .venv/bootstrap locks/runtime.txt locks/link.py pyproject.toml
+.venv/runtime: .venv/installed .venv/kernel
+	@touch $@
+
+.venv/kernel: .venv/bootstrap models/exercise/kernel.c locks/kernel.py locks/kernel.txt
+	@$(BIN)/python locks/kernel.py
+	@touch $@
+
+.venv/installed: .venv/bootstrap locks/runtime.txt locks/link.py pyproject.toml
 	@echo "Installing the locked environment (about a minute the first time) ..."
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-build-isolation --require-hashes --requirement locks/runtime.txt
 	@$(BIN)/python locks/link.py

@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from models.exercise.codec import golden_vectors, model_from_bytes
-from models.exercise.features import FEATURES_VERSION, feature_names
+from models.exercise.features import FEATURES_VERSION
 from models.exercise.layout import ACC6
 from models.exercise.model import CLIP, PROTOTYPE_STEP, ExerciseModel
+from models.exercise.names import feature_names
 from schemas.errors import NotAcceptable
 from store.models import StoredModel
 

@@ -10,3 +10,4 @@ compile() {
 compile --group build pyproject.toml -o locks/runtime.txt
 compile --group build --group dev --group bench -c locks/runtime.txt pyproject.toml -o locks/dev.txt
 compile --group pyproject.toml:build -c locks/runtime.txt -o locks/bootstrap.txt
+compile --group pyproject.toml:kernel -o locks/kernel.txt

@@ -233,6 +233,13 @@ class PlanViolated(MuvrError):
     """A Spark plan holds a step (a shuffle, a full scan) that the job promises not to take."""
 
 
+class NoKernel(MuvrError):
+    """The compiled code of this environment is missing, or of another release."""
+
+    def __init__(self, says: str) -> None:
+        super().__init__(says, next_step="Run `make` in the checkout; it compiles what is missing.")
+
+
 class IncompleteRun(MuvrError):
     """A run's rows are not all in the table: it must not go live."""
 

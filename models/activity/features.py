@@ -8,7 +8,8 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from models.activity.periodicity import periodicity
-from models.exercise.features import FEATURES_VERSION, feature_names, window_features
+from models.exercise.features import FEATURES_VERSION, window_features
+from models.exercise.names import feature_names
 from models.signal.windows import RATE_HZ, WINDOW, WINDOW_S, window_starts
 from models.signal.wrist import WristSignal
 

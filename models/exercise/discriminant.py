@@ -51,7 +51,7 @@ def discriminant(
     """Solve W·A = means in standardised features; prototypes come from what was seen.
 
     Args:
-        mixed: of everything that has a say, in `frame`.
+        mixed: of everything that has a say, in `frame`; overwritten unless it is `seen`.
         seen: of what the model's exercises and prototypes come from, in `frame`.
         frame: of both.
         shrink: share of the mean variance in the within-exercise covariance.
@@ -66,7 +66,7 @@ def discriminant(
     known = enough(seen, settings)
     mean, scale = _standardisation(mixed, frame)
     inner = mean - frame.mean  # where the mean lies in the frame; a covariance does not care
-    labels, _, means, covariance = within(mixed)
+    labels, _, means, covariance = within(mixed, overwrite=mixed is not seen)
     means = (means[[labels.index(label) for label in known]] - inner) / scale
     weights = _solved(covariance, scale, means, shrink)
     weights = np.clip(weights, -FLOAT16_MAX, FLOAT16_MAX).astype(np.float16)
@@ -106,25 +106,40 @@ def enough(statistics: Statistics, settings: FitSettings) -> tuple[str, ...]:
     return enough
 
 
-def within(statistics: Statistics) -> tuple[list[str], Matrix, Matrix, NDArray[np.floating]]:
-    """Labels, weights (k,), means (k, d) and the covariance around them (d, d)."""
-    labels, seconds, means = _means(statistics, by_side=False)
-    heavy = (means.T * np.sqrt(seconds / statistics.total_s)).astype(statistics.moments.dtype)
-    (product,) = get_blas_funcs(("gemm",), (heavy,))
-    # less the moments of the means; BLAS wants the transposed view, which it takes a copy of
-    covariance = product(
-        -1, heavy, heavy, 1 / statistics.total_s, statistics.moments.T, trans_b=True
+def within(
+    statistics: Statistics, *, overwrite: bool = False
+) -> tuple[list[str], Matrix, Matrix, NDArray[np.floating]]:
+    """Labels, weights (k,), means (k, d) and the covariance around them (d, d).
+
+    Of the covariance the upper triangle; what is below means nothing.
+
+    Args:
+        statistics: of windows.
+        overwrite: the moments may become the covariance, which saves a copy of them.
+    """
+    labels, seconds, means = _means(statistics)
+    heavy = (means * np.sqrt(seconds / statistics.total_s)[:, None]).astype(
+        statistics.moments.dtype
+    )
+    (product,) = get_blas_funcs(("syrk",), (heavy,))
+    covariance = product(  # less the moments of the means
+        -1,
+        heavy.T,
+        1 / statistics.total_s,
+        statistics.moments.T,
+        lower=True,
+        overwrite_c=overwrite,
     ).T
     return labels, seconds, means, covariance
 
 
-def _means(statistics: Statistics, *, by_side: bool) -> tuple[list[str], Matrix, Matrix]:
-    """Labels, weights and means of each exercise, or of each exercise and side."""
-    keys = [g if by_side else g[:1] for g in statistics.groups]
-    names = sorted(set(keys))
-    member = np.array([[key == name for key in keys] for name in names], dtype=np.float64)
-    seconds = member @ statistics.seconds
-    return [name[0] for name in names], seconds, (member @ statistics.sums) / seconds[:, None]
+def _means(statistics: Statistics) -> tuple[list[str], Matrix, Matrix]:
+    """Labels, weights and means of each exercise, over both sides."""
+    names = [exercise for exercise, _ in statistics.groups]
+    firsts = [k for k, name in enumerate(names) if name not in names[:k]]
+    seconds = np.add.reduceat(statistics.seconds, firsts)
+    sums = np.add.reduceat(statistics.sums, firsts, axis=0)
+    return [names[k] for k in firsts], seconds, sums / seconds[:, None]
 
 
 def _solved(
@@ -138,18 +153,18 @@ def _solved(
     mean_variance = float((np.diagonal(covariance) / scale**2).sum()) / size
     ridge = mean_variance * shrink / (1 - shrink) * scale**2
     covariance.flat[:: size + 1] += ridge.astype(covariance.dtype)
-    right = (means.T * (scale / (1 - shrink))[:, None]).astype(covariance.dtype)
+    right = (means * (scale / (1 - shrink))).astype(covariance.dtype).T
     (posv,) = get_lapack_funcs(("posv",), (covariance,))
     _, found, failed = posv(covariance.T, right, lower=True, overwrite_a=True)
     if failed:
         raise NotEnoughLabels("the labelled windows do not vary enough to tell them apart")
-    return (found * scale[:, None]).T
+    return found.T * scale
 
 
 def _standardisation(statistics: Statistics, frame: Frame) -> tuple[Matrix, Matrix]:
     """Mean and deviation of every raw feature, as numbers that float16 holds."""
-    mean = frame.mean + frame_of(statistics).mean
-    scale = deviations(statistics)
+    inner = frame_of(statistics).mean
+    mean, scale = frame.mean + inner, deviations(statistics, inner)
     return mean.astype(np.float16).astype(np.float64), scale.astype(np.float16).astype(np.float64)
 
 
@@ -161,10 +176,10 @@ def _metric(
     The variances stand alone (no covariance): measured on left-out exercises this tells unknown
     movement better than a full metric (AUROC .980 against .971) and takes a twentieth of the room.
     """
-    labels, seconds, means = _means(seen, by_side=True)
-    scatter = np.diagonal(seen.moments) - (seconds[:, None] * means**2).sum(axis=0)
+    means = seen.sums / seen.seconds[:, None]
+    scatter = np.diagonal(seen.moments) - (seen.sums * means).sum(axis=0)
     variance = np.maximum(scatter / seen.total_s, 0) / scale**2
-    means = (means[[label in known for label in labels]] - inner) / scale
+    means = (means[[exercise in known for exercise, _ in seen.groups]] - inner) / scale
     shrink = settings.metric_shrink
     metric = (1 - shrink) * variance + shrink * max(float(variance.mean()), 1e-6)
     precision = np.minimum(1 / metric, FLOAT16_MAX).astype(np.float16)

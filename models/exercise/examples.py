@@ -10,14 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.exercise.features import FEATURES_VERSION, cut_signal
+from models.exercise.kernel import features
 from models.exercise.statistics import Statistics, statistics_of, summed
-from models.exercise.turned import features_with_copies
 from models.signal.windows import STEP_S, WINDOW
 from models.signal.wrist import WristSignal
 from schemas.errors import NotEnoughLabels
 
 Array = NDArray[np.floating]  # float32 throughout; numpy's stubs lose the width
-TOGETHER = 16  # sets at once: 2,000 windows are 10 MB
 NO_WINDOW = np.empty((0, 3, WINDOW), dtype=np.float32)
 
 
@@ -79,7 +78,7 @@ class _CutSet:
 def windows_of_sets(
     sets: Sequence[tuple[Sequence[WristSignal], int]], settings: ExampleSettings | None = None
 ) -> list[SetWindows]:
-    """Windows of many sets, computed together: small batches cost twice as much.
+    """Windows of many sets.
 
     Args:
         sets: signals of one layout, and the seed of the turns of each set; the same set and seed
@@ -90,18 +89,22 @@ def windows_of_sets(
         as many; without rows where no stretch of a set is as long as a window (4 s). Rows that are
         not finite are left out.
     """
-    settings = settings or ExampleSettings()
-    found: list[SetWindows] = []
-    for first in range(0, len(sets), TOGETHER):
-        found += _together(sets[first : first + TOGETHER], settings)
-    return found
+    return [set_windows(signals, seed=seed, settings=settings) for signals, seed in sets]
 
 
 def set_windows(
     signals: Sequence[WristSignal], *, seed: int, settings: ExampleSettings | None = None
 ) -> SetWindows:
     """Windows of one set; see `windows_of_sets`."""
-    return windows_of_sets([(signals, seed)], settings)[0]
+    settings = settings or ExampleSettings()
+    cut = _cut(signals, seed, settings)
+    own = features(cut.acc, cut.gyro)
+    copies = [_turned(cut, rotations(turns_deg)) for turns_deg in cut.turns_deg]
+    rows = np.concatenate([own[cut.whole], own[~cut.whole], *copies])
+    finite = np.atleast_1d(np.isfinite(rows).all(axis=1))
+    asked = int(finite[: cut.whole.sum()].sum())
+    window_s = settings.step_s / (1 + settings.copies)
+    return SetWindows(cut.side, window_s, asked, rows[finite])
 
 
 def set_statistics(
@@ -149,27 +152,9 @@ def statistics_of_sets(named: Sequence[tuple[str, SetWindows]]) -> Statistics:
     return summed(parts)
 
 
-def _together(
-    sets: Sequence[tuple[Sequence[WristSignal], int]], settings: ExampleSettings
-) -> list[SetWindows]:
-    cuts = [_cut(signals, seed, settings) for signals, seed in sets]
-    gyros = [cut.gyro for cut in cuts if cut.gyro is not None]
-    x, copies = features_with_copies(
-        np.concatenate([cut.acc for cut in cuts]),
-        np.concatenate(gyros) if gyros else None,
-        _turns(np.concatenate([cut.turns_deg for cut in cuts], axis=1)),
-    )
-    window_s = settings.step_s / (1 + settings.copies)
-    found: list[SetWindows] = []
-    end = 0
-    for cut in cuts:
-        first, end = end, end + len(cut.acc)
-        own = x[first:end]
-        rows = np.concatenate([own[cut.whole], own[~cut.whole], *copies[:, first:end]])
-        finite = np.atleast_1d(np.isfinite(rows).all(axis=1))
-        asked = int(finite[: cut.whole.sum()].sum())
-        found.append(SetWindows(cut.side, window_s, asked, rows[finite]))
-    return found
+def _turned(cut: _CutSet, turns: Array) -> Array:
+    """Features of a set's windows as they would be with the strap turned, by turns (m, 3, 3)."""
+    return features(turns @ cut.acc, None if cut.gyro is None else turns @ cut.gyro)
 
 
 def _cut(signals: Sequence[WristSignal], seed: int, settings: ExampleSettings) -> _CutSet:
@@ -192,11 +177,6 @@ def _cut(signals: Sequence[WristSignal], seed: int, settings: ExampleSettings) -
 
 def _whole(n: int, every: int) -> NDArray[np.bool_]:
     return np.arange(n) % every == 0
-
-
-def _turns(degrees: NDArray[np.float64]) -> Array:
-    """Rotations (k, m, 3, 3) of turns (k, m, 3), all at once."""
-    return rotations(degrees.reshape(-1, 3)).reshape(*degrees.shape[:2], 3, 3)
 
 
 def rotations(degrees: NDArray[np.float64]) -> Array:

@@ -1,25 +1,24 @@
 """515 numbers for a window of acceleration and rotation, 214 for acceleration alone.
 
 Per channel 24 statistics of distribution, spectrum and rhythm; then what the channels have in
-common. Batch and single window give the same bytes: every operation works row by row, and no
-matrix product has a shape that depends on how many windows there are.
+common. `models.exercise.reference` spells them out, `models.exercise.kernel` computes them. Batch
+and single window give the same bytes.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
-from models.exercise.channels import MIRROR_ACC, MIRROR_GYRO, Array, Channels, channels, mirrored
-from models.exercise.joint import Principal, joint, joint_names
-from models.exercise.single import SINGLE, mean_of, single
+from models.exercise.kernel import features
 from models.signal.windows import RATE_HZ, STEP_S, WINDOW, window_starts
 from models.signal.wrist import WristSignal
 
-FEATURES_VERSION = "exercise-features-1"
-BLOCK = 32  # windows at once: with twice as many, memory is asked for and given back every time
+FEATURES_VERSION = "exercise-features-2"
+Array = NDArray[np.floating]  # float32 throughout; numpy's stubs lose the width
+MIRROR_ACC = np.array([-1, 1, 1], dtype=np.float32)
+MIRROR_GYRO = np.array([1, -1, -1], dtype=np.float32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,92 +71,13 @@ def cut_signal(signal: WristSignal, step_s: float = STEP_S) -> Cut:
 
 
 def features_of(cuts: Sequence[Cut]) -> list[Windows]:
-    """Features of the windows of many signals, computed together; in the same order.
-
-    A window by itself costs four times one among sixteen: most of its time goes into beginning
-    some 150 array operations.
-    """
-    found: dict[int, Windows] = {}
-    for has_gyro in (True, False):
-        mine = [(i, cut) for i, cut in enumerate(cuts) if (cut.gyro is not None) == has_gyro]
-        if not mine:
-            continue
-        gyros = [cut.gyro for _, cut in mine if cut.gyro is not None]
-        x = features(_joined([cut.acc for _, cut in mine]), _joined(gyros) if gyros else None)
-        end = 0
-        for i, cut in mine:
-            first, end = end, end + len(cut.t0_ns)
-            found[i] = Windows(cut.t0_ns, x[first:end])
-    return [found[i] for i in range(len(cuts))]
+    """Features of the windows of many signals, in the same order."""
+    return [Windows(cut.t0_ns, features(cut.acc, cut.gyro)) for cut in cuts]
 
 
-def _joined(parts: list[Array]) -> Array:
-    return parts[0] if len(parts) == 1 else np.concatenate(parts)
-
-
-def features(acc: Array, gyro: Array | None) -> Array:
-    """Features of windows in the left wrist's frame, float32 (m, 515) or (m, 214).
-
-    Args:
-        acc: float32 (m, 3, 200), g.
-        gyro: float32 (m, 3, 200), rad/s, or None.
-    """
-    x = np.empty((len(acc), len(feature_names(gyro is not None))), dtype=np.float32)
-    for first in range(0, len(acc), BLOCK):
-        rows = slice(first, first + BLOCK)
-        describe(channels(acc[rows], None if gyro is None else gyro[rows]), x[rows])
-    return x
-
-
-@dataclass(frozen=True, slots=True)
-class Kin:
-    """What windows share with turned copies of themselves.
-
-    Attributes:
-        scalars: float32 (m, c - axes, 24), statistics of the scalar channels.
-        principal: directions and sizes, to be turned along.
-    """
-
-    scalars: Array
-    principal: Principal
-
-
-def describe(c: Channels, out: Array, kin: Kin | None = None) -> Kin:
-    """Write the features of a few windows: all channels side by side, then what they share.
-
-    Args:
-        c: their channels.
-        out: (m, d), is written.
-        kin: what is known about them already, because they are copies.
-
-    Returns:
-        what copies of them would share.
-    """
-    mean = mean_of(c.every)
-    centred = c.every - mean[..., None]
-    axes = slice(c.axes if kin else None)
-    alone = single(c.every[:, axes], centred[:, axes], mean[:, axes])
-    if kin:
-        alone = np.concatenate([alone, kin.scalars], axis=1)
-    size = alone.shape[1] * alone.shape[2]
-    out[:, :size] = alone.reshape(len(out), size)
-    out[:, size:], principal = joint(c, centred, kin and kin.principal)
-    return Kin(alone[:, c.axes :], principal)
-
-
-@lru_cache(maxsize=2)
-def feature_names(with_gyro: bool) -> tuple[str, ...]:
-    """A name per feature, `channel.statistic`; names with "lag" are the cross-correlations.
-
-    >>> len(feature_names(True)), len(feature_names(False))
-    (515, 214)
-    """
-    axes = [f"acc_{a}" for a in "xyz"] + ([f"gyro_{a}" for a in "xyz"] if with_gyro else [])
-    scalars = ["acc_norm", "linear_down", "linear_level"]
-    if with_gyro:
-        scalars += ["gyro_norm", "gyro_down", "gyro_level"]
-    singles = [f"{channel}.{s}" for channel in axes + scalars for s in SINGLE]
-    return (*singles, *joint_names(axes, scalars))
+def mirrored(x: Array, signs: Array, side: str | None) -> Array:
+    """A right wrist as the left one that would move alike; (n, 3)."""
+    return x * signs if side == "right" else x
 
 
 def cut_windows(x: Array, starts: NDArray[np.int64]) -> Array:

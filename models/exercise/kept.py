@@ -73,7 +73,9 @@ def windows_from_bytes(blob: bytes, of: str) -> SetWindows:
         least = np.frombuffer(kept.least, "<f2").astype(np.float32)
         step = np.frombuffer(kept.step, "<f2").astype(np.float32)
         pairs = np.frombuffer(kept.counts, np.uint8).reshape((kept.rows + 1) // 2, len(least))
-        x = _unpacked(pairs, kept.rows) * step + least
+        x = _unpacked(pairs, kept.rows)
+        x *= step
+        x += least
     except (msgspec.DecodeError, ValueError, RecursionError, UnicodeDecodeError) as error:
         raise BadSamples(f"these are no kept windows: {error}") from error
     return SetWindows(kept.side, kept.window_s, kept.asked, x)

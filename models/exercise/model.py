@@ -20,7 +20,7 @@ Array = NDArray[np.floating]  # float32 throughout; numpy's stubs lose the width
 Level = Literal["user", "cluster", "global"]
 CLIP = np.float32(5.0)
 PROTOTYPE_STEP: Final = 1 / 24  # standard deviations per unit of a stored prototype
-ROWS_AT_ONCE = 64
+ROWS_AT_ONCE = 32  # half a megabyte of distances: twice as many cost twice as much each
 LEAST = 1e-6  # no window says never
 
 

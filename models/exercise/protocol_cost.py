@@ -4,13 +4,12 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from models.exercise.channels import MIRROR_ACC, MIRROR_GYRO, mirrored
-from models.exercise.features import cut_windows, features, window_features
+from models.exercise.features import cut_signal, window_features
 from models.exercise.figures import Outcome
 from models.exercise.fit import fit_global, fit_user
+from models.exercise.kernel import features
 from models.exercise.statistics import total
 from models.exercise.trials import Movement, learned_of, people
-from models.signal.windows import window_starts
 from schemas.errors import NotEnoughLabels
 from schemas.report import Figure
 
@@ -29,15 +28,14 @@ def cost(movements: Sequence[Movement], clock_s: Clock) -> Outcome:
         clock_s: seconds of processor time, such as `time.process_time`.
     """
     signal = movements[0].signals[0]
-    starts = window_starts(len(signal.acc_g), 0.1)
-    acc = cut_windows(mirrored(signal.acc_g, MIRROR_ACC, signal.side), starts)
-    if signal.gyro_rad_s is None:
+    cut = cut_signal(signal, 0.1)
+    if cut.gyro is None:
         raise NotEnoughLabels("the cost is that of a wrist with rotation")
-    gyro = cut_windows(mirrored(signal.gyro_rad_s, MIRROR_GYRO, signal.side), starts)
+    acc, gyro = cut.acc, cut.gyro
     learned = [learned_of(sets) for sets in people(movements).values()]
     others = fit_global(total(learned[1:]))
     model = fit_user(learned[0], others)
-    t0_ns, x = starts[:1], window_features(signal).x[:1]
+    t0_ns, x = cut.t0_ns[:1], window_features(signal).x[:1]
     one = _seconds(lambda: features(acc[:1], gyro[:1]), REPEATS, clock_s)
     batch = _seconds(lambda: features(acc, gyro), 1, clock_s) / len(acc)
     answer = _seconds(lambda: (model.scores(x), model.strangeness(x)), REPEATS, clock_s)

@@ -10,7 +10,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from models.exercise.features import feature_names
+from models.exercise.names import feature_names
 
 Array = NDArray[np.floating]  # float32 throughout; numpy's stubs lose the width
 Triple = tuple[int, int, int]

@@ -111,9 +111,9 @@ def frame_of_windows(x: NDArray[np.floating]) -> Frame:
     return Frame(x.mean(axis=0, dtype=np.float64))
 
 
-def deviations(statistics: Statistics) -> NDArray[np.float64]:
-    """Deviation of every feature over all windows, (d,)."""
-    variance = np.diagonal(statistics.moments) / statistics.total_s - frame_of(statistics).mean ** 2
+def deviations(statistics: Statistics, mean: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Deviation of every feature over all windows from their mean, (d,)."""
+    variance = np.diagonal(statistics.moments) / statistics.total_s - mean**2
     return np.sqrt(np.maximum(variance, MIN_SCALE**2))
 
 

@@ -1,16 +1,15 @@
-"""Features of a window, and of copies that are turned."""
+"""Features of a window, and of a watch that is worn otherwise."""
 
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from models.exercise.channels import channels, smooth
 from models.exercise.examples import rotations
-from models.exercise.features import cut_signal, feature_names, features, window_features
+from models.exercise.features import cut_signal, window_features
+from models.exercise.kernel import features
+from models.exercise.names import feature_names
 from models.exercise.signs import MIRROR, Signs, under_signs
-from models.exercise.single import power_spectrum
-from models.exercise.turned import features_with_copies
 from tests.models.movements import mirror, movement
 
 
@@ -59,47 +58,9 @@ def test_a_still_wrist_has_finite_features():
     assert np.isfinite(features(still, still)).all()
 
 
-def test_power_is_that_of_the_fourier_transform():
-    x = np.random.default_rng(0).standard_normal((3, 4, 200)).astype(np.float32)
-    want = np.abs(np.fft.rfft(x.astype(np.float64)))[..., 1:] ** 2
-    assert power_spectrum(x) == pytest.approx(want, rel=1e-3, abs=1e-3)
-
-
-def test_gravity_is_the_moving_average_taken_twice():
-    acc = np.random.default_rng(1).standard_normal((2, 3, 200)).astype(np.float32)
-    gravity = acc - channels(acc, None).linear
-    assert gravity == pytest.approx(smooth(smooth(acc)), abs=1e-5)
-    assert smooth(acc)[0, 0, 100] == pytest.approx(acc[0, 0, 88:113].mean(), abs=1e-6)
-
-
 def test_a_right_wrist_moves_like_a_left_one():
     left = movement("turn", 4)
     assert np.array_equal(window_features(left).x, window_features(mirror(left)).x)
-
-
-@pytest.mark.parametrize("with_gyro", [True, False])
-def test_a_turned_copy_is_what_the_turned_sensors_would_have_said(with_gyro):
-    cut = cut_signal(movement("turn", 3))
-    gyro = cut.gyro if with_gyro else None
-    angles = np.random.default_rng(0).normal(0, 20, (2, len(cut.acc), 3))
-    turns = np.stack([rotations(each) for each in angles])
-    x, copies = features_with_copies(cut.acc, gyro, turns)
-    assert (x == features(cut.acc, gyro)).all()
-    for turn, copy in zip(turns, copies, strict=True):
-        whole = features(turn @ cut.acc, None if gyro is None else turn @ gyro)
-        assert copy == pytest.approx(whole, rel=1e-3, abs=1e-3)
-        assert not np.allclose(copy, x, rtol=1e-2, atol=1e-2)
-
-
-def test_a_copy_is_the_same_whatever_windows_are_beside_it():
-    cut = cut_signal(movement("turn", 3, 60.0))
-    turns = rotations(np.random.default_rng(0).normal(0, 20, (len(cut.acc), 3)))[None]
-    x, copies = features_with_copies(cut.acc, cut.gyro, turns)
-    for k in (0, len(x) - 1):
-        alone = slice(k, k + 1)
-        one, copy = features_with_copies(cut.acc[alone], cut.gyro[alone], turns[:, alone])
-        assert (one == x[alone]).all()
-        assert (copy == copies[:, alone]).all()
 
 
 WORN = (MIRROR, Signs((-1, -1, 1), (-1, -1, 1)), Signs((-1, -1, -1), (1, 1, 1)))

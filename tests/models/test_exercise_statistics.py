@@ -41,7 +41,7 @@ def test_statistics_give_means_and_covariance_of_the_windows():
     assert seconds.tolist() == [40, 60]
     assert means == pytest.approx(np.stack([a.mean(0), b.mean(0)]), abs=1e-5)
     want = (np.cov(a.T, bias=True) * 40 + np.cov(b.T, bias=True) * 60) / 100
-    assert covariance == pytest.approx(want, abs=1e-5)
+    assert np.triu(covariance) == pytest.approx(np.triu(want), abs=1e-5)
 
 
 def test_one_product_over_all_sets_is_the_sum_of_each():

@@ -13,8 +13,6 @@ from models.signal.windows import WINDOW
 
 Array = NDArray[np.floating]  # float32 throughout; numpy's stubs lose the width
 SMOOTH = 25  # half a second, twice: what is slower is gravity
-MIRROR_ACC = np.array([-1, 1, 1], dtype=np.float32)
-MIRROR_GYRO = np.array([1, -1, -1], dtype=np.float32)
 TINY = np.float32(1e-6)
 
 
@@ -74,11 +72,6 @@ def smooth(x: Array) -> Array:
 def _twice_smooth() -> Array:
     """`smooth(smooth(x))` as a matrix (200, 200): one product is twice as fast as two sums."""
     return np.ascontiguousarray(smooth(smooth(np.eye(WINDOW, dtype=np.float32))))
-
-
-def mirrored(x: Array, signs: Array, side: str | None) -> Array:
-    """A right wrist as the left one that would move alike; (n, 3)."""
-    return x * signs if side == "right" else x
 
 
 def _along_across(x: Array, down: Array, out: Array) -> None:

@@ -5,6 +5,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from models.exercise.names import SINGLE
 from models.signal.windows import RATE_HZ, WINDOW
 
 Array = NDArray[np.floating]  # float32 throughout; numpy's stubs lose the width
@@ -12,19 +13,6 @@ Ints = NDArray[np.intp]
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 BANDS_HZ = (0.125, 0.625, 1.125, 1.875, 3.125, 6.125, 25.1)  # edges of the six bands
 ECHO_S = (0.5, 1.0, 1.5, 2.0, 2.5)
-SINGLE = (
-    "mean",
-    "sd",
-    *(f"q{round(100 * q)}" for q in QUANTILES),
-    "step",
-    "skew",
-    "log_kurtosis",
-    "centroid",
-    *(f"band{k}" for k in range(len(BANDS_HZ) - 1)),
-    "crossings",
-    "entropy",
-    *(f"echo_{s}s" for s in ECHO_S),
-)
 QUIET = np.float32(1e-6)  # variance below which a channel counts as still
 
 

@@ -1,0 +1,69 @@
+"""Compile `models/exercise/kernel.c` into this environment.
+
+Any C compiler gives the same bytes: that of the machine is taken, else the locked one from
+`locks/kernel.txt`, which is fetched by name and hash, used once and removed.
+
+    python locks/kernel.py
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+import sysconfig
+import tempfile
+from pathlib import Path
+
+CHECKOUT = Path(__file__).resolve().parents[1]
+SOURCE = CHECKOUT / "models" / "exercise" / "kernel.c"
+LOCK = CHECKOUT / "locks" / "kernel.txt"
+OPTIONS = (
+    "-O3",
+    "-std=gnu11",
+    "-shared",
+    "-fPIC",
+    "-ffp-contract=off",  # a fused multiply-add rounds once instead of twice: other bytes
+    "-fno-math-errno",
+    "-Wall",
+    "-Wextra",
+    "-Wno-psabi",  # vectors are passed inside this file only
+)
+
+
+def compile_kernel(compiler: list[str], target: Path) -> None:
+    """Compile beside the target, then move it there: a half-written file is never loaded."""
+    with tempfile.TemporaryDirectory(dir=target.parent) as folder:
+        made = Path(folder, target.name)
+        subprocess.run([*compiler, *OPTIONS, "-o", str(made), str(SOURCE), "-lm"], check=True)
+        made.replace(target)
+
+
+def compiler_here() -> list[str] | None:
+    """The machine's C compiler: $CC, else cc, gcc or clang; None where there is none."""
+    named = os.environ.get("CC", "").split()
+    if named:
+        return named
+    found = next(filter(None, map(shutil.which, ("cc", "gcc", "clang"))), None)
+    return [found] if found else None
+
+
+def with_locked_compiler(target: Path) -> None:
+    """Fetch the locked compiler, use it, remove it."""
+    with tempfile.TemporaryDirectory(dir=target.parent) as folder:
+        uv = Path(sys.executable).parent / "uv"
+        install = [uv, "pip", "install", "--quiet", "--python", sys.executable]
+        subprocess.run(
+            [*install, "--target", folder, "--require-hashes", "--requirement", LOCK], check=True
+        )
+        zig = [str(Path(folder, "ziglang", "zig")), "cc"]
+        os.environ["ZIG_GLOBAL_CACHE_DIR"] = os.environ["ZIG_LOCAL_CACHE_DIR"] = folder
+        compile_kernel(zig, target)
+
+
+if __name__ == "__main__":
+    kernel = Path(sysconfig.get_paths()["purelib"], "muvr_kernel.so")
+    compiler = compiler_here()
+    if compiler:
+        compile_kernel(compiler, kernel)
+    else:
+        with_locked_compiler(kernel)

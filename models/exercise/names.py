@@ -1,0 +1,67 @@
+"""The 515 features of a window by name, in their order; 214 without rotation."""
+
+from functools import lru_cache
+
+SINGLE = (
+    "mean",
+    "sd",
+    "q5",
+    "q25",
+    "q50",
+    "q75",
+    "q95",
+    "step",
+    "skew",
+    "log_kurtosis",
+    "centroid",
+    "band0",
+    "band1",
+    "band2",
+    "band3",
+    "band4",
+    "band5",
+    "crossings",
+    "entropy",
+    "echo_0.5s",
+    "echo_1.0s",
+    "echo_1.5s",
+    "echo_2.0s",
+    "echo_2.5s",
+)
+"""Statistics of one channel: distribution, spectrum, rhythm."""
+
+LAGS = (6, 15, 30)  # samples: 0.12, 0.3, 0.6 s
+PAIRS = [(i, j) for i in range(3) for j in range(i, 3)]
+TRIPLES = [(i, j, k) for i in range(3) for j in range(i, 3) for k in range(j, 3)]
+
+
+@lru_cache(maxsize=2)
+def feature_names(with_gyro: bool) -> tuple[str, ...]:
+    """A name per feature, `channel.statistic`; names with "lag" are the cross-correlations.
+
+    >>> len(feature_names(True)), len(feature_names(False))
+    (515, 214)
+    """
+    axes = [f"acc_{a}" for a in "xyz"] + ([f"gyro_{a}" for a in "xyz"] if with_gyro else [])
+    scalars = ["acc_norm", "linear_down", "linear_level"]
+    if with_gyro:
+        scalars += ["gyro_norm", "gyro_down", "gyro_level"]
+    singles = [f"{channel}.{s}" for channel in axes + scalars for s in SINGLE]
+    return (*singles, *_joint_names(axes, scalars))
+
+
+def _joint_names(axes: list[str], scalars: list[str]) -> list[str]:
+    """Of what channels have in common."""
+    n = len(axes)
+    names = [f"{a}~{b}.corr" for i, a in enumerate(axes) for b in axes[i + 1 :]]
+    names += [f"{a}~{b}.corr" for i, a in enumerate(scalars) for b in scalars[i + 1 :]]
+    names += [f"down_{a}.{s}" for s in ("mean", "sd", "q5", "q95") for a in "xyz"]
+    names += [f"{axes[i]}~{axes[j]}.log_cov" for i in range(n) for j in range(i, n)]
+    names += [f"{a}~{b}.lag{lag}" for lag in LAGS for a in axes for b in axes]
+    for sensor in ("linear", "gyro")[: n // 3]:
+        names += [f"{sensor}.axis_{'xyz'[i]}{'xyz'[j]}" for i, j in PAIRS]
+        names += [f"{sensor}.spread{k}" for k in range(3)]
+        names += [f"{sensor}.odd_{'xyz'[i]}{'xyz'[j]}{'xyz'[k]}" for i, j, k in TRIPLES]
+    if n == 6:
+        names += [f"couple_{'xyz'[i]}{'xyz'[j]}_{k}" for i, j in PAIRS for k in "xyz"]
+    return names

@@ -1,0 +1,118 @@
+"""The compiled features against numpy's, and the same bytes whatever compiled them."""
+
+import ctypes
+import hashlib
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from models.exercise import kernel
+from models.exercise.kernel import features
+from models.exercise.names import feature_names
+from models.exercise.reference import features as reference
+from models.exercise.reference.channels import channels, smooth
+from models.exercise.reference.single import power_spectrum
+from schemas.errors import NoKernel
+
+
+def wandering(seed: int, m: int = 20) -> np.ndarray:
+    """Windows (m, 3, 200) of a wrist that wanders about, in whole 1024ths: exact in any format."""
+    steps = np.random.default_rng(seed).integers(-64, 65, (m, 3, 200))
+    return (np.cumsum(steps, axis=2) / 1024).astype(np.float32)
+
+
+@pytest.mark.parametrize("with_gyro", [True, False])
+def test_the_kernel_says_what_the_reference_spells_out(with_gyro):
+    acc, gyro = wandering(1), wandering(2) if with_gyro else None
+    acc[:, 2] += 1
+    found, want = features(acc, gyro), reference.features(acc, gyro)
+    off = np.abs(found - want) / (np.abs(want) + 1e-2)
+    worst = feature_names(with_gyro)[int(off.max(axis=0).argmax())]
+    assert off.max() < 1e-3, worst
+
+
+def test_every_machine_and_compiler_gives_these_bytes():
+    """The arithmetic has a fixed order and no library function but the square root."""
+    found = features(wandering(3), wandering(4))
+    assert hashlib.sha256(found.tobytes()).hexdigest() == SAME_BYTES
+
+
+SAME_BYTES = "b93fcd335a8107c8fefbf05de066d26d2ff8b3f598f7a5bbf08edb8eefe853b6"
+
+
+@given(
+    st.lists(st.sampled_from([-8.0, -1.0, 0.0, 1e-3, 1.0, 8.0]), min_size=1, max_size=12),
+    st.booleans(),
+)
+def test_few_different_values_are_no_trouble(values: list[float], with_gyro: bool):
+    """Quantiles deal numbers into buckets: all in one, or none between two, must come out too."""
+    window = np.resize(np.float32(values), (1, 3, 200))
+    gyro = window[:, ::-1].copy() if with_gyro else None
+    found, want = features(window, gyro), reference.features(window, gyro)
+    assert np.isfinite(found).all()
+    ordered = [n for n, name in enumerate(feature_names(with_gyro)) if ".q" in name]
+    assert found[0, ordered] == pytest.approx(want[0, ordered], rel=1e-4, abs=1e-4)
+
+
+@pytest.mark.parametrize("broken", [np.nan, np.inf, -np.inf])
+def test_a_number_that_is_none_spoils_its_own_window_only(broken):
+    acc = wandering(5, 3)
+    acc[1, 0, 77] = broken
+    found = features(acc, None)
+    assert np.isfinite(found[[0, 2]]).all()
+    assert not np.isfinite(found[1]).all()
+
+
+def test_no_window_has_no_features():
+    assert features(np.empty((0, 3, 200), np.float32), None).shape == (0, 214)
+
+
+def test_arrays_of_another_shape_are_refused():
+    with pytest.raises(ValueError, match="shape"):
+        features(np.zeros((2, 3, 199), np.float32), None)
+    with pytest.raises(ValueError, match="shape"):
+        features(np.zeros((2, 3, 200), np.float32), np.zeros((1, 3, 200), np.float32))
+
+
+def test_any_layout_in_memory_will_do():
+    acc = wandering(6)
+    assert (features(np.asfortranarray(acc), None) == features(acc, None)).all()
+    assert (features(acc.astype(np.float64), None) == features(acc, None)).all()
+
+
+def test_where_it_is_not_compiled_the_error_says_what_to_do(monkeypatch, tmp_path):
+    for file in ("muvr-nowhere.so", str(tmp_path / "junk.so")):
+        (tmp_path / "junk.so").write_bytes(b"no library")
+        monkeypatch.setattr(kernel, "FILE", file)
+        kernel._compiled.cache_clear()
+        with pytest.raises(NoKernel, match="make"):
+            features(wandering(1), None)
+
+
+def test_one_of_another_release_is_not_used(monkeypatch):
+    monkeypatch.setattr(kernel, "VERSION", 99)
+    kernel._compiled.cache_clear()
+    with pytest.raises(NoKernel, match="another release"):
+        features(wandering(1), None)
+
+
+@pytest.fixture(autouse=True)
+def _loaded_again():
+    yield
+    kernel._compiled.cache_clear()
+    assert isinstance(kernel._compiled(), ctypes.CDLL)
+
+
+def test_power_is_that_of_the_fourier_transform():
+    x = np.random.default_rng(0).standard_normal((3, 4, 200)).astype(np.float32)
+    want = np.abs(np.fft.rfft(x.astype(np.float64)))[..., 1:] ** 2
+    assert power_spectrum(x) == pytest.approx(want, rel=1e-3, abs=1e-3)
+
+
+def test_gravity_is_the_moving_average_taken_twice():
+    acc = np.random.default_rng(1).standard_normal((2, 3, 200)).astype(np.float32)
+    gravity = acc - channels(acc, None).linear
+    assert gravity == pytest.approx(smooth(smooth(acc)), abs=1e-5)
+    assert smooth(acc)[0, 0, 100] == pytest.approx(acc[0, 0, 88:113].mean(), abs=1e-6)
