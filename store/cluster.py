@@ -14,6 +14,7 @@ from cassandra.policies import (
 
 from schemas.config import Cassandra
 from store.reactor import Home, connections_in
+from store.rows import named_rows
 
 
 def cluster_of(
@@ -36,6 +37,7 @@ def cluster_of(
         consistency_level=getattr(ConsistencyLevel, settings.consistency),
         serial_consistency_level=ConsistencyLevel.LOCAL_SERIAL,
         request_timeout=settings.request_timeout_s,
+        row_factory=named_rows,
     )
     return Cluster(
         settings.hosts,

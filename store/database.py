@@ -8,7 +8,7 @@ import asyncio
 import threading
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from cassandra import (
     DriverException,
@@ -31,15 +31,13 @@ from schemas.errors import DatabaseAway, NotAllowed, UncertainWrite
 from store.cluster import auth_of, cluster_of
 from store.gathering import Gathering
 from store.reactor import Home
+from store.rows import Row
 
 REFUSED = "Cassandra refuses this to the role: {}. Give the rights with `muvr migrate --roles`."
 AWAY = (NoHostAvailable, OperationTimedOut, Unavailable, RequestExecutionException)
 
 FETCH_ROWS = 200
 """Rows in a page: rows carry samples, and the default of 5,000 is more than a node's heap."""
-
-Row = Any
-"""A named tuple of the selected columns: the driver builds its type from the answer."""
 
 
 class Statement(NamedTuple):
