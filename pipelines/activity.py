@@ -16,10 +16,10 @@ from functools import partial
 from typing import Any
 from uuid import UUID
 
-from models.activity.borders import fit_borders
 from models.activity.codec import model_to_bytes
 from models.activity.features import ACTIVITY_VERSION
-from models.activity.fit import EXERCISE, IDLE, BorderExample, fit_discriminant
+from models.activity.fit import EXERCISE, IDLE, both_borders, fit_discriminant
+from models.activity.logit import BorderExample
 from models.activity.model import ActivityModel
 from models.activity.settings import SETTINGS
 from models.exercise.layout import ModelId
@@ -149,7 +149,8 @@ def fit_everybody(given: Sequence[Row], guessed: Sequence[Row], layout: ModelId)
         if row["model_id"] == layout and row["borders"]:
             found = borders_from_bytes(bytes(row["borders"]))
             starts, ends = starts + found[0], ends + found[1]
-    return replace(model, start=fit_borders(starts, SETTINGS), end=fit_borders(ends, SETTINGS))
+    start, end = both_borders(starts, ends)
+    return replace(model, start=start, end=end)
 
 
 def judged_of(guessed: Sequence[Row]) -> dict[str, Seconds]:

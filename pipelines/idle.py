@@ -20,12 +20,12 @@ from numpy.typing import NDArray
 from models import codec
 from models.activity.fit import (
     ActivityExample,
-    BorderExample,
     activity_examples,
     border_examples,
     fit_discriminant,
     labels_of,
 )
+from models.activity.logit import BorderExample
 from models.activity.model import ActivityModel, first_spans
 from models.activity.rhythm import segments_by_rhythm
 from models.activity.states import Span

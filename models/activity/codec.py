@@ -4,14 +4,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models import codec
-from models.activity.borders import BorderModel
 from models.activity.features import ACTIVITY_VERSION
+from models.activity.logit import BorderModel
 from models.activity.model import ActivityModel
 from models.exercise.layout import ACC3, ACC6
 from schemas.errors import BadModelBytes
 
 MODEL_TAG = "muvr-activity-1"
 PARTS = ("mean", "scale", "weights")
+# Borders were once stored as "start_" and "end_", and read other features: code of then and code of
+# now take each other's models for ones without a second look.
+START, END = "start_border", "end_border"
 
 
 def model_to_bytes(model: ActivityModel) -> bytes:
@@ -21,7 +24,7 @@ def model_to_bytes(model: ActivityModel) -> bytes:
         "scale": model.scale,
         "weights": model.weights,
     }
-    for name, border in (("start", model.start), ("end", model.end)):
+    for name, border in ((START, model.start), (END, model.end)):
         if border is not None:
             arrays |= {f"{name}_{part}": getattr(border, part) for part in PARTS}
     meta = {"model_id": model.model_id, "bias": model.bias, "features": ACTIVITY_VERSION}
@@ -46,8 +49,8 @@ def model_from_bytes(blob: bytes) -> ActivityModel:
             scale=arrays["scale"],
             weights=arrays["weights"],
             bias=float(meta["bias"]),
-            start=_border(arrays, "start"),
-            end=_border(arrays, "end"),
+            start=_border(arrays, START),
+            end=_border(arrays, END),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise BadModelBytes(f"not an activity model: {error}") from error

@@ -12,11 +12,20 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import solve
 
-from models.activity.borders import candidates, core_of, fit_borders, traces
+from models.activity.borders import (
+    POSTURE_FEATURES,
+    Scored,
+    candidates,
+    core_of,
+    posture_means,
+    surely,
+)
 from models.activity.features import ActivityWindows, activity_features
+from models.activity.logit import BorderExample, BorderModel, fit_borders
 from models.activity.model import ActivityModel, first_spans
 from models.activity.settings import SETTINGS
 from models.activity.states import Span
+from models.activity.traces import Postures, postures, traces
 from models.exercise.layout import ACC3, ACC6, ModelId, layout_of
 from models.exercise.statistics import Statistics, statistics_of, total
 from models.signal.wrist import WristSignal
@@ -26,7 +35,6 @@ EXERCISE, IDLE = "exercise", "idle"
 LEAST_S = 20.0
 
 Array = NDArray[np.float64]
-BorderExample = tuple[Array, Array, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +182,21 @@ def with_borders(
         if blind is not None:
             found = border_examples(blind, mine)
             starts, ends = starts + found[0], ends + found[1]
-    return replace(model, start=fit_borders(starts, SETTINGS), end=fit_borders(ends, SETTINGS))
+    start, end = both_borders(starts, ends)
+    return replace(model, start=start, end=end)
+
+
+def both_borders(
+    starts: Sequence[BorderExample], ends: Sequence[BorderExample]
+) -> tuple[BorderModel | None, BorderModel | None]:
+    """Models of both borders.
+
+    A start is looked for first, when nothing is known about the end, so it is learned without
+    the postures; an end with those of starts as well as of ends.
+    """
+    blind = [[(at_s, x[:, :-POSTURE_FEATURES], t) for at_s, x, t in e] for e in (starts, ends)]
+    start = fit_borders(blind[0], blind[1], SETTINGS.start_ridge, SETTINGS)
+    return start, fit_borders(ends, starts, SETTINGS.end_ridge, SETTINGS)
 
 
 def border_examples(
@@ -187,19 +209,32 @@ def border_examples(
         examples: of one layout.
 
     Returns:
-        Starts and ends: candidate times (c,), their features (c, f), the labelled border.
+        Starts and ends: candidate times (c,), their features (c, f) with `POSTURE_FEATURES`
+        last, the labelled border.
     """
     starts: list[BorderExample] = []
     ends: list[BorderExample] = []
     for example in examples:
         scored = blind.scored(example.signal, example.windows)
         for span, truth in matched(first_spans(scored), example.sets_s):
-            trace = traces(scored.signal, core_of(span, SETTINGS))
+            core_s = core_of(span, SETTINGS)
+            seen = traces(scored.signal, core_s), postures(scored.signal, core_s)
             if truth[0] > 0:
-                starts.append((*candidates(scored, trace, span[0], SETTINGS), truth[0]))
+                starts.append(border_example(scored, seen, span, truth, end=False))
             if truth[1] < example.signal.duration_s:
-                ends.append((*candidates(scored, trace, span[1], SETTINGS), truth[1]))
+                ends.append(border_example(scored, seen, span, truth, end=True))
     return starts, ends
+
+
+def border_example(
+    scored: Scored, seen: tuple[Array, Postures], span: Span, truth: Span, *, end: bool
+) -> BorderExample:
+    """Candidates around one guessed border, with postures like that at the other labelled one."""
+    trace, found = seen
+    guess_s, true_s, other_s = (span[1], *truth[::-1]) if end else (span[0], *truth)
+    at_s, x = candidates(scored, trace, guess_s, SETTINGS, end=end)
+    like = posture_means(found, at_s, surely(other_s), end=end)
+    return at_s, np.hstack([x, like]), true_s
 
 
 def without(

@@ -7,19 +7,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.activity.borders import (
-    BorderModel,
+    Maybe,
     Scored,
     best_time,
     candidates,
     core_of,
-    traces,
+    posture_means,
+    surely,
 )
 from models.activity.features import ActivityWindows, activity_features
+from models.activity.logit import BorderModel
 from models.activity.periodicity import SLOW_HZ
 from models.activity.rhythm import segments_by_rhythm
 from models.activity.segments import Segment, joined, segment_of
 from models.activity.settings import SETTINGS, ActivitySettings
 from models.activity.states import Span, likeliest_states, spans_of
+from models.activity.traces import LIKE_2S, postures, traces
 from models.exercise.layout import ACC3, ACC6, ModelId, layout_of
 from models.signal.wrist import WristSignal
 
@@ -38,6 +41,7 @@ class ActivityModel:
         mean, scale: float32 (d,) standardisation of features.
         weights: float32 (d,) and bias: log odds of exercise are x @ weights + bias.
         start, end: models of the borders; None where no labelled border had idle beside it.
+            An end also knows the posture in which its set began.
     """
 
     model_id: ModelId
@@ -66,12 +70,17 @@ class ActivityModel:
 
     def refined(self, scored: Scored, span: Span) -> Span:
         """A set's borders after the second look; those at an end of the signal stay."""
-        trace = traces(scored.signal, core_of(span, SETTINGS))
-        start_s, end_s = span
-        if self.start is not None and start_s > 0:
-            start_s = looked_up(self.start, scored, trace, start_s)
-        if self.end is not None and end_s < scored.signal.duration_s:
-            end_s = looked_up(self.end, scored, trace, end_s)
+        core_s = core_of(span, SETTINGS)
+        trace = traces(scored.signal, core_s)
+        start, end = surely(span[0]), surely(span[1])
+        if self.start is not None and span[0] > 0:
+            at_s, x = candidates(scored, trace, span[0], SETTINGS, end=False)
+            start = Maybe(at_s, self.start.probabilities(x))
+        if self.end is not None and span[1] < scored.signal.duration_s:
+            at_s, x = candidates(scored, trace, span[1], SETTINGS, end=True)
+            like = posture_means(postures(scored.signal, core_s), at_s, start, end=True)
+            end = Maybe(at_s, self.end.probabilities(np.hstack([x, like])))
+        start_s, end_s = (best_time(border, SETTINGS.border_within_s) for border in (start, end))
         return (start_s, end_s) if end_s - start_s >= SETTINGS.least_set_s / 2 else span
 
     def segments(self, signals: Sequence[WristSignal]) -> tuple[Segment, ...]:
@@ -119,13 +128,6 @@ def goes_on(scored: Scored, before: Span, after: Span, settings: ActivitySetting
         return False
     longer, other = sorted((before, after), key=lambda span: span[0] - span[1])
     near_s = after[1] - before[0]
-    unlike = traces(scored.signal, core_of(longer, settings), near_s)[:, -1]
+    unlike = traces(scored.signal, core_of(longer, settings), near_s)[:, LIKE_2S]
     first, end = (round(s * SLOW_HZ) for s in core_of(other, settings))
     return float(unlike[first:end].mean()) < settings.unlike
-
-
-def looked_up(model: BorderModel, scored: Scored, trace: Array, guess_s: float) -> float:
-    """A border: halfway between the first guess and the second look, whose errors differ."""
-    at_s, x = candidates(scored, trace, guess_s, SETTINGS)
-    second_s = best_time(at_s, model.probabilities(x), SETTINGS.border_within_s)
-    return guess_s + SETTINGS.second_look_share * (second_s - guess_s)

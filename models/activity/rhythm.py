@@ -5,11 +5,12 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from models.activity.borders import Scored, core_of, smoothed, traces
+from models.activity.borders import Scored, core_of
 from models.activity.periodicity import SLOW_HZ, periodicity
 from models.activity.segments import Segment, joined, segment_of
 from models.activity.settings import SETTINGS
 from models.activity.states import Span, likeliest_states, spans_of
+from models.activity.traces import LIKE_1S, smoothed, traces
 from models.signal.windows import RATE_HZ, WINDOW_S, window_starts
 from models.signal.wrist import WristSignal
 
@@ -45,7 +46,7 @@ def grown(signal: WristSignal, span: Span) -> Span:
 
     Periodicity needs twelve seconds and so begins late and ends early; likeness needs one.
     """
-    unlike = traces(signal, core_of(span, SETTINGS))[:, -2]
+    unlike = traces(signal, core_of(span, SETTINGS))[:, LIKE_1S]
     alike = smoothed(unlike[:, None], round(SLOW_HZ))[:, 0] < SETTINGS.unlike
     first, last = (round(s * SLOW_HZ) for s in span)
     reach = round(SETTINGS.free_reach_s * SLOW_HZ)

@@ -20,10 +20,11 @@ class ActivitySettings:
         reach_s: how far a border is looked for around the first guess.
         border_step_s: distance of candidate borders.
         core_s: what is left out at either end to get the middle of a set.
-        target_s: spread around a labelled border that counts as right when learning.
-        ridge: penalty on the weights of borders.
+        label_s: labels of borders are half as likely this far from the border as on it.
+        start_ridge, end_ridge: penalty on the weights of either border: on what both kinds have
+            in common, and again on how far this kind departs from that. Starts resemble each
+            other more than ends do; leaving days out inside the training days chooses these.
         border_within_s: the border is put where most probability lies within this.
-        second_look_share: how much of the way from the first guess to the second look is gone.
         free_from: periodicity above which a wrist exercises, while nothing was learned.
         free_scale: log odds per unit of periodicity in that rule.
         free_stay: `stay` of that rule.
@@ -41,10 +42,10 @@ class ActivitySettings:
     reach_s: float = 8.0
     border_step_s: float = 0.1
     core_s: float = 2.0
-    target_s: float = 0.5
-    ridge: float = 10.0
+    label_s: float = 1.0
+    start_ridge: float = 3.0
+    end_ridge: float = 30.0
     border_within_s: float = 2.0
-    second_look_share: float = 0.5
     free_from: float = 0.35
     free_scale: float = 5.0
     free_stay: float = 0.99

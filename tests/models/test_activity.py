@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from models.activity.borders import BorderModel, best_time, fit_borders, softmax
-from models.activity.codec import model_from_bytes, model_to_bytes
+from models import codec
+from models.activity.codec import MODEL_TAG, model_from_bytes, model_to_bytes
 from models.activity.evaluate import (
     ActivityRecording,
     activity_figures,
@@ -24,6 +24,7 @@ from models.activity.fit import (
     fit_activity,
     fit_discriminant,
 )
+from models.activity.logit import BorderModel
 from models.activity.model import ActivityModel, first_spans
 from models.activity.periodicity import periodicity
 from models.activity.rhythm import run_length, segments_by_rhythm
@@ -265,50 +266,6 @@ def test_periodicity_of_noise_is_low() -> None:
     assert periodicity(signal, np.arange(6.0, 24.0))[:, 0].mean() < SETTINGS.free_from
 
 
-def test_borders_learn_what_marks_them() -> None:
-    """The border is where the first feature peaks; the second is noise."""
-    rng = np.random.default_rng(0)
-    at_s = np.arange(-8.0, 8.05, 0.1)
-    examples = []
-    for true_s in rng.uniform(-5, 5, 60):
-        mark = np.exp(-0.5 * ((at_s - true_s) / 0.5) ** 2) + rng.normal(0, 0.1, len(at_s))
-        examples.append((at_s, np.column_stack([mark, rng.normal(size=len(at_s))]), true_s))
-    model = fit_borders(examples[:40], SETTINGS)
-    assert model is not None
-    errors = [
-        best_time(at_s, model.probabilities(x), SETTINGS.border_within_s) - true_s
-        for _, x, true_s in examples[40:]
-    ]
-    assert np.abs(errors).max() < 1.0
-
-
-def test_borders_out_of_reach_teach_nothing() -> None:
-    at_s = np.arange(0.0, 2.0, 0.1)
-    assert fit_borders([(at_s, np.zeros((20, 1)), 50.0)], SETTINGS) is None
-
-
-def test_the_learned_weights_are_where_the_slope_is_zero() -> None:
-    """Gradient of the penalised log likelihood by finite differences."""
-    rng = np.random.default_rng(1)
-    at_s = np.arange(-2.0, 2.05, 0.1)
-    examples = [(at_s, rng.normal(size=(len(at_s), 3)), float(t)) for t in rng.uniform(-1, 1, 9)]
-    model = fit_borders(examples, SETTINGS)
-    assert model is not None
-
-    def worth(weights: NDArray[np.float64]) -> float:
-        found = -0.5 * SETTINGS.ridge * float(weights @ weights)
-        for times, x, true_s in examples:
-            target = np.exp(-0.5 * ((times - true_s) / SETTINGS.target_s) ** 2)
-            utility = (x - model.mean) / model.scale @ weights
-            found += float(target / target.sum() @ np.log(softmax(utility)))
-        return found
-
-    for k in range(3):
-        nudge = np.eye(3)[k] * 1e-4
-        slope = (worth(model.weights + nudge) - worth(model.weights - nudge)) / 2e-4
-        assert slope == pytest.approx(0.0, abs=1e-4)
-
-
 def test_segments_far_apart_stay_apart() -> None:
     apart = [Segment(10 * NS, 20 * NS, 0.9), Segment(0, 5 * NS, 0.8)]
     assert joined(apart) == (apart[1], apart[0])
@@ -346,6 +303,16 @@ def test_a_model_of_the_wrong_shape_is_refused(taught: ActivityModel) -> None:
     bent = replace(taught, start=BorderModel(np.zeros(2), np.ones(3), np.zeros(3)))
     with pytest.raises(BadModelBytes):
         model_from_bytes(model_to_bytes(bent))
+
+
+def test_a_model_stored_before_is_read_without_its_second_look(taught: ActivityModel) -> None:
+    """Borders had other names and read other features."""
+    meta, arrays = codec.unpack(model_to_bytes(replace(taught, start=None, end=None)), MODEL_TAG)
+    for name in ("start", "end"):
+        arrays |= {f"{name}_{part}": np.ones(41) for part in ("mean", "scale", "weights")}
+    model = model_from_bytes(codec.pack(MODEL_TAG, meta, arrays))
+    assert (model.start, model.end) == (None, None)
+    assert len(model.segments(session(99).signals)) == 2
 
 
 def test_the_same_model_is_the_same_bytes(taught: ActivityModel) -> None:

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from ingest.importers.imported import ImportedRecording
-from models.activity.borders import traces
 from models.activity.fit import activity_examples, fit_activity
+from models.activity.traces import traces
 from models.exercise.examples import set_statistics
 from models.exercise.fit import fit_user
 from models.exercise.layout import ACC6

@@ -1,0 +1,183 @@
+"""Learn which candidate is the border of a set, from labels that are not exact.
+
+People mark a border about where it is: most within a second of what the wrist did, some several
+seconds off, and no two alike. So a label does not say which candidate is the border; it says how
+near the border should be. What is maximised is the probability of all labels,
+
+    sum over sets of log( sum over candidates c of p(c) · nearness(c, label) )  -  ridge,
+
+in which p is a conditional logit. Each set's share of blame moves, step by step, to the candidate
+near its label that looks like other sets' borders (the EM algorithm), and a label that is far
+off bends nothing: nearness has heavy tails.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.activity.settings import ActivitySettings
+
+Array = NDArray[np.float64]
+Ints = NDArray[np.intp]
+BorderExample = tuple[Array, Array, float]
+EVERY = 2  # candidates so close to each other teach the same
+STEEPEST = 50
+ENOUGH = 1e-3  # of all labels' log probability
+
+
+@dataclass(frozen=True, slots=True)
+class BorderModel:
+    """Weights of a conditional logit over candidate borders.
+
+    Attributes:
+        mean, scale: (f,) standardisation.
+        weights: (f,).
+    """
+
+    mean: Array
+    scale: Array
+    weights: Array
+
+    def probabilities(self, x: Array) -> Array:
+        """(c,) of candidates with features (c, f); they sum to 1."""
+        return softmax(((x - self.mean) / self.scale) @ self.weights)
+
+
+@dataclass(frozen=True, slots=True)
+class Lessons:
+    """Examples one below the other.
+
+    Attributes:
+        z: (r, f) standardised features of all candidates.
+        near: (r,) how well each would agree with its set's label.
+        first: (e,) row at which each set begins.
+    """
+
+    z: Array
+    near: Array
+    first: Ints
+
+    def sums(self, rows: Array) -> Array:
+        """Per set (e, ...), of something per row (r, ...)."""
+        return np.add.reduceat(rows, self.first, axis=0)
+
+    def spread(self, per_set: Array) -> Array:
+        """(r,) of (e,): what holds for a set, at each of its rows."""
+        return np.repeat(per_set, np.diff(np.append(self.first, len(self.z))))
+
+
+def softmax(utility: Array) -> Array:
+    """Probabilities in proportion to e^utility.
+
+    >>> softmax(np.array([0.0, 0.0])).tolist()
+    [0.5, 0.5]
+    """
+    raised = np.exp(utility - utility.max())
+    return raised / raised.sum()
+
+
+def nearness(at_s: Array, label_s: float, settings: ActivitySettings) -> Array:
+    """(c,) how well candidates agree with a label: Cauchy's curve, 1 at the label."""
+    return 1 / (1 + ((at_s - label_s) / settings.label_s) ** 2)
+
+
+def fit_borders(
+    mine: Sequence[BorderExample],
+    others: Sequence[BorderExample],
+    ridge: float,
+    settings: ActivitySettings,
+) -> BorderModel | None:
+    """Learn one kind of border, beginning with what both kinds have in common.
+
+    An end, seen backwards, is much like a start: weights are learned on both, then on this kind
+    alone with a ridge towards those.
+
+    Args:
+        mine: candidate times (c,), their features (c, f) outside before inside, the labelled
+            border in s. Those whose label lies outside the candidates are left out.
+        others: the same of the other kind of border.
+        ridge: penalty on what both kinds have in common, and on departing from that.
+        settings: how exact labels are.
+
+    Returns:
+        None where no example of this kind is left.
+    """
+    kept, more = ([e for e in some if within(e, settings)] for some in (mine, others))
+    if not kept:
+        return None
+    stacked = np.concatenate([x for _, x, _ in (*kept, *more)])
+    mean, scale = stacked.mean(axis=0), stacked.std(axis=0) + 1e-6
+    everything = lessons_of([*kept, *more], mean, scale, settings)
+    common = climbed(everything, np.zeros(len(mean)), ridge)
+    weights = climbed(lessons_of(kept, mean, scale, settings), common, ridge)
+    return BorderModel(mean, scale, weights)
+
+
+def within(example: BorderExample, settings: ActivitySettings) -> bool:
+    """Whether a label lies among its candidates."""
+    at_s, _, label_s = example
+    return bool(at_s[0] - settings.border_step_s <= label_s <= at_s[-1] + settings.border_step_s)
+
+
+def lessons_of(
+    examples: Sequence[BorderExample], mean: Array, scale: Array, settings: ActivitySettings
+) -> Lessons:
+    """Examples standardised and stacked, every second candidate of each."""
+    thin = [(at_s[::EVERY], x[::EVERY], label_s) for at_s, x, label_s in examples]
+    counts = [len(at_s) for at_s, _, _ in thin]
+    return Lessons(
+        z=(np.concatenate([x for _, x, _ in thin]) - mean) / scale,
+        near=np.concatenate([nearness(at_s, label_s, settings) for at_s, _, label_s in thin]),
+        first=np.cumsum([0, *counts[:-1]]).astype(np.intp),
+    )
+
+
+def climbed(lessons: Lessons, towards: Array, ridge: float) -> Array:
+    """(f,) weights at a top of the penalised log probability, uphill from `towards`.
+
+    Newton's steps towards the candidates that are to blame at the present weights, each halved
+    until it leads upwards.
+    """
+    weights = towards
+    height = worth(lessons, weights, towards, ridge)
+    for _ in range(STEEPEST):
+        step = newton_step(lessons, weights, towards, ridge)
+        higher = worth(lessons, weights + step, towards, ridge)
+        while higher < height and float(np.abs(step).max()) > ENOUGH:
+            step = step / 2
+            higher = worth(lessons, weights + step, towards, ridge)
+        if higher < height:
+            break
+        gained, weights, height = higher - height, weights + step, higher
+        if gained < ENOUGH:
+            break
+    return weights
+
+
+def newton_step(lessons: Lessons, weights: Array, towards: Array, ridge: float) -> Array:
+    """(f,) the step to the top of the parabola, blame held fixed."""
+    z, p = lessons.z, chances(lessons, weights)
+    blame = p * lessons.near
+    blame = blame / lessons.spread(lessons.sums(blame))
+    expected = lessons.sums(z * p[:, None])
+    slope = (blame - p) @ z - ridge * (weights - towards)
+    bend = (z * p[:, None]).T @ z - expected.T @ expected
+    bend.flat[:: len(weights) + 1] += ridge
+    return np.linalg.solve(bend, slope).astype(np.float64)
+
+
+def chances(lessons: Lessons, weights: Array) -> Array:
+    """(r,) probability of each candidate; those of a set sum to 1."""
+    utility = lessons.z @ weights
+    top = np.maximum.reduceat(utility, lessons.first)
+    raised = np.exp(utility - lessons.spread(top))
+    return raised / lessons.spread(lessons.sums(raised))
+
+
+def worth(lessons: Lessons, weights: Array, towards: Array, ridge: float) -> float:
+    """Log probability of the labels minus the ridge's penalty."""
+    agreeing = lessons.sums(chances(lessons, weights) * lessons.near)
+    away = weights - towards
+    return float(np.log(agreeing).sum()) - 0.5 * ridge * float(away @ away)
