@@ -64,6 +64,7 @@ def manifest_of(stored: StoredModel, model: ExerciseModel) -> dict[str, Any]:
             "probabilities = softmax(scores * window)",
             "d = sum(precision * (z - prototypes * prototype_step)^2) per prototype",
             f"strangeness = log(min(d) + {FLOOR}) - typical",
+            "novelty of a set = mean(strangeness) - hesitation * mean(log(max(probabilities)))",
         ],
         "calibration": {
             "window": model.calibration.window,
@@ -72,6 +73,7 @@ def manifest_of(stored: StoredModel, model: ExerciseModel) -> dict[str, Any]:
             "known_slope": model.calibration.known_slope,
             "abstain_above": model.calibration.abstain_above,
             "doubt": model.calibration.doubt,
+            "hesitation": model.calibration.hesitation,
         },
         "clip": float(CLIP),
         "prototype_step": PROTOTYPE_STEP,

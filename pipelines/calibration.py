@@ -55,8 +55,9 @@ def calibrations_from_manifest(written: Any) -> Calibrations:
     """
     if not written:
         return Calibrations()
+    own = {"hesitation": OWN_CALIBRATION.hesitation, **written["own"]}  # older ones are without
     return Calibrations(
-        Calibration(**written["everybody"]), Calibration(**written["own"]), written["learned_on"]
+        Calibration(**written["everybody"]), Calibration(**own), written["learned_on"]
     )
 
 

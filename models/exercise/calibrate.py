@@ -11,9 +11,16 @@ from numpy.typing import NDArray
 from scipy.optimize import fminbound, minimize
 
 from models.exercise.evaluate import LabelledWindows
-from models.exercise.fit import FitSettings, GlobalModel, fit_global, fit_user
+from models.exercise.fit import (
+    OWN_CALIBRATION,
+    FitSettings,
+    GlobalModel,
+    fit_global,
+    fit_user,
+)
 from models.exercise.layout import ACC6, ModelId
-from models.exercise.model import Calibration, ExerciseModel, mean_log, softmax
+from models.exercise.model import Calibration, ExerciseModel
+from models.exercise.probability import mean_log, softmax
 from models.exercise.statistics import Statistics, total
 from schemas.errors import NotEnoughLabels
 
@@ -102,13 +109,9 @@ def calibrate(
         return found
     window = _factor([(h.scores, h.truth) for h in held], USUAL.window)
     whole = [sets_of(h, window) for h in held]
-    strange = [set_means(h.strangeness, h.set_of) for h in held]
-    found = replace(
-        found,
-        window=window,
-        whole=_factor(whole, USUAL.whole),
-        abstain_above=float(np.quantile(np.concatenate(strange), KEPT_KNOWN)) + NEXT_DAY,
-    )
+    found = replace(found, window=window, whole=_factor(whole, USUAL.whole))
+    novelty = np.concatenate([novelty_of_sets(h, found) for h in held])
+    found = replace(found, abstain_above=float(np.quantile(novelty, KEPT_KNOWN)) + NEXT_DAY)
     if unknown:
         known = np.concatenate([h.strangeness for h in held])
         slope, centre = _logistic(known, np.concatenate(list(unknown)))
@@ -158,7 +161,8 @@ def learn_calibration(
             for k, model in enumerate(_rungs(mine, others, settings, model_id)):
                 if model:
                     strange[k].append(model.strangeness(np.concatenate(asked)).astype(np.float64))
-    return calibrate(seen[0], strange[0]), calibrate(seen[1], strange[1])
+    own_calibration = calibrate(seen[1], strange[1], before=OWN_CALIBRATION)
+    return calibrate(seen[0], strange[0]), own_calibration
 
 
 def _rungs(
@@ -209,6 +213,13 @@ def sets_of(held: HeldOut, window: float) -> tuple[Array, NDArray[np.int64]]:
     sets = [held.set_of == s for s in range(held.set_of.max() + 1)]
     truth = np.array([held.truth[s][0] for s in sets])
     return np.array([mean_log(each[s]) for s in sets]), truth
+
+
+def novelty_of_sets(held: HeldOut, calibration: Calibration) -> Array:
+    """The novelty of every set, (s,), as `ExerciseModel.novelty` has it."""
+    likeliest = held.scores.argmax(axis=1)
+    hesitation = set_means(_losses(held.scores * calibration.window, likeliest), held.set_of)
+    return set_means(held.strangeness, held.set_of) + calibration.hesitation * hesitation
 
 
 def set_means(values: Array, set_of: NDArray[np.int64]) -> Array:

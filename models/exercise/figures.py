@@ -6,9 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from models.exercise.calibrate import HeldOut
+from models.exercise.calibrate import HeldOut, novelty_of_sets
 from models.exercise.evaluate import calibration_error
-from models.exercise.model import ExerciseModel, softmax
+from models.exercise.model import ExerciseModel
+from models.exercise.probability import softmax
 from schemas.report import Figure
 
 
@@ -58,7 +59,6 @@ def answers(person: str, model: ExerciseModel, held: HeldOut, labels: Sequence[s
     each = softmax(held.scores * model.calibration.window)
     sets = [held.set_of == s for s in range(held.set_of.max() + 1)]
     whole = np.array([model.of_set(each[s]) for s in sets])
-    strange = np.array([held.strangeness[s].mean() for s in sets])
     return Asked(
         person=person,
         truth=to_common[held.truth],
@@ -67,7 +67,7 @@ def answers(person: str, model: ExerciseModel, held: HeldOut, labels: Sequence[s
         set_truth=to_common[np.array([held.truth[s][0] for s in sets])],
         set_named=to_common[whole.argmax(axis=1)],
         set_probability=whole.max(axis=1),
-        set_abstained=strange > model.calibration.abstain_above,
+        set_abstained=novelty_of_sets(held, model.calibration) > model.calibration.abstain_above,
     )
 
 

@@ -14,8 +14,9 @@ from models.exercise.layout import ACC6, ModelId
 from models.exercise.model import Calibration, ExerciseModel
 from models.exercise.statistics import Frame, Statistics, frame_of, weighted
 
-# What SPAR taught, for the time before there is anybody else to learn it from.
-OWN_CALIBRATION: Final = Calibration()
+# What SPAR taught, for the time before there is anybody else to learn it from. The weight of
+# hesitation is of eight gym days of one lifter (decision 26): SPAR's people hardly hesitate.
+OWN_CALIBRATION: Final = Calibration(hesitation=4.0)
 GLOBAL_CALIBRATION: Final = Calibration(
     window=0.18, whole=1.2, known_centre=0.17, known_slope=1.6, abstain_above=1.9
 )

@@ -2,7 +2,7 @@
 
 Its arithmetic is IEEE single precision in a fixed order, so every compiler and every processor give
 the same bytes. `models.exercise.reference` says the same in numpy, and is what it is tested
-against. Figures: `docs/decisions/0025-features-in-one-call.md`.
+against. Figures: `docs/decisions/0027-features-in-one-call.md`.
 """
 
 import ctypes

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from models.exercise.features import Windows
 from models.exercise.layout import ModelId
+from models.exercise.probability import hesitation, softmax, whole_set
 from models.exercise.reading import Reading, ReadSignal, read
 from models.signal.windows import STEP_S
 from models.signal.wrist import WristSignal
@@ -21,7 +22,6 @@ Level = Literal["user", "cluster", "global"]
 CLIP = np.float32(5.0)
 PROTOTYPE_STEP: Final = 1 / 24  # standard deviations per unit of a stored prototype
 ROWS_AT_ONCE = 32  # half a megabyte of distances: twice as many cost twice as much each
-LEAST = 1e-6  # no window says never
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +33,11 @@ class Calibration:
         whole: factor on the mean log probabilities of a set's windows: how many of them are news.
         known_centre, known_slope: P(known) = 1 / (1 + exp(slope · (r - centre))), where r is the
             log of the distance to the nearest prototype over what training windows have.
-        abstain_above: mean r of a set from which on the answer is "unknown movement".
+        abstain_above: novelty of a set from which on the answer is "unknown movement".
         doubt: share of sets of which scores say nothing, however sure they look: another day, a
             label that slipped. There each exercise is as likely as any other.
+        hesitation: what a nat of a set's hesitation adds to its mean r; their sum is its novelty.
+            0 in bytes that are older than it: they answer as they did.
     """
 
     window: float = 0.3
@@ -44,6 +46,7 @@ class Calibration:
     known_slope: float = 5.3
     abstain_above: float = 1.3
     doubt: float = 0.0
+    hesitation: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,8 +171,15 @@ class ExerciseModel:
         c = self.calibration
         return (1 - c.doubt) * whole_set(each, c.whole) + c.doubt / each.shape[1]
 
+    def novelty(self, strange: float, each: NDArray[np.float64]) -> float:
+        """Of a set, from its mean strangeness and the probabilities of its windows (m, k), m ≥ 1.
+
+        Movement that was learned, on another day, is strange or hesitantly named, seldom both.
+        """
+        return strange + self.calibration.hesitation * hesitation(each)
+
     def known(self, strangeness: ArrayLike) -> NDArray[np.float64]:
-        """P(known) for a strangeness, or for several."""
+        """P(known) for the strangeness of windows, or the novelty of sets."""
         c = self.calibration
         off = c.known_slope * (np.asarray(strangeness) - c.known_centre)
         return 1 / (1 + np.exp(np.minimum(np.maximum(off, -30), 30), dtype=np.float64))
@@ -216,7 +226,8 @@ class ExerciseModel:
         overall = self.of_set(each)
         strange = float(np.add.reduce(strangeness) / np.float32(len(strangeness)))
         best = int(overall.argmax())
-        abstained = strange > self.calibration.abstain_above
+        novelty = self.novelty(strange, each)
+        abstained = novelty > self.calibration.abstain_above
         windows = tuple(
             WindowAnswer(int(t), self.labels[k], float(p[k]))
             for t, p, k in zip(t0_ns, each, each.argmax(axis=1), strict=True)
@@ -227,7 +238,7 @@ class ExerciseModel:
             abstained=abstained,
             reason="unknown-movement" if abstained else None,
             windows=windows,
-            known=float(self.known(strange)),
+            known=float(self.known(novelty)),
             guess=self.labels[best],
             notes=notes,
             strange=strange,
@@ -269,36 +280,3 @@ class ExerciseModel:
         if len(signal.wrists) == 1 or len(signal.wrists[0].x) == 0:
             return signal.wrists[0]
         return min(signal.wrists, key=lambda tried: float(self.strangeness(tried.x).mean()))
-
-
-def whole_set(each: NDArray[np.float64], factor: float) -> NDArray[np.float64]:
-    """Probabilities of a set from those of its windows: mean logs times a factor.
-
-    Logs are taken after calibration, so that one odd window cannot outvote the others.
-
-    Args:
-        each: (m, k), m ≥ 1.
-        factor: how many windows' worth of independent evidence a set is.
-
-    >>> whole_set(np.array([[0.8, 0.2], [0.8, 0.2]]), 1.0).round(3).tolist()
-    [0.8, 0.2]
-    """
-    return softmax(mean_log(each)[None] * factor)[0]
-
-
-def mean_log(each: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Mean log probability of every exercise, (k,)."""
-    return np.add.reduce(np.log(each + LEAST), axis=0) / len(each)
-
-
-def softmax(scores: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Probabilities along the last axis.
-
-    >>> softmax(np.zeros((1, 4))).tolist()
-    [[0.25, 0.25, 0.25, 0.25]]
-    """
-    weights = scores.astype(np.float64)
-    weights -= np.maximum.reduce(scores, axis=-1, keepdims=True)
-    np.exp(weights, out=weights)
-    weights /= np.add.reduce(weights, axis=-1, keepdims=True)
-    return weights

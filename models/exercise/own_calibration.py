@@ -13,7 +13,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from models.exercise.calibrate import HeldOut, calibrate, log_loss, set_means, sets_of
+from models.exercise.calibrate import HeldOut, calibrate, log_loss, novelty_of_sets, sets_of
 from models.exercise.model import Calibration
 
 LEAST_USERS = 20
@@ -72,10 +72,10 @@ def on_one_user(before: Calibration, held: HeldOut | None) -> Calibration:
 
 def _border(before: Calibration, held: HeldOut, n: int) -> float:
     """Where the unknown begins: never later than for everybody, and hardly moved by a few sets."""
-    strange = set_means(held.strangeness, held.set_of)
+    novelty = novelty_of_sets(held, before)
     if n < 2:
         return before.abstain_above
-    found = float(strange.mean() + BORDER_SPREAD * strange.std(ddof=1))
+    found = float(novelty.mean() + BORDER_SPREAD * novelty.std(ddof=1))
     found = (n * found + BORDER_SETS * before.abstain_above) / (n + BORDER_SETS)
     return min(before.abstain_above, found)
 

@@ -15,7 +15,8 @@ from models.exercise.calibrate import HeldOut, calibrate, held_out, log_loss
 from models.exercise.evaluate import LabelledWindows
 from models.exercise.figures import Asked, Outcome
 from models.exercise.fit import FitSettings, fit_user
-from models.exercise.model import ExerciseModel, softmax, whole_set
+from models.exercise.model import ExerciseModel
+from models.exercise.probability import softmax, whole_set
 from models.exercise.statistics import Statistics, total
 from models.exercise.trials import Movement, asked, learned_of
 from schemas.report import Figure

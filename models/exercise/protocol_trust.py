@@ -15,8 +15,9 @@ from models.exercise.calibrate import HeldOut, held_out
 from models.exercise.evaluate import LabelledWindows, calibration_error
 from models.exercise.figures import Asked, answers
 from models.exercise.fit import OWN_CALIBRATION, fit_global, fit_user
-from models.exercise.model import LEAST, ExerciseModel, softmax
+from models.exercise.model import ExerciseModel
 from models.exercise.own_calibration import on_one_user
+from models.exercise.probability import LEAST, softmax
 from models.exercise.statistics import Statistics, total
 from models.exercise.trials import Movement, asked, learned_of
 from schemas.report import Figure
@@ -96,8 +97,8 @@ def _ask_unknown(
     learned: Sequence[Known], new: Sequence[Known], shipped: Trust, served: Trust
 ) -> None:
     for model, trust in zip(own_models_of(learned), (shipped, served), strict=True):
-        strange = [float(model.strangeness(one.x).mean()) for one in _windows(new)]
-        trust.caught.extend(value > model.calibration.abstain_above for value in strange)
+        found = [model.answer_windows(one.t0_ns, one.x) for one in _windows(new)]
+        trust.caught.extend(answer.abstained for answer in found)
 
 
 def _model(sets: Sequence[Known]) -> ExerciseModel:

@@ -12,10 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import rankdata
 
-from models.exercise.calibrate import HeldOut, calibrate, held_out
+from models.exercise.calibrate import HeldOut, calibrate, held_out, novelty_of_sets
 from models.exercise.evaluate import calibration_error
 from models.exercise.figures import Outcome
-from models.exercise.fit import FitSettings, fit_global, fit_user
+from models.exercise.fit import OWN_CALIBRATION, FitSettings, fit_global, fit_user
+from models.exercise.model import Calibration
 from models.exercise.statistics import Statistics, total
 from models.exercise.trials import Movement, asked, learned_of, part, people
 from schemas.report import Figure
@@ -34,21 +35,27 @@ class Strange:
     Attributes:
         known: held-out windows of the exercises it knows.
         unknown: strangeness (m,) of windows of the one it does not.
+        scores: (m, k), what it makes of them.
     """
 
     known: HeldOut
     unknown: NDArray[np.float64]
+    scores: NDArray[np.float64]
 
     @property
     def auroc(self) -> float:
         """Chance that an unknown window is stranger than a known one."""
         return auroc(self.known.strangeness, self.unknown)
 
-    @property
-    def known_sets(self) -> NDArray[np.float64]:
-        """Mean strangeness of every known set."""
-        sets = self.known.set_of
-        return np.bincount(sets, weights=self.known.strangeness) / np.bincount(sets)
+    def caught(self, calibration: Calibration) -> bool:
+        """Whether the unknown windows together are left without a name."""
+        one_set = np.zeros(len(self.unknown), dtype=np.int64)
+        unknown = HeldOut(self.scores, one_set, one_set, self.unknown)
+        return bool(novelty_of_sets(unknown, calibration)[0] > calibration.abstain_above)
+
+    def refused(self, calibration: Calibration) -> NDArray[np.bool_]:
+        """Which known sets are left without one."""
+        return novelty_of_sets(self.known, calibration) > calibration.abstain_above
 
 
 def unknown_exercise(movements: Sequence[Movement]) -> Outcome:
@@ -73,7 +80,9 @@ def unknown_exercise(movements: Sequence[Movement]) -> Outcome:
         elsewhere = [[s for p, found in t.items() if p != person for s in found] for t in tried]
         best = int(np.argmax([np.mean([s.auroc for s in found]) for found in elsewhere]))
         found = elsewhere[best]
-        border = calibrate([s.known for s in found], [s.unknown for s in found])
+        border = calibrate(
+            [s.known for s in found], [s.unknown for s in found], before=OWN_CALIBRATION
+        )
         chosen.append(f"{person}: metric_shrink {CHOICES[best].metric_shrink:g}")
         areas.append(float(np.mean([s.auroc for s in tried[best][person]])))
         for strange in tried[best][person]:
@@ -81,8 +90,8 @@ def unknown_exercise(movements: Sequence[Movement]) -> Outcome:
                 slope = border.known_slope * (values - border.known_centre)
                 probability.append(1 / (1 + np.exp(np.clip(slope, -30, 30))))
                 right.append(np.full(len(values), known))
-            caught.append(float(strange.unknown.mean()) > border.abstain_above)
-            refused += (strange.known_sets > border.abstain_above).tolist()
+            caught.append(strange.caught(border))
+            refused += strange.refused(border).tolist()
     ece = _balanced_error(np.concatenate(right), np.concatenate(probability))
     return Outcome(
         figures=(
@@ -124,9 +133,11 @@ def _left_out(
         )
         model = fit_user(own, fit_global(others, settings), settings)
         known = held_out(model, windows)
-        unknown = [model.strangeness(w.x) for w in windows if w.exercise == left_out]
+        unknown = [w.x for w in windows if w.exercise == left_out]
         if known is not None and unknown:
-            found.append(Strange(known, np.concatenate(unknown).astype(np.float64)))
+            x = np.concatenate(unknown)
+            strange, scores = model.strangeness(x), model.scores(x)
+            found.append(Strange(known, strange.astype(np.float64), scores.astype(np.float64)))
     return found
 
 

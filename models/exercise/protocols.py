@@ -23,7 +23,7 @@ from models.exercise.figures import (
     window_accuracy,
     window_ece,
 )
-from models.exercise.fit import FitSettings, fit_global, fit_user
+from models.exercise.fit import OWN_CALIBRATION, FitSettings, fit_global, fit_user
 from models.exercise.layout import ACC6, ModelId
 from models.exercise.model import Calibration, ExerciseModel
 from models.exercise.statistics import Statistics, total
@@ -173,7 +173,7 @@ def _chosen_elsewhere(
     reaches the choice of two settings and two temperatures, never the model that is asked.
     """
     held = [[h for (_, h), other in zip(row, elsewhere, strict=True) if other] for row in tried]
-    calibrations = [calibrate(h) for h in held]
+    calibrations = [calibrate(h, before=OWN_CALIBRATION) for h in held]
     losses = [log_loss(h, c.window) for h, c in zip(held, calibrations, strict=True)]
     best = int(np.argmin(losses))
     return best, calibrations[best]

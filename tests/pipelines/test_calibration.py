@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from models.exercise.calibrate import HeldOut
-from models.exercise.model import softmax
 from models.exercise.own_calibration import LEAST_USERS
+from models.exercise.probability import softmax
 from pipelines.calibration import (
     SHIPPED,
     Calibrations,
@@ -52,6 +52,9 @@ def test_calibrations_survive_the_manifest() -> None:
     found = Calibrations(own=own, learned_on="31 users")
     assert calibrations_from_manifest(found.as_manifest()) == found
     assert calibrations_from_manifest(None) == Calibrations()
+    older = Calibrations().as_manifest()
+    del older["own"]["hesitation"]
+    assert calibrations_from_manifest(older) == Calibrations()
 
 
 def test_no_model_says_nothing() -> None:
