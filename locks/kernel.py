@@ -1,4 +1,4 @@
-"""Compile `models/exercise/kernel.c` into this environment.
+"""Compile `models/exercise/compiled` into this environment.
 
 Any C compiler gives the same bytes: that of the machine is taken, else the locked one from
 `locks/kernel.txt`, which is fetched by name and hash, used once and removed.
@@ -15,7 +15,7 @@ import tempfile
 from pathlib import Path
 
 CHECKOUT = Path(__file__).resolve().parents[1]
-SOURCE = CHECKOUT / "models" / "exercise" / "kernel.c"
+SOURCE = CHECKOUT / "models" / "exercise" / "compiled" / "kernel.c"
 LOCK = CHECKOUT / "locks" / "kernel.txt"
 OPTIONS = (
     "-O3",

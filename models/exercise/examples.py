@@ -99,7 +99,7 @@ def set_windows(
     settings = settings or ExampleSettings()
     cut = _cut(signals, seed, settings)
     own = features(cut.acc, cut.gyro)
-    copies = [_turned(cut, rotations(turns_deg)) for turns_deg in cut.turns_deg]
+    copies = [_turned(cut, own, rotations(turns_deg)) for turns_deg in cut.turns_deg]
     rows = np.concatenate([own[cut.whole], own[~cut.whole], *copies])
     finite = np.atleast_1d(np.isfinite(rows).all(axis=1))
     asked = int(finite[: cut.whole.sum()].sum())
@@ -152,9 +152,9 @@ def statistics_of_sets(named: Sequence[tuple[str, SetWindows]]) -> Statistics:
     return summed(parts)
 
 
-def _turned(cut: _CutSet, turns: Array) -> Array:
+def _turned(cut: _CutSet, own: Array, turns: Array) -> Array:
     """Features of a set's windows as they would be with the strap turned, by turns (m, 3, 3)."""
-    return features(turns @ cut.acc, None if cut.gyro is None else turns @ cut.gyro)
+    return features(turns @ cut.acc, None if cut.gyro is None else turns @ cut.gyro, own)
 
 
 def _cut(signals: Sequence[WristSignal], seed: int, settings: ExampleSettings) -> _CutSet:
@@ -186,13 +186,11 @@ def rotations(degrees: NDArray[np.float64]) -> Array:
     >>> np.round(turned).tolist()
     [[0.0, 0.0, 1.0]]
     """
-    found = np.broadcast_to(np.eye(3), (len(degrees), 3, 3))
-    for axis in range(3):
-        angle = np.deg2rad(degrees[:, axis])
-        i, j = (axis + 1) % 3, (axis + 2) % 3
-        turn = np.tile(np.eye(3), (len(degrees), 1, 1))
-        turn[:, i, i] = turn[:, j, j] = np.cos(angle)
-        turn[:, j, i] = np.sin(angle)
-        turn[:, i, j] = -turn[:, j, i]
-        found = turn @ found
-    return found.astype(np.float32)
+    radians = np.deg2rad(degrees.T)
+    (cx, cy, cz), (sx, sy, sz) = np.cos(radians), np.sin(radians)
+    rows = (
+        (cy * cz, sx * sy * cz - cx * sz, cx * sy * cz + sx * sz),
+        (cy * sz, sx * sy * sz + cx * cz, cx * sy * sz - sx * cz),
+        (-sy, sx * cy, cx * cy),
+    )
+    return np.stack([np.stack(row, axis=1) for row in rows], axis=1).astype(np.float32)

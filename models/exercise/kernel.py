@@ -1,4 +1,4 @@
-"""The features of windows in one call of compiled code: `kernel.c`, which `make` compiles.
+"""The features of windows in one call of compiled code: `compiled/`, which `make` compiles.
 
 Its arithmetic is IEEE single precision in a fixed order, so every compiler and every processor give
 the same bytes. `models.exercise.reference` says the same in numpy, and is what it is tested
@@ -17,12 +17,12 @@ from models.exercise.names import feature_names
 from models.signal.windows import WINDOW
 from schemas.errors import NoKernel
 
-VERSION = 2  # of `muvr_features_version` in kernel.c
+VERSION = 2  # of `muvr_features_version` in compiled/kernel.c
 FILE = "muvr_kernel.so"
 Array = NDArray[np.floating]  # float32 throughout; numpy's stubs lose the width
 
 
-def features(acc: Array, gyro: Array | None) -> Array:
+def features(acc: Array, gyro: Array | None, kin: Array | None = None) -> Array:
     """Features of windows in the left wrist's frame, float32 (m, 515) or (m, 214).
 
     A window has the same bytes alone and among others.
@@ -30,6 +30,8 @@ def features(acc: Array, gyro: Array | None) -> Array:
     Args:
         acc: (m, 3, 200), g.
         gyro: (m, 3, 200), rad/s, or None.
+        kin: (m, d), features of the windows that these are turned copies of. A turn changes no
+            length, so half of a copy's features are its window's, and are taken from there.
 
     >>> features(np.ones((2, 3, 200), np.float32), None).shape
     (2, 214)
@@ -38,16 +40,21 @@ def features(acc: Array, gyro: Array | None) -> Array:
         ValueError: arrays of another shape.
         NoKernel: it was not compiled.
     """
-    wanted = (len(acc), 3, WINDOW)
-    for one in (acc, gyro):
+    shape = (len(acc), len(feature_names(gyro is not None)))
+    windows = (len(acc), 3, WINDOW)
+    for one, wanted in ((acc, windows), (gyro, windows), (kin, shape)):
         if one is not None and one.shape != wanted:
-            raise ValueError(f"windows of shape {one.shape}, {wanted} are needed")
-    acc = np.ascontiguousarray(acc, dtype=np.float32)
-    gyro = None if gyro is None else np.ascontiguousarray(gyro, dtype=np.float32)
-    found = np.empty((len(acc), len(feature_names(gyro is not None))), dtype=np.float32)
-    turning = None if gyro is None else _address(gyro)
-    _compiled().muvr_features(_address(acc), turning, len(acc), _address(found))
+            raise ValueError(f"an array of shape {one.shape} where {wanted} is needed")
+    given = [None if one is None else _plain(one) for one in (acc, gyro, kin)]
+    found = np.empty(shape, dtype=np.float32)
+    addresses = [None if one is None else _address(one) for one in given]
+    _compiled().muvr_features(*addresses, len(acc), _address(found))
     return found
+
+
+def _plain(x: Array) -> Array:
+    """As the compiled code reads it: float32, row after row."""
+    return np.ascontiguousarray(x, dtype=np.float32)
 
 
 def _address(x: Array) -> int:
@@ -69,6 +76,6 @@ def _compiled() -> ctypes.CDLL:
     if library.muvr_features_version() != VERSION:
         raise NoKernel(f"{path} is of another release: {library.muvr_features_version()}.")
     pointer = ctypes.c_void_p
-    library.muvr_features.argtypes = (pointer, pointer, ctypes.c_long, pointer)
+    library.muvr_features.argtypes = (pointer, pointer, pointer, ctypes.c_long, pointer)
     library.muvr_features.restype = None
     return library

@@ -15,7 +15,13 @@ from numpy.typing import NDArray
 
 from models.signal.pieces import Piece, Recording
 from models.signal.timing import Run, cut_pieces, in_unit, runs
-from models.signal.units import FASTEST_RAD_S, factor_of, notice_degrees, notice_unit
+from models.signal.units import (
+    FASTEST_RAD_S,
+    MEDIAN_OF_MS2,
+    factor_of,
+    notice_degrees,
+    notice_unit,
+)
 
 WRONG_UNIT = "unit-was-m/s2"
 WRONG_ROTATION = "unit-was-deg/s"
@@ -59,7 +65,7 @@ def truthful(recording: Recording) -> tuple[Recording, tuple[str, ...]]:
         gyro = tuple(replace(p, unit="deg/s") for p in recording.gyro)
         fixed, notes = truthful(replace(recording, gyro=gyro))
         return fixed, (WRONG_ROTATION, *notes)
-    wrong = [p.unit == "g" and notice_unit(in_unit("acc", p)) != 1.0 for p in recording.acc]
+    wrong = [p.unit == "g" and _says_ms2_in_g(p) for p in recording.acc]
     if not any(wrong):
         return recording, ()
     acc = tuple(
@@ -75,17 +81,23 @@ def truthful(recording: Recording) -> tuple[Recording, tuple[str, ...]]:
     return fixed, tuple(notes)
 
 
+def _says_ms2_in_g(piece: Piece) -> bool:
+    """Judged by the median length; where none is long enough, nothing is looked at again."""
+    longest = _largest(piece) * math.sqrt(3)
+    return longest > MEDIAN_OF_MS2[0] and notice_unit(in_unit("acc", piece)) != 1.0
+
+
 def _says_radians_in_degrees(gyro: tuple[Piece, ...]) -> bool:
     """Judged on all of it: a wrist that rests turns slowly in any unit."""
     if not gyro or any(piece.unit != "rad/s" for piece in gyro):
         return False
-    if all(_fastest(piece) * math.sqrt(3) <= FASTEST_RAD_S for piece in gyro):
+    if all(_largest(piece) * math.sqrt(3) <= FASTEST_RAD_S for piece in gyro):
         return False  # mostly: a tenth of the time
     return notice_degrees(np.concatenate([in_unit("gyro", piece) for piece in gyro]))
 
 
-def _fastest(piece: Piece) -> float:
-    """The largest rotation around one axis, in what it claims."""
+def _largest(piece: Piece) -> float:
+    """The largest value on one axis, in what it claims."""
     if not len(piece.counts):
         return 0.0
     return max(int(piece.counts.max()), -int(piece.counts.min())) * abs(piece.scale)
@@ -126,7 +138,8 @@ def _rate_hz(piece: Piece) -> float:
 def _carried_g(piece: Piece, rate_hz: float) -> NDArray[np.float64]:
     """Length of the mean acceleration of every second (m,), g; of all of a shorter piece."""
     n = max(1, min(len(piece.counts), round(rate_hz)))
-    seconds = piece.counts[: len(piece.counts) // n * n].reshape(-1, n, 3).mean(axis=1)
+    seconds = piece.counts[: len(piece.counts) // n * n].reshape(-1, n, 3)
+    seconds = np.add.reduce(seconds, axis=1, dtype=np.float64) / n
     unit_g = abs(piece.scale) * factor_of("acc", piece.unit)
     return np.sqrt(np.vecdot(seconds, seconds)) * unit_g
 

@@ -90,7 +90,7 @@ def _merge(
     grid_s = _grid_s(int(acc.t_s[-1] * RATE_HZ + 1.001))
     acc_g = resample(acc.t_s, acc.values, grid_s, acc.gaps_s)
     gaps_s = acc.gaps_s
-    gyro_rad_s = np.zeros_like(acc_g)
+    gyro_rad_s = np.zeros(acc_g.shape, dtype=np.float32)
     known = np.zeros(len(grid_s), dtype=np.bool_)
     for run in gyro_runs:
         late_s = (run.t0_ns - acc.t0_ns) / NS

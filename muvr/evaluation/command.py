@@ -13,6 +13,7 @@ from models.exercise.protocol_trust import trust_on_new_days
 from models.exercise.protocol_unknown import unknown_exercise
 from models.exercise.protocols import enrolment, own_models, unseen_people
 from models.exercise.trials import without_rotation
+from models.recognition.protocol_worn import worn_otherwise
 from models.reps.evaluate import LabelledSet, reps_figures
 from muvr.door import Door
 from muvr.evaluation.cost import cost_figures
@@ -115,6 +116,7 @@ def _gym_names(material: Material, results: Results) -> None:
         return
     results.keep("s4c", names_on_new_days(material.gym))
     results.figures.extend(trust_on_new_days(material.gym))
+    results.figures.extend(worn_otherwise(material.gym))
 
 
 def _reps(material: Material, results: Results) -> None:

@@ -69,8 +69,9 @@ SECTIONS = (
     ),
     Section(
         "s7",
-        "Acceleration alone, and the other wrist",
-        "The same questions without a gyroscope, and left trained, right asked.",
+        "Acceleration alone, the other wrist, and watches worn otherwise",
+        "The same questions without a gyroscope; left trained, right asked; and gym sets of a day "
+        "that was left out, sent by a watch that is not worn as it says.",
     ),
     Section("s8", "What it costs", "Processor time on one core."),
 )

@@ -10,7 +10,9 @@ from models.activity.segments import Segment
 from models.exercise.examples import set_statistics
 from models.exercise.fit import fit_user
 from models.exercise.model import ExerciseModel, Level
+from models.exercise.trials import Movement
 from models.recognition.naming import Rung
+from models.recognition.protocol_worn import worn_otherwise
 from models.recognition.sets import Learned, recognise
 from models.recognition.wearing import (
     OTHER_SIGN,
@@ -130,3 +132,16 @@ def test_turning_twice_is_not_turning() -> None:
         again = turn(turn(recording, way), way)
         assert (again.acc[0].counts == recording.acc[0].counts).all()
         assert (again.gyro[0].counts == recording.gyro[0].counts).all()
+
+
+def test_the_protocol_of_wearing_counts_right_and_wrong_names() -> None:
+    movements = [
+        Movement("me", f"day {seed}", name, "", tuple(wrist_signals(cut(recording, start, end))), n)
+        for seed in range(4)
+        for recording, spans in [workout(seed)]
+        for n, (start, end, name) in enumerate(spans)
+    ]
+    found = {figure.name: figure for figure in worn_otherwise(movements)}
+    assert len(found) == 2 * len(WAYS)
+    for name, figure in found.items():
+        assert figure.value == figure.peer_value == (1.0 if name.endswith("right") else 0.0), name

@@ -1,0 +1,92 @@
+"""S7 beside: sets of a day that was left out, sent by a watch that is not worn as it says."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from models.exercise.model import ExerciseModel
+from models.exercise.protocol_trust import DATA, Known, own_models_of
+from models.exercise.signs import Signs
+from models.exercise.trials import Movement, asked, learned_of
+from models.recognition.naming import Rung
+from models.recognition.wearing import (
+    OTHER_SIGN,
+    OTHER_WRIST,
+    ROUND,
+    Unnamed,
+    name_as_worn,
+)
+from models.signal.wrist import WristSignal
+from schemas.report import Figure
+
+AS_DECLARED = Signs((1, 1, 1), (1, 1, 1))
+WAYS = {
+    "turned_round": ROUND.signs,
+    "wrong_side": OTHER_WRIST.signs,
+    "other_sign": OTHER_SIGN.signs,
+}
+PEER = "the same sets worn as declared"
+
+
+def worn_otherwise(movements: Sequence[Movement]) -> list[Figure]:
+    """Sets named right, and wrongly, by one lifter's own model, in each way of wearing a watch.
+
+    Of sets whose exercise was learned on another day; the rest has no name.
+
+    Args:
+        movements: one lifter's, on several days.
+    """
+    told: dict[Signs, list[tuple[str, str | None]]] = {AS_DECLARED: []}
+    sets = [Known(m, learned_of([m]), asked([m])) for m in movements]
+    for day in sorted({m.day for m in movements}):
+        model = own_models_of([one for one in sets if one.movement.day != day])[1]
+        new = [m for m in movements if m.day == day and m.exercise in model.labels]
+        for signs in (AS_DECLARED, *WAYS.values()):
+            names = _named(model, new, signs)
+            told.setdefault(signs, []).extend(zip([m.exercise for m in new], names, strict=True))
+    return [figure for name, signs in WAYS.items() for figure in _figures(name, told, told[signs])]
+
+
+def _named(model: ExerciseModel, new: Sequence[Movement], signs: Signs) -> list[str | None]:
+    ladder = (Rung("user", "judged", model),)
+    questions = [Unnamed([_sent(s, signs) for s in m.signals], ladder) for m in new]
+    return [named.answer.exercise for named in name_as_worn(questions)]
+
+
+def _sent(signal: WristSignal, signs: Signs) -> WristSignal:
+    """What a watch sends whose axes have other signs than it says."""
+    gyro = signal.gyro_rad_s
+    return replace(
+        signal,
+        acc_g=signal.acc_g * np.array(signs.acc, dtype=np.float32),
+        gyro_rad_s=None if gyro is None else gyro * np.array(signs.gyro, dtype=np.float32),
+    )
+
+
+def _figures(
+    name: str,
+    told: dict[Signs, list[tuple[str, str | None]]],
+    here: Sequence[tuple[str, str | None]],
+) -> list[Figure]:
+    declared = told[AS_DECLARED]
+    protocol = "leave one day out, own model, each set by itself; abstained sets are neither"
+    return [
+        Figure(
+            f"s7_worn_{name}_{kind}",
+            share(here),
+            peer=PEER,
+            peer_value=share(declared),
+            data=DATA,
+            protocol=protocol,
+        )
+        for kind, share in (("right", _right), ("wrong", _wrong))
+    ]
+
+
+def _right(told: Sequence[tuple[str, str | None]]) -> float:
+    return sum(name == truth for truth, name in told) / len(told)
+
+
+def _wrong(told: Sequence[tuple[str, str | None]]) -> float:
+    return sum(name not in (truth, None) for truth, name in told) / len(told)
