@@ -55,7 +55,8 @@ def with_locked_compiler(target: Path) -> None:
         subprocess.run(
             [*install, "--target", folder, "--require-hashes", "--requirement", LOCK], check=True
         )
-        zig = [str(Path(folder, "ziglang", "zig")), "cc"]
+        # for any processor of the kind, not this one only: an environment may be packed and moved
+        zig = [str(Path(folder, "ziglang", "zig")), "cc", "-mcpu=baseline"]
         os.environ["ZIG_GLOBAL_CACHE_DIR"] = os.environ["ZIG_LOCAL_CACHE_DIR"] = folder
         compile_kernel(zig, target)
 
