@@ -9,7 +9,7 @@ from muvr.doctor import examine
 from muvr.door import Door
 from muvr.terminal import Terminal
 from schemas.config import Cassandra, Config, Paths
-from schemas.errors import NoJava
+from schemas.errors import NoJava, NoKernel
 from store.java import find_java
 from tests.cassandra_node import free_ports
 
@@ -52,3 +52,15 @@ def test_an_examination_that_fails_is_a_finding(
         raised.value.next_step,
     )
     assert java.next_step.startswith("Set JAVA_HOME")
+
+
+def test_code_that_was_not_compiled_is_a_finding(
+    nowhere: Door, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def missing(*_: object) -> None:
+        raise NoKernel("The compiled features are not there.")
+
+    monkeypatch.setattr(doctor, "features", missing)
+    (kernel,) = [one for one in examine(nowhere) if one.what == "kernel"]
+    assert not kernel.ok
+    assert "`make`" in kernel.next_step
