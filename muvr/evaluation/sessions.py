@@ -22,8 +22,7 @@ from ingest.importers.gym import read_gym
 from ingest.importers.imported import ImportedRecording
 from models.recognition.evaluate import Tally, TimedSet, tally
 from models.signal.pieces import Piece, Recording
-from models.signal.timing import sample_times_ns
-from models.signal.truth import cut
+from models.signal.timing import cut_pieces, sample_times_ns
 from muvr.door import Door
 from muvr.evaluation.devices import (
     as_recorded_by,
@@ -160,14 +159,19 @@ def ask(client: Client, recording: ImportedRecording, moved_ns: int, known: set[
 
 
 def named_alone(client: Client, recording: ImportedRecording, known: set[str]) -> int:
-    """How many of a recording's sets are named right when each is asked about by itself."""
-    named = 0
+    """How many of a recording's sets are named right when each is asked about by itself.
+
+    Cut as a client cuts: what the samples claim is sent, right or wrong.
+    """
+    whole, named = recording.recording, 0
     for one in recording.sets:
         if one.exercise in known:
-            part = cut(recording.recording, one.start_ns, one.end_ns)
-            streams = {"acc": part.acc, "gyro": part.gyro}
+            streams = {
+                kind: cut_pieces(pieces, one.start_ns, one.end_ns)
+                for kind, pieces in (("acc", whole.acc), ("gyro", whole.gyro))
+            }
             bodies = {kind: one_chunk(pieces) for kind, pieces in streams.items() if pieces}
-            named += client.classify(bodies, part.side, reps=False)["exercise"] == one.exercise
+            named += client.classify(bodies, whole.side, reps=False)["exercise"] == one.exercise
     return named
 
 

@@ -1,10 +1,14 @@
 """Other devices record the same movement: what the signals of it must still be."""
 
+from dataclasses import replace
+
+import cbor2
 import numpy as np
 import pytest
 
 from ingest.importers.imported import ImportedRecording, ImportedSet
 from models.recognition.evaluate import Tally
+from models.signal.units import STANDARD_GRAVITY
 from models.signal.wrist import wrist_signals
 from muvr.evaluation.devices import (
     Change,
@@ -16,7 +20,7 @@ from muvr.evaluation.devices import (
     turned_round,
     without_rotation,
 )
-from muvr.evaluation.sessions import DEVICES, figures_of, later, told_set
+from muvr.evaluation.sessions import DEVICES, figures_of, later, named_alone, told_set
 from tests.pipelines.workouts import workout
 
 
@@ -46,6 +50,25 @@ def test_a_drifting_device_claims_what_it_does_not_keep(done: ImportedRecording)
     assert {piece.rate_hz for piece in sent} == {50.0}
     took_s = (sent[-1].t0_ns - sent[0].t0_ns) / 1e9
     assert sum(len(piece.counts) for piece in sent[:-1]) / took_s == pytest.approx(48.9)
+
+
+def test_a_set_is_asked_about_as_a_client_would_cut_it(done: ImportedRecording):
+    """A device that writes m/s² under g, with the other sign, sends just that."""
+    scale = -STANDARD_GRAVITY * done.recording.acc[0].scale
+    counts = -done.recording.acc[0].counts
+    lies = replace(done.recording.acc[0], scale=-scale, counts=counts)
+    sent: list[dict[str, object]] = []
+
+    class Hears:
+        def classify(self, bodies: dict[str, bytes], side: str, *, reps: bool) -> dict[str, object]:
+            sent.append(cbor2.loads(bodies["acc"]))
+            return {"exercise": done.sets[len(sent) - 1].exercise}
+
+    recording = replace(done, recording=replace(done.recording, acc=(lies,)))
+    known = {one.exercise for one in done.sets}
+    assert named_alone(Hears(), recording, known) == len(done.sets) == len(sent)  # type: ignore[arg-type]
+    assert {(one["unit"], one["scale"]) for one in sent} == {("g", lies.scale)}
+    assert lies.scale > 0
 
 
 def test_the_other_wrist_is_a_mirror_image(done: ImportedRecording):
