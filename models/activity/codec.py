@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models import codec
-from models.activity.features import ACTIVITY_VERSION
+from models.activity.features import ACTIVITY_READABLE, ACTIVITY_VERSION
 from models.activity.logit import BorderModel
 from models.activity.model import ActivityModel
 from models.exercise.layout import ACC3, ACC6
@@ -39,7 +39,7 @@ def model_from_bytes(blob: bytes) -> ActivityModel:
     """
     meta, arrays = codec.unpack(blob, MODEL_TAG)
     try:
-        if meta["features"] != ACTIVITY_VERSION:
+        if meta["features"] not in ACTIVITY_READABLE:
             raise BadModelBytes(f"model reads {meta['features']!r}, here is {ACTIVITY_VERSION!r}")
         if meta["model_id"] not in (ACC6, ACC3):
             raise BadModelBytes(f"{meta['model_id']!r} is no layout")

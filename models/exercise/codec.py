@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models import codec
-from models.exercise.features import FEATURES_VERSION
+from models.exercise.features import FEATURES_VERSION, READABLE
 from models.exercise.fit import GlobalModel
 from models.exercise.model import Calibration, ExerciseModel
 from models.exercise.statistics import Statistics
@@ -46,7 +46,7 @@ def model_from_bytes(blob: bytes) -> ExerciseModel:
     """
     meta, arrays = codec.unpack(blob, MODEL_TAG)
     try:
-        if meta["features"] != FEATURES_VERSION:
+        if meta["features"] not in READABLE:
             raise BadModelBytes(f"model reads {meta['features']!r}, here is {FEATURES_VERSION!r}")
         model = ExerciseModel(
             model_id=meta["model_id"],
@@ -87,7 +87,7 @@ def statistics_from_bytes(blob: bytes) -> Statistics:
     """
     meta, arrays = codec.unpack(blob, STATISTICS_TAG)
     try:
-        if meta["features"] != FEATURES_VERSION:
+        if meta["features"] not in READABLE:
             raise BadModelBytes(f"statistics of {meta['features']!r}, not {FEATURES_VERSION!r}")
         size = arrays["sums"].shape[1]
         upper = np.triu_indices(size)

@@ -16,6 +16,8 @@ from models.signal.windows import RATE_HZ, STEP_S, WINDOW, window_starts
 from models.signal.wrist import WristSignal
 
 FEATURES_VERSION = "exercise-features-2"
+READABLE = frozenset({"exercise-features-1", FEATURES_VERSION})
+"""What stored models may have been learned from: 1 was numpy's, which differs by rounding."""
 Array = NDArray[np.floating]  # float32 throughout; numpy's stubs lose the width
 MIRROR_ACC = np.array([-1, 1, 1], dtype=np.float32)
 MIRROR_GYRO = np.array([1, -1, -1], dtype=np.float32)

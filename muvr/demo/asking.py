@@ -3,12 +3,14 @@
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from examples.client import Client, chunk
 from models.exercise.codec import model_from_bytes
 from models.exercise.evaluate import LabelledWindows, Scores, labelled_windows, scores_of
 from models.exercise.examples import set_statistics
 from models.exercise.fit import fit_global
+from models.exercise.model import Answer, ExerciseModel
 from models.exercise.statistics import Statistics, total
 from models.signal.pieces import Piece, Recording
 from models.signal.wrist import wrist_signals
@@ -64,16 +66,24 @@ def _ask(client: Client, session: DemoSession, model: bytes, asked: Asked) -> No
     asked.level = answer["model"]["level"]
     asked.sets += 1
     asked.sets_right += answer["exercise"] == session.exercise
-    offline = model_from_bytes(model).answer(wrist_signals(session.later))
-    asked.differing += abs(len(answer["windows"]) - len(offline.windows))
-    for said, computed in zip(answer["windows"], offline.windows, strict=False):
-        asked.windows += 1
-        asked.windows_right += said["exercise"] == session.exercise
-        same = (said["exercise"], said["probability"]) == (
-            computed.exercise,
-            computed.probability,
-        )
-        asked.differing += not same
+    own = model_from_bytes(model)
+    asked.differing += _differing(answer, own, own.answer(wrist_signals(session.later)))
+    asked.windows += len(answer["windows"])
+    asked.windows_right += sum(one["exercise"] == session.exercise for one in answer["windows"])
+
+
+def _differing(answer: Mapping[str, Any], own: ExerciseModel, offline: Answer) -> int:
+    """Windows of the service's answer that the same model gives otherwise in this process.
+
+    Where the own model abstains the service goes on to everybody's, which nobody else may fetch.
+    """
+    if answer["model"]["level"] != own.level:
+        return 0 if offline.abstained else len(offline.windows)
+    said = [(one["exercise"], one["probability"]) for one in answer["windows"]]
+    computed = [(one.exercise, one.probability) for one in offline.windows]
+    if len(said) != len(computed):
+        return max(len(said), len(computed))
+    return sum(a != b for a, b in zip(said, computed, strict=True))
 
 
 def bodies(recording: Recording) -> dict[str, bytes]:

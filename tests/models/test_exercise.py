@@ -211,3 +211,15 @@ def test_more_own_data_has_more_say(people):
         for f in (0.1, 1000.0)
     )
     assert near < far
+
+
+def test_a_model_of_features_that_differ_by_rounding_is_still_read(people, monkeypatch):
+    model = fit_user(people[0])
+    for version, readable in (("exercise-features-1", True), ("exercise-features-0", False)):
+        monkeypatch.setattr("models.exercise.codec.FEATURES_VERSION", version)
+        blob = model_to_bytes(model)
+        if readable:
+            assert model_from_bytes(blob).labels == model.labels
+        else:
+            with pytest.raises(BadModelBytes, match="exercise-features-0"):
+                model_from_bytes(blob)
