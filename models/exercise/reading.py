@@ -49,7 +49,7 @@ def read(signals: Sequence[WristSignal], step_s: float = STEP_S) -> Reading:
 
 
 def read_all(stretches: Sequence[Sequence[WristSignal]], step_s: float = STEP_S) -> list[Reading]:
-    """The windows of many stretches, each as by itself but their features computed together."""
+    """The windows of many stretches, each as by itself."""
     cuts = [cut_signal(signal, step_s) for signals in stretches for signal in signals]
     windows = iter(features_of(cuts))
     return [

@@ -81,7 +81,7 @@ class Stretch:
 
 
 def stretches_of(many: Sequence[Sequence[WristSignal]]) -> list[Stretch]:
-    """Stretches with their windows, computed together."""
+    """Stretches with their windows."""
     pairs = zip(many, read_all(many), strict=True)
     return [Stretch(signals, reading) for signals, reading in pairs]
 
@@ -100,7 +100,7 @@ def name_exercise(signals: Sequence[WristSignal], ladder: Sequence[Rung]) -> Nam
 
 
 def name_stretches(stretches: Sequence[Stretch], ladders: Sequence[Sequence[Rung]]) -> list[Named]:
-    """The same of many, each with its own ladder: a quarter of the time of one after the other."""
+    """The same of many, each with its own ladder; who ask one model are scored as a block."""
     answers: list[list[Named]] = [[] for _ in stretches]
     waiting = [place for place, ladder in enumerate(ladders) if ladder]
     while waiting:
