@@ -102,14 +102,19 @@ class ModelCache:
 
     async def _rung(self, level: Level, owner: str, model_id: str, family: str) -> Loaded | None:
         serving = await self.serving(owner, model_id, family)
-        if serving is None:
-            return None
+        loaded = None if serving is None else await self._readable(serving)
+        return None if loaded is None else Loaded(*loaded, level)
+
+    async def answers(self, serving: Serving) -> bool:
+        """Whether a version can be read here; who asks for it goes on to the next rung if not."""
+        return await self._readable(serving) is not None
+
+    async def _readable(self, serving: Serving) -> tuple[StoredModel, Any] | None:
         try:
-            stored, model = await self._load(serving)
+            return await self._load(serving)
         except (BadModelBytes, NoModel):
             self._metrics.cache.labels("broken").inc()
             return None
-        return Loaded(stored, model, level)
 
     async def serving(self, owner: str, model_id: str, family: str) -> Serving | None:
         """The version that serves an owner, at most `pointer_ttl_s` old."""

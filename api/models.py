@@ -125,10 +125,15 @@ def content_of(stored: StoredModel, form: Form) -> bytes:
 async def _rung(
     services: Services, user_id: UUID, layout: str, family: str
 ) -> tuple[Literal["user", "global"], Serving] | None:
-    if serving := await services.models.serving(owner_of(user_id), layout, family):
-        return "user", serving
-    if serving := await services.models.serving(GLOBAL_OWNER, layout, family):
-        return "global", serving
+    """The rung that answers a user: as in answers, one that cannot be read is passed over."""
+    rungs: tuple[tuple[Literal["user", "global"], str], ...] = (
+        ("user", owner_of(user_id)),
+        ("global", GLOBAL_OWNER),
+    )
+    for level, owner in rungs:
+        serving = await services.models.serving(owner, layout, family)
+        if serving and await services.models.answers(serving):
+            return level, serving
     return None
 
 

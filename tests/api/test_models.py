@@ -204,3 +204,18 @@ def test_everybody_is_served_by_the_global_model_until_they_have_their_own(
     finally:
         service.run(service.services.models.champions.remove("global", "wrist-acc6", "exercise"))
         service.services.models.forget("global")
+
+
+def test_a_model_that_cannot_be_read_here_is_passed_over(
+    service: RunningService, person: Person, kept: StoredModel
+):
+    """Of a release with other features, say: then everybody's is served, as in answers."""
+    content = b"of another release"
+    sha256 = hashlib.sha256(content).digest()
+    promote(service, kept._replace(content=content, sha256=sha256, version=version_of(sha256)))
+    with person.client() as client:
+        answer = client.get("/v1/me/models/exercise")
+        listed = client.get("/v1/me/models").json()["models"]
+    assert answer.status_code in (200, 404)
+    assert not answer.headers.get("Muvr-Model", "").startswith("exercise/user/")
+    assert all((one["family"], one["level"]) != ("exercise", "user") for one in listed)
