@@ -12,6 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.exercise.kernel import features
+from models.exercise.signs import MIRROR, Triple
+from models.signal.pieces import Side
 from models.signal.windows import RATE_HZ, STEP_S, WINDOW, window_starts
 from models.signal.wrist import WristSignal
 
@@ -19,8 +21,6 @@ FEATURES_VERSION = "exercise-features-2"
 READABLE = frozenset({"exercise-features-1", FEATURES_VERSION})
 """What stored models may have been learned from: 1 was numpy's, which differs by rounding."""
 Array = NDArray[np.floating]  # float32 throughout; numpy's stubs lose the width
-MIRROR_ACC = np.array([-1, 1, 1], dtype=np.float32)
-MIRROR_GYRO = np.array([1, -1, -1], dtype=np.float32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,10 +65,10 @@ def cut_signal(signal: WristSignal, step_s: float = STEP_S) -> Cut:
     """The windows of a signal; arguments as for `window_features`."""
     starts = window_starts(len(signal.acc_g), step_s, signal.filled)
     t0_ns = signal.t0_ns + np.rint(starts * (1e9 / RATE_HZ)).astype(np.int64)
-    acc = cut_windows(mirrored(signal.acc_g, MIRROR_ACC, signal.side), starts)
+    acc = cut_windows(mirrored(signal.acc_g, MIRROR.acc, signal.side), starts)
     gyro = None
     if signal.gyro_rad_s is not None:
-        gyro = cut_windows(mirrored(signal.gyro_rad_s, MIRROR_GYRO, signal.side), starts)
+        gyro = cut_windows(mirrored(signal.gyro_rad_s, MIRROR.gyro, signal.side), starts)
     return Cut(t0_ns, acc, gyro)
 
 
@@ -77,9 +77,9 @@ def features_of(cuts: Sequence[Cut]) -> list[Windows]:
     return [Windows(cut.t0_ns, features(cut.acc, cut.gyro)) for cut in cuts]
 
 
-def mirrored(x: Array, signs: Array, side: str | None) -> Array:
-    """A right wrist as the left one that would move alike; (n, 3)."""
-    return x * signs if side == "right" else x
+def mirrored(x: Array, signs: Triple, side: Side | None) -> Array:
+    """A right wrist as the left one that would move alike; float32 (n, 3)."""
+    return x * np.array(signs, dtype=np.float32) if side == "right" else x
 
 
 def cut_windows(x: Array, starts: NDArray[np.int64]) -> Array:

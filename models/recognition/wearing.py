@@ -148,6 +148,8 @@ def _way(
             continue
         if value < FAMILIAR:
             return None
+        # The border of a set's novelty, held against strangeness alone: a little generous, and so
+        # measured (decision 26). Whether the set is named is decided on its novelty, afterwards.
         border = rung.model.calibration.abstain_above
         found = strange(rung).items()
         known = {way: least for way, least in found if least is not None and least <= border}
