@@ -14,6 +14,7 @@ import time
 from pathlib import Path
 
 from muvr.door import open_door
+from muvr.ending import end_in_order
 from muvr.reports import show_figures, write_report
 from schemas.errors import MuvrError
 from schemas.report import Figure
@@ -53,4 +54,5 @@ def main(asked: list[str]) -> int:
 
 
 if __name__ == "__main__":
+    end_in_order()
     sys.exit(main(sys.argv[1:]))

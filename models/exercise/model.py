@@ -5,6 +5,7 @@ One answer for all levels of the ladder: a user's own model and the global one a
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate
 from typing import Final, Literal
 
 import numpy as np
@@ -209,6 +210,14 @@ class ExerciseModel:
             )
         return found
 
+    def strangeness_of(self, readings: Sequence[Reading]) -> list[float | None]:
+        """`Answer.strange` of many stretches, and nothing else; None where there is no window."""
+        parts = [self._windows_of(reading).x for reading in readings]
+        if not any(map(len, parts)):
+            return [None] * len(parts)
+        each = np.split(self.strangeness(np.concatenate(parts)), _ends(parts))
+        return [_mean(mine) if len(mine) else None for mine in each]
+
     def answer_windows(
         self, t0_ns: NDArray[np.int64], x: Array, notes: tuple[str, ...] = ()
     ) -> Answer:
@@ -224,14 +233,13 @@ class ExerciseModel:
     ) -> Answer:
         """From the probabilities (m, k) and the strangeness (m,) of a stretch's windows."""
         overall = self.of_set(each)
-        strange = float(np.add.reduce(strangeness) / np.float32(len(strangeness)))
+        strange = _mean(strangeness)
         best = int(overall.argmax())
         novelty = self.novelty(strange, each)
         abstained = novelty > self.calibration.abstain_above
-        windows = tuple(
-            WindowAnswer(int(t), self.labels[k], float(p[k]))
-            for t, p, k in zip(t0_ns, each, each.argmax(axis=1), strict=True)
-        )
+        named = [self.labels[k] for k in each.argmax(axis=1).tolist()]
+        surest = np.maximum.reduce(each, axis=1).tolist()
+        windows = tuple(map(WindowAnswer, t0_ns.tolist(), named, surest))
         return Answer(
             exercise=None if abstained else self.labels[best],
             probability=float(overall[best]),
@@ -254,7 +262,7 @@ class ExerciseModel:
             return []
         each = self.probabilities(np.concatenate(sets))
         found: list[tuple[str, list[str]]] = []
-        for p in np.split(each, np.cumsum([len(x) for x in sets])[:-1]):
+        for p in np.split(each, _ends(sets)):
             overall = int(whole_set(p, self.calibration.whole).argmax())
             found.append((self.labels[overall], [self.labels[k] for k in p.argmax(axis=1)]))
         return found
@@ -280,3 +288,12 @@ class ExerciseModel:
         if len(signal.wrists) == 1 or len(signal.wrists[0].x) == 0:
             return signal.wrists[0]
         return min(signal.wrists, key=lambda tried: float(self.strangeness(tried.x).mean()))
+
+
+def _mean(strangeness: Array) -> float:
+    return float(np.add.reduce(strangeness) / np.float32(len(strangeness)))
+
+
+def _ends(parts: Sequence[Array]) -> list[int]:
+    """Where each part but the last one ends, among the rows of all."""
+    return list(accumulate(len(part) for part in parts))[:-1]

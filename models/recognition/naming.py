@@ -116,8 +116,7 @@ def name_stretches(stretches: Sequence[Stretch], ladders: Sequence[Sequence[Rung
 
 def strangeness(model: ExerciseModel, many: Sequence[Stretch]) -> list[float | None]:
     """How strange stretches of movement are to a model; None where it reads none of one."""
-    answers = model.answer_readings([stretch.for_model(model) for stretch in many])
-    return [answer.strange for answer in answers]
+    return model.strangeness_of([stretch.for_model(model) for stretch in many])
 
 
 def _by_model(

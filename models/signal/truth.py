@@ -119,7 +119,7 @@ def lacking(truth: Recording) -> tuple[str, ...]:
     rates_hz = [_rate_hz(piece) for piece in truth.acc]
     carried_g: list[float] = []
     for piece, rate_hz in zip(truth.acc, rates_hz, strict=True):
-        carried_g += _carried_g(piece, rate_hz).tolist()
+        carried_g += _carried_g(piece, rate_hz)
     found = ((NO_GRAVITY, carried_g, LEAST_GRAVITY), (LOW_RATE, rates_hz, LEAST_HZ))
     return tuple(note for note, values, least in found if values and _middle(values) < least)
 
@@ -135,13 +135,13 @@ def _rate_hz(piece: Piece) -> float:
     return 1e3 * (len(piece.t_ms) - 1) / float(piece.t_ms[-1] - piece.t_ms[0])
 
 
-def _carried_g(piece: Piece, rate_hz: float) -> NDArray[np.float64]:
-    """Length of the mean acceleration of every second (m,), g; of all of a shorter piece."""
+def _carried_g(piece: Piece, rate_hz: float) -> list[float]:
+    """Length of the mean acceleration of every second, g; of all of a shorter piece."""
     n = max(1, min(len(piece.counts), round(rate_hz)))
     seconds = piece.counts[: len(piece.counts) // n * n].reshape(-1, n, 3)
-    seconds = np.add.reduce(seconds, axis=1, dtype=np.float64) / n
-    unit_g = abs(piece.scale) * factor_of("acc", piece.unit)
-    return np.sqrt(np.vecdot(seconds, seconds)) * unit_g
+    sums = np.add.reduce(seconds, axis=1, dtype=np.float64).tolist()
+    mean_g = abs(piece.scale) * factor_of("acc", piece.unit) / n
+    return [math.hypot(*one) * mean_g for one in sums]
 
 
 def _turn(piece: Piece) -> Piece:

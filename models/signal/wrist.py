@@ -103,8 +103,7 @@ def _merge(
             known[covered] = True
             gaps_s += lost_s
     changes = (known[1:] != known[:-1]).nonzero()[0] + 1
-    borders = [0, *changes.tolist(), len(known)]
-    for first, end in pairwise(borders):
+    for first, end in pairwise([0, *changes.tolist(), len(known)]):
         if not known[first] and gyro_runs and end - first < WINDOW:
             continue
         filled = _filled(gaps_s, grid_s[first:end])
