@@ -5,8 +5,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from models import codec
@@ -28,9 +26,8 @@ from models.activity.logit import BorderModel
 from models.activity.model import ActivityModel, first_spans
 from models.activity.periodicity import periodicity
 from models.activity.rhythm import run_length, segments_by_rhythm
-from models.activity.segments import Segment, joined
+from models.activity.segments import Segment
 from models.activity.settings import SETTINGS
-from models.activity.states import likeliest_states, spans_of
 from models.exercise.layout import ACC3, ACC6
 from models.exercise.statistics import total
 from models.signal.windows import RATE_HZ
@@ -227,27 +224,6 @@ def test_only_idle_teaches_nothing() -> None:
         fit_activity(activity_examples(recording.signals, [], "monday", ACC6), ACC6)
 
 
-@settings(max_examples=60, deadline=None)
-@given(seed=st.integers(0, 10_000), n=st.integers(1, 9), stay=st.floats(0.55, 0.999))
-def test_the_likeliest_path_is_the_best_of_all(seed: int, n: int, stay: float) -> None:
-    odds = np.random.default_rng(seed).normal(0, 3, n)
-
-    def worth(path: tuple[int, ...]) -> float:
-        changes = sum(a != b for a, b in zip(path, path[1:], strict=False))
-        kept = n - 1 - changes
-        return float(odds @ path) + changes * math.log(1 - stay) + kept * math.log(stay)
-
-    paths = [tuple((k >> i) & 1 for i in range(n)) for k in range(2**n)]
-    found = tuple(int(s) for s in likeliest_states(odds, stay))
-    assert worth(found) == pytest.approx(max(worth(p) for p in paths))
-
-
-def test_spans_reach_the_ends_of_the_signal() -> None:
-    centre_s = np.array([2.0, 2.5, 3.0, 3.5])
-    states = np.array([True, False, False, True])
-    assert spans_of(states, centre_s, 6.0) == [(0.0, 2.25), (3.25, 6.0)]
-
-
 @pytest.mark.parametrize("period_s", [1.0, 2.0, 4.0])
 def test_periodicity_names_the_period(period_s: float) -> None:
     rng = np.random.default_rng(0)
@@ -264,11 +240,6 @@ def test_periodicity_of_noise_is_low() -> None:
     x = idle_rows(30, rng).astype(np.float32)
     signal = WristSignal(0, x[:, :3], x[:, 3:], "left")
     assert periodicity(signal, np.arange(6.0, 24.0))[:, 0].mean() < SETTINGS.free_from
-
-
-def test_segments_far_apart_stay_apart() -> None:
-    apart = [Segment(10 * NS, 20 * NS, 0.9), Segment(0, 5 * NS, 0.8)]
-    assert joined(apart) == (apart[1], apart[0])
 
 
 def test_seconds_are_counted_by_hand() -> None:

@@ -1,0 +1,84 @@
+"""Samples as they are packed: the same counts come back, and junk is refused."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from models.signal.codec import decode_samples, encode_samples, pack_bytes
+from models.signal.pieces import Piece, pack_pieces, unpack_pieces
+from schemas.errors import BadSamples
+
+COUNTS = hnp.arrays(np.int16, st.tuples(st.integers(1, 300), st.just(3)))
+
+
+@given(COUNTS)
+def test_counts_come_back_bit_for_bit(counts):
+    assert np.array_equal(decode_samples(encode_samples(counts), len(counts)), counts)
+
+
+def test_what_the_first_codec_wrote_is_read():
+    counts = np.array([[1, -2, 3], [300, -2, 4], [-32768, 32767, 0]], np.int16)
+    delta = np.diff(counts.T.astype(np.int64), axis=1, prepend=0).astype(np.int16).astype(np.int64)
+    zigzag = np.where(delta < 0, -2 * delta - 1, 2 * delta).reshape(-1).astype("<u2")
+    blob = pack_bytes(zigzag.view(np.uint8).reshape(-1, 2).T.tobytes())
+    assert np.array_equal(decode_samples(blob, 3), counts)
+
+
+@pytest.mark.parametrize("spread", [0, 1, 15, 16, 17, 200, 5000, 32767])
+def test_every_number_of_untouched_bits_comes_back(spread):
+    rng = np.random.default_rng(spread)
+    counts = rng.integers(-spread, spread + 1, size=(999, 3)).astype(np.int16)
+    assert np.array_equal(decode_samples(encode_samples(counts), 999), counts)
+    counts[500] = (32767, -32768, 0)  # one jolt must not spoil the rest
+    assert np.array_equal(decode_samples(encode_samples(counts), 999), counts)
+
+
+@given(st.integers(0, 8), st.binary(max_size=200), st.integers(-3, 2**32))
+def test_junk_behind_a_right_first_byte_is_refused(low_bits, junk, n):
+    with pytest.raises(BadSamples):
+        decode_samples(bytes((low_bits,)) + junk, n)
+
+
+@given(st.binary(max_size=200), st.integers(-3, 2**32))
+def test_junk_is_refused_and_never_unpacked_beyond_its_claim(blob, n):
+    with pytest.raises(BadSamples):
+        decode_samples(blob, n)
+
+
+def test_a_bomb_is_refused_by_its_head():
+    bomb = encode_samples(np.zeros((100_000, 3), np.int16))
+    with pytest.raises(BadSamples, match="claim"):
+        decode_samples(bomb, 10)
+
+
+def test_smooth_movement_takes_less_than_three_bytes_a_sample():
+    t_s = np.arange(4096) / 50
+    waves = [0.5 * np.sin(2 * np.pi * t_s), 0.3 * np.cos(2 * np.pi * t_s), 1 + 0 * t_s]
+    counts = np.rint(np.stack(waves, axis=1) * 4096).astype(np.int16)
+    assert len(encode_samples(counts)) / len(counts) < 3.0
+
+
+@given(COUNTS, st.booleans(), st.sampled_from(["left", "right", None]))
+def test_a_set_comes_back_as_it_was_packed(counts, timed, side):
+    t_ms = np.cumsum(np.abs(counts[:, 0].astype(np.int32))).astype(np.int32) if timed else None
+    sent = Piece(1_700_000_000_123_456_789, 48.9, "m/s2", 0.01, counts, t_ms)
+    blob = pack_pieces([sent], [sent, sent], side)
+    assert pack_pieces([sent], [sent, sent], side) == blob
+    found = unpack_pieces(blob)
+    assert found.side == side
+    assert len(found.gyro) == 2
+    assert replace(found.acc[0], counts=None, t_ms=None) == replace(sent, counts=None, t_ms=None)
+    assert np.array_equal(found.acc[0].counts, counts)
+    assert (found.acc[0].t_ms is None) == (not timed)
+    if timed:
+        assert np.array_equal(found.acc[0].t_ms, t_ms)
+
+
+@given(st.binary(max_size=100))
+def test_junk_is_no_set(blob):
+    with pytest.raises(BadSamples):
+        unpack_pieces(blob)
