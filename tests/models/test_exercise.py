@@ -22,7 +22,7 @@ from models.exercise.examples import ExampleSettings, set_statistics
 from models.exercise.features import window_features
 from models.exercise.fit import FitSettings, fit_global, fit_user
 from models.exercise.layout import ACC3
-from models.exercise.reading import read_all
+from models.exercise.reading import read, read_all
 from models.exercise.statistics import Statistics, total
 from schemas.errors import BadModelBytes, NotEnoughLabels
 from tests.models.movements import MOVES, alike, movement
@@ -79,6 +79,16 @@ def test_scores_are_the_same_alone_and_in_a_batch(people):
         assert model.scores(x[k : k + 1]).tobytes() == model.scores(x)[k : k + 1].tobytes()
         alone = model.strangeness(x[k : k + 1])
         assert alone.tobytes() == model.strangeness(x)[k : k + 1].tobytes()
+
+
+def test_strangeness_by_itself_is_that_of_an_answer(people):
+    model = fit_user(people[0])
+    readings = [read([movement(name, 6)]) for name in ("press", "shake")] + [read([])]
+    said = [answer.strange for answer in model.answer_readings(readings)]
+    assert model.strangeness_of(readings) == said
+    assert said[0] < said[1]
+    assert said[2] is None
+    assert model.strangeness_of([read([])]) == [None]
 
 
 def test_an_unknown_wrist_is_tried_on_both_sides(people):

@@ -43,6 +43,9 @@ class Says:
         said = Answer(self.exercise, 0.7, abstained=self.exercise is None, reason=self.reason)
         return [said for _ in readings]
 
+    def strangeness_of(self, readings):
+        return [None for _ in readings]
+
 
 def rung(level, *said) -> Rung:
     return Rung(level, f"v-{level}", Says(*said))  # type: ignore[arg-type]
