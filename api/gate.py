@@ -177,9 +177,7 @@ class _Patience:
 
     def ended_it(self) -> bool:
         """Whether the task was cancelled here, and by nobody else."""
-        return (
-            self.problem is not None and self._task is not None and self._task.uncancel() == 0
-        )
+        return self.problem is not None and self._task is not None and self._task.uncancel() == 0
 
     def _body_is_due(self) -> None:
         if self._visit.awaits_body:

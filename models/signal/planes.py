@@ -20,14 +20,14 @@ LOW_BITS_MAX = 8
 
 
 def split(counts: NDArray[np.int16]) -> tuple[bytes, memoryview]:
-    """What a blob begins with, and the bytes, one a delta, that zstd is to code.
+    r"""What a blob begins with, and the bytes, one a delta, that zstd is to code.
 
     Args:
         counts: int16 (n, 3), n ≥ 1.
 
     >>> head, high = split(np.array([[1, 2, 3], [1, 2, 4]], dtype=np.int16))
     >>> head, bytes(high)
-    (b'\\x00', b'\\x02\\x00\\x04\\x00\\x06\\x02')
+    (b'\x00', b'\x02\x00\x04\x00\x06\x02')
 
     Raises:
         NoKernel: it was not compiled.

@@ -8,13 +8,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from models.signal import planes
 from models.signal.codec import decode_samples, encode_samples, pack_bytes
 from models.signal.pieces import Piece, Recording, pack_pieces, unpack_pieces
+from models.signal.planes import split
 from models.signal.truth import LOW_RATE, NO_GRAVITY, WRONG_ROTATION, cut, truthful
 from models.signal.units import STANDARD_GRAVITY
 from models.signal.windows import window_starts
 from models.signal.wrist import wrist_signals
-from schemas.errors import BadSamples
+from schemas.errors import BadSamples, NoKernel
 
 COUNTS = hnp.arrays(np.int16, st.tuples(st.integers(1, 300), st.just(3)))
 SCALE = 1 / 4096
@@ -48,6 +50,28 @@ def error_g(signal) -> float:
 @given(COUNTS)
 def test_counts_come_back_bit_for_bit(counts):
     assert np.array_equal(decode_samples(encode_samples(counts), len(counts)), counts)
+
+
+@given(COUNTS)
+def test_compiled_code_splits_deltas_as_numpy_spells_it_out(counts):
+    delta = np.diff(counts.T, axis=1, prepend=np.int16(0))
+    zigzag = ((delta << 1) ^ (delta >> 15)).view(np.uint16).reshape(-1)
+    head, high = split(counts)
+    low_bits = head[0]
+    usual_bits = int(np.ceil(np.log2(max(1.0, zigzag.mean()))))
+    assert low_bits == min(8, max(0, int(zigzag.max()).bit_length() - 8, usual_bits - 4))
+    planes = [np.packbits((zigzag >> bit & 1).astype(np.uint8)) for bit in range(low_bits)]
+    assert head[1:] == b"".join(plane.tobytes() for plane in planes)
+    assert bytes(high) == (zigzag >> low_bits).astype(np.uint8).tobytes()
+
+
+def test_where_it_is_not_compiled_the_error_says_what_to_do(monkeypatch):
+    planes._compiled.cache_clear()
+    for name, value, says in (("FILE", "nowhere.so", "make"), ("VERSION", 99, "another release")):
+        with monkeypatch.context() as patch, pytest.raises(NoKernel, match=says):
+            patch.setattr(planes, name, value)
+            split(np.zeros((1, 3), np.int16))
+    assert planes.split(np.zeros((1, 3), np.int16))[0] == b"\0"
 
 
 def test_what_the_first_codec_wrote_is_read():
