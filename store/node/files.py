@@ -120,8 +120,8 @@ def _durability(config: Cassandra, root: Path) -> dict[str, object]:
         # A write is acknowledged after its fsync; the default acknowledges up to 10 s before it.
         "commitlog_sync": "group",
         "commitlog_sync_group_window": f"{config.commitlog_window_ms}ms",
-        # Through mapped memory a fifth of the node's time goes into faulting its pages in. Both ways
-        # end with the bytes on the disk: direct writes are O_DSYNC.
+        # Of mapped memory every page is faulted in, zeroed and protected again after each sync.
+        # Both ways end with the bytes on the disk: direct writes are O_DSYNC.
         "commitlog_disk_access_mode": "direct" if _takes_direct_writes(root) else "mmap",
         "commitlog_segment_size": "16MiB",
         "commitlog_total_space": f"{COMMITLOG_TOTAL_MIB}MiB",
@@ -132,7 +132,7 @@ def _durability(config: Cassandra, root: Path) -> dict[str, object]:
 
 
 def _takes_direct_writes(folder: Path) -> bool:
-    """Whether files there can be written past the kernel's cache: a folder in memory has no other."""
+    """Whether files there can be written past the kernel's cache; those in memory cannot."""
     try:
         with NamedTemporaryFile(dir=folder) as probe:
             os.close(os.open(probe.name, os.O_WRONLY | os.O_DIRECT))

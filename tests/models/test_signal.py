@@ -65,13 +65,14 @@ def test_compiled_code_splits_deltas_as_numpy_spells_it_out(counts):
     assert bytes(high) == (zigzag >> low_bits).astype(np.uint8).tobytes()
 
 
-def test_where_it_is_not_compiled_the_error_says_what_to_do(monkeypatch):
+@pytest.mark.parametrize(
+    ("name", "value", "says"), [("FILE", "nowhere.so", "make"), ("VERSION", 99, "another release")]
+)
+def test_where_it_is_not_compiled_the_error_says_what_to_do(monkeypatch, name, value, says):
+    monkeypatch.setattr(planes, name, value)
     planes._compiled.cache_clear()
-    for name, value, says in (("FILE", "nowhere.so", "make"), ("VERSION", 99, "another release")):
-        with monkeypatch.context() as patch, pytest.raises(NoKernel, match=says):
-            patch.setattr(planes, name, value)
-            split(np.zeros((1, 3), np.int16))
-    assert planes.split(np.zeros((1, 3), np.int16))[0] == b"\0"
+    with pytest.raises(NoKernel, match=says):
+        split(np.zeros((1, 3), np.int16))
 
 
 def test_what_the_first_codec_wrote_is_read():
