@@ -5,6 +5,7 @@ cell, and a deletion, which happens later than that, also wins over chunks still
 """
 
 import asyncio
+import struct
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 from uuid import UUID
@@ -15,9 +16,11 @@ from schemas.times import us_of
 from store.database import Database, Statement
 
 _USUAL = (
-    "user_id, session_id, stream, part, seq, sha256, t0_ns, rate_hz, n, unit, scale, codec, xyz, "
-    "received_at"
+    "user_id, session_id, stream, sha256, unit, xyz, "
+    "part, seq, t0_ns, rate_hz, n, scale, codec, received_at"
 )
+_NUMBERS = struct.Struct(">iiqdidbqq")  # as CQL writes them: part to received_at, and the timestamp
+_APART = struct.Struct("4s4s8s8s4s8s1s8s8s")
 
 
 def _insert(columns: str) -> str:
@@ -67,12 +70,25 @@ class Samples:
 
     async def put(self, user_id: UUID, session_id: UUID, stream: str, row: SampleRow) -> None:
         """Keep a chunk; its part must be registered."""
-        key = (user_id, session_id, stream, part_of(row.seq))
         unusual = (row.t_ms, row.envelope) if row.t_ms or row.envelope else ()
-        values = (*key, *row[:9], row.received_us // 1000, *unusual, time_us_of(session_id))
-        size_bytes = _AROUND_BYTES + len(row.xyz) + len(row.t_ms) + len(row.envelope)
         insert = _INSERT_UNUSUAL if unusual else _INSERT
-        await self._database.run_soon(Statement(insert, values), size_bytes)
+        *numbers, timestamp = _APART.unpack(
+            _NUMBERS.pack(
+                part_of(row.seq),
+                row.seq,
+                row.t0_ns,
+                row.rate_hz,
+                row.n,
+                row.scale,
+                row.codec,
+                row.received_us // 1000,
+                time_us_of(session_id),
+            )
+        )
+        key = (user_id.bytes, session_id.bytes, stream.encode())
+        values = (*key, row.sha256, row.unit.encode(), row.xyz, *numbers, *unusual, timestamp)
+        size_bytes = _AROUND_BYTES + len(row.xyz) + len(row.t_ms) + len(row.envelope)
+        await self._database.run_soon(Statement(insert, values, packed=True), size_bytes)
 
     async def register_part(self, user_id: UUID, session_id: UUID, stream: str, part: int) -> None:
         """Say that a part of a stream exists: before its first chunk, so that it can be found."""
@@ -117,7 +133,10 @@ class Samples:
                 key = (user_id, session_id, stream, part_of(seq), seq, sha256)
                 return [
                     SampleRow(
-                        *row[:9], row.t_ms or b"", row.envelope or b"", us_of(row.received_at)
+                        *row[:9],
+                        t_ms=row.t_ms or b"",
+                        envelope=row.envelope or b"",
+                        received_us=us_of(row.received_at),
                     )
                     for row in await self._database.run(cql, key)
                 ]
