@@ -55,7 +55,7 @@ lock: .venv/dev ## resolve the locks again from pyproject.toml (versions and has
 .venv/runtime: .venv/installed .venv/kernel
 	@touch $@
 
-.venv/kernel: .venv/bootstrap $(wildcard models/exercise/compiled/*) locks/kernel.py locks/kernel.txt
+.venv/kernel: .venv/bootstrap $(wildcard models/*/compiled/*) locks/kernel.py locks/kernel.txt
 	@$(BIN)/python locks/kernel.py
 	@touch $@
 

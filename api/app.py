@@ -1,11 +1,14 @@
 """The application: routes, layers and what a worker holds while it runs."""
 
+import os
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any, cast
 
 from fastapi import FastAPI
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from api import (
     acquisitions,
@@ -99,9 +102,20 @@ def create_app(config: Config, log: RequestLog | None = None) -> Muvr:
         app.include_router(part.router)
     if config.api.public_page:
         app.include_router(page.router)
-    shortcut = Shortcut(app.layers, routes=(*chunks.router.routes, *classify.router.routes))
+    shortcut = Shortcut(
+        forwarded(app.layers), routes=(*chunks.router.routes, *classify.router.routes)
+    )
     app.gate = Gate(shortcut, config=config, metrics=metrics, log=wanted_log)
     return app
+
+
+def forwarded(app: ASGIApp) -> ASGIApp:
+    """Believes a proxy on this machine who is calling, as uvicorn would for every request.
+
+    Only routes behind the shortcut ask for addresses.
+    """
+    trusted = os.environ.get("FORWARDED_ALLOW_IPS", "127.0.0.1")
+    return cast("ASGIApp", ProxyHeadersMiddleware(cast("Any", app), trusted))
 
 
 @asynccontextmanager

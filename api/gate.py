@@ -41,12 +41,17 @@ class Gate:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        visit = _Visit(scope, receive, send, self._cap_bytes, self._body_timeout_s)
+        visit = _Visit(scope, receive, send, self._cap_bytes)
+        patience = _Patience(visit, self._body_timeout_s, self._timeout_s)
         try:
-            async with asyncio.timeout(self._timeout_s + self._body_timeout_s):
+            try:
                 await self._app(scope, visit.receive, visit.send)
-        except TimeoutError:
-            await visit.answer(TookTooLong("The answer was not ready in time."))
+            finally:
+                patience.end()
+        except asyncio.CancelledError:
+            if not patience.ended_it():
+                raise
+            await visit.answer(patience.problem)
         except MuvrError as problem:
             await visit.answer(problem)
         except ClientDisconnect:
@@ -83,9 +88,7 @@ class Gate:
 class _Visit:
     """One request: what came in and went out."""
 
-    def __init__(
-        self, scope: Scope, receive: Receive, send: Send, cap_bytes: int, body_timeout_s: float
-    ) -> None:
+    def __init__(self, scope: Scope, receive: Receive, send: Send, cap_bytes: int) -> None:
         self.scope = scope
         self.began = time.perf_counter()
         self.received = 0
@@ -97,26 +100,23 @@ class _Visit:
         self._receive = receive
         self._send = send
         self._cap_bytes = cap_bytes
-        self._deadline = self.began + body_timeout_s
+        self.awaits_body = False
         self._announced = head.body_bytes
         self._whole = not head.has_body
 
     async def receive(self) -> Message:
-        """The next part of the body, as long as it is within cap and time.
+        """The next part of the body, as long as it is within the cap.
 
         Raises:
             TooLarge: over the cap.
-            TooSlow: the rest did not come in time.
         """
         if self._whole:  # only a disconnect can follow, and an answer may take its time
             return await self._receive()
         if self._announced > self._cap_bytes:
             raise self._too_large(self._announced)
-        try:
-            async with asyncio.timeout(max(0.0, self._deadline - time.perf_counter())):
-                message = await self._receive()
-        except TimeoutError as problem:
-            raise TooSlow("The body did not arrive in time.") from problem
+        self.awaits_body = True
+        message = await self._receive()
+        self.awaits_body = False
         self.received += len(message.get("body", b""))
         if self.received > self._cap_bytes:
             raise self._too_large(self.received)
@@ -154,6 +154,44 @@ class _Visit:
             field="body",
             value=size,
         )
+
+
+class _Patience:
+    """Cancels the task of a visit whose body, or whose answer, does not come in time.
+
+    One timer for both, which a usual visit only starts and stops: `asyncio.timeout` around each
+    cost a chunk a twentieth of its time.
+    """
+
+    def __init__(self, visit: _Visit, body_timeout_s: float, timeout_s: float) -> None:
+        self.problem: MuvrError | None = None
+        self._visit = visit
+        self._timeout_s = timeout_s
+        self._task = asyncio.current_task()
+        self._loop = asyncio.get_running_loop()
+        self._timer = self._loop.call_later(body_timeout_s, self._body_is_due)
+
+    def end(self) -> None:
+        """The visit is over."""
+        self._timer.cancel()
+
+    def ended_it(self) -> bool:
+        """Whether the task was cancelled here, and by nobody else."""
+        return self.problem is not None and self._task is not None and self._task.uncancel() == 0
+
+    def _body_is_due(self) -> None:
+        if self._visit.awaits_body:
+            self._cancel(TooSlow("The body did not arrive in time."))
+        else:
+            self._timer = self._loop.call_later(self._timeout_s, self._answer_is_due)
+
+    def _answer_is_due(self) -> None:
+        self._cancel(TookTooLong("The answer was not ready in time."))
+
+    def _cancel(self, problem: MuvrError) -> None:
+        self.problem = problem
+        if self._task is not None:
+            self._task.cancel()
 
 
 class _Head(NamedTuple):

@@ -24,6 +24,7 @@ class PatientProtocol(HttpToolsProtocol):
         super().__init__(*args, **kwargs)
         self._head_timer: asyncio.TimerHandle | None = None
         self._head_bytes = 0
+        self._head_is_whole = False
         self._places, self.limit_concurrency = self.limit_concurrency, None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -34,17 +35,24 @@ class PatientProtocol(HttpToolsProtocol):
         self._await_head()
 
     def data_received(self, data: bytes) -> None:
-        """Feed the parser; refuse a head that is too long."""
+        """Feed the parser; refuse a head that is too long.
+
+        A head that comes in one piece, as most do, needs no timer.
+        """
         idle = self.cycle is None or self.cycle.response_complete  # pyright: ignore[reportUnnecessaryComparison]
-        if self._head_timer is None and idle:
-            self._await_head()
+        if self._head_timer is None:
+            self._head_bytes = 0
         self._head_bytes += len(data)
+        self._head_is_whole = False
         super().data_received(data)
+        if self._head_timer is None and idle and not self._head_is_whole:
+            self._await_head()
         if self._head_timer is not None and self._head_bytes > HEAD_BYTES:
             self._refuse(431, "head-too-large", "Request Header Fields Too Large")
 
     def on_headers_complete(self) -> None:
         """The head is whole."""
+        self._head_is_whole = True
         self._head_is_over()
         super().on_headers_complete()
 
@@ -58,7 +66,6 @@ class PatientProtocol(HttpToolsProtocol):
         self._refuse(400, "bad-request", msg)
 
     def _await_head(self) -> None:
-        self._head_bytes = 0
         self._head_timer = self.loop.call_later(self.timeout_keep_alive, self._give_up)
 
     def _head_is_over(self) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from fastapi.routing import APIRoute
 from starlette.requests import ClientDisconnect, Request
-from starlette.routing import BaseRoute, Match
+from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 
@@ -39,9 +39,9 @@ class Shortcut:
         """Serve one request here, or pass it on."""
         if scope["type"] == "http":
             for route in self._routes:
-                match, found = route.matches(scope)
-                if match is Match.FULL:
-                    scope.update(found, route=route)
+                found = route.path_regex.match(scope["path"])
+                if found and scope["method"] in route.methods:
+                    scope.update(path_params=found.groupdict(), route=route)
                     await route.handle(scope, receive, send)
                     return
         await self._app(scope, receive, send)

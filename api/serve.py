@@ -47,6 +47,7 @@ def main(config_path: Path) -> int:
             ws_max_size=int(config.limits.body_mb * 2**20),
             ws_max_queue=8,
             access_log=False,
+            proxy_headers=False,
             log_level="warning",
             server_header=False,
             limit_concurrency=config.api.connections,
@@ -76,7 +77,7 @@ def _settle_memory() -> None:
     """
     gc.collect()
     gc.freeze()
-    gc.set_threshold(10_000, 20, 20)
+    gc.set_threshold(50_000, 20, 20)
 
 
 def _prepare(config: Config, config_path: Path) -> None:

@@ -17,6 +17,7 @@ import msgspec
 import numpy as np
 import zstandard
 
+from ingest.canonical import canonical_piece
 from ingest.checks import bad, checked, times
 from ingest.readable import read_json
 from models.signal.codec import pack_bytes, unpack_bytes
@@ -128,6 +129,9 @@ def canonical_body(piece: Piece) -> bytes:
 
 
 def _from_cbor(body: bytes, limits: Limits) -> tuple[Piece, bytes]:
+    usual = canonical_piece(body)
+    if usual is not None:
+        return checked(usual, limits), b""
     fields = _fields(read_cbor(body))
     piece = checked(_piece(fields, limits), limits)
     if canonical_body(piece) == body:

@@ -1,4 +1,4 @@
-"""Compile `models/exercise/compiled` into this environment.
+"""Compile what is written in C into this environment: features, and the codec of samples.
 
 Any C compiler gives the same bytes: that of the machine is taken, else the locked one from
 `locks/kernel.txt`, which is fetched by name and hash, used once and removed.
@@ -15,7 +15,10 @@ import tempfile
 from pathlib import Path
 
 CHECKOUT = Path(__file__).resolve().parents[1]
-SOURCE = CHECKOUT / "models" / "exercise" / "compiled" / "kernel.c"
+SOURCES = {
+    "muvr_kernel.so": CHECKOUT / "models" / "exercise" / "compiled" / "kernel.c",
+    "muvr_codec.so": CHECKOUT / "models" / "signal" / "compiled" / "codec.c",
+}
 LOCK = CHECKOUT / "locks" / "kernel.txt"
 OPTIONS = (
     "-O3",
@@ -30,12 +33,13 @@ OPTIONS = (
 )
 
 
-def compile_kernel(compiler: list[str], target: Path) -> None:
-    """Compile beside the target, then move it there: a half-written file is never loaded."""
-    with tempfile.TemporaryDirectory(dir=target.parent) as folder:
-        made = Path(folder, target.name)
-        subprocess.run([*compiler, *OPTIONS, "-o", str(made), str(SOURCE), "-lm"], check=True)
-        made.replace(target)
+def compile_all(compiler: list[str], target: Path) -> None:
+    """Compile beside the files, then move them there: a half-written one is never loaded."""
+    with tempfile.TemporaryDirectory(dir=target) as folder:
+        for name, source in SOURCES.items():
+            made = Path(folder, name)
+            subprocess.run([*compiler, *OPTIONS, "-o", str(made), str(source), "-lm"], check=True)
+            made.replace(target / name)
 
 
 def compiler_here() -> list[str] | None:
@@ -49,7 +53,7 @@ def compiler_here() -> list[str] | None:
 
 def with_locked_compiler(target: Path) -> None:
     """Fetch the locked compiler, use it, remove it."""
-    with tempfile.TemporaryDirectory(dir=target.parent) as folder:
+    with tempfile.TemporaryDirectory(dir=target) as folder:
         uv = Path(sys.executable).parent / "uv"
         install = [uv, "pip", "install", "--quiet", "--python", sys.executable]
         subprocess.run(
@@ -58,13 +62,13 @@ def with_locked_compiler(target: Path) -> None:
         # for any processor of the kind, not this one only: an environment may be packed and moved
         zig = [str(Path(folder, "ziglang", "zig")), "cc", "-mcpu=baseline"]
         os.environ["ZIG_GLOBAL_CACHE_DIR"] = os.environ["ZIG_LOCAL_CACHE_DIR"] = folder
-        compile_kernel(zig, target)
+        compile_all(zig, target)
 
 
 if __name__ == "__main__":
-    kernel = Path(sysconfig.get_paths()["purelib"], "muvr_kernel.so")
+    packages = Path(sysconfig.get_paths()["purelib"])
     compiler = compiler_here()
     if compiler:
-        compile_kernel(compiler, kernel)
+        compile_all(compiler, packages)
     else:
-        with_locked_compiler(kernel)
+        with_locked_compiler(packages)

@@ -24,7 +24,7 @@ from cassandra.cluster import (
     ResponseFuture,
     Session,
 )
-from cassandra.query import BatchStatement, BatchType, PreparedStatement
+from cassandra.query import BatchStatement, BatchType, BoundStatement, PreparedStatement
 
 from schemas.config import Cassandra
 from schemas.errors import DatabaseAway, NotAllowed, UncertainWrite
@@ -41,10 +41,24 @@ FETCH_ROWS = 200
 
 
 class Statement(NamedTuple):
-    """A CQL text with its values, for batches and bulk runs."""
+    """A CQL text with its values, for batches and bulk runs.
+
+    Attributes:
+        packed: the values are bytes as the protocol writes them, for the busiest of all statements:
+            the driver takes as long to find out how to write a row as to send it.
+    """
 
     cql: str
     values: Sequence[object] = ()
+    packed: bool = False
+
+    def filled(self, prepared: PreparedStatement) -> BoundStatement:
+        """The prepared text with these values."""
+        if not self.packed:
+            return prepared.bind(self.values)
+        filled = BoundStatement(prepared)
+        filled.values = list(self.values)
+        return filled
 
 
 class Database:
@@ -91,10 +105,13 @@ class Database:
             DatabaseAway: no answer at the asked consistency.
             UncertainWrite: a conditional write timed out: read at SERIAL, then decide.
         """
+        return await self._run(Statement(cql, values))
+
+    async def _run(self, statement: Statement) -> list[Row]:
         loop = asyncio.get_running_loop()
         try:
-            bound = await self._prepared_for(cql, loop)
-            return await _rows(self._session.execute_async(bound.bind(values)), loop)
+            bound = statement.filled(await self._prepared_for(statement.cql, loop))
+            return await _rows(self._session.execute_async(bound), loop)
         except AWAY as problem:
             raise meaning(problem) from problem
         except Unauthorized as problem:
@@ -107,7 +124,7 @@ class Database:
             DatabaseAway: no answer at the asked consistency; it may be written nevertheless.
         """
         if self._gathering is None:
-            await self.run(*statement)
+            await self._run(statement)
         else:
             await self._gathering.put(statement, size_bytes)
 
@@ -119,12 +136,12 @@ class Database:
             UncertainWrite: conditional ones timed out: read at SERIAL, then decide.
         """
         if len(statements) == 1:
-            return await self.run(*statements[0])
+            return await self._run(statements[0])
         loop = asyncio.get_running_loop()
         batch = BatchStatement(BatchType.UNLOGGED)
         try:
-            for cql, values in statements:
-                batch.add((await self._prepared_for(cql, loop)).bind(values))
+            for statement in statements:
+                batch.add(statement.filled(await self._prepared_for(statement.cql, loop)))
             return await _rows(self._session.execute_async(batch), loop)
         except AWAY as problem:
             raise meaning(problem) from problem
@@ -137,7 +154,7 @@ class Database:
 
         async def one(statement: Statement) -> None:
             async with gate:
-                await self.run(statement.cql, statement.values)
+                await self._run(statement)
 
         await asyncio.gather(*(one(statement) for statement in statements))
 

@@ -71,7 +71,8 @@ class Sets:
 
     async def put(self, user_id: UUID, row: SetRow) -> None:
         """Project a confirmation: all columns, at the time of its event."""
-        await self._database.run(*_put(user_id, row))
+        put = _put(user_id, row)
+        await self._database.run(put.cql, put.values)
 
     async def put_all(self, user_id: UUID, rows: Sequence[SetRow]) -> None:
         """The same for some 100 sets of a user at once: they share a partition."""

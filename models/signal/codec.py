@@ -9,13 +9,13 @@ A blob of codec 2 begins with the number of untouched bits, 0 to 8. One of codec
 shuffled, then zstd) begins as every zstd frame does, and is still read.
 """
 
-import math
 import threading
 
 import numpy as np
 import zstandard
 from numpy.typing import NDArray
 
+from models.signal.planes import LOW_BITS_MAX, split
 from schemas.errors import BadSamples
 
 CODEC = 2
@@ -23,9 +23,6 @@ CODECS = frozenset({1, CODEC})
 """What `decode_samples` reads; a blob says by its first byte which it is."""
 LEVEL = 1
 BYTES_PER_SAMPLE = 6
-_LOW_BITS_MAX = 8
-_CODED_BITS = 4  # of a delta of usual size: more are noise, fewer leave too little to code
-_PLANES = np.array([[1 << bit] for bit in range(_LOW_BITS_MAX)], dtype=np.uint8)
 _contexts = threading.local()  # a zstd context serves one thread at a time and is dear to make
 
 
@@ -41,20 +38,12 @@ def encode_samples(counts: NDArray[np.int16]) -> bytes:
 
     Raises:
         BadSamples: not int16 (n, 3).
+        NoKernel: `models.signal.planes` is not compiled.
     """
     if counts.ndim != 2 or counts.shape[1] != 3 or counts.dtype != np.int16 or len(counts) == 0:
         raise BadSamples(f"samples must be int16 (n, 3), n >= 1; got {counts.dtype} {counts.shape}")
-    planar = np.ascontiguousarray(counts.T)
-    delta = planar.copy()
-    np.subtract(planar[:, 1:], planar[:, :-1], out=delta[:, 1:])  # wraps, and unwraps on the way in
-    sign = delta >> 15
-    delta <<= 1
-    delta ^= sign
-    zigzag = delta.view(np.uint16).reshape(-1)
-    low_bits = _low_bits(zigzag)
-    high = (zigzag >> low_bits).astype(np.uint8)
-    coded = _compressor().compress(high.data)
-    return b"".join((bytes((low_bits,)), _bit_planes(zigzag, low_bits), coded))
+    head, high = split(counts)
+    return head + _compressor().compress(high)
 
 
 def decode_samples(blob: bytes, n: int) -> NDArray[np.int16]:
@@ -66,23 +55,10 @@ def decode_samples(blob: bytes, n: int) -> NDArray[np.int16]:
     """
     if not blob:
         raise BadSamples(f"no sample bytes where {n} samples are expected")
-    zigzag = _joined(blob, 3 * n) if blob[0] <= _LOW_BITS_MAX else _shuffled(blob, n)
+    zigzag = _joined(blob, 3 * n) if blob[0] <= LOW_BITS_MAX else _shuffled(blob, n)
     delta = ((zigzag >> 1) ^ (0 - (zigzag & 1))).astype(np.uint16, copy=False).reshape(3, n)
     planar = np.cumsum(delta, axis=1, dtype=np.uint16).view(np.int16)
     return np.ascontiguousarray(planar.T)
-
-
-def _low_bits(zigzag: NDArray[np.uint16]) -> int:
-    """How many bits of each delta are left as they are; the others must fit a byte."""
-    usual = int(np.add.reduce(zigzag, dtype=np.uint64)) / len(zigzag)
-    usual_bits = math.ceil(math.log2(max(1.0, usual)))
-    needed = int(np.maximum.reduce(zigzag)).bit_length() - 8
-    return min(_LOW_BITS_MAX, max(0, needed, usual_bits - _CODED_BITS))
-
-
-def _bit_planes(zigzag: NDArray[np.uint16], low_bits: int) -> bytes:
-    """The lowest bits of all deltas, plane by plane: a bit a delta, filled up to whole bytes."""
-    return np.packbits(zigzag.astype(np.uint8) & _PLANES[:low_bits], axis=1).tobytes()
 
 
 def _joined(blob: bytes, values: int) -> NDArray[np.uint16]:

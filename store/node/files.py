@@ -4,7 +4,9 @@ Departures from Cassandra's own defaults carry their reason.
 """
 
 import json
+import os
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 from xml.sax.saxutils import escape
 
 import yaml
@@ -38,7 +40,7 @@ def cassandra_yaml(config: Cassandra, root: Path) -> str:
         **_network(config),
         **_roles(config),
         **_storage(root),
-        **_durability(config),
+        **_durability(config, root),
         **_sizes(config),
     }
     return yaml.safe_dump(settings, sort_keys=False)
@@ -113,17 +115,30 @@ def _storage(root: Path) -> dict[str, object]:
     }
 
 
-def _durability(config: Cassandra) -> dict[str, object]:
+def _durability(config: Cassandra, root: Path) -> dict[str, object]:
     return {
         # A write is acknowledged after its fsync; the default acknowledges up to 10 s before it.
         "commitlog_sync": "group",
         "commitlog_sync_group_window": f"{config.commitlog_window_ms}ms",
+        # Of mapped memory every page is faulted in, zeroed and protected again after each sync.
+        # Both ways end with the bytes on the disk: direct writes are O_DSYNC.
+        "commitlog_disk_access_mode": "direct" if _takes_direct_writes(root) else "mmap",
         "commitlog_segment_size": "16MiB",
         "commitlog_total_space": f"{COMMITLOG_TOTAL_MIB}MiB",
         # A node that can no longer write should be seen to be gone, not hang with a closed port.
         "disk_failure_policy": "die",
         "commit_failure_policy": "die",
     }
+
+
+def _takes_direct_writes(folder: Path) -> bool:
+    """Whether files there can be written past the kernel's cache; those in memory cannot."""
+    try:
+        with NamedTemporaryFile(dir=folder) as probe:
+            os.close(os.open(probe.name, os.O_WRONLY | os.O_DIRECT))
+    except OSError:
+        return False
+    return True
 
 
 def _sizes(config: Cassandra) -> dict[str, object]:

@@ -8,9 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from models.signal import planes
 from models.signal.codec import decode_samples, encode_samples, pack_bytes
 from models.signal.pieces import Piece, pack_pieces, unpack_pieces
-from schemas.errors import BadSamples
+from models.signal.planes import split
+from schemas.errors import BadSamples, NoKernel
 
 COUNTS = hnp.arrays(np.int16, st.tuples(st.integers(1, 300), st.just(3)))
 
@@ -18,6 +20,29 @@ COUNTS = hnp.arrays(np.int16, st.tuples(st.integers(1, 300), st.just(3)))
 @given(COUNTS)
 def test_counts_come_back_bit_for_bit(counts):
     assert np.array_equal(decode_samples(encode_samples(counts), len(counts)), counts)
+
+
+@given(COUNTS)
+def test_compiled_code_splits_deltas_as_numpy_spells_it_out(counts):
+    delta = np.diff(counts.T, axis=1, prepend=np.int16(0))
+    zigzag = ((delta << 1) ^ (delta >> 15)).view(np.uint16).reshape(-1)
+    head, high = split(counts)
+    low_bits = head[0]
+    usual_bits = int(np.ceil(np.log2(max(1.0, zigzag.mean()))))
+    assert low_bits == min(8, max(0, int(zigzag.max()).bit_length() - 8, usual_bits - 4))
+    planes = [np.packbits((zigzag >> bit & 1).astype(np.uint8)) for bit in range(low_bits)]
+    assert head[1:] == b"".join(plane.tobytes() for plane in planes)
+    assert bytes(high) == (zigzag >> low_bits).astype(np.uint8).tobytes()
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "says"), [("FILE", "nowhere.so", "make"), ("VERSION", 99, "another release")]
+)
+def test_where_it_is_not_compiled_the_error_says_what_to_do(monkeypatch, name, value, says):
+    monkeypatch.setattr(planes, name, value)
+    planes._compiled.cache_clear()
+    with pytest.raises(NoKernel, match=says):
+        split(np.zeros((1, 3), np.int16))
 
 
 def test_what_the_first_codec_wrote_is_read():

@@ -206,6 +206,29 @@ def test_yaml_follows_the_configuration(tmp_path: Path) -> None:
     assert written["data_file_directories"] == [str(tmp_path / "data")]
 
 
+def test_the_commit_log_is_written_directly_where_the_disk_allows_it(tmp_path: Path) -> None:
+    def way(folder: Path) -> object:
+        return yaml.safe_load(cassandra_yaml(Cassandra(), folder))["commitlog_disk_access_mode"]
+
+    assert way(tmp_path / "that is not there") == "mmap"
+    assert way(tmp_path) in ("direct", "mmap")
+    assert not list(tmp_path.iterdir())
+
+
+def test_its_idle_threads_sleep_longer_and_its_words_are_kept(tmp_path: Path) -> None:
+    console = tmp_path / "console"
+    started = subprocess.run(
+        ["/bin/sh", "-c", process._DETACH, "sh", console, "cat", "/proc/self/timerslack_ns"],
+        stdout=subprocess.PIPE,
+        check=True,
+    )
+    assert int(started.stdout) > 1
+    until = time.monotonic() + 10
+    while not console.read_text() and time.monotonic() < until:
+        time.sleep(0.01)
+    assert console.read_text() == f"{process._SLACK_NS}\n"
+
+
 def test_the_running_node_is_durable(database: Database, keyspace: Cassandra) -> None:
     found = durability.require_durability(database, keyspace)
     assert (found.commitlog_sync, found.replication, found.holds) == ("group", 1, True)

@@ -1,0 +1,102 @@
+"""What waits too long is ended and answered; what somebody else ends is not."""
+
+import asyncio
+import json
+from typing import Any
+
+import pytest
+from starlette.types import Message, Receive, Scope, Send
+
+from api.app import forwarded
+from api.gate import Gate
+from api.observe import Metrics
+from schemas.config import Api, Config
+
+SCOPE: dict[str, Any] = {"type": "http", "method": "PUT", "path": "/", "query_string": b""}
+LONG_S = 30.0
+
+
+class Line:
+    """A client: its body comes or does not, and the answer is kept."""
+
+    def __init__(self, *, sends: bool = True) -> None:
+        self.sends = sends
+        self.answer: list[Message] = []
+
+    async def receive(self) -> Message:
+        if not self.sends:
+            await asyncio.sleep(LONG_S)
+        return {"type": "http.request", "body": b"x", "more_body": False}
+
+    async def send(self, message: Message) -> None:
+        self.answer.append(message)
+
+    @property
+    def status(self) -> int:
+        return self.answer[0]["status"]
+
+    @property
+    def problem(self) -> str:
+        return json.loads(self.answer[1]["body"])["type"].rpartition(":")[2]
+
+
+def gate(work_s: float, timeout_s: float = 0.05) -> Gate:
+    """In front of an application that reads the body, then works for a while."""
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG001 (its shape)
+        await receive()
+        await asyncio.sleep(work_s)
+        await send({"type": "http.response.start", "status": 204, "headers": []})
+        await send({"type": "http.response.body", "body": b""})
+
+    config = Config(api=Api(body_timeout_s=0.1, request_timeout_s=timeout_s))
+    return Gate(app, config=config, metrics=Metrics(), log=None)
+
+
+async def ask(one: Gate, line: Line) -> None:
+    head = [(b"content-length", b"1")]
+    await one({**SCOPE, "headers": head}, line.receive, line.send)
+
+
+@pytest.mark.parametrize(
+    ("sends", "work_s", "status", "problem"),
+    [(False, 0, 408, "too-slow"), (True, LONG_S, 503, "took-too-long")],
+)
+def test_what_does_not_come_in_time_is_a_problem(sends, work_s, status, problem):
+    line = Line(sends=sends)
+    asyncio.run(ask(gate(work_s), line))
+    assert (line.status, line.problem) == (status, problem)
+
+
+def test_an_answer_may_take_longer_than_a_body():
+    line = Line()
+    asyncio.run(ask(gate(work_s=0.3, timeout_s=LONG_S), line))
+    assert line.status == 204
+
+
+def test_who_ends_the_task_from_outside_is_not_answered_for():
+    async def ended() -> Line:
+        line = Line()
+        task = asyncio.create_task(ask(gate(LONG_S, timeout_s=LONG_S), line))
+        await asyncio.sleep(0.01)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        return line
+
+    assert asyncio.run(ended()).answer == []
+
+
+@pytest.mark.parametrize(
+    ("peer", "seen"), [("127.0.0.1", "203.0.113.7"), ("192.0.2.1", "192.0.2.1")]
+)
+def test_a_proxy_on_this_machine_says_who_is_calling_and_nobody_else(peer: str, seen: str):
+    found: list[str] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG001 (its shape)
+        found.append(scope["client"][0])
+
+    headers = [(b"x-forwarded-for", b"203.0.113.7")]
+    scope = {**SCOPE, "client": (peer, 1), "headers": headers, "scheme": "http"}
+    asyncio.run(forwarded(app)(scope, Line().receive, Line().send))
+    assert found == [seen]
