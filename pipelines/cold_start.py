@@ -46,6 +46,19 @@ class Stranger:
     majority: Hits
 
 
+def apart(keys: Iterable[UserKey], held: frozenset[str]) -> tuple[list[UserKey], list[UserKey]]:
+    """Those who are learned from, and those who are held out.
+
+    >>> apart([("you", "wrist-acc6"), ("me", "wrist-acc6")], frozenset({"me"}))
+    ([('you', 'wrist-acc6')], [('me', 'wrist-acc6')])
+    """
+    keys = list(keys)
+    return (
+        [key for key in keys if str(key[0]) not in held],
+        [key for key in keys if str(key[0]) in held],
+    )
+
+
 def strangers_of(database: Database, keys: Iterable[UserKey], recipe: Recipe) -> list[Stranger]:
     """Held-out people as they are asked about; nobody whose data is broken."""
     found: list[Stranger] = []

@@ -18,7 +18,7 @@ from pyspark import StorageLevel
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as f
 
-from pipelines.everybody import GIVEN, KEY, PORTION, given_rows, portions_of, portions_whole
+from pipelines.everybody import GIVEN, KEY, given_rows, portions_of, portions_whole
 from pipelines.labelled import COLUMNS
 from pipelines.learner import Recipe
 from pipelines.lesson import LEARNED, Lesson, learned_row
@@ -81,8 +81,9 @@ class SparkEngine:
         """
         table = read_portions(self.spark, self.keyspace, "labelled_sets", portions)
         task = partial(given_rows, recipe=recipe)
+        largest = max(map(len, portions))
         spanned = span_by(
-            table.columns(*COLUMNS), KEY, task, GIVEN, rows_out=ROWS_OUT, together=PORTION
+            table.columns(*COLUMNS), KEY, task, GIVEN, rows_out=ROWS_OUT, together=largest
         )
         require_direct_join(spanned)
         return spanned
