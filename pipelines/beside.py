@@ -17,7 +17,7 @@ from pyspark.sql import DataFrame, SparkSession
 from models.exercise.codec import model_from_bytes
 from models.exercise.layout import ModelId
 from models.exercise.model import ExerciseModel
-from pipelines.cold_start import judged, strangers_of, sums_without
+from pipelines.cold_start import apart, judged, strangers_of, sums_of
 from pipelines.engines import SparkEngine
 from pipelines.everybody import Everybody
 from pipelines.exercise import named_recipe, recipe_of
@@ -159,9 +159,8 @@ def _learn(job: Job, everybody: Everybodies, recipe: Callable[[Beside], Found]) 
         _keep(job, found)
     if found.asks_to_serve:
         with run.step("judge"):
-            given = SparkEngine(spark, keyspace).given(keys, recipe_of(job.config), run)
-            rival = sums_without(given, held)
-            strangers = [key for key in keys if str(key[0]) in held]
+            others, strangers = apart(keys, held)
+            rival = sums_of(SparkEngine(spark, keyspace).given(others, recipe_of(job.config), run))
             people = strangers_of(job.database, strangers, recipe_of(job.config))
         _choose(
             job, everybody[LAYOUT], found, judged(model_from_bytes(found.content), rival, people)

@@ -12,12 +12,11 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from models.exercise.codec import statistics_from_bytes
 from models.exercise.model import ExerciseModel
 from pipelines.attempts import attempted
 from pipelines.calibration import Calibrations
 from pipelines.engines import partition_of
-from pipelines.everybody import combine
+from pipelines.everybody import combine, given_of
 from pipelines.gate import Contest, Trial, contest
 from pipelines.judging import Asked, Hits, ask, askable, majority
 from pipelines.labelled import LabelledSet, labelled_sets, newest
@@ -47,6 +46,19 @@ class Stranger:
     majority: Hits
 
 
+def apart(keys: Iterable[UserKey], held: frozenset[str]) -> tuple[list[UserKey], list[UserKey]]:
+    """Those who are learned from, and those who are held out.
+
+    >>> apart([("you", "wrist-acc6"), ("me", "wrist-acc6")], frozenset({"me"}))
+    ([('you', 'wrist-acc6')], [('me', 'wrist-acc6')])
+    """
+    keys = list(keys)
+    return (
+        [key for key in keys if str(key[0]) not in held],
+        [key for key in keys if str(key[0]) in held],
+    )
+
+
 def strangers_of(database: Database, keys: Iterable[UserKey], recipe: Recipe) -> list[Stranger]:
     """Held-out people as they are asked about; nobody whose data is broken."""
     found: list[Stranger] = []
@@ -69,24 +81,20 @@ def stranger_of(user_id: str, sets: Sequence[LabelledSet], recipe: Recipe) -> St
     return Stranger(user_id, len(used), asked, majority(used, asked))
 
 
-def sums_without(given: Iterable[Mapping[str, Any]], held: frozenset[str]) -> ExerciseModel:
-    """The discriminant of the sums of those who are not held out.
+def sums_of(given: Iterable[Mapping[str, Any]]) -> ExerciseModel:
+    """The discriminant of the sums of people of whom nobody is held out.
 
     Args:
         given: rows of `pipelines.everybody.GIVEN`.
-        held: who is left out.
 
     Raises:
-        NotEnoughLabels: what is left tells nothing apart.
+        NotEnoughLabels: they tell nothing apart.
     """
-    sums = {
-        row["user_id"]: statistics_from_bytes(bytes(row["given"]))
-        for row in given
-        if row["user_id"] not in held
-    }
-    one = combine(sums, LAYOUT, Calibrations())
+    portions = given_of(given, LAYOUT)
+    one = combine(portions, LAYOUT, Calibrations())
     if one is None:
-        raise NotEnoughLabels(f"{len(sums)} people do not do two exercises with enough movement")
+        people = sum(len(portion.members) for portion in portions)
+        raise NotEnoughLabels(f"{people} people do not do two exercises with enough movement")
     return one.learned.model
 
 

@@ -1,6 +1,6 @@
 """Two ways to run the same functions over users' partitions: on Spark, and in this process.
 
-Both call `given_row` and `learned_row`; the bytes of the models are the same.
+Both call `given_rows` and `learned_row`; the bytes of the models are the same.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ from pyspark import StorageLevel
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as f
 
-from pipelines.everybody import GIVEN, KEY, given_row
+from pipelines.everybody import GIVEN, KEY, given_rows, portions_of, portions_whole
 from pipelines.labelled import COLUMNS
 from pipelines.learner import Recipe
 from pipelines.lesson import LEARNED, Lesson, learned_row
@@ -26,7 +26,7 @@ from pipelines.plans import require_direct_join, require_no_shuffle
 from pipelines.runs import Run
 from pipelines.scope import Scope, UserKey
 from pipelines.span import Key, keys_once, span_by
-from pipelines.tables import append, read_keys, read_table
+from pipelines.tables import append, read_keys, read_portions, read_table
 from pipelines.windows import KEPT_S, ROW_S, keep_s
 from store.database import Database
 from store.models import Models, StoredModel
@@ -46,7 +46,7 @@ class Engine(Protocol):
     """Runs the family's functions over partitions of `labelled_sets`."""
 
     def given(self, keys: Sequence[UserKey], recipe: Recipe, run: Run) -> list[Row]:
-        """What users give to the global model, in no particular order."""
+        """What users give to the global model: rows of `GIVEN`, in no particular order."""
         ...
 
     def learned(self, scope: Scope, lesson: Lesson, run: Run) -> list[Row]:
@@ -63,15 +63,30 @@ class SparkEngine:
 
     def given(self, keys: Sequence[UserKey], recipe: Recipe, run: Run) -> list[Row]:
         """What users give to the global model; their windows are there for the next step."""
-        table = read_keys(self.spark, self.keyspace, "labelled_sets", keys).columns(*COLUMNS)
-        task = partial(given_row, recipe=recipe)
-        spanned = span_by(table, KEY, task, GIVEN, rows_out=4)  # a row is a megabyte
-        require_direct_join(spanned)
-        with kept_on_disk(spanned) as frame:
-            self._keep_windows(frame, run)  # on every core; what follows goes split after split
-            rows = [row.asDict() for row in frame.drop(*HEAVY).toLocalIterator()]
+        portions = portions_of(keys)
+        if not portions:
+            return []
+        with kept_on_disk(self.portions(portions, recipe)) as frame:
+            self._keep_windows(frame, run)
+            rows = [row.asDict() for row in frame.drop(*HEAVY).collect()]
             keys_once(rows, KEY)
+            portions_whole(rows, portions)
         return rows
+
+    def portions(self, portions: Sequence[Sequence[UserKey]], recipe: Recipe) -> DataFrame:
+        """One row per member; a portion is a task, so that its sum leaves the worker and no more.
+
+        Raises:
+            PlanViolated: the plan reads more than the asked keys.
+        """
+        table = read_portions(self.spark, self.keyspace, "labelled_sets", portions)
+        task = partial(given_rows, recipe=recipe)
+        largest = max(map(len, portions))
+        spanned = span_by(
+            table.columns(*COLUMNS), KEY, task, GIVEN, rows_out=ROWS_OUT, together=largest
+        )
+        require_direct_join(spanned)
+        return spanned
 
     def learned(self, scope: Scope, lesson: Lesson, run: Run) -> list[Row]:
         """Learn on the executors; models go from there to Cassandra."""
@@ -135,7 +150,9 @@ class LocalEngine:
 
     def given(self, keys: Sequence[UserKey], recipe: Recipe, run: Run) -> list[Row]:
         """What users give to the global model."""
-        rows = [row for key in keys for row in given_row(*self._partition(key), recipe=recipe)]
+        rows: list[Row] = []
+        for portion in portions_of(keys):
+            rows += given_rows([self._partition(key) for key in portion], recipe=recipe)
         for row in rows:
             self._keep_windows(row, run)
         return rows

@@ -1,13 +1,15 @@
 """The global exercise model: what everybody together knows, for users without enough of their own.
 
-Users are sampled and capped, so that it does not grow with the population. Statistics come to the
-driver one by one and are added in the order of their users: the order of a float sum decides its
-last bits, and the order in which Spark's tasks end is not ours.
+Users are sampled and capped, so that it does not grow with the population. They are dealt into
+portions by their ids alone. Whoever reads a portion adds it up in the order of its users, and the
+driver adds the portions in theirs: the order of a float sum decides its last bits, and neither the
+number of cores nor the order in which Spark's tasks end is ours.
 """
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -21,19 +23,22 @@ from pipelines.attempts import attempted
 from pipelines.calibration import Calibrations
 from pipelines.labelled import labelled_sets
 from pipelines.learner import Recipe, give_to_everybody
+from pipelines.scope import UserKey
 from pipelines.span import Key
 from pipelines.threads import one_blas_thread
-from pipelines.windows import FRESH
-from schemas.errors import NotEnoughLabels
+from pipelines.windows import FRESH, Fresh
+from schemas.errors import NotEnoughLabels, SpanBroken
 
 KEY = ("user_id", "model_id")
-MEMBERS = 128  # users of a layout; a megabyte of statistics each passes through the driver
+MEMBERS = 128  # users of a layout
+PORTION = 8  # of them a megabyte of statistics passes through the driver
 GIVEN = pa.schema(
     [
         ("user_id", pa.string()),
         ("model_id", pa.string()),
-        ("given", pa.binary()),
         ("fresh", FRESH),
+        ("members", pa.list_(pa.string())),  # whose sum the row carries; null in all rows but one
+        ("given", pa.binary()),
     ]
 )
 LAYOUTS: tuple[ModelId, ...] = (ACC3, ACC6)
@@ -56,10 +61,39 @@ class Everybody:
     calibrations: Calibrations = Calibrations()
 
 
-def members_of(keys: Iterable[tuple[UUID, str]], seed: int) -> list[tuple[UUID, str]]:
+@dataclass(frozen=True, slots=True)
+class Given:
+    """What one portion gave.
+
+    Attributes:
+        members: users whose sets are in it, ascending; those with broken data are not.
+        statistics: their sum.
+    """
+
+    members: tuple[str, ...]
+    statistics: Statistics
+
+
+def members_of(keys: Iterable[UserKey], seed: int) -> list[UserKey]:
     """The users of every layout whose statistics make its global model."""
     keys = list(keys)
     return [key for layout in LAYOUTS for key in sample(keys, layout, seed)]
+
+
+def portions_of(keys: Iterable[UserKey]) -> list[list[UserKey]]:
+    """Members as they are summed up: by layout, ascending, `PORTION` at a time.
+
+    >>> [len(portion) for portion in portions_of([(UUID(int=n), ACC6) for n in range(20)])]
+    [8, 8, 4]
+    """
+    of: dict[str, list[UserKey]] = {}
+    for key in sorted(set(keys), key=lambda key: (key[1], str(key[0]))):
+        of.setdefault(key[1], []).append(key)
+    return [
+        several[first : first + PORTION]
+        for several in of.values()
+        for first in range(0, len(several), PORTION)
+    ]
 
 
 def everybody_of(
@@ -71,35 +105,45 @@ def everybody_of(
         rows: of `GIVEN`.
         calibrations: what the run before learned, by layout.
     """
-    given: dict[ModelId, dict[str, Statistics]] = {layout: {} for layout in LAYOUTS}
-    for row in rows:
-        given[row["model_id"]][row["user_id"]] = statistics_from_bytes(bytes(row["given"]))
+    rows = list(rows)
     found: dict[ModelId, Everybody] = {}
     for layout in LAYOUTS:
-        one = combine(given[layout], layout, calibrations.get(layout, Calibrations()))
+        known = calibrations.get(layout, Calibrations())
+        one = combine(given_of(rows, layout), layout, known)
         if one is not None:
             found[layout] = one
     return found
 
 
+def given_of(rows: Iterable[Mapping[str, Any]], layout: ModelId) -> list[Given]:
+    """What the portions of a layout gave, from rows of `GIVEN`."""
+    return [
+        Given(tuple(row["members"]), statistics_from_bytes(bytes(row["given"])))
+        for row in rows
+        if row["model_id"] == layout and row.get("given") is not None
+    ]
+
+
 @one_blas_thread()
 def combine(
-    given: Mapping[str, Statistics], layout: ModelId, calibrations: Calibrations
+    given: Iterable[Given], layout: ModelId, calibrations: Calibrations
 ) -> Everybody | None:
     """The global model of what members gave; None when it is not enough to tell anything apart."""
+    ordered = sorted(given, key=lambda one: one.members)
     try:
         learned = fit_global(
-            total([given[user] for user in sorted(given)]),
+            total([one.statistics for one in ordered]),
             model_id=layout,
             calibration=calibrations.everybody,
             own_calibration=calibrations.own,
         )
     except NotEnoughLabels:
         return None
-    return Everybody(learned, frozenset(given), version_of(learned), calibrations)
+    members = frozenset(user for one in ordered for user in one.members)
+    return Everybody(learned, members, version_of(learned), calibrations)
 
 
-def sample(keys: Iterable[tuple[UUID, str]], layout: str, seed: int) -> list[tuple[UUID, str]]:
+def sample(keys: Iterable[UserKey], layout: str, seed: int) -> list[UserKey]:
     """At most `MEMBERS` users of a layout, by lot; few change as others come and go."""
 
     def lot(key: tuple[UUID, str]) -> bytes:
@@ -108,21 +152,46 @@ def sample(keys: Iterable[tuple[UUID, str]], layout: str, seed: int) -> list[tup
     return sorted((key for key in keys if key[1] == layout), key=lot)[:MEMBERS]
 
 
-def given_row(key: Key, group: pa.Table, *, recipe: Recipe) -> list[dict[str, Any]]:
-    """On an executor: a user's statistics; nothing of a user whose data is broken."""
+def given_rows(portion: Sequence[tuple[Key, pa.Table]], *, recipe: Recipe) -> list[dict[str, Any]]:
+    """On an executor: a row of every member of a portion; the last one carries their sum.
+
+    A user whose data is broken gives nothing: the same user is learned next, and there it becomes
+    a row with a reason.
+    """
+    rows: list[dict[str, Any]] = []
+    added: list[Statistics] = []
+    for key, group in sorted(portion, key=lambda one: str(one[0])):
+        value = attempted(partial(_given, key, group, recipe)).value
+        if value is not None:
+            added = [total([*added, value[0]])]  # one after the other: each is two megabytes
+            fresh = [asdict(one) for one in value[1]]
+            rows.append({"user_id": key[0], "model_id": key[1], "fresh": fresh})
+    if rows:
+        members = [row["user_id"] for row in rows]
+        rows[-1] |= {"members": members, "given": statistics_to_bytes(added[0])}
+    return rows
+
+
+def portions_whole(
+    rows: Iterable[Mapping[str, Any]], portions: Sequence[Sequence[UserKey]]
+) -> None:
+    """Refuse sums of anything but portions: their last bits would be those of Spark's splits.
+
+    Raises:
+        SpanBroken: a portion was summed up in two pieces, or two in one.
+    """
+    number_of = {(str(u), m): n for n, portion in enumerate(portions) for u, m in portion}
+    seen: set[int] = set()
+    for row in rows:
+        numbers = {number_of[user, row["model_id"]] for user in row.get("members") or ()}
+        if len(numbers) > 1 or numbers & seen:
+            raise SpanBroken(f"Portions {sorted(numbers)} were not summed up one by one.")
+        seen |= numbers
+
+
+def _given(key: Key, group: pa.Table, recipe: Recipe) -> tuple[Statistics, tuple[Fresh, ...]]:
     model_id: ModelId = key[1]  # pyright: ignore[reportAssignmentType]
-    attempt = attempted(lambda: give_to_everybody(labelled_sets(group), model_id, recipe))
-    if attempt.value is None:  # the same user is learned next: there it becomes a row with a reason
-        return []
-    given, fresh = attempt.value
-    return [
-        {
-            "user_id": key[0],
-            "model_id": model_id,
-            "given": statistics_to_bytes(given),
-            "fresh": [asdict(one) for one in fresh],
-        }
-    ]
+    return give_to_everybody(labelled_sets(group), model_id, recipe)
 
 
 def version_of(learned: GlobalModel) -> str:

@@ -1,9 +1,11 @@
 """Cassandra's tables as Spark sees them: a DataFrame never travels without its partition key."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as f
 
 CATALOG = "muvr"
 FORMAT = "org.apache.spark.sql.cassandra"
@@ -47,6 +49,31 @@ def read_keys(
         [tuple(map(str, key)) for key in unique],
         schema=", ".join(f"{name} string" for name in names),
     )
+    return CassandraFrame(f"{keyspace}.{table}", names, direct_join(spark, keyspace, table, wanted))
+
+
+def read_portions(
+    spark: SparkSession,
+    keyspace: str,
+    table: str,
+    portions: Sequence[Sequence[tuple[object, ...]]],
+) -> CassandraFrame:
+    """The partitions of keys by a Direct Join, those of a portion in one task, in their order.
+
+    Args:
+        spark: the session.
+        keyspace: of the table.
+        table: that is read.
+        portions: keys; each of them once in all. There are as many tasks, on any number of cores.
+    """
+    names = partition_key(spark, keyspace, table)
+    dealt = json.dumps(
+        [[dict(zip(names, map(str, key), strict=True)) for key in portion] for portion in portions]
+    )
+    struct = ", ".join(f"{name}: string" for name in names)
+    every = f.from_json(f.lit(dealt), f"array<array<struct<{struct}>>>")
+    numbers = spark.range(1, len(portions) + 1, numPartitions=len(portions))
+    wanted = numbers.select(f.inline(f.element_at(every, f.col("id").cast("int"))))
     return CassandraFrame(f"{keyspace}.{table}", names, direct_join(spark, keyspace, table, wanted))
 
 

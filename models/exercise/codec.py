@@ -9,7 +9,7 @@ from models import codec
 from models.exercise.features import FEATURES_VERSION, READABLE
 from models.exercise.fit import GlobalModel
 from models.exercise.model import Calibration, ExerciseModel
-from models.exercise.statistics import Statistics
+from models.exercise.statistics import Statistics, mirrored
 from schemas.errors import BadModelBytes
 
 MODEL_TAG = "muvr-exercise-1"
@@ -93,9 +93,8 @@ def statistics_from_bytes(blob: bytes) -> Statistics:
         upper = np.triu_indices(size)
         moments = np.zeros((size, size))
         moments[upper] = arrays["moments"]
-        moments = moments + np.triu(moments, 1).T
         groups = tuple((str(exercise), str(side)) for exercise, side in meta["groups"])
-        return Statistics(groups, arrays["seconds"], arrays["sums"], moments)
+        return Statistics(groups, arrays["seconds"], arrays["sums"], mirrored(moments))
     except (KeyError, TypeError, ValueError, IndexError) as error:
         raise BadModelBytes(f"not statistics: {error}") from error
 

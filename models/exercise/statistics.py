@@ -147,7 +147,18 @@ def summed(parts: Sequence[Part]) -> Statistics:
         NotEnoughLabels: there is no window.
     """
     found = _summed(parts, np.float64(0))
-    return replace(found, moments=found.moments + np.triu(found.moments, 1).T)
+    return replace(found, moments=mirrored(found.moments))
+
+
+def mirrored(upper: NDArray[np.floating]) -> NDArray[np.floating]:
+    """The symmetric matrix of which this is the upper triangle, with noughts below.
+
+    >>> mirrored(np.array([[1.0, 2.0], [0.0, 3.0]])).tolist()
+    [[1.0, 2.0], [2.0, 3.0]]
+    """
+    whole = upper + upper.T
+    np.fill_diagonal(whole, upper.diagonal())
+    return whole
 
 
 def _summed(parts: Sequence[Part], mean: NDArray[np.floating] | np.float64) -> Statistics:

@@ -8,9 +8,10 @@ from uuid import UUID
 import pytest
 
 from models.exercise.codec import model_to_bytes, statistics_to_bytes
+from models.exercise.statistics import total
 from pipelines.calibration import Calibrations
-from pipelines.cold_start import judged, stranger_of, sums_without
-from pipelines.everybody import combine
+from pipelines.cold_start import apart, judged, stranger_of, sums_of
+from pipelines.everybody import Given, combine
 from pipelines.gate import Trial, contest
 from pipelines.global_models import (
     REDUCED,
@@ -42,13 +43,21 @@ def given(spar):
 @pytest.fixture(scope="module")
 def sums(given):
     """The discriminant of the first two."""
-    rows = [{"user_id": user, "given": statistics_to_bytes(one)} for user, one in given.items()]
-    return sums_without(rows, frozenset({STRANGER}))
+    others, _ = apart([(UUID(user), LAYOUT) for user in given], frozenset({STRANGER}))
+    members = sorted(str(user) for user, _ in others)
+    known = total([given[user] for user in members])
+    row = {"model_id": LAYOUT, "members": members, "given": statistics_to_bytes(known)}
+    return sums_of([row])
+
+
+def each(given):
+    """Everybody a portion of his own."""
+    return [Given((user,), one) for user, one in given.items()]
 
 
 def test_who_is_held_out_is_in_no_sum(given, sums):
     known = {user: one for user, one in given.items() if user != STRANGER}
-    expected = combine(known, LAYOUT, Calibrations()).learned.model
+    expected = combine(each(known), LAYOUT, Calibrations()).learned.model
     assert model_to_bytes(sums) == model_to_bytes(expected)
 
 
@@ -109,7 +118,7 @@ def test_what_serves_changes_hands_only_where_both_are_judged(store, given, sums
         for user in given
     ]
     averaged = model_to_bytes(replace(sums, bias=sums.bias + 1))
-    everybody = combine(given, LAYOUT, Calibrations())
+    everybody = combine(each(given), LAYOUT, Calibrations())
 
     def train(one, run):
         found = store_everybody(store, {LAYOUT: one}, members, run_id=UUID(int=run), at=AT)
@@ -122,7 +131,7 @@ def test_what_serves_changes_hands_only_where_both_are_judged(store, given, sums
     assert serving(store)[0] == REDUCED
 
     fewer = {user: one for user, one in given.items() if user != STRANGER}
-    later = combine(fewer, LAYOUT, Calibrations())
+    later = combine(each(fewer), LAYOUT, Calibrations())
     before = serving(store, STATISTICS)
     assert train(later, 3) == WAITS
     assert serving(store)[0] == REDUCED

@@ -4,8 +4,10 @@ import asyncio
 from collections import Counter
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from uuid import UUID
 
+import numpy as np
 import pytest
 
 from models.exercise.codec import model_from_bytes, model_to_bytes, statistics_to_bytes
@@ -16,10 +18,13 @@ from models.exercise.trials import Movement, learned_of
 from models.signal.pieces import unpack_pieces
 from models.signal.wrist import wrist_signals
 from pipelines.calibration import SHIPPED, Calibrations
+from pipelines.engines import LocalEngine, SparkEngine
+from pipelines.everybody import everybody_of, portions_of
 from pipelines.exercise import named_recipe, recipe_of, train_exercise
 from pipelines.global_models import STATISTICS, read_calibrations, read_everybody
 from pipelines.labelled import LabelledSet
 from pipelines.learner import learn_user
+from pipelines.plans import require_no_shuffle
 from pipelines.threads import one_blas_thread
 from schemas.errors import LeaseHeld
 from schemas.layout import GLOBAL_OWNER, owner_of
@@ -166,6 +171,30 @@ def test_the_local_engine_makes_the_same_bytes(world, spark_config):
     report = train_exercise(spark_config, users=ids, engine="local")
     assert report.counts == {"sets": 16 * len(ids), "unchanged": len(ids)}
     assert {person: champion(database, person).version for person in versions} == versions
+
+
+def test_what_everybody_gives_is_the_same_whoever_reads_it(world, spark, spark_config, monkeypatch):
+    """Three portions of two, one of them with the poisoned person: the same sums in any batches."""
+    database, _ = world
+    keys = [(user_id(person), LAYOUT) for person in (3, 1, POISONED, 0, 4, 2)]
+    recipe = recipe_of(spark_config)
+    run = SimpleNamespace(started_at=datetime.now(UTC))
+    one_sum = everybody_of(LocalEngine(database).given(keys, recipe, run), {})[LAYOUT]
+    monkeypatch.setattr("pipelines.everybody.PORTION", 2)
+    engine = SparkEngine(spark, spark_config.cassandra.keyspace)
+    frame = engine.portions(portions_of(keys), recipe)
+    require_no_shuffle(frame)
+    assert frame.rdd.getNumPartitions() == 3  # a task is a portion
+    local = LocalEngine(database).given(keys, recipe, run)
+    found = [everybody_of(local, {})[LAYOUT]]
+    for batch_rows in ("3", "512"):
+        spark.conf.set("spark.sql.execution.arrow.maxRecordsPerBatch", batch_rows)
+        found.append(everybody_of(engine.given(keys[::-1], recipe, run), {})[LAYOUT])
+    assert {one.version for one in found} == {found[0].version}
+    good = {str(user_id(person)) for person in range(PEOPLE)}
+    assert [one.members for one in found] == [good] * 3
+    moments, expected = (one.learned.statistics.moments for one in (found[0], one_sum))
+    np.testing.assert_allclose(moments, expected, rtol=1e-9, atol=1e-6)
 
 
 def test_a_poisoned_recipe_is_refused(spark, spark_config, people):

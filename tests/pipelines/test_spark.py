@@ -10,7 +10,7 @@ from pyspark.sql import SparkSession
 
 from pipelines.plans import nodes, physical_plan, require_direct_join, require_no_shuffle
 from pipelines.span import keys_once, span_by
-from pipelines.tables import append, read_keys, read_table
+from pipelines.tables import append, read_keys, read_portions, read_table
 from schemas.config import Config
 from schemas.errors import PlanViolated, SpanBroken
 from store.database import Database, Statement
@@ -84,6 +84,22 @@ def test_only_the_asked_keys_are_read_each_once(spark: SparkSession, filled: Con
     expected = {(str(user), layout): SETS[str(user), layout] for user, layout in asked}
     assert Counter((row.user_id, row.model_id) for row in found) == Counter(expected.keys())
     assert {(row.user_id, row.model_id): row.sets for row in found} == expected
+
+
+def test_a_portion_is_a_task_and_its_keys_arrive_in_their_order(
+    spark: SparkSession, filled: Config
+):
+    keys = [(user, layout) for user in USERS[:11] for layout in LAYOUTS][::-1]
+    portions = [keys[:4], keys[4:5], keys[5:]]
+    table = read_portions(spark, filled.cassandra.keyspace, "labelled_sets", portions)
+    spanned = span_by(table, KEY, count, COUNTED)
+
+    require_direct_join(spanned)
+    require_no_shuffle(spanned)
+    tasks = spanned.rdd.glom().collect()
+    found = [[(row.user_id, row.model_id) for row in task] for task in tasks]
+    assert found == [[(str(user), layout) for user, layout in portion] for portion in portions]
+    assert all(SETS[row.user_id, row.model_id] == row.sets for task in tasks for row in task)
 
 
 def test_a_plan_that_shuffles_or_scans_is_refused(spark: SparkSession, filled: Config):
