@@ -17,7 +17,7 @@ import os
 import struct
 import time
 from collections.abc import Callable
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import blake2b
@@ -36,6 +36,7 @@ _BUCKETS = 8192
 _DAY_S = 86400
 _MINUTE_S = 60.0
 _REMEMBERED = 20_000  # keys and their places
+_NOBODY_ELSE = nullcontext()
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +112,9 @@ class Allowance:
         """
         now = self._clock()
         today = int(now // _DAY_S)
-        with self._slot(_key("user", who)) as (at, (key, whole_at, day, used)):
+        key = _key("user", who)
+        with self._alone(key):
+            at, (key, whole_at, day, used) = self._find(key)
             used = (used if day == today else 0) + samples
             if used > self._limits.samples_per_day:
                 raise OverLimit(
@@ -130,7 +133,8 @@ class Allowance:
     def _take(self, key: int, per_minute: int, limit: str) -> Left:
         now = self._clock()
         each_s = _MINUTE_S / per_minute
-        with self._slot(key) as (at, (_, whole_at, day, used)):
+        with self._alone(key):
+            at, (_, whole_at, day, used) = self._find(key)
             whole_at = max(whole_at, now) + each_s
             if whole_at - now > _MINUTE_S + 1e-9:
                 raise OverLimit(
@@ -142,27 +146,27 @@ class Allowance:
         remaining = int((_MINUTE_S - (whole_at - now)) / each_s + 1e-9)
         return Left(per_minute, remaining, _whole(whole_at - now))
 
+    def _alone(self, key: int) -> AbstractContextManager[None]:
+        """While no other worker looks at the slots of a key."""
+        return self._locked(_start(key)) if self._shared else _NOBODY_ELSE
+
     @contextmanager
-    def _slot(self, key: int) -> "Generator[tuple[int, tuple[int, float, int, int]]]":
-        """The place of a key and what stands there, while no other worker looks at it."""
-        start = (key % _BUCKETS) * _WAYS * _SLOT.size
-        if not self._shared:
-            yield self._find(key, start)
-            return
+    def _locked(self, start: int) -> "Generator[None]":
         size = _WAYS * _SLOT.size
         fcntl.lockf(self._file, fcntl.LOCK_EX, size, start)
         try:
-            yield self._find(key, start)
+            yield
         finally:
             fcntl.lockf(self._file, fcntl.LOCK_UN, size, start)
 
-    def _find(self, key: int, start: int) -> tuple[int, tuple[int, float, int, int]]:
+    def _find(self, key: int) -> tuple[int, tuple[int, float, int, int]]:
+        """The place of a key, and what stands there."""
         last = self._places.get(key)
         if last is not None:  # where it was, unless it gave way to another since
             slot = _SLOT.unpack_from(self._table, last)
             if slot[0] == key:
                 return last, slot
-        at, slot = self._search(key, start)
+        at, slot = self._search(key, _start(key))
         if len(self._places) >= _REMEMBERED:
             self._places.clear()
         self._places[key] = at
@@ -176,6 +180,11 @@ class Allowance:
                 return at, slot
         at, _ = min(slots, key=lambda found: (found[1][0] != 0, found[1][1]))
         return at, (key, 0.0, 0, 0)
+
+
+def _start(key: int) -> int:
+    """Where the slots that a key may lie in begin."""
+    return (key % _BUCKETS) * _WAYS * _SLOT.size
 
 
 @lru_cache(_REMEMBERED)

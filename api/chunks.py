@@ -3,6 +3,7 @@
 import asyncio
 import io
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -203,6 +204,7 @@ async def _keep(
         return {"stream": item.stream, "seq": item.seq, "problem": problem}
 
 
+@lru_cache(4096)
 def session_id_of(text: str) -> UUID:
     """The session in a path.
 

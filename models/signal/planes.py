@@ -37,18 +37,15 @@ def split(counts: NDArray[np.int16]) -> tuple[bytes, memoryview]:
     plane_bytes = (values + 7) // 8
     head_at = 2 * values + 8 * plane_bytes  # behind the room of the compiled code
     high_at = head_at + 1 + LOW_BITS_MAX * plane_bytes
-    room = np.empty(high_at + values, dtype=np.uint8)
-    at = _address(room)
+    room = bytearray(high_at + values)
+    at = ctypes.addressof(ctypes.c_char.from_buffer(room))
+    counts_at = counts.__array_interface__["data"][0]  # `counts.ctypes.data` takes thrice as long
     low_bits = _compiled().muvr_codec_split(
-        _address(counts), len(counts), at + high_at, at + head_at + 1, at
+        counts_at, len(counts), at + high_at, at + head_at + 1, at
     )
     room[head_at] = low_bits
-    head = room[head_at : head_at + 1 + low_bits * plane_bytes].tobytes()
-    return head, room[high_at:].data
-
-
-def _address(x: NDArray[np.int16] | NDArray[np.uint8]) -> int:
-    return x.__array_interface__["data"][0]  # `x.ctypes.data` takes three times as long
+    head = bytes(room[head_at : head_at + 1 + low_bits * plane_bytes])
+    return head, memoryview(room)[high_at:]
 
 
 @lru_cache(maxsize=1)
