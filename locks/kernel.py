@@ -16,7 +16,7 @@ from pathlib import Path
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 SOURCES = {
-    "muvr_kernel.so": CHECKOUT / "models" / "exercise" / "compiled" / "kernel.c",
+    "muvr_features.so": CHECKOUT / "models" / "exercise" / "compiled" / "kernel.c",
     "muvr_codec.so": CHECKOUT / "models" / "signal" / "compiled" / "codec.c",
 }
 LOCK = CHECKOUT / "locks" / "kernel.txt"

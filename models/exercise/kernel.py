@@ -6,19 +6,16 @@ against. Figures: `docs/decisions/0027-features-in-one-call.md`.
 """
 
 import ctypes
-import sysconfig
 from functools import lru_cache
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from models.compiled import compiled
 from models.exercise.names import feature_names
 from models.signal.windows import WINDOW
-from schemas.errors import NoKernel
 
 VERSION = 2  # of `muvr_features_version` in compiled/kernel.c
-FILE = "muvr_kernel.so"
 Array = NDArray[np.floating]  # float32 throughout; numpy's stubs lose the width
 
 
@@ -63,18 +60,8 @@ def _address(x: Array) -> int:
 
 @lru_cache(maxsize=1)
 def _compiled() -> ctypes.CDLL:
-    """The compiled code of this environment.
-
-    Raises:
-        NoKernel: it is not there, or of another release.
-    """
-    path = Path(sysconfig.get_paths()["purelib"], FILE)
-    try:
-        library = ctypes.CDLL(str(path))
-    except OSError as problem:
-        raise NoKernel(f"The compiled features are not at {path}: {problem}.") from problem
-    if library.muvr_features_version() != VERSION:
-        raise NoKernel(f"{path} is of another release: {library.muvr_features_version()}.")
+    """The compiled code; raises `NoKernel`."""
+    library = compiled("features", VERSION, ctypes.CDLL)
     pointer = ctypes.c_void_p
     library.muvr_features.argtypes = (pointer, pointer, pointer, ctypes.c_long, pointer)
     library.muvr_features.restype = None

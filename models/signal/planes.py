@@ -5,17 +5,14 @@ service, where other code has used the caches since, a tenth of what a chunk cos
 """
 
 import ctypes
-import sysconfig
 from functools import lru_cache
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from schemas.errors import NoKernel
+from models.compiled import compiled
 
 VERSION = 1  # of `muvr_codec_version` in compiled/codec.c
-FILE = "muvr_codec.so"
 LOW_BITS_MAX = 8
 
 
@@ -50,18 +47,8 @@ def split(counts: NDArray[np.int16]) -> tuple[bytes, memoryview]:
 
 @lru_cache(maxsize=1)
 def _compiled() -> ctypes.PyDLL:
-    """The compiled code of this environment; a call keeps the interpreter's lock, being short.
-
-    Raises:
-        NoKernel: it is not there, or of another release.
-    """
-    path = Path(sysconfig.get_paths()["purelib"], FILE)
-    try:
-        library = ctypes.PyDLL(str(path))
-    except OSError as problem:
-        raise NoKernel(f"The compiled codec is not at {path}: {problem}.") from problem
-    if library.muvr_codec_version() != VERSION:
-        raise NoKernel(f"{path} is of another release: {library.muvr_codec_version()}.")
+    """The compiled code; raises `NoKernel`."""
+    library = compiled("codec", VERSION, ctypes.PyDLL)
     pointer = ctypes.c_void_p
     library.muvr_codec_split.argtypes = (pointer, ctypes.c_long, pointer, pointer, pointer)
     return library

@@ -98,15 +98,6 @@ def test_any_layout_in_memory_will_do():
     assert (features(acc.astype(np.float64), None) == features(acc, None)).all()
 
 
-def test_where_it_is_not_compiled_the_error_says_what_to_do(monkeypatch, tmp_path):
-    for file in ("muvr-nowhere.so", str(tmp_path / "junk.so")):
-        (tmp_path / "junk.so").write_bytes(b"no library")
-        monkeypatch.setattr(kernel, "FILE", file)
-        kernel._compiled.cache_clear()
-        with pytest.raises(NoKernel, match="make"):
-            features(wandering(1), None)
-
-
 def test_one_of_another_release_is_not_used(monkeypatch):
     monkeypatch.setattr(kernel, "VERSION", 99)
     kernel._compiled.cache_clear()

@@ -35,13 +35,10 @@ def test_compiled_code_splits_deltas_as_numpy_spells_it_out(counts):
     assert bytes(high) == (zigzag >> low_bits).astype(np.uint8).tobytes()
 
 
-@pytest.mark.parametrize(
-    ("name", "value", "says"), [("FILE", "nowhere.so", "make"), ("VERSION", 99, "another release")]
-)
-def test_where_it_is_not_compiled_the_error_says_what_to_do(monkeypatch, name, value, says):
-    monkeypatch.setattr(planes, name, value)
+def test_one_of_another_release_is_not_used(monkeypatch):
+    monkeypatch.setattr(planes, "VERSION", 99)
     planes._compiled.cache_clear()
-    with pytest.raises(NoKernel, match=says):
+    with pytest.raises(NoKernel, match="another release"):
         split(np.zeros((1, 3), np.int16))
 
 

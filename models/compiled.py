@@ -1,0 +1,34 @@
+"""What is written in C: found in this environment, where `make` has compiled it."""
+
+import ctypes
+import sysconfig
+from pathlib import Path
+from typing import TypeVar
+
+from schemas.errors import NoKernel
+
+FOLDER = Path(sysconfig.get_paths()["purelib"])
+Library = TypeVar("Library", bound=ctypes.CDLL)
+
+
+def compiled(name: str, version: int, kind: type[Library]) -> Library:
+    """The compiled code of a subject.
+
+    Args:
+        name: of the subject, in the names of its file and of the function that says its version.
+        version: that the caller is written for.
+        kind: `ctypes.CDLL`, or `ctypes.PyDLL` where a call is too short to let go of the
+            interpreter's lock.
+
+    Raises:
+        NoKernel: it is not there, or of another release.
+    """
+    path = FOLDER / f"muvr_{name}.so"
+    try:
+        library = kind(str(path))
+    except OSError as problem:
+        raise NoKernel(f"The compiled {name} is not at {path}: {problem}.") from problem
+    found = library[f"muvr_{name}_version"]()
+    if found != version:
+        raise NoKernel(f"{path} is of another release: {found}.")
+    return library

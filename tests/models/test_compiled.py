@@ -1,0 +1,26 @@
+"""Compiled code is found where `make` puts it, and nothing else is taken for it."""
+
+import ctypes
+
+import pytest
+
+from models import compiled as code
+from models.compiled import compiled
+from schemas.errors import NoKernel
+
+
+@pytest.mark.parametrize(("name", "kind"), [("features", ctypes.CDLL), ("codec", ctypes.PyDLL)])
+def test_what_this_environment_holds_is_of_this_release(name, kind):
+    version = {"features": 2, "codec": 1}[name]
+    assert isinstance(compiled(name, version, kind), kind)
+    with pytest.raises(NoKernel, match=f"another release: {version}"):
+        compiled(name, 99, kind)
+
+
+@pytest.mark.parametrize("there", [False, True])
+def test_where_it_is_not_compiled_the_error_says_what_to_do(monkeypatch, tmp_path, there):
+    monkeypatch.setattr(code, "FOLDER", tmp_path)
+    if there:
+        (tmp_path / "muvr_features.so").write_bytes(b"no library")
+    with pytest.raises(NoKernel, match="make"):
+        compiled("features", 2, ctypes.CDLL)
