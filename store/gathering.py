@@ -13,7 +13,7 @@ from typing import Generic, NamedTuple, TypeVar
 W = TypeVar("W")
 
 BATCH_MOST = 8  # partitions in a batch; Cassandra warns from ten on
-BATCH_BYTES = 56 * 1024  # of values; the embedded node warns from 64 KiB on
+BATCH_BYTES = 120 * 1024  # of values; the embedded node warns from 128 KiB on
 UNDER_WAY = 32
 """Batches that wait for their answer. More writes than these carry are a queue at the node already:
 they gather here instead, and leave in fewer, fuller batches."""

@@ -162,7 +162,7 @@ def _sizes(config: Cassandra) -> dict[str, object]:
         # In group mode each write holds its thread until the sync: the ceiling is this / window.
         "concurrent_writes": 128,
         "concurrent_counter_writes": 2,
-        "batch_size_warn_threshold": "64KiB",
+        "batch_size_warn_threshold": "128KiB",
         "batch_size_fail_threshold": "640KiB",
     }
 
