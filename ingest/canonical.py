@@ -29,6 +29,9 @@ def canonical_piece(body: bytes) -> Piece | None:
 
     What comes back gives `canonical_body(piece) == body`; whether a sensor can have such numbers is
     for `ingest.checks` to say.
+
+    Args:
+        body: of one chunk, without its Content-Encoding.
     """
     head = _HEAD.match(body)
     if head is None:

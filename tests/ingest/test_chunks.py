@@ -6,7 +6,6 @@ import io
 import json
 import random
 import resource
-from dataclasses import replace
 
 import cbor2
 import numpy as np
@@ -16,7 +15,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ingest.bodies import decode_body
-from ingest.canonical import canonical_piece
 from ingest.chunks import CBOR, JSON, canonical_body, decode_chunk, rebuild_body
 from ingest.rows import body_of, row_of
 from models.signal.pieces import Piece
@@ -82,39 +80,6 @@ def test_canonical_bodies_are_understood_and_come_back_from_their_row(piece: Pie
     assert (chunk.piece.counts == piece.counts).all()
     assert (chunk.piece.t0_ns, chunk.piece.rate_hz) == (piece.t0_ns, piece.rate_hz)
     assert kept(body) == body
-
-
-@pytest.mark.parametrize("n", [255, 256, 512, 4096, 10_922, 10_923])
-@pytest.mark.parametrize("unit", sorted(LARGEST))
-def test_usual_bodies_are_recognised_as_what_decoding_them_says(n: int, unit: str) -> None:
-    counts = np.random.default_rng(n).integers(-32768, 32768, (n, 3)).astype(np.int16)
-    body = canonical_body(replace(PIECE, unit=unit, counts=counts))
-    found = canonical_piece(body)
-    assert (found is not None) == (256 <= n <= 10_922)  # other lengths are written in other widths
-    if found is not None:
-        said = cbor2.loads(body)
-        assert (found.t0_ns, found.rate_hz, found.scale) == (
-            said["t0"],
-            said["rate_hz"],
-            said["scale"],
-        )
-        assert (found.unit, found.counts.tobytes()) == (unit, said["xyz"])
-
-
-@given(st.integers(0, 120), st.binary(min_size=1, max_size=9), st.booleans())
-def test_what_is_recognised_is_canonical(at: int, junk: bytes, cut: bool) -> None:
-    body = canonical_body(replace(PIECE, counts=np.zeros((256, 3), np.int16)))
-    body = body[:at] + junk + body[at + len(junk) :]
-    found = canonical_piece(body[:-1] if cut else body)
-    assert found is None or (not cut and canonical_body(found) == body)
-
-
-def test_a_number_that_has_a_shorter_form_is_looked_at_closely() -> None:
-    large = canonical_body(replace(PIECE, counts=np.zeros((256, 3), np.int16)))
-    t0 = large.index(b"t0\x1b") + 3
-    early = large[:t0] + bytes(4) + b"\xff" * 4 + large[t0 + 8 :]
-    assert canonical_piece(early) is None
-    assert decode_chunk(early, CBOR, LIMITS).envelope
 
 
 @pytest.mark.parametrize(
