@@ -212,7 +212,10 @@ async def _rows(response: ResponseFuture, loop: asyncio.AbstractEventLoop) -> li
             end(None)
 
     response.add_callbacks(page, end)
-    await done
+    try:
+        await done
+    finally:  # else it holds `page`, which holds it: the collector stops a busy service to undo that
+        response.clear_callbacks()
     return rows
 
 

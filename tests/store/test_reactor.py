@@ -1,6 +1,7 @@
 """The driver inside the loop that asks: every answer is its own, whatever the sizes and threads."""
 
 import asyncio
+import gc
 import os
 import socket
 import threading
@@ -9,6 +10,7 @@ from contextlib import contextmanager
 from uuid import uuid4
 
 import pytest
+from cassandra.cluster import ResponseFuture
 
 from schemas.config import Cassandra
 from schemas.errors import DatabaseAway
@@ -78,6 +80,30 @@ def test_several_pages_come_whole(keyspace: Cassandra):
                 *(samples.register_part(user, session, "acc", part + i) for i in range(50))
             )
         assert (await samples.parts(user, session))["acc"] == list(range(450))  # pages of 200
+
+    with_database(keyspace, ask)
+
+
+def test_what_was_answered_is_gone_without_the_collector(keyspace: Cassandra):
+    """Thousands of answers a second in cycles would stop the service for a fifth of a second."""
+    user, session = uuid4(), uuid7(MOMENT_US // 1000, os.urandom(10))
+
+    async def ask(database: Database) -> None:
+        samples = Samples(database)
+        await samples.put(user, session, "acc", chunk(0, b"prepared"))
+        await samples.rows(user, session, "acc", [(0, bytes(32))])
+        gc.collect()
+        gc.disable()
+        try:
+            await asyncio.gather(
+                *(samples.put(user, session, "acc", chunk(i, b"x")) for i in range(40))
+            )
+            await samples.rows(user, session, "acc", [(i, bytes(32)) for i in range(40)])
+            await asyncio.sleep(0.1)
+            left = sum(isinstance(one, ResponseFuture) for one in gc.get_objects())
+        finally:
+            gc.enable()
+        assert left <= 1  # the driver's own beat may be under way
 
     with_database(keyspace, ask)
 
