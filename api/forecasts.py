@@ -74,6 +74,7 @@ class _Done:
 
     @classmethod
     def of(cls, row: SetRow) -> "_Done":
+        """The row with its session as text and its start in seconds since the epoch."""
         return cls(
             str(row.session_id),
             row.started_at.timestamp(),

@@ -203,6 +203,11 @@ class _Head(NamedTuple):
 
     @classmethod
     def of(cls, scope: Scope) -> "_Head":
+        """Read the headers once.
+
+        A chunked body has no length: 0 bytes, and `has_body`. An id that does not look like one, or
+        none, gives way to a random one.
+        """
         body_bytes, has_body, request_id = 0, False, ""
         for name, value in scope["headers"]:
             if name == b"content-length":

@@ -34,6 +34,7 @@ async def keep_plan(
     body = {"name": name, "sets": list(sets)}
 
     def says_it(newest: PlanVersion | None) -> Plan | None:
+        """The plan, when it says what is asked for; None also when it was deleted."""
         plan = newest.plan if newest else None
         return plan if plan and {"name": plan.name, "sets": list(plan.sets)} == body else None
 

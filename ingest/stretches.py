@@ -223,6 +223,7 @@ def _alike(stored: Sequence[StretchHead], wanted: Sequence[StretchHead]) -> bool
     """Whether the same stretches stand there in the same layouts, whatever their revision."""
 
     def named(heads: Sequence[StretchHead]) -> list[tuple[object, ...]]:
+        """Layout, start, end and spans of each, in order: the session is the same for all."""
         return sorted((one.model_id, *one[2:5]) for one in heads)
 
     return named(stored) == named(wanted)

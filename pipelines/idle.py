@@ -237,6 +237,7 @@ def borders_from_bytes(blob: bytes) -> tuple[list[BorderExample], list[BorderExa
     _, arrays = codec.unpack(blob, BORDERS_TAG)
 
     def several(name: str) -> list[BorderExample]:
+        """The examples of "start" or "end"; [] where none were packed."""
         if f"{name}_n" not in arrays:
             return []
         parts = np.cumsum(arrays[f"{name}_n"])[:-1]

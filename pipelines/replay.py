@@ -117,6 +117,7 @@ def _replayed(
     database: Database, user: str, group: pa.Table, rebuild: Rebuild
 ) -> dict[str, object]:
     def work() -> int:
+        """Rebuild what follows from the user's events; returns how many there were."""
         events = [
             event_of(UUID(row["event_id"]), row["kind"], row["payload"], row["received_at"])
             for row in group.select(COLUMNS[1:]).to_pylist()

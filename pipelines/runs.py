@@ -179,10 +179,16 @@ def _beating(database: Database, run: Run, clock: Clock) -> Generator[None]:
     stop = threading.Event()
 
     async def beat() -> None:
+        """Hold the lease longer and show that the run lives.
+
+        Raises:
+            LeaseHeld: another run took it.
+        """
         await Leases(database).renew(run.family, run.run_id, clock(), LEASE_S)
         await JobRuns(database).heartbeat(run.family, run.run_id, clock())
 
     def until_stopped() -> None:
+        """A lost lease ends it; `run.require_lease` raises from then on."""
         while not stop.wait(HEARTBEAT_S):
             try:
                 asyncio.run(beat())

@@ -189,6 +189,7 @@ async def _rows(response: ResponseFuture, loop: asyncio.AbstractEventLoop) -> li
     rows: list[Row] = []
 
     def settle(problem: BaseException | None) -> None:
+        """In the loop's thread; nothing is left to settle when the waiting task was cancelled."""
         if done.done():
             return
         if problem is None:
@@ -199,12 +200,14 @@ async def _rows(response: ResponseFuture, loop: asyncio.AbstractEventLoop) -> li
     here = threading.get_ident()
 
     def end(problem: BaseException | None) -> None:
+        """Called in the driver's thread, or in this one when the answer was there already."""
         if threading.get_ident() == here:
             settle(problem)
         else:
             loop.call_soon_threadsafe(settle, problem)
 
     def page(found: list[Row] | None) -> None:
+        """Take a page and ask for the next; None is the answer to a plain write."""
         rows.extend(found or ())
         if response.has_more_pages:
             response.start_fetching_next_page()

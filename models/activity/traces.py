@@ -140,6 +140,7 @@ def turned(gravity: Array, core: NDArray[np.intp]) -> Array:
     down = gravity / np.maximum(np.linalg.norm(gravity, axis=1), 1e-6)[:, None]
 
     def from_core(rows: Array) -> Array:
+        """(r,) for unit vectors (r, 3): the angle that a twentieth of the core is nearer than."""
         return np.quantile(np.arccos(np.clip(rows @ down[core].T, -1, 1)), 0.05, axis=1)
 
     return np.concatenate([from_core(down[k : k + BLOCK]) for k in range(0, len(down), BLOCK)])

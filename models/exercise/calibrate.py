@@ -192,6 +192,7 @@ def _factor(scored: Sequence[tuple[Array, NDArray[np.int64]]], usual: float) -> 
     """The factor that makes the log loss of all scores smallest, within 1/20 to 20 × the usual."""
 
     def loss(log_factor: float) -> float:
+        """Mean log loss over all scores, and a little for a factor far from the usual one."""
         factor = float(np.exp(log_factor))
         parts = [_losses(scores * factor, truth) for scores, truth in scored]
         unusual = (log_factor - np.log(usual)) ** 2
@@ -231,6 +232,7 @@ def _logistic(known: Array, unknown: Array) -> tuple[float, float]:
     """Slope and centre of P(known) over strangeness, both kinds weighing the same."""
 
     def loss(at: Array) -> float:
+        """At (slope, centre): a log loss with a mean of its own for each kind; steep costs."""
         slope, centre = at
         wrong_known = np.logaddexp(0, slope * (known - centre)).mean()
         wrong_unknown = np.logaddexp(0, -slope * (unknown - centre)).mean()

@@ -106,6 +106,7 @@ def average(parts: Sequence[tuple[Perceptron, float]]) -> Perceptron:
     total = sum(weight for _, weight in parts)
 
     def mean(layers: Sequence[tuple[Array, ...]]) -> tuple[Array, ...]:
+        """Layer by layer, from the layers of each perceptron; float32."""
         shares = [np.float32(weight / total) for _, weight in parts]
         return tuple(
             np.sum([share * layer for share, layer in zip(shares, several, strict=True)], axis=0)

@@ -86,6 +86,7 @@ def _choose(
     everything = total([s for s, _ in training.values()])
 
     def scores(settings: FitSettings) -> list[HeldOut]:
+        """Each day asked of a model of the others; without days of which it knows nothing."""
         found = [
             held_out(fit_user(everything - own, None, settings), sets)
             for own, sets in training.values()

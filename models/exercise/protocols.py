@@ -239,6 +239,7 @@ def _named(name: str, model_id: ModelId) -> str:
 
 def _maker(unit: str, data: str, protocol: str, model_id: ModelId) -> Callable[..., Figure]:
     def make(name: str, value: float, floor: float | None, *, at_most: bool = False) -> Figure:
+        """A figure; `at_most` makes the floor a ceiling, and without one nothing is demanded."""
         return Figure(
             _named(name, model_id),
             value,

@@ -88,6 +88,7 @@ def _choose(
         return best
 
     def errors(weights: NDArray[np.float64], part: slice) -> NDArray[np.float64]:
+        """Of the rows of `part`, as `_errors`; forecasts are first brought within `LIMITS`."""
         value = np.clip(table[part] @ weights, *LIMITS[target])
         return _errors(value, actual[part], target)
 

@@ -133,12 +133,15 @@ class _Program:
         self.rows: list[tuple[list[tuple[int, float]], float]] = []  # Σ a · x ≤ b
 
     def x(self, exercise: int, day: int) -> int:
+        """Number of the variable x[e, d]; `exercise` is a place in `candidates`."""
         return exercise * DAYS + day
 
     def t(self, muscle: str, day: int) -> int:
+        """Number of the variable t[m, d]; `muscle` is the main one of a candidate."""
         return self.first_t + self.muscles.index(muscle) * DAYS + day
 
     def gains(self, worth: Worth) -> NDArray[np.float64]:
+        """What each variable adds to the value, (size,): to be maximised, where milp minimises."""
         gains = np.zeros(self.size)
         each = [_gain(candidate, self.limits, worth) for candidate in self.candidates]
         gains[: self.first_t] = np.repeat(each, DAYS)
@@ -146,6 +149,7 @@ class _Program:
         return gains
 
     def bounds(self) -> Bounds:
+        """0 to 1, and 0 for t[m, d] while m still rests; a shortage s[m] has no upper bound."""
         upper = np.ones(self.size)
         upper[self.first_s :] = np.inf
         for muscle in self.muscles:
@@ -156,9 +160,11 @@ class _Program:
         return Bounds(0, upper)  # pyright: ignore[reportArgumentType]
 
     def integrality(self) -> NDArray[np.int64]:
+        """(size,) 1: a whole number (x, t, u); 0: any (s)."""
         return (np.arange(self.size) < self.first_s).astype(np.int64)
 
     def constraints(self) -> LinearConstraint:
+        """All rows, Σ a · x ≤ b, with a sparse matrix (rows, size); written anew by every call."""
         self.rows = []
         for day in range(DAYS):
             self._day(day)

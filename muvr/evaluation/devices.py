@@ -78,6 +78,7 @@ def losing(packet_s: float, share: float) -> Change:
     """
 
     def change(_: str, piece: Piece) -> tuple[Piece, ...]:
+        """What arrived, each sample with its own time; nothing when no packet did."""
         at_ms = np.rint(times_s(piece) * 1e3).astype(np.int32)
         number = (piece.t0_ns // 10**6 + at_ms.astype(np.int64)) // round(packet_s * 1e3)
         arrived = {n: np.random.default_rng(n).random() >= share for n in set(number.tolist())}
