@@ -212,7 +212,7 @@ class _Head(NamedTuple):
         for name, value in scope["headers"]:
             if name == b"content-length":
                 body_bytes = int(value) if value.isdigit() else 0
-                has_body = body_bytes > 0
+                has_body = has_body or body_bytes > 0
             elif name == b"transfer-encoding":
                 has_body = True
             elif name == b"x-request-id" and _ID.match(value):

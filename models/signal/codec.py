@@ -3,7 +3,8 @@
 A wrist moves little from one sample to the next, so deltas are small, and zigzag keeps them small
 whatever the sign. Their lowest bits are noise that no coder shortens: those are laid side by side
 untouched, and what is left of each delta is one byte with few different values, which zstd's
-Huffman coder takes to near its entropy. Figures beside what was tried: `docs/decisions/`.
+Huffman coder takes to near its entropy. Such bytes hardly ever repeat: zstd is told to look for long
+matches only, and in few places. Figures beside what was tried: `docs/decisions/`.
 
 A blob of codec 2 begins with the number of untouched bits, 0 to 8. One of codec 1 (bytes of deltas
 shuffled, then zstd) begins as every zstd frame does, and is still read.
@@ -22,8 +23,22 @@ CODEC = 2
 CODECS = frozenset({1, CODEC})
 """What `decode_samples` reads; a blob says by its first byte which it is."""
 LEVEL = 1
+OF_DELTAS = zstandard.ZstdCompressionParameters.from_level(
+    LEVEL, min_match=7, hash_log=8, window_log=17
+)
 BYTES_PER_SAMPLE = 6
-_contexts = threading.local()  # a zstd context serves one thread at a time and is dear to make
+
+
+class _Contexts(threading.local):
+    """A zstd context serves one thread at a time and is dear to make."""
+
+    def __init__(self) -> None:
+        self.of_deltas = zstandard.ZstdCompressor(compression_params=OF_DELTAS)
+        self.of_text = zstandard.ZstdCompressor(level=LEVEL)
+        self.decompressor = zstandard.ZstdDecompressor()
+
+
+_contexts = _Contexts()
 
 
 def encode_samples(counts: NDArray[np.int16]) -> bytes:
@@ -43,7 +58,7 @@ def encode_samples(counts: NDArray[np.int16]) -> bytes:
     if counts.ndim != 2 or counts.shape[1] != 3 or counts.dtype != np.int16 or len(counts) == 0:
         raise BadSamples(f"samples must be int16 (n, 3), n >= 1; got {counts.dtype} {counts.shape}")
     head, high = split(counts)
-    return head + _compressor().compress(high)
+    return head + _contexts.of_deltas.compress(high)
 
 
 def decode_samples(blob: bytes, n: int) -> NDArray[np.int16]:
@@ -82,7 +97,7 @@ def _shuffled(blob: bytes, n: int) -> NDArray[np.uint16]:
 
 def pack_bytes(raw: bytes) -> bytes:
     """One zstd frame that states its size."""
-    return _compressor().compress(raw)
+    return _contexts.of_text.compress(raw)
 
 
 def unpack_bytes(blob: bytes, size: int) -> bytes:
@@ -95,21 +110,9 @@ def unpack_bytes(blob: bytes, size: int) -> bytes:
         claimed = zstandard.frame_content_size(blob)
         if claimed != size or size <= 0:
             raise BadSamples(f"sample bytes claim {claimed} bytes, {size} are expected")
-        raw = _decompressor().decompress(blob, max_output_size=size)
+        raw = _contexts.decompressor.decompress(blob, max_output_size=size)
     except zstandard.ZstdError as error:
         raise BadSamples(f"sample bytes do not unpack: {error}") from error
     if len(raw) != size:
         raise BadSamples(f"sample bytes hold {len(raw)} bytes, {size} are expected")
     return raw
-
-
-def _compressor() -> zstandard.ZstdCompressor:
-    if not hasattr(_contexts, "compressor"):
-        _contexts.compressor = zstandard.ZstdCompressor(level=LEVEL)
-    return _contexts.compressor
-
-
-def _decompressor() -> zstandard.ZstdDecompressor:
-    if not hasattr(_contexts, "decompressor"):
-        _contexts.decompressor = zstandard.ZstdDecompressor()
-    return _contexts.decompressor
