@@ -19,7 +19,7 @@ from ingest.chunks import CBOR, JSON, read_cbor, read_samples
 from models.exercise.layout import model_id
 from models.recognition.counting import FROM_S, repetitions
 from models.recognition.naming import Named
-from models.recognition.wearing import Unnamed, name_as_worn
+from models.recognition.wearing import name_as_worn
 from models.signal.pieces import Piece, Recording
 from models.signal.wrist import wrist_signals
 from schemas.config import Limits
@@ -139,8 +139,7 @@ async def classify(request: Request) -> Response:
     count = request.query_params.get("reps", "true").lower() not in ("false", "0", "no")
     long_enough = _seconds(recording) >= FROM_S
     if _seconds(recording) <= INLINE_S and not (count and long_enough):
-        asked = Unnamed(wrist_signals(recording), rungs_of(ladder))
-        shape = _shape(await services.naming.ask(asked))
+        shape = answer_of(recording, ladder, count=False)
     else:
         shape = await asyncio.to_thread(answer_of, recording, ladder, count=count)
     _tell(services, ladder, shape)
@@ -150,7 +149,7 @@ async def classify(request: Request) -> Response:
 def answer_of(recording: Recording, ladder: Sequence[Loaded], *, count: bool) -> dict[str, Any]:
     """The answer for a recording, in the shape of the contract."""
     signals = wrist_signals(recording)
-    named = name_as_worn([Unnamed(signals, rungs_of(ladder))])[0]
+    named = name_as_worn(signals, rungs_of(ladder))
     return _shape(named, repetitions(signals) if count and not named.answer.abstained else None)
 
 

@@ -16,10 +16,8 @@ from api.model_cache import ModelCache
 from api.observe import Metrics, RequestLog
 from api.recognise import Recogniser
 from api.sweeping import Sweeping
-from api.together import Together
 from api.tokens import Tokens
 from ingest.recorder import Recorder
-from models.recognition.wearing import name_as_worn
 from schemas.config import Config
 from schemas.errors import DatabaseAway, MuvrError
 from store.credentials import open_as
@@ -133,7 +131,6 @@ def build_services(
         records=records,
         recorder=Recorder(records, config.limits, clock),
         models=models,
-        naming=Together(name_as_worn),
         recogniser=Recogniser(records, models, Predictions(database)),
         users=Users(database),
         logins=logins,

@@ -15,11 +15,8 @@ from api.guard import Caller, Guard
 from api.model_cache import ModelCache
 from api.observe import Metrics
 from api.recognise import Recogniser
-from api.together import Together
 from api.tokens import SCOPES, Tokens
 from ingest.recorder import Recorder
-from models.recognition.naming import Named
-from models.recognition.wearing import Unnamed
 from schemas.config import Config
 from schemas.errors import NotReady
 from store.database import Database
@@ -38,7 +35,6 @@ class Services:
     records: Records
     recorder: Recorder
     models: ModelCache
-    naming: Together[Unnamed, Named]
     recogniser: Recogniser
     users: Users
     logins: Logins

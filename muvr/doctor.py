@@ -4,11 +4,14 @@ import shutil
 import socket
 import time
 from collections.abc import Callable
+from ctypes import CDLL
 from dataclasses import dataclass
 
 import numpy as np
 
+from models.compiled import compiled
 from models.exercise.kernel import features
+from models.exercise.scores import VERSION as SCORES_VERSION
 from models.signal.planes import split
 from models.signal.windows import WINDOW
 from muvr.door import Door
@@ -60,7 +63,8 @@ def _java(door: Door) -> Finding:
 def _kernel(door: Door) -> Finding:  # noqa: ARG001 (it belongs to the environment)
     features(np.empty((0, 3, WINDOW), dtype=np.float32), None)
     split(np.zeros((1, 3), dtype=np.int16))
-    return Finding("kernel", ok=True, says="compiled features and codec of this release")
+    compiled("scores", SCORES_VERSION, CDLL)
+    return Finding("kernel", ok=True, says="compiled features, scores and codec of this release")
 
 
 def _disk(door: Door) -> Finding:

@@ -17,8 +17,9 @@ from models import codec
 from models.exercise.calibrate import HeldOut, held_out
 from models.exercise.evaluate import LabelledWindows
 from models.exercise.fit import GLOBAL_CALIBRATION, OWN_CALIBRATION
-from models.exercise.model import Calibration, ExerciseModel
+from models.exercise.model import ExerciseModel
 from models.exercise.own_calibration import calibrate_on_users, thinned
+from models.exercise.probability import Calibration
 from pipelines.judging import Asked
 
 TAG = "muvr-held-out-1"

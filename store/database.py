@@ -217,7 +217,7 @@ async def _rows(response: ResponseFuture, loop: asyncio.AbstractEventLoop) -> li
     response.add_callbacks(page, end)
     try:
         await done
-    finally:  # else it holds `page`, which holds it: the collector stops a busy service to undo that
+    finally:  # else each holds the other, and the collector stops a busy service to undo that
         response.clear_callbacks()
     return rows
 

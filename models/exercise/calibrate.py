@@ -19,8 +19,8 @@ from models.exercise.fit import (
     fit_user,
 )
 from models.exercise.layout import ACC6, ModelId
-from models.exercise.model import Calibration, ExerciseModel
-from models.exercise.probability import mean_log, softmax
+from models.exercise.model import ExerciseModel
+from models.exercise.probability import Calibration, mean_log, softmax
 from models.exercise.statistics import Statistics, total
 from schemas.errors import NotEnoughLabels
 

@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 from scipy.linalg import get_blas_funcs, get_lapack_funcs
 
 from models.exercise.layout import ModelId
-from models.exercise.model import PROTOTYPE_STEP, Calibration, ExerciseModel, Level
+from models.exercise.model import PROTOTYPE_STEP, ExerciseModel, Level
+from models.exercise.probability import Calibration
 from models.exercise.statistics import Frame, Statistics, deviations, frame_of
 from schemas.errors import NotEnoughLabels
 

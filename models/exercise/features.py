@@ -5,7 +5,6 @@ common. `models.exercise.reference` spells them out, `models.exercise.kernel` co
 and single window give the same bytes.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -58,7 +57,8 @@ def window_features(signal: WristSignal, step_s: float = STEP_S) -> Windows:
         signal: at 50 Hz. A right wrist is mirrored, an unknown one is taken for a left one.
         step_s: seconds from window to window.
     """
-    return features_of([cut_signal(signal, step_s)])[0]
+    cut = cut_signal(signal, step_s)
+    return Windows(cut.t0_ns, features(cut.acc, cut.gyro))
 
 
 def cut_signal(signal: WristSignal, step_s: float = STEP_S) -> Cut:
@@ -70,11 +70,6 @@ def cut_signal(signal: WristSignal, step_s: float = STEP_S) -> Cut:
     if signal.gyro_rad_s is not None:
         gyro = cut_windows(mirrored(signal.gyro_rad_s, MIRROR.gyro, signal.side), starts)
     return Cut(t0_ns, acc, gyro)
-
-
-def features_of(cuts: Sequence[Cut]) -> list[Windows]:
-    """Features of the windows of many signals, in the same order."""
-    return [Windows(cut.t0_ns, features(cut.acc, cut.gyro)) for cut in cuts]
 
 
 def mirrored(x: Array, signs: Triple, side: Side | None) -> Array:

@@ -11,7 +11,8 @@ from typing import Final
 
 from models.exercise.discriminant import FitSettings, discriminant, enough
 from models.exercise.layout import ACC6, ModelId
-from models.exercise.model import Calibration, ExerciseModel
+from models.exercise.model import ExerciseModel
+from models.exercise.probability import Calibration
 from models.exercise.statistics import Frame, Statistics, frame_of, weighted
 
 # What SPAR taught, for the time before there is anybody else to learn it from. The weight of

@@ -14,7 +14,7 @@ from dataclasses import replace
 import numpy as np
 
 from models.exercise.calibrate import HeldOut, calibrate, log_loss, novelty_of_sets, sets_of
-from models.exercise.model import Calibration
+from models.exercise.probability import Calibration
 
 LEAST_USERS = 20
 LEAST_SETS = 200  # the border of the known is a quantile of .99: two sets lie beyond it

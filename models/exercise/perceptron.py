@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models import codec
-from models.exercise.model import Calibration, ExerciseModel
+from models.exercise.model import ExerciseModel
+from models.exercise.probability import Calibration
 from schemas.errors import BadModelBytes
 
 Array = NDArray[np.floating]  # float32 throughout; numpy's stubs lose the width

@@ -1,9 +1,36 @@
 """From scores to probabilities of a window, and from those to what a whole set says."""
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
 LEAST = 1e-6  # no window says never
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """What other people's held-out windows taught about how far scores can be trusted.
+
+    Attributes:
+        window: factor on the scores of one window before softmax.
+        whole: factor on the mean log probabilities of a set's windows: how many of them are news.
+        known_centre, known_slope: P(known) = 1 / (1 + exp(slope · (r - centre))), where r is the
+            log of the distance to the nearest prototype over what training windows have.
+        abstain_above: novelty of a set from which on the answer is "unknown movement".
+        doubt: share of sets of which scores say nothing, however sure they look: another day, a
+            label that slipped. There each exercise is as likely as any other.
+        hesitation: what a nat of a set's hesitation adds to its mean r; their sum is its novelty.
+            0 in bytes that are older than it: they answer as they did.
+    """
+
+    window: float = 0.3
+    whole: float = 2.0
+    known_centre: float = 0.85
+    known_slope: float = 5.3
+    abstain_above: float = 1.3
+    doubt: float = 0.0
+    hesitation: float = 0.0
 
 
 def whole_set(each: NDArray[np.float64], factor: float) -> NDArray[np.float64]:

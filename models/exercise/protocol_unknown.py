@@ -16,7 +16,7 @@ from models.exercise.calibrate import HeldOut, calibrate, held_out, novelty_of_s
 from models.exercise.evaluate import calibration_error
 from models.exercise.figures import Outcome
 from models.exercise.fit import OWN_CALIBRATION, FitSettings, fit_global, fit_user
-from models.exercise.model import Calibration
+from models.exercise.probability import Calibration
 from models.exercise.statistics import Statistics, total
 from models.exercise.trials import Movement, asked, learned_of, part, people
 from schemas.report import Figure

@@ -25,7 +25,8 @@ from models.exercise.figures import (
 )
 from models.exercise.fit import OWN_CALIBRATION, FitSettings, fit_global, fit_user
 from models.exercise.layout import ACC6, ModelId
-from models.exercise.model import Calibration, ExerciseModel
+from models.exercise.model import ExerciseModel
+from models.exercise.probability import Calibration
 from models.exercise.statistics import Statistics, total
 from models.exercise.trials import Movement, asked, learned_of, part, people
 from schemas.report import Figure

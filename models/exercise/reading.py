@@ -2,9 +2,8 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import islice
 
-from models.exercise.features import Windows, cut_signal, features_of
+from models.exercise.features import Windows, window_features
 from models.exercise.layout import ModelId, layout_of
 from models.exercise.signs import MIRROR, Signs, under_signs
 from models.signal.windows import STEP_S
@@ -45,23 +44,10 @@ class Reading:
 
 def read(signals: Sequence[WristSignal], step_s: float = STEP_S) -> Reading:
     """The windows of a stretch of movement."""
-    return read_all([signals], step_s)[0]
-
-
-def read_all(stretches: Sequence[Sequence[WristSignal]], step_s: float = STEP_S) -> list[Reading]:
-    """The windows of many stretches, each as by itself."""
-    cuts = [cut_signal(signal, step_s) for signals in stretches for signal in signals]
-    windows = iter(features_of(cuts))
-    return [
-        Reading(
-            tuple(
-                _read_signal(signal, found)
-                for signal, found in zip(signals, islice(windows, len(signals)), strict=True)
-            ),
-            tuple(dict.fromkeys(note for signal in signals for note in signal.notes)),
-        )
-        for signals in stretches
-    ]
+    return Reading(
+        tuple(_read_signal(signal, window_features(signal, step_s)) for signal in signals),
+        tuple(dict.fromkeys(note for signal in signals for note in signal.notes)),
+    )
 
 
 def _read_signal(signal: WristSignal, windows: Windows) -> ReadSignal:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 
 from models.exercise.layout import ACC3
 from models.exercise.model import Answer, ExerciseModel, Level
-from models.exercise.reading import Reading, read, read_all
+from models.exercise.reading import Reading, read
 from models.exercise.signs import Signs
 from models.signal.truth import LOW_RATE, NO_GRAVITY
 from models.signal.wrist import WristSignal
@@ -80,10 +80,9 @@ class Stretch:
         return alone.under(self.signs) if self.signs else alone
 
 
-def stretches_of(many: Sequence[Sequence[WristSignal]]) -> list[Stretch]:
-    """Stretches with their windows."""
-    pairs = zip(many, read_all(many), strict=True)
-    return [Stretch(signals, reading) for signals, reading in pairs]
+def stretch_of(signals: Sequence[WristSignal]) -> Stretch:
+    """A stretch with its windows."""
+    return Stretch(signals, read(signals))
 
 
 def name_exercise(signals: Sequence[WristSignal], ladder: Sequence[Rung]) -> Named:
@@ -96,51 +95,27 @@ def name_exercise(signals: Sequence[WristSignal], ladder: Sequence[Rung]) -> Nam
     Returns:
         The first answer that names an exercise, else the first one; `NO_MODEL` without a model.
     """
-    return name_stretches(stretches_of([signals if ladder else ()]), [ladder])[0]
+    return name_stretch(stretch_of(signals), ladder) if ladder else Named(NO_MODEL, None)
 
 
-def name_stretches(stretches: Sequence[Stretch], ladders: Sequence[Sequence[Rung]]) -> list[Named]:
-    """The same of many, each with its own ladder; who ask one model are scored as a block."""
-    answers: list[list[Named]] = [[] for _ in stretches]
-    waiting = [place for place, ladder in enumerate(ladders) if ladder]
-    while waiting:
-        for places in _by_model(waiting, ladders, answers):
-            rungs = [ladders[place][len(answers[place])] for place in places]
-            model = rungs[0].model
-            found = model.answer_readings([stretches[place].for_model(model) for place in places])
-            for place, rung, answer in zip(places, rungs, found, strict=True):
-                answers[place].append(Named(answer, rung))
-        waiting = [place for place in waiting if _goes_on(answers[place], ladders[place])]
-    return [_decided(each) for each in answers]
+def name_stretch(stretch: Stretch, ladder: Sequence[Rung]) -> Named:
+    """The same for a stretch whose windows have been read, and at least one model."""
+    answers: list[Named] = []
+    for rung in ladder:
+        answer = rung.model.answer_reading(stretch.for_model(rung.model))
+        answers.append(Named(answer, rung))
+        if answer.reason != UNKNOWN:  # what is too short for one is too short for all
+            break
+    return _decided(answers)
 
 
-def strangeness(model: ExerciseModel, many: Sequence[Stretch]) -> list[float | None]:
-    """How strange stretches of movement are to a model; None where it reads none of one."""
-    return model.strangeness_of([stretch.for_model(model) for stretch in many])
-
-
-def _by_model(
-    waiting: Sequence[int],
-    ladders: Sequence[Sequence[Rung]],
-    answers: Sequence[Sequence[Named]],
-) -> list[list[int]]:
-    """Those who wait, grouped by the model that they ask next."""
-    groups: dict[int, list[int]] = {}
-    for place in waiting:
-        model = ladders[place][len(answers[place])].model
-        groups.setdefault(id(model), []).append(place)
-    return list(groups.values())
-
-
-def _goes_on(answers: Sequence[Named], ladder: Sequence[Rung]) -> bool:
-    """Whether the next rung is asked: what is too short for one is too short for all."""
-    return len(answers) < len(ladder) and answers[-1].answer.reason == UNKNOWN
+def strangeness(model: ExerciseModel, stretch: Stretch) -> float | None:
+    """How strange a stretch of movement is to a model; None where it reads none of it."""
+    return model.strangeness_of(stretch.for_model(model))
 
 
 def _decided(answers: Sequence[Named]) -> Named:
     """The answer that names an exercise, which is the last one; else the first one."""
-    if not answers:
-        return Named(NO_MODEL, None)
     decided = answers[0] if answers[-1].answer.abstained else answers[-1]
     asked = tuple(one.answer for one in answers)
     return Named(_as_far_as_seen(decided.answer), decided.rung, asked)

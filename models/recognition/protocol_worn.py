@@ -14,7 +14,6 @@ from models.recognition.wearing import (
     OTHER_SIGN,
     OTHER_WRIST,
     ROUND,
-    Unnamed,
     name_as_worn,
 )
 from models.signal.wrist import WristSignal
@@ -50,8 +49,8 @@ def worn_otherwise(movements: Sequence[Movement]) -> list[Figure]:
 
 def _named(model: ExerciseModel, new: Sequence[Movement], signs: Signs) -> list[str | None]:
     ladder = (Rung("user", "judged", model),)
-    questions = [Unnamed([_sent(s, signs) for s in m.signals], ladder) for m in new]
-    return [named.answer.exercise for named in name_as_worn(questions)]
+    sent = ([_sent(s, signs) for s in m.signals] for m in new)
+    return [name_as_worn(signals, ladder).answer.exercise for signals in sent]
 
 
 def _sent(signal: WristSignal, signs: Signs) -> WristSignal:

@@ -18,12 +18,13 @@ from models.activity.segments import Segment
 from models.exercise.signs import MIRROR, Signs, Triple
 from models.recognition.naming import (
     FAMILIAR,
+    NO_MODEL,
     Named,
     Rung,
     Stretch,
-    name_stretches,
+    name_stretch,
     strangeness,
-    stretches_of,
+    stretch_of,
 )
 from models.signal.pieces import Piece, Recording, Side
 from models.signal.truth import TURNED, WRONG_UNIT, cut, truthful
@@ -50,19 +51,6 @@ OTHER_WRIST = Wearing("was-the-other-wrist", MIRROR)
 OTHER_SIGN = Wearing(TURNED, Signs((-1, -1, -1), (1, 1, 1)))
 
 
-@dataclass(frozen=True, slots=True)
-class Unnamed:
-    """Some movement whose exercise is asked for.
-
-    Attributes:
-        signals: of one stretch of movement.
-        ladder: models in the order in which they are asked; the user's own first.
-    """
-
-    signals: Sequence[WristSignal]
-    ladder: Sequence[Rung]
-
-
 def as_worn(
     recording: Recording, segments: Sequence[Segment], ladder: Sequence[Rung]
 ) -> tuple[Recording, tuple[str, ...]]:
@@ -74,30 +62,30 @@ def as_worn(
         ladder: models to ask, in order.
     """
     truth, noticed = truthful(recording)
-    (declared,) = stretches_of([_within(truth, segments)])
+    declared = stretch_of(_within(truth, segments))
     way = _way(
-        ((rung, strangeness(rung.model, [declared])[0]) for rung in ladder),
+        ((rung, strangeness(rung.model, declared)) for rung in ladder),
         partial(_strange_in, declared, _ways(recording.side)),
         noticed,
     )
     return (recording, ()) if way is None else (turn(truth, way), _noted((), noticed, way))
 
 
-def name_as_worn(asked: Sequence[Unnamed]) -> list[Named]:
-    """Which exercise some movements are, each stretch read as its watch was worn.
+def name_as_worn(signals: Sequence[WristSignal], ladder: Sequence[Rung]) -> Named:
+    """Which exercise some movement is, read as its watch was worn.
 
-    What is asked at once is computed together.
+    Args:
+        signals: of one stretch of movement.
+        ladder: models in the order in which they are asked; the user's own first.
 
     Returns:
-        Of each the first answer that names an exercise, else the first one; `NO_MODEL` without a
-        model.
+        The first answer that names an exercise, else the first one; `NO_MODEL` without a model.
     """
-    stretches = stretches_of([one.signals if one.ladder else () for one in asked])
-    named = name_stretches(stretches, [one.ladder for one in asked])
-    return [
-        _read_again(one, stretch, first) if _is_strange(first) else first
-        for one, stretch, first in zip(asked, stretches, named, strict=True)
-    ]
+    if not ladder:
+        return Named(NO_MODEL, None)
+    declared = stretch_of(signals)
+    first = name_stretch(declared, ladder)
+    return _read_again(declared, ladder, first) if _is_strange(first) else first
 
 
 def _is_strange(named: Named) -> bool:
@@ -106,17 +94,17 @@ def _is_strange(named: Named) -> bool:
     return first is not None and first >= FAMILIAR
 
 
-def _read_again(one: Unnamed, declared: Stretch, named: Named) -> Named:
+def _read_again(declared: Stretch, ladder: Sequence[Rung], named: Named) -> Named:
     """The same answer, or that to a reading which is far less strange."""
     noticed = named.asked[0].notes
     way = _way(
-        [(rung, answer.strange) for rung, answer in zip(one.ladder, named.asked, strict=False)],
-        partial(_strange_in, declared, _ways(one.signals[0].side)),
+        [(rung, answer.strange) for rung, answer in zip(ladder, named.asked, strict=False)],
+        partial(_strange_in, declared, _ways(declared.signals[0].side)),
         noticed,
     )
     if way is None:
         return named
-    (again,) = name_stretches([declared.under(way.signs)], [one.ladder])
+    again = name_stretch(declared.under(way.signs), ladder)
     notes = _noted(again.answer.notes, noticed, way)
     return replace(again, answer=replace(again.answer, notes=notes))
 
@@ -125,8 +113,7 @@ def _strange_in(
     declared: Stretch, ways: Sequence[Wearing], rung: Rung
 ) -> dict[Wearing, float | None]:
     """How strange a stretch is to a rung in each of these ways."""
-    turned = [declared.under(way.signs) for way in ways]
-    return dict(zip(ways, strangeness(rung.model, turned), strict=True))
+    return {way: strangeness(rung.model, declared.under(way.signs)) for way in ways}
 
 
 def _way(

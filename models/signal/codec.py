@@ -3,8 +3,8 @@
 A wrist moves little from one sample to the next, so deltas are small, and zigzag keeps them small
 whatever the sign. Their lowest bits are noise that no coder shortens: those are laid side by side
 untouched, and what is left of each delta is one byte with few different values, which zstd's
-Huffman coder takes to near its entropy. Such bytes hardly ever repeat: zstd is told to look for long
-matches only, and in few places. Figures beside what was tried: `docs/decisions/`.
+Huffman coder takes to near its entropy. Such bytes hardly ever repeat: zstd is told to look for
+long matches only, and in few places. Figures beside what was tried: `docs/decisions/`.
 
 A blob of codec 2 begins with the number of untouched bits, 0 to 8. One of codec 1 (bytes of deltas
 shuffled, then zstd) begins as every zstd frame does, and is still read.

@@ -9,9 +9,11 @@ from models.compiled import compiled
 from schemas.errors import NoKernel
 
 
-@pytest.mark.parametrize(("name", "kind"), [("features", ctypes.CDLL), ("codec", ctypes.PyDLL)])
-def test_what_this_environment_holds_is_of_this_release(name, kind):
-    version = {"features": 2, "codec": 1}[name]
+@pytest.mark.parametrize(
+    ("name", "version", "kind"),
+    [("features", 2, ctypes.CDLL), ("scores", 1, ctypes.CDLL), ("codec", 1, ctypes.PyDLL)],
+)
+def test_what_this_environment_holds_is_of_this_release(name, version, kind):
     assert isinstance(compiled(name, version, kind), kind)
     with pytest.raises(NoKernel, match=f"another release: {version}"):
         compiled(name, 99, kind)

@@ -22,7 +22,7 @@ from models.exercise.examples import ExampleSettings, set_statistics
 from models.exercise.features import window_features
 from models.exercise.fit import FitSettings, fit_global, fit_user
 from models.exercise.layout import ACC3
-from models.exercise.reading import read, read_all
+from models.exercise.reading import read
 from models.exercise.statistics import Statistics, total
 from schemas.errors import BadModelBytes, NotEnoughLabels
 from tests.models.movements import MOVES, alike, movement
@@ -84,11 +84,10 @@ def test_scores_are_the_same_alone_and_in_a_batch(people):
 def test_strangeness_by_itself_is_that_of_an_answer(people):
     model = fit_user(people[0])
     readings = [read([movement(name, 6)]) for name in ("press", "shake")] + [read([])]
-    said = [answer.strange for answer in model.answer_readings(readings)]
-    assert model.strangeness_of(readings) == said
+    said = [model.answer_reading(reading).strange for reading in readings]
+    assert list(map(model.strangeness_of, readings)) == said
     assert said[0] < said[1]
     assert said[2] is None
-    assert model.strangeness_of([read([])]) == [None]
 
 
 def test_an_unknown_wrist_is_tried_on_both_sides(people):
@@ -103,22 +102,6 @@ def test_a_signal_that_is_too_short_or_of_another_layout_says_so(people):
     assert model.answer([]).reason == "too-short"
     bare = replace(movement("turn", 1), gyro_rad_s=None)
     assert model.answer([bare]).reason == "other-layout"
-
-
-def test_stretches_read_together_say_what_each_says_alone(people):
-    model = fit_user(people[0])
-    stretches = [
-        [movement("turn", 1)],
-        [],
-        [replace(movement("press", 2), side=None)],
-        [movement("turn", 3, 3.0)],
-        [movement("press", 4), movement("turn", 5, 6.0)],
-        [replace(movement("turn", 6), gyro_rad_s=None)],
-    ]
-    together = model.answer_readings(read_all(stretches))
-    assert together == [model.answer(signals) for signals in stretches]
-    silent = [together[place].reason for place in (1, 3, 5)]
-    assert silent == ["too-short", "too-short", "other-layout"]
 
 
 def test_acceleration_alone_carries_a_model():

@@ -14,8 +14,7 @@ from models.exercise.calibrate import (
 from models.exercise.evaluate import calibration_error, labelled_windows, score
 from models.exercise.examples import ExampleSettings
 from models.exercise.fit import fit_global, fit_user
-from models.exercise.model import Calibration
-from models.exercise.probability import softmax, whole_set
+from models.exercise.probability import Calibration, softmax, whole_set
 from models.exercise.protocol_unknown import auroc
 from models.exercise.statistics import Statistics, total
 from models.exercise.trials import Movement, asked, learned_of, part

@@ -10,8 +10,9 @@ from models.exercise.calibrate import HeldOut, calibrate, held_out, novelty_of_s
 from models.exercise.codec import MODEL_TAG, model_from_bytes, model_to_bytes
 from models.exercise.evaluate import LabelledWindows
 from models.exercise.fit import OWN_CALIBRATION, fit_user
-from models.exercise.model import Calibration, ExerciseModel
+from models.exercise.model import ExerciseModel
 from models.exercise.own_calibration import on_one_user
+from models.exercise.probability import Calibration, hesitation
 from models.exercise.statistics import statistics_of, total
 
 TIMES = np.arange(40, dtype=np.int64)
@@ -57,8 +58,9 @@ def test_what_was_learned_keeps_its_name_on_a_stranger_day(model):
 def test_novelty_is_strangeness_and_the_weighted_hesitation(model):
     """Two windows at 1 : 1 and at 3 : 1 hesitate by log 2 and by log 4/3."""
     each = np.array([[0.5, 0.5], [0.25, 0.75]])
-    assert model.novelty(0.2, each) == pytest.approx(0.2 + 4 * np.log([2, 4 / 3]).mean())
-    assert replace(model, calibration=DEAF).novelty(0.2, each) == 0.2
+    hesitates = hesitation(each)
+    assert model.novelty(0.2, hesitates) == pytest.approx(0.2 + 4 * np.log([2, 4 / 3]).mean())
+    assert replace(model, calibration=DEAF).novelty(0.2, hesitates) == 0.2
 
 
 def test_held_out_sets_are_as_new_as_the_model_says(model):
@@ -68,7 +70,8 @@ def test_held_out_sets_are_as_new_as_the_model_says(model):
     held = held_out(model, sets)
     assert held is not None
     one_by_one = [
-        model.novelty(float(model.strangeness(s.x).mean()), model.probabilities(s.x)) for s in sets
+        model.novelty(float(model.strangeness(s.x).mean()), hesitation(model.probabilities(s.x)))
+        for s in sets
     ]
     assert novelty_of_sets(held, model.calibration) == pytest.approx(one_by_one, abs=1e-5)
 

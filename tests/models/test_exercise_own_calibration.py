@@ -8,7 +8,6 @@ import pytest
 from models.exercise.calibrate import HeldOut
 from models.exercise.codec import model_from_bytes, model_to_bytes
 from models.exercise.fit import fit_user
-from models.exercise.model import Calibration
 from models.exercise.own_calibration import (
     LEAST_USERS,
     USUAL_DOUBT,
@@ -16,7 +15,7 @@ from models.exercise.own_calibration import (
     on_one_user,
     thinned,
 )
-from models.exercise.probability import softmax
+from models.exercise.probability import Calibration, softmax
 from models.exercise.statistics import statistics_of, total
 
 SHIPPED = Calibration(window=0.1, abstain_above=1.5)

@@ -38,13 +38,12 @@ class Says:
     reason: str | None = None
     model_id: str = "none"  # reads no signal: nothing is ever strange to it
 
-    def answer_readings(self, readings):
-        assert all(reading.signals for reading in readings)
-        said = Answer(self.exercise, 0.7, abstained=self.exercise is None, reason=self.reason)
-        return [said for _ in readings]
+    def answer_reading(self, reading):
+        assert reading.signals
+        return Answer(self.exercise, 0.7, abstained=self.exercise is None, reason=self.reason)
 
-    def strangeness_of(self, readings):
-        return [None for _ in readings]
+    def strangeness_of(self, reading):
+        assert reading.signals
 
 
 def rung(level, *said) -> Rung:
@@ -79,9 +78,9 @@ class FindsItStrange:
     strange: float
     model_id: str = "none"
 
-    def answer_readings(self, readings):
+    def answer_reading(self, reading):
         said = Answer("row", 0.9, abstained=False, reason=None, strange=self.strange)
-        return [replace(said, notes=reading.notes) for reading in readings]
+        return replace(said, notes=reading.notes)
 
 
 @pytest.mark.parametrize("note", LACKING)

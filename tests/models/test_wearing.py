@@ -18,7 +18,6 @@ from models.recognition.wearing import (
     OTHER_SIGN,
     OTHER_WRIST,
     ROUND,
-    Unnamed,
     Wearing,
     as_worn,
     name_as_worn,
@@ -86,11 +85,11 @@ def test_everybodys_model_judges_for_those_who_have_none_of_their_own() -> None:
 def test_one_stretch_is_read_as_it_was_worn(way: Wearing) -> None:
     recording, spans = workout(9)
     stretches = [wrist_signals(cut(turn(recording, way), start, end)) for start, end, _ in spans]
-    found = name_as_worn([Unnamed(signals, ladder()) for signals in stretches])
+    found = [name_as_worn(signals, ladder()) for signals in stretches]
     assert [one.answer.exercise for one in found] == [name for _, _, name in spans]
     assert {one.answer.notes for one in found} == {(way.note,)}
     plain = [wrist_signals(cut(recording, start, end)) for start, end, _ in spans]
-    assert {one.answer.notes for one in name_as_worn([Unnamed(p, ladder()) for p in plain])} == {()}
+    assert {name_as_worn(signals, ladder()).answer.notes for signals in plain} == {()}
 
 
 def test_where_the_own_model_does_not_know_a_movement_everybodys_judges() -> None:
@@ -99,7 +98,7 @@ def test_where_the_own_model_does_not_know_a_movement_everybodys_judges() -> Non
     rungs = (stranger, *ladder("global"))
     recording, ((start, end, name), _) = workout(9)
     turned = turn(recording, ROUND)
-    (found,) = name_as_worn([Unnamed(wrist_signals(cut(turned, start, end)), rungs)])
+    found = name_as_worn(wrist_signals(cut(turned, start, end)), rungs)
     assert (found.answer.exercise, found.answer.notes) == (name, (ROUND.note,))
     assert found.rung is not None
     assert found.rung.level == "global"
@@ -115,7 +114,7 @@ def test_after_a_wrong_unit_the_sign_is_believed_in_which_movement_is_less_stran
     lies = replace(recording.acc[0], scale=sign * recording.acc[0].scale * STANDARD_GRAVITY)
     sent = replace(recording, acc=(lies,))
     for start, end, name in spans:
-        (found,) = name_as_worn([Unnamed(wrist_signals(cut_raw(sent, start, end)), ladder())])
+        found = name_as_worn(wrist_signals(cut_raw(sent, start, end)), ladder())
         assert found.answer.exercise == name
         assert (OTHER_SIGN.note in found.answer.notes) == (sign == -1)
 

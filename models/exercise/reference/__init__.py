@@ -1,4 +1,5 @@
-"""The features of windows spelt out in numpy: what the compiled kernel is tested against.
+"""Features of windows, and what a model makes of them, spelt out in numpy.
 
-`tests/models/test_exercise_kernel.py` holds both against each other; nothing else runs this.
+It is what the compiled code is tested against (`tests/models/test_exercise_kernel.py`,
+`test_exercise_scores.py`); nothing else runs it.
 """

@@ -1,0 +1,27 @@
+"""What a model makes of the windows of one set: probabilities, strangeness, and both as a whole."""
+
+import numpy as np
+
+from models.exercise.model import PROTOTYPE_STEP, Array, ExerciseModel
+from models.exercise.probability import hesitation, softmax, whole_set
+from models.exercise.scores import Seen
+
+CLIP = np.float32(5.0)
+
+
+def see(model: ExerciseModel, x: Array) -> Seen:
+    """As `Scorer.see`, m ≥ 1.
+
+    Args:
+        model: whose answer it is.
+        x: float32 (m, d), features.
+    """
+    z = np.clip((x - model.mean) / model.scale, -CLIP, CLIP)
+    scores = z @ model.weights.T.astype(np.float32) + model.bias
+    c = model.calibration
+    each = softmax(scores * c.window)
+    off = z[:, None] - model.prototypes * np.float32(PROTOTYPE_STEP)
+    nearest = (off**2 * model.precision.astype(np.float32)).sum(axis=-1).min(axis=-1)
+    strange = np.log(nearest.astype(np.float64) + 1e-6) - model.typical
+    whole = (1 - c.doubt) * whole_set(each, c.whole) + c.doubt / each.shape[1]
+    return Seen(each, strange, whole, hesitation(each))

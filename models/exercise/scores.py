@@ -1,0 +1,153 @@
+"""Scores, probabilities and strangeness of windows, in one call of compiled code.
+
+A window is one row of numbers, which numpy begins with for longer than it takes: of naming a window
+that comes alone, half. `models.exercise.reference.answers` says the same in numpy. Figures:
+`docs/decisions/0030-one-window-in-one-call.md`.
+"""
+
+import ctypes
+from functools import lru_cache
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.compiled import compiled
+from models.exercise.probability import Calibration
+
+VERSION = 1  # of `muvr_scores_version` in compiled/scores.c
+LANES = 16
+MOST = 1024  # floats of a row in the compiled code
+Array = NDArray[np.floating]  # float32 throughout; numpy's stubs lose the width
+Doubles = NDArray[np.float64]
+
+
+class Seen(NamedTuple):
+    """What a model makes of the windows of one set.
+
+    Attributes:
+        each: float64 (m, k), probabilities of each window.
+        strange: float64 (m,), log distance to the nearest prototype over that of training windows.
+        whole: float64 (k,), probabilities of all windows as one set; of no window no numbers.
+        hesitation: mean -log probability of each window's likeliest exercise.
+    """
+
+    each: Doubles
+    strange: Doubles
+    whole: Doubles
+    hesitation: float
+
+
+class _Linear(ctypes.Structure):
+    """The struct of the same name in compiled/scores.c."""
+
+    _fields_ = (
+        *((name, ctypes.c_long) for name in ("features", "row", "labels", "prototypes")),
+        *((name, ctypes.c_void_p) for name in ("mean", "scale", "weights", "bias")),
+        *((name, ctypes.c_void_p) for name in ("places", "roots")),
+        *((name, ctypes.c_double) for name in ("typical", "window", "whole", "doubt")),
+    )
+
+
+class Scorer:
+    """A linear discriminant and its prototypes, laid out for the compiled code.
+
+    Args:
+        mean, scale: (d,), standardisation.
+        weights: (k, d); bias: (k,).
+        prototypes: (p, d), p ≥ 1, in standard deviations.
+        precision: (d,), one over the variance around the prototypes.
+        typical: log of the usual distance to them.
+        calibration: from scores to probabilities.
+
+    >>> ones, rows = np.ones(2, np.float32), np.eye(2, dtype=np.float32)
+    >>> scorer = Scorer(0 * ones, ones, rows, ones, rows, ones, 0.0, Calibration())
+    >>> scorer.scores(np.array([[2.0, -9.0]], np.float32)).tolist()
+    [[3.0, -4.0]]
+    >>> scorer.see(np.array([[1.0, 0.0]], np.float32)).each.round(3).tolist()
+    [[0.574, 0.426]]
+
+    Raises:
+        ValueError: arrays whose shapes do not fit together, or that have too many features.
+    """
+
+    def __init__(
+        self,
+        mean: Array,
+        scale: Array,
+        weights: Array,
+        bias: Array,
+        prototypes: Array,
+        precision: Array,
+        typical: float,
+        calibration: Calibration,
+    ) -> None:
+        (size,), labels, places = mean.shape, len(weights), len(prototypes)
+        row = -(-size // LANES) * LANES
+        if row > MOST or labels == 0 or places == 0:
+            raise ValueError(f"{size} features, {labels} labels, {places} prototypes")
+        roots = np.sqrt(precision.astype(np.float32))
+        self._size, self._labels = size, labels
+        self._arrays = {  # the struct points to them
+            "mean": _filled("mean", mean, (size,), row),
+            "scale": _filled("scale", scale, (size,), row, 1.0),
+            "weights": _filled("weights", weights, (labels, size), row),
+            "bias": _filled("bias", bias, (labels,), labels),
+            "places": _filled("places", prototypes * roots, (places, size), row),
+            "roots": _filled("roots", roots, (size,), row),
+        }
+        addresses = {name: _address(array) for name, array in self._arrays.items()}
+        c = calibration
+        numbers = {"typical": typical, "window": c.window, "whole": c.whole, "doubt": c.doubt}
+        self._linear = _Linear(size, row, labels, places, **addresses, **numbers)
+        self._by_reference = ctypes.byref(self._linear)
+
+    def scores(self, x: Array) -> Array:
+        """Linear scores, float32 (m, k): a window has the same bytes alone and among others.
+
+        Args:
+            x: (m, d), features.
+
+        Raises:
+            ValueError: another number of features.
+            NoKernel: it was not compiled.
+        """
+        given, found = self._plain(x), np.empty((len(x), self._labels))
+        _compiled().muvr_scores(self._by_reference, _address(given), len(x), _address(found))
+        return found.astype(np.float32)
+
+    def see(self, x: Array) -> Seen:
+        """All that is to be said of the windows of one set; arguments and errors as of `scores`."""
+        given, found = self._plain(x), np.empty((len(x) + 1, self._labels + 1))
+        _compiled().muvr_answers(self._by_reference, _address(given), len(x), _address(found))
+        each, whole = found[:-1], found[-1]
+        return Seen(each[:, :-1], each[:, -1], whole[:-1], float(whole[-1]))
+
+    def _plain(self, x: Array) -> Array:
+        if x.ndim != 2 or x.shape[1] != self._size:
+            raise ValueError(f"windows are {x.shape}, (m, {self._size}) is expected")
+        return np.ascontiguousarray(x, dtype=np.float32)
+
+
+def _filled(name: str, array: Array, shape: tuple[int, ...], row: int, rest: float = 0.0) -> Array:
+    """A copy in float32 of an array of this shape, its rows filled up."""
+    if array.shape != shape:
+        raise ValueError(f"{name} is {array.shape}, {shape} is expected")
+    filled = np.full((*shape[:-1], row), rest, dtype=np.float32)
+    filled[..., : shape[-1]] = array
+    return filled
+
+
+def _address(x: NDArray[np.floating]) -> int:
+    return x.__array_interface__["data"][0]
+
+
+@lru_cache(maxsize=1)
+def _compiled() -> ctypes.CDLL:
+    """The compiled code; raises `NoKernel`."""
+    library = compiled("scores", VERSION, ctypes.CDLL)
+    pointer = ctypes.c_void_p
+    for function in (library.muvr_scores, library.muvr_answers):
+        function.argtypes = (pointer, pointer, ctypes.c_long, pointer)
+        function.restype = None
+    return library

@@ -1,0 +1,110 @@
+"""What compiled code says of windows against what numpy spells out."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from models.exercise.model import ExerciseModel
+from models.exercise.probability import Calibration
+from models.exercise.reference.answers import see
+from models.exercise.scores import MOST, Scorer
+
+CALIBRATION = Calibration(window=0.4, whole=3.0, doubt=0.05, hesitation=2.0)
+
+
+def model_of(size: int, labels: int = 5, prototypes: int = 9) -> ExerciseModel:
+    rng = np.random.default_rng(size)
+    return ExerciseModel(
+        model_id="wrist-acc3",
+        level="user",
+        labels=tuple(f"exercise {k}" for k in range(labels)),
+        mean=rng.normal(0, 3, size).astype(np.float32),
+        scale=rng.uniform(0.1, 2, size).astype(np.float32),
+        weights=rng.normal(0, 0.3, (labels, size)).astype(np.float16),
+        bias=rng.normal(0, 1, labels).astype(np.float32),
+        prototypes=rng.integers(-60, 60, (prototypes, size)).astype(np.int8),
+        precision=rng.uniform(0.2, 4, size).astype(np.float16),
+        typical=2.0,
+        calibration=CALIBRATION,
+    )
+
+
+def windows_for(model: ExerciseModel, m: int) -> np.ndarray:
+    """Windows of which some features lie beyond the clip on either side."""
+    z = np.random.default_rng(m).standard_t(2, (m, len(model.mean)))
+    return (model.mean + model.scale * z).astype(np.float32)
+
+
+@pytest.mark.parametrize("size", [1, 16, 214, 515])
+@pytest.mark.parametrize("m", [1, 2, 17])
+def test_the_compiled_answer_is_what_the_reference_spells_out(size, m):
+    model = model_of(size)
+    x = windows_for(model, m)
+    found, want = model._scorer.see(x), see(model, x)
+    for name in ("each", "strange", "whole", "hesitation"):
+        assert getattr(found, name) == pytest.approx(getattr(want, name), rel=2e-4, abs=1e-6), name
+    z = model.standardised(x)
+    scores = z @ model.weights.T.astype(np.float32) + model.bias
+    assert model.scores(x) == pytest.approx(scores, rel=1e-4, abs=1e-4)
+
+
+def test_one_label_wins_where_its_prototype_is_met():
+    """Two unit vectors: the first one's window lies on its prototype and scores 1 against 0."""
+    ones, rows = np.ones(2, np.float32), np.eye(2, dtype=np.float32)
+    scorer = Scorer(0 * ones, ones, rows, 0 * ones, rows, ones, 0.0, Calibration(window=1, whole=1))
+    seen = scorer.see(rows[:1])
+    surest = np.e / (np.e + 1)
+    assert seen.each[0] == pytest.approx([surest, 1 - surest])
+    assert seen.whole == pytest.approx(seen.each[0], abs=1e-5)
+    assert seen.strange[0] == pytest.approx(np.log(1e-6))
+    assert seen.hesitation == pytest.approx(-np.log(surest))
+
+
+def test_a_window_is_seen_the_same_alone_and_among_others():
+    model = model_of(515)
+    x = windows_for(model, 9)
+    seen = model._scorer.see(x)
+    for k in range(len(x)):
+        alone = model._scorer.see(x[k : k + 1])
+        assert alone.each.tobytes() == seen.each[k : k + 1].tobytes()
+        assert alone.strange.tobytes() == seen.strange[k : k + 1].tobytes()
+
+
+def test_a_number_that_is_none_is_not_taken_for_a_large_one():
+    model = model_of(16)
+    x = windows_for(model, 3)
+    x[1, 5] = np.nan
+    seen = model._scorer.see(x)
+    assert np.isnan(seen.each[1]).all()
+    assert np.isnan(seen.strange[1])
+    assert np.isfinite(seen.each[[0, 2]]).all()
+
+
+def test_no_window_is_no_trouble():
+    model = model_of(16)
+    assert model.scores(np.empty((0, 16), np.float32)).shape == (0, 5)
+    assert model.strangeness(np.empty((0, 16), np.float32)).shape == (0,)
+
+
+@pytest.mark.parametrize("shape", [(3, 15), (3, 17), (16,), (1, 1, 16)])
+def test_windows_of_another_shape_never_reach_the_compiled_code(shape):
+    with pytest.raises(ValueError, match="windows are"):
+        model_of(16).scores(np.zeros(shape, np.float32))
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"scale": np.ones(15, np.float32)},
+        {"bias": np.ones(4, np.float32)},
+        {"weights": np.ones((5, 40), np.float16)},
+        {"prototypes": np.empty((0, 16), np.int8)},
+        {"precision": np.ones(40, np.float16)},
+        {"mean": np.ones(MOST + 1, np.float32)},
+    ],
+    ids=lambda other: next(iter(other)),
+)
+def test_arrays_that_do_not_fit_together_are_no_model(other):
+    with pytest.raises(ValueError, match=r"is expected|prototypes|broadcast"):
+        replace(model_of(16), **other)
