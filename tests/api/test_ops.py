@@ -1,5 +1,6 @@
 """What operators see: readiness, metrics, logs, jobs, the document itself."""
 
+import asyncio
 import json
 import re
 import uuid
@@ -60,15 +61,30 @@ def test_logs_find_a_request_without_naming_a_person(keyspace: Cassandra, tmp_pa
         user_id = person.user_id
         with person.client() as client:
             answer = client.get(f"/v1/sessions/{uuid.uuid4()}")
-    (line,) = [
-        one for one in map(json.loads, lines) if one["request_id"] == answer.headers["x-request-id"]
-    ]
+    written = "".join(lines)
+    entries = map(json.loads, written.splitlines())
+    (line,) = [one for one in entries if one["request_id"] == answer.headers["x-request-id"]]
     assert line["route"] == "/v1/sessions/{session}"
     assert line["status"] == 404
     assert line["problem"] == "not-there"
-    written = "".join(lines)
     for personal in (person.username, str(user_id), PASSWORD, "127.0.0.1"):
         assert personal not in written
+
+
+def test_lines_of_one_turn_leave_in_one_write_and_at_once():
+    written: list[str] = []
+    log = RequestLog(written.append)
+
+    async def serve() -> None:
+        for status in (200, 404):
+            log.line(status=status)
+        await asyncio.sleep(0)
+        log.line(status=503)
+        assert written == ['{"status":200}\n{"status":404}\n']
+        await asyncio.sleep(0)
+
+    asyncio.run(serve())
+    assert written[1:] == ['{"status":503}\n']
 
 
 @pytest.fixture

@@ -132,7 +132,7 @@ def test_the_unexpected_is_a_500_that_tells_only_the_log(keyspace: Cassandra, tm
     assert answer.json()["type"] == "urn:muvr:problem:internal"
     written = "".join(lines)
     assert "hunter2" not in answer.text + written
-    told = [line for line in map(json.loads, lines) if line.get("error")]
+    told = [line for line in map(json.loads, written.splitlines()) if line.get("error")]
     assert told[0]["error"] == "RuntimeError"
     assert told[0]["request_id"] == answer.headers["x-request-id"]
     assert any("test_problems" in place for place in told[0]["places"])
