@@ -86,6 +86,7 @@ class Scorer:
         row = -(-size // LANES) * LANES
         if row > MOST or labels == 0 or places == 0:
             raise ValueError(f"{size} features, {labels} labels, {places} prototypes")
+        self._given = mean, scale, weights, bias, prototypes, precision, typical, calibration
         roots = np.sqrt(precision.astype(np.float32))
         self._size, self._labels = size, labels
         self._arrays = {  # the struct points to them
@@ -101,6 +102,10 @@ class Scorer:
         numbers = {"typical": typical, "window": c.window, "whole": c.whole, "doubt": c.doubt}
         self._linear = _Linear(size, row, labels, places, **addresses, **numbers)
         self._by_reference = ctypes.byref(self._linear)
+
+    def __reduce__(self) -> tuple[type["Scorer"], tuple[object, ...]]:
+        """Spark sends models to its workers, where addresses mean nothing."""
+        return Scorer, self._given
 
     def scores(self, x: Array) -> Array:
         """Linear scores, float32 (m, k): a window has the same bytes alone and among others.

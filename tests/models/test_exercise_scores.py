@@ -1,5 +1,6 @@
 """What compiled code says of windows against what numpy spells out."""
 
+import copy
 from dataclasses import replace
 
 import numpy as np
@@ -79,6 +80,14 @@ def test_a_number_that_is_none_is_not_taken_for_a_large_one():
     assert np.isnan(seen.each[1]).all()
     assert np.isnan(seen.strange[1])
     assert np.isfinite(seen.each[[0, 2]]).all()
+
+
+def test_a_copy_in_another_process_sees_the_same():
+    model = model_of(16)
+    x = windows_for(model, 3)
+    there = copy.deepcopy(model)
+    assert there._scorer is not model._scorer
+    assert there._scorer.see(x).each.tobytes() == model._scorer.see(x).each.tobytes()
 
 
 def test_no_window_is_no_trouble():
