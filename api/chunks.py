@@ -16,7 +16,7 @@ from starlette.responses import Response
 
 from api.dependencies import Services, authorise, security, services_of
 from api.problems import described, problem_response
-from api.raw import RawRoute, body_of
+from api.raw import RawRoute, body_of, header_of
 from ingest.bodies import decode_body
 from ingest.chunks import CBOR, JSON, decode_chunk
 from schemas.errors import BadChunk, BadEvent, MuvrError, UnsupportedMedia
@@ -90,9 +90,8 @@ async def put_chunk(request: Request) -> Response:
     limits = services.config.limits
     path = request.path_params
     session_id, seq = session_id_of(path["session"]), chunk_number(path["seq"])
-    headers = request.headers
-    body = decode_body(await body_of(request), headers.get("content-encoding"), limits)
-    chunk = decode_chunk(body, headers.get("content-type", ""), limits)
+    body = decode_body(await body_of(request), header_of(request, b"content-encoding"), limits)
+    chunk = decode_chunk(body, header_of(request, b"content-type"), limits)
     services.allowance.take_samples(caller.user_id, len(chunk.piece.counts))
     receipt = await services.recorder.put_chunk(
         caller.user_id, session_id, path["stream"], seq, chunk

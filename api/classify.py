@@ -15,7 +15,7 @@ from api.dependencies import Services, authorise, security, services_of
 from api.examples import CHUNK, CLASSIFY_BODY
 from api.model_cache import Loaded, rungs_of
 from api.problems import described
-from api.raw import RawRoute, body_of
+from api.raw import RawRoute, body_of, header_of
 from ingest.bodies import decode_body
 from ingest.chunks import CBOR, JSON, read_cbor, read_samples
 from models.exercise.layout import model_id
@@ -130,11 +130,10 @@ async def classify(request: Request) -> Response:
     caller = await authorise(request, "predict")
     services = services_of(request)
     body = await body_of(request)
-    body = decode_body(body, request.headers.get("content-encoding"), services.config.limits)
+    limits = services.config.limits
+    body = decode_body(body, header_of(request, b"content-encoding"), limits)
     side, count = _asked(request.scope["query_string"])
-    recording = read_recording(
-        body, request.headers.get("content-type", ""), services.config.limits, side
-    )
+    recording = read_recording(body, header_of(request, b"content-type"), limits, side)
     ladder = await services.models.ladder(caller.user_id, model_id(recording), FAMILY)
     seconds = _seconds(recording)
     if seconds <= INLINE_S and not (count and seconds >= FROM_S):

@@ -13,6 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.observe import Metrics, RequestLog
 from api.problems import GONE, problem_response, unexpected
+from api.raw import HEADS
 from schemas.config import Config
 from schemas.errors import MuvrError, TookTooLong, TooLarge, TooSlow
 
@@ -208,14 +209,12 @@ class _Head(NamedTuple):
         A chunked body has no length: 0 bytes, and `has_body`. An id that does not look like one, or
         none, gives way to a random one.
         """
-        body_bytes, has_body, request_id = 0, False, ""
-        for name, value in scope["headers"]:
-            if name == b"content-length":
-                body_bytes = int(value) if value.isdigit() else 0
-                has_body = has_body or body_bytes > 0
-            elif name == b"transfer-encoding":
-                has_body = True
-            elif name == b"x-request-id" and _ID.match(value):
-                request_id = value.decode()
+        heads = scope[HEADS] = dict(scope["headers"])
+        length = heads.get(b"content-length", b"0")
+        body_bytes = int(length) if length.isdigit() else 0
+        has_body = body_bytes > 0 or b"transfer-encoding" in heads
+        named = heads.get(b"x-request-id")
+        if named and _ID.match(named):
+            return cls(body_bytes, has_body, named.decode())
         # A name, not a secret: it need not be beyond guessing, only unlike the others.
-        return cls(body_bytes, has_body, request_id or f"{random.getrandbits(80):020x}")
+        return cls(body_bytes, has_body, f"{random.getrandbits(80):020x}")

@@ -11,6 +11,9 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+HEADS = "muvr.heads"
+"""Where a request's scope holds its headers by name; of several under one name the last."""
+
 
 class RawRoute(APIRoute):
     """A route whose endpoint is `async (request) -> Response` and is called as it stands."""
@@ -45,6 +48,14 @@ class Shortcut:
                     await route.handle(scope, receive, send)
                     return
         await self._app(scope, receive, send)
+
+
+def header_of(request: Request, name: bytes) -> str:
+    """The value of a header, "" where there is none.
+
+    Starlette's way looks through all headers at each question.
+    """
+    return request.scope[HEADS].get(name, b"").decode("latin-1")
 
 
 async def body_of(request: Request) -> bytes:
