@@ -1,6 +1,7 @@
 """What compiled code says of windows against what numpy spells out."""
 
 import copy
+import hashlib
 from dataclasses import replace
 
 import numpy as np
@@ -80,6 +81,23 @@ def test_a_number_that_is_none_is_not_taken_for_a_large_one():
     assert np.isnan(seen.each[1]).all()
     assert np.isnan(seen.strange[1])
     assert np.isfinite(seen.each[[0, 2]]).all()
+
+
+def test_every_machine_and_compiler_gives_these_scores():
+    """Whole numbers of eighths, so that nothing but the compiled code rounds."""
+    whole = np.random.default_rng(1).integers(1, 64, (9, 515)).astype(np.float32) / 8
+    model = replace(
+        model_of(515),
+        mean=whole[0],
+        scale=whole[1],
+        weights=(whole[2:7] - 4).astype(np.float16),
+        bias=whole[7, :5],
+    )
+    scores = model.scores(np.stack([whole[8], -whole[8]]))
+    assert hashlib.sha256(scores.tobytes()).hexdigest() == SAME_SCORES
+
+
+SAME_SCORES = "782f32d349e3015a60e264f20d8550c3e751ba821c041630fdb18fa928128693"
 
 
 def test_a_copy_in_another_process_sees_the_same():
