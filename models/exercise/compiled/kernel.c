@@ -24,13 +24,6 @@ static const int PAIR[6][2] = {{0, 0}, {0, 1}, {0, 2}, {1, 1}, {1, 2}, {2, 2}};
 static const int TRIPLE[10][2] = {{0, 0}, {0, 1}, {0, 2}, {1, 1}, {1, 2},
                                   {2, 2}, {3, 1}, {3, 2}, {4, 2}, {5, 2}};
 
-/* gcc makes one for each kind of processor; clang's way of choosing does not link everywhere. */
-#if defined(__x86_64__) && defined(__GLIBC__) && !defined(__clang__)
-#define FOR_EACH_PROCESSOR __attribute__((target_clones("avx512f", "avx2", "default")))
-#else
-#define FOR_EACH_PROCESSOR
-#endif
-
 /* The 24 statistics of a channel, in the order of `SINGLE`. */
 INLINE void single(const float *x, const float *centred, float mean, float variance, float *out) {
     signal squares = {0}, steps = {0};

@@ -17,6 +17,13 @@ static const float QUIET = 1e-6f; /* variance below which a channel counts as st
 
 #define INLINE static inline __attribute__((always_inline))
 
+/* gcc makes one for each kind of processor; clang's way of choosing does not link everywhere. */
+#if defined(__x86_64__) && defined(__GLIBC__) && !defined(__clang__)
+#define FOR_EACH_PROCESSOR __attribute__((target_clones("avx512f", "avx2", "default")))
+#else
+#define FOR_EACH_PROCESSOR
+#endif
+
 /* Sixteen numbers side by side: compilers turn them into what the processor has. */
 typedef float lanes __attribute__((vector_size(4 * LANES)));
 

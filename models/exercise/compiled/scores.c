@@ -21,13 +21,6 @@ typedef struct {
     double typical, window, whole, doubt; /* of `ExerciseModel` and its `Calibration` */
 } linear;
 
-/* gcc makes one for each kind of processor; clang's way of choosing does not link everywhere. */
-#if defined(__x86_64__) && defined(__GLIBC__) && !defined(__clang__)
-#define FOR_EACH_PROCESSOR __attribute__((target_clones("avx512f", "avx2", "default")))
-#else
-#define FOR_EACH_PROCESSOR
-#endif
-
 INLINE float distance(const float *a, const float *b, long n) {
     lanes sum = {0};
     for (long i = 0; i < n; i += LANES) {
