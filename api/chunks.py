@@ -124,7 +124,7 @@ async def put_chunks(request: Request) -> Response:
     caller = await authorise(request, SCOPE)
     services = services_of(request)
     session_id = session_id_of(request.path_params["session"])
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    kind = header_of(request, b"content-type").partition(";")[0].strip().lower()
     if kind not in ("application/cbor-seq", CBOR):
         raise UnsupportedMedia(
             f"Content-Type {kind!r} is not known here; send application/cbor-seq",
@@ -132,7 +132,7 @@ async def put_chunks(request: Request) -> Response:
             value=kind,
         )
     await services.recorder.session(caller.user_id, session_id)  # one 404 instead of many
-    encoding = request.headers.get("content-encoding")
+    encoding = header_of(request, b"content-encoding")
     body = decode_body(await body_of(request), encoding, services.config.limits)
     gate = asyncio.Semaphore(AT_ONCE)
 

@@ -147,10 +147,10 @@ async def classify(request: Request) -> Response:
     return Response(msgspec.json.encode(shape), media_type="application/json")
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=64)
 def _asked(query: bytes) -> tuple[Side | None, bool]:
     """The side, and whether to count repetitions; few clients ask in many ways."""
-    said = QueryParams(query.decode("latin-1"))
+    said = QueryParams(query)
     count = said.get("reps", "true").lower() not in ("false", "0", "no")
     return _side(said.get("side"), "side"), count
 

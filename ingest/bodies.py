@@ -16,7 +16,7 @@ def decode_body(body: bytes, encoding: str | None, limits: Limits) -> bytes:
 
     Args:
         body: as received, already within `limits.body_mb`.
-        encoding: the header: "zstd", "gzip", "identity" or None.
+        encoding: the header: "zstd", "gzip" or "identity"; None or "" where there is none.
         limits: `decoded_mb` is never exceeded, whatever the frame claims.
 
     Raises:

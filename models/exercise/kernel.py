@@ -11,7 +11,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from models.compiled import compiled
+from models.compiled import address_of, compiled
 from models.exercise.names import feature_names
 from models.signal.windows import WINDOW
 
@@ -44,18 +44,14 @@ def features(acc: Array, gyro: Array | None, kin: Array | None = None) -> Array:
             raise ValueError(f"an array of shape {one.shape} where {wanted} is needed")
     given = [None if one is None else _plain(one) for one in (acc, gyro, kin)]
     found = np.empty(shape, dtype=np.float32)
-    addresses = [None if one is None else _address(one) for one in given]
-    _compiled().muvr_features(*addresses, len(acc), _address(found))
+    addresses = [None if one is None else address_of(one) for one in given]
+    _compiled().muvr_features(*addresses, len(acc), address_of(found))
     return found
 
 
 def _plain(x: Array) -> Array:
     """As the compiled code reads it: float32, row after row."""
     return np.ascontiguousarray(x, dtype=np.float32)
-
-
-def _address(x: Array) -> int:
-    return x.__array_interface__["data"][0]  # `x.ctypes.data` takes three times as long
 
 
 @lru_cache(maxsize=1)

@@ -6,7 +6,6 @@ One answer for all levels of the ladder: a user's own model and the global one a
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from itertools import accumulate
 from typing import Final, Literal
 
 import numpy as np
@@ -198,14 +197,10 @@ class ExerciseModel:
         Args:
             sets: features of each set, float32 (m, d), m ≥ 1.
         """
-        if not sets:
-            return []
-        each = self.probabilities(np.concatenate(sets))
-        found: list[tuple[str, list[str]]] = []
-        for p in np.split(each, _ends(sets)):
-            overall = int(whole_set(p, self.calibration.whole).argmax())
-            found.append((self.labels[overall], [self.labels[k] for k in p.argmax(axis=1)]))
-        return found
+        return [
+            (self.labels[int(seen.whole.argmax())], [self.labels[k] for k in seen.each.argmax(1)])
+            for seen in map(self._scorer.see, sets)
+        ]
 
     def _no_answer(self, reading: Reading) -> Answer:
         """Why there is no window to answer from."""
@@ -232,8 +227,3 @@ class ExerciseModel:
 
 def _mean(strangeness: NDArray[np.float64]) -> float:
     return float(np.add.reduce(strangeness)) / len(strangeness)
-
-
-def _ends(parts: Sequence[Array]) -> list[int]:
-    """Where each part but the last one ends, among the rows of all."""
-    return list(accumulate(len(part) for part in parts))[:-1]

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from models.compiled import compiled
+from models.compiled import address_of, compiled
 from models.exercise.probability import Calibration
 
 VERSION = 1  # of `muvr_scores_version` in compiled/scores.c
@@ -97,7 +97,7 @@ class Scorer:
             "places": _filled("places", prototypes * roots, (places, size), row),
             "roots": _filled("roots", roots, (size,), row),
         }
-        addresses = {name: _address(array) for name, array in self._arrays.items()}
+        addresses = {name: address_of(array) for name, array in self._arrays.items()}
         c = calibration
         numbers = {"typical": typical, "window": c.window, "whole": c.whole, "doubt": c.doubt}
         self._linear = _Linear(size, row, labels, places, **addresses, **numbers)
@@ -118,13 +118,13 @@ class Scorer:
             NoKernel: it was not compiled.
         """
         given, found = self._plain(x), np.empty((len(x), self._labels))
-        _compiled().muvr_scores(self._by_reference, _address(given), len(x), _address(found))
+        _compiled().muvr_scores(self._by_reference, address_of(given), len(x), address_of(found))
         return found.astype(np.float32)
 
     def see(self, x: Array) -> Seen:
         """All that is to be said of the windows of one set; arguments and errors as of `scores`."""
         given, found = self._plain(x), np.empty((len(x) + 1, self._labels + 1))
-        _compiled().muvr_answers(self._by_reference, _address(given), len(x), _address(found))
+        _compiled().muvr_answers(self._by_reference, address_of(given), len(x), address_of(found))
         each, whole = found[:-1], found[-1]
         return Seen(each[:, :-1], each[:, -1], whole[:-1], float(whole[-1]))
 
@@ -141,10 +141,6 @@ def _filled(name: str, array: Array, shape: tuple[int, ...], row: int, rest: flo
     filled = np.full((*shape[:-1], row), rest, dtype=np.float32)
     filled[..., : shape[-1]] = array
     return filled
-
-
-def _address(x: NDArray[np.floating]) -> int:
-    return x.__array_interface__["data"][0]
 
 
 @lru_cache(maxsize=1)

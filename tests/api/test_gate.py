@@ -8,7 +8,7 @@ import pytest
 from starlette.types import Message, Receive, Scope, Send
 
 from api.app import forwarded
-from api.gate import Gate
+from api.gate import Gate, _Head
 from api.observe import Metrics
 from schemas.config import Api, Config
 
@@ -100,3 +100,11 @@ def test_a_proxy_on_this_machine_says_who_is_calling_and_nobody_else(peer: str, 
     scope = {**SCOPE, "client": (peer, 1), "headers": headers, "scheme": "http"}
     asyncio.run(forwarded(app)(scope, Line().receive, Line().send))
     assert found == [seen]
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_a_head_that_frames_its_body_twice_has_one(first: int) -> None:
+    """Whatever comes first: else its body would go past the cap and the clock."""
+    framing = [(b"transfer-encoding", b"chunked"), (b"content-length", b"0")]
+    head = _Head.of({"headers": [framing[first], framing[1 - first]]})
+    assert (head.body_bytes, head.has_body) == (0, True)

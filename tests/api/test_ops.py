@@ -87,6 +87,21 @@ def test_lines_of_one_turn_leave_in_one_write_and_at_once():
     assert written[1:] == ['{"status":503}\n']
 
 
+def test_what_is_logged_to_a_file_stands_there_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    path = tmp_path / "service.log"
+
+    async def serve() -> None:
+        RequestLog().line(status=200)
+        await asyncio.sleep(0)
+        assert path.read_text() == '{"status":200}\n'
+
+    with path.open("w") as file:
+        monkeypatch.setattr("sys.stdout", file)
+        asyncio.run(serve())
+
+
 @pytest.fixture
 def operator(service: RunningService, person: Person) -> str:
     """An operator's access token."""

@@ -2,11 +2,9 @@
 
 import numpy as np
 
-from models.exercise.model import PROTOTYPE_STEP, Array, ExerciseModel
-from models.exercise.probability import hesitation, softmax, whole_set
+from models.exercise.model import CLIP, PROTOTYPE_STEP, Array, ExerciseModel
+from models.exercise.probability import hesitation, softmax
 from models.exercise.scores import Seen
-
-CLIP = np.float32(5.0)
 
 
 def see(model: ExerciseModel, x: Array) -> Seen:
@@ -18,10 +16,8 @@ def see(model: ExerciseModel, x: Array) -> Seen:
     """
     z = np.clip((x - model.mean) / model.scale, -CLIP, CLIP)
     scores = z @ model.weights.T.astype(np.float32) + model.bias
-    c = model.calibration
-    each = softmax(scores * c.window)
+    each = softmax(scores * model.calibration.window)
     off = z[:, None] - model.prototypes * np.float32(PROTOTYPE_STEP)
     nearest = (off**2 * model.precision.astype(np.float32)).sum(axis=-1).min(axis=-1)
     strange = np.log(nearest.astype(np.float64) + 1e-6) - model.typical
-    whole = (1 - c.doubt) * whole_set(each, c.whole) + c.doubt / each.shape[1]
-    return Seen(each, strange, whole, hesitation(each))
+    return Seen(each, strange, model.of_set(each), hesitation(each))
