@@ -15,10 +15,11 @@ from bench.resident import Resident
 from bench.training_data import LAYOUT
 from bench.training_peers import joblib_seconds, pandas_seconds, scikit_model
 from bench.training_worlds import World, changing, train_again
-from models.exercise.examples import windows_of_sets
+from models.exercise.examples import SetWindows, windows_of_sets
 from models.exercise.fit import Others as Everybody
 from models.exercise.fit import fit_own
-from models.exercise.statistics import framed_statistics
+from models.exercise.kept import keep
+from models.exercise.summed import framed_statistics
 from models.signal.pieces import unpack_pieces
 from models.signal.wrist import wrist_signals
 from pipelines.engines import partition_of
@@ -117,17 +118,17 @@ def _lesson_file(world: World, folder: Path) -> Path:
     return path
 
 
-Part = tuple[str, str, float, np.ndarray]
+Part = tuple[str, SetWindows]  # exercise, windows of a set
 
 
 def _user_windows(world: World, number: int) -> list[Part]:
-    """A user's windows, as learning sees them."""
+    """A user's windows, as they were computed."""
     sets = world.crowd.sets(number)
     found = windows_of_sets(
         [(wrist_signals(unpack_pieces(one.samples)), one.set_id.int % 2**63) for one in sets],
         recipe_of(world.config).windows.settings,
     )
-    return [(one.exercise, w.side, w.window_s, w.x) for one, w in zip(sets, found, strict=True)]
+    return [(one.exercise, windows) for one, windows in zip(sets, found, strict=True)]
 
 
 def learning_of(world: World) -> tuple[float, float]:
@@ -147,12 +148,14 @@ def learning_of(world: World) -> tuple[float, float]:
 
 
 def _learn_own(parts: Sequence[Part], others: Everybody) -> None:
-    fit_own(framed_statistics(parts, others.frame), others.frame, others)
+    """All of it: windows to their kept form, statistics, the model."""
+    named = [(exercise, keep(windows)) for exercise, windows in parts]
+    fit_own(framed_statistics(named, others.frame), others.frame, others)
 
 
 def _scikit_s(parts: Sequence[Part], solver: str) -> float:
-    x = np.concatenate([x for *_, x in parts])
-    labels = [exercise for exercise, *_, x in parts for _ in range(len(x))]
+    x = np.concatenate([windows.x for _, windows in parts])
+    labels = [exercise for exercise, windows in parts for _ in range(len(windows.x))]
     return min(_seconds(lambda: scikit_model(solver).fit(x, labels)) for _ in range(2))
 
 

@@ -1,4 +1,4 @@
-"""Compile what is written in C into this environment: features, scores, and the codec of samples.
+"""Compile what is written in C into this environment: all files that `SOURCES` names.
 
 Any C compiler gives the same bytes: that of the machine is taken, else the locked one from
 `locks/kernel.txt`, which is fetched by name and hash, used once and removed.
@@ -18,6 +18,7 @@ CHECKOUT = Path(__file__).resolve().parents[1]
 SOURCES = {
     "muvr_features.so": CHECKOUT / "models" / "exercise" / "compiled" / "kernel.c",
     "muvr_scores.so": CHECKOUT / "models" / "exercise" / "compiled" / "scores.c",
+    "muvr_kept.so": CHECKOUT / "models" / "exercise" / "compiled" / "kept.c",
     "muvr_codec.so": CHECKOUT / "models" / "signal" / "compiled" / "codec.c",
 }
 LOCK = CHECKOUT / "locks" / "kernel.txt"

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from models.compiled import compiled
+from models.exercise.kept import VERSION as KEPT_VERSION
 from models.exercise.kernel import features
 from models.exercise.scores import VERSION as SCORES_VERSION
 from models.signal.planes import split
@@ -64,7 +65,9 @@ def _kernel(door: Door) -> Finding:  # noqa: ARG001 (it belongs to the environme
     features(np.empty((0, 3, WINDOW), dtype=np.float32), None)
     split(np.zeros((1, 3), dtype=np.int16))
     compiled("scores", SCORES_VERSION, CDLL)
-    return Finding("kernel", ok=True, says="compiled features, scores and codec of this release")
+    compiled("kept", KEPT_VERSION, CDLL)
+    says = "compiled features, scores, kept windows and codec of this release"
+    return Finding("kernel", ok=True, says=says)
 
 
 def _disk(door: Door) -> Finding:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from models.exercise.examples import SetWindows
+from models.exercise.kept import KeptWindows
 from models.exercise.model import ExerciseModel
 from pipelines.gate import COUNTED_SOURCES
 from pipelines.labelled import LabelledSet
@@ -29,14 +29,10 @@ class Hits:
     right_windows: int
 
 
-def askable(late: Sequence[LabelledSet], windows: Mapping[str, SetWindows]) -> list[Asked]:
+def askable(late: Sequence[LabelledSet], windows: Mapping[str, KeptWindows]) -> list[Asked]:
     """Late sets as they would be asked about over HTTP, without those that cannot be truth."""
-    found = [
-        (one, windows[one.set_id].x[: windows[one.set_id].asked])
-        for one in late
-        if one.label_source in COUNTED_SOURCES
-    ]
-    return [(one, x) for one, x in found if len(x)]
+    found = [(one, windows[one.set_id]) for one in late if one.label_source in COUNTED_SOURCES]
+    return [(one, kept.asked_x) for one, kept in found if kept.asked]
 
 
 def ask(model: ExerciseModel | None, asked: Sequence[Asked]) -> Hits:

@@ -10,22 +10,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-import numpy as np
-
 from models.exercise.codec import model_to_bytes
-from models.exercise.examples import SetWindows, statistics_of_sets
 from models.exercise.fit import GlobalModel, Others, fit_others, fit_own
+from models.exercise.kept import KeptWindows
 from models.exercise.layout import ModelId
 from models.exercise.model import ExerciseModel
 from models.exercise.own_calibration import on_one_user
-from models.exercise.statistics import (
-    Frame,
-    Part,
-    Statistics,
-    frame_of_windows,
-    framed_statistics,
-    total,
-)
+from models.exercise.statistics import Frame, Statistics, frame_of, total
+from models.exercise.summed import Named, framed_statistics, summed
 from pipelines.calibration import held_to_bytes, said
 from pipelines.judging import Asked, Hits, ask, askable, majority
 from pipelines.labelled import LabelledSet, digest, newest, split_at, split_share
@@ -123,7 +115,7 @@ class Lore:
     """
 
     used: Sequence[LabelledSet]
-    windows: Mapping[str, SetWindows]
+    windows: Mapping[str, KeptWindows]
     fresh: tuple[Fresh, ...]
     frame: Frame
     halves: Halves
@@ -202,7 +194,7 @@ def give_to_everybody(
     """
     used = newest(sets, recipe.everybody_sets)
     found = windowed(used, model_id, recipe.windows)
-    return statistics_of_sets([(one.exercise, found.of[one.set_id]) for one in used]), found.fresh
+    return summed(_named(used, found.of)), found.fresh
 
 
 def _lore(
@@ -214,10 +206,10 @@ def _lore(
     """Sum up a user's sets: each window once, the early ones and the late ones apart."""
     used = newest(sets, recipe.newest_sets)
     found = windowed(used, model_id, recipe.windows)
-    long = [found.of[one.set_id].x for one in used if len(found.of[one.set_id].x)]
-    if not long:
+    named = _named(used, found.of)
+    if not any(windows.rows for _, windows in named):
         raise NotEnoughLabels(f"none of {len(used)} labelled sets is as long as a window")
-    frame = everybody.others.frame if everybody else frame_of_windows(np.concatenate(long))
+    frame = everybody.others.frame if everybody else frame_of(summed(named))
     early, late = split_share(used, recipe.cutoff_share)
     learned, rest = (_statistics(half, found.of, frame) for half in (early, late))
     own = total([part for part in (learned, rest) if part is not None])
@@ -225,16 +217,16 @@ def _lore(
 
 
 def _statistics(
-    sets: Sequence[LabelledSet], windows: Mapping[str, SetWindows], frame: Frame
+    sets: Sequence[LabelledSet], windows: Mapping[str, KeptWindows], frame: Frame
 ) -> Statistics | None:
     """Of some sets; None where none of them has a window."""
-    parts = _parts(sets, windows)
-    return framed_statistics(parts, frame) if parts else None
+    named = _named(sets, windows)
+    long = any(one.rows for _, one in named)
+    return framed_statistics(named, frame) if long else None
 
 
-def _parts(sets: Sequence[LabelledSet], windows: Mapping[str, SetWindows]) -> list[Part]:
-    found = [(one.exercise, windows[one.set_id]) for one in sets]
-    return [(exercise, w.side, w.window_s, w.x) for exercise, w in found if len(w.x)]
+def _named(sets: Sequence[LabelledSet], windows: Mapping[str, KeptWindows]) -> list[Named]:
+    return [(one.exercise, windows[one.set_id]) for one in sets]
 
 
 def _given(lore: Lore, recipe: Recipe) -> Statistics:
@@ -242,7 +234,7 @@ def _given(lore: Lore, recipe: Recipe) -> Statistics:
     given = newest(lore.used, recipe.everybody_sets)
     if len(given) == len(lore.used):
         return lore.own
-    return framed_statistics(_parts(given, lore.windows), lore.frame)
+    return framed_statistics(_named(given, lore.windows), lore.frame)
 
 
 def _judged(

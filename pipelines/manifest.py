@@ -14,7 +14,7 @@ from models.exercise.features import FEATURES_VERSION
 from pipelines.judging import Hits
 from pipelines.learner import Learned, Recipe
 
-CODE_VERSION = "exercise-5"
+CODE_VERSION = "exercise-6"
 
 
 def manifest(learned: Learned, recipe: Recipe, calibrated: str) -> str:

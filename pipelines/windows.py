@@ -12,9 +12,9 @@ from uuid import UUID
 
 import pyarrow as pa
 
-from models.exercise.examples import ExampleSettings, SetWindows, windows_of_sets
+from models.exercise.examples import ExampleSettings, windows_of_sets
 from models.exercise.features import FEATURES_VERSION
-from models.exercise.kept import windows_from_bytes, windows_to_bytes
+from models.exercise.kept import KeptWindows, keep, windows_from_bytes, windows_to_bytes
 from models.exercise.layout import ModelId, layout_of
 from models.signal.pieces import unpack_pieces
 from models.signal.wrist import SIGNAL_VERSION, WristSignal, wrist_signals
@@ -72,7 +72,7 @@ class Windowed:
         fresh: those that are to be kept.
     """
 
-    of: Mapping[str, SetWindows]
+    of: Mapping[str, KeptWindows]
     fresh: tuple[Fresh, ...]
 
 
@@ -90,15 +90,13 @@ def windowed(sets: Sequence[LabelledSet], model_id: ModelId, recipe: WindowRecip
     kept = {one.set_id: found for one in sets if (found := _kept(one, recipe)) is not None}
     missing = [one for one in sets if one.set_id not in kept]
     signals = [(_signals(one, model_id), _seed(one, recipe)) for one in missing]
+    computed = [keep(found) for found in windows_of_sets(signals, recipe.settings)]
     fresh = tuple(
-        Fresh(one.set_id, one.revision, windows_to_bytes(found, _name(one, recipe)))
-        for one, found in zip(missing, windows_of_sets(signals, recipe.settings), strict=True)
+        Fresh(one.set_id, one.revision, windows_to_bytes(windows, _name(one, recipe)))
+        for one, windows in zip(missing, computed, strict=True)
     )
-    computed = {
-        new.set_id: windows_from_bytes(new.features, _name(one, recipe))
-        for one, new in zip(missing, fresh, strict=True)
-    }
-    return Windowed({**kept, **computed}, fresh)
+    new = {one.set_id: windows for one, windows in zip(missing, computed, strict=True)}
+    return Windowed({**kept, **new}, fresh)
 
 
 def keep_s(revision: int, now: datetime) -> int:
@@ -111,7 +109,7 @@ def keep_s(revision: int, now: datetime) -> int:
     return min(KEPT_S, ROW_S - int(now.timestamp() - revision / 1e6))
 
 
-def _kept(one: LabelledSet, recipe: WindowRecipe) -> SetWindows | None:
+def _kept(one: LabelledSet, recipe: WindowRecipe) -> KeptWindows | None:
     """What an earlier run kept, None where that was nothing, or of something else."""
     if one.features is None:
         return None

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from models.exercise.features import FEATURES_VERSION, cut_signal
 from models.exercise.kernel import features
-from models.exercise.statistics import Statistics, statistics_of, summed
+from models.exercise.statistics import Statistics, statistics_of
 from models.signal.windows import STEP_S, WINDOW
 from models.signal.wrist import WristSignal
 from schemas.errors import NotEnoughLabels
@@ -50,11 +50,6 @@ class SetWindows:
     window_s: float
     asked: int
     x: Array
-
-    @property
-    def total_s(self) -> float:
-        """Seconds of movement in all."""
-        return len(self.x) * self.window_s
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,23 +128,6 @@ def set_statistics(
             f"a window of {FEATURES_VERSION} takes 4 s"
         )
     return statistics_of(found.x, exercise, found.side, found.window_s)
-
-
-def statistics_of_sets(named: Sequence[tuple[str, SetWindows]]) -> Statistics:
-    """Sufficient statistics of many sets: on Spark's executors and in the protocols alike.
-
-    One product over all of them: the order of a sum decides its last bits.
-
-    Args:
-        named: exercise and windows of every set, in a fixed order.
-
-    Raises:
-        NotEnoughLabels: none of them is as long as a window.
-    """
-    parts = [(exercise, w.side, w.window_s, w.x) for exercise, w in named if len(w.x)]
-    if not parts:
-        raise NotEnoughLabels(f"none of {len(named)} labelled sets is as long as a window")
-    return summed(parts)
 
 
 def _turned(cut: _CutSet, own: Array, turns: Array) -> Array:

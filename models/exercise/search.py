@@ -16,7 +16,7 @@ from models.exercise.perceptron import (
     perceptron_to_bytes,
     start,
 )
-from models.exercise.statistics import Frame, framed_statistics
+from models.exercise.statistics import Frame, statistics_of, total
 
 Examples = tuple[NDArray[np.floating], NDArray[np.int64]]
 EPOCHS = 12
@@ -74,10 +74,11 @@ def _discriminant(
     settings: FitSettings, learn: Examples, held: Examples, like: ExerciseModel
 ) -> tuple[float, bytes]:
     x, y = learn
-    size = x.shape[1]
-    frame = Frame(np.zeros(size))
-    parts = [(label, "unknown", 1.0, x[y == k]) for k, label in enumerate(like.labels)]
-    model = fit_others(framed_statistics(parts, frame), frame, settings, model_id=like.model_id)
+    frame = Frame(np.zeros(x.shape[1]))
+    learned = total(
+        [statistics_of(x[y == k], name, None, 1.0) for k, name in enumerate(like.labels)]
+    )
+    model = fit_others(learned.framed(frame), frame, settings, model_id=like.model_id)
     named = np.array([like.labels.index(label) for label in model.labels])
     right = float((named[model.scores(held[0]).argmax(axis=1)] == held[1]).mean())
     # learned inside the frame of `like`: its own standardisation comes on top of it

@@ -5,9 +5,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from models.exercise.evaluate import LabelledWindows, labelled_windows
-from models.exercise.examples import ExampleSettings, statistics_of_sets, windows_of_sets
-from models.exercise.kept import as_kept
+from models.exercise.examples import ExampleSettings, windows_of_sets
+from models.exercise.kept import keep
 from models.exercise.statistics import Statistics
+from models.exercise.summed import summed
 from models.signal.wrist import WristSignal, slice_of
 
 
@@ -52,8 +53,7 @@ def learned_of(
         NotEnoughLabels: none of them is long enough.
     """
     found = windows_of_sets([(m.signals, seed_of(m)) for m in movements], settings)
-    named = [(m.exercise, as_kept(w)) for m, w in zip(movements, found, strict=True)]
-    return statistics_of_sets(named)
+    return summed([(m.exercise, keep(w)) for m, w in zip(movements, found, strict=True)])
 
 
 def seed_of(movement: Movement) -> int:

@@ -11,7 +11,12 @@ from schemas.errors import NoKernel
 
 @pytest.mark.parametrize(
     ("name", "version", "kind"),
-    [("features", 2, ctypes.CDLL), ("scores", 1, ctypes.CDLL), ("codec", 1, ctypes.PyDLL)],
+    [
+        ("features", 2, ctypes.CDLL),
+        ("scores", 1, ctypes.CDLL),
+        ("kept", 1, ctypes.CDLL),
+        ("codec", 1, ctypes.PyDLL),
+    ],
 )
 def test_what_this_environment_holds_is_of_this_release(name, version, kind):
     assert isinstance(compiled(name, version, kind), kind)

@@ -6,14 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.exercise.discriminant import within
-from models.exercise.statistics import (
-    IN_CACHE,
-    frame_of,
-    framed_statistics,
-    statistics_of,
-    summed,
-    total,
-)
+from models.exercise.statistics import statistics_of, total
 from tests.models.movements import alike
 
 
@@ -42,46 +35,6 @@ def test_statistics_give_means_and_covariance_of_the_windows():
     assert means == pytest.approx(np.stack([a.mean(0), b.mean(0)]), abs=1e-5)
     want = (np.cov(a.T, bias=True) * 40 + np.cov(b.T, bias=True) * 60) / 100
     assert np.triu(covariance) == pytest.approx(np.triu(want), abs=1e-5)
-
-
-def test_one_product_over_all_sets_is_the_sum_of_each():
-    rng = np.random.default_rng(3)
-    parts = [
-        (name, side, window_s, rng.normal(5, 2, (n, 7)).astype(np.float32))
-        for name, side, window_s, n in [
-            ("row", "left", 0.5, 4),
-            ("curl", "left", 0.25, 3),
-            ("row", "left", 1.0, 2),
-            ("row", "right", 0.5, 1),
-        ]
-    ]
-    apart = total([statistics_of(x, name, side, window_s) for name, side, window_s, x in parts])
-    assert alike(summed(parts), apart)
-
-
-def test_measured_from_a_frame_is_the_same_as_put_into_it():
-    rng = np.random.default_rng(5)
-    spread = 10.0 ** np.arange(-3, 4)
-    parts = [
-        (
-            f"move {k % 3}",
-            "left",
-            window_s,
-            ((5 + rng.normal(size=(k + 1, 7))) * spread).astype(np.float32),
-        )
-        for k, window_s in enumerate([0.5] * (2 * IN_CACHE + 1) + [0.25, 0.5])
-    ]
-    apart = total([statistics_of(x, name, side, window_s) for name, side, window_s, x in parts])
-    frame = frame_of(apart)
-    found, want = framed_statistics(parts, frame), apart.framed(frame)
-    assert found.moments.dtype == np.float32
-    assert found.groups == want.groups
-    assert found.seconds == pytest.approx(want.seconds)
-    np.testing.assert_allclose(found.sums / spread, want.sums / spread, atol=1e-3)
-    unit = np.outer(spread, spread)
-    np.testing.assert_allclose(
-        np.triu(found.moments) / unit, np.triu(want.moments) / unit, rtol=2e-3, atol=1e-2
-    )
 
 
 def test_windows_that_are_not_numbers_are_left_out():

@@ -1,0 +1,150 @@
+/* Windows as `models/exercise/kept.py` keeps them, and products of such windows: what
+ * `models/exercise/reference/kept.py` spells out in numpy.
+ *
+ * A feature of a window is a count below 16, those of two windows share a byte. Products of counts are
+ * whole numbers, which add up in any order; the little that is done in single precision is done in a
+ * fixed one: every compiler and every processor give the same bytes.
+ */
+
+#include <stdint.h>
+
+#include "lanes.h"
+
+#define LARGEST 15.0f /* count */
+#define TOGETHER 64   /* fours whose products add up in 16 bits: two of at most 225 each */
+#define MOST_BLOCK 32 /* of all ways below */
+
+typedef int32_t four; /* counts of a feature in four windows, a byte each */
+
+/* Ways of multiplying: each says how many numbers lie side by side (WIDE), and how many features' sums the
+ * processor holds at once (ROWS times BLOCK). All give the same bytes. */
+
+#define WAY(name) name##_plain
+#define TARGET
+#define WIDE 4
+#define ROWS 4
+#define BLOCK 8
+#include "products.h"
+
+#if defined(__x86_64__)
+#include <cpuid.h>
+#include <immintrin.h>
+
+#define WAY(name) name##_avx2
+#define TARGET __attribute__((target("avx2")))
+#define WIDE 8
+#define ROWS 4
+#define BLOCK 16
+#define ADD(sums, x, y) _mm256_add_epi16((__m256i)(sums), _mm256_maddubs_epi16((__m256i)(x), (__m256i)(y)))
+#include "products.h"
+
+#define WAY(name) name##_vnni
+#define ROWS 8
+#define ADDS_32_BITS
+#if defined(__clang__) /* what it calls 512 bits differs from release to release */
+#define TARGET __attribute__((target("avx512vl,avx512vnni")))
+#define WIDE 8
+#define BLOCK 16
+#define ADD(sums, x, y) _mm256_dpbusd_epi32((__m256i)(sums), (__m256i)(x), (__m256i)(y))
+#else
+#define TARGET __attribute__((target("avx512bw,avx512vl,avx512vnni")))
+#define WIDE 16
+#define BLOCK 32
+#define ADD(sums, x, y) _mm512_dpbusd_epi32((__m512i)(sums), (__m512i)(x), (__m512i)(y))
+#endif
+#include "products.h"
+
+/* Compilers know this by name, but not all of them link it. */
+static int ways_here(void) {
+    const unsigned ymm = 0x6, zmm = 0xe6, avx2 = bit_AVX2;
+    const unsigned avx512 = bit_AVX512F | bit_AVX512BW | bit_AVX512VL;
+    unsigned a, b, c, d, saved, high;
+    if (!__get_cpuid(1, &a, &b, &c, &d) || !(c & bit_OSXSAVE))
+        return 1;
+    __asm__("xgetbv" : "=a"(saved), "=d"(high) : "c"(0)); /* registers that the system saves */
+    if (!__get_cpuid_count(7, 0, &a, &b, &c, &d) || !(b & avx2) || (saved & ymm) != ymm)
+        return 1;
+    return (b & avx512) == avx512 && (c & bit_AVX512VNNI) && (saved & zmm) == zmm ? 3 : 2;
+}
+#else
+static int ways_here(void) { return 1; }
+#endif
+
+/* Changes with what is kept or summed up, and with the arguments below. */
+int muvr_kept_version(void) { return 1; }
+
+/* How many ways of multiplying this processor knows; the last is the quickest. */
+int muvr_kept_ways(void) { return ways_here(); }
+
+INLINE uint8_t count_of(float x, float least, float step) {
+    float count = rintf((x - least) / step);
+    count = count < 0.0f ? 0.0f : count;
+    return (uint8_t)(count > LARGEST ? LARGEST : count);
+}
+
+/* x: (rows, features). least, step: (features), step 1 where a feature does not change. pairs: out, uint8
+ * ((rows + 1) / 2, features): the count of an even row, and 16 times that of the row behind it. */
+FOR_EACH_PROCESSOR void muvr_kept_pack(const float *x, long rows, long features, const float *least,
+                                       const float *step, uint8_t *pairs) {
+    for (long k = 0; k + 1 < rows; k += 2, x += 2 * features, pairs += features)
+        for (long i = 0; i < features; i++)
+            pairs[i] = (uint8_t)(count_of(x[i], least[i], step[i])
+                                 | count_of(x[features + i], least[i], step[i]) << 4);
+    if (rows % 2)
+        for (long i = 0; i < features; i++)
+            pairs[i] = count_of(x[i], least[i], step[i]);
+}
+
+/* Counts of a set, uint8 pairs ((rows + 1) / 2, features), as fours (depth, row), noughts behind. */
+FOR_EACH_PROCESSOR static void lay_out(const uint8_t *pairs, long rows, long features, long row,
+                                       four *laid) {
+    const long twos = (rows + 1) / 2;
+    for (long k = 0; k < twos; k++) {
+        four *mine = laid + k / 2 * row;
+        const uint8_t *pair = pairs + k * features;
+        if (k % 2)
+            for (long i = 0; i < features; i++)
+                mine[i] |= (pair[i] & 15) << 16 | (four)((unsigned)(pair[i] >> 4) << 24);
+        else
+            for (long i = 0; i < features; i++)
+                mine[i] = (pair[i] & 15) | (pair[i] >> 4) << 8;
+        if (k % 2 == 0)
+            memset(mine + features, 0, (size_t)(row - features) * sizeof(four));
+    }
+}
+
+/* Sum of each feature's counts. */
+FOR_EACH_PROCESSOR static void add_up(const four *laid, long depth, long row, float *sums) {
+    memset(sums, 0, (size_t)row * sizeof(float));
+    for (const four *end = laid + depth * row; laid < end; laid += row)
+        for (long i = 0; i < row; i++) {
+            const unsigned one = (unsigned)laid[i];
+            sums[i] += (float)((one & 255) + (one >> 8 & 255) + (one >> 16 & 255) + (one >> 24));
+        }
+}
+
+/* The sum over sets of (step of i) (step of j) (sum of count of i times count of j), for i <= j.
+ *
+ * way: below muvr_kept_ways. pairs: the sets' counts, one set after the other. rows: (sets), windows of
+ * each. steps: (sets, row), row a multiple of MOST_BLOCK, noughts behind. room: a number for each four of
+ * windows (rounded up in each set) and each of `row`. sums: out, (sets, row), sums of counts. found:
+ * out, (features, features), the upper triangle is written. */
+void muvr_kept_products(long way, const uint8_t *pairs, const long *rows, const float *steps, long sets,
+                        long features, long row, four *room, float *sums, float *found) {
+    four *laid = room;
+    for (long s = 0; s < sets; s++) {
+        const long depth = (rows[s] + 3) / 4;
+        lay_out(pairs, rows[s], features, row, laid);
+        add_up(laid, depth, row, sums + s * row);
+        laid += depth * row;
+        pairs += (rows[s] + 1) / 2 * features;
+    }
+#if defined(__x86_64__)
+    if (way == 2)
+        products_vnni(room, rows, steps, sets, features, row, found);
+    else if (way == 1)
+        products_avx2(room, rows, steps, sets, features, row, found);
+    else
+#endif
+        products_plain(room, rows, steps, sets, features, row, found);
+}
