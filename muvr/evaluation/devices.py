@@ -16,8 +16,8 @@ Change = Callable[[str, Piece], tuple[Piece, ...]]
 CHUNK_SAMPLES = 512
 
 
-def slower(rate_hz: float) -> Change:
-    """A device of another rate, with a regular clock: values between samples are on a line."""
+def at_rate(rate_hz: float) -> Change:
+    """A device of another rate, with a regular clock: between two samples lies a line."""
     return lambda _, piece: (resampled(piece, rate_hz),)
 
 
@@ -53,6 +53,13 @@ def in_ms2(_: str, piece: Piece) -> tuple[Piece, ...]:
     if piece.unit != "g":
         return (piece,)
     return (replace(piece, unit="m/s2", scale=piece.scale * STANDARD_GRAVITY),)
+
+
+def in_ms2_under_g(_: str, piece: Piece) -> tuple[Piece, ...]:
+    """Acceleration in m/s² that claims to be in g: a resting wrist feels 9.8."""
+    if piece.unit != "g":
+        return (piece,)
+    return (replace(piece, scale=piece.scale * STANDARD_GRAVITY),)
 
 
 def other_wrist(kind: str, piece: Piece) -> tuple[Piece, ...]:

@@ -26,11 +26,12 @@ from models.signal.timing import cut_pieces, sample_times_ns
 from muvr.door import Door
 from muvr.evaluation.devices import (
     as_recorded_by,
+    at_rate,
     drifting,
     in_ms2,
+    in_ms2_under_g,
     losing,
     other_wrist,
-    slower,
     turned_round,
     without_rotation,
 )
@@ -55,9 +56,11 @@ PROTOCOL = "over HTTP: seven days enrolled and trained, the eighth sent without 
 Change = Callable[[ImportedRecording], ImportedRecording]
 DEVICES: Mapping[str, Change] = {
     "": lambda one: one,
-    "_25hz": lambda one: as_recorded_by(one, slower(25.0)),
+    "_25hz": lambda one: as_recorded_by(one, at_rate(25.0)),
+    "_100hz": lambda one: as_recorded_by(one, at_rate(100.0)),
     "_drifting": lambda one: as_recorded_by(one, drifting(48.9, 50.0)),
     "_ms2": lambda one: as_recorded_by(one, in_ms2),
+    "_ms2_under_g": lambda one: as_recorded_by(one, in_ms2_under_g),
     "_other_wrist": lambda one: as_recorded_by(one, other_wrist),
     "_turned_round": lambda one: as_recorded_by(one, turned_round),
     "_acc_alone": lambda one: as_recorded_by(one, without_rotation),

@@ -13,10 +13,11 @@ from models.signal.wrist import wrist_signals
 from muvr.evaluation.devices import (
     Change,
     as_recorded_by,
+    at_rate,
     drifting,
     in_ms2,
+    in_ms2_under_g,
     other_wrist,
-    slower,
     turned_round,
     without_rotation,
 )
@@ -33,7 +34,12 @@ def done() -> ImportedRecording:
 
 @pytest.mark.parametrize(
     ("change", "near_g"),
-    [(slower(100.0), 0.02), (drifting(48.9, 50.0), 0.08), (in_ms2, 0.002)],
+    [
+        (at_rate(100.0), 0.02),
+        (drifting(48.9, 50.0), 0.08),
+        (in_ms2, 0.002),
+        (in_ms2_under_g, 0.002),
+    ],
 )
 def test_the_same_movement_comes_out(done: ImportedRecording, change: Change, near_g: float):
     (before,) = wrist_signals(done.recording)
@@ -43,6 +49,14 @@ def test_the_same_movement_comes_out(done: ImportedRecording, change: Change, ne
     off = np.abs(before.acc_g[:n] - after.acc_g[:n])
     assert np.quantile(off, 0.95) <= near_g
     assert after.gyro_rad_s is not None
+
+
+def test_a_unit_that_is_claimed_is_not_the_one_that_was_measured(done: ImportedRecording):
+    (honest,), (lies,) = (
+        as_recorded_by(done, change).recording.acc for change in (in_ms2, in_ms2_under_g)
+    )
+    assert (honest.unit, lies.unit) == ("m/s2", "g")
+    np.testing.assert_array_equal(honest.counts * honest.scale, lies.counts * lies.scale)
 
 
 def test_a_drifting_device_claims_what_it_does_not_keep(done: ImportedRecording):
