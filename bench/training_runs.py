@@ -4,8 +4,7 @@ import asyncio
 import statistics as st
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from functools import partial
+from dataclasses import astuple, dataclass, replace
 from pathlib import Path
 
 import joblib
@@ -19,7 +18,7 @@ from models.exercise.examples import SetWindows, windows_of_sets
 from models.exercise.fit import Others as Everybody
 from models.exercise.fit import fit_own
 from models.exercise.kept import keep
-from models.exercise.summed import framed_statistics
+from models.exercise.summed import Named, framed_statistics
 from models.signal.pieces import unpack_pieces
 from models.signal.wrist import wrist_signals
 from pipelines.engines import partition_of
@@ -131,25 +130,46 @@ def _user_windows(world: World, number: int) -> list[Part]:
     return [(one.exercise, windows) for one, windows in zip(sets, found, strict=True)]
 
 
-def learning_of(world: World) -> tuple[float, float]:
-    """Seconds from windows to a model: ours, and scikit-learn's fastest; medians over users."""
+@dataclass(frozen=True, slots=True)
+class Learning:
+    """CPU seconds from a user's windows to a model, medians over users.
+
+    Attributes:
+        kept_s: ours, from windows as training finds them.
+        floats_s: ours, from windows that are still to be packed.
+        scikit_s: scikit-learn's fastest solver, from floats.
+    """
+
+    kept_s: float
+    floats_s: float
+    scikit_s: float
+
+
+def learning_of(world: World) -> Learning:
+    """The learning step alone, for a few users."""
     database = world.database()
     everybody = read_everybody(database)[LAYOUT]
     database.close()
     others = everybody.learned.others
-    own: list[float] = []
-    theirs: list[float] = []
-    for number in range(min(COMPARED, world.crowd.size)):
-        parts = _user_windows(world, number)
-        learn = partial(_learn_own, parts, others)
-        own.append(min(_seconds(learn) for _ in range(5)))
-        theirs.append(min(_scikit_s(parts, solver) for solver in SOLVERS))
-    return st.median(own), st.median(theirs)
+    users = range(min(COMPARED, world.crowd.size))
+    found = [_learning_of_user(_user_windows(world, number), others) for number in users]
+    return Learning(*(st.median(several) for several in zip(*map(astuple, found), strict=True)))
 
 
-def _learn_own(parts: Sequence[Part], others: Everybody) -> None:
-    """All of it: windows to their kept form, statistics, the model."""
-    named = [(exercise, keep(windows)) for exercise, windows in parts]
+def _learning_of_user(parts: Sequence[Part], others: Everybody) -> Learning:
+    kept = _packed(parts)
+    return Learning(
+        min(_seconds(lambda: _learn_own(kept, others)) for _ in range(5)),
+        min(_seconds(lambda: _learn_own(_packed(parts), others)) for _ in range(5)),
+        min(_scikit_s(parts, solver) for solver in SOLVERS),
+    )
+
+
+def _packed(parts: Sequence[Part]) -> list[Named]:
+    return [(exercise, keep(windows)) for exercise, windows in parts]
+
+
+def _learn_own(named: Sequence[Named], others: Everybody) -> None:
     fit_own(framed_statistics(named, others.frame), others.frame, others)
 
 
