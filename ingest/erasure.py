@@ -41,16 +41,27 @@ class Erasure:
     remains: dict[str, str]
 
 
-async def erase_user(database: Database, user_id: UUID, now: datetime) -> Erasure:
+async def erase_user(
+    database: Database, user_id: UUID, now: datetime, *, announced_at: datetime | None = None
+) -> Erasure:
     """Delete everything of a user. Repeatable: a second call deletes what the first left.
 
-    Logins end first, so that no device goes on sending; the name is freed last, so that a call
-    that was cut short can be made again.
+    It is announced first: a call that was cut short is finished by the sweep. Logins end next, so
+    that no device goes on sending; the name is freed last.
+
+    Args:
+        database: of everything.
+        user_id: who.
+        now: server time.
+        announced_at: when it was announced, where this is a repetition. Announced anew it would be
+            repeated for ever.
 
     Raises:
         DatabaseAway: some of it is left; call again.
     """
-    holdings, letters = Holdings(database), DeadLetters(database)
+    holdings, letters, journal = Holdings(database), DeadLetters(database), Journal(database)
+    announced_us = us_of(announced_at or now)
+    await journal.announce(user_id, ERASED, announced_us)
     deleted = {"logins": len(await Logins(database).of_user(user_id))}
     await Logins(database).revoke_all(user_id)
     reach = await holdings.reach(user_id, now)
@@ -65,7 +76,7 @@ async def erase_user(database: Database, user_id: UUID, now: datetime) -> Erasur
     user = await Users(database).by_id(user_id)
     await Users(database).erase(user_id)
     deleted["users"] = deleted["usernames"] = int(user is not None)
-    await Journal(database).announce(user_id, ERASED, us_of(now))
+    await journal.announce(user_id, ERASED, announced_us)  # other announcements were deleted
     return Erasure(deleted=deleted, remains=dict(REMAINS))
 
 

@@ -5,6 +5,7 @@ events are projected again, which changes nothing where all is well, and sets wh
 after them get their labelled sets.
 """
 
+import time
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -82,16 +83,20 @@ async def sweep(
     Raises:
         DatabaseAway: the sweep is to be repeated from the same `since`.
     """
+    began_s = time.monotonic()
     users = await records.journal.changed(since - MARGIN, now + MARGIN)
     events = labelled = 0
     failed: list[tuple[UUID, Exception]] = []
     for user_id, topics in sorted(users.items()):
+        # What is written is announced at the time at which it is: a training that began meanwhile
+        # would not look back to the begin of a long sweep.
+        at = now + timedelta(seconds=time.monotonic() - began_s)
         try:
             if ERASED in topics:
                 if database:
-                    await erase_user(database, user_id, now)
+                    await erase_user(database, user_id, at, announced_at=topics[ERASED])
                 continue
-            done = await sweep_user(records, user_id, since - MARGIN, now, projected)
+            done = await sweep_user(records, user_id, since - MARGIN, at, projected)
             events, labelled = events + done[0], labelled + done[1]
         except Retryable:
             raise

@@ -125,9 +125,11 @@ async def keep_stretches(database: Database, config: Config) -> int:
 
     records = records_in(database, config.limits)
     keys = members_of(await TrainingKeys(database).every(), config.training.seed)
-    now_us = us_of(server_time())
     return sum(
-        [await project_stretches(records, user, now_us) for user in sorted({u for u, _ in keys})]
+        [
+            await project_stretches(records, user, us_of(server_time()))
+            for user in sorted({user for user, _ in keys})
+        ]
     )
 
 

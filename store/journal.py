@@ -18,7 +18,7 @@ from schemas.errors import UncertainWrite
 from schemas.ids import day_of
 from schemas.layout import SHARDS, month_of, shard_of
 from schemas.times import at_us as time_at
-from schemas.times import us_of
+from schemas.times import aware, us_of
 from store.database import Database, Row, Statement
 
 _TRIES = 4
@@ -124,8 +124,8 @@ class Journal:
         events = [_event(row) for page in pages for row in page]
         return sorted(events, key=lambda event: (event.received_us, event.event_id))
 
-    async def changed(self, since: datetime, until: datetime) -> dict[UUID, set[str]]:
-        """Users announced on the days from `since` to `until`, with their topics."""
+    async def changed(self, since: datetime, until: datetime) -> dict[UUID, dict[str, datetime]]:
+        """Users announced on the days from `since` to `until`: each topic, and when it last was."""
         cql = "SELECT user_id, topic, changed_at FROM changes WHERE day = ? AND shard = ?"
         gate = asyncio.Semaphore(32)
 
@@ -136,10 +136,10 @@ class Journal:
         pages = await asyncio.gather(
             *(one(day, shard) for day in days(since, until) for shard in range(SHARDS))
         )
-        found: dict[UUID, set[str]] = {}
-        for row in (row for page in pages for row in page):
-            if us_of(row.changed_at) >= us_of(since):
-                found.setdefault(row.user_id, set()).add(row.topic)
+        rows = [row for page in pages for row in page if us_of(row.changed_at) >= us_of(since)]
+        found: dict[UUID, dict[str, datetime]] = {}
+        for row in sorted(rows, key=lambda row: row.changed_at):
+            found.setdefault(row.user_id, {})[row.topic] = aware(row.changed_at)
         return found
 
     async def delete_months(self, user_id: UUID, months: Iterable[str]) -> None:

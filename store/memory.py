@@ -12,7 +12,7 @@ from uuid import UUID
 from schemas.config import Limits
 from schemas.ids import day_of, time_us_of
 from schemas.layout import month_of, part_of
-from schemas.times import us_of
+from schemas.times import at_us, us_of
 from store.cells import Cells
 from store.dead_letters import DeadLetter, DeadLetters
 from store.journal import Event, Journal
@@ -201,12 +201,12 @@ class MemoryJournal(Journal):
         found = [e for m in set(months) for e in self._events.get((user_id, m), {}).values()]
         return sorted(found, key=lambda event: (event.received_us, event.event_id))
 
-    async def changed(self, since: datetime, until: datetime) -> dict[UUID, set[str]]:
+    async def changed(self, since: datetime, until: datetime) -> dict[UUID, dict[str, datetime]]:
         """Users announced since then."""
-        found: dict[UUID, set[str]] = {}
+        found: dict[UUID, dict[str, datetime]] = {}
         for (user_id, topic), at in self._changes.items():
             if at >= us_of(since):
-                found.setdefault(user_id, set()).add(topic)
+                found.setdefault(user_id, {})[topic] = at_us(at)
         return found
 
     async def delete_months(self, user_id: UUID, months: Iterable[str]) -> None:

@@ -69,7 +69,7 @@ TABLES: Mapping[str, _May] = {
     "live_runs": _May(READ, WRITE),
     "withdrawn_runs": _May(READ, READ),
     "job_leases": _May((), WRITE),
-    "watermarks": _May((), WRITE),
+    "watermarks": _May(WRITE, WRITE),  # how far the service's sweep came is among them
     # which schema this is
     "migrations": _May(READ, READ),
     "layout": _May(READ, READ),

@@ -69,7 +69,12 @@ async def kept(records, user: UUID):
             for visit in VISITS
             for row in await records.deviations.of_session(user, month, visit.session_id)
         ],
-        await records.journal.changed(NOW - timedelta(days=1), NOW),
+        {
+            user_id: set(topics)
+            for user_id, topics in (
+                await records.journal.changed(NOW - timedelta(days=1), NOW)
+            ).items()
+        },
     )
 
 

@@ -3,6 +3,7 @@
 import asyncio
 from dataclasses import replace
 from datetime import timedelta
+from types import SimpleNamespace
 from typing import Any
 from uuid import uuid4
 
@@ -129,6 +130,27 @@ def test_one_user_of_whom_the_journal_says_nonsense_does_not_stop_the_others(
         assert [user for user, _ in swept.failed] == [stranger]
         assert swept.users == 2
         assert swept.events == 2
+
+    asyncio.run(story())
+
+
+def test_what_a_long_sweep_writes_is_announced_when_it_is_written(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A training that begins meanwhile looks back one minute, not to the begin of the sweep."""
+    seconds = iter([0.0, 300.0])
+    monkeypatch.setattr("ingest.sweeper.time", SimpleNamespace(monotonic=lambda: next(seconds)))
+
+    async def story() -> None:
+        one = Story()
+        await one.open(0, 1)
+        dying = replace(one.records, sets=Dying(one.records.sets, "put_labelled"))
+        with pytest.raises(DatabaseAway):
+            await one.on(dying).confirm_set(one.user, one.session, one.set, confirmation(0, 0))
+        await sweep(one.records, START, NOW)
+        assert await one.labelled() == ["biceps curl"]
+        topics = (await one.records.journal.changed(START, NOW))[one.user]
+        assert topics["sets"] == NOW + timedelta(seconds=300)
 
     asyncio.run(story())
 

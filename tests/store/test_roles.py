@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from ingest.erasure import erase_user
+from ingest.sweeper import sweep
 from muvr.door import Door
 from muvr.terminal import Terminal
 from schemas.config import Cassandra, Config
@@ -20,9 +22,11 @@ from store.jobs import JobRuns, Leases, Watermarks
 from store.migrate import FOLDER, check_schema
 from store.models import Challenger, Champions, Models, StoredModel
 from store.node.durability import require_durability
+from store.records import records_in
 from store.roles import TABLES, give_rights, grants
 from store.users import Logins, User, Users
 from tests.cassandra_node import own_node, quick_tables
+from tests.ingest.histories import LIMITS
 
 NOW = datetime(2026, 11, 21, tzinfo=UTC)
 NAMES = {
@@ -142,7 +146,10 @@ def test_the_service_does_its_work(guarded: Guarded) -> None:
         await Users(database).register(user)
         assert await Logins(database).of_user(user.user_id) == []
         assert await JobRuns(database).newest("rank") == []
-        await Users(database).erase(user.user_id)
+        await erase_user(database, user.user_id, NOW)
+        swept = await sweep(records_in(database, LIMITS), NOW, NOW, database=database)
+        assert (swept.users, swept.failed) == (1, ())
+        assert await Watermarks(database).advance("sweep", user.user_id, NOW)
 
     asyncio.run(work())
     for table, may in TABLES.items():
