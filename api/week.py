@@ -10,7 +10,7 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Query
-from pydantic import BaseModel, Field
+from pydantic import AfterValidator, BaseModel, Field
 
 from api.classify import ModelName
 from api.dependencies import Predict, Services, ServicesHere
@@ -19,11 +19,21 @@ from api.problems import described
 from models.history import WEEK_S, SetLog
 from models.week.model import DAYS, Candidate, WeekLimits, WeekPlan
 from schemas.errors import NotComputedYet
+from schemas.times import EARLIEST, LATEST
 
 router = APIRouter(prefix="/v1/me", tags=["asking"])
 FAMILY = "week"
 BACK_WEEKS = 8
 Asked = tuple[tuple[Candidate, ...], WeekLimits]
+
+
+def _within_reach(value: date) -> date:
+    if EARLIEST.date() <= value < LATEST.date():
+        return value
+    raise ValueError(f"a date lies from {EARLIEST.date()} to before {LATEST.date()}")
+
+
+StartsOn = Annotated[date, AfterValidator(_within_reach)]
 
 
 class PlannedExercise(BaseModel):
@@ -61,7 +71,7 @@ async def week(
     caller: Predict,
     services: ServicesHere,
     starts_on: Annotated[
-        date | None, Query(description="local date; today, or tomorrow once you trained today")
+        StartsOn | None, Query(description="local date; today, or tomorrow once you trained today")
     ] = None,
     minutes: Annotated[
         float | None, Query(ge=0, le=600, description="time on every day; as usual if left out")

@@ -15,7 +15,7 @@ import typer
 
 from muvr.door import Door, open_door
 from muvr.options import AsJson, Conf
-from muvr.train import run_job
+from muvr.train import run_job, told
 from pipelines.runs import server_time
 from schemas.cron import read_cron
 from schemas.errors import LeaseHeld, MuvrError
@@ -151,8 +151,8 @@ def _keep(door: Door, due: Appointment) -> Kept:
         report = run_job(door, due.family, "changed")
     except LeaseHeld:
         return Kept(due.family, due.due_at, "another run is under way")
-    except MuvrError as problem:
-        return Kept(due.family, due.due_at, f"failed: {problem}")
+    except Exception as problem:  # noqa: BLE001 (the run has it; other families do not wait for it)
+        return Kept(due.family, due.due_at, f"failed: {told(problem)}")
     mark = _mark(due.family)
     door.ask(
         lambda database: Watermarks(database).advance(mark, report.run_id, due.due_at), "spark"

@@ -16,7 +16,7 @@ from muvr.terminal import Terminal
 from pipelines.runs import RunReport, server_time
 from pipelines.scope import Users
 from schemas.config import Config
-from schemas.errors import BadInput, MuvrError
+from schemas.errors import BadInput, MuvrError, Retryable
 from schemas.times import us_of
 from store.database import Database
 from store.records import records_in
@@ -55,10 +55,10 @@ def train(
     for name in EVERY if family == "all" else [family]:
         try:
             reports.append(run_job(door, name, whom, engine))
-        except MuvrError as problem:
+        except Exception as problem:
             if family != "all":
                 raise
-            failed[name] = str(problem)  # the other families do not wait for this one
+            failed[name] = told(problem)  # the other families do not wait for this one
     for report in reports if family != "all" else ():
         show_run(door.terminal, asdict(report))
     found = _found_of_truth(door, reports) if family == "all" else None
@@ -79,6 +79,13 @@ def _found_of_truth(door: Door, reports: Sequence[RunReport]) -> Mapping[str, fl
     if not truth or not any((one.family, one.status) == ("clusters", "done") for one in reports):
         return None
     return door.ask(lambda database: clusters_against_truth(database, truth))
+
+
+def told(problem: Exception) -> str:
+    """A failure as people read it; of a kind that nobody foresaw with the name of that kind."""
+    if isinstance(problem, MuvrError):
+        return str(problem)
+    return f"{type(problem).__name__}: {problem}"
 
 
 def show_run(terminal: Terminal, run: Mapping[str, Any]) -> None:
@@ -106,7 +113,7 @@ def run_job(
     from pipelines import jobs  # noqa: PLC0415
 
     if family == "activity":
-        door.ask(lambda database: keep_stretches(database, door.config))
+        keep_stretches(door)
     with door.terminal as terminal:
         return jobs.train(
             family,
@@ -118,19 +125,29 @@ def run_job(
         )
 
 
-async def keep_stretches(database: Database, config: Config) -> int:
+def keep_stretches(door: Door) -> None:
     """Bring the stretches of those who teach everybody's model up to date, as the sweeper does."""
+    left = door.ask(lambda database: _project_members(database, door.config))
+    for user_id, why in left.items():
+        door.terminal.fail(f"The stretches of user {user_id} stay as they were. {why}")
+
+
+async def _project_members(database: Database, config: Config) -> dict[UUID, str]:
+    """Users whose data cannot be read, and why; the others' are done."""
     from ingest.stretches import project_stretches  # noqa: PLC0415 - see run_job
     from pipelines.everybody import members_of  # noqa: PLC0415
 
     records = records_in(database, config.limits)
     keys = members_of(await TrainingKeys(database).every(), config.training.seed)
-    return sum(
-        [
-            await project_stretches(records, user, us_of(server_time()))
-            for user in sorted({user for user, _ in keys})
-        ]
-    )
+    left: dict[UUID, str] = {}
+    for user_id in sorted({user_id for user_id, _ in keys}):
+        try:
+            await project_stretches(records, user_id, us_of(server_time()))
+        except Retryable:
+            raise
+        except Exception as problem:  # noqa: BLE001 (handed back; the others are done as well)
+            left[user_id] = told(problem)
+    return left
 
 
 def read_users(text: str) -> Users:

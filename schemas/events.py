@@ -7,6 +7,7 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from pydantic import (
+    AfterValidator,
     AwareDatetime,
     BaseModel,
     BeforeValidator,
@@ -17,6 +18,7 @@ from pydantic import (
     model_validator,
 )
 
+from schemas.times import EARLIEST, LATEST
 from schemas.wire import UNITS
 
 STREAMS_AT_MOST = 16
@@ -35,7 +37,14 @@ def _only_text(value: object) -> object:
     raise ValueError("a time must be RFC 3339 text with an offset, such as 2026-11-21T10:00:00Z")
 
 
-Time = Annotated[AwareDatetime, BeforeValidator(_only_text)]
+def _within_reach(value: datetime) -> datetime:
+    """Also a clock that is wrong by years is a clock; past the last date nothing can be added."""
+    if EARLIEST <= value < LATEST:
+        return value
+    raise ValueError(f"a time lies from {EARLIEST.date()} to before {LATEST.date()} (UTC)")
+
+
+Time = Annotated[AwareDatetime, BeforeValidator(_only_text), AfterValidator(_within_reach)]
 
 
 class Event(BaseModel):

@@ -5,6 +5,8 @@ from typing import TypeVar, cast
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 Time = TypeVar("Time", bound=datetime | None)
+EARLIEST, LATEST = EPOCH, datetime(2200, 1, 1, tzinfo=UTC)
+"""What a client may say: a clock that was never set, and far enough from where dates end."""
 _US = timedelta(microseconds=1)
 
 

@@ -139,7 +139,7 @@ def ask_about(
 
 def learn(door: Door) -> None:
     """Train as `muvr train FAMILY --users all --engine local` does."""
-    door.ask(lambda database: keep_stretches(database, door.config))
+    keep_stretches(door)
     for family in FAMILIES:
         jobs.train(family, door.config, users="all", engine="local", progress=door.terminal)
 

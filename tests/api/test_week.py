@@ -33,6 +33,12 @@ def test_nothing_done_and_nothing_planned_is_no_week(person: Person):
     problem(week(person), 404, "not-computed-yet")
 
 
+def test_a_week_at_the_end_of_time_is_refused(person: Person):
+    for day in ("9999-12-31", "0001-01-01", "1969-12-31", "2200-01-01"):
+        told = problem(week(person, starts_on=day), 422, "bad-input")
+        assert (told["field"], told["value"]) == ("starts_on", day)
+
+
 def test_a_week_follows_habits_and_lets_muscles_rest(person: Person):
     for days_ago, exercise in ((2, "bench press"), (4, "barbell row"), (9, "bench press")):
         confirmed(person, days_ago, exercise, 6)

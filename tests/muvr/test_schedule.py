@@ -84,7 +84,7 @@ def test_what_is_due_runs_once_and_a_downtime_is_caught_up_once(door: Door, trai
     }
 
 
-@pytest.mark.parametrize("why", [LeaseHeld("busy"), DatabaseAway("gone")])
+@pytest.mark.parametrize("why", [LeaseHeld("busy"), DatabaseAway("gone"), ValueError("a bug")])
 def test_a_job_that_could_not_run_stays_due_and_stops_no_other(
     door: Door, trainer: Trainer, why: Exception
 ):

@@ -1,0 +1,67 @@
+"""What a training needs before it begins."""
+
+from pathlib import Path
+from uuid import UUID, uuid4
+
+import pytest
+
+from ingest import stretches
+from muvr.door import Door
+from muvr.terminal import Terminal
+from muvr.train import keep_stretches
+from pipelines import everybody
+from schemas.config import Cassandra, Config
+from schemas.errors import DatabaseAway
+from tests.cassandra_node import ON_NODE
+
+pytestmark = ON_NODE
+
+
+@pytest.fixture
+def door(keyspace: Cassandra, tmp_path: Path) -> Door:
+    return Door(Config(cassandra=keyspace), tmp_path / "conf.yaml", Terminal(as_json=True))
+
+
+@pytest.fixture
+def users(monkeypatch: pytest.MonkeyPatch) -> list[UUID]:
+    """Those who teach everybody's model."""
+    found = sorted(uuid4() for _ in range(3))
+    monkeypatch.setattr(everybody, "members_of", lambda *_: [(one, "wrist-acc6") for one in found])
+    return found
+
+
+def test_a_user_whose_data_cannot_be_read_does_not_keep_the_others_from_training(
+    door: Door, users: list[UUID], monkeypatch: pytest.MonkeyPatch
+):
+    done: list[UUID] = []
+    said: list[str] = []
+    monkeypatch.setattr(door.terminal, "fail", said.append)
+
+    async def project(_: object, user_id: UUID, now_us: int) -> int:
+        assert now_us > 0
+        if user_id == users[1]:
+            raise OverflowError("date value out of range")
+        done.append(user_id)
+        return 1
+
+    monkeypatch.setattr(stretches, "project_stretches", project)
+    keep_stretches(door)
+    assert done == [users[0], users[2]]
+    (line,) = said
+    assert str(users[1]) in line
+    assert line.endswith("OverflowError: date value out of range")
+
+
+def test_without_the_database_nothing_is_trained(
+    door: Door, users: list[UUID], monkeypatch: pytest.MonkeyPatch
+):
+    asked: list[UUID] = []
+
+    async def project(_: object, user_id: UUID, __: int) -> int:
+        asked.append(user_id)
+        raise DatabaseAway("gone")
+
+    monkeypatch.setattr(stretches, "project_stretches", project)
+    with pytest.raises(DatabaseAway):
+        keep_stretches(door)
+    assert asked == users[:1]
