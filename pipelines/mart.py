@@ -127,7 +127,7 @@ def _plan(
         before=before,
         changed=changed,
         version=str(run.run_id),
-        known={**pseudonyms(key), **_runs(database)},
+        known={**pseudonyms(key), **_runs(database), "zones": _listed(_zones(spark))},
         key=key,
     )
 
@@ -150,6 +150,12 @@ def _runs(database: Database) -> dict[str, str]:
         "live": _listed([str(one.run_id) for one in live if one]),
         "withdrawn": _listed([str(row.run_id) for row in gone]),
     }
+
+
+def _zones(spark: SparkSession) -> list[str]:
+    """The time zones that Java knows."""
+    jvm: Any = spark._jvm  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+    return sorted(str(name) for name in jvm.java.time.ZoneId.getAvailableZoneIds())
 
 
 def _listed(ids: Sequence[str]) -> str:

@@ -25,6 +25,8 @@ OWNER = {
     "ELSE 'global' END",
 }
 RUN = {"run": "run_id"}
+THERE = "CASE WHEN timezone IN ({zones}) THEN from_utc_timestamp(started_at, timezone) END"
+"""A zone that Java does not know, because Python's list is newer, would end the whole query."""
 PLANNED = "array<struct<exercise: string, reps: int, weight_kg: double, intensity: double>>"
 
 
@@ -51,8 +53,8 @@ SOURCES: Mapping[str, Source] = {
     "sessions": Source(
         "sessions",
         {
-            "local_date": "to_date(from_utc_timestamp(started_at, timezone))",
-            "local_hour": "hour(from_utc_timestamp(started_at, timezone))",
+            "local_date": f"to_date({THERE})",
+            "local_hour": f"hour({THERE})",
             "complete": "coalesce(complete, false)",
         },
         keyed="",
@@ -119,7 +121,7 @@ def columns_of(name: str, known: Mapping[str, str]) -> list[str]:
 
     Args:
         name: of the mart's table.
-        known: what stands for `{live}`, `{withdrawn}` and the pseudonyms.
+        known: what stands for `{live}`, `{withdrawn}`, `{zones}` and the pseudonyms.
     """
     made = SOURCES[name].made
     return [

@@ -229,3 +229,19 @@ def test_a_refresh_reads_who_changed_and_forgets_who_was_erased(world):
     after = {path.name for path in config.paths.mart.iterdir()}
     assert len(after) == len(before) == 2
     assert after & before == {"manifest.json"}
+
+
+@pytest.mark.parametrize("zone", ["Factory", "nowhere"])
+def test_a_zone_that_java_does_not_know_leaves_local_times_empty(world, zone):
+    """Python's list of zones is its own: it may be newer."""
+    config, database, gyms = world
+    one = gyms[2]
+    database.execute(
+        "UPDATE sessions SET timezone = ? WHERE user_id = ? AND session_id = ?",
+        (zone, one.user, one.session),
+    )
+    assert refresh_mart(config, everybody=True, clock=later(50)).status == "done"
+    user = pseudonym(pseudonym_key(config.paths.secrets), "u", one.user)
+    local = {row["user"]: row["local_hour"] for row in tables(config)["sessions"]}
+    assert local.pop(user) is None
+    assert list(local.values()) == [23]
