@@ -73,19 +73,31 @@ class Connection:
         """Go on trying until the database is there, then sweep once a minute."""
         while not there:
             await asyncio.sleep(AGAIN_S)
-            there = await self._try()
+            try:
+                there = await self._try()
+            except MuvrError as problem:  # a setting that was right, or not read, at the start
+                self.missing = str(problem)
         lock_path = self._config.paths.run / "sweeper.lock"
         self._sweeping = Sweeping(self._app.state.services, lock_path, self._log)
         await self._sweeping.run()
 
     async def _try(self) -> bool:
+        """Whether the database is there, and all that stands around it.
+
+        Raises:
+            BadConfig: a key or a setting cannot be read.
+        """
         try:
             database = await asyncio.to_thread(self._connect, Home.here())
         except MuvrError as problem:
             away = isinstance(problem, DatabaseAway)
             self.missing = "Cassandra does not answer." if away else str(problem)
             return False
-        self._app.state.services = build_services(self._config, database, self._metrics)
+        try:
+            self._app.state.services = build_services(self._config, database, self._metrics)
+        except MuvrError:
+            await asyncio.to_thread(database.close)
+            raise
         self.missing = ""
         return True
 
@@ -115,7 +127,7 @@ def build_services(
     """Everything that a worker holds, around one connection."""
     ring = KeyRing(config.paths.secrets, config.api.host)
     tokens = Tokens(config.auth, ring)
-    logins = Logins(database)
+    logins, users = Logins(database), Users(database)
     records = records_in(database, config.limits)
     models = ModelCache(
         Models(database),
@@ -132,10 +144,10 @@ def build_services(
         recorder=Recorder(records, config.limits, clock),
         models=models,
         recogniser=Recogniser(records, models, Predictions(database)),
-        users=Users(database),
+        users=users,
         logins=logins,
         tokens=tokens,
-        guard=Guard(tokens, logins, config.api.pointer_ttl_s),
+        guard=Guard(tokens, logins, users, config.api.pointer_ttl_s),
         allowance=Allowance(
             config.limits, config.paths.run / "allowance", shared=config.api.workers > 1
         ),

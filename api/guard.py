@@ -2,13 +2,13 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import UUID
 
 from api.tokens import Claims, Tokens
 from ingest.remembered import Remembered
 from schemas.errors import MissingScope, NotAuthenticated
-from store.users import Logins
+from store.users import Logins, Users
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +17,8 @@ class Caller:
 
     Attributes:
         login_id: None for a token of an outside issuer.
+        subject: whom an outside issuer's token names, None for our own; who was erased and comes
+            back is another user.
         expires_at: seconds since the epoch.
     """
 
@@ -24,6 +26,7 @@ class Caller:
     login_id: UUID | None
     scopes: frozenset[str]
     expires_at: float
+    subject: UUID | None = None
 
     def must_have(self, scope: str) -> None:
         """Refuse a token that does not cover an operation.
@@ -53,11 +56,13 @@ class Guard:
         self,
         tokens: Tokens,
         logins: Logins,
+        users: Users,
         believed_s: float,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._tokens = tokens
         self._logins = logins
+        self._users = users
         self._clock = clock
         self._seen: Remembered[str, _Seen] = Remembered(believed_s)
 
@@ -85,6 +90,10 @@ class Guard:
         """Believe no token of a login any more."""
         self._seen.forget_where(lambda _, seen: seen.caller.login_id == login_id)
 
+    def forget_user(self, user_id: UUID) -> None:
+        """Believe no token of a user any more."""
+        self._seen.forget_where(lambda _, seen: seen.caller.user_id == user_id)
+
     async def _check(self, token: str) -> _Seen:
         """Find out whether a token is good now."""
         believed, seen = self._tokens.believed, self._seen.last(token)
@@ -98,6 +107,8 @@ class Guard:
             if login is None:
                 self._seen.forget(token)
                 raise NotAuthenticated("The token is not accepted: its login has ended.")
+        if caller.subject is not None:
+            caller = replace(caller, user_id=await self._users.outside(caller.subject))
         return _Seen(caller, believed)
 
     def _runs(self, caller: Caller) -> bool:
@@ -105,4 +116,5 @@ class Guard:
 
 
 def _caller(claims: Claims) -> Caller:
-    return Caller(claims.user_id, claims.login_id, claims.scopes, claims.expires_at)
+    subject = claims.user_id if claims.login_id is None else None
+    return Caller(claims.user_id, claims.login_id, claims.scopes, claims.expires_at, subject)

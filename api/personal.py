@@ -50,5 +50,8 @@ async def export(caller: Sensor, services: ServicesHere) -> StreamingResponse:
 @router.delete("", summary="Erase me")
 async def erase(caller: Sensor, services: ServicesHere) -> ErasureAnswer:
     """Delete the caller and everything of them, for good. Repeatable while a token lives."""
+    if caller.subject is not None:
+        await services.users.renew_outside(caller.subject, caller.user_id)
     done = await erase_user(services.database, caller.user_id, services.clock())
+    services.guard.forget_user(caller.user_id)
     return ErasureAnswer(deleted=done.deleted, remains=done.remains)

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from datetime import datetime
 from typing import NamedTuple
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from schemas.errors import NameTaken, NotThere, UncertainWrite
 from schemas.times import aware
@@ -95,6 +95,28 @@ class Users:
         )
         await self._database.run("DELETE FROM users WHERE user_id = ?", (user_id,))
 
+    async def outside(self, subject: UUID) -> UUID:
+        """The user behind a subject of an outside issuer: the subject's own id until an erasure."""
+        return await self._owner(_outside(subject)) or subject
+
+    async def renew_outside(self, subject: UUID, erased: UUID) -> None:
+        """Let an outside subject be somebody new from now on: an erased id is never used again.
+
+        Args:
+            subject: names the issuer's user.
+            erased: the user id that is given up; where another stands already nothing happens.
+        """
+        name, fresh = _outside(subject), uuid4()
+        cql = "UPDATE usernames SET user_id = ? WHERE username = ? IF user_id = ?"
+        values: tuple[object, ...] = (fresh, name, erased)
+        if erased == subject:
+            cql = "INSERT INTO usernames (username, user_id) VALUES (?, ?) IF NOT EXISTS"
+            values = (name, fresh)
+        try:
+            await self._database.applied(cql, values)
+        except UncertainWrite:  # asking again completes what was begun, or does nothing
+            await self._database.applied(cql, values)
+
     async def _claim(self, username: str, user_id: UUID) -> bool:
         cql = "INSERT INTO usernames (username, user_id) VALUES (?, ?) IF NOT EXISTS"
         try:
@@ -109,6 +131,11 @@ class Users:
             "SELECT user_id FROM usernames WHERE username = ?", (username,)
         )
         return rows[0].user_id if rows else None
+
+
+def _outside(subject: UUID) -> str:
+    """A name that nobody can register: those have no colon."""
+    return f"outside:{subject}"
 
 
 class Logins:

@@ -39,7 +39,7 @@ class World:
 
     def guard(self) -> Guard:
         """With one clock for tokens and for what is believed."""
-        made = Guard(self, self, BELIEVED_S, clock=lambda: self.now)
+        made = Guard(self, self, self, BELIEVED_S, clock=lambda: self.now)
         made._seen._clock = lambda: self.now
         return made
 

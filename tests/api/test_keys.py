@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import httpx
 import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -22,6 +23,7 @@ from api.tokens import Tokens
 from schemas.config import Api, Auth, Cassandra
 from schemas.errors import BadConfig, NotAuthenticated
 from tests.api.conftest import Person, RunningService, running, settings
+from tests.api.phone import Phone, fresh_id
 from tests.api.test_auth import works
 from tests.cassandra_node import free_ports
 
@@ -175,6 +177,26 @@ def test_a_service_takes_tokens_of_an_issuer_that_rotates(
                 issuer.keys["unknown"] = Ed25519PrivateKey.generate()
                 assert not works(service, issuer.sign("unknown", scope="model:read"))
             assert issuer.asked == 1
+
+
+def test_who_was_erased_comes_back_by_the_issuer_as_somebody_new(
+    keyspace: Cassandra, tmp_path: Path, issuer: Issuer
+):
+    """What is written under an erased id would be acknowledged and never seen again."""
+    with issuer.published() as address:
+        config = settings(keyspace, tmp_path, auth=outside(address))
+        with running(config) as service:
+            token = issuer.sign("theirs", scope="sensor:write predict", sub=uuid.uuid4().hex)
+            session, one = fresh_id(), fresh_id()
+            headers = {"Authorization": f"Bearer {token}"}
+            for _ in range(3):
+                with httpx.Client(base_url=service.url, headers=headers, timeout=30) as client:
+                    phone = Phone(client, session)
+                    assert phone.open().status_code == 200
+                    assert phone.confirm(one).status_code == 200
+                    assert len(client.get("/v1/sessions").json()["sessions"]) == 1
+                    assert client.delete("/v1/me").status_code == 200
+                    assert client.get("/v1/sessions").json()["sessions"] == []
 
 
 def test_an_issuers_keys_come_and_go(issuer: Issuer):

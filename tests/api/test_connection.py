@@ -1,0 +1,92 @@
+"""A worker that is there before its database."""
+
+import asyncio
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from api import connection
+from api.connection import Connection
+from api.observe import Metrics
+from schemas.config import Config
+from schemas.errors import BadConfig, DatabaseAway
+
+
+class Base:
+    """A database that remembers whether it was closed."""
+
+    closed = False
+
+    def close(self) -> None:
+        self.closed = True
+
+
+class Late(Connection):
+    """A connection whose database is away at first; its work ends where sweeping would begin."""
+
+    def __init__(self) -> None:
+        self.app: Any = SimpleNamespace(state=SimpleNamespace(services=None))
+        super().__init__(self.app, Config(), Metrics(), None)
+        self.bases: list[Base] = []
+        self.tried = 0
+
+    def _connect(self, home: object) -> Any:
+        self.tried += 1
+        if self.tried == 1:
+            raise DatabaseAway("not yet")
+        self.bases.append(Base())
+        return self.bases[-1]
+
+
+def test_a_setting_that_cannot_be_read_later_is_said_and_tried_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    said: list[str] = []
+    made = Late()
+
+    def build(*_: object) -> str:
+        said.append(made.missing)
+        if len(said) < 3:
+            raise BadConfig("auth.outside_jwks: cannot be read")
+        return "services"
+
+    monkeypatch.setattr(connection, "build_services", build)
+    monkeypatch.setattr(connection, "AGAIN_S", 0.0)
+
+    class Enough(Exception):  # noqa: N818 (the end of the story)
+        pass
+
+    def sweeping(*_: object) -> None:
+        raise Enough
+
+    monkeypatch.setattr(connection, "Sweeping", sweeping)
+
+    async def story() -> None:
+        await made.open()
+        with pytest.raises(Enough):
+            await made._task  # type: ignore[misc]
+
+    asyncio.run(story())
+    assert said == [
+        "Cassandra does not answer.",
+        "auth.outside_jwks: cannot be read",
+        "auth.outside_jwks: cannot be read",
+    ]
+    assert (made.missing, made.app.state.services) == ("", "services")
+    assert [one.closed for one in made.bases] == [True, True, False]
+
+
+def test_a_setting_that_cannot_be_read_at_the_start_ends_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    made = Late()
+    made.tried = 1
+
+    def build(*_: object) -> None:
+        raise BadConfig("auth.outside_jwks: cannot be read")
+
+    monkeypatch.setattr(connection, "build_services", build)
+    with pytest.raises(BadConfig):
+        asyncio.run(made.open())
+    assert [one.closed for one in made.bases] == [True]
