@@ -84,6 +84,16 @@ def held_out(model: ExerciseModel, sets: Sequence[LabelledWindows]) -> HeldOut |
     )
 
 
+def left_out(model: ExerciseModel, x: NDArray[np.floating]) -> HeldOut:
+    """What the model makes of windows (m, d) of one set whose exercise it does not know.
+
+    There is no true index: that of each window's likeliest exercise stands in its place.
+    """
+    scores = model.scores(x).astype(np.float64)
+    one_set = np.zeros(len(x), dtype=np.int64)
+    return HeldOut(scores, scores.argmax(axis=1), one_set, model.strangeness(x).astype(np.float64))
+
+
 def log_loss(held: Sequence[HeldOut], factor: float) -> float:
     """Mean -log probability of the truth over all windows."""
     losses = [_losses(h.scores * factor, h.truth) for h in held]
@@ -92,7 +102,7 @@ def log_loss(held: Sequence[HeldOut], factor: float) -> float:
 
 def calibrate(
     held: Sequence[HeldOut],
-    unknown: Sequence[Array] = (),
+    unknown: Sequence[HeldOut] = (),
     *,
     before: Calibration | None = None,
 ) -> Calibration:
@@ -100,8 +110,8 @@ def calibrate(
 
     Args:
         held: known movement, a HeldOut per model.
-        unknown: strangeness of windows of exercises that were left out, an array per set; the
-            slope and centre of P(known) stay as they were when there is none.
+        unknown: movement that was left out of everything, a HeldOut per set, whose truth means
+            nothing; the slope and centre of P(known) stay as they were when there is none.
         before: where to start from.
     """
     found = before or Calibration()
@@ -113,8 +123,11 @@ def calibrate(
     novelty = np.concatenate([novelty_of_sets(h, found) for h in held])
     found = replace(found, abstain_above=float(np.quantile(novelty, KEPT_KNOWN)) + NEXT_DAY)
     if unknown:
-        known = np.concatenate([h.strangeness for h in held])
-        slope, centre = _logistic(known, np.concatenate(list(unknown)))
+        known, strange = (
+            np.concatenate([novelty_of_windows(h, found) for h in several])
+            for several in (held, unknown)
+        )
+        slope, centre = _logistic(known, strange)
         found = replace(found, known_slope=slope, known_centre=centre)
     return found
 
@@ -145,7 +158,7 @@ def learn_calibration(
         return Calibration(), Calibration()
     everybody = total(learned)
     seen: tuple[list[HeldOut], list[HeldOut]] = ([], [])
-    strange: tuple[list[Array], list[Array]] = ([], [])
+    strange: tuple[list[HeldOut], list[HeldOut]] = ([], [])
     for person, own in zip(people, learned, strict=True):
         for k, model in enumerate(_rungs(own, everybody - own, settings, model_id)):
             held = model and held_out(model, person.ask)
@@ -160,7 +173,7 @@ def learn_calibration(
             others = None if reduced is None else reduced - mine
             for k, model in enumerate(_rungs(mine, others, settings, model_id)):
                 if model:
-                    strange[k].append(model.strangeness(np.concatenate(asked)).astype(np.float64))
+                    strange[k].append(left_out(model, np.concatenate(asked)))
     own_calibration = calibrate(seen[1], strange[1], before=OWN_CALIBRATION)
     return calibrate(seen[0], strange[0]), own_calibration
 
@@ -216,11 +229,16 @@ def sets_of(held: HeldOut, window: float) -> tuple[Array, NDArray[np.int64]]:
     return np.array([mean_log(each[s]) for s in sets]), truth
 
 
+def novelty_of_windows(held: HeldOut, calibration: Calibration) -> Array:
+    """What every window adds to the novelty of its set, (m,)."""
+    likeliest = held.scores.argmax(axis=1)
+    hesitation = _losses(held.scores * calibration.window, likeliest)
+    return held.strangeness + calibration.hesitation * hesitation
+
+
 def novelty_of_sets(held: HeldOut, calibration: Calibration) -> Array:
     """The novelty of every set, (s,), as `ExerciseModel.novelty` has it."""
-    likeliest = held.scores.argmax(axis=1)
-    hesitation = set_means(_losses(held.scores * calibration.window, likeliest), held.set_of)
-    return set_means(held.strangeness, held.set_of) + calibration.hesitation * hesitation
+    return set_means(novelty_of_windows(held, calibration), held.set_of)
 
 
 def set_means(values: Array, set_of: NDArray[np.int64]) -> Array:
@@ -229,7 +247,7 @@ def set_means(values: Array, set_of: NDArray[np.int64]) -> Array:
 
 
 def _logistic(known: Array, unknown: Array) -> tuple[float, float]:
-    """Slope and centre of P(known) over strangeness, both kinds weighing the same."""
+    """Slope and centre of P(known) over novelty, both kinds weighing the same."""
 
     def loss(at: Array) -> float:
         """At (slope, centre): a log loss with a mean of its own for each kind; steep costs."""

@@ -15,12 +15,13 @@ class Calibration:
     Attributes:
         window: factor on the scores of one window before softmax.
         whole: factor on the mean log probabilities of a set's windows: how many of them are news.
-        known_centre, known_slope: P(known) = 1 / (1 + exp(slope · (r - centre))), where r is the
-            log of the distance to the nearest prototype over what training windows have.
+        known_centre, known_slope: P(known) = 1 / (1 + exp(slope · (n - centre))), where n is the
+            novelty of a set.
         abstain_above: novelty of a set from which on the answer is "unknown movement".
         doubt: share of sets of which scores say nothing, however sure they look: another day, a
             label that slipped. There each exercise is as likely as any other.
-        hesitation: what a nat of a set's hesitation adds to its mean r; their sum is its novelty.
+        hesitation: what a nat of a set's hesitation adds to its mean strangeness (log of the
+            distance to the nearest prototype over what training windows have): its novelty.
             0 in bytes that are older than it: they answer as they did.
     """
 

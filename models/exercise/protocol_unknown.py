@@ -12,7 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import rankdata
 
-from models.exercise.calibrate import HeldOut, calibrate, held_out, novelty_of_sets
+from models.exercise.calibrate import (
+    HeldOut,
+    calibrate,
+    held_out,
+    left_out,
+    novelty_of_sets,
+    novelty_of_windows,
+)
 from models.exercise.evaluate import calibration_error
 from models.exercise.figures import Outcome
 from models.exercise.fit import OWN_CALIBRATION, FitSettings, fit_global, fit_user
@@ -34,24 +41,20 @@ class Strange:
 
     Attributes:
         known: held-out windows of the exercises it knows.
-        unknown: strangeness (m,) of windows of the one it does not.
-        scores: (m, k), what it makes of them.
+        unknown: windows of the one it does not.
     """
 
     known: HeldOut
-    unknown: NDArray[np.float64]
-    scores: NDArray[np.float64]
+    unknown: HeldOut
 
-    @property
-    def auroc(self) -> float:
-        """Chance that an unknown window is stranger than a known one."""
-        return auroc(self.known.strangeness, self.unknown)
+    def auroc(self, calibration: Calibration) -> float:
+        """Chance that an unknown window is newer than a known one."""
+        known, unknown = (novelty_of_windows(h, calibration) for h in (self.known, self.unknown))
+        return auroc(known, unknown)
 
     def caught(self, calibration: Calibration) -> bool:
         """Whether the unknown windows together are left without a name."""
-        one_set = np.zeros(len(self.unknown), dtype=np.int64)
-        unknown = HeldOut(self.scores, one_set, one_set, self.unknown)
-        return bool(novelty_of_sets(unknown, calibration)[0] > calibration.abstain_above)
+        return bool(novelty_of_sets(self.unknown, calibration)[0] > calibration.abstain_above)
 
     def refused(self, calibration: Calibration) -> NDArray[np.bool_]:
         """Which known sets are left without one."""
@@ -78,15 +81,17 @@ def unknown_exercise(movements: Sequence[Movement]) -> Outcome:
     chosen: list[str] = []
     for person in by_person:
         elsewhere = [[s for p, found in t.items() if p != person for s in found] for t in tried]
-        best = int(np.argmax([np.mean([s.auroc for s in found]) for found in elsewhere]))
-        found = elsewhere[best]
-        border = calibrate(
-            [s.known for s in found], [s.unknown for s in found], before=OWN_CALIBRATION
-        )
+        borders = [
+            calibrate([s.known for s in f], [s.unknown for s in f], before=OWN_CALIBRATION)
+            for f in elsewhere
+        ]
+        best = int(np.argmax([_area(f, b) for f, b in zip(elsewhere, borders, strict=True)]))
+        border = borders[best]
         chosen.append(f"{person}: metric_shrink {CHOICES[best].metric_shrink:g}")
-        areas.append(float(np.mean([s.auroc for s in tried[best][person]])))
+        areas.append(_area(tried[best][person], border))
         for strange in tried[best][person]:
-            for values, known in ((strange.known.strangeness, True), (strange.unknown, False)):
+            for held, known in ((strange.known, True), (strange.unknown, False)):
+                values = novelty_of_windows(held, border)
                 slope = border.known_slope * (values - border.known_centre)
                 probability.append(1 / (1 + np.exp(np.clip(slope, -30, 30))))
                 right.append(np.full(len(values), known))
@@ -117,6 +122,11 @@ def auroc(low: NDArray[np.floating], high: NDArray[np.floating]) -> float:
     return float(above / (len(low) * len(high)))
 
 
+def _area(found: Sequence[Strange], calibration: Calibration) -> float:
+    """Mean AUROC over the exercises that were left out."""
+    return float(np.mean([one.auroc(calibration) for one in found]))
+
+
 def _left_out(
     person: str,
     sets: Sequence[Movement],
@@ -126,18 +136,16 @@ def _left_out(
     found: list[Strange] = []
     later = [part(m, 0.6, 1) for m in sets]
     windows = asked(later)
-    for left_out in learned[person]:
-        own = total([s for e, s in learned[person].items() if e != left_out])
+    for exercise in learned[person]:
+        own = total([s for e, s in learned[person].items() if e != exercise])
         others = total(
-            [s for p, of in learned.items() for e, s in of.items() if p != person and e != left_out]
+            [s for p, of in learned.items() for e, s in of.items() if p != person and e != exercise]
         )
         model = fit_user(own, fit_global(others, settings), settings)
         known = held_out(model, windows)
-        unknown = [w.x for w in windows if w.exercise == left_out]
+        unknown = [w.x for w in windows if w.exercise == exercise]
         if known is not None and unknown:
-            x = np.concatenate(unknown)
-            strange, scores = model.strangeness(x), model.scores(x)
-            found.append(Strange(known, strange.astype(np.float64), scores.astype(np.float64)))
+            found.append(Strange(known, left_out(model, np.concatenate(unknown))))
     return found
 
 

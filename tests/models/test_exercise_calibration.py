@@ -10,6 +10,8 @@ from models.exercise.calibrate import (
     calibrate,
     learn_calibration,
     log_loss,
+    novelty_of_sets,
+    novelty_of_windows,
 )
 from models.exercise.evaluate import calibration_error, labelled_windows, score
 from models.exercise.examples import ExampleSettings
@@ -41,12 +43,30 @@ def test_the_temperature_that_made_the_scores_is_found(temperature):
 
 def test_the_border_lets_nearly_all_known_sets_through():
     sample = held(1, 0.3)
-    unknown = [np.random.default_rng(2).normal(2, 0.2, 500)]
-    found = calibrate([sample], unknown)
+    strange = np.random.default_rng(2).normal(2, 0.2, 500)
+    one_set = np.zeros(500, dtype=np.int64)
+    found = calibrate([sample], [HeldOut(np.zeros((500, 3)), one_set, one_set, strange)])
     sets = np.bincount(sample.set_of, weights=sample.strangeness) / 8
     assert (sets > found.abstain_above).mean() <= 0.01
     assert 0.5 < found.known_centre < 1.5  # midway between two equal clouds around 0 and 2
     assert found.known_slope > 3
+
+
+def test_what_is_known_is_learned_of_what_is_asked():
+    """P(known) is asked about novelty. Strangeness tells nothing here, and hesitation everything."""
+    n = 400
+    one_set, likeliest = np.arange(n) // 4, np.zeros(n, dtype=np.int64)
+    sure, torn = np.tile([9.0, 0.0], (n, 1)), np.zeros((n, 2))
+    strangeness = np.random.default_rng(4).normal(0.5, 0.1, n)
+    known, unknown = (HeldOut(scores, likeliest, one_set, strangeness) for scores in (sure, torn))
+    before = Calibration(hesitation=4.0)
+    found = calibrate([known], [unknown], before=before)
+    assert 0.5 < found.known_centre < 0.5 + 4 * np.log(2)
+    for held, expected in ((known, 1.0), (unknown, 0.0)):
+        novelty = novelty_of_windows(held, found)
+        assert novelty_of_sets(held, found) == pytest.approx(novelty.reshape(-1, 4).mean(axis=1))
+        p_known = 1 / (1 + np.exp(found.known_slope * (novelty - found.known_centre)))
+        assert p_known == pytest.approx(np.full(n, expected), abs=0.2)
 
 
 def test_nothing_held_out_changes_nothing():
