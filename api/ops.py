@@ -15,6 +15,7 @@ from api.dependencies import Operate, Services, ServicesHere
 from api.problems import described
 from schemas.errors import NotReady, NotThere
 from schemas.families import FAMILIES
+from schemas.statuses import RUN_STATUSES, USER_STATUSES
 from store.jobs import JobRun, JobRuns
 from store.node.durability import durability
 
@@ -51,7 +52,7 @@ class Run(BaseModel):
 
     family: str
     run: UUID
-    status: str = Field(description="running, done, refused or failed")
+    status: str = Field(description=RUN_STATUSES)
     started_at: datetime
     heartbeat_at: datetime | None
     finished_at: datetime | None
@@ -66,7 +67,7 @@ class UserRun(BaseModel):
 
     user: UUID
     model_id: str
-    status: str
+    status: str = Field(description=USER_STATUSES)
     reason: str
     version: str
 

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from schemas.errors import LeaseHeld, UncertainWrite
 from schemas.layout import SHARDS, shard_of
+from schemas.statuses import RunStatus
 from schemas.times import aware
 from store.database import Database, Row, Statement
 
@@ -71,14 +72,14 @@ class JobRuns:
         self,
         family: str,
         run_id: UUID,
-        status: str,
+        status: RunStatus,
         at: datetime,
         *,
         counts: Mapping[str, int],
         metrics: Mapping[str, object],
         reasons: Mapping[str, int],
     ) -> None:
-        """Record how a run ended: done, refused or failed, with counts, metrics and reasons."""
+        """Record how a run ended, with counts, metrics and reasons."""
         await self._database.run(
             "UPDATE job_runs SET status = ?, heartbeat_at = ?, finished_at = ?, counts = ?, "
             "metrics = ?, reasons = ? WHERE family = ? AND run_id = ?",

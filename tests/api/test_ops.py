@@ -6,12 +6,14 @@ import re
 import uuid
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from api.app import create_app
 from api.observe import RequestLog
 from schemas.config import Cassandra
+from schemas.statuses import RunStatus, UserStatus
 from store.jobs import JobRuns, UserOutcome
 from tests.api.conftest import PASSWORD, Person, RunningService, running, settings
 
@@ -109,6 +111,19 @@ def operator(service: RunningService, person: Person) -> str:
     with service.client() as client:
         form = {"username": person.username, "password": PASSWORD}
         return client.post("/v1/auth/token", data=form).json()["access_token"]
+
+
+def test_the_document_names_every_status(service: RunningService):
+    shapes = service.app.openapi()["components"]["schemas"]
+    for shape, words in (("Run", RunStatus), ("UserRun", UserStatus)):
+        says = shapes[shape]["properties"]["status"]["description"]
+        assert says.split(", ") == list(get_args(words))
+        assert "not-learned" in says
+
+
+def test_recommendations_are_said_to_hold_what_the_caller_does_already(service: RunningService):
+    says = service.app.openapi()["paths"]["/v1/me/recommendations"]["get"]["description"]
+    assert "may do some of them already" in says
 
 
 def test_runs_and_their_users_in_pages(service: RunningService, operator: str):
