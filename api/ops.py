@@ -5,12 +5,13 @@ import platform
 import subprocess
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, Field
 
+from api.cursors import NextPage, PageCursor
 from api.dependencies import Operate, Services, ServicesHere
 from api.problems import described
 from schemas.errors import NotReady, NotThere
@@ -73,9 +74,10 @@ class UserRun(BaseModel):
 
 
 class Runs(BaseModel):
-    """Runs, newest first."""
+    """A page of runs, newest first."""
 
     jobs: list[Run]
+    cursor: NextPage
 
 
 class UserRuns(BaseModel):
@@ -134,14 +136,16 @@ async def jobs(
     caller: Operate,  # noqa: ARG001 (the scope is the point)
     services: ServicesHere,
     family: str | None = Query(None, description="one family only"),
-    limit: int = Query(20, ge=1, le=100),
+    limit: Annotated[int, Query(ge=1, le=100)] = 20,
+    cursor: PageCursor = None,
 ) -> Runs:
     """Runs of jobs, newest first."""
-    repository = JobRuns(services.database)
+    prefix = f"jobs {family or ''} "
+    before = services.cursors.unseal_id(prefix, cursor)
     families = [family] if family else list(FAMILIES)
-    runs = [run for name in families for run in await repository.newest(name, limit)]
-    runs.sort(key=lambda run: run.started_at, reverse=True)
-    return Runs(jobs=[_run(run) for run in runs[:limit]])
+    rows = await JobRuns(services.database).page(families, before, limit + 1)
+    page, following = services.cursors.page(prefix, rows, limit, lambda run: run.run_id)
+    return Runs(jobs=[_run(run) for run in page], cursor=following)
 
 
 @router.get("/v1/jobs/{family}/{run}")

@@ -104,8 +104,17 @@ class JobRuns:
 
     async def newest(self, family: str, limit: int = 10) -> list[JobRun]:
         """The family's runs, newest first."""
-        rows = await self._database.run(READ_RUN + "LIMIT ?", (family, limit))
-        return [_job_run(row) for row in rows]
+        return await self.page([family], None, limit)
+
+    async def page(self, families: Sequence[str], before: UUID | None, limit: int) -> list[JobRun]:
+        """The families' runs, newest first, those before a given one."""
+        where, values = ("AND run_id < ? ", (before,)) if before else ("", ())
+        cql = f"{READ_RUN}{where}LIMIT ?"
+        found = await asyncio.gather(
+            *(self._database.run(cql, (name, *values, limit)) for name in families)
+        )
+        runs = [_job_run(row) for rows in found for row in rows]
+        return sorted(runs, key=lambda run: run.run_id, reverse=True)[:limit]  # their ids are times
 
     async def write_users(self, run_id: UUID, outcomes: Sequence[UserOutcome]) -> None:
         """Keep what the run came to for each user."""

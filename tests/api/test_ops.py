@@ -12,6 +12,7 @@ import pytest
 
 from api.app import create_app
 from api.observe import RequestLog
+from pipelines.runs import run_id_at
 from schemas.config import Cassandra
 from schemas.statuses import RunStatus, UserStatus
 from store.jobs import JobRuns, UserOutcome
@@ -127,7 +128,8 @@ def test_recommendations_are_said_to_hold_what_the_caller_does_already(service: 
 
 
 def test_runs_and_their_users_in_pages(service: RunningService, operator: str):
-    run_id, began = uuid.uuid4(), datetime.now(UTC)
+    began = datetime.now(UTC)
+    run_id = run_id_at(began)
     jobs = JobRuns(service.services.database)
     users = [UserOutcome(uuid.uuid4(), "wrist-acc6", "promoted", "", "abc", "{}") for _ in range(5)]
 
@@ -169,7 +171,7 @@ def test_runs_and_their_users_in_pages(service: RunningService, operator: str):
 
 def test_a_cursor_of_one_run_does_not_open_another(service: RunningService, operator: str):
     jobs = JobRuns(service.services.database)
-    run_id = uuid.uuid4()
+    run_id = run_id_at(datetime.now(UTC))
     service.run(jobs.start("exercise", run_id, {}, datetime.now(UTC)))
     cursor = service.services.cursors.seal(f"job-users {uuid.uuid4()} x")
     with service.client(operator) as client:
