@@ -11,13 +11,13 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, Field
 
-from api.cursors import NextPage, PageCursor
+from api.cursors import NextPage, PageCursor, id_in
 from api.dependencies import Operate, Services, ServicesHere
 from api.problems import described
 from schemas.errors import NotReady, NotThere
 from schemas.families import FAMILIES
 from schemas.statuses import RUN_STATUSES, USER_STATUSES
-from store.jobs import JobRun, JobRuns
+from store.jobs import JobRun, JobRuns, UserOutcome
 from store.node.durability import durability
 
 router = APIRouter(tags=["operating"])
@@ -81,10 +81,11 @@ class Runs(BaseModel):
 
 
 class UserRuns(BaseModel):
-    """The outcomes of a run; `next` is the cursor of the next page."""
+    """A page of the outcomes of a run."""
 
     users: list[UserRun]
-    next: str | None
+    cursor: NextPage
+    next: str | None = Field(description="the same as `cursor`, under its first name")
 
 
 @router.get("/livez")
@@ -168,32 +169,23 @@ async def job_users(
     run: UUID,
     caller: Operate,  # noqa: ARG001
     services: ServicesHere,
-    limit: int = Query(100, ge=1, le=1000),
-    cursor: str | None = Query(None),
+    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+    cursor: PageCursor = None,
 ) -> UserRuns:
     """What a run came to for each user, with the reason where nothing was promoted."""
     repository = JobRuns(services.database)
     if await repository.read(family, run) is None:
         raise NotThere(f"There is no run {run} of {family}.")
     prefix = f"job-users {run} "
-    start = services.cursors.unseal_for(prefix, cursor) if cursor else ""
-    found = [one for one in await repository.users(run) if f"{one.user_id} {one.model_id}" > start]
-    page = found[:limit]
-    more = len(found) > limit
-    last = f"{page[-1].user_id} {page[-1].model_id}" if page else ""
-    return UserRuns(
-        users=[
-            UserRun(
-                user=one.user_id,
-                model_id=one.model_id,
-                status=one.status,
-                reason=one.reason,
-                version=one.version,
-            )
-            for one in page
-        ],
-        next=services.cursors.seal(prefix + last) if more else None,
+    after = None
+    if cursor:
+        user, _, model_id = services.cursors.unseal_for(prefix, cursor).partition(" ")
+        after = id_in(user, cursor), model_id
+    rows = await repository.users_page(run, after, limit + 1)
+    page, following = services.cursors.page(
+        prefix, rows, limit, lambda one: f"{one.user_id} {one.model_id}"
     )
+    return UserRuns(users=[_user_run(one) for one in page], cursor=following, next=following)
 
 
 def commit_of(folder: Path) -> str:
@@ -210,6 +202,16 @@ def commit_of(folder: Path) -> str:
     except (OSError, subprocess.SubprocessError):
         return ""
     return done.stdout.strip() if done.returncode == 0 else ""
+
+
+def _user_run(one: UserOutcome) -> UserRun:
+    return UserRun(
+        user=one.user_id,
+        model_id=one.model_id,
+        status=one.status,
+        reason=one.reason,
+        version=one.version,
+    )
 
 
 def _run(run: JobRun) -> Run:

@@ -17,6 +17,10 @@ READ_RUN = (
     "SELECT family, run_id, status, started_at, heartbeat_at, finished_at, inputs, counts, "
     "metrics, reasons FROM job_runs WHERE family = ? "
 )
+READ_USERS = (
+    "SELECT user_id, model_id, status, reason, version, metrics FROM job_run_users "
+    "WHERE run_id = ? AND shard = ?"
+)
 
 
 class JobRun(NamedTuple):
@@ -131,22 +135,45 @@ class JobRuns:
 
     async def users(self, run_id: UUID) -> list[UserOutcome]:
         """What the run came to for every user, ordered by user and layout."""
-        cql = (
-            "SELECT user_id, model_id, status, reason, version, metrics FROM job_run_users "
-            "WHERE run_id = ? AND shard = ?"
-        )
         shards = await asyncio.gather(
-            *(self._database.run(cql, (run_id, shard)) for shard in range(SHARDS))
+            *(self._database.run(READ_USERS, (run_id, shard)) for shard in range(SHARDS))
         )
         return sorted(UserOutcome(*row) for rows in shards for row in rows)
 
+    async def users_page(
+        self, run_id: UUID, after: tuple[UUID, str] | None, limit: int
+    ) -> list[UserOutcome]:
+        """What the run came to for users, those after a given user and layout.
+
+        Ordered by shard, then by user and layout: one shard gives a page of a large run. The
+        emptier they are, the more are asked at once, so that a small run needs few rounds.
+        """
+        found: list[UserOutcome] = []
+        shard, at_once = 0, 1
+        if after is not None:
+            shard = shard_of(after[0])
+            found = await self._users_in(run_id, shard, limit, after)
+            shard += 1
+        while len(found) < limit and shard < SHARDS:
+            asked = range(shard, min(shard + at_once, SHARDS))
+            left = limit - len(found)
+            shards = await asyncio.gather(*(self._users_in(run_id, one, left) for one in asked))
+            found += [outcome for outcomes in shards for outcome in outcomes]
+            shard, at_once = asked.stop, 2 * at_once
+        return found[:limit]
+
+    async def _users_in(
+        self, run_id: UUID, shard: int, limit: int, after: tuple[UUID, str] | None = None
+    ) -> list[UserOutcome]:
+        where = " AND (user_id, model_id) > (?, ?)" if after else ""
+        cql = f"{READ_USERS}{where} LIMIT ?"
+        rows = await self._database.run(cql, (run_id, shard, *(after or ()), limit))
+        return [UserOutcome(*row) for row in rows]
+
     async def of_user(self, run_id: UUID, user_id: UUID) -> list[UserOutcome]:
         """What the run came to for one user, ordered by layout; nothing where it left them out."""
-        rows = await self._database.run(
-            "SELECT user_id, model_id, status, reason, version, metrics FROM job_run_users "
-            "WHERE run_id = ? AND shard = ? AND user_id = ?",
-            (run_id, shard_of(user_id), user_id),
-        )
+        cql = f"{READ_USERS} AND user_id = ?"
+        rows = await self._database.run(cql, (run_id, shard_of(user_id), user_id))
         return [UserOutcome(*row) for row in rows]
 
 

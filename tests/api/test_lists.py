@@ -17,7 +17,13 @@ from store.social import Follows
 from tests.api.conftest import PASSWORD, Person, RunningService
 from tests.api.phone import fresh_id
 
-LISTS = ("/v1/sessions", "/v1/me/plans", "/v1/me/follows", "/v1/jobs")
+LISTS = (
+    "/v1/sessions",
+    "/v1/me/plans",
+    "/v1/me/follows",
+    "/v1/jobs",
+    "/v1/jobs/{family}/{run}/users",
+)
 DOCUMENT: dict[str, Any] = create_app(Config()).openapi()
 
 
@@ -50,7 +56,7 @@ def test_the_document_says_how_every_list_is_paged(path: str):
     assert "cursor" in DOCUMENT["components"]["schemas"][shape.rpartition("/")[2]]["properties"]
 
 
-@pytest.mark.parametrize("path", LISTS)
+@pytest.mark.parametrize("path", [path for path in LISTS if "{" not in path])
 def test_what_is_no_page_is_refused(operator: httpx.Client, service: RunningService, path: str):
     elsewhere = service.services.cursors.seal(f"somewhere else {uuid.uuid4()}")
     with operator:
