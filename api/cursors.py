@@ -1,12 +1,32 @@
-"""Opaque cursors of lists: signed, so that nobody walks where a list did not lead."""
+"""Pages of lists and their opaque cursors: signed, so that nobody walks where a list did not lead.
+
+A list reads one row more than its page holds, after the position of its cursor; so a page is as
+cheap as any other, and stands where it stood while others add rows before it.
+"""
 
 import base64
 import binascii
 import hmac
+from collections.abc import Callable, Sequence
+from typing import Annotated, TypeVar
+from uuid import UUID
+
+from fastapi import Query
+from pydantic import Field
 
 from schemas.errors import BadCursor
 
+T = TypeVar("T")
+PAGE_AT_MOST = 200
 _MAC_BYTES = 12
+
+PageLimit = Annotated[int, Query(ge=1, le=PAGE_AT_MOST, description="rows of a page at most")]
+PageCursor = Annotated[
+    str | None, Query(max_length=200, description="`cursor` of the page before; left out: begin")
+]
+NextPage = Annotated[
+    str | None, Field(description="send it to get the next page; null on the last")
+]
 
 
 class Cursors:
@@ -56,5 +76,43 @@ class Cursors:
             raise BadCursor("The cursor is of another list.", field="cursor", value=cursor)
         return position[len(prefix) :]
 
+    def unseal_id(self, prefix: str, cursor: str | None) -> UUID | None:
+        """The id after a prefix that names the list; None without a cursor.
+
+        Raises:
+            BadCursor: it was not sealed here, or for another list.
+        """
+        return id_in(self.unseal_for(prefix, cursor), cursor) if cursor else None
+
+    def page(
+        self, prefix: str, rows: Sequence[T], limit: int, position: Callable[[T], object]
+    ) -> tuple[Sequence[T], str | None]:
+        """The rows of a page, and the cursor of the next one; None on the last.
+
+        Args:
+            prefix: names the list.
+            rows: those after the page before, one more than `limit` where there are so many.
+            limit: rows of the page.
+            position: of a row in its list.
+
+        >>> Cursors(b"k" * 32).page("numbers:", [7, 8], 2, int)
+        ([7, 8], None)
+        """
+        page = rows[:limit]
+        more = len(rows) > limit
+        return page, self.seal(f"{prefix}{position(page[-1])}") if more else None
+
     def _mac(self, body: bytes) -> bytes:
         return hmac.digest(self._key, body, "sha256")[:_MAC_BYTES]
+
+
+def id_in(position: str, cursor: str) -> UUID:
+    """The id that a position is.
+
+    Raises:
+        BadCursor: it is none: the cursor is of another list.
+    """
+    try:
+        return UUID(position)
+    except ValueError as problem:
+        raise BadCursor("The cursor is of another list.", field="cursor", value=cursor) from problem

@@ -6,6 +6,9 @@ upload, so hash, number and receipt are the same, and both ways may be mixed. In
 `{"resume": true}`. Out, JSON text with a `type`: ready, receipt, problem, guess (what the last 8 s
 are), sets (those that are over, in the shape of a session's, and the `current` one or null; every
 5 s of samples, provisional until the session is complete), held, auth.
+
+Each chunk and each word is one request of the caller's limit. Over the limit the answer is a
+problem (429) with `retry_after_s` beside it, and the connection goes on.
 """
 
 import asyncio
@@ -68,10 +71,12 @@ class _Talk:
                 await self.socket.send_text(text)
 
     async def complain(self, error: MuvrError, item: Item | None = None) -> None:
-        """A problem out, with the chunk that it is about."""
+        """A problem out, with the chunk that it is about and how long to wait."""
         problem = msgspec.Raw(bytes(problem_response(error, self.socket).body))
         about = {} if item is None else {"stream": item.stream, "seq": item.seq}
-        await self.say("problem", **about, problem=problem)
+        # A message has no header fields: what Retry-After says elsewhere stands in it.
+        wait = {"retry_after_s": error.retry_after_s} if isinstance(error, OverLimit) else {}
+        await self.say("problem", **about, **wait, problem=problem)
 
 
 @router.websocket("/live")
@@ -202,6 +207,11 @@ async def _hear(talk: _Talk, text: str) -> None:
     Raises:
         NotAuthenticated, MissingScope, Refused: the new token is not good, or somebody else's.
     """
+    try:
+        talk.services.allowance.take_request(talk.caller.user_id)
+    except OverLimit as error:
+        await talk.complain(error)
+        return
     words = _parsed(text)
     if "auth" in words:
         token = str(words["auth"])

@@ -106,7 +106,7 @@ async def cluster(caller: Predict, services: ServicesHere) -> ClusterAnswer:
 
 @router.get("/recommendations", responses=described(404))
 async def recommendations(caller: Predict, services: ServicesHere) -> RecommendationAnswer:
-    """Exercises that people with the same taste do and the caller does not."""
+    """Exercises that people with the same taste do; the caller may do some of them already."""
     live, about = await _live(services, "recommend")
     found = await Results(services.database).recommendations(live.run_id, caller.user_id)
     if not found:

@@ -5,17 +5,19 @@ import platform
 import subprocess
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, Field
 
+from api.cursors import NextPage, PageCursor, id_in
 from api.dependencies import Operate, Services, ServicesHere
 from api.problems import described
 from schemas.errors import NotReady, NotThere
 from schemas.families import FAMILIES
-from store.jobs import JobRun, JobRuns
+from schemas.statuses import RUN_STATUSES, USER_STATUSES
+from store.jobs import JobRun, JobRuns, UserOutcome
 from store.node.durability import durability
 
 router = APIRouter(tags=["operating"])
@@ -51,7 +53,7 @@ class Run(BaseModel):
 
     family: str
     run: UUID
-    status: str = Field(description="running, done, refused or failed")
+    status: str = Field(description=RUN_STATUSES)
     started_at: datetime
     heartbeat_at: datetime | None
     finished_at: datetime | None
@@ -66,22 +68,24 @@ class UserRun(BaseModel):
 
     user: UUID
     model_id: str
-    status: str
+    status: str = Field(description=USER_STATUSES)
     reason: str
     version: str
 
 
 class Runs(BaseModel):
-    """Runs, newest first."""
+    """A page of runs, newest first."""
 
     jobs: list[Run]
+    cursor: NextPage
 
 
 class UserRuns(BaseModel):
-    """The outcomes of a run; `next` is the cursor of the next page."""
+    """A page of the outcomes of a run."""
 
     users: list[UserRun]
-    next: str | None
+    cursor: NextPage
+    next: str | None = Field(description="the same as `cursor`, under its first name")
 
 
 @router.get("/livez")
@@ -133,14 +137,16 @@ async def jobs(
     caller: Operate,  # noqa: ARG001 (the scope is the point)
     services: ServicesHere,
     family: str | None = Query(None, description="one family only"),
-    limit: int = Query(20, ge=1, le=100),
+    limit: Annotated[int, Query(ge=1, le=100)] = 20,
+    cursor: PageCursor = None,
 ) -> Runs:
     """Runs of jobs, newest first."""
-    repository = JobRuns(services.database)
+    prefix = f"jobs {family or ''} "
+    before = services.cursors.unseal_id(prefix, cursor)
     families = [family] if family else list(FAMILIES)
-    runs = [run for name in families for run in await repository.newest(name, limit)]
-    runs.sort(key=lambda run: run.started_at, reverse=True)
-    return Runs(jobs=[_run(run) for run in runs[:limit]])
+    rows = await JobRuns(services.database).page(families, before, limit + 1)
+    page, following = services.cursors.page(prefix, rows, limit, lambda run: run.run_id)
+    return Runs(jobs=[_run(run) for run in page], cursor=following)
 
 
 @router.get("/v1/jobs/{family}/{run}")
@@ -163,32 +169,23 @@ async def job_users(
     run: UUID,
     caller: Operate,  # noqa: ARG001
     services: ServicesHere,
-    limit: int = Query(100, ge=1, le=1000),
-    cursor: str | None = Query(None),
+    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+    cursor: PageCursor = None,
 ) -> UserRuns:
     """What a run came to for each user, with the reason where nothing was promoted."""
     repository = JobRuns(services.database)
     if await repository.read(family, run) is None:
         raise NotThere(f"There is no run {run} of {family}.")
     prefix = f"job-users {run} "
-    start = services.cursors.unseal_for(prefix, cursor) if cursor else ""
-    found = [one for one in await repository.users(run) if f"{one.user_id} {one.model_id}" > start]
-    page = found[:limit]
-    more = len(found) > limit
-    last = f"{page[-1].user_id} {page[-1].model_id}" if page else ""
-    return UserRuns(
-        users=[
-            UserRun(
-                user=one.user_id,
-                model_id=one.model_id,
-                status=one.status,
-                reason=one.reason,
-                version=one.version,
-            )
-            for one in page
-        ],
-        next=services.cursors.seal(prefix + last) if more else None,
+    after = None
+    if cursor:
+        user, _, model_id = services.cursors.unseal_for(prefix, cursor).partition(" ")
+        after = id_in(user, cursor), model_id
+    rows = await repository.users_page(run, after, limit + 1)
+    page, following = services.cursors.page(
+        prefix, rows, limit, lambda one: f"{one.user_id} {one.model_id}"
     )
+    return UserRuns(users=[_user_run(one) for one in page], cursor=following, next=following)
 
 
 def commit_of(folder: Path) -> str:
@@ -205,6 +202,16 @@ def commit_of(folder: Path) -> str:
     except (OSError, subprocess.SubprocessError):
         return ""
     return done.stdout.strip() if done.returncode == 0 else ""
+
+
+def _user_run(one: UserOutcome) -> UserRun:
+    return UserRun(
+        user=one.user_id,
+        model_id=one.model_id,
+        status=one.status,
+        reason=one.reason,
+        version=one.version,
+    )
 
 
 def _run(run: JobRun) -> Run:

@@ -1,18 +1,18 @@
 """Sessions: opened, asked for, completed, deleted."""
 
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Response
 from pydantic import BaseModel, Field
 
+from api.cursors import NextPage, PageCursor, PageLimit
 from api.dependencies import Sensor, ServicesHere
 from api.me import deviation_entry
 from api.problems import described
 from api.sets import SetShape, recognised_shape, set_shape
 from ingest.notes import session_notes
-from schemas.errors import BadCursor
 from schemas.events import Completion, SessionOpening
 from schemas.layout import month_of
 from store.deviations import Deviation
@@ -21,7 +21,6 @@ from store.sessions import SessionRow
 
 router = APIRouter(prefix="/v1/sessions", tags=["recording"])
 CURSOR = "sessions:"
-PAGE_AT_MOST = 200
 
 
 class StreamShape(BaseModel):
@@ -74,7 +73,7 @@ class SessionPage(BaseModel):
     """A page of sessions, newest first."""
 
     sessions: list[SessionSummary]
-    cursor: str | None = Field(description="send it to get the next page; null on the last")
+    cursor: NextPage
 
 
 class HeldShape(BaseModel):
@@ -106,17 +105,14 @@ async def open_session(
 async def list_sessions(
     caller: Sensor,
     services: ServicesHere,
-    limit: Annotated[int, Query(ge=1, le=PAGE_AT_MOST)] = 50,
-    cursor: Annotated[str | None, Query(max_length=200)] = None,
+    limit: PageLimit = 50,
+    cursor: PageCursor = None,
 ) -> SessionPage:
     """The caller's sessions."""
-    before = _position(services, cursor) if cursor else None
-    rows = await services.records.sessions.page(caller.user_id, before, limit)
-    last = str(rows[-1].session_id) if len(rows) == limit else None
-    return SessionPage(
-        sessions=[summary(row) for row in rows],
-        cursor=services.cursors.seal(CURSOR + last) if last else None,
-    )
+    before = services.cursors.unseal_id(CURSOR, cursor)
+    rows = await services.records.sessions.page(caller.user_id, before, limit + 1)
+    page, following = services.cursors.page(CURSOR, rows, limit, lambda row: row.session_id)
+    return SessionPage(sessions=[summary(row) for row in page], cursor=following)
 
 
 @router.get("/{session}", summary="A session and what was done in it", responses=described(410))
@@ -205,11 +201,3 @@ def summary(row: SessionRow) -> SessionSummary:
             for name, stream in row.streams.items()
         },
     )
-
-
-def _position(services: ServicesHere, cursor: str) -> UUID:
-    position = services.cursors.unseal_for(CURSOR, cursor)
-    try:
-        return UUID(position)
-    except ValueError as problem:
-        raise BadCursor("The cursor is of another list.", field="cursor", value=cursor) from problem

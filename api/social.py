@@ -7,6 +7,7 @@ from uuid import UUID
 from fastapi import APIRouter, Response
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
+from api.cursors import NextPage, PageCursor, PageLimit
 from api.dependencies import Sensor, ServicesHere, Social
 from api.problems import described
 from ingest import follows as follows_of
@@ -16,6 +17,7 @@ from store.social import Follows
 
 router = APIRouter(prefix="/v1/me", tags=["plans"])
 SETS_AT_MOST = 500
+PLANS, FOLLOWS = "plans:", "follows:"  # what their cursors are of
 Word = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)]
 _EXAMPLE: dict[str, Any] = {
     "name": "Monday",
@@ -53,9 +55,10 @@ class PlanShape(PlanBody):
 
 
 class PlanList(BaseModel):
-    """The caller's plans."""
+    """A page of the caller's plans, oldest first."""
 
     plans: list[PlanShape]
+    cursor: NextPage
 
 
 class FollowShape(BaseModel):
@@ -66,16 +69,21 @@ class FollowShape(BaseModel):
 
 
 class FollowList(BaseModel):
-    """Everybody whom the caller follows."""
+    """A page of those whom the caller follows, by their ids."""
 
     follows: list[FollowShape]
+    cursor: NextPage
 
 
 @router.get("/plans")
-async def list_plans(caller: Sensor, services: ServicesHere) -> PlanList:
-    """The caller's plans."""
-    plans = await services.records.plans.of_user(caller.user_id)
-    return PlanList(plans=[_shape(plan) for plan in plans])
+async def list_plans(
+    caller: Sensor, services: ServicesHere, limit: PageLimit = 50, cursor: PageCursor = None
+) -> PlanList:
+    """The caller's plans, oldest first."""
+    after = services.cursors.unseal_id(PLANS, cursor)
+    rows = await services.records.plans.page(caller.user_id, after, limit + 1)
+    page, following = services.cursors.page(PLANS, rows, limit, lambda plan: plan.plan_id)
+    return PlanList(plans=[_shape(plan) for plan in page], cursor=following)
 
 
 @router.put("/plans/{plan}", responses=described(409))
@@ -107,10 +115,15 @@ async def delete_plan(plan: UUID, caller: Sensor, services: ServicesHere) -> Res
 
 
 @router.get("/follows")
-async def list_follows(caller: Social, services: ServicesHere) -> FollowList:
-    """Everybody whom the caller follows."""
-    follows = await Follows(services.database).of_user(caller.user_id)
-    return FollowList(follows=[FollowShape(user=f.followee, since=f.since) for f in follows])
+async def list_follows(
+    caller: Social, services: ServicesHere, limit: PageLimit = 50, cursor: PageCursor = None
+) -> FollowList:
+    """Whom the caller follows, by their ids."""
+    after = services.cursors.unseal_id(FOLLOWS, cursor)
+    rows = await Follows(services.database).page(caller.user_id, after, limit + 1)
+    page, following = services.cursors.page(FOLLOWS, rows, limit, lambda one: one.followee)
+    shapes = [FollowShape(user=one.followee, since=one.since) for one in page]
+    return FollowList(follows=shapes, cursor=following)
 
 
 @router.put("/follows/{user}")

@@ -23,27 +23,50 @@ def import_recordings(
     recordings: Sequence[ImportedRecording],
     password: str,
     progress: Progress,
+    username: str | None = None,
 ) -> dict[str, int]:
     """Send every recording as a session of its person, with its sets confirmed.
 
     The ids follow the content, so that importing twice adds nothing. Recordings that are too old
     for the server's clock are moved as a whole by full years, and the count says so.
 
+    Args:
+        url: of the service.
+        source: where the recordings come from.
+        recordings: what to send.
+        password: of everybody.
+        progress: is told about every recording.
+        username: whose they all are; None makes a user of each person of the source.
+
     Returns:
         users, sessions, chunks, samples, sets; days_moved.
+
+    Raises:
+        RequestRefused: the service does not take a recording; the sentence names its file.
     """
     days = days_to_move(recordings)
     counts: Counter[str] = Counter(days_moved=days)
     clients: dict[str, Client] = {}
     for done, recording in enumerate(recordings, start=1):
-        name = f"{source}-{recording.person}"
+        name = username or f"{source}-{recording.person}"
         if name not in clients:
             clients[name] = connect(url, name, password)
-        counts.update(send_recording(clients[name], recording, days * DAY_NS))
+        try:
+            counts.update(send_recording(clients[name], recording, days * DAY_NS))
+        except RequestRefused as refusal:
+            raise _about(recording, refusal) from refusal
         progress.step(f"import {source}", done, len(recordings))
     for client in clients.values():
         client.close()
     return {"users": len(clients), **counts}
+
+
+def _about(recording: ImportedRecording, refusal: RequestRefused) -> RequestRefused:
+    """A refusal that says which file it is about."""
+    if not recording.origin:
+        return refusal
+    detail = f"{recording.origin}: {refusal.problem.get('detail', '')}"
+    return RequestRefused(refusal.status, {**refusal.problem, "detail": detail})
 
 
 def days_to_move(recordings: Sequence[ImportedRecording], now: datetime | None = None) -> int:
@@ -89,7 +112,7 @@ def send_recording(client: Client, source: ImportedRecording, moved_ns: int) -> 
         for kind, pieces in kinds.items()
         if pieces
     }
-    client.open_session(session, time_of(started_ns), streams)
+    client.open_session(session, time_of(started_ns), streams, source.timezone)
     counts: Counter[str] = Counter(sessions=1)
     hashes: dict[str, list[str]] = {kind: [] for kind in streams}
     for kind in streams:

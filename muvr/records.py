@@ -7,14 +7,17 @@ from typing import Annotated
 
 import typer
 
+from ingest.importers.csv_files import read_csv
 from ingest.importers.gym import read_gym
 from ingest.importers.imported import ImportedRecording
 from ingest.importers.spar import read_spar
+from models.signal.pieces import Side
 from muvr.door import open_door
 from muvr.importing import import_recordings
 from muvr.options import AsJson, Conf, Password
 from muvr.service import Service
 from schemas.errors import BadInput
+from schemas.events import known_zone
 from store.users import Users
 
 
@@ -23,11 +26,12 @@ class Source(StrEnum):
 
     spar = "spar"
     gym = "gym"
+    csv = "csv"
 
 
-READERS: dict[str, Callable[[Path], list[ImportedRecording]]] = {
-    "spar": read_spar,
-    "gym": read_gym,
+PUBLIC: dict[Source, Callable[[Path], list[ImportedRecording]]] = {
+    Source.spar: read_spar,
+    Source.gym: read_gym,
 }
 user_app = typer.Typer(help="People and what they may do.", no_args_is_help=True)
 
@@ -39,24 +43,69 @@ def register(app: typer.Typer) -> None:
     app.add_typer(user_app, name="user")
 
 
+def zone(name: str) -> str:
+    """The name of a time zone.
+
+    Raises:
+        BadInput: there is none of this name.
+    """
+    try:
+        return known_zone(name)
+    except ValueError as problem:
+        raise BadInput(str(problem), field="--timezone", value=name) from problem
+
+
 def import_(
     source: Annotated[Source, typer.Argument(help="where the recordings come from")],
-    path: Annotated[Path | None, typer.Argument(help="folder; spar has its own")] = None,
+    path: Annotated[Path | None, typer.Argument(help="file or folder; spar has its own")] = None,
+    user: Annotated[str, typer.Option(help="csv: whose recordings; registered if new")] = "",
+    side: Annotated[Side | None, typer.Option(help="csv: the wrist that wore the device")] = None,
+    timezone: Annotated[str, typer.Option(callback=zone, help="csv: where it was")] = "UTC",
     password: Password = "",
     conf: Conf = None,
     as_json: AsJson = False,
 ) -> None:
-    """Send recordings of a public data set through the running service, as its clients would.
+    """Send recordings through the running service, as clients would.
+
+    `spar` and `gym` are public data sets; each of their people becomes a user. `csv` is a file of
+    one's own, or a folder of them. A file is one recording of one wrist, with commas and a header:
+
+    - `time` (2026-11-21T10:00:00.02Z), or `time_s`, `time_ms` or `time_ns` since 1970; ascending
+
+    - `acc_x_g` `acc_y_g` `acc_z_g`, or `acc_x_m_s2` …
+
+    - with a gyroscope `gyro_x_rad_s` …, or `gyro_x_deg_s` …
+
+    - where it is known what was done, `exercise` in every line of a set and in no other; `set`
+    tells neighbouring sets of one exercise apart; `reps` and `weight_kg` in any line of the set
+
+    Such as:
+
+    `time,acc_x_g,acc_y_g,acc_z_g,exercise,reps`
+
+    `2026-11-21T10:00:00.02Z,0.02,-0.11,0.98,bench press,10`
+
+    Recordings of over a year ago move as a whole by full years. Importing again adds nothing.
+
+    Example: `muvr import csv watch.csv --user ada --side left --timezone Europe/London`
 
     Example: `muvr up && muvr import spar --password "a long one"`
     """
     door = open_door(conf, as_json=as_json)
     if path is None and source is not Source.spar:
-        raise BadInput(f"{source} needs the folder of its files", field="path")
-    recordings = READERS[source.value](path or door.config.paths.datasets)
-    with Service(door.config, door.conf_path).spoken_to() as url, door.terminal as terminal:
-        counts = import_recordings(url, source.value, recordings, password, terminal)
-    door.terminal.table(f"imported {source.value}", ("what", "count"), list(counts.items()))
+        raise BadInput(f"{source} needs the path of its files", field="path")
+    if source is Source.csv and not user:
+        raise BadInput("csv needs --user: whose recordings they are", field="--user")
+    if source is not Source.csv and (user or side or timezone != "UTC"):
+        raise BadInput(f"--user, --side and --timezone are for csv; {source} knows its people")
+    with door.terminal as terminal:
+        if source is Source.csv and path is not None:
+            recordings = read_csv(path, user, side, timezone, terminal)
+        else:
+            recordings = PUBLIC[source](path or door.config.paths.datasets)
+        with Service(door.config, door.conf_path).spoken_to() as url:
+            counts = import_recordings(url, source, recordings, password, terminal, user or None)
+    door.terminal.table(f"imported {source}", ("what", "count"), list(counts.items()))
     door.terminal.answer(counts)
 
 

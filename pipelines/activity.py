@@ -46,6 +46,7 @@ from schemas.config import Config
 from schemas.errors import CannotLearn
 from schemas.layout import GLOBAL_OWNER
 from schemas.progress import Progress, Silent
+from schemas.statuses import RunStatus
 from store.credentials import open_as
 from store.database import Database
 from store.jobs import UserOutcome
@@ -242,12 +243,11 @@ def _stored(
     return StoredModel(*names, content, manifest, sha256, run.run_id, run.started_at)
 
 
-def _status(outcomes: set[str]) -> str:
+def _status(outcomes: set[str]) -> RunStatus:
     """The best of what became of the layouts."""
-    for status, wanted in (("done", {"promoted", "unchanged"}), ("refused", {"refused"})):
-        if outcomes & wanted:
-            return status
-    return "not-learned"
+    if outcomes & {"promoted", "unchanged"}:
+        return "done"
+    return "refused" if "refused" in outcomes else "not-learned"
 
 
 async def _serve(database: Database, stored: StoredModel, reason: str) -> str:

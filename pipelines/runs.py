@@ -15,6 +15,7 @@ from uuid import UUID
 from pipelines.threads import one_blas_thread
 from schemas.errors import LeaseHeld, Retryable
 from schemas.ids import uuid7
+from schemas.statuses import RunStatus
 from store.database import Database
 from store.jobs import JobRuns, Leases, UserOutcome, Watermarks
 
@@ -34,7 +35,8 @@ class RunReport:
     """What a run came to.
 
     Attributes:
-        status: done, nothing-to-do, refused (the gate said no to the recipe) or failed.
+        status: done, nothing-to-do, not-learned (the data carries no model), refused (the gate
+            said no to the recipe) or failed.
         counts: users by outcome, and sets read.
         metrics: of the recipe: challenger, incumbent, baselines.
         reasons: why users have no new model: sentence to number of users.
@@ -43,7 +45,7 @@ class RunReport:
 
     family: str
     run_id: UUID
-    status: str
+    status: RunStatus
     counts: Mapping[str, int]
     metrics: Mapping[str, object]
     reasons: Mapping[str, int]
@@ -58,7 +60,7 @@ class Run:
     run_id: UUID
     started_at: datetime
     lost: threading.Event
-    status: str = "done"
+    status: RunStatus = "done"
     counts: Counter[str] = field(default_factory=Counter)
     metrics: dict[str, object] = field(default_factory=dict)
     reasons: Counter[str] = field(default_factory=Counter)

@@ -30,6 +30,22 @@ Word = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max
 Hash = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 
 
+def known_zone(name: str) -> str:
+    """The name, if it is that of a time zone.
+
+    >>> known_zone("Europe/London")
+    'Europe/London'
+
+    Raises:
+        ValueError: the IANA database has none of this name.
+    """
+    try:
+        ZoneInfo(name)
+    except (KeyError, ValueError, OSError) as problem:
+        raise ValueError(f"{name!r} is no time zone of the IANA database") from problem
+    return name
+
+
 def _only_text(value: object) -> object:
     """Times are RFC 3339 text: a bare number would be read as seconds of the epoch."""
     if isinstance(value, str | datetime):
@@ -110,11 +126,7 @@ class SessionOpening(Event):
     @field_validator("timezone")
     @classmethod
     def _known_zone(cls, value: str) -> str:
-        try:
-            ZoneInfo(value)
-        except (KeyError, ValueError, OSError) as problem:
-            raise ValueError(f"{value!r} is no time zone of the IANA database") from problem
-        return value
+        return known_zone(value)
 
 
 class SetConfirmation(Event):

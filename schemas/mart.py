@@ -8,6 +8,8 @@ are pseudonyms: the same thing has the same one in every table and after every r
 
 from dataclasses import dataclass
 
+from schemas.statuses import RUN_STATUSES
+
 ID = "VARCHAR"
 TEXT = "VARCHAR"
 TIME = "TIMESTAMP"
@@ -239,7 +241,7 @@ MART: dict[str, MartTable] = {
             "A run of a job.",
             FAMILY,
             RUN,
-            MartColumn("status", TEXT, "running, done, nothing-to-do, refused, failed", "done"),
+            MartColumn("status", TEXT, RUN_STATUSES, "done"),
             MartColumn("started_at", TIME, "begin", "2026-11-21 03:00:00"),
             MartColumn("finished_at", TIME, "end; null: not yet", "2026-11-21 03:01:40"),
             MartColumn("seconds", "DOUBLE", "how long it took; null: not yet", "100.2"),

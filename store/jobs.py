@@ -9,12 +9,17 @@ from uuid import UUID
 
 from schemas.errors import LeaseHeld, UncertainWrite
 from schemas.layout import SHARDS, shard_of
+from schemas.statuses import RunStatus
 from schemas.times import aware
 from store.database import Database, Row, Statement
 
 READ_RUN = (
     "SELECT family, run_id, status, started_at, heartbeat_at, finished_at, inputs, counts, "
     "metrics, reasons FROM job_runs WHERE family = ? "
+)
+READ_USERS = (
+    "SELECT user_id, model_id, status, reason, version, metrics FROM job_run_users "
+    "WHERE run_id = ? AND shard = ?"
 )
 
 
@@ -71,14 +76,14 @@ class JobRuns:
         self,
         family: str,
         run_id: UUID,
-        status: str,
+        status: RunStatus,
         at: datetime,
         *,
         counts: Mapping[str, int],
         metrics: Mapping[str, object],
         reasons: Mapping[str, int],
     ) -> None:
-        """Record how a run ended: done, refused or failed, with counts, metrics and reasons."""
+        """Record how a run ended, with counts, metrics and reasons."""
         await self._database.run(
             "UPDATE job_runs SET status = ?, heartbeat_at = ?, finished_at = ?, counts = ?, "
             "metrics = ?, reasons = ? WHERE family = ? AND run_id = ?",
@@ -103,8 +108,17 @@ class JobRuns:
 
     async def newest(self, family: str, limit: int = 10) -> list[JobRun]:
         """The family's runs, newest first."""
-        rows = await self._database.run(READ_RUN + "LIMIT ?", (family, limit))
-        return [_job_run(row) for row in rows]
+        return await self.page([family], None, limit)
+
+    async def page(self, families: Sequence[str], before: UUID | None, limit: int) -> list[JobRun]:
+        """The families' runs, newest first, those before a given one."""
+        where, values = ("AND run_id < ? ", (before,)) if before else ("", ())
+        cql = f"{READ_RUN}{where}LIMIT ?"
+        found = await asyncio.gather(
+            *(self._database.run(cql, (name, *values, limit)) for name in families)
+        )
+        runs = [_job_run(row) for rows in found for row in rows]
+        return sorted(runs, key=lambda run: run.run_id, reverse=True)[:limit]  # their ids are times
 
     async def write_users(self, run_id: UUID, outcomes: Sequence[UserOutcome]) -> None:
         """Keep what the run came to for each user."""
@@ -121,22 +135,45 @@ class JobRuns:
 
     async def users(self, run_id: UUID) -> list[UserOutcome]:
         """What the run came to for every user, ordered by user and layout."""
-        cql = (
-            "SELECT user_id, model_id, status, reason, version, metrics FROM job_run_users "
-            "WHERE run_id = ? AND shard = ?"
-        )
         shards = await asyncio.gather(
-            *(self._database.run(cql, (run_id, shard)) for shard in range(SHARDS))
+            *(self._database.run(READ_USERS, (run_id, shard)) for shard in range(SHARDS))
         )
         return sorted(UserOutcome(*row) for rows in shards for row in rows)
 
+    async def users_page(
+        self, run_id: UUID, after: tuple[UUID, str] | None, limit: int
+    ) -> list[UserOutcome]:
+        """What the run came to for users, those after a given user and layout.
+
+        Ordered by shard, then by user and layout: one shard gives a page of a large run. The
+        emptier they are, the more are asked at once, so that a small run needs few rounds.
+        """
+        found: list[UserOutcome] = []
+        shard, at_once = 0, 1
+        if after is not None:
+            shard = shard_of(after[0])
+            found = await self._users_in(run_id, shard, limit, after)
+            shard += 1
+        while len(found) < limit and shard < SHARDS:
+            asked = range(shard, min(shard + at_once, SHARDS))
+            left = limit - len(found)
+            shards = await asyncio.gather(*(self._users_in(run_id, one, left) for one in asked))
+            found += [outcome for outcomes in shards for outcome in outcomes]
+            shard, at_once = asked.stop, 2 * at_once
+        return found[:limit]
+
+    async def _users_in(
+        self, run_id: UUID, shard: int, limit: int, after: tuple[UUID, str] | None = None
+    ) -> list[UserOutcome]:
+        where = " AND (user_id, model_id) > (?, ?)" if after else ""
+        cql = f"{READ_USERS}{where} LIMIT ?"
+        rows = await self._database.run(cql, (run_id, shard, *(after or ()), limit))
+        return [UserOutcome(*row) for row in rows]
+
     async def of_user(self, run_id: UUID, user_id: UUID) -> list[UserOutcome]:
         """What the run came to for one user, ordered by layout; nothing where it left them out."""
-        rows = await self._database.run(
-            "SELECT user_id, model_id, status, reason, version, metrics FROM job_run_users "
-            "WHERE run_id = ? AND shard = ? AND user_id = ?",
-            (run_id, shard_of(user_id), user_id),
-        )
+        cql = f"{READ_USERS} AND user_id = ?"
+        rows = await self._database.run(cql, (run_id, shard_of(user_id), user_id))
         return [UserOutcome(*row) for row in rows]
 
 

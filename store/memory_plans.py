@@ -36,6 +36,11 @@ class MemoryPlans(Plans):
         """All plans of a user as they are now."""
         return [row["plan"] for _, row in self._plans.read((user_id,))]
 
+    async def page(self, user_id: UUID, after: UUID | None, limit: int) -> list[Plan]:
+        """Plans by id, those after a given one."""
+        plans = sorted(await self.of_user(user_id), key=lambda plan: plan.plan_id)
+        return [plan for plan in plans if after is None or plan.plan_id > after][:limit]
+
     async def versions(self, user_id: UUID, plan_id: UUID) -> list[PlanVersion]:
         """Every state of a plan, oldest first."""
         found = [row["version"] for _, row in self._versions.read((user_id, plan_id))]

@@ -70,6 +70,15 @@ class Plans:
         )
         return [_plan(row) for row in rows]
 
+    async def page(self, user_id: UUID, after: UUID | None, limit: int) -> list[Plan]:
+        """A user's plans as they are now, by id and so oldest first, those after a given one."""
+        where, values = ("AND plan_id > ? ", (after,)) if after else ("", ())
+        rows = await self._database.run(
+            f"SELECT plan_id, name, sets, revision FROM plans WHERE user_id = ? {where}LIMIT ?",
+            (user_id, *values, limit),
+        )
+        return [_plan(row) for row in rows]
+
     async def versions(self, user_id: UUID, plan_id: UUID) -> list[PlanVersion]:
         """Every state of a plan, oldest first."""
         rows = await self._database.run(

@@ -43,6 +43,15 @@ class Follows:
         )
         return [_follow(row) for row in rows]
 
+    async def page(self, user_id: UUID, after: UUID | None, limit: int) -> list[Follow]:
+        """Whom a user follows, by id, those after a given one."""
+        where, values = ("AND followee > ? ", (after,)) if after else ("", ())
+        rows = await self._database.run(
+            f"SELECT followee, since FROM follows WHERE user_id = ? {where}LIMIT ?",
+            (user_id, *values, limit),
+        )
+        return [_follow(row) for row in rows]
+
     async def delete(self, user_id: UUID, followee: UUID) -> None:
         """Follow somebody no more."""
         await self._database.run(

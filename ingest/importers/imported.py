@@ -36,9 +36,13 @@ class ImportedRecording:
         day: the day of the recording, None where the source does not say.
         recording: raw samples as they came.
         sets: what was done in it, in time order.
+        timezone: where it was made, a name of the IANA database.
+        origin: the file that it was read from, "" where it has none of its own.
     """
 
     person: str
     day: str | None
     recording: Recording
     sets: tuple[ImportedSet, ...]
+    timezone: str = "UTC"
+    origin: str = ""

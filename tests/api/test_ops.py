@@ -4,14 +4,18 @@ import asyncio
 import json
 import re
 import uuid
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any, get_args
 
 import pytest
 
 from api.app import create_app
 from api.observe import RequestLog
+from pipelines.runs import run_id_at
 from schemas.config import Cassandra
+from schemas.statuses import RunStatus, UserStatus
 from store.jobs import JobRuns, UserOutcome
 from tests.api.conftest import PASSWORD, Person, RunningService, running, settings
 
@@ -111,8 +115,22 @@ def operator(service: RunningService, person: Person) -> str:
         return client.post("/v1/auth/token", data=form).json()["access_token"]
 
 
+def test_the_document_names_every_status(service: RunningService):
+    shapes = service.app.openapi()["components"]["schemas"]
+    for shape, words in (("Run", RunStatus), ("UserRun", UserStatus)):
+        says = shapes[shape]["properties"]["status"]["description"]
+        assert says.split(", ") == list(get_args(words))
+        assert "not-learned" in says
+
+
+def test_recommendations_are_said_to_hold_what_the_caller_does_already(service: RunningService):
+    says = service.app.openapi()["paths"]["/v1/me/recommendations"]["get"]["description"]
+    assert "may do some of them already" in says
+
+
 def test_runs_and_their_users_in_pages(service: RunningService, operator: str):
-    run_id, began = uuid.uuid4(), datetime.now(UTC)
+    began = datetime.now(UTC)
+    run_id = run_id_at(began)
     jobs = JobRuns(service.services.database)
     users = [UserOutcome(uuid.uuid4(), "wrist-acc6", "promoted", "", "abc", "{}") for _ in range(5)]
 
@@ -140,9 +158,10 @@ def test_runs_and_their_users_in_pages(service: RunningService, operator: str):
             params = {"limit": 2, **({"cursor": cursor} if cursor else {})}
             page = client.get(f"/v1/jobs/exercise/{run_id}/users", params=params).json()
             seen += [user["user"] for user in page["users"]]
-            cursor, pages = page["next"], pages + 1
+            assert page["next"] == page["cursor"]
+            cursor, pages = page["cursor"], pages + 1
         assert pages == 3
-        assert seen == sorted(str(user.user_id) for user in users)
+        assert sorted(seen) == sorted(str(user.user_id) for user in users)
         other = client.get(f"/v1/jobs/exercise/{uuid.uuid4()}/users")
         forged = client.get(
             f"/v1/jobs/exercise/{run_id}/users", params={"cursor": "AAAA" + "B" * 40}
@@ -152,9 +171,31 @@ def test_runs_and_their_users_in_pages(service: RunningService, operator: str):
     assert forged.json()["type"] == "urn:muvr:problem:bad-cursor"
 
 
+def test_a_page_of_a_large_run_reads_that_page(
+    service: RunningService, operator: str, monkeypatch: pytest.MonkeyPatch
+):
+    database = service.services.database
+    run_id = run_id_at(datetime.now(UTC))
+    users = [UserOutcome(uuid.uuid4(), "wrist-acc6", "promoted", "", "", "{}") for _ in range(640)]
+    service.run(JobRuns(database).start("exercise", run_id, {}, datetime.now(UTC)))
+    service.run(JobRuns(database).write_users(run_id, users))
+    rows, ask = [], database.run
+
+    async def counted(cql: str, values: Sequence[object] = ()) -> list[Any]:
+        found = await ask(cql, values)
+        rows.extend(found if "job_run_users" in cql else ())
+        return found
+
+    monkeypatch.setattr(database, "run", counted)
+    with service.client(operator) as client:
+        answer = client.get(f"/v1/jobs/exercise/{run_id}/users", params={"limit": 5})
+    assert len(answer.json()["users"]) == 5
+    assert len(rows) <= 20
+
+
 def test_a_cursor_of_one_run_does_not_open_another(service: RunningService, operator: str):
     jobs = JobRuns(service.services.database)
-    run_id = uuid.uuid4()
+    run_id = run_id_at(datetime.now(UTC))
     service.run(jobs.start("exercise", run_id, {}, datetime.now(UTC)))
     cursor = service.services.cursors.seal(f"job-users {uuid.uuid4()} x")
     with service.client(operator) as client:

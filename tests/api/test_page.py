@@ -5,6 +5,7 @@ import uuid
 from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
 
+from pipelines.runs import run_id_at
 from schemas.config import Cassandra
 from store.jobs import JobRuns
 from tests.api.conftest import Person, RunningService, running, settings
@@ -36,7 +37,8 @@ def test_the_page_shows_node_counts_and_runs(service: RunningService, person: Pe
     reason = f"<b>too few labels {uuid.uuid4().hex}</b>"
 
     async def work() -> None:
-        run_id, began = uuid.uuid4(), datetime.now(UTC)
+        began = datetime.now(UTC)
+        run_id = run_id_at(began)
         await jobs.start("exercise", run_id, {}, began)
         await jobs.finish(
             "exercise",

@@ -5,6 +5,7 @@ import os
 import runpy
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -147,6 +148,20 @@ def test_who_talks_to_the_service_hears_what_is_missing(conf: Path, here: Here):
     assert unknown.stderr.startswith("error: ")
 
 
+def test_what_cannot_be_imported_is_wrong_use(conf: Path, here: Here, tmp_path: Path):
+    path = tmp_path / "watch.csv"
+    path.write_text("time_s,acc_x_g,acc_y_g,acc_z_g\n1700000000,1,up,1\n")
+    for words, says in (
+        (("csv", str(path), "--user", "ada"), "watch.csv line 2, column acc_y_g: 'up' is no numb"),
+        (("csv", str(path)), "csv needs --user"),
+        (("csv", "--user", "ada"), "csv needs the path of its files"),
+        (("csv", str(path), "--user", "ada", "--timezone", "Mars"), "'Mars' is no time zone"),
+        (("spar", "--user", "ada"), "--user, --side and --timezone are for csv"),
+    ):
+        done = here("import", *words, "--password", "a long password", conf=conf)
+        assert (done.returncode, says in done.stderr) == (2, True), done.stderr
+
+
 def test_up_look_and_down(conf: Path, here: Here):
     with quick_tables():
         up = muvr("up", conf=conf)
@@ -162,6 +177,11 @@ def test_up_look_and_down(conf: Path, here: Here):
     )
     findings = json.loads(here("doctor", "--json", conf=conf).stdout)
     assert [one["what"] for one in findings if not one["ok"]] == []
+    csv = conf.parent / "watch.csv"
+    lines = [f"{time.time() - 60 + n / 50:.2f},0,0,1" for n in range(500)]
+    csv.write_text("\n".join(["time_s,acc_x_g,acc_y_g,acc_z_g", *lines]))
+    words = ("import", "csv", str(csv), "--user", "ada", "--password", "a long password")
+    assert json.loads(here(*words, "--json", conf=conf).stdout)["samples"] == 500
     unknown = here("user", "grant", "nobody", "operate", conf=conf)
     assert unknown.returncode == 1
     assert "nobody" in unknown.stderr

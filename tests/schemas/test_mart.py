@@ -1,10 +1,12 @@
 """The mart's tables are documented as they are."""
 
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from schemas.mart import MART, described
+from schemas.statuses import RunStatus
 
 GUIDE = Path(__file__).resolve().parents[2] / "docs" / "analysts.md"
 PROMISED = (
@@ -23,3 +25,9 @@ def test_the_guide_says_what_the_registry_says(name: str):
     assert described(table) in GUIDE.read_text()
     assert len({column.name for column in table.columns}) == len(table.columns)
     assert all(column.says and column.example for column in table.columns)
+
+
+def test_every_status_of_a_run_is_named():
+    (status,) = [one for one in MART["job_runs"].columns if one.name == "status"]
+    assert status.says.split(", ") == list(get_args(RunStatus))
+    assert "not-learned" in status.says

@@ -1,7 +1,9 @@
 """Runs, leases and watermarks on the real Cassandra."""
 
 import asyncio
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
@@ -60,6 +62,49 @@ def test_every_user_of_a_run_is_found_again_in_order(database: Database):
     asyncio.run(runs.write_users(run_id, outcomes))
     assert asyncio.run(runs.users(run_id)) == outcomes
     assert asyncio.run(runs.users(other)) == []
+
+
+class Counted:
+    """A database that tells how many rows it gave."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self.rows = 0
+
+    async def run(self, cql: str, values: Sequence[object]) -> list[Any]:
+        found = await self._database.run(cql, values)
+        self.rows += len(found)
+        return found
+
+
+@pytest.mark.parametrize(("users", "limit"), [(640, 7), (640, 100), (70, 20), (3, 2), (0, 5)])
+def test_users_of_a_run_come_in_pages_that_read_no_more_than_they_need(
+    database: Database, users: int, limit: int
+):
+    run_id = uuid4()
+    layouts = ("wrist-acc3", "wrist-acc6")
+    outcomes = [
+        UserOutcome(UUID(int=n), layout, "promoted", "", "", "{}")
+        for n in range(users)
+        for layout in layouts
+    ]
+    asyncio.run(JobRuns(database).write_users(run_id, outcomes))
+
+    async def walk() -> list[UserOutcome]:
+        found: list[UserOutcome] = []
+        after = None
+        while True:
+            counted = Counted(database)
+            page = await JobRuns(counted).users_page(run_id, after, limit)
+            assert len(page) == min(limit, 2 * users - len(found))
+            assert counted.rows <= 3 * limit
+            if not page:
+                return found
+            found += page
+            after = (page[-1].user_id, page[-1].model_id)
+
+    found = asyncio.run(walk())
+    assert found == sorted(outcomes, key=lambda one: (shard_of(one.user_id), *one))
 
 
 def test_one_lease_at_a_time_and_a_dead_holder_loses_it(database: Database, family: str):

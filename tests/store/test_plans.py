@@ -51,6 +51,8 @@ def test_the_newest_word_is_the_plan_and_every_word_is_kept(records: Records, ru
         for plan in (second, first, second):  # in any order, as often as one likes
             await plans.put(user, plan)
         assert await plans.of_user(user) == [second]
+        assert await plans.page(user, None, 1) == [second]
+        assert await plans.page(user, plan_id, 1) == []
         assert [v.plan for v in await plans.versions(user, plan_id)] == [first, second]
         await plans.delete(user, plan_id, 30)
         await plans.put(user, second)

@@ -1,0 +1,167 @@
+"""Recordings of one's own in CSV: each file is one recording of one wrist.
+
+    time,acc_x_g,acc_y_g,acc_z_g,exercise,reps,weight_kg
+    2026-11-21T10:00:00.00Z,0.01,-0.12,0.99,,,
+    2026-11-21T10:00:00.02Z,0.02,-0.11,0.98,bench press,10,60
+    2026-11-21T10:00:00.04Z,0.02,-0.15,1.01,bench press,,
+
+Comma-separated, UTF-8, times ascending; columns in any order:
+
+- `time` (RFC 3339), or `time_s`, `time_ms` or `time_ns` since 1970;
+- `acc_x_g`, `acc_y_g`, `acc_z_g`, or these with `m_s2`; with a gyroscope also `gyro_x_rad_s` and so
+  on, or these with `deg_s`. A line may leave one of both streams empty;
+- `exercise` in every line of a set and in no other; `set` tells sets of one exercise apart that
+  follow one another without a pause; `reps` and `weight_kg` in one or more lines of a set.
+"""
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ingest.importers.csv_lines import UNITS, Header, Line, header_of, lines_of
+from ingest.importers.csv_sets import SetsInLines
+from ingest.importers.imported import ImportedRecording, ImportedSet
+from ingest.readable import FINEST
+from models.signal.pieces import Piece, Recording, Side
+from models.signal.units import Kind
+from schemas.errors import BadInput
+from schemas.progress import Progress
+from schemas.wire import RATE_MAX_HZ, RATE_MIN_HZ
+
+HOURS_AT_MOST = 24  # a longer file is no one recording, or its times are in another unit
+REGULAR_NS = 500_000
+"""Times within half a millisecond of a regular clock are regular: offsets in ms say no more."""
+
+
+def read_csv(
+    path: Path, person: str, side: Side | None, timezone: str, progress: Progress
+) -> list[ImportedRecording]:
+    """The recordings of a file, or of the `.csv` files of a folder by their names.
+
+    Args:
+        path: of the file or the folder.
+        person: whose they are.
+        side: the wrist that wore the device, None where it is not known.
+        timezone: where it was, a name of the IANA database.
+        progress: is told about every file.
+
+    Raises:
+        BadInput: which file, line, column and value cannot be used.
+    """
+    files = sorted(path.glob("*.csv")) if path.is_dir() else [path]
+    if not files:
+        raise BadInput(f"{path} has no .csv file", field="path", value=str(path))
+    found: list[ImportedRecording] = []
+    for done, file in enumerate(files, start=1):
+        recording, sets = _read(file, side)
+        found.append(
+            ImportedRecording(person, None, recording, sets, timezone=timezone, origin=str(file))
+        )
+        progress.step("read csv", done, len(files))
+    _refuse_twins(found)
+    return found
+
+
+def _read(file: Path, side: Side | None) -> tuple[Recording, tuple[ImportedSet, ...]]:
+    lines = lines_of(file)
+    first = next(lines, None)
+    if first is None:
+        raise _unusable(file, "is empty")
+    header = header_of(first)
+    sets = SetsInLines(header.about_sets)
+    samples: dict[Kind, list[tuple[int, list[float]]]] = {kind: [] for kind in header.streams}
+    begin_ns = before_ns = 0
+    for line in lines:
+        if len(line.cells) != header.width:
+            columns = f"{len(line.cells)} columns, its header {header.width}"
+            raise _unusable(file, f"has in line {line.number} {columns}")
+        at_ns = line.time_ns(header.time)
+        begin_ns = begin_ns or at_ns
+        _require_order(line, header, begin_ns, before_ns, at_ns)
+        before_ns = at_ns
+        for kind, triple in header.streams.items():
+            if xyz := triple.values(line):
+                samples[kind].append((at_ns, xyz))
+        sets.add(line, at_ns)
+    acc, gyro = (_pieces(file, header, kind, samples.get(kind, [])) for kind in UNITS)
+    if not acc:
+        raise _unusable(file, "has no samples of acc")
+    return Recording(acc, gyro, side), tuple(sets.found(round(1e9 / acc[0].rate_hz)))
+
+
+def _require_order(line: Line, header: Header, begin_ns: int, before_ns: int, at_ns: int) -> None:
+    """Times that go on, and not for days.
+
+    Raises:
+        BadInput: they do not.
+    """
+    if at_ns < before_ns:
+        raise line.wrong(header.time, "lies before the line above")
+    if at_ns - begin_ns > HOURS_AT_MOST * 3600 * 10**9:
+        why = f"lies more than {HOURS_AT_MOST} h after the first line; a file is one recording"
+        raise line.wrong(header.time, why)
+
+
+def _pieces(
+    file: Path, header: Header, kind: Kind, samples: Sequence[tuple[int, list[float]]]
+) -> tuple[Piece, ...]:
+    """The samples of a stream; nothing where it has none.
+
+    Raises:
+        BadInput: they lie so close or so far apart that they have no rate.
+    """
+    if not samples:
+        return ()
+    times_ns = np.array([at_ns for at_ns, _ in samples], np.int64)
+    xyz = np.array([values for _, values in samples], np.float64)
+    rate_hz, t_ms = _clock(times_ns)
+    if not RATE_MIN_HZ <= rate_hz <= RATE_MAX_HZ:
+        bounds = f"{RATE_MIN_HZ:g} to {RATE_MAX_HZ:g} Hz can be used"
+        raise _unusable(file, f"has {len(samples)} samples of {kind} at {rate_hz:.4g} Hz; {bounds}")
+    scale = max(float(np.abs(xyz).max()) / 32767, FINEST)
+    counts = np.rint(xyz / scale).astype(np.int16)
+    return (Piece(int(times_ns[0]), rate_hz, header.streams[kind].unit, scale, counts, t_ms),)
+
+
+def _clock(times_ns: NDArray[np.int64]) -> tuple[float, NDArray[np.int32] | None]:
+    """The rate of a stream, and offsets in ms where its times are not those of a regular clock.
+
+    >>> _clock(np.array([0, 20, 40]) * 10**6)
+    (50.0, None)
+    >>> _clock(np.array([0, 20, 40, 90]) * 10**6)
+    (50.0, array([ 0, 20, 40, 90], dtype=int32))
+    """
+    since_ns = (times_ns - times_ns[0]).astype(np.float64)
+    if since_ns[-1] == 0:
+        return 0.0, None
+    regular = np.linspace(0, since_ns[-1], len(since_ns))
+    if np.abs(since_ns - regular).max() <= REGULAR_NS:
+        return (len(since_ns) - 1) * 1e9 / float(since_ns[-1]), None
+    step_ns = float(np.median(np.diff(since_ns)))
+    return 1e9 / step_ns if step_ns else math.inf, np.rint(since_ns / 1e6).astype(np.int32)
+
+
+def _refuse_twins(recordings: Sequence[ImportedRecording]) -> None:
+    """A session is named for its person, wrist and begin: two of one name would be one session.
+
+    Raises:
+        BadInput: two files begin at the same time.
+    """
+    begun: dict[int, str] = {}
+    for one in recordings:
+        begin_ms = one.recording.acc[0].t0_ns // 10**6
+        other = begun.setdefault(begin_ms, one.origin)
+        if other != one.origin:
+            raise BadInput(
+                f"{other} and {one.origin} begin at the same time",
+                field="path",
+                value=one.origin,
+                next_step="Import the recordings of each wrist by themselves, with --side.",
+            )
+
+
+def _unusable(file: Path, why: str) -> BadInput:
+    return BadInput(f"{file} {why}.", field="path", value=str(file))

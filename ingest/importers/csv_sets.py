@@ -1,0 +1,106 @@
+"""Sets in CSV files: neighbouring lines that name one exercise."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from pydantic import ValidationError
+
+from ingest.importers.csv_lines import Column, Line
+from ingest.importers.imported import ImportedSet
+from schemas.events import SetConfirmation
+from schemas.times import at_us
+
+
+@dataclass(slots=True)
+class _Named:
+    """A set while its lines are read; `said` has the line that first said something of it."""
+
+    first: Line
+    name: tuple[str, str]
+    start_ns: int
+    last_ns: int
+    said: dict[str, Line]
+
+
+class SetsInLines:
+    """Collects the sets that the lines of a file name.
+
+    Args:
+        columns: of those that are about sets, the ones that the file has, by name.
+    """
+
+    def __init__(self, columns: Mapping[str, Column]) -> None:
+        self._columns = columns
+        self._sets: list[_Named] = []
+        self._goes_on = False  # whether the line before belongs to the last set
+
+    def add(self, line: Line, at_ns: int) -> None:
+        """Take the next line, of that time.
+
+        Raises:
+            BadInput: it says something of a set that its other lines contradict, or of none.
+        """
+        exercise, name = self._text(line, "exercise"), self._text(line, "set")
+        numbers = {
+            column: line.number_in(self._columns[column])
+            for column in ("reps", "weight_kg")
+            if self._text(line, column)
+        }
+        if not exercise:
+            for column in ("set", *numbers):
+                if self._text(line, column):
+                    raise line.wrong(self._columns[column], "stands where no exercise is named")
+            self._goes_on = False
+            return
+        if not self._goes_on or self._sets[-1].name != (exercise, name):
+            self._sets.append(_Named(line, (exercise, name), at_ns, at_ns, {}))
+        self._goes_on = True
+        self._sets[-1].last_ns = at_ns
+        self._learn(line, numbers)
+
+    def found(self, step_ns: int) -> Iterator[ImportedSet]:
+        """The sets in time order; a set ends one step after its last line.
+
+        Raises:
+            BadInput: one that the service would not take.
+        """
+        for one in self._sets:
+            end_ns = one.last_ns + step_ns
+            confirmed = self._checked(one, end_ns)
+            yield ImportedSet(
+                exercise=confirmed.exercise,
+                start_ns=one.start_ns,
+                end_ns=end_ns,
+                reps=confirmed.reps,
+                weight_kg=confirmed.weight_kg,
+            )
+
+    def _learn(self, line: Line, numbers: Mapping[str, float]) -> None:
+        for name, value in numbers.items():
+            column = self._columns[name]
+            before = self._sets[-1].said.setdefault(name, line)
+            if before.number_in(column) != value:
+                why = f"contradicts line {before.number} of the same set: {before.text(column)!r}"
+                raise line.wrong(column, why)
+
+    def _checked(self, one: _Named, end_ns: int) -> SetConfirmation:
+        """What will be sent, by the service's own rules."""
+        said = {name: line.number_in(self._columns[name]) for name, line in one.said.items()}
+        numbers = {name: int(v) if v.is_integer() else v for name, v in said.items()}
+        try:
+            return SetConfirmation.model_validate(
+                {
+                    "exercise": one.name[0],
+                    "started_at": at_us(one.start_ns // 1000),
+                    "ended_at": at_us(end_ns // 1000),
+                    **numbers,
+                }
+            )
+        except ValidationError as problem:
+            first = problem.errors()[0]
+            name = str(first["loc"][0]) if first["loc"] else "exercise"
+            line = one.said.get(name, one.first)
+            raise line.wrong(self._columns[name], f"cannot be of a set: {first['msg']}") from None
+
+    def _text(self, line: Line, column: str) -> str:
+        return line.text(self._columns[column]) if column in self._columns else ""

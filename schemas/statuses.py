@@ -1,0 +1,17 @@
+"""What became of a run of a job, and of each user in it: every word for it, once."""
+
+from typing import Final, Literal, get_args
+
+RunStatus = Literal["running", "done", "nothing-to-do", "not-learned", "refused", "failed"]
+"""Of a run. `nothing-to-do`: no input is new; `not-learned`: the data carries no model; `refused`:
+the gate said no to the recipe."""
+
+UserStatus = Literal[
+    "promoted", "unchanged", "overtaken", "refused", "vetoed", "not-learned", "failed", "replayed"
+]
+"""Of a user in a run. `unchanged`: the same model as before; `overtaken`: another run moved the
+pointer meanwhile; `refused`: the recipe was; `vetoed`: this user's model was worse; `failed`: the
+data, or our code for it, is broken."""
+
+RUN_STATUSES: Final[str] = ", ".join(get_args(RunStatus))
+USER_STATUSES: Final[str] = ", ".join(get_args(UserStatus))

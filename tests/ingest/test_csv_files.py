@@ -1,0 +1,164 @@
+"""CSV files give what stands in them; what cannot be used is named by file, line, column, value."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ingest.importers.csv_files import read_csv
+from ingest.importers.imported import ImportedRecording
+from schemas.errors import BadInput
+from schemas.progress import Silent
+
+HEAD = "time,acc_x_g,acc_y_g,acc_z_g,exercise,set,reps,weight_kg"
+T0_NS = 1_795_255_200 * 10**9  # 2026-11-21T10:00:00Z
+STEP_NS = 20_000_000
+
+
+def line(at: int, *about_set: object, xyz: str = "0.25,-0.5,1") -> str:
+    """The line of the sample `at`, at 50 Hz."""
+    what = ",".join(map(str, (*about_set, *[""] * (4 - len(about_set)))))
+    return f"2026-11-21T10:00:{at * 0.02:05.2f}Z,{xyz},{what}"
+
+
+def written(folder: Path, *lines: str, name: str = "watch.csv") -> Path:
+    path = folder / name
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+def read(path: Path) -> list[ImportedRecording]:
+    return read_csv(path, "ada", "left", "Europe/London", Silent())
+
+
+def test_samples_come_back_with_their_times_unit_and_wrist(tmp_path: Path):
+    xyz = [f"{n / 8},{-n / 4},1.0" for n in range(100)]
+    path = written(tmp_path, HEAD, *(line(n, xyz=one) for n, one in enumerate(xyz)))
+    (one,) = read(path)
+    (acc,) = one.recording.acc
+    assert (acc.t0_ns, acc.rate_hz, acc.unit, acc.t_ms) == (T0_NS, 50.0, "g", None)
+    expected = np.array([[n / 8, -n / 4, 1.0] for n in range(100)])
+    assert np.abs(acc.counts * acc.scale - expected).max() <= acc.scale / 2
+    assert (one.recording.side, one.recording.gyro, one.sets) == ("left", (), ())
+    assert (one.person, one.timezone, one.origin) == ("ada", "Europe/London", str(path))
+
+
+@pytest.mark.parametrize(
+    ("column", "unit_ns"), [("time_s", 10**9), ("time_ms", 10**6), ("time_ns", 1)]
+)
+def test_numbers_are_times_since_1970(tmp_path: Path, column: str, unit_ns: int):
+    places = len(str(unit_ns)) - 1
+    lines = [f"{(T0_NS + n * STEP_NS) / unit_ns:.{places}f},1,2,3" for n in range(3)]
+    lines = lines if column != "time_ns" else [f"{T0_NS + n * STEP_NS},1,2,3" for n in range(3)]
+    (one,) = read(written(tmp_path, f"{column},acc_x_g,acc_y_g,acc_z_g", *lines))
+    assert one.recording.acc[0].t0_ns == pytest.approx(T0_NS, abs=100)
+    assert one.recording.acc[0].rate_hz == pytest.approx(50, rel=1e-4)
+
+
+def test_an_irregular_device_keeps_its_own_times(tmp_path: Path):
+    times = [0, 20, 43, 60, 200]
+    lines = [f"{T0_NS // 10**6 + t},1,2,3" for t in times]
+    (one,) = read(written(tmp_path, "time_ms,acc_x_g,acc_y_g,acc_z_g", *lines))
+    (acc,) = one.recording.acc
+    assert acc.t_ms is not None
+    assert (acc.t_ms.tolist(), acc.rate_hz) == (times, pytest.approx(1000 / 21.5))
+
+
+def test_both_sensors_may_have_lines_of_their_own(tmp_path: Path):
+    head = "gyro_z_deg_s,gyro_y_deg_s,gyro_x_deg_s,time_ms,acc_x_m_s2,acc_y_m_s2,acc_z_m_s2"
+    t0_ms = T0_NS // 10**6
+    lines = [
+        f",,,{t0_ms + n * 10},0,9.8,0" if n % 2 else f"3,2,1,{t0_ms + n * 10},,," for n in range(20)
+    ]
+    (one,) = read(written(tmp_path, head, *lines))
+    (acc,), (gyro,) = one.recording.acc, one.recording.gyro
+    assert (acc.unit, acc.rate_hz, acc.t0_ns) == ("m/s2", 50.0, T0_NS + 10_000_000)
+    assert (gyro.unit, gyro.rate_hz, gyro.t0_ns) == ("deg/s", 50.0, T0_NS)
+    assert (gyro.counts[0] * gyro.scale).tolist() == pytest.approx([1, 2, 3], abs=gyro.scale)
+
+
+def test_lines_that_name_an_exercise_are_its_sets(tmp_path: Path):
+    about = [
+        *[()] * 2,
+        *[("bench press", 1), ("bench press", 1, 10, 62.5), ("bench press", 1)],
+        *[("bench press", 2, 8)] * 2,
+        (),
+        *[("row",)] * 3,
+    ]
+    (one,) = read(written(tmp_path, HEAD, *(line(n, *what) for n, what in enumerate(about))))
+    spans = [((s.start_ns - T0_NS) // STEP_NS, (s.end_ns - T0_NS) // STEP_NS) for s in one.sets]
+    assert spans == [(2, 5), (5, 7), (8, 11)]
+    assert [(s.exercise, s.reps, s.weight_kg) for s in one.sets] == [
+        ("bench press", 10, 62.5),
+        ("bench press", 8, None),
+        ("row", None, None),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("head", "lines", "says"),
+    [
+        (HEAD, [line(0, xyz="1,abc,1")], "line 2, column acc_y_g: 'abc' is no number"),
+        (HEAD, [line(0, xyz='1,"0,5",1')], "line 2, column acc_y_g: '0,5' is no number"),
+        (HEAD, [line(0), line(1, xyz="1,,1")], "line 3, column acc_y_g: '' is no number"),
+        (HEAD, [line(0, xyz="1,1,inf")], "line 2, column acc_z_g: 'inf' is no number"),
+        (HEAD, [line(0, xyz="1,1,5000")], "line 2, column acc_z_g: '5000' must lie within ±1000 g"),
+        (HEAD, [line(2), "", line(1)], "line 4, column time: '2026-11-21T10:00:00.02Z' lies"),
+        (HEAD, ["10:00,1,1,1,,,,"], "line 2, column time: '10:00' must be RFC 3339"),
+        (HEAD, ["2026-11-21T10:00:00,1,1,1,,,,"], "must be RFC 3339 with Z or an offset"),
+        (HEAD, [line(0), line(1)[:-1]], "line 3"),
+        (HEAD, [line(0, "", "", 5)], "line 2, column reps: '5' stands where no exercise is named"),
+        (HEAD, [line(0, "row", "", 5), line(1, "row", "", 6)], "line 3, column reps: '6' contra"),
+        (HEAD, [line(0, "row"), line(1, "row", "", 5.5)], "line 3, column reps: '5.5' cannot be"),
+        (HEAD, [line(0, "row", 1, 5, -1), line(1)], "line 2, column weight_kg: '-1' cannot be"),
+        (HEAD, [line(0, "r" * 101), line(1)], "line 2, column exercise: 'rrr"),
+        (HEAD, [line(0), line(55)], "at 0.9091 Hz"),
+        (HEAD, [line(0)], "at 0 Hz"),
+        (HEAD, [], "has no samples of acc"),
+        (HEAD.replace("acc_x_g", "acx_g"), [], "'acx_g' is no known column; did you mean acc_x_g?"),
+        (HEAD.replace("acc_x_g", "acc_x_m_s2"), [], "the header does not name acc_x_g"),
+        (HEAD.replace("acc_y_g", "acc_x_g"), [], "line 1, column 3: 'acc_x_g' is named twice"),
+        (HEAD.replace("time", "set"), [], "is named twice"),
+        (HEAD.replace("exercise,", ""), [], "names set, reps, weight_kg without exercise"),
+        (f"{HEAD},time_s", [], "the header must name one of time"),
+        (HEAD.replace(",", ";"), [], "is no known column; known are time"),
+        ("time_s,acc_x_g,acc_y_g,acc_z_g", ["0.02,1,1,1"], "must lie between 2000 and 2116"),
+        ("time_ms,acc_x_g,acc_y_g,acc_z_g", ["nan,1,1,1"], "'nan' must be a number"),
+        ("time_s,acc_x_g,acc_y_g,acc_z_g", [f"{T0_NS // 10**9},1,1,1",
+         f"{T0_NS // 10**9 + 90_000},1,1,1"], "lies more than 24 h after the first line"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_used_is_named(tmp_path: Path, head: str, lines: list[str], says: str):
+    path = written(tmp_path, head, *lines)
+    with pytest.raises(BadInput) as refused:
+        read(path)
+    assert says in str(refused.value)
+    assert str(path) in str(refused.value)
+
+
+@pytest.mark.parametrize("content", [b"", b"\xff\xfet\x00", b'time_s,"acc_x_g'])
+def test_what_is_no_csv_is_named(tmp_path: Path, content: bytes):
+    (tmp_path / "watch.csv").write_bytes(content)
+    with pytest.raises(BadInput, match=r"watch\.csv is (empty|no CSV in UTF-8)"):
+        read(tmp_path / "watch.csv")
+
+
+def test_a_folder_is_its_files_by_name(tmp_path: Path):
+    with pytest.raises(BadInput, match=r"has no \.csv file"):
+        read(tmp_path)
+    with pytest.raises(BadInput, match="No such file"):
+        read(tmp_path / "nothing.csv")
+    (tmp_path / "notes.txt").write_text("not a recording")
+    written(tmp_path, HEAD, line(10), line(11), name="b.csv")
+    written(tmp_path, HEAD, line(0), line(1), name="a.csv")
+    assert [Path(one.origin).name for one in read(tmp_path)] == ["a.csv", "b.csv"]
+    written(tmp_path, HEAD, line(0), line(1), line(2), name="c.csv")
+    with pytest.raises(BadInput, match=r"a\.csv and .*c\.csv begin at the same time"):
+        read(tmp_path)
+
+
+def test_a_spreadsheet_may_have_written_it(tmp_path: Path):
+    path = tmp_path / "watch.csv"
+    text = "\r\n".join([HEAD.upper(), line(0), ",,,,,,,", line(1), ""])
+    path.write_bytes(text.encode("utf-8-sig"))
+    assert len(read(path)[0].recording.acc[0].counts) == 2
