@@ -53,7 +53,7 @@ def test_the_border_lets_nearly_all_known_sets_through():
 
 
 def test_what_is_known_is_learned_of_what_is_asked():
-    """P(known) is asked about novelty: here strangeness tells nothing, and hesitation everything."""
+    """P(known) is asked about novelty: here strangeness tells nothing, hesitation everything."""
     n = 400
     one_set, likeliest = np.arange(n) // 4, np.zeros(n, dtype=np.int64)
     sure, torn = np.tile([9.0, 0.0], (n, 1)), np.zeros((n, 2))
