@@ -113,13 +113,19 @@ class Sessions:
         return found[0] if found else None
 
     async def page(self, user_id: UUID, before: UUID | None, limit: int) -> list[SessionRow]:
-        """A user's sessions, newest first, those before a given one."""
-        where, values = ("AND session_id < ?", (before,)) if before else ("", ())
-        rows = await self._database.run(
-            f"SELECT {_COLUMNS} FROM sessions WHERE user_id = ? {where} LIMIT ?",  # noqa: S608 constant
-            (user_id, *values, limit),
-        )
-        return [session_row(row) for row in rows if row.started_at is not None]
+        """A user's sessions, newest first, those before a given one; fewer only at the end."""
+        found: list[SessionRow] = []
+        while True:
+            where, values = ("AND session_id < ?", (before,)) if before else ("", ())
+            rows = await self._database.run(
+                f"SELECT {_COLUMNS} FROM sessions WHERE user_id = ? {where} LIMIT ?",  # noqa: S608 constant
+                (user_id, *values, limit),
+            )
+            # A row of which only a later step was written is no session yet.
+            found += [session_row(row) for row in rows if row.started_at is not None]
+            if len(found) >= limit or len(rows) < limit:
+                return found[:limit]
+            before = rows[-1].session_id
 
     async def of_plan(self, user_id: UUID, plan_id: UUID) -> list[UUID]:
         """The sessions that followed a plan."""
