@@ -18,12 +18,15 @@ from api.dependencies import Services, authorise, security, services_of
 from api.problems import described, problem_response
 from api.raw import RawRoute, body_of, header_of
 from ingest.bodies import decode_body
+from ingest.cbor import plain_decoder
+from ingest.checks import bad
 from ingest.chunks import CBOR, JSON, decode_chunk
 from schemas.errors import BadChunk, BadEvent, MuvrError, UnsupportedMedia
 from schemas.wire import SEQ_MAX
 
 SCOPE = "sensor:write"
 AT_ONCE = 32
+_ITEM: dict[str, tuple[type, ...]] = {"stream": (str,), "seq": (int,), "chunk": (bytes, dict)}
 router = APIRouter(prefix="/v1/sessions/{session}", tags=["recording"], route_class=RawRoute)
 
 
@@ -160,12 +163,12 @@ def items_in(body: bytes) -> Iterator[Item]:
     nothing after it can be read: that is the last item.
     """
     stream = io.BytesIO(body)
-    decoder = cbor2.CBORDecoder(stream, max_depth=4)
+    decoder = plain_decoder(stream, max_depth=4)
     while stream.tell() < len(body):
         start = stream.tell()
         try:
             value = decoder.decode()
-        except Exception as problem:  # noqa: BLE001 tags make the decoder call foreign constructors
+        except Exception as problem:  # noqa: BLE001 the decoder passes on what its own parts raise
             why = BadChunk(f"the sequence is not CBOR from byte {start} on: {problem}")
             yield Item(None, None, b"", why)
             return
@@ -180,8 +183,10 @@ def _item(value: object) -> Item:
     if type(chunk) is dict:  # written out instead of as bytes: its bytes are its plain encoding
         chunk = cbor2.dumps(chunk)
     if stream is None or seq is None or type(chunk) is not bytes or len(fields) != 3:
+        wrong = [name for name in _ITEM.keys() & fields if type(fields[name]) not in _ITEM[name]]
+        name, given = (wrong[0], fields[wrong[0]]) if wrong else ("item", value)
         why = "an item is a map of stream (text), seq (integer) and chunk (bytes of a chunk)"
-        return Item(stream, seq, b"", BadChunk(why, field="item"))
+        return Item(stream, seq, b"", bad(name, given, why))
     return Item(stream, seq, chunk)
 
 

@@ -250,7 +250,7 @@ async def _words(socket: WebSocket) -> dict[str, Any]:
 def _parsed(text: str) -> dict[str, Any]:
     try:
         words = msgspec.json.decode(text)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, RecursionError):
         return {}
     return words if isinstance(words, dict) else {}
 

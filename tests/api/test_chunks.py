@@ -104,6 +104,38 @@ def test_a_batch_that_breaks_off_keeps_what_came_before(phone: Phone) -> None:
     assert second["problem"]["status"] == 422
 
 
+HUGE = 10**5000  # more digits than Python writes
+
+
+@pytest.mark.parametrize(
+    ("field", "changes"),
+    [
+        ("stream", {"stream": HUGE}),
+        ("seq", {"seq": HUGE}),
+        ("seq", {"seq": -(2**64)}),
+        ("seq", {"seq": cbor2.CBORTag(30, [1, 2])}),
+        ("chunk", {"chunk": None}),
+        ("t0", {"chunk": {"t0": HUGE}}),
+        ("item", {"more": 1}),
+        ("seq", {"seq": 1.5, "chunk": {}}),
+    ],
+)
+def test_one_item_that_cannot_be_leaves_the_others_alone(
+    phone: Phone, field: str, changes: dict[str, Any]
+) -> None:
+    good = {"stream": "acc", "seq": 0, "chunk": phone.body("acc", 0)}
+    odd = {**good, **changes}
+    if isinstance(odd["chunk"], dict):
+        odd["chunk"] = {**cbor2.loads(good["chunk"]), **odd["chunk"]}
+    body = cbor2.dumps(odd) + cbor2.dumps(good)
+    answer = phone.http.post(f"{phone.path}/chunks", content=body, headers=CBOR)
+    assert answer.status_code == 200, answer.text
+    refused, kept = answer.json()["results"]
+    assert refused["problem"]["field"] == field
+    assert refused["problem"]["value"]
+    assert kept["sha256"] == sha(good["chunk"])
+
+
 def test_an_empty_batch_has_no_results(phone: Phone) -> None:
     answer = phone.http.post(f"{phone.path}/chunks", content=b"", headers=CBOR)
     assert answer.json() == {"results": []}

@@ -122,6 +122,21 @@ def test_live_and_upload_give_the_same_receipt(
     assert held["streams"]["acc"]["ranges"] == [[0, 0]]
 
 
+def test_what_cannot_be_is_answered_and_the_talk_goes_on(
+    service: RunningService, person: Person, recordings: list[ImportedRecording]
+):
+    recording = recordings[0].recording
+    session = open_session(person, recording)
+    (chunk,) = bodies(recording.acc[0], 1)
+    with talk(service, session, person.tokens["access_token"]) as connection:
+        connection.send(item("acc", 10**5000, chunk))
+        assert hear(connection, "problem")["problem"]["field"] == "seq"
+        connection.send("[" * 100_000)
+        assert hear(connection, "problem")["problem"]["status"] == 422
+        connection.send(item("acc", 0, chunk))
+        assert hear(connection, "receipt")["seq"] == 0
+
+
 def test_the_running_guess_names_the_exercise(
     service: RunningService, person: Person, recordings: list[ImportedRecording]
 ):
