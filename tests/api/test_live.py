@@ -14,6 +14,7 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
+from api.chunks import ITEMS_AT_MOST
 from api.tokens import Tokens
 from ingest.chunks import canonical_body
 from ingest.importers.imported import ImportedRecording
@@ -131,6 +132,10 @@ def test_what_cannot_be_is_answered_and_the_talk_goes_on(
     with talk(service, session, person.tokens["access_token"]) as connection:
         connection.send(item("acc", 10**5000, chunk))
         assert hear(connection, "problem")["problem"]["field"] == "seq"
+        connection.send(item("acc", 1, chunk) + bytes(ITEMS_AT_MOST))
+        assert hear(connection, "receipt")["seq"] == 1
+        while hear(connection, "problem")["problem"]["field"] != "items":
+            pass  # each of those before has its own
         connection.send("[" * 100_000)
         assert hear(connection, "problem")["problem"]["status"] == 422
         connection.send(item("acc", 0, chunk))
