@@ -2,6 +2,7 @@
 
 import asyncio
 import io
+import itertools
 from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any
@@ -18,12 +19,17 @@ from api.dependencies import Services, authorise, security, services_of
 from api.problems import described, problem_response
 from api.raw import RawRoute, body_of, header_of
 from ingest.bodies import decode_body
+from ingest.cbor import plain_decoder
+from ingest.checks import bad
 from ingest.chunks import CBOR, JSON, decode_chunk
 from schemas.errors import BadChunk, BadEvent, MuvrError, UnsupportedMedia
 from schemas.wire import SEQ_MAX
 
 SCOPE = "sensor:write"
 AT_ONCE = 32
+ITEMS_AT_MOST = 4096
+"""In one body: 1 MiB of chunks of a second holds 2,600; 4 MiB of zeros would be 4 million."""
+_ITEM: dict[str, tuple[type, ...]] = {"stream": (str,), "seq": (int,), "chunk": (bytes, dict)}
 router = APIRouter(prefix="/v1/sessions/{session}", tags=["recording"], route_class=RawRoute)
 
 
@@ -109,6 +115,7 @@ async def put_chunk(request: Request) -> Response:
         "parameters": [_SESSION, _ENCODING],
         "requestBody": {
             "required": True,
+            "description": f"at most {ITEMS_AT_MOST} items",
             "content": {
                 "application/cbor-seq": {"schema": {"type": "string", "format": "binary"}},
                 CBOR: {"schema": {"type": "string", "format": "binary"}},
@@ -119,7 +126,8 @@ async def put_chunk(request: Request) -> Response:
 async def put_chunks(request: Request) -> Response:
     """Keep many chunks: a CBOR sequence of `{stream, seq, chunk}`, `chunk` being a chunk's bytes.
 
-    Each item has its own receipt or problem; one that is refused does not hold up the others.
+    Each item has its own receipt or problem; one that is refused does not hold up the others. A
+    body of too many is refused as a whole.
     """
     caller = await authorise(request, SCOPE)
     services = services_of(request)
@@ -140,7 +148,8 @@ async def put_chunks(request: Request) -> Response:
         async with gate:
             return await _keep(request, services, caller.user_id, session_id, item)
 
-    results = await asyncio.gather(*(one(item) for item in list(items_in(body))))
+    items = list(items_in(body))  # all of them are counted before the first is kept
+    results = await asyncio.gather(*(one(item) for item in items))
     return Response(msgspec.json.encode({"results": results}), media_type=JSON)
 
 
@@ -158,14 +167,25 @@ def items_in(body: bytes) -> Iterator[Item]:
 
     An item whose fields are wrong is an item with a problem. Where the sequence itself breaks off
     nothing after it can be read: that is the last item.
+
+    Raises:
+        BadChunk: there are more than `ITEMS_AT_MOST`; those are given first.
     """
     stream = io.BytesIO(body)
-    decoder = cbor2.CBORDecoder(stream, max_depth=4)
-    while stream.tell() < len(body):
+    decoder = plain_decoder(stream, max_depth=4)
+    for number in itertools.count(1):
         start = stream.tell()
+        if start >= len(body):
+            return
+        if number > ITEMS_AT_MOST:
+            raise BadChunk(
+                f"the body holds {number} items or more; the cap is {ITEMS_AT_MOST}",
+                field="items",
+                value=number,
+            )
         try:
             value = decoder.decode()
-        except Exception as problem:  # noqa: BLE001 tags make the decoder call foreign constructors
+        except Exception as problem:  # noqa: BLE001 the decoder passes on what its own parts raise
             why = BadChunk(f"the sequence is not CBOR from byte {start} on: {problem}")
             yield Item(None, None, b"", why)
             return
@@ -180,8 +200,10 @@ def _item(value: object) -> Item:
     if type(chunk) is dict:  # written out instead of as bytes: its bytes are its plain encoding
         chunk = cbor2.dumps(chunk)
     if stream is None or seq is None or type(chunk) is not bytes or len(fields) != 3:
+        wrong = [k for k in _ITEM if k in fields and type(fields[k]) not in _ITEM[k]]
+        name, given = (wrong[0], fields[wrong[0]]) if wrong else ("item", value)
         why = "an item is a map of stream (text), seq (integer) and chunk (bytes of a chunk)"
-        return Item(stream, seq, b"", BadChunk(why, field="item"))
+        return Item(stream, seq, b"", bad(name, given, why))
     return Item(stream, seq, chunk)
 
 

@@ -17,7 +17,8 @@ from api.model_cache import Loaded, rungs_of
 from api.problems import described
 from api.raw import RawRoute, body_of, header_of
 from ingest.bodies import decode_body
-from ingest.chunks import CBOR, JSON, read_cbor, read_samples
+from ingest.cbor import read_cbor
+from ingest.chunks import CBOR, JSON, read_samples
 from models.exercise.layout import model_id
 from models.recognition.counting import FROM_S, repetitions
 from models.recognition.naming import Named

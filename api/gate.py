@@ -17,6 +17,9 @@ from api.raw import HEADS
 from schemas.config import Config
 from schemas.errors import MuvrError, TookTooLong, TooLarge, TooSlow
 
+UNHURRIED = "muvr.unhurried"
+"""A request whose scope holds this is finished once begun, however long its answer takes."""
+
 _ID = re.compile(rb"^[A-Za-z0-9_\-]{8,64}$")
 _SAFE = (
     (b"x-content-type-options", b"nosniff"),
@@ -137,9 +140,10 @@ class _Visit:
             if not self._whole and self.status >= 400:
                 headers.append((b"connection", b"close"))  # the rest of the body is not read
             message["headers"] = headers
+            await self._send(message)
         else:
-            self.sent += len(message.get("body", b""))
-        await self._send(message)
+            await self._send(message)
+            self.sent += len(message.get("body", b""))  # not before the client took what went first
 
     async def answer(self, problem: MuvrError | None) -> None:
         """Answer an error, unless an answer has begun."""
@@ -160,14 +164,18 @@ class _Visit:
 class _Patience:
     """Cancels the task of a visit whose body, or whose answer, does not come in time.
 
-    One timer for both, which a usual visit only starts and stops: `asyncio.timeout` around each
-    cost a chunk a twentieth of its time.
+    An answer that has begun may last as long as the client goes on taking it: an export to a slow
+    phone takes minutes. It is looked at every `timeout_s`, and cut where nothing was sent since.
+
+    One timer for all of it, which a usual visit only starts and stops: `asyncio.timeout` around
+    each cost a chunk a twentieth of its time.
     """
 
     def __init__(self, visit: _Visit, body_timeout_s: float, timeout_s: float) -> None:
         self.problem: MuvrError | None = None
         self._visit = visit
         self._timeout_s = timeout_s
+        self._sent = -1
         self._task = asyncio.current_task()
         self._loop = asyncio.get_running_loop()
         self._timer = self._loop.call_later(body_timeout_s, self._body_is_due)
@@ -184,10 +192,19 @@ class _Patience:
         if self._visit.awaits_body:
             self._cancel(TooSlow("The body did not arrive in time."))
         else:
-            self._timer = self._loop.call_later(self._timeout_s, self._answer_is_due)
+            self._wait()
+
+    def _wait(self) -> None:
+        self._timer = self._loop.call_later(self._timeout_s, self._answer_is_due)
 
     def _answer_is_due(self) -> None:
-        self._cancel(TookTooLong("The answer was not ready in time."))
+        visit = self._visit
+        goes_on = visit.sent > self._sent if visit.status else UNHURRIED in visit.scope
+        if goes_on:
+            self._sent = visit.sent
+            self._wait()
+        else:
+            self._cancel(TookTooLong("The answer was not ready in time."))
 
     def _cancel(self, problem: MuvrError) -> None:
         self.problem = problem

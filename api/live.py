@@ -157,11 +157,14 @@ async def _listen(talk: _Talk) -> None:
 
 async def _take(talk: _Talk, frame: bytes) -> None:
     """Begin to keep the chunks of a frame; waits while too many are under way."""
-    for item in items_in(frame):
-        await talk.gate.acquire()
-        task = asyncio.create_task(_keep(talk, item))
-        talk.work.add(task)
-        task.add_done_callback(talk.work.discard)
+    try:
+        for item in items_in(frame):
+            await talk.gate.acquire()
+            task = asyncio.create_task(_keep(talk, item))
+            talk.work.add(task)
+            task.add_done_callback(talk.work.discard)
+    except BadChunk as problem:  # too many: those that came first are kept
+        await talk.complain(problem)
 
 
 async def _keep(talk: _Talk, item: Item) -> None:
@@ -260,7 +263,7 @@ async def _words(socket: WebSocket) -> dict[str, Any]:
 def _parsed(text: str) -> dict[str, Any]:
     try:
         words = msgspec.json.decode(text)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, RecursionError):
         return {}
     return words if isinstance(words, dict) else {}
 

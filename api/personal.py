@@ -3,16 +3,18 @@
 from collections.abc import AsyncIterator
 
 import msgspec
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, Field
 
 from api.dependencies import Sensor, ServicesHere
+from api.gate import UNHURRIED
 from ingest.erasure import erase_user
 from ingest.export import export_user
 
 router = APIRouter(prefix="/v1/me", tags=["who"])
 NDJSON = "application/x-ndjson"
+PART_BYTES = 2**16  # a set of hours is a line of megabytes: sent at once it would look like a pause
 
 
 class ErasureAnswer(BaseModel):
@@ -29,7 +31,8 @@ class ErasureAnswer(BaseModel):
     responses={
         200: {
             "description": "One JSON object a line: `{table, row}`; bytes are base64. The last "
-            "line is `{complete: true}`: without it the export was cut short.",
+            "line is `{complete: true}`: without it the export was cut short. It lasts as long as "
+            "the client goes on taking it.",
             "content": {NDJSON: {"schema": {"type": "string"}}},
         }
     },
@@ -41,15 +44,21 @@ async def export(caller: Sensor, services: ServicesHere) -> StreamingResponse:
         count = 0
         async for line in export_user(services.database, caller.user_id, services.clock()):
             count += 1
-            yield msgspec.json.encode(line) + b"\n"
+            text = msgspec.json.encode(line) + b"\n"
+            for start in range(0, len(text), PART_BYTES):
+                yield text[start : start + PART_BYTES]
         yield msgspec.json.encode({"complete": True, "lines": count}) + b"\n"
 
     return StreamingResponse(lines(), media_type=NDJSON)
 
 
 @router.delete("", summary="Erase me")
-async def erase(caller: Sensor, services: ServicesHere) -> ErasureAnswer:
-    """Delete the caller and everything of them, for good. Repeatable while a token lives."""
+async def erase(caller: Sensor, services: ServicesHere, request: Request) -> ErasureAnswer:
+    """Delete the caller and everything of them, for good. Repeatable while a token lives.
+
+    Finished once begun, also when the client leaves before it is answered.
+    """
+    request.scope[UNHURRIED] = True  # its logins end first: the caller could not ask again
     if caller.subject is not None:
         await services.users.renew_outside(caller.subject, caller.user_id)
     done = await erase_user(services.database, caller.user_id, services.clock())

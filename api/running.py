@@ -71,10 +71,10 @@ class LastSeconds:
         if kept is None:
             return False
         kept.append(piece)
-        newest_ns = max(_end_ns(one) for one in kept)
+        newest_ns = max(one.end_ns for one in kept)
         needed_ns = newest_ns if self._seen_ns is None else min(newest_ns, self._seen_ns)
         samples = sum(len(one.counts) for one in kept)
-        while kept and (_end_ns(kept[0]) < needed_ns - self._back_ns or samples > SAMPLES_AT_MOST):
+        while kept and (kept[0].end_ns < needed_ns - self._back_ns or samples > SAMPLES_AT_MOST):
             samples -= len(kept.popleft().counts)
         return not self._busy and self.due()
 
@@ -91,7 +91,7 @@ class LastSeconds:
 
     def heard_ns(self) -> int:
         """Up to when every sensor of the wrist was heard without a hole: a look needs both."""
-        ends = [max((_end_ns(one) for one in kept), default=0) for kept in self._pieces.values()]
+        ends = [max((one.end_ns for one in kept), default=0) for kept in self._pieces.values()]
         holes = [t0_ns for stream, t0_ns in self._awaited if stream in self._pieces]
         return int(min([*ends, *holes], default=0))
 
@@ -182,7 +182,3 @@ class RunningSets:
         now = self._services.clock()
         kept = prediction_of(one, self._user_id, self._session_id, asked, now)
         return recognised_shape(kept).model_dump(mode="json")
-
-
-def _end_ns(piece: Piece) -> float:
-    return piece.t0_ns + len(piece.counts) / piece.rate_hz * NS

@@ -20,6 +20,7 @@ from api.chunks import items_in
 from api.classify import read_recording
 from ingest.bodies import decode_body
 from ingest.chunks import CBOR, JSON, canonical_body, decode_chunk
+from ingest.edge_impulse import read_acquisition
 from models.signal.codec import decode_samples, encode_samples
 from models.signal.pieces import Piece
 from schemas.config import Limits
@@ -31,6 +32,7 @@ LIMITS = Limits()
 _SMALL = Limits(decoded_mb=0.25)
 ODD: tuple[Any, ...] = (
     None, True, False, 0, 1, -1, 8193, 2**31, 2**32, 2**63, 2**64, -(2**63), 2**70,
+    10**5000,
     0.0, -0.0, 1e-320, 1e308, float("nan"), float("inf"), -float("inf"),
     "", "g", "\u0000", "x" * 300, "\ud7ff", b"", b"\x00" * 7, [], {}, [[]], [1, 2], [None] * 3,
     {"v": 1}, [2**31] * 4, "2026-11-21T10:00:00Z", "2026-13-99T99:99:99Z",
@@ -100,7 +102,9 @@ def _decoders() -> dict[str, Decoder]:
         "gzip chunk": inflated("gzip"),
         "cbor question": lambda body: read_recording(body, CBOR, LIMITS),
         "json question": lambda body: read_recording(body, JSON, LIMITS),
-        "sequence": lambda body: list(items_in(body)),
+        "cbor acquisition": lambda body: read_acquisition(body, CBOR, None, LIMITS),
+        "json acquisition": lambda body: read_acquisition(body, JSON, None, LIMITS),
+        "cbor sequence": lambda body: list(items_in(body)),
         "samples": lambda body: decode_samples(body, 64),
     }
 
@@ -121,7 +125,9 @@ def _valid_bodies(noise: np.random.Generator) -> dict[str, Sequence[bytes]]:
         "gzip chunk": [_pack("gzip", one) for one in chunks],
         "cbor question": [cbor2.dumps(both), chunks[0]],
         "json question": [_json(both_json), readable[0]],
-        "sequence": [b"".join(items), items[0]],
+        "cbor acquisition": [cbor2.dumps(_acquisition(acc, gyro))],
+        "json acquisition": [_json(_acquisition(acc, gyro))],
+        "cbor sequence": [b"".join(items), items[0]],
         "samples": [encode_samples(acc.counts)],
     }
 
@@ -136,6 +142,18 @@ def _with_times(piece: Piece) -> Piece:
     return Piece(piece.t0_ns, piece.rate_hz, piece.unit, piece.scale, piece.counts, t_ms)
 
 
+def _acquisition(acc: Piece, gyro: Piece) -> dict[str, Any]:
+    """Both sensors as Edge Impulse writes them."""
+    sensors = [
+        {"name": name + axis, "units": unit}
+        for name, unit in (("acc", acc.unit), ("gyr", gyro.unit))
+        for axis in "XYZ"
+    ]
+    values = np.hstack([acc.counts * acc.scale, gyro.counts * gyro.scale]).round(4).tolist()
+    payload = {"interval_ms": 20, "sensors": sensors, "values": values}
+    return {"protected": {"iat": 1_772_438_400}, "signature": "0", "payload": payload}
+
+
 def _readable(piece: Piece) -> dict[str, Any]:
     axes = dict(zip("xyz", (piece.counts.T * piece.scale).round(4).tolist(), strict=True))
     times = {} if piece.t_ms is None else {"t_ms": piece.t_ms.tolist()}
@@ -145,12 +163,12 @@ def _readable(piece: Piece) -> dict[str, Any]:
 
 def _twisted(value: Any, pack: Callable[[Any], bytes], chance: random.Random) -> bytes:
     """Change one to three places of a structure."""
-    for _ in range(chance.randint(1, 3)):
-        value = _twist(value, chance)
     try:
+        for _ in range(chance.randint(1, 3)):
+            value = _twist(value, chance)
         return pack(value)
     except (TypeError, ValueError, OverflowError, UnicodeEncodeError):
-        return _broken(pack({}), chance)  # the form cannot say it: a NaN in JSON, bytes in JSON
+        return _broken(pack({}), chance)  # cannot be said: a NaN in JSON, half of 5,000 digits
 
 
 def _twist(value: Any, chance: random.Random) -> Any:

@@ -35,7 +35,10 @@ def checked(piece: Piece, limits: Limits) -> Piece:
 
 def bad(field: str, value: object, why: str) -> BadChunk:
     """The error that names a field, its value (shortened) and what would be right."""
-    shown = repr(value)
+    try:
+        shown = repr(value)
+    except (ValueError, RecursionError):  # thousands of digits, or of brackets
+        shown = f"a {type(value).__name__} too large to be shown"
     shown = shown if len(shown) <= 60 else f"{shown[:57]}..."
     return BadChunk(f"{field} = {shown}: {why}", field=field, value=shown)
 

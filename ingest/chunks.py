@@ -6,7 +6,6 @@ keep an envelope: the body around its sample bytes, or all of it.
 """
 
 import hashlib
-import io
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ import numpy as np
 import zstandard
 
 from ingest.canonical import canonical_piece
+from ingest.cbor import read_cbor
 from ingest.checks import bad, checked, times
 from ingest.readable import read_json
 from models.signal.codec import pack_bytes, unpack_bytes
@@ -30,15 +30,6 @@ CBOR, JSON = "application/cbor", "application/json"
 _KNOWN = frozenset((*CHUNK_FIELDS, "t_ms"))
 _NEEDED = frozenset(CHUNK_FIELDS)
 _AROUND, _WHOLE = b"A", b"W"
-
-
-def _refuse_tag(value: object, immutable: bool) -> object:  # noqa: ARG001, FBT001 the decoder's shape
-    raise ValueError("a chunk holds no tagged values")
-
-
-# A tag makes the decoder build dates, fractions, expressions: none of them belongs here.
-_TAGS = (*range(6), 25, *range(28, 31), *range(35, 38), 100, 256, 258, 260, 261, 1004, 43000)
-_NO_TAGS = dict.fromkeys(_TAGS, _refuse_tag)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,24 +128,6 @@ def _from_cbor(body: bytes, limits: Limits) -> tuple[Piece, bytes]:
     if canonical_body(piece) == body:
         return piece, b""
     return piece, _envelope(body, fields["xyz"])
-
-
-def read_cbor(body: bytes, *, max_depth: int = 4) -> object:
-    """The one value that a body holds, plain: no tags, no key twice, nothing after it.
-
-    Raises:
-        BadChunk: it is not CBOR of that kind, or nested deeper.
-    """
-    stream = io.BytesIO(body)
-    try:
-        value = cbor2.CBORDecoder(
-            stream, max_depth=max_depth, allow_duplicate_keys=False, semantic_decoders=_NO_TAGS
-        ).decode()
-    except Exception as problem:  # noqa: BLE001 tags make the decoder call foreign constructors
-        raise BadChunk(f"the body is not CBOR: {problem}", field="body") from problem
-    if stream.tell() != len(body):
-        raise BadChunk("the body goes on after its CBOR map", field="body")
-    return value
 
 
 def _fields(value: object) -> dict[str, Any]:

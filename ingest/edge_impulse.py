@@ -14,10 +14,10 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import cbor2
 import msgspec
 import numpy as np
 
+from ingest.cbor import plain_decoder
 from ingest.checks import bad, checked
 from ingest.chunks import CBOR, JSON, Chunk, canonical_body
 from ingest.readable import FINEST
@@ -75,11 +75,10 @@ def _document(body: bytes, media_type: str) -> Mapping[str, Any]:
     try:
         if kind == JSON:
             return _mapping(msgspec.json.decode(body), "body")
-        stream = io.BytesIO(body)
-        return _mapping(cbor2.CBORDecoder(stream, max_depth=6).decode(), "body")
+        return _mapping(plain_decoder(io.BytesIO(body), max_depth=6).decode(), "body")
     except BadChunk:
         raise
-    except Exception as problem:  # noqa: BLE001 tags make the decoder call foreign constructors
+    except Exception as problem:  # noqa: BLE001 the decoder passes on what its own parts raise
         raise BadChunk(f"the body is no acquisition: {problem}", field="body") from problem
 
 

@@ -6,7 +6,7 @@ from datetime import timedelta
 from uuid import UUID
 
 from ingest.decisions import FINAL_US
-from ingest.recordings import NS, Wrist, load_stream, wrist_of
+from ingest.recordings import Wrist, load_stream, wrist_of
 from models.signal.pieces import Piece, Recording, pack_pieces
 from models.signal.truth import cut
 from schemas.errors import BadSamples, UndecidedChunks
@@ -16,6 +16,7 @@ from store.sessions import SessionRow, StreamList
 from store.sets import MODEL_IDS, LabelledSet, SetRow, labelled_s
 
 ACC6, ACC3 = MODEL_IDS
+NS = 1_000_000_000
 GAP_NS = NS // 2  # what the signal's own merging still takes for continuous
 CONTEXT_NS = 60 * NS  # a wrong unit and a drifting clock show in what lies around a set
 
@@ -85,7 +86,7 @@ def covers(pieces: Sequence[Piece], start_ns: int, end_ns: int) -> bool:
     """Whether pieces in time order reach from start to end without a gap over half a second."""
     if not pieces:
         return False
-    edges = [(start_ns, start_ns), *((p.t0_ns, _end_ns(p)) for p in pieces), (end_ns, end_ns)]
+    edges = [(start_ns, start_ns), *((p.t0_ns, p.end_ns) for p in pieces), (end_ns, end_ns)]
     return all(after[0] - before[1] <= GAP_NS for before, after in itertools.pairwise(edges))
 
 
@@ -172,9 +173,3 @@ async def _write(
             await records.sets.delete_labelled(user_id, each.model_id, each.set_id, at)
         return False
     return True
-
-
-def _end_ns(piece: Piece) -> int:
-    if piece.t_ms is not None:
-        return piece.t0_ns + int(piece.t_ms[-1]) * 1_000_000
-    return piece.t0_ns + int(len(piece.counts) / piece.rate_hz * NS)

@@ -15,7 +15,8 @@ from ingest.decisions import final_us
 from ingest.deviations import forget_deviations, project_deviations
 from ingest.leftovers import keep_leftovers
 from ingest.pending import project_labelled
-from ingest.recordings import NS, decided
+from ingest.recordings import decided
+from ingest.rows import end_ns_of
 from schemas.errors import BadEvent
 from schemas.ids import slot
 from schemas.times import at_us
@@ -253,7 +254,7 @@ async def _end(
         *(records.samples.heads(user_id, session_id, s, parts.get(s, [])) for s in lists)
     )
     ends = [
-        head.t0_ns + int(head.n / head.rate_hz * NS)
+        end_ns_of(head)
         for stream, heads in zip(lists, pages, strict=True)
         for head in decided(heads, lists[stream])
     ]

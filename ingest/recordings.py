@@ -6,14 +6,12 @@ from dataclasses import dataclass
 from typing import Literal
 from uuid import UUID
 
-from ingest.rows import piece_of
+from ingest.rows import end_ns_of, piece_of
 from models.signal.pieces import Piece, Recording
 from schemas.errors import NotThere, UndecidedChunks
 from store.records import Records
 from store.samples import ChunkHead
 from store.sessions import SessionRow, StreamList
-
-NS = 1_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,13 +114,18 @@ def touching(
 ) -> list[ChunkHead]:
     """The chunks that may hold samples of a span.
 
-    A chunk lasts as long as its rate says, or until the next number begins: devices drift, and
-    irregular ones say their true times only inside.
+    A chunk lasts as long as its rate or its own times say, or until the next number begins: devices
+    drift.
     """
-    found: list[ChunkHead] = []
-    for at, head in enumerate(heads):
+
+    def lasts_until(at: int, time_ns: int) -> bool:
+        head = heads[at]
         later = [h.t0_ns for h in heads[at + 1 : at + 3] if h.seq != head.seq]
-        ends_ns = max([head.t0_ns + int(head.n / head.rate_hz * NS), *later[:1]])
-        if (end_ns is None or head.t0_ns <= end_ns) and (start_ns is None or ends_ns >= start_ns):
-            found.append(head)
-    return found
+        return any(t0_ns >= time_ns for t0_ns in later[:1]) or end_ns_of(head) >= time_ns
+
+    return [
+        head
+        for at, head in enumerate(heads)
+        if (end_ns is None or head.t0_ns <= end_ns)
+        and (start_ns is None or lasts_until(at, start_ns))
+    ]

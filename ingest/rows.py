@@ -1,6 +1,9 @@
 """Between a chunk and its row in `samples`."""
 
+from contextlib import suppress
+
 import numpy as np
+from numpy.typing import NDArray
 
 from ingest.chunks import Chunk, rebuild_body
 from models.signal.codec import (
@@ -11,9 +14,9 @@ from models.signal.codec import (
     pack_bytes,
     unpack_bytes,
 )
-from models.signal.pieces import Piece
+from models.signal.pieces import Piece, end_of
 from schemas.errors import BadSamples
-from store.samples import SampleRow
+from store.samples import ChunkHead, SampleRow
 
 
 def row_of(chunk: Chunk, seq: int, received_us: int) -> SampleRow:
@@ -43,15 +46,30 @@ def piece_of(row: SampleRow) -> Piece:
     """
     if row.codec not in CODECS:
         raise BadSamples(f"sample codec {row.codec} is not known here, {sorted(CODECS)} are")
-    t_ms = np.frombuffer(unpack_bytes(row.t_ms, 4 * row.n), dtype="<i4") if row.t_ms else None
     return Piece(
         t0_ns=row.t0_ns,
         rate_hz=row.rate_hz,
         unit=row.unit,
         scale=row.scale,
         counts=decode_samples(row.xyz, row.n),
-        t_ms=None if t_ms is None else t_ms.astype(np.int32),
+        t_ms=_times_of(row) if row.t_ms else None,
     )
+
+
+def end_ns_of(head: ChunkHead) -> int:
+    """When a chunk's last sample is over, nanoseconds since the epoch.
+
+    Times of its own that do not unpack count as none: whoever reads the samples is told.
+    """
+    last_ms = None
+    if head.t_ms:
+        with suppress(BadSamples):
+            last_ms = int(_times_of(head)[-1])
+    return end_of(head.t0_ns, head.rate_hz, head.n, last_ms)
+
+
+def _times_of(row: SampleRow | ChunkHead) -> NDArray[np.int32]:
+    return np.frombuffer(unpack_bytes(row.t_ms, 4 * row.n), dtype="<i4").astype(np.int32)
 
 
 def body_of(row: SampleRow) -> bytes:

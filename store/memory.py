@@ -57,7 +57,8 @@ class MemorySamples(Samples):
             for part in sorted(parts)
             for _, row in self._samples.read((user_id, session_id, stream, part))
         ]
-        return [ChunkHead(*row[:5]) for row in sorted(rows, key=lambda r: (r.seq, r.sha256))]
+        rows.sort(key=lambda row: (row.seq, row.sha256))
+        return [ChunkHead(*row[:5], t_ms=row.t_ms) for row in rows]
 
     async def rows(
         self, user_id: UUID, session_id: UUID, stream: str, wanted: Sequence[tuple[int, bytes]]

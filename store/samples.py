@@ -53,13 +53,14 @@ class SampleRow(NamedTuple):
 
 
 class ChunkHead(NamedTuple):
-    """A chunk without its samples."""
+    """A chunk without its samples; `t_ms` as in its row, empty where its rate says the times."""
 
     seq: int
     sha256: bytes
     t0_ns: int
     rate_hz: float
     n: int
+    t_ms: bytes = b""
 
 
 class Samples:
@@ -112,11 +113,11 @@ class Samples:
         self, user_id: UUID, session_id: UUID, stream: str, parts: Iterable[int]
     ) -> list[ChunkHead]:
         """What is held of a stream, ordered by number and hash."""
-        cql = f"SELECT seq, sha256, t0_ns, rate_hz, n FROM samples {_PART}"  # noqa: S608 constant
+        cql = f"SELECT seq, sha256, t0_ns, rate_hz, n, t_ms FROM samples {_PART}"  # noqa: S608 constant
         pages = await asyncio.gather(
             *(self._database.run(cql, (user_id, session_id, stream, p)) for p in sorted(parts))
         )
-        return [ChunkHead(*row) for page in pages for row in page]
+        return [ChunkHead(*row[:5], t_ms=row.t_ms or b"") for page in pages for row in page]
 
     async def rows(
         self, user_id: UUID, session_id: UUID, stream: str, wanted: Sequence[tuple[int, bytes]]

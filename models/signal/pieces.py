@@ -19,6 +19,7 @@ from models.signal.codec import (
 from schemas.errors import BadSamples
 
 Side = Literal["left", "right"]
+NS = 1e9
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,29 @@ class Piece:
     scale: float
     counts: NDArray[np.int16]
     t_ms: NDArray[np.int32] | None = None
+
+    @property
+    def end_ns(self) -> int:
+        """When its last sample is over, nanoseconds since the epoch."""
+        last_ms = None if self.t_ms is None else int(self.t_ms[-1])
+        return end_of(self.t0_ns, self.rate_hz, len(self.counts), last_ms)
+
+
+def end_of(t0_ns: int, rate_hz: float, n: int, last_ms: int | None) -> int:
+    """When the last of n samples is over: one step after it, where the next one would be.
+
+    Args:
+        t0_ns: time of the first sample, nanoseconds since the epoch.
+        rate_hz: rate that the device claims.
+        n: number of samples.
+        last_ms: milliseconds from the first to the last, None where the rate says when they are.
+
+    >>> end_of(0, 50.0, 2, None), end_of(0, 50.0, 2, 900)
+    (40000000, 920000000)
+    """
+    if last_ms is None:
+        return t0_ns + int(n / rate_hz * NS)
+    return t0_ns + last_ms * 1_000_000 + int(NS / rate_hz)
 
 
 @dataclass(frozen=True, slots=True)

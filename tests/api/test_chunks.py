@@ -7,9 +7,13 @@ from typing import Any
 
 import cbor2
 import httpx
+import numpy as np
 import pytest
 import zstandard
 
+from api.chunks import ITEMS_AT_MOST
+from ingest.chunks import canonical_body
+from models.signal.pieces import Piece
 from tests.api.conftest import Person, RunningService
 from tests.api.phone import CBOR, N, Phone, problem, sha
 
@@ -102,6 +106,60 @@ def test_a_batch_that_breaks_off_keeps_what_came_before(phone: Phone) -> None:
     first, second = answer.json()["results"]
     assert first["sha256"] == sha(phone.body("acc", 0))
     assert second["problem"]["status"] == 422
+
+
+HUGE = 10**5000  # more digits than Python writes
+
+
+@pytest.mark.parametrize(
+    ("field", "changes"),
+    [
+        ("stream", {"stream": HUGE}),
+        ("seq", {"seq": HUGE}),
+        ("seq", {"seq": -(2**64)}),
+        ("seq", {"seq": cbor2.CBORTag(30, [1, 2])}),
+        ("chunk", {"chunk": None}),
+        ("t0", {"chunk": {"t0": HUGE}}),
+        ("item", {"more": 1}),
+        ("seq", {"seq": 1.5, "chunk": {}}),
+    ],
+)
+def test_one_item_that_cannot_be_leaves_the_others_alone(
+    phone: Phone, field: str, changes: dict[str, Any]
+) -> None:
+    good = {"stream": "acc", "seq": 0, "chunk": phone.body("acc", 0)}
+    odd = {**good, **changes}
+    if isinstance(odd["chunk"], dict):
+        odd["chunk"] = {**cbor2.loads(good["chunk"]), **odd["chunk"]}
+    body = cbor2.dumps(odd) + cbor2.dumps(good)
+    answer = phone.http.post(f"{phone.path}/chunks", content=body, headers=CBOR)
+    assert answer.status_code == 200, answer.text
+    refused, kept = answer.json()["results"]
+    assert refused["problem"]["field"] == field
+    assert refused["problem"]["value"]
+    assert kept["sha256"] == sha(good["chunk"])
+
+
+@pytest.mark.parametrize("zeros", [ITEMS_AT_MOST, 4_000_000])
+def test_a_body_of_too_many_items_is_refused_as_a_whole(phone: Phone, zeros: int) -> None:
+    good = cbor2.dumps({"stream": "acc", "seq": 0, "chunk": phone.body("acc", 0)})
+    body = good + bytes(zeros)
+    headers = {**CBOR, "Content-Encoding": "gzip"}
+    answer = phone.http.post(f"{phone.path}/chunks", content=gzip.compress(body), headers=headers)
+    found = problem(answer, 422, "bad-chunk")
+    assert (found["field"], found["value"]) == ("items", ITEMS_AT_MOST + 1)
+    assert phone.http.get(f"{phone.path}/chunks").json()["streams"]["acc"]["ranges"] == []
+
+
+def test_a_mebibyte_of_chunks_of_a_second_is_no_more_than_a_body_may_hold(phone: Phone) -> None:
+    second = canonical_body(Piece(10**18, 50.0, "g", 1 / 2000, np.zeros((50, 3), dtype=np.int16)))
+    item = cbor2.dumps({"stream": "acc", "seq": 0, "chunk": second})
+    assert (1 << 20) // len(item) < ITEMS_AT_MOST
+    body = b"".join(
+        cbor2.dumps({"stream": "acc", "seq": seq, "chunk": second}) for seq in range(2000)
+    )
+    answer = phone.http.post(f"{phone.path}/chunks", content=body, headers=CBOR)
+    assert [one["seq"] for one in answer.json()["results"]] == list(range(2000))
 
 
 def test_an_empty_batch_has_no_results(phone: Phone) -> None:

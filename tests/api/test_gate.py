@@ -8,12 +8,13 @@ import pytest
 from starlette.types import Message, Receive, Scope, Send
 
 from api.app import forwarded
-from api.gate import Gate, _Head
+from api.gate import UNHURRIED, Gate, _Head
 from api.observe import Metrics
 from schemas.config import Api, Config
 
 SCOPE: dict[str, Any] = {"type": "http", "method": "PUT", "path": "/", "query_string": b""}
 LONG_S = 30.0
+LONGEST = 20  # parts of an answer
 
 
 class Line:
@@ -71,6 +72,59 @@ def test_what_does_not_come_in_time_is_a_problem(sends, work_s, status, problem)
 def test_an_answer_may_take_longer_than_a_body():
     line = Line()
     asyncio.run(ask(gate(work_s=0.3, timeout_s=LONG_S), line))
+    assert line.status == 204
+
+
+class Slow(Line):
+    """Takes each part of an answer after a while; `parts` of it, then nothing any more."""
+
+    def __init__(self, after_s: float, parts: int) -> None:
+        super().__init__()
+        self.after_s, self.parts = after_s, parts
+
+    async def send(self, message: Message) -> None:
+        await asyncio.sleep(self.after_s if len(self.answer) <= self.parts else LONG_S)
+        await super().send(message)
+
+
+def streaming(parts: int) -> Gate:
+    """In front of an application that answers in parts; 0.15 s at most for body and answer."""
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG001 (its shape)
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        for number in range(parts):
+            more = number < parts - 1
+            await send({"type": "http.response.body", "body": b"x", "more_body": more})
+
+    config = Config(api=Api(body_timeout_s=0.1, request_timeout_s=0.05))
+    return Gate(app, config=config, metrics=Metrics(), log=None)
+
+
+def test_an_answer_that_has_begun_lasts_while_it_is_taken():
+    line = Slow(after_s=0.02, parts=LONGEST)
+    asyncio.run(ask(streaming(LONGEST), line))
+    assert len(line.answer) == 1 + LONGEST
+    assert line.answer[-1]["more_body"] is False
+
+
+def test_an_answer_that_nobody_takes_any_more_is_cut():
+    line = Slow(after_s=0.0, parts=5)
+    asyncio.run(asyncio.wait_for(ask(streaming(LONGEST), line), 5))
+    assert [one["type"] for one in line.answer] == ["http.response.start"] + 5 * [
+        "http.response.body"
+    ]
+
+
+def test_what_must_be_finished_is_waited_for():
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        scope[UNHURRIED] = True
+        await receive()
+        await asyncio.sleep(0.4)
+        await send({"type": "http.response.start", "status": 204, "headers": []})
+
+    config = Config(api=Api(body_timeout_s=0.1, request_timeout_s=0.05))
+    line = Line()
+    asyncio.run(ask(Gate(app, config=config, metrics=Metrics(), log=None), line))
     assert line.status == 204
 
 

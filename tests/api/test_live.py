@@ -15,6 +15,7 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
+from api.chunks import ITEMS_AT_MOST
 from api.tokens import Tokens
 from ingest.chunks import canonical_body
 from ingest.importers.imported import ImportedRecording
@@ -122,6 +123,25 @@ def test_live_and_upload_give_the_same_receipt(
     assert first == again == upload
     assert first["sha256"] == hashlib.sha256(chunk).hexdigest()
     assert held["streams"]["acc"]["ranges"] == [[0, 0]]
+
+
+def test_what_cannot_be_is_answered_and_the_talk_goes_on(
+    service: RunningService, person: Person, recordings: list[ImportedRecording]
+):
+    recording = recordings[0].recording
+    session = open_session(person, recording)
+    (chunk,) = bodies(recording.acc[0], 1)
+    with talk(service, session, person.tokens["access_token"]) as connection:
+        connection.send(item("acc", 10**5000, chunk))
+        assert hear(connection, "problem")["problem"]["field"] == "seq"
+        connection.send(item("acc", 1, chunk) + bytes(ITEMS_AT_MOST))
+        assert hear(connection, "receipt")["seq"] == 1
+        while hear(connection, "problem")["problem"]["field"] != "items":
+            pass  # each of those before has its own
+        connection.send("[" * 100_000)
+        assert hear(connection, "problem")["problem"]["status"] == 422
+        connection.send(item("acc", 0, chunk))
+        assert hear(connection, "receipt")["seq"] == 0
 
 
 def test_the_running_guess_names_the_exercise(

@@ -1,14 +1,17 @@
 """Slow, half-open and too many clients do no harm."""
 
+import asyncio
 import json
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
 
 import pytest
 
+from ingest.erasure import erase_user
 from schemas.config import Api, Cassandra
-from tests.api.conftest import RunningService, running, settings
+from tests.api.conftest import PASSWORD, RunningService, running, settings
 from tests.cassandra_node import free_ports
 
 
@@ -22,6 +25,7 @@ def hasty(
         access_log=False,
         idle_timeout_s=1,
         body_timeout_s=1.0,
+        request_timeout_s=0.5,
         connections=5,
     )
     with running(settings(keyspace, tmp_path_factory.mktemp("hasty"), api=api)) as service:
@@ -109,3 +113,69 @@ def test_a_long_conversation_is_not_mistaken_for_a_slow_one(hasty: RunningServic
         for _ in range(6):
             assert client.get("/livez").status_code == 200
             time.sleep(0.4)
+
+
+def exporting(monkeypatch: pytest.MonkeyPatch, lines: int, each_bytes: int, pause_s: float) -> None:
+    """Everybody's export is so many lines of so many bytes, one at a time."""
+
+    async def export_user(*_: object) -> AsyncIterator[dict[str, Any]]:
+        for _ in range(lines):
+            await asyncio.sleep(pause_s)
+            yield {"table": "samples", "row": "x" * each_bytes}
+
+    monkeypatch.setattr("api.personal.export_user", export_user)
+
+
+def test_an_export_that_takes_its_time_arrives_whole(
+    hasty: RunningService, monkeypatch: pytest.MonkeyPatch
+):
+    exporting(monkeypatch, lines=12, each_bytes=10, pause_s=0.25)  # 3 s, of 1.5 s for an answer
+    with hasty.register().client() as client:
+        lines = client.get("/v1/me/export").text.splitlines()
+    assert json.loads(lines[-1]) == {"complete": True, "lines": 12}
+
+
+def ask_for_export(service: RunningService, line: socket.socket) -> None:
+    token = service.register().tokens["access_token"]
+    line.sendall(
+        b"GET /v1/me/export HTTP/1.1\r\nhost: x\r\nconnection: close\r\n"
+        b"authorization: Bearer %s\r\n\r\n" % token.encode()
+    )
+
+
+def test_a_slow_phone_gets_a_long_line_too(hasty: RunningService, monkeypatch: pytest.MonkeyPatch):
+    exporting(monkeypatch, lines=1, each_bytes=24 * 2**20, pause_s=0.0)
+    answer = b""
+    with dial(hasty) as line:
+        ask_for_export(hasty, line)
+        while part := line.recv(65536):
+            answer = (answer + part)[-1000:]
+            time.sleep(0.01)
+    assert b'"complete":true' in answer
+
+
+def test_an_export_that_nobody_takes_is_cut(hasty: RunningService, monkeypatch: pytest.MonkeyPatch):
+    exporting(monkeypatch, lines=40, each_bytes=2**20, pause_s=0.0)  # more than sockets hold
+    with dial(hasty) as line:
+        ask_for_export(hasty, line)
+        time.sleep(3)
+        answer = rest(line)
+    assert answer.startswith(b"HTTP/1.1 200")
+    assert b'"complete":true' not in answer
+
+
+def test_an_erasure_that_takes_its_time_is_finished(
+    hasty: RunningService, monkeypatch: pytest.MonkeyPatch
+):
+    async def erase_slowly(*given: Any) -> Any:
+        await asyncio.sleep(3)
+        return await erase_user(*given)
+
+    monkeypatch.setattr("api.personal.erase_user", erase_slowly)
+    person = hasty.register()
+    with person.client() as client:
+        answer = client.request("DELETE", "/v1/me")
+        assert answer.status_code == 200, answer.text
+        assert answer.json()["deleted"]["users"] == 1
+        form = {"username": person.username, "password": PASSWORD}
+        assert client.post("/v1/auth/token", data=form).status_code == 401

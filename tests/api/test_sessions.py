@@ -2,17 +2,22 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
+import numpy as np
 import pytest
 
+from ingest.chunks import canonical_body, decode_chunk
 from ingest.export import export_user
 from ingest.recordings import load_recording
+from models.signal.pieces import unpack_pieces
+from schemas.config import Limits
 from schemas.ids import uuid7
 from store.sets import MODEL_IDS
 from tests.api.conftest import Person, RunningService
-from tests.api.phone import STREAMS, Phone, fresh_id, problem, sha
+from tests.api.phone import STREAMS, N, Phone, fresh_id, problem, sha
 
 
 @pytest.fixture
@@ -45,6 +50,30 @@ def test_the_whole_conversation(phone: Phone, person: Person, service: RunningSe
     assert recording.side == "left"
     (row,) = service.run(records.sets.labelled(user, MODEL_IDS[0]))
     assert (row.set_id, row.exercise) == (set_id, "bench press")
+
+
+def test_a_last_chunk_with_losses_reaches_as_far_as_its_own_times(
+    phone: Phone, person: Person, service: RunningService
+) -> None:
+    """100 samples in 40 s: 20 a second, with two losses."""
+    phone.open()
+    t_ms = np.arange(N, dtype=np.int32) * 50
+    t_ms[40:] += 15_000
+    t_ms[70:] += 20_000
+    hashes = {}
+    for stream in STREAMS:
+        usual = decode_chunk(phone.body(stream, 0), "application/cbor", Limits()).piece
+        body = canonical_body(replace(usual, rate_hz=20.0, t_ms=t_ms))
+        assert phone.put(stream, 0, body).status_code == 200
+        hashes[stream] = [sha(body)]
+    done = phone.complete(hashes)
+    assert datetime.fromisoformat(done.json()["ended_at"]) == phone.started + timedelta(seconds=40)
+    set_id, late = fresh_id(), [phone.started + timedelta(seconds=s) for s in (38.6, 39.8)]
+    answer = phone.confirm(set_id, started_at=late[0].isoformat(), ended_at=late[1].isoformat())
+    assert answer.status_code == 200, answer.text
+    rows = service.run(service.services.records.sets.labelled(person.user_id, MODEL_IDS[0]))
+    assert [row.set_id for row in rows] == [set_id]
+    assert len(unpack_pieces(rows[0].samples).acc[0].counts) == 24
 
 
 def test_opening_is_repeatable_and_adds_streams(phone: Phone) -> None:

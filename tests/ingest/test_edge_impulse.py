@@ -71,6 +71,42 @@ def test_what_cannot_be_is_refused_by_name(field: str, document: Any) -> None:
     assert caught.value.field == field
 
 
+HUGE = 10**5000  # more digits than Python writes
+
+
+@pytest.mark.parametrize(
+    ("field", "changes"),
+    [
+        ("payload.interval_ms", {"interval_ms": HUGE}),
+        ("payload.sensors", {"sensors": HUGE}),
+        ("payload.sensors", {"sensors": [{"name": HUGE, "units": HUGE}]}),
+        ("payload.values[0]", {"values": [[HUGE] * 6]}),
+        ("payload.values[0]", {"values": [[cbor2.CBORTag(30, [1, 2])] * 6]}),
+        ("payload.values", {"values": cbor2.CBORTag(28, VALUES)}),
+    ],
+)
+def test_numbers_and_tags_that_only_cbor_has_are_refused_by_name(
+    field: str, changes: dict[str, Any]
+) -> None:
+    with pytest.raises(BadChunk) as caught:
+        read_acquisition(cbor2.dumps(acquisition(**changes)), "application/cbor", 5, LIMITS)
+    assert caught.value.field == field
+
+
+def test_a_time_of_signing_that_cannot_be_is_refused_by_name() -> None:
+    document = {**acquisition(), "protected": {"iat": HUGE}}
+    with pytest.raises(BadChunk) as caught:
+        read_acquisition(cbor2.dumps(document), "application/cbor", None, LIMITS)
+    assert caught.value.field == "protected.iat"
+
+
+def test_brackets_in_brackets_are_refused_however_many() -> None:
+    for depth in range(700, 1000):  # those that can just be read cannot be written
+        body = b'{"payload": %s%s}' % (b"[" * depth, b"]" * depth)
+        with pytest.raises(BadChunk):
+            read_acquisition(body, "application/json", 5, LIMITS)
+
+
 def test_without_any_time_it_is_refused() -> None:
     document = acquisition()
     del document["protected"]

@@ -4,12 +4,15 @@ import asyncio
 from dataclasses import replace
 from datetime import timedelta
 
+import numpy as np
 import pytest
 
+from ingest.chunks import Chunk
 from ingest.pending import covers
 from ingest.recordings import Wrist, decided, load_recording, touching, wrist_of
+from ingest.rows import end_ns_of, piece_of, row_of
 from models.signal.pieces import Piece
-from schemas.errors import NotThere
+from schemas.errors import BadSamples, NotThere
 from store.memory import MemoryDeadLetters, memory_records
 from store.samples import ChunkHead
 from store.sessions import NO_HASH, StreamList
@@ -62,6 +65,31 @@ def test_a_chunk_lasts_until_the_next_number_where_devices_are_slow() -> None:
     """50 samples that took 1.2 s although the device claims 50 Hz."""
     heads = [head(n, 1.2 * n) for n in range(3)]
     assert [h.seq for h in touching(heads, int(1.1 * NS), int(1.15 * NS))] == [0]
+
+
+def irregular(last_ms: int) -> Chunk:
+    """50 samples, nearly all of them at once."""
+    piece = CHUNKS[0, 0].piece
+    t_ms = np.arange(len(piece.counts), dtype=np.int32)
+    t_ms[-1] = last_ms
+    piece = replace(piece, t_ms=t_ms)
+    return Chunk(b"a", piece, b"")
+
+
+@pytest.mark.parametrize("last_ms", [100, 5_000])
+def test_a_chunk_lasts_as_its_own_times_say(last_ms: int) -> None:
+    row = row_of(irregular(last_ms), 0, 0)
+    one = ChunkHead(*row[:5], t_ms=row.t_ms)
+    assert end_ns_of(one) == piece_of(row).end_ns == row.t0_ns + last_ms * 10**6 + 20_000_000
+    late_ns = row.t0_ns + 4 * NS
+    assert touching([one], late_ns, late_ns) == ([one] if last_ms > 4_000 else [])
+
+
+def test_times_that_do_not_unpack_are_told_by_whoever_reads_the_samples() -> None:
+    row = row_of(irregular(5_000), 0, 0)._replace(t_ms=b"junk")
+    assert end_ns_of(ChunkHead(*row[:5], t_ms=row.t_ms)) == row.t0_ns + row.n * 20_000_000
+    with pytest.raises(BadSamples):
+        piece_of(row)
 
 
 def test_the_list_decides() -> None:
