@@ -16,9 +16,10 @@ from schemas.errors import BadEvent
 from schemas.events import SessionOpening, SetConfirmation
 from schemas.ids import uuid7
 from schemas.times import us_of
+from store.database import Database
 from store.memory import memory_records
 from store.predictions import Prediction
-from store.records import Records
+from store.records import Records, records_in
 
 START = datetime(2026, 11, 21, 22, 30, tzinfo=UTC)
 MONTH = "2026-11"
@@ -157,6 +158,26 @@ def test_a_plan_may_come_after_its_session(gym: Gym) -> None:
         assert [kinds for _, _, kinds in await gym.kinds()] == [{"as_planned"}, {"missed"}]
         await gym.keep(BENCH)  # the first word about it stays the one that counts
         assert [kinds for _, _, kinds in await gym.kinds()] == [{"as_planned"}, {"missed"}]
+
+    asyncio.run(story())
+
+
+def test_the_month_of_a_session_is_that_of_its_begin_in_utc(database: Database) -> None:
+    """In Helsinki it was December already; the rows lie under November, and go from there."""
+    gym = Gym(records_in(database, Limits()))
+
+    async def story() -> None:
+        await gym.keep(BENCH)
+        begun = datetime.fromisoformat("2026-12-01T00:30:00+02:00")
+        said = {"started_at": begun, "timezone": "Europe/Helsinki", "plan": gym.plan}
+        opening = SessionOpening.model_validate({**said, "streams": {}})
+        await gym.recorder.open_session(gym.user, gym.session, opening)
+        minutes = (begun - START) // timedelta(minutes=1)
+        gym.now = begun + timedelta(hours=1)
+        await gym.do("first", minutes + 1, "bench press", 8)
+        assert await gym.kinds() == [("bench press", "bench press", {"as_planned"})]
+        await gym.recorder.delete_session(gym.user, gym.session)
+        assert await gym.rows() == []
 
     asyncio.run(story())
 
