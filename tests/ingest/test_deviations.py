@@ -227,6 +227,8 @@ def test_what_the_sensors_found_counts_until_somebody_says_it(gym: Gym) -> None:
         await gym.do("said", 1, "bench press", 7)
         [row] = await gym.rows()
         assert (row.source, row.actual_reps, row.kinds) == ("confirmed", 7, {"reps"})
+        await gym.recorder.delete_session(gym.user, gym.session)
+        assert await gym.records.predictions.of_session(gym.user, gym.session) == []
 
     asyncio.run(story())
 
