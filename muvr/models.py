@@ -11,10 +11,11 @@ from muvr.options import AsJson, Conf
 from pipelines.runs import server_time
 from schemas.errors import BadInput, Conflict, NotThere
 from schemas.layout import GLOBAL_OWNER, owner_of
+from store.champions import Challenger, Champions, Serving
 from store.database import Database
 from store.jobs import JobRuns
 from store.live_runs import LiveRuns
-from store.models import Challenger, Champions, Models, Serving
+from store.models import Models
 from store.users import Users
 
 
@@ -33,6 +34,8 @@ def list_models(
     as_json: AsJson = False,
 ) -> None:
     """List an owner's champions, and which version serves: another one once a run was taken back.
+
+    Without a version the run found too few sets left to learn from: nothing of the owner's serves.
 
     Example: `muvr models list spar-01`
     """
@@ -99,7 +102,7 @@ def promote(
         if await champions.is_withdrawn(stored.run_id):
             raise Conflict(
                 f"Run {stored.run_id}, which learned {version}, was taken back: nothing of it "
-                f"serves. Learn anew with `muvr train {family}`."
+                f"serves. Learn anew with `muvr train {family} --users all`."
             )
         read = await champions.read(owner, model_id, family)
         challenger = Challenger(owner, model_id, family, version, stored.sha256, stored.run_id)

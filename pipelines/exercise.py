@@ -17,7 +17,7 @@ from pipelines.global_models import read_calibrations, read_everybody, store_eve
 from pipelines.learner import Recipe
 from pipelines.lesson import Lesson
 from pipelines.manifest import recipe_name
-from pipelines.promotion import Candidate, promote, read_champions, rung_shares, verdicts_of
+from pipelines.promotion import Candidate, promote, read_serving, retire, rung_shares, verdicts_of
 from pipelines.runs import Clock, Run, RunReport, leased_run, server_time
 from pipelines.scope import Known, Scope, Users, drop_unchanged, scope_of
 from pipelines.spark import spark_session
@@ -77,14 +77,14 @@ def train_exercise(
     ):
         job = Job(config, database, run, progress or Silent(), engine)
         scope = scope_of(database, FAMILY, users, run.started_at)
-        known = read_champions(database, scope.keys, FAMILY)
+        known = read_serving(database, scope.keys, FAMILY)
         everybody = {} if scope.whole else read_everybody(database)
         recipe = named_recipe(recipe_of(config, cutoff_at), everybody)
         if users == "changed" and not scope.whole:
             scope = drop_unchanged(database, scope, known, recipe.newest_sets, recipe.name)
-        if scope.keys:
-            _learn(job, scope, known, everybody, recipe)
-        else:
+        few = _learn(job, scope, known, everybody, recipe) if scope.keys else []
+        _retire(job, few, scope)
+        if not scope.keys and not run.outcomes:
             run.status = "nothing-to-do"
         run.metrics["people"] = people_of(run.outcomes)
         run.has_read()
@@ -114,8 +114,8 @@ def named_recipe(recipe: Recipe, everybody: Mapping[ModelId, Everybody]) -> Reci
 
 def _learn(
     job: Job, scope: Scope, known: Known, everybody: Mapping[ModelId, Everybody], recipe: Recipe
-) -> None:
-    """Global model, users' models, gate, pointers."""
+) -> list[UserOutcome]:
+    """Global model, users' models, gate, pointers; the outcomes of users with too few sets."""
     run = job.run
     with run.step("engine"):
         engine = _engine(job)
@@ -126,14 +126,26 @@ def _learn(
             everybody = everybody_of(given, read_calibrations(job.database))
         recipe = named_recipe(recipe, everybody)
     candidates: list[Candidate] = []
+    few: list[UserOutcome] = []
     with run.step("users"):
         for wave in waves(scope, known):
             lesson = Lesson(recipe, everybody, incumbents(wave, known))
-            candidates += _record(run, engine.learned(wave, lesson, run))
+            rows = engine.learned(wave, lesson, run)
+            candidates += _record(run, rows)
+            few += [_without_model(row) for row in rows if row["status"] == "not-learned"]
             job.told.step("users learned", len(candidates), len(scope.keys))
     run.require_lease()
     with run.step("promotion"):
         _promote(job, candidates, everybody if scope.whole else {})
+    return few
+
+
+def _retire(job: Job, few: Sequence[UserOutcome], scope: Scope) -> None:
+    """Let nothing serve any more that users' sets do not carry now."""
+    run = job.run
+    run.require_lease()
+    at = server_time()
+    run.add_outcomes(retire(job.database, few, scope.gone, family=FAMILY, run_id=run.run_id, at=at))
 
 
 def _engine(job: Job) -> Engine:
@@ -143,16 +155,15 @@ def _engine(job: Job) -> Engine:
 
 
 def _record(run: Run, rows: Sequence[Mapping[str, Any]]) -> list[Candidate]:
-    """Note the users without a new model, with reasons; the others are candidates."""
+    """Note the users who failed, with reasons; who has a new model is a candidate."""
     run.counts["sets"] += sum(row["sets"] for row in rows)
-    run.add_outcomes(
-        [
-            UserOutcome(UUID(r["user_id"]), r["model_id"], r["status"], r["reason"], "", "{}")
-            for r in rows
-            if r["status"] != "learned"
-        ]
-    )
+    run.add_outcomes([_without_model(row) for row in rows if row["status"] == "failed"])
     return [_candidate(row) for row in rows if row["status"] == "learned"]
+
+
+def _without_model(row: Mapping[str, Any]) -> UserOutcome:
+    named = UUID(row["user_id"]), row["model_id"]
+    return UserOutcome(*named, row["status"], row["reason"], "", "{}")
 
 
 def people_of(outcomes: Sequence[UserOutcome]) -> dict[str, int]:
@@ -183,7 +194,7 @@ def incumbents(scope: Scope, known: Known) -> dict[tuple[str, str], tuple[bytes,
     found: dict[tuple[str, str], tuple[bytes, datetime]] = {}
     for user_id, model_id in scope.keys:
         if (user_id, model_id) in known:
-            _, model = known[user_id, model_id]
+            model = known[user_id, model_id]
             until = datetime.fromisoformat(str(model.manifest["trained_until"]))
             found[str(user_id), model_id] = (model.content, until)
     return found

@@ -26,6 +26,7 @@ from schemas.errors import NoMart
 from schemas.layout import LONGEST_DAYS
 from schemas.mart import MART
 from schemas.progress import Progress, Silent
+from store.champions import Champions
 from store.credentials import open_as
 from store.database import Database
 from store.holders import BIRTH
@@ -145,10 +146,10 @@ def _usable(folder: MartFolder, key: bytes, now: datetime) -> Manifest | None:
 def _runs(database: Database) -> dict[str, str]:
     """Which runs are served, and which were taken back."""
     live = [asyncio.run(LiveRuns(database).read(family)) for family in BATCH]
-    gone = database.execute("SELECT run_id FROM withdrawn_runs")
+    gone = asyncio.run(Champions(database).withdrawn())
     return {
         "live": _listed([str(one.run_id) for one in live if one]),
-        "withdrawn": _listed([str(row.run_id) for row in gone]),
+        "withdrawn": _listed([str(one) for one in gone]),
     }
 
 

@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
 from uuid import UUID
@@ -11,11 +11,12 @@ from uuid import UUID
 from models.exercise.layout import ACC3, ACC6
 from pipelines.history import log_digest
 from pipelines.labelled import LabelledSet, digest, newest
-from pipelines.promotion import gather
+from pipelines.promotion import TAKEN_BACK, gather
 from schemas.layout import owner_of
+from store.champions import Champions
 from store.database import Database
 from store.jobs import JobRuns, UserOutcome, Watermarks
-from store.models import Champion, Champions, Models, StoredModel
+from store.models import Models, StoredModel
 from store.sets import Sets
 from store.training import SetRevision, TrainingKeys
 
@@ -23,7 +24,8 @@ TOPIC = "sets"
 UNFINISHED = ("failed", "overtaken")  # the next run tries again although no set is new
 UserKey = tuple[UUID, str]
 Users = Literal["all", "changed"] | Sequence[UUID]
-Known = Mapping[UserKey, tuple[Champion, StoredModel]]
+Known = Mapping[UserKey, StoredModel]
+"""The models that serve users now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,10 +35,12 @@ class Scope:
     Attributes:
         keys: partitions to learn, in order.
         whole: whether these are all there are, so that a scan is cheaper than reading by key.
+        gone: of those asked for, where a model points to and no set is left.
     """
 
     keys: tuple[UserKey, ...]
     whole: bool
+    gone: tuple[UserKey, ...] = ()
 
 
 def scope_of(database: Database, family: str, users: Users, now: datetime) -> Scope:
@@ -44,20 +48,44 @@ def scope_of(database: Database, family: str, users: Users, now: datetime) -> Sc
 
     "changed" without an earlier run is everybody.
     """
-    if users == "changed":
-        since = asyncio.run(Watermarks(database).read(family))
-        if since is not None:
-            changed = asyncio.run(Watermarks(database).changed_users([TOPIC], since, now))
-            return Scope(_with_sets(database, changed), whole=False)
-    if isinstance(users, str):
-        return Scope(tuple(asyncio.run(TrainingKeys(database).every())), whole=True)
-    return Scope(_with_sets(database, users), whole=False)
+    asked = users_of(database, family, users, now)
+    if asked is None:
+        keys = tuple(asyncio.run(TrainingKeys(database).every()))
+    else:
+        keys = _with_sets(database, asked)
+    return Scope(keys, asked is None, left_over(database, family, asked, keys))
+
+
+def left_over(
+    database: Database, family: str, users: Sequence[UUID] | None, read: Iterable[UserKey]
+) -> tuple[UserKey, ...]:
+    """Pointers to models of people without a set that a run could read, in order.
+
+    Args:
+        database: where the pointers are.
+        family: of the models.
+        users: whom the run is asked to learn; None: everybody.
+        read: users and layouts that have sets.
+    """
+    champions = Champions(database)
+    if users is None:
+        found = asyncio.run(champions.owners_of(family))
+        named = {(UUID(owner[2:]), layout) for owner, layout in found if owner.startswith("u:")}
+    else:
+        pages = gather([champions.of_owner(owner_of(user)) for user in users])
+        named = {
+            (user, one.model_id)
+            for user, page in zip(users, pages, strict=True)
+            for one in page
+            if one.family == family
+        }
+    return tuple(sorted(named - set(read)))
 
 
 def users_of(
     database: Database, family: str, users: Users, now: datetime
 ) -> tuple[UUID, ...] | None:
-    """The users that a run of a journal family is asked to learn; None: everybody."""
+    """The users that a run is asked to learn; None: everybody."""
     if users == "changed":
         since = asyncio.run(Watermarks(database).read(family))
         if since is not None:
@@ -75,14 +103,14 @@ def is_new(database: Database, family: str, topics: Sequence[str], now: datetime
 def drop_unchanged(
     database: Database, scope: Scope, known: Known, newest_sets: int, recipe: str
 ) -> Scope:
-    """Leave out whose champion was learned from these very sets by this very recipe."""
+    """Leave out who is served by a model of these very sets by this very recipe."""
     kept = [
         key
         for key, sets in zip(scope.keys, _revisions(database, scope.keys), strict=True)
         if key not in known
-        or known[key][1].manifest.get("data_digest") != sets_digest(sets, newest_sets, recipe)
+        or known[key].manifest.get("data_digest") != sets_digest(sets, newest_sets, recipe)
     ]
-    return Scope(tuple(kept), scope.whole)
+    return replace(scope, keys=tuple(kept))
 
 
 def split_known(
@@ -108,18 +136,45 @@ def split_known(
 async def _before(
     database: Database, family: str, layout: str, user: UUID, digest: str, last: UUID | None
 ) -> UserOutcome | None:
-    """What was learned from these very sets; None when they have changed since."""
+    """What came of these very sets; None where they changed since, or it is not in effect."""
     said = json.dumps({"data_digest": digest})
+    serving = await Champions(database).serving(owner_of(user), layout, family)
     for one in await JobRuns(database).of_user(last, user) if last else ():
-        if one.status not in UNFINISHED and one.metrics == said:
-            return one._replace(status="unchanged", reason="")
-    champion = await Champions(database).read(owner_of(user), layout, family)
-    if champion is None:
+        if one.metrics == said:
+            same = same_again(one, serving.version if serving else None)
+            if same is not None:
+                return same
+    if serving is None:
         return None
-    manifest = await Models(database).manifest(champion.owner, layout, family, champion.version)
+    manifest = await Models(database).manifest(serving.owner, layout, family, serving.version)
     if manifest is None or manifest.get("data_digest") != digest:
         return None
-    return UserOutcome(user, layout, "unchanged", "", champion.version, said)
+    return UserOutcome(user, layout, "unchanged", "", serving.version, said)
+
+
+def same_again(before: UserOutcome, serving: str | None) -> UserOutcome | None:
+    """The outcome of sets that the run before has read; None where they are to be learned again.
+
+    What that run let serve and somebody took back is no more in effect. An "unchanged" without a
+    version says that nothing serves that was learned from these sets, as before.
+
+    Args:
+        before: what the run before came to for a user.
+        serving: the version that serves the user now.
+
+    >>> before = UserOutcome(UUID(int=7), "sets", "promoted", "", "9f86d081884c7d65", "{}")
+    >>> same_again(before, "9f86d081884c7d65").status, same_again(before, "2c26b46b68ffc68f")
+    ('unchanged', None)
+    """
+    if before.status in UNFINISHED:
+        return None
+    if before.status == TAKEN_BACK:
+        return before if serving else None
+    if before.status not in ("promoted", "unchanged"):
+        return before._replace(status="unchanged", reason="", version="")
+    if before.version not in ("", serving):
+        return None
+    return before._replace(status="unchanged", reason="")
 
 
 def sets_digest(sets: Iterable[SetRevision], newest_sets: int, recipe: str) -> str:

@@ -7,11 +7,21 @@ RunStatus = Literal["running", "done", "nothing-to-do", "not-learned", "refused"
 the gate said no to the recipe."""
 
 UserStatus = Literal[
-    "promoted", "unchanged", "overtaken", "refused", "vetoed", "not-learned", "failed", "replayed"
+    "promoted",
+    "unchanged",
+    "overtaken",
+    "taken-back",
+    "retired",
+    "refused",
+    "vetoed",
+    "not-learned",
+    "failed",
+    "replayed",
 ]
 """Of a user in a run. `unchanged`: the same model as before; `overtaken`: another run moved the
-pointer meanwhile; `refused`: the recipe was; `vetoed`: this user's model was worse; `failed`: the
-data, or our code for it, is broken."""
+pointer meanwhile; `taken-back`: the same bytes as those of a run that was; `retired`: what is left
+of the labelled sets carries no model any more; `refused`: the recipe was; `vetoed`: this user's
+model was worse; `failed`: the data, or our code for it, is broken."""
 
 RUN_STATUSES: Final[str] = ", ".join(get_args(RunStatus))
 USER_STATUSES: Final[str] = ", ".join(get_args(UserStatus))
