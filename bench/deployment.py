@@ -62,10 +62,23 @@ class Deployment:
         )
         return str(answer.raise_for_status().json()["access_token"])
 
-    def kill_service(self) -> None:
-        """End the service, workers included, as the kernel would when memory runs out."""
-        for process in reversed(self.service_processes()):
-            _kill(process)
+    def kill_node(self) -> bool:
+        """End the node as a power failure would; whether a running one ended."""
+        pid = self.node.status().pid
+        if pid is None:
+            return False
+        process = psutil.Process(pid)
+        self.node.kill()
+        return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+
+    def kill_service(self) -> bool:
+        """End the service, workers included, as the kernel would when memory runs out.
+
+        Returns:
+            whether it ended a process that was running.
+        """
+        ended = [_kill(process) for process in reversed(self.service_processes())]
+        return any(ended)
 
     def service_processes(self) -> list[psutil.Process]:
         """The service's processes: the one that was started, and its workers."""
@@ -182,9 +195,15 @@ def _started_service(
     return Deployment(config, conf_path, EmbeddedNode(config.cassandra, config.paths), service)
 
 
-def _kill(process: psutil.Process) -> None:
+def _kill(process: psutil.Process) -> bool:
+    """End a process and wait until it is gone; False when it was gone before.
+
+    Raises:
+        psutil.TimeoutExpired: it is still there.
+    """
     try:
         os.kill(process.pid, signal.SIGKILL)
         process.wait(10)
     except (ProcessLookupError, psutil.NoSuchProcess):
-        return
+        return False
+    return True

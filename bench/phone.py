@@ -18,6 +18,7 @@ from ingest.chunks import CBOR, canonical_body
 from models.signal.pieces import Piece
 from schemas.wire import Receipt
 
+STREAM = "acc"
 WINDOW = 6  # chunks under way at once
 BACKLOG = 8 * WINDOW  # a phone that cannot send records no more than this
 PAUSE_S = 0.1  # between windows: traffic at every moment, not a flood
@@ -82,7 +83,7 @@ class Phone:
         async with httpx.AsyncClient(headers=self._headers, timeout=60) as http:
             answer = await http.post(
                 f"{self._url}/v1/sessions/{self.session}/complete",
-                json={"sent_at": datetime.now(UTC).isoformat(), "streams": {"acc": hashes}},
+                json={"sent_at": datetime.now(UTC).isoformat(), "streams": {STREAM: hashes}},
             )
             answer.raise_for_status()
 
@@ -90,12 +91,22 @@ class Phone:
         """The bodies that were sent under a number."""
         return [self._body(number, which) for which in range(len(self._sent.get(number, ())))]
 
-    def judge(self, found: Sequence[tuple[int, bytes]], altered: int) -> Verdict:
-        """Compare what is stored, (number, hash) a row, with what was sent."""
+    def judge(
+        self, found: Sequence[tuple[int, bytes]], listed: Sequence[bytes], altered: int
+    ) -> Verdict:
+        """Compare what the store gives back with what was sent.
+
+        Args:
+            found: (number, hash) of every row of the person's.
+            listed: the hashes in the session's list, by number.
+            altered: rows whose bytes nobody sent.
+        """
         stored = Counter(found)
         sent = {(number, one) for number, hashes in self._sent.items() for one in hashes}
+        counting = {(number, hashes[0]) for number, hashes in self._sent.items()}
+        unlisted = counting - set(enumerate(listed))
         return Verdict(
-            lost=len(self._acknowledged - stored.keys()),
+            lost=len(self._acknowledged & (unlisted | (self._acknowledged - stored.keys()))),
             doubled=sum(stored.values()) - len(stored) + len(stored.keys() - sent),
             altered=altered,
             refused=self._refused,
@@ -122,7 +133,7 @@ class Phone:
         sha256 = self._sent[number][which]
         try:
             answer = await http.put(
-                f"{self._url}/v1/sessions/{self.session}/streams/acc/chunks/{number}",
+                f"{self._url}/v1/sessions/{self.session}/streams/{STREAM}/chunks/{number}",
                 content=self._body(number, which),
                 headers={"Content-Type": CBOR},
             )

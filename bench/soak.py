@@ -1,24 +1,27 @@
 """kill -9 of node and service in turn while phones send: lost, doubled and altered chunks.
 
-What was acknowledged must be in the store once, byte for byte; what was not acknowledged is sent
-again until it is. Numbers go out shuffled and some of them twice, and some numbers carry two
-different bodies: both must be kept.
+What was acknowledged must be in its person's export once, byte for byte, and in the list of its
+session; what was not acknowledged is sent again until it is. Numbers go out shuffled and some of
+them twice, and some numbers carry two different bodies: both must be kept.
 """
 
 import asyncio
 import random
 import time
+from base64 import b64decode
 from collections.abc import Sequence
+from datetime import UTC, datetime
 
 from bench.deployment import Deployment, deployed
-from bench.phone import Phone, Verdict
+from bench.phone import STREAM, Phone, Verdict
 from bench.recorded import DATA, cut_pieces, open_session, spar_counts
-from ingest.rows import body_of
+from ingest.export import export_user
 from muvr.door import Door
 from schemas.errors import MuvrError
 from schemas.report import Figure
+from store.database import Database
 from store.java import quick_java
-from store.samples import Samples
+from store.sessions import Sessions
 
 KILLS = 100
 SAMPLES = 10_000_000
@@ -75,9 +78,13 @@ class _Soak:
     ) -> None:
         self._door, self._deployment, self._phones = door, deployment, phones
         self._random, self._until_s, self._samples = chance, until_s, samples
+        self._ended = 0
 
     async def run(self, kills: int) -> int:
-        """Let the phones send through all kills and hand over the rest; the kills that were done.
+        """Let the phones send through all kills and hand over the rest.
+
+        Returns:
+            the kills that ended a running process.
 
         Raises:
             SoakTookTooLong: out of time.
@@ -90,7 +97,7 @@ class _Soak:
                 raise
             raise late.exceptions[0] from None
         await asyncio.gather(*(phone.complete() for phone in self._phones))
-        return kills
+        return self._ended
 
     async def _send_and_kill(self, kills: int) -> None:
         over, samples = asyncio.Event(), self._samples
@@ -100,7 +107,8 @@ class _Soak:
             for number in range(kills):
                 await self._progress(samples / kills)
                 await asyncio.sleep(self._random.uniform(0.0, 0.3))
-                await asyncio.to_thread(self._kill_node if number % 2 == 0 else self._kill_service)
+                kill = self._kill_node if number % 2 == 0 else self._kill_service
+                self._ended += await asyncio.to_thread(kill)
                 self._door.terminal.step("kill -9", number + 1, kills)
             await self._progress(samples - self._acknowledged())
             over.set()
@@ -129,56 +137,62 @@ class _Soak:
             await asyncio.sleep(0.02)
             self._door.terminal.step("samples acknowledged", self._acknowledged(), self._samples)
 
-    def _kill_node(self) -> None:
-        self._deployment.node.kill()
+    def _kill_node(self) -> bool:
+        ended = self._deployment.kill_node()
         time.sleep(self._random.uniform(0.0, 0.5))
         self._deployment.node.start()
+        return ended
 
-    def _kill_service(self) -> None:
-        self._deployment.kill_service()
+    def _kill_service(self) -> bool:
+        ended = self._deployment.kill_service()
         time.sleep(self._random.uniform(0.0, 0.5))
         self._deployment.service.start(self._door.terminal)
+        return ended
 
 
 async def _read_back(deployment: Deployment, phones: Sequence[Phone]) -> list[Verdict]:
-    """Compare what is stored with what was sent and acknowledged, straight from the tables."""
+    """Compare what the store gives back with what was sent and acknowledged."""
     database = deployment.database()
     try:
-        samples = Samples(database)
-        return [await _judge(samples, phone) for phone in phones]
+        return [await _judge(database, phone) for phone in phones]
     finally:
         database.close()
 
 
-async def _judge(samples: Samples, phone: Phone) -> Verdict:
-    user_id = phone.user_id
+async def _judge(database: Database, phone: Phone) -> Verdict:
+    """By all that a person gets back, whatever session, stream and part it lies in."""
     found: list[tuple[int, bytes]] = []
     altered = 0
-    parts = await samples.parts(user_id, phone.session)
-    for stream, numbers in parts.items():
-        heads = await samples.heads(user_id, phone.session, stream, numbers)
-        wanted = [(head.seq, head.sha256) for head in heads]
-        found += wanted
-        for row in await samples.rows(user_id, phone.session, stream, wanted):
-            altered += body_of(row) not in phone.bodies(row.seq)
-    return phone.judge(found, altered)
+    async for line in export_user(database, phone.user_id, datetime.now(UTC)):
+        if line["table"] == "samples":
+            row = line["row"]
+            found.append((row["seq"], b64decode(row["sha256"])))
+            altered += b64decode(row["body"]) not in phone.bodies(row["seq"])
+    lists = await Sessions(database).lists(phone.user_id, phone.session)
+    listed = lists[STREAM].hashes if STREAM in lists else ()
+    return phone.judge(found, listed, altered)
 
 
 def _figures(phones: Sequence[Phone], verdicts: Sequence[Verdict], kills: int) -> list[Figure]:
     protocol = (
         f"{len(phones)} phones, chunks of {CHUNK}, shuffled, a tenth sent twice, one in fifty "
         f"numbers with two bodies; {sum(phone.repeats for phone in phones)} requests were repeated "
-        "after an answer that did not come; read back from the tables"
+        "after an answer that did not come; read back from everybody's export"
     )
     samples = sum(phone.samples for phone in phones)
     figures = [
         Figure("samples", samples, floor=SAMPLES, data=DATA, protocol=protocol),
-        Figure("kills", kills, floor=KILLS, protocol="kill -9: node, service, node, …"),
+        Figure(
+            "kills",
+            kills,
+            floor=KILLS,
+            protocol="kill -9 that ended a running process: node, service, node, …",
+        ),
     ]
     meanings = {
-        "lost": "acknowledged, and not stored or not in the session's list",
-        "doubled": "stored more than once, or a body that nobody sent under that number",
-        "altered": "stored bytes that do not give back a body that was sent (sha-256)",
+        "lost": "acknowledged, and not in the export or not in the session's list",
+        "doubled": "in the export more than once, or a body that nobody sent under that number",
+        "altered": "exported bytes that do not give back a body that was sent (sha-256)",
         "refused": "sent right, and answered 4xx",
     }
     return figures + [

@@ -43,6 +43,13 @@ class RequestRefused(Exception):
         self.problem = problem
 
 
+class LoginNeeded(RequestRefused):
+    """The login is over, or does not allow this: nothing is wrong with what was sent, keep it."""
+
+    def __str__(self) -> str:
+        return f"Log in again, then send again: {super().__str__()}"
+
+
 class TryLater(Exception):
     """Nobody answered, or asked for patience, through all tries: keep it and come back."""
 
@@ -255,7 +262,7 @@ class Client:
             if response.status_code < 400:
                 return response
             if not may_be_retried(response.status_code):
-                raise RequestRefused(response.status_code, _problem(response))
+                raise refusal(response.status_code, _problem(response))
             why = f"{response.status_code} {response.text[:200]}"
             wait_s = pause_s(attempt, response.headers.get("Retry-After"))
         raise TryLater(f"{method} {path}: {why}")
@@ -282,6 +289,15 @@ def may_be_retried(status: int) -> bool:
     (True, False)
     """
     return status == 429 or status >= 500
+
+
+def refusal(status: int, problem: Mapping[str, Any]) -> RequestRefused:
+    """The error for an answer that is final.
+
+    >>> [type(refusal(status, {})).__name__ for status in (401, 403, 404)]
+    ['LoginNeeded', 'LoginNeeded', 'RequestRefused']
+    """
+    return (LoginNeeded if status in (401, 403) else RequestRefused)(status, problem)
 
 
 def pause_s(attempt: int, retry_after: str | None) -> float:

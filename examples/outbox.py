@@ -1,8 +1,9 @@
 """A queue that survives the phone: what was recorded offline is sent when there is a network.
 
 Requests are kept in SQLite, synced to disk before `add_…` returns, sent in order, and removed only
-when the server's answer is final. Sending one twice is safe by the contract, so a crash between
-the answer and the removal does no harm.
+when the server has taken them. What it refuses for good is kept aside with its body (`refused`), so
+that a recording is never lost to somebody's mistake. Sending one twice is safe by the contract, so
+a crash between the answer and the removal does no harm.
 """
 
 import json
@@ -11,10 +12,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
-from examples.client import Client, RequestRefused, TryLater, may_be_retried, rfc3339
+from examples.client import (
+    Client,
+    LoginNeeded,
+    RequestRefused,
+    TryLater,
+    may_be_retried,
+    rfc3339,
+)
 
 BATCH_BYTES = 900_000  # below the server's cap of 1 MiB
 TABLES = """
@@ -22,9 +30,23 @@ CREATE TABLE IF NOT EXISTS chunks (
     session TEXT, stream TEXT, seq INTEGER, body BLOB, PRIMARY KEY (session, stream, seq));
 CREATE TABLE IF NOT EXISTS calls (
     id INTEGER PRIMARY KEY, session TEXT, kind TEXT, body TEXT);
-CREATE TABLE IF NOT EXISTS refused (
-    id INTEGER PRIMARY KEY, what TEXT, problem TEXT);
+CREATE TABLE IF NOT EXISTS kept_aside (
+    id INTEGER PRIMARY KEY, what TEXT, problem TEXT, body BLOB);
 """
+
+
+class Refused(NamedTuple):
+    """What the server will never take as it is.
+
+    Attributes:
+        what: kind, session, and for a chunk its stream and number.
+        problem: the server's reason.
+        body: as it was kept: of a chunk the very bytes, of anything else JSON.
+    """
+
+    what: str
+    problem: dict[str, Any]
+    body: bytes
 
 
 class Outbox:
@@ -67,16 +89,20 @@ class Outbox:
             for table in ("chunks", "calls")
         )
 
-    def refused(self) -> list[tuple[str, dict[str, Any]]]:
-        """What the server will never take, with its problem: for a person to look at."""
-        rows = self._file.execute("SELECT what, problem FROM refused ORDER BY id").fetchall()
-        return [(what, json.loads(problem)) for what, problem in rows]
+    def refused(self) -> list[Refused]:
+        """What the server will never take, with its reason: for a person to look at."""
+        rows = self._file.execute("SELECT what, problem, body FROM kept_aside ORDER BY id")
+        return [Refused(what, json.loads(problem), body) for what, problem, body in rows.fetchall()]
 
     def send(self, client: Client) -> int:
         """Send what waits: openings, then chunks in batches, then sets and completions.
 
         Returns:
-            how many things the server has taken. A lost connection ends it early; call again.
+            how many things wait no longer: the server has taken them, or they are in `refused`.
+            A lost connection ends it early; call again.
+
+        Raises:
+            LoginNeeded: log in and call again; what was not sent still waits.
         """
         before = len(self)
         with suppress(TryLater):
@@ -100,8 +126,10 @@ class Outbox:
         for number, session, text in rows:
             try:
                 _say(client, kind, UUID(session), json.loads(text))
+            except LoginNeeded:
+                raise
             except RequestRefused as problem:
-                self._refuse(f"{kind} {session}", problem.problem)
+                self._keep_aside(f"{kind} {session}", problem.problem, text.encode())
             self._file.execute("DELETE FROM calls WHERE id = ?", (number,))
 
     def _send_batch(self, client: Client) -> bool:
@@ -109,18 +137,19 @@ class Outbox:
 
         Raises:
             TryLater: the server could not take one of them now.
+            LoginNeeded: it takes nothing before a new login.
         """
         batch = list(self._next_batch())
         if not batch:
             return False
-        session = batch[0][0]
-        answers = client.put_chunks(UUID(session), [row[1:] for row in batch])
-        for (_, stream, seq, _), answer in zip(batch, answers, strict=True):
+        answers = _put(client, UUID(batch[0][0]), [row[1:] for row in batch])
+        for (session, stream, seq, body), answer in zip(batch, answers, strict=True):
+            what = f"chunk {session} {stream} {seq}"
             problem = answer.get("problem")
             if problem and may_be_retried(problem["status"]):
-                raise TryLater(f"chunk {session} {stream} {seq}: {problem}")
+                raise TryLater(f"{what}: {problem}")
             if problem:
-                self._refuse(f"chunk {session} {stream} {seq}", problem)
+                self._keep_aside(what, problem, body)
             self._file.execute(
                 "DELETE FROM chunks WHERE session = ? AND stream = ? AND seq = ?",
                 (session, stream, seq),
@@ -134,15 +163,28 @@ class Outbox:
         )
         for session, stream, seq, body in rows.fetchall():
             size += len(body) + 100
-            if of_session not in (None, session) or size > BATCH_BYTES:
+            if of_session is not None and (session != of_session or size > BATCH_BYTES):
                 return
             of_session = session
             yield session, stream, seq, body
 
-    def _refuse(self, what: str, problem: Mapping[str, Any]) -> None:
+    def _keep_aside(self, what: str, problem: Mapping[str, Any], body: bytes) -> None:
         self._file.execute(
-            "INSERT INTO refused (what, problem) VALUES (?, ?)", (what, json.dumps(problem))
+            "INSERT INTO kept_aside (what, problem, body) VALUES (?, ?, ?)",
+            (what, json.dumps(problem), body),
         )
+
+
+def _put(
+    client: Client, session: UUID, chunks: Sequence[tuple[str, int, bytes]]
+) -> list[dict[str, Any]]:
+    """The server's answer to each chunk; a refusal of the whole request is that of each of them."""
+    try:
+        return client.put_chunks(session, chunks)
+    except LoginNeeded:
+        raise
+    except RequestRefused as problem:
+        return [{"problem": {**problem.problem, "status": problem.status}} for _ in chunks]
 
 
 def _say(client: Client, kind: str, session: UUID, body: dict[str, Any]) -> None:

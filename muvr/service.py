@@ -94,12 +94,17 @@ class Service:
         """Stop gracefully; False when it did not run.
 
         Raises:
-            ServiceFailed: it is still there after the time it had.
+            ServiceFailed: it is another user's, or still there after the time it had.
         """
         pid = self._pid()
         if pid is None:
             return False
-        os.kill(pid, signal.SIGTERM)
+        try:
+            os.kill(pid, signal.SIGTERM)
+        except PermissionError:
+            raise ServiceFailed(
+                f"The service (process {pid}) was started by another user, who has to stop it."
+            ) from None
         deadline = time.monotonic() + STOPPED_WITHIN_S
         while _alive(pid):
             if time.monotonic() > deadline:
@@ -172,11 +177,13 @@ def _alive(pid: int) -> bool:
         os.kill(pid, 0)
     except ProcessLookupError:
         return False
+    except PermissionError:
+        return True  # another user's: the number may be in use again since a reboot
     return True
 
 
 def _command_line(pid: int) -> str:
     done = subprocess.run(
-        ["ps", "-o", "command=", "-p", str(pid)], capture_output=True, text=True, check=False
+        ["ps", "-ww", "-o", "command=", "-p", str(pid)], capture_output=True, text=True, check=False
     )
     return done.stdout

@@ -2,7 +2,8 @@
 
 A book of form describes and advises, it decides nothing: there is no rung that it could be worse
 than, so it serves as soon as there is a set in it; a template needs three sets of an exercise. Sets
-whose counted repetitions contradict what the person said are left out.
+whose counted repetitions contradict what the person said are left out, and so are those that are
+too short or too long to be counted: serving counts neither (`models.recognition.counting`).
 """
 
 import asyncio
@@ -14,13 +15,16 @@ from typing import Any
 from uuid import UUID
 
 import pyarrow as pa
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as f
 
 from models.form.book import CountedSet, fit_book
 from models.form.codec import book_to_bytes
-from models.reps.count import count_repetitions
+from models.recognition.counting import repetitions
 from models.signal.pieces import unpack_pieces
 from models.signal.wrist import wrist_signals
 from pipelines.attempts import attempted
+from pipelines.engines import MODEL_COLUMNS, kept_on_disk
 from pipelines.everybody import KEY
 from pipelines.exercise import EngineName
 from pipelines.manifest import environment
@@ -30,7 +34,7 @@ from pipelines.runs import Clock, Run, RunReport, leased_run, server_time
 from pipelines.scope import Scope, Users, scope_of
 from pipelines.span import Key, keys_once, span_by
 from pipelines.spark import spark_session
-from pipelines.tables import read_keys
+from pipelines.tables import append, read_keys
 from schemas.config import Config
 from schemas.layout import owner_of
 from schemas.progress import Progress, Silent
@@ -46,9 +50,11 @@ COLUMNS = ("user_id", "model_id", "set_id", "exercise", "started_at", "reps", "s
 NEWEST = 30  # sets of an exercise: a millisecond of counting for each of their seconds
 CONTRADICTION = 2  # repetitions between what was counted and what was said
 LEARNED = pa.schema(
-    [(n, pa.string()) for n in ("user_id", "model_id", "status", "reason", "version", "manifest")]
+    [(n, pa.string()) for n in ("user_id", "model_id", "status", "reason")]
+    + [(n, pa.string()) for n in ("owner", "version", "manifest")]
     + [("bytes", pa.binary()), ("sha256", pa.binary()), ("sets", pa.int32())]
 )
+HEAVY = ("bytes", "manifest")
 Row = dict[str, Any]
 
 
@@ -99,18 +105,22 @@ def _learn(
 ) -> list[UserOutcome]:
     """Learn, keep and let serve; the outcomes of users with too few sets."""
     with run.step("users"):
-        read = _on_spark(config, scope.keys) if engine == "spark" else None
-        rows = read if read is not None else _here(database, scope.keys)
+        if engine == "spark":
+            rows = _on_spark(config, run, scope.keys)
+        else:
+            rows = _here(database, run, scope.keys)
     told.step("form: users learned", len(rows), len(scope.keys))
     run.require_lease()
-    _keep(database, run, rows)
+    _promote(database, run, rows)
     few = [row for row in rows if row["status"] == "not-learned"]
     return [_outcome(row, row["status"], row["reason"]) for row in few]
 
 
 def learned_row(key: Key, group: pa.Table) -> list[Row]:
     """On an executor: one user's templates, or the reason why there are none."""
-    row: Row = {"user_id": str(key[0]), "model_id": str(key[1]), "sets": group.num_rows}
+    user_id, model_id = str(key[0]), str(key[1])
+    row: Row = {"user_id": user_id, "model_id": model_id, "owner": owner_of(UUID(user_id))}
+    row["sets"] = group.num_rows
     attempt = attempted(lambda: learn_form(group.select(COLUMNS[2:]).to_pylist()))
     row |= {"status": attempt.status, "reason": attempt.reason}
     return [row | (attempt.value or {})]
@@ -156,9 +166,11 @@ def newest_rows(rows: Sequence[Row]) -> list[Row]:
 
 
 def counted_set(row: Row) -> CountedSet | None:
-    """A set with its repetitions; None where the person counted something else."""
+    """A set with its repetitions; None where it cannot be counted or the person says otherwise."""
     recording = unpack_pieces(bytes(row["samples"]))
-    counted = count_repetitions(wrist_signals(recording))
+    counted = repetitions(wrist_signals(recording))
+    if counted is None:
+        return None
     if row["reps"] is not None and abs(row["reps"] - counted.count) > CONTRADICTION:
         return None
     started_ms = us_of(row["started_at"]) // 1000
@@ -167,17 +179,31 @@ def counted_set(row: Row) -> CountedSet | None:
     )
 
 
-def _on_spark(config: Config, keys: Sequence[tuple[UUID, str]]) -> list[Row]:
-    spark = spark_session(config)
-    table = read_keys(spark, config.cassandra.keyspace, "labelled_sets", keys).columns(*COLUMNS)
+def _on_spark(config: Config, run: Run, keys: Sequence[tuple[UUID, str]]) -> list[Row]:
+    """Learn on the executors; models go from there to Cassandra, the rest of a row comes here."""
+    spark, keyspace = spark_session(config), config.cassandra.keyspace
+    table = read_keys(spark, keyspace, "labelled_sets", keys).columns(*COLUMNS)
     spanned = span_by(table, KEY, learned_row, LEARNED)
     require_direct_join(spanned)
-    rows = [row.asDict() for row in spanned.toLocalIterator()]  # a kilobyte each
-    keys_once(rows, KEY)
+    with kept_on_disk(spanned) as learned:
+        rows = [row.asDict() for row in learned.drop(*HEAVY).collect()]
+        keys_once(rows, KEY)
+        run.require_lease()
+        _keep(learned, keyspace, run)
     return rows
 
 
-def _here(database: Database, keys: Sequence[tuple[UUID, str]]) -> list[Row]:
+def _keep(learned: DataFrame, keyspace: str, run: Run) -> None:
+    kept = learned.where("status = 'learned'").select(
+        *("owner", "model_id", "version", "bytes", "manifest", "sha256"),
+        f.lit(FAMILY).alias("family"),
+        f.lit(str(run.run_id)).alias("run_id"),
+        f.lit(run.started_at).alias("created_at"),
+    )
+    append(kept.select(*MODEL_COLUMNS), keyspace, "models")
+
+
+def _here(database: Database, run: Run, keys: Sequence[tuple[UUID, str]]) -> list[Row]:
     found: list[Row] = []
     for user_id, model_id in keys:
         sets = asyncio.run(Sets(database).labelled(user_id, model_id))
@@ -185,26 +211,26 @@ def _here(database: Database, keys: Sequence[tuple[UUID, str]]) -> list[Row]:
             {**one._asdict(), "user_id": str(user_id), "set_id": str(one.set_id)} for one in sets
         ]
         columns = {name: [row[name] for row in rows] for name in COLUMNS}
-        found += learned_row((str(user_id), model_id), pa.table(columns))
+        for row in learned_row((str(user_id), model_id), pa.table(columns)):
+            run.require_lease()
+            if row["status"] == "learned":
+                asyncio.run(Models(database).put(_stored(row, run)))
+            found.append({name: row.get(name) for name in LEARNED.names if name not in HEAVY})
     return found
 
 
-def _keep(database: Database, run: Run, rows: Sequence[Row]) -> None:
-    """Keep the models, move the pointers, note who failed."""
+def _stored(row: Row, run: Run) -> StoredModel:
+    names = (row["owner"], row["model_id"], FAMILY, row["version"])
+    said = json.loads(row["manifest"])
+    return StoredModel(*names, row["bytes"], said, row["sha256"], run.run_id, run.started_at)
+
+
+def _promote(database: Database, run: Run, rows: Sequence[Row]) -> None:
+    """Move the pointers to the models that were kept, note who failed."""
     run.counts["sets"] += sum(row["sets"] for row in rows)
     learned = [row for row in rows if row["status"] == "learned"]
     failed = [row for row in rows if row["status"] == "failed"]
     run.add_outcomes([_outcome(row, row["status"], row["reason"]) for row in failed])
-
-    async def put() -> None:
-        for row in learned:
-            names = (owner_of(UUID(row["user_id"])), row["model_id"], FAMILY, row["version"])
-            content, sha256 = bytes(row["bytes"]), bytes(row["sha256"])
-            said = json.loads(row["manifest"])
-            at = run.started_at
-            await Models(database).put(StoredModel(*names, content, said, sha256, run.run_id, at))
-
-    asyncio.run(put())
     moved = move_pointers(
         database,
         [

@@ -13,7 +13,10 @@ from schemas.errors import NotEnoughLabels
 
 
 def learn_rank(spark: SparkSession, config: Config) -> Result:
-    """Edges come to the driver as two columns; the kernel ranks faster than a cluster shuffles."""
+    """Edges come to the driver as pairs of ids; the kernel ranks faster than a cluster shuffles.
+
+    A pair takes some 230 bytes until it is numbered: that, not the kernel, bounds the follows.
+    """
     keyspace = config.cassandra.keyspace
     follows = read_table(spark, keyspace, "follows").frame.select("user_id", "followee")
     edges = sorted((row[0], row[1]) for row in follows.toLocalIterator())

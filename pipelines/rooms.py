@@ -4,7 +4,8 @@ import zipfile
 from pathlib import Path
 
 CHECKOUT = Path(__file__).resolve().parent.parent
-NEEDED = ("schemas", "models", "store", "pipelines")  # what a job's functions may import
+# What a job's functions may import; those of `ingest` are handed to `pipelines.replay`.
+NEEDED = ("schemas", "models", "store", "ingest", "pipelines")
 
 
 def pack_rooms(folder: Path) -> Path:

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from bench import soak
+from bench.phone import Phone, Verdict
+from examples.client import new_id
 from muvr.door import Door
 from muvr.terminal import Terminal
 from schemas.config import load_config
@@ -66,3 +68,63 @@ def test_what_is_never_handed_over_is_said_in_one_sentence(
     stuck = soak._Soak(quiet_door(tmp_path), None, [phone], random.Random(1), until_s, 0)
     with pytest.raises(soak.SoakTookTooLong, match="1 phones still had something"):
         asyncio.run(stuck.run(kills=0))
+
+
+class NothingRuns:
+    """A deployment whose node and service are gone before anybody kills them."""
+
+    def __init__(self) -> None:
+        self.node = self.service = self
+
+    def kill_node(self) -> bool:
+        return False
+
+    def kill_service(self) -> bool:
+        return False
+
+    def start(self, *_: object) -> None:
+        """Nothing."""
+
+
+class IdlePhone(SilentPhone):
+    """Has nothing to hand over."""
+
+    def __init__(self) -> None:
+        self.done = asyncio.Event()
+        self.done.set()
+
+    async def complete(self) -> None:
+        """Nothing."""
+
+
+def test_a_kill_that_ended_nothing_is_none(tmp_path: Path) -> None:
+    until_s = time.monotonic() + 60
+    idle = soak._Soak(
+        quiet_door(tmp_path), NothingRuns(), [IdlePhone()], random.Random(1), until_s, 0
+    )
+    assert asyncio.run(idle.run(kills=2)) == 0
+
+
+A, B, C, SECOND = b"a", b"b", b"c", b"second"
+SENT = {0: [A, SECOND], 1: [B], 2: [C]}
+WHOLE = [(0, A), (0, SECOND), (1, B), (2, C)]
+
+
+@pytest.mark.parametrize(
+    ("found", "listed", "verdict"),
+    [
+        (WHOLE, [A, B, C], Verdict(lost=0, doubled=0, altered=0, refused=0)),
+        (WHOLE[:3], [A, B, C], Verdict(lost=1, doubled=0, altered=0, refused=0)),
+        (WHOLE, [A, B], Verdict(lost=1, doubled=0, altered=0, refused=0)),
+        (WHOLE, [SECOND, B, C], Verdict(lost=1, doubled=0, altered=0, refused=0)),
+        (WHOLE[:3], [A, B], Verdict(lost=1, doubled=0, altered=0, refused=0)),
+        ([*WHOLE, (1, B)], [A, B, C], Verdict(lost=0, doubled=1, altered=0, refused=0)),
+        ([*WHOLE, (1, C)], [A, B, C], Verdict(lost=0, doubled=1, altered=0, refused=0)),
+    ],
+)
+def test_what_a_phone_misses_and_what_it_finds_twice(
+    found: list[tuple[int, bytes]], listed: list[bytes], verdict: Verdict
+) -> None:
+    phone = Phone("", "", new_id(), [], random.Random(1))
+    phone._sent, phone._acknowledged = SENT, set(WHOLE)
+    assert phone.judge(found, listed, altered=0) == verdict

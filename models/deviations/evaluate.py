@@ -38,7 +38,7 @@ class Agreement:
 
 
 def place_by_place(planned: Sequence[Target], done: Sequence[Target]) -> list[Row]:
-    """The baseline: the i-th done set answers the i-th planned set of the same exercise."""
+    """The baseline: the i-th done set answers the i-th planned set, if it is the same exercise."""
     rows: list[Row] = []
     for place in range(max(len(planned), len(done))):
         p = place if place < len(planned) else None

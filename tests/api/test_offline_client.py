@@ -10,8 +10,8 @@ import httpx
 import numpy as np
 import pytest
 
-from examples.client import Client, RequestRefused, TryLater, chunk, new_id
-from examples.outbox import Outbox
+from examples.client import Client, LoginNeeded, RequestRefused, TryLater, chunk, new_id
+from examples.outbox import BATCH_BYTES, Outbox
 from tests.api.conftest import PASSWORD, Person, RunningService
 from tests.cassandra_node import free_ports
 
@@ -50,6 +50,21 @@ def phone(service: RunningService, person: Person) -> Iterator[Client]:
     with Client(service.url) as client:
         client.login(person.username, PASSWORD)
         yield client
+
+
+def answering(status: int, asked: list[str]) -> Client:
+    """A client whose server always says the same; what it is asked is noted."""
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked.append(request.url.path)
+        return httpx.Response(status, json={"title": "so it is"})
+
+    client = Client("http://127.0.0.1:1")
+    client.close()
+    client._http = httpx.Client(
+        base_url="http://127.0.0.1:1", transport=httpx.MockTransport(answer)
+    )
+    return client
 
 
 def test_who_logs_out_is_out(phone: Client):
@@ -95,6 +110,37 @@ def test_without_a_network_everything_waits(
     outbox.close()
 
 
+def test_a_login_that_is_over_costs_no_recording(tmp_path: Path, phone: Client, person: Person):
+    outbox = Outbox(tmp_path / "outbox.db")
+    kept = a_week(outbox)
+    waiting = len(outbox)
+    phone.logout()
+    with pytest.raises(LoginNeeded, match="Log in again"):
+        outbox.send(phone)
+    assert (len(outbox), outbox.refused()) == (waiting, [])
+    phone.login(person.username, PASSWORD)
+    assert outbox.send(phone) == waiting
+    assert outbox.refused() == []
+    assert all(phone.session(session)["complete"] for session in kept)
+    outbox.close()
+
+
+@pytest.mark.parametrize("status", [401, 403])
+@pytest.mark.parametrize("add", ["add_session", "add_chunk", "add_completion"])
+def test_who_may_not_send_now_keeps_what_waits(tmp_path: Path, add: str, status: int):
+    outbox = Outbox(tmp_path / "outbox.db")
+    said = {
+        "add_session": (datetime.now(UTC), STREAMS),
+        "add_chunk": ("acc", 0, b"samples"),
+        "add_completion": ({"acc": []},),
+    }
+    getattr(outbox, add)(new_id(), *said[add])
+    with answering(status, []) as client, pytest.raises(LoginNeeded, match=str(status)):
+        outbox.send(client)
+    assert (len(outbox), outbox.refused()) == (1, [])
+    outbox.close()
+
+
 def test_what_the_server_never_takes_is_kept_for_a_person(tmp_path: Path, phone: Client):
     outbox = Outbox(tmp_path / "outbox.db")
     started_at = datetime.now(UTC) - timedelta(hours=1)
@@ -103,10 +149,40 @@ def test_what_the_server_never_takes_is_kept_for_a_person(tmp_path: Path, phone:
     outbox.add_chunk(session, "acc", 0, body(0, 0, started_at))
     outbox.add_chunk(session, "acc", 1, body(0, 1, started_at, unit="stone"))
     assert outbox.send(phone) == 3
-    ((what, problem),) = outbox.refused()
+    ((what, problem, kept),) = outbox.refused()
     assert what == f"chunk {session} acc 1"
     assert "stone" in problem["detail"]
+    assert kept == body(0, 1, started_at, unit="stone")
     assert phone.held(session)["streams"]["acc"]["ranges"] == [[0, 0]]
+    outbox.close()
+
+
+def test_a_call_that_is_never_taken_is_kept_with_what_it_said(tmp_path: Path, phone: Client):
+    outbox = Outbox(tmp_path / "outbox.db")
+    session, started_at = new_id(), datetime.now(UTC)
+    outbox.add_session(session, started_at, {"acc": {**STREAMS["acc"], "unit": "stone"}})
+    outbox.add_chunk(session, "acc", 0, body(0, 0, started_at))
+    assert outbox.send(phone) == 2
+    opening, one = outbox.refused()
+    assert opening.what == f"open {session}"
+    assert b"stone" in opening.body
+    assert (one.problem["status"], one.body) == (404, body(0, 0, started_at))
+    outbox.close()
+
+
+def test_what_is_larger_than_a_request_holds_up_nothing(tmp_path: Path):
+    outbox = Outbox(tmp_path / "outbox.db")
+    session, large = new_id(), bytes(BATCH_BYTES)
+    outbox.add_chunk(session, "acc", 0, large)
+    outbox.add_chunk(session, "acc", 1, b"samples")
+    asked: list[str] = []
+    with answering(413, asked) as client:
+        assert outbox.send(client) == 2
+    assert len(asked) == 2
+    assert [(one.problem["status"], one.body) for one in outbox.refused()] == [
+        (413, large),
+        (413, b"samples"),
+    ]
     outbox.close()
 
 
@@ -115,16 +191,6 @@ def test_a_server_that_is_away_is_no_refusal(monkeypatch: pytest.MonkeyPatch, st
     monkeypatch.setattr("examples.client.TRIES", 2)
     monkeypatch.setattr("examples.client.PAUSE_S", 0.0)
     asked: list[str] = []
-
-    def answer(request: httpx.Request) -> httpx.Response:
-        asked.append(request.url.path)
-        return httpx.Response(status, json={"title": "away"})
-
-    with Client("http://127.0.0.1:1") as client:
-        client.close()
-        client._http = httpx.Client(
-            base_url="http://127.0.0.1:1", transport=httpx.MockTransport(answer)
-        )
-        with pytest.raises(TryLater):
-            client.session(new_id())
+    with answering(status, asked) as client, pytest.raises(TryLater):
+        client.session(new_id())
     assert len(asked) == 2

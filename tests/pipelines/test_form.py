@@ -4,14 +4,16 @@ import asyncio
 from dataclasses import replace
 from uuid import UUID
 
+import numpy as np
 import pytest
 
 from models.form.codec import book_from_bytes
+from models.signal.pieces import Piece, pack_pieces
 from pipelines.form import NEWEST, counted_set, newest_rows, train_form
 from schemas.layout import owner_of
 from store.champions import Champions
 from store.models import Models
-from tests.pipelines.people import LAYOUT, put, sets_of, user_id
+from tests.pipelines.people import LAYOUT, NOW, put, sets_of, user_id
 from tests.spark_session import emptied
 
 
@@ -65,6 +67,34 @@ def test_this_process_makes_the_same_bytes(world, spark_config):
     assert report.counts["unchanged"] == 1
     assert serving(database, 0) == before
     assert train_form(spark_config, users="changed", engine="local").status == "nothing-to-do"
+
+
+def test_on_spark_no_model_passes_through_this_process(world, spark_config, monkeypatch):
+    async def refuse(*_: object) -> None:
+        raise AssertionError("the driver was handed a model")
+
+    database, _, _ = world
+    before = serving(database, 0)
+    monkeypatch.setattr(Models, "put", refuse)
+    report = train_form(spark_config, users=[user_id(0)])
+    assert (report.status, report.counts["unchanged"]) == ("done", 1)
+    assert serving(database, 0) == before
+    stored = asyncio.run(Models(database).get(*before[:4]))
+    assert stored.run_id == report.run_id, "the executors wrote it"
+
+
+@pytest.mark.parametrize(("seconds", "counts"), [(5, False), (30, True), (301, False)])
+def test_what_serving_would_not_count_teaches_no_form(seconds: int, counts: bool):
+    turns = np.sin(np.arange(seconds * 50) * (2 * np.pi / 100))  # a repetition in two seconds
+    samples = np.column_stack([turns * 1500, turns * 500, 4096 + turns * 800]).astype(np.int16)
+    row = {
+        "set_id": "a set",
+        "exercise": "row",
+        "started_at": NOW,
+        "samples": pack_pieces((Piece(0, 50.0, "g", 1 / 4096, samples),), (), "left"),
+        "reps": None,
+    }
+    assert (counted_set(row) is not None) == counts
 
 
 def test_sets_that_contradict_the_count_are_left_out(spar):

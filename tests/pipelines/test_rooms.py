@@ -1,29 +1,40 @@
-"""The packed rooms are whole: a Python that sees nothing else of the checkout imports a job."""
+"""The packed rooms are whole: a Python that sees nothing else of the checkout imports every job."""
 
 import subprocess
 import sys
 import sysconfig
 from pathlib import Path
 
+import pipelines
+from muvr.replay import rebuild_user
 from pipelines.rooms import CHECKOUT, pack_rooms
 from pipelines.spark import options
 from schemas.config import Config, Spark, load_config
 
 IMPORT = """
-import sys
-packed, libraries = sys.argv[1:]
+import importlib, sys
+packed, libraries, *tasks = sys.argv[1:]
 sys.path[:] = [packed, *(path for path in sys.path if "lib/python" in path), libraries]
-import pipelines.learner
-print(pipelines.learner.__file__)
+for task in tasks:
+    print(importlib.import_module(task).__file__)
 """
+# A job's functions go to the executors by the names of their modules. All modules of jobs are
+# asked, those that stay on the driver as well: so none can be forgotten.
+OF_JOBS = sorted(
+    f"pipelines.{file.stem}"
+    for file in Path(pipelines.__path__[0]).glob("*.py")
+    if file.stem != "__init__"
+)
+TASKS = [*OF_JOBS, rebuild_user.__module__]
 
 
-def test_a_python_elsewhere_imports_what_a_job_runs_from_the_packed_rooms(tmp_path: Path):
+def test_a_python_elsewhere_imports_what_jobs_run_from_the_packed_rooms(tmp_path: Path):
     packed = pack_rooms(tmp_path / "reports")
     libraries = sysconfig.get_paths()["purelib"]
-    command = [sys.executable, "-I", "-S", "-c", IMPORT, str(packed), libraries]
-    said = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
-    assert said.stdout.strip() == f"{packed}/pipelines/learner.py"
+    command = [sys.executable, "-I", "-S", "-c", IMPORT, str(packed), libraries, *TASKS]
+    said = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert said.returncode == 0, said.stderr
+    assert said.stdout.split() == [f"{packed}/{task.replace('.', '/')}.py" for task in TASKS]
 
 
 def test_the_same_code_is_the_same_file(tmp_path: Path):

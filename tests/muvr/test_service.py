@@ -1,0 +1,61 @@
+"""The background service's pid file, when what it names is not what was started."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from muvr.service import Service, ServiceFailed
+from schemas.config import load_config
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+SLEEP = "import time; print(flush=True); time.sleep(60)"
+
+
+@pytest.fixture
+def service(tmp_path: Path) -> Service:
+    config = load_config(CHECKOUT / "conf.yaml")
+    paths = config.paths.model_copy(update={"run": tmp_path})
+    return Service(config.model_copy(update={"paths": paths}), CHECKOUT / "conf.yaml")
+
+
+@pytest.fixture
+def of_somebody_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every process belongs to another user, who lets nobody signal it."""
+
+    def refuse(pid: int, how: int) -> None:
+        raise PermissionError(f"{how} to {pid}: not yours")
+
+    monkeypatch.setattr(os, "kill", refuse)
+
+
+@pytest.fixture
+def called_like_the_service() -> Iterator[int]:
+    """A process with the service's name in its command line."""
+    command = [sys.executable, "-c", SLEEP, "api.serve"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as running:
+        assert running.stdout is not None
+        running.stdout.readline()
+        yield running.pid
+        running.kill()
+
+
+@pytest.mark.usefixtures("of_somebody_else")
+def test_a_number_that_is_somebody_elses_process_by_now_is_no_service(
+    service: Service, tmp_path: Path
+):
+    (tmp_path / "service.pid").write_text("1")  # as after a reboot
+    assert not service.status().running
+    assert service.stop() is False
+
+
+def test_a_service_of_another_user_is_left_to_them_in_one_sentence(
+    service: Service, tmp_path: Path, called_like_the_service: int, of_somebody_else: None
+):
+    (tmp_path / "service.pid").write_text(str(called_like_the_service))
+    assert service.status().running
+    with pytest.raises(ServiceFailed, match=f"process {called_like_the_service}.*another user"):
+        service.stop()
