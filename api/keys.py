@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from schemas.errors import BadConfig
+from store.secret_file import write_new
 
 LIVE_KEYS = 2
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
@@ -89,7 +90,7 @@ def load_keys(folder: Path, host: str) -> Keys:
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     files = _key_files(folder)
     if not files:
-        _write_new(folder / f"token-{_DEV}00000000.pem", _pem(Ed25519PrivateKey.generate()))
+        write_new(folder / f"token-{_DEV}00000000.pem", _pem(Ed25519PrivateKey.generate()))
         files = _key_files(folder)
     live = {_kid(path): _read(path) for path in files[-LIVE_KEYS:]}
     newest = _kid(files[-1])
@@ -118,7 +119,7 @@ def rotate(folder: Path, now: datetime, *, forget_others: bool = False) -> str:
     """
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     kid = f"k{now:%Y%m%d%H%M%S}-{secrets.token_hex(3)}"  # sorts after `dev…` and by time
-    _write_new(folder / f"token-{kid}.pem", _pem(Ed25519PrivateKey.generate()))
+    write_new(folder / f"token-{kid}.pem", _pem(Ed25519PrivateKey.generate()))
     for path in _key_files(folder)[: -1 if forget_others else -LIVE_KEYS]:
         path.unlink(missing_ok=True)
     return kid
@@ -155,25 +156,9 @@ def _read(path: Path) -> Ed25519PrivateKey:
 def _cursor_key(folder: Path) -> bytes:
     path = folder / _CURSOR_KEY
     if not path.exists():
-        _write_new(path, secrets.token_bytes(32))
+        write_new(path, secrets.token_bytes(32))
     return path.read_bytes()
 
 
 def _pem(key: Ed25519PrivateKey) -> bytes:
     return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-
-
-def _write_new(path: Path, content: bytes) -> None:
-    """Write a secret whole or not at all; another process that was faster wins."""
-    draft = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
-    handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(handle, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    try:
-        os.link(draft, path)
-    except FileExistsError:
-        pass  # the other's key is as good
-    finally:
-        draft.unlink()

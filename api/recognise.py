@@ -74,11 +74,13 @@ class Recogniser:
         layout = ACC6 if wrist_of(session.streams).gyro else ACC3
         return await self._measurer.of_sets(user_id, session, sets, layout)
 
-    async def forget(self, user_id: UUID, session_id: UUID) -> None:
-        """Forget what was answered for a session."""
+    def forget(self, user_id: UUID, session_id: UUID) -> None:
+        """Forget a session that was deleted; what was answered went with its other rows.
+
+        A look at it that is under way may end: nothing that it writes outlives the deletion.
+        """
         for key in [key for key in self._empty if key[:2] == (user_id, session_id)]:
             del self._empty[key]
-        await self._predictions.delete(user_id, session_id)
 
     async def _once(self, user_id: UUID, session: SessionRow, now: datetime) -> list[Prediction]:
         """One look at a session however many ask; a caller that gives up finds it next time."""

@@ -170,9 +170,9 @@ async def complete(
 
 @router.delete("/{session}", status_code=204, summary="Delete a session")
 async def delete_session(session: UUID, caller: Sensor, services: ServicesHere) -> Response:
-    """Delete a session with its chunks and sets, for good; its id is never used again."""
+    """Delete a session with its chunks, sets and answers, for good; its id is not used again."""
     await services.recorder.delete_session(caller.user_id, session)
-    await services.recogniser.forget(caller.user_id, session)
+    services.recogniser.forget(caller.user_id, session)
     return Response(status_code=204)
 
 

@@ -6,7 +6,7 @@ A session without a plan has no rows, nor has one in which nothing was done yet.
 """
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import NamedTuple
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -70,8 +70,7 @@ async def forget_deviations(records: Records, user_id: UUID, session_id: UUID, a
     """Take out a session's rows, for good where `at_us` lies ahead."""
     opened = await _opening(records, user_id, session_id)
     if opened is not None:
-        started_at = datetime.fromisoformat(str(opened.body["started_at"]))
-        month = month_of(started_at.date())
+        month = _month(datetime.fromisoformat(str(opened.body["started_at"])))
         await records.deviations.delete_session(user_id, month, session_id, at_us)
 
 
@@ -166,7 +165,7 @@ async def _replace(
     wanted: Sequence[Deviation],
     revision: int,
 ) -> None:
-    month = month_of(session.started_at.date())
+    month = _month(session.started_at)
     stored = await records.deviations.of_session(user_id, month, session.session_id)
     newest = max((row.revision for row in stored), default=0)
     alike = [row._replace(revision=0) for row in stored] == list(wanted)
@@ -175,6 +174,11 @@ async def _replace(
     if not alike:  # what stands there must give way although no event may be newer
         revision = max(revision, newest + 1)
     await records.deviations.replace(user_id, month, session.session_id, wanted, revision)
+
+
+def _month(started_at: datetime) -> str:
+    """The bucket of a session's rows: in UTC, whatever offset the client wrote its begin with."""
+    return month_of(started_at.astimezone(UTC).date())
 
 
 async def _opening(records: Records, user_id: UUID, session_id: UUID) -> Event | None:

@@ -266,6 +266,7 @@ async def _session_deleted(records: Records, user_id: UUID, event: Event) -> Non
     await records.sets.delete_session(user_id, event.about, at)
     await records.stretches.delete_session(user_id, event.about, at)
     await records.samples.delete_session(user_id, event.about, at)
+    await records.predictions.delete(user_id, event.about, at)
     await forget_deviations(records, user_id, event.about, at)
 
 

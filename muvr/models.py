@@ -99,7 +99,7 @@ def promote(
         if await champions.is_withdrawn(stored.run_id):
             raise Conflict(
                 f"Run {stored.run_id}, which learned {version}, was taken back: nothing of it "
-                f"serves. Learn anew with `muvr train {family}`."
+                f"serves. Learn anew with `muvr train {family} --users all`."
             )
         read = await champions.read(owner, model_id, family)
         challenger = Challenger(owner, model_id, family, version, stored.sha256, stored.run_id)

@@ -38,6 +38,7 @@ from pipelines.idle_rows import (
     total_of,
 )
 from pipelines.manifest import environment
+from pipelines.promotion import TAKEN_BACK, move_pointer
 from pipelines.runs import Clock, Run, RunReport, leased_run, server_time
 from pipelines.scope import UserKey, Users, is_new
 from pipelines.spark import spark_session
@@ -214,9 +215,10 @@ def _settle(
         run.reasons[f"{layout}: {problem}"] += 1
         return "not-learned"
     reason = may_serve(judged, config.training.gate_margin)
+    stored = _stored(run, layout, content, given, said)
+    outcome, reason = asyncio.run(_serve(database, stored, reason))
     if reason:
         run.reasons[f"{layout}: {reason}"] += 1
-    outcome = asyncio.run(_serve(database, _stored(run, layout, content, given, said), reason))
     run.metrics[layout] = said | {"outcome": outcome}
     return outcome
 
@@ -244,23 +246,20 @@ def _stored(
 
 def _status(outcomes: set[str]) -> str:
     """The best of what became of the layouts."""
-    for status, wanted in (("done", {"promoted", "unchanged"}), ("refused", {"refused"})):
+    served, kept_back = {"promoted", "unchanged"}, {"refused", TAKEN_BACK}
+    for status, wanted in (("done", served), ("refused", kept_back)):
         if outcomes & wanted:
             return status
     return "not-learned"
 
 
-async def _serve(database: Database, stored: StoredModel, reason: str) -> str:
-    champions = Champions(database)
+async def _serve(database: Database, stored: StoredModel, reason: str) -> tuple[str, str]:
+    """Keep a model and let it serve unless there is a reason against it; what became of it."""
     await Models(database).put(stored)
     if reason:
-        return "refused"
-    incumbent = await champions.read(*stored[:3])
-    if incumbent is not None and incumbent.version == stored.version:
-        return "unchanged"
+        return "refused", reason
     challenger = Challenger(*stored[:4], stored.sha256, stored.run_id)
-    await champions.promote(challenger, incumbent, server_time())
-    return "promoted"
+    return await move_pointer(Champions(database), challenger, server_time())
 
 
 def _outcome(row: Row) -> UserOutcome:

@@ -26,6 +26,7 @@ from store.credentials import open_as
 from store.database import Database
 from store.jobs import JobRuns, UserOutcome, Watermarks
 from store.live_runs import LiveRuns
+from store.models import Champions
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,13 +129,15 @@ def _learn(
             for user, reason in result.broken.items()
         ]
     )
-    run.metrics["digest"] = digest_of(result.rows)
-    if only_changed and run.metrics["digest"] in _known_digests(database, family.name):
+    digest = digest_of(result.rows)
+    run.metrics["digest"] = digest
+    if only_changed and digest in _known_digests(database, family.name):
         run.status = "nothing-to-do"  # what changed had been read by the last run already
         return
-    if result.refused:
+    refused = result.refused or _taken_back(database, family.name, digest)
+    if refused:
         run.status = "refused"
-        run.reasons[result.refused] += 1
+        run.reasons[refused] += 1
         return
     with run.step("write"):
         _write(spark, family, config.cassandra.keyspace, run, result.rows)
@@ -153,11 +156,32 @@ def digest_of(rows: Sequence[tuple[object, ...]]) -> str:
 
 
 def _known_digests(database: Database, family: str) -> set[object]:
-    """Of the rows that are live, and of those of the last run, which may have been refused."""
+    """Of the rows that are live, and of those of the last run, which may have been refused.
+
+    A last run that was taken back is not known: what becomes of its rows is asked again.
+    """
     live = asyncio.run(LiveRuns(database).read(family))
     mark = asyncio.run(Watermarks(database).newest(family))
     last = asyncio.run(JobRuns(database).read(family, mark.run_id)) if mark else None
+    if last is not None and asyncio.run(Champions(database).is_withdrawn(last.run_id)):
+        last = None
     return {one.metrics.get("digest") for one in (live, last) if one is not None}
+
+
+def _taken_back(database: Database, family: str, digest: str) -> str:
+    """Why rows may not appear that a person took back, "" when they may.
+
+    As with models: they stay away while another run's rows are live; where none are, the recipe
+    has the last word.
+    """
+    live = asyncio.run(LiveRuns(database).read(family))
+    if live is None or live.metrics.get("digest") == digest:
+        return ""
+    for run_id in asyncio.run(Champions(database).withdrawn()):
+        run = asyncio.run(JobRuns(database).read(family, run_id))
+        if run is not None and run.metrics.get("digest") == digest:
+            return f"the same rows as those of run {run_id}, which was taken back"
+    return ""
 
 
 def go_live(database: Database, family: str, run: Run) -> None:

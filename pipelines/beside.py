@@ -22,7 +22,14 @@ from pipelines.engines import SparkEngine
 from pipelines.everybody import Everybody
 from pipelines.exercise import named_recipe, recipe_of
 from pipelines.gate import Contest
-from pipelines.global_models import REDUCED, SUMS, let_serve, let_sums_serve, read_everybody
+from pipelines.global_models import (
+    REDUCED,
+    SUMS,
+    let_serve,
+    let_sums_serve,
+    read_everybody,
+    recipe_that_serves,
+)
 from pipelines.manifest import environment
 from pipelines.runs import Run, RunReport, leased_run
 from pipelines.sample import LAYOUT, Examples, examples_of, like_of, members, sampled
@@ -174,11 +181,16 @@ def _choose(job: Job, sums: Everybody, found: Found, said: Contest) -> None:
     run.require_lease()
     if said.takes_over:
         manifest = {"recipe": REDUCED, "everybody": sums.version, "metrics": asdict(said)}
-        let_serve(
+        kept_back = let_serve(
             job.database, LAYOUT, found.content, manifest, run_id=run.run_id, at=run.started_at
         )
     else:
-        let_sums_serve(job.database, LAYOUT, sums, run_id=run.run_id, at=run.started_at)
+        kept_back = let_sums_serve(job.database, LAYOUT, sums, run_id=run.run_id, at=run.started_at)
+    if kept_back:
+        run.status = "refused"
+        run.reasons[kept_back] += 1
+        serves = asyncio.run(recipe_that_serves(job.database, LAYOUT))
+        run.metrics["cold_start"] = {"serves": serves, **asdict(said)}
 
 
 def _keep(job: Job, found: Found) -> None:

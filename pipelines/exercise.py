@@ -17,7 +17,7 @@ from pipelines.global_models import read_calibrations, read_everybody, store_eve
 from pipelines.learner import Recipe
 from pipelines.lesson import Lesson
 from pipelines.manifest import recipe_name
-from pipelines.promotion import Candidate, promote, read_champions, rung_shares, verdicts_of
+from pipelines.promotion import Candidate, promote, read_serving, rung_shares, verdicts_of
 from pipelines.runs import Clock, Run, RunReport, leased_run, server_time
 from pipelines.scope import Known, Scope, Users, drop_unchanged, scope_of
 from pipelines.spark import spark_session
@@ -77,7 +77,7 @@ def train_exercise(
     ):
         job = Job(config, database, run, progress or Silent(), engine)
         scope = scope_of(database, FAMILY, users, run.started_at)
-        known = read_champions(database, scope.keys, FAMILY)
+        known = read_serving(database, scope.keys, FAMILY)
         everybody = {} if scope.whole else read_everybody(database)
         recipe = named_recipe(recipe_of(config, cutoff_at), everybody)
         if users == "changed" and not scope.whole:
@@ -183,7 +183,7 @@ def incumbents(scope: Scope, known: Known) -> dict[tuple[str, str], tuple[bytes,
     found: dict[tuple[str, str], tuple[bytes, datetime]] = {}
     for user_id, model_id in scope.keys:
         if (user_id, model_id) in known:
-            _, model = known[user_id, model_id]
+            model = known[user_id, model_id]
             until = datetime.fromisoformat(str(model.manifest["trained_until"]))
             found[str(user_id), model_id] = (model.content, until)
     return found

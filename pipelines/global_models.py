@@ -23,7 +23,7 @@ from pipelines.calibration import (
 )
 from pipelines.everybody import LAYOUTS, Everybody, version_of
 from pipelines.manifest import environment, golden
-from pipelines.promotion import Candidate, rung_shares
+from pipelines.promotion import TAKEN_BACK, Candidate, move_pointer, rung_shares
 from schemas.layout import GLOBAL_OWNER
 from store.database import Database
 from store.models import Challenger, Champions, Models, StoredModel
@@ -75,10 +75,10 @@ def store_everybody(
         held = [c.held for c in sorted(members, key=lambda c: str(c.user_id)) if c.held]
         later = learned_calibrations(held, one.calibrations)
         serve = () if reason else (FAMILY, STATISTICS)
-        if not reason and asyncio.run(_recipe(database, layout)) == REDUCED:
+        if not reason and asyncio.run(recipe_that_serves(database, layout)) == REDUCED:
             serve, reason = (STATISTICS,), WAITS  # the run that judges both decides again
-        asyncio.run(_store(database, layout, one, shares, later, run_id, at, serve))
-        outcome[layout] = reason or "promoted"
+        kept_back = asyncio.run(_store(database, layout, one, shares, later, run_id, at, serve))
+        outcome[layout] = kept_back or reason or "promoted"
     return outcome
 
 
@@ -90,7 +90,7 @@ def let_serve(
     *,
     run_id: UUID,
     at: datetime,
-) -> None:
+) -> str:
     """Let a global model serve people without one of their own; nothing happens when it does.
 
     Args:
@@ -100,6 +100,9 @@ def let_serve(
         said: what its manifest says beside what every one does.
         run_id: of the run that judged it.
         at: now.
+
+    Returns:
+        why it does not serve, "" where it does: somebody took it back (see `move_pointer`).
     """
     labels = list(model_from_bytes(content).labels)
     manifest = {
@@ -109,15 +112,15 @@ def let_serve(
         "environment": environment(),
         **said,
     }
-    asyncio.run(_keep(database, layout, FAMILY, content, manifest, run_id, at, serve=True))
+    return asyncio.run(_keep(database, layout, FAMILY, content, manifest, run_id, at, serve=True))
 
 
 def let_sums_serve(
     database: Database, layout: ModelId, one: Everybody, *, run_id: UUID, at: datetime
-) -> None:
-    """Let the discriminant of everybody's sums serve again; nothing happens when it does."""
+) -> str:
+    """Let the discriminant of everybody's sums serve again; else as `let_serve`."""
     sha256 = hashlib.sha256(model_to_bytes(one.learned.model)).digest()
-    asyncio.run(_point(database, layout, FAMILY, sha256, run_id, at))
+    return asyncio.run(_point(database, layout, FAMILY, sha256, run_id, at))
 
 
 async def _store(
@@ -129,7 +132,7 @@ async def _store(
     run_id: UUID,
     at: datetime,
     serve: Collection[str],
-) -> None:
+) -> str:
     manifest = {
         "level": "global",
         "recipe": SUMS,
@@ -146,9 +149,12 @@ async def _store(
         FAMILY: model_to_bytes(one.learned.model),
         STATISTICS: global_to_bytes(one.learned),
     }
+    kept_back = ""
     for family, content in contents.items():
         served = family in serve
-        await _keep(database, layout, family, content, manifest, run_id, at, serve=served)
+        why = await _keep(database, layout, family, content, manifest, run_id, at, serve=served)
+        kept_back = kept_back or why
+    return kept_back
 
 
 async def _keep(
@@ -161,7 +167,7 @@ async def _keep(
     at: datetime,
     *,
     serve: bool,
-) -> None:
+) -> str:
     """Write a model, then let it serve if it shall: bytes without a pointer harm nobody."""
     sha256 = hashlib.sha256(content).digest()
     said = {**manifest, "sha256": sha256.hex()}
@@ -170,22 +176,20 @@ async def _keep(
     version = stored_version(sha256)
     model = StoredModel(GLOBAL_OWNER, layout, family, version, content, said, sha256, run_id, at)
     await Models(database).put(model)
-    if serve:
-        await _point(database, layout, family, sha256, run_id, at)
+    return await _point(database, layout, family, sha256, run_id, at) if serve else ""
 
 
 async def _point(
     database: Database, layout: ModelId, family: str, sha256: bytes, run_id: UUID, at: datetime
-) -> None:
-    """Move the pointer, unless it is there."""
-    champions, version = Champions(database), stored_version(sha256)
-    incumbent = await champions.read(GLOBAL_OWNER, layout, family)
-    if incumbent is None or incumbent.version != version:
-        challenger = Challenger(GLOBAL_OWNER, layout, family, version, sha256, run_id)
-        await champions.promote(challenger, incumbent, at)
+) -> str:
+    """Move the pointer; why it must stay, "" where it need not."""
+    version = stored_version(sha256)
+    challenger = Challenger(GLOBAL_OWNER, layout, family, version, sha256, run_id)
+    status, reason = await move_pointer(Champions(database), challenger, at)
+    return reason if status == TAKEN_BACK else ""
 
 
-async def _recipe(database: Database, layout: ModelId) -> object:
+async def recipe_that_serves(database: Database, layout: ModelId) -> object:
     """By which recipe the model was made that serves people without one of their own."""
     champion = await Champions(database).serving(GLOBAL_OWNER, layout, FAMILY)
     if champion is None:

@@ -32,6 +32,7 @@ from store.holders import BIRTH
 from store.journal import Journal, months_between
 from store.live_runs import LiveRuns
 from store.mart import Manifest, MartFolder, key_id, layout_digest, pseudonym, pseudonym_key
+from store.models import Champions
 
 FAMILY = "mart"
 OVERLAP = timedelta(minutes=5)  # an announcement comes before its write by less
@@ -145,10 +146,10 @@ def _usable(folder: MartFolder, key: bytes, now: datetime) -> Manifest | None:
 def _runs(database: Database) -> dict[str, str]:
     """Which runs are served, and which were taken back."""
     live = [asyncio.run(LiveRuns(database).read(family)) for family in BATCH]
-    gone = database.execute("SELECT run_id FROM withdrawn_runs")
+    gone = asyncio.run(Champions(database).withdrawn())
     return {
         "live": _listed([str(one.run_id) for one in live if one]),
-        "withdrawn": _listed([str(row.run_id) for row in gone]),
+        "withdrawn": _listed([str(one) for one in gone]),
     }
 
 

@@ -13,9 +13,10 @@ from schemas.errors import LostChampionRace
 from schemas.layout import owner_of
 from store.database import Database
 from store.jobs import UserOutcome
-from store.models import Challenger, Champion, Champions, Models, StoredModel
+from store.models import Challenger, Champions, Models, StoredModel
 
 AT_ONCE = 64
+TAKEN_BACK = "taken-back"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,20 +46,20 @@ class Candidate:
         return Trial(str(self.user_id), self.labelled_sets, own, serving, majority)
 
 
-def read_champions(
+def read_serving(
     database: Database, keys: Sequence[tuple[UUID, str]], family: str
-) -> dict[tuple[UUID, str], tuple[Champion, StoredModel]]:
-    """The champions of users with their bytes; users without one are left out."""
+) -> dict[tuple[UUID, str], StoredModel]:
+    """The models of their own that serve users; users without one are left out."""
     champions, models = Champions(database), Models(database)
 
-    async def one(key: tuple[UUID, str]) -> tuple[Champion, StoredModel] | None:
-        champion = await champions.read(owner_of(key[0]), key[1], family)
-        if champion is None:
+    async def one(key: tuple[UUID, str]) -> StoredModel | None:
+        serving = await champions.serving(owner_of(key[0]), key[1], family)
+        if serving is None:
             return None
-        return champion, await models.get(champion.owner, key[1], family, champion.version)
+        return await models.get(serving.owner, key[1], family, serving.version)
 
     found = gather([one(key) for key in keys])
-    return {key: pair for key, pair in zip(keys, found, strict=True) if pair is not None}
+    return {key: model for key, model in zip(keys, found, strict=True) if model is not None}
 
 
 def promote(
@@ -113,24 +114,46 @@ def move_pointers(
         at: now.
 
     Returns:
-        (promoted | unchanged | overtaken, reason) for each; a pointer that somebody else moved
-        meanwhile stays, and the next run judges again.
+        (status, reason) for each, as of `move_pointer`; or overtaken: a pointer that somebody else
+        moved meanwhile stays, and the next run judges again.
     """
     champions = Champions(database)
 
     async def one(user_id: UUID, model_id: str, version: str, sha256: bytes) -> tuple[str, str]:
-        owner = owner_of(user_id)
-        incumbent = await champions.read(owner, model_id, family)
-        if incumbent is not None and incumbent.version == version:
-            return "unchanged", ""
-        challenger = Challenger(owner, model_id, family, version, sha256, run_id)
+        challenger = Challenger(owner_of(user_id), model_id, family, version, sha256, run_id)
         try:
-            await champions.promote(challenger, incumbent, at)
+            return await move_pointer(champions, challenger, at)
         except LostChampionRace:
             return "overtaken", "another run moved the pointer meanwhile"
-        return "promoted", ""
 
     return gather([one(*pointer) for pointer in pointers])
+
+
+async def move_pointer(
+    champions: Champions, challenger: Challenger, at: datetime
+) -> tuple[str, str]:
+    """Let a model serve its owner, unless it does, or somebody took it back.
+
+    The same data gives the same bytes. After a rollback a run must not undo what a person decided:
+    bytes that were taken back stay away while another version of the owner serves. Where none does
+    the gate has the last word, and the reason says whose bytes they are.
+
+    Returns:
+        (promoted | unchanged | taken-back, reason).
+
+    Raises:
+        LostChampionRace: somebody else moved the pointer meanwhile.
+    """
+    incumbent = await champions.read(*challenger[:3])
+    serving = None if incumbent is None else await champions.in_effect(incumbent)
+    if serving is not None and serving.version == challenger.version:
+        return "unchanged", ""
+    run = None if incumbent is None else await champions.taken_back(incumbent, challenger.version)
+    reason = f"the same bytes as those of run {run}, which was taken back" if run else ""
+    if reason and serving is not None:
+        return TAKEN_BACK, reason
+    await champions.promote(challenger, incumbent, at)
+    return "promoted", reason
 
 
 def verdicts_of(challengers: Sequence[Candidate], margin: float) -> dict[str, Verdict]:

@@ -37,7 +37,8 @@ class RunReport:
         status: done, nothing-to-do, refused (the gate said no to the recipe) or failed.
         counts: users by outcome, and sets read.
         metrics: of the recipe: challenger, incumbent, baselines.
-        reasons: why users have no new model: sentence to number of users.
+        reasons: why users have no new model, or one that was taken back: sentence to number of
+            users.
         seconds: by step.
     """
 

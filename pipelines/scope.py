@@ -11,11 +11,11 @@ from uuid import UUID
 from models.exercise.layout import ACC3, ACC6
 from pipelines.history import log_digest
 from pipelines.labelled import LabelledSet, digest, newest
-from pipelines.promotion import gather
+from pipelines.promotion import TAKEN_BACK, gather
 from schemas.layout import owner_of
 from store.database import Database
 from store.jobs import JobRuns, UserOutcome, Watermarks
-from store.models import Champion, Champions, Models, StoredModel
+from store.models import Champions, Models, StoredModel
 from store.sets import Sets
 from store.training import SetRevision, TrainingKeys
 
@@ -23,7 +23,8 @@ TOPIC = "sets"
 UNFINISHED = ("failed", "overtaken")  # the next run tries again although no set is new
 UserKey = tuple[UUID, str]
 Users = Literal["all", "changed"] | Sequence[UUID]
-Known = Mapping[UserKey, tuple[Champion, StoredModel]]
+Known = Mapping[UserKey, StoredModel]
+"""The models that serve users now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,12 +76,12 @@ def is_new(database: Database, family: str, topics: Sequence[str], now: datetime
 def drop_unchanged(
     database: Database, scope: Scope, known: Known, newest_sets: int, recipe: str
 ) -> Scope:
-    """Leave out whose champion was learned from these very sets by this very recipe."""
+    """Leave out who is served by a model of these very sets by this very recipe."""
     kept = [
         key
         for key, sets in zip(scope.keys, _revisions(database, scope.keys), strict=True)
         if key not in known
-        or known[key][1].manifest.get("data_digest") != sets_digest(sets, newest_sets, recipe)
+        or known[key].manifest.get("data_digest") != sets_digest(sets, newest_sets, recipe)
     ]
     return Scope(tuple(kept), scope.whole)
 
@@ -108,18 +109,45 @@ def split_known(
 async def _before(
     database: Database, family: str, layout: str, user: UUID, digest: str, last: UUID | None
 ) -> UserOutcome | None:
-    """What was learned from these very sets; None when they have changed since."""
+    """What came of these very sets; None where they changed since, or it is not in effect."""
     said = json.dumps({"data_digest": digest})
+    serving = await Champions(database).serving(owner_of(user), layout, family)
     for one in await JobRuns(database).of_user(last, user) if last else ():
-        if one.status not in UNFINISHED and one.metrics == said:
-            return one._replace(status="unchanged", reason="")
-    champion = await Champions(database).read(owner_of(user), layout, family)
-    if champion is None:
+        if one.metrics == said:
+            same = same_again(one, serving.version if serving else None)
+            if same is not None:
+                return same
+    if serving is None:
         return None
-    manifest = await Models(database).manifest(champion.owner, layout, family, champion.version)
+    manifest = await Models(database).manifest(serving.owner, layout, family, serving.version)
     if manifest is None or manifest.get("data_digest") != digest:
         return None
-    return UserOutcome(user, layout, "unchanged", "", champion.version, said)
+    return UserOutcome(user, layout, "unchanged", "", serving.version, said)
+
+
+def same_again(before: UserOutcome, serving: str | None) -> UserOutcome | None:
+    """The outcome of sets that the run before has read; None where they are to be learned again.
+
+    What that run let serve and somebody took back is no more in effect. An "unchanged" without a
+    version says that nothing serves that was learned from these sets, as before.
+
+    Args:
+        before: what the run before came to for a user.
+        serving: the version that serves the user now.
+
+    >>> before = UserOutcome(UUID(int=7), "sets", "promoted", "", "9f86d081884c7d65", "{}")
+    >>> same_again(before, "9f86d081884c7d65").status, same_again(before, "2c26b46b68ffc68f")
+    ('unchanged', None)
+    """
+    if before.status in UNFINISHED:
+        return None
+    if before.status == TAKEN_BACK:
+        return before if serving else None
+    if before.status not in ("promoted", "unchanged"):
+        return before._replace(status="unchanged", reason="", version="")
+    if before.version not in ("", serving):
+        return None
+    return before._replace(status="unchanged", reason="")
 
 
 def sets_digest(sets: Iterable[SetRevision], newest_sets: int, recipe: str) -> str:

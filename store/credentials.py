@@ -13,6 +13,7 @@ from schemas.config import Cassandra, Config
 from schemas.errors import BadConfig
 from store.database import Database, connect
 from store.reactor import Home
+from store.secret_file import write_new
 
 Role = Literal["service", "spark", "migrations", "admin"]
 ROLES: tuple[Role, ...] = ("service", "spark", "migrations")
@@ -89,9 +90,7 @@ def make_passwords(config: Config) -> None:
     for role in (*ROLES, "admin"):
         path = password_file(config.paths.secrets, role)
         if not path.exists():
-            handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with os.fdopen(handle, "w") as file:
-                file.write(secrets.token_urlsafe(24))
+            write_new(path, secrets.token_urlsafe(24).encode())
 
 
 def open_as(

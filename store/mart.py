@@ -17,8 +17,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from schemas.errors import NoMart
+from schemas.errors import BadConfig, NoMart
 from schemas.mart import MART
+from store.secret_file import write_new
 
 MANIFEST = "manifest.json"
 KEY_BYTES = 32
@@ -112,16 +113,29 @@ def pseudonym_key(folder: Path) -> bytes:
     """The key of the pseudonyms: a secret file, made when it is not there.
 
     Without it nobody can tell whose rows they are; with another one all people are new.
+
+    Args:
+        folder: `paths.secrets`; made when it is not there.
+
+    Raises:
+        BadConfig: what is there is no such key; under a wrong one pseudonyms would hide nobody.
     """
     path = folder / "mart-key"
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if not path.exists():
+        write_new(path, secrets.token_hex(KEY_BYTES).encode())
     try:
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return bytes.fromhex(path.read_text())
-    with os.fdopen(handle, "w") as file:
-        file.write(secrets.token_hex(KEY_BYTES))
-    return bytes.fromhex(path.read_text())
+        key = bytes.fromhex(path.read_text())
+    except ValueError:
+        key = b""
+    if len(key) != KEY_BYTES:
+        raise BadConfig(
+            f"{path} is no key of {KEY_BYTES} bytes in hex digits.",
+            field=str(path),
+            next_step="Put back the one that was there, or delete the file: the next "
+            "`muvr mart refresh` makes a new one, and gives everybody another pseudonym.",
+        )
+    return key
 
 
 def pseudonym(key: bytes, letter: str, id_: object) -> str:

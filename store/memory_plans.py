@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from uuid import UUID
 
+from schemas.times import us_of
 from store.cells import Cells
 from store.deviations import Deviation, Deviations
 from store.plans import Plan, Plans, PlanVersion
@@ -78,20 +79,25 @@ class MemoryDeviations(Deviations):
 
 
 class MemoryPredictions(Predictions):
-    """Predictions in memory."""
+    """Predictions in memory; written when they were made."""
 
     def __init__(self) -> None:
         self._rows: dict[tuple[UUID, UUID], list[Prediction]] = {}
+        self._gone: dict[tuple[UUID, UUID], int] = {}
 
     async def replace(
         self, user_id: UUID, session_id: UUID, predictions: Sequence[Prediction]
     ) -> None:
         """Let these be a session's answers."""
-        self._rows[user_id, session_id] = list(predictions)
+        gone = self._gone.get((user_id, session_id), 0)
+        kept = [one for one in predictions if us_of(one.predicted_at) > gone]
+        self._rows[user_id, session_id] = kept
 
-    async def delete(self, user_id: UUID, session_id: UUID) -> None:
+    async def delete(self, user_id: UUID, session_id: UUID, at_us: int | None = None) -> None:
         """Forget a session's answers."""
-        self._rows.pop((user_id, session_id), None)
+        key = (user_id, session_id)
+        self._gone[key] = max(at_us or 0, self._gone.get(key, 0))
+        self._rows.pop(key, None)
 
     async def of_session(self, user_id: UUID, session_id: UUID) -> list[Prediction]:
         """The answers for a session, in order of time."""

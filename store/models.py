@@ -159,13 +159,16 @@ class Champions:
 
     async def in_effect(self, champion: Champion) -> Serving | None:
         """The champion, the one before it when its run was withdrawn, None when both were."""
-        candidates = (
-            (champion.version, champion.run_id),
-            (champion.previous_version, champion.previous_run_id),
-        )
-        for version, run_id in candidates:
-            if version and run_id and not await self.is_withdrawn(run_id):
+        for version, run_id in _named(champion):
+            if not await self.is_withdrawn(run_id):
                 return Serving(*champion[:3], version, run_id, champion.promoted_at)
+        return None
+
+    async def taken_back(self, champion: Champion, version: str) -> UUID | None:
+        """The run with which a version was taken back; None when the pointer knows of none."""
+        for named, run_id in _named(champion):
+            if named == version and await self.is_withdrawn(run_id):
+                return run_id
         return None
 
     async def promote(
@@ -201,7 +204,7 @@ class Champions:
         """Let the version before the champion serve again.
 
         Raises:
-            NoModel: there is no champion, or none before it.
+            NoModel: there is no champion, none before it, or that one was taken back.
             LostChampionRace: the pointer moved meanwhile.
         """
         champion = await self.read(owner, model_id, family)
@@ -214,6 +217,8 @@ class Champions:
         if not rows:
             raise NoModel(f"Version {champion.previous_version} of {owner} is not kept any more.")
         run_id = champion.previous_run_id or rows[0].run_id
+        if await self.is_withdrawn(run_id):
+            raise NoModel(f"Version {champion.previous_version} was taken back with run {run_id}.")
         target = Champion(
             *champion[:3],
             champion.previous_version,
@@ -239,6 +244,11 @@ class Champions:
             "INSERT INTO withdrawn_runs (run_id, reason, withdrawn_at) VALUES (?, ?, ?)",
             (run_id, reason, at),
         )
+
+    async def withdrawn(self) -> list[UUID]:
+        """Every run that was taken back, the newest first."""
+        rows = await self._database.run("SELECT run_id FROM withdrawn_runs")
+        return sorted((row.run_id for row in rows), reverse=True)
 
     async def is_withdrawn(self, run_id: UUID) -> bool:
         """Whether a run was taken back."""
@@ -268,6 +278,15 @@ def version_of(sha256: bytes) -> str:
     '0000000000000000'
     """
     return sha256.hex()[:VERSION_LENGTH]
+
+
+def _named(champion: Champion) -> list[tuple[str, UUID]]:
+    """The versions that a pointer names with the runs that let them serve, the newest first."""
+    both = (
+        (champion.version, champion.run_id),
+        (champion.previous_version, champion.previous_run_id),
+    )
+    return [(version, run_id) for version, run_id in both if version and run_id]
 
 
 def _before(champion: Champion) -> Serving | None:

@@ -61,11 +61,18 @@ class Predictions:
             [Statement(cql, (one.user_id, one.month, *one[1:])) for one in predictions]
         )
 
-    async def delete(self, user_id: UUID, session_id: UUID) -> None:
-        """Forget a session's answers."""
+    async def delete(self, user_id: UUID, session_id: UUID, at_us: int | None = None) -> None:
+        """Forget a session's answers.
+
+        Args:
+            user_id: whose session.
+            session_id: which one.
+            at_us: microseconds; what is written up to then goes too. None: what is there now.
+        """
+        using, at = ("", ()) if at_us is None else ("USING TIMESTAMP ? ", (at_us,))
         await self._database.run(
-            "DELETE FROM predictions WHERE user_id = ? AND month = ? AND session_id = ?",
-            (user_id, month_of(day_of(session_id)), session_id),
+            f"DELETE FROM predictions {using}WHERE user_id = ? AND month = ? AND session_id = ?",
+            (*at, user_id, month_of(day_of(session_id)), session_id),
         )
 
     async def of_session(self, user_id: UUID, session_id: UUID) -> list[Prediction]:

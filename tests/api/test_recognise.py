@@ -1,12 +1,17 @@
 """A session whose samples are all there says by itself what was done in it."""
 
 import hashlib
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
+from typing import Any
+from uuid import UUID
 
 import pytest
 
 from ingest.importers.imported import ImportedRecording
+from models.recognition.sets import recognise
 from models.signal.pieces import Piece
 from schemas.layout import owner_of
 from tests.api.conftest import Person, RunningService
@@ -85,3 +90,29 @@ def test_a_set_is_found_named_counted_and_stays_what_was_answered(
 
         assert client.delete(f"/v1/sessions/{session}").status_code == 204
         assert client.get(f"/v1/sessions/{session}").status_code == 410
+
+
+def test_a_session_that_is_deleted_while_it_is_looked_at_leaves_no_answer(
+    service: RunningService,
+    person: Person,
+    spar: list[ImportedRecording],
+    monkeypatch: pytest.MonkeyPatch,
+):
+    session = send_whole(person, person_recordings(spar, spar[0].person)[0])
+    begun, go = threading.Event(), threading.Event()
+
+    def slowly(*given: Any) -> Any:
+        begun.set()
+        assert go.wait(30)
+        return recognise(*given)
+
+    monkeypatch.setattr("models.recognition.sets.recognise", slowly)
+    with person.client() as client, ThreadPoolExecutor(1) as other:
+        asked = other.submit(client.get, f"/v1/sessions/{session}")
+        assert begun.wait(30)
+        assert client.delete(f"/v1/sessions/{session}").status_code == 204
+        go.set()
+        assert len(asked.result().json()["sets"]) >= 1  # it was there when it was asked for
+        assert client.get(f"/v1/sessions/{session}").status_code == 410
+    predictions = service.services.records.predictions
+    assert service.run(predictions.of_session(person.user_id, UUID(session))) == []

@@ -16,9 +16,10 @@ from schemas.errors import BadEvent
 from schemas.events import SessionOpening, SetConfirmation
 from schemas.ids import uuid7
 from schemas.times import us_of
+from store.database import Database
 from store.memory import memory_records
 from store.predictions import Prediction
-from store.records import Records
+from store.records import Records, records_in
 
 START = datetime(2026, 11, 21, 22, 30, tzinfo=UTC)
 MONTH = "2026-11"
@@ -161,6 +162,26 @@ def test_a_plan_may_come_after_its_session(gym: Gym) -> None:
     asyncio.run(story())
 
 
+def test_the_month_of_a_session_is_that_of_its_begin_in_utc(database: Database) -> None:
+    """In Helsinki it was December already; the rows lie under November, and go from there."""
+    gym = Gym(records_in(database, Limits()))
+
+    async def story() -> None:
+        await gym.keep(BENCH)
+        begun = datetime.fromisoformat("2026-12-01T00:30:00+02:00")
+        said = {"started_at": begun, "timezone": "Europe/Helsinki", "plan": gym.plan}
+        opening = SessionOpening.model_validate({**said, "streams": {}})
+        await gym.recorder.open_session(gym.user, gym.session, opening)
+        minutes = (begun - START) // timedelta(minutes=1)
+        gym.now = begun + timedelta(hours=1)
+        await gym.do("first", minutes + 1, "bench press", 8)
+        assert await gym.kinds() == [("bench press", "bench press", {"as_planned"})]
+        await gym.recorder.delete_session(gym.user, gym.session)
+        assert await gym.rows() == []
+
+    asyncio.run(story())
+
+
 def test_nothing_is_missed_before_anything_is_done_nor_without_a_plan(gym: Gym) -> None:
     async def story(*, plan: bool) -> None:
         await gym.keep(BENCH)
@@ -206,6 +227,8 @@ def test_what_the_sensors_found_counts_until_somebody_says_it(gym: Gym) -> None:
         await gym.do("said", 1, "bench press", 7)
         [row] = await gym.rows()
         assert (row.source, row.actual_reps, row.kinds) == ("confirmed", 7, {"reps"})
+        await gym.recorder.delete_session(gym.user, gym.session)
+        assert await gym.records.predictions.of_session(gym.user, gym.session) == []
 
     asyncio.run(story())
 

@@ -77,7 +77,7 @@ def test_a_run_is_taken_back_and_what_serves_is_shown(
     assert listed() == (second.version, first.version)
     commands.export(user.username, tmp_path / "model.npz", conf=conf)
     assert (tmp_path / "model.npz").read_bytes() == b"first"
-    with pytest.raises(Conflict, match="was taken back"):
+    with pytest.raises(Conflict, match="was taken back.*--users all"):
         commands.promote(user.username, second.version, conf=conf)
     commands.promote(user.username, first.version, conf=conf)
     assert listed() == (first.version, first.version)

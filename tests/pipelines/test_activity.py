@@ -99,3 +99,30 @@ def test_without_idle_time_nothing_is_learned(empty, spark_config):
     assert report.status == "not-learned"
     [reason] = report.reasons
     assert "20 s each of exercise and idle are needed" in reason
+
+
+def test_a_model_that_was_taken_back_does_not_count_as_serving(empty, spark_config):
+    for person in range(2):
+        days = [stretch_of(10 * person + n, NOW + timedelta(days=n)) for n in range(2)]
+        keep(empty, walker(person), days)
+
+    def train():
+        report = train_activity(spark_config, engine="local")
+        return report.status, report.metrics[LAYOUT]["outcome"], list(report.reasons), report.run_id
+
+    def take_back(run_id):
+        asyncio.run(Champions(empty).withdraw(run_id, "a test", NOW))
+        return f"{LAYOUT}: the same bytes as those of run {run_id}, which was taken back"
+
+    assert train()[:3] == ("done", "promoted", [])
+    reason = take_back(serving(empty).run_id)
+    assert train()[:3] == ("done", "promoted", [reason])  # nothing else would find sets
+    first = serving(empty).version
+
+    keep(empty, walker(0), [stretch_of(5, NOW + timedelta(days=3))])
+    *said, second = train()
+    assert said[:2] == ["done", "promoted"]
+    reason = take_back(second)
+    assert train()[:3] == ("refused", "taken-back", [reason])
+    serves = asyncio.run(Champions(empty).serving(GLOBAL_OWNER, LAYOUT, "activity"))
+    assert serves.version == first

@@ -254,3 +254,58 @@ def test_what_must_not_appear_does_not(database, spark_config):
     second = train_batch(fake(lambda: Result([(USER, 3.0, 1)], {})), spark_config)
     assert live(database, "rank").run_id == second.run_id
     assert live(database, "rank").previous_run_id == first.run_id
+
+
+def wins(logs, cutoff_s):
+    """A recipe that makes the same model of everybody, as long as nobody adds a set."""
+    return [
+        Personal(b"a model of %d sets" % len(log), asked=10, off=4.0, last_off=5.0) for log in logs
+    ]
+
+
+def take_back(database, run_id):
+    asyncio.run(Champions(database).withdraw(run_id, "a test", datetime.now(UTC)))
+
+
+def test_who_lost_a_model_that_was_taken_back_is_learned_again(database, spark_config, people):
+    family, user = PersonalFamily("winner", wins), people[3].user_id
+    first = train_personal(family, spark_config)
+    assert first.counts["promoted"] == PEOPLE
+    take_back(database, first.run_id)
+
+    def changed():
+        asyncio.run(Journal(database).announce(user, "sets", us_of(datetime.now(UTC))))
+        report = train_personal(family, spark_config, users="changed")
+        [said] = asyncio.run(JobRuns(database).of_user(report.run_id, user))
+        return report.status, said.status, said.reason
+
+    reason = f"the same bytes as those of run {first.run_id}, which was taken back"
+    assert changed() == ("done", "promoted", reason)
+    assert changed() == ("nothing-to-do", "unchanged", "")
+
+
+def test_rows_that_were_taken_back_stay_away_while_others_are_live(database, spark_config, people):
+    """They come back where nothing else is there to see."""
+
+    def train(rank, **asked):
+        family = replace(fake(lambda: Result([(USER, rank, 1)], {})), name="fleeting")
+        return train_batch(family, spark_config, **asked)
+
+    def rollback(run_id):
+        take_back(database, run_id)
+        asyncio.run(LiveRuns(database).take_back("fleeting", run_id))
+
+    rollback(train(1.0).run_id)
+    assert live(database, "fleeting") is None
+    asyncio.run(Journal(database).announce(people[0].user_id, "follows", us_of(datetime.now(UTC))))
+    good = train(1.0, only_changed=True)
+    assert good.status == "done"
+
+    bad = train(2.0)
+    rollback(bad.run_id)
+    assert live(database, "fleeting").run_id == good.run_id
+    again = train(2.0)
+    reason = f"the same rows as those of run {bad.run_id}, which was taken back"
+    assert (again.status, again.reasons) == ("refused", {reason: 1})
+    assert live(database, "fleeting").run_id == good.run_id
+    assert train(1.0).status == "done"  # what is live may be written again

@@ -3,7 +3,7 @@
 import asyncio
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 
@@ -20,6 +20,7 @@ from pipelines.global_models import (
     WAITS,
     let_serve,
     let_sums_serve,
+    read_everybody,
     store_everybody,
 )
 from pipelines.learner import Recipe, give_to_everybody
@@ -103,20 +104,50 @@ def store(database):
         asyncio.run(Champions(database).remove(GLOBAL_OWNER, LAYOUT, family))
 
 
+def judged_members(given):
+    """Everybody with a late set that the global model named right, and a constant would not."""
+    rungs = {"own": {}, "everybody": {"s": True}, "incumbent": {}, "majority": {"s": False}}
+    asked = dict.fromkeys(rungs, (1, 1))
+    return [Candidate(UUID(user), LAYOUT, "v", b"", 16, rungs, asked) for user in given]
+
+
+def test_a_global_model_that_was_taken_back_does_not_count_as_serving(store, given):
+    members, everybody = judged_members(given), combine(each(given), LAYOUT, Calibrations())
+    fewer = {user: one for user, one in given.items() if user != STRANGER}
+    before = combine(each(fewer), LAYOUT, Calibrations())
+
+    def train(one):
+        run_id = uuid4()
+        return store_everybody(store, {LAYOUT: one}, members, run_id=run_id, at=AT)[LAYOUT], run_id
+
+    def take_back(run_id):
+        asyncio.run(Champions(store).withdraw(run_id, "a test", AT))
+
+    said, first = train(before)
+    assert said == "promoted"
+    take_back(first)
+    assert read_everybody(store) == {}
+    assert train(before)[0] == "promoted"
+    assert read_everybody(store)[LAYOUT].version == before.version
+
+    said, second = train(everybody)
+    assert said == "promoted"
+    take_back(second)
+    assert "was taken back" in train(everybody)[0]
+    assert read_everybody(store)[LAYOUT].version == before.version
+
+    averaged = model_to_bytes(replace(before.learned.model, bias=before.learned.model.bias + 1))
+    judging = {"run_id": uuid4(), "at": AT}
+    assert let_serve(store, LAYOUT, averaged, {"recipe": REDUCED}, **judging) == ""
+    take_back(judging["run_id"])
+    again = let_serve(store, LAYOUT, averaged, {"recipe": REDUCED}, run_id=uuid4(), at=AT)
+    assert "was taken back" in again
+    assert serving(store)[0] == SUMS
+
+
 def test_what_serves_changes_hands_only_where_both_are_judged(store, given, sums):
     """A training of everybody's sums must not undo what held-out people decided."""
-    members = [
-        Candidate(
-            UUID(user),
-            LAYOUT,
-            "v",
-            b"",
-            16,
-            {"own": {}, "everybody": {"s": True}, "incumbent": {}, "majority": {"s": False}},
-            dict.fromkeys(("own", "everybody", "incumbent", "majority"), (1, 1)),
-        )
-        for user in given
-    ]
+    members = judged_members(given)
     averaged = model_to_bytes(replace(sums, bias=sums.bias + 1))
     everybody = combine(each(given), LAYOUT, Calibrations())
 

@@ -7,9 +7,17 @@ import duckdb
 import pytest
 
 from schemas.config import Sql
-from schemas.errors import BadQuery, NoMart, QueryTooLong
+from schemas.errors import BadConfig, BadQuery, NoMart, QueryTooLong
 from schemas.mart import MART
-from store.mart import Manifest, MartFolder, key_id, layout_digest, pseudonym, pseudonym_key
+from store.mart import (
+    KEY_BYTES,
+    Manifest,
+    MartFolder,
+    key_id,
+    layout_digest,
+    pseudonym,
+    pseudonym_key,
+)
 from store.mart_query import ask_duckdb
 
 AS_OF = datetime(2026, 11, 21, 3, tzinfo=UTC)
@@ -101,3 +109,25 @@ def test_the_key_is_made_once_and_only_its_owner_reads_it(tmp_path: Path):
     other = pseudonym_key(tmp_path / "others")
     assert pseudonym(key, "u", "x") != pseudonym(other, "u", "x")
     assert key_id(key) != key_id(other)
+
+
+def test_a_key_is_written_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """A full disk: nothing is left that the next call would take for a key."""
+
+    def full(handle: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as disk:
+        disk.setattr("os.fsync", full)
+        with pytest.raises(OSError, match="No space"):
+            pseudonym_key(tmp_path)
+    assert not (tmp_path / "mart-key").exists()
+    assert len(pseudonym_key(tmp_path)) == KEY_BYTES
+    assert [path.name for path in tmp_path.iterdir()] == ["mart-key"]
+
+
+@pytest.mark.parametrize("content", ["", "00" * (KEY_BYTES - 1), "no key at all"])
+def test_what_is_no_key_is_refused(tmp_path: Path, content: str):
+    (tmp_path / "mart-key").write_text(content)
+    with pytest.raises(BadConfig, match=f"mart-key is no key of {KEY_BYTES} bytes.*delete"):
+        pseudonym_key(tmp_path)

@@ -117,6 +117,25 @@ def test_rollback_goes_one_step_back_and_no_further(database: Database):
     asyncio.run(life())
 
 
+def test_there_is_no_way_back_to_what_was_withdrawn(database: Database):
+    models, champions, owner = Models(database), Champions(database), an_owner()
+    first, second = a_model(owner, b"first"), a_model(owner, b"second")
+
+    async def life() -> None:
+        await models.put(first)
+        await models.put(second)
+        one = await champions.promote(challenge(first), None, NOW)
+        await champions.promote(challenge(second), one, NOW)
+        await champions.withdraw(first.run_id, "a bad night", NOW)
+        with pytest.raises(NoModel, match="was taken back"):
+            await champions.rollback(*first[:3], NOW)
+        serving = await champions.serving(*first[:3])
+        assert serving is not None
+        assert serving.version == second.version
+
+    asyncio.run(life())
+
+
 def test_a_run_withdrawn_falls_back_and_the_next_promotion_skips_it(database: Database):
     champions, owner = Champions(database), an_owner()
     good, bad, better = (a_model(owner, word) for word in (b"good", b"bad", b"better"))

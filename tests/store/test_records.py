@@ -9,6 +9,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from ingest.decisions import FINAL_US
 from schemas.config import Limits
 from schemas.ids import slot, time_us_of, uuid7
 from schemas.layout import CHUNKS_PER_PART
@@ -16,6 +17,7 @@ from schemas.times import at_us, us_of
 from store.dead_letters import DeadLetter
 from store.journal import Event
 from store.memory import memory_records
+from store.predictions import Prediction
 from store.records import Records, records_in
 from store.samples import SampleRow
 from store.sets import LABELLED_S, LabelledSet, SetRow
@@ -224,6 +226,35 @@ def test_labelled_sets_are_read_by_layout(records: Records, run: Any) -> None:
         assert len(await records.sets.labelled_heads(user)) == 1  # an older deletion
         await records.sets.delete_session(user, row.session_id, NOW_US + 5000)
         assert await records.sets.labelled_heads(user) == []
+
+    run(story())
+
+
+def test_what_was_answered_for_a_deleted_session_does_not_come_back(
+    records: Records, run: Any
+) -> None:
+    user, session = uuid4(), new_id()
+    at = datetime.now(UTC).replace(microsecond=0)
+    found = Prediction(
+        *(user, session, uuid4(), NOW, NOW + timedelta(seconds=30), "row", 0.9),
+        abstained=False,
+        reason=None,
+        reps=8,
+        family="exercise",
+        level="user",
+        version="v",
+        predicted_at=at,
+    )
+
+    async def story() -> None:
+        for _ in range(2):
+            await records.predictions.replace(user, session, [found])
+            assert await records.predictions.of_session(user, session) == [found]
+            await records.predictions.delete(user, session)
+            assert await records.predictions.of_session(user, session) == []
+        await records.predictions.delete(user, session, us_of(at) + FINAL_US)
+        await records.predictions.replace(user, session, [found])
+        assert await records.predictions.of_session(user, session) == []
 
     run(story())
 

@@ -1,0 +1,85 @@
+"""Moving pointers: what is in effect counts, not what a pointer names."""
+
+import asyncio
+import hashlib
+from datetime import UTC, datetime
+from uuid import UUID, uuid4
+
+from pipelines.promotion import move_pointers, read_serving
+from schemas.layout import owner_of
+from store.database import Database
+from store.models import Champions, Models, StoredModel, version_of
+
+NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
+LAYOUT, FAMILY = "sets", "load"
+
+
+class Learner:
+    """One user whose model is whatever bytes a run makes."""
+
+    def __init__(self, database: Database) -> None:
+        self.database, self.user = database, uuid4()
+        self.key = (owner_of(self.user), LAYOUT, FAMILY)
+
+    def train(self, content: bytes) -> tuple[str, str, UUID]:
+        """A run that keeps a model and lets it serve if it may; its status, reason and id."""
+        sha256, run_id = hashlib.sha256(content).digest(), uuid4()
+        kept = StoredModel(*self.key, version_of(sha256), content, {}, sha256, run_id, NOW)
+        asyncio.run(Models(self.database).put(kept))
+        pointer = (self.user, LAYOUT, kept.version, sha256)
+        said = move_pointers(self.database, [pointer], family=FAMILY, run_id=run_id, at=NOW)
+        return *said[0], run_id
+
+    def take_back(self, run_id: UUID) -> None:
+        asyncio.run(Champions(self.database).withdraw(run_id, "a test", NOW))
+
+    def serves(self) -> bytes | None:
+        found = read_serving(self.database, [(self.user, LAYOUT)], FAMILY)
+        assert found.keys() <= {(self.user, LAYOUT)}
+        return found[self.user, LAYOUT].content if found else None
+
+
+def test_the_same_bytes_again_are_unchanged(database: Database) -> None:
+    one = Learner(database)
+    assert one.serves() is None
+    assert one.train(b"first")[:2] == ("promoted", "")
+    assert one.train(b"first")[:2] == ("unchanged", "")
+    assert one.serves() == b"first"
+
+
+def test_what_was_taken_back_stays_away_while_another_version_serves(database: Database) -> None:
+    one = Learner(database)
+    one.train(b"good")
+    _, _, bad = one.train(b"bad")
+    one.take_back(bad)
+    assert one.serves() == b"good"
+    reason = f"the same bytes as those of run {bad}, which was taken back"
+    assert one.train(b"bad")[:2] == ("taken-back", reason)
+    assert one.train(b"good")[:2] == ("unchanged", "")
+    assert one.serves() == b"good"
+    assert one.train(b"better")[:2] == ("promoted", "")
+    assert one.serves() == b"better"
+
+
+def test_who_is_served_by_nothing_is_served_again_and_told_so(database: Database) -> None:
+    one = Learner(database)
+    _, _, first = one.train(b"first")
+    one.take_back(first)
+    assert one.serves() is None
+    status, reason, again = one.train(b"first")
+    assert (status, reason) == (
+        "promoted",
+        f"the same bytes as those of run {first}, which was taken back",
+    )
+    assert one.serves() == b"first"
+    one.take_back(again)
+    assert one.serves() is None
+
+
+def test_what_was_taken_back_later_is_remembered_too(database: Database) -> None:
+    one = Learner(database)
+    _, _, first = one.train(b"first")
+    one.train(b"second")
+    one.take_back(first)
+    assert one.train(b"first")[0] == "taken-back"
+    assert one.serves() == b"second"

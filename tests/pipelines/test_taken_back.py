@@ -1,0 +1,77 @@
+"""A run of the exercise job that somebody took back: what serves, is judged by, and is learned."""
+
+import asyncio
+from datetime import UTC, datetime
+
+import pytest
+
+from pipelines.exercise import train_exercise
+from pipelines.promotion import read_serving
+from schemas.layout import GLOBAL_OWNER, owner_of
+from store.jobs import JobRuns
+from store.models import Champions, Models
+from tests.pipelines.people import LAYOUT, put, sets_of, user_id
+from tests.spark_session import emptied
+
+PEOPLE = 4
+KEYS = [(user_id(person), LAYOUT) for person in range(PEOPLE)]
+NOW = datetime(2026, 11, 3, tzinfo=UTC)
+
+
+@pytest.fixture(scope="module")
+def people(spar):
+    return [sets_of(spar, person) for person in range(PEOPLE)]
+
+
+@pytest.fixture
+def database(spark_config, people):
+    with emptied(spark_config.cassandra) as connection:
+        for person in range(PEOPLE):
+            put(connection, user_id(person), people[person][: -1 if person == 0 else None])
+        yield connection
+
+
+def take_back(database, report) -> str:
+    asyncio.run(Champions(database).withdraw(report.run_id, "a test", NOW))
+    return f"the same bytes as those of run {report.run_id}, which was taken back"
+
+
+def serving(database) -> dict:
+    return {k: one.version for k, one in read_serving(database, KEYS, "exercise").items()}
+
+
+def test_a_first_run_that_was_taken_back_may_be_learned_again(database, spark_config):
+    first = train_exercise(spark_config, engine="local")
+    served = serving(database)
+    assert (len(served), first.counts["promoted"]) == (PEOPLE, PEOPLE)
+    reason = take_back(database, first)
+    assert serving(database) == {}
+
+    again = train_exercise(spark_config, engine="local")
+    assert again.counts["promoted"] == PEOPLE
+    assert again.reasons == {reason: PEOPLE}  # not silently
+    assert serving(database) == served
+    everybody = asyncio.run(Champions(database).serving(GLOBAL_OWNER, LAYOUT, "exercise"))
+    assert everybody.run_id == again.run_id
+
+
+def test_what_serves_is_what_a_challenger_must_beat(database, spark_config, people):
+    first = train_exercise(spark_config, engine="local")
+    before = serving(database)
+    put(database, user_id(0), people[0][-1:], datetime.now(UTC))
+    second = train_exercise(spark_config, users="changed", engine="local")
+    assert second.counts["promoted"] == 1
+    after = serving(database)
+    assert [key for key in KEYS if after[key] != before[key]] == KEYS[:1]
+    reason = take_back(database, second)
+    assert serving(database) == before
+
+    third = train_exercise(spark_config, users="changed", engine="local")  # not what was skipped
+    assert (third.counts["taken-back"], third.reasons) == (1, {reason: 1})
+    assert serving(database) == before
+    kept = asyncio.run(
+        Models(database).manifest(owner_of(user_id(0)), LAYOUT, "exercise", after[KEYS[0]])
+    )
+    # The first model had not seen the newest set; the one that was taken back had seen them all.
+    assert kept["metrics"]["incumbent"]["sets"] == 1
+    assert asyncio.run(JobRuns(database).read("exercise", first.run_id)).status == "done"
