@@ -20,10 +20,11 @@ from api.tokens import Tokens
 from ingest.recorder import Recorder
 from schemas.config import Config
 from schemas.errors import DatabaseAway, MuvrError
+from store.champions import Champions
 from store.credentials import open_as
 from store.database import Database
 from store.migrate import check_schema
-from store.models import Champions, Models
+from store.models import Models
 from store.node.durability import require_durability
 from store.predictions import Predictions
 from store.reactor import Home

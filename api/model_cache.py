@@ -14,7 +14,8 @@ from models.exercise.layout import ACC3, ACC6
 from models.recognition.naming import Rung
 from schemas.errors import BadModelBytes, NoModel
 from schemas.layout import GLOBAL_OWNER, owner_of
-from store.models import Champions, Models, Serving, StoredModel
+from store.champions import Champions, Serving
+from store.models import Models, StoredModel
 
 Level = Literal["user", "cluster", "global"]
 _POINTERS = 100_000

@@ -14,7 +14,8 @@ from api.problems import described
 from schemas.errors import NoModel
 from schemas.families import FAMILIES
 from schemas.layout import GLOBAL_OWNER, owner_of
-from store.models import Serving, StoredModel
+from store.champions import Serving
+from store.models import StoredModel
 
 router = APIRouter(prefix="/v1/me/models", tags=["models"])
 LAYOUTS = ("wrist-acc6", "wrist-acc3", "sets")

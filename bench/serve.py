@@ -33,7 +33,8 @@ from models.signal.wrist import wrist_signals
 from muvr.door import Door
 from schemas.layout import GLOBAL_OWNER
 from schemas.report import Figure
-from store.models import Challenger, Champions, Models, StoredModel, version_of
+from store.champions import Challenger, Champions
+from store.models import Models, StoredModel, version_of
 
 CPU_TIMES_PING = 2.0
 P99_MS = 15.0

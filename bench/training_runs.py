@@ -30,7 +30,7 @@ from pipelines.lesson import Lesson
 from pipelines.runs import RunReport
 from pipelines.spark import spark_session
 from schemas.layout import owner_of
-from store.models import Champions
+from store.champions import Champions
 from store.training import TrainingKeys, TrainingSets
 
 COMPARED = 8  # users for the learning step and for bytes

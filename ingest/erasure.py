@@ -6,11 +6,11 @@ from uuid import UUID
 
 from schemas.layout import owner_of
 from schemas.times import us_of
+from store.champions import Champions
 from store.database import Database
 from store.dead_letters import DeadLetters
 from store.holders import HOLDERS, Holdings
 from store.journal import Journal
-from store.models import Champions
 from store.users import Logins, Users
 
 ERASED = "erased"

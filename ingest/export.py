@@ -9,10 +9,10 @@ from uuid import UUID
 from ingest.rows import body_of
 from schemas.layout import owner_of
 from schemas.times import us_of
+from store.champions import Champions
 from store.database import Database
 from store.dead_letters import DeadLetters
 from store.holders import HOLDERS, Holdings
-from store.models import Champions
 from store.samples import SampleRow
 from store.users import Users
 

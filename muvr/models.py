@@ -11,10 +11,11 @@ from muvr.options import AsJson, Conf
 from pipelines.runs import server_time
 from schemas.errors import BadInput, Conflict, NotThere
 from schemas.layout import GLOBAL_OWNER, owner_of
+from store.champions import Challenger, Champions, Serving
 from store.database import Database
 from store.jobs import JobRuns
 from store.live_runs import LiveRuns
-from store.models import Challenger, Champions, Models, Serving
+from store.models import Models
 from store.users import Users
 
 

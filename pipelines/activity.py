@@ -47,10 +47,11 @@ from schemas.config import Config
 from schemas.errors import CannotLearn
 from schemas.layout import GLOBAL_OWNER
 from schemas.progress import Progress, Silent
+from store.champions import Challenger, Champions
 from store.credentials import open_as
 from store.database import Database
 from store.jobs import UserOutcome
-from store.models import Challenger, Champions, Models, StoredModel, version_of
+from store.models import Models, StoredModel, version_of
 from store.stretches import Stretches
 
 FAMILY = "activity"

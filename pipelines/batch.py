@@ -23,11 +23,11 @@ from pipelines.tables import append, read_table
 from schemas.config import Config
 from schemas.errors import CannotLearn, IncompleteRun, LostChampionRace
 from schemas.progress import Progress, Silent
+from store.champions import Champions
 from store.credentials import open_as
 from store.database import Database
 from store.jobs import JobRuns, UserOutcome, Watermarks
 from store.live_runs import LiveRuns
-from store.models import Champions
 
 FADING_AFTER = timedelta(days=60)  # of 90 for which rows are kept: four weekly runs to write anew
 

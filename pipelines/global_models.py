@@ -25,8 +25,9 @@ from pipelines.everybody import LAYOUTS, Everybody, version_of
 from pipelines.manifest import environment, golden
 from pipelines.promotion import TAKEN_BACK, Candidate, move_pointer, rung_shares
 from schemas.layout import GLOBAL_OWNER
+from store.champions import Challenger, Champions
 from store.database import Database
-from store.models import Challenger, Champions, Models, StoredModel
+from store.models import Models, StoredModel
 from store.models import version_of as stored_version
 
 FAMILY = "exercise"

@@ -26,13 +26,13 @@ from schemas.errors import NoMart
 from schemas.layout import LONGEST_DAYS
 from schemas.mart import MART
 from schemas.progress import Progress, Silent
+from store.champions import Champions
 from store.credentials import open_as
 from store.database import Database
 from store.holders import BIRTH
 from store.journal import Journal, months_between
 from store.live_runs import LiveRuns
 from store.mart import Manifest, MartFolder, key_id, layout_digest, pseudonym, pseudonym_key
-from store.models import Champions
 
 FAMILY = "mart"
 OVERLAP = timedelta(minutes=5)  # an announcement comes before its write by less

@@ -11,9 +11,10 @@ from uuid import UUID
 from pipelines.gate import Trial, Verdict, judge, stratum_of, vetoed
 from schemas.errors import LostChampionRace
 from schemas.layout import owner_of
+from store.champions import Challenger, Champions
 from store.database import Database
 from store.jobs import UserOutcome
-from store.models import Challenger, Champions, Models, StoredModel
+from store.models import Models, StoredModel
 
 AT_ONCE = 64
 TAKEN_BACK = "taken-back"

@@ -13,9 +13,10 @@ from pipelines.history import log_digest
 from pipelines.labelled import LabelledSet, digest, newest
 from pipelines.promotion import TAKEN_BACK, gather
 from schemas.layout import owner_of
+from store.champions import Champions
 from store.database import Database
 from store.jobs import JobRuns, UserOutcome, Watermarks
-from store.models import Champions, Models, StoredModel
+from store.models import Models, StoredModel
 from store.sets import Sets
 from store.training import SetRevision, TrainingKeys
 

@@ -105,7 +105,7 @@ ELSEWHERE = {
     "users": "conditional writes only (store.users)",
     "usernames": "conditional writes only (store.users)",
     "logins": "conditional writes only (store.users)",
-    "champions": "conditional writes only (store.models)",
+    "champions": "conditional writes only (store.champions)",
 }
 
 

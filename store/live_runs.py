@@ -8,9 +8,9 @@ from uuid import UUID
 
 from schemas.errors import LostChampionRace
 from schemas.times import aware
+from store.champions import Champions
 from store.database import Database
 from store.jobs import JobRuns
-from store.models import Champions
 
 
 class LiveRun(NamedTuple):

@@ -12,7 +12,8 @@ from models.exercise.examples import set_statistics
 from models.exercise.fit import fit_global, fit_user
 from models.exercise.model import ExerciseModel
 from models.signal.wrist import wrist_signals
-from store.models import Challenger, StoredModel, version_of
+from store.champions import Challenger
+from store.models import StoredModel, version_of
 from tests.api.conftest import RunningService
 
 

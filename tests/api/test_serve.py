@@ -23,8 +23,9 @@ import pytest
 from ingest.importers.imported import ImportedRecording
 from schemas.config import Cassandra, load_config
 from schemas.layout import owner_of
+from store.champions import Challenger, Champions
 from store.database import Database
-from store.models import Challenger, Champions, Models, StoredModel
+from store.models import Models, StoredModel
 from store.users import Users
 from tests.api.learned import learn, person_recordings, stored
 from tests.cassandra_node import free_ports

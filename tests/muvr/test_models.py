@@ -13,8 +13,9 @@ from muvr import models as commands
 from schemas.config import Cassandra
 from schemas.errors import BadInput, Conflict, NotThere
 from schemas.layout import owner_of
+from store.champions import Challenger, Champions
 from store.database import Database
-from store.models import Challenger, Champions, Models, StoredModel
+from store.models import Models, StoredModel
 from store.users import User, Users
 from tests.store.test_models import a_model, challenge
 

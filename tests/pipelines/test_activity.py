@@ -9,8 +9,9 @@ from models.activity.codec import model_from_bytes
 from models.signal.wrist import wrist_signals
 from pipelines.activity import train_activity
 from schemas.layout import GLOBAL_OWNER
+from store.champions import Champions
 from store.jobs import JobRuns
-from store.models import Champions, Models
+from store.models import Models
 from tests.pipelines.workouts import LAYOUT, NOW, S_NS, keep, stretch_of, walker, workout
 from tests.spark_session import emptied
 

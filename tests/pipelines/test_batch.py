@@ -26,10 +26,11 @@ from pipelines.recommend import RECOMMEND
 from schemas.errors import IncompleteRun, NotEnoughLabels
 from schemas.layout import owner_of
 from schemas.times import us_of
+from store.champions import Champions
 from store.jobs import JobRuns
 from store.journal import Journal
 from store.live_runs import LiveRuns
-from store.models import Champions, Models
+from store.models import Models
 from store.results import Results
 from tests.pipelines.crowd import settle
 from tests.spark_session import emptied

@@ -8,8 +8,9 @@ from models.exercise.codec import model_from_bytes
 from pipelines.exercise import train_exercise
 from pipelines.jobs import train
 from schemas.layout import GLOBAL_OWNER
+from store.champions import Champions
 from store.jobs import JobRuns
-from store.models import Champions, Models
+from store.models import Models
 from tests.pipelines.people import LAYOUT, put, sets_of, user_id
 from tests.spark_session import emptied
 

@@ -26,7 +26,8 @@ from pipelines.global_models import (
 from pipelines.learner import Recipe, give_to_everybody
 from pipelines.promotion import Candidate
 from schemas.layout import GLOBAL_OWNER
-from store.models import Champions, Models
+from store.champions import Champions
+from store.models import Models
 from tests.pipelines.people import LAYOUT, sets_of, user_id
 
 RECIPE = Recipe("test")

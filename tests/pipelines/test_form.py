@@ -9,7 +9,8 @@ import pytest
 from models.form.codec import book_from_bytes
 from pipelines.form import NEWEST, counted_set, newest_rows, train_form
 from schemas.layout import owner_of
-from store.models import Champions, Models
+from store.champions import Champions
+from store.models import Models
 from tests.pipelines.people import LAYOUT, put, sets_of, user_id
 from tests.spark_session import emptied
 

@@ -7,8 +7,9 @@ from uuid import UUID, uuid4
 
 from pipelines.promotion import move_pointers, read_serving
 from schemas.layout import owner_of
+from store.champions import Champions
 from store.database import Database
-from store.models import Champions, Models, StoredModel, version_of
+from store.models import Models, StoredModel, version_of
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 LAYOUT, FAMILY = "sets", "load"

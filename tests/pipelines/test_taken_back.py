@@ -8,8 +8,9 @@ import pytest
 from pipelines.exercise import train_exercise
 from pipelines.promotion import read_serving
 from schemas.layout import GLOBAL_OWNER, owner_of
+from store.champions import Champions
 from store.jobs import JobRuns
-from store.models import Champions, Models
+from store.models import Models
 from tests.pipelines.people import LAYOUT, put, sets_of, user_id
 from tests.spark_session import emptied
 

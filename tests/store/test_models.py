@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.errors import LostChampionRace, NoModel
+from store.champions import Challenger, Champion, Champions
 from store.database import Database
-from store.models import Challenger, Champion, Champions, Models, StoredModel, version_of
+from store.models import Models, StoredModel, version_of
 from store.predictions import Prediction, Predictions
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)

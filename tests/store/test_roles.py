@@ -15,12 +15,13 @@ from muvr.door import Door
 from muvr.terminal import Terminal
 from schemas.config import Cassandra, Config
 from schemas.errors import BadConfig, NotAllowed
+from store.champions import Challenger, Champions
 from store.cql import read_migrations, tables_in
 from store.credentials import credentials_of, open_as, password_file
 from store.database import Database, connect
 from store.jobs import JobRuns, Leases, Watermarks
 from store.migrate import FOLDER, check_schema
-from store.models import Challenger, Champions, Models, StoredModel
+from store.models import Models, StoredModel
 from store.node.durability import require_durability
 from store.records import records_in
 from store.roles import TABLES, give_rights, grants
