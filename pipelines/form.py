@@ -27,7 +27,7 @@ from pipelines.manifest import environment
 from pipelines.plans import require_direct_join
 from pipelines.promotion import move_pointers
 from pipelines.runs import Clock, Run, RunReport, leased_run, server_time
-from pipelines.scope import Users, scope_of
+from pipelines.scope import Users, nothing_new, scope_of
 from pipelines.span import Key, keys_once, span_by
 from pipelines.spark import spark_session
 from pipelines.tables import read_keys
@@ -88,7 +88,10 @@ def train_form(
             _keep(database, run, rows)
         else:
             run.status = "nothing-to-do"
-        run.has_read()
+        if users == "changed" and nothing_new(database, FAMILY, run.outcomes):
+            run.status = "nothing-to-do"  # who failed fails again
+        if isinstance(users, str):  # who was named is not everybody who changed
+            run.has_read()
     return run.report()
 
 

@@ -114,7 +114,8 @@ def train_personal(
             told.step(f"{family.name}: users", sum(run.counts.values()))
             if users == "changed" and run.status == "done" and not run.counts["promoted"]:
                 run.status = "nothing-to-do"  # what changed had been read by the last run already
-        run.has_read()
+        if isinstance(users, str):  # who was named is not everybody who changed
+            run.has_read()
     return run.report()
 
 

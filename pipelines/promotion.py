@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from pipelines.gate import Trial, Verdict, judge, stratum_of, vetoed
-from schemas.errors import LostChampionRace
+from schemas.errors import LostChampionRace, NoModel
 from schemas.layout import owner_of
 from store.champions import Challenger, Champions
 from store.database import Database
@@ -50,17 +50,30 @@ class Candidate:
 def read_serving(
     database: Database, keys: Sequence[tuple[UUID, str]], family: str
 ) -> dict[tuple[UUID, str], StoredModel]:
-    """The models of their own that serve users; users without one are left out."""
+    """The models of their own that serve users; users without one are left out.
+
+    So is who has a pointer to a model that is not there: an erasure deletes models first.
+    """
     champions, models = Champions(database), Models(database)
 
     async def one(key: tuple[UUID, str]) -> StoredModel | None:
         serving = await champions.serving(owner_of(key[0]), key[1], family)
         if serving is None:
             return None
-        return await models.get(serving.owner, key[1], family, serving.version)
+        try:
+            return await models.get(serving.owner, key[1], family, serving.version)
+        except NoModel:
+            return None
 
     found = gather([one(key) for key in keys])
     return {key: model for key, model in zip(keys, found, strict=True) if model is not None}
+
+
+def count_serving(database: Database, keys: Sequence[tuple[UUID, str]], family: str) -> int:
+    """How many users are served by models of their own, without reading one."""
+    champions = Champions(database)
+    found = gather([champions.serving(owner_of(user), layout, family) for user, layout in keys])
+    return sum(one is not None for one in found)
 
 
 def promote(
