@@ -255,6 +255,7 @@ def _candidate(row: Mapping[str, Any]) -> Candidate:
         {rung: sets for rung, (sets, _, _) in judged.items()},
         {rung: (asked, right) for rung, (_, asked, right) in judged.items()},
         bytes(row["held"]),
+        row["reason"],
     )
 
 

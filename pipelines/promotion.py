@@ -28,6 +28,7 @@ class Candidate:
         hits: rung to set id to right or wrong; rungs are own, everybody, incumbent, majority.
         windows: rung to (asked, right).
         held: what was said about late sets, for calibration.
+        note: what its outcome is to say beside why it was kept back.
     """
 
     user_id: UUID
@@ -38,6 +39,7 @@ class Candidate:
     hits: Mapping[str, Mapping[str, bool]]
     windows: Mapping[str, tuple[int, int]]
     held: bytes = b""
+    note: str = ""
 
     @property
     def trial(self) -> Trial:
@@ -206,7 +208,7 @@ def _outcome(challenger: Candidate, status: str, reason: str) -> UserOutcome:
         challenger.user_id,
         challenger.model_id,
         status,
-        reason,
+        "; ".join(said for said in (reason, challenger.note) if said),
         challenger.version,
         json.dumps(metrics, sort_keys=True),
     )

@@ -8,7 +8,7 @@ from uuid import UUID
 import pytest
 
 from pipelines.exercise import train_exercise
-from pipelines.global_models import read_everybody
+from pipelines.global_models import STATISTICS, read_everybody
 from pipelines.promotion import read_serving
 from pipelines.scope import users_of
 from schemas.layout import GLOBAL_OWNER, owner_of
@@ -141,3 +141,35 @@ def test_a_pointer_to_a_model_that_is_gone_is_no_incumbent(database, people, tra
     assert served(database) == {EVERYBODY[0], EVERYBODY[2]}
     assert train("all").counts["unchanged"] == PEOPLE
     assert served(database) == set(EVERYBODY)
+
+
+def spoil(database, owner, family="exercise"):
+    """What serves an owner becomes what no release reads."""
+    serving = asyncio.run(Champions(database).serving(owner, LAYOUT, family))
+    database.execute(
+        "UPDATE models SET bytes = ? "
+        "WHERE owner = ? AND model_id = ? AND family = ? AND version = ?",
+        (b"junk", owner, LAYOUT, family, serving.version),
+    )
+
+
+def test_what_serves_and_cannot_be_read_gives_way(database, people, train):
+    put_all(database, [people[0][:-1], *people[1:]], datetime.now(UTC) - timedelta(hours=1))
+    train("all")
+    spoil(database, owner_of(EVERYBODY[0]))
+    put(database, EVERYBODY[0], people[0], datetime.now(UTC))
+    again = train(days=1)
+    assert (again.status, again.counts["promoted"]) == ("done", 1)
+    [reason] = again.reasons
+    assert "which cannot be read" in reason
+
+
+def test_what_was_learned_from_everybody_and_cannot_be_read_is_learned_again(
+    database, people, train
+):
+    put_all(database, [people[0][:-1], *people[1:]], datetime.now(UTC) - timedelta(hours=1))
+    train("all")
+    spoil(database, GLOBAL_OWNER, STATISTICS)
+    put(database, EVERYBODY[0], people[0], datetime.now(UTC))
+    assert train(days=1).counts["sets"] == sum(map(len, people))
+    assert read_everybody(database).keys() == {LAYOUT}
