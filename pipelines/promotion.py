@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from pipelines.gate import Trial, Verdict, judge, stratum_of, vetoed
+from pipelines.gate import Trial, Verdict, judge, stratum_of, unasked, vetoed
 from schemas.errors import LostChampionRace, NoModel
 from schemas.layout import owner_of
 from store.champions import Challenger, Champions
@@ -87,7 +87,7 @@ def promote(
     run_id: UUID,
     at: datetime,
 ) -> list[UserOutcome]:
-    """Move the pointers of everybody whose stratum passes and who has no veto.
+    """Move the pointers of everybody whose stratum passes and speaks for them, and without a veto.
 
     A pointer that somebody else moved meanwhile stays: that user is judged again by the next run.
     """
@@ -95,8 +95,8 @@ def promote(
     moving: list[int] = []
     for number, one in enumerate(candidates):
         verdict = verdicts[f"{one.model_id} {stratum_of(one.labelled_sets)}"]
-        if not verdict.passes:
-            reason = f"{verdict.stratum} sets: {verdict.reason}"
+        if against := verdict.reason or unasked(one.trial, verdict):
+            reason = f"{verdict.stratum} sets: {against}"
             outcomes[number] = _outcome(one, "refused", reason)
         elif reason := vetoed(one.trial):
             outcomes[number] = _outcome(one, "vetoed", reason)
