@@ -116,7 +116,11 @@ async def delete_set(
     services: ServicesHere,
     if_match: IfMatch = None,
 ) -> Response:
-    """Delete a set and what was learned from it at the next training; its id is not used again."""
+    """Delete a set; its id is not used again.
+
+    The next training learns without it, and the new model takes over if it passes the gate. Where
+    too few sets are left to learn from, the old one stops serving then, and everybody's answers.
+    """
     current = None if if_match == "*" else parse_etag(if_match)
     await services.recorder.delete_set(caller.user_id, session, set, current)
     return Response(status_code=204)

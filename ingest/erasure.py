@@ -20,7 +20,8 @@ REMAINS: dict[str, str] = {
     "disk": "deleted rows leave the data files at a compaction after 10 days",
     "changes": "one row with the bare id, so that a restored backup is cleaned, for 90 days",
     "service": "a worker may answer from its cache of models for api.pointer_ttl_s",
-    "shared models": "global and cluster models hold sums over all users until the next training",
+    "shared models": "global and cluster models hold sums over all users until the next training "
+    "of everybody",
     "usernames": "of a user of an outside issuer a hash of the subject, which leads who comes back "
     "to another id",
     "mart": "pseudonymous rows until the next `muvr mart refresh`",

@@ -35,6 +35,8 @@ def list_models(
 ) -> None:
     """List an owner's champions, and which version serves: another one once a run was taken back.
 
+    Without a version the run found too few sets left to learn from: nothing of the owner's serves.
+
     Example: `muvr models list spar-01`
     """
     door = open_door(conf, as_json=as_json)

@@ -7,7 +7,7 @@ from pipelines.runs import RunReport
 
 HEAD = ("family", "status", "live", "not", "measured", "value", "beside", "s")
 LIVE = ("promoted", "unchanged", "rows")
-REPORTED = ("failed", "not-learned", "refused", "vetoed", "overtaken", "taken-back")
+REPORTED = ("failed", "not-learned", "refused", "vetoed", "overtaken", "taken-back", "retired")
 Row = tuple[object, ...]
 
 

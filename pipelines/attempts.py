@@ -39,3 +39,15 @@ def attempted(work: Callable[[], T]) -> Attempt[T]:
     except Exception as problem:  # noqa: BLE001 - reported per user, with its class, in the run
         sentence = f"{type(problem).__name__}: {problem}"
         return Attempt(None, "failed", sentence[:LONGEST_REASON])
+
+
+def or_reason(work: Callable[[], T]) -> T | str:
+    """What one user's work gives, or why the data does not carry it; what is broken is raised.
+
+    >>> or_reason(lambda: 7)
+    7
+    """
+    try:
+        return work()
+    except CannotLearn as problem:
+        return str(problem)[:LONGEST_REASON]

@@ -22,6 +22,7 @@ from pipelines.promotion import (
     count_serving,
     promote,
     read_serving,
+    retire,
     rung_shares,
     verdicts_of,
 )
@@ -96,9 +97,9 @@ def train_exercise(
         job = Job(config, database, run, progress or Silent(), engine)
         recipe = recipe_of(config, cutoff_at)
         scope = _changed(job, recipe) if users == "changed" else _scope(job, users)
-        if scope.keys:
-            _learn(job, scope, recipe)
-        else:
+        few = _learn(job, scope, recipe) if scope.keys else []
+        _retire(job, few, scope)
+        if not scope.keys and not run.outcomes:
             run.status = "nothing-to-do"
         if (
             users == "changed"
@@ -158,8 +159,8 @@ def _changed(job: Job, recipe: Recipe) -> Scope:
     return scope
 
 
-def _learn(job: Job, scope: Scope, recipe: Recipe) -> None:
-    """Global model, users' models, gate, pointers."""
+def _learn(job: Job, scope: Scope, recipe: Recipe) -> list[UserOutcome]:
+    """Global model, users' models, gate, pointers; the outcomes of users with too few sets."""
     run = job.run
     with run.step("engine"):
         engine = _engine(job)
@@ -171,17 +172,29 @@ def _learn(job: Job, scope: Scope, recipe: Recipe) -> None:
             everybody = everybody_of(given, read_calibrations(job.database))
     recipe = named_recipe(recipe, everybody)
     candidates: list[Candidate] = []
+    few: list[UserOutcome] = []
     with run.step("users"):
         for wave in waves(scope, count_serving(job.database, scope.keys, FAMILY)):
             serving = read_serving(job.database, wave.keys, FAMILY)
             lesson = Lesson(recipe, everybody, incumbents(serving))
-            candidates += _record(run, engine.learned(wave, lesson, run))
+            rows = engine.learned(wave, lesson, run)
+            candidates += _record(run, rows)
+            few += [_without_model(row) for row in rows if row["status"] == "not-learned"]
             job.told.step("users learned", len(candidates), len(scope.keys))
     run.require_lease()
     with run.step("promotion"):
         _promote(job, candidates, everybody if scope.whole else {})
     if scope.whole:
         everybody_learned(job.database, FAMILY, run.run_id, run.started_at - OVERLAP)
+    return few
+
+
+def _retire(job: Job, few: Sequence[UserOutcome], scope: Scope) -> None:
+    """Let nothing serve any more that users' sets do not carry now."""
+    run = job.run
+    run.require_lease()
+    at = server_time()
+    run.add_outcomes(retire(job.database, few, scope.gone, family=FAMILY, run_id=run.run_id, at=at))
 
 
 def _engine(job: Job) -> Engine:
@@ -191,16 +204,15 @@ def _engine(job: Job) -> Engine:
 
 
 def _record(run: Run, rows: Sequence[Mapping[str, Any]]) -> list[Candidate]:
-    """Note the users without a new model, with reasons; the others are candidates."""
+    """Note the users who failed, with reasons; who has a new model is a candidate."""
     run.counts["sets"] += sum(row["sets"] for row in rows)
-    run.add_outcomes(
-        [
-            UserOutcome(UUID(r["user_id"]), r["model_id"], r["status"], r["reason"], "", "{}")
-            for r in rows
-            if r["status"] != "learned"
-        ]
-    )
+    run.add_outcomes([_without_model(row) for row in rows if row["status"] == "failed"])
     return [_candidate(row) for row in rows if row["status"] == "learned"]
+
+
+def _without_model(row: Mapping[str, Any]) -> UserOutcome:
+    named = UUID(row["user_id"]), row["model_id"]
+    return UserOutcome(*named, row["status"], row["reason"], "", "{}")
 
 
 def people_of(outcomes: Sequence[UserOutcome]) -> dict[str, int]:

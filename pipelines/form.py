@@ -25,9 +25,9 @@ from pipelines.everybody import KEY
 from pipelines.exercise import EngineName
 from pipelines.manifest import environment
 from pipelines.plans import require_direct_join
-from pipelines.promotion import move_pointers
+from pipelines.promotion import move_pointers, retire
 from pipelines.runs import Clock, Run, RunReport, leased_run, server_time
-from pipelines.scope import Users, nothing_new, scope_of
+from pipelines.scope import Scope, Users, nothing_new, scope_of
 from pipelines.span import Key, keys_once, span_by
 from pipelines.spark import spark_session
 from pipelines.tables import read_keys
@@ -79,20 +79,36 @@ def train_form(
         leased_run(database, FAMILY, inputs, clock=clock) as run,
     ):
         scope = scope_of(database, FAMILY, users, run.started_at)
-        if scope.keys:
-            with run.step("users"):
-                read = _on_spark(config, scope.keys) if engine == "spark" else None
-                rows = read if read is not None else _here(database, scope.keys)
-            told.step("form: users learned", len(rows), len(scope.keys))
-            run.require_lease()
-            _keep(database, run, rows)
-        else:
+        few = _learn(config, database, run, told, scope, engine) if scope.keys else []
+        run.require_lease()
+        at = server_time()
+        run.add_outcomes(retire(database, few, scope.gone, family=FAMILY, run_id=run.run_id, at=at))
+        if not scope.keys and not run.outcomes:
             run.status = "nothing-to-do"
         if users == "changed" and nothing_new(database, FAMILY, run.outcomes):
             run.status = "nothing-to-do"  # who failed fails again
         if isinstance(users, str):  # who was named is not everybody who changed
             run.has_read()
     return run.report()
+
+
+def _learn(
+    config: Config,
+    database: Database,
+    run: Run,
+    told: Progress,
+    scope: Scope,
+    engine: EngineName,
+) -> list[UserOutcome]:
+    """Learn, keep and let serve; the outcomes of users with too few sets."""
+    with run.step("users"):
+        read = _on_spark(config, scope.keys) if engine == "spark" else None
+        rows = read if read is not None else _here(database, scope.keys)
+    told.step("form: users learned", len(rows), len(scope.keys))
+    run.require_lease()
+    _keep(database, run, rows)
+    few = [row for row in rows if row["status"] == "not-learned"]
+    return [_outcome(row, row["status"], row["reason"]) for row in few]
 
 
 def learned_row(key: Key, group: pa.Table) -> list[Row]:
@@ -177,12 +193,11 @@ def _here(database: Database, keys: Sequence[tuple[UUID, str]]) -> list[Row]:
 
 
 def _keep(database: Database, run: Run, rows: Sequence[Row]) -> None:
-    """Keep the models, move the pointers, note the reasons."""
+    """Keep the models, move the pointers, note who failed."""
     run.counts["sets"] += sum(row["sets"] for row in rows)
     learned = [row for row in rows if row["status"] == "learned"]
-    run.add_outcomes(
-        [_outcome(row, row["status"], row["reason"]) for row in rows if row not in learned]
-    )
+    failed = [row for row in rows if row["status"] == "failed"]
+    run.add_outcomes([_outcome(row, row["status"], row["reason"]) for row in failed])
 
     async def put() -> None:
         for row in learned:

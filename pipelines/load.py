@@ -6,7 +6,7 @@ from models.history import SetLog
 from models.load.codec import to_bytes
 from models.load.evaluate import evaluate_load
 from models.load.fit import LoadSettings, fit_load
-from pipelines.attempts import attempted
+from pipelines.attempts import or_reason
 from pipelines.personal import Personal, PersonalFamily
 
 SETTINGS = LoadSettings()
@@ -15,8 +15,7 @@ JUDGED = "weight_kg"  # the target that a person would notice first
 
 def learn_load(logs: Sequence[SetLog], cutoff_s: float) -> list[Personal | str]:
     """Every user's forecasts, judged on the weights of later sets."""
-    attempts = [attempted(lambda log=log: _learn(log, cutoff_s)) for log in logs]
-    return [one.reason if one.value is None else one.value for one in attempts]
+    return [or_reason(lambda log=log: _learn(log, cutoff_s)) for log in logs]
 
 
 def _learn(log: SetLog, cutoff_s: float) -> Personal:

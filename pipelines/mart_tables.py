@@ -89,7 +89,11 @@ SOURCES: Mapping[str, Source] = {
     "models": Source(
         "models", {**OWNER, **RUN, "metrics": "get_json_object(manifest, '$.metrics')"}
     ),
-    "champions": Source("champions", {**OWNER, **RUN, "withdrawn": "run_id IN ({withdrawn})"}),
+    "champions": Source(
+        "champions",
+        {**OWNER, **RUN, "withdrawn": "run_id IN ({withdrawn})"},
+        where="version <> ''",  # a run retired what had served
+    ),
     "clusters": Source(
         "clusters",
         {

@@ -6,7 +6,7 @@ from models.history import SetLog
 from models.next.codec import to_bytes
 from models.next.evaluate import evaluate_next
 from models.next.fit import NextSettings, fit_next
-from pipelines.attempts import attempted
+from pipelines.attempts import or_reason
 from pipelines.personal import Personal, PersonalFamily
 
 SETTINGS = NextSettings()
@@ -14,8 +14,7 @@ SETTINGS = NextSettings()
 
 def learn_next(logs: Sequence[SetLog], cutoff_s: float) -> list[Personal | str]:
     """Every user's contexts, judged on which exercises followed later."""
-    attempts = [attempted(lambda log=log: _learn(log, cutoff_s)) for log in logs]
-    return [one.reason if one.value is None else one.value for one in attempts]
+    return [or_reason(lambda log=log: _learn(log, cutoff_s)) for log in logs]
 
 
 def _learn(log: SetLog, cutoff_s: float) -> Personal:

@@ -24,9 +24,9 @@ from pipelines.engines import MODEL_COLUMNS
 from pipelines.history import COLUMNS, KEY, REVISIONS, log_digest, log_of, newest_set_at
 from pipelines.manifest import environment
 from pipelines.plans import require_direct_join, require_no_shuffle
-from pipelines.promotion import move_pointers
+from pipelines.promotion import RETIRED, move_pointers, retire
 from pipelines.runs import Clock, Run, RunReport, leased_run, server_time
-from pipelines.scope import Users, split_known, users_of
+from pipelines.scope import Users, left_over, split_known, users_of
 from pipelines.span import Key, keys_once, span_by
 from pipelines.spark import spark_session
 from pipelines.tables import append, read_keys, read_table
@@ -103,17 +103,18 @@ def train_personal(
         closing(open_as(config, "spark")) as database,
         leased_run(database, family.name, inputs, clock=clock) as run,
     ):
-        chosen = users_of(database, family.name, users, run.started_at)
+        asked = chosen = users_of(database, family.name, users, run.started_at)
+        known: list[UserOutcome] = []
         if users == "changed" and chosen is not None:
-            chosen, same = split_known(database, family.name, LAYOUT, chosen)
-            run.add_outcomes(same)
-        if chosen is not None and not chosen:
-            run.status = "nothing-to-do"
-        else:
-            _learn(family, config, database, run, chosen)
-            told.step(f"{family.name}: users", sum(run.counts.values()))
-            if users == "changed" and run.status == "done" and not run.counts["promoted"]:
-                run.status = "nothing-to-do"  # what changed had been read by the last run already
+            chosen, known = split_known(database, family.name, LAYOUT, chosen)
+            run.add_outcomes(known)
+        learns = chosen is None or bool(chosen)
+        rows = _learn(family, config, database, run, chosen) if learns else []
+        told.step(f"{family.name}: users", sum(run.counts.values()))
+        _retire(family, database, run, asked, rows, known)
+        idle = not (run.counts["promoted"] or run.counts[RETIRED])
+        if idle and run.status == "done" and (users == "changed" or not learns):
+            run.status = "nothing-to-do"  # what changed had been read by the last run already
         if isinstance(users, str):  # who was named is not everybody who changed
             run.has_read()
     return run.report()
@@ -175,7 +176,8 @@ def _learn(
     database: Database,
     run: Run,
     chosen: Sequence[UUID] | None,
-) -> None:
+) -> list[dict[str, Any]]:
+    """Learn, judge and let serve; the rows of all who have sets, without their models."""
     keyspace = config.cassandra.keyspace
     with run.step("engine"):
         spark = spark_session(config)
@@ -184,7 +186,7 @@ def _learn(
     except NotEnoughLabels as problem:
         run.status = "not-learned"
         run.reasons[str(problem)] += 1
-        return
+        return []
     with run.step("users"):
         learned = _frame(family, spark, keyspace, chosen, cutoff_s).persist(StorageLevel.DISK_ONLY)
         rows = [row.asDict() for row in learned.drop("bytes", "manifest").collect()]
@@ -194,6 +196,7 @@ def _learn(
         learned.unpersist()
     run.counts["sets"] += sum(row["sets"] for row in rows)
     _promote(family, database, run, rows)
+    return rows
 
 
 def _frame(
@@ -230,8 +233,8 @@ def _promote(
     family: PersonalFamily, database: Database, run: Run, rows: Sequence[dict[str, Any]]
 ) -> None:
     learned = [row for row in rows if row["status"] == "learned"]
-    others = [row for row in rows if row["status"] != "learned"]
-    run.add_outcomes([_outcome(row, row["status"], row["reason"]) for row in others])
+    failed = [row for row in rows if row["status"] == "failed"]
+    run.add_outcomes([_outcome(row, row["status"], row["reason"]) for row in failed])
     asked, off, last = (sum(row[name] for row in learned) for name in ("asked", "off", "last_off"))
     if asked:
         run.metrics |= {"later_sets": asked, "error": off / asked, "last_error": last / asked}
@@ -254,6 +257,24 @@ def _promote(
         at=server_time(),
     )
     run.add_outcomes([_outcome(row, *said) for row, said in zip(moving, moved, strict=True)])
+
+
+def _retire(
+    family: PersonalFamily,
+    database: Database,
+    run: Run,
+    asked: Sequence[UUID] | None,
+    rows: Sequence[dict[str, Any]],
+    known: Sequence[UserOutcome],
+) -> None:
+    """Let nothing serve any more that users' sets do not carry now."""
+    read = {UUID(row["user_id"]) for row in rows} | {one.user_id for one in known}
+    gone = left_over(database, family.name, asked, [(user, LAYOUT) for user in read])
+    few = [row for row in rows if row["status"] == "not-learned"]
+    outcomes = [_outcome(row, row["status"], row["reason"]) for row in few]
+    run.require_lease()
+    at = server_time()
+    run.add_outcomes(retire(database, outcomes, gone, family=family.name, run_id=run.run_id, at=at))
 
 
 def _worse(row: dict[str, Any]) -> bool:

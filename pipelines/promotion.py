@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -18,6 +18,8 @@ from store.models import Models, StoredModel
 
 AT_ONCE = 64
 TAKEN_BACK = "taken-back"
+RETIRED = "retired"
+NO_SETS = "no labelled set is left"
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +172,48 @@ async def move_pointer(
         return TAKEN_BACK, reason
     await champions.promote(challenger, incumbent, at)
     return "promoted", reason
+
+
+def retire(
+    database: Database,
+    without_model: Sequence[UserOutcome],
+    gone: Iterable[tuple[UUID, str]],
+    *,
+    family: str,
+    run_id: UUID,
+    at: datetime,
+) -> list[UserOutcome]:
+    """Retire the models of people from whose sets none can be learned any more.
+
+    They deleted sets, or the samples of old ones went after their time. What answers them from then
+    on is the global model.
+
+    Args:
+        database: where the pointers are.
+        without_model: outcomes of people with too few sets, and the reasons.
+        gone: of those who have none at all: see `pipelines.scope.left_over`.
+        family: of the models.
+        run_id: of the run that read the sets.
+        at: now.
+
+    Returns:
+        the outcomes: retired, with the version that had served; as given where none had; overtaken
+        where somebody else moved the pointer meanwhile. Who has no sets is in it only where
+        something had served.
+    """
+    champions = Champions(database)
+
+    async def one(outcome: UserOutcome) -> UserOutcome:
+        owner = owner_of(outcome.user_id)
+        try:
+            version = await champions.retire(owner, outcome.model_id, family, run_id, at)
+        except LostChampionRace:
+            return outcome._replace(status="overtaken")
+        return outcome._replace(status=RETIRED, version=version) if version else outcome
+
+    empty = [UserOutcome(*key, "", NO_SETS, "", "{}") for key in gone]
+    found = gather([one(each) for each in (*without_model, *empty)])
+    return [each for each in found if each.status]
 
 
 def verdicts_of(challengers: Sequence[Candidate], margin: float) -> dict[str, Verdict]:

@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Literal
 from uuid import UUID
@@ -33,10 +33,12 @@ class Scope:
     Attributes:
         keys: partitions to learn, in order.
         whole: whether these are all there are, so that a scan is cheaper than reading by key.
+        gone: of those asked for, where a model points to and no set is left.
     """
 
     keys: tuple[UserKey, ...]
     whole: bool
+    gone: tuple[UserKey, ...] = ()
 
 
 def scope_of(database: Database, family: str, users: Users, now: datetime) -> Scope:
@@ -44,19 +46,44 @@ def scope_of(database: Database, family: str, users: Users, now: datetime) -> Sc
 
     "changed" is everybody where nobody can say who changed; see `changed_or_unfinished`.
     """
-    if users == "changed":
-        changed = changed_or_unfinished(database, family, now)
-        if changed is not None:
-            return Scope(_with_sets(database, changed), whole=False)
-    if isinstance(users, str):
-        return Scope(tuple(asyncio.run(TrainingKeys(database).every())), whole=True)
-    return Scope(_with_sets(database, users), whole=False)
+    asked = users_of(database, family, users, now)
+    if asked is None:
+        keys = tuple(asyncio.run(TrainingKeys(database).every()))
+    else:
+        keys = _with_sets(database, asked)
+    return Scope(keys, asked is None, left_over(database, family, asked, keys))
+
+
+def left_over(
+    database: Database, family: str, users: Sequence[UUID] | None, read: Iterable[UserKey]
+) -> tuple[UserKey, ...]:
+    """Pointers to models of people without a set that a run could read, in order.
+
+    Args:
+        database: where the pointers are.
+        family: of the models.
+        users: whom the run is asked to learn; None: everybody.
+        read: users and layouts that have sets.
+    """
+    champions = Champions(database)
+    if users is None:
+        found = asyncio.run(champions.owners_of(family))
+        named = {(UUID(owner[2:]), layout) for owner, layout in found if owner.startswith("u:")}
+    else:
+        pages = gather([champions.of_owner(owner_of(user)) for user in users])
+        named = {
+            (user, one.model_id)
+            for user, page in zip(users, pages, strict=True)
+            for one in page
+            if one.family == family
+        }
+    return tuple(sorted(named - set(read)))
 
 
 def users_of(
     database: Database, family: str, users: Users, now: datetime
 ) -> tuple[UUID, ...] | None:
-    """The users that a run of a journal family is asked to learn; None: everybody."""
+    """The users that a run is asked to learn; None: everybody."""
     if users == "changed":
         changed = changed_or_unfinished(database, family, now)
         return None if changed is None else tuple(changed)
@@ -145,7 +172,7 @@ def drop_unchanged(
     known = gather([learned_from(key) for key in scope.keys])
     found = zip(scope.keys, known, _revisions(database, scope.keys), strict=True)
     kept = [k for k, before, sets in found if before != sets_digest(sets, newest_sets, recipe)]
-    return Scope(tuple(kept), scope.whole)
+    return replace(scope, keys=tuple(kept))
 
 
 def split_known(

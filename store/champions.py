@@ -31,7 +31,10 @@ class Challenger(NamedTuple):
 
 
 class Champion(NamedTuple):
-    """Which version serves an owner, and which one did before."""
+    """Which version serves an owner, and which one did before.
+
+    An empty `version` says that the run retired what had served: nothing of the owner's own does.
+    """
 
     owner: str
     model_id: str
@@ -68,6 +71,13 @@ class Champions:
         )
         return _champion(rows[0]) if rows else None
 
+    async def owners_of(self, family: str) -> list[tuple[str, str]]:
+        """Every (owner, layout) that has a pointer of a family. Reads all pointers."""
+        rows = await self._database.run(
+            "SELECT owner, model_id FROM champions WHERE family = ? ALLOW FILTERING", (family,)
+        )
+        return [(row.owner, row.model_id) for row in rows]
+
     async def of_owner(self, owner: str) -> list[Champion]:
         """All pointers of an owner."""
         rows = await self._database.run(
@@ -81,10 +91,14 @@ class Champions:
         return None if champion is None else await self.in_effect(champion)
 
     async def in_effect(self, champion: Champion) -> Serving | None:
-        """The champion, the one before it when its run was withdrawn, None when both were."""
+        """The champion, the one before it when its run was withdrawn.
+
+        None when both were, and where a run retired the owner's model.
+        """
         for version, run_id in _named(champion):
             if not await self.is_withdrawn(run_id):
-                return Serving(*champion[:3], version, run_id, champion.promoted_at)
+                serving = Serving(*champion[:3], version, run_id, champion.promoted_at)
+                return serving if version else None
         return None
 
     async def taken_back(self, champion: Champion, version: str) -> UUID | None:
@@ -155,6 +169,28 @@ class Champions:
         await self._move(_MOVE, values, target)
         return target
 
+    async def retire(
+        self, owner: str, model_id: str, family: str, run_id: UUID, at: datetime
+    ) -> str | None:
+        """Let nothing of an owner's own serve any more, as a run found.
+
+        What served is the version before: a rollback, or the withdrawal of the run, brings it back.
+
+        Returns:
+            the version that served; None where none did, and nothing changes.
+
+        Raises:
+            LostChampionRace: the pointer moved meanwhile.
+        """
+        champion = await self.read(owner, model_id, family)
+        serving = None if champion is None else await self.in_effect(champion)
+        if champion is None or serving is None:
+            return None
+        target = Champion(*champion[:3], "", b"", run_id, serving.version, serving.run_id, at)
+        values = (*target[3:], *champion[:3], champion.version, champion.run_id)
+        await self._move(_MOVE, values, target)
+        return serving.version
+
     async def remove(self, owner: str, model_id: str, family: str) -> None:
         """Let nothing serve any more (erasure)."""
         await self._database.applied(
@@ -200,7 +236,7 @@ def _named(champion: Champion) -> list[tuple[str, UUID]]:
         (champion.version, champion.run_id),
         (champion.previous_version, champion.previous_run_id),
     )
-    return [(version, run_id) for version, run_id in both if version and run_id]
+    return [(version, run_id) for version, run_id in both if version is not None and run_id]
 
 
 def _before(champion: Champion) -> Serving | None:

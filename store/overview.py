@@ -56,7 +56,10 @@ async def read_overview(database: Database, runs_each: int = 5) -> Overview:
         local.cluster_name,
         local.release_version,
         local.data_center,
-        {name: len(rows) for name, rows in zip(_COUNTED, counted, strict=True)},
+        {
+            name: sum(row[0] != "" for row in rows)  # a pointer may name nothing: store.champions
+            for name, rows in zip(_COUNTED, counted, strict=True)
+        },
         runs,
         datetime.now(UTC),
     )

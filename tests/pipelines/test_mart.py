@@ -60,10 +60,13 @@ def _learned(gym: Gym) -> list[Statement]:
             )
             for run in (RUN, OLD)
         ),
-        Statement(
-            "INSERT INTO champions (owner, model_id, family, version, run_id, promoted_at) "
-            "VALUES (?, 'wrist-acc3', 'exercise', 'v1', ?, ?)",
-            (owner, RUN, at),
+        *(
+            Statement(
+                "INSERT INTO champions (owner, model_id, family, version, run_id, promoted_at) "
+                "VALUES (?, 'wrist-acc3', ?, ?, ?, ?)",
+                (owner, family, version, RUN, at),
+            )
+            for family, version in (("exercise", "v1"), ("form", ""))  # the second was retired
         ),
         Statement(
             "INSERT INTO models (owner, model_id, family, version, manifest, run_id, created_at) "
@@ -152,8 +155,8 @@ def test_the_mart_says_what_the_tables_say_and_of_nobody_who(world):
     assert ("clusters", "model.score", 0.5) in {
         (row["family"], row["metric"], row["value"]) for row in found["evaluations"]
     }
-    assert {row["owner"] for row in found["champions"]} == {
-        pseudonym(key, "u", gym.user) for gym in gyms
+    assert {(row["owner"], row["family"], row["version"]) for row in found["champions"]} == {
+        (pseudonym(key, "u", gym.user), "exercise", "v1") for gym in gyms
     }
     [letter] = found["dead_letters"]
     assert letter["reason"] == "of session (id)"

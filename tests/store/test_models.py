@@ -118,6 +118,41 @@ def test_rollback_goes_one_step_back_and_no_further(database: Database):
     asyncio.run(life())
 
 
+def test_a_retired_model_is_the_one_before(database: Database):
+    models, champions, owner = Models(database), Champions(database), an_owner()
+    first, second = a_model(owner, b"first"), a_model(owner, b"second")
+    key, runs = first[:3], [uuid.uuid4() for _ in range(3)]
+
+    async def serves() -> str | None:
+        serving = await champions.serving(*key)
+        return serving.version if serving else None
+
+    async def life() -> None:
+        assert await champions.retire(*key, runs[0], NOW) is None  # there is nothing to retire
+        assert await champions.read(*key) is None
+        await models.put(first)
+        one = await champions.promote(challenge(first), None, NOW)
+        assert await champions.retire(*key, runs[0], NOW) == first.version
+        assert await serves() is None
+        assert await champions.retire(*key, runs[1], NOW) is None
+        with pytest.raises(LostChampionRace):
+            await champions.promote(challenge(second), one, NOW)
+
+        await champions.withdraw(runs[0], "by mistake", NOW)
+        assert await serves() == first.version
+        assert await champions.retire(*key, runs[1], NOW) == first.version
+        assert (await champions.rollback(*key, NOW)).version == first.version
+        assert await champions.retire(*key, runs[2], NOW) == first.version
+
+        retired = await champions.read(*key)
+        two = await champions.promote(challenge(second), retired, NOW)
+        assert two.previous_version is None  # it had been retired
+        assert (owner, "wrist-acc6") in await champions.owners_of("exercise")
+        assert (owner, "wrist-acc6") not in await champions.owners_of("form")
+
+    asyncio.run(life())
+
+
 def test_there_is_no_way_back_to_what_was_withdrawn(database: Database):
     models, champions, owner = Models(database), Champions(database), an_owner()
     first, second = a_model(owner, b"first"), a_model(owner, b"second")

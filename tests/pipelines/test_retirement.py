@@ -1,0 +1,229 @@
+"""People who deleted their sets: at the next training their own model stops serving."""
+
+import asyncio
+from dataclasses import replace
+from datetime import UTC, datetime
+from uuid import UUID
+
+import pytest
+
+from models.history import SetLog
+from models.population.simulate import simulate
+from models.signal.pieces import Piece, pack_pieces, unpack_pieces
+from pipelines.exercise import train_exercise
+from pipelines.form import train_form
+from pipelines.load import LOAD
+from pipelines.next import NEXT
+from pipelines.personal import LAYOUT as JOURNAL
+from pipelines.personal import Personal, PersonalFamily, train_personal
+from pipelines.promotion import NO_SETS
+from schemas.layout import GLOBAL_OWNER, owner_of
+from schemas.times import us_of
+from store.champions import Champions
+from store.jobs import JobRuns
+from store.journal import Journal
+from store.sets import Sets
+from tests.pipelines.crowd import settle
+from tests.pipelines.people import LAYOUT, put, sets_of, user_id
+from tests.spark_session import emptied
+
+PEOPLE = 4
+
+
+@pytest.fixture(scope="module")
+def people(spar):
+    return [sets_of(spar, person) for person in range(PEOPLE)]
+
+
+@pytest.fixture
+def trained(spark_config, people):
+    """Four people with a model of their own; the report of their run."""
+    with emptied(spark_config.cassandra) as database:
+        for person in range(PEOPLE):
+            put(database, user_id(person), people[person])
+        report = train_exercise(spark_config, engine="local")
+        assert report.counts["promoted"] == PEOPLE
+        yield database, report
+
+
+def serving(database, user: UUID, layout: str = LAYOUT, family: str = "exercise"):
+    found = asyncio.run(Champions(database).serving(owner_of(user), layout, family))
+    return found.version if found else None
+
+
+def announce(database, user: UUID) -> None:
+    asyncio.run(Journal(database).announce(user, "sets", us_of(datetime.now(UTC))))
+
+
+def delete(database, person: int, sets) -> None:
+    """What a deleted set leaves: nothing in the table, and an announcement."""
+    user, at_us = user_id(person), us_of(datetime.now(UTC))
+    for one in sets:
+        for layout in (LAYOUT, "wrist-acc3"):
+            work = Sets(database).delete_labelled(user, layout, UUID(one.set_id), at_us)
+            asyncio.run(work)
+    announce(database, user)
+
+
+def outcome(database, report, user: UUID) -> tuple[str, str, str]:
+    [one] = asyncio.run(JobRuns(database).of_user(report.run_id, user))
+    return one.status, one.reason, one.version
+
+
+def test_who_has_no_set_left_loses_the_model_and_the_others_keep_theirs(
+    trained, spark_config, people
+):
+    database, first = trained
+    before = {person: serving(database, user_id(person)) for person in range(PEOPLE)}
+    delete(database, 0, people[0])
+    second = train_exercise(spark_config, users="changed", engine="local")
+    assert (second.status, second.counts) == ("done", {"retired": 1})
+    assert outcome(database, second, user_id(0)) == ("retired", NO_SETS, before[0])
+    after = {person: serving(database, user_id(person)) for person in range(PEOPLE)}
+    assert after == before | {0: None}
+    everybody = asyncio.run(Champions(database).serving(GLOBAL_OWNER, LAYOUT, "exercise"))
+    assert everybody.run_id == first.run_id
+
+    again = train_exercise(spark_config, users="changed", engine="local")
+    assert (again.status, again.counts) == ("nothing-to-do", {})
+    now = datetime.now(UTC)  # and who begins anew is served anew
+    put(database, user_id(0), [replace(one, revision=us_of(now)) for one in people[0]], now)
+    third = train_exercise(spark_config, users="changed", engine="local")
+    assert third.counts["promoted"] == 1
+    assert serving(database, user_id(0)) is not None
+
+
+def test_a_retirement_is_undone_as_every_run_is(trained, spark_config, people):
+    database, _ = trained
+    champions, key = Champions(database), (owner_of(user_id(0)), LAYOUT, "exercise")
+    before = serving(database, user_id(0))
+    delete(database, 0, people[0])
+    report = train_exercise(spark_config, users="changed", engine="local")
+    pointer = asyncio.run(champions.read(*key))
+    assert (pointer.version, pointer.previous_version, pointer.run_id) == (
+        "",
+        before,
+        report.run_id,
+    )
+    asyncio.run(champions.withdraw(report.run_id, "a test", datetime.now(UTC)))
+    assert serving(database, user_id(0)) == before
+
+    again = train_exercise(spark_config, users=[user_id(0)], engine="local")
+    assert again.counts == {"retired": 1}
+    assert serving(database, user_id(0)) is None
+    asyncio.run(champions.rollback(*key, datetime.now(UTC)))
+    assert serving(database, user_id(0)) == before
+
+
+def test_too_few_sets_are_as_none_and_broken_ones_are_not(trained, spark_config, people):
+    database, _ = trained
+    before = serving(database, user_id(1))
+    for person, samples in ((0, short(people[0][0].samples)), (1, b"\x93 no samples")):
+        delete(database, person, people[person][1:])
+        revised = replace(people[person][0], samples=samples, revision=us_of(datetime.now(UTC)))
+        put(database, user_id(person), [revised], datetime.now(UTC))
+    report = train_exercise(spark_config, users="changed", engine="local")
+    assert report.counts == {"sets": 2, "failed": 1, "retired": 1}
+    status, reason, _ = outcome(database, report, user_id(0))
+    assert (status, reason) == ("retired", "none of 1 labelled sets is as long as a window")
+    assert serving(database, user_id(0)) is None
+    assert serving(database, user_id(1)) == before
+
+
+def short(samples: bytes) -> bytes:
+    """The first second of a recording."""
+    recording = unpack_pieces(samples)
+    acc, gyro = (tuple(map(second_of, pieces)) for pieces in (recording.acc, recording.gyro))
+    return pack_pieces(acc, gyro, recording.side)
+
+
+def second_of(piece: Piece) -> Piece:
+    return replace(piece, counts=piece.counts[:50])
+
+
+def test_a_run_of_everybody_finds_those_whose_samples_went_after_their_time(
+    trained, spark_config, people
+):
+    database, _ = trained
+    for person in range(PEOPLE):
+        for one in people[person]:
+            work = Sets(database).delete_labelled(
+                user_id(person), LAYOUT, UUID(one.set_id), us_of(datetime.now(UTC))
+            )
+            asyncio.run(work)
+    report = train_exercise(spark_config, engine="local")
+    assert (report.status, report.counts) == ("done", {"retired": PEOPLE})
+    assert [serving(database, user_id(person)) for person in range(PEOPLE)] == [None] * PEOPLE
+    assert train_exercise(spark_config, engine="local").status == "nothing-to-do"
+
+
+def test_a_book_of_form_goes_with_its_sets(spark_config, empty, spar):
+    sets = sets_of(spar, 0, exercises=1)
+    put(empty, user_id(0), sets)
+    assert train_form(spark_config, engine="local").counts["promoted"] == 1
+    delete(empty, 0, sets)
+    report = train_form(spark_config, users="changed", engine="local")
+    assert (report.status, report.counts) == ("done", {"retired": 1})
+    assert serving(empty, user_id(0), family="form") is None
+    assert train_form(spark_config, users="changed", engine="local").status == "nothing-to-do"
+
+
+LEAST = 5
+
+
+def wins(logs, cutoff_s):
+    """A model of everybody with enough sets."""
+    return [
+        Personal(b"a model", asked=10, off=4.0, last_off=5.0)
+        if len(log) >= LEAST
+        else f"{len(log)} sets, {LEAST} are needed"
+        for log in logs
+    ]
+
+
+def test_a_model_from_the_journal_goes_with_its_sets(spark, spark_config, empty):
+    family, crowd = PersonalFamily("winner", wins), list(simulate(3, 3, 3))
+    none, few, enough = (person.user_id for person in crowd)
+    settle(empty, crowd)
+    assert train_personal(family, spark_config).counts["promoted"] == 3
+
+    keep(empty, none, 0)
+    keep(empty, few, LEAST - 1)
+    for user in (none, few, enough):
+        announce(empty, user)
+    report = train_personal(family, spark_config, users="changed")
+    assert report.status == "done"
+    assert report.counts == {"sets": LEAST - 1, "retired": 2, "unchanged": 1}
+    assert outcome(empty, report, none)[:2] == ("retired", NO_SETS)
+    assert outcome(empty, report, few)[1] == f"{LEAST - 1} sets, {LEAST} are needed"
+    assert [bool(serving(empty, u, JOURNAL, "winner")) for u in (none, few, enough)] == [0, 0, 1]
+    again = train_personal(family, spark_config, users="changed")
+    assert (again.status, again.counts) == ("nothing-to-do", {"unchanged": 2})
+
+    keep(empty, enough, 0)
+    keep(empty, few, 0)
+    whole = train_personal(family, spark_config)  # nobody has a set any more
+    assert whole.counts == {"retired": 1}
+    assert serving(empty, enough, JOURNAL, "winner") is None
+
+
+@pytest.mark.parametrize("family", [LOAD, NEXT], ids=lambda family: family.name)
+def test_what_is_broken_is_no_lack_of_sets(family, monkeypatch):
+    """Else a mistake in our code would retire everybody's model."""
+
+    def breaks(*given):
+        raise ValueError("a mistake")
+
+    monkeypatch.setattr(f"pipelines.{family.name}.fit_{family.name}", breaks)
+    log = SetLog.of(next(iter(simulate(1, 3, 3))).sets())
+    with pytest.raises(ValueError, match="a mistake"):
+        family.learn([log], 0.0)
+
+
+def keep(database, user: UUID, most: int) -> None:
+    """Leave a person so many sets."""
+    rows = database.execute("SELECT session_id, set_id FROM sets WHERE user_id = ?", (user,))
+    for row in list(rows)[most:]:
+        database.execute(
+            "DELETE FROM sets WHERE user_id = ? AND session_id = ? AND set_id = ?", (user, *row)
+        )

@@ -1,0 +1,25 @@
+"""What there is, at a glance."""
+
+import asyncio
+import uuid
+
+from store.champions import Champions
+from store.database import Database
+from store.overview import read_overview
+from tests.store.test_models import NOW, a_model, an_owner, challenge
+
+
+def test_a_pointer_that_names_nothing_is_no_model_that_serves(database: Database) -> None:
+    champions, model = Champions(database), a_model(an_owner(), b"first")
+
+    async def serving() -> int:
+        return (await read_overview(database)).counts["champions"]
+
+    async def life() -> None:
+        before = await serving()
+        await champions.promote(challenge(model), None, NOW)
+        assert await serving() == before + 1
+        await champions.retire(*model[:3], uuid.uuid4(), NOW)
+        assert await serving() == before
+
+    asyncio.run(life())
