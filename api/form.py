@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 
 from api.classify import ModelName
 from api.dependencies import Predict, Services, ServicesHere
-from api.me import STALE_AFTER
+from api.me import is_stale
 from api.model_cache import Loaded
 from api.problems import described
 from api.sets import FormShape
@@ -74,7 +74,7 @@ class FormAnswer(BaseModel):
     """How the caller's sets compare with the caller's own way."""
 
     as_of: datetime = Field(description="when the book of form was learned")
-    stale: bool = Field(description="older than 8 days")
+    stale: bool = Field(description="no run has looked for news for 8 days")
     model: ModelName
     exercises: list[ExerciseFormShape]
     symmetry: list[SymmetryShape]
@@ -89,7 +89,7 @@ async def form(caller: Predict, services: ServicesHere) -> FormAnswer:
     stored = loaded.stored
     return FormAnswer(
         as_of=stored.created_at,
-        stale=services.clock() - stored.created_at > STALE_AFTER,
+        stale=await is_stale(services, FAMILY, stored.created_at),
         model=ModelName(family=FAMILY, level=loaded.level, version=stored.version),
         exercises=[exercise_shape(one) for one in places_of(loaded.model)],
         symmetry=[

@@ -7,11 +7,12 @@ from uuid import UUID
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 
-from api.dependencies import Predict, ServicesHere
+from api.dependencies import Predict, Services, ServicesHere
 from api.problems import described
 from schemas.errors import NotComputedYet
 from schemas.layout import month_of
 from store.deviations import Deviation
+from store.jobs import Watermarks
 from store.live_runs import LiveRun, LiveRuns
 from store.results import Results
 
@@ -31,7 +32,7 @@ class BatchAnswer(BaseModel):
     """What every answer of a batch job says of itself."""
 
     as_of: datetime = Field(description="when its run went live")
-    stale: bool = Field(description="older than 8 days")
+    stale: bool = Field(description="no run has looked for news for 8 days")
     model: BatchModel
 
 
@@ -177,10 +178,16 @@ async def _live(services: ServicesHere, family: str) -> tuple[LiveRun, dict[str,
         raise NotComputedYet(f"No run of {family} has gone live yet.")
     about = {
         "as_of": live.as_of,
-        "stale": services.clock() - live.as_of > STALE_AFTER,
+        "stale": await is_stale(services, family, live.as_of),
         "model": BatchModel(family=family, run=live.run_id),
     }
     return live, about
+
+
+async def is_stale(services: Services, family: str, as_of: datetime) -> bool:
+    """Whether nobody has looked for news for too long: without news an old result still holds."""
+    looked_at = await Watermarks(services.database).read(family)
+    return services.clock() - max(as_of, looked_at or as_of) > STALE_AFTER
 
 
 def _left_out(family: str) -> NoReturn:

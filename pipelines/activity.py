@@ -16,7 +16,7 @@ from functools import partial
 from typing import Any
 from uuid import UUID
 
-from models.activity.codec import model_to_bytes
+from models.activity.codec import model_from_bytes, model_to_bytes
 from models.activity.features import ACTIVITY_VERSION
 from models.activity.fit import EXERCISE, IDLE, both_borders, fit_discriminant
 from models.activity.logit import BorderExample
@@ -44,7 +44,7 @@ from pipelines.scope import UserKey, Users, is_new
 from pipelines.spark import spark_session
 from pipelines.stretch_engines import Engine, LocalEngine, SparkEngine
 from schemas.config import Config
-from schemas.errors import CannotLearn
+from schemas.errors import BadModelBytes, CannotLearn
 from schemas.layout import GLOBAL_OWNER
 from schemas.progress import Progress, Silent
 from schemas.statuses import RunStatus
@@ -122,7 +122,7 @@ def _learn(
         run.status = "not-learned"
         return
     with run.step("guesses"):
-        lesson = lesson_of(good, asyncio.run(read_incumbents(database)))
+        lesson = lesson_of(good, _incumbents(database, run))
         keys = [(UUID(row["user_id"]), row["model_id"]) for row in good]
         guessed = ordered(engine.over(keys, partial(guessed_row, lesson=lesson), GUESSED))
     run.add_outcomes([_outcome(row) for row in guessed])
@@ -184,6 +184,20 @@ def may_serve(judged: Mapping[str, Seconds], margin: float) -> str:
     if sum(judged["incumbent"]) and later < incumbent - margin:
         return f"F1 of later seconds {later:.3f}, what serves now {incumbent:.3f}"
     return ""
+
+
+def _incumbents(database: Database, run: Run) -> dict[str, tuple[bytes, datetime]]:
+    """What serves now and can be read; the run says what cannot: it must not outlast all others."""
+    found: dict[str, tuple[bytes, datetime]] = {}
+    for layout, held in asyncio.run(read_incumbents(database)).items():
+        try:
+            model_from_bytes(held[0])
+        except BadModelBytes as problem:
+            sentence = f"judged without what served before, which cannot be read: {problem}"
+            run.reasons[f"{layout}: {sentence}"] += 1
+        else:
+            found[layout] = held
+    return found
 
 
 async def read_incumbents(database: Database) -> dict[str, tuple[bytes, datetime]]:

@@ -10,6 +10,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from pyspark.sql import SparkSession
@@ -27,6 +28,8 @@ from store.credentials import open_as
 from store.database import Database
 from store.jobs import JobRuns, UserOutcome, Watermarks
 from store.live_runs import LiveRuns
+
+FADING_AFTER = timedelta(days=60)  # of 90 for which rows are kept: four weekly runs to write anew
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +83,8 @@ def train_batch(
     Args:
         family: which.
         config: where Cassandra and Spark are.
-        only_changed: do nothing when none of the topics changed since the last run.
+        only_changed: do nothing when none of the topics changed since the last run, unless the
+            rows that readers see would be gone before long.
         progress: is told about every step.
         clock: the server's time.
 
@@ -94,6 +98,7 @@ def train_batch(
         closing(open_as(config, "spark")) as database,
         leased_run(database, family.name, inputs, clock=clock) as run,
     ):
+        only_changed = only_changed and not fading(database, family.name, run.started_at)
         if only_changed and not is_new(database, family.name, family.topics, run.started_at):
             run.status = "nothing-to-do"
         else:
@@ -143,6 +148,15 @@ def _learn(
         _write(spark, family, config.cassandra.keyspace, run, result.rows)
     run.require_lease()
     go_live(database, family.name, run)
+
+
+def fading(database: Database, family: str, now: datetime) -> bool:
+    """Whether the rows that readers see are near their end: nothing new is no reason to lose them.
+
+    Not before the first run: there are no rows.
+    """
+    live = asyncio.run(LiveRuns(database).read(family))
+    return live is not None and now - live.as_of > FADING_AFTER
 
 
 def digest_of(rows: Sequence[tuple[object, ...]]) -> str:

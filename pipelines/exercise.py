@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Literal
 from uuid import UUID
 
@@ -17,9 +17,27 @@ from pipelines.global_models import read_calibrations, read_everybody, store_eve
 from pipelines.learner import Recipe
 from pipelines.lesson import Lesson
 from pipelines.manifest import recipe_name
-from pipelines.promotion import Candidate, promote, read_serving, retire, rung_shares, verdicts_of
-from pipelines.runs import Clock, Run, RunReport, leased_run, server_time
-from pipelines.scope import Known, Scope, Users, drop_unchanged, scope_of
+from pipelines.promotion import (
+    Candidate,
+    count_serving,
+    promote,
+    read_serving,
+    retire,
+    rung_shares,
+    verdicts_of,
+)
+from pipelines.runs import OVERLAP, Clock, Run, RunReport, leased_run, server_time
+from pipelines.scope import (
+    Scope,
+    UserKey,
+    Users,
+    drop_unchanged,
+    everybody_due,
+    everybody_learned,
+    nothing_new,
+    scope_of,
+    unfinished,
+)
 from pipelines.spark import spark_session
 from pipelines.windows import WindowRecipe
 from schemas.config import Config
@@ -27,6 +45,7 @@ from schemas.progress import Progress, Silent
 from store.credentials import open_as
 from store.database import Database
 from store.jobs import UserOutcome
+from store.models import StoredModel
 
 EngineName = Literal["spark", "local"]
 WAVE = 2000  # users whose incumbents, 17 kB each, travel with the tasks
@@ -76,18 +95,21 @@ def train_exercise(
         leased_run(database, FAMILY, inputs, clock=clock) as run,
     ):
         job = Job(config, database, run, progress or Silent(), engine)
-        scope = scope_of(database, FAMILY, users, run.started_at)
-        known = read_serving(database, scope.keys, FAMILY)
-        everybody = {} if scope.whole else read_everybody(database)
-        recipe = named_recipe(recipe_of(config, cutoff_at), everybody)
-        if users == "changed" and not scope.whole:
-            scope = drop_unchanged(database, scope, known, recipe.newest_sets, recipe.name)
-        few = _learn(job, scope, known, everybody, recipe) if scope.keys else []
+        recipe = recipe_of(config, cutoff_at)
+        scope = _changed(job, recipe) if users == "changed" else _scope(job, users)
+        few = _learn(job, scope, recipe) if scope.keys else []
         _retire(job, few, scope)
         if not scope.keys and not run.outcomes:
             run.status = "nothing-to-do"
+        if (
+            users == "changed"
+            and run.status == "done"
+            and nothing_new(database, FAMILY, run.outcomes)
+        ):
+            run.status = "nothing-to-do"  # who failed fails again
         run.metrics["people"] = people_of(run.outcomes)
-        run.has_read()
+        if isinstance(users, str):  # who was named is not everybody who changed
+            run.has_read()
     return run.report()
 
 
@@ -112,24 +134,49 @@ def named_recipe(recipe: Recipe, everybody: Mapping[ModelId, Everybody]) -> Reci
     return replace(recipe, name=recipe_name(recipe, versions))
 
 
-def _learn(
-    job: Job, scope: Scope, known: Known, everybody: Mapping[ModelId, Everybody], recipe: Recipe
-) -> list[UserOutcome]:
+def _scope(job: Job, users: Users) -> Scope:
+    return scope_of(job.database, FAMILY, users, job.run.started_at)
+
+
+def _changed(job: Job, recipe: Recipe) -> Scope:
+    """Who changed since the last run; everybody when it is time to learn the global model again.
+
+    That is when it was never tried, when it has had its days and sets have changed since, and,
+    while nothing of it serves, whenever there is something new.
+    """
+    after = timedelta(days=job.config.training.everybody_days)
+    if everybody_due(job.database, FAMILY, job.run.started_at, after):
+        return _scope(job, "all")
+    scope = _scope(job, "changed")
+    if scope.whole:
+        return scope
+    everybody = read_everybody(job.database)
+    named = named_recipe(recipe, everybody)
+    scope = drop_unchanged(job.database, FAMILY, scope, named.newest_sets, named.name)
+    known = unfinished(job.database, FAMILY)
+    if not everybody and any(user not in known for user, _ in scope.keys):
+        return _scope(job, "all")
+    return scope
+
+
+def _learn(job: Job, scope: Scope, recipe: Recipe) -> list[UserOutcome]:
     """Global model, users' models, gate, pointers; the outcomes of users with too few sets."""
     run = job.run
     with run.step("engine"):
         engine = _engine(job)
+    everybody = {} if scope.whole else read_everybody(job.database)
     if scope.whole:
         with run.step("global"):
             members = members_of(scope.keys, recipe.windows.seed)
             given = engine.given(members, recipe, run)
             everybody = everybody_of(given, read_calibrations(job.database))
-        recipe = named_recipe(recipe, everybody)
+    recipe = named_recipe(recipe, everybody)
     candidates: list[Candidate] = []
     few: list[UserOutcome] = []
     with run.step("users"):
-        for wave in waves(scope, known):
-            lesson = Lesson(recipe, everybody, incumbents(wave, known))
+        for wave in waves(scope, count_serving(job.database, scope.keys, FAMILY)):
+            serving = read_serving(job.database, wave.keys, FAMILY)
+            lesson = Lesson(recipe, everybody, incumbents(serving))
             rows = engine.learned(wave, lesson, run)
             candidates += _record(run, rows)
             few += [_without_model(row) for row in rows if row["status"] == "not-learned"]
@@ -137,6 +184,8 @@ def _learn(
     run.require_lease()
     with run.step("promotion"):
         _promote(job, candidates, everybody if scope.whole else {})
+    if scope.whole:
+        everybody_learned(job.database, FAMILY, run.run_id, run.started_at - OVERLAP)
     return few
 
 
@@ -179,9 +228,14 @@ def people_of(outcomes: Sequence[UserOutcome]) -> dict[str, int]:
     return dict(sorted(Counter(status for status, _ in who).items()))
 
 
-def waves(scope: Scope, known: Known) -> list[Scope]:
-    """Pieces of a run whose incumbents fit into a task: a scan when there are few of them."""
-    if len(known) <= WAVE and (scope.whole or len(scope.keys) <= WAVE):
+def waves(scope: Scope, served: int) -> list[Scope]:
+    """Pieces of a run whose incumbents fit into a task: a scan when there are few of them.
+
+    Args:
+        scope: of the run.
+        served: how many of its users have incumbents.
+    """
+    if served <= WAVE and (scope.whole or len(scope.keys) <= WAVE):
         return [scope]
     return [
         Scope(scope.keys[start : start + WAVE], whole=False)
@@ -189,15 +243,17 @@ def waves(scope: Scope, known: Known) -> list[Scope]:
     ]
 
 
-def incumbents(scope: Scope, known: Known) -> dict[tuple[str, str], tuple[bytes, datetime]]:
+def incumbents(
+    serving: Mapping[UserKey, StoredModel],
+) -> dict[tuple[str, str], tuple[bytes, datetime]]:
     """The serving models of a wave, for scoring on sets that they have not seen."""
-    found: dict[tuple[str, str], tuple[bytes, datetime]] = {}
-    for user_id, model_id in scope.keys:
-        if (user_id, model_id) in known:
-            model = known[user_id, model_id]
-            until = datetime.fromisoformat(str(model.manifest["trained_until"]))
-            found[str(user_id), model_id] = (model.content, until)
-    return found
+    return {
+        (str(user_id), model_id): (
+            model.content,
+            datetime.fromisoformat(str(model.manifest["trained_until"])),
+        )
+        for (user_id, model_id), model in serving.items()
+    }
 
 
 def _candidate(row: Mapping[str, Any]) -> Candidate:
@@ -211,6 +267,7 @@ def _candidate(row: Mapping[str, Any]) -> Candidate:
         {rung: sets for rung, (sets, _, _) in judged.items()},
         {rung: (asked, right) for rung, (_, asked, right) in judged.items()},
         bytes(row["held"]),
+        row["reason"],
     )
 
 

@@ -31,7 +31,7 @@ from pipelines.manifest import environment
 from pipelines.plans import require_direct_join
 from pipelines.promotion import move_pointers, retire
 from pipelines.runs import Clock, Run, RunReport, leased_run, server_time
-from pipelines.scope import Scope, Users, scope_of
+from pipelines.scope import Scope, Users, nothing_new, scope_of
 from pipelines.span import Key, keys_once, span_by
 from pipelines.spark import spark_session
 from pipelines.tables import append, read_keys
@@ -91,7 +91,10 @@ def train_form(
         run.add_outcomes(retire(database, few, scope.gone, family=FAMILY, run_id=run.run_id, at=at))
         if not scope.keys and not run.outcomes:
             run.status = "nothing-to-do"
-        run.has_read()
+        if users == "changed" and nothing_new(database, FAMILY, run.outcomes):
+            run.status = "nothing-to-do"  # who failed fails again
+        if isinstance(users, str):  # who was named is not everybody who changed
+            run.has_read()
     return run.report()
 
 

@@ -8,6 +8,9 @@ Two levels, because a user has too few sets for a test of his own:
 - each *user* has a veto: a model that is clearly worse for him than what serves him now is kept
   back, whatever the recipe is worth to others.
 
+A stratum of few later sets speaks for those only whose sets they are: one set is no word about a
+person whom nobody asked.
+
 "What serves him now" is the incumbent where there is one, else the global model, else nothing.
 Every rung is scored on sets after its own cut-off only, and a comparison uses the sets on which
 both rungs may be scored. Guesses that a user merely accepted never count.
@@ -21,6 +24,7 @@ from math import comb
 STRATA = (5, 10, 20, 50)
 COUNTED_SOURCES = frozenset({"typed", "corrected", "plan"})
 VETO_CHANCE = 0.05
+LEAST_SETS = 10  # later ones of a stratum, before it speaks for users without any of their own
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +154,20 @@ def vetoed(trial: Trial) -> str:
         common = trial.challenger.keys() & trial.serving.keys()
         return f"worse than what serves now on {lost} of {len(common)} later sets"
     return ""
+
+
+def unasked(trial: Trial, verdict: Verdict) -> str:
+    """Why a stratum that passes does not speak for this user, "" when it does.
+
+    >>> asked, passed = {"s": True}, Verdict("1-4", True, "", 4, 1, 1.0, None, 0.0)
+    >>> unasked(Trial("a", 3, asked, {}, {}), passed)
+    ''
+    >>> unasked(Trial("b", 3, {}, {}, {}), passed)
+    'no later set of this user, and 1 of others are too few'
+    """
+    if trial.challenger or verdict.sets >= LEAST_SETS:
+        return ""
+    return f"no later set of this user, and {verdict.sets} of others are too few"
 
 
 def sign_test(lost: int, won: int) -> float:

@@ -24,6 +24,7 @@ from pipelines.calibration import (
 from pipelines.everybody import LAYOUTS, Everybody, version_of
 from pipelines.manifest import environment, golden
 from pipelines.promotion import TAKEN_BACK, Candidate, move_pointer, rung_shares
+from schemas.errors import BadModelBytes
 from schemas.layout import GLOBAL_OWNER
 from store.champions import Challenger, Champions
 from store.database import Database
@@ -201,12 +202,16 @@ async def recipe_that_serves(database: Database, layout: ModelId) -> object:
 
 
 async def _read(database: Database) -> dict[ModelId, Everybody]:
+    """What cannot be read, as of a release whose features were others, is as good as nothing."""
     found: dict[ModelId, Everybody] = {}
     for layout in LAYOUTS:
         champion = await Champions(database).serving(GLOBAL_OWNER, layout, STATISTICS)
         if champion is not None:
             stored = await Models(database).get(GLOBAL_OWNER, layout, STATISTICS, champion.version)
-            learned = global_from_bytes(stored.content)
+            try:
+                learned = global_from_bytes(stored.content)
+            except BadModelBytes:
+                continue
             calibrations = calibrations_from_manifest(stored.manifest.get("calibration"))
             found[layout] = Everybody(learned, frozenset(), version_of(learned), calibrations)
     return found

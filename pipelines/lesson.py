@@ -20,6 +20,7 @@ from pipelines.learner import Incumbent, Learned, Recipe, learn_user
 from pipelines.manifest import manifest
 from pipelines.span import Key
 from pipelines.windows import FRESH
+from schemas.errors import BadModelBytes
 from schemas.layout import owner_of
 from store.models import version_of
 
@@ -70,29 +71,42 @@ def learned_row(key: Key, group: pa.Table, *, lesson: Lesson) -> list[dict[str, 
         "sets": group.num_rows,
     }
     if attempt.value is not None:
+        learned, row["reason"] = attempt.value
         row |= {
-            "version": version_of(attempt.value.sha256),
-            "bytes": attempt.value.content,
-            "sha256": attempt.value.sha256,
-            "manifest": manifest(attempt.value, lesson.recipe, _calibrated(model_id, lesson)),
-            "judged": _judged(attempt.value),
-            "fresh": [asdict(one) for one in attempt.value.fresh],
-            "held": attempt.value.held,
+            "version": version_of(learned.sha256),
+            "bytes": learned.content,
+            "sha256": learned.sha256,
+            "manifest": manifest(learned, lesson.recipe, _calibrated(model_id, lesson)),
+            "judged": _judged(learned),
+            "fresh": [asdict(one) for one in learned.fresh],
+            "held": learned.held,
         }
     return [row]
 
 
-def _learned(user_id: str, model_id: str, group: pa.Table, lesson: Lesson) -> Learned:
+def _learned(user_id: str, model_id: str, group: pa.Table, lesson: Lesson) -> tuple[Learned, str]:
+    """A user's model, and what is to be said although it was learned."""
     everybody = lesson.everybody.get(model_id)  # pyright: ignore[reportArgumentType]
-    held = lesson.incumbents.get((user_id, model_id))
-    return learn_user(
+    incumbent, note = _incumbent(lesson.incumbents.get((user_id, model_id)))
+    learned = learn_user(
         labelled_sets(group),
         model_id,  # pyright: ignore[reportArgumentType]
         lesson.recipe,
         everybody.learned if everybody else None,
         in_everybody=everybody is not None and user_id in everybody.members,
-        incumbent=Incumbent(model_from_bytes(held[0]), held[1]) if held else None,
+        incumbent=incumbent,
     )
+    return learned, note
+
+
+def _incumbent(held: tuple[bytes, datetime] | None) -> tuple[Incumbent | None, str]:
+    """What serves now; where it cannot be read nothing, and why: it must not outlast all others."""
+    if held is None:
+        return None, ""
+    try:
+        return Incumbent(model_from_bytes(held[0]), held[1]), ""
+    except BadModelBytes as problem:
+        return None, f"judged without what served before, which cannot be read: {problem}"
 
 
 def _calibrated(model_id: str, lesson: Lesson) -> str:

@@ -30,13 +30,13 @@ from store.champions import Champions
 from store.credentials import open_as
 from store.database import Database
 from store.holders import BIRTH
+from store.jobs import CHANGES_KEPT
 from store.journal import Journal, months_between
 from store.live_runs import LiveRuns
 from store.mart import Manifest, MartFolder, key_id, layout_digest, pseudonym, pseudonym_key
 
 FAMILY = "mart"
 OVERLAP = timedelta(minutes=5)  # an announcement comes before its write by less
-CHANGES_KEPT = timedelta(days=89)  # older changes are gone: everything is read again
 TABLES_AT_ONCE = 4  # most of a small table's time is planning, on one core
 BATCH = ("clusters", "recommend", "rank")
 

@@ -115,7 +115,8 @@ def train_personal(
         idle = not (run.counts["promoted"] or run.counts[RETIRED])
         if idle and run.status == "done" and (users == "changed" or not learns):
             run.status = "nothing-to-do"  # what changed had been read by the last run already
-        run.has_read()
+        if isinstance(users, str):  # who was named is not everybody who changed
+            run.has_read()
     return run.report()
 
 

@@ -8,8 +8,8 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from pipelines.gate import Trial, Verdict, judge, stratum_of, vetoed
-from schemas.errors import LostChampionRace
+from pipelines.gate import Trial, Verdict, judge, stratum_of, unasked, vetoed
+from schemas.errors import LostChampionRace, NoModel
 from schemas.layout import owner_of
 from store.champions import Challenger, Champions
 from store.database import Database
@@ -30,6 +30,7 @@ class Candidate:
         hits: rung to set id to right or wrong; rungs are own, everybody, incumbent, majority.
         windows: rung to (asked, right).
         held: what was said about late sets, for calibration.
+        note: what its outcome is to say beside why it was kept back.
     """
 
     user_id: UUID
@@ -40,6 +41,7 @@ class Candidate:
     hits: Mapping[str, Mapping[str, bool]]
     windows: Mapping[str, tuple[int, int]]
     held: bytes = b""
+    note: str = ""
 
     @property
     def trial(self) -> Trial:
@@ -52,17 +54,30 @@ class Candidate:
 def read_serving(
     database: Database, keys: Sequence[tuple[UUID, str]], family: str
 ) -> dict[tuple[UUID, str], StoredModel]:
-    """The models of their own that serve users; users without one are left out."""
+    """The models of their own that serve users; users without one are left out.
+
+    So is who has a pointer to a model that is not there: an erasure deletes models first.
+    """
     champions, models = Champions(database), Models(database)
 
     async def one(key: tuple[UUID, str]) -> StoredModel | None:
         serving = await champions.serving(owner_of(key[0]), key[1], family)
         if serving is None:
             return None
-        return await models.get(serving.owner, key[1], family, serving.version)
+        try:
+            return await models.get(serving.owner, key[1], family, serving.version)
+        except NoModel:
+            return None
 
     found = gather([one(key) for key in keys])
     return {key: model for key, model in zip(keys, found, strict=True) if model is not None}
+
+
+def count_serving(database: Database, keys: Sequence[tuple[UUID, str]], family: str) -> int:
+    """How many users are served by models of their own, without reading one."""
+    champions = Champions(database)
+    found = gather([champions.serving(owner_of(user), layout, family) for user, layout in keys])
+    return sum(one is not None for one in found)
 
 
 def promote(
@@ -74,7 +89,7 @@ def promote(
     run_id: UUID,
     at: datetime,
 ) -> list[UserOutcome]:
-    """Move the pointers of everybody whose stratum passes and who has no veto.
+    """Move the pointers of everybody whose stratum passes and speaks for them, and without a veto.
 
     A pointer that somebody else moved meanwhile stays: that user is judged again by the next run.
     """
@@ -82,8 +97,8 @@ def promote(
     moving: list[int] = []
     for number, one in enumerate(candidates):
         verdict = verdicts[f"{one.model_id} {stratum_of(one.labelled_sets)}"]
-        if not verdict.passes:
-            reason = f"{verdict.stratum} sets: {verdict.reason}"
+        if against := verdict.reason or unasked(one.trial, verdict):
+            reason = f"{verdict.stratum} sets: {against}"
             outcomes[number] = _outcome(one, "refused", reason)
         elif reason := vetoed(one.trial):
             outcomes[number] = _outcome(one, "vetoed", reason)
@@ -237,7 +252,7 @@ def _outcome(challenger: Candidate, status: str, reason: str) -> UserOutcome:
         challenger.user_id,
         challenger.model_id,
         status,
-        reason,
+        "; ".join(said for said in (reason, challenger.note) if said),
         challenger.version,
         json.dumps(metrics, sort_keys=True),
     )

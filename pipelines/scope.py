@@ -2,9 +2,9 @@
 
 import asyncio
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Literal
 from uuid import UUID
 
@@ -15,8 +15,8 @@ from pipelines.promotion import TAKEN_BACK, gather
 from schemas.layout import owner_of
 from store.champions import Champions
 from store.database import Database
-from store.jobs import JobRuns, UserOutcome, Watermarks
-from store.models import Models, StoredModel
+from store.jobs import CHANGES_KEPT, JobRuns, UserOutcome, Watermarks
+from store.models import Models
 from store.sets import Sets
 from store.training import SetRevision, TrainingKeys
 
@@ -24,8 +24,6 @@ TOPIC = "sets"
 UNFINISHED = ("failed", "overtaken")  # the next run tries again although no set is new
 UserKey = tuple[UUID, str]
 Users = Literal["all", "changed"] | Sequence[UUID]
-Known = Mapping[UserKey, StoredModel]
-"""The models that serve users now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +44,7 @@ class Scope:
 def scope_of(database: Database, family: str, users: Users, now: datetime) -> Scope:
     """The partitions that a run is asked to learn.
 
-    "changed" without an earlier run is everybody.
+    "changed" is everybody where nobody can say who changed; see `changed_or_unfinished`.
     """
     asked = users_of(database, family, users, now)
     if asked is None:
@@ -87,29 +85,93 @@ def users_of(
 ) -> tuple[UUID, ...] | None:
     """The users that a run is asked to learn; None: everybody."""
     if users == "changed":
-        since = asyncio.run(Watermarks(database).read(family))
-        if since is not None:
-            return tuple(asyncio.run(Watermarks(database).changed_users([TOPIC], since, now)))
+        changed = changed_or_unfinished(database, family, now)
+        return None if changed is None else tuple(changed)
     return None if isinstance(users, str) else tuple(sorted(set(users)))
 
 
+def changed_or_unfinished(database: Database, family: str, now: datetime) -> list[UUID] | None:
+    """Who changed sets since a family's last run, and whom that run could not finish, in order.
+
+    None, for everybody, before the first run and when changes since the last are not kept any more.
+    """
+    mark = asyncio.run(Watermarks(database).newest(family))
+    if mark is None or now - mark.read_until > CHANGES_KEPT:
+        return None
+    changed = asyncio.run(Watermarks(database).changed_users([TOPIC], mark.read_until, now))
+    return sorted({*changed, *unfinished(database, family)})
+
+
+def unfinished(database: Database, family: str) -> set[UUID]:
+    """Whom a family's last run failed to learn, or was overtaken with.
+
+    What was wrong may pass, or be mended by a release, without a new set of theirs.
+    """
+    return {one.user_id for one in _last_outcomes(database, family) if one.status in UNFINISHED}
+
+
+def nothing_new(database: Database, family: str, outcomes: Iterable[UserOutcome]) -> bool:
+    """Whether the last run came to the very same for these users: whoever fails fails again."""
+    return set(outcomes) <= set(_last_outcomes(database, family))
+
+
+def _last_outcomes(database: Database, family: str) -> list[UserOutcome]:
+    mark = asyncio.run(Watermarks(database).newest(family))
+    return asyncio.run(JobRuns(database).users(mark.run_id)) if mark else []
+
+
 def is_new(database: Database, family: str, topics: Sequence[str], now: datetime) -> bool:
-    """Whether anything of these topics changed since a family's last run; yes before the first."""
+    """Whether anything of these topics changed since a family's last run.
+
+    Yes before the first run, and when changes since the last are not kept any more.
+    """
     marks = Watermarks(database)
     since = asyncio.run(marks.read(family))
-    return since is None or bool(asyncio.run(marks.changed_users(topics, since, now)))
+    if since is None or now - since > CHANGES_KEPT:
+        return True
+    return bool(asyncio.run(marks.changed_users(topics, since, now)))
+
+
+def everybody_due(database: Database, family: str, now: datetime, after: timedelta) -> bool:
+    """Whether what is learned from everybody is to be learned again, because sets changed since.
+
+    Args:
+        database: with the mark that `everybody_learned` leaves.
+        family: which.
+        now: of the run.
+        after: how long what was learned from everybody lasts; for good while no set changes.
+    """
+    since = asyncio.run(Watermarks(database).read(_everybody(family)))
+    if since is None:
+        return True
+    return now - since > after and is_new(database, _everybody(family), [TOPIC], now)
+
+
+def everybody_learned(database: Database, family: str, run_id: UUID, read_until: datetime) -> None:
+    """Remember up to when a run has read everybody."""
+    asyncio.run(Watermarks(database).advance(_everybody(family), run_id, read_until))
+
+
+def _everybody(family: str) -> str:
+    """The name under which runs over everybody stand among the watermarks."""
+    return f"{family}:everybody"
 
 
 def drop_unchanged(
-    database: Database, scope: Scope, known: Known, newest_sets: int, recipe: str
+    database: Database, family: str, scope: Scope, newest_sets: int, recipe: str
 ) -> Scope:
     """Leave out who is served by a model of these very sets by this very recipe."""
-    kept = [
-        key
-        for key, sets in zip(scope.keys, _revisions(database, scope.keys), strict=True)
-        if key not in known
-        or known[key].manifest.get("data_digest") != sets_digest(sets, newest_sets, recipe)
-    ]
+
+    async def learned_from(key: UserKey) -> object:
+        serving = await Champions(database).serving(owner_of(key[0]), key[1], family)
+        if serving is None:
+            return None
+        manifest = await Models(database).manifest(serving.owner, key[1], family, serving.version)
+        return (manifest or {}).get("data_digest")
+
+    known = gather([learned_from(key) for key in scope.keys])
+    found = zip(scope.keys, known, _revisions(database, scope.keys), strict=True)
+    kept = [k for k, before, sets in found if before != sets_digest(sets, newest_sets, recipe)]
     return replace(scope, keys=tuple(kept))
 
 

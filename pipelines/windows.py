@@ -12,7 +12,7 @@ from uuid import UUID
 
 import pyarrow as pa
 
-from models.exercise.examples import ExampleSettings, windows_of_sets
+from models.exercise.examples import MOST_ROWS, ExampleSettings, windows_of_sets
 from models.exercise.features import FEATURES_VERSION
 from models.exercise.kept import KeptWindows, keep, windows_from_bytes, windows_to_bytes
 from models.exercise.layout import ModelId, layout_of
@@ -114,9 +114,10 @@ def _kept(one: LabelledSet, recipe: WindowRecipe) -> KeptWindows | None:
     if one.features is None:
         return None
     try:
-        return windows_from_bytes(one.features, _name(one, recipe))
+        kept = windows_from_bytes(one.features, _name(one, recipe))
     except BadSamples:
         return None
+    return kept if kept.rows <= MOST_ROWS else None  # kept before sets had a most
 
 
 def _name(one: LabelledSet, recipe: WindowRecipe) -> str:

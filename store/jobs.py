@@ -13,6 +13,7 @@ from schemas.statuses import RunStatus
 from schemas.times import aware
 from store.database import Database, Row, Statement
 
+CHANGES_KEPT = timedelta(days=89)  # older changes are gone: everything is read again
 READ_RUN = (
     "SELECT family, run_id, status, started_at, heartbeat_at, finished_at, inputs, counts, "
     "metrics, reasons FROM job_runs WHERE family = ? "

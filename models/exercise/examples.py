@@ -18,6 +18,10 @@ from schemas.errors import NotEnoughLabels
 
 Array = NDArray[np.floating]  # float32 throughout; numpy's stubs lose the width
 NO_WINDOW = np.empty((0, 3, WINDOW), dtype=np.float32)
+MOST_ROWS = 2400
+"""Windows and copies that one set gives: those of 20 minutes as `conf.yaml` stands, 600 kB as they
+are kept. A set may last six hours; Cassandra takes no cell of 8 MB, and nobody's set should weigh
+as much as all the others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +86,8 @@ def windows_of_sets(
 
     Returns:
         as many; without rows where no stretch of a set is as long as a window (4 s). Rows that are
-        not finite are left out.
+        not finite are left out. A set of more than `MOST_ROWS` gives those of some of its seconds,
+        evenly spread from its begin to its end.
     """
     return [set_windows(signals, seed=seed, settings=settings) for signals, seed in sets]
 
@@ -144,17 +149,38 @@ def _cut(signals: Sequence[WristSignal], seed: int, settings: ExampleSettings) -
     turns_deg = [
         rng.normal(0, settings.turn_deg, (settings.copies, len(cut.acc), 3)) for cut in cuts
     ]
+    whole = np.concatenate([np.empty(0, bool), *(_whole(len(cut.acc), every) for cut in cuts)])
+    taken = spread(whole, MOST_ROWS // (every * (1 + settings.copies)))
     return _CutSet(
         next((s.side for s in signals if s.side), None) or "unknown",
-        np.concatenate([NO_WINDOW, *(cut.acc for cut in cuts)]),
-        np.concatenate(gyros) if gyros else None,
-        np.concatenate([NO_WINDOW[:, 0, 0] == 0, *(_whole(len(cut.acc), every) for cut in cuts)]),
-        np.concatenate([np.empty((settings.copies, 0, 3)), *turns_deg], axis=1),
+        np.concatenate([NO_WINDOW, *(cut.acc for cut in cuts)])[taken],
+        np.concatenate(gyros)[taken] if gyros else None,
+        whole[taken],
+        np.concatenate([np.empty((settings.copies, 0, 3)), *turns_deg], axis=1)[:, taken],
     )
 
 
 def _whole(n: int, every: int) -> NDArray[np.bool_]:
     return np.arange(n) % every == 0
+
+
+def spread(whole: NDArray[np.bool_], most: int) -> slice | NDArray[np.intp]:
+    """Which windows are taken of a set: all, or those of `most` seconds, evenly spread.
+
+    Args:
+        whole: (m,), which windows begin a second; those behind it go with it.
+        most: seconds; at least one is taken.
+
+    >>> spread(np.array([True, False] * 3), 3)
+    slice(None, None, None)
+    >>> spread(np.array([True, False] * 5), 2).tolist()
+    [0, 1, 8, 9]
+    """
+    seconds = int(whole.sum())
+    if seconds <= max(1, most):
+        return slice(None)
+    taken = np.rint(np.linspace(0, seconds - 1, max(1, most))).astype(np.int64)
+    return np.flatnonzero(np.isin(np.cumsum(whole) - 1, taken))
 
 
 def rotations(degrees: NDArray[np.float64]) -> Array:

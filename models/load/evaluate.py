@@ -11,14 +11,18 @@ from models.load.features import LAST, TARGETS, forecasts, later_sets
 from models.load.fit import LoadSettings, fit_load
 from models.load.model import RELATIVE, LoadModel
 
+MOST_OFF = 1.0
+"""The largest error that is a share: a weight typed as .1 instead of 100 kg makes whoever forecast
+100 wrong by a thousandfold, and would alone decide which of two recipes is better."""
+
 
 @dataclass(frozen=True, slots=True)
 class TargetScore:
     """One target over all sets after the cut-off.
 
     Attributes:
-        error: mean absolute error: a share of the actual value (MAPE) for weight and repetitions,
-            absolute for intensity.
+        error: mean absolute error: a share of the actual value (MAPE), at most `MOST_OFF` a set,
+            for weight and repetitions, absolute for intensity.
         last_error: the same for "the same as last time".
         covered: share of sets inside their interval, of those that have one.
         better: share of users whose model has the smaller error, ties count half.
@@ -69,8 +73,10 @@ def _rows(model: LoadModel, log: SetLog, cutoff_s: float, target: str) -> NDArra
     late = (log.started_s >= cutoff_s) & np.isfinite(table).all(axis=1) & (actual > 0)
     table, actual = table[late], actual[late]
     value, last = model.blend(table, later_sets(log)[late], target), table[:, LAST]
-    size = actual if RELATIVE[target] else np.ones_like(actual)
     margin = model.margin[TARGETS.index(target)] * (value if RELATIVE[target] else 1.0)
     off = np.abs(value - actual)
     inside = np.where(np.isfinite(margin), off <= margin + 1e-9, np.nan)
-    return np.column_stack([off / size, np.abs(last - actual) / size, inside])
+    errors = np.column_stack([off, np.abs(last - actual)])
+    if RELATIVE[target]:
+        errors = np.minimum(errors / actual[:, None], MOST_OFF)
+    return np.column_stack([errors, inside])

@@ -7,11 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.exercise.examples import SetWindows
+from models.exercise.examples import MOST_ROWS, SetWindows, set_windows
 from models.exercise.kept import STEPS, keep, windows_from_bytes, windows_to_bytes
 from models.exercise.products import products, ways
 from models.exercise.reference import kept as reference
 from schemas.errors import BadSamples
+from tests.models.movements import movement
 
 
 def windows_of(rows: int, size: int, seed: int, power: float = 0.0) -> SetWindows:
@@ -111,3 +112,24 @@ def test_windows_whose_parts_do_not_fit_together_are_refused(change):
     windows = keep(windows_of(2, 4, 7))
     with pytest.raises(BadSamples):
         windows_from_bytes(windows_to_bytes(replace(windows, **change), "this"), "this")
+
+
+def part_of(signal, samples: slice):
+    return replace(signal, acc_g=signal.acc_g[samples], gyro_rad_s=signal.gyro_rad_s[samples])
+
+
+def test_the_longest_set_gives_no_more_than_the_most_from_its_begin_to_its_end(monkeypatch):
+    """Six hours would be eleven megabytes, and Cassandra takes no more than eight in one write."""
+    day = movement("turn", 3, 6 * 3600.0)
+    given = set_windows([day], seed=7)
+    assert (len(given.x), given.asked) == (MOST_ROWS, MOST_ROWS // 2)
+    assert len(windows_to_bytes(keep(given), "six hours")) < 2**20
+    same = set_windows([day], seed=7)
+    assert np.array_equal(given.x, same.x)
+    for row, samples in ((0, slice(200)), (given.asked - 1, slice(-200, None))):
+        alone = set_windows([part_of(day, samples)], seed=7)
+        np.testing.assert_allclose(given.x[row], alone.x[0], rtol=1e-4, atol=1e-4)
+    short = part_of(day, slice(50 * 1200))
+    capped = set_windows([short], seed=7)
+    monkeypatch.setattr("models.exercise.examples.MOST_ROWS", 10**6)
+    assert np.array_equal(capped.x, set_windows([short], seed=7).x)

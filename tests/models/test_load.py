@@ -35,6 +35,18 @@ def test_on_simulated_people_it_beats_the_same_as_last_time():
     assert scores["weight_kg"].covered == pytest.approx(SETTINGS.coverage, abs=0.1)
 
 
+def test_one_mistyped_weight_counts_as_one_set():
+    """A tenth of a kilogram instead of a hundred: a thousandfold error, whoever forecast it."""
+    weights = [100.0, 105.0] * 40
+    log = log_of(*[[weight] for weight in weights], [0.1], [100.0])
+    cutoff_s = log.started_s[60]
+    clean = evaluate_load([log_of(*[[w] for w in weights])], cutoff_s, SETTINGS)["weight_kg"]
+    typed = evaluate_load([log], cutoff_s, SETTINGS)["weight_kg"]
+    assert typed.sets == clean.sets + 2
+    for of_one, of_other in ((typed.error, clean.error), (typed.last_error, clean.last_error)):
+        assert of_one * typed.sets - of_other * clean.sets <= 2
+
+
 def test_simple_forecasts_of_a_known_history():
     """Two sessions of a pyramid; the second is 10 kg heavier."""
     log = log_of([60, 70, 80], [70, 80, 90])

@@ -127,3 +127,23 @@ def test_a_model_that_was_taken_back_does_not_count_as_serving(empty, spark_conf
     assert train()[:3] == ("refused", "taken-back", [reason])
     serves = asyncio.run(Champions(empty).serving(GLOBAL_OWNER, LAYOUT, "activity"))
     assert serves.version == first
+
+
+def test_what_serves_and_cannot_be_read_gives_way(empty, spark_config):
+    """As after a release whose features are others."""
+    for person in range(PEOPLE):
+        keep(empty, walker(person), [stretch_of(10 * person, NOW)])
+    train_activity(spark_config, engine="local")
+    version = serving(empty).version
+    empty.execute(
+        "UPDATE models SET bytes = ? "
+        "WHERE owner = ? AND model_id = ? AND family = 'activity' AND version = ?",
+        (b"junk", GLOBAL_OWNER, LAYOUT, version),
+    )
+    keep(empty, walker(0), [stretch_of(99, NOW + timedelta(days=1))])
+    report = train_activity(spark_config, engine="local")
+    assert report.counts["learned"] == PEOPLE
+    assert report.metrics[LAYOUT]["outcome"] == "promoted"
+    [reason] = report.reasons
+    assert "which cannot be read" in reason
+    assert serving(empty).version != version

@@ -2,7 +2,7 @@
 
 import asyncio
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
 import numpy as np
@@ -310,3 +310,21 @@ def test_rows_that_were_taken_back_stay_away_while_others_are_live(database, spa
     assert (again.status, again.reasons) == ("refused", {reason: 1})
     assert live(database, "fleeting").run_id == good.run_id
     assert train(1.0).status == "done"  # what is live may be written again
+
+
+def test_rows_are_written_anew_before_they_are_gone(database, spark_config):
+    """Cassandra keeps the rows of a run for 90 days, and readers go on being sent there."""
+    family = replace(fake(lambda: Result([(USER, 1.0, 1)], {})), name="lasting")
+
+    def train(days):
+        at = begun + timedelta(days=days)
+        return train_batch(family, spark_config, only_changed=True, clock=lambda: at)
+
+    begun = datetime.now(UTC)
+    first = train(0)
+    assert (train(50).status, live(database, "lasting").run_id) == ("nothing-to-do", first.run_id)
+    again = train(61)
+    assert (again.status, again.counts["rows"]) == ("done", 1)
+    assert live(database, "lasting").run_id == again.run_id
+    assert live(database, "lasting").metrics["digest"] == first.metrics["digest"]
+    assert train(62).status == "nothing-to-do"

@@ -130,3 +130,16 @@ def test_kept_windows_of_another_revision_or_recipe_are_not_found(people):
     assert [one.set_id for one in fresh] == [sets[0].set_id]
     other = replace(RECIPE, windows=WindowRecipe(seed=2))
     assert len(learn_user(sets, "wrist-acc6", other).fresh) == len(sets)
+
+
+def test_windows_that_were_kept_before_sets_had_a_most_are_taken_anew(people, monkeypatch):
+    first = learn_user(people[0], "wrist-acc6", RECIPE)
+    kept = {one.set_id: one.features for one in first.fresh}
+    sets = [replace(one, features=kept[one.set_id]) for one in people[0]]
+    for module in ("models.exercise.examples", "pipelines.windows"):
+        monkeypatch.setattr(f"{module}.MOST_ROWS", 10)
+    again = learn_user(sets, "wrist-acc6", RECIPE)
+    assert [one.set_id for one in again.fresh] == [one.set_id for one in sets]
+    new = {one.set_id: one.features for one in again.fresh}
+    found = [replace(one, features=new[one.set_id]) for one in people[0]]
+    assert learn_user(found, "wrist-acc6", RECIPE).content == again.content

@@ -5,7 +5,14 @@ import hashlib
 from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
-from pipelines.promotion import move_pointers, read_serving
+from pipelines.gate import LEAST_SETS
+from pipelines.promotion import (
+    Candidate,
+    move_pointers,
+    promote,
+    read_serving,
+    verdicts_of,
+)
 from schemas.layout import owner_of
 from store.champions import Champions
 from store.database import Database
@@ -84,3 +91,30 @@ def test_what_was_taken_back_later_is_remembered_too(database: Database) -> None
     one.take_back(first)
     assert one.train(b"first")[0] == "taken-back"
     assert one.serves() == b"second"
+
+
+def candidate(own: dict[str, bool], sets: int = 3) -> Candidate:
+    """A model of somebody new that named these later sets; the most frequent is never right."""
+    rungs = {"own": own, "everybody": {}, "incumbent": {}, "majority": dict.fromkeys(own, False)}
+    sha256 = hashlib.sha256(b"a model").digest()
+    windows = dict.fromkeys(rungs, (len(own), len(own)))
+    return Candidate(uuid4(), LAYOUT, version_of(sha256), sha256, sets, rungs, windows)
+
+
+def test_a_few_sets_of_one_user_promote_nobody_who_was_never_judged(database: Database) -> None:
+    """Small deployments have models still: who has later sets of his own is judged by them."""
+
+    def statuses(*candidates: Candidate) -> list[tuple[str, str]]:
+        verdicts = verdicts_of(candidates, 0.01)
+        said = promote(database, candidates, verdicts, family=FAMILY, run_id=uuid4(), at=NOW)
+        return [(one.status, one.reason) for one in said]
+
+    few = "1-4 sets: no later set of this user, and 1 of others are too few"
+    assert statuses(candidate({"s": True}), candidate({}), candidate({})) == [
+        ("promoted", ""),
+        ("refused", few),
+        ("refused", few),
+    ]
+    many = [candidate({f"{n}": True}) for n in range(LEAST_SETS)]
+    assert statuses(*many, candidate({}))[-1] == ("promoted", "")
+    assert statuses(candidate({"s": True, "t": True, "u": True}, sets=10)) == [("promoted", "")]

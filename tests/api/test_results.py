@@ -1,0 +1,43 @@
+"""What the batch jobs found, as its owner sees it."""
+
+import asyncio
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+import pytest
+
+from store.credentials import open_as
+from store.database import Database
+from store.jobs import Watermarks
+from store.live_runs import LiveRuns
+from tests.api.conftest import RunningService
+
+RUN = UUID(int=77)
+
+
+@pytest.fixture
+def store(service: RunningService):
+    """The jobs' database; no run of ranks is live afterwards."""
+    with closing(open_as(service.config, "spark")) as database:
+        yield database
+        for table in ("live_runs", "watermarks"):
+            database.execute(f"DELETE FROM {table} WHERE family = 'rank'")
+
+
+def test_a_result_is_stale_when_nobody_has_looked_for_news(
+    service: RunningService, store: Database
+):
+    now = datetime.now(UTC)
+    person = service.register()
+    store.execute(
+        "INSERT INTO ranks (run_id, user_id, rank, position) VALUES (?, ?, 1.0, 1)",
+        (RUN, person.user_id),
+    )
+    assert asyncio.run(LiveRuns(store).go_live("rank", RUN, now - timedelta(days=30), {}, None))
+    with person.client() as client:
+        assert client.get("/v1/me/rank").json()["stale"] is True
+        asyncio.run(Watermarks(store).advance("rank", RUN, now - timedelta(days=6)))
+        answer = client.get("/v1/me/rank").json()
+    assert (answer["stale"], answer["position"]) == (False, 1)
+    assert now - datetime.fromisoformat(answer["as_of"]) > timedelta(days=29)

@@ -1,0 +1,175 @@
+"""Whom a run of the exercise job learns, as nights, failures and long pauses go by."""
+
+import asyncio
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+import pytest
+
+from pipelines.exercise import train_exercise
+from pipelines.global_models import STATISTICS, read_everybody
+from pipelines.promotion import read_serving
+from pipelines.scope import users_of
+from schemas.layout import GLOBAL_OWNER, owner_of
+from store.champions import Champions
+from store.jobs import Watermarks
+from tests.pipelines.people import LAYOUT, put, sets_of, user_id
+from tests.spark_session import emptied
+
+PEOPLE = 3
+EVERYBODY = [user_id(person) for person in range(PEOPLE)]
+
+
+@pytest.fixture(scope="module")
+def people(spar):
+    return [sets_of(spar, person) for person in range(PEOPLE)]
+
+
+@pytest.fixture
+def database(spark_config):
+    with emptied(spark_config.cassandra) as connection:
+        yield connection
+
+
+@pytest.fixture
+def train(database, spark_config):
+    """A run in this process, so many days from now."""
+    begun = datetime.now(UTC)
+
+    def run(users="changed", days=0.0):
+        at = begun + timedelta(days=days)
+        return train_exercise(spark_config, users=users, engine="local", clock=lambda: at)
+
+    return run
+
+
+def put_all(database, people, at=None):
+    for user, sets in zip(EVERYBODY, people, strict=True):
+        put(database, user, sets, at or datetime.now(UTC))
+
+
+def served(database):
+    keys = [(user, LAYOUT) for user in EVERYBODY]
+    return {user for user, _ in read_serving(database, keys, "exercise")}
+
+
+def global_run(database):
+    found = asyncio.run(Champions(database).serving(GLOBAL_OWNER, LAYOUT, "exercise"))
+    return found.run_id if found else None
+
+
+def test_everybody_is_learned_though_the_first_night_had_no_sets(database, people, train):
+    assert train().status == "nothing-to-do"
+    put_all(database, people)
+    first = train(days=0.001)
+    assert first.counts["promoted"] == PEOPLE
+    assert global_run(database) == first.run_id
+    assert train(days=1).status == "nothing-to-do"
+
+
+def test_while_nothing_of_everybody_serves_each_new_set_is_a_reason_to_try(database, people, train):
+    """One person is nobody to judge a global model by; when others come, it is learned at once."""
+    put(database, EVERYBODY[0], people[0], datetime.now(UTC) - timedelta(hours=1))
+    assert train().counts["promoted"] == 1
+    assert global_run(database) is None
+    assert train(days=0.1).status == "nothing-to-do"
+    put_all(database, people, datetime.now(UTC) + timedelta(0.15))
+    assert global_run(database) is None
+    second = train(days=0.2)
+    assert global_run(database) == second.run_id
+
+
+def test_everybody_is_learned_again_when_it_has_had_its_days(database, people, train):
+    put_all(database, [sets[:-1] for sets in people], datetime.now(UTC) - timedelta(hours=1))
+    first = train("all")
+    assert train().status == "nothing-to-do"
+    put(database, EVERYBODY[0], people[0], datetime.now(UTC))
+    before = read_everybody(database)[LAYOUT].version
+    assert train(days=1).counts["sets"] == len(people[0])  # alone
+    assert global_run(database) == first.run_id
+    assert train(days=2).status == "nothing-to-do"
+    again = train(days=8)
+    assert again.counts["sets"] == sum(map(len, people)) - (PEOPLE - 1)
+    assert read_everybody(database)[LAYOUT].version != before
+    assert train(days=16).status == "nothing-to-do"  # no set has changed since
+
+
+def test_whose_changes_are_not_kept_any_more_is_not_lost(database, people, train):
+    put_all(database, [sets[:-1] for sets in people], datetime.now(UTC) - timedelta(hours=1))
+    train("all")
+    put_all(database, people)
+    database.execute("TRUNCATE changes")  # as their TTL does
+    assert users_of(database, "exercise", "changed", datetime.now(UTC) + timedelta(95)) is None
+    assert train(days=95).counts["sets"] == sum(map(len, people))
+
+
+def test_who_failed_is_learned_when_the_reason_is_gone(database, people, train):
+    broken = [people[0], people[1], [replace(people[2][0], samples=b"none"), *people[2][1:]]]
+    put_all(database, broken, datetime.now(UTC) - timedelta(hours=1))
+    assert train("all").counts["failed"] == 1
+    for day in (1, 2):  # the same again is nothing new, and hides nobody who is
+        again = train(days=day)
+        assert (again.status, again.counts) == ("nothing-to-do", {"sets": 16, "failed": 1})
+    database.execute(
+        "UPDATE labelled_sets SET samples = ? WHERE user_id = ? AND model_id = ? AND set_id = ?",
+        (people[2][0].samples, EVERYBODY[2], LAYOUT, UUID(people[2][0].set_id)),
+    )
+    healed = train(days=3)
+    assert (healed.status, healed.counts) == ("done", {"sets": 16, "promoted": 1})
+    assert train(days=4).counts == {}
+
+
+def test_a_run_of_named_users_hides_nobody_else_who_changed(database, people, train):
+    put_all(database, [sets[:-1] for sets in people], datetime.now(UTC) - timedelta(hours=1))
+    train("all")
+    mark = asyncio.run(Watermarks(database).newest("exercise"))
+    put_all(database, people)
+    assert train([EVERYBODY[0]], days=0.1).counts["promoted"] == 1
+    assert asyncio.run(Watermarks(database).newest("exercise")) == mark
+    assert train(days=0.2).counts["promoted"] == PEOPLE - 1
+
+
+def test_a_pointer_to_a_model_that_is_gone_is_no_incumbent(database, people, train):
+    """An erasure deletes models first, and may be under way."""
+    put_all(database, people)
+    train("all")
+    database.execute(
+        "DELETE FROM models WHERE owner = ? AND model_id = ? AND family = 'exercise'",
+        (owner_of(EVERYBODY[1]), LAYOUT),
+    )
+    assert served(database) == {EVERYBODY[0], EVERYBODY[2]}
+    assert train("all").counts["unchanged"] == PEOPLE
+    assert served(database) == set(EVERYBODY)
+
+
+def spoil(database, owner, family="exercise"):
+    """What serves an owner becomes what no release reads."""
+    serving = asyncio.run(Champions(database).serving(owner, LAYOUT, family))
+    database.execute(
+        "UPDATE models SET bytes = ? "
+        "WHERE owner = ? AND model_id = ? AND family = ? AND version = ?",
+        (b"junk", owner, LAYOUT, family, serving.version),
+    )
+
+
+def test_what_serves_and_cannot_be_read_gives_way(database, people, train):
+    put_all(database, [people[0][:-1], *people[1:]], datetime.now(UTC) - timedelta(hours=1))
+    train("all")
+    spoil(database, owner_of(EVERYBODY[0]))
+    put(database, EVERYBODY[0], people[0], datetime.now(UTC))
+    again = train(days=1)
+    assert (again.status, again.counts["promoted"]) == ("done", 1)
+    [reason] = again.reasons
+    assert "which cannot be read" in reason
+
+
+def test_what_was_learned_from_everybody_and_cannot_be_read_is_learned_again(
+    database, people, train
+):
+    put_all(database, [people[0][:-1], *people[1:]], datetime.now(UTC) - timedelta(hours=1))
+    train("all")
+    spoil(database, GLOBAL_OWNER, STATISTICS)
+    put(database, EVERYBODY[0], people[0], datetime.now(UTC))
+    assert train(days=1).counts["sets"] == sum(map(len, people))
+    assert read_everybody(database).keys() == {LAYOUT}
