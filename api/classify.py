@@ -34,6 +34,7 @@ if TYPE_CHECKING:  # imported with the first set that is counted
 
 router = APIRouter(prefix="/v1", tags=["asking"], route_class=RawRoute)
 FAMILY = "exercise"
+QUESTION_S = 3600.0  # samples at 1 Hz claim weeks in kilobytes, and all of it becomes 50 Hz
 INLINE_S = 20.0  # a longer recording is answered in a thread, so that others do not wait for it
 Side = Literal["left", "right"]
 
@@ -75,6 +76,7 @@ class ClassifyAnswer(BaseModel):
 
 _BODY = {
     "required": True,
+    "description": f"samples that reach over at most {QUESTION_S:.0f} s",
     "content": {
         media: {
             "schema": {
@@ -135,8 +137,8 @@ async def classify(request: Request) -> Response:
     body = decode_body(body, header_of(request, b"content-encoding"), limits)
     side, count = _asked(request.scope["query_string"])
     recording = read_recording(body, header_of(request, b"content-type"), limits, side)
+    seconds = reach_s(recording)
     ladder = await services.models.ladder(caller.user_id, model_id(recording), FAMILY)
-    seconds = _seconds(recording)
     if seconds <= INLINE_S and not (count and seconds >= FROM_S):
         # In steps with all others that are under way: the same code again is a quarter cheaper.
         await asyncio.sleep(0)
@@ -259,8 +261,23 @@ def _side(value: object, field: str) -> Side | None:
     return value
 
 
-def _seconds(recording: Recording) -> float:
-    return sum(len(piece.counts) / piece.rate_hz for piece in recording.acc)
+def reach_s(recording: Recording) -> float:
+    """Seconds from the first sample of a question to its last, whatever is missing between.
+
+    Raises:
+        BadChunk: over `QUESTION_S`.
+    """
+    first_ns, gyro = recording.acc[0].t0_ns, recording.gyro  # in order of time
+    if gyro and gyro[0].t0_ns < first_ns:
+        first_ns = gyro[0].t0_ns
+    seconds = (max([piece.end_ns for piece in recording.acc + gyro]) - first_ns) / 1e9
+    if seconds > QUESTION_S:
+        raise BadChunk(
+            f"The samples reach over {seconds:.0f} s; at most {QUESTION_S:.0f} s are looked at.",
+            field="body",
+            value=round(seconds),
+        )
+    return seconds
 
 
 def _tell(services: Services, ladder: Sequence[Loaded], shape: Mapping[str, Any]) -> None:

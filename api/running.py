@@ -24,6 +24,7 @@ EVERY_S = 1.0  # of new samples
 SETS_BACK_S = 150.0  # a long set and the pause before it
 SETS_EVERY_S = 5.0
 SAMPLES_AT_MOST = 60_000  # of a stream, 360 kB: devices may claim a thousand a second
+REACH_S = 3600.0  # of a stream: or one a second, and all of it becomes 50 Hz
 TOLD_AT_MOST = 500  # sets in one connection
 FAMILY = "exercise"
 NS = 1e9
@@ -74,7 +75,11 @@ class LastSeconds:
         newest_ns = max(one.end_ns for one in kept)
         needed_ns = newest_ns if self._seen_ns is None else min(newest_ns, self._seen_ns)
         samples = sum(len(one.counts) for one in kept)
-        while kept and (kept[0].end_ns < needed_ns - self._back_ns or samples > SAMPLES_AT_MOST):
+        while kept and (
+            kept[0].end_ns < needed_ns - self._back_ns
+            or samples > SAMPLES_AT_MOST
+            or kept[0].t0_ns < newest_ns - REACH_S * NS
+        ):
             samples -= len(kept.popleft().counts)
         return not self._busy and self.due()
 

@@ -14,6 +14,9 @@ from models.signal.windows import RATE_HZ
 FASTER = 1.1  # above 55 Hz there is content that 50 Hz would fold back
 CUTOFF_HZ = 22.0
 HALF_WIDTH_S = 0.1
+EVEN_AT_MOST, EVEN_SHARE = 2**19, 0.25
+"""A longer even grid is not made of fewer samples than a quarter of it: where nearly all of it is a
+line over losses there is nothing to fold back, and a few samples could claim gigabytes."""
 
 
 def resample(
@@ -33,7 +36,7 @@ def resample(
     if len(t_s) >= len(grid_s) and (t_s[: len(grid_s)] == grid_s).all():
         return values[: len(grid_s)]  # already there: the cubic would give the same, late
     rate_hz = rate_of(t_s)
-    if rate_hz > FASTER * RATE_HZ:
+    if rate_hz > FASTER * RATE_HZ and _is_filled(t_s, rate_hz):
         even_s = np.arange(t_s[0], t_s[-1] + 0.5 / rate_hz, 1 / rate_hz)
         values = _low_pass(cubic(t_s, values, even_s, gaps_s), rate_hz)
         t_s, gaps_s = even_s, ()
@@ -51,6 +54,11 @@ def rate_of(t_s: NDArray[np.float64]) -> float:
     median = np.median(steps)
     near = steps[np.abs(steps - median) <= 0.5 * median]
     return float(1 / near.mean()) if len(near) else float(1 / median)
+
+
+def _is_filled(t_s: NDArray[np.float64], rate_hz: float) -> bool:
+    even = (t_s[-1] - t_s[0]) * rate_hz
+    return bool(even <= EVEN_AT_MOST or len(t_s) >= EVEN_SHARE * even)
 
 
 def cubic(

@@ -26,6 +26,7 @@ MAX_DRIFT = 0.05  # a device further off than this has lost samples, not time
 EXACT = 1e-4  # below this the claimed rate is the rate: no timestamp is that good
 MAX_JITTER_S = 0.05
 FAST_HZ = 1e6  # up to here samples lie whole nanoseconds apart
+KEPT_TIMES = 8192  # of regular samples, 64 kB: longer ones are seldom asked for again
 NS = 1e9
 Gaps = tuple[tuple[float, float], ...]
 
@@ -106,8 +107,9 @@ def runs(kind: Kind, pieces: Sequence[Piece]) -> Iterator[Run]:
         return
     if len(timed) == 1 and timed[0].t_ms is None and 1 / LOST_S < timed[0].rate_hz < FAST_HZ:
         only = timed[0]  # nothing in it can be late, missing or sent twice
-        t_s = _regular_times_s(len(only.counts), only.rate_hz)
-        yield Run(only.t0_ns, t_s, in_unit(kind, only))
+        n = len(only.counts)
+        make = _regular_times_s if n <= KEPT_TIMES else _regular_times_s.__wrapped__
+        yield Run(only.t0_ns, make(n, only.rate_hz), in_unit(kind, only))
         return
     t_ns = np.concatenate([sample_times_ns(p) for p in timed])
     values = np.concatenate([in_unit(kind, p) for p in timed])

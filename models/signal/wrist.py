@@ -10,9 +10,13 @@ from numpy.typing import NDArray
 
 from models.signal.pieces import Recording, Side
 from models.signal.resample import resample, within
-from models.signal.timing import Gaps, Run, runs
+from models.signal.timing import KEPT_TIMES, Gaps, Run, runs
 from models.signal.truth import lacking, truthful
 from models.signal.windows import RATE_HZ, WINDOW
+from schemas.errors import BadSamples
+
+LONGEST_S = 86_400.0
+"""A day at 50 Hz takes a gigabyte; a few kilobytes of samples at 1 Hz reach over weeks."""
 
 EDGE_S = 0.1  # the two sensors start and stop a few samples apart
 FILLED = "gaps-were-filled"
@@ -75,19 +79,33 @@ def wrist_signals(recording: Recording) -> list[WristSignal]:
     `gyro_rad_s` None, and is dropped when it is too short for a window.
 
     Raises:
-        BadSamples: an unknown unit, or a rate or scale that is no usable number.
+        BadSamples: an unknown unit, a rate or scale that is no usable number, or samples that reach
+            over more than a day in all.
     """
     truth, notes = truthful(recording)
     acc_runs, gyro_runs = list(runs("acc", truth.acc)), list(runs("gyro", truth.gyro))
+    for found in (acc_runs, gyro_runs):
+        _refuse_long(found)
     notes = (*notes, *lacking(truth))
     return [part for acc in acc_runs for part in _merge(acc, gyro_runs, truth.side, notes)]
+
+
+def _refuse_long(found: list[Run]) -> None:
+    seconds = sum([run.t_s[-1] for run in found])
+    if seconds > LONGEST_S:
+        raise BadSamples(
+            f"the samples reach over {seconds:.0f} s; at most {LONGEST_S:.0f} s are looked at",
+            field="samples",
+            value=round(seconds),
+        )
 
 
 def _merge(
     acc: Run, gyro_runs: list[Run], side: Side | None, notes: tuple[str, ...]
 ) -> Iterator[WristSignal]:
     """One acceleration run on its 50 Hz grid, split where rotation begins or ends."""
-    grid_s = _grid_s(int(acc.t_s[-1] * RATE_HZ + 1.001))
+    n = int(acc.t_s[-1] * RATE_HZ + 1.001)
+    grid_s = _grid_s(n) if n <= KEPT_TIMES else _grid_s.__wrapped__(n)
     acc_g = resample(acc.t_s, acc.values, grid_s, acc.gaps_s)
     gaps_s = acc.gaps_s
     gyro_rad_s = np.zeros(acc_g.shape, dtype=np.float32)

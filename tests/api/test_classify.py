@@ -222,6 +222,39 @@ def test_hostile_bodies_are_problems(person: Person, body: bytes):
     assert answer.headers["content-type"] == "application/problem+json"
 
 
+def chunks_over(seconds: int, *, step_s: int = 1, own_times: bool = False) -> dict[str, Any]:
+    """A question that reaches over so many seconds, in a few kilobytes."""
+    zeros = np.zeros((seconds // step_s, 3), dtype=np.int16)
+    if own_times:
+        t_ms = np.arange(len(zeros), dtype=np.int32) * step_s * 1000
+        pieces = [Piece(10**18, 1000.0, "g", 0.001, zeros, t_ms)]
+    else:
+        starts = range(0, len(zeros), 2)
+        pieces = [
+            Piece(10**18 + at * step_s * 10**9, 1 / step_s, "g", 0.001, zeros[:2]) for at in starts
+        ]
+    return {"streams": {"acc": [cbor2.loads(canonical_body(one)) for one in pieces]}}
+
+
+@pytest.mark.parametrize("own_times", [False, True])
+def test_a_question_reaches_over_an_hour_at_most(person: Person, *, own_times: bool):
+    question = chunks_over(3598, own_times=own_times)
+    assert classify(person, cbor2.dumps(question)).status_code == 200
+    question = chunks_over(3700, own_times=own_times)
+    answer = classify(person, gzip.compress(cbor2.dumps(question)), **{"Content-Encoding": "gzip"})
+    assert answer.status_code == 422
+    assert answer.json()["type"] == "urn:muvr:problem:bad-chunk"
+    assert answer.json()["field"] == "body"
+    assert 3690 <= answer.json()["value"] <= 3700
+
+
+def test_rotation_alone_reaches_no_further(person: Person):
+    question = chunks_over(10)
+    far = Piece(10**18 + 4000 * 10**9, 50.0, "rad/s", 0.001, np.zeros((9, 3), dtype=np.int16))
+    question["streams"]["gyro"] = cbor2.loads(canonical_body(far))
+    assert classify(person, cbor2.dumps(question)).json()["value"] == 4000
+
+
 def test_another_media_type_is_415(person: Person):
     with person.client() as client:
         answer = client.post("/v1/classify", content=b"x", headers={"Content-Type": "text/plain"})

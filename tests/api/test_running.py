@@ -44,6 +44,14 @@ def test_minutes_that_come_at_once_are_kept_until_they_are_seen():
     assert held(kept) == range(79, 150)  # back from the last look, and all since
 
 
+def test_what_reaches_back_over_an_hour_is_left_to_the_whole_session():
+    kept = LastSeconds(WRIST, 20, 5, unseen=True)
+    hear(kept, range(0, 4000, 5))
+    assert held(kept).start == 400
+    kept.add("acc", Piece(second(4000).t0_ns, 1.0, "g", 0.001, np.zeros((8192, 3), dtype=np.int16)))
+    assert kept.recording().acc == ()
+
+
 @pytest.mark.parametrize("unseen", [False, True])
 def test_a_look_is_due_once_enough_is_new_and_no_other_goes_on(*, unseen: bool):
     kept = LastSeconds(WRIST, 20, 5, unseen=unseen)

@@ -1,15 +1,17 @@
 """From raw pieces to true 50 Hz signals: every expected value is made by the test itself."""
 
+import tracemalloc
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from models.signal.pieces import Piece, Recording
+from models.signal.timing import _regular_times_s
 from models.signal.truth import LOW_RATE, NO_GRAVITY, WRONG_ROTATION, cut, truthful
 from models.signal.units import STANDARD_GRAVITY
 from models.signal.windows import window_starts
-from models.signal.wrist import wrist_signals
+from models.signal.wrist import _grid_s, wrist_signals
 from schemas.errors import BadSamples
 
 SCALE = 1 / 4096
@@ -230,6 +232,48 @@ def test_what_no_device_means_is_refused(change):
     sent = replace(piece(np.arange(300) / 50), **change)
     with pytest.raises(BadSamples):
         wrist_signals(Recording((sent,), (), None))
+
+
+def weeks_in_kilobytes(chunks: int, apart_s: int) -> tuple[Piece, ...]:
+    """Chunks of 1 Hz, each 2.3 hours long, zeros that take no room."""
+    zeros = np.zeros((8192, 3), dtype=np.int16)
+    return tuple(Piece(n * apart_s * 10**9, 1.0, "g", SCALE, zeros) for n in range(chunks))
+
+
+@pytest.mark.parametrize("apart_s", [8192, 10_000])
+def test_more_than_a_day_is_not_looked_at(apart_s):
+    """In one stretch, or in several."""
+    day = weeks_in_kilobytes(10, apart_s)
+    assert sum(signal.duration_s for signal in wrist_signals(Recording(day, (), None))) > 80_000
+    long = weeks_in_kilobytes(11, apart_s)
+    short = (piece(np.arange(500) / 50),)
+    turning = tuple(replace(one, unit="rad/s") for one in long)
+    for recording in (Recording(long, (), None), Recording(short, turning, None)):
+        with pytest.raises(BadSamples) as caught:
+            wrist_signals(recording)
+        assert caught.value.value > 86_400
+
+
+def test_a_few_samples_of_a_fast_device_are_no_gigabyte():
+    """Pairs a millisecond apart, 5.9 s between them: the usual step says 1,000 Hz."""
+    t_ms = np.cumsum(np.tile([1, 1, 5898], 2400)).astype(np.int32)
+    sparse = piece(t_ms / 1e3, rate_hz=1000.0, t_ms=t_ms)
+    tracemalloc.start()
+    try:
+        (signal,) = wrist_signals(Recording((sparse,), (), None))
+        peak_bytes = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert signal.duration_s > 14_000
+    assert peak_bytes < 300e6
+
+
+def test_times_of_long_recordings_are_not_kept():
+    for n in (8192, 8193, 100_000):
+        wrist_signals(Recording((piece(np.arange(n) / 50),), (), None))
+    kept = [_grid_s.cache_info(), _regular_times_s.cache_info()]
+    wrist_signals(Recording((piece(np.arange(200_000) / 50),), (), None))
+    assert [_grid_s.cache_info(), _regular_times_s.cache_info()] == kept
 
 
 def test_what_models_count_on_is_missed() -> None:
