@@ -1,5 +1,6 @@
 """The application: routes, layers and what a worker holds while it runs."""
 
+import asyncio
 import os
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -15,6 +16,7 @@ from api import (
     auth,
     chunks,
     classify,
+    complete,
     forecasts,
     form,
     live,
@@ -42,6 +44,7 @@ PARTS = (
     classify,
     live,
     sessions,
+    complete,
     sets,
     auth,
     models,
@@ -94,6 +97,7 @@ def create_app(config: Config, log: RequestLog | None = None) -> Muvr:
     app.state.durability = None
     app.state.commit = ops.commit_of(CHECKOUT)
     app.state.passwords = Passwords()
+    app.state.long_bodies = asyncio.Semaphore(complete.AT_ONCE)
     wanted_log = (log or RequestLog()) if config.api.access_log else None
     app.state.connection = Connection(app, config, metrics, wanted_log)
     app.openapi = lambda: openapi.document(app)

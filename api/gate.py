@@ -20,6 +20,9 @@ from schemas.errors import MuvrError, TookTooLong, TooLarge, TooSlow
 UNHURRIED = "muvr.unhurried"
 """A request whose scope holds this is finished once begun, however long its answer takes."""
 
+BODY_BYTES = "muvr.body_bytes"
+"""Where a request's scope holds a cap of its own, for a body longer than others may be."""
+
 _ID = re.compile(rb"^[A-Za-z0-9_\-]{8,64}$")
 _SAFE = (
     (b"x-content-type-options", b"nosniff"),
@@ -104,6 +107,7 @@ class _Visit:
         self._receive = receive
         self._send = send
         self._cap_bytes = cap_bytes
+        self._paced = 0
         self.awaits_body = False
         self._announced = head.body_bytes
         self._whole = not head.has_body
@@ -117,15 +121,23 @@ class _Visit:
         if self._whole:  # only a disconnect can follow, and an answer may take its time
             return await self._receive()
         if self._announced > self._cap_bytes:
-            raise self._too_large(self._announced)
+            self._refuse_long(self._announced)
         self.awaits_body = True
         message = await self._receive()
         self.awaits_body = False
         self.received += len(message.get("body", b""))
         if self.received > self._cap_bytes:
-            raise self._too_large(self.received)
+            self._refuse_long(self.received)
         self._whole = not message.get("more_body", False)
         return message
+
+    def is_in_pace(self) -> bool:
+        """Whether as much came since the last question as the longest usual body is.
+
+        Only longer ones can: they have as much time for each part as others for all.
+        """
+        before, self._paced = self._paced, self.received
+        return self.received - before >= self._cap_bytes
 
     async def send(self, message: MutableMapping[str, Any]) -> None:
         """Pass an answer on, with the headers that every answer has."""
@@ -153,12 +165,14 @@ class _Visit:
         response = problem_response(problem, request) if problem else unexpected(request)
         await response(self.scope, self._receive, self.send)
 
-    def _too_large(self, size: int) -> TooLarge:
-        return TooLarge(
-            f"The body has {size} bytes or more; the cap is {self._cap_bytes}.",
-            field="body",
-            value=size,
-        )
+    def _refuse_long(self, size: int) -> None:
+        cap_bytes = self.scope.get(BODY_BYTES, self._cap_bytes)
+        if size > cap_bytes:
+            raise TooLarge(
+                f"The body has {size} bytes or more; the cap is {cap_bytes}.",
+                field="body",
+                value=size,
+            )
 
 
 class _Patience:
@@ -174,6 +188,7 @@ class _Patience:
     def __init__(self, visit: _Visit, body_timeout_s: float, timeout_s: float) -> None:
         self.problem: MuvrError | None = None
         self._visit = visit
+        self._body_timeout_s = body_timeout_s
         self._timeout_s = timeout_s
         self._sent = -1
         self._task = asyncio.current_task()
@@ -189,10 +204,12 @@ class _Patience:
         return self.problem is not None and self._task is not None and self._task.uncancel() == 0
 
     def _body_is_due(self) -> None:
-        if self._visit.awaits_body:
-            self._cancel(TooSlow("The body did not arrive in time."))
-        else:
+        if not self._visit.awaits_body:
             self._wait()
+        elif self._visit.is_in_pace():
+            self._timer = self._loop.call_later(self._body_timeout_s, self._body_is_due)
+        else:
+            self._cancel(TooSlow("The body did not arrive in time."))
 
     def _wait(self) -> None:
         self._timer = self._loop.call_later(self._timeout_s, self._answer_is_due)

@@ -1,4 +1,4 @@
-"""Sessions: opened, asked for, completed, deleted."""
+"""Sessions: opened, asked for, deleted."""
 
 from datetime import datetime
 from typing import Any, Literal
@@ -13,7 +13,7 @@ from api.me import deviation_entry
 from api.problems import described
 from api.sets import SetShape, recognised_shape, set_shape
 from ingest.notes import session_notes
-from schemas.events import Completion, SessionOpening
+from schemas.events import SessionOpening
 from schemas.layout import month_of
 from store.deviations import Deviation
 from store.predictions import not_confirmed
@@ -148,20 +148,6 @@ async def held(session: UUID, caller: Sensor, services: ServicesHere) -> HeldAns
             },
         }
     )
-
-
-@router.post(
-    "/{session}/complete", summary="List what belongs to a session", responses=described(409, 410)
-)
-async def complete(
-    session: UUID, completion: Completion, caller: Sensor, services: ServicesHere
-) -> SessionSummary:
-    """The hashes of all chunks, by stream and number: that is the session.
-
-    409 names the numbers that are missing; send them, then ask again. A longer list extends the
-    session later. What is held but not listed goes to the dead letters.
-    """
-    return summary(await services.recorder.complete(caller.user_id, session, completion))
 
 
 @router.delete("/{session}", status_code=204, summary="Delete a session")

@@ -8,8 +8,9 @@ from uuid import UUID
 from ingest.decisions import Decisions
 from ingest.openings import TOPIC, existing, offset_of
 from ingest.projections import project_all, settle
-from schemas.errors import BadEvent, EventConflict, MissingChunks
+from schemas.errors import BadEvent, EventConflict, MissingChunks, TooLarge
 from schemas.events import Completion
+from schemas.wire import LIST_BYTES
 from store.journal import Event
 from store.records import Records
 from store.samples import ChunkHead
@@ -27,6 +28,7 @@ async def complete(
     Raises:
         NotThere, Deleted: no such session.
         BadEvent: a stream that the session has not.
+        TooLarge: a list that is longer than the journal can hold.
         MissingChunks: chunks that are listed but not held, by stream.
         EventConflict: a list that neither repeats nor extends the one that is kept.
     """
@@ -38,6 +40,9 @@ async def complete(
                 field=f"streams.{name}",
                 value=name,
             )
+    asked = {name: trimmed(hashes) for name, hashes in sorted(completion.streams.items())}
+    for name, hashes in asked.items():
+        _refuse_long(name, hashes)
     held = await heads_of(decisions.records, user_id, session_id, completion.streams)
     missing = {
         name: gone
@@ -51,9 +56,19 @@ async def complete(
     if offset_ms is not None:  # of several tries the one that travelled least is nearest the truth
         known = [session.clock_offset_ms.get(name, offset_ms) for name in completion.streams]
         offset_ms = min([offset_ms, *known])
-    asked = {name: trimmed(hashes) for name, hashes in sorted(completion.streams.items())}
     await _list_streams(decisions, user_id, session_id, asked, offset_ms)
     return await existing(decisions, user_id, session_id)
+
+
+def _refuse_long(stream: str, hashes: Sequence[str | None]) -> None:
+    nulls = hashes.count(None)
+    size = 67 * (len(hashes) - nulls) + 5 * nulls
+    if size > LIST_BYTES:
+        raise TooLarge(
+            f"the list of stream {stream!r} takes {size} bytes; at most {LIST_BYTES} can be kept",
+            field=f"streams.{stream}",
+            value=len(hashes),
+        )
 
 
 async def heads_of(

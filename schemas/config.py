@@ -123,6 +123,7 @@ class Limits(Section):
 
     body_mb: float = Field(default=1.0, gt=0)
     decoded_mb: float = Field(default=4.0, gt=0)
+    completion_mb: float = Field(default=16.0, gt=0)
     chunk_samples: int = Field(default=8192, ge=1)
     clock_past_days: int = Field(default=LONGEST_DAYS, ge=1, le=LONGEST_DAYS)
     clock_future_days: int = Field(default=AHEAD_DAYS, ge=0, le=AHEAD_DAYS)

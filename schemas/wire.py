@@ -12,7 +12,12 @@ LARGEST: Final = {"g": 1000.0, "m/s2": 10_000.0, "rad/s": 1000.0, "deg/s": 60_00
 """No wrist and no sensor reaches these values: a larger one is a mistake in unit or scale."""
 
 SEQ_MAX = 1_000_000
-"""Chunk numbers end here; at 50 Hz and 512 samples that is 118 days in one session."""
+"""Chunk numbers end here."""
+
+LIST_BYTES = 8_000_000
+"""Of a stream's list, in which a hash takes 67 bytes and a number without a chunk 5: it is one row
+of the journal, and a node takes 8 MiB in one write. 119,000 hashes: 33 hours of chunks of a second,
+two weeks of 512 samples at 50 Hz."""
 
 CHUNK_FIELDS: Final = ("v", "t0", "rate_hz", "unit", "scale", "n", "xyz")
 """The binary form, in its canonical order; `t_ms` follows where a device is irregular.

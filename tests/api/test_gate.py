@@ -8,7 +8,7 @@ import pytest
 from starlette.types import Message, Receive, Scope, Send
 
 from api.app import forwarded
-from api.gate import UNHURRIED, Gate, _Head
+from api.gate import BODY_BYTES, UNHURRIED, Gate, _Head
 from api.observe import Metrics
 from schemas.config import Api, Config
 
@@ -73,6 +73,45 @@ def test_an_answer_may_take_longer_than_a_body():
     line = Line()
     asyncio.run(ask(gate(work_s=0.3, timeout_s=LONG_S), line))
     assert line.status == 204
+
+
+class Long(Line):
+    """A client whose body comes in equal parts, one after the other."""
+
+    def __init__(self, part_bytes: int, after_s: float) -> None:
+        super().__init__()
+        self.part_bytes, self.after_s, self.left = part_bytes, after_s, LONGEST
+
+    async def receive(self) -> Message:
+        await asyncio.sleep(self.after_s)
+        self.left -= 1
+        return {"type": "http.request", "body": bytes(self.part_bytes), "more_body": self.left > 0}
+
+
+def taking(cap_bytes: int) -> Gate:
+    """In front of an application that reads bodies of so many bytes; others may have 1 MiB."""
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        scope[BODY_BYTES] = cap_bytes
+        while (await receive())["more_body"]:
+            pass
+        await send({"type": "http.response.start", "status": 204, "headers": []})
+
+    config = Config(api=Api(body_timeout_s=0.1, request_timeout_s=LONG_S))
+    return Gate(app, config=config, metrics=Metrics(), log=None)
+
+
+@pytest.mark.parametrize(
+    ("part_bytes", "cap_bytes", "status"),
+    [(2**19, 2**24, 204), (2**15, 2**24, 408), (2**19, 2**22, 413)],
+    ids=["as fast as any", "too slow", "over its own cap"],
+)
+def test_a_long_body_has_as_much_time_for_each_part_as_others_for_all(
+    part_bytes: int, cap_bytes: int, status: int
+):
+    line = Long(part_bytes, after_s=0.02)  # 0.4 s of 0.1
+    asyncio.run(ask(taking(cap_bytes), line))
+    assert line.status == status
 
 
 class Slow(Line):

@@ -1,7 +1,10 @@
 """Sessions over HTTP: opened, listed, completed, deleted, taken along, erased."""
 
+import asyncio
 import json
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
@@ -9,6 +12,7 @@ from uuid import uuid4
 import numpy as np
 import pytest
 
+from api.complete import AT_ONCE
 from ingest.chunks import canonical_body, decode_chunk
 from ingest.export import export_user
 from ingest.recordings import load_recording
@@ -125,6 +129,66 @@ def test_complete_names_what_is_missing_and_only_grows(phone: Phone) -> None:
     problem(phone.complete({"acc": [other]}), 409, "event-conflict")
     problem(phone.complete({"nope": []}), 422, "bad-event")
     problem(phone.complete({"acc": ["xyz"]}), 422, "bad-input")
+
+
+def sparse(seq: int, sha256: str) -> dict[str, list[str | None]]:
+    """A list with one hash: 5 bytes for each number before it."""
+    return {"acc": [*[None] * seq, sha256]}
+
+
+def test_a_list_may_be_longer_than_any_other_body(phone: Phone) -> None:
+    phone.open()
+    body = phone.body("acc", 0)
+    assert phone.put("acc", 400_000, body).status_code == 200
+    listed = sparse(400_000, sha(body))
+    assert len(json.dumps(listed)) > 2 * 2**20
+    for _ in range(2):
+        done = phone.complete(listed)
+        assert done.status_code == 200, done.text
+    assert done.json()["ended_at"] is not None
+
+
+def test_a_list_longer_than_the_journal_can_hold_is_refused(phone: Phone) -> None:
+    phone.open()
+    listed = {"acc": [*["0" * 64] * 119_403], "gyro": []}
+    found = problem(phone.complete(listed), 413, "too-large")
+    assert (found["field"], found["value"]) == ("streams.acc", 119_403)
+    listed = {"acc": listed["acc"][1:], "gyro": ["0" * 64]}
+    assert len(problem(phone.complete(listed), 409, "missing-chunks")["missing"]["acc"]) == 119_402
+    listed = {name: ["0" * 64] * 130_000 for name in STREAMS}
+    found = problem(phone.complete(listed), 413, "too-large")
+    assert found["field"] == "body"
+
+
+def test_a_long_list_is_read_from_whom_is_known_and_in_turn(
+    phone: Phone, service: RunningService
+) -> None:
+    phone.open()
+    with service.client() as nobody:
+        answer = nobody.post(f"{phone.path}/complete", content=bytes(2 << 20))
+        problem(answer, 401, "not-authenticated")
+    body = phone.body("acc", 0)
+    phone.put("acc", 400_000, body)
+    places: asyncio.Semaphore = service.app.state.long_bodies
+
+    async def take_all() -> None:
+        for _ in range(AT_ONCE):
+            await places.acquire()
+
+    async def give_back() -> None:
+        for _ in range(AT_ONCE):
+            places.release()
+
+    service.run(take_all())
+    try:
+        with ThreadPoolExecutor(1) as pool:
+            waiting = pool.submit(phone.complete, sparse(400_000, sha(body)))
+            time.sleep(0.5)
+            assert not waiting.done()
+            service.run(give_back())
+            assert waiting.result(30).status_code == 200
+    finally:
+        assert not places.locked()
 
 
 def test_sessions_are_listed_newest_first(phone: Phone) -> None:

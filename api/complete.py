@@ -1,0 +1,72 @@
+"""`complete`: the one body that grows with its session."""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any
+from uuid import UUID
+
+from fastapi import APIRouter, Request, Response
+from fastapi.routing import APIRoute
+
+from api.chunks import SCOPE
+from api.dependencies import Sensor, ServicesHere, services_of
+from api.gate import BODY_BYTES
+from api.problems import described
+from api.raw import header_of
+from api.sessions import SessionSummary, summary
+from schemas.events import Completion
+
+AT_ONCE = 2  # long bodies in a worker: a day of seconds takes 270 MB until its lists are kept
+Handler = Callable[[Request], Coroutine[Any, Any, Response]]
+
+
+class LongBodyRoute(APIRoute):
+    """A route that takes bodies of up to `limits.completion_mb`.
+
+    Whoever sends one longer than `limits.body_mb`, or of unknown length, is known before a byte of
+    it is read, and few are read at once; others wait.
+    """
+
+    def get_route_handler(self) -> Handler:
+        """The handler of the framework, behind that."""
+        handle = super().get_route_handler()
+
+        async def handle_in_turn(request: Request) -> Response:
+            services = services_of(request)
+            limits = services.config.limits
+            length = header_of(request, b"content-length")
+            if length.isdecimal() and int(length) <= limits.body_mb * 2**20:
+                return await handle(request)
+            caller = await services.guard.caller(header_of(request, b"authorization"))
+            caller.must_have(SCOPE)
+            request.scope[BODY_BYTES] = int(limits.completion_mb * 2**20)
+            places: asyncio.Semaphore = request.app.state.long_bodies
+            async with places:
+                return await handle(request)
+
+        return handle_in_turn
+
+
+router = APIRouter(prefix="/v1/sessions", tags=["recording"], route_class=LongBodyRoute)
+
+
+@router.post(
+    "/{session}/complete",
+    summary="List what belongs to a session",
+    responses=described(409, 410),
+    openapi_extra={
+        "requestBody": {
+            "description": "at most `limits.completion_mb` (16 MiB) in all, and of each stream "
+            "119,000 hashes: 33 hours of chunks of a second"
+        }
+    },
+)
+async def complete(
+    session: UUID, completion: Completion, caller: Sensor, services: ServicesHere
+) -> SessionSummary:
+    """The hashes of all chunks, by stream and number: that is the session.
+
+    409 names the numbers that are missing; send them, then ask again. A longer list extends the
+    session later. What is held but not listed goes to the dead letters.
+    """
+    return summary(await services.recorder.complete(caller.user_id, session, completion))
