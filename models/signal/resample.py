@@ -5,6 +5,8 @@ and the whole of it agree but for the edges. On a regular 50 Hz stream it is the
 samples are bridged by a line: over a gap the slopes of a cubic carry it far off.
 """
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -14,6 +16,8 @@ from models.signal.windows import RATE_HZ
 FASTER = 1.1  # above 55 Hz there is content that 50 Hz would fold back
 CUTOFF_HZ = 22.0
 HALF_WIDTH_S = 0.1
+ROWS_PER_SAMPLE = 8
+"""At most so many even rows for each sample: more would stand for what nobody heard."""
 
 
 def resample(
@@ -32,7 +36,7 @@ def resample(
     """
     if len(t_s) >= len(grid_s) and (t_s[: len(grid_s)] == grid_s).all():
         return values[: len(grid_s)]  # already there: the cubic would give the same, late
-    rate_hz = rate_of(t_s)
+    rate_hz = min(rate_of(t_s), _most_hz(t_s))
     if rate_hz > FASTER * RATE_HZ:
         even_s = np.arange(t_s[0], t_s[-1] + 0.5 / rate_hz, 1 / rate_hz)
         values = _low_pass(cubic(t_s, values, even_s, gaps_s), rate_hz)
@@ -51,6 +55,16 @@ def rate_of(t_s: NDArray[np.float64]) -> float:
     median = np.median(steps)
     near = steps[np.abs(steps - median) <= 0.5 * median]
     return float(1 / near.mean()) if len(near) else float(1 / median)
+
+
+def _most_hz(t_s: NDArray[np.float64]) -> float:
+    """The rate at which even rows are no more than `ROWS_PER_SAMPLE` for each sample.
+
+    Bursts of samples 1 ms apart, with seconds between them, have a rate that says nothing of the
+    stretch: hundreds of thousands of rows would be made of a few hundred samples.
+    """
+    took_s = float(t_s[-1] - t_s[0])
+    return ROWS_PER_SAMPLE * len(t_s) / took_s if took_s > 0 else math.inf
 
 
 def cubic(

@@ -1,5 +1,6 @@
 """The one way from raw pieces to signals in g and rad/s at 50 Hz: ingest, training and serving."""
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -92,7 +93,7 @@ def _merge(
     gaps_s = acc.gaps_s
     gyro_rad_s = np.zeros(acc_g.shape, dtype=np.float32)
     known = np.zeros(len(grid_s), dtype=np.bool_)
-    for run in gyro_runs:
+    for run in _beside(acc, gyro_runs):
         late_s = (run.t0_ns - acc.t0_ns) / NS
         at_s = run.t_s + late_s
         first = int(grid_s.searchsorted(at_s[0] - EDGE_S))
@@ -115,6 +116,17 @@ def _merge(
             notes=notes if filled is None else (*notes, FILLED),
             filled=filled,
         )
+
+
+def _beside(acc: Run, gyro_runs: list[Run]) -> list[Run]:
+    """The rotation around some acceleration; where there are thousands of runs, few of them are."""
+    first = bisect_left(gyro_runs, acc.t0_ns - NS, key=_end_ns)
+    end = bisect_right(gyro_runs, _end_ns(acc) + NS, key=lambda run: run.t0_ns)
+    return gyro_runs[first:end]
+
+
+def _end_ns(run: Run) -> float:
+    return run.t0_ns + run.t_s[-1] * NS
 
 
 def _filled(gaps_s: Gaps, grid_s: NDArray[np.float64]) -> NDArray[np.bool_] | None:

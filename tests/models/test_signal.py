@@ -1,15 +1,17 @@
 """From raw pieces to true 50 Hz signals: every expected value is made by the test itself."""
 
+import tracemalloc
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from models.signal.pieces import Piece, Recording
+from models.signal.timing import Run
 from models.signal.truth import LOW_RATE, NO_GRAVITY, WRONG_ROTATION, cut, truthful
 from models.signal.units import STANDARD_GRAVITY
 from models.signal.windows import window_starts
-from models.signal.wrist import wrist_signals
+from models.signal.wrist import _beside, wrist_signals
 from schemas.errors import BadSamples
 
 SCALE = 1 / 4096
@@ -151,6 +153,41 @@ def test_windows_with_much_filled_are_left_out():
     assert window_starts(500, 1.0, filled).tolist() == [0, 50, 250, 300]
     filled[250] = False
     assert window_starts(500, 1.0, filled).tolist() == [0, 50, 100, 150, 200, 250, 300]
+
+
+def at_times(t_ms: np.ndarray, **changes) -> Piece:
+    return piece(t_ms / 1000, t_ms=t_ms.astype(np.int32), **changes)
+
+
+def test_samples_in_bursts_cost_what_samples_cost():
+    """Three samples 1 ms apart, again and again after 5.9 s: as it seems, ten minutes of 1 kHz."""
+    t_ms = (np.arange(100)[:, None] * 5900 + np.arange(3)).ravel()
+    tracemalloc.start()
+    (signal,) = wrist_signals(Recording((at_times(t_ms),), (), None))
+    most_bytes = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert len(signal.acc_g) == 99 * 295 + 1
+    assert most_bytes < 200 * len(signal.acc_g)  # 584,000 even rows took 80 MB
+
+
+def test_rotation_is_looked_for_only_beside_acceleration():
+    """Every sample is a stretch of its own: all of rotation for each would be a million looks."""
+    still = np.zeros((2, 3), dtype=np.float32)
+    alone = [Run(k * 7 * 10**9, np.array([0.0, 0.02]), still) for k in range(1000)]
+    assert _beside(alone[500], alone) == [alone[500]]
+    long = Run(0, np.array([0.0, 30.0]), still)
+    assert _beside(long, alone) == alone[:5]
+    assert _beside(alone[3], [long]) == [long]
+
+
+def test_stretches_far_apart_each_keep_their_rotation():
+    t_ms = np.concatenate([np.arange(250) * 20 + k * 20_000 for k in range(3)])
+    acc, gyro = at_times(t_ms), at_times(t_ms, unit="rad/s")
+    found = wrist_signals(Recording((acc,), (gyro,), None))
+    assert [len(one.acc_g) for one in found] == [250, 250, 250]
+    for one in found:
+        assert one.gyro_rad_s is not None
+        assert np.array_equal(one.gyro_rad_s, one.acc_g)
 
 
 def test_rotation_is_laid_on_the_grid_of_acceleration():
