@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from models.signal.pieces import Recording, Side
 from models.signal.resample import resample, within
-from models.signal.timing import Gaps, Run, runs
+from models.signal.timing import Gaps, Run, clock_notes, runs
 from models.signal.truth import lacking, truthful
 from models.signal.windows import RATE_HZ, WINDOW
 
@@ -32,7 +32,8 @@ class WristSignal:
         gyro_rad_s: float32 (n, 3), or None where only acceleration was recorded.
         side: the wrist, None where nobody said.
         notes: what was found wrong and put right ("unit-was-m/s2", "axes-were-turned",
-            "gaps-were-filled"), and what is lacking ("gravity-is-missing", "rate-is-low").
+            "rate-was-higher", "samples-overlapped", "gaps-were-filled"), and what is lacking
+            ("gravity-is-missing", "rate-is-low").
         filled: (n,) samples that were lost, on a line between those around them; None where none
             was.
     """
@@ -80,7 +81,8 @@ def wrist_signals(recording: Recording) -> list[WristSignal]:
     """
     truth, notes = truthful(recording)
     acc_runs, gyro_runs = list(runs("acc", truth.acc)), list(runs("gyro", truth.gyro))
-    notes = (*notes, *lacking(truth))
+    odd = dict.fromkeys((*clock_notes(truth.acc), *clock_notes(truth.gyro)))
+    notes = (*notes, *odd, *lacking(truth))
     return [part for acc in acc_runs for part in _merge(acc, gyro_runs, truth.side, notes)]
 
 

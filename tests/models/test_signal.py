@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from models.signal.pieces import Piece, Recording
-from models.signal.timing import Run
+from models.signal.timing import Run, runs
 from models.signal.truth import LOW_RATE, NO_GRAVITY, WRONG_ROTATION, cut, truthful
 from models.signal.units import STANDARD_GRAVITY
 from models.signal.windows import window_starts
@@ -28,18 +28,23 @@ def piece(t_s, *, t0_ns=0, rate_hz=50.0, values=sines, **changes) -> Piece:
     return replace(Piece(t0_ns, rate_hz, "g", SCALE, counts), **changes)
 
 
-def pieces(rate_hz: float, claimed_hz: float, n: int, size: int) -> tuple[Piece, ...]:
+def quickening(t_s: np.ndarray) -> np.ndarray:
+    """A swing that never comes back to where it was: no sample stands twice."""
+    return sines(t_s + 0.002 * t_s**2)
+
+
+def pieces(rate_hz: float, claimed_hz: float, n: int, size: int, values=sines) -> tuple[Piece, ...]:
     """A stream of a device that runs at one rate and claims another."""
     t_s = np.arange(n) / rate_hz
     return tuple(
-        piece(t_s[i : i + size], t0_ns=round(t_s[i] * 1e9), rate_hz=claimed_hz)
+        piece(t_s[i : i + size], t0_ns=round(t_s[i] * 1e9), rate_hz=claimed_hz, values=values)
         for i in range(0, n, size)
     )
 
 
-def error_g(signal) -> float:
+def error_g(signal, values=sines) -> float:
     t_s = signal.t0_ns / 1e9 + np.arange(len(signal.acc_g)) / 50
-    return float(np.abs(signal.acc_g - sines(t_s))[10:-10].max())
+    return float(np.abs(signal.acc_g - values(t_s))[10:-10].max())
 
 
 def test_a_50_hz_stream_is_not_touched():
@@ -72,6 +77,44 @@ def test_drift_is_read_from_the_starts_of_the_pieces():
     (signal,) = wrist_signals(Recording(stream, (), None))
     assert signal.duration_s == pytest.approx(120, abs=0.05)
     assert error_g(signal) < 0.02
+
+
+@pytest.mark.parametrize(("rate_hz", "claimed_hz"), [(56.0, 50.0), (60.0, 50.0), (112.0, 100.0)])
+@pytest.mark.parametrize("lost", [(), (3,)])
+def test_a_device_faster_than_it_says_keeps_every_sample_at_its_time(rate_hz, claimed_hz, lost):
+    """The starts of a minute's chunks are right, and nothing was sent twice."""
+    sent = pieces(rate_hz, claimed_hz, round(60 * rate_hz), 256, quickening)
+    held = tuple(one for n, one in enumerate(sent) if n not in lost)
+    (run,) = runs("acc", held)
+    assert len(run.t_s) == sum(len(one.counts) for one in held)
+    (signal,) = wrist_signals(Recording(held, (), None))
+    assert signal.notes[:1] == ("rate-was-higher",)
+    assert signal.duration_s == pytest.approx(60, abs=0.05)
+    if not lost:
+        assert error_g(signal, quickening) < 0.02
+
+
+def test_windows_that_slide_over_each_other_are_sent_twice():
+    """Every chunk holds the second half of the one before, by a true clock and by a late one."""
+    for rate_hz in (50.0, 48.9):
+        n = round(60 * rate_hz)
+        whole = pieces(rate_hz, 50.0, n, n, quickening)[0]
+        slid = tuple(
+            replace(whole, t0_ns=round(at / rate_hz * 1e9), counts=whole.counts[at : at + 200])
+            for at in range(0, n - 199, 100)
+        )
+        (signal,) = wrist_signals(Recording(slid, (), None))
+        assert signal.notes == ()
+        assert signal.duration_s == pytest.approx(60, abs=2.1)
+
+
+def test_chunks_that_disagree_about_the_rate_overlap_and_say_so():
+    """A clock that is set back a second once is no device of another rate."""
+    sent = pieces(50.0, 50.0, 3000, 500, quickening)
+    back = (*sent[:3], *(replace(one, t0_ns=one.t0_ns - 10**9) for one in sent[3:]))
+    (signal,) = wrist_signals(Recording(back, (), None))
+    assert signal.notes == ("samples-overlapped",)
+    assert signal.duration_s == pytest.approx(59, abs=0.05)
 
 
 def test_jitter_of_arrival_is_taken_off():
