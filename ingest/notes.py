@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from ingest.recordings import decided, wrist_of
+from ingest.recordings import ELSEWHERE, decided, is_on_wrist, wrist_of
 from ingest.rows import piece_of
 from models.signal.pieces import Recording
 from models.signal.timing import clock_notes
@@ -30,6 +30,8 @@ async def session_notes(records: Records, user_id: UUID, session: SessionRow) ->
     wrist = wrist_of(session.streams)
     if wrist.acc is None:
         return notes
+    if not is_on_wrist(session.streams[wrist.acc].get("placement")):
+        notes.append(f"{wrist.acc}: {ELSEWHERE}")
     parts = (await records.samples.parts(user_id, session.session_id)).get(wrist.acc, [])
     heads = await records.samples.heads(user_id, session.session_id, wrist.acc, parts[:1])
     listed = (await records.sessions.lists(user_id, session.session_id)).get(wrist.acc)

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 
+from ingest.notes import session_notes
 from ingest.pending import covers
 from ingest.recordings import Wrist, decided, load_recording, touching, wrist_of
 from models.signal.pieces import Piece
@@ -13,7 +14,7 @@ from schemas.errors import NotThere
 from store.memory import MemoryDeadLetters, memory_records
 from store.samples import ChunkHead
 from store.sessions import NO_HASH, StreamList
-from tests.ingest.histories import CHUNKS, START, new_id
+from tests.ingest.histories import CHUNKS, START, STREAM, new_id
 from tests.ingest.story import Story
 
 NS = 10**9
@@ -45,6 +46,42 @@ def stream(kind: str, placement: str = "wrist", side: str | None = "left") -> di
 )
 def test_the_wrist_is_the_first_place_with_both_sensors(streams: dict, wrist: Wrist) -> None:
     assert wrist_of(streams) == wrist
+
+
+def both_at(placement: str, names: str, side: str | None = "left") -> dict:
+    return {
+        name: stream(kind, placement, side)
+        for name, kind in zip(names, ("acc", "gyro"), strict=True)
+    }
+
+
+@pytest.mark.parametrize("worn", ["wrist", "Left Wrist", "smartwatch", "WATCH"])
+def test_a_watch_comes_before_a_phone_in_a_pocket(worn: str) -> None:
+    pocket = both_at("pocket", "ab", side=None)
+    assert wrist_of(pocket | both_at(worn, "xy")) == Wrist("x", "y", "left")
+    assert wrist_of(pocket | {"x": stream("acc", worn)}) == Wrist("x", None, "left")
+    assert wrist_of(pocket | {"y": stream("gyro", worn)}) == Wrist("a", "b", None)
+
+
+def test_without_a_wrist_another_place_is_read_as_one() -> None:
+    """As it always was: clients say what they like, and their own models know how it feels."""
+    streams = both_at("pocket", "ab") | {"c": stream("acc", "arm")}
+    assert wrist_of(streams) == Wrist("a", "b", "left")
+
+
+@pytest.mark.parametrize(
+    ("placement", "notes"), [("wrist", []), ("My Watch", []), ("pocket", ["acc: not-on-a-wrist"])]
+)
+def test_a_session_says_that_nothing_was_on_a_wrist(placement: str, notes: list[str]) -> None:
+    async def story() -> None:
+        one = Story(acc={**STREAM, "placement": placement})
+        await one.open(0)
+        row = await one.records.sessions.read(one.user, one.session)
+        assert row is not None
+        found = await session_notes(one.records, one.user, row)
+        assert [note for note in found if "wrist" in note] == notes
+
+    asyncio.run(story())
 
 
 def head(seq: int, t0_s: float, n: int = 50, sha: bytes = b"a") -> ChunkHead:
