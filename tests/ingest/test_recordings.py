@@ -4,6 +4,7 @@ import asyncio
 from dataclasses import replace
 from datetime import timedelta
 
+import numpy as np
 import pytest
 
 from ingest.notes import session_notes
@@ -80,6 +81,26 @@ def test_a_session_says_that_nothing_was_on_a_wrist(placement: str, notes: list[
         assert row is not None
         found = await session_notes(one.records, one.user, row)
         assert [note for note in found if "wrist" in note] == notes
+
+    asyncio.run(story())
+
+
+def test_a_session_says_that_its_device_is_faster_than_it_claims() -> None:
+    """A second's samples by what they claim, every .9 s."""
+
+    async def story() -> None:
+        one = Story()
+        await one.open()
+        dice = np.random.default_rng(0)
+        for seq in range(4):
+            sent = CHUNKS[0, 0].piece
+            counts = dice.integers(-4000, 4000, sent.counts.shape, dtype=np.int16)
+            t0_ns = sent.t0_ns + round(seq * 0.9 * len(counts) / sent.rate_hz * NS)
+            faster = replace(CHUNKS[0, 0], piece=replace(sent, t0_ns=t0_ns, counts=counts))
+            await one.recorder.put_chunk(one.user, one.session, "acc", seq, faster)
+        row = await one.records.sessions.read(one.user, one.session)
+        assert row is not None
+        assert "acc: rate-was-higher" in await session_notes(one.records, one.user, row)
 
     asyncio.run(story())
 
