@@ -79,8 +79,8 @@ class SetShape(BaseModel):
     notes: list[str] = Field(
         default=[],
         description="what was put right in the samples: unit-was-m/s2, unit-was-deg/s, "
-        "axes-were-turned, watch-was-turned-round, was-the-other-wrist, gaps-were-filled; what "
-        "they lack: "
+        "axes-were-turned, watch-was-turned-round, was-the-other-wrist, gaps-were-filled, "
+        "samples-overlapped (of two samples of one time the first one counts); what they lack: "
         "gravity-is-missing, rate-is-low",
     )
     revision: str | None = Field(default=None, description="the ETag: If-Match corrects this one")

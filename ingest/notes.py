@@ -2,9 +2,10 @@
 
 from uuid import UUID
 
-from ingest.recordings import decided, wrist_of
+from ingest.recordings import ELSEWHERE, decided, is_on_wrist, wrist_of
 from ingest.rows import piece_of
 from models.signal.pieces import Recording
+from models.signal.timing import clock_notes
 from models.signal.truth import lacking, truthful
 from store.records import Records
 from store.sessions import SessionRow
@@ -16,7 +17,7 @@ CLOCK_OFF_MS = 60_000
 async def session_notes(records: Records, user_id: UUID, session: SessionRow) -> list[str]:
     """Notes such as "acc: unit-was-m/s2" and "gyro: clock-is-off", in order.
 
-    The unit is judged by the first chunks of the wrist's acceleration.
+    Unit and clock are judged by the first chunks of the wrist's acceleration.
 
     Raises:
         BadSamples: a row that does not decode.
@@ -29,6 +30,8 @@ async def session_notes(records: Records, user_id: UUID, session: SessionRow) ->
     wrist = wrist_of(session.streams)
     if wrist.acc is None:
         return notes
+    if not is_on_wrist(session.streams[wrist.acc].get("placement")):
+        notes.append(f"{wrist.acc}: {ELSEWHERE}")
     parts = (await records.samples.parts(user_id, session.session_id)).get(wrist.acc, [])
     heads = await records.samples.heads(user_id, session.session_id, wrist.acc, parts[:1])
     listed = (await records.sessions.lists(user_id, session.session_id)).get(wrist.acc)
@@ -37,4 +40,5 @@ async def session_notes(records: Records, user_id: UUID, session: SessionRow) ->
     if not rows:
         return notes
     truth, found = truthful(Recording(tuple(piece_of(row) for row in rows), (), wrist.side))
-    return [*(f"{wrist.acc}: {note}" for note in (*found, *lacking(truth))), *notes]
+    found = (*found, *clock_notes(truth.acc), *lacking(truth))
+    return [*(f"{wrist.acc}: {note}" for note in found), *notes]

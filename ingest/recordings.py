@@ -13,6 +13,9 @@ from store.records import Records
 from store.samples import ChunkHead
 from store.sessions import SessionRow, StreamList
 
+WRISTS = ("wrist", "watch")
+ELSEWHERE = "not-on-a-wrist"
+
 
 @dataclass(frozen=True, slots=True)
 class Wrist:
@@ -26,7 +29,8 @@ class Wrist:
 def wrist_of(streams: Mapping[str, Mapping[str, str | None]]) -> Wrist:
     """The wrist that training and answers use: the first with both sensors, else with acc.
 
-    Streams belong together when placement and side are the same.
+    Streams belong together when placement and side are the same. What is worn elsewhere is used,
+    as if it were a wrist, only where nothing on a wrist has acceleration (`is_on_wrist`).
 
     >>> acc = {"kind": "acc", "placement": "wrist", "side": "left"}
     >>> wrist_of({"a": acc, "g": {**acc, "kind": "gyro"}})
@@ -36,13 +40,22 @@ def wrist_of(streams: Mapping[str, Mapping[str, str | None]]) -> Wrist:
     for name, stream in sorted(streams.items()):
         place = places.setdefault((stream.get("placement"), stream.get("side")), {})
         place.setdefault(str(stream["kind"]), name)
+    usable = [one for one in sorted(places.items(), key=str) if "acc" in one[1]]
+    worn = [one for one in usable if is_on_wrist(one[0][0])]
     found = [
-        Wrist(kinds["acc"], kinds.get("gyro"), _side(place[1]))
-        for place, kinds in sorted(places.items(), key=str)
-        if "acc" in kinds
+        Wrist(kinds["acc"], kinds.get("gyro"), _side(side)) for (_, side), kinds in worn or usable
     ]
     both = [wrist for wrist in found if wrist.gyro]
     return (both or found or [Wrist(None, None, None)])[0]
+
+
+def is_on_wrist(placement: str | None) -> bool:
+    """Whether a placement says wrist, as it does where nobody said any.
+
+    >>> [is_on_wrist(said) for said in (None, "Left Wrist", "watch", "pocket")]
+    [True, True, True, False]
+    """
+    return placement is None or any(word in placement.casefold() for word in WRISTS)
 
 
 def _side(side: str | None) -> Literal["left", "right"] | None:

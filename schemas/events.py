@@ -75,7 +75,12 @@ class StreamDeclaration(Event):
     kind: Literal["acc", "gyro"]
     unit: Literal["g", "m/s2", "rad/s", "deg/s"]
     device: Word = "unknown"
-    placement: Word = "wrist"
+    placement: Word = Field(
+        default="wrist",
+        description="where it is worn: any text. Models read wrists: of a session's streams those "
+        'count whose placement holds "wrist" or "watch", in any case. Where none does, another '
+        "place is read and learned as if it were a wrist, and the session notes `not-on-a-wrist`",
+    )
     side: Literal["left", "right"] | None = None
 
     @model_validator(mode="after")

@@ -5,6 +5,8 @@ and the whole of it agree but for the edges. On a regular 50 Hz stream it is the
 samples are bridged by a line: over a gap the slopes of a cubic carry it far off.
 """
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -14,9 +16,8 @@ from models.signal.windows import RATE_HZ
 FASTER = 1.1  # above 55 Hz there is content that 50 Hz would fold back
 CUTOFF_HZ = 22.0
 HALF_WIDTH_S = 0.1
-EVEN_AT_MOST, EVEN_SHARE = 2**19, 0.25
-"""A longer even grid is not made of fewer samples than a quarter of it: where nearly all of it is a
-line over losses there is nothing to fold back, and a few samples could claim gigabytes."""
+ROWS_PER_SAMPLE = 8
+"""At most so many even rows for each sample: more would stand for what nobody heard."""
 
 
 def resample(
@@ -35,8 +36,8 @@ def resample(
     """
     if len(t_s) >= len(grid_s) and (t_s[: len(grid_s)] == grid_s).all():
         return values[: len(grid_s)]  # already there: the cubic would give the same, late
-    rate_hz = rate_of(t_s)
-    if rate_hz > FASTER * RATE_HZ and _is_filled(t_s, rate_hz):
+    rate_hz = min(rate_of(t_s), _most_hz(t_s))
+    if rate_hz > FASTER * RATE_HZ:
         even_s = np.arange(t_s[0], t_s[-1] + 0.5 / rate_hz, 1 / rate_hz)
         values = _low_pass(cubic(t_s, values, even_s, gaps_s), rate_hz)
         t_s, gaps_s = even_s, ()
@@ -56,9 +57,14 @@ def rate_of(t_s: NDArray[np.float64]) -> float:
     return float(1 / near.mean()) if len(near) else float(1 / median)
 
 
-def _is_filled(t_s: NDArray[np.float64], rate_hz: float) -> bool:
-    even = (t_s[-1] - t_s[0]) * rate_hz
-    return bool(even <= EVEN_AT_MOST or len(t_s) >= EVEN_SHARE * even)
+def _most_hz(t_s: NDArray[np.float64]) -> float:
+    """The rate at which even rows are no more than `ROWS_PER_SAMPLE` for each sample.
+
+    Bursts of samples 1 ms apart, with seconds between them, have a rate that says nothing of the
+    stretch: hundreds of thousands of rows would be made of a few hundred samples.
+    """
+    took_s = float(t_s[-1] - t_s[0])
+    return ROWS_PER_SAMPLE * len(t_s) / took_s if took_s > 0 else math.inf
 
 
 def cubic(

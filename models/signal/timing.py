@@ -1,7 +1,8 @@
 """When a sample was really taken: drift, jitter, lost packets, overlaps and gaps.
 
 A device that claims 50 Hz may run at 48.9. The start times of its pieces tell: when they lie on a
-line over the number of samples sent so far, that line is the device's clock.
+line over the number of samples sent so far, that line is the device's clock. One that says 50 and
+runs at 56 is told from one that sends samples twice by the samples (`overlaps.py`).
 """
 
 import math
@@ -13,6 +14,13 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from models.signal.overlaps import (
+    MAX_DRIFT,
+    MAX_JITTER_S,
+    faster_period,
+    overlapping,
+    period_ratio,
+)
 from models.signal.pieces import Piece
 from models.signal.units import Kind, factor_of
 from schemas.errors import BadSamples
@@ -22,9 +30,9 @@ BRIDGED_S = 6.0
 
 LOST_STEPS = 3.0  # so many times the usual step, samples were lost
 JITTER_S, LOST_S = 0.1, 0.5  # never in less than the one, always in more than the other
-MAX_DRIFT = 0.05  # a device further off than this has lost samples, not time
 EXACT = 1e-4  # below this the claimed rate is the rate: no timestamp is that good
-MAX_JITTER_S = 0.05
+FASTER = "rate-was-higher"
+OVERLAPPING = "samples-overlapped"
 FAST_HZ = 1e6  # up to here samples lie whole nanoseconds apart
 KEPT_TIMES = 8192  # of regular samples, 64 kB: longer ones are seldom asked for again
 NS = 1e9
@@ -62,15 +70,29 @@ def true_clock(pieces: Sequence[Piece]) -> tuple[Piece, ...]:
     Raises:
         BadSamples: a rate, scale or time that is not a positive number.
     """
-    for piece in pieces:
-        _check(piece)
-    ordered = sorted(pieces, key=lambda p: (p.t0_ns, len(p.counts)))
-    if len(ordered) < 2 or any(p.t_ms is not None for p in ordered):
+    ordered = _in_order(pieces)
+    if len(ordered) < 2 or not _is_regular(ordered):
         return tuple(ordered)
     stretch = _stretch(ordered)
     if stretch != 1.0:
         ordered = [replace(p, rate_hz=p.rate_hz / stretch) for p in ordered]
     return tuple(p for run in _contiguous(ordered) for p in _on_a_line(run))
+
+
+def clock_notes(pieces: Sequence[Piece]) -> tuple[str, ...]:
+    """What is odd about the times of a stream: its real rate, or samples that were left out.
+
+    >>> block = np.arange(300, dtype=np.int16).reshape(100, 3)
+    >>> clock_notes([Piece(int(k * 100 / 56 * 1e9), 50.0, "g", 1.0, block + k) for k in range(9)])
+    ('rate-was-higher',)
+
+    Raises:
+        BadSamples: a rate, scale or time that is not a positive number.
+    """
+    ordered = _in_order(pieces)
+    faster = _is_regular(ordered) and faster_period(ordered) is not None
+    found = ((FASTER, faster), (OVERLAPPING, overlapping(true_clock(ordered))))
+    return tuple(note for note, is_so in found if is_so)
 
 
 def sample_times_ns(piece: Piece) -> NDArray[np.int64]:
@@ -156,6 +178,16 @@ def in_unit(kind: Kind, piece: Piece) -> NDArray[np.float32]:
     return piece.counts.astype(np.float32) * np.float32(piece.scale * factor_of(kind, piece.unit))
 
 
+def _in_order(pieces: Sequence[Piece]) -> list[Piece]:
+    for piece in pieces:
+        _check(piece)
+    return sorted(pieces, key=lambda p: (p.t0_ns, len(p.counts)))
+
+
+def _is_regular(pieces: Sequence[Piece]) -> bool:
+    return all(piece.t_ms is None for piece in pieces)
+
+
 def _check(piece: Piece) -> None:
     if not (math.isfinite(piece.rate_hz) and piece.rate_hz > 0):
         raise BadSamples(f"rate_hz must be positive, not {piece.rate_hz}", field="rate_hz")
@@ -167,10 +199,10 @@ def _check(piece: Piece) -> None:
 
 def _stretch(ordered: Sequence[Piece]) -> float:
     """Real over claimed sample period, from the starts of neighbours; 1.0 if they do not tell."""
-    ratios = [
-        (b.t0_ns - a.t0_ns) / NS * a.rate_hz / len(a.counts)
-        for a, b in zip(ordered, ordered[1:], strict=False)
-    ]
+    faster = faster_period(ordered)
+    if faster is not None:
+        return faster
+    ratios = [period_ratio(a, b) for a, b in pairwise(ordered)]
     near = [r for r in ratios if abs(r - 1) <= MAX_DRIFT]
     stretch = float(np.median(near)) if near else 1.0
     return stretch if abs(stretch - 1) > EXACT else 1.0

@@ -1,5 +1,6 @@
 """The one way from raw pieces to signals in g and rad/s at 50 Hz: ingest, training and serving."""
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 
 from models.signal.pieces import Recording, Side
 from models.signal.resample import resample, within
-from models.signal.timing import KEPT_TIMES, Gaps, Run, runs
+from models.signal.timing import KEPT_TIMES, Gaps, Run, clock_notes, runs
 from models.signal.truth import lacking, truthful
 from models.signal.windows import RATE_HZ, WINDOW
 from schemas.errors import BadSamples
@@ -35,7 +36,8 @@ class WristSignal:
         gyro_rad_s: float32 (n, 3), or None where only acceleration was recorded.
         side: the wrist, None where nobody said.
         notes: what was found wrong and put right ("unit-was-m/s2", "axes-were-turned",
-            "gaps-were-filled"), and what is lacking ("gravity-is-missing", "rate-is-low").
+            "rate-was-higher", "samples-overlapped", "gaps-were-filled"), and what is lacking
+            ("gravity-is-missing", "rate-is-low").
         filled: (n,) samples that were lost, on a line between those around them; None where none
             was.
     """
@@ -86,7 +88,8 @@ def wrist_signals(recording: Recording) -> list[WristSignal]:
     acc_runs, gyro_runs = list(runs("acc", truth.acc)), list(runs("gyro", truth.gyro))
     for found in (acc_runs, gyro_runs):
         _refuse_long(found)
-    notes = (*notes, *lacking(truth))
+    odd = dict.fromkeys((*clock_notes(truth.acc), *clock_notes(truth.gyro)))
+    notes = (*notes, *odd, *lacking(truth))
     return [part for acc in acc_runs for part in _merge(acc, gyro_runs, truth.side, notes)]
 
 
@@ -110,7 +113,7 @@ def _merge(
     gaps_s = acc.gaps_s
     gyro_rad_s = np.zeros(acc_g.shape, dtype=np.float32)
     known = np.zeros(len(grid_s), dtype=np.bool_)
-    for run in gyro_runs:
+    for run in _beside(acc, gyro_runs):
         late_s = (run.t0_ns - acc.t0_ns) / NS
         at_s = run.t_s + late_s
         first = int(grid_s.searchsorted(at_s[0] - EDGE_S))
@@ -133,6 +136,17 @@ def _merge(
             notes=notes if filled is None else (*notes, FILLED),
             filled=filled,
         )
+
+
+def _beside(acc: Run, gyro_runs: list[Run]) -> list[Run]:
+    """The rotation around some acceleration; where there are thousands of runs, few of them are."""
+    first = bisect_left(gyro_runs, acc.t0_ns - NS, key=_end_ns)
+    end = bisect_right(gyro_runs, _end_ns(acc) + NS, key=lambda run: run.t0_ns)
+    return gyro_runs[first:end]
+
+
+def _end_ns(run: Run) -> float:
+    return run.t0_ns + run.t_s[-1] * NS
 
 
 def _filled(gaps_s: Gaps, grid_s: NDArray[np.float64]) -> NDArray[np.bool_] | None:

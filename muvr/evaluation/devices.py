@@ -95,6 +95,52 @@ def losing(packet_s: float, share: float) -> Change:
     return change
 
 
+def clipped_at(most_g: float) -> Change:
+    """A device that measures up to so many g on each axis and holds its largest value above."""
+
+    def change(_: str, piece: Piece) -> tuple[Piece, ...]:
+        if piece.unit != "g":
+            return (piece,)
+        most = min(32767, round(most_g / piece.scale))
+        return (replace(piece, counts=np.clip(piece.counts, -most, most)),)
+
+    return change
+
+
+def in_8_bits(most_g: float) -> Change:
+    """A device with 8 bits of acceleration: 256 steps from -most_g to most_g."""
+    step_g = most_g / 128
+
+    def change(_: str, piece: Piece) -> tuple[Piece, ...]:
+        if piece.unit != "g":
+            return (piece,)
+        steps = np.rint(piece.counts * (piece.scale / step_g))
+        return (replace(piece, scale=step_g, counts=np.clip(steps, -128, 127).astype(np.int16)),)
+
+    return change
+
+
+def stamped_within(off_ms: float) -> Change:
+    """A device whose samples have times of their own, up to so many milliseconds off.
+
+    How far is decided by the time of the first sample: the same in every run.
+    """
+
+    def change(_: str, piece: Piece) -> tuple[Piece, ...]:
+        at_ms = times_s(piece) * 1e3
+        dice = np.random.default_rng(piece.t0_ns // 10**6)
+        stamps = np.rint(at_ms + dice.uniform(-off_ms, off_ms, len(at_ms)))
+        stamps = np.maximum.accumulate(np.maximum(stamps, 0)).astype(np.int32)
+        return (replace(piece, t_ms=stamps),)
+
+    return change
+
+
+def side_unsaid(recording: ImportedRecording) -> ImportedRecording:
+    """A device that does not say on which wrist it is."""
+    return replace(recording, recording=replace(recording.recording, side=None))
+
+
 def as_recorded_by(recording: ImportedRecording, change: Change) -> ImportedRecording:
     """A recording under a change of device."""
     raw = recording.recording

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from ingest.chunks import Chunk
+from ingest.notes import session_notes
 from ingest.pending import covers
 from ingest.recordings import Wrist, decided, load_recording, touching, wrist_of
 from ingest.rows import end_ns_of, piece_of, row_of
@@ -16,7 +17,7 @@ from schemas.errors import BadSamples, NotThere
 from store.memory import MemoryDeadLetters, memory_records
 from store.samples import ChunkHead
 from store.sessions import NO_HASH, StreamList
-from tests.ingest.histories import CHUNKS, START, new_id
+from tests.ingest.histories import CHUNKS, START, STREAM, new_id
 from tests.ingest.story import Story
 
 NS = 10**9
@@ -48,6 +49,62 @@ def stream(kind: str, placement: str = "wrist", side: str | None = "left") -> di
 )
 def test_the_wrist_is_the_first_place_with_both_sensors(streams: dict, wrist: Wrist) -> None:
     assert wrist_of(streams) == wrist
+
+
+def both_at(placement: str, names: str, side: str | None = "left") -> dict:
+    return {
+        name: stream(kind, placement, side)
+        for name, kind in zip(names, ("acc", "gyro"), strict=True)
+    }
+
+
+@pytest.mark.parametrize("worn", ["wrist", "Left Wrist", "smartwatch", "WATCH"])
+def test_a_watch_comes_before_a_phone_in_a_pocket(worn: str) -> None:
+    pocket = both_at("pocket", "ab", side=None)
+    assert wrist_of(pocket | both_at(worn, "xy")) == Wrist("x", "y", "left")
+    assert wrist_of(pocket | {"x": stream("acc", worn)}) == Wrist("x", None, "left")
+    assert wrist_of(pocket | {"y": stream("gyro", worn)}) == Wrist("a", "b", None)
+
+
+def test_without_a_wrist_another_place_is_read_as_one() -> None:
+    """As it always was: clients say what they like, and their own models know how it feels."""
+    streams = both_at("pocket", "ab") | {"c": stream("acc", "arm")}
+    assert wrist_of(streams) == Wrist("a", "b", "left")
+
+
+@pytest.mark.parametrize(
+    ("placement", "notes"), [("wrist", []), ("My Watch", []), ("pocket", ["acc: not-on-a-wrist"])]
+)
+def test_a_session_says_that_nothing_was_on_a_wrist(placement: str, notes: list[str]) -> None:
+    async def story() -> None:
+        one = Story(acc={**STREAM, "placement": placement})
+        await one.open(0)
+        row = await one.records.sessions.read(one.user, one.session)
+        assert row is not None
+        found = await session_notes(one.records, one.user, row)
+        assert [note for note in found if "wrist" in note] == notes
+
+    asyncio.run(story())
+
+
+def test_a_session_says_that_its_device_is_faster_than_it_claims() -> None:
+    """A second's samples by what they claim, every .9 s."""
+
+    async def story() -> None:
+        one = Story()
+        await one.open()
+        dice = np.random.default_rng(0)
+        for seq in range(4):
+            sent = CHUNKS[0, 0].piece
+            counts = dice.integers(-4000, 4000, sent.counts.shape, dtype=np.int16)
+            t0_ns = sent.t0_ns + round(seq * 0.9 * len(counts) / sent.rate_hz * NS)
+            faster = replace(CHUNKS[0, 0], piece=replace(sent, t0_ns=t0_ns, counts=counts))
+            await one.recorder.put_chunk(one.user, one.session, "acc", seq, faster)
+        row = await one.records.sessions.read(one.user, one.session)
+        assert row is not None
+        assert "acc: rate-was-higher" in await session_notes(one.records, one.user, row)
+
+    asyncio.run(story())
 
 
 def head(seq: int, t0_s: float, n: int = 50, sha: bytes = b"a") -> ChunkHead:

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 
 from models.signal.pieces import Piece, Recording
-from models.signal.timing import _regular_times_s
+from models.signal.timing import Run, _regular_times_s, runs
 from models.signal.truth import LOW_RATE, NO_GRAVITY, WRONG_ROTATION, cut, truthful
 from models.signal.units import STANDARD_GRAVITY
 from models.signal.windows import window_starts
-from models.signal.wrist import _grid_s, wrist_signals
+from models.signal.wrist import _beside, _grid_s, wrist_signals
 from schemas.errors import BadSamples
 
 SCALE = 1 / 4096
@@ -28,18 +28,23 @@ def piece(t_s, *, t0_ns=0, rate_hz=50.0, values=sines, **changes) -> Piece:
     return replace(Piece(t0_ns, rate_hz, "g", SCALE, counts), **changes)
 
 
-def pieces(rate_hz: float, claimed_hz: float, n: int, size: int) -> tuple[Piece, ...]:
+def quickening(t_s: np.ndarray) -> np.ndarray:
+    """A swing that never comes back to where it was: no sample stands twice."""
+    return sines(t_s + 0.002 * t_s**2)
+
+
+def pieces(rate_hz: float, claimed_hz: float, n: int, size: int, values=sines) -> tuple[Piece, ...]:
     """A stream of a device that runs at one rate and claims another."""
     t_s = np.arange(n) / rate_hz
     return tuple(
-        piece(t_s[i : i + size], t0_ns=round(t_s[i] * 1e9), rate_hz=claimed_hz)
+        piece(t_s[i : i + size], t0_ns=round(t_s[i] * 1e9), rate_hz=claimed_hz, values=values)
         for i in range(0, n, size)
     )
 
 
-def error_g(signal) -> float:
+def error_g(signal, values=sines) -> float:
     t_s = signal.t0_ns / 1e9 + np.arange(len(signal.acc_g)) / 50
-    return float(np.abs(signal.acc_g - sines(t_s))[10:-10].max())
+    return float(np.abs(signal.acc_g - values(t_s))[10:-10].max())
 
 
 def test_a_50_hz_stream_is_not_touched():
@@ -72,6 +77,44 @@ def test_drift_is_read_from_the_starts_of_the_pieces():
     (signal,) = wrist_signals(Recording(stream, (), None))
     assert signal.duration_s == pytest.approx(120, abs=0.05)
     assert error_g(signal) < 0.02
+
+
+@pytest.mark.parametrize(("rate_hz", "claimed_hz"), [(56.0, 50.0), (60.0, 50.0), (112.0, 100.0)])
+@pytest.mark.parametrize("lost", [(), (3,)])
+def test_a_device_faster_than_it_says_keeps_every_sample_at_its_time(rate_hz, claimed_hz, lost):
+    """The starts of a minute's chunks are right, and nothing was sent twice."""
+    sent = pieces(rate_hz, claimed_hz, round(60 * rate_hz), 256, quickening)
+    held = tuple(one for n, one in enumerate(sent) if n not in lost)
+    (run,) = runs("acc", held)
+    assert len(run.t_s) == sum(len(one.counts) for one in held)
+    (signal,) = wrist_signals(Recording(held, (), None))
+    assert signal.notes[:1] == ("rate-was-higher",)
+    assert signal.duration_s == pytest.approx(60, abs=0.05)
+    if not lost:
+        assert error_g(signal, quickening) < 0.02
+
+
+def test_windows_that_slide_over_each_other_are_sent_twice():
+    """Every chunk holds the second half of the one before, by a true clock and by a late one."""
+    for rate_hz in (50.0, 48.9):
+        n = round(60 * rate_hz)
+        whole = pieces(rate_hz, 50.0, n, n, quickening)[0]
+        slid = tuple(
+            replace(whole, t0_ns=round(at / rate_hz * 1e9), counts=whole.counts[at : at + 200])
+            for at in range(0, n - 199, 100)
+        )
+        (signal,) = wrist_signals(Recording(slid, (), None))
+        assert signal.notes == ()
+        assert signal.duration_s == pytest.approx(60, abs=2.1)
+
+
+def test_chunks_that_disagree_about_the_rate_overlap_and_say_so():
+    """A clock that is set back a second once is no device of another rate."""
+    sent = pieces(50.0, 50.0, 3000, 500, quickening)
+    back = (*sent[:3], *(replace(one, t0_ns=one.t0_ns - 10**9) for one in sent[3:]))
+    (signal,) = wrist_signals(Recording(back, (), None))
+    assert signal.notes == ("samples-overlapped",)
+    assert signal.duration_s == pytest.approx(59, abs=0.05)
 
 
 def test_jitter_of_arrival_is_taken_off():
@@ -153,6 +196,41 @@ def test_windows_with_much_filled_are_left_out():
     assert window_starts(500, 1.0, filled).tolist() == [0, 50, 250, 300]
     filled[250] = False
     assert window_starts(500, 1.0, filled).tolist() == [0, 50, 100, 150, 200, 250, 300]
+
+
+def at_times(t_ms: np.ndarray, **changes) -> Piece:
+    return piece(t_ms / 1000, t_ms=t_ms.astype(np.int32), **changes)
+
+
+def test_samples_in_bursts_cost_what_samples_cost():
+    """Three samples 1 ms apart, again and again after 5.9 s: as it seems, ten minutes of 1 kHz."""
+    t_ms = (np.arange(100)[:, None] * 5900 + np.arange(3)).ravel()
+    tracemalloc.start()
+    (signal,) = wrist_signals(Recording((at_times(t_ms),), (), None))
+    most_bytes = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert len(signal.acc_g) == 99 * 295 + 1
+    assert most_bytes < 200 * len(signal.acc_g)  # 584,000 even rows took 80 MB
+
+
+def test_rotation_is_looked_for_only_beside_acceleration():
+    """Every sample is a stretch of its own: all of rotation for each would be a million looks."""
+    still = np.zeros((2, 3), dtype=np.float32)
+    alone = [Run(k * 7 * 10**9, np.array([0.0, 0.02]), still) for k in range(1000)]
+    assert _beside(alone[500], alone) == [alone[500]]
+    long = Run(0, np.array([0.0, 30.0]), still)
+    assert _beside(long, alone) == alone[:5]
+    assert _beside(alone[3], [long]) == [long]
+
+
+def test_stretches_far_apart_each_keep_their_rotation():
+    t_ms = np.concatenate([np.arange(250) * 20 + k * 20_000 for k in range(3)])
+    acc, gyro = at_times(t_ms), at_times(t_ms, unit="rad/s")
+    found = wrist_signals(Recording((acc,), (gyro,), None))
+    assert [len(one.acc_g) for one in found] == [250, 250, 250]
+    for one in found:
+        assert one.gyro_rad_s is not None
+        assert np.array_equal(one.gyro_rad_s, one.acc_g)
 
 
 def test_rotation_is_laid_on_the_grid_of_acceleration():

@@ -14,10 +14,14 @@ from muvr.evaluation.devices import (
     Change,
     as_recorded_by,
     at_rate,
+    clipped_at,
     drifting,
+    in_8_bits,
     in_ms2,
     in_ms2_under_g,
     other_wrist,
+    side_unsaid,
+    stamped_within,
     turned_round,
     without_rotation,
 )
@@ -36,7 +40,11 @@ def done() -> ImportedRecording:
     ("change", "near_g"),
     [
         (at_rate(100.0), 0.02),
+        (at_rate(200.0), 0.02),
         (drifting(48.9, 50.0), 0.08),
+        (drifting(56.0, 50.0), 0.08),
+        (stamped_within(4.0), 0.08),
+        (in_8_bits(4.0), 0.02),
         (in_ms2, 0.002),
         (in_ms2_under_g, 0.002),
     ],
@@ -83,6 +91,43 @@ def test_a_set_is_asked_about_as_a_client_would_cut_it(done: ImportedRecording):
     assert named_alone(Hears(), recording, known) == len(done.sets) == len(sent)  # type: ignore[arg-type]
     assert {(one["unit"], one["scale"]) for one in sent} == {("g", lies.scale)}
     assert lies.scale > 0
+
+
+def test_a_device_with_a_small_range_holds_its_largest_value(done: ImportedRecording):
+    held = as_recorded_by(done, clipped_at(1.0)).recording
+    before, after = done.recording.acc[0], held.acc[0]
+    most_g = np.abs(before.counts).max() * before.scale
+    assert most_g > 1.0
+    assert np.abs(after.counts).max() * after.scale == pytest.approx(1.0, abs=after.scale)
+    inside = np.abs(before.counts * before.scale) < 1.0
+    np.testing.assert_array_equal(after.counts[inside], before.counts[inside])
+    assert held.gyro == done.recording.gyro
+
+
+def test_eight_bits_are_steps_of_a_32nd_of_g(done: ImportedRecording):
+    coarse = as_recorded_by(done, in_8_bits(4.0)).recording
+    before, after = done.recording.acc[0], coarse.acc[0]
+    assert after.scale == 1 / 32
+    assert -128 <= after.counts.min() <= after.counts.max() <= 127
+    assert np.abs(before.counts * before.scale - after.counts / 32).max() <= 1 / 64
+    assert coarse.gyro == done.recording.gyro
+
+
+def test_stamps_are_off_by_what_was_said_and_in_order(done: ImportedRecording):
+    one, again = (as_recorded_by(done, stamped_within(4.0)).recording.acc[0] for _ in range(2))
+    assert one.t_ms is not None
+    assert again.t_ms is not None
+    np.testing.assert_array_equal(one.t_ms, again.t_ms)
+    assert (np.diff(one.t_ms) >= 0).all()
+    off_ms = one.t_ms - np.arange(len(one.t_ms)) * 1000 / one.rate_hz
+    assert 2 < np.abs(off_ms).max() <= 4.5
+    np.testing.assert_array_equal(one.counts, done.recording.acc[0].counts)
+
+
+def test_who_does_not_say_a_side_sends_the_same_samples(done: ImportedRecording):
+    unsaid = side_unsaid(done).recording
+    assert unsaid.side is None
+    assert (unsaid.acc, unsaid.gyro) == (done.recording.acc, done.recording.gyro)
 
 
 def test_the_other_wrist_is_a_mirror_image(done: ImportedRecording):
