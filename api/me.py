@@ -12,9 +12,9 @@ from api.problems import described
 from schemas.errors import NotComputedYet
 from schemas.layout import month_of
 from store.deviations import Deviation
-from store.jobs import Watermarks
 from store.live_runs import LiveRun, LiveRuns
 from store.results import Results
+from store.watermarks import Watermarks
 
 router = APIRouter(prefix="/v1/me", tags=["asking"])
 STALE_AFTER = timedelta(days=8)  # jobs run weekly at the latest

@@ -14,7 +14,7 @@ from uuid import uuid4
 from api.dependencies import Services
 from api.observe import RequestLog
 from ingest.sweeper import Projected, sweep
-from store.jobs import Watermarks
+from store.watermarks import Watermarks
 
 EVERY_S = 60.0
 FIRST_LOOK = timedelta(days=1)  # where nobody has ever swept

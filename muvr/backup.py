@@ -23,9 +23,9 @@ from schemas.errors import BadBackup
 from schemas.layout import LAYOUT
 from store.cql import read_migrations
 from store.database import Database
-from store.jobs import Watermarks
 from store.migrate import FOLDER
 from store.node.snapshot import Backup, make_backup, put_back, read_backup
+from store.watermarks import Watermarks
 
 LEDGER = "erased.json"
 CHANGES_KEPT = timedelta(days=89)  # `changes` forgets after 90

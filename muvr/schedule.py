@@ -20,7 +20,8 @@ from pipelines.runs import server_time
 from schemas.cron import read_cron
 from schemas.errors import LeaseHeld, MuvrError
 from store.database import Database
-from store.jobs import JobRun, JobRuns, Watermarks
+from store.jobs import JobRun, JobRuns
+from store.watermarks import Watermarks
 
 State = Literal["waiting", "due", "failed, waits"]
 PAUSE_S = 30.0

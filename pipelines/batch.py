@@ -26,8 +26,9 @@ from schemas.progress import Progress, Silent
 from store.champions import Champions
 from store.credentials import open_as
 from store.database import Database
-from store.jobs import JobRuns, UserOutcome, Watermarks
+from store.jobs import JobRuns, UserOutcome
 from store.live_runs import LiveRuns
+from store.watermarks import Watermarks
 
 FADING_AFTER = timedelta(days=60)  # of 90 for which rows are kept: four weekly runs to write anew
 

@@ -30,10 +30,10 @@ from store.champions import Champions
 from store.credentials import open_as
 from store.database import Database
 from store.holders import BIRTH
-from store.jobs import CHANGES_KEPT
 from store.journal import Journal, months_between
 from store.live_runs import LiveRuns
 from store.mart import Manifest, MartFolder, key_id, layout_digest, pseudonym, pseudonym_key
+from store.watermarks import CHANGES_KEPT
 
 FAMILY = "mart"
 OVERLAP = timedelta(minutes=5)  # an announcement comes before its write by less

@@ -17,7 +17,8 @@ from schemas.errors import LeaseHeld, Retryable
 from schemas.ids import uuid7
 from schemas.statuses import RunStatus
 from store.database import Database
-from store.jobs import JobRuns, Leases, UserOutcome, Watermarks
+from store.jobs import JobRuns, Leases, UserOutcome
+from store.watermarks import Watermarks
 
 OVERLAP = timedelta(minutes=1)
 LEASE_S = 60.0

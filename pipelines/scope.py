@@ -15,10 +15,11 @@ from pipelines.promotion import TAKEN_BACK, gather
 from schemas.layout import owner_of
 from store.champions import Champions
 from store.database import Database
-from store.jobs import CHANGES_KEPT, JobRuns, UserOutcome, Watermarks
+from store.jobs import JobRuns, UserOutcome
 from store.models import Models
 from store.sets import Sets
 from store.training import SetRevision, TrainingKeys
+from store.watermarks import CHANGES_KEPT, Watermarks
 
 TOPIC = "sets"
 UNFINISHED = ("failed", "overtaken")  # the next run tries again although no set is new

@@ -1,4 +1,4 @@
-"""Runs of jobs: their rows, their leases, and up to when their inputs were read."""
+"""Runs of jobs: their rows and their leases."""
 
 import asyncio
 import json
@@ -13,7 +13,6 @@ from schemas.statuses import RunStatus
 from schemas.times import aware
 from store.database import Database, Row, Statement
 
-CHANGES_KEPT = timedelta(days=89)  # older changes are gone: everything is read again
 READ_RUN = (
     "SELECT family, run_id, status, started_at, heartbeat_at, finished_at, inputs, counts, "
     "metrics, reasons FROM job_runs WHERE family = ? "
@@ -230,70 +229,6 @@ class Leases:
         return await self._database.applied(
             "UPDATE job_leases SET expires_at = ? WHERE family = ? IF run_id = ?",
             (until, family, run_id),
-        )
-
-
-class Watermark(NamedTuple):
-    """Up to when a family's inputs were read, and by which run."""
-
-    read_until: datetime
-    run_id: UUID
-
-
-class Watermarks:
-    """Up to when a family's inputs were read. Conditional writes only."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
-
-    async def read(self, family: str) -> datetime | None:
-        """The newest watermark, None before the first successful run."""
-        mark = await self.newest(family)
-        return None if mark is None else mark.read_until
-
-    async def newest(self, family: str) -> Watermark | None:
-        """The newest watermark with the run that set it, None before the first successful run."""
-        rows = await self._database.run(
-            "SELECT read_until, run_id FROM watermarks WHERE family = ?", (family,)
-        )
-        return Watermark(aware(rows[0].read_until), rows[0].run_id) if rows else None
-
-    async def advance(self, family: str, run_id: UUID, to: datetime) -> bool:
-        """Move the watermark forward; False when it is already there or further."""
-        return await self._database.applied(
-            "INSERT INTO watermarks (family, read_until, run_id) VALUES (?, ?, ?) IF NOT EXISTS",
-            (family, to, run_id),
-        ) or await self._database.applied(
-            "UPDATE watermarks SET read_until = ?, run_id = ? WHERE family = ? IF read_until < ?",
-            (to, run_id, family, to),
-        )
-
-    async def changed_users(
-        self, topics: Sequence[str], since: datetime, until: datetime
-    ) -> list[UUID]:
-        """Users with a change of one of the topics since then, in order.
-
-        `changes` is written before what it announces, so a user may appear for a write that
-        failed: readers compare what they find, they do not count on a difference.
-        """
-        days = [
-            since.date() + timedelta(days=n) for n in range((until.date() - since.date()).days + 1)
-        ]
-        cql = "SELECT user_id, topic, changed_at FROM changes WHERE day = ? AND shard = ?"
-        gate = asyncio.Semaphore(64)
-
-        async def one(day: object, shard: int) -> list[Row]:
-            async with gate:
-                return await self._database.run(cql, (day, shard))
-
-        found = await asyncio.gather(*(one(day, shard) for day in days for shard in range(SHARDS)))
-        return sorted(
-            {
-                row.user_id
-                for rows in found
-                for row in rows
-                if row.topic in topics and aware(row.changed_at) >= since
-            }
         )
 
 

@@ -9,8 +9,8 @@ import pytest
 
 from store.credentials import open_as
 from store.database import Database
-from store.jobs import Watermarks
 from store.live_runs import LiveRuns
+from store.watermarks import Watermarks
 from tests.api.conftest import RunningService
 
 RUN = UUID(int=77)

@@ -10,7 +10,7 @@ import pytest
 from api.observe import RequestLog
 from api.sweeping import NAME, Sweeping
 from schemas.errors import DatabaseAway
-from store.jobs import Watermarks
+from store.watermarks import Watermarks
 from tests.api.conftest import RunningService
 
 

@@ -29,8 +29,9 @@ from pipelines.threads import one_blas_thread
 from schemas.errors import LeaseHeld
 from schemas.layout import GLOBAL_OWNER, owner_of
 from store.champions import Champions
-from store.jobs import JobRuns, Leases, Watermarks
+from store.jobs import JobRuns, Leases
 from store.models import Models
+from store.watermarks import Watermarks
 from tests.pipelines.people import LAYOUT, mislabelled, put, sets_of, user_id
 from tests.spark_session import emptied
 

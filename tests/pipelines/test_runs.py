@@ -9,7 +9,8 @@ import pytest
 
 from pipelines.runs import Run, leased_run, run_id_at
 from schemas.errors import LeaseHeld
-from store.jobs import JobRuns, UserOutcome, Watermarks
+from store.jobs import JobRuns, UserOutcome
+from store.watermarks import Watermarks
 
 NOW = datetime(2026, 11, 21, tzinfo=UTC)
 

@@ -13,7 +13,7 @@ from pipelines.promotion import read_serving
 from pipelines.scope import users_of
 from schemas.layout import GLOBAL_OWNER, owner_of
 from store.champions import Champions
-from store.jobs import Watermarks
+from store.watermarks import Watermarks
 from tests.pipelines.people import LAYOUT, put, sets_of, user_id
 from tests.spark_session import emptied
 

@@ -12,8 +12,9 @@ from schemas.errors import LeaseHeld, LostChampionRace
 from schemas.layout import shard_of
 from store.champions import Champions
 from store.database import Database
-from store.jobs import JobRuns, Leases, UserOutcome, Watermarks
+from store.jobs import JobRuns, Leases, UserOutcome
 from store.live_runs import LiveRuns
+from store.watermarks import Watermarks
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 RUNS = [UUID(int=n << 80 | 7 << 76 | 2 << 62) for n in (1, 2, 3)]

@@ -19,13 +19,14 @@ from store.champions import Challenger, Champions
 from store.cql import read_migrations, tables_in
 from store.credentials import credentials_of, open_as, password_file
 from store.database import Database, connect
-from store.jobs import JobRuns, Leases, Watermarks
+from store.jobs import JobRuns, Leases
 from store.migrate import FOLDER, check_schema
 from store.models import Models, StoredModel
 from store.node.durability import require_durability
 from store.records import records_in
 from store.roles import TABLES, give_rights, grants
 from store.users import Logins, User, Users
+from store.watermarks import Watermarks
 from tests.cassandra_node import own_node, quick_tables
 from tests.ingest.histories import LIMITS
 
