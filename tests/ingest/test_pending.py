@@ -4,10 +4,11 @@ import asyncio
 from dataclasses import replace
 from datetime import timedelta
 
+import numpy as np
 import pytest
 
 from ingest.sweeper import project_pending, sweep
-from models.signal.pieces import unpack_pieces
+from models.signal.pieces import Recording, unpack_pieces
 from schemas.errors import DatabaseAway
 from schemas.events import Completion
 from schemas.times import us_of
@@ -40,6 +41,29 @@ def test_a_set_waits_for_the_other_sensor_until_the_list_says_there_is_no_more()
         row = await one.recorder.complete(one.user, one.session, nothing)
         assert row.complete
         assert await one.labelled() == ["biceps curl"]
+
+    asyncio.run(story())
+
+
+@pytest.mark.parametrize("most", [40, 41, 10**6])
+def test_of_a_set_that_no_row_holds_its_begin_is_kept(
+    monkeypatch: pytest.MonkeyPatch, most: int
+) -> None:
+    async def samples_of(one: Story) -> Recording:
+        await one.confirm()
+        (row,) = await one.records.sets.labelled(one.user, "wrist-acc6")
+        return unpack_pieces(row.samples)
+
+    async def story() -> None:
+        whole = await samples_of(await both_sensors())
+        monkeypatch.setattr("ingest.pending.SAMPLES_AT_MOST", most)
+        kept = await samples_of(await both_sensors())
+        for all_of_it, begin in ((whole.acc, kept.acc), (whole.gyro, kept.gyro)):
+            counts, first = (
+                np.concatenate([piece.counts for piece in pieces]) for pieces in (all_of_it, begin)
+            )
+            assert len(first) == min((most + 1) // 2, len(counts))
+            assert (first == counts[: len(first)]).all()
 
     asyncio.run(story())
 
