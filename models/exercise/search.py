@@ -75,9 +75,8 @@ def _discriminant(
 ) -> tuple[float, bytes]:
     x, y = learn
     frame = Frame(np.zeros(x.shape[1]))
-    learned = total(
-        [statistics_of(x[y == k], name, None, 1.0) for k, name in enumerate(like.labels)]
-    )
+    done = [(name, x[y == k]) for k, name in enumerate(like.labels)]
+    learned = total([statistics_of(rows, name, None, 1.0) for name, rows in done if len(rows)])
     model = fit_others(learned.framed(frame), frame, settings, model_id=like.model_id)
     named = np.array([like.labels.index(label) for label in model.labels])
     right = float((named[model.scores(held[0]).argmax(axis=1)] == held[1]).mean())
