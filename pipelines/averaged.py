@@ -1,7 +1,8 @@
 """Iterative Reduce: workers train on their split, one average goes back, until it helps no more.
 
 What comes out can serve people who were never seen: without hidden layers it is the same linear
-form as the global model. It asks to, and held-out people decide (pipelines/cold_start.py).
+form as the global model. It asks to, and people decide who are neither learned from nor those whose
+error ended the rounds (pipelines/cold_start.py).
 """
 
 from collections.abc import Iterable, Iterator
@@ -33,19 +34,25 @@ TRAINED = pa.schema([("windows", pa.int64()), ("model", pa.binary())])
 
 
 def averaged(beside: Beside) -> Found:
-    """Train on Spark's splits round by round; judge on people who are held out."""
-    held = beside.held()
-    first = start(held.x.shape[1], len(beside.labels), SETTINGS)
-    best, errors = iterative_reduce(
-        first, partial(_round, beside.learning(), beside.labels), lambda one: loss(one, *held)
-    )
-    found = as_global(best, beside.like)
+    """Train on Spark's splits until those who choose say that it helps no more.
+
+    `loss` is theirs after every round; `windows_right` is of those who judge.
+    """
+    best, errors = _reduced(beside)
     metrics = {
         "rounds": len(errors),
         "loss": [round(each, 4) for each in errors],
-        "windows_right": round(1 - error(best, *held), 4),
+        "windows_right": round(1 - error(best, *beside.windows("judge")), 4),
     }
-    return Found(metrics, model_to_bytes(found), asks_to_serve=True)
+    return Found(metrics, model_to_bytes(as_global(best, beside.like)), asks_to_serve=True)
+
+
+def _reduced(beside: Beside) -> tuple[Perceptron, tuple[float, ...]]:
+    """The best round's model by those who choose; their windows are gone with this call."""
+    choosing = beside.windows("choose")
+    first = start(choosing.x.shape[1], len(beside.labels), SETTINGS)
+    work = partial(_round, beside.rows("learn"), beside.labels)
+    return iterative_reduce(first, work, lambda one: loss(one, *choosing))
 
 
 def _round(
