@@ -13,11 +13,12 @@ from api.model_cache import Loaded
 from api.problems import described
 from models.history import SetLog
 from schemas.errors import NotComputedYet
+from schemas.names import ExerciseName
 from store.sets import SetRow
 
 router = APIRouter(prefix="/v1/me", tags=["asking"])
 LAYOUT = "sets"  # these families read the journal, not a sensor
-Exercise = Annotated[str, Query(min_length=1, max_length=100)]
+Exercise = Annotated[ExerciseName, Query()]
 
 
 class NextShape(BaseModel):

@@ -12,6 +12,7 @@ from api.dependencies import Sensor, ServicesHere, Social
 from api.problems import described
 from ingest import follows as follows_of
 from schemas.errors import BadEvent, NotThere
+from schemas.names import ExerciseName
 from store.plans import Plan
 from store.social import Follows
 
@@ -33,7 +34,7 @@ class PlannedSet(BaseModel):
 
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
-    exercise: Word
+    exercise: ExerciseName
     reps: int | None = Field(default=None, ge=0, le=10_000, strict=True)
     weight_kg: float | None = Field(default=None, ge=0, le=2_000, strict=True)
     intensity: float | None = Field(default=None, ge=0, le=1, strict=True)

@@ -18,6 +18,7 @@ from pydantic import (
     model_validator,
 )
 
+from schemas.names import ExerciseName
 from schemas.times import EARLIEST, LATEST
 from schemas.wire import UNITS
 
@@ -153,7 +154,7 @@ class SetConfirmation(Event):
         }
     )
 
-    exercise: Word
+    exercise: ExerciseName
     started_at: Time
     ended_at: Time
     reps: int | None = Field(default=None, ge=0, le=10_000, strict=True)
