@@ -16,6 +16,7 @@ from pipelines.plans import require_no_shuffle
 from pipelines.span import Key, keys_once, span_by
 from pipelines.tables import read_table
 from schemas.errors import NotEnoughLabels
+from schemas.names import one_spelling
 
 KEY = ("user_id",)
 PROBLEM = "problem"
@@ -51,7 +52,7 @@ def log_of(group: pa.Table) -> SetLog:
         DoneSet(
             row["session_id"],
             row["started_at"].timestamp(),
-            row["exercise"],
+            one_spelling(row["exercise"]),
             row["reps"],
             row["weight_kg"],
             row["intensity"],

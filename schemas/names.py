@@ -7,6 +7,7 @@ kept and counts.
 
 import re
 import unicodedata
+from collections.abc import Mapping
 from typing import Annotated
 
 from pydantic import BeforeValidator, Field, StringConstraints
@@ -30,6 +31,22 @@ def one_spelling(name: str) -> str:
     if spaced.isascii() or len(spaced) > LONGEST * MOST_DECOMPOSED:
         return spaced
     return unicodedata.normalize("NFC", spaced)
+
+
+def respelled(said: Mapping[str, object]) -> dict[str, object]:
+    """What a person said, its `exercise` and those of its `sets` in one spelling.
+
+    For what was kept before names were spelled one way when they came in.
+    """
+    found = dict(said)
+    match found:
+        case {"exercise": str(name)}:
+            found["exercise"] = one_spelling(name)
+        case {"sets": list(several)}:
+            found["sets"] = [respelled(one) for one in several]
+        case _:
+            pass
+    return found
 
 
 def _text_in_one_spelling(value: object) -> object:

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
+from schemas.names import one_spelling
 from schemas.times import aware
 from store.database import Database, Row, Statement
 
@@ -200,4 +201,8 @@ def _put(user_id: UUID, row: SetRow) -> Statement:
 
 def _set_row(row: Row) -> SetRow:
     found = SetRow(*row)
-    return found._replace(started_at=aware(found.started_at), ended_at=aware(found.ended_at))
+    return found._replace(
+        exercise=one_spelling(found.exercise),
+        started_at=aware(found.started_at),
+        ended_at=aware(found.ended_at),
+    )

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
-from schemas.names import LONGEST, ExerciseName, one_spelling
+from schemas.names import LONGEST, ExerciseName, one_spelling, respelled
 
 NAME = TypeAdapter(ExerciseName)
 SPACES = " \t\n\r\x0b\x0c\x85\xa0\u1680\u2003\u2028\u202f\u205f\u3000"
@@ -63,3 +63,13 @@ def test_no_text_takes_long_to_refuse():
     with pytest.raises(ValidationError, match="at most 100 characters"):
         NAME.validate_python("a" + "\u0301\u0327" * 200_000)
     assert time.perf_counter() - began < 2
+
+
+def test_what_was_said_before_is_spelled_as_it_would_be_now():
+    old, new = "bulga\u0308rian  squat", "bulgärian squat"
+    confirmed = {"exercise": old, "reps": 3, "session": "a  b"}
+    assert respelled(confirmed) == {**confirmed, "exercise": new}
+    plan = {"name": "leg  day", "sets": [{"exercise": old, "reps": None}]}
+    assert respelled(plan) == {"name": "leg  day", "sets": [{"exercise": new, "reps": None}]}
+    other = {"stream": "acc", "hashes": ["a  b"], "sets": 3, "exercise": None}
+    assert respelled(other) == other
