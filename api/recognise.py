@@ -23,6 +23,7 @@ from models.exercise.layout import ACC3, ACC6, model_id
 from models.signal.pieces import Recording
 from schemas.errors import BadSamples, UndecidedChunks
 from schemas.times import us_of
+from schemas.topics import Topic
 from store.predictions import Prediction, Predictions
 from store.records import Records
 from store.sessions import SessionRow
@@ -32,7 +33,7 @@ if TYPE_CHECKING:  # what counts repetitions takes 80 MB: imported with the firs
     from models.recognition.sets import Learned, Measured, RecognisedSet
 
 FAMILY = "exercise"
-TOPIC = "predictions"
+TOPIC: Topic = "predictions"
 REMEMBERED = 1024  # sessions in which nothing was found; a hundred bytes each
 T = TypeVar("T")
 Asked = dict[str, Any]

@@ -16,13 +16,14 @@ from models.signal.pieces import Recording, pack_pieces
 from models.signal.truth import cut
 from schemas.errors import BadSamples, UndecidedChunks
 from schemas.times import at_us, us_of
+from schemas.topics import Topic
 from store.records import Records
 from store.sessions import SessionRow
 from store.sets import MODEL_IDS, SetRow, labelled_s
 from store.stretches import Span, Stretch, StretchHead
 
 ACC6, ACC3 = MODEL_IDS
-TOPIC = "stretches"
+TOPIC: Topic = "stretches"
 S_NS = 1_000_000_000
 MARGIN_NS = 60 * S_NS
 """Idle time that is taken before the first and after the last set."""

@@ -48,6 +48,7 @@ from schemas.errors import BadModelBytes, CannotLearn
 from schemas.layout import GLOBAL_OWNER
 from schemas.progress import Progress, Silent
 from schemas.statuses import RunStatus
+from schemas.topics import Topic
 from store.champions import Challenger, Champions
 from store.credentials import open_as
 from store.database import Database
@@ -56,7 +57,7 @@ from store.models import Models, StoredModel, version_of
 from store.stretches import Stretches
 
 FAMILY = "activity"
-TOPICS = ("sets", "stretches")
+TOPICS: tuple[Topic, ...] = ("sets", "stretches")
 
 
 def train_activity(

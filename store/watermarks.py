@@ -8,6 +8,7 @@ from uuid import UUID
 
 from schemas.layout import SHARDS
 from schemas.times import aware
+from schemas.topics import Topic
 from store.database import Database, Row
 
 CHANGES_KEPT = timedelta(days=89)  # older changes are gone: everything is read again
@@ -49,7 +50,7 @@ class Watermarks:
         )
 
     async def changed_users(
-        self, topics: Sequence[str], since: datetime, until: datetime
+        self, topics: Sequence[Topic], since: datetime, until: datetime
     ) -> list[UUID]:
         """Users with a change of one of the topics since then, in order.
 
