@@ -13,6 +13,7 @@ from pydantic import BaseModel, Field
 
 from api.dependencies import Sensor, ServicesHere
 from api.problems import described
+from models.exercise.model import Level
 from schemas.errors import BadEvent
 from schemas.events import SetConfirmation
 from store.predictions import Prediction
@@ -49,7 +50,7 @@ class SetModel(BaseModel):
     """Which model recognised a set."""
 
     family: str
-    level: Literal["user", "cluster", "global"]
+    level: Level
     version: str
 
 

@@ -20,9 +20,9 @@ from models.signal.pieces import unpack_pieces
 from models.signal.wrist import SIGNAL_VERSION, WristSignal, wrist_signals
 from pipelines.labelled import LabelledSet
 from schemas.errors import BadSamples
+from schemas.layout import LABELLED_S
 
 KEPT_S = 90 * 86400
-ROW_S = 400 * 86400  # how long a row of `labelled_sets` lives: no column may outlive it
 FRESH = pa.list_(
     pa.struct(
         [
@@ -106,7 +106,7 @@ def keep_s(revision: int, now: datetime) -> int:
     >>> keep_s(0, datetime(1971, 1, 31, tzinfo=UTC))
     432000
     """
-    return min(KEPT_S, ROW_S - int(now.timestamp() - revision / 1e6))
+    return min(KEPT_S, LABELLED_S - int(now.timestamp() - revision / 1e6))
 
 
 def _kept(one: LabelledSet, recipe: WindowRecipe) -> KeptWindows | None:

@@ -6,11 +6,11 @@ from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
+from schemas.layout import LABELLED_S
 from schemas.times import aware
 from store.database import Database, Row, Statement
 
 MODEL_IDS = ("wrist-acc6", "wrist-acc3")
-LABELLED_S = 400 * 86_400  # how long samples are kept for training: default_time_to_live of both
 _COLUMNS = (
     "session_id, set_id, exercise, started_at, ended_at, reps, weight_kg, intensity, "
     "label_source, revision"

@@ -11,7 +11,8 @@ from schemas.times import aware
 from schemas.topics import Topic
 from store.database import Database, Row
 
-CHANGES_KEPT = timedelta(days=89)  # older changes are gone: everything is read again
+CHANGES_KEPT = timedelta(days=89)  # the table forgets after 90: then everything is read again
+ANNOUNCED_BEFORE = timedelta(minutes=5)  # an announcement comes before its write by less
 
 
 class Watermark(NamedTuple):

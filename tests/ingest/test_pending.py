@@ -11,8 +11,9 @@ from ingest.sweeper import project_pending, sweep
 from models.signal.pieces import Recording, unpack_pieces
 from schemas.errors import DatabaseAway
 from schemas.events import Completion
+from schemas.layout import LABELLED_S
 from schemas.times import us_of
-from store.sets import LABELLED_S, MODEL_IDS
+from store.sets import MODEL_IDS
 from tests.ingest.histories import START, STREAM, confirmation, new_id
 from tests.ingest.story import GYRO, NOW, DyingLater, Story, both_sensors
 

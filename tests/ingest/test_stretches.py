@@ -19,8 +19,8 @@ from ingest.stretches import (
 from ingest.sweeper import sweep
 from models.signal.pieces import unpack_pieces
 from schemas.events import Completion, SetConfirmation
+from schemas.layout import LABELLED_S
 from schemas.times import us_of
-from store.sets import LABELLED_S
 from tests.ingest.histories import RATE_HZ, SHA, START, N, new_id
 from tests.ingest.story import NOW, Story, both_sensors
 
