@@ -13,8 +13,8 @@ from api.me import is_stale
 from api.model_cache import Loaded
 from api.problems import described
 from api.sets import FormShape
-from models.exercise.layout import ACC3, ACC6
 from schemas.errors import NotComputedYet
+from schemas.inputs import ACC3, ACC6
 
 if TYPE_CHECKING:  # what counts repetitions takes 80 MB: imported with the first book
     from models.form.summary import JudgedSet, PlaceForm

@@ -17,12 +17,12 @@ from onnx import TensorProto, helper, numpy_helper
 
 from models.exercise.codec import golden_vectors, model_from_bytes
 from models.exercise.features import FEATURES_VERSION
-from models.exercise.layout import ACC6
 from models.exercise.model import CLIP, PROTOTYPE_STEP, ExerciseModel
 from models.exercise.names import feature_names
 from models.exercise.scores import TOUCHES
 from models.signal.windows import RATE_HZ, WINDOW_S
 from schemas.errors import NotAcceptable
+from schemas.inputs import ACC6
 from store.models import StoredModel
 
 OPSET = 18

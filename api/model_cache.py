@@ -10,10 +10,10 @@ from uuid import UUID
 
 from api.observe import Metrics
 from ingest.remembered import Remembered
-from models.exercise.layout import ACC3, ACC6
 from models.exercise.model import Level
 from models.recognition.naming import Rung
 from schemas.errors import BadModelBytes, NoModel
+from schemas.inputs import ACC3, ACC6
 from schemas.layout import GLOBAL_OWNER, owner_of
 from store.champions import Champions, Serving
 from store.models import Models, StoredModel

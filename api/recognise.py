@@ -19,9 +19,10 @@ from api.measure import Measurer
 from api.model_cache import ModelCache, rungs_of
 from ingest.deviations import project_deviations
 from ingest.recordings import load_recording, wrist_of
-from models.exercise.layout import ACC3, ACC6, model_id
+from models.exercise.layout import model_id
 from models.signal.pieces import Recording
 from schemas.errors import BadSamples, UndecidedChunks
+from schemas.inputs import ACC3, ACC6
 from schemas.times import us_of
 from schemas.topics import Topic
 from store.predictions import Prediction, Predictions

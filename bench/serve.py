@@ -26,11 +26,11 @@ from ingest.importers.spar import read_spar
 from models.exercise.codec import model_to_bytes
 from models.exercise.examples import set_statistics
 from models.exercise.fit import fit_global
-from models.exercise.layout import ACC3, ACC6
 from models.signal.pieces import Piece, Recording
 from models.signal.windows import WINDOW
 from models.signal.wrist import wrist_signals
 from muvr.door import Door
+from schemas.inputs import ACC3, ACC6
 from schemas.layout import GLOBAL_OWNER
 from schemas.report import Figure
 from store.champions import Challenger, Champions

@@ -12,12 +12,12 @@ from models.signal.pieces import Piece, Recording, pack_pieces
 from models.signal.timing import cut_pieces
 from models.signal.truth import cut
 from schemas.errors import BadSamples, UndecidedChunks
+from schemas.inputs import ACC3, ACC6, LAYOUTS
 from schemas.times import us_of
 from store.records import Records
 from store.sessions import SessionRow, StreamList
-from store.sets import MODEL_IDS, LabelledSet, SetRow, labelled_s
+from store.sets import LabelledSet, SetRow, labelled_s
 
-ACC6, ACC3 = MODEL_IDS
 NS = 1_000_000_000
 GAP_NS = NS // 2  # what the signal's own merging still takes for continuous
 CONTEXT_NS = 60 * NS  # a wrong unit and a drifting clock show in what lies around a set
@@ -180,7 +180,7 @@ async def _write(
     for one in labelled:
         await records.sets.put_labelled(user_id, one, labelled_s(one.revision, now_us))
     one = labelled[0]
-    for other in set(MODEL_IDS) - {each.model_id for each in labelled}:
+    for other in set(LAYOUTS) - {each.model_id for each in labelled}:
         await records.sets.delete_labelled(user_id, other, one.set_id, one.revision)
     if await records.sets.read(user_id, one.session_id, one.set_id) is None:
         # Deleted while its samples were read: what was just written must go too.

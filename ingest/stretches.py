@@ -15,14 +15,14 @@ from ingest.recordings import load_recording, wrist_of
 from models.signal.pieces import Recording, pack_pieces
 from models.signal.truth import cut
 from schemas.errors import BadSamples, UndecidedChunks
+from schemas.inputs import ACC3, ACC6, LAYOUTS
 from schemas.times import at_us, us_of
 from schemas.topics import Topic
 from store.records import Records
 from store.sessions import SessionRow
-from store.sets import MODEL_IDS, SetRow, labelled_s
+from store.sets import SetRow, labelled_s
 from store.stretches import Span, Stretch, StretchHead
 
-ACC6, ACC3 = MODEL_IDS
 TOPIC: Topic = "stretches"
 S_NS = 1_000_000_000
 MARGIN_NS = 60 * S_NS
@@ -82,7 +82,7 @@ async def project_session(
     if recording is None:
         return False
     rows = [r for h, (w, _) in zip(heads, wanted, strict=True) for r in _rows(h, w, recording)]
-    rows.sort(key=lambda row: MODEL_IDS.index(row.head.model_id))
+    rows.sort(key=lambda row: LAYOUTS.index(row.head.model_id))
     if _alike(stored, [row.head for row in rows]) and all(h.revision >= revision for h in stored):
         return False
     # Later than what stands there: it must give way although no set of it may be newer.

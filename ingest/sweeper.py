@@ -13,10 +13,11 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from ingest.erasure import ERASED, erase_user
-from ingest.pending import ACC3, project_labelled
+from ingest.pending import project_labelled
 from ingest.projections import project_all
 from ingest.stretches import project_stretches
 from schemas.errors import Retryable
+from schemas.inputs import ACC3
 from schemas.layout import AHEAD_DAYS, LONGEST_DAYS
 from schemas.times import us_of
 from store.database import Database

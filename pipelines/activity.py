@@ -22,8 +22,7 @@ from models.activity.fit import EXERCISE, IDLE, both_borders, fit_discriminant
 from models.activity.logit import BorderExample
 from models.activity.model import ActivityModel
 from models.activity.settings import SETTINGS
-from models.exercise.layout import ModelId
-from pipelines.everybody import LAYOUTS, members_of
+from pipelines.everybody import members_of
 from pipelines.exercise import EngineName
 from pipelines.idle import Seconds, borders_from_bytes, f1, plus
 from pipelines.idle_rows import (
@@ -45,6 +44,7 @@ from pipelines.spark import spark_session
 from pipelines.stretch_engines import Engine, LocalEngine, SparkEngine
 from schemas.config import Config
 from schemas.errors import BadModelBytes, CannotLearn
+from schemas.inputs import LAYOUTS, InputLayout
 from schemas.layout import GLOBAL_OWNER
 from schemas.progress import Progress, Silent
 from schemas.statuses import RunStatus
@@ -137,7 +137,9 @@ def _learn(
     run.status = _status(outcomes)
 
 
-def fit_everybody(given: Sequence[Row], guessed: Sequence[Row], layout: ModelId) -> ActivityModel:
+def fit_everybody(
+    given: Sequence[Row], guessed: Sequence[Row], layout: InputLayout
+) -> ActivityModel:
     """The model of one layout, from the rows of both passes in order.
 
     Raises:
@@ -217,7 +219,7 @@ def _settle(
     config: Config,
     database: Database,
     run: Run,
-    layout: ModelId,
+    layout: InputLayout,
     given: Sequence[Row],
     guessed: Sequence[Row],
 ) -> str:
@@ -241,7 +243,7 @@ def _settle(
 
 
 def _stored(
-    run: Run, layout: ModelId, content: bytes, given: Sequence[Row], said: Mapping[str, Any]
+    run: Run, layout: InputLayout, content: bytes, given: Sequence[Row], said: Mapping[str, Any]
 ) -> StoredModel:
     """A model with its provenance."""
     sha256 = hashlib.sha256(content).digest()

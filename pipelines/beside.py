@@ -15,7 +15,6 @@ from pyspark import StorageLevel
 from pyspark.sql import DataFrame, SparkSession
 
 from models.exercise.codec import model_from_bytes
-from models.exercise.layout import ModelId
 from models.exercise.model import ExerciseModel
 from pipelines.cold_start import apart, judged, strangers_of, sums_of
 from pipelines.engines import SparkEngine
@@ -36,6 +35,7 @@ from pipelines.sample import LAYOUT, Examples, examples_of, like_of, members, sa
 from pipelines.spark import spark_session
 from schemas.config import Config
 from schemas.errors import CannotLearn
+from schemas.inputs import InputLayout
 from schemas.layout import GLOBAL_OWNER
 from store.credentials import open_as
 from store.database import Database
@@ -43,7 +43,7 @@ from store.jobs import JobRuns
 from store.models import Models, StoredModel, version_of
 from store.training import TrainingKeys
 
-Everybodies = Mapping[ModelId, Everybody]
+Everybodies = Mapping[InputLayout, Everybody]
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,10 +8,10 @@ from datetime import datetime, timedelta
 from typing import Literal
 from uuid import UUID
 
-from models.exercise.layout import ACC3, ACC6
 from pipelines.history import log_digest
 from pipelines.labelled import LabelledSet, digest, newest
 from pipelines.promotion import TAKEN_BACK, gather
+from schemas.inputs import ACC3, ACC6
 from schemas.layout import owner_of
 from schemas.topics import Topic
 from store.champions import Champions

@@ -15,11 +15,12 @@ import pyarrow as pa
 from models.exercise.examples import MOST_ROWS, ExampleSettings, windows_of_sets
 from models.exercise.features import FEATURES_VERSION
 from models.exercise.kept import KeptWindows, keep, windows_from_bytes, windows_to_bytes
-from models.exercise.layout import ModelId, layout_of
+from models.exercise.layout import layout_of
 from models.signal.pieces import unpack_pieces
 from models.signal.wrist import SIGNAL_VERSION, WristSignal, wrist_signals
 from pipelines.labelled import LabelledSet
 from schemas.errors import BadSamples
+from schemas.inputs import InputLayout
 from schemas.layout import LABELLED_S
 
 KEPT_S = 90 * 86400
@@ -76,7 +77,7 @@ class Windowed:
     fresh: tuple[Fresh, ...]
 
 
-def windowed(sets: Sequence[LabelledSet], model_id: ModelId, recipe: WindowRecipe) -> Windowed:
+def windowed(sets: Sequence[LabelledSet], model_id: InputLayout, recipe: WindowRecipe) -> Windowed:
     """Windows of every set.
 
     Args:
@@ -124,7 +125,7 @@ def _name(one: LabelledSet, recipe: WindowRecipe) -> str:
     return f"{one.revision} {recipe.name}"
 
 
-def _signals(one: LabelledSet, model_id: ModelId) -> list[WristSignal]:
+def _signals(one: LabelledSet, model_id: InputLayout) -> list[WristSignal]:
     signals = wrist_signals(unpack_pieces(one.samples))
     return [signal for signal in signals if layout_of(signal) == model_id]
 

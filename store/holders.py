@@ -11,11 +11,11 @@ from itertools import product
 from uuid import UUID
 
 from schemas.families import FAMILIES
+from schemas.inputs import INPUTS, LAYOUTS
 from schemas.layout import LONGEST_DAYS, owner_of, shard_of
 from schemas.times import us_of
 from store.database import Database, Row, Statement
 from store.journal import months_between
-from store.sets import MODEL_IDS
 
 BIRTH = date(2024, 1, 1)  # no deployment is older
 CHANGES_DAYS = 92
@@ -53,7 +53,7 @@ def _months(reach: Reach) -> list[tuple[object, ...]]:
 
 
 def _layouts(reach: Reach) -> list[tuple[object, ...]]:
-    return [(reach.user_id, model_id) for model_id in MODEL_IDS]
+    return [(reach.user_id, model_id) for model_id in LAYOUTS]
 
 
 def _runs(reach: Reach) -> list[tuple[object, ...]]:
@@ -223,4 +223,4 @@ class Holdings:
             "SELECT model_id, family FROM champions WHERE owner = ?", (owner_of(user_id),)
         )
         named = {(row.model_id, row.family) for row in rows}
-        return sorted(named | set(product((*MODEL_IDS, "sets"), FAMILIES)))
+        return sorted(named | set(product(INPUTS, FAMILIES)))

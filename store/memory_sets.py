@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from uuid import UUID
 
+from schemas.inputs import LAYOUTS
 from store.cells import Cells
-from store.sets import MODEL_IDS, LabelledHead, LabelledSet, SetRow, Sets
+from store.sets import LabelledHead, LabelledSet, SetRow, Sets
 from store.stretches import Stretch, Stretches, StretchHead
 
 
@@ -45,7 +46,7 @@ class MemorySets(Sets):
     async def delete(self, user_id: UUID, session_id: UUID, set_id: UUID, at_us: int) -> None:
         """Delete a set and what training reads of it."""
         self._sets.delete((user_id, session_id, set_id), at_us)
-        for model_id in MODEL_IDS:
+        for model_id in LAYOUTS:
             await self.delete_labelled(user_id, model_id, set_id, at_us)
 
     async def delete_session(self, user_id: UUID, session_id: UUID, at_us: int) -> None:

@@ -6,11 +6,11 @@ from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
+from schemas.inputs import LAYOUTS
 from schemas.layout import LABELLED_S
 from schemas.times import aware
 from store.database import Database, Row, Statement
 
-MODEL_IDS = ("wrist-acc6", "wrist-acc3")
 _COLUMNS = (
     "session_id, set_id, exercise, started_at, ended_at, reps, weight_kg, intensity, "
     "label_source, revision"
@@ -116,7 +116,7 @@ class Sets:
                 f"DELETE FROM sets USING TIMESTAMP ? {_KEY}",  # noqa: S608 constant
                 (at_us, user_id, session_id, set_id),
             ),
-            *(self.delete_labelled(user_id, m, set_id, at_us) for m in MODEL_IDS),
+            *(self.delete_labelled(user_id, m, set_id, at_us) for m in LAYOUTS),
         )
 
     async def delete_session(self, user_id: UUID, session_id: UUID, at_us: int) -> None:
@@ -172,7 +172,7 @@ class Sets:
                     "WHERE user_id = ? AND model_id = ?",
                     (user_id, model_id),
                 )
-                for model_id in MODEL_IDS
+                for model_id in LAYOUTS
             )
         )
         return [LabelledHead(*row) for page in pages for row in page]

@@ -7,8 +7,8 @@ from models import codec
 from models.activity.features import ACTIVITY_READABLE, ACTIVITY_VERSION
 from models.activity.logit import BorderModel
 from models.activity.model import ActivityModel
-from models.exercise.layout import ACC3, ACC6
 from schemas.errors import BadModelBytes
+from schemas.inputs import ACC3, ACC6
 
 MODEL_TAG = "muvr-activity-1"
 PARTS = ("mean", "scale", "weights")

@@ -7,11 +7,11 @@ from numpy.typing import NDArray
 from scipy.linalg import get_blas_funcs, get_lapack_funcs
 
 from models.codec import FLOAT16_MAX
-from models.exercise.layout import ModelId
 from models.exercise.model import PROTOTYPE_STEP, ExerciseModel, Level
 from models.exercise.probability import Calibration
 from models.exercise.statistics import Frame, Statistics, deviations, frame_of
 from schemas.errors import NotEnoughLabels
+from schemas.inputs import InputLayout
 
 Matrix = NDArray[np.float64]
 
@@ -44,7 +44,7 @@ def discriminant(
     shrink: float,
     settings: FitSettings,
     *,
-    model_id: ModelId,
+    model_id: InputLayout,
     level: Level,
     calibration: Calibration,
 ) -> ExerciseModel:

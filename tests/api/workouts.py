@@ -11,7 +11,6 @@ from models.activity.codec import model_to_bytes
 from models.activity.fit import activity_examples, fit_activity
 from models.exercise.examples import set_statistics
 from models.exercise.fit import fit_user
-from models.exercise.layout import ACC6
 from models.exercise.statistics import total
 from models.form.book import CountedSet, fit_book
 from models.form.codec import book_to_bytes
@@ -19,6 +18,7 @@ from models.recognition.counting import repetitions
 from models.signal.pieces import Piece, Recording
 from models.signal.truth import cut
 from models.signal.wrist import wrist_signals
+from schemas.inputs import ACC6
 from schemas.layout import owner_of
 from store.models import StoredModel, version_of
 from tests.api.conftest import Person

@@ -28,11 +28,11 @@ from models.activity.periodicity import periodicity
 from models.activity.rhythm import run_length, segments_by_rhythm
 from models.activity.segments import Segment
 from models.activity.settings import SETTINGS
-from models.exercise.layout import ACC3, ACC6
 from models.exercise.statistics import total
 from models.signal.windows import RATE_HZ
 from models.signal.wrist import WristSignal
 from schemas.errors import BadModelBytes, NotEnoughLabels
+from schemas.inputs import ACC3, ACC6
 
 NS = 1_000_000_000
 

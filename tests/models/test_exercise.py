@@ -21,10 +21,10 @@ from models.exercise.evaluate import labelled_windows, score
 from models.exercise.examples import ExampleSettings, set_statistics
 from models.exercise.features import window_features
 from models.exercise.fit import FitSettings, fit_global, fit_user
-from models.exercise.layout import ACC3
 from models.exercise.reading import read
 from models.exercise.statistics import Statistics, total
 from schemas.errors import BadModelBytes, NotEnoughLabels
+from schemas.inputs import ACC3
 from tests.models.movements import MOVES, alike, movement
 
 FEW = ExampleSettings(step_s=0.5, copies=1)

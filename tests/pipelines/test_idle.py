@@ -120,6 +120,12 @@ def test_broken_rows_are_reasons():
         labelled_stretches(spans)
 
 
+def test_a_layout_that_nobody_knows_is_a_reason_and_not_another_layout():
+    (row,) = given_row((str(walker(0)), "ankle-acc3"), partition(0, stretch_of(1)))
+    assert (row["model_id"], row["status"]) == ("ankle-acc3", "failed")
+    assert "'ankle-acc3' is no layout of wrist data: wrist-acc6, wrist-acc3" in row["reason"]
+
+
 @pytest.mark.parametrize(
     ("judged", "says"),
     [
