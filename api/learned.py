@@ -24,6 +24,6 @@ def decoders() -> dict[str, Callable[[bytes], Any]]:
 
 def _form_from_bytes(blob: bytes) -> Any:
     """Templates stand on what counts repetitions, which takes 80 MB: imported with the first."""
-    from models.form.codec import book_from_bytes  # noqa: PLC0415 (see above)
+    from models.form.codec import book_from_bytes  # see above
 
     return book_from_bytes(blob)

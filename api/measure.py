@@ -99,7 +99,7 @@ class Measurer:
 def _measured(
     recording: Recording, sets: Sequence[SetRow], book: Loaded | None
 ) -> dict[UUID, "Measured"]:
-    from models.recognition.sets import measure  # noqa: PLC0415 (see above)
+    from models.recognition.sets import measure  # see above
 
     found = {
         one.set_id: measure(recording, *span_of(one), book.model if book else None) for one in sets

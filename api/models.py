@@ -118,7 +118,7 @@ def content_of(stored: StoredModel, form: Form) -> bytes:
     """
     if form == "npz":
         return stored.content
-    from api.formats import export  # noqa: PLC0415 (onnx is heavy, and most services never need it)
+    from api.formats import export  # onnx is heavy, and most services never need it
 
     return export(stored, form)
 

@@ -119,7 +119,7 @@ class Recogniser:
         return None if outdated(was, now, abstained=any(o.abstained for o in kept)) else kept
 
     async def _find(self, user_id: UUID, session: SessionRow, now: datetime) -> list[Prediction]:
-        from models.recognition.sets import recognise  # noqa: PLC0415 (see above)
+        from models.recognition.sets import recognise  # see above
 
         session_id = session.session_id
         revision_us = await self._revision(user_id, session)
@@ -146,7 +146,7 @@ class Recogniser:
 
     async def learned_for(self, user_id: UUID, layout: str) -> tuple[Asked, "Learned"]:
         """The models that would answer now, and their versions."""
-        from models.recognition.sets import Learned  # noqa: PLC0415 (see above)
+        from models.recognition.sets import Learned  # see above
 
         ladder = await self._models.ladder(user_id, layout, FAMILY)
         activity = await self._models.find(user_id, layout, "activity")

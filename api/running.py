@@ -173,7 +173,7 @@ class RunningSets:
             self.last.done()
 
     def _look(self, recording: Recording, learned: "Learned", heard_ns: int) -> "Sight":
-        from models.recognition.live import look  # noqa: PLC0415 (see above)
+        from models.recognition.live import look  # see above
 
         return look(recording, learned, self._told, heard_ns)
 

@@ -37,7 +37,14 @@ FAMILY = "exercise"
 HEAVY = ("bytes", "manifest", "fresh")
 ROWS_OUT = 8  # a row may carry windows of all of a user's sets
 MODEL_COLUMNS = (
-    *("owner", "model_id", "family", "version", "bytes", "manifest", "sha256", "run_id"),
+    "owner",
+    "model_id",
+    "family",
+    "version",
+    "bytes",
+    "manifest",
+    "sha256",
+    "run_id",
     "created_at",
 )
 Row = dict[str, Any]
@@ -119,7 +126,12 @@ class SparkEngine:
     def _keep(self, learned: DataFrame, run: Run) -> None:
         """Write models before any pointer moves: bytes without a pointer harm nobody."""
         kept = learned.where("status = 'learned'").select(
-            *("owner", "model_id", "version", "bytes", "manifest", "sha256"),
+            "owner",
+            "model_id",
+            "version",
+            "bytes",
+            "manifest",
+            "sha256",
             f.lit(FAMILY).alias("family"),
             f.lit(str(run.run_id)).alias("run_id"),
             f.lit(run.started_at).alias("created_at"),

@@ -198,7 +198,12 @@ def _on_spark(config: Config, run: Run, keys: Sequence[tuple[UUID, str]]) -> lis
 
 def _keep(learned: DataFrame, keyspace: str, run: Run) -> None:
     kept = learned.where("status = 'learned'").select(
-        *("owner", "model_id", "version", "bytes", "manifest", "sha256"),
+        "owner",
+        "model_id",
+        "version",
+        "bytes",
+        "manifest",
+        "sha256",
         f.lit(FAMILY).alias("family"),
         f.lit(str(run.run_id)).alias("run_id"),
         f.lit(run.started_at).alias("created_at"),

@@ -36,7 +36,12 @@ from schemas.errors import BadSamples, NotEnoughLabels
 from schemas.inputs import InputLayout
 
 COLUMNS = (
-    *("user_id", "model_id", "session_id", "started_at", "spans", "revision"),
+    "user_id",
+    "model_id",
+    "session_id",
+    "started_at",
+    "spans",
+    "revision",
     "samples",
 )
 NEWEST = 120  # stretches of a user: at most ten hours, 120 MB of features in a task

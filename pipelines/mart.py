@@ -155,7 +155,7 @@ def _runs(database: Database) -> dict[str, str]:
 
 def _zones(spark: SparkSession) -> list[str]:
     """The time zones that Java knows."""
-    jvm: Any = spark._jvm  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+    jvm: Any = spark._jvm  # pyright: ignore[reportPrivateUsage]
     return sorted(str(name) for name in jvm.java.time.ZoneId.getAvailableZoneIds())
 
 

@@ -220,7 +220,11 @@ def _frame(
 
 def _keep(family: PersonalFamily, learned: DataFrame, keyspace: str, run: Run) -> None:
     kept = learned.where("status = 'learned'").select(
-        *("owner", "version", "bytes", "manifest", "sha256"),
+        "owner",
+        "version",
+        "bytes",
+        "manifest",
+        "sha256",
         f.lit(SETS).alias("model_id"),
         f.lit(family.name).alias("family"),
         f.lit(str(run.run_id)).alias("run_id"),

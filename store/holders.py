@@ -135,7 +135,7 @@ class Holdings:
         """A user's rows of one table, partition by partition. Every column: an export is whole."""
         where, keys = HOLDERS[table]
         for key in keys(reach):
-            for row in await self._database.run(f"SELECT * FROM {table} WHERE {where}", key):  # noqa: S608 constant
+            for row in await self._database.run(f"SELECT * FROM {table} WHERE {where}", key):
                 yield row
 
     async def count(self, table: str, reach: Reach) -> int:
@@ -145,7 +145,7 @@ class Holdings:
 
         async def one(key: tuple[object, ...]) -> int:
             async with gate:
-                cql = f"SELECT count(*) FROM {table} WHERE {where}"  # noqa: S608 constant
+                cql = f"SELECT count(*) FROM {table} WHERE {where}"
                 return int((await self._database.run(cql, key))[0][0])
 
         return sum(await asyncio.gather(*(one(key) for key in keys(reach))))
@@ -157,7 +157,7 @@ class Holdings:
         await self._database.run_all(
             [
                 Statement(
-                    f"DELETE FROM {table} USING TIMESTAMP ? WHERE {where}",  # noqa: S608 constant
+                    f"DELETE FROM {table} USING TIMESTAMP ? WHERE {where}",
                     (at_us, *key),
                 )
                 for key in keys(reach)

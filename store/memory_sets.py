@@ -56,7 +56,7 @@ class MemorySets(Sets):
             if head.session_id == session_id:
                 await self.delete_labelled(user_id, head.model_id, head.set_id, at_us)
 
-    async def put_labelled(self, user_id: UUID, row: LabelledSet, keep_s: int) -> None:  # noqa: ARG002
+    async def put_labelled(self, user_id: UUID, row: LabelledSet, keep_s: int) -> None:
         """Project a set with its samples; here they stay."""
         key = (user_id, row.model_id, row.set_id)
         self._labelled.write(key, {"row": row}, row.revision)
@@ -87,7 +87,7 @@ class MemoryStretches(Stretches):
         session_id: UUID,
         rows: Sequence[Stretch],
         revision: int,
-        keep_s: int,  # noqa: ARG002 here they stay
+        keep_s: int,  # here they stay
     ) -> None:
         """Let these be a session's stretches."""
         await self.delete_session(user_id, session_id, revision - 1)

@@ -81,7 +81,7 @@ class Sets:
     async def read(self, user_id: UUID, session_id: UUID, set_id: UUID) -> SetRow | None:
         """One set, None when it is not there."""
         rows = await self._database.run(
-            f"SELECT {_COLUMNS} FROM sets {_KEY}",  # noqa: S608 constant
+            f"SELECT {_COLUMNS} FROM sets {_KEY}",
             (user_id, session_id, set_id),
         )
         return _set_row(rows[0]) if rows else None
@@ -89,7 +89,7 @@ class Sets:
     async def of_session(self, user_id: UUID, session_id: UUID) -> list[SetRow]:
         """A session's sets in time order."""
         rows = await self._database.run(
-            f"SELECT {_COLUMNS} FROM sets WHERE user_id = ? AND session_id = ?",  # noqa: S608 constant
+            f"SELECT {_COLUMNS} FROM sets WHERE user_id = ? AND session_id = ?",
             (user_id, session_id),
         )
         return sorted((_set_row(row) for row in rows), key=lambda s: (s.started_at, s.set_id))
@@ -97,7 +97,7 @@ class Sets:
     async def of_user(self, user_id: UUID) -> list[SetRow]:
         """All sets of a user, newest session first."""
         rows = await self._database.run(
-            f"SELECT {_COLUMNS} FROM sets WHERE user_id = ?",  # noqa: S608 constant
+            f"SELECT {_COLUMNS} FROM sets WHERE user_id = ?",
             (user_id,),
         )
         return [_set_row(row) for row in rows]
@@ -113,7 +113,7 @@ class Sets:
         """Delete a set and what training reads of it, for good."""
         await asyncio.gather(
             self._database.run(
-                f"DELETE FROM sets USING TIMESTAMP ? {_KEY}",  # noqa: S608 constant
+                f"DELETE FROM sets USING TIMESTAMP ? {_KEY}",
                 (at_us, user_id, session_id, set_id),
             ),
             *(self.delete_labelled(user_id, m, set_id, at_us) for m in LAYOUTS),
@@ -192,7 +192,7 @@ def labelled_s(revision: int, now_us: int) -> int:
 
 def _put(user_id: UUID, row: SetRow) -> Statement:
     return Statement(
-        f"INSERT INTO sets (user_id, {_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "  # noqa: S608 constant
+        f"INSERT INTO sets (user_id, {_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
         "USING TIMESTAMP ?",
         (user_id, *row, row.revision),
     )
