@@ -15,7 +15,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from models.exercise.codec import golden_vectors, model_from_bytes
+from models.exercise.codec import from_bytes, golden_vectors
 from models.exercise.features import FEATURES_VERSION
 from models.exercise.model import CLIP, PROTOTYPE_STEP, ExerciseModel
 from models.exercise.names import feature_names
@@ -86,7 +86,7 @@ def manifest_of(stored: StoredModel, model: ExerciseModel) -> dict[str, Any]:
 
 def raw_json(stored: StoredModel) -> bytes:
     """Weights as base64 of little-endian numbers, with the manifest around them."""
-    model = model_from_bytes(stored.content)
+    model = from_bytes(stored.content)
     tensors = {
         "mean": model.mean.astype("<f4"),
         "scale": model.scale.astype("<f4"),
@@ -105,7 +105,7 @@ def raw_json(stored: StoredModel) -> bytes:
 
 def onnx_bytes(stored: StoredModel) -> bytes:
     """The model as an ONNX graph; the manifest is in its metadata under `manifest`."""
-    model = model_from_bytes(stored.content)
+    model = from_bytes(stored.content)
     graph = helper.make_graph(
         _nodes(),
         "exercise",

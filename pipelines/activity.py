@@ -16,7 +16,7 @@ from functools import partial
 from typing import Any
 from uuid import UUID
 
-from models.activity.codec import model_from_bytes, model_to_bytes
+from models.activity.codec import from_bytes, to_bytes
 from models.activity.features import ACTIVITY_VERSION
 from models.activity.fit import EXERCISE, IDLE, both_borders, fit_discriminant
 from models.activity.logit import BorderExample
@@ -194,7 +194,7 @@ def _incumbents(database: Database, run: Run) -> dict[str, tuple[bytes, datetime
     found: dict[str, tuple[bytes, datetime]] = {}
     for layout, held in asyncio.run(read_incumbents(database)).items():
         try:
-            model_from_bytes(held[0])
+            from_bytes(held[0])
         except BadModelBytes as problem:
             sentence = f"judged without what served before, which cannot be read: {problem}"
             run.reasons[f"{layout}: {sentence}"] += 1
@@ -228,7 +228,7 @@ def _settle(
     said: dict[str, Any] = {"members": len(given), "seconds": judged}
     said["f1"] = {rung: round(f1(s), 4) for rung, s in judged.items() if sum(s)}
     try:
-        content = model_to_bytes(fit_everybody(given, guessed, layout))
+        content = to_bytes(fit_everybody(given, guessed, layout))
     except CannotLearn as problem:
         run.metrics[layout] = said | {"outcome": "not-learned"}
         run.reasons[f"{layout}: {problem}"] += 1

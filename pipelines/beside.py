@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass
 from pyspark import StorageLevel
 from pyspark.sql import DataFrame, SparkSession
 
-from models.exercise.codec import model_from_bytes
+from models.exercise.codec import from_bytes
 from models.exercise.model import ExerciseModel
 from pipelines.cold_start import apart, judged, strangers_of, sums_of
 from pipelines.engines import SparkEngine
@@ -169,9 +169,7 @@ def _learn(job: Job, everybody: Everybodies, recipe: Callable[[Beside], Found]) 
             others, strangers = apart(keys, held)
             rival = sums_of(SparkEngine(spark, keyspace).given(others, recipe_of(job.config), run))
             people = strangers_of(job.database, strangers, recipe_of(job.config))
-        _choose(
-            job, everybody[LAYOUT], found, judged(model_from_bytes(found.content), rival, people)
-        )
+        _choose(job, everybody[LAYOUT], found, judged(from_bytes(found.content), rival, people))
 
 
 def _choose(job: Job, sums: Everybody, found: Found, said: Contest) -> None:

@@ -15,7 +15,7 @@ from uuid import UUID
 
 import pyarrow as pa
 
-from models.exercise.codec import model_to_bytes, statistics_from_bytes, statistics_to_bytes
+from models.exercise.codec import statistics_from_bytes, statistics_to_bytes, to_bytes
 from models.exercise.fit import GlobalModel, fit_global
 from models.exercise.statistics import Statistics, total
 from pipelines.attempts import attempted
@@ -195,5 +195,5 @@ def _given(key: Key, group: pa.Table, recipe: Recipe) -> tuple[Statistics, tuple
 
 def version_of(learned: GlobalModel) -> str:
     """The start of the hash of everything that a user's model takes from the global one."""
-    both = statistics_to_bytes(learned.statistics) + model_to_bytes(learned.model)
+    both = statistics_to_bytes(learned.statistics) + to_bytes(learned.model)
     return hashlib.sha256(both).hexdigest()[:16]

@@ -19,7 +19,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as f
 
 from models.form.book import CountedSet, fit_book
-from models.form.codec import book_to_bytes
+from models.form.codec import to_bytes
 from models.recognition.counting import repetitions
 from models.signal.pieces import unpack_pieces
 from models.signal.wrist import wrist_signals
@@ -138,7 +138,7 @@ def learn_form(rows: Sequence[Row]) -> Row:
     """
     done = [counted_set(row) for row in newest_rows(rows)]
     book = fit_book([one for one in done if one is not None])
-    content = book_to_bytes(book)
+    content = to_bytes(book)
     sha256 = hashlib.sha256(content).digest()
     manifest = {
         "level": "user",

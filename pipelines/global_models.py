@@ -10,10 +10,10 @@ from datetime import datetime
 from uuid import UUID
 
 from models.exercise.codec import (
+    from_bytes,
     global_from_bytes,
     global_to_bytes,
-    model_from_bytes,
-    model_to_bytes,
+    to_bytes,
 )
 from pipelines.calibration import (
     Calibrations,
@@ -106,7 +106,7 @@ def let_serve(
     Returns:
         why it does not serve, "" where it does: somebody took it back (see `move_pointer`).
     """
-    labels = list(model_from_bytes(content).labels)
+    labels = list(from_bytes(content).labels)
     manifest = {
         "level": "global",
         "labels": labels,
@@ -121,7 +121,7 @@ def let_sums_serve(
     database: Database, layout: InputLayout, one: Everybody, *, run_id: UUID, at: datetime
 ) -> str:
     """Let the discriminant of everybody's sums serve again; else as `let_serve`."""
-    sha256 = hashlib.sha256(model_to_bytes(one.learned.model)).digest()
+    sha256 = hashlib.sha256(to_bytes(one.learned.model)).digest()
     return asyncio.run(_point(database, layout, FAMILY, sha256, run_id, at))
 
 
@@ -148,7 +148,7 @@ async def _store(
         "metrics": shares,
     }
     contents = {
-        FAMILY: model_to_bytes(one.learned.model),
+        FAMILY: to_bytes(one.learned.model),
         STATISTICS: global_to_bytes(one.learned),
     }
     kept_back = ""

@@ -11,7 +11,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from models.activity.codec import model_from_bytes
+from models.activity.codec import from_bytes
 from models.exercise.codec import statistics_from_bytes, statistics_to_bytes
 from models.exercise.statistics import Statistics
 from pipelines.attempts import attempted
@@ -115,7 +115,7 @@ def _guessed(group: pa.Table, layout: InputLayout, lesson: Lesson) -> Row:
         statistics_from_bytes(lesson.everybody[layout]),
         layout,
         alone=layout in lesson.alone,
-        incumbent=(model_from_bytes(held[0]), held[1]) if held else None,
+        incumbent=(from_bytes(held[0]), held[1]) if held else None,
     )
     n = lesson.borders
     return {

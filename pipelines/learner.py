@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from models.exercise.codec import model_to_bytes
+from models.exercise.codec import to_bytes
 from models.exercise.fit import GlobalModel, Others, fit_others, fit_own
 from models.exercise.kept import KeptWindows
 from models.exercise.model import ExerciseModel
@@ -163,7 +163,7 @@ def learn_user(
     as_shipped = halves is lore.halves and others is common
     on_trial = judged if as_shipped else _judged(lore.halves, lore.frame, common, model_id)
     shipped = _shipped(lore, on_trial, common, model_id)
-    content = model_to_bytes(shipped)
+    content = to_bytes(shipped)
     asked = askable(halves.late, lore.windows)
     return Learned(
         content=content,

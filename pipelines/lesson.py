@@ -9,7 +9,7 @@ from uuid import UUID
 
 import pyarrow as pa
 
-from models.exercise.codec import model_from_bytes
+from models.exercise.codec import from_bytes
 from pipelines.attempts import attempted
 from pipelines.calibration import SHIPPED
 from pipelines.everybody import Everybody
@@ -106,7 +106,7 @@ def _incumbent(held: tuple[bytes, datetime] | None) -> tuple[Incumbent | None, s
     if held is None:
         return None, ""
     try:
-        return Incumbent(model_from_bytes(held[0]), held[1]), ""
+        return Incumbent(from_bytes(held[0]), held[1]), ""
     except BadModelBytes as problem:
         return None, f"judged without what served before, which cannot be read: {problem}"
 

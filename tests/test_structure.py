@@ -1,6 +1,7 @@
 """What the tree itself promises: one word finds a family in every room."""
 
 import tomllib
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,13 @@ def test_a_family_has_its_place_in_every_room(family: str):
     assert (CHECKOUT / "tests" / "models" / f"test_{family}.py").is_file()
     if FAMILIES[family].kind != "kernel":
         assert (CHECKOUT / "pipelines" / f"{family}.py").is_file()
+
+
+@pytest.mark.parametrize("family", [f.name for f in FAMILIES.values() if f.kind == "model"])
+def test_a_model_goes_to_bytes_and_back_by_the_same_words(family: str):
+    codec = import_module(f"models.{family}.codec")
+    assert callable(codec.to_bytes)
+    assert callable(codec.from_bytes)
 
 
 def test_no_module_is_named_for_nothing():

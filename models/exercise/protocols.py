@@ -11,7 +11,7 @@ from itertools import product
 import numpy as np
 
 from models.exercise.calibrate import HeldOut, calibrate, held_out, log_loss
-from models.exercise.codec import model_to_bytes
+from models.exercise.codec import to_bytes
 from models.exercise.evaluate import LabelledWindows
 from models.exercise.figures import (
     Asked,
@@ -159,7 +159,7 @@ def _ask_own(
         for trial, (fitted, held) in zip(trials, tried[best], strict=True):
             if trial.person == person:
                 model = replace(fitted, calibration=calibration)
-                sizes.append(len(model_to_bytes(model)))
+                sizes.append(len(to_bytes(model)))
                 found.append(answers(person, model, held, labels))
     figures = _own_figures(found, max(sizes), prefix, names, floors, protocol, model_id)
     return Outcome(figures, labels, tuple(found), tuple(chosen))
