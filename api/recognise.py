@@ -27,7 +27,7 @@ from schemas.times import us_of
 from schemas.topics import Topic
 from store.predictions import Prediction, Predictions
 from store.records import Records
-from store.sessions import SessionRow
+from store.sessions import SessionRow, newest_revision
 from store.sets import SetRow
 
 if TYPE_CHECKING:  # what counts repetitions takes 80 MB: imported with the first session
@@ -142,7 +142,7 @@ class Recogniser:
 
     async def _revision(self, user_id: UUID, session: SessionRow) -> int:
         lists = await self._records.sessions.lists(user_id, session.session_id)
-        return max((one.revision for one in lists.values()), default=0)
+        return newest_revision(lists)
 
     async def learned_for(self, user_id: UUID, layout: str) -> tuple[Asked, "Learned"]:
         """The models that would answer now, and their versions."""

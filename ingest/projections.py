@@ -24,7 +24,7 @@ from schemas.times import at_us
 from store.journal import Event
 from store.plans import Plan, PlannedSets
 from store.records import Records
-from store.sessions import NO_HASH, StreamList
+from store.sessions import NO_HASH, StreamList, newest_revision
 from store.sets import SetRow
 
 _FIELDS: Mapping[str, set[str]] = {
@@ -237,7 +237,7 @@ async def _reach(records: Records, user_id: UUID, session_id: UUID, stream: str)
         user_id,
         session_id,
         await _end(records, user_id, session_id, lists, parts),
-        max(one.revision for one in lists.values()),
+        newest_revision(lists),
         complete=all(name in lists or name not in parts for name in session.streams),
     )
     await keep_leftovers(records, user_id, session_id, stream)

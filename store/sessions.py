@@ -6,7 +6,7 @@ Written `USING TIMESTAMP` of the event they follow, so that repeats and late eve
 import asyncio
 import json
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NamedTuple
 from uuid import UUID
 
@@ -30,12 +30,21 @@ class SessionRow(NamedTuple):
     clock_offset_ms: dict[str, int]
     complete: bool
 
+    def offset(self, stream: str | None) -> timedelta:
+        """How far the server's clock is ahead of a stream's; none where nobody said."""
+        return timedelta(milliseconds=self.clock_offset_ms.get(stream or "", 0))
+
 
 class StreamList(NamedTuple):
     """What `complete` said about a stream: hash of chunk 0, 1, …; `NO_HASH` where none is."""
 
     hashes: tuple[bytes, ...]
     revision: int
+
+
+def newest_revision(lists: Mapping[str, StreamList]) -> int:
+    """When `complete` last said something about a session; 0 where it never did."""
+    return max((one.revision for one in lists.values()), default=0)
 
 
 class Sessions:

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from schemas.inputs import LAYOUTS
 from schemas.layout import LABELLED_S
-from schemas.times import aware
+from schemas.times import aware, us_of
 from store.database import Database, Row, Statement
 
 _COLUMNS = (
@@ -31,6 +31,11 @@ class SetRow(NamedTuple):
     intensity: float | None
     label_source: str
     revision: int
+
+    @property
+    def span_ns(self) -> tuple[int, int]:
+        """Begin and end in nanoseconds since the epoch, on the clock of its samples."""
+        return us_of(self.started_at) * 1000, us_of(self.ended_at) * 1000
 
 
 class LabelledSet(NamedTuple):
