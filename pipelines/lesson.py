@@ -76,7 +76,9 @@ def learned_row(key: Key, group: pa.Table, *, lesson: Lesson) -> list[dict[str, 
             "version": version_of(learned.sha256),
             "bytes": learned.content,
             "sha256": learned.sha256,
-            "manifest": manifest(learned, lesson.recipe, _calibrated(model_id, lesson)),
+            "manifest": manifest(
+                learned, lesson.recipe, _calibrated(input_layout(model_id), lesson)
+            ),
             "judged": _judged(learned),
             "fresh": [asdict(one) for one in learned.fresh],
             "held": learned.held,
