@@ -22,6 +22,7 @@ from tests.ingest.histories import (
 
 NOW = START + timedelta(minutes=2)
 GYRO = {**STREAM, "kind": "gyro", "unit": "rad/s"}
+TURNED = [replace(CHUNKS[n, 0], piece=replace(CHUNKS[n, 0].piece, unit="rad/s")) for n in (0, 1)]
 
 
 class Story:
@@ -68,12 +69,13 @@ async def both_sensors() -> Story:
     """A session of two seconds with rotation, its list in, and no set."""
     one = Story(acc=STREAM, gyro=GYRO)
     await one.open(0, 1)
-    rotation = [
-        replace(CHUNKS[n, 0], piece=replace(CHUNKS[n, 0].piece, unit="rad/s")) for n in (0, 1)
-    ]
-    for seq, chunk in enumerate(rotation):
-        await one.recorder.put_chunk(one.user, one.session, "gyro", seq, chunk)
+    await put_rotation(one, 0, 1)
     return one
+
+
+async def put_rotation(one: Story, *numbers: int) -> None:
+    for seq in numbers:
+        await one.recorder.put_chunk(one.user, one.session, "gyro", seq, TURNED[seq])
 
 
 class Dying:
