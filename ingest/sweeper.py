@@ -137,15 +137,16 @@ async def recent_events(
 async def project_pending(records: Records, user_id: UUID, now_us: int) -> int:
     """Write the labelled sets that are missing or old; tells how many a user has afterwards.
 
-    A labelled set whose set is gone is taken out: its deletion met a write that was under way.
+    A labelled set whose set is gone is taken out: its deletion met a write that was under way. One
+    whose set was confirmed since the sets were read is not: a label is written after its set.
     """
     sets = {row.set_id: row for row in await records.sets.of_user(user_id)}
     heads: dict[UUID, list[LabelledHead]] = {}
     for head in await records.sets.labelled_heads(user_id):
         heads.setdefault(head.set_id, []).append(head)
-    for set_id in heads.keys() - sets.keys():
-        for head in heads[set_id]:
-            await records.sets.delete_labelled(user_id, head.model_id, set_id, now_us)
+    for head in (head for set_id in heads.keys() - sets.keys() for head in heads[set_id]):
+        if await records.sets.read(user_id, head.session_id, head.set_id) is None:
+            await records.sets.delete_labelled(user_id, head.model_id, head.set_id, now_us)
     waiting: dict[UUID, set[UUID]] = {}
     for set_id, row in sets.items():
         if not are_current(heads.get(set_id, ()), row):

@@ -1,5 +1,6 @@
 """One user's session in memory, and repositories that die: for tests of what becomes of sets."""
 
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -102,3 +103,22 @@ class DyingLater(Dying):
             self._left -= 1
             return getattr(self._inner, name)
         return super().__getattr__(name)
+
+
+class Before:
+    """A repository whose first call of one method finds that something else came first."""
+
+    def __init__(self, inner: object, method: str, meanwhile: Callable[[], Awaitable[object]]):
+        self._inner, self._method, self._meanwhile = inner, method, [meanwhile]
+
+    def __getattr__(self, name: str) -> Any:
+        method = getattr(self._inner, name)
+        if name != self._method:
+            return method
+
+        async def call(*args: Any, **kwargs: Any) -> Any:
+            while self._meanwhile:
+                await self._meanwhile.pop()()
+            return await method(*args, **kwargs)
+
+        return call

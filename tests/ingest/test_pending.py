@@ -14,7 +14,16 @@ from schemas.events import Completion
 from schemas.times import us_of
 from store.sets import LABELLED_S, MODEL_IDS
 from tests.ingest.histories import START, STREAM, confirmation, new_id
-from tests.ingest.story import GYRO, NOW, TURNED, DyingLater, Story, both_sensors, put_rotation
+from tests.ingest.story import (
+    GYRO,
+    NOW,
+    TURNED,
+    Before,
+    DyingLater,
+    Story,
+    both_sensors,
+    put_rotation,
+)
 
 
 def test_a_set_waits_for_its_samples() -> None:
@@ -181,6 +190,20 @@ def test_a_label_without_a_set_is_taken_out() -> None:
         (row,) = await one.records.sets.labelled(one.user, "wrist-acc3")
         await one.records.sets.put_labelled(one.user, row._replace(set_id=new_id()), LABELLED_S)
         assert await project_pending(one.records, one.user, us_of(NOW)) == 1
+        assert await one.labelled() == ["biceps curl"]
+
+    asyncio.run(story())
+
+
+def test_a_set_that_is_confirmed_during_a_sweep_keeps_its_label() -> None:
+    async def story() -> None:
+        one = Story()
+        await one.open(0, 1)
+        sweep_us = us_of(one.now + timedelta(seconds=1))
+        meanwhile = replace(
+            one.records, sets=Before(one.records.sets, "labelled_heads", one.confirm)
+        )
+        await project_pending(meanwhile, one.user, sweep_us)
         assert await one.labelled() == ["biceps curl"]
 
     asyncio.run(story())
