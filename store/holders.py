@@ -4,7 +4,7 @@ A table that is added to the migrations with a column of a user and not named he
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from itertools import product
@@ -67,7 +67,7 @@ _OF_LAYOUT = ("user_id = ? AND model_id = ?", _layouts)
 _OF_RUN = ("run_id = ? AND user_id = ?", _runs)
 
 HOLDERS: Mapping[str, tuple[str, Keys]] = {
-    "sessions": _OF_USER,
+    "sessions": _OF_USER,  # first: no chunk comes into a part that is new after that
     "sets": _OF_USER,
     "plans": _OF_USER,
     "plan_versions": _OF_USER,
@@ -115,10 +115,18 @@ class Holdings:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def reach(self, user_id: UUID, now: datetime) -> Reach:
-        """What the user's rows may be keyed by, from the journal and the tables themselves."""
+    async def reach(
+        self, user_id: UUID, now: datetime, sessions_before: Iterable[UUID] = ()
+    ) -> Reach:
+        """What the user's rows may be keyed by, from the journal and the tables themselves.
+
+        Args:
+            user_id: whose.
+            now: server time.
+            sessions_before: sessions that were found before.
+        """
         months = months_between(BIRTH - timedelta(LONGEST_DAYS), (now + timedelta(days=2)).date())
-        sessions = await self._sessions(user_id, months)
+        sessions = sorted({*sessions_before, *await self._sessions(user_id, months)})
         parts = await asyncio.gather(*(self._parts(user_id, session) for session in sessions))
         first = (now + timedelta(days=1)).date()
         return Reach(
@@ -179,7 +187,7 @@ class Holdings:
                 (us_of(now + AHEAD), follower, followee),
             )
 
-    async def _sessions(self, user_id: UUID, months: list[str]) -> list[UUID]:
+    async def _sessions(self, user_id: UUID, months: list[str]) -> set[UUID]:
         """From the projection, and from the journal for those that were deleted half way."""
         found = await self._database.run(
             "SELECT session_id FROM sessions WHERE user_id = ?", (user_id,)
@@ -196,7 +204,7 @@ class Holdings:
         )
         for row in (row for page in pages for row in page if row.kind == "session-opened"):
             ids.add(UUID(row.payload.partition('"about":"')[2][:36]))
-        return sorted(ids)
+        return ids
 
     async def _parts(self, user_id: UUID, session_id: UUID) -> list[tuple[UUID, str, int]]:
         rows = await self._database.run(
