@@ -127,7 +127,13 @@ class Holdings:
         """
         months = months_between(BIRTH - timedelta(LONGEST_DAYS), (now + timedelta(days=2)).date())
         sessions = sorted({*sessions_before, *await self._sessions(user_id, months)})
-        parts = await asyncio.gather(*(self._parts(user_id, session) for session in sessions))
+        gate = asyncio.Semaphore(32)
+
+        async def parts_of(session: UUID) -> list[tuple[UUID, str, int]]:
+            async with gate:
+                return await self._parts(user_id, session)
+
+        parts = await asyncio.gather(*(parts_of(session) for session in sessions))
         first = (now + timedelta(days=1)).date()
         return Reach(
             user_id=user_id,
