@@ -1,6 +1,7 @@
 """A user who was erased stays so, and is not erased again for ever."""
 
 import asyncio
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
@@ -16,6 +17,7 @@ from store.database import Database
 from store.holders import Holdings, Reach
 from store.journal import Journal
 from store.records import records_in
+from store.rows import Row
 from store.users import Logins
 from tests.cassandra_node import ON_NODE
 from tests.ingest.histories import CHUNKS, LIMITS
@@ -115,5 +117,30 @@ def test_no_chunk_comes_into_a_new_part_of_a_session_that_is_deleted() -> None:
                 one.user, one.session, "acc", CHUNKS_PER_PART, CHUNKS[0, 0]
             )
         assert await one.records.samples.heads(one.user, one.session, "acc", [0, 1]) == []
+
+    asyncio.run(story())
+
+
+def test_sessions_are_found_in_the_journal_without_reading_what_lists_say(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = Story()
+    one.records = records_in(database, LIMITS)
+    one.recorder = one.on(one.records)
+    read: list[str] = []
+    run = Database.run
+
+    async def counting(self: Database, cql: str, values: Sequence[object] = ()) -> list[Row]:
+        rows = await run(self, cql, values)
+        read.extend(row.payload for row in rows if "payload" in getattr(row, "_fields", ()))
+        return rows
+
+    async def story() -> None:
+        await one.open(0, 1)
+        await one.complete(0, 1)
+        await one.records.sessions.delete(one.user, one.session, us_of(one.now))
+        monkeypatch.setattr(Database, "run", counting)
+        assert (await Holdings(database).reach(one.user, one.now)).sessions == (one.session,)
+        assert len(read) == 1
 
     asyncio.run(story())
