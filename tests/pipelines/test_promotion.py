@@ -7,8 +7,11 @@ from uuid import UUID, uuid4
 
 from pipelines.gate import LEAST_SETS
 from pipelines.promotion import (
+    OVERTAKEN,
     Candidate,
+    Move,
     move_pointers,
+    pointers_in_effect,
     promote,
     read_serving,
     verdicts_of,
@@ -29,12 +32,17 @@ class Learner:
         self.database, self.user = database, uuid4()
         self.key = (owner_of(self.user), LAYOUT, FAMILY)
 
-    def train(self, content: bytes) -> tuple[str, str, UUID]:
-        """A run that keeps a model and lets it serve if it may; its status, reason and id."""
+    def train(self, content: bytes, instead_of: bytes | str | None = None) -> tuple[str, str, UUID]:
+        """A run that keeps a model and lets it serve if it may; its status, reason and id.
+
+        The model was judged against the bytes `instead_of`, "" for none.
+        """
         sha256, run_id = hashlib.sha256(content).digest(), uuid4()
         kept = StoredModel(*self.key, version_of(sha256), content, {}, sha256, run_id, NOW)
         asyncio.run(Models(self.database).put(kept))
-        pointer = (self.user, LAYOUT, kept.version, sha256)
+        if isinstance(instead_of, bytes):
+            instead_of = version_of(hashlib.sha256(instead_of).digest())
+        pointer = Move(self.user, LAYOUT, kept.version, sha256, instead_of)
         said = move_pointers(self.database, [pointer], family=FAMILY, run_id=run_id, at=NOW)
         return *said[0], run_id
 
@@ -42,7 +50,8 @@ class Learner:
         asyncio.run(Champions(self.database).withdraw(run_id, "a test", NOW))
 
     def serves(self) -> bytes | None:
-        found = read_serving(self.database, [(self.user, LAYOUT)], FAMILY)
+        pointers = pointers_in_effect(self.database, [(self.user, LAYOUT)], FAMILY)
+        found = read_serving(self.database, pointers)
         assert found.keys() <= {(self.user, LAYOUT)}
         return found[self.user, LAYOUT].content if found else None
 
@@ -91,6 +100,28 @@ def test_what_was_taken_back_later_is_remembered_too(database: Database) -> None
     one.take_back(first)
     assert one.train(b"first")[0] == "taken-back"
     assert one.serves() == b"second"
+
+
+def test_what_somebody_let_serve_while_a_model_was_judged_stays(database: Database) -> None:
+    one = Learner(database)
+    one.train(b"first")
+    one.train(b"an operator's")
+    assert one.train(b"of the night", instead_of=b"first")[:2] == ("overtaken", OVERTAKEN)
+    assert one.train(b"of the night", instead_of="")[0] == "overtaken"
+    assert one.serves() == b"an operator's"
+    assert one.train(b"of the next", instead_of=b"an operator's")[:2] == ("promoted", "")
+    assert one.serves() == b"of the next"
+
+
+def test_a_model_that_beat_a_bad_one_does_not_replace_the_good_one(database: Database) -> None:
+    """The run that had promoted the bad one is taken back after the challenger was judged."""
+    one = Learner(database)
+    one.train(b"good")
+    _, _, bad = one.train(b"bad")
+    one.take_back(bad)
+    assert one.train(b"beats the bad one", instead_of=b"bad")[:2] == ("overtaken", OVERTAKEN)
+    assert one.serves() == b"good"
+    assert one.train(b"better", instead_of=b"good")[0] == "promoted"
 
 
 def candidate(own: dict[str, bool], sets: int = 3) -> Candidate:
