@@ -20,6 +20,7 @@ AT_ONCE = 64
 TAKEN_BACK = "taken-back"
 RETIRED = "retired"
 NO_SETS = "no labelled set is left"
+NOT_KEPT = "the model is not in the store: learned again from other sets, or its owner erased"
 OVERTAKEN = "the pointer moved, or a run was taken back, since the model was judged"
 
 
@@ -150,14 +151,20 @@ def move_pointers(
         at: now.
 
     Returns:
-        (status, reason) for each, as of `move_pointer`; or overtaken, where that loses the race:
-        the pointer stays, and the next run judges again.
+        (status, reason) for each, as of `move_pointer`; or overtaken, where that loses the race, or
+        the store does not hold the model: the pointer stays, and the next run judges again.
+
+    Spark learns again what a lost executor held, from sets that may be others by then: the bytes
+    that it writes are not those that it told the driver of. And of who was erased since the run
+    began the store takes no model.
     """
-    champions = Champions(database)
+    champions, models = Champions(database), Models(database)
 
     async def one(move: Move) -> tuple[str, str]:
         owner = owner_of(move.user_id)
         challenger = Challenger(owner, move.model_id, family, move.version, move.sha256, run_id)
+        if not await models.holds(*challenger[:4]):
+            return "overtaken", NOT_KEPT
         try:
             return await move_pointer(champions, challenger, at, instead_of=move.instead_of)
         except LostChampionRace:

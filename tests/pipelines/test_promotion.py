@@ -7,6 +7,7 @@ from uuid import UUID, uuid4
 
 from pipelines.gate import LEAST_SETS
 from pipelines.promotion import (
+    NOT_KEPT,
     OVERTAKEN,
     Candidate,
     Move,
@@ -45,6 +46,12 @@ class Learner:
         pointer = Move(self.user, LAYOUT, kept.version, sha256, instead_of)
         said = move_pointers(self.database, [pointer], family=FAMILY, run_id=run_id, at=NOW)
         return *said[0], run_id
+
+    def move(self, content: bytes) -> tuple[str, str]:
+        """Let bytes serve that nobody has kept."""
+        sha256 = hashlib.sha256(content).digest()
+        pointer = Move(self.user, LAYOUT, version_of(sha256), sha256)
+        return move_pointers(self.database, [pointer], family=FAMILY, run_id=uuid4(), at=NOW)[0]
 
     def take_back(self, run_id: UUID) -> None:
         asyncio.run(Champions(self.database).withdraw(run_id, "a test", NOW))
@@ -124,12 +131,25 @@ def test_a_model_that_beat_a_bad_one_does_not_replace_the_good_one(database: Dat
     assert one.train(b"better", instead_of=b"good")[0] == "promoted"
 
 
-def candidate(own: dict[str, bool], sets: int = 3) -> Candidate:
+def test_no_pointer_leads_to_a_model_that_was_not_kept(database: Database) -> None:
+    """Spark lost what it had told of, and learned something else."""
+    one = Learner(database)
+    assert one.move(b"lost") == ("overtaken", NOT_KEPT)
+    assert pointers_in_effect(database, [(one.user, LAYOUT)], FAMILY) == {}
+    one.train(b"first")
+    assert one.move(b"lost") == ("overtaken", NOT_KEPT)
+    assert one.serves() == b"first"
+
+
+def candidate(database: Database, own: dict[str, bool], sets: int = 3) -> Candidate:
     """A model of somebody new that named these later sets; the most frequent is never right."""
     rungs = {"own": own, "everybody": {}, "incumbent": {}, "majority": dict.fromkeys(own, False)}
-    sha256 = hashlib.sha256(b"a model").digest()
+    sha256, user = hashlib.sha256(b"a model").digest(), uuid4()
     windows = dict.fromkeys(rungs, (len(own), len(own)))
-    return Candidate(uuid4(), LAYOUT, version_of(sha256), sha256, sets, rungs, windows)
+    names = (owner_of(user), LAYOUT, FAMILY, version_of(sha256))
+    kept = StoredModel(*names, b"a model", {}, sha256, uuid4(), NOW)
+    asyncio.run(Models(database).put(kept))
+    return Candidate(user, LAYOUT, version_of(sha256), sha256, sets, rungs, windows)
 
 
 def test_a_few_sets_of_one_user_promote_nobody_who_was_never_judged(database: Database) -> None:
@@ -141,11 +161,15 @@ def test_a_few_sets_of_one_user_promote_nobody_who_was_never_judged(database: Da
         return [(one.status, one.reason) for one in said]
 
     few = "1-4 sets: no later set of this user, and 1 of others are too few"
-    assert statuses(candidate({"s": True}), candidate({}), candidate({})) == [
+    assert statuses(
+        candidate(database, {"s": True}), candidate(database, {}), candidate(database, {})
+    ) == [
         ("promoted", ""),
         ("refused", few),
         ("refused", few),
     ]
-    many = [candidate({f"{n}": True}) for n in range(LEAST_SETS)]
-    assert statuses(*many, candidate({}))[-1] == ("promoted", "")
-    assert statuses(candidate({"s": True, "t": True, "u": True}, sets=10)) == [("promoted", "")]
+    many = [candidate(database, {f"{n}": True}) for n in range(LEAST_SETS)]
+    assert statuses(*many, candidate(database, {}))[-1] == ("promoted", "")
+    assert statuses(candidate(database, {"s": True, "t": True, "u": True}, sets=10)) == [
+        ("promoted", "")
+    ]

@@ -11,7 +11,7 @@ from schemas.layout import GLOBAL_OWNER, owner_of
 from store.champions import Champions
 from store.jobs import JobRuns
 from store.models import Models
-from tests.pipelines.people import LAYOUT, put, sets_of, user_id
+from tests.pipelines.people import LAYOUT, Meanwhile, put, sets_of, user_id
 from tests.spark_session import emptied
 
 PEOPLE = 4
@@ -78,23 +78,12 @@ def test_what_serves_is_what_a_challenger_must_beat(database, spark_config, peop
     assert asyncio.run(JobRuns(database).read("exercise", first.run_id)).status == "done"
 
 
-class TakesBack:
-    """Withdraws a run when users are learned and no pointer has moved yet."""
-
-    def __init__(self, database, report) -> None:
-        self.database, self.report = database, report
-
-    def step(self, what: str, done: int, total: int | None = None) -> None:
-        if what == "users learned":
-            take_back(self.database, self.report)
-
-
 def test_a_run_taken_back_while_another_is_judged_by_it_is_tried_again(
     database, spark_config, people
 ):
     first = train_exercise(spark_config, engine="local")
     put(database, user_id(0), people[0][-1:], datetime.now(UTC))
-    meanwhile = TakesBack(database, first)
+    meanwhile = Meanwhile(lambda: take_back(database, first))
     second = train_exercise(spark_config, users="changed", engine="local", progress=meanwhile)
     assert (second.counts["overtaken"], second.reasons) == (1, {OVERTAKEN: 1})
     assert serving(database) == {}
