@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from schemas.cron import read_cron
 from schemas.errors import BadConfig
-from schemas.families import FAMILIES
+from schemas.families import AVERAGED, FAMILIES
 from schemas.layout import AHEAD_DAYS, LONGEST_DAYS
 
 PREFIX = "MUVR_"
@@ -174,8 +174,9 @@ class Schedule(Section):
     @field_validator("jobs")
     @classmethod
     def _check_jobs(cls, jobs: dict[str, str]) -> dict[str, str]:
+        trained = [name for name, family in FAMILIES.items() if family.kind != "kernel"]
         for family, text in jobs.items():
-            if family not in FAMILIES or FAMILIES[family].kind == "kernel":
+            if family not in (*trained, AVERAGED):
                 near = difflib.get_close_matches(family, FAMILIES, n=1, cutoff=0.0)[0]
                 raise ValueError(f"no job trains {family!r}; did you mean {near!r}?")
             if text:

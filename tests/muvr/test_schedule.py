@@ -114,14 +114,21 @@ def test_a_run_that_failed_is_begun_again_after_a_while():
 
 @pytest.mark.parametrize(
     ("text", "says"),
-    [("{rnk: 0 2 * * *}", "rank"), ("{rank: 0 2 * *}", "five"), ("{reps: ''}", "reps")],
+    [
+        ("{rnk: 0 2 * * *}", "rank"),
+        ("{rank: 0 2 * *}", "five"),
+        ("{reps: ''}", "reps"),
+        ("{exercise-search: 0 2 * * *}", "exercise-search"),
+    ],
 )
 def test_a_schedule_that_cannot_be_is_refused(tmp_path: Path, text: str, says: str):
     conf = tmp_path / "conf.yaml"
     conf.write_text(f"schedule: {{jobs: {text}}}\n")
     with pytest.raises(BadConfig, match=says):
         load_config(conf, {})
-    assert load_config(CHECKOUT / "conf.yaml", {"MUVR_SCHEDULE__JOBS": "{rank: 1 2 * * *}"})
+    for good in ("rank", "exercise-averaged"):  # which decides what meets newcomers
+        asked = {"MUVR_SCHEDULE__JOBS": f"{{{good}: 1 2 * * *}}"}
+        assert load_config(CHECKOUT / "conf.yaml", asked).schedule.jobs.keys() == {good}
 
 
 # --- running a run again
