@@ -20,8 +20,10 @@ MUVR = Path(sys.executable).parent / "muvr"
 GUIDE = CHECKOUT / "docs" / "analysts.md"
 JARS = Path(pyspark.__file__).parent / "jars" / "*"
 PASSWORD = "MUVR_CASSANDRA_PASSWORD_SPARK"
+KEY = "A_CLOUDS_SECRET_KEY"
 COUNT = "SELECT count(*) AS n, 'rows' AS what FROM sets"
 READ = [*re.findall(r"```sql\n(.*?)```", GUIDE.read_text(), re.DOTALL), COUNT]
+LITERAL = ("${env:A_CLOUDS_SECRET_KEY}", "${system:user.home}", "${spark.master}")
 EVIL = (
     "SELECT java_method('java.lang.System', 'getenv', 'HOME')",
     "SELECT * FROM text.`/etc/passwd`",
@@ -34,14 +36,14 @@ EVIL = (
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[int, psutil.Process]]:
-    """Its port and its process, started by somebody who knows a password."""
+    """Its port and its process, started by somebody who knows secrets."""
     [port] = free_ports(1)
     folder = made(tmp_path_factory.mktemp("mart"), "one", 2)
     settings = {"MUVR_PATHS__MART": str(folder.path), "MUVR_SQL__PORT": str(port)}
     process = subprocess.Popen(
         [MUVR, "sql", "serve"],
         cwd=CHECKOUT,
-        env={**os.environ, **settings, PASSWORD: "a secret"},
+        env={**os.environ, **settings, PASSWORD: "a secret", KEY: "a secret"},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -73,9 +75,13 @@ def beeline(port: int, statements: list[str]) -> str:
 
 def test_a_jdbc_client_reads_the_mart_and_nothing_else(served: tuple[int, psutil.Process]):
     port, process = served
-    said = beeline(port, [*READ, *EVIL])
+    literal = [f"SELECT '{text}' AS it" for text in LITERAL]
+    said = beeline(port, [*READ, *literal, *EVIL])
     assert "\n2\trows\n" in said
-    assert len(re.findall(r"^(?:No|\d+) rows? selected", said, re.MULTILINE)) == len(READ)
+    assert len(re.findall(r"^(?:No|\d+) rows? selected", said, re.MULTILINE)) == len(
+        [*READ, *literal]
+    )
+    assert set(LITERAL) <= set(said.splitlines())  # nothing was put in their place
     assert len(
         re.findall(r"^Error:.* is not for queries over the mart", said, re.MULTILINE)
     ) == len(EVIL)
@@ -84,6 +90,6 @@ def test_a_jdbc_client_reads_the_mart_and_nothing_else(served: tuple[int, psutil
     [java] = process.children()  # Hive asks `id` in a child of its own now and then
     listening = {c.laddr.ip for c in java.net_connections("tcp") if c.status == "LISTEN"}
     assert {ip.removeprefix("::ffff:") for ip in listening} == {"127.0.0.1"}
-    assert PASSWORD in process.environ()
-    assert PASSWORD not in java.environ()
+    assert {PASSWORD, KEY} <= process.environ().keys()
+    assert {PASSWORD, KEY}.isdisjoint(java.environ())
     assert "cassandra" not in " ".join(java.cmdline()).lower()
