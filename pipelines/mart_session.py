@@ -15,10 +15,11 @@ from pipelines.spark import LOGGING
 from schemas.config import Config
 from store.java import find_java
 
-HARMLESS = frozenset(
-    "HOME JAVA_HOME LANG LC_ALL LC_CTYPE LD_LIBRARY_PATH LOGNAME PATH PYSPARK_PYTHON "
-    "SPARK_LOCAL_DIRS SPARK_LOCAL_IP TEMP TMP TMPDIR TZ USER".split()
-)
+HARMLESS = {
+    *("HOME", "JAVA_HOME", "LANG", "LC_ALL", "LC_CTYPE", "LD_LIBRARY_PATH", "LOGNAME", "PATH"),
+    *("PYSPARK_PYTHON", "SPARK_LOCAL_DIRS", "SPARK_LOCAL_IP", "TEMP", "TMP", "TMPDIR", "TZ"),
+    "USER",
+}
 """Variables that Java gets: where programs and folders are. Any other may carry a secret."""
 
 
@@ -63,6 +64,8 @@ def mart_options(config: Config) -> dict[str, str]:
         "spark.sql.variable.substitute": "false",  # '${env:NAME}', before the guard sees the text
         "spark.sql.runSQLOnFiles": "false",  # select * from parquet.`/any/path`
         "spark.sql.hive.thriftServer.singleSession": "true",  # the one that holds the views
+        "spark.sql.thriftServer.queryTimeout": f"{max(1, round(config.sql.seconds))}s",
+        "spark.sql.thriftServer.interruptOnCancel": "true",
         "spark.hadoop.hive.server2.thrift.bind.host": "127.0.0.1",
         "spark.hadoop.hive.server2.thrift.port": str(config.sql.port),
     }

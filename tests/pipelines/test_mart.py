@@ -189,7 +189,8 @@ def test_the_guides_questions_have_one_answer_on_both_engines(world, spark):
 
 def test_the_talks_question_has_one_answer_in_three_forms(world, spark):
     config, _, _ = world
-    make_views(spark, MartFolder(config.paths.mart))
+    folder = MartFolder(config.paths.mart)
+    make_views(spark, folder, folder.manifest())
     deviations = spark.table("deviations")
     answers = [
         as_sql(spark, "bench press"),
