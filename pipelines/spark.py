@@ -37,7 +37,8 @@ def spark_session(config: Config) -> SparkSession:
 
 def options(config: Config) -> dict[str, str]:
     """All options of the session."""
-    return {**_place(config), **_engine(config), **_python(config), **_cassandra(config)}
+    ours = {**_place(config), **_engine(config), **_python(config), **_cassandra(config)}
+    return {**ours, **config.spark.options}
 
 
 def _place(config: Config) -> dict[str, str]:
@@ -49,11 +50,16 @@ def _place(config: Config) -> dict[str, str]:
             # workers import our rooms from the same files, whatever folder the driver runs in
             "spark.executorEnv.PYTHONPATH": str(CHECKOUT),
         }
+    executors = config.spark.executors
+    each = -(-config.spark.cores // executors)
     archive = {"spark.archives": f"{config.spark.archive}#environment"}
     return {
         "spark.submit.pyFiles": str(pack_rooms(config.paths.reports)),
         "spark.submit.deployMode": config.spark.deploy_mode,
-        "spark.executor.instances": str(config.spark.executors),
+        "spark.executor.instances": str(executors),
+        "spark.executor.cores": str(each),
+        # a standalone master knows no number of executors: it gives as many as there are cores for
+        "spark.cores.max": str(each * executors),
         **(archive if config.spark.archive else {}),
     }
 
