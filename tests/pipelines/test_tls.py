@@ -63,6 +63,7 @@ def asked(config: Config, tls_ca: Path, certificate: Path) -> "subprocess.Comple
     )
 
 
+@pytest.mark.timeout(900)  # another Spark beside the run's own
 def test_spark_and_its_workers_speak_tls(spark_config: Config, tmp_path: Path):
     done = asked(spark_config, *written(tmp_path))
     assert done.stdout, done.stderr[-2000:]
