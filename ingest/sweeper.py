@@ -13,19 +13,18 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from ingest.erasure import ERASED, erase_user
-from ingest.pending import ACC3, project_labelled
+from ingest.pending import project_labelled
 from ingest.projections import project_all
 from ingest.stretches import project_stretches
 from schemas.errors import Retryable
+from schemas.inputs import ACC3
 from schemas.layout import AHEAD_DAYS, LONGEST_DAYS
 from schemas.times import us_of
 from store.database import Database
 from store.journal import Event, months_between
 from store.records import Records
 from store.sets import LabelledHead, SetRow
-
-MARGIN = timedelta(minutes=5)
-"""An announcement comes before its write by less than this."""
+from store.watermarks import ANNOUNCED_BEFORE
 
 
 class Projected:
@@ -84,7 +83,7 @@ async def sweep(
         DatabaseAway: the sweep is to be repeated from the same `since`.
     """
     began_s = time.monotonic()
-    users = await records.journal.changed(since - MARGIN, now + MARGIN)
+    users = await records.journal.changed(since - ANNOUNCED_BEFORE, now + ANNOUNCED_BEFORE)
     events = labelled = 0
     failed: list[tuple[UUID, Exception]] = []
     for user_id, topics in sorted(users.items()):
@@ -96,7 +95,7 @@ async def sweep(
                 if database:
                     await erase_user(database, user_id, at, announced_at=topics[ERASED])
                 continue
-            done = await sweep_user(records, user_id, since - MARGIN, at, projected)
+            done = await sweep_user(records, user_id, since - ANNOUNCED_BEFORE, at, projected)
             events, labelled = events + done[0], labelled + done[1]
         except Retryable:
             raise

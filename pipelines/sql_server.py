@@ -40,7 +40,7 @@ class GuardedParser:
         self._jvm = jvm
         self._before = before
 
-    def parsePlan(self, text: str) -> Any:  # noqa: N802 a name of Spark's
+    def parsePlan(self, text: str) -> Any:  # a name of Spark's
         """Parse and check one text.
 
         Raises:
@@ -74,7 +74,7 @@ class _ParserBuilder:
         self._jvm = jvm
         self._before = before
 
-    def apply(self, session: Any, inner: Any) -> GuardedParser:  # noqa: ARG002 Spark's shape
+    def apply(self, session: Any, inner: Any) -> GuardedParser:  # Spark's shape
         """The guarded parser."""
         return GuardedParser(inner, self._jvm, self._before)
 

@@ -12,11 +12,11 @@ from uuid import UUID
 
 from schemas.families import FAMILIES
 from schemas.ids import uuid7
+from schemas.inputs import INPUTS, LAYOUTS
 from schemas.layout import LONGEST_DAYS, owner_of, shard_of
 from schemas.times import us_of
 from store.database import Database, Row, Statement
 from store.journal import months_between
-from store.sets import MODEL_IDS
 
 BIRTH = date(2024, 1, 1)  # no deployment is older
 CHANGES_DAYS = 92
@@ -55,7 +55,7 @@ def _months(reach: Reach) -> list[tuple[object, ...]]:
 
 
 def _layouts(reach: Reach) -> list[tuple[object, ...]]:
-    return [(reach.user_id, model_id) for model_id in MODEL_IDS]
+    return [(reach.user_id, model_id) for model_id in LAYOUTS]
 
 
 def _runs(reach: Reach) -> list[tuple[object, ...]]:
@@ -137,7 +137,7 @@ class Holdings:
         """A user's rows of one table, partition by partition. Every column: an export is whole."""
         where, keys = HOLDERS[table]
         for key in keys(reach):
-            for row in await self._database.run(f"SELECT * FROM {table} WHERE {where}", key):  # noqa: S608 constant
+            for row in await self._database.run(f"SELECT * FROM {table} WHERE {where}", key):
                 yield row
 
     async def count(self, table: str, reach: Reach) -> int:
@@ -147,7 +147,7 @@ class Holdings:
 
         async def one(key: tuple[object, ...]) -> int:
             async with gate:
-                cql = f"SELECT count(*) FROM {table} WHERE {where}"  # noqa: S608 constant
+                cql = f"SELECT count(*) FROM {table} WHERE {where}"
                 return int((await self._database.run(cql, key))[0][0])
 
         return sum(await asyncio.gather(*(one(key) for key in keys(reach))))
@@ -159,7 +159,7 @@ class Holdings:
         await self._database.run_all(
             [
                 Statement(
-                    f"DELETE FROM {table} USING TIMESTAMP ? WHERE {where}",  # noqa: S608 constant
+                    f"DELETE FROM {table} USING TIMESTAMP ? WHERE {where}",
                     (at_us, *key),
                 )
                 for key in keys(reach)
@@ -228,4 +228,4 @@ class Holdings:
             "SELECT model_id, family FROM champions WHERE owner = ?", (owner_of(user_id),)
         )
         named = {(row.model_id, row.family) for row in rows}
-        return sorted(named | set(product((*MODEL_IDS, "sets"), FAMILIES)))
+        return sorted(named | set(product(INPUTS, FAMILIES)))

@@ -19,6 +19,7 @@ from schemas.ids import day_of
 from schemas.layout import SHARDS, month_of, shard_of
 from schemas.times import at_us as time_at
 from schemas.times import aware, us_of
+from schemas.topics import Topic
 from store.database import Database, Row, Statement
 
 _TRIES = 4
@@ -57,7 +58,7 @@ class Journal:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def append(self, user_id: UUID, event: Event, topic: str) -> Event:
+    async def append(self, user_id: UUID, event: Event, topic: Topic) -> Event:
         """Announce and write an event; what stands in its slot afterwards is returned.
 
         Raises:
@@ -76,7 +77,7 @@ class Journal:
             return event if answer[0][0] else _event(answer[0])
         raise AssertionError("unreachable")
 
-    async def append_all(self, user_id: UUID, events: Sequence[Event], topic: str) -> list[Event]:
+    async def append_all(self, user_id: UUID, events: Sequence[Event], topic: Topic) -> list[Event]:
         """The same for events of one month, decided together: one round for all of them.
 
         Where a slot is taken, or Cassandra could not say, they are decided one by one.
@@ -98,7 +99,7 @@ class Journal:
                 return list(events)
         return [await self.append(user_id, event, topic) for event in events]
 
-    async def announce(self, user_id: UUID, topic: str, at_us: int) -> None:
+    async def announce(self, user_id: UUID, topic: Topic, at_us: int) -> None:
         """Say that a user's data of this topic is about to change."""
         await self._database.run(
             "INSERT INTO changes (day, shard, user_id, topic, changed_at) VALUES (?, ?, ?, ?, ?)",

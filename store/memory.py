@@ -13,6 +13,7 @@ from schemas.config import Limits
 from schemas.ids import day_of, time_us_of
 from schemas.layout import month_of, part_of
 from schemas.times import at_us, us_of
+from schemas.topics import Topic
 from store.cells import Cells
 from store.dead_letters import DeadLetter, DeadLetters
 from store.journal import Event, Journal
@@ -179,17 +180,17 @@ class MemoryJournal(Journal):
         self._events: dict[tuple[UUID, str], dict[UUID, Event]] = {}
         self._changes: dict[tuple[UUID, str], int] = {}
 
-    async def append(self, user_id: UUID, event: Event, topic: str) -> Event:
+    async def append(self, user_id: UUID, event: Event, topic: Topic) -> Event:
         """Fill a slot; what stands in it is returned."""
         await self.announce(user_id, topic, event.received_us)
         month = self._events.setdefault((user_id, month_of(day_of(event.about))), {})
         return month.setdefault(event.event_id, event)
 
-    async def append_all(self, user_id: UUID, events: Sequence[Event], topic: str) -> list[Event]:
+    async def append_all(self, user_id: UUID, events: Sequence[Event], topic: Topic) -> list[Event]:
         """Fill slots; what stands in each is returned."""
         return [await self.append(user_id, event, topic) for event in events]
 
-    async def announce(self, user_id: UUID, topic: str, at_us: int) -> None:
+    async def announce(self, user_id: UUID, topic: Topic, at_us: int) -> None:
         """Say that data is about to change."""
         self._changes[user_id, topic] = at_us
 

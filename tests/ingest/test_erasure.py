@@ -24,7 +24,9 @@ A_MS, AROUND = timedelta(milliseconds=1), timedelta(minutes=5)
 def test_a_sweep_erases_again_what_was_under_way_and_then_no_more(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sweeper, "MARGIN", timedelta(0))  # the other tests' people take long
+    monkeypatch.setattr(
+        sweeper, "ANNOUNCED_BEFORE", timedelta(0)
+    )  # the other tests' people take long
     user, records = uuid4(), records_in(database, LIMITS)
     now = datetime.now(UTC)
 
@@ -62,7 +64,7 @@ def test_an_erasure_that_was_cut_short_is_finished_by_the_sweep(
         assert ERASED in (await Journal(database).changed(now - AROUND, now + AROUND))[user]
 
     asyncio.run(story())
-    monkeypatch.setattr(sweeper, "MARGIN", timedelta(0))
+    monkeypatch.setattr(sweeper, "ANNOUNCED_BEFORE", timedelta(0))
     done: list[object] = []
 
     async def erased(_: object, user_id: object, __: object, *, announced_at: object) -> None:

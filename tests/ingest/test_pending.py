@@ -11,8 +11,9 @@ from ingest.sweeper import project_pending, sweep
 from models.signal.pieces import Recording, unpack_pieces
 from schemas.errors import DatabaseAway
 from schemas.events import Completion
+from schemas.inputs import LAYOUTS
+from schemas.layout import LABELLED_S
 from schemas.times import us_of
-from store.sets import LABELLED_S, MODEL_IDS
 from tests.ingest.histories import START, STREAM, confirmation, new_id
 from tests.ingest.story import GYRO, NOW, DyingLater, Story, both_sensors
 
@@ -71,7 +72,7 @@ def test_of_a_set_that_no_row_holds_its_begin_is_kept(
 async def layouts(one: Story) -> dict[str, tuple[str, int]]:
     """Exercise and pieces of rotation of the one set that is labelled, by layout."""
     found = {}
-    for layout in MODEL_IDS:
+    for layout in LAYOUTS:
         for row in await one.records.sets.labelled(one.user, layout):
             found[layout] = (row.exercise, len(unpack_pieces(row.samples).gyro))
     return found

@@ -12,7 +12,7 @@ import pytest
 from ingest.decisions import FINAL_US
 from schemas.config import Limits
 from schemas.ids import slot, time_us_of, uuid7
-from schemas.layout import CHUNKS_PER_PART
+from schemas.layout import CHUNKS_PER_PART, LABELLED_S
 from schemas.times import at_us, us_of
 from store.dead_letters import DeadLetter
 from store.journal import Event
@@ -20,7 +20,7 @@ from store.memory import memory_records
 from store.predictions import Prediction
 from store.records import Records, records_in
 from store.samples import SampleRow
-from store.sets import LABELLED_S, LabelledSet, SetRow
+from store.sets import LabelledSet, SetRow
 from tests.cassandra_node import ON_NODE
 
 NOW = datetime(2026, 11, 21, 10, 0, 0, 123_000, tzinfo=UTC)
