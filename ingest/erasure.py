@@ -72,6 +72,8 @@ async def erase_user(
     for table in HOLDERS:
         deleted[table] = await holdings.count(table, reach)
         await holdings.delete(table, reach, now)
+        if table == "sessions":  # now nobody registers a part any more (ingest.uploads)
+            reach = await holdings.reach(user_id, now, reach.sessions)
     followers = await holdings.followers(user_id)
     await holdings.unfollow(followers, user_id, now)
     deleted["follows of others"] = len(followers)

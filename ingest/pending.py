@@ -57,7 +57,7 @@ async def project_labelled(
     except (UndecidedChunks, BadSamples):
         # The client's list will decide and bring us back here; broken rows stay for a look.
         return 0
-    listed = (wrist.acc in lists, wrist.gyro is None or wrist.gyro in lists)
+    listed = await _listed(records, user_id, session, wrist, lists)
     written = 0
     for row in rows:
         samples = _cut(recording, row)
@@ -70,12 +70,13 @@ async def project_labelled(
 def is_in(recording: Recording, row: SetRow, listed: tuple[bool, bool]) -> bool:
     """Whether a set's samples are all there.
 
-    A listed stream is all there by definition; another one when it covers the set without a gap.
+    A stream of which no more is to come is all there; another one when it covers the set without a
+    gap.
 
     Args:
         recording: cut to the set.
         row: the set.
-        listed: whether (acceleration, rotation) have a list, or are not declared at all.
+        listed: whether nothing more is to come of (acceleration, rotation).
     """
     acc_listed, gyro_listed = listed
     return bool(recording.acc) and (
@@ -138,6 +139,24 @@ def revision_of(row: SetRow, wrist: Wrist, lists: Mapping[str, StreamList]) -> i
     """The newest word about a set and its samples: microseconds of the server's clock."""
     names = (wrist.acc, wrist.gyro)
     return max([row.revision, *(lists[name].revision for name in names if name and name in lists)])
+
+
+async def _listed(
+    records: Records,
+    user_id: UUID,
+    session: SessionRow,
+    wrist: Wrist,
+    lists: Mapping[str, StreamList],
+) -> tuple[bool, bool]:
+    """Whether nothing more is to come of (acceleration, rotation): what makes a session complete.
+
+    A sensor that is declared and was switched off has no chunks, and no list either.
+    """
+    wanted = [name for name in (wrist.acc, wrist.gyro) if name and name not in lists]
+    if wanted and session.complete:
+        parts = await records.samples.parts(user_id, session.session_id)
+        wanted = [name for name in wanted if name in parts]
+    return wrist.acc not in wanted, wrist.gyro not in wanted
 
 
 async def _around(

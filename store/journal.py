@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
+from typing import NamedTuple
 from uuid import UUID
 
 from schemas.errors import UncertainWrite
@@ -22,6 +23,8 @@ from schemas.times import aware, us_of
 from schemas.topics import Topic
 from store.database import Database, Row, Statement
 
+_MONTH = "SELECT event_id, kind, payload, received_at FROM journal WHERE user_id = ? AND month = ?"
+_ONE = f"{_MONTH} AND event_id = ?"
 _TRIES = 4
 _APART_S = 0.2
 
@@ -50,6 +53,14 @@ class Event:
     def says_the_same(self, other: "Event") -> bool:
         """Whether both are the same decision."""
         return self.kind == other.kind and _text(self.body) == _text(other.body)
+
+
+class EventHead(NamedTuple):
+    """Where an event stands and when it was received, without what it says."""
+
+    event_id: UUID
+    month: str
+    received_us: int
 
 
 class Journal:
@@ -108,22 +119,34 @@ class Journal:
 
     async def read(self, user_id: UUID, about: UUID, event_id: UUID) -> Event | None:
         """What stands in a slot."""
-        rows = await self._database.run(
-            "SELECT event_id, kind, payload, received_at FROM journal "
-            "WHERE user_id = ? AND month = ? AND event_id = ?",
-            (user_id, month_of(day_of(about)), event_id),
-        )
+        rows = await self._database.run(_ONE, (user_id, month_of(day_of(about)), event_id))
         return _event(rows[0]) if rows else None
 
     async def events(self, user_id: UUID, months: Iterable[str]) -> list[Event]:
         """A user's events of some months, in the order in which they were received."""
-        cql = (
-            "SELECT event_id, kind, payload, received_at FROM journal "
-            "WHERE user_id = ? AND month = ?"
+        pages = await asyncio.gather(
+            *(self._database.run(_MONTH, (user_id, month)) for month in set(months))
         )
-        pages = await asyncio.gather(*(self._database.run(cql, (user_id, m)) for m in set(months)))
         events = [_event(row) for page in pages for row in page]
         return sorted(events, key=lambda event: (event.received_us, event.event_id))
+
+    async def heads(self, user_id: UUID, months: Iterable[str]) -> list[EventHead]:
+        """A user's events of some months without what they say, as they were received."""
+        cql = "SELECT event_id, month, received_at FROM journal WHERE user_id = ? AND month = ?"
+        pages = await asyncio.gather(*(self._database.run(cql, (user_id, m)) for m in set(months)))
+        heads = [
+            EventHead(row.event_id, row.month, us_of(row.received_at))
+            for page in pages
+            for row in page
+        ]
+        return sorted(heads, key=lambda head: (head.received_us, head.event_id))
+
+    async def of_heads(self, user_id: UUID, heads: Iterable[EventHead]) -> list[Event]:
+        """A user's events that stand there, in the order asked for."""
+        pages = await asyncio.gather(
+            *(self._database.run(_ONE, (user_id, head.month, head.event_id)) for head in heads)
+        )
+        return [_event(row) for page in pages for row in page]
 
     async def changed(self, since: datetime, until: datetime) -> dict[UUID, dict[str, datetime]]:
         """Users announced on the days from `since` to `until`: each topic, and when it last was."""

@@ -16,7 +16,7 @@ from schemas.times import at_us, us_of
 from schemas.topics import Topic
 from store.cells import Cells
 from store.dead_letters import DeadLetter, DeadLetters
-from store.journal import Event, Journal
+from store.journal import Event, EventHead, Journal
 from store.memory_plans import MemoryDeviations, MemoryPlans, MemoryPredictions
 from store.memory_sets import MemorySets, MemoryStretches
 from store.records import Records
@@ -202,6 +202,16 @@ class MemoryJournal(Journal):
         """Events in the order received."""
         found = [e for m in set(months) for e in self._events.get((user_id, m), {}).values()]
         return sorted(found, key=lambda event: (event.received_us, event.event_id))
+
+    async def heads(self, user_id: UUID, months: Iterable[str]) -> list[EventHead]:
+        """Events without what they say."""
+        found = await self.events(user_id, months)
+        return [EventHead(e.event_id, month_of(day_of(e.about)), e.received_us) for e in found]
+
+    async def of_heads(self, user_id: UUID, heads: Iterable[EventHead]) -> list[Event]:
+        """Events that stand there."""
+        found = [self._events.get((user_id, h.month), {}).get(h.event_id) for h in heads]
+        return [event for event in found if event is not None]
 
     async def changed(self, since: datetime, until: datetime) -> dict[UUID, dict[str, datetime]]:
         """Users announced since then."""
