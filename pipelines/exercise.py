@@ -186,7 +186,8 @@ def _learn(job: Job, scope: Scope, recipe: Recipe) -> list[UserOutcome]:
     with run.step("promotion"):
         _promote(job, candidates, everybody if scope.whole else {})
     if scope.whole:
-        everybody_learned(job.database, FAMILY, run.run_id, run.started_at - OVERLAP)
+        began = run.started_at
+        everybody_learned(job.database, FAMILY, run.run_id, began - OVERLAP, began)
     return few
 
 
