@@ -107,12 +107,8 @@ async def sweep(
         topics = users[user_id]
         try:
             if ERASED not in topics:
-                swept = await sweep_user(
-                    records, user_id, since - ANNOUNCED_BEFORE, at, projected
-                )
-                done.append(swept)
-                    await sweep_user(records, user_id, since - ANNOUNCED_BEFORE, at, projected)
-                )
+                looked_at = since - ANNOUNCED_BEFORE
+                done.append(await sweep_user(records, user_id, looked_at, at, projected))
             elif database:
                 await erase_user(database, user_id, at, announced_at=topics[ERASED])
         except Retryable:
