@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import Any, Literal, cast
 
 import msgspec
 from fastapi import APIRouter, Request, Response
@@ -23,14 +23,12 @@ from models.exercise.layout import model_id
 from models.recognition.counting import FROM_S, repetitions
 from models.recognition.naming import Named
 from models.recognition.wearing import name_as_worn
+from models.reps.count import Repetitions
 from models.signal.pieces import Piece, Recording
 from models.signal.wrist import wrist_signals
 from schemas.config import Limits
 from schemas.errors import BadChunk, UnsupportedMedia
 from schemas.wire import UNITS
-
-if TYPE_CHECKING:  # imported with the first set that is counted
-    from models.reps.count import Repetitions
 
 router = APIRouter(prefix="/v1", tags=["asking"], route_class=RawRoute)
 FAMILY = "exercise"
@@ -165,7 +163,7 @@ def answer_of(recording: Recording, ladder: Sequence[Loaded], *, count: bool) ->
     return _shape(named, repetitions(signals) if count and not named.answer.abstained else None)
 
 
-def _shape(named: Named, counted: "Repetitions | None" = None) -> dict[str, Any]:
+def _shape(named: Named, counted: Repetitions | None = None) -> dict[str, Any]:
     answer, rung = named.answer, named.rung
     return {
         "exercise": answer.exercise,

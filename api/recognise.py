@@ -12,7 +12,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 from uuid import UUID, uuid5
 
 from api.measure import Measurer
@@ -20,6 +20,7 @@ from api.model_cache import ModelCache, rungs_of
 from ingest.deviations import project_deviations
 from ingest.recordings import load_recording, wrist_of
 from models.exercise.layout import ACC3, ACC6, model_id
+from models.recognition.sets import Learned, Measured, RecognisedSet, recognise
 from models.signal.pieces import Recording
 from schemas.errors import BadSamples, UndecidedChunks
 from schemas.times import us_of
@@ -27,9 +28,6 @@ from store.predictions import Prediction, Predictions
 from store.records import Records
 from store.sessions import SessionRow
 from store.sets import SetRow
-
-if TYPE_CHECKING:  # what counts repetitions takes 80 MB: imported with the first session
-    from models.recognition.sets import Learned, Measured, RecognisedSet
 
 FAMILY = "exercise"
 TOPIC = "predictions"
@@ -65,7 +63,7 @@ class Recogniser:
 
     async def measured(
         self, user_id: UUID, session: SessionRow, sets: Sequence[SetRow]
-    ) -> "dict[UUID, Measured]":
+    ) -> dict[UUID, Measured]:
         """What the samples say of confirmed sets, as far as they are in.
 
         Raises:
@@ -117,8 +115,6 @@ class Recogniser:
         return None if outdated(was, now, abstained=any(o.abstained for o in kept)) else kept
 
     async def _find(self, user_id: UUID, session: SessionRow, now: datetime) -> list[Prediction]:
-        from models.recognition.sets import recognise  # noqa: PLC0415 (see above)
-
         session_id = session.session_id
         revision_us = await self._revision(user_id, session)
         try:
@@ -142,10 +138,8 @@ class Recogniser:
         lists = await self._records.sessions.lists(user_id, session.session_id)
         return max((one.revision for one in lists.values()), default=0)
 
-    async def learned_for(self, user_id: UUID, layout: str) -> tuple[Asked, "Learned"]:
+    async def learned_for(self, user_id: UUID, layout: str) -> tuple[Asked, Learned]:
         """The models that would answer now, and their versions."""
-        from models.recognition.sets import Learned  # noqa: PLC0415 (see above)
-
         ladder = await self._models.ladder(user_id, layout, FAMILY)
         activity = await self._models.find(user_id, layout, "activity")
         form = await self._models.find(user_id, layout, "form")
@@ -188,7 +182,7 @@ def outdated(was: Asked, now: Asked, *, abstained: bool) -> bool:
 
 
 def prediction_of(
-    one: "RecognisedSet", user_id: UUID, session_id: UUID, asked: Asked, now: datetime
+    one: RecognisedSet, user_id: UUID, session_id: UUID, asked: Asked, now: datetime
 ) -> Prediction:
     """A recognised set as it is kept."""
     answer, rung, counted = one.named.answer, one.named.rung, one.counted

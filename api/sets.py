@@ -5,7 +5,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Header, Response
@@ -13,15 +13,13 @@ from pydantic import BaseModel, Field
 
 from api.dependencies import Sensor, ServicesHere
 from api.problems import described
+from models.recognition.sets import Measured
+from models.reps.count import Repetitions
+from models.reps.measure import Repetition
 from schemas.errors import BadEvent
 from schemas.events import SetConfirmation
 from store.predictions import Prediction
 from store.sets import SetRow
-
-if TYPE_CHECKING:  # what counts repetitions takes 80 MB
-    from models.recognition.sets import Measured
-    from models.reps.count import Repetitions
-    from models.reps.measure import Repetition
 
 router = APIRouter(prefix="/v1/sessions/{session}/sets", tags=["recording"])
 _ETAG = re.compile(r'"(\d{1,19})"')
@@ -126,7 +124,7 @@ async def delete_set(
     return Response(status_code=204)
 
 
-def set_shape(row: SetRow, measured: "Measured | None" = None) -> SetShape:
+def set_shape(row: SetRow, measured: Measured | None = None) -> SetShape:
     """A confirmed set as clients see it: nobody guessed, so nothing is probable.
 
     Args:
@@ -196,7 +194,7 @@ def repetition_shape(set_started_at: datetime, rep: Mapping[str, float]) -> Repe
     )
 
 
-def _each(counted: "Repetitions | None") -> "tuple[Repetition, ...]":
+def _each(counted: Repetitions | None) -> tuple[Repetition, ...]:
     return counted.repetitions if counted else ()
 
 
