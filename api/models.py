@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field
 from api.classify import ModelName
 from api.dependencies import ModelRead, Services, ServicesHere
 from api.problems import described
-from schemas.errors import NoModel
+from schemas.errors import NoModel, NotAcceptable
 from schemas.families import FAMILIES
 from schemas.layout import GLOBAL_OWNER, owner_of
 from store.champions import Serving
@@ -115,12 +115,17 @@ def content_of(stored: StoredModel, form: Form) -> bytes:
 
     Raises:
         NotAcceptable: this family has no such form.
+        BadModelBytes: what is stored is no model.
     """
     if form == "npz":
         return stored.content
-    from api.formats import export  # noqa: PLC0415 (onnx is heavy, and most services never need it)
+    if stored.family != "exercise":
+        raise NotAcceptable(f"{stored.family} comes as npz only.", field="format", value=form)
+    # onnx is heavy, and most services never need it.
+    from models.exercise.export import onnx_bytes, raw_json  # noqa: PLC0415
 
-    return export(stored, form)
+    write = onnx_bytes if form == "onnx" else raw_json
+    return write(stored.content, stored.version, stored.sha256)
 
 
 async def _rung(

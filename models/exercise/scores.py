@@ -16,6 +16,7 @@ from models.compiled import address_of, compiled
 from models.exercise.probability import Calibration
 
 VERSION = 1  # of `muvr_scores_version` in compiled/scores.c
+TOUCHES = 1e-6  # of compiled/scores.c: added to a squared distance before its logarithm
 LANES = 16
 MOST = 1024  # floats of a row in the compiled code
 Array = NDArray[np.floating]  # float32 throughout; numpy's stubs lose the width
