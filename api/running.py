@@ -9,8 +9,8 @@ from uuid import UUID
 
 from api.classify import answer_of
 from api.dependencies import Services
-from api.recognise import Asked, prediction_of
 from api.sets import recognised_shape
+from ingest.recognition import Asked, prediction_of
 from ingest.recordings import Wrist
 from models.exercise.layout import model_id
 from models.recognition.live import Sight, look
