@@ -17,6 +17,7 @@ from api import (
     chunks,
     classify,
     complete,
+    follows,
     forecasts,
     form,
     live,
@@ -26,10 +27,10 @@ from api import (
     ops,
     page,
     personal,
+    plans,
     problems,
     sessions,
     sets,
-    social,
     week,
 )
 from api.connection import Connection
@@ -53,7 +54,8 @@ PARTS = (
     week,
     me,
     personal,
-    social,
+    plans,
+    follows,
     acquisitions,
     ops,
 )
