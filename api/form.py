@@ -6,9 +6,9 @@ from uuid import UUID
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
+from api.batch_results import is_stale
 from api.classify import ModelName
 from api.dependencies import Predict, Services, ServicesHere
-from api.me import is_stale
 from api.model_cache import Loaded
 from api.problems import described
 from api.sets import FormShape
