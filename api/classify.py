@@ -16,6 +16,7 @@ from api.examples import CHUNK, CLASSIFY_BODY
 from api.model_cache import Loaded, rungs_of
 from api.problems import described
 from api.raw import RawRoute, body_of, header_of
+from api.shapes import ModelName
 from ingest.bodies import decode_body
 from ingest.cbor import read_cbor
 from ingest.chunks import CBOR, JSON, read_samples
@@ -35,14 +36,6 @@ FAMILY = "exercise"
 QUESTION_S = 3600.0  # samples at 1 Hz claim weeks in kilobytes, and all of it becomes 50 Hz
 INLINE_S = 20.0  # a longer recording is answered in a thread, so that others do not wait for it
 Side = Literal["left", "right"]
-
-
-class ModelName(BaseModel):
-    """Which model answered."""
-
-    family: str
-    level: Literal["user", "cluster", "global"]
-    version: str
 
 
 class WindowShape(BaseModel):

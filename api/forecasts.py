@@ -7,10 +7,10 @@ from uuid import UUID
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 
-from api.classify import ModelName
 from api.dependencies import Predict, Services, ServicesHere
 from api.model_cache import Loaded
 from api.problems import described
+from api.shapes import ModelName
 from models.history import SetLog, done_set
 from schemas.errors import NotComputedYet
 from store.sets import SetRow

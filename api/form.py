@@ -7,11 +7,11 @@ from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
 from api.batch_results import is_stale
-from api.classify import ModelName
 from api.dependencies import Predict, Services, ServicesHere
 from api.model_cache import Loaded
 from api.problems import described
 from api.sets import FormShape
+from api.shapes import ModelName
 from models.exercise.layout import ACC3, ACC6
 from models.form.quantities import QUANTITIES
 from models.form.summary import JudgedSet, PlaceForm, places_of, symmetries_of

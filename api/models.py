@@ -7,10 +7,10 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Header, Query, Request, Response
 from pydantic import BaseModel, Field
 
-from api.classify import ModelName
 from api.dependencies import ModelRead, Services, ServicesHere
 from api.model_cache import Level
 from api.problems import described
+from api.shapes import ModelName
 from schemas.errors import NoModel, NotAcceptable
 from schemas.families import FAMILIES
 from store.champions import Serving

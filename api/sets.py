@@ -13,6 +13,7 @@ from pydantic import BaseModel, Field
 
 from api.dependencies import Sensor, ServicesHere
 from api.problems import described
+from api.shapes import ModelName
 from models.recognition.sets import Measured
 from models.reps.count import Repetitions
 from models.reps.measure import Repetition
@@ -43,14 +44,6 @@ class FormShape(BaseModel):
     says: str
 
 
-class SetModel(BaseModel):
-    """Which model recognised a set."""
-
-    family: str
-    level: Literal["user", "cluster", "global"]
-    version: str
-
-
 class SetShape(BaseModel):
     """A recognised or confirmed set."""
 
@@ -61,7 +54,7 @@ class SetShape(BaseModel):
     probability: float | None
     abstained: bool
     reason: str | None
-    model: SetModel | None
+    model: ModelName | None
     reps: int | None = Field(description="the person's own number where there is one")
     reps_confidence: float | None = Field(
         description="how surely `repetitions` are as many as were done; null while not counted"
@@ -167,7 +160,7 @@ def recognised_shape(one: Prediction) -> SetShape:
         reason=one.reason,
         model=None
         if one.level is None or one.version is None
-        else SetModel.model_validate(
+        else ModelName.model_validate(
             {"family": one.family, "level": one.level, "version": one.version}
         ),
         reps=one.reps,

@@ -12,10 +12,10 @@ from zoneinfo import ZoneInfo
 from fastapi import APIRouter, Query
 from pydantic import AfterValidator, BaseModel, Field
 
-from api.classify import ModelName
 from api.dependencies import Predict, Services, ServicesHere
 from api.forecasts import log_of
 from api.problems import described
+from api.shapes import ModelName
 from models.history import WEEK_S, SetLog
 from models.week.explain import reasons, summary
 from models.week.features import (
