@@ -90,6 +90,8 @@ def clock_notes(pieces: Sequence[Piece]) -> tuple[str, ...]:
         BadSamples: a rate, scale or time that is not a positive number.
     """
     ordered = _in_order(pieces)
+    if len(ordered) < 2:
+        return ()
     faster = _is_regular(ordered) and faster_period(ordered) is not None
     found = ((FASTER, faster), (OVERLAPPING, overlapping(true_clock(ordered))))
     return tuple(note for note, is_so in found if is_so)

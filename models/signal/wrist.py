@@ -110,6 +110,10 @@ def _merge(
     n = int(acc.t_s[-1] * RATE_HZ + 1.001)
     grid_s = _grid_s(n) if n <= KEPT_TIMES else _grid_s.__wrapped__(n)
     acc_g = resample(acc.t_s, acc.values, grid_s, acc.gaps_s)
+    if _in_step(acc, gyro_runs):
+        gyro = resample(acc.t_s, gyro_runs[0].values, grid_s)
+        yield WristSignal(acc.t0_ns, acc_g, gyro, side, notes)
+        return
     gaps_s = acc.gaps_s
     gyro_rad_s = np.zeros(acc_g.shape, dtype=np.float32)
     known = np.zeros(len(grid_s), dtype=np.bool_)
@@ -136,6 +140,18 @@ def _merge(
             notes=notes if filled is None else (*notes, FILLED),
             filled=filled,
         )
+
+
+def _in_step(acc: Run, gyro_runs: list[Run]) -> bool:
+    """Whether rotation was taken at the very times of acceleration, and nothing was lost.
+
+    Most questions about a few seconds are so: what follows below would find the same, in three
+    times the time.
+    """
+    if len(gyro_runs) != 1 or acc.gaps_s or gyro_runs[0].gaps_s:
+        return False
+    gyro = gyro_runs[0]
+    return gyro.t0_ns == acc.t0_ns and gyro.t_s is acc.t_s  # regular times are shared
 
 
 def _beside(acc: Run, gyro_runs: list[Run]) -> list[Run]:

@@ -101,6 +101,14 @@ def test_little_known_gives_little_said() -> None:
     assert (four.score, four.parts) == (None, {})
 
 
+def test_without_a_course_or_a_template_nothing_is_called_even() -> None:
+    tiring = tuple(
+        repetition(3.0 * k, range_rad=1.6 - 0.3 * k, peak_speed=3.0 - 0.55 * k) for k in range(5)
+    )
+    judged = form(tiring)
+    assert judged == Form(None, {}, "Too few repetitions to say how it went on.")
+
+
 def test_with_a_template_four_repetitions_are_compared(template: FormTemplate) -> None:
     four = form(usual(3, count=4), template)
     assert four.score == pytest.approx(four.parts["likeness"])
