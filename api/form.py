@@ -12,11 +12,11 @@ from api.model_cache import Loaded
 from api.problems import described
 from api.sets import FormShape
 from api.shapes import ModelName
-from models.exercise.layout import ACC3, ACC6
 from models.form.quantities import QUANTITIES
 from models.form.summary import JudgedSet, PlaceForm, places_of, symmetries_of
 from models.form.template import FormTemplate
 from schemas.errors import NotComputedYet
+from schemas.inputs import ACC3, ACC6
 
 router = APIRouter(prefix="/v1/me", tags=["asking"])
 FAMILY = "form"

@@ -18,7 +18,7 @@ from models.recognition.sets import Measured, measure
 from models.signal.pieces import Recording
 from schemas.errors import BadSamples, UndecidedChunks
 from store.records import Records
-from store.sessions import SessionRow
+from store.sessions import SessionRow, newest_revision
 from store.sets import SetRow
 
 FAMILY = "form"
@@ -61,7 +61,7 @@ class Measurer:
         if not sets:
             return {}
         lists = await self._records.sessions.lists(user_id, session.session_id)
-        samples = max((one.revision for one in lists.values()), default=0)
+        samples = newest_revision(lists)
         book = await self._models.find(user_id, layout, FAMILY)
         version = book.stored.version if book else ""
         keys = {

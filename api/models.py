@@ -13,11 +13,11 @@ from api.problems import described
 from api.shapes import ModelName
 from schemas.errors import NoModel, NotAcceptable
 from schemas.families import FAMILIES
+from schemas.inputs import INPUTS, ModelInput
 from store.champions import Serving
 from store.models import StoredModel
 
 router = APIRouter(prefix="/v1/me/models", tags=["models"])
-LAYOUTS = ("wrist-acc6", "wrist-acc3", "sets")
 Form = Literal["npz", "onnx", "raw"]
 MEDIA_TYPES: dict[str, str] = {
     "npz": "application/x-npz",
@@ -50,7 +50,7 @@ async def list_models(caller: ModelRead, services: ServicesHere) -> ModelList:
         await _entry(services, level, serving)
         for family in FAMILIES.values()
         if family.kind == "model"
-        for layout in LAYOUTS
+        for layout in INPUTS
         if (found := await services.models.serving_rung(caller.user_id, layout, family.name))
         for level, serving in (found,)
     ]
@@ -83,13 +83,13 @@ async def download(
     services: ServicesHere,
     form: Annotated[Form, Query(alias="format", description="raw is JSON")] = "npz",
     model_id: Annotated[
-        Literal["wrist-acc6", "wrist-acc3", "sets"] | None,
+        ModelInput | None,
         Query(description="the input; else the first of these that has a model"),
     ] = None,
     if_none_match: Annotated[str | None, Header()] = None,
 ) -> Response:
     """The bytes of the model that serves the caller, with a strong ETag."""
-    layouts = (model_id,) if model_id else LAYOUTS
+    layouts = (model_id,) if model_id else INPUTS
     found = None
     for layout in layouts:
         found = found or await services.models.serving_rung(caller.user_id, layout, family)
@@ -121,7 +121,7 @@ def content_of(stored: StoredModel, form: Form) -> bytes:
     if stored.family != "exercise":
         raise NotAcceptable(f"{stored.family} comes as npz only.", field="format", value=form)
     # onnx is heavy, and most services never need it.
-    from models.exercise.export import onnx_bytes, raw_json  # noqa: PLC0415
+    from models.exercise.export import onnx_bytes, raw_json
 
     write = onnx_bytes if form == "onnx" else raw_json
     return write(stored.content, stored.version, stored.sha256)

@@ -21,7 +21,7 @@ from ingest.recognition import FAMILY, Asked, declared_layout, outdated, recogni
 from models.recognition.sets import Learned, Measured
 from store.predictions import Prediction
 from store.records import Records
-from store.sessions import SessionRow
+from store.sessions import SessionRow, newest_revision
 from store.sets import SetRow
 
 REMEMBERED = 1024  # sessions in which nothing was found; a hundred bytes each
@@ -120,7 +120,7 @@ class Recogniser:
 
     async def _revision(self, user_id: UUID, session: SessionRow) -> int:
         lists = await self._records.sessions.lists(user_id, session.session_id)
-        return max((one.revision for one in lists.values()), default=0)
+        return newest_revision(lists)
 
     async def learned_for(self, user_id: UUID, layout: str) -> tuple[Asked, Learned]:
         """The models that would answer now, and their versions."""

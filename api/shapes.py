@@ -1,13 +1,13 @@
 """Shapes that several answers share."""
 
-from typing import Literal
-
 from pydantic import BaseModel
+
+from models.exercise.model import Level
 
 
 class ModelName(BaseModel):
     """Which model answered."""
 
     family: str
-    level: Literal["user", "cluster", "global"]
+    level: Level
     version: str

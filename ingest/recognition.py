@@ -10,17 +10,19 @@ from uuid import UUID, uuid5
 
 from ingest.deviations import project_deviations
 from ingest.recordings import load_recording, wrist_of
-from models.exercise.layout import ACC3, ACC6, ModelId, model_id
+from models.exercise.layout import model_id
 from models.recognition.sets import Learned, RecognisedSet, recognise
 from models.signal.pieces import Recording
 from schemas.errors import BadSamples, UndecidedChunks
+from schemas.inputs import ACC3, ACC6, InputLayout
 from schemas.times import us_of
+from schemas.topics import Topic
 from store.predictions import Prediction
 from store.records import Records
 from store.sessions import SessionRow
 
 FAMILY = "exercise"
-TOPIC = "predictions"
+TOPIC: Topic = "predictions"
 Asked = dict[str, Any]
 """Which versions were asked: layout, exercise (a list), activity, form."""
 
@@ -68,12 +70,12 @@ async def recognise_session(
     return kept, asked
 
 
-def declared_layout(session: SessionRow) -> ModelId:
+def declared_layout(session: SessionRow) -> InputLayout:
     """The layout of what a session declares."""
     return ACC6 if wrist_of(session.streams).gyro else ACC3
 
 
-def _layout(recording: Recording, session: SessionRow) -> ModelId:
+def _layout(recording: Recording, session: SessionRow) -> InputLayout:
     """The layout of the samples; of the declaration where there are none."""
     return model_id(recording) if recording.acc else declared_layout(session)
 

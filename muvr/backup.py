@@ -7,7 +7,7 @@ everybody logs in again.
 
 import json
 import os
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 from uuid import UUID
@@ -25,10 +25,9 @@ from store.cql import read_migrations
 from store.database import Database
 from store.migrate import FOLDER
 from store.node.snapshot import Backup, make_backup, put_back, read_backup
-from store.watermarks import Watermarks
+from store.watermarks import CHANGES_KEPT, Watermarks
 
 LEDGER = "erased.json"
-CHANGES_KEPT = timedelta(days=89)  # `changes` forgets after 90
 
 
 def register(app: typer.Typer) -> None:

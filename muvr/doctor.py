@@ -61,7 +61,7 @@ def _java(door: Door) -> Finding:
     return Finding("java", ok=True, says=f"Java 17 at {java_home()}")
 
 
-def _kernel(door: Door) -> Finding:  # noqa: ARG001 (it belongs to the environment)
+def _kernel(door: Door) -> Finding:  # it belongs to the environment
     features(np.empty((0, 3, WINDOW), dtype=np.float32), None)
     split(np.zeros((1, 3), dtype=np.int16))
     compiled("scores", SCORES_VERSION, CDLL)

@@ -10,7 +10,6 @@ from typing import Any, Literal
 from uuid import UUID
 
 from models.exercise.examples import ExampleSettings
-from models.exercise.layout import ModelId
 from pipelines.engines import FAMILY, Engine, LocalEngine, SparkEngine
 from pipelines.everybody import Everybody, everybody_of, members_of
 from pipelines.global_models import read_calibrations, read_everybody, store_everybody
@@ -41,6 +40,7 @@ from pipelines.scope import (
 from pipelines.spark import spark_session
 from pipelines.windows import WindowRecipe
 from schemas.config import Config
+from schemas.inputs import ACC3, ACC6, InputLayout
 from schemas.progress import Progress, Silent
 from store.credentials import open_as
 from store.database import Database
@@ -128,7 +128,7 @@ def recipe_of(config: Config, cutoff_at: datetime | None = None) -> Recipe:
     )
 
 
-def named_recipe(recipe: Recipe, everybody: Mapping[ModelId, Everybody]) -> Recipe:
+def named_recipe(recipe: Recipe, everybody: Mapping[InputLayout, Everybody]) -> Recipe:
     """The recipe under the name that goes into every digest."""
     versions = ",".join(f"{layout}:{everybody[layout].version}" for layout in sorted(everybody))
     return replace(recipe, name=recipe_name(recipe, versions))
@@ -272,7 +272,7 @@ def _candidate(row: Mapping[str, Any]) -> Candidate:
 
 
 def _promote(
-    job: Job, candidates: Sequence[Candidate], everybody: Mapping[ModelId, Everybody]
+    job: Job, candidates: Sequence[Candidate], everybody: Mapping[InputLayout, Everybody]
 ) -> None:
     """Judge the recipe per stratum, hear the users' vetoes, move the pointers."""
     run = job.run
@@ -281,7 +281,8 @@ def _promote(
     run.add_outcomes(
         promote(job.database, candidates, verdicts, family=FAMILY, run_id=run.run_id, at=at)
     )
-    best = max((one.model_id for one in candidates), default="")  # with rotation, if anybody has it
+    # With rotation, if anybody has it.
+    best = ACC6 if any(one.model_id == ACC6 for one in candidates) else ACC3
     run.metrics["rungs"] = rung_shares([one for one in candidates if one.model_id == best])
     run.metrics["rungs_alone"] = rung_shares([one for one in candidates if one.model_id != best])
     run.metrics["strata"] = {name: asdict(verdict) for name, verdict in verdicts.items()}

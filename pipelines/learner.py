@@ -10,10 +10,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from models.exercise.codec import model_to_bytes
+from models.exercise.codec import to_bytes
 from models.exercise.fit import GlobalModel, Others, fit_others, fit_own
 from models.exercise.kept import KeptWindows
-from models.exercise.layout import ModelId
 from models.exercise.model import ExerciseModel
 from models.exercise.own_calibration import on_one_user
 from models.exercise.statistics import Frame, Statistics, frame_of, total
@@ -24,6 +23,7 @@ from pipelines.labelled import LabelledSet, digest, newest, split_at, split_shar
 from pipelines.threads import one_blas_thread
 from pipelines.windows import Fresh, WindowRecipe, windowed
 from schemas.errors import NotEnoughLabels
+from schemas.inputs import InputLayout
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +132,7 @@ class Lore:
 @one_blas_thread()
 def learn_user(
     sets: Sequence[LabelledSet],
-    model_id: ModelId,
+    model_id: InputLayout,
     recipe: Recipe,
     everybody: GlobalModel | None = None,
     *,
@@ -163,7 +163,7 @@ def learn_user(
     as_shipped = halves is lore.halves and others is common
     on_trial = judged if as_shipped else _judged(lore.halves, lore.frame, common, model_id)
     shipped = _shipped(lore, on_trial, common, model_id)
-    content = model_to_bytes(shipped)
+    content = to_bytes(shipped)
     asked = askable(halves.late, lore.windows)
     return Learned(
         content=content,
@@ -184,7 +184,7 @@ def learn_user(
 
 @one_blas_thread()
 def give_to_everybody(
-    sets: Sequence[LabelledSet], model_id: ModelId, recipe: Recipe
+    sets: Sequence[LabelledSet], model_id: InputLayout, recipe: Recipe
 ) -> tuple[Statistics, tuple[Fresh, ...]]:
     """What a user's sets give to the global model, and windows that may be found again.
 
@@ -199,7 +199,7 @@ def give_to_everybody(
 
 def _lore(
     sets: Sequence[LabelledSet],
-    model_id: ModelId,
+    model_id: InputLayout,
     recipe: Recipe,
     everybody: GlobalModel | None,
 ) -> Lore:
@@ -238,7 +238,7 @@ def _given(lore: Lore, recipe: Recipe) -> Statistics:
 
 
 def _judged(
-    halves: Halves, frame: Frame, others: Others | None, model_id: ModelId
+    halves: Halves, frame: Frame, others: Others | None, model_id: InputLayout
 ) -> ExerciseModel | None:
     """The model of the early sets; None when they do not carry one."""
     if halves.learned is None:
@@ -250,7 +250,7 @@ def _judged(
 
 
 def _shipped(
-    lore: Lore, on_trial: ExerciseModel | None, common: Others | None, model_id: ModelId
+    lore: Lore, on_trial: ExerciseModel | None, common: Others | None, model_id: InputLayout
 ) -> ExerciseModel:
     """The model of all sets, trusted as far as one of the early sets could be with the late ones.
 
@@ -263,7 +263,7 @@ def _shipped(
 
 
 def _without(
-    everybody: GlobalModel | None, given: Statistics | None, model_id: ModelId
+    everybody: GlobalModel | None, given: Statistics | None, model_id: InputLayout
 ) -> tuple[Others | None, ExerciseModel | None]:
     """Everybody without what this user gave, and their model; None when nobody is left."""
     if everybody is None or given is None:

@@ -9,7 +9,7 @@ import numpy as np
 import scipy
 from threadpoolctl import threadpool_info
 
-from models.exercise.codec import golden_vectors, model_from_bytes
+from models.exercise.codec import from_bytes, golden_vectors
 from models.exercise.features import FEATURES_VERSION
 from pipelines.judging import Hits
 from pipelines.learner import Learned, Recipe
@@ -61,7 +61,7 @@ def shares(hits: Hits) -> dict[str, float | int] | None:
 
 def golden(content: bytes) -> dict[str, list[list[float]]]:
     """One input, a row of raw features, and what the model makes of it."""
-    vectors = golden_vectors(model_from_bytes(content), 1)
+    vectors = golden_vectors(from_bytes(content), 1)
     return {
         name: [[float(str(value)) for value in row] for row in np.atleast_2d(values)]
         for name, values in vectors.items()

@@ -23,6 +23,7 @@ from pipelines.spark import spark_session
 from pipelines.tables import CATALOG, read_keys
 from schemas.config import Config
 from schemas.errors import NoMart
+from schemas.families import FAMILIES
 from schemas.layout import LONGEST_DAYS
 from schemas.mart import MART
 from schemas.progress import Progress, Silent
@@ -33,12 +34,11 @@ from store.holders import BIRTH
 from store.journal import Journal, months_between
 from store.live_runs import LiveRuns
 from store.mart import Manifest, MartFolder, key_id, layout_digest, pseudonym, pseudonym_key
-from store.watermarks import CHANGES_KEPT
+from store.watermarks import ANNOUNCED_BEFORE, CHANGES_KEPT
 
 FAMILY = "mart"
-OVERLAP = timedelta(minutes=5)  # an announcement comes before its write by less
 TABLES_AT_ONCE = 4  # most of a small table's time is planning, on one core
-BATCH = ("clusters", "recommend", "rank")
+BATCH = tuple(one.name for one in FAMILIES.values() if one.kind == "batch")
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +98,7 @@ def refresh_mart(
             Manifest(
                 version=refresh.version,
                 as_of=run.started_at,
-                read_until=run.started_at - OVERLAP,
+                read_until=run.started_at - ANNOUNCED_BEFORE,
                 layout=layout_digest(),
                 key_id=key_id(refresh.key),
                 rows=rows,
@@ -155,7 +155,7 @@ def _runs(database: Database) -> dict[str, str]:
 
 def _zones(spark: SparkSession) -> list[str]:
     """The time zones that Java knows."""
-    jvm: Any = spark._jvm  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+    jvm: Any = spark._jvm  # pyright: ignore[reportPrivateUsage]
     return sorted(str(name) for name in jvm.java.time.ZoneId.getAvailableZoneIds())
 
 

@@ -20,7 +20,7 @@ from store.database import Database
 from store.jobs import JobRuns, Leases, UserOutcome
 from store.watermarks import Watermarks
 
-OVERLAP = timedelta(minutes=1)
+OVERLAP = timedelta(minutes=1)  # what was being written when a run began, the next reads
 LEASE_S = 60.0
 HEARTBEAT_S = 15.0
 Clock = Callable[[], datetime]

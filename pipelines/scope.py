@@ -8,11 +8,12 @@ from datetime import datetime, timedelta
 from typing import Literal
 from uuid import UUID
 
-from models.exercise.layout import ACC3, ACC6
 from pipelines.history import log_digest
 from pipelines.labelled import LabelledSet, digest, newest
 from pipelines.promotion import TAKEN_BACK, gather
+from schemas.inputs import ACC3, ACC6
 from schemas.layout import owner_of
+from schemas.topics import Topic
 from store.champions import Champions
 from store.database import Database
 from store.jobs import JobRuns, UserOutcome
@@ -21,7 +22,7 @@ from store.sets import Sets
 from store.training import SetRevision, TrainingKeys
 from store.watermarks import CHANGES_KEPT, Watermarks
 
-TOPIC = "sets"
+TOPIC: Topic = "sets"
 UNFINISHED = ("failed", "overtaken")  # the next run tries again although no set is new
 UserKey = tuple[UUID, str]
 Users = Literal["all", "changed"] | Sequence[UUID]
@@ -121,7 +122,7 @@ def _last_outcomes(database: Database, family: str) -> list[UserOutcome]:
     return asyncio.run(JobRuns(database).users(mark.run_id)) if mark else []
 
 
-def is_new(database: Database, family: str, topics: Sequence[str], now: datetime) -> bool:
+def is_new(database: Database, family: str, topics: Sequence[Topic], now: datetime) -> bool:
     """Whether anything of these topics changed since a family's last run.
 
     Yes before the first run, and when changes since the last are not kept any more.

@@ -38,7 +38,7 @@ class GuardedParser:
         self._inner = inner
         self._jvm = jvm
 
-    def parsePlan(self, text: str) -> Any:  # noqa: N802 a name of Spark's
+    def parsePlan(self, text: str) -> Any:  # a name of Spark's
         """Parse and check one text.
 
         Raises:
@@ -70,7 +70,7 @@ class _ParserBuilder:
     def __init__(self, jvm: Any) -> None:
         self._jvm = jvm
 
-    def apply(self, session: Any, inner: Any) -> GuardedParser:  # noqa: ARG002 Spark's shape
+    def apply(self, session: Any, inner: Any) -> GuardedParser:  # Spark's shape
         """The guarded parser."""
         return GuardedParser(inner, self._jvm)
 

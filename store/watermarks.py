@@ -8,9 +8,11 @@ from uuid import UUID
 
 from schemas.layout import SHARDS
 from schemas.times import aware
+from schemas.topics import Topic
 from store.database import Database, Row
 
-CHANGES_KEPT = timedelta(days=89)  # older changes are gone: everything is read again
+CHANGES_KEPT = timedelta(days=89)  # the table forgets after 90: then everything is read again
+ANNOUNCED_BEFORE = timedelta(minutes=5)  # an announcement comes before its write by less
 
 
 class Watermark(NamedTuple):
@@ -49,7 +51,7 @@ class Watermarks:
         )
 
     async def changed_users(
-        self, topics: Sequence[str], since: datetime, until: datetime
+        self, topics: Sequence[Topic], since: datetime, until: datetime
     ) -> list[UUID]:
         """Users with a change of one of the topics since then, in order.
 

@@ -15,13 +15,13 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from models.exercise.codec import golden_vectors, model_from_bytes
+from models.exercise.codec import from_bytes, golden_vectors
 from models.exercise.features import FEATURES_VERSION
-from models.exercise.layout import ACC6
 from models.exercise.model import CLIP, PROTOTYPE_STEP, ExerciseModel
 from models.exercise.names import feature_names
 from models.exercise.scores import TOUCHES
 from models.signal.windows import RATE_HZ, WINDOW_S
+from schemas.inputs import ACC6
 
 OPSET = 18
 RAW_VERSION = "muvr-exercise-raw-1"
@@ -78,7 +78,7 @@ def raw_json(content: bytes, version: str, sha256: bytes) -> bytes:
     Raises:
         BadModelBytes: they are no model.
     """
-    model = model_from_bytes(content)
+    model = from_bytes(content)
     tensors = {
         "mean": model.mean.astype("<f4"),
         "scale": model.scale.astype("<f4"),
@@ -106,7 +106,7 @@ def onnx_bytes(content: bytes, version: str, sha256: bytes) -> bytes:
     Raises:
         BadModelBytes: they are no model.
     """
-    model = model_from_bytes(content)
+    model = from_bytes(content)
     graph = helper.make_graph(
         _nodes(),
         "exercise",

@@ -19,9 +19,9 @@ from models.reps.count import Repetitions
 from models.signal.pieces import Recording
 from models.signal.truth import cut
 from models.signal.wrist import WristSignal, wrist_signals
+from schemas.times import NS_PER_S
 
 HEARD_SHARE = 0.9  # of a confirmed set: with less its repetitions are not all there
-NS = 1e9
 SURELY_NS = 10 * 10**9
 """From here on a stretch that is found is a set also when its repetitions cannot be counted."""
 
@@ -138,7 +138,7 @@ def measure(
     """
     inside = wrist_signals(cut(recording, start_ns, end_ns)) if recording.acc else []
     heard_s = sum(signal.heard_s for signal in inside)
-    if not heard_s or heard_s < HEARD_SHARE * (end_ns - start_ns) / NS:
+    if not heard_s or heard_s < HEARD_SHARE * (end_ns - start_ns) / NS_PER_S:
         return None
     counted = repetitions(inside)
     return Measured(counted, judge(counted, exercise, inside, book))

@@ -44,7 +44,7 @@ class Prepared:
 @lru_cache(maxsize=16)
 def _second_order(cut_hz: float, rate_hz: float) -> Array:
     """Coefficients of the filter: to find them takes as long as to filter half a minute."""
-    from scipy.signal import butter  # noqa: PLC0415 (see above)
+    from scipy.signal import butter  # see above
 
     return np.asarray(butter(2, cut_hz, fs=rate_hz, output="sos"))
 
@@ -60,7 +60,7 @@ def low_pass(x: Array, cut_hz: float, rate_hz: float) -> Array:
     Returns:
         (n, c), same unit.
     """
-    from scipy.signal import sosfiltfilt  # noqa: PLC0415 (see above)
+    from scipy.signal import sosfiltfilt  # see above
 
     sos = _second_order(cut_hz, rate_hz)
     room = min(x.shape[0] - 1, round(1.5 * rate_hz / cut_hz))

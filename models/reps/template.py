@@ -55,7 +55,7 @@ def phase_template(y: Array, settings: RepsSettings) -> Array:
     Returns:
         (points, k) template over one period.
     """
-    from scipy.signal import hilbert  # noqa: PLC0415 (23 MB: see `models.reps.prepare`)
+    from scipy.signal import hilbert  # 23 MB: see `models.reps.prepare`
 
     n = len(y)
     spectrum = np.fft.rfft(y, axis=0)

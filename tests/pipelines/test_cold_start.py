@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from models.exercise.codec import model_to_bytes, statistics_to_bytes
+from models.exercise.codec import statistics_to_bytes, to_bytes
 from models.exercise.statistics import total
 from pipelines.calibration import Calibrations
 from pipelines.cold_start import apart, judged, stranger_of, sums_of
@@ -60,7 +60,7 @@ def each(given):
 def test_who_is_held_out_is_in_no_sum(given, sums):
     known = {user: one for user, one in given.items() if user != STRANGER}
     expected = combine(each(known), LAYOUT, Calibrations()).learned.model
-    assert model_to_bytes(sums) == model_to_bytes(expected)
+    assert to_bytes(sums) == to_bytes(expected)
 
 
 def test_the_recipe_that_names_more_sets_of_strangers_serves(spar, sums):
@@ -137,7 +137,7 @@ def test_a_global_model_that_was_taken_back_does_not_count_as_serving(store, giv
     assert "was taken back" in train(everybody)[0]
     assert read_everybody(store)[LAYOUT].version == before.version
 
-    averaged = model_to_bytes(replace(before.learned.model, bias=before.learned.model.bias + 1))
+    averaged = to_bytes(replace(before.learned.model, bias=before.learned.model.bias + 1))
     judging = {"run_id": uuid4(), "at": AT}
     assert let_serve(store, LAYOUT, averaged, {"recipe": REDUCED}, **judging) == ""
     take_back(judging["run_id"])
@@ -149,7 +149,7 @@ def test_a_global_model_that_was_taken_back_does_not_count_as_serving(store, giv
 def test_what_serves_changes_hands_only_where_both_are_judged(store, given, sums):
     """A training of everybody's sums must not undo what held-out people decided."""
     members = judged_members(given)
-    averaged = model_to_bytes(replace(sums, bias=sums.bias + 1))
+    averaged = to_bytes(replace(sums, bias=sums.bias + 1))
     everybody = combine(each(given), LAYOUT, Calibrations())
 
     def train(one, run):

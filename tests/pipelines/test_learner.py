@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from models.exercise.codec import model_from_bytes
+from models.exercise.codec import from_bytes
 from models.exercise.evaluate import labelled_windows
 from models.exercise.fit import fit_global
 from models.signal.pieces import unpack_pieces
@@ -36,7 +36,7 @@ def everybody(people):
 
 def test_a_model_answers_for_the_sets_that_it_was_not_judged_by(people):
     learned = learn_user(people[0], "wrist-acc6", RECIPE)
-    model = model_from_bytes(learned.content)
+    model = from_bytes(learned.content)
     assert model.labels == learned.labels == tuple(sorted({one.exercise for one in people[0]}))
     # .7 of four sets is three: the last of each exercise is asked about
     assert set(learned.own.sets) == {one.set_id for one in people[0][-EXERCISES:]}
@@ -81,7 +81,7 @@ def test_the_judged_model_and_everybody_else_have_not_seen_the_late_sets(people,
 
 def test_an_incumbent_is_asked_only_about_sets_after_it_had_learned(people):
     until = people[0][-3].started_at
-    model = model_from_bytes(learn_user(people[0], "wrist-acc6", RECIPE).content)
+    model = from_bytes(learn_user(people[0], "wrist-acc6", RECIPE).content)
     learned = learn_user(people[0], "wrist-acc6", RECIPE, incumbent=Incumbent(model, until))
     assert set(learned.incumbent.sets) == {one.set_id for one in people[0][-2:]}
 
@@ -95,7 +95,7 @@ def test_what_training_says_about_a_set_is_what_the_service_says(people):
     learned = learn_user(people[0], "wrist-acc6", replace(RECIPE, cutoff_at=NOW))
     assert learned.own.sets == {}  # nothing lies before the cut-off
     late = people[0][-1]
-    model = model_from_bytes(learned.content)
+    model = from_bytes(learned.content)
     signals = wrist_signals(unpack_pieces(late.samples))
     windows = labelled_windows(signals, late.exercise)
     assert model.answer_windows(windows.t0_ns, windows.x) == model.answer(signals)

@@ -97,7 +97,7 @@ def later(minutes: int) -> Callable[[], datetime]:
 
 
 @pytest.fixture(scope="module")
-def world(spark_config, spark, tmp_path_factory):  # noqa: ARG001 the session is started
+def world(spark_config, spark, tmp_path_factory):  # the session is started
     """A keyspace with people, and the mart of it."""
     place = tmp_path_factory.mktemp("mart")
     paths = spark_config.paths.model_copy(

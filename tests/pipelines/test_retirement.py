@@ -14,9 +14,9 @@ from pipelines.exercise import train_exercise
 from pipelines.form import train_form
 from pipelines.load import LOAD
 from pipelines.next import NEXT
-from pipelines.personal import LAYOUT as JOURNAL
 from pipelines.personal import Personal, PersonalFamily, train_personal
 from pipelines.promotion import NO_SETS
+from schemas.inputs import SETS
 from schemas.layout import GLOBAL_OWNER, owner_of
 from schemas.times import us_of
 from store.champions import Champions
@@ -196,7 +196,7 @@ def test_a_model_from_the_journal_goes_with_its_sets(spark, spark_config, empty)
     assert report.counts == {"sets": LEAST - 1, "retired": 2, "unchanged": 1}
     assert outcome(empty, report, none)[:2] == ("retired", NO_SETS)
     assert outcome(empty, report, few)[1] == f"{LEAST - 1} sets, {LEAST} are needed"
-    assert [bool(serving(empty, u, JOURNAL, "winner")) for u in (none, few, enough)] == [0, 0, 1]
+    assert [bool(serving(empty, u, SETS, "winner")) for u in (none, few, enough)] == [0, 0, 1]
     again = train_personal(family, spark_config, users="changed")
     assert (again.status, again.counts) == ("nothing-to-do", {"unchanged": 2})
 
@@ -204,7 +204,7 @@ def test_a_model_from_the_journal_goes_with_its_sets(spark, spark_config, empty)
     keep(empty, few, 0)
     whole = train_personal(family, spark_config)  # nobody has a set any more
     assert whole.counts == {"retired": 1}
-    assert serving(empty, enough, JOURNAL, "winner") is None
+    assert serving(empty, enough, SETS, "winner") is None
 
 
 @pytest.mark.parametrize("family", [LOAD, NEXT], ids=lambda family: family.name)
