@@ -26,7 +26,6 @@ from store.records import Records
 from store.sets import LabelledHead, SetRow
 from store.watermarks import ANNOUNCED_BEFORE
 
-
 LATE_AT_MOST = 3
 """Users whom a sweep passes over for a while; with more of them the database is away."""
 READ_AT_ONCE = 16
@@ -108,7 +107,12 @@ async def sweep(
         topics = users[user_id]
         try:
             if ERASED not in topics:
-                done.append(await sweep_user(records, user_id, since - ANNOUNCED_BEFORE, at, projected))
+                swept = await sweep_user(
+                    records, user_id, since - ANNOUNCED_BEFORE, at, projected
+                )
+                done.append(swept)
+                    await sweep_user(records, user_id, since - ANNOUNCED_BEFORE, at, projected)
+                )
             elif database:
                 await erase_user(database, user_id, at, announced_at=topics[ERASED])
         except Retryable:

@@ -29,7 +29,7 @@ from pipelines.everybody import KEY
 from pipelines.exercise import EngineName
 from pipelines.manifest import environment
 from pipelines.plans import require_direct_join
-from pipelines.promotion import move_pointers, retire
+from pipelines.promotion import Move, move_pointers, retire
 from pipelines.runs import Clock, Run, RunReport, leased_run, server_time
 from pipelines.scope import Scope, Users, nothing_new, scope_of
 from pipelines.span import Key, keys_once, span_by
@@ -242,7 +242,7 @@ def _promote(database: Database, run: Run, rows: Sequence[Row]) -> None:
     moved = move_pointers(
         database,
         [
-            (UUID(row["user_id"]), row["model_id"], row["version"], bytes(row["sha256"]))
+            Move(UUID(row["user_id"]), row["model_id"], row["version"], bytes(row["sha256"]))
             for row in learned
         ],
         family=FAMILY,

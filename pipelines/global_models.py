@@ -23,7 +23,7 @@ from pipelines.calibration import (
 from pipelines.everybody import Everybody, version_of
 from pipelines.manifest import environment, golden
 from pipelines.promotion import TAKEN_BACK, Candidate, move_pointer, rung_shares
-from schemas.errors import BadModelBytes
+from schemas.errors import BadModelBytes, NoModel
 from schemas.inputs import LAYOUTS, InputLayout
 from schemas.layout import GLOBAL_OWNER
 from store.champions import Challenger, Champions
@@ -77,8 +77,8 @@ def store_everybody(
         held = [c.held for c in sorted(members, key=lambda c: str(c.user_id)) if c.held]
         later = learned_calibrations(held, one.calibrations)
         serve = () if reason else (FAMILY, STATISTICS)
-        if not reason and asyncio.run(recipe_that_serves(database, layout)) == REDUCED:
-            serve, reason = (STATISTICS,), WAITS  # the run that judges both decides again
+        if not reason and asyncio.run(_averaged_beside(database, layout, one)):
+            serve, reason = (STATISTICS,), WAITS  # held-out people have judged both
         kept_back = asyncio.run(_store(database, layout, one, shares, later, run_id, at, serve))
         outcome[layout] = kept_back or reason or "promoted"
     return outcome
@@ -199,6 +199,24 @@ async def recipe_that_serves(database: Database, layout: InputLayout) -> object:
     models = Models(database)
     manifest = await models.manifest(GLOBAL_OWNER, layout, FAMILY, champion.version)
     return (manifest or {}).get("recipe", SUMS)
+
+
+async def _averaged_beside(database: Database, layout: InputLayout, sums: Everybody) -> bool:
+    """Whether an averaged model serves that was judged beside these very sums, and can be read.
+
+    Beside other sums it is of other sets: newcomers would never meet what was learned since, and
+    whoever was erased would stay in it. It serves again when both have been judged anew.
+    """
+    champion = await Champions(database).serving(GLOBAL_OWNER, layout, FAMILY)
+    if champion is None:
+        return False
+    try:
+        stored = await Models(database).get(*champion[:4])
+        from_bytes(stored.content)
+    except (NoModel, BadModelBytes):
+        return False
+    said = stored.manifest
+    return said.get("recipe") == REDUCED and said.get("everybody") == sums.version
 
 
 async def _read(database: Database) -> dict[InputLayout, Everybody]:

@@ -16,7 +16,7 @@ from models.exercise.kept import KeptWindows
 from models.exercise.model import ExerciseModel
 from models.exercise.own_calibration import on_one_user
 from models.exercise.statistics import Frame, Statistics, frame_of, total
-from models.exercise.summed import Named, framed_statistics, summed
+from models.exercise.summed import Named, at_most, framed_statistics, summed
 from pipelines.calibration import held_to_bytes, said
 from pipelines.judging import Asked, Hits, ask, askable, majority
 from pipelines.labelled import LabelledSet, digest, newest, split_at, split_share
@@ -34,6 +34,8 @@ class Recipe:
         name: names everything that decides the bytes beside the sets.
         newest_sets: sets of each exercise that are read.
         everybody_sets: sets of each exercise that a person gives to the global model.
+        everybody_s: seconds of each exercise that they count for there at most: long sets of one
+            person, under whatever names, are not to outweigh everybody else's.
         cutoff_at: sets from here on are late; None: the last part of each exercise's sets.
         cutoff_share: size of the early part when there is no date.
         windows: how windows are taken from a set.
@@ -42,6 +44,7 @@ class Recipe:
     name: str
     newest_sets: int = 200
     everybody_sets: int = 20
+    everybody_s: float = 60.0
     cutoff_at: datetime | None = None
     cutoff_share: float = 0.7
     windows: WindowRecipe = WindowRecipe()
@@ -194,7 +197,7 @@ def give_to_everybody(
     """
     used = newest(sets, recipe.everybody_sets)
     found = windowed(used, model_id, recipe.windows)
-    return summed(_named(used, found.of)), found.fresh
+    return summed(at_most(_named(used, found.of), recipe.everybody_s)), found.fresh
 
 
 def _lore(
@@ -230,11 +233,13 @@ def _named(sets: Sequence[LabelledSet], windows: Mapping[str, KeptWindows]) -> l
 
 
 def _given(lore: Lore, recipe: Recipe) -> Statistics:
-    """What the user gave to everybody: mostly all that he has."""
-    given = newest(lore.used, recipe.everybody_sets)
-    if len(given) == len(lore.used):
+    """What the user gave to everybody: all that he has, where that is not much."""
+    all_named = _named(newest(lore.used, recipe.everybody_sets), lore.windows)
+    given = at_most(all_named, recipe.everybody_s)
+    whole = len(given) == len(lore.used)
+    if whole and all(one is own for one, own in zip(given, all_named, strict=True)):
         return lore.own
-    return framed_statistics(_named(given, lore.windows), lore.frame)
+    return framed_statistics(given, lore.frame)
 
 
 def _judged(

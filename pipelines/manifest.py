@@ -88,6 +88,7 @@ def recipe_name(recipe: Recipe, everybody_version: str) -> str:
     """Everything beside the sets that decides a model's bytes; the date that judges does not."""
     return (
         f"{CODE_VERSION} {recipe.windows.name} newest_sets={recipe.newest_sets} "
-        f"everybody_sets={recipe.everybody_sets} trusted_from={recipe.cutoff_share:g} "
+        f"everybody_sets={recipe.everybody_sets} everybody_s={recipe.everybody_s:g} "
+        f"trusted_from={recipe.cutoff_share:g} "
         f"everybody={everybody_version or 'none'}"
     )

@@ -24,7 +24,7 @@ from pipelines.engines import MODEL_COLUMNS
 from pipelines.history import COLUMNS, KEY, REVISIONS, log_digest, log_of, newest_set_at
 from pipelines.manifest import environment
 from pipelines.plans import require_direct_join, require_no_shuffle
-from pipelines.promotion import RETIRED, move_pointers, retire
+from pipelines.promotion import RETIRED, Move, move_pointers, retire
 from pipelines.runs import Clock, Run, RunReport, leased_run, server_time
 from pipelines.scope import Users, left_over, split_known, users_of
 from pipelines.span import Key, keys_once, span_by
@@ -255,7 +255,7 @@ def _promote(
     moving = [row for row in learned if not _worse(row)]
     moved = move_pointers(
         database,
-        [(UUID(row["user_id"]), SETS, row["version"], bytes(row["sha256"])) for row in moving],
+        [Move(UUID(row["user_id"]), SETS, row["version"], bytes(row["sha256"])) for row in moving],
         family=family.name,
         run_id=run.run_id,
         at=server_time(),

@@ -97,10 +97,10 @@ def changed_or_unfinished(database: Database, family: str, now: datetime) -> lis
 
     None, for everybody, before the first run and when changes since the last are not kept any more.
     """
-    mark = asyncio.run(Watermarks(database).newest(family))
-    if mark is None or now - mark.read_until > CHANGES_KEPT:
+    since = asyncio.run(Watermarks(database).read(family, now))
+    if since is None or now - since > CHANGES_KEPT:
         return None
-    changed = asyncio.run(Watermarks(database).changed_users([TOPIC], mark.read_until, now))
+    changed = asyncio.run(Watermarks(database).changed_users([TOPIC], since, now))
     return sorted({*changed, *unfinished(database, family)})
 
 
@@ -128,7 +128,7 @@ def is_new(database: Database, family: str, topics: Sequence[Topic], now: dateti
     Yes before the first run, and when changes since the last are not kept any more.
     """
     marks = Watermarks(database)
-    since = asyncio.run(marks.read(family))
+    since = asyncio.run(marks.read(family, now))
     if since is None or now - since > CHANGES_KEPT:
         return True
     return bool(asyncio.run(marks.changed_users(topics, since, now)))
@@ -143,15 +143,17 @@ def everybody_due(database: Database, family: str, now: datetime, after: timedel
         now: of the run.
         after: how long what was learned from everybody lasts; for good while no set changes.
     """
-    since = asyncio.run(Watermarks(database).read(_everybody(family)))
+    since = asyncio.run(Watermarks(database).read(_everybody(family), now))
     if since is None:
         return True
     return now - since > after and is_new(database, _everybody(family), [TOPIC], now)
 
 
-def everybody_learned(database: Database, family: str, run_id: UUID, read_until: datetime) -> None:
+def everybody_learned(
+    database: Database, family: str, run_id: UUID, read_until: datetime, now: datetime
+) -> None:
     """Remember up to when a run has read everybody."""
-    asyncio.run(Watermarks(database).advance(_everybody(family), run_id, read_until))
+    asyncio.run(Watermarks(database).advance(_everybody(family), run_id, read_until, now))
 
 
 def _everybody(family: str) -> str:

@@ -11,6 +11,7 @@ from itertools import product
 from uuid import UUID
 
 from schemas.families import FAMILIES
+from schemas.ids import uuid7
 from schemas.inputs import INPUTS, LAYOUTS
 from schemas.layout import LONGEST_DAYS, owner_of, shard_of
 from schemas.times import us_of
@@ -19,6 +20,7 @@ from store.journal import months_between
 
 BIRTH = date(2024, 1, 1)  # no deployment is older
 CHANGES_DAYS = 92
+RUNS_DAYS = 91  # what runs say of users lives for 90
 AHEAD = timedelta(days=3650)
 """An erasure's tombstones lie this far ahead: no write under way survives them, and the user's id
 is never used again. Only `changes` must stay writable: it says that the user was erased."""
@@ -138,7 +140,7 @@ class Holdings:
             parts=tuple((row.session_id, row.stream, row.part) for row in parts),
             months=tuple(months),
             days=tuple(first - timedelta(days=n) for n in range(CHANGES_DAYS)),
-            runs=tuple(await self._run_ids()),
+            runs=tuple(await self._run_ids(now - timedelta(RUNS_DAYS))),
             models=tuple(await self._model_keys(user_id)),
         )
 
@@ -209,13 +211,16 @@ class Holdings:
         pages = await asyncio.gather(*(one(key) for key in keys))
         return [row for page in pages for row in page]
 
-    async def _run_ids(self) -> list[UUID]:
+    async def _run_ids(self, since: datetime) -> list[UUID]:
+        """Runs of which rows may be left: those since then, and those that are served.
+
+        There is no end to runs: to look for a user in all of them would take longer every day.
+        """
+        oldest = uuid7(int(since.timestamp() * 1000), bytes(10))
+        newer = "SELECT run_id FROM job_runs WHERE family = ? AND run_id >= ?"
         families = await self._database.run("SELECT DISTINCT family FROM job_runs")
         pages = await asyncio.gather(
-            *(
-                self._database.run("SELECT run_id FROM job_runs WHERE family = ?", (row.family,))
-                for row in families
-            )
+            *(self._database.run(newer, (row.family, oldest)) for row in families)
         )
         live = await self._database.run("SELECT run_id, previous_run_id FROM live_runs")
         ids = {row.run_id for page in pages for row in page} | {i for row in live for i in row}

@@ -24,8 +24,8 @@ def people(spar):
     return [sets_of(spar, person) for person in range(3)]
 
 
-def give(sets):
-    return give_to_everybody(sets, "wrist-acc6", RECIPE)[0]
+def give(sets, recipe=RECIPE):
+    return give_to_everybody(sets, "wrist-acc6", recipe)[0]
 
 
 @pytest.fixture(scope="module")
@@ -59,8 +59,21 @@ def test_the_same_sets_give_the_same_bytes_however_they_are_judged(people, every
     assert once.own.sets.keys() < again.own.sets.keys()
 
 
-def test_the_judged_model_and_everybody_else_have_not_seen_the_late_sets(people, everybody):
+def test_what_a_member_gives_is_so_much_of_each_exercise_at_most(people):
+    """Long sets of one person, under whatever names, must not outweigh what all others say."""
+    seconds = give(people[0]).label_seconds()
+    most_s = min(seconds.values())
+    given = give(people[0], replace(RECIPE, everybody_s=most_s))
+    assert max(seconds.values()) > most_s  # or there is nothing to hold down
+    assert given.label_seconds() == pytest.approx(dict.fromkeys(seconds, most_s))
+    means = give(people[0]).sums / give(people[0]).seconds[:, None]
+    assert given.sums / given.seconds[:, None] == pytest.approx(means)
+
+
+@pytest.mark.parametrize("everybody_s", [RECIPE.everybody_s, 3.0])
+def test_the_judged_model_and_everybody_else_have_not_seen_the_late_sets(people, everybody_s):
     """Late sets of another exercise's label: who had learned them would answer with that label."""
+    recipe = replace(RECIPE, everybody_s=everybody_s)
     wrong = {one.set_id: one for one in people[0][-EXERCISES:]}
     names = [one.exercise for one in wrong.values()]
     moved = dict(zip(wrong, names[1:] + names[:1], strict=True))
@@ -68,11 +81,11 @@ def test_the_judged_model_and_everybody_else_have_not_seen_the_late_sets(people,
         replace(one, exercise=moved[one.set_id]) if one.set_id in wrong else one
         for one in people[0]
     ]
-    others = give(people[1]) + give(people[2])
-    mixed = fit_global(others + give(sets), model_id="wrist-acc6")
-    learned = learn_user(sets, "wrist-acc6", RECIPE, mixed, in_everybody=True)
+    others = give(people[1], recipe) + give(people[2], recipe)
+    mixed = fit_global(others + give(sets, recipe), model_id="wrist-acc6")
+    learned = learn_user(sets, "wrist-acc6", recipe, mixed, in_everybody=True)
     clean = learn_user(
-        sets, "wrist-acc6", RECIPE, fit_global(others, model_id="wrist-acc6"), in_everybody=False
+        sets, "wrist-acc6", recipe, fit_global(others, model_id="wrist-acc6"), in_everybody=False
     )
     assert learned.own == clean.own
     assert learned.everybody == clean.everybody

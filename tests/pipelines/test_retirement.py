@@ -7,6 +7,7 @@ from uuid import UUID
 
 import pytest
 
+from ingest.erasure import erase_user
 from models.history import SetLog
 from models.population.simulate import simulate
 from models.signal.pieces import Piece, pack_pieces, unpack_pieces
@@ -24,7 +25,7 @@ from store.jobs import JobRuns
 from store.journal import Journal
 from store.sets import Sets
 from tests.pipelines.crowd import settle
-from tests.pipelines.people import LAYOUT, put, sets_of, user_id
+from tests.pipelines.people import LAYOUT, Meanwhile, put, sets_of, user_id
 from tests.spark_session import emptied
 
 PEOPLE = 4
@@ -227,3 +228,18 @@ def keep(database, user: UUID, most: int) -> None:
         database.execute(
             "DELETE FROM sets WHERE user_id = ? AND session_id = ? AND set_id = ?", (user, *row)
         )
+
+
+def test_who_is_erased_while_a_run_learns_gets_no_pointer_again(spark_config, people):
+    with emptied(spark_config.cassandra) as database:
+        for person in range(PEOPLE):
+            put(database, user_id(person), people[person])
+        gone = user_id(0)
+        erase = Meanwhile(lambda: asyncio.run(erase_user(database, gone, datetime.now(UTC))))
+        report = train_exercise(spark_config, engine="local", progress=erase)
+        assert report.counts["promoted"] == PEOPLE - 1
+        assert asyncio.run(Champions(database).of_owner(owner_of(gone))) == []
+        assert asyncio.run(JobRuns(database).of_user(report.run_id, gone)) == []
+        again = train_exercise(spark_config, engine="local")
+        assert asyncio.run(JobRuns(database).of_user(again.run_id, gone)) == []
+        assert asyncio.run(Champions(database).of_owner(owner_of(gone))) == []
