@@ -8,20 +8,18 @@ other keys.
 import asyncio
 from collections import OrderedDict
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 from uuid import UUID
 
 from api.model_cache import Loaded, ModelCache
 from ingest.recordings import load_recording
 from ingest.stretches import span_of
+from models.recognition.sets import Measured, measure
 from models.signal.pieces import Recording
 from schemas.errors import BadSamples, UndecidedChunks
 from store.records import Records
-from store.sessions import SessionRow
+from store.sessions import SessionRow, newest_revision
 from store.sets import SetRow
-
-if TYPE_CHECKING:  # what counts repetitions takes 80 MB: imported with the first set
-    from models.recognition.sets import Measured
 
 FAMILY = "form"
 REMEMBERED = 2048  # sets; some kilobytes each
@@ -48,7 +46,7 @@ class Measurer:
 
     async def of_sets(
         self, user_id: UUID, session: SessionRow, sets: Sequence[SetRow], layout: str
-    ) -> dict[UUID, "Measured"]:
+    ) -> dict[UUID, Measured]:
         """What the samples say of a session's sets; those whose samples are not in are left out.
 
         Args:
@@ -63,7 +61,7 @@ class Measurer:
         if not sets:
             return {}
         lists = await self._records.sessions.lists(user_id, session.session_id)
-        samples = max((one.revision for one in lists.values()), default=0)
+        samples = newest_revision(lists)
         book = await self._models.find(user_id, layout, FAMILY)
         version = book.stored.version if book else ""
         keys = {
@@ -75,14 +73,14 @@ class Measurer:
                 self._remember(keys[set_id], measured)
         return {s: self._known[key] for s, key in keys.items() if key in self._known}
 
-    def _remember(self, key: _Key, measured: "Measured") -> None:
+    def _remember(self, key: _Key, measured: Measured) -> None:
         self._known[key] = measured
         while len(self._known) > REMEMBERED:
             self._known.popitem(last=False)
 
     async def _measure(
         self, user_id: UUID, session: SessionRow, sets: Sequence[SetRow], book: Loaded | None
-    ) -> dict[UUID, "Measured"]:
+    ) -> dict[UUID, Measured]:
         if not sets:
             return {}
         spans = [span_of(one) for one in sets]
@@ -98,9 +96,7 @@ class Measurer:
 
 def _measured(
     recording: Recording, sets: Sequence[SetRow], book: Loaded | None
-) -> dict[UUID, "Measured"]:
-    from models.recognition.sets import measure  # noqa: PLC0415 (see above)
-
+) -> dict[UUID, Measured]:
     found = {
         one.set_id: measure(recording, *span_of(one), book.model if book else None) for one in sets
     }

@@ -5,19 +5,19 @@ import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 from uuid import UUID
 
 from api.observe import Metrics
 from ingest.remembered import Remembered
-from models.exercise.layout import ACC3, ACC6
+from models.exercise.model import Level
 from models.recognition.naming import Rung
 from schemas.errors import BadModelBytes, NoModel
+from schemas.inputs import ACC3, ACC6
 from schemas.layout import GLOBAL_OWNER, owner_of
 from store.champions import Champions, Serving
 from store.models import Models, StoredModel
 
-Level = Literal["user", "cluster", "global"]
 _POINTERS = 100_000
 
 
@@ -106,9 +106,19 @@ class ModelCache:
         loaded = None if serving is None else await self._readable(serving)
         return None if loaded is None else Loaded(*loaded, level)
 
-    async def answers(self, serving: Serving) -> bool:
-        """Whether a version can be read here; who asks for it goes on to the next rung if not."""
-        return await self._readable(serving) is not None
+    async def serving_rung(
+        self, user_id: UUID, model_id: str, family: str
+    ) -> tuple[Level, Serving] | None:
+        """Which version `find` answers with, on which rung.
+
+        Raises:
+            DatabaseAway: it is not in memory and cannot be read.
+        """
+        for level, owner in _rungs(user_id):
+            serving = await self.serving(owner, model_id, family)
+            if serving and await self._readable(serving):
+                return level, serving
+        return None
 
     async def _readable(self, serving: Serving) -> tuple[StoredModel, Any] | None:
         try:

@@ -4,20 +4,19 @@ import asyncio
 from collections import deque
 from collections.abc import Generator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from uuid import UUID
 
 from api.classify import answer_of
 from api.dependencies import Services
-from api.recognise import Asked, prediction_of
 from api.sets import recognised_shape
+from ingest.recognition import Asked, prediction_of
 from ingest.recordings import Wrist
 from models.exercise.layout import model_id
+from models.recognition.live import Sight, look
+from models.recognition.sets import Learned, RecognisedSet
 from models.signal.pieces import Piece, Recording
-
-if TYPE_CHECKING:  # what counts repetitions takes 80 MB: imported with the first look
-    from models.recognition.live import Sight
-    from models.recognition.sets import Learned, RecognisedSet
+from schemas.times import NS_PER_S
 
 LOOK_BACK_S = 8.0  # five windows of 4 s
 EVERY_S = 1.0  # of new samples
@@ -27,7 +26,6 @@ SAMPLES_AT_MOST = 60_000  # of a stream, 360 kB: devices may claim a thousand a 
 REACH_S = 3600.0  # of a stream: or one a second, and all of it becomes 50 Hz
 TOLD_AT_MOST = 500  # sets in one connection
 FAMILY = "exercise"
-NS = 1e9
 
 
 class LastSeconds:
@@ -44,7 +42,7 @@ class LastSeconds:
         self, wrist: Wrist, back_s: float, every_s: float, *, unseen: bool = False
     ) -> None:
         self._wrist = wrist
-        self._back_ns, self._every_ns = back_s * NS, every_s * NS
+        self._back_ns, self._every_ns = back_s * NS_PER_S, every_s * NS_PER_S
         self._seen_ns = 0 if unseen else None
         self._pieces: dict[str, deque[Piece]] = {
             name: deque() for name in (wrist.acc, wrist.gyro) if name is not None
@@ -78,7 +76,7 @@ class LastSeconds:
         while kept and (
             kept[0].end_ns < needed_ns - self._back_ns
             or samples > SAMPLES_AT_MOST
-            or kept[0].t0_ns < newest_ns - REACH_S * NS
+            or kept[0].t0_ns < newest_ns - REACH_S * NS_PER_S
         ):
             samples -= len(kept.popleft().counts)
         return not self._busy and self.due()
@@ -172,18 +170,16 @@ class RunningSets:
         finally:
             self.last.done()
 
-    def _look(self, recording: Recording, learned: "Learned", heard_ns: int) -> "Sight":
-        from models.recognition.live import look  # noqa: PLC0415 (see above)
-
+    def _look(self, recording: Recording, learned: Learned, heard_ns: int) -> Sight:
         return look(recording, learned, self._told, heard_ns)
 
-    def _keep(self, sight: "Sight", asked: Asked) -> dict[str, Any] | None:
+    def _keep(self, sight: Sight, asked: Asked) -> dict[str, Any] | None:
         room = TOLD_AT_MOST - len(self._told)
         self._told += sight.over[:room]
         self._shapes += [self._shape(one, asked) for one in sight.over[:room]]
         return None if sight.current is None else self._shape(sight.current, asked)
 
-    def _shape(self, one: "RecognisedSet", asked: Asked) -> dict[str, Any]:
+    def _shape(self, one: RecognisedSet, asked: Asked) -> dict[str, Any]:
         now = self._services.clock()
         kept = prediction_of(one, self._user_id, self._session_id, asked, now)
         return recognised_shape(kept).model_dump(mode="json")

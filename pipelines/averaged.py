@@ -12,7 +12,7 @@ import pyarrow as pa
 from pyspark.sql import DataFrame
 from pyspark.sql.pandas.types import from_arrow_schema
 
-from models.exercise.codec import model_to_bytes
+from models.exercise.codec import to_bytes
 from models.exercise.perceptron import (
     Perceptron,
     PerceptronSettings,
@@ -44,7 +44,7 @@ def averaged(beside: Beside) -> Found:
         "loss": [round(each, 4) for each in errors],
         "windows_right": round(1 - error(best, *beside.windows("judge")), 4),
     }
-    return Found(metrics, model_to_bytes(as_global(best, beside.like)), asks_to_serve=True)
+    return Found(metrics, to_bytes(as_global(best, beside.like)), asks_to_serve=True)
 
 
 def _reduced(beside: Beside) -> tuple[Perceptron, tuple[float, ...]]:

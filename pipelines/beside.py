@@ -16,8 +16,7 @@ from pyspark import StorageLevel
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as f
 
-from models.exercise.codec import model_from_bytes
-from models.exercise.layout import ModelId
+from models.exercise.codec import from_bytes
 from models.exercise.model import ExerciseModel
 from pipelines.cold_start import judged, strangers_of, sums_of
 from pipelines.engines import SparkEngine
@@ -38,6 +37,7 @@ from pipelines.sample import LAYOUT, Examples, Part, examples_of, like_of, membe
 from pipelines.spark import spark_session
 from schemas.config import Config
 from schemas.errors import CannotLearn, NotEnoughLabels
+from schemas.inputs import InputLayout
 from schemas.layout import GLOBAL_OWNER
 from store.credentials import open_as
 from store.database import Database
@@ -45,7 +45,7 @@ from store.jobs import JobRuns
 from store.models import Models, StoredModel, version_of
 from store.training import TrainingKeys
 
-Everybodies = Mapping[ModelId, Everybody]
+Everybodies = Mapping[InputLayout, Everybody]
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +181,7 @@ def _learn(job: Job, everybody: Everybodies, recipe: Callable[[Beside], Found]) 
             rival = sums_of(SparkEngine(spark, keyspace).given(others, recipe_of(job.config), run))
             judges = [key for key, part in people.items() if part == "judge"]
             strangers = strangers_of(job.database, judges, recipe_of(job.config))
-        said = judged(model_from_bytes(found.content), rival, strangers)
+        said = judged(from_bytes(found.content), rival, strangers)
         _choose(job, everybody[LAYOUT], found, said)
 
 

@@ -4,38 +4,34 @@ import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 import pyarrow as pa
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as f
 
-from models.history import SetLog
+from models.history import SetLog, done_set
 from pipelines.attempts import attempted
 from pipelines.plans import require_no_shuffle
-from pipelines.span import Key, keys_once, span_by
+from pipelines.span import Key, span_by
 from pipelines.tables import read_table
 from schemas.errors import NotEnoughLabels
-from schemas.names import one_spelling
 
 KEY = ("user_id",)
 PROBLEM = "problem"
-COLUMNS = (*("user_id", "session_id", "exercise", "started_at", "reps", "weight_kg", "intensity"),)
+COLUMNS = (
+    "user_id",
+    "session_id",
+    "exercise",
+    "started_at",
+    "reps",
+    "weight_kg",
+    "intensity",
+)
 
 
 REVISIONS = ("set_id", "revision")
 """Columns that say whether a log is still the same."""
-
-
-class DoneSet(NamedTuple):
-    """One confirmed set."""
-
-    session: str
-    started_s: float
-    exercise: str
-    reps: int | None
-    weight_kg: float | None
-    intensity: float | None
 
 
 class OfLog(Protocol):
@@ -48,17 +44,7 @@ class OfLog(Protocol):
 
 def log_of(group: pa.Table) -> SetLog:
     """The sets of one partition as a log, oldest first."""
-    return SetLog.of(
-        DoneSet(
-            row["session_id"],
-            row["started_at"].timestamp(),
-            one_spelling(row["exercise"]),
-            row["reps"],
-            row["weight_kg"],
-            row["intensity"],
-        )
-        for row in group.select(COLUMNS[1:]).to_pylist()
-    )
+    return SetLog.of(done_set(**row) for row in group.select(COLUMNS[1:]).to_pylist())
 
 
 def log_digest(revisions: Iterable[tuple[object, object]]) -> str:
@@ -110,15 +96,6 @@ def newest_set_at(spark: SparkSession, keyspace: str) -> datetime:
         raise NotEnoughLabels("nobody has confirmed a set yet")
 
     return datetime.fromtimestamp(found / 1e6, UTC)
-
-
-def one_row_each(rows: Sequence[Mapping[str, Any]]) -> None:
-    """Refuse two rows for one user.
-
-    Raises:
-        SpanBroken: naming the user.
-    """
-    keys_once(rows, KEY)
 
 
 def _rows(key: Key, group: pa.Table, *, function: OfLog) -> list[dict[str, Any]]:

@@ -26,14 +26,19 @@ from models.activity.fit import (
 )
 from models.activity.logit import BorderExample, BorderModel
 from models.activity.model import ActivityModel
-from models.exercise.layout import ModelId
 from models.exercise.statistics import Statistics
 from models.signal.pieces import unpack_pieces
 from models.signal.wrist import wrist_signals
 from schemas.errors import BadSamples, NotEnoughLabels
+from schemas.inputs import InputLayout
 
 COLUMNS = (
-    *("user_id", "model_id", "session_id", "started_at", "spans", "revision"),
+    "user_id",
+    "model_id",
+    "session_id",
+    "started_at",
+    "spans",
+    "revision",
     "samples",
 )
 NEWEST = 120  # stretches of a user: at most ten hours, 120 MB of features in a task
@@ -77,7 +82,7 @@ def labelled_stretches(table: pa.Table, newest: int = NEWEST) -> list[LabelledSt
 
 
 def examples_of(
-    stretches: Sequence[LabelledStretch], model_id: ModelId
+    stretches: Sequence[LabelledStretch], model_id: InputLayout
 ) -> dict[str, list[ActivityExample]]:
     """Examples by day, days and stretches in order.
 
@@ -110,7 +115,7 @@ def day_sums(examples: Sequence[ActivityExample]) -> Statistics:
 
 
 def border_lessons(
-    stretches: Sequence[LabelledStretch], everybody: Statistics, model_id: ModelId, least: int
+    stretches: Sequence[LabelledStretch], everybody: Statistics, model_id: InputLayout, least: int
 ) -> dict[str, BorderLesson]:
     """The newest border examples of one user, by day, days in order.
 
@@ -146,7 +151,7 @@ def _newest(examples: list[BorderExample], n: int) -> list[BorderExample]:
     return examples[max(0, len(examples) - n) :]
 
 
-def discriminant(statistics: Statistics, model_id: ModelId) -> ActivityModel | None:
+def discriminant(statistics: Statistics, model_id: InputLayout) -> ActivityModel | None:
     """A model without borders; None where the sums do not carry one."""
     try:
         return fit_discriminant(statistics, model_id)

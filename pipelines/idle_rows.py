@@ -11,13 +11,11 @@ from typing import Any
 
 import pyarrow as pa
 
-from models.activity.codec import model_from_bytes
+from models.activity.codec import from_bytes
 from models.activity.fit import both_borders
 from models.exercise.codec import statistics_from_bytes, statistics_to_bytes
-from models.exercise.layout import ModelId
 from models.exercise.statistics import Statistics
 from pipelines.attempts import attempted
-from pipelines.everybody import LAYOUTS
 from pipelines.idle import (
     BorderLesson,
     Borders,
@@ -30,6 +28,7 @@ from pipelines.idle import (
 )
 from pipelines.idle_seconds import judged
 from pipelines.span import Key
+from schemas.inputs import LAYOUTS, InputLayout, input_layout
 
 BORDERED_SETS = 600  # sets of all users whose borders are learned: 60 MB on the driver
 RUNGS = ("own", "rhythm", "own_later", "incumbent")
@@ -97,16 +96,15 @@ class Exam:
 
 def given_row(key: Key, group: pa.Table) -> list[Row]:
     """On an executor: a user's sums, or the reason why there are none."""
-    model_id = _layout(key)
-    attempt = attempted(lambda: _given(group, model_id))
-    row: Row = {"user_id": str(key[0]), "model_id": model_id}
+    attempt = attempted(lambda: _given(group, input_layout(str(key[1]))))
+    row: Row = {"user_id": str(key[0]), "model_id": str(key[1])}
     row |= {"status": attempt.status, "reason": attempt.reason, "stretches": group.num_rows}
     return [row | (attempt.value or {})]
 
 
 def taught_row(key: Key, group: pa.Table, *, lesson: Lesson) -> list[Row]:
     """On an executor: a user's border examples by day."""
-    attempt = attempted(lambda: _taught(group, _layout(key), lesson))
+    attempt = attempted(lambda: _taught(group, input_layout(str(key[1])), lesson))
     row: Row = {"user_id": str(key[0]), "model_id": str(key[1])}
     row |= {"status": attempt.status, "reason": attempt.reason}
     return [row | (attempt.value or {})]
@@ -114,7 +112,7 @@ def taught_row(key: Key, group: pa.Table, *, lesson: Lesson) -> list[Row]:
 
 def judged_row(key: Key, group: pa.Table, *, exam: Exam) -> list[Row]:
     """On an executor: a user's seconds of every rung."""
-    attempt = attempted(lambda: _judged(group, str(key[0]), _layout(key), exam))
+    attempt = attempted(lambda: _judged(group, str(key[0]), input_layout(str(key[1])), exam))
     row: Row = {"user_id": str(key[0]), "model_id": str(key[1])}
     row |= {"status": attempt.status, "reason": attempt.reason}
     return [row | (attempt.value or {})]
@@ -191,7 +189,7 @@ def ordered(rows: Iterable[Row]) -> list[Row]:
     return sorted(rows, key=lambda row: (row["user_id"], row["model_id"]))
 
 
-def _given(group: pa.Table, model_id: ModelId) -> Row:
+def _given(group: pa.Table, model_id: InputLayout) -> Row:
     stretches = labelled_stretches(group)
     days = examples_of(stretches, model_id)
     digest = hashlib.sha256()
@@ -204,13 +202,13 @@ def _given(group: pa.Table, model_id: ModelId) -> Row:
     }
 
 
-def _taught(group: pa.Table, layout: ModelId, lesson: Lesson) -> Row:
+def _taught(group: pa.Table, layout: InputLayout, lesson: Lesson) -> Row:
     everybody = statistics_from_bytes(lesson.everybody[layout])
     found = border_lessons(labelled_stretches(group), everybody, layout, lesson.borders)
     return {"days": list(found), "borders": [lesson_to_bytes(one) for one in found.values()]}
 
 
-def _judged(group: pa.Table, user_id: str, layout: ModelId, exam: Exam) -> Row:
+def _judged(group: pa.Table, user_id: str, layout: InputLayout, exam: Exam) -> Row:
     held, alone = exam.incumbents.get(layout), layout in exam.lesson.alone
     found = judged(
         examples_of(labelled_stretches(group), layout),
@@ -218,10 +216,6 @@ def _judged(group: pa.Table, user_id: str, layout: ModelId, exam: Exam) -> Row:
         layout,
         alone=alone,
         borders=lambda day: exam.halves[layout].unseen_by(day if alone else user_id),
-        incumbent=(model_from_bytes(held[0]), held[1]) if held else None,
+        incumbent=(from_bytes(held[0]), held[1]) if held else None,
     )
     return {"judged": json.dumps(asdict(found))}
-
-
-def _layout(key: Key) -> ModelId:
-    return "wrist-acc6" if key[1] == "wrist-acc6" else "wrist-acc3"

@@ -17,10 +17,10 @@ from models.activity.model import ActivityModel
 from models.activity.rhythm import segments_by_rhythm
 from models.activity.segments import Segment
 from models.activity.states import Span
-from models.exercise.layout import ModelId
 from models.exercise.statistics import Statistics
 from models.signal.wrist import WristSignal
 from pipelines.idle import Borders, day_sums, discriminant, sums_of
+from schemas.inputs import InputLayout
 
 Seconds = tuple[int, int, int]
 """Right exercise, wrong exercise, missed exercise."""
@@ -45,7 +45,7 @@ class Judged:
 def judged(
     days: Mapping[str, Sequence[ActivityExample]],
     everybody: Statistics,
-    model_id: ModelId,
+    model_id: InputLayout,
     *,
     alone: bool,
     borders: Callable[[str], Borders],

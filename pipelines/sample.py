@@ -15,7 +15,6 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from pyspark.sql import DataFrame, SparkSession
 
-from models.exercise.layout import ACC6, ModelId
 from models.exercise.model import ExerciseModel
 from pipelines.attempts import attempted
 from pipelines.everybody import KEY, Everybody, sample
@@ -27,6 +26,7 @@ from pipelines.span import Key, span_by
 from pipelines.tables import read_keys
 from pipelines.windows import windowed
 from schemas.errors import NotEnoughLabels
+from schemas.inputs import ACC6, InputLayout
 from store.database import Database
 from store.training import TrainingKeys
 
@@ -94,7 +94,7 @@ def _part_of(place: int) -> Part:
     return "choose" if place % CHOOSER_OF == 1 else "learn"
 
 
-def like_of(everybody: Mapping[ModelId, Everybody]) -> ExerciseModel:
+def like_of(everybody: Mapping[InputLayout, Everybody]) -> ExerciseModel:
     """The global model: it gives standardisation and the order of exercises.
 
     Raises:

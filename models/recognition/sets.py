@@ -6,7 +6,6 @@ live guess all answer with the functions of this folder, so that they cannot dis
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
 
 from models.activity.model import ActivityModel
 from models.activity.rhythm import segments_by_rhythm
@@ -16,15 +15,13 @@ from models.form.judge import Form, form
 from models.recognition.counting import repetitions
 from models.recognition.naming import Named, Rung, name_exercise
 from models.recognition.wearing import as_worn
+from models.reps.count import Repetitions
 from models.signal.pieces import Recording
 from models.signal.truth import cut
 from models.signal.wrist import WristSignal, wrist_signals
-
-if TYPE_CHECKING:
-    from models.reps.count import Repetitions
+from schemas.times import NS_PER_S
 
 HEARD_SHARE = 0.9  # of a confirmed set: with less its repetitions are not all there
-NS = 1e9
 SURELY_NS = 10 * 10**9
 """From here on a stretch that is found is a set also when its repetitions cannot be counted."""
 
@@ -60,7 +57,7 @@ class RecognisedSet:
     start_ns: int
     end_ns: int
     named: Named
-    counted: "Repetitions | None"
+    counted: Repetitions | None
     form: Form | None
     notes: tuple[str, ...] = ()
 
@@ -69,7 +66,7 @@ class RecognisedSet:
 class Measured:
     """What the samples say of a set whose exercise a person named."""
 
-    counted: "Repetitions | None"
+    counted: Repetitions | None
     form: Form | None
 
 
@@ -141,14 +138,14 @@ def measure(
     """
     inside = wrist_signals(cut(recording, start_ns, end_ns)) if recording.acc else []
     heard_s = sum(signal.heard_s for signal in inside)
-    if not heard_s or heard_s < HEARD_SHARE * (end_ns - start_ns) / NS:
+    if not heard_s or heard_s < HEARD_SHARE * (end_ns - start_ns) / NS_PER_S:
         return None
     counted = repetitions(inside)
     return Measured(counted, judge(counted, exercise, inside, book))
 
 
 def judge(
-    counted: "Repetitions | None",
+    counted: Repetitions | None,
     exercise: str | None,
     signals: Sequence[WristSignal],
     book: FormBook | None,

@@ -15,6 +15,7 @@ from models.signal.timing import KEPT_TIMES, Gaps, Run, clock_notes, runs
 from models.signal.truth import lacking, truthful
 from models.signal.windows import RATE_HZ, WINDOW
 from schemas.errors import BadSamples
+from schemas.times import NS_PER_S
 
 LONGEST_S = 86_400.0
 """A day at 50 Hz takes a gigabyte; a few kilobytes of samples at 1 Hz reach over weeks."""
@@ -23,7 +24,6 @@ EDGE_S = 0.1  # the two sensors start and stop a few samples apart
 FILLED = "gaps-were-filled"
 SIGNAL_VERSION = "wrist-2"
 """Changes when the same samples give other signals: 2 bridges losses (decision 24)."""
-NS = 1e9
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,7 @@ def slice_of(signal: WristSignal, first: int, end: int) -> WristSignal:
     gyro, filled = signal.gyro_rad_s, signal.filled
     return replace(
         signal,
-        t0_ns=signal.t0_ns + round(first / RATE_HZ * NS),
+        t0_ns=signal.t0_ns + round(first / RATE_HZ * NS_PER_S),
         acc_g=signal.acc_g[first:end],
         gyro_rad_s=None if gyro is None else gyro[first:end],
         filled=None if filled is None else filled[first:end],
@@ -110,11 +110,15 @@ def _merge(
     n = int(acc.t_s[-1] * RATE_HZ + 1.001)
     grid_s = _grid_s(n) if n <= KEPT_TIMES else _grid_s.__wrapped__(n)
     acc_g = resample(acc.t_s, acc.values, grid_s, acc.gaps_s)
+    if _in_step(acc, gyro_runs):
+        gyro = resample(acc.t_s, gyro_runs[0].values, grid_s)
+        yield WristSignal(acc.t0_ns, acc_g, gyro, side, notes)
+        return
     gaps_s = acc.gaps_s
     gyro_rad_s = np.zeros(acc_g.shape, dtype=np.float32)
     known = np.zeros(len(grid_s), dtype=np.bool_)
     for run in _beside(acc, gyro_runs):
-        late_s = (run.t0_ns - acc.t0_ns) / NS
+        late_s = (run.t0_ns - acc.t0_ns) / NS_PER_S
         at_s = run.t_s + late_s
         first = int(grid_s.searchsorted(at_s[0] - EDGE_S))
         covered = slice(first, int(grid_s.searchsorted(at_s[-1] + EDGE_S, side="right")))
@@ -129,7 +133,7 @@ def _merge(
             continue
         filled = _filled(gaps_s, grid_s[first:end])
         yield WristSignal(
-            t0_ns=acc.t0_ns + round(first / RATE_HZ * NS),
+            t0_ns=acc.t0_ns + round(first / RATE_HZ * NS_PER_S),
             acc_g=acc_g[first:end],
             gyro_rad_s=gyro_rad_s[first:end] if known[first] else None,
             side=side,
@@ -138,15 +142,27 @@ def _merge(
         )
 
 
+def _in_step(acc: Run, gyro_runs: list[Run]) -> bool:
+    """Whether rotation was taken at the very times of acceleration, and nothing was lost.
+
+    Most questions about a few seconds are so: what follows below would find the same, in three
+    times the time.
+    """
+    if len(gyro_runs) != 1 or acc.gaps_s or gyro_runs[0].gaps_s:
+        return False
+    gyro = gyro_runs[0]
+    return gyro.t0_ns == acc.t0_ns and gyro.t_s is acc.t_s  # regular times are shared
+
+
 def _beside(acc: Run, gyro_runs: list[Run]) -> list[Run]:
     """The rotation around some acceleration; where there are thousands of runs, few of them are."""
-    first = bisect_left(gyro_runs, acc.t0_ns - NS, key=_end_ns)
-    end = bisect_right(gyro_runs, _end_ns(acc) + NS, key=lambda run: run.t0_ns)
+    first = bisect_left(gyro_runs, acc.t0_ns - NS_PER_S, key=_end_ns)
+    end = bisect_right(gyro_runs, _end_ns(acc) + NS_PER_S, key=lambda run: run.t0_ns)
     return gyro_runs[first:end]
 
 
 def _end_ns(run: Run) -> float:
-    return run.t0_ns + run.t_s[-1] * NS
+    return run.t0_ns + run.t_s[-1] * NS_PER_S
 
 
 def _filled(gaps_s: Gaps, grid_s: NDArray[np.float64]) -> NDArray[np.bool_] | None:

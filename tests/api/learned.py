@@ -7,7 +7,7 @@ from functools import reduce
 from operator import add
 
 from ingest.importers.imported import ImportedRecording
-from models.exercise.codec import model_to_bytes
+from models.exercise.codec import to_bytes
 from models.exercise.examples import set_statistics
 from models.exercise.fit import fit_global, fit_user
 from models.exercise.model import ExerciseModel
@@ -34,7 +34,7 @@ def learn(recordings: list[ImportedRecording], level: str = "user") -> ExerciseM
 
 
 def stored(model: ExerciseModel, owner: str, run_id: uuid.UUID | None = None) -> StoredModel:
-    content = model_to_bytes(model)
+    content = to_bytes(model)
     sha256 = hashlib.sha256(content).digest()
     return StoredModel(
         owner,

@@ -10,7 +10,6 @@ import pytest
 from models.activity.segments import Segment
 from models.exercise.examples import set_statistics
 from models.exercise.fit import fit_user
-from models.exercise.layout import ACC3
 from models.exercise.model import Answer
 from models.form.book import CountedSet, fit_book
 from models.recognition.evaluate import Tally, TimedSet, tally
@@ -25,6 +24,7 @@ from models.recognition.sets import Learned, look_at, recognise, segments_of
 from models.signal.pieces import Piece, Recording
 from models.signal.truth import cut
 from models.signal.wrist import WristSignal, wrist_signals
+from schemas.inputs import ACC3
 from tests.pipelines.workouts import S_NS, workout
 
 REST = WristSignal(0, np.zeros((500, 3), np.float32), None, "left", ())

@@ -2,6 +2,7 @@
 
 import tracemalloc
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -240,6 +241,27 @@ def test_rotation_is_laid_on_the_grid_of_acceleration():
     (signal,) = wrist_signals(Recording((acc,), (gyro,), "right"))
     want = sines(np.arange(500) / 50)
     assert np.abs(signal.gyro_rad_s - want)[10:-10].max() < 0.02
+
+
+@pytest.mark.parametrize("rate_hz", [25.0, 50.0, 100.0])
+def test_sensors_in_step_give_what_they_give_in_two_pieces_each(rate_hz):
+    rng = np.random.default_rng(3)
+    acc, gyro = (rng.integers(-2000, 2000, (400, 3)).astype(np.int16) for _ in range(2))
+
+    def pieces(counts, unit, at):
+        return tuple(
+            Piece(round(first / rate_hz * 1e9), rate_hz, unit, 0.001, counts[first:end])
+            for first, end in pairwise((0, *at, len(counts)))
+        )
+
+    [once] = wrist_signals(Recording(pieces(acc, "g", ()), pieces(gyro, "rad/s", ()), "left"))
+    [twice] = wrist_signals(
+        Recording(pieces(acc, "g", (200,)), pieces(gyro, "rad/s", (100,)), "left")
+    )
+    assert once.t0_ns == twice.t0_ns
+    assert once.notes == twice.notes
+    assert np.array_equal(once.acc_g, twice.acc_g)
+    assert np.array_equal(once.gyro_rad_s, twice.gyro_rad_s)
 
 
 def test_where_rotation_stops_the_signal_is_split():
