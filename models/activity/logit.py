@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.activity.settings import ActivitySettings
+from models.softmax import softmax
 
 Array = NDArray[np.float64]
 Ints = NDArray[np.intp]
@@ -66,16 +67,6 @@ class DesignMatrix:
     def spread(self, per_set: Array) -> Array:
         """(r,) of (e,): what holds for a set, at each of its rows."""
         return np.repeat(per_set, np.diff(np.append(self.first, len(self.z))))
-
-
-def softmax(utility: Array) -> Array:
-    """Probabilities in proportion to e^utility.
-
-    >>> softmax(np.array([0.0, 0.0])).tolist()
-    [0.5, 0.5]
-    """
-    raised = np.exp(utility - utility.max())
-    return raised / raised.sum()
 
 
 def nearness(at_s: Array, label_s: float, settings: ActivitySettings) -> Array:

@@ -15,6 +15,7 @@ from models import codec
 from models.codec import FLOAT16_MAX
 from models.exercise.model import ExerciseModel
 from models.exercise.probability import Calibration
+from models.softmax import log_losses
 from schemas.errors import BadModelBytes
 
 Array = NDArray[np.floating]  # float32 throughout; numpy's stubs lose the width
@@ -162,10 +163,7 @@ def error(model: Perceptron, x: Array, y: Labels) -> float:
 
 def loss(model: Perceptron, x: Array, y: Labels) -> float:
     """Mean -log probability of the truth."""
-    scores = model.scores(x).astype(np.float64)
-    scores -= scores.max(axis=1, keepdims=True)
-    logs = scores - np.log(np.exp(scores).sum(axis=1, keepdims=True))
-    return float(-logs[np.arange(len(y)), y].mean())
+    return float(log_losses(model.scores(x).astype(np.float64), y).mean())
 
 
 def as_global(model: Perceptron, like: ExerciseModel) -> ExerciseModel:
