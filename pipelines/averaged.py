@@ -56,27 +56,29 @@ def _reduced(beside: Beside) -> tuple[Perceptron, tuple[float, ...]]:
 
 
 def _round(
-    frame: DataFrame, labels: tuple[str, ...], model: Perceptron, turn: int
+    frame: DataFrame, labels: tuple[str, ...], model: Perceptron, round_number: int
 ) -> list[tuple[Perceptron, float]]:
-    task = partial(trained_split, labels=labels, content=perceptron_to_bytes(model), turn=turn)
+    task = partial(
+        trained_split, labels=labels, content=perceptron_to_bytes(model), round_number=round_number
+    )
     rows = frame.mapInArrow(task, from_arrow_schema(TRAINED)).collect()
     return [(perceptron_from_bytes(bytes(row["model"])), row["windows"]) for row in rows]
 
 
 @one_blas_thread()
 def _trained(
-    rows: list[dict[str, object]], labels: tuple[str, ...], content: bytes, turn: int
+    rows: list[dict[str, object]], labels: tuple[str, ...], content: bytes, round_number: int
 ) -> dict[str, object]:
     examples = examples_of(rows, labels)
-    model = epoch(perceptron_from_bytes(content), *examples, SETTINGS, turn)
+    model = epoch(perceptron_from_bytes(content), *examples, SETTINGS, round_number)
     return {"windows": len(examples.y), "model": perceptron_to_bytes(model)}
 
 
 def trained_split(
-    batches: Iterable[pa.RecordBatch], *, labels: tuple[str, ...], content: bytes, turn: int
+    batches: Iterable[pa.RecordBatch], *, labels: tuple[str, ...], content: bytes, round_number: int
 ) -> Iterator[pa.RecordBatch]:
     """On an executor: one pass over a split, from the average that came in."""
     rows = batch_rows(batches)
     if rows:
-        trained = _trained(rows, labels, content, turn)
+        trained = _trained(rows, labels, content, round_number)
         yield pa.RecordBatch.from_pylist([trained], schema=TRAINED)
