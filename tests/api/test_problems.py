@@ -86,6 +86,25 @@ def test_a_body_that_does_not_decode_is_422(service: RunningService, person: Per
     assert answer.headers["content-type"] == "application/problem+json"
 
 
+@pytest.mark.parametrize(
+    ("field", "body"),
+    [
+        ("username", rb'{"username": "\ud83d", "password": "correct horse battery"}'),
+        ("body", rb'{"username": "a", "password": "correct horse battery", "\ud83d": 1}'),
+    ],
+    ids=["value", "key"],
+)
+def test_half_an_emoji_is_422_also_without_a_token(
+    service: RunningService, field: str, body: bytes
+):
+    with service.client() as client:
+        answer = client.post(
+            "/v1/auth/register", content=body, headers={"Content-Type": "application/json"}
+        )
+    assert answer.status_code == 422, answer.text
+    assert (answer.json()["field"], answer.json()["value"]) == (field, "?")
+
+
 def test_405_names_every_method_of_the_path(service: RunningService):
     with service.client() as client:
         plan = client.patch("/v1/me/plans/1")
