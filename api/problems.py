@@ -131,7 +131,7 @@ def problem_response(error: errors.MuvrError, request: HTTPConnection) -> Respon
     elif isinstance(error, errors.MissingScope):
         headers["WWW-Authenticate"] = 'Bearer realm="muvr", error="insufficient_scope"'
     if isinstance(error, errors.DatabaseAway):
-        detail = "Cassandra does not answer; nothing was kept. Send the same again later."
+        detail = "Cassandra does not answer; this may have been kept. Send the same again."
     return _answer(request, kind, detail, members, headers)
 
 
