@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 
+import psutil
+
 from schemas.config import Config
 from schemas.errors import MuvrError
 from schemas.progress import Progress
@@ -183,7 +185,7 @@ def _alive(pid: int) -> bool:
 
 
 def _command_line(pid: int) -> str:
-    done = subprocess.run(
-        ["ps", "-ww", "-o", "command=", "-p", str(pid)], capture_output=True, text=True, check=False
-    )
-    return done.stdout
+    try:
+        return " ".join(psutil.Process(pid).cmdline())
+    except psutil.Error:  # it has just ended, or another user's is not shown
+        return ""

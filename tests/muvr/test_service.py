@@ -43,6 +43,14 @@ def called_like_the_service() -> Iterator[int]:
         running.kill()
 
 
+def test_the_service_is_found_where_no_other_program_is(
+    service: Service, tmp_path: Path, called_like_the_service: int, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    (tmp_path / "service.pid").write_text(str(called_like_the_service))
+    assert service.status().running
+
+
 @pytest.mark.usefixtures("of_somebody_else")
 def test_a_number_that_is_somebody_elses_process_by_now_is_no_service(
     service: Service, tmp_path: Path
