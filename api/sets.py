@@ -80,6 +80,7 @@ class SetShape(BaseModel):
         default=[],
         description="what was put right in the samples: unit-was-m/s2, unit-was-deg/s, "
         "axes-were-turned, watch-was-turned-round, was-the-other-wrist, gaps-were-filled, "
+        "times-came-in-batches (each was put where it was taken), "
         "samples-overlapped (of two samples of one time the first one counts); what they lack: "
         "gravity-is-missing, rate-is-low",
     )

@@ -13,6 +13,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from models.signal.batches import BATCHED, unbatched
 from models.signal.pieces import Piece, Recording
 from models.signal.timing import Run, cut_pieces, in_unit, runs
 from models.signal.units import (
@@ -53,17 +54,25 @@ def cut(recording: Recording, start_ns: int, end_ns: int) -> Recording:
 
 
 def truthful(recording: Recording) -> tuple[Recording, tuple[str, ...]]:
-    """The recording under its real unit and sign, and what had to be put right.
+    """The recording under its real unit and sign, at its real times, and what had to be put right.
 
-    A unit that was wrong becomes "m/s2" or "deg/s"; turned axes become a negative scale. Counts
-    stay.
+    A unit that was wrong becomes "m/s2" or "deg/s"; turned axes become a negative scale; times in
+    batches become none. Counts stay.
 
     Raises:
         BadSamples: an unknown unit, or a scale that is no usable number.
     """
+    acc, gyro = unbatched(recording.acc), unbatched(recording.gyro)
+    if acc is recording.acc and gyro is recording.gyro:
+        return _in_real_units(recording)
+    fixed, notes = _in_real_units(replace(recording, acc=tuple(acc), gyro=tuple(gyro)))
+    return fixed, (*notes, BATCHED)
+
+
+def _in_real_units(recording: Recording) -> tuple[Recording, tuple[str, ...]]:
     if _says_radians_in_degrees(recording.gyro):
         gyro = tuple(replace(p, unit="deg/s") for p in recording.gyro)
-        fixed, notes = truthful(replace(recording, gyro=gyro))
+        fixed, notes = _in_real_units(replace(recording, gyro=gyro))
         return fixed, (WRONG_ROTATION, *notes)
     wrong = [p.unit == "g" and _says_ms2_in_g(p) for p in recording.acc]
     if not any(wrong):
@@ -132,7 +141,8 @@ def _rate_hz(piece: Piece) -> float:
     """Samples per second; as claimed where no sample has its own time."""
     if piece.t_ms is None or len(piece.t_ms) < 2 or piece.t_ms[-1] <= piece.t_ms[0]:
         return piece.rate_hz
-    return 1e3 * (len(piece.t_ms) - 1) / float(piece.t_ms[-1] - piece.t_ms[0])
+    later = np.count_nonzero(np.diff(piece.t_ms))  # of two samples of one time the first counts
+    return 1e3 * later / float(piece.t_ms[-1] - piece.t_ms[0])
 
 
 def _carried_g(piece: Piece, rate_hz: float) -> list[float]:

@@ -21,8 +21,9 @@ LONGEST_S = 86_400.0
 
 EDGE_S = 0.1  # the two sensors start and stop a few samples apart
 FILLED = "gaps-were-filled"
-SIGNAL_VERSION = "wrist-2"
-"""Changes when the same samples give other signals: 2 bridges losses (decision 24)."""
+SIGNAL_VERSION = "wrist-3"
+"""Changes when the same samples give other signals: 2 bridges losses (decision 24), 3 reads what
+odd devices claim (decision 34)."""
 NS = 1e9
 
 
@@ -36,8 +37,8 @@ class WristSignal:
         gyro_rad_s: float32 (n, 3), or None where only acceleration was recorded.
         side: the wrist, None where nobody said.
         notes: what was found wrong and put right ("unit-was-m/s2", "axes-were-turned",
-            "rate-was-higher", "samples-overlapped", "gaps-were-filled"), and what is lacking
-            ("gravity-is-missing", "rate-is-low").
+            "times-came-in-batches", "rate-was-higher", "samples-overlapped", "gaps-were-filled"),
+            and what is lacking ("gravity-is-missing", "rate-is-low").
         filled: (n,) samples that were lost, on a line between those around them; None where none
             was.
     """
