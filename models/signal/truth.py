@@ -8,6 +8,7 @@ asked only where the unit was already found to be wrong.
 """
 
 import math
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -32,6 +33,9 @@ LOW_RATE = "rate-is-low"
 LEAST_GRAVITY = 0.4  # median length of acceleration in one second's mean, g: at least .6 on wrists
 LEAST_HZ = 20.0  # below, features look for more than was recorded
 FIRST_SAMPLES = 25
+SAME_SCALE = 4.0
+"""Chunks that are scaled to their own largest value differ by less, put in order; sensors of one
+range that speak g and m/s² by ten."""
 SECOND = 50
 
 
@@ -74,7 +78,7 @@ def _in_real_units(recording: Recording) -> tuple[Recording, tuple[str, ...]]:
         gyro = tuple(replace(p, unit="deg/s") for p in recording.gyro)
         fixed, notes = _in_real_units(replace(recording, gyro=gyro))
         return fixed, (WRONG_ROTATION, *notes)
-    wrong = [p.unit == "g" and _says_ms2_in_g(p) for p in recording.acc]
+    wrong = _denied(recording.acc, "g", _says_ms2_in_g)
     if not any(wrong):
         return recording, ()
     acc = tuple(
@@ -90,10 +94,45 @@ def _in_real_units(recording: Recording) -> tuple[Recording, tuple[str, ...]]:
     return fixed, tuple(notes)
 
 
-def _says_ms2_in_g(piece: Piece) -> bool:
+def _denied(acc: Sequence[Piece], unit: str, deny: Callable[[Sequence[Piece]], bool]) -> list[bool]:
+    """Which pieces claim a unit that all samples of their device together deny.
+
+    A set is too vigorous, and a pause too still, to tell by itself.
+    """
+    if len(acc) == 1:
+        return [acc[0].unit == unit and deny(acc)]
+    wrong = [False] * len(acc)
+    for device in _devices(acc, unit):
+        if deny([acc[n] for n in device]):
+            for n in device:
+                wrong[n] = True
+    return wrong
+
+
+def _devices(acc: Sequence[Piece], unit: str) -> list[list[int]]:
+    """Pieces that claim a unit at one rate and about the same scale, which one sensor may have."""
+    claimed = [n for n, piece in enumerate(acc) if piece.unit == unit]
+    found: list[list[int]] = []
+    for n in sorted(claimed, key=lambda n: (acc[n].rate_hz, abs(acc[n].scale))):
+        if found and _alike(acc[found[-1][-1]], acc[n]):
+            found[-1].append(n)
+        else:
+            found.append([n])
+    return found
+
+
+def _alike(before: Piece, piece: Piece) -> bool:
+    near = abs(piece.scale) <= SAME_SCALE * abs(before.scale)
+    return near and piece.rate_hz == before.rate_hz
+
+
+def _says_ms2_in_g(pieces: Sequence[Piece]) -> bool:
     """Judged by the median length; where none is long enough, nothing is looked at again."""
-    longest = _largest(piece) * math.sqrt(3)
-    return longest > MEDIAN_OF_MS2[0] and notice_unit(in_unit("acc", piece)) != 1.0
+    longest = max([_largest(piece) for piece in pieces]) * math.sqrt(3)
+    if longest <= MEDIAN_OF_MS2[0]:
+        return False
+    claimed_g = [in_unit("acc", piece) for piece in pieces]
+    return notice_unit(claimed_g[0] if len(pieces) == 1 else np.concatenate(claimed_g)) != 1.0
 
 
 def _says_radians_in_degrees(gyro: tuple[Piece, ...]) -> bool:

@@ -308,6 +308,32 @@ def test_a_wrong_device_is_judged_by_its_own_samples_not_by_its_neighbours():
     np.testing.assert_allclose(back, low_hand(at_s), atol=0.01)
 
 
+def jumping_jacks(t_s):
+    """A wrist that rests for 40 s, is thrown about at 3 g for 20 s, and rests again."""
+    thrown = 3.0 * np.sign(np.sin(2 * np.pi * t_s)) * ((t_s >= 40) & (t_s < 60))
+    return low_hand(t_s) + thrown[:, None] * np.array([0.0, 0.3, 1.0])
+
+
+@pytest.mark.parametrize("own_scale", [False, True])
+@pytest.mark.parametrize("size", [50, 128, 256, 512, 5000])
+@pytest.mark.parametrize("sign", [1, -1])
+def test_a_wrong_unit_is_wrong_in_every_chunk(size, own_scale, sign):
+    """By themselves those of the jacks say more than any m/s² at rest; chunks may be scaled."""
+    whole = jumping_jacks(np.arange(5000) / 50) * STANDARD_GRAVITY * sign
+    chunks = []
+    for first in range(0, 5000, size):
+        part = whole[first : first + size]
+        scale = float(np.abs(part).max()) / 32000 if own_scale else 0.002
+        counts = np.rint(part / scale).astype(np.int16)
+        chunks.append(Piece(first * 20_000_000, 50.0, "g", scale, counts))
+    fixed, notes = truthful(Recording(tuple(chunks), (), "left"))
+    assert {one.unit for one in fixed.acc} == {"m/s2"}
+    assert len({one.scale > 0 for one in fixed.acc}) == 1
+    assert notes[0] == "unit-was-m/s2"
+    (signal,) = wrist_signals(fixed)
+    assert np.abs(signal.acc_g).max() < 6
+
+
 def test_an_honest_unit_is_believed():
     t_s = np.arange(300) / 50
     acc = piece(t_s)
