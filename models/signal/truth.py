@@ -26,11 +26,15 @@ from models.signal.units import (
 )
 
 WRONG_UNIT = "unit-was-m/s2"
+TOO_LIGHT = "unit-was-g"
 WRONG_ROTATION = "unit-was-deg/s"
 TURNED = "axes-were-turned"
 NO_GRAVITY = "gravity-is-missing"
 LOW_RATE = "rate-is-low"
 LEAST_GRAVITY = 0.4  # median length of acceleration in one second's mean, g: at least .6 on wrists
+TENTH_OF_GRAVITY = (0.08, 0.125)  # g: the middle one of a second's means in g under m/s²
+LEAST_TENTH, MOST_TENTH = 0.07, 0.15  # the first and the ninth decile of them (decision 34)
+SURE_S = 10.0  # in less, 2 % of stretches without gravity look so
 LEAST_HZ = 20.0  # below, features look for more than was recorded
 FIRST_SAMPLES = 25
 SAME_SCALE = 4.0
@@ -60,8 +64,8 @@ def cut(recording: Recording, start_ns: int, end_ns: int) -> Recording:
 def truthful(recording: Recording) -> tuple[Recording, tuple[str, ...]]:
     """The recording under its real unit and sign, at its real times, and what had to be put right.
 
-    A unit that was wrong becomes "m/s2" or "deg/s"; turned axes become a negative scale; times in
-    batches become none. Counts stay.
+    A unit that was wrong becomes "m/s2", "g" or "deg/s"; turned axes become a negative scale;
+    times in batches become none. Counts stay.
 
     Raises:
         BadSamples: an unknown unit, or a scale that is no usable number.
@@ -78,12 +82,14 @@ def _in_real_units(recording: Recording) -> tuple[Recording, tuple[str, ...]]:
         gyro = tuple(replace(p, unit="deg/s") for p in recording.gyro)
         fixed, notes = _in_real_units(replace(recording, gyro=gyro))
         return fixed, (WRONG_ROTATION, *notes)
+    light = _denied(recording.acc, "m/s2", _says_g_in_ms2)
+    if any(light):
+        fixed, notes = _in_real_units(replace(recording, acc=_in(recording.acc, light, "g")))
+        return fixed, (TOO_LIGHT, *notes)
     wrong = _denied(recording.acc, "g", _says_ms2_in_g)
     if not any(wrong):
         return recording, ()
-    acc = tuple(
-        replace(p, unit="m/s2") if bad else p for p, bad in zip(recording.acc, wrong, strict=True)
-    )
+    acc = _in(recording.acc, wrong, "m/s2")
     notes = [WRONG_UNIT]
     fixed = replace(recording, acc=acc)
     under_suspicion = tuple(p for p, bad in zip(acc, wrong, strict=True) if bad)
@@ -92,6 +98,12 @@ def _in_real_units(recording: Recording) -> tuple[Recording, tuple[str, ...]]:
         turned = zip(acc, wrong, strict=True)
         fixed = replace(fixed, acc=tuple(_turn(p) if bad else p for p, bad in turned))
     return fixed, tuple(notes)
+
+
+def _in(acc: Sequence[Piece], wrong: Sequence[bool], unit: str) -> tuple[Piece, ...]:
+    """The pieces, wrong ones in this unit."""
+    both = zip(acc, wrong, strict=True)
+    return tuple(replace(piece, unit=unit) if bad else piece for piece, bad in both)
 
 
 def _denied(acc: Sequence[Piece], unit: str, deny: Callable[[Sequence[Piece]], bool]) -> list[bool]:
@@ -133,6 +145,22 @@ def _says_ms2_in_g(pieces: Sequence[Piece]) -> bool:
         return False
     claimed_g = [in_unit("acc", piece) for piece in pieces]
     return notice_unit(claimed_g[0] if len(pieces) == 1 else np.concatenate(claimed_g)) != 1.0
+
+
+def _says_g_in_ms2(pieces: Sequence[Piece]) -> bool:
+    """Judged by the mean of every second: about a tenth of gravity, hardly more and hardly less.
+
+    With gravity taken out a wrist may come near that, but not second after second.
+    """
+    rates_hz = [_rate_hz(piece) for piece in pieces]
+    both = list(zip(pieces, rates_hz, strict=True))
+    if sum([len(piece.counts) / rate_hz for piece, rate_hz in both]) < SURE_S:
+        return False
+    carried = sorted([mean_g for piece, rate_hz in both for mean_g in _carried_g(piece, rate_hz)])
+    n = len(carried)
+    low, high = TENTH_OF_GRAVITY
+    middle = low < carried[n // 2] < high
+    return middle and carried[n // 10] > LEAST_TENTH and carried[n * 9 // 10] < MOST_TENTH
 
 
 def _says_radians_in_degrees(gyro: tuple[Piece, ...]) -> bool:

@@ -36,9 +36,10 @@ class WristSignal:
         acc_g: float32 (n, 3), gravity included.
         gyro_rad_s: float32 (n, 3), or None where only acceleration was recorded.
         side: the wrist, None where nobody said.
-        notes: what was found wrong and put right ("unit-was-m/s2", "axes-were-turned",
-            "times-came-in-batches", "rate-was-higher", "samples-overlapped", "gaps-were-filled"),
-            and what is lacking ("gravity-is-missing", "rate-is-low").
+        notes: what was found wrong and put right ("unit-was-m/s2", "unit-was-g",
+            "unit-was-deg/s", "axes-were-turned", "times-came-in-batches", "rate-was-higher",
+            "samples-overlapped", "gaps-were-filled"), and what is lacking
+            ("gravity-is-missing", "rate-is-low").
         filled: (n,) samples that were lost, on a line between those around them; None where none
             was.
     """

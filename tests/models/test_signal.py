@@ -345,6 +345,34 @@ def test_an_honest_unit_is_believed():
     assert error_g(signal) < 0.002
 
 
+@pytest.mark.parametrize("seconds", [100, 8])
+def test_g_under_another_name_is_noticed_where_there_is_enough_of_it(seconds):
+    sent = tuple(
+        replace(one, unit="m/s2") for one in pieces(50.0, 50.0, 50 * seconds, 128, low_hand)
+    )
+    (signal,) = wrist_signals(Recording(sent, (), "left"))
+    if seconds == 8:
+        assert signal.notes == (NO_GRAVITY,)
+        return
+    assert signal.notes == ("unit-was-g",)
+    assert error_g(signal, low_hand) < 0.001
+    part = cut(Recording(sent, (), "left"), 2 * 10**9, 4 * 10**9)
+    assert truthful(part)[1] == ()  # judged once, on the whole
+    assert {one.unit for one in part.acc} == {"g"}
+
+
+def test_what_is_left_without_gravity_stays_what_it_claims():
+    """About .1 g in the middle, as g under m/s² is, and far from it every other second."""
+
+    def linear(t_s):
+        size_ms2 = 1.0 + 0.9 * np.sin(2 * np.pi * t_s / 9)
+        return low_hand(t_s) * size_ms2[:, None]
+
+    sent = piece(np.arange(5000) / 50, values=linear, unit="m/s2")
+    (signal,) = wrist_signals(Recording((sent,), (), "left"))
+    assert signal.notes == (NO_GRAVITY,)
+
+
 def test_a_cut_slices_and_never_resamples():
     stream = pieces(50.0, 50.0, 1000, 128)
     found = cut(Recording(stream, (), None), 3 * 10**9, 7 * 10**9)
