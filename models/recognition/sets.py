@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 from models.activity.model import ActivityModel
 from models.activity.rhythm import segments_by_rhythm
-from models.activity.segments import Segment
+from models.activity.segments import Segment, joined
+from models.exercise.layout import ACC3, ACC6, layout_of
 from models.form.book import FormBook
 from models.form.judge import Form, form
 from models.recognition.counting import repetitions
@@ -37,11 +38,13 @@ class Learned:
         ladder: exercise models, the user's own first.
         activity: finds sets; without it they are found by their rhythm.
         form: the user's templates.
+        activity_alone: finds sets where rotation is missing, if `activity` needs it.
     """
 
     ladder: tuple[Rung, ...] = ()
     activity: ActivityModel | None = None
     form: FormBook | None = field(default=None)
+    activity_alone: ActivityModel | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,9 +115,14 @@ def repeats(one: RecognisedSet) -> bool:
 
 def segments_of(signals: Sequence[WristSignal], learned: Learned) -> tuple[Segment, ...]:
     """Where sets are: by what was learned, else by their rhythm."""
-    if learned.activity is not None:
+    if learned.activity is None:
+        return segments_by_rhythm(signals)
+    if learned.activity_alone is None:
         return learned.activity.segments(signals)
-    return segments_by_rhythm(signals)
+    bare = [signal for signal in signals if layout_of(signal) == ACC3]
+    whole = [signal for signal in signals if layout_of(signal) == ACC6]
+    found = (*learned.activity.segments(whole), *learned.activity_alone.segments(bare))
+    return joined(found)
 
 
 def look_at(recording: Recording, start_ns: int, end_ns: int, learned: Learned) -> RecognisedSet:

@@ -64,7 +64,7 @@ def as_worn(
     truth, noticed = truthful(recording)
     declared = stretch_of(_within(truth, segments))
     way = _way(
-        ((rung, strangeness(rung.model, declared)) for rung in ladder),
+        ((rung, strangeness(rung.model, declared)) for rung in declared.rungs(ladder)),
         partial(_strange_in, declared, _ways(recording.side)),
         noticed,
     )
@@ -97,8 +97,9 @@ def _is_strange(named: Named) -> bool:
 def _read_again(declared: Stretch, ladder: Sequence[Rung], named: Named) -> Named:
     """The same answer, or that to a reading which is far less strange."""
     noticed = named.asked[0].notes
+    asked = zip(declared.rungs(ladder), named.asked, strict=False)
     way = _way(
-        [(rung, answer.strange) for rung, answer in zip(ladder, named.asked, strict=False)],
+        [(rung, answer.strange) for rung, answer in asked],
         partial(_strange_in, declared, _ways(declared.signals[0].side)),
         noticed,
     )

@@ -29,6 +29,7 @@ WRONG_UNIT = "unit-was-m/s2"
 TOO_LIGHT = "unit-was-g"
 WRONG_ROTATION = "unit-was-deg/s"
 TURNED = "axes-were-turned"
+STUCK_ROTATION = "rotation-is-constant"
 NO_GRAVITY = "gravity-is-missing"
 LOW_RATE = "rate-is-low"
 LEAST_GRAVITY = 0.4  # median length of acceleration in one second's mean, g: at least .6 on wrists
@@ -198,6 +199,21 @@ def lacking(truth: Recording) -> tuple[str, ...]:
         carried_g += _carried_g(piece, rate_hz)
     found = ((NO_GRAVITY, carried_g, LEAST_GRAVITY), (LOW_RATE, rates_hz, LEAST_HZ))
     return tuple(note for note, values, least in found if values and _middle(values) < least)
+
+
+def is_stuck(gyro: Sequence[Piece]) -> bool:
+    """Whether rotation never changes: a sensor that is switched off, or broken.
+
+    >>> off = Piece(0, 50.0, "rad/s", 1.0, np.zeros((100, 3), dtype=np.int16))
+    >>> is_stuck([off]), is_stuck([])
+    (True, False)
+    """
+    if sum([len(piece.counts) for piece in gyro]) < SECOND:
+        return False
+    first, last = gyro[0].counts, gyro[-1].counts
+    if first.item(0) != last.item(-1 - 2):  # on the x axis: it mostly ends here, in no time
+        return False
+    return all((piece.counts == first[0]).all() for piece in gyro)
 
 
 def _middle(values: list[float]) -> float:

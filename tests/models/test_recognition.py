@@ -10,7 +10,7 @@ import pytest
 from models.activity.segments import Segment
 from models.exercise.examples import set_statistics
 from models.exercise.fit import fit_user
-from models.exercise.layout import ACC3
+from models.exercise.layout import ACC3, ACC6
 from models.exercise.model import Answer
 from models.form.book import CountedSet, fit_book
 from models.recognition.evaluate import Tally, TimedSet, tally
@@ -107,6 +107,74 @@ def test_who_learned_without_rotation_answers_for_a_device_that_has_it():
         signals = wrist_signals(cut(recording, start, end))
         assert signals[0].gyro_rad_s is not None
         assert name_exercise(signals, [judge]).answer.exercise == name
+
+
+def learned_from(signals_of, model_id) -> Rung:
+    """Three workouts as a rung of the user's."""
+    sets = [(workout(seed)[0], span) for seed in range(3) for span in workout(seed)[1]]
+    parts = [
+        set_statistics(signals_of(recording, a, b), name, seed=n)
+        for n, (recording, (a, b, name)) in enumerate(sets)
+    ]
+    return Rung("user", model_id, fit_user(reduce(add, parts), model_id=model_id))
+
+
+def with_rotation(recording, start, end):
+    return wrist_signals(cut(recording, start, end))
+
+
+def without(recording, start, end):
+    return [replace(s, gyro_rad_s=None) for s in with_rotation(recording, start, end)]
+
+
+def until(piece: Piece, end_ns: int) -> Piece:
+    n = round((end_ns - piece.t0_ns) / 1e9 * piece.rate_hz)
+    return replace(piece, counts=piece.counts[:n])
+
+
+@pytest.mark.parametrize("after_s", [-10, 1.5, None])
+def test_a_set_whose_rotation_ends_early_is_named_without_it(after_s):
+    """Before it begins, within its first window, and as all zeros."""
+    ladder = [learned_from(with_rotation, ACC6), learned_from(without, ACC3)]
+    recording, spans = workout(9)
+    for start, end, name in spans:
+        (gyro,) = recording.gyro
+        sent = until(gyro, start + round((after_s or 0) * 1e9))
+        if after_s is None:
+            sent = replace(gyro, counts=np.zeros_like(gyro.counts))
+        found = look_at(replace(recording, gyro=(sent,)), start, end, Learned(tuple(ladder)))
+        assert found.named.answer.exercise == name
+        assert found.named.rung is ladder[1]
+        whole = look_at(recording, start, end, Learned(tuple(ladder)))
+        assert whole.named.rung is ladder[0]
+
+
+def test_what_reads_rotation_gets_no_second_opinion_without_it():
+    recording, [(start, end, _), _] = workout(3)
+    said = Says(None, "unknown-movement", ACC6), Says("curl", None, ACC3)
+    ladder = [Rung("user", "v", one) for one in said]  # type: ignore[arg-type]
+    assert name_exercise(with_rotation(recording, start, end), ladder).answer.exercise is None
+    assert name_exercise(without(recording, start, end), ladder).answer.exercise == "curl"
+    everybody = Rung("global", "v", Says("row", None, ACC6))  # type: ignore[arg-type]
+    found = name_exercise(without(recording, start, end), [ladder[0], everybody])
+    assert found.rung is ladder[0]  # says that it cannot read this
+
+
+def test_where_rotation_is_missing_sets_are_found_by_who_needs_none():
+    turning = replace(REST, gyro_rad_s=np.zeros((500, 3), np.float32))
+    signals = [turning, replace(REST, t0_ns=60 * S_NS)]
+
+    @dataclass(frozen=True)
+    class SeesAll:
+        """Every stretch that it is asked about is a set."""
+
+        probability: float
+
+        def segments(self, signals):
+            return tuple(Segment(s.t0_ns, s.t0_ns + S_NS, self.probability) for s in signals)
+
+    learned = Learned(activity=SeesAll(0.6), activity_alone=SeesAll(0.7))  # type: ignore[arg-type]
+    assert [one.probability for one in segments_of(signals, learned)] == [0.6, 0.7]
 
 
 def test_a_crumb_between_two_gaps_is_no_set():

@@ -447,6 +447,17 @@ def test_what_models_count_on_is_missed() -> None:
         assert signal.notes == notes
 
 
+def test_rotation_that_never_changes_is_left_out_and_said_so() -> None:
+    t_s = np.arange(500) / 50
+    turning = piece(t_s, unit="rad/s")
+    off = replace(turning, counts=np.tile(turning.counts[:1], (500, 1)))
+    held = replace(off, counts=off.counts[:400]), piece(t_s[400:], t0_ns=8 * 10**9, unit="rad/s")
+    for gyro, notes in (((off,), ("rotation-is-constant",)), (held, ()), ((turning,), ())):
+        (signal,) = wrist_signals(Recording((piece(t_s),), gyro, None))
+        assert signal.notes == notes
+        assert (signal.gyro_rad_s is None) == bool(notes)
+
+
 def test_rotation_in_degrees_is_noticed_whatever_it_says() -> None:
     t_s = np.arange(500) / 50
     turning = piece(t_s, unit="rad/s", scale=1 / 1024)  # up to 4 rad/s
