@@ -15,6 +15,7 @@ from api.model_cache import Loaded, ModelCache
 from ingest.recordings import load_recording
 from ingest.stretches import span_of
 from models.signal.pieces import Recording
+from models.signal.truth import timeline
 from schemas.errors import BadSamples, UndecidedChunks
 from store.records import Records
 from store.sessions import SessionRow
@@ -101,7 +102,6 @@ def _measured(
 ) -> dict[UUID, "Measured"]:
     from models.recognition.sets import measure  # noqa: PLC0415 (see above)
 
-    found = {
-        one.set_id: measure(recording, *span_of(one), book.model if book else None) for one in sets
-    }
+    line = timeline(recording)
+    found = {one.set_id: measure(line, *span_of(one), book.model if book else None) for one in sets}
     return {set_id: measured for set_id, measured in found.items() if measured is not None}

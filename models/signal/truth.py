@@ -8,15 +8,17 @@ asked only where the unit was already found to be wrong.
 """
 
 import math
+from bisect import bisect_left
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from itertools import accumulate
 
 import numpy as np
 from numpy.typing import NDArray
 
 from models.signal.batches import BATCHED, unbatched
 from models.signal.pieces import Piece, Recording
-from models.signal.timing import Run, cut_pieces, in_unit, runs
+from models.signal.timing import Run, cut_timed, in_unit, runs, true_clock
 from models.signal.units import (
     FASTEST_RAD_S,
     MEDIAN_OF_MS2,
@@ -44,22 +46,67 @@ range that speak g and m/s² by ten."""
 SECOND = 50
 
 
+@dataclass(frozen=True, slots=True)
+class Timeline:
+    """A recording as it really was, from which parts are cut: a set costs what is in it.
+
+    Attributes:
+        truth: under its real unit and sign.
+        notes: what had to be put right.
+        acc, gyro: its pieces by their true clock, with when each and those before it are over.
+    """
+
+    truth: Recording
+    notes: tuple[str, ...]
+    acc: "_Track"
+    gyro: "_Track"
+
+    def cut(self, start_ns: int, end_ns: int) -> Recording:
+        """The raw samples of [start_ns, end_ns); counts are slices of what was received."""
+        parts = [
+            cut_timed(track.around(start_ns, end_ns), start_ns, end_ns)
+            for track in (self.acc, self.gyro)
+        ]
+        return Recording(parts[0], parts[1], self.truth.side)
+
+
+@dataclass(frozen=True, slots=True)
+class _Track:
+    pieces: tuple[Piece, ...]
+    over_ns: tuple[int, ...]
+
+    def around(self, start_ns: int, end_ns: int) -> tuple[Piece, ...]:
+        """All pieces that may hold samples of [start_ns, end_ns)."""
+        first = bisect_left(self.over_ns, start_ns)
+        return self.pieces[first : bisect_left(self.pieces, end_ns, key=lambda one: one.t0_ns)]
+
+
+def timeline(recording: Recording) -> Timeline:
+    """What a recording says about itself, judged once, where there is most to see.
+
+    >>> piece = Piece(0, 50.0, "g", 1.0, np.zeros((100, 3), dtype=np.int16))
+    >>> len(timeline(Recording((piece,), (), None)).cut(500_000_000, 10**9).acc[0].counts)
+    25
+
+    Raises:
+        BadSamples: an unknown unit, or a rate or scale that is no usable number.
+    """
+    truth, notes = truthful(recording)
+    return Timeline(truth, notes, _track(truth.acc), _track(truth.gyro))
+
+
+def _track(pieces: Sequence[Piece]) -> _Track:
+    timed = sorted(true_clock(pieces), key=lambda piece: piece.t0_ns)
+    return _Track(tuple(timed), tuple(accumulate((piece.end_ns for piece in timed), max)))
+
+
 def cut(recording: Recording, start_ns: int, end_ns: int) -> Recording:
     """The raw samples of [start_ns, end_ns), with the unit that the whole recording shows.
 
-    Counts are slices of what was received; a wrong unit is judged before the cut, where there is
-    most to see, and written into the pieces.
-
-    >>> piece = Piece(0, 50.0, "g", 1.0, np.zeros((100, 3), dtype=np.int16))
-    >>> len(cut(Recording((piece,), (), None), 500_000_000, 10**9).acc[0].counts)
-    25
+    A wrong unit is judged before the cut and written into the pieces. Who cuts several parts
+    makes a `timeline` once.
     """
-    truth, _ = truthful(recording)
-    return Recording(
-        acc=cut_pieces(truth.acc, start_ns, end_ns),
-        gyro=cut_pieces(truth.gyro, start_ns, end_ns),
-        side=truth.side,
-    )
+    return timeline(recording).cut(start_ns, end_ns)
 
 
 def truthful(recording: Recording) -> tuple[Recording, tuple[str, ...]]:
