@@ -20,6 +20,7 @@ from ingest.bodies import decode_body
 from ingest.cbor import read_cbor
 from ingest.chunks import CBOR, JSON, read_samples
 from models.exercise.layout import model_id
+from models.exercise.model import Level
 from models.recognition.counting import FROM_S, repetitions
 from models.recognition.naming import Named
 from models.recognition.wearing import name_as_worn
@@ -43,7 +44,7 @@ class ModelName(BaseModel):
     """Which model answered."""
 
     family: str
-    level: Literal["user", "cluster", "global"]
+    level: Level
     version: str
 
 

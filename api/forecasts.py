@@ -13,10 +13,10 @@ from api.model_cache import Loaded
 from api.problems import described
 from models.history import SetLog
 from schemas.errors import NotComputedYet
+from schemas.inputs import SETS
 from store.sets import SetRow
 
 router = APIRouter(prefix="/v1/me", tags=["asking"])
-LAYOUT = "sets"  # these families read the journal, not a sensor
 Exercise = Annotated[str, Query(min_length=1, max_length=100)]
 
 
@@ -153,7 +153,7 @@ async def _model(services: Services, user_id: UUID, family: str) -> Loaded:
     Raises:
         NotComputedYet: none serves.
     """
-    loaded = await services.models.find(user_id, LAYOUT, family)
+    loaded = await services.models.find(user_id, SETS, family)
     if loaded is None:
         raise NotComputedYet(f"No {family} model has been learned for you yet.")
     return loaded

@@ -13,8 +13,8 @@ from api.me import is_stale
 from api.model_cache import Loaded
 from api.problems import described
 from api.sets import FormShape
-from models.exercise.layout import ACC3, ACC6
 from schemas.errors import NotComputedYet
+from schemas.inputs import ACC3, ACC6
 
 if TYPE_CHECKING:  # what counts repetitions takes 80 MB: imported with the first book
     from models.form.summary import JudgedSet, PlaceForm
@@ -84,7 +84,7 @@ class FormAnswer(BaseModel):
 async def form(caller: Predict, services: ServicesHere) -> FormAnswer:
     """How the caller's sets compare with the caller's own way of doing each exercise."""
     loaded = await _book(services, caller.user_id)
-    from models.form.summary import places_of, symmetries_of  # noqa: PLC0415 (see above)
+    from models.form.summary import places_of, symmetries_of  # see above
 
     stored = loaded.stored
     return FormAnswer(
@@ -115,7 +115,7 @@ def exercise_shape(one: "PlaceForm") -> ExerciseFormShape:
 
 def template_shape(template: "FormTemplate") -> TemplateShape:
     """A template as clients see it."""
-    from models.form.quantities import QUANTITIES  # noqa: PLC0415 (see above)
+    from models.form.quantities import QUANTITIES  # see above
 
     rows = zip(QUANTITIES, template.typical, template.spread, strict=True)
     shapes = {n: QuantityShape(typical=float(t), spread=float(s)) for n, t, s in rows}

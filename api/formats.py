@@ -15,18 +15,19 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from models.exercise.codec import golden_vectors, model_from_bytes
+from models.exercise.codec import from_bytes, golden_vectors
 from models.exercise.features import FEATURES_VERSION
-from models.exercise.layout import ACC6
 from models.exercise.model import CLIP, PROTOTYPE_STEP, ExerciseModel
 from models.exercise.names import feature_names
+from models.exercise.scores import TOUCHES
+from models.signal.windows import RATE_HZ, WINDOW_S
 from schemas.errors import NotAcceptable
+from schemas.inputs import ACC6
 from store.models import StoredModel
 
 OPSET = 18
 RAW_VERSION = "muvr-exercise-raw-1"
 _INPUT, _SCORES, _PROBABILITIES, _STRANGENESS = "x", "scores", "probabilities", "strangeness"
-FLOOR = 1e-6  # added to a distance before its logarithm
 
 
 def export(stored: StoredModel, form: Literal["onnx", "raw"]) -> bytes:
@@ -55,15 +56,15 @@ def manifest_of(stored: StoredModel, model: ExerciseModel) -> dict[str, Any]:
             "recipe": FEATURES_VERSION,
             "count": len(model.mean),
             "names": list(feature_names(model.model_id == ACC6)),
-            "window_s": 4.0,
-            "rate_hz": 50.0,
+            "window_s": WINDOW_S,
+            "rate_hz": RATE_HZ,
         },
         "computes": [
             "z = clip((x - mean) / scale, -clip, clip)",
             "scores = z @ weights.T + bias",
             "probabilities = softmax(scores * window)",
             "d = sum(precision * (z - prototypes * prototype_step)^2) per prototype",
-            f"strangeness = log(min(d) + {FLOOR}) - typical",
+            f"strangeness = log(min(d) + {TOUCHES}) - typical",
             "novelty of a set = mean(strangeness) - hesitation * mean(log(max(probabilities)))",
         ],
         "calibration": {
@@ -85,7 +86,7 @@ def manifest_of(stored: StoredModel, model: ExerciseModel) -> dict[str, Any]:
 
 def raw_json(stored: StoredModel) -> bytes:
     """Weights as base64 of little-endian numbers, with the manifest around them."""
-    model = model_from_bytes(stored.content)
+    model = from_bytes(stored.content)
     tensors = {
         "mean": model.mean.astype("<f4"),
         "scale": model.scale.astype("<f4"),
@@ -104,7 +105,7 @@ def raw_json(stored: StoredModel) -> bytes:
 
 def onnx_bytes(stored: StoredModel) -> bytes:
     """The model as an ONNX graph; the manifest is in its metadata under `manifest`."""
-    model = model_from_bytes(stored.content)
+    model = from_bytes(stored.content)
     graph = helper.make_graph(
         _nodes(),
         "exercise",
@@ -143,7 +144,7 @@ def _constants(model: ExerciseModel) -> dict[str, NDArray[Any]]:
         "places": places[None],
         "middle": np.array([1], dtype=np.int64),
         "last": np.array([-1], dtype=np.int64),
-        "floor": np.array(FLOOR, np.float32),
+        "floor": np.array(TOUCHES, np.float32),
         "typical": np.array(model.typical, np.float32),
     }
 

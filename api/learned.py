@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
-from models.activity.codec import model_from_bytes as activity_from_bytes
-from models.exercise.codec import model_from_bytes as exercise_from_bytes
+from models.activity.codec import from_bytes as activity_from_bytes
+from models.exercise.codec import from_bytes as exercise_from_bytes
 from models.intensity.codec import from_bytes as intensity_from_bytes
 from models.load.codec import from_bytes as load_from_bytes
 from models.next.codec import from_bytes as next_from_bytes
@@ -24,6 +24,6 @@ def decoders() -> dict[str, Callable[[bytes], Any]]:
 
 def _form_from_bytes(blob: bytes) -> Any:
     """Templates stand on what counts repetitions, which takes 80 MB: imported with the first."""
-    from models.form.codec import book_from_bytes  # noqa: PLC0415 (see above)
+    from models.form.codec import from_bytes  # see above
 
-    return book_from_bytes(blob)
+    return from_bytes(blob)

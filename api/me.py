@@ -186,8 +186,9 @@ async def _live(services: ServicesHere, family: str) -> tuple[LiveRun, dict[str,
 
 async def is_stale(services: Services, family: str, as_of: datetime) -> bool:
     """Whether nobody has looked for news for too long: without news an old result still holds."""
-    looked_at = await Watermarks(services.database).read(family)
-    return services.clock() - max(as_of, looked_at or as_of) > STALE_AFTER
+    now = services.clock()
+    looked_at = await Watermarks(services.database).read(family, now)
+    return now - max(as_of, looked_at or as_of) > STALE_AFTER
 
 
 def _left_out(family: str) -> NoReturn:

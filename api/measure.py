@@ -18,7 +18,7 @@ from models.signal.pieces import Recording
 from models.signal.truth import timeline
 from schemas.errors import BadSamples, UndecidedChunks
 from store.records import Records
-from store.sessions import SessionRow
+from store.sessions import SessionRow, newest_revision
 from store.sets import SetRow
 
 if TYPE_CHECKING:  # what counts repetitions takes 80 MB: imported with the first set
@@ -64,7 +64,7 @@ class Measurer:
         if not sets:
             return {}
         lists = await self._records.sessions.lists(user_id, session.session_id)
-        samples = max((one.revision for one in lists.values()), default=0)
+        samples = newest_revision(lists)
         book = await self._models.find(user_id, layout, FAMILY)
         version = book.stored.version if book else ""
         keys = {
@@ -100,7 +100,7 @@ class Measurer:
 def _measured(
     recording: Recording, sets: Sequence[SetRow], book: Loaded | None
 ) -> dict[UUID, "Measured"]:
-    from models.recognition.sets import measure  # noqa: PLC0415 (see above)
+    from models.recognition.sets import measure  # see above
 
     line = timeline(recording)
     found = {one.set_id: measure(line, *span_of(one), book.model if book else None) for one in sets}

@@ -5,19 +5,19 @@ import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 from uuid import UUID
 
 from api.observe import Metrics
 from ingest.remembered import Remembered
-from models.exercise.layout import ACC3, ACC6
+from models.exercise.model import Level
 from models.recognition.naming import Rung
 from schemas.errors import BadModelBytes, NoModel
+from schemas.inputs import ACC3, ACC6
 from schemas.layout import GLOBAL_OWNER, owner_of
 from store.champions import Champions, Serving
 from store.models import Models, StoredModel
 
-Level = Literal["user", "cluster", "global"]
 _POINTERS = 100_000
 
 

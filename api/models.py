@@ -13,12 +13,12 @@ from api.dependencies import ModelRead, Services, ServicesHere
 from api.problems import described
 from schemas.errors import NoModel
 from schemas.families import FAMILIES
+from schemas.inputs import INPUTS, ModelInput
 from schemas.layout import GLOBAL_OWNER, owner_of
 from store.champions import Serving
 from store.models import StoredModel
 
 router = APIRouter(prefix="/v1/me/models", tags=["models"])
-LAYOUTS = ("wrist-acc6", "wrist-acc3", "sets")
 Form = Literal["npz", "onnx", "raw"]
 MEDIA_TYPES: dict[str, str] = {
     "npz": "application/x-npz",
@@ -51,7 +51,7 @@ async def list_models(caller: ModelRead, services: ServicesHere) -> ModelList:
         await _entry(services, level, serving)
         for family in FAMILIES.values()
         if family.kind == "model"
-        for layout in LAYOUTS
+        for layout in INPUTS
         if (found := await _rung(services, caller.user_id, layout, family.name))
         for level, serving in (found,)
     ]
@@ -84,13 +84,13 @@ async def download(
     services: ServicesHere,
     form: Annotated[Form, Query(alias="format", description="raw is JSON")] = "npz",
     model_id: Annotated[
-        Literal["wrist-acc6", "wrist-acc3", "sets"] | None,
+        ModelInput | None,
         Query(description="the input; else the first of these that has a model"),
     ] = None,
     if_none_match: Annotated[str | None, Header()] = None,
 ) -> Response:
     """The bytes of the model that serves the caller, with a strong ETag."""
-    layouts = (model_id,) if model_id else LAYOUTS
+    layouts = (model_id,) if model_id else INPUTS
     found = None
     for layout in layouts:
         found = found or await _rung(services, caller.user_id, layout, family)
@@ -118,7 +118,7 @@ def content_of(stored: StoredModel, form: Form) -> bytes:
     """
     if form == "npz":
         return stored.content
-    from api.formats import export  # noqa: PLC0415 (onnx is heavy, and most services never need it)
+    from api.formats import export  # onnx is heavy, and most services never need it
 
     return export(stored, form)
 

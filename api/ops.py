@@ -134,7 +134,7 @@ async def metrics(request: Request) -> Response:
 
 @router.get("/v1/jobs")
 async def jobs(
-    caller: Operate,  # noqa: ARG001 (the scope is the point)
+    caller: Operate,  # the scope is the point
     services: ServicesHere,
     family: str | None = Query(None, description="one family only"),
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
@@ -153,7 +153,7 @@ async def jobs(
 async def job(
     family: str,
     run: UUID,
-    caller: Operate,  # noqa: ARG001
+    caller: Operate,
     services: ServicesHere,
 ) -> Run:
     """One run."""
@@ -167,7 +167,7 @@ async def job(
 async def job_users(
     family: str,
     run: UUID,
-    caller: Operate,  # noqa: ARG001
+    caller: Operate,
     services: ServicesHere,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
     cursor: PageCursor = None,

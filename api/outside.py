@@ -90,7 +90,7 @@ def _text_of(source: str) -> str:
 
 async def _fetched(address: str) -> str:
     """The text at an address; it may not be large, slow, or elsewhere."""
-    import httpx  # noqa: PLC0415 (10 MB that a service without an outside issuer saves)
+    import httpx  # 10 MB that a service without an outside issuer saves
 
     try:
         async with httpx.AsyncClient(timeout=TIMEOUT_S, follow_redirects=False) as client:

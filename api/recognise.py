@@ -19,20 +19,22 @@ from api.measure import Measurer
 from api.model_cache import ModelCache, rungs_of
 from ingest.deviations import project_deviations
 from ingest.recordings import load_recording, wrist_of
-from models.exercise.layout import ACC3, ACC6, model_id
+from models.exercise.layout import model_id
 from models.signal.pieces import Recording
 from schemas.errors import BadSamples, UndecidedChunks
+from schemas.inputs import ACC3, ACC6
 from schemas.times import us_of
+from schemas.topics import Topic
 from store.predictions import Prediction, Predictions
 from store.records import Records
-from store.sessions import SessionRow
+from store.sessions import SessionRow, newest_revision
 from store.sets import SetRow
 
 if TYPE_CHECKING:  # what counts repetitions takes 80 MB: imported with the first session
     from models.recognition.sets import Learned, Measured, RecognisedSet
 
 FAMILY = "exercise"
-TOPIC = "predictions"
+TOPIC: Topic = "predictions"
 REMEMBERED = 1024  # sessions in which nothing was found; a hundred bytes each
 T = TypeVar("T")
 Asked = dict[str, Any]
@@ -117,7 +119,7 @@ class Recogniser:
         return None if outdated(was, now, abstained=any(o.abstained for o in kept)) else kept
 
     async def _find(self, user_id: UUID, session: SessionRow, now: datetime) -> list[Prediction]:
-        from models.recognition.sets import recognise  # noqa: PLC0415 (see above)
+        from models.recognition.sets import recognise  # see above
 
         session_id = session.session_id
         revision_us = await self._revision(user_id, session)
@@ -140,11 +142,11 @@ class Recogniser:
 
     async def _revision(self, user_id: UUID, session: SessionRow) -> int:
         lists = await self._records.sessions.lists(user_id, session.session_id)
-        return max((one.revision for one in lists.values()), default=0)
+        return newest_revision(lists)
 
     async def learned_for(self, user_id: UUID, layout: str) -> tuple[Asked, "Learned"]:
         """The models that would answer now, and their versions."""
-        from models.recognition.sets import Learned  # noqa: PLC0415 (see above)
+        from models.recognition.sets import Learned  # see above
 
         ladder = await self._models.ladder(user_id, layout, FAMILY)
         activity = await self._models.find(user_id, layout, "activity")

@@ -14,6 +14,7 @@ from api.sets import recognised_shape
 from ingest.recordings import Wrist
 from models.exercise.layout import model_id
 from models.signal.pieces import Piece, Recording
+from schemas.times import NS_PER_S
 
 if TYPE_CHECKING:  # what counts repetitions takes 80 MB: imported with the first look
     from models.recognition.live import Sight
@@ -27,7 +28,6 @@ SAMPLES_AT_MOST = 60_000  # of a stream, 360 kB: devices may claim a thousand a 
 REACH_S = 3600.0  # of a stream: or one a second, and all of it becomes 50 Hz
 TOLD_AT_MOST = 500  # sets in one connection
 FAMILY = "exercise"
-NS = 1e9
 
 
 class LastSeconds:
@@ -44,7 +44,7 @@ class LastSeconds:
         self, wrist: Wrist, back_s: float, every_s: float, *, unseen: bool = False
     ) -> None:
         self._wrist = wrist
-        self._back_ns, self._every_ns = back_s * NS, every_s * NS
+        self._back_ns, self._every_ns = back_s * NS_PER_S, every_s * NS_PER_S
         self._seen_ns = 0 if unseen else None
         self._pieces: dict[str, deque[Piece]] = {
             name: deque() for name in (wrist.acc, wrist.gyro) if name is not None
@@ -78,7 +78,7 @@ class LastSeconds:
         while kept and (
             kept[0].end_ns < needed_ns - self._back_ns
             or samples > SAMPLES_AT_MOST
-            or kept[0].t0_ns < newest_ns - REACH_S * NS
+            or kept[0].t0_ns < newest_ns - REACH_S * NS_PER_S
         ):
             samples -= len(kept.popleft().counts)
         return not self._busy and self.due()
@@ -173,7 +173,7 @@ class RunningSets:
             self.last.done()
 
     def _look(self, recording: Recording, learned: "Learned", heard_ns: int) -> "Sight":
-        from models.recognition.live import look  # noqa: PLC0415 (see above)
+        from models.recognition.live import look  # see above
 
         return look(recording, learned, self._told, heard_ns)
 

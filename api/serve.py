@@ -62,7 +62,7 @@ def main(config_path: Path) -> int:
 
 def application() -> FastAPI:
     """The application of one worker, from the settings that `main` was given."""
-    from api.app import create_app  # noqa: PLC0415 (after the environment of metrics is set)
+    from api.app import create_app  # after the environment of metrics is set
 
     app = create_app(load_config(Path(os.environ[CONFIG_PATH])))
     _settle_memory()
@@ -86,7 +86,7 @@ def _prepare(config: Config, config_path: Path) -> None:
     Raises:
         BadConfig: a development key for an address that others can reach.
     """
-    from api.keys import load_keys  # noqa: PLC0415
+    from api.keys import load_keys
 
     config.paths.run.mkdir(parents=True, exist_ok=True)
     os.environ[CONFIG_PATH] = str(config_path.resolve())

@@ -13,6 +13,7 @@ from pydantic import BaseModel, Field
 
 from api.dependencies import Sensor, ServicesHere
 from api.problems import described
+from models.exercise.model import Level
 from schemas.errors import BadEvent
 from schemas.events import SetConfirmation
 from store.predictions import Prediction
@@ -49,7 +50,7 @@ class SetModel(BaseModel):
     """Which model recognised a set."""
 
     family: str
-    level: Literal["user", "cluster", "global"]
+    level: Level
     version: str
 
 
@@ -95,7 +96,7 @@ IfMatch = Annotated[
 @router.put("/{set}", summary="Confirm or correct a set", responses=described(409, 410, 412))
 async def confirm_set(
     session: UUID,
-    set: UUID,  # noqa: A002 the contract's word
+    set: UUID,  # the contract's word
     confirmation: SetConfirmation,
     caller: Sensor,
     services: ServicesHere,
@@ -112,7 +113,7 @@ async def confirm_set(
 @router.delete("/{set}", status_code=204, summary="Delete a set", responses=described(410, 412))
 async def delete_set(
     session: UUID,
-    set: UUID,  # noqa: A002 the contract's word
+    set: UUID,  # the contract's word
     caller: Sensor,
     services: ServicesHere,
     if_match: IfMatch = None,

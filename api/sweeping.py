@@ -52,7 +52,7 @@ class Sweeping:
         if not self._mine():
             return False
         now = self._services.clock()
-        since = await self._watermarks.read(NAME) or now - FIRST_LOOK
+        since = await self._watermarks.read(NAME, now) or now - FIRST_LOOK
         done = await sweep(
             self._services.records,
             since,
@@ -79,7 +79,7 @@ class Sweeping:
             self._log.broke(problem, what=what)
 
     async def _advance(self, to: datetime) -> None:
-        await self._watermarks.advance(NAME, uuid4(), to)
+        await self._watermarks.advance(NAME, uuid4(), to, self._services.clock())
 
     def _mine(self) -> bool:
         if self._lock is not None:

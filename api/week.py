@@ -89,8 +89,8 @@ async def week(
 
 def _answer(asked: Asked, first: date, timezone: str, source: str) -> WeekAnswer:
     # The solver takes 60 MB: imported with the first week.
-    from models.week.explain import reasons, summary  # noqa: PLC0415
-    from models.week.fit import plan_week  # noqa: PLC0415
+    from models.week.explain import reasons, summary
+    from models.week.fit import plan_week
 
     candidates, limits = asked
     plan = plan_week(candidates, limits)
@@ -142,7 +142,7 @@ async def _asked(
     Raises:
         NotComputedYet: neither recent sets nor a plan.
     """
-    from models.week.features import (  # noqa: PLC0415 (numpy only, but nobody else needs it)
+    from models.week.features import (  # numpy only, but nobody else needs it
         candidates_of,
         candidates_of_plans,
         limits_of,

@@ -133,7 +133,7 @@ def _drawn(operation: Any, mode: GenerationMode, wanted: int, number: int) -> It
     yield from cases[:wanted]
 
 
-def _as_cbor(context: SerializationContext, value: Any) -> dict[str, bytes]:  # noqa: ARG001 their shape
+def _as_cbor(context: SerializationContext, value: Any) -> dict[str, bytes]:  # their shape
     """A drawn value as a CBOR body; drawn bytes are the body."""
     if isinstance(value, Binary):
         return {"data": value.data}

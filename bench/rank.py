@@ -102,7 +102,7 @@ def networkit_rate(edges: Edges, scale: int, threads: int) -> tuple[float, NDArr
 def graphx_rate(config: Config, edges: Edges) -> float:
     """Edges a second of GraphX, called through the gateway of PySpark."""
     context = spark_session(config).sparkContext
-    jvm: Any = context._jvm  # noqa: SLF001 (the gateway has no public name)
+    jvm: Any = context._jvm  # the gateway has no public name
     level = jvm.org.apache.spark.storage.StorageLevel.MEMORY_ONLY()
     tag = getattr(jvm.scala.reflect, "ClassTag$")
     number = getattr(tag, "MODULE$").Int()
@@ -115,7 +115,7 @@ def graphx_rate(config: Config, edges: Edges) -> float:
             False,
             config.spark.cores,
             level,
-            level,  # noqa: SLF001
+            level,
         )
         graph.edges().count()
         graph.vertices().count()

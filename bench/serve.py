@@ -23,14 +23,14 @@ from bench.load import CHECKOUT, Job, Result, Target, drive, write_bodies
 from ingest.chunks import CBOR, canonical_body
 from ingest.importers.imported import ImportedRecording
 from ingest.importers.spar import read_spar
-from models.exercise.codec import model_to_bytes
+from models.exercise.codec import to_bytes
 from models.exercise.examples import set_statistics
 from models.exercise.fit import fit_global
-from models.exercise.layout import ACC3, ACC6
 from models.signal.pieces import Piece, Recording
 from models.signal.windows import WINDOW
 from models.signal.wrist import wrist_signals
 from muvr.door import Door
+from schemas.inputs import ACC3, ACC6
 from schemas.layout import GLOBAL_OWNER
 from schemas.report import Figure
 from store.champions import Challenger, Champions
@@ -162,7 +162,7 @@ def _learn(recordings: list[ImportedRecording], layout: str) -> bytes:
         )
         for number, one in enumerate(recordings)
     )
-    return model_to_bytes(fit_global(reduce(add, statistics), model_id=layout).model)
+    return to_bytes(fit_global(reduce(add, statistics), model_id=layout).model)
 
 
 async def _serve_globally(deployment: Deployment, content: bytes, layout: str) -> None:

@@ -17,10 +17,11 @@ from numpy.typing import NDArray
 from ingest.importers.imported import ImportedRecording
 from models.exercise.examples import rotations
 from models.signal.pieces import Piece, pack_pieces
+from schemas.layout import LABELLED_S
 from schemas.times import us_of
 from store.database import Database
 from store.journal import Journal
-from store.sets import LABELLED_S, LabelledSet, Sets
+from store.sets import LabelledSet, Sets
 
 DATA = "simulated: 20 s pieces of SPAR-10 recordings, turned and scaled per user, six channels"
 LAYOUT = "wrist-acc6"

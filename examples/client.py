@@ -1,6 +1,7 @@
-"""A small client: the whole conversation of a phone with Muvr, in one file of plain calls.
+"""A small client that imports nothing of the service; `muvr` itself talks to it through this one.
 
-It needs httpx and cbor2 only. `examples.outbox` adds the durable queue for weeks offline.
+The whole conversation of a phone, in one file of plain calls. It needs httpx and cbor2 only.
+`examples.outbox` adds the durable queue for weeks offline.
 
     from examples.client import Client, chunk
 

@@ -15,7 +15,7 @@ from schemas.errors import BadChunk
 _TAGS = (*range(6), 25, *range(28, 31), *range(35, 38), 100, 256, 258, 260, 261, 1004, 43000)
 
 
-def _left_alone(tag: int, value: object, immutable: bool) -> cbor2.CBORTag:  # noqa: ARG001, FBT001 the decoder's shape
+def _left_alone(tag: int, value: object, immutable: bool) -> cbor2.CBORTag:  # the decoder's shape
     return cbor2.CBORTag(tag, value)
 
 
@@ -38,7 +38,7 @@ def read_cbor(body: bytes, *, max_depth: int = 4) -> object:
     stream = io.BytesIO(body)
     try:
         value = plain_decoder(stream, max_depth=max_depth).decode()
-    except Exception as problem:  # noqa: BLE001 the decoder passes on what its own parts raise
+    except Exception as problem:  # the decoder passes on what its own parts raise
         raise BadChunk(f"the body is not CBOR: {problem}", field="body") from problem
     if stream.tell() != len(body):
         raise BadChunk("the body goes on after its CBOR map", field="body")

@@ -17,6 +17,7 @@ from store.samples import ChunkHead
 from store.sessions import SessionRow, StreamList
 
 _TRIES = 8
+TRAVEL_MS = 60_000  # no request lives longer: what differs by more does not differ by its travel
 _TOGETHER_CHUNKS = 400  # hashes in one round of the journal: some 27 KB
 
 
@@ -52,11 +53,9 @@ async def complete(
     if missing:
         count = sum(len(numbers) for numbers in missing.values())
         raise MissingChunks(f"{count} listed chunks are not held; send them", missing=missing)
-    offset_ms = offset_of(decisions, completion.sent_at)
-    if offset_ms is not None:  # of several tries the one that travelled least is nearest the truth
-        known = [session.clock_offset_ms.get(name, offset_ms) for name in completion.streams]
-        offset_ms = min([offset_ms, *known])
-    await _list_streams(decisions, user_id, session_id, asked, offset_ms)
+    sender_ms, known = offset_of(decisions, completion.sent_at), session.clock_offset_ms
+    offsets_ms = {name: nearer_offset_ms(known.get(name), sender_ms) for name in asked}
+    await _list_streams(decisions, user_id, session_id, asked, offsets_ms)
     return await existing(decisions, user_id, session_id)
 
 
@@ -69,6 +68,26 @@ def _refuse_long(stream: str, hashes: Sequence[str | None]) -> None:
             field=f"streams.{stream}",
             value=len(hashes),
         )
+
+
+def nearer_offset_ms(known_ms: int | None, sender_ms: int | None) -> int | None:
+    """What is to be noted as a stream's clock offset now that somebody completes it, None: nothing.
+
+    Of several tries the one that travelled least is nearest the truth. One that is far below is
+    another device's clock: a phone may complete what its watch has recorded.
+
+    Args:
+        known_ms: how far the server's clock is ahead of the stream's, as its own device opened it.
+        sender_ms: how far it is ahead of the clock of whoever completes.
+
+    >>> [nearer_offset_ms(140, sender_ms) for sender_ms in (20, 900, 7_200_000, -7_200_000, None)]
+    [20, None, None, None, None]
+    >>> nearer_offset_ms(None, 20)
+    20
+    """
+    if known_ms is None or sender_ms is None:
+        return sender_ms if known_ms is None else None
+    return sender_ms if known_ms - TRAVEL_MS <= sender_ms < known_ms else None
 
 
 async def heads_of(
@@ -133,7 +152,7 @@ async def _list_streams(
     user_id: UUID,
     session_id: UUID,
     asked: Mapping[str, list[str | None]],
-    offset_ms: int | None,
+    offsets_ms: Mapping[str, int | None],
 ) -> None:
     """Lists of streams: each revision of one has one successor, decided by the journal."""
     records, waiting = decisions.records, dict(asked)
@@ -143,7 +162,7 @@ async def _list_streams(
             del waiting[name]  # the first try may have died half way
             await settle(records, user_id, session_id, name, decisions.now_us())
         events = [
-            _listing(decisions, session_id, name, hashes, lists.get(name), offset_ms)
+            _listing(decisions, session_id, name, hashes, lists.get(name), offsets_ms[name])
             for name, hashes in waiting.items()
         ]
         kept = await _decide(decisions, user_id, events)

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from schemas.ids import slot
 from schemas.times import us_of
+from schemas.topics import Topic
 from store.journal import Event
 from store.records import Records
 
@@ -43,7 +44,7 @@ class Decisions:
         kind: str,
         body: Mapping[str, object],
         *,
-        topic: str,
+        topic: Topic,
         after_us: int = 0,
         meta: Mapping[str, object] | None = None,
     ) -> tuple[Event, bool]:

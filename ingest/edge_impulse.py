@@ -78,7 +78,7 @@ def _document(body: bytes, media_type: str) -> Mapping[str, Any]:
         return _mapping(plain_decoder(io.BytesIO(body), max_depth=6).decode(), "body")
     except BadChunk:
         raise
-    except Exception as problem:  # noqa: BLE001 the decoder passes on what its own parts raise
+    except Exception as problem:  # the decoder passes on what its own parts raise
         raise BadChunk(f"the body is no acquisition: {problem}", field="body") from problem
 
 

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from schemas.layout import owner_of
 from schemas.times import us_of
+from schemas.topics import Topic
 from store.champions import Champions
 from store.database import Database
 from store.dead_letters import DeadLetters
@@ -13,8 +14,8 @@ from store.holders import HOLDERS, Holdings
 from store.journal import Journal
 from store.users import Logins, Users
 
-ERASED = "erased"
-"""The topic that is left in `changes`: who restores a backup erases these users again."""
+ERASED: Topic = "erased"
+"""What is left in `changes`: who restores a backup erases these users again."""
 
 REMAINS: dict[str, str] = {
     "disk": "deleted rows leave the data files at a compaction after 10 days",
@@ -71,6 +72,8 @@ async def erase_user(
     for table in HOLDERS:
         deleted[table] = await holdings.count(table, reach)
         await holdings.delete(table, reach, now)
+        if table == "sessions":  # now nobody registers a part any more (ingest.uploads)
+            reach = await holdings.reach(user_id, now, reach.sessions)
     followers = await holdings.followers(user_id)
     await holdings.unfollow(followers, user_id, now)
     deleted["follows of others"] = len(followers)

@@ -6,10 +6,11 @@ from datetime import datetime
 from uuid import UUID
 
 from schemas.times import us_of
+from schemas.topics import Topic
 from store.journal import Journal
 from store.social import Follows
 
-TOPIC = "follows"
+TOPIC: Topic = "follows"
 
 
 async def follow(

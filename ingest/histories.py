@@ -20,6 +20,7 @@ from schemas.errors import BadEvent, Deleted, EventConflict
 from schemas.events import SessionOpening, SetConfirmation
 from schemas.ids import check_client_id, day_of, slot
 from schemas.layout import month_of
+from schemas.topics import Topic
 from store.journal import Event
 from store.sessions import SessionRow
 
@@ -149,7 +150,7 @@ async def _decided(
     user_id: UUID,
     events: Sequence[Event],
     known: Mapping[UUID, Event],
-    topic: str,
+    topic: Topic,
 ) -> list[Event]:
     """What stands in the slots of `events`, in their order."""
     months: dict[str, list[Event]] = defaultdict(list)

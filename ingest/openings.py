@@ -12,10 +12,11 @@ from schemas.errors import BadEvent, Deleted, EventConflict, NotThere
 from schemas.events import STREAMS_AT_MOST, SessionOpening
 from schemas.ids import check_client_id, slot
 from schemas.times import us_of
+from schemas.topics import Topic
 from store.journal import Event
 from store.sessions import SessionRow
 
-TOPIC = "sessions"
+TOPIC: Topic = "sessions"
 QUESTION = ("session", "open")
 
 

@@ -3,7 +3,6 @@
 import itertools
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
-from datetime import timedelta
 from uuid import UUID
 
 from ingest.decisions import FINAL_US
@@ -12,15 +11,14 @@ from models.signal.pieces import Piece, Recording, pack_pieces
 from models.signal.timing import cut_pieces
 from models.signal.truth import cut
 from schemas.errors import BadSamples, UndecidedChunks
-from schemas.times import us_of
+from schemas.inputs import ACC3, ACC6, LAYOUTS
+from schemas.times import NS_PER_S
 from store.records import Records
 from store.sessions import SessionRow, StreamList
-from store.sets import MODEL_IDS, LabelledSet, SetRow, labelled_s
+from store.sets import LabelledSet, SetRow, labelled_s
 
-ACC6, ACC3 = MODEL_IDS
-NS = 1_000_000_000
-GAP_NS = NS // 2  # what the signal's own merging still takes for continuous
-CONTEXT_NS = 60 * NS  # a wrong unit and a drifting clock show in what lies around a set
+GAP_NS = NS_PER_S // 2  # what the signal's own merging still takes for continuous
+CONTEXT_NS = 60 * NS_PER_S  # a wrong unit and a drifting clock show in what lies around a set
 SAMPLES_AT_MOST = 1_000_000
 """Of one labelled set, both sensors together: 3.7 bytes each, seldom more than 6, and Cassandra
 takes 8 MiB at once. It is 2.8 hours at 50 Hz; training takes twenty minutes of a set."""
@@ -59,7 +57,7 @@ async def project_labelled(
     except (UndecidedChunks, BadSamples):
         # The client's list will decide and bring us back here; broken rows stay for a look.
         return 0
-    listed = (wrist.acc in lists, wrist.gyro is None or wrist.gyro in lists)
+    listed = await _listed(records, user_id, session, wrist, lists)
     written = 0
     for row in rows:
         samples = _cut(recording, row)
@@ -72,18 +70,18 @@ async def project_labelled(
 def is_in(recording: Recording, row: SetRow, listed: tuple[bool, bool]) -> bool:
     """Whether a set's samples are all there.
 
-    A listed stream is all there by definition; another one when it covers the set without a gap.
+    A stream of which no more is to come is all there; another one when it covers the set without a
+    gap.
 
     Args:
         recording: cut to the set.
         row: the set.
-        listed: whether (acceleration, rotation) have a list, or are not declared at all.
+        listed: whether nothing more is to come of (acceleration, rotation).
     """
-    span = (us_of(row.started_at) * 1000, us_of(row.ended_at) * 1000)
     acc_listed, gyro_listed = listed
     return bool(recording.acc) and (
-        (acc_listed or covers(recording.acc, *span))
-        and (gyro_listed or covers(recording.gyro, *span))
+        (acc_listed or covers(recording.acc, *row.span_ns))
+        and (gyro_listed or covers(recording.gyro, *row.span_ns))
     )
 
 
@@ -100,7 +98,7 @@ def begin_of(samples: Recording, row: SetRow) -> Recording:
     held = sum(len(piece.counts) for piece in (*samples.acc, *samples.gyro))
     if held <= SAMPLES_AT_MOST:
         return samples
-    start_ns, end_ns = us_of(row.started_at) * 1000, us_of(row.ended_at) * 1000
+    start_ns, end_ns = row.span_ns
     end_ns = start_ns + (end_ns - start_ns) * SAMPLES_AT_MOST // held
     acc, gyro = (cut_pieces(one, start_ns, end_ns) for one in (samples.acc, samples.gyro))
     return replace(samples, acc=acc, gyro=gyro)
@@ -117,7 +115,7 @@ def labelled_sets(
 
     Rotation teaches two models: with it, and what is left on a device that has none.
     """
-    offset = timedelta(milliseconds=session.clock_offset_ms.get(wrist.acc or "", 0))
+    offset = session.offset(wrist.acc)
     with_rotation = LabelledSet(
         model_id=ACC6,
         set_id=row.set_id,
@@ -143,6 +141,24 @@ def revision_of(row: SetRow, wrist: Wrist, lists: Mapping[str, StreamList]) -> i
     return max([row.revision, *(lists[name].revision for name in names if name and name in lists)])
 
 
+async def _listed(
+    records: Records,
+    user_id: UUID,
+    session: SessionRow,
+    wrist: Wrist,
+    lists: Mapping[str, StreamList],
+) -> tuple[bool, bool]:
+    """Whether nothing more is to come of (acceleration, rotation): what makes a session complete.
+
+    A sensor that is declared and was switched off has no chunks, and no list either.
+    """
+    wanted = [name for name in (wrist.acc, wrist.gyro) if name and name not in lists]
+    if wanted and session.complete:
+        parts = await records.samples.parts(user_id, session.session_id)
+        wanted = [name for name in wanted if name in parts]
+    return wrist.acc not in wanted, wrist.gyro not in wanted
+
+
 async def _around(
     records: Records,
     user_id: UUID,
@@ -153,8 +169,8 @@ async def _around(
 ) -> Recording:
     """The stored samples around all of the sets."""
     span = (
-        min(us_of(row.started_at) for row in rows) * 1000 - CONTEXT_NS,
-        max(us_of(row.ended_at) for row in rows) * 1000 + CONTEXT_NS,
+        min(row.span_ns[0] for row in rows) - CONTEXT_NS,
+        max(row.span_ns[1] for row in rows) + CONTEXT_NS,
     )
     acc = await load_stream(records, user_id, session, wrist.acc, lists, span)
     gyro = await load_stream(records, user_id, session, wrist.gyro, lists, span)
@@ -164,7 +180,7 @@ async def _around(
 def _cut(recording: Recording, row: SetRow) -> Recording | None:
     """The set's samples; None where they cannot be read as what they claim to be."""
     try:
-        return cut(recording, us_of(row.started_at) * 1000, us_of(row.ended_at) * 1000)
+        return cut(recording, *row.span_ns)
     except BadSamples:  # the user's training run says so in its row; the set stays as confirmed
         return None
 
@@ -180,7 +196,7 @@ async def _write(
     for one in labelled:
         await records.sets.put_labelled(user_id, one, labelled_s(one.revision, now_us))
     one = labelled[0]
-    for other in set(MODEL_IDS) - {each.model_id for each in labelled}:
+    for other in set(LAYOUTS) - {each.model_id for each in labelled}:
         await records.sets.delete_labelled(user_id, other, one.set_id, one.revision)
     if await records.sets.read(user_id, one.session_id, one.set_id) is None:
         # Deleted while its samples were read: what was just written must go too.

@@ -8,9 +8,10 @@ from ingest.projections import project
 from schemas.config import Limits
 from schemas.errors import EventConflict
 from schemas.ids import check_client_id
+from schemas.topics import Topic
 from store.plans import Plan, PlannedSets, PlanVersion
 
-TOPIC = "plans"
+TOPIC: Topic = "plans"
 _TRIES = 8
 
 

@@ -19,12 +19,13 @@ from ingest.recordings import decided
 from ingest.rows import end_ns_of
 from schemas.errors import BadEvent
 from schemas.ids import slot
+from schemas.inputs import LAYOUTS
 from schemas.times import at_us
 from store.journal import Event
 from store.plans import Plan, PlannedSets
 from store.records import Records
-from store.sessions import NO_HASH, StreamList
-from store.sets import MODEL_IDS, SetRow
+from store.sessions import NO_HASH, StreamList, newest_revision
+from store.sets import SetRow
 
 _FIELDS: Mapping[str, set[str]] = {
     "session-opened": {"started_at", "timezone", "plan"},
@@ -236,7 +237,7 @@ async def _reach(records: Records, user_id: UUID, session_id: UUID, stream: str)
         user_id,
         session_id,
         await _end(records, user_id, session_id, lists, parts),
-        max(one.revision for one in lists.values()),
+        newest_revision(lists),
         complete=all(name in lists or name not in parts for name in session.streams),
     )
     await keep_leftovers(records, user_id, session_id, stream)
@@ -277,8 +278,5 @@ async def _unlearn(records: Records, user_id: UUID, event: Event) -> None:
         return  # there is no earlier one
     at = event.received_us - 1
     await asyncio.gather(
-        *(
-            records.sets.delete_labelled(user_id, model_id, event.about, at)
-            for model_id in MODEL_IDS
-        )
+        *(records.sets.delete_labelled(user_id, model_id, event.about, at) for model_id in LAYOUTS)
     )

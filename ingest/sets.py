@@ -10,11 +10,12 @@ from schemas.config import Limits
 from schemas.errors import BadEvent, ClockSkew, Deleted, EventConflict, NotThere, StaleRevision
 from schemas.events import SetConfirmation
 from schemas.ids import check_client_id, slot
+from schemas.topics import Topic
 from store.journal import Event
 from store.sessions import SessionRow
 from store.sets import SetRow
 
-TOPIC = "sets"
+TOPIC: Topic = "sets"
 TOLERANCE = timedelta(seconds=5)
 """A person's thumb and a watch's clock do not agree better."""
 

@@ -15,22 +15,22 @@ from ingest.recordings import load_recording, wrist_of
 from models.signal.pieces import Recording, pack_pieces
 from models.signal.truth import cut
 from schemas.errors import BadSamples, UndecidedChunks
-from schemas.times import at_us, us_of
+from schemas.inputs import ACC3, ACC6, LAYOUTS
+from schemas.times import NS_PER_S, at_us, us_of
+from schemas.topics import Topic
 from store.records import Records
-from store.sessions import SessionRow
-from store.sets import MODEL_IDS, SetRow, labelled_s
+from store.sessions import SessionRow, newest_revision
+from store.sets import SetRow, labelled_s
 from store.stretches import Span, Stretch, StretchHead
 
-ACC6, ACC3 = MODEL_IDS
-TOPIC = "stretches"
-S_NS = 1_000_000_000
-MARGIN_NS = 60 * S_NS
+TOPIC: Topic = "stretches"
+MARGIN_NS = 60 * NS_PER_S
 """Idle time that is taken before the first and after the last set."""
 
-LONGEST_GAP_NS = 300 * S_NS
+LONGEST_GAP_NS = 300 * NS_PER_S
 """In a longer pause there may be a set that nobody named: only its margins are taken."""
 
-LONGEST_NS = 300 * S_NS
+LONGEST_NS = 300 * NS_PER_S
 """Of one row: half an hour in one blob would be too much for a page of rows."""
 
 Window = tuple[int, int]
@@ -68,7 +68,7 @@ async def project_session(
     if session is not None and session.complete:
         wanted = stretches_of([span_of(row) for row in sets], *extent(session))
     lists = await records.sessions.lists(user_id, session_id)
-    revision = max([row.revision for row in sets] + [one.revision for one in lists.values()] + [0])
+    revision = max([newest_revision(lists), *(row.revision for row in sets)])
     keep_s = labelled_s(revision, now_us)
     if session is None or not wanted or keep_s <= 0:
         return await _take_out(records, user_id, session_id, stored, now_us)
@@ -81,7 +81,7 @@ async def project_session(
     if recording is None:
         return False
     rows = [r for h, (w, _) in zip(heads, wanted, strict=True) for r in _rows(h, w, recording)]
-    rows.sort(key=lambda row: MODEL_IDS.index(row.head.model_id))
+    rows.sort(key=lambda row: LAYOUTS.index(row.head.model_id))
     if _alike(stored, [row.head for row in rows]) and all(h.revision >= revision for h in stored):
         return False
     # Later than what stands there: it must give way although no set of it may be newer.
@@ -101,7 +101,7 @@ def stretches_of(
         first_ns: where the session begins.
         last_ns: where it ends.
 
-    >>> s = S_NS
+    >>> s = NS_PER_S
     >>> stretches_of([(100 * s, 130 * s, "row"), (200 * s, 240 * s, "row")], 0, 900 * s)
     [((40000000000, 300000000000), ((100000000000, 130000000000, 'row'), \
 (200000000000, 240000000000, 'row')))]
@@ -131,7 +131,7 @@ def blocks_of(spans: Sequence[Span]) -> list[list[Span]]:
 def pieces_of(start_ns: int, end_ns: int, block: Sequence[Span]) -> list[Window]:
     """A block in rows of at most 300 s, cut in the middle of a pause where there is one.
 
-    >>> s = S_NS
+    >>> s = NS_PER_S
     >>> sets = [(60 * s, 100 * s, "a"), (200 * s, 240 * s, "a"), (340 * s, 380 * s, "a")]
     >>> [(a // s, b // s) for a, b in pieces_of(0, 440 * s, sets)]
     [(0, 290), (290, 440)]
@@ -148,7 +148,7 @@ def pieces_of(start_ns: int, end_ns: int, block: Sequence[Span]) -> list[Window]
 
 def span_of(row: SetRow) -> Span:
     """A confirmed set on the clock of its samples."""
-    return us_of(row.started_at) * 1000, us_of(row.ended_at) * 1000, row.exercise
+    return *row.span_ns, row.exercise
 
 
 def extent(session: SessionRow) -> Window:
@@ -159,8 +159,7 @@ def extent(session: SessionRow) -> Window:
 
 def offset_of(session: SessionRow) -> timedelta:
     """How far the server's clock is ahead of the wrist's."""
-    acc = wrist_of(session.streams).acc
-    return timedelta(milliseconds=session.clock_offset_ms.get(acc or "", 0))
+    return session.offset(wrist_of(session.streams).acc)
 
 
 def head_of(

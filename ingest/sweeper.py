@@ -7,29 +7,33 @@ after them get their labelled sets.
 
 import time
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
 from ingest.erasure import ERASED, erase_user
-from ingest.pending import ACC3, project_labelled
+from ingest.pending import project_labelled
 from ingest.projections import project_all
 from ingest.stretches import project_stretches
 from schemas.errors import Retryable
+from schemas.inputs import ACC3
 from schemas.layout import AHEAD_DAYS, LONGEST_DAYS
 from schemas.times import us_of
 from store.database import Database
-from store.journal import Event, months_between
+from store.journal import Event, EventHead, months_between
 from store.records import Records
 from store.sets import LabelledHead, SetRow
+from store.watermarks import ANNOUNCED_BEFORE
 
-MARGIN = timedelta(minutes=5)
-"""An announcement comes before its write by less than this."""
+LATE_AT_MOST = 3
+"""Users whom a sweep passes over for a while; with more of them the database is away."""
+READ_AT_ONCE = 16
+"""Events whose content is in memory at the same time: the list of a long stream has megabytes."""
 
 
 class Projected:
-    """Events that this process has projected.
+    """Events that this process has projected, and the session of each.
 
     A sweep looks back so far that it meets each several times, and once is enough. The newest so
     many are remembered; others are projected again, which changes nothing.
@@ -37,17 +41,23 @@ class Projected:
 
     def __init__(self, most: int = 100_000) -> None:
         self._most = most
-        self._events: OrderedDict[tuple[UUID, UUID], None] = OrderedDict()
+        self._events: OrderedDict[tuple[UUID, UUID], UUID] = OrderedDict()
 
-    def others(self, user_id: UUID, events: Sequence[Event]) -> list[Event]:
-        """Those of a user's events that are not remembered."""
-        return [one for one in events if (user_id, one.event_id) not in self._events]
+    def known(self, user_id: UUID, heads: Sequence[EventHead]) -> dict[UUID, UUID]:
+        """Those of a user's events that are remembered, and the session of each."""
+        found = {head.event_id: self._events.get((user_id, head.event_id)) for head in heads}
+        return {event_id: session for event_id, session in found.items() if session is not None}
 
     def add(self, user_id: UUID, events: Sequence[Event]) -> None:
         """Remember them."""
-        self._events.update(dict.fromkeys((user_id, one.event_id) for one in events))
+        self._events.update(((user_id, one.event_id), session_of(one)) for one in events)
         while len(self._events) > self._most:
             self._events.popitem(last=False)
+
+
+def session_of(event: Event) -> UUID:
+    """The session that an event is about or belongs to."""
+    return UUID(str(event.body.get("session", event.about)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,31 +88,56 @@ async def sweep(
     """Project again what was announced from `since` to `now`. Repeatable, and safe beside writers.
 
     With a database, users who were erased are erased again: a write of theirs was under way.
-    What is `projected` already is left out, and what is projected now is added to it.
+    What is `projected` already is left out, and what is projected now is added to it. A user whose
+    data the database does not give, twice, though it gave others' in between, is a failed one: the
+    others must not wait for that one's.
 
     Raises:
         DatabaseAway: the sweep is to be repeated from the same `since`.
     """
     began_s = time.monotonic()
-    users = await records.journal.changed(since - MARGIN, now + MARGIN)
-    events = labelled = 0
+    users = await records.journal.changed(since - ANNOUNCED_BEFORE, now + ANNOUNCED_BEFORE)
+    done: list[tuple[int, int]] = []
     failed: list[tuple[UUID, Exception]] = []
-    for user_id, topics in sorted(users.items()):
+
+    async def one(user_id: UUID) -> None:
         # What is written is announced at the time at which it is: a training that began meanwhile
         # would not look back to the begin of a long sweep.
         at = now + timedelta(seconds=time.monotonic() - began_s)
+        topics = users[user_id]
         try:
-            if ERASED in topics:
-                if database:
-                    await erase_user(database, user_id, at, announced_at=topics[ERASED])
-                continue
-            done = await sweep_user(records, user_id, since - MARGIN, at, projected)
-            events, labelled = events + done[0], labelled + done[1]
+            if ERASED not in topics:
+                looked_at = since - ANNOUNCED_BEFORE
+                done.append(await sweep_user(records, user_id, looked_at, at, projected))
+            elif database:
+                await erase_user(database, user_id, at, announced_at=topics[ERASED])
         except Retryable:
             raise
         except Exception as problem:  # noqa: BLE001 (handed back; the others are swept as well)
             failed.append((user_id, problem))
-    return Swept(len(users), events, labelled, tuple(failed))
+
+    late = await _late(one, sorted(users))
+    if still_late := await _late(one, [user_id for user_id, _ in late]):
+        if not done:
+            raise still_late[0][1]
+        await records.journal.changed(now, now)  # raises where it is not they but the database
+    events, labelled = sum(n for n, _ in done), sum(n for _, n in done)
+    return Swept(len(users), events, labelled, (*failed, *still_late))
+
+
+async def _late(
+    one: Callable[[UUID], Awaitable[None]], users: Iterable[UUID]
+) -> list[tuple[UUID, Retryable]]:
+    """Do it for each; those for whom the database did not answer. Many: that is raised."""
+    late: list[tuple[UUID, Retryable]] = []
+    for user_id in users:
+        try:
+            await one(user_id)
+        except Retryable as problem:
+            late.append((user_id, problem))
+            if len(late) > LATE_AT_MOST:
+                raise
+    return late
 
 
 async def sweep_user(
@@ -114,38 +149,44 @@ async def sweep_user(
 ) -> tuple[int, int]:
     """One user's part of a sweep: events projected again, sets that training can read now."""
     projected = projected or Projected()
-    found = await recent_events(records, user_id, since, now)
-    others = projected.others(user_id, found)
-    await project_all(records, user_id, others, us_of(now))
-    projected.add(user_id, others)
+    found = await recent_heads(records, user_id, since, now)
+    known = projected.known(user_id, found)
+    others = [head for head in found if head.event_id not in known]
+    touched = set(known.values())
+    for start in range(0, len(others), READ_AT_ONCE):
+        portion = others[start : start + READ_AT_ONCE]
+        events = await records.journal.of_heads(user_id, portion)
+        await project_all(records, user_id, events, us_of(now))
+        projected.add(user_id, events)
+        touched.update(session_of(event) for event in events)
     labelled = await project_pending(records, user_id, us_of(now))
-    touched = {UUID(str(event.body.get("session", event.about))) for event in found}
     await project_stretches(records, user_id, us_of(now), only=touched)
     return len(others), labelled
 
 
-async def recent_events(
+async def recent_heads(
     records: Records, user_id: UUID, since: datetime, now: datetime
-) -> list[Event]:
+) -> list[EventHead]:
     """A user's events that were received since then; their months are those of their ids."""
     first, last = now - timedelta(LONGEST_DAYS), now + timedelta(AHEAD_DAYS)
     months = months_between(first.date(), last.date())
-    events = await records.journal.events(user_id, months)
-    return [event for event in events if event.received_us >= us_of(since)]
+    heads = await records.journal.heads(user_id, months)
+    return [head for head in heads if head.received_us >= us_of(since)]
 
 
 async def project_pending(records: Records, user_id: UUID, now_us: int) -> int:
     """Write the labelled sets that are missing or old; tells how many a user has afterwards.
 
-    A labelled set whose set is gone is taken out: its deletion met a write that was under way.
+    A labelled set whose set is gone is taken out: its deletion met a write that was under way. One
+    whose set was confirmed since the sets were read is not: a label is written after its set.
     """
     sets = {row.set_id: row for row in await records.sets.of_user(user_id)}
     heads: dict[UUID, list[LabelledHead]] = {}
     for head in await records.sets.labelled_heads(user_id):
         heads.setdefault(head.set_id, []).append(head)
-    for set_id in heads.keys() - sets.keys():
-        for head in heads[set_id]:
-            await records.sets.delete_labelled(user_id, head.model_id, set_id, now_us)
+    for head in (head for set_id in heads.keys() - sets.keys() for head in heads[set_id]):
+        if await records.sets.read(user_id, head.session_id, head.set_id) is None:
+            await records.sets.delete_labelled(user_id, head.model_id, head.set_id, now_us)
     waiting: dict[UUID, set[UUID]] = {}
     for set_id, row in sets.items():
         if not are_current(heads.get(set_id, ()), row):

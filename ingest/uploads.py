@@ -86,4 +86,7 @@ class Uploads:
         records = self._decisions.records
         await records.journal.announce(user_id, "samples", self._decisions.now_us())
         await records.samples.register_part(user_id, session_id, stream, part)
+        # Who deletes takes the session first and reads the parts then. So a session that is still
+        # there means that its deletion will find this part; else nothing may come into it.
+        await existing(self._decisions, user_id, session_id)
         return True

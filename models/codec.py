@@ -5,7 +5,7 @@ import json
 import zipfile
 import zlib
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,7 @@ from schemas.errors import BadModelBytes
 
 MANIFEST = "manifest"
 MAX_BYTES = 64 * 2**20
+FLOAT16_MAX: Final = 6e4  # a little less than what float16 holds
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 _JUNK = (
     ValueError,

@@ -16,10 +16,13 @@ from models.exercise.scores import VERSION as SCORES_VERSION
 from models.signal.planes import split
 from models.signal.windows import WINDOW
 from muvr.door import Door
+from pipelines.runs import server_time
 from schemas.errors import MuvrError
+from schemas.times import aware
 from store.java import java_home
 from store.migrate import check_schema
 from store.node.durability import require_durability
+from store.watermarks import CLOCKS_APART
 
 FREE_SPACE_GB = 2.0
 CLOCK_NEWER_THAN = 1_770_000_000  # 2026-02-02: a machine before that has no clock
@@ -42,6 +45,7 @@ def examine(door: Door) -> list[Finding]:
         "kernel": _kernel,
         "disk": _disk,
         "clock": _clock,
+        "clocks": _clocks,
         "port": _port,
         "node": _node,
         "durability": _durability,
@@ -61,7 +65,7 @@ def _java(door: Door) -> Finding:
     return Finding("java", ok=True, says=f"Java 17 at {java_home()}")
 
 
-def _kernel(door: Door) -> Finding:  # noqa: ARG001 (it belongs to the environment)
+def _kernel(door: Door) -> Finding:  # it belongs to the environment
     features(np.empty((0, 3, WINDOW), dtype=np.float32), None)
     split(np.zeros((1, 3), dtype=np.int16))
     compiled("scores", SCORES_VERSION, CDLL)
@@ -91,6 +95,20 @@ def _clock(door: Door) -> Finding:
         ok=good,
         says=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(now)),
         next_step="" if good else "set the system clock: ids and tokens carry its time",
+    )
+
+
+def _clocks(door: Door) -> Finding:
+    """A machine that is ahead for a while keeps its jobs' marks ahead."""
+    with door.database() as database:
+        [row] = database.execute("SELECT toTimestamp(now()) AS at FROM system.local")
+    apart_s = (server_time() - aware(row.at)).total_seconds()
+    good = abs(apart_s) < CLOCKS_APART.total_seconds()
+    return Finding(
+        "clocks",
+        ok=good,
+        says=f"{apart_s:+.1f} s from Cassandra's",
+        next_step="" if good else "let the time service (NTP) set this machine's and Cassandra's",
     )
 
 

@@ -95,17 +95,28 @@ def users_again(
 ) -> Literal["all", "changed"] | list[UUID]:
     """Whom a repeated run learns: everybody if it was so, else those whom the run recorded.
 
+    Families whose results are over everybody, or stand beside another, know nobody else.
+
     Raises:
-        BadInput: nobody of that run failed.
+        BadInput: nobody of that run failed, or it was for named users and recorded none of them.
     """
     if only_failed:
         found = sorted({one.user_id for one in outcomes if one.status == "failed"})
         if not found:
             raise BadInput(f"Nobody failed in run {earlier.run_id}.", field="--failed")
         return found
-    if earlier.inputs.get("users") == "all":
+    family, users = FAMILIES.get(earlier.family), earlier.inputs.get("users")
+    if users == "all" or family is None or family.kind == "batch":
         return "all"
-    return sorted({one.user_id for one in outcomes}) or "changed"
+    found = sorted({one.user_id for one in outcomes})
+    if found or users == "changed":
+        return found or "changed"
+    raise BadInput(
+        f"Run {earlier.run_id} was for {users} named users and ended before it recorded one; name "
+        f"them: muvr train {earlier.family} --users ID,…",
+        field="run",
+        value=str(earlier.run_id),
+    )
 
 
 def engine_of(earlier: JobRun) -> Engine:

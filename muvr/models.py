@@ -10,6 +10,7 @@ from muvr.door import open_door
 from muvr.options import AsJson, Conf
 from pipelines.runs import server_time
 from schemas.errors import BadInput, Conflict, NotThere
+from schemas.inputs import ACC6
 from schemas.layout import GLOBAL_OWNER, owner_of
 from store.champions import Challenger, Champions, Serving
 from store.database import Database
@@ -59,7 +60,7 @@ def list_models(
 def show(
     user: Annotated[str, typer.Argument(help="user name, or `global`")],
     family: str = "exercise",
-    model_id: str = "wrist-acc6",
+    model_id: str = ACC6,
     conf: Conf = None,
     as_json: AsJson = False,
 ) -> None:
@@ -85,7 +86,7 @@ def promote(
     user: Annotated[str, typer.Argument(help="user name, or `global`")],
     version: Annotated[str, typer.Argument(help="a version that is kept")],
     family: str = "exercise",
-    model_id: str = "wrist-acc6",
+    model_id: str = ACC6,
     conf: Conf = None,
     as_json: AsJson = False,
 ) -> None:
@@ -118,7 +119,7 @@ def rollback(
     user: Annotated[str | None, typer.Argument(help="user name, or `global`")] = None,
     run: Annotated[UUID | None, typer.Option(help="take back everything of this run")] = None,
     family: str = "exercise",
-    model_id: str = "wrist-acc6",
+    model_id: str = ACC6,
     reason: str = "rolled back by an operator",
     conf: Conf = None,
     as_json: AsJson = False,
@@ -147,7 +148,7 @@ def export(
     user: Annotated[str, typer.Argument(help="user name, or `global`")],
     path: Annotated[Path, typer.Argument(help="where to write the bytes")],
     family: str = "exercise",
-    model_id: str = "wrist-acc6",
+    model_id: str = ACC6,
     conf: Conf = None,
     as_json: AsJson = False,
 ) -> None:

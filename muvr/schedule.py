@@ -112,7 +112,7 @@ def appointments(door: Door, now: datetime) -> list[Appointment]:
         for family, cron in door.config.schedule.jobs.items():
             if cron:
                 newest = next(iter(await runs.newest(family, 1)), None)
-                done_until = await marks.read(_mark(family))
+                done_until = await marks.read(_mark(family), now)
                 found.append(appointment(family, cron, now, done_until, newest, _retry(door)))
         return found
 
@@ -131,14 +131,15 @@ def appointment(
     times = read_cron(cron)
     due_at = times.last(now)
     state: State = "due" if done_until is None or done_until < due_at else "waiting"
-    if state == "due" and _failed_since(newest, max(due_at, now - retry)):
+    if state == "due" and _failed_since(newest, max(due_at, now - retry), now):
         state = "failed, waits"
     status = newest.status if newest else None
     return Appointment(family, cron, state, due_at, done_until, times.next(now), status)
 
 
-def _failed_since(newest: JobRun | None, begin: datetime) -> bool:
-    return newest is not None and newest.status == "failed" and newest.started_at > begin
+def _failed_since(newest: JobRun | None, begin: datetime, now: datetime) -> bool:
+    """A run that began later than now began by a clock that was wrong."""
+    return newest is not None and newest.status == "failed" and begin < newest.started_at <= now
 
 
 def keep_appointments(door: Door) -> list[Kept]:
@@ -156,7 +157,10 @@ def _keep(door: Door, due: Appointment) -> Kept:
         return Kept(due.family, due.due_at, f"failed: {told(problem)}")
     mark = _mark(due.family)
     door.ask(
-        lambda database: Watermarks(database).advance(mark, report.run_id, due.due_at), "spark"
+        lambda database: Watermarks(database).advance(
+            mark, report.run_id, due.due_at, server_time()
+        ),
+        "spark",
     )
     return Kept(due.family, due.due_at, report.status)
 

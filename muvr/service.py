@@ -126,7 +126,7 @@ class Service:
         Raises:
             ServiceFailed: nobody answers, or the service refuses what was asked.
         """
-        from examples.client import RequestRefused, TryLater  # noqa: PLC0415 most commands do not talk
+        from examples.client import RequestRefused, TryLater  # most commands do not talk
 
         if not self._answers("/livez"):
             raise ServiceFailed(f"No service answers at {self.url}; start it: muvr up")

@@ -47,13 +47,13 @@ def sql(
 
 
 def _ask_duckdb(door: Door, query: str) -> Answer:
-    from store.mart_query import ask_duckdb  # noqa: PLC0415 one engine does not wait for the other
+    from store.mart_query import ask_duckdb  # one engine does not wait for the other
 
     return ask_duckdb(MartFolder(door.config.paths.mart), query, door.config.sql)
 
 
 def _ask_spark(door: Door, query: str) -> Answer:
-    from pipelines.mart_query import ask_mart  # noqa: PLC0415
+    from pipelines.mart_query import ask_mart
 
     return ask_mart(door.config, query)
 
@@ -79,7 +79,7 @@ def _show(door: Door, answer: Answer) -> None:
 
 
 def _serve(door: Door) -> None:
-    from pipelines.sql_server import serve_mart  # noqa: PLC0415
+    from pipelines.sql_server import serve_mart
 
     def ready() -> None:
         door.terminal.say(

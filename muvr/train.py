@@ -46,7 +46,7 @@ def train(
 
     Example: `muvr train exercise --users all`
     """
-    from pipelines.jobs import EVERY  # noqa: PLC0415 - see run_job
+    from pipelines.jobs import EVERY  # see run_job
 
     door = open_door(conf, as_json=as_json)
     whom = read_users(users)
@@ -73,7 +73,7 @@ def train(
 
 def _found_of_truth(door: Door, reports: Sequence[RunReport]) -> Mapping[str, float] | None:
     """How well new clusters find the truth behind simulated people, where there are any."""
-    from muvr.simulating_truth import clusters_against_truth, temperaments  # noqa: PLC0415
+    from muvr.simulating_truth import clusters_against_truth, temperaments
 
     truth = temperaments(door.config.paths.reports)
     if not truth or not any((one.family, one.status) == ("clusters", "done") for one in reports):
@@ -110,7 +110,7 @@ def run_job(
         LeaseHeld: another run of the family is under way.
     """
     # Who only lists runs would wait seconds for Spark and scipy.
-    from pipelines import jobs  # noqa: PLC0415
+    from pipelines import jobs
 
     if family == "activity":
         keep_stretches(door)
@@ -134,8 +134,8 @@ def keep_stretches(door: Door) -> None:
 
 async def _project_members(database: Database, config: Config) -> dict[UUID, str]:
     """Users whose data cannot be read, and why; the others' are done."""
-    from ingest.stretches import project_stretches  # noqa: PLC0415 - see run_job
-    from pipelines.everybody import members_of  # noqa: PLC0415
+    from ingest.stretches import project_stretches  # see run_job
+    from pipelines.everybody import members_of
 
     records = records_in(database, config.limits)
     keys = members_of(await TrainingKeys(database).every(), config.training.seed)

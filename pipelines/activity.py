@@ -16,14 +16,13 @@ from functools import partial
 from typing import Any
 from uuid import UUID
 
-from models.activity.codec import model_from_bytes, model_to_bytes
+from models.activity.codec import from_bytes, to_bytes
 from models.activity.features import ACTIVITY_VERSION
 from models.activity.fit import EXERCISE, IDLE, both_borders, fit_discriminant
 from models.activity.logit import BorderExample
 from models.activity.model import ActivityModel
 from models.activity.settings import SETTINGS
-from models.exercise.layout import ModelId
-from pipelines.everybody import LAYOUTS, members_of
+from pipelines.everybody import members_of
 from pipelines.exercise import EngineName
 from pipelines.idle import Seconds, borders_from_bytes, f1, plus
 from pipelines.idle_rows import (
@@ -45,9 +44,11 @@ from pipelines.spark import spark_session
 from pipelines.stretch_engines import Engine, LocalEngine, SparkEngine
 from schemas.config import Config
 from schemas.errors import BadModelBytes, CannotLearn
+from schemas.inputs import LAYOUTS, InputLayout
 from schemas.layout import GLOBAL_OWNER
 from schemas.progress import Progress, Silent
 from schemas.statuses import RunStatus
+from schemas.topics import Topic
 from store.champions import Challenger, Champions
 from store.credentials import open_as
 from store.database import Database
@@ -56,7 +57,7 @@ from store.models import Models, StoredModel, version_of
 from store.stretches import Stretches
 
 FAMILY = "activity"
-TOPICS = ("sets", "stretches")
+TOPICS: tuple[Topic, ...] = ("sets", "stretches")
 
 
 def train_activity(
@@ -136,7 +137,9 @@ def _learn(
     run.status = _status(outcomes)
 
 
-def fit_everybody(given: Sequence[Row], guessed: Sequence[Row], layout: ModelId) -> ActivityModel:
+def fit_everybody(
+    given: Sequence[Row], guessed: Sequence[Row], layout: InputLayout
+) -> ActivityModel:
     """The model of one layout, from the rows of both passes in order.
 
     Raises:
@@ -191,7 +194,7 @@ def _incumbents(database: Database, run: Run) -> dict[str, tuple[bytes, datetime
     found: dict[str, tuple[bytes, datetime]] = {}
     for layout, held in asyncio.run(read_incumbents(database)).items():
         try:
-            model_from_bytes(held[0])
+            from_bytes(held[0])
         except BadModelBytes as problem:
             sentence = f"judged without what served before, which cannot be read: {problem}"
             run.reasons[f"{layout}: {sentence}"] += 1
@@ -216,7 +219,7 @@ def _settle(
     config: Config,
     database: Database,
     run: Run,
-    layout: ModelId,
+    layout: InputLayout,
     given: Sequence[Row],
     guessed: Sequence[Row],
 ) -> str:
@@ -225,7 +228,7 @@ def _settle(
     said: dict[str, Any] = {"members": len(given), "seconds": judged}
     said["f1"] = {rung: round(f1(s), 4) for rung, s in judged.items() if sum(s)}
     try:
-        content = model_to_bytes(fit_everybody(given, guessed, layout))
+        content = to_bytes(fit_everybody(given, guessed, layout))
     except CannotLearn as problem:
         run.metrics[layout] = said | {"outcome": "not-learned"}
         run.reasons[f"{layout}: {problem}"] += 1
@@ -240,7 +243,7 @@ def _settle(
 
 
 def _stored(
-    run: Run, layout: ModelId, content: bytes, given: Sequence[Row], said: Mapping[str, Any]
+    run: Run, layout: InputLayout, content: bytes, given: Sequence[Row], said: Mapping[str, Any]
 ) -> StoredModel:
     """A model with its provenance."""
     sha256 = hashlib.sha256(content).digest()

@@ -11,7 +11,7 @@ import pyarrow as pa
 from pyspark.sql import DataFrame
 from pyspark.sql.pandas.types import from_arrow_schema
 
-from models.exercise.codec import model_to_bytes
+from models.exercise.codec import to_bytes
 from models.exercise.perceptron import (
     Perceptron,
     PerceptronSettings,
@@ -45,7 +45,7 @@ def averaged(beside: Beside) -> Found:
         "loss": [round(each, 4) for each in errors],
         "windows_right": round(1 - error(best, *held), 4),
     }
-    return Found(metrics, model_to_bytes(found), asks_to_serve=True)
+    return Found(metrics, to_bytes(found), asks_to_serve=True)
 
 
 def _round(

@@ -23,6 +23,7 @@ from pipelines.tables import append, read_table
 from schemas.config import Config
 from schemas.errors import CannotLearn, IncompleteRun, LostChampionRace
 from schemas.progress import Progress, Silent
+from schemas.topics import Topic
 from store.champions import Champions
 from store.credentials import open_as
 from store.database import Database
@@ -67,7 +68,7 @@ class BatchFamily:
     name: str
     table: str
     columns: str
-    topics: tuple[str, ...]
+    topics: tuple[Topic, ...]
     learn: Callable[[SparkSession, Config], Result]
 
 

@@ -14,8 +14,7 @@ from dataclasses import asdict, dataclass
 from pyspark import StorageLevel
 from pyspark.sql import DataFrame, SparkSession
 
-from models.exercise.codec import model_from_bytes
-from models.exercise.layout import ModelId
+from models.exercise.codec import from_bytes
 from models.exercise.model import ExerciseModel
 from pipelines.cold_start import apart, judged, strangers_of, sums_of
 from pipelines.engines import SparkEngine
@@ -36,6 +35,7 @@ from pipelines.sample import LAYOUT, Examples, examples_of, like_of, members, sa
 from pipelines.spark import spark_session
 from schemas.config import Config
 from schemas.errors import CannotLearn
+from schemas.inputs import InputLayout
 from schemas.layout import GLOBAL_OWNER
 from store.credentials import open_as
 from store.database import Database
@@ -43,7 +43,7 @@ from store.jobs import JobRuns
 from store.models import Models, StoredModel, version_of
 from store.training import TrainingKeys
 
-Everybodies = Mapping[ModelId, Everybody]
+Everybodies = Mapping[InputLayout, Everybody]
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,9 +169,7 @@ def _learn(job: Job, everybody: Everybodies, recipe: Callable[[Beside], Found]) 
             others, strangers = apart(keys, held)
             rival = sums_of(SparkEngine(spark, keyspace).given(others, recipe_of(job.config), run))
             people = strangers_of(job.database, strangers, recipe_of(job.config))
-        _choose(
-            job, everybody[LAYOUT], found, judged(model_from_bytes(found.content), rival, people)
-        )
+        _choose(job, everybody[LAYOUT], found, judged(from_bytes(found.content), rival, people))
 
 
 def _choose(job: Job, sums: Everybody, found: Found, said: Contest) -> None:

@@ -13,7 +13,8 @@ from models.clusters.features import FEATURES, Summary, summarise
 from models.clusters.fit import ClusterSettings, fit_clusters
 from models.history import SetLog
 from pipelines.batch import BatchFamily, Result
-from pipelines.history import look_at_logs, newest_set_at, one_row_each
+from pipelines.history import KEY, look_at_logs, newest_set_at
+from pipelines.span import keys_once
 from schemas.config import Config
 
 SUMMARY = pa.schema(
@@ -34,7 +35,7 @@ def learn_clusters(spark: SparkSession, config: Config) -> Result:
     rows, broken = look_at_logs(
         spark, config.cassandra.keyspace, partial(summary_row, until_s=until), SUMMARY
     )
-    one_row_each(rows)
+    keys_once(rows, KEY)
     summaries = [summary_of(row) for row in rows]
     settings = ClusterSettings(seed=config.training.seed)
     model = fit_clusters(summaries, settings)

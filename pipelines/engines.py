@@ -15,7 +15,7 @@ from uuid import UUID
 
 import pyarrow as pa
 from pyspark import StorageLevel
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as f
 
 from pipelines.everybody import GIVEN, KEY, given_rows, portions_of, portions_whole
@@ -27,7 +27,8 @@ from pipelines.runs import Run
 from pipelines.scope import Scope, UserKey
 from pipelines.span import Key, keys_once, span_by
 from pipelines.tables import append, read_keys, read_portions, read_table
-from pipelines.windows import KEPT_S, ROW_S, keep_s
+from pipelines.windows import KEPT_S, keep_s
+from schemas.layout import LABELLED_S
 from store.database import Database
 from store.models import Models, StoredModel
 from store.training import KeptWindows, TrainingSet, TrainingSets
@@ -36,7 +37,14 @@ FAMILY = "exercise"
 HEAVY = ("bytes", "manifest", "fresh")
 ROWS_OUT = 8  # a row may carry windows of all of a user's sets
 MODEL_COLUMNS = (
-    *("owner", "model_id", "family", "version", "bytes", "manifest", "sha256", "run_id"),
+    "owner",
+    "model_id",
+    "family",
+    "version",
+    "bytes",
+    "manifest",
+    "sha256",
+    "run_id",
     "created_at",
 )
 Row = dict[str, Any]
@@ -118,7 +126,12 @@ class SparkEngine:
     def _keep(self, learned: DataFrame, run: Run) -> None:
         """Write models before any pointer moves: bytes without a pointer harm nobody."""
         kept = learned.where("status = 'learned'").select(
-            *("owner", "model_id", "version", "bytes", "manifest", "sha256"),
+            "owner",
+            "model_id",
+            "version",
+            "bytes",
+            "manifest",
+            "sha256",
             f.lit(FAMILY).alias("family"),
             f.lit(str(run.run_id)).alias("run_id"),
             f.lit(run.started_at).alias("created_at"),
@@ -130,9 +143,8 @@ class SparkEngine:
 
         A set that is deleted meanwhile takes them along: its deletion is newer.
         """
-        age_s = f.lit(int(run.started_at.timestamp())) - f.col("revision") / 1e6
         fresh = learned.select("user_id", "model_id", f.inline("fresh"))
-        fresh = fresh.withColumn("keep_s", f.least(f.lit(KEPT_S), (ROW_S - age_s).cast("int")))
+        fresh = fresh.withColumn("keep_s", keep_s_of(f.col("revision"), run.started_at))
         append(
             fresh.where("keep_s > 0"),
             self.keyspace,
@@ -179,6 +191,12 @@ class LocalEngine:
         kept = kept_windows(row, run.started_at)
         key = UUID(row["user_id"]), row["model_id"]
         asyncio.run(TrainingSets(self.database).keep(*key, kept))
+
+
+def keep_s_of(revision: Column, now: datetime) -> Column:
+    """`keep_s` of a column of revisions."""
+    age_s = (f.lit(now.timestamp()) - revision / 1e6).cast("int")
+    return f.least(f.lit(KEPT_S), f.lit(LABELLED_S) - age_s)
 
 
 def key_of(key: UserKey) -> Key:

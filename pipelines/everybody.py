@@ -15,9 +15,8 @@ from uuid import UUID
 
 import pyarrow as pa
 
-from models.exercise.codec import model_to_bytes, statistics_from_bytes, statistics_to_bytes
+from models.exercise.codec import statistics_from_bytes, statistics_to_bytes, to_bytes
 from models.exercise.fit import GlobalModel, fit_global
-from models.exercise.layout import ACC3, ACC6, ModelId
 from models.exercise.statistics import Statistics, total
 from pipelines.attempts import attempted
 from pipelines.calibration import Calibrations
@@ -28,6 +27,7 @@ from pipelines.span import Key
 from pipelines.threads import one_blas_thread
 from pipelines.windows import FRESH, Fresh
 from schemas.errors import NotEnoughLabels, SpanBroken
+from schemas.inputs import LAYOUTS, InputLayout, input_layout
 
 KEY = ("user_id", "model_id")
 MEMBERS = 128  # users of a layout
@@ -41,7 +41,6 @@ GIVEN = pa.schema(
         ("given", pa.binary()),
     ]
 )
-LAYOUTS: tuple[ModelId, ...] = (ACC3, ACC6)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,8 +96,8 @@ def portions_of(keys: Iterable[UserKey]) -> list[list[UserKey]]:
 
 
 def everybody_of(
-    rows: Iterable[Mapping[str, Any]], calibrations: Mapping[ModelId, Calibrations]
-) -> dict[ModelId, Everybody]:
+    rows: Iterable[Mapping[str, Any]], calibrations: Mapping[InputLayout, Calibrations]
+) -> dict[InputLayout, Everybody]:
     """The global model of every layout that has enough members.
 
     Args:
@@ -106,7 +105,7 @@ def everybody_of(
         calibrations: what the run before learned, by layout.
     """
     rows = list(rows)
-    found: dict[ModelId, Everybody] = {}
+    found: dict[InputLayout, Everybody] = {}
     for layout in LAYOUTS:
         known = calibrations.get(layout, Calibrations())
         one = combine(given_of(rows, layout), layout, known)
@@ -115,7 +114,7 @@ def everybody_of(
     return found
 
 
-def given_of(rows: Iterable[Mapping[str, Any]], layout: ModelId) -> list[Given]:
+def given_of(rows: Iterable[Mapping[str, Any]], layout: InputLayout) -> list[Given]:
     """What the portions of a layout gave, from rows of `GIVEN`."""
     return [
         Given(tuple(row["members"]), statistics_from_bytes(bytes(row["given"])))
@@ -126,7 +125,7 @@ def given_of(rows: Iterable[Mapping[str, Any]], layout: ModelId) -> list[Given]:
 
 @one_blas_thread()
 def combine(
-    given: Iterable[Given], layout: ModelId, calibrations: Calibrations
+    given: Iterable[Given], layout: InputLayout, calibrations: Calibrations
 ) -> Everybody | None:
     """The global model of what members gave; None when it is not enough to tell anything apart."""
     ordered = sorted(given, key=lambda one: one.members)
@@ -191,11 +190,10 @@ def portions_whole(
 
 
 def _given(key: Key, group: pa.Table, recipe: Recipe) -> tuple[Statistics, tuple[Fresh, ...]]:
-    model_id: ModelId = key[1]  # pyright: ignore[reportAssignmentType]
-    return give_to_everybody(labelled_sets(group), model_id, recipe)
+    return give_to_everybody(labelled_sets(group), input_layout(str(key[1])), recipe)
 
 
 def version_of(learned: GlobalModel) -> str:
     """The start of the hash of everything that a user's model takes from the global one."""
-    both = statistics_to_bytes(learned.statistics) + model_to_bytes(learned.model)
+    both = statistics_to_bytes(learned.statistics) + to_bytes(learned.model)
     return hashlib.sha256(both).hexdigest()[:16]

@@ -10,7 +10,6 @@ from typing import Any, Literal
 from uuid import UUID
 
 from models.exercise.examples import ExampleSettings
-from models.exercise.layout import ModelId
 from pipelines.engines import FAMILY, Engine, LocalEngine, SparkEngine
 from pipelines.everybody import Everybody, everybody_of, members_of
 from pipelines.global_models import read_calibrations, read_everybody, store_everybody
@@ -19,7 +18,7 @@ from pipelines.lesson import Lesson
 from pipelines.manifest import recipe_name
 from pipelines.promotion import (
     Candidate,
-    count_serving,
+    pointers_in_effect,
     promote,
     read_serving,
     retire,
@@ -41,7 +40,9 @@ from pipelines.scope import (
 from pipelines.spark import spark_session
 from pipelines.windows import WindowRecipe
 from schemas.config import Config
+from schemas.inputs import ACC3, ACC6, InputLayout
 from schemas.progress import Progress, Silent
+from store.champions import Serving
 from store.credentials import open_as
 from store.database import Database
 from store.jobs import UserOutcome
@@ -128,7 +129,7 @@ def recipe_of(config: Config, cutoff_at: datetime | None = None) -> Recipe:
     )
 
 
-def named_recipe(recipe: Recipe, everybody: Mapping[ModelId, Everybody]) -> Recipe:
+def named_recipe(recipe: Recipe, everybody: Mapping[InputLayout, Everybody]) -> Recipe:
     """The recipe under the name that goes into every digest."""
     versions = ",".join(f"{layout}:{everybody[layout].version}" for layout in sorted(everybody))
     return replace(recipe, name=recipe_name(recipe, versions))
@@ -174,18 +175,19 @@ def _learn(job: Job, scope: Scope, recipe: Recipe) -> list[UserOutcome]:
     candidates: list[Candidate] = []
     few: list[UserOutcome] = []
     with run.step("users"):
-        for wave in waves(scope, count_serving(job.database, scope.keys, FAMILY)):
-            serving = read_serving(job.database, wave.keys, FAMILY)
-            lesson = Lesson(recipe, everybody, incumbents(serving))
+        for wave in waves(scope, len(pointers_in_effect(job.database, scope.keys, FAMILY))):
+            serving = pointers_in_effect(job.database, wave.keys, FAMILY)
+            lesson = Lesson(recipe, everybody, incumbents(read_serving(job.database, serving)))
             rows = engine.learned(wave, lesson, run)
-            candidates += _record(run, rows)
+            candidates += _record(run, rows, serving)
             few += [_without_model(row) for row in rows if row["status"] == "not-learned"]
             job.told.step("users learned", len(candidates), len(scope.keys))
     run.require_lease()
     with run.step("promotion"):
         _promote(job, candidates, everybody if scope.whole else {})
     if scope.whole:
-        everybody_learned(job.database, FAMILY, run.run_id, run.started_at - OVERLAP)
+        began = run.started_at
+        everybody_learned(job.database, FAMILY, run.run_id, began - OVERLAP, began)
     return few
 
 
@@ -203,11 +205,13 @@ def _engine(job: Job) -> Engine:
     return SparkEngine(spark_session(job.config), job.config.cassandra.keyspace)
 
 
-def _record(run: Run, rows: Sequence[Mapping[str, Any]]) -> list[Candidate]:
+def _record(
+    run: Run, rows: Sequence[Mapping[str, Any]], serving: Mapping[UserKey, Serving]
+) -> list[Candidate]:
     """Note the users who failed, with reasons; who has a new model is a candidate."""
     run.counts["sets"] += sum(row["sets"] for row in rows)
     run.add_outcomes([_without_model(row) for row in rows if row["status"] == "failed"])
-    return [_candidate(row) for row in rows if row["status"] == "learned"]
+    return [_candidate(row, serving) for row in rows if row["status"] == "learned"]
 
 
 def _without_model(row: Mapping[str, Any]) -> UserOutcome:
@@ -256,11 +260,11 @@ def incumbents(
     }
 
 
-def _candidate(row: Mapping[str, Any]) -> Candidate:
+def _candidate(row: Mapping[str, Any], serving: Mapping[UserKey, Serving]) -> Candidate:
     judged = json.loads(row["judged"])
+    key = UUID(row["user_id"]), row["model_id"]
     return Candidate(
-        UUID(row["user_id"]),
-        row["model_id"],
+        *key,
         row["version"],
         bytes(row["sha256"]),
         row["sets"],
@@ -268,11 +272,12 @@ def _candidate(row: Mapping[str, Any]) -> Candidate:
         {rung: (asked, right) for rung, (_, asked, right) in judged.items()},
         bytes(row["held"]),
         row["reason"],
+        serving[key].version if key in serving else "",
     )
 
 
 def _promote(
-    job: Job, candidates: Sequence[Candidate], everybody: Mapping[ModelId, Everybody]
+    job: Job, candidates: Sequence[Candidate], everybody: Mapping[InputLayout, Everybody]
 ) -> None:
     """Judge the recipe per stratum, hear the users' vetoes, move the pointers."""
     run = job.run
@@ -281,7 +286,8 @@ def _promote(
     run.add_outcomes(
         promote(job.database, candidates, verdicts, family=FAMILY, run_id=run.run_id, at=at)
     )
-    best = max((one.model_id for one in candidates), default="")  # with rotation, if anybody has it
+    # With rotation, if anybody has it.
+    best = ACC6 if any(one.model_id == ACC6 for one in candidates) else ACC3
     run.metrics["rungs"] = rung_shares([one for one in candidates if one.model_id == best])
     run.metrics["rungs_alone"] = rung_shares([one for one in candidates if one.model_id != best])
     run.metrics["strata"] = {name: asdict(verdict) for name, verdict in verdicts.items()}

@@ -19,7 +19,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as f
 
 from models.form.book import CountedSet, fit_book
-from models.form.codec import book_to_bytes
+from models.form.codec import to_bytes
 from models.recognition.counting import repetitions
 from models.signal.pieces import unpack_pieces
 from models.signal.wrist import wrist_signals
@@ -29,7 +29,7 @@ from pipelines.everybody import KEY
 from pipelines.exercise import EngineName
 from pipelines.manifest import environment
 from pipelines.plans import require_direct_join
-from pipelines.promotion import move_pointers, retire
+from pipelines.promotion import Move, move_pointers, retire
 from pipelines.runs import Clock, Run, RunReport, leased_run, server_time
 from pipelines.scope import Scope, Users, nothing_new, scope_of
 from pipelines.span import Key, keys_once, span_by
@@ -138,7 +138,7 @@ def learn_form(rows: Sequence[Row]) -> Row:
     """
     done = [counted_set(row) for row in newest_rows(rows)]
     book = fit_book([one for one in done if one is not None])
-    content = book_to_bytes(book)
+    content = to_bytes(book)
     sha256 = hashlib.sha256(content).digest()
     manifest = {
         "level": "user",
@@ -198,7 +198,12 @@ def _on_spark(config: Config, run: Run, keys: Sequence[tuple[UUID, str]]) -> lis
 
 def _keep(learned: DataFrame, keyspace: str, run: Run) -> None:
     kept = learned.where("status = 'learned'").select(
-        *("owner", "model_id", "version", "bytes", "manifest", "sha256"),
+        "owner",
+        "model_id",
+        "version",
+        "bytes",
+        "manifest",
+        "sha256",
         f.lit(FAMILY).alias("family"),
         f.lit(str(run.run_id)).alias("run_id"),
         f.lit(run.started_at).alias("created_at"),
@@ -237,7 +242,7 @@ def _promote(database: Database, run: Run, rows: Sequence[Row]) -> None:
     moved = move_pointers(
         database,
         [
-            (UUID(row["user_id"]), row["model_id"], row["version"], bytes(row["sha256"]))
+            Move(UUID(row["user_id"]), row["model_id"], row["version"], bytes(row["sha256"]))
             for row in learned
         ],
         family=FAMILY,

@@ -10,21 +10,21 @@ from datetime import datetime
 from uuid import UUID
 
 from models.exercise.codec import (
+    from_bytes,
     global_from_bytes,
     global_to_bytes,
-    model_from_bytes,
-    model_to_bytes,
+    to_bytes,
 )
-from models.exercise.layout import ModelId
 from pipelines.calibration import (
     Calibrations,
     calibrations_from_manifest,
     learned_calibrations,
 )
-from pipelines.everybody import LAYOUTS, Everybody, version_of
+from pipelines.everybody import Everybody, version_of
 from pipelines.manifest import environment, golden
 from pipelines.promotion import TAKEN_BACK, Candidate, move_pointer, rung_shares
-from schemas.errors import BadModelBytes
+from schemas.errors import BadModelBytes, NoModel
+from schemas.inputs import LAYOUTS, InputLayout
 from schemas.layout import GLOBAL_OWNER
 from store.champions import Challenger, Champions
 from store.database import Database
@@ -38,12 +38,12 @@ REDUCED = "iterative-reduce"  # what `exercise-averaged` averages
 WAITS = "promoted for users' models; people without one are served by what is averaged"
 
 
-def read_everybody(database: Database) -> dict[ModelId, Everybody]:
+def read_everybody(database: Database) -> dict[InputLayout, Everybody]:
     """The global models that serve now; their members are not taken out again."""
     return asyncio.run(_read(database))
 
 
-def read_calibrations(database: Database) -> dict[ModelId, Calibrations]:
+def read_calibrations(database: Database) -> dict[InputLayout, Calibrations]:
     """What the last whole run learned about how far models are trusted, by layout."""
     return asyncio.run(_read_calibrations(database))
 
@@ -62,7 +62,7 @@ def may_serve(shares: Mapping[str, Mapping[str, float | int]]) -> str:
 
 def store_everybody(
     database: Database,
-    everybody: Mapping[ModelId, Everybody],
+    everybody: Mapping[InputLayout, Everybody],
     challengers: list[Candidate],
     *,
     run_id: UUID,
@@ -77,8 +77,8 @@ def store_everybody(
         held = [c.held for c in sorted(members, key=lambda c: str(c.user_id)) if c.held]
         later = learned_calibrations(held, one.calibrations)
         serve = () if reason else (FAMILY, STATISTICS)
-        if not reason and asyncio.run(recipe_that_serves(database, layout)) == REDUCED:
-            serve, reason = (STATISTICS,), WAITS  # the run that judges both decides again
+        if not reason and asyncio.run(_averaged_beside(database, layout, one)):
+            serve, reason = (STATISTICS,), WAITS  # held-out people have judged both
         kept_back = asyncio.run(_store(database, layout, one, shares, later, run_id, at, serve))
         outcome[layout] = kept_back or reason or "promoted"
     return outcome
@@ -86,7 +86,7 @@ def store_everybody(
 
 def let_serve(
     database: Database,
-    layout: ModelId,
+    layout: InputLayout,
     content: bytes,
     said: Mapping[str, object],
     *,
@@ -106,7 +106,7 @@ def let_serve(
     Returns:
         why it does not serve, "" where it does: somebody took it back (see `move_pointer`).
     """
-    labels = list(model_from_bytes(content).labels)
+    labels = list(from_bytes(content).labels)
     manifest = {
         "level": "global",
         "labels": labels,
@@ -118,16 +118,16 @@ def let_serve(
 
 
 def let_sums_serve(
-    database: Database, layout: ModelId, one: Everybody, *, run_id: UUID, at: datetime
+    database: Database, layout: InputLayout, one: Everybody, *, run_id: UUID, at: datetime
 ) -> str:
     """Let the discriminant of everybody's sums serve again; else as `let_serve`."""
-    sha256 = hashlib.sha256(model_to_bytes(one.learned.model)).digest()
+    sha256 = hashlib.sha256(to_bytes(one.learned.model)).digest()
     return asyncio.run(_point(database, layout, FAMILY, sha256, run_id, at))
 
 
 async def _store(
     database: Database,
-    layout: ModelId,
+    layout: InputLayout,
     one: Everybody,
     shares: Mapping[str, object],
     later: Calibrations,
@@ -148,7 +148,7 @@ async def _store(
         "metrics": shares,
     }
     contents = {
-        FAMILY: model_to_bytes(one.learned.model),
+        FAMILY: to_bytes(one.learned.model),
         STATISTICS: global_to_bytes(one.learned),
     }
     kept_back = ""
@@ -161,7 +161,7 @@ async def _store(
 
 async def _keep(
     database: Database,
-    layout: ModelId,
+    layout: InputLayout,
     family: str,
     content: bytes,
     manifest: Mapping[str, object],
@@ -182,7 +182,7 @@ async def _keep(
 
 
 async def _point(
-    database: Database, layout: ModelId, family: str, sha256: bytes, run_id: UUID, at: datetime
+    database: Database, layout: InputLayout, family: str, sha256: bytes, run_id: UUID, at: datetime
 ) -> str:
     """Move the pointer; why it must stay, "" where it need not."""
     version = stored_version(sha256)
@@ -191,7 +191,7 @@ async def _point(
     return reason if status == TAKEN_BACK else ""
 
 
-async def recipe_that_serves(database: Database, layout: ModelId) -> object:
+async def recipe_that_serves(database: Database, layout: InputLayout) -> object:
     """By which recipe the model was made that serves people without one of their own."""
     champion = await Champions(database).serving(GLOBAL_OWNER, layout, FAMILY)
     if champion is None:
@@ -201,9 +201,27 @@ async def recipe_that_serves(database: Database, layout: ModelId) -> object:
     return (manifest or {}).get("recipe", SUMS)
 
 
-async def _read(database: Database) -> dict[ModelId, Everybody]:
+async def _averaged_beside(database: Database, layout: InputLayout, sums: Everybody) -> bool:
+    """Whether an averaged model serves that was judged beside these very sums, and can be read.
+
+    Beside other sums it is of other sets: newcomers would never meet what was learned since, and
+    whoever was erased would stay in it. It serves again when both have been judged anew.
+    """
+    champion = await Champions(database).serving(GLOBAL_OWNER, layout, FAMILY)
+    if champion is None:
+        return False
+    try:
+        stored = await Models(database).get(*champion[:4])
+        from_bytes(stored.content)
+    except (NoModel, BadModelBytes):
+        return False
+    said = stored.manifest
+    return said.get("recipe") == REDUCED and said.get("everybody") == sums.version
+
+
+async def _read(database: Database) -> dict[InputLayout, Everybody]:
     """What cannot be read, as of a release whose features were others, is as good as nothing."""
-    found: dict[ModelId, Everybody] = {}
+    found: dict[InputLayout, Everybody] = {}
     for layout in LAYOUTS:
         champion = await Champions(database).serving(GLOBAL_OWNER, layout, STATISTICS)
         if champion is not None:
@@ -217,8 +235,8 @@ async def _read(database: Database) -> dict[ModelId, Everybody]:
     return found
 
 
-async def _read_calibrations(database: Database) -> dict[ModelId, Calibrations]:
-    found: dict[ModelId, Calibrations] = {}
+async def _read_calibrations(database: Database) -> dict[InputLayout, Calibrations]:
+    found: dict[InputLayout, Calibrations] = {}
     for layout in LAYOUTS:
         champion = await Champions(database).serving(GLOBAL_OWNER, layout, STATISTICS)
         if champion is not None:

@@ -13,13 +13,21 @@ from pyspark.sql import functions as f
 from models.history import SetLog
 from pipelines.attempts import attempted
 from pipelines.plans import require_no_shuffle
-from pipelines.span import Key, keys_once, span_by
+from pipelines.span import Key, span_by
 from pipelines.tables import read_table
 from schemas.errors import NotEnoughLabels
 
 KEY = ("user_id",)
 PROBLEM = "problem"
-COLUMNS = (*("user_id", "session_id", "exercise", "started_at", "reps", "weight_kg", "intensity"),)
+COLUMNS = (
+    "user_id",
+    "session_id",
+    "exercise",
+    "started_at",
+    "reps",
+    "weight_kg",
+    "intensity",
+)
 
 
 REVISIONS = ("set_id", "revision")
@@ -109,15 +117,6 @@ def newest_set_at(spark: SparkSession, keyspace: str) -> datetime:
         raise NotEnoughLabels("nobody has confirmed a set yet")
 
     return datetime.fromtimestamp(found / 1e6, UTC)
-
-
-def one_row_each(rows: Sequence[Mapping[str, Any]]) -> None:
-    """Refuse two rows for one user.
-
-    Raises:
-        SpanBroken: naming the user.
-    """
-    keys_once(rows, KEY)
 
 
 def _rows(key: Key, group: pa.Table, *, function: OfLog) -> list[dict[str, Any]]:

@@ -29,14 +29,19 @@ from models.activity.logit import BorderExample
 from models.activity.model import ActivityModel, first_spans
 from models.activity.rhythm import segments_by_rhythm
 from models.activity.states import Span
-from models.exercise.layout import ModelId
 from models.exercise.statistics import Statistics
 from models.signal.pieces import unpack_pieces
 from models.signal.wrist import WristSignal, wrist_signals
 from schemas.errors import BadSamples, NotEnoughLabels
+from schemas.inputs import InputLayout
 
 COLUMNS = (
-    *("user_id", "model_id", "session_id", "started_at", "spans", "revision"),
+    "user_id",
+    "model_id",
+    "session_id",
+    "started_at",
+    "spans",
+    "revision",
     "samples",
 )
 NEWEST = 120  # stretches of a user: at most ten hours, 120 MB of features in a task
@@ -91,7 +96,7 @@ def labelled_stretches(table: pa.Table, newest: int = NEWEST) -> list[LabelledSt
 
 
 def examples_of(
-    stretches: Sequence[LabelledStretch], model_id: ModelId
+    stretches: Sequence[LabelledStretch], model_id: InputLayout
 ) -> dict[str, list[ActivityExample]]:
     """Examples by day, days and stretches in order.
 
@@ -126,7 +131,7 @@ def day_sums(examples: Sequence[ActivityExample]) -> Statistics:
 def guesses(
     days: Mapping[str, Sequence[ActivityExample]],
     everybody: Statistics,
-    model_id: ModelId,
+    model_id: InputLayout,
     *,
     alone: bool,
     incumbent: tuple[ActivityModel, datetime] | None = None,
@@ -163,7 +168,7 @@ def guesses(
     return found
 
 
-def discriminant(statistics: Statistics, model_id: ModelId) -> ActivityModel | None:
+def discriminant(statistics: Statistics, model_id: InputLayout) -> ActivityModel | None:
     """A model without borders; None where the sums do not carry one."""
     try:
         return fit_discriminant(statistics, model_id)

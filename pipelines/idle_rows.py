@@ -11,14 +11,13 @@ from typing import Any
 
 import pyarrow as pa
 
-from models.activity.codec import model_from_bytes
+from models.activity.codec import from_bytes
 from models.exercise.codec import statistics_from_bytes, statistics_to_bytes
-from models.exercise.layout import ModelId
 from models.exercise.statistics import Statistics
 from pipelines.attempts import attempted
-from pipelines.everybody import LAYOUTS
 from pipelines.idle import borders_to_bytes, examples_of, guesses, labelled_stretches, sums_of
 from pipelines.span import Key
+from schemas.inputs import LAYOUTS, InputLayout, input_layout
 
 BORDERED_SETS = 600  # sets of all users whose borders are learned: 60 MB on the driver
 RUNGS = ("own", "rhythm", "own_later", "incumbent")
@@ -52,16 +51,15 @@ class Lesson:
 
 def given_row(key: Key, group: pa.Table) -> list[Row]:
     """On an executor: a user's sums, or the reason why there are none."""
-    model_id: ModelId = "wrist-acc6" if key[1] == "wrist-acc6" else "wrist-acc3"
-    attempt = attempted(lambda: _given(group, model_id))
-    row: Row = {"user_id": str(key[0]), "model_id": model_id}
+    attempt = attempted(lambda: _given(group, input_layout(str(key[1]))))
+    row: Row = {"user_id": str(key[0]), "model_id": str(key[1])}
     row |= {"status": attempt.status, "reason": attempt.reason, "stretches": group.num_rows}
     return [row | (attempt.value or {})]
 
 
 def guessed_row(key: Key, group: pa.Table, *, lesson: Lesson) -> list[Row]:
     """On an executor: a user's border examples, and seconds of every rung."""
-    attempt = attempted(lambda: _guessed(group, str(key[1]), lesson))
+    attempt = attempted(lambda: _guessed(group, input_layout(str(key[1])), lesson))
     row: Row = {"user_id": str(key[0]), "model_id": str(key[1])}
     row |= {"status": attempt.status, "reason": attempt.reason}
     return [row | (attempt.value or {})]
@@ -97,7 +95,7 @@ def ordered(rows: Iterable[Row]) -> list[Row]:
     return sorted(rows, key=lambda row: (row["user_id"], row["model_id"]))
 
 
-def _given(group: pa.Table, model_id: ModelId) -> Row:
+def _given(group: pa.Table, model_id: InputLayout) -> Row:
     stretches = labelled_stretches(group)
     days = examples_of(stretches, model_id)
     digest = hashlib.sha256()
@@ -110,15 +108,14 @@ def _given(group: pa.Table, model_id: ModelId) -> Row:
     }
 
 
-def _guessed(group: pa.Table, model_id: str, lesson: Lesson) -> Row:
-    layout: ModelId = "wrist-acc6" if model_id == "wrist-acc6" else "wrist-acc3"
+def _guessed(group: pa.Table, layout: InputLayout, lesson: Lesson) -> Row:
     held = lesson.incumbents.get(layout)
     found = guesses(
         examples_of(labelled_stretches(group), layout),
         statistics_from_bytes(lesson.everybody[layout]),
         layout,
         alone=layout in lesson.alone,
-        incumbent=(model_from_bytes(held[0]), held[1]) if held else None,
+        incumbent=(from_bytes(held[0]), held[1]) if held else None,
     )
     n = lesson.borders
     return {

@@ -22,6 +22,7 @@ from pipelines.scope import Users
 from pipelines.search import search
 from schemas.config import Config
 from schemas.errors import BadInput
+from schemas.families import AVERAGED
 from schemas.progress import Progress
 
 FROM_SAMPLES: Mapping[str, Callable[..., RunReport]] = {
@@ -39,7 +40,7 @@ FROM_ROWS: Mapping[str, PersonalFamily | BatchFamily] = {
 BESIDE: Mapping[str, Callable[[Beside], Found]] = {
     "exercise-perceptron": perceptron,
     "exercise-search": search,
-    "exercise-averaged": averaged,
+    AVERAGED: averaged,
 }
 """Models beside the exercise family's own, on a sample of its people, on Spark."""
 
@@ -48,7 +49,7 @@ JOBS: Sequence[str] = (*FROM_SAMPLES, *FROM_ROWS)
 
 EVERY: Sequence[str] = (
     "exercise",
-    "exercise-averaged",
+    AVERAGED,
     *(one for one in JOBS if one != "exercise"),
 )
 """What `muvr train all` runs, in this order."""

@@ -10,20 +10,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from models.exercise.codec import model_to_bytes
+from models.exercise.codec import to_bytes
 from models.exercise.fit import GlobalModel, Others, fit_others, fit_own
 from models.exercise.kept import KeptWindows
-from models.exercise.layout import ModelId
 from models.exercise.model import ExerciseModel
 from models.exercise.own_calibration import on_one_user
 from models.exercise.statistics import Frame, Statistics, frame_of, total
-from models.exercise.summed import Named, framed_statistics, summed
+from models.exercise.summed import Named, at_most, framed_statistics, summed
 from pipelines.calibration import held_to_bytes, said
 from pipelines.judging import Asked, Hits, ask, askable, majority
 from pipelines.labelled import LabelledSet, digest, newest, split_at, split_share
 from pipelines.threads import one_blas_thread
 from pipelines.windows import Fresh, WindowRecipe, windowed
 from schemas.errors import NotEnoughLabels
+from schemas.inputs import InputLayout
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +34,8 @@ class Recipe:
         name: names everything that decides the bytes beside the sets.
         newest_sets: sets of each exercise that are read.
         everybody_sets: sets of each exercise that a person gives to the global model.
+        everybody_s: seconds of each exercise that they count for there at most: long sets of one
+            person, under whatever names, are not to outweigh everybody else's.
         cutoff_at: sets from here on are late; None: the last part of each exercise's sets.
         cutoff_share: size of the early part when there is no date.
         windows: how windows are taken from a set.
@@ -42,6 +44,7 @@ class Recipe:
     name: str
     newest_sets: int = 200
     everybody_sets: int = 20
+    everybody_s: float = 60.0
     cutoff_at: datetime | None = None
     cutoff_share: float = 0.7
     windows: WindowRecipe = WindowRecipe()
@@ -132,7 +135,7 @@ class Lore:
 @one_blas_thread()
 def learn_user(
     sets: Sequence[LabelledSet],
-    model_id: ModelId,
+    model_id: InputLayout,
     recipe: Recipe,
     everybody: GlobalModel | None = None,
     *,
@@ -163,7 +166,7 @@ def learn_user(
     as_shipped = halves is lore.halves and others is common
     on_trial = judged if as_shipped else _judged(lore.halves, lore.frame, common, model_id)
     shipped = _shipped(lore, on_trial, common, model_id)
-    content = model_to_bytes(shipped)
+    content = to_bytes(shipped)
     asked = askable(halves.late, lore.windows)
     return Learned(
         content=content,
@@ -184,7 +187,7 @@ def learn_user(
 
 @one_blas_thread()
 def give_to_everybody(
-    sets: Sequence[LabelledSet], model_id: ModelId, recipe: Recipe
+    sets: Sequence[LabelledSet], model_id: InputLayout, recipe: Recipe
 ) -> tuple[Statistics, tuple[Fresh, ...]]:
     """What a user's sets give to the global model, and windows that may be found again.
 
@@ -194,12 +197,12 @@ def give_to_everybody(
     """
     used = newest(sets, recipe.everybody_sets)
     found = windowed(used, model_id, recipe.windows)
-    return summed(_named(used, found.of)), found.fresh
+    return summed(at_most(_named(used, found.of), recipe.everybody_s)), found.fresh
 
 
 def _lore(
     sets: Sequence[LabelledSet],
-    model_id: ModelId,
+    model_id: InputLayout,
     recipe: Recipe,
     everybody: GlobalModel | None,
 ) -> Lore:
@@ -230,15 +233,17 @@ def _named(sets: Sequence[LabelledSet], windows: Mapping[str, KeptWindows]) -> l
 
 
 def _given(lore: Lore, recipe: Recipe) -> Statistics:
-    """What the user gave to everybody: mostly all that he has."""
-    given = newest(lore.used, recipe.everybody_sets)
-    if len(given) == len(lore.used):
+    """What the user gave to everybody: all that he has, where that is not much."""
+    all_named = _named(newest(lore.used, recipe.everybody_sets), lore.windows)
+    given = at_most(all_named, recipe.everybody_s)
+    whole = len(given) == len(lore.used)
+    if whole and all(one is own for one, own in zip(given, all_named, strict=True)):
         return lore.own
-    return framed_statistics(_named(given, lore.windows), lore.frame)
+    return framed_statistics(given, lore.frame)
 
 
 def _judged(
-    halves: Halves, frame: Frame, others: Others | None, model_id: ModelId
+    halves: Halves, frame: Frame, others: Others | None, model_id: InputLayout
 ) -> ExerciseModel | None:
     """The model of the early sets; None when they do not carry one."""
     if halves.learned is None:
@@ -250,7 +255,7 @@ def _judged(
 
 
 def _shipped(
-    lore: Lore, on_trial: ExerciseModel | None, common: Others | None, model_id: ModelId
+    lore: Lore, on_trial: ExerciseModel | None, common: Others | None, model_id: InputLayout
 ) -> ExerciseModel:
     """The model of all sets, trusted as far as one of the early sets could be with the late ones.
 
@@ -263,7 +268,7 @@ def _shipped(
 
 
 def _without(
-    everybody: GlobalModel | None, given: Statistics | None, model_id: ModelId
+    everybody: GlobalModel | None, given: Statistics | None, model_id: InputLayout
 ) -> tuple[Others | None, ExerciseModel | None]:
     """Everybody without what this user gave, and their model; None when nobody is left."""
     if everybody is None or given is None:

@@ -9,8 +9,7 @@ from uuid import UUID
 
 import pyarrow as pa
 
-from models.exercise.codec import model_from_bytes
-from models.exercise.layout import ModelId
+from models.exercise.codec import from_bytes
 from pipelines.attempts import attempted
 from pipelines.calibration import SHIPPED
 from pipelines.everybody import Everybody
@@ -21,6 +20,7 @@ from pipelines.manifest import manifest
 from pipelines.span import Key
 from pipelines.windows import FRESH
 from schemas.errors import BadModelBytes
+from schemas.inputs import InputLayout, input_layout
 from schemas.layout import owner_of
 from store.models import version_of
 
@@ -54,14 +54,14 @@ class Lesson:
     """
 
     recipe: Recipe
-    everybody: Mapping[ModelId, Everybody]
+    everybody: Mapping[InputLayout, Everybody]
     incumbents: Mapping[tuple[str, str], tuple[bytes, datetime]]
 
 
 def learned_row(key: Key, group: pa.Table, *, lesson: Lesson) -> list[dict[str, Any]]:
     """On an executor: one user's row. Whatever is wrong with a user's data stays in his row."""
     user_id, model_id = str(key[0]), str(key[1])
-    attempt = attempted(lambda: _learned(user_id, model_id, group, lesson))
+    attempt = attempted(lambda: _learned(user_id, input_layout(model_id), group, lesson))
     row: dict[str, Any] = {
         "user_id": user_id,
         "model_id": model_id,
@@ -76,7 +76,9 @@ def learned_row(key: Key, group: pa.Table, *, lesson: Lesson) -> list[dict[str, 
             "version": version_of(learned.sha256),
             "bytes": learned.content,
             "sha256": learned.sha256,
-            "manifest": manifest(learned, lesson.recipe, _calibrated(model_id, lesson)),
+            "manifest": manifest(
+                learned, lesson.recipe, _calibrated(input_layout(model_id), lesson)
+            ),
             "judged": _judged(learned),
             "fresh": [asdict(one) for one in learned.fresh],
             "held": learned.held,
@@ -84,13 +86,15 @@ def learned_row(key: Key, group: pa.Table, *, lesson: Lesson) -> list[dict[str, 
     return [row]
 
 
-def _learned(user_id: str, model_id: str, group: pa.Table, lesson: Lesson) -> tuple[Learned, str]:
+def _learned(
+    user_id: str, model_id: InputLayout, group: pa.Table, lesson: Lesson
+) -> tuple[Learned, str]:
     """A user's model, and what is to be said although it was learned."""
-    everybody = lesson.everybody.get(model_id)  # pyright: ignore[reportArgumentType]
+    everybody = lesson.everybody.get(model_id)
     incumbent, note = _incumbent(lesson.incumbents.get((user_id, model_id)))
     learned = learn_user(
         labelled_sets(group),
-        model_id,  # pyright: ignore[reportArgumentType]
+        model_id,
         lesson.recipe,
         everybody.learned if everybody else None,
         in_everybody=everybody is not None and user_id in everybody.members,
@@ -104,14 +108,14 @@ def _incumbent(held: tuple[bytes, datetime] | None) -> tuple[Incumbent | None, s
     if held is None:
         return None, ""
     try:
-        return Incumbent(model_from_bytes(held[0]), held[1]), ""
+        return Incumbent(from_bytes(held[0]), held[1]), ""
     except BadModelBytes as problem:
         return None, f"judged without what served before, which cannot be read: {problem}"
 
 
-def _calibrated(model_id: str, lesson: Lesson) -> str:
+def _calibrated(model_id: InputLayout, lesson: Lesson) -> str:
     """What the probabilities of the models of a layout were learned on."""
-    everybody = lesson.everybody.get(model_id)  # pyright: ignore[reportArgumentType]
+    everybody = lesson.everybody.get(model_id)
     return everybody.calibrations.learned_on if everybody else SHIPPED
 
 

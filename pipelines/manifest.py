@@ -9,7 +9,7 @@ import numpy as np
 import scipy
 from threadpoolctl import threadpool_info
 
-from models.exercise.codec import golden_vectors, model_from_bytes
+from models.exercise.codec import from_bytes, golden_vectors
 from models.exercise.features import FEATURES_VERSION
 from pipelines.judging import Hits
 from pipelines.learner import Learned, Recipe
@@ -61,7 +61,7 @@ def shares(hits: Hits) -> dict[str, float | int] | None:
 
 def golden(content: bytes) -> dict[str, list[list[float]]]:
     """One input, a row of raw features, and what the model makes of it."""
-    vectors = golden_vectors(model_from_bytes(content), 1)
+    vectors = golden_vectors(from_bytes(content), 1)
     return {
         name: [[float(str(value)) for value in row] for row in np.atleast_2d(values)]
         for name, values in vectors.items()
@@ -88,6 +88,7 @@ def recipe_name(recipe: Recipe, everybody_version: str) -> str:
     """Everything beside the sets that decides a model's bytes; the date that judges does not."""
     return (
         f"{CODE_VERSION} {recipe.windows.name} newest_sets={recipe.newest_sets} "
-        f"everybody_sets={recipe.everybody_sets} trusted_from={recipe.cutoff_share:g} "
+        f"everybody_sets={recipe.everybody_sets} everybody_s={recipe.everybody_s:g} "
+        f"trusted_from={recipe.cutoff_share:g} "
         f"everybody={everybody_version or 'none'}"
     )

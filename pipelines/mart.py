@@ -2,15 +2,21 @@
 
 People who changed are read again by key, everybody else's rows are copied from the version
 before; tables that belong to nobody are read whole. A version appears when all of it is there.
+
+Spark's executors write the files, each where it runs: past one machine `paths.mart` must be one
+folder for all of them and for the driver.
 """
 
 import asyncio
 import json
+import os
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -22,7 +28,8 @@ from pipelines.runs import Clock, Run, RunReport, leased_run, server_time
 from pipelines.spark import spark_session
 from pipelines.tables import CATALOG, read_keys
 from schemas.config import Config
-from schemas.errors import NoMart
+from schemas.errors import BadConfig, IncompleteRun, NoMart
+from schemas.families import FAMILIES
 from schemas.layout import LONGEST_DAYS
 from schemas.mart import MART
 from schemas.progress import Progress, Silent
@@ -33,12 +40,11 @@ from store.holders import BIRTH
 from store.journal import Journal, months_between
 from store.live_runs import LiveRuns
 from store.mart import Manifest, MartFolder, key_id, layout_digest, pseudonym, pseudonym_key
-from store.watermarks import CHANGES_KEPT
+from store.watermarks import ANNOUNCED_BEFORE, CHANGES_KEPT
 
 FAMILY = "mart"
-OVERLAP = timedelta(minutes=5)  # an announcement comes before its write by less
 TABLES_AT_ONCE = 4  # most of a small table's time is planning, on one core
-BATCH = ("clusters", "recommend", "rank")
+BATCH = tuple(one.name for one in FAMILIES.values() if one.kind == "batch")
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +85,8 @@ def refresh_mart(
 
     Raises:
         LeaseHeld: another refresh is under way.
+        BadConfig: an executor does not see the driver's `paths.mart`.
+        IncompleteRun: files that Spark wrote are not there.
     """
     told = progress or Silent()
     inputs = {"users": "all" if everybody else "changed"}
@@ -88,6 +96,8 @@ def refresh_mart(
     ):
         with run.step("engine"):
             spark = spark_session(config)
+            if not config.spark.master.startswith("local"):
+                _require_shared(spark, config.paths.mart)
         with run.step("changes"):
             refresh = _plan(config, spark, database, run, everybody=everybody)
         with run.step("write"), ThreadPoolExecutor(TABLES_AT_ONCE) as tables:
@@ -98,7 +108,7 @@ def refresh_mart(
             Manifest(
                 version=refresh.version,
                 as_of=run.started_at,
-                read_until=run.started_at - OVERLAP,
+                read_until=run.started_at - ANNOUNCED_BEFORE,
                 layout=layout_digest(),
                 key_id=key_id(refresh.key),
                 rows=rows,
@@ -155,7 +165,7 @@ def _runs(database: Database) -> dict[str, str]:
 
 def _zones(spark: SparkSession) -> list[str]:
     """The time zones that Java knows."""
-    jvm: Any = spark._jvm  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+    jvm: Any = spark._jvm  # pyright: ignore[reportPrivateUsage]
     return sorted(str(name) for name in jvm.java.time.ZoneId.getAvailableZoneIds())
 
 
@@ -163,15 +173,52 @@ def _listed(ids: Sequence[str]) -> str:
     return ", ".join(f"'{one}'" for one in ids) or "'none'"
 
 
+def _require_shared(spark: SparkSession, folder: Path) -> None:
+    """Refuse executors that would write to a folder of their own: their rows would be nowhere.
+
+    Raises:
+        BadConfig: one of them does not see the driver's.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile(dir=folder) as probe:
+        shared = _seen_by_executors(spark, probe.name)
+    if not shared:
+        raise BadConfig(
+            f"paths.mart ({folder}) is another folder where Spark's executors run.",
+            field="paths.mart",
+            value=str(folder),
+            next_step="name one that all machines share, or refresh with spark.master: local[2]",
+        )
+
+
+def _seen_by_executors(spark: SparkSession, path: str) -> bool:
+    """Whether all executors see a file."""
+    asked = 4 * spark.sparkContext.defaultParallelism  # so that every one of them answers
+    looks = spark.sparkContext.parallelize(range(asked), asked)
+    return all(looks.map(lambda _: os.path.exists(path)).collect())
+
+
 def _write(refresh: Refresh, name: str, run: Run, told: Progress) -> int:
-    """Write one table; tells how many rows it has."""
+    """Write one table; tells how many rows it has.
+
+    Raises:
+        IncompleteRun: no file is there; Spark writes one even where there is no row.
+    """
     path = refresh.folder.path / refresh.version / name
     frame = _evaluations(refresh) if name == "evaluations" else _frame(refresh, name, run)
     # Not coalesce: on the connector's partitions it waits for ever for a place to run.
-    frame.repartition(refresh.spark.sparkContext.defaultParallelism).write.parquet(str(path))
-    rows = sum(pq.read_metadata(file).num_rows for file in path.glob("*.parquet"))
+    frame.repartition(refresh.spark.sparkContext.defaultParallelism).write.parquet(_here(path))
+    files = list(path.glob("*.parquet"))
+    if not files:
+        raise IncompleteRun(f"Spark wrote {name}, and none of it is in {path}; the mart stays.")
+    rows = sum(pq.read_metadata(file).num_rows for file in files)
     told.step(f"mart: {name}", rows, rows)
     return rows
+
+
+def _here(path: Path) -> str:
+    """A folder of this machine, whatever file system is the cluster's own."""
+    return f"file://{path.resolve()}"
 
 
 def _frame(refresh: Refresh, name: str, run: Run) -> DataFrame:
@@ -189,7 +236,7 @@ def _frame(refresh: Refresh, name: str, run: Run) -> DataFrame:
     read = stored.selectExpr(*columns_of(name, refresh.known))
     if whole or refresh.before is None:
         return read
-    old = refresh.spark.read.parquet(str(refresh.folder.table(refresh.before, name)))
+    old = refresh.spark.read.parquet(_here(refresh.folder.table(refresh.before, name)))
     again = refresh.spark.createDataFrame(
         [(pseudonym(refresh.key, "u", user),) for user in refresh.changed], "user string"
     )

@@ -3,7 +3,6 @@
 import threading
 from collections.abc import Generator
 from contextlib import contextmanager
-from datetime import datetime
 from decimal import Decimal
 from typing import Any
 from uuid import uuid4
@@ -17,7 +16,7 @@ from pipelines.sql_guard import require_readable
 from schemas.config import Config, Sql
 from schemas.errors import BadQuery, QueryTooLong
 from schemas.mart import MART
-from store.mart import Answer, MartFolder
+from store.mart import Answer, Manifest, MartFolder
 
 
 def ask_mart(config: Config, sql: str) -> Answer:
@@ -43,8 +42,15 @@ def ask_spark(spark: SparkSession, folder: MartFolder, sql: str, limits: Sql) ->
         BadQuery: anything but reading the mart's tables, or SQL that Spark refuses.
         QueryTooLong: it did not end in time.
     """
-    as_of, stopped = make_views(spark, folder), threading.Event()
+    return folder.ask(lambda manifest: _ask(spark, folder, manifest, sql, limits))
+
+
+def _ask(
+    spark: SparkSession, folder: MartFolder, manifest: Manifest, sql: str, limits: Sql
+) -> Answer:
+    stopped = threading.Event()
     try:
+        make_views(spark, folder, manifest)
         require_readable(parsed(spark, sql))
         with _in_time(spark, limits, stopped):
             frame = spark.sql(sql)
@@ -63,16 +69,14 @@ def ask_spark(spark: SparkSession, folder: MartFolder, sql: str, limits: Sql) ->
             value=sql[:100],
         ) from problem
     kept = [tuple(plain(value) for value in row) for row in rows[: limits.rows]]
-    return Answer(tuple(frame.columns), kept, len(rows) > limits.rows, as_of)
+    return Answer(tuple(frame.columns), kept, len(rows) > limits.rows, manifest.as_of)
 
 
-def make_views(spark: SparkSession, folder: MartFolder) -> datetime:
-    """Let a session see the mart; tells how fresh it is."""
-    manifest = folder.manifest()
+def make_views(spark: SparkSession, folder: MartFolder, manifest: Manifest) -> None:
+    """Let a session see one version of the mart."""
     for name in MART:
         path = str(folder.table(manifest, name))
         spark.read.parquet(path).createOrReplaceTempView(name)
-    return manifest.as_of
 
 
 def parsed(spark: SparkSession, sql: str) -> Any:

@@ -24,7 +24,7 @@ from pipelines.engines import MODEL_COLUMNS
 from pipelines.history import COLUMNS, KEY, REVISIONS, log_digest, log_of, newest_set_at
 from pipelines.manifest import environment
 from pipelines.plans import require_direct_join, require_no_shuffle
-from pipelines.promotion import RETIRED, move_pointers, retire
+from pipelines.promotion import RETIRED, Move, move_pointers, retire
 from pipelines.runs import Clock, Run, RunReport, leased_run, server_time
 from pipelines.scope import Users, left_over, split_known, users_of
 from pipelines.span import Key, keys_once, span_by
@@ -32,6 +32,7 @@ from pipelines.spark import spark_session
 from pipelines.tables import append, read_keys, read_table
 from schemas.config import Config
 from schemas.errors import NotEnoughLabels
+from schemas.inputs import SETS
 from schemas.layout import owner_of
 from schemas.progress import Progress, Silent
 from store.credentials import open_as
@@ -39,7 +40,6 @@ from store.database import Database
 from store.jobs import UserOutcome
 from store.models import version_of
 
-LAYOUT = "sets"  # these families read the journal, not a sensor
 LATER_DAYS = 28
 TOGETHER = 64
 LEAST_TO_VETO = 20  # later sets; with fewer, a user's own error says little
@@ -106,7 +106,7 @@ def train_personal(
         asked = chosen = users_of(database, family.name, users, run.started_at)
         known: list[UserOutcome] = []
         if users == "changed" and chosen is not None:
-            chosen, known = split_known(database, family.name, LAYOUT, chosen)
+            chosen, known = split_known(database, family.name, SETS, chosen)
             run.add_outcomes(known)
         learns = chosen is None or bool(chosen)
         rows = _learn(family, config, database, run, chosen) if learns else []
@@ -220,8 +220,12 @@ def _frame(
 
 def _keep(family: PersonalFamily, learned: DataFrame, keyspace: str, run: Run) -> None:
     kept = learned.where("status = 'learned'").select(
-        *("owner", "version", "bytes", "manifest", "sha256"),
-        f.lit(LAYOUT).alias("model_id"),
+        "owner",
+        "version",
+        "bytes",
+        "manifest",
+        "sha256",
+        f.lit(SETS).alias("model_id"),
         f.lit(family.name).alias("family"),
         f.lit(str(run.run_id)).alias("run_id"),
         f.lit(run.started_at).alias("created_at"),
@@ -251,7 +255,7 @@ def _promote(
     moving = [row for row in learned if not _worse(row)]
     moved = move_pointers(
         database,
-        [(UUID(row["user_id"]), LAYOUT, row["version"], bytes(row["sha256"])) for row in moving],
+        [Move(UUID(row["user_id"]), SETS, row["version"], bytes(row["sha256"])) for row in moving],
         family=family.name,
         run_id=run.run_id,
         at=server_time(),
@@ -269,7 +273,7 @@ def _retire(
 ) -> None:
     """Let nothing serve any more that users' sets do not carry now."""
     read = {UUID(row["user_id"]) for row in rows} | {one.user_id for one in known}
-    gone = left_over(database, family.name, asked, [(user, LAYOUT) for user in read])
+    gone = left_over(database, family.name, asked, [(user, SETS) for user in read])
     few = [row for row in rows if row["status"] == "not-learned"]
     outcomes = [_outcome(row, row["status"], row["reason"]) for row in few]
     run.require_lease()
@@ -283,4 +287,4 @@ def _worse(row: dict[str, Any]) -> bool:
 
 def _outcome(row: dict[str, Any], status: str, reason: str) -> UserOutcome:
     data = json.dumps({"data_digest": row["data_digest"]})
-    return UserOutcome(UUID(row["user_id"]), LAYOUT, status, reason, row["version"] or "", data)
+    return UserOutcome(UUID(row["user_id"]), SETS, status, reason, row["version"] or "", data)

@@ -5,13 +5,13 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from pipelines.gate import Trial, Verdict, judge, stratum_of, unasked, vetoed
 from schemas.errors import LostChampionRace, NoModel
 from schemas.layout import owner_of
-from store.champions import Challenger, Champions
+from store.champions import Challenger, Champions, Serving
 from store.database import Database
 from store.jobs import UserOutcome
 from store.models import Models, StoredModel
@@ -20,6 +20,8 @@ AT_ONCE = 64
 TAKEN_BACK = "taken-back"
 RETIRED = "retired"
 NO_SETS = "no labelled set is left"
+NOT_KEPT = "the model is not in the store: learned again from other sets, or its owner erased"
+OVERTAKEN = "the pointer moved, or a run was taken back, since the model was judged"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +33,7 @@ class Candidate:
         windows: rung to (asked, right).
         held: what was said about late sets, for calibration.
         note: what its outcome is to say beside why it was kept back.
+        instead_of: the version of the user's own that served when it was judged; "" for none.
     """
 
     user_id: UUID
@@ -42,6 +45,7 @@ class Candidate:
     windows: Mapping[str, tuple[int, int]]
     held: bytes = b""
     note: str = ""
+    instead_of: str = ""
 
     @property
     def trial(self) -> Trial:
@@ -51,33 +55,47 @@ class Candidate:
         return Trial(str(self.user_id), self.labelled_sets, own, serving, majority)
 
 
-def read_serving(
-    database: Database, keys: Sequence[tuple[UUID, str]], family: str
-) -> dict[tuple[UUID, str], StoredModel]:
-    """The models of their own that serve users; users without one are left out.
+class Move(NamedTuple):
+    """A pointer that shall move.
 
-    So is who has a pointer to a model that is not there: an erasure deletes models first.
+    Attributes:
+        instead_of: the version that must serve still, "" for none: what the model was judged
+            against. None where it was judged against nothing that serves.
     """
-    champions, models = Champions(database), Models(database)
 
-    async def one(key: tuple[UUID, str]) -> StoredModel | None:
-        serving = await champions.serving(owner_of(key[0]), key[1], family)
-        if serving is None:
-            return None
+    user_id: UUID
+    model_id: str
+    version: str
+    sha256: bytes
+    instead_of: str | None = None
+
+
+def pointers_in_effect(
+    database: Database, keys: Sequence[tuple[UUID, str]], family: str
+) -> dict[tuple[UUID, str], Serving]:
+    """Which models of their own serve users, without reading one; users without are left out."""
+    champions = Champions(database)
+    found = gather([champions.serving(owner_of(user), layout, family) for user, layout in keys])
+    return {key: serving for key, serving in zip(keys, found, strict=True) if serving is not None}
+
+
+def read_serving(
+    database: Database, pointers: Mapping[tuple[UUID, str], Serving]
+) -> dict[tuple[UUID, str], StoredModel]:
+    """The models that pointers in effect name.
+
+    Left out is who has a pointer to a model that is not there: an erasure deletes models first.
+    """
+    models = Models(database)
+
+    async def one(serving: Serving) -> StoredModel | None:
         try:
-            return await models.get(serving.owner, key[1], family, serving.version)
+            return await models.get(*serving[:4])
         except NoModel:
             return None
 
-    found = gather([one(key) for key in keys])
-    return {key: model for key, model in zip(keys, found, strict=True) if model is not None}
-
-
-def count_serving(database: Database, keys: Sequence[tuple[UUID, str]], family: str) -> int:
-    """How many users are served by models of their own, without reading one."""
-    champions = Champions(database)
-    found = gather([champions.serving(owner_of(user), layout, family) for user, layout in keys])
-    return sum(one is not None for one in found)
+    found = gather([one(serving) for serving in pointers.values()])
+    return {key: model for key, model in zip(pointers, found, strict=True) if model is not None}
 
 
 def promote(
@@ -91,7 +109,8 @@ def promote(
 ) -> list[UserOutcome]:
     """Move the pointers of everybody whose stratum passes and speaks for them, and without a veto.
 
-    A pointer that somebody else moved meanwhile stays: that user is judged again by the next run.
+    Who is served by something else than when the models were judged, because somebody moved the
+    pointer or took a run back, is overtaken: the next run judges again.
     """
     outcomes: dict[int, UserOutcome] = {}
     moving: list[int] = []
@@ -105,7 +124,7 @@ def promote(
         else:
             moving.append(number)
     pointers = [
-        (one.user_id, one.model_id, one.version, one.sha256)
+        Move(one.user_id, one.model_id, one.version, one.sha256, one.instead_of)
         for one in (candidates[number] for number in moving)
     ]
     moved = move_pointers(database, pointers, family=family, run_id=run_id, at=at)
@@ -116,7 +135,7 @@ def promote(
 
 def move_pointers(
     database: Database,
-    pointers: Sequence[tuple[UUID, str, str, bytes]],
+    pointers: Sequence[Move],
     *,
     family: str,
     run_id: UUID,
@@ -126,29 +145,36 @@ def move_pointers(
 
     Args:
         database: where the pointers are.
-        pointers: (user, input layout, version, sha256) of each model.
+        pointers: user and input layout of each model, its version, and what it takes over from.
         family: of the models.
         run_id: of the run that learned them.
         at: now.
 
     Returns:
-        (status, reason) for each, as of `move_pointer`; or overtaken: a pointer that somebody else
-        moved meanwhile stays, and the next run judges again.
+        (status, reason) for each, as of `move_pointer`; or overtaken, where that loses the race, or
+        the store does not hold the model: the pointer stays, and the next run judges again.
+
+    Spark learns again what a lost executor held, from sets that may be others by then: the bytes
+    that it writes are not those that it told the driver of. And of who was erased since the run
+    began the store takes no model.
     """
-    champions = Champions(database)
+    champions, models = Champions(database), Models(database)
 
-    async def one(user_id: UUID, model_id: str, version: str, sha256: bytes) -> tuple[str, str]:
-        challenger = Challenger(owner_of(user_id), model_id, family, version, sha256, run_id)
+    async def one(move: Move) -> tuple[str, str]:
+        owner = owner_of(move.user_id)
+        challenger = Challenger(owner, move.model_id, family, move.version, move.sha256, run_id)
+        if not await models.holds(*challenger[:4]):
+            return "overtaken", NOT_KEPT
         try:
-            return await move_pointer(champions, challenger, at)
+            return await move_pointer(champions, challenger, at, instead_of=move.instead_of)
         except LostChampionRace:
-            return "overtaken", "another run moved the pointer meanwhile"
+            return "overtaken", OVERTAKEN
 
-    return gather([one(*pointer) for pointer in pointers])
+    return gather([one(move) for move in pointers])
 
 
 async def move_pointer(
-    champions: Champions, challenger: Challenger, at: datetime
+    champions: Champions, challenger: Challenger, at: datetime, *, instead_of: str | None = None
 ) -> tuple[str, str]:
     """Let a model serve its owner, unless it does, or somebody took it back.
 
@@ -156,16 +182,25 @@ async def move_pointer(
     bytes that were taken back stay away while another version of the owner serves. Where none does
     the gate has the last word, and the reason says whose bytes they are.
 
+    Args:
+        champions: where the pointers are.
+        challenger: the model.
+        at: now.
+        instead_of: as of `Move`: a run takes hours, and what somebody decided meanwhile stands.
+
     Returns:
         (promoted | unchanged | taken-back, reason).
 
     Raises:
-        LostChampionRace: somebody else moved the pointer meanwhile.
+        LostChampionRace: something else serves than what the model was judged against, or the
+            pointer moved just now.
     """
     incumbent = await champions.read(*challenger[:3])
     serving = None if incumbent is None else await champions.in_effect(incumbent)
     if serving is not None and serving.version == challenger.version:
         return "unchanged", ""
+    if instead_of not in (None, serving.version if serving else ""):
+        raise LostChampionRace(OVERTAKEN)
     run = None if incumbent is None else await champions.taken_back(incumbent, challenger.version)
     reason = f"the same bytes as those of run {run}, which was taken back" if run else ""
     if reason and serving is not None:

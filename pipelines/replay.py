@@ -13,10 +13,12 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import partial
 from itertools import chain
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import pyarrow as pa
+from pyspark import SparkFiles
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.pandas.types import from_arrow_schema
 
@@ -56,8 +58,12 @@ class Door:
     credentials: Credentials | None = None
 
     def open(self) -> Database:
-        """A connection to the deployment's keyspace."""
-        return connect(self.settings, keyspace=self.settings.keyspace, credentials=self.credentials)
+        """A connection to the deployment's keyspace; the CA is a file that Spark brought along."""
+        settings = self.settings
+        if settings.tls_ca:
+            here = SparkFiles.get(Path(settings.tls_ca).name)
+            settings = settings.model_copy(update={"tls_ca": here})
+        return connect(settings, keyspace=settings.keyspace, credentials=self.credentials)
 
 
 def replay(

@@ -20,7 +20,7 @@ from store.database import Database
 from store.jobs import JobRuns, Leases, UserOutcome
 from store.watermarks import Watermarks
 
-OVERLAP = timedelta(minutes=1)
+OVERLAP = timedelta(minutes=1)  # what was being written when a run began, the next reads
 LEASE_S = 60.0
 HEARTBEAT_S = 15.0
 Clock = Callable[[], datetime]
@@ -119,7 +119,8 @@ def leased_run(
     """Hold the family's lease while the recipe runs, and record the run however it ends.
 
     Its work in this process is done by one BLAS thread, as in Spark's workers.
-    The watermark moves only when the recipe ends without an error, and said `has_read`.
+    The watermark moves only when the recipe ends without an error, and said `has_read`, and after
+    its outcomes are written.
 
     Raises:
         LeaseHeld: another run of the family is under way.
@@ -133,14 +134,18 @@ def leased_run(
         asyncio.run(runs.start(family, run.run_id, inputs, now))
         with one_blas_thread(), _beating(database, run, clock):
             yield run
+        # outcomes first: the next run reads in them whom this one could not learn
+        asyncio.run(runs.write_users(run.run_id, run.outcomes))
         if run.read_until is not None:
-            asyncio.run(Watermarks(database).advance(family, run.run_id, run.read_until))
+            marks = Watermarks(database)
+            asyncio.run(marks.advance(family, run.run_id, run.read_until, clock()))
     except BaseException as problem:
         run.status = "failed"
         run.reasons[f"{type(problem).__name__}: {problem}"[:500]] += 1
+        asyncio.run(runs.write_users(run.run_id, run.outcomes))
         raise
     finally:
-        asyncio.run(_write_down(runs, run, clock()))
+        asyncio.run(_finish(runs, run, clock()))
         asyncio.run(leases.release(family, run.run_id))
 
 
@@ -164,8 +169,7 @@ async def _bury(runs: JobRuns, family: str) -> None:
             )
 
 
-async def _write_down(runs: JobRuns, run: Run, at: datetime) -> None:
-    await runs.write_users(run.run_id, run.outcomes)
+async def _finish(runs: JobRuns, run: Run, at: datetime) -> None:
     await runs.finish(
         run.family,
         run.run_id,

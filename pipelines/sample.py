@@ -14,7 +14,6 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from pyspark.sql import DataFrame, SparkSession
 
-from models.exercise.layout import ACC6, ModelId
 from models.exercise.model import ExerciseModel
 from pipelines.attempts import attempted
 from pipelines.everybody import KEY, Everybody, sample
@@ -26,6 +25,7 @@ from pipelines.span import Key, span_by
 from pipelines.tables import read_keys
 from pipelines.windows import windowed
 from schemas.errors import NotEnoughLabels
+from schemas.inputs import ACC6, InputLayout
 from store.database import Database
 from store.training import TrainingKeys
 
@@ -67,7 +67,7 @@ def members(database: Database, seed: int) -> tuple[list[UserKey], frozenset[str
     return keys, frozenset(str(user) for user, _ in keys[::HELD_OUT])
 
 
-def like_of(everybody: Mapping[ModelId, Everybody]) -> ExerciseModel:
+def like_of(everybody: Mapping[InputLayout, Everybody]) -> ExerciseModel:
     """The global model: it gives standardisation and the order of exercises.
 
     Raises:

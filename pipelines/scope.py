@@ -8,11 +8,12 @@ from datetime import datetime, timedelta
 from typing import Literal
 from uuid import UUID
 
-from models.exercise.layout import ACC3, ACC6
 from pipelines.history import log_digest
 from pipelines.labelled import LabelledSet, digest, newest
 from pipelines.promotion import TAKEN_BACK, gather
+from schemas.inputs import ACC3, ACC6
 from schemas.layout import owner_of
+from schemas.topics import Topic
 from store.champions import Champions
 from store.database import Database
 from store.jobs import JobRuns, UserOutcome
@@ -21,7 +22,7 @@ from store.sets import Sets
 from store.training import SetRevision, TrainingKeys
 from store.watermarks import CHANGES_KEPT, Watermarks
 
-TOPIC = "sets"
+TOPIC: Topic = "sets"
 UNFINISHED = ("failed", "overtaken")  # the next run tries again although no set is new
 UserKey = tuple[UUID, str]
 Users = Literal["all", "changed"] | Sequence[UUID]
@@ -96,10 +97,10 @@ def changed_or_unfinished(database: Database, family: str, now: datetime) -> lis
 
     None, for everybody, before the first run and when changes since the last are not kept any more.
     """
-    mark = asyncio.run(Watermarks(database).newest(family))
-    if mark is None or now - mark.read_until > CHANGES_KEPT:
+    since = asyncio.run(Watermarks(database).read(family, now))
+    if since is None or now - since > CHANGES_KEPT:
         return None
-    changed = asyncio.run(Watermarks(database).changed_users([TOPIC], mark.read_until, now))
+    changed = asyncio.run(Watermarks(database).changed_users([TOPIC], since, now))
     return sorted({*changed, *unfinished(database, family)})
 
 
@@ -121,13 +122,13 @@ def _last_outcomes(database: Database, family: str) -> list[UserOutcome]:
     return asyncio.run(JobRuns(database).users(mark.run_id)) if mark else []
 
 
-def is_new(database: Database, family: str, topics: Sequence[str], now: datetime) -> bool:
+def is_new(database: Database, family: str, topics: Sequence[Topic], now: datetime) -> bool:
     """Whether anything of these topics changed since a family's last run.
 
     Yes before the first run, and when changes since the last are not kept any more.
     """
     marks = Watermarks(database)
-    since = asyncio.run(marks.read(family))
+    since = asyncio.run(marks.read(family, now))
     if since is None or now - since > CHANGES_KEPT:
         return True
     return bool(asyncio.run(marks.changed_users(topics, since, now)))
@@ -142,15 +143,17 @@ def everybody_due(database: Database, family: str, now: datetime, after: timedel
         now: of the run.
         after: how long what was learned from everybody lasts; for good while no set changes.
     """
-    since = asyncio.run(Watermarks(database).read(_everybody(family)))
+    since = asyncio.run(Watermarks(database).read(_everybody(family), now))
     if since is None:
         return True
     return now - since > after and is_new(database, _everybody(family), [TOPIC], now)
 
 
-def everybody_learned(database: Database, family: str, run_id: UUID, read_until: datetime) -> None:
+def everybody_learned(
+    database: Database, family: str, run_id: UUID, read_until: datetime, now: datetime
+) -> None:
     """Remember up to when a run has read everybody."""
-    asyncio.run(Watermarks(database).advance(_everybody(family), run_id, read_until))
+    asyncio.run(Watermarks(database).advance(_everybody(family), run_id, read_until, now))
 
 
 def _everybody(family: str) -> str:

@@ -9,11 +9,17 @@ from pyspark.sql import SparkSession
 
 from pipelines.rooms import CHECKOUT, pack_rooms
 from pipelines.tables import CATALOG
+from pipelines.trust_store import write_trust_store
 from schemas.config import Config
 from store.credentials import credentials_of
 from store.java import find_java
 from store.node.jars import connector_jars
 
+CIPHERS = (
+    *("TLS_AES_256_GCM_SHA384", "TLS_AES_128_GCM_SHA256"),
+    *("TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384", "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256"),
+    *("TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384", "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256"),
+)
 LOGGING = Path(__file__).resolve().with_name("log4j2.properties")
 
 
@@ -37,7 +43,8 @@ def spark_session(config: Config) -> SparkSession:
 
 def options(config: Config) -> dict[str, str]:
     """All options of the session."""
-    return {**_place(config), **_engine(config), **_python(config), **_cassandra(config)}
+    ours = {**_place(config), **_engine(config), **_python(config), **_cassandra(config)}
+    return {**ours, **_java(config), **config.spark.options}
 
 
 def _place(config: Config) -> dict[str, str]:
@@ -49,11 +56,16 @@ def _place(config: Config) -> dict[str, str]:
             # workers import our rooms from the same files, whatever folder the driver runs in
             "spark.executorEnv.PYTHONPATH": str(CHECKOUT),
         }
+    executors = config.spark.executors
+    each = -(-config.spark.cores // executors)
     archive = {"spark.archives": f"{config.spark.archive}#environment"}
     return {
         "spark.submit.pyFiles": str(pack_rooms(config.paths.reports)),
         "spark.submit.deployMode": config.spark.deploy_mode,
-        "spark.executor.instances": str(config.spark.executors),
+        "spark.executor.instances": str(executors),
+        "spark.executor.cores": str(each),
+        # a standalone master knows no number of executors: it gives as many as there are cores for
+        "spark.cores.max": str(each * executors),
         **(archive if config.spark.archive else {}),
     }
 
@@ -72,7 +84,24 @@ def _engine(config: Config) -> dict[str, str]:
         "spark.speculation": "false",
         "spark.sql.warehouse.dir": str(config.paths.reports / "spark-warehouse"),
         "spark.jars": ",".join(str(jar) for jar in connector_jars(config.paths.jars)),
-        "spark.driver.extraJavaOptions": f"-Dlog4j2.configurationFile={LOGGING.as_uri()}",
+    }
+
+
+def _java(config: Config) -> dict[str, str]:
+    """What the JVMs are told; with TLS whom to trust: the CA alone, in a file that travels."""
+    logging = f"-Dlog4j2.configurationFile={LOGGING.as_uri()}"
+    if not config.cassandra.tls_ca:
+        return {"spark.driver.extraJavaOptions": logging}
+    tls_ca = Path(config.cassandra.tls_ca).resolve()
+    store = write_trust_store(tls_ca, config.paths.reports)
+    trust = "-Djavax.net.ssl.trustStore="
+    return {
+        "spark.cassandra.connection.ssl.enabled": "true",
+        # the connector's own two, RSA with CBC, are offered by no node of today
+        "spark.cassandra.connection.ssl.enabledAlgorithms": ",".join(CIPHERS),
+        "spark.files": f"file://{tls_ca},file://{store}",  # replay reads the first, from Python
+        "spark.driver.extraJavaOptions": f'{logging} {trust}"{store}"',
+        "spark.executor.extraJavaOptions": f"{trust}{store.name}",  # in the folder it runs in
     }
 
 

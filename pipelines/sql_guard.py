@@ -74,7 +74,7 @@ def require_readable(plan: Any) -> None:
                 _require(called in FUNCTIONS, f"the function `{called}`")
 
 
-def _require(allowed: bool, what: str) -> None:  # noqa: FBT001 a condition
+def _require(allowed: bool, what: str) -> None:
     if not allowed:
         raise BadQuery(
             f"{what} is not for queries over the mart; read its tables ({', '.join(MART)}) with "

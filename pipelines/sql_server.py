@@ -2,7 +2,8 @@
 
 Every text passes the same check as `muvr sql --engine spark`: it is built into the session's
 parser, so nothing but a plain SELECT over the mart's tables is ever resolved or run. The process
-has no connector and no credentials; all clients share one session, which holds the views.
+has no connector and no credentials; all clients share one session, which holds the views. They are
+made anew before the first text after a refresh.
 """
 
 import socket
@@ -34,17 +35,19 @@ class GuardedParser:
 
         implements = ("org.apache.spark.sql.catalyst.parser.ParserInterface",)
 
-    def __init__(self, inner: Any, jvm: Any) -> None:
+    def __init__(self, inner: Any, jvm: Any, before: Callable[[], None]) -> None:
         self._inner = inner
         self._jvm = jvm
+        self._before = before
 
-    def parsePlan(self, text: str) -> Any:  # noqa: N802 a name of Spark's
+    def parsePlan(self, text: str) -> Any:  # a name of Spark's
         """Parse and check one text.
 
         Raises:
             Py4JJavaError: it does more than read the mart's tables, or is no SQL. Spark gets an
                 exception of its own kind, so that the client sees the sentence and no traceback.
         """
+        self._before()
         plan = self._inner.parsePlan(text)
         if text.strip().rstrip(";").lower() not in GREETINGS:
             try:
@@ -67,12 +70,13 @@ class _ParserBuilder:
 
         implements = ("scala.Function2",)
 
-    def __init__(self, jvm: Any) -> None:
+    def __init__(self, jvm: Any, before: Callable[[], None]) -> None:
         self._jvm = jvm
+        self._before = before
 
-    def apply(self, session: Any, inner: Any) -> GuardedParser:  # noqa: ARG002 Spark's shape
+    def apply(self, session: Any, inner: Any) -> GuardedParser:  # Spark's shape
         """The guarded parser."""
-        return GuardedParser(inner, self._jvm)
+        return GuardedParser(inner, self._jvm, self._before)
 
 
 class _Extension:
@@ -83,16 +87,43 @@ class _Extension:
 
         implements = ("scala.Function1",)
 
-    def __init__(self, jvm: Any) -> None:
+    def __init__(self, jvm: Any, before: Callable[[], None]) -> None:
         self._jvm = jvm
+        self._before = before
 
     def apply(self, extensions: Any) -> None:
         """Add the guarded parser."""
-        extensions.injectParser(_ParserBuilder(self._jvm))
+        extensions.injectParser(_ParserBuilder(self._jvm, self._before))
 
 
-def guarded_session(spark: SparkSession) -> SparkSession:
-    """A session of the same Spark that can only read the mart; whatever it parses is checked."""
+class FreshViews:
+    """The views of a session: the mart as it is now, not as it was when the server was started."""
+
+    def __init__(self, folder: MartFolder) -> None:
+        self._folder = folder
+        self._version = ""
+        self._one_at_a_time = threading.Lock()
+
+    def follow(self, spark: SparkSession) -> None:
+        """Make them anew if a refresh has replaced what they show.
+
+        Raises:
+            NoMart: nobody has refreshed it yet.
+        """
+        with self._one_at_a_time:
+            manifest = self._folder.manifest()
+            if manifest.version != self._version:
+                make_views(spark, self._folder, manifest)
+                self._version = manifest.version
+
+
+def guarded_session(spark: SparkSession, before: Callable[[], None] = lambda: None) -> SparkSession:
+    """A session of the same Spark that can only read the mart; whatever it parses is checked.
+
+    Args:
+        spark: the session that knows the mart.
+        before: is called before every text that it parses.
+    """
     context = spark.sparkContext
     gateway: Any = context._gateway  # pyright: ignore[reportPrivateUsage]
     ensure_callback_server_started(gateway)
@@ -100,7 +131,7 @@ def guarded_session(spark: SparkSession) -> SparkSession:
     sessions = gateway.jvm.org.apache.spark.sql.SparkSession
     sessions.clearDefaultSession()  # or the builder would hand out the open-minded one
     sessions.clearActiveSession()
-    guarded = sessions.builder().withExtensions(_Extension(gateway.jvm)).getOrCreate()
+    guarded = sessions.builder().withExtensions(_Extension(gateway.jvm, before)).getOrCreate()
     return SparkSession(context, guarded)
 
 
@@ -134,10 +165,11 @@ def serve_mart(config: Config, ready: Callable[[], None]) -> None:
         BadConfig: somebody else listens at the port.
     """
     folder = MartFolder(config.paths.mart)
+    views = FreshViews(folder)
     folder.manifest()  # before Spark is started: it takes a while
     _require_free(config.sql.port)
-    spark = guarded_session(mart_session(config))
-    make_views(spark, folder)
+    spark = guarded_session(mart_session(config), lambda: views.follow(spark))
+    views.follow(spark)
     server = start_server(spark)
     ready()
     try:

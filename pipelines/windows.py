@@ -15,14 +15,15 @@ import pyarrow as pa
 from models.exercise.examples import MOST_ROWS, ExampleSettings, windows_of_sets
 from models.exercise.features import FEATURES_VERSION
 from models.exercise.kept import KeptWindows, keep, windows_from_bytes, windows_to_bytes
-from models.exercise.layout import ModelId, layout_of
+from models.exercise.layout import layout_of
 from models.signal.pieces import unpack_pieces
 from models.signal.wrist import SIGNAL_VERSION, WristSignal, wrist_signals
 from pipelines.labelled import LabelledSet
 from schemas.errors import BadSamples
+from schemas.inputs import InputLayout
+from schemas.layout import LABELLED_S
 
 KEPT_S = 90 * 86400
-ROW_S = 400 * 86400  # how long a row of `labelled_sets` lives: no column may outlive it
 FRESH = pa.list_(
     pa.struct(
         [
@@ -76,7 +77,7 @@ class Windowed:
     fresh: tuple[Fresh, ...]
 
 
-def windowed(sets: Sequence[LabelledSet], model_id: ModelId, recipe: WindowRecipe) -> Windowed:
+def windowed(sets: Sequence[LabelledSet], model_id: InputLayout, recipe: WindowRecipe) -> Windowed:
     """Windows of every set.
 
     Args:
@@ -106,7 +107,7 @@ def keep_s(revision: int, now: datetime) -> int:
     >>> keep_s(0, datetime(1971, 1, 31, tzinfo=UTC))
     432000
     """
-    return min(KEPT_S, ROW_S - int(now.timestamp() - revision / 1e6))
+    return min(KEPT_S, LABELLED_S - int(now.timestamp() - revision / 1e6))
 
 
 def _kept(one: LabelledSet, recipe: WindowRecipe) -> KeptWindows | None:
@@ -124,7 +125,7 @@ def _name(one: LabelledSet, recipe: WindowRecipe) -> str:
     return f"{one.revision} {recipe.name}"
 
 
-def _signals(one: LabelledSet, model_id: ModelId) -> list[WristSignal]:
+def _signals(one: LabelledSet, model_id: InputLayout) -> list[WristSignal]:
     signals = wrist_signals(unpack_pieces(one.samples))
     return [signal for signal in signals if layout_of(signal) == model_id]
 

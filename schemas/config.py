@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from schemas.cron import read_cron
 from schemas.errors import BadConfig
-from schemas.families import FAMILIES
+from schemas.families import AVERAGED, FAMILIES
 from schemas.layout import AHEAD_DAYS, LONGEST_DAYS
 
 PREFIX = "MUVR_"
@@ -89,6 +89,31 @@ class Spark(Section):
     cores: int = Field(default=2, ge=1)
     split_mb: int = Field(default=64, ge=1)
     batch_rows: int = Field(default=512, ge=1)
+    options: dict[str, str] = Field(default_factory=dict[str, str])
+
+    @field_validator("deploy_mode")
+    @classmethod
+    def _check_deploy_mode(cls, value: str) -> str:
+        if value != "client":
+            raise ValueError(
+                "the driver is the process that `muvr` runs in, so it can only be client; to have "
+                "the driver in the cluster, run muvr there"
+            )
+        return value
+
+    @field_validator("options", mode="before")
+    @classmethod
+    def _read_options(cls, value: object) -> object:
+        """An environment override is one text, in YAML's braces."""
+        return yaml.safe_load(value) if isinstance(value, str) else value
+
+    @field_validator("options")
+    @classmethod
+    def _check_options(cls, options: dict[str, str]) -> dict[str, str]:
+        for name in options:
+            if not name.startswith("spark."):
+                raise ValueError(f"{name!r} is no option of Spark: they begin with `spark.`")
+        return options
 
 
 class Api(Section):
@@ -174,8 +199,9 @@ class Schedule(Section):
     @field_validator("jobs")
     @classmethod
     def _check_jobs(cls, jobs: dict[str, str]) -> dict[str, str]:
+        trained = [name for name, family in FAMILIES.items() if family.kind != "kernel"]
         for family, text in jobs.items():
-            if family not in FAMILIES or FAMILIES[family].kind == "kernel":
+            if family not in (*trained, AVERAGED):
                 near = difflib.get_close_matches(family, FAMILIES, n=1, cutoff=0.0)[0]
                 raise ValueError(f"no job trains {family!r}; did you mean {near!r}?")
             if text:

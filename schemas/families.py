@@ -41,3 +41,6 @@ FAMILIES: dict[str, Family] = {
         Family("rank", "batch", "who is followed by whom that is followed"),
     )
 }
+
+AVERAGED = "exercise-averaged"
+"""The job beside `exercise` that may decide which model meets newcomers (decision 17)."""

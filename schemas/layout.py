@@ -1,4 +1,4 @@
-"""Constants that shape keys. They are no settings: a `layout` row holds them, start-up compares."""
+"""Constants that shape keys and rows. They are no settings: start-up compares `LAYOUT`."""
 
 from datetime import date
 from uuid import UUID
@@ -10,6 +10,10 @@ LAYOUT = {"chunks_per_part": str(CHUNKS_PER_PART), "shards": str(SHARDS), "month
 LONGEST_DAYS, AHEAD_DAYS = 400, 1
 """How far the time in an id may lie behind and ahead of the server's clock (limits.clock_…_days at
 most): whoever looks for somebody's events looks through the months between."""
+
+LABELLED_S = 400 * 86_400
+"""How long samples are kept for training: `default_time_to_live` of `labelled_sets` and of
+`labelled_stretches`. No column of theirs may outlive the row."""
 
 GLOBAL_OWNER = "global"
 

@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TypeVar, cast
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+NS_PER_S = 1_000_000_000
 Time = TypeVar("Time", bound=datetime | None)
 EARLIEST, LATEST = EPOCH, datetime(2200, 1, 1, tzinfo=UTC)
 """What a client may say: a clock that was never set, and far enough from where dates end."""

@@ -1,5 +1,6 @@
 """Which model serves an owner: a pointer moved by what was read, and runs that were taken back."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
@@ -10,13 +11,16 @@ from store.database import Database, Row
 
 _CHAMPION = (
     "owner, model_id, family, version, sha256, run_id, previous_version, previous_run_id, "
-    "promoted_at"
+    "promoted_at, earlier"
 )
 _KEY = "owner = ? AND model_id = ? AND family = ?"
 _MOVE = (
     "UPDATE champions SET version = ?, sha256 = ?, run_id = ?, previous_version = ?, "
-    f"previous_run_id = ?, promoted_at = ? WHERE {_KEY} IF version = ? AND run_id = ?"
+    f"previous_run_id = ?, promoted_at = ?, earlier = ? WHERE {_KEY} IF version = ? AND run_id = ?"
 )
+KEPT_EARLIER = 6
+"""With the champion and the one before it eight promotions: a week of bad nights is undone."""
+Promoted = tuple[str, UUID]  # a version, and the run that let it serve
 
 
 class Challenger(NamedTuple):
@@ -31,9 +35,13 @@ class Challenger(NamedTuple):
 
 
 class Champion(NamedTuple):
-    """Which version serves an owner, and which one did before.
+    """Which version serves an owner, and which ones did before.
 
     An empty `version` says that the run retired what had served: nothing of the owner's own does.
+
+    Attributes:
+        previous_version, previous_run_id: what served before; None where nothing did.
+        earlier: what else did, the newest first; also what was taken back.
     """
 
     owner: str
@@ -45,6 +53,7 @@ class Champion(NamedTuple):
     previous_version: str | None
     previous_run_id: UUID | None
     promoted_at: datetime
+    earlier: tuple[Promoted, ...] = ()
 
 
 class Serving(NamedTuple):
@@ -86,20 +95,19 @@ class Champions:
         return [_champion(row) for row in rows]
 
     async def serving(self, owner: str, model_id: str, family: str) -> Serving | None:
-        """What readers use: the champion, or the one before it when its run was withdrawn."""
+        """What readers use: the champion, or the newest before it of a run that still stands."""
         champion = await self.read(owner, model_id, family)
         return None if champion is None else await self.in_effect(champion)
 
     async def in_effect(self, champion: Champion) -> Serving | None:
-        """The champion, the one before it when its run was withdrawn.
+        """The champion, or the newest before it whose run was not withdrawn.
 
-        None when both were, and where a run retired the owner's model.
+        None when all were, and where a run retired the owner's model.
         """
-        for version, run_id in _named(champion):
-            if not await self.is_withdrawn(run_id):
-                serving = Serving(*champion[:3], version, run_id, champion.promoted_at)
-                return serving if version else None
-        return None
+        found = await self._standing(_named(champion))
+        if found is None or not found[0]:
+            return None
+        return Serving(*champion[:3], *found, champion.promoted_at)
 
     async def taken_back(self, champion: Champion, version: str) -> UUID | None:
         """The run with which a version was taken back; None when the pointer knows of none."""
@@ -117,18 +125,12 @@ class Champions:
             LostChampionRace: it is not; read again and judge again.
         """
         key = challenger[:3]
-        before = None if incumbent is None else await self.in_effect(incumbent)
-        if before is not None and before.version == challenger.version:
-            before = None if incumbent is None else _before(incumbent)
-        promoted = Champion(
-            *challenger,
-            before.version if before else None,
-            before.run_id if before else None,
-            at,
-        )
+        named = [] if incumbent is None else _named(incumbent)
+        before = [one for one in named if one[0] != challenger.version]
+        promoted = await self._ahead_of(before, challenger, at)
         if incumbent is None:
             cql = (
-                f"INSERT INTO champions ({_CHAMPION}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) "
+                f"INSERT INTO champions ({_CHAMPION}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
                 "IF NOT EXISTS"
             )
             await self._move(cql, tuple(promoted), promoted)
@@ -138,33 +140,30 @@ class Champions:
         return promoted
 
     async def rollback(self, owner: str, model_id: str, family: str, at: datetime) -> Champion:
-        """Let the version before the champion serve again.
+        """Let the newest version before the champion serve again whose run was not withdrawn.
 
         Raises:
-            NoModel: there is no champion, none before it, or that one was taken back.
+            NoModel: there is no champion, none before it, or all were taken back.
             LostChampionRace: the pointer moved meanwhile.
         """
         champion = await self.read(owner, model_id, family)
-        if champion is None or champion.previous_version is None:
+        named = [] if champion is None else _named(champion)[1:]
+        models = [one for one in named if one[0]]
+        if champion is None or not models:
             raise NoModel(f"{owner} has no earlier {family} model for {model_id} to go back to.")
+        found = await self._standing(models)
+        if found is None:
+            version, run_id = models[0]
+            raise NoModel(f"Version {version} was taken back with run {run_id}.")
+        version, run_id = found
         rows = await self._database.run(
-            f"SELECT sha256, run_id FROM models WHERE {_KEY} AND version = ?",
-            (owner, model_id, family, champion.previous_version),
+            f"SELECT sha256 FROM models WHERE {_KEY} AND version = ?",
+            (owner, model_id, family, version),
         )
         if not rows:
-            raise NoModel(f"Version {champion.previous_version} of {owner} is not kept any more.")
-        run_id = champion.previous_run_id or rows[0].run_id
-        if await self.is_withdrawn(run_id):
-            raise NoModel(f"Version {champion.previous_version} was taken back with run {run_id}.")
-        target = Champion(
-            *champion[:3],
-            champion.previous_version,
-            rows[0].sha256,
-            run_id,
-            None,
-            None,
-            at,
-        )
+            raise NoModel(f"Version {version} of {owner} is not kept any more.")
+        back = Challenger(owner, model_id, family, version, rows[0].sha256, run_id)
+        target = await self._ahead_of(named[named.index(found) + 1 :], back, at)
         values = (*target[3:], *champion[:3], champion.version, champion.run_id)
         await self._move(_MOVE, values, target)
         return target
@@ -186,7 +185,8 @@ class Champions:
         serving = None if champion is None else await self.in_effect(champion)
         if champion is None or serving is None:
             return None
-        target = Champion(*champion[:3], "", b"", run_id, serving.version, serving.run_id, at)
+        nothing = Challenger(owner, model_id, family, "", b"", run_id)
+        target = await self._ahead_of(_named(champion), nothing, at)
         values = (*target[3:], *champion[:3], champion.version, champion.run_id)
         await self._move(_MOVE, values, target)
         return serving.version
@@ -216,6 +216,22 @@ class Champions:
         )
         return bool(rows)
 
+    async def _standing(self, named: Sequence[Promoted]) -> Promoted | None:
+        """The first that was not taken back."""
+        for one in named:
+            if not await self.is_withdrawn(one[1]):
+                return one
+        return None
+
+    async def _ahead_of(
+        self, before: Sequence[Promoted], challenger: Challenger, at: datetime
+    ) -> Champion:
+        """The pointer that names a challenger, and what served before as what it falls back to."""
+        found = await self._standing(before)
+        served = found if found is not None and found[0] else (None, None)
+        rest = tuple(one for one in before if one != served)
+        return Champion(*challenger, *served, at, rest[:KEPT_EARLIER])
+
     async def _move(self, cql: str, values: tuple[object, ...], target: Champion) -> None:
         try:
             won = await self._database.applied(cql, values)
@@ -230,25 +246,16 @@ class Champions:
             )
 
 
-def _named(champion: Champion) -> list[tuple[str, UUID]]:
+def _named(champion: Champion) -> list[Promoted]:
     """The versions that a pointer names with the runs that let them serve, the newest first."""
     both = (
         (champion.version, champion.run_id),
         (champion.previous_version, champion.previous_run_id),
     )
-    return [(version, run_id) for version, run_id in both if version is not None and run_id]
-
-
-def _before(champion: Champion) -> Serving | None:
-    if champion.previous_version is None or champion.previous_run_id is None:
-        return None
-    return Serving(
-        *champion[:3],
-        champion.previous_version,
-        champion.previous_run_id,
-        champion.promoted_at,
-    )
+    named = [(version, run_id) for version, run_id in both if version is not None and run_id]
+    return [*named, *champion.earlier]
 
 
 def _champion(row: Row) -> Champion:
-    return Champion(*row)._replace(promoted_at=aware(row.promoted_at))
+    earlier = tuple((version, run_id) for version, run_id in row.earlier or ())
+    return Champion(*row)._replace(promoted_at=aware(row.promoted_at), earlier=earlier)

@@ -1,14 +1,12 @@
 """What was kept but cannot be used: reason and payload, for 30 days."""
 
-import asyncio
-from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from typing import NamedTuple
 from uuid import UUID
 
 from schemas.layout import shard_of
 from schemas.times import aware
-from store.database import Database, Row
+from store.database import Database
 
 KEPT_DAYS = 30
 
@@ -53,21 +51,20 @@ class DeadLetters:
 
     async def of_user(self, user_id: UUID, now: datetime) -> list[DeadLetter]:
         """Everything of a user that is still kept, oldest day first."""
-        return [
-            DeadLetter(*row)._replace(received_at=aware(row.received_at))
-            for _, rows in await self._pages(user_id, now)
-            for row in rows
-            if row.user_id == user_id
+        rows = [
+            row
+            for day, id_ in await self._ids(user_id, now)
+            for row in await self._database.run(
+                "SELECT id, user_id, kind, reason, payload, received_at FROM dead_letters "
+                "WHERE day = ? AND shard = ? AND id = ?",
+                (day, shard_of(user_id), id_),
+            )
         ]
+        return [DeadLetter(*row)._replace(received_at=aware(row.received_at)) for row in rows]
 
     async def delete_user(self, user_id: UUID, now: datetime) -> int:
         """Delete a user's letters; tells how many there were."""
-        found = [
-            (day, row.id)
-            for day, rows in await self._pages(user_id, now)
-            for row in rows
-            if row.user_id == user_id
-        ]
+        found = await self._ids(user_id, now)
         for day, id_ in found:
             await self._database.run(
                 "DELETE FROM dead_letters WHERE day = ? AND shard = ? AND id = ?",
@@ -75,17 +72,17 @@ class DeadLetters:
             )
         return len(found)
 
-    async def _pages(self, user_id: UUID, now: datetime) -> Sequence[tuple[object, list[Row]]]:
-        """The user's shard, day by day. A letter may lie under a day before it was written."""
-        days = [(now - timedelta(days=n)).date() for n in range(2 * KEPT_DAYS, -2, -1)]
-        pages = await asyncio.gather(
-            *(
-                self._database.run(
-                    "SELECT id, user_id, kind, reason, payload, received_at FROM dead_letters "
-                    "WHERE day = ? AND shard = ?",
-                    (day, shard_of(user_id)),
-                )
-                for day in days
+    async def _ids(self, user_id: UUID, now: datetime) -> list[tuple[date, UUID]]:
+        """Day and id of each of a user's letters, which lie among those of other users.
+
+        A letter may lie under a day before it was written.
+        """
+        found: list[tuple[date, UUID]] = []
+        for n in range(2 * KEPT_DAYS, -2, -1):
+            day = (now - timedelta(days=n)).date()
+            rows = await self._database.run(
+                "SELECT id, user_id FROM dead_letters WHERE day = ? AND shard = ?",
+                (day, shard_of(user_id)),
             )
-        )
-        return list(zip(days, pages, strict=True))
+            found += [(day, row.id) for row in rows if row.user_id == user_id]
+        return found

@@ -4,21 +4,23 @@ A table that is added to the migrations with a column of a user and not named he
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from itertools import product
 from uuid import UUID
 
 from schemas.families import FAMILIES
+from schemas.ids import uuid7
+from schemas.inputs import INPUTS, LAYOUTS
 from schemas.layout import LONGEST_DAYS, owner_of, shard_of
 from schemas.times import us_of
 from store.database import Database, Row, Statement
 from store.journal import months_between
-from store.sets import MODEL_IDS
 
 BIRTH = date(2024, 1, 1)  # no deployment is older
 CHANGES_DAYS = 92
+RUNS_DAYS = 91  # what runs say of users lives for 90
 AHEAD = timedelta(days=3650)
 """An erasure's tombstones lie this far ahead: no write under way survives them, and the user's id
 is never used again. Only `changes` must stay writable: it says that the user was erased."""
@@ -53,7 +55,7 @@ def _months(reach: Reach) -> list[tuple[object, ...]]:
 
 
 def _layouts(reach: Reach) -> list[tuple[object, ...]]:
-    return [(reach.user_id, model_id) for model_id in MODEL_IDS]
+    return [(reach.user_id, model_id) for model_id in LAYOUTS]
 
 
 def _runs(reach: Reach) -> list[tuple[object, ...]]:
@@ -67,7 +69,7 @@ _OF_LAYOUT = ("user_id = ? AND model_id = ?", _layouts)
 _OF_RUN = ("run_id = ? AND user_id = ?", _runs)
 
 HOLDERS: Mapping[str, tuple[str, Keys]] = {
-    "sessions": _OF_USER,
+    "sessions": _OF_USER,  # first: no chunk comes into a part that is new after that
     "sets": _OF_USER,
     "plans": _OF_USER,
     "plan_versions": _OF_USER,
@@ -115,19 +117,30 @@ class Holdings:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def reach(self, user_id: UUID, now: datetime) -> Reach:
-        """What the user's rows may be keyed by, from the journal and the tables themselves."""
+    async def reach(
+        self, user_id: UUID, now: datetime, sessions_before: Iterable[UUID] = ()
+    ) -> Reach:
+        """What the user's rows may be keyed by, from the journal and the tables themselves.
+
+        Args:
+            user_id: whose.
+            now: server time.
+            sessions_before: sessions that were found before.
+        """
         months = months_between(BIRTH - timedelta(LONGEST_DAYS), (now + timedelta(days=2)).date())
-        sessions = await self._sessions(user_id, months)
-        parts = await asyncio.gather(*(self._parts(user_id, session) for session in sessions))
+        sessions = sorted({*sessions_before, *await self._sessions(user_id, months)})
+        cql = (
+            "SELECT session_id, stream, part FROM stream_parts WHERE user_id = ? AND session_id = ?"
+        )
+        parts = await self._each(cql, [(user_id, session) for session in sessions])
         first = (now + timedelta(days=1)).date()
         return Reach(
             user_id=user_id,
             sessions=tuple(sessions),
-            parts=tuple(part for found in parts for part in found),
+            parts=tuple((row.session_id, row.stream, row.part) for row in parts),
             months=tuple(months),
             days=tuple(first - timedelta(days=n) for n in range(CHANGES_DAYS)),
-            runs=tuple(await self._run_ids()),
+            runs=tuple(await self._run_ids(now - timedelta(RUNS_DAYS))),
             models=tuple(await self._model_keys(user_id)),
         )
 
@@ -135,20 +148,14 @@ class Holdings:
         """A user's rows of one table, partition by partition. Every column: an export is whole."""
         where, keys = HOLDERS[table]
         for key in keys(reach):
-            for row in await self._database.run(f"SELECT * FROM {table} WHERE {where}", key):  # noqa: S608 constant
+            for row in await self._database.run(f"SELECT * FROM {table} WHERE {where}", key):
                 yield row
 
     async def count(self, table: str, reach: Reach) -> int:
         """How many rows a user has in a table."""
         where, keys = HOLDERS[table]
-        gate = asyncio.Semaphore(32)
-
-        async def one(key: tuple[object, ...]) -> int:
-            async with gate:
-                cql = f"SELECT count(*) FROM {table} WHERE {where}"  # noqa: S608 constant
-                return int((await self._database.run(cql, key))[0][0])
-
-        return sum(await asyncio.gather(*(one(key) for key in keys(reach))))
+        cql = f"SELECT count(*) FROM {table} WHERE {where}"
+        return sum(int(row[0]) for row in await self._each(cql, keys(reach)))
 
     async def delete(self, table: str, reach: Reach, now: datetime) -> None:
         """Delete a user's rows of one table, and what is being written to them now."""
@@ -157,7 +164,7 @@ class Holdings:
         await self._database.run_all(
             [
                 Statement(
-                    f"DELETE FROM {table} USING TIMESTAMP ? WHERE {where}",  # noqa: S608 constant
+                    f"DELETE FROM {table} USING TIMESTAMP ? WHERE {where}",
                     (at_us, *key),
                 )
                 for key in keys(reach)
@@ -179,39 +186,41 @@ class Holdings:
                 (us_of(now + AHEAD), follower, followee),
             )
 
-    async def _sessions(self, user_id: UUID, months: list[str]) -> list[UUID]:
+    async def _sessions(self, user_id: UUID, months: list[str]) -> set[UUID]:
         """From the projection, and from the journal for those that were deleted half way."""
         found = await self._database.run(
             "SELECT session_id FROM sessions WHERE user_id = ?", (user_id,)
         )
         ids: set[UUID] = {row.session_id for row in found}
-        pages = await asyncio.gather(
-            *(
-                self._database.run(
-                    "SELECT kind, payload FROM journal WHERE user_id = ? AND month = ?",
-                    (user_id, month),
-                )
-                for month in months
-            )
+        cql = "SELECT user_id, month, event_id, kind FROM journal WHERE user_id = ? AND month = ?"
+        events = await self._each(cql, [(user_id, month) for month in months])
+        opened = await self._each(  # what the others say may be long
+            "SELECT payload FROM journal WHERE user_id = ? AND month = ? AND event_id = ?",
+            [row[:3] for row in events if row.kind == "session-opened"],
         )
-        for row in (row for page in pages for row in page if row.kind == "session-opened"):
-            ids.add(UUID(row.payload.partition('"about":"')[2][:36]))
-        return sorted(ids)
+        return ids | {UUID(row.payload.partition('"about":"')[2][:36]) for row in opened}
 
-    async def _parts(self, user_id: UUID, session_id: UUID) -> list[tuple[UUID, str, int]]:
-        rows = await self._database.run(
-            "SELECT stream, part FROM stream_parts WHERE user_id = ? AND session_id = ?",
-            (user_id, session_id),
-        )
-        return [(session_id, row.stream, row.part) for row in rows]
+    async def _each(self, cql: str, keys: Iterable[tuple[object, ...]]) -> list[Row]:
+        """The rows of many keys in their order, some keys at a time."""
+        gate = asyncio.Semaphore(32)
 
-    async def _run_ids(self) -> list[UUID]:
+        async def one(key: tuple[object, ...]) -> list[Row]:
+            async with gate:
+                return await self._database.run(cql, key)
+
+        pages = await asyncio.gather(*(one(key) for key in keys))
+        return [row for page in pages for row in page]
+
+    async def _run_ids(self, since: datetime) -> list[UUID]:
+        """Runs of which rows may be left: those since then, and those that are served.
+
+        There is no end to runs: to look for a user in all of them would take longer every day.
+        """
+        oldest = uuid7(int(since.timestamp() * 1000), bytes(10))
+        newer = "SELECT run_id FROM job_runs WHERE family = ? AND run_id >= ?"
         families = await self._database.run("SELECT DISTINCT family FROM job_runs")
         pages = await asyncio.gather(
-            *(
-                self._database.run("SELECT run_id FROM job_runs WHERE family = ?", (row.family,))
-                for row in families
-            )
+            *(self._database.run(newer, (row.family, oldest)) for row in families)
         )
         live = await self._database.run("SELECT run_id, previous_run_id FROM live_runs")
         ids = {row.run_id for page in pages for row in page} | {i for row in live for i in row}
@@ -223,4 +232,4 @@ class Holdings:
             "SELECT model_id, family FROM champions WHERE owner = ?", (owner_of(user_id),)
         )
         named = {(row.model_id, row.family) for row in rows}
-        return sorted(named | set(product((*MODEL_IDS, "sets"), FAMILIES)))
+        return sorted(named | set(product(INPUTS, FAMILIES)))

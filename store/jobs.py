@@ -188,19 +188,29 @@ class Leases:
     ) -> None:
         """Take the lease if nobody holds it, or if it ran out.
 
+        So it has when it lasts longer than twice what anybody asks for: a clock was wrong.
+
         Raises:
             LeaseHeld: another run holds it.
         """
         until = now + timedelta(seconds=seconds)
         try:
-            taken = await self._database.applied(
-                "INSERT INTO job_leases (family, run_id, owner, expires_at) "
-                "VALUES (?, ?, ?, ?) IF NOT EXISTS",
-                (family, run_id, owner, until),
-            ) or await self._database.applied(
-                "UPDATE job_leases SET run_id = ?, owner = ?, expires_at = ? "
-                "WHERE family = ? IF expires_at < ?",
-                (run_id, owner, until, family, now),
+            taken = (
+                await self._database.applied(
+                    "INSERT INTO job_leases (family, run_id, owner, expires_at) "
+                    "VALUES (?, ?, ?, ?) IF NOT EXISTS",
+                    (family, run_id, owner, until),
+                )
+                or await self._database.applied(
+                    "UPDATE job_leases SET run_id = ?, owner = ?, expires_at = ? "
+                    "WHERE family = ? IF expires_at < ?",
+                    (run_id, owner, until, family, now),
+                )
+                or await self._database.applied(
+                    "UPDATE job_leases SET run_id = ?, owner = ?, expires_at = ? "
+                    "WHERE family = ? IF expires_at > ?",
+                    (run_id, owner, until, family, until + timedelta(seconds=seconds)),
+                )
             )
         except UncertainWrite:  # the same condition, asked again, also completes what was begun
             taken = await self._held(family, run_id, until)

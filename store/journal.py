@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
+from typing import NamedTuple
 from uuid import UUID
 
 from schemas.errors import UncertainWrite
@@ -19,8 +20,11 @@ from schemas.ids import day_of
 from schemas.layout import SHARDS, month_of, shard_of
 from schemas.times import at_us as time_at
 from schemas.times import aware, us_of
+from schemas.topics import Topic
 from store.database import Database, Row, Statement
 
+_MONTH = "SELECT event_id, kind, payload, received_at FROM journal WHERE user_id = ? AND month = ?"
+_ONE = f"{_MONTH} AND event_id = ?"
 _TRIES = 4
 _APART_S = 0.2
 
@@ -51,13 +55,21 @@ class Event:
         return self.kind == other.kind and _text(self.body) == _text(other.body)
 
 
+class EventHead(NamedTuple):
+    """Where an event stands and when it was received, without what it says."""
+
+    event_id: UUID
+    month: str
+    received_us: int
+
+
 class Journal:
     """Events of users by month, and who changed on which day."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def append(self, user_id: UUID, event: Event, topic: str) -> Event:
+    async def append(self, user_id: UUID, event: Event, topic: Topic) -> Event:
         """Announce and write an event; what stands in its slot afterwards is returned.
 
         Raises:
@@ -76,7 +88,7 @@ class Journal:
             return event if answer[0][0] else _event(answer[0])
         raise AssertionError("unreachable")
 
-    async def append_all(self, user_id: UUID, events: Sequence[Event], topic: str) -> list[Event]:
+    async def append_all(self, user_id: UUID, events: Sequence[Event], topic: Topic) -> list[Event]:
         """The same for events of one month, decided together: one round for all of them.
 
         Where a slot is taken, or Cassandra could not say, they are decided one by one.
@@ -98,7 +110,7 @@ class Journal:
                 return list(events)
         return [await self.append(user_id, event, topic) for event in events]
 
-    async def announce(self, user_id: UUID, topic: str, at_us: int) -> None:
+    async def announce(self, user_id: UUID, topic: Topic, at_us: int) -> None:
         """Say that a user's data of this topic is about to change."""
         await self._database.run(
             "INSERT INTO changes (day, shard, user_id, topic, changed_at) VALUES (?, ?, ?, ?, ?)",
@@ -107,22 +119,34 @@ class Journal:
 
     async def read(self, user_id: UUID, about: UUID, event_id: UUID) -> Event | None:
         """What stands in a slot."""
-        rows = await self._database.run(
-            "SELECT event_id, kind, payload, received_at FROM journal "
-            "WHERE user_id = ? AND month = ? AND event_id = ?",
-            (user_id, month_of(day_of(about)), event_id),
-        )
+        rows = await self._database.run(_ONE, (user_id, month_of(day_of(about)), event_id))
         return _event(rows[0]) if rows else None
 
     async def events(self, user_id: UUID, months: Iterable[str]) -> list[Event]:
         """A user's events of some months, in the order in which they were received."""
-        cql = (
-            "SELECT event_id, kind, payload, received_at FROM journal "
-            "WHERE user_id = ? AND month = ?"
+        pages = await asyncio.gather(
+            *(self._database.run(_MONTH, (user_id, month)) for month in set(months))
         )
-        pages = await asyncio.gather(*(self._database.run(cql, (user_id, m)) for m in set(months)))
         events = [_event(row) for page in pages for row in page]
         return sorted(events, key=lambda event: (event.received_us, event.event_id))
+
+    async def heads(self, user_id: UUID, months: Iterable[str]) -> list[EventHead]:
+        """A user's events of some months without what they say, as they were received."""
+        cql = "SELECT event_id, month, received_at FROM journal WHERE user_id = ? AND month = ?"
+        pages = await asyncio.gather(*(self._database.run(cql, (user_id, m)) for m in set(months)))
+        heads = [
+            EventHead(row.event_id, row.month, us_of(row.received_at))
+            for page in pages
+            for row in page
+        ]
+        return sorted(heads, key=lambda head: (head.received_us, head.event_id))
+
+    async def of_heads(self, user_id: UUID, heads: Iterable[EventHead]) -> list[Event]:
+        """A user's events that stand there, in the order asked for."""
+        pages = await asyncio.gather(
+            *(self._database.run(_ONE, (user_id, head.month, head.event_id)) for head in heads)
+        )
+        return [_event(row) for page in pages for row in page]
 
     async def changed(self, since: datetime, until: datetime) -> dict[UUID, dict[str, datetime]]:
         """Users announced on the days from `since` to `until`: each topic, and when it last was."""

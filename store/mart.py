@@ -2,7 +2,8 @@
 
 A version is a folder of Parquet files; `manifest.json` names the one that counts and is replaced
 by a rename, so that a reader sees all tables of one refresh. The versions before are deleted at
-once: whoever was erased is in no file after the next refresh.
+once: whoever was erased is in no file after the next refresh. A question that read them is asked
+again.
 """
 
 import hashlib
@@ -11,13 +12,14 @@ import json
 import os
 import secrets
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
-from schemas.errors import BadConfig, NoMart
+from schemas.errors import BadConfig, BadQuery, NoMart
 from schemas.mart import MART
 from store.secret_file import write_new
 
@@ -74,7 +76,10 @@ class MartFolder:
         return self.path / manifest.version / name
 
     def publish(self, manifest: Manifest) -> None:
-        """Let a finished version be the mart, and delete all others."""
+        """Let a finished version be the mart, and delete all others.
+
+        What is no version stays: `paths.mart` may be a folder that holds other things.
+        """
         self.path.mkdir(parents=True, exist_ok=True)
         fresh = self.path / f"{MANIFEST}.{manifest.version}"
         said = {name: getattr(manifest, name) for name in Manifest.__slots__}
@@ -82,8 +87,33 @@ class MartFolder:
         fresh.write_text(json.dumps({**said, **times}, indent=2))
         os.replace(fresh, self.path / MANIFEST)
         for other in self.path.iterdir():
-            if other.is_dir() and other.name != manifest.version:
+            if other.name != manifest.version and _is_version(other):
                 shutil.rmtree(other)
+
+    def ask(self, question: Callable[[Manifest], "Answer"]) -> "Answer":
+        """Ask the mart as it is; again, when a refresh has taken its files away meanwhile.
+
+        Raises:
+            NoMart: nobody has refreshed it yet.
+            BadQuery: as the question does.
+        """
+        while True:
+            manifest = self.manifest()
+            try:
+                return question(manifest)
+            except BadQuery:
+                if self.manifest().version == manifest.version:
+                    raise
+
+
+def _is_version(folder: Path) -> bool:
+    """Whether a refresh made a folder: it is called as its run and holds tables only."""
+    try:
+        run = UUID(folder.name)
+    except ValueError:
+        return False
+    named = run.version == 7 and folder.is_dir() and not folder.is_symlink()
+    return named and {one.name for one in folder.iterdir()} <= MART.keys()
 
 
 @dataclass(frozen=True, slots=True)

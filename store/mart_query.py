@@ -14,7 +14,7 @@ import duckdb
 from schemas.config import Sql
 from schemas.errors import BadQuery, QueryTooLong
 from schemas.mart import MART
-from store.mart import Answer, MartFolder
+from store.mart import Answer, Manifest, MartFolder
 
 
 def ask_duckdb(folder: MartFolder, sql: str, limits: Sql) -> Answer:
@@ -30,10 +30,13 @@ def ask_duckdb(folder: MartFolder, sql: str, limits: Sql) -> Answer:
         BadQuery: more than one statement, anything but a SELECT, or SQL that DuckDB refuses.
         QueryTooLong: it did not end in time.
     """
-    manifest = folder.manifest()
+    return folder.ask(lambda manifest: _ask(folder, manifest, sql, limits))
+
+
+def _ask(folder: MartFolder, manifest: Manifest, sql: str, limits: Sql) -> Answer:
     try:
         with duckdb.connect(":memory:") as connection:
-            _views(connection, folder)
+            _views(connection, folder, manifest)
             _close_doors(connection, folder, limits)
             _require_select(sql)
             with _in_time(connection, limits):
@@ -56,8 +59,7 @@ def ask_duckdb(folder: MartFolder, sql: str, limits: Sql) -> Answer:
     return Answer(columns, rows[: limits.rows], len(rows) > limits.rows, manifest.as_of)
 
 
-def _views(connection: duckdb.DuckDBPyConnection, folder: MartFolder) -> None:
-    manifest = folder.manifest()
+def _views(connection: duckdb.DuckDBPyConnection, folder: MartFolder, manifest: Manifest) -> None:
     for name in MART:
         files = folder.table(manifest, name) / "*.parquet"
         view = connection.read_parquet(str(files))

@@ -13,9 +13,10 @@ from schemas.config import Limits
 from schemas.ids import day_of, time_us_of
 from schemas.layout import month_of, part_of
 from schemas.times import at_us, us_of
+from schemas.topics import Topic
 from store.cells import Cells
 from store.dead_letters import DeadLetter, DeadLetters
-from store.journal import Event, Journal
+from store.journal import Event, EventHead, Journal
 from store.memory_plans import MemoryDeviations, MemoryPlans, MemoryPredictions
 from store.memory_sets import MemorySets, MemoryStretches
 from store.records import Records
@@ -179,17 +180,17 @@ class MemoryJournal(Journal):
         self._events: dict[tuple[UUID, str], dict[UUID, Event]] = {}
         self._changes: dict[tuple[UUID, str], int] = {}
 
-    async def append(self, user_id: UUID, event: Event, topic: str) -> Event:
+    async def append(self, user_id: UUID, event: Event, topic: Topic) -> Event:
         """Fill a slot; what stands in it is returned."""
         await self.announce(user_id, topic, event.received_us)
         month = self._events.setdefault((user_id, month_of(day_of(event.about))), {})
         return month.setdefault(event.event_id, event)
 
-    async def append_all(self, user_id: UUID, events: Sequence[Event], topic: str) -> list[Event]:
+    async def append_all(self, user_id: UUID, events: Sequence[Event], topic: Topic) -> list[Event]:
         """Fill slots; what stands in each is returned."""
         return [await self.append(user_id, event, topic) for event in events]
 
-    async def announce(self, user_id: UUID, topic: str, at_us: int) -> None:
+    async def announce(self, user_id: UUID, topic: Topic, at_us: int) -> None:
         """Say that data is about to change."""
         self._changes[user_id, topic] = at_us
 
@@ -201,6 +202,16 @@ class MemoryJournal(Journal):
         """Events in the order received."""
         found = [e for m in set(months) for e in self._events.get((user_id, m), {}).values()]
         return sorted(found, key=lambda event: (event.received_us, event.event_id))
+
+    async def heads(self, user_id: UUID, months: Iterable[str]) -> list[EventHead]:
+        """Events without what they say."""
+        found = await self.events(user_id, months)
+        return [EventHead(e.event_id, month_of(day_of(e.about)), e.received_us) for e in found]
+
+    async def of_heads(self, user_id: UUID, heads: Iterable[EventHead]) -> list[Event]:
+        """Events that stand there."""
+        found = [self._events.get((user_id, h.month), {}).get(h.event_id) for h in heads]
+        return [event for event in found if event is not None]
 
     async def changed(self, since: datetime, until: datetime) -> dict[UUID, dict[str, datetime]]:
         """Users announced since then."""

@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from uuid import UUID
 
+from schemas.inputs import LAYOUTS
 from store.cells import Cells
-from store.sets import MODEL_IDS, LabelledHead, LabelledSet, SetRow, Sets
+from store.sets import LabelledHead, LabelledSet, SetRow, Sets
 from store.stretches import Stretch, Stretches, StretchHead
 
 
@@ -45,7 +46,7 @@ class MemorySets(Sets):
     async def delete(self, user_id: UUID, session_id: UUID, set_id: UUID, at_us: int) -> None:
         """Delete a set and what training reads of it."""
         self._sets.delete((user_id, session_id, set_id), at_us)
-        for model_id in MODEL_IDS:
+        for model_id in LAYOUTS:
             await self.delete_labelled(user_id, model_id, set_id, at_us)
 
     async def delete_session(self, user_id: UUID, session_id: UUID, at_us: int) -> None:
@@ -55,7 +56,7 @@ class MemorySets(Sets):
             if head.session_id == session_id:
                 await self.delete_labelled(user_id, head.model_id, head.set_id, at_us)
 
-    async def put_labelled(self, user_id: UUID, row: LabelledSet, keep_s: int) -> None:  # noqa: ARG002
+    async def put_labelled(self, user_id: UUID, row: LabelledSet, keep_s: int) -> None:
         """Project a set with its samples; here they stay."""
         key = (user_id, row.model_id, row.set_id)
         self._labelled.write(key, {"row": row}, row.revision)
@@ -86,7 +87,7 @@ class MemoryStretches(Stretches):
         session_id: UUID,
         rows: Sequence[Stretch],
         revision: int,
-        keep_s: int,  # noqa: ARG002 here they stay
+        keep_s: int,  # here they stay
     ) -> None:
         """Let these be a session's stretches."""
         await self.delete_session(user_id, session_id, revision - 1)

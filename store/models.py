@@ -64,6 +64,14 @@ class Models:
             raise NoModel(f"There is no version {version} of {family} for {owner}, {model_id}.")
         return _model(rows[0])
 
+    async def holds(self, owner: str, model_id: str, family: str, version: str) -> bool:
+        """Whether a version is there, without reading it."""
+        rows = await self._database.run(
+            f"SELECT version FROM models WHERE {_KEY} AND version = ?",
+            (owner, model_id, family, version),
+        )
+        return bool(rows)
+
     async def manifest(
         self, owner: str, model_id: str, family: str, version: str
     ) -> dict[str, object] | None:

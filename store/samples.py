@@ -113,7 +113,7 @@ class Samples:
         self, user_id: UUID, session_id: UUID, stream: str, parts: Iterable[int]
     ) -> list[ChunkHead]:
         """What is held of a stream, ordered by number and hash."""
-        cql = f"SELECT seq, sha256, t0_ns, rate_hz, n, t_ms FROM samples {_PART}"  # noqa: S608 constant
+        cql = f"SELECT seq, sha256, t0_ns, rate_hz, n, t_ms FROM samples {_PART}"
         pages = await asyncio.gather(
             *(self._database.run(cql, (user_id, session_id, stream, p)) for p in sorted(parts))
         )
@@ -125,7 +125,7 @@ class Samples:
         """The wanted chunks (number, hash) that are held, in the order asked for."""
         gate = asyncio.Semaphore(32)
         cql = (
-            "SELECT seq, sha256, t0_ns, rate_hz, n, unit, scale, codec, xyz, t_ms, envelope, "  # noqa: S608 constant
+            "SELECT seq, sha256, t0_ns, rate_hz, n, unit, scale, codec, xyz, t_ms, envelope, "
             f"received_at FROM samples {_PART} AND seq = ? AND sha256 = ?"
         )
 
@@ -154,7 +154,7 @@ class Samples:
         await self._database.run_all(
             [
                 Statement(
-                    f"DELETE FROM samples USING TIMESTAMP ? {_PART}",  # noqa: S608 constant
+                    f"DELETE FROM samples USING TIMESTAMP ? {_PART}",
                     (at_us, user_id, session_id, stream, part),
                 )
                 for stream, numbers in parts.items()

@@ -6,7 +6,7 @@ Written `USING TIMESTAMP` of the event they follow, so that repeats and late eve
 import asyncio
 import json
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NamedTuple
 from uuid import UUID
 
@@ -30,12 +30,21 @@ class SessionRow(NamedTuple):
     clock_offset_ms: dict[str, int]
     complete: bool
 
+    def offset(self, stream: str | None) -> timedelta:
+        """How far the server's clock is ahead of a stream's; none where nobody said."""
+        return timedelta(milliseconds=self.clock_offset_ms.get(stream or "", 0))
+
 
 class StreamList(NamedTuple):
     """What `complete` said about a stream: hash of chunk 0, 1, …; `NO_HASH` where none is."""
 
     hashes: tuple[bytes, ...]
     revision: int
+
+
+def newest_revision(lists: Mapping[str, StreamList]) -> int:
+    """When `complete` last said something about a session; 0 where it never did."""
+    return max((one.revision for one in lists.values()), default=0)
 
 
 class Sessions:
@@ -55,7 +64,7 @@ class Sessions:
     ) -> None:
         """Project an opening."""
         await self._database.run(
-            "UPDATE sessions USING TIMESTAMP ? SET started_at = ?, timezone = ?, plan_id = ? "  # noqa: S608 constant
+            "UPDATE sessions USING TIMESTAMP ? SET started_at = ?, timezone = ?, plan_id = ? "
             f"{_KEY}",
             (revision, started_at, timezone, plan_id, user_id, session_id),
         )
@@ -70,7 +79,7 @@ class Sessions:
     ) -> None:
         """Project the declaration of a stream."""
         await self._database.run(
-            f"UPDATE sessions USING TIMESTAMP ? SET streams[?] = ? {_KEY}",  # noqa: S608 constant
+            f"UPDATE sessions USING TIMESTAMP ? SET streams[?] = ? {_KEY}",
             (revision, stream, json.dumps(declaration, sort_keys=True), user_id, session_id),
         )
 
@@ -79,7 +88,7 @@ class Sessions:
     ) -> None:
         """Project how far the server's clock is ahead of a stream's."""
         await self._database.run(
-            f"UPDATE sessions USING TIMESTAMP ? SET clock_offset_ms[?] = ? {_KEY}",  # noqa: S608 constant
+            f"UPDATE sessions USING TIMESTAMP ? SET clock_offset_ms[?] = ? {_KEY}",
             (revision, stream, offset_ms, user_id, session_id),
         )
 
@@ -99,14 +108,14 @@ class Sessions:
         """
         end, values = (", ended_at = ?", (ended_at,)) if ended_at else ("", ())
         await self._database.run(
-            f"UPDATE sessions USING TIMESTAMP ? SET complete = ?{end} {_KEY}",  # noqa: S608 constant
+            f"UPDATE sessions USING TIMESTAMP ? SET complete = ?{end} {_KEY}",
             (revision, complete, *values, user_id, session_id),
         )
 
     async def read(self, user_id: UUID, session_id: UUID) -> SessionRow | None:
         """One session, None when it is not there."""
         rows = await self._database.run(
-            f"SELECT {_COLUMNS} FROM sessions {_KEY}",  # noqa: S608 constant
+            f"SELECT {_COLUMNS} FROM sessions {_KEY}",
             (user_id, session_id),
         )
         found = [session_row(row) for row in rows if row.started_at is not None]
@@ -118,7 +127,7 @@ class Sessions:
         while True:
             where, values = ("AND session_id < ?", (before,)) if before else ("", ())
             rows = await self._database.run(
-                f"SELECT {_COLUMNS} FROM sessions WHERE user_id = ? {where} LIMIT ?",  # noqa: S608 constant
+                f"SELECT {_COLUMNS} FROM sessions WHERE user_id = ? {where} LIMIT ?",
                 (user_id, *values, limit),
             )
             # A row of which only a later step was written is no session yet.
@@ -148,7 +157,7 @@ class Sessions:
     async def lists(self, user_id: UUID, session_id: UUID) -> dict[str, StreamList]:
         """The lists of a session's streams, those that have one."""
         rows = await self._database.run(
-            f"SELECT stream, hashes, revision FROM session_lists {_KEY}",  # noqa: S608 constant
+            f"SELECT stream, hashes, revision FROM session_lists {_KEY}",
             (user_id, session_id),
         )
         return {r.stream: StreamList(tuple(r.hashes or ()), r.revision) for r in rows}
@@ -157,11 +166,11 @@ class Sessions:
         """Delete a session and its lists, for good."""
         await asyncio.gather(
             self._database.run(
-                f"DELETE FROM sessions USING TIMESTAMP ? {_KEY}",  # noqa: S608 constant
+                f"DELETE FROM sessions USING TIMESTAMP ? {_KEY}",
                 (at_us, user_id, session_id),
             ),
             self._database.run(
-                f"DELETE FROM session_lists USING TIMESTAMP ? {_KEY}",  # noqa: S608 constant
+                f"DELETE FROM session_lists USING TIMESTAMP ? {_KEY}",
                 (at_us, user_id, session_id),
             ),
         )

@@ -6,11 +6,11 @@ from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
-from schemas.times import aware
+from schemas.inputs import LAYOUTS
+from schemas.layout import LABELLED_S
+from schemas.times import aware, us_of
 from store.database import Database, Row, Statement
 
-MODEL_IDS = ("wrist-acc6", "wrist-acc3")
-LABELLED_S = 400 * 86_400  # how long samples are kept for training: default_time_to_live of both
 _COLUMNS = (
     "session_id, set_id, exercise, started_at, ended_at, reps, weight_kg, intensity, "
     "label_source, revision"
@@ -31,6 +31,11 @@ class SetRow(NamedTuple):
     intensity: float | None
     label_source: str
     revision: int
+
+    @property
+    def span_ns(self) -> tuple[int, int]:
+        """Begin and end in nanoseconds since the epoch, on the clock of its samples."""
+        return us_of(self.started_at) * 1000, us_of(self.ended_at) * 1000
 
 
 class LabelledSet(NamedTuple):
@@ -81,7 +86,7 @@ class Sets:
     async def read(self, user_id: UUID, session_id: UUID, set_id: UUID) -> SetRow | None:
         """One set, None when it is not there."""
         rows = await self._database.run(
-            f"SELECT {_COLUMNS} FROM sets {_KEY}",  # noqa: S608 constant
+            f"SELECT {_COLUMNS} FROM sets {_KEY}",
             (user_id, session_id, set_id),
         )
         return _set_row(rows[0]) if rows else None
@@ -89,7 +94,7 @@ class Sets:
     async def of_session(self, user_id: UUID, session_id: UUID) -> list[SetRow]:
         """A session's sets in time order."""
         rows = await self._database.run(
-            f"SELECT {_COLUMNS} FROM sets WHERE user_id = ? AND session_id = ?",  # noqa: S608 constant
+            f"SELECT {_COLUMNS} FROM sets WHERE user_id = ? AND session_id = ?",
             (user_id, session_id),
         )
         return sorted((_set_row(row) for row in rows), key=lambda s: (s.started_at, s.set_id))
@@ -97,7 +102,7 @@ class Sets:
     async def of_user(self, user_id: UUID) -> list[SetRow]:
         """All sets of a user, newest session first."""
         rows = await self._database.run(
-            f"SELECT {_COLUMNS} FROM sets WHERE user_id = ?",  # noqa: S608 constant
+            f"SELECT {_COLUMNS} FROM sets WHERE user_id = ?",
             (user_id,),
         )
         return [_set_row(row) for row in rows]
@@ -113,10 +118,10 @@ class Sets:
         """Delete a set and what training reads of it, for good."""
         await asyncio.gather(
             self._database.run(
-                f"DELETE FROM sets USING TIMESTAMP ? {_KEY}",  # noqa: S608 constant
+                f"DELETE FROM sets USING TIMESTAMP ? {_KEY}",
                 (at_us, user_id, session_id, set_id),
             ),
-            *(self.delete_labelled(user_id, m, set_id, at_us) for m in MODEL_IDS),
+            *(self.delete_labelled(user_id, m, set_id, at_us) for m in LAYOUTS),
         )
 
     async def delete_session(self, user_id: UUID, session_id: UUID, at_us: int) -> None:
@@ -172,7 +177,7 @@ class Sets:
                     "WHERE user_id = ? AND model_id = ?",
                     (user_id, model_id),
                 )
-                for model_id in MODEL_IDS
+                for model_id in LAYOUTS
             )
         )
         return [LabelledHead(*row) for page in pages for row in page]
@@ -192,7 +197,7 @@ def labelled_s(revision: int, now_us: int) -> int:
 
 def _put(user_id: UUID, row: SetRow) -> Statement:
     return Statement(
-        f"INSERT INTO sets (user_id, {_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "  # noqa: S608 constant
+        f"INSERT INTO sets (user_id, {_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
         "USING TIMESTAMP ?",
         (user_id, *row, row.revision),
     )

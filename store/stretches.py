@@ -7,9 +7,9 @@ from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
+from schemas.inputs import LAYOUTS
 from schemas.times import aware
 from store.database import Database
-from store.sets import MODEL_IDS
 
 _HEAD = "model_id, session_id, started_at, ended_at, spans, revision"
 _SESSION = "WHERE user_id = ? AND model_id = ? AND session_id = ?"
@@ -74,7 +74,7 @@ class Stretches:
                     f"DELETE FROM labelled_stretches USING TIMESTAMP ? {_SESSION}",
                     (at_us, user_id, model_id, session_id),
                 )
-                for model_id in MODEL_IDS
+                for model_id in LAYOUTS
             )
         )
 
@@ -86,7 +86,7 @@ class Stretches:
                     f"SELECT {_HEAD} FROM labelled_stretches {_SESSION}",
                     (user_id, model_id, session_id),
                 )
-                for model_id in MODEL_IDS
+                for model_id in LAYOUTS
             )
         )
         return [_head(row) for page in pages for row in page]
@@ -107,7 +107,7 @@ class Stretches:
                     "SELECT session_id FROM labelled_stretches WHERE user_id = ? AND model_id = ?",
                     (user_id, model_id),
                 )
-                for model_id in MODEL_IDS
+                for model_id in LAYOUTS
             )
         )
         return {row[0] for page in pages for row in page}

@@ -8,9 +8,13 @@ from uuid import UUID
 
 from schemas.layout import SHARDS
 from schemas.times import aware
+from schemas.topics import Topic
 from store.database import Database, Row
 
-CHANGES_KEPT = timedelta(days=89)  # older changes are gone: everything is read again
+CHANGES_KEPT = timedelta(days=89)  # the table forgets after 90: then everything is read again
+ANNOUNCED_BEFORE = timedelta(minutes=5)  # an announcement comes before its write by less
+CLOCKS_APART = timedelta(minutes=1)
+"""A mark further ahead than this was set by a clock that was wrong, and says nothing."""
 
 
 class Watermark(NamedTuple):
@@ -26,10 +30,13 @@ class Watermarks:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def read(self, family: str) -> datetime | None:
-        """The newest watermark, None before the first successful run."""
+    async def read(self, family: str, now: datetime) -> datetime | None:
+        """The newest watermark, None before the first successful run, and where it lies ahead.
+
+        Nothing is newer than a mark ahead of time: who believed it would do nothing until then.
+        """
         mark = await self.newest(family)
-        return None if mark is None else mark.read_until
+        return None if mark is None or mark.read_until > now + CLOCKS_APART else mark.read_until
 
     async def newest(self, family: str) -> Watermark | None:
         """The newest watermark with the run that set it, None before the first successful run."""
@@ -38,18 +45,24 @@ class Watermarks:
         )
         return Watermark(aware(rows[0].read_until), rows[0].run_id) if rows else None
 
-    async def advance(self, family: str, run_id: UUID, to: datetime) -> bool:
-        """Move the watermark forward; False when it is already there or further."""
-        return await self._database.applied(
-            "INSERT INTO watermarks (family, read_until, run_id) VALUES (?, ?, ?) IF NOT EXISTS",
-            (family, to, run_id),
-        ) or await self._database.applied(
-            "UPDATE watermarks SET read_until = ?, run_id = ? WHERE family = ? IF read_until < ?",
-            (to, run_id, family, to),
+    async def advance(self, family: str, run_id: UUID, to: datetime, now: datetime) -> bool:
+        """Move the watermark forward; False when it is already there or further.
+
+        One that lies ahead of `now` is replaced.
+        """
+        move = "UPDATE watermarks SET read_until = ?, run_id = ? WHERE family = ? IF read_until "
+        return (
+            await self._database.applied(
+                "INSERT INTO watermarks (family, read_until, run_id) VALUES (?, ?, ?) "
+                "IF NOT EXISTS",
+                (family, to, run_id),
+            )
+            or await self._database.applied(f"{move} < ?", (to, run_id, family, to))
+            or await self._database.applied(f"{move} > ?", (to, run_id, family, now + CLOCKS_APART))
         )
 
     async def changed_users(
-        self, topics: Sequence[str], since: datetime, until: datetime
+        self, topics: Sequence[Topic], since: datetime, until: datetime
     ) -> list[UUID]:
         """Users with a change of one of the topics since then, in order.
 

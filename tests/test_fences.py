@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 CHECKOUT = Path(__file__).resolve().parents[1]
-ROOMS = ("schemas", "models", "store", "ingest", "pipelines", "api", "muvr")
+ROOMS = ("schemas", "models", "store", "ingest", "pipelines", "api", "muvr", "examples")
 
 
 def lint_imports(folder: Path) -> subprocess.CompletedProcess[str]:
@@ -45,6 +45,7 @@ def test_the_rooms_keep_their_fences(copy: Path):
         ("api", "import pipelines"),
         ("pipelines", "import api"),
         ("pipelines", "import ingest"),
+        ("examples", "import schemas.wire"),
     ],
 )
 def test_a_forbidden_import_breaks_a_fence(copy: Path, room: str, statement: str):

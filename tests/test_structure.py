@@ -1,10 +1,14 @@
 """What the tree itself promises: one word finds a family in every room."""
 
+import tomllib
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 
+from api.ops import VERSION
 from schemas.families import FAMILIES
+from schemas.layout import LABELLED_S
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 EMPTY_WORDS = {"utils", "util", "helpers", "common", "misc", "manager", "base"}
@@ -18,6 +22,26 @@ def test_a_family_has_its_place_in_every_room(family: str):
         assert (CHECKOUT / "pipelines" / f"{family}.py").is_file()
 
 
+@pytest.mark.parametrize("family", [f.name for f in FAMILIES.values() if f.kind == "model"])
+def test_a_model_goes_to_bytes_and_back_by_the_same_words(family: str):
+    codec = import_module(f"models.{family}.codec")
+    assert callable(codec.to_bytes)
+    assert callable(codec.from_bytes)
+
+
 def test_no_module_is_named_for_nothing():
     modules = [p for room in CHECKOUT.iterdir() if room.is_dir() for p in room.rglob("*.py")]
     assert [p for p in modules if p.stem in EMPTY_WORDS and ".venv" not in p.parts] == []
+
+
+def test_the_service_says_the_version_of_the_project():
+    project = tomllib.loads((CHECKOUT / "pyproject.toml").read_text())["project"]
+    assert project["version"] == VERSION
+
+
+def test_a_row_of_a_set_lives_as_long_as_its_table_says():
+    folder = CHECKOUT / "schemas" / "migrations"
+    says = [line for page in sorted(folder.glob("*.cql")) for line in page.read_text().split(";")]
+    for table in ("labelled_sets", "labelled_stretches"):
+        [one] = [each for each in says if f"CREATE TABLE {table} (" in each]
+        assert f"default_time_to_live = {LABELLED_S}" in one

@@ -7,8 +7,8 @@ from models import codec
 from models.activity.features import ACTIVITY_READABLE, ACTIVITY_VERSION
 from models.activity.logit import BorderModel
 from models.activity.model import ActivityModel
-from models.exercise.layout import ACC3, ACC6
 from schemas.errors import BadModelBytes
+from schemas.inputs import ACC3, ACC6
 
 MODEL_TAG = "muvr-activity-1"
 PARTS = ("mean", "scale", "weights")
@@ -17,7 +17,7 @@ PARTS = ("mean", "scale", "weights")
 START, END = "start_border", "end_border"
 
 
-def model_to_bytes(model: ActivityModel) -> bytes:
+def to_bytes(model: ActivityModel) -> bytes:
     """The stored form of a model; reading it back gives a model that answers the same."""
     arrays: dict[str, NDArray[np.floating]] = {
         "mean": model.mean,
@@ -31,8 +31,8 @@ def model_to_bytes(model: ActivityModel) -> bytes:
     return codec.pack(MODEL_TAG, meta, arrays)
 
 
-def model_from_bytes(blob: bytes) -> ActivityModel:
-    """The model of `model_to_bytes`.
+def from_bytes(blob: bytes) -> ActivityModel:
+    """The model of `to_bytes`.
 
     Raises:
         BadModelBytes: junk, shapes that do not fit, or features of another version.

@@ -16,8 +16,8 @@ from models.activity.fit import (
 from models.activity.rhythm import segments_by_rhythm
 from models.activity.segments import Segment
 from models.activity.states import Span
-from models.exercise.layout import ACC3, ACC6, ModelId
 from models.signal.wrist import WristSignal
+from schemas.inputs import ACC3, ACC6, InputLayout
 
 BORDER_S = 2.0
 EDGE_S = 0.5
@@ -41,7 +41,7 @@ class ActivityRecording:
 
 
 def found_without_the_day(
-    recordings: Sequence[ActivityRecording], model_id: ModelId
+    recordings: Sequence[ActivityRecording], model_id: InputLayout
 ) -> list[Found]:
     """Every recording with the segments of a model that never saw its day.
 

@@ -26,10 +26,11 @@ from models.activity.model import ActivityModel, first_spans
 from models.activity.settings import SETTINGS
 from models.activity.states import Span
 from models.activity.traces import Postures, postures, traces
-from models.exercise.layout import ACC3, ACC6, ModelId, layout_of
+from models.exercise.layout import layout_of
 from models.exercise.statistics import Statistics, statistics_of, total
 from models.signal.wrist import WristSignal
 from schemas.errors import NotEnoughLabels
+from schemas.inputs import ACC3, ACC6, InputLayout
 
 EXERCISE, IDLE = "exercise", "idle"
 LEAST_S = 20.0
@@ -60,7 +61,7 @@ def activity_examples(
     signals: Sequence[WristSignal],
     sets_ns: Sequence[tuple[int, int]],
     group: str,
-    model_id: ModelId,
+    model_id: InputLayout,
 ) -> list[ActivityExample]:
     """What a recording teaches: its confirmed sets are exercise, everything between them idle.
 
@@ -108,7 +109,7 @@ def labels_of(at_s: Array, sets_s: Sequence[Span]) -> NDArray[np.bool_]:
     return active
 
 
-def fit_activity(examples: Sequence[ActivityExample], model_id: ModelId) -> ActivityModel:
+def fit_activity(examples: Sequence[ActivityExample], model_id: InputLayout) -> ActivityModel:
     """Learn from recordings of one or many people.
 
     Args:
@@ -123,7 +124,7 @@ def fit_activity(examples: Sequence[ActivityExample], model_id: ModelId) -> Acti
     return with_borders(model, examples, everything)
 
 
-def fit_discriminant(statistics: Statistics, model_id: ModelId) -> ActivityModel:
+def fit_discriminant(statistics: Statistics, model_id: InputLayout) -> ActivityModel:
     """A linear discriminant of exercise against idle, both equally likely, borders unlearned.
 
     W = covariance within both classes, a share of it replaced by a sphere;
@@ -238,7 +239,7 @@ def border_example(
 
 
 def without(
-    everything: Statistics, mine: Sequence[ActivityExample], model_id: ModelId
+    everything: Statistics, mine: Sequence[ActivityExample], model_id: InputLayout
 ) -> ActivityModel | None:
     """A discriminant that did not see these examples; None where nothing else is left."""
     rest = everything

@@ -23,8 +23,9 @@ from models.activity.segments import Segment, joined, segment_of
 from models.activity.settings import SETTINGS, ActivitySettings
 from models.activity.states import Span, likeliest_states, spans_of
 from models.activity.traces import LIKE_2S, postures, traces
-from models.exercise.layout import ACC3, ACC6, ModelId, layout_of
+from models.exercise.layout import layout_of
 from models.signal.wrist import WristSignal
+from schemas.inputs import ACC3, ACC6, InputLayout
 
 FEATURE_CLIP = 5.0
 
@@ -44,7 +45,7 @@ class ActivityModel:
             An end also knows the posture in which its set began.
     """
 
-    model_id: ModelId
+    model_id: InputLayout
     mean: Row
     scale: Row
     weights: Row

@@ -18,11 +18,11 @@ from models.exercise.fit import (
     fit_global,
     fit_user,
 )
-from models.exercise.layout import ACC6, ModelId
 from models.exercise.model import ExerciseModel
 from models.exercise.probability import Calibration, mean_log, softmax
 from models.exercise.statistics import Statistics, total
 from schemas.errors import NotEnoughLabels
+from schemas.inputs import ACC6, InputLayout
 
 Array = NDArray[np.float64]
 USUAL = Calibration()  # where few errors say little, stay near here
@@ -136,7 +136,7 @@ def learn_calibration(
     people: Sequence[Person],
     settings: FitSettings | None = None,
     *,
-    model_id: ModelId = ACC6,
+    model_id: InputLayout = ACC6,
     leave_out_exercises: bool = True,
 ) -> tuple[Calibration, Calibration]:
     """Calibrations for the global model and for users' own models.
@@ -179,7 +179,7 @@ def learn_calibration(
 
 
 def _rungs(
-    own: Statistics, others: Statistics | None, settings: FitSettings, model_id: ModelId
+    own: Statistics, others: Statistics | None, settings: FitSettings, model_id: InputLayout
 ) -> tuple[ExerciseModel | None, ExerciseModel | None]:
     """The global model without this person, and the person's own; None where data is too thin."""
     everybody_else: GlobalModel | None = None

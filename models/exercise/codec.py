@@ -18,7 +18,7 @@ STATISTICS_TAG = "muvr-exercise-statistics-1"
 GLOBAL_TAG = "muvr-exercise-global-1"
 
 
-def model_to_bytes(model: ExerciseModel) -> bytes:
+def to_bytes(model: ExerciseModel) -> bytes:
     """The stored form of a model; reading it back gives an equal model."""
     meta = {
         "model_id": model.model_id,
@@ -39,8 +39,8 @@ def model_to_bytes(model: ExerciseModel) -> bytes:
     return codec.pack(MODEL_TAG, meta, arrays)
 
 
-def model_from_bytes(blob: bytes) -> ExerciseModel:
-    """The model of `model_to_bytes`.
+def from_bytes(blob: bytes) -> ExerciseModel:
+    """The model of `to_bytes`.
 
     Raises:
         BadModelBytes: junk, shapes that do not fit, or features of another version.
@@ -104,7 +104,7 @@ def statistics_from_bytes(blob: bytes) -> Statistics:
 def global_to_bytes(model: GlobalModel) -> bytes:
     """A global model with the statistics that users' models are mixed with."""
     arrays = {
-        "model": _as_array(model_to_bytes(model.model)),
+        "model": _as_array(to_bytes(model.model)),
         "statistics": _as_array(statistics_to_bytes(model.statistics)),
     }
     meta = {"own_calibration": asdict(model.own_calibration)}
@@ -120,7 +120,7 @@ def global_from_bytes(blob: bytes) -> GlobalModel:
     meta, arrays = codec.unpack(blob, GLOBAL_TAG)
     try:
         return GlobalModel(
-            model=model_from_bytes(arrays["model"].tobytes()),
+            model=from_bytes(arrays["model"].tobytes()),
             statistics=statistics_from_bytes(arrays["statistics"].tobytes()),
             own_calibration=Calibration(**meta["own_calibration"]),
         )

@@ -1,20 +1,19 @@
 """The linear discriminant: from statistics to weights, prototypes and the metric around them."""
 
 from dataclasses import dataclass
-from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import get_blas_funcs, get_lapack_funcs
 
-from models.exercise.layout import ModelId
+from models.codec import FLOAT16_MAX
 from models.exercise.model import PROTOTYPE_STEP, ExerciseModel, Level
 from models.exercise.probability import Calibration
 from models.exercise.statistics import Frame, Statistics, deviations, frame_of
 from schemas.errors import NotEnoughLabels
+from schemas.inputs import InputLayout
 
 Matrix = NDArray[np.float64]
-FLOAT16_MAX: Final = 6e4
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +44,7 @@ def discriminant(
     shrink: float,
     settings: FitSettings,
     *,
-    model_id: ModelId,
+    model_id: InputLayout,
     level: Level,
     calibration: Calibration,
 ) -> ExerciseModel:

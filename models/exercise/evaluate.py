@@ -12,6 +12,7 @@ from models.exercise.model import Answer, ExerciseModel
 from models.signal.windows import STEP_S
 from models.signal.wrist import WristSignal
 from schemas.errors import NotEnoughLabels
+from schemas.inputs import ACC3, ACC6
 
 BINS = 10
 
@@ -60,8 +61,9 @@ def labelled_windows(
     signals: Sequence[WristSignal], exercise: str, step_s: float = STEP_S
 ) -> LabelledWindows | None:
     """Windows of one labelled set; None when no stretch of it is 4 s long."""
-    layouts = {layout_of(s) for s in signals}
-    kept = [s for s in signals if layout_of(s) == max(layouts, default=None)]
+    # With rotation, if any stretch has it.
+    layout = ACC6 if any(layout_of(s) == ACC6 for s in signals) else ACC3
+    kept = [s for s in signals if layout_of(s) == layout]
     found = [window_features(s, step_s) for s in kept]
     if not any(len(w.x) for w in found):
         return None

@@ -10,10 +10,10 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from models.exercise.discriminant import FitSettings, discriminant, enough
-from models.exercise.layout import ACC6, ModelId
 from models.exercise.model import ExerciseModel
 from models.exercise.probability import Calibration
 from models.exercise.statistics import Frame, Statistics, frame_of, weighted
+from schemas.inputs import ACC6, InputLayout
 
 # What SPAR taught, for the time before there is anybody else to learn it from. The weight of
 # hesitation is of eight gym days of one lifter (decision 26): SPAR's people hardly hesitate.
@@ -68,7 +68,7 @@ def fit_global(
     statistics: Statistics,
     settings: FitSettings | None = None,
     *,
-    model_id: ModelId = ACC6,
+    model_id: InputLayout = ACC6,
     calibration: Calibration | None = None,
     own_calibration: Calibration | None = None,
 ) -> GlobalModel:
@@ -91,7 +91,7 @@ def fit_others(
     frame: Frame,
     settings: FitSettings | None = None,
     *,
-    model_id: ModelId = ACC6,
+    model_id: InputLayout = ACC6,
     calibration: Calibration | None = None,
 ) -> ExerciseModel:
     """The global model of statistics that are already in a frame.
@@ -117,7 +117,7 @@ def fit_user(
     global_model: GlobalModel | None = None,
     settings: FitSettings | None = None,
     *,
-    model_id: ModelId = ACC6,
+    model_id: InputLayout = ACC6,
     calibration: Calibration | None = None,
 ) -> ExerciseModel:
     """A user's own model, over the exercises that this user has labelled.
@@ -151,7 +151,7 @@ def fit_own(
     others: Others | None = None,
     settings: FitSettings | None = None,
     *,
-    model_id: ModelId = ACC6,
+    model_id: InputLayout = ACC6,
     calibration: Calibration | None = None,
 ) -> ExerciseModel:
     """A user's own model from statistics that are already in a frame: the others', if any.

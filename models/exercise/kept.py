@@ -13,13 +13,13 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from models.codec import FLOAT16_MAX
 from models.compiled import address_of, compiled
 from models.exercise.examples import SetWindows
 from schemas.errors import BadSamples
 
 VERSION = 1  # of `muvr_kept_version` in compiled/kept.c
 STEPS = 15
-LARGEST = 6e4  # what float16 holds
 WIDER = 1.002  # float16 rounds: the steps reach a little past the largest value
 Array = NDArray[np.floating]  # float32 throughout; numpy's stubs lose the width
 
@@ -101,7 +101,7 @@ def keep(windows: SetWindows) -> KeptWindows:
 
 def _grid(x: Array) -> tuple[NDArray[np.float16], NDArray[np.float16]]:
     """The least value of every feature, and the step from one count to the next."""
-    low, high = np.clip([x.min(axis=0), x.max(axis=0)], -LARGEST, LARGEST)
+    low, high = np.clip([x.min(axis=0), x.max(axis=0)], -FLOAT16_MAX, FLOAT16_MAX)
     least = low.astype("<f2")
     return least, ((high - least) * np.float32(WIDER / STEPS)).astype("<f2")
 

@@ -12,12 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.exercise.features import Windows
-from models.exercise.layout import ModelId
 from models.exercise.probability import Calibration, whole_set
 from models.exercise.reading import Reading, ReadSignal, read
 from models.exercise.scores import Scorer
 from models.signal.windows import STEP_S
 from models.signal.wrist import WristSignal
+from schemas.inputs import InputLayout
 
 Array = NDArray[np.floating]  # float32 throughout; numpy's stubs lose the width
 Level = Literal["user", "cluster", "global"]
@@ -84,7 +84,7 @@ class ExerciseModel:
         calibration: from scores to probabilities.
     """
 
-    model_id: ModelId
+    model_id: InputLayout
     level: Level
     labels: tuple[str, ...]
     mean: Array

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models import codec
+from models.codec import FLOAT16_MAX
 from models.exercise.model import ExerciseModel
 from models.exercise.probability import Calibration
 from schemas.errors import BadModelBytes
@@ -19,7 +20,6 @@ from schemas.errors import BadModelBytes
 Array = NDArray[np.floating]  # float32 throughout; numpy's stubs lose the width
 Labels = NDArray[np.int64]
 TAG = "muvr-exercise-perceptron-1"
-FLOAT16_MAX = 6e4
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,12 +20,13 @@ from models.exercise.own_calibration import on_one_user
 from models.exercise.probability import LEAST, softmax
 from models.exercise.statistics import Statistics, total
 from models.exercise.trials import Movement, asked, learned_of
+from schemas.config import Training
 from schemas.report import Figure
 
 DATA = "gym IMU, 99 sets of one lifter on 8 days"
 PROTOCOL = "leave one day out, names learned, calibrated inside the training days"
 PEER = "the shipped calibration alone"
-EARLY_SHARE = 0.7  # of each exercise's sets, as in training
+EARLY_SHARE = Training().cutoff_share  # of each exercise's sets, as in training
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from itertools import product
 import numpy as np
 
 from models.exercise.calibrate import HeldOut, calibrate, held_out, log_loss
-from models.exercise.codec import model_to_bytes
+from models.exercise.codec import to_bytes
 from models.exercise.evaluate import LabelledWindows
 from models.exercise.figures import (
     Asked,
@@ -24,11 +24,11 @@ from models.exercise.figures import (
     window_ece,
 )
 from models.exercise.fit import OWN_CALIBRATION, FitSettings, fit_global, fit_user
-from models.exercise.layout import ACC6, ModelId
 from models.exercise.model import ExerciseModel
 from models.exercise.probability import Calibration
 from models.exercise.statistics import Statistics, total
 from models.exercise.trials import Movement, asked, learned_of, part, people
+from schemas.inputs import ACC6, InputLayout
 from schemas.report import Figure
 
 SPAR = "SPAR-10"
@@ -39,7 +39,7 @@ OWN_CHOICES = tuple(
 )
 
 
-def unseen_people(movements: Sequence[Movement], *, model_id: ModelId = ACC6) -> Outcome:
+def unseen_people(movements: Sequence[Movement], *, model_id: InputLayout = ACC6) -> Outcome:
     """S1: people in five groups; each group is asked with a model of the other four."""
     data = {p: (learned_of(sets), asked(sets)) for p, sets in people(movements).items()}
     labels = tuple(sorted({m.exercise for m in movements}))
@@ -71,7 +71,7 @@ def person_folds(names: Sequence[str]) -> list[list[str]]:
 
 
 def _choose_global(
-    training: dict[str, tuple[Statistics, tuple[LabelledWindows, ...]]], model_id: ModelId
+    training: dict[str, tuple[Statistics, tuple[LabelledWindows, ...]]], model_id: InputLayout
 ) -> tuple[FitSettings, list[HeldOut]]:
     """Settings with the least log loss on people left out one by one, and those scores."""
     everybody = total([statistics for statistics, _ in training.values()])
@@ -101,7 +101,7 @@ class OwnTrial:
     ask: tuple[LabelledWindows, ...]
 
 
-def own_models(movements: Sequence[Movement], *, model_id: ModelId = ACC6) -> Outcome:
+def own_models(movements: Sequence[Movement], *, model_id: InputLayout = ACC6) -> Outcome:
     """S2: every recording in five blocks of time; each is asked with a model of the other four."""
     trials: list[OwnTrial] = []
     for person, sets in people(movements).items():
@@ -117,7 +117,7 @@ def own_models(movements: Sequence[Movement], *, model_id: ModelId = ACC6) -> Ou
     return _ask_own(trials, movements, "s2", ("windows", "worst"), floors, protocol, model_id)
 
 
-def enrolment(movements: Sequence[Movement], *, model_id: ModelId = ACC6) -> Outcome:
+def enrolment(movements: Sequence[Movement], *, model_id: InputLayout = ACC6) -> Outcome:
     """S3: the first fifth of each recording is enrolled, the last three fifths are asked."""
     trials = [
         OwnTrial(
@@ -139,7 +139,7 @@ def _ask_own(
     names: tuple[str, str],
     floors: tuple[float | None, float | None],
     protocol: str,
-    model_id: ModelId,
+    model_id: InputLayout,
 ) -> Outcome:
     """Every trial with the settings and the calibration that the other people chose."""
     labels = tuple(sorted({m.exercise for m in movements}))
@@ -159,7 +159,7 @@ def _ask_own(
         for trial, (fitted, held) in zip(trials, tried[best], strict=True):
             if trial.person == person:
                 model = replace(fitted, calibration=calibration)
-                sizes.append(len(model_to_bytes(model)))
+                sizes.append(len(to_bytes(model)))
                 found.append(answers(person, model, held, labels))
     figures = _own_figures(found, max(sizes), prefix, names, floors, protocol, model_id)
     return Outcome(figures, labels, tuple(found), tuple(chosen))
@@ -187,7 +187,7 @@ def _own_figures(
     names: tuple[str, str],
     floors: tuple[float | None, float | None],
     protocol: str,
-    model_id: ModelId,
+    model_id: InputLayout,
 ) -> tuple[Figure, ...]:
     per = by_person(found).values()
     share = _maker("", SPAR, protocol, model_id)
@@ -204,7 +204,7 @@ def _own_figures(
 
 
 def _own_model(
-    trial: OwnTrial, others: Statistics, settings: FitSettings, model_id: ModelId
+    trial: OwnTrial, others: Statistics, settings: FitSettings, model_id: InputLayout
 ) -> tuple[ExerciseModel, HeldOut]:
     everybody = fit_global(others, settings, model_id=model_id)
     model = fit_user(trial.learn, everybody, settings, model_id=model_id)
@@ -222,7 +222,7 @@ def _s1_figures(
     found: list[Asked],
     floors: tuple[float | None, float | None, float | None],
     protocol: str,
-    model_id: ModelId,
+    model_id: InputLayout,
 ) -> tuple[Figure, ...]:
     share = _maker("", SPAR, protocol, model_id)
     return (
@@ -234,11 +234,11 @@ def _s1_figures(
     )
 
 
-def _named(name: str, model_id: ModelId) -> str:
+def _named(name: str, model_id: InputLayout) -> str:
     return name if model_id == ACC6 else f"{name}_acc_only"
 
 
-def _maker(unit: str, data: str, protocol: str, model_id: ModelId) -> Callable[..., Figure]:
+def _maker(unit: str, data: str, protocol: str, model_id: InputLayout) -> Callable[..., Figure]:
     def make(name: str, value: float, floor: float | None, *, at_most: bool = False) -> Figure:
         """A figure; `at_most` makes the floor a ceiling, and without one nothing is demanded."""
         return Figure(

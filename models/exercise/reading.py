@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from models.exercise.features import Windows, window_features
-from models.exercise.layout import ModelId, layout_of
+from models.exercise.layout import layout_of
 from models.exercise.signs import MIRROR, Signs, under_signs
 from models.signal.windows import STEP_S
 from models.signal.wrist import WristSignal
+from schemas.inputs import InputLayout
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +21,7 @@ class ReadSignal:
             none.
     """
 
-    layout: ModelId
+    layout: InputLayout
     wrists: tuple[Windows, ...]
 
 

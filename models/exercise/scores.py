@@ -18,6 +18,7 @@ from models.exercise.probability import Calibration
 VERSION = 1  # of `muvr_scores_version` in compiled/scores.c
 LANES = 16
 MOST = 1024  # floats of a row in the compiled code
+TOUCHES = 1e-6  # there too: a window that is its prototype has a logarithm as well
 Array = NDArray[np.floating]  # float32 throughout; numpy's stubs lose the width
 Doubles = NDArray[np.float64]
 

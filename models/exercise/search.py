@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from models.exercise.codec import model_to_bytes
+from models.exercise.codec import to_bytes
 from models.exercise.fit import FitSettings, fit_others
 from models.exercise.model import ExerciseModel
 from models.exercise.perceptron import (
@@ -82,7 +82,7 @@ def _discriminant(
     right = float((named[model.scores(held[0]).argmax(axis=1)] == held[1]).mean())
     # learned inside the frame of `like`: its own standardisation comes on top of it
     whole = replace(model, mean=like.mean + model.mean * like.scale, scale=like.scale * model.scale)
-    return right, model_to_bytes(whole)
+    return right, to_bytes(whole)
 
 
 def _perceptron(
@@ -93,5 +93,5 @@ def _perceptron(
         model = epoch(model, *learn, settings, turn)
     content = perceptron_to_bytes(model)
     if not settings.hidden:
-        content = model_to_bytes(as_global(model, like))
+        content = to_bytes(as_global(model, like))
     return 1 - error(model, *held), content

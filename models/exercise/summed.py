@@ -54,6 +54,30 @@ def framed_statistics(named: Sequence[Named], frame: Frame) -> Statistics:
     return _summed(named, frame.mean.astype(np.float32))
 
 
+def at_most(named: Sequence[Named], most_s: float) -> list[Named]:
+    """Windows that count for so many seconds of each exercise at most, the sets' shares kept.
+
+    Args:
+        named: exercise and windows of every set.
+        most_s: of an exercise; where there is less, the very same pair comes back.
+
+    >>> from models.exercise.examples import SetWindows
+    >>> from models.exercise.kept import keep
+    >>> rows = keep(SetWindows("left", 1.0, 3, np.ones((3, 2), np.float32)))
+    >>> [one.window_s for _, one in at_most([("row", rows), ("row", rows), ("curl", rows)], 3.0)]
+    [0.5, 0.5, 1.0]
+    """
+    seconds = dict.fromkeys((exercise for exercise, _ in named), 0.0)
+    for exercise, windows in named:
+        seconds[exercise] += windows.rows * windows.window_s
+    return [
+        (one[0], replace(one[1], window_s=one[1].window_s * most_s / seconds[one[0]]))
+        if seconds[one[0]] > most_s
+        else one
+        for one in named
+    ]
+
+
 def _summed(named: Sequence[Named], mean: Floats | np.float64) -> Statistics:
     """Statistics of windows less a mean, in its precision; of the moments the upper triangle."""
     long = [(exercise, windows) for exercise, windows in named if windows.rows]

@@ -16,7 +16,7 @@ BOOK_TAG = "muvr-form-book-2"
 Arrays = Mapping[str, NDArray[Any]]
 
 
-def book_to_bytes(book: FormBook) -> bytes:
+def to_bytes(book: FormBook) -> bytes:
     """The stored form of a book; the same book, the same bytes."""
     places = sorted(book.templates)
     rows = [book.templates[place] for place in places]
@@ -38,8 +38,8 @@ def book_to_bytes(book: FormBook) -> bytes:
     return codec.pack(BOOK_TAG, meta, arrays)
 
 
-def book_from_bytes(blob: bytes) -> FormBook:
-    """The book of `book_to_bytes`.
+def from_bytes(blob: bytes) -> FormBook:
+    """The book of `to_bytes`.
 
     Raises:
         BadModelBytes: junk, or templates of other quantities.

@@ -77,6 +77,8 @@ def form_of(found: SetQuantities | None, count: int, template: FormTemplate | No
         differences = differences_of(middle)
     counted = [parts[n] for n in ("likeness", "speed_kept", "range_kept") if n in parts]
     score = float(np.mean(counted)) if counted else None
+    if not parts:
+        return Form(None, {}, "Too few repetitions to say how it went on.")
     return Form(score, parts, sentence(differences, losses_of(found), known=template is not None))
 
 

@@ -22,6 +22,6 @@ def repetitions(signals: Sequence[WristSignal]) -> "Repetitions | None":
     seconds = sum(len(signal.acc_g) for signal in signals) / RATE_HZ
     if not FROM_S <= seconds <= UP_TO_S:
         return None
-    from models.reps.count import count_repetitions  # noqa: PLC0415 (see above)
+    from models.reps.count import count_repetitions  # see above
 
     return count_repetitions(signals)

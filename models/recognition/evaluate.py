@@ -3,9 +3,10 @@
 from collections.abc import Collection, Sequence
 from dataclasses import astuple, dataclass
 
-NS = 10**9
-BORDER_NS = 2 * NS
-BOTH_NS = 3 * NS
+from schemas.times import NS_PER_S
+
+BORDER_NS = 2 * NS_PER_S
+BOTH_NS = 3 * NS_PER_S
 HIT_SHARE = 0.5  # of a true set that a told one must cover
 
 
@@ -76,9 +77,9 @@ def tally(done: Sequence[TimedSet], told: Sequence[TimedSet], known: Collection[
         told: the answer; each told set can be one true set only.
         known: exercises that could be known.
 
-    >>> curl = TimedSet(0, 30 * NS, "curl", 10)
-    >>> late = TimedSet(NS, 30 * NS, "curl", 11)
-    >>> found = tally([curl], [late, TimedSet(60 * NS, 70 * NS, None, 0)], {"curl"})
+    >>> curl = TimedSet(0, 30 * NS_PER_S, "curl", 10)
+    >>> late = TimedSet(NS_PER_S, 30 * NS_PER_S, "curl", 11)
+    >>> found = tally([curl], [late, TimedSet(60 * NS_PER_S, 70 * NS_PER_S, None, 0)], {"curl"})
     >>> found.found, found.named, found.reps_near, found.reps_exact, found.invented
     (1, 1, 1, 0, 1)
     """

@@ -12,12 +12,12 @@ taught it. Otherwise the answer abstains, and says what is lacking.
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from models.exercise.layout import ACC3, ACC6
 from models.exercise.model import Answer, ExerciseModel, Level
 from models.exercise.reading import Reading, read
 from models.exercise.signs import Signs
 from models.signal.truth import LOW_RATE, NO_GRAVITY
 from models.signal.wrist import WristSignal
+from schemas.inputs import ACC3, ACC6
 
 NO_MODEL = Answer(None, 0.0, abstained=True, reason="no-model")
 UNKNOWN = "unknown-movement"

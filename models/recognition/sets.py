@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from models.activity.model import ActivityModel
 from models.activity.rhythm import segments_by_rhythm
 from models.activity.segments import Segment, joined
-from models.exercise.layout import ACC3, ACC6, layout_of
+from models.exercise.layout import layout_of
 from models.form.book import FormBook
 from models.form.judge import Form, form
 from models.recognition.counting import repetitions
@@ -20,12 +20,13 @@ from models.recognition.wearing import as_worn
 from models.signal.pieces import Recording
 from models.signal.truth import Timeline, timeline
 from models.signal.wrist import WristSignal, wrist_signals
+from schemas.inputs import ACC3, ACC6
+from schemas.times import NS_PER_S
 
 if TYPE_CHECKING:
     from models.reps.count import Repetitions
 
 HEARD_SHARE = 0.9  # of a confirmed set: with less its repetitions are not all there
-NS = 1e9
 SURELY_NS = 10 * 10**9
 """From here on a stretch that is found is a set also when its repetitions cannot be counted."""
 
@@ -150,7 +151,7 @@ def measure(
     """
     inside = wrist_signals(line.cut(start_ns, end_ns))
     heard_s = sum(signal.heard_s for signal in inside)
-    if not heard_s or heard_s < HEARD_SHARE * (end_ns - start_ns) / NS:
+    if not heard_s or heard_s < HEARD_SHARE * (end_ns - start_ns) / NS_PER_S:
         return None
     counted = repetitions(inside)
     return Measured(counted, judge(counted, exercise, inside, book))

@@ -65,7 +65,8 @@ def explain(prepared: Prepared, period_s: float, settings: RepsSettings) -> Expl
         return None
     median_s = float(np.median(tiling.lengths)) * view.step_s
     if abs(np.log(median_s / period_s)) > settings.recentre_share:
-        period_s = float(np.clip(median_s, settings.shortest_s, settings.longest_s))
+        least_s = min(settings.shortest_s, period_s)  # a short one is not made long
+        period_s = float(np.clip(median_s, least_s, settings.longest_s))
         view, template = recentred(prepared, view, tiling, period_s, settings)
         board = board_of(view.y, settings)
         template, tiling = settled(board, template, settings)

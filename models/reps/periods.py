@@ -53,12 +53,25 @@ def merged(periods: Iterable[float], share: float, most: int) -> list[float]:
     return kept[:most]
 
 
+def earliest_peak(curve: Array, rate_hz: float, settings: RepsSettings) -> list[float]:
+    """The shortest lag in seconds at which a movement is as like itself as at any; none or one.
+
+    Of an even movement all multiples of its period are as high, and the highest may be any.
+    """
+    first, last = round(settings.shortest_even_s * rate_hz), round(settings.longest_s * rate_hz)
+    peaks = np.array(sorted(highest_peaks(curve, first, last, len(curve))))
+    heights = np.interp(peaks, np.arange(len(curve)), curve)
+    high = peaks[heights >= settings.even_share * heights.max(initial=0.0)]
+    return (high[:1] / rate_hz).tolist()
+
+
 def candidate_periods(prepared: Prepared, settings: RepsSettings) -> list[float]:
     """Durations in seconds that a repetition of this set might have, likeliest first.
 
     The three highest peaks of the autocorrelation of acceleration, of rotation and of their
     mean; half, double and a third of the highest, because a repetition with two similar halves
-    peaks at half its length; for a short set also a half and a third of its duration.
+    peaks at half its length; the shortest at which the movement is as even as at any; for a short
+    set also a half and a third of its duration.
     """
     rate = prepared.rate_hz
     sensors = [prepared.x[:, k : k + 3] for k in range(0, prepared.x.shape[1], 3)]
@@ -77,4 +90,5 @@ def candidate_periods(prepared: Prepared, settings: RepsSettings) -> list[float]
         for p in (*ranked[:3], *related, *parts, *ranked[3:])
         if settings.shortest_s <= p <= settings.longest_s
     ]
+    sound[3:3] = earliest_peak(curves[0], rate, settings)
     return merged(sound, settings.merge_share, settings.most_candidates)

@@ -17,10 +17,18 @@ class RepsSettings:
         trend_hz, trend_from_s: what is slower is removed from sets longer than this.
         clip: a sensor's distance from its median is cut off at so many typical distances.
         still_share: slower than this share of the 60th percentile of speed is still.
-        least_rad_s, least_g_per_s: a wrist that never moves faster has done no repetition.
+        least_rad_s, least_g_per_s: what is slower has done no repetition. Sets have .18 rad/s and
+            .22 g/s at least, white noise of .015 g has .077.
+        least_over_noise: where a wrist does not turn, acceleration is believed by itself from so
+            many times what is rough in it; noise has 6 to 7.5.
+        moving_share: so much of a set must be faster than that.
+        moving_share_clear: or so much twice as fast: long rests may be in it. A minute's plank has
+            a little of that at both ends.
         keep_edge_s: stillness that is left at either end.
         longest_gap_s: shorter gaps between pieces are bridged by a line, longer ones split.
         shortest_s, longest_s: limits of a repetition's duration.
+        shortest_even_s, even_share: it may be as short as this where the movement is at least this
+            much as like itself after that time as after any other.
         peaks, thirds_below_s, merge_share, most_candidates: how candidate periods are drawn up.
         per_period: samples a candidate period is resampled to.
         components, points: size of a template.
@@ -45,11 +53,16 @@ class RepsSettings:
     clip: float = 3.0
     still_share: float = 0.2
     least_rad_s: float = 0.1
-    least_g_per_s: float = 0.05
+    least_g_per_s: float = 0.08
+    least_over_noise: float = 8.0
+    moving_share: float = 0.4
+    moving_share_clear: float = 0.15
     keep_edge_s: float = 0.3
     longest_gap_s: float = 3.0
 
     shortest_s: float = 0.8
+    shortest_even_s: float = 0.4
+    even_share: float = 0.9
     longest_s: float = 10.0
     peaks: int = 3
     thirds_below_s: float = 16.0

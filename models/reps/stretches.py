@@ -11,8 +11,7 @@ from models.reps.lost import continued
 from models.reps.prepare import Array
 from models.signal.windows import RATE_HZ
 from models.signal.wrist import WristSignal
-
-NS = 1e9
+from schemas.times import NS_PER_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +39,10 @@ def joined(signals: Sequence[WristSignal], longest_gap_s: float) -> list[Stretch
     ordered = sorted((s for s in signals if len(s.acc_g)), key=lambda s: s.t0_ns)
     if not ordered:
         return []
-    ends = [s.t0_ns + len(s.acc_g) / RATE_HZ * NS for s in ordered]
-    gaps_s = [(b.t0_ns - end) / NS for (_, b), end in zip(pairwise(ordered), ends, strict=False)]
+    ends = [s.t0_ns + len(s.acc_g) / RATE_HZ * NS_PER_S for s in ordered]
+    gaps_s = [
+        (b.t0_ns - end) / NS_PER_S for (_, b), end in zip(pairwise(ordered), ends, strict=False)
+    ]
     cuts = [0, *(k + 1 for k, gap in enumerate(gaps_s) if gap > longest_gap_s), len(ordered)]
     origin = ordered[0].t0_ns
     return [bridged(ordered[a:b], origin) for a, b in pairwise(cuts)]
@@ -49,13 +50,13 @@ def joined(signals: Sequence[WristSignal], longest_gap_s: float) -> list[Stretch
 
 def bridged(pieces: Sequence[WristSignal], origin_ns: int) -> Stretch:
     """One stretch from pieces in order; overlapping samples of a later piece are left out."""
-    start_s = (pieces[0].t0_ns - origin_ns) / NS
+    start_s = (pieces[0].t0_ns - origin_ns) / NS_PER_S
     rotation = [p.gyro_rad_s for p in pieces if p.gyro_rad_s is not None]
     with_gyro = len(rotation) == len(pieces)
     rows = [np.asarray(p.acc_g, dtype=np.float64) for p in pieces]
     if with_gyro:
         rows = [np.hstack([a, g]) for a, g in zip(rows, rotation, strict=True)]
-    first = [round((p.t0_ns - pieces[0].t0_ns) / NS * RATE_HZ) for p in pieces]
+    first = [round((p.t0_ns - pieces[0].t0_ns) / NS_PER_S * RATE_HZ) for p in pieces]
     at = np.concatenate([np.arange(len(r)) + f for r, f in zip(rows, first, strict=True)])
     at, where = np.unique(at, return_index=True)
     known = np.concatenate(rows)[where]

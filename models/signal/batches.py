@@ -14,13 +14,13 @@ from numpy.typing import NDArray
 from models.signal.overlaps import MAX_JITTER_S
 from models.signal.pieces import Piece
 from models.signal.timing import sample_times_ns
+from schemas.times import NS_PER_S
 
 BATCHED = "times-came-in-batches"
 SHORT = 0.25  # of the claimed period, or less: no jitter of a sensor
 MOSTLY = 0.45  # of steps: in batches of two it is half
 AGREE = 0.1  # of the claimed period
 AHEAD = 8  # batches within which a late one has been caught up with
-NS = 1e9
 
 
 def unbatched(pieces: Sequence[Piece]) -> Sequence[Piece]:
@@ -84,7 +84,7 @@ def _steady(run: list[Piece]) -> list[Piece]:
     if not _has_times(run[0]):
         return run
     stamps_ns = np.concatenate([sample_times_ns(piece) for piece in run])
-    period_ns = NS / run[0].rate_hz
+    period_ns = NS_PER_S / run[0].rate_hz
     short = np.diff(stamps_ns) <= SHORT * period_ns
     if len(short) == 0 or short.mean() < MOSTLY or _sent_twice(run, short):
         return run
@@ -147,7 +147,7 @@ def _steps(floor_ns: Sequence[float]) -> list[int]:
     steps: list[int] = []
     since_ns = floor_ns[0]
     for n, value_ns in enumerate(floor_ns):
-        if abs(value_ns - since_ns) > MAX_JITTER_S * NS:
+        if abs(value_ns - since_ns) > MAX_JITTER_S * NS_PER_S:
             steps.append(n)
             since_ns = value_ns
     return steps

@@ -7,12 +7,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.signal.pieces import Piece
+from schemas.times import NS_PER_S
 
 MAX_DRIFT = 0.05  # a device further off than this has lost samples, or claims another rate
 MAX_JITTER_S = 0.05
 FASTEST = 0.45  # of the claimed sample period: twice the claimed rate, and some drift
 MOST = 0.75  # of neighbours agree
-NS = 1e9
 
 
 def faster_period(ordered: Sequence[Piece]) -> float | None:
@@ -41,7 +41,7 @@ def faster_period(ordered: Sequence[Piece]) -> float | None:
 
 def period_ratio(before: Piece, piece: Piece) -> float:
     """Real over claimed sample period, if nothing was lost between two starts."""
-    return (piece.t0_ns - before.t0_ns) / NS * before.rate_hz / len(before.counts)
+    return (piece.t0_ns - before.t0_ns) / NS_PER_S * before.rate_hz / len(before.counts)
 
 
 def overlapping(timed: Sequence[Piece]) -> bool:
@@ -63,7 +63,7 @@ def sent_again(before: Piece, piece: Piece) -> bool:
     """
     if not _overlap(before, piece):
         return False
-    late_s = (piece.t0_ns - before.t0_ns) / NS
+    late_s = (piece.t0_ns - before.t0_ns) / NS_PER_S
     near = np.abs(_after_s(before) - late_s) <= MAX_DRIFT * late_s + MAX_JITTER_S
     at = np.flatnonzero(near & (before.counts == piece.counts[0]).all(axis=1))
     return any(_same(before.counts[first:], piece.counts) for first in at.tolist())
@@ -74,7 +74,7 @@ def _overlap(before: Piece, piece: Piece) -> bool:
     last_s = (len(before.counts) - 1) / before.rate_hz
     if before.t_ms is not None:
         last_s = float(before.t_ms[-1]) / 1e3
-    late_s = (piece.t0_ns - before.t0_ns) / NS
+    late_s = (piece.t0_ns - before.t0_ns) / NS_PER_S
     return last_s + 1 / before.rate_hz - late_s > MAX_JITTER_S
 
 

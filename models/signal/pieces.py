@@ -17,9 +17,9 @@ from models.signal.codec import (
     unpack_bytes,
 )
 from schemas.errors import BadSamples
+from schemas.times import NS_PER_S
 
 Side = Literal["left", "right"]
-NS = 1e9
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +62,8 @@ def end_of(t0_ns: int, rate_hz: float, n: int, last_ms: int | None) -> int:
     (40000000, 920000000)
     """
     if last_ms is None:
-        return t0_ns + int(n / rate_hz * NS)
-    return t0_ns + last_ms * 1_000_000 + int(NS / rate_hz)
+        return t0_ns + int(n / rate_hz * NS_PER_S)
+    return t0_ns + last_ms * 1_000_000 + int(NS_PER_S / rate_hz)
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,7 @@ from models.signal.overlaps import (
 from models.signal.pieces import Piece
 from models.signal.units import Kind, factor_of
 from schemas.errors import BadSamples
+from schemas.times import NS_PER_S
 
 BRIDGED_S = 6.0
 """A longer loss parts a recording: a pause between sets may have been in it (decision 24)."""
@@ -35,7 +36,6 @@ FASTER = "rate-was-higher"
 OVERLAPPING = "samples-overlapped"
 FAST_HZ = 1e6  # up to here samples lie whole nanoseconds apart
 KEPT_TIMES = 8192  # of regular samples, 64 kB: longer ones are seldom asked for again
-NS = 1e9
 Gaps = tuple[tuple[float, float], ...]
 
 
@@ -101,7 +101,7 @@ def sample_times_ns(piece: Piece) -> NDArray[np.int64]:
     """Time of every sample, int64 (n,), nanoseconds since the epoch."""
     if piece.t_ms is not None:
         return piece.t0_ns + piece.t_ms.astype(np.int64) * 1_000_000
-    offsets = np.arange(len(piece.counts), dtype=np.float64) * (NS / piece.rate_hz)
+    offsets = np.arange(len(piece.counts), dtype=np.float64) * (NS_PER_S / piece.rate_hz)
     return piece.t0_ns + np.rint(offsets).astype(np.int64)
 
 
@@ -148,9 +148,9 @@ def runs(kind: Kind, pieces: Sequence[Piece]) -> Iterator[Run]:
         fresh = np.concatenate([[True], t_ns[1:] > latest[:-1]])
         t_ns, values = t_ns[fresh], values[fresh]
         steps = np.diff(t_ns)
-    borders = (np.flatnonzero(steps > BRIDGED_S * NS) + 1).tolist()
+    borders = (np.flatnonzero(steps > BRIDGED_S * NS_PER_S) + 1).tolist()
     for first, end in pairwise([0, *borders, len(t_ns)]):
-        t_s = (t_ns[first:end] - t_ns[first]) / NS
+        t_s = (t_ns[first:end] - t_ns[first]) / NS_PER_S
         yield Run(int(t_ns[first]), t_s, values[first:end], _gaps_s(t_s))
 
 
@@ -175,7 +175,7 @@ def _regular_times_s(n: int, rate_hz: float) -> NDArray[np.float64]:
     >>> _regular_times_s(3, 50.0).tolist()
     [0.0, 0.02, 0.04]
     """
-    t_s = np.rint(np.arange(n, dtype=np.float64) * (NS / rate_hz)) / NS
+    t_s = np.rint(np.arange(n, dtype=np.float64) * (NS_PER_S / rate_hz)) / NS_PER_S
     t_s.flags.writeable = False
     return t_s
 
@@ -219,8 +219,11 @@ def _contiguous(ordered: Sequence[Piece]) -> Iterator[list[Piece]]:
     """Neighbouring pieces of one claimed rate that follow one another within the jitter."""
     run = [ordered[0]]
     for before, piece in zip(ordered, ordered[1:], strict=False):
-        expected_ns = before.t0_ns + len(before.counts) / before.rate_hz * NS
-        if piece.rate_hz != before.rate_hz or abs(piece.t0_ns - expected_ns) > MAX_JITTER_S * NS:
+        expected_ns = before.t0_ns + len(before.counts) / before.rate_hz * NS_PER_S
+        if (
+            piece.rate_hz != before.rate_hz
+            or abs(piece.t0_ns - expected_ns) > MAX_JITTER_S * NS_PER_S
+        ):
             yield run
             run = []
         run.append(piece)
@@ -232,10 +235,10 @@ def _on_a_line(run: list[Piece]) -> list[Piece]:
     if len(run) < 3:
         return run
     sent = np.cumsum([0] + [len(p.counts) for p in run[:-1]]).astype(np.float64)
-    start_s = np.array([p.t0_ns - run[0].t0_ns for p in run], dtype=np.float64) / NS
+    start_s = np.array([p.t0_ns - run[0].t0_ns for p in run], dtype=np.float64) / NS_PER_S
     period_s, first_s = np.polyfit(sent, start_s, 1)
     off_s = np.abs(start_s - (first_s + period_s * sent)).max()
     if period_s <= 0 or off_s > MAX_JITTER_S or off_s < EXACT / run[0].rate_hz:
         return run
-    on_line_ns = [run[0].t0_ns + round((first_s + period_s * n) * NS) for n in sent]
+    on_line_ns = [run[0].t0_ns + round((first_s + period_s * n) * NS_PER_S) for n in sent]
     return [replace(p, t0_ns=t, rate_hz=1 / period_s) for p, t in zip(run, on_line_ns, strict=True)]

@@ -15,6 +15,7 @@ from models.signal.timing import KEPT_TIMES, Gaps, Run, clock_notes, runs
 from models.signal.truth import STUCK_ROTATION, is_stuck, lacking, truthful
 from models.signal.windows import RATE_HZ, WINDOW
 from schemas.errors import BadSamples
+from schemas.times import NS_PER_S
 
 LONGEST_S = 86_400.0
 """A day at 50 Hz takes a gigabyte; a few kilobytes of samples at 1 Hz reach over weeks."""
@@ -24,7 +25,6 @@ FILLED = "gaps-were-filled"
 SIGNAL_VERSION = "wrist-3"
 """Changes when the same samples give other signals: 2 bridges losses (decision 24), 3 reads what
 odd devices claim (decision 34)."""
-NS = 1e9
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,7 @@ def slice_of(signal: WristSignal, first: int, end: int) -> WristSignal:
     gyro, filled = signal.gyro_rad_s, signal.filled
     return replace(
         signal,
-        t0_ns=signal.t0_ns + round(first / RATE_HZ * NS),
+        t0_ns=signal.t0_ns + round(first / RATE_HZ * NS_PER_S),
         acc_g=signal.acc_g[first:end],
         gyro_rad_s=None if gyro is None else gyro[first:end],
         filled=None if filled is None else filled[first:end],
@@ -122,7 +122,7 @@ def _merge(
     gyro_rad_s = np.zeros(acc_g.shape, dtype=np.float32)
     known = np.zeros(len(grid_s), dtype=np.bool_)
     for run in _beside(acc, gyro_runs):
-        late_s = (run.t0_ns - acc.t0_ns) / NS
+        late_s = (run.t0_ns - acc.t0_ns) / NS_PER_S
         at_s = run.t_s + late_s
         first = int(grid_s.searchsorted(at_s[0] - EDGE_S))
         covered = slice(first, int(grid_s.searchsorted(at_s[-1] + EDGE_S, side="right")))
@@ -137,7 +137,7 @@ def _merge(
             continue
         filled = _filled(gaps_s, grid_s[first:end])
         yield WristSignal(
-            t0_ns=acc.t0_ns + round(first / RATE_HZ * NS),
+            t0_ns=acc.t0_ns + round(first / RATE_HZ * NS_PER_S),
             acc_g=acc_g[first:end],
             gyro_rad_s=gyro_rad_s[first:end] if known[first] else None,
             side=side,
@@ -160,13 +160,13 @@ def _in_step(acc: Run, gyro_runs: list[Run]) -> bool:
 
 def _beside(acc: Run, gyro_runs: list[Run]) -> list[Run]:
     """The rotation around some acceleration; where there are thousands of runs, few of them are."""
-    first = bisect_left(gyro_runs, acc.t0_ns - NS, key=_end_ns)
-    end = bisect_right(gyro_runs, _end_ns(acc) + NS, key=lambda run: run.t0_ns)
+    first = bisect_left(gyro_runs, acc.t0_ns - NS_PER_S, key=_end_ns)
+    end = bisect_right(gyro_runs, _end_ns(acc) + NS_PER_S, key=lambda run: run.t0_ns)
     return gyro_runs[first:end]
 
 
 def _end_ns(run: Run) -> float:
-    return run.t0_ns + run.t_s[-1] * NS
+    return run.t0_ns + run.t_s[-1] * NS_PER_S
 
 
 def _filled(gaps_s: Gaps, grid_s: NDArray[np.float64]) -> NDArray[np.bool_] | None:

@@ -17,7 +17,7 @@ def demo(conf: Conf = None, as_json: AsJson = False) -> None:
     Example: `muvr demo && muvr up`
     """
     # Every other command would wait for what only this one needs.
-    from muvr.demo.command import run  # noqa: PLC0415
+    from muvr.demo.command import run
 
     if not run(open_door(conf, as_json=as_json)):
         raise typer.Exit(1)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from examples.client import Client, chunk
-from models.exercise.codec import model_from_bytes
+from models.exercise.codec import from_bytes
 from models.exercise.evaluate import LabelledWindows, Scores, labelled_windows, scores_of
 from models.exercise.examples import set_statistics
 from models.exercise.fit import fit_global
@@ -66,7 +66,7 @@ def _ask(client: Client, session: DemoSession, model: bytes, asked: Asked) -> No
     asked.level = answer["model"]["level"]
     asked.sets += 1
     asked.sets_right += answer["exercise"] == session.exercise
-    own = model_from_bytes(model)
+    own = from_bytes(model)
     asked.differing += _differing(answer, own, own.answer(wrist_signals(session.later)))
     asked.windows += len(answer["windows"])
     asked.windows_right += sum(one["exercise"] == session.exercise for one in answer["windows"])

@@ -29,11 +29,11 @@ def evaluate(
     door = open_door(conf, as_json=as_json)
     # Every other command would wait a second for the protocols and for matplotlib.
     if family == "sessions":
-        from muvr.evaluation.sessions import run as run_sessions  # noqa: PLC0415
+        from muvr.evaluation.sessions import run as run_sessions
 
         holds = run_sessions(door)
     else:
-        from muvr.evaluation.command import run  # noqa: PLC0415
+        from muvr.evaluation.command import run
 
         holds = run(door, family)
     if not holds:

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 
 from models.activity.evaluate import Found, activity_figures, found_without_the_day
 from models.exercise.figures import Outcome
-from models.exercise.layout import ACC3, ACC6, ModelId
 from models.exercise.protocol_devices import other_wrist
 from models.exercise.protocol_gym import names_on_new_days
 from models.exercise.protocol_trust import trust_on_new_days
@@ -22,6 +21,7 @@ from muvr.evaluation.recordings import Material, read_material
 from muvr.reports import show_figures, write_report
 from pipelines.threads import one_blas_thread
 from schemas.errors import BadInput
+from schemas.inputs import ACC3, ACC6, InputLayout
 from schemas.report import Figure
 
 GYM_MISSING = "the gym recordings are not at paths.gym"
@@ -90,7 +90,7 @@ def run(door: Door, family: str) -> bool:
     return report.holds
 
 
-def _spar(protocol: Callable[..., Outcome], name: str, model_id: ModelId) -> "Step":
+def _spar(protocol: Callable[..., Outcome], name: str, model_id: InputLayout) -> "Step":
     """A protocol on SPAR, with rotation or without."""
 
     def step(material: Material, results: Results) -> None:

@@ -7,10 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ingest.importers.imported import ImportedRecording
+from models.exercise.signs import MIRROR
 from models.signal.pieces import Piece, Recording
 from models.signal.units import STANDARD_GRAVITY
 
-MIRROR = {"acc": (-1, 1, 1), "gyro": (1, -1, -1)}
 ROUND = (-1, -1, 1)
 Change = Callable[[str, Piece], tuple[Piece, ...]]
 CHUNK_SAMPLES = 512
@@ -64,7 +64,7 @@ def in_ms2_under_g(_: str, piece: Piece) -> tuple[Piece, ...]:
 
 def other_wrist(kind: str, piece: Piece) -> tuple[Piece, ...]:
     """The mirror image of the movement, as the other wrist feels it."""
-    return (_signed(piece, MIRROR[kind]),)
+    return (_signed(piece, MIRROR.acc if kind == "acc" else MIRROR.gyro),)
 
 
 def turned_round(_: str, piece: Piece) -> tuple[Piece, ...]:

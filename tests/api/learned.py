@@ -8,12 +8,12 @@ from functools import reduce
 from operator import add
 
 from ingest.importers.imported import ImportedRecording
-from models.exercise.codec import model_to_bytes
+from models.exercise.codec import to_bytes
 from models.exercise.examples import set_statistics
 from models.exercise.fit import fit_global, fit_user
-from models.exercise.layout import ACC3
 from models.exercise.model import ExerciseModel
 from models.signal.wrist import wrist_signals
+from schemas.inputs import ACC3
 from store.champions import Challenger
 from store.models import StoredModel, version_of
 from tests.api.conftest import RunningService
@@ -49,7 +49,7 @@ def learn_alone(recordings: list[ImportedRecording]) -> ExerciseModel:
 
 
 def stored(model: ExerciseModel, owner: str, run_id: uuid.UUID | None = None) -> StoredModel:
-    content = model_to_bytes(model)
+    content = to_bytes(model)
     sha256 = hashlib.sha256(content).digest()
     return StoredModel(
         owner,

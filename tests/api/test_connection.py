@@ -54,7 +54,7 @@ def test_a_setting_that_cannot_be_read_later_is_said_and_tried_again(
     monkeypatch.setattr(connection, "build_services", build)
     monkeypatch.setattr(connection, "AGAIN_S", 0.0)
 
-    class Enough(Exception):  # noqa: N818 (the end of the story)
+    class Enough(Exception):  # the end of the story
         pass
 
     def sweeping(*_: object) -> None:

@@ -86,7 +86,7 @@ def test_an_example_is_taken(
     method: str,
     path: str,
     media: str,
-    name: str,  # noqa: ARG001
+    name: str,
     example: Any,
 ):
     answer = client.request(

@@ -44,7 +44,7 @@ class Line:
 def gate(work_s: float, timeout_s: float = 0.05) -> Gate:
     """In front of an application that reads the body, then works for a while."""
 
-    async def app(scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG001 (its shape)
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:  # its shape
         await receive()
         await asyncio.sleep(work_s)
         await send({"type": "http.response.start", "status": 204, "headers": []})
@@ -129,7 +129,7 @@ class Slow(Line):
 def streaming(parts: int) -> Gate:
     """In front of an application that answers in parts; 0.15 s at most for body and answer."""
 
-    async def app(scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG001 (its shape)
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:  # its shape
         await send({"type": "http.response.start", "status": 200, "headers": []})
         for number in range(parts):
             more = number < parts - 1
@@ -186,7 +186,7 @@ def test_who_ends_the_task_from_outside_is_not_answered_for():
 def test_a_proxy_on_this_machine_says_who_is_calling_and_nobody_else(peer: str, seen: str):
     found: list[str] = []
 
-    async def app(scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG001 (its shape)
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:  # its shape
         found.append(scope["client"][0])
 
     headers = [(b"x-forwarded-for", b"203.0.113.7")]

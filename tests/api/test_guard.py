@@ -13,7 +13,7 @@ from schemas.errors import NotAuthenticated
 from store.users import Login
 
 BELIEVED_S = 2.0
-TOKEN = "a token"  # noqa: S105
+TOKEN = "a token"
 USER, LOGIN = uuid4(), uuid4()
 
 

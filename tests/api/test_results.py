@@ -37,7 +37,7 @@ def test_a_result_is_stale_when_nobody_has_looked_for_news(
     assert asyncio.run(LiveRuns(store).go_live("rank", RUN, now - timedelta(days=30), {}, None))
     with person.client() as client:
         assert client.get("/v1/me/rank").json()["stale"] is True
-        asyncio.run(Watermarks(store).advance("rank", RUN, now - timedelta(days=6)))
+        asyncio.run(Watermarks(store).advance("rank", RUN, now - timedelta(days=6), now))
         answer = client.get("/v1/me/rank").json()
     assert (answer["stale"], answer["position"]) == (False, 1)
     assert now - datetime.fromisoformat(answer["as_of"]) > timedelta(days=29)

@@ -19,7 +19,7 @@ from ingest.recordings import load_recording
 from models.signal.pieces import unpack_pieces
 from schemas.config import Limits
 from schemas.ids import uuid7
-from store.sets import MODEL_IDS
+from schemas.inputs import LAYOUTS
 from tests.api.conftest import Person, RunningService
 from tests.api.phone import STREAMS, N, Phone, fresh_id, problem, sha
 
@@ -52,7 +52,7 @@ def test_the_whole_conversation(phone: Phone, person: Person, service: RunningSe
     recording = service.run(load_recording(records, user, phone.session))
     assert sum(len(piece.counts) for piece in recording.gyro) == 400
     assert recording.side == "left"
-    (row,) = service.run(records.sets.labelled(user, MODEL_IDS[0]))
+    (row,) = service.run(records.sets.labelled(user, LAYOUTS[0]))
     assert (row.set_id, row.exercise) == (set_id, "bench press")
 
 
@@ -75,7 +75,7 @@ def test_a_last_chunk_with_losses_reaches_as_far_as_its_own_times(
     set_id, late = fresh_id(), [phone.started + timedelta(seconds=s) for s in (38.6, 39.8)]
     answer = phone.confirm(set_id, started_at=late[0].isoformat(), ended_at=late[1].isoformat())
     assert answer.status_code == 200, answer.text
-    rows = service.run(service.services.records.sets.labelled(person.user_id, MODEL_IDS[0]))
+    rows = service.run(service.services.records.sets.labelled(person.user_id, LAYOUTS[0]))
     assert [row.set_id for row in rows] == [set_id]
     assert len(unpack_pieces(rows[0].samples).acc[0].counts) == 24
 

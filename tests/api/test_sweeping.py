@@ -31,7 +31,7 @@ def test_one_worker_sweeps_and_another_takes_over(
     watermarks = Watermarks(service.services.database)
     before = datetime.now(UTC)
     assert service.run(first.once())
-    reached = service.run(watermarks.read(NAME))
+    reached = service.run(watermarks.read(NAME, datetime.now(UTC)))
     assert reached is not None
     assert reached >= before - timedelta(milliseconds=1)
     assert not service.run(second.once())
@@ -44,7 +44,7 @@ def test_a_failed_sweep_stays_where_it_was(
 ):
     watermarks = Watermarks(service.services.database)
     service.run(two[0].once())
-    before = service.run(watermarks.read(NAME))
+    before = service.run(watermarks.read(NAME, datetime.now(UTC)))
 
     async def away(*_: object, **__: object) -> None:
         raise DatabaseAway("gone in the middle")
@@ -52,7 +52,7 @@ def test_a_failed_sweep_stays_where_it_was(
     monkeypatch.setattr("api.sweeping.sweep", away)
     with pytest.raises(DatabaseAway):
         service.run(two[0].once())
-    assert service.run(watermarks.read(NAME)) == before
+    assert service.run(watermarks.read(NAME, datetime.now(UTC))) == before
 
 
 def test_a_sweep_that_breaks_is_not_the_last(

@@ -15,9 +15,9 @@ from models.signal.pieces import Piece, Recording
 from models.signal.truth import LOW_RATE, cut
 from pipelines.exercise import train_exercise
 from pipelines.form import train_form
+from schemas.inputs import LAYOUTS
 from schemas.layout import owner_of
 from store.predictions import Prediction
-from store.sets import MODEL_IDS
 from tests.api.conftest import Person, RunningService
 from tests.api.learned import promote
 from tests.api.test_classify import body_of, classify
@@ -150,7 +150,7 @@ def test_a_corrected_label_changes_the_next_answer(service: RunningService, pers
         """What a watch with both sensors, and one without a gyroscope, are told."""
         began = time.monotonic()
         report = train_exercise(service.config, users=[person.user_id], engine="local")
-        assert report.counts["promoted"] == len(MODEL_IDS), report
+        assert report.counts["promoted"] == len(LAYOUTS), report
         assert time.monotonic() - began < 60
         service.services.models.forget(owner_of(person.user_id))
         both, alone = (classify(person, sent).json() for sent in (body, without_rotation(body)))
@@ -203,7 +203,7 @@ def test_form_is_not_computed_before_the_first_run_and_told_after_it(
         if n == 0:
             confirm(person, session, row)
     report = train_form(service.config, users=[person.user_id], engine="local")
-    assert report.counts["promoted"] == len(MODEL_IDS), report
+    assert report.counts["promoted"] == len(LAYOUTS), report
     service.services.models.forget(owner_of(person.user_id))
     with person.client() as client:
         answer = client.get("/v1/me/form").json()

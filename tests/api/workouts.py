@@ -7,18 +7,18 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from ingest.chunks import canonical_body
-from models.activity.codec import model_to_bytes
+from models.activity.codec import to_bytes as activity_to_bytes
 from models.activity.fit import activity_examples, fit_activity
 from models.exercise.examples import set_statistics
 from models.exercise.fit import fit_user
-from models.exercise.layout import ACC6
 from models.exercise.statistics import total
 from models.form.book import CountedSet, fit_book
-from models.form.codec import book_to_bytes
+from models.form.codec import to_bytes as form_to_bytes
 from models.recognition.counting import repetitions
 from models.signal.pieces import Piece, Recording
 from models.signal.truth import cut
 from models.signal.wrist import wrist_signals
+from schemas.inputs import ACC6
 from schemas.layout import owner_of
 from store.models import StoredModel, version_of
 from tests.api.conftest import Person
@@ -120,8 +120,8 @@ def models_of(person: Person) -> dict[str, StoredModel]:
         if (found := repetitions(signals))
     ]
     contents = {
-        "activity": model_to_bytes(fit_activity(examples, ACC6)),
-        "form": book_to_bytes(fit_book(counted)),
+        "activity": activity_to_bytes(fit_activity(examples, ACC6)),
+        "form": form_to_bytes(fit_book(counted)),
     }
     others = {family: _stored(owner, family, content) for family, content in contents.items()}
     return {"exercise": stored(exercise, owner), **others}

@@ -221,7 +221,7 @@ class World:
         self.model.deleted = True
         self.model.labelled.clear()
 
-    async def _sweep(self, a: int, b: int) -> None:  # noqa: ARG002 every operation's shape
+    async def _sweep(self, a: int, b: int) -> None:  # every operation's shape
         await sweep_user(self.real, self.user, START, self.clock())
         if not self.model.deleted:
             self.model.settle()

@@ -1,5 +1,6 @@
 """One user's session in memory, and repositories that die: for tests of what becomes of sets."""
 
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -22,6 +23,7 @@ from tests.ingest.histories import (
 
 NOW = START + timedelta(minutes=2)
 GYRO = {**STREAM, "kind": "gyro", "unit": "rad/s"}
+TURNED = [replace(CHUNKS[n, 0], piece=replace(CHUNKS[n, 0].piece, unit="rad/s")) for n in (0, 1)]
 
 
 class Story:
@@ -68,12 +70,13 @@ async def both_sensors() -> Story:
     """A session of two seconds with rotation, its list in, and no set."""
     one = Story(acc=STREAM, gyro=GYRO)
     await one.open(0, 1)
-    rotation = [
-        replace(CHUNKS[n, 0], piece=replace(CHUNKS[n, 0].piece, unit="rad/s")) for n in (0, 1)
-    ]
-    for seq, chunk in enumerate(rotation):
-        await one.recorder.put_chunk(one.user, one.session, "gyro", seq, chunk)
+    await put_rotation(one, 0, 1)
     return one
+
+
+async def put_rotation(one: Story, *numbers: int) -> None:
+    for seq in numbers:
+        await one.recorder.put_chunk(one.user, one.session, "gyro", seq, TURNED[seq])
 
 
 class Dying:
@@ -100,3 +103,22 @@ class DyingLater(Dying):
             self._left -= 1
             return getattr(self._inner, name)
         return super().__getattr__(name)
+
+
+class Before:
+    """A repository whose first call of one method finds that something else came first."""
+
+    def __init__(self, inner: object, method: str, meanwhile: Callable[[], Awaitable[object]]):
+        self._inner, self._method, self._meanwhile = inner, method, [meanwhile]
+
+    def __getattr__(self, name: str) -> Any:
+        method = getattr(self._inner, name)
+        if name != self._method:
+            return method
+
+        async def call(*args: Any, **kwargs: Any) -> Any:
+            while self._meanwhile:
+                await self._meanwhile.pop()()
+            return await method(*args, **kwargs)
+
+        return call

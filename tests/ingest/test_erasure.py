@@ -1,6 +1,8 @@
 """A user who was erased stays so, and is not erased again for ever."""
 
 import asyncio
+from collections.abc import Sequence
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
@@ -8,14 +10,18 @@ import pytest
 
 from ingest import erasure, sweeper
 from ingest.erasure import ERASED, erase_user
-from schemas.errors import DatabaseAway
+from schemas.errors import DatabaseAway, Deleted, NotThere
+from schemas.layout import CHUNKS_PER_PART
 from schemas.times import us_of
 from store.database import Database
+from store.holders import Holdings, Reach
 from store.journal import Journal
 from store.records import records_in
+from store.rows import Row
 from store.users import Logins
 from tests.cassandra_node import ON_NODE
-from tests.ingest.histories import LIMITS
+from tests.ingest.histories import CHUNKS, LIMITS
+from tests.ingest.story import Story
 
 pytestmark = ON_NODE
 A_MS, AROUND = timedelta(milliseconds=1), timedelta(minutes=5)
@@ -24,7 +30,9 @@ A_MS, AROUND = timedelta(milliseconds=1), timedelta(minutes=5)
 def test_a_sweep_erases_again_what_was_under_way_and_then_no_more(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sweeper, "MARGIN", timedelta(0))  # the other tests' people take long
+    monkeypatch.setattr(
+        sweeper, "ANNOUNCED_BEFORE", timedelta(0)
+    )  # the other tests' people take long
     user, records = uuid4(), records_in(database, LIMITS)
     now = datetime.now(UTC)
 
@@ -62,7 +70,7 @@ def test_an_erasure_that_was_cut_short_is_finished_by_the_sweep(
         assert ERASED in (await Journal(database).changed(now - AROUND, now + AROUND))[user]
 
     asyncio.run(story())
-    monkeypatch.setattr(sweeper, "MARGIN", timedelta(0))
+    monkeypatch.setattr(sweeper, "ANNOUNCED_BEFORE", timedelta(0))
     done: list[object] = []
 
     async def erased(_: object, user_id: object, __: object, *, announced_at: object) -> None:
@@ -71,3 +79,70 @@ def test_an_erasure_that_was_cut_short_is_finished_by_the_sweep(
     monkeypatch.setattr(sweeper, "erase_user", erased)
     asyncio.run(sweeper.sweep(records, now - A_MS, now + timedelta(minutes=1), database=database))
     assert user in [one for one, _ in done]
+
+
+@pytest.mark.parametrize("table", ["sessions", "samples", "stream_parts", "journal"])
+def test_no_chunk_is_left_of_an_upload_beside_the_erasure(
+    database: Database, monkeypatch: pytest.MonkeyPatch, table: str
+) -> None:
+    """A worker that knows the session begins a new part before the rows of a table go."""
+    one = Story()
+    one.records = records_in(database, LIMITS)
+    one.recorder = one.on(one.records)
+    part, chunk = 7, CHUNKS[0, 0]
+    delete = Holdings.delete
+
+    async def meanwhile(self: Holdings, at: str, reach: Reach, now: datetime) -> None:
+        if at == table:
+            with suppress(NotThere):
+                seq = part * CHUNKS_PER_PART
+                await one.recorder.put_chunk(one.user, one.session, "acc", seq, chunk)
+        await delete(self, at, reach, now)
+
+    async def story() -> None:
+        await one.open(0)
+        monkeypatch.setattr(Holdings, "delete", meanwhile)
+        await erase_user(database, one.user, one.now)
+        assert await one.records.samples.heads(one.user, one.session, "acc", [0, part]) == []
+
+    asyncio.run(story())
+
+
+def test_no_chunk_comes_into_a_new_part_of_a_session_that_is_deleted() -> None:
+    async def story() -> None:
+        one, other = Story(), Story()
+        await one.open(0)
+        other.records, other.user, other.session = one.records, one.user, one.session
+        await other.on(one.records).delete_session(one.user, one.session)
+        with pytest.raises(Deleted):
+            await one.recorder.put_chunk(
+                one.user, one.session, "acc", CHUNKS_PER_PART, CHUNKS[0, 0]
+            )
+        assert await one.records.samples.heads(one.user, one.session, "acc", [0, 1]) == []
+
+    asyncio.run(story())
+
+
+def test_sessions_are_found_in_the_journal_without_reading_what_lists_say(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = Story()
+    one.records = records_in(database, LIMITS)
+    one.recorder = one.on(one.records)
+    read: list[str] = []
+    run = Database.run
+
+    async def counting(self: Database, cql: str, values: Sequence[object] = ()) -> list[Row]:
+        rows = await run(self, cql, values)
+        read.extend(row.payload for row in rows if "payload" in getattr(row, "_fields", ()))
+        return rows
+
+    async def story() -> None:
+        await one.open(0, 1)
+        await one.complete(0, 1)
+        await one.records.sessions.delete(one.user, one.session, us_of(one.now))
+        monkeypatch.setattr(Database, "run", counting)
+        assert (await Holdings(database).reach(one.user, one.now)).sessions == (one.session,)
+        assert len(read) == 1
+
+    asyncio.run(story())

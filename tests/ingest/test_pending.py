@@ -11,10 +11,20 @@ from ingest.sweeper import project_pending, sweep
 from models.signal.pieces import Recording, unpack_pieces
 from schemas.errors import DatabaseAway
 from schemas.events import Completion
+from schemas.inputs import LAYOUTS
+from schemas.layout import LABELLED_S
 from schemas.times import us_of
-from store.sets import LABELLED_S, MODEL_IDS
 from tests.ingest.histories import START, STREAM, confirmation, new_id
-from tests.ingest.story import GYRO, NOW, DyingLater, Story, both_sensors
+from tests.ingest.story import (
+    GYRO,
+    NOW,
+    TURNED,
+    Before,
+    DyingLater,
+    Story,
+    both_sensors,
+    put_rotation,
+)
 
 
 def test_a_set_waits_for_its_samples() -> None:
@@ -30,17 +40,51 @@ def test_a_set_waits_for_its_samples() -> None:
     asyncio.run(story())
 
 
-def test_a_set_waits_for_the_other_sensor_until_the_list_says_there_is_no_more() -> None:
+def test_a_set_waits_for_the_other_sensor_until_its_list_is_in() -> None:
+    async def story() -> None:
+        one = Story(acc=STREAM, gyro=GYRO)
+        await one.open(0, 1)
+        await put_rotation(one, 0)
+        await one.confirm()
+        assert not (await one.complete(0, 1)).complete
+        assert await one.labelled() == []
+        listed = Completion(streams={"gyro": [TURNED[0].sha256.hex()]})
+        row = await one.recorder.complete(one.user, one.session, listed)
+        assert row.complete
+        assert await one.labelled() == ["biceps curl"]
+
+    asyncio.run(story())
+
+
+@pytest.mark.parametrize("confirmed_first", [True, False])
+def test_a_sensor_that_was_switched_off_is_not_waited_for(confirmed_first: bool) -> None:
+    async def story() -> None:
+        one = Story(acc=STREAM, gyro=GYRO)
+        await one.open(0, 1)
+        if confirmed_first:
+            await one.confirm()
+            assert await one.labelled() == [], "its chunks may be on their way"
+        assert (await one.complete(0, 1)).complete
+        if not confirmed_first:
+            await one.confirm()
+        assert await one.labelled() == ["biceps curl"]
+        assert set(await layouts(one)) == {"wrist-acc3"}
+
+    asyncio.run(story())
+
+
+def test_rotation_that_comes_after_all_teaches_as_well() -> None:
     async def story() -> None:
         one = Story(acc=STREAM, gyro=GYRO)
         await one.open(0, 1)
         await one.confirm()
         await one.complete(0, 1)
-        assert await one.labelled() == []
-        nothing = Completion(streams={"gyro": []})
-        row = await one.recorder.complete(one.user, one.session, nothing)
-        assert row.complete
-        assert await one.labelled() == ["biceps curl"]
+        await put_rotation(one, 0, 1)
+        await sweep(one.records, START, NOW)
+        assert set(await layouts(one)) == {"wrist-acc3"}, "what its list says is not known yet"
+        listed = Completion(streams={"gyro": [chunk.sha256.hex() for chunk in TURNED]})
+        await one.recorder.complete(one.user, one.session, listed)
+        assert set(await layouts(one)) == {"wrist-acc3", "wrist-acc6"}
 
     asyncio.run(story())
 
@@ -71,7 +115,7 @@ def test_of_a_set_that_no_row_holds_its_begin_is_kept(
 async def layouts(one: Story) -> dict[str, tuple[str, int]]:
     """Exercise and pieces of rotation of the one set that is labelled, by layout."""
     found = {}
-    for layout in MODEL_IDS:
+    for layout in LAYOUTS:
         for row in await one.records.sets.labelled(one.user, layout):
             found[layout] = (row.exercise, len(unpack_pieces(row.samples).gyro))
     return found
@@ -147,6 +191,20 @@ def test_a_label_without_a_set_is_taken_out() -> None:
         (row,) = await one.records.sets.labelled(one.user, "wrist-acc3")
         await one.records.sets.put_labelled(one.user, row._replace(set_id=new_id()), LABELLED_S)
         assert await project_pending(one.records, one.user, us_of(NOW)) == 1
+        assert await one.labelled() == ["biceps curl"]
+
+    asyncio.run(story())
+
+
+def test_a_set_that_is_confirmed_during_a_sweep_keeps_its_label() -> None:
+    async def story() -> None:
+        one = Story()
+        await one.open(0, 1)
+        sweep_us = us_of(one.now + timedelta(seconds=1))
+        meanwhile = replace(
+            one.records, sets=Before(one.records.sets, "labelled_heads", one.confirm)
+        )
+        await project_pending(meanwhile, one.user, sweep_us)
         assert await one.labelled() == ["biceps curl"]
 
     asyncio.run(story())

@@ -168,7 +168,7 @@ def test_the_list_decides() -> None:
         ([], False),
     ],
 )
-def test_half_a_second_is_no_gap(spans: list[tuple[float, float]], covered: bool) -> None:  # noqa: FBT001
+def test_half_a_second_is_no_gap(spans: list[tuple[float, float]], covered: bool) -> None:
     def piece(start_s: float, end_s: float) -> Piece:
         counts = CHUNKS[0, 0].piece.counts[:1].repeat(round((end_s - start_s) * 50), axis=0)
         return Piece(round(start_s * NS), 50.0, "g", 1.0, counts)

@@ -12,15 +12,14 @@ from ingest.replay import replay
 from ingest.stretches import (
     LONGEST_NS,
     MARGIN_NS,
-    S_NS,
     project_stretches,
     stretches_of,
 )
 from ingest.sweeper import sweep
 from models.signal.pieces import unpack_pieces
 from schemas.events import Completion, SetConfirmation
-from schemas.times import us_of
-from store.sets import LABELLED_S
+from schemas.layout import LABELLED_S
+from schemas.times import NS_PER_S, us_of
 from tests.ingest.histories import RATE_HZ, SHA, START, N, new_id
 from tests.ingest.story import NOW, Story, both_sensors
 
@@ -51,8 +50,8 @@ def recorded() -> Story:
     st.lists(st.tuples(st.integers(1, 400), st.integers(4, 200)), min_size=1, max_size=12).map(
         lambda parts: [
             (
-                sum(sum(p) for p in parts[:k]) * S_NS + parts[k][0] * S_NS,
-                sum(sum(p) for p in parts[: k + 1]) * S_NS,
+                sum(sum(p) for p in parts[:k]) * NS_PER_S + parts[k][0] * NS_PER_S,
+                sum(sum(p) for p in parts[: k + 1]) * NS_PER_S,
                 f"e{k}",
             )
             for k in range(len(parts))
@@ -61,7 +60,7 @@ def recorded() -> Story:
     st.integers(0, 500),
 )
 def test_every_set_is_in_rows_that_do_not_overlap_and_are_short_enough(spans, tail_s):
-    last_ns = spans[-1][1] + tail_s * S_NS
+    last_ns = spans[-1][1] + tail_s * NS_PER_S
     found = stretches_of(spans, 0, last_ns)
     windows = [window for window, _ in found]
     assert all(0 < end - start <= LONGEST_NS for start, end in windows)
@@ -77,16 +76,16 @@ def test_every_set_is_in_rows_that_do_not_overlap_and_are_short_enough(spans, ta
 
 
 def test_a_pause_in_which_a_set_may_be_hidden_teaches_its_ends_only():
-    spans = [(100 * S_NS, 130 * S_NS, "row"), (900 * S_NS, 930 * S_NS, "row")]
-    windows = [window for window, _ in stretches_of(spans, 0, 2000 * S_NS)]
-    assert windows == [(40 * S_NS, 190 * S_NS), (840 * S_NS, 990 * S_NS)]
+    spans = [(100 * NS_PER_S, 130 * NS_PER_S, "row"), (900 * NS_PER_S, 930 * NS_PER_S, "row")]
+    windows = [window for window, _ in stretches_of(spans, 0, 2000 * NS_PER_S)]
+    assert windows == [(40 * NS_PER_S, 190 * NS_PER_S), (840 * NS_PER_S, 990 * NS_PER_S)]
 
 
 def test_a_row_is_cut_in_the_middle_of_a_pause():
-    spans = [(k * 100 * S_NS, (k * 100 + 40) * S_NS, "row") for k in range(1, 8)]
-    for (_, end), sets in stretches_of(spans, 0, 2000 * S_NS)[:-1]:
+    spans = [(k * 100 * NS_PER_S, (k * 100 + 40) * NS_PER_S, "row") for k in range(1, 8)]
+    for (_, end), sets in stretches_of(spans, 0, 2000 * NS_PER_S)[:-1]:
         assert all(span[0] > end or span[1] < end for span in spans)
-        assert end - sets[-1][1] == 30 * S_NS
+        assert end - sets[-1][1] == 30 * NS_PER_S
 
 
 def test_nothing_teaches_before_the_list_and_once_is_enough_after_it():
@@ -102,7 +101,7 @@ def test_nothing_teaches_before_the_list_and_once_is_enough_after_it():
     assert swept(one) == 1
     ((head, samples),) = stored(one)
     start_ns, end_ns, exercise = head.spans[0]
-    assert ((start_ns - FIRST_NS) / S_NS, (end_ns - FIRST_NS) / S_NS) == (0.2, 1.8)
+    assert ((start_ns - FIRST_NS) / NS_PER_S, (end_ns - FIRST_NS) / NS_PER_S) == (0.2, 1.8)
     assert exercise == "biceps curl"
     recording = unpack_pieces(samples)  # all four seconds, raw, around a set of 1.6 s
     assert sum(len(piece.counts) for piece in recording.acc) == 4 * N == 4 * RATE_HZ

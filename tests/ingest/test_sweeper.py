@@ -1,21 +1,25 @@
 """What a crash left half done is found and finished; everything else stays as it is."""
 
 import asyncio
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 
 from ingest.replay import replay
-from ingest.sweeper import Projected, sweep
+from ingest.sweeper import Projected, sweep, sweep_user
 from schemas.errors import DatabaseAway
 from schemas.ids import slot
 from schemas.times import us_of
-from store.journal import Event
-from tests.ingest.histories import START, confirmation, new_id
+from store.database import Database, Row
+from store.journal import Event, EventHead
+from store.records import records_in
+from tests.cassandra_node import ON_NODE
+from tests.ingest.histories import LIMITS, START, confirmation, new_id
 from tests.ingest.story import NOW, Dying, Story
 
 
@@ -58,10 +62,11 @@ def test_what_a_process_has_projected_is_not_projected_by_it_again() -> None:
 
 def test_only_so_many_projected_events_are_remembered() -> None:
     user, projected = uuid4(), Projected(most=2)
-    events = [Event(uuid4(), uuid4(), "set-confirmed", {}, n) for n in range(3)]
+    events = [Event(uuid4(), uuid4(), "session-opened", {}, n) for n in range(3)]
+    heads = [EventHead(event.event_id, "2026-11", event.received_us) for event in events]
     projected.add(user, events)
-    assert projected.others(user, events) == events[:1]
-    assert projected.others(uuid4(), events) == events, "everybody's own"
+    assert projected.known(user, heads) == {one.event_id: one.about for one in events[1:]}
+    assert projected.known(uuid4(), heads) == {}, "everybody's own"
 
 
 def test_samples_that_come_long_after_their_set_are_found() -> None:
@@ -151,6 +156,108 @@ def test_what_a_long_sweep_writes_is_announced_when_it_is_written(
         assert await one.labelled() == ["biceps curl"]
         topics = (await one.records.journal.changed(START, NOW))[one.user]
         assert topics["sets"] == NOW + timedelta(seconds=300)
+
+    asyncio.run(story())
+
+
+@ON_NODE
+def test_of_old_events_a_sweep_does_not_read_what_they_say(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A user's lists of 14 months have megabytes, and everybody who sends is swept each minute."""
+    one = Story()
+    one.records = records_in(database, LIMITS)
+    one.recorder = one.on(one.records)
+    read: list[int] = []
+    run = Database.run
+
+    async def counting(self: Database, cql: str, values: Sequence[object] = ()) -> list[Row]:
+        rows = await run(self, cql, values)
+        read.extend(len(row.payload) for row in rows if "payload" in getattr(row, "_fields", ()))
+        return rows
+
+    async def story() -> None:
+        for n in range(300):  # more than a page
+            body = {"stream": "acc", "hashes": ["0" * 64] * 20}
+            event = Event(slot(one.session, n), one.session, "stream-listed", body, us_of(START))
+            await one.records.journal.append(one.user, event, "sessions")
+        one.now += timedelta(days=1)
+        await one.open(0, 1)
+        await one.confirm()
+        monkeypatch.setattr(Database, "run", counting)
+        projected, since = Projected(), one.now - timedelta(minutes=1)
+        assert (await sweep_user(one.records, one.user, since, one.now, projected))[0] == 3
+        assert len(read) == 3
+        assert (await sweep_user(one.records, one.user, since, one.now, projected))[0] == 0
+        assert len(read) == 3, "nor again of what is projected"
+
+    asyncio.run(story())
+
+
+class _Late:
+    """Sets that the database does not give of some users; `calls` counts how often it was asked."""
+
+    def __init__(self, inner: object, users: Collection[UUID], *, answers_from: int = 99) -> None:
+        self._inner, self._users, self._answers_from = inner, users, answers_from
+        self.calls = 0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+    async def of_user(self, user_id: UUID) -> Any:
+        if user_id in self._users:
+            self.calls += 1
+            if self.calls < self._answers_from:
+                raise DatabaseAway("too much to read in time")
+        return await self._inner.of_user(user_id)  # type: ignore[attr-defined]
+
+
+async def _five(one: Story) -> list[UUID]:
+    """Users who all have something to sweep, in the order in which they are swept."""
+    for n in range(5):
+        one.user, one.session, one.set = UUID(int=n + 1), new_id(), new_id()
+        await one.open(0, 1)
+        dying = replace(one.records, sets=Dying(one.records.sets, "put_labelled"))
+        with pytest.raises(DatabaseAway):
+            await one.on(dying).confirm_set(one.user, one.session, one.set, confirmation(0, 0))
+    return [UUID(int=n + 1) for n in range(5)]
+
+
+@pytest.mark.parametrize("position", [0, 4])
+def test_one_user_of_whom_the_database_gives_nothing_does_not_stop_the_others(
+    position: int,
+) -> None:
+    async def story() -> None:
+        one = Story()
+        user = (await _five(one))[position]
+        late = _Late(one.records.sets, [user])
+        swept = await sweep(replace(one.records, sets=late), START, NOW)  # type: ignore[arg-type]
+        assert [failed for failed, _ in swept.failed] == [user]
+        assert (swept.users, swept.labelled, late.calls) == (5, 4, 2)
+        answers = _Late(one.records.sets, [user], answers_from=2)
+        swept = await sweep(replace(one.records, sets=answers), START, NOW)  # type: ignore[arg-type]
+        assert (swept.failed, swept.labelled) == ((), 5)
+
+    asyncio.run(story())
+
+
+def test_where_the_database_gives_nothing_of_many_the_sweep_is_repeated() -> None:
+    async def story() -> None:
+        one = Story()
+        users = await _five(one)
+        late = _Late(one.records.sets, users[1:])
+        with pytest.raises(DatabaseAway):
+            await sweep(replace(one.records, sets=late), START, NOW)  # type: ignore[arg-type]
+        late = _Late(one.records.sets, users[-1:])
+        changes = iter([one.records.journal.changed(START, NOW)])
+
+        class Away(Dying):
+            def changed(self, *_: object) -> Any:
+                return next(changes, None) or self.died
+
+        records = replace(one.records, sets=late, journal=Away(one.records.journal, "died"))  # type: ignore[arg-type]
+        with pytest.raises(DatabaseAway, match="died here"):
+            await sweep(records, START, NOW)
 
     asyncio.run(story())
 

@@ -8,7 +8,7 @@ import pytest
 from numpy.typing import NDArray
 
 from models import codec
-from models.activity.codec import MODEL_TAG, model_from_bytes, model_to_bytes
+from models.activity.codec import MODEL_TAG, from_bytes, to_bytes
 from models.activity.evaluate import (
     ActivityRecording,
     activity_figures,
@@ -28,11 +28,11 @@ from models.activity.periodicity import periodicity
 from models.activity.rhythm import run_length, segments_by_rhythm
 from models.activity.segments import Segment
 from models.activity.settings import SETTINGS
-from models.exercise.layout import ACC3, ACC6
 from models.exercise.statistics import total
 from models.signal.windows import RATE_HZ
 from models.signal.wrist import WristSignal
 from schemas.errors import BadModelBytes, NotEnoughLabels
+from schemas.inputs import ACC3, ACC6
 
 NS = 1_000_000_000
 
@@ -96,7 +96,7 @@ def taught() -> ActivityModel:
 
 def test_the_whole_life_of_a_model(taught: ActivityModel) -> None:
     """Learned, stored, read back, asked about a session that it never saw."""
-    model = model_from_bytes(model_to_bytes(taught))
+    model = from_bytes(to_bytes(taught))
     unseen = session(99, t0_ns=5 * NS)
     found = model.segments(unseen.signals)
     assert len(found) == 2
@@ -264,27 +264,27 @@ def test_the_figures_of_easy_days_are_good() -> None:
 @pytest.mark.parametrize("junk", [b"", b"junk", b"PK\x03\x04"])
 def test_junk_is_no_model(junk: bytes) -> None:
     with pytest.raises(BadModelBytes):
-        model_from_bytes(junk)
+        from_bytes(junk)
 
 
 def test_a_model_of_the_wrong_shape_is_refused(taught: ActivityModel) -> None:
     torn = replace(taught, weights=taught.weights[:-1])
     with pytest.raises(BadModelBytes):
-        model_from_bytes(model_to_bytes(torn))
+        from_bytes(to_bytes(torn))
     bent = replace(taught, start=BorderModel(np.zeros(2), np.ones(3), np.zeros(3)))
     with pytest.raises(BadModelBytes):
-        model_from_bytes(model_to_bytes(bent))
+        from_bytes(to_bytes(bent))
 
 
 def test_a_model_stored_before_is_read_without_its_second_look(taught: ActivityModel) -> None:
     """Borders had other names and read other features."""
-    meta, arrays = codec.unpack(model_to_bytes(replace(taught, start=None, end=None)), MODEL_TAG)
+    meta, arrays = codec.unpack(to_bytes(replace(taught, start=None, end=None)), MODEL_TAG)
     for name in ("start", "end"):
         arrays |= {f"{name}_{part}": np.ones(41) for part in ("mean", "scale", "weights")}
-    model = model_from_bytes(codec.pack(MODEL_TAG, meta, arrays))
+    model = from_bytes(codec.pack(MODEL_TAG, meta, arrays))
     assert (model.start, model.end) == (None, None)
     assert len(model.segments(session(99).signals)) == 2
 
 
 def test_the_same_model_is_the_same_bytes(taught: ActivityModel) -> None:
-    assert model_to_bytes(taught) == model_to_bytes(taught)
+    assert to_bytes(taught) == to_bytes(taught)

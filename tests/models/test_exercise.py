@@ -9,22 +9,22 @@ from hypothesis import strategies as st
 
 from models.codec import pack, unpack
 from models.exercise.codec import (
+    from_bytes,
     global_from_bytes,
     global_to_bytes,
     golden_vectors,
-    model_from_bytes,
-    model_to_bytes,
     statistics_from_bytes,
     statistics_to_bytes,
+    to_bytes,
 )
 from models.exercise.evaluate import labelled_windows, score
 from models.exercise.examples import ExampleSettings, set_statistics
 from models.exercise.features import window_features
 from models.exercise.fit import FitSettings, fit_global, fit_user
-from models.exercise.layout import ACC3
 from models.exercise.reading import read
 from models.exercise.statistics import Statistics, total
 from schemas.errors import BadModelBytes, NotEnoughLabels
+from schemas.inputs import ACC3
 from tests.models.movements import MOVES, alike, movement
 
 FEW = ExampleSettings(step_s=0.5, copies=1)
@@ -54,7 +54,7 @@ def test_the_life_of_a_model(people):
     assert score(everybody.model, later).window_accuracy == 1.0
     own = fit_user(people[0], everybody)
     assert score(own, later).set_accuracy == 1.0
-    again = model_from_bytes(model_to_bytes(own))
+    again = from_bytes(to_bytes(own))
     assert again.answer([movement("turn", 7)]) == own.answer([movement("turn", 7)])
     answer = own.answer([movement("turn", 7)])
     assert (answer.exercise, answer.abstained, answer.reason) == ("turn", False, None)
@@ -124,7 +124,7 @@ def test_forgetting_a_user_leaves_no_trace(people):
 def test_the_same_set_and_seed_give_the_same_bytes():
     one, two = (learned(MOVES, 3) for _ in range(2))
     assert statistics_to_bytes(one) == statistics_to_bytes(two)
-    assert model_to_bytes(fit_user(one)) == model_to_bytes(fit_user(two))
+    assert to_bytes(fit_user(one)) == to_bytes(fit_user(two))
     other, another = (
         set_statistics([movement("turn", 1)], "turn", seed=seed, settings=FEW) for seed in (1, 2)
     )
@@ -152,7 +152,7 @@ def test_labels_may_be_any_text():
         for n, label in names.items()
         for seed in range(4)
     ]
-    model = model_from_bytes(model_to_bytes(fit_user(total(parts))))
+    model = from_bytes(to_bytes(fit_user(total(parts))))
     assert model.answer([movement("turn", 2)]).exercise == names["turn"]
 
 
@@ -163,35 +163,35 @@ def test_everything_comes_back_from_its_bytes(people):
     assert alike(statistics_from_bytes(statistics_to_bytes(people[0])), people[0])
     golden, found = golden_vectors(everybody.model), golden_vectors(again.model)
     assert all(np.array_equal(golden[name], found[name]) for name in golden)
-    assert len(model_to_bytes(everybody.model)) < 20_000
+    assert len(to_bytes(everybody.model)) < 20_000
 
 
 @given(st.binary(max_size=300))
 def test_junk_is_no_model(blob):
     with pytest.raises(BadModelBytes):
-        model_from_bytes(blob)
+        from_bytes(blob)
 
 
 @settings(deadline=None, max_examples=50)
 @given(st.data())
 def test_a_damaged_model_is_refused_or_equal(people, data):
-    blob = bytearray(model_to_bytes(fit_user(people[0])))
+    blob = bytearray(to_bytes(fit_user(people[0])))
     at = data.draw(st.integers(0, len(blob) - 1))
     blob[at] ^= data.draw(st.integers(1, 255))
     try:
-        model = model_from_bytes(bytes(blob))
+        model = from_bytes(bytes(blob))
     except BadModelBytes:
         return
     assert len(model.labels) == 4
 
 
 def test_models_of_another_recipe_are_refused(people):
-    meta, arrays = unpack(model_to_bytes(fit_user(people[0])), "muvr-exercise-1")
+    meta, arrays = unpack(to_bytes(fit_user(people[0])), "muvr-exercise-1")
     with pytest.raises(BadModelBytes, match="another"):
-        model_from_bytes(pack("muvr-exercise-1", {**meta, "features": "another"}, arrays))
+        from_bytes(pack("muvr-exercise-1", {**meta, "features": "another"}, arrays))
     cut_short = pack("muvr-exercise-1", meta, {**arrays, "weights": arrays["weights"][:, 1:]})
     with pytest.raises(BadModelBytes, match="weights is"):
-        model_from_bytes(cut_short)
+        from_bytes(cut_short)
 
 
 def test_more_own_data_has_more_say(people):
@@ -210,9 +210,9 @@ def test_a_model_of_features_that_differ_by_rounding_is_still_read(people, monke
     model = fit_user(people[0])
     for version, readable in (("exercise-features-1", True), ("exercise-features-0", False)):
         monkeypatch.setattr("models.exercise.codec.FEATURES_VERSION", version)
-        blob = model_to_bytes(model)
+        blob = to_bytes(model)
         if readable:
-            assert model_from_bytes(blob).labels == model.labels
+            assert from_bytes(blob).labels == model.labels
         else:
             with pytest.raises(BadModelBytes, match="exercise-features-0"):
-                model_from_bytes(blob)
+                from_bytes(blob)

@@ -7,7 +7,7 @@ import pytest
 
 from models.codec import pack, unpack
 from models.exercise.calibrate import HeldOut, calibrate, held_out, novelty_of_sets
-from models.exercise.codec import MODEL_TAG, model_from_bytes, model_to_bytes
+from models.exercise.codec import MODEL_TAG, from_bytes, to_bytes
 from models.exercise.evaluate import LabelledWindows
 from models.exercise.fit import OWN_CALIBRATION, fit_user
 from models.exercise.model import ExerciseModel
@@ -99,9 +99,9 @@ def test_who_hesitates_at_what_is_known_is_not_refused_for_it():
 
 
 def test_a_model_that_is_older_than_hesitation_answers_as_it_did(model):
-    meta, arrays = unpack(model_to_bytes(model), MODEL_TAG)
+    meta, arrays = unpack(to_bytes(model), MODEL_TAG)
     old = {name: value for name, value in asdict(OPEN).items() if name != "hesitation"}
-    read = model_from_bytes(pack(MODEL_TAG, {**meta, "calibration": old}, arrays))
+    read = from_bytes(pack(MODEL_TAG, {**meta, "calibration": old}, arrays))
     assert read.calibration == DEAF
     assert read.answer_windows(TIMES, windows((0, 0.4), 2)).exercise is not None
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from models.exercise.calibrate import HeldOut
-from models.exercise.codec import model_from_bytes, model_to_bytes
+from models.exercise.codec import from_bytes, to_bytes
 from models.exercise.fit import fit_user
 from models.exercise.own_calibration import (
     LEAST_USERS,
@@ -106,4 +106,4 @@ def test_a_doubted_model_names_the_same_and_is_less_sure() -> None:
     before, after = (model.answer_windows(times, x["b"]) for model in (sure, doubted))
     assert (after.exercise, after.windows) == (before.exercise, before.windows)
     assert after.probability == pytest.approx(0.7 * before.probability + 0.1)
-    assert model_from_bytes(model_to_bytes(doubted)).calibration.doubt == 0.3
+    assert from_bytes(to_bytes(doubted)).calibration.doubt == 0.3

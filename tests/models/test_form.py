@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.form.book import CountedSet, FormBook, fit_book
-from models.form.codec import book_from_bytes, book_to_bytes
+from models.form.codec import from_bytes, to_bytes
 from models.form.evaluate import FormSet, form_figures
 from models.form.judge import Form, form, form_of, likeness_of
 from models.form.quantities import QUANTITIES, kept, quantities
@@ -101,6 +101,14 @@ def test_little_known_gives_little_said() -> None:
     assert (four.score, four.parts) == (None, {})
 
 
+def test_without_a_course_or_a_template_nothing_is_called_even() -> None:
+    tiring = tuple(
+        repetition(3.0 * k, range_rad=1.6 - 0.3 * k, peak_speed=3.0 - 0.55 * k) for k in range(5)
+    )
+    judged = form(tiring)
+    assert judged == Form(None, {}, "Too few repetitions to say how it went on.")
+
+
 def test_with_a_template_four_repetitions_are_compared(template: FormTemplate) -> None:
     four = form(usual(3, count=4), template)
     assert four.score == pytest.approx(four.parts["likeness"])
@@ -176,8 +184,8 @@ def test_a_book_keeps_arms_apart_and_comes_back_from_its_bytes() -> None:
     assert right.typical[0] == pytest.approx(3.0, abs=0.1)
     assert book.template("row", None) is None
     assert [one.place for one in book.sets].count(("row", "unknown")) == 1
-    again = book_from_bytes(book_to_bytes(book))
-    assert book_to_bytes(again) == book_to_bytes(book)
+    again = from_bytes(to_bytes(book))
+    assert to_bytes(again) == to_bytes(book)
     assert form(usual(5), again.template("curl", "left")) == form(usual(5), left)
     for one, other in zip(book.sets, again.sets, strict=True):
         assert (one.set_id, one.place, one.started_ms) == (
@@ -194,13 +202,13 @@ def test_a_book_keeps_arms_apart_and_comes_back_from_its_bytes() -> None:
 def test_no_book_from_nothing_and_none_from_junk(template: FormTemplate) -> None:
     with pytest.raises(NotEnoughLabels):
         fit_book([CountedSet("a", "curl", "left", 0, ())])
-    blob = book_to_bytes(fit_book(counted(3)))
+    blob = to_bytes(fit_book(counted(3)))
     for junk in (b"", b"junk", blob[:-7], b"PK" + blob[5:]):
         with pytest.raises(BadModelBytes):
-            book_from_bytes(junk)
+            from_bytes(junk)
     flat = FormTemplate("curl", 3, template.typical, np.zeros(4))
     with pytest.raises(BadModelBytes, match="without spread"):
-        book_from_bytes(book_to_bytes(FormBook({("curl", "left"): flat})))
+        from_bytes(to_bytes(FormBook({("curl", "left"): flat})))
 
 
 def test_the_book_is_told_exercise_by_exercise() -> None:

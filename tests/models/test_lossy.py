@@ -12,7 +12,6 @@ from models.activity.fit import activity_examples, fit_activity
 from models.activity.traces import traces
 from models.exercise.examples import set_statistics
 from models.exercise.fit import fit_user
-from models.exercise.layout import ACC6
 from models.form.book import FormBook
 from models.recognition.naming import Rung
 from models.recognition.sets import Learned, RecognisedSet, measure, recognise
@@ -21,6 +20,7 @@ from models.signal.pieces import Recording
 from models.signal.truth import cut, timeline
 from models.signal.wrist import FILLED, WristSignal, wrist_signals
 from muvr.evaluation.devices import as_recorded_by, losing
+from schemas.inputs import ACC6
 from tests.pipelines.workouts import S_NS, workout
 
 BORDER_NS = 3 * S_NS

@@ -10,7 +10,6 @@ import pytest
 from models.activity.segments import Segment
 from models.exercise.examples import set_statistics
 from models.exercise.fit import fit_user
-from models.exercise.layout import ACC3, ACC6
 from models.exercise.model import Answer
 from models.form.book import CountedSet, fit_book
 from models.recognition.evaluate import Tally, TimedSet, tally
@@ -26,6 +25,7 @@ from models.signal import timing
 from models.signal.pieces import Piece, Recording
 from models.signal.truth import cut, timeline
 from models.signal.wrist import WristSignal, wrist_signals
+from schemas.inputs import ACC3, ACC6
 from tests.pipelines.workouts import S_NS, workout
 
 REST = WristSignal(0, np.zeros((500, 3), np.float32), None, "left", ())

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -10,7 +11,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from ingest.erasure import erase_user
-from muvr.backup import LEDGER, backup, restore
+from muvr.backup import LEDGER, _count, backup, restore
 from schemas.errors import BadBackup
 from store.database import Database, connect
 from store.migrate import migrate
@@ -124,6 +125,17 @@ def test_a_backup_is_put_back_into_an_empty_node(
         found = contents(again)
         again.close()
     assert found == without_ben
+
+
+def test_rows_are_counted_up_to_a_limit_that_no_size_of_a_table_changes():
+    """Else a large backup would be put back, and fail when its rows are counted."""
+
+    class Large:
+        async def run(self, cql: str, values: tuple[int]) -> range:
+            assert re.fullmatch(r"SELECT (user_id|owner) FROM \w+ LIMIT \?", cql)
+            return range(min(10**9, *values))
+
+    assert set(asyncio.run(_count(Large(), 7)).values()) == {7}  # pyright: ignore[reportArgumentType]
 
 
 def test_a_node_that_was_started_for_nothing_is_stopped(

@@ -80,9 +80,9 @@ def test_a_process_that_a_command_starts_does_not_run_the_command_again():
     """Python gives such a process the command's own file under another name."""
     command = runpy.run_path(str(CHECKOUT / "locks" / "link.py"))["COMMAND"]
     compiled = compile(command, "muvr", "exec")
-    exec(compiled, {"__name__": "__mp_main__"})  # noqa: S102 - what multiprocessing does
+    exec(compiled, {"__name__": "__mp_main__"})  # what multiprocessing does
     with pytest.raises(SystemExit):
-        exec(compiled, {"__name__": "__main__"})  # noqa: S102
+        exec(compiled, {"__name__": "__main__"})
 
 
 def test_wrong_settings_are_wrong_use(tmp_path: Path):

@@ -1,17 +1,18 @@
 """Every finding that is not well says what to do, apart from what was found."""
 
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from muvr import doctor
-from muvr.doctor import examine
+from muvr.doctor import _clocks, examine  # pyright: ignore[reportPrivateUsage]
 from muvr.door import Door
 from muvr.terminal import Terminal
 from schemas.config import Cassandra, Config, Paths
 from schemas.errors import NoJava, NoKernel
 from store.java import find_java
-from tests.cassandra_node import free_ports
+from tests.cassandra_node import ON_NODE, free_ports
 
 
 @pytest.fixture
@@ -27,12 +28,26 @@ def nowhere(tmp_path: Path) -> Door:
 
 def test_without_a_node_each_finding_has_its_own_next_step(nowhere: Door) -> None:
     found = {one.what: one for one in examine(nowhere)}
-    assert {what for what, one in found.items() if not one.ok} == {"node", "durability", "tables"}
+    asks_it = ("clocks", "durability", "tables")
+    assert {what for what, one in found.items() if not one.ok} == {"node", *asks_it}
     assert found["node"].next_step == "muvr up"
-    for what in ("durability", "tables"):
+    for what in asks_it:
         assert "No Cassandra answers" in found[what].says
         assert "`muvr up`" in found[what].next_step
         assert found[what].next_step not in found[what].says
+
+
+@ON_NODE
+def test_a_clock_that_is_not_cassandras_is_a_finding(
+    keyspace: Cassandra, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    door = Door(Config(cassandra=keyspace), tmp_path / "conf.yaml", Terminal(as_json=True))
+    assert _clocks(door).ok
+    monkeypatch.setattr(doctor, "server_time", lambda: datetime.now(UTC) + timedelta(days=300))
+    ahead = _clocks(door)
+    assert not ahead.ok
+    assert ahead.says.startswith("+259")
+    assert "NTP" in ahead.next_step
 
 
 def test_an_examination_that_fails_is_a_finding(

@@ -96,8 +96,8 @@ def test_a_job_that_could_not_run_stays_due_and_stops_no_other(
     assert [one.family for one in keep_appointments(door)] == ["rank"]
 
 
-def a_run(status: str, started_at: datetime, **inputs: object) -> JobRun:
-    return JobRun("rank", uuid4(), status, started_at, None, None, inputs, {}, {}, {})
+def a_run(status: str, started_at: datetime, family: str = "rank", **inputs: object) -> JobRun:
+    return JobRun(family, uuid4(), status, started_at, None, None, inputs, {}, {}, {})
 
 
 def test_a_run_that_failed_is_begun_again_after_a_while():
@@ -109,19 +109,28 @@ def test_a_run_that_failed_is_begun_again_after_a_while():
     assert state(MONDAY - 6 * HOUR, failed) == "failed, waits"
     assert state(MONDAY - 6 * HOUR + timedelta(minutes=1), failed) == "due"
     assert state(MONDAY + 17 * HOUR, failed) == "due", "a later time is another time"
+    ahead = a_run("failed", MONDAY + 300 * DAY)
+    assert state(MONDAY, ahead) == "due", "a clock that was wrong for a while"
     assert state(MONDAY, a_run("running", MONDAY)) == "due", "whether it lives, its lease knows"
 
 
 @pytest.mark.parametrize(
     ("text", "says"),
-    [("{rnk: 0 2 * * *}", "rank"), ("{rank: 0 2 * *}", "five"), ("{reps: ''}", "reps")],
+    [
+        ("{rnk: 0 2 * * *}", "rank"),
+        ("{rank: 0 2 * *}", "five"),
+        ("{reps: ''}", "reps"),
+        ("{exercise-search: 0 2 * * *}", "exercise-search"),
+    ],
 )
 def test_a_schedule_that_cannot_be_is_refused(tmp_path: Path, text: str, says: str):
     conf = tmp_path / "conf.yaml"
     conf.write_text(f"schedule: {{jobs: {text}}}\n")
     with pytest.raises(BadConfig, match=says):
         load_config(conf, {})
-    assert load_config(CHECKOUT / "conf.yaml", {"MUVR_SCHEDULE__JOBS": "{rank: 1 2 * * *}"})
+    for good in ("rank", "exercise-averaged"):  # which decides what meets newcomers
+        asked = {"MUVR_SCHEDULE__JOBS": f"{{{good}: 1 2 * * *}}"}
+        assert load_config(CHECKOUT / "conf.yaml", asked).schedule.jobs.keys() == {good}
 
 
 # --- running a run again
@@ -187,3 +196,19 @@ def test_a_run_again_is_for_the_same_users(
 def test_nobody_failed_is_said():
     with pytest.raises(BadInput, match="Nobody failed"):
         jobs.users_again(a_run("done", MONDAY), [], only_failed=True)
+
+
+def test_of_a_run_that_was_killed_nobody_else_is_learned():
+    named = a_run("failed", MONDAY, "exercise", users=3)
+    with pytest.raises(BadInput, match="3 named users.*name them: muvr train exercise"):
+        jobs.users_again(named, [], only_failed=False)
+    whoever = a_run("failed", MONDAY, "exercise", users="changed")
+    assert jobs.users_again(whoever, [], only_failed=False) == "changed"
+
+
+@pytest.mark.parametrize(
+    "run", [a_run("refused", MONDAY, users="changed"), a_run("failed", MONDAY, "exercise-averaged")]
+)
+def test_what_is_over_everybody_is_so_again(run: JobRun):
+    """Asked for those who changed it would say that there is nothing to do."""
+    assert jobs.users_again(run, [], only_failed=False) == "all"

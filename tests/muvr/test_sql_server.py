@@ -12,16 +12,21 @@ import pyspark
 import pytest
 
 from store.java import find_java
+from store.mart import MartFolder
 from tests.cassandra_node import free_ports
-from tests.store.test_mart_query import made
+from tests.store.test_mart_query import ONE, TWO, made
 
 CHECKOUT = Path(__file__).parents[2]
 MUVR = Path(sys.executable).parent / "muvr"
 GUIDE = CHECKOUT / "docs" / "analysts.md"
 JARS = Path(pyspark.__file__).parent / "jars" / "*"
 PASSWORD = "MUVR_CASSANDRA_PASSWORD_SPARK"
+KEY = "A_CLOUDS_SECRET_KEY"
 COUNT = "SELECT count(*) AS n, 'rows' AS what FROM sets"
 READ = [*re.findall(r"```sql\n(.*?)```", GUIDE.read_text(), re.DOTALL), COUNT]
+ENDLESS = "SELECT count(*) FROM sets a, sets b, sets c, sets d WHERE a.reps IS NULL"
+SECONDS = 40
+LITERAL = ("${env:A_CLOUDS_SECRET_KEY}", "${system:user.home}", "${spark.master}")
 EVIL = (
     "SELECT java_method('java.lang.System', 'getenv', 'HOME')",
     "SELECT * FROM text.`/etc/passwd`",
@@ -33,15 +38,23 @@ EVIL = (
 
 
 @pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[int, psutil.Process]]:
-    """Its port and its process, started by somebody who knows a password."""
+def folder(tmp_path_factory: pytest.TempPathFactory) -> MartFolder:
+    return made(tmp_path_factory.mktemp("mart"), ONE, 2)
+
+
+@pytest.fixture(scope="module")
+def served(folder: MartFolder) -> Iterator[tuple[int, psutil.Process]]:
+    """Its port and its process, started by somebody who knows secrets."""
     [port] = free_ports(1)
-    folder = made(tmp_path_factory.mktemp("mart"), "one", 2)
-    settings = {"MUVR_PATHS__MART": str(folder.path), "MUVR_SQL__PORT": str(port)}
+    settings = {
+        "MUVR_PATHS__MART": str(folder.path),
+        "MUVR_SQL__PORT": str(port),
+        "MUVR_SQL__SECONDS": str(SECONDS),
+    }
     process = subprocess.Popen(
         [MUVR, "sql", "serve"],
         cwd=CHECKOUT,
-        env={**os.environ, **settings, PASSWORD: "a secret"},
+        env={**os.environ, **settings, PASSWORD: "a secret", KEY: "a secret"},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -73,9 +86,13 @@ def beeline(port: int, statements: list[str]) -> str:
 
 def test_a_jdbc_client_reads_the_mart_and_nothing_else(served: tuple[int, psutil.Process]):
     port, process = served
-    said = beeline(port, [*READ, *EVIL])
+    literal = [f"SELECT '{text}' AS it" for text in LITERAL]
+    said = beeline(port, [*READ, *literal, *EVIL])
     assert "\n2\trows\n" in said
-    assert len(re.findall(r"^(?:No|\d+) rows? selected", said, re.MULTILINE)) == len(READ)
+    assert len(re.findall(r"^(?:No|\d+) rows? selected", said, re.MULTILINE)) == len(
+        [*READ, *literal]
+    )
+    assert set(LITERAL) <= set(said.splitlines())  # nothing was put in their place
     assert len(
         re.findall(r"^Error:.* is not for queries over the mart", said, re.MULTILINE)
     ) == len(EVIL)
@@ -84,6 +101,16 @@ def test_a_jdbc_client_reads_the_mart_and_nothing_else(served: tuple[int, psutil
     [java] = process.children()  # Hive asks `id` in a child of its own now and then
     listening = {c.laddr.ip for c in java.net_connections("tcp") if c.status == "LISTEN"}
     assert {ip.removeprefix("::ffff:") for ip in listening} == {"127.0.0.1"}
-    assert PASSWORD in process.environ()
-    assert PASSWORD not in java.environ()
+    assert {PASSWORD, KEY} <= process.environ().keys()
+    assert {PASSWORD, KEY}.isdisjoint(java.environ())
     assert "cassandra" not in " ".join(java.cmdline()).lower()
+
+
+def test_a_refresh_is_seen_by_a_server_that_runs_and_a_query_without_end_is_stopped(
+    served: tuple[int, psutil.Process], folder: MartFolder
+):
+    port, _ = served
+    made(folder.path, TWO, 3000)
+    said = beeline(port, [COUNT, ENDLESS, COUNT])
+    assert len(re.findall(r"^3000\trows$", said, re.MULTILINE)) == 2
+    assert "timed out" in said

@@ -1,7 +1,7 @@
 """People whose labelled sets are real recordings, for tests of the exercise job."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
@@ -74,6 +74,18 @@ def put(database: Database, user: UUID, sets: Sequence[LabelledSet], at: datetim
             ]
         )
     )
+
+
+class Meanwhile:
+    """Does something when a run has learned its users and no pointer has moved yet."""
+
+    def __init__(self, work: Callable[[], object]) -> None:
+        self.work = work
+
+    def step(self, what: str, done: int, total: int | None = None) -> None:
+        """As a run reports."""
+        if what == "users learned":
+            self.work()
 
 
 def _insert(user: UUID, one: LabelledSet) -> Statement:

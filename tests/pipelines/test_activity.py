@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from models.activity.codec import model_from_bytes
+from models.activity.codec import from_bytes
 from models.signal.wrist import wrist_signals
 from pipelines.activity import train_activity
 from schemas.layout import GLOBAL_OWNER
@@ -48,7 +48,7 @@ def test_the_model_that_serves_finds_sets_that_walking_hides_from_a_rule(world):
     pointer = serving(database)
     stored = asyncio.run(Models(database).get(*pointer[:4]))
     assert stored.manifest["metrics"]["f1"] == said["f1"]
-    model = model_from_bytes(stored.content)
+    model = from_bytes(stored.content)
     assert model.start is not None
     assert model.end is not None
     recording, spans = workout(77)  # nobody's

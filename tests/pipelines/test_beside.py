@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from models.exercise.codec import model_from_bytes
+from models.exercise.codec import from_bytes
 from pipelines.exercise import train_exercise
 from pipelines.jobs import train
 from schemas.layout import GLOBAL_OWNER
@@ -55,7 +55,7 @@ def test_each_learns_from_some_people_and_asks_the_others(settled, spark_config,
     if family == "exercise-averaged":
         [found] = kept(settled, family)
         model = asyncio.run(Models(settled).get(GLOBAL_OWNER, LAYOUT, family, found.version))
-        assert model_from_bytes(model.content).level == "global"
+        assert from_bytes(model.content).level == "global"
         said = report.metrics["cold_start"]
         assert (said["people"], said["sets"]) == (1, 16)
         assert said["majority"] == 0.25  # four exercises, four sets of each

@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from models.exercise.codec import model_to_bytes, statistics_to_bytes
+from models.exercise.codec import statistics_to_bytes, to_bytes
 from models.exercise.statistics import total
 from pipelines.calibration import Calibrations
 from pipelines.cold_start import apart, judged, stranger_of, sums_of
@@ -60,7 +60,7 @@ def each(given):
 def test_who_is_held_out_is_in_no_sum(given, sums):
     known = {user: one for user, one in given.items() if user != STRANGER}
     expected = combine(each(known), LAYOUT, Calibrations()).learned.model
-    assert model_to_bytes(sums) == model_to_bytes(expected)
+    assert to_bytes(sums) == to_bytes(expected)
 
 
 def test_the_recipe_that_names_more_sets_of_strangers_serves(spar, sums):
@@ -137,7 +137,7 @@ def test_a_global_model_that_was_taken_back_does_not_count_as_serving(store, giv
     assert "was taken back" in train(everybody)[0]
     assert read_everybody(store)[LAYOUT].version == before.version
 
-    averaged = model_to_bytes(replace(before.learned.model, bias=before.learned.model.bias + 1))
+    averaged = to_bytes(replace(before.learned.model, bias=before.learned.model.bias + 1))
     judging = {"run_id": uuid4(), "at": AT}
     assert let_serve(store, LAYOUT, averaged, {"recipe": REDUCED}, **judging) == ""
     take_back(judging["run_id"])
@@ -146,30 +146,52 @@ def test_a_global_model_that_was_taken_back_does_not_count_as_serving(store, giv
     assert serving(store)[0] == SUMS
 
 
-def test_what_serves_changes_hands_only_where_both_are_judged(store, given, sums):
-    """A training of everybody's sums must not undo what held-out people decided."""
+def test_what_is_averaged_serves_beside_the_sums_that_it_was_judged_with(store, given, sums):
+    """What held-out people decided stands as long as what they were asked about."""
     members = judged_members(given)
-    averaged = model_to_bytes(replace(sums, bias=sums.bias + 1))
+    averaged = to_bytes(replace(sums, bias=sums.bias + 1))
     everybody = combine(each(given), LAYOUT, Calibrations())
 
     def train(one, run):
         found = store_everybody(store, {LAYOUT: one}, members, run_id=UUID(int=run), at=AT)
         return found[LAYOUT]
 
+    def judge(one, run):
+        said = {"recipe": REDUCED, "everybody": one.version, "metrics": asdict(contest([]))}
+        let_serve(store, LAYOUT, averaged, said, run_id=UUID(int=run), at=AT)
+        assert serving(store)[0] == REDUCED
+
     assert train(everybody, 1) == "promoted"
     assert serving(store)[0] == SUMS
-    said = {"recipe": REDUCED, "metrics": asdict(contest([]))}
-    let_serve(store, LAYOUT, averaged, said, run_id=UUID(int=2), at=AT)
+    judge(everybody, 2)
+    assert train(everybody, 3) == WAITS
     assert serving(store)[0] == REDUCED
 
     fewer = {user: one for user, one in given.items() if user != STRANGER}
     later = combine(each(fewer), LAYOUT, Calibrations())
     before = serving(store, STATISTICS)
-    assert train(later, 3) == WAITS
-    assert serving(store)[0] == REDUCED
-    assert serving(store, STATISTICS) != before  # users' models are mixed with the newest sums
+    assert train(later, 4) == "promoted"  # of other people: whoever is gone is in neither
+    assert serving(store)[0] == SUMS
+    assert serving(store, STATISTICS) != before
 
-    let_sums_serve(store, LAYOUT, later, run_id=UUID(int=4), at=AT)
+    judge(later, 5)
+    let_sums_serve(store, LAYOUT, later, run_id=UUID(int=6), at=AT)
     assert serving(store)[0] == SUMS
     asyncio.run(Champions(store).rollback(GLOBAL_OWNER, LAYOUT, "exercise", AT))
     assert serving(store)[0] == REDUCED
+
+
+def test_what_is_averaged_and_cannot_be_read_gives_way_to_the_sums(store, given, sums):
+    members, everybody = judged_members(given), combine(each(given), LAYOUT, Calibrations())
+    averaged = to_bytes(replace(sums, bias=sums.bias + 2))
+    said = {"recipe": REDUCED, "everybody": everybody.version}
+    let_serve(store, LAYOUT, averaged, said, run_id=uuid4(), at=AT)
+    _, version = serving(store)
+    store.execute(
+        "UPDATE models SET bytes = ? "
+        "WHERE owner = ? AND model_id = ? AND family = 'exercise' AND version = ?",
+        (b"of another release", GLOBAL_OWNER, LAYOUT, version),
+    )
+    found = store_everybody(store, {LAYOUT: everybody}, members, run_id=uuid4(), at=AT)
+    assert found[LAYOUT] == "promoted"
+    assert serving(store)[0] == SUMS

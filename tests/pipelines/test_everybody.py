@@ -8,7 +8,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.exercise.codec import statistics_to_bytes
-from models.exercise.layout import ACC3, ACC6
 from models.exercise.statistics import total
 from pipelines.engines import key_of, partition_of
 from pipelines.everybody import (
@@ -21,6 +20,7 @@ from pipelines.everybody import (
 from pipelines.labelled import LabelledSet
 from pipelines.learner import Recipe, give_to_everybody
 from schemas.errors import SpanBroken
+from schemas.inputs import ACC3, ACC6
 from store.training import TrainingSet
 from tests.pipelines.people import LAYOUT, sets_of, user_id
 

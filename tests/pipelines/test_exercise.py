@@ -10,7 +10,7 @@ from uuid import UUID
 import numpy as np
 import pytest
 
-from models.exercise.codec import model_from_bytes, model_to_bytes, statistics_to_bytes
+from models.exercise.codec import from_bytes, statistics_to_bytes, to_bytes
 from models.exercise.examples import ExampleSettings
 from models.exercise.fit import GlobalModel, fit_global
 from models.exercise.statistics import total
@@ -87,7 +87,7 @@ def test_the_run_is_on_record(world):
     assert (
         run.metrics["rungs"]["own"]["sets_right"] > run.metrics["rungs"]["majority"]["sets_right"]
     )
-    mark = asyncio.run(Watermarks(database).read("exercise"))
+    mark = asyncio.run(Watermarks(database).read("exercise", datetime.now(UTC)))
     assert timedelta(0) < run.started_at - mark < timedelta(minutes=5)
 
 
@@ -101,7 +101,7 @@ def test_what_is_stored_is_what_the_pure_function_makes(world, spark_config, peo
     assert model.content == learned.content
     assert model.manifest["data_digest"] == learned.data_digest
     assert model.manifest["calibration"] == SHIPPED  # five people are too few to learn it on
-    assert model.manifest["labels"] == list(model_from_bytes(model.content).labels)
+    assert model.manifest["labels"] == list(from_bytes(model.content).labels)
     assert model.manifest["golden"].keys() == {"x", "scores", "probabilities", "strangeness"}
 
 
@@ -113,9 +113,7 @@ def test_the_protocols_learn_what_spark_learns(world, spark_config, people):
     fold = [[movement(one, recipe.seed) for one in sets] for sets in used]
     everybody = one_blas_thread()(fold_model)(fold, recipe.settings)
     pointer = asyncio.run(Champions(database).read(GLOBAL_OWNER, LAYOUT, "exercise"))
-    assert (
-        model_to_bytes(everybody.model) == asyncio.run(Models(database).get(*pointer[:4])).content
-    )
+    assert to_bytes(everybody.model) == asyncio.run(Models(database).get(*pointer[:4])).content
     assert statistics_to_bytes(everybody.statistics) == statistics_to_bytes(
         read_everybody(database)[LAYOUT].learned.statistics
     )

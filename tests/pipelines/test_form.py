@@ -7,7 +7,7 @@ from uuid import UUID
 import numpy as np
 import pytest
 
-from models.form.codec import book_from_bytes
+from models.form.codec import from_bytes
 from models.signal.pieces import Piece, pack_pieces
 from pipelines.form import NEWEST, counted_set, newest_rows, train_form
 from schemas.layout import owner_of
@@ -34,9 +34,7 @@ def serving(database, person: int):
 
 
 def book_of(database, person: int):
-    return book_from_bytes(
-        asyncio.run(Models(database).get(*serving(database, person)[:4])).content
-    )
+    return from_bytes(asyncio.run(Models(database).get(*serving(database, person)[:4])).content)
 
 
 def test_who_has_enough_sets_gets_templates_and_the_others_a_reason(world):

@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from models.activity.codec import model_to_bytes
+from models.activity.codec import to_bytes
 from models.activity.fit import fit_activity, fit_discriminant
 from pipelines.activity import fit_everybody, may_serve
 from pipelines.idle import (
@@ -95,7 +95,7 @@ def test_the_two_passes_make_the_very_model_that_one_process_makes(two_days):
     assert [given[0]["status"], guessed[0]["status"]] == ["learned", "learned"]
     made = fit_everybody(given, guessed, LAYOUT)
     whole = fit_activity([e for day in two_days.values() for e in day], LAYOUT)
-    assert model_to_bytes(made) == model_to_bytes(whole)
+    assert to_bytes(made) == to_bytes(whole)
     np.testing.assert_array_equal(total_of(given, LAYOUT).moments, sums_of(two_days).moments)
 
 
@@ -118,6 +118,12 @@ def test_broken_rows_are_reasons():
     spans = table.set_column(4, "spans", pa.array(["{}", "[[1]]"]))
     with pytest.raises(BadSamples):
         labelled_stretches(spans)
+
+
+def test_a_layout_that_nobody_knows_is_a_reason_and_not_another_layout():
+    (row,) = given_row((str(walker(0)), "ankle-acc3"), partition(0, stretch_of(1)))
+    assert (row["model_id"], row["status"]) == ("ankle-acc3", "failed")
+    assert "'ankle-acc3' is no layout of wrist data: wrist-acc6, wrist-acc3" in row["reason"]
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from models.exercise.codec import model_from_bytes
+from models.exercise.codec import from_bytes
 from models.exercise.evaluate import labelled_windows
 from models.exercise.fit import fit_global
 from models.signal.pieces import unpack_pieces
@@ -24,8 +24,8 @@ def people(spar):
     return [sets_of(spar, person) for person in range(3)]
 
 
-def give(sets):
-    return give_to_everybody(sets, "wrist-acc6", RECIPE)[0]
+def give(sets, recipe=RECIPE):
+    return give_to_everybody(sets, "wrist-acc6", recipe)[0]
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +36,7 @@ def everybody(people):
 
 def test_a_model_answers_for_the_sets_that_it_was_not_judged_by(people):
     learned = learn_user(people[0], "wrist-acc6", RECIPE)
-    model = model_from_bytes(learned.content)
+    model = from_bytes(learned.content)
     assert model.labels == learned.labels == tuple(sorted({one.exercise for one in people[0]}))
     # .7 of four sets is three: the last of each exercise is asked about
     assert set(learned.own.sets) == {one.set_id for one in people[0][-EXERCISES:]}
@@ -59,8 +59,21 @@ def test_the_same_sets_give_the_same_bytes_however_they_are_judged(people, every
     assert once.own.sets.keys() < again.own.sets.keys()
 
 
-def test_the_judged_model_and_everybody_else_have_not_seen_the_late_sets(people, everybody):
+def test_what_a_member_gives_is_so_much_of_each_exercise_at_most(people):
+    """Long sets of one person, under whatever names, must not outweigh what all others say."""
+    seconds = give(people[0]).label_seconds()
+    most_s = min(seconds.values())
+    given = give(people[0], replace(RECIPE, everybody_s=most_s))
+    assert max(seconds.values()) > most_s  # or there is nothing to hold down
+    assert given.label_seconds() == pytest.approx(dict.fromkeys(seconds, most_s))
+    means = give(people[0]).sums / give(people[0]).seconds[:, None]
+    assert given.sums / given.seconds[:, None] == pytest.approx(means)
+
+
+@pytest.mark.parametrize("everybody_s", [RECIPE.everybody_s, 3.0])
+def test_the_judged_model_and_everybody_else_have_not_seen_the_late_sets(people, everybody_s):
     """Late sets of another exercise's label: who had learned them would answer with that label."""
+    recipe = replace(RECIPE, everybody_s=everybody_s)
     wrong = {one.set_id: one for one in people[0][-EXERCISES:]}
     names = [one.exercise for one in wrong.values()]
     moved = dict(zip(wrong, names[1:] + names[:1], strict=True))
@@ -68,11 +81,11 @@ def test_the_judged_model_and_everybody_else_have_not_seen_the_late_sets(people,
         replace(one, exercise=moved[one.set_id]) if one.set_id in wrong else one
         for one in people[0]
     ]
-    others = give(people[1]) + give(people[2])
-    mixed = fit_global(others + give(sets), model_id="wrist-acc6")
-    learned = learn_user(sets, "wrist-acc6", RECIPE, mixed, in_everybody=True)
+    others = give(people[1], recipe) + give(people[2], recipe)
+    mixed = fit_global(others + give(sets, recipe), model_id="wrist-acc6")
+    learned = learn_user(sets, "wrist-acc6", recipe, mixed, in_everybody=True)
     clean = learn_user(
-        sets, "wrist-acc6", RECIPE, fit_global(others, model_id="wrist-acc6"), in_everybody=False
+        sets, "wrist-acc6", recipe, fit_global(others, model_id="wrist-acc6"), in_everybody=False
     )
     assert learned.own == clean.own
     assert learned.everybody == clean.everybody
@@ -81,7 +94,7 @@ def test_the_judged_model_and_everybody_else_have_not_seen_the_late_sets(people,
 
 def test_an_incumbent_is_asked_only_about_sets_after_it_had_learned(people):
     until = people[0][-3].started_at
-    model = model_from_bytes(learn_user(people[0], "wrist-acc6", RECIPE).content)
+    model = from_bytes(learn_user(people[0], "wrist-acc6", RECIPE).content)
     learned = learn_user(people[0], "wrist-acc6", RECIPE, incumbent=Incumbent(model, until))
     assert set(learned.incumbent.sets) == {one.set_id for one in people[0][-2:]}
 
@@ -95,7 +108,7 @@ def test_what_training_says_about_a_set_is_what_the_service_says(people):
     learned = learn_user(people[0], "wrist-acc6", replace(RECIPE, cutoff_at=NOW))
     assert learned.own.sets == {}  # nothing lies before the cut-off
     late = people[0][-1]
-    model = model_from_bytes(learned.content)
+    model = from_bytes(learned.content)
     signals = wrist_signals(unpack_pieces(late.samples))
     windows = labelled_windows(signals, late.exercise)
     assert model.answer_windows(windows.t0_ns, windows.x) == model.answer(signals)

@@ -11,10 +11,12 @@ import pytest
 
 from ingest.erasure import erase_user
 from models.deviations.hours import HourOfDay
+from pipelines import mart
 from pipelines.deviations import as_frame, as_rows, as_sql
 from pipelines.mart import refresh_mart
 from pipelines.mart_query import ask_spark, make_views
 from schemas.config import Config, Limits, Sql
+from schemas.errors import BadConfig, IncompleteRun
 from schemas.mart import MART
 from schemas.times import us_of
 from store.database import Database, Statement
@@ -97,7 +99,7 @@ def later(minutes: int) -> Callable[[], datetime]:
 
 
 @pytest.fixture(scope="module")
-def world(spark_config, spark, tmp_path_factory):  # noqa: ARG001 the session is started
+def world(spark_config, spark, tmp_path_factory):  # the session is started
     """A keyspace with people, and the mart of it."""
     place = tmp_path_factory.mktemp("mart")
     paths = spark_config.paths.model_copy(
@@ -189,7 +191,8 @@ def test_the_guides_questions_have_one_answer_on_both_engines(world, spark):
 
 def test_the_talks_question_has_one_answer_in_three_forms(world, spark):
     config, _, _ = world
-    make_views(spark, MartFolder(config.paths.mart))
+    folder = MartFolder(config.paths.mart)
+    make_views(spark, folder, folder.manifest())
     deviations = spark.table("deviations")
     answers = [
         as_sql(spark, "bench press"),
@@ -232,6 +235,25 @@ def test_a_refresh_reads_who_changed_and_forgets_who_was_erased(world):
     after = {path.name for path in config.paths.mart.iterdir()}
     assert len(after) == len(before) == 2
     assert after & before == {"manifest.json"}
+
+
+def test_rows_that_another_machine_keeps_replace_no_mart(world, monkeypatch):
+    """Past one machine an executor that does not share `paths.mart` writes to its own disk."""
+    config, _, _ = world
+    before = tables(config)
+    monkeypatch.setattr("pipelines.mart._here", lambda path: f"file://{path}-elsewhere")
+    with pytest.raises(IncompleteRun, match="none of it is in"):
+        refresh_mart(config, everybody=True, clock=later(45))
+    assert tables(config) == before
+
+
+def test_executors_say_whether_they_see_the_folder(spark, tmp_path, monkeypatch):
+    mart._require_shared(spark, tmp_path)
+    assert not mart._seen_by_executors(spark, str(tmp_path / "absent"))
+    monkeypatch.setattr(mart, "_seen_by_executors", lambda *_: False)
+    with pytest.raises(BadConfig, match="another folder"):
+        mart._require_shared(spark, tmp_path)
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("zone", ["Factory", "nowhere"])

@@ -7,8 +7,12 @@ from uuid import UUID, uuid4
 
 from pipelines.gate import LEAST_SETS
 from pipelines.promotion import (
+    NOT_KEPT,
+    OVERTAKEN,
     Candidate,
+    Move,
     move_pointers,
+    pointers_in_effect,
     promote,
     read_serving,
     verdicts_of,
@@ -29,20 +33,32 @@ class Learner:
         self.database, self.user = database, uuid4()
         self.key = (owner_of(self.user), LAYOUT, FAMILY)
 
-    def train(self, content: bytes) -> tuple[str, str, UUID]:
-        """A run that keeps a model and lets it serve if it may; its status, reason and id."""
+    def train(self, content: bytes, instead_of: bytes | str | None = None) -> tuple[str, str, UUID]:
+        """A run that keeps a model and lets it serve if it may; its status, reason and id.
+
+        The model was judged against the bytes `instead_of`, "" for none.
+        """
         sha256, run_id = hashlib.sha256(content).digest(), uuid4()
         kept = StoredModel(*self.key, version_of(sha256), content, {}, sha256, run_id, NOW)
         asyncio.run(Models(self.database).put(kept))
-        pointer = (self.user, LAYOUT, kept.version, sha256)
+        if isinstance(instead_of, bytes):
+            instead_of = version_of(hashlib.sha256(instead_of).digest())
+        pointer = Move(self.user, LAYOUT, kept.version, sha256, instead_of)
         said = move_pointers(self.database, [pointer], family=FAMILY, run_id=run_id, at=NOW)
         return *said[0], run_id
+
+    def move(self, content: bytes) -> tuple[str, str]:
+        """Let bytes serve that nobody has kept."""
+        sha256 = hashlib.sha256(content).digest()
+        pointer = Move(self.user, LAYOUT, version_of(sha256), sha256)
+        return move_pointers(self.database, [pointer], family=FAMILY, run_id=uuid4(), at=NOW)[0]
 
     def take_back(self, run_id: UUID) -> None:
         asyncio.run(Champions(self.database).withdraw(run_id, "a test", NOW))
 
     def serves(self) -> bytes | None:
-        found = read_serving(self.database, [(self.user, LAYOUT)], FAMILY)
+        pointers = pointers_in_effect(self.database, [(self.user, LAYOUT)], FAMILY)
+        found = read_serving(self.database, pointers)
         assert found.keys() <= {(self.user, LAYOUT)}
         return found[self.user, LAYOUT].content if found else None
 
@@ -93,12 +109,47 @@ def test_what_was_taken_back_later_is_remembered_too(database: Database) -> None
     assert one.serves() == b"second"
 
 
-def candidate(own: dict[str, bool], sets: int = 3) -> Candidate:
+def test_what_somebody_let_serve_while_a_model_was_judged_stays(database: Database) -> None:
+    one = Learner(database)
+    one.train(b"first")
+    one.train(b"an operator's")
+    assert one.train(b"of the night", instead_of=b"first")[:2] == ("overtaken", OVERTAKEN)
+    assert one.train(b"of the night", instead_of="")[0] == "overtaken"
+    assert one.serves() == b"an operator's"
+    assert one.train(b"of the next", instead_of=b"an operator's")[:2] == ("promoted", "")
+    assert one.serves() == b"of the next"
+
+
+def test_a_model_that_beat_a_bad_one_does_not_replace_the_good_one(database: Database) -> None:
+    """The run that had promoted the bad one is taken back after the challenger was judged."""
+    one = Learner(database)
+    one.train(b"good")
+    _, _, bad = one.train(b"bad")
+    one.take_back(bad)
+    assert one.train(b"beats the bad one", instead_of=b"bad")[:2] == ("overtaken", OVERTAKEN)
+    assert one.serves() == b"good"
+    assert one.train(b"better", instead_of=b"good")[0] == "promoted"
+
+
+def test_no_pointer_leads_to_a_model_that_was_not_kept(database: Database) -> None:
+    """Spark lost what it had told of, and learned something else."""
+    one = Learner(database)
+    assert one.move(b"lost") == ("overtaken", NOT_KEPT)
+    assert pointers_in_effect(database, [(one.user, LAYOUT)], FAMILY) == {}
+    one.train(b"first")
+    assert one.move(b"lost") == ("overtaken", NOT_KEPT)
+    assert one.serves() == b"first"
+
+
+def candidate(database: Database, own: dict[str, bool], sets: int = 3) -> Candidate:
     """A model of somebody new that named these later sets; the most frequent is never right."""
     rungs = {"own": own, "everybody": {}, "incumbent": {}, "majority": dict.fromkeys(own, False)}
-    sha256 = hashlib.sha256(b"a model").digest()
+    sha256, user = hashlib.sha256(b"a model").digest(), uuid4()
     windows = dict.fromkeys(rungs, (len(own), len(own)))
-    return Candidate(uuid4(), LAYOUT, version_of(sha256), sha256, sets, rungs, windows)
+    names = (owner_of(user), LAYOUT, FAMILY, version_of(sha256))
+    kept = StoredModel(*names, b"a model", {}, sha256, uuid4(), NOW)
+    asyncio.run(Models(database).put(kept))
+    return Candidate(user, LAYOUT, version_of(sha256), sha256, sets, rungs, windows)
 
 
 def test_a_few_sets_of_one_user_promote_nobody_who_was_never_judged(database: Database) -> None:
@@ -110,11 +161,15 @@ def test_a_few_sets_of_one_user_promote_nobody_who_was_never_judged(database: Da
         return [(one.status, one.reason) for one in said]
 
     few = "1-4 sets: no later set of this user, and 1 of others are too few"
-    assert statuses(candidate({"s": True}), candidate({}), candidate({})) == [
+    assert statuses(
+        candidate(database, {"s": True}), candidate(database, {}), candidate(database, {})
+    ) == [
         ("promoted", ""),
         ("refused", few),
         ("refused", few),
     ]
-    many = [candidate({f"{n}": True}) for n in range(LEAST_SETS)]
-    assert statuses(*many, candidate({}))[-1] == ("promoted", "")
-    assert statuses(candidate({"s": True, "t": True, "u": True}, sets=10)) == [("promoted", "")]
+    many = [candidate(database, {f"{n}": True}) for n in range(LEAST_SETS)]
+    assert statuses(*many, candidate(database, {}))[-1] == ("promoted", "")
+    assert statuses(candidate(database, {"s": True, "t": True, "u": True}, sets=10)) == [
+        ("promoted", "")
+    ]

@@ -60,7 +60,7 @@ async def happen(database: Database) -> UUID:
     return gym.user
 
 
-def test_every_row_comes_back_and_over_live_rows_nothing_changes(spark_config, spark, empty):  # noqa: ARG001
+def test_every_row_comes_back_and_over_live_rows_nothing_changes(spark_config, spark, empty):
     gym_user = asyncio.run(happen(empty))
     before = snapshot(empty)
     assert {name for name, rows in before.items() if not rows} == set()
@@ -109,7 +109,7 @@ def test_a_replay_gives_samples_no_second_life(empty):
         assert 0.9 * DAY_S < min(left_s(table)) <= max(left_s(table)) <= 1.01 * DAY_S
 
 
-def test_an_event_of_a_later_release_is_one_users_reason(spark_config, spark, empty):  # noqa: ARG001
+def test_an_event_of_a_later_release_is_one_users_reason(spark_config, spark, empty):
     gym, stranger = Gym(records_in(empty, Limits())), uuid4()
     about = new_id()
     unknown = Event(slot(about, "q"), about, "dance-confirmed", {}, 1_795_000_000_000_000)

@@ -7,6 +7,7 @@ from uuid import UUID
 
 import pytest
 
+from ingest.erasure import erase_user
 from models.history import SetLog
 from models.population.simulate import simulate
 from models.signal.pieces import Piece, pack_pieces, unpack_pieces
@@ -14,9 +15,9 @@ from pipelines.exercise import train_exercise
 from pipelines.form import train_form
 from pipelines.load import LOAD
 from pipelines.next import NEXT
-from pipelines.personal import LAYOUT as JOURNAL
 from pipelines.personal import Personal, PersonalFamily, train_personal
 from pipelines.promotion import NO_SETS
+from schemas.inputs import SETS
 from schemas.layout import GLOBAL_OWNER, owner_of
 from schemas.times import us_of
 from store.champions import Champions
@@ -24,7 +25,7 @@ from store.jobs import JobRuns
 from store.journal import Journal
 from store.sets import Sets
 from tests.pipelines.crowd import settle
-from tests.pipelines.people import LAYOUT, put, sets_of, user_id
+from tests.pipelines.people import LAYOUT, Meanwhile, put, sets_of, user_id
 from tests.spark_session import emptied
 
 PEOPLE = 4
@@ -196,7 +197,7 @@ def test_a_model_from_the_journal_goes_with_its_sets(spark, spark_config, empty)
     assert report.counts == {"sets": LEAST - 1, "retired": 2, "unchanged": 1}
     assert outcome(empty, report, none)[:2] == ("retired", NO_SETS)
     assert outcome(empty, report, few)[1] == f"{LEAST - 1} sets, {LEAST} are needed"
-    assert [bool(serving(empty, u, JOURNAL, "winner")) for u in (none, few, enough)] == [0, 0, 1]
+    assert [bool(serving(empty, u, SETS, "winner")) for u in (none, few, enough)] == [0, 0, 1]
     again = train_personal(family, spark_config, users="changed")
     assert (again.status, again.counts) == ("nothing-to-do", {"unchanged": 2})
 
@@ -204,7 +205,7 @@ def test_a_model_from_the_journal_goes_with_its_sets(spark, spark_config, empty)
     keep(empty, few, 0)
     whole = train_personal(family, spark_config)  # nobody has a set any more
     assert whole.counts == {"retired": 1}
-    assert serving(empty, enough, JOURNAL, "winner") is None
+    assert serving(empty, enough, SETS, "winner") is None
 
 
 @pytest.mark.parametrize("family", [LOAD, NEXT], ids=lambda family: family.name)
@@ -227,3 +228,18 @@ def keep(database, user: UUID, most: int) -> None:
         database.execute(
             "DELETE FROM sets WHERE user_id = ? AND session_id = ? AND set_id = ?", (user, *row)
         )
+
+
+def test_who_is_erased_while_a_run_learns_gets_no_pointer_again(spark_config, people):
+    with emptied(spark_config.cassandra) as database:
+        for person in range(PEOPLE):
+            put(database, user_id(person), people[person])
+        gone = user_id(0)
+        erase = Meanwhile(lambda: asyncio.run(erase_user(database, gone, datetime.now(UTC))))
+        report = train_exercise(spark_config, engine="local", progress=erase)
+        assert report.counts["promoted"] == PEOPLE - 1
+        assert asyncio.run(Champions(database).of_owner(owner_of(gone))) == []
+        assert asyncio.run(JobRuns(database).of_user(report.run_id, gone)) == []
+        again = train_exercise(spark_config, engine="local")
+        assert asyncio.run(JobRuns(database).of_user(again.run_id, gone)) == []
+        assert asyncio.run(Champions(database).of_owner(owner_of(gone))) == []

@@ -5,6 +5,8 @@ import sys
 import sysconfig
 from pathlib import Path
 
+import pytest
+
 import pipelines
 from muvr.replay import rebuild_user
 from pipelines.rooms import CHECKOUT, pack_rooms
@@ -51,3 +53,18 @@ def test_only_a_session_past_this_machine_takes_the_rooms_along(tmp_path: Path):
     there = options(Config(paths=paths, spark=Spark(master="spark://driver:7077")))
     assert there["spark.submit.pyFiles"] == str(tmp_path / "rooms.zip")
     assert "spark.executorEnv.PYTHONPATH" not in there
+
+
+@pytest.mark.parametrize(
+    ("executors", "cores", "each", "all_of_them"), [(4, 2, "1", "4"), (2, 7, "4", "8")]
+)
+def test_a_standalone_master_gives_as_many_executors_as_are_asked_for(
+    tmp_path: Path, executors: int, cores: int, each: str, all_of_them: str
+):
+    known = load_config(CHECKOUT / "conf.yaml")
+    paths = known.paths.model_copy(update={"reports": tmp_path})
+    image = {"spark.kubernetes.container.image": "muvr"}
+    spark = Spark(master="spark://a:7077", executors=executors, cores=cores, options=image)
+    there = options(Config(paths=paths, spark=spark))
+    assert (there["spark.executor.cores"], there["spark.cores.max"]) == (each, all_of_them)
+    assert there["spark.kubernetes.container.image"] == "muvr"

@@ -8,7 +8,8 @@ from uuid import uuid4
 import pytest
 
 from pipelines.runs import Run, leased_run, run_id_at
-from schemas.errors import LeaseHeld
+from pipelines.scope import changed_or_unfinished
+from schemas.errors import DatabaseAway, LeaseHeld
 from store.jobs import JobRuns, UserOutcome
 from store.watermarks import Watermarks
 
@@ -30,7 +31,7 @@ def test_a_run_that_ends_well_moves_the_watermark(database, family):
     assert kept.status == "done"
     assert kept.counts == {"failed": 1, "sets": 3}
     assert kept.reasons == {"no samples": 1}
-    assert asyncio.run(Watermarks(database).read(family)) == NOW - timedelta(minutes=1)
+    assert asyncio.run(Watermarks(database).read(family, NOW)) == NOW - timedelta(minutes=1)
     [outcome] = asyncio.run(JobRuns(database).users(run.run_id))
     assert outcome.user_id == user
 
@@ -45,9 +46,39 @@ def test_a_run_that_fails_says_why_gives_the_lease_back_and_keeps_the_watermark(
         fail()
     [kept] = asyncio.run(JobRuns(database).newest(family))
     assert (kept.status, kept.reasons) == ("failed", {"ZeroDivisionError: a bug": 1})
-    assert asyncio.run(Watermarks(database).read(family)) is None
+    assert asyncio.run(Watermarks(database).read(family, NOW)) is None
     with leased_run(database, family, {}, clock=lambda: NOW):
         pass  # the lease is free
+
+
+def test_the_watermark_waits_for_the_outcomes(database, family, monkeypatch):
+    """Who failed is tried again by the next run, which reads it in them."""
+
+    async def away(*_: object) -> None:
+        raise DatabaseAway("gone while the outcomes were written")
+
+    def run() -> None:
+        with leased_run(database, family, {}, clock=lambda: NOW) as run:
+            run.add_outcomes([UserOutcome(uuid4(), "sets", "failed", "", "", "{}")])
+            run.has_read()
+
+    with monkeypatch.context() as broken:
+        broken.setattr(JobRuns, "write_users", away)
+        with pytest.raises(DatabaseAway):
+            run()
+    assert asyncio.run(Watermarks(database).newest(family)) is None
+    [kept] = asyncio.run(JobRuns(database).newest(family))
+    assert kept.status == "failed"
+    run()
+    assert asyncio.run(Watermarks(database).newest(family)) is not None
+
+
+def test_after_a_clock_that_was_ahead_everybody_is_read_once(database, family):
+    for now in (NOW + timedelta(days=300), NOW):
+        assert changed_or_unfinished(database, family, now) is None
+        with leased_run(database, family, {}, clock=lambda now=now: now) as run:
+            run.has_read()
+    assert changed_or_unfinished(database, family, NOW) == []
 
 
 def test_a_second_run_is_refused_while_the_first_is_alive(database, family):

@@ -9,7 +9,7 @@ import pytest
 
 from pipelines.exercise import train_exercise
 from pipelines.global_models import STATISTICS, read_everybody
-from pipelines.promotion import read_serving
+from pipelines.promotion import pointers_in_effect, read_serving
 from pipelines.scope import users_of
 from schemas.layout import GLOBAL_OWNER, owner_of
 from store.champions import Champions
@@ -51,7 +51,8 @@ def put_all(database, people, at=None):
 
 def served(database):
     keys = [(user, LAYOUT) for user in EVERYBODY]
-    return {user for user, _ in read_serving(database, keys, "exercise")}
+    pointers = pointers_in_effect(database, keys, "exercise")
+    return {user for user, _ in read_serving(database, pointers)}
 
 
 def global_run(database):

@@ -6,12 +6,12 @@ from datetime import UTC, datetime
 import pytest
 
 from pipelines.exercise import train_exercise
-from pipelines.promotion import read_serving
+from pipelines.promotion import OVERTAKEN, pointers_in_effect
 from schemas.layout import GLOBAL_OWNER, owner_of
 from store.champions import Champions
 from store.jobs import JobRuns
 from store.models import Models
-from tests.pipelines.people import LAYOUT, put, sets_of, user_id
+from tests.pipelines.people import LAYOUT, Meanwhile, put, sets_of, user_id
 from tests.spark_session import emptied
 
 PEOPLE = 4
@@ -38,7 +38,7 @@ def take_back(database, report) -> str:
 
 
 def serving(database) -> dict:
-    return {k: one.version for k, one in read_serving(database, KEYS, "exercise").items()}
+    return {k: one.version for k, one in pointers_in_effect(database, KEYS, "exercise").items()}
 
 
 def test_a_first_run_that_was_taken_back_may_be_learned_again(database, spark_config):
@@ -76,3 +76,17 @@ def test_what_serves_is_what_a_challenger_must_beat(database, spark_config, peop
     # The first model had not seen the newest set; the one that was taken back had seen them all.
     assert kept["metrics"]["incumbent"]["sets"] == 1
     assert asyncio.run(JobRuns(database).read("exercise", first.run_id)).status == "done"
+
+
+def test_a_run_taken_back_while_another_is_judged_by_it_is_tried_again(
+    database, spark_config, people
+):
+    first = train_exercise(spark_config, engine="local")
+    put(database, user_id(0), people[0][-1:], datetime.now(UTC))
+    meanwhile = Meanwhile(lambda: take_back(database, first))
+    second = train_exercise(spark_config, users="changed", engine="local", progress=meanwhile)
+    assert (second.counts["overtaken"], second.reasons) == (1, {OVERTAKEN: 1})
+    assert serving(database) == {}
+    third = train_exercise(spark_config, users="changed", engine="local")
+    assert third.counts["promoted"] > 0
+    assert KEYS[0] in serving(database)

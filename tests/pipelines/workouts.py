@@ -11,10 +11,9 @@ from uuid import UUID
 import numpy as np
 
 from models.signal.pieces import Piece, Recording, pack_pieces
-from schemas.layout import shard_of
+from schemas.layout import LABELLED_S, shard_of
 from schemas.times import us_of
 from store.database import Database, Statement
-from store.sets import LABELLED_S
 from store.stretches import Stretch, Stretches, StretchHead
 
 RATE_HZ = 50.0

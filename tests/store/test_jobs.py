@@ -143,15 +143,31 @@ def test_of_two_that_ask_at_once_one_gets_the_lease(database: Database, family: 
 
 
 def test_a_watermark_only_moves_forward(database: Database, family: str):
-    marks = Watermarks(database)
+    marks, now = Watermarks(database), NOW + timedelta(hours=2)
 
     async def life() -> None:
-        assert await marks.read(family) is None
-        assert await marks.advance(family, RUNS[0], NOW)
-        assert not await marks.advance(family, RUNS[1], NOW - timedelta(hours=1))
-        assert await marks.read(family) == NOW
-        assert await marks.advance(family, RUNS[1], NOW + timedelta(hours=1))
-        assert await marks.read(family) == NOW + timedelta(hours=1)
+        assert await marks.read(family, now) is None
+        assert await marks.advance(family, RUNS[0], NOW, now)
+        assert not await marks.advance(family, RUNS[1], NOW - timedelta(hours=1), now)
+        assert await marks.read(family, now) == NOW
+        assert await marks.advance(family, RUNS[1], NOW + timedelta(hours=1), now)
+        assert await marks.read(family, now) == NOW + timedelta(hours=1)
+
+    asyncio.run(life())
+
+
+def test_a_clock_that_was_ahead_stops_nobody(database: Database, family: str):
+    marks, leases, ahead = Watermarks(database), Leases(database), NOW + timedelta(days=300)
+
+    async def life() -> None:
+        await leases.acquire(family, RUNS[0], "ahead", ahead, 60)  # and was killed
+        await marks.advance(family, RUNS[0], ahead, ahead)
+        assert await marks.read(family, NOW) is None
+        await leases.acquire(family, RUNS[1], "a", NOW, 60)
+        assert await marks.advance(family, RUNS[1], NOW, NOW)
+        assert await marks.read(family, NOW) == NOW
+        with pytest.raises(LeaseHeld):  # one whose clock is behind by less than a lease
+            await leases.acquire(family, RUNS[2], "b", NOW - timedelta(seconds=59), 60)
 
     asyncio.run(life())
 

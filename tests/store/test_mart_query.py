@@ -8,6 +8,7 @@ import pytest
 
 from schemas.config import Sql
 from schemas.errors import BadConfig, BadQuery, NoMart, QueryTooLong
+from schemas.ids import uuid7
 from schemas.mart import MART
 from store.mart import (
     KEY_BYTES,
@@ -22,6 +23,7 @@ from store.mart_query import ask_duckdb
 
 AS_OF = datetime(2026, 11, 21, 3, tzinfo=UTC)
 LIMITS = Sql(seconds=20, rows=3)
+ONE, TWO = (str(uuid7(n, bytes(10))) for n in (1, 2))  # versions are called as runs
 
 
 def made(path: Path, version: str, rows: int) -> MartFolder:
@@ -41,7 +43,7 @@ def made(path: Path, version: str, rows: int) -> MartFolder:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> MartFolder:
-    return made(tmp_path_factory.mktemp("its mart"), "one", 2)
+    return made(tmp_path_factory.mktemp("its mart"), ONE, 2)
 
 
 def test_an_answer_says_how_fresh_it_is_and_whether_there_is_more(folder: MartFolder):
@@ -96,10 +98,35 @@ def test_no_mart_says_how_to_make_one(tmp_path: Path):
 
 
 def test_a_new_version_replaces_the_old_one_and_its_files(tmp_path: Path):
-    made(tmp_path, "one", 2)
-    folder = made(tmp_path, "two", 5)
+    made(tmp_path, ONE, 2)
+    folder = made(tmp_path, TWO, 5)
     assert ask_duckdb(folder, "SELECT count(*) FROM sets", LIMITS).rows == [(5,)]
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["manifest.json", "two"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [TWO, "manifest.json"]
+
+
+def test_what_is_no_version_stays(tmp_path: Path):
+    """`paths.mart` may be a folder that was there before."""
+    files = [tmp_path / "node" / "data.db", tmp_path / TWO[::-1] / "a", tmp_path / ONE / "other"]
+    for file in files:
+        file.parent.mkdir()
+        file.write_text("somebody's")
+    made(tmp_path, TWO, 1)
+    assert all(file.exists() for file in files)
+
+
+def test_a_question_whose_files_a_refresh_took_away_is_asked_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    folder = made(tmp_path, ONE, 2)
+    refreshes = iter([TWO])
+
+    def refreshed_meanwhile(*_: object) -> None:
+        """Takes the place of the doors: the last thing before the query."""
+        for version in refreshes:
+            made(tmp_path, version, 5)
+
+    monkeypatch.setattr("store.mart_query._close_doors", refreshed_meanwhile)
+    assert ask_duckdb(folder, "SELECT count(*) FROM sets", LIMITS).rows == [(5,)]
 
 
 def test_the_key_is_made_once_and_only_its_owner_reads_it(tmp_path: Path):

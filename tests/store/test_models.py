@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.errors import LostChampionRace, NoModel
-from store.champions import Challenger, Champion, Champions
+from store.champions import KEPT_EARLIER, Challenger, Champion, Champions
 from store.database import Database
 from store.models import Models, StoredModel, version_of
 from store.predictions import Prediction, Predictions
@@ -195,14 +195,78 @@ def test_a_run_withdrawn_falls_back_and_the_next_promotion_skips_it(database: Da
     asyncio.run(life())
 
 
+def test_two_bad_nights_taken_back_leave_what_was_before_both(database: Database):
+    models, champions, owner = Models(database), Champions(database), an_owner()
+    nights = [a_model(owner, b"%d" % night) for night in range(4)]
+    key = nights[0][:3]
+
+    async def serves() -> str | None:
+        serving = await champions.serving(*key)
+        return serving.version if serving else None
+
+    async def life() -> None:
+        for one in nights[:3]:
+            await models.put(one)
+            await champions.promote(challenge(one), await champions.read(*key), NOW)
+        for bad in (2, 1):
+            await champions.withdraw(nights[bad].run_id, "a bad night", NOW)
+        assert await serves() == nights[0].version
+        read = await champions.read(*key)
+        assert read is not None
+        for bad in (2, 1):
+            assert await champions.taken_back(read, nights[bad].version) == nights[bad].run_id
+
+        after = await champions.promote(challenge(nights[3]), read, NOW)
+        assert after.previous_version == nights[0].version
+        await champions.withdraw(nights[3].run_id, "one more", NOW)
+        assert await serves() == nights[0].version
+        back = await champions.rollback(*key, NOW)
+        assert (back.version, await serves()) == (nights[0].version, nights[0].version)
+
+    asyncio.run(life())
+
+
+def test_a_rollback_may_go_back_twice(database: Database):
+    models, champions, owner = Models(database), Champions(database), an_owner()
+    nights = [a_model(owner, b"%d" % night) for night in range(3)]
+    key = nights[0][:3]
+
+    async def life() -> None:
+        for one in nights:
+            await models.put(one)
+            await champions.promote(challenge(one), await champions.read(*key), NOW)
+        assert (await champions.rollback(*key, NOW)).version == nights[1].version
+        assert (await champions.rollback(*key, NOW)).version == nights[0].version
+        with pytest.raises(NoModel, match="no earlier"):
+            await champions.rollback(*key, NOW)
+
+    asyncio.run(life())
+
+
+def test_a_pointer_names_so_many_and_no_more(database: Database):
+    champions, owner = Champions(database), an_owner()
+
+    async def life() -> None:
+        models = [a_model(owner, b"%d" % night) for night in range(2 * KEPT_EARLIER)]
+        for one in models:
+            await champions.promote(challenge(one), await champions.read(*one[:3]), NOW)
+        kept = await champions.read(*models[0][:3])
+        assert kept is not None
+        newest = [(one.version, one.run_id) for one in models[::-1]]
+        assert kept.earlier == tuple(newest[2 : 2 + KEPT_EARLIER])
+
+    asyncio.run(life())
+
+
 @given(st.lists(st.sampled_from(["promote", "withdraw", "same"]), max_size=7))
 @settings(max_examples=15, deadline=None)
-def test_what_serves_is_never_of_a_withdrawn_run(database: Database, steps: list[str]):
+def test_what_serves_is_the_newest_of_a_run_that_stands(database: Database, steps: list[str]):
     champions, owner = Champions(database), an_owner()
     key = (owner, "wrist-acc6", "exercise")
 
     async def life() -> None:
         withdrawn: set[uuid.UUID] = set()
+        promoted: list[tuple[str, uuid.UUID]] = []
         for number, step in enumerate(steps):
             champion = await champions.read(*key)
             if step == "withdraw" and champion is not None:
@@ -210,13 +274,14 @@ def test_what_serves_is_never_of_a_withdrawn_run(database: Database, steps: list
                 withdrawn.add(champion.run_id)
             elif step != "withdraw":
                 content = b"same" if step == "same" else b"%d" % number
-                await champions.promote(challenge(a_model(owner, content)), champion, NOW)
+                one = challenge(a_model(owner, content))
+                await champions.promote(one, champion, NOW)
+                promoted = [(v, r) for v, r in promoted if v != one.version]
+                promoted.append((one.version, one.run_id))
             serving = await champions.serving(*key)
-            assert serving is None or serving.run_id not in withdrawn
-            newest = await champions.read(*key)
-            if newest is not None and newest.run_id not in withdrawn:
-                assert serving is not None
-                assert serving.version == newest.version
+            stand = [(v, r) for v, r in promoted if r not in withdrawn]
+            found = (serving.version, serving.run_id) if serving else None
+            assert found == (stand[-1] if stand else None)
 
     asyncio.run(life())
 

@@ -12,15 +12,15 @@ import pytest
 from ingest.decisions import FINAL_US
 from schemas.config import Limits
 from schemas.ids import slot, time_us_of, uuid7
-from schemas.layout import CHUNKS_PER_PART
+from schemas.layout import CHUNKS_PER_PART, LABELLED_S
 from schemas.times import at_us, us_of
 from store.dead_letters import DeadLetter
-from store.journal import Event
+from store.journal import Event, EventHead
 from store.memory import memory_records
 from store.predictions import Prediction
 from store.records import Records, records_in
 from store.samples import SampleRow
-from store.sets import LABELLED_S, LabelledSet, SetRow
+from store.sets import LabelledSet, SetRow
 from tests.cassandra_node import ON_NODE
 
 NOW = datetime(2026, 11, 21, 10, 0, 0, 123_000, tzinfo=UTC)
@@ -115,6 +115,10 @@ def test_the_first_event_in_a_slot_stays(records: Records, run: Any) -> None:
         other = event(about, 3, event_id=slot(about, "other"), received_us=NOW_US - 1000)
         await records.journal.append(user, other, "sets")
         assert await records.journal.events(user, ["2026-11", "2026-10"]) == [other, first]
+        heads = await records.journal.heads(user, ["2026-11", "2026-10"])
+        assert heads == [EventHead(e.event_id, "2026-11", e.received_us) for e in (other, first)]
+        gone = EventHead(about, "2026-11", NOW_US)
+        assert await records.journal.of_heads(user, [heads[1], gone]) == [first]
         changed = await records.journal.changed(NOW - timedelta(1), NOW + timedelta(seconds=1))
         assert changed[user].keys() == {"sets"}
         assert changed[user]["sets"] == at_us((NOW_US - 1000) // 1000 * 1000)

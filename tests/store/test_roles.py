@@ -151,7 +151,7 @@ def test_the_service_does_its_work(guarded: Guarded) -> None:
         await erase_user(database, user.user_id, NOW)
         swept = await sweep(records_in(database, LIMITS), NOW, NOW, database=database)
         assert (swept.users, swept.failed) == (1, ())
-        assert await Watermarks(database).advance("sweep", user.user_id, NOW)
+        assert await Watermarks(database).advance("sweep", user.user_id, NOW, NOW)
 
     asyncio.run(work())
     for table, may in TABLES.items():
@@ -172,7 +172,7 @@ def test_jobs_do_their_work(guarded: Guarded) -> None:
         await Models(database).put(model)
         await Champions(database).promote(challenger, None, NOW)
         assert await Champions(database).serving(owner, "wrist-acc6", "exercise") is not None
-        await Watermarks(database).advance("rank", run_id, NOW)
+        await Watermarks(database).advance("rank", run_id, NOW, NOW)
         await Leases(database).release("rank", run_id)
 
     asyncio.run(work())

@@ -6,9 +6,9 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from schemas.layout import LABELLED_S
 from schemas.times import us_of
 from store.memory_sets import MemoryStretches
-from store.sets import LABELLED_S
 from store.stretches import Stretch, Stretches, StretchHead
 from tests.cassandra_node import ON_NODE
 

@@ -4,7 +4,7 @@ import numpy as np
 
 from models.exercise.model import CLIP, PROTOTYPE_STEP, Array, ExerciseModel
 from models.exercise.probability import hesitation, softmax
-from models.exercise.scores import Seen
+from models.exercise.scores import TOUCHES, Seen
 
 
 def see(model: ExerciseModel, x: Array) -> Seen:
@@ -19,5 +19,5 @@ def see(model: ExerciseModel, x: Array) -> Seen:
     each = softmax(scores * model.calibration.window)
     off = z[:, None] - model.prototypes * np.float32(PROTOTYPE_STEP)
     nearest = (off**2 * model.precision.astype(np.float32)).sum(axis=-1).min(axis=-1)
-    strange = np.log(nearest.astype(np.float64) + 1e-6) - model.typical
+    strange = np.log(nearest.astype(np.float64) + TOUCHES) - model.typical
     return Seen(each, strange, model.of_set(each), hesitation(each))

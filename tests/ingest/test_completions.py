@@ -1,0 +1,55 @@
+"""`complete`: what the list of one stream says, and what it leaves as it is."""
+
+import asyncio
+from datetime import timedelta
+
+import pytest
+
+from schemas.events import Completion, SessionOpening
+from tests.ingest.histories import CHUNKS, SHA, START, STREAM
+from tests.ingest.story import Story
+
+POCKET = {**STREAM, "device": "phone", "placement": "pocket", "side": None}
+HOURS_MS = 2 * 3_600_000
+TRAVEL_MS = 500
+
+
+@pytest.mark.parametrize("phone_ms", [HOURS_MS, -HOURS_MS])
+def test_a_phone_that_completes_its_watch_leaves_the_clock_of_each_as_it_is(phone_ms: int) -> None:
+    """The offset of a stream is its own device's; the phone's clock is ahead by `phone_ms`."""
+
+    async def story() -> None:
+        one = Story()
+        for name, stream, ahead_ms in (("acc", STREAM, 0), ("pocket", POCKET, phone_ms)):
+            sent_at = one.now + timedelta(milliseconds=ahead_ms - TRAVEL_MS)
+            said = {"started_at": START, "sent_at": sent_at, "streams": {name: stream}}
+            opening = SessionOpening.model_validate(said)
+            await one.recorder.open_session(one.user, one.session, opening)
+            for seq in (0, 1):
+                await one.recorder.put_chunk(one.user, one.session, name, seq, CHUNKS[seq, 0])
+        await one.confirm()
+        session = await one.recorder.session(one.user, one.session)
+        before = session.clock_offset_ms
+        assert before["pocket"] == pytest.approx(TRAVEL_MS - phone_ms, abs=20)
+        listed = Completion(
+            sent_at=one.now + timedelta(milliseconds=phone_ms),
+            streams=dict.fromkeys(("acc", "pocket"), [SHA[0, 0], SHA[1, 0]]),
+        )
+        after = (await one.recorder.complete(one.user, one.session, listed)).clock_offset_ms
+        assert after["pocket"] == pytest.approx(-phone_ms, abs=20), "its own, by a shorter way"
+        assert after["acc"] == before["acc"]
+        (row,) = await one.records.sets.labelled(one.user, "wrist-acc3")
+        assert abs(row.started_at - (START + timedelta(seconds=0.2))) < timedelta(minutes=1)
+
+    asyncio.run(story())
+
+
+def test_of_a_stream_whose_opening_says_no_time_the_completion_does() -> None:
+    async def story() -> None:
+        one = Story()
+        await one.open(0)
+        listed = Completion(sent_at=one.now - timedelta(hours=2), streams={"acc": [SHA[0, 0]]})
+        row = await one.recorder.complete(one.user, one.session, listed)
+        assert row.clock_offset_ms["acc"] == pytest.approx(HOURS_MS, abs=20)
+
+    asyncio.run(story())

@@ -1,0 +1,66 @@
+"""Spark and Cassandra with TLS between them: a process that `test_tls.py` starts.
+
+What answers is the run's own node, behind a port that speaks TLS and nothing else.
+"""
+
+import asyncio
+import json
+import ssl
+import sys
+import threading
+from contextlib import closing
+from pathlib import Path
+
+from pipelines.replay import Door
+from pipelines.spark import spark_session
+from pipelines.tables import CATALOG
+from schemas.config import load_config
+
+
+def encrypted(node_port: int, certificate: Path) -> int:
+    """A port before the node's; it lasts as long as this process."""
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(certificate)
+    port: list[int] = []
+    ready = threading.Event()
+
+    async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while data := await reader.read(1 << 16):
+            writer.write(data)
+            await writer.drain()
+        writer.close()
+
+    async def pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        node_reader, node_writer = await asyncio.open_connection("127.0.0.1", node_port)
+        await asyncio.gather(pump(reader, node_writer), pump(node_reader, writer))
+
+    async def serve() -> None:
+        server = await asyncio.start_server(pass_on, "127.0.0.1", 0, ssl=context)
+        port.append(server.sockets[0].getsockname()[1])
+        ready.set()
+        await server.serve_forever()
+
+    threading.Thread(target=lambda: asyncio.run(serve()), daemon=True).start()
+    ready.wait()
+    return port[0]
+
+
+def main(conf: Path, certificate: Path) -> None:
+    """Print how many rows of `migrations` Spark's JVM and one of its Python workers read."""
+    config = load_config(conf)
+    there = {"port": encrypted(config.cassandra.port, certificate)}
+    cassandra = config.cassandra.model_copy(update=there)
+    spark = spark_session(config.model_copy(update={"cassandra": cassandra}))
+    by_spark = spark.table(f"{CATALOG}.{cassandra.keyspace}.migrations").count()
+    door = Door(cassandra)
+
+    def ask(_: int) -> int:
+        with closing(door.open()) as database:
+            return len(database.execute("SELECT name FROM migrations"))
+
+    [by_worker] = spark.sparkContext.parallelize([0], 1).map(ask).collect()
+    sys.stdout.write(json.dumps([by_spark, by_worker]))
+
+
+if __name__ == "__main__":
+    main(*(Path(name) for name in sys.argv[1:]))

@@ -1,0 +1,110 @@
+"""However much is asked at once, the driver is given what it takes without blocking its caller."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any, cast
+from uuid import uuid4
+
+import pytest
+from cassandra import OperationTimedOut
+from cassandra.query import SimpleStatement
+
+from schemas.errors import DatabaseAway
+from store.database import UNDER_WAY, Database, Statement
+from store.samples import Samples
+
+READ = "SELECT a FROM b WHERE c = ?"
+
+
+class _Prepared:
+    is_idempotent = False
+
+    def bind(self, values: object) -> SimpleStatement:
+        return SimpleStatement(repr(values))
+
+
+class _Response:
+    """An answer that comes in a later turn of the loop."""
+
+    has_more_pages = False
+
+    def __init__(self, session: "_Session") -> None:
+        self._session = session
+
+    def add_callbacks(self, page: Callable[..., None], end: Callable[..., None]) -> None:
+        def answer() -> None:
+            self._session.under_way -= 1
+            if self._session.away:
+                end(OperationTimedOut())
+            else:
+                page([])
+
+        asyncio.get_running_loop().call_later(0.001, answer)
+
+    def clear_callbacks(self) -> None:
+        pass
+
+
+class _Session:
+    """Counts what is under way."""
+
+    def __init__(self, *, away: bool = False) -> None:
+        self.under_way = self.most = self.asked = 0
+        self.away = away
+
+    def prepare(self, _: str) -> _Prepared:
+        return _Prepared()
+
+    def execute_async(self, _: object) -> _Response:
+        self.asked += 1
+        self.under_way += 1
+        self.most = max(self.most, self.under_way)
+        return _Response(self)
+
+
+def _over(session: _Session) -> Database:
+    return Database(cast("Any", None), cast("Any", session))
+
+
+def _many(database: Database, ask: Callable[[Database, int], Awaitable[object]]) -> list[object]:
+    async def run() -> list[object]:
+        calls = (ask(database, n) for n in range(3 * UNDER_WAY))
+        return await asyncio.gather(*calls, return_exceptions=True)
+
+    return asyncio.run(run())
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda database, n: database.run(READ, (n,)),
+        lambda database, n: database.run_soon(Statement(READ, (n,)), 10),
+        lambda database, n: database.run_batch([Statement(READ, (n,))] * 2),
+    ],
+)
+def test_what_is_asked_at_once_waits_for_a_place(
+    ask: Callable[[Database, int], Awaitable[object]],
+) -> None:
+    session = _Session()
+    database = _over(session)
+    for again in (1, 2):  # a command asks from one loop after another
+        assert len(_many(database, ask)) == 3 * UNDER_WAY
+        assert (session.asked, session.most) == (again * 3 * UNDER_WAY, UNDER_WAY)
+
+
+def test_who_gets_no_answer_gives_the_place_back() -> None:
+    session = _Session(away=True)
+    answers = _many(_over(session), lambda database, n: database.run(READ, (n,)))
+    assert {type(one) for one in answers} == {DatabaseAway}
+    assert session.asked == 3 * UNDER_WAY
+
+
+def test_a_stream_of_many_parts_is_read_in_turn() -> None:
+    session = _Session()
+
+    async def run() -> None:
+        assert await Samples(_over(session)).heads(uuid4(), uuid4(), "acc", range(7_813)) == []
+
+    asyncio.run(run())
+    assert session.asked == 7_813
+    assert session.most <= UNDER_WAY

@@ -1,0 +1,50 @@
+"""What one person asks for does not load what the others' letters say."""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from uuid import UUID, uuid4
+
+import pytest
+
+from schemas.layout import shard_of
+from store.database import Database
+from store.dead_letters import DeadLetter, DeadLetters
+from store.rows import Row
+from tests.cassandra_node import ON_NODE
+
+pytestmark = ON_NODE
+NOW = datetime(2026, 11, 21, 10, tzinfo=UTC)
+
+
+def letter(user: UUID, days_ago: int = 0) -> DeadLetter:
+    at = NOW - timedelta(days=days_ago)
+    return DeadLetter(uuid4(), user, "chunk", "why", b"x" * 1000, at)
+
+
+def test_of_a_shard_only_ones_own_letters_are_loaded(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    user, letters = uuid4(), DeadLetters(database)
+    stranger = next(one for one in iter(uuid4, None) if shard_of(one) == shard_of(user))
+    mine = [letter(user, days_ago) for days_ago in (20, 1, 0)]
+    loaded: list[bytes] = []
+    run = Database.run
+
+    async def counting(self: Database, cql: str, values: Sequence[object] = ()) -> list[Row]:
+        rows = await run(self, cql, values)
+        loaded.extend(row.payload for row in rows if "payload" in getattr(row, "_fields", ()))
+        return rows
+
+    async def story() -> None:
+        for one in [*mine, *(letter(stranger, n % 2) for n in range(6))]:
+            await letters.put(one)
+        monkeypatch.setattr(Database, "run", counting)
+        assert await letters.of_user(user, NOW) == mine
+        assert len(loaded) == len(mine)
+        loaded.clear()
+        assert await letters.delete_user(user, NOW) == len(mine)
+        assert loaded == []
+        assert len(await letters.of_user(stranger, NOW)) == 6
+
+    asyncio.run(story())
