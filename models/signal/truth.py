@@ -1,10 +1,8 @@
 """What a recording says about itself, held against what a wrist can feel.
 
-Some phone apps write m/s² under the name g, and turn all axes round when they do (Apple's sign of
-acceleration is the opposite of Android's). Nothing in the physics tells the sign of a sensor, but
-how people carry their arms does: recordings begin with the hand low, the elbow is bent, and a
-swinging arm pulls outwards. On 239 wrist recordings of 11 people this names the sign in 91 %; it is
-asked only where the unit was already found to be wrong.
+Some phone apps write m/s² under the name g, or g under the name m/s², and turn all axes round when
+they do; some stamp samples when they arrive. What was noticed is put right and noted. Parts are cut
+from what was judged as a whole.
 """
 
 import math
@@ -14,11 +12,11 @@ from dataclasses import dataclass, replace
 from itertools import accumulate
 
 import numpy as np
-from numpy.typing import NDArray
 
 from models.signal.batches import BATCHED, unbatched
 from models.signal.pieces import Piece, Recording
-from models.signal.timing import Run, cut_timed, in_unit, runs, true_clock
+from models.signal.sign import looks_turned
+from models.signal.timing import cut_timed, in_unit, true_clock
 from models.signal.units import (
     FASTEST_RAD_S,
     MEDIAN_OF_MS2,
@@ -39,7 +37,6 @@ TENTH_OF_GRAVITY = (0.08, 0.125)  # g: the middle one of a second's means in g u
 LEAST_TENTH, MOST_TENTH = 0.07, 0.15  # the first and the ninth decile of them (decision 34)
 SURE_S = 10.0  # in less, 2 % of stretches without gravity look so
 LEAST_HZ = 20.0  # below, features look for more than was recorded
-FIRST_SAMPLES = 25
 SAME_SCALE = 4.0
 """Chunks that are scaled to their own largest value differ by less, put in order; sensors of one
 range that speak g and m/s² by ten."""
@@ -141,7 +138,7 @@ def _in_real_units(recording: Recording) -> tuple[Recording, tuple[str, ...]]:
     notes = [WRONG_UNIT]
     fixed = replace(recording, acc=acc)
     under_suspicion = tuple(p for p, bad in zip(acc, wrong, strict=True) if bad)
-    if _looks_turned(replace(fixed, acc=under_suspicion)):
+    if looks_turned(replace(fixed, acc=under_suspicion)):
         notes.append(TURNED)
         turned = zip(acc, wrong, strict=True)
         fixed = replace(fixed, acc=tuple(_turn(p) if bad else p for p, bad in turned))
@@ -286,31 +283,3 @@ def _carried_g(piece: Piece, rate_hz: float) -> list[float]:
 
 def _turn(piece: Piece) -> Piece:
     return replace(piece, scale=-piece.scale)
-
-
-def _looks_turned(recording: Recording) -> bool:
-    """Whether the longest stretch fits a wrist better with acceleration turned round."""
-    acc = max(runs("acc", recording.acc), key=lambda run: len(run.t_s))
-    mirror = -1.0 if recording.side == "right" else 1.0
-    hand_low = mirror * float(acc.values[:FIRST_SAMPLES, 0].mean())
-    elbow_bent = float(acc.values[:, 1].mean())
-    return 2 * hand_low + elbow_bent + mirror * _outward_pull(acc, recording) < 0
-
-
-def _outward_pull(acc: Run, recording: Recording) -> float:
-    """Correlation of the x axis with the squared rotation around y and z, second by second."""
-    gyro = max(runs("gyro", recording.gyro), key=lambda run: len(run.t_s), default=None)
-    if gyro is None:
-        return 0.0
-    at_s = gyro.t_s + (gyro.t0_ns - acc.t0_ns) / 1e9
-    turning = (gyro.values[:, 1:].astype(np.float64) ** 2).sum(axis=1)
-    turning = np.interp(acc.t_s, at_s, turning)
-    pull, spin = _fast(acc.values[:, 0].astype(np.float64)), _fast(turning)
-    length = float(np.sqrt((pull**2).sum() * (spin**2).sum()))
-    return float((pull * spin).sum() / length) if length > 0 else 0.0
-
-
-def _fast(x: NDArray[np.float64]) -> NDArray[np.float64]:
-    """What is left without the mean of about a second around each sample."""
-    box = np.ones(min(SECOND, len(x)))
-    return x - np.convolve(x, box, mode="same") / np.convolve(np.ones(len(x)), box, mode="same")
