@@ -116,10 +116,12 @@ async def load_stream(
 
 def decided(heads: Iterable[ChunkHead], listed: StreamList | None) -> list[ChunkHead]:
     """The chunks that count: the listed ones, or all where there is no list yet."""
-    if listed is None:
-        return list(heads)
-    kept = dict(enumerate(listed.hashes))
-    return [head for head in heads if kept.get(head.seq) == head.sha256]
+    return [head for head in heads if listed is None or is_listed(head, listed)]
+
+
+def is_listed(head: ChunkHead, listed: StreamList) -> bool:
+    """Whether a list names this body under its number."""
+    return head.seq < len(listed.hashes) and listed.hashes[head.seq] == head.sha256
 
 
 def touching(
