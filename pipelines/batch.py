@@ -27,10 +27,10 @@ from store.champions import Champions
 from store.credentials import open_as
 from store.database import Database
 from store.jobs import JobRuns, UserOutcome
-from store.live_runs import LiveRuns
+from store.live_runs import ROWS_KEPT, LiveRuns
 from store.watermarks import Watermarks
 
-FADING_AFTER = timedelta(days=60)  # of 90 for which rows are kept: four weekly runs to write anew
+FADING_AFTER = ROWS_KEPT - timedelta(days=30)  # four weekly runs to write rows anew
 
 
 @dataclass(frozen=True, slots=True)
