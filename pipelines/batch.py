@@ -21,7 +21,7 @@ from pipelines.scope import is_new
 from pipelines.spark import spark_session
 from pipelines.tables import append, read_table
 from schemas.config import Config
-from schemas.errors import CannotLearn, IncompleteRun, LostChampionRace
+from schemas.errors import CannotLearn, IncompleteRun, LostChampionRace, RunTakenBack
 from schemas.progress import Progress, Silent
 from store.champions import Champions
 from store.credentials import open_as
@@ -148,7 +148,11 @@ def _learn(
     with run.step("write"):
         _write(spark, family, config.cassandra.keyspace, run, result.rows)
     run.require_lease()
-    go_live(database, family.name, run)
+    try:
+        go_live(database, family.name, run)
+    except RunTakenBack as problem:
+        run.status = "refused"
+        run.reasons[str(problem)] += 1
 
 
 def fading(database: Database, family: str, now: datetime) -> bool:
@@ -203,6 +207,7 @@ def go_live(database: Database, family: str, run: Run) -> None:
     """Point readers at a finished run.
 
     Raises:
+        RunTakenBack: a person took the run back while it was under way.
         LostChampionRace: somebody else moved the pointer meanwhile.
     """
     live = LiveRuns(database)

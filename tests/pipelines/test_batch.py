@@ -312,6 +312,22 @@ def test_rows_that_were_taken_back_stay_away_while_others_are_live(database, spa
     assert train(1.0).status == "done"  # what is live may be written again
 
 
+def test_a_run_that_is_taken_back_while_it_is_under_way_never_appears(database, spark_config):
+    def learn_while_it_is_taken_back():
+        [running] = asyncio.run(JobRuns(database).newest("halted", 1))
+        take_back(database, running.run_id)
+        return Result([(USER, 2.0, 1)], {})
+
+    def train(learn):
+        return train_batch(replace(fake(learn), name="halted"), spark_config)
+
+    first = train(lambda: Result([(USER, 1.0, 1)], {}))
+    second = train(learn_while_it_is_taken_back)
+    reason = f"run {second.run_id} of halted was taken back before it was live"
+    assert (second.status, second.reasons) == ("refused", {reason: 1})
+    assert live(database, "halted").run_id == first.run_id
+
+
 def test_rows_are_written_anew_before_they_are_gone(database, spark_config):
     """Cassandra keeps the rows of a run for 90 days, and readers go on being sent there."""
     family = replace(fake(lambda: Result([(USER, 1.0, 1)], {})), name="lasting")

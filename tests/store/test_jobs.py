@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from schemas.errors import LeaseHeld, LostChampionRace
+from schemas.errors import LeaseHeld, LostChampionRace, RunTakenBack
 from schemas.ids import uuid7
 from schemas.layout import shard_of
 from schemas.statuses import RunStatus
@@ -247,6 +247,52 @@ def test_what_was_taken_back_is_passed_over(database: Database, family: str):
         live = LiveRuns(database)
         assert [one.run_id for one in await live.kept(family, third, NOW)] == [first]
         assert (await live.take_back(family, third, NOW)).run_id == first
+
+    asyncio.run(life())
+
+
+def test_a_run_that_was_taken_back_before_it_was_live_never_is(database: Database, family: str):
+    live = LiveRuns(database)
+
+    async def life() -> None:
+        (_, second) = await went_live(database, family, 0, 1)
+        seen = await live.read(family)
+        third = await finished(database, family, 2, "running")
+        await withdraw(database, third)
+        with pytest.raises(RunTakenBack, match=str(third)):
+            await live.go_live(family, third, NOW, {}, second)
+        assert await live.read(family) == seen  # nor was it for a moment
+
+    asyncio.run(life())
+
+
+class Meanwhile:
+    """A database in which a run is taken back just before a pointer moves for the first time."""
+
+    def __init__(self, database: Database, run: UUID) -> None:
+        self._database, self._runs = database, [run]
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._database, name)
+
+    async def applied(self, cql: str, values: Sequence[object]) -> bool:
+        if self._runs:
+            await withdraw(self._database, self._runs.pop())
+        return await self._database.applied(cql, values)
+
+
+def test_who_takes_back_at_the_very_moment_wins(database: Database, family: str):
+    async def life() -> None:
+        first, second = await went_live(database, family, 0, 1)
+        third = await finished(database, family, 2, "running")
+        live = LiveRuns(Meanwhile(database, third))
+        with pytest.raises(RunTakenBack):
+            await live.go_live(family, third, NOW, {}, second)
+        assert (await live.read(family)).run_id == second
+
+        live = LiveRuns(Meanwhile(database, first))  # where readers are about to be sent
+        assert await live.take_back(family, second, NOW) is None
+        assert await live.read(family) is None
 
     asyncio.run(life())
 
