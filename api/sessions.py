@@ -69,7 +69,8 @@ class SessionAnswer(SessionSummary):
         "`acc: clock-is-off` by more than a minute, `acc: rate-was-higher` than `rate_hz` by more "
         "than 5 % (the chunks' times are believed), `acc: samples-overlapped` though they were not "
         "sent twice (of two samples of one time the first one counts), `acc: gravity-is-missing`, "
-        "`acc: rate-is-low`, `acc: not-on-a-wrist`, though it is read as one"
+        "`acc: rate-is-low`, `acc: not-on-a-wrist`, though it is read as one, "
+        "`acc: longer-than-a-day`: sets are looked for in the first 24 hours of its samples"
     )
 
 
