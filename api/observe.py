@@ -80,8 +80,7 @@ class Metrics:
         """Count an acknowledged chunk, and how long after its last sample its receipt came."""
         self.chunks.inc()
         self.samples.inc(len(piece.counts))
-        ended_s = piece.t0_ns / 1e9 + len(piece.counts) / piece.rate_hz
-        self.ingest_lag.observe(max(0.0, time.time() - ended_s))
+        self.ingest_lag.observe(max(0.0, time.time() - piece.end_ns / 1e9))
 
     def text(self) -> tuple[bytes, str]:
         """All metrics in Prometheus' text format, and its media type."""

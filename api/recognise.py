@@ -19,6 +19,7 @@ from api.measure import Measurer
 from api.model_cache import ModelCache, rungs_of
 from ingest.recognition import FAMILY, Asked, declared_layout, outdated, recognise_session
 from models.recognition.sets import Learned, Measured
+from schemas.inputs import ACC3, ACC6
 from store.predictions import Prediction
 from store.records import Records
 from store.sessions import SessionRow, newest_revision

@@ -59,7 +59,7 @@ class SessionAnswer(SessionSummary):
         "(several samples at once, put where they were taken), `acc: samples-overlapped` though "
         "they were not sent twice (of two samples of one time the first one counts), "
         "`acc: gravity-is-missing`, `acc: rate-is-low`, `acc: not-on-a-wrist`, though it is read "
-        "as one"
+        "as one, `acc: longer-than-a-day`: sets are looked for in the first 24 hours of its samples"
     )
 
 

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from ingest.decisions import Decisions
 from ingest.openings import TOPIC, existing, offset_of
-from ingest.projections import project_all, settle
+from ingest.projections import Held, project_all, settle
 from schemas.errors import BadEvent, EventConflict, MissingChunks, TooLarge
 from schemas.events import Completion
 from schemas.wire import LIST_BYTES
@@ -55,7 +55,7 @@ async def complete(
         raise MissingChunks(f"{count} listed chunks are not held; send them", missing=missing)
     sender_ms, known = offset_of(decisions, completion.sent_at), session.clock_offset_ms
     offsets_ms = {name: nearer_offset_ms(known.get(name), sender_ms) for name in asked}
-    await _list_streams(decisions, user_id, session_id, asked, offsets_ms)
+    await _list_streams(decisions, user_id, session_id, asked, offsets_ms, held)
     return await existing(decisions, user_id, session_id)
 
 
@@ -108,8 +108,9 @@ def missing_numbers(hashes: Sequence[str | None], held: Iterable[ChunkHead]) -> 
     >>> missing_numbers(["aa", None], [])
     [0]
     """
-    there = {(head.seq, head.sha256.hex()) for head in held}
-    return [seq for seq, one in enumerate(hashes) if one is not None and (seq, one) not in there]
+    end = len(hashes)
+    there = {head.seq for head in held if head.seq < end and hashes[head.seq] == head.sha256.hex()}
+    return [seq for seq, one in enumerate(hashes) if one is not None and seq not in there]
 
 
 def trimmed(hashes: Sequence[str | None]) -> list[str | None]:
@@ -153,20 +154,23 @@ async def _list_streams(
     session_id: UUID,
     asked: Mapping[str, list[str | None]],
     offsets_ms: Mapping[str, int | None],
+    held: Held,
 ) -> None:
     """Lists of streams: each revision of one has one successor, decided by the journal."""
     records, waiting = decisions.records, dict(asked)
     for _ in range(_TRIES):
         lists = await records.sessions.lists(user_id, session_id)
-        for name in [name for name in waiting if _is_kept(lists.get(name), waiting[name])]:
-            del waiting[name]  # the first try may have died half way
-            await settle(records, user_id, session_id, name, decisions.now_us())
+        kept_before = [name for name in waiting if _is_kept(lists.get(name), waiting[name])]
+        if kept_before:  # the first try may have died half way
+            await settle(records, user_id, session_id, kept_before, decisions.now_us(), held)
+        for name in kept_before:
+            del waiting[name]
         events = [
             _listing(decisions, session_id, name, hashes, lists.get(name), offsets_ms[name])
             for name, hashes in waiting.items()
         ]
         kept = await _decide(decisions, user_id, events)
-        await project_all(records, user_id, kept, decisions.now_us())
+        await project_all(records, user_id, kept, decisions.now_us(), held)
         for ours, theirs in zip(events, kept, strict=True):
             if theirs.says_the_same(ours):
                 del waiting[str(ours.body["stream"])]

@@ -1,31 +1,34 @@
 """Bodies that a client's list does not name: they go to the dead letters, whole."""
 
+from collections.abc import Sequence
 from datetime import date
 from uuid import UUID
 
-from ingest.recordings import decided
 from ingest.rows import body_of
 from schemas.ids import slot
 from schemas.times import at_us
 from store.dead_letters import DeadLetter
 from store.records import Records
+from store.samples import ChunkHead
+from store.sessions import StreamList
 
 
-async def keep_leftovers(records: Records, user_id: UUID, session_id: UUID, stream: str) -> int:
-    """Copy what is held but not listed to the dead letters; tells how many bodies that were.
+async def keep_leftovers(
+    records: Records,
+    user_id: UUID,
+    session_id: UUID,
+    stream: str,
+    heads: Sequence[ChunkHead],
+    listed: StreamList,
+) -> None:
+    """Copy chunks that are held but not listed to the dead letters.
 
     The rows stay: a longer list may still name them. A letter's id follows from its content, so
     doing it again adds none.
     """
-    listed = (await records.sessions.lists(user_id, session_id)).get(stream)
-    if listed is None:
-        return 0
-    parts = (await records.samples.parts(user_id, session_id)).get(stream, [])
-    heads = await records.samples.heads(user_id, session_id, stream, parts)
-    kept = set(decided(heads, listed))
-    left = [(head.seq, head.sha256) for head in heads if head not in kept]
-    if not left:
-        return 0
+    if not heads:
+        return
+    left = [(head.seq, head.sha256) for head in heads]
     per_day = records.dead_letters.per_day  # a broken client must not fill the others' disk
     rooms: dict[date, int] = {}
     for row in await records.samples.rows(user_id, session_id, stream, left[:per_day]):
@@ -47,4 +50,3 @@ async def keep_leftovers(records: Records, user_id: UUID, session_id: UUID, stre
                 received_at=at_us(row.received_us),
             )
         )
-    return len(left)

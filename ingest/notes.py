@@ -7,11 +7,14 @@ from ingest.rows import piece_of
 from models.signal.pieces import Recording
 from models.signal.timing import clock_notes
 from models.signal.truth import lacking, truthful
+from models.signal.wrist import LONGEST_S
+from schemas.times import us_of
 from store.records import Records
 from store.sessions import SessionRow
 
 CHUNKS_READ = 8
 CLOCK_OFF_MS = 60_000
+LONGER = "longer-than-a-day"
 
 
 async def session_notes(records: Records, user_id: UUID, session: SessionRow) -> list[str]:
@@ -41,4 +44,6 @@ async def session_notes(records: Records, user_id: UUID, session: SessionRow) ->
         return notes
     truth, found = truthful(Recording(tuple(piece_of(row) for row in rows), (), wrist.side))
     found = (*found, *clock_notes(truth.acc), *lacking(truth))
+    if session.ended_at and us_of(session.ended_at) / 1e6 - rows[0].t0_ns / 1e9 > LONGEST_S:
+        found = (*found, LONGER)
     return [*(f"{wrist.acc}: {note}" for note in found), *notes]

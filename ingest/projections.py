@@ -6,7 +6,7 @@ repeat, the sweeper and a replay of the whole journal can share this one way.
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
@@ -15,7 +15,7 @@ from ingest.decisions import final_us
 from ingest.deviations import forget_deviations, project_deviations
 from ingest.leftovers import keep_leftovers
 from ingest.pending import project_labelled
-from ingest.recordings import decided
+from ingest.recordings import decided, is_listed
 from ingest.rows import end_ns_of
 from schemas.errors import BadEvent
 from schemas.ids import slot
@@ -24,7 +24,8 @@ from schemas.times import at_us
 from store.journal import Event
 from store.plans import Plan, PlannedSets
 from store.records import Records
-from store.sessions import NO_HASH, StreamList, newest_revision
+from store.samples import ChunkHead
+from store.sessions import NO_HASH, newest_revision
 from store.sets import SetRow
 
 _FIELDS: Mapping[str, set[str]] = {
@@ -42,6 +43,8 @@ _FIELDS: Mapping[str, set[str]] = {
 _OF_DEVIATIONS = {"session-opened", "stream-listed", "set-confirmed", "set-deleted"}
 TOGETHER = 100  # rows of sets in one batch, events at once
 SESSIONS_AT_ONCE = 8  # each reads its samples
+Held = Mapping[str, Sequence[ChunkHead]]
+"""What is held of the streams of a session."""
 
 
 @dataclass(slots=True)
@@ -69,13 +72,25 @@ async def project(records: Records, user_id: UUID, event: Event, now_us: int) ->
 
 
 async def project_all(
-    records: Records, user_id: UUID, events: Sequence[Event], now_us: int
+    records: Records,
+    user_id: UUID,
+    events: Sequence[Event],
+    now_us: int,
+    held: Held | None = None,
 ) -> None:
     """Write what follows from events of a user, in whatever order they are.
 
     First the rows that an event says by itself, then, session by session, what follows from
     several of them: how far it reaches, labelled sets, deviations. That costs what the sessions
     cost, not what the events do: a replay of years is one pass.
+
+    Args:
+        records: where all of it is kept.
+        user_id: whose journal.
+        events: what was decided.
+        now_us: announced in `changes` where sets change.
+        held: chunks that whoever decided has just read, where the events are of one session; those
+            of other streams are read.
 
     Raises:
         BadEvent: a kind or body that is not known here: the journal is newer than this code.
@@ -93,7 +108,7 @@ async def project_all(
 
     async def one(session_id: UUID) -> None:
         async with gate:
-            await _follow(records, user_id, session_id, touched[session_id], now_us)
+            await _follow(records, user_id, session_id, touched[session_id], now_us, held or {})
 
     await asyncio.gather(*(one(session_id) for session_id in sorted(touched)))
 
@@ -151,13 +166,16 @@ async def _touched(records: Records, user_id: UUID, events: Sequence[Event]) -> 
 
 
 async def _follow(
-    records: Records, user_id: UUID, session_id: UUID, touched: Touched, now_us: int
+    records: Records,
+    user_id: UUID,
+    session_id: UUID,
+    touched: Touched,
+    now_us: int,
+    held: Held,
 ) -> None:
     """What follows from several events of a session."""
-    for stream in sorted(touched.lists):
-        await _reach(records, user_id, session_id, stream)
     if touched.lists:
-        await project_labelled(records, user_id, session_id, now_us)
+        await settle(records, user_id, session_id, touched.lists, now_us, held)
     elif touched.sets:
         await project_labelled(records, user_id, session_id, now_us, only=touched.sets)
     await project_deviations(records, user_id, session_id, touched.at_us)
@@ -219,47 +237,45 @@ async def _listed(records: Records, user_id: UUID, event: Event) -> None:
 
 
 async def settle(
-    records: Records, user_id: UUID, session_id: UUID, stream: str, now_us: int
+    records: Records,
+    user_id: UUID,
+    session_id: UUID,
+    streams: Collection[str],
+    now_us: int,
+    held: Held,
 ) -> None:
-    """Draw the consequences of a stream's list; nothing happens where the session is gone."""
-    await _reach(records, user_id, session_id, stream)
+    """Draw the consequences of lists of streams; nothing happens where the session is gone."""
+    await _reach(records, user_id, session_id, streams, held)
     await project_labelled(records, user_id, session_id, now_us)
 
 
-async def _reach(records: Records, user_id: UUID, session_id: UUID, stream: str) -> None:
-    """How far a session reaches by its lists, and what a stream's list leaves over."""
+async def _reach(
+    records: Records, user_id: UUID, session_id: UUID, streams: Collection[str], held: Held
+) -> None:
+    """How far a session reaches by its lists, and what the lists of these streams leave over."""
     session = await records.sessions.read(user_id, session_id)
     lists = await records.sessions.lists(user_id, session_id)
     if session is None or not lists:
         return
     parts = await records.samples.parts(user_id, session_id)
+    ends_ns: list[int] = []
+    left: dict[str, list[ChunkHead]] = {}
+    for stream, listed in lists.items():
+        heads = held.get(stream)
+        if heads is None:
+            heads = await records.samples.heads(user_id, session_id, stream, parts.get(stream, []))
+        ends_ns += [end_ns_of(head) for head in decided(heads, listed)]
+        if stream in streams:
+            left[stream] = [head for head in heads if not is_listed(head, listed)]
     await records.sessions.close(
         user_id,
         session_id,
-        await _end(records, user_id, session_id, lists, parts),
+        at_us(max(ends_ns) // 1000) if ends_ns else None,
         newest_revision(lists),
         complete=all(name in lists or name not in parts for name in session.streams),
     )
-    await keep_leftovers(records, user_id, session_id, stream)
-
-
-async def _end(
-    records: Records,
-    user_id: UUID,
-    session_id: UUID,
-    lists: Mapping[str, StreamList],
-    parts: Mapping[str, list[int]],
-) -> datetime | None:
-    """When the last listed chunk ends, None where nothing is listed."""
-    pages = await asyncio.gather(
-        *(records.samples.heads(user_id, session_id, s, parts.get(s, [])) for s in lists)
-    )
-    ends = [
-        end_ns_of(head)
-        for stream, heads in zip(lists, pages, strict=True)
-        for head in decided(heads, lists[stream])
-    ]
-    return at_us(max(ends) // 1000) if ends else None
+    for stream, heads in left.items():
+        await keep_leftovers(records, user_id, session_id, stream, heads, lists[stream])
 
 
 async def _session_deleted(records: Records, user_id: UUID, event: Event) -> None:

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from ingest.rows import end_ns_of, piece_of
 from models.signal.pieces import Piece, Recording
+from models.signal.wrist import LONGEST_S
 from schemas.errors import NotThere, UndecidedChunks
 from store.records import Records
 from store.samples import ChunkHead
@@ -72,6 +73,7 @@ async def load_recording(
     """The chunks of a session's wrist that touch a span of time, whole, in time order.
 
     A stream that `complete` listed has exactly the listed chunks; another one all that it holds.
+    Without a span it is no more than can be looked at: `wrist_signals` takes a day.
 
     Raises:
         NotThere: no such session.
@@ -102,7 +104,8 @@ async def load_stream(
         return ()
     parts = (await records.samples.parts(user_id, session.session_id)).get(stream, [])
     heads = await records.samples.heads(user_id, session.session_id, stream, parts)
-    chosen = touching(decided(heads, lists.get(stream)), *span)
+    chosen = decided(heads, lists.get(stream))
+    chosen = of_first_day(chosen) if span == (None, None) else touching(chosen, *span)
     several = {head.seq for head, after in itertools.pairwise(chosen) if head.seq == after.seq}
     if several:
         raise UndecidedChunks(
@@ -116,10 +119,28 @@ async def load_stream(
 
 def decided(heads: Iterable[ChunkHead], listed: StreamList | None) -> list[ChunkHead]:
     """The chunks that count: the listed ones, or all where there is no list yet."""
-    if listed is None:
-        return list(heads)
-    kept = dict(enumerate(listed.hashes))
-    return [head for head in heads if kept.get(head.seq) == head.sha256]
+    return [head for head in heads if listed is None or is_listed(head, listed)]
+
+
+def is_listed(head: ChunkHead, listed: StreamList) -> bool:
+    """Whether a list names this body under its number."""
+    return head.seq < len(listed.hashes) and listed.hashes[head.seq] == head.sha256
+
+
+def of_first_day(heads: Sequence[ChunkHead]) -> list[ChunkHead]:
+    """The chunks up to `LONGEST_S` in all, pauses between them not counted.
+
+    A chunk lasts until the next number begins where that comes sooner than its rate says.
+    """
+    kept: list[ChunkHead] = []
+    left_ns = LONGEST_S * 1e9
+    for head, after in itertools.zip_longest(heads, heads[1:]):
+        if left_ns < 0:
+            break
+        kept.append(head)
+        end_ns = end_ns_of(head) if after is None else min(end_ns_of(head), after.t0_ns)
+        left_ns -= max(0, end_ns - head.t0_ns)
+    return kept
 
 
 def touching(

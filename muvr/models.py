@@ -9,7 +9,8 @@ import typer
 from muvr.door import open_door
 from muvr.options import AsJson, Conf
 from pipelines.runs import server_time
-from schemas.errors import BadInput, Conflict, NotThere
+from schemas.errors import BadInput, Conflict, NoModel, NotThere
+from schemas.families import FAMILIES
 from schemas.inputs import ACC6
 from schemas.layout import GLOBAL_OWNER, owner_of
 from store.champions import Challenger, Champions, Serving
@@ -18,6 +19,8 @@ from store.jobs import JobRuns
 from store.live_runs import LiveRuns
 from store.models import Models
 from store.users import Users
+
+SHOWN = 5  # kept versions
 
 
 def register(app: typer.Typer) -> None:
@@ -126,21 +129,28 @@ def rollback(
 ) -> None:
     """Let the former champion serve again: of one owner, or of a whole run.
 
+    A family over everybody goes back to the newest earlier run that is kept, and says how many
+    lie behind it; naming that run in turn goes back one more.
+
     Example: `muvr models rollback --run 01a1fb67-1800-7000-8000-000000000000`
     """
     if (user is None) == (run is None):
         raise BadInput("Name either a user or --run, not both", field="user", value=user)
     door = open_door(conf, as_json=as_json)
 
-    async def question(database: Database) -> dict[str, Any]:
+    async def question(database: Database) -> tuple[str, dict[str, Any]]:
         if run is not None:
             return await _take_back(database, run, reason)
         owner = await _owner(database, str(user))
-        back = await Champions(database).rollback(owner, model_id, family, server_time())
-        return back._asdict()
+        try:
+            back = await Champions(database).rollback(owner, model_id, family, server_time())
+        except NoModel as problem:
+            kept = await _kept_versions(database, owner, model_id, family)
+            raise NoModel(problem.says, next_step=kept) from problem
+        return f"{family} {back.version} serves {user} again.", back._asdict()
 
-    answer = door.ask(question, "migrations")
-    door.terminal.say("Rolled back; every worker serves it within the pointers' time to live.")
+    says, answer = door.ask(question, "migrations")
+    door.terminal.say(f"{says} Every worker follows within the pointers' time to live.")
     door.terminal.answer(answer)
 
 
@@ -181,8 +191,12 @@ async def _serving(database: Database, user: str, family: str, model_id: str) ->
     return serving
 
 
-async def _take_back(database: Database, run: UUID, reason: str) -> dict[str, Any]:
+async def _take_back(database: Database, run: UUID, reason: str) -> tuple[str, dict[str, Any]]:
     """Withdraw a run: readers of its models fall back, a batch family's former run is live again.
+
+    Returns:
+        what became of it, for people and for machines; of a batch family also which earlier runs
+        are kept behind the one that is live.
 
     Raises:
         NotThere: there is no such run.
@@ -190,14 +204,39 @@ async def _take_back(database: Database, run: UUID, reason: str) -> dict[str, An
     found = await JobRuns(database).find(run)
     if found is None:
         raise NotThere(f"There is no run {run}; `muvr jobs list` shows them")
-    await Champions(database).withdraw(run, reason, server_time())
+    now = server_time()
+    await Champions(database).withdraw(run, reason, now)
     answer: dict[str, Any] = {"withdrawn": run, "family": found.family}
-    live = LiveRuns(database)
-    seen = await live.read(found.family)
-    if seen is not None and seen.run_id == run:
-        before = await live.take_back(found.family, run)
-        answer["live"] = before.run_id if before else None
-    return answer
+    known = FAMILIES.get(found.family)
+    if known is None or known.kind != "batch":
+        return "The models before those of this run serve.", answer
+    runs = LiveRuns(database)
+    live = await runs.read(found.family)
+    if live is not None and live.run_id == run:
+        live = await runs.take_back(found.family, run, now)
+    if live is None:
+        says = f"No run of {found.family} is live: none before it is kept. The next run's rows are."
+        return says, {**answer, "live": None, "kept": []}
+    kept = [one.run_id for one in await runs.kept(found.family, live.run_id, now)]
+    says = f"Of {found.family} run {live.run_id} is live, of {live.as_of:%Y-%m-%d %H:%M} UTC."
+    behind = f"{len(kept)} more to go back to." if kept else "No earlier one is kept."
+    return f"{says} {behind}", {**answer, "live": live.run_id, "kept": kept}
+
+
+async def _kept_versions(database: Database, owner: str, model_id: str, family: str) -> str:
+    """What to do where a pointer knows no former version: which ones are kept, newest first."""
+    champions = Champions(database)
+    kept = await Models(database).versions(owner, model_id, family)
+    pointer = await champions.read(owner, model_id, family)
+    gone = set(await champions.withdrawn())
+    others = [
+        f"{one.version} of {one.created_at:%Y-%m-%d}"
+        for one in kept
+        if one.run_id not in gone and (pointer is None or one.version != pointer.version)
+    ]
+    if not others:
+        return "No other version is kept."
+    return f"`muvr models promote` lets a kept version serve: {', '.join(others[:SHOWN])}."
 
 
 async def _owner(database: Database, user: str) -> str:

@@ -21,17 +21,17 @@ from pipelines.scope import is_new
 from pipelines.spark import spark_session
 from pipelines.tables import append, read_table
 from schemas.config import Config
-from schemas.errors import CannotLearn, IncompleteRun, LostChampionRace
+from schemas.errors import CannotLearn, IncompleteRun, LostChampionRace, RunTakenBack
 from schemas.progress import Progress, Silent
 from schemas.topics import Topic
 from store.champions import Champions
 from store.credentials import open_as
 from store.database import Database
 from store.jobs import JobRuns, UserOutcome
-from store.live_runs import LiveRuns
+from store.live_runs import ROWS_KEPT, LiveRuns
 from store.watermarks import Watermarks
 
-FADING_AFTER = timedelta(days=60)  # of 90 for which rows are kept: four weekly runs to write anew
+FADING_AFTER = ROWS_KEPT - timedelta(days=30)  # four weekly runs to write rows anew
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +149,11 @@ def _learn(
     with run.step("write"):
         _write(spark, family, config.cassandra.keyspace, run, result.rows)
     run.require_lease()
-    go_live(database, family.name, run)
+    try:
+        go_live(database, family.name, run)
+    except RunTakenBack as problem:
+        run.status = "refused"
+        run.reasons[str(problem)] += 1
 
 
 def fading(database: Database, family: str, now: datetime) -> bool:
@@ -204,6 +208,7 @@ def go_live(database: Database, family: str, run: Run) -> None:
     """Point readers at a finished run.
 
     Raises:
+        RunTakenBack: a person took the run back while it was under way.
         LostChampionRace: somebody else moved the pointer meanwhile.
     """
     live = LiveRuns(database)

@@ -167,6 +167,10 @@ class LostChampionRace(Conflict):
     """The champion pointer was moved by somebody else since it was read."""
 
 
+class RunTakenBack(Conflict):
+    """A person took this run back: nothing of it appears."""
+
+
 class LeaseHeld(Conflict):
     """Another process holds the lease of this job or migration."""
 

@@ -8,9 +8,10 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from schemas.errors import LeaseHeld, UncertainWrite
+from schemas.ids import uuid7
 from schemas.layout import SHARDS, shard_of
 from schemas.statuses import RunStatus
-from schemas.times import aware
+from schemas.times import aware, us_of
 from store.database import Database, Row, Statement
 
 READ_RUN = (
@@ -119,6 +120,12 @@ class JobRuns:
         )
         runs = [_job_run(row) for rows in found for row in rows]
         return sorted(runs, key=lambda run: run.run_id, reverse=True)[:limit]  # their ids are times
+
+    async def between(self, family: str, since: datetime, before: UUID) -> list[JobRun]:
+        """The family's runs that began after a time and before a given run, newest first."""
+        first = uuid7(us_of(since) // 1000, bytes(10))
+        cql = f"{READ_RUN}AND run_id > ? AND run_id < ?"
+        return [_job_run(row) for row in await self._database.run(cql, (family, first, before))]
 
     async def write_users(self, run_id: UUID, outcomes: Sequence[UserOutcome]) -> None:
         """Keep what the run came to for each user."""

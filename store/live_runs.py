@@ -2,15 +2,19 @@
 
 import json
 from collections.abc import Mapping
-from datetime import datetime
+from contextlib import suppress
+from datetime import datetime, timedelta
 from typing import NamedTuple
 from uuid import UUID
 
-from schemas.errors import LostChampionRace
+from schemas.errors import LostChampionRace, RunTakenBack
 from schemas.times import aware
 from store.champions import Champions
 from store.database import Database
-from store.jobs import JobRuns
+from store.jobs import JobRun, JobRuns
+
+ROWS_KEPT = timedelta(days=90)
+"""The time to live of a run's rows: an earlier run has none that could be seen again."""
 
 
 class LiveRun(NamedTuple):
@@ -55,23 +59,41 @@ class LiveRuns:
         metrics: Mapping[str, object],
         expected: UUID | None,
     ) -> bool:
-        """Point readers at a run; False when the pointer is not what was read."""
+        """Point readers at a run; False when the pointer is not what was read.
+
+        Raises:
+            RunTakenBack: a person took the run back meanwhile; readers do not see it.
+        """
+        await self._require_standing(family, run_id)
+        text = json.dumps(metrics, sort_keys=True)
         if expected is None:
-            return await self._database.applied(
+            moved = await self._database.applied(
                 "INSERT INTO live_runs (family, run_id, as_of, metrics) VALUES (?, ?, ?, ?) "
                 "IF NOT EXISTS",
-                (family, run_id, as_of, json.dumps(metrics, sort_keys=True)),
+                (family, run_id, as_of, text),
             )
-        return await self._database.applied(
-            "UPDATE live_runs SET run_id = ?, previous_run_id = ?, as_of = ?, metrics = ? "
-            "WHERE family = ? IF run_id = ?",
-            (run_id, expected, as_of, json.dumps(metrics, sort_keys=True), family, expected),
-        )
+        else:
+            moved = await self._database.applied(
+                "UPDATE live_runs SET run_id = ?, previous_run_id = ?, as_of = ?, metrics = ? "
+                "WHERE family = ? IF run_id = ?",
+                (run_id, expected, as_of, text, family, expected),
+            )
+        if moved:
+            try:  # whoever took it back since then may have seen that it was not live yet
+                await self._require_standing(family, run_id)
+            except RunTakenBack:
+                with suppress(LostChampionRace):  # they saw it and did the same
+                    await self.take_back(family, run_id, as_of)
+                raise
+        return moved
 
-    async def take_back(self, family: str, run_id: UUID) -> LiveRun | None:
-        """Let readers see the run before this one again.
+    async def take_back(self, family: str, run_id: UUID, at: datetime) -> LiveRun | None:
+        """Let readers see the newest kept run before this one; nothing where none is kept.
 
-        They see nothing where there was none, or where it was taken back as well.
+        Args:
+            family: of the run.
+            run_id: what is live, and was withdrawn.
+            at: now.
 
         Returns:
             the run that is live now.
@@ -79,27 +101,43 @@ class LiveRuns:
         Raises:
             LostChampionRace: this run is not the live one any more.
         """
-        live = await self.read(family)
-        previous = live.previous_run_id if live else None
-        if previous and await Champions(self._database).is_withdrawn(previous):
-            previous = None
-        before = await JobRuns(self._database).read(family, previous) if previous else None
-        if before is None:
-            cql, values = "DELETE FROM live_runs WHERE family = ? IF run_id = ?", (family, run_id)
-            now = None
-        else:
-            now = LiveRun(family, before.run_id, None, before.started_at, before.metrics)
-            cql = (
-                "UPDATE live_runs SET run_id = ?, previous_run_id = null, as_of = ?, metrics = ? "
-                "WHERE family = ? IF run_id = ?"
+        while True:
+            earlier = await self.kept(family, run_id, at)
+            now = _as_live(earlier[0]) if earlier else None
+            if not await self._replace(family, run_id, now):
+                raise LostChampionRace(f"Run {run_id} of {family} is not the one that is live.")
+            if now is None or not await self._is_withdrawn(now.run_id):
+                return now
+            run_id = now.run_id  # taken back meanwhile by somebody who saw that it was not live
+
+    async def kept(self, family: str, before: UUID, at: datetime) -> list[JobRun]:
+        """The runs before a given one that readers can be sent to, newest first.
+
+        They were live once, their rows are kept, and nobody took them back.
+        """
+        runs = await JobRuns(self._database).between(family, at - ROWS_KEPT, before)
+        gone = set(await Champions(self._database).withdrawn())
+        return [run for run in runs if run.status == "done" and run.run_id not in gone]
+
+    async def _replace(self, family: str, run_id: UUID, now: LiveRun | None) -> bool:
+        """Point readers from a run to another one, or to nothing."""
+        if now is None:
+            return await self._database.applied(
+                "DELETE FROM live_runs WHERE family = ? IF run_id = ?", (family, run_id)
             )
-            values = (
-                now.run_id,
-                now.as_of,
-                json.dumps(now.metrics, sort_keys=True),
-                family,
-                run_id,
-            )
-        if not await self._database.applied(cql, values):
-            raise LostChampionRace(f"Run {run_id} of {family} is not the one that is live.")
-        return now
+        return await self._database.applied(
+            "UPDATE live_runs SET run_id = ?, previous_run_id = null, as_of = ?, metrics = ? "
+            "WHERE family = ? IF run_id = ?",
+            (now.run_id, now.as_of, json.dumps(now.metrics, sort_keys=True), family, run_id),
+        )
+
+    async def _require_standing(self, family: str, run_id: UUID) -> None:
+        if await self._is_withdrawn(run_id):
+            raise RunTakenBack(f"run {run_id} of {family} was taken back before it was live")
+
+    async def _is_withdrawn(self, run_id: UUID) -> bool:
+        return await Champions(self._database).is_withdrawn(run_id)
+
+
+def _as_live(run: JobRun) -> LiveRun:
+    return LiveRun(run.family, run.run_id, None, run.started_at, run.metrics)

@@ -34,6 +34,9 @@ _INSERT, _INSERT_UNUSUAL = _insert(_USUAL), _insert(f"{_USUAL}, t_ms, envelope")
 _AROUND_BYTES = 256  # of a row beside its blobs
 _PART = "WHERE user_id = ? AND session_id = ? AND stream = ? AND part = ?"
 
+PARTS_AT_ONCE = 32
+"""A day of chunks of a second has 675: asked at once, their answers stop the loop for a second."""
+
 
 class SampleRow(NamedTuple):
     """A chunk as it is kept; `received_us` counts microseconds since the epoch."""
@@ -113,11 +116,19 @@ class Samples:
         self, user_id: UUID, session_id: UUID, stream: str, parts: Iterable[int]
     ) -> list[ChunkHead]:
         """What is held of a stream, ordered by number and hash."""
+        gate = asyncio.Semaphore(PARTS_AT_ONCE)
         cql = f"SELECT seq, sha256, t0_ns, rate_hz, n, t_ms FROM samples {_PART}"
-        pages = await asyncio.gather(
-            *(self._database.run(cql, (user_id, session_id, stream, p)) for p in sorted(parts))
-        )
-        return [ChunkHead(*row[:5], t_ms=row.t_ms or b"") for page in pages for row in page]
+
+        async def one(part: int) -> list[ChunkHead]:
+            async with gate:
+                rows = await self._database.run(cql, (user_id, session_id, stream, part))
+                return [
+                    ChunkHead(seq, sha256, t0_ns, rate_hz, n, t_ms or b"")
+                    for seq, sha256, t0_ns, rate_hz, n, t_ms in rows
+                ]
+
+        pages = await asyncio.gather(*(one(part) for part in sorted(parts)))
+        return [head for page in pages for head in page]
 
     async def rows(
         self, user_id: UUID, session_id: UUID, stream: str, wanted: Sequence[tuple[int, bytes]]

@@ -1,7 +1,7 @@
 """The one way from raw pieces to signals in g and rad/s at 50 Hz: ingest, training and serving."""
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import pairwise
@@ -14,11 +14,11 @@ from models.signal.resample import resample, within
 from models.signal.timing import KEPT_TIMES, Gaps, Run, clock_notes, runs
 from models.signal.truth import STUCK_ROTATION, is_stuck, lacking, truthful
 from models.signal.windows import RATE_HZ, WINDOW
-from schemas.errors import BadSamples
 from schemas.times import NS_PER_S
 
 LONGEST_S = 86_400.0
-"""A day at 50 Hz takes a gigabyte; a few kilobytes of samples at 1 Hz reach over weeks."""
+"""A day at 50 Hz takes a gigabyte; a few kilobytes of samples at 1 Hz reach over weeks. What comes
+after it is not looked at."""
 
 EDGE_S = 0.1  # the two sensors start and stop a few samples apart
 FILLED = "gaps-were-filled"
@@ -80,16 +80,14 @@ def wrist_signals(recording: Recording) -> list[WristSignal]:
 
     Shorter gaps are filled, and the signal says which samples those are. Where rotation is missing
     for longer than that, the stretch is split: the part without it has
-    `gyro_rad_s` None, and is dropped when it is too short for a window.
+    `gyro_rad_s` None, and is dropped when it is too short for a window. Of more than `LONGEST_S`
+    without the gaps, the first so many.
 
     Raises:
-        BadSamples: an unknown unit, a rate or scale that is no usable number, or samples that reach
-            over more than a day in all.
+        BadSamples: an unknown unit, or a rate or scale that is no usable number.
     """
     truth, notes = truthful(recording)
-    acc_runs, gyro_runs = list(runs("acc", truth.acc)), list(runs("gyro", truth.gyro))
-    for found in (acc_runs, gyro_runs):
-        _refuse_long(found)
+    acc_runs, gyro_runs = first_day(runs("acc", truth.acc)), first_day(runs("gyro", truth.gyro))
     odd = dict.fromkeys((*clock_notes(truth.acc), *clock_notes(truth.gyro)))
     notes = (*notes, *odd, *lacking(truth))
     if is_stuck(truth.gyro):
@@ -97,14 +95,25 @@ def wrist_signals(recording: Recording) -> list[WristSignal]:
     return [part for acc in acc_runs for part in _merge(acc, gyro_runs, truth.side, notes)]
 
 
-def _refuse_long(found: list[Run]) -> None:
-    seconds = sum([run.t_s[-1] for run in found])
-    if seconds > LONGEST_S:
-        raise BadSamples(
-            f"the samples reach over {seconds:.0f} s; at most {LONGEST_S:.0f} s are looked at",
-            field="samples",
-            value=round(seconds),
-        )
+def first_day(found: Iterable[Run]) -> list[Run]:
+    """The runs of a stream up to `LONGEST_S` in all, the one that reaches further up to there.
+
+    >>> t_s = np.arange(3) * 30_000.0
+    >>> one = Run(0, t_s, np.zeros((3, 3), dtype=np.float32))
+    >>> [run.t_s.tolist() for run in first_day([one, one, one])]
+    [[0.0, 30000.0, 60000.0], [0.0]]
+    """
+    kept: list[Run] = []
+    left_s = LONGEST_S
+    for run in found:
+        n = int(run.t_s.searchsorted(left_s, side="right"))
+        if n < len(run.t_s):
+            gaps_s = tuple(gap for gap in run.gaps_s if gap[1] <= left_s)
+            kept.append(Run(run.t0_ns, run.t_s[:n], run.values[:n], gaps_s))
+            break
+        kept.append(run)
+        left_s -= float(run.t_s[-1])
+    return kept
 
 
 def _merge(

@@ -3,16 +3,19 @@
 import asyncio
 import json
 import re
+import time
 import uuid
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, get_args
 
+import numpy as np
 import pytest
 
 from api.app import create_app
-from api.observe import RequestLog
+from api.observe import Metrics, RequestLog
+from models.signal.pieces import Piece
 from pipelines.runs import run_id_at
 from schemas.config import Cassandra
 from schemas.statuses import RunStatus, UserStatus
@@ -54,6 +57,15 @@ def test_metrics_count_routes_not_paths(service: RunningService, person: Person)
         "muvr_ingest_lag_seconds",
     ):
         assert name in after
+
+
+def test_the_lag_of_an_irregular_chunk_counts_from_its_own_last_time():
+    metrics = Metrics()
+    counts = np.zeros((3, 3), dtype=np.int16)
+    t_ms = np.array([0, 60_000, 3_600_000], dtype=np.int32)  # by its rate it took 60 ms
+    metrics.keep(Piece(time.time_ns() - 3600 * 10**9, 50.0, "g", 0.001, counts, t_ms))
+    text = metrics.text()[0].decode()
+    assert 'muvr_ingest_lag_seconds_bucket{le="30.0"} 1.0' in text
 
 
 def test_logs_find_a_request_without_naming_a_person(keyspace: Cassandra, tmp_path: Path):

@@ -69,6 +69,18 @@ def test_an_unlabelled_hour_is_told_by_the_champions(lifter: Person):
         assert one["form"]["parts"]["likeness"] > 0.5
 
 
+def test_of_a_session_longer_than_a_day_the_sets_of_the_first_are_found_and_it_says_so(
+    lifter: Person, monkeypatch: pytest.MonkeyPatch
+):
+    for module in ("models.signal.wrist", "ingest.recordings", "ingest.notes"):
+        monkeypatch.setattr(f"{module}.LONGEST_S", 70.0)  # a day that ends between the two sets
+    recording, (first, _) = workout(9, hours_ago(6))
+    shown = session_of(lifter, send(lifter, recording))
+    (found,) = shown["sets"]
+    assert_found(found, first)
+    assert shown["notes"] == ["acc: longer-than-a-day"]
+
+
 def test_the_same_without_anything_learned_is_found_by_rhythm_and_not_named(person: Person):
     recording, _ = workout(9, hours_ago(3))
     found = session_of(person, send(person, recording))["sets"]

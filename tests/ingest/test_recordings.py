@@ -10,10 +10,18 @@ import pytest
 from ingest.chunks import Chunk
 from ingest.notes import session_notes
 from ingest.pending import covers
-from ingest.recordings import Wrist, decided, load_recording, touching, wrist_of
+from ingest.recordings import (
+    Wrist,
+    decided,
+    load_recording,
+    of_first_day,
+    touching,
+    wrist_of,
+)
 from ingest.rows import end_ns_of, piece_of, row_of
 from models.signal.pieces import Piece
 from schemas.errors import BadSamples, NotThere
+from schemas.events import Completion
 from store.memory import MemoryDeadLetters, memory_records
 from store.samples import ChunkHead
 from store.sessions import NO_HASH, StreamList
@@ -107,8 +115,45 @@ def test_a_session_says_that_its_device_is_faster_than_it_claims() -> None:
     asyncio.run(story())
 
 
+@pytest.mark.parametrize(
+    ("chunks", "pause_s", "loaded", "says"),
+    [(10, 0, 10, False), (12, 0, 11, True), (10, 9000, 10, True), (12, 9000, 11, True)],
+)
+def test_of_a_session_longer_than_a_day_the_first_one_is_loaded_and_it_says_so(
+    chunks: int, pause_s: int, loaded: int, *, says: bool
+) -> None:
+    """Chunks of 2.3 hours, ten of which are less than a day; a pause between them is none of it."""
+
+    async def story() -> None:
+        one = Story()
+        await one.open()
+        sent = CHUNKS[0, 0].piece
+        counts = np.zeros((8192, 3), dtype=np.int16)
+        for seq in range(chunks):
+            t0_ns = sent.t0_ns + seq * (8192 + pause_s) * NS
+            slow = replace(sent, t0_ns=t0_ns, rate_hz=1.0, counts=counts)
+            chunk = replace(CHUNKS[0, 0], piece=slow)
+            await one.recorder.put_chunk(one.user, one.session, "acc", seq, chunk)
+        listed: list[str | None] = [CHUNKS[0, 0].sha256.hex()] * chunks
+        row = await one.recorder.complete(
+            one.user, one.session, Completion(streams={"acc": listed})
+        )
+        recording = await load_recording(one.records, one.user, one.session)
+        assert len(recording.acc) == loaded
+        notes = await session_notes(one.records, one.user, row)
+        assert ("acc: longer-than-a-day" in notes) == says
+
+    asyncio.run(story())
+
+
 def head(seq: int, t0_s: float, n: int = 50, sha: bytes = b"a") -> ChunkHead:
     return ChunkHead(seq, sha, int(t0_s * NS), 50.0, n)
+
+
+def test_a_day_of_a_device_that_is_faster_than_it_claims_is_a_day_of_its_chunks() -> None:
+    """Two hours by what they claim, every hour."""
+    hourly = [head(n, n * 3600, n=2 * 3600 * 50) for n in range(30)]
+    assert [h.seq for h in of_first_day(hourly)] == [*range(25)]  # it ends where the last begins
 
 
 def test_chunks_that_touch_a_span() -> None:

@@ -395,17 +395,24 @@ def weeks_in_kilobytes(chunks: int, apart_s: int) -> tuple[Piece, ...]:
 
 
 @pytest.mark.parametrize("apart_s", [8192, 10_000])
-def test_more_than_a_day_is_not_looked_at(apart_s):
+def test_of_more_than_a_day_the_first_one_is_looked_at(apart_s):
     """In one stretch, or in several."""
-    day = weeks_in_kilobytes(10, apart_s)
-    assert sum(signal.duration_s for signal in wrist_signals(Recording(day, (), None))) > 80_000
-    long = weeks_in_kilobytes(11, apart_s)
-    short = (piece(np.arange(500) / 50),)
+    whole = wrist_signals(Recording(weeks_in_kilobytes(10, apart_s), (), None))
+    assert sum(signal.duration_s for signal in whole) > 80_000
+    long = weeks_in_kilobytes(12, apart_s)
+    found = wrist_signals(Recording(long, (), None))
+    assert sum(signal.duration_s for signal in found) == pytest.approx(86_400, abs=len(found))
+    assert [signal.t0_ns for signal in found][: len(whole)] == [signal.t0_ns for signal in whole]
+
+
+def test_rotation_of_more_than_a_day_is_looked_at_as_long():
+    long = weeks_in_kilobytes(11, 8192)
     turning = tuple(replace(one, unit="rad/s") for one in long)
-    for recording in (Recording(long, (), None), Recording(short, turning, None)):
-        with pytest.raises(BadSamples) as caught:
-            wrist_signals(recording)
-        assert caught.value.value > 86_400
+    short = (piece(np.arange(500) / 50, t0_ns=86_395 * 10**9),)  # its second half is after the day
+    first, second = wrist_signals(Recording(short, turning, None))
+    assert first.gyro_rad_s is not None
+    assert second.gyro_rad_s is None
+    assert len(first.acc_g) + len(second.acc_g) == 500
 
 
 def test_a_few_samples_of_a_fast_device_are_no_gigabyte():

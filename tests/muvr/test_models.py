@@ -3,7 +3,8 @@
 import asyncio
 import json
 import uuid
-from datetime import UTC, datetime
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -11,10 +12,13 @@ import yaml
 
 from muvr import models as commands
 from schemas.config import Cassandra
-from schemas.errors import BadInput, Conflict, NotThere
+from schemas.errors import BadInput, Conflict, NoModel, NotThere
+from schemas.ids import uuid7
 from schemas.layout import owner_of
 from store.champions import Challenger, Champions
 from store.database import Database
+from store.jobs import JobRuns
+from store.live_runs import LiveRuns
 from store.models import Models, StoredModel
 from store.users import User, Users
 from tests.store.test_models import a_model, challenge
@@ -82,6 +86,57 @@ def test_a_run_is_taken_back_and_what_serves_is_shown(
         commands.promote(user.username, second.version, conf=conf)
     commands.promote(user.username, first.version, conf=conf)
     assert listed() == (first.version, first.version)
+
+
+@pytest.fixture
+def live_runs(database: Database) -> Iterator[list[uuid.UUID]]:
+    """Three runs of a family over everybody that were live one after the other."""
+    family, live, ids = "recommend", LiveRuns(database), []
+
+    async def work() -> None:
+        runs = JobRuns(database)
+        for hours in (3, 2, 1):
+            at = NOW - timedelta(hours=hours)
+            run = uuid7(int(at.timestamp() * 1000), uuid.uuid4().bytes)
+            await runs.start(family, run, {}, at)
+            await runs.finish(family, run, "done", at, counts={}, metrics={}, reasons={})
+            assert await live.go_live(family, run, at, {}, ids[-1] if ids else None)
+            ids.append(run)
+
+    asyncio.run(work())
+    yield ids
+    for table in ("live_runs", "job_runs"):
+        database.execute(f"DELETE FROM {table} WHERE family = '{family}'")
+
+
+def test_live_runs_are_taken_back_one_by_one_and_it_is_said_which_are_left(
+    live_runs: list[uuid.UUID], conf: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first, second, third = live_runs
+    for run, live, kept in ((third, second, [first]), (second, first, []), (first, None, [])):
+        capsys.readouterr()
+        commands.rollback(run=run, conf=conf, as_json=True)
+        said = json.loads(capsys.readouterr().out)
+        assert (said["live"], said["kept"]) == (live and str(live), [str(one) for one in kept])
+    commands.rollback(run=first, conf=conf)  # once more changes nothing
+    assert "No run of recommend is live" in capsys.readouterr().out
+
+
+def test_a_user_who_cannot_be_rolled_back_further_hears_which_versions_are_kept(
+    database: Database, conf: Path
+) -> None:
+    user = register(database)
+    owner = owner_of(user.user_id)
+    first, second, third = (a_model(owner, content) for content in (b"1st", b"2nd", b"3rd"))
+    for one in (first, second, third):
+        serve(database, one)
+    commands.rollback(user.username, conf=conf)
+    asyncio.run(Champions(database).withdraw(third.run_id, "a test", NOW))
+    with pytest.raises(NoModel) as caught:
+        commands.rollback(user.username, conf=conf)
+    assert f"muvr models promote` lets a kept version serve: {first.version}" in str(caught.value)
+    assert second.version not in str(caught.value), "it serves"
+    assert third.version not in str(caught.value), "it was taken back"
 
 
 def test_who_has_no_model_hears_what_to_ask(database: Database, conf: Path) -> None:

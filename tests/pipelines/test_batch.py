@@ -294,7 +294,7 @@ def test_rows_that_were_taken_back_stay_away_while_others_are_live(database, spa
 
     def rollback(run_id):
         take_back(database, run_id)
-        asyncio.run(LiveRuns(database).take_back("fleeting", run_id))
+        asyncio.run(LiveRuns(database).take_back("fleeting", run_id, datetime.now(UTC)))
 
     rollback(train(1.0).run_id)
     assert live(database, "fleeting") is None
@@ -310,6 +310,22 @@ def test_rows_that_were_taken_back_stay_away_while_others_are_live(database, spa
     assert (again.status, again.reasons) == ("refused", {reason: 1})
     assert live(database, "fleeting").run_id == good.run_id
     assert train(1.0).status == "done"  # what is live may be written again
+
+
+def test_a_run_that_is_taken_back_while_it_is_under_way_never_appears(database, spark_config):
+    def learn_while_it_is_taken_back():
+        [running] = asyncio.run(JobRuns(database).newest("halted", 1))
+        take_back(database, running.run_id)
+        return Result([(USER, 2.0, 1)], {})
+
+    def train(learn):
+        return train_batch(replace(fake(learn), name="halted"), spark_config)
+
+    first = train(lambda: Result([(USER, 1.0, 1)], {}))
+    second = train(learn_while_it_is_taken_back)
+    reason = f"run {second.run_id} of halted was taken back before it was live"
+    assert (second.status, second.reasons) == ("refused", {reason: 1})
+    assert live(database, "halted").run_id == first.run_id
 
 
 def test_rows_are_written_anew_before_they_are_gone(database, spark_config):

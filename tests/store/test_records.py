@@ -19,7 +19,7 @@ from store.journal import Event, EventHead
 from store.memory import memory_records
 from store.predictions import Prediction
 from store.records import Records, records_in
-from store.samples import SampleRow
+from store.samples import PARTS_AT_ONCE, SampleRow, Samples
 from store.sets import LabelledSet, SetRow
 from tests.cassandra_node import ON_NODE
 
@@ -87,6 +87,33 @@ def test_chunks_are_kept_beside_each_other_and_come_back(records: Records, run: 
         assert await records.samples.heads(uuid4(), session, "acc", [0]) == []
 
     run(story())
+
+
+def test_of_a_long_stream_only_so_many_parts_are_asked_for_at_once() -> None:
+    """Their answers would stop the loop of a service for a second."""
+    waiting: list[asyncio.Future[list[object]]] = []
+
+    class Slow:
+        """A database that answers when it is told to."""
+
+        async def run(self, *_: object) -> list[object]:
+            waiting.append(asyncio.get_running_loop().create_future())
+            return await waiting[-1]
+
+    async def story() -> None:
+        samples = Samples(Slow())  # pyright: ignore[reportArgumentType]
+        asked = asyncio.create_task(samples.heads(uuid4(), new_id(), "acc", range(100)))
+        answered = 0
+        while not asked.done():
+            for _ in range(5):
+                await asyncio.sleep(0)
+            assert len(waiting) <= answered + PARTS_AT_ONCE
+            for one in waiting[answered:]:
+                one.set_result([])
+            answered = len(waiting)
+        assert answered == 100
+
+    asyncio.run(story())
 
 
 def test_a_deleted_session_takes_no_late_chunk(records: Records, run: Any) -> None:

@@ -1,0 +1,59 @@
+"""What `complete` asks of the store: a day has 675 parts of each stream, and each costs a read."""
+
+import asyncio
+from collections import Counter
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+from schemas.events import Completion
+from tests.ingest.histories import SHA
+from tests.ingest.story import NOW, Story, both_sensors
+
+
+class Counting:
+    """Chunks of a session that count how often each stream's are looked through."""
+
+    def __init__(self, inner: Any) -> None:
+        self._inner, self.asked = inner, Counter[str]()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+    async def heads(self, user: Any, session: Any, stream: str, parts: Any) -> Any:
+        self.asked[stream] += 1
+        return await self._inner.heads(user, session, stream, parts)
+
+
+async def complete(one: Story, *numbers: int) -> Any:
+    """Both streams have these numbers; how often each was looked through, and the session."""
+    counting = Counting(one.records.samples)
+    recorder = one.on(replace(one.records, samples=counting))
+    listed: list[str | None] = [SHA[seq, 0] for seq in numbers]
+    row = await recorder.complete(
+        one.user, one.session, Completion(streams={"acc": listed, "gyro": listed})
+    )
+    return counting.asked, row
+
+
+def test_each_stream_is_looked_through_once_however_many_are_listed() -> None:
+    async def story() -> None:
+        one = await both_sensors()
+        for numbers in ((0,), (0,), (0, 1)):  # a list, the same again, a longer one
+            asked, row = await complete(one, *numbers)
+            assert asked == {"acc": 1, "gyro": 1}
+            seconds = row.ended_at - row.started_at
+            assert seconds == timedelta(seconds=len(numbers))
+
+    asyncio.run(story())
+
+
+def test_of_every_stream_what_its_list_leaves_over_is_kept() -> None:
+    async def story() -> None:
+        one = await both_sensors()
+        await complete(one, 0)
+        letters = await one.records.dead_letters.of_user(one.user, NOW)
+        streams = {letter.reason.split("'")[1] for letter in letters}
+        assert (len(letters), streams) == (2, {"acc", "gyro"})
+
+    asyncio.run(story())
