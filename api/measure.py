@@ -16,6 +16,7 @@ from ingest.recordings import load_recording
 from ingest.stretches import span_of
 from models.recognition.sets import Measured, measure
 from models.signal.pieces import Recording
+from models.signal.truth import timeline
 from schemas.errors import BadSamples, UndecidedChunks
 from store.records import Records
 from store.sessions import SessionRow, newest_revision
@@ -97,7 +98,6 @@ class Measurer:
 def _measured(
     recording: Recording, sets: Sequence[SetRow], book: Loaded | None
 ) -> dict[UUID, Measured]:
-    found = {
-        one.set_id: measure(recording, *span_of(one), book.model if book else None) for one in sets
-    }
+    line = timeline(recording)
+    found = {one.set_id: measure(line, *span_of(one), book.model if book else None) for one in sets}
     return {set_id: measured for set_id, measured in found.items() if measured is not None}

@@ -86,7 +86,8 @@ class ModelCache:
     async def ladder(self, user_id: UUID, model_id: str, family: str) -> list[Loaded]:
         """All models that may answer a user, in the order in which they are asked.
 
-        A rung that has learned from acceleration alone answers recordings with rotation as well.
+        What has learned from acceleration alone answers recordings with rotation as well, and
+        those stretches of them that lack it: of each level it comes behind.
 
         Raises:
             DatabaseAway: one is not in memory and cannot be read.
@@ -98,7 +99,6 @@ class ModelCache:
                 loaded = await self._rung(level, owner, layout, family)
                 if loaded is not None:
                     found.append(loaded)
-                    break
         return found
 
     async def _rung(self, level: Level, owner: str, model_id: str, family: str) -> Loaded | None:

@@ -126,6 +126,8 @@ class Recogniser:
         """The models that would answer now, and their versions."""
         ladder = await self._models.ladder(user_id, layout, FAMILY)
         activity = await self._models.find(user_id, layout, "activity")
+        alone = await self._models.find(user_id, ACC3, "activity") if layout == ACC6 else None
+        activity = activity or alone
         form = await self._models.find(user_id, layout, "form")
         asked = {
             "layout": layout,
@@ -137,4 +139,5 @@ class Recogniser:
             tuple(rungs_of(ladder)),
             activity.model if activity else None,
             form.model if form else None,
+            alone.model if alone else None,
         )

@@ -54,10 +54,12 @@ class SessionAnswer(SessionSummary):
     deviations: list[DeviationShape]
     notes: list[str] = Field(
         description="what was noticed, after the stream's name: `acc: unit-was-m/s2`, "
-        "`acc: clock-is-off` by more than a minute, `acc: rate-was-higher` than `rate_hz` by more "
-        "than 5 % (the chunks' times are believed), `acc: samples-overlapped` though they were not "
-        "sent twice (of two samples of one time the first one counts), `acc: gravity-is-missing`, "
-        "`acc: rate-is-low`, `acc: not-on-a-wrist`, though it is read as one"
+        "`acc: unit-was-g`, `acc: clock-is-off` by more than a minute, `acc: rate-was-higher` than "
+        "`rate_hz` by more than 5 % (the chunks' times are believed), `acc: times-came-in-batches` "
+        "(several samples at once, put where they were taken), `acc: samples-overlapped` though "
+        "they were not sent twice (of two samples of one time the first one counts), "
+        "`acc: gravity-is-missing`, `acc: rate-is-low`, `acc: not-on-a-wrist`, though it is read "
+        "as one"
     )
 
 

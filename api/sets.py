@@ -69,10 +69,11 @@ class SetShape(BaseModel):
     label_source: Literal["typed", "accepted_guess", "corrected", "plan"] | None = None
     notes: list[str] = Field(
         default=[],
-        description="what was put right in the samples: unit-was-m/s2, unit-was-deg/s, "
+        description="what was put right in the samples: unit-was-m/s2, unit-was-g, unit-was-deg/s, "
         "axes-were-turned, watch-was-turned-round, was-the-other-wrist, gaps-were-filled, "
+        "times-came-in-batches (each was put where it was taken), "
         "samples-overlapped (of two samples of one time the first one counts); what they lack: "
-        "gravity-is-missing, rate-is-low",
+        "gravity-is-missing, rate-is-low, rotation-is-constant (and so left out)",
     )
     revision: str | None = Field(default=None, description="the ETag: If-Match corrects this one")
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from models.recognition.sets import Learned, RecognisedSet, segments_of, sets_among
 from models.recognition.wearing import as_worn
 from models.signal.pieces import Recording
+from models.signal.truth import timeline
 from models.signal.wrist import wrist_signals
 
 OVER_NS = 10 * 10**9
@@ -45,7 +46,7 @@ def look(
         for one in segments_of(wrist_signals(recording), learned)
         if not any(one.start_ns < old.end_ns and old.start_ns < one.end_ns for old in told)
     ]
-    worn, notes = as_worn(recording, segments, learned.ladder)
+    worn, notes = as_worn(timeline(recording), segments, learned.ladder)
     seen = sets_among(worn, segments, learned, notes)
     over = tuple(one for one in seen if one.end_ns <= heard_ns - OVER_NS)
     return Sight(over, seen[-1] if len(over) < len(seen) else None)

@@ -17,7 +17,7 @@ from models.exercise.reading import Reading, read
 from models.exercise.signs import Signs
 from models.signal.truth import LOW_RATE, NO_GRAVITY
 from models.signal.wrist import WristSignal
-from schemas.inputs import ACC3
+from schemas.inputs import ACC3, ACC6
 
 NO_MODEL = Answer(None, 0.0, abstained=True, reason="no-model")
 UNKNOWN = "unknown-movement"
@@ -72,6 +72,18 @@ class Stretch:
         """The same movement by a watch whose axes have other signs."""
         return replace(self, reading=self.reading.under(signs), signs=signs)
 
+    def rungs(self, ladder: Sequence[Rung]) -> tuple[Rung, ...]:
+        """Of each level the first rung that reads some of the stretch: it gets no second opinion.
+
+        Where rotation is missing and nobody has learned without it, the first rung says so.
+        """
+        turning = any([s.layout == ACC6 and len(s.wrists[0].x) for s in self.reading.signals])
+        asked: dict[Level, Rung] = {}
+        for rung in ladder:
+            if turning or rung.model.model_id != ACC6:
+                asked.setdefault(rung.level, rung)
+        return tuple(asked.values()) or tuple(ladder[:1])
+
     def for_model(self, model: ExerciseModel) -> Reading:
         """The windows that a model can read: without their rotation, where it learned without."""
         if model.model_id != ACC3 or all(one.layout == ACC3 for one in self.reading.signals):
@@ -90,7 +102,8 @@ def name_exercise(signals: Sequence[WristSignal], ladder: Sequence[Rung]) -> Nam
 
     Args:
         signals: of one stretch of movement.
-        ladder: models in the order in which they are asked; the user's own first.
+        ladder: models in the order in which they are asked; the user's own first, and of each level
+            the one that learned with rotation.
 
     Returns:
         The first answer that names an exercise, else the first one; `NO_MODEL` without a model.
@@ -101,7 +114,7 @@ def name_exercise(signals: Sequence[WristSignal], ladder: Sequence[Rung]) -> Nam
 def name_stretch(stretch: Stretch, ladder: Sequence[Rung]) -> Named:
     """The same for a stretch whose windows have been read, and at least one model."""
     answers: list[Named] = []
-    for rung in ladder:
+    for rung in stretch.rungs(ladder):
         answer = rung.model.answer_reading(stretch.for_model(rung.model))
         answers.append(Named(answer, rung))
         if answer.reason != UNKNOWN:  # what is too short for one is too short for all

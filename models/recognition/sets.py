@@ -9,7 +9,8 @@ from dataclasses import dataclass, field, replace
 
 from models.activity.model import ActivityModel
 from models.activity.rhythm import segments_by_rhythm
-from models.activity.segments import Segment
+from models.activity.segments import Segment, joined
+from models.exercise.layout import layout_of
 from models.form.book import FormBook
 from models.form.judge import Form, form
 from models.recognition.counting import repetitions
@@ -17,8 +18,9 @@ from models.recognition.naming import Named, Rung, name_exercise
 from models.recognition.wearing import as_worn
 from models.reps.count import Repetitions
 from models.signal.pieces import Recording
-from models.signal.truth import cut
+from models.signal.truth import Timeline, timeline
 from models.signal.wrist import WristSignal, wrist_signals
+from schemas.inputs import ACC3, ACC6
 from schemas.times import NS_PER_S
 
 HEARD_SHARE = 0.9  # of a confirmed set: with less its repetitions are not all there
@@ -34,11 +36,13 @@ class Learned:
         ladder: exercise models, the user's own first.
         activity: finds sets; without it they are found by their rhythm.
         form: the user's templates.
+        activity_alone: finds sets where rotation is missing, if `activity` needs it.
     """
 
     ladder: tuple[Rung, ...] = ()
     activity: ActivityModel | None = None
     form: FormBook | None = field(default=None)
+    activity_alone: ActivityModel | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,20 +85,21 @@ def recognise(recording: Recording, learned: Learned) -> tuple[RecognisedSet, ..
         BadSamples: a unit that nobody knows.
     """
     segments = segments_of(wrist_signals(recording), learned)
-    worn, notes = as_worn(recording, segments, learned.ladder)
-    if worn is not recording:
-        segments = segments_of(wrist_signals(worn), learned)
+    line = timeline(recording)
+    worn, notes = as_worn(line, segments, learned.ladder)
+    if worn is not line:
+        segments = segments_of(wrist_signals(worn.truth), learned)
     return sets_among(worn, segments, learned, notes)
 
 
 def sets_among(
-    recording: Recording,
+    line: Timeline,
     segments: Sequence[Segment],
     learned: Learned,
     notes: tuple[str, ...] = (),
 ) -> tuple[RecognisedSet, ...]:
     """What segments of a recording are; a short one in which nothing repeats is no set."""
-    seen = (look_at(recording, one.start_ns, one.end_ns, learned) for one in segments)
+    seen = (look_at(line, one.start_ns, one.end_ns, learned) for one in segments)
     return tuple(
         replace(one, notes=notes)
         for one in seen
@@ -109,14 +114,19 @@ def repeats(one: RecognisedSet) -> bool:
 
 def segments_of(signals: Sequence[WristSignal], learned: Learned) -> tuple[Segment, ...]:
     """Where sets are: by what was learned, else by their rhythm."""
-    if learned.activity is not None:
+    if learned.activity is None:
+        return segments_by_rhythm(signals)
+    if learned.activity_alone is None:
         return learned.activity.segments(signals)
-    return segments_by_rhythm(signals)
+    bare = [signal for signal in signals if layout_of(signal) == ACC3]
+    whole = [signal for signal in signals if layout_of(signal) == ACC6]
+    found = (*learned.activity.segments(whole), *learned.activity_alone.segments(bare))
+    return joined(found)
 
 
-def look_at(recording: Recording, start_ns: int, end_ns: int, learned: Learned) -> RecognisedSet:
-    """What one stretch of a recording is; its unit is judged on the whole."""
-    inside = wrist_signals(cut(recording, start_ns, end_ns))
+def look_at(line: Timeline, start_ns: int, end_ns: int, learned: Learned) -> RecognisedSet:
+    """What one stretch of a recording is; its unit and clock were judged on the whole."""
+    inside = wrist_signals(line.cut(start_ns, end_ns))
     named = name_exercise(inside, learned.ladder)
     counted = repetitions(inside)
     exercise = named.answer.exercise
@@ -125,18 +135,18 @@ def look_at(recording: Recording, start_ns: int, end_ns: int, learned: Learned) 
 
 
 def measure(
-    recording: Recording, start_ns: int, end_ns: int, exercise: str, book: FormBook | None
+    line: Timeline, start_ns: int, end_ns: int, exercise: str, book: FormBook | None
 ) -> Measured | None:
     """The repetitions and the form of a set that a person named; None while samples are missing.
 
     Args:
-        recording: raw pieces around the set; its unit is judged on the whole.
+        line: of the samples around the set.
         start_ns: as the person said, nanoseconds since the epoch.
         end_ns: likewise.
         exercise: as the person said.
         book: the user's templates.
     """
-    inside = wrist_signals(cut(recording, start_ns, end_ns)) if recording.acc else []
+    inside = wrist_signals(line.cut(start_ns, end_ns))
     heard_s = sum(signal.heard_s for signal in inside)
     if not heard_s or heard_s < HEARD_SHARE * (end_ns - start_ns) / NS_PER_S:
         return None

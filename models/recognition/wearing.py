@@ -27,7 +27,7 @@ from models.recognition.naming import (
     stretch_of,
 )
 from models.signal.pieces import Piece, Recording, Side
-from models.signal.truth import TURNED, WRONG_UNIT, cut, truthful
+from models.signal.truth import TURNED, WRONG_UNIT, Timeline, timeline
 from models.signal.wrist import WristSignal, wrist_signals
 
 CLEARLY = 0.3  # so much less strange must another reading be
@@ -52,23 +52,24 @@ OTHER_SIGN = Wearing(TURNED, Signs((-1, -1, -1), (1, 1, 1)))
 
 
 def as_worn(
-    recording: Recording, segments: Sequence[Segment], ladder: Sequence[Rung]
-) -> tuple[Recording, tuple[str, ...]]:
-    """A recording as its watch was worn, and what had to be put right.
+    line: Timeline, segments: Sequence[Segment], ladder: Sequence[Rung]
+) -> tuple[Timeline, tuple[str, ...]]:
+    """A recording as its watch was worn (the same object if as it says), and what was put right.
 
     Args:
-        recording: raw pieces of one wrist.
+        line: of one wrist.
         segments: where its sets are.
         ladder: models to ask, in order.
     """
-    truth, noticed = truthful(recording)
-    declared = stretch_of(_within(truth, segments))
+    declared = stretch_of(_within(line, segments))
     way = _way(
-        ((rung, strangeness(rung.model, declared)) for rung in ladder),
-        partial(_strange_in, declared, _ways(recording.side)),
-        noticed,
+        ((rung, strangeness(rung.model, declared)) for rung in declared.rungs(ladder)),
+        partial(_strange_in, declared, _ways(line.truth.side)),
+        line.notes,
     )
-    return (recording, ()) if way is None else (turn(truth, way), _noted((), noticed, way))
+    if way is None:
+        return line, ()
+    return timeline(turn(line.truth, way)), _noted((), line.notes, way)
 
 
 def name_as_worn(signals: Sequence[WristSignal], ladder: Sequence[Rung]) -> Named:
@@ -97,8 +98,9 @@ def _is_strange(named: Named) -> bool:
 def _read_again(declared: Stretch, ladder: Sequence[Rung], named: Named) -> Named:
     """The same answer, or that to a reading which is far less strange."""
     noticed = named.asked[0].notes
+    asked = zip(declared.rungs(ladder), named.asked, strict=False)
     way = _way(
-        [(rung, answer.strange) for rung, answer in zip(ladder, named.asked, strict=False)],
+        [(rung, answer.strange) for rung, answer in asked],
         partial(_strange_in, declared, _ways(declared.signals[0].side)),
         noticed,
     )
@@ -194,7 +196,7 @@ def _signed(piece: Piece, signs: Triple) -> Piece:
     return replace(piece, counts=counts.astype(np.int16))
 
 
-def _within(truth: Recording, segments: Sequence[Segment]) -> list[WristSignal]:
+def _within(line: Timeline, segments: Sequence[Segment]) -> list[WristSignal]:
     """The signals inside segments of a recording."""
-    cuts = [cut(truth, one.start_ns, one.end_ns) for one in segments]
+    cuts = [line.cut(one.start_ns, one.end_ns) for one in segments]
     return [signal for inside in cuts for signal in wrist_signals(inside)]

@@ -107,8 +107,13 @@ def sample_times_ns(piece: Piece) -> NDArray[np.int64]:
 
 def cut_pieces(pieces: Sequence[Piece], start_ns: int, end_ns: int) -> tuple[Piece, ...]:
     """The raw samples of [start_ns, end_ns): sliced by their true times, never resampled."""
+    return cut_timed(true_clock(pieces), start_ns, end_ns)
+
+
+def cut_timed(timed: Sequence[Piece], start_ns: int, end_ns: int) -> tuple[Piece, ...]:
+    """The same from pieces that stand by their true clock already."""
     kept: list[Piece] = []
-    for piece in true_clock(pieces):
+    for piece in timed:
         t_ns = sample_times_ns(piece)
         inside = np.flatnonzero((t_ns >= start_ns) & (t_ns < end_ns))
         if len(inside) == 0:

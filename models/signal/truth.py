@@ -1,20 +1,22 @@
 """What a recording says about itself, held against what a wrist can feel.
 
-Some phone apps write m/s² under the name g, and turn all axes round when they do (Apple's sign of
-acceleration is the opposite of Android's). Nothing in the physics tells the sign of a sensor, but
-how people carry their arms does: recordings begin with the hand low, the elbow is bent, and a
-swinging arm pulls outwards. On 239 wrist recordings of 11 people this names the sign in 91 %; it is
-asked only where the unit was already found to be wrong.
+Some phone apps write m/s² under the name g, or g under the name m/s², and turn all axes round when
+they do; some stamp samples when they arrive. What was noticed is put right and noted. Parts are cut
+from what was judged as a whole.
 """
 
 import math
-from dataclasses import replace
+from bisect import bisect_left
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from itertools import accumulate
 
 import numpy as np
-from numpy.typing import NDArray
 
+from models.signal.batches import BATCHED, unbatched
 from models.signal.pieces import Piece, Recording
-from models.signal.timing import Run, cut_pieces, in_unit, runs
+from models.signal.sign import looks_turned
+from models.signal.timing import cut_timed, in_unit, true_clock
 from models.signal.units import (
     FASTEST_RAD_S,
     MEDIAN_OF_MS2,
@@ -24,67 +26,186 @@ from models.signal.units import (
 )
 
 WRONG_UNIT = "unit-was-m/s2"
+TOO_LIGHT = "unit-was-g"
 WRONG_ROTATION = "unit-was-deg/s"
 TURNED = "axes-were-turned"
+STUCK_ROTATION = "rotation-is-constant"
 NO_GRAVITY = "gravity-is-missing"
 LOW_RATE = "rate-is-low"
 LEAST_GRAVITY = 0.4  # median length of acceleration in one second's mean, g: at least .6 on wrists
+TENTH_OF_GRAVITY = (0.08, 0.125)  # g: the middle one of a second's means in g under m/s²
+LEAST_TENTH, MOST_TENTH = 0.07, 0.15  # the first and the ninth decile of them (decision 34)
+SURE_S = 10.0  # in less, 2 % of stretches without gravity look so
 LEAST_HZ = 20.0  # below, features look for more than was recorded
-FIRST_SAMPLES = 25
+SAME_SCALE = 4.0
+"""Chunks that are scaled to their own largest value differ by less, put in order; sensors of one
+range that speak g and m/s² by ten."""
 SECOND = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Timeline:
+    """A recording as it really was, from which parts are cut: a set costs what is in it.
+
+    Attributes:
+        truth: under its real unit and sign.
+        notes: what had to be put right.
+        acc, gyro: its pieces by their true clock, with when each and those before it are over.
+    """
+
+    truth: Recording
+    notes: tuple[str, ...]
+    acc: "_Track"
+    gyro: "_Track"
+
+    def cut(self, start_ns: int, end_ns: int) -> Recording:
+        """The raw samples of [start_ns, end_ns); counts are slices of what was received."""
+        parts = [
+            cut_timed(track.around(start_ns, end_ns), start_ns, end_ns)
+            for track in (self.acc, self.gyro)
+        ]
+        return Recording(parts[0], parts[1], self.truth.side)
+
+
+@dataclass(frozen=True, slots=True)
+class _Track:
+    pieces: tuple[Piece, ...]
+    over_ns: tuple[int, ...]
+
+    def around(self, start_ns: int, end_ns: int) -> tuple[Piece, ...]:
+        """All pieces that may hold samples of [start_ns, end_ns)."""
+        first = bisect_left(self.over_ns, start_ns)
+        return self.pieces[first : bisect_left(self.pieces, end_ns, key=lambda one: one.t0_ns)]
+
+
+def timeline(recording: Recording) -> Timeline:
+    """What a recording says about itself, judged once, where there is most to see.
+
+    >>> piece = Piece(0, 50.0, "g", 1.0, np.zeros((100, 3), dtype=np.int16))
+    >>> len(timeline(Recording((piece,), (), None)).cut(500_000_000, 10**9).acc[0].counts)
+    25
+
+    Raises:
+        BadSamples: an unknown unit, or a rate or scale that is no usable number.
+    """
+    truth, notes = truthful(recording)
+    return Timeline(truth, notes, _track(truth.acc), _track(truth.gyro))
+
+
+def _track(pieces: Sequence[Piece]) -> _Track:
+    timed = sorted(true_clock(pieces), key=lambda piece: piece.t0_ns)
+    return _Track(tuple(timed), tuple(accumulate((piece.end_ns for piece in timed), max)))
 
 
 def cut(recording: Recording, start_ns: int, end_ns: int) -> Recording:
     """The raw samples of [start_ns, end_ns), with the unit that the whole recording shows.
 
-    Counts are slices of what was received; a wrong unit is judged before the cut, where there is
-    most to see, and written into the pieces.
-
-    >>> piece = Piece(0, 50.0, "g", 1.0, np.zeros((100, 3), dtype=np.int16))
-    >>> len(cut(Recording((piece,), (), None), 500_000_000, 10**9).acc[0].counts)
-    25
+    A wrong unit is judged before the cut and written into the pieces. Who cuts several parts
+    makes a `timeline` once.
     """
-    truth, _ = truthful(recording)
-    return Recording(
-        acc=cut_pieces(truth.acc, start_ns, end_ns),
-        gyro=cut_pieces(truth.gyro, start_ns, end_ns),
-        side=truth.side,
-    )
+    return timeline(recording).cut(start_ns, end_ns)
 
 
 def truthful(recording: Recording) -> tuple[Recording, tuple[str, ...]]:
-    """The recording under its real unit and sign, and what had to be put right.
+    """The recording under its real unit and sign, at its real times, and what had to be put right.
 
-    A unit that was wrong becomes "m/s2" or "deg/s"; turned axes become a negative scale. Counts
-    stay.
+    A unit that was wrong becomes "m/s2", "g" or "deg/s"; turned axes become a negative scale;
+    times in batches become none. Counts stay.
 
     Raises:
         BadSamples: an unknown unit, or a scale that is no usable number.
     """
+    acc, gyro = unbatched(recording.acc), unbatched(recording.gyro)
+    if acc is recording.acc and gyro is recording.gyro:
+        return _in_real_units(recording)
+    fixed, notes = _in_real_units(replace(recording, acc=tuple(acc), gyro=tuple(gyro)))
+    return fixed, (*notes, BATCHED)
+
+
+def _in_real_units(recording: Recording) -> tuple[Recording, tuple[str, ...]]:
     if _says_radians_in_degrees(recording.gyro):
         gyro = tuple(replace(p, unit="deg/s") for p in recording.gyro)
-        fixed, notes = truthful(replace(recording, gyro=gyro))
+        fixed, notes = _in_real_units(replace(recording, gyro=gyro))
         return fixed, (WRONG_ROTATION, *notes)
-    wrong = [p.unit == "g" and _says_ms2_in_g(p) for p in recording.acc]
+    light = _denied(recording.acc, "m/s2", _says_g_in_ms2)
+    if any(light):
+        fixed, notes = _in_real_units(replace(recording, acc=_in(recording.acc, light, "g")))
+        return fixed, (TOO_LIGHT, *notes)
+    wrong = _denied(recording.acc, "g", _says_ms2_in_g)
     if not any(wrong):
         return recording, ()
-    acc = tuple(
-        replace(p, unit="m/s2") if bad else p for p, bad in zip(recording.acc, wrong, strict=True)
-    )
+    acc = _in(recording.acc, wrong, "m/s2")
     notes = [WRONG_UNIT]
     fixed = replace(recording, acc=acc)
     under_suspicion = tuple(p for p, bad in zip(acc, wrong, strict=True) if bad)
-    if _looks_turned(replace(fixed, acc=under_suspicion)):
+    if looks_turned(replace(fixed, acc=under_suspicion)):
         notes.append(TURNED)
         turned = zip(acc, wrong, strict=True)
         fixed = replace(fixed, acc=tuple(_turn(p) if bad else p for p, bad in turned))
     return fixed, tuple(notes)
 
 
-def _says_ms2_in_g(piece: Piece) -> bool:
+def _in(acc: Sequence[Piece], wrong: Sequence[bool], unit: str) -> tuple[Piece, ...]:
+    """The pieces, wrong ones in this unit."""
+    both = zip(acc, wrong, strict=True)
+    return tuple(replace(piece, unit=unit) if bad else piece for piece, bad in both)
+
+
+def _denied(acc: Sequence[Piece], unit: str, deny: Callable[[Sequence[Piece]], bool]) -> list[bool]:
+    """Which pieces claim a unit that all samples of their device together deny.
+
+    A set is too vigorous, and a pause too still, to tell by itself.
+    """
+    if len(acc) == 1:
+        return [acc[0].unit == unit and deny(acc)]
+    wrong = [False] * len(acc)
+    for device in _devices(acc, unit):
+        if deny([acc[n] for n in device]):
+            for n in device:
+                wrong[n] = True
+    return wrong
+
+
+def _devices(acc: Sequence[Piece], unit: str) -> list[list[int]]:
+    """Pieces that claim a unit at one rate and about the same scale, which one sensor may have."""
+    claimed = [n for n, piece in enumerate(acc) if piece.unit == unit]
+    found: list[list[int]] = []
+    for n in sorted(claimed, key=lambda n: (acc[n].rate_hz, abs(acc[n].scale))):
+        if found and _alike(acc[found[-1][-1]], acc[n]):
+            found[-1].append(n)
+        else:
+            found.append([n])
+    return found
+
+
+def _alike(before: Piece, piece: Piece) -> bool:
+    near = abs(piece.scale) <= SAME_SCALE * abs(before.scale)
+    return near and piece.rate_hz == before.rate_hz
+
+
+def _says_ms2_in_g(pieces: Sequence[Piece]) -> bool:
     """Judged by the median length; where none is long enough, nothing is looked at again."""
-    longest = _largest(piece) * math.sqrt(3)
-    return longest > MEDIAN_OF_MS2[0] and notice_unit(in_unit("acc", piece)) != 1.0
+    longest = max([_largest(piece) for piece in pieces]) * math.sqrt(3)
+    if longest <= MEDIAN_OF_MS2[0]:
+        return False
+    claimed_g = [in_unit("acc", piece) for piece in pieces]
+    return notice_unit(claimed_g[0] if len(pieces) == 1 else np.concatenate(claimed_g)) != 1.0
+
+
+def _says_g_in_ms2(pieces: Sequence[Piece]) -> bool:
+    """Judged by the mean of every second: about a tenth of gravity, hardly more and hardly less.
+
+    With gravity taken out a wrist may come near that, but not second after second.
+    """
+    rates_hz = [_rate_hz(piece) for piece in pieces]
+    both = list(zip(pieces, rates_hz, strict=True))
+    if sum([len(piece.counts) / rate_hz for piece, rate_hz in both]) < SURE_S:
+        return False
+    carried = sorted([mean_g for piece, rate_hz in both for mean_g in _carried_g(piece, rate_hz)])
+    n = len(carried)
+    low, high = TENTH_OF_GRAVITY
+    middle = low < carried[n // 2] < high
+    return middle and carried[n // 10] > LEAST_TENTH and carried[n * 9 // 10] < MOST_TENTH
 
 
 def _says_radians_in_degrees(gyro: tuple[Piece, ...]) -> bool:
@@ -124,6 +245,21 @@ def lacking(truth: Recording) -> tuple[str, ...]:
     return tuple(note for note, values, least in found if values and _middle(values) < least)
 
 
+def is_stuck(gyro: Sequence[Piece]) -> bool:
+    """Whether rotation never changes: a sensor that is switched off, or broken.
+
+    >>> off = Piece(0, 50.0, "rad/s", 1.0, np.zeros((100, 3), dtype=np.int16))
+    >>> is_stuck([off]), is_stuck([])
+    (True, False)
+    """
+    if sum([len(piece.counts) for piece in gyro]) < SECOND:
+        return False
+    first, last = gyro[0].counts, gyro[-1].counts
+    if first.item(0) != last.item(-1 - 2):  # on the x axis: it mostly ends here, in no time
+        return False
+    return all((piece.counts == first[0]).all() for piece in gyro)
+
+
 def _middle(values: list[float]) -> float:
     return sorted(values)[len(values) // 2]  # a tenth of the time of a median
 
@@ -132,7 +268,8 @@ def _rate_hz(piece: Piece) -> float:
     """Samples per second; as claimed where no sample has its own time."""
     if piece.t_ms is None or len(piece.t_ms) < 2 or piece.t_ms[-1] <= piece.t_ms[0]:
         return piece.rate_hz
-    return 1e3 * (len(piece.t_ms) - 1) / float(piece.t_ms[-1] - piece.t_ms[0])
+    later = np.count_nonzero(np.diff(piece.t_ms))  # of two samples of one time the first counts
+    return 1e3 * later / float(piece.t_ms[-1] - piece.t_ms[0])
 
 
 def _carried_g(piece: Piece, rate_hz: float) -> list[float]:
@@ -146,31 +283,3 @@ def _carried_g(piece: Piece, rate_hz: float) -> list[float]:
 
 def _turn(piece: Piece) -> Piece:
     return replace(piece, scale=-piece.scale)
-
-
-def _looks_turned(recording: Recording) -> bool:
-    """Whether the longest stretch fits a wrist better with acceleration turned round."""
-    acc = max(runs("acc", recording.acc), key=lambda run: len(run.t_s))
-    mirror = -1.0 if recording.side == "right" else 1.0
-    hand_low = mirror * float(acc.values[:FIRST_SAMPLES, 0].mean())
-    elbow_bent = float(acc.values[:, 1].mean())
-    return 2 * hand_low + elbow_bent + mirror * _outward_pull(acc, recording) < 0
-
-
-def _outward_pull(acc: Run, recording: Recording) -> float:
-    """Correlation of the x axis with the squared rotation around y and z, second by second."""
-    gyro = max(runs("gyro", recording.gyro), key=lambda run: len(run.t_s), default=None)
-    if gyro is None:
-        return 0.0
-    at_s = gyro.t_s + (gyro.t0_ns - acc.t0_ns) / 1e9
-    turning = (gyro.values[:, 1:].astype(np.float64) ** 2).sum(axis=1)
-    turning = np.interp(acc.t_s, at_s, turning)
-    pull, spin = _fast(acc.values[:, 0].astype(np.float64)), _fast(turning)
-    length = float(np.sqrt((pull**2).sum() * (spin**2).sum()))
-    return float((pull * spin).sum() / length) if length > 0 else 0.0
-
-
-def _fast(x: NDArray[np.float64]) -> NDArray[np.float64]:
-    """What is left without the mean of about a second around each sample."""
-    box = np.ones(min(SECOND, len(x)))
-    return x - np.convolve(x, box, mode="same") / np.convolve(np.ones(len(x)), box, mode="same")

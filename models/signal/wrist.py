@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from models.signal.pieces import Recording, Side
 from models.signal.resample import resample, within
 from models.signal.timing import KEPT_TIMES, Gaps, Run, clock_notes, runs
-from models.signal.truth import lacking, truthful
+from models.signal.truth import STUCK_ROTATION, is_stuck, lacking, truthful
 from models.signal.windows import RATE_HZ, WINDOW
 from schemas.errors import BadSamples
 from schemas.times import NS_PER_S
@@ -22,8 +22,9 @@ LONGEST_S = 86_400.0
 
 EDGE_S = 0.1  # the two sensors start and stop a few samples apart
 FILLED = "gaps-were-filled"
-SIGNAL_VERSION = "wrist-2"
-"""Changes when the same samples give other signals: 2 bridges losses (decision 24)."""
+SIGNAL_VERSION = "wrist-3"
+"""Changes when the same samples give other signals: 2 bridges losses (decision 24), 3 reads what
+odd devices claim (decision 34)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +36,10 @@ class WristSignal:
         acc_g: float32 (n, 3), gravity included.
         gyro_rad_s: float32 (n, 3), or None where only acceleration was recorded.
         side: the wrist, None where nobody said.
-        notes: what was found wrong and put right ("unit-was-m/s2", "axes-were-turned",
-            "rate-was-higher", "samples-overlapped", "gaps-were-filled"), and what is lacking
-            ("gravity-is-missing", "rate-is-low").
+        notes: what was found wrong and put right ("unit-was-m/s2", "unit-was-g",
+            "unit-was-deg/s", "axes-were-turned", "times-came-in-batches", "rate-was-higher",
+            "samples-overlapped", "gaps-were-filled"), and what is lacking
+            ("gravity-is-missing", "rate-is-low", "rotation-is-constant": it is left out).
         filled: (n,) samples that were lost, on a line between those around them; None where none
             was.
     """
@@ -90,6 +92,8 @@ def wrist_signals(recording: Recording) -> list[WristSignal]:
         _refuse_long(found)
     odd = dict.fromkeys((*clock_notes(truth.acc), *clock_notes(truth.gyro)))
     notes = (*notes, *odd, *lacking(truth))
+    if is_stuck(truth.gyro):
+        gyro_runs, notes = [], (*notes, STUCK_ROTATION)
     return [part for acc in acc_runs for part in _merge(acc, gyro_runs, truth.side, notes)]
 
 

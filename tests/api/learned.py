@@ -2,6 +2,7 @@
 
 import hashlib
 import uuid
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import reduce
 from operator import add
@@ -12,6 +13,7 @@ from models.exercise.examples import set_statistics
 from models.exercise.fit import fit_global, fit_user
 from models.exercise.model import ExerciseModel
 from models.signal.wrist import wrist_signals
+from schemas.inputs import ACC3
 from store.champions import Challenger
 from store.models import StoredModel, version_of
 from tests.api.conftest import RunningService
@@ -31,6 +33,19 @@ def learn(recordings: list[ImportedRecording], level: str = "user") -> ExerciseM
         ),
     )
     return fit_user(statistics) if level == "user" else fit_global(statistics).model
+
+
+def learn_alone(recordings: list[ImportedRecording]) -> ExerciseModel:
+    """The same without their rotation."""
+    alone = [
+        [replace(signal, gyro_rad_s=None) for signal in wrist_signals(one.recording)]
+        for one in recordings
+    ]
+    parts = (
+        set_statistics(signals, one.sets[0].exercise, seed=number)
+        for number, (signals, one) in enumerate(zip(alone, recordings, strict=True))
+    )
+    return fit_user(reduce(add, parts), model_id=ACC3)
 
 
 def stored(model: ExerciseModel, owner: str, run_id: uuid.UUID | None = None) -> StoredModel:

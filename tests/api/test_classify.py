@@ -2,6 +2,7 @@
 
 import gzip
 import uuid
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -19,7 +20,7 @@ from models.signal.wrist import wrist_signals
 from schemas.layout import owner_of
 from store.models import StoredModel
 from tests.api.conftest import Person, RunningService
-from tests.api.learned import learn, person_recordings, promote, stored
+from tests.api.learned import learn, learn_alone, person_recordings, promote, stored
 
 CBOR = {"Content-Type": "application/cbor"}
 
@@ -157,6 +158,23 @@ def test_too_short_for_a_window_is_an_answer(
 ):
     answer = classify(person, body_of(first_seconds(recordings[0].recording, 2))).json()
     assert (answer["abstained"], answer["reason"]) == (True, "too-short")
+
+
+def test_who_learned_without_rotation_answers_where_it_is_missing(
+    service: RunningService,
+    person: Person,
+    kept: StoredModel,
+    recordings: list[ImportedRecording],
+):
+    """It ends within the first window; what has it all is answered with it, as before."""
+    alone = stored(learn_alone(recordings), owner_of(person.user_id))
+    promote(service, alone)
+    whole = first_seconds(recordings[0].recording, 12)
+    short = replace(whole, gyro=first_seconds(whole, 1.5).gyro)
+    for recording, version in ((whole, kept.version), (short, alone.version)):
+        answer = classify(person, body_of(recording)).json()
+        assert answer["exercise"] == recordings[0].sets[0].exercise
+        assert answer["model"]["version"] == version
 
 
 def test_broken_model_bytes_give_way_to_the_next_rung(

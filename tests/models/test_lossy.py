@@ -17,7 +17,7 @@ from models.recognition.naming import Rung
 from models.recognition.sets import Learned, RecognisedSet, measure, recognise
 from models.reps.lost import continued
 from models.signal.pieces import Recording
-from models.signal.truth import cut
+from models.signal.truth import cut, timeline
 from models.signal.wrist import FILLED, WristSignal, wrist_signals
 from muvr.evaluation.devices import as_recorded_by, losing
 from schemas.inputs import ACC6
@@ -96,9 +96,9 @@ def test_without_a_model_rhythm_finds_them_too() -> None:
 def test_a_confirmed_set_of_which_much_was_lost_is_not_measured() -> None:
     recording, ((start_ns, end_ns, name), _) = workout(9)
     book = FormBook({})
-    assert measure(recording, start_ns, end_ns, name, book) is not None
+    assert measure(timeline(recording), start_ns, end_ns, name, book) is not None
     lossy = with_losses(recording, 0.5, 0.3)
-    assert measure(lossy, start_ns, end_ns, name, book) is None
+    assert measure(timeline(lossy), start_ns, end_ns, name, book) is None
 
 
 def test_what_was_lost_does_not_look_like_rest() -> None:

@@ -21,10 +21,11 @@ from models.recognition.naming import (
     name_exercise,
 )
 from models.recognition.sets import Learned, look_at, recognise, segments_of
+from models.signal import timing
 from models.signal.pieces import Piece, Recording
-from models.signal.truth import cut
+from models.signal.truth import cut, timeline
 from models.signal.wrist import WristSignal, wrist_signals
-from schemas.inputs import ACC3
+from schemas.inputs import ACC3, ACC6
 from tests.pipelines.workouts import S_NS, workout
 
 REST = WristSignal(0, np.zeros((500, 3), np.float32), None, "left", ())
@@ -109,6 +110,76 @@ def test_who_learned_without_rotation_answers_for_a_device_that_has_it():
         assert name_exercise(signals, [judge]).answer.exercise == name
 
 
+def learned_from(signals_of, model_id) -> Rung:
+    """Three workouts as a rung of the user's."""
+    sets = [(workout(seed)[0], span) for seed in range(3) for span in workout(seed)[1]]
+    parts = [
+        set_statistics(signals_of(recording, a, b), name, seed=n)
+        for n, (recording, (a, b, name)) in enumerate(sets)
+    ]
+    return Rung("user", model_id, fit_user(reduce(add, parts), model_id=model_id))
+
+
+def with_rotation(recording, start, end):
+    return wrist_signals(cut(recording, start, end))
+
+
+def without(recording, start, end):
+    return [replace(s, gyro_rad_s=None) for s in with_rotation(recording, start, end)]
+
+
+def until(piece: Piece, end_ns: int) -> Piece:
+    n = round((end_ns - piece.t0_ns) / 1e9 * piece.rate_hz)
+    return replace(piece, counts=piece.counts[:n])
+
+
+@pytest.mark.parametrize("after_s", [-10, 1.5, None])
+def test_a_set_whose_rotation_ends_early_is_named_without_it(after_s):
+    """Before it begins, within its first window, and as all zeros."""
+    ladder = [learned_from(with_rotation, ACC6), learned_from(without, ACC3)]
+    recording, spans = workout(9)
+    for start, end, name in spans:
+        (gyro,) = recording.gyro
+        sent = until(gyro, start + round((after_s or 0) * 1e9))
+        if after_s is None:
+            sent = replace(gyro, counts=np.zeros_like(gyro.counts))
+        found = look_at(
+            timeline(replace(recording, gyro=(sent,))), start, end, Learned(tuple(ladder))
+        )
+        assert found.named.answer.exercise == name
+        assert found.named.rung is ladder[1]
+        whole = look_at(timeline(recording), start, end, Learned(tuple(ladder)))
+        assert whole.named.rung is ladder[0]
+
+
+def test_what_reads_rotation_gets_no_second_opinion_without_it():
+    recording, [(start, end, _), _] = workout(3)
+    said = Says(None, "unknown-movement", ACC6), Says("curl", None, ACC3)
+    ladder = [Rung("user", "v", one) for one in said]  # type: ignore[arg-type]
+    assert name_exercise(with_rotation(recording, start, end), ladder).answer.exercise is None
+    assert name_exercise(without(recording, start, end), ladder).answer.exercise == "curl"
+    everybody = Rung("global", "v", Says("row", None, ACC6))  # type: ignore[arg-type]
+    found = name_exercise(without(recording, start, end), [ladder[0], everybody])
+    assert found.rung is ladder[0]  # says that it cannot read this
+
+
+def test_where_rotation_is_missing_sets_are_found_by_who_needs_none():
+    turning = replace(REST, gyro_rad_s=np.zeros((500, 3), np.float32))
+    signals = [turning, replace(REST, t0_ns=60 * S_NS)]
+
+    @dataclass(frozen=True)
+    class SeesAll:
+        """Every stretch that it is asked about is a set."""
+
+        probability: float
+
+        def segments(self, signals):
+            return tuple(Segment(s.t0_ns, s.t0_ns + S_NS, self.probability) for s in signals)
+
+    learned = Learned(activity=SeesAll(0.6), activity_alone=SeesAll(0.7))  # type: ignore[arg-type]
+    assert [one.probability for one in segments_of(signals, learned)] == [0.6, 0.7]
+
+
 def test_a_crumb_between_two_gaps_is_no_set():
     crumb = replace(REST, acc_g=REST.acc_g[:3])
     assert segments_of([crumb, REST], Learned()) == ()
@@ -136,19 +207,65 @@ def test_every_found_set_is_named_counted_and_judged():
         assert one.counted.count == pytest.approx(30 / 2.1, abs=3)  # 30 s of 1.8 to 2.4 s each
         assert one.form is not None
         assert one.form.score is not None
-        assert one == look_at(recording, one.start_ns, one.end_ns, learned)
+        assert one == look_at(timeline(recording), one.start_ns, one.end_ns, learned)
+
+
+def test_a_set_costs_what_is_in_it_not_what_is_in_its_session(monkeypatch):
+    """Clocks of a whole session are read as often for one set as for twelve."""
+    recording, _ = workout(3)
+    whole = tuple(
+        tuple(
+            replace(piece, t0_ns=piece.t0_ns + n * S_NS, counts=piece.counts[50 * n : 50 * n + 50])
+            for n in range(len(piece.counts) // 50)
+        )
+        for piece in (recording.acc[0], recording.gyro[0])
+    )
+    clocked: list[int] = []
+    ordered = timing._in_order
+
+    def counted(pieces):
+        clocked.append(len(pieces))
+        return ordered(pieces)
+
+    monkeypatch.setattr(timing, "_in_order", counted)
+    t0_ns = recording.acc[0].t0_ns
+    read = []
+    for sets in (1, 12):
+        clocked.clear()
+        spans = tuple((t0_ns + n * 11 * S_NS, t0_ns + (n * 11 + 10) * S_NS) for n in range(sets))
+        learned = Learned((rung("user", "curl"),), Finds(spans))  # type: ignore[arg-type]
+        assert len(recognise(Recording(*whole, "left"), learned)) == sets
+        read.append(sum(n for n in clocked if n > 11))
+    assert read[0] == read[1]
+
+
+def test_a_part_of_a_timeline_is_the_part_that_a_cut_finds():
+    """Of chunks that overlap, lie far apart, and are of several lengths."""
+    rng = np.random.default_rng(5)
+    starts_s = np.sort(rng.uniform(0, 300, 60))
+    acc = tuple(
+        Piece(round(at * 1e9), 50.0, "g", 1e-3, rng.integers(900, 1100, (n, 3)).astype(np.int16))
+        for at, n in zip(starts_s, rng.integers(1, 1000, 60), strict=True)
+    )
+    line = timeline(Recording(acc, (), None))
+    for start_s in range(0, 300, 7):
+        span = start_s * S_NS, (start_s + 5) * S_NS
+        found, wanted = line.cut(*span).acc, timing.cut_pieces(acc, *span)
+        assert [one.t0_ns for one in found] == [one.t0_ns for one in wanted]
+        for one, other in zip(found, wanted, strict=True):
+            assert np.array_equal(one.counts, other.counts)
 
 
 def test_the_users_own_template_is_used_for_his_exercise_on_this_wrist():
     recording, spans = workout(3)
     start, end, _ = spans[0]
-    done = look_at(recording, start, end, Learned((rung("user", "curl"),)))
+    done = look_at(timeline(recording), start, end, Learned((rung("user", "curl"),)))
     assert done.counted is not None
     book = fit_book([CountedSet("a", "curl", "left", 0, done.counted.repetitions)] * 3)
-    known = look_at(recording, start, end, Learned((rung("user", "curl"),), form=book))
+    known = look_at(timeline(recording), start, end, Learned((rung("user", "curl"),), form=book))
     assert known.form is not None
     assert known.form.parts["likeness"] > 0.9
-    other = look_at(recording, start, end, Learned((rung("user", "row"),), form=book))
+    other = look_at(timeline(recording), start, end, Learned((rung("user", "row"),), form=book))
     assert other.form is not None
     assert "likeness" not in other.form.parts
 
@@ -156,7 +273,7 @@ def test_the_users_own_template_is_used_for_his_exercise_on_this_wrist():
 def test_too_short_for_a_set_is_not_counted():
     recording, spans = workout(3)
     start = spans[0][0]
-    one = look_at(recording, start, start + 5 * S_NS, Learned())
+    one = look_at(timeline(recording), start, start + 5 * S_NS, Learned())
     assert (one.counted, one.form, one.named.answer.reason) == (None, None, "no-model")
 
 

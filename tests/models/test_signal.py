@@ -308,6 +308,32 @@ def test_a_wrong_device_is_judged_by_its_own_samples_not_by_its_neighbours():
     np.testing.assert_allclose(back, low_hand(at_s), atol=0.01)
 
 
+def jumping_jacks(t_s):
+    """A wrist that rests for 40 s, is thrown about at 3 g for 20 s, and rests again."""
+    thrown = 3.0 * np.sign(np.sin(2 * np.pi * t_s)) * ((t_s >= 40) & (t_s < 60))
+    return low_hand(t_s) + thrown[:, None] * np.array([0.0, 0.3, 1.0])
+
+
+@pytest.mark.parametrize("own_scale", [False, True])
+@pytest.mark.parametrize("size", [50, 128, 256, 512, 5000])
+@pytest.mark.parametrize("sign", [1, -1])
+def test_a_wrong_unit_is_wrong_in_every_chunk(size, own_scale, sign):
+    """By themselves those of the jacks say more than any m/s² at rest; chunks may be scaled."""
+    whole = jumping_jacks(np.arange(5000) / 50) * STANDARD_GRAVITY * sign
+    chunks = []
+    for first in range(0, 5000, size):
+        part = whole[first : first + size]
+        scale = float(np.abs(part).max()) / 32000 if own_scale else 0.002
+        counts = np.rint(part / scale).astype(np.int16)
+        chunks.append(Piece(first * 20_000_000, 50.0, "g", scale, counts))
+    fixed, notes = truthful(Recording(tuple(chunks), (), "left"))
+    assert {one.unit for one in fixed.acc} == {"m/s2"}
+    assert len({one.scale > 0 for one in fixed.acc}) == 1
+    assert notes[0] == "unit-was-m/s2"
+    (signal,) = wrist_signals(fixed)
+    assert np.abs(signal.acc_g).max() < 6
+
+
 def test_an_honest_unit_is_believed():
     t_s = np.arange(300) / 50
     acc = piece(t_s)
@@ -317,6 +343,34 @@ def test_an_honest_unit_is_believed():
     )
     assert signal.notes == ()
     assert error_g(signal) < 0.002
+
+
+@pytest.mark.parametrize("seconds", [100, 8])
+def test_g_under_another_name_is_noticed_where_there_is_enough_of_it(seconds):
+    sent = tuple(
+        replace(one, unit="m/s2") for one in pieces(50.0, 50.0, 50 * seconds, 128, low_hand)
+    )
+    (signal,) = wrist_signals(Recording(sent, (), "left"))
+    if seconds == 8:
+        assert signal.notes == (NO_GRAVITY,)
+        return
+    assert signal.notes == ("unit-was-g",)
+    assert error_g(signal, low_hand) < 0.001
+    part = cut(Recording(sent, (), "left"), 2 * 10**9, 4 * 10**9)
+    assert truthful(part)[1] == ()  # judged once, on the whole
+    assert {one.unit for one in part.acc} == {"g"}
+
+
+def test_what_is_left_without_gravity_stays_what_it_claims():
+    """About .1 g in the middle, as g under m/s² is, and far from it every other second."""
+
+    def linear(t_s):
+        size_ms2 = 1.0 + 0.9 * np.sin(2 * np.pi * t_s / 9)
+        return low_hand(t_s) * size_ms2[:, None]
+
+    sent = piece(np.arange(5000) / 50, values=linear, unit="m/s2")
+    (signal,) = wrist_signals(Recording((sent,), (), "left"))
+    assert signal.notes == (NO_GRAVITY,)
 
 
 def test_a_cut_slices_and_never_resamples():
@@ -391,6 +445,17 @@ def test_what_models_count_on_is_missed() -> None:
     ):
         (signal,) = wrist_signals(Recording((sent,), (), None))
         assert signal.notes == notes
+
+
+def test_rotation_that_never_changes_is_left_out_and_said_so() -> None:
+    t_s = np.arange(500) / 50
+    turning = piece(t_s, unit="rad/s")
+    off = replace(turning, counts=np.tile(turning.counts[:1], (500, 1)))
+    held = replace(off, counts=off.counts[:400]), piece(t_s[400:], t0_ns=8 * 10**9, unit="rad/s")
+    for gyro, notes in (((off,), ("rotation-is-constant",)), (held, ()), ((turning,), ())):
+        (signal,) = wrist_signals(Recording((piece(t_s),), gyro, None))
+        assert signal.notes == notes
+        assert (signal.gyro_rad_s is None) == bool(notes)
 
 
 def test_rotation_in_degrees_is_noticed_whatever_it_says() -> None:

@@ -25,7 +25,7 @@ from models.recognition.wearing import (
 )
 from models.signal.pieces import Recording
 from models.signal.timing import cut_pieces
-from models.signal.truth import cut
+from models.signal.truth import cut, timeline
 from models.signal.units import STANDARD_GRAVITY
 from models.signal.wrist import wrist_signals
 from tests.pipelines.workouts import workout
@@ -70,15 +70,17 @@ def test_a_watch_that_is_worn_otherwise_is_noticed_and_its_sets_are_named(way: W
 def test_a_watch_that_is_worn_as_it_says_is_left_alone() -> None:
     recording, _ = workout(9)
     segments = Finds(9).segments(())
-    assert as_worn(recording, segments, ladder()) == (recording, ())
+    line = timeline(recording)
+    assert as_worn(line, segments, ladder()) == (line, ())
 
 
 def test_everybodys_model_judges_for_those_who_have_none_of_their_own() -> None:
     recording = turn(workout(9)[0], ROUND)
     segments = Finds(9).segments(())
-    assert as_worn(recording, segments, ladder("global"))[1] == (ROUND.note,)
-    assert as_worn(recording, (), ladder()) == (recording, ())
-    assert as_worn(recording, segments, ()) == (recording, ())
+    line = timeline(recording)
+    assert as_worn(line, segments, ladder("global"))[1] == (ROUND.note,)
+    assert as_worn(line, (), ladder()) == (line, ())
+    assert as_worn(line, segments, ()) == (line, ())
 
 
 @pytest.mark.parametrize("way", WAYS, ids=lambda way: way.note)
@@ -102,7 +104,7 @@ def test_where_the_own_model_does_not_know_a_movement_everybodys_judges() -> Non
     assert (found.answer.exercise, found.answer.notes) == (name, (ROUND.note,))
     assert found.rung is not None
     assert found.rung.level == "global"
-    assert as_worn(turned, Finds(9).segments(()), rungs)[1] == (ROUND.note,)
+    assert as_worn(timeline(turned), Finds(9).segments(()), rungs)[1] == (ROUND.note,)
 
 
 @pytest.mark.parametrize("sign", [1, -1])

@@ -1,0 +1,153 @@
+"""Samples stamped when they arrived: several under one time, or a millisecond apart, then a pause.
+
+Bluetooth hands over samples in batches, and an app that stamps them then says when it heard them.
+Such stamps tell the rate, and that no sample was taken after it was heard; they do not tell one
+sample of a batch from the next.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.signal.overlaps import MAX_JITTER_S
+from models.signal.pieces import Piece
+from models.signal.timing import sample_times_ns
+from schemas.times import NS_PER_S
+
+BATCHED = "times-came-in-batches"
+SHORT = 0.25  # of the claimed period, or less: no jitter of a sensor
+MOSTLY = 0.45  # of steps: in batches of two it is half
+AGREE = 0.1  # of the claimed period
+AHEAD = 8  # batches within which a late one has been caught up with
+
+
+def unbatched(pieces: Sequence[Piece]) -> Sequence[Piece]:
+    """The pieces of a stream, those stamped in batches as regular ones.
+
+    Batches that come as fast as their samples, by the claimed rate within 10 %, are of one steady
+    clock: samples are laid back from the earliest arrivals. With silence between them they keep
+    their times, and so do samples that were sent twice under one time.
+
+    Args:
+        pieces: of one stream.
+
+    Returns:
+        in time order, parted where batches were lost or the clock drifts; the same object where
+        nothing is batched.
+
+    >>> counts = np.arange(30, dtype=np.int16).reshape(10, 3)
+    >>> t_ms = np.repeat(np.array([0, 100], dtype=np.int32), 5)
+    >>> (one,) = unbatched([Piece(10**9, 50.0, "g", 1.0, counts, t_ms)])
+    >>> one.t_ms, one.t0_ns  # the fifth was taken when it was heard
+    (None, 920000000)
+    """
+    for piece in pieces:  # a fifth of the time of `all`: most have none
+        if piece.t_ms is not None:
+            break
+    else:
+        return pieces
+    steady = [
+        one
+        for run in _ascending(sorted(pieces, key=lambda piece: piece.t0_ns))
+        for one in _steady(run)
+    ]
+    return pieces if _own_times(steady) == _own_times(pieces) else steady
+
+
+def _own_times(pieces: Sequence[Piece]) -> int:
+    return sum(piece.t_ms is not None for piece in pieces)
+
+
+def _has_times(piece: Piece) -> bool:
+    """Whether every sample has its own; what no device means is refused elsewhere."""
+    n = len(piece.counts)
+    return piece.t_ms is not None and len(piece.t_ms) == n > 0 and piece.rate_hz > 0
+
+
+def _ascending(ordered: Sequence[Piece]) -> Iterator[list[Piece]]:
+    """Neighbouring pieces of one claimed rate, each with times, none before the end of the last."""
+    run = [ordered[0]]
+    for piece in ordered[1:]:
+        before = run[-1]
+        alike = _has_times(before) and _has_times(piece) and piece.rate_hz == before.rate_hz
+        if not alike or piece.t0_ns < sample_times_ns(before)[-1]:
+            yield run
+            run = []
+        run.append(piece)
+    yield run
+
+
+def _steady(run: list[Piece]) -> list[Piece]:
+    """A run of pieces at their real times, if it was stamped in batches."""
+    if not _has_times(run[0]):
+        return run
+    stamps_ns = np.concatenate([sample_times_ns(piece) for piece in run])
+    period_ns = NS_PER_S / run[0].rate_hz
+    short = np.diff(stamps_ns) <= SHORT * period_ns
+    if len(short) == 0 or short.mean() < MOSTLY or _sent_twice(run, short):
+        return run
+    last = np.append(np.flatnonzero(~short), len(short))  # sample of each batch
+    if not _as_fast_as_claimed(stamps_ns, last, period_ns):
+        return run
+    floor_ns = _earliest(stamps_ns[last] - stamps_ns[0] - last * period_ns)
+    borders = np.cumsum([0, *(len(piece.counts) for piece in run)])
+    new_clock = last[np.array(_steps(floor_ns.tolist()), dtype=np.intp) - 1] + 1
+    firsts = np.union1d(borders, new_clock)[:-1]
+    late_ns = floor_ns[last.searchsorted(firsts)] + firsts * period_ns
+    piece_of = borders.searchsorted(firsts, side="right") - 1
+    ends = np.append(firsts[1:], borders[-1])
+    return [
+        replace(
+            run[k],
+            t0_ns=int(stamps_ns[0]) + round(late),
+            counts=run[k].counts[first - borders[k] : end - borders[k]],
+            t_ms=None,
+        )
+        for k, first, end, late in zip(piece_of, firsts, ends, late_ns.tolist(), strict=True)
+    ]
+
+
+def _sent_twice(run: Sequence[Piece], short: NDArray[np.bool_]) -> bool:
+    """Whether samples of one time are mostly the same sample."""
+    counts = np.concatenate([piece.counts for piece in run])
+    return bool((counts[1:] == counts[:-1]).all(axis=1)[short].mean() > MOSTLY)
+
+
+def _as_fast_as_claimed(
+    stamps_ns: NDArray[np.int64], last: NDArray[np.intp], period_ns: float
+) -> bool:
+    """Whether the middle batch took as long as its samples do.
+
+    A single one tells nothing but that not all of its samples can have one time.
+    """
+    if len(last) == 1:
+        return bool(stamps_ns[0] == stamps_ns[-1])
+    each_ns = np.diff(stamps_ns[last]) / np.diff(last)
+    return bool(abs(np.median(each_ns) / period_ns - 1) <= AGREE)
+
+
+def _earliest(late_ns: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The least of each batch's lateness and that of those just behind it.
+
+    >>> _earliest(np.array([0.0, 5.0, 1.0, 2.0])).tolist()
+    [0.0, 1.0, 1.0, 2.0]
+    """
+    padded = np.append(late_ns, np.full(AHEAD - 1, np.inf))
+    return np.lib.stride_tricks.sliding_window_view(padded, AHEAD).min(axis=1)
+
+
+def _steps(floor_ns: Sequence[float]) -> list[int]:
+    """The batches from which on the clock is another one: some were lost, or it drifts.
+
+    >>> _steps([0.0, 0.0, 6e7, 9e7, 13e7])
+    [2, 4]
+    """
+    steps: list[int] = []
+    since_ns = floor_ns[0]
+    for n, value_ns in enumerate(floor_ns):
+        if abs(value_ns - since_ns) > MAX_JITTER_S * NS_PER_S:
+            steps.append(n)
+            since_ns = value_ns
+    return steps

@@ -1,0 +1,44 @@
+"""Which way up a sensor is: Apple's sign of acceleration is the opposite of Android's.
+
+Nothing in the physics tells the sign of a sensor, but how people carry their arms does: recordings
+begin with the hand low, the elbow is bent, and a swinging arm pulls outwards. On 239 wrist
+recordings of 11 people this names the sign in 91 %; it is asked only where the unit was already
+found to be wrong.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.signal.pieces import Recording
+from models.signal.timing import Run, runs
+
+FIRST_SAMPLES = 25
+SECOND = 50
+
+
+def looks_turned(recording: Recording) -> bool:
+    """Whether the longest stretch fits a wrist better with acceleration turned round."""
+    acc = max(runs("acc", recording.acc), key=lambda run: len(run.t_s))
+    mirror = -1.0 if recording.side == "right" else 1.0
+    hand_low = mirror * float(acc.values[:FIRST_SAMPLES, 0].mean())
+    elbow_bent = float(acc.values[:, 1].mean())
+    return 2 * hand_low + elbow_bent + mirror * _outward_pull(acc, recording) < 0
+
+
+def _outward_pull(acc: Run, recording: Recording) -> float:
+    """Correlation of the x axis with the squared rotation around y and z, second by second."""
+    gyro = max(runs("gyro", recording.gyro), key=lambda run: len(run.t_s), default=None)
+    if gyro is None:
+        return 0.0
+    at_s = gyro.t_s + (gyro.t0_ns - acc.t0_ns) / 1e9
+    turning = (gyro.values[:, 1:].astype(np.float64) ** 2).sum(axis=1)
+    turning = np.interp(acc.t_s, at_s, turning)
+    pull, spin = _fast(acc.values[:, 0].astype(np.float64)), _fast(turning)
+    length = float(np.sqrt((pull**2).sum() * (spin**2).sum()))
+    return float((pull * spin).sum() / length) if length > 0 else 0.0
+
+
+def _fast(x: NDArray[np.float64]) -> NDArray[np.float64]:
+    """What is left without the mean of about a second around each sample."""
+    box = np.ones(min(SECOND, len(x)))
+    return x - np.convolve(x, box, mode="same") / np.convolve(np.ones(len(x)), box, mode="same")

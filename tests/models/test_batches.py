@@ -1,0 +1,114 @@
+"""Samples that were stamped when a batch of them arrived: where they were taken is known here."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from models.signal.batches import BATCHED
+from models.signal.pieces import Piece, Recording
+from models.signal.truth import LOW_RATE, cut
+from models.signal.wrist import wrist_signals
+from tests.models.test_signal import error_g, piece, sines
+
+N = 3000  # a minute
+
+
+def stamped(size: int, apart_ms: int, rate_hz: float = 50.0) -> Piece:
+    """A minute in batches: stamped when the last sample of each was taken, and so many ms later."""
+    t_s = np.arange(N) / rate_hz
+    in_batch = np.arange(N) % size
+    heard_s = t_s[np.minimum(np.arange(N) - in_batch + size - 1, N - 1)]
+    t_ms = np.rint(heard_s * 1000).astype(np.int32) + apart_ms * in_batch.astype(np.int32)
+    return piece(t_s, t_ms=t_ms)
+
+
+def chunks(sent: Piece, size: int) -> tuple[Piece, ...]:
+    """A piece as chunks, each counted from its own first sample, as the wire wants them."""
+    assert sent.t_ms is not None
+    found: list[Piece] = []
+    for first in range(0, len(sent.counts), size):
+        t_ms, counts = sent.t_ms[first : first + size], sent.counts[first : first + size]
+        t0_ns = int(t_ms[0]) * 10**6
+        found.append(replace(sent, t0_ns=t0_ns, counts=counts, t_ms=t_ms - t_ms[0]))
+    return tuple(found)
+
+
+def only_signal(pieces: tuple[Piece, ...]):
+    (signal,) = wrist_signals(Recording(pieces, (), "left"))
+    return signal
+
+
+@pytest.mark.parametrize("chunk", [50, 512, N])
+@pytest.mark.parametrize("apart_ms", [0, 1])
+@pytest.mark.parametrize("size", [2, 5, 25])
+def test_times_in_batches_become_those_at_which_samples_were_taken(size, apart_ms, chunk):
+    signal = only_signal(chunks(stamped(size, apart_ms), chunk))
+    assert signal.notes == (BATCHED,)
+    late_s = apart_ms * (size - 1) / 1000  # no stamp of a batch is as early as its last sample
+    assert len(signal.acc_g) == N
+    assert error_g(signal, lambda t_s: sines(t_s - late_s)) < 0.01
+
+
+@pytest.mark.parametrize("chunk", [50, 512, N])
+def test_the_batches_of_a_slow_clock_tell_its_rate(chunk):
+    signal = only_signal(chunks(stamped(10, 0, rate_hz=48.9), chunk))
+    assert signal.duration_s == pytest.approx(N / 48.9, abs=0.05)
+    assert error_g(signal, sines) < 0.02
+
+
+def test_samples_that_all_have_one_time_are_as_far_apart_as_they_claim():
+    at_once = piece(np.arange(512) / 50, t_ms=np.zeros(512, dtype=np.int32))
+    signal = only_signal((at_once,))
+    assert (len(signal.acc_g), signal.notes) == (512, (BATCHED,))
+    assert signal.t0_ns == -round(511 / 50 * 1e9)  # the last one was taken when it was heard
+    assert error_g(signal, lambda t_s: sines(t_s + 511 / 50)) < 0.001
+
+
+def test_a_lost_batch_leaves_a_hole_where_it_was():
+    """Half a second inside of a chunk."""
+    sent = stamped(25, 0)
+    assert sent.t_ms is not None
+    kept = np.r_[0:1000, 1025:N]
+    held = replace(sent, counts=sent.counts[kept], t_ms=sent.t_ms[kept])
+    signal = only_signal(chunks(held, 600))
+    assert np.flatnonzero(signal.filled).tolist() == list(range(1000, 1025))
+    heard = ~signal.filled
+    assert np.abs(signal.acc_g - sines(signal.t0_ns / 1e9 + np.arange(N) / 50))[heard].max() < 0.01
+
+
+def test_late_batches_do_not_move_what_is_in_them():
+    """A tenth of them arrives 40 ms late."""
+    sent = stamped(10, 0)
+    assert sent.t_ms is not None
+    late_ms = 40 * (np.arange(N) // 10 % 10 == 3)
+    signal = only_signal(chunks(replace(sent, t_ms=(sent.t_ms + late_ms).astype(np.int32)), 500))
+    assert error_g(signal) < 0.01
+
+
+def test_a_part_of_it_is_at_the_same_times():
+    sent = Recording(chunks(stamped(25, 0), 500), (), "left")
+    (signal,) = wrist_signals(cut(sent, 20 * 10**9, 30 * 10**9))
+    assert len(signal.acc_g) == 500
+    assert signal.t0_ns == 20 * 10**9
+    assert error_g(signal) < 0.01
+
+
+def test_bursts_with_silence_between_them_keep_their_times():
+    t_ms = (np.arange(100)[:, None] * 200 + np.arange(3)).ravel().astype(np.int32)
+    assert BATCHED not in only_signal((piece(t_ms / 1000, t_ms=t_ms),)).notes
+
+
+def test_samples_that_were_sent_twice_under_one_time_count_once():
+    """25 Hz, each sample twice: as many as 50 Hz would have."""
+    twice = np.repeat(np.arange(250), 2)
+    t_ms = (twice * 40).astype(np.int32)
+    signal = only_signal((piece(twice / 25, t_ms=t_ms),))
+    assert signal.notes == ()
+    assert error_g(signal) < 0.02
+
+
+def test_of_samples_of_one_time_only_the_first_counts_for_the_rate():
+    """Three at once, 33 a second; eleven of them have a time of their own."""
+    t_ms = np.repeat(np.arange(60) * 90, 3).astype(np.int32)
+    assert LOW_RATE in only_signal((piece(np.arange(180) / 33, t_ms=t_ms),)).notes
