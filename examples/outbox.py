@@ -6,6 +6,7 @@ that a recording is never lost to somebody's mistake. Sending one twice is safe 
 a crash between the answer and the removal does no harm.
 """
 
+import hashlib
 import json
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,6 +19,7 @@ from uuid import UUID
 from examples.client import (
     Client,
     LoginNeeded,
+    ReceiptWrong,
     RequestRefused,
     TryLater,
     may_be_retried,
@@ -103,6 +105,7 @@ class Outbox:
 
         Raises:
             LoginNeeded: log in and call again; what was not sent still waits.
+            ReceiptWrong: other bytes arrived than were sent; they still wait.
         """
         before = len(self)
         with suppress(TryLater):
@@ -129,11 +132,20 @@ class Outbox:
             except LoginNeeded:
                 raise
             except RequestRefused as problem:
+                if self._came_early(session, problem):
+                    continue
                 self._keep_aside(f"{kind} {session}", problem.problem, text.encode())
             except UnicodeEncodeError as problem:  # half an emoji; a queue must not stop at it
                 unsent = {"title": "It cannot be written as UTF-8", "detail": str(problem)}
                 self._keep_aside(f"{kind} {session}", unsent, text.encode())
             self._file.execute("DELETE FROM calls WHERE id = ?", (number,))
+
+    def _came_early(self, session: str, problem: RequestRefused) -> bool:
+        """Whether only chunks are missing that wait here: another thread added them meanwhile."""
+        if not str(problem.problem.get("type")).endswith(":missing-chunks"):
+            return False
+        rows = self._file.execute("SELECT 1 FROM chunks WHERE session = ? LIMIT 1", (session,))
+        return rows.fetchone() is not None
 
     def _send_batch(self, client: Client) -> bool:
         """Send the next chunks of one session; False when there is none left.
@@ -141,6 +153,7 @@ class Outbox:
         Raises:
             TryLater: the server could not take one of them now.
             LoginNeeded: it takes nothing before a new login.
+            ReceiptWrong: it took other bytes than these.
         """
         batch = list(self._next_batch())
         if not batch:
@@ -153,6 +166,8 @@ class Outbox:
                 raise TryLater(f"{what}: {problem}")
             if problem:
                 self._keep_aside(what, problem, body)
+            elif answer["sha256"] != hashlib.sha256(body).hexdigest():
+                raise ReceiptWrong(f"{what}: {answer['sha256']}")
             self._file.execute(
                 "DELETE FROM chunks WHERE session = ? AND stream = ? AND seq = ?",
                 (session, stream, seq),

@@ -1,7 +1,7 @@
 """A week offline: what a phone kept in its outbox is on the server once, and all of it."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import UUID
@@ -10,7 +10,15 @@ import httpx
 import numpy as np
 import pytest
 
-from examples.client import Client, LoginNeeded, RequestRefused, TryLater, chunk, new_id
+from examples.client import (
+    Client,
+    LoginNeeded,
+    ReceiptWrong,
+    RequestRefused,
+    TryLater,
+    chunk,
+    new_id,
+)
 from examples.outbox import BATCH_BYTES, Outbox
 from tests.api.conftest import PASSWORD, Person, RunningService
 from tests.cassandra_node import free_ports
@@ -59,6 +67,11 @@ def answering(status: int, asked: list[str]) -> Client:
         asked.append(request.url.path)
         return httpx.Response(status, json={"title": "so it is"})
 
+    return served_by(answer)
+
+
+def served_by(answer: Callable[[httpx.Request], httpx.Response]) -> Client:
+    """A client of a server that is a function."""
     client = Client("http://127.0.0.1:1")
     client.close()
     client._http = httpx.Client(
@@ -183,6 +196,47 @@ def test_half_an_emoji_holds_up_nothing(tmp_path: Path):
     assert (len(asked), len(outbox), aside.what) == (1, 0, f"set {session}")
     assert b"row \\ud83d" in aside.body
     outbox.close()
+
+
+def test_a_completion_that_overtook_its_last_chunk_is_sent_again(tmp_path: Path):
+    outbox, recording = Outbox(tmp_path / "outbox.db"), Outbox(tmp_path / "outbox.db")
+    session = new_id()
+    completed: list[int] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        if request.url.path.endswith("/chunks"):
+            return httpx.Response(200, json={"results": [{"sha256": _sha256(b"last")}]})
+        completed.append(len(completed))
+        if completed == [0]:  # the last chunk is added after the chunks were sent
+            recording.add_chunk(session, "acc", 0, b"last")
+            return httpx.Response(409, json={"type": "urn:muvr:problem:missing-chunks"})
+        return httpx.Response(200, json={})
+
+    recording.add_completion(session, {"acc": [_sha256(b"last")]})
+    with served_by(answer) as client:
+        outbox.send(client)
+        assert (len(outbox), outbox.refused()) == (2, [])
+        outbox.send(client)
+    assert (len(outbox), outbox.refused(), len(completed)) == (0, [], 2)
+    recording.close()
+    outbox.close()
+
+
+def test_a_receipt_for_other_bytes_frees_no_chunk(tmp_path: Path):
+    outbox = Outbox(tmp_path / "outbox.db")
+    outbox.add_chunk(new_id(), "acc", 0, b"samples")
+    receipts = {"results": [{"sha256": _sha256(b"other samples")}]}
+    with (
+        served_by(lambda _: httpx.Response(200, json=receipts)) as client,
+        pytest.raises(ReceiptWrong),
+    ):
+        outbox.send(client)
+    assert (len(outbox), outbox.refused()) == (1, [])
+    outbox.close()
+
+
+def _sha256(body: bytes) -> str:
+    return hashlib.sha256(body).hexdigest()
 
 
 def test_what_is_larger_than_a_request_holds_up_nothing(tmp_path: Path):
