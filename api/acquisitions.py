@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from api.chunks import CBOR, JSON, SCOPE, ReceiptShape, chunk_number, session_id_of
 from api.dependencies import authorise, security, services_of
+from api.keeping import keep_allowed
 from api.problems import described
 from api.raw import RawRoute
 from ingest.bodies import decode_body
@@ -96,7 +97,7 @@ async def put_acquisition(request: Request) -> Response:
     services.allowance.take_samples(caller.user_id, sum(len(one.piece.counts) for _, one in chunks))
     receipts = await asyncio.gather(
         *(
-            services.recorder.put_chunk(caller.user_id, session_id, stream, seq, one)
+            keep_allowed(services, caller.user_id, session_id, stream, seq, one)
             for stream, one in chunks
         )
     )

@@ -14,22 +14,25 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 from api import (
     acquisitions,
     auth,
+    batch_results,
     chunks,
     classify,
     complete,
+    deviations,
+    follows,
     forecasts,
     form,
+    health,
+    jobs,
     live,
-    me,
     models,
     openapi,
-    ops,
+    own_data,
     page,
-    personal,
+    plans,
     problems,
     sessions,
     sets,
-    social,
     week,
 )
 from api.connection import Connection
@@ -51,11 +54,14 @@ PARTS = (
     forecasts,
     form,
     week,
-    me,
-    personal,
-    social,
+    batch_results,
+    deviations,
+    own_data,
+    plans,
+    follows,
     acquisitions,
-    ops,
+    health,
+    jobs,
 )
 CHECKOUT = Path(__file__).resolve().parent.parent
 
@@ -86,7 +92,7 @@ def create_app(config: Config, log: RequestLog | None = None) -> Muvr:
     metrics = Metrics()
     app = Muvr(
         title="Muvr",
-        version=ops.VERSION,
+        version=health.VERSION,
         lifespan=_lifespan,
         separate_input_output_schemas=False,
         redoc_url=None,
@@ -95,7 +101,7 @@ def create_app(config: Config, log: RequestLog | None = None) -> Muvr:
     app.state.metrics = metrics
     app.state.services = None
     app.state.durability = None
-    app.state.commit = ops.commit_of(CHECKOUT)
+    app.state.commit = health.commit_of(CHECKOUT)
     app.state.passwords = Passwords()
     app.state.long_bodies = asyncio.Semaphore(complete.AT_ONCE)
     wanted_log = (log or RequestLog()) if config.api.access_log else None

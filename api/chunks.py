@@ -1,14 +1,10 @@
 """Chunks in, receipts out: one at a time, and many in a body."""
 
 import asyncio
-import io
-import itertools
-from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
-import cbor2
 import msgspec
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
@@ -16,20 +12,17 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from api.dependencies import Services, authorise, security, services_of
+from api.items import ITEMS_AT_MOST, Item, decoded, items_in
+from api.keeping import keep_chunk
 from api.problems import described, problem_response
 from api.raw import RawRoute, body_of, header_of
 from ingest.bodies import decode_body
-from ingest.cbor import plain_decoder
-from ingest.checks import bad
 from ingest.chunks import CBOR, JSON, decode_chunk
-from schemas.errors import BadChunk, BadEvent, MuvrError, UnsupportedMedia
+from schemas.errors import BadEvent, MuvrError, UnsupportedMedia
 from schemas.wire import SEQ_MAX
 
 SCOPE = "sensor:write"
 AT_ONCE = 32
-ITEMS_AT_MOST = 4096
-"""In one body: 1 MiB of chunks of a second holds 2,600; 4 MiB of zeros would be 4 million."""
-_ITEM: dict[str, tuple[type, ...]] = {"stream": (str,), "seq": (int,), "chunk": (bytes, dict)}
 router = APIRouter(prefix="/v1/sessions/{session}", tags=["recording"], route_class=RawRoute)
 
 
@@ -98,11 +91,7 @@ async def put_chunk(request: Request) -> Response:
     session_id, seq = session_id_of(path["session"]), chunk_number(path["seq"])
     body = decode_body(await body_of(request), header_of(request, b"content-encoding"), limits)
     chunk = decode_chunk(body, header_of(request, b"content-type"), limits)
-    services.allowance.take_samples(caller.user_id, len(chunk.piece.counts))
-    receipt = await services.recorder.put_chunk(
-        caller.user_id, session_id, path["stream"], seq, chunk
-    )
-    services.metrics.keep(chunk.piece)
+    receipt = await keep_chunk(services, caller.user_id, session_id, path["stream"], seq, chunk)
     return Response(msgspec.json.encode(receipt), media_type=JSON)
 
 
@@ -144,7 +133,7 @@ async def put_chunks(request: Request) -> Response:
     body = decode_body(await body_of(request), encoding, services.config.limits)
     gate = asyncio.Semaphore(AT_ONCE)
 
-    async def one(item: "Item") -> object:
+    async def one(item: Item) -> object:
         async with gate:
             return await _keep(request, services, caller.user_id, session_id, item)
 
@@ -153,73 +142,13 @@ async def put_chunks(request: Request) -> Response:
     return Response(msgspec.json.encode({"results": results}), media_type=JSON)
 
 
-class Item(msgspec.Struct, frozen=True):
-    """One item of a batch; `problem` where it is none."""
-
-    stream: str | None
-    seq: int | None
-    chunk: bytes
-    problem: BadChunk | None = None
-
-
-def items_in(body: bytes) -> Iterator[Item]:
-    """The items of a CBOR sequence.
-
-    An item whose fields are wrong is an item with a problem. Where the sequence itself breaks off
-    nothing after it can be read: that is the last item.
-
-    Raises:
-        BadChunk: there are more than `ITEMS_AT_MOST`; those are given first.
-    """
-    stream = io.BytesIO(body)
-    decoder = plain_decoder(stream, max_depth=4)
-    for number in itertools.count(1):
-        start = stream.tell()
-        if start >= len(body):
-            return
-        if number > ITEMS_AT_MOST:
-            raise BadChunk(
-                f"the body holds {number} items or more; the cap is {ITEMS_AT_MOST}",
-                field="items",
-                value=number,
-            )
-        try:
-            value = decoder.decode()
-        except Exception as problem:  # noqa: BLE001 the decoder passes on what its own parts raise
-            why = BadChunk(f"the sequence is not CBOR from byte {start} on: {problem}")
-            yield Item(None, None, b"", why)
-            return
-        yield _item(value)
-
-
-def _item(value: object) -> Item:
-    fields: dict[Any, Any] = value if type(value) is dict else {}
-    stream, seq, chunk = fields.get("stream"), fields.get("seq"), fields.get("chunk")
-    stream = stream if type(stream) is str else None
-    seq = seq if type(seq) is int else None
-    if type(chunk) is dict:  # written out instead of as bytes: its bytes are its plain encoding
-        chunk = cbor2.dumps(chunk)
-    if stream is None or seq is None or type(chunk) is not bytes or len(fields) != 3:
-        wrong = [k for k in _ITEM if k in fields and type(fields[k]) not in _ITEM[k]]
-        name, given = (wrong[0], fields[wrong[0]]) if wrong else ("item", value)
-        why = "an item is a map of stream (text), seq (integer) and chunk (bytes of a chunk)"
-        return Item(stream, seq, b"", bad(name, given, why))
-    return Item(stream, seq, chunk)
-
-
 async def _keep(
     request: Request, services: Services, user_id: UUID, session_id: UUID, item: Item
 ) -> object:
     """The receipt of an item, or its problem."""
     try:
-        if item.problem or item.stream is None or item.seq is None:
-            raise item.problem or BadChunk("an item without stream or seq", field="item")
-        chunk = decode_chunk(item.chunk, CBOR, services.config.limits)
-        services.allowance.take_samples(user_id, len(chunk.piece.counts))
-        recorder = services.recorder
-        receipt = await recorder.put_chunk(user_id, session_id, item.stream, item.seq, chunk)
-        services.metrics.keep(chunk.piece)
-        return receipt
+        stream, seq, chunk = decoded(item, services.config.limits)
+        return await keep_chunk(services, user_id, session_id, stream, seq, chunk)
     except MuvrError as error:
         problem = msgspec.Raw(bytes(problem_response(error, request).body))
         return {"stream": item.stream, "seq": item.seq, "problem": problem}

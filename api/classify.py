@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import Any, Literal, cast
 
 import msgspec
 from fastapi import APIRouter, Request, Response
@@ -16,36 +16,26 @@ from api.examples import CHUNK, CLASSIFY_BODY
 from api.model_cache import Loaded, rungs_of
 from api.problems import described
 from api.raw import RawRoute, body_of, header_of
+from api.shapes import ModelName
 from ingest.bodies import decode_body
 from ingest.cbor import read_cbor
 from ingest.chunks import CBOR, JSON, read_samples
 from models.exercise.layout import model_id
-from models.exercise.model import Level
 from models.recognition.counting import FROM_S, repetitions
 from models.recognition.naming import Named
 from models.recognition.wearing import name_as_worn
+from models.reps.count import Repetitions
 from models.signal.pieces import Piece, Recording
 from models.signal.wrist import wrist_signals
 from schemas.config import Limits
 from schemas.errors import BadChunk, UnsupportedMedia
 from schemas.wire import UNITS
 
-if TYPE_CHECKING:  # imported with the first set that is counted
-    from models.reps.count import Repetitions
-
 router = APIRouter(prefix="/v1", tags=["asking"], route_class=RawRoute)
 FAMILY = "exercise"
 QUESTION_S = 3600.0  # samples at 1 Hz claim weeks in kilobytes, and all of it becomes 50 Hz
 INLINE_S = 20.0  # a longer recording is answered in a thread, so that others do not wait for it
 Side = Literal["left", "right"]
-
-
-class ModelName(BaseModel):
-    """Which model answered."""
-
-    family: str
-    level: Level
-    version: str
 
 
 class WindowShape(BaseModel):
@@ -166,7 +156,7 @@ def answer_of(recording: Recording, ladder: Sequence[Loaded], *, count: bool) ->
     return _shape(named, repetitions(signals) if count and not named.answer.abstained else None)
 
 
-def _shape(named: Named, counted: "Repetitions | None" = None) -> dict[str, Any]:
+def _shape(named: Named, counted: Repetitions | None = None) -> dict[str, Any]:
     answer, rung = named.answer, named.rung
     return {
         "exercise": answer.exercise,

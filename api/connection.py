@@ -26,7 +26,6 @@ from store.database import Database
 from store.migrate import check_schema
 from store.models import Models
 from store.node.durability import require_durability
-from store.predictions import Predictions
 from store.reactor import Home
 from store.records import records_in
 from store.users import Logins, Users
@@ -144,7 +143,7 @@ def build_services(
         records=records,
         recorder=Recorder(records, config.limits, clock),
         models=models,
-        recogniser=Recogniser(records, models, Predictions(database)),
+        recogniser=Recogniser(records, models),
         users=users,
         logins=logins,
         tokens=tokens,

@@ -1,17 +1,17 @@
 """What comes next: the caller's own models applied to the caller's confirmed sets."""
 
-from dataclasses import dataclass
+from collections.abc import Iterable
 from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 
-from api.classify import ModelName
 from api.dependencies import Predict, Services, ServicesHere
 from api.model_cache import Loaded
 from api.problems import described
-from models.history import SetLog
+from api.shapes import ModelName
+from models.history import SetLog, done_set
 from schemas.errors import NotComputedYet
 from schemas.inputs import SETS
 from store.sets import SetRow
@@ -61,30 +61,6 @@ class IntensityAnswer(BaseModel):
     model: ModelName
 
 
-@dataclass(frozen=True, slots=True)
-class _Done:
-    """A confirmed set as the families of the journal read it."""
-
-    session: str
-    started_s: float
-    exercise: str
-    reps: int | None
-    weight_kg: float | None
-    intensity: float | None
-
-    @classmethod
-    def of(cls, row: SetRow) -> "_Done":
-        """The row with its session as text and its start in seconds since the epoch."""
-        return cls(
-            str(row.session_id),
-            row.started_at.timestamp(),
-            row.exercise,
-            row.reps,
-            row.weight_kg,
-            row.intensity,
-        )
-
-
 @router.get("/next-exercise", responses=described(404))
 async def next_exercise(
     caller: Predict,
@@ -100,7 +76,7 @@ async def next_exercise(
     before = [row for row in rows if row.session_id != session]
     last = [row.exercise for row in before if row.session_id == before[-1].session_id]
     # What was done since the last training is history too: a new plan is known after its first day.
-    answer = loaded.model.continued(SetLog.of(map(_Done.of, before))).answer(so_far, before=last)
+    answer = loaded.model.continued(log_from(before)).answer(so_far, before=last)
     return NextAnswer(
         exercises=[NextShape(exercise=name, probability=share) for name, share in answer],
         model=_name(loaded),
@@ -161,8 +137,15 @@ async def _model(services: Services, user_id: UUID, family: str) -> Loaded:
 
 async def log_of(services: Services, user_id: UUID) -> SetLog:
     """The caller's confirmed sets as the families of the journal read them."""
-    rows = await services.records.sets.of_user(user_id)
-    return SetLog.of(_Done.of(row) for row in rows)
+    return log_from(await services.records.sets.of_user(user_id))
+
+
+def log_from(rows: Iterable[SetRow]) -> SetLog:
+    """Confirmed sets as the families of the journal read them."""
+    return SetLog.of(
+        done_set(r.session_id, r.started_at, r.exercise, r.reps, r.weight_kg, r.intensity)
+        for r in rows
+    )
 
 
 def _name(loaded: Loaded) -> ModelName:

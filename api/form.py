@@ -1,24 +1,22 @@
 """The caller's form: templates, latest sets and their course, from the newest book of form."""
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
 from uuid import UUID
 
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
-from api.classify import ModelName
+from api.batch_results import is_stale
 from api.dependencies import Predict, Services, ServicesHere
-from api.me import is_stale
 from api.model_cache import Loaded
 from api.problems import described
 from api.sets import FormShape
+from api.shapes import ModelName
+from models.form.quantities import QUANTITIES
+from models.form.summary import JudgedSet, PlaceForm, places_of, symmetries_of
+from models.form.template import FormTemplate
 from schemas.errors import NotComputedYet
 from schemas.inputs import ACC3, ACC6
-
-if TYPE_CHECKING:  # what counts repetitions takes 80 MB: imported with the first book
-    from models.form.summary import JudgedSet, PlaceForm
-    from models.form.template import FormTemplate
 
 router = APIRouter(prefix="/v1/me", tags=["asking"])
 FAMILY = "form"
@@ -84,8 +82,6 @@ class FormAnswer(BaseModel):
 async def form(caller: Predict, services: ServicesHere) -> FormAnswer:
     """How the caller's sets compare with the caller's own way of doing each exercise."""
     loaded = await _book(services, caller.user_id)
-    from models.form.summary import places_of, symmetries_of  # see above
-
     stored = loaded.stored
     return FormAnswer(
         as_of=stored.created_at,
@@ -99,7 +95,7 @@ async def form(caller: Predict, services: ServicesHere) -> FormAnswer:
     )
 
 
-def exercise_shape(one: "PlaceForm") -> ExerciseFormShape:
+def exercise_shape(one: PlaceForm) -> ExerciseFormShape:
     """An exercise of the book as clients see it."""
     return ExerciseFormShape(
         exercise=one.place[0],
@@ -113,16 +109,14 @@ def exercise_shape(one: "PlaceForm") -> ExerciseFormShape:
     )
 
 
-def template_shape(template: "FormTemplate") -> TemplateShape:
+def template_shape(template: FormTemplate) -> TemplateShape:
     """A template as clients see it."""
-    from models.form.quantities import QUANTITIES  # see above
-
     rows = zip(QUANTITIES, template.typical, template.spread, strict=True)
     shapes = {n: QuantityShape(typical=float(t), spread=float(s)) for n, t, s in rows}
     return TemplateShape(sets=template.sets, quantities=shapes)
 
 
-def judged_shape(one: "JudgedSet") -> JudgedShape:
+def judged_shape(one: JudgedSet) -> JudgedShape:
     """A set of the book as clients see it."""
     return JudgedShape(
         set=UUID(one.measured.set_id),

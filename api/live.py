@@ -23,9 +23,11 @@ import msgspec
 from fastapi import APIRouter, WebSocket
 from starlette.websockets import WebSocketDisconnect, WebSocketState
 
-from api.chunks import CBOR, SCOPE, Item, decode_chunk, items_in
+from api.chunks import SCOPE
 from api.dependencies import Services, services_of
 from api.guard import Caller
+from api.items import Item, decoded, items_in
+from api.keeping import keep_chunk
 from api.problems import kind_of, problem_response
 from api.running import RunningGuess, RunningSets
 from ingest.recordings import wrist_of
@@ -171,18 +173,13 @@ async def _keep(talk: _Talk, item: Item) -> None:
     """Keep one chunk: its receipt, or its problem; then perhaps a guess."""
     services, user_id = talk.services, talk.caller.user_id
     try:
-        if item.problem or item.stream is None or item.seq is None:
-            raise item.problem or BadChunk("an item without stream or seq", field="item")
-        services.allowance.take_request(user_id)
-        chunk = decode_chunk(item.chunk, CBOR, services.config.limits)
-        services.allowance.take_samples(user_id, len(chunk.piece.counts))
+        if item.problem is None:  # what is no item is no request either
+            services.allowance.take_request(user_id)
+        stream, seq, chunk = decoded(item, services.config.limits)
         guess, sets, piece = talk.guess, talk.sets, chunk.piece
-        with guess.last.awaiting(item.stream, piece), sets.last.awaiting(item.stream, piece):
-            receipt = await services.recorder.put_chunk(
-                user_id, talk.session_id, item.stream, item.seq, chunk
-            )
-        guess_is_due, look_is_due = guess.add(item.stream, piece), sets.add(item.stream, piece)
-        services.metrics.keep(piece)
+        with guess.last.awaiting(stream, piece), sets.last.awaiting(stream, piece):
+            receipt = await keep_chunk(services, user_id, talk.session_id, stream, seq, chunk)
+        guess_is_due, look_is_due = guess.add(stream, piece), sets.add(stream, piece)
         await talk.say("receipt", **msgspec.to_builtins(receipt))
         if guess_is_due:
             await _tell(talk, "guess", guess, item)

@@ -8,21 +8,19 @@ other keys.
 import asyncio
 from collections import OrderedDict
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 from uuid import UUID
 
 from api.model_cache import Loaded, ModelCache
 from ingest.recordings import load_recording
 from ingest.stretches import span_of
+from models.recognition.sets import Measured, measure
 from models.signal.pieces import Recording
 from models.signal.truth import timeline
 from schemas.errors import BadSamples, UndecidedChunks
 from store.records import Records
 from store.sessions import SessionRow, newest_revision
 from store.sets import SetRow
-
-if TYPE_CHECKING:  # what counts repetitions takes 80 MB: imported with the first set
-    from models.recognition.sets import Measured
 
 FAMILY = "form"
 REMEMBERED = 2048  # sets; some kilobytes each
@@ -49,7 +47,7 @@ class Measurer:
 
     async def of_sets(
         self, user_id: UUID, session: SessionRow, sets: Sequence[SetRow], layout: str
-    ) -> dict[UUID, "Measured"]:
+    ) -> dict[UUID, Measured]:
         """What the samples say of a session's sets; those whose samples are not in are left out.
 
         Args:
@@ -76,14 +74,14 @@ class Measurer:
                 self._remember(keys[set_id], measured)
         return {s: self._known[key] for s, key in keys.items() if key in self._known}
 
-    def _remember(self, key: _Key, measured: "Measured") -> None:
+    def _remember(self, key: _Key, measured: Measured) -> None:
         self._known[key] = measured
         while len(self._known) > REMEMBERED:
             self._known.popitem(last=False)
 
     async def _measure(
         self, user_id: UUID, session: SessionRow, sets: Sequence[SetRow], book: Loaded | None
-    ) -> dict[UUID, "Measured"]:
+    ) -> dict[UUID, Measured]:
         if not sets:
             return {}
         spans = [span_of(one) for one in sets]
@@ -99,9 +97,7 @@ class Measurer:
 
 def _measured(
     recording: Recording, sets: Sequence[SetRow], book: Loaded | None
-) -> dict[UUID, "Measured"]:
-    from models.recognition.sets import measure  # see above
-
+) -> dict[UUID, Measured]:
     line = timeline(recording)
     found = {one.set_id: measure(line, *span_of(one), book.model if book else None) for one in sets}
     return {set_id: measured for set_id, measured in found.items() if measured is not None}

@@ -106,9 +106,19 @@ class ModelCache:
         loaded = None if serving is None else await self._readable(serving)
         return None if loaded is None else Loaded(*loaded, level)
 
-    async def answers(self, serving: Serving) -> bool:
-        """Whether a version can be read here; who asks for it goes on to the next rung if not."""
-        return await self._readable(serving) is not None
+    async def serving_rung(
+        self, user_id: UUID, model_id: str, family: str
+    ) -> tuple[Level, Serving] | None:
+        """Which version `find` answers with, on which rung.
+
+        Raises:
+            DatabaseAway: it is not in memory and cannot be read.
+        """
+        for level, owner in _rungs(user_id):
+            serving = await self.serving(owner, model_id, family)
+            if serving and await self._readable(serving):
+                return level, serving
+        return None
 
     async def _readable(self, serving: Serving) -> tuple[StoredModel, Any] | None:
         try:

@@ -3,18 +3,17 @@
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Any, Literal
-from uuid import UUID
 
 from fastapi import APIRouter, Header, Query, Request, Response
 from pydantic import BaseModel, Field
 
-from api.classify import ModelName
 from api.dependencies import ModelRead, Services, ServicesHere
+from api.model_cache import Level
 from api.problems import described
-from schemas.errors import NoModel
+from api.shapes import ModelName
+from schemas.errors import NoModel, NotAcceptable
 from schemas.families import FAMILIES
 from schemas.inputs import INPUTS, ModelInput
-from schemas.layout import GLOBAL_OWNER, owner_of
 from store.champions import Serving
 from store.models import StoredModel
 
@@ -52,7 +51,7 @@ async def list_models(caller: ModelRead, services: ServicesHere) -> ModelList:
         for family in FAMILIES.values()
         if family.kind == "model"
         for layout in INPUTS
-        if (found := await _rung(services, caller.user_id, layout, family.name))
+        if (found := await services.models.serving_rung(caller.user_id, layout, family.name))
         for level, serving in (found,)
     ]
     return ModelList(models=entries)
@@ -93,7 +92,7 @@ async def download(
     layouts = (model_id,) if model_id else INPUTS
     found = None
     for layout in layouts:
-        found = found or await _rung(services, caller.user_id, layout, family)
+        found = found or await services.models.serving_rung(caller.user_id, layout, family)
     if found is None:
         raise NoModel(f"No {family} model for {' or '.join(layouts)} serves you yet.")
     level, serving = found
@@ -115,32 +114,20 @@ def content_of(stored: StoredModel, form: Form) -> bytes:
 
     Raises:
         NotAcceptable: this family has no such form.
+        BadModelBytes: what is stored is no model.
     """
     if form == "npz":
         return stored.content
-    from api.formats import export  # onnx is heavy, and most services never need it
+    if stored.family != "exercise":
+        raise NotAcceptable(f"{stored.family} comes as npz only.", field="format", value=form)
+    # onnx is heavy, and most services never need it.
+    from models.exercise.export import onnx_bytes, raw_json
 
-    return export(stored, form)
-
-
-async def _rung(
-    services: Services, user_id: UUID, layout: str, family: str
-) -> tuple[Literal["user", "global"], Serving] | None:
-    """The rung that answers a user: as in answers, one that cannot be read is passed over."""
-    rungs: tuple[tuple[Literal["user", "global"], str], ...] = (
-        ("user", owner_of(user_id)),
-        ("global", GLOBAL_OWNER),
-    )
-    for level, owner in rungs:
-        serving = await services.models.serving(owner, layout, family)
-        if serving and await services.models.answers(serving):
-            return level, serving
-    return None
+    write = onnx_bytes if form == "onnx" else raw_json
+    return write(stored.content, stored.version, stored.sha256)
 
 
-async def _entry(
-    services: Services, level: Literal["user", "global"], serving: Serving
-) -> ModelEntry:
+async def _entry(services: Services, level: Level, serving: Serving) -> ModelEntry:
     stored = await services.models.stored(serving)
     return ModelEntry(
         family=serving.family,

@@ -9,7 +9,7 @@ from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from api.dependencies import Services
-from api.ops import VERSION
+from api.health import VERSION
 from schemas.errors import DatabaseAway
 from schemas.families import FAMILIES
 from store.jobs import JobRun

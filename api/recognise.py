@@ -10,44 +10,31 @@ import asyncio
 import json
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, TypeVar
-from uuid import UUID, uuid5
+from datetime import datetime
+from functools import partial
+from typing import Any, TypeVar
+from uuid import UUID
 
 from api.measure import Measurer
 from api.model_cache import ModelCache, rungs_of
-from ingest.deviations import project_deviations
-from ingest.recordings import load_recording, wrist_of
-from models.exercise.layout import model_id
-from models.signal.pieces import Recording
-from schemas.errors import BadSamples, UndecidedChunks
+from ingest.recognition import FAMILY, Asked, declared_layout, outdated, recognise_session
+from models.recognition.sets import Learned, Measured
 from schemas.inputs import ACC3, ACC6
-from schemas.times import us_of
-from schemas.topics import Topic
-from store.predictions import Prediction, Predictions
+from store.predictions import Prediction
 from store.records import Records
 from store.sessions import SessionRow, newest_revision
 from store.sets import SetRow
 
-if TYPE_CHECKING:  # what counts repetitions takes 80 MB: imported with the first session
-    from models.recognition.sets import Learned, Measured, RecognisedSet
-
-FAMILY = "exercise"
-TOPIC: Topic = "predictions"
 REMEMBERED = 1024  # sessions in which nothing was found; a hundred bytes each
 T = TypeVar("T")
-Asked = dict[str, Any]
-"""Which versions were asked: layout, exercise (a list), activity, form."""
 
 
 class Recogniser:
     """Finds the sets of sessions; one session at a time, off the event loop."""
 
-    def __init__(self, records: Records, models: ModelCache, predictions: Predictions) -> None:
+    def __init__(self, records: Records, models: ModelCache) -> None:
         self._records = records
         self._models = models
-        self._predictions = predictions
         self._gate = asyncio.Semaphore(1)
         self._live_gate = asyncio.Semaphore(1)
         self._under_way: dict[tuple[UUID, UUID], asyncio.Task[list[Prediction]]] = {}
@@ -67,14 +54,13 @@ class Recogniser:
 
     async def measured(
         self, user_id: UUID, session: SessionRow, sets: Sequence[SetRow]
-    ) -> "dict[UUID, Measured]":
+    ) -> dict[UUID, Measured]:
         """What the samples say of confirmed sets, as far as they are in.
 
         Raises:
             DatabaseAway: samples or the book of form cannot be read.
         """
-        layout = ACC6 if wrist_of(session.streams).gyro else ACC3
-        return await self._measurer.of_sets(user_id, session, sets, layout)
+        return await self._measurer.of_sets(user_id, session, sets, declared_layout(session))
 
     def forget(self, user_id: UUID, session_id: UUID) -> None:
         """Forget a session that was deleted; what was answered went with its other rows.
@@ -108,7 +94,7 @@ class Recogniser:
     async def _fresh(self, user_id: UUID, session: SessionRow) -> list[Prediction] | None:
         """What was answered, None where it is to be answered (again)."""
         revision_us = await self._revision(user_id, session)
-        kept = await self._predictions.of_session(user_id, session.session_id)
+        kept = await self._records.predictions.of_session(user_id, session.session_id)
         kept = [one for one in kept if one.predicted_at.timestamp() * 1e6 >= revision_us]
         was = self._empty.get((user_id, session.session_id, revision_us))
         if kept and kept[0].details:
@@ -119,23 +105,16 @@ class Recogniser:
         return None if outdated(was, now, abstained=any(o.abstained for o in kept)) else kept
 
     async def _find(self, user_id: UUID, session: SessionRow, now: datetime) -> list[Prediction]:
-        from models.recognition.sets import recognise  # see above
-
-        session_id = session.session_id
         revision_us = await self._revision(user_id, session)
-        try:
-            recording = await load_recording(self._records, user_id, session_id)
-            asked, learned = await self.learned_for(user_id, layout_of(recording, session))
-            found = await asyncio.to_thread(recognise, recording, learned)
-        except (UndecidedChunks, BadSamples):
-            return []  # the session's notes and dead letters say so
-        kept = [prediction_of(one, user_id, session_id, asked, now) for one in found]
-        # The mart reads what was announced.
-        await self._records.journal.announce(user_id, TOPIC, us_of(now))
-        await self._predictions.replace(user_id, session_id, kept)
-        await project_deviations(self._records, user_id, session_id, revision_us)
+        learned_for = partial(self.learned_for, user_id)
+        seen = await recognise_session(
+            self._records, user_id, session, revision_us, learned_for, now
+        )
+        if seen is None:
+            return []
+        kept, asked = seen
         if not kept:
-            self._empty[user_id, session_id, revision_us] = asked
+            self._empty[user_id, session.session_id, revision_us] = asked
             while len(self._empty) > REMEMBERED:
                 self._empty.popitem(last=False)
         return kept
@@ -144,10 +123,8 @@ class Recogniser:
         lists = await self._records.sessions.lists(user_id, session.session_id)
         return newest_revision(lists)
 
-    async def learned_for(self, user_id: UUID, layout: str) -> tuple[Asked, "Learned"]:
+    async def learned_for(self, user_id: UUID, layout: str) -> tuple[Asked, Learned]:
         """The models that would answer now, and their versions."""
-        from models.recognition.sets import Learned  # see above
-
         ladder = await self._models.ladder(user_id, layout, FAMILY)
         activity = await self._models.find(user_id, layout, "activity")
         alone = await self._models.find(user_id, ACC3, "activity") if layout == ACC6 else None
@@ -165,64 +142,3 @@ class Recogniser:
             form.model if form else None,
             alone.model if alone else None,
         )
-
-
-def layout_of(recording: Recording, session: SessionRow) -> str:
-    """The layout of the samples; of the declaration where there are none."""
-    if recording.acc:
-        return model_id(recording)
-    return ACC6 if wrist_of(session.streams).gyro else ACC3
-
-
-def outdated(was: Asked, now: Asked, *, abstained: bool) -> bool:
-    """Whether an answer is to be given again.
-
-    Args:
-        was: the versions that were asked.
-        now: those that would be.
-        abstained: whether something was left without a name.
-
-    >>> was = {"exercise": ["a"], "activity": None}
-    >>> outdated(was, {"exercise": ["b"], "activity": None}, abstained=False)
-    False
-    >>> outdated(was, {"exercise": ["b"], "activity": None}, abstained=True)
-    True
-    """
-    found_better = was["activity"] is None and now["activity"] is not None
-    return found_better or (abstained and was["exercise"] != now["exercise"])
-
-
-def prediction_of(
-    one: "RecognisedSet", user_id: UUID, session_id: UUID, asked: Asked, now: datetime
-) -> Prediction:
-    """A recognised set as it is kept."""
-    answer, rung, counted = one.named.answer, one.named.rung, one.counted
-    details = {
-        "asked": asked,
-        "confidence": None if counted is None else counted.confidence,
-        "repetitions": [asdict(rep) for rep in (counted.repetitions if counted else ())],
-        "form": None if one.form is None else asdict(one.form),
-        "notes": [*answer.notes, *one.notes],
-    }
-    return Prediction(
-        user_id=user_id,
-        session_id=session_id,
-        set_id=uuid5(session_id, str(one.start_ns)),
-        started_at=_time(one.start_ns),
-        ended_at=_time(one.end_ns),
-        exercise=answer.exercise,
-        probability=answer.probability,
-        abstained=answer.abstained,
-        reason=answer.reason,
-        reps=None if counted is None else counted.count,
-        family=FAMILY,
-        level=None if rung is None else rung.level,
-        version=None if rung is None else rung.version,
-        predicted_at=now.replace(microsecond=now.microsecond // 1000 * 1000),  # as CQL keeps it
-        details=json.dumps(details),
-    )
-
-
-def _time(ns: int) -> datetime:
-    """A time as CQL keeps it: whole milliseconds."""
-    return datetime.fromtimestamp(ns // 1_000_000 / 1000, UTC)

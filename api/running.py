@@ -4,21 +4,19 @@ import asyncio
 from collections import deque
 from collections.abc import Generator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from uuid import UUID
 
 from api.classify import answer_of
 from api.dependencies import Services
-from api.recognise import Asked, prediction_of
 from api.sets import recognised_shape
+from ingest.recognition import Asked, prediction_of
 from ingest.recordings import Wrist
 from models.exercise.layout import model_id
+from models.recognition.live import Sight, look
+from models.recognition.sets import Learned, RecognisedSet
 from models.signal.pieces import Piece, Recording
 from schemas.times import NS_PER_S
-
-if TYPE_CHECKING:  # what counts repetitions takes 80 MB: imported with the first look
-    from models.recognition.live import Sight
-    from models.recognition.sets import Learned, RecognisedSet
 
 LOOK_BACK_S = 8.0  # five windows of 4 s
 EVERY_S = 1.0  # of new samples
@@ -172,18 +170,16 @@ class RunningSets:
         finally:
             self.last.done()
 
-    def _look(self, recording: Recording, learned: "Learned", heard_ns: int) -> "Sight":
-        from models.recognition.live import look  # see above
-
+    def _look(self, recording: Recording, learned: Learned, heard_ns: int) -> Sight:
         return look(recording, learned, self._told, heard_ns)
 
-    def _keep(self, sight: "Sight", asked: Asked) -> dict[str, Any] | None:
+    def _keep(self, sight: Sight, asked: Asked) -> dict[str, Any] | None:
         room = TOLD_AT_MOST - len(self._told)
         self._told += sight.over[:room]
         self._shapes += [self._shape(one, asked) for one in sight.over[:room]]
         return None if sight.current is None else self._shape(sight.current, asked)
 
-    def _shape(self, one: "RecognisedSet", asked: Asked) -> dict[str, Any]:
+    def _shape(self, one: RecognisedSet, asked: Asked) -> dict[str, Any]:
         now = self._services.clock()
         kept = prediction_of(one, self._user_id, self._session_id, asked, now)
         return recognised_shape(kept).model_dump(mode="json")

@@ -1,7 +1,7 @@
 """Sessions: opened, asked for, deleted."""
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Response
@@ -9,13 +9,12 @@ from pydantic import BaseModel, Field
 
 from api.cursors import NextPage, PageCursor, PageLimit
 from api.dependencies import Sensor, ServicesHere
-from api.me import deviation_entry
+from api.deviations import DeviationShape, deviation_shape
 from api.problems import described
 from api.sets import SetShape, recognised_shape, set_shape
 from ingest.notes import session_notes
 from schemas.events import SessionOpening
 from schemas.layout import month_of
-from store.deviations import Deviation
 from store.predictions import not_confirmed
 from store.sessions import SessionRow
 
@@ -46,17 +45,6 @@ class SessionSummary(BaseModel):
     complete: bool
     plan: UUID | None
     streams: dict[str, StreamShape]
-
-
-class DeviationShape(BaseModel):
-    """Where a set was not done as planned."""
-
-    set: UUID | None
-    kinds: list[str]
-    planned: dict[str, Any] | None
-    actual: dict[str, Any] | None
-    source: str
-    confidence: float | None
 
 
 class SessionAnswer(SessionSummary):
@@ -162,19 +150,6 @@ async def delete_session(session: UUID, caller: Sensor, services: ServicesHere) 
     await services.recorder.delete_session(caller.user_id, session)
     services.recogniser.forget(caller.user_id, session)
     return Response(status_code=204)
-
-
-def deviation_shape(found: Deviation) -> DeviationShape:
-    """A deviation of a session as clients see it."""
-    entry = deviation_entry(found)
-    return DeviationShape(
-        set=entry.set,
-        kinds=entry.kinds,
-        planned=entry.planned,
-        actual=entry.actual,
-        source=entry.source or "confirmed",
-        confidence=entry.confidence,
-    )
 
 
 def summary(row: SessionRow) -> SessionSummary:

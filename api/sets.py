@@ -5,7 +5,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Header, Response
@@ -13,16 +13,14 @@ from pydantic import BaseModel, Field
 
 from api.dependencies import Sensor, ServicesHere
 from api.problems import described
-from models.exercise.model import Level
+from api.shapes import ModelName
+from models.recognition.sets import Measured
+from models.reps.count import Repetitions
+from models.reps.measure import Repetition
 from schemas.errors import BadEvent
 from schemas.events import SetConfirmation
 from store.predictions import Prediction
 from store.sets import SetRow
-
-if TYPE_CHECKING:  # what counts repetitions takes 80 MB
-    from models.recognition.sets import Measured
-    from models.reps.count import Repetitions
-    from models.reps.measure import Repetition
 
 router = APIRouter(prefix="/v1/sessions/{session}/sets", tags=["recording"])
 _ETAG = re.compile(r'"(\d{1,19})"')
@@ -46,14 +44,6 @@ class FormShape(BaseModel):
     says: str
 
 
-class SetModel(BaseModel):
-    """Which model recognised a set."""
-
-    family: str
-    level: Level
-    version: str
-
-
 class SetShape(BaseModel):
     """A recognised or confirmed set."""
 
@@ -64,7 +54,7 @@ class SetShape(BaseModel):
     probability: float | None
     abstained: bool
     reason: str | None
-    model: SetModel | None
+    model: ModelName | None
     reps: int | None = Field(description="the person's own number where there is one")
     reps_confidence: float | None = Field(
         description="how surely `repetitions` are as many as were done; null while not counted"
@@ -128,7 +118,7 @@ async def delete_set(
     return Response(status_code=204)
 
 
-def set_shape(row: SetRow, measured: "Measured | None" = None) -> SetShape:
+def set_shape(row: SetRow, measured: Measured | None = None) -> SetShape:
     """A confirmed set as clients see it: nobody guessed, so nothing is probable.
 
     Args:
@@ -171,7 +161,7 @@ def recognised_shape(one: Prediction) -> SetShape:
         reason=one.reason,
         model=None
         if one.level is None or one.version is None
-        else SetModel.model_validate(
+        else ModelName.model_validate(
             {"family": one.family, "level": one.level, "version": one.version}
         ),
         reps=one.reps,
@@ -198,7 +188,7 @@ def repetition_shape(set_started_at: datetime, rep: Mapping[str, float]) -> Repe
     )
 
 
-def _each(counted: "Repetitions | None") -> "tuple[Repetition, ...]":
+def _each(counted: Repetitions | None) -> tuple[Repetition, ...]:
     return counted.repetitions if counted else ()
 
 

@@ -12,11 +12,19 @@ from zoneinfo import ZoneInfo
 from fastapi import APIRouter, Query
 from pydantic import AfterValidator, BaseModel, Field
 
-from api.classify import ModelName
 from api.dependencies import Predict, Services, ServicesHere
 from api.forecasts import log_of
 from api.problems import described
+from api.shapes import ModelName
 from models.history import WEEK_S, SetLog
+from models.week.explain import reasons, summary
+from models.week.features import (
+    candidates_of,
+    candidates_of_plans,
+    limits_of,
+    limits_of_plans,
+)
+from models.week.fit import plan_week
 from models.week.model import DAYS, Candidate, WeekLimits, WeekPlan
 from schemas.errors import NotComputedYet
 from schemas.times import EARLIEST, LATEST
@@ -88,10 +96,6 @@ async def week(
 
 
 def _answer(asked: Asked, first: date, timezone: str, source: str) -> WeekAnswer:
-    # The solver takes 60 MB: imported with the first week.
-    from models.week.explain import reasons, summary
-    from models.week.fit import plan_week
-
     candidates, limits = asked
     plan = plan_week(candidates, limits)
     why = reasons(plan, candidates, limits)
@@ -142,13 +146,6 @@ async def _asked(
     Raises:
         NotComputedYet: neither recent sets nor a plan.
     """
-    from models.week.features import (  # numpy only, but nobody else needs it
-        candidates_of,
-        candidates_of_plans,
-        limits_of,
-        limits_of_plans,
-    )
-
     begin = datetime.combine(first, time(), UTC)
     offset = datetime.combine(first, time(), zone).utcoffset() or timedelta()
     begin_s, offset_s = begin.timestamp(), offset.total_seconds()

@@ -16,8 +16,8 @@ import msgspec
 import numpy as np
 import zstandard
 
-from api.chunks import items_in
 from api.classify import read_recording
+from api.items import items_in
 from ingest.bodies import decode_body
 from ingest.chunks import CBOR, JSON, canonical_body, decode_chunk
 from ingest.edge_impulse import read_acquisition

@@ -2,7 +2,9 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
-from typing import Protocol, Self
+from datetime import datetime
+from typing import NamedTuple, Protocol, Self
+from uuid import UUID
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,6 +47,39 @@ class DoneRow(Protocol):
     def intensity(self) -> float | None:
         """0 to 1."""
         ...
+
+
+class DoneSet(NamedTuple):
+    """One confirmed set; see `DoneRow`."""
+
+    session: str
+    started_s: float
+    exercise: str
+    reps: int | None
+    weight_kg: float | None
+    intensity: float | None
+
+
+def done_set(
+    session_id: UUID | str,
+    started_at: datetime,
+    exercise: str,
+    reps: int | None,
+    weight_kg: float | None,
+    intensity: float | None,
+) -> DoneSet:
+    """A row of `sets` as it is learned from and as it is asked about, whoever read it.
+
+    Args:
+        session_id: as text where Spark read it.
+        started_at: with its zone.
+        exercise: its name.
+        reps: None where not recorded, as are the other two.
+        weight_kg: kilograms.
+        intensity: 0 to 1.
+    """
+    started_s = started_at.timestamp()
+    return DoneSet(str(session_id), started_s, exercise, reps, weight_kg, intensity)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,6 @@ from pathlib import Path
 from uuid import UUID
 
 from api.passwords import Passwords
-from api.social import PlanBody
 from api.tokens import USER_SCOPES
 from ingest.decisions import Decisions
 from ingest.follows import follow
@@ -27,7 +26,7 @@ from muvr.door import Door
 from pipelines.runs import server_time
 from schemas.config import Cassandra, Config
 from schemas.errors import NameTaken
-from schemas.events import SessionOpening, SetConfirmation
+from schemas.events import PlanBody, SessionOpening, SetConfirmation
 from store.database import Database, connect
 from store.records import records_in
 from store.social import Follows

@@ -4,13 +4,13 @@ import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 import pyarrow as pa
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as f
 
-from models.history import SetLog
+from models.history import SetLog, done_set
 from pipelines.attempts import attempted
 from pipelines.plans import require_no_shuffle
 from pipelines.span import Key, span_by
@@ -34,17 +34,6 @@ REVISIONS = ("set_id", "revision")
 """Columns that say whether a log is still the same."""
 
 
-class DoneSet(NamedTuple):
-    """One confirmed set."""
-
-    session: str
-    started_s: float
-    exercise: str
-    reps: int | None
-    weight_kg: float | None
-    intensity: float | None
-
-
 class OfLog(Protocol):
     """What a family learns of one user: rows without the user's id."""
 
@@ -55,17 +44,7 @@ class OfLog(Protocol):
 
 def log_of(group: pa.Table) -> SetLog:
     """The sets of one partition as a log, oldest first."""
-    return SetLog.of(
-        DoneSet(
-            row["session_id"],
-            row["started_at"].timestamp(),
-            row["exercise"],
-            row["reps"],
-            row["weight_kg"],
-            row["intensity"],
-        )
-        for row in group.select(COLUMNS[1:]).to_pylist()
-    )
+    return SetLog.of(done_set(**row) for row in group.select(COLUMNS[1:]).to_pylist())
 
 
 def log_digest(revisions: Iterable[tuple[object, object]]) -> str:

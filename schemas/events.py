@@ -2,7 +2,7 @@
 
 import re
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -23,6 +23,7 @@ from schemas.wire import UNITS
 
 STREAMS_AT_MOST = 16
 SET_HOURS_AT_MOST = 6
+PLANNED_AT_MOST = 500  # sets of a plan
 STREAM_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 
 StreamName = Annotated[str, StringConstraints(pattern=rf"^{STREAM_NAME.pattern}$")]
@@ -185,3 +186,32 @@ class Completion(Event):
 
     sent_at: Time | None = None
     streams: dict[StreamName, list[Hash | None]] = Field(max_length=STREAMS_AT_MOST)
+
+
+_PLAN: dict[str, Any] = {
+    "name": "Monday",
+    "sets": [
+        {"exercise": "bench press", "reps": 8, "weight_kg": 60, "intensity": 0.7},
+        {"exercise": "bench press", "reps": 8, "weight_kg": 60, "intensity": 0.8},
+    ],
+}
+
+
+class PlannedSet(BaseModel):
+    """A set that is to be done; what is left out may be anything."""
+
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+    exercise: Word
+    reps: int | None = Field(default=None, ge=0, le=10_000, strict=True)
+    weight_kg: float | None = Field(default=None, ge=0, le=2_000, strict=True)
+    intensity: float | None = Field(default=None, ge=0, le=1, strict=True)
+
+
+class PlanBody(BaseModel):
+    """A plan: its sets in the order in which they are to be done."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"example": _PLAN})
+
+    name: Word
+    sets: list[PlannedSet] = Field(max_length=PLANNED_AT_MOST)

@@ -38,6 +38,7 @@ def test_the_rooms_keep_their_fences(copy: Path):
     [
         ("models", "import store.database"),
         ("models", "import httpx"),
+        ("models", "import onnx"),
         ("schemas", "import models.codec"),
         ("store", "import ingest"),
         ("ingest", "import cassandra.cluster"),

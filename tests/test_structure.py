@@ -1,12 +1,14 @@
 """What the tree itself promises: one word finds a family in every room."""
 
+import subprocess
+import sys
 import tomllib
 from importlib import import_module
 from pathlib import Path
 
 import pytest
 
-from api.ops import VERSION
+from api.health import VERSION
 from schemas.families import FAMILIES
 from schemas.layout import LABELLED_S
 
@@ -45,3 +47,8 @@ def test_a_row_of_a_set_lives_as_long_as_its_table_says():
     for table in ("labelled_sets", "labelled_stretches"):
         [one] = [each for each in says if f"CREATE TABLE {table} (" in each]
         assert f"default_time_to_live = {LABELLED_S}" in one
+
+
+def test_a_service_that_nobody_asks_to_count_does_not_hold_what_only_counting_needs():
+    code = "import sys, api.app; sys.exit('scipy.signal' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], cwd=CHECKOUT, check=False).returncode == 0

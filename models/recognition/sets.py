@@ -6,7 +6,6 @@ live guess all answer with the functions of this folder, so that they cannot dis
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
 
 from models.activity.model import ActivityModel
 from models.activity.rhythm import segments_by_rhythm
@@ -17,14 +16,12 @@ from models.form.judge import Form, form
 from models.recognition.counting import repetitions
 from models.recognition.naming import Named, Rung, name_exercise
 from models.recognition.wearing import as_worn
+from models.reps.count import Repetitions
 from models.signal.pieces import Recording
 from models.signal.truth import Timeline, timeline
 from models.signal.wrist import WristSignal, wrist_signals
 from schemas.inputs import ACC3, ACC6
 from schemas.times import NS_PER_S
-
-if TYPE_CHECKING:
-    from models.reps.count import Repetitions
 
 HEARD_SHARE = 0.9  # of a confirmed set: with less its repetitions are not all there
 SURELY_NS = 10 * 10**9
@@ -64,7 +61,7 @@ class RecognisedSet:
     start_ns: int
     end_ns: int
     named: Named
-    counted: "Repetitions | None"
+    counted: Repetitions | None
     form: Form | None
     notes: tuple[str, ...] = ()
 
@@ -73,7 +70,7 @@ class RecognisedSet:
 class Measured:
     """What the samples say of a set whose exercise a person named."""
 
-    counted: "Repetitions | None"
+    counted: Repetitions | None
     form: Form | None
 
 
@@ -158,7 +155,7 @@ def measure(
 
 
 def judge(
-    counted: "Repetitions | None",
+    counted: Repetitions | None,
     exercise: str | None,
     signals: Sequence[WristSignal],
     book: FormBook | None,

@@ -1,11 +1,15 @@
-"""From a wrist's samples to the centred, scaled, trimmed signal that is counted."""
+"""From a wrist's samples to the centred, scaled, trimmed signal that is counted.
+
+scipy's signal package takes 23 MB, and nothing else of what counts repetitions takes one; a service
+that nobody has asked to count keeps them free, so it is imported where it is used, with the first
+set.
+"""
 
 from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.signal import butter, sosfiltfilt
 
 from models.reps.settings import RepsSettings
 
@@ -40,6 +44,8 @@ class Prepared:
 @lru_cache(maxsize=16)
 def _second_order(cut_hz: float, rate_hz: float) -> Array:
     """Coefficients of the filter: to find them takes as long as to filter half a minute."""
+    from scipy.signal import butter  # see above
+
     return np.asarray(butter(2, cut_hz, fs=rate_hz, output="sos"))
 
 
@@ -54,6 +60,8 @@ def low_pass(x: Array, cut_hz: float, rate_hz: float) -> Array:
     Returns:
         (n, c), same unit.
     """
+    from scipy.signal import sosfiltfilt  # see above
+
     sos = _second_order(cut_hz, rate_hz)
     room = min(x.shape[0] - 1, round(1.5 * rate_hz / cut_hz))
     return np.asarray(sosfiltfilt(sos, x, axis=0, padtype="even", padlen=room))

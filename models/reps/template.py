@@ -5,7 +5,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
-from scipy.signal import hilbert
 
 from models.reps.prepare import Array, Prepared
 from models.reps.settings import RepsSettings
@@ -56,6 +55,8 @@ def phase_template(y: Array, settings: RepsSettings) -> Array:
     Returns:
         (points, k) template over one period.
     """
+    from scipy.signal import hilbert  # 23 MB: see `models.reps.prepare`
+
     n = len(y)
     spectrum = np.fft.rfft(y, axis=0)
     cycles = n / settings.per_period

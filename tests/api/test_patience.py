@@ -123,7 +123,7 @@ def exporting(monkeypatch: pytest.MonkeyPatch, lines: int, each_bytes: int, paus
             await asyncio.sleep(pause_s)
             yield {"table": "samples", "row": "x" * each_bytes}
 
-    monkeypatch.setattr("api.personal.export_user", export_user)
+    monkeypatch.setattr("api.own_data.export_user", export_user)
 
 
 def test_an_export_that_takes_its_time_arrives_whole(
@@ -171,7 +171,7 @@ def test_an_erasure_that_takes_its_time_is_finished(
         await asyncio.sleep(3)
         return await erase_user(*given)
 
-    monkeypatch.setattr("api.personal.erase_user", erase_slowly)
+    monkeypatch.setattr("api.own_data.erase_user", erase_slowly)
     person = hasty.register()
     with person.client() as client:
         answer = client.request("DELETE", "/v1/me")

@@ -106,7 +106,7 @@ def test_a_session_that_is_deleted_while_it_is_looked_at_leaves_no_answer(
         assert go.wait(30)
         return recognise(*given)
 
-    monkeypatch.setattr("models.recognition.sets.recognise", slowly)
+    monkeypatch.setattr("ingest.recognition.recognise", slowly)
     with person.client() as client, ThreadPoolExecutor(1) as other:
         asked = other.submit(client.get, f"/v1/sessions/{session}")
         assert begun.wait(30)

@@ -17,7 +17,7 @@ from api.problems import MEDIA_TYPE, TYPE_PREFIX
 HEAD_BYTES = 64 * 1024
 
 
-class PatientProtocol(HttpToolsProtocol):
+class DeadlineProtocol(HttpToolsProtocol):
     """uvicorn's protocol with a deadline for each head: `api.idle_timeout_s`."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

@@ -1,4 +1,4 @@
-"""A stored model in forms that phones read: ONNX, and raw weights as JSON.
+"""A model in forms that phones read: ONNX, and raw weights as JSON.
 
 All three forms compute the same: x (n, d) raw features → scores, probabilities, strangeness. The
 manifest beside them names shapes, the recipe of the features and golden vectors, so that a reader
@@ -7,8 +7,8 @@ in any language can prove that it computes the same (within 1e-5).
 
 import base64
 import json
-from collections.abc import Callable, Mapping
-from typing import Any, Literal
+from dataclasses import asdict
+from typing import Any
 
 import numpy as np
 import onnx
@@ -21,36 +21,27 @@ from models.exercise.model import CLIP, PROTOTYPE_STEP, ExerciseModel
 from models.exercise.names import feature_names
 from models.exercise.scores import TOUCHES
 from models.signal.windows import RATE_HZ, WINDOW_S
-from schemas.errors import NotAcceptable
 from schemas.inputs import ACC6
-from store.models import StoredModel
 
 OPSET = 18
 RAW_VERSION = "muvr-exercise-raw-1"
 _INPUT, _SCORES, _PROBABILITIES, _STRANGENESS = "x", "scores", "probabilities", "strangeness"
 
 
-def export(stored: StoredModel, form: Literal["onnx", "raw"]) -> bytes:
-    """A stored model in another form.
+def manifest_of(model: ExerciseModel, version: str, sha256: bytes) -> dict[str, Any]:
+    """What a reader must know beside the weights.
 
-    Raises:
-        NotAcceptable: this family has no such form.
-        BadModelBytes: what is stored is no model.
+    Args:
+        model: decoded.
+        version: of its stored bytes.
+        sha256: of its stored bytes.
     """
-    exporters = _EXPORTERS.get(stored.family)
-    if exporters is None:
-        raise NotAcceptable(f"{stored.family} comes as npz only.", field="format", value=form)
-    return exporters[form](stored)
-
-
-def manifest_of(stored: StoredModel, model: ExerciseModel) -> dict[str, Any]:
-    """What a reader must know beside the weights."""
     golden = golden_vectors(model)
     return {
-        "family": stored.family,
-        "model_id": stored.model_id,
-        "version": stored.version,
-        "sha256": stored.sha256.hex(),
+        "family": "exercise",
+        "model_id": model.model_id,
+        "version": version,
+        "sha256": sha256.hex(),
         "labels": list(model.labels),
         "features": {
             "recipe": FEATURES_VERSION,
@@ -67,15 +58,7 @@ def manifest_of(stored: StoredModel, model: ExerciseModel) -> dict[str, Any]:
             f"strangeness = log(min(d) + {TOUCHES}) - typical",
             "novelty of a set = mean(strangeness) - hesitation * mean(log(max(probabilities)))",
         ],
-        "calibration": {
-            "window": model.calibration.window,
-            "whole": model.calibration.whole,
-            "known_centre": model.calibration.known_centre,
-            "known_slope": model.calibration.known_slope,
-            "abstain_above": model.calibration.abstain_above,
-            "doubt": model.calibration.doubt,
-            "hesitation": model.calibration.hesitation,
-        },
+        "calibration": asdict(model.calibration),
         "clip": float(CLIP),
         "prototype_step": PROTOTYPE_STEP,
         "typical": model.typical,
@@ -84,9 +67,18 @@ def manifest_of(stored: StoredModel, model: ExerciseModel) -> dict[str, Any]:
     }
 
 
-def raw_json(stored: StoredModel) -> bytes:
-    """Weights as base64 of little-endian numbers, with the manifest around them."""
-    model = from_bytes(stored.content)
+def raw_json(content: bytes, version: str, sha256: bytes) -> bytes:
+    """Weights as base64 of little-endian numbers, with the manifest around them.
+
+    Args:
+        content: the stored bytes of a model.
+        version: of those bytes.
+        sha256: of those bytes.
+
+    Raises:
+        BadModelBytes: they are no model.
+    """
+    model = from_bytes(content)
     tensors = {
         "mean": model.mean.astype("<f4"),
         "scale": model.scale.astype("<f4"),
@@ -97,15 +89,24 @@ def raw_json(stored: StoredModel) -> bytes:
     }
     whole = {
         "format": RAW_VERSION,
-        "manifest": manifest_of(stored, model),
+        "manifest": manifest_of(model, version, sha256),
         "tensors": {name: _tensor(array) for name, array in tensors.items()},
     }
     return json.dumps(whole, sort_keys=True, separators=(",", ":")).encode()
 
 
-def onnx_bytes(stored: StoredModel) -> bytes:
-    """The model as an ONNX graph; the manifest is in its metadata under `manifest`."""
-    model = from_bytes(stored.content)
+def onnx_bytes(content: bytes, version: str, sha256: bytes) -> bytes:
+    """The model as an ONNX graph; the manifest is in its metadata under `manifest`.
+
+    Args:
+        content: the stored bytes of a model.
+        version: of those bytes.
+        sha256: of those bytes.
+
+    Raises:
+        BadModelBytes: they are no model.
+    """
+    model = from_bytes(content)
     graph = helper.make_graph(
         _nodes(),
         "exercise",
@@ -123,7 +124,7 @@ def onnx_bytes(stored: StoredModel) -> bytes:
         graph, producer_name="muvr", opset_imports=[helper.make_opsetid("", OPSET)], ir_version=9
     )
     helper.set_model_props(
-        whole, {"manifest": json.dumps(manifest_of(stored, model), sort_keys=True)}
+        whole, {"manifest": json.dumps(manifest_of(model, version, sha256), sort_keys=True)}
     )
     onnx.checker.check_model(whole)
     return whole.SerializeToString(deterministic=True)
@@ -181,8 +182,3 @@ def _tensor(array: NDArray[Any]) -> dict[str, Any]:
         "shape": list(array.shape),
         "base64": base64.b64encode(np.ascontiguousarray(array).tobytes()).decode(),
     }
-
-
-_EXPORTERS: Mapping[str, Mapping[str, Callable[[StoredModel], bytes]]] = {
-    "exercise": {"onnx": onnx_bytes, "raw": raw_json}
-}

@@ -1,24 +1,21 @@
-"""What is known of the caller: results of the batch jobs, each with its time and its run."""
+"""What batch jobs found about the caller, each with its time and its run."""
 
-from datetime import date, datetime, timedelta
-from typing import Annotated, Any, NoReturn
+from datetime import datetime, timedelta
+from typing import Any, NoReturn
 from uuid import UUID
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
 from api.dependencies import Predict, Services, ServicesHere
 from api.problems import described
 from schemas.errors import NotComputedYet
-from schemas.layout import month_of
-from store.deviations import Deviation
 from store.live_runs import LiveRun, LiveRuns
 from store.results import Results
 from store.watermarks import Watermarks
 
 router = APIRouter(prefix="/v1/me", tags=["asking"])
 STALE_AFTER = timedelta(days=8)  # jobs run weekly at the latest
-MONTH = r"^\d{4}-(0[1-9]|1[0-2])$"
 
 
 class BatchModel(BaseModel):
@@ -65,34 +62,6 @@ class RankAnswer(BatchAnswer):
     position: int = Field(description="1 is the highest")
 
 
-class DeviationEntry(BaseModel):
-    """One planned set or unplanned done set."""
-
-    session: UUID
-    set: UUID | None
-    kinds: list[str] = Field(
-        description="as_planned, reps, weight, intensity, order, missed, extra"
-    )
-    planned: dict[str, Any] | None
-    actual: dict[str, Any] | None
-    started_at_utc: datetime | None
-    timezone: str | None
-    local_hour: int | None
-    local_date: date | None
-    source: str | None
-    confidence: float | None
-
-
-class DeviationAnswer(BaseModel):
-    """The caller's deviations of a month; they follow each session, so they are never stale."""
-
-    month: str
-    as_of: datetime
-    stale: bool = False
-    model: BatchModel | None = None
-    deviations: list[DeviationEntry]
-
-
 @router.get("/cluster", responses=described(404))
 async def cluster(caller: Predict, services: ServicesHere) -> ClusterAnswer:
     """The group of people that the caller trains like."""
@@ -124,47 +93,6 @@ async def rank(caller: Predict, services: ServicesHere) -> RankAnswer:
     if found is None:
         _left_out("rank")
     return RankAnswer(**about, rank=found.rank, position=found.position)
-
-
-@router.get("/deviations")
-async def deviations(
-    caller: Predict,
-    services: ServicesHere,
-    month: Annotated[str | None, Query(pattern=MONTH, description="UTC; this one if left out")] = (
-        None
-    ),
-) -> DeviationAnswer:
-    """Where the caller left the plan, in one month."""
-    now = services.clock()
-    month = month or month_of(now.date())
-    found = await services.records.deviations.of_month(caller.user_id, month)
-    return DeviationAnswer(month=month, as_of=now, deviations=[deviation_entry(f) for f in found])
-
-
-def deviation_entry(found: Deviation) -> DeviationEntry:
-    """A deviation as clients see it."""
-    return DeviationEntry(
-        session=found.session_id,
-        set=found.set_id,
-        kinds=sorted(found.kinds),
-        planned=_side(found, "planned"),
-        actual=_side(found, "actual"),
-        started_at_utc=found.started_at_utc,
-        timezone=found.timezone,
-        local_hour=found.local_hour,
-        local_date=found.local_date,
-        source=found.source,
-        confidence=found.confidence,
-    )
-
-
-def _side(found: Deviation, side: str) -> dict[str, Any] | None:
-    if getattr(found, f"{side}_exercise") is None:
-        return None
-    return {
-        name: getattr(found, f"{side}_{name}")
-        for name in ("exercise", "reps", "weight_kg", "intensity")
-    }
 
 
 async def _live(services: ServicesHere, family: str) -> tuple[LiveRun, dict[str, Any]]:

@@ -1,0 +1,109 @@
+"""Where the caller left the plan: in a month, and in a session."""
+
+from datetime import date, datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Query
+from pydantic import BaseModel, Field
+
+from api.batch_results import BatchModel
+from api.dependencies import Predict, ServicesHere
+from schemas.layout import month_of
+from store.deviations import Deviation
+
+router = APIRouter(prefix="/v1/me", tags=["asking"])
+MONTH = r"^\d{4}-(0[1-9]|1[0-2])$"
+
+
+class DeviationShape(BaseModel):
+    """Where a set was not done as planned."""
+
+    set: UUID | None
+    kinds: list[str]
+    planned: dict[str, Any] | None
+    actual: dict[str, Any] | None
+    source: str
+    confidence: float | None
+
+
+class DeviationEntry(BaseModel):
+    """One planned set or unplanned done set."""
+
+    session: UUID
+    set: UUID | None
+    kinds: list[str] = Field(
+        description="as_planned, reps, weight, intensity, order, missed, extra"
+    )
+    planned: dict[str, Any] | None
+    actual: dict[str, Any] | None
+    started_at_utc: datetime | None
+    timezone: str | None
+    local_hour: int | None
+    local_date: date | None
+    source: str | None
+    confidence: float | None
+
+
+class DeviationAnswer(BaseModel):
+    """The caller's deviations of a month; they follow each session, so they are never stale."""
+
+    month: str
+    as_of: datetime
+    stale: bool = False
+    model: BatchModel | None = None
+    deviations: list[DeviationEntry]
+
+
+@router.get("/deviations")
+async def deviations(
+    caller: Predict,
+    services: ServicesHere,
+    month: Annotated[str | None, Query(pattern=MONTH, description="UTC; this one if left out")] = (
+        None
+    ),
+) -> DeviationAnswer:
+    """Where the caller left the plan, in one month."""
+    now = services.clock()
+    month = month or month_of(now.date())
+    found = await services.records.deviations.of_month(caller.user_id, month)
+    return DeviationAnswer(month=month, as_of=now, deviations=[deviation_entry(f) for f in found])
+
+
+def deviation_entry(found: Deviation) -> DeviationEntry:
+    """A deviation as clients see it."""
+    return DeviationEntry(
+        session=found.session_id,
+        set=found.set_id,
+        kinds=sorted(found.kinds),
+        planned=_side(found, "planned"),
+        actual=_side(found, "actual"),
+        started_at_utc=found.started_at_utc,
+        timezone=found.timezone,
+        local_hour=found.local_hour,
+        local_date=found.local_date,
+        source=found.source,
+        confidence=found.confidence,
+    )
+
+
+def deviation_shape(found: Deviation) -> DeviationShape:
+    """A deviation of a session as clients see it."""
+    entry = deviation_entry(found)
+    return DeviationShape(
+        set=entry.set,
+        kinds=entry.kinds,
+        planned=entry.planned,
+        actual=entry.actual,
+        source=entry.source or "confirmed",
+        confidence=entry.confidence,
+    )
+
+
+def _side(found: Deviation, side: str) -> dict[str, Any] | None:
+    if getattr(found, f"{side}_exercise") is None:
+        return None
+    return {
+        name: getattr(found, f"{side}_{name}")
+        for name in ("exercise", "reps", "weight_kg", "intensity")
+    }

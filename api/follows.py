@@ -1,0 +1,67 @@
+"""Whom one follows."""
+
+from datetime import datetime
+from uuid import UUID
+
+from fastapi import APIRouter, Response
+from pydantic import BaseModel
+
+from api.cursors import NextPage, PageCursor, PageLimit
+from api.dependencies import ServicesHere, Social
+from ingest import follows as follows_of
+from schemas.errors import BadEvent, NotThere
+from store.social import Follows
+
+router = APIRouter(prefix="/v1/me", tags=["plans"])
+CURSOR = "follows:"
+
+
+class FollowShape(BaseModel):
+    """Somebody whom the caller follows."""
+
+    user: UUID
+    since: datetime
+
+
+class FollowList(BaseModel):
+    """A page of those whom the caller follows, by their ids."""
+
+    follows: list[FollowShape]
+    cursor: NextPage
+
+
+@router.get("/follows")
+async def list_follows(
+    caller: Social, services: ServicesHere, limit: PageLimit = 50, cursor: PageCursor = None
+) -> FollowList:
+    """Whom the caller follows, by their ids."""
+    after = services.cursors.unseal_id(CURSOR, cursor)
+    rows = await Follows(services.database).page(caller.user_id, after, limit + 1)
+    page, following = services.cursors.page(CURSOR, rows, limit, lambda one: one.followee)
+    shapes = [FollowShape(user=one.followee, since=one.since) for one in page]
+    return FollowList(follows=shapes, cursor=following)
+
+
+@router.put("/follows/{user}")
+async def follow(user: UUID, caller: Social, services: ServicesHere) -> FollowShape:
+    """Follow somebody; repeatable."""
+    if user == caller.user_id:
+        raise BadEvent("Nobody follows himself.", field="user", value=user)
+    if await services.users.by_id(user) is None:
+        raise NotThere(f"There is no user {user}.")
+    follows = Follows(services.database)
+    await follows_of.follow(
+        services.records.journal, follows, caller.user_id, [user], services.clock()
+    )
+    kept = await follows.read(caller.user_id, user)
+    return FollowShape(user=user, since=kept.since if kept else services.clock())
+
+
+@router.delete("/follows/{user}", status_code=204)
+async def unfollow(user: UUID, caller: Social, services: ServicesHere) -> Response:
+    """Follow somebody no more; repeatable."""
+    follows = Follows(services.database)
+    await follows_of.unfollow(
+        services.records.journal, follows, caller.user_id, user, services.clock()
+    )
+    return Response(status_code=204)

@@ -1,0 +1,102 @@
+"""For operators: is it alive, is it ready, which version, which numbers."""
+
+import asyncio
+import platform
+import subprocess
+from pathlib import Path
+from typing import Literal
+
+from fastapi import APIRouter, Request, Response
+from pydantic import BaseModel, Field
+
+from api.dependencies import Services
+from api.problems import described
+from schemas.errors import NotReady
+from store.node.durability import durability
+
+router = APIRouter(tags=["operating"])
+VERSION = "0.1.0"
+
+
+class Alive(BaseModel):
+    """The process answers."""
+
+    alive: Literal[True] = True
+
+
+class Ready(BaseModel):
+    """Requests can be served."""
+
+    ready: Literal[True] = True
+    cassandra: str = Field(description="release of the node that answered")
+    commitlog_sync: str
+    replication: int
+
+
+class Version(BaseModel):
+    """What runs here."""
+
+    version: str
+    commit: str = Field(description="empty outside of a checkout")
+    api: Literal["v1"] = "v1"
+    python: str
+
+
+@router.get("/livez")
+async def livez() -> Alive:
+    """Whether the process answers; does not ask the database."""
+    return Alive()
+
+
+@router.get("/readyz", responses=described(503))
+async def readyz(request: Request) -> Ready:
+    """Whether requests can be served: Cassandra answers, fits, and keeps what it acknowledges."""
+    services: Services | None = request.app.state.services
+    if services is None:
+        raise NotReady(request.app.state.connection.missing)
+    local = await services.database.run("SELECT release_version FROM system.local")
+    await services.database.run("SELECT user_id FROM users LIMIT ?", (1,))
+    kept = request.app.state.durability or await asyncio.to_thread(
+        durability, services.database, services.config.cassandra
+    )
+    request.app.state.durability = kept
+    return Ready(
+        cassandra=local[0].release_version,
+        commitlog_sync=kept.commitlog_sync,
+        replication=kept.replication,
+    )
+
+
+@router.get("/version")
+async def version(request: Request) -> Version:
+    """What runs here."""
+    return Version(
+        version=VERSION, commit=request.app.state.commit, python=platform.python_version()
+    )
+
+
+@router.get(
+    "/metrics",
+    response_class=Response,
+    responses={200: {"description": "Prometheus text", "content": {"text/plain": {}}}},
+)
+async def metrics(request: Request) -> Response:
+    """Metrics of all workers in Prometheus' text format."""
+    text, media_type = request.app.state.metrics.text()
+    return Response(text, media_type=media_type)
+
+
+def commit_of(folder: Path) -> str:
+    """The commit of a checkout, "" where there is none."""
+    try:
+        done = subprocess.run(
+            ["git", "rev-parse", "--short=12", "HEAD"],
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=5,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return ""
+    return done.stdout.strip() if done.returncode == 0 else ""

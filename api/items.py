@@ -1,0 +1,84 @@
+"""The items of a batch and of a live frame: a CBOR sequence of `{stream, seq, chunk}`."""
+
+import io
+import itertools
+from collections.abc import Iterator
+from typing import Any
+
+import cbor2
+import msgspec
+
+from ingest.cbor import plain_decoder
+from ingest.checks import bad
+from ingest.chunks import CBOR, Chunk, decode_chunk
+from schemas.config import Limits
+from schemas.errors import BadChunk
+
+ITEMS_AT_MOST = 4096
+"""In one body: 1 MiB of chunks of a second holds 2,600; 4 MiB of zeros would be 4 million."""
+_ITEM: dict[str, tuple[type, ...]] = {"stream": (str,), "seq": (int,), "chunk": (bytes, dict)}
+
+
+class Item(msgspec.Struct, frozen=True):
+    """One item; `problem` where it is none."""
+
+    stream: str | None
+    seq: int | None
+    chunk: bytes
+    problem: BadChunk | None = None
+
+
+def items_in(body: bytes) -> Iterator[Item]:
+    """The items of a CBOR sequence.
+
+    An item whose fields are wrong is an item with a problem. Where the sequence itself breaks off
+    nothing after it can be read: that is the last item.
+
+    Raises:
+        BadChunk: there are more than `ITEMS_AT_MOST`; those are given first.
+    """
+    stream = io.BytesIO(body)
+    decoder = plain_decoder(stream, max_depth=4)
+    for number in itertools.count(1):
+        start = stream.tell()
+        if start >= len(body):
+            return
+        if number > ITEMS_AT_MOST:
+            raise BadChunk(
+                f"the body holds {number} items or more; the cap is {ITEMS_AT_MOST}",
+                field="items",
+                value=number,
+            )
+        try:
+            value = decoder.decode()
+        except Exception as problem:  # noqa: BLE001 the decoder passes on what its own parts raise
+            why = BadChunk(f"the sequence is not CBOR from byte {start} on: {problem}")
+            yield Item(None, None, b"", why)
+            return
+        yield _item(value)
+
+
+def _item(value: object) -> Item:
+    fields: dict[Any, Any] = value if type(value) is dict else {}
+    stream, seq, chunk = fields.get("stream"), fields.get("seq"), fields.get("chunk")
+    stream = stream if type(stream) is str else None
+    seq = seq if type(seq) is int else None
+    if type(chunk) is dict:  # written out instead of as bytes: its bytes are its plain encoding
+        chunk = cbor2.dumps(chunk)
+    if stream is None or seq is None or type(chunk) is not bytes or len(fields) != 3:
+        wrong = [k for k in _ITEM if k in fields and type(fields[k]) not in _ITEM[k]]
+        name, given = (wrong[0], fields[wrong[0]]) if wrong else ("item", value)
+        why = "an item is a map of stream (text), seq (integer) and chunk (bytes of a chunk)"
+        return Item(stream, seq, b"", bad(name, given, why))
+    return Item(stream, seq, chunk)
+
+
+def decoded(item: Item, limits: Limits) -> tuple[str, int, Chunk]:
+    """Stream, number and samples of an item.
+
+    Raises:
+        BadChunk: it is no item, or its chunk is none.
+    """
+    if item.problem or item.stream is None or item.seq is None:
+        raise item.problem or BadChunk("an item without stream or seq", field="item")
+    return item.stream, item.seq, decode_chunk(item.chunk, CBOR, limits)

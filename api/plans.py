@@ -1,0 +1,72 @@
+"""Plans: what is to be done, in which order."""
+
+from uuid import UUID
+
+from fastapi import APIRouter, Response
+from pydantic import BaseModel
+
+from api.cursors import NextPage, PageCursor, PageLimit
+from api.dependencies import Sensor, ServicesHere
+from api.problems import described
+from schemas.errors import NotThere
+from schemas.events import PlanBody
+from store.plans import Plan
+
+router = APIRouter(prefix="/v1/me", tags=["plans"])
+CURSOR = "plans:"
+
+
+class PlanShape(PlanBody):
+    """A plan as it is kept."""
+
+    plan: UUID
+
+
+class PlanList(BaseModel):
+    """A page of the caller's plans, oldest first."""
+
+    plans: list[PlanShape]
+    cursor: NextPage
+
+
+@router.get("/plans")
+async def list_plans(
+    caller: Sensor, services: ServicesHere, limit: PageLimit = 50, cursor: PageCursor = None
+) -> PlanList:
+    """The caller's plans, oldest first."""
+    after = services.cursors.unseal_id(CURSOR, cursor)
+    rows = await services.records.plans.page(caller.user_id, after, limit + 1)
+    page, following = services.cursors.page(CURSOR, rows, limit, lambda plan: plan.plan_id)
+    return PlanList(plans=[_shape(plan) for plan in page], cursor=following)
+
+
+@router.put("/plans/{plan}", responses=described(409))
+async def put_plan(plan: UUID, body: PlanBody, caller: Sensor, services: ServicesHere) -> PlanShape:
+    """Keep a plan; the newest word counts.
+
+    Sessions are compared with the plan as it stood when they were opened.
+    """
+    kept = await services.recorder.keep_plan(
+        caller.user_id, plan, body.name, [one.model_dump() for one in body.sets]
+    )
+    return _shape(kept)
+
+
+@router.get("/plans/{plan}")
+async def get_plan(plan: UUID, caller: Sensor, services: ServicesHere) -> PlanShape:
+    """One plan."""
+    kept = await services.records.plans.read(caller.user_id, plan)
+    if kept is None:
+        raise NotThere(f"There is no plan {plan}.")
+    return _shape(kept)
+
+
+@router.delete("/plans/{plan}", status_code=204, responses=described(409))
+async def delete_plan(plan: UUID, caller: Sensor, services: ServicesHere) -> Response:
+    """Forget a plan; repeatable."""
+    await services.recorder.drop_plan(caller.user_id, plan)
+    return Response(status_code=204)
+
+
+def _shape(plan: Plan) -> PlanShape:
+    return PlanShape.model_validate({"plan": plan.plan_id, "name": plan.name, "sets": plan.sets})

@@ -1,0 +1,65 @@
+"""What is recognised in a session is kept, announced, and answered from the same rows."""
+
+import asyncio
+from datetime import timedelta
+from typing import Any
+
+import numpy as np
+
+from ingest.chunks import Chunk, canonical_body, decode_chunk
+from ingest.recognition import TOPIC, recognise_session
+from models.recognition.sets import Learned
+from models.signal.pieces import Piece
+from schemas.events import Completion
+from tests.ingest.histories import LIMITS, START
+from tests.ingest.story import Story
+
+RATE_HZ = 50.0
+ASKED = {"layout": "wrist-acc3", "exercise": [], "activity": None, "form": None}
+
+
+def repeating() -> Chunk:
+    """Twenty seconds of rest, forty of a movement every two seconds, twenty of rest."""
+    t = np.arange(0, 80, 1 / RATE_HZ)
+    moving = (t > 20) & (t < 60)
+    swing = np.sin(np.pi * t) * moving
+    g = np.stack([0.6 * swing, 0.3 * np.roll(swing, 10), 1 - 0.4 * swing**2], axis=1)
+    counts = np.rint(g * 4096).astype(np.int16)
+    piece = Piece(int(START.timestamp()) * 10**9, RATE_HZ, "g", 1 / 4096, counts)
+    return decode_chunk(canonical_body(piece), "application/cbor", LIMITS)
+
+
+async def recorded() -> Story:
+    one = Story()
+    await one.open()
+    chunk = repeating()
+    await one.recorder.put_chunk(one.user, one.session, "acc", 0, chunk)
+    listed = Completion(streams={"acc": [chunk.sha256.hex()]})
+    await one.recorder.complete(one.user, one.session, listed)
+    return one
+
+
+def test_what_is_seen_is_kept_and_announced():
+    asked_for: list[str] = []
+
+    async def learned_for(layout: str) -> tuple[dict[str, Any], Learned]:
+        asked_for.append(layout)
+        return ASKED, Learned()
+
+    async def look() -> None:
+        one = await recorded()
+        session = await one.records.sessions.read(one.user, one.session)
+        assert session is not None
+        now = one.clock()
+        seen = await recognise_session(one.records, one.user, session, 1, learned_for, now)
+        assert seen is not None
+        (found,), asked = seen
+        assert asked == ASKED
+        assert asked_for == ["wrist-acc3"]
+        middle = START + timedelta(seconds=40)
+        assert found.started_at < middle < found.ended_at
+        assert await one.records.predictions.of_session(one.user, one.session) == [found]
+        changed = await one.records.journal.changed(START, now + timedelta(days=1))
+        assert TOPIC in changed[one.user]
+
+    asyncio.run(look())

@@ -1,0 +1,58 @@
+"""Training and serving read the same log from the same sets."""
+
+from dataclasses import fields
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+import numpy as np
+import pyarrow as pa
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from api.forecasts import log_from
+from models.history import SetLog
+from pipelines.history import COLUMNS, log_of
+from store.sets import SetRow
+
+AT_MS = st.integers(0, 2**41)
+ROWS = st.lists(
+    st.builds(
+        lambda started, **row: SetRow(
+            started_at=datetime.fromtimestamp(started / 1e3, UTC),
+            ended_at=datetime.fromtimestamp(started / 1e3, UTC) + timedelta(seconds=30),
+            label_source="typed",
+            revision=1,
+            **row,
+        ),
+        started=AT_MS,
+        session_id=st.integers(0, 3).map(lambda n: UUID(int=n << 100)),
+        set_id=st.uuids(),
+        exercise=st.sampled_from(["squat", "bench press"]),
+        reps=st.none() | st.integers(0, 10_000),
+        weight_kg=st.none() | st.floats(0, 2_000),
+        intensity=st.none() | st.floats(0, 1),
+    ),
+    max_size=12,
+)
+AS_SPARK_HANDS_OVER = pa.schema(
+    {
+        "user_id": pa.string(),
+        "session_id": pa.string(),
+        "exercise": pa.string(),
+        "started_at": pa.timestamp("us", tz="UTC"),
+        "reps": pa.int32(),
+        "weight_kg": pa.float64(),
+        "intensity": pa.float64(),
+    }
+)
+
+
+@settings(deadline=None)
+@given(ROWS)
+def test_what_spark_reads_is_what_an_answer_reads(rows: list[SetRow]) -> None:
+    assert set(AS_SPARK_HANDS_OVER.names) == set(COLUMNS)
+    spark = [{"user_id": "u", **row._asdict(), "session_id": str(row.session_id)} for row in rows]
+    trained = log_of(pa.Table.from_pylist(spark, AS_SPARK_HANDS_OVER))
+    served = log_from(rows)
+    for field in fields(SetLog):
+        np.testing.assert_array_equal(getattr(trained, field.name), getattr(served, field.name))
