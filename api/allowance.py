@@ -21,6 +21,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import blake2b
+from ipaddress import IPv4Address, ip_address, ip_network
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -97,12 +98,13 @@ class Allowance:
         return self._take(_key("user", who), self._limits.requests_per_minute, "requests")
 
     def take_login(self, address: str) -> Left:
-        """One registration, password or refresh from an address.
+        """One registration, password or refresh from an address, an IPv6 one with its whole /64.
 
         Raises:
             OverLimit: more than `limits.logins_per_minute`.
         """
-        return self._take(_key("address", address), self._limits.logins_per_minute, "logins")
+        line = _line(address)
+        return self._take(_key("address", line), self._limits.logins_per_minute, "logins")
 
     def take_samples(self, who: object, samples: int) -> None:
         """Samples that a user sends.
@@ -135,6 +137,9 @@ class Allowance:
         each_s = _MINUTE_S / per_minute
         with self._alone(key):
             at, (_, whole_at, day, used) = self._find(key)
+            if whole_at > now + _MINUTE_S:  # written by a clock that ran ahead
+                whole_at = now + _MINUTE_S
+                _SLOT.pack_into(self._table, at, key, whole_at, day, used)
             whole_at = max(whole_at, now) + each_s
             if whole_at - now > _MINUTE_S + 1e-9:
                 raise OverLimit(
@@ -192,6 +197,24 @@ def _key(kind: str, who: object) -> int:
     """What a user or an address is called in the table; never 0, which is an empty slot."""
     name = f"{kind} {who}".encode()
     return int.from_bytes(blake2b(name, digest_size=8).digest(), "little") or 1
+
+
+@lru_cache(_REMEMBERED)
+def _line(address: str) -> str:
+    """What one line has: an IPv4 address, but 2**64 of IPv6.
+
+    >>> _line("2001:db8::1"), _line("::ffff:192.0.2.1"), _line("192.0.2.1"), _line("unknown")
+    ('2001:db8::/64', '192.0.2.1', '192.0.2.1', 'unknown')
+    """
+    try:
+        whole = ip_address(address.partition("%")[0])
+    except ValueError:
+        return address
+    if isinstance(whole, IPv4Address):
+        return address
+    if whole.ipv4_mapped is not None:
+        return str(whole.ipv4_mapped)
+    return str(ip_network((whole.packed[:8] + bytes(8), 64)))
 
 
 def _whole(seconds: float) -> int:

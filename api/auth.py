@@ -10,8 +10,6 @@ from fastapi.security import OAuth2PasswordRequestForm
 from pydantic import BaseModel, ConfigDict, Field
 
 from api.dependencies import Services, ServicesHere
-from api.dependencies import authorise as authorise
-from api.guard import Caller as Caller
 from api.passwords import Passwords
 from api.problems import described
 from api.tokens import SCOPES, USER_SCOPES, Claims

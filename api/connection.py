@@ -77,6 +77,8 @@ class Connection:
                 there = await self._try()
             except MuvrError as problem:  # a setting that was right, or not read, at the start
                 self.missing = str(problem)
+            except Exception as problem:  # noqa: BLE001 (else /readyz says no until a restart)
+                self.missing = f"{type(problem).__name__}: {problem}"
         lock_path = self._config.paths.run / "sweeper.lock"
         self._sweeping = Sweeping(self._app.state.services, lock_path, self._log)
         await self._sweeping.run()

@@ -106,4 +106,3 @@ Predict = Annotated[Caller, require("predict")]
 ModelRead = Annotated[Caller, require("model:read")]
 Social = Annotated[Caller, require("social")]
 Operate = Annotated[Caller, require("operate")]
-CurrentUser = Caller

@@ -14,10 +14,11 @@ from api.shapes import ModelName
 from models.history import SetLog, done_set
 from schemas.errors import NotComputedYet
 from schemas.inputs import SETS
+from schemas.names import ExerciseName
 from store.sets import SetRow
 
 router = APIRouter(prefix="/v1/me", tags=["asking"])
-Exercise = Annotated[str, Query(min_length=1, max_length=100)]
+Exercise = Annotated[ExerciseName, Query()]
 
 
 class NextShape(BaseModel):

@@ -110,7 +110,7 @@ class _Visit:
         self._paced = 0
         self.awaits_body = False
         self._announced = head.body_bytes
-        self._whole = not head.has_body
+        self.is_whole = not head.has_body
 
     async def receive(self) -> Message:
         """The next part of the body, as long as it is within the cap.
@@ -118,7 +118,7 @@ class _Visit:
         Raises:
             TooLarge: over the cap.
         """
-        if self._whole:  # only a disconnect can follow, and an answer may take its time
+        if self.is_whole:  # only a disconnect can follow, and an answer may take its time
             return await self._receive()
         if self._announced > self._cap_bytes:
             self._refuse_long(self._announced)
@@ -128,7 +128,7 @@ class _Visit:
         self.received += len(message.get("body", b""))
         if self.received > self._cap_bytes:
             self._refuse_long(self.received)
-        self._whole = not message.get("more_body", False)
+        self.is_whole = not message.get("more_body", False)
         return message
 
     def is_in_pace(self) -> bool:
@@ -149,7 +149,7 @@ class _Visit:
             left = self.scope.get("muvr.left")
             if left is not None:
                 headers.extend(left.headers("default"))
-            if not self._whole and self.status >= 400:
+            if not self.is_whole and self.status >= 400:
                 headers.append((b"connection", b"close"))  # the rest of the body is not read
             message["headers"] = headers
             await self._send(message)
@@ -193,7 +193,10 @@ class _Patience:
         self._sent = -1
         self._task = asyncio.current_task()
         self._loop = asyncio.get_running_loop()
-        self._timer = self._loop.call_later(body_timeout_s, self._body_is_due)
+        if visit.is_whole:
+            self._wait()
+        else:
+            self._timer = self._loop.call_later(body_timeout_s, self._body_is_due)
 
     def end(self) -> None:
         """The visit is over."""

@@ -14,8 +14,9 @@ from ingest.chunks import CBOR, JSON
 _ABOUT = """Recordings in, one model per user, answers out.
 
 Register with `POST /v1/auth/register`, then use **Authorize** with the same name and password.
-Every error is a problem (RFC 9457) with a stable `type`; a 503 means that nothing was kept and
-that the same request may be sent again after `Retry-After` seconds.
+Every error is a problem (RFC 9457) with a stable `type`. After a 503 a request may have been kept
+or not: send the same again after `Retry-After` seconds. A registration that was kept then finds its
+name taken: log in.
 
 Lists come in pages of `limit` rows: send the `cursor` of an answer to get the page after it; on
 the last page it is null.

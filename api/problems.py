@@ -1,11 +1,11 @@
 """Errors as RFC 9457 problems: one table from what went wrong to status, type and headers."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 
-import msgspec
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ConfigDict, Field
@@ -131,7 +131,7 @@ def problem_response(error: errors.MuvrError, request: HTTPConnection) -> Respon
     elif isinstance(error, errors.MissingScope):
         headers["WWW-Authenticate"] = 'Bearer realm="muvr", error="insufficient_scope"'
     if isinstance(error, errors.DatabaseAway):
-        detail = "Cassandra does not answer; nothing was kept. Send the same again later."
+        detail = "Cassandra does not answer; this may have been kept. Send the same again."
     return _answer(request, kind, detail, members, headers)
 
 
@@ -258,8 +258,10 @@ def _answer(
     if request_id:
         body["request_id"] = request_id
     request.scope["muvr.problem"] = kind.name
+    # A string of the request may hold half of a pair of surrogates, which has no bytes.
+    text = json.dumps(body, default=str, ensure_ascii=False, separators=(",", ":"))
     return Response(
-        msgspec.json.encode(body, enc_hook=str), kind.status, dict(headers), media_type=MEDIA_TYPE
+        text.encode("utf-8", "replace"), kind.status, dict(headers), media_type=MEDIA_TYPE
     )
 
 

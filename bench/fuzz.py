@@ -18,7 +18,7 @@ from schemathesis.transport import SerializationContext, register_serializer
 from schemathesis.transport.serialization import Binary
 
 from bench.deployment import deployed
-from bench.hostile import attack
+from bench.hostile import attack_apart
 from muvr.door import Door
 from schemas.progress import Progress
 from schemas.report import Figure
@@ -49,7 +49,8 @@ def run(door: Door, *, cases: int = CASES, decoder_cases: int = DECODER_CASES) -
                 cases,
                 door.terminal,
             )
-        hostile = attack(decoder_cases, SEED, door.terminal)
+        door.terminal.step("hostile bodies, in a process of their own", 0, decoder_cases)
+        hostile = attack_apart(decoder_cases, SEED)
     schema = {what: n for what, n in found.items() if not what.startswith(SERVER_ERROR)}
     server = {what: n for what, n in found.items() if what.startswith(SERVER_ERROR)}
     return [
@@ -70,7 +71,8 @@ def run(door: Door, *, cases: int = CASES, decoder_cases: int = DECODER_CASES) -
             "MB",
             floor=GROWTH_MB,
             ceiling=True,
-            protocol="largest resident size after all bodies, less before",
+            protocol="largest resident size of a process that does nothing else, after all bodies "
+            "less before the first",
         ),
     ]
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from bench.deployment import Deployment, deployed
 from bench.load import Job, Result, Target, drive, write_bodies
 from bench.recorded import DATA, bodies_of, chunk_targets, cut_pieces, spar_counts
-from bench.rowwise import rows_per_s
+from bench.rowwise import Rows, rows_per_s
 from bench.stored import stored_bytes
 from ingest.chunks import CBOR
 from muvr.door import Door
@@ -140,18 +140,20 @@ def _rate(driven: Driven, name: str, floor: float | None) -> Figure:
     )
 
 
-def _figures(full: Driven, half: Driven, peer: float | None) -> list[Figure]:
+def _figures(full: Driven, half: Driven, peer: Rows | None) -> list[Figure]:
     n = full.n
     figures = [_rate(full, f"acknowledged_per_s_{n}", FLOORS[n])]
     if peer is not None:
         figures.append(
             Figure(
                 f"times_row_per_sample_{n}",
-                full.samples_per_s / peer,
+                full.samples_per_s / peer.per_s,
                 floor=PEER_FLOOR,
                 peer=PEER,
-                peer_value=peer,
-                protocol="acknowledged samples/s of Muvr over HTTP by those of the peer",
+                peer_value=peer.per_s,
+                protocol="acknowledged samples/s of Muvr over HTTP by those of the peer, its "
+                f"values packed beforehand and its path warmed up; its client used "
+                f"{peer.client_share:.2f} of a core",
             )
         )
     suffix = "" if n == 1024 else f"_{n}"

@@ -130,6 +130,9 @@ class Outbox:
                 raise
             except RequestRefused as problem:
                 self._keep_aside(f"{kind} {session}", problem.problem, text.encode())
+            except UnicodeEncodeError as problem:  # half an emoji; a queue must not stop at it
+                unsent = {"title": "It cannot be written as UTF-8", "detail": str(problem)}
+                self._keep_aside(f"{kind} {session}", unsent, text.encode())
             self._file.execute("DELETE FROM calls WHERE id = ?", (number,))
 
     def _send_batch(self, client: Client) -> bool:

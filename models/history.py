@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from schemas.errors import BadInput
+from schemas.names import one_spelling
 
 DAY_S = 86_400.0
 WEEK_S = 7 * DAY_S
@@ -73,13 +74,14 @@ def done_set(
     Args:
         session_id: as text where Spark read it.
         started_at: with its zone.
-        exercise: its name.
+        exercise: its name, as it was kept.
         reps: None where not recorded, as are the other two.
         weight_kg: kilograms.
         intensity: 0 to 1.
     """
     started_s = started_at.timestamp()
-    return DoneSet(str(session_id), started_s, exercise, reps, weight_kg, intensity)
+    name = one_spelling(exercise)
+    return DoneSet(str(session_id), started_s, name, reps, weight_kg, intensity)
 
 
 @dataclass(frozen=True, slots=True)

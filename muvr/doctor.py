@@ -25,6 +25,7 @@ from store.node.durability import require_durability
 from store.watermarks import CLOCKS_APART
 
 FREE_SPACE_GB = 2.0
+PORT_WITHIN_S = 2.0
 CLOCK_NEWER_THAN = 1_770_000_000  # 2026-02-02: a machine before that has no clock
 
 
@@ -115,13 +116,17 @@ def _clocks(door: Door) -> Finding:
 def _port(door: Door) -> Finding:
     """A port is fine when it is free, or when the one who listens is ours."""
     port = door.config.cassandra.port
-    with socket.socket() as probe:
-        busy = probe.connect_ex((door.config.cassandra.hosts[0], port)) == 0
+    try:
+        address = (door.config.cassandra.hosts[0], port)
+        with socket.create_connection(address, timeout=PORT_WITHIN_S):
+            busy = True
+    except OSError:  # nobody listens, nobody answers in time, or the name leads nowhere
+        busy = False
     ours = not door.config.cassandra.own_node or door.node.status().running
     return Finding(
         "port",
         ok=ours or not busy,
-        says=f"{port} is {'answered' if busy else 'free'}",
+        says=f"{port} is {'answered' if busy else 'not answered'}",
         next_step="" if ours or not busy else "stop who listens there, or set cassandra.port",
     )
 

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 
+import psutil
+
 from schemas.config import Config
 from schemas.errors import MuvrError
 from schemas.progress import Progress
@@ -52,6 +54,8 @@ class Service:
     def start(self, progress: Progress) -> None:
         """Start in the background and wait until it is ready; nothing to do when it runs.
 
+        A start that fails or is interrupted leaves no process behind.
+
         Raises:
             ServiceFailed: it ended, or did not become ready in time.
         """
@@ -67,8 +71,13 @@ class Service:
                 stdin=subprocess.DEVNULL,
                 start_new_session=True,
             )
-        self._pid_file.write_text(str(process.pid))
-        self._await_ready(process, progress)
+        try:
+            self._pid_file.write_text(str(process.pid))
+            self._await_ready(process, progress)
+        except BaseException:  # Ctrl-C as well: whoever asked for it does not know that it is there
+            _end(process)
+            self._pid_file.unlink(missing_ok=True)
+            raise
 
     def _refuse_a_stranger(self) -> None:
         if self._answers("/livez"):
@@ -81,7 +90,6 @@ class Service:
         began = time.monotonic()
         while time.monotonic() - began < READY_WITHIN_S:
             if process.poll() is not None:
-                self._pid_file.unlink(missing_ok=True)
                 raise ServiceFailed(f"The service ended while starting: {self._last_words()}")
             if self._answers("/readyz"):
                 progress.step("service", 1, 1)
@@ -166,6 +174,16 @@ class Service:
         return " | ".join(lines[-3:]) or f"see {self._log}"
 
 
+def _end(process: "subprocess.Popen[bytes]") -> None:
+    """End what was just started, with its workers if it does not end them itself."""
+    process.terminate()
+    try:
+        process.wait(STOPPED_WITHIN_S)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)  # it leads a session of its own
+        process.wait()
+
+
 def _alive(pid: int) -> bool:
     """Whether a process runs; our own children that ended are collected on the way."""
     try:
@@ -183,7 +201,7 @@ def _alive(pid: int) -> bool:
 
 
 def _command_line(pid: int) -> str:
-    done = subprocess.run(
-        ["ps", "-ww", "-o", "command=", "-p", str(pid)], capture_output=True, text=True, check=False
-    )
-    return done.stdout
+    try:
+        return " ".join(psutil.Process(pid).cmdline())
+    except psutil.Error:  # it has just ended, or another user's is not shown
+        return ""

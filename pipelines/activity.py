@@ -1,8 +1,9 @@
 """The activity family's job: stretches in Cassandra to one model of exercise or idle for everybody.
 
-Two passes over the same stretches of the same users: their sums, from which the discriminant
-comes; then, with the total, guesses of a discriminant that did not see the day: border examples,
-and seconds right and wrong of a discriminant that did not see the user.
+Three passes over stretches of the same users: their sums, from which the discriminant comes; then,
+with the total, border examples on guesses of a discriminant that did not see the day; then seconds
+right and wrong of a model that did not see the user, borders included, as one serves. The second
+pass looks at as many of each user's newest days as it takes: 600 sets of all users together.
 """
 
 import asyncio
@@ -18,24 +19,28 @@ from uuid import UUID
 
 from models.activity.codec import from_bytes, to_bytes
 from models.activity.features import ACTIVITY_VERSION
-from models.activity.fit import EXERCISE, IDLE, both_borders, fit_discriminant
-from models.activity.logit import BorderExample
+from models.activity.fit import EXERCISE, IDLE, fit_discriminant
 from models.activity.model import ActivityModel
 from models.activity.settings import SETTINGS
 from pipelines.everybody import members_of
 from pipelines.exercise import EngineName
-from pipelines.idle import Seconds, borders_from_bytes, f1, plus
 from pipelines.idle_rows import (
     GIVEN,
-    GUESSED,
+    JUDGED,
     RUNGS,
+    TAUGHT,
     Row,
+    borders_of,
+    exam_of,
     given_row,
-    guessed_row,
+    judged_row,
     lesson_of,
+    lessons_of,
     ordered,
+    taught_row,
     total_of,
 )
+from pipelines.idle_seconds import Seconds, f1, plus
 from pipelines.manifest import environment
 from pipelines.promotion import TAKEN_BACK, move_pointer
 from pipelines.runs import Clock, Run, RunReport, leased_run, server_time
@@ -107,7 +112,7 @@ def _learn(
     keys: Sequence[UserKey],
     engine_name: EngineName,
 ) -> None:
-    """Sums, guesses, and what becomes of each layout's model."""
+    """Sums, borders, seconds, and what becomes of each layout's model."""
     with run.step("engine"):
         engine: Engine = LocalEngine(database)
         if engine_name == "spark":
@@ -122,25 +127,29 @@ def _learn(
     if not good:
         run.status = "not-learned"
         return
-    with run.step("guesses"):
-        lesson = lesson_of(good, _incumbents(database, run))
-        keys = [(UUID(row["user_id"]), row["model_id"]) for row in good]
-        guessed = ordered(engine.over(keys, partial(guessed_row, lesson=lesson), GUESSED))
-    run.add_outcomes([_outcome(row) for row in guessed])
+    with run.step("borders"):
+        lesson = lesson_of(good)
+        taught = ordered(engine.over(_keys(good), partial(taught_row, lesson=lesson), TAUGHT))
+    run.add_outcomes([_outcome(row) for row in taught if row["status"] != "learned"])
+    with run.step("judge"):
+        exam = exam_of(lesson, taught, _incumbents(database, run))
+        judged = ordered(engine.over(_keys(taught), partial(judged_row, exam=exam), JUDGED))
+    run.add_outcomes([_outcome(row) for row in judged])
     run.require_lease()
     with run.step("promotion"):
         outcomes: set[str] = set()
         for layout in LAYOUTS:
-            mine = [[r for r in rows if r["model_id"] == layout] for rows in (good, guessed)]
+            passes = (good, taught, judged)
+            mine = [[row for row in rows if row["model_id"] == layout] for rows in passes]
             if mine[0]:
                 outcomes.add(_settle(config, database, run, layout, *mine))
     run.status = _status(outcomes)
 
 
 def fit_everybody(
-    given: Sequence[Row], guessed: Sequence[Row], layout: InputLayout
+    given: Sequence[Row], taught: Sequence[Row], layout: InputLayout
 ) -> ActivityModel:
-    """The model of one layout, from the rows of both passes in order.
+    """The model of one layout, from the rows of the first two passes in order.
 
     Raises:
         NotEnoughLabels: less than 20 s of exercise or of idle.
@@ -149,22 +158,16 @@ def fit_everybody(
     if statistics is None:
         raise CannotLearn(f"nobody has stretches of {layout}")
     model = fit_discriminant(statistics, layout)
-    starts: list[BorderExample] = []
-    ends: list[BorderExample] = []
-    for row in guessed:
-        if row["model_id"] == layout and row["borders"]:
-            found = borders_from_bytes(bytes(row["borders"]))
-            starts, ends = starts + found[0], ends + found[1]
-    start, end = both_borders(starts, ends)
+    start, end = borders_of([one for _, one in lessons_of(taught, layout)])
     return replace(model, start=start, end=end)
 
 
-def judged_of(guessed: Sequence[Row]) -> dict[str, Seconds]:
+def judged_of(judged: Sequence[Row]) -> dict[str, Seconds]:
     """Seconds of every rung over all users."""
     found: dict[str, Seconds] = dict.fromkeys(RUNGS, (0, 0, 0))
-    for row in guessed:
-        judged = json.loads(row["judged"]) if row["judged"] else {}
-        found = {rung: plus(s, tuple(judged.get(rung, (0, 0, 0)))) for rung, s in found.items()}
+    for row in judged:
+        said = json.loads(row["judged"]) if row["judged"] else {}
+        found = {rung: plus(s, tuple(said.get(rung, (0, 0, 0)))) for rung, s in found.items()}
     return found
 
 
@@ -221,19 +224,20 @@ def _settle(
     run: Run,
     layout: InputLayout,
     given: Sequence[Row],
-    guessed: Sequence[Row],
+    taught: Sequence[Row],
+    judged: Sequence[Row],
 ) -> str:
     """Keep a layout's model and let it serve if it may; the run says what became of it."""
-    judged = judged_of(guessed)
-    said: dict[str, Any] = {"members": len(given), "seconds": judged}
-    said["f1"] = {rung: round(f1(s), 4) for rung, s in judged.items() if sum(s)}
+    seconds = judged_of(judged)
+    said: dict[str, Any] = {"members": len(given), "seconds": seconds}
+    said["f1"] = {rung: round(f1(s), 4) for rung, s in seconds.items() if sum(s)}
     try:
-        content = to_bytes(fit_everybody(given, guessed, layout))
+        content = to_bytes(fit_everybody(given, taught, layout))
     except CannotLearn as problem:
         run.metrics[layout] = said | {"outcome": "not-learned"}
         run.reasons[f"{layout}: {problem}"] += 1
         return "not-learned"
-    reason = may_serve(judged, config.training.gate_margin)
+    reason = may_serve(seconds, config.training.gate_margin)
     stored = _stored(run, layout, content, given, said)
     outcome, reason = asyncio.run(_serve(database, stored, reason))
     if reason:
@@ -277,6 +281,11 @@ async def _serve(database: Database, stored: StoredModel, reason: str) -> tuple[
         return "refused", reason
     challenger = Challenger(*stored[:4], stored.sha256, stored.run_id)
     return await move_pointer(Champions(database), challenger, server_time())
+
+
+def _keys(rows: Sequence[Row]) -> list[UserKey]:
+    """Whose rows came to something."""
+    return [(UUID(row["user_id"]), row["model_id"]) for row in rows if row["status"] == "learned"]
 
 
 def _outcome(row: Row) -> UserOutcome:

@@ -1,7 +1,8 @@
 """Iterative Reduce: workers train on their split, one average goes back, until it helps no more.
 
 What comes out can serve people who were never seen: without hidden layers it is the same linear
-form as the global model. It asks to, and held-out people decide (pipelines/cold_start.py).
+form as the global model. It asks to, and people decide who are neither learned from nor those whose
+error ended the rounds (pipelines/cold_start.py).
 """
 
 from collections.abc import Iterable, Iterator
@@ -33,43 +34,51 @@ TRAINED = pa.schema([("windows", pa.int64()), ("model", pa.binary())])
 
 
 def averaged(beside: Beside) -> Found:
-    """Train on Spark's splits round by round; judge on people who are held out."""
-    held = beside.held()
-    first = start(held.x.shape[1], len(beside.labels), SETTINGS)
-    best, errors = iterative_reduce(
-        first, partial(_round, beside.learning(), beside.labels), lambda one: loss(one, *held)
-    )
-    found = as_global(best, beside.like)
+    """Train on Spark's splits until those who choose say that it helps no more.
+
+    `loss` is theirs after every round; `windows_right` is of those who judge.
+    """
+    best, errors = _reduced(beside)
     metrics = {
         "rounds": len(errors),
         "loss": [round(each, 4) for each in errors],
-        "windows_right": round(1 - error(best, *held), 4),
+        "windows_right": round(1 - error(best, *beside.windows("judge")), 4),
     }
-    return Found(metrics, to_bytes(found), asks_to_serve=True)
+    return Found(metrics, to_bytes(as_global(best, beside.like)), asks_to_serve=True)
+
+
+def _reduced(beside: Beside) -> tuple[Perceptron, tuple[float, ...]]:
+    """The best round's model by those who choose; their windows are gone with this call."""
+    choosing = beside.windows("choose")
+    first = start(choosing.x.shape[1], len(beside.labels), SETTINGS)
+    work = partial(_round, beside.rows("learn"), beside.labels)
+    return iterative_reduce(first, work, lambda one: loss(one, *choosing))
 
 
 def _round(
-    frame: DataFrame, labels: tuple[str, ...], model: Perceptron, turn: int
+    frame: DataFrame, labels: tuple[str, ...], model: Perceptron, round_number: int
 ) -> list[tuple[Perceptron, float]]:
-    task = partial(trained_split, labels=labels, content=perceptron_to_bytes(model), turn=turn)
+    task = partial(
+        trained_split, labels=labels, content=perceptron_to_bytes(model), round_number=round_number
+    )
     rows = frame.mapInArrow(task, from_arrow_schema(TRAINED)).collect()
     return [(perceptron_from_bytes(bytes(row["model"])), row["windows"]) for row in rows]
 
 
 @one_blas_thread()
 def _trained(
-    rows: list[dict[str, object]], labels: tuple[str, ...], content: bytes, turn: int
+    rows: list[dict[str, object]], labels: tuple[str, ...], content: bytes, round_number: int
 ) -> dict[str, object]:
     examples = examples_of(rows, labels)
-    model = epoch(perceptron_from_bytes(content), *examples, SETTINGS, turn)
+    model = epoch(perceptron_from_bytes(content), *examples, SETTINGS, round_number)
     return {"windows": len(examples.y), "model": perceptron_to_bytes(model)}
 
 
 def trained_split(
-    batches: Iterable[pa.RecordBatch], *, labels: tuple[str, ...], content: bytes, turn: int
+    batches: Iterable[pa.RecordBatch], *, labels: tuple[str, ...], content: bytes, round_number: int
 ) -> Iterator[pa.RecordBatch]:
     """On an executor: one pass over a split, from the average that came in."""
     rows = batch_rows(batches)
     if rows:
-        trained = _trained(rows, labels, content, turn)
+        trained = _trained(rows, labels, content, round_number)
         yield pa.RecordBatch.from_pylist([trained], schema=TRAINED)

@@ -7,16 +7,18 @@ none of their own, and only when held-out people are better served by it.
 
 import asyncio
 import hashlib
+from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import asdict, dataclass
 
 from pyspark import StorageLevel
 from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as f
 
 from models.exercise.codec import from_bytes
 from models.exercise.model import ExerciseModel
-from pipelines.cold_start import apart, judged, strangers_of, sums_of
+from pipelines.cold_start import judged, strangers_of, sums_of
 from pipelines.engines import SparkEngine
 from pipelines.everybody import Everybody
 from pipelines.exercise import named_recipe, recipe_of
@@ -31,10 +33,10 @@ from pipelines.global_models import (
 )
 from pipelines.manifest import environment
 from pipelines.runs import Run, RunReport, leased_run
-from pipelines.sample import LAYOUT, Examples, examples_of, like_of, members, sampled
+from pipelines.sample import LAYOUT, Examples, Part, examples_of, like_of, members, sampled
 from pipelines.spark import spark_session
 from schemas.config import Config
-from schemas.errors import CannotLearn
+from schemas.errors import CannotLearn, NotEnoughLabels
 from schemas.inputs import InputLayout
 from schemas.layout import GLOBAL_OWNER
 from store.credentials import open_as
@@ -52,7 +54,8 @@ class Beside:
 
     Attributes:
         spark: the session.
-        frame: rows of `pipelines.sample.SAMPLED`, computed once.
+        frame: rows of `pipelines.sample.SAMPLED`, computed once; each says which part its person
+            has.
         like: the global model: standardisation, exercises and their order.
     """
 
@@ -65,13 +68,20 @@ class Beside:
         """The exercises, in the order of every output."""
         return self.like.labels
 
-    def learning(self) -> DataFrame:
-        """Rows of the people who are learned from."""
-        return self.frame.where("not held")
+    def rows(self, part: Part) -> DataFrame:
+        """Rows of the people of one part."""
+        return self.frame.where(f.col("part") == part)
 
-    def held(self) -> Examples:
-        """Windows of the people who are held out, on the driver."""
-        return examples_of([r.asDict() for r in self.frame.where("held").collect()], self.labels)
+    def windows(self, part: Part) -> Examples:
+        """Their windows, on the driver.
+
+        Raises:
+            NotEnoughLabels: there is none.
+        """
+        rows = [row.asDict() for row in self.rows(part).collect()]
+        if not rows:
+            raise NotEnoughLabels(f"no set of the people who {part} is as long as a window")
+        return examples_of(rows, self.labels)
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,16 +156,17 @@ def _learned_from(database: Database, name: str) -> object:
 
 def _learn(job: Job, everybody: Everybodies, recipe: Callable[[Beside], Found]) -> None:
     run, keyspace = job.run, job.config.cassandra.keyspace
-    keys, held = members(job.database, job.config.training.seed)
+    people = members(job.database, job.config.training.seed)
     like = like_of(everybody)
     with run.step("engine"):
         spark = spark_session(job.config)
-    frame = sampled(spark, keyspace, keys, held, recipe_of(job.config), like)
+    frame = sampled(spark, keyspace, people, recipe_of(job.config), like)
     frame = frame.persist(StorageLevel.DISK_ONLY)
     try:
         with run.step("sample"):
             run.counts["sets"] = frame.count()
-        run.counts |= {"people": len(keys), "held_out": len(held)}
+        of = Counter(people.values())
+        run.counts |= {"people": len(people), "choosing": of["choose"], "judging": of["judge"]}
         with run.step("learn"):
             found = recipe(Beside(spark, frame, like))
     finally:
@@ -166,10 +177,12 @@ def _learn(job: Job, everybody: Everybodies, recipe: Callable[[Beside], Found]) 
         _keep(job, found)
     if found.asks_to_serve:
         with run.step("judge"):
-            others, strangers = apart(keys, held)
+            others = [key for key, part in people.items() if part != "judge"]
             rival = sums_of(SparkEngine(spark, keyspace).given(others, recipe_of(job.config), run))
-            people = strangers_of(job.database, strangers, recipe_of(job.config))
-        _choose(job, everybody[LAYOUT], found, judged(from_bytes(found.content), rival, people))
+            judges = [key for key, part in people.items() if part == "judge"]
+            strangers = strangers_of(job.database, judges, recipe_of(job.config))
+        said = judged(from_bytes(found.content), rival, strangers)
+        _choose(job, everybody[LAYOUT], found, said)
 
 
 def _choose(job: Job, sums: Everybody, found: Found, said: Contest) -> None:

@@ -1,9 +1,14 @@
 """Which recipe's global model serves people without one of their own: held-out people decide.
 
-Two recipes learn from the same sampled people, without a fifth of them: the discriminant of
-everybody's sums (a sum is one exact round of reducing), and Iterative Reduce. Both are asked about
-the sets of the fifth. What is averaged serves when it names more of them right than luck explains;
-otherwise the sums do: they are exact, and a person is taken out of them by a subtraction.
+Two recipes learn from the same sampled people, without a fifth of them, who judge: the discriminant
+of everybody's sums (a sum is one exact round of reducing), and Iterative Reduce, which spends some
+of the others on ending its rounds (`pipelines.sample.parted`). Both are asked about the sets of the
+fifth. What is averaged serves when it names more of them right than luck explains; otherwise the
+sums do: they are exact, and a person is taken out of them by a subtraction.
+
+Judges are in what the averaged model has from the global one: the scale of its features, how
+windows make up a set, and the border of the unknown, which is not asked here. They are in none of
+its weights, and chose none of its rounds.
 """
 
 import asyncio
@@ -44,19 +49,6 @@ class Stranger:
     labelled_sets: int
     asked: Sequence[Asked]
     majority: Hits
-
-
-def apart(keys: Iterable[UserKey], held: frozenset[str]) -> tuple[list[UserKey], list[UserKey]]:
-    """Those who are learned from, and those who are held out.
-
-    >>> apart([("you", "wrist-acc6"), ("me", "wrist-acc6")], frozenset({"me"}))
-    ([('you', 'wrist-acc6')], [('me', 'wrist-acc6')])
-    """
-    keys = list(keys)
-    return (
-        [key for key in keys if str(key[0]) not in held],
-        [key for key in keys if str(key[0]) in held],
-    )
 
 
 def strangers_of(database: Database, keys: Iterable[UserKey], recipe: Recipe) -> list[Stranger]:

@@ -37,6 +37,7 @@ from pipelines.spark import spark_session
 from pipelines.tables import append, read_keys
 from schemas.config import Config
 from schemas.layout import owner_of
+from schemas.names import one_spelling
 from schemas.progress import Progress, Silent
 from schemas.times import us_of
 from store.credentials import open_as
@@ -136,7 +137,8 @@ def learn_form(rows: Sequence[Row]) -> Row:
         NotEnoughLabels: no set has repetitions.
         BadSamples: a stored recording does not decode.
     """
-    done = [counted_set(row) for row in newest_rows(rows)]
+    named = [{**row, "exercise": one_spelling(row["exercise"])} for row in rows]
+    done = [counted_set(row) for row in newest_rows(named)]
     book = fit_book([one for one in done if one is not None])
     content = to_bytes(book)
     sha256 = hashlib.sha256(content).digest()

@@ -1,8 +1,8 @@
 """What one user's stretches teach about exercise and idle. Pure: no Spark, no database, no clock.
 
 Two looks at a user, because borders are learned on first guesses by a discriminant that did not
-see the day: the sums of everybody first, then, with everybody's total, the guesses and how right
-they are. Both run where the data is; only sums and some hundred border examples travel.
+see the day: the sums of everybody first, then, with everybody's total, the guesses. Both run where
+the data is; only sums and some hundred border examples travel.
 """
 
 import json
@@ -23,15 +23,12 @@ from models.activity.fit import (
     activity_examples,
     border_examples,
     fit_discriminant,
-    labels_of,
 )
-from models.activity.logit import BorderExample
-from models.activity.model import ActivityModel, first_spans
-from models.activity.rhythm import segments_by_rhythm
-from models.activity.states import Span
+from models.activity.logit import BorderExample, BorderModel
+from models.activity.model import ActivityModel
 from models.exercise.statistics import Statistics
 from models.signal.pieces import unpack_pieces
-from models.signal.wrist import WristSignal, wrist_signals
+from models.signal.wrist import wrist_signals
 from schemas.errors import BadSamples, NotEnoughLabels
 from schemas.inputs import InputLayout
 
@@ -46,8 +43,8 @@ COLUMNS = (
 )
 NEWEST = 120  # stretches of a user: at most ten hours, 120 MB of features in a task
 BORDERS_TAG = "muvr-activity-borders-1"
-Seconds = tuple[int, int, int]
-"""Right exercise, wrong exercise, missed exercise."""
+Borders = tuple[BorderModel | None, BorderModel | None]
+"""Of starts and of ends; None where none was learned."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,22 +64,11 @@ class LabelledStretch:
 
 
 @dataclass(frozen=True, slots=True)
-class BlindGuesses:
-    """What a user's days say about a model that did not see them.
-
-    Attributes:
-        starts, ends: border examples, oldest first.
-        own: seconds of the model that did not see the user, or not the day of an only user.
-        rhythm: seconds of the rule that needs no learning.
-        own_later, incumbent: seconds of both on stretches after the incumbent had learned.
-    """
+class BorderLesson:
+    """What one day of a user teaches about borders: examples of starts and of ends, in order."""
 
     starts: list[BorderExample]
     ends: list[BorderExample]
-    own: Seconds
-    rhythm: Seconds
-    own_later: Seconds
-    incumbent: Seconds
 
 
 def labelled_stretches(table: pa.Table, newest: int = NEWEST) -> list[LabelledStretch]:
@@ -128,44 +114,41 @@ def day_sums(examples: Sequence[ActivityExample]) -> Statistics:
     return reduce(add, [example.statistics for example in examples])
 
 
-def guesses(
-    days: Mapping[str, Sequence[ActivityExample]],
-    everybody: Statistics,
-    model_id: InputLayout,
-    *,
-    alone: bool,
-    incumbent: tuple[ActivityModel, datetime] | None = None,
-) -> BlindGuesses:
-    """Border examples and seconds of one user.
+def border_lessons(
+    stretches: Sequence[LabelledStretch], everybody: Statistics, model_id: InputLayout, least: int
+) -> dict[str, BorderLesson]:
+    """The newest border examples of one user, by day, days in order.
+
+    Days are read from the newest on, until there are enough: what this costs follows from `least`
+    and not from how much a user has recorded.
 
     Args:
-        days: the user's examples.
+        stretches: the user's.
         everybody: the total that the user's sums are part of.
         model_id: the layout.
-        alone: whether nobody else is in the total: then other days judge, else other people.
-        incumbent: what serves now, and up to when it had learned.
+        least: as many of each kind are wanted, and no more are kept.
+
+    Raises:
+        BadSamples: a stored recording does not decode.
     """
-    found = BlindGuesses([], [], *[(0, 0, 0)] * 4)
-    others = None if alone else discriminant(everybody - sums_of(days), model_id)
-    for day, examples in days.items():
-        blind = discriminant(everybody - day_sums(examples), model_id)
-        judged = blind if alone else others
-        if blind is None or judged is None:
+    found: dict[str, BorderLesson] = {}
+    more_starts = more_ends = least
+    for day in sorted({one.day for one in stretches}, reverse=True):
+        examples = examples_of([one for one in stretches if one.day == day], model_id).get(day)
+        blind = discriminant(everybody - day_sums(examples), model_id) if examples else None
+        if not examples or blind is None:
             continue
         starts, ends = border_examples(blind, examples)
-        own = seconds_by(judged, examples)
-        later = incumbent is not None and day > incumbent[1].date().isoformat()
-        found = BlindGuesses(
-            found.starts + starts,
-            found.ends + ends,
-            plus(found.own, own),
-            plus(found.rhythm, rhythm_seconds(examples)),
-            plus(found.own_later, own) if later else found.own_later,
-            plus(found.incumbent, seconds_by(incumbent[0], examples))
-            if later and incumbent
-            else found.incumbent,
-        )
-    return found
+        lesson = BorderLesson(_newest(starts, more_starts), _newest(ends, more_ends))
+        found[day] = lesson
+        more_starts, more_ends = more_starts - len(lesson.starts), more_ends - len(lesson.ends)
+        if more_starts == more_ends == 0:
+            break
+    return dict(sorted(found.items()))
+
+
+def _newest(examples: list[BorderExample], n: int) -> list[BorderExample]:
+    return examples[max(0, len(examples) - n) :]
 
 
 def discriminant(statistics: Statistics, model_id: InputLayout) -> ActivityModel | None:
@@ -176,57 +159,10 @@ def discriminant(statistics: Statistics, model_id: InputLayout) -> ActivityModel
         return None
 
 
-def seconds_by(model: ActivityModel, examples: Sequence[ActivityExample]) -> Seconds:
-    """How right a model's first spans are, second by second."""
-    total = (0, 0, 0)
-    for example in examples:
-        scored = model.scored(example.signal, example.windows)
-        total = plus(total, compared(example.signal, first_spans(scored), example.sets_s))
-    return total
-
-
-def rhythm_seconds(examples: Sequence[ActivityExample]) -> Seconds:
-    """How right the rule without learning is on the same seconds."""
-    total = (0, 0, 0)
-    for example in examples:
-        t0_ns = example.signal.t0_ns
-        segments = segments_by_rhythm([example.signal])
-        spans = [((s.start_ns - t0_ns) / 1e9, (s.end_ns - t0_ns) / 1e9) for s in segments]
-        total = plus(total, compared(example.signal, spans, example.sets_s))
-    return total
-
-
-def compared(signal: WristSignal, found: Sequence[Span], truth: Sequence[Span]) -> Seconds:
-    """Seconds of a signal by what was found and what was true.
-
-    >>> rest = WristSignal(0, np.zeros((500, 3), np.float32), None, None, ())
-    >>> compared(rest, [(0.0, 4.0)], [(2.0, 8.0)])
-    (2, 2, 4)
-    """
-    at_s: NDArray[np.float64] = np.arange(0.5, int(signal.duration_s), dtype=np.float64)
-    a, b = labels_of(at_s, found), labels_of(at_s, truth)
-    return int((a & b).sum()), int((a & ~b).sum()), int((~a & b).sum())
-
-
-def plus(a: Seconds, b: Seconds) -> Seconds:
-    """Both together."""
-    return a[0] + b[0], a[1] + b[1], a[2] + b[2]
-
-
-def f1(seconds: Seconds) -> float:
-    """Harmonic mean of precision and recall.
-
-    >>> f1((8, 2, 2))
-    0.8
-    """
-    right, wrong, missed = seconds
-    return 2 * right / max(2 * right + wrong + missed, 1)
-
-
-def borders_to_bytes(starts: Sequence[BorderExample], ends: Sequence[BorderExample]) -> bytes:
+def lesson_to_bytes(lesson: BorderLesson) -> bytes:
     """Border examples as they travel to the driver."""
     arrays: dict[str, NDArray[Any]] = {}
-    for name, several in (("start", starts), ("end", ends)):
+    for name, several in (("start", lesson.starts), ("end", lesson.ends)):
         if several:
             arrays |= {
                 f"{name}_at": np.concatenate([at_s for at_s, _, _ in several]),
@@ -237,8 +173,8 @@ def borders_to_bytes(starts: Sequence[BorderExample], ends: Sequence[BorderExamp
     return codec.pack(BORDERS_TAG, {}, arrays)
 
 
-def borders_from_bytes(blob: bytes) -> tuple[list[BorderExample], list[BorderExample]]:
-    """The examples of `borders_to_bytes`."""
+def lesson_from_bytes(blob: bytes) -> BorderLesson:
+    """The examples of `lesson_to_bytes`."""
     _, arrays = codec.unpack(blob, BORDERS_TAG)
 
     def several(name: str) -> list[BorderExample]:
@@ -249,7 +185,7 @@ def borders_from_bytes(blob: bytes) -> tuple[list[BorderExample], list[BorderExa
         at_s, x = np.split(arrays[f"{name}_at"], parts), np.split(arrays[f"{name}_x"], parts)
         return list(zip(at_s, x, arrays[f"{name}_true"].tolist(), strict=True))
 
-    return several("start"), several("end")
+    return BorderLesson(several("start"), several("end"))
 
 
 def _stretch(row: Mapping[str, Any]) -> LabelledStretch:

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from functools import reduce
 from operator import add
@@ -12,10 +12,21 @@ from typing import Any
 import pyarrow as pa
 
 from models.activity.codec import from_bytes
+from models.activity.fit import both_borders
 from models.exercise.codec import statistics_from_bytes, statistics_to_bytes
 from models.exercise.statistics import Statistics
 from pipelines.attempts import attempted
-from pipelines.idle import borders_to_bytes, examples_of, guesses, labelled_stretches, sums_of
+from pipelines.idle import (
+    BorderLesson,
+    Borders,
+    border_lessons,
+    examples_of,
+    labelled_stretches,
+    lesson_from_bytes,
+    lesson_to_bytes,
+    sums_of,
+)
+from pipelines.idle_seconds import judged
 from pipelines.span import Key
 from schemas.inputs import LAYOUTS, InputLayout, input_layout
 
@@ -25,27 +36,61 @@ GIVEN = pa.schema(
     [(n, pa.string()) for n in ("user_id", "model_id", "status", "reason", "until", "digest")]
     + [("stretches", pa.int32()), ("given", pa.binary())]
 )
-GUESSED = pa.schema(
+TAUGHT = pa.schema(
+    [(n, pa.string()) for n in ("user_id", "model_id", "status", "reason")]
+    + [("days", pa.list_(pa.string())), ("borders", pa.list_(pa.binary()))]
+)
+JUDGED = pa.schema(
     [(n, pa.string()) for n in ("user_id", "model_id", "status", "reason", "judged")]
-    + [("borders", pa.binary())]
 )
 Row = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Lesson:
-    """What the second pass carries to the executors.
+    """What the second look carries to the executors.
 
     Attributes:
         everybody: the total of each layout, as bytes.
         alone: layouts to which one user gave.
         borders: sets of each user whose borders are learned.
-        incumbents: bytes of what serves now and up to when it had learned.
     """
 
     everybody: Mapping[str, bytes]
     alone: frozenset[str]
     borders: int
+
+
+@dataclass(frozen=True, slots=True)
+class Halves:
+    """Borders of a layout, learned twice: each half of the people is judged by the other's.
+
+    Attributes:
+        first: users of the first half; days, where only one user gave.
+        of_first, of_second: learned from each half.
+    """
+
+    first: frozenset[str]
+    of_first: Borders
+    of_second: Borders
+
+    def unseen_by(self, group: str) -> Borders:
+        """Borders that were learned without a user or day."""
+        return self.of_second if group in self.first else self.of_first
+
+
+@dataclass(frozen=True, slots=True)
+class Exam:
+    """What the third look carries to the executors.
+
+    Attributes:
+        lesson: that of the second.
+        halves: borders of each layout.
+        incumbents: bytes of what serves now and up to when it had learned.
+    """
+
+    lesson: Lesson
+    halves: Mapping[str, Halves]
     incumbents: Mapping[str, tuple[bytes, datetime]]
 
 
@@ -57,15 +102,23 @@ def given_row(key: Key, group: pa.Table) -> list[Row]:
     return [row | (attempt.value or {})]
 
 
-def guessed_row(key: Key, group: pa.Table, *, lesson: Lesson) -> list[Row]:
-    """On an executor: a user's border examples, and seconds of every rung."""
-    attempt = attempted(lambda: _guessed(group, input_layout(str(key[1])), lesson))
+def taught_row(key: Key, group: pa.Table, *, lesson: Lesson) -> list[Row]:
+    """On an executor: a user's border examples by day."""
+    attempt = attempted(lambda: _taught(group, input_layout(str(key[1])), lesson))
     row: Row = {"user_id": str(key[0]), "model_id": str(key[1])}
     row |= {"status": attempt.status, "reason": attempt.reason}
     return [row | (attempt.value or {})]
 
 
-def lesson_of(given: Sequence[Row], incumbents: Mapping[str, tuple[bytes, datetime]]) -> Lesson:
+def judged_row(key: Key, group: pa.Table, *, exam: Exam) -> list[Row]:
+    """On an executor: a user's seconds of every rung."""
+    attempt = attempted(lambda: _judged(group, str(key[0]), input_layout(str(key[1])), exam))
+    row: Row = {"user_id": str(key[0]), "model_id": str(key[1])}
+    row |= {"status": attempt.status, "reason": attempt.reason}
+    return [row | (attempt.value or {})]
+
+
+def lesson_of(given: Sequence[Row]) -> Lesson:
     """Everybody's total, from rows in order."""
     totals = {layout: total_of(given, layout) for layout in LAYOUTS}
     members = {
@@ -76,7 +129,48 @@ def lesson_of(given: Sequence[Row], incumbents: Mapping[str, tuple[bytes, dateti
         everybody={k: statistics_to_bytes(v) for k, v in totals.items() if v is not None},
         alone=frozenset(layout for layout, n in members.items() if n == 1),
         borders=max(4, BORDERED_SETS // max(1, *members.values())),
-        incumbents=incumbents,
+    )
+
+
+def exam_of(
+    lesson: Lesson, taught: Sequence[Row], incumbents: Mapping[str, tuple[bytes, datetime]]
+) -> Exam:
+    """What everybody is judged by, from rows in order."""
+    return Exam(
+        lesson,
+        {layout: halves_of(taught, layout, lesson) for layout in lesson.everybody},
+        incumbents,
+    )
+
+
+def halves_of(taught: Sequence[Row], layout: str, lesson: Lesson) -> Halves:
+    """Borders of users, or of an only user's days, that are dealt into halves by turns."""
+    by = 1 if layout in lesson.alone else 0
+    several: dict[str, list[BorderLesson]] = {}
+    for user_and_day, one in lessons_of(taught, layout):
+        several.setdefault(user_and_day[by], []).append(one)
+    first, second = list(several)[::2], list(several)[1::2]
+    learned = [
+        borders_of([one for group in half for one in several[group]]) for half in (first, second)
+    ]
+    return Halves(frozenset(first), *learned)
+
+
+def lessons_of(taught: Sequence[Row], layout: str) -> list[tuple[tuple[str, str], BorderLesson]]:
+    """What users and days of a layout taught, in order."""
+    return [
+        ((row["user_id"], day), lesson_from_bytes(bytes(content)))
+        for row in taught
+        if row["model_id"] == layout
+        for day, content in zip(row["days"] or (), row["borders"] or (), strict=True)
+    ]
+
+
+def borders_of(lessons: Sequence[BorderLesson]) -> Borders:
+    """What is learned from them."""
+    return both_borders(
+        [example for one in lessons for example in one.starts],
+        [example for one in lessons for example in one.ends],
     )
 
 
@@ -108,17 +202,20 @@ def _given(group: pa.Table, model_id: InputLayout) -> Row:
     }
 
 
-def _guessed(group: pa.Table, layout: InputLayout, lesson: Lesson) -> Row:
-    held = lesson.incumbents.get(layout)
-    found = guesses(
+def _taught(group: pa.Table, layout: InputLayout, lesson: Lesson) -> Row:
+    everybody = statistics_from_bytes(lesson.everybody[layout])
+    found = border_lessons(labelled_stretches(group), everybody, layout, lesson.borders)
+    return {"days": list(found), "borders": [lesson_to_bytes(one) for one in found.values()]}
+
+
+def _judged(group: pa.Table, user_id: str, layout: InputLayout, exam: Exam) -> Row:
+    held, alone = exam.incumbents.get(layout), layout in exam.lesson.alone
+    found = judged(
         examples_of(labelled_stretches(group), layout),
-        statistics_from_bytes(lesson.everybody[layout]),
+        statistics_from_bytes(exam.lesson.everybody[layout]),
         layout,
-        alone=layout in lesson.alone,
+        alone=alone,
+        borders=lambda day: exam.halves[layout].unseen_by(day if alone else user_id),
         incumbent=(from_bytes(held[0]), held[1]) if held else None,
     )
-    n = lesson.borders
-    return {
-        "borders": borders_to_bytes(found.starts[-n:], found.ends[-n:]),
-        "judged": json.dumps({rung: getattr(found, rung) for rung in RUNGS}),
-    }
+    return {"judged": json.dumps(asdict(found))}

@@ -3,11 +3,13 @@
 import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from math import ceil
 
 import pyarrow as pa
+
+from schemas.names import one_spelling
 
 COLUMNS = (
     "user_id",
@@ -44,7 +46,8 @@ class LabelledSet:
 def labelled_sets(table: pa.Table) -> list[LabelledSet]:
     """The rows of one partition, oldest first: the order of sums decides their last bits."""
     rows = table.select(COLUMNS[2:]).to_pylist()
-    return sorted((LabelledSet(**row) for row in rows), key=_age)
+    sets = (LabelledSet(**row) for row in rows)
+    return sorted((replace(one, exercise=one_spelling(one.exercise)) for one in sets), key=_age)
 
 
 def newest(sets: Sequence[LabelledSet], of_each: int) -> list[LabelledSet]:

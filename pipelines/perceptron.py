@@ -21,9 +21,9 @@ ROWS_OUT = 512
 
 
 def perceptron(beside: Beside) -> Found:
-    """Train MLlib's perceptron, ask it about people who are held out, beside the global model."""
-    learn = _vectors(beside.learning(), beside.like)
-    held = _vectors(beside.frame.where("held"), beside.like)
+    """Train MLlib's perceptron, ask it about the people who judge, beside the global model."""
+    learn = _vectors(beside.rows("learn"), beside.like)
+    held = _vectors(beside.rows("judge"), beside.like)
     size = len(beside.like.mean)
     trainer = MultilayerPerceptronClassifier(
         layers=[size, *HIDDEN, len(beside.labels)], maxIter=STEPS, seed=1, blockSize=128

@@ -1,13 +1,14 @@
 """Windows of a sample of people, for the models that stand beside the exercise family's own.
 
-People are drawn and capped, so that none of it grows with the population. A fifth of them is held
-out: whoever is judged by them has never seen these people.
+People are drawn and capped, so that none of it grows with the population. They are parted three
+ways: most are learned from; a tenth choose, by whose error rounds end and candidates are compared;
+a fifth judge, and nothing has been learned from them or chosen by them.
 """
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -31,12 +32,15 @@ from store.training import TrainingKeys
 
 LAYOUT = ACC6
 OF_EACH = 6  # sets of an exercise that a person gives
-HELD_OUT = 5  # every fifth person
+JUDGE_OF, CHOOSER_OF = 5, 10  # people: the first of so many judges, the second of so many chooses
+LEAST_PEOPLE: Final = 3  # one for each part
+Part = Literal["learn", "choose", "judge"]
+"""What a person of the sample is there for."""
 SAMPLED = pa.schema(
     [
         ("user_id", pa.string()),
         ("exercise", pa.string()),
-        ("held", pa.bool_()),
+        ("part", pa.string()),
         ("windows", pa.int32()),
         ("x", pa.binary()),
     ]
@@ -55,16 +59,39 @@ class Examples(NamedTuple):
     y: NDArray[np.int64]
 
 
-def members(database: Database, seed: int) -> tuple[list[UserKey], frozenset[str]]:
-    """Who is asked, and who of them is held out.
+def members(database: Database, seed: int) -> dict[UserKey, Part]:
+    """Who is in the sample, and what for.
 
     Raises:
-        NotEnoughLabels: two people are needed, one to learn from and one to ask.
+        NotEnoughLabels: fewer than three people.
     """
-    keys = sample(asyncio.run(TrainingKeys(database).every()), LAYOUT, seed)
-    if len(keys) < 2:
-        raise NotEnoughLabels(f"{len(keys)} people have labelled sets of {LAYOUT}; 2 are needed")
-    return keys, frozenset(str(user) for user, _ in keys[::HELD_OUT])
+    return parted(sample(asyncio.run(TrainingKeys(database).every()), LAYOUT, seed))
+
+
+def parted(lot: Sequence[UserKey]) -> dict[UserKey, Part]:
+    """People by what they are there for: of three one each, of ten two judge and one chooses.
+
+    Args:
+        lot: people in the order of `pipelines.everybody.sample`.
+
+    >>> list(parted([(str(n), ACC6) for n in range(6)]).values())
+    ['judge', 'choose', 'learn', 'learn', 'learn', 'judge']
+
+    Raises:
+        NotEnoughLabels: fewer than three people: nobody would be left for one of the parts.
+    """
+    if len(lot) < LEAST_PEOPLE:
+        raise NotEnoughLabels(
+            f"{len(lot)} people have labelled sets of {LAYOUT}; {LEAST_PEOPLE} are needed: one to "
+            "learn from, one to choose by, one to judge"
+        )
+    return {key: _part_of(place) for place, key in enumerate(lot)}
+
+
+def _part_of(place: int) -> Part:
+    if place % JUDGE_OF == 0:
+        return "judge"
+    return "choose" if place % CHOOSER_OF == 1 else "learn"
 
 
 def like_of(everybody: Mapping[InputLayout, Everybody]) -> ExerciseModel:
@@ -81,21 +108,21 @@ def like_of(everybody: Mapping[InputLayout, Everybody]) -> ExerciseModel:
 def sampled(
     spark: SparkSession,
     keyspace: str,
-    keys: Sequence[UserKey],
-    held: frozenset[str],
+    people: Mapping[UserKey, Part],
     recipe: Recipe,
     like: ExerciseModel,
 ) -> DataFrame:
     """A row per set: its windows, standardised, as float16."""
-    table = read_keys(spark, keyspace, "labelled_sets", keys).columns(*COLUMNS)
-    task = partial(sampled_rows, recipe=recipe, held=held, like=like)
+    table = read_keys(spark, keyspace, "labelled_sets", list(people)).columns(*COLUMNS)
+    parts: dict[str, Part] = {str(user): part for (user, _), part in people.items()}
+    task = partial(sampled_rows, recipe=recipe, parts=parts, like=like)
     frame = span_by(table, KEY, task, SAMPLED)
     require_direct_join(frame)
     return frame
 
 
 def sampled_rows(
-    key: Key, group: pa.Table, *, recipe: Recipe, held: frozenset[str], like: ExerciseModel
+    key: Key, group: pa.Table, *, recipe: Recipe, parts: Mapping[str, Part], like: ExerciseModel
 ) -> list[dict[str, Any]]:
     """On an executor: a person's sets; nothing of a person whose data is broken."""
     used = [one for one in newest(labelled_sets(group), OF_EACH) if one.exercise in like.labels]
@@ -107,7 +134,7 @@ def sampled_rows(
         {
             "user_id": key[0],
             "exercise": one.exercise,
-            "held": key[0] in held,
+            "part": parts[str(key[0])],
             "windows": windows.asked,
             "x": like.standardised(windows.x[: windows.asked]).astype("<f2").tobytes(),
         }

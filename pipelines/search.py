@@ -1,4 +1,8 @@
-"""Search: models and settings, trained in parallel on Spark, the best by validation kept."""
+"""Search: models and settings, trained in parallel on Spark, the best by validation kept.
+
+Who chose the best is no judge of it: the largest of several shares is flattered by luck. Those who
+judge are not asked here, so that what is changed after a search can still be judged by them.
+"""
 
 from collections.abc import Iterable, Iterator
 from functools import partial
@@ -9,7 +13,7 @@ from pyspark.sql.pandas.types import from_arrow_schema
 
 from models.exercise.search import CANDIDATES, try_candidate
 from pipelines.beside import Beside, Found
-from pipelines.sample import Examples, examples_of
+from pipelines.sample import Examples
 from pipelines.threads import one_blas_thread
 
 MOST_WINDOWS = 20_000  # they travel to every task as float16: 20 MB
@@ -17,10 +21,9 @@ TRIED = pa.schema([("number", pa.int32()), ("windows_right", pa.float64()), ("mo
 
 
 def search(beside: Beside) -> Found:
-    """Try every candidate in a task of its own; judge on people who are held out."""
-    rows = [row.asDict() for row in beside.learning().collect()]
-    learn = _capped(examples_of(rows, beside.labels))
-    task = partial(tried, learn=_small(learn), held=_small(beside.held()), like=beside.like)
+    """Try every candidate in a task of its own; the people who choose say which is the best."""
+    learn, held = _capped(beside.windows("learn")), beside.windows("choose")
+    task = partial(tried, learn=_small(learn), held=_small(held), like=beside.like)
     numbers = beside.spark.range(len(CANDIDATES), numPartitions=len(CANDIDATES))
     found = numbers.mapInArrow(task, from_arrow_schema(TRIED)).collect()
     best = min(found, key=lambda row: (-row["windows_right"], row["number"]))

@@ -39,6 +39,8 @@ class SparkEngine:
 
     def over(self, keys: Sequence[UserKey], function: Any, schema: pa.Schema) -> list[Row]:
         """Read these keys by a Direct Join, without a shuffle."""
+        if not keys:
+            return []
         table = read_keys(self.spark, self.keyspace, TABLE, keys).columns(*COLUMNS)
         spanned = span_by(table, KEY, function, schema, rows_out=2)  # a row is a megabyte
         require_direct_join(spanned)

@@ -18,6 +18,7 @@ from pydantic import (
     model_validator,
 )
 
+from schemas.names import ExerciseName
 from schemas.times import EARLIEST, LATEST
 from schemas.wire import UNITS
 
@@ -154,7 +155,7 @@ class SetConfirmation(Event):
         }
     )
 
-    exercise: Word
+    exercise: ExerciseName
     started_at: Time
     ended_at: Time
     reps: int | None = Field(default=None, ge=0, le=10_000, strict=True)
@@ -202,7 +203,7 @@ class PlannedSet(BaseModel):
 
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
-    exercise: Word
+    exercise: ExerciseName
     reps: int | None = Field(default=None, ge=0, le=10_000, strict=True)
     weight_kg: float | None = Field(default=None, ge=0, le=2_000, strict=True)
     intensity: float | None = Field(default=None, ge=0, le=1, strict=True)

@@ -16,6 +16,7 @@ from cassandra import (
     RequestExecutionException,
     Unauthorized,
     Unavailable,
+    UnresolvableContactPoints,
     WriteTimeout,
 )
 from cassandra.cluster import (
@@ -266,17 +267,21 @@ def connect(
             None: the driver's own thread does, for commands and jobs.
 
     Raises:
-        DatabaseAway: nobody answers there.
+        DatabaseAway: nobody answers there, or no host's name leads anywhere at the moment.
         NotAllowed: Cassandra does not know the name with this password.
     """
-    cluster = cluster_of(settings, auth_of(settings, password_file, credentials), home)
+    name = credentials[0] if credentials else settings.username or "nobody"
+    auth = auth_of(settings, password_file, credentials)
+    try:
+        cluster = cluster_of(settings, auth, home)
+    except UnresolvableContactPoints as problem:
+        raise _not_let_in(settings, name, problem) from problem
     try:
         session = cluster.connect(keyspace)
         session.default_fetch_size = FETCH_ROWS
         return Database(cluster, session, home, gathers=settings.own_node)
     except (NoHostAvailable, DriverException) as problem:
         cluster.shutdown()
-        name = credentials[0] if credentials else settings.username or "nobody"
         raise _not_let_in(settings, name, problem) from problem
 
 

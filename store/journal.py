@@ -18,6 +18,7 @@ from uuid import UUID
 from schemas.errors import UncertainWrite
 from schemas.ids import day_of
 from schemas.layout import SHARDS, month_of, shard_of
+from schemas.names import respelled
 from schemas.times import at_us as time_at
 from schemas.times import aware, us_of
 from schemas.topics import Topic
@@ -216,13 +217,13 @@ def _payload(event: Event) -> str:
 
 
 def event_of(event_id: UUID, kind: str, text: str, received_at: datetime) -> Event:
-    """The event in a row of `journal`; `text` is its payload."""
+    """The event in a row of `journal`; `text` is its payload, whose names are spelled one way."""
     payload = json.loads(text)
     return Event(
         event_id=event_id,
         about=UUID(payload["about"]),
         kind=kind,
-        body=payload["body"],
+        body=respelled(payload["body"]),
         received_us=us_of(received_at),
         meta=payload["meta"],
     )

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 from uuid import UUID
 
+from schemas.names import respelled
 from store.database import Database, Row
 
 PlannedSets = Sequence[Mapping[str, object]]
@@ -90,4 +91,6 @@ class Plans:
 
 
 def _plan(row: Row) -> Plan:
-    return Plan(row.plan_id, row.name, json.loads(row.sets), row.revision)
+    return Plan(
+        row.plan_id, row.name, [respelled(one) for one in json.loads(row.sets)], row.revision
+    )

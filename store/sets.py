@@ -8,6 +8,7 @@ from uuid import UUID
 
 from schemas.inputs import LAYOUTS
 from schemas.layout import LABELLED_S
+from schemas.names import one_spelling
 from schemas.times import aware, us_of
 from store.database import Database, Row, Statement
 
@@ -205,4 +206,8 @@ def _put(user_id: UUID, row: SetRow) -> Statement:
 
 def _set_row(row: Row) -> SetRow:
     found = SetRow(*row)
-    return found._replace(started_at=aware(found.started_at), ended_at=aware(found.ended_at))
+    return found._replace(
+        exercise=one_spelling(found.exercise),
+        started_at=aware(found.started_at),
+        ended_at=aware(found.ended_at),
+    )

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
+from schemas.names import one_spelling
 from schemas.times import aware
 from store.database import Database, Statement
 
@@ -87,4 +88,7 @@ class TrainingKeys:
             "WHERE user_id = ? AND model_id = ?",
             (user_id, model_id),
         )
-        return [SetRevision(r.set_id, r.revision, r.exercise, aware(r.started_at)) for r in rows]
+        return [
+            SetRevision(r.set_id, r.revision, one_spelling(r.exercise), aware(r.started_at))
+            for r in rows
+        ]

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 CHECKOUT = Path(__file__).resolve().parents[1]
-ROOMS = ("schemas", "models", "store", "ingest", "pipelines", "api", "muvr", "examples")
+ROOMS = ("schemas", "models", "store", "ingest", "pipelines", "api", "muvr", "examples", "bench")
 
 
 def lint_imports(folder: Path) -> subprocess.CompletedProcess[str]:
@@ -39,7 +39,17 @@ def test_the_rooms_keep_their_fences(copy: Path):
         ("models", "import store.database"),
         ("models", "import httpx"),
         ("models", "import onnx"),
+        ("models", "import urllib.request"),
+        ("models", "import socket"),
+        ("models", "import duckdb"),
+        ("models", "import sklearn.linear_model"),
+        ("models", "import bench.deployment"),
         ("schemas", "import models.codec"),
+        ("schemas", "import httpx"),
+        ("schemas", "import duckdb"),
+        ("schemas", "import sklearn"),
+        ("schemas", "import examples"),
+        ("api", "import bench.deployment"),
         ("store", "import ingest"),
         ("ingest", "import cassandra.cluster"),
         ("api", "import pyspark"),

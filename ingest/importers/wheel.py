@@ -1,5 +1,7 @@
 """Public data that travels inside a Python wheel: fetched by name and hash, never installed."""
 
+import hashlib
+import re
 import subprocess
 import sys
 import tempfile
@@ -13,16 +15,17 @@ LOCK = Path(__file__).resolve().parents[2] / "locks" / "datasets.txt"
 def fetch_wheel(name: str, cache: Path) -> Path:
     """Return the locked wheel of `name`, downloaded into `cache` when it is not there.
 
-    pip checks the hash of what it downloads against locks/datasets.txt.
+    pip checks the hash of what it downloads against locks/datasets.txt, this what was there.
 
     Raises:
         BadInput: the wheel cannot be fetched, or its hash is not the locked one.
     """
     cache.mkdir(parents=True, exist_ok=True)
     line = _locked(name)
-    found = sorted(cache.glob(f"{name}-*.whl"))
+    version = line.split()[0].removeprefix(f"{name}==")
+    found = sorted(cache.glob(f"{name}-{version}-*.whl"))
     if found:
-        return found[0]
+        return _checked(found[0], line)
     with tempfile.TemporaryDirectory(dir=cache) as own:
         fetched = _download(name, line, Path(own))
         # A rename: of several processes that fetch at once, none sees half a wheel.
@@ -47,6 +50,19 @@ def _download(name: str, requirement: str, folder: Path) -> Path:
             value=name,
         )
     return next(folder.glob(f"{name}-*.whl"))
+
+
+def _checked(wheel: Path, requirement: str) -> Path:
+    """The wheel, if its hash is a locked one: importers run pickles out of it."""
+    hashed = hashlib.sha256(wheel.read_bytes()).hexdigest()
+    if hashed not in re.findall(r"--hash=sha256:(\w+)", requirement):
+        raise BadInput(
+            f"{wheel} is not the wheel that {LOCK.name} locks: its SHA-256 is {hashed}.",
+            field="dataset",
+            value=wheel.name,
+            next_step="Delete it, and it is fetched again.",
+        )
+    return wheel
 
 
 def _locked(name: str) -> str:

@@ -6,9 +6,9 @@ near the border should be. What is maximised is the probability of all labels,
 
     sum over sets of log( sum over candidates c of p(c) · nearness(c, label) )  -  ridge,
 
-in which p is a conditional logit. Each set's share of blame moves, step by step, to the candidate
-near its label that looks like other sets' borders (the EM algorithm), and a label that is far
-off bends nothing: nearness has heavy tails.
+in which p is a conditional logit. It is EM with a damped Newton step: the responsibilities of a set
+move, step by step, to the candidate near its label that looks like other sets' borders, and a label
+that is far off bends nothing: nearness has heavy tails.
 """
 
 from collections.abc import Sequence
@@ -18,13 +18,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.activity.settings import ActivitySettings
+from models.softmax import softmax
 
 Array = NDArray[np.float64]
 Ints = NDArray[np.intp]
 BorderExample = tuple[Array, Array, float]
 EVERY = 2  # candidates so close to each other teach the same
-STEEPEST = 50
-ENOUGH = 1e-3  # of all labels' log probability
+MAX_STEPS = 50
+TOLERANCE = 1e-3  # of all labels' log probability
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +47,7 @@ class BorderModel:
 
 
 @dataclass(frozen=True, slots=True)
-class Lessons:
+class DesignMatrix:
     """Examples one below the other.
 
     Attributes:
@@ -66,16 +67,6 @@ class Lessons:
     def spread(self, per_set: Array) -> Array:
         """(r,) of (e,): what holds for a set, at each of its rows."""
         return np.repeat(per_set, np.diff(np.append(self.first, len(self.z))))
-
-
-def softmax(utility: Array) -> Array:
-    """Probabilities in proportion to e^utility.
-
-    >>> softmax(np.array([0.0, 0.0])).tolist()
-    [0.5, 0.5]
-    """
-    raised = np.exp(utility - utility.max())
-    return raised / raised.sum()
 
 
 def nearness(at_s: Array, label_s: float, settings: ActivitySettings) -> Array:
@@ -109,9 +100,9 @@ def fit_borders(
         return None
     stacked = np.concatenate([x for _, x, _ in (*kept, *more)])
     mean, scale = stacked.mean(axis=0), stacked.std(axis=0) + 1e-6
-    everything = lessons_of([*kept, *more], mean, scale, settings)
-    common = climbed(everything, np.zeros(len(mean)), ridge)
-    weights = climbed(lessons_of(kept, mean, scale, settings), common, ridge)
+    everything = design_of([*kept, *more], mean, scale, settings)
+    common = fit_newton(everything, np.zeros(len(mean)), ridge)
+    weights = fit_newton(design_of(kept, mean, scale, settings), common, ridge)
     return BorderModel(mean, scale, weights)
 
 
@@ -121,63 +112,68 @@ def within(example: BorderExample, settings: ActivitySettings) -> bool:
     return bool(at_s[0] - settings.border_step_s <= label_s <= at_s[-1] + settings.border_step_s)
 
 
-def lessons_of(
+def design_of(
     examples: Sequence[BorderExample], mean: Array, scale: Array, settings: ActivitySettings
-) -> Lessons:
+) -> DesignMatrix:
     """Examples standardised and stacked, every second candidate of each."""
     thin = [(at_s[::EVERY], x[::EVERY], label_s) for at_s, x, label_s in examples]
     counts = [len(at_s) for at_s, _, _ in thin]
-    return Lessons(
+    return DesignMatrix(
         z=(np.concatenate([x for _, x, _ in thin]) - mean) / scale,
         near=np.concatenate([nearness(at_s, label_s, settings) for at_s, _, label_s in thin]),
         first=np.cumsum([0, *counts[:-1]]).astype(np.intp),
     )
 
 
-def climbed(lessons: Lessons, towards: Array, ridge: float) -> Array:
-    """(f,) weights at a top of the penalised log probability, uphill from `towards`.
+def fit_newton(design: DesignMatrix, towards: Array, ridge: float) -> Array:
+    """(f,) weights at a top of the penalised log likelihood, uphill from `towards`.
 
-    Newton's steps towards the candidates that are to blame at the present weights, each halved
-    until it leads upwards.
+    EM: each step takes the responsibilities at the present weights as given and maximises by one
+    Newton step, halved until it leads upwards.
     """
     weights = towards
-    height = worth(lessons, weights, towards, ridge)
-    for _ in range(STEEPEST):
-        step = newton_step(lessons, weights, towards, ridge)
-        higher = worth(lessons, weights + step, towards, ridge)
-        while higher < height and float(np.abs(step).max()) > ENOUGH:
+    value = penalised_log_likelihood(design, weights, towards, ridge)
+    for _ in range(MAX_STEPS):
+        step = newton_step(design, weights, towards, ridge)
+        higher = penalised_log_likelihood(design, weights + step, towards, ridge)
+        while higher < value and float(np.abs(step).max()) > TOLERANCE:
             step = step / 2
-            higher = worth(lessons, weights + step, towards, ridge)
-        if higher < height:
+            higher = penalised_log_likelihood(design, weights + step, towards, ridge)
+        if higher < value:
             break
-        gained, weights, height = higher - height, weights + step, higher
-        if gained < ENOUGH:
+        gained, weights, value = higher - value, weights + step, higher
+        if gained < TOLERANCE:
             break
     return weights
 
 
-def newton_step(lessons: Lessons, weights: Array, towards: Array, ridge: float) -> Array:
-    """(f,) the step to the top of the parabola, blame held fixed."""
-    z, p = lessons.z, chances(lessons, weights)
-    blame = p * lessons.near
-    blame = blame / lessons.spread(lessons.sums(blame))
-    expected = lessons.sums(z * p[:, None])
-    slope = (blame - p) @ z - ridge * (weights - towards)
-    bend = (z * p[:, None]).T @ z - expected.T @ expected
-    bend.flat[:: len(weights) + 1] += ridge
-    return np.linalg.solve(bend, slope).astype(np.float64)
+# With responsibilities q, which sum to 1 in each set, EM maximises sum q·log p - ridge/2·|w - w0|²,
+# p = softmax(z·w) within each set: the gradient is z'(q - p) - ridge·(w - w0), the negative Hessian
+# the sum over sets of the covariance of z under p, plus ridge on the diagonal.
+def newton_step(design: DesignMatrix, weights: Array, towards: Array, ridge: float) -> Array:
+    """(f,) the step to the top of the parabola, responsibilities held fixed."""
+    z, p = design.z, probabilities(design, weights)
+    agreeing = p * design.near
+    responsibilities = agreeing / design.spread(design.sums(agreeing))
+    gradient = (responsibilities - p) @ z - ridge * (weights - towards)
+    expected = design.sums(z * p[:, None])
+    negative_hessian = (z * p[:, None]).T @ z - expected.T @ expected
+    negative_hessian.flat[:: len(weights) + 1] += ridge
+    return np.linalg.solve(negative_hessian, gradient).astype(np.float64)
 
 
-def chances(lessons: Lessons, weights: Array) -> Array:
-    """(r,) probability of each candidate; those of a set sum to 1."""
-    utility = lessons.z @ weights
-    top = np.maximum.reduceat(utility, lessons.first)
-    raised = np.exp(utility - lessons.spread(top))
-    return raised / lessons.spread(lessons.sums(raised))
+def probabilities(design: DesignMatrix, weights: Array) -> Array:
+    """(r,) of each candidate; those of a set sum to 1."""
+    utility = design.z @ weights
+    top = np.maximum.reduceat(utility, design.first)
+    raised = np.exp(utility - design.spread(top))
+    return raised / design.spread(design.sums(raised))
 
 
-def worth(lessons: Lessons, weights: Array, towards: Array, ridge: float) -> float:
+def penalised_log_likelihood(
+    design: DesignMatrix, weights: Array, towards: Array, ridge: float
+) -> float:
     """Log probability of the labels minus the ridge's penalty."""
-    agreeing = lessons.sums(chances(lessons, weights) * lessons.near)
+    agreeing = design.sums(probabilities(design, weights) * design.near)
     away = weights - towards
     return float(np.log(agreeing).sum()) - 0.5 * ridge * float(away @ away)

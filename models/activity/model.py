@@ -98,9 +98,12 @@ class ActivityModel:
                 found += segments_by_rhythm([signal])
                 continue
             read = replace(signal, gyro_rad_s=None) if self.model_id == ACC3 else signal
-            scored = self.scored(read)
-            found += [segment_of(scored, span) for span in self.spans(scored)]
+            found += self.segments_in(self.scored(read))
         return joined(found)
+
+    def segments_in(self, scored: Scored) -> tuple[Segment, ...]:
+        """The sets of a stretch without gaps, in order."""
+        return joined([segment_of(scored, span) for span in self.spans(scored)])
 
 
 def first_spans(scored: Scored, settings: ActivitySettings = SETTINGS) -> list[Span]:

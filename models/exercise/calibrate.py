@@ -19,8 +19,9 @@ from models.exercise.fit import (
     fit_user,
 )
 from models.exercise.model import ExerciseModel
-from models.exercise.probability import Calibration, mean_log, softmax
+from models.exercise.probability import Calibration, mean_log
 from models.exercise.statistics import Statistics, total
+from models.softmax import log_losses, softmax
 from schemas.errors import NotEnoughLabels
 from schemas.inputs import ACC6, InputLayout
 
@@ -96,7 +97,7 @@ def left_out(model: ExerciseModel, x: NDArray[np.floating]) -> HeldOut:
 
 def log_loss(held: Sequence[HeldOut], factor: float) -> float:
     """Mean -log probability of the truth over all windows."""
-    losses = [_losses(h.scores * factor, h.truth) for h in held]
+    losses = [log_losses(h.scores * factor, h.truth) for h in held]
     return float(np.concatenate(losses).mean())
 
 
@@ -207,18 +208,11 @@ def _factor(scored: Sequence[tuple[Array, NDArray[np.int64]]], usual: float) -> 
     def loss(log_factor: float) -> float:
         """Mean log loss over all scores, and a little for a factor far from the usual one."""
         factor = float(np.exp(log_factor))
-        parts = [_losses(scores * factor, truth) for scores, truth in scored]
+        parts = [log_losses(scores * factor, truth) for scores, truth in scored]
         unusual = (log_factor - np.log(usual)) ** 2
         return float(np.concatenate(parts).mean() + PENALTY * unusual)
 
     return float(np.exp(fminbound(loss, np.log(usual / 20), np.log(usual * 20))))
-
-
-def _losses(scores: Array, truth: NDArray[np.int64]) -> Array:
-    """-log probability of the truth."""
-    top = scores.max(axis=1, keepdims=True)
-    total_log = (top + np.log(np.exp(scores - top).sum(axis=1, keepdims=True)))[:, 0]
-    return total_log - scores[np.arange(len(truth)), truth]
 
 
 def sets_of(held: HeldOut, window: float) -> tuple[Array, NDArray[np.int64]]:
@@ -232,7 +226,7 @@ def sets_of(held: HeldOut, window: float) -> tuple[Array, NDArray[np.int64]]:
 def novelty_of_windows(held: HeldOut, calibration: Calibration) -> Array:
     """What every window adds to the novelty of its set, (m,)."""
     likeliest = held.scores.argmax(axis=1)
-    hesitation = _losses(held.scores * calibration.window, likeliest)
+    hesitation = log_losses(held.scores * calibration.window, likeliest)
     return held.strangeness + calibration.hesitation * hesitation
 
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from models.exercise.calibrate import HeldOut, novelty_of_sets
 from models.exercise.evaluate import calibration_error
 from models.exercise.model import ExerciseModel
-from models.exercise.probability import softmax
+from models.softmax import softmax
 from schemas.report import Figure
 
 

@@ -15,6 +15,7 @@ from models import codec
 from models.codec import FLOAT16_MAX
 from models.exercise.model import ExerciseModel
 from models.exercise.probability import Calibration
+from models.softmax import log_losses
 from schemas.errors import BadModelBytes
 
 Array = NDArray[np.floating]  # float32 throughout; numpy's stubs lose the width
@@ -28,7 +29,7 @@ class PerceptronSettings:
 
     Attributes:
         hidden: sizes of the layers between features and exercises; () for none.
-        rate: length of a step.
+        learning_rate: length of a step, as a share of the gradient.
         momentum: share of the last step that is gone again.
         l2: pull of the weights towards zero.
         batch: windows per step.
@@ -36,7 +37,7 @@ class PerceptronSettings:
     """
 
     hidden: tuple[int, ...] = ()
-    rate: float = 0.02
+    learning_rate: float = 0.02
     momentum: float = 0.9
     l2: float = 1e-3
     batch: int = 64
@@ -69,31 +70,33 @@ def start(features: int, labels: int, settings: PerceptronSettings) -> Perceptro
 
 
 def epoch(
-    model: Perceptron, x: Array, y: Labels, settings: PerceptronSettings, turn: int
+    model: Perceptron, x: Array, y: Labels, settings: PerceptronSettings, round_number: int
 ) -> Perceptron:
-    """One pass over the windows in an order that seed and turn decide.
+    """One pass over the windows in an order that seed and round decide.
 
     >>> x = np.array([[1.0, 0.0], [0.0, 1.0]], np.float32)
     >>> y = np.array([0, 1])
     >>> model = start(2, 2, PerceptronSettings())
-    >>> for turn in range(50):
-    ...     model = epoch(model, x, y, PerceptronSettings(rate=0.5), turn)
+    >>> for round_number in range(50):
+    ...     model = epoch(model, x, y, PerceptronSettings(learning_rate=0.5), round_number)
     >>> error(model, x, y)
     0.0
     """
-    rng = np.random.default_rng([settings.seed, turn])
+    rng = np.random.default_rng([settings.seed, round_number])
     weights = [w.copy() for w in model.weights]
     biases = [b.copy() for b in model.biases]
-    moving = [np.zeros_like(p) for p in (*weights, *biases)]
+    velocities = [np.zeros_like(p) for p in (*weights, *biases)]
     order = rng.permutation(len(x))
     for first in range(0, len(order), settings.batch):
         rows = order[first : first + settings.batch]
         now = Perceptron(tuple(weights), tuple(biases))
-        slopes = _slopes(now, x[rows], y[rows], settings.l2)
-        for parameter, slope, speed in zip((*weights, *biases), slopes, moving, strict=True):
-            speed *= np.float32(settings.momentum)
-            speed -= np.float32(settings.rate) * slope
-            parameter += speed
+        gradients = _gradients(now, x[rows], y[rows], settings.l2)
+        for parameter, gradient, velocity in zip(
+            (*weights, *biases), gradients, velocities, strict=True
+        ):
+            velocity *= np.float32(settings.momentum)
+            velocity -= np.float32(settings.learning_rate) * gradient
+            parameter += velocity
     return Perceptron(tuple(weights), tuple(biases))
 
 
@@ -160,10 +163,7 @@ def error(model: Perceptron, x: Array, y: Labels) -> float:
 
 def loss(model: Perceptron, x: Array, y: Labels) -> float:
     """Mean -log probability of the truth."""
-    scores = model.scores(x).astype(np.float64)
-    scores -= scores.max(axis=1, keepdims=True)
-    logs = scores - np.log(np.exp(scores).sum(axis=1, keepdims=True))
-    return float(-logs[np.arange(len(y)), y].mean())
+    return float(log_losses(model.scores(x).astype(np.float64), y).mean())
 
 
 def as_global(model: Perceptron, like: ExerciseModel) -> ExerciseModel:
@@ -216,8 +216,8 @@ def _layers(model: Perceptron, x: Array) -> list[Array]:
     return found
 
 
-def _slopes(model: Perceptron, x: Array, y: Labels, l2: float) -> list[Array]:
-    """Slopes of the mean loss by every weight, then by every bias."""
+def _gradients(model: Perceptron, x: Array, y: Labels, l2: float) -> list[Array]:
+    """Gradients of the mean loss by every weight, then by every bias."""
     layers = _layers(model, x)
     p = np.exp(layers[-1] - layers[-1].max(axis=1, keepdims=True))
     p /= p.sum(axis=1, keepdims=True)

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from models.softmax import softmax
+
 LEAST = 1e-6  # no window says never
 
 
@@ -64,16 +66,3 @@ def hesitation(each: NDArray[np.float64]) -> float:
     0.49
     """
     return -float(np.add.reduce(np.log(each.max(axis=1)))) / len(each)
-
-
-def softmax(scores: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Probabilities along the last axis.
-
-    >>> softmax(np.zeros((1, 4))).tolist()
-    [[0.25, 0.25, 0.25, 0.25]]
-    """
-    weights = scores.astype(np.float64)
-    weights -= np.maximum.reduce(scores, axis=-1, keepdims=True)
-    np.exp(weights, out=weights)
-    weights /= np.add.reduce(weights, axis=-1, keepdims=True)
-    return weights

@@ -16,9 +16,10 @@ from models.exercise.evaluate import LabelledWindows
 from models.exercise.figures import Asked, Outcome
 from models.exercise.fit import FitSettings, fit_user
 from models.exercise.model import ExerciseModel
-from models.exercise.probability import softmax, whole_set
+from models.exercise.probability import whole_set
 from models.exercise.statistics import Statistics, total
 from models.exercise.trials import Movement, asked, learned_of
+from models.softmax import softmax
 from schemas.report import Figure
 
 CHOICES = tuple(FitSettings(shrink=s) for s in (0.1, 0.3, 0.6))

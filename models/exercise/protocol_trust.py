@@ -17,9 +17,10 @@ from models.exercise.figures import Asked, answers
 from models.exercise.fit import OWN_CALIBRATION, fit_global, fit_user
 from models.exercise.model import ExerciseModel
 from models.exercise.own_calibration import on_one_user
-from models.exercise.probability import LEAST, softmax
+from models.exercise.probability import LEAST
 from models.exercise.statistics import Statistics, total
 from models.exercise.trials import Movement, asked, learned_of
+from models.softmax import softmax
 from schemas.config import Training
 from schemas.report import Figure
 

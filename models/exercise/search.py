@@ -89,8 +89,8 @@ def _perceptron(
     settings: PerceptronSettings, learn: Examples, held: Examples, like: ExerciseModel
 ) -> tuple[float, bytes]:
     model = start(learn[0].shape[1], len(like.labels), settings)
-    for turn in range(EPOCHS):
-        model = epoch(model, *learn, settings, turn)
+    for round_number in range(EPOCHS):
+        model = epoch(model, *learn, settings, round_number)
     content = perceptron_to_bytes(model)
     if not settings.hidden:
         content = to_bytes(as_global(model, like))

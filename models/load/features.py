@@ -20,7 +20,6 @@ FORECASTS = (
     "onwards",  # same, plus the mean step of the latest sessions for this repeat
 )
 LAST = FORECASTS.index("last")
-PHASES = ("first", "later")  # sets of an exercise within a session
 MEMORY = 0.35  # weight of the newest set in the exponential means
 
 

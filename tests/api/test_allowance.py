@@ -104,6 +104,36 @@ def test_a_restart_forgives_nothing(tmp_path: Path):
         again.take_samples("anna", 1)
 
 
+def test_a_clock_that_ran_ahead_holds_nobody_up_for_longer_than_a_minute(tmp_path: Path):
+    clock = Clock()
+    allowance = Allowance(LIMITS, tmp_path / "table", clock)
+    clock.now += 365 * 86_400
+    assert takes(allowance, "anna")
+    clock.now -= 365 * 86_400
+    with pytest.raises(OverLimit) as over:
+        allowance.take_request("anna")
+    assert over.value.retry_after_s == 1
+    clock.now += 1
+    assert takes(allowance, "anna")
+
+
+def logs_in(allowance: Allowance, address: str) -> bool:
+    try:
+        allowance.take_login(address)
+    except OverLimit:
+        return False
+    return True
+
+
+def test_logins_of_one_line_are_counted_together(tmp_path: Path):
+    allowance = Allowance(LIMITS, tmp_path / "table", Clock())
+    own = [f"2001:db8:0:1:{number:x}::1" for number in range(20)]
+    assert sum(logs_in(allowance, address) for address in own) == 6
+    assert logs_in(allowance, "2001:db8:0:2::1")
+    others = [f"192.0.2.{number}" for number in range(20)]
+    assert all(logs_in(allowance, address) for address in others)
+
+
 WORKER = """
 import sys
 from pathlib import Path

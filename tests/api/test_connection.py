@@ -77,6 +77,40 @@ def test_a_setting_that_cannot_be_read_later_is_said_and_tried_again(
     assert [one.closed for one in made.bases] == [True, True, False]
 
 
+def test_an_error_that_nobody_foresaw_is_said_and_tried_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Odd(Late):
+        """The second try fails as no code of ours does."""
+
+        def _connect(self, home: object) -> Any:
+            if self.tried == 1:
+                self.tried += 1
+                raise ZeroDivisionError("odd")
+            return super()._connect(home)
+
+    said: list[str] = []
+    made = Odd()
+    monkeypatch.setattr(
+        connection, "build_services", lambda *_: said.append(made.missing) or "services"
+    )
+    monkeypatch.setattr(connection, "AGAIN_S", 0.0)
+
+    async def story() -> None:
+        await made.open()
+        await made._task  # type: ignore[misc]
+
+    class Done:
+        def __init__(self, *_: object) -> None: ...
+        def close(self) -> None: ...
+        async def run(self) -> None: ...
+
+    monkeypatch.setattr(connection, "Sweeping", Done)
+    asyncio.run(story())
+    assert said == ["ZeroDivisionError: odd"]
+    assert made.app.state.services == "services"
+
+
 def test_a_setting_that_cannot_be_read_at_the_start_ends_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

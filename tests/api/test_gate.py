@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 from typing import Any
 
 import pytest
@@ -41,7 +42,7 @@ class Line:
         return json.loads(self.answer[1]["body"])["type"].rpartition(":")[2]
 
 
-def gate(work_s: float, timeout_s: float = 0.05) -> Gate:
+def gate(work_s: float, timeout_s: float = 0.05, body_timeout_s: float = 0.1) -> Gate:
     """In front of an application that reads the body, then works for a while."""
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:  # its shape
@@ -50,7 +51,7 @@ def gate(work_s: float, timeout_s: float = 0.05) -> Gate:
         await send({"type": "http.response.start", "status": 204, "headers": []})
         await send({"type": "http.response.body", "body": b""})
 
-    config = Config(api=Api(body_timeout_s=0.1, request_timeout_s=timeout_s))
+    config = Config(api=Api(body_timeout_s=body_timeout_s, request_timeout_s=timeout_s))
     return Gate(app, config=config, metrics=Metrics(), log=None)
 
 
@@ -73,6 +74,15 @@ def test_an_answer_may_take_longer_than_a_body():
     line = Line()
     asyncio.run(ask(gate(work_s=0.3, timeout_s=LONG_S), line))
     assert line.status == 204
+
+
+def test_without_a_body_the_answer_has_its_own_time_and_not_that_of_a_body_as_well():
+    line = Line()
+    one = gate(LONG_S, timeout_s=0.05, body_timeout_s=LONG_S)
+    began = time.monotonic()
+    asyncio.run(asyncio.wait_for(one({**SCOPE, "headers": []}, line.receive, line.send), 5))
+    assert (line.status, line.problem) == (503, "took-too-long")
+    assert time.monotonic() - began < 1
 
 
 class Long(Line):

@@ -170,6 +170,21 @@ def test_a_call_that_is_never_taken_is_kept_with_what_it_said(tmp_path: Path, ph
     outbox.close()
 
 
+def test_half_an_emoji_holds_up_nothing(tmp_path: Path):
+    outbox = Outbox(tmp_path / "outbox.db")
+    session, at = new_id(), datetime.now(UTC)
+    times = {"started_at": at, "ended_at": at + timedelta(seconds=10)}
+    outbox.add_set(session, new_id(), {"exercise": "row \ud83d", **times})
+    outbox.add_set(session, new_id(), {"exercise": "row", **times})
+    asked: list[str] = []
+    with answering(200, asked) as client:
+        assert outbox.send(client) == 2
+    (aside,) = outbox.refused()
+    assert (len(asked), len(outbox), aside.what) == (1, 0, f"set {session}")
+    assert b"row \\ud83d" in aside.body
+    outbox.close()
+
+
 def test_what_is_larger_than_a_request_holds_up_nothing(tmp_path: Path):
     outbox = Outbox(tmp_path / "outbox.db")
     session, large = new_id(), bytes(BATCH_BYTES)

@@ -6,10 +6,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from starlette.requests import HTTPConnection
 
 from api.app import create_app
 from api.observe import RequestLog
-from api.problems import KINDS, kind_of
+from api.problems import KINDS, kind_of, problem_response
 from schemas import errors
 from schemas.config import Cassandra
 from tests.api.conftest import Person, RunningService, running, settings
@@ -41,6 +42,11 @@ def test_every_error_has_a_kind_that_fits_its_branch(cls: type[errors.MuvrError]
 def test_kinds_have_names_of_their_own():
     names = [kind.name for kind in KINDS.values()]
     assert len(set(names)) == len(names)
+
+
+def test_a_database_that_went_away_may_have_kept_it():
+    answer = problem_response(errors.DatabaseAway("10.0.0.1"), HTTPConnection({"type": "http"}))
+    assert "may have been kept" in json.loads(bytes(answer.body))["detail"]
 
 
 @pytest.mark.parametrize(
@@ -84,6 +90,25 @@ def test_a_body_that_does_not_decode_is_422(service: RunningService, person: Per
         )
     assert answer.status_code == 422, answer.text
     assert answer.headers["content-type"] == "application/problem+json"
+
+
+@pytest.mark.parametrize(
+    ("field", "body"),
+    [
+        ("username", rb'{"username": "\ud83d", "password": "correct horse battery"}'),
+        ("body", rb'{"username": "a", "password": "correct horse battery", "\ud83d": 1}'),
+    ],
+    ids=["value", "key"],
+)
+def test_half_an_emoji_is_422_also_without_a_token(
+    service: RunningService, field: str, body: bytes
+):
+    with service.client() as client:
+        answer = client.post(
+            "/v1/auth/register", content=body, headers={"Content-Type": "application/json"}
+        )
+    assert answer.status_code == 422, answer.text
+    assert (answer.json()["field"], answer.json()["value"]) == (field, "?")
 
 
 def test_405_names_every_method_of_the_path(service: RunningService):

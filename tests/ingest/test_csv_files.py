@@ -95,6 +95,12 @@ def test_lines_that_name_an_exercise_are_its_sets(tmp_path: Path):
     ]
 
 
+def test_spaces_and_accents_apart_do_not_end_a_set(tmp_path: Path):
+    typed = ("Knä hebe", " Kna\u0308  hebe", "Knä\u00a0hebe ", "Knä hebe", "knä hebe")
+    (one,) = read(written(tmp_path, HEAD, *(line(n, name) for n, name in enumerate(typed))))
+    assert [s.exercise for s in one.sets] == ["Knä hebe", "knä hebe"]
+
+
 @pytest.mark.parametrize(
     ("head", "lines", "says"),
     [

@@ -12,7 +12,15 @@ import pytest
 from ingest.importers import spar as spar_module
 from ingest.importers.gym import read_gym
 from ingest.importers.imported import ImportedRecording
+from ingest.importers.wheel import fetch_wheel
 from schemas.errors import BadInput
+
+
+def test_a_wheel_in_the_cache_that_is_not_the_locked_one_is_refused(tmp_path: Path):
+    (tmp_path / "seglearn-1.2.5-py3-none-any.whl").write_bytes(b"of somebody else")
+    with pytest.raises(BadInput, match="SHA-256") as refused:
+        fetch_wheel("seglearn", tmp_path)
+    assert refused.value.next_step.startswith("Delete")
 
 
 def test_spar_is_whole(spar: list[ImportedRecording]):

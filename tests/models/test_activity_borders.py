@@ -20,11 +20,11 @@ from models.activity.fit import both_borders
 from models.activity.logit import (
     BorderExample,
     BorderModel,
-    chances,
-    climbed,
+    design_of,
     fit_borders,
-    lessons_of,
-    worth,
+    fit_newton,
+    penalised_log_likelihood,
+    probabilities,
 )
 from models.activity.settings import SETTINGS
 from models.activity.traces import Postures, speed_rank
@@ -122,22 +122,22 @@ def test_a_start_is_learned_without_the_posture_of_its_end() -> None:
 
 def test_no_small_step_leads_higher_than_the_weights_that_were_learned() -> None:
     rng = np.random.default_rng(1)
-    lessons = lessons_of(marked(rng, rng.laplace(0, 1, 20)), np.zeros(2), np.ones(2), SETTINGS)
+    design = design_of(marked(rng, rng.laplace(0, 1, 20)), np.zeros(2), np.ones(2), SETTINGS)
     away = np.array([0.5, -0.5])
-    weights = climbed(lessons, away, RIDGE)
-    top = worth(lessons, weights, away, RIDGE)
+    weights = fit_newton(design, away, RIDGE)
+    top = penalised_log_likelihood(design, weights, away, RIDGE)
     for angle in np.linspace(0, 2 * np.pi, 16):
         nudged = weights + 0.1 * np.array([np.cos(angle), np.sin(angle)])
-        assert worth(lessons, nudged, away, RIDGE) < top
+        assert penalised_log_likelihood(design, nudged, away, RIDGE) < top
 
 
-def test_the_chances_of_a_set_sum_to_one() -> None:
+def test_the_probabilities_of_a_set_sum_to_one() -> None:
     """Also of sets with few candidates, next to the end of a signal."""
     rng = np.random.default_rng(1)
     sets = [(AT_S[:k], rng.normal(size=(k, 2)), 0.0) for k in (161, 9, 40)]
-    lessons = lessons_of(sets, np.zeros(2), np.ones(2), SETTINGS)
-    p = chances(lessons, np.array([3.0, -700.0]))
-    np.testing.assert_allclose(lessons.sums(p), 1.0)
+    design = design_of(sets, np.zeros(2), np.ones(2), SETTINGS)
+    p = probabilities(design, np.array([3.0, -700.0]))
+    np.testing.assert_allclose(design.sums(p), 1.0)
 
 
 def test_an_end_looks_like_the_start_of_the_recording_played_backwards() -> None:

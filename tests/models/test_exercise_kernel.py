@@ -13,8 +13,6 @@ from models.exercise.examples import rotations
 from models.exercise.kernel import features
 from models.exercise.names import feature_names
 from models.exercise.reference import features as reference
-from models.exercise.reference.channels import channels, smooth
-from models.exercise.reference.single import power_spectrum
 from schemas.errors import NoKernel
 
 
@@ -112,16 +110,3 @@ def _loaded_again():
     yield
     kernel._compiled.cache_clear()
     assert isinstance(kernel._compiled(), ctypes.CDLL)
-
-
-def test_power_is_that_of_the_fourier_transform():
-    x = np.random.default_rng(0).standard_normal((3, 4, 200)).astype(np.float32)
-    want = np.abs(np.fft.rfft(x.astype(np.float64)))[..., 1:] ** 2
-    assert power_spectrum(x) == pytest.approx(want, rel=1e-3, abs=1e-3)
-
-
-def test_gravity_is_the_moving_average_taken_twice():
-    acc = np.random.default_rng(1).standard_normal((2, 3, 200)).astype(np.float32)
-    gravity = acc - channels(acc, None).linear
-    assert gravity == pytest.approx(smooth(smooth(acc)), abs=1e-5)
-    assert smooth(acc)[0, 0, 100] == pytest.approx(acc[0, 0, 88:113].mean(), abs=1e-6)

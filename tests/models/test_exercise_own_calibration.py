@@ -15,8 +15,9 @@ from models.exercise.own_calibration import (
     on_one_user,
     thinned,
 )
-from models.exercise.probability import Calibration, softmax
+from models.exercise.probability import Calibration
 from models.exercise.statistics import statistics_of, total
+from models.softmax import softmax
 
 SHIPPED = Calibration(window=0.1, abstain_above=1.5)
 

@@ -35,8 +35,8 @@ def crowd(people: int, seed: int):
     return [(a.astype(np.float32), b) for a, b in zip(x, y, strict=True)]
 
 
-def workers(splits, settings, model, turn):
-    return [(epoch(model, x, y, settings, turn), float(len(y))) for x, y in splits]
+def workers(splits, settings, model, round_number):
+    return [(epoch(model, x, y, settings, round_number), float(len(y))) for x, y in splits]
 
 
 def joined(splits):
@@ -45,7 +45,7 @@ def joined(splits):
 
 @pytest.mark.parametrize("hidden", [(), (16,)])
 def test_averaged_on_four_workers_is_within_a_point_of_one_process(hidden):
-    settings = replace(SETTINGS, hidden=hidden, rate=0.1)
+    settings = replace(SETTINGS, hidden=hidden, learning_rate=0.1)
     people, held = crowd(16, 1), joined(crowd(12, 2))
     first = start(SIZE, LABELS, settings)
     assert error(first, *held) > 0.5
@@ -66,8 +66,8 @@ def test_it_ends_after_the_best_round_and_gives_that_one():
     seen = []
     first = start(2, 2, SETTINGS)
 
-    def work(model, turn):
-        seen.append(turn)
+    def work(model, round_number):
+        seen.append(round_number)
         return [(average([(model, 1.0)]), 1.0)]
 
     best, errors = iterative_reduce(first, work, lambda _: next(answers), patience=3)
@@ -77,15 +77,17 @@ def test_it_ends_after_the_best_round_and_gives_that_one():
 
 
 @pytest.mark.parametrize("hidden", [(), (5,), (6, 3)])
-def test_slopes_are_those_of_the_loss(hidden):
-    """A step along a slope changes the loss by the slope's square, whatever the layers."""
-    settings = PerceptronSettings(hidden=hidden, rate=1e-3, momentum=0.0, l2=0.0, batch=10**6)
+def test_gradients_are_those_of_the_loss(hidden):
+    """A step along a gradient changes the loss by the gradient's square, whatever the layers."""
+    settings = PerceptronSettings(
+        hidden=hidden, learning_rate=1e-3, momentum=0.0, l2=0.0, batch=10**6
+    )
     x, y = joined(crowd(2, 3))
     model = start(SIZE, LABELS, settings)
     moved = epoch(model, x, y, settings, 0)
     pairs = [*zip(moved.weights, model.weights, strict=True)]
     pairs += [*zip(moved.biases, model.biases, strict=True)]
-    expected = sum(float(((a - b) ** 2).sum()) for a, b in pairs) / settings.rate
+    expected = sum(float(((a - b) ** 2).sum()) for a, b in pairs) / settings.learning_rate
     assert loss(model, x, y) - loss(moved, x, y) == pytest.approx(expected, rel=0.05)
 
 

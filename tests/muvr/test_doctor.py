@@ -37,6 +37,16 @@ def test_without_a_node_each_finding_has_its_own_next_step(nowhere: Door) -> Non
         assert found[what].next_step not in found[what].says
 
 
+def test_a_host_whose_name_leads_nowhere_is_a_finding(tmp_path: Path) -> None:
+    config = Config(
+        paths=Paths(data=tmp_path / "node"), cassandra=Cassandra(contact_points=("x.invalid",))
+    )
+    door = Door(config, tmp_path / "conf.yaml", Terminal(as_json=True))
+    found = {one.what: one for one in examine(door)}
+    assert found["port"].says == "9042 is not answered"
+    assert "No Cassandra answers at x.invalid" in found["tables"].says
+
+
 @ON_NODE
 def test_a_clock_that_is_not_cassandras_is_a_finding(
     keyspace: Cassandra, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -25,6 +25,11 @@ def test_a_floor_holds_or_not(figure: Figure, holds: bool | None):
     assert Report("r", "c", "m", 1.0, (figure,)).holds is (holds is not False)
 
 
+def test_without_git_the_commit_is_unknown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert write_report("demo", 1.25, [], tmp_path).commit == "unknown"
+
+
 def test_the_file_has_the_shape_of_the_contract(tmp_path: Path):
     figure = Figure("x", 3.0, "ms", peer="other", peer_value=2.0, floor=1.0, data="d")
     write_report("demo", 1.25, [figure], tmp_path)

@@ -6,10 +6,12 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from muvr.service import Service, ServiceFailed
 from schemas.config import load_config
+from schemas.progress import Silent
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 SLEEP = "import time; print(flush=True); time.sleep(60)"
@@ -41,6 +43,28 @@ def called_like_the_service() -> Iterator[int]:
         running.stdout.readline()
         yield running.pid
         running.kill()
+
+
+def test_the_service_is_found_where_no_other_program_is(
+    service: Service, tmp_path: Path, called_like_the_service: int, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    (tmp_path / "service.pid").write_text(str(called_like_the_service))
+    assert service.status().running
+
+
+def test_an_interrupted_start_leaves_no_process(
+    service: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    class Interrupting(Silent):
+        def step(self, *_: object) -> None:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(service, "_answers", lambda path: False)
+    with pytest.raises(KeyboardInterrupt):
+        service.start(Interrupting())
+    assert not psutil.Process().children()
+    assert not (tmp_path / "service.pid").exists()
 
 
 @pytest.mark.usefixtures("of_somebody_else")

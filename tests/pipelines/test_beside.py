@@ -41,7 +41,8 @@ def serving_recipe(database):
 def test_each_learns_from_some_people_and_asks_the_others(settled, spark_config, family):
     report = train(family, spark_config)
     assert report.status == "done", report.reasons
-    assert (report.counts["people"], report.counts["held_out"]) == (PEOPLE, 1)
+    said = [report.counts[name] for name in ("people", "choosing", "judging")]
+    assert said == [PEOPLE, 1, 1]
     run = asyncio.run(JobRuns(settled).read(family, report.run_id))
     assert run.metrics.keys() >= report.metrics.keys()
     assert asyncio.run(Champions(settled).read(GLOBAL_OWNER, LAYOUT, family)) is None

@@ -7,7 +7,7 @@ import pytest
 
 from models.exercise.calibrate import HeldOut
 from models.exercise.own_calibration import LEAST_USERS
-from models.exercise.probability import softmax
+from models.softmax import softmax
 from pipelines.calibration import (
     SHIPPED,
     Calibrations,

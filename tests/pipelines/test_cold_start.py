@@ -10,7 +10,7 @@ import pytest
 from models.exercise.codec import statistics_to_bytes, to_bytes
 from models.exercise.statistics import total
 from pipelines.calibration import Calibrations
-from pipelines.cold_start import apart, judged, stranger_of, sums_of
+from pipelines.cold_start import judged, stranger_of, sums_of
 from pipelines.everybody import Given, combine
 from pipelines.gate import Trial, contest
 from pipelines.global_models import (
@@ -45,8 +45,7 @@ def given(spar):
 @pytest.fixture(scope="module")
 def sums(given):
     """The discriminant of the first two."""
-    others, _ = apart([(UUID(user), LAYOUT) for user in given], frozenset({STRANGER}))
-    members = sorted(str(user) for user, _ in others)
+    members = sorted(user for user in given if user != STRANGER)
     known = total([given[user] for user in members])
     row = {"model_id": LAYOUT, "members": members, "given": statistics_to_bytes(known)}
     return sums_of([row])

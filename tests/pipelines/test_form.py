@@ -9,7 +9,7 @@ import pytest
 
 from models.form.codec import from_bytes
 from models.signal.pieces import Piece, pack_pieces
-from pipelines.form import NEWEST, counted_set, newest_rows, train_form
+from pipelines.form import NEWEST, counted_set, learn_form, newest_rows, train_form
 from schemas.layout import owner_of
 from store.champions import Champions
 from store.models import Models
@@ -109,6 +109,19 @@ def test_sets_that_contradict_the_count_are_left_out(spar):
     said = len(done.repetitions)
     assert counted_set({**row, "reps": said + 2}) is not None
     assert counted_set({**row, "reps": said + 3}) is None
+
+
+def test_a_name_that_was_kept_before_has_the_same_template(spar):
+    spelled = ("Kn\u00e4 hebe", "Kna\u0308  hebe")
+    rows = [
+        {
+            **{"set_id": one.set_id, "exercise": spelled[n % 2], "reps": None},
+            **{"started_at": one.started_at, "samples": one.samples},
+        }
+        for n, one in enumerate(sets_of(spar, 0, exercises=1))
+    ]
+    book = from_bytes(learn_form(rows)["bytes"])
+    assert list(book.templates) == [(spelled[0], "left")]
 
 
 def test_the_newest_sets_of_each_exercise_are_read_in_order():

@@ -1,12 +1,20 @@
 """Ordering, capping and splitting a user's sets."""
 
+import asyncio
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from itertools import permutations
+from uuid import UUID, uuid4
 
+import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.labelled import LabelledSet, digest, newest, split_at, split_share
+from pipelines.history import log_of
+from pipelines.labelled import LabelledSet, digest, labelled_sets, newest, split_at, split_share
+from pipelines.scope import sets_digest
+from store.training import TrainingKeys
+from tests.pipelines.people import LAYOUT, put
 
 NOW = datetime(2026, 11, 21, tzinfo=UTC)
 
@@ -59,3 +67,29 @@ def test_the_digest_knows_sets_revisions_labels_and_recipe_but_no_order():
         digest(sets, "recipe 2"),
     ]
     assert len({expected, *others}) == 5
+
+
+SPELLINGS = ("Knä hebe", "Kna\u0308  hebe")
+"""As a name is kept now, and as it may have been kept before."""
+
+
+def test_a_name_that_was_kept_before_is_the_same_exercise():
+    rows = [asdict(a_set(n, name)) for n, name in enumerate(SPELLINGS)]
+    table = pa.Table.from_pylist([{"user_id": "u", "model_id": LAYOUT, **row} for row in rows])
+    assert [one.exercise for one in labelled_sets(table)] == [SPELLINGS[0]] * 2
+    done = {"session_id": "s", "reps": 8, "weight_kg": None, "intensity": None}
+    table = pa.Table.from_pylist([{"user_id": "u", **row, **done} for row in rows])
+    assert log_of(table).exercise.tolist() == [SPELLINGS[0]] * 2
+
+
+def test_what_is_read_of_a_set_without_its_samples_has_the_same_digest(database):
+    """Else a run of changed users would learn whoever has an old name again and again."""
+    user = uuid4()
+    sets = [
+        LabelledSet(str(UUID(int=n)), n + 1, name, NOW + timedelta(minutes=n), "typed", b"x")
+        for n, name in enumerate(SPELLINGS)
+    ]
+    put(database, user, sets)
+    table = pa.Table.from_pylist([{"user_id": "u", "model_id": LAYOUT, **asdict(s)} for s in sets])
+    read = asyncio.run(TrainingKeys(database).revisions(user, LAYOUT))
+    assert sets_digest(read, 1, "r") == digest(newest(labelled_sets(table), 1), "r")

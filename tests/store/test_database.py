@@ -9,8 +9,9 @@ import pytest
 from cassandra import OperationTimedOut
 from cassandra.query import SimpleStatement
 
+from schemas.config import Cassandra
 from schemas.errors import DatabaseAway
-from store.database import UNDER_WAY, Database, Statement
+from store.database import UNDER_WAY, Database, Statement, connect
 from store.samples import Samples
 
 READ = "SELECT a FROM b WHERE c = ?"
@@ -90,6 +91,11 @@ def test_what_is_asked_at_once_waits_for_a_place(
     for again in (1, 2):  # a command asks from one loop after another
         assert len(_many(database, ask)) == 3 * UNDER_WAY
         assert (session.asked, session.most) == (again * 3 * UNDER_WAY, UNDER_WAY)
+
+
+def test_a_name_that_leads_nowhere_is_a_database_that_is_away() -> None:
+    with pytest.raises(DatabaseAway, match=r"x\.invalid"):
+        connect(Cassandra(contact_points=("x.invalid",)), keyspace=None)
 
 
 def test_who_gets_no_answer_gives_the_place_back() -> None:

@@ -3,8 +3,9 @@
 import numpy as np
 
 from models.exercise.model import CLIP, PROTOTYPE_STEP, Array, ExerciseModel
-from models.exercise.probability import hesitation, softmax
+from models.exercise.probability import hesitation
 from models.exercise.scores import TOUCHES, Seen
+from models.softmax import softmax
 
 
 def see(model: ExerciseModel, x: Array) -> Seen:

@@ -3,21 +3,17 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from models.exercise.reference.channels import channels
+from models.exercise.reference.channels import Array, channels
 from models.exercise.reference.joint import joint
-from models.exercise.reference.single import mean_of, single
-
-Array = NDArray[np.floating]  # float32 throughout; numpy's stubs lose the width
+from models.exercise.reference.single import single
 
 
-def features(acc: Array, gyro: Array | None) -> Array:
-    """Features of windows, float32 (m, 515) or (m, 214); arguments as of the kernel's.
+def features(acc: NDArray[np.floating], gyro: NDArray[np.floating] | None) -> Array:
+    """Features of windows, (m, 515) or (m, 214); arguments as of the kernel's.
 
     >>> features(np.ones((2, 3, 200), np.float32), None).shape
     (2, 214)
     """
-    c = channels(acc, gyro)
-    mean = mean_of(c.every)
-    centred = c.every - mean[..., None]
-    alone = single(c.every, centred, mean)
-    return np.concatenate([alone.reshape(len(acc), -1), joint(c, centred)], axis=1)
+    rotation = None if gyro is None else gyro.astype(np.float64)
+    c = channels(acc.astype(np.float64), rotation)
+    return np.concatenate([single(c.every).reshape(len(acc), -1), joint(c)], axis=1)

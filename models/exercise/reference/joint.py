@@ -1,123 +1,86 @@
 """What the channels of a window have in common: correlations, axes, shapes of the movement."""
 
-from functools import lru_cache
-
 import numpy as np
-from numpy.typing import NDArray
 
 from models.exercise.names import LAGS, PAIRS, TRIPLES
-from models.exercise.reference.channels import Channels
-from models.exercise.reference.single import QUIET, mean_of, mean_product, quantiles
+from models.exercise.reference.channels import Array, Channels
+from models.exercise.reference.single import QUIET
 
-Array = NDArray[np.floating]  # float32 throughout; numpy's stubs lose the width
-FLOOR = np.float32(1e-4)  # added to a covariance before its logarithm
-FIRST, SECOND = np.array(PAIRS, dtype=np.intp).T.copy()
-ODD = np.array([3 * PAIRS.index((i, j)) + k for i, j, k in TRIPLES], dtype=np.intp)
+FLOOR = 1e-4  # added to a covariance before its logarithm
 
 
-def joint(c: Channels, centred: Array) -> Array:
-    """Joint features, float32 (m, 227) with rotation, (m, 70) without.
-
-    Args:
-        c: the channels.
-        centred: (m, n, 200): every channel minus its mean.
-    """
+def joint(c: Channels) -> Array:
+    """Joint features, (m, 227) with rotation, (m, 70) without."""
     axes = c.axes
-    covariance = centred @ centred.swapaxes(1, 2)
-    covariance /= np.float32(centred.shape[-1])
+    centred = c.every - c.every.mean(axis=-1, keepdims=True)
+    covariance = _mean_products(centred, centred)
     deviation = np.sqrt(np.diagonal(covariance, axis1=1, axis2=2) + QUIET)
-    correlation = covariance / (deviation[:, :, None] * deviation[:, None, :])
-    moving = _moving(c.linear, centred[:, 3:axes])
-    products = _products(moving)
+    scale = deviation[:, :, None] * deviation[:, None, :]
+    correlation = covariance / scale
+    turning = centred[:, 3:axes]
     parts = [
         _upper(correlation[:, :axes, :axes], 1),
         _upper(correlation[:, axes:, axes:], 1),
         _posture(c.down),
         _upper(_log_covariance(covariance[:, :axes, :axes]), 0),
-        *_lagged(centred[:, :axes], deviation[:, :axes]),
-        _shape(moving, products),
+        *(_lagged(centred[:, :axes], lag) / scale[:, :axes, :axes] for lag in LAGS),
+        _shape(c.linear),
     ]
     if axes == 6:
-        parts.append(_coupling(c.linear, products[:, 0], moving[:, 1]))
-    return np.concatenate(parts, axis=1)
+        parts += [_shape(turning), _coupling(c.linear, turning)]
+    return np.concatenate([part.reshape(len(part), -1) for part in parts], axis=1)
 
 
-def _posture(down: Array) -> Array:
-    """Where gravity points: mean, deviation and range of its unit vector, (m, 12)."""
-    found = np.empty((len(down), 4, 3), dtype=np.float32)
-    mean = found[:, 0] = mean_of(down)
-    off = down - mean[..., None]
-    np.sqrt(mean_product(off, off), out=found[:, 1])
-    quantiles(down, (0.05, 0.95), found[:, 2:].swapaxes(1, 2))
-    return found.reshape(len(down), -1)
-
-
-def _moving(linear: Array, turning: Array) -> Array:
-    """What moves, sensor by sensor: (m, 2, 3, 200), or (m, 1, 3, 200) without rotation."""
-    if turning.shape[1] == 0:
-        return linear[:, None]
-    return np.stack([linear, turning], axis=1)
-
-
-def _log_covariance(covariance: Array) -> Array:
-    """Matrix logarithm of the covariance: a flat picture of its cone."""
-    n = covariance.shape[1]
-    values, vectors = np.linalg.eigh(covariance + FLOOR * np.eye(n, dtype=np.float32))
-    scaled = vectors * np.log(np.maximum(values, FLOOR / 2))[:, None, :]
-    return scaled @ vectors.swapaxes(1, 2)
+def _mean_products(a: Array, b: Array) -> Array:
+    """E[aᵢ bⱼ] of (m, p, n) and (m, q, n), (m, p, q)."""
+    return a @ b.swapaxes(1, 2) / a.shape[-1]
 
 
 def _upper(matrices: Array, first: int) -> Array:
     """The upper triangles of (m, n, n) in a row, from diagonal `first` on."""
-    n = matrices.shape[1]
-    return matrices.reshape(len(matrices), n * n).take(_places(n, first), axis=1)
+    i, j = np.triu_indices(matrices.shape[1], first)
+    return matrices[:, i, j]
 
 
-@lru_cache(maxsize=8)
-def _places(n: int, first: int) -> NDArray[np.intp]:
-    return np.flatnonzero(np.triu(np.ones((n, n)), first))
+def _posture(down: Array) -> Array:
+    """Where gravity points: mean, deviation and range of its unit vector, (m, 12)."""
+    low, high = np.quantile(down, (0.05, 0.95), axis=-1)
+    return np.concatenate([down.mean(axis=-1), down.std(axis=-1), low, high], axis=1)
 
 
-def _lagged(x: Array, deviation: Array) -> list[Array]:
-    """Which axis follows which, at three lags; each (m, n·n)."""
-    scale = deviation[:, :, None] * deviation[:, None, :]
-    found: list[Array] = []
-    for lag in LAGS:
-        product = x[:, :, lag:] @ x[:, :, :-lag].swapaxes(1, 2)
-        found.append((product / (np.float32(x.shape[-1] - lag) * scale)).reshape(len(x), -1))
-    return found
+def _log_covariance(covariance: Array) -> Array:
+    """Matrix logarithm of the covariance: a flat picture of its cone."""
+    values, vectors = np.linalg.eigh(covariance + FLOOR * np.eye(covariance.shape[1]))
+    scaled = vectors * np.log(np.maximum(values, FLOOR / 2))[:, None, :]
+    return scaled @ vectors.swapaxes(1, 2)
 
 
-def _products(moving: Array) -> Array:
-    """Products of every two axes of a sensor, (m, s, 6, 200) in the order of `PAIRS`."""
-    m, sensors, _, n = moving.shape
-    found = np.empty((m, sensors, len(PAIRS), n), dtype=np.float32)
-    for k, (i, j) in enumerate(PAIRS):
-        np.multiply(moving[:, :, i], moving[:, :, j], out=found[:, :, k])
-    return found
+def _lagged(x: Array, lag: int) -> Array:
+    """Which axis follows which: E[xᵢ(t + lag) xⱼ(t)], (m, n, n)."""
+    return _mean_products(x[..., lag:], x[..., :-lag])
 
 
-def _shape(moving: Array, products: Array) -> Array:
-    """Of each sensor its axis as a projector, log spreads, third moments: (m, s · 19).
+def _shape(x: Array) -> Array:
+    """Of a sensor (m, 3, 200) its axis as a projector, log spreads, third moments: (m, 19).
 
     A projector has no sign to guess; the odd moments say which way the fast half goes.
     """
-    m, sensors, _, n = moving.shape
-    sizes, axes = np.linalg.eigh(moving @ moving.swapaxes(2, 3) / np.float32(n))
-    main = axes[..., 2]
-    found = np.empty((m, sensors, 19), dtype=np.float32)
-    np.multiply(main.take(FIRST, axis=2), main.take(SECOND, axis=2), out=found[..., :6])
-    np.log(np.maximum(sizes, 0) + FLOOR, out=found[..., 6:9])
-    moments = (products @ moving.swapaxes(2, 3) / np.float32(n)).reshape(m, sensors, -1)
-    size = (np.add.reduce(sizes, axis=2) + FLOOR) ** np.float32(1.5)
-    np.divide(moments.take(ODD, axis=2), size[..., None], out=found[..., 9:])
-    return found.reshape(m, -1)
+    spreads, directions = np.linalg.eigh(_mean_products(x, x))
+    main = directions[..., 2]  # where it moves most
+    projector = [main[:, i] * main[:, j] for i, j in PAIRS]
+    size = (spreads.sum(axis=1) + FLOOR) ** 1.5
+    odd = [(x[:, i] * x[:, j] * x[:, k]).mean(axis=-1) / size for i, j, k in TRIPLES]
+    return np.stack([*projector, *np.log(np.maximum(spreads, 0) + FLOOR).T, *odd], axis=1)
 
 
-def _coupling(linear: Array, pulled: Array, turning: Array) -> Array:
-    """E[aᵢ aⱼ ωₖ] over the size of both: (m, 18)."""
-    moments = pulled @ turning.swapaxes(1, 2) / np.float32(linear.shape[-1])
-    power = np.add.reduce(mean_product(linear, linear), axis=1)
-    spin = np.add.reduce(mean_product(turning, turning), axis=1)
+def _coupling(linear: Array, turning: Array) -> Array:
+    """E[aᵢ aⱼ ωₖ] over the size of both, E[|a|²] √E[|ω|²]: (m, 18)."""
+    power = (linear**2).sum(axis=1).mean(axis=-1)
+    spin = (turning**2).sum(axis=1).mean(axis=-1)
     size = (power + FLOOR) * np.sqrt(spin + FLOOR)
-    return (moments / size[:, None, None]).reshape(len(linear), -1)
+    moments = [
+        (linear[:, i] * linear[:, j] * turning[:, k]).mean(axis=-1)
+        for i, j in PAIRS
+        for k in range(3)
+    ]
+    return np.stack(moments, axis=1) / size[:, None]

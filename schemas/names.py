@@ -1,0 +1,62 @@
+"""Names of exercises: one spelling, however a keyboard made it.
+
+Names come in with spaces to spare and, from some systems, with accents as characters of their own.
+What looks the same is one exercise. "Bench Press" and "bench press" do not look the same: case is
+kept and counts.
+"""
+
+import re
+import unicodedata
+from collections.abc import Mapping
+from typing import Annotated
+
+from pydantic import BeforeValidator, Field, StringConstraints
+
+LONGEST = 100
+MOST_DECOMPOSED = 4  # characters that one takes when its accents are apart
+_SPACE = re.compile("[\t-\r \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]+")
+"""Unicode's white space; `\\s` also means separators of records, which have been kept as names."""
+
+
+def one_spelling(name: str) -> str:
+    r"""A name as it is kept: composed (Unicode's NFC), single spaces inside, none around it.
+
+    A text that is too long for any name comes back decomposed as it was: composing takes quadratic
+    time, and whoever checks lengths refuses it in any case.
+
+    >>> one_spelling("  Bulga\u0308rian \t split\u00a0squat\n")
+    'Bulgärian split squat'
+    """
+    spaced = _SPACE.sub(" ", name).strip(" ")
+    if spaced.isascii() or len(spaced) > LONGEST * MOST_DECOMPOSED:
+        return spaced
+    return unicodedata.normalize("NFC", spaced)
+
+
+def respelled(said: Mapping[str, object]) -> dict[str, object]:
+    """What a person said, its `exercise` and those of its `sets` in one spelling.
+
+    For what was kept before names were spelled one way when they came in.
+    """
+    found = dict(said)
+    match found:
+        case {"exercise": str(name)}:
+            found["exercise"] = one_spelling(name)
+        case {"sets": list(several)}:
+            found["sets"] = [respelled(one) for one in several]
+        case _:
+            pass
+    return found
+
+
+def _text_in_one_spelling(value: object) -> object:
+    return one_spelling(value) if isinstance(value, str) else value
+
+
+ExerciseName = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=LONGEST),
+    BeforeValidator(_text_in_one_spelling),
+    Field(description="kept composed (NFC) and with single spaces; case counts"),
+]
+"""What every exercise is called that comes in."""

@@ -1,0 +1,95 @@
+"""What was kept when names were kept as they were typed is read as it would be kept now."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from uuid import uuid4
+
+import pytest
+
+from ingest.decisions import Decisions
+from ingest.projections import project
+from ingest.recorder import Recorder
+from ingest.sets import confirmation_body
+from schemas.config import Limits
+from schemas.errors import EventConflict
+from schemas.events import SessionOpening, SetConfirmation
+from schemas.ids import uuid7
+from store.records import Records, records_in
+
+NOW = datetime(2026, 11, 21, 10, tzinfo=UTC)
+LIMITS = Limits()
+OLD, NEW = "bulga\u0308rian  squat", "bulgärian squat"
+PLANNED = {"reps": 8, "weight_kg": None, "intensity": None}
+
+
+def fresh_id():
+    return uuid7(int(NOW.timestamp() * 1000), uuid4().bytes[6:])
+
+
+def clock() -> datetime:
+    return NOW + timedelta(hours=1)
+
+
+@pytest.fixture
+def records(database) -> Records:
+    return records_in(database, LIMITS)
+
+
+async def kept_before(records: Records, user, about, question, kind, body, topic):
+    """An event and its rows, as they were kept by a release that left names alone."""
+    event, _ = await Decisions(records, clock).decide(
+        user, about, question, kind, body, topic=topic
+    )
+    await project(records, user, event, 0)
+    return event
+
+
+def said(**changes) -> SetConfirmation:
+    given = {"exercise": NEW, "started_at": NOW, "ended_at": NOW + timedelta(seconds=30), "reps": 8}
+    return SetConfirmation.model_validate({**given, **changes})
+
+
+def test_a_set_that_was_kept_before_is_repeated_and_corrected(database, records):
+    user, session, one = uuid4(), fresh_id(), fresh_id()
+    recorder = Recorder(records, LIMITS, clock)
+
+    async def story():
+        await recorder.open_session(user, session, SessionOpening(started_at=NOW, streams={}))
+        body = confirmation_body(session, said()) | {"exercise": OLD}
+        await kept_before(records, user, one, ("set", 0), "set-confirmed", body, "sets")
+        raw = await database.run("SELECT exercise FROM sets WHERE user_id = ?", (user,))
+        assert [row.exercise for row in raw] == [OLD]
+
+        [before] = await records.sets.of_user(user)
+        assert before.exercise == NEW
+        for typed in (OLD, NEW, f" {NEW} "):
+            assert await recorder.confirm_set(user, session, one, said(exercise=typed)) == before
+        with pytest.raises(EventConflict):
+            await recorder.confirm_set(user, session, one, said(exercise=NEW.title()))
+        after = await recorder.confirm_set(user, session, one, said(reps=9), before.revision)
+        assert (after.exercise, after.reps) == (NEW, 9)
+        events = await records.journal.events(user, ["2026-11"])
+        names = [event.body["exercise"] for event in events if event.kind == "set-confirmed"]
+        assert names == [NEW, NEW]
+
+    asyncio.run(story())
+
+
+def test_a_plan_that_was_kept_before_is_followed_and_said_again(records):
+    user, session, plan = uuid4(), fresh_id(), fresh_id()
+    recorder = Recorder(records, LIMITS, clock)
+
+    async def story():
+        body = {"name": "Monday", "sets": [{"exercise": OLD, **PLANNED}]}
+        await kept_before(records, user, plan, ("plan", 0), "plan-kept", body, "plans")
+        before = await records.plans.read(user, plan)
+        assert before.sets == [{"exercise": NEW, **PLANNED}]
+        again = await recorder.keep_plan(user, plan, "Monday", [{"exercise": NEW, **PLANNED}])
+        assert again == before
+        opening = SessionOpening(started_at=NOW, plan=plan, streams={})
+        await recorder.open_session(user, session, opening)
+        await recorder.confirm_set(user, session, fresh_id(), said())
+        [row] = await records.deviations.of_session(user, "2026-11", session)
+        assert (row.planned_exercise, row.actual_exercise, row.kinds) == (NEW, NEW, {"as_planned"})
+
+    asyncio.run(story())

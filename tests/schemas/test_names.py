@@ -1,0 +1,75 @@
+"""What an exercise is called, however it was typed."""
+
+import time
+import unicodedata
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import TypeAdapter, ValidationError
+
+from schemas.names import LONGEST, ExerciseName, one_spelling, respelled
+
+NAME = TypeAdapter(ExerciseName)
+SPACES = " \t\n\r\x0b\x0c\x85\xa0\u1680\u2003\u2028\u202f\u205f\u3000"
+LETTERS = "aBzäÖéñşøł한국어ガ\u0308\u0301\u0327\u1100\u1161\u212b\u03b1-'10"
+letters = st.one_of(st.characters(exclude_categories=("Cs",)), st.sampled_from(LETTERS))
+words = st.text(letters, max_size=LONGEST)
+spaces = st.text(st.sampled_from(SPACES), min_size=1, max_size=4)
+
+
+@given(words)
+def test_a_name_has_one_spelling(name):
+    found = one_spelling(name)
+    assert one_spelling(found) == found
+    assert unicodedata.is_normalized("NFC", found)
+    assert one_spelling(unicodedata.normalize("NFD", name)) == found
+    assert one_spelling(unicodedata.normalize("NFC", name)) == found
+
+
+@given(
+    st.lists(st.text(st.sampled_from(LETTERS), min_size=1, max_size=6), min_size=1), spaces, spaces
+)
+def test_white_space_says_nothing_but_that_a_word_ends(parts, some, others):
+    expected = one_spelling(" ".join(parts))
+    assert one_spelling(others + some.join(parts) + others) == expected
+    assert expected.split(" ") == [unicodedata.normalize("NFC", part) for part in parts]
+
+
+def test_case_counts():
+    assert [one_spelling(name) for name in ("Bench Press", "bench press ")] == [
+        "Bench Press",
+        "bench press",
+    ]
+
+
+@pytest.mark.parametrize("name", ["", " ", "\u00a0\u3000\t", 5, None, ["curl"]])
+def test_nothing_is_no_name(name):
+    with pytest.raises(ValidationError):
+        NAME.validate_python(name)
+
+
+def test_a_name_is_as_long_as_it_is_composed():
+    apart = unicodedata.normalize("NFD", "\u1f82") * LONGEST
+    assert (len(apart), NAME.validate_python(apart)) == (4 * LONGEST, "\u1f82" * LONGEST)
+    for much in (apart + "a", "a" * (LONGEST + 1), "\u0958" * LONGEST):
+        with pytest.raises(ValidationError, match="at most 100 characters"):
+            NAME.validate_python(much)
+
+
+def test_no_text_takes_long_to_refuse():
+    """Composing sorts marks in quadratic time: this one would take minutes."""
+    began = time.perf_counter()
+    with pytest.raises(ValidationError, match="at most 100 characters"):
+        NAME.validate_python("a" + "\u0301\u0327" * 200_000)
+    assert time.perf_counter() - began < 2
+
+
+def test_what_was_said_before_is_spelled_as_it_would_be_now():
+    old, new = "bulga\u0308rian  squat", "bulgärian squat"
+    confirmed = {"exercise": old, "reps": 3, "session": "a  b"}
+    assert respelled(confirmed) == {**confirmed, "exercise": new}
+    plan = {"name": "leg  day", "sets": [{"exercise": old, "reps": None}]}
+    assert respelled(plan) == {"name": "leg  day", "sets": [{"exercise": new, "reps": None}]}
+    other = {"stream": "acc", "hashes": ["a  b"], "sets": 3, "exercise": None}
+    assert respelled(other) == other

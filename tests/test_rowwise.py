@@ -1,0 +1,34 @@
+"""The peer that keeps a row per sample: what it packs beforehand is what the driver would bind."""
+
+from itertools import islice
+from types import SimpleNamespace
+from uuid import UUID
+
+import numpy as np
+from cassandra.cqltypes import Int32Type, LongType, ShortType, UTF8Type, UUIDType
+from cassandra.query import BatchStatement, PreparedStatement
+
+from bench.rowwise import batches
+
+COLUMNS = {
+    "user_id": UUIDType, "session_id": UUIDType, "stream": UTF8Type, "part": Int32Type,
+    "t_ns": LongType, "x": ShortType, "y": ShortType, "z": ShortType,
+}  # fmt: skip
+
+
+def test_what_is_packed_beforehand_is_what_the_driver_would_bind() -> None:
+    columns = [
+        SimpleNamespace(name=name, type=kind, keyspace_name="bench", table_name="samples")
+        for name, kind in COLUMNS.items()
+    ]
+    insert = PreparedStatement(columns, b"id", [0, 1, 2, 3], "", "bench", 5, None, None)
+    counts = np.array([[1, -2, 3], [8000, -8000, 0]]).tolist()
+    for part, batch in enumerate(islice(batches(insert, counts), 3)):
+        sent = batch._statements_and_parameters
+        person = UUID(bytes=sent[0][2][0])
+        bound = BatchStatement()
+        for i, xyz in enumerate(counts):
+            bound.add(insert, (person, person, "acc", part, i, *xyz))
+        assert [(one, two, list(values)) for one, two, values in sent] == [
+            (one, two, list(values)) for one, two, values in bound._statements_and_parameters
+        ]
