@@ -128,11 +128,11 @@ def _in_real_units(recording: Recording) -> tuple[Recording, tuple[str, ...]]:
         fixed, notes = _in_real_units(replace(recording, gyro=gyro))
         return fixed, (WRONG_ROTATION, *notes)
     light = _denied(recording.acc, "m/s2", _says_g_in_ms2)
-    if any(light):
+    if light:
         fixed, notes = _in_real_units(replace(recording, acc=_in(recording.acc, light, "g")))
         return fixed, (TOO_LIGHT, *notes)
     wrong = _denied(recording.acc, "g", _says_ms2_in_g)
-    if not any(wrong):
+    if not wrong:
         return recording, ()
     acc = _in(recording.acc, wrong, "m/s2")
     notes = [WRONG_UNIT]
@@ -152,18 +152,18 @@ def _in(acc: Sequence[Piece], wrong: Sequence[bool], unit: str) -> tuple[Piece, 
 
 
 def _denied(acc: Sequence[Piece], unit: str, deny: Callable[[Sequence[Piece]], bool]) -> list[bool]:
-    """Which pieces claim a unit that all samples of their device together deny.
+    """Which pieces claim a unit that all samples of their device together deny; [] where none does.
 
     A set is too vigorous, and a pause too still, to tell by itself.
     """
     if len(acc) == 1:
-        return [acc[0].unit == unit and deny(acc)]
+        return [True] if acc[0].unit == unit and deny(acc) else []
     wrong = [False] * len(acc)
     for device in _devices(acc, unit):
         if deny([acc[n] for n in device]):
             for n in device:
                 wrong[n] = True
-    return wrong
+    return wrong if any(wrong) else []
 
 
 def _devices(acc: Sequence[Piece], unit: str) -> list[list[int]]:
@@ -185,8 +185,7 @@ def _alike(before: Piece, piece: Piece) -> bool:
 
 def _says_ms2_in_g(pieces: Sequence[Piece]) -> bool:
     """Judged by the median length; where none is long enough, nothing is looked at again."""
-    longest = max([_largest(piece) for piece in pieces]) * math.sqrt(3)
-    if longest <= MEDIAN_OF_MS2[0]:
+    if max(map(_largest, pieces)) * math.sqrt(3) <= MEDIAN_OF_MS2[0]:
         return False
     claimed_g = [in_unit("acc", piece) for piece in pieces]
     return notice_unit(claimed_g[0] if len(pieces) == 1 else np.concatenate(claimed_g)) != 1.0
