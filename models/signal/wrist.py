@@ -24,7 +24,7 @@ EDGE_S = 0.1  # the two sensors start and stop a few samples apart
 FILLED = "gaps-were-filled"
 SIGNAL_VERSION = "wrist-3"
 """Changes when the same samples give other signals: 2 bridges losses (decision 24), 3 reads what
-odd devices claim (decision 34)."""
+odd devices claim (decision 35)."""
 
 
 @dataclass(frozen=True, slots=True)
