@@ -407,7 +407,8 @@ def test_of_more_than_a_day_the_first_one_is_looked_at(apart_s):
 
 def test_rotation_of_more_than_a_day_is_looked_at_as_long():
     long = weeks_in_kilobytes(11, 8192)
-    turning = tuple(replace(one, unit="rad/s") for one in long)
+    turning = tuple(replace(one, unit="rad/s", counts=one.counts.copy()) for one in long)
+    turning[0].counts[0] += 1  # one that never changes would be left out
     short = (piece(np.arange(500) / 50, t0_ns=86_395 * 10**9),)  # its second half is after the day
     first, second = wrist_signals(Recording(short, turning, None))
     assert first.gyro_rad_s is not None
