@@ -106,6 +106,7 @@ def graphx_rate(config: Config, edges: Edges) -> float:
     level = jvm.org.apache.spark.storage.StorageLevel.MEMORY_ONLY()
     tag = getattr(jvm.scala.reflect, "ClassTag$")
     number = getattr(tag, "MODULE$").Int()
+    config.paths.reports.mkdir(parents=True, exist_ok=True)  # in a fresh clone nobody made it yet
     with tempfile.TemporaryDirectory(dir=config.paths.reports) as folder:
         path = Path(folder) / "edges.txt"
         np.savetxt(path, np.column_stack(edges), fmt="%d")
