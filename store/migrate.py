@@ -88,8 +88,8 @@ def check_schema(
         layout: the constants that shape keys in this code.
 
     Raises:
-        SchemaMismatch: it is not there, not migrated, of a later release, or differs in a
-            constant that shapes keys.
+        SchemaMismatch: it is not there, not migrated, of a later release, replicated otherwise
+            than the settings say, or differs in a constant that shapes keys.
         BadMigration: a file was changed after it was applied.
     """
     missing = _TABLES.keys() - _tables(database, config.keyspace)
@@ -98,6 +98,7 @@ def check_schema(
     if pending := _pending(database, config.keyspace, read_migrations(folder)):
         names = ", ".join(migration.name for migration in pending)
         raise SchemaMismatch(f"Keyspace {config.keyspace} lacks {names}.", next_step=_MIGRATE)
+    _check_replication(database, config)  # whether a write is durable is judged by the setting
     _check_layout(database, config.keyspace, layout)
 
 

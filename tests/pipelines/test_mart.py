@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import duckdb
 import pyarrow.parquet as pq
 import pytest
 
@@ -187,6 +188,31 @@ def test_the_guides_questions_have_one_answer_on_both_engines(world, spark):
         assert (duck.columns, duck.as_of) == (other.columns, other.as_of)
         assert duck.rows == [tuple(pytest.approx(value) for value in row) for row in other.rows]
         assert duck.rows, question
+
+
+def test_a_recognised_set_is_compared_with_the_set_that_it_is_and_not_with_its_neighbour():
+    (question,) = [one for one in questions() if "right_share" in one]
+    at = datetime(2026, 1, 1, tzinfo=UTC)
+    off = timedelta(seconds=0.5)
+    with duckdb.connect() as mart:
+        mart.execute(
+            "CREATE TABLE sets (user TEXT, session TEXT, started_at TIMESTAMPTZ, "
+            "ended_at TIMESTAMPTZ, exercise TEXT, label_source TEXT);"
+            "CREATE TABLE predictions (user TEXT, session TEXT, started_at TIMESTAMPTZ, "
+            "ended_at TIMESTAMPTZ, exercise TEXT, level TEXT, probability DOUBLE, "
+            "abstained BOOLEAN)"
+        )
+        names = {"row": "typed", "squat": "corrected", "curl": "accepted_guess"}
+        for n, (name, source) in enumerate(names.items()):
+            start, end = at + n * timedelta(seconds=30), at + (n + 1) * timedelta(seconds=30)
+            mart.execute(
+                "INSERT INTO sets VALUES ('u', 's', ?, ?, ?, ?)", [start, end, name, source]
+            )
+            mart.execute(
+                "INSERT INTO predictions VALUES ('u', 's', ?, ?, ?, 'user', 0.5, false)",
+                [start + off, end + off, name],
+            )
+        assert mart.execute(question).fetchall() == [("user", 2, 0.5, 1.0)]
 
 
 def test_the_talks_question_has_one_answer_in_three_forms(world, spark):

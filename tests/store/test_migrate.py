@@ -210,6 +210,12 @@ def test_another_replication_is_refused(settings: Cassandra, folder: Path) -> No
     three = settings.model_copy(update={"replication": 3})
     with pytest.raises(SchemaMismatch, match=r"conf\.yaml says 3 in datacenter1"):
         migrate(three, folder=folder)
+    there = connect(three, keyspace=three.keyspace)
+    try:  # nor does a service start that nobody migrated
+        with pytest.raises(SchemaMismatch, match=r"conf\.yaml says 3 in datacenter1"):
+            check_schema(there, three, folder=folder)
+    finally:
+        there.close()
 
 
 def test_start_up_compares_and_changes_nothing(
