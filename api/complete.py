@@ -16,9 +16,8 @@ from api.raw import header_of
 from api.sessions import SessionSummary, summary
 from schemas.events import Completion
 
-AT_ONCE = (
-    2  # long bodies in a worker: a day of seconds, both sensors, takes 150 MB until it is kept
-)
+AT_ONCE = 2
+"""Long bodies in a worker: a day of seconds, both sensors, takes 150 MB until it is kept."""
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
 

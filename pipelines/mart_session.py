@@ -16,8 +16,21 @@ from schemas.config import Config
 from store.java import find_java
 
 HARMLESS = {
-    *("HOME", "JAVA_HOME", "LANG", "LC_ALL", "LC_CTYPE", "LD_LIBRARY_PATH", "LOGNAME", "PATH"),
-    *("PYSPARK_PYTHON", "SPARK_LOCAL_DIRS", "SPARK_LOCAL_IP", "TEMP", "TMP", "TMPDIR", "TZ"),
+    "HOME",
+    "JAVA_HOME",
+    "LANG",
+    "LC_ALL",
+    "LC_CTYPE",
+    "LD_LIBRARY_PATH",
+    "LOGNAME",
+    "PATH",
+    "PYSPARK_PYTHON",
+    "SPARK_LOCAL_DIRS",
+    "SPARK_LOCAL_IP",
+    "TEMP",
+    "TMP",
+    "TMPDIR",
+    "TZ",
     "USER",
 }
 """Variables that Java gets: where programs and folders are. Any other may carry a secret."""
