@@ -82,7 +82,7 @@ def members_of(keys: Iterable[UserKey], seed: int) -> list[UserKey]:
 def portions_of(keys: Iterable[UserKey]) -> list[list[UserKey]]:
     """Members as they are summed up: by layout, ascending, `PORTION` at a time.
 
-    >>> [len(portion) for portion in portions_of([(UUID(int=n), ACC6) for n in range(20)])]
+    >>> [len(portion) for portion in portions_of([(UUID(int=n), LAYOUTS[0]) for n in range(20)])]
     [8, 8, 4]
     """
     of: dict[str, list[UserKey]] = {}
