@@ -20,7 +20,7 @@ from models.rank.fit import make_graph, pagerank
 from models.rank.model import RankSettings
 from models.rank.rmat import rmat_edges
 from muvr.door import Door
-from pipelines.spark import spark_session
+from pipelines.spark.session import spark_session
 from schemas.config import Config
 from schemas.errors import IncompleteRun
 from schemas.report import Figure

@@ -30,11 +30,12 @@ from models.signal.pieces import Piece, Recording
 from models.signal.windows import WINDOW
 from models.signal.wrist import wrist_signals
 from muvr.door import Door
+from schemas.ids import version_of
 from schemas.inputs import ACC3, ACC6
 from schemas.layout import GLOBAL_OWNER
 from schemas.report import Figure
 from store.champions import Challenger, Champions
-from store.models import Models, StoredModel, version_of
+from store.models import Models, StoredModel
 
 CPU_TIMES_PING = 2.0
 P99_MS = 15.0

@@ -20,7 +20,7 @@ from bench.training_runs import (
 )
 from bench.training_worlds import TENTH, USERS, worlds_of
 from muvr.door import Door
-from pipelines.runs import RunReport
+from pipelines.lifecycle.runs import RunReport
 from schemas.report import Figure
 
 PANDAS = "applyInPandas + scikit-learn"

@@ -26,15 +26,19 @@ from sklearn.preprocessing import StandardScaler
 from models.exercise.examples import ExampleSettings, windows_of_sets
 from models.signal.pieces import unpack_pieces
 from models.signal.wrist import wrist_signals
-from pipelines.engines import kept_windows, key_of, partition_of, stored_model
-from pipelines.labelled import LabelledSet, split_share
-from pipelines.lesson import Lesson, learned_row
-from pipelines.scope import UserKey
-from pipelines.tables import append, read_table
+from pipelines.exercise.kept_windows import windows_of
+from pipelines.exercise.labelled import LabelledSet, split_share
+from pipelines.exercise.lesson import Lesson, learned_row
+from pipelines.exercise.passes import partition_of
+from pipelines.keys import UserKey
+from pipelines.lifecycle.engines import key_of
+from pipelines.lifecycle.user_models import stored_model
+from pipelines.spark.tables import append, read_table
 from schemas.config import Cassandra
+from schemas.ids import version_of
 from schemas.layout import owner_of
 from store.database import Database, connect
-from store.models import Models, version_of
+from store.models import Models
 from store.training import TrainingSets
 
 RUN = UUID(int=1)
@@ -118,8 +122,8 @@ def joblib_user(settings: Cassandra, key: UserKey, lesson: Path) -> dict[str, An
 
     async def keep() -> None:
         now = datetime.now(UTC)
-        await Models(database).put(stored_model(row, RUN, now))
-        await TrainingSets(database).keep(*key, kept_windows(row, now))
+        await Models(database).put(stored_model(row, "exercise", RUN, now))
+        await TrainingSets(database).keep(*key, windows_of(row, now))
 
     if row["status"] == "learned":
         asyncio.run(keep())

@@ -21,14 +21,14 @@ from models.exercise.kept import keep
 from models.exercise.summed import Named, framed_statistics
 from models.signal.pieces import unpack_pieces
 from models.signal.wrist import wrist_signals
-from pipelines.engines import partition_of
-from pipelines.exercise import named_recipe, recipe_of, train_exercise
-from pipelines.global_models import read_everybody
-from pipelines.labelled import labelled_sets
-from pipelines.learner import learn_user
-from pipelines.lesson import Lesson
-from pipelines.runs import RunReport
-from pipelines.spark import spark_session
+from pipelines.exercise.global_models import read_everybody
+from pipelines.exercise.job import named_recipe, recipe_of, train_exercise
+from pipelines.exercise.labelled import labelled_sets
+from pipelines.exercise.learner import learn_user
+from pipelines.exercise.lesson import Lesson
+from pipelines.exercise.passes import partition_of
+from pipelines.lifecycle.runs import RunReport
+from pipelines.spark.session import spark_session
 from schemas.layout import owner_of
 from store.champions import Champions
 from store.training import TrainingKeys, TrainingSets

@@ -18,7 +18,7 @@ from ingest.erasure import ERASED, erase_user
 from muvr.door import Door, open_door
 from muvr.options import AsJson, Conf
 from muvr.service import Service
-from pipelines.runs import server_time
+from pipelines.lifecycle.runs import server_time
 from schemas.errors import BadBackup
 from schemas.layout import LAYOUT
 from store.cql import read_migrations

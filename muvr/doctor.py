@@ -16,7 +16,7 @@ from models.exercise.scores import VERSION as SCORES_VERSION
 from models.signal.planes import split
 from models.signal.windows import WINDOW
 from muvr.door import Door
-from pipelines.runs import server_time
+from pipelines.lifecycle.runs import server_time
 from schemas.errors import MuvrError
 from schemas.times import aware
 from store.java import java_home

@@ -8,7 +8,7 @@ import typer
 from muvr.door import open_door
 from muvr.jobs import show_run
 from muvr.options import AsJson, Conf
-from pipelines.mart import refresh_mart
+from pipelines.mart.job import refresh_mart
 from schemas.errors import BadInput
 from schemas.mart import MART
 from store.mart import MartFolder

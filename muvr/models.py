@@ -8,7 +8,7 @@ import typer
 
 from muvr.door import open_door
 from muvr.options import AsJson, Conf
-from pipelines.runs import server_time
+from pipelines.lifecycle.runs import server_time
 from schemas.errors import BadInput, Conflict, NoModel, NotThere
 from schemas.families import FAMILIES
 from schemas.inputs import ACC6

@@ -14,8 +14,8 @@ from muvr.jobs import show_run
 from muvr.options import AsJson, Conf
 from muvr.train import read_users
 from pipelines import jobs
+from pipelines.lifecycle.runs import RunReport
 from pipelines.replay import replay as replay_journal
-from pipelines.runs import RunReport
 from schemas.errors import BadInput
 
 

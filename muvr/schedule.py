@@ -16,7 +16,7 @@ import typer
 from muvr.door import Door, open_door
 from muvr.options import AsJson, Conf
 from muvr.train import run_job, told
-from pipelines.runs import server_time
+from pipelines.lifecycle.runs import server_time
 from schemas.cron import read_cron
 from schemas.errors import LeaseHeld, MuvrError
 from store.database import Database

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from pipelines.runs import RunReport
+from pipelines.lifecycle.runs import RunReport
 
 HEAD = ("family", "status", "live", "not", "measured", "value", "beside", "s")
 LIVE = ("promoted", "unchanged", "rows")

@@ -10,7 +10,7 @@ from muvr.door import Door, open_door
 from muvr.options import AsJson, Conf
 from muvr.simulating_crowd import World, send_crowd
 from muvr.simulating_truth import keep_truth, known_start
-from pipelines.runs import server_time
+from pipelines.lifecycle.runs import server_time
 from schemas.errors import BadInput
 
 

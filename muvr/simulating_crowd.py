@@ -23,7 +23,7 @@ from ingest.histories import Visit, record_history
 from models.population.model import Person, SimulatedSession, SimulatedSet, SimulatedUser
 from models.population.simulate import introduce, simulate_user
 from muvr.door import Door
-from pipelines.runs import server_time
+from pipelines.lifecycle.runs import server_time
 from schemas.config import Cassandra, Config
 from schemas.errors import NameTaken
 from schemas.events import PlanBody, SessionOpening, SetConfirmation

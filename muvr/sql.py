@@ -9,7 +9,7 @@ import typer
 
 from muvr.door import Door, open_door
 from muvr.options import AsJson, Conf
-from pipelines.runs import server_time
+from pipelines.lifecycle.runs import server_time
 from store.mart import Answer, MartFolder
 
 SERVE = "serve"
@@ -53,7 +53,7 @@ def _ask_duckdb(door: Door, query: str) -> Answer:
 
 
 def _ask_spark(door: Door, query: str) -> Answer:
-    from pipelines.mart_query import ask_mart
+    from pipelines.mart.query import ask_mart
 
     return ask_mart(door.config, query)
 
@@ -79,7 +79,7 @@ def _show(door: Door, answer: Answer) -> None:
 
 
 def _serve(door: Door) -> None:
-    from pipelines.sql_server import serve_mart
+    from pipelines.mart.server import serve_mart
 
     def ready() -> None:
         door.terminal.say(

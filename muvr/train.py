@@ -13,8 +13,8 @@ from muvr.door import Door, open_door
 from muvr.options import AsJson, Conf
 from muvr.scoreboard import HEAD, table_of
 from muvr.terminal import Terminal
-from pipelines.runs import RunReport, server_time
-from pipelines.scope import Users
+from pipelines.lifecycle.runs import RunReport, server_time
+from pipelines.lifecycle.scope import Users
 from schemas.config import Config
 from schemas.errors import BadInput, MuvrError, Retryable
 from schemas.times import us_of
@@ -135,7 +135,7 @@ def keep_stretches(door: Door) -> None:
 async def _project_members(database: Database, config: Config) -> dict[UUID, str]:
     """Users whose data cannot be read, and why; the others' are done."""
     from ingest.stretches import project_stretches  # see run_job
-    from pipelines.everybody import members_of
+    from pipelines.lifecycle.members import members_of
 
     records = records_in(database, config.limits)
     keys = members_of(await TrainingKeys(database).every(), config.training.seed)

@@ -8,7 +8,6 @@ import asyncio
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -16,16 +15,15 @@ from uuid import UUID
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as f
 
-from pipelines.runs import Clock, Run, RunReport, leased_run, server_time
-from pipelines.scope import is_new
-from pipelines.spark import spark_session
-from pipelines.tables import append, read_table
+from pipelines.lifecycle.job import Job, opened_job
+from pipelines.lifecycle.runs import Clock, Run, RunReport, server_time
+from pipelines.lifecycle.scope import is_new
+from pipelines.spark.tables import append, read_table
 from schemas.config import Config
 from schemas.errors import CannotLearn, IncompleteRun, LostChampionRace, RunTakenBack
-from schemas.progress import Progress, Silent
+from schemas.progress import Progress
 from schemas.topics import Topic
 from store.champions import Champions
-from store.credentials import open_as
 from store.database import Database
 from store.jobs import JobRuns, UserOutcome
 from store.live_runs import ROWS_KEPT, LiveRuns
@@ -94,66 +92,66 @@ def train_batch(
         LeaseHeld: another run of the family is under way.
         IncompleteRun: fewer rows were found than were written.
     """
-    told = progress or Silent()
     inputs = {"users": "changed" if only_changed else "all"}
-    with (
-        closing(open_as(config, "spark")) as database,
-        leased_run(database, family.name, inputs, clock=clock) as run,
-    ):
-        only_changed = only_changed and not fading(database, family.name, run.started_at)
-        if only_changed and not is_new(database, family.name, family.topics, run.started_at):
+    with opened_job(config, family.name, inputs, progress=progress, clock=clock) as job:
+        run = job.run
+        only_changed = only_changed and not fading(job.database, family.name, run.started_at)
+        if only_changed and not is_new(job.database, family.name, family.topics, run.started_at):
             run.status = "nothing-to-do"
         else:
-            _learn(family, config, database, run, told, only_changed=only_changed)
+            _learn(job, family, only_changed=only_changed)
         run.has_read()
-    return run.report()
+    return job.run.report()
 
 
-def _learn(
-    family: BatchFamily,
-    config: Config,
-    database: Database,
-    run: Run,
-    told: Progress,
-    *,
-    only_changed: bool,
-) -> None:
-    with run.step("engine"):
-        spark = spark_session(config)
-    try:
-        with run.step("learn"):
-            result = family.learn(spark, config)
-    except CannotLearn as problem:  # too little data is an answer, and the old rows stay live
-        run.status = "not-learned"
-        run.reasons[str(problem)] += 1
+def _learn(job: Job, family: BatchFamily, *, only_changed: bool) -> None:
+    """Learn, and let the rows appear unless there is nothing new in them or a word against it."""
+    result = _learned(job, family)
+    if result is None:
         return
-    told.step(f"{family.name}: rows learned", len(result.rows))
-    run.metrics |= result.metrics
-    run.counts.update(result.counts)
-    run.add_outcomes(
-        [
-            UserOutcome(UUID(user), "", "failed", reason, "", "{}")
-            for user, reason in result.broken.items()
-        ]
-    )
     digest = digest_of(result.rows)
-    run.metrics["digest"] = digest
-    if only_changed and digest in _known_digests(database, family.name):
-        run.status = "nothing-to-do"  # what changed had been read by the last run already
-        return
-    refused = result.refused or _taken_back(database, family.name, digest)
-    if refused:
-        run.status = "refused"
-        run.reasons[refused] += 1
-        return
-    with run.step("write"):
-        _write(spark, family, config.cassandra.keyspace, run, result.rows)
-    run.require_lease()
+    _note(job, result, digest)
+    if only_changed and digest in _known_digests(job.database, family.name):
+        job.run.status = "nothing-to-do"  # what changed had been read by the last run already
+    elif against := result.refused or _taken_back(job.database, family.name, digest):
+        _refuse(job, against)
+    else:
+        with job.run.step("write"):
+            _write(job, family, result.rows)
+        job.run.require_lease()
+        try:
+            go_live(job.database, family.name, job.run)
+        except RunTakenBack as problem:
+            _refuse(job, str(problem))
+
+
+def _learned(job: Job, family: BatchFamily) -> Result | None:
+    """What the recipe finds; None where there is too little data: the old rows stay live."""
+    spark = job.spark()
     try:
-        go_live(database, family.name, run)
-    except RunTakenBack as problem:
-        run.status = "refused"
-        run.reasons[str(problem)] += 1
+        with job.run.step("learn"):
+            result = family.learn(spark, job.config)
+    except CannotLearn as problem:  # an answer, not a failure
+        job.run.status = "not-learned"
+        job.run.reasons[str(problem)] += 1
+        return None
+    job.told.step(f"{family.name}: rows learned", len(result.rows))
+    return result
+
+
+def _note(job: Job, result: Result, digest: str) -> None:
+    """Put on record what was read and found, and whose data is broken."""
+    job.run.metrics |= {**result.metrics, "digest": digest}
+    job.run.counts.update(result.counts)
+    broken = result.broken.items()
+    job.run.add_outcomes(
+        [UserOutcome(UUID(user), "", "failed", reason, "", "{}") for user, reason in broken]
+    )
+
+
+def _refuse(job: Job, reason: str) -> None:
+    job.run.status = "refused"
+    job.run.reasons[reason] += 1
 
 
 def fading(database: Database, family: str, now: datetime) -> bool:
@@ -218,19 +216,17 @@ def go_live(database: Database, family: str, run: Run) -> None:
         raise LostChampionRace(f"Another run of {family} went live meanwhile.")
 
 
-def _write(
-    spark: SparkSession,
-    family: BatchFamily,
-    keyspace: str,
-    run: Run,
-    rows: Sequence[tuple[object, ...]],
-) -> None:
-    """Write a run's rows and count them again."""
-    run_id = str(run.run_id)
+def _write(job: Job, family: BatchFamily, rows: Sequence[tuple[object, ...]]) -> None:
+    """Write a run's rows and count them again.
+
+    Raises:
+        IncompleteRun: fewer are found.
+    """
+    spark, run_id = job.spark(), str(job.run.run_id)
     frame = spark.createDataFrame(list(rows), family.columns).withColumn("run_id", f.lit(run_id))
-    append(frame, keyspace, family.table)
-    stored = read_table(spark, keyspace, family.table).frame.where(f.col("run_id") == run_id)
+    append(frame, job.keyspace, family.table)
+    stored = read_table(spark, job.keyspace, family.table).frame.where(f.col("run_id") == run_id)
     found = stored.count()
-    run.counts["rows"] = found
+    job.run.counts["rows"] = found
     if found != len(rows):
         raise IncompleteRun(f"{family.table} holds {found} rows of this run, not {len(rows)}.")

@@ -6,9 +6,10 @@ from collections.abc import Iterator, Mapping
 import pyarrow as pa
 
 from models.signal.codec import decode_samples
-from pipelines.span import Key, span_by
-from pipelines.spark import spark_session
-from pipelines.tables import read_table
+from pipelines.keys import Key
+from pipelines.spark.session import spark_session
+from pipelines.spark.span import span_by
+from pipelines.spark.tables import read_table
 from schemas.config import Config
 from schemas.errors import BadSamples
 

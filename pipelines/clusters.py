@@ -13,8 +13,8 @@ from models.clusters.features import FEATURES, Summary, summarise
 from models.clusters.fit import ClusterSettings, fit_clusters
 from models.history import SetLog
 from pipelines.batch import BatchFamily, Result
-from pipelines.history import KEY, look_at_logs, newest_set_at
-from pipelines.span import keys_once
+from pipelines.personal.history import KEY, look_at_logs, newest_set_at
+from pipelines.spark.span import keys_once
 from schemas.config import Config
 
 SUMMARY = pa.schema(

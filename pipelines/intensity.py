@@ -9,7 +9,7 @@ from models.intensity.codec import to_bytes
 from models.intensity.evaluate import errors_after
 from models.intensity.fit import IntensitySettings, fit_intensity
 from models.intensity.model import IntensityModel
-from pipelines.personal import Personal, PersonalFamily
+from pipelines.personal.job import Personal, PersonalFamily
 
 SETTINGS = IntensitySettings()
 

@@ -3,23 +3,24 @@
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
-from pipelines.activity import train_activity
-from pipelines.averaged import averaged
+from pipelines.activity.job import train_activity
 from pipelines.batch import BatchFamily, train_batch
-from pipelines.beside import Beside, Found, train_beside
+from pipelines.beside.averaged import averaged
+from pipelines.beside.job import Beside, Found, train_beside
+from pipelines.beside.perceptron import perceptron
+from pipelines.beside.search import search
 from pipelines.clusters import CLUSTERS
-from pipelines.exercise import EngineName, train_exercise
+from pipelines.exercise.job import train_exercise
 from pipelines.form import train_form
 from pipelines.intensity import INTENSITY
+from pipelines.lifecycle.job import EngineName
+from pipelines.lifecycle.runs import RunReport
+from pipelines.lifecycle.scope import Users
 from pipelines.load import LOAD
 from pipelines.next import NEXT
-from pipelines.perceptron import perceptron
-from pipelines.personal import PersonalFamily, train_personal
+from pipelines.personal.job import PersonalFamily, train_personal
 from pipelines.rank import RANK
 from pipelines.recommend import RECOMMEND
-from pipelines.runs import RunReport
-from pipelines.scope import Users
-from pipelines.search import search
 from schemas.config import Config
 from schemas.errors import BadInput
 from schemas.families import AVERAGED

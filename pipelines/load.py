@@ -6,8 +6,8 @@ from models.history import SetLog
 from models.load.codec import to_bytes
 from models.load.evaluate import evaluate_load
 from models.load.fit import LoadSettings, fit_load
-from pipelines.attempts import or_reason
-from pipelines.personal import Personal, PersonalFamily
+from pipelines.lifecycle.attempts import or_reason
+from pipelines.personal.job import Personal, PersonalFamily
 
 SETTINGS = LoadSettings()
 JUDGED = "weight_kg"  # the target that a person would notice first

@@ -6,8 +6,8 @@ from models.history import SetLog
 from models.next.codec import to_bytes
 from models.next.evaluate import evaluate_next
 from models.next.fit import NextSettings, fit_next
-from pipelines.attempts import or_reason
-from pipelines.personal import Personal, PersonalFamily
+from pipelines.lifecycle.attempts import or_reason
+from pipelines.personal.job import Personal, PersonalFamily
 
 SETTINGS = NextSettings()
 

@@ -7,7 +7,7 @@ from models.rank.evaluate import positions
 from models.rank.fit import make_graph, pagerank
 from models.rank.model import RankSettings, numbered
 from pipelines.batch import BatchFamily, Result
-from pipelines.tables import read_table
+from pipelines.spark.tables import read_table
 from schemas.config import Config
 from schemas.errors import NotEnoughLabels
 

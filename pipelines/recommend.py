@@ -16,7 +16,7 @@ from models.recommend.fit import fit_recommender
 from models.recommend.model import AlsSettings
 from models.recommend.why import Recommendation, recommend_user
 from pipelines.batch import BatchFamily, Result
-from pipelines.history import look_at_logs, newest_set_at
+from pipelines.personal.history import look_at_logs, newest_set_at
 from schemas.config import Config
 
 LATER_DAYS = 28  # the last four weeks judge what was learned before them

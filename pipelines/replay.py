@@ -22,15 +22,15 @@ from pyspark import SparkFiles
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.pandas.types import from_arrow_schema
 
-from pipelines.attempts import attempted
-from pipelines.runs import Clock, Run, RunReport, leased_run, server_time
-from pipelines.span import keys_once, spans
-from pipelines.spark import spark_session
-from pipelines.tables import read_keys, read_table
+from pipelines.lifecycle.attempts import attempted
+from pipelines.lifecycle.job import opened_job
+from pipelines.lifecycle.runs import Clock, Run, RunReport, server_time
+from pipelines.spark.span import keys_once, spans
+from pipelines.spark.tables import read_keys, read_table
 from schemas.config import Cassandra, Config
 from schemas.layout import LONGEST_DAYS
-from schemas.progress import Progress, Silent
-from store.credentials import Credentials, credentials_of, open_as
+from schemas.progress import Progress
+from store.credentials import Credentials, credentials_of
 from store.database import Database, connect
 from store.holders import BIRTH
 from store.jobs import UserOutcome
@@ -86,23 +86,20 @@ def replay(
     Raises:
         LeaseHeld: another replay is under way.
     """
-    told = progress or Silent()
     door = Door(config.cassandra, credentials_of(config, "service"))  # it writes what that writes
     inputs = {"users": "all" if users is None else len(users)}
-    opened = open_as(config, "spark")
-    with closing(opened) as database, leased_run(database, FAMILY, inputs, clock=clock) as run:
-        with run.step("engine"):
-            spark = spark_session(config)
+    with opened_job(config, FAMILY, inputs, progress=progress, clock=clock) as job:
+        run, spark = job.run, job.spark()
         with run.step("project"):
-            events = _events(spark, config.cassandra.keyspace, users, run)
+            events = _events(spark, job.keyspace, users, run)
             task = partial(replayed_rows, door=door, rebuild=rebuild)
             done = events.mapInArrow(task, from_arrow_schema(REPLAYED))
             rows = [row.asDict() for row in done.toLocalIterator()]
         keys_once(rows, ["user_id"])
         run.counts["events"] = sum(row["events"] for row in rows)
         run.add_outcomes([_outcome(row) for row in rows])
-        told.step("users replayed", len(rows), len(rows))
-    return run.report()
+        job.told.step("users replayed", len(rows), len(rows))
+    return job.run.report()
 
 
 def replayed_rows(

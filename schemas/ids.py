@@ -1,4 +1,4 @@
-"""Ids: UUIDv7 from clients, and the slots of the journal that follow from them."""
+"""Ids: UUIDv7 from clients, the slots of the journal that follow from them, versions of models."""
 
 import hashlib
 from datetime import UTC, date, datetime, timedelta
@@ -68,3 +68,12 @@ def slot(id_: UUID, *words: object) -> UUID:
     number = int.from_bytes(hashlib.sha256(text.encode()).digest()[:16], "big")
     number = number & ~(0xF << 76) | 0x8 << 76
     return UUID(int=number & ~(0x3 << 62) | 0x2 << 62)
+
+
+def version_of(sha256: bytes) -> str:
+    """The version of a model: the start of the hash of its bytes.
+
+    >>> version_of(bytes(32))
+    '0000000000000000'
+    """
+    return sha256.hex()[:16]

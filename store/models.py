@@ -12,7 +12,6 @@ from store.database import Database, Row
 
 _MODEL = "owner, model_id, family, version, bytes, manifest, sha256, run_id, created_at"
 _KEY = "owner = ? AND model_id = ? AND family = ?"
-VERSION_LENGTH = 16
 
 
 class StoredModel(NamedTuple):
@@ -94,15 +93,6 @@ class Models:
     async def erase(self, owner: str, model_id: str, family: str) -> None:
         """Delete all versions of an owner's model."""
         await self._database.run(f"DELETE FROM models WHERE {_KEY}", (owner, model_id, family))
-
-
-def version_of(sha256: bytes) -> str:
-    """The version of a model: the start of the hash of its bytes.
-
-    >>> version_of(bytes(32))
-    '0000000000000000'
-    """
-    return sha256.hex()[:VERSION_LENGTH]
 
 
 def _model(row: Row) -> StoredModel:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from pyspark.sql import SparkSession
 
-from pipelines.spark import spark_session
+from pipelines.spark.session import spark_session
 from schemas.config import Cassandra, Config, Spark, load_config
 from store.database import Database, Statement, connect
 from store.migrate import migrate

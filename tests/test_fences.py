@@ -56,6 +56,9 @@ def test_the_rooms_keep_their_fences(copy: Path):
         ("api", "import pipelines"),
         ("pipelines", "import api"),
         ("pipelines", "import ingest"),
+        ("pipelines/spark", "import pipelines.lifecycle.runs"),
+        ("pipelines/lifecycle", "import pipelines.exercise.job"),
+        ("pipelines/personal", "import pipelines.clusters"),
         ("examples", "import schemas.wire"),
     ],
 )
@@ -64,3 +67,12 @@ def test_a_forbidden_import_breaks_a_fence(copy: Path, room: str, statement: str
     result = lint_imports(copy)
     assert result.returncode != 0
     assert "trespass" in result.stdout
+
+
+@pytest.mark.parametrize("statement", ["import pyspark", "import store.models"])
+def test_what_runs_on_executors_stays_without_spark_and_cassandra(copy: Path, statement: str):
+    lesson = copy / "pipelines" / "exercise" / "lesson.py"
+    lesson.write_text(f"{lesson.read_text()}\n{statement}\n")
+    result = lint_imports(copy)
+    assert result.returncode != 0
+    assert "pipelines.exercise.lesson" in result.stdout

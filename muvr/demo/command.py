@@ -17,8 +17,8 @@ from muvr.door import Door
 from muvr.reports import show_figures, write_report
 from muvr.run import bring_down, bring_up
 from muvr.service import Service
-from pipelines.exercise import train_exercise
-from pipelines.runs import RunReport
+from pipelines.exercise.job import train_exercise
+from pipelines.lifecycle.runs import RunReport
 from schemas.report import Figure
 from store.java import quick_java
 

@@ -19,7 +19,7 @@ from muvr.evaluation.cost import cost_figures
 from muvr.evaluation.page import Shown, write_page
 from muvr.evaluation.recordings import Material, read_material
 from muvr.reports import show_figures, write_report
-from pipelines.threads import one_blas_thread
+from pipelines.lifecycle.threads import one_blas_thread
 from schemas.errors import BadInput
 from schemas.inputs import ACC3, ACC6, InputLayout
 from schemas.report import Figure

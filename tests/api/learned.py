@@ -13,9 +13,10 @@ from models.exercise.examples import set_statistics
 from models.exercise.fit import fit_global, fit_user
 from models.exercise.model import ExerciseModel
 from models.signal.wrist import wrist_signals
+from schemas.ids import version_of
 from schemas.inputs import ACC3
 from store.champions import Challenger
-from store.models import StoredModel, version_of
+from store.models import StoredModel
 from tests.api.conftest import RunningService
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from api.app import create_app
 from ingest.follows import follow
-from pipelines.runs import run_id_at
+from pipelines.lifecycle.runs import run_id_at
 from schemas.config import Config
 from store.jobs import JobRuns
 from store.social import Follows

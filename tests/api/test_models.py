@@ -23,8 +23,9 @@ from models.intensity.fit import IntensitySettings, fit_intensity
 from models.intensity.model import IntensityModel
 from models.population.simulate import simulate_user
 from schemas.errors import NotAcceptable
+from schemas.ids import version_of
 from schemas.layout import owner_of
-from store.models import StoredModel, version_of
+from store.models import StoredModel
 from tests.api.conftest import Person, RunningService
 from tests.api.learned import learn, person_recordings, promote, stored
 

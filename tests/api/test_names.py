@@ -11,8 +11,9 @@ import pytest
 from models.load.codec import to_bytes
 from models.load.features import FORECASTS, TARGETS
 from models.load.model import LoadModel
+from schemas.ids import version_of
 from schemas.layout import owner_of
-from store.models import StoredModel, version_of
+from store.models import StoredModel
 from tests.api.conftest import RunningService
 from tests.api.learned import promote
 from tests.api.phone import Phone, fresh_id, problem

@@ -16,7 +16,7 @@ import pytest
 from api.app import create_app
 from api.observe import Metrics, RequestLog
 from models.signal.pieces import Piece
-from pipelines.runs import run_id_at
+from pipelines.lifecycle.runs import run_id_at
 from schemas.config import Cassandra
 from schemas.statuses import RunStatus, UserStatus
 from store.jobs import JobRuns, UserOutcome

@@ -5,7 +5,7 @@ import uuid
 from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
 
-from pipelines.runs import run_id_at
+from pipelines.lifecycle.runs import run_id_at
 from schemas.config import Cassandra
 from store.jobs import JobRuns
 from tests.api.conftest import Person, RunningService, running, settings

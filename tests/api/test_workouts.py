@@ -13,7 +13,7 @@ import pytest
 from models.recognition.wearing import OTHER_WRIST, turn
 from models.signal.pieces import Piece, Recording
 from models.signal.truth import LOW_RATE, cut
-from pipelines.exercise import train_exercise
+from pipelines.exercise.job import train_exercise
 from pipelines.form import train_form
 from schemas.inputs import LAYOUTS
 from schemas.layout import owner_of

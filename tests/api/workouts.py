@@ -18,9 +18,10 @@ from models.recognition.counting import repetitions
 from models.signal.pieces import Piece, Recording
 from models.signal.truth import cut
 from models.signal.wrist import wrist_signals
+from schemas.ids import version_of
 from schemas.inputs import ACC6
 from schemas.layout import owner_of
-from store.models import StoredModel, version_of
+from store.models import StoredModel
 from tests.api.conftest import Person
 from tests.api.learned import stored
 from tests.api.test_access_matrix import uuid7

@@ -15,7 +15,7 @@ from muvr.door import Door
 from muvr.schedule import appointment, appointments, keep_appointments
 from muvr.terminal import Terminal
 from muvr.train import Engine
-from pipelines.runs import RunReport, run_id_at
+from pipelines.lifecycle.runs import RunReport, run_id_at
 from schemas.config import Cassandra, Config, Schedule, load_config
 from schemas.errors import BadConfig, BadInput, DatabaseAway, LeaseHeld
 from store.database import Database

@@ -15,7 +15,7 @@ from muvr.simulating_truth import (
     known_start,
     temperaments,
 )
-from pipelines.runs import RunReport
+from pipelines.lifecycle.runs import RunReport
 from schemas.config import Config
 from schemas.errors import NameTaken
 from store.database import Statement

@@ -9,7 +9,7 @@ from ingest import stretches
 from muvr.door import Door
 from muvr.terminal import Terminal
 from muvr.train import keep_stretches
-from pipelines import everybody
+from pipelines.lifecycle import members
 from schemas.config import Cassandra, Config
 from schemas.errors import DatabaseAway
 from tests.cassandra_node import ON_NODE
@@ -26,7 +26,7 @@ def door(keyspace: Cassandra, tmp_path: Path) -> Door:
 def users(monkeypatch: pytest.MonkeyPatch) -> list[UUID]:
     """Those who teach everybody's model."""
     found = sorted(uuid4() for _ in range(3))
-    monkeypatch.setattr(everybody, "members_of", lambda *_: [(one, "wrist-acc6") for one in found])
+    monkeypatch.setattr(members, "members_of", lambda *_: [(one, "wrist-acc6") for one in found])
     return found
 
 

@@ -12,8 +12,8 @@ from contextlib import closing
 from pathlib import Path
 
 from pipelines.replay import Door
-from pipelines.spark import spark_session
-from pipelines.tables import CATALOG
+from pipelines.spark.session import spark_session
+from pipelines.spark.tables import CATALOG
 from schemas.config import load_config
 
 

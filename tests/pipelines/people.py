@@ -8,7 +8,7 @@ from uuid import UUID
 
 from models.signal.pieces import pack_pieces
 from models.signal.truth import cut
-from pipelines.labelled import LabelledSet
+from pipelines.exercise.labelled import LabelledSet
 from schemas.layout import shard_of
 from schemas.times import us_of
 from store.database import Database, Statement

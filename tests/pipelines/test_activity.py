@@ -7,7 +7,7 @@ import pytest
 
 from models.activity.codec import from_bytes
 from models.signal.wrist import wrist_signals
-from pipelines.activity import train_activity
+from pipelines.activity.job import train_activity
 from schemas.layout import GLOBAL_OWNER
 from store.champions import Champions
 from store.jobs import JobRuns

@@ -20,7 +20,7 @@ from pipelines.clusters import CLUSTERS
 from pipelines.intensity import INTENSITY
 from pipelines.load import LOAD
 from pipelines.next import NEXT
-from pipelines.personal import Personal, PersonalFamily, train_personal
+from pipelines.personal.job import Personal, PersonalFamily, train_personal
 from pipelines.rank import RANK
 from pipelines.recommend import RECOMMEND
 from schemas.errors import IncompleteRun, NotEnoughLabels

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from models.exercise.codec import from_bytes
-from pipelines.exercise import train_exercise
+from pipelines.exercise.job import train_exercise
 from pipelines.jobs import train
 from schemas.layout import GLOBAL_OWNER
 from store.champions import Champions

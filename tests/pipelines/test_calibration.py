@@ -8,7 +8,7 @@ import pytest
 from models.exercise.calibrate import HeldOut
 from models.exercise.own_calibration import LEAST_USERS
 from models.softmax import softmax
-from pipelines.calibration import (
+from pipelines.exercise.calibration import (
     SHIPPED,
     Calibrations,
     calibrations_from_manifest,

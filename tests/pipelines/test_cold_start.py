@@ -9,11 +9,11 @@ import pytest
 
 from models.exercise.codec import statistics_to_bytes, to_bytes
 from models.exercise.statistics import total
-from pipelines.calibration import Calibrations
-from pipelines.cold_start import judged, stranger_of, sums_of
-from pipelines.everybody import Given, combine
-from pipelines.gate import Trial, contest
-from pipelines.global_models import (
+from pipelines.beside.cold_start import judged, stranger_of, sums_of
+from pipelines.exercise.calibration import Calibrations
+from pipelines.exercise.everybody import Given, combine
+from pipelines.exercise.gate import Trial, contest
+from pipelines.exercise.global_models import (
     REDUCED,
     STATISTICS,
     SUMS,
@@ -23,8 +23,8 @@ from pipelines.global_models import (
     read_everybody,
     store_everybody,
 )
-from pipelines.learner import Recipe, give_to_everybody
-from pipelines.promotion import Candidate
+from pipelines.exercise.learner import Recipe, give_to_everybody
+from pipelines.exercise.promotion import Candidate
 from schemas.layout import GLOBAL_OWNER
 from store.champions import Champions
 from store.models import Models

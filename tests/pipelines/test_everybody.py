@@ -9,16 +9,17 @@ from hypothesis import strategies as st
 
 from models.exercise.codec import statistics_to_bytes
 from models.exercise.statistics import total
-from pipelines.engines import key_of, partition_of
-from pipelines.everybody import (
+from pipelines.exercise.everybody import (
     PORTION,
     everybody_of,
     given_rows,
     portions_of,
     portions_whole,
 )
-from pipelines.labelled import LabelledSet
-from pipelines.learner import Recipe, give_to_everybody
+from pipelines.exercise.labelled import LabelledSet
+from pipelines.exercise.learner import Recipe, give_to_everybody
+from pipelines.exercise.passes import partition_of
+from pipelines.lifecycle.engines import key_of
 from schemas.errors import SpanBroken
 from schemas.inputs import ACC3, ACC6
 from store.training import TrainingSet

@@ -17,15 +17,16 @@ from models.exercise.statistics import total
 from models.exercise.trials import Movement, learned_of
 from models.signal.pieces import unpack_pieces
 from models.signal.wrist import wrist_signals
-from pipelines.calibration import SHIPPED, Calibrations
-from pipelines.engines import LocalEngine, SparkEngine
-from pipelines.everybody import everybody_of, portions_of
-from pipelines.exercise import named_recipe, recipe_of, train_exercise
-from pipelines.global_models import STATISTICS, read_calibrations, read_everybody
-from pipelines.labelled import LabelledSet
-from pipelines.learner import learn_user
-from pipelines.plans import require_no_shuffle
-from pipelines.threads import one_blas_thread
+from pipelines.exercise.calibration import SHIPPED, Calibrations
+from pipelines.exercise.everybody import everybody_of, portions_of
+from pipelines.exercise.global_models import STATISTICS, read_calibrations, read_everybody
+from pipelines.exercise.job import named_recipe, recipe_of, train_exercise
+from pipelines.exercise.labelled import LabelledSet
+from pipelines.exercise.learner import learn_user
+from pipelines.exercise.passes import given, giving
+from pipelines.lifecycle.engines import LocalEngine, SparkEngine
+from pipelines.lifecycle.threads import one_blas_thread
+from pipelines.spark.plans import require_no_shuffle
 from schemas.errors import LeaseHeld
 from schemas.layout import GLOBAL_OWNER, owner_of
 from store.champions import Champions
@@ -179,23 +180,32 @@ def test_what_everybody_gives_is_the_same_whoever_reads_it(world, spark, spark_c
     database, _ = world
     keys = [(user_id(person), LAYOUT) for person in (3, 1, POISONED, 0, 4, 2)]
     recipe = recipe_of(spark_config)
-    run = SimpleNamespace(started_at=datetime.now(UTC))
-    one_sum = everybody_of(LocalEngine(database).given(keys, recipe, run), {})[LAYOUT]
-    monkeypatch.setattr("pipelines.everybody.PORTION", 2)
+    run = SimpleNamespace(started_at=datetime.now(UTC), require_lease=lambda: None)
+    one_sum = everybody_of(given(LocalEngine(database), keys, recipe, run), {})[LAYOUT]
+    monkeypatch.setattr("pipelines.exercise.everybody.PORTION", 2)
     engine = SparkEngine(spark, spark_config.cassandra.keyspace)
-    frame = engine.portions(portions_of(keys), recipe)
+    frame = engine.portion_frame(portions_of(keys), giving(recipe))
     require_no_shuffle(frame)
     assert frame.rdd.getNumPartitions() == 3  # a task is a portion
-    local = LocalEngine(database).given(keys, recipe, run)
+    local = given(LocalEngine(database), keys, recipe, run)
     found = [everybody_of(local, {})[LAYOUT]]
     for batch_rows in ("3", "512"):
         spark.conf.set("spark.sql.execution.arrow.maxRecordsPerBatch", batch_rows)
-        found.append(everybody_of(engine.given(keys[::-1], recipe, run), {})[LAYOUT])
+        found.append(everybody_of(given(engine, keys[::-1], recipe, run), {})[LAYOUT])
     assert {one.version for one in found} == {found[0].version}
     good = {str(user_id(person)) for person in range(PEOPLE)}
     assert [one.members for one in found] == [good] * 3
     moments, expected = (one.learned.statistics.moments for one in (found[0], one_sum))
     np.testing.assert_allclose(moments, expected, rtol=1e-9, atol=1e-6)
+
+
+def test_the_first_user_of_all_is_learned(spark, spark_config, people):
+    """A portion of one member is a portion, too."""
+    with emptied(spark_config.cassandra) as database:
+        put(database, user_id(0), people[0])
+        report = train_exercise(spark_config)
+        assert report.counts == {"sets": 16, "promoted": 1}
+        assert champion(database, 0) is not None
 
 
 def test_a_poisoned_recipe_is_refused(spark, spark_config, people):

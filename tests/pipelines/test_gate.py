@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.gate import STRATA, Trial, judge, sign_test, stratum_of, vetoed
+from pipelines.exercise.gate import STRATA, Trial, judge, sign_test, stratum_of, vetoed
 
 MARGIN = 0.01
 

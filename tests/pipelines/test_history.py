@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from api.forecasts import log_from
 from models.history import SetLog
-from pipelines.history import COLUMNS, log_of
+from pipelines.personal.history import COLUMNS, log_of
 from store.sets import SetRow
 
 AT_MS = st.integers(0, 2**41)

@@ -13,8 +13,8 @@ from models.activity.fit import fit_activity, fit_discriminant
 from models.activity.logit import BorderModel
 from models.signal.pieces import unpack_pieces
 from models.signal.wrist import wrist_signals
-from pipelines.activity import fit_everybody, may_serve
-from pipelines.idle import (
+from pipelines.activity.job import fit_everybody, may_serve
+from pipelines.activity.lessons import (
     BorderLesson,
     border_lessons,
     examples_of,
@@ -23,7 +23,7 @@ from pipelines.idle import (
     lesson_to_bytes,
     sums_of,
 )
-from pipelines.idle_rows import (
+from pipelines.activity.rows import (
     TAUGHT,
     Exam,
     Halves,
@@ -37,7 +37,7 @@ from pipelines.idle_rows import (
     taught_row,
     total_of,
 )
-from pipelines.idle_seconds import compared, f1, judged, seconds_by
+from pipelines.activity.seconds import compared, f1, judged, seconds_by
 from schemas.errors import BadSamples
 from tests.pipelines.workouts import LAYOUT, NOW, PARTS, stretch_of, walker
 

@@ -10,9 +10,16 @@ import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.history import log_of
-from pipelines.labelled import LabelledSet, digest, labelled_sets, newest, split_at, split_share
-from pipelines.scope import sets_digest
+from pipelines.exercise.labelled import (
+    LabelledSet,
+    digest,
+    labelled_sets,
+    newest,
+    split_at,
+    split_share,
+)
+from pipelines.exercise.unchanged import sets_digest
+from pipelines.personal.history import log_of
 from store.training import TrainingKeys
 from tests.pipelines.people import LAYOUT, put
 

@@ -10,8 +10,8 @@ from models.exercise.evaluate import labelled_windows
 from models.exercise.fit import fit_global
 from models.signal.pieces import unpack_pieces
 from models.signal.wrist import wrist_signals
-from pipelines.learner import Incumbent, Recipe, give_to_everybody, learn_user
-from pipelines.windows import WindowRecipe
+from pipelines.exercise.learner import Incumbent, Recipe, give_to_everybody, learn_user
+from pipelines.exercise.windows import WindowRecipe
 from schemas.errors import BadSamples, NotEnoughLabels
 from tests.pipelines.people import NOW, sets_of
 
@@ -149,7 +149,7 @@ def test_windows_that_were_kept_before_sets_had_a_most_are_taken_anew(people, mo
     first = learn_user(people[0], "wrist-acc6", RECIPE)
     kept = {one.set_id: one.features for one in first.fresh}
     sets = [replace(one, features=kept[one.set_id]) for one in people[0]]
-    for module in ("models.exercise.examples", "pipelines.windows"):
+    for module in ("models.exercise.examples", "pipelines.exercise.windows"):
         monkeypatch.setattr(f"{module}.MOST_ROWS", 10)
     again = learn_user(sets, "wrist-acc6", RECIPE)
     assert [one.set_id for one in again.fresh] == [one.set_id for one in sets]

@@ -12,10 +12,10 @@ import pytest
 
 from ingest.erasure import erase_user
 from models.deviations.hours import HourOfDay
-from pipelines import mart
-from pipelines.deviations import as_frame, as_rows, as_sql
-from pipelines.mart import refresh_mart
-from pipelines.mart_query import ask_spark, make_views
+from pipelines.mart import job as mart
+from pipelines.mart.deviations import as_frame, as_rows, as_sql
+from pipelines.mart.job import refresh_mart
+from pipelines.mart.query import ask_spark, make_views
 from schemas.config import Config, Limits, Sql
 from schemas.errors import BadConfig, IncompleteRun
 from schemas.mart import MART
@@ -267,7 +267,7 @@ def test_rows_that_another_machine_keeps_replace_no_mart(world, monkeypatch):
     """Past one machine an executor that does not share `paths.mart` writes to its own disk."""
     config, _, _ = world
     before = tables(config)
-    monkeypatch.setattr("pipelines.mart._here", lambda path: f"file://{path}-elsewhere")
+    monkeypatch.setattr("pipelines.mart.job._here", lambda path: f"file://{path}-elsewhere")
     with pytest.raises(IncompleteRun, match="none of it is in"):
         refresh_mart(config, everybody=True, clock=later(45))
     assert tables(config) == before

@@ -1,6 +1,6 @@
 """Reading plans: the names of steps, whatever they are drawn with."""
 
-from pipelines.plans import nodes
+from pipelines.spark.plans import nodes
 
 SCANNED = """MapInArrow task(user_id#1, samples#2)
 +- *(1) Project [user_id#1, samples#2]

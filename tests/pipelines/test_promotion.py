@@ -5,22 +5,21 @@ import hashlib
 from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
-from pipelines.gate import LEAST_SETS
-from pipelines.promotion import (
+from pipelines.exercise.gate import LEAST_SETS
+from pipelines.exercise.promotion import Candidate, promote, verdicts_of
+from pipelines.lifecycle.pointers import (
     NOT_KEPT,
     OVERTAKEN,
-    Candidate,
     Move,
     move_pointers,
     pointers_in_effect,
-    promote,
     read_serving,
-    verdicts_of,
 )
+from schemas.ids import version_of
 from schemas.layout import owner_of
 from store.champions import Champions
 from store.database import Database
-from store.models import Models, StoredModel, version_of
+from store.models import Models, StoredModel
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 LAYOUT, FAMILY = "sets", "load"

@@ -11,12 +11,12 @@ from ingest.erasure import erase_user
 from models.history import SetLog
 from models.population.simulate import simulate
 from models.signal.pieces import Piece, pack_pieces, unpack_pieces
-from pipelines.exercise import train_exercise
+from pipelines.exercise.job import train_exercise
 from pipelines.form import train_form
+from pipelines.lifecycle.pointers import NO_SETS
 from pipelines.load import LOAD
 from pipelines.next import NEXT
-from pipelines.personal import Personal, PersonalFamily, train_personal
-from pipelines.promotion import NO_SETS
+from pipelines.personal.job import Personal, PersonalFamily, train_personal
 from schemas.inputs import SETS
 from schemas.layout import GLOBAL_OWNER, owner_of
 from schemas.times import us_of

@@ -9,8 +9,8 @@ import pytest
 
 import pipelines
 from muvr.replay import rebuild_user
-from pipelines.rooms import CHECKOUT, pack_rooms
-from pipelines.spark import options
+from pipelines.spark.rooms import CHECKOUT, pack_rooms
+from pipelines.spark.session import options
 from schemas.config import Config, Spark, load_config
 
 IMPORT = """

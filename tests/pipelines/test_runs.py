@@ -7,8 +7,8 @@ from uuid import uuid4
 
 import pytest
 
-from pipelines.runs import Run, leased_run, run_id_at
-from pipelines.scope import changed_or_unfinished
+from pipelines.lifecycle.runs import Run, leased_run, run_id_at
+from pipelines.lifecycle.scope import changed_or_unfinished
 from schemas.errors import DatabaseAway, LeaseHeld
 from store.jobs import JobRuns, UserOutcome
 from store.watermarks import Watermarks

@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.averaged import averaged
-from pipelines.beside import Beside
-from pipelines.everybody import sample
-from pipelines.sample import LAYOUT, SAMPLED, parted
-from pipelines.search import search
+from pipelines.beside.averaged import averaged
+from pipelines.beside.job import Beside
+from pipelines.beside.sample import LAYOUT, SAMPLED, parted
+from pipelines.beside.search import search
+from pipelines.lifecycle.members import sample
 from schemas.errors import NotEnoughLabels
 from tests.models.test_exercise_scores import model_of
 from tests.pipelines.people import user_id

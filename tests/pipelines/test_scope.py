@@ -7,10 +7,10 @@ from uuid import UUID
 
 import pytest
 
-from pipelines.exercise import train_exercise
-from pipelines.global_models import STATISTICS, read_everybody
-from pipelines.promotion import pointers_in_effect, read_serving
-from pipelines.scope import users_of
+from pipelines.exercise.global_models import STATISTICS, read_everybody
+from pipelines.exercise.job import train_exercise
+from pipelines.lifecycle.pointers import pointers_in_effect, read_serving
+from pipelines.lifecycle.scope import users_of
 from schemas.layout import GLOBAL_OWNER, owner_of
 from store.champions import Champions
 from store.watermarks import Watermarks

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipelines.span import keys_once, span_task, spans
+from pipelines.spark.span import keys_once, span_task, spans
 from schemas.errors import SpanBroken
 
 KEYS = ("user_id", "model_id")

@@ -9,11 +9,11 @@ import pyarrow as pa
 import pytest
 from pyspark.sql import SparkSession
 
-from pipelines.engines import keep_s_of
-from pipelines.plans import nodes, physical_plan, require_direct_join, require_no_shuffle
-from pipelines.span import keys_once, span_by
-from pipelines.tables import append, read_keys, read_portions, read_table
-from pipelines.windows import KEPT_S, keep_s
+from pipelines.exercise.kept_windows import keep_s_of
+from pipelines.exercise.windows import KEPT_S, keep_s
+from pipelines.spark.plans import nodes, physical_plan, require_direct_join, require_no_shuffle
+from pipelines.spark.span import keys_once, span_by
+from pipelines.spark.tables import append, read_keys, read_portions, read_table
 from schemas.config import Config
 from schemas.errors import PlanViolated, SpanBroken
 from schemas.layout import LABELLED_S

@@ -2,9 +2,9 @@
 
 import pytest
 
-from pipelines.mart_query import parsed
-from pipelines.sql_guard import require_readable
-from pipelines.sql_server import guarded_session
+from pipelines.mart.guard import require_readable
+from pipelines.mart.query import parsed
+from pipelines.mart.server import guarded_session
 from schemas.errors import BadQuery
 
 HARMLESS = (

@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from pipelines.exercise import train_exercise
-from pipelines.promotion import OVERTAKEN, pointers_in_effect
+from pipelines.exercise.job import train_exercise
+from pipelines.lifecycle.pointers import OVERTAKEN, pointers_in_effect
 from schemas.layout import GLOBAL_OWNER, owner_of
 from store.champions import Champions
 from store.jobs import JobRuns

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from pipelines.spark import options
+from pipelines.spark.session import options
 from schemas.config import Config
 from schemas.errors import BadConfig
 from store.cql import read_migrations

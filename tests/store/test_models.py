@@ -10,9 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.errors import LostChampionRace, NoModel
+from schemas.ids import version_of
 from store.champions import KEPT_EARLIER, Challenger, Champion, Champions
 from store.database import Database
-from store.models import Models, StoredModel, version_of
+from store.models import Models, StoredModel
 from store.predictions import Prediction, Predictions
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)

@@ -1,0 +1,1 @@
+"""The activity family's job: when somebody exercises."""

@@ -1,0 +1,30 @@
+"""Users' stretches as both engines read them."""
+
+import asyncio
+import json
+
+import pyarrow as pa
+
+from pipelines.activity.lessons import COLUMNS
+from pipelines.keys import UserKey
+from pipelines.lifecycle.engines import Partitions
+from store.database import Database
+from store.stretches import Stretches
+
+
+def read_partition(database: Database, key: UserKey) -> pa.Table:
+    """A user's stretches as Spark would hand them over."""
+    rows = asyncio.run(Stretches(database).of_user(*key))
+    columns = {
+        "user_id": [str(key[0])] * len(rows),
+        "model_id": [key[1]] * len(rows),
+        "session_id": [str(row.head.session_id) for row in rows],
+        "started_at": [row.head.started_at for row in rows],
+        "spans": [json.dumps(row.head.spans) for row in rows],
+        "revision": [row.head.revision for row in rows],
+        "samples": [row.samples for row in rows],
+    }
+    return pa.table(columns)
+
+
+STRETCHES = Partitions("labelled_stretches", COLUMNS, read_partition)

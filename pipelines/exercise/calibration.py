@@ -1,0 +1,102 @@
+"""Calibrations learned on Muvr's own users, from what judging asks anyway. Pure.
+
+Each member of the global model is judged on late sets by two models that did not see them: the own
+model of the early sets and everybody else's. What both said travels to the driver as a few
+kilobytes. The calibration that comes out is kept beside the global model and used from the next
+whole run on: within a run every model is calibrated alike.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models import codec
+from models.exercise.calibrate import HeldOut, held_out
+from models.exercise.evaluate import LabelledWindows
+from models.exercise.fit import GLOBAL_CALIBRATION, OWN_CALIBRATION
+from models.exercise.model import ExerciseModel
+from models.exercise.own_calibration import calibrate_on_users, thinned
+from models.exercise.probability import Calibration
+from pipelines.exercise.judging import Asked
+
+TAG = "muvr-held-out-1"
+SHIPPED = "shipped, learned on SPAR-10"
+NO_TIMES: NDArray[np.int64] = np.empty(0, dtype=np.int64)
+PARTS = ("scores", "truth", "set_of", "strangeness")
+
+
+@dataclass(frozen=True, slots=True)
+class Calibrations:
+    """How far the models of a layout are trusted.
+
+    Attributes:
+        everybody: of the global model.
+        own: of users' models.
+        learned_on: where they come from, for the manifest.
+    """
+
+    everybody: Calibration = GLOBAL_CALIBRATION
+    own: Calibration = OWN_CALIBRATION
+    learned_on: str = SHIPPED
+
+    def as_manifest(self) -> dict[str, Any]:
+        """As a model's manifest names it."""
+        return asdict(self)
+
+
+def calibrations_from_manifest(written: Any) -> Calibrations:
+    """What `as_manifest` wrote; what ships where there is nothing.
+
+    >>> found = Calibrations(own=Calibration(window=0.5), learned_on="7 users")
+    >>> calibrations_from_manifest(found.as_manifest()) == found
+    True
+    """
+    if not written:
+        return Calibrations()
+    own = {"hesitation": OWN_CALIBRATION.hesitation, **written["own"]}  # older ones are without
+    return Calibrations(
+        Calibration(**written["everybody"]), Calibration(**own), written["learned_on"]
+    )
+
+
+def said(model: ExerciseModel | None, asked: Sequence[Asked]) -> HeldOut | None:
+    """What a model says about sets that it did not see; None where it says nothing."""
+    sets = [LabelledWindows(one.exercise, NO_TIMES, x) for one, x in asked]
+    return held_out(model, sets) if model is not None else None
+
+
+def held_to_bytes(everybody: HeldOut | None, own: HeldOut | None) -> bytes:
+    """What both models said, thinned, as it travels to the driver."""
+    arrays: dict[str, NDArray[Any]] = {}
+    for name, held in (("everybody", everybody), ("own", own)):
+        if held is not None:
+            few = thinned(held)
+            arrays |= {f"{name}_{part}": getattr(few, part) for part in PARTS}
+    return codec.pack(TAG, {}, arrays)
+
+
+def learned_calibrations(blobs: Iterable[bytes], before: Calibrations) -> Calibrations:
+    """The calibrations of the next run; `before` where users do not say better.
+
+    Args:
+        blobs: of `held_to_bytes`, a user each, in a fixed order.
+        before: what this run used.
+    """
+    unpacked = [codec.unpack(blob, TAG)[1] for blob in blobs]
+    everybody = calibrate_on_users(_held(unpacked, "everybody"), before.everybody)
+    own_held = _held(unpacked, "own")
+    own = calibrate_on_users(own_held, before.own)
+    if everybody is None and own is None:
+        return before
+    return Calibrations(everybody or before.everybody, own or before.own, f"{len(own_held)} users")
+
+
+def _held(unpacked: Sequence[Mapping[str, NDArray[Any]]], name: str) -> list[HeldOut]:
+    return [
+        HeldOut(*(arrays[f"{name}_{part}"] for part in PARTS))
+        for arrays in unpacked
+        if f"{name}_truth" in arrays
+    ]

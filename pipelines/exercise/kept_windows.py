@@ -1,0 +1,58 @@
+"""Windows that were computed just now, kept in the rows of their sets for the next training."""
+
+import asyncio
+from datetime import datetime
+from uuid import UUID
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as f
+
+from pipelines.exercise.windows import KEPT_S, keep_s
+from pipelines.keys import Row
+from pipelines.lifecycle.runs import Run
+from pipelines.spark.tables import append
+from schemas.layout import LABELLED_S
+from store.database import Database
+from store.training import KeptWindows, TrainingSets
+
+
+class KeepWindows:
+    """Keeps windows at the time of the revision that they are of.
+
+    A set that is deleted meanwhile takes them along: its deletion is newer.
+    """
+
+    heavy = ("fresh",)
+
+    def from_frame(self, learned: DataFrame, keyspace: str, run: Run) -> None:
+        """Write the windows of a frame from the executors."""
+        fresh = learned.select("user_id", "model_id", f.inline("fresh"))
+        fresh = fresh.withColumn("keep_s", keep_s_of(f.col("revision"), run.started_at))
+        kept = fresh.where("keep_s > 0")
+        append(kept, keyspace, "labelled_sets", writetime="revision", ttl="keep_s")
+
+    def from_row(self, row: Row, database: Database, run: Run) -> None:
+        """Write the windows of one row."""
+        if row.get("fresh"):
+            kept = windows_of(row, run.started_at)
+            key = UUID(row["user_id"]), row["model_id"]
+            asyncio.run(TrainingSets(database).keep(*key, kept))
+
+
+KEPT_WINDOWS = KeepWindows()
+
+
+def windows_of(row: Row, at: datetime) -> list[KeptWindows]:
+    """What a row that was learned just now leaves for the next time."""
+    return [
+        KeptWindows(
+            UUID(one["set_id"]), one["revision"], one["features"], keep_s(one["revision"], at)
+        )
+        for one in row["fresh"]
+    ]
+
+
+def keep_s_of(revision: Column, now: datetime) -> Column:
+    """`keep_s` of a column of revisions."""
+    age_s = (f.lit(now.timestamp()) - revision / 1e6).cast("int")
+    return f.least(f.lit(KEPT_S), f.lit(LABELLED_S) - age_s)

@@ -1,0 +1,74 @@
+"""What a stored model says about itself: a record with provenance, as JSON. Pure."""
+
+import json
+
+import numpy as np
+
+from models.exercise.codec import from_bytes, golden_vectors
+from models.exercise.features import FEATURES_VERSION
+from pipelines.exercise.judging import Hits
+from pipelines.exercise.learner import Learned, Recipe
+from pipelines.lifecycle.environment import environment
+
+CODE_VERSION = "exercise-6"
+
+
+def manifest(learned: Learned, recipe: Recipe, calibrated: str) -> str:
+    """The manifest of a user's model; `calibrated` names what its probabilities were learned on."""
+    return json.dumps(
+        {
+            "level": "user",
+            "labels": list(learned.labels),
+            "recipe": recipe.name,
+            "calibration": calibrated,
+            "features": FEATURES_VERSION,
+            "code": CODE_VERSION,
+            "environment": environment(),
+            "data_digest": learned.data_digest,
+            "trained_until": learned.trained_until.isoformat(),
+            "cutoff_at": recipe.cutoff_at.isoformat() if recipe.cutoff_at else None,
+            "sets": learned.sets,
+            "seconds": round(learned.seconds, 3),
+            "metrics": {
+                "own": shares(learned.own),
+                "global": shares(learned.everybody),
+                "incumbent": shares(learned.incumbent),
+                "majority": shares(learned.majority),
+            },
+            "sha256": learned.sha256.hex(),
+            "golden": golden(learned.content),
+        },
+        sort_keys=True,
+    )
+
+
+def shares(hits: Hits) -> dict[str, float | int] | None:
+    """Counts and shares of a rung's answers to late sets; None where it was not asked."""
+    if not hits.sets:
+        return None
+    right = sum(hits.sets.values())
+    return {
+        "sets": len(hits.sets),
+        "sets_right": right / len(hits.sets),
+        "windows": hits.windows,
+        "windows_right": hits.right_windows / max(hits.windows, 1),
+    }
+
+
+def golden(content: bytes) -> dict[str, list[list[float]]]:
+    """One input, a row of raw features, and what the model makes of it."""
+    vectors = golden_vectors(from_bytes(content), 1)
+    return {
+        name: [[float(str(value)) for value in row] for row in np.atleast_2d(values)]
+        for name, values in vectors.items()
+    }
+
+
+def recipe_name(recipe: Recipe, everybody_version: str) -> str:
+    """Everything beside the sets that decides a model's bytes; the date that judges does not."""
+    return (
+        f"{CODE_VERSION} {recipe.windows.name} newest_sets={recipe.newest_sets} "
+        f"everybody_sets={recipe.everybody_sets} everybody_s={recipe.everybody_s:g} "
+        f"trusted_from={recipe.cutoff_share:g} "
+        f"everybody={everybody_version or 'none'}"
+    )

@@ -1,0 +1,41 @@
+"""Whose labelled sets are those that were learned before, so that a run leaves them out."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from pipelines.exercise.labelled import LabelledSet, digest, newest
+from pipelines.keys import UserKey
+from pipelines.lifecycle.gather import gather
+from pipelines.lifecycle.scope import Scope, revisions_of
+from schemas.layout import owner_of
+from store.champions import Champions
+from store.database import Database
+from store.models import Models
+from store.training import SetRevision
+
+
+def drop_unchanged(
+    database: Database, family: str, scope: Scope, newest_sets: int, recipe: str
+) -> Scope:
+    """Leave out who is served by a model of these very sets by this very recipe."""
+
+    async def learned_from(key: UserKey) -> object:
+        serving = await Champions(database).serving(owner_of(key[0]), key[1], family)
+        if serving is None:
+            return None
+        manifest = await Models(database).manifest(serving.owner, key[1], family, serving.version)
+        return (manifest or {}).get("data_digest")
+
+    known = gather([learned_from(key) for key in scope.keys])
+    found = zip(scope.keys, known, revisions_of(database, scope.keys), strict=True)
+    kept = [k for k, before, sets in found if before != sets_digest(sets, newest_sets, recipe)]
+    return replace(scope, keys=tuple(kept))
+
+
+def sets_digest(sets: Iterable[SetRevision], newest_sets: int, recipe: str) -> str:
+    """The digest that a model learned from these sets would have, without reading a sample."""
+    rows = [
+        LabelledSet(str(one.set_id), one.revision, one.exercise, one.started_at, "", b"")
+        for one in sets
+    ]
+    return digest(newest(rows, newest_sets), recipe)

@@ -1,0 +1,90 @@
+"""What every recipe has in hand, what it does first, and what it does last."""
+
+from collections.abc import Generator, Mapping
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from typing import Literal
+
+from pyspark.sql import SparkSession
+
+from pipelines.lifecycle.runs import Clock, Run, leased_run, server_time
+from pipelines.lifecycle.scope import Users, nothing_new
+from pipelines.spark.session import spark_session
+from schemas.config import Config
+from schemas.progress import Progress, Silent
+from store.credentials import open_as
+from store.database import Database
+
+EngineName = Literal["spark", "local"]
+"""Where a job's functions run: on Spark, or in this process with the same bytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What every step of a recipe needs."""
+
+    config: Config
+    database: Database
+    run: Run
+    told: Progress
+    engine: EngineName = "spark"
+
+    @property
+    def keyspace(self) -> str:
+        """Where the tables are."""
+        return self.config.cassandra.keyspace
+
+    def spark(self) -> SparkSession:
+        """The session; a step of the run, for the first one takes seconds to start."""
+        with self.run.step("engine"):
+            return spark_session(self.config)
+
+
+@contextmanager
+def opened_job(
+    config: Config,
+    family: str,
+    inputs: Mapping[str, object],
+    *,
+    engine: EngineName = "spark",
+    progress: Progress | None = None,
+    clock: Clock = server_time,
+) -> Generator[Job]:
+    """A family's job, under its lease and on record from here on.
+
+    Args:
+        config: where Cassandra and Spark are.
+        family: of the job.
+        inputs: what the record says that it was asked.
+        engine: where its functions run.
+        progress: is told about every step.
+        clock: the server's time.
+
+    Raises:
+        LeaseHeld: another run of the family is under way.
+        DatabaseAway: Cassandra does not answer.
+    """
+    with (
+        closing(open_as(config, "spark")) as database,
+        leased_run(database, family, inputs, clock=clock) as run,
+    ):
+        yield Job(config, database, run, progress or Silent(), engine)
+
+
+def said_of(users: Users) -> str | int:
+    """Whom a run was asked to learn, as its record says it: named ones by their number."""
+    return users if isinstance(users, str) else len(users)
+
+
+def settle(job: Job, users: Users) -> None:
+    """Say whether there was anything to do, and up to when this run has read.
+
+    There was not when nobody was read, and when a run over who changed came to the same for each of
+    them as the run before: who failed fails again.
+    """
+    run = job.run
+    same = users == "changed" and nothing_new(job.database, run.family, run.outcomes)
+    if run.status == "done" and (same or not run.outcomes):
+        run.status = "nothing-to-do"
+    if isinstance(users, str):  # who was named is not everybody who changed
+        run.has_read()

@@ -1,0 +1,185 @@
+"""Which model serves whom: pointers move by LWT, and each move says what it came to."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import NamedTuple
+from uuid import UUID
+
+from pipelines.lifecycle.gather import gather
+from schemas.errors import LostChampionRace, NoModel
+from schemas.layout import owner_of
+from store.champions import Challenger, Champions, Serving
+from store.database import Database
+from store.jobs import UserOutcome
+from store.models import Models, StoredModel
+
+TAKEN_BACK = "taken-back"
+
+RETIRED = "retired"
+
+NO_SETS = "no labelled set is left"
+
+NOT_KEPT = "the model is not in the store: learned again from other sets, or its owner erased"
+
+OVERTAKEN = "the pointer moved, or a run was taken back, since the model was judged"
+
+
+class Move(NamedTuple):
+    """A pointer that shall move.
+
+    Attributes:
+        instead_of: the version that must serve still, "" for none: what the model was judged
+            against. None where it was judged against nothing that serves.
+    """
+
+    user_id: UUID
+    model_id: str
+    version: str
+    sha256: bytes
+    instead_of: str | None = None
+
+
+def pointers_in_effect(
+    database: Database, keys: Sequence[tuple[UUID, str]], family: str
+) -> dict[tuple[UUID, str], Serving]:
+    """Which models of their own serve users, without reading one; users without are left out."""
+    champions = Champions(database)
+    found = gather([champions.serving(owner_of(user), layout, family) for user, layout in keys])
+    return {key: serving for key, serving in zip(keys, found, strict=True) if serving is not None}
+
+
+def read_serving(
+    database: Database, pointers: Mapping[tuple[UUID, str], Serving]
+) -> dict[tuple[UUID, str], StoredModel]:
+    """The models that pointers in effect name.
+
+    Left out is who has a pointer to a model that is not there: an erasure deletes models first.
+    """
+    models = Models(database)
+
+    async def one(serving: Serving) -> StoredModel | None:
+        try:
+            return await models.get(*serving[:4])
+        except NoModel:
+            return None
+
+    found = gather([one(serving) for serving in pointers.values()])
+    return {key: model for key, model in zip(pointers, found, strict=True) if model is not None}
+
+
+def move_pointers(
+    database: Database,
+    pointers: Sequence[Move],
+    *,
+    family: str,
+    run_id: UUID,
+    at: datetime,
+) -> list[tuple[str, str]]:
+    """Let models serve their users.
+
+    Args:
+        database: where the pointers are.
+        pointers: user and input layout of each model, its version, and what it takes over from.
+        family: of the models.
+        run_id: of the run that learned them.
+        at: now.
+
+    Returns:
+        (status, reason) for each, as of `move_pointer`; or overtaken, where that loses the race, or
+        the store does not hold the model: the pointer stays, and the next run judges again.
+
+    Spark learns again what a lost executor held, from sets that may be others by then: the bytes
+    that it writes are not those that it told the driver of. And of who was erased since the run
+    began the store takes no model.
+    """
+    champions, models = Champions(database), Models(database)
+
+    async def one(move: Move) -> tuple[str, str]:
+        owner = owner_of(move.user_id)
+        challenger = Challenger(owner, move.model_id, family, move.version, move.sha256, run_id)
+        if not await models.holds(*challenger[:4]):
+            return "overtaken", NOT_KEPT
+        try:
+            return await move_pointer(champions, challenger, at, instead_of=move.instead_of)
+        except LostChampionRace:
+            return "overtaken", OVERTAKEN
+
+    return gather([one(move) for move in pointers])
+
+
+async def move_pointer(
+    champions: Champions, challenger: Challenger, at: datetime, *, instead_of: str | None = None
+) -> tuple[str, str]:
+    """Let a model serve its owner, unless it does, or somebody took it back.
+
+    The same data gives the same bytes. After a rollback a run must not undo what a person decided:
+    bytes that were taken back stay away while another version of the owner serves. Where none does
+    the gate has the last word, and the reason says whose bytes they are.
+
+    Args:
+        champions: where the pointers are.
+        challenger: the model.
+        at: now.
+        instead_of: as of `Move`: a run takes hours, and what somebody decided meanwhile stands.
+
+    Returns:
+        (promoted | unchanged | taken-back, reason).
+
+    Raises:
+        LostChampionRace: something else serves than what the model was judged against, or the
+            pointer moved just now.
+    """
+    incumbent = await champions.read(*challenger[:3])
+    serving = None if incumbent is None else await champions.in_effect(incumbent)
+    if serving is not None and serving.version == challenger.version:
+        return "unchanged", ""
+    if instead_of not in (None, serving.version if serving else ""):
+        raise LostChampionRace(OVERTAKEN)
+    run = None if incumbent is None else await champions.taken_back(incumbent, challenger.version)
+    reason = f"the same bytes as those of run {run}, which was taken back" if run else ""
+    if reason and serving is not None:
+        return TAKEN_BACK, reason
+    await champions.promote(challenger, incumbent, at)
+    return "promoted", reason
+
+
+def retire(
+    database: Database,
+    without_model: Sequence[UserOutcome],
+    gone: Iterable[tuple[UUID, str]],
+    *,
+    family: str,
+    run_id: UUID,
+    at: datetime,
+) -> list[UserOutcome]:
+    """Retire the models of people from whose sets none can be learned any more.
+
+    They deleted sets, or the samples of old ones went after their time. What answers them from then
+    on is the global model.
+
+    Args:
+        database: where the pointers are.
+        without_model: outcomes of people with too few sets, and the reasons.
+        gone: of those who have none at all: see `pipelines.lifecycle.scope.left_over`.
+        family: of the models.
+        run_id: of the run that read the sets.
+        at: now.
+
+    Returns:
+        the outcomes: retired, with the version that had served; as given where none had; overtaken
+        where somebody else moved the pointer meanwhile. Who has no sets is in it only where
+        something had served.
+    """
+    champions = Champions(database)
+
+    async def one(outcome: UserOutcome) -> UserOutcome:
+        owner = owner_of(outcome.user_id)
+        try:
+            version = await champions.retire(owner, outcome.model_id, family, run_id, at)
+        except LostChampionRace:
+            return outcome._replace(status="overtaken")
+        return outcome._replace(status=RETIRED, version=version) if version else outcome
+
+    empty = [UserOutcome(*key, "", NO_SETS, "", "{}") for key in gone]
+    found = gather([one(each) for each in (*without_model, *empty)])
+    return [each for each in found if each.status]

@@ -1,0 +1,219 @@
+"""A run of a job: leased, alive by heartbeat, recorded with counts and reasons however it ends."""
+
+import asyncio
+import os
+import secrets
+import socket
+import threading
+from collections import Counter
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+from pipelines.lifecycle.threads import one_blas_thread
+from schemas.errors import LeaseHeld, Retryable
+from schemas.ids import uuid7
+from schemas.statuses import RunStatus
+from store.database import Database
+from store.jobs import JobRuns, Leases, UserOutcome
+from store.watermarks import Watermarks
+
+OVERLAP = timedelta(minutes=1)  # what was being written when a run began, the next reads
+LEASE_S = 60.0
+HEARTBEAT_S = 15.0
+Clock = Callable[[], datetime]
+
+
+def server_time() -> datetime:
+    """Now, with the zone. Jobs go by the server's clock, never by a phone's."""
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class RunReport:
+    """What a run came to.
+
+    Attributes:
+        status: done, nothing-to-do, not-learned (the data carries no model), refused (the gate
+            said no to the recipe) or failed.
+        counts: users by outcome, and sets read.
+        metrics: of the recipe: challenger, incumbent, baselines.
+        reasons: why users have no new model, or one that was taken back: sentence to number of
+            users.
+        seconds: by step.
+    """
+
+    family: str
+    run_id: UUID
+    status: RunStatus
+    counts: Mapping[str, int]
+    metrics: Mapping[str, object]
+    reasons: Mapping[str, int]
+    seconds: Mapping[str, float]
+
+
+@dataclass(slots=True)
+class Run:
+    """A run under way; the recipe adds to it, `leased_run` writes it down."""
+
+    family: str
+    run_id: UUID
+    started_at: datetime
+    lost: threading.Event
+    status: RunStatus = "done"
+    counts: Counter[str] = field(default_factory=Counter)
+    metrics: dict[str, object] = field(default_factory=dict)
+    reasons: Counter[str] = field(default_factory=Counter)
+    seconds: dict[str, float] = field(default_factory=dict)
+    outcomes: list[UserOutcome] = field(default_factory=list)
+    read_until: datetime | None = None
+
+    def require_lease(self) -> None:
+        """Call before anything becomes visible.
+
+        Raises:
+            LeaseHeld: the lease was lost; another run may be at the same point.
+        """
+        if self.lost.is_set():
+            raise LeaseHeld(f"This run of {self.family} lost its lease and changes nothing more.")
+
+    def has_read(self) -> None:
+        """Let the next run go on from where this one began, when it ends without an error.
+
+        Writes that were under way then are read again.
+        """
+        self.read_until = self.started_at - OVERLAP
+
+    def add_outcomes(self, outcomes: Sequence[UserOutcome]) -> None:
+        """Count what the run came to for users, with reasons."""
+        self.outcomes.extend(outcomes)
+        self.counts.update(one.status for one in outcomes)
+        self.reasons.update(one.reason for one in outcomes if one.reason)
+
+    @contextmanager
+    def step(self, name: str) -> Generator[None]:
+        """Measure one step of the recipe."""
+        begun = server_time()
+        yield
+        self.seconds[name] = round((server_time() - begun).total_seconds(), 3)
+
+    def report(self) -> RunReport:
+        """The run as it stands."""
+        return RunReport(
+            self.family,
+            self.run_id,
+            self.status,
+            dict(self.counts),
+            dict(self.metrics),
+            dict(self.reasons),
+            dict(self.seconds),
+        )
+
+
+@contextmanager
+def leased_run(
+    database: Database, family: str, inputs: Mapping[str, object], *, clock: Clock = server_time
+) -> Generator[Run]:
+    """Hold the family's lease while the recipe runs, and record the run however it ends.
+
+    Its work in this process is done by one BLAS thread, as in Spark's workers.
+    The watermark moves only when the recipe ends without an error, and said `has_read`, and after
+    its outcomes are written.
+
+    Raises:
+        LeaseHeld: another run of the family is under way.
+    """
+    now = clock()
+    run = Run(family, run_id_at(now), now, threading.Event())
+    runs, leases = JobRuns(database), Leases(database)
+    asyncio.run(leases.acquire(family, run.run_id, _owner(), now, LEASE_S))
+    try:
+        asyncio.run(_bury(runs, family))
+        asyncio.run(runs.start(family, run.run_id, inputs, now))
+        with one_blas_thread(), _beating(database, run, clock):
+            yield run
+        # outcomes first: the next run reads in them whom this one could not learn
+        asyncio.run(runs.write_users(run.run_id, run.outcomes))
+        if run.read_until is not None:
+            marks = Watermarks(database)
+            asyncio.run(marks.advance(family, run.run_id, run.read_until, clock()))
+    except BaseException as problem:
+        run.status = "failed"
+        run.reasons[f"{type(problem).__name__}: {problem}"[:500]] += 1
+        asyncio.run(runs.write_users(run.run_id, run.outcomes))
+        raise
+    finally:
+        asyncio.run(_finish(runs, run, clock()))
+        asyncio.run(leases.release(family, run.run_id))
+
+
+def run_id_at(at: datetime, noise: bytes | None = None) -> UUID:
+    """A UUIDv7: runs sort by time.
+
+    >>> str(run_id_at(datetime(2026, 11, 21, tzinfo=UTC), bytes(10)))
+    '01a1fb67-1800-7000-8000-000000000000'
+    """
+    return uuid7(int(at.timestamp() * 1000), secrets.token_bytes(10) if noise is None else noise)
+
+
+async def _bury(runs: JobRuns, family: str) -> None:
+    """Whoever holds the lease is the only one alive: earlier runs that never ended were killed."""
+    for one in await runs.newest(family):
+        if one.status == "running":
+            last = one.heartbeat_at or one.started_at
+            reasons = {"ended without a word: its process was killed or lost the database": 1}
+            await runs.finish(
+                family, one.run_id, "failed", last, counts={}, metrics={}, reasons=reasons
+            )
+
+
+async def _finish(runs: JobRuns, run: Run, at: datetime) -> None:
+    await runs.finish(
+        run.family,
+        run.run_id,
+        run.status,
+        at,
+        counts=run.counts,
+        metrics={**run.metrics, "seconds": run.seconds},
+        reasons=run.reasons,
+    )
+
+
+@contextmanager
+def _beating(database: Database, run: Run, clock: Clock) -> Generator[None]:
+    """Renew the lease from a thread: the recipe itself waits for Spark."""
+    stop = threading.Event()
+
+    async def beat() -> None:
+        """Hold the lease longer and show that the run lives.
+
+        Raises:
+            LeaseHeld: another run took it.
+        """
+        await Leases(database).renew(run.family, run.run_id, clock(), LEASE_S)
+        await JobRuns(database).heartbeat(run.family, run.run_id, clock())
+
+    def until_stopped() -> None:
+        """A lost lease ends it; `run.require_lease` raises from then on."""
+        while not stop.wait(HEARTBEAT_S):
+            try:
+                asyncio.run(beat())
+            except LeaseHeld:
+                run.lost.set()
+                return
+            except Retryable:
+                continue  # the lease outlives three missed beats
+
+    thread = threading.Thread(target=until_stopped, name=f"heartbeat-{run.family}", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+
+
+def _owner() -> str:
+    return f"{socket.gethostname()}:{os.getpid()}"

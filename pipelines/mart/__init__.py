@@ -1,0 +1,1 @@
+"""The mart that analysts query, and SQL over it."""

@@ -1,0 +1,286 @@
+"""The mart: pseudonymous Parquet tables, refreshed from what `changes` says.
+
+People who changed are read again by key, everybody else's rows are copied from the version
+before; tables that belong to nobody are read whole. A version appears when all of it is there.
+
+Spark's executors write the files, each where it runs: past one machine `paths.mart` must be one
+folder for all of them and for the driver.
+"""
+
+import asyncio
+import json
+import os
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pyarrow.parquet as pq
+from pyspark.sql import DataFrame, SparkSession
+
+from pipelines.lifecycle.job import Job, opened_job
+from pipelines.lifecycle.runs import Clock, Run, RunReport, server_time
+from pipelines.mart.tables import SOURCES, columns_of, pseudonyms, spark_type
+from pipelines.spark.tables import CATALOG, read_keys
+from schemas.config import Config
+from schemas.errors import BadConfig, IncompleteRun, NoMart
+from schemas.families import FAMILIES
+from schemas.layout import LONGEST_DAYS
+from schemas.mart import MART
+from schemas.progress import Progress
+from store.champions import Champions
+from store.database import Database
+from store.holders import BIRTH
+from store.journal import Journal, months_between
+from store.live_runs import LiveRuns
+from store.mart import Manifest, MartFolder, key_id, layout_digest, pseudonym, pseudonym_key
+from store.watermarks import ANNOUNCED_BEFORE, CHANGES_KEPT
+
+FAMILY = "mart"
+TABLES_AT_ONCE = 4  # most of a small table's time is planning, on one core
+BATCH = tuple(one.name for one in FAMILIES.values() if one.kind == "batch")
+
+
+@dataclass(frozen=True, slots=True)
+class Refresh:
+    """What one refresh reads and where it writes.
+
+    Attributes:
+        before: the version that is copied from; None: everything is read.
+        changed: people who are read again.
+        version: the folder that is written.
+        known: what stands for names in the tables' expressions.
+    """
+
+    spark: SparkSession
+    keyspace: str
+    folder: MartFolder
+    before: Manifest | None
+    changed: tuple[UUID, ...]
+    version: str
+    known: Mapping[str, str]
+    key: bytes
+
+
+def refresh_mart(
+    config: Config,
+    *,
+    everybody: bool = False,
+    progress: Progress | None = None,
+    clock: Clock = server_time,
+) -> RunReport:
+    """Bring the mart up to date.
+
+    Args:
+        config: where Cassandra, Spark and the mart are.
+        everybody: read all people again, whoever changed.
+        progress: is told about every table.
+        clock: the server's time.
+
+    Raises:
+        LeaseHeld: another refresh is under way.
+        BadConfig: an executor does not see the driver's `paths.mart`.
+        IncompleteRun: files that Spark wrote are not there.
+    """
+    inputs = {"users": "all" if everybody else "changed"}
+    with opened_job(config, FAMILY, inputs, progress=progress, clock=clock) as job:
+        run = job.run
+        refresh = _plan(job, everybody=everybody)
+        with run.step("write"), ThreadPoolExecutor(TABLES_AT_ONCE) as tables:
+            counts = tables.map(lambda name: _write(job, refresh, name), MART)
+            rows = dict(zip(MART, counts, strict=True))
+        run.require_lease()
+        _publish(refresh, run, rows)
+        if run.metrics["read"] == "changed":
+            run.counts["users"] = len(refresh.changed)
+        run.counts["rows"] = sum(rows.values())
+    return job.run.report()
+
+
+def _publish(refresh: Refresh, run: Run, rows: Mapping[str, int]) -> None:
+    """Let readers see the version: all of it is there."""
+    refresh.folder.publish(
+        Manifest(
+            version=refresh.version,
+            as_of=run.started_at,
+            read_until=run.started_at - ANNOUNCED_BEFORE,
+            layout=layout_digest(),
+            key_id=key_id(refresh.key),
+            rows=rows,
+        )
+    )
+
+
+def _plan(job: Job, *, everybody: bool) -> Refresh:
+    """What this refresh reads, and from which version it copies the rest."""
+    spark, run = job.spark(), job.run
+    if not job.config.spark.master.startswith("local"):
+        _require_shared(spark, job.config.paths.mart)
+    with run.step("changes"):
+        key = pseudonym_key(job.config.paths.secrets)
+        folder = MartFolder(job.config.paths.mart)
+        before = None if everybody else _usable(folder, key, run.started_at)
+        changed: tuple[UUID, ...] = ()
+        if before is not None:
+            found = asyncio.run(Journal(job.database).changed(before.read_until, run.started_at))
+            changed = tuple(sorted(found))
+        run.metrics["read"] = "changed" if before else "all"
+        return Refresh(
+            spark=spark,
+            keyspace=job.keyspace,
+            folder=folder,
+            before=before,
+            changed=changed,
+            version=str(run.run_id),
+            known={**pseudonyms(key), **_runs(job.database), "zones": _listed(_zones(spark))},
+            key=key,
+        )
+
+
+def _usable(folder: MartFolder, key: bytes, now: datetime) -> Manifest | None:
+    """The version that may be copied from."""
+    try:
+        manifest = folder.manifest()
+    except NoMart:
+        return None
+    same = (manifest.layout, manifest.key_id) == (layout_digest(), key_id(key))
+    return manifest if same and now - manifest.read_until < CHANGES_KEPT else None
+
+
+def _runs(database: Database) -> dict[str, str]:
+    """Which runs are served, and which were taken back."""
+    live = [asyncio.run(LiveRuns(database).read(family)) for family in BATCH]
+    gone = asyncio.run(Champions(database).withdrawn())
+    return {
+        "live": _listed([str(one.run_id) for one in live if one]),
+        "withdrawn": _listed([str(one) for one in gone]),
+    }
+
+
+def _zones(spark: SparkSession) -> list[str]:
+    """The time zones that Java knows."""
+    jvm: Any = spark._jvm  # pyright: ignore[reportPrivateUsage]
+    return sorted(str(name) for name in jvm.java.time.ZoneId.getAvailableZoneIds())
+
+
+def _listed(ids: Sequence[str]) -> str:
+    return ", ".join(f"'{one}'" for one in ids) or "'none'"
+
+
+def _require_shared(spark: SparkSession, folder: Path) -> None:
+    """Refuse executors that would write to a folder of their own: their rows would be nowhere.
+
+    Raises:
+        BadConfig: one of them does not see the driver's.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile(dir=folder) as probe:
+        shared = _seen_by_executors(spark, probe.name)
+    if not shared:
+        raise BadConfig(
+            f"paths.mart ({folder}) is another folder where Spark's executors run.",
+            field="paths.mart",
+            value=str(folder),
+            next_step="name one that all machines share, or refresh with spark.master: local[2]",
+        )
+
+
+def _seen_by_executors(spark: SparkSession, path: str) -> bool:
+    """Whether all executors see a file."""
+    asked = 4 * spark.sparkContext.defaultParallelism  # so that every one of them answers
+    looks = spark.sparkContext.parallelize(range(asked), asked)
+    return all(looks.map(lambda _: os.path.exists(path)).collect())
+
+
+def _write(job: Job, refresh: Refresh, name: str) -> int:
+    """Write one table; tells how many rows it has.
+
+    Raises:
+        IncompleteRun: no file is there; Spark writes one even where there is no row.
+    """
+    path = refresh.folder.path / refresh.version / name
+    frame = _evaluations(refresh) if name == "evaluations" else _frame(refresh, name, job.run)
+    # Not coalesce: on the connector's partitions it waits for ever for a place to run.
+    frame.repartition(refresh.spark.sparkContext.defaultParallelism).write.parquet(_here(path))
+    files = list(path.glob("*.parquet"))
+    if not files:
+        raise IncompleteRun(f"Spark wrote {name}, and none of it is in {path}; the mart stays.")
+    rows = sum(pq.read_metadata(file).num_rows for file in files)
+    job.told.step(f"mart: {name}", rows, rows)
+    return rows
+
+
+def _here(path: Path) -> str:
+    """A folder of this machine, whatever file system is the cluster's own."""
+    return f"file://{path.resolve()}"
+
+
+def _frame(refresh: Refresh, name: str, run: Run) -> DataFrame:
+    """All rows of a table: those read now, and those of people who did not change."""
+    source = SOURCES[name]
+    whole = refresh.before is None or source.keyed is None
+    if whole:
+        stored = _table(refresh, source.table)
+    else:
+        keys = _keys(refresh.changed, source.keyed or "", run)
+        stored = read_keys(refresh.spark, refresh.keyspace, source.table, keys).frame
+    stored = stored.where(source.where)
+    if source.explode:
+        stored = stored.selectExpr("*", source.explode)
+    read = stored.selectExpr(*columns_of(name, refresh.known))
+    if whole or refresh.before is None:
+        return read
+    old = refresh.spark.read.parquet(_here(refresh.folder.table(refresh.before, name)))
+    again = refresh.spark.createDataFrame(
+        [(pseudonym(refresh.key, "u", user),) for user in refresh.changed], "user string"
+    )
+    return read.unionByName(old.join(again, "user", "left_anti"))
+
+
+def _table(refresh: Refresh, name: str) -> DataFrame:
+    """All of a table of Cassandra's."""
+    return refresh.spark.table(f"{CATALOG}.{refresh.keyspace}.{name}")
+
+
+def _keys(users: Sequence[UUID], keyed: str, run: Run) -> list[tuple[object, ...]]:
+    """The partitions of people: one each, or one for every month that there may be."""
+    if not keyed:
+        return [(user,) for user in users]
+    until: date = (run.started_at + timedelta(days=2)).date()
+    months = months_between(BIRTH - timedelta(LONGEST_DAYS), until)
+    return [(user, month) for user in users for month in months]
+
+
+def _evaluations(refresh: Refresh) -> DataFrame:
+    """Every number of every run, whatever the family calls it."""
+    runs = _table(refresh, "job_runs").select(
+        "family", "run_id", "status", "metrics", "finished_at"
+    )
+    rows = [
+        (row["family"], row["run_id"], row["status"], metric, value, row["finished_at"])
+        for row in runs.collect()
+        for metric, value in numbers(json.loads(row["metrics"] or "{}"))
+    ]
+    names = [column.name for column in MART["evaluations"].columns]
+    frame = refresh.spark.createDataFrame(
+        rows, "a string, b string, c string, d string, e double, f timestamp"
+    ).toDF(*names)
+    types = {column.name: spark_type(column.type) for column in MART["evaluations"].columns}
+    return frame.selectExpr(*(f"CAST(`{n}` AS {t}) AS `{n}`" for n, t in types.items()))
+
+
+def numbers(said: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, float]]:
+    """The numbers in nested metrics, by dotted names.
+
+    >>> list(numbers({"model": {"ndcg": 0.5}, "why": "x", "sets": 3}))
+    [('model.ndcg', 0.5), ('sets', 3.0)]
+    """
+    for name, value in said.items():
+        if isinstance(value, Mapping):
+            yield from numbers(value, f"{prefix}{name}.")
+        elif isinstance(value, int | float) and not isinstance(value, bool):
+            yield f"{prefix}{name}", float(value)

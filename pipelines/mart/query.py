@@ -1,0 +1,114 @@
+"""One question to the mart with Spark SQL: the same views and limits as DuckDB has."""
+
+import threading
+from collections.abc import Generator
+from contextlib import contextmanager
+from decimal import Decimal
+from typing import Any
+from uuid import uuid4
+
+from py4j.protocol import Py4JJavaError
+from pyspark.errors import PySparkException
+from pyspark.sql import Row, SparkSession
+
+from pipelines.mart.guard import require_readable
+from pipelines.mart.session import mart_session
+from schemas.config import Config, Sql
+from schemas.errors import BadQuery, QueryTooLong
+from schemas.mart import MART
+from store.mart import Answer, Manifest, MartFolder
+
+
+def ask_mart(config: Config, sql: str) -> Answer:
+    """Answer one SELECT in a session of its own, without Cassandra.
+
+    Raises:
+        NoMart, BadQuery, QueryTooLong: as `ask_spark`.
+    """
+    return ask_spark(mart_session(config), MartFolder(config.paths.mart), sql, config.sql)
+
+
+def ask_spark(spark: SparkSession, folder: MartFolder, sql: str, limits: Sql) -> Answer:
+    """Answer one SELECT.
+
+    Args:
+        spark: a session; the mart's tables become its temporary views.
+        folder: where the mart is.
+        sql: one statement; tables by their bare names.
+        limits: time and rows.
+
+    Raises:
+        NoMart: nobody has refreshed it yet.
+        BadQuery: anything but reading the mart's tables, or SQL that Spark refuses.
+        QueryTooLong: it did not end in time.
+    """
+    return folder.ask(lambda manifest: _ask(spark, folder, manifest, sql, limits))
+
+
+def _ask(
+    spark: SparkSession, folder: MartFolder, manifest: Manifest, sql: str, limits: Sql
+) -> Answer:
+    stopped = threading.Event()
+    try:
+        make_views(spark, folder, manifest)
+        require_readable(parsed(spark, sql))
+        with _in_time(spark, limits, stopped):
+            frame = spark.sql(sql)
+            rows = frame.limit(limits.rows + 1).collect()
+    except (PySparkException, Py4JJavaError) as problem:
+        if stopped.is_set():
+            raise QueryTooLong(
+                f"The query took longer than sql.seconds = {limits.seconds:g} and was stopped; "
+                "ask for less, or raise the limit.",
+                field="sql",
+            ) from problem
+        said = str(problem).splitlines()[0]
+        raise BadQuery(
+            f"Spark: {said} `muvr mart show` names tables and columns.",
+            field="sql",
+            value=sql[:100],
+        ) from problem
+    kept = [tuple(plain(value) for value in row) for row in rows[: limits.rows]]
+    return Answer(tuple(frame.columns), kept, len(rows) > limits.rows, manifest.as_of)
+
+
+def make_views(spark: SparkSession, folder: MartFolder, manifest: Manifest) -> None:
+    """Let a session see one version of the mart."""
+    for name in MART:
+        path = str(folder.table(manifest, name))
+        spark.read.parquet(path).createOrReplaceTempView(name)
+
+
+def parsed(spark: SparkSession, sql: str) -> Any:
+    """What Spark's parser makes of a text, nothing resolved and nothing run."""
+    state = spark._jsparkSession.sessionState()  # pyright: ignore[reportPrivateUsage, reportCallIssue, reportOptionalCall]
+    return state.sqlParser().parsePlan(sql)
+
+
+def plain(value: Any) -> Any:
+    """A value as DuckDB gives it: structs are mappings, decimals numbers."""
+    if isinstance(value, Row):
+        return {name: plain(one) for name, one in value.asDict().items()}
+    if isinstance(value, list):
+        return [plain(one) for one in value]
+    return float(value) if isinstance(value, Decimal) else value
+
+
+@contextmanager
+def _in_time(spark: SparkSession, limits: Sql, stopped: threading.Event) -> Generator[None]:
+    """Cancel what runs in this thread when its time is over, and say so in `stopped`."""
+    group = f"muvr-sql-{uuid4()}"
+
+    def stop() -> None:
+        """In the timer's thread; `stopped` first, for the cancelled query asks it at once."""
+        stopped.set()
+        spark.sparkContext.cancelJobGroup(group)
+
+    spark.sparkContext.setJobGroup(group, "muvr sql", interruptOnCancel=True)
+    timer = threading.Timer(limits.seconds, stop)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()

@@ -1,0 +1,106 @@
+"""Users' confirmed sets as Spark hands them over: one log per user, without a shuffle."""
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any, Protocol
+
+import pyarrow as pa
+from pyspark.sql import SparkSession
+from pyspark.sql import functions as f
+
+from models.history import SetLog, done_set
+from pipelines.keys import Key
+from pipelines.lifecycle.attempts import attempted
+from pipelines.spark.plans import require_no_shuffle
+from pipelines.spark.span import span_by
+from pipelines.spark.tables import read_table
+from schemas.errors import NotEnoughLabels
+
+KEY = ("user_id",)
+PROBLEM = "problem"
+COLUMNS = (
+    "user_id",
+    "session_id",
+    "exercise",
+    "started_at",
+    "reps",
+    "weight_kg",
+    "intensity",
+)
+
+
+REVISIONS = ("set_id", "revision")
+"""Columns that say whether a log is still the same."""
+
+
+class OfLog(Protocol):
+    """What a family learns of one user: rows without the user's id."""
+
+    def __call__(self, log: SetLog) -> Sequence[Mapping[str, Any]]:
+        """Look at one user's sets."""
+        ...
+
+
+def log_of(group: pa.Table) -> SetLog:
+    """The sets of one partition as a log, oldest first."""
+    return SetLog.of(done_set(**row) for row in group.select(COLUMNS[1:]).to_pylist())
+
+
+def log_digest(revisions: Iterable[tuple[object, object]]) -> str:
+    """What was learned from a log: the same digest, the same sets.
+
+    Args:
+        revisions: id and revision of each set, in any order.
+
+    >>> log_digest([("b", 2), ("a", 1)]) == log_digest([("a", 1), ("b", 2)])
+    True
+    """
+    parts = sorted(f"{set_id} {revision}" for set_id, revision in revisions)
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
+
+
+def look_at_logs(
+    spark: SparkSession, keyspace: str, function: OfLog, schema: pa.Schema
+) -> tuple[list[dict[str, Any]], Mapping[str, str]]:
+    """Call `function` for every user's log on the executors.
+
+    Args:
+        spark: the session.
+        keyspace: where `sets` is.
+        function: importable on the executors.
+        schema: of its rows, with `user_id` first.
+
+    Returns:
+        the rows, ordered by user, and of users whose sets are broken the reason.
+    """
+    table = read_table(spark, keyspace, "sets").columns(*COLUMNS)
+    answers = schema.append(pa.field(PROBLEM, pa.string()))
+    spanned = span_by(table, KEY, partial(_rows, function=function), answers)
+    require_no_shuffle(spanned)
+    rows = [row.asDict() for row in spanned.toLocalIterator()]
+    rows.sort(key=lambda row: row["user_id"])
+    broken = {row["user_id"]: row[PROBLEM] for row in rows if row[PROBLEM]}
+    return [row for row in rows if not row[PROBLEM]], broken
+
+
+def newest_set_at(spark: SparkSession, keyspace: str) -> datetime:
+    """Begin of the newest confirmed set: what a run is as of.
+
+    Raises:
+        NotEnoughLabels: nobody has confirmed a set.
+    """
+    sets = read_table(spark, keyspace, "sets").frame
+    found = sets.agg(f.max(f.unix_micros("started_at"))).collect()[0][0]
+    if found is None:
+        raise NotEnoughLabels("nobody has confirmed a set yet")
+
+    return datetime.fromtimestamp(found / 1e6, UTC)
+
+
+def _rows(key: Key, group: pa.Table, *, function: OfLog) -> list[dict[str, Any]]:
+    attempt = attempted(lambda: function(log_of(group)))
+    if attempt.value is None:
+        return [{"user_id": key[0], PROBLEM: attempt.reason}]
+    return [{"user_id": key[0], **row} for row in attempt.value]

@@ -1,0 +1,1 @@
+"""Spark as every job uses it: the session, tables, spans, plans, what travels to executors."""
