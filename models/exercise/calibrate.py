@@ -69,6 +69,10 @@ class HeldOut:
     set_of: NDArray[np.int64]
     strangeness: Array
 
+    def windows_of_sets(self) -> list[NDArray[np.bool_]]:
+        """Which windows are of each set: a bool (m,) for every set, in order."""
+        return [self.set_of == s for s in range(self.set_of.max() + 1)]
+
 
 def held_out(model: ExerciseModel, sets: Sequence[LabelledWindows]) -> HeldOut | None:
     """What the model makes of the sets whose exercise it knows; None if there is none."""
@@ -218,7 +222,7 @@ def _factor(scored: Sequence[tuple[Array, NDArray[np.int64]]], usual: float) -> 
 def sets_of(held: HeldOut, window: float) -> tuple[Array, NDArray[np.int64]]:
     """Mean log probabilities (s, k) and truth (s,) of every set."""
     each = softmax(held.scores * window)
-    sets = [held.set_of == s for s in range(held.set_of.max() + 1)]
+    sets = held.windows_of_sets()
     truth = np.array([held.truth[s][0] for s in sets])
     return np.array([mean_log(each[s]) for s in sets]), truth
 

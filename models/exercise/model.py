@@ -3,7 +3,6 @@
 One answer for all levels of the ladder: a user's own model and the global one are the same type.
 """
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final, Literal
@@ -144,9 +143,7 @@ class ExerciseModel:
 
     def known(self, novelty: float) -> float:
         """P(known) for the novelty of a set."""
-        c = self.calibration
-        off = c.known_slope * (novelty - c.known_centre)
-        return 1 / (1 + math.exp(min(max(off, -30), 30)))
+        return self.calibration.known(novelty)
 
     def answer(self, signals: Sequence[WristSignal], step_s: float = STEP_S) -> Answer:
         """The exercise of a stretch of movement, overall and window by window.

@@ -1,5 +1,6 @@
 """From scores to probabilities of a window, and from those to what a whole set says."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -34,6 +35,19 @@ class Calibration:
     abstain_above: float = 1.3
     doubt: float = 0.0
     hesitation: float = 0.0
+
+    def known(self, novelty: float) -> float:
+        """P(known) for the novelty of a set, or of a window.
+
+        >>> Calibration(known_centre=0.5).known(0.5)
+        0.5
+        """
+        off = self.known_slope * (novelty - self.known_centre)
+        return 1 / (1 + math.exp(min(max(off, -30), 30)))
+
+    def known_of_each(self, novelty: NDArray[np.float64]) -> NDArray[np.float64]:
+        """P(known) for each novelty (n,), float64 (n,)."""
+        return np.array([self.known(one) for one in novelty.tolist()], dtype=np.float64)
 
 
 def whole_set(each: NDArray[np.float64], factor: float) -> NDArray[np.float64]:

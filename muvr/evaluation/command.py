@@ -5,14 +5,15 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from models.activity.evaluate import Found, activity_figures, found_without_the_day
-from models.exercise.figures import Outcome
-from models.exercise.protocol_devices import other_wrist
-from models.exercise.protocol_gym import names_on_new_days
-from models.exercise.protocol_trust import trust_on_new_days
-from models.exercise.protocol_unknown import unknown_exercise
-from models.exercise.protocols import enrolment, own_models, unseen_people
-from models.exercise.trials import without_rotation
-from models.recognition.protocol_worn import worn_otherwise
+from models.exercise.protocols.gym import names_on_new_days
+from models.exercise.protocols.outcome import Outcome
+from models.exercise.protocols.own import enrolment, own_models
+from models.exercise.protocols.people import unseen_people
+from models.exercise.protocols.trials import without_rotation
+from models.exercise.protocols.trust import trust_on_new_days
+from models.exercise.protocols.unknown import unknown_exercise
+from models.exercise.protocols.worn import worn_otherwise
+from models.exercise.protocols.wrists import other_wrist
 from models.reps.evaluate import LabelledSet, reps_figures
 from muvr.door import Door
 from muvr.evaluation.cost import cost_figures

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from models.exercise.protocol_cost import cost
-from models.exercise.trials import Movement
+from models.exercise.protocols.cost import cost
+from models.exercise.protocols.trials import Movement
 from models.reps.count import count_repetitions
 from schemas.report import Figure
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from models.activity.evaluate import Found, border_errors
-from models.exercise.figures import Outcome
+from models.exercise.protocols.outcome import Outcome
 from models.reps.evaluate import LabelledSet
 from muvr.evaluation import pictures
 from muvr.evaluation.drawing import drawn

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from models.activity.evaluate import Found, relative
 from models.activity.states import Span
-from models.exercise.figures import Outcome, confusion
+from models.exercise.protocols.outcome import Outcome, confusion
 from models.reps.count import Repetitions, count_repetitions
 from models.signal.windows import RATE_HZ
 from models.signal.wrist import WristSignal, slice_of

@@ -8,7 +8,7 @@ from ingest.importers.gym import read_gym
 from ingest.importers.imported import ImportedRecording, ImportedSet
 from ingest.importers.spar import read_spar
 from models.activity.evaluate import ActivityRecording
-from models.exercise.trials import Movement
+from models.exercise.protocols.trials import Movement
 from models.reps.evaluate import LabelledSet
 from models.signal.truth import cut
 from models.signal.wrist import WristSignal, wrist_signals

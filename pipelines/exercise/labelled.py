@@ -1,14 +1,14 @@
 """A user's labelled sets as training sees them: ordered, capped, split by time. Pure."""
 
 import hashlib
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from math import ceil
 
 import pyarrow as pa
 
+from models.exercise.sooner import sooner_and_later
 from schemas.names import one_spelling
 
 COLUMNS = (
@@ -22,7 +22,6 @@ COLUMNS = (
     "samples",
     "features",
 )
-SPARED_FROM = 2  # sets of an exercise; a single one cannot be spared for judging
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,22 +84,11 @@ def split_at(
 def split_share(
     sets: Sequence[LabelledSet], share: float
 ) -> tuple[list[LabelledSet], list[LabelledSet]]:
-    """The first `share` of each exercise's sets, and its later ones.
+    """The first `share` of each exercise's sets, and its later ones, both oldest first.
 
-    For a first run over data that was loaded at once, when no single date would leave sets of
-    every exercise on both sides. An exercise with a single set stays on the early side.
+    For a first run, whose sets may have been loaded at once.
     """
-    by_exercise: dict[str, list[LabelledSet]] = defaultdict(list)
-    for one in sorted(sets, key=_age):
-        by_exercise[one.exercise].append(one)
-    early: list[LabelledSet] = []
-    late: list[LabelledSet] = []
-    for several in by_exercise.values():
-        first = len(several)
-        if first >= SPARED_FROM:
-            first = min(ceil(share * first), first - 1)
-        early += several[:first]
-        late += several[first:]
+    early, late = sooner_and_later(sets, share, exercise=lambda one: one.exercise, age=_age)
     return sorted(early, key=_age), sorted(late, key=_age)
 
 

@@ -17,9 +17,9 @@ from models.exercise.evaluate import calibration_error, labelled_windows, score
 from models.exercise.examples import ExampleSettings
 from models.exercise.fit import fit_global, fit_user
 from models.exercise.probability import Calibration, whole_set
-from models.exercise.protocol_unknown import auroc
+from models.exercise.protocols.trials import Movement, asked, learned_of, part
+from models.exercise.protocols.unknown import auroc
 from models.exercise.statistics import Statistics, total
-from models.exercise.trials import Movement, asked, learned_of, part
 from models.signal.wrist import wrist_signals
 from models.softmax import softmax
 from schemas.errors import NotEnoughLabels

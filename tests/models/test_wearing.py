@@ -10,9 +10,9 @@ from models.activity.segments import Segment
 from models.exercise.examples import set_statistics
 from models.exercise.fit import fit_user
 from models.exercise.model import ExerciseModel, Level
-from models.exercise.trials import Movement
+from models.exercise.protocols.trials import Movement
+from models.exercise.protocols.worn import worn_otherwise
 from models.recognition.naming import Rung
-from models.recognition.protocol_worn import worn_otherwise
 from models.recognition.sets import Learned, recognise
 from models.recognition.wearing import (
     OTHER_SIGN,

@@ -8,7 +8,8 @@ import pytest
 
 from models.activity.evaluate import ActivityRecording, Found
 from models.activity.segments import Segment
-from models.exercise.figures import Asked, Outcome
+from models.exercise.protocols.answers import Asked
+from models.exercise.protocols.outcome import Outcome
 from models.reps.evaluate import LabelledSet
 from models.signal.windows import RATE_HZ
 from models.signal.wrist import WristSignal

@@ -13,8 +13,8 @@ import pytest
 from models.exercise.codec import from_bytes, statistics_to_bytes, to_bytes
 from models.exercise.examples import ExampleSettings
 from models.exercise.fit import GlobalModel, fit_global
+from models.exercise.protocols.trials import Movement, learned_of
 from models.exercise.statistics import total
-from models.exercise.trials import Movement, learned_of
 from models.signal.pieces import unpack_pieces
 from models.signal.wrist import wrist_signals
 from pipelines.exercise.calibration import SHIPPED, Calibrations

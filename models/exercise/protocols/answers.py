@@ -1,6 +1,6 @@
-"""What a protocol hands back: the report's figures, and the answers behind them for pictures."""
+"""What models named in the sets of a protocol, and how often they were right."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +10,6 @@ from models.exercise.calibrate import HeldOut, novelty_of_sets
 from models.exercise.evaluate import calibration_error
 from models.exercise.model import ExerciseModel
 from models.softmax import softmax
-from schemas.report import Figure
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,28 +35,11 @@ class Asked:
     set_abstained: NDArray[np.bool_]
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """All of a protocol.
-
-    Attributes:
-        figures: the lines of the report.
-        labels: exercises, in the order of the indices in `asked`.
-        asked: the answers behind the figures, for confusion matrices and reliability.
-        chosen: what each fold chose inside its training part, for people.
-    """
-
-    figures: tuple[Figure, ...]
-    labels: tuple[str, ...] = ()
-    asked: tuple[Asked, ...] = ()
-    chosen: tuple[str, ...] = ()
-
-
 def answers(person: str, model: ExerciseModel, held: HeldOut, labels: Sequence[str]) -> Asked:
     """What a calibrated model names, from scores that were already made."""
     to_common = np.array([labels.index(label) for label in model.labels])
     each = softmax(held.scores * model.calibration.window)
-    sets = [held.set_of == s for s in range(held.set_of.max() + 1)]
+    sets = held.windows_of_sets()
     whole = np.array([model.of_set(each[s]) for s in sets])
     return Asked(
         person=person,
@@ -71,29 +53,19 @@ def answers(person: str, model: ExerciseModel, held: HeldOut, labels: Sequence[s
     )
 
 
-def confusion(outcome: Outcome, *, of_sets: bool = False) -> NDArray[np.int64]:
-    """Counts, (labels, labels): rows are the truth, columns what was named."""
-    size = len(outcome.labels)
-    matrix = np.zeros((size, size), dtype=np.int64)
-    for a in outcome.asked:
-        rows, columns = (a.set_truth, a.set_named) if of_sets else (a.truth, a.named)
-        np.add.at(matrix, (rows, columns), 1)
-    return matrix
-
-
 def window_accuracy(asked: Sequence[Asked]) -> float:
     """Share of all windows named right."""
-    return float(np.concatenate([a.truth == a.named for a in asked]).mean())
+    return mean_over([a.truth == a.named for a in asked])
 
 
 def set_accuracy(asked: Sequence[Asked]) -> float:
     """Share of all sets whose best guess is right."""
-    return float(np.concatenate([a.set_truth == a.set_named for a in asked]).mean())
+    return mean_over([a.set_truth == a.set_named for a in asked])
 
 
 def abstained(asked: Sequence[Asked]) -> float:
     """Share of all sets that were abstained from."""
-    return float(np.concatenate([a.set_abstained for a in asked]).mean())
+    return mean_over([a.set_abstained for a in asked])
 
 
 def by_person(asked: Sequence[Asked]) -> dict[str, float]:
@@ -106,3 +78,27 @@ def window_ece(asked: Sequence[Asked]) -> float:
     """Calibration error over all windows."""
     right = np.concatenate([a.truth == a.named for a in asked])
     return calibration_error(right, np.concatenate([a.probability for a in asked]))
+
+
+def set_ece(asked: Sequence[Asked]) -> float:
+    """Calibration error over all sets."""
+    right = np.concatenate([a.set_truth == a.set_named for a in asked])
+    return calibration_error(right, np.concatenate([a.set_probability for a in asked]))
+
+
+def mean(values: Iterable[float]) -> float:
+    """The mean of numbers or of yes and no; NaN, with numpy's warning, of none.
+
+    >>> mean([True, False])
+    0.5
+    """
+    return float(np.mean(list(values)))
+
+
+def mean_over(parts: Sequence[NDArray[np.bool_]]) -> float:
+    """The share of yes over several arrays (m,) of any lengths, all values weighing the same.
+
+    >>> mean_over([np.array([True, False, False]), np.array([True])])
+    0.5
+    """
+    return float(np.concatenate(parts).mean())

@@ -6,9 +6,10 @@ from dataclasses import replace
 import numpy as np
 
 from models.exercise.model import ExerciseModel
-from models.exercise.protocol_trust import DATA, Known, own_models_of
+from models.exercise.protocols.outcome import GYM, Measured
+from models.exercise.protocols.trials import Movement, asked, learned_of
+from models.exercise.protocols.trust import Known, own_models_of
 from models.exercise.signs import Signs
-from models.exercise.trials import Movement, asked, learned_of
 from models.recognition.naming import Rung
 from models.recognition.wearing import (
     OTHER_SIGN,
@@ -26,6 +27,7 @@ WAYS = {
     "other_sign": OTHER_SIGN.signs,
 }
 PEER = "the same sets worn as declared"
+PROTOCOL = "leave one day out, own model, each set by itself; abstained sets are neither"
 
 
 def worn_otherwise(movements: Sequence[Movement]) -> list[Figure]:
@@ -69,16 +71,9 @@ def _figures(
     here: Sequence[tuple[str, str | None]],
 ) -> list[Figure]:
     declared = told[AS_DECLARED]
-    protocol = "leave one day out, own model, each set by itself; abstained sets are neither"
+    measured = Measured(GYM, PROTOCOL)
     return [
-        Figure(
-            f"s7_worn_{name}_{kind}",
-            share(here),
-            peer=PEER,
-            peer_value=share(declared),
-            data=DATA,
-            protocol=protocol,
-        )
+        measured.beside(f"s7_worn_{name}_{kind}", share(here), PEER, share(declared))
         for kind, share in (("right", _right), ("wrong", _wrong))
     ]
 

@@ -11,19 +11,20 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from models.exercise.calibrate import HeldOut, calibrate, held_out, log_loss
+from models.exercise.calibrate import calibrate
 from models.exercise.evaluate import LabelledWindows
-from models.exercise.figures import Asked, Outcome
 from models.exercise.fit import FitSettings, fit_user
 from models.exercise.model import ExerciseModel
 from models.exercise.probability import whole_set
-from models.exercise.statistics import Statistics, total
-from models.exercise.trials import Movement, asked, learned_of
+from models.exercise.protocols.answers import Asked, mean, mean_over
+from models.exercise.protocols.choosing import choose
+from models.exercise.protocols.outcome import GYM, Measured, Outcome
+from models.exercise.protocols.trials import Movement, all_learned, taught
+from models.exercise.statistics import Statistics
 from models.softmax import softmax
 from schemas.report import Figure
 
 CHOICES = tuple(FitSettings(shrink=s) for s in (0.1, 0.3, 0.6))
-DATA = "gym IMU, 99 sets of one lifter on 8 days"
 PROTOCOL = (
     "leave one day out, codes learned, name answered, settings by leaving out one training day; "
     "sets whose name was done on one day only are counted apart"
@@ -61,41 +62,20 @@ def names_on_new_days(movements: Sequence[Movement]) -> Outcome:
     name_of = {m.variant: m.exercise for m in movements}
     by_code = [replace(m, exercise=m.variant) for m in movements]
     days = sorted({m.day for m in movements})
-    data = {
-        d: (
-            learned_of([m for m in by_code if m.day == d]),
-            asked([m for m in by_code if m.day == d]),
-        )
-        for d in days
-    }
+    data = {d: taught([m for m in by_code if m.day == d]) for d in days}
     found: list[NamedSet] = []
     chosen: list[str] = []
     for day in days:
         training = {d: v for d, v in data.items() if d != day}
-        settings, held = _choose(training)
-        model = fit_user(
-            total([s for s, _ in training.values()]), None, settings, calibration=calibrate(held)
-        )
+        settings, held = choose(training, CHOICES, _fit)
+        model = fit_user(all_learned(training), None, settings, calibration=calibrate(held))
         chosen.append(f"{day}: shrink {settings.shrink:g}")
-        found += [_answer(model, w, name_of) for w in data[day][1]]
+        found += [_answer(model, w, name_of) for w in data[day].asked]
     return _outcome(found, tuple(sorted(set(name_of.values()))), tuple(chosen))
 
 
-def _choose(
-    training: dict[str, tuple[Statistics, tuple[LabelledWindows, ...]]],
-) -> tuple[FitSettings, list[HeldOut]]:
-    everything = total([s for s, _ in training.values()])
-
-    def scores(settings: FitSettings) -> list[HeldOut]:
-        """Each day asked of a model of the others; without days of which it knows nothing."""
-        found = [
-            held_out(fit_user(everything - own, None, settings), sets)
-            for own, sets in training.values()
-        ]
-        return [h for h in found if h is not None]
-
-    tried = [(settings, scores(settings)) for settings in CHOICES]
-    return min(tried, key=lambda t: log_loss(t[1], calibrate(t[1]).window))
+def _fit(statistics: Statistics, settings: FitSettings) -> ExerciseModel:
+    return fit_user(statistics, None, settings)
 
 
 def _answer(model: ExerciseModel, asked_set: LabelledWindows, name_of: dict[str, str]) -> NamedSet:
@@ -131,15 +111,16 @@ def _named(probability: NDArray[np.float64], names: list[str], name: str) -> NDA
 def _outcome(found: Sequence[NamedSet], names: tuple[str, ...], chosen: tuple[str, ...]) -> Outcome:
     possible = [s for s in found if s.possible]
     apart = [s for s in found if not s.possible]
+    measured = Measured(GYM, PROTOCOL)
     figures = (
-        _share("s4c_windows", _mean([s.alone for s in possible]), 0.91),
-        _share("s4c_sets", float(np.mean([s.right for s in possible])), 0.92),
-        _share("s4c_windows_so_far", _mean([s.so_far for s in possible]), None),
-        _share("s4c_windows_all", _mean([s.alone for s in found]), None),
-        _share("s4c_sets_all", float(np.mean([s.right for s in found])), None),
-        _share("s4c_code_windows", _mean([s.window_code_right for s in found]), None),
-        _share("s4c_code_sets", float(np.mean([s.code_right for s in found])), None),
-        Figure("s4c_sets_apart", len(apart), "sets", data=DATA, protocol=_apart(apart)),
+        measured.at_least("s4c_windows", mean_over([s.alone for s in possible]), 0.91),
+        measured.at_least("s4c_sets", mean(s.right for s in possible), 0.92),
+        measured.at_least("s4c_windows_so_far", mean_over([s.so_far for s in possible])),
+        measured.at_least("s4c_windows_all", mean_over([s.alone for s in found])),
+        measured.at_least("s4c_sets_all", mean(s.right for s in found)),
+        measured.at_least("s4c_code_windows", mean_over([s.window_code_right for s in found])),
+        measured.at_least("s4c_code_sets", mean(s.code_right for s in found)),
+        Figure("s4c_sets_apart", len(apart), "sets", data=GYM, protocol=_apart(apart)),
     )
     asked_sets = tuple(_as_asked(s, names) for s in found)
     return Outcome(figures, names, asked_sets, chosen)
@@ -162,11 +143,3 @@ def _as_asked(s: NamedSet, names: tuple[str, ...]) -> Asked:
         set_probability=np.array([s.probability]),
         set_abstained=np.array([False]),
     )
-
-
-def _mean(parts: Sequence[NDArray[np.bool_]]) -> float:
-    return float(np.concatenate(parts).mean())
-
-
-def _share(name: str, value: float, floor: float | None) -> Figure:
-    return Figure(name, value, floor=floor, data=DATA, protocol=PROTOCOL)

@@ -1,15 +1,17 @@
 """Labelled movement cut for a trial: by share of each set, learned from, or asked about."""
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from models.exercise.evaluate import LabelledWindows, labelled_windows
 from models.exercise.examples import ExampleSettings, windows_of_sets
 from models.exercise.kept import keep
-from models.exercise.statistics import Statistics
+from models.exercise.statistics import Statistics, total
 from models.exercise.summed import summed
 from models.signal.wrist import WristSignal, slice_of
+
+FOLDS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +33,14 @@ class Movement:
     variant: str
     signals: tuple[WristSignal, ...]
     seed: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Taught:
+    """What some sets teach, and their windows as they are asked."""
+
+    learned: Statistics
+    asked: tuple[LabelledWindows, ...]
 
 
 def part(movement: Movement, start: float, end: float) -> Movement:
@@ -70,12 +80,40 @@ def asked(movements: Sequence[Movement]) -> tuple[LabelledWindows, ...]:
     return tuple(w for w in found if w is not None)
 
 
+def taught(movements: Sequence[Movement]) -> Taught:
+    """These sets for both sides of a split.
+
+    Raises:
+        NotEnoughLabels: none of them is long enough.
+    """
+    return Taught(learned_of(movements), asked(movements))
+
+
+def all_learned(several: Mapping[str, Taught]) -> Statistics:
+    """What all of them teach together."""
+    return total([one.learned for one in several.values()])
+
+
+def exercises(movements: Sequence[Movement]) -> tuple[str, ...]:
+    """The names of all exercises, in ascending order."""
+    return tuple(sorted({m.exercise for m in movements}))
+
+
 def people(movements: Sequence[Movement]) -> dict[str, list[Movement]]:
     """Sets by person, persons in ascending order."""
     found: dict[str, list[Movement]] = {name: [] for name in sorted({m.person for m in movements})}
     for movement in movements:
         found[movement.person].append(movement)
     return found
+
+
+def person_folds(names: Sequence[str]) -> list[list[str]]:
+    """Five groups of people, taken in turn.
+
+    >>> person_folds(["a", "b", "c", "d", "e", "f"])[0]
+    ['a', 'f']
+    """
+    return [list(names[k::FOLDS]) for k in range(min(FOLDS, len(names)))]
 
 
 def _slice(signal: WristSignal, start: float, end: float) -> WristSignal:

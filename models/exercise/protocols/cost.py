@@ -5,16 +5,14 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from models.exercise.features import cut_signal, window_features
-from models.exercise.figures import Outcome
 from models.exercise.fit import fit_global, fit_user
 from models.exercise.kernel import features
+from models.exercise.protocols.outcome import SPAR, Measured, Outcome
+from models.exercise.protocols.trials import Movement, learned_of, people
 from models.exercise.statistics import total
-from models.exercise.trials import Movement, learned_of, people
 from schemas.errors import NotEnoughLabels
-from schemas.report import Figure
 
 Clock = Callable[[], float]
-DATA = "SPAR-10"
 PROTOCOL = "one core, best of fifteen rounds, process seconds"
 ROUNDS = 15  # short ones: other processes disturb a long round for certain
 REPEATS = 40
@@ -41,13 +39,14 @@ def cost(movements: Sequence[Movement], clock_s: Clock) -> Outcome:
     answer = _seconds(lambda: (model.scores(x), model.strangeness(x)), REPEATS, clock_s)
     whole = _seconds(lambda: model.answer_windows(t0_ns, x), REPEATS, clock_s)
     fit = _seconds(lambda: fit_user(learned[0], others), 1, clock_s)
+    measured = Measured(SPAR, PROTOCOL)
     return Outcome(
         (
-            _at_most("s8_features_one_ms", one * 1e3, "ms", 1.0),
-            _at_most("s8_features_batch_us", batch * 1e6, "us", 60.0),
-            _at_most("s8_model_us", answer * 1e6, "us", 50.0),
-            _at_most("s8_answer_us", whole * 1e6, "us", None),
-            _at_most("s2_fit_s", fit, "s", 0.1),
+            measured.at_most("s8_features_one_ms", one * 1e3, 1.0, unit="ms"),
+            measured.at_most("s8_features_batch_us", batch * 1e6, 60.0, unit="us"),
+            measured.at_most("s8_model_us", answer * 1e6, 50.0, unit="us"),
+            measured.at_most("s8_answer_us", whole * 1e6, unit="us"),
+            measured.at_most("s2_fit_s", fit, 0.1, unit="s"),
         )
     )
 
@@ -61,7 +60,3 @@ def _seconds(call: Callable[[], object], repeats: int, clock_s: Clock) -> float:
             call()
         rounds.append((clock_s() - start_s) / repeats)
     return float(np.min(rounds))
-
-
-def _at_most(name: str, value: float, unit: str, floor: float | None) -> Figure:
-    return Figure(name, value, unit, floor=floor, ceiling=True, data=DATA, protocol=PROTOCOL)

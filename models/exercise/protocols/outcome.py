@@ -1,0 +1,90 @@
+"""What a protocol hands back: the report's figures, and the answers behind them for pictures."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.exercise.protocols.answers import Asked
+from schemas.report import Figure
+
+SPAR = "SPAR-10"
+GYM = "gym IMU, 99 sets of one lifter on 8 days"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """All of a protocol.
+
+    Attributes:
+        figures: the lines of the report.
+        labels: exercises, in the order of the indices in `asked`.
+        asked: the answers behind the figures, for confusion matrices and reliability.
+        chosen: what each fold chose inside its training part, for people.
+    """
+
+    figures: tuple[Figure, ...]
+    labels: tuple[str, ...] = ()
+    asked: tuple[Asked, ...] = ()
+    chosen: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What the figures of a protocol were measured on, and how.
+
+    Attributes:
+        data: the recordings.
+        protocol: what was learned, asked and chosen where.
+        acc_only: without rotation: names say so, and nothing is demanded.
+    """
+
+    data: str
+    protocol: str
+    acc_only: bool = False
+
+    def at_least(
+        self, name: str, value: float, floor: float | None = None, *, unit: str = ""
+    ) -> Figure:
+        """A figure that must reach its floor, where it has one."""
+        return self._figure(name, value, unit, floor)
+
+    def at_most(
+        self, name: str, value: float, ceiling: float | None = None, *, unit: str = ""
+    ) -> Figure:
+        """A figure that must not pass its ceiling, where it has one."""
+        return self._figure(name, value, unit, ceiling, at_most=True)
+
+    def beside(self, name: str, value: float, peer: str, peer_value: float) -> Figure:
+        """A figure beside what another way gave in the same run."""
+        return Figure(
+            name,
+            value,
+            peer=peer,
+            peer_value=peer_value,
+            data=self.data,
+            protocol=self.protocol,
+        )
+
+    def _figure(
+        self, name: str, value: float, unit: str, border: float | None, *, at_most: bool = False
+    ) -> Figure:
+        return Figure(
+            f"{name}_acc_only" if self.acc_only else name,
+            value,
+            unit,
+            floor=None if self.acc_only else border,
+            ceiling=at_most,
+            data=self.data,
+            protocol=self.protocol,
+        )
+
+
+def confusion(outcome: Outcome, *, of_sets: bool = False) -> NDArray[np.int64]:
+    """Counts, int64 (k, k) for k labels: rows are the truth, columns what was named."""
+    size = len(outcome.labels)
+    matrix = np.zeros((size, size), dtype=np.int64)
+    for a in outcome.asked:
+        rows, columns = (a.set_truth, a.set_named) if of_sets else (a.truth, a.named)
+        np.add.at(matrix, (rows, columns), 1)
+    return matrix
