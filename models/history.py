@@ -9,6 +9,7 @@ from uuid import UUID
 import numpy as np
 from numpy.typing import NDArray
 
+from models.arrays import Flags, Floats64, Ints64
 from schemas.errors import BadInput
 from schemas.names import one_spelling
 
@@ -97,12 +98,12 @@ class SetLog:
         intensity: float64 (n,), 0 to 1, NaN where not recorded.
     """
 
-    started_s: NDArray[np.float64]
-    session: NDArray[np.int64]
+    started_s: Floats64
+    session: Ints64
     exercise: NDArray[np.str_]
-    reps: NDArray[np.float64]
-    weight_kg: NDArray[np.float64]
-    intensity: NDArray[np.float64]
+    reps: Floats64
+    weight_kg: Floats64
+    intensity: Floats64
 
     def __post_init__(self) -> None:
         lengths = {len(getattr(self, field.name)) for field in fields(self)}
@@ -136,7 +137,7 @@ class SetLog:
             intensity=_numbers(row.intensity for row in ordered),
         )
 
-    def where(self, mask: NDArray[np.bool_]) -> "SetLog":
+    def where(self, mask: Flags) -> "SetLog":
         """The sets that `mask` (n,) keeps; sessions keep their numbers."""
         return SetLog(*(getattr(self, field.name)[mask] for field in fields(self)))
 
@@ -149,13 +150,11 @@ class SetLog:
         return self.where(self.started_s >= from_s)
 
 
-def _numbers(values: Iterable[float | None]) -> NDArray[np.float64]:
+def _numbers(values: Iterable[float | None]) -> Floats64:
     return np.array([np.nan if value is None else value for value in values], np.float64)
 
 
-def previous_with(
-    key: NDArray[np.int64], usable: NDArray[np.bool_] | None = None
-) -> NDArray[np.int64]:
+def previous_with(key: Ints64, usable: Flags | None = None) -> Ints64:
     """For each row the last earlier row with the same key, or -1.
 
     Args:

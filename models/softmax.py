@@ -3,8 +3,10 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from models.arrays import Floats, Floats64
 
-def softmax(scores: NDArray[np.floating]) -> NDArray[np.float64]:
+
+def softmax(scores: Floats) -> Floats64:
     """Probabilities along the last axis.
 
     >>> softmax(np.zeros((1, 4))).tolist()
@@ -17,7 +19,7 @@ def softmax(scores: NDArray[np.floating]) -> NDArray[np.float64]:
     return weights
 
 
-def log_losses(scores: NDArray[np.float64], truth: NDArray[np.integer]) -> NDArray[np.float64]:
+def log_losses(scores: Floats64, truth: NDArray[np.integer]) -> Floats64:
     """-log probability of the truth, (m,), without a probability that could be 0.
 
     Args:

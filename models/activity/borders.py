@@ -9,15 +9,14 @@ posture in which it began: whole repetitions lie between.
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from models.activity.periodicity import SLOW_HZ
 from models.activity.settings import ActivitySettings
 from models.activity.states import Span
 from models.activity.traces import Postures
+from models.arrays import Floats64
 from models.signal.wrist import WristSignal
 
-Array = NDArray[np.float64]
 PARTS_S = ((-3, -1.5), (-1.5, -0.7), (-0.7, -0.2), (-0.2, 0.2), (0.2, 0.7), (0.7, 1.5), (1.5, 3))
 PART_REACH_S = 3.0
 SCORES_AT_S = (-1.5, 0.0, 1.5)
@@ -38,29 +37,29 @@ class Scored:
     """
 
     signal: WristSignal
-    centre_s: Array
-    log_odds: Array
+    centre_s: Floats64
+    log_odds: Floats64
 
 
 @dataclass(frozen=True, slots=True)
 class Maybe:
     """Where a border may be: times (c,) in s, and how likely each is; they sum to 1."""
 
-    at_s: Array
-    chance: Array
+    at_s: Floats64
+    chance: Floats64
 
 
-def candidate_times(scored: Scored, guess_s: float, settings: ActivitySettings) -> Array:
+def candidate_times(scored: Scored, guess_s: float, settings: ActivitySettings) -> Floats64:
     """(c,) candidate borders around a first guess, none outside of the signal."""
     reach, step = settings.reach_s, settings.border_step_s
     offs = np.arange(-round(reach / step), round(reach / step) + 1, dtype=np.float64) * step
-    at_s: Array = guess_s + offs
+    at_s: Floats64 = guess_s + offs
     return np.unique(np.clip(at_s, 0.0, scored.signal.duration_s))
 
 
 def candidates(
-    scored: Scored, trace: Array, guess_s: float, settings: ActivitySettings, *, end: bool
-) -> tuple[Array, Array]:
+    scored: Scored, trace: Floats64, guess_s: float, settings: ActivitySettings, *, end: bool
+) -> tuple[Floats64, Floats64]:
     """Candidate borders and what is known about each.
 
     Args:
@@ -82,10 +81,10 @@ def candidates(
     return at_s, np.hstack([part_means(trace, at_s, end=end), known])
 
 
-def part_means(trace: Array, at_s: Array, *, end: bool) -> Array:
+def part_means(trace: Floats64, at_s: Floats64, *, end: bool) -> Floats64:
     """(c, parts · channels) means of a trace over each part around each time, outside first."""
     total = np.concatenate([np.zeros((1, trace.shape[1])), np.cumsum(trace, axis=0)])
-    columns: list[Array] = []
+    columns: list[Floats64] = []
     for outer, inner in PARTS_S:
         begin, stop = (-inner, -outer) if end else (outer, inner)
         i = np.clip(np.rint((at_s + begin) * SLOW_HZ).astype(np.intp), 0, len(trace) - 1)
@@ -94,7 +93,7 @@ def part_means(trace: Array, at_s: Array, *, end: bool) -> Array:
     return np.hstack(columns)
 
 
-def posture_means(found: Postures, at_s: Array, other: Maybe, *, end: bool) -> Array:
+def posture_means(found: Postures, at_s: Floats64, other: Maybe, *, end: bool) -> Floats64:
     """How far the postures around each candidate are from that at the set's other border.
 
     Args:

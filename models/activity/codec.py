@@ -1,12 +1,12 @@
 """Activity models as bytes."""
 
 import numpy as np
-from numpy.typing import NDArray
 
 from models import codec
 from models.activity.features import ACTIVITY_READABLE, ACTIVITY_VERSION
 from models.activity.logit import BorderModel
 from models.activity.model import ActivityModel
+from models.arrays import Floats
 from schemas.errors import BadModelBytes
 from schemas.inputs import ACC3, ACC6
 
@@ -19,7 +19,7 @@ START, END = "start_border", "end_border"
 
 def to_bytes(model: ActivityModel) -> bytes:
     """The stored form of a model; reading it back gives a model that answers the same."""
-    arrays: dict[str, NDArray[np.floating]] = {
+    arrays: dict[str, Floats] = {
         "mean": model.mean,
         "scale": model.scale,
         "weights": model.weights,
@@ -58,7 +58,7 @@ def from_bytes(blob: bytes) -> ActivityModel:
     return model
 
 
-def _border(arrays: dict[str, NDArray[np.floating]], name: str) -> BorderModel | None:
+def _border(arrays: dict[str, Floats], name: str) -> BorderModel | None:
     if f"{name}_weights" not in arrays:
         return None
     mean, scale, weights = (arrays[f"{name}_{part}"].astype(np.float64) for part in PARTS)

@@ -4,7 +4,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from models.activity.fit import (
     ActivityExample,
@@ -16,6 +15,7 @@ from models.activity.fit import (
 from models.activity.rhythm import segments_by_rhythm
 from models.activity.segments import Segment
 from models.activity.states import Span
+from models.arrays import Floats64, Indices
 from models.signal.wrist import WristSignal
 from schemas.inputs import ACC3, ACC6, InputLayout
 
@@ -60,7 +60,7 @@ def found_without_the_day(
 
 def seconds_of(
     recording: ActivityRecording, segments: Sequence[Segment], margin_s: float
-) -> NDArray[np.intp]:
+) -> Indices:
     """Right exercise, wrong exercise, missed exercise: seconds of one recording.
 
     Args:
@@ -94,7 +94,7 @@ def precision_recall(found: Sequence[Found], margin_s: float) -> tuple[float, fl
     return float(right / max(right + wrong, 1)), float(right / max(right + missed, 1))
 
 
-def border_errors(found: Sequence[Found]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def border_errors(found: Sequence[Found]) -> tuple[Floats64, Floats64]:
     """Found minus labelled start and end, s, of every set that has idle before and after it.
 
     A set that was not found at all has an infinite error. Sets of recordings that begin or end

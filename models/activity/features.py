@@ -5,9 +5,9 @@ from functools import lru_cache
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
-from numpy.typing import NDArray
 
 from models.activity.periodicity import periodicity
+from models.arrays import Flags, Floats32, Floats64, Indices, Ints64
 from models.exercise.features import FEATURES_VERSION, READABLE, window_features
 from models.exercise.names import feature_names
 from models.signal.windows import RATE_HZ, WINDOW, WINDOW_S, window_starts
@@ -30,13 +30,13 @@ class ActivityWindows:
             and repeats its last value (one gym recording does for 43 s).
     """
 
-    centre_s: NDArray[np.float64]
-    x: NDArray[np.float32]
-    still: NDArray[np.bool_]
+    centre_s: Floats64
+    x: Floats32
+    still: Flags
 
 
 @lru_cache(maxsize=2)
-def used(with_gyro: bool) -> NDArray[np.intp]:
+def used(with_gyro: bool) -> Indices:
     """Which of the exercise features are used: all but the cross-correlations ("lag").
 
     >>> len(used(True))
@@ -56,7 +56,7 @@ def activity_features(signal: WristSignal, step_s: float) -> ActivityWindows:
     return ActivityWindows(centre_s, x, still_windows(signal, starts))
 
 
-def still_windows(signal: WristSignal, starts: NDArray[np.int64]) -> NDArray[np.bool_]:
+def still_windows(signal: WristSignal, starts: Ints64) -> Flags:
     """(m,) true for windows whose acceleration varies less than any worn sensor's."""
     if not len(starts):
         return np.zeros(0, dtype=bool)

@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.linalg import solve
 
 from models.activity.borders import (
@@ -26,6 +25,7 @@ from models.activity.model import ActivityModel, first_spans
 from models.activity.settings import SETTINGS
 from models.activity.states import Span
 from models.activity.traces import Postures, postures, traces
+from models.arrays import Flags, Floats64
 from models.exercise.layout import layout_of
 from models.exercise.statistics import Statistics, statistics_of, total
 from models.signal.wrist import WristSignal
@@ -34,8 +34,6 @@ from schemas.inputs import ACC3, ACC6, InputLayout
 
 EXERCISE, IDLE = "exercise", "idle"
 LEAST_S = 20.0
-
-Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +95,7 @@ def sums_of(windows: ActivityWindows, sets_s: Sequence[Span], signal: WristSigna
     )
 
 
-def labels_of(at_s: Array, sets_s: Sequence[Span]) -> NDArray[np.bool_]:
+def labels_of(at_s: Floats64, sets_s: Sequence[Span]) -> Flags:
     """(m,) whether a time lies in a set.
 
     >>> labels_of(np.array([1.0, 3.0]), [(2.0, 4.0)]).tolist()
@@ -153,7 +151,7 @@ def fit_discriminant(statistics: Statistics, model_id: InputLayout) -> ActivityM
     )
 
 
-def class_means(statistics: Statistics) -> tuple[Array, Array]:
+def class_means(statistics: Statistics) -> tuple[Floats64, Floats64]:
     """Seconds (2,) and means (2, d) of exercise and idle, over both wrists.
 
     Raises:
@@ -228,7 +226,7 @@ def border_examples(
 
 
 def border_example(
-    scored: Scored, seen: tuple[Array, Postures], span: Span, truth: Span, *, end: bool
+    scored: Scored, seen: tuple[Floats64, Postures], span: Span, truth: Span, *, end: bool
 ) -> BorderExample:
     """Candidates around one guessed border, with postures like that at the other labelled one."""
     trace, found = seen

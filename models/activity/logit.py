@@ -15,14 +15,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from models.activity.settings import ActivitySettings
+from models.arrays import Floats64, Indices
 from models.softmax import softmax
 
-Array = NDArray[np.float64]
-Ints = NDArray[np.intp]
-BorderExample = tuple[Array, Array, float]
+BorderExample = tuple[Floats64, Floats64, float]
 EVERY = 2  # candidates so close to each other teach the same
 MAX_STEPS = 50
 TOLERANCE = 1e-3  # of all labels' log probability
@@ -37,11 +35,11 @@ class BorderModel:
         weights: (f,).
     """
 
-    mean: Array
-    scale: Array
-    weights: Array
+    mean: Floats64
+    scale: Floats64
+    weights: Floats64
 
-    def probabilities(self, x: Array) -> Array:
+    def probabilities(self, x: Floats64) -> Floats64:
         """(c,) of candidates with features (c, f); they sum to 1."""
         return softmax(((x - self.mean) / self.scale) @ self.weights)
 
@@ -56,20 +54,20 @@ class DesignMatrix:
         first: (e,) row at which each set begins.
     """
 
-    z: Array
-    near: Array
-    first: Ints
+    z: Floats64
+    near: Floats64
+    first: Indices
 
-    def sums(self, rows: Array) -> Array:
+    def sums(self, rows: Floats64) -> Floats64:
         """Per set (e, ...), of something per row (r, ...)."""
         return np.add.reduceat(rows, self.first, axis=0)
 
-    def spread(self, per_set: Array) -> Array:
+    def spread(self, per_set: Floats64) -> Floats64:
         """(r,) of (e,): what holds for a set, at each of its rows."""
         return np.repeat(per_set, np.diff(np.append(self.first, len(self.z))))
 
 
-def nearness(at_s: Array, label_s: float, settings: ActivitySettings) -> Array:
+def nearness(at_s: Floats64, label_s: float, settings: ActivitySettings) -> Floats64:
     """(c,) how well candidates agree with a label: Cauchy's curve, 1 at the label."""
     return 1 / (1 + ((at_s - label_s) / settings.label_s) ** 2)
 
@@ -113,7 +111,7 @@ def within(example: BorderExample, settings: ActivitySettings) -> bool:
 
 
 def design_of(
-    examples: Sequence[BorderExample], mean: Array, scale: Array, settings: ActivitySettings
+    examples: Sequence[BorderExample], mean: Floats64, scale: Floats64, settings: ActivitySettings
 ) -> DesignMatrix:
     """Examples standardised and stacked, every second candidate of each."""
     thin = [(at_s[::EVERY], x[::EVERY], label_s) for at_s, x, label_s in examples]
@@ -125,7 +123,7 @@ def design_of(
     )
 
 
-def fit_newton(design: DesignMatrix, towards: Array, ridge: float) -> Array:
+def fit_newton(design: DesignMatrix, towards: Floats64, ridge: float) -> Floats64:
     """(f,) weights at a top of the penalised log likelihood, uphill from `towards`.
 
     EM: each step takes the responsibilities at the present weights as given and maximises by one
@@ -150,7 +148,9 @@ def fit_newton(design: DesignMatrix, towards: Array, ridge: float) -> Array:
 # With responsibilities q, which sum to 1 in each set, EM maximises sum q·log p - ridge/2·|w - w0|²,
 # p = softmax(z·w) within each set: the gradient is z'(q - p) - ridge·(w - w0), the negative Hessian
 # the sum over sets of the covariance of z under p, plus ridge on the diagonal.
-def newton_step(design: DesignMatrix, weights: Array, towards: Array, ridge: float) -> Array:
+def newton_step(
+    design: DesignMatrix, weights: Floats64, towards: Floats64, ridge: float
+) -> Floats64:
     """(f,) the step to the top of the parabola, responsibilities held fixed."""
     z, p = design.z, probabilities(design, weights)
     agreeing = p * design.near
@@ -162,7 +162,7 @@ def newton_step(design: DesignMatrix, weights: Array, towards: Array, ridge: flo
     return np.linalg.solve(negative_hessian, gradient).astype(np.float64)
 
 
-def probabilities(design: DesignMatrix, weights: Array) -> Array:
+def probabilities(design: DesignMatrix, weights: Floats64) -> Floats64:
     """(r,) of each candidate; those of a set sum to 1."""
     utility = design.z @ weights
     top = np.maximum.reduceat(utility, design.first)
@@ -171,7 +171,7 @@ def probabilities(design: DesignMatrix, weights: Array) -> Array:
 
 
 def penalised_log_likelihood(
-    design: DesignMatrix, weights: Array, towards: Array, ridge: float
+    design: DesignMatrix, weights: Floats64, towards: Floats64, ridge: float
 ) -> float:
     """Log probability of the labels minus the ridge's penalty."""
     agreeing = design.sums(probabilities(design, weights) * design.near)

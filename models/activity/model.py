@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from models.activity.borders import (
     Maybe,
@@ -23,14 +22,12 @@ from models.activity.segments import Segment, joined, segment_of
 from models.activity.settings import SETTINGS, ActivitySettings
 from models.activity.states import Span, likeliest_states, spans_of
 from models.activity.traces import LIKE_2S, postures, traces
+from models.arrays import Floats32, Floats64
 from models.exercise.layout import layout_of
 from models.signal.wrist import WristSignal
 from schemas.inputs import ACC3, ACC6, InputLayout
 
 FEATURE_CLIP = 5.0
-
-Array = NDArray[np.float64]
-Row = NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,14 +43,14 @@ class ActivityModel:
     """
 
     model_id: InputLayout
-    mean: Row
-    scale: Row
-    weights: Row
+    mean: Floats32
+    scale: Floats32
+    weights: Floats32
     bias: float
     start: BorderModel | None
     end: BorderModel | None
 
-    def log_odds(self, x: Row) -> Array:
+    def log_odds(self, x: Floats32) -> Floats64:
         """(m,) log odds of exercise of windows (m, d), clipped to what is as good as certain."""
         z = np.clip((x - self.mean) / self.scale, -FEATURE_CLIP, FEATURE_CLIP)
         odds = z.astype(np.float64) @ self.weights.astype(np.float64) + self.bias

@@ -2,8 +2,8 @@
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
-from numpy.typing import NDArray
 
+from models.arrays import Floats, Floats64
 from models.signal.windows import RATE_HZ
 from models.signal.wrist import WristSignal
 
@@ -15,16 +15,14 @@ GYRO_SHARE = 1 / 3  # rad/s that weigh as much as 1 g
 STEP = round(RATE_HZ / SLOW_HZ)
 BLOCK = 256
 
-Array = NDArray[np.float64]
 
-
-def slow_rows(x: NDArray[np.floating]) -> Array:
+def slow_rows(x: Floats) -> Floats64:
     """(n // 5, c) means of five samples: 50 Hz to 10 Hz."""
     n = len(x) // STEP
     return x[: n * STEP].reshape(n, STEP, -1).mean(axis=1, dtype=np.float64)
 
 
-def slow_channels(signal: WristSignal) -> Array:
+def slow_channels(signal: WristSignal) -> Floats64:
     """(n // 5, 3 or 6) acceleration in g and rotation in 3 rad/s, at 10 Hz."""
     acc = slow_rows(signal.acc_g)
     if signal.gyro_rad_s is None:
@@ -32,7 +30,7 @@ def slow_channels(signal: WristSignal) -> Array:
     return np.hstack([acc, slow_rows(signal.gyro_rad_s) * GYRO_SHARE])
 
 
-def periodicity(signal: WristSignal, centres_s: Array) -> Array:
+def periodicity(signal: WristSignal, centres_s: Floats64) -> Floats64:
     """How periodic the wrist is around each of some times.
 
     Args:
@@ -55,7 +53,7 @@ def periodicity(signal: WristSignal, centres_s: Array) -> Array:
     return np.concatenate(blocks)
 
 
-def peaks(windows: Array) -> Array:
+def peaks(windows: Floats64) -> Floats64:
     """`periodicity` of windows (m, channels, look)."""
     look = windows.shape[-1]
     centred = windows - windows.mean(axis=-1, keepdims=True)

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from models.activity.borders import Scored, core_of
 from models.activity.periodicity import SLOW_HZ, periodicity
@@ -11,6 +10,7 @@ from models.activity.segments import Segment, joined, segment_of
 from models.activity.settings import SETTINGS
 from models.activity.states import Span, likeliest_states, spans_of
 from models.activity.traces import LIKE_1S, smoothed, traces
+from models.arrays import Flags
 from models.signal.windows import RATE_HZ, WINDOW_S, window_starts
 from models.signal.wrist import WristSignal
 
@@ -55,7 +55,7 @@ def grown(signal: WristSignal, span: Span) -> Span:
     return max(0.0, span[0] - before / SLOW_HZ), min(signal.duration_s, span[1] + after / SLOW_HZ)
 
 
-def run_length(flags: NDArray[np.bool_]) -> int:
+def run_length(flags: Flags) -> int:
     """How many flags are true before the first that is not.
 
     >>> run_length(np.array([True, True, False, True]))

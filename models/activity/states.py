@@ -1,13 +1,13 @@
 """From a score per window to stretches of exercise: the likeliest path of two states."""
 
 import numpy as np
-from numpy.typing import NDArray
 
-Array = NDArray[np.float64]
+from models.arrays import Flags, Floats64
+
 Span = tuple[float, float]
 
 
-def likeliest_states(log_odds: Array, stay: float) -> NDArray[np.bool_]:
+def likeliest_states(log_odds: Floats64, stay: float) -> Flags:
     """The path of exercise (true) and idle that explains the scores best (Viterbi).
 
     Args:
@@ -34,7 +34,7 @@ def likeliest_states(log_odds: Array, stay: float) -> NDArray[np.bool_]:
     return states
 
 
-def spans_of(states: NDArray[np.bool_], centre_s: Array, duration_s: float) -> list[Span]:
+def spans_of(states: Flags, centre_s: Floats64, duration_s: float) -> list[Span]:
     """Stretches of exercise in seconds; beside the first or last window they reach the very end.
 
     >>> spans_of(np.array([False, True, True]), np.array([2.0, 2.5, 3.0]), 5.0)

@@ -6,13 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
-from numpy.typing import NDArray
 
 from models.activity.periodicity import SLOW_HZ, STEP, slow_channels, slow_rows
 from models.activity.states import Span
+from models.arrays import Flags, Floats64, Indices
 from models.signal.wrist import WristSignal, slice_of
 
-Array = NDArray[np.float64]
 NEIGHBOURS_S = 1.5  # a window is not compared with itself
 LIKENESS_S = (1.0, 2.0, 4.0)
 LIKE_1S, LIKE_2S = -4, -3  # their columns
@@ -33,18 +32,18 @@ class Postures:
         spread_g: typical distance inside the set's middle from its mean.
     """
 
-    gravity_g: Array
+    gravity_g: Floats64
     spread_g: float
 
 
-def smoothed(x: Array, samples: int) -> Array:
+def smoothed(x: Floats64, samples: int) -> Floats64:
     """Moving average along axis 0, edges held."""
     ahead = samples // 2
     padded = np.pad(x, ((ahead, samples - 1 - ahead), (0, 0)), mode="edge")
     return sliding_window_view(padded, samples, axis=0).mean(axis=-1)
 
 
-def traces(signal: WristSignal, core_s: Span, near_s: float = NEAR_S) -> Array:
+def traces(signal: WristSignal, core_s: Span, near_s: float = NEAR_S) -> Floats64:
     """What a set's surroundings look like from its middle, ten times a second.
 
     Args:
@@ -65,8 +64,8 @@ def traces(signal: WristSignal, core_s: Span, near_s: float = NEAR_S) -> Array:
 
 
 def near_only(
-    signal: WristSignal, core_s: Span, near_s: float, of: Callable[[WristSignal, int], Array]
-) -> Array:
+    signal: WristSignal, core_s: Span, near_s: float, of: Callable[[WristSignal, int], Floats64]
+) -> Floats64:
     """Rows at 10 Hz of the whole recording, computed from what lies around a set alone."""
     rows = len(signal.acc_g) // STEP
     first = max(0, math.floor((core_s[0] - near_s) * SLOW_HZ))
@@ -75,7 +74,7 @@ def near_only(
     return np.pad(found, ((first, rows - end), (0, 0)), mode="edge")
 
 
-def traces_near(signal: WristSignal, first: int, core_s: Span) -> Array:
+def traces_near(signal: WristSignal, first: int, core_s: Span) -> Floats64:
     """`traces` of a part of a recording that begins with its row `first` at 10 Hz."""
     x = slow_channels(signal)
     heard = heard_rows(signal)
@@ -99,14 +98,14 @@ def traces_near(signal: WristSignal, first: int, core_s: Span) -> Array:
     return found if heard.all() else bridged(found, heard)
 
 
-def core_rows(heard: NDArray[np.bool_], first: int, core_s: Span) -> NDArray[np.intp]:
+def core_rows(heard: Flags, first: int, core_s: Span) -> Indices:
     """Rows of a part that begins with row `first` which lie in the core and were heard, if any."""
     at_s = (np.arange(first, first + len(heard)) + 0.5) / SLOW_HZ
     inside = (at_s >= core_s[0]) & (at_s < core_s[1])
     return np.flatnonzero(inside & heard if (inside & heard).any() else inside)
 
 
-def speed_rank(x: Array, core: NDArray[np.intp]) -> Array:
+def speed_rank(x: Floats64, core: Indices) -> Floats64:
     """(n,) share of the core that turns more slowly, 0..1: half a second of rest is near 0.
 
     Args:
@@ -127,7 +126,7 @@ def postures(signal: WristSignal, core_s: Span, near_s: float = NEAR_S) -> Postu
     return Postures(gravity, float(np.sqrt(core.var(axis=0).sum())))
 
 
-def gravity_rows(signal: WristSignal) -> Array:
+def gravity_rows(signal: WristSignal) -> Floats64:
     """(n // 5, 3) gravity in g at 10 Hz, straight lines over what was lost."""
     acc = signal.acc_g.astype(np.float64)
     found = smoothed(slow_rows(smoothed(smoothed(acc, GRAVITY), GRAVITY)), 3)
@@ -135,18 +134,18 @@ def gravity_rows(signal: WristSignal) -> Array:
     return found if heard.all() or not heard.any() else bridged(found, heard)
 
 
-def turned(gravity: Array, core: NDArray[np.intp]) -> Array:
+def turned(gravity: Floats64, core: Indices) -> Floats64:
     """(n,) angle between gravity and that of the nearest twentieth of the core, radians."""
     down = gravity / np.maximum(np.linalg.norm(gravity, axis=1), 1e-6)[:, None]
 
-    def from_core(rows: Array) -> Array:
+    def from_core(rows: Floats64) -> Floats64:
         """(r,) for unit vectors (r, 3): the angle that a twentieth of the core is nearer than."""
         return np.quantile(np.arccos(np.clip(rows @ down[core].T, -1, 1)), 0.05, axis=1)
 
     return np.concatenate([from_core(down[k : k + BLOCK]) for k in range(0, len(down), BLOCK)])
 
 
-def heard_rows(signal: WristSignal) -> NDArray[np.bool_]:
+def heard_rows(signal: WristSignal) -> Flags:
     """(n // 5,) whether none of the five samples of a row at 10 Hz was lost."""
     rows = len(signal.acc_g) // STEP
     if signal.filled is None:
@@ -155,7 +154,7 @@ def heard_rows(signal: WristSignal) -> NDArray[np.bool_]:
     return np.count_nonzero(lost, axis=1) == 0
 
 
-def bridged(trace: Array, heard: NDArray[np.bool_]) -> Array:
+def bridged(trace: Floats64, heard: Flags) -> Floats64:
     """A trace (n, c) with straight lines over the rows that were not heard.
 
     >>> bridged(np.array([[1.0], [9.0], [3.0]]), np.array([True, False, True])).tolist()
@@ -166,13 +165,13 @@ def bridged(trace: Array, heard: NDArray[np.bool_]) -> Array:
     return np.column_stack(columns)
 
 
-def log_size(x: Array) -> Array:
+def log_size(x: Floats64) -> Floats64:
     """(n // 5,) logarithm of the size of movement over half a second, from 50 Hz to 10 Hz."""
     power = smoothed((x**2).sum(axis=1, keepdims=True), GRAVITY)
     return np.log(np.sqrt(slow_rows(power)[:, 0]) + QUIET)
 
 
-def unlikeness(x: Array, core: NDArray[np.intp], samples: int) -> Array:
+def unlikeness(x: Floats64, core: Indices, samples: int) -> Floats64:
     """(n,) log distance of the window around each sample to the nearest one of the core.
 
     Relative to what is usual inside the core; windows closer than 1.5 s are not compared.

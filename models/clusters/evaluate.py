@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from models.arrays import Floats64
 from models.clusters.features import Summary
 from models.clusters.fit import ClusterSettings, fit_clusters
 
@@ -32,7 +33,7 @@ def adjusted_rand(left: ArrayLike, right: ArrayLike) -> float:
     return 1.0 if most == expected else float((both - expected) / (most - expected))
 
 
-def _pairs(count: NDArray[np.float64]) -> NDArray[np.float64]:
+def _pairs(count: Floats64) -> Floats64:
     return count * (count - 1) / 2
 
 

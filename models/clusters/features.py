@@ -15,8 +15,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from models.arrays import Floats64, Ints64
 from models.history import WEEK_S, SetLog
 
 FEATURES = ("frequency", "performance", "improvement")
@@ -39,7 +39,7 @@ class Summary:
     sets: int
 
 
-def capacity(log: SetLog) -> NDArray[np.float64]:
+def capacity(log: SetLog) -> Floats64:
     """Capacity of each set, float64 (n,): kilograms, or repetitions where there is no weight.
 
     NaN where the repetitions were not recorded.
@@ -83,9 +83,7 @@ def summarise(log: SetLog, until_s: float, *, weeks: float = 26.0) -> Summary:
     )
 
 
-def _slope(
-    time: NDArray[np.float64], value: NDArray[np.float64], group: NDArray[np.int64]
-) -> float:
+def _slope(time: Floats64, value: Floats64, group: Ints64) -> float:
     """Common slope of `value` over `time` within groups; 0 when no group spreads in time."""
     if not len(time):
         return 0.0
@@ -108,7 +106,7 @@ def reference_capacity(summaries: Sequence[Summary]) -> dict[str, float]:
     return {exercise: float(np.median(values[exercise])) for exercise in sorted(values)}
 
 
-def features(summaries: Sequence[Summary], reference: Mapping[str, float]) -> NDArray[np.float64]:
+def features(summaries: Sequence[Summary], reference: Mapping[str, float]) -> Floats64:
     """Rows of (frequency, performance, improvement), float64 (people, 3).
 
     A person without any exercise of the reference gets the performance 0: that of the median.

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from models.arrays import Floats64, Ints64
 from models.clusters.features import Summary, features, reference_capacity
 from models.clusters.model import WORDS, ClusterModel, names_of, nearest
 from schemas.errors import BadInput, NotEnoughLabels
@@ -38,8 +38,8 @@ class ClusterSettings:
 class KMeans:
     """One k-means solution: centres float64 (k, d), labels int64 (m,), summed squared distance."""
 
-    centres: NDArray[np.float64]
-    labels: NDArray[np.int64]
+    centres: Floats64
+    labels: Ints64
     inertia: float
 
 
@@ -73,8 +73,8 @@ def fit_clusters(summaries: Sequence[Summary], settings: ClusterSettings) -> Clu
 
 
 def _middle_and_spread(
-    rows: NDArray[np.float64],
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    rows: Floats64,
+) -> tuple[Floats64, Floats64]:
     """Median and 1.4826 × median absolute deviation; the standard deviation where that is 0.
 
     In a normal population these are mean and standard deviation; a few odd people do not move them.
@@ -85,7 +85,7 @@ def _middle_and_spread(
     return middle, np.where(spread > 0, spread, 1.0)
 
 
-def kmeans(points: NDArray[np.float64], settings: ClusterSettings) -> KMeans:
+def kmeans(points: Floats64, settings: ClusterSettings) -> KMeans:
     """The best of `settings.starts` runs on points (m, d)."""
     random = np.random.default_rng(settings.seed)
     runs = [
@@ -95,9 +95,7 @@ def kmeans(points: NDArray[np.float64], settings: ClusterSettings) -> KMeans:
     return min(runs, key=lambda run: run.inertia)
 
 
-def _plus_plus(
-    points: NDArray[np.float64], k: int, random: np.random.Generator
-) -> NDArray[np.float64]:
+def _plus_plus(points: Floats64, k: int, random: np.random.Generator) -> Floats64:
     """Greedy k-means++ (Arthur & Vassilvitskii 2007): centres are drawn by squared distance.
 
     Of some draws the one stays that leaves the least summed squared distance.
@@ -114,9 +112,7 @@ def _plus_plus(
     return centres
 
 
-def _lloyd(
-    points: NDArray[np.float64], centres: NDArray[np.float64], settings: ClusterSettings
-) -> KMeans:
+def _lloyd(points: Floats64, centres: Floats64, settings: ClusterSettings) -> KMeans:
     """Alternates assignment and means; a cluster that loses all its points keeps its centre."""
     for _ in range(settings.iterations):
         labels, _ = nearest(points, centres)

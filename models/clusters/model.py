@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from itertools import product
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
+from models.arrays import Floats64, Ints64
 from models.clusters.features import Summary, features
 
 WORDS = (
@@ -32,37 +32,35 @@ class ClusterModel:
     """
 
     names: tuple[str, ...]
-    centres: NDArray[np.float64]
-    middle: NDArray[np.float64]
-    spread: NDArray[np.float64]
+    centres: Floats64
+    middle: Floats64
+    spread: Floats64
     limit: float
     exercises: tuple[str, ...]
-    reference: NDArray[np.float64]
+    reference: Floats64
 
-    def standardise(self, rows: NDArray[np.float64]) -> NDArray[np.float64]:
+    def standardise(self, rows: Floats64) -> Floats64:
         """Features float64 (m, 3) in units of the population's spread."""
         return np.clip((rows - self.middle) / self.spread, -self.limit, self.limit)
 
-    def features(self, summaries: Sequence[Summary]) -> NDArray[np.float64]:
+    def features(self, summaries: Sequence[Summary]) -> Floats64:
         """Features float64 (m, 3) of people, compared with the reference of the training."""
         known = dict(zip(self.exercises, self.reference.tolist(), strict=True))
         return features(summaries, known)
 
-    def assign(self, rows: NDArray[np.float64]) -> NDArray[np.int64]:
+    def assign(self, rows: Floats64) -> Ints64:
         """Number of the nearest centre for each row of features (m, 3)."""
         return nearest(self.standardise(rows), self.centres)[0]
 
 
-def nearest(
-    points: NDArray[np.float64], centres: NDArray[np.float64]
-) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+def nearest(points: Floats64, centres: Floats64) -> tuple[Ints64, Floats64]:
     """(number of the nearest centre, squared distance to it) for points (m, d); ties: the first."""
     squared = ((points[:, None, :] - centres[None, :, :]) ** 2).sum(axis=2)
     number = squared.argmin(axis=1)
     return number, squared[np.arange(len(points)), number]
 
 
-def names_of(centres: NDArray[np.float64]) -> tuple[str, ...]:
+def names_of(centres: Floats64) -> tuple[str, ...]:
     """Names for standardised centres (k, 3), all different, the same in whatever order they come.
 
     Each of the 27 combinations of words stands at a corner of the grid {−1, 0, 1}³; centres and

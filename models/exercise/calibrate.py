@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.optimize import fminbound, minimize
 
+from models.arrays import Flags, Floats, Floats64, Ints64
 from models.exercise.evaluate import LabelledWindows
 from models.exercise.fit import (
     OWN_CALIBRATION,
@@ -25,7 +25,6 @@ from models.softmax import log_losses, softmax
 from schemas.errors import NotEnoughLabels
 from schemas.inputs import ACC6, InputLayout
 
-Array = NDArray[np.float64]
 USUAL = Calibration()  # where few errors say little, stay near here
 KEPT_KNOWN = 0.99  # share of known sets that abstention lets through
 NEXT_DAY = 0.15  # another day is stranger than a later minute: seen on eight gym days
@@ -64,12 +63,12 @@ class HeldOut:
         strangeness: (m,).
     """
 
-    scores: Array
-    truth: NDArray[np.int64]
-    set_of: NDArray[np.int64]
-    strangeness: Array
+    scores: Floats64
+    truth: Ints64
+    set_of: Ints64
+    strangeness: Floats64
 
-    def windows_of_sets(self) -> list[NDArray[np.bool_]]:
+    def windows_of_sets(self) -> list[Flags]:
         """Which windows are of each set: a bool (m,) for every set, in order."""
         return [self.set_of == s for s in range(self.set_of.max() + 1)]
 
@@ -89,7 +88,7 @@ def held_out(model: ExerciseModel, sets: Sequence[LabelledWindows]) -> HeldOut |
     )
 
 
-def left_out(model: ExerciseModel, x: NDArray[np.floating]) -> HeldOut:
+def left_out(model: ExerciseModel, x: Floats) -> HeldOut:
     """What the model makes of windows (m, d) of one set whose exercise it does not know.
 
     There is no true index: that of each window's likeliest exercise stands in its place.
@@ -206,7 +205,7 @@ def _without(people: Sequence[Person], exercise: str) -> Statistics | None:
     return total(kept) if kept else None
 
 
-def _factor(scored: Sequence[tuple[Array, NDArray[np.int64]]], usual: float) -> float:
+def _factor(scored: Sequence[tuple[Floats64, Ints64]], usual: float) -> float:
     """The factor that makes the log loss of all scores smallest, within 1/20 to 20 × the usual."""
 
     def loss(log_factor: float) -> float:
@@ -219,7 +218,7 @@ def _factor(scored: Sequence[tuple[Array, NDArray[np.int64]]], usual: float) -> 
     return float(np.exp(fminbound(loss, np.log(usual / 20), np.log(usual * 20))))
 
 
-def sets_of(held: HeldOut, window: float) -> tuple[Array, NDArray[np.int64]]:
+def sets_of(held: HeldOut, window: float) -> tuple[Floats64, Ints64]:
     """Mean log probabilities (s, k) and truth (s,) of every set."""
     each = softmax(held.scores * window)
     sets = held.windows_of_sets()
@@ -227,27 +226,27 @@ def sets_of(held: HeldOut, window: float) -> tuple[Array, NDArray[np.int64]]:
     return np.array([mean_log(each[s]) for s in sets]), truth
 
 
-def novelty_of_windows(held: HeldOut, calibration: Calibration) -> Array:
+def novelty_of_windows(held: HeldOut, calibration: Calibration) -> Floats64:
     """What every window adds to the novelty of its set, (m,)."""
     likeliest = held.scores.argmax(axis=1)
     hesitation = log_losses(held.scores * calibration.window, likeliest)
     return held.strangeness + calibration.hesitation * hesitation
 
 
-def novelty_of_sets(held: HeldOut, calibration: Calibration) -> Array:
+def novelty_of_sets(held: HeldOut, calibration: Calibration) -> Floats64:
     """The novelty of every set, (s,), as `ExerciseModel.novelty` has it."""
     return set_means(novelty_of_windows(held, calibration), held.set_of)
 
 
-def set_means(values: Array, set_of: NDArray[np.int64]) -> Array:
+def set_means(values: Floats64, set_of: Ints64) -> Floats64:
     """The mean of every set's windows, (s,)."""
     return np.bincount(set_of, weights=values) / np.bincount(set_of)
 
 
-def _logistic(known: Array, unknown: Array) -> tuple[float, float]:
+def _logistic(known: Floats64, unknown: Floats64) -> tuple[float, float]:
     """Slope and centre of P(known) over novelty, both kinds weighing the same."""
 
-    def loss(at: Array) -> float:
+    def loss(at: Floats64) -> float:
         """At (slope, centre): a log loss with a mean of its own for each kind; steep costs."""
         slope, centre = at
         wrong_known = np.logaddexp(0, slope * (known - centre)).mean()

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models import codec
+from models.arrays import Floats
 from models.exercise.features import FEATURES_VERSION, READABLE
 from models.exercise.fit import GlobalModel
 from models.exercise.model import ExerciseModel
@@ -128,7 +129,7 @@ def global_from_bytes(blob: bytes) -> GlobalModel:
         raise BadModelBytes(f"not a global exercise model: {error}") from error
 
 
-def golden_vectors(model: ExerciseModel, count: int = 4) -> dict[str, NDArray[np.floating]]:
+def golden_vectors(model: ExerciseModel, count: int = 4) -> dict[str, Floats]:
     """Inputs and what the model makes of them, for whoever reads the bytes in another language.
 
     Returns:
@@ -137,7 +138,7 @@ def golden_vectors(model: ExerciseModel, count: int = 4) -> dict[str, NDArray[np
     """
     rng = np.random.default_rng(0)
     z = rng.standard_normal((count, len(model.mean))).astype(np.float32)
-    x = model.mean + model.scale * z
+    x = (model.mean + model.scale * z).astype(np.float32, copy=False)  # its width, which stubs lose
     return {
         "x": x,
         "scores": model.scores(x),

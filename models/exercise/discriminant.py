@@ -6,14 +6,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import get_blas_funcs, get_lapack_funcs
 
+from models.arrays import Floats, Floats16, Floats64
 from models.codec import FLOAT16_MAX
 from models.exercise.model import PROTOTYPE_STEP, ExerciseModel, Level
 from models.exercise.probability import Calibration
 from models.exercise.statistics import Frame, Statistics, deviations, frame_of
 from schemas.errors import NotEnoughLabels
 from schemas.inputs import InputLayout
-
-Matrix = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +107,7 @@ def enough(statistics: Statistics, settings: FitSettings) -> tuple[str, ...]:
 
 def within(
     statistics: Statistics, *, overwrite: bool = False
-) -> tuple[list[str], Matrix, Matrix, NDArray[np.floating]]:
+) -> tuple[list[str], Floats64, Floats64, Floats]:
     """Labels, weights (k,), means (k, d) and the covariance around them (d, d).
 
     Of the covariance the upper triangle; what is below means nothing.
@@ -133,7 +132,7 @@ def within(
     return labels, seconds, means, covariance
 
 
-def _means(statistics: Statistics) -> tuple[list[str], Matrix, Matrix]:
+def _means(statistics: Statistics) -> tuple[list[str], Floats64, Floats64]:
     """Labels, weights and means of each exercise, over both sides."""
     names = [exercise for exercise, _ in statistics.groups]
     firsts = [k for k, name in enumerate(names) if name not in names[:k]]
@@ -142,9 +141,7 @@ def _means(statistics: Statistics) -> tuple[list[str], Matrix, Matrix]:
     return [names[k] for k in firsts], seconds, sums / seconds[:, None]
 
 
-def _solved(
-    covariance: NDArray[np.floating], scale: Matrix, means: Matrix, shrink: float
-) -> NDArray[np.floating]:
+def _solved(covariance: Floats, scale: Floats64, means: Floats64, shrink: float) -> Floats:
     """Means · ((1 - λ)·C + λ·tr(C)/d·I)⁻¹, C in units of `scale`; overwrites the covariance.
 
     The units go to the identity and to the means: the covariance is not touched for them.
@@ -161,7 +158,7 @@ def _solved(
     return found.T * scale
 
 
-def _standardisation(statistics: Statistics, frame: Frame) -> tuple[Matrix, Matrix]:
+def _standardisation(statistics: Statistics, frame: Frame) -> tuple[Floats64, Floats64]:
     """Mean and deviation of every raw feature, as numbers that float16 holds."""
     inner = frame_of(statistics).mean
     mean, scale = frame.mean + inner, deviations(statistics, inner)
@@ -169,8 +166,12 @@ def _standardisation(statistics: Statistics, frame: Frame) -> tuple[Matrix, Matr
 
 
 def _metric(
-    seen: Statistics, inner: Matrix, scale: Matrix, known: tuple[str, ...], settings: FitSettings
-) -> tuple[NDArray[np.int8], NDArray[np.float16], float]:
+    seen: Statistics,
+    inner: Floats64,
+    scale: Floats64,
+    known: tuple[str, ...],
+    settings: FitSettings,
+) -> tuple[NDArray[np.int8], Floats16, float]:
     """Prototypes, inverse variances around them, and the log of the mean distance in them.
 
     The variances stand alone (no covariance): measured on left-out exercises this tells unknown

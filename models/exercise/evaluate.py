@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from models.arrays import Flags, Floats, Floats32, Ints64
 from models.exercise.features import window_features
 from models.exercise.layout import layout_of
 from models.exercise.model import Answer, ExerciseModel
@@ -28,8 +28,8 @@ class LabelledWindows:
     """
 
     exercise: str
-    t0_ns: NDArray[np.int64]
-    x: NDArray[np.float32]
+    t0_ns: Ints64
+    x: Floats32
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +110,7 @@ def scores_of(
     )
 
 
-def calibration_error(right: NDArray[np.bool_], probability: NDArray[np.floating]) -> float:
+def calibration_error(right: Flags, probability: Floats) -> float:
     """Expected calibration error: mean gap of probability and truth over ten equal bins.
 
     >>> calibration_error(np.array([True, False]), np.array([0.5, 0.5]))

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from models.arrays import Flags, Floats32, Floats64, Indices
 from models.exercise.features import FEATURES_VERSION, cut_signal
 from models.exercise.kernel import features
 from models.exercise.statistics import Statistics, statistics_of
@@ -16,7 +16,6 @@ from models.signal.windows import STEP_S, WINDOW
 from models.signal.wrist import WristSignal
 from schemas.errors import NotEnoughLabels
 
-Array = NDArray[np.floating]  # float32 throughout; numpy's stubs lose the width
 NO_WINDOW = np.empty((0, 3, WINDOW), dtype=np.float32)
 MOST_ROWS = 2400
 """Windows and copies that one set gives: those of 20 minutes as `conf.yaml` stands, 600 kB as they
@@ -53,7 +52,7 @@ class SetWindows:
     side: str
     window_s: float
     asked: int
-    x: Array
+    x: Floats32
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,10 +67,10 @@ class _CutSet:
     """
 
     side: str
-    acc: Array
-    gyro: Array | None
-    whole: NDArray[np.bool_]
-    turns_deg: NDArray[np.float64]
+    acc: Floats32
+    gyro: Floats32 | None
+    whole: Flags
+    turns_deg: Floats64
 
 
 def windows_of_sets(
@@ -135,7 +134,7 @@ def set_statistics(
     return statistics_of(found.x, exercise, found.side, found.window_s)
 
 
-def _turned(cut: _CutSet, own: Array, turns: Array) -> Array:
+def _turned(cut: _CutSet, own: Floats32, turns: Floats32) -> Floats32:
     """Features of a set's windows as they would be with the strap turned, by turns (m, 3, 3)."""
     return features(turns @ cut.acc, None if cut.gyro is None else turns @ cut.gyro, own)
 
@@ -160,11 +159,11 @@ def _cut(signals: Sequence[WristSignal], seed: int, settings: ExampleSettings) -
     )
 
 
-def _whole(n: int, every: int) -> NDArray[np.bool_]:
+def _whole(n: int, every: int) -> Flags:
     return np.arange(n) % every == 0
 
 
-def spread(whole: NDArray[np.bool_], most: int) -> slice | NDArray[np.intp]:
+def spread(whole: Flags, most: int) -> slice | Indices:
     """Which windows are taken of a set: all, or those of `most` seconds, evenly spread.
 
     Args:
@@ -183,7 +182,7 @@ def spread(whole: NDArray[np.bool_], most: int) -> slice | NDArray[np.intp]:
     return np.flatnonzero(np.isin(np.cumsum(whole) - 1, taken))
 
 
-def rotations(degrees: NDArray[np.float64]) -> Array:
+def rotations(degrees: Floats64) -> Floats32:
     """Rotation matrices, float32 (m, 3, 3), of turns around x, then y, then z.
 
     >>> turned = rotations(np.array([[90.0, 0.0, 0.0]])) @ np.array([0, 1, 0], np.float32)

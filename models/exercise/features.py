@@ -8,8 +8,8 @@ and single window give the same bytes.
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from models.arrays import Floats32, Ints64
 from models.exercise.kernel import features
 from models.exercise.signs import MIRROR, Triple
 from models.signal.pieces import Side
@@ -19,7 +19,6 @@ from models.signal.wrist import WristSignal
 FEATURES_VERSION = "exercise-features-2"
 READABLE = frozenset({"exercise-features-1", FEATURES_VERSION})
 """What stored models may have been learned from: 1 was numpy's, which differs by rounding."""
-Array = NDArray[np.floating]  # float32 throughout; numpy's stubs lose the width
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +30,8 @@ class Windows:
         x: float32 (m, d), features.
     """
 
-    t0_ns: NDArray[np.int64]
-    x: Array
+    t0_ns: Ints64
+    x: Floats32
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +44,9 @@ class Cut:
         gyro: float32 (m, 3, 200), rad/s, or None.
     """
 
-    t0_ns: NDArray[np.int64]
-    acc: Array
-    gyro: Array | None
+    t0_ns: Ints64
+    acc: Floats32
+    gyro: Floats32 | None
 
 
 def window_features(signal: WristSignal, step_s: float = STEP_S) -> Windows:
@@ -72,12 +71,12 @@ def cut_signal(signal: WristSignal, step_s: float = STEP_S) -> Cut:
     return Cut(t0_ns, acc, gyro)
 
 
-def mirrored(x: Array, signs: Triple, side: Side | None) -> Array:
+def mirrored(x: Floats32, signs: Triple, side: Side | None) -> Floats32:
     """A right wrist as the left one that would move alike; float32 (n, 3)."""
     return x * np.array(signs, dtype=np.float32) if side == "right" else x
 
 
-def cut_windows(x: Array, starts: NDArray[np.int64]) -> Array:
+def cut_windows(x: Floats32, starts: Ints64) -> Floats32:
     """Copies (m, 3, 200) of the windows of (n, 3)."""
     found = np.empty((len(starts), 3, WINDOW), dtype=np.float32)
     for window, first in zip(found, starts.tolist(), strict=True):

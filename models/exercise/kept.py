@@ -13,6 +13,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from models.arrays import Floats16, Floats32
 from models.codec import FLOAT16_MAX
 from models.compiled import address_of, compiled
 from models.exercise.examples import SetWindows
@@ -21,7 +22,6 @@ from schemas.errors import BadSamples
 VERSION = 1  # of `muvr_kept_version` in compiled/kept.c
 STEPS = 15
 WIDER = 1.002  # float16 rounds: the steps reach a little past the largest value
-Array = NDArray[np.floating]  # float32 throughout; numpy's stubs lose the width
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,21 +42,21 @@ class KeptWindows:
     window_s: float
     asked: int
     rows: int
-    least: NDArray[np.float16]
-    step: NDArray[np.float16]
+    least: Floats16
+    step: Floats16
     pairs: NDArray[np.uint8]
 
     @property
-    def x(self) -> Array:
+    def x(self) -> Floats32:
         """The features of all windows, float32 (m, d)."""
         return self._first(self.rows)
 
     @property
-    def asked_x(self) -> Array:
+    def asked_x(self) -> Floats32:
         """Those of the windows that a service would answer for."""
         return self._first(self.asked)
 
-    def _first(self, rows: int) -> Array:
+    def _first(self, rows: int) -> Floats32:
         x = np.empty((rows, len(self.least)), dtype=np.float32)
         x[::2] = self.pairs[: (rows + 1) // 2] & STEPS
         x[1::2] = self.pairs[: rows // 2] >> 4
@@ -99,7 +99,7 @@ def keep(windows: SetWindows) -> KeptWindows:
     return KeptWindows(windows.side, windows.window_s, windows.asked, rows, least, step, pairs)
 
 
-def _grid(x: Array) -> tuple[NDArray[np.float16], NDArray[np.float16]]:
+def _grid(x: Floats32) -> tuple[Floats16, Floats16]:
     """The least value of every feature, and the step from one count to the next."""
     low, high = np.clip([x.min(axis=0), x.max(axis=0)], -FLOAT16_MAX, FLOAT16_MAX)
     least = low.astype("<f2")

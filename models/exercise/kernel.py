@@ -9,17 +9,16 @@ import ctypes
 from functools import lru_cache
 
 import numpy as np
-from numpy.typing import NDArray
 
+from models.arrays import Floats32
 from models.compiled import address_of, compiled
 from models.exercise.names import feature_names
 from models.signal.windows import WINDOW
 
 VERSION = 2  # of `muvr_features_version` in compiled/kernel.c
-Array = NDArray[np.floating]  # float32 throughout; numpy's stubs lose the width
 
 
-def features(acc: Array, gyro: Array | None, kin: Array | None = None) -> Array:
+def features(acc: Floats32, gyro: Floats32 | None, kin: Floats32 | None = None) -> Floats32:
     """Features of windows in the left wrist's frame, float32 (m, 515) or (m, 214).
 
     A window has the same bytes alone and among others.
@@ -49,7 +48,7 @@ def features(acc: Array, gyro: Array | None, kin: Array | None = None) -> Array:
     return found
 
 
-def _plain(x: Array) -> Array:
+def _plain(x: Floats32) -> Floats32:
     """As the compiled code reads it: float32, row after row."""
     return np.ascontiguousarray(x, dtype=np.float32)
 

@@ -10,6 +10,7 @@ from typing import Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from models.arrays import Floats16, Floats32, Floats64, Ints64
 from models.exercise.features import Windows
 from models.exercise.probability import Calibration, whole_set
 from models.exercise.reading import Reading, ReadSignal, read
@@ -18,7 +19,6 @@ from models.signal.windows import STEP_S
 from models.signal.wrist import WristSignal
 from schemas.inputs import InputLayout
 
-Array = NDArray[np.floating]  # float32 throughout; numpy's stubs lose the width
 Level = Literal["user", "cluster", "global"]
 CLIP = np.float32(5.0)
 PROTOTYPE_STEP: Final = 1 / 24  # standard deviations per unit of a stored prototype
@@ -86,12 +86,12 @@ class ExerciseModel:
     model_id: InputLayout
     level: Level
     labels: tuple[str, ...]
-    mean: Array
-    scale: Array
-    weights: NDArray[np.float16]
-    bias: Array
+    mean: Floats32
+    scale: Floats32
+    weights: Floats16
+    bias: Floats32
     prototypes: NDArray[np.int8]
-    precision: NDArray[np.float16]
+    precision: Floats16
     typical: float
     calibration: Calibration
     _scorer: Scorer = field(init=False, repr=False, compare=False)
@@ -110,26 +110,26 @@ class ExerciseModel:
         )
         object.__setattr__(self, "_scorer", scorer)
 
-    def standardised(self, x: Array) -> Array:
+    def standardised(self, x: Floats32) -> Floats32:
         """Features in standard deviations, clipped at 5; float32 (m, d)."""
         z = x - self.mean
         z /= self.scale
         np.minimum(z, CLIP, out=z)
         return np.maximum(z, -CLIP, out=z)
 
-    def scores(self, x: Array) -> Array:
+    def scores(self, x: Floats32) -> Floats32:
         """Linear scores, float32 (m, k); row by row, so that a batch changes no byte."""
         return self._scorer.scores(x)
 
-    def strangeness(self, x: Array) -> NDArray[np.float64]:
+    def strangeness(self, x: Floats32) -> Floats64:
         """Log distance to the nearest prototype over that of training windows, (m,)."""
         return self._scorer.see(x).strange
 
-    def probabilities(self, x: Array) -> NDArray[np.float64]:
+    def probabilities(self, x: Floats32) -> Floats64:
         """Calibrated probabilities of each window, (m, k)."""
         return self._scorer.see(x).each
 
-    def of_set(self, each: NDArray[np.float64]) -> NDArray[np.float64]:
+    def of_set(self, each: Floats64) -> Floats64:
         """Calibrated probabilities of a set from those of its windows (m, k), m ≥ 1; (k,)."""
         c = self.calibration
         return (1 - c.doubt) * whole_set(each, c.whole) + c.doubt / each.shape[1]
@@ -164,9 +164,7 @@ class ExerciseModel:
         x = self._windows_of(reading).x
         return _mean(self.strangeness(x)) if len(x) else None
 
-    def answer_windows(
-        self, t0_ns: NDArray[np.int64], x: Array, notes: tuple[str, ...] = ()
-    ) -> Answer:
+    def answer_windows(self, t0_ns: Ints64, x: Floats32, notes: tuple[str, ...] = ()) -> Answer:
         """The same as `answer` from features: t0_ns (m,), x (m, d), m ≥ 1."""
         seen = self._scorer.see(x)
         strange = _mean(seen.strange)
@@ -188,7 +186,7 @@ class ExerciseModel:
             strange=strange,
         )
 
-    def guesses(self, sets: Sequence[Array]) -> list[tuple[str, list[str]]]:
+    def guesses(self, sets: Sequence[Floats32]) -> list[tuple[str, list[str]]]:
         """What `answer_windows` names, overall and per window, for many sets and nothing else.
 
         Args:
@@ -222,5 +220,5 @@ class ExerciseModel:
         return min(signal.wrists, key=lambda tried: _mean(self.strangeness(tried.x)))
 
 
-def _mean(strangeness: NDArray[np.float64]) -> float:
+def _mean(strangeness: Floats64) -> float:
     return float(np.add.reduce(strangeness)) / len(strangeness)

@@ -9,17 +9,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from models import codec
+from models.arrays import Floats32, Ints64
 from models.codec import FLOAT16_MAX
 from models.exercise.model import ExerciseModel
 from models.exercise.probability import Calibration
 from models.softmax import log_losses
 from schemas.errors import BadModelBytes
 
-Array = NDArray[np.floating]  # float32 throughout; numpy's stubs lose the width
-Labels = NDArray[np.int64]
 TAG = "muvr-exercise-perceptron-1"
 
 
@@ -48,10 +46,10 @@ class PerceptronSettings:
 class Perceptron:
     """Weights (a, b) and biases (b,) of every layer, float32; rectified in between."""
 
-    weights: tuple[Array, ...]
-    biases: tuple[Array, ...]
+    weights: tuple[Floats32, ...]
+    biases: tuple[Floats32, ...]
 
-    def scores(self, x: Array) -> Array:
+    def scores(self, x: Floats32) -> Floats32:
         """Scores before softmax, float32 (m, k), of standardised features (m, d)."""
         return _layers(self, x)[-1]
 
@@ -70,7 +68,7 @@ def start(features: int, labels: int, settings: PerceptronSettings) -> Perceptro
 
 
 def epoch(
-    model: Perceptron, x: Array, y: Labels, settings: PerceptronSettings, round_number: int
+    model: Perceptron, x: Floats32, y: Ints64, settings: PerceptronSettings, round_number: int
 ) -> Perceptron:
     """One pass over the windows in an order that seed and round decide.
 
@@ -109,7 +107,7 @@ def average(parts: Sequence[tuple[Perceptron, float]]) -> Perceptron:
     """
     total = sum(weight for _, weight in parts)
 
-    def mean(layers: Sequence[tuple[Array, ...]]) -> tuple[Array, ...]:
+    def mean(layers: Sequence[tuple[Floats32, ...]]) -> tuple[Floats32, ...]:
         """Layer by layer, from the layers of each perceptron; float32."""
         shares = [np.float32(weight / total) for _, weight in parts]
         return tuple(
@@ -156,12 +154,12 @@ def iterative_reduce(
     return best, tuple(errors)
 
 
-def error(model: Perceptron, x: Array, y: Labels) -> float:
+def error(model: Perceptron, x: Floats32, y: Ints64) -> float:
     """Share of windows that are named wrong."""
     return float((model.scores(x).argmax(axis=1) != y).mean())
 
 
-def loss(model: Perceptron, x: Array, y: Labels) -> float:
+def loss(model: Perceptron, x: Floats32, y: Ints64) -> float:
     """Mean -log probability of the truth."""
     return float(log_losses(model.scores(x).astype(np.float64), y).mean())
 
@@ -206,7 +204,7 @@ def perceptron_from_bytes(blob: bytes) -> Perceptron:
         raise BadModelBytes(f"not a perceptron: {problem}") from problem
 
 
-def _layers(model: Perceptron, x: Array) -> list[Array]:
+def _layers(model: Perceptron, x: Floats32) -> list[Floats32]:
     """What every layer puts out, the input first."""
     found = [x]
     last = len(model.weights) - 1
@@ -216,15 +214,15 @@ def _layers(model: Perceptron, x: Array) -> list[Array]:
     return found
 
 
-def _gradients(model: Perceptron, x: Array, y: Labels, l2: float) -> list[Array]:
+def _gradients(model: Perceptron, x: Floats32, y: Ints64, l2: float) -> list[Floats32]:
     """Gradients of the mean loss by every weight, then by every bias."""
     layers = _layers(model, x)
     p = np.exp(layers[-1] - layers[-1].max(axis=1, keepdims=True))
     p /= p.sum(axis=1, keepdims=True)
     p[np.arange(len(y)), y] -= 1
     back = p / np.float32(len(y))
-    weights: list[Array] = []
-    biases: list[Array] = []
+    weights: list[Floats32] = []
+    biases: list[Floats32] = []
     for n in reversed(range(len(model.weights))):
         weights.append(layers[n].T @ back + np.float32(l2) * model.weights[n])
         biases.append(back.sum(axis=0))

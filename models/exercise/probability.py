@@ -4,8 +4,8 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from models.arrays import Floats64
 from models.softmax import softmax
 
 LEAST = 1e-6  # no window says never
@@ -45,12 +45,12 @@ class Calibration:
         off = self.known_slope * (novelty - self.known_centre)
         return 1 / (1 + math.exp(min(max(off, -30), 30)))
 
-    def known_of_each(self, novelty: NDArray[np.float64]) -> NDArray[np.float64]:
+    def known_of_each(self, novelty: Floats64) -> Floats64:
         """P(known) for each novelty (n,), float64 (n,)."""
         return np.array([self.known(one) for one in novelty.tolist()], dtype=np.float64)
 
 
-def whole_set(each: NDArray[np.float64], factor: float) -> NDArray[np.float64]:
+def whole_set(each: Floats64, factor: float) -> Floats64:
     """Probabilities of a set from those of its windows: mean logs times a factor.
 
     Logs are taken after calibration, so that one odd window cannot outvote the others.
@@ -65,12 +65,12 @@ def whole_set(each: NDArray[np.float64], factor: float) -> NDArray[np.float64]:
     return softmax(mean_log(each)[None] * factor)[0]
 
 
-def mean_log(each: NDArray[np.float64]) -> NDArray[np.float64]:
+def mean_log(each: Floats64) -> Floats64:
     """Mean log probability of every exercise, (k,)."""
     return np.add.reduce(np.log(each + LEAST), axis=0) / len(each)
 
 
-def hesitation(each: NDArray[np.float64]) -> float:
+def hesitation(each: Floats64) -> float:
     """Mean -log probability of each window's likeliest exercise: 0 where all are sure.
 
     Args:

@@ -11,13 +11,12 @@ from functools import lru_cache
 from typing import Final, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
+from models.arrays import Floats32
 from models.compiled import address_of
 from models.exercise.kept import KeptWindows, kernel
 
 BLOCK: Final = 32  # features that the compiled code takes at once
-Array = NDArray[np.floating]  # float32 throughout; numpy's stubs lose the width
 
 
 class Products(NamedTuple):
@@ -29,11 +28,11 @@ class Products(NamedTuple):
             and j), for i <= j; noughts below the diagonal.
     """
 
-    sums: Array
-    moments: Array
+    sums: Floats32
+    moments: Floats32
 
 
-def products(windows: Sequence[KeptWindows], steps: Array, way: int | None = None) -> Products:
+def products(windows: Sequence[KeptWindows], steps: Floats32, way: int | None = None) -> Products:
     """Sums and products of the counts of s sets.
 
     Args:

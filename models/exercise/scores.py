@@ -10,8 +10,8 @@ from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
+from models.arrays import Floats, Floats32, Floats64
 from models.compiled import address_of, compiled
 from models.exercise.probability import Calibration
 
@@ -19,8 +19,6 @@ VERSION = 1  # of `muvr_scores_version` in compiled/scores.c
 LANES = 16
 MOST = 1024  # floats of a row in the compiled code
 TOUCHES = 1e-6  # there too: a window that is its prototype has a logarithm as well
-Array = NDArray[np.floating]  # float32 throughout; numpy's stubs lose the width
-Doubles = NDArray[np.float64]
 
 
 class Seen(NamedTuple):
@@ -33,9 +31,9 @@ class Seen(NamedTuple):
         hesitation: mean -log probability of each window's likeliest exercise.
     """
 
-    each: Doubles
-    strange: Doubles
-    whole: Doubles
+    each: Floats64
+    strange: Floats64
+    whole: Floats64
     hesitation: float
 
 
@@ -54,10 +52,10 @@ class Scorer:
     """A linear discriminant and its prototypes, laid out for the compiled code.
 
     Args:
-        mean, scale: (d,), standardisation.
-        weights: (k, d); bias: (k,).
-        prototypes: (p, d), p ≥ 1, in standard deviations.
-        precision: (d,), one over the variance around the prototypes.
+        mean, scale: float32 (d,), standardisation.
+        weights: float32 or narrower (k, d); bias: float32 (k,).
+        prototypes: float32 (p, d), p ≥ 1, in standard deviations.
+        precision: float32 or narrower (d,), one over the variance around the prototypes.
         typical: log of the usual distance to them.
         calibration: from scores to probabilities.
 
@@ -74,12 +72,12 @@ class Scorer:
 
     def __init__(
         self,
-        mean: Array,
-        scale: Array,
-        weights: Array,
-        bias: Array,
-        prototypes: Array,
-        precision: Array,
+        mean: Floats32,
+        scale: Floats32,
+        weights: Floats,
+        bias: Floats32,
+        prototypes: Floats32,
+        precision: Floats,
         typical: float,
         calibration: Calibration,
     ) -> None:
@@ -108,7 +106,7 @@ class Scorer:
         """Spark sends models to its workers, where addresses mean nothing."""
         return Scorer, self._given
 
-    def scores(self, x: Array) -> Array:
+    def scores(self, x: Floats32) -> Floats32:
         """Linear scores, float32 (m, k): a window has the same bytes alone and among others.
 
         Args:
@@ -122,20 +120,22 @@ class Scorer:
         _compiled().muvr_scores(self._by_reference, address_of(given), len(x), address_of(found))
         return found.astype(np.float32)
 
-    def see(self, x: Array) -> Seen:
+    def see(self, x: Floats32) -> Seen:
         """All that is to be said of the windows of one set; arguments and errors as of `scores`."""
         given, found = self._plain(x), np.empty((len(x) + 1, self._labels + 1))
         _compiled().muvr_answers(self._by_reference, address_of(given), len(x), address_of(found))
         each, whole = found[:-1], found[-1]
         return Seen(each[:, :-1], each[:, -1], whole[:-1], float(whole[-1]))
 
-    def _plain(self, x: Array) -> Array:
+    def _plain(self, x: Floats32) -> Floats32:
         if x.ndim != 2 or x.shape[1] != self._size:
             raise ValueError(f"windows are {x.shape}, (m, {self._size}) is expected")
         return np.ascontiguousarray(x, dtype=np.float32)
 
 
-def _filled(name: str, array: Array, shape: tuple[int, ...], row: int, rest: float = 0.0) -> Array:
+def _filled(
+    name: str, array: Floats, shape: tuple[int, ...], row: int, rest: float = 0.0
+) -> Floats32:
     """A copy in float32 of an array of this shape, its rows filled up."""
     if array.shape != shape:
         raise ValueError(f"{name} is {array.shape}, {shape} is expected")

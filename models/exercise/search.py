@@ -3,8 +3,8 @@
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
+from models.arrays import Floats, Ints64
 from models.exercise.codec import to_bytes
 from models.exercise.fit import FitSettings, fit_others
 from models.exercise.model import ExerciseModel
@@ -18,7 +18,7 @@ from models.exercise.perceptron import (
 )
 from models.exercise.statistics import Frame, statistics_of, total
 
-Examples = tuple[NDArray[np.floating], NDArray[np.int64]]
+Examples = tuple[Floats, Ints64]
 EPOCHS = 12
 
 

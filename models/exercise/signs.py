@@ -8,11 +8,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-from numpy.typing import NDArray
 
+from models.arrays import Floats32, Indices
 from models.exercise.names import feature_names
 
-Array = NDArray[np.floating]  # float32 throughout; numpy's stubs lose the width
 Triple = tuple[int, int, int]
 ODD = frozenset(("mean", "q5", "q25", "q50", "q75", "q95", "skew"))
 """Statistics of a channel that turn round with it; the others say how it moves, not where to."""
@@ -41,7 +40,7 @@ class Signs:
 MIRROR = Signs((-1, 1, 1), (1, -1, -1))  # a right wrist as the left one that would move alike
 
 
-def under_signs(x: Array, signs: Signs) -> Array:
+def under_signs(x: Floats32, signs: Signs) -> Floats32:
     """The features of windows whose samples have other signs.
 
     Args:
@@ -56,7 +55,7 @@ def under_signs(x: Array, signs: Signs) -> Array:
 
 
 @lru_cache(maxsize=8)
-def _moves(with_gyro: bool, signs: Signs) -> tuple[NDArray[np.intp], Array]:
+def _moves(with_gyro: bool, signs: Signs) -> tuple[Indices, Floats32]:
     """Where each feature is found under these signs, and its own sign: (d,), (d,)."""
     names = feature_names(with_gyro)
     place_of = {name: place for place, name in enumerate(names)}

@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 from functools import reduce
 
 import numpy as np
-from numpy.typing import NDArray
 
+from models.arrays import Floats, Floats32, Floats64
 from schemas.errors import NotEnoughLabels
 
 Group = tuple[str, str]  # exercise, side ("left", "right", "unknown")
@@ -31,9 +31,9 @@ class Statistics:
     """
 
     groups: tuple[Group, ...]
-    seconds: NDArray[np.float64]
-    sums: NDArray[np.float64]
-    moments: NDArray[np.floating]
+    seconds: Floats64
+    sums: Floats64
+    moments: Floats
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -94,7 +94,7 @@ class Frame:
         mean: float64 (d,).
     """
 
-    mean: NDArray[np.float64]
+    mean: Floats64
 
 
 def frame_of(statistics: Statistics) -> Frame:
@@ -102,15 +102,13 @@ def frame_of(statistics: Statistics) -> Frame:
     return Frame(statistics.sums.sum(axis=0) / statistics.total_s)
 
 
-def deviations(statistics: Statistics, mean: NDArray[np.float64]) -> NDArray[np.float64]:
+def deviations(statistics: Statistics, mean: Floats64) -> Floats64:
     """Deviation of every feature over all windows from their mean, (d,)."""
     variance = np.diagonal(statistics.moments) / statistics.total_s - mean**2
     return np.sqrt(np.maximum(variance, MIN_SCALE**2))
 
 
-def statistics_of(
-    x: NDArray[np.float32], exercise: str, side: str | None, window_s: float
-) -> Statistics:
+def statistics_of(x: Floats32, exercise: str, side: str | None, window_s: float) -> Statistics:
     """Statistics of windows of one exercise on one wrist.
 
     Args:
@@ -132,7 +130,7 @@ def statistics_of(
     )
 
 
-def mirrored(upper: NDArray[np.floating]) -> NDArray[np.floating]:
+def mirrored(upper: Floats) -> Floats:
     """The symmetric matrix of which this is the upper triangle, with noughts below.
 
     >>> mirrored(np.array([[1.0, 2.0], [0.0, 3.0]])).tolist()

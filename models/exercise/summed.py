@@ -8,16 +8,15 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.linalg import get_blas_funcs
 
+from models.arrays import Floats, Floats64
 from models.exercise.kept import KeptWindows
 from models.exercise.products import products
 from models.exercise.statistics import Frame, Statistics, mirrored
 from schemas.errors import NotEnoughLabels
 
 Named = tuple[str, KeptWindows]  # exercise, windows of a set
-Floats = NDArray[np.floating]
 
 
 def summed(named: Sequence[Named]) -> Statistics:
@@ -100,8 +99,8 @@ def _summed(named: Sequence[Named], mean: Floats | np.float64) -> Statistics:
 
 
 def _groups(
-    of: Sequence[tuple[str, str]], seconds: NDArray[np.float64]
-) -> tuple[tuple[tuple[str, str], ...], NDArray[np.float64]]:
+    of: Sequence[tuple[str, str]], seconds: Floats64
+) -> tuple[tuple[tuple[str, str], ...], Floats64]:
     """The groups, ascending, and how many seconds of each set belong to each, (g, s)."""
     groups = tuple(sorted(set(of)))
     belongs = np.array([[mine == group for mine in of] for group in groups])

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models import codec
+from models.arrays import Floats64
 from models.form.book import FormBook, MeasuredSet, Place
 from models.form.quantities import QUANTITIES, SetQuantities
 from models.form.template import FormTemplate
@@ -54,11 +55,11 @@ def from_bytes(blob: bytes) -> FormBook:
         raise BadModelBytes(f"not a book of form: {error}") from error
 
 
-def _table(rows: list[NDArray[np.float64]]) -> NDArray[np.float64]:
+def _table(rows: list[Floats64]) -> Floats64:
     return np.array(rows, dtype=np.float64).reshape(len(rows), len(QUANTITIES))
 
 
-def _kept(rows: list[SetQuantities]) -> NDArray[np.float64]:
+def _kept(rows: list[SetQuantities]) -> Floats64:
     """(n, 2) shares of speed and range kept; NaN where a set was too short for them."""
     shares = [[one.speed_kept, one.range_kept] for one in rows]
     known = [[np.nan if share is None else share for share in row] for row in shares]

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from models.form.quantities import QUANTITIES, Array, quantities
+from models.arrays import Floats64
+from models.form.quantities import QUANTITIES, quantities
 from models.reps.measure import Repetition
 
 
@@ -43,7 +44,7 @@ def form_figures(sets: Sequence[FormSet]) -> dict[str, float]:
     return figures
 
 
-def correlations(sets: Sequence[FormSet]) -> Array:
+def correlations(sets: Sequence[FormSet]) -> Floats64:
     """(4,) correlation of left and right medians within exercises."""
     left, right = (typical_by_person(sets, side) for side in ("left", "right"))
     keys = sorted(left.keys() & right.keys())
@@ -56,9 +57,9 @@ def correlations(sets: Sequence[FormSet]) -> Array:
     return np.where(size > 0, (a * b).sum(axis=0) / np.where(size > 0, size, 1.0), np.nan)
 
 
-def typical_by_person(sets: Sequence[FormSet], side: str) -> dict[tuple[str, str], Array]:
+def typical_by_person(sets: Sequence[FormSet], side: str) -> dict[tuple[str, str], Floats64]:
     """Mean of the sets' medians for each exercise and person."""
-    found: dict[tuple[str, str], list[Array]] = {}
+    found: dict[tuple[str, str], list[Floats64]] = {}
     for s in sets:
         numbers = quantities(s.repetitions)
         if s.side == side and numbers is not None:
@@ -66,7 +67,7 @@ def typical_by_person(sets: Sequence[FormSet], side: str) -> dict[tuple[str, str
     return {key: np.mean(rows, axis=0) for key, rows in found.items()}
 
 
-def centred_within(x: Array, groups: np.ndarray) -> Array:
+def centred_within(x: Floats64, groups: np.ndarray) -> Floats64:
     """Rows minus the mean of their group."""
     out = x.copy()
     for group in np.unique(groups):

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from models.form.quantities import QUANTITIES, Array, SetQuantities, quantities
+from models.arrays import Floats64
+from models.form.quantities import QUANTITIES, SetQuantities, quantities
 from models.form.template import FormTemplate
 from models.reps.measure import Repetition
 
@@ -92,7 +93,7 @@ def likeness_of(sigmas: float) -> float:
     return 1.0 - min(1.0, max(0.0, beyond))
 
 
-def differences_of(middle: Array) -> list[str]:
+def differences_of(middle: Floats64) -> list[str]:
     """What differs from the user's usual by more than twice the usual spread."""
     return [
         WORDS[name][0 if sigmas > 0 else 1]

@@ -9,16 +9,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from models.arrays import Floats64
 from models.reps.measure import Repetition
 
 QUANTITIES = ("duration_s", "range_rad", "peak_speed", "pause_s")
 LEAST = np.array([0.3, 0.1, 0.3, 0.3])  # s, rad, rad/s, s: smaller than this is not seen
 OUTER = 3  # first and last repetitions that drift is measured on
 LEAST_FOR_DRIFT = 2 * OUTER
-
-Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,18 +30,18 @@ class SetQuantities:
         range_kept: the same for range.
     """
 
-    typical: Array
+    typical: Floats64
     speed_kept: float | None
     range_kept: float | None
 
 
-def table(repetitions: Sequence[Repetition]) -> Array:
+def table(repetitions: Sequence[Repetition]) -> Floats64:
     """(n, 4) `QUANTITIES` of each repetition."""
     rows = [[r.duration_s, r.range_rad, r.peak_speed, r.pause_s] for r in repetitions]
     return np.array(rows, dtype=np.float64).reshape(len(rows), len(QUANTITIES))
 
 
-def kept(values: Array) -> float | None:
+def kept(values: Floats64) -> float | None:
     """Median of the last three over median of the first three; None below six, or from zero.
 
     >>> kept(np.array([2.0, 2.0, 2.0, 1.5, 1.0, 1.0, 1.0]))

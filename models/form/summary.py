@@ -9,9 +9,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from models.arrays import Floats64
 from models.form.book import FormBook, MeasuredSet, Place
 from models.form.judge import WORDS, Form, form_of, listed
-from models.form.quantities import QUANTITIES, Array
+from models.form.quantities import QUANTITIES
 from models.form.template import FormTemplate, symmetry
 
 LATEST = 5  # sets that are told one by one
@@ -120,7 +121,7 @@ def _course(
     return trend, [WORDS[name][0 if o > 0 else 1] for name, _, _, o in rows if abs(o) > MOVED]
 
 
-def _median(sets: Sequence[MeasuredSet]) -> Array:
+def _median(sets: Sequence[MeasuredSet]) -> Floats64:
     return np.median(np.array([one.quantities.typical for one in sets]), axis=0)
 
 

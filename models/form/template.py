@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from models.form.quantities import LEAST, QUANTITIES, Array, quantities, table
+from models.arrays import Floats64
+from models.form.quantities import LEAST, QUANTITIES, quantities, table
 from models.reps.measure import Repetition
 from schemas.errors import NotEnoughLabels
 
@@ -26,10 +27,10 @@ class FormTemplate:
 
     exercise: str
     sets: int
-    typical: Array
-    spread: Array
+    typical: Floats64
+    spread: Floats64
 
-    def distances(self, rows: Array) -> Array:
+    def distances(self, rows: Floats64) -> Floats64:
         """(n, 4) of repetitions, in usual spreads from the usual; the sign says the way."""
         return (rows - self.typical) / self.spread
 

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from models.arrays import Floats64
 from models.history import SetLog
 from models.intensity.features import intensity_rows
 from models.intensity.fit import IntensitySettings, fit_intensity
@@ -33,9 +33,7 @@ class IntensityScore:
     sets: int
 
 
-def errors_after(
-    model: IntensityModel, log: SetLog, cutoff_s: float
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def errors_after(model: IntensityModel, log: SetLog, cutoff_s: float) -> tuple[Floats64, Floats64]:
     """(errors of the model, errors of the baseline) on labelled sets from the cut-off on.
 
     Each set is predicted from all sets before it, also those after the cut-off: the model stays,

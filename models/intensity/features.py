@@ -9,8 +9,8 @@ same exercise in the training part; where nothing is known a feature is 0, the u
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from models.arrays import Floats64, Ints64
 from models.history import DAY_S, SetLog, previous_with
 
 FEATURES = (
@@ -39,8 +39,8 @@ class Scale:
     """
 
     exercises: tuple[str, ...]
-    mean: NDArray[np.float64]
-    spread: NDArray[np.float64]
+    mean: Floats64
+    spread: Floats64
     usual: float
 
 
@@ -56,13 +56,13 @@ class Rows:
         started_s: float64 (n,).
     """
 
-    x: NDArray[np.float64]
-    y: NDArray[np.float64]
-    last: NDArray[np.float64]
-    started_s: NDArray[np.float64]
+    x: Floats64
+    y: Floats64
+    last: Floats64
+    started_s: Floats64
 
 
-def _measures(log: SetLog) -> NDArray[np.float64]:
+def _measures(log: SetLog) -> Floats64:
     """Weight, repetitions and log load of each set, float64 (n, 3), NaN where not recorded."""
     weight = np.where(log.weight_kg > 0, log.weight_kg, np.nan)
     reps = np.where(log.reps > 0, log.reps, np.nan)
@@ -106,7 +106,7 @@ def intensity_rows(log: SetLog, scale: Scale) -> Rows:
     return Rows(x, log.intensity, last, log.started_s)
 
 
-def _z(log: SetLog, scale: Scale) -> NDArray[np.float64]:
+def _z(log: SetLog, scale: Scale) -> Floats64:
     number = {name: row for row, name in enumerate(scale.exercises)}
     rows = np.array([number.get(name, -1) for name in log.exercise.tolist()], np.int64)
     known = rows >= 0
@@ -116,14 +116,12 @@ def _z(log: SetLog, scale: Scale) -> NDArray[np.float64]:
     return np.clip(np.nan_to_num(z, nan=0.0), -5, 5)
 
 
-def _step(value: NDArray[np.float64], before: NDArray[np.int64]) -> NDArray[np.float64]:
+def _step(value: Floats64, before: Ints64) -> Floats64:
     """Difference to the earlier row, 0 where there is none or a number is missing."""
     return np.where(before >= 0, np.nan_to_num(value - value[before], nan=0.0), 0.0)
 
 
-def _running_mean(
-    key: NDArray[np.int64], value: NDArray[np.float64], empty: float
-) -> NDArray[np.float64]:
+def _running_mean(key: Ints64, value: Floats64, empty: float) -> Floats64:
     """Mean of the known values of earlier rows with the same key; `empty` where there are none."""
     total: dict[int, tuple[float, int]] = {}
     mean = np.full(len(key), empty)
@@ -136,7 +134,7 @@ def _running_mean(
     return mean
 
 
-def _count_before(key: NDArray[np.int64]) -> NDArray[np.float64]:
+def _count_before(key: Ints64) -> Floats64:
     """How many earlier rows have the same key.
 
     >>> _count_before(np.array([4, 4, 5, 4])).tolist()

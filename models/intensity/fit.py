@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from models.arrays import Floats64, Ints64
 from models.history import SetLog
 from models.intensity.features import Scale, fit_scale, intensity_rows
 from models.intensity.model import IntensityModel
@@ -44,13 +44,13 @@ class GridFit:
     """
 
     linear: Linear
-    chosen: NDArray[np.int64]
-    errors: NDArray[np.float64]
+    chosen: Ints64
+    errors: Floats64
 
 
 def fit_grid(
-    train: NDArray[np.float64],
-    validation: NDArray[np.float64],
+    train: Floats64,
+    validation: Floats64,
     grid: Sequence[tuple[float, bool]],
 ) -> GridFit:
     """What Spark ML's `TrainValidationSplit` does, for many users at once.
@@ -88,8 +88,8 @@ class TrainingRows:
     """
 
     scale: Scale
-    x: NDArray[np.float64]
-    y: NDArray[np.float64]
+    x: Floats64
+    y: Floats64
     cut: int
 
 

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from models.arrays import Floats64
 from models.history import SetLog
 from models.intensity.features import Scale, intensity_rows
 
@@ -24,14 +24,14 @@ class IntensityModel:
     """
 
     scale: Scale
-    weights: NDArray[np.float64]
+    weights: Floats64
     intercept: float
     reg_param: float
     fit_intercept: bool
     error: float
     sets: int
 
-    def predict_rows(self, x: NDArray[np.float64]) -> NDArray[np.float64]:
+    def predict_rows(self, x: Floats64) -> Floats64:
         """Intensity of feature rows (n, 11), float64 (n,), between 0 and 1."""
         return np.clip(x @ self.weights + self.intercept, 0.0, 1.0)
 

@@ -26,7 +26,8 @@ leaves that to rounding.
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
+
+from models.arrays import Floats64
 
 CONSTANT = 1e-12
 
@@ -35,11 +36,11 @@ CONSTANT = 1e-12
 class Linear:
     """Many linear models: weights float64 (users, d), intercepts float64 (users,)."""
 
-    weights: NDArray[np.float64]
-    intercepts: NDArray[np.float64]
+    weights: Floats64
+    intercepts: Floats64
 
 
-def moments(x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float64]:
+def moments(x: Floats64, y: Floats64) -> Floats64:
     """Σ zᵀz over rows z = (1, x, y): all that a fit and its error need, float64 (d + 2, d + 2).
 
     Moments of parts of the rows add up to the moments of all rows.
@@ -51,7 +52,7 @@ def moments(x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float6
     return rows.T @ rows
 
 
-def fit_linear(sums: NDArray[np.float64], *, reg_param: float, fit_intercept: bool) -> Linear:
+def fit_linear(sums: Floats64, *, reg_param: float, fit_intercept: bool) -> Linear:
     """One model per user.
 
     Args:
@@ -81,7 +82,7 @@ def fit_linear(sums: NDArray[np.float64], *, reg_param: float, fit_intercept: bo
     return Linear(weights, np.zeros(len(sums)))
 
 
-def rmse(sums: NDArray[np.float64], linear: Linear) -> NDArray[np.float64]:
+def rmse(sums: Floats64, linear: Linear) -> Floats64:
     """Root mean squared error of each user's model on the rows of `sums`, float64 (users,)."""
     ones = np.ones((len(sums), 1))
     direction = np.hstack([-linear.intercepts[:, None], -linear.weights, ones])

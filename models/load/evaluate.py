@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from models.arrays import Floats64
 from models.history import SetLog
 from models.load.features import LAST, TARGETS, forecasts, later_sets
 from models.load.fit import LoadSettings, fit_load
@@ -67,7 +67,7 @@ def _score(models: list[tuple[LoadModel, SetLog]], cutoff_s: float, target: str)
     )
 
 
-def _rows(model: LoadModel, log: SetLog, cutoff_s: float, target: str) -> NDArray[np.float64]:
+def _rows(model: LoadModel, log: SetLog, cutoff_s: float, target: str) -> Floats64:
     """Rows of (error, baseline's error, inside the interval or NaN) of one user."""
     table, actual = forecasts(log, target), getattr(log, target)
     late = (log.started_s >= cutoff_s) & np.isfinite(table).all(axis=1) & (actual > 0)

@@ -7,8 +7,8 @@ session: a third set is compared with third sets.
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from models.arrays import Flags, Floats64
 from models.history import SetLog, previous_with
 
 TARGETS = ("weight_kg", "reps", "intensity")
@@ -23,7 +23,7 @@ LAST = FORECASTS.index("last")
 MEMORY = 0.35  # weight of the newest set in the exponential means
 
 
-def later_sets(log: SetLog) -> NDArray[np.bool_]:
+def later_sets(log: SetLog) -> Flags:
     """Which sets have an earlier one of the same exercise in their session, bool (n,)."""
     _, code = np.unique(log.exercise, return_inverse=True)
     before = previous_with(code.astype(np.int64))
@@ -39,14 +39,14 @@ class _Repeat:
     step: float = 0.0
 
 
-def forecasts(log: SetLog, target: str) -> NDArray[np.float64]:
+def forecasts(log: SetLog, target: str) -> Floats64:
     """Every forecast for every set, float64 (n, 5); NaN where the exercise has no earlier value.
 
     Args:
         log: the sets, oldest first; a set's own value is not used in its row.
         target: one of `TARGETS`.
     """
-    values: NDArray[np.float64] = getattr(log, target)
+    values: Floats64 = getattr(log, target)
     table = np.full((len(log), len(FORECASTS)), np.nan)
     walkers: dict[str, _Walker] = {}
     rows = zip(log.exercise.tolist(), log.session.tolist(), values.tolist(), strict=True)

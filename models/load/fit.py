@@ -15,8 +15,8 @@ and is used for nothing else.
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from models.arrays import Floats64
 from models.history import SetLog
 from models.load.features import FORECASTS, LAST, TARGETS, forecasts, later_sets
 from models.load.model import LIMITS, RELATIVE, LoadModel, blended
@@ -61,9 +61,7 @@ def fit_load(log: SetLog, settings: LoadSettings) -> LoadModel:
     )
 
 
-def _fit_target(
-    log: SetLog, target: str, settings: LoadSettings
-) -> tuple[NDArray[np.float64], float]:
+def _fit_target(log: SetLog, target: str, settings: LoadSettings) -> tuple[Floats64, float]:
     table, actual, later = forecasts(log, target), getattr(log, target), later_sets(log)
     known = np.isfinite(table).all(axis=1) & np.isfinite(actual) & (table[:, LAST] > 0)
     table, actual, later = table[known], actual[known], later[known]
@@ -78,16 +76,14 @@ def _fit_target(
     return weights, margin_of(_errors(late, actual[held:], target), settings.coverage)
 
 
-def _choose(
-    table: NDArray[np.float64], actual: NDArray[np.float64], target: str, settings: LoadSettings
-) -> NDArray[np.float64]:
+def _choose(table: Floats64, actual: Floats64, target: str, settings: LoadSettings) -> Floats64:
     """Weights (5,) of the forecast that is shown to be the best, else of the last value."""
     alone = np.eye(len(FORECASTS))
     best = alone[LAST]
     if len(actual) < settings.least_rows:
         return best
 
-    def errors(weights: NDArray[np.float64], part: slice) -> NDArray[np.float64]:
+    def errors(weights: Floats64, part: slice) -> Floats64:
         """Of the rows of `part`, as `_errors`; forecasts are first brought within `LIMITS`."""
         value = np.clip(table[part] @ weights, *LIMITS[target])
         return _errors(value, actual[part], target)
@@ -102,23 +98,19 @@ def _choose(
     return blend if _clearly_less(errors(blend, middle), errors(best, middle)) else best
 
 
-def _clearly_less(left: NDArray[np.float64], right: NDArray[np.float64]) -> bool:
+def _clearly_less(left: Floats64, right: Floats64) -> bool:
     """The mean of left − right lies more than two standard errors below 0."""
     difference = left - right
     return bool(difference.mean() < -2 * difference.std() / max(len(difference), 1) ** 0.5)
 
 
-def _errors(
-    forecast: NDArray[np.float64], actual: NDArray[np.float64], target: str
-) -> NDArray[np.float64]:
+def _errors(forecast: Floats64, actual: Floats64, target: str) -> Floats64:
     """|forecast − actual|, as a share of the forecast for weight and repetitions."""
     off = np.abs(forecast - actual)
     return off / np.maximum(forecast, 1e-9) if RELATIVE[target] else off
 
 
-def ridge_blend(
-    table: NDArray[np.float64], actual: NDArray[np.float64], target: str, ridge: float
-) -> NDArray[np.float64]:
+def ridge_blend(table: Floats64, actual: Floats64, target: str, ridge: float) -> Floats64:
     """Weights (5,) that sum to 1 of the blend last + Σ β_k (forecast_k − last).
 
     Least squares in shares of the last value (for intensity absolute), so that a heavy exercise
@@ -135,7 +127,7 @@ def ridge_blend(
     return np.insert(beta, LAST, 1 - beta.sum()).astype(np.float64)
 
 
-def margin_of(errors: NDArray[np.float64], coverage: float) -> float:
+def margin_of(errors: Floats64, coverage: float) -> float:
     """The margin that holds a further error with probability ≥ coverage; infinite if too few.
 
     >>> margin_of(np.arange(1.0, 10.0), 0.8), margin_of(np.arange(3.0), 0.8)

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from models.arrays import Flags, Floats64
 from models.history import SetLog
 from models.load.features import LAST, TARGETS, forecasts, later_sets
 
@@ -41,14 +41,12 @@ class LoadModel:
         sets: how many sets were learned from.
     """
 
-    weights: NDArray[np.float64]
-    margin: NDArray[np.float64]
+    weights: Floats64
+    margin: Floats64
     coverage: float
     sets: int
 
-    def blend(
-        self, table: NDArray[np.float64], later: NDArray[np.bool_], target: str
-    ) -> NDArray[np.float64]:
+    def blend(self, table: Floats64, later: Flags, target: str) -> Floats64:
         """One forecast of a target from the table (n, 5) of simple ones, float64 (n,)."""
         return blended(table, later, self.weights[TARGETS.index(target)], target)
 
@@ -83,11 +81,11 @@ class LoadModel:
 
 
 def blended(
-    table: NDArray[np.float64],
-    later: NDArray[np.bool_],
-    weights: NDArray[np.float64],
+    table: Floats64,
+    later: Flags,
+    weights: Floats64,
     target: str,
-) -> NDArray[np.float64]:
+) -> Floats64:
     """Simple forecasts (n, 5) blended by weights (2, 5), within the limits of the target."""
     return np.clip((table * weights[later.astype(np.int64)]).sum(axis=1), *LIMITS[target])
 

@@ -3,14 +3,14 @@
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
+from models.arrays import Ints16, Ints64
 from models.history import SetLog
 
 START = 0  # the token of the beginning of a session; exercises count from 1
 
 
-def tokens_of(log: SetLog, exercises: Sequence[str]) -> tuple[NDArray[np.int16], NDArray[np.int64]]:
+def tokens_of(log: SetLog, exercises: Sequence[str]) -> tuple[Ints16, Ints64]:
     """(tokens, session of each token) of a log, oldest first.
 
     Args:

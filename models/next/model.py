@@ -17,8 +17,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from models.arrays import Floats64, Ints16, Ints64
 from models.history import SetLog
 from models.next.features import START, tokens_of
 
@@ -37,8 +37,8 @@ class NextModel:
     """
 
     exercises: tuple[str, ...]
-    tokens: NDArray[np.int16]
-    weights: NDArray[np.float64]
+    tokens: Ints16
+    weights: Floats64
     order: int
     half_life_sessions: float
     until_s: float
@@ -70,7 +70,7 @@ class NextModel:
             float(since.started_s[-1]),
         )
 
-    def probabilities(self, context: NDArray[np.int16]) -> NDArray[np.float64]:
+    def probabilities(self, context: Ints16) -> Floats64:
         """Probability of each exercise to follow `context`, float64 (exercises,), sum 1.
 
         Args:
@@ -114,9 +114,7 @@ class NextModel:
         return tuple((self.exercises[place], float(chance[place])) for place in best)
 
 
-def decayed(
-    tokens: NDArray[np.int16], sessions_ago: NDArray[np.int64], half_life_sessions: float
-) -> NDArray[np.float64]:
+def decayed(tokens: Ints16, sessions_ago: Ints64, half_life_sessions: float) -> Floats64:
     """How much each token counts, float64 (n,): beginnings follow nothing and count 0.
 
     >>> decayed(np.array([START, 1, START, 2], np.int16), np.array([2, 2, 0, 0]), 2.0).tolist()

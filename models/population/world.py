@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from uuid import UUID
 
 import numpy as np
-from numpy.typing import NDArray
 
+from models.arrays import Floats64
 from models.catalogue import EXERCISES
 from models.population.model import Temperament
 
@@ -75,7 +75,7 @@ def circle_of(index: int) -> int:
     return index // CIRCLE_SIZE
 
 
-def taste_of(seed: int, circle: int, random: np.random.Generator) -> NDArray[np.float64]:
+def taste_of(seed: int, circle: int, random: np.random.Generator) -> Floats64:
     """A person's liking of each exercise, float64 (exercises,), sum 1.
 
     A kind of circles likes about a third of the catalogue; its circles vary it a little and each

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from models.arrays import Floats64, Ints64
 from models.rank.model import Graph
 
 
@@ -23,9 +23,7 @@ class RankScore:
     followers_top: float
 
 
-def score_ranks(
-    ranks: NDArray[np.float64], reference: NDArray[np.float64], graph: Graph, *, n: int = 100
-) -> RankScore:
+def score_ranks(ranks: Floats64, reference: Floats64, graph: Graph, *, n: int = 100) -> RankScore:
     """Compares ranks (vertices,) with a double-precision reference (vertices,)."""
     first = set(top(reference, n).tolist())
     followers = np.diff(graph.starts).astype(np.float64)
@@ -36,7 +34,7 @@ def score_ranks(
     )
 
 
-def top(ranks: NDArray[np.float64], n: int) -> NDArray[np.int64]:
+def top(ranks: Floats64, n: int) -> Ints64:
     """Numbers of the `n` highest ranks, best first; equal ranks in the order of their numbers.
 
     >>> top(np.array([0.2, 0.5, 0.2, 0.1]), 3).tolist()
@@ -45,7 +43,7 @@ def top(ranks: NDArray[np.float64], n: int) -> NDArray[np.int64]:
     return np.argsort(-ranks, kind="stable")[:n]
 
 
-def positions(ranks: NDArray[np.float64]) -> NDArray[np.int64]:
+def positions(ranks: Floats64) -> Ints64:
     """1 for the highest rank, and so on, int64 (vertices,); equal ranks share the better place.
 
     >>> positions(np.array([0.2, 0.5, 0.2, 0.1])).tolist()

@@ -1,8 +1,8 @@
 """PageRank by pull iteration, to a tolerance that is guaranteed."""
 
 import numpy as np
-from numpy.typing import NDArray
 
+from models.arrays import Floats64, Ints32, Ints64
 from models.rank.kernel import compiled
 from models.rank.model import USUAL, Graph, Ranks, RankSettings
 from schemas.errors import BadInput
@@ -10,7 +10,7 @@ from schemas.errors import BadInput
 BLOCKS = 256  # pieces of work of equal edges: enough for threads to even out
 
 
-def make_graph(sources: NDArray[np.int32], targets: NDArray[np.int32], vertices: int) -> Graph:
+def make_graph(sources: Ints32, targets: Ints32, vertices: int) -> Graph:
     """The graph of an edge list.
 
     Args:
@@ -73,10 +73,10 @@ def pagerank(
 
 def _step(
     graph: Graph,
-    share: NDArray[np.float64],
+    share: Floats64,
     base: float,
-    blocks: NDArray[np.int64],
-    rank: NDArray[np.float64],
+    blocks: Ints64,
+    rank: Floats64,
     settings: RankSettings,
 ) -> None:
     import numba
@@ -90,7 +90,7 @@ def _step(
         numba.set_num_threads(before)
 
 
-def _blocks(starts: NDArray[np.int64]) -> NDArray[np.int64]:
+def _blocks(starts: Ints64) -> Ints64:
     """Borders between vertices that cut vertices plus edges into about equal pieces."""
     work = starts + np.arange(len(starts))
     borders = np.searchsorted(work, np.linspace(0, work[-1], BLOCKS + 1))

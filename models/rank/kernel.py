@@ -9,7 +9,8 @@ from functools import cache
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+
+from models.arrays import Floats64, Ints32, Ints64
 
 Step = Callable[..., None]
 
@@ -26,9 +27,7 @@ def compiled() -> tuple[Callable[..., Any], Step]:
     return sort, pull
 
 
-def _sort_edges(
-    sources: NDArray[np.int32], targets: NDArray[np.int32], vertices: int
-) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.int32]]:
+def _sort_edges(sources: Ints32, targets: Ints32, vertices: int) -> tuple[Ints64, Ints32, Ints32]:
     """Two counting sorts: by source, then stably by target: sources ascend within a target."""
     edges = len(sources)
     out_degree = np.zeros(vertices, np.int32)
@@ -58,13 +57,13 @@ def _sort_edges(
 
 def _pull(prange: Callable[[int], Any]) -> Step:
     def pull(
-        starts: NDArray[np.int64],
-        sources: NDArray[np.int32],
-        share: NDArray[np.float64],
+        starts: Ints64,
+        sources: Ints32,
+        share: Floats64,
         base: float,
         damping: float,
-        blocks: NDArray[np.int64],
-        rank: NDArray[np.float64],
+        blocks: Ints64,
+        rank: Floats64,
     ) -> None:
         """rank[v] = base + damping · Σ share[sources of v]; blocks hold about equal edges."""
         for block in prange(len(blocks) - 1):

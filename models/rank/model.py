@@ -6,6 +6,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from models.arrays import Floats64, Ints32, Ints64
 from schemas.errors import BadInput
 
 Convention = Literal["sum-one", "graphx"]
@@ -21,9 +22,9 @@ class Graph:
         out_degree: int32 (n,).
     """
 
-    starts: NDArray[np.int64]
-    sources: NDArray[np.int32]
-    out_degree: NDArray[np.int32]
+    starts: Ints64
+    sources: Ints32
+    out_degree: Ints32
 
     @property
     def vertices(self) -> int:
@@ -59,14 +60,14 @@ USUAL = RankSettings()
 class Ranks:
     """Ranks float64 (n,), the iterations taken, and whether the tolerance was reached."""
 
-    values: NDArray[np.float64]
+    values: Floats64
     iterations: int
     converged: bool
 
 
 def numbered(
     followers: ArrayLike, followees: ArrayLike, people: ArrayLike = ()
-) -> tuple[NDArray[np.generic], NDArray[np.int32], NDArray[np.int32]]:
+) -> tuple[NDArray[np.generic], Ints32, Ints32]:
     """Numbers the ids of an edge list.
 
     Args:

@@ -1,19 +1,19 @@
 """PageRank as it reads: dense, in plain numpy. The fast kernel is tested against it."""
 
 import numpy as np
-from numpy.typing import NDArray
 
+from models.arrays import Floats64, Ints32
 from models.rank.model import Convention
 
 
 def pagerank_exact(
-    sources: NDArray[np.int32],
-    targets: NDArray[np.int32],
+    sources: Ints32,
+    targets: Ints32,
     vertices: int,
     *,
     damping: float = 0.85,
     convention: Convention = "sum-one",
-) -> NDArray[np.float64]:
+) -> Floats64:
     """The fixed point itself, solved as a linear system; for some thousand vertices.
 
     With M[t, s] = edges from s to t / out-degree of s:

@@ -1,7 +1,8 @@
 """R-MAT graphs for benchmarks: Chakrabarti, Zhan & Faloutsos, SDM 2004; Graph500's numbers."""
 
 import numpy as np
-from numpy.typing import NDArray
+
+from models.arrays import Ints32
 
 GRAPH500 = (0.57, 0.19, 0.19)
 
@@ -13,7 +14,7 @@ def rmat_edges(
     *,
     quadrants: tuple[float, float, float] = GRAPH500,
     unique: bool = True,
-) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+) -> tuple[Ints32, Ints32]:
     """(sources, targets), int32 (edges,) each, of a graph with 2**scale vertices.
 
     Each of `scale` bits of both ends is drawn by the probabilities of the quadrants (a, b, c, and

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from models.arrays import Flags, Floats64, Ints64
 from models.recommend.features import Counts, counts_of
 from models.recommend.model import Recommender, first_places
 
@@ -38,20 +38,20 @@ class RecommendScore:
         return self.model.ndcg > max(self.popularity.ndcg, self.repeat_last.ndcg)
 
 
-def done(counts: Counts) -> NDArray[np.bool_]:
+def done(counts: Counts) -> Flags:
     """Who did what, bool (users, exercises)."""
     table = np.zeros((counts.height, counts.width), np.bool_)
     table[counts.rows(), counts.columns] = True
     return table
 
 
-def popularity(counts: Counts) -> NDArray[np.float64]:
+def popularity(counts: Counts) -> Floats64:
     """Scores (users, exercises): how many people did it, the same for everybody."""
     people = np.bincount(counts.columns, minlength=counts.width).astype(np.float64)
     return np.broadcast_to(people, (counts.height, counts.width))
 
 
-def repeat_last(counts: Counts) -> NDArray[np.float64]:
+def repeat_last(counts: Counts) -> Floats64:
     """Scores (users, exercises): the later it was done, the higher; the rest by popularity."""
     people = popularity(counts)
     scores = people / (people.max(initial=0) + 1) - 2
@@ -62,7 +62,7 @@ def repeat_last(counts: Counts) -> NDArray[np.float64]:
     return scores
 
 
-def rank(places: NDArray[np.int64], wanted: NDArray[np.bool_]) -> Ranking:
+def rank(places: Ints64, wanted: Flags) -> Ranking:
     """Scores recommended places (users, n), −1 for none, against wanted (users, columns).
 
     >>> wanted = np.array([[True, False, True]])
@@ -100,7 +100,7 @@ def evaluate_recommender(
     seen = done(train) if new_only else np.zeros((train.height, train.width), np.bool_)
     wanted = done(test) & ~seen
 
-    def of(scores: NDArray[np.float64]) -> Ranking:
+    def of(scores: Floats64) -> Ranking:
         return rank(first_places(scores, n, without=seen), wanted)
 
     return RecommendScore(of(model.scores()), of(popularity(train)), of(repeat_last(train)))
@@ -112,7 +112,7 @@ def split_entries(counts: Counts, share: float, seed: int) -> tuple[Counts, Coun
     cut = round(share * len(order))
     rows = counts.rows()
 
-    def part(chosen: NDArray[np.int64]) -> Counts:
+    def part(chosen: Ints64) -> Counts:
         return counts_of(
             rows[chosen],
             counts.columns[chosen],

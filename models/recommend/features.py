@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from models.arrays import Floats64, Ints32, Ints64
 from models.history import SetLog
 from schemas.errors import BadInput
 
@@ -22,10 +23,10 @@ class Counts:
         width: number of columns.
     """
 
-    starts: NDArray[np.int64]
-    columns: NDArray[np.int32]
-    values: NDArray[np.float64]
-    last_s: NDArray[np.float64]
+    starts: Ints64
+    columns: Ints32
+    values: Floats64
+    last_s: Floats64
     width: int
 
     @property
@@ -33,12 +34,12 @@ class Counts:
         """Number of rows."""
         return len(self.starts) - 1
 
-    def row(self, number: int) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
+    def row(self, number: int) -> tuple[Ints32, Floats64]:
         """(columns, values) of one row."""
         part = slice(int(self.starts[number]), int(self.starts[number + 1]))
         return self.columns[part], self.values[part]
 
-    def rows(self) -> NDArray[np.int64]:
+    def rows(self) -> Ints64:
         """The row of each entry, int64 (entries,)."""
         return np.repeat(np.arange(self.height), np.diff(self.starts))
 
@@ -52,8 +53,8 @@ class Counts:
 def counts_of(
     rows: NDArray[np.integer],
     columns: NDArray[np.integer],
-    values: NDArray[np.float64],
-    last_s: NDArray[np.float64],
+    values: Floats64,
+    last_s: Floats64,
     height: int,
     width: int,
 ) -> Counts:

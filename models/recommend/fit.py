@@ -5,8 +5,8 @@ from dataclasses import replace
 from itertools import product
 
 import numpy as np
-from numpy.typing import NDArray
 
+from models.arrays import Floats64
 from models.recommend.features import Counts
 from models.recommend.kernel import compiled
 from models.recommend.model import AlsSettings, Recommender
@@ -15,7 +15,7 @@ from schemas.errors import NotEnoughLabels
 
 FACTORS, ALPHAS, RIDGES, SCALINGS = (16, 24, 32), (1.0, 1.5, 2.5), (8.0, 12.0, 20.0), (0.0, 0.2)
 
-HalfSweep = Callable[[Counts, NDArray[np.float64], AlsSettings], NDArray[np.float64]]
+HalfSweep = Callable[[Counts, Floats64, AlsSettings], Floats64]
 
 
 def fit_recommender(
@@ -50,9 +50,7 @@ def fit_recommender(
     return Recommender(exercises, users, items, settings)
 
 
-def fast_rows(
-    counts: Counts, fixed: NDArray[np.float64], settings: AlsSettings
-) -> NDArray[np.float64]:
+def fast_rows(counts: Counts, fixed: Floats64, settings: AlsSettings) -> Floats64:
     """The same as `reference.solve_rows`, compiled; threads change no bit."""
     import numba
 

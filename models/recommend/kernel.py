@@ -8,7 +8,8 @@ from functools import cache
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+
+from models.arrays import Floats64, Ints32, Ints64
 
 
 @cache
@@ -20,9 +21,7 @@ def compiled() -> Callable[..., None]:
     return numba.njit(cache=True, nogil=True, parallel=True)(_half_sweep(numba.prange, solve))
 
 
-def _solve_row(
-    gram: NDArray[np.float64], right: NDArray[np.float64], out: NDArray[np.float64]
-) -> None:
+def _solve_row(gram: Floats64, right: Floats64, out: Floats64) -> None:
     """Solves gram · out = right by Cholesky; gram and right are overwritten."""
     n = len(right)
     for i in range(n):
@@ -45,13 +44,13 @@ def _solve_row(
 
 def _half_sweep(prange: Callable[[int], Any], solve: Callable[..., None]) -> Callable[..., None]:
     def half_sweep(
-        starts: NDArray[np.int64],
-        columns: NDArray[np.int32],
-        extra: NDArray[np.float64],
-        ridge: NDArray[np.float64],
-        fixed: NDArray[np.float64],
-        gram: NDArray[np.float64],
-        out: NDArray[np.float64],
+        starts: Ints64,
+        columns: Ints32,
+        extra: Floats64,
+        ridge: Floats64,
+        fixed: Floats64,
+        gram: Floats64,
+        out: Floats64,
     ) -> None:
         """out[row] for every row, with `fixed` (columns, k) and its gram matrix (k, k)."""
         size = fixed.shape[1]

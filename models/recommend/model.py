@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
+
+from models.arrays import Flags, Floats64, Ints64
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,18 +50,16 @@ class Recommender:
     """
 
     exercises: tuple[str, ...]
-    users: NDArray[np.float64]
-    items: NDArray[np.float64]
+    users: Floats64
+    items: Floats64
     settings: AlsSettings
 
-    def scores(self) -> NDArray[np.float64]:
+    def scores(self) -> Floats64:
         """Every user's score of every exercise, float64 (users, exercises)."""
         return self.users @ self.items.T
 
 
-def first_places(
-    scores: NDArray[np.float64], n: int, *, without: NDArray[np.bool_] | None = None
-) -> NDArray[np.int64]:
+def first_places(scores: Floats64, n: int, *, without: Flags | None = None) -> Ints64:
     """Numbers of the `n` best columns of each row, best first, −1 where there are no more.
 
     Args:

@@ -1,26 +1,24 @@
 """Implicit ALS as it reads: one dense solve per row. The fast kernel is tested against it."""
 
 import numpy as np
-from numpy.typing import NDArray
 
+from models.arrays import Floats64
 from models.recommend.features import Counts
 from models.recommend.model import AlsSettings
 
 
-def confidence_above_one(values: NDArray[np.float64], settings: AlsSettings) -> NDArray[np.float64]:
+def confidence_above_one(values: Floats64, settings: AlsSettings) -> Floats64:
     """The confidence c without its 1: alpha · r^power of each entry."""
     return settings.alpha * values**settings.power
 
 
-def row_ridge(counts: Counts, settings: AlsSettings) -> NDArray[np.float64]:
+def row_ridge(counts: Counts, settings: AlsSettings) -> Floats64:
     """λ n^ν of each row, float64 (rows,); a row without entries counts as one entry."""
     entries = np.maximum(np.diff(counts.starts), 1)
     return settings.ridge * entries**settings.scaling
 
 
-def solve_rows(
-    counts: Counts, fixed: NDArray[np.float64], settings: AlsSettings
-) -> NDArray[np.float64]:
+def solve_rows(counts: Counts, fixed: Floats64, settings: AlsSettings) -> Floats64:
     """Half a sweep: the best factors (rows, k) for given factors (columns, k) of the other side.
 
     Setting the loss's gradient to zero for one row gives
@@ -43,8 +41,8 @@ def solve_rows(
 
 def loss(
     counts: Counts,
-    users: NDArray[np.float64],
-    items: NDArray[np.float64],
+    users: Floats64,
+    items: Floats64,
     settings: AlsSettings,
 ) -> float:
     """What every half sweep makes smaller."""

@@ -11,8 +11,8 @@ so each own exercise has its share in every recommendation, and the shares add u
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from models.arrays import Floats64, Ints32
 from models.recommend.features import Counts
 from models.recommend.model import Recommender
 from models.recommend.reference import confidence_above_one, row_ridge
@@ -43,9 +43,7 @@ class Recommendation:
     because: tuple[Because, ...]
 
 
-def contributions(
-    counts: Counts, user: int, model: Recommender
-) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
+def contributions(counts: Counts, user: int, model: Recommender) -> tuple[Ints32, Floats64]:
     """(own exercises (m,), what each adds to every exercise's score, float64 (exercises, m))."""
     own, values = counts.row(user)
     extra = confidence_above_one(values, model.settings)
@@ -91,7 +89,7 @@ def recommend_user(
 
 
 def _because(
-    own: NDArray[np.int32], parts: NDArray[np.float64], exercises: tuple[str, ...], reasons: int
+    own: Ints32, parts: Floats64, exercises: tuple[str, ...], reasons: int
 ) -> tuple[Because, ...]:
     best = np.argsort(-parts, kind="stable")[:reasons].tolist()
     return tuple(Because(exercises[own[j]], float(parts[j])) for j in best if parts[j] > 0)

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from models.arrays import Floats64
 from models.reps.explain import Explanation
-from models.reps.prepare import Array
 from models.reps.settings import RepsSettings
 
 STRETCHES = np.exp(np.linspace(-0.35, 0.35, 9))
@@ -28,7 +28,7 @@ class Bounds:
     tail: float
 
 
-def copy_ranges(explanation: Explanation) -> Array:
+def copy_ranges(explanation: Explanation) -> Floats64:
     """(k,) largest distance from its own beginning that each copy reaches."""
     y, tiling = explanation.grid.y, explanation.tiling
     spans = zip(tiling.starts, tiling.lengths, strict=True)
@@ -42,7 +42,7 @@ def kept(explanation: Explanation, settings: RepsSettings) -> slice:
     return slice(int(large[0]), int(large[-1]) + 1)
 
 
-def stretched(template: Array, length: int) -> Array:
+def stretched(template: Floats64, length: int) -> Floats64:
     """(length, k): the cyclic template read at `length` equally spaced places."""
     points = len(template)
     place = (np.arange(length) + 0.5) / length * points - 0.5
@@ -51,7 +51,7 @@ def stretched(template: Array, length: int) -> Array:
     return template[low % points] * (1 - part) + template[(low + 1) % points] * part
 
 
-def partial_share(outside: Array, template: Array, length: float, *, tail: bool) -> float:
+def partial_share(outside: Floats64, template: Floats64, length: float, *, tail: bool) -> float:
     """Share of a repetition that movement outside the copies makes up, by likeness.
 
     Args:

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from models.arrays import Floats64
 from models.reps.borders import Bounds
 from models.reps.explain import Explanation
-from models.reps.prepare import Array
 from models.reps.settings import RepsSettings
 
 TRAITS = ("coverage", "margin to another count", "edge ambiguity", "fit", "variation")
@@ -25,7 +25,7 @@ class Confidence:
     weights: tuple[float, ...]
     bias: float
 
-    def of(self, traits: Array) -> float:
+    def of(self, traits: Floats64) -> float:
         """Probability that a count with these traits is exactly right.
 
         >>> Confidence((0.0,) * 5, 0.0).of(np.zeros(5))
@@ -39,7 +39,7 @@ def traits_of(
     borders: Bounds,
     others: Sequence[tuple[float, int]],
     settings: RepsSettings,
-) -> Array:
+) -> Floats64:
     """(5,) `TRAITS` of a chosen explanation.
 
     Args:
@@ -58,7 +58,7 @@ def traits_of(
     return np.array([best.coverage, margin, unclear, best.fit, best.variation])
 
 
-def fit_confidence(traits: Array, exact: Array, ridge: float = 1.0) -> Confidence:
+def fit_confidence(traits: Floats64, exact: Floats64, ridge: float = 1.0) -> Confidence:
     """Learn the weights by penalised logistic regression (Newton's method).
 
     Args:

@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from models.arrays import Floats64
 from models.reps.borders import Bounds, bounds
 from models.reps.confidence import Confidence, traits_of
 from models.reps.explain import Explanation, explain
 from models.reps.measure import Repetition, measured
 from models.reps.periods import candidate_periods
-from models.reps.prepare import Array, Prepared, prepare
+from models.reps.prepare import Prepared, prepare
 from models.reps.settings import RepsSettings
 from models.reps.stretches import joined
 from models.signal.windows import RATE_HZ
@@ -42,7 +43,7 @@ class Counted:
 
     ranked: tuple[tuple[Explanation, Bounds], ...]
 
-    def traits(self, settings: RepsSettings) -> Array:
+    def traits(self, settings: RepsSettings) -> Floats64:
         """(5,) what the confidence of the best explanation's count depends on."""
         best, borders = self.ranked[0]
         others = [(e.score(settings), len(b.spans)) for e, b in self.ranked[1:]]
@@ -63,7 +64,7 @@ def ranked(found: Sequence[Explanation], settings: RepsSettings) -> Counted:
 
 
 def count_in_arrays(
-    acc_g: Array, gyro: Array | None, rate_hz: float, settings: RepsSettings = SETTINGS
+    acc_g: Floats64, gyro: Floats64 | None, rate_hz: float, settings: RepsSettings = SETTINGS
 ) -> Repetitions:
     """Count repetitions in plain arrays.
 

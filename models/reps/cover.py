@@ -1,18 +1,16 @@
 """The cheapest way to cover a set by copies of allowed lengths, idle samples between them."""
 
 import numpy as np
-from numpy.typing import NDArray
 
-Ints = NDArray[np.intp]
-Floats = NDArray[np.floating]
+from models.arrays import Floats, Indices
 
 
-def starts_before(n: int, lengths: Ints) -> Ints:
+def starts_before(n: int, lengths: Indices) -> Indices:
     """(n, m) border at which a copy begins that ends with each sample; negative: before the set."""
     return np.arange(1, n + 1)[:, None] - lengths
 
 
-def cheapest_cover(cost: Floats, idle: Floats, lengths: Ints) -> list[tuple[int, int]]:
+def cheapest_cover(cost: Floats, idle: Floats, lengths: Indices) -> list[tuple[int, int]]:
     """Dynamic programme over the borders 0..n of a set.
 
     best[e] = min(best[e-1] + idle[e-1], min over l of best[e-l] + cost[e-1, l]). Everything is
@@ -44,7 +42,7 @@ def cheapest_cover(cost: Floats, idle: Floats, lengths: Ints) -> list[tuple[int,
     return traced(best, gain, before, lengths)
 
 
-def traced(best: Floats, gain: Floats, before: Ints, lengths: Ints) -> list[tuple[int, int]]:
+def traced(best: Floats, gain: Floats, before: Indices, lengths: Indices) -> list[tuple[int, int]]:
     """Follow the choices back from the end: what a sample did not make cheaper, it idled."""
     reach = int(lengths[-1])
     ends = np.flatnonzero(best[reach + 1 :] < best[reach:-1])

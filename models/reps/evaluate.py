@@ -10,13 +10,13 @@ from dataclasses import dataclass, replace
 from itertools import product
 
 import numpy as np
-from numpy.typing import NDArray
 
+from models.arrays import Flags, Floats64, Indices
 from models.reps.borders import bounds
 from models.reps.confidence import Confidence, fit_confidence
 from models.reps.count import SETTINGS, explanations, ranked
 from models.reps.explain import Explanation
-from models.reps.prepare import Array, prepare
+from models.reps.prepare import prepare
 from models.reps.settings import RepsSettings
 from models.reps.stretches import joined
 from models.signal.windows import RATE_HZ
@@ -27,7 +27,6 @@ PERIOD_WEIGHTS = (0.02, 0.04, 0.06, 0.08, 0.1, 0.12, 0.14)
 PARTIAL_SHARES = (0.4, 0.45, 0.5, 0.55, 0.6)
 FOLDS = 5
 
-Ints = NDArray[np.intp]
 Cell = tuple[int, int, int]
 
 
@@ -82,8 +81,8 @@ class Outcome:
         chosen: the weights that each fold was scored with.
     """
 
-    errors: Ints
-    surety: Array
+    errors: Indices
+    surety: Floats64
     chosen: tuple[RepsSettings, ...]
 
 
@@ -123,7 +122,7 @@ def weights_at(cell: Cell) -> RepsSettings:
     )
 
 
-def errors_by_weights(rows: Sequence[Explained]) -> Ints:
+def errors_by_weights(rows: Sequence[Explained]) -> Indices:
     """(variations, periods, partials, sets) counted minus believed repetitions."""
     shape = (len(VARIATION_WEIGHTS), len(PERIOD_WEIGHTS), len(PARTIAL_SHARES))
     out = np.zeros((*shape, len(rows)), dtype=np.intp)
@@ -138,7 +137,7 @@ def errors_by_weights(rows: Sequence[Explained]) -> Ints:
     return out
 
 
-def merits(errors: Ints, rows: Sequence[Explained], used: NDArray[np.bool_]) -> Array:
+def merits(errors: Indices, rows: Sequence[Explained], used: Flags) -> Floats64:
     """What a choice maximises, for every cell: exact plus twice within one.
 
     Every source, with and without rotation, weighs the same.
@@ -152,7 +151,7 @@ def merits(errors: Ints, rows: Sequence[Explained], used: NDArray[np.bool_]) -> 
     return total / len(kinds)
 
 
-def best_cell(merit: Array) -> Cell:
+def best_cell(merit: Floats64) -> Cell:
     """The middle of the best plateau: each cell counts as the mean of itself and its neighbours.
 
     >>> lone = np.zeros((6, 7, 5)); lone[0, 0, 0] = 1.0; lone[3:6, 3:6, 1:4] = 0.9
@@ -190,7 +189,7 @@ def cross_validated(rows: Sequence[Explained]) -> Outcome:
     return Outcome(result, surety, tuple(chosen))
 
 
-def traits_table(rows: Sequence[Explained], settings: RepsSettings) -> Array:
+def traits_table(rows: Sequence[Explained], settings: RepsSettings) -> Floats64:
     """(sets, traits) what the confidence depends on; zeros where nothing was found."""
     return np.array(
         [
@@ -200,7 +199,7 @@ def traits_table(rows: Sequence[Explained], settings: RepsSettings) -> Array:
     )
 
 
-def learned(traits: Array, errors: Ints) -> Confidence:
+def learned(traits: Floats64, errors: Indices) -> Confidence:
     """A confidence from counted sets."""
     return fit_confidence(traits, (errors == 0).astype(np.float64))
 
@@ -212,7 +211,7 @@ def learned_confidence(rows: Sequence[Explained]) -> Confidence:
     return learned(traits_table(rows, weights_at(chosen)), errors[chosen])
 
 
-def area_under_curve(score: Array, positive: NDArray[np.bool_]) -> float:
+def area_under_curve(score: Floats64, positive: Flags) -> float:
     """Chance that a positive scores higher than a negative, ties counting half; NaN without both.
 
     >>> area_under_curve(np.array([0.1, 0.9, 0.5]), np.array([False, True, True]))

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from models.reps.prepare import Array, Prepared
+from models.arrays import Floats64
+from models.reps.prepare import Prepared
 from models.reps.settings import RepsSettings
 from models.reps.template import Grid, grid, phase_template
 from models.reps.tiling import Board, Tiling, board_of, idle_costs, refitted, resting, tile
@@ -31,7 +32,7 @@ class Explanation:
 
     period_s: float
     grid: Grid
-    template: Array
+    template: Floats64
     tiling: Tiling
     fit: float
     coverage: float
@@ -76,7 +77,7 @@ def explain(prepared: Prepared, period_s: float, settings: RepsSettings) -> Expl
     return assessed(period_s, view, template, tiling, settings) if len(tiling.starts) else None
 
 
-def settled(board: Board, template: Array, settings: RepsSettings) -> tuple[Array, Tiling]:
+def settled(board: Board, template: Floats64, settings: RepsSettings) -> tuple[Floats64, Tiling]:
     """Cover and refit in turn until the copies stay where they are, at most `refits` times."""
     tiling = tile(board, template, settings)
     for _ in range(settings.refits):
@@ -94,7 +95,7 @@ def settled(board: Board, template: Array, settings: RepsSettings) -> tuple[Arra
 
 def recentred(
     prepared: Prepared, view: Grid, tiling: Tiling, period_s: float, settings: RepsSettings
-) -> tuple[Grid, Array]:
+) -> tuple[Grid, Floats64]:
     """The set on the grid of another period, and a template from the same copies on it."""
     moved = grid(prepared, period_s, settings)
     share = view.step_s / moved.step_s
@@ -105,7 +106,7 @@ def recentred(
     return moved, refitted(moved.y, blank, copies, settings)
 
 
-def rotated(view: Grid, template: Array, tiling: Tiling) -> Array:
+def rotated(view: Grid, template: Floats64, tiling: Tiling) -> Floats64:
     """The template turned so that its first point is where the set's movement begins."""
     moving = np.flatnonzero(view.moving)
     begin = int(moving[0]) if len(moving) else 0
@@ -114,7 +115,7 @@ def rotated(view: Grid, template: Array, tiling: Tiling) -> Array:
 
 
 def assessed(
-    period_s: float, view: Grid, template: Array, tiling: Tiling, settings: RepsSettings
+    period_s: float, view: Grid, template: Floats64, tiling: Tiling, settings: RepsSettings
 ) -> Explanation:
     """Measure how well copies cover a set.
 
@@ -136,7 +137,7 @@ def assessed(
     return Explanation(period_s, view, template, tiling, fit, coverage, variation, inner)
 
 
-def inner_likeness(y: Array, tiling: Tiling) -> float:
+def inner_likeness(y: Floats64, tiling: Tiling) -> float:
     """Highest unbiased autocorrelation near a half and a third of the spacing of the copies.
 
     Near 1 where each copy holds two or three repetitions. Of the set and not of the template,

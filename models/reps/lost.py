@@ -8,9 +8,8 @@ between there has been here, too.
 from itertools import pairwise
 
 import numpy as np
-from numpy.typing import NDArray
 
-from models.reps.prepare import Array
+from models.arrays import Flags, Floats64
 from models.signal.windows import RATE_HZ
 
 LEAST = round(0.75 * RATE_HZ)  # a line over less is hardly seen by the counter
@@ -20,7 +19,7 @@ STEP = 2
 ALIKE = 0.5  # mean squared distance over variance; of anything with anything it is 2
 
 
-def continued(x: Array, lost: NDArray[np.bool_]) -> Array:
+def continued(x: Floats64, lost: Flags) -> Floats64:
     """A set with its longer losses filled from where it is most alike; lines stay where none is.
 
     Args:
@@ -39,19 +38,19 @@ def continued(x: Array, lost: NDArray[np.bool_]) -> Array:
     return whole
 
 
-def _scale(x: Array) -> Array:
+def _scale(x: Floats64) -> Floats64:
     """(3 or 6,) spread of each sensor: both weigh the same."""
     spreads = [np.sqrt(x[:, k : k + 3].var(axis=0).sum()) for k in range(0, x.shape[1], 3)]
     return np.repeat(np.maximum(spreads, 1e-6), 3)
 
 
-def _spans(lost: NDArray[np.bool_]) -> list[tuple[int, int]]:
+def _spans(lost: Flags) -> list[tuple[int, int]]:
     """First and one past the last row of each loss with something heard on either side."""
     borders = (np.flatnonzero(np.diff(lost.astype(np.int8))) + 1).tolist()
     return [(a, b) for a, b in pairwise(borders) if lost[a]]
 
 
-def _likest(x: Array, lost: NDArray[np.bool_], first: int, end: int) -> int | None:
+def _likest(x: Floats64, lost: Flags, first: int, end: int) -> int | None:
     """How many rows away it went on like around this loss; None where nowhere."""
     rows = np.r_[max(0, first - AROUND) : first, end : min(len(x), end + AROUND)]
     rows = rows[~lost[rows]]

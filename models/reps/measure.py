@@ -3,9 +3,9 @@
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
-from models.reps.prepare import Array, low_pass
+from models.arrays import Flags, Floats64
+from models.reps.prepare import low_pass
 
 GRAVITY_HZ = 1.0
 SPEED_HZ = 5.0
@@ -43,13 +43,13 @@ class Repetition:
         return replace(self, start_s=self.start_s + seconds, end_s=self.end_s + seconds)
 
 
-def tilt(acc_g: Array, rate_hz: float) -> Array:
+def tilt(acc_g: Floats64, rate_hz: float) -> Floats64:
     """(n, 3) unit vectors of gravity as the wrist feels it."""
     slow = low_pass(acc_g, GRAVITY_HZ, rate_hz)
     return slow / np.maximum(np.linalg.norm(slow, axis=1), 1e-6)[:, None]
 
 
-def angles_from(directions: Array, origin: Array) -> Array:
+def angles_from(directions: Floats64, origin: Floats64) -> Floats64:
     """(n,) angle in rad between each unit vector and `origin`.
 
     >>> angles_from(np.eye(3), np.array([1.0, 0.0, 0.0])).round(4).tolist()
@@ -58,7 +58,7 @@ def angles_from(directions: Array, origin: Array) -> Array:
     return np.arccos(np.clip(directions @ origin, -1.0, 1.0))
 
 
-def rotation_speed(acc_g: Array, gyro: Array | None, rate_hz: float) -> Array:
+def rotation_speed(acc_g: Floats64, gyro: Floats64 | None, rate_hz: float) -> Floats64:
     """(n,) rotation in rad/s: measured, or of gravity's direction where there is no gyroscope."""
     if gyro is not None:
         return np.linalg.norm(low_pass(gyro, SPEED_HZ, rate_hz), axis=1)
@@ -66,7 +66,7 @@ def rotation_speed(acc_g: Array, gyro: Array | None, rate_hz: float) -> Array:
 
 
 def measured(
-    acc_g: Array, gyro: Array | None, rate_hz: float, spans_s: list[tuple[float, float]]
+    acc_g: Floats64, gyro: Floats64 | None, rate_hz: float, spans_s: list[tuple[float, float]]
 ) -> tuple[Repetition, ...]:
     """Measure every repetition of a set.
 
@@ -80,7 +80,7 @@ def measured(
     speed = rotation_speed(acc_g, gyro, rate_hz)
     cuts = [(frame(a, rate_hz, len(speed)), frame(b, rate_hz, len(speed))) for a, b in spans_s]
     peaks = [float(speed[a : max(b, a + 1)].max()) for a, b in cuts]
-    still: NDArray[np.bool_] = speed < STILL_SHARE * float(np.median(peaks)) if peaks else speed < 0
+    still: Flags = speed < STILL_SHARE * float(np.median(peaks)) if peaks else speed < 0
     nexts = [a for a, _ in cuts[1:]] + [b for _, b in cuts[-1:]]
     return tuple(
         Repetition(

@@ -4,11 +4,12 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from models.reps.prepare import Array, Prepared
+from models.arrays import Floats64
+from models.reps.prepare import Prepared
 from models.reps.settings import RepsSettings
 
 
-def autocorrelation(x: Array) -> Array:
+def autocorrelation(x: Floats64) -> Floats64:
     """Unbiased autocorrelation, summed over axes, 1 at lag 0.
 
     >>> autocorrelation(np.array([[1.0], [-1.0], [1.0], [-1.0]])).round(6).tolist()
@@ -22,7 +23,7 @@ def autocorrelation(x: Array) -> Array:
     return unbiased / max(float(unbiased[0]), 1e-12)
 
 
-def highest_peaks(curve: Array, first: int, last: int, count: int) -> list[float]:
+def highest_peaks(curve: Floats64, first: int, last: int, count: int) -> list[float]:
     """Lags of the highest local maxima within [first, last], refined by a parabola."""
     last = min(last, len(curve) - 2)
     at = np.arange(max(first, 1), last + 1)
@@ -33,7 +34,7 @@ def highest_peaks(curve: Array, first: int, last: int, count: int) -> list[float
     return [refined(curve, int(lag)) for lag in best]
 
 
-def refined(curve: Array, lag: int) -> float:
+def refined(curve: Floats64, lag: int) -> float:
     """Top of the parabola through three points around a local maximum."""
     left, mid, right = curve[lag - 1 : lag + 2]
     bend = left - 2 * mid + right
@@ -53,7 +54,7 @@ def merged(periods: Iterable[float], share: float, most: int) -> list[float]:
     return kept[:most]
 
 
-def earliest_peak(curve: Array, rate_hz: float, settings: RepsSettings) -> list[float]:
+def earliest_peak(curve: Floats64, rate_hz: float, settings: RepsSettings) -> list[float]:
     """The shortest lag in seconds at which a movement is as like itself as at any; none or one.
 
     Of an even movement all multiples of its period are as high, and the highest may be any.

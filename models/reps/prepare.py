@@ -9,11 +9,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-from numpy.typing import NDArray
 
+from models.arrays import Flags, Floats64
 from models.reps.settings import RepsSettings
 
-Array = NDArray[np.float64]
 SHORTEST_S = 2.0
 SPEED_HZ = 1.0
 MOSTLY_STILL = 0.5  # at least .74 in 239 sets of 11 people
@@ -30,8 +29,8 @@ class Prepared:
         offset_s: time of row 0 after the first sample of the signal.
     """
 
-    x: Array
-    moving: NDArray[np.bool_]
+    x: Floats64
+    moving: Flags
     rate_hz: float
     offset_s: float
 
@@ -42,14 +41,14 @@ class Prepared:
 
 
 @lru_cache(maxsize=16)
-def _second_order(cut_hz: float, rate_hz: float) -> Array:
+def _second_order(cut_hz: float, rate_hz: float) -> Floats64:
     """Coefficients of the filter: to find them takes as long as to filter half a minute."""
     from scipy.signal import butter  # see above
 
     return np.asarray(butter(2, cut_hz, fs=rate_hz, output="sos"))
 
 
-def low_pass(x: Array, cut_hz: float, rate_hz: float) -> Array:
+def low_pass(x: Floats64, cut_hz: float, rate_hz: float) -> Floats64:
     """Smooth along axis 0 without delay (Butterworth, second order, forth and back).
 
     Args:
@@ -67,7 +66,7 @@ def low_pass(x: Array, cut_hz: float, rate_hz: float) -> Array:
     return np.asarray(sosfiltfilt(sos, x, axis=0, padtype="even", padlen=room))
 
 
-def speed_of(acc_g: Array, gyro: Array | None, rate_hz: float) -> Array:
+def speed_of(acc_g: Floats64, gyro: Floats64 | None, rate_hz: float) -> Floats64:
     """How fast the wrist moves: rotation rate, or the change of acceleration without one.
 
     Args:
@@ -83,7 +82,7 @@ def speed_of(acc_g: Array, gyro: Array | None, rate_hz: float) -> Array:
     return np.linalg.norm(np.gradient(acc_g, axis=0) * rate_hz, axis=1)
 
 
-def scaled(sensor: Array, rate_hz: float, settings: RepsSettings) -> Array:
+def scaled(sensor: Floats64, rate_hz: float, settings: RepsSettings) -> Floats64:
     """Centre by the median, scale by the typical distance from it, clip, unit total variance."""
     x = sensor
     if len(x) / rate_hz > settings.trend_from_s:
@@ -98,7 +97,7 @@ def scaled(sensor: Array, rate_hz: float, settings: RepsSettings) -> Array:
 
 
 def prepare(
-    acc_g: Array, gyro: Array | None, rate_hz: float, settings: RepsSettings
+    acc_g: Floats64, gyro: Floats64 | None, rate_hz: float, settings: RepsSettings
 ) -> Prepared | None:
     """Prepare one set for counting.
 
@@ -131,8 +130,8 @@ def prepare(
 
 
 def _movement(
-    rough: Array, acc: Array, turn: Array | None, rate_hz: float, settings: RepsSettings
-) -> tuple[NDArray[np.bool_], list[Array]] | None:
+    rough: Floats64, acc: Floats64, turn: Floats64 | None, rate_hz: float, settings: RepsSettings
+) -> tuple[Flags, list[Floats64]] | None:
     """When a wrist moves, and the sensors that show it; None where none does.
 
     Hands on a bar that goes up and down hardly turn: then acceleration shows it alone. A set with
@@ -159,11 +158,11 @@ def _movement(
     return None if typical is None else (speed > settings.still_share * typical, sensors)
 
 
-def _smooth_speed(acc_g: Array, gyro: Array | None = None, *, rate_hz: float) -> Array:
+def _smooth_speed(acc_g: Floats64, gyro: Floats64 | None = None, *, rate_hz: float) -> Floats64:
     return low_pass(speed_of(acc_g, gyro, rate_hz)[:, None], SPEED_HZ, rate_hz)[:, 0]
 
 
-def _typical(speed: Array, least: float, share: float) -> float | None:
+def _typical(speed: Floats64, least: float, share: float) -> float | None:
     """The 60th percentile of speed, of the fast part alone where the rest is mostly stillness.
 
     None where less than `share` of it is as fast as `least`.
@@ -179,7 +178,7 @@ def _typical(speed: Array, least: float, share: float) -> float | None:
     return of_all if of_all >= MOSTLY_STILL * of_fast else of_fast
 
 
-def edges(moving: NDArray[np.bool_], keep: int) -> tuple[int, int]:
+def edges(moving: Flags, keep: int) -> tuple[int, int]:
     """First and one past the last moving sample, `keep` still ones left on either side.
 
     >>> edges(np.array([False, False, False, True, True, False, False]), 1)

@@ -5,10 +5,9 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
-from numpy.typing import NDArray
 
+from models.arrays import Flags, Floats64
 from models.reps.lost import continued
-from models.reps.prepare import Array
 from models.signal.windows import RATE_HZ
 from models.signal.wrist import WristSignal
 from schemas.times import NS_PER_S
@@ -25,8 +24,8 @@ class Stretch:
     """
 
     start_s: float
-    acc_g: Array
-    gyro: Array | None
+    acc_g: Floats64
+    gyro: Floats64 | None
 
 
 def joined(signals: Sequence[WristSignal], longest_gap_s: float) -> list[Stretch]:
@@ -70,7 +69,7 @@ def bridged(pieces: Sequence[WristSignal], origin_ns: int) -> Stretch:
     return Stretch(start_s, whole[:, :3], whole[:, 3:] if with_gyro else None)
 
 
-def _filled(piece: WristSignal) -> NDArray[np.bool_]:
+def _filled(piece: WristSignal) -> Flags:
     """(n,) which of a piece's samples were lost."""
     if piece.filled is None:
         return np.zeros(len(piece.acc_g), dtype=np.bool_)

@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 
-from models.reps.prepare import Array, Prepared
+from models.arrays import Flags, Floats64
+from models.reps.prepare import Prepared
 from models.reps.settings import RepsSettings
 
 
@@ -20,8 +20,8 @@ class Grid:
         step_s: seconds per sample.
     """
 
-    y: Array
-    moving: NDArray[np.bool_]
+    y: Floats64
+    moving: Flags
     step_s: float
 
 
@@ -45,7 +45,7 @@ def grid(prepared: Prepared, period_s: float, settings: RepsSettings) -> Grid:
     return Grid(y, moving, step_s)
 
 
-def phase_template(y: Array, settings: RepsSettings) -> Array:
+def phase_template(y: Floats64, settings: RepsSettings) -> Floats64:
     """A first guess of one repetition: samples averaged by the phase of the narrow band.
 
     Args:

@@ -5,14 +5,11 @@ from functools import lru_cache
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
-from numpy.typing import NDArray
 
+from models.arrays import Flags, Floats32, Floats64, Indices
 from models.reps.cover import cheapest_cover, starts_before
-from models.reps.prepare import Array
 from models.reps.settings import RepsSettings
 
-Ints = NDArray[np.intp]
-Floats = NDArray[np.floating]  # float32 throughout; numpy's stubs lose the width
 GROUPS = 3
 
 
@@ -26,12 +23,12 @@ class Tiling:
         residuals: (k,) squared error of each copy, summed over its samples.
     """
 
-    starts: Ints
-    lengths: Ints
-    gains: Array
-    residuals: Array
+    starts: Indices
+    lengths: Indices
+    gains: Floats64
+    residuals: Floats64
 
-    def inside(self, n: int) -> NDArray[np.bool_]:
+    def inside(self, n: int) -> Flags:
         """(n,) true for the samples that lie in a copy."""
         border = np.zeros(n + 1, dtype=np.intp)
         np.add.at(border, self.starts, 1)
@@ -51,9 +48,9 @@ class Board:
             it ended there; infinite where it would leave the set.
     """
 
-    y: Array
-    windows: Floats
-    energy: Floats
+    y: Floats64
+    windows: Floats32
+    energy: Floats32
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,11 +65,11 @@ class Stretch:
 
     lengths: slice
     longest: int
-    weights: Floats
+    weights: Floats32
 
 
 @lru_cache(maxsize=8)
-def copy_lengths(settings: RepsSettings) -> Ints:
+def copy_lengths(settings: RepsSettings) -> Indices:
     """Allowed lengths of a copy in samples, in equal logarithmic steps, none twice."""
     low, high = settings.shortest_copy, settings.longest_copy
     steps = np.geomspace(low, high, settings.lengths) * settings.per_period
@@ -87,7 +84,7 @@ def stretch(settings: RepsSettings) -> tuple[Stretch, ...]:
     return tuple(_stretched(lengths, int(g[0]), int(g[-1]) + 1, settings.points) for g in groups)
 
 
-def _stretched(lengths: Ints, first: int, last: int, points: int) -> Stretch:
+def _stretched(lengths: Indices, first: int, last: int, points: int) -> Stretch:
     """Weights for lengths[first:last]; shorter copies end where the longest of them ends."""
     longest = int(lengths[last - 1])
     out = np.zeros((last - first, longest, points), dtype=np.float32)
@@ -101,7 +98,7 @@ def _stretched(lengths: Ints, first: int, last: int, points: int) -> Stretch:
     return Stretch(slice(first, last), longest, out.reshape(-1, points))
 
 
-def board_of(y: Array, settings: RepsSettings) -> Board:
+def board_of(y: Floats64, settings: RepsSettings) -> Board:
     """Lay out a set (n, k) for any number of tilings."""
     lengths = copy_lengths(settings)
     n, k = y.shape
@@ -115,14 +112,14 @@ def board_of(y: Array, settings: RepsSettings) -> Board:
     return Board(y, np.ascontiguousarray(views), energy.astype(np.float32))
 
 
-def likeness(board: Board, template: Array, settings: RepsSettings) -> tuple[Floats, Floats]:
+def likeness(board: Board, template: Floats64, settings: RepsSettings) -> tuple[Floats32, Floats32]:
     """Products of every copy with what lies under it (n, lengths), and its own energy (lengths,).
 
     Copies are multiplied in groups: a product as wide as the longest is half zeros.
     """
     k = template.shape[1]
     cross = np.empty_like(board.energy)
-    size: list[Floats] = []
+    size: list[Floats32] = []
     for group in stretch(settings):
         copies = (group.weights @ template.astype(np.float32)).reshape(-1, group.longest * k)
         cross[:, group.lengths] = board.windows[:, -group.longest * k :] @ copies.T
@@ -131,8 +128,8 @@ def likeness(board: Board, template: Array, settings: RepsSettings) -> tuple[Flo
 
 
 def copy_costs(
-    board: Board, template: Array, settings: RepsSettings
-) -> tuple[Floats, Floats, Floats]:
+    board: Board, template: Floats64, settings: RepsSettings
+) -> tuple[Floats32, Floats32, Floats32]:
     """Cost, gain and residual of a copy of every length ending with every sample.
 
     Cost = residual after the best gain within limits + a price of being longer or shorter than
@@ -161,7 +158,9 @@ def copy_costs(
     return cost, gain, residual
 
 
-def idle_costs(y: Array, template: Array, settings: RepsSettings) -> tuple[Array, Array]:
+def idle_costs(
+    y: Floats64, template: Floats64, settings: RepsSettings
+) -> tuple[Floats64, Floats64]:
     """Price of leaving each sample outside every copy, two (n,) arrays: pause and skip.
 
     A pause is stillness where a repetition begins and ends; a skip is any other movement, and
@@ -173,12 +172,12 @@ def idle_costs(y: Array, template: Array, settings: RepsSettings) -> tuple[Array
     return pause, np.where(edge, settings.skip_edge_cost, settings.skip_cost)
 
 
-def resting(pause: Array, skip: Array) -> NDArray[np.bool_]:
+def resting(pause: Floats64, skip: Floats64) -> Flags:
     """Which samples are better called a pause than a skip."""
     return pause < skip
 
 
-def tile(board: Board, template: Array, settings: RepsSettings) -> Tiling:
+def tile(board: Board, template: Floats64, settings: RepsSettings) -> Tiling:
     """Cover a set by copies of `template` (points, k) at the least cost."""
     lengths = copy_lengths(settings)
     cost, gain, residual = copy_costs(board, template, settings)
@@ -192,7 +191,7 @@ def tile(board: Board, template: Array, settings: RepsSettings) -> Tiling:
     )
 
 
-def refitted(y: Array, template: Array, tiling: Tiling, settings: RepsSettings) -> Array:
+def refitted(y: Floats64, template: Floats64, tiling: Tiling, settings: RepsSettings) -> Floats64:
     """The template that explains the copies best, given where they lie and how large they are."""
     if not len(tiling.starts):
         return template

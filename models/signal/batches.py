@@ -9,8 +9,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 
+from models.arrays import Flags, Floats64, Indices, Ints64
 from models.signal.overlaps import MAX_JITTER_S
 from models.signal.pieces import Piece
 from models.signal.timing import sample_times_ns
@@ -109,15 +109,13 @@ def _steady(run: list[Piece]) -> list[Piece]:
     ]
 
 
-def _sent_twice(run: Sequence[Piece], short: NDArray[np.bool_]) -> bool:
+def _sent_twice(run: Sequence[Piece], short: Flags) -> bool:
     """Whether samples of one time are mostly the same sample."""
     counts = np.concatenate([piece.counts for piece in run])
     return bool((counts[1:] == counts[:-1]).all(axis=1)[short].mean() > MOSTLY)
 
 
-def _as_fast_as_claimed(
-    stamps_ns: NDArray[np.int64], last: NDArray[np.intp], period_ns: float
-) -> bool:
+def _as_fast_as_claimed(stamps_ns: Ints64, last: Indices, period_ns: float) -> bool:
     """Whether the middle batch took as long as its samples do.
 
     A single one tells nothing but that not all of its samples can have one time.
@@ -128,7 +126,7 @@ def _as_fast_as_claimed(
     return bool(abs(np.median(each_ns) / period_ns - 1) <= AGREE)
 
 
-def _earliest(late_ns: NDArray[np.float64]) -> NDArray[np.float64]:
+def _earliest(late_ns: Floats64) -> Floats64:
     """The least of each batch's lateness and that of those just behind it.
 
     >>> _earliest(np.array([0.0, 5.0, 1.0, 2.0])).tolist()

@@ -16,6 +16,7 @@ import numpy as np
 import zstandard
 from numpy.typing import NDArray
 
+from models.arrays import Ints16
 from models.signal.planes import LOW_BITS_MAX, split
 from schemas.errors import BadSamples
 
@@ -41,7 +42,7 @@ class _Contexts(threading.local):
 _contexts = _Contexts()
 
 
-def encode_samples(counts: NDArray[np.int16]) -> bytes:
+def encode_samples(counts: Ints16) -> bytes:
     """The bytes that are kept for counts.
 
     Args:
@@ -61,7 +62,7 @@ def encode_samples(counts: NDArray[np.int16]) -> bytes:
     return head + _contexts.of_deltas.compress(high)
 
 
-def decode_samples(blob: bytes, n: int) -> NDArray[np.int16]:
+def decode_samples(blob: bytes, n: int) -> Ints16:
     """Counts from their bytes, int16 (n, 3).
 
     Raises:

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 import numpy as np
-from numpy.typing import NDArray
 
+from models.arrays import Floats64, Ints16
 from models.signal.pieces import Piece
 from schemas.times import NS_PER_S
 
@@ -78,13 +78,13 @@ def _overlap(before: Piece, piece: Piece) -> bool:
     return last_s + 1 / before.rate_hz - late_s > MAX_JITTER_S
 
 
-def _after_s(piece: Piece) -> NDArray[np.float64]:
+def _after_s(piece: Piece) -> Floats64:
     """Seconds of every sample after the first's time."""
     if piece.t_ms is not None:
         return piece.t_ms / 1e3
     return np.arange(len(piece.counts)) / piece.rate_hz
 
 
-def _same(a: NDArray[np.int16], b: NDArray[np.int16]) -> bool:
+def _same(a: Ints16, b: Ints16) -> bool:
     n = min(len(a), len(b))
     return np.array_equal(a[:n], b[:n])

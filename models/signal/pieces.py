@@ -6,8 +6,8 @@ from typing import Literal
 
 import msgspec
 import numpy as np
-from numpy.typing import NDArray
 
+from models.arrays import Ints16, Ints32
 from models.signal.codec import (
     CODEC,
     CODECS,
@@ -39,8 +39,8 @@ class Piece:
     rate_hz: float
     unit: str
     scale: float
-    counts: NDArray[np.int16]
-    t_ms: NDArray[np.int32] | None = None
+    counts: Ints16
+    t_ms: Ints32 | None = None
 
     @property
     def end_ns(self) -> int:

@@ -8,15 +8,15 @@ import ctypes
 from functools import lru_cache
 
 import numpy as np
-from numpy.typing import NDArray
 
+from models.arrays import Ints16
 from models.compiled import address_of, compiled
 
 VERSION = 1  # of `muvr_codec_version` in compiled/codec.c
 LOW_BITS_MAX = 8
 
 
-def split(counts: NDArray[np.int16]) -> tuple[bytes, memoryview]:
+def split(counts: Ints16) -> tuple[bytes, memoryview]:
     r"""What a blob begins with, and the bytes, one a delta, that zstd is to code.
 
     Args:

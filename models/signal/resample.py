@@ -8,8 +8,8 @@ samples are bridged by a line: over a gap the slopes of a cubic carry it far off
 import math
 
 import numpy as np
-from numpy.typing import NDArray
 
+from models.arrays import Floats32, Floats64
 from models.signal.timing import Gaps
 from models.signal.windows import RATE_HZ
 
@@ -21,11 +21,11 @@ ROWS_PER_SAMPLE = 8
 
 
 def resample(
-    t_s: NDArray[np.float64],
-    values: NDArray[np.float32],
-    grid_s: NDArray[np.float64],
+    t_s: Floats64,
+    values: Floats32,
+    grid_s: Floats64,
     gaps_s: Gaps = (),
-) -> NDArray[np.float32]:
+) -> Floats32:
     """Values at the times of a 50 Hz grid, float32 (m, 3); held constant outside of t_s.
 
     Args:
@@ -44,7 +44,7 @@ def resample(
     return cubic(t_s, values, grid_s, gaps_s)
 
 
-def rate_of(t_s: NDArray[np.float64]) -> float:
+def rate_of(t_s: Floats64) -> float:
     """Samples per second by the time that most steps take; 0 for fewer than 2 samples.
 
     Steps in whole milliseconds are averaged around their median, so that 9 and 10 ms give 104 Hz.
@@ -57,7 +57,7 @@ def rate_of(t_s: NDArray[np.float64]) -> float:
     return float(1 / near.mean()) if len(near) else float(1 / median)
 
 
-def _most_hz(t_s: NDArray[np.float64]) -> float:
+def _most_hz(t_s: Floats64) -> float:
     """The rate at which even rows are no more than `ROWS_PER_SAMPLE` for each sample.
 
     Bursts of samples 1 ms apart, with seconds between them, have a rate that says nothing of the
@@ -68,11 +68,11 @@ def _most_hz(t_s: NDArray[np.float64]) -> float:
 
 
 def cubic(
-    t_s: NDArray[np.float64],
-    values: NDArray[np.float32],
-    at_s: NDArray[np.float64],
+    t_s: Floats64,
+    values: Floats32,
+    at_s: Floats64,
     gaps_s: Gaps = (),
-) -> NDArray[np.float32]:
+) -> Floats32:
     """Cubic Hermite interpolation on real times, straight over lost samples; float32 (m, 3).
 
     >>> t = np.arange(5.0)
@@ -94,7 +94,7 @@ def cubic(
     return curve.astype(np.float32)
 
 
-def within(gaps_s: Gaps, at_s: NDArray[np.float64]) -> list[slice]:
+def within(gaps_s: Gaps, at_s: Floats64) -> list[slice]:
     """Which of ascending times lie inside each gap.
 
     >>> within(((0.1, 0.5),), np.array([0.0, 0.1, 0.2, 0.4, 0.5]))
@@ -106,7 +106,7 @@ def within(gaps_s: Gaps, at_s: NDArray[np.float64]) -> list[slice]:
     ]
 
 
-def _low_pass(values: NDArray[np.float32], rate_hz: float) -> NDArray[np.float32]:
+def _low_pass(values: Floats32, rate_hz: float) -> Floats32:
     """A windowed sinc without delay; edges are held."""
     half = max(1, round(HALF_WIDTH_S * rate_hz))
     k = np.arange(-half, half + 1)

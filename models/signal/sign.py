@@ -7,8 +7,8 @@ found to be wrong.
 """
 
 import numpy as np
-from numpy.typing import NDArray
 
+from models.arrays import Floats64
 from models.signal.pieces import Recording
 from models.signal.timing import Run, runs
 
@@ -38,7 +38,7 @@ def _outward_pull(acc: Run, recording: Recording) -> float:
     return float((pull * spin).sum() / length) if length > 0 else 0.0
 
 
-def _fast(x: NDArray[np.float64]) -> NDArray[np.float64]:
+def _fast(x: Floats64) -> Floats64:
     """What is left without the mean of about a second around each sample."""
     box = np.ones(min(SECOND, len(x)))
     return x - np.convolve(x, box, mode="same") / np.convolve(np.ones(len(x)), box, mode="same")

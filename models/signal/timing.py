@@ -12,8 +12,8 @@ from functools import lru_cache
 from itertools import pairwise
 
 import numpy as np
-from numpy.typing import NDArray
 
+from models.arrays import Floats32, Floats64, Ints64
 from models.signal.overlaps import (
     MAX_DRIFT,
     MAX_JITTER_S,
@@ -51,8 +51,8 @@ class Run:
     """
 
     t0_ns: int
-    t_s: NDArray[np.float64]
-    values: NDArray[np.float32]
+    t_s: Floats64
+    values: Floats32
     gaps_s: Gaps = ()
 
 
@@ -97,7 +97,7 @@ def clock_notes(pieces: Sequence[Piece]) -> tuple[str, ...]:
     return tuple(note for note, is_so in found if is_so)
 
 
-def sample_times_ns(piece: Piece) -> NDArray[np.int64]:
+def sample_times_ns(piece: Piece) -> Ints64:
     """Time of every sample, int64 (n,), nanoseconds since the epoch."""
     if piece.t_ms is not None:
         return piece.t0_ns + piece.t_ms.astype(np.int64) * 1_000_000
@@ -154,7 +154,7 @@ def runs(kind: Kind, pieces: Sequence[Piece]) -> Iterator[Run]:
         yield Run(int(t_ns[first]), t_s, values[first:end], _gaps_s(t_s))
 
 
-def _gaps_s(t_s: NDArray[np.float64]) -> Gaps:
+def _gaps_s(t_s: Floats64) -> Gaps:
     """Times of the samples before and after each loss.
 
     >>> _gaps_s(np.array([0.0, 0.02, 0.04, 0.24, 0.26]))
@@ -169,7 +169,7 @@ def _gaps_s(t_s: NDArray[np.float64]) -> Gaps:
 
 
 @lru_cache(maxsize=64)
-def _regular_times_s(n: int, rate_hz: float) -> NDArray[np.float64]:
+def _regular_times_s(n: int, rate_hz: float) -> Floats64:
     """Times of n samples after the first, in whole nanoseconds; shared, so not to be written to.
 
     >>> _regular_times_s(3, 50.0).tolist()
@@ -180,7 +180,7 @@ def _regular_times_s(n: int, rate_hz: float) -> NDArray[np.float64]:
     return t_s
 
 
-def in_unit(kind: Kind, piece: Piece) -> NDArray[np.float32]:
+def in_unit(kind: Kind, piece: Piece) -> Floats32:
     """Counts as g or rad/s, by what the piece claims; float32 (n, 3)."""
     return piece.counts.astype(np.float32) * np.float32(piece.scale * factor_of(kind, piece.unit))
 

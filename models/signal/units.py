@@ -4,8 +4,8 @@ import math
 from typing import Final, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
+from models.arrays import Floats
 from schemas.errors import BadSamples
 
 STANDARD_GRAVITY: Final = 9.80665
@@ -37,7 +37,7 @@ def factor_of(kind: Kind, unit: str) -> float:
         ) from None
 
 
-def notice_unit(acc: NDArray[np.floating]) -> float:
+def notice_unit(acc: Floats) -> float:
     """The factor that a stream still needs to be in g although it says that it is.
 
     A wrist spends most of its time near 1 g, whatever it does. A median length between 6 and 14
@@ -58,7 +58,7 @@ def notice_unit(acc: NDArray[np.floating]) -> float:
     return 1 / STANDARD_GRAVITY if low < median < high else 1.0
 
 
-def notice_degrees(gyro: NDArray[np.floating]) -> bool:
+def notice_degrees(gyro: Floats) -> bool:
     """Whether rotation is in deg/s although it says rad/s.
 
     No wrist turns faster than 15 rad/s for a tenth of the time; 15 deg/s is slow.

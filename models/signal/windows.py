@@ -1,7 +1,8 @@
 """Where the windows of a signal begin."""
 
 import numpy as np
-from numpy.typing import NDArray
+
+from models.arrays import Flags, Ints64
 
 RATE_HZ = 50.0
 WINDOW_S = 4.0
@@ -11,9 +12,7 @@ MOST_FILLED = 0.25
 """Share of a window that may be filled in where samples were lost; with more it is left out."""
 
 
-def window_starts(
-    n: int, step_s: float = STEP_S, filled: NDArray[np.bool_] | None = None
-) -> NDArray[np.int64]:
+def window_starts(n: int, step_s: float = STEP_S, filled: Flags | None = None) -> Ints64:
     """Indices of the first samples of the windows that fit into n samples at 50 Hz.
 
     Args:

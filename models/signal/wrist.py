@@ -7,8 +7,8 @@ from functools import lru_cache
 from itertools import pairwise
 
 import numpy as np
-from numpy.typing import NDArray
 
+from models.arrays import Flags, Floats32, Floats64
 from models.signal.pieces import Recording, Side
 from models.signal.resample import resample, within
 from models.signal.timing import KEPT_TIMES, Gaps, Run, clock_notes, runs
@@ -45,11 +45,11 @@ class WristSignal:
     """
 
     t0_ns: int
-    acc_g: NDArray[np.float32]
-    gyro_rad_s: NDArray[np.float32] | None
+    acc_g: Floats32
+    gyro_rad_s: Floats32 | None
     side: Side | None
     notes: tuple[str, ...] = ()
-    filled: NDArray[np.bool_] | None = None
+    filled: Flags | None = None
 
     @property
     def duration_s(self) -> float:
@@ -178,7 +178,7 @@ def _end_ns(run: Run) -> float:
     return run.t0_ns + run.t_s[-1] * NS_PER_S
 
 
-def _filled(gaps_s: Gaps, grid_s: NDArray[np.float64]) -> NDArray[np.bool_] | None:
+def _filled(gaps_s: Gaps, grid_s: Floats64) -> Flags | None:
     """Which times of a grid lie in a gap; None where none does."""
     rows = [row for row in within(gaps_s, grid_s) if row.start < row.stop]
     if not rows:
@@ -190,7 +190,7 @@ def _filled(gaps_s: Gaps, grid_s: NDArray[np.float64]) -> NDArray[np.bool_] | No
 
 
 @lru_cache(maxsize=64)
-def _grid_s(n: int) -> NDArray[np.float64]:
+def _grid_s(n: int) -> Floats64:
     """Times of n samples at 50 Hz; shared, so not to be written to."""
     grid_s = np.arange(n) / RATE_HZ
     grid_s.flags.writeable = False

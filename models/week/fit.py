@@ -15,10 +15,10 @@ day d is a training day; s[m] ≥ 0: wanted sets that m does not get.
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.optimize import Bounds, LinearConstraint, milp
 from scipy.sparse import coo_array
 
+from models.arrays import Floats64, Ints64
 from models.week.model import DAYS, Candidate, WeekLimits, WeekPlan, Worth
 from schemas.errors import BadInput
 
@@ -140,7 +140,7 @@ class _Program:
         """Number of the variable t[m, d]; `muscle` is the main one of a candidate."""
         return self.first_t + self.muscles.index(muscle) * DAYS + day
 
-    def gains(self, worth: Worth) -> NDArray[np.float64]:
+    def gains(self, worth: Worth) -> Floats64:
         """What each variable adds to the value, (size,): to be maximised, where milp minimises."""
         gains = np.zeros(self.size)
         each = [_gain(candidate, self.limits, worth) for candidate in self.candidates]
@@ -159,7 +159,7 @@ class _Program:
         # scipy's types know only numbers here; arrays are what it documents.
         return Bounds(0, upper)  # pyright: ignore[reportArgumentType]
 
-    def integrality(self) -> NDArray[np.int64]:
+    def integrality(self) -> Ints64:
         """(size,) 1: a whole number (x, t, u); 0: any (s)."""
         return (np.arange(self.size) < self.first_s).astype(np.int64)
 
@@ -212,7 +212,7 @@ class _Program:
                     terms += [(self.x(exercise, day), sets) for day in range(DAYS)]
             self.rows.append((terms, -self.limits.wanted_sets[muscle]))
 
-    def days(self, solution: NDArray[np.float64]) -> tuple[tuple[str, ...], ...]:
+    def days(self, solution: Floats64) -> tuple[tuple[str, ...], ...]:
         """Names per day; exercises of many muscles first, while one is fresh."""
         chosen = solution[: self.first_t].reshape(-1, DAYS) > 0.5
         order = sorted(

@@ -4,8 +4,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from models.arrays import Flags, Floats64, Ints64
 from models.exercise.calibrate import HeldOut, novelty_of_sets
 from models.exercise.evaluate import calibration_error
 from models.exercise.model import ExerciseModel
@@ -26,13 +26,13 @@ class Asked:
     """
 
     person: str
-    truth: NDArray[np.int64]
-    named: NDArray[np.int64]
-    probability: NDArray[np.float64]
-    set_truth: NDArray[np.int64]
-    set_named: NDArray[np.int64]
-    set_probability: NDArray[np.float64]
-    set_abstained: NDArray[np.bool_]
+    truth: Ints64
+    named: Ints64
+    probability: Floats64
+    set_truth: Ints64
+    set_named: Ints64
+    set_probability: Floats64
+    set_abstained: Flags
 
 
 def answers(person: str, model: ExerciseModel, held: HeldOut, labels: Sequence[str]) -> Asked:
@@ -95,7 +95,7 @@ def mean(values: Iterable[float]) -> float:
     return float(np.mean(list(values)))
 
 
-def mean_over(parts: Sequence[NDArray[np.bool_]]) -> float:
+def mean_over(parts: Sequence[Flags]) -> float:
     """The share of yes over several arrays (m,) of any lengths, all values weighing the same.
 
     >>> mean_over([np.array([True, False, False]), np.array([True])])

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
+from models.arrays import Flags, Floats64
 from models.exercise.calibrate import calibrate
 from models.exercise.evaluate import LabelledWindows
 from models.exercise.fit import FitSettings, fit_user
@@ -48,9 +48,9 @@ class NamedSet:
     name: str
     code: str
     possible: bool
-    alone: NDArray[np.bool_]
-    so_far: NDArray[np.bool_]
-    window_code_right: NDArray[np.bool_]
+    alone: Flags
+    so_far: Flags
+    window_code_right: Flags
     right: bool
     code_right: bool
     probability: float
@@ -104,7 +104,7 @@ def _answer(model: ExerciseModel, asked_set: LabelledWindows, name_of: dict[str,
     )
 
 
-def _named(probability: NDArray[np.float64], names: list[str], name: str) -> NDArray[np.bool_]:
+def _named(probability: Floats64, names: list[str], name: str) -> Flags:
     return np.array([names[k] == name for k in probability.argmax(axis=1)])
 
 

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from models.arrays import Ints64
 from models.exercise.protocols.answers import Asked
 from schemas.report import Figure
 
@@ -80,7 +80,7 @@ class Measured:
         )
 
 
-def confusion(outcome: Outcome, *, of_sets: bool = False) -> NDArray[np.int64]:
+def confusion(outcome: Outcome, *, of_sets: bool = False) -> Ints64:
     """Counts, int64 (k, k) for k labels: rows are the truth, columns what was named."""
     size = len(outcome.labels)
     matrix = np.zeros((size, size), dtype=np.int64)

@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.stats import rankdata
 
+from models.arrays import Flags, Floats, Floats64
 from models.exercise.calibrate import (
     HeldOut,
     calibrate,
@@ -55,7 +55,7 @@ class Strange:
         """Whether the unknown windows together are left without a name."""
         return bool(novelty_of_sets(self.unknown, calibration)[0] > calibration.abstain_above)
 
-    def refused(self, calibration: Calibration) -> NDArray[np.bool_]:
+    def refused(self, calibration: Calibration) -> Flags:
         """Which known sets are left without one."""
         return novelty_of_sets(self.known, calibration) > calibration.abstain_above
 
@@ -90,8 +90,8 @@ class Judged:
     """
 
     area: float
-    right: NDArray[np.bool_]
-    probability: NDArray[np.float64]
+    right: Flags
+    probability: Floats64
     caught: list[bool]
     refused: list[bool]
 
@@ -117,7 +117,7 @@ def unknown_exercise(movements: Sequence[Movement]) -> Outcome:
     return _outcome(judged, labels, chosen)
 
 
-def auroc(low: NDArray[np.floating], high: NDArray[np.floating]) -> float:
+def auroc(low: Floats, high: Floats) -> float:
     """Chance that one of `high` (n,) is above one of `low` (m,), ties counting half.
 
     >>> auroc(np.array([0.0, 1.0]), np.array([1.0, 2.0]))
@@ -189,7 +189,7 @@ def _outcome(judged: Sequence[Judged], labels: tuple[str, ...], chosen: tuple[st
     return Outcome(figures, labels, chosen=chosen)
 
 
-def _balanced_error(right: NDArray[np.bool_], probability: NDArray[np.float64]) -> float:
+def _balanced_error(right: Flags, probability: Floats64) -> float:
     """Calibration error with known and unknown windows weighing the same, as P(known) assumes."""
     known, unknown = np.flatnonzero(right), np.flatnonzero(~right)
     repeats = max(1, round(len(known) / len(unknown)))

@@ -2,13 +2,14 @@
 
 import numpy as np
 
-from models.exercise.model import CLIP, PROTOTYPE_STEP, Array, ExerciseModel
+from models.arrays import Floats32
+from models.exercise.model import CLIP, PROTOTYPE_STEP, ExerciseModel
 from models.exercise.probability import hesitation
 from models.exercise.scores import TOUCHES, Seen
 from models.softmax import softmax
 
 
-def see(model: ExerciseModel, x: Array) -> Seen:
+def see(model: ExerciseModel, x: Floats32) -> Seen:
     """As `Scorer.see`, m ≥ 1.
 
     Args:

@@ -6,9 +6,9 @@ Everything is computed inside the window, so that a window is the same wherever 
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-Array = NDArray[np.float64]
+from models.arrays import Floats64
+
 SMOOTH = 25  # half a second, twice: what is slower is gravity
 TINY = 1e-6
 
@@ -25,13 +25,13 @@ class Channels:
         linear: (m, 3, 200), acceleration without gravity, g.
     """
 
-    every: Array
+    every: Floats64
     axes: int
-    down: Array
-    linear: Array
+    down: Floats64
+    linear: Floats64
 
 
-def channels(acc: Array, gyro: Array | None) -> Channels:
+def channels(acc: Floats64, gyro: Floats64 | None) -> Channels:
     """Channels of windows that are already in the left wrist's frame.
 
     Args:
@@ -48,18 +48,18 @@ def channels(acc: Array, gyro: Array | None) -> Channels:
     return Channels(np.concatenate([*sensors, *scalars], axis=1), 3 * len(sensors), down, linear)
 
 
-def smooth(x: Array) -> Array:
+def smooth(x: Floats64) -> Floats64:
     """Moving average of 25 samples along the last axis of (m, c, 200); edges are held."""
     held = np.pad(x, [(0, 0), (0, 0), (SMOOTH // 2, SMOOTH // 2)], mode="edge")
     return np.lib.stride_tricks.sliding_window_view(held, SMOOTH, axis=-1).mean(axis=-1)
 
 
-def _along_across(x: Array, down: Array) -> tuple[Array, Array]:
+def _along_across(x: Floats64, down: Floats64) -> tuple[Floats64, Floats64]:
     """Lengths of (m, 3, 200) along gravity and across it, each (m, 1, 200)."""
     along = (x * down).sum(axis=1, keepdims=True)
     return along, _norm(x - along * down)
 
 
-def _norm(x: Array) -> Array:
+def _norm(x: Floats64) -> Floats64:
     """Lengths of (m, 3, 200), (m, 1, 200)."""
     return np.sqrt((x**2).sum(axis=1, keepdims=True))

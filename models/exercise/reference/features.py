@@ -1,14 +1,14 @@
 """All features of windows: the channels side by side, then what they have in common."""
 
 import numpy as np
-from numpy.typing import NDArray
 
-from models.exercise.reference.channels import Array, channels
+from models.arrays import Floats, Floats64
+from models.exercise.reference.channels import channels
 from models.exercise.reference.joint import joint
 from models.exercise.reference.single import single
 
 
-def features(acc: NDArray[np.floating], gyro: NDArray[np.floating] | None) -> Array:
+def features(acc: Floats, gyro: Floats | None) -> Floats64:
     """Features of windows, (m, 515) or (m, 214); arguments as of the kernel's.
 
     >>> features(np.ones((2, 3, 200), np.float32), None).shape

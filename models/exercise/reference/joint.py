@@ -2,14 +2,15 @@
 
 import numpy as np
 
+from models.arrays import Floats64
 from models.exercise.names import LAGS, PAIRS, TRIPLES
-from models.exercise.reference.channels import Array, Channels
+from models.exercise.reference.channels import Channels
 from models.exercise.reference.single import QUIET
 
 FLOOR = 1e-4  # added to a covariance before its logarithm
 
 
-def joint(c: Channels) -> Array:
+def joint(c: Channels) -> Floats64:
     """Joint features, (m, 227) with rotation, (m, 70) without."""
     axes = c.axes
     centred = c.every - c.every.mean(axis=-1, keepdims=True)
@@ -31,36 +32,36 @@ def joint(c: Channels) -> Array:
     return np.concatenate([part.reshape(len(part), -1) for part in parts], axis=1)
 
 
-def _mean_products(a: Array, b: Array) -> Array:
+def _mean_products(a: Floats64, b: Floats64) -> Floats64:
     """E[aᵢ bⱼ] of (m, p, n) and (m, q, n), (m, p, q)."""
     return a @ b.swapaxes(1, 2) / a.shape[-1]
 
 
-def _upper(matrices: Array, first: int) -> Array:
+def _upper(matrices: Floats64, first: int) -> Floats64:
     """The upper triangles of (m, n, n) in a row, from diagonal `first` on."""
     i, j = np.triu_indices(matrices.shape[1], first)
     return matrices[:, i, j]
 
 
-def _posture(down: Array) -> Array:
+def _posture(down: Floats64) -> Floats64:
     """Where gravity points: mean, deviation and range of its unit vector, (m, 12)."""
     low, high = np.quantile(down, (0.05, 0.95), axis=-1)
     return np.concatenate([down.mean(axis=-1), down.std(axis=-1), low, high], axis=1)
 
 
-def _log_covariance(covariance: Array) -> Array:
+def _log_covariance(covariance: Floats64) -> Floats64:
     """Matrix logarithm of the covariance: a flat picture of its cone."""
     values, vectors = np.linalg.eigh(covariance + FLOOR * np.eye(covariance.shape[1]))
     scaled = vectors * np.log(np.maximum(values, FLOOR / 2))[:, None, :]
     return scaled @ vectors.swapaxes(1, 2)
 
 
-def _lagged(x: Array, lag: int) -> Array:
+def _lagged(x: Floats64, lag: int) -> Floats64:
     """Which axis follows which: E[xᵢ(t + lag) xⱼ(t)], (m, n, n)."""
     return _mean_products(x[..., lag:], x[..., :-lag])
 
 
-def _shape(x: Array) -> Array:
+def _shape(x: Floats64) -> Floats64:
     """Of a sensor (m, 3, 200) its axis as a projector, log spreads, third moments: (m, 19).
 
     A projector has no sign to guess; the odd moments say which way the fast half goes.
@@ -73,7 +74,7 @@ def _shape(x: Array) -> Array:
     return np.stack([*projector, *np.log(np.maximum(spreads, 0) + FLOOR).T, *odd], axis=1)
 
 
-def _coupling(linear: Array, turning: Array) -> Array:
+def _coupling(linear: Floats64, turning: Floats64) -> Floats64:
     """E[aᵢ aⱼ ωₖ] over the size of both, E[|a|²] √E[|ω|²]: (m, 18)."""
     power = (linear**2).sum(axis=1).mean(axis=-1)
     spin = (turning**2).sum(axis=1).mean(axis=-1)

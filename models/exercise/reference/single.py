@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from models.exercise.reference.channels import Array
+from models.arrays import Floats64
 from models.signal.windows import RATE_HZ, WINDOW
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
@@ -11,7 +11,7 @@ ECHO_S = (0.5, 1.0, 1.5, 2.0, 2.5)
 QUIET = 1e-6  # variance below which a channel counts as still
 
 
-def single(x: Array) -> Array:
+def single(x: Floats64) -> Floats64:
     """Statistics of every channel, (m, c, 24), in the order of `SINGLE`.
 
     Args:
@@ -35,7 +35,7 @@ def single(x: Array) -> Array:
     return np.stack(found, axis=-1)
 
 
-def _spectrum(centred: Array) -> list[Array]:
+def _spectrum(centred: Floats64) -> list[Floats64]:
     """Centroid in Hz, shares of six bands, crossings per sample, entropy 0 to 1: each (m, c)."""
     at_hz = np.fft.rfftfreq(WINDOW, 1 / RATE_HZ)[1:]  # 0.25, 0.5 ... 25
     power = np.abs(np.fft.rfft(centred)[..., 1:]) ** 2
@@ -47,7 +47,7 @@ def _spectrum(centred: Array) -> list[Array]:
     return [share @ at_hz, *bands, crossings, entropy]
 
 
-def _echoes(centred: Array, variance: Array) -> list[Array]:
+def _echoes(centred: Floats64, variance: Floats64) -> list[Floats64]:
     """Autocorrelation at the five lags, E[x(t + lag) x(t)] / variance: each (m, c)."""
     lags = [round(lag_s * RATE_HZ) for lag_s in ECHO_S]
     return [(centred[..., lag:] * centred[..., :-lag]).mean(axis=-1) / variance for lag in lags]
