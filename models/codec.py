@@ -43,7 +43,8 @@ def pack(
     Args:
         tag: format and version, "exercise-1".
         meta: what JSON can hold.
-        arrays: name to array of numbers or strings; no objects.
+        arrays: name to array of numbers or strings, of any shape; no objects. A scalar is kept
+            as (1,), (0,) as it is.
         squeeze: False for megabytes of full-width numbers: deflating them takes 90 ms a megabyte
             and saves a tenth.
 
@@ -61,7 +62,7 @@ def pack(
 
 
 def unpack(blob: bytes, tag: str) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
-    """Manifest and arrays of bytes that `pack` made under the same tag.
+    """Manifest and arrays of bytes that `pack` made under the same tag; of a scalar (1,).
 
     Raises:
         BadModelBytes: junk, another tag, pickled objects, or more than 64 MiB unpacked.

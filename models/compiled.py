@@ -39,6 +39,7 @@ def compiled(name: str, version: int, kind: type[Library]) -> Library:
 def address_of(array: NDArray[Any]) -> int:
     """Where an array's first number lies; the caller keeps the array alive, and in one piece.
 
+    Of any shape; that of (0,) is an address at which nothing may be read.
     `array.ctypes.data` takes three times as long.
     """
     return array.__array_interface__["data"][0]

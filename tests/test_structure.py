@@ -1,14 +1,18 @@
 """What the tree itself promises: one word finds a family in every room."""
 
+import ast
+import re
 import subprocess
 import sys
 import tomllib
+from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 
 import pytest
 
 from api.health import VERSION
+from models import arrays
 from schemas.families import FAMILIES
 from schemas.layout import LABELLED_S
 
@@ -53,3 +57,25 @@ def test_a_row_of_a_set_lives_as_long_as_its_table_says():
 def test_a_service_that_nobody_asks_to_count_does_not_hold_what_only_counting_needs():
     code = "import sys, api.app; sys.exit('scipy.signal' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=CHECKOUT, check=False).returncode == 0
+
+
+DIMENSION = r"\w+(?: (?://|·|or|\+|-) \w+)*"  # m, n // 5, 7 or 6
+SHAPE = re.compile(rf"\({DIMENSION},(?: {DIMENSION}(?:, {DIMENSION})*)?\)|scalar")
+ARRAY = re.compile(rf"\b({'|'.join(n for n in vars(arrays) if n[0].isupper())})\b")
+
+
+def test_what_takes_or_gives_arrays_says_their_shape():
+    silent = []
+    for module in sorted((CHECKOUT / "models").rglob("*.py")):
+        for function in public_functions(ast.parse(module.read_text())):
+            taken = [one.annotation for one in ast.walk(function.args) if isinstance(one, ast.arg)]
+            said = [ast.unparse(one) for one in (*taken, function.returns) if one]
+            if any(map(ARRAY.search, said)) and not SHAPE.search(ast.get_docstring(function) or ""):
+                silent.append(f"{module.relative_to(CHECKOUT)}: {function.name}")
+    assert silent == []
+
+
+def public_functions(node: ast.Module | ast.ClassDef) -> Iterator[ast.FunctionDef]:
+    for one in node.body:
+        if isinstance(one, ast.ClassDef | ast.FunctionDef) and not one.name.startswith("_"):
+            yield from [one] if isinstance(one, ast.FunctionDef) else public_functions(one)

@@ -61,7 +61,7 @@ def found_without_the_day(
 def seconds_of(
     recording: ActivityRecording, segments: Sequence[Segment], margin_s: float
 ) -> Indices:
-    """Right exercise, wrong exercise, missed exercise: seconds of one recording.
+    """(3,) right exercise, wrong exercise, missed exercise: seconds of one recording.
 
     Args:
         recording: with the truth.
@@ -99,6 +99,9 @@ def border_errors(found: Sequence[Found]) -> tuple[Floats64, Floats64]:
 
     A set that was not found at all has an infinite error. Sets of recordings that begin or end
     with them are left out: where such a set is cut says nothing.
+
+    Returns:
+        Errors of starts and of ends, (e,) each; (0,) where no set has idle around it.
     """
     starts: list[float] = []
     ends: list[float] = []

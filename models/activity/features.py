@@ -37,7 +37,7 @@ class ActivityWindows:
 
 @lru_cache(maxsize=2)
 def used(with_gyro: bool) -> Indices:
-    """Which of the exercise features are used: all but the cross-correlations ("lag").
+    """(d,) which of the exercise features are used: all but the cross-correlations ("lag").
 
     >>> len(used(True))
     407

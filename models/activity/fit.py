@@ -228,7 +228,19 @@ def border_examples(
 def border_example(
     scored: Scored, seen: tuple[Floats64, Postures], span: Span, truth: Span, *, end: bool
 ) -> BorderExample:
-    """Candidates around one guessed border, with postures like that at the other labelled one."""
+    """Candidates around one guessed border, with postures like that at the other labelled one.
+
+    Args:
+        scored: the recording.
+        seen: its `traces` (n, 7 or 6) and postures from the middle of the set.
+        span: start and end as first guessed, s.
+        truth: start and end as labelled, s.
+        end: whether the border is an end.
+
+    Returns:
+        Candidate times (c,) in s, their features (c, f) with `POSTURE_FEATURES` last, the labelled
+        border in s.
+    """
     trace, found = seen
     guess_s, true_s, other_s = (span[1], *truth[::-1]) if end else (span[0], *truth)
     at_s, x = candidates(scored, trace, guess_s, SETTINGS, end=end)

@@ -59,7 +59,7 @@ class DesignMatrix:
     first: Indices
 
     def sums(self, rows: Floats64) -> Floats64:
-        """Per set (e, ...), of something per row (r, ...)."""
+        """(e,) or (e, f): sums over each set of something that each row has, (r,) or (r, f)."""
         return np.add.reduceat(rows, self.first, axis=0)
 
     def spread(self, per_set: Floats64) -> Floats64:
@@ -113,7 +113,14 @@ def within(example: BorderExample, settings: ActivitySettings) -> bool:
 def design_of(
     examples: Sequence[BorderExample], mean: Floats64, scale: Floats64, settings: ActivitySettings
 ) -> DesignMatrix:
-    """Examples standardised and stacked, every second candidate of each."""
+    """Examples standardised and stacked, every second candidate of each.
+
+    Args:
+        examples: one or more.
+        mean: (f,) of the features.
+        scale: (f,) their deviation.
+        settings: how exact labels are.
+    """
     thin = [(at_s[::EVERY], x[::EVERY], label_s) for at_s, x, label_s in examples]
     counts = [len(at_s) for at_s, _, _ in thin]
     return DesignMatrix(
@@ -173,7 +180,14 @@ def probabilities(design: DesignMatrix, weights: Floats64) -> Floats64:
 def penalised_log_likelihood(
     design: DesignMatrix, weights: Floats64, towards: Floats64, ridge: float
 ) -> float:
-    """Log probability of the labels minus the ridge's penalty."""
+    """Log probability of the labels, a scalar in nats, minus the ridge's penalty.
+
+    Args:
+        design: the examples.
+        weights: (f,).
+        towards: (f,) where the ridge draws them.
+        ridge: of a squared step away from there.
+    """
     agreeing = design.sums(probabilities(design, weights) * design.near)
     away = weights - towards
     return float(np.log(agreeing).sum()) - 0.5 * ridge * float(away @ away)

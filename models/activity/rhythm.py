@@ -56,7 +56,7 @@ def grown(signal: WristSignal, span: Span) -> Span:
 
 
 def run_length(flags: Flags) -> int:
-    """How many flags are true before the first that is not.
+    """How many flags (n,) are true before the first that is not; 0 of none.
 
     >>> run_length(np.array([True, True, False, True]))
     2

@@ -37,6 +37,11 @@ def likeliest_states(log_odds: Floats64, stay: float) -> Flags:
 def spans_of(states: Flags, centre_s: Floats64, duration_s: float) -> list[Span]:
     """Stretches of exercise in seconds; beside the first or last window they reach the very end.
 
+    Args:
+        states: (m,) true for exercise, window by window; none of no window.
+        centre_s: (m,) middle of each window.
+        duration_s: of the signal.
+
     >>> spans_of(np.array([False, True, True]), np.array([2.0, 2.5, 3.0]), 5.0)
     [(2.25, 5.0)]
     """

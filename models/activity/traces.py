@@ -37,7 +37,7 @@ class Postures:
 
 
 def smoothed(x: Floats64, samples: int) -> Floats64:
-    """Moving average along axis 0, edges held."""
+    """Moving average of (n, c), n ≥ 1, along axis 0, edges held; (n, c), same unit."""
     ahead = samples // 2
     padded = np.pad(x, ((ahead, samples - 1 - ahead), (0, 0)), mode="edge")
     return sliding_window_view(padded, samples, axis=0).mean(axis=-1)
@@ -66,7 +66,17 @@ def traces(signal: WristSignal, core_s: Span, near_s: float = NEAR_S) -> Floats6
 def near_only(
     signal: WristSignal, core_s: Span, near_s: float, of: Callable[[WristSignal, int], Floats64]
 ) -> Floats64:
-    """Rows at 10 Hz of the whole recording, computed from what lies around a set alone."""
+    """Rows at 10 Hz of the whole recording, computed from what lies around a set alone.
+
+    Args:
+        signal: the recording at 50 Hz.
+        core_s: start and end of the set's middle.
+        near_s: how far around it is computed.
+        of: rows (r, c) of a part of the recording that begins with the row of this number.
+
+    Returns:
+        (n, c); what is farther has the value of the nearest row that is not.
+    """
     rows = len(signal.acc_g) // STEP
     first = max(0, math.floor((core_s[0] - near_s) * SLOW_HZ))
     end = min(rows, math.ceil((core_s[1] + near_s) * SLOW_HZ))
@@ -75,7 +85,7 @@ def near_only(
 
 
 def traces_near(signal: WristSignal, first: int, core_s: Span) -> Floats64:
-    """`traces` of a part of a recording that begins with its row `first` at 10 Hz."""
+    """(r, 7 or 6) `traces` of a part of a recording that begins with row `first` at 10 Hz."""
     x = slow_channels(signal)
     heard = heard_rows(signal)
     core = core_rows(heard, first, core_s)
@@ -99,7 +109,16 @@ def traces_near(signal: WristSignal, first: int, core_s: Span) -> Floats64:
 
 
 def core_rows(heard: Flags, first: int, core_s: Span) -> Indices:
-    """Rows of a part that begins with row `first` which lie in the core and were heard, if any."""
+    """Rows of a part that lie in the core: those that were heard, all where none was.
+
+    Args:
+        heard: (r,) of the part's rows at 10 Hz.
+        first: number of its first row in the recording.
+        core_s: start and end of the set's middle in the recording.
+
+    Returns:
+        (k,) numbers of rows in the part.
+    """
     at_s = (np.arange(first, first + len(heard)) + 0.5) / SLOW_HZ
     inside = (at_s >= core_s[0]) & (at_s < core_s[1])
     return np.flatnonzero(inside & heard if (inside & heard).any() else inside)

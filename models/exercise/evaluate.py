@@ -113,6 +113,10 @@ def scores_of(
 def calibration_error(right: Flags, probability: Floats) -> float:
     """Expected calibration error: mean gap of probability and truth over ten equal bins.
 
+    Args:
+        right: (n,), n ≥ 1.
+        probability: (n,), 0 to 1.
+
     >>> calibration_error(np.array([True, False]), np.array([0.5, 0.5]))
     0.0
     """

@@ -53,7 +53,7 @@ class KeptWindows:
 
     @property
     def asked_x(self) -> Floats32:
-        """Those of the windows that a service would answer for."""
+        """Those of the windows that a service would answer for, float32 (asked, d)."""
         return self._first(self.asked)
 
     def _first(self, rows: int) -> Floats32:

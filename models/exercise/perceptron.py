@@ -155,12 +155,12 @@ def iterative_reduce(
 
 
 def error(model: Perceptron, x: Floats32, y: Ints64) -> float:
-    """Share of windows that are named wrong."""
+    """Share of windows (m, d), m ≥ 1, that are named otherwise than their labels (m,)."""
     return float((model.scores(x).argmax(axis=1) != y).mean())
 
 
 def loss(model: Perceptron, x: Floats32, y: Ints64) -> float:
-    """Mean -log probability of the truth."""
+    """Mean -log probability of the labels (m,) of windows (m, d), m ≥ 1; nats."""
     return float(log_losses(model.scores(x).astype(np.float64), y).mean())
 
 

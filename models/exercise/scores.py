@@ -121,7 +121,7 @@ class Scorer:
         return found.astype(np.float32)
 
     def see(self, x: Floats32) -> Seen:
-        """All that is to be said of the windows of one set; arguments and errors as of `scores`."""
+        """All that is to be said of a set's windows (m, d); arguments and errors as of `scores`."""
         given, found = self._plain(x), np.empty((len(x) + 1, self._labels + 1))
         _compiled().muvr_answers(self._by_reference, address_of(given), len(x), address_of(found))
         each, whole = found[:-1], found[-1]

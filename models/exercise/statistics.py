@@ -131,7 +131,7 @@ def statistics_of(x: Floats32, exercise: str, side: str | None, window_s: float)
 
 
 def mirrored(upper: Floats) -> Floats:
-    """The symmetric matrix of which this is the upper triangle, with noughts below.
+    """The symmetric matrix (d, d) of which this is the upper triangle, with noughts below.
 
     >>> mirrored(np.array([[1.0, 2.0], [0.0, 3.0]])).tolist()
     [[1.0, 2.0], [2.0, 3.0]]

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from models.arrays import Floats64
 from models.form.quantities import QUANTITIES, quantities
@@ -58,7 +59,7 @@ def correlations(sets: Sequence[FormSet]) -> Floats64:
 
 
 def typical_by_person(sets: Sequence[FormSet], side: str) -> dict[tuple[str, str], Floats64]:
-    """Mean of the sets' medians for each exercise and person."""
+    """(4,) mean of the sets' medians, in their units, for each exercise and person with a set."""
     found: dict[tuple[str, str], list[Floats64]] = {}
     for s in sets:
         numbers = quantities(s.repetitions)
@@ -67,8 +68,8 @@ def typical_by_person(sets: Sequence[FormSet], side: str) -> dict[tuple[str, str
     return {key: np.mean(rows, axis=0) for key, rows in found.items()}
 
 
-def centred_within(x: Floats64, groups: np.ndarray) -> Floats64:
-    """Rows minus the mean of their group."""
+def centred_within(x: Floats64, groups: NDArray[np.str_]) -> Floats64:
+    """(n, c) rows minus the mean of their group, groups (n,); same unit."""
     out = x.copy()
     for group in np.unique(groups):
         out[groups == group] -= x[groups == group].mean(axis=0)

@@ -94,7 +94,11 @@ def likeness_of(sigmas: float) -> float:
 
 
 def differences_of(middle: Floats64) -> list[str]:
-    """What differs from the user's usual by more than twice the usual spread."""
+    """What differs from the user's usual by more than twice the usual spread.
+
+    Args:
+        middle: (4,) of a set, each of `QUANTITIES` in usual spreads from the usual.
+    """
     return [
         WORDS[name][0 if sigmas > 0 else 1]
         for name, sigmas in zip(QUANTITIES, middle, strict=True)

@@ -42,7 +42,7 @@ def table(repetitions: Sequence[Repetition]) -> Floats64:
 
 
 def kept(values: Floats64) -> float | None:
-    """Median of the last three over median of the first three; None below six, or from zero.
+    """Median of the last three of (n,) over that of the first three; None below six, or from zero.
 
     >>> kept(np.array([2.0, 2.0, 2.0, 1.5, 1.0, 1.0, 1.0]))
     0.5

@@ -38,6 +38,9 @@ def errors_after(model: IntensityModel, log: SetLog, cutoff_s: float) -> tuple[F
 
     Each set is predicted from all sets before it, also those after the cut-off: the model stays,
     the history goes on, as in service.
+
+    Returns:
+        (n,) each, in the unit of what is predicted; (0,) where no labelled set is that late.
     """
     rows = intensity_rows(log, model.scale)
     late = (rows.started_s >= cutoff_s) & np.isfinite(rows.y)

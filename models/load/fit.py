@@ -130,6 +130,10 @@ def ridge_blend(table: Floats64, actual: Floats64, target: str, ridge: float) ->
 def margin_of(errors: Floats64, coverage: float) -> float:
     """The margin that holds a further error with probability ≥ coverage; infinite if too few.
 
+    Args:
+        errors: (n,), sizes of errors; the margin has their unit.
+        coverage: 0 to 1.
+
     >>> margin_of(np.arange(1.0, 10.0), 0.8), margin_of(np.arange(3.0), 0.8)
     (8.0, inf)
     """

@@ -11,7 +11,7 @@ START = 0  # the token of the beginning of a session; exercises count from 1
 
 
 def tokens_of(log: SetLog, exercises: Sequence[str]) -> tuple[Ints16, Ints64]:
-    """(tokens, session of each token) of a log, oldest first.
+    """(tokens, session of each token) of a log, (t,) each, oldest first; (0,) of an empty one.
 
     Args:
         log: the user's sets.

@@ -37,6 +37,10 @@ def score_ranks(ranks: Floats64, reference: Floats64, graph: Graph, *, n: int = 
 def top(ranks: Floats64, n: int) -> Ints64:
     """Numbers of the `n` highest ranks, best first; equal ranks in the order of their numbers.
 
+    Args:
+        ranks: (v,) of each vertex.
+        n: at most; int64 (min(n, v),) comes back.
+
     >>> top(np.array([0.2, 0.5, 0.2, 0.1]), 3).tolist()
     [1, 0, 2]
     """

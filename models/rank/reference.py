@@ -16,6 +16,8 @@ def pagerank_exact(
 ) -> Floats64:
     """The fixed point itself, solved as a linear system; for some thousand vertices.
 
+    Edges are sources and targets, (e,) each. Ranks are (vertices,), in `sum-one` shares of 1.
+
     With M[t, s] = edges from s to t / out-degree of s:
 
     - `graphx`: x = (1 − d) + d · M x

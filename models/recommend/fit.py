@@ -51,7 +51,7 @@ def fit_recommender(
 
 
 def fast_rows(counts: Counts, fixed: Floats64, settings: AlsSettings) -> Floats64:
-    """The same as `reference.solve_rows`, compiled; threads change no bit."""
+    """(rows, k) as of `reference.solve_rows`, compiled; threads change no bit."""
     import numba
 
     solved = np.empty((counts.height, fixed.shape[1]))

@@ -8,7 +8,7 @@ from models.recommend.model import AlsSettings
 
 
 def confidence_above_one(values: Floats64, settings: AlsSettings) -> Floats64:
-    """The confidence c without its 1: alpha · r^power of each entry."""
+    """The confidence c without its 1: alpha · r^power of each entry, (entries,) of (entries,)."""
     return settings.alpha * values**settings.power
 
 
@@ -45,7 +45,7 @@ def loss(
     items: Floats64,
     settings: AlsSettings,
 ) -> float:
-    """What every half sweep makes smaller."""
+    """What every half sweep makes smaller; factors of users (rows, k), of items (columns, k)."""
     weight = np.ones((counts.height, counts.width))
     wanted = np.zeros_like(weight)
     weight[counts.rows(), counts.columns] += confidence_above_one(counts.values, settings)

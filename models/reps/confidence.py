@@ -26,7 +26,7 @@ class Confidence:
     bias: float
 
     def of(self, traits: Floats64) -> float:
-        """Probability that a count with these traits is exactly right.
+        """Probability that a count with these traits, (5,) `TRAITS`, is exactly right.
 
         >>> Confidence((0.0,) * 5, 0.0).of(np.zeros(5))
         0.5

@@ -43,7 +43,17 @@ def cheapest_cover(cost: Floats, idle: Floats, lengths: Indices) -> list[tuple[i
 
 
 def traced(best: Floats, gain: Floats, before: Indices, lengths: Indices) -> list[tuple[int, int]]:
-    """Follow the choices back from the end: what a sample did not make cheaper, it idled."""
+    """Follow the choices back from the end: what a sample did not make cheaper, it idled.
+
+    Args:
+        best: (reach + n + 1,) least price up to each border; nought for the `reach` before it.
+        gain: (n, m) price of a copy by last sample and length, against idling.
+        before: (n, m) where in `best` the border is at which such a copy begins.
+        lengths: (m,) increasing lengths in samples.
+
+    Returns:
+        (start, length index) of every copy, in order.
+    """
     reach = int(lengths[-1])
     ends = np.flatnonzero(best[reach + 1 :] < best[reach:-1])
     copies: list[tuple[int, int]] = []

@@ -141,6 +141,14 @@ def merits(errors: Indices, rows: Sequence[Explained], used: Flags) -> Floats64:
     """What a choice maximises, for every cell: exact plus twice within one.
 
     Every source, with and without rotation, weighs the same.
+
+    Args:
+        errors: (variations, periods, partials, sets) counted minus believed repetitions.
+        rows: the sets, in that order.
+        used: (sets,) those that are looked at.
+
+    Returns:
+        (variations, periods, partials), 0 to 3.
     """
     kinds = sorted({r.kind for r in rows})
     total = np.zeros(errors.shape[:3])
@@ -200,7 +208,7 @@ def traits_table(rows: Sequence[Explained], settings: RepsSettings) -> Floats64:
 
 
 def learned(traits: Floats64, errors: Indices) -> Confidence:
-    """A confidence from counted sets."""
+    """A confidence from the traits (s, 5) and the errors (s,) of counted sets, repetitions."""
     return fit_confidence(traits, (errors == 0).astype(np.float64))
 
 
@@ -213,6 +221,10 @@ def learned_confidence(rows: Sequence[Explained]) -> Confidence:
 
 def area_under_curve(score: Floats64, positive: Flags) -> float:
     """Chance that a positive scores higher than a negative, ties counting half; NaN without both.
+
+    Args:
+        score: (n,), of any unit.
+        positive: (n,).
 
     >>> area_under_curve(np.array([0.1, 0.9, 0.5]), np.array([False, True, True]))
     1.0

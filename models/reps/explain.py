@@ -78,7 +78,16 @@ def explain(prepared: Prepared, period_s: float, settings: RepsSettings) -> Expl
 
 
 def settled(board: Board, template: Floats64, settings: RepsSettings) -> tuple[Floats64, Tiling]:
-    """Cover and refit in turn until the copies stay where they are, at most `refits` times."""
+    """Cover and refit in turn until the copies stay where they are, at most `refits` times.
+
+    Args:
+        board: the set.
+        template: (points, k), the first guess.
+        settings: the counter's constants.
+
+    Returns:
+        The template (points, k) and the copies; the first guess itself where no copy is laid.
+    """
     tiling = tile(board, template, settings)
     for _ in range(settings.refits):
         if not len(tiling.starts):
@@ -96,7 +105,10 @@ def settled(board: Board, template: Floats64, settings: RepsSettings) -> tuple[F
 def recentred(
     prepared: Prepared, view: Grid, tiling: Tiling, period_s: float, settings: RepsSettings
 ) -> tuple[Grid, Floats64]:
-    """The set on the grid of another period, and a template from the same copies on it."""
+    """The set on the grid of another period, and a template (points, k) from the same copies on it.
+
+    Without copies the template is all noughts.
+    """
     moved = grid(prepared, period_s, settings)
     share = view.step_s / moved.step_s
     starts = np.minimum(np.rint(tiling.starts * share), len(moved.y) - 2).astype(np.intp)
@@ -107,7 +119,10 @@ def recentred(
 
 
 def rotated(view: Grid, template: Floats64, tiling: Tiling) -> Floats64:
-    """The template turned so that its first point is where the set's movement begins."""
+    """The template (points, k) turned so that its first point is where the set's movement begins.
+
+    There is a copy at least.
+    """
     moving = np.flatnonzero(view.moving)
     begin = int(moving[0]) if len(moving) else 0
     phase = ((begin - int(tiling.starts[0])) / int(tiling.lengths[0])) % 1.0
@@ -121,6 +136,13 @@ def assessed(
 
     The share of explained variance is adjusted for the numbers that were fitted: the template,
     and a gain and a length for every copy.
+
+    Args:
+        period_s: that the grid was made for.
+        view: the set.
+        template: (points, k).
+        tiling: the copies, one at least.
+        settings: the counter's constants.
     """
     y = view.y
     inside = tiling.inside(len(y))
@@ -144,6 +166,10 @@ def inner_likeness(y: Floats64, tiling: Tiling) -> float:
     because pauses between repetitions shift the halves of a template against each other. Below
     .5 for every right count of SPAR-10 and the gym days, even where a repetition's way back
     resembles its way there.
+
+    Args:
+        y: (n, k) the set.
+        tiling: the copies, one at least.
     """
     starts = tiling.starts
     spacing = float(np.median(np.diff(starts)) if len(starts) > 1 else tiling.lengths[0])

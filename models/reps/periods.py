@@ -10,7 +10,7 @@ from models.reps.settings import RepsSettings
 
 
 def autocorrelation(x: Floats64) -> Floats64:
-    """Unbiased autocorrelation, summed over axes, 1 at lag 0.
+    """(n,) unbiased autocorrelation of (n, c), n ≥ 1, summed over axes, 1 at lag 0.
 
     >>> autocorrelation(np.array([[1.0], [-1.0], [1.0], [-1.0]])).round(6).tolist()
     [1.0, -1.0, 1.0, -1.0]
@@ -24,7 +24,14 @@ def autocorrelation(x: Floats64) -> Floats64:
 
 
 def highest_peaks(curve: Floats64, first: int, last: int, count: int) -> list[float]:
-    """Lags of the highest local maxima within [first, last], refined by a parabola."""
+    """Lags of the highest local maxima within [first, last], refined by a parabola.
+
+    Args:
+        curve: (n,) by lag in samples.
+        first: least lag, samples.
+        last: largest.
+        count: at most; highest first, none where there is no maximum above 0.
+    """
     last = min(last, len(curve) - 2)
     at = np.arange(max(first, 1), last + 1)
     if not len(at):
@@ -35,7 +42,7 @@ def highest_peaks(curve: Floats64, first: int, last: int, count: int) -> list[fl
 
 
 def refined(curve: Floats64, lag: int) -> float:
-    """Top of the parabola through three points around a local maximum."""
+    """Top, in samples, of the parabola through three points of (n,) around a local maximum."""
     left, mid, right = curve[lag - 1 : lag + 2]
     bend = left - 2 * mid + right
     return lag + (0.5 * float((left - right) / bend) if bend < 0 else 0.0)
@@ -58,6 +65,11 @@ def earliest_peak(curve: Floats64, rate_hz: float, settings: RepsSettings) -> li
     """The shortest lag in seconds at which a movement is as like itself as at any; none or one.
 
     Of an even movement all multiples of its period are as high, and the highest may be any.
+
+    Args:
+        curve: (n,), n ≥ 1, autocorrelation by lag in samples.
+        rate_hz: sample rate.
+        settings: the counter's constants.
     """
     first, last = round(settings.shortest_even_s * rate_hz), round(settings.longest_s * rate_hz)
     peaks = np.array(sorted(highest_peaks(curve, first, last, len(curve))))

@@ -83,7 +83,16 @@ def speed_of(acc_g: Floats64, gyro: Floats64 | None, rate_hz: float) -> Floats64
 
 
 def scaled(sensor: Floats64, rate_hz: float, settings: RepsSettings) -> Floats64:
-    """Centre by the median, scale by the typical distance from it, clip, unit total variance."""
+    """Centre by the median, scale by the typical distance from it, clip, unit total variance.
+
+    Args:
+        sensor: (n, 3), n ≥ 1, g or rad/s.
+        rate_hz: sample rate.
+        settings: the counter's constants.
+
+    Returns:
+        (n, 3), without unit.
+    """
     x = sensor
     if len(x) / rate_hz > settings.trend_from_s:
         x = x - low_pass(x, settings.trend_hz, rate_hz)

@@ -70,7 +70,7 @@ class Stretch:
 
 @lru_cache(maxsize=8)
 def copy_lengths(settings: RepsSettings) -> Indices:
-    """Allowed lengths of a copy in samples, in equal logarithmic steps, none twice."""
+    """(m,) allowed lengths of a copy in samples, in equal logarithmic steps, none twice."""
     low, high = settings.shortest_copy, settings.longest_copy
     steps = np.geomspace(low, high, settings.lengths) * settings.per_period
     return np.unique(np.rint(steps).astype(np.intp))
@@ -173,7 +173,7 @@ def idle_costs(
 
 
 def resting(pause: Floats64, skip: Floats64) -> Flags:
-    """Which samples are better called a pause than a skip."""
+    """(n,) which samples are better called a pause than a skip, from the price (n,) of each."""
     return pause < skip
 
 
@@ -192,7 +192,17 @@ def tile(board: Board, template: Floats64, settings: RepsSettings) -> Tiling:
 
 
 def refitted(y: Floats64, template: Floats64, tiling: Tiling, settings: RepsSettings) -> Floats64:
-    """The template that explains the copies best, given where they lie and how large they are."""
+    """The template that explains the copies best, given where they lie and how large they are.
+
+    Args:
+        y: (n, k) the set.
+        template: (points, k), which comes back where there is no copy.
+        tiling: the copies.
+        settings: the counter's constants.
+
+    Returns:
+        (points, k).
+    """
     if not len(tiling.starts):
         return template
     middle = (np.arange(settings.points) + 0.5) / settings.points

@@ -45,7 +45,7 @@ def resample(
 
 
 def rate_of(t_s: Floats64) -> float:
-    """Samples per second by the time that most steps take; 0 for fewer than 2 samples.
+    """Samples per second of times (n,) by what most steps take; 0 for fewer than 2 samples.
 
     Steps in whole milliseconds are averaged around their median, so that 9 and 10 ms give 104 Hz.
     """

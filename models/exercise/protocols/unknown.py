@@ -56,7 +56,7 @@ class Strange:
         return bool(novelty_of_sets(self.unknown, calibration)[0] > calibration.abstain_above)
 
     def refused(self, calibration: Calibration) -> Flags:
-        """Which known sets are left without one."""
+        """(s,) which known sets are left without one."""
         return novelty_of_sets(self.known, calibration) > calibration.abstain_above
 
 

@@ -25,7 +25,7 @@ def counts_in(x: Floats32, least: Floats32, step: Floats32) -> Ints64:
 
 
 def products(windows: Sequence[KeptWindows], steps: Floats32) -> Products:
-    """As `models.exercise.products.products`, byte for byte."""
+    """As `models.exercise.products.products`, byte for byte; steps float32 (s, d), s ≥ 1."""
     size = steps.shape[1]
     moments = np.zeros((size, size), dtype=np.float32)
     for one, step in zip(windows, steps, strict=True):
