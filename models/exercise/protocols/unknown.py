@@ -83,14 +83,14 @@ class Judged:
 
     Attributes:
         area: mean AUROC.
-        right: bool (m,), of every window that was asked: whether its exercise was known.
+        known: bool (m,), of every window that was asked: whether its exercise was.
         probability: float64 (m,), P(known) of each.
         caught: of each exercise that was left out: whether no name was told.
         refused: of each known set: the same.
     """
 
     area: float
-    right: Flags
+    known: Flags
     probability: Floats64
     caught: list[bool]
     refused: list[bool]
@@ -168,7 +168,7 @@ def _judged(found: Sequence[Strange], calibration: Calibration) -> Judged:
     novelty = [novelty_of_windows(held, calibration) for held, _ in both]
     return Judged(
         area=_area(found, calibration),
-        right=np.concatenate([np.full(len(held.truth), known) for held, known in both]),
+        known=np.concatenate([np.full(len(held.truth), known) for held, known in both]),
         probability=calibration.known_of_each(np.concatenate(novelty)),
         caught=[strange.caught(calibration) for strange in found],
         refused=[one for strange in found for one in strange.refused(calibration).tolist()],
@@ -177,8 +177,8 @@ def _judged(found: Sequence[Strange], calibration: Calibration) -> Judged:
 
 def _outcome(judged: Sequence[Judged], labels: tuple[str, ...], chosen: tuple[str, ...]) -> Outcome:
     measured = Measured(SPAR, PROTOCOL)
-    right = np.concatenate([one.right for one in judged])
-    ece = _balanced_error(right, np.concatenate([one.probability for one in judged]))
+    known = np.concatenate([one.known for one in judged])
+    ece = _balanced_error(known, np.concatenate([one.probability for one in judged]))
     figures = (
         measured.at_least("s6_auroc", mean(one.area for one in judged), 0.975),
         measured.at_least("s6_worst", min(one.area for one in judged)),
