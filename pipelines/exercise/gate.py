@@ -139,14 +139,14 @@ def judge(trials: Iterable[Trial], *, margin: float) -> dict[str, Verdict]:
     return {name: _verdict(name, strata[name], margin) for name in sorted(strata)}
 
 
-def vetoed(trial: Trial) -> str:
+def veto(trial: Trial) -> str:
     """Why this user's challenger is kept back, "" when it is not.
 
     A sign test on the sets where the two disagree: the challenger must not be worse by more than
     chance explains.
 
     >>> worse = {str(n): n > 4 for n in range(10)}
-    >>> vetoed(Trial("a", 30, worse, dict.fromkeys(worse, True), {}))
+    >>> veto(Trial("a", 30, worse, dict.fromkeys(worse, True), {}))
     'worse than what serves now on 5 of 10 later sets'
     """
     lost, won = _disagreements(trial)

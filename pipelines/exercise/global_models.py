@@ -50,7 +50,7 @@ def read_calibrations(database: Database) -> dict[InputLayout, Calibrations]:
     return asyncio.run(_read_calibrations(database))
 
 
-def may_serve(shares: Mapping[str, Mapping[str, float | int]]) -> str:
+def objection(shares: Mapping[str, Mapping[str, float | int]]) -> str:
     """Why a global model may not serve, "" when it may.
 
     Asked about late sets of people who were taken out of it, it must beat always naming the
@@ -75,7 +75,7 @@ def store_everybody(
     for layout, one in everybody.items():
         members = [c for c in challengers if c.model_id == layout and str(c.user_id) in one.members]
         shares = rung_shares(members)
-        reason = may_serve(shares)
+        reason = objection(shares)
         held = [c.held for c in sorted(members, key=lambda c: str(c.user_id)) if c.held]
         later = learned_calibrations(held, one.calibrations)
         serve = () if reason else (FAMILY, STATISTICS)
