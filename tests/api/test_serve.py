@@ -6,6 +6,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -33,6 +34,8 @@ from tests.api.learned import learn, person_recordings, stored
 from tests.cassandra_node import free_ports
 
 CHECKOUT = Path(__file__).parents[2]
+HALF_A_HEAD = "GET /livez HTTP/1.1\r\nHost: a\r\n"
+HEAD = "POST /v1/classify HTTP/1.1\r\nHost: a\r\n{}Content-Length: 1000000\r\n\r\n"
 
 
 @pytest.fixture(scope="module")
@@ -91,6 +94,22 @@ def ready(url: str) -> bool:
         return httpx.get(f"{url}/readyz", timeout=2).status_code == 200
     except httpx.HTTPError:
         return False
+
+
+def resident_mb(process: "subprocess.Popen[str]") -> float:
+    """Of the service and its workers."""
+    service = psutil.Process(process.pid)
+    return (
+        sum(one.memory_info().rss for one in (service, *service.children(recursive=True))) / 2**20
+    )
+
+
+def watched(seconds: float) -> Iterator[None]:
+    """Again and again, for so long."""
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        yield
+        time.sleep(0.1)
 
 
 def settled(database: Database, former: StoredModel, later: StoredModel) -> None:
@@ -221,6 +240,32 @@ def test_a_rollback_is_seen_by_every_worker_within_the_pointers_time(
         while time.monotonic() < since + load_config(conf).api.pointer_ttl_s:
             assert versions() <= {former.version, later.version}
         assert versions() == {former.version}
+
+
+@pytest.mark.parametrize(
+    ("connections", "head", "body", "each_mb"),
+    [(400, HALF_A_HEAD, b"", 0.02), (100, HEAD, bytes(900_000), 1.3)],
+    ids=["half a head", "most of a body"],
+)
+def test_a_connection_that_goes_no_further_holds_little_memory(
+    served: tuple[str, "subprocess.Popen[str]", list[str]],
+    connections: int,
+    head: str,
+    body: bytes,
+    each_mb: float,
+):
+    """At most a body as long as the cap, and its parts; meanwhile the others are answered."""
+    url, process, _ = served
+    signed = "".join(f"{name}: {said}\r\n" for name, said in registered(url)[1].items())
+    port = int(url.rpartition(":")[2])
+    before_mb = resident_mb(process)
+    with ExitStack() as stack:
+        for _ in range(connections):
+            client = stack.enter_context(socket.create_connection(("127.0.0.1", port), timeout=10))
+            client.sendall(head.format(signed).encode() + body)
+        grown_mb = max(resident_mb(process) - before_mb for _ in watched(seconds=2))
+        assert ready(url)
+    assert grown_mb <= connections * each_mb + 10
 
 
 def test_two_workers_share_limits_and_metrics_and_end_well(
