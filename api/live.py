@@ -33,6 +33,7 @@ from ingest.chunks import Chunk
 from ingest.recordings import wrist_of
 from schemas.errors import (
     BadChunk,
+    BadInput,
     MissingScope,
     MuvrError,
     NotAuthenticated,
@@ -137,7 +138,7 @@ async def _take(talk: Talk, frame: bytes) -> None:
             try:
                 stream, seq, chunk = _allowed(talk, item)
             except MuvrError as error:
-                bad += item.problem is not None or isinstance(error, BadChunk)
+                bad += item.problem is not None or isinstance(error, BadInput)
                 await quietly(talk.complain(error, item))
                 await asyncio.sleep(0)  # others may be served between two of them
                 continue
@@ -154,7 +155,7 @@ def _allowed(talk: Talk, item: Item) -> tuple[str, int, Chunk]:
 
     Raises:
         OverLimit: one request too many; its chunk is not looked at.
-        BadChunk: it is no item, or its chunk is none.
+        BadChunk, TooLarge: it is no item, or its chunk is none.
     """
     talk.services.allowance.take_request(talk.caller.user_id)
     return decoded(item, talk.services.config.limits)
