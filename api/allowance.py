@@ -65,7 +65,7 @@ class Left:
 
 
 class Allowance:
-    """Counts what each user, and each address that logs in, has used.
+    """Counts what each user, each address that logs in and each name that is tried has used.
 
     Args:
         limits: what may be used.
@@ -112,6 +112,26 @@ class Allowance:
         return self._take(
             _key(self._salt, "address", line), self._limits.logins_per_minute, "logins"
         )
+
+    def take_password(self, name: str) -> None:
+        """One password that is tried for a name, from wherever.
+
+        Counted before anybody knows whether it is right, or many that are tried at once would all
+        pass; `give_password_back` where it was.
+
+        Raises:
+            OverLimit: more than `limits.passwords_per_minute`.
+        """
+        per_minute = self._limits.passwords_per_minute
+        self._take(_key(self._salt, "name", name), per_minute, "passwords")
+
+    def give_password_back(self, name: str) -> None:
+        """The password that was taken for a name was right."""
+        key = _key(self._salt, "name", name)
+        with self._alone(key):
+            at, (_, whole_at, day, used) = self._find(key)
+            whole_at -= _MINUTE_S / self._limits.passwords_per_minute
+            _SLOT.pack_into(self._table, at, key, whole_at, day, used)
 
     def take_samples(self, who: object, samples: int) -> None:
         """Samples that a user sends.

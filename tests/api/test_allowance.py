@@ -185,6 +185,22 @@ def test_strangers_crowding_a_bucket_push_out_the_one_that_was_idle_longest(tmp_
     assert allowance.take_request("stranger 79999").remaining == 58
 
 
+def test_a_password_that_was_right_does_not_count(tmp_path: Path):
+    clock = Clock()
+    allowance = Allowance(Limits(passwords_per_minute=3), tmp_path / "table", clock)
+    for _ in range(10):
+        allowance.take_password("anna")
+        allowance.give_password_back("anna")
+    for _ in range(3):
+        allowance.take_password("anna")
+    with pytest.raises(OverLimit) as over:
+        allowance.take_password("anna")
+    assert (over.value.limit, over.value.retry_after_s) == ("passwords", 20)
+    allowance.take_password("ben")
+    clock.now += 20
+    allowance.take_password("anna")
+
+
 def test_nobody_can_choose_whose_counts_to_push_out(tmp_path: Path):
     def bucket(name: str) -> int:
         """Where a key would lie if everybody could tell."""
