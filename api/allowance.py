@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 _SLOT = struct.Struct("<QdIxxxxQ")  # key, time at which the rate is whole again, day, samples
 _WAYS = 8  # slots that a key may lie in; the one that was idle longest gives way
 _BUCKETS = 8192
+_TABLE_BYTES = _BUCKETS * _WAYS * _SLOT.size
+_SALT_BYTES = 16  # behind the table
 _DAY_S = 86400
 _MINUTE_S = 60.0
 _REMEMBERED = 20_000  # keys and their places
@@ -63,7 +65,7 @@ class Left:
 
 
 class Allowance:
-    """Counts what each user, and each address that logs in, has used.
+    """Counts what each user, each address that logs in and each name that is tried has used.
 
     Args:
         limits: what may be used.
@@ -86,8 +88,9 @@ class Allowance:
         self._places: dict[int, int] = {}
         path.parent.mkdir(parents=True, exist_ok=True)
         self._file = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-        os.ftruncate(self._file, _BUCKETS * _WAYS * _SLOT.size)
-        self._table = mmap.mmap(self._file, _BUCKETS * _WAYS * _SLOT.size)
+        os.ftruncate(self._file, _TABLE_BYTES + _SALT_BYTES)
+        self._table = mmap.mmap(self._file, _TABLE_BYTES + _SALT_BYTES)
+        self._salt = self._salted()
 
     def take_request(self, who: object) -> Left:
         """One request of a user.
@@ -95,7 +98,9 @@ class Allowance:
         Raises:
             OverLimit: more than `limits.requests_per_minute`.
         """
-        return self._take(_key("user", who), self._limits.requests_per_minute, "requests")
+        return self._take(
+            _key(self._salt, "user", who), self._limits.requests_per_minute, "requests"
+        )
 
     def take_login(self, address: str) -> Left:
         """One registration, password or refresh from an address, an IPv6 one with its whole /64.
@@ -104,7 +109,29 @@ class Allowance:
             OverLimit: more than `limits.logins_per_minute`.
         """
         line = _line(address)
-        return self._take(_key("address", line), self._limits.logins_per_minute, "logins")
+        return self._take(
+            _key(self._salt, "address", line), self._limits.logins_per_minute, "logins"
+        )
+
+    def take_password(self, name: str) -> None:
+        """One password that is tried for a name, from wherever.
+
+        Counted before anybody knows whether it is right, or many that are tried at once would all
+        pass; `give_password_back` where it was.
+
+        Raises:
+            OverLimit: more than `limits.passwords_per_minute`.
+        """
+        per_minute = self._limits.passwords_per_minute
+        self._take(_key(self._salt, "name", name), per_minute, "passwords")
+
+    def give_password_back(self, name: str) -> None:
+        """The password that was taken for a name was right."""
+        key = _key(self._salt, "name", name)
+        with self._alone(key):
+            at, (_, whole_at, day, used) = self._find(key)
+            whole_at -= _MINUTE_S / self._limits.passwords_per_minute
+            _SLOT.pack_into(self._table, at, key, whole_at, day, used)
 
     def take_samples(self, who: object, samples: int) -> None:
         """Samples that a user sends.
@@ -114,7 +141,7 @@ class Allowance:
         """
         now = self._clock()
         today = int(now // _DAY_S)
-        key = _key("user", who)
+        key = _key(self._salt, "user", who)
         with self._alone(key):
             at, (key, whole_at, day, used) = self._find(key)
             used = (used if day == today else 0) + samples
@@ -164,6 +191,13 @@ class Allowance:
         finally:
             fcntl.lockf(self._file, fcntl.LOCK_UN, size, start)
 
+    def _salted(self) -> bytes:
+        """What keys are hashed with: random, so that nobody can choose whose slots to crowd."""
+        with self._locked(_TABLE_BYTES):
+            if not any(self._table[_TABLE_BYTES:]):
+                self._table[_TABLE_BYTES:] = os.urandom(_SALT_BYTES)
+            return self._table[_TABLE_BYTES:]
+
     def _find(self, key: int) -> tuple[int, tuple[int, float, int, int]]:
         """The place of a key, and what stands there."""
         last = self._places.get(key)
@@ -193,10 +227,10 @@ def _start(key: int) -> int:
 
 
 @lru_cache(_REMEMBERED)
-def _key(kind: str, who: object) -> int:
+def _key(salt: bytes, kind: str, who: object) -> int:
     """What a user or an address is called in the table; never 0, which is an empty slot."""
     name = f"{kind} {who}".encode()
-    return int.from_bytes(blake2b(name, digest_size=8).digest(), "little") or 1
+    return int.from_bytes(blake2b(name, digest_size=8, key=salt).digest(), "little") or 1
 
 
 @lru_cache(_REMEMBERED)

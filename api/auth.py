@@ -95,15 +95,22 @@ async def token(
     response: Response,
     services: ServicesHere,
 ) -> TokenAnswer:
-    """Log in with a password (OAuth2 password form); `scope` may ask for fewer scopes."""
+    """Log in with a password (OAuth2 password form); `scope` may ask for fewer scopes.
+
+    After some wrong passwords for a name, wherever they came from, its next ones must wait (429).
+    Who is logged in stays so: tokens are refreshed without a password.
+    """
     _count(request, services)
     if len(form.username) > 64 or len(form.password) > 256:
         raise WrongPassword("No such user and password.")
-    user = await services.users.by_name(_name(form.username))
+    name = _name(form.username)
+    user = await services.users.by_name(name)
+    services.allowance.take_password(name)
     if not await _passwords(request).fits(user.password_hash if user else None, form.password):
         raise WrongPassword("No such user and password.")
     if user is None:
         raise WrongPassword("No such user and password.")
+    services.allowance.give_password_back(name)
     response.headers.update(_NO_STORE)
     return await _log_in(services, user, _asked(form.scopes, user))
 

@@ -83,6 +83,7 @@ async def put_chunk(request: Request) -> Response:
     """Keep one chunk, however often it is sent; answered when its bytes are durable.
 
     Another body under the same number is kept beside the first; `complete` decides between them.
+    A chunk of fewer than 16 samples counts as 16 of those of a day.
     """
     caller = await authorise(request, SCOPE)
     services = services_of(request)

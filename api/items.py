@@ -78,6 +78,7 @@ def decoded(item: Item, limits: Limits) -> tuple[str, int, Chunk]:
 
     Raises:
         BadChunk: it is no item, or its chunk is none.
+        TooLarge: its chunk has far more bytes than its samples need.
     """
     if item.problem or item.stream is None or item.seq is None:
         raise item.problem or BadChunk("an item without stream or seq", field="item")

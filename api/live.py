@@ -7,32 +7,33 @@ upload, so hash, number and receipt are the same, and both ways may be mixed. In
 are), sets (those that are over, in the shape of a session's, and the `current` one or null; every
 5 s of samples, provisional until the session is complete), held, auth.
 
-Each chunk and each word is one request of the caller's limit. Over the limit the answer is a
-problem (429) with `retry_after_s` beside it, and the connection goes on.
+Each item, good or bad, and each word is one request of the caller's limit. Over the limit the
+answer is a problem (429) with `retry_after_s` beside it, and the connection goes on. After 16 bad
+items the rest of their frame is skipped, and one problem (`field: items`) says so.
 """
 
 import asyncio
 import time
-from collections.abc import Awaitable
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
 import msgspec
 from fastapi import APIRouter, WebSocket
-from starlette.websockets import WebSocketDisconnect, WebSocketState
+from starlette.websockets import WebSocketDisconnect
 
 from api.chunks import SCOPE
 from api.dependencies import Services, services_of
 from api.guard import Caller
 from api.items import Item, decoded, items_in
 from api.keeping import keep_chunk
-from api.problems import kind_of, problem_response
 from api.running import RunningGuess, RunningSets
+from api.talk import Talk, end, quietly
+from ingest.chunks import Chunk
 from ingest.recordings import wrist_of
 from schemas.errors import (
     BadChunk,
+    BadInput,
     MissingScope,
     MuvrError,
     NotAuthenticated,
@@ -44,41 +45,7 @@ from schemas.errors import (
 router = APIRouter(prefix="/v1/sessions/{session}", tags=["recording"])
 FIRST_WORD_S = 10.0  # how long a connection may stay without saying who it is
 WARN_S = 60.0  # how long before its end a token is asked to be renewed
-AT_ONCE = 16  # chunks under way on one connection; more wait in the socket
-# Close codes: 4000 + the status of the problem that ends the connection.
-CLOSE_BASE = 4000
-
-
-@dataclass(slots=True)
-class _Talk:
-    """One connection."""
-
-    socket: WebSocket
-    services: Services
-    session_id: UUID
-    token: str
-    caller: Caller
-    guess: RunningGuess
-    sets: RunningSets
-    gate: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE))
-    work: set[asyncio.Task[None]] = field(default_factory=set)
-    speaking: asyncio.Lock = field(default_factory=asyncio.Lock)
-    warned: bool = False
-
-    async def say(self, kind: str, **members: Any) -> None:
-        """One message out; nothing to a connection that is gone."""
-        text = msgspec.json.encode({"type": kind, **members}).decode()
-        async with self.speaking:
-            if self.socket.application_state is WebSocketState.CONNECTED:
-                await self.socket.send_text(text)
-
-    async def complain(self, error: MuvrError, item: Item | None = None) -> None:
-        """A problem out, with the chunk that it is about and how long to wait."""
-        problem = msgspec.Raw(bytes(problem_response(error, self.socket).body))
-        about = {} if item is None else {"stream": item.stream, "seq": item.seq}
-        # A message has no header fields: what Retry-After says elsewhere stands in it.
-        wait = {"retry_after_s": error.retry_after_s} if isinstance(error, OverLimit) else {}
-        await self.say("problem", **about, **wait, problem=problem)
+BAD_AT_MOST = 16  # items of a frame that are each told what is wrong with them
 
 
 @router.websocket("/live")
@@ -88,7 +55,7 @@ async def live(socket: WebSocket, session: str) -> None:
     try:
         talk = await _begin(socket, session)
     except MuvrError as error:
-        await _end(socket, error)
+        await end(socket, error)
         return
     except WebSocketDisconnect:
         return
@@ -100,14 +67,14 @@ async def live(socket: WebSocket, session: str) -> None:
     except WebSocketDisconnect:
         pass  # how a connection ends
     except MuvrError as error:
-        await _end(socket, error)
+        await end(socket, error)
     finally:
         open_connections.dec()
         for task in talk.work:  # what was taken is finished: its bytes may already be on disk
             task.add_done_callback(lambda done: done.cancelled() or done.exception())
 
 
-async def _begin(socket: WebSocket, session: str) -> _Talk:
+async def _begin(socket: WebSocket, session: str) -> Talk:
     """Who is calling, and which session this is.
 
     Raises:
@@ -131,10 +98,10 @@ async def _begin(socket: WebSocket, session: str) -> _Talk:
     wrist = wrist_of(row.streams)
     guess = RunningGuess(services, caller.user_id, wrist)
     sets = RunningSets(services, caller.user_id, session_id, wrist)
-    return _Talk(socket, services, session_id, token, caller, guess, sets)
+    return Talk(socket, services, session_id, token, caller, guess, sets)
 
 
-async def _listen(talk: _Talk) -> None:
+async def _listen(talk: Talk) -> None:
     """Take messages until the other side leaves, or its token ends."""
     while True:
         left_s = talk.caller.expires_at - time.time()
@@ -157,26 +124,48 @@ async def _listen(talk: _Talk) -> None:
             await _hear(talk, message.get("text") or "")
 
 
-async def _take(talk: _Talk, frame: bytes) -> None:
+async def _take(talk: Talk, frame: bytes) -> None:
     """Begin to keep the chunks of a frame; waits while too many are under way."""
+    bad = 0
     try:
         for item in items_in(frame):
+            if bad == BAD_AT_MOST:
+                raise BadChunk(
+                    f"{bad} items of the frame are bad; the rest of it is skipped",
+                    field="items",
+                    value=bad,
+                )
+            try:
+                stream, seq, chunk = _allowed(talk, item)
+            except MuvrError as error:
+                bad += item.problem is not None or isinstance(error, BadInput)
+                await quietly(talk.complain(error, item))
+                await asyncio.sleep(0)  # others may be served between two of them
+                continue
             await talk.gate.acquire()
-            task = asyncio.create_task(_keep(talk, item))
+            task = asyncio.create_task(_keep(talk, item, stream, seq, chunk))
             talk.work.add(task)
             task.add_done_callback(talk.work.discard)
     except BadChunk as problem:  # too many: those that came first are kept
         await talk.complain(problem)
 
 
-async def _keep(talk: _Talk, item: Item) -> None:
+def _allowed(talk: Talk, item: Item) -> tuple[str, int, Chunk]:
+    """Stream, number and samples of an item, which is a request whatever it holds.
+
+    Raises:
+        OverLimit: one request too many; its chunk is not looked at.
+        BadChunk, TooLarge: it is no item, or its chunk is none.
+    """
+    talk.services.allowance.take_request(talk.caller.user_id)
+    return decoded(item, talk.services.config.limits)
+
+
+async def _keep(talk: Talk, item: Item, stream: str, seq: int, chunk: Chunk) -> None:
     """Keep one chunk: its receipt, or its problem; then perhaps a guess."""
     services, user_id = talk.services, talk.caller.user_id
+    guess, sets, piece = talk.guess, talk.sets, chunk.piece
     try:
-        if item.problem is None:  # what is no item is no request either
-            services.allowance.take_request(user_id)
-        stream, seq, chunk = decoded(item, services.config.limits)
-        guess, sets, piece = talk.guess, talk.sets, chunk.piece
         with guess.last.awaiting(stream, piece), sets.last.awaiting(stream, piece):
             receipt = await keep_chunk(services, user_id, talk.session_id, stream, seq, chunk)
         guess_is_due, look_is_due = guess.add(stream, piece), sets.add(stream, piece)
@@ -186,22 +175,22 @@ async def _keep(talk: _Talk, item: Item) -> None:
         if look_is_due:
             await _tell(talk, "sets", sets, item)
     except MuvrError as error:
-        await _quietly(talk.complain(error, item))
+        await quietly(talk.complain(error, item))
     except (WebSocketDisconnect, RuntimeError):
         return  # the other side left; its next connection asks what is held
     finally:
         talk.gate.release()
 
 
-async def _tell(talk: _Talk, kind: str, running: RunningGuess | RunningSets, item: Item) -> None:
+async def _tell(talk: Talk, kind: str, running: RunningGuess | RunningSets, item: Item) -> None:
     """What is seen now, or why nothing is: the other one of both is told all the same."""
     try:
         await talk.say(kind, **await running.answer())
     except MuvrError as error:
-        await _quietly(talk.complain(error, item))
+        await quietly(talk.complain(error, item))
 
 
-async def _hear(talk: _Talk, text: str) -> None:
+async def _hear(talk: Talk, text: str) -> None:
     """A word of the client: renew the token, or say what is held.
 
     Raises:
@@ -232,7 +221,7 @@ async def _hear(talk: _Talk, text: str) -> None:
         await talk.complain(BadChunk('Send {"auth": …}, {"resume": true} or a binary item.'))
 
 
-async def _still_good(talk: _Talk) -> Caller:
+async def _still_good(talk: Talk) -> Caller:
     """The caller, unless the login was revoked; while Cassandra is away the token is believed.
 
     A phone must not be thrown out because of us: each chunk has its own 503 problem.
@@ -272,22 +261,3 @@ def _next(ranges: list[list[int]]) -> int:
 
 def _expires(caller: Caller) -> str:
     return datetime.fromtimestamp(caller.expires_at, UTC).isoformat().replace("+00:00", "Z")
-
-
-async def _end(socket: WebSocket, error: MuvrError) -> None:
-    """Say why, and close with 4000 + the problem's status."""
-    status = kind_of(error).status
-    problem = msgspec.Raw(bytes(problem_response(error, socket).body))
-    text = msgspec.json.encode({"type": "problem", "problem": problem}).decode()
-    await _quietly(socket.send_text(text))
-    retry = error.retry_after_s if isinstance(error, OverLimit) else 1
-    reason = f"retry after {retry} s" if status in (429, 503) else kind_of(error).name
-    await _quietly(socket.close(CLOSE_BASE + status, reason))
-
-
-async def _quietly(sending: Awaitable[None]) -> None:
-    """Send to a side that may be gone already."""
-    try:
-        await sending
-    except (WebSocketDisconnect, RuntimeError):
-        return

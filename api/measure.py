@@ -12,6 +12,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 from api.model_cache import Loaded, ModelCache
+from api.turns import Turns
 from ingest.recordings import load_recording
 from ingest.stretches import span_of
 from models.recognition.sets import Measured, measure
@@ -37,12 +38,12 @@ class _Key(NamedTuple):
 
 
 class Measurer:
-    """Measures confirmed sets; one session at a time, off the event loop."""
+    """Measures confirmed sets; one session at a time, users in turn, off the event loop."""
 
     def __init__(self, records: Records, models: ModelCache) -> None:
         self._records = records
         self._models = models
-        self._gate = asyncio.Semaphore(1)
+        self._turns = Turns()
         self._known: OrderedDict[_Key, Measured] = OrderedDict()
 
     async def of_sets(
@@ -58,6 +59,7 @@ class Measurer:
 
         Raises:
             DatabaseAway: samples or the book cannot be read.
+            Retryable: too many sessions of this user wait for their turn.
         """
         if not sets:
             return {}
@@ -68,7 +70,9 @@ class Measurer:
         keys = {
             one.set_id: _Key(user_id, one.set_id, one.revision, samples, version) for one in sets
         }
-        async with self._gate:
+        if all(key in self._known for key in keys.values()):
+            return {set_id: self._known[key] for set_id, key in keys.items()}
+        async with self._turns.turn(user_id):
             missing = [one for one in sets if keys[one.set_id] not in self._known]
             for set_id, measured in (await self._measure(user_id, session, missing, book)).items():
                 self._remember(keys[set_id], measured)

@@ -36,7 +36,7 @@ class EitherChunk(BaseModel):
 
 
 class ChunkShape(EitherChunk):
-    """One chunk as JSON."""
+    """One chunk as JSON. To be kept it takes at most 256 bytes a sample, and 4 KiB around them."""
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"example": CHUNK})
 

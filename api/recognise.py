@@ -10,6 +10,7 @@ import asyncio
 import json
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from typing import Any, TypeVar
@@ -17,6 +18,7 @@ from uuid import UUID
 
 from api.measure import Measurer
 from api.model_cache import ModelCache, rungs_of
+from api.turns import Turns
 from ingest.recognition import FAMILY, Asked, declared_layout, outdated, recognise_session
 from models.recognition.sets import Learned, Measured
 from schemas.inputs import ACC3, ACC6
@@ -29,15 +31,24 @@ REMEMBERED = 1024  # sessions in which nothing was found; a hundred bytes each
 T = TypeVar("T")
 
 
+@dataclass(slots=True)
+class _Look:
+    """A look at a session, and how many wait for it."""
+
+    task: asyncio.Task[list[Prediction]]
+    waiting: int = 0
+    begun: bool = False
+
+
 class Recogniser:
-    """Finds the sets of sessions; one session at a time, off the event loop."""
+    """Finds the sets of sessions; one session at a time, users in turn, off the event loop."""
 
     def __init__(self, records: Records, models: ModelCache) -> None:
         self._records = records
         self._models = models
-        self._gate = asyncio.Semaphore(1)
-        self._live_gate = asyncio.Semaphore(1)
-        self._under_way: dict[tuple[UUID, UUID], asyncio.Task[list[Prediction]]] = {}
+        self._turns = Turns()
+        self._live_turns = Turns()
+        self._looks: dict[tuple[UUID, UUID], _Look] = {}
         self._measurer = Measurer(records, models)
         self._empty: OrderedDict[tuple[UUID, UUID, int], Asked] = OrderedDict()
 
@@ -46,6 +57,7 @@ class Recogniser:
 
         Raises:
             DatabaseAway: the samples or a model cannot be read.
+            Retryable: too many sessions of this user wait for their turn.
         """
         if not session.complete:
             return []
@@ -59,6 +71,7 @@ class Recogniser:
 
         Raises:
             DatabaseAway: samples or the book of form cannot be read.
+            Retryable: too many sessions of this user wait for their turn.
         """
         return await self._measurer.of_sets(user_id, session, sets, declared_layout(session))
 
@@ -71,24 +84,46 @@ class Recogniser:
             del self._empty[key]
 
     async def _once(self, user_id: UUID, session: SessionRow, now: datetime) -> list[Prediction]:
-        """One look at a session however many ask; a caller that gives up finds it next time."""
-        key = (user_id, session.session_id)
-        task = self._under_way.get(key)
-        if task is None:
-            task = asyncio.create_task(self._find_in_turn(user_id, session, now))
-            self._under_way[key] = task
-            task.add_done_callback(lambda _: self._under_way.pop(key, None))
-        return await asyncio.shield(task)
+        """One look at a session however many ask.
 
-    async def in_turn(self, look: Callable[..., T], *given: Any) -> T:
-        """A look at a live session in a thread: one at a time, beside those at whole sessions."""
-        async with self._live_gate:
+        A look that has begun goes on without them: who gave up finds it next time. One that waits
+        for its turn is dropped with the last of them.
+        """
+        key = (user_id, session.session_id)
+        look = self._looks.get(key)
+        if look is None:
+            task = asyncio.create_task(self._find_in_turn(user_id, session, now))
+            look = self._looks[key] = _Look(task)
+            task.add_done_callback(lambda done: self._forget_look(key, done))
+        look.waiting += 1
+        try:
+            return await asyncio.shield(look.task)
+        finally:
+            look.waiting -= 1
+            if not look.waiting and not look.begun:
+                look.task.cancel()
+                self._forget_look(key, look.task)
+
+    def _forget_look(self, key: tuple[UUID, UUID], task: asyncio.Task[list[Prediction]]) -> None:
+        """A look is over, or nobody wants it: who asks from now on begins another one."""
+        look = self._looks.get(key)
+        if look is not None and look.task is task:
+            del self._looks[key]
+
+    async def in_turn(self, user_id: UUID, look: Callable[..., T], *given: Any) -> T:
+        """A look at a live session in a thread: one at a time, beside those at whole sessions.
+
+        Raises:
+            Retryable: too many live sessions of this user wait for their turn.
+        """
+        async with self._live_turns.turn(user_id):
             return await asyncio.to_thread(look, *given)
 
     async def _find_in_turn(
         self, user_id: UUID, session: SessionRow, now: datetime
     ) -> list[Prediction]:
-        async with self._gate:
+        async with self._turns.turn(user_id):
+            self._looks[user_id, session.session_id].begun = True
             return await self._find(user_id, session, now)
 
     async def _fresh(self, user_id: UUID, session: SessionRow) -> list[Prediction] | None:

@@ -162,7 +162,7 @@ class RunningSets:
                     self._user_id, model_id(recording)
                 )
                 sight = await self._services.recogniser.in_turn(
-                    self._look, recording, learned, heard_ns
+                    self._user_id, self._look, recording, learned, heard_ns
                 )
                 current = self._keep(sight, asked)
                 if not self.last.due():

@@ -4,12 +4,13 @@ from datetime import datetime
 from typing import Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, Field
 
 from api.cursors import NextPage, PageCursor, PageLimit
 from api.dependencies import Sensor, ServicesHere
 from api.deviations import DeviationShape, deviation_shape
+from api.presence import while_there
 from api.problems import described
 from api.sets import SetShape, recognised_shape, set_shape
 from ingest.notes import session_notes
@@ -110,11 +111,14 @@ async def list_sessions(
 
 
 @router.get("/{session}", summary="A session and what was done in it", responses=described(410))
-async def read_session(session: UUID, caller: Sensor, services: ServicesHere) -> SessionAnswer:
+async def read_session(
+    session: UUID, caller: Sensor, services: ServicesHere, request: Request
+) -> SessionAnswer:
     """The session, its sets, where it left the plan, and what was noticed about its data."""
     row = await services.recorder.session(caller.user_id, session)
     sets = await services.records.sets.of_session(caller.user_id, session)
-    found = await services.recogniser.sets_of(caller.user_id, row, services.clock())
+    look = services.recogniser.sets_of(caller.user_id, row, services.clock())
+    found = await while_there(request, look)
     others = not_confirmed(found, [(one.started_at, one.ended_at) for one in sets])
     measured = await services.recogniser.measured(caller.user_id, row, sets)
     shapes = [set_shape(one, measured.get(one.set_id)) for one in sets]

@@ -12,6 +12,7 @@ from fastapi import APIRouter, Header, Response
 from pydantic import BaseModel, Field
 
 from api.dependencies import Sensor, ServicesHere
+from api.keeping import set_counts_as
 from api.problems import described
 from api.shapes import ModelName
 from models.recognition.sets import Measured
@@ -93,11 +94,17 @@ async def confirm_set(
     response: Response,
     if_match: IfMatch = None,
 ) -> SetShape:
-    """Say what a set was. Repeatable; another content needs `If-Match` with the set's ETag."""
+    """Say what a set was. Repeatable; another content needs `If-Match` with the set's ETag.
+
+    Its samples are kept once more, to be learned from: each second and sensor counts as 100 of the
+    samples of a day, where the session declares an accelerometer.
+    """
+    row = await services.recorder.session(caller.user_id, session)
+    services.allowance.take_samples(caller.user_id, set_counts_as(row, confirmation))
     current = await _revision(services, caller, session, set, if_match)
-    row = await services.recorder.confirm_set(caller.user_id, session, set, confirmation, current)
-    response.headers["ETag"] = etag(row)
-    return set_shape(row)
+    kept = await services.recorder.confirm_set(caller.user_id, session, set, confirmation, current)
+    response.headers["ETag"] = etag(kept)
+    return set_shape(kept)
 
 
 @router.delete("/{set}", status_code=204, summary="Delete a set", responses=described(410, 412))

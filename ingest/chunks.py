@@ -23,13 +23,16 @@ from ingest.readable import read_json
 from models.signal.codec import pack_bytes, unpack_bytes
 from models.signal.pieces import Piece
 from schemas.config import Limits
-from schemas.errors import BadChunk, BadSamples, UnsupportedMedia
+from schemas.errors import BadChunk, BadSamples, TooLarge, UnsupportedMedia
 from schemas.wire import CHUNK_FIELDS
 
 CBOR, JSON = "application/cbor", "application/json"
 _KNOWN = frozenset((*CHUNK_FIELDS, "t_ms"))
 _NEEDED = frozenset(CHUNK_FIELDS)
 _AROUND, _WHOLE = b"A", b"W"
+BYTES_A_SAMPLE, BYTES_AROUND = 256, 4096
+"""What a body that is kept with its envelope may take. A sample of three numbers with all their
+digits, each on a line of its own, takes 120 bytes; blanks and digits without end are no samples."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +62,7 @@ def decode_chunk(body: bytes, media_type: str, limits: Limits) -> Chunk:
 
     Raises:
         BadChunk: which field, and its value.
+        TooLarge: far more bytes than so many samples need.
         UnsupportedMedia: neither CBOR nor JSON.
     """
     kind = _kind(media_type)
@@ -66,6 +70,7 @@ def decode_chunk(body: bytes, media_type: str, limits: Limits) -> Chunk:
         piece, envelope = _from_cbor(body, limits)
         return Chunk(hashlib.sha256(body).digest(), piece, envelope)
     piece = checked(read_json(body, limits), limits)
+    _refuse_long(body, len(piece.counts))
     return Chunk(hashlib.sha256(body).digest(), piece, _WHOLE + pack_bytes(body), piece.scale)
 
 
@@ -127,7 +132,19 @@ def _from_cbor(body: bytes, limits: Limits) -> tuple[Piece, bytes]:
     piece = checked(_piece(fields, limits), limits)
     if canonical_body(piece) == body:
         return piece, b""
+    _refuse_long(body, len(piece.counts))
     return piece, _envelope(body, fields["xyz"])
+
+
+def _refuse_long(body: bytes, n: int) -> None:
+    """Samples are counted, and bytes are kept: so many of them must do."""
+    most = BYTES_AROUND + n * BYTES_A_SAMPLE
+    if len(body) > most:
+        raise TooLarge(
+            f"the body has {len(body)} bytes; with n = {n} it may have {most}",
+            field="body",
+            value=len(body),
+        )
 
 
 def _fields(value: object) -> dict[str, Any]:

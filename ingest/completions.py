@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
-from typing import cast
 from uuid import UUID
 
 from ingest.decisions import Decisions
@@ -169,11 +168,11 @@ async def _list_streams(
             _listing(decisions, session_id, name, hashes, lists.get(name), offsets_ms[name])
             for name, hashes in waiting.items()
         ]
-        kept = await _decide(decisions, user_id, events)
+        kept = await _decide(decisions, user_id, events, chunks=sum(map(len, waiting.values())))
         await project_all(records, user_id, kept, decisions.now_us(), held)
-        for ours, theirs in zip(events, kept, strict=True):
+        for name, ours, theirs in zip(list(waiting), events, kept, strict=True):
             if theirs.says_the_same(ours):
-                del waiting[str(ours.body["stream"])]
+                del waiting[name]
         if not waiting:
             return
     names = ", ".join(waiting)
@@ -216,10 +215,11 @@ def _listing(
     )
 
 
-async def _decide(decisions: Decisions, user_id: UUID, events: Sequence[Event]) -> list[Event]:
+async def _decide(
+    decisions: Decisions, user_id: UUID, events: Sequence[Event], *, chunks: int
+) -> list[Event]:
     """What stands in the slots: in one round where the lists are short, else one by one."""
     journal = decisions.records.journal
-    chunks = sum(len(cast("list[object]", event.body["hashes"])) for event in events)
     if chunks <= _TOGETHER_CHUNKS:
         return await journal.append_all(user_id, events, TOPIC)
     return [await journal.append(user_id, event, TOPIC) for event in events]

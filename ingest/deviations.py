@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 from models.deviations.align import align
 from models.deviations.model import Target
 from schemas.ids import slot
+from schemas.journal import SessionOpened
 from schemas.layout import month_of
 from schemas.times import us_of
 from store.deviations import Deviation
@@ -69,8 +70,8 @@ async def project_deviations(records: Records, user_id: UUID, session_id: UUID, 
 async def forget_deviations(records: Records, user_id: UUID, session_id: UUID, at_us: int) -> None:
     """Take out a session's rows, for good where `at_us` lies ahead."""
     opened = await _opening(records, user_id, session_id)
-    if opened is not None:
-        month = _month(datetime.fromisoformat(str(opened.body["started_at"])))
+    if opened is not None and isinstance(said := opened.said, SessionOpened):
+        month = _month(said.started_at)
         await records.deviations.delete_session(user_id, month, session_id, at_us)
 
 

@@ -8,7 +8,6 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from uuid import UUID
 
 from ingest.decisions import final_us
@@ -17,32 +16,30 @@ from ingest.leftovers import keep_leftovers
 from ingest.pending import project_labelled
 from ingest.recordings import decided, is_listed
 from ingest.rows import end_ns_of
-from schemas.errors import BadEvent
 from schemas.ids import slot
 from schemas.inputs import LAYOUTS
+from schemas.journal import (
+    PlanDeleted,
+    PlanKept,
+    Said,
+    SessionDeleted,
+    SessionOpened,
+    SetConfirmed,
+    SetDeleted,
+    StreamDeclared,
+    StreamListed,
+)
 from schemas.times import at_us
 from store.journal import Event
-from store.plans import Plan, PlannedSets
+from store.plans import Plan
 from store.records import Records
 from store.samples import ChunkHead
 from store.sessions import NO_HASH, newest_revision
 from store.sets import SetRow
 
-_FIELDS: Mapping[str, set[str]] = {
-    "session-opened": {"started_at", "timezone", "plan"},
-    "stream-declared": {"stream", "kind", "unit"},
-    "stream-listed": {"stream", "hashes"},
-    "session-deleted": set(),
-    "set-confirmed": {"session", "exercise", "started_at", "ended_at", "reps", "weight_kg"}
-    | {"intensity", "label_source"},
-    "set-deleted": {"session"},
-    "plan-kept": {"name", "sets"},
-    "plan-deleted": set(),
-}
-"""What a projection reads of the body of each kind of event."""
-_OF_DEVIATIONS = {"session-opened", "stream-listed", "set-confirmed", "set-deleted"}
 TOGETHER = 100  # rows of sets in one batch, events at once
 SESSIONS_AT_ONCE = 8  # each reads its samples
+Fact = tuple[Event, Said]
 Held = Mapping[str, Sequence[ChunkHead]]
 """What is held of the streams of a session."""
 
@@ -95,15 +92,14 @@ async def project_all(
     Raises:
         BadEvent: a kind or body that is not known here: the journal is newer than this code.
     """
-    for event in events:
-        _require_known(event)
-    for start in range(0, len(events), TOGETHER):
-        portion = events[start : start + TOGETHER]
-        rows = [set_row(event) for event in portion if event.kind == "set-confirmed"]
+    facts = [(event, event.said) for event in events]  # all of them, before anything is written
+    for start in range(0, len(facts), TOGETHER):
+        portion = facts[start : start + TOGETHER]
+        rows = [set_row(event, said) for event, said in portion if isinstance(said, SetConfirmed)]
         if rows:  # they share a partition: one batch for all of them
             await records.sets.put_all(user_id, rows)
-        await asyncio.gather(*(_write_rows(records, user_id, event) for event in portion))
-    touched = await _touched(records, user_id, events)
+        await asyncio.gather(*(_write_rows(records, user_id, *fact) for fact in portion))
+    touched = await _touched(records, user_id, facts)
     gate = asyncio.Semaphore(SESSIONS_AT_ONCE)
 
     async def one(session_id: UUID) -> None:
@@ -113,55 +109,56 @@ async def project_all(
     await asyncio.gather(*(one(session_id) for session_id in sorted(touched)))
 
 
-def _require_known(event: Event) -> None:
-    needed = _FIELDS.get(event.kind)
-    if needed is None or not needed <= event.body.keys():
-        raise BadEvent(
-            f"event {event.event_id} of kind {event.kind!r} with {sorted(event.body)} is not "
-            "understood by this release",
-            field="kind",
-            value=event.kind,
-        )
-
-
-async def _write_rows(records: Records, user_id: UUID, event: Event) -> None:
+async def _write_rows(records: Records, user_id: UUID, event: Event, said: Said) -> None:
     """The rows that an event says by itself, at its time."""
-    match event.kind:
-        case "session-opened":
-            await _opened(records, user_id, event)
-        case "stream-declared":
-            await _declared(records, user_id, event)
-        case "stream-listed":
-            await _listed(records, user_id, event)
-        case "session-deleted":
+    match said:
+        case SessionOpened():
+            opened = (event.about, said.started_at, said.timezone, said.plan)
+            await records.sessions.open(user_id, *opened, event.received_us)
+        case StreamDeclared():
+            declared = (event.about, said.stream, said.declaration())
+            await records.sessions.declare(user_id, *declared, event.received_us)
+            await _offset(records, user_id, event, said.stream)
+        case StreamListed():
+            listed = [bytes.fromhex(one) if one else NO_HASH for one in said.hashes]
+            place = (event.about, said.stream)
+            await records.sessions.put_list(user_id, *place, listed, event.received_us)
+            await _offset(records, user_id, event, said.stream)
+        case SessionDeleted():
             await _session_deleted(records, user_id, event)
-        case "set-confirmed":
+        case SetConfirmed():
             await _unlearn(records, user_id, event)
-        case "set-deleted":
-            session_id = UUID(str(event.body["session"]))
-            await records.sets.delete(user_id, session_id, event.about, final_us(event))
-        case "plan-kept":
-            await records.plans.put(user_id, plan_of(event))
-        case "plan-deleted":
+        case SetDeleted():
+            await records.sets.delete(user_id, said.session, event.about, final_us(event))
+        case PlanKept():
+            plan = Plan(event.about, said.name, said.sets, event.received_us)
+            await records.plans.put(user_id, plan)
+        case PlanDeleted():
             await records.plans.delete(user_id, event.about, event.received_us)
-        case _:
-            raise AssertionError(f"{event.kind} has fields but no projection")
 
 
-async def _touched(records: Records, user_id: UUID, events: Sequence[Event]) -> dict[UUID, Touched]:
+async def _touched(records: Records, user_id: UUID, facts: Sequence[Fact]) -> dict[UUID, Touched]:
     """The sessions that events are about, and what each of them says."""
     found: dict[UUID, Touched] = defaultdict(Touched)
-    for event in events:
-        if event.kind == "plan-kept":  # a session may have followed it before it came
-            for session_id in await records.sessions.of_plan(user_id, event.about):
-                found[session_id].at_us = max(found[session_id].at_us, 1)
-        if event.kind in _OF_DEVIATIONS:
-            session_id = UUID(str(event.body.get("session", event.about)))
-            found[session_id].at_us = max(found[session_id].at_us, event.received_us)
-            if event.kind == "stream-listed":
-                found[session_id].lists.add(str(event.body["stream"]))
-            if event.kind == "set-confirmed":
+    for event, said in facts:
+        match said:
+            case PlanKept():  # a session may have followed it before it came
+                for session_id in await records.sessions.of_plan(user_id, event.about):
+                    found[session_id].at_us = max(found[session_id].at_us, 1)
+                continue
+            case SessionOpened():
+                session_id = event.about
+            case StreamListed():
+                session_id = event.about
+                found[session_id].lists.add(said.stream)
+            case SetConfirmed():
+                session_id = said.session
                 found[session_id].sets.add(event.about)
+            case SetDeleted():
+                session_id = said.session
+            case StreamDeclared() | SessionDeleted() | PlanDeleted():
+                continue
+        found[session_id].at_us = max(found[session_id].at_us, event.received_us)
     return found
 
 
@@ -181,59 +178,26 @@ async def _follow(
     await project_deviations(records, user_id, session_id, touched.at_us)
 
 
-def set_row(event: Event) -> SetRow:
+def set_row(event: Event, said: SetConfirmed) -> SetRow:
     """The set that a confirmation says."""
-    body = event.body
     return SetRow(
-        session_id=UUID(str(body["session"])),
+        session_id=said.session,
         set_id=event.about,
-        exercise=str(body["exercise"]),
-        started_at=datetime.fromisoformat(str(body["started_at"])),
-        ended_at=datetime.fromisoformat(str(body["ended_at"])),
-        reps=body["reps"],  # pyright: ignore[reportArgumentType] checked by schemas.events
-        weight_kg=body["weight_kg"],  # pyright: ignore[reportArgumentType]
-        intensity=body["intensity"],  # pyright: ignore[reportArgumentType]
-        label_source=str(body["label_source"]),
+        exercise=said.exercise,
+        started_at=said.started_at,
+        ended_at=said.ended_at,
+        reps=said.reps,
+        weight_kg=said.weight_kg,
+        intensity=said.intensity,
+        label_source=said.label_source,
         revision=event.received_us,
     )
-
-
-def plan_of(event: Event) -> Plan:
-    """The plan that a word about it says."""
-    sets: PlannedSets = event.body["sets"]  # pyright: ignore[reportAssignmentType] checked at the door
-    return Plan(event.about, str(event.body["name"]), sets, event.received_us)
-
-
-async def _opened(records: Records, user_id: UUID, event: Event) -> None:
-    plan = event.body["plan"]
-    await records.sessions.open(
-        user_id,
-        event.about,
-        datetime.fromisoformat(str(event.body["started_at"])),
-        str(event.body["timezone"]),
-        UUID(str(plan)) if plan else None,
-        event.received_us,
-    )
-
-
-async def _declared(records: Records, user_id: UUID, event: Event) -> None:
-    stream = str(event.body["stream"])
-    declaration = {key: value for key, value in event.body.items() if key != "stream"}
-    await records.sessions.declare(user_id, event.about, stream, declaration, event.received_us)
-    await _offset(records, user_id, event, stream)
 
 
 async def _offset(records: Records, user_id: UUID, event: Event, stream: str) -> None:
     offset_ms = event.meta.get("offset_ms")
     if isinstance(offset_ms, int):
         await records.sessions.offset(user_id, event.about, stream, offset_ms, event.received_us)
-
-
-async def _listed(records: Records, user_id: UUID, event: Event) -> None:
-    stream, hashes = str(event.body["stream"]), event.body["hashes"]
-    listed = [bytes.fromhex(h) if h else NO_HASH for h in hashes]  # pyright: ignore
-    await records.sessions.put_list(user_id, event.about, stream, listed, event.received_us)
-    await _offset(records, user_id, event, stream)
 
 
 async def settle(

@@ -5,11 +5,12 @@ from uuid import UUID
 
 from ingest.decisions import Decisions
 from ingest.openings import existing
-from ingest.projections import project, set_row
+from ingest.projections import project
 from schemas.config import Limits
 from schemas.errors import BadEvent, ClockSkew, Deleted, EventConflict, NotThere, StaleRevision
 from schemas.events import SetConfirmation
 from schemas.ids import check_client_id, slot
+from schemas.journal import SetConfirmed
 from schemas.topics import Topic
 from store.journal import Event
 from store.sessions import SessionRow
@@ -175,10 +176,12 @@ def confirmation_body(session_id: UUID, confirmation: SetConfirmation) -> dict[s
 def _taken(set_id: UUID, event: Event, if_match: int | None) -> Exception:
     if if_match is not None:
         return _stale(set_id, if_match, event.received_us)
-    row = set_row(event)
+    said = event.said
+    if not isinstance(said, SetConfirmed):
+        raise AssertionError(f"{event.kind} stands in the slot of a confirmation")
     return EventConflict(
-        f"set {set_id} is confirmed already, as {row.exercise!r} from {row.started_at} in session "
-        f'{row.session_id}; to correct it send If-Match: "{row.revision}".'
+        f"set {set_id} is confirmed already, as {said.exercise!r} from {said.started_at} in "
+        f'session {said.session}; to correct it send If-Match: "{event.received_us}".'
     )
 
 

@@ -18,6 +18,7 @@ from ingest.projections import project_all
 from ingest.stretches import project_stretches
 from schemas.errors import Retryable
 from schemas.inputs import ACC3
+from schemas.journal import SetConfirmed, SetDeleted
 from schemas.layout import AHEAD_DAYS, LONGEST_DAYS
 from schemas.times import us_of
 from store.database import Database
@@ -57,7 +58,8 @@ class Projected:
 
 def session_of(event: Event) -> UUID:
     """The session that an event is about or belongs to."""
-    return UUID(str(event.body.get("session", event.about)))
+    said = event.said
+    return said.session if isinstance(said, SetConfirmed | SetDeleted) else event.about
 
 
 @dataclass(frozen=True, slots=True)

@@ -113,7 +113,7 @@ def _learn(job: Job, family: BatchFamily, *, only_changed: bool) -> None:
     _note(job, result, digest)
     if only_changed and digest in _known_digests(job.database, family.name):
         job.run.status = "nothing-to-do"  # what changed had been read by the last run already
-    elif against := result.refused or _taken_back(job.database, family.name, digest):
+    elif against := result.refused or _objection(job.database, family.name, digest):
         _refuse(job, against)
     else:
         with job.run.step("write"):
@@ -186,7 +186,7 @@ def _known_digests(database: Database, family: str) -> set[object]:
     return {one.metrics.get("digest") for one in (live, last) if one is not None}
 
 
-def _taken_back(database: Database, family: str, digest: str) -> str:
+def _objection(database: Database, family: str, digest: str) -> str:
     """Why rows may not appear that a person took back, "" when they may.
 
     As with models: they stay away while another run's rows are live; where none are, the recipe

@@ -17,6 +17,7 @@ from uuid import UUID
 
 from schemas.errors import UncertainWrite
 from schemas.ids import day_of
+from schemas.journal import Said, said_by
 from schemas.layout import SHARDS, month_of, shard_of
 from schemas.names import respelled
 from schemas.times import at_us as time_at
@@ -50,6 +51,15 @@ class Event:
     body: Mapping[str, object]
     received_us: int
     meta: Mapping[str, object] = field(default_factory=dict)
+
+    @property
+    def said(self) -> Said:
+        """The body, as what its kind says.
+
+        Raises:
+            BadEvent: a kind or a body that is not known here: it is of a later release.
+        """
+        return said_by(self.kind, self.body)
 
     def says_the_same(self, other: "Event") -> bool:
         """Whether both are the same decision."""

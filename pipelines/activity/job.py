@@ -159,13 +159,13 @@ def judged_of(judged: Sequence[Row]) -> dict[str, Seconds]:
     return found
 
 
-def may_serve(judged: Mapping[str, Seconds], margin: float) -> str:
+def objection(judged: Mapping[str, Seconds], margin: float) -> str:
     """Why a model may not serve, "" when it may.
 
     On people or days that it did not see it must beat the rule that needs no learning, and on
     those after what serves now had learned it must not be worse than that by more than a margin.
 
-    >>> may_serve({"own": (9, 1, 1), "rhythm": (7, 1, 3), "own_later": (0, 0, 0),
+    >>> objection({"own": (9, 1, 1), "rhythm": (7, 1, 3), "own_later": (0, 0, 0),
     ...            "incumbent": (0, 0, 0)}, 0.01)
     ''
     """
@@ -223,7 +223,7 @@ def _settle(
         run.metrics[layout] = said | {"outcome": "not-learned"}
         run.reasons[f"{layout}: {problem}"] += 1
         return "not-learned"
-    reason = may_serve(seconds, job.config.training.gate_margin)
+    reason = objection(seconds, job.config.training.gate_margin)
     stored = _stored(run, layout, content, given, said)
     outcome, reason = asyncio.run(_serve(job.database, stored, reason))
     if reason:

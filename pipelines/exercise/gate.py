@@ -139,14 +139,14 @@ def judge(trials: Iterable[Trial], *, margin: float) -> dict[str, Verdict]:
     return {name: _verdict(name, strata[name], margin) for name in sorted(strata)}
 
 
-def vetoed(trial: Trial) -> str:
+def veto(trial: Trial) -> str:
     """Why this user's challenger is kept back, "" when it is not.
 
     A sign test on the sets where the two disagree: the challenger must not be worse by more than
     chance explains.
 
     >>> worse = {str(n): n > 4 for n in range(10)}
-    >>> vetoed(Trial("a", 30, worse, dict.fromkeys(worse, True), {}))
+    >>> veto(Trial("a", 30, worse, dict.fromkeys(worse, True), {}))
     'worse than what serves now on 5 of 10 later sets'
     """
     lost, won = _disagreements(trial)
@@ -170,6 +170,26 @@ def unasked(trial: Trial, verdict: Verdict) -> str:
     return f"no later set of this user, and {verdict.sets} of others are too few"
 
 
+def setback(trials: Sequence[Trial], margin: float) -> str:
+    """By how much a challenger is worse than what serves now, "" where it is not.
+
+    More than the margin, and more than a few coins would be; on sets that both answered.
+
+    >>> right, wrong = ({str(n): hit for n in range(9)} for hit in (True, False))
+    >>> setback([Trial("a", 9, wrong, right, {})], 0.01)
+    'right in 0.000 of sets, what serves now in 1.000'
+    >>> setback([Trial("a", 9, right, wrong, {})], 0.01)
+    ''
+    """
+    challenger, serving = _shares(trials, "serving")
+    if challenger is None or serving is None or challenger >= serving - margin:
+        return ""
+    lost, won = (sum(counts) for counts in zip(*map(_disagreements, trials), strict=True))
+    if sign_test(lost, won) >= VETO_CHANCE:
+        return ""
+    return f"right in {challenger:.3f} of sets, what serves now in {serving:.3f}"
+
+
 def sign_test(lost: int, won: int) -> float:
     """Chance of at least `lost` losses among `lost + won` if both were equally good.
 
@@ -182,26 +202,16 @@ def sign_test(lost: int, won: int) -> float:
 
 def _verdict(name: str, trials: Sequence[Trial], margin: float) -> Verdict:
     sets = sum(len(trial.challenger) for trial in trials)
-    challenger, serving = _shares(trials, "serving")
+    _, serving = _shares(trials, "serving")
     alone, majority = _shares(trials, "majority")
     reason = ""
     if alone is None or majority is None:
         reason = "no later set to judge by"
     elif alone <= majority:
         reason = f"right in {alone:.3f} of sets, always saying the most frequent in {majority:.3f}"
-    elif _worse(trials, challenger, serving, margin):
-        reason = f"right in {challenger:.3f} of sets, what serves now in {serving:.3f}"
+    else:
+        reason = setback(trials, margin)
     return Verdict(name, not reason, reason, len(trials), sets, alone, serving, majority)
-
-
-def _worse(
-    trials: Sequence[Trial], challenger: float | None, serving: float | None, margin: float
-) -> bool:
-    """Whether a stratum loses more than the margin, and more than a few coins would."""
-    if challenger is None or serving is None or challenger >= serving - margin:
-        return False
-    lost, won = (sum(counts) for counts in zip(*map(_disagreements, trials), strict=True))
-    return sign_test(lost, won) < VETO_CHANCE
 
 
 def _disagreements(trial: Trial) -> tuple[int, int]:

@@ -5,7 +5,8 @@ Two rows: phones and the service read 17 kB, only training reads the megabyte of
 
 import asyncio
 import hashlib
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 from uuid import UUID
 
@@ -21,6 +22,7 @@ from pipelines.exercise.calibration import (
     learned_calibrations,
 )
 from pipelines.exercise.everybody import Everybody, statistics_version
+from pipelines.exercise.gate import Trial, setback
 from pipelines.exercise.manifest import golden
 from pipelines.exercise.promotion import Candidate, rung_shares
 from pipelines.lifecycle.environment import environment
@@ -50,16 +52,41 @@ def read_calibrations(database: Database) -> dict[InputLayout, Calibrations]:
     return asyncio.run(_read_calibrations(database))
 
 
-def may_serve(shares: Mapping[str, Mapping[str, float | int]]) -> str:
+def objection(
+    shares: Mapping[str, Mapping[str, float | int]], strangers: Sequence[Trial], margin: float
+) -> str:
     """Why a global model may not serve, "" when it may.
 
     Asked about late sets of people who were taken out of it, it must beat always naming the
-    exercise that the person did most often.
+    exercise that the person did most often. Asked about later sets of people who are in neither, it
+    must not be worse than what serves now.
+
+    Args:
+        shares: of the members' rungs.
+        strangers: trials of people who are in neither.
+        margin: how much worse it may be, as a share of sets.
     """
     if "everybody" not in shares:
         return "no later set of a member to judge by"
     right, most = shares["everybody"]["sets_right"], shares["majority"]["sets_right"]
-    return "" if right > most else f"right in {right} of sets, the most frequent in {most}"
+    if right <= most:
+        return f"right in {right} of sets, the most frequent in {most}"
+    worse = setback(strangers, margin)
+    return f"of people in neither {worse}" if worse else ""
+
+
+def strangers_of(challengers: Iterable[Candidate], layout: InputLayout) -> list[Trial]:
+    """What the new global model and the one that serves answered about people in neither."""
+    asked = (one for one in challengers if one.model_id == layout and one.hits.get("former"))
+    return [
+        Trial(str(one.user_id), one.labelled_sets, one.hits["everybody"], one.hits["former"], {})
+        for one in asked
+    ]
+
+
+def read_former(database: Database) -> dict[str, tuple[bytes, datetime]]:
+    """What serves people without a model of their own, by layout, and up to when it had learned."""
+    return asyncio.run(_read_former(database))
 
 
 def store_everybody(
@@ -67,6 +94,7 @@ def store_everybody(
     everybody: Mapping[InputLayout, Everybody],
     challengers: list[Candidate],
     *,
+    margin: float,
     run_id: UUID,
     at: datetime,
 ) -> dict[str, str]:
@@ -75,7 +103,7 @@ def store_everybody(
     for layout, one in everybody.items():
         members = [c for c in challengers if c.model_id == layout and str(c.user_id) in one.members]
         shares = rung_shares(members)
-        reason = may_serve(shares)
+        reason = objection(shares, strangers_of(challengers, layout), margin)
         held = [c.held for c in sorted(members, key=lambda c: str(c.user_id)) if c.held]
         later = learned_calibrations(held, one.calibrations)
         serve = () if reason else (FAMILY, STATISTICS)
@@ -236,6 +264,18 @@ async def _read(database: Database) -> dict[InputLayout, Everybody]:
             found[layout] = Everybody(
                 learned, frozenset(), statistics_version(learned), calibrations
             )
+    return found
+
+
+async def _read_former(database: Database) -> dict[str, tuple[bytes, datetime]]:
+    found: dict[str, tuple[bytes, datetime]] = {}
+    for layout in LAYOUTS:
+        champion = await Champions(database).serving(GLOBAL_OWNER, layout, FAMILY)
+        if champion is not None:
+            with suppress(NoModel):
+                model = await Models(database).get(*champion[:4])
+                until = datetime.fromisoformat(str(model.manifest["trained_until"]))
+                found[layout] = (model.content, until)
     return found
 
 

@@ -9,7 +9,12 @@ from uuid import UUID
 
 from models.exercise.examples import ExampleSettings
 from pipelines.exercise.everybody import Everybody, everybody_of
-from pipelines.exercise.global_models import read_calibrations, read_everybody, store_everybody
+from pipelines.exercise.global_models import (
+    read_calibrations,
+    read_everybody,
+    read_former,
+    store_everybody,
+)
 from pipelines.exercise.learner import Recipe
 from pipelines.exercise.lesson import Lesson
 from pipelines.exercise.manifest import recipe_name
@@ -137,10 +142,12 @@ def _learn(job: Job, scope: Scope, recipe: Recipe) -> list[UserOutcome]:
     recipe = named_recipe(recipe, everybody)
     candidates: list[Candidate] = []
     few: list[UserOutcome] = []
+    former = read_former(job.database) if scope.whole else {}
     with run.step("users"):
         for wave in waves(scope, len(pointers_in_effect(job.database, scope.keys, FAMILY))):
             serving = pointers_in_effect(job.database, wave.keys, FAMILY)
-            lesson = Lesson(recipe, everybody, incumbents(read_serving(job.database, serving)))
+            own = incumbents(read_serving(job.database, serving))
+            lesson = Lesson(recipe, everybody, own, former)
             rows = engine.learned(wave, learning(lesson), run)
             candidates += _record(run, rows, serving)
             few += [outcome_of(row) for row in rows if row["status"] == "not-learned"]
@@ -234,7 +241,12 @@ def _promote(
     run.metrics["rungs_alone"] = rung_shares([one for one in candidates if one.model_id != best])
     run.metrics["strata"] = {name: asdict(verdict) for name, verdict in verdicts.items()}
     run.metrics["global"] = store_everybody(
-        job.database, everybody, list(candidates), run_id=run.run_id, at=at
+        job.database,
+        everybody,
+        list(candidates),
+        margin=job.config.training.gate_margin,
+        run_id=run.run_id,
+        at=at,
     )
     if verdicts and not any(verdict.passes for verdict in verdicts.values()):
         run.status = "refused"

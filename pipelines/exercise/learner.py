@@ -52,7 +52,7 @@ class Recipe:
 
 @dataclass(frozen=True, slots=True)
 class Incumbent:
-    """The user's model that serves now, and up to when it had learned."""
+    """A model that serves now, and up to when it had learned."""
 
     model: ExerciseModel
     trained_until: datetime
@@ -69,8 +69,9 @@ class Learned:
         trained_until: begin of the newest set in it.
         sets: number of sets read.
         seconds: of movement in them, in windows.
-        own, everybody, incumbent, majority: answers of each rung to late sets; `everybody` never
-            saw this person.
+        own, everybody, incumbent, former, majority: answers of each rung to late sets. `everybody`
+            never saw this person; `former` is the global model before it, which is asked about
+            nobody whom either has learned from.
         fresh: windows that the next run may find again.
         held: what `everybody` and `own` said, for calibration; b"" of users who are not in it.
     """
@@ -85,6 +86,7 @@ class Learned:
     own: Hits
     everybody: Hits
     incumbent: Hits
+    former: Hits
     majority: Hits
     fresh: tuple[Fresh, ...]
     held: bytes
@@ -141,6 +143,7 @@ def learn_user(
     *,
     in_everybody: bool = False,
     incumbent: Incumbent | None = None,
+    former: Incumbent | None = None,
 ) -> Learned:
     """Learn and judge one user's model.
 
@@ -152,6 +155,8 @@ def learn_user(
         in_everybody: whether these very sets are among the global model's; they are taken out of
             it before it is asked about this user.
         incumbent: scored on late sets that began after it had learned.
+        former: the global model that serves now, scored likewise where this user is not in the
+            new one: neither knows him then, and they can be compared.
 
     Raises:
         NotEnoughLabels: fewer than two exercises with enough movement.
@@ -181,6 +186,7 @@ def learn_user(
         own=ask(judged, asked),
         everybody=ask(stranger, asked),
         incumbent=_ask_incumbent(incumbent, asked),
+        former=_ask_incumbent(None if in_everybody else former, asked),
         majority=majority(halves.early, asked),
     )
 

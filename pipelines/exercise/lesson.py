@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -43,6 +43,10 @@ LEARNED = pa.schema(
 )
 
 
+Held = tuple[bytes, datetime]
+"""A model's bytes, and up to when it had learned."""
+
+
 @dataclass(frozen=True, slots=True)
 class Lesson:
     """What a task carries to the executors.
@@ -51,11 +55,13 @@ class Lesson:
         recipe: shared by the run.
         everybody: the global model of each layout.
         incumbents: champion's bytes and up to when it had learned, by user and layout.
+        former: the same of the global model of each layout that the run would replace.
     """
 
     recipe: Recipe
     everybody: Mapping[InputLayout, Everybody]
-    incumbents: Mapping[tuple[str, str], tuple[bytes, datetime]]
+    incumbents: Mapping[tuple[str, str], Held]
+    former: Mapping[str, Held] = field(default_factory=dict[str, "Held"])
 
 
 def learned_row(key: Key, group: pa.Table, *, lesson: Lesson) -> list[dict[str, Any]]:
@@ -99,11 +105,12 @@ def _learned(
         everybody.learned if everybody else None,
         in_everybody=everybody is not None and user_id in everybody.members,
         incumbent=incumbent,
+        former=_incumbent(lesson.former.get(model_id))[0],
     )
     return learned, note
 
 
-def _incumbent(held: tuple[bytes, datetime] | None) -> tuple[Incumbent | None, str]:
+def _incumbent(held: Held | None) -> tuple[Incumbent | None, str]:
     """What serves now; where it cannot be read nothing, and why: it must not outlast all others."""
     if held is None:
         return None, ""
@@ -124,6 +131,7 @@ def _judged(learned: Learned) -> str:
         "own": learned.own,
         "everybody": learned.everybody,
         "incumbent": learned.incumbent,
+        "former": learned.former,
         "majority": learned.majority,
     }
     return json.dumps(

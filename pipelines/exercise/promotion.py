@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from pipelines.exercise.gate import Trial, Verdict, judge, stratum_of, unasked, vetoed
+from pipelines.exercise.gate import Trial, Verdict, judge, stratum_of, unasked, veto
 from pipelines.lifecycle.pointers import Move, move_pointers
 from store.database import Database
 from store.jobs import UserOutcome
@@ -64,7 +64,7 @@ def promote(
         if against := verdict.reason or unasked(one.trial, verdict):
             reason = f"{verdict.stratum} sets: {against}"
             outcomes[number] = _outcome(one, "refused", reason)
-        elif reason := vetoed(one.trial):
+        elif reason := veto(one.trial):
             outcomes[number] = _outcome(one, "vetoed", reason)
         else:
             moving.append(number)

@@ -3,6 +3,8 @@
 import subprocess
 import sys
 from dataclasses import dataclass
+from hashlib import blake2b
+from itertools import islice
 from pathlib import Path
 
 import pytest
@@ -181,3 +183,35 @@ def test_strangers_crowding_a_bucket_push_out_the_one_that_was_idle_longest(tmp_
         clock.now += 0.001
         allowance.take_request(f"stranger {number}")
     assert allowance.take_request("stranger 79999").remaining == 58
+
+
+def test_a_password_that_was_right_does_not_count(tmp_path: Path):
+    clock = Clock()
+    allowance = Allowance(Limits(passwords_per_minute=3), tmp_path / "table", clock)
+    for _ in range(10):
+        allowance.take_password("anna")
+        allowance.give_password_back("anna")
+    for _ in range(3):
+        allowance.take_password("anna")
+    with pytest.raises(OverLimit) as over:
+        allowance.take_password("anna")
+    assert (over.value.limit, over.value.retry_after_s) == ("passwords", 20)
+    allowance.take_password("ben")
+    clock.now += 20
+    allowance.take_password("anna")
+
+
+def test_nobody_can_choose_whose_counts_to_push_out(tmp_path: Path):
+    def bucket(name: str) -> int:
+        """Where a key would lie if everybody could tell."""
+        return int.from_bytes(blake2b(name.encode(), digest_size=8).digest(), "little") % 8192
+
+    wanted = bucket("user anna")
+    lines = (f"10.{n >> 16}.{n >> 8 & 255}.{n & 255}" for n in range(1 << 24))
+    beside = list(islice((line for line in lines if bucket(f"address {line}") == wanted), 8))
+    allowance = Allowance(LIMITS, tmp_path / "table", Clock())
+    allowance.take_samples("anna", 1000)
+    for line in beside:
+        allowance.take_login(line)
+    with pytest.raises(OverLimit):
+        allowance.take_samples("anna", 1)

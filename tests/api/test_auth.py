@@ -198,3 +198,33 @@ def test_logins_are_limited_per_address(keyspace: Cassandra, tmp_path: Path):
     assert int(answers[-1].headers["retry-after"]) >= 1
     assert answers[-1].headers["ratelimit"].startswith('"logins";r=0;')
     assert answers[0].headers["ratelimit"].startswith('"default";r=2;')
+
+
+def test_wrong_passwords_are_limited_per_name_and_log_nobody_out(
+    keyspace: Cassandra, tmp_path: Path
+):
+    config = settings(keyspace, tmp_path)
+    limits = config.limits.model_copy(update={"passwords_per_minute": 3})
+    with (
+        running(config.model_copy(update={"limits": limits})) as strict,
+        strict.client() as client,
+    ):
+        person, other = strict.register(), strict.register()
+
+        def answers(name: str, *passwords: str) -> list[httpx.Response]:
+            forms = [{"username": name, "password": one} for one in passwords]
+            return [client.post("/v1/auth/token", data=form) for form in forms]
+
+        right = answers(person.username, *[PASSWORD] * 5)  # do not count
+        assert [one.status_code for one in right] == [200] * 5
+        guesses = answers(person.username, *["wrong horse"] * 4, PASSWORD)
+        assert [one.status_code for one in guesses] == [401] * 3 + [429] * 2
+        assert guesses[-1].json()["limit"] == "passwords"
+        assert 1 <= int(guesses[-1].headers["retry-after"]) <= 20
+        (shouted,) = answers(person.username.upper(), "wrong horse")
+        assert shouted.status_code == 429  # the same name in other letters
+        nobody = answers("nobody-at-all", *["wrong horse"] * 4)
+        assert [one.status_code for one in nobody] == [401] * 3 + [429]  # tells nothing of names
+        assert answers(other.username, PASSWORD)[0].status_code == 200
+        assert refresh(strict, person.tokens["refresh_token"]).status_code == 200
+        assert works(strict, person.tokens["access_token"])

@@ -1,16 +1,20 @@
 """A session whose samples are all there says by itself what was done in it."""
 
+import asyncio
 import hashlib
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+import httpx
 import pytest
 
 from ingest.importers.imported import ImportedRecording
+from ingest.recognition import recognise_session
 from models.recognition.sets import recognise
 from models.signal.pieces import Piece
 from schemas.layout import owner_of
@@ -116,3 +120,53 @@ def test_a_session_that_is_deleted_while_it_is_looked_at_leaves_no_answer(
         assert client.get(f"/v1/sessions/{session}").status_code == 410
     predictions = service.services.records.predictions
     assert service.run(predictions.of_session(person.user_id, UUID(session))) == []
+
+
+def test_users_take_turns_and_a_look_that_nobody_waits_for_is_dropped(
+    service: RunningService, spar: list[ImportedRecording], monkeypatch: pytest.MonkeyPatch
+):
+    recordings = person_recordings(spar, spar[0].person)
+    much, little = service.register(), service.register()
+    sessions = [send_whole(much, recordings[0]) for _ in range(3)]
+    other = send_whole(little, recordings[0])
+    begun: list[UUID] = []
+    first, go = threading.Event(), threading.Event()
+    look_at = recognise_session
+
+    async def slowly(records: Any, user_id: UUID, session: Any, *given: Any) -> Any:
+        begun.append(session.session_id)
+        first.set()
+        assert await asyncio.to_thread(go.wait, 30)
+        return await look_at(records, user_id, session, *given)
+
+    monkeypatch.setattr("api.recognise.recognise_session", slowly)
+    looks = service.services.recogniser._looks
+    with ThreadPoolExecutor(3) as pool:
+
+        def ask(person: Person, session: str, **how: Any) -> Future[httpx.Response]:
+            asked = pool.submit(fetch, person, session, **how)
+            wait_for(lambda: UUID(session) in {id_ for _, id_ in looks})
+            return asked
+
+        answers = [ask(much, sessions[0])]
+        assert first.wait(30)
+        hasty = ask(much, sessions[1], timeout=0.3)
+        answers += [ask(much, sessions[2]), ask(little, other)]
+        with pytest.raises(httpx.ReadTimeout):
+            hasty.result()
+        wait_for(lambda: len(looks) == 3)
+        go.set()
+        assert [one.result().status_code for one in answers] == [200, 200, 200]
+    assert begun == [UUID(one) for one in (sessions[0], other, sessions[2])]
+
+
+def fetch(person: Person, session: str, **how: Any) -> httpx.Response:
+    with person.client() as client:
+        return client.get(f"/v1/sessions/{session}", **how)
+
+
+def wait_for(true: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 20
+    while not true():
+        assert time.monotonic() < deadline
+        time.sleep(0.005)

@@ -240,11 +240,11 @@ def test_who_gives_up_waiting_finds_the_answer_next_time(service: RunningService
         asking = asyncio.create_task(
             recogniser.sets_of(person.user_id, row, service.services.clock())
         )
-        while not recogniser._under_way:
+        while not recogniser._looks:
             await asyncio.sleep(0)
-        (look,) = recogniser._under_way.values()
+        (look,) = recogniser._looks.values()
         asking.cancel()
-        return await look
+        return await look.task
 
     found = service.run(give_up())
     told = session_of(person, str(session))["sets"]

@@ -114,6 +114,43 @@ def test_zeros_have_a_step_too() -> None:
     assert chunk.piece.counts.tolist() == [[0, 0, 0]]
 
 
+ONE = {"x": [0.1], "y": [0.1], "z": [0.1]}
+
+
+@pytest.mark.parametrize(
+    ("media", "body"),
+    [
+        (JSON, readable(**ONE).replace(b"[0.1]", b"[0." + b"1" * 9000 + b"]", 1)),
+        (JSON, readable(**ONE) + b" " * 9000),
+        (JSON, readable(**ONE).replace(b"{", b"{" + b'"v": 1,' * 1300)),
+        (
+            CBOR,
+            canonical_body(PIECE)[:-62]
+            + b"\x5f"
+            + b"\x40" * 9000
+            + b"\x58\x3c"
+            + bytes(60)
+            + b"\xff",
+        ),
+    ],
+    ids=["digits", "blanks", "a field again and again", "empty pieces"],
+)
+def test_a_body_that_is_kept_whole_is_no_longer_than_its_samples_need(
+    media: str, body: bytes
+) -> None:
+    with pytest.raises(TooLarge) as caught:
+        decode_chunk(body, media, LIMITS)
+    assert (caught.value.field, caught.value.value) == ("body", len(body))
+
+
+def test_numbers_with_all_their_digits_on_lines_of_their_own_are_short_enough() -> None:
+    n = LIMITS.chunk_samples
+    axes = dict.fromkeys("xyz", [-1.2345678901234567e-100] * n)
+    times = [2**31 - n + t for t in range(n)]
+    body = json.dumps({**READABLE, **axes, "t_ms": times}, indent=8).encode()
+    assert kept(body, JSON) == body
+
+
 @pytest.mark.parametrize(
     ("field", "changes"),
     [

@@ -62,7 +62,7 @@ def test_what_a_process_has_projected_is_not_projected_by_it_again() -> None:
 
 def test_only_so_many_projected_events_are_remembered() -> None:
     user, projected = uuid4(), Projected(most=2)
-    events = [Event(uuid4(), uuid4(), "session-opened", {}, n) for n in range(3)]
+    events = [Event(uuid4(), uuid4(), "session-deleted", {}, n) for n in range(3)]
     heads = [EventHead(event.event_id, "2026-11", event.received_us) for event in events]
     projected.add(user, events)
     assert projected.known(user, heads) == {one.event_id: one.about for one in events[1:]}

@@ -118,7 +118,9 @@ def test_a_global_model_that_was_taken_back_does_not_count_as_serving(store, giv
 
     def train(one):
         run_id = uuid4()
-        return store_everybody(store, {LAYOUT: one}, members, run_id=run_id, at=AT)[LAYOUT], run_id
+        return store_everybody(store, {LAYOUT: one}, members, margin=0.01, run_id=run_id, at=AT)[
+            LAYOUT
+        ], run_id
 
     def take_back(run_id):
         asyncio.run(Champions(store).withdraw(run_id, "a test", AT))
@@ -145,6 +147,25 @@ def test_a_global_model_that_was_taken_back_does_not_count_as_serving(store, giv
     assert serving(store)[0] == SUMS
 
 
+@pytest.mark.parametrize(("right", "said"), [(4, "of people in neither"), (5, "promoted")])
+def test_a_global_model_that_is_worse_for_people_in_neither_does_not_serve(
+    store, given, right: int, said: str
+):
+    """Nine later sets that what serves now names right: five lost are no chance, four may be."""
+    hits = {str(n): n < right for n in range(9)}
+    rungs = {"own": {}, "everybody": hits, "incumbent": {}, "majority": dict.fromkeys(hits, False)}
+    rungs["former"] = dict.fromkeys(hits, True)
+    asked = dict.fromkeys(rungs, (9, 9))
+    stranger = Candidate(uuid4(), LAYOUT, "v", b"", 16, rungs, asked)
+    everybody = combine(each(given), LAYOUT, Calibrations())
+    challengers = [*judged_members(given), stranger]
+    found = store_everybody(
+        store, {LAYOUT: everybody}, challengers, margin=0.01, run_id=uuid4(), at=AT
+    )
+    assert found[LAYOUT].startswith(said)
+    assert (LAYOUT in read_everybody(store)) == (said == "promoted")
+
+
 def test_what_is_averaged_serves_beside_the_sums_that_it_was_judged_with(store, given, sums):
     """What held-out people decided stands as long as what they were asked about."""
     members = judged_members(given)
@@ -152,7 +173,9 @@ def test_what_is_averaged_serves_beside_the_sums_that_it_was_judged_with(store, 
     everybody = combine(each(given), LAYOUT, Calibrations())
 
     def train(one, run):
-        found = store_everybody(store, {LAYOUT: one}, members, run_id=UUID(int=run), at=AT)
+        found = store_everybody(
+            store, {LAYOUT: one}, members, margin=0.01, run_id=UUID(int=run), at=AT
+        )
         return found[LAYOUT]
 
     def judge(one, run):
@@ -191,6 +214,6 @@ def test_what_is_averaged_and_cannot_be_read_gives_way_to_the_sums(store, given,
         "WHERE owner = ? AND model_id = ? AND family = 'exercise' AND version = ?",
         (b"of another release", GLOBAL_OWNER, LAYOUT, version),
     )
-    found = store_everybody(store, {LAYOUT: everybody}, members, run_id=uuid4(), at=AT)
+    found = store_everybody(store, {LAYOUT: everybody}, members, margin=0.01, run_id=uuid4(), at=AT)
     assert found[LAYOUT] == "promoted"
     assert serving(store)[0] == SUMS

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.exercise.gate import STRATA, Trial, judge, sign_test, stratum_of, vetoed
+from pipelines.exercise.gate import STRATA, Trial, judge, sign_test, stratum_of, veto
 
 MARGIN = 0.01
 
@@ -81,9 +81,9 @@ def test_only_sets_that_both_rungs_may_be_scored_on_are_compared():
 
 
 def test_the_veto_needs_more_than_chance():
-    assert vetoed(trial("a", [0] * 4 + [1] * 6, [1] * 10)) == ""  # 4 of 4: chance 1/16
-    assert vetoed(trial("a", [0] * 5 + [1] * 5, [1] * 10))  # 5 of 5: chance 1/32
-    assert vetoed(trial("a", [1] * 10, [0] * 10)) == ""
+    assert veto(trial("a", [0] * 4 + [1] * 6, [1] * 10)) == ""  # 4 of 4: chance 1/16
+    assert veto(trial("a", [0] * 5 + [1] * 5, [1] * 10))  # 5 of 5: chance 1/32
+    assert veto(trial("a", [1] * 10, [0] * 10)) == ""
 
 
 @pytest.mark.parametrize(("n", "chance"), [(1, 0.5), (4, 1 / 16), (10, 2**-10)])

@@ -99,6 +99,20 @@ def test_an_incumbent_is_asked_only_about_sets_after_it_had_learned(people):
     assert set(learned.incumbent.sets) == {one.set_id for one in people[0][-2:]}
 
 
+def test_the_global_model_before_is_asked_about_people_whom_the_new_one_does_not_know(
+    people, everybody
+):
+    until = people[0][-3].started_at  # of a set that is late already
+    former = Incumbent(everybody.model, until)
+    stranger, member = (
+        learn_user(people[0], "wrist-acc6", RECIPE, everybody, in_everybody=within, former=former)
+        for within in (False, True)
+    )
+    assert set(stranger.former.sets) == {one.set_id for one in people[0][-2:]}
+    assert member.former.sets == {}
+    assert stranger.content == member.content
+
+
 def test_a_guess_that_was_merely_accepted_judges_nobody(people):
     accepted = [replace(one, label_source="accepted_guess") for one in people[0]]
     assert learn_user(accepted, "wrist-acc6", RECIPE).own.sets == {}

@@ -23,8 +23,8 @@ for task in tasks:
 # A job's functions go to the executors by the names of their modules. All modules of jobs are
 # asked, those that stay on the driver as well: so none can be forgotten.
 OF_JOBS = sorted(
-    f"pipelines.{file.stem}"
-    for file in Path(pipelines.__path__[0]).glob("*.py")
+    ".".join(file.relative_to(CHECKOUT).with_suffix("").parts)
+    for file in Path(pipelines.__path__[0]).rglob("*.py")
     if file.stem != "__init__"
 )
 TASKS = [*OF_JOBS, rebuild_user.__module__]

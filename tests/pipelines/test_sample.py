@@ -60,11 +60,11 @@ def world(spark):
     """What a recipe is given when the named parts have the names of exercises mixed up."""
     like = model_of(FEATURES, labels=LABELS)
 
-    def beside(*turned: str) -> Beside:
+    def beside(*turned: str, people: tuple[int, int, int] = (4, 1, 2)) -> Beside:
         rows = [
             row
-            for part, people in (("learn", 4), ("choose", 1), ("judge", 2))
-            for row in rows_of(part, people, turned=part in turned)
+            for part, several in zip(("learn", "choose", "judge"), people, strict=True)
+            for row in rows_of(part, several, turned=part in turned)
         ]
         columns = "user_id string, exercise string, part string, windows int, x binary"
         assert [word.split()[0] for word in columns.split(", ")] == SAMPLED.names
@@ -80,6 +80,17 @@ def test_those_who_choose_end_the_rounds_and_those_who_judge_decide_nothing(worl
     assert right.metrics["loss"] == sorted(right.metrics["loss"])
     assert (right.content, right.metrics["loss"]) == (wrong.content, wrong.metrics["loss"])
     assert right.metrics["windows_right"] > 0.6 > 0.4 > wrong.metrics["windows_right"]
+
+
+def test_averages_of_four_splits_end_within_a_point_of_one_process(world):
+    beside = world(people=(16, 4, 12))
+
+    def right(frame) -> float:
+        return averaged(Beside(beside.spark, frame, beside.like)).metrics["windows_right"]
+
+    alone, four = right(beside.frame.coalesce(1)), right(beside.frame.repartition(4, "user_id"))
+    assert alone > 0.6  # of three
+    assert abs(four - alone) <= 0.01
 
 
 def test_who_judges_is_not_asked_which_candidate_is_the_best(world):

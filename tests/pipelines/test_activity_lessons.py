@@ -13,7 +13,7 @@ from models.activity.fit import fit_activity, fit_discriminant
 from models.activity.logit import BorderModel
 from models.signal.pieces import unpack_pieces
 from models.signal.wrist import wrist_signals
-from pipelines.activity.job import fit_everybody, may_serve
+from pipelines.activity.job import fit_everybody, objection
 from pipelines.activity.lessons import (
     BorderLesson,
     border_lessons,
@@ -300,5 +300,5 @@ def test_a_layout_that_nobody_knows_is_a_reason_and_not_another_layout():
 )
 def test_the_gate(judged, says):
     rungs = dict.fromkeys(("own", "rhythm", "own_later", "incumbent"), (0, 0, 0)) | judged
-    reason = may_serve(rungs, 0.01)
+    reason = objection(rungs, 0.01)
     assert (says in reason) if says else reason == ""

@@ -1,0 +1,35 @@
+"""Work that only its client wants ends when the client goes away."""
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+from starlette.requests import ClientDisconnect, Request
+
+T = TypeVar("T")
+
+
+async def while_there(request: Request, work: Coroutine[Any, Any, T]) -> T:
+    """What work results in; it is cancelled when nobody is there any more to hear it.
+
+    Raises:
+        ClientDisconnect: the client went away.
+    """
+    working = asyncio.create_task(work)
+    leaving = asyncio.create_task(_left(request))
+    leaving.add_done_callback(lambda _: working.cancel())
+    try:
+        return await working
+    except asyncio.CancelledError:
+        if not leaving.done():  # somebody else ended it
+            raise
+        leaving.result()
+        raise ClientDisconnect from None
+    finally:
+        leaving.cancel()
+
+
+async def _left(request: Request) -> None:
+    """Returns when the client is gone."""
+    while (await request.receive())["type"] != "http.disconnect":
+        pass

@@ -1,0 +1,65 @@
+"""A live connection may ask as much as its user may, whatever it sends."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from api.live import BAD_AT_MOST
+from ingest.importers.imported import ImportedRecording
+from schemas.config import Cassandra, Limits
+from tests.api.conftest import running, settings
+from tests.api.learned import person_recordings
+from tests.api.test_live import bodies, hear, item, open_session, receipts_and_problems, talk
+
+
+@pytest.fixture(scope="module")
+def recordings(spar: list[ImportedRecording]) -> list[ImportedRecording]:
+    return person_recordings(spar, spar[0].person)
+
+
+def test_every_word_is_a_request_of_the_callers_limit(
+    keyspace: Cassandra, tmp_path: Path, recordings: list[ImportedRecording]
+):
+    limits = Limits(requests_per_minute=6)  # another one every ten seconds
+    with running(settings(keyspace, tmp_path, limits=limits)) as strict:
+        person = strict.register()
+        recording = recordings[0].recording
+        session = open_session(person, recording)  # the first
+        token = person.tokens["access_token"]
+        with talk(strict, session, token) as connection:  # the second
+            hear(connection, "ready")
+            answers = []
+            for word in [{"resume": True}] * 3 + [{"auth": token}, {"resume": True}]:
+                connection.send(json.dumps(word))
+                answers.append(json.loads(connection.recv(timeout=20)))
+            assert [one["type"] for one in answers] == ["held"] * 3 + ["auth", "problem"]
+            refusal = answers[-1]
+            assert (refusal["problem"]["status"], refusal["problem"]["limit"]) == (429, "requests")
+            assert 1 <= refusal["retry_after_s"] <= 10
+            connection.send(json.dumps({"auth": token}))
+            assert hear(connection, "problem")["problem"]["status"] == 429
+            connection.send(item("acc", 0, bodies(recording.acc[0], 1)[0]))
+            late = hear(connection, "problem")
+            assert (late["seq"], late["problem"]["status"]) == (0, 429)
+            assert late["retry_after_s"] >= 1
+        with person.client() as client:
+            assert client.get(f"/v1/sessions/{session}").status_code == 429
+
+
+def test_a_bad_item_is_a_request_as_well(
+    keyspace: Cassandra, tmp_path: Path, recordings: list[ImportedRecording]
+):
+    limits = Limits(requests_per_minute=6)
+    with running(settings(keyspace, tmp_path, limits=limits)) as strict:
+        person = strict.register()
+        recording = recordings[0].recording
+        session = open_session(person, recording)  # the first
+        (chunk,) = bodies(recording.acc[0], 1)
+        with talk(strict, session, person.tokens["access_token"]) as connection:  # the second
+            hear(connection, "ready")
+            connection.send(bytes(2) + item("acc", 0, b"") + item("acc", 0, chunk) + bytes(40))
+            receipts, problems = receipts_and_problems(connection, 1 + BAD_AT_MOST + 1)
+    assert receipts == [0]
+    statuses = [one["status"] for one in problems]
+    assert statuses == [422] * 3 + [429] * (BAD_AT_MOST - 3) + [422]  # the rest is skipped

@@ -1,0 +1,12 @@
+"""Train where a file of settings says: a process of its own, as Spark has one session in each."""
+
+import json
+import sys
+from pathlib import Path
+
+from pipelines.exercise.job import train_exercise
+from schemas.config import load_config
+
+if __name__ == "__main__":
+    report = train_exercise(load_config(Path(sys.argv[1])))
+    sys.stdout.write(json.dumps([report.status, dict(report.counts)]))
