@@ -76,8 +76,9 @@ class Outcome:
     """What the protocol found.
 
     Attributes:
-        errors: counted minus believed repetitions of each set, weights chosen without its fold.
-        surety: confidence of each count, learned without its fold.
+        errors: (s,) counted minus believed repetitions of each set, weights chosen without its
+            fold.
+        surety: (s,) confidence of each count, 0 to 1, learned without its fold.
         chosen: the weights that each fold was scored with.
     """
 
