@@ -1,9 +1,12 @@
 """Hostile input: requests drawn from the OpenAPI document, and mutated bodies into the decoders."""
 
+import asyncio
 import math
-import time
+import os
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
 from typing import Any
 
 import cbor2
@@ -17,8 +20,9 @@ from schemathesis.core.failures import Failure, FailureGroup
 from schemathesis.transport import SerializationContext, register_serializer
 from schemathesis.transport.serialization import Binary
 
-from bench.deployment import deployed
+from bench.deployment import PASSWORD, Deployment, deployed
 from bench.hostile import attack_apart
+from bench.known import WITHIN_S, Asker, example, let_operate, log_in, opened, with_known
 from muvr.door import Door
 from schemas.progress import Progress
 from schemas.report import Figure
@@ -27,7 +31,20 @@ CASES = 10_000
 DECODER_CASES = 1_000_000
 GROWTH_MB = 64.0
 SEED = 1
-LAST = (("DELETE", "/v1/me"),)  # ends the user whose token all others use
+LAST = "DELETE /v1/me"  # ends the user whose token all others use
+NEEDS_A_MODEL = frozenset(
+    {
+        "GET /v1/me/cluster",
+        "GET /v1/me/form",
+        "GET /v1/me/intensity",
+        "GET /v1/me/load",
+        "GET /v1/me/models/{family}",
+        "GET /v1/me/next-exercise",
+        "GET /v1/me/rank",
+        "GET /v1/me/recommendations",
+    }
+)
+"""Operations that answer 404 before something was learned, which takes a training."""
 SERVER_ERROR = "not_a_server_error"
 SCHEMA = (
     "status_code_conformance",
@@ -39,24 +56,41 @@ SHOWN = 5
 ROUNDS = 20
 
 
+@dataclass(slots=True)
+class Asked:
+    """What came of asking.
+
+    Attributes:
+        operations: all that the document describes, by method and path.
+        cases: how many requests were sent.
+        about: how many of them were about what is there.
+        found: what was wrong with how many of the answers.
+        answered: the operations that answered 2xx at least once.
+    """
+
+    operations: frozenset[str]
+    cases: int = 0
+    about: int = 0
+    found: Counter[str] = field(default_factory=Counter[str])
+    answered: set[str] = field(default_factory=set[str])
+
+    @property
+    def silent(self) -> frozenset[str]:
+        """Operations that could have answered 2xx and never did."""
+        return self.operations - NEEDS_A_MODEL - self.answered
+
+
 def run(door: Door, *, cases: int = CASES, decoder_cases: int = DECODER_CASES) -> list[Figure]:
     """Ask everything that the document describes, right and wrong, then attack the decoders."""
     with door.terminal:
         with deployed(door) as deployment:
-            asked, found = ask_everything(
-                deployment.service.url,
-                lambda: deployment.register(f"fuzz-{time.monotonic_ns()}"),
-                cases,
-                door.terminal,
+            asked = ask_everything(
+                deployment.service.url, lambda: _operator(deployment), cases, door.terminal
             )
         door.terminal.step("hostile bodies, in a process of their own", 0, decoder_cases)
         hostile = attack_apart(decoder_cases, SEED)
-    schema = {what: n for what, n in found.items() if not what.startswith(SERVER_ERROR)}
-    server = {what: n for what, n in found.items() if what.startswith(SERVER_ERROR)}
     return [
-        Figure("cases", asked, floor=CASES, protocol=_protocol(asked)),
-        _none("server_errors", sum(server.values()), _shown(server) or "answers 500 and above"),
-        _none("schema_violations", sum(schema.values()), _shown(schema) or ", ".join(SCHEMA)),
+        *_asked(asked),
         Figure(
             "decoder_cases",
             hostile.cases,
@@ -77,43 +111,115 @@ def run(door: Door, *, cases: int = CASES, decoder_cases: int = DECODER_CASES) -
     ]
 
 
+def _asked(asked: Asked) -> list[Figure]:
+    schema = {what: n for what, n in asked.found.items() if not what.startswith(SERVER_ERROR)}
+    server = {what: n for what, n in asked.found.items() if what.startswith(SERVER_ERROR)}
+    needing = f"{len(asked.operations & NEEDS_A_MODEL)} others answer so after a training only"
+    silent = f"; silent: {', '.join(sorted(asked.silent))}" if asked.silent else ""
+    return [
+        Figure("cases", asked.cases, floor=CASES, protocol=_protocol(asked)),
+        Figure(
+            "operations_answered",
+            len(asked.answered - NEEDS_A_MODEL),
+            floor=len(asked.operations - NEEDS_A_MODEL),
+            protocol=f"operations that answered 2xx at least once; {needing}{silent}",
+        ),
+        _none("server_errors", sum(server.values()), _shown(server) or "answers 500 and above"),
+        _none("schema_violations", sum(schema.values()), _shown(schema) or ", ".join(SCHEMA)),
+    ]
+
+
+def _operator(deployment: Deployment) -> Asker:
+    """Somebody new who may operate, knows of a run, and of somebody to follow."""
+    name, other = (f"fuzz-{os.urandom(6).hex()}" for _ in range(2))
+    for one in (name, other):
+        deployment.register(one)
+    with closing(deployment.database()) as database:
+        ids = asyncio.run(let_operate(database, name, other))
+    return log_in(deployment.service.url, name, PASSWORD, ids)
+
+
 def ask_everything(
-    url: str, register: Callable[[], str], cases: int, progress: Progress
-) -> tuple[int, Counter[str]]:
+    url: str, register: Callable[[], Asker], cases: int, progress: Progress
+) -> Asked:
     """Requests for every operation, half of them against its description, round after round.
+
+    Each round opens a session, a set and a plan. Every second request is about them and whatever
+    else is known to be there, the first with the document's own example.
 
     Args:
         url: of a running service.
-        register: gives the access token of somebody new; a round may erase its user.
+        register: gives somebody new; a round erases its user in the end.
         cases: at least so many.
         progress: told how many were sent.
-
-    Returns:
-        how many were sent, and what was wrong with how many of the answers.
     """
     load_all_checks()
-    register_serializer(_as_cbor, "application/cbor", "application/cbor-seq")
-    document = schemathesis.openapi.from_url(f"{url}/openapi.json")
+    register_serializer(_as_cbor, "application/cbor")
+    register_serializer(_as_sequence, "application/cbor-seq")
+    document = schemathesis.openapi.from_url(f"{url}/openapi.json", timeout=WITHIN_S)
     operations = [found.ok() for found in document.get_all_operations()]
-    operations.sort(key=lambda one: (one.method.upper(), one.path) in LAST)
-    asked, found = 0, Counter[str]()
+    operations.sort(key=lambda one: (_name(one) == LAST, one.method.upper() == "DELETE"))
+    asked = Asked(frozenset(map(_name, operations)))
     for number in range(ROUNDS):
+        if asked.cases >= cases:
+            break
         runs = [(one, mode) for one in operations for mode in GenerationMode]
+        asker = register()
         with requests.Session() as session:
-            session.headers["Authorization"] = f"Bearer {register()}"
+            session.headers["Authorization"] = f"Bearer {asker.token}"
+            known = opened(url, session, document.raw_schema, asker.known)
             for at, (operation, mode) in enumerate(runs):
-                progress.step("requests from the document", asked, cases)
-                wanted = max(1, math.ceil((cases - asked) / (len(runs) - at)))
-                for case in _drawn(operation, mode, wanted, SEED + number):
-                    asked += 1
-                    _judge(case, session, url, found)
-        if asked >= cases:
-            return asked, found
-    return asked, found
+                progress.step("requests from the document", asked.cases, cases)
+                wanted = max(1, math.ceil((cases - asked.cases) / (len(runs) - at)))
+                drawn = list(_drawn(operation, mode, wanted, SEED + number))
+                for case, knows in _halved(operation, mode, drawn):
+                    if knows:
+                        if operation.method.upper() == "DELETE":  # the case before ended it
+                            names = _parameters(operation, "path")
+                            known = opened(url, session, document.raw_schema, known, names)
+                        _tell(case, operation, known)
+                        asked.about += 1
+                    asked.cases += 1
+                    if _judge(case, session, url, asked.found):
+                        asked.answered.add(_name(operation))
+    return asked
+
+
+def _halved(
+    operation: Any, mode: GenerationMode, drawn: Sequence[Case]
+) -> Iterator[tuple[Case, bool]]:
+    """The document's example, then what was drawn; which of them are about what is there.
+
+    An operation without parameters and body has no half.
+    """
+    has_ids = bool(_parameters(operation, "path") or _parameters(operation, "query"))
+    body, media_type = example(
+        operation.schema.raw_schema, operation.path, operation.method.lower()
+    )
+    if mode is GenerationMode.POSITIVE and (has_ids or media_type):
+        yield operation.Case(path_parameters={}, body=body, media_type=media_type), True
+    for number, case in enumerate(drawn):
+        yield case, has_ids and number % 2 == 0
+
+
+def _tell(case: Case, operation: Any, known: Mapping[str, Any]) -> None:
+    """Put what is there into a case, wherever a parameter or a field is named for it."""
+    case.path_parameters.update(_of_these(_parameters(operation, "path"), known))
+    case.query.update(_of_these(_parameters(operation, "query"), known))
+    case.body = with_known(case.body, known)
+
+
+def _of_these(names: Sequence[str], known: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: known[name] for name in names if name in known}
+
+
+def _parameters(operation: Any, place: str) -> list[str]:
+    described = operation.definition.raw.get("parameters", [])
+    return [one["name"] for one in described if one["in"] == place]
 
 
 def _drawn(operation: Any, mode: GenerationMode, wanted: int, number: int) -> Iterator[Case]:
-    """Cases of one operation; none where it cannot be asked in that way."""
+    """Drawn cases of one operation; none where it cannot be asked in that way."""
     cases: list[Case] = []
 
     def keep(case: Case) -> None:
@@ -144,25 +250,37 @@ def _as_cbor(context: SerializationContext, value: Any) -> dict[str, bytes]:  # 
     return {"data": cbor2.dumps(value, default=lambda encoder, one: encoder.encode(str(one)))}
 
 
-def _judge(case: Case, session: requests.Session, url: str, found: Counter[str]) -> None:
+def _as_sequence(context: SerializationContext, value: Any) -> dict[str, bytes]:
+    """A drawn value as a sequence of CBOR items: those of a list one after the other."""
+    if isinstance(value, list):
+        return {"data": b"".join(_as_cbor(context, one)["data"] for one in value)}
+    return _as_cbor(context, value)
+
+
+def _judge(case: Case, session: requests.Session, url: str, found: Counter[str]) -> bool:
+    """Count what is wrong with the answer; whether it was 2xx."""
     try:
-        response = case.call(base_url=url, session=session, timeout=30)
+        response = case.call(base_url=url, session=session, timeout=WITHIN_S)
     except requests.RequestException as problem:
-        found[f"{SERVER_ERROR}: no answer: {type(problem).__name__}: {_place(case)}"] += 1
-        return
+        found[f"{SERVER_ERROR}: no answer: {type(problem).__name__}: {_name(case.operation)}"] += 1
+        return False
     for name in (SERVER_ERROR, *SCHEMA):
         try:
             case.validate_response(response, checks=[CHECKS.get_one(name)])
         except (Failure, FailureGroup):
-            found[f"{name}: {_place(case)} answered {response.status_code}"] += 1
+            found[f"{name}: {_name(case.operation)} answered {response.status_code}"] += 1
+    return 200 <= response.status_code < 300
 
 
-def _place(case: Case) -> str:
-    return f"{case.method.upper()} {case.operation.path}"
+def _name(operation: Any) -> str:
+    return f"{operation.method.upper()} {operation.path}"
 
 
-def _protocol(asked: int) -> str:
-    return f"schemathesis, every operation, requests by the document and against it, {asked} sent"
+def _protocol(asked: Asked) -> str:
+    return (
+        f"schemathesis, every operation, requests by the document and against it, {asked.cases} "
+        f"sent, {asked.about} of them about what is there"
+    )
 
 
 def _none(name: str, number: int, protocol: str) -> Figure:

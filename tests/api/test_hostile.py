@@ -4,10 +4,16 @@ from collections.abc import Mapping
 
 import pytest
 
-from bench.fuzz import ask_everything
+from bench.fuzz import (
+    NEEDS_A_MODEL,
+    Asked,
+    _asked,  # pyright: ignore[reportPrivateUsage]
+    ask_everything,
+)
 from bench.hostile import Decoder, attack_apart, decoders_of_strangers
+from bench.known import Asker, let_operate, log_in
 from schemas.progress import Silent
-from tests.api.conftest import RunningService
+from tests.api.conftest import PASSWORD, RunningService
 
 GREED_MB = 120
 
@@ -35,11 +41,32 @@ def greedy() -> Mapping[str, Decoder]:
     return {**decoders, "samples": decode}
 
 
+def operator(service: RunningService) -> Asker:
+    """Somebody who may operate, with a run and somebody to follow."""
+    name, other = service.register().username, service.register().username
+    ids = service.run(let_operate(service.services.database, name, other))
+    return log_in(service.url, name, PASSWORD, ids)
+
+
 # The generator's own warnings about schemas and health are no business of this test.
 @pytest.mark.filterwarnings("ignore")
 def test_every_operation_answers_as_its_document_says(service: RunningService) -> None:
-    asked, wrong = ask_everything(
-        service.url, lambda: service.register().tokens["access_token"], 300, Silent()
+    asked = ask_everything(service.url, lambda: operator(service), 120, Silent())
+    assert asked.cases >= 120
+    assert asked.about >= 0.4 * asked.cases
+    assert dict(asked.found) == {}
+    assert asked.operations >= NEEDS_A_MODEL
+    assert asked.silent == frozenset(), "nobody of these was asked about what is there"
+
+
+def test_a_fuzz_that_nobody_answers_does_not_pass() -> None:
+    answered = {"GET /livez", "GET /v1/me/rank"}
+    silent = Asked(
+        frozenset({*answered, *NEEDS_A_MODEL, "GET /v1/me/export"}),
+        10_000,
+        5_000,
+        answered=answered,
     )
-    assert asked >= 300
-    assert dict(wrong) == {}
+    [figure] = [one for one in _asked(silent) if one.name == "operations_answered"]
+    assert (figure.value, figure.floor, figure.holds) == (1, 2, False)
+    assert "silent: GET /v1/me/export" in str(figure.protocol)
