@@ -16,6 +16,7 @@ from uuid import UUID
 import requests
 from schemathesis.core import NOT_SET
 
+from bench.learned import let_learn
 from schemas.ids import uuid7
 from store.database import Database
 from store.jobs import JobRuns, UserOutcome
@@ -27,7 +28,8 @@ OPENED = {
     "session": "/v1/sessions/{session}",
     "set": "/v1/sessions/{session}/sets/{set}",
 }
-FAMILY = "rank"
+FAMILY = "next"  # a model that is learned by a job
+EXERCISE = "squat"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +39,7 @@ class Asker:
     Attributes:
         token: an access token with every scope.
         known: by the name of a parameter or of a field, what a client cannot make for itself: a
-            refresh token, somebody else, a run and its family.
+            refresh token, somebody else, a run and its family, an exercise that was learned.
     """
 
     token: str
@@ -53,8 +55,8 @@ def log_in(url: str, username: str, password: str, ids: Mapping[str, Any]) -> As
     return Asker(tokens["access_token"], {**ids, "refresh_token": tokens["refresh_token"]})
 
 
-async def let_operate(database: Database, username: str, other: str) -> dict[str, Any]:
-    """Grant `operate`, and record a run that learned for both.
+async def let_know(database: Database, username: str, other: str) -> dict[str, Any]:
+    """Grant `operate`, record a run, and let everything be learned of whoever will ask.
 
     Args:
         database: of the service.
@@ -62,18 +64,19 @@ async def let_operate(database: Database, username: str, other: str) -> dict[str
         other: somebody to follow.
 
     Returns:
-        values for the parameters `user`, `family` and `run`.
+        values for the parameters `user`, `family`, `run` and `exercise`.
     """
     asker = await Users(database).grant(username, ["operate"])
     followed = await Users(database).grant(other, [])
-    now = datetime.now(UTC)
-    run, jobs = _new_id(), JobRuns(database)
+    now, run, jobs = datetime.now(UTC), _new_id(), JobRuns(database)
     await jobs.start(FAMILY, run, {"users": "all"}, now)
     await jobs.write_users(
         run, [UserOutcome(one.user_id, "", "promoted", "", "v1", "{}") for one in (asker, followed)]
     )
     await jobs.finish(FAMILY, run, "done", now, counts={"promoted": 2}, metrics={}, reasons={})
-    return {"user": str(followed.user_id), "family": FAMILY, "run": str(run)}
+    await let_learn(database, asker.user_id, EXERCISE, run)
+    user = str(followed.user_id)
+    return {"user": user, "family": FAMILY, "run": str(run), "exercise": EXERCISE}
 
 
 def opened(
