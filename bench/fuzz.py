@@ -145,58 +145,75 @@ def ask_everything(
     document = schemathesis.openapi.from_url(f"{url}/openapi.json", timeout=WITHIN_S)
     operations = [found.ok() for found in document.get_all_operations()]
     operations.sort(key=lambda one: (_name(one) == LAST, one.method.upper() == "DELETE"))
+    runs = [(one, mode) for one in operations for mode in GenerationMode]
     asked = Asked(frozenset(map(_name, operations)))
     for number in range(ROUNDS):
         if asked.cases >= cases:
             break
-        runs = [(one, mode) for one in operations for mode in GenerationMode]
-        asker = register()
         with requests.Session() as session:
-            session.headers["Authorization"] = f"Bearer {asker.token}"
-            known = opened(url, session, document.raw_schema, asker.known)
+            one = _begun(url, session, document.raw_schema, register(), asked)
             for at, (operation, mode) in enumerate(runs):
                 progress.step("requests from the document", asked.cases, cases)
                 wanted = max(1, math.ceil((cases - asked.cases) / (len(runs) - at)))
                 drawn = list(_drawn(operation, mode, wanted, SEED + number))
-                for case, knows in _halved(operation, mode, drawn):
-                    if knows:
-                        if operation.method.upper() == "DELETE":  # the case before ended it
-                            names = _parameters(operation, "path")
-                            known = opened(url, session, document.raw_schema, known, names)
-                        _tell(case, operation, known)
-                        asked.about += 1
-                    asked.cases += 1
-                    if _judge(case, session, url, asked.found):
-                        asked.answered.add(_name(operation))
+                one.ask(operation, drawn, with_example=mode is GenerationMode.POSITIVE)
     return asked
 
 
-def _halved(
-    operation: Any, mode: GenerationMode, drawn: Sequence[Case]
-) -> Iterator[tuple[Case, bool]]:
-    """The document's example, then what was drawn; which of them are about what is there.
+@dataclass(slots=True)
+class _Round:
+    """Requests of one asker.
 
-    An operation without parameters and body has no half.
+    Attributes:
+        known: what is there, by the name of a parameter or of a field.
+        asked: what came of these requests and of those of other rounds.
     """
-    has_ids = bool(_parameters(operation, "path") or _parameters(operation, "query"))
-    body, media_type = example(
-        operation.schema.raw_schema, operation.path, operation.method.lower()
-    )
-    if mode is GenerationMode.POSITIVE and (has_ids or media_type):
-        yield operation.Case(path_parameters={}, body=body, media_type=media_type), True
-    for number, case in enumerate(drawn):
-        yield case, has_ids and number % 2 == 0
+
+    url: str
+    session: requests.Session
+    document: Mapping[str, Any]
+    known: dict[str, Any]
+    asked: Asked
+
+    def ask(self, operation: Any, drawn: Sequence[Case], *, with_example: bool) -> None:
+        """The document's example and every second drawn case about what is there, if it can be."""
+        has_ids = bool(self._told(operation, "path") or self._told(operation, "query"))
+        body, media_type = example(self.document, operation.path, operation.method.lower())
+        if with_example and (has_ids or media_type):
+            case = operation.Case(path_parameters={}, body=body, media_type=media_type)
+            self._send(operation, case, knows=has_ids or with_known(body, self.known) != body)
+        for number, case in enumerate(drawn):
+            self._send(operation, case, knows=has_ids and number % 2 == 0)
+
+    def _send(self, operation: Any, case: Case, *, knows: bool) -> None:
+        if knows:
+            if operation.method.upper() == "DELETE":  # the case before ended it
+                names = _parameters(operation, "path")
+                self.known = opened(self.url, self.session, self.document, self.known, names)
+            case.path_parameters.update(self._told(operation, "path"))
+            case.query.update(self._told(operation, "query"))
+            case.body = with_known(case.body, self.known)
+        self.asked.about += knows
+        self.asked.cases += 1
+        if _judge(case, self.session, self.url, self.asked.found):
+            self.asked.answered.add(_name(operation))
+
+    def _told(self, operation: Any, place: str) -> dict[str, Any]:
+        """What is known for the parameters in a place."""
+        names = _parameters(operation, place)
+        return {name: self.known[name] for name in names if name in self.known}
 
 
-def _tell(case: Case, operation: Any, known: Mapping[str, Any]) -> None:
-    """Put what is there into a case, wherever a parameter or a field is named for it."""
-    case.path_parameters.update(_of_these(_parameters(operation, "path"), known))
-    case.query.update(_of_these(_parameters(operation, "query"), known))
-    case.body = with_known(case.body, known)
-
-
-def _of_these(names: Sequence[str], known: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: known[name] for name in names if name in known}
+def _begun(
+    url: str,
+    session: requests.Session,
+    document: Mapping[str, Any],
+    asker: Asker,
+    asked: Asked,
+) -> _Round:
+    session.headers["Authorization"] = f"Bearer {asker.token}"
+    known = opened(url, session, document, asker.known)
+    return _Round(url, session, document, known, asked)
 
 
 def _parameters(operation: Any, place: str) -> list[str]:

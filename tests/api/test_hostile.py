@@ -63,7 +63,7 @@ def test_every_operation_answers_as_its_document_says(
 ) -> None:
     asked = ask_everything(service.url, operators, 120, Silent())
     assert asked.cases >= 120
-    assert asked.about >= 0.4 * asked.cases
+    assert 0.3 < asked.about / asked.cases < 0.7, "the rest asks about nothing that is there"
     assert dict(asked.found) == {}
     assert asked.silent == frozenset(), "these were never asked about what is there"
 
