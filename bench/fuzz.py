@@ -1,9 +1,12 @@
 """Hostile input: requests drawn from the OpenAPI document, and mutated bodies into the decoders."""
 
+import asyncio
 import math
-import time
+import os
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
 from typing import Any
 
 import cbor2
@@ -17,8 +20,9 @@ from schemathesis.core.failures import Failure, FailureGroup
 from schemathesis.transport import SerializationContext, register_serializer
 from schemathesis.transport.serialization import Binary
 
-from bench.deployment import deployed
+from bench.deployment import PASSWORD, Deployment, deployed
 from bench.hostile import attack_apart
+from bench.known import WITHIN_S, Asker, example, let_know, log_in, opened, with_known
 from muvr.door import Door
 from schemas.progress import Progress
 from schemas.report import Figure
@@ -27,7 +31,7 @@ CASES = 10_000
 DECODER_CASES = 1_000_000
 GROWTH_MB = 64.0
 SEED = 1
-LAST = (("DELETE", "/v1/me"),)  # ends the user whose token all others use
+LAST = "DELETE /v1/me"  # ends the user whose token all others use
 SERVER_ERROR = "not_a_server_error"
 SCHEMA = (
     "status_code_conformance",
@@ -39,24 +43,41 @@ SHOWN = 5
 ROUNDS = 20
 
 
+@dataclass(slots=True)
+class Asked:
+    """What came of asking.
+
+    Attributes:
+        operations: all that the document describes, by method and path.
+        cases: how many requests were sent.
+        about: how many of them were about what is there.
+        found: what was wrong with how many of the answers.
+        answered: the operations that answered 2xx at least once.
+    """
+
+    operations: frozenset[str]
+    cases: int = 0
+    about: int = 0
+    found: Counter[str] = field(default_factory=Counter[str])
+    answered: set[str] = field(default_factory=set[str])
+
+    @property
+    def silent(self) -> frozenset[str]:
+        """Operations that never answered 2xx."""
+        return self.operations - self.answered
+
+
 def run(door: Door, *, cases: int = CASES, decoder_cases: int = DECODER_CASES) -> list[Figure]:
     """Ask everything that the document describes, right and wrong, then attack the decoders."""
     with door.terminal:
         with deployed(door) as deployment:
-            asked, found = ask_everything(
-                deployment.service.url,
-                lambda: deployment.register(f"fuzz-{time.monotonic_ns()}"),
-                cases,
-                door.terminal,
+            asked = ask_everything(
+                deployment.service.url, lambda: _operator(deployment), cases, door.terminal
             )
         door.terminal.step("hostile bodies, in a process of their own", 0, decoder_cases)
         hostile = attack_apart(decoder_cases, SEED)
-    schema = {what: n for what, n in found.items() if not what.startswith(SERVER_ERROR)}
-    server = {what: n for what, n in found.items() if what.startswith(SERVER_ERROR)}
     return [
-        Figure("cases", asked, floor=CASES, protocol=_protocol(asked)),
-        _none("server_errors", sum(server.values()), _shown(server) or "answers 500 and above"),
-        _none("schema_violations", sum(schema.values()), _shown(schema) or ", ".join(SCHEMA)),
+        *_asked(asked),
         Figure(
             "decoder_cases",
             hostile.cases,
@@ -77,43 +98,131 @@ def run(door: Door, *, cases: int = CASES, decoder_cases: int = DECODER_CASES) -
     ]
 
 
+def _asked(asked: Asked) -> list[Figure]:
+    schema = {what: n for what, n in asked.found.items() if not what.startswith(SERVER_ERROR)}
+    server = {what: n for what, n in asked.found.items() if what.startswith(SERVER_ERROR)}
+    silent = f"; silent: {', '.join(sorted(asked.silent))}" if asked.silent else ""
+    return [
+        Figure("cases", asked.cases, floor=CASES, protocol=_protocol(asked)),
+        Figure(
+            "operations_answered",
+            len(asked.answered),
+            floor=len(asked.operations),
+            protocol=f"of all that the document describes, answered 2xx at least once{silent}",
+        ),
+        _none("server_errors", sum(server.values()), _shown(server) or "answers 500 and above"),
+        _none("schema_violations", sum(schema.values()), _shown(schema) or ", ".join(SCHEMA)),
+    ]
+
+
+def _operator(deployment: Deployment) -> Asker:
+    """Somebody new who may operate, of whom all is learned, and who knows of others."""
+    name, other = (f"fuzz-{os.urandom(6).hex()}" for _ in range(2))
+    for one in (name, other):
+        deployment.register(one)
+    with closing(deployment.database()) as database:
+        ids = asyncio.run(let_know(database, name, other))
+    return log_in(deployment.service.url, name, PASSWORD, ids)
+
+
 def ask_everything(
-    url: str, register: Callable[[], str], cases: int, progress: Progress
-) -> tuple[int, Counter[str]]:
+    url: str, register: Callable[[], Asker], cases: int, progress: Progress
+) -> Asked:
     """Requests for every operation, half of them against its description, round after round.
+
+    Each round opens a session, a set and a plan. Every second request is about them and whatever
+    else is known to be there, the first with the document's own example.
 
     Args:
         url: of a running service.
-        register: gives the access token of somebody new; a round may erase its user.
+        register: gives somebody new; a round erases its user in the end.
         cases: at least so many.
         progress: told how many were sent.
-
-    Returns:
-        how many were sent, and what was wrong with how many of the answers.
     """
     load_all_checks()
-    register_serializer(_as_cbor, "application/cbor", "application/cbor-seq")
-    document = schemathesis.openapi.from_url(f"{url}/openapi.json")
+    register_serializer(_as_cbor, "application/cbor")
+    register_serializer(_as_sequence, "application/cbor-seq")
+    document = schemathesis.openapi.from_url(f"{url}/openapi.json", timeout=WITHIN_S)
     operations = [found.ok() for found in document.get_all_operations()]
-    operations.sort(key=lambda one: (one.method.upper(), one.path) in LAST)
-    asked, found = 0, Counter[str]()
+    operations.sort(key=lambda one: (_name(one) == LAST, one.method.upper() == "DELETE"))
+    runs = [(one, mode) for one in operations for mode in GenerationMode]
+    asked = Asked(frozenset(map(_name, operations)))
     for number in range(ROUNDS):
-        runs = [(one, mode) for one in operations for mode in GenerationMode]
+        if asked.cases >= cases:
+            break
         with requests.Session() as session:
-            session.headers["Authorization"] = f"Bearer {register()}"
+            one = _begun(url, session, document.raw_schema, register(), asked)
             for at, (operation, mode) in enumerate(runs):
-                progress.step("requests from the document", asked, cases)
-                wanted = max(1, math.ceil((cases - asked) / (len(runs) - at)))
-                for case in _drawn(operation, mode, wanted, SEED + number):
-                    asked += 1
-                    _judge(case, session, url, found)
-        if asked >= cases:
-            return asked, found
-    return asked, found
+                progress.step("requests from the document", asked.cases, cases)
+                wanted = max(1, math.ceil((cases - asked.cases) / (len(runs) - at)))
+                drawn = list(_drawn(operation, mode, wanted, SEED + number))
+                one.ask(operation, drawn, with_example=mode is GenerationMode.POSITIVE)
+    return asked
+
+
+@dataclass(slots=True)
+class _Round:
+    """Requests of one asker.
+
+    Attributes:
+        known: what is there, by the name of a parameter or of a field.
+        asked: what came of these requests and of those of other rounds.
+    """
+
+    url: str
+    session: requests.Session
+    document: Mapping[str, Any]
+    known: dict[str, Any]
+    asked: Asked
+
+    def ask(self, operation: Any, drawn: Sequence[Case], *, with_example: bool) -> None:
+        """The document's example and every second drawn case about what is there, if it can be."""
+        has_ids = bool(self._told(operation, "path") or self._told(operation, "query"))
+        body, media_type = example(self.document, operation.path, operation.method.lower())
+        if with_example and (has_ids or media_type):
+            case = operation.Case(path_parameters={}, body=body, media_type=media_type)
+            self._send(operation, case, knows=has_ids or with_known(body, self.known) != body)
+        for number, case in enumerate(drawn):
+            self._send(operation, case, knows=has_ids and number % 2 == 0)
+
+    def _send(self, operation: Any, case: Case, *, knows: bool) -> None:
+        if knows:
+            if operation.method.upper() == "DELETE":  # the case before ended it
+                names = _parameters(operation, "path")
+                self.known = opened(self.url, self.session, self.document, self.known, names)
+            case.path_parameters.update(self._told(operation, "path"))
+            case.query.update(self._told(operation, "query"))
+            case.body = with_known(case.body, self.known)
+        self.asked.about += knows
+        self.asked.cases += 1
+        if _judge(case, self.session, self.url, self.asked.found):
+            self.asked.answered.add(_name(operation))
+
+    def _told(self, operation: Any, place: str) -> dict[str, Any]:
+        """What is known for the parameters in a place."""
+        names = _parameters(operation, place)
+        return {name: self.known[name] for name in names if name in self.known}
+
+
+def _begun(
+    url: str,
+    session: requests.Session,
+    document: Mapping[str, Any],
+    asker: Asker,
+    asked: Asked,
+) -> _Round:
+    session.headers["Authorization"] = f"Bearer {asker.token}"
+    known = opened(url, session, document, asker.known)
+    return _Round(url, session, document, known, asked)
+
+
+def _parameters(operation: Any, place: str) -> list[str]:
+    described = operation.definition.raw.get("parameters", [])
+    return [one["name"] for one in described if one["in"] == place]
 
 
 def _drawn(operation: Any, mode: GenerationMode, wanted: int, number: int) -> Iterator[Case]:
-    """Cases of one operation; none where it cannot be asked in that way."""
+    """Drawn cases of one operation; none where it cannot be asked in that way."""
     cases: list[Case] = []
 
     def keep(case: Case) -> None:
@@ -144,25 +253,37 @@ def _as_cbor(context: SerializationContext, value: Any) -> dict[str, bytes]:  # 
     return {"data": cbor2.dumps(value, default=lambda encoder, one: encoder.encode(str(one)))}
 
 
-def _judge(case: Case, session: requests.Session, url: str, found: Counter[str]) -> None:
+def _as_sequence(context: SerializationContext, value: Any) -> dict[str, bytes]:
+    """A drawn value as a sequence of CBOR items: those of a list one after the other."""
+    if isinstance(value, list):
+        return {"data": b"".join(_as_cbor(context, one)["data"] for one in value)}
+    return _as_cbor(context, value)
+
+
+def _judge(case: Case, session: requests.Session, url: str, found: Counter[str]) -> bool:
+    """Count what is wrong with the answer; whether it was 2xx."""
     try:
-        response = case.call(base_url=url, session=session, timeout=30)
+        response = case.call(base_url=url, session=session, timeout=WITHIN_S)
     except requests.RequestException as problem:
-        found[f"{SERVER_ERROR}: no answer: {type(problem).__name__}: {_place(case)}"] += 1
-        return
+        found[f"{SERVER_ERROR}: no answer: {type(problem).__name__}: {_name(case.operation)}"] += 1
+        return False
     for name in (SERVER_ERROR, *SCHEMA):
         try:
             case.validate_response(response, checks=[CHECKS.get_one(name)])
         except (Failure, FailureGroup):
-            found[f"{name}: {_place(case)} answered {response.status_code}"] += 1
+            found[f"{name}: {_name(case.operation)} answered {response.status_code}"] += 1
+    return 200 <= response.status_code < 300
 
 
-def _place(case: Case) -> str:
-    return f"{case.method.upper()} {case.operation.path}"
+def _name(operation: Any) -> str:
+    return f"{operation.method.upper()} {operation.path}"
 
 
-def _protocol(asked: int) -> str:
-    return f"schemathesis, every operation, requests by the document and against it, {asked} sent"
+def _protocol(asked: Asked) -> str:
+    return (
+        f"schemathesis, every operation, requests by the document and against it, {asked.cases} "
+        f"sent, {asked.about} of them about what is there"
+    )
 
 
 def _none(name: str, number: int, protocol: str) -> Figure:

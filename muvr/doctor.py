@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from ctypes import CDLL
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -16,12 +17,15 @@ from models.exercise.scores import VERSION as SCORES_VERSION
 from models.signal.planes import split
 from models.signal.windows import WINDOW
 from muvr.door import Door
+from muvr.service import Service
 from pipelines.lifecycle.runs import server_time
 from schemas.errors import MuvrError
 from schemas.times import aware
 from store.java import java_home
 from store.migrate import check_schema
 from store.node.durability import require_durability
+from store.node.files import LOOPBACK
+from store.node.preflight import hindrance
 from store.watermarks import CLOCKS_APART
 
 FREE_SPACE_GB = 2.0
@@ -48,6 +52,9 @@ def examine(door: Door) -> list[Finding]:
         "clock": _clock,
         "clocks": _clocks,
         "port": _port,
+        "storage_port": partial(_own_port, setting="storage_port"),
+        "jmx_port": partial(_own_port, setting="jmx_port"),
+        "api_port": _api_port,
         "node": _node,
         "durability": _durability,
         "tables": _tables,
@@ -114,20 +121,42 @@ def _clocks(door: Door) -> Finding:
 
 
 def _port(door: Door) -> Finding:
-    """A port is fine when it is free, or when the one who listens is ours."""
+    """Of the native protocol: the node's own to listen on, or an outside cluster's to answer."""
+    if door.config.cassandra.own_node:
+        return _own_port(door, setting="port")
     port = door.config.cassandra.port
     try:
         address = (door.config.cassandra.hosts[0], port)
         with socket.create_connection(address, timeout=PORT_WITHIN_S):
-            busy = True
+            says = f"{port} is answered"
     except OSError:  # nobody listens, nobody answers in time, or the name leads nowhere
-        busy = False
-    ours = not door.config.cassandra.own_node or door.node.status().running
+        says = f"{port} is not answered"
+    return Finding("port", ok=True, says=says)
+
+
+def _own_port(door: Door, *, setting: str) -> Finding:
+    """A port of the embedded node is fine when it is free, or when the node itself is there."""
+    if not door.config.cassandra.own_node:
+        return Finding(setting, ok=True, says="not needed: the cluster is outside")
+    port = int(getattr(door.config.cassandra, setting))
+    ours = door.node.status().running
+    return _listening(setting, f"cassandra.{setting}", LOOPBACK, port, ours=ours)
+
+
+def _api_port(door: Door) -> Finding:
+    """The service's port, likewise."""
+    ours = Service(door.config, door.conf_path).status().running
+    api = door.config.api
+    return _listening("api_port", "api.port or api.host", api.host, api.port, ours=ours)
+
+
+def _listening(what: str, setting: str, host: str, port: int, *, ours: bool) -> Finding:
+    hindered = "" if ours else hindrance(port, host)
     return Finding(
-        "port",
-        ok=ours or not busy,
-        says=f"{port} is {'answered' if busy else 'not answered'}",
-        next_step="" if ours or not busy else "stop who listens there, or set cassandra.port",
+        what,
+        ok=not hindered,
+        says=f"{host}:{port}: {hindered or ('ours' if ours else 'free')}",
+        next_step=f"stop who listens there, or set {setting}" if hindered else "",
     )
 
 

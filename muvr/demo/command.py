@@ -15,7 +15,7 @@ from muvr.demo.people import DemoSession, demo_sessions
 from muvr.demo.sending import connect_people, demo_password, send_all, username
 from muvr.door import Door
 from muvr.reports import show_figures, write_report
-from muvr.run import bring_down, bring_up
+from muvr.run import Started, bring_down, bring_up
 from muvr.service import Service
 from pipelines.exercise.job import train_exercise
 from pipelines.lifecycle.runs import RunReport
@@ -42,8 +42,9 @@ def run(door: Door) -> bool:
     """Run the main job, write and show the report; whether every floor holds."""
     began = time.monotonic()
     with quick_java():
-        started = bring_up(door)
+        started = Started()
         try:
+            bring_up(door, started)
             outcome = play(door, began)
         finally:
             bring_down(door, started)

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from ingest.importers.gym import HOW_TO_GET
 from models.activity.evaluate import Found, activity_figures, found_without_the_day
 from models.exercise.protocols.gym import names_on_new_days
 from models.exercise.protocols.outcome import Outcome
@@ -25,7 +26,6 @@ from schemas.errors import BadInput
 from schemas.inputs import ACC3, ACC6, InputLayout
 from schemas.report import Figure
 
-GYM_MISSING = "the gym recordings are not at paths.gym"
 GYM_FLOORS = {
     "s4_precision": 0.99,
     "s4_recall": 0.985,
@@ -86,6 +86,8 @@ def run(door: Door, family: str) -> bool:
     shown = Shown(results.outcomes, results.found, results.counted)
     write_page(reports / f"{name}.html", report, shown)
     show_figures(door.terminal, name, results.figures)
+    if unasked := [figure.name for figure in results.figures if figure.verdict == "not measured"]:
+        door.terminal.fail(_without_gym(unasked, material))
     door.terminal.say(f"The page is {reports / name}.html.")
     door.terminal.answer(report.as_json())
     return report.holds
@@ -113,7 +115,7 @@ def _unknown(material: Material, results: Results) -> None:
 
 def _gym_names(material: Material, results: Results) -> None:
     if not material.gym:
-        results.figures.extend(_not_measured("s4c_"))
+        results.figures.extend(_not_measured("s4c_", material))
         return
     results.keep("s4c", names_on_new_days(material.gym))
     results.figures.extend(trust_on_new_days(material.gym))
@@ -127,13 +129,13 @@ def _reps(material: Material, results: Results) -> None:
     data = "SPAR-10 (nominal 20) and gym IMU (audited counts)"
     results.figures.extend(_named(values, floors, data, REPS))
     if not material.gym:
-        results.figures.extend(_not_measured("s5_gym"))
+        results.figures.extend(_not_measured("s5_gym", material))
 
 
 def _activity(material: Material, results: Results) -> None:
     if not material.gym_whole:
-        results.figures.extend(_not_measured("s4_"))
-        results.figures.extend(_not_measured("s4b_"))
+        results.figures.extend(_not_measured("s4_", material))
+        results.figures.extend(_not_measured("s4b_", material))
         return
     values = activity_figures(material.gym_whole)
     results.figures.extend(_named(values, GYM_FLOORS, "gym IMU, 99 sets on 8 days", DAYS))
@@ -153,13 +155,23 @@ def _named(
     ]
 
 
-def _not_measured(prefix: str) -> list[Figure]:
-    """Figures with a floor that nothing could be measured for: missed, and said so."""
+def _not_measured(prefix: str, material: Material) -> list[Figure]:
+    """Figures with a floor that nothing could be measured for, and said so."""
+    data = f"gym IMU, which is not at {material.gym_folder} (paths.gym)"
     return [
-        Figure(name, None, floor=floor, data=GYM_MISSING)
+        Figure(name, None, floor=floor, data=data)
         for name, floor in GYM_FLOORS.items()
         if name.startswith(prefix)
     ]
+
+
+def _without_gym(names: list[str], material: Material) -> str:
+    """Why some figures were not asked for, and what to do."""
+    return (
+        f"Not measured: {', '.join(names)}. The gym recordings are not at {material.gym_folder} "
+        f"(paths.gym). {HOW_TO_GET} Put them there, or name their folder by paths.gym in conf.yaml "
+        "or by MUVR_PATHS__GYM."
+    )
 
 
 Step = Callable[[Material, Results], None]

@@ -51,15 +51,17 @@ def write_page(path: Path, report: Report, shown: Shown) -> None:
 
 def _head(report: Report) -> str:
     floored = [figure for figure in report.figures if figure.floor is not None]
-    missed = [figure for figure in floored if not figure.holds]
-    verdict = f"{len(floored) - len(missed)} of {len(floored)} floors hold."
-    if missed:
-        verdict += " Missed: " + ", ".join(f"<code>{escape(m.name)}</code>" for m in missed) + "."
+    bad = [figure for figure in floored if not figure.holds]
+    verdict = f"{len(floored) - len(bad)} of {len(floored)} floors hold."
+    for said in ("missed", "not measured"):
+        names = [f"<code>{escape(one.name)}</code>" for one in bad if one.verdict == said]
+        if names:
+            verdict += f" {said.capitalize()}: {', '.join(names)}."
     return (
         "<header><h1>What Muvr recognises</h1><p class=lead>From a wrist's raw acceleration and "
         "rotation to sets, exercises and repetitions, on real recordings, split by person and by "
         "time. What is learned comes from the training part of its split.</p>"
-        f"<p class={'bad' if missed else 'good'}>{verdict}</p>"
+        f"<p class={'bad' if bad else 'good'}>{verdict}</p>"
         f"<p class=soft>commit {escape(report.commit)} · {escape(report.machine)} · "
         f"{report.seconds / 60:.0f} min</p></header>"
     )
@@ -112,8 +114,7 @@ def _verdict(figure: Figure) -> str:
     apart = ""
     if figure.value is not None:
         apart = f" by {_number(float(f'{abs(figure.value - figure.floor):.3g}'), figure)}"
-    said = "holds" if figure.holds else "missed"
-    return f"<td class={'good' if figure.holds else 'bad'}>{said}{apart}"
+    return f"<td class={'good' if figure.holds else 'bad'}>{figure.verdict}{apart}"
 
 
 def _protocols(figures: Sequence[Figure]) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ingest.importers.gym import read_gym
+from ingest.importers.gym import gym_is_there, read_gym
 from ingest.importers.imported import ImportedRecording, ImportedSet
 from ingest.importers.spar import read_spar
 from models.activity.evaluate import ActivityRecording
@@ -22,23 +22,26 @@ class Material:
         spar, gym: labelled sets; `gym` is empty where its folder is not there.
         gym_whole: the gym's continuous recordings.
         counted: sets with a number of repetitions, of both sources.
+        gym_folder: where the gym's recordings are, or should be.
     """
 
     spar: tuple[Movement, ...]
     gym: tuple[Movement, ...]
     gym_whole: tuple[ActivityRecording, ...]
     counted: tuple[LabelledSet, ...]
+    gym_folder: Path
 
 
 def read_material(datasets: Path, gym_folder: Path) -> Material:
     """SPAR by name and hash; the gym recordings from their folder, if it is there."""
     spar = read_spar(datasets)
-    gym = read_gym(gym_folder) if gym_folder.exists() else []
+    gym = read_gym(gym_folder) if gym_is_there(gym_folder) else []
     return Material(
         spar=tuple(_movements(spar)),
         gym=tuple(_movements(gym)),
         gym_whole=tuple(_continuous(one) for one in gym),
         counted=(*_counted("spar", spar), *_counted("gym", gym)),
+        gym_folder=gym_folder,
     )
 
 

@@ -1,5 +1,6 @@
 """What must hold before a node is started: its ports are free, and the disk has room."""
 
+import errno
 import shutil
 import socket
 from pathlib import Path
@@ -30,13 +31,23 @@ def check_ports(config: Cassandra) -> None:
 
 def is_free(port: int) -> bool:
     """Whether a server could listen on the loopback port now."""
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((LOOPBACK, port))
-        except OSError:
-            return False
-    return True
+    return not hindrance(port)
+
+
+def hindrance(port: int, host: str = LOOPBACK) -> str:
+    """What keeps a server from listening on a port of this machine now; empty when nothing does."""
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM
+        )[0]
+        with socket.socket(family, kind, protocol) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+    except OSError as problem:
+        if problem.errno == errno.EADDRINUSE:
+            return f"in use by {_listener(port)}"
+        return problem.strerror or str(problem)
+    return ""
 
 
 def port_busy(setting: str, port: int) -> str:

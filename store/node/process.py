@@ -81,14 +81,17 @@ class EmbeddedNode:
         """
         java = find_java()
         jars = cassandra_jars(self.paths.jars, progress)
-        with own(self.folders) as lock:
-            check_ports(self.config)
-            check_disk(self.folders.root)
-            self._launch(java, jars, lock)
+        ours = False
         try:
+            with own(self.folders) as lock:
+                check_ports(self.config)
+                check_disk(self.folders.root)
+                ours = True
+                self._launch(java, jars, lock)
             self._await_ready(progress or Silent(), within_s)
-        except BaseException:
-            self.kill()
+        except BaseException:  # Ctrl-C as well: whoever asked for it does not know that it is there
+            if ours:  # else it would be the end of the one that owns the folder
+                self.kill()
             raise
 
     def stop(self, *, within_s: float = 60.0) -> bool:

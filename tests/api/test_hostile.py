@@ -1,13 +1,19 @@
 """The hostile benchmark in short: every operation asked, every decoder attacked."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 import pytest
 
-from bench.fuzz import ask_everything
+from bench.fuzz import (
+    Asked,
+    _asked,  # pyright: ignore[reportPrivateUsage]
+    ask_everything,
+)
 from bench.hostile import Decoder, attack_apart, decoders_of_strangers
+from bench.known import Asker, let_know, log_in
+from bench.learned import BATCH
 from schemas.progress import Silent
-from tests.api.conftest import RunningService
+from tests.api.conftest import PASSWORD, RunningService
 
 GREED_MB = 120
 
@@ -35,11 +41,36 @@ def greedy() -> Mapping[str, Decoder]:
     return {**decoders, "samples": decode}
 
 
+@pytest.fixture
+def operators(service: RunningService) -> Iterator[Callable[[], Asker]]:
+    """Each time somebody new, who may operate, and of whom all is learned; nothing of it stays."""
+
+    def operator() -> Asker:
+        name, other = service.register().username, service.register().username
+        ids = service.run(let_know(service.services.database, name, other))
+        return log_in(service.url, name, PASSWORD, ids)
+
+    yield operator
+    for family in BATCH:
+        cql = "DELETE FROM live_runs WHERE family = ?"
+        service.run(service.services.database.run(cql, (family,)))
+
+
 # The generator's own warnings about schemas and health are no business of this test.
 @pytest.mark.filterwarnings("ignore")
-def test_every_operation_answers_as_its_document_says(service: RunningService) -> None:
-    asked, wrong = ask_everything(
-        service.url, lambda: service.register().tokens["access_token"], 300, Silent()
-    )
-    assert asked >= 300
-    assert dict(wrong) == {}
+def test_every_operation_answers_as_its_document_says(
+    service: RunningService, operators: Callable[[], Asker]
+) -> None:
+    asked = ask_everything(service.url, operators, 120, Silent())
+    assert asked.cases >= 120
+    assert 0.3 < asked.about / asked.cases < 0.7, "the rest asks about nothing that is there"
+    assert dict(asked.found) == {}
+    assert asked.silent == frozenset(), "these were never asked about what is there"
+
+
+def test_a_fuzz_that_nobody_answers_does_not_pass() -> None:
+    operations = frozenset({"GET /livez", "GET /v1/me/export"})
+    asked = Asked(operations, cases=10_000, about=5_000, answered={"GET /livez"})
+    [figure] = [one for one in _asked(asked) if one.name == "operations_answered"]
+    assert (figure.value, figure.floor, figure.holds) == (1, 2, False)
+    assert "silent: GET /v1/me/export" in str(figure.protocol)

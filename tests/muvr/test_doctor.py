@@ -1,5 +1,7 @@
 """Every finding that is not well says what to do, apart from what was found."""
 
+import os
+import socket
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -9,8 +11,8 @@ from muvr import doctor
 from muvr.doctor import _clocks, examine  # pyright: ignore[reportPrivateUsage]
 from muvr.door import Door
 from muvr.terminal import Terminal
-from schemas.config import Cassandra, Config, Paths
-from schemas.errors import NoJava, NoKernel
+from schemas.config import Api, Cassandra, Config, Paths
+from schemas.errors import DatabaseAway, NoJava, NoKernel
 from store.java import find_java
 from tests.cassandra_node import ON_NODE, free_ports
 
@@ -18,9 +20,10 @@ from tests.cassandra_node import ON_NODE, free_ports
 @pytest.fixture
 def nowhere(tmp_path: Path) -> Door:
     """A deployment whose node does not run."""
-    port, storage_port, jmx_port = free_ports(3)
+    port, storage_port, jmx_port, http_port = free_ports(4)
     config = Config(
-        paths=Paths(data=tmp_path / "node"),
+        paths=Paths(data=tmp_path / "node", run=tmp_path / "run"),
+        api=Api(port=http_port),
         cassandra=Cassandra(port=port, storage_port=storage_port, jmx_port=jmx_port),
     )
     return Door(config, tmp_path / "conf.yaml", Terminal(as_json=True))
@@ -35,6 +38,50 @@ def test_without_a_node_each_finding_has_its_own_next_step(nowhere: Door) -> Non
         assert "No Cassandra answers" in found[what].says
         assert "`muvr up`" in found[what].next_step
         assert found[what].next_step not in found[what].says
+
+
+PORTS = {
+    "port": "cassandra.port",
+    "storage_port": "cassandra.storage_port",
+    "jmx_port": "cassandra.jmx_port",
+    "api_port": "api.port or api.host",
+}
+
+
+@pytest.mark.parametrize("what", PORTS)
+def test_a_port_that_a_stranger_has_is_a_finding(
+    nowhere: Door, what: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(*_: object) -> None:  # a driver would wait for the stranger's answer
+        raise DatabaseAway("No Cassandra answers.")
+
+    monkeypatch.setattr(Door, "database", away)
+    cassandra, api = nowhere.config.cassandra, nowhere.config.api
+    port = api.port if what == "api_port" else getattr(cassandra, what)
+    with socket.create_server(("127.0.0.1", port)):
+        found = {one.what: one for one in examine(nowhere)}
+    assert [one for one in PORTS if not found[one].ok] == [what]
+    assert f"{port}: in use by" in found[what].says
+    assert f"process {os.getpid()}" in found[what].says
+    assert found[what].next_step == f"stop who listens there, or set {PORTS[what]}"
+
+
+def test_an_address_of_another_machine_is_a_finding(nowhere: Door) -> None:
+    api = nowhere.config.api.model_copy(update={"host": "192.0.2.1"})  # of no machine (RFC 5737)
+    door = Door(nowhere.config.model_copy(update={"api": api}), nowhere.conf_path, Terminal())
+    [found] = [one for one in examine(door) if one.what == "api_port"]
+    assert not found.ok
+    assert "assign" in found.says
+
+
+def test_an_outside_cluster_needs_none_of_the_nodes_ports(nowhere: Door) -> None:
+    cassandra = nowhere.config.cassandra.model_copy(update={"contact_points": ("x.invalid",)})
+    door = Door(
+        nowhere.config.model_copy(update={"cassandra": cassandra}), nowhere.conf_path, Terminal()
+    )
+    with socket.create_server(("127.0.0.1", cassandra.jmx_port)):
+        found = {one.what: one for one in examine(door)}
+    assert all(found[one].ok for one in PORTS)
 
 
 def test_a_host_whose_name_leads_nowhere_is_a_finding(tmp_path: Path) -> None:

@@ -5,13 +5,26 @@ from pathlib import Path
 
 import pytest
 
+from ingest.importers.gym import gym_is_there
 from muvr.door import Door
 from muvr.evaluation import command
+from muvr.evaluation.command import (
+    _activity,  # pyright: ignore[reportPrivateUsage]
+    _gym_names,  # pyright: ignore[reportPrivateUsage]
+    _reps,  # pyright: ignore[reportPrivateUsage]
+)
 from muvr.evaluation.recordings import Material
 from muvr.terminal import Terminal
 from schemas.config import Config
 from schemas.errors import BadInput
 from schemas.report import Figure
+
+NOTHING = Material((), (), (), (), Path("/nowhere/gym"))
+GYM_ALONE = {  # what each protocol would have said of the gym; the rest of it takes minutes
+    "activity": ["s4_precision", "s4_recall", "s4b_start", "s4b_end", "s4b_both_3s"],
+    "exercise": ["s4c_windows", "s4c_sets"],
+    "reps": ["s5_gym", "s5_gym_exact"],
+}
 
 
 def protocol(name: str) -> command.Step:
@@ -25,7 +38,7 @@ def protocol(name: str) -> command.Step:
 
 @pytest.fixture
 def door(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Door:
-    monkeypatch.setattr(command, "read_material", lambda *folders: Material((), (), (), ()))
+    monkeypatch.setattr(command, "read_material", lambda *folders: NOTHING)
     protocols = {"reps": [protocol("s5_gym")], "cost": [protocol("fit_ms")]}
     monkeypatch.setattr(command, "PROTOCOLS", protocols)
     config = Config()
@@ -53,3 +66,37 @@ def test_one_family_leaves_the_report_of_all_as_it_is(door: Door) -> None:
 def test_an_unknown_family_is_named_beside_the_known(door: Door) -> None:
     with pytest.raises(BadInput, match="squats has no protocol; there are reps, cost, all"):
         command.run(door, "squats")
+
+
+@pytest.mark.parametrize("family", GYM_ALONE)
+def test_without_the_gym_recordings_it_is_said_what_is_not_measured_and_how_to_get_them(
+    door: Door, family: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    steps = {"activity": _activity, "exercise": _gym_names, "reps": _reps}
+    monkeypatch.setattr(command, "PROTOCOLS", {family: [steps[family]]})
+    monkeypatch.setattr(command, "reps_figures", lambda counted: {"s5_spar": 1.0})
+    shown = Door(door.config, door.conf_path, Terminal())
+    assert not command.run(shown, family)
+    out, err = capsys.readouterr()
+    assert "MISSED" not in out
+    assert out.count("NOT MEASURED") == len(GYM_ALONE[family])
+    assert f"Not measured: {', '.join(GYM_ALONE[family])}." in err
+    assert "not at /nowhere/gym (paths.gym)" in err
+    assert "MUVR_PATHS__GYM" in err
+    assert "Kaggle" in err
+    written = json.loads((door.config.paths.reports / f"evaluate-{family}.json").read_text())
+    unasked = [one for one in written["figures"] if one["value"] is None]
+    assert [one["name"] for one in unasked] == GYM_ALONE[family]
+    assert all(one["holds"] is False for one in unasked)
+    assert all("/nowhere/gym" in one["data"] for one in unasked)
+
+
+def test_every_floor_of_the_gym_is_named_where_the_gym_is_not() -> None:
+    assert sorted(sum(GYM_ALONE.values(), [])) == sorted(command.GYM_FLOORS)
+
+
+def test_a_folder_without_the_files_counts_as_not_there(tmp_path: Path) -> None:
+    assert not gym_is_there(tmp_path)
+    for name in ("segments.csv", "samples.parquet"):
+        (tmp_path / name).touch()
+    assert gym_is_there(tmp_path)

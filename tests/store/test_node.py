@@ -13,7 +13,7 @@ import yaml
 from schemas.config import Cassandra
 from schemas.errors import DiskFull, FolderOwned, NodeFailed, NotDurable, PortBusy
 from store.database import Database, connect
-from store.node import durability, preflight, process
+from store.node import durability, owner, preflight, process
 from store.node.autopsy import explain
 from store.node.files import cassandra_yaml
 from store.node.folders import Folders
@@ -155,6 +155,32 @@ def test_a_node_that_is_never_ready_is_not_left_behind(fresh_node: EmbeddedNode)
     with pytest.raises(NodeFailed, match="not ready within 0 s"):
         fresh_node.start(within_s=0.2)
     assert not fresh_node.status().running
+
+
+def test_a_start_that_is_interrupted_before_the_node_is_on_record_leaves_none_behind(
+    fresh_node: EmbeddedNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    launched: list[int] = []
+
+    def interrupted(folders: Folders, record: owner.Record) -> None:
+        launched.append(record.pid)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(process, "write_record", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        fresh_node.start()
+    assert not fresh_node.status().running
+    [pid] = launched
+    assert not psutil.pid_exists(pid) or _is_zombie(pid)
+
+
+def test_a_start_on_a_folder_that_another_owns_does_not_end_that_one(
+    fresh_node: EmbeddedNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fresh_node, "kill", lambda: pytest.fail("it was another's"))
+    monkeypatch.setattr(owner, "_TRIES", 1)
+    with own(fresh_node.folders), pytest.raises(FolderOwned):
+        fresh_node.start()
 
 
 def test_a_folder_that_is_just_being_taken_is_not_stopped(fresh_node: EmbeddedNode) -> None:

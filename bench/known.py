@@ -1,0 +1,148 @@
+"""What a hostile client knows: a token, and ids of things that are there.
+
+Drawn ids are of any version and time, and the service takes no id that its client could not have
+made now. Whoever draws alone asks about nothing that exists.
+"""
+
+import base64
+import os
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+import requests
+from schemathesis.core import NOT_SET
+
+from bench.learned import let_learn
+from schemas.ids import uuid7
+from store.database import Database
+from store.jobs import JobRuns, UserOutcome
+from store.users import Users
+
+WITHIN_S = 30
+OPENED = {
+    "plan": "/v1/me/plans/{plan}",
+    "session": "/v1/sessions/{session}",
+    "set": "/v1/sessions/{session}/sets/{set}",
+}
+FAMILY = "next"  # a model that is learned by a job
+EXERCISE = "squat"
+
+
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """Somebody who asks.
+
+    Attributes:
+        token: an access token with every scope.
+        known: by the name of a parameter or of a field, what a client cannot make for itself: a
+            refresh token, somebody else, a run and its family, an exercise that was learned.
+    """
+
+    token: str
+    known: Mapping[str, Any]
+
+
+def log_in(url: str, username: str, password: str, ids: Mapping[str, Any]) -> Asker:
+    """A login after scopes were granted: its tokens have them."""
+    form = {"username": username, "password": password}
+    answer = requests.post(f"{url}/v1/auth/token", data=form, timeout=WITHIN_S)
+    answer.raise_for_status()
+    tokens = answer.json()
+    return Asker(tokens["access_token"], {**ids, "refresh_token": tokens["refresh_token"]})
+
+
+async def let_know(database: Database, username: str, other: str) -> dict[str, Any]:
+    """Grant `operate`, record a run, and let everything be learned of whoever will ask.
+
+    Args:
+        database: of the service.
+        username: who will ask.
+        other: somebody to follow.
+
+    Returns:
+        values for the parameters `user`, `family`, `run` and `exercise`.
+    """
+    asker = await Users(database).grant(username, ["operate"])
+    followed = await Users(database).grant(other, [])
+    now, run, jobs = datetime.now(UTC), _new_id(), JobRuns(database)
+    await jobs.start(FAMILY, run, {"users": "all"}, now)
+    await jobs.write_users(
+        run, [UserOutcome(one.user_id, "", "promoted", "", "v1", "{}") for one in (asker, followed)]
+    )
+    await jobs.finish(FAMILY, run, "done", now, counts={"promoted": 2}, metrics={}, reasons={})
+    await let_learn(database, asker.user_id, EXERCISE, run)
+    user = str(followed.user_id)
+    return {"user": user, "family": FAMILY, "run": str(run), "exercise": EXERCISE}
+
+
+def opened(
+    url: str,
+    session: requests.Session,
+    document: Mapping[str, Any],
+    known: Mapping[str, Any],
+    names: Iterable[str] = OPENED,
+) -> dict[str, Any]:
+    """Open a plan, a session and a set, or some of them, with the document's examples.
+
+    Returns:
+        what was known, the new ids, and a stream and a number that the session can have.
+
+    Raises:
+        requests.HTTPError: the document shows what the service does not take.
+    """
+    known = {**known, "stream": "acc", "seq": 0}
+    for name in (one for one in OPENED if one in names):
+        known[name] = str(_new_id())
+        body, _ = example(document, OPENED[name], "put")
+        answer = session.put(
+            url + OPENED[name].format(**known), json=with_known(body, known), timeout=WITHIN_S
+        )
+        answer.raise_for_status()
+    return known
+
+
+def example(document: Mapping[str, Any], path: str, method: str) -> tuple[Any, str | None]:
+    """The body that the document shows for an operation, and its media type; unset without one."""
+    contents = document["paths"][path][method].get("requestBody", {}).get("content", {})
+    for media_type in sorted(contents, key=lambda one: "cbor" in one):  # readable ones first
+        content = contents[media_type]
+        name = content.get("schema", {}).get("$ref", "").rpartition("/")[2]
+        for said in (content, document["components"]["schemas"].get(name, {})):
+            if "example" in said:
+                return _with_bytes(said["example"]), media_type
+            if isinstance(said.get("examples"), list):
+                return _with_bytes(said["examples"][0]), media_type
+            if "examples" in said:
+                return _with_bytes(next(iter(said["examples"].values()))["value"]), media_type
+    return NOT_SET, None
+
+
+def with_known(body: Any, known: Mapping[str, Any]) -> Any:
+    """A body with what is known in place of what an example can only make up.
+
+    >>> with_known({"plan": "made up", "reps": 8}, {"plan": "there", "set": "there"})
+    {'plan': 'there', 'reps': 8}
+    """
+    if not isinstance(body, dict):
+        return body
+    return {name: known.get(name, value) for name, value in body.items()}
+
+
+def _new_id() -> UUID:
+    return uuid7(time.time_ns() // 10**6, os.urandom(10))
+
+
+def _with_bytes(value: Any) -> Any:
+    """An example as it is sent: the document, which is JSON, writes the samples in base64."""
+    if isinstance(value, list):
+        return [_with_bytes(one) for one in value]
+    if isinstance(value, dict):
+        return {
+            name: base64.b64decode(one) if name == "xyz" else _with_bytes(one)
+            for name, one in value.items()
+        }
+    return value

@@ -1,0 +1,106 @@
+"""What training would have learned of somebody who has just begun: every model, every result.
+
+Fitted by the families' own functions on made-up sets, and kept as jobs keep it. A training would
+take minutes in front of every fuzz, and teach it no more.
+"""
+
+import hashlib
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+from models.form.book import CountedSet, fit_book
+from models.form.codec import to_bytes as form_bytes
+from models.history import SetLog, done_set
+from models.intensity.codec import to_bytes as intensity_bytes
+from models.intensity.fit import IntensitySettings, fit_intensity
+from models.intensity.model import IntensityModel
+from models.load.codec import to_bytes as load_bytes
+from models.load.fit import LoadSettings, fit_load
+from models.next.codec import to_bytes as next_bytes
+from models.next.fit import NextSettings, fit_next
+from models.reps.measure import Repetition
+from schemas.ids import version_of
+from schemas.inputs import ACC6, SETS
+from schemas.layout import owner_of
+from store.champions import Challenger, Champions
+from store.database import Database
+from store.live_runs import LiveRuns
+from store.models import Models, StoredModel
+
+BATCH = ("clusters", "recommend", "rank")
+SESSIONS = 30
+ROWS = (
+    (
+        "INSERT INTO clusters (run_id, user_id, cluster, name, features) VALUES (?, ?, ?, ?, ?)",
+        (0, "mornings", '{"sets_per_week": 9.0}'),
+    ),
+    (
+        "INSERT INTO recommendations (run_id, user_id, position, exercise, score, why) "
+        "VALUES (?, ?, ?, ?, ?, ?)",
+        (1, "lunge", 0.5, "people who squat"),
+    ),
+    ("INSERT INTO ranks (run_id, user_id, rank, position) VALUES (?, ?, ?, ?)", (1.0, 1)),
+)
+
+
+async def let_learn(database: Database, user_id: UUID, exercise: str, run: UUID) -> None:
+    """Let models serve a user, and let a run of every batch family that knows the user go live.
+
+    Args:
+        database: of the service.
+        user_id: the only one of the runs.
+        exercise: what the made-up sets are of.
+        run: under which all of it is kept.
+    """
+    now = datetime.now(UTC)
+    for family, model_id, content in _learned(exercise, now):
+        await _serve(database, user_id, family, model_id, content, run, now)
+    for cql, values in ROWS:
+        await database.run(cql, (run, user_id, *values))
+    live = LiveRuns(database)
+    for family in BATCH:
+        before = await live.read(family)
+        await live.go_live(family, run, now, {}, before.run_id if before else None)
+
+
+def _learned(exercise: str, now: datetime) -> Iterator[tuple[str, str, bytes]]:
+    """Family, input and bytes of every model."""
+    log = SetLog.of(
+        done_set(
+            str(number),
+            now - timedelta(days=2 * (SESSIONS - number)) + timedelta(minutes=5 * turn),
+            name,
+            8 + (number + turn) % 3,
+            40.0 + number,
+            0.5 + 0.1 * (number % 3),
+        )
+        for number in range(SESSIONS)
+        for turn, name in enumerate((exercise, "lunge"))
+    )
+    yield "next", SETS, next_bytes(fit_next(log, NextSettings()))
+    yield "load", SETS, load_bytes(fit_load(log, LoadSettings()))
+    [intensity] = fit_intensity([log], IntensitySettings())
+    if isinstance(intensity, IntensityModel):
+        yield "intensity", SETS, intensity_bytes(intensity)
+    done = tuple(Repetition(3.0 * k, 3.0 * k + 2.0, 1.2, 3.0 - 0.05 * k, 0.5) for k in range(8))
+    began_ms = int(now.timestamp()) * 1000
+    sets = (CountedSet(str(UUID(int=k)), exercise, "left", began_ms + k, done) for k in range(4))
+    yield "form", ACC6, form_bytes(fit_book(sets))
+
+
+async def _serve(
+    database: Database,
+    user_id: UUID,
+    family: str,
+    model_id: str,
+    content: bytes,
+    run: UUID,
+    now: datetime,
+) -> None:
+    sha256 = hashlib.sha256(content).digest()
+    version, owner = version_of(sha256), owner_of(user_id)
+    kept = StoredModel(owner, model_id, family, version, content, {}, sha256, run, now)
+    await Models(database).put(kept)
+    challenger = Challenger(owner, model_id, family, version, sha256, run)
+    await Champions(database).promote(challenger, None, now)

@@ -1,0 +1,80 @@
+"""`muvr demo`: what it started is gone afterwards, however it ended."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from muvr.demo import command
+from muvr.door import Door
+from muvr.service import Service
+from muvr.terminal import Terminal
+from schemas.config import Cassandra, Config, Paths
+from schemas.progress import Progress
+from store.node.process import EmbeddedNode
+from tests.cassandra_node import free_ports
+
+
+@pytest.fixture
+def door(tmp_path: Path) -> Door:
+    """A deployment that is down."""
+    port, storage_port, jmx_port = free_ports(3)
+    config = Config(
+        paths=Paths(data=tmp_path / "node", run=tmp_path / "run"),
+        cassandra=Cassandra(port=port, storage_port=storage_port, jmx_port=jmx_port),
+    )
+    return Door(config, tmp_path / "conf.yaml", Terminal(as_json=True))
+
+
+@pytest.fixture
+def told(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What the demo asks of the node and of the service, none of which is real."""
+    said: list[str] = []
+
+    def note(owner: type, name: str) -> None:
+        def noted(*_: Any, **__: Any) -> None:
+            said.append(f"{name} {owner.__name__}")
+
+        monkeypatch.setattr(owner, name, noted)
+
+    for owner in (EmbeddedNode, Service):
+        note(owner, "start")
+        note(owner, "stop")
+    note(Door, "migrate")
+    return said
+
+
+def test_ctrl_c_while_the_service_starts_stops_the_node(
+    door: Door, told: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(_: Service, progress: Progress) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Service, "start", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        command.run(door)
+    assert told == ["start EmbeddedNode", "migrate Door", "stop EmbeddedNode"]
+
+
+def test_ctrl_c_while_the_node_starts_stops_nobody_elses(
+    door: Door, told: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(_: EmbeddedNode, progress: Progress) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(EmbeddedNode, "start", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        command.run(door)
+    assert told == []
+
+
+def test_ctrl_c_in_the_middle_stops_both(
+    door: Door, told: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(command, "play", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        command.run(door)
+    assert told[-2:] == ["stop Service", "stop EmbeddedNode"]

@@ -1,0 +1,138 @@
+"""The files of `docker/`, read: there is no container engine here to run them with."""
+
+import shlex
+import subprocess
+from fnmatch import fnmatch
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import pytest
+import yaml
+
+from api.keys import LOOPBACK
+from schemas.config import Config, load_config
+
+CHECKOUT = Path(__file__).resolve().parents[1]
+IMAGE = PurePosixPath("/muvr")
+
+
+def lines_of(path: str) -> list[str]:
+    lines = (CHECKOUT / path).read_text().splitlines()
+    return [line for line in lines if line.strip() and not line.startswith("#")]
+
+
+@pytest.fixture(scope="module")
+def compose() -> dict[str, Any]:
+    return yaml.safe_load((CHECKOUT / "docker" / "compose.yaml").read_text())
+
+
+@pytest.fixture(scope="module")
+def service(compose: dict[str, Any]) -> dict[str, Any]:
+    return compose["services"]["service"]
+
+
+@pytest.fixture(scope="module")
+def config(service: dict[str, Any]) -> Config:
+    """The settings that the service's container runs with."""
+    return load_config(CHECKOUT / "conf.yaml", service["environment"])
+
+
+def script_of(one: dict[str, Any]) -> str:
+    shell, option, script = shlex.split(one["command"])
+    assert (shell, option) == ("sh", "-c")
+    return script
+
+
+def test_an_image_takes_nothing_that_git_leaves_out_nor_the_history():
+    ignored = lines_of(".dockerignore")
+    assert [one for one in lines_of(".gitignore") if f"**/{one.rstrip('/')}" not in ignored] == []
+    assert ".git" in ignored
+
+
+def test_an_image_takes_everything_that_git_keeps():
+    said = ["git", "ls-files"]
+    tracked = subprocess.run(said, cwd=CHECKOUT, capture_output=True, text=True, check=True).stdout
+    names = [one.removeprefix("**/") for one in lines_of(".dockerignore")]
+    left_out = [
+        path
+        for path in tracked.splitlines()
+        if any(fnmatch(part, name) for part in PurePosixPath(path).parts for name in names)
+    ]
+    assert left_out == []
+
+
+def test_the_environment_is_made_from_files_that_are_there_before_the_rest_is_copied():
+    lines = lines_of("docker/Dockerfile")
+    copied = [line.split()[1:-1] for line in lines if line.startswith("COPY ")]
+    assert all((CHECKOUT / source).exists() for sources in copied for source in sources)
+    assert lines.index("RUN make .venv/runtime") < lines.index("COPY . .")
+    compiled = {path.parent for path in CHECKOUT.glob("models/*/compiled/*.c")}
+    assert {CHECKOUT / sources[0] for sources in copied} >= compiled
+
+
+def test_only_the_services_port_is_published_on_the_hosts_loopback(
+    compose: dict[str, Any], config: Config
+):
+    published = {name: one["ports"] for name, one in compose["services"].items() if "ports" in one}
+    port = config.api.port
+    assert published == {"service": [f"127.0.0.1:{port}:{port}"]}
+    assert not any("network_mode" in one for one in compose["services"].values())
+
+
+def test_a_published_port_leads_to_where_the_service_listens(
+    service: dict[str, Any], config: Config
+):
+    assert config.api.host not in LOOPBACK, "a container's loopback cannot be published"
+    script = script_of(service)
+    assert 0 <= script.index("muvr token rotate") < script.index("api.serve")
+    assert "exec python -m api.serve" in script, "or it would not hear that it is to stop"
+
+
+def test_cassandra_is_reached_by_the_service_alone(
+    compose: dict[str, Any], service: dict[str, Any], config: Config
+):
+    assert not config.cassandra.own_node
+    [name] = config.cassandra.hosts
+    [network] = compose["services"][name]["networks"]
+    assert compose["networks"][network]["internal"]
+    assert network in service["networks"]
+    assert any(not (compose["networks"][one] or {}).get("internal") for one in service["networks"])
+
+
+def test_keys_and_data_outlive_a_container(
+    compose: dict[str, Any], service: dict[str, Any], config: Config
+):
+    mounts = {
+        name: dict(reversed(volume.split(":")) for volume in one["volumes"])
+        for name, one in compose["services"].items()
+    }
+    assert mounts["cassandra"] == {"/var/lib/cassandra": "cassandra"}
+    kept = [PurePosixPath(place) for place in mounts["service"]]
+    paths = config.paths
+    for folder in (paths.secrets, paths.mart, paths.reports, paths.run):
+        inside = IMAGE / folder.relative_to(CHECKOUT)
+        assert any(inside.is_relative_to(place) for place in kept), inside
+    assert mounts["service"][str(IMAGE / paths.secrets.relative_to(CHECKOUT))] == "secrets"
+    named = {volume for places in mounts.values() for volume in places.values()}
+    assert named == set(compose["volumes"])
+
+
+def test_what_a_container_runs_is_shell(compose: dict[str, Any]):
+    for one in compose["services"].values():
+        subprocess.run(["sh", "-n", "-c", script_of(one)], check=True)
+
+
+def test_a_first_start_makes_a_key_and_a_later_one_keeps_it(
+    service: dict[str, Any], tmp_path: Path
+):
+    """The part of the command that is before the database."""
+    first = script_of(service).partition("&& muvr migrate")[0]
+    made = tmp_path / "made"
+    command = tmp_path / "muvr"
+    key = "build/secrets/token-k20261121100000-abc.pem"
+    command.write_text(f"#!/bin/sh\necho $* >>{made}\nmkdir -p build/secrets\ntouch {key}\n")
+    command.chmod(0o755)
+    for _ in range(2):
+        environment = {"PATH": f"{tmp_path}:/usr/bin:/bin"}
+        subprocess.run(["sh", "-c", first], cwd=tmp_path, env=environment, check=True)
+    assert made.read_text().splitlines() == ["token rotate"]
