@@ -44,6 +44,6 @@ RANK = BatchFamily(
     name="rank",
     table="ranks",
     columns="user_id string, rank double, position int",
-    topics=("follows",),
+    topics=("follows", "erased"),
     learn=learn_rank,
 )

@@ -62,7 +62,7 @@ from store.models import Models, StoredModel
 from store.stretches import Stretches
 
 FAMILY = "activity"
-TOPICS: tuple[Topic, ...] = ("sets", "stretches")
+TOPICS: tuple[Topic, ...] = ("sets", "stretches", "erased")
 
 
 def train_activity(
