@@ -6,8 +6,10 @@ from typing import Any, NamedTuple
 from pipelines.lifecycle.runs import RunReport
 
 HEAD = ("family", "status", "live", "not", "measured", "value", "beside", "s")
+WHY_HEAD = ("family", "why", "times")
 LIVE = ("promoted", "unchanged", "rows")
 REPORTED = ("failed", "not-learned", "refused", "vetoed", "overtaken", "taken-back", "retired")
+REASONS = 5  # of a family: thousands of people have thousands
 Row = tuple[object, ...]
 
 
@@ -37,6 +39,22 @@ def table_of(reports: Iterable[RunReport], simulated: Mapping[str, float] | None
         seconds = round(sum(report.seconds.values()), 1)
         rows.append((report.family, *said, *_cells(first), seconds))
         rows += [("", "", "", "", *_cells(other), "") for other in others]
+    return rows
+
+
+def reasons_of(reports: Iterable[RunReport]) -> list[Row]:
+    """Why runs came to less than they might, the most frequent reason of a family first.
+
+    >>> from uuid import UUID
+    >>> why = {"6 sets, 40 are needed": 1, "7 sets, 40 are needed": 2}
+    >>> reasons_of([RunReport("load", UUID(int=0), "done", {}, {}, why, {})])
+    [('load', '7 sets, 40 are needed', 2), ('', '6 sets, 40 are needed', 1)]
+    """
+    rows: list[Row] = []
+    for report in reports:
+        ordered = sorted(report.reasons.items(), key=lambda pair: -pair[1])[:REASONS]
+        names = [report.family, *[""] * len(ordered)]
+        rows += [(name, why, times) for name, (why, times) in zip(names, ordered, strict=False)]
     return rows
 
 
