@@ -135,5 +135,7 @@ async def _book(services: Services, user_id: UUID) -> Loaded:
     books = [await services.models.find(user_id, layout, FAMILY) for layout in (ACC6, ACC3)]
     found = [book for book in books if book is not None]
     if not found:
-        raise NotComputedYet("No form has been learned for you yet: confirm sets first.")
+        raise NotComputedYet(
+            "No form has been learned for you yet: the next run learns it from confirmed sets."
+        )
     return max(found, key=lambda book: book.stored.created_at)

@@ -104,7 +104,7 @@ def _answer(asked: Asked, first: date, timezone: str, source: str) -> WeekAnswer
         timezone=timezone,
         days=[_day(plan, n, first, why[n], asked) for n in range(DAYS)],
         missing=plan.missing,
-        reason=summary(plan, limits),
+        reason=summary(plan, candidates, limits),
         source=source,
         model=ModelName(family=FAMILY, level="user", version=version_of(asked)),
     )

@@ -10,9 +10,7 @@ from schemas.config import Limits
 from schemas.errors import BadEvent, ClockSkew, Deleted, EventConflict, NotThere, StaleRevision
 from schemas.events import SetConfirmation
 from schemas.ids import check_client_id, slot
-from schemas.journal import SetConfirmed
 from schemas.topics import Topic
-from store.journal import Event
 from store.sessions import SessionRow
 from store.sets import SetRow
 
@@ -66,7 +64,7 @@ async def confirm_set(
     await project(decisions.records, user_id, event, decisions.now_us())
     row = await existing_set(decisions, user_id, session_id, set_id)
     if not same:
-        raise _taken(set_id, event, if_match)
+        raise _taken(row, if_match)
     return row
 
 
@@ -173,15 +171,13 @@ def confirmation_body(session_id: UUID, confirmation: SetConfirmation) -> dict[s
     return {"session": str(session_id), **confirmation.model_dump(mode="json")}
 
 
-def _taken(set_id: UUID, event: Event, if_match: int | None) -> Exception:
+def _taken(row: SetRow, if_match: int | None) -> Exception:
+    """Why a set that is there stays as it is: as it is now, corrections included."""
     if if_match is not None:
-        return _stale(set_id, if_match, event.received_us)
-    said = event.said
-    if not isinstance(said, SetConfirmed):
-        raise AssertionError(f"{event.kind} stands in the slot of a confirmation")
+        return _stale(row.set_id, if_match, row.revision)
     return EventConflict(
-        f"set {set_id} is confirmed already, as {said.exercise!r} from {said.started_at} in "
-        f'session {said.session}; to correct it send If-Match: "{event.received_us}".'
+        f"set {row.set_id} is confirmed already, as {row.exercise!r} from {row.started_at} in "
+        f'session {row.session_id}; to correct it send If-Match: "{row.revision}".'
     )
 
 

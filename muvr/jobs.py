@@ -52,6 +52,8 @@ def list_jobs(
 
     runs = door.ask(question)
     head = ("family", "run_id", "status", "started_at", "counts")
+    if not runs:
+        door.terminal.say("No run yet." if family == "all" else f"No run of {family} yet.")
     door.terminal.table("runs", head, [[run[name] for name in head] for run in runs])
     door.terminal.answer(runs)
 

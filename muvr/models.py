@@ -56,6 +56,8 @@ def list_models(
 
     champions = door.ask(question)
     head = ("family", "model_id", "version", "serves", "run_id", "promoted_at", "previous_version")
+    if not champions:
+        door.terminal.say(f"No model has been promoted for {user} yet; `muvr jobs list` shows why.")
     door.terminal.table(user, head, [[one[name] for name in head] for one in champions])
     door.terminal.answer(champions)
 
@@ -187,7 +189,9 @@ async def _serving(database: Database, user: str, family: str, model_id: str) ->
     owner = await _owner(database, user)
     serving = await Champions(database).serving(owner, model_id, family)
     if serving is None:
-        raise NotThere(f"No {family} model for {model_id} serves {user}; see `muvr models list`")
+        raise NotThere(
+            f"No {family} model for {model_id} serves {user}; see `muvr models list {user}`"
+        )
     return serving
 
 

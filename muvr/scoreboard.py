@@ -4,10 +4,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from pipelines.lifecycle.runs import RunReport
+from schemas.inputs import LAYOUTS
 
 HEAD = ("family", "status", "live", "not", "measured", "value", "beside", "s")
+WHY_HEAD = ("family", "why", "times")
 LIVE = ("promoted", "unchanged", "rows")
 REPORTED = ("failed", "not-learned", "refused", "vetoed", "overtaken", "taken-back", "retired")
+REASONS = 5  # of a family: thousands of people have thousands
 Row = tuple[object, ...]
 
 
@@ -40,6 +43,22 @@ def table_of(reports: Iterable[RunReport], simulated: Mapping[str, float] | None
     return rows
 
 
+def reasons_of(reports: Iterable[RunReport]) -> list[Row]:
+    """Why runs came to less than they might, the most frequent reason of a family first.
+
+    >>> from uuid import UUID
+    >>> why = {"6 sets, 40 are needed": 1, "7 sets, 40 are needed": 2}
+    >>> reasons_of([RunReport("load", UUID(int=0), "done", {}, {}, why, {})])
+    [('load', '7 sets, 40 are needed', 2), ('', '6 sets, 40 are needed', 1)]
+    """
+    rows: list[Row] = []
+    for report in reports:
+        ordered = sorted(report.reasons.items(), key=lambda pair: -pair[1])[:REASONS]
+        names = [report.family, *[""] * len(ordered)]
+        rows += [(name, why, times) for name, (why, times) in zip(names, ordered, strict=False)]
+    return rows
+
+
 def scores_of(report: RunReport) -> list[Score]:
     """What a run measured, for each family in its own words.
 
@@ -60,7 +79,17 @@ def scores_of(report: RunReport) -> list[Score]:
         return [Score("Rand, reseeded", metrics["reseed"])]
     if "iterations" in metrics:
         return [Score("iterations", metrics["iterations"])]
+    if layouts := _layouts_of(metrics):
+        return _of_seconds(layouts[0].get("f1", {}))
     return _of_rungs(metrics.get("rungs", {}))
+
+
+def _of_seconds(shares: Mapping[str, float]) -> list[Score]:
+    return [
+        Score("F1 of seconds", shares["own"], name, shares[name])
+        for name in ("incumbent", "rhythm")
+        if {"own", name} <= shares.keys()
+    ]
 
 
 def _of_rankings(metrics: Mapping[str, Any]) -> list[Score]:
@@ -96,7 +125,14 @@ def _against_truth(simulated: Mapping[str, float]) -> list[Score]:
 
 
 def _count(report: RunReport, names: Sequence[str]) -> int:
-    return sum(report.counts.get(name, 0) for name in names)
+    """How many models or rows came to one of these: users', and everybody's of each layout."""
+    of_layouts = sum(said["outcome"] in names for said in _layouts_of(report.metrics))
+    return of_layouts + sum(report.counts.get(name, 0) for name in names)
+
+
+def _layouts_of(metrics: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """What an activity run says of the layouts' models."""
+    return [metrics[layout] for layout in LAYOUTS if layout in metrics]
 
 
 def _cells(score: Score) -> tuple[str, str, str]:

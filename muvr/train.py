@@ -11,7 +11,7 @@ import typer
 
 from muvr.door import Door, open_door
 from muvr.options import AsJson, Conf
-from muvr.scoreboard import HEAD, table_of
+from muvr.scoreboard import HEAD, WHY_HEAD, reasons_of, table_of
 from muvr.terminal import Terminal
 from pipelines.lifecycle.runs import RunReport, server_time
 from pipelines.lifecycle.scope import Users
@@ -44,15 +44,15 @@ def train(
 ) -> None:
     """Learn models from Cassandra, judge them, and let the good ones serve.
 
+    `all` with --engine local is all that learn from samples: the others run on Spark only.
+
     Example: `muvr train exercise --users all`
     """
-    from pipelines.jobs import EVERY  # see run_job
-
     door = open_door(conf, as_json=as_json)
     whom = read_users(users)
     failed: dict[str, str] = {}
     reports: list[RunReport] = []
-    for name in EVERY if family == "all" else [family]:
+    for name in families_on(engine) if family == "all" else [family]:
         try:
             reports.append(run_job(door, name, whom, engine))
         except Exception as problem:
@@ -64,11 +64,19 @@ def train(
     found = _found_of_truth(door, reports) if family == "all" else None
     if family == "all":
         door.terminal.table("trained", HEAD, table_of(reports, found))
+        door.terminal.table("why not", WHY_HEAD, reasons_of(reports))
     door.terminal.table("failed", ("family", "why"), list(failed.items()))
     runs = [asdict(report) for report in reports]
     door.terminal.answer({"runs": runs, "failed": failed, "found_of_simulated_truth": found})
     if failed:
         raise typer.Exit(1)
+
+
+def families_on(engine: Engine) -> Sequence[str]:
+    """What `all` means on an engine, in the order in which it runs."""
+    from pipelines.jobs import EVERY, FROM_SAMPLES  # see run_job
+
+    return [name for name in EVERY if engine is Engine.spark or name in FROM_SAMPLES]
 
 
 def _found_of_truth(door: Door, reports: Sequence[RunReport]) -> Mapping[str, float] | None:

@@ -77,6 +77,6 @@ CLUSTERS = BatchFamily(
     name="clusters",
     table="clusters",
     columns="user_id string, cluster int, name string, features string",
-    topics=("sets",),
+    topics=("sets", "erased"),
     learn=learn_clusters,
 )

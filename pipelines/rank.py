@@ -16,16 +16,19 @@ def learn_rank(spark: SparkSession, config: Config) -> Result:
     """Edges come to the driver as pairs of ids; the kernel ranks faster than a cluster shuffles.
 
     A pair takes some 230 bytes until it is numbered: that, not the kernel, bounds the follows.
+    Where nobody follows anybody any more all are alike: the ranks of before would go on being told.
+
+    Raises:
+        NotEnoughLabels: nobody follows anybody, and there are no ranks of before.
     """
     keyspace = config.cassandra.keyspace
     follows = read_table(spark, keyspace, "follows").frame.select("user_id", "followee")
     edges = sorted((row[0], row[1]) for row in follows.toLocalIterator())
-    if not edges:
+    if not edges and read_table(spark, keyspace, "ranks").frame.isEmpty():
         raise NotEnoughLabels("nobody follows anybody yet")
     users = read_table(spark, keyspace, "usernames").frame.select("user_id")
     people = sorted(row[0] for row in users.toLocalIterator())
-    followers, followees = zip(*edges, strict=True)
-    ids, sources, targets = numbered(followers, followees, people)
+    ids, sources, targets = numbered([one for one, _ in edges], [one for _, one in edges], people)
     settings = RankSettings(threads=config.spark.cores)
     ranks = pagerank(make_graph(sources, targets, len(ids)), settings)
     places = positions(ranks.values)
@@ -44,6 +47,6 @@ RANK = BatchFamily(
     name="rank",
     table="ranks",
     columns="user_id string, rank double, position int",
-    topics=("follows",),
+    topics=("follows", "erased"),
     learn=learn_rank,
 )

@@ -18,6 +18,7 @@ from models.recommend.why import Recommendation, recommend_user
 from pipelines.batch import BatchFamily, Result
 from pipelines.personal.history import look_at_logs, newest_set_at
 from schemas.config import Config
+from schemas.errors import NotEnoughLabels
 
 LATER_DAYS = 28  # the last four weeks judge what was learned before them
 SHOWN = 10
@@ -39,6 +40,11 @@ def learn_recommend(spark: SparkSession, config: Config) -> Result:
     keyspace = config.cassandra.keyspace
     cutoff_s = newest_set_at(spark, keyspace).timestamp() - LATER_DAYS * DAY_S
     rows, broken = look_at_logs(spark, keyspace, partial(count_rows, cutoff_s=cutoff_s), COUNTED)
+    if not any(row["early"] for row in rows):
+        raise NotEnoughLabels(
+            f"no set is {LATER_DAYS} days older than the newest: the last {LATER_DAYS} days judge "
+            "what is learned from those before"
+        )
     users = sorted({row["user_id"] for row in rows})
     exercises = tuple(sorted({row["exercise"] for row in rows}))
     early, late = (counted(rows, users, exercises, part) for part in ("early", "late"))
@@ -108,6 +114,6 @@ RECOMMEND = BatchFamily(
     name="recommend",
     table="recommendations",
     columns="user_id string, position int, exercise string, score double, why string",
-    topics=("sets",),
+    topics=("sets", "erased"),
     learn=learn_recommend,
 )

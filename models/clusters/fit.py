@@ -47,15 +47,17 @@ def fit_clusters(summaries: Sequence[Summary], settings: ClusterSettings) -> Clu
     """Clusters people by (frequency, performance, improvement).
 
     Raises:
-        NotEnoughLabels: fewer people than clusters.
+        NotEnoughLabels: fewer people than clusters, those who train the very same counted once.
         BadInput: more clusters than names.
     """
     if settings.k > 3 ** len(WORDS):
         raise BadInput(f"{settings.k} clusters have no names", field="k", value=settings.k)
     reference = reference_capacity(summaries)
     rows = features(summaries, reference)
-    if len(np.unique(rows, axis=0)) < settings.k:
-        raise NotEnoughLabels(f"{len(rows)} people cannot make {settings.k} clusters")
+    different = len(np.unique(rows, axis=0))
+    if different < settings.k:
+        needed = f"{settings.k} who train differently are needed for as many clusters"
+        raise NotEnoughLabels(f"{different} of {len(rows)} people train differently; {needed}")
     middle, spread = _middle_and_spread(rows)
     points = np.clip((rows - middle) / spread, -settings.limit, settings.limit)
     centres = kmeans(points, settings).centres

@@ -27,17 +27,17 @@ def _reason(muscle: str, day: int, last: Mapping[str, int], limits: WeekLimits) 
     return f"{rested}; you want {wanted:.0f} sets of it a week" if wanted >= 1 else rested
 
 
-def summary(plan: WeekPlan, limits: WeekLimits) -> str:
+def summary(plan: WeekPlan, candidates: Sequence[Candidate], limits: WeekLimits) -> str:
     """One sentence about the week.
 
+    >>> press = Candidate("press", ("chest",), set_minutes=2.0, liking=1.0)
     >>> limits = WeekLimits((60.0,) * 7, {"chest": 9.0})
-    >>> summary(WeekPlan((("press",), *[()] * 6), {"chest": 6.0}, 0.0, 0.0), limits)
+    >>> summary(WeekPlan((("press",), *[()] * 6), {"chest": 6.0}, 0.0, 0.0), [press], limits)
     '1 training day; a muscle rests 1 day in between; no room for 6 more sets of chest.'
     """
     days = sum(bool(day) for day in plan.days)
     if not days:
-        free = sum(minutes > 0 for minutes in limits.minutes)
-        return "Nothing fits." if free else f"There is no time for training on any of {DAYS} days."
+        return _why_nothing(candidates, limits)
     rest = limits.recovery_days - 1
     said = [f"{days} training day{'s' if days > 1 else ''}"]
     said.append(f"a muscle rests {rest} day{'s' if rest != 1 else ''} in between")
@@ -45,3 +45,21 @@ def summary(plan: WeekPlan, limits: WeekLimits) -> str:
     if short:
         said.append(f"no room for {', '.join(short)}")
     return f"{'; '.join(said)}."
+
+
+def _why_nothing(candidates: Sequence[Candidate], limits: WeekLimits) -> str:
+    """Why a week is empty: no time, too little of it, or nothing that is rested when there is time.
+
+    >>> press = Candidate("press", ("chest",), set_minutes=2.0, liking=1.0)
+    >>> _why_nothing([press], WeekLimits((5.5, *[0.0] * 6), {}))
+    'Nothing fits: 3 sets of press take 6.0 minutes, and no day has more than 5.5.'
+    """
+    most = max(limits.minutes)
+    if most <= 0:
+        return f"There is no time for training on any of {DAYS} days."
+    quickest = min(candidates, key=lambda one: one.set_minutes)
+    minutes = quickest.set_minutes * limits.block_sets
+    if minutes <= most:
+        return "Nothing fits: what there is time for is not rested on those days."
+    what = f"{limits.block_sets} sets of {quickest.exercise} take {minutes:.1f} minutes"
+    return f"Nothing fits: {what}, and no day has more than {most:.1f}."

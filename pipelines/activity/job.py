@@ -45,7 +45,7 @@ from pipelines.lifecycle.job import EngineName, Job, opened_job, said_of
 from pipelines.lifecycle.members import members_of
 from pipelines.lifecycle.pointers import TAKEN_BACK, move_pointer
 from pipelines.lifecycle.runs import Clock, Run, RunReport, server_time
-from pipelines.lifecycle.scope import Users, is_new
+from pipelines.lifecycle.scope import Users, is_new, nothing_new
 from pipelines.lifecycle.user_models import outcome_of
 from schemas.config import Config
 from schemas.errors import BadModelBytes, CannotLearn
@@ -62,7 +62,7 @@ from store.models import Models, StoredModel
 from store.stretches import Stretches
 
 FAMILY = "activity"
-TOPICS: tuple[Topic, ...] = ("sets", "stretches")
+TOPICS: tuple[Topic, ...] = ("sets", "stretches", "erased")
 
 
 def train_activity(
@@ -95,13 +95,17 @@ def train_activity(
         if not keys or same:
             job.run.status = "nothing-to-do"
         else:
-            _learn(job, keys)
+            outcomes = _learn(job, keys)
+            failed = [one for one in job.run.outcomes if one.status == "failed"]
+            same = outcomes == {"unchanged"} and nothing_new(job.database, FAMILY, failed)
+            if users == "changed" and same:
+                job.run.status = "nothing-to-do"  # the last run had read what changed
         job.run.has_read()
     return job.run.report()
 
 
-def _learn(job: Job, keys: Sequence[UserKey]) -> None:
-    """Sums, borders, seconds, and what becomes of each layout's model."""
+def _learn(job: Job, keys: Sequence[UserKey]) -> set[str]:
+    """Sums, borders, seconds; what became of the layouts' models."""
     run, engine = job.run, engine_of(job)
     members = members_of(keys, job.config.training.seed)
     with run.step("sums"):
@@ -112,7 +116,7 @@ def _learn(job: Job, keys: Sequence[UserKey]) -> None:
     run.counts["stretches"] += sum(row["stretches"] for row in good)
     if not good:
         run.status = "not-learned"
-        return
+        return set()
     with run.step("borders"):
         lesson = lesson_of(good)
         look = Pass(STRETCHES, partial(taught_row, lesson=lesson), TAUGHT)
@@ -132,6 +136,7 @@ def _learn(job: Job, keys: Sequence[UserKey]) -> None:
             if mine[0]:
                 outcomes.add(_settle(job, layout, *mine))
     run.status = _status(outcomes)
+    return outcomes
 
 
 def fit_everybody(

@@ -134,16 +134,19 @@ def is_new(database: Database, family: str, topics: Sequence[Topic], now: dateti
 def everybody_due(database: Database, family: str, now: datetime, after: timedelta) -> bool:
     """Whether what is learned from everybody is to be learned again, because sets changed since.
 
+    Those of who was erased are in it until then.
+
     Args:
         database: with the mark that `everybody_learned` leaves.
         family: which.
         now: of the run.
-        after: how long what was learned from everybody lasts; for good while no set changes.
+        after: how long what was learned from everybody lasts; for good while no set changes and
+            nobody is erased.
     """
     since = asyncio.run(Watermarks(database).read(_everybody(family), now))
     if since is None:
         return True
-    return now - since > after and is_new(database, _everybody(family), [TOPIC], now)
+    return now - since > after and is_new(database, _everybody(family), [TOPIC, "erased"], now)
 
 
 def everybody_learned(

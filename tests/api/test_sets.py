@@ -32,6 +32,9 @@ def test_a_correction_needs_the_newest_etag(phone: Phone) -> None:
     problem(phone.confirm(one, first.headers["etag"], reps=8), 412, "stale-revision")
     third = phone.confirm(one, "*", reps=7, label_source="corrected")
     assert third.json()["label_source"] == "corrected"
+    told = phone.confirm(one, reps=6)  # of somebody who never read a correction
+    problem(told, 409, "event-conflict")
+    assert f"send If-Match: {third.headers['etag']}" in told.json()["detail"], "of the newest word"
     late_duplicate = phone.confirm(one)  # of the very first, out of a queue
     assert (late_duplicate.status_code, late_duplicate.json()["reps"]) == (200, 7)
 

@@ -214,6 +214,9 @@ def test_form_is_not_computed_before_the_first_run_and_told_after_it(
         told.append(confirm(person, session, curl)[0])
         if n == 0:
             confirm(person, session, row)
+    with person.client() as client:
+        waiting = client.get("/v1/me/form").json()["detail"]
+    assert "the next run learns it" in waiting, "sets are confirmed: nothing is left to do"
     report = train_form(service.config, users=[person.user_id], engine="local")
     assert report.counts["promoted"] == len(LAYOUTS), report
     service.services.models.forget(owner_of(person.user_id))

@@ -111,7 +111,7 @@ def test_one_absurd_person_does_not_become_the_scale(summaries):
 
 
 def test_too_few_people_and_too_many_clusters():
-    with pytest.raises(NotEnoughLabels, match="2 people"):
+    with pytest.raises(NotEnoughLabels, match="2 of 2 people train differently; 5 who"):
         fit_clusters([Summary(1.0, {}, 0.0, 1), Summary(2.0, {}, 0.0, 1)], SETTINGS)
     with pytest.raises(BadInput, match="28"):
         fit_clusters([], ClusterSettings(k=28))

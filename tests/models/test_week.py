@@ -157,8 +157,24 @@ def test_every_exercise_says_how_rested_its_muscle_is():
     wants = "; you want 99 sets of it a week"
     assert said[0] == f"quads was last trained 2 days before{wants}"
     assert len(said) == 3
-    assert summary(plan, limits).startswith("3 training days; a muscle rests 1 day in between; ")
-    assert "no room for 90 more sets of quads" in summary(plan, limits)
+    assert summary(plan, [SQUAT], limits).startswith(
+        "3 training days; a muscle rests 1 day in between; "
+    )
+    assert "no room for 90 more sets of quads" in summary(plan, [SQUAT], limits)
+
+
+def test_an_empty_week_says_what_is_in_its_way():
+    """One set in the first visit ever: the time that it took is less than three sets take."""
+
+    def said(limits: WeekLimits) -> str:
+        return summary(plan_week([SQUAT, PRESS], limits), [SQUAT, PRESS], limits)
+
+    none = (0.0,) * 6
+    short = "3 sets of press take 12.0 minutes, and no day has more than 5.5."
+    assert said(WeekLimits((5.5, *none), {"quads": 1.0})) == f"Nothing fits: {short}"
+    tired = said(WeekLimits((30.0, *none), {"quads": 1.0}, {"quads": 1}))
+    assert tired == "Nothing fits: what there is time for is not rested on those days."
+    assert said(WeekLimits((0.0, *none), {})).startswith("There is no time for training")
 
 
 def test_plans_alone_make_a_week_that_holds_each_of_them():

@@ -140,10 +140,14 @@ def test_a_user_who_cannot_be_rolled_back_further_hears_which_versions_are_kept(
     assert third.version not in str(caught.value), "it was taken back"
 
 
-def test_who_has_no_model_hears_what_to_ask(database: Database, conf: Path) -> None:
+def test_who_has_no_model_hears_what_to_ask(
+    database: Database, conf: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     user = register(database)
-    with pytest.raises(NotThere, match="muvr models list"):
+    with pytest.raises(NotThere, match=f"muvr models list {user.username}`"):
         commands.show(user.username, conf=conf)
+    commands.list_models(user.username, conf=conf)
+    assert f"No model has been promoted for {user.username} yet" in capsys.readouterr().out
     with pytest.raises(NotThere, match="There is no user"):
         commands.list_models("nobody-at-all", conf=conf)
     with pytest.raises(BadInput, match="either a user or --run"):

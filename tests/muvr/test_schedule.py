@@ -212,3 +212,8 @@ def test_of_a_run_that_was_killed_nobody_else_is_learned():
 def test_what_is_over_everybody_is_so_again(run: JobRun):
     """Asked for those who changed it would say that there is nothing to do."""
     assert jobs.users_again(run, [], only_failed=False) == "all"
+
+
+def test_where_nothing_ran_it_is_said(conf: Path, capsys: pytest.CaptureFixture[str]):
+    jobs.list_jobs("week", conf=conf)
+    assert capsys.readouterr().out == "No run of week yet.\n"

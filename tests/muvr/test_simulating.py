@@ -18,6 +18,7 @@ from muvr.simulating_truth import (
 from pipelines.lifecycle.runs import RunReport
 from schemas.config import Config
 from schemas.errors import NameTaken
+from schemas.inputs import LAYOUTS
 from store.database import Statement
 from store.live_runs import LiveRuns
 from store.records import records_in
@@ -109,6 +110,7 @@ def report(family, metrics, **counts):
 
 def test_one_table_says_what_each_family_came_to():
     shares = {name: {"ndcg": 0.5, "recall": 0.4} for name in ("model", "popularity", "repeat_last")}
+    said = {"f1": {"own": 0.9, "rhythm": 0.7}, "outcome": "promoted"}
     rows = table_of(
         [
             report(
@@ -117,6 +119,7 @@ def test_one_table_says_what_each_family_came_to():
             report("clusters", {"reseed": 0.99}, rows=5),
             report("recommend", shares, rows=5),
             report("form", {}),
+            report("activity", {LAYOUTS[0]: said, LAYOUTS[1]: said | {"outcome": "refused"}}),
         ],
         {"people": 9, "clusters": 0.7, "frequency_alone": 0.3},
     )
@@ -125,3 +128,4 @@ def test_one_table_says_what_each_family_came_to():
     assert rows[2][4:] == ("Rand, simulated", "0.7", "0.3 frequency alone", "")
     assert [row[4] for row in rows[3:7]] == ["ndcg@10", "ndcg@10", "recall@10", "recall@10"]
     assert rows[7] == ("form", "done", 0, 0, "", "", "", 2.5)
+    assert rows[8] == ("activity", "done", 1, 1, "F1 of seconds", "0.9", "0.7 rhythm", 2.5)

@@ -8,7 +8,8 @@ import pytest
 from ingest import stretches
 from muvr.door import Door
 from muvr.terminal import Terminal
-from muvr.train import keep_stretches
+from muvr.train import Engine, families_on, keep_stretches
+from pipelines.jobs import EVERY
 from pipelines.lifecycle import members
 from schemas.config import Cassandra, Config
 from schemas.errors import DatabaseAway
@@ -65,3 +66,9 @@ def test_without_the_database_nothing_is_trained(
     with pytest.raises(DatabaseAway):
         keep_stretches(door)
     assert asked == users[:1]
+
+
+def test_all_is_what_the_engine_can_run():
+    """Seven families that run on Spark only are no failures of who asked for this process."""
+    assert list(families_on(Engine.local)) == ["exercise", "activity", "form"]
+    assert list(families_on(Engine.spark)) == list(EVERY)

@@ -82,6 +82,11 @@ def test_nothing_changed_is_nothing_to_do_and_a_new_day_is_a_new_model(world, sp
     assert said["outcome"] == "promoted"
     assert said["f1"]["incumbent"] > 0.9  # asked about the new day only
     assert serving(database).version != before.version
+    once_more = train_activity(spark_config, users="changed", engine="local")  # the same minute
+    assert (once_more.status, once_more.metrics[LAYOUT]["outcome"]) == (
+        "nothing-to-do",
+        "unchanged",
+    )
 
 
 def test_a_single_day_is_not_enough_to_let_anything_serve(empty, spark_config):

@@ -1,13 +1,18 @@
 """Jobs by name: what the command line may ask for."""
 
+from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, cast
 
 import pytest
+from pyspark.sql import SparkSession
 
-from pipelines.jobs import JOBS, train
+from pipelines import rank, recommend
+from pipelines.activity.job import TOPICS
+from pipelines.batch import BatchFamily
+from pipelines.jobs import FROM_ROWS, JOBS, train
 from schemas.config import Config
-from schemas.errors import BadInput
+from schemas.errors import BadInput, NotEnoughLabels
 from schemas.families import FAMILIES
 
 
@@ -35,3 +40,47 @@ def test_an_option_that_a_family_does_not_know_is_refused(
 ):
     with pytest.raises(BadInput, match=says):
         train(family, Config(), **options)
+
+
+def test_who_is_erased_is_news_to_what_is_learned_from_everybody():
+    over_everybody = [one for one in FROM_ROWS.values() if isinstance(one, BatchFamily)]
+    assert len(over_everybody) == 3
+    assert all("erased" in topics for topics in [TOPICS, *(one.topics for one in over_everybody)])
+
+
+def test_without_early_sets_recommend_says_that_time_must_pass(monkeypatch: pytest.MonkeyPatch):
+    """All of a deployment's first four weeks are for judging: there are sets, and none to learn."""
+    row = {"user_id": "u", "exercise": "curl", "early": 0.0, "late": 3.0}
+    monkeypatch.setattr(recommend, "newest_set_at", lambda *_: datetime.now(UTC))
+    monkeypatch.setattr(recommend, "look_at_logs", lambda *_: ([row], {}))
+    with pytest.raises(NotEnoughLabels, match="no set is 28 days older than the newest"):
+        recommend.learn_recommend(cast(SparkSession, None), Config())
+
+
+class Rows:
+    """A table of Spark's as far as ranks read it."""
+
+    def __init__(self, *rows: tuple[str, ...]) -> None:
+        self.frame = self
+        self.rows = rows
+
+    def select(self, *_: str) -> "Rows":
+        return self
+
+    def toLocalIterator(self) -> Iterator[tuple[str, ...]]:
+        return iter(self.rows)
+
+    def isEmpty(self) -> bool:
+        return not self.rows
+
+
+def test_where_nobody_follows_any_more_all_ranks_are_alike(monkeypatch: pytest.MonkeyPatch):
+    """The only follow ended: whoever was second would stay so for as long as rows are kept."""
+    tables = {"follows": Rows(), "usernames": Rows(("ben",), ("anna",)), "ranks": Rows()}
+    monkeypatch.setattr(rank, "read_table", lambda *asked: tables[asked[-1]])
+    with pytest.raises(NotEnoughLabels, match="nobody follows anybody yet"):
+        rank.learn_rank(cast(SparkSession, None), Config())
+    tables["ranks"] = Rows(("anna",))
+    found = rank.learn_rank(cast(SparkSession, None), Config())
+    assert found.rows == [("anna", 0.5, 1), ("ben", 0.5, 1)]
+    assert not found.refused

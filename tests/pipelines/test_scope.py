@@ -7,6 +7,7 @@ from uuid import UUID
 
 import pytest
 
+from ingest.erasure import erase_user
 from pipelines.exercise.global_models import STATISTICS, read_everybody
 from pipelines.exercise.job import train_exercise
 from pipelines.lifecycle.pointers import pointers_in_effect, read_serving
@@ -94,6 +95,16 @@ def test_everybody_is_learned_again_when_it_has_had_its_days(database, people, t
     assert again.counts["sets"] == sum(map(len, people)) - (PEOPLE - 1)
     assert read_everybody(database)[LAYOUT].version != before
     assert train(days=16).status == "nothing-to-do"  # no set has changed since
+
+
+def test_who_was_erased_is_a_reason_to_learn_everybody_again(database, people, train):
+    """Nobody else confirms a set: what was learned from who is gone would stay for good."""
+    put_all(database, people, datetime.now(UTC) - timedelta(hours=1))
+    first = train("all")
+    asyncio.run(erase_user(database, EVERYBODY[0], datetime.now(UTC)))
+    assert train(days=1).status == "nothing-to-do"
+    again = train(days=8)
+    assert again.counts["sets"] == first.counts["sets"] - len(people[0])
 
 
 def test_whose_changes_are_not_kept_any_more_is_not_lost(database, people, train):
