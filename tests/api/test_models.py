@@ -56,8 +56,11 @@ def test_nothing_learned_yet_is_a_documented_answer(person: Person):
     with person.client() as client:
         assert client.get("/v1/me/models").json() == {"models": []}
         answer = client.get("/v1/me/models/exercise")
+        unheard_of = client.get("/v1/me/models/dance").json()
     assert answer.status_code == 404
     assert answer.json()["type"] == "urn:muvr:problem:no-model"
+    assert (unheard_of["field"], unheard_of["value"]) == ("family", "dance")
+    assert "there are exercise" in unheard_of["detail"]
 
 
 def test_download_is_the_stored_bytes_with_a_strong_etag(person: Person, kept: StoredModel):
