@@ -121,7 +121,7 @@ def _incremental(ours: Ours, equal: tuple[int, int]) -> list[Figure]:
             "",
             floor=6,
             protocol=f"{whole:.1f} s for all a second time, their windows kept, and the global "
-            f"model; {tenth}; start-up of the engine apart",
+            f"model; {tenth}; both warm, start-up of the engine apart",
         ),
         FIGURE(
             "incremental_ratio_first",
