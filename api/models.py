@@ -96,11 +96,7 @@ async def download(
     if found is None:
         kept = [one.name for one in FAMILIES.values() if one.kind == "model"]
         if family not in kept:
-            raise NoModel(
-                f"No family {family!r} has models; there are {', '.join(kept)}.",
-                field="family",
-                value=family,
-            )
+            raise NoModel(f"No family {family!r} has models; there are {', '.join(kept)}.")
         raise NoModel(f"No {family} model for {' or '.join(layouts)} serves you yet.")
     level, serving = found
     etag = f'"{serving.version}-{form}"'
