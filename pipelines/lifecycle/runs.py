@@ -94,10 +94,11 @@ class Run:
 
     @contextmanager
     def step(self, name: str) -> Generator[None]:
-        """Measure one step of the recipe."""
+        """Measure one step of the recipe; steps of one name add up."""
         begun = server_time()
         yield
-        self.seconds[name] = round((server_time() - begun).total_seconds(), 3)
+        took_s = (server_time() - begun).total_seconds()
+        self.seconds[name] = round(self.seconds.get(name, 0.0) + took_s, 3)
 
     def report(self) -> RunReport:
         """The run as it stands."""

@@ -104,6 +104,17 @@ def test_a_run_that_was_killed_is_recorded_as_failed_by_the_next_one(database, f
     assert asyncio.run(runs.read(f"{family}-other", alive)).status == "running"
 
 
+def test_a_step_that_is_taken_again_adds_to_its_seconds(monkeypatch):
+    """Who asks for the engine a second time finds it running: its start stays on record."""
+    times = iter(NOW + timedelta(seconds=s) for s in (0, 5, 7, 7.25))
+    monkeypatch.setattr("pipelines.lifecycle.runs.server_time", lambda: next(times))
+    run = Run("rank", uuid4(), NOW, threading.Event())
+    for _ in range(2):
+        with run.step("engine"):
+            pass
+    assert run.seconds == {"engine": 5.25}
+
+
 def test_a_run_without_its_lease_makes_nothing_visible():
     run = Run("rank", uuid4(), NOW, threading.Event())
     run.require_lease()
