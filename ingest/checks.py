@@ -9,6 +9,8 @@ from schemas.errors import BadChunk
 from schemas.wire import LARGEST, RATE_MAX_HZ, RATE_MIN_HZ
 
 T0_MAX_NS = 1 << 62  # the year 2116
+COARSEST_STEPS = 1000
+"""Steps to the largest value at least: 1 g, where 8 bits of ±16 g take 0.125."""
 _I4_MAX = (1 << 31) - 1
 
 
@@ -27,10 +29,29 @@ def checked(piece: Piece, limits: Limits) -> Piece:
         raise bad("rate_hz", piece.rate_hz, f"must lie between {RATE_MIN_HZ} and {RATE_MAX_HZ}")
     if piece.unit not in LARGEST:
         raise bad("unit", piece.unit, f"must be one of {', '.join(LARGEST)}")
-    largest = LARGEST[piece.unit] / 32767
-    if not 0 < piece.scale <= largest:
-        raise bad("scale", piece.scale, f"must lie above 0 and at most {largest:.3g} {piece.unit}")
+    _check_scale(piece)
     return piece
+
+
+def _check_scale(piece: Piece) -> None:
+    """Refuse steps that no sensor has, and counts that make more of them than any sensor feels.
+
+    A sensor of 8 bits has steps a hundred times those of one of 16, so a step says little without
+    its counts. They are looked at only where 16 bits of that step could reach too far.
+
+    Raises:
+        BadChunk: the scale.
+    """
+    largest, unit = LARGEST[piece.unit], piece.unit
+    coarsest = largest / COARSEST_STEPS
+    if not 0 < piece.scale <= coarsest:
+        raise bad("scale", piece.scale, f"must lie above 0 and at most {coarsest:.3g} {unit}")
+    if piece.scale <= largest / 32767:
+        return
+    reached = max(int(piece.counts.max()), -int(piece.counts.min())) * piece.scale
+    if reached > largest:
+        why = f"makes {reached:.4g} {unit} of the largest count; must lie within ±{largest:g}"
+        raise bad("scale", piece.scale, why)
 
 
 def bad(field: str, value: object, why: str) -> BadChunk:

@@ -173,7 +173,8 @@ def test_numbers_with_all_their_digits_on_lines_of_their_own_are_short_enough() 
         ("scale", {"scale": 0.0}),
         ("scale", {"scale": -1e-3}),
         ("scale", {"scale": float("nan")}),
-        ("scale", {"scale": 1.0}),
+        ("scale", {"scale": 1.01}),
+        ("scale", {"scale": 1.0, "xyz": b"\x00\x80" * 30}),
         ("n", {"n": 0}),
         ("n", {"n": 2**32}),
         ("n", {"n": 8193, "xyz": bytes(8193 * 6)}),
@@ -194,6 +195,13 @@ def test_what_a_sensor_cannot_have_is_refused_by_name(field: str, changes: dict)
     with pytest.raises(BadChunk) as caught:
         decode_chunk(cbor(**changes), CBOR, LIMITS)
     assert caught.value.field == field
+
+
+@pytest.mark.parametrize("most_g", [2, 4, 8, 16])
+def test_a_sensor_of_eight_bits_is_understood(most_g: int) -> None:
+    extremes = np.tile(np.array([-128, 127], dtype="<i2"), 15)
+    chunk = decode_chunk(cbor(scale=most_g / 128, xyz=extremes.tobytes()), CBOR, LIMITS)
+    assert chunk.piece.counts.min() * chunk.piece.scale == -most_g
 
 
 @pytest.mark.parametrize(
