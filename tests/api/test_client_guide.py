@@ -1,0 +1,43 @@
+"""docs/clients.md is a program that runs, and it names every error there is."""
+
+import re
+from pathlib import Path
+
+from api.problems import BY_STATUS, KINDS
+from tests.api.conftest import RunningService
+
+GUIDE = (Path(__file__).resolve().parents[2] / "docs" / "clients.md").read_text()
+SHIPPED_URL = "http://127.0.0.1:8080"
+
+
+def program() -> str:
+    """The guide's blocks, one after the other, each on the lines that it has in the guide."""
+    lines, inside = [], False
+    for line in GUIDE.splitlines():
+        fence = line.startswith("```")
+        inside = line == "```python" if fence else inside
+        lines.append(line if inside and not fence else "")
+    return "\n".join(lines)
+
+
+def test_the_conversation_runs_from_beginning_to_end(service: RunningService) -> None:
+    text = program()
+    assert text.count(SHIPPED_URL) == 1
+    said: dict[str, object] = {}
+    # the guide's own assertions are what is tested here; its lines are those of the file
+    exec(compile(text.replace(SHIPPED_URL, service.url), "docs/clients.md", "exec"), said)
+    assert said["told"]["reason"] == "no-model"
+    said["http"].close()
+
+
+def test_every_error_has_its_status_and_an_advice() -> None:
+    rows = re.findall(r"^\| ([\d, ]+) \| (`[^|]+`) \| ([^|]+) \|$", GUIDE, flags=re.MULTILINE)
+    advised = {
+        (int(status), name)
+        for statuses, names, _ in rows
+        for status in statuses.split(", ")
+        for name in re.findall(r"`([a-z-]+)`", names)
+    }
+    known = {(one.status, one.name) for one in (*KINDS.values(), *BY_STATUS.values())}
+    assert known - advised == set()
+    assert {name for _, name in advised} == {name for _, name in known}
