@@ -98,7 +98,7 @@ def replay(
         keys_once(rows, ["user_id"])
         run.counts["events"] = sum(row["events"] for row in rows)
         run.add_outcomes([_outcome(row) for row in rows])
-        job.told.step("users replayed", len(rows), len(rows))
+        job.progress.step("users replayed", len(rows), len(rows))
     return job.run.report()
 
 

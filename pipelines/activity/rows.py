@@ -4,7 +4,6 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from datetime import datetime
 from functools import reduce
 from operator import add
 
@@ -25,7 +24,7 @@ from pipelines.activity.lessons import (
     sums_of,
 )
 from pipelines.activity.seconds import judged
-from pipelines.keys import Key, Row
+from pipelines.keys import IncumbentBytes, Key, Row
 from pipelines.lifecycle.attempts import attempted
 from schemas.inputs import LAYOUTS, InputLayout, input_layout
 
@@ -89,7 +88,7 @@ class Exam:
 
     lesson: Lesson
     halves: Mapping[str, Halves]
-    incumbents: Mapping[str, tuple[bytes, datetime]]
+    incumbents: Mapping[str, IncumbentBytes]
 
 
 def given_row(key: Key, group: pa.Table) -> list[Row]:
@@ -131,7 +130,7 @@ def lesson_of(given: Sequence[Row]) -> Lesson:
 
 
 def exam_of(
-    lesson: Lesson, taught: Sequence[Row], incumbents: Mapping[str, tuple[bytes, datetime]]
+    lesson: Lesson, taught: Sequence[Row], incumbents: Mapping[str, IncumbentBytes]
 ) -> Exam:
     """What everybody is judged by, from rows in order."""
     return Exam(

@@ -17,7 +17,7 @@ from models.exercise.model import ExerciseModel
 from models.exercise.own_calibration import on_one_user
 from models.exercise.statistics import Frame, Statistics, frame_of, total
 from models.exercise.summed import Named, at_most, framed_statistics, summed
-from pipelines.exercise.calibration import held_to_bytes, said
+from pipelines.exercise.calibration import answers_of, held_answers
 from pipelines.exercise.judging import Asked, Hits, ask, askable, majority
 from pipelines.exercise.labelled import LabelledSet, digest, newest, split_at, split_share
 from pipelines.exercise.windows import Fresh, WindowRecipe, windowed
@@ -63,7 +63,7 @@ class Learned:
     """A user's new model and how it was judged.
 
     Attributes:
-        content: bytes of the model; `sha256` is their hash.
+        content: bytes of the model.
         labels: the exercises that it knows.
         data_digest: of the sets and the recipe it was learned from.
         trained_until: begin of the newest set in it.
@@ -77,7 +77,6 @@ class Learned:
     """
 
     content: bytes
-    sha256: bytes
     labels: tuple[str, ...]
     data_digest: str
     trained_until: datetime
@@ -90,6 +89,11 @@ class Learned:
     majority: Hits
     fresh: tuple[Fresh, ...]
     held: bytes
+
+    @property
+    def sha256(self) -> bytes:
+        """The hash of `content`."""
+        return hashlib.sha256(self.content).digest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,16 +111,16 @@ class Halves:
 
 
 @dataclass(frozen=True, slots=True)
-class Lore:
-    """All that is known about a user's movement.
+class Prepared:
+    """A user's sets, windowed and summed up: all that the fits of this module read.
 
     Attributes:
-        used: his sets, oldest first.
+        used: the sets that are read, oldest first.
         windows: set id to windows.
-        fresh: those that are to be kept.
-        frame: everybody's, or the user's own where there is no global model; of all statistics.
-        halves: his sets split by share, as what ships was summed.
-        own: statistics of all.
+        fresh: windows that were computed just now, to be stored for the next run.
+        frame: of all statistics here: the global model's, or the user's own where there is none.
+        halves: `used` split by share, whatever the run's cut-off is.
+        own: statistics of all of `used`.
     """
 
     used: Sequence[LabelledSet]
@@ -162,27 +166,25 @@ def learn_user(
         NotEnoughLabels: fewer than two exercises with enough movement.
         BadSamples: a stored recording does not decode.
     """
-    lore = _lore(sets, model_id, recipe, everybody)
+    prepared = _prepared(sets, model_id, recipe, everybody)
     common = everybody.others if everybody else None
-    given = _given(lore, recipe) if in_everybody else None
+    given = _given(prepared, recipe) if in_everybody else None
     others, stranger = _without(everybody, given, model_id)
-    halves = lore.split(recipe.cutoff_at)
-    judged = _judged(halves, lore.frame, others, model_id)
-    as_shipped = halves is lore.halves and others is common
-    on_trial = judged if as_shipped else _judged(lore.halves, lore.frame, common, model_id)
-    shipped = _shipped(lore, on_trial, common, model_id)
-    content = to_bytes(shipped)
-    asked = askable(halves.late, lore.windows)
+    halves = prepared.split(recipe.cutoff_at)
+    judged = _judged(halves, prepared.frame, others, model_id)
+    as_shipped = halves is prepared.halves and others is common
+    on_trial = judged if as_shipped else _judged(prepared.halves, prepared.frame, common, model_id)
+    shipped = _shipped(prepared, on_trial, common, model_id)
+    asked = askable(halves.late, prepared.windows)
     return Learned(
-        content=content,
-        sha256=hashlib.sha256(content).digest(),
+        content=to_bytes(shipped),
         labels=shipped.labels,
-        data_digest=digest(lore.used, recipe.name),
-        trained_until=lore.used[-1].started_at,
-        sets=len(lore.used),
-        seconds=lore.own.total_s,
-        fresh=lore.fresh,
-        held=held_to_bytes(said(stranger, asked), said(judged, asked)) if in_everybody else b"",
+        data_digest=digest(prepared.used, recipe.name),
+        trained_until=prepared.used[-1].started_at,
+        sets=len(prepared.used),
+        seconds=prepared.own.total_s,
+        fresh=prepared.fresh,
+        held=held_answers(stranger, judged, asked) if in_everybody else b"",
         own=ask(judged, asked),
         everybody=ask(stranger, asked),
         incumbent=_ask_incumbent(incumbent, asked),
@@ -206,12 +208,12 @@ def give_to_everybody(
     return summed(at_most(_named(used, found.of), recipe.everybody_s)), found.fresh
 
 
-def _lore(
+def _prepared(
     sets: Sequence[LabelledSet],
     model_id: InputLayout,
     recipe: Recipe,
     everybody: GlobalModel | None,
-) -> Lore:
+) -> Prepared:
     """Sum up a user's sets: each window once, the early ones and the late ones apart."""
     used = newest(sets, recipe.newest_sets)
     found = windowed(used, model_id, recipe.windows)
@@ -222,7 +224,7 @@ def _lore(
     early, late = split_share(used, recipe.cutoff_share)
     learned, rest = (_statistics(half, found.of, frame) for half in (early, late))
     own = total([part for part in (learned, rest) if part is not None])
-    return Lore(used, found.of, found.fresh, frame, Halves(early, late, learned), own)
+    return Prepared(used, found.of, found.fresh, frame, Halves(early, late, learned), own)
 
 
 def _statistics(
@@ -238,14 +240,14 @@ def _named(sets: Sequence[LabelledSet], windows: Mapping[str, KeptWindows]) -> l
     return [(one.exercise, windows[one.set_id]) for one in sets]
 
 
-def _given(lore: Lore, recipe: Recipe) -> Statistics:
+def _given(prepared: Prepared, recipe: Recipe) -> Statistics:
     """What the user gave to everybody: all that he has, where that is not much."""
-    all_named = _named(newest(lore.used, recipe.everybody_sets), lore.windows)
+    all_named = _named(newest(prepared.used, recipe.everybody_sets), prepared.windows)
     given = at_most(all_named, recipe.everybody_s)
-    whole = len(given) == len(lore.used)
+    whole = len(given) == len(prepared.used)
     if whole and all(one is own for one, own in zip(given, all_named, strict=True)):
-        return lore.own
-    return framed_statistics(given, lore.frame)
+        return prepared.own
+    return framed_statistics(given, prepared.frame)
 
 
 def _judged(
@@ -261,15 +263,15 @@ def _judged(
 
 
 def _shipped(
-    lore: Lore, on_trial: ExerciseModel | None, common: Others | None, model_id: InputLayout
+    prepared: Prepared, on_trial: ExerciseModel | None, common: Others | None, model_id: InputLayout
 ) -> ExerciseModel:
     """The model of all sets, trusted as far as one of the early sets could be with the late ones.
 
     Both are mixed with everybody, and the trial splits by share: neither who judges nor the date
     from which on decides the bytes of what ships.
     """
-    model = fit_own(lore.own, lore.frame, common, model_id=model_id)
-    trial = said(on_trial, askable(lore.halves.late, lore.windows))
+    model = fit_own(prepared.own, prepared.frame, common, model_id=model_id)
+    trial = answers_of(on_trial, askable(prepared.halves.late, prepared.windows))
     return replace(model, calibration=on_one_user(model.calibration, trial))
 
 

@@ -26,7 +26,7 @@ class Job:
     config: Config
     database: Database
     run: Run
-    told: Progress
+    progress: Progress
     engine: EngineName = "spark"
 
     @property
@@ -71,8 +71,16 @@ def opened_job(
         yield Job(config, database, run, progress or Silent(), engine)
 
 
-def said_of(users: Users) -> str | int:
-    """Whom a run was asked to learn, as its record says it: named ones by their number."""
+def recorded_users(users: Users) -> str | int:
+    """Whom a run was asked to learn, for the run's record.
+
+    >>> from uuid import uuid4
+    >>> recorded_users("changed"), recorded_users([uuid4(), uuid4()])
+    ('changed', 2)
+
+    Returns:
+        "all" or "changed" as given; of users who were named only their number.
+    """
     return users if isinstance(users, str) else len(users)
 
 
@@ -87,4 +95,4 @@ def settle(job: Job, users: Users) -> None:
     if run.status == "done" and (same or not run.outcomes):
         run.status = "nothing-to-do"
     if isinstance(users, str):  # who was named is not everybody who changed
-        run.has_read()
+        run.mark_read()

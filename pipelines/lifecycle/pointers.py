@@ -1,13 +1,16 @@
 """Which model serves whom: pointers move by LWT, and each move says what it came to."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
+from pipelines.keys import IncumbentBytes
 from pipelines.lifecycle.gather import gather
 from schemas.errors import LostChampionRace, NoModel
-from schemas.layout import owner_of
+from schemas.inputs import LAYOUTS, InputLayout
+from schemas.layout import GLOBAL_OWNER, owner_of
 from store.champions import Challenger, Champions, Serving
 from store.database import Database
 from store.jobs import UserOutcome
@@ -65,6 +68,33 @@ def read_serving(
 
     found = gather([one(serving) for serving in pointers.values()])
     return {key: model for key, model in zip(pointers, found, strict=True) if model is not None}
+
+
+async def global_pointers(database: Database, family: str) -> dict[InputLayout, Serving]:
+    """Which of a family's global models serves, by layout; layouts without one are left out."""
+    champions = Champions(database)
+    found: dict[InputLayout, Serving] = {}
+    for layout in LAYOUTS:
+        serving = await champions.serving(GLOBAL_OWNER, layout, family)
+        if serving is not None:
+            found[layout] = serving
+    return found
+
+
+async def read_global_incumbents(
+    database: Database, family: str
+) -> dict[InputLayout, IncumbentBytes]:
+    """A family's global models that serve, by layout; those whose bytes are gone are left out."""
+    found: dict[InputLayout, IncumbentBytes] = {}
+    for layout, serving in (await global_pointers(database, family)).items():
+        with suppress(NoModel):
+            found[layout] = incumbent_of(await Models(database).get(*serving[:4]))
+    return found
+
+
+def incumbent_of(model: StoredModel) -> IncumbentBytes:
+    """A stored model, and up to when it had learned: it may be asked about sets after that."""
+    return model.content, datetime.fromisoformat(str(model.manifest["trained_until"]))
 
 
 def move_pointers(

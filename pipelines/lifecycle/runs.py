@@ -79,10 +79,10 @@ class Run:
         if self.lost.is_set():
             raise LeaseHeld(f"This run of {self.family} lost its lease and changes nothing more.")
 
-    def has_read(self) -> None:
-        """Let the next run go on from where this one began, when it ends without an error.
+    def mark_read(self) -> None:
+        """Let the next run start from where this one began, if this one ends without an error.
 
-        Writes that were under way then are read again.
+        The two overlap by a minute, so that writes that were under way then are read again.
         """
         self.read_until = self.started_at - OVERLAP
 
@@ -120,8 +120,8 @@ def leased_run(
     """Hold the family's lease while the recipe runs, and record the run however it ends.
 
     Its work in this process is done by one BLAS thread, as in Spark's workers.
-    The watermark moves only when the recipe ends without an error, and said `has_read`, and after
-    its outcomes are written.
+    The watermark moves only when the recipe ends without an error and has called `mark_read`, and
+    only after the outcomes are written.
 
     Raises:
         LeaseHeld: another run of the family is under way.
