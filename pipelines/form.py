@@ -56,7 +56,7 @@ def train_form(
     progress: Progress | None = None,
     clock: Clock = server_time,
 ) -> RunReport:
-    """Learn every user's templates and let them serve.
+    """Learn every user's templates and promote them.
 
     Args:
         config: where Cassandra and Spark are.
@@ -78,7 +78,7 @@ def train_form(
 
 
 def _learn(job: Job, scope: Scope) -> list[UserOutcome]:
-    """Learn, keep and let serve; the outcomes of users with too few sets."""
+    """Learn, keep and promote; the outcomes of users with too few sets."""
     run, engine = job.run, engine_of(job)
     with run.step("users"):
         look = Pass(LABELLED_SETS, learned_row, LEARNED, (USER_MODELS,))

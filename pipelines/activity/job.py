@@ -270,7 +270,7 @@ async def _keep_and_promote(
     await Models(database).put(stored)
     if reason:
         return "refused", reason
-    challenger = Challenger(*stored[:4], stored.sha256, stored.run_id)
+    challenger = Challenger.of(stored)
     return await move_pointer(Champions(database), challenger, server_time())
 
 

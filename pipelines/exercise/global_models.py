@@ -117,7 +117,7 @@ def promote_global(
     run_id: UUID,
     at: datetime,
 ) -> str:
-    """Let a global model serve people without one of their own; nothing happens when it does.
+    """Let a global model serve people without one of their own; no change where it does already.
 
     Args:
         database: where models are.
@@ -144,7 +144,7 @@ def promote_global(
 def promote_sums(
     database: Database, layout: InputLayout, one: Everybody, *, run_id: UUID, at: datetime
 ) -> str:
-    """Let the discriminant of everybody's sums serve again; else as `promote_global`."""
+    """Let the stored discriminant of everybody's sums serve again; returns as `promote_global`."""
     sha256 = hashlib.sha256(to_bytes(one.learned.model)).digest()
     return asyncio.run(_point(database, layout, FAMILY, sha256, run_id, at))
 
@@ -235,7 +235,7 @@ async def _averaged_beside(database: Database, layout: InputLayout, sums: Everyb
     if champion is None:
         return False
     try:
-        stored = await Models(database).get(*champion[:4])
+        stored = await Models(database).get(*champion.model_key)
         from_bytes(stored.content)
     except (NoModel, BadModelBytes):
         return False
@@ -244,10 +244,10 @@ async def _averaged_beside(database: Database, layout: InputLayout, sums: Everyb
 
 
 async def _read(database: Database) -> dict[InputLayout, Everybody]:
-    """What cannot be read, as of a release whose features were others, is as good as nothing."""
+    """Global models that cannot be decoded, as after a change of features, are left out."""
     found: dict[InputLayout, Everybody] = {}
     for layout, serving in (await global_pointers(database, STATISTICS)).items():
-        stored = await Models(database).get(*serving[:4])
+        stored = await Models(database).get(*serving.model_key)
         try:
             learned = global_from_bytes(stored.content)
         except BadModelBytes:
@@ -260,6 +260,6 @@ async def _read(database: Database) -> dict[InputLayout, Everybody]:
 async def _read_calibrations(database: Database) -> dict[InputLayout, Calibrations]:
     found: dict[InputLayout, Calibrations] = {}
     for layout, serving in (await global_pointers(database, STATISTICS)).items():
-        manifest = await Models(database).manifest(*serving[:4])
+        manifest = await Models(database).manifest(*serving.model_key)
         found[layout] = calibrations_from_manifest((manifest or {}).get("calibration_next"))
     return found

@@ -15,10 +15,10 @@ from pipelines.exercise.global_models import (
     read_everybody,
     store_everybody,
 )
-from pipelines.exercise.learner import Recipe
 from pipelines.exercise.lesson import Lesson
 from pipelines.exercise.manifest import recipe_name
 from pipelines.exercise.passes import given, learning
+from pipelines.exercise.prepared import Recipe
 from pipelines.exercise.promotion import Candidate, promote, rung_shares, verdicts_of
 from pipelines.exercise.unchanged import drop_unchanged
 from pipelines.exercise.windows import WindowRecipe
@@ -168,16 +168,16 @@ def _learn(job: Job, scope: Scope, recipe: Recipe) -> list[UserOutcome]:
 
 
 def _record(run: Run, rows: Sequence[Row], serving: Mapping[UserKey, Serving]) -> list[Candidate]:
-    """Note the users who failed, with reasons; who has a new model is a candidate."""
+    """Put failed users on record, with reasons; a candidate for each user with a new model."""
     run.counts["sets"] += sum(row["sets"] for row in rows)
     run.add_outcomes([outcome_of(row) for row in rows if row["status"] == "failed"])
     return [_candidate(row, serving) for row in rows if row["status"] == "learned"]
 
 
 def people_of(outcomes: Sequence[UserOutcome]) -> dict[str, int]:
-    """How many people something came to, by status; counts are of models.
+    """How many people have each status; a run's counts are of models.
 
-    Who wears a watch with rotation has two: one of it, and one of acceleration alone.
+    Somebody whose watch records rotation has two models: with it, and of acceleration alone.
 
     >>> both = [UserOutcome(UUID(int=7), m, "promoted", "", "", "{}") for m in ("acc3", "acc6")]
     >>> people_of(both)

@@ -13,8 +13,9 @@ from pipelines.exercise.calibration import SHIPPED
 from pipelines.exercise.everybody import Everybody
 from pipelines.exercise.judging import Hits
 from pipelines.exercise.labelled import labelled_sets
-from pipelines.exercise.learner import Incumbent, Learned, Recipe, learn_user
+from pipelines.exercise.learner import Incumbent, Learned, learn_user
 from pipelines.exercise.manifest import manifest
+from pipelines.exercise.prepared import Recipe
 from pipelines.exercise.windows import FRESH
 from pipelines.keys import IncumbentBytes, Key
 from pipelines.lifecycle.attempts import attempted
@@ -62,7 +63,7 @@ class Lesson:
 
 
 def learned_row(key: Key, group: pa.Table, *, lesson: Lesson) -> list[dict[str, Any]]:
-    """On an executor: one user's row. Whatever is wrong with a user's data stays in his row."""
+    """On an executor: one user's row. Whatever is wrong with a user's data stays in that row."""
     user_id, model_id = str(key[0]), str(key[1])
     attempt = attempted(lambda: _learned(user_id, input_layout(model_id), group, lesson))
     row: dict[str, Any] = {

@@ -62,7 +62,7 @@ def read_serving(
 
     async def one(serving: Serving) -> StoredModel | None:
         try:
-            return await models.get(*serving[:4])
+            return await models.get(*serving.model_key)
         except NoModel:
             return None
 
@@ -88,7 +88,7 @@ async def read_global_incumbents(
     found: dict[InputLayout, IncumbentBytes] = {}
     for layout, serving in (await global_pointers(database, family)).items():
         with suppress(NoModel):
-            found[layout] = incumbent_of(await Models(database).get(*serving[:4]))
+            found[layout] = incumbent_of(await Models(database).get(*serving.model_key))
     return found
 
 
@@ -127,7 +127,7 @@ def move_pointers(
     async def one(move: Move) -> tuple[str, str]:
         owner = owner_of(move.user_id)
         challenger = Challenger(owner, move.model_id, family, move.version, move.sha256, run_id)
-        if not await models.holds(*challenger[:4]):
+        if not await models.holds(*challenger.model_key):
             return "overtaken", NOT_KEPT
         try:
             return await move_pointer(champions, challenger, at, instead_of=move.instead_of)
@@ -159,7 +159,7 @@ async def move_pointer(
         LostChampionRace: something else serves than what the model was judged against, or the
             pointer moved just now.
     """
-    incumbent = await champions.read(*challenger[:3])
+    incumbent = await champions.read(challenger.owner, challenger.model_id, challenger.family)
     serving = None if incumbent is None else await champions.in_effect(incumbent)
     if serving is not None and serving.version == challenger.version:
         return "unchanged", ""

@@ -131,9 +131,9 @@ def leased_run(
     runs, leases = JobRuns(database), Leases(database)
     asyncio.run(leases.acquire(family, run.run_id, _owner(), now, LEASE_S))
     try:
-        asyncio.run(_bury(runs, family))
+        asyncio.run(_end_dead_runs(runs, family))
         asyncio.run(runs.start(family, run.run_id, inputs, now))
-        with one_blas_thread(), _beating(database, run, clock):
+        with one_blas_thread(), _renewed_lease(database, run, clock):
             yield run
         # outcomes first: the next run reads in them whom this one could not learn
         asyncio.run(runs.write_users(run.run_id, run.outcomes))
@@ -159,8 +159,8 @@ def run_id_at(at: datetime, noise: bytes | None = None) -> UUID:
     return uuid7(int(at.timestamp() * 1000), secrets.token_bytes(10) if noise is None else noise)
 
 
-async def _bury(runs: JobRuns, family: str) -> None:
-    """Whoever holds the lease is the only one alive: earlier runs that never ended were killed."""
+async def _end_dead_runs(runs: JobRuns, family: str) -> None:
+    """Record earlier runs that never ended as failed: only the holder of the lease is alive."""
     for one in await runs.newest(family):
         if one.status == "running":
             last = one.heartbeat_at or one.started_at
@@ -183,7 +183,7 @@ async def _finish(runs: JobRuns, run: Run, at: datetime) -> None:
 
 
 @contextmanager
-def _beating(database: Database, run: Run, clock: Clock) -> Generator[None]:
+def _renewed_lease(database: Database, run: Run, clock: Clock) -> Generator[None]:
     """Renew the lease from a thread: the recipe itself waits for Spark."""
     stop = threading.Event()
 

@@ -162,7 +162,7 @@ def _row(user_id: str, sets: int, data_digest: str, attempt: Any) -> Row:
 
 
 def _learn(job: Job, family: PersonalFamily, chosen: Sequence[UUID] | None) -> list[Row]:
-    """Learn, judge and let serve; the rows of all who have sets, without their models."""
+    """Learn, judge and promote; the rows of all who have sets, without their models."""
     run, spark = job.run, job.spark()
     try:
         cutoff_s = newest_set_at(spark, job.keyspace).timestamp() - LATER_DAYS * DAY_S

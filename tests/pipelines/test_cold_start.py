@@ -23,7 +23,8 @@ from pipelines.exercise.global_models import (
     read_everybody,
     store_everybody,
 )
-from pipelines.exercise.learner import Recipe, give_to_everybody
+from pipelines.exercise.learner import give_to_everybody
+from pipelines.exercise.prepared import Recipe
 from pipelines.exercise.promotion import Candidate
 from schemas.layout import GLOBAL_OWNER
 from store.champions import Champions
