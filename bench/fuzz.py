@@ -15,10 +15,10 @@ from schemathesis import Case, GenerationMode
 from schemathesis.checks import CHECKS, load_all_checks
 from schemathesis.core.failures import Failure, FailureGroup
 
-from bench.deployment import PASSWORD, Deployment, deployed
 from bench.drawn import drawn_cases, operations_of, register_serializers
 from bench.hostile import attack_apart
 from bench.known import WITHIN_S, Asker, example, log_in, opened, prepare_asker, with_known
+from muvr.deployment import PASSWORD, Deployment, deployed
 from muvr.door import Door
 from schemas.progress import Progress
 from schemas.report import Figure

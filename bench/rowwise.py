@@ -12,7 +12,7 @@ import numpy as np
 from cassandra.cluster import Cluster, ResponseFuture, Session
 from cassandra.query import BatchStatement, BatchType, PreparedStatement
 
-from bench.deployment import Deployment
+from muvr.deployment import Deployment
 from schemas.ids import uuid7
 
 KEYSPACE = "bench_rows"

@@ -18,7 +18,6 @@ import cbor2
 import httpx
 import psutil
 
-from bench.deployment import Deployment, cpu_s, deployed, free_ports
 from bench.load import CHECKOUT, Job, Result, Target, drive, write_bodies
 from bench.resident import MIB
 from ingest.chunks import CBOR, canonical_body
@@ -30,6 +29,7 @@ from models.exercise.fit import fit_global
 from models.signal.pieces import Piece, Recording
 from models.signal.windows import WINDOW
 from models.signal.wrist import wrist_signals
+from muvr.deployment import Deployment, cpu_s, deployed, free_ports
 from muvr.door import Door
 from schemas.ids import version_of
 from schemas.inputs import ACC3, ACC6, InputLayout

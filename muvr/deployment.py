@@ -1,4 +1,4 @@
-"""A deployment of its own for a benchmark: node and service as real processes, gone afterwards.
+"""A deployment of its own for what is measured: node and service as processes, gone afterwards.
 
 It lies under `paths.reports`, on the disk of the checkout: a folder in memory would make every
 fsync free and every figure wrong.
@@ -32,7 +32,7 @@ NO_LIMITS = {
     "samples_per_day": 10**13,
     "logins_per_minute": 10**6,
 }
-PASSWORD = "only for this benchmark"
+PASSWORD = "only for this benchmark"  # noqa: S105 of accounts that are gone afterwards
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class Deployment:
         return _started_service(self.config, self.conf_path.parent, progress or Silent(), api)
 
     def database(self, keyspace: str | None = None) -> Database:
-        """A connection of the benchmark's own; close it."""
+        """A connection of the caller's own; close it."""
         return connect(self.config.cassandra, keyspace=keyspace or self.config.cassandra.keyspace)
 
     def register(self, name: str) -> str:
