@@ -10,7 +10,7 @@ import numpy as np
 
 from models.activity.evaluate import Found, border_errors
 from models.exercise.protocols.outcome import Outcome
-from models.reps.evaluate import LabelledSet
+from models.reps.evaluate import RepsExample
 from muvr.evaluation import pictures
 from muvr.evaluation.drawing import drawn
 from muvr.evaluation.pictures import Counted
@@ -33,7 +33,7 @@ class Shown:
 
     outcomes: Mapping[str, Outcome] = field(default_factory=dict)
     found: Sequence[Found] = ()
-    counted: Sequence[LabelledSet] = ()
+    counted: Sequence[RepsExample] = ()
 
 
 def write_page(path: Path, report: Report, shown: Shown) -> None:
@@ -168,7 +168,7 @@ def _border_text(found: Found) -> str:
     return f"{found[0].group}: {'; '.join(said)}{more}"
 
 
-def _sets(labelled: Sequence[LabelledSet]) -> str:
+def _sets(labelled: Sequence[RepsExample]) -> str:
     right, wrong = telling_sets(labelled)
     right_figures, wrong_figures = (
         [

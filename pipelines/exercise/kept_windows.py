@@ -13,7 +13,7 @@ from pipelines.lifecycle.runs import Run
 from pipelines.spark.tables import append
 from schemas.layout import LABELLED_S
 from store.database import Database
-from store.training import KeptWindows, TrainingSets
+from store.training import StoredWindows, TrainingSets
 
 
 class KeepWindows:
@@ -42,10 +42,10 @@ class KeepWindows:
 KEPT_WINDOWS = KeepWindows()
 
 
-def windows_of(row: Row, at: datetime) -> list[KeptWindows]:
+def windows_of(row: Row, at: datetime) -> list[StoredWindows]:
     """The windows in a learned row, to be stored for the next run; `at` is this run's begin."""
     return [
-        KeptWindows(
+        StoredWindows(
             UUID(one["set_id"]), one["revision"], one["features"], keep_s(one["revision"], at)
         )
         for one in row["fresh"]

@@ -19,7 +19,7 @@ from models.exercise.summed import at_most, framed_statistics, summed
 from pipelines.exercise.calibration import answers_of, held_answers
 from pipelines.exercise.judging import Asked, Hits, ask, askable, majority
 from pipelines.exercise.labelled import LabelledSet, digest, newest
-from pipelines.exercise.prepared import Halves, Prepared, Recipe, named_windows, prepared_sets
+from pipelines.exercise.prepared import Halves, PreparedSets, Recipe, named_windows, prepare_sets
 from pipelines.exercise.windows import Fresh, windowed
 from pipelines.lifecycle.threads import one_blas_thread
 from schemas.errors import NotEnoughLabels
@@ -100,7 +100,7 @@ def learn_user(
         NotEnoughLabels: fewer than two exercises with enough movement.
         BadSamples: a stored recording does not decode.
     """
-    prepared = prepared_sets(sets, model_id, recipe, everybody)
+    prepared = prepare_sets(sets, model_id, recipe, everybody)
     common = everybody.others if everybody else None
     given = _given(prepared, recipe) if in_everybody else None
     others, stranger = _without(everybody, given, model_id)
@@ -140,7 +140,7 @@ def give_to_everybody(
     return summed(at_most(named_windows(used, found.of), recipe.everybody_s)), found.fresh
 
 
-def _given(prepared: Prepared, recipe: Recipe) -> Statistics:
+def _given(prepared: PreparedSets, recipe: Recipe) -> Statistics:
     """Statistics that the user gave to the global model: all of them, where that is not much."""
     all_named = named_windows(newest(prepared.used, recipe.everybody_sets), prepared.windows)
     given = at_most(all_named, recipe.everybody_s)
@@ -151,7 +151,7 @@ def _given(prepared: Prepared, recipe: Recipe) -> Statistics:
 
 
 def _early_models(
-    prepared: Prepared,
+    prepared: PreparedSets,
     halves: Halves,
     others: Others | None,
     common: Others | None,
@@ -182,7 +182,10 @@ def _judged(
 
 
 def _shipped(
-    prepared: Prepared, on_trial: ExerciseModel | None, common: Others | None, model_id: InputLayout
+    prepared: PreparedSets,
+    on_trial: ExerciseModel | None,
+    common: Others | None,
+    model_id: InputLayout,
 ) -> ExerciseModel:
     """The model of all sets, trusted as far as one of the early sets could be with the late ones.
 

@@ -53,7 +53,7 @@ class Halves:
 
 
 @dataclass(frozen=True, slots=True)
-class Prepared:
+class PreparedSets:
     """A user's sets, windowed and summed up: all that the fits of `learner` read.
 
     Attributes:
@@ -80,12 +80,12 @@ class Prepared:
         return Halves(early, late, _statistics(early, self.windows, self.frame))
 
 
-def prepared_sets(
+def prepare_sets(
     sets: Sequence[LabelledSet],
     model_id: InputLayout,
     recipe: Recipe,
     everybody: GlobalModel | None,
-) -> Prepared:
+) -> PreparedSets:
     """Sum up a user's sets: each window once, the early ones and the late ones apart.
 
     Args:
@@ -107,7 +107,7 @@ def prepared_sets(
     early, late = split_share(used, recipe.cutoff_share)
     learned, rest = (_statistics(half, found.of, frame) for half in (early, late))
     own = total([part for part in (learned, rest) if part is not None])
-    return Prepared(used, found.of, found.fresh, frame, Halves(early, late, learned), own)
+    return PreparedSets(used, found.of, found.fresh, frame, Halves(early, late, learned), own)
 
 
 def named_windows(sets: Sequence[LabelledSet], windows: Mapping[str, KeptWindows]) -> list[Named]:
