@@ -75,12 +75,12 @@ class Muvr(FastAPI):
     gate: Gate
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve what the server hands over."""
+        """Serve one connection of the server, through the gate."""
         scope["app"] = self
         await self.gate(scope, receive, send)
 
     async def layers(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """FastAPI's own way."""
+        """Serve as FastAPI does, behind the gate."""
         await super().__call__(scope, receive, send)
 
 
@@ -120,7 +120,7 @@ def create_app(config: Config, log: RequestLog | None = None) -> Muvr:
 
 
 def forwarded(app: ASGIApp) -> ASGIApp:
-    """Believes a proxy on this machine who is calling, as uvicorn would for every request.
+    """Takes the caller's address from a proxy on this machine, as uvicorn would for every request.
 
     Only routes behind the shortcut ask for addresses.
     """

@@ -150,7 +150,7 @@ def _asked(query: bytes) -> tuple[Side | None, bool]:
 
 
 def answer_of(recording: Recording, ladder: Sequence[Loaded], *, count: bool) -> dict[str, Any]:
-    """The answer for a recording, in the shape of the contract."""
+    """The answer for a recording, in the shape of `ClassifyAnswer`."""
     signals = wrist_signals(recording)
     named = name_as_worn(signals, rungs_of(ladder))
     return _shape(named, repetitions(signals) if count and not named.answer.abstained else None)

@@ -29,7 +29,7 @@ class LongBodyRoute(APIRoute):
     """
 
     def get_route_handler(self) -> Handler:
-        """The handler of the framework, behind that."""
+        """FastAPI's handler, behind the check of the length and the wait for a place."""
         handle = super().get_route_handler()
 
         async def handle_in_turn(request: Request) -> Response:

@@ -70,7 +70,7 @@ def application() -> FastAPI:
 
 
 def _settle_memory() -> None:
-    """What was made until here stays: never look through it again for garbage.
+    """Keep the garbage collector away from what was made until here: all of it stays.
 
     Measured: an eighth of the time of a chunk went into counting references of modules and routes.
     Requests leave few cycles behind, so the youngest generation may grow larger, too.

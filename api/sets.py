@@ -87,7 +87,7 @@ IfMatch = Annotated[
 @router.put("/{set}", summary="Confirm or correct a set", responses=described(409, 410, 412))
 async def confirm_set(
     session: UUID,
-    set: UUID,  # the contract's word
+    set: UUID,  # the word in the path
     confirmation: SetConfirmation,
     caller: Sensor,
     services: ServicesHere,
@@ -110,7 +110,7 @@ async def confirm_set(
 @router.delete("/{set}", status_code=204, summary="Delete a set", responses=described(410, 412))
 async def delete_set(
     session: UUID,
-    set: UUID,  # the contract's word
+    set: UUID,  # the word in the path
     caller: Sensor,
     services: ServicesHere,
     if_match: IfMatch = None,

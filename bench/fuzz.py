@@ -4,25 +4,21 @@ import asyncio
 import math
 import os
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any
 
-import cbor2
 import requests
 import schemathesis
-from hypothesis import HealthCheck, Phase, given, seed, settings
-from hypothesis.errors import Unsatisfiable
 from schemathesis import Case, GenerationMode
 from schemathesis.checks import CHECKS, load_all_checks
 from schemathesis.core.failures import Failure, FailureGroup
-from schemathesis.transport import SerializationContext, register_serializer
-from schemathesis.transport.serialization import Binary
 
-from bench.deployment import PASSWORD, Deployment, deployed
+from bench.drawn import drawn_cases, operations_of, register_serializers
 from bench.hostile import attack_apart
-from bench.known import WITHIN_S, Asker, example, let_know, log_in, opened, with_known
+from bench.known import WITHIN_S, Asker, example, log_in, opened, prepare_asker, with_known
+from muvr.deployment import PASSWORD, Deployment, deployed
 from muvr.door import Door
 from schemas.progress import Progress
 from schemas.report import Figure
@@ -121,7 +117,7 @@ def _operator(deployment: Deployment) -> Asker:
     for one in (name, other):
         deployment.register(one)
     with closing(deployment.database()) as database:
-        ids = asyncio.run(let_know(database, name, other))
+        ids = asyncio.run(prepare_asker(database, name, other))
     return log_in(deployment.service.url, name, PASSWORD, ids)
 
 
@@ -140,10 +136,9 @@ def ask_everything(
         progress: told how many were sent.
     """
     load_all_checks()
-    register_serializer(_as_cbor, "application/cbor")
-    register_serializer(_as_sequence, "application/cbor-seq")
+    register_serializers()
     document = schemathesis.openapi.from_url(f"{url}/openapi.json", timeout=WITHIN_S)
-    operations = [found.ok() for found in document.get_all_operations()]
+    operations = list(operations_of(document))
     operations.sort(key=lambda one: (_name(one) == LAST, one.method.upper() == "DELETE"))
     runs = [(one, mode) for one in operations for mode in GenerationMode]
     asked = Asked(frozenset(map(_name, operations)))
@@ -155,7 +150,7 @@ def ask_everything(
             for at, (operation, mode) in enumerate(runs):
                 progress.step("requests from the document", asked.cases, cases)
                 wanted = max(1, math.ceil((cases - asked.cases) / (len(runs) - at)))
-                drawn = list(_drawn(operation, mode, wanted, SEED + number))
+                drawn = list(drawn_cases(operation, mode, wanted, SEED + number))
                 one.ask(operation, drawn, with_example=mode is GenerationMode.POSITIVE)
     return asked
 
@@ -175,7 +170,7 @@ class _Round:
     known: dict[str, Any]
     asked: Asked
 
-    def ask(self, operation: Any, drawn: Sequence[Case], *, with_example: bool) -> None:
+    def ask(self, operation: Any, drawn: Sequence[Case[Any]], *, with_example: bool) -> None:
         """The document's example and every second drawn case about what is there, if it can be."""
         has_ids = bool(self._told(operation, "path") or self._told(operation, "query"))
         body, media_type = example(self.document, operation.path, operation.method.lower())
@@ -185,7 +180,7 @@ class _Round:
         for number, case in enumerate(drawn):
             self._send(operation, case, knows=has_ids and number % 2 == 0)
 
-    def _send(self, operation: Any, case: Case, *, knows: bool) -> None:
+    def _send(self, operation: Any, case: Case[Any], *, knows: bool) -> None:
         if knows:
             if operation.method.upper() == "DELETE":  # the case before ended it
                 names = _parameters(operation, "path")
@@ -221,46 +216,7 @@ def _parameters(operation: Any, place: str) -> list[str]:
     return [one["name"] for one in described if one["in"] == place]
 
 
-def _drawn(operation: Any, mode: GenerationMode, wanted: int, number: int) -> Iterator[Case]:
-    """Drawn cases of one operation; none where it cannot be asked in that way."""
-    cases: list[Case] = []
-
-    def keep(case: Case) -> None:
-        cases.append(case)
-
-    draw: Callable[[], None] = seed(number)(
-        settings(
-            max_examples=wanted,
-            phases=[Phase.generate],
-            database=None,
-            deadline=None,
-            suppress_health_check=list(HealthCheck),
-        )(given(operation.as_strategy(generation_mode=mode))(keep))
-    )
-    try:
-        draw()
-    except Unsatisfiable:  # nothing in it can be wrong: no parameters, no body
-        return
-    yield from cases[:wanted]
-
-
-def _as_cbor(context: SerializationContext, value: Any) -> dict[str, bytes]:  # their shape
-    """A drawn value as a CBOR body; drawn bytes are the body."""
-    if isinstance(value, Binary):
-        return {"data": value.data}
-    if isinstance(value, bytes):
-        return {"data": value}
-    return {"data": cbor2.dumps(value, default=lambda encoder, one: encoder.encode(str(one)))}
-
-
-def _as_sequence(context: SerializationContext, value: Any) -> dict[str, bytes]:
-    """A drawn value as a sequence of CBOR items: those of a list one after the other."""
-    if isinstance(value, list):
-        return {"data": b"".join(_as_cbor(context, one)["data"] for one in value)}
-    return _as_cbor(context, value)
-
-
-def _judge(case: Case, session: requests.Session, url: str, found: Counter[str]) -> bool:
+def _judge(case: Case[Any], session: requests.Session, url: str, found: Counter[str]) -> bool:
     """Count what is wrong with the answer; whether it was 2xx."""
     try:
         response = case.call(base_url=url, session=session, timeout=WITHIN_S)
@@ -268,8 +224,9 @@ def _judge(case: Case, session: requests.Session, url: str, found: Counter[str])
         found[f"{SERVER_ERROR}: no answer: {type(problem).__name__}: {_name(case.operation)}"] += 1
         return False
     for name in (SERVER_ERROR, *SCHEMA):
+        check: Any = CHECKS.get_one(name)
         try:
-            case.validate_response(response, checks=[CHECKS.get_one(name)])
+            case.validate_response(response, checks=[check])
         except (Failure, FailureGroup):
             found[f"{name}: {_name(case.operation)} answered {response.status_code}"] += 1
     return 200 <= response.status_code < 300
@@ -290,6 +247,6 @@ def _none(name: str, number: int, protocol: str) -> Figure:
     return Figure(name, number, floor=0, ceiling=True, protocol=protocol)
 
 
-def _shown(found: dict[str, int] | Counter[str] | Any) -> str:
-    worst = Counter(dict(found)).most_common(SHOWN)
+def _shown(found: Mapping[str, int]) -> str:
+    worst = Counter(found).most_common(SHOWN)
     return "; ".join(f"{count} × {what}" for what, count in worst)

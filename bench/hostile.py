@@ -20,13 +20,16 @@ import zstandard
 
 from api.classify import read_recording
 from api.items import items_in
+from bench.recorded import FIRST_NS
 from ingest.bodies import decode_body
 from ingest.chunks import CBOR, JSON, canonical_body, decode_chunk
 from ingest.edge_impulse import read_acquisition
 from models.signal.codec import decode_samples, encode_samples
 from models.signal.pieces import Piece
+from models.signal.windows import RATE_HZ
 from schemas.config import Limits
 from schemas.errors import BadInput, BadModelBytes
+from schemas.times import NS_PER_S
 
 Decoder = Callable[[bytes], object]
 Decoders = Callable[[], Mapping[str, Decoder]]
@@ -152,7 +155,7 @@ def _valid_bodies(noise: np.random.Generator) -> dict[str, Sequence[bytes]]:
 
 def _piece(noise: np.random.Generator, unit: str) -> Piece:
     counts = noise.integers(-3000, 3000, size=(64, 3)).astype(np.int16)
-    return Piece(1_772_438_400 * 10**9, 50.0, unit, 1 / 4096, counts)
+    return Piece(FIRST_NS, RATE_HZ, unit, 1 / 4096, counts)
 
 
 def _with_times(piece: Piece) -> Piece:
@@ -169,7 +172,7 @@ def _acquisition(acc: Piece, gyro: Piece) -> dict[str, Any]:
     ]
     values = np.hstack([acc.counts * acc.scale, gyro.counts * gyro.scale]).round(4).tolist()
     payload = {"interval_ms": 20, "sensors": sensors, "values": values}
-    return {"protected": {"iat": 1_772_438_400}, "signature": "0", "payload": payload}
+    return {"protected": {"iat": FIRST_NS // NS_PER_S}, "signature": "0", "payload": payload}
 
 
 def _readable(piece: Piece) -> dict[str, Any]:

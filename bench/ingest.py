@@ -10,12 +10,12 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bench.deployment import Deployment, deployed
 from bench.load import Job, Result, Target, drive, write_bodies
 from bench.recorded import DATA, bodies_of, chunk_targets, cut_pieces, spar_counts
 from bench.rowwise import Rows, rows_per_s
 from bench.stored import stored_bytes
 from ingest.chunks import CBOR
+from muvr.deployment import Deployment, deployed
 from muvr.door import Door
 from schemas.report import Figure
 

@@ -16,7 +16,7 @@ from uuid import UUID
 import requests
 from schemathesis.core import NOT_SET
 
-from bench.learned import let_learn
+from bench.learned import store_learned
 from schemas.ids import uuid7
 from store.database import Database
 from store.jobs import JobRuns, UserOutcome
@@ -55,7 +55,7 @@ def log_in(url: str, username: str, password: str, ids: Mapping[str, Any]) -> As
     return Asker(tokens["access_token"], {**ids, "refresh_token": tokens["refresh_token"]})
 
 
-async def let_know(database: Database, username: str, other: str) -> dict[str, Any]:
+async def prepare_asker(database: Database, username: str, other: str) -> dict[str, Any]:
     """Grant `operate`, record a run, and let everything be learned of whoever will ask.
 
     Args:
@@ -74,7 +74,7 @@ async def let_know(database: Database, username: str, other: str) -> dict[str, A
         run, [UserOutcome(one.user_id, "", "promoted", "", "v1", "{}") for one in (asker, followed)]
     )
     await jobs.finish(FAMILY, run, "done", now, counts={"promoted": 2}, metrics={}, reasons={})
-    await let_learn(database, asker.user_id, EXERCISE, run)
+    await store_learned(database, asker.user_id, EXERCISE, run)
     user = str(followed.user_id)
     return {"user": user, "family": FAMILY, "run": str(run), "exercise": EXERCISE}
 

@@ -20,6 +20,7 @@ from models.load.fit import LoadSettings, fit_load
 from models.next.codec import to_bytes as next_bytes
 from models.next.fit import NextSettings, fit_next
 from models.reps.measure import Repetition
+from schemas.families import FAMILIES
 from schemas.ids import version_of
 from schemas.inputs import ACC6, SETS
 from schemas.layout import owner_of
@@ -28,7 +29,7 @@ from store.database import Database
 from store.live_runs import LiveRuns
 from store.models import Models, StoredModel
 
-BATCH = ("clusters", "recommend", "rank")
+BATCH = tuple(family.name for family in FAMILIES.values() if family.kind == "batch")
 SESSIONS = 30
 ROWS = (
     (
@@ -44,7 +45,7 @@ ROWS = (
 )
 
 
-async def let_learn(database: Database, user_id: UUID, exercise: str, run: UUID) -> None:
+async def store_learned(database: Database, user_id: UUID, exercise: str, run: UUID) -> None:
     """Let models serve a user, and let a run of every batch family that knows the user go live.
 
     Args:
@@ -102,5 +103,4 @@ async def _serve(
     version, owner = version_of(sha256), owner_of(user_id)
     kept = StoredModel(owner, model_id, family, version, content, {}, sha256, run, now)
     await Models(database).put(kept)
-    challenger = Challenger(owner, model_id, family, version, sha256, run)
-    await Champions(database).promote(challenger, None, now)
+    await Champions(database).promote(Challenger.of(kept), None, now)

@@ -14,6 +14,7 @@ import time
 from collections import Counter, deque
 from collections.abc import Sequence
 from pathlib import Path
+from typing import cast
 
 import msgspec
 import numpy as np
@@ -111,7 +112,7 @@ class Line(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Remember where to write."""
-        self._transport = transport
+        self._transport = cast("asyncio.WriteTransport", transport)
 
     def ask(self, body: bytes, word: bytes, due_s: float) -> None:
         """Send one request."""

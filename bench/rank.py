@@ -6,8 +6,6 @@ GraphX does.
 """
 
 import tempfile
-import time
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,6 +14,7 @@ import networkit
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.timed import REPEATS, best_of
 from models.rank.fit import make_graph, pagerank
 from models.rank.model import RankSettings
 from models.rank.rmat import rmat_edges
@@ -28,7 +27,7 @@ from schemas.report import Figure
 SCALE, EDGES_A_VERTEX, SEED = 20, 16, 1
 GRAPHX_SCALE = 16  # GraphX holds an edge in some 100 bytes, and a driver has 2 GB
 ITERATIONS = 20
-REPEATS = 3
+DAMPING = RankSettings().damping
 AGREE = 1e-3  # the peers stop after as many steps: their ranks must be ours
 Edges = tuple[NDArray[np.int32], NDArray[np.int32]]
 
@@ -89,7 +88,7 @@ def networkit_rate(edges: Edges, scale: int, threads: int) -> tuple[float, NDArr
     graph = networkit.GraphFromCoo((sources, targets), n=1 << scale, directed=True)
 
     def rank() -> Any:
-        peer = networkit.centrality.PageRank(graph, 0.85, 1e-30)
+        peer = networkit.centrality.PageRank(graph, DAMPING, 1e-30)
         peer.maxIterations = ITERATIONS
         return peer.run()
 
@@ -101,8 +100,8 @@ def networkit_rate(edges: Edges, scale: int, threads: int) -> tuple[float, NDArr
 
 def graphx_rate(config: Config, edges: Edges) -> float:
     """Edges a second of GraphX, called through the gateway of PySpark."""
-    context = spark_session(config).sparkContext
-    jvm: Any = context._jvm  # the gateway has no public name
+    context: Any = spark_session(config).sparkContext
+    jvm = context._jvm  # the gateway has no public name
     level = jvm.org.apache.spark.storage.StorageLevel.MEMORY_ONLY()
     tag = getattr(jvm.scala.reflect, "ClassTag$")
     number = getattr(tag, "MODULE$").Int()
@@ -121,18 +120,10 @@ def graphx_rate(config: Config, edges: Edges) -> float:
         graph.edges().count()
         graph.vertices().count()
         peer = jvm.org.apache.spark.graphx.lib.PageRank
-        seconds = best_of(lambda: peer.run(graph, ITERATIONS, 0.15, number, number), repeats=2)
+        seconds = best_of(
+            lambda: peer.run(graph, ITERATIONS, 1 - DAMPING, number, number), repeats=2
+        )
     return ITERATIONS * len(edges[0]) / seconds
-
-
-def best_of(work: Callable[[], object], repeats: int = REPEATS) -> float:
-    """The shortest of some runs, seconds: what disturbs a run only makes it longer."""
-    seconds: list[float] = []
-    for _ in range(repeats):
-        began = time.perf_counter()
-        work()
-        seconds.append(time.perf_counter() - began)
-    return min(seconds)
 
 
 def _require_alike(ranks: NDArray[np.float64], others: NDArray[np.float64]) -> None:

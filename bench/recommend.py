@@ -6,9 +6,9 @@ memory, for the least number of sweeps that reaches the mark on the test part.
 """
 
 import os
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -18,6 +18,7 @@ from implicit.cpu.als import AlternatingLeastSquares
 from scipy.sparse import csr_matrix
 
 from bench.movielens import DATA, Split, read_movielens, split
+from bench.timed import REPEATS, best_of
 from models.recommend.evaluate import RecommendScore, evaluate_recommender
 from models.recommend.features import Counts
 from models.recommend.fit import candidates, fit_recommender
@@ -28,7 +29,6 @@ from schemas.report import Figure
 
 NDCG = 0.475
 MOST_SWEEPS = 30
-REPEATS = 3
 PROTOCOL = "75/25 at random, settings chosen inside the 75, unseen films only, nDCG@10"
 Fit = Callable[[Counts, AlsSettings], Recommender]
 
@@ -90,7 +90,7 @@ def reach(fit: Fit, parts: Split, tried: Sequence[AlsSettings]) -> Reached:
     for sweeps in range(1, MOST_SWEEPS + 1):
         settings = replace(best, sweeps=sweeps)
         if _ndcg(fit(parts.train, settings), parts.train, parts.test) >= NDCG:
-            return Reached(score, _seconds(lambda: fit(parts.train, settings)))  # noqa: B023 called here
+            return Reached(score, best_of(lambda: fit(parts.train, settings)))  # noqa: B023 called here
     return Reached(score, None)
 
 
@@ -101,7 +101,8 @@ def fit_ours(counts: Counts, settings: AlsSettings) -> Recommender:
 
 def fit_theirs(counts: Counts, settings: AlsSettings) -> Recommender:
     """The same loss by `implicit`: its confidence of an entry includes the 1."""
-    peer = AlternatingLeastSquares(
+    learner: Any = AlternatingLeastSquares  # it takes more than its annotations say
+    peer = learner(
         factors=settings.factors,
         regularization=settings.ridge,
         alpha=1.0,
@@ -126,13 +127,3 @@ def _judge(model: Recommender, known: Counts, wanted: Counts) -> RecommendScore:
 
 def _ndcg(model: Recommender, known: Counts, wanted: Counts) -> float:
     return _judge(model, known, wanted).model.ndcg
-
-
-def _seconds(work: Callable[[], object]) -> float:
-    """The shortest of some runs: what disturbs a run only makes it longer."""
-    seconds: list[float] = []
-    for _ in range(REPEATS):
-        began = time.perf_counter()
-        work()
-        seconds.append(time.perf_counter() - began)
-    return min(seconds)

@@ -17,9 +17,10 @@ from ingest.importers.spar import ACC_SCALE_G, GYRO_SCALE_RAD_S, RATE_HZ, read_s
 from models.signal.pieces import Piece
 from muvr.door import Door
 from schemas.ids import uuid7
+from schemas.times import NS_PER_S
 
 DATA = "SPAR-10, 244,102 samples"
-FIRST_NS = 1_772_438_400 * 10**9
+FIRST_NS = 1_772_438_400 * NS_PER_S  # 2026-03-02 08:00 UTC
 
 
 def spar_counts(door: Door, kind: str = "acc") -> NDArray[np.int16]:
@@ -32,7 +33,7 @@ def spar_counts(door: Door, kind: str = "acc") -> NDArray[np.int16]:
 def cut_pieces(counts: NDArray[np.int16], n: int, kind: str = "acc") -> list[Piece]:
     """Whole chunks of n samples; what is left at the end is left out."""
     unit, scale = ("g", ACC_SCALE_G) if kind == "acc" else ("rad/s", GYRO_SCALE_RAD_S)
-    step_ns = round(n / RATE_HZ * 1e9)
+    step_ns = round(n / RATE_HZ * NS_PER_S)
     return [
         Piece(FIRST_NS + i * step_ns, RATE_HZ, unit, scale, counts[i * n : (i + 1) * n])
         for i in range(len(counts) // n)

@@ -6,13 +6,13 @@ import time
 from collections import deque
 from collections.abc import Iterator, Sequence
 from itertools import count
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from cassandra.cluster import Cluster, ResponseFuture, Session
 from cassandra.query import BatchStatement, BatchType, PreparedStatement
 
-from bench.deployment import Deployment
+from muvr.deployment import Deployment
 from schemas.ids import uuid7
 
 KEYSPACE = "bench_rows"
@@ -104,7 +104,7 @@ def batches(insert: PreparedStatement, counts: Sequence[Sequence[int]]) -> Itera
     ]
     for part in count():
         key = (person, person, b"acc", struct.pack(">i", part))
-        batch = BatchStatement(batch_type=BatchType.UNLOGGED)
+        batch: Any = BatchStatement(batch_type=BatchType.UNLOGGED)
         # What `batch.add` leaves there, whose binding of each row costs more than sending it.
         batch._statements_and_parameters = [(True, insert.query_id, (*key, *row)) for row in rows]
         yield batch

@@ -6,7 +6,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import reduce
@@ -18,8 +18,8 @@ import cbor2
 import httpx
 import psutil
 
-from bench.deployment import Deployment, cpu_s, deployed, free_ports
 from bench.load import CHECKOUT, Job, Result, Target, drive, write_bodies
+from bench.resident import MIB
 from ingest.chunks import CBOR, canonical_body
 from ingest.importers.imported import ImportedRecording
 from ingest.importers.spar import read_spar
@@ -29,9 +29,10 @@ from models.exercise.fit import fit_global
 from models.signal.pieces import Piece, Recording
 from models.signal.windows import WINDOW
 from models.signal.wrist import wrist_signals
+from muvr.deployment import Deployment, cpu_s, deployed, free_ports
 from muvr.door import Door
 from schemas.ids import version_of
-from schemas.inputs import ACC3, ACC6
+from schemas.inputs import ACC3, ACC6, InputLayout
 from schemas.layout import GLOBAL_OWNER
 from schemas.report import Figure
 from store.champions import Challenger, Champions
@@ -147,15 +148,15 @@ def _cpu_us(job: Job, used_s: Callable[[], float]) -> tuple[Result, float]:
 
 
 def _resident_mb(deployment: Deployment) -> float:
-    return sum(one.memory_info().rss for one in deployment.service_processes()) / 2**20
+    return sum(one.memory_info().rss for one in deployment.service_processes()) / MIB
 
 
-def _only(recording: Recording, layout: str) -> Recording:
+def _only(recording: Recording, layout: InputLayout) -> Recording:
     gyro = recording.gyro if layout == ACC6 else ()
     return Recording(recording.acc, gyro, recording.side)
 
 
-def _learn(recordings: list[ImportedRecording], layout: str) -> bytes:
+def _learn(recordings: list[ImportedRecording], layout: InputLayout) -> bytes:
     """A global model's bytes."""
     statistics = (
         set_statistics(
@@ -166,20 +167,20 @@ def _learn(recordings: list[ImportedRecording], layout: str) -> bytes:
     return to_bytes(fit_global(reduce(add, statistics), model_id=layout).model)
 
 
-async def _serve_globally(deployment: Deployment, content: bytes, layout: str) -> None:
+async def _serve_globally(deployment: Deployment, content: bytes, layout: InputLayout) -> None:
     """Keep a model and make it everybody's."""
     sha256, run_id, now = hashlib.sha256(content).digest(), uuid4(), datetime.now(UTC)
-    key = (GLOBAL_OWNER, layout, "exercise")
-    version = version_of(sha256)
+    key = (GLOBAL_OWNER, layout, "exercise", version_of(sha256))
+    stored = StoredModel(*key, content, {}, sha256, run_id, now)
     database = deployment.database()
     try:
-        await Models(database).put(StoredModel(*key, version, content, {}, sha256, run_id, now))
-        await Champions(database).promote(Challenger(*key, version, sha256, run_id), None, now)
+        await Models(database).put(stored)
+        await Champions(database).promote(Challenger.of(stored), None, now)
     finally:
         database.close()
 
 
-def _bodies(recordings: list[ImportedRecording], layout: str) -> list[tuple[bytes, str]]:
+def _bodies(recordings: list[ImportedRecording], layout: InputLayout) -> list[tuple[bytes, str]]:
     """One window of each left wrist, as the question says; its answer names the model."""
     found: list[tuple[bytes, str]] = []
     for one in (one for one in recordings if one.recording.side == "left"):
@@ -197,7 +198,7 @@ def _window(piece: Piece) -> bytes:
 
 
 @contextmanager
-def _ping() -> Iterator[tuple[psutil.Process, int]]:
+def _ping() -> Generator[tuple[psutil.Process, int]]:
     """The bare application as a process of its own."""
     port = free_ports(1)[0]
     with subprocess.Popen([sys.executable, "-c", PING, str(port)], cwd=CHECKOUT) as process:

@@ -12,10 +12,10 @@ from base64 import b64decode
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from bench.deployment import Deployment, deployed
 from bench.phone import STREAM, Phone, Verdict
 from bench.recorded import DATA, cut_pieces, open_session, spar_counts
 from ingest.export import export_user
+from muvr.deployment import Deployment, deployed
 from muvr.door import Door
 from schemas.errors import MuvrError
 from schemas.report import Figure

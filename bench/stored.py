@@ -16,11 +16,11 @@ from uuid import UUID
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.deployment import Deployment
 from bench.recorded import DATA, cut_pieces
 from ingest.chunks import CBOR, canonical_body, decode_chunk
 from ingest.importers.spar import ACC_SCALE_G
 from ingest.rows import row_of
+from muvr.deployment import Deployment
 from schemas.config import Limits
 from schemas.ids import uuid7
 from schemas.report import Figure

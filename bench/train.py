@@ -6,7 +6,6 @@ is of a warm run on sets that nobody has looked at yet; the first run of each ki
 
 from functools import partial
 
-from bench.deployment import node_alone
 from bench.training_data import DATA
 from bench.training_runs import (
     Learning,
@@ -19,12 +18,13 @@ from bench.training_runs import (
     ours_of,
 )
 from bench.training_worlds import TENTH, USERS, worlds_of
+from muvr.deployment import node_alone
 from muvr.door import Door
 from pipelines.lifecycle.runs import RunReport
 from schemas.report import Figure
 
 PANDAS = "applyInPandas + scikit-learn"
-DRIVER_MB = 2048 + 512  # spark.driver_memory_mb, and what a JVM takes beside its heap
+BESIDE_HEAP_MB = 512  # that a JVM takes besides
 FIGURE = partial(Figure, data=f"{DATA}; {USERS} users x 42 sets")
 
 
@@ -42,7 +42,7 @@ def run(door: Door) -> list[Figure]:
         *_speed(ours, others),
         *_learning(learning),
         *_incremental(ours, equal),
-        *_growth(ours),
+        *_growth(ours, config.spark.driver_memory_mb),
         _poisoned(ours),
         FIGURE("kept_bytes", kept, "B", protocol="windows that 42 sets of a user keep"),
     ]
@@ -139,8 +139,8 @@ def _incremental(ours: Ours, equal: tuple[int, int]) -> list[Figure]:
     ]
 
 
-def _growth(ours: Ours) -> list[Figure]:
-    """Ten times the users: seconds, and memory of driver and workers."""
+def _growth(ours: Ours, heap_mb: int) -> list[Figure]:
+    """Ten times the users: seconds, and memory of driver, with a heap of that size, and workers."""
     small, whole = _busy_s(ours.small), _busy_s(ours.large)
     figure = partial(FIGURE, peer=f"{TENTH} users", ceiling=True)
     (driver, worker), (small_driver, small_worker) = ours.large_mb, ours.small_mb
@@ -158,7 +158,7 @@ def _growth(ours: Ours) -> list[Figure]:
             driver,
             "MB",
             peer_value=small_driver,
-            floor=DRIVER_MB,
+            floor=heap_mb + BESIDE_HEAP_MB,
             protocol="largest resident size of Spark's JVM",
         ),
         figure(

@@ -15,21 +15,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ingest.importers.imported import ImportedRecording
+from ingest.importers.spar import RATE_HZ
 from models.exercise.examples import rotations
 from models.signal.pieces import Piece, pack_pieces
+from schemas.inputs import ACC6
 from schemas.layout import LABELLED_S
 from schemas.times import us_of
 from store.database import Database
 from store.journal import Journal
 from store.sets import LabelledSet, Sets
 
-DATA = "simulated: 20 s pieces of SPAR-10 recordings, turned and scaled per user, six channels"
-LAYOUT = "wrist-acc6"
+LAYOUT = ACC6
 SETS_OF_EACH = 6
-SET_SAMPLES = 1000  # 20 s at 50 Hz
+SET_S = 20
+SET_SAMPLES = round(SET_S * RATE_HZ)
 TURN_DEG = 8.0
 SCALE = 0.05
 AT_ONCE = 128
+DATA = (
+    f"simulated: {SET_S} s pieces of SPAR-10 recordings, turned and scaled per user, six channels"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +96,7 @@ class Crowd:
             self.user_id(number),
             one.sets[0].exercise,
             started_at,
-            started_at + timedelta(seconds=20),
+            started_at + timedelta(seconds=SET_S),
             None,
             None,
             None,

@@ -23,6 +23,7 @@ from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from models.exercise.discriminant import FitSettings
 from models.exercise.examples import ExampleSettings, windows_of_sets
 from models.signal.pieces import unpack_pieces
 from models.signal.wrist import wrist_signals
@@ -94,8 +95,9 @@ def pandas_user(frame: Any, settings: ExampleSettings, share: float, solver: str
 
 
 def scikit_model(solver: str) -> Pipeline:
-    """The same discriminant as ours, without the mixing with others: shrinkage .1."""
-    return make_pipeline(StandardScaler(), LinearDiscriminantAnalysis(solver=solver, shrinkage=0.1))
+    """The same discriminant as ours, without the mixing with others."""
+    shrunk = LinearDiscriminantAnalysis(solver=solver, shrinkage=FitSettings().shrink)
+    return make_pipeline(StandardScaler(), shrunk)
 
 
 def joblib_seconds(
@@ -104,7 +106,7 @@ def joblib_seconds(
     """Seconds of users in joblib's processes, each with a connection and the lesson of its own."""
     began = time.perf_counter()
     work = joblib.Parallel(n_jobs=processes)
-    rows = work(joblib.delayed(joblib_user)(settings, key, lesson) for key in keys)
+    rows: Any = work(joblib.delayed(joblib_user)(settings, key, lesson) for key in keys)
     failed = [row["reason"] for row in rows if row["status"] != "learned"]
     if failed:
         raise RuntimeError(f"joblib: {failed[0]}")
@@ -113,7 +115,7 @@ def joblib_seconds(
 
 def joblib_user(settings: Cassandra, key: UserKey, lesson: Path) -> dict[str, Any]:
     """One user of joblib: our job's very functions, the driver's connection instead of Spark."""
-    database = _connection(settings)
+    database = _connection(settings)  # pyright: ignore[reportArgumentType] frozen: has a hash
 
     async def read() -> Any:
         return await TrainingSets(database).read(*key)
@@ -147,7 +149,8 @@ def _stacked(sets: Sequence[LabelledSet], x_of: dict[str, Any]) -> tuple[Any, li
 
 def _content(model: Pipeline) -> bytes:
     """What answers need, as arrays; nobody stores pickles."""
-    scaler, discriminant = model[0], model[1]
+    scaler: Any = model[0]
+    discriminant: Any = model[1]
     out = io.BytesIO()
     np.savez(
         out,

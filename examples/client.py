@@ -97,7 +97,7 @@ def new_id(at: datetime | None = None, noise: bytes | None = None) -> UUID:
 
 
 def rfc3339(at: datetime) -> str:
-    """A time as the contract wants it."""
+    """A time as the service takes it: RFC 3339, in UTC."""
     return at.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 

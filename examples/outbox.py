@@ -2,8 +2,8 @@
 
 Requests are kept in SQLite, synced to disk before `add_…` returns, sent in order, and removed only
 when the server has taken them. What it refuses for good is kept aside with its body (`refused`), so
-that a recording is never lost to somebody's mistake. Sending one twice is safe by the contract, so
-a crash between the answer and the removal does no harm.
+that a recording is never lost to somebody's mistake. The service takes each of them twice without
+harm, so a crash between the answer and the removal loses and doubles nothing.
 """
 
 import hashlib

@@ -151,15 +151,16 @@ def touching(
     A chunk lasts as long as its rate or its own times say, or until the next number begins: devices
     drift.
     """
-
-    def lasts_until(at: int, time_ns: int) -> bool:
-        head = heads[at]
-        later = [h.t0_ns for h in heads[at + 1 : at + 3] if h.seq != head.seq]
-        return any(t0_ns >= time_ns for t0_ns in later[:1]) or end_ns_of(head) >= time_ns
-
     return [
         head
         for at, head in enumerate(heads)
         if (end_ns is None or head.t0_ns <= end_ns)
-        and (start_ns is None or lasts_until(at, start_ns))
+        and (start_ns is None or _lasts_until(heads, at, start_ns))
     ]
+
+
+def _lasts_until(heads: Sequence[ChunkHead], at: int, time_ns: int) -> bool:
+    """Whether chunk `at` reaches a time by itself, or because the next number begins after it."""
+    head = heads[at]
+    later = [h.t0_ns for h in heads[at + 1 : at + 3] if h.seq != head.seq]
+    return any(t0_ns >= time_ns for t0_ns in later[:1]) or end_ns_of(head) >= time_ns

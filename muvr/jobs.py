@@ -37,20 +37,7 @@ def list_jobs(
     Example: `muvr jobs list exercise`
     """
     door = open_door(conf, as_json=as_json)
-
-    async def question(database: Database) -> list[dict[str, Any]]:
-        known = await JobRuns(database).families()
-        if family != "all" and family not in {*known, *FAMILIES}:
-            raise BadInput(
-                f"Nothing called {family} has run; there is {', '.join(known) or 'no run yet'}",
-                field="family",
-                value=family,
-            )
-        names = known if family == "all" else [family]
-        runs = await asyncio.gather(*(JobRuns(database).newest(name) for name in names))
-        return [run._asdict() for several in runs for run in several]
-
-    runs = door.ask(question)
+    runs = door.ask(lambda database: _newest(database, family))
     head = ("family", "run_id", "status", "started_at", "counts")
     if not runs:
         door.terminal.say("No run yet." if family == "all" else f"No run of {family} yet.")
@@ -130,6 +117,24 @@ def cutoff_of(earlier: JobRun) -> datetime | None:
     """The cut-off that a run was given, None when it found its own."""
     text = str(earlier.inputs.get("cutoff_at"))
     return None if text == "None" else datetime.fromisoformat(text)
+
+
+async def _newest(database: Database, family: str) -> list[dict[str, Any]]:
+    """The last runs of a family, or of all that have run.
+
+    Raises:
+        BadInput: there is no such family, and nothing of that name has run.
+    """
+    known = await JobRuns(database).families()
+    if family != "all" and family not in {*known, *FAMILIES}:
+        raise BadInput(
+            f"Nothing called {family} has run; there is {', '.join(known) or 'no run yet'}",
+            field="family",
+            value=family,
+        )
+    names = known if family == "all" else [family]
+    runs = await asyncio.gather(*(JobRuns(database).newest(name) for name in names))
+    return [run._asdict() for several in runs for run in several]
 
 
 async def _read(database: Database, family: str, run: UUID) -> tuple[JobRun, list[UserOutcome]]:

@@ -23,6 +23,9 @@ from store.users import Users
 SHOWN = 5  # kept versions
 
 
+OwnerName = Annotated[str, typer.Argument(help="user name, or `global`")]
+
+
 def register(app: typer.Typer) -> None:
     """Add this module's commands."""
     group = typer.Typer(help="Look at models, move champions.", no_args_is_help=True)
@@ -33,7 +36,7 @@ def register(app: typer.Typer) -> None:
 
 
 def list_models(
-    user: Annotated[str, typer.Argument(help="user name, or `global`")] = GLOBAL_OWNER,
+    user: OwnerName = GLOBAL_OWNER,
     conf: Conf = None,
     as_json: AsJson = False,
 ) -> None:
@@ -44,17 +47,7 @@ def list_models(
     Example: `muvr models list spar-01`
     """
     door = open_door(conf, as_json=as_json)
-
-    async def question(database: Database) -> list[dict[str, Any]]:
-        champions = Champions(database)
-        found = await champions.of_owner(await _owner(database, user))
-        serving = [await champions.in_effect(one) for one in found]
-        return [
-            {**one._asdict(), "serves": serves.version if serves else None}
-            for one, serves in zip(found, serving, strict=True)
-        ]
-
-    champions = door.ask(question)
+    champions = door.ask(lambda database: _champions(database, user))
     head = ("family", "model_id", "version", "serves", "run_id", "promoted_at", "previous_version")
     if not champions:
         door.terminal.say(f"No model has been promoted for {user} yet; `muvr jobs list` shows why.")
@@ -63,7 +56,7 @@ def list_models(
 
 
 def show(
-    user: Annotated[str, typer.Argument(help="user name, or `global`")],
+    user: OwnerName,
     family: str = "exercise",
     model_id: str = ACC6,
     conf: Conf = None,
@@ -76,19 +69,14 @@ def show(
     Example: `muvr models show spar-01`
     """
     door = open_door(conf, as_json=as_json)
-
-    async def question(database: Database) -> dict[str, Any]:
-        serving = await _serving(database, user, family, model_id)
-        return dict(await Models(database).manifest(*serving[:4]) or {})
-
-    manifest = door.ask(question)
+    manifest = door.ask(lambda database: _manifest(database, user, family, model_id))
     rows = [(name, value) for name, value in manifest.items() if name != "golden"]
     door.terminal.table(f"{user} {family}", ("what", "value"), rows)
     door.terminal.answer(manifest)
 
 
 def promote(
-    user: Annotated[str, typer.Argument(help="user name, or `global`")],
+    user: OwnerName,
     version: Annotated[str, typer.Argument(help="a version that is kept")],
     family: str = "exercise",
     model_id: str = ACC6,
@@ -100,22 +88,7 @@ def promote(
     Example: `muvr models promote spar-01 0123456789abcdef`
     """
     door = open_door(conf, as_json=as_json)
-
-    async def question(database: Database) -> dict[str, Any]:
-        owner = await _owner(database, user)
-        stored = await Models(database).get(owner, model_id, family, version)
-        champions = Champions(database)
-        if await champions.is_withdrawn(stored.run_id):
-            raise Conflict(
-                f"Run {stored.run_id}, which learned {version}, was taken back: nothing of it "
-                f"serves. Learn anew with `muvr train {family} --users all`."
-            )
-        read = await champions.read(owner, model_id, family)
-        challenger = Challenger(owner, model_id, family, version, stored.sha256, stored.run_id)
-        await champions.promote(challenger, read, server_time())
-        return {"owner": owner, "family": family, "version": version}
-
-    answer = door.ask(question)
+    answer = door.ask(lambda database: _promote(database, user, model_id, family, version))
     door.terminal.say(f"{user}: {family} {version} serves within the pointers' time to live.")
     door.terminal.answer(answer)
 
@@ -139,25 +112,18 @@ def rollback(
     if (user is None) == (run is None):
         raise BadInput("Name either a user or --run, not both", field="user", value=user)
     door = open_door(conf, as_json=as_json)
-
-    async def question(database: Database) -> tuple[str, dict[str, Any]]:
-        if run is not None:
-            return await _take_back(database, run, reason)
-        owner = await _owner(database, str(user))
-        try:
-            back = await Champions(database).rollback(owner, model_id, family, server_time())
-        except NoModel as problem:
-            kept = await _kept_versions(database, owner, model_id, family)
-            raise NoModel(problem.says, next_step=kept) from problem
-        return f"{family} {back.version} serves {user} again.", back._asdict()
-
-    says, answer = door.ask(question, "migrations")
+    if run is not None:
+        says, answer = door.ask(lambda database: _take_back(database, run, reason), "migrations")
+    else:
+        says, answer = door.ask(
+            lambda database: _roll_back(database, str(user), model_id, family), "migrations"
+        )
     door.terminal.say(f"{says} Every worker follows within the pointers' time to live.")
     door.terminal.answer(answer)
 
 
 def export(
-    user: Annotated[str, typer.Argument(help="user name, or `global`")],
+    user: OwnerName,
     path: Annotated[Path, typer.Argument(help="where to write the bytes")],
     family: str = "exercise",
     model_id: str = ACC6,
@@ -169,15 +135,72 @@ def export(
     Example: `muvr models export global exercise.npz`
     """
     door = open_door(conf, as_json=as_json)
-
-    async def question(database: Database) -> bytes:
-        serving = await _serving(database, user, family, model_id)
-        return (await Models(database).get(*serving[:4])).content
-
-    content = door.ask(question)
+    content = door.ask(lambda database: _content(database, user, family, model_id))
     path.write_bytes(content)
     door.terminal.say(f"{path}: {len(content):,} bytes")
     door.terminal.answer({"path": str(path), "bytes": len(content)})
+
+
+async def _champions(database: Database, user: str) -> list[dict[str, Any]]:
+    """All pointers of an owner, each with the version that serves, None where none does."""
+    champions = Champions(database)
+    found = await champions.of_owner(await _owner(database, user))
+    serving = [await champions.in_effect(one) for one in found]
+    return [
+        {**one._asdict(), "serves": serves.version if serves else None}
+        for one, serves in zip(found, serving, strict=True)
+    ]
+
+
+async def _manifest(database: Database, user: str, family: str, model_id: str) -> dict[str, Any]:
+    """The manifest of the model that serves an owner; raises as `_serving`."""
+    serving = await _serving(database, user, family, model_id)
+    return dict(await Models(database).manifest(*serving.model_key) or {})
+
+
+async def _content(database: Database, user: str, family: str, model_id: str) -> bytes:
+    """The bytes of the model that serves an owner; raises as `_serving`."""
+    serving = await _serving(database, user, family, model_id)
+    return (await Models(database).get(*serving.model_key)).content
+
+
+async def _promote(
+    database: Database, user: str, model_id: str, family: str, version: str
+) -> dict[str, Any]:
+    """Point an owner to a kept version.
+
+    Raises:
+        NoModel: the version is not kept.
+        Conflict: the run that learned it was taken back.
+    """
+    owner = await _owner(database, user)
+    stored = await Models(database).get(owner, model_id, family, version)
+    champions = Champions(database)
+    if await champions.is_withdrawn(stored.run_id):
+        raise Conflict(
+            f"Run {stored.run_id}, which learned {version}, was taken back: nothing of it "
+            f"serves. Learn anew with `muvr train {family} --users all`."
+        )
+    read = await champions.read(owner, model_id, family)
+    await champions.promote(Challenger.of(stored), read, server_time())
+    return {"owner": owner, "family": family, "version": version}
+
+
+async def _roll_back(
+    database: Database, user: str, model_id: str, family: str
+) -> tuple[str, dict[str, Any]]:
+    """Let an owner's former champion serve again; what became of it, for people and machines.
+
+    Raises:
+        NoModel: there is none to go back to; says which versions are kept.
+    """
+    owner = await _owner(database, user)
+    try:
+        back = await Champions(database).rollback(owner, model_id, family, server_time())
+    except NoModel as problem:
+        kept = await _kept_versions(database, owner, model_id, family)
+        raise NoModel(problem.says, next_step=kept) from problem
+    return f"{family} {back.version} serves {user} again.", back._asdict()
 
 
 async def _serving(database: Database, user: str, family: str, model_id: str) -> Serving:

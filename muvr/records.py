@@ -92,12 +92,7 @@ def import_(
     Example: `muvr up && muvr import spar --password "a long one"`
     """
     door = open_door(conf, as_json=as_json)
-    if path is None and source is not Source.spar:
-        raise BadInput(f"{source} needs the path of its files", field="path")
-    if source is Source.csv and not user:
-        raise BadInput("csv needs --user: whose recordings they are", field="--user")
-    if source is not Source.csv and (user or side or timezone != "UTC"):
-        raise BadInput(f"--user, --side and --timezone are for csv; {source} knows its people")
+    _require_fitting(source, path, user, side, timezone)
     with door.terminal as terminal:
         if source is Source.csv and path is not None:
             recordings = read_csv(path, user, side, timezone, terminal)
@@ -107,6 +102,22 @@ def import_(
             counts = import_recordings(url, source, recordings, password, terminal, user or None)
     door.terminal.table(f"imported {source}", ("what", "count"), list(counts.items()))
     door.terminal.answer(counts)
+
+
+def _require_fitting(
+    source: Source, path: Path | None, user: str, side: Side | None, timezone: str
+) -> None:
+    """Refuse options that a source does not know, or that it misses.
+
+    Raises:
+        BadInput: names them.
+    """
+    if path is None and source is not Source.spar:
+        raise BadInput(f"{source} needs the path of its files", field="path")
+    if source is Source.csv and not user:
+        raise BadInput("csv needs --user: whose recordings they are", field="--user")
+    if source is not Source.csv and (user or side or timezone != "UTC"):
+        raise BadInput(f"--user, --side and --timezone are for csv; {source} knows its people")
 
 
 def grant(

@@ -7,14 +7,13 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
+from muvr.door import CHECKOUT
 from muvr.terminal import Terminal
 from schemas.report import Figure, Report
 
-CHECKOUT = Path(__file__).resolve().parents[1]
-
 
 def write_report(name: str, seconds: float, figures: Sequence[Figure], folder: Path) -> Report:
-    """Write `folder/name.json` in the shape of section 5 of the contract."""
+    """Write a report to `folder/name.json`, as `Report.as_json` shapes it."""
     report = Report(name, _commit(), _machine(), seconds, tuple(figures))
     folder.mkdir(parents=True, exist_ok=True)
     (folder / f"{name}.json").write_text(json.dumps(report.as_json(), indent=2) + "\n")

@@ -7,6 +7,7 @@ time that was missed is caught up, once; two schedulers at once are kept apart b
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Annotated, Literal
@@ -105,18 +106,29 @@ def run(
 
 def appointments(door: Door, now: datetime) -> list[Appointment]:
     """Where every scheduled family stands."""
+    jobs = door.config.schedule.jobs
+    return door.ask(lambda database: _appointments(database, jobs, now, _retry(door)), "spark")
 
-    async def question(database: Database) -> list[Appointment]:
-        runs, marks = JobRuns(database), Watermarks(database)
-        found: list[Appointment] = []
-        for family, cron in door.config.schedule.jobs.items():
-            if cron:
-                newest = next(iter(await runs.newest(family, 1)), None)
-                done_until = await marks.read(_mark(family), now)
-                found.append(appointment(family, cron, now, done_until, newest, _retry(door)))
-        return found
 
-    return door.ask(question, "spark")
+async def _appointments(
+    database: Database, jobs: Mapping[str, str], now: datetime, retry: timedelta
+) -> list[Appointment]:
+    """Where the families of a schedule stand.
+
+    Args:
+        database: with runs and watermarks.
+        jobs: family to cron fields; empty for one that is not scheduled.
+        now: the server's time.
+        retry: how long a run that failed holds the next one back.
+    """
+    runs, marks = JobRuns(database), Watermarks(database)
+    found: list[Appointment] = []
+    for family, cron in jobs.items():
+        if cron:
+            newest = next(iter(await runs.newest(family, 1)), None)
+            done_until = await marks.read(_mark(family), now)
+            found.append(appointment(family, cron, now, done_until, newest, retry))
+    return found
 
 
 def appointment(

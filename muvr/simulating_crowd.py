@@ -93,20 +93,28 @@ async def register_all(database: Database, world: World, password: str) -> None:
     users, gate = Users(database), asyncio.Semaphore(REGISTERED_AT_ONCE)
     kept = await Passwords().hash(password) if password else ""
 
-    async def register(person: Person) -> None:
-        name = person.profile.username
+    async def one(person: Person) -> None:
         async with gate:
-            there = await users.by_name(name)
-            if there is None:
-                user = User(person.user_id, name, kept, USER_SCOPES, server_time())
-                await users.register(user)
-            elif there.user_id != person.user_id:
-                raise NameTaken(
-                    f"{name!r} is of another simulated world; simulate with another --seed, or "
-                    "with the --start of that world."
-                )
+            await _register(users, person, kept)
 
-    await asyncio.gather(*map(register, world.people()))
+    await asyncio.gather(*map(one, world.people()))
+
+
+async def _register(users: Users, person: Person, password_hash: str) -> None:
+    """Register a simulated person who is not there yet.
+
+    Raises:
+        NameTaken: another world's person has this name.
+    """
+    name = person.profile.username
+    there = await users.by_name(name)
+    if there is None:
+        await users.register(User(person.user_id, name, password_hash, USER_SCOPES, server_time()))
+    elif there.user_id != person.user_id:
+        raise NameTaken(
+            f"{name!r} is of another simulated world; simulate with another --seed, or "
+            "with the --start of that world."
+        )
 
 
 def send_in_process(

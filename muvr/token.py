@@ -86,16 +86,21 @@ def revoke(username: str, conf: Conf = None, as_json: AsJson = False) -> None:
     Example: `muvr token revoke ada`
     """
     door = open_door(conf, as_json=as_json)
-
-    async def question(database: Database) -> int:
-        user = await Users(database).by_name(username)
-        if user is None:
-            raise NotThere(f"There is no user {username!r}; POST /v1/auth/register makes one.")
-        logins = Logins(database)
-        found = len(await logins.of_user(user.user_id))
-        await logins.revoke_all(user.user_id)
-        return found
-
-    ended = door.ask(question)
+    ended = door.ask(lambda database: _revoke_all(database, username))
     door.terminal.say(f"{username}: {ended} logins ended.")
     door.terminal.answer({"username": username, "ended": ended})
+
+
+async def _revoke_all(database: Database, username: str) -> int:
+    """End every login of a user; how many there were.
+
+    Raises:
+        NotThere: nobody has this name.
+    """
+    user = await Users(database).by_name(username)
+    if user is None:
+        raise NotThere(f"There is no user {username!r}; POST /v1/auth/register makes one.")
+    logins = Logins(database)
+    found = len(await logins.of_user(user.user_id))
+    await logins.revoke_all(user.user_id)
+    return found

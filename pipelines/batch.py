@@ -100,7 +100,7 @@ def train_batch(
             run.status = "nothing-to-do"
         else:
             _learn(job, family, only_changed=only_changed)
-        run.has_read()
+        run.mark_read()
     return job.run.report()
 
 
@@ -135,7 +135,7 @@ def _learned(job: Job, family: BatchFamily) -> Result | None:
         job.run.status = "not-learned"
         job.run.reasons[str(problem)] += 1
         return None
-    job.told.step(f"{family.name}: rows learned", len(result.rows))
+    job.progress.step(f"{family.name}: rows learned", len(result.rows))
     return result
 
 

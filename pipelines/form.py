@@ -23,10 +23,10 @@ from pipelines.keys import Key, Row, UserKey
 from pipelines.lifecycle.attempts import attempted
 from pipelines.lifecycle.engines import Partitions, Pass, engine_of
 from pipelines.lifecycle.environment import environment
-from pipelines.lifecycle.job import EngineName, Job, opened_job, said_of, settle
+from pipelines.lifecycle.job import EngineName, Job, opened_job, recorded_users, settle
 from pipelines.lifecycle.runs import Clock, RunReport, server_time
 from pipelines.lifecycle.scope import Scope, Users, scope_of
-from pipelines.lifecycle.user_models import USER_MODELS, let_serve, outcome_of, retire_users
+from pipelines.lifecycle.user_models import USER_MODELS, outcome_of, promote_users, retire_users
 from schemas.config import Config
 from schemas.ids import version_of
 from schemas.layout import owner_of
@@ -56,7 +56,7 @@ def train_form(
     progress: Progress | None = None,
     clock: Clock = server_time,
 ) -> RunReport:
-    """Learn every user's templates and let them serve.
+    """Learn every user's templates and promote them.
 
     Args:
         config: where Cassandra and Spark are.
@@ -68,9 +68,8 @@ def train_form(
     Raises:
         LeaseHeld: another run of the family is under way.
     """
-    inputs = {"users": said_of(users), "engine": engine}
-    opened = opened_job(config, FAMILY, inputs, engine=engine, progress=progress, clock=clock)
-    with opened as job:
+    inputs = {"users": recorded_users(users), "engine": engine}
+    with opened_job(config, FAMILY, inputs, engine=engine, progress=progress, clock=clock) as job:
         scope = scope_of(job.database, FAMILY, users, job.run.started_at)
         few = _learn(job, scope) if scope.keys else []
         retire_users(job, few, scope.gone)
@@ -79,15 +78,15 @@ def train_form(
 
 
 def _learn(job: Job, scope: Scope) -> list[UserOutcome]:
-    """Learn, keep and let serve; the outcomes of users with too few sets."""
+    """Learn, keep and promote; the outcomes of users with too few sets."""
     run, engine = job.run, engine_of(job)
     with run.step("users"):
         look = Pass(LABELLED_SETS, learned_row, LEARNED, (USER_MODELS,))
         rows = engine.learned(scope, look, run)
-    job.told.step("form: users learned", len(rows), len(scope.keys))
+    job.progress.step("form: users learned", len(rows), len(scope.keys))
     run.counts["sets"] += sum(row["sets"] for row in rows)
     run.add_outcomes([outcome_of(row) for row in rows if row["status"] == "failed"])
-    let_serve(job, [row for row in rows if row["status"] == "learned"])
+    promote_users(job, [row for row in rows if row["status"] == "learned"])
     return [outcome_of(row) for row in rows if row["status"] == "not-learned"]
 
 

@@ -1,5 +1,6 @@
-"""What users' partitions are called on both sides of Spark. Pure."""
+"""What passes between driver and executors: keys of partitions, rows, incumbents. Pure."""
 
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -14,3 +15,6 @@ Key = tuple[object, ...]
 
 Row = dict[str, Any]
 """A row as it comes back from the executors."""
+
+IncumbentBytes = tuple[bytes, datetime]
+"""A model that serves, as bytes, and the time of the newest set that it learned from."""

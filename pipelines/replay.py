@@ -51,7 +51,7 @@ Rebuild = Callable[[Database, UUID, Sequence[Event]], Coroutine[Any, Any, None]]
 
 
 @dataclass(frozen=True, slots=True)
-class Door:
+class CassandraAccess:
     """How executors reach Cassandra."""
 
     settings: Cassandra
@@ -86,31 +86,32 @@ def replay(
     Raises:
         LeaseHeld: another replay is under way.
     """
-    door = Door(config.cassandra, credentials_of(config, "service"))  # it writes what that writes
+    # As the service, for it writes what the service writes.
+    access = CassandraAccess(config.cassandra, credentials_of(config, "service"))
     inputs = {"users": "all" if users is None else len(users)}
     with opened_job(config, FAMILY, inputs, progress=progress, clock=clock) as job:
         run, spark = job.run, job.spark()
         with run.step("project"):
             events = _events(spark, job.keyspace, users, run)
-            task = partial(replayed_rows, door=door, rebuild=rebuild)
+            task = partial(replayed_rows, access=access, rebuild=rebuild)
             done = events.mapInArrow(task, from_arrow_schema(REPLAYED))
             rows = [row.asDict() for row in done.toLocalIterator()]
         keys_once(rows, ["user_id"])
         run.counts["events"] = sum(row["events"] for row in rows)
         run.add_outcomes([_outcome(row) for row in rows])
-        job.told.step("users replayed", len(rows), len(rows))
+        job.progress.step("users replayed", len(rows), len(rows))
     return job.run.report()
 
 
 def replayed_rows(
-    batches: Iterable[pa.RecordBatch], *, door: Door, rebuild: Rebuild
+    batches: Iterable[pa.RecordBatch], *, access: CassandraAccess, rebuild: Rebuild
 ) -> Iterator[pa.RecordBatch]:
     """What one Spark task does: one connection, user after user."""
     batches = iter(batches)
     first = next(batches, None)
     if first is None:
         return
-    with closing(door.open()) as database:
+    with closing(access.open()) as database:
         for (user,), group in spans(chain([first], batches), ["user_id"]):
             row = _replayed(database, str(user), group, rebuild)
             yield pa.RecordBatch.from_pylist([row], schema=REPLAYED)

@@ -52,7 +52,7 @@ class BadConfig(BadInput):
 
 
 class BadChunk(BadInput):
-    """A chunk whose bytes do not follow section 3 of the contract."""
+    """A chunk that is neither of the forms of `schemas.wire`."""
 
 
 class BadEvent(BadInput):

@@ -8,7 +8,7 @@ class Figure:
     """A measured number beside its peer, with what it was measured on.
 
     Attributes:
-        name: stable, as in section 5 of the contract; shares lie between 0 and 1.
+        name: stable, so that reports can be compared; shares lie between 0 and 1.
         unit: of `value`, `peer_value` and `floor`; "" for counts and shares.
         peer: what `peer_value` measures in the same run.
         floor: what must be reached; `ceiling` turns it into what must not be passed.

@@ -28,7 +28,7 @@ CHUNK_FIELDS: Final = ("v", "t0", "rate_hz", "unit", "scale", "n", "xyz")
 
 
 class JsonChunk(msgspec.Struct, forbid_unknown_fields=True):
-    """Contract section 3, the readable form."""
+    """A chunk in its readable form: a list of numbers for each axis, in `unit`."""
 
     t0: str
     rate_hz: float

@@ -8,6 +8,7 @@ from uuid import UUID
 from schemas.errors import LostChampionRace, NoModel, UncertainWrite
 from schemas.times import aware
 from store.database import Database, Row
+from store.models import StoredModel
 
 _CHAMPION = (
     "owner, model_id, family, version, sha256, run_id, previous_version, previous_run_id, "
@@ -33,6 +34,17 @@ class Challenger(NamedTuple):
     sha256: bytes
     run_id: UUID
 
+    @classmethod
+    def of(cls, model: StoredModel) -> "Challenger":
+        """The challenger that a stored model is."""
+        key = (model.owner, model.model_id, model.family, model.version)
+        return cls(*key, model.sha256, model.run_id)
+
+    @property
+    def model_key(self) -> tuple[str, str, str, str]:
+        """Of its row in `models`: owner, layout, family, version."""
+        return self.owner, self.model_id, self.family, self.version
+
 
 class Champion(NamedTuple):
     """Which version serves an owner, and which ones did before.
@@ -55,6 +67,11 @@ class Champion(NamedTuple):
     promoted_at: datetime
     earlier: tuple[Promoted, ...] = ()
 
+    @property
+    def pointer_key(self) -> tuple[str, str, str]:
+        """Of its row in `champions`: owner, layout, family."""
+        return self.owner, self.model_id, self.family
+
 
 class Serving(NamedTuple):
     """The version that readers use, after withdrawn runs are taken out."""
@@ -65,6 +82,11 @@ class Serving(NamedTuple):
     version: str
     run_id: UUID
     promoted_at: datetime
+
+    @property
+    def model_key(self) -> tuple[str, str, str, str]:
+        """Of its row in `models`: owner, layout, family, version."""
+        return self.owner, self.model_id, self.family, self.version
 
 
 class Champions:
@@ -107,7 +129,7 @@ class Champions:
         found = await self._standing(_named(champion))
         if found is None or not found[0]:
             return None
-        return Serving(*champion[:3], *found, champion.promoted_at)
+        return Serving(*champion.pointer_key, *found, champion.promoted_at)
 
     async def taken_back(self, champion: Champion, version: str) -> UUID | None:
         """The run with which a version was taken back; None when the pointer knows of none."""
@@ -124,7 +146,6 @@ class Champions:
         Raises:
             LostChampionRace: it is not; read again and judge again.
         """
-        key = challenger[:3]
         named = [] if incumbent is None else _named(incumbent)
         before = [one for one in named if one[0] != challenger.version]
         promoted = await self._ahead_of(before, challenger, at)
@@ -135,8 +156,7 @@ class Champions:
             )
             await self._move(cql, tuple(promoted), promoted)
         else:
-            condition = (incumbent.version, incumbent.run_id)
-            await self._move(_MOVE, (*promoted[3:], *key, *condition), promoted)
+            await self._replace(incumbent, promoted)
         return promoted
 
     async def rollback(self, owner: str, model_id: str, family: str, at: datetime) -> Champion:
@@ -164,8 +184,7 @@ class Champions:
             raise NoModel(f"Version {version} of {owner} is not kept any more.")
         back = Challenger(owner, model_id, family, version, rows[0].sha256, run_id)
         target = await self._ahead_of(named[named.index(found) + 1 :], back, at)
-        values = (*target[3:], *champion[:3], champion.version, champion.run_id)
-        await self._move(_MOVE, values, target)
+        await self._replace(champion, target)
         return target
 
     async def retire(
@@ -187,8 +206,7 @@ class Champions:
             return None
         nothing = Challenger(owner, model_id, family, "", b"", run_id)
         target = await self._ahead_of(_named(champion), nothing, at)
-        values = (*target[3:], *champion[:3], champion.version, champion.run_id)
-        await self._move(_MOVE, values, target)
+        await self._replace(champion, target)
         return serving.version
 
     async def remove(self, owner: str, model_id: str, family: str) -> None:
@@ -232,6 +250,16 @@ class Champions:
         rest = tuple(one for one in before if one != served)
         return Champion(*challenger, *served, at, rest[:KEPT_EARLIER])
 
+    async def _replace(self, current: Champion, target: Champion) -> None:
+        """Move a pointer from what was read to a target of the same owner, layout and family.
+
+        Raises:
+            LostChampionRace: the pointer is not what was read.
+        """
+        columns = target[len(target.pointer_key) :]
+        values = (*columns, *target.pointer_key, current.version, current.run_id)
+        await self._move(_MOVE, values, target)
+
     async def _move(self, cql: str, values: tuple[object, ...], target: Champion) -> None:
         try:
             won = await self._database.applied(cql, values)
@@ -239,7 +267,7 @@ class Champions:
             won = await self._database.applied(cql, values)
         if won:
             return
-        now = await self.read(*target[:3])
+        now = await self.read(*target.pointer_key)
         if now is None or (now.version, now.run_id) != (target.version, target.run_id):
             raise LostChampionRace(
                 f"{target.owner} {target.model_id} {target.family} was promoted by somebody else."

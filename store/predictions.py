@@ -100,15 +100,15 @@ def not_confirmed(
 
     So is a found set that holds half of a confirmed one: a person's word replaces it.
     """
+    return [one for one in found if not _is_confirmed(one, confirmed)]
 
-    def spoken_about(one: Prediction) -> bool:
-        spans = [(max(start, one.started_at), min(end, one.ended_at)) for start, end in confirmed]
-        shares = [max(timedelta(0), end - start) for start, end in spans]
-        lengths = [end - start for start, end in confirmed]
-        inside = sum(shares, timedelta(0)) * 2 >= one.ended_at - one.started_at
-        return inside or any(
-            share * 2 >= length > timedelta(0)
-            for share, length in zip(shares, lengths, strict=True)
-        )
 
-    return [one for one in found if not spoken_about(one)]
+def _is_confirmed(one: Prediction, confirmed: Sequence[tuple[datetime, datetime]]) -> bool:
+    """Whether half of a found set lies in confirmed ones, or half of a confirmed one in it."""
+    spans = [(max(start, one.started_at), min(end, one.ended_at)) for start, end in confirmed]
+    shares = [max(timedelta(0), end - start) for start, end in spans]
+    lengths = [end - start for start, end in confirmed]
+    inside = sum(shares, timedelta(0)) * 2 >= one.ended_at - one.started_at
+    return inside or any(
+        share * 2 >= length > timedelta(0) for share, length in zip(shares, lengths, strict=True)
+    )

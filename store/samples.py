@@ -34,6 +34,7 @@ _INSERT, _INSERT_UNUSUAL = _insert(_USUAL), _insert(f"{_USUAL}, t_ms, envelope")
 _AROUND_BYTES = 256  # of a row beside its blobs
 _PART = "WHERE user_id = ? AND session_id = ? AND stream = ? AND part = ?"
 
+ROWS_AT_ONCE = 32
 PARTS_AT_ONCE = 32
 """A day of chunks of a second has 675: asked at once, their answers stop the loop for a second."""
 
@@ -134,7 +135,7 @@ class Samples:
         self, user_id: UUID, session_id: UUID, stream: str, wanted: Sequence[tuple[int, bytes]]
     ) -> list[SampleRow]:
         """The wanted chunks (number, hash) that are held, in the order asked for."""
-        gate = asyncio.Semaphore(32)
+        gate = asyncio.Semaphore(ROWS_AT_ONCE)
         cql = (
             "SELECT seq, sha256, t0_ns, rate_hz, n, unit, scale, codec, xyz, t_ms, envelope, "
             f"received_at FROM samples {_PART} AND seq = ? AND sha256 = ?"

@@ -31,7 +31,7 @@ class TrainingSet(NamedTuple):
     features: bytes | None
 
 
-class KeptWindows(NamedTuple):
+class StoredWindows(NamedTuple):
     """Windows of a revision of a set, for some time."""
 
     set_id: UUID
@@ -55,7 +55,7 @@ class TrainingSets:
         )
         return [TrainingSet(*row)._replace(started_at=aware(row.started_at)) for row in rows]
 
-    async def keep(self, user_id: UUID, model_id: str, kept: Sequence[KeptWindows]) -> None:
+    async def keep(self, user_id: UUID, model_id: str, kept: Sequence[StoredWindows]) -> None:
         """Keep windows at the time of their set's revision: a later deletion takes them along."""
         await self._database.run_all(
             [

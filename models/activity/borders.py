@@ -118,7 +118,7 @@ def posture_means(found: Postures, at_s: Floats64, other: Maybe, *, end: bool) -
 
 
 def surely(at_s: float) -> Maybe:
-    """A border that is known."""
+    """A border whose time, in s, is known."""
     return Maybe(np.array([at_s]), np.ones(1))
 
 

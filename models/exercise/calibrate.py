@@ -74,7 +74,7 @@ class HeldOut:
 
 
 def held_out(model: ExerciseModel, sets: Sequence[LabelledWindows]) -> HeldOut | None:
-    """What the model makes of the sets whose exercise it knows; None if there is none."""
+    """The model's scores of those sets whose exercise it knows; None if there is none."""
     asked = [s for s in sets if s.exercise in model.labels and len(s.x)]
     if not asked:
         return None

@@ -177,9 +177,10 @@ def fit_own(
 
 
 def mix(own: Statistics, others: Statistics, mix_s: float) -> Statistics:
-    """Both together; the own share is s / (s + mix_s), s seconds per exercise.
+    """A user's statistics mixed with others'.
 
-    The user's are counted as they are, and the others so many times as gives them the rest.
+    The user's share is s / (s + mix_s), s being the user's seconds per exercise: each of their
+    windows counts once, and the others' so often as gives them the rest.
     """
     per_label_s = own.total_s / max(len(own.labels), 1)
     return weighted(own, 1.0, others, own.total_s * mix_s / (per_label_s * others.total_s))

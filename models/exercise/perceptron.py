@@ -1,7 +1,7 @@
 """A perceptron in plain numpy, and Iterative Reduce: many train on their split, one is averaged.
 
-Source: the talk's way of scaling one model; McDonald, Hall, Mann, "Distributed Training Strategies
-for the Structured Perceptron", NAACL 2010 (iterative parameter mixing). Without hidden layers it is
+Source: McDonald, Hall, Mann, "Distributed Training Strategies for the Structured Perceptron",
+NAACL 2010 (iterative parameter mixing). Without hidden layers it is
 a multinomial logistic regression, which `as_global` turns into an exercise model.
 """
 

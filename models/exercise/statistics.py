@@ -153,7 +153,7 @@ def total(parts: Sequence[Statistics]) -> Statistics:
 
 
 def weighted(a: Statistics, by_a: float, b: Statistics, by_b: float) -> Statistics:
-    """Both together, every window of each counted so many times.
+    """The sum of two statistics, each window of them counted `by_a` or `by_b` times.
 
     >>> ones = statistics_of(np.ones((1, 1), np.float32), "row", "left", 1.0)
     >>> weighted(ones, 2.0, ones, 3.0).moments.tolist()

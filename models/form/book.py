@@ -33,7 +33,7 @@ class CountedSet:
 
     @property
     def place(self) -> Place:
-        """Where it stands in the book."""
+        """The book's key for it: exercise and wrist."""
         return self.exercise, self.side or UNKNOWN_SIDE
 
 

@@ -29,7 +29,7 @@ class Form:
 
     Attributes:
         score: 0..1, the mean of the parts that are shares; None where nothing can be said.
-            It compares a user with himself or herself; it is no judgement of technique.
+            It compares a user with nobody else; it is no judgement of technique.
         parts: `likeness` to the user's own template and `likeness_<quantity>` (0..1, with a
             template only); `speed_kept` and `range_kept` (last three repetitions over the first
             three, capped at 1; six repetitions or more).

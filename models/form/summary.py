@@ -1,6 +1,6 @@
 """What a book of form says to its owner: latest sets, course over the sets, left against right.
 
-Everything compares a person with himself or herself. The course of a quantity is told only where
+A person is compared with nobody else. The course of a quantity is told only where
 it is larger than what usually differs between two repetitions.
 """
 

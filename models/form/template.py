@@ -1,4 +1,4 @@
-"""A user's own way of doing an exercise, from sets that he or she confirmed."""
+"""A user's own way of doing an exercise, from sets that they confirmed."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass

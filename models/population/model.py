@@ -69,7 +69,7 @@ class SimulatedSession:
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """What a person tells about himself or herself."""
+    """What a person tells about themselves."""
 
     username: str
     born_year: int

@@ -31,7 +31,7 @@ Cell = tuple[int, int, int]
 
 
 @dataclass(frozen=True, slots=True)
-class LabelledSet:
+class RepsExample:
     """A set whose repetitions are known.
 
     Attributes:
@@ -60,7 +60,7 @@ class Explained:
         parts: the explanations of each stretch of it.
     """
 
-    labelled: LabelledSet
+    labelled: RepsExample
     fold: int
     acc_only: bool
     parts: tuple[tuple[Explanation, ...], ...]
@@ -87,7 +87,7 @@ class Outcome:
     chosen: tuple[RepsSettings, ...]
 
 
-def folds_of(sets: Sequence[LabelledSet]) -> dict[tuple[str, str], int]:
+def folds_of(sets: Sequence[RepsExample]) -> dict[tuple[str, str], int]:
     """A fold for each (source, group): neighbours in sorted order share one."""
     folds: dict[tuple[str, str], int] = {}
     for source in sorted({s.source for s in sets}):
@@ -97,7 +97,7 @@ def folds_of(sets: Sequence[LabelledSet]) -> dict[tuple[str, str], int]:
     return folds
 
 
-def explained(sets: Sequence[LabelledSet], *, acc_only: bool) -> list[Explained]:
+def explained(sets: Sequence[RepsExample], *, acc_only: bool) -> list[Explained]:
     """Run the counter up to the choice on every set."""
     folds = folds_of(sets)
     return [
@@ -106,7 +106,7 @@ def explained(sets: Sequence[LabelledSet], *, acc_only: bool) -> list[Explained]
     ]
 
 
-def parts_of(labelled: LabelledSet, *, acc_only: bool) -> tuple[tuple[Explanation, ...], ...]:
+def parts_of(labelled: RepsExample, *, acc_only: bool) -> tuple[tuple[Explanation, ...], ...]:
     """The explanations of each stretch of a set."""
     stretches = joined(labelled.signals, SETTINGS.longest_gap_s)
     ready = (prepare(s.acc_g, None if acc_only else s.gyro, RATE_HZ, SETTINGS) for s in stretches)
@@ -234,7 +234,7 @@ def area_under_curve(score: Floats64, positive: Flags) -> float:
     return float(((above > 0) + 0.5 * (above == 0)).mean()) if above.size else float("nan")
 
 
-def reps_figures(sets: Sequence[LabelledSet]) -> dict[str, float]:
+def reps_figures(sets: Sequence[RepsExample]) -> dict[str, float]:
     """Protocol S5.
 
     Args:
@@ -263,7 +263,7 @@ def reps_figures(sets: Sequence[LabelledSet]) -> dict[str, float]:
     return figures
 
 
-def labelled_shift(labelled: LabelledSet) -> int:
+def labelled_shift(labelled: RepsExample) -> int:
     """Believed minus labelled repetitions."""
     return labelled.reps - (
         labelled.reps if labelled.reps_labelled is None else labelled.reps_labelled

@@ -15,7 +15,7 @@ from models.exercise.protocols.trust import trust_on_new_days
 from models.exercise.protocols.unknown import unknown_exercise
 from models.exercise.protocols.worn import worn_otherwise
 from models.exercise.protocols.wrists import other_wrist
-from models.reps.evaluate import LabelledSet, reps_figures
+from models.reps.evaluate import RepsExample, reps_figures
 from muvr.door import Door
 from muvr.evaluation.cost import cost_figures
 from muvr.evaluation.page import Shown, write_page
@@ -52,7 +52,7 @@ class Results:
     figures: list[Figure] = field(default_factory=list)
     outcomes: dict[str, Outcome] = field(default_factory=dict)
     found: list[Found] = field(default_factory=list)
-    counted: tuple[LabelledSet, ...] = ()
+    counted: tuple[RepsExample, ...] = ()
 
     def keep(self, name: str, outcome: Outcome) -> None:
         """Add a protocol's outcome."""

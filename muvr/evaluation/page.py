@@ -10,7 +10,7 @@ import numpy as np
 
 from models.activity.evaluate import Found, border_errors
 from models.exercise.protocols.outcome import Outcome
-from models.reps.evaluate import LabelledSet
+from models.reps.evaluate import RepsExample
 from muvr.evaluation import pictures
 from muvr.evaluation.drawing import drawn
 from muvr.evaluation.pictures import Counted
@@ -33,7 +33,7 @@ class Shown:
 
     outcomes: Mapping[str, Outcome] = field(default_factory=dict)
     found: Sequence[Found] = ()
-    counted: Sequence[LabelledSet] = ()
+    counted: Sequence[RepsExample] = ()
 
 
 def write_page(path: Path, report: Report, shown: Shown) -> None:
@@ -148,14 +148,14 @@ def _answers(outcome: Outcome) -> str:
 def _recordings(found: Sequence[Found]) -> str:
     right, wrong = telling_recordings(found)
     bars = (("truth", "labelled set"), ("accent", "found set, a mark at each counted repetition"))
-    parts = [_legend((*bars, *SIGNALS))]
-    for title, several in (("Right ones", right), ("Wrong ones, worst first", wrong)):
-        parts.append(f"<h3>{title}</h3>")
-        parts += [
+    right_figures, wrong_figures = (
+        [
             _figure(drawn(pictures.recording(one), "recording"), _border_text(one), "strip")
             for one in several
         ]
-    return "".join(parts)
+        for several in (right, wrong)
+    )
+    return _legend((*bars, *SIGNALS)) + _right_and_wrong(right_figures, wrong_figures)
 
 
 def _border_text(found: Found) -> str:
@@ -168,19 +168,20 @@ def _border_text(found: Found) -> str:
     return f"{found[0].group}: {'; '.join(said)}{more}"
 
 
-def _sets(labelled: Sequence[LabelledSet]) -> str:
+def _sets(labelled: Sequence[RepsExample]) -> str:
     right, wrong = telling_sets(labelled)
-    parts = [
-        "<p>Counted with the settings that are shipped; a sample of all sets.</p>",
-        _legend((("accent", "a counted repetition"), *SIGNALS)),
-    ]
-    for title, several in (("Right ones", right), ("Wrong ones, worst first", wrong)):
-        parts.append(f"<h3>{title}</h3>")
-        parts += [
+    right_figures, wrong_figures = (
+        [
             _figure(drawn(pictures.counted_set(one), "set"), _count_text(one), "strip")
             for one in several
         ]
-    return "".join(parts)
+        for several in (right, wrong)
+    )
+    return (
+        "<p>Counted with the settings that are shipped; a sample of all sets.</p>"
+        + _legend((("accent", "a counted repetition"), *SIGNALS))
+        + _right_and_wrong(right_figures, wrong_figures)
+    )
 
 
 def _count_text(one: Counted) -> str:
@@ -188,6 +189,11 @@ def _count_text(one: Counted) -> str:
         f"{one.group}: counted {one.counted.count}, believed {one.reps}, "
         f"confidence {one.counted.confidence:.2f}"
     )
+
+
+def _right_and_wrong(right: Sequence[str], wrong: Sequence[str]) -> str:
+    """Figures under the headings that both kinds of pictures have."""
+    return "".join(["<h3>Right ones</h3>", *right, "<h3>Wrong ones, worst first</h3>", *wrong])
 
 
 def _figure(svg: str, caption: str, kind: str = "") -> str:

@@ -9,7 +9,7 @@ from ingest.importers.imported import ImportedRecording, ImportedSet
 from ingest.importers.spar import read_spar
 from models.activity.evaluate import ActivityRecording
 from models.exercise.protocols.trials import Movement
-from models.reps.evaluate import LabelledSet
+from models.reps.evaluate import RepsExample
 from models.signal.truth import cut
 from models.signal.wrist import WristSignal, wrist_signals
 
@@ -28,7 +28,7 @@ class Material:
     spar: tuple[Movement, ...]
     gym: tuple[Movement, ...]
     gym_whole: tuple[ActivityRecording, ...]
-    counted: tuple[LabelledSet, ...]
+    counted: tuple[RepsExample, ...]
     gym_folder: Path
 
 
@@ -72,9 +72,9 @@ def _continuous(recording: ImportedRecording) -> ActivityRecording:
     )
 
 
-def _counted(source: str, recordings: Sequence[ImportedRecording]) -> list[LabelledSet]:
+def _counted(source: str, recordings: Sequence[ImportedRecording]) -> list[RepsExample]:
     return [
-        LabelledSet(
+        RepsExample(
             source=source,
             group=recording.day or recording.person,
             signals=_signals(recording, one),

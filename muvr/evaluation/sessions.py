@@ -16,13 +16,13 @@ from typing import Any
 
 import numpy as np
 
-from bench.deployment import deployed
 from examples.client import Client, chunk
 from ingest.importers.gym import read_gym
 from ingest.importers.imported import ImportedRecording
 from models.recognition.evaluate import Tally, TimedSet, tally
 from models.signal.pieces import Piece, Recording
 from models.signal.timing import cut_pieces, sample_times_ns
+from muvr.deployment import deployed
 from muvr.door import Door
 from muvr.evaluation.devices import (
     as_recorded_by,

@@ -7,7 +7,7 @@ import numpy as np
 
 from models.activity.evaluate import Found, border_errors
 from models.reps.count import count_repetitions
-from models.reps.evaluate import LabelledSet
+from models.reps.evaluate import RepsExample
 from muvr.evaluation.pictures import Counted
 
 RIGHT, WRONG = 3, 6
@@ -34,7 +34,7 @@ def worst_error_s(found: Found) -> float | None:
     return float(np.abs([*starts, *ends]).max()) if len(starts) else None
 
 
-def telling_sets(sets: Sequence[LabelledSet]) -> tuple[list[Counted], list[Counted]]:
+def telling_sets(sets: Sequence[RepsExample]) -> tuple[list[Counted], list[Counted]]:
     """Sets counted right and, worst first, those that were not; in one piece each."""
     whole = [one for one in sets if len(one.signals) == 1]
     counted = [

@@ -11,7 +11,6 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
-from datetime import datetime
 from functools import partial
 from typing import Any
 from uuid import UUID
@@ -38,12 +37,16 @@ from pipelines.activity.rows import (
 )
 from pipelines.activity.seconds import Seconds, f1, plus
 from pipelines.activity.stretches import STRETCHES
-from pipelines.keys import Row, UserKey
+from pipelines.keys import IncumbentBytes, Row, UserKey
 from pipelines.lifecycle.engines import Pass, engine_of
 from pipelines.lifecycle.environment import environment
-from pipelines.lifecycle.job import EngineName, Job, opened_job, said_of
+from pipelines.lifecycle.job import EngineName, Job, opened_job, recorded_users
 from pipelines.lifecycle.members import members_of
-from pipelines.lifecycle.pointers import TAKEN_BACK, move_pointer
+from pipelines.lifecycle.pointers import (
+    TAKEN_BACK,
+    move_pointer,
+    read_global_incumbents,
+)
 from pipelines.lifecycle.runs import Clock, Run, RunReport, server_time
 from pipelines.lifecycle.scope import Users, is_new, nothing_new
 from pipelines.lifecycle.user_models import outcome_of
@@ -87,9 +90,8 @@ def train_activity(
         LeaseHeld: another run of the family is under way.
         DatabaseAway: Cassandra does not answer.
     """
-    inputs = {"users": said_of(users), "engine": engine}
-    opened = opened_job(config, FAMILY, inputs, engine=engine, progress=progress, clock=clock)
-    with opened as job:
+    inputs = {"users": recorded_users(users), "engine": engine}
+    with opened_job(config, FAMILY, inputs, engine=engine, progress=progress, clock=clock) as job:
         keys = asyncio.run(Stretches(job.database).keys())
         same = users == "changed" and not is_new(job.database, FAMILY, TOPICS, job.run.started_at)
         if not keys or same:
@@ -100,7 +102,7 @@ def train_activity(
             same = outcomes == {"unchanged"} and nothing_new(job.database, FAMILY, failed)
             if users == "changed" and same:
                 job.run.status = "nothing-to-do"  # the last run had read what changed
-        job.run.has_read()
+        job.run.mark_read()
     return job.run.report()
 
 
@@ -110,7 +112,7 @@ def _learn(job: Job, keys: Sequence[UserKey]) -> set[str]:
     members = members_of(keys, job.config.training.seed)
     with run.step("sums"):
         given = ordered(engine.over(members, Pass(STRETCHES, given_row, GIVEN)))
-    job.told.step("activity: users read", len(given), len(members))
+    job.progress.step("activity: users read", len(given), len(members))
     run.add_outcomes([_outcome(row) for row in given if row["status"] != "learned"])
     good = [row for row in given if row["status"] == "learned"]
     run.counts["stretches"] += sum(row["stretches"] for row in good)
@@ -134,7 +136,7 @@ def _learn(job: Job, keys: Sequence[UserKey]) -> set[str]:
             passes = (good, taught, judged)
             mine = [[row for row in rows if row["model_id"] == layout] for rows in passes]
             if mine[0]:
-                outcomes.add(_settle(job, layout, *mine))
+                outcomes.add(_promote_layout(job, layout, *mine))
     run.status = _status(outcomes)
     return outcomes
 
@@ -185,10 +187,14 @@ def objection(judged: Mapping[str, Seconds], margin: float) -> str:
     return ""
 
 
-def _incumbents(job: Job) -> dict[str, tuple[bytes, datetime]]:
-    """What serves now and can be read; the run says what cannot: it must not outlast all others."""
-    found: dict[str, tuple[bytes, datetime]] = {}
-    for layout, held in asyncio.run(read_incumbents(job.database)).items():
+def _incumbents(job: Job) -> dict[str, IncumbentBytes]:
+    """The models that serve now, by layout.
+
+    One that cannot be decoded is left out, and noted in the run's reasons: were it an error, no run
+    could ever replace that model.
+    """
+    found: dict[str, IncumbentBytes] = {}
+    for layout, held in asyncio.run(read_global_incumbents(job.database, FAMILY)).items():
         try:
             from_bytes(held[0])
         except BadModelBytes as problem:
@@ -199,26 +205,14 @@ def _incumbents(job: Job) -> dict[str, tuple[bytes, datetime]]:
     return found
 
 
-async def read_incumbents(database: Database) -> dict[str, tuple[bytes, datetime]]:
-    """What serves everybody now, by layout, and up to when it had learned."""
-    found: dict[str, tuple[bytes, datetime]] = {}
-    for layout in LAYOUTS:
-        serving = await Champions(database).serving(GLOBAL_OWNER, layout, FAMILY)
-        if serving is not None:
-            model = await Models(database).get(GLOBAL_OWNER, layout, FAMILY, serving.version)
-            until = datetime.fromisoformat(str(model.manifest["trained_until"]))
-            found[layout] = (model.content, until)
-    return found
-
-
-def _settle(
+def _promote_layout(
     job: Job,
     layout: InputLayout,
     given: Sequence[Row],
     taught: Sequence[Row],
     judged: Sequence[Row],
 ) -> str:
-    """Keep a layout's model and let it serve if it may; the run says what became of it."""
+    """Fit, keep and promote one layout's model; the outcome, which the run's metrics tell too."""
     run, seconds = job.run, judged_of(judged)
     said: dict[str, Any] = {"members": len(given), "seconds": seconds}
     said["f1"] = {rung: round(f1(s), 4) for rung, s in seconds.items() if sum(s)}
@@ -230,7 +224,7 @@ def _settle(
         return "not-learned"
     reason = objection(seconds, job.config.training.gate_margin)
     stored = _stored(run, layout, content, given, said)
-    outcome, reason = asyncio.run(_serve(job.database, stored, reason))
+    outcome, reason = asyncio.run(_keep_and_promote(job.database, stored, reason))
     if reason:
         run.reasons[f"{layout}: {reason}"] += 1
     run.metrics[layout] = said | {"outcome": outcome}
@@ -265,12 +259,18 @@ def _status(outcomes: set[str]) -> RunStatus:
     return "refused" if outcomes & {"refused", TAKEN_BACK} else "not-learned"
 
 
-async def _serve(database: Database, stored: StoredModel, reason: str) -> tuple[str, str]:
-    """Keep a model and let it serve unless there is a reason against it; what became of it."""
+async def _keep_and_promote(
+    database: Database, stored: StoredModel, reason: str
+) -> tuple[str, str]:
+    """Keep a model, and promote it unless there is a reason against it.
+
+    Returns:
+        outcome and reason, as of `move_pointer`; "refused" with the reason that was given.
+    """
     await Models(database).put(stored)
     if reason:
         return "refused", reason
-    challenger = Challenger(*stored[:4], stored.sha256, stored.run_id)
+    challenger = Challenger.of(stored)
     return await move_pointer(Champions(database), challenger, server_time())
 
 

@@ -4,7 +4,6 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from datetime import datetime
 from functools import reduce
 from operator import add
 
@@ -25,7 +24,7 @@ from pipelines.activity.lessons import (
     sums_of,
 )
 from pipelines.activity.seconds import judged
-from pipelines.keys import Key, Row
+from pipelines.keys import IncumbentBytes, Key, Row
 from pipelines.lifecycle.attempts import attempted
 from schemas.inputs import LAYOUTS, InputLayout, input_layout
 
@@ -46,7 +45,7 @@ JUDGED = pa.schema(
 
 @dataclass(frozen=True, slots=True)
 class Lesson:
-    """What the second look carries to the executors.
+    """What the second pass carries to the executors.
 
     Attributes:
         everybody: the total of each layout, as bytes.
@@ -73,13 +72,13 @@ class Halves:
     of_second: Borders
 
     def unseen_by(self, group: str) -> Borders:
-        """Borders that were learned without a user or day."""
+        """The borders that were learned without this user or day."""
         return self.of_second if group in self.first else self.of_first
 
 
 @dataclass(frozen=True, slots=True)
 class Exam:
-    """What the third look carries to the executors.
+    """What the third pass carries to the executors.
 
     Attributes:
         lesson: that of the second.
@@ -89,7 +88,7 @@ class Exam:
 
     lesson: Lesson
     halves: Mapping[str, Halves]
-    incumbents: Mapping[str, tuple[bytes, datetime]]
+    incumbents: Mapping[str, IncumbentBytes]
 
 
 def given_row(key: Key, group: pa.Table) -> list[Row]:
@@ -109,7 +108,7 @@ def taught_row(key: Key, group: pa.Table, *, lesson: Lesson) -> list[Row]:
 
 
 def judged_row(key: Key, group: pa.Table, *, exam: Exam) -> list[Row]:
-    """On an executor: a user's seconds of every rung."""
+    """On an executor: a user's seconds by every rung, or the reason why there are none."""
     attempt = attempted(lambda: _judged(group, str(key[0]), input_layout(str(key[1])), exam))
     row: Row = {"user_id": str(key[0]), "model_id": str(key[1])}
     row |= {"status": attempt.status, "reason": attempt.reason}
@@ -117,7 +116,7 @@ def judged_row(key: Key, group: pa.Table, *, exam: Exam) -> list[Row]:
 
 
 def lesson_of(given: Sequence[Row]) -> Lesson:
-    """Everybody's total, from rows in order."""
+    """What the second pass needs, from the rows of the first in order: everybody's total."""
     totals = {layout: total_of(given, layout) for layout in LAYOUTS}
     members = {
         layout: sum(row["model_id"] == layout and bool(row["given"]) for row in given)
@@ -131,9 +130,9 @@ def lesson_of(given: Sequence[Row]) -> Lesson:
 
 
 def exam_of(
-    lesson: Lesson, taught: Sequence[Row], incumbents: Mapping[str, tuple[bytes, datetime]]
+    lesson: Lesson, taught: Sequence[Row], incumbents: Mapping[str, IncumbentBytes]
 ) -> Exam:
-    """What everybody is judged by, from rows in order."""
+    """What the third pass needs, from the rows of the second in order: borders by halves."""
     return Exam(
         lesson,
         {layout: halves_of(taught, layout, lesson) for layout in lesson.everybody},
@@ -142,7 +141,10 @@ def exam_of(
 
 
 def halves_of(taught: Sequence[Row], layout: str, lesson: Lesson) -> Halves:
-    """Borders of users, or of an only user's days, that are dealt into halves by turns."""
+    """Borders learned from either half of a layout's users, who are dealt into halves by turns.
+
+    Where the layout has one user, that user's days are dealt.
+    """
     by = 1 if layout in lesson.alone else 0
     several: dict[str, list[BorderLesson]] = {}
     for user_and_day, one in lessons_of(taught, layout):
@@ -155,7 +157,7 @@ def halves_of(taught: Sequence[Row], layout: str, lesson: Lesson) -> Halves:
 
 
 def lessons_of(taught: Sequence[Row], layout: str) -> list[tuple[tuple[str, str], BorderLesson]]:
-    """What users and days of a layout taught, in order."""
+    """(user, day) and the border examples of that day, in the order of the rows."""
     return [
         ((row["user_id"], day), lesson_from_bytes(bytes(content)))
         for row in taught
@@ -165,7 +167,7 @@ def lessons_of(taught: Sequence[Row], layout: str) -> list[tuple[tuple[str, str]
 
 
 def borders_of(lessons: Sequence[BorderLesson]) -> Borders:
-    """What is learned from them."""
+    """Models of starts and of ends, learned from border examples."""
     return both_borders(
         [example for one in lessons for example in one.starts],
         [example for one in lessons for example in one.ends],

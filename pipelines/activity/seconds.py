@@ -120,7 +120,7 @@ def compared(signal: WristSignal, found: Sequence[Span], truth: Sequence[Span]) 
 
 
 def plus(a: Seconds, b: Seconds) -> Seconds:
-    """Both together."""
+    """The sum of two counts: right, wrong and missed seconds."""
     return a[0] + b[0], a[1] + b[1], a[2] + b[2]
 
 

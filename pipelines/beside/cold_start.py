@@ -23,8 +23,8 @@ from pipelines.exercise.everybody import combine, given_of
 from pipelines.exercise.gate import Contest, Trial, contest
 from pipelines.exercise.judging import Asked, Hits, ask, askable, majority
 from pipelines.exercise.labelled import LabelledSet, labelled_sets, newest
-from pipelines.exercise.learner import Recipe
 from pipelines.exercise.passes import read_partition
+from pipelines.exercise.prepared import Recipe
 from pipelines.exercise.windows import windowed
 from pipelines.keys import UserKey
 from pipelines.lifecycle.attempts import attempted

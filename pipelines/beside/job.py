@@ -23,8 +23,8 @@ from pipelines.exercise.gate import Contest
 from pipelines.exercise.global_models import (
     REDUCED,
     SUMS,
-    let_serve,
-    let_sums_serve,
+    promote_global,
+    promote_sums,
     read_everybody,
     recipe_that_serves,
 )
@@ -174,11 +174,11 @@ def _choose(job: Job, sums: Everybody, found: Found, said: Contest) -> None:
     run.require_lease()
     if said.takes_over:
         manifest = {"recipe": REDUCED, "everybody": sums.version, "metrics": asdict(said)}
-        kept_back = let_serve(
+        kept_back = promote_global(
             job.database, LAYOUT, found.content, manifest, run_id=run.run_id, at=run.started_at
         )
     else:
-        kept_back = let_sums_serve(job.database, LAYOUT, sums, run_id=run.run_id, at=run.started_at)
+        kept_back = promote_sums(job.database, LAYOUT, sums, run_id=run.run_id, at=run.started_at)
     if kept_back:
         run.status = "refused"
         run.reasons[kept_back] += 1

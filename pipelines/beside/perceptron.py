@@ -1,4 +1,4 @@
-"""The talk's own model on the same windows: MLlib's MultilayerPerceptronClassifier, 250-50."""
+"""A multilayer perceptron of MLlib on the same windows, hidden layers of 250 and 50."""
 
 from collections.abc import Iterable, Iterator
 from functools import partial

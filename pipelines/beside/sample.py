@@ -18,7 +18,7 @@ from pyspark.sql import DataFrame, SparkSession
 from models.exercise.model import ExerciseModel
 from pipelines.exercise.everybody import Everybody
 from pipelines.exercise.labelled import COLUMNS, labelled_sets, newest
-from pipelines.exercise.learner import Recipe
+from pipelines.exercise.prepared import Recipe
 from pipelines.exercise.windows import windowed
 from pipelines.keys import KEY, Key, UserKey
 from pipelines.lifecycle.attempts import attempted

@@ -62,20 +62,30 @@ def calibrations_from_manifest(written: Any) -> Calibrations:
     )
 
 
-def said(model: ExerciseModel | None, asked: Sequence[Asked]) -> HeldOut | None:
-    """What a model says about sets that it did not see; None where it says nothing."""
+def answers_of(model: ExerciseModel | None, asked: Sequence[Asked]) -> HeldOut | None:
+    """A model's scores of the windows of sets that it did not see.
+
+    None where there is no model, or nothing to ask it about.
+    """
     sets = [LabelledWindows(one.exercise, NO_TIMES, x) for one, x in asked]
     return held_out(model, sets) if model is not None else None
 
 
 def held_to_bytes(everybody: HeldOut | None, own: HeldOut | None) -> bytes:
-    """What both models said, thinned, as it travels to the driver."""
+    """Both models' answers, thinned to a few kilobytes; `learned_calibrations` reads them."""
     arrays: dict[str, NDArray[Any]] = {}
     for name, held in (("everybody", everybody), ("own", own)):
         if held is not None:
             few = thinned(held)
             arrays |= {f"{name}_{part}": getattr(few, part) for part in PARTS}
     return codec.pack(TAG, {}, arrays)
+
+
+def held_answers(
+    everybody: ExerciseModel | None, own: ExerciseModel | None, asked: Sequence[Asked]
+) -> bytes:
+    """What both models answer about a user's late sets, as it travels to the driver."""
+    return held_to_bytes(answers_of(everybody, asked), answers_of(own, asked))
 
 
 def learned_calibrations(blobs: Iterable[bytes], before: Calibrations) -> Calibrations:

@@ -19,7 +19,8 @@ from models.exercise.fit import GlobalModel, fit_global
 from models.exercise.statistics import Statistics, total
 from pipelines.exercise.calibration import Calibrations
 from pipelines.exercise.labelled import labelled_sets
-from pipelines.exercise.learner import Recipe, give_to_everybody
+from pipelines.exercise.learner import give_to_everybody
+from pipelines.exercise.prepared import Recipe
 from pipelines.exercise.windows import FRESH, Fresh
 from pipelines.keys import Key, UserKey
 from pipelines.lifecycle.attempts import attempted

@@ -1,17 +1,17 @@
 """May a challenger go live? Pure: from what each rung answered on sets that it never saw.
 
-Two levels, because a user has too few sets for a test of his own:
+Two levels, because a user has too few sets for a test of their own:
 
 - the *recipe* is judged per stratum (users with about as many labelled sets), pooled over users:
   it must not be worse than what serves these users now by more than a margin that chance does not
   explain, and it must beat always saying the user's most frequent exercise;
-- each *user* has a veto: a model that is clearly worse for him than what serves him now is kept
+- each *user* has a veto: a model that is clearly worse for them than what serves them now is kept
   back, whatever the recipe is worth to others.
 
 A stratum of few later sets speaks for those only whose sets they are: one set is no word about a
 person whom nobody asked.
 
-"What serves him now" is the incumbent where there is one, else the global model, else nothing.
+"What serves them now" is the incumbent where there is one, else the global model, else nothing.
 Every rung is scored on sets after its own cut-off only, and a comparison uses the sets on which
 both rungs may be scored. Guesses that a user merely accepted never count.
 """

@@ -6,7 +6,6 @@ Two rows: phones and the service read 17 kB, only training reads the megabyte of
 import asyncio
 import hashlib
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from contextlib import suppress
 from datetime import datetime
 from uuid import UUID
 
@@ -26,10 +25,10 @@ from pipelines.exercise.gate import Trial, setback
 from pipelines.exercise.manifest import golden
 from pipelines.exercise.promotion import Candidate, rung_shares
 from pipelines.lifecycle.environment import environment
-from pipelines.lifecycle.pointers import TAKEN_BACK, move_pointer
+from pipelines.lifecycle.pointers import TAKEN_BACK, global_pointers, move_pointer
 from schemas.errors import BadModelBytes, NoModel
 from schemas.ids import version_of
-from schemas.inputs import LAYOUTS, InputLayout
+from schemas.inputs import InputLayout
 from schemas.layout import GLOBAL_OWNER
 from store.champions import Challenger, Champions
 from store.database import Database
@@ -84,11 +83,6 @@ def strangers_of(challengers: Iterable[Candidate], layout: InputLayout) -> list[
     ]
 
 
-def read_former(database: Database) -> dict[str, tuple[bytes, datetime]]:
-    """What serves people without a model of their own, by layout, and up to when it had learned."""
-    return asyncio.run(_read_former(database))
-
-
 def store_everybody(
     database: Database,
     everybody: Mapping[InputLayout, Everybody],
@@ -114,7 +108,7 @@ def store_everybody(
     return outcome
 
 
-def let_serve(
+def promote_global(
     database: Database,
     layout: InputLayout,
     content: bytes,
@@ -123,7 +117,7 @@ def let_serve(
     run_id: UUID,
     at: datetime,
 ) -> str:
-    """Let a global model serve people without one of their own; nothing happens when it does.
+    """Let a global model serve people without one of their own; no change where it does already.
 
     Args:
         database: where models are.
@@ -147,10 +141,10 @@ def let_serve(
     return asyncio.run(_keep(database, layout, FAMILY, content, manifest, run_id, at, serve=True))
 
 
-def let_sums_serve(
+def promote_sums(
     database: Database, layout: InputLayout, one: Everybody, *, run_id: UUID, at: datetime
 ) -> str:
-    """Let the discriminant of everybody's sums serve again; else as `let_serve`."""
+    """Let the stored discriminant of everybody's sums serve again; returns as `promote_global`."""
     sha256 = hashlib.sha256(to_bytes(one.learned.model)).digest()
     return asyncio.run(_point(database, layout, FAMILY, sha256, run_id, at))
 
@@ -241,7 +235,7 @@ async def _averaged_beside(database: Database, layout: InputLayout, sums: Everyb
     if champion is None:
         return False
     try:
-        stored = await Models(database).get(*champion[:4])
+        stored = await Models(database).get(*champion.model_key)
         from_bytes(stored.content)
     except (NoModel, BadModelBytes):
         return False
@@ -250,42 +244,22 @@ async def _averaged_beside(database: Database, layout: InputLayout, sums: Everyb
 
 
 async def _read(database: Database) -> dict[InputLayout, Everybody]:
-    """What cannot be read, as of a release whose features were others, is as good as nothing."""
+    """Global models that cannot be decoded, as after a change of features, are left out."""
     found: dict[InputLayout, Everybody] = {}
-    for layout in LAYOUTS:
-        champion = await Champions(database).serving(GLOBAL_OWNER, layout, STATISTICS)
-        if champion is not None:
-            stored = await Models(database).get(GLOBAL_OWNER, layout, STATISTICS, champion.version)
-            try:
-                learned = global_from_bytes(stored.content)
-            except BadModelBytes:
-                continue
-            calibrations = calibrations_from_manifest(stored.manifest.get("calibration"))
-            found[layout] = Everybody(
-                learned, frozenset(), statistics_version(learned), calibrations
-            )
-    return found
-
-
-async def _read_former(database: Database) -> dict[str, tuple[bytes, datetime]]:
-    found: dict[str, tuple[bytes, datetime]] = {}
-    for layout in LAYOUTS:
-        champion = await Champions(database).serving(GLOBAL_OWNER, layout, FAMILY)
-        if champion is not None:
-            with suppress(NoModel):
-                model = await Models(database).get(*champion[:4])
-                until = datetime.fromisoformat(str(model.manifest["trained_until"]))
-                found[layout] = (model.content, until)
+    for layout, serving in (await global_pointers(database, STATISTICS)).items():
+        stored = await Models(database).get(*serving.model_key)
+        try:
+            learned = global_from_bytes(stored.content)
+        except BadModelBytes:
+            continue
+        calibrations = calibrations_from_manifest(stored.manifest.get("calibration"))
+        found[layout] = Everybody(learned, frozenset(), statistics_version(learned), calibrations)
     return found
 
 
 async def _read_calibrations(database: Database) -> dict[InputLayout, Calibrations]:
     found: dict[InputLayout, Calibrations] = {}
-    for layout in LAYOUTS:
-        champion = await Champions(database).serving(GLOBAL_OWNER, layout, STATISTICS)
-        if champion is not None:
-            manifest = await Models(database).manifest(
-                GLOBAL_OWNER, layout, STATISTICS, champion.version
-            )
-            found[layout] = calibrations_from_manifest((manifest or {}).get("calibration_next"))
+    for layout, serving in (await global_pointers(database, STATISTICS)).items():
+        manifest = await Models(database).manifest(*serving.model_key)
+        found[layout] = calibrations_from_manifest((manifest or {}).get("calibration_next"))
     return found

@@ -1,5 +1,6 @@
 """The exercise family's job: labelled sets in Cassandra to one model per user in Cassandra."""
 
+import asyncio
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -12,21 +13,25 @@ from pipelines.exercise.everybody import Everybody, everybody_of
 from pipelines.exercise.global_models import (
     read_calibrations,
     read_everybody,
-    read_former,
     store_everybody,
 )
-from pipelines.exercise.learner import Recipe
 from pipelines.exercise.lesson import Lesson
 from pipelines.exercise.manifest import recipe_name
 from pipelines.exercise.passes import given, learning
+from pipelines.exercise.prepared import Recipe
 from pipelines.exercise.promotion import Candidate, promote, rung_shares, verdicts_of
 from pipelines.exercise.unchanged import drop_unchanged
 from pipelines.exercise.windows import WindowRecipe
 from pipelines.keys import Row, UserKey
 from pipelines.lifecycle.engines import engine_of
-from pipelines.lifecycle.job import EngineName, Job, opened_job, said_of, settle
+from pipelines.lifecycle.job import EngineName, Job, opened_job, recorded_users, settle
 from pipelines.lifecycle.members import members_of
-from pipelines.lifecycle.pointers import pointers_in_effect, read_serving
+from pipelines.lifecycle.pointers import (
+    incumbent_of,
+    pointers_in_effect,
+    read_global_incumbents,
+    read_serving,
+)
 from pipelines.lifecycle.runs import OVERLAP, Clock, Run, RunReport, server_time
 from pipelines.lifecycle.scope import (
     Scope,
@@ -42,7 +47,6 @@ from schemas.inputs import ACC3, ACC6, InputLayout
 from schemas.progress import Progress
 from store.champions import Serving
 from store.jobs import UserOutcome
-from store.models import StoredModel
 
 FAMILY = "exercise"
 WAVE = 2000  # users whose incumbents, 17 kB each, travel with the tasks
@@ -71,9 +75,8 @@ def train_exercise(
         LeaseHeld: another run of the family is under way.
         DatabaseAway: Cassandra does not answer.
     """
-    inputs = {"users": said_of(users), "cutoff_at": str(cutoff_at), "engine": engine}
-    opened = opened_job(config, FAMILY, inputs, engine=engine, progress=progress, clock=clock)
-    with opened as job:
+    inputs = {"users": recorded_users(users), "cutoff_at": str(cutoff_at), "engine": engine}
+    with opened_job(config, FAMILY, inputs, engine=engine, progress=progress, clock=clock) as job:
         recipe = recipe_of(config, cutoff_at)
         scope = _changed(job, recipe) if users == "changed" else _scope(job, users)
         few = _learn(job, scope, recipe) if scope.keys else []
@@ -142,16 +145,19 @@ def _learn(job: Job, scope: Scope, recipe: Recipe) -> list[UserOutcome]:
     recipe = named_recipe(recipe, everybody)
     candidates: list[Candidate] = []
     few: list[UserOutcome] = []
-    former = read_former(job.database) if scope.whole else {}
+    former = asyncio.run(read_global_incumbents(job.database, FAMILY)) if scope.whole else {}
     with run.step("users"):
         for wave in waves(scope, len(pointers_in_effect(job.database, scope.keys, FAMILY))):
             serving = pointers_in_effect(job.database, wave.keys, FAMILY)
-            own = incumbents(read_serving(job.database, serving))
+            own = {
+                (str(user), layout): incumbent_of(model)
+                for (user, layout), model in read_serving(job.database, serving).items()
+            }
             lesson = Lesson(recipe, everybody, own, former)
             rows = engine.learned(wave, learning(lesson), run)
             candidates += _record(run, rows, serving)
             few += [outcome_of(row) for row in rows if row["status"] == "not-learned"]
-            job.told.step("users learned", len(candidates), len(scope.keys))
+            job.progress.step("users learned", len(candidates), len(scope.keys))
     run.require_lease()
     with run.step("promotion"):
         _promote(job, candidates, everybody if scope.whole else {})
@@ -162,16 +168,16 @@ def _learn(job: Job, scope: Scope, recipe: Recipe) -> list[UserOutcome]:
 
 
 def _record(run: Run, rows: Sequence[Row], serving: Mapping[UserKey, Serving]) -> list[Candidate]:
-    """Note the users who failed, with reasons; who has a new model is a candidate."""
+    """Put failed users on record, with reasons; a candidate for each user with a new model."""
     run.counts["sets"] += sum(row["sets"] for row in rows)
     run.add_outcomes([outcome_of(row) for row in rows if row["status"] == "failed"])
     return [_candidate(row, serving) for row in rows if row["status"] == "learned"]
 
 
 def people_of(outcomes: Sequence[UserOutcome]) -> dict[str, int]:
-    """How many people something came to, by status; counts are of models.
+    """How many people have each status; a run's counts are of models.
 
-    Who wears a watch with rotation has two: one of it, and one of acceleration alone.
+    Somebody whose watch records rotation has two models: with it, and of acceleration alone.
 
     >>> both = [UserOutcome(UUID(int=7), m, "promoted", "", "", "{}") for m in ("acc3", "acc6")]
     >>> people_of(both)
@@ -194,19 +200,6 @@ def waves(scope: Scope, served: int) -> list[Scope]:
         Scope(scope.keys[start : start + WAVE], whole=False)
         for start in range(0, len(scope.keys), WAVE)
     ]
-
-
-def incumbents(
-    serving: Mapping[UserKey, StoredModel],
-) -> dict[tuple[str, str], tuple[bytes, datetime]]:
-    """The serving models of a wave, for scoring on sets that they have not seen."""
-    return {
-        (str(user_id), model_id): (
-            model.content,
-            datetime.fromisoformat(str(model.manifest["trained_until"])),
-        )
-        for (user_id, model_id), model in serving.items()
-    }
 
 
 def _candidate(row: Row, serving: Mapping[UserKey, Serving]) -> Candidate:

@@ -13,13 +13,13 @@ from pipelines.lifecycle.runs import Run
 from pipelines.spark.tables import append
 from schemas.layout import LABELLED_S
 from store.database import Database
-from store.training import KeptWindows, TrainingSets
+from store.training import StoredWindows, TrainingSets
 
 
 class KeepWindows:
-    """Keeps windows at the time of the revision that they are of.
+    """Stores windows beside their sets, with the set's revision as the time of the write.
 
-    A set that is deleted meanwhile takes them along: its deletion is newer.
+    A set that is deleted meanwhile takes its windows along: the deletion is newer.
     """
 
     heavy = ("fresh",)
@@ -42,10 +42,10 @@ class KeepWindows:
 KEPT_WINDOWS = KeepWindows()
 
 
-def windows_of(row: Row, at: datetime) -> list[KeptWindows]:
-    """What a row that was learned just now leaves for the next time."""
+def windows_of(row: Row, at: datetime) -> list[StoredWindows]:
+    """The windows in a learned row, to be stored for the next run; `at` is this run's begin."""
     return [
-        KeptWindows(
+        StoredWindows(
             UUID(one["set_id"]), one["revision"], one["features"], keep_s(one["revision"], at)
         )
         for one in row["fresh"]

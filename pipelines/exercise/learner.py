@@ -1,4 +1,4 @@
-"""One user's exercise model from his labelled sets. Pure: no Spark, no database, no clock.
+"""One user's exercise model from their labelled sets. Pure: no Spark, no database, no clock.
 
 The very same function runs on Spark's executors, on one machine (`--engine local`) and in tests.
 What ships is learned from *all* sets; what is judged was learned from the early ones only and is
@@ -6,48 +6,24 @@ asked about the late ones. Both come from the same statistics, so judging costs 
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from models.exercise.codec import to_bytes
 from models.exercise.fit import GlobalModel, Others, fit_others, fit_own
-from models.exercise.kept import KeptWindows
 from models.exercise.model import ExerciseModel
 from models.exercise.own_calibration import on_one_user
-from models.exercise.statistics import Frame, Statistics, frame_of, total
-from models.exercise.summed import Named, at_most, framed_statistics, summed
-from pipelines.exercise.calibration import held_to_bytes, said
+from models.exercise.statistics import Frame, Statistics
+from models.exercise.summed import at_most, framed_statistics, summed
+from pipelines.exercise.calibration import answers_of, held_answers
 from pipelines.exercise.judging import Asked, Hits, ask, askable, majority
-from pipelines.exercise.labelled import LabelledSet, digest, newest, split_at, split_share
-from pipelines.exercise.windows import Fresh, WindowRecipe, windowed
+from pipelines.exercise.labelled import LabelledSet, digest, newest
+from pipelines.exercise.prepared import Halves, PreparedSets, Recipe, named_windows, prepare_sets
+from pipelines.exercise.windows import Fresh, windowed
 from pipelines.lifecycle.threads import one_blas_thread
 from schemas.errors import NotEnoughLabels
 from schemas.inputs import InputLayout
-
-
-@dataclass(frozen=True, slots=True)
-class Recipe:
-    """What every user of a run shares.
-
-    Attributes:
-        name: names everything that decides the bytes beside the sets.
-        newest_sets: sets of each exercise that are read.
-        everybody_sets: sets of each exercise that a person gives to the global model.
-        everybody_s: seconds of each exercise that they count for there at most: long sets of one
-            person, under whatever names, are not to outweigh everybody else's.
-        cutoff_at: sets from here on are late; None: the last part of each exercise's sets.
-        cutoff_share: size of the early part when there is no date.
-        windows: how windows are taken from a set.
-    """
-
-    name: str
-    newest_sets: int = 200
-    everybody_sets: int = 20
-    everybody_s: float = 60.0
-    cutoff_at: datetime | None = None
-    cutoff_share: float = 0.7
-    windows: WindowRecipe = WindowRecipe()
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +39,7 @@ class Learned:
     """A user's new model and how it was judged.
 
     Attributes:
-        content: bytes of the model; `sha256` is their hash.
+        content: bytes of the model.
         labels: the exercises that it knows.
         data_digest: of the sets and the recipe it was learned from.
         trained_until: begin of the newest set in it.
@@ -77,7 +53,6 @@ class Learned:
     """
 
     content: bytes
-    sha256: bytes
     labels: tuple[str, ...]
     data_digest: str
     trained_until: datetime
@@ -91,47 +66,10 @@ class Learned:
     fresh: tuple[Fresh, ...]
     held: bytes
 
-
-@dataclass(frozen=True, slots=True)
-class Halves:
-    """A user's sets split in time.
-
-    Attributes:
-        early, late: the sets.
-        learned: statistics of the early ones, None where they have no window.
-    """
-
-    early: Sequence[LabelledSet]
-    late: Sequence[LabelledSet]
-    learned: Statistics | None
-
-
-@dataclass(frozen=True, slots=True)
-class Lore:
-    """All that is known about a user's movement.
-
-    Attributes:
-        used: his sets, oldest first.
-        windows: set id to windows.
-        fresh: those that are to be kept.
-        frame: everybody's, or the user's own where there is no global model; of all statistics.
-        halves: his sets split by share, as what ships was summed.
-        own: statistics of all.
-    """
-
-    used: Sequence[LabelledSet]
-    windows: Mapping[str, KeptWindows]
-    fresh: tuple[Fresh, ...]
-    frame: Frame
-    halves: Halves
-    own: Statistics
-
-    def split(self, cutoff_at: datetime | None) -> Halves:
-        """The sets split at a date, by share where there is none."""
-        if cutoff_at is None:
-            return self.halves
-        early, late = split_at(self.used, cutoff_at)
-        return Halves(early, late, _statistics(early, self.windows, self.frame))
+    @property
+    def sha256(self) -> bytes:
+        """The hash of `content`."""
+        return hashlib.sha256(self.content).digest()
 
 
 @one_blas_thread()
@@ -156,33 +94,29 @@ def learn_user(
             it before it is asked about this user.
         incumbent: scored on late sets that began after it had learned.
         former: the global model that serves now, scored likewise where this user is not in the
-            new one: neither knows him then, and they can be compared.
+            new one: neither knows the user then, and the two can be compared.
 
     Raises:
         NotEnoughLabels: fewer than two exercises with enough movement.
         BadSamples: a stored recording does not decode.
     """
-    lore = _lore(sets, model_id, recipe, everybody)
+    prepared = prepare_sets(sets, model_id, recipe, everybody)
     common = everybody.others if everybody else None
-    given = _given(lore, recipe) if in_everybody else None
+    given = _given(prepared, recipe) if in_everybody else None
     others, stranger = _without(everybody, given, model_id)
-    halves = lore.split(recipe.cutoff_at)
-    judged = _judged(halves, lore.frame, others, model_id)
-    as_shipped = halves is lore.halves and others is common
-    on_trial = judged if as_shipped else _judged(lore.halves, lore.frame, common, model_id)
-    shipped = _shipped(lore, on_trial, common, model_id)
-    content = to_bytes(shipped)
-    asked = askable(halves.late, lore.windows)
+    halves = prepared.split(recipe.cutoff_at)
+    judged, on_trial = _early_models(prepared, halves, others, common, model_id)
+    shipped = _shipped(prepared, on_trial, common, model_id)
+    asked = askable(halves.late, prepared.windows)
     return Learned(
-        content=content,
-        sha256=hashlib.sha256(content).digest(),
+        content=to_bytes(shipped),
         labels=shipped.labels,
-        data_digest=digest(lore.used, recipe.name),
-        trained_until=lore.used[-1].started_at,
-        sets=len(lore.used),
-        seconds=lore.own.total_s,
-        fresh=lore.fresh,
-        held=held_to_bytes(said(stranger, asked), said(judged, asked)) if in_everybody else b"",
+        data_digest=digest(prepared.used, recipe.name),
+        trained_until=prepared.used[-1].started_at,
+        sets=len(prepared.used),
+        seconds=prepared.own.total_s,
+        fresh=prepared.fresh,
+        held=held_answers(stranger, judged, asked) if in_everybody else b"",
         own=ask(judged, asked),
         everybody=ask(stranger, asked),
         incumbent=_ask_incumbent(incumbent, asked),
@@ -203,49 +137,36 @@ def give_to_everybody(
     """
     used = newest(sets, recipe.everybody_sets)
     found = windowed(used, model_id, recipe.windows)
-    return summed(at_most(_named(used, found.of), recipe.everybody_s)), found.fresh
+    return summed(at_most(named_windows(used, found.of), recipe.everybody_s)), found.fresh
 
 
-def _lore(
-    sets: Sequence[LabelledSet],
-    model_id: InputLayout,
-    recipe: Recipe,
-    everybody: GlobalModel | None,
-) -> Lore:
-    """Sum up a user's sets: each window once, the early ones and the late ones apart."""
-    used = newest(sets, recipe.newest_sets)
-    found = windowed(used, model_id, recipe.windows)
-    named = _named(used, found.of)
-    if not any(windows.rows for _, windows in named):
-        raise NotEnoughLabels(f"none of {len(used)} labelled sets is as long as a window")
-    frame = everybody.others.frame if everybody else frame_of(summed(named))
-    early, late = split_share(used, recipe.cutoff_share)
-    learned, rest = (_statistics(half, found.of, frame) for half in (early, late))
-    own = total([part for part in (learned, rest) if part is not None])
-    return Lore(used, found.of, found.fresh, frame, Halves(early, late, learned), own)
-
-
-def _statistics(
-    sets: Sequence[LabelledSet], windows: Mapping[str, KeptWindows], frame: Frame
-) -> Statistics | None:
-    """Of some sets; None where none of them has a window."""
-    named = _named(sets, windows)
-    long = any(one.rows for _, one in named)
-    return framed_statistics(named, frame) if long else None
-
-
-def _named(sets: Sequence[LabelledSet], windows: Mapping[str, KeptWindows]) -> list[Named]:
-    return [(one.exercise, windows[one.set_id]) for one in sets]
-
-
-def _given(lore: Lore, recipe: Recipe) -> Statistics:
-    """What the user gave to everybody: all that he has, where that is not much."""
-    all_named = _named(newest(lore.used, recipe.everybody_sets), lore.windows)
+def _given(prepared: PreparedSets, recipe: Recipe) -> Statistics:
+    """Statistics that the user gave to the global model: all of them, where that is not much."""
+    all_named = named_windows(newest(prepared.used, recipe.everybody_sets), prepared.windows)
     given = at_most(all_named, recipe.everybody_s)
-    whole = len(given) == len(lore.used)
+    whole = len(given) == len(prepared.used)
     if whole and all(one is own for one, own in zip(given, all_named, strict=True)):
-        return lore.own
-    return framed_statistics(given, lore.frame)
+        return prepared.own
+    return framed_statistics(given, prepared.frame)
+
+
+def _early_models(
+    prepared: PreparedSets,
+    halves: Halves,
+    others: Others | None,
+    common: Others | None,
+    model_id: InputLayout,
+) -> tuple[ExerciseModel | None, ExerciseModel | None]:
+    """The model that is judged, and the one that tells how far the shipped one is trusted.
+
+    The first never saw the late sets of `halves` and is mixed with `others`, among whom the user is
+    not. The second splits and mixes as what ships: see `_shipped`. Where nothing differs they are
+    one, which is fitted once.
+    """
+    judged = _judged(halves, prepared.frame, others, model_id)
+    if halves is prepared.halves and others is common:
+        return judged, judged
+    return judged, _judged(prepared.halves, prepared.frame, common, model_id)
 
 
 def _judged(
@@ -261,15 +182,18 @@ def _judged(
 
 
 def _shipped(
-    lore: Lore, on_trial: ExerciseModel | None, common: Others | None, model_id: InputLayout
+    prepared: PreparedSets,
+    on_trial: ExerciseModel | None,
+    common: Others | None,
+    model_id: InputLayout,
 ) -> ExerciseModel:
     """The model of all sets, trusted as far as one of the early sets could be with the late ones.
 
     Both are mixed with everybody, and the trial splits by share: neither who judges nor the date
     from which on decides the bytes of what ships.
     """
-    model = fit_own(lore.own, lore.frame, common, model_id=model_id)
-    trial = said(on_trial, askable(lore.halves.late, lore.windows))
+    model = fit_own(prepared.own, prepared.frame, common, model_id=model_id)
+    trial = answers_of(on_trial, askable(prepared.halves.late, prepared.windows))
     return replace(model, calibration=on_one_user(model.calibration, trial))
 
 

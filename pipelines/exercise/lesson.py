@@ -3,7 +3,6 @@
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -14,10 +13,11 @@ from pipelines.exercise.calibration import SHIPPED
 from pipelines.exercise.everybody import Everybody
 from pipelines.exercise.judging import Hits
 from pipelines.exercise.labelled import labelled_sets
-from pipelines.exercise.learner import Incumbent, Learned, Recipe, learn_user
+from pipelines.exercise.learner import Incumbent, Learned, learn_user
 from pipelines.exercise.manifest import manifest
+from pipelines.exercise.prepared import Recipe
 from pipelines.exercise.windows import FRESH
-from pipelines.keys import Key
+from pipelines.keys import IncumbentBytes, Key
 from pipelines.lifecycle.attempts import attempted
 from schemas.errors import BadModelBytes
 from schemas.ids import version_of
@@ -43,10 +43,6 @@ LEARNED = pa.schema(
 )
 
 
-Held = tuple[bytes, datetime]
-"""A model's bytes, and up to when it had learned."""
-
-
 @dataclass(frozen=True, slots=True)
 class Lesson:
     """What a task carries to the executors.
@@ -60,12 +56,14 @@ class Lesson:
 
     recipe: Recipe
     everybody: Mapping[InputLayout, Everybody]
-    incumbents: Mapping[tuple[str, str], Held]
-    former: Mapping[str, Held] = field(default_factory=dict[str, "Held"])
+    incumbents: Mapping[tuple[str, str], IncumbentBytes]
+    former: Mapping[InputLayout, IncumbentBytes] = field(
+        default_factory=dict[InputLayout, IncumbentBytes]
+    )
 
 
 def learned_row(key: Key, group: pa.Table, *, lesson: Lesson) -> list[dict[str, Any]]:
-    """On an executor: one user's row. Whatever is wrong with a user's data stays in his row."""
+    """On an executor: one user's row. Whatever is wrong with a user's data stays in that row."""
     user_id, model_id = str(key[0]), str(key[1])
     attempt = attempted(lambda: _learned(user_id, input_layout(model_id), group, lesson))
     row: dict[str, Any] = {
@@ -95,7 +93,7 @@ def learned_row(key: Key, group: pa.Table, *, lesson: Lesson) -> list[dict[str, 
 def _learned(
     user_id: str, model_id: InputLayout, group: pa.Table, lesson: Lesson
 ) -> tuple[Learned, str]:
-    """A user's model, and what is to be said although it was learned."""
+    """A user's model, and a note for the run's reasons, "" where there is none."""
     everybody = lesson.everybody.get(model_id)
     incumbent, note = _incumbent(lesson.incumbents.get((user_id, model_id)))
     learned = learn_user(
@@ -110,8 +108,11 @@ def _learned(
     return learned, note
 
 
-def _incumbent(held: Held | None) -> tuple[Incumbent | None, str]:
-    """What serves now; where it cannot be read nothing, and why: it must not outlast all others."""
+def _incumbent(held: IncumbentBytes | None) -> tuple[Incumbent | None, str]:
+    """The model that serves now, decoded; None with a sentence where it cannot be.
+
+    Were that an error, no run could ever replace such a model.
+    """
     if held is None:
         return None, ""
     try:

@@ -7,7 +7,8 @@ import numpy as np
 from models.exercise.codec import from_bytes, golden_vectors
 from models.exercise.features import FEATURES_VERSION
 from pipelines.exercise.judging import Hits
-from pipelines.exercise.learner import Learned, Recipe
+from pipelines.exercise.learner import Learned
+from pipelines.exercise.prepared import Recipe
 from pipelines.lifecycle.environment import environment
 
 CODE_VERSION = "exercise-6"

@@ -18,18 +18,19 @@ def drop_unchanged(
     database: Database, family: str, scope: Scope, newest_sets: int, recipe: str
 ) -> Scope:
     """Leave out who is served by a model of these very sets by this very recipe."""
-
-    async def learned_from(key: UserKey) -> object:
-        serving = await Champions(database).serving(owner_of(key[0]), key[1], family)
-        if serving is None:
-            return None
-        manifest = await Models(database).manifest(serving.owner, key[1], family, serving.version)
-        return (manifest or {}).get("data_digest")
-
-    known = gather([learned_from(key) for key in scope.keys])
+    known = gather([_serving_digest(database, family, key) for key in scope.keys])
     found = zip(scope.keys, known, revisions_of(database, scope.keys), strict=True)
     kept = [k for k, before, sets in found if before != sets_digest(sets, newest_sets, recipe)]
     return replace(scope, keys=tuple(kept))
+
+
+async def _serving_digest(database: Database, family: str, key: UserKey) -> object:
+    """The digest of the sets that a user's serving model was learned from; None without a model."""
+    serving = await Champions(database).serving(owner_of(key[0]), key[1], family)
+    if serving is None:
+        return None
+    manifest = await Models(database).manifest(*serving.model_key)
+    return (manifest or {}).get("data_digest")
 
 
 def sets_digest(sets: Iterable[SetRevision], newest_sets: int, recipe: str) -> str:

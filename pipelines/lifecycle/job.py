@@ -1,4 +1,4 @@
-"""What every recipe has in hand, what it does first, and what it does last."""
+"""The begin and the end that all jobs share: lease, record and engine; status and watermark."""
 
 from collections.abc import Generator, Mapping
 from contextlib import closing, contextmanager
@@ -21,12 +21,20 @@ EngineName = Literal["spark", "local"]
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What every step of a recipe needs."""
+    """What the steps of a recipe share.
+
+    Attributes:
+        config: where Cassandra and Spark are.
+        database: a connection under Spark's role.
+        run: under way, and on record.
+        progress: is told about every step.
+        engine: where the functions of the recipe run.
+    """
 
     config: Config
     database: Database
     run: Run
-    told: Progress
+    progress: Progress
     engine: EngineName = "spark"
 
     @property
@@ -71,20 +79,33 @@ def opened_job(
         yield Job(config, database, run, progress or Silent(), engine)
 
 
-def said_of(users: Users) -> str | int:
-    """Whom a run was asked to learn, as its record says it: named ones by their number."""
+def recorded_users(users: Users) -> str | int:
+    """Whom a run was asked to learn, for the run's record.
+
+    >>> from uuid import uuid4
+    >>> recorded_users("changed"), recorded_users([uuid4(), uuid4()])
+    ('changed', 2)
+
+    Returns:
+        "all" or "changed" as given; of users who were named only their number.
+    """
     return users if isinstance(users, str) else len(users)
 
 
 def settle(job: Job, users: Users) -> None:
-    """Say whether there was anything to do, and up to when this run has read.
+    """End a run: "nothing-to-do" where it changed nothing, and the watermark for the next one.
 
-    There was not when nobody was read, and when a run over who changed came to the same for each of
-    them as the run before: who failed fails again.
+    A run changes nothing when it read nobody, and when it was over who changed and came to the same
+    outcome for each of them as the run before: who failed fails again.
+
+    Args:
+        job: whose outcomes are complete.
+        users: whom the run was asked to learn; after a run over named ones the next run still reads
+            everybody who changed, so no watermark is set.
     """
     run = job.run
     same = users == "changed" and nothing_new(job.database, run.family, run.outcomes)
     if run.status == "done" and (same or not run.outcomes):
         run.status = "nothing-to-do"
     if isinstance(users, str):  # who was named is not everybody who changed
-        run.has_read()
+        run.mark_read()

@@ -1,13 +1,16 @@
 """Which model serves whom: pointers move by LWT, and each move says what it came to."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
+from pipelines.keys import IncumbentBytes
 from pipelines.lifecycle.gather import gather
 from schemas.errors import LostChampionRace, NoModel
-from schemas.layout import owner_of
+from schemas.inputs import LAYOUTS, InputLayout
+from schemas.layout import GLOBAL_OWNER, owner_of
 from store.champions import Challenger, Champions, Serving
 from store.database import Database
 from store.jobs import UserOutcome
@@ -59,12 +62,39 @@ def read_serving(
 
     async def one(serving: Serving) -> StoredModel | None:
         try:
-            return await models.get(*serving[:4])
+            return await models.get(*serving.model_key)
         except NoModel:
             return None
 
     found = gather([one(serving) for serving in pointers.values()])
     return {key: model for key, model in zip(pointers, found, strict=True) if model is not None}
+
+
+async def global_pointers(database: Database, family: str) -> dict[InputLayout, Serving]:
+    """Which of a family's global models serves, by layout; layouts without one are left out."""
+    champions = Champions(database)
+    found: dict[InputLayout, Serving] = {}
+    for layout in LAYOUTS:
+        serving = await champions.serving(GLOBAL_OWNER, layout, family)
+        if serving is not None:
+            found[layout] = serving
+    return found
+
+
+async def read_global_incumbents(
+    database: Database, family: str
+) -> dict[InputLayout, IncumbentBytes]:
+    """A family's global models that serve, by layout; those whose bytes are gone are left out."""
+    found: dict[InputLayout, IncumbentBytes] = {}
+    for layout, serving in (await global_pointers(database, family)).items():
+        with suppress(NoModel):
+            found[layout] = incumbent_of(await Models(database).get(*serving.model_key))
+    return found
+
+
+def incumbent_of(model: StoredModel) -> IncumbentBytes:
+    """A stored model, and up to when it had learned: it may be asked about sets after that."""
+    return model.content, datetime.fromisoformat(str(model.manifest["trained_until"]))
 
 
 def move_pointers(
@@ -97,7 +127,7 @@ def move_pointers(
     async def one(move: Move) -> tuple[str, str]:
         owner = owner_of(move.user_id)
         challenger = Challenger(owner, move.model_id, family, move.version, move.sha256, run_id)
-        if not await models.holds(*challenger[:4]):
+        if not await models.holds(*challenger.model_key):
             return "overtaken", NOT_KEPT
         try:
             return await move_pointer(champions, challenger, at, instead_of=move.instead_of)
@@ -129,7 +159,7 @@ async def move_pointer(
         LostChampionRace: something else serves than what the model was judged against, or the
             pointer moved just now.
     """
-    incumbent = await champions.read(*challenger[:3])
+    incumbent = await champions.read(challenger.owner, challenger.model_id, challenger.family)
     serving = None if incumbent is None else await champions.in_effect(incumbent)
     if serving is not None and serving.version == challenger.version:
         return "unchanged", ""

@@ -79,10 +79,10 @@ class Run:
         if self.lost.is_set():
             raise LeaseHeld(f"This run of {self.family} lost its lease and changes nothing more.")
 
-    def has_read(self) -> None:
-        """Let the next run go on from where this one began, when it ends without an error.
+    def mark_read(self) -> None:
+        """Let the next run start from where this one began, if this one ends without an error.
 
-        Writes that were under way then are read again.
+        The two overlap by a minute, so that writes that were under way then are read again.
         """
         self.read_until = self.started_at - OVERLAP
 
@@ -120,8 +120,8 @@ def leased_run(
     """Hold the family's lease while the recipe runs, and record the run however it ends.
 
     Its work in this process is done by one BLAS thread, as in Spark's workers.
-    The watermark moves only when the recipe ends without an error, and said `has_read`, and after
-    its outcomes are written.
+    The watermark moves only when the recipe ends without an error and has called `mark_read`, and
+    only after the outcomes are written.
 
     Raises:
         LeaseHeld: another run of the family is under way.
@@ -131,9 +131,9 @@ def leased_run(
     runs, leases = JobRuns(database), Leases(database)
     asyncio.run(leases.acquire(family, run.run_id, _owner(), now, LEASE_S))
     try:
-        asyncio.run(_bury(runs, family))
+        asyncio.run(_end_dead_runs(runs, family))
         asyncio.run(runs.start(family, run.run_id, inputs, now))
-        with one_blas_thread(), _beating(database, run, clock):
+        with one_blas_thread(), _renewed_lease(database, run, clock):
             yield run
         # outcomes first: the next run reads in them whom this one could not learn
         asyncio.run(runs.write_users(run.run_id, run.outcomes))
@@ -159,8 +159,8 @@ def run_id_at(at: datetime, noise: bytes | None = None) -> UUID:
     return uuid7(int(at.timestamp() * 1000), secrets.token_bytes(10) if noise is None else noise)
 
 
-async def _bury(runs: JobRuns, family: str) -> None:
-    """Whoever holds the lease is the only one alive: earlier runs that never ended were killed."""
+async def _end_dead_runs(runs: JobRuns, family: str) -> None:
+    """Record earlier runs that never ended as failed: only the holder of the lease is alive."""
     for one in await runs.newest(family):
         if one.status == "running":
             last = one.heartbeat_at or one.started_at
@@ -183,7 +183,7 @@ async def _finish(runs: JobRuns, run: Run, at: datetime) -> None:
 
 
 @contextmanager
-def _beating(database: Database, run: Run, clock: Clock) -> Generator[None]:
+def _renewed_lease(database: Database, run: Run, clock: Clock) -> Generator[None]:
     """Renew the lease from a thread: the recipe itself waits for Spark."""
     stop = threading.Event()
 

@@ -95,7 +95,7 @@ def outcome_of(
     )
 
 
-def let_serve(job: Job, learned: Sequence[Row]) -> None:
+def promote_users(job: Job, learned: Sequence[Row]) -> None:
     """Point users to the models that were kept, and note what each came to.
 
     Raises:

@@ -1,4 +1,4 @@
-"""The talk's question in three forms: how often is an exercise deviated from, per hour of day?
+"""One question in three forms: how often is an exercise deviated from, per hour of the day?
 
 As SQL text, as a DataFrame, and over typed rows; all three agree. A planned set counts under the
 hour in which it was done, a missed one under that in which its session began, both where the

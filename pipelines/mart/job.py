@@ -210,7 +210,7 @@ def _write(job: Job, refresh: Refresh, name: str) -> int:
     if not files:
         raise IncompleteRun(f"Spark wrote {name}, and none of it is in {path}; the mart stays.")
     rows = sum(pq.read_metadata(file).num_rows for file in files)
-    job.told.step(f"mart: {name}", rows, rows)
+    job.progress.step(f"mart: {name}", rows, rows)
     return rows
 
 

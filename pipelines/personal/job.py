@@ -19,10 +19,10 @@ from models.history import DAY_S, SetLog
 from pipelines.keys import Key, Row
 from pipelines.lifecycle.attempts import attempted
 from pipelines.lifecycle.environment import environment
-from pipelines.lifecycle.job import Job, opened_job, said_of, settle
+from pipelines.lifecycle.job import Job, opened_job, recorded_users, settle
 from pipelines.lifecycle.runs import Clock, RunReport, server_time
 from pipelines.lifecycle.scope import Users, left_over, users_of
-from pipelines.lifecycle.user_models import USER_MODELS, let_serve, outcome_of, retire_users
+from pipelines.lifecycle.user_models import USER_MODELS, outcome_of, promote_users, retire_users
 from pipelines.personal.history import COLUMNS, KEY, REVISIONS, log_digest, log_of, newest_set_at
 from pipelines.personal.unchanged import split_known
 from pipelines.spark.persist import kept_on_disk
@@ -94,10 +94,8 @@ def train_personal(
     Raises:
         LeaseHeld: another run of the family is under way.
     """
-    opened = opened_job(
-        config, family.name, {"users": said_of(users)}, progress=progress, clock=clock
-    )
-    with opened as job:
+    inputs = {"users": recorded_users(users)}
+    with opened_job(config, family.name, inputs, progress=progress, clock=clock) as job:
         asked = chosen = users_of(job.database, family.name, users, job.run.started_at)
         known: list[UserOutcome] = []
         if users == "changed" and chosen is not None:
@@ -164,7 +162,7 @@ def _row(user_id: str, sets: int, data_digest: str, attempt: Any) -> Row:
 
 
 def _learn(job: Job, family: PersonalFamily, chosen: Sequence[UUID] | None) -> list[Row]:
-    """Learn, judge and let serve; the rows of all who have sets, without their models."""
+    """Learn, judge and promote; the rows of all who have sets, without their models."""
     run, spark = job.run, job.spark()
     try:
         cutoff_s = newest_set_at(spark, job.keyspace).timestamp() - LATER_DAYS * DAY_S
@@ -178,7 +176,7 @@ def _learn(job: Job, family: PersonalFamily, chosen: Sequence[UUID] | None) -> l
         keys_once(rows, KEY)
         run.require_lease()
         USER_MODELS.from_frame(learned, job.keyspace, run)
-    job.told.step(f"{family.name}: users", len(rows))
+    job.progress.step(f"{family.name}: users", len(rows))
     run.counts["sets"] += sum(row["sets"] for row in rows)
     _promote(job, rows)
     return rows
@@ -218,7 +216,7 @@ def _promote(job: Job, rows: Sequence[Row]) -> None:
         return
     reason = "worse than the same as last time"
     run.add_outcomes([outcome_of(row, "vetoed", reason) for row in learned if _worse(row)])
-    let_serve(job, [row for row in learned if not _worse(row)])
+    promote_users(job, [row for row in learned if not _worse(row)])
 
 
 def _worse(row: Row) -> bool:

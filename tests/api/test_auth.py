@@ -1,4 +1,4 @@
-"""Who may come in: registration, passwords, tokens, rotation as the contract says, revocation."""
+"""Who may come in: registration, passwords, tokens, rotation, revocation."""
 
 import asyncio
 import time

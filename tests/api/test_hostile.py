@@ -10,7 +10,7 @@ from bench.fuzz import (
     ask_everything,
 )
 from bench.hostile import Decoder, attack_apart, decoders_of_strangers
-from bench.known import Asker, let_know, log_in
+from bench.known import Asker, log_in, prepare_asker
 from bench.learned import BATCH
 from schemas.progress import Silent
 from tests.api.conftest import PASSWORD, RunningService
@@ -47,7 +47,7 @@ def operators(service: RunningService) -> Iterator[Callable[[], Asker]]:
 
     def operator() -> Asker:
         name, other = service.register().username, service.register().username
-        ids = service.run(let_know(service.services.database, name, other))
+        ids = service.run(prepare_asker(service.services.database, name, other))
         return log_in(service.url, name, PASSWORD, ids)
 
     yield operator

@@ -2,12 +2,12 @@
 
 import numpy as np
 
-from models.reps.evaluate import LabelledSet, best_cell, folds_of, reps_figures
+from models.reps.evaluate import RepsExample, best_cell, folds_of, reps_figures
 from tests.models.test_reps import curl
 
 
 def test_a_group_never_lies_on_both_sides_of_a_split() -> None:
-    sets = [LabelledSet("spar", f"{k % 7}", (), 20) for k in range(21)]
+    sets = [RepsExample("spar", f"{k % 7}", (), 20) for k in range(21)]
     folds = folds_of(sets)
     assert set(folds.values()) == set(range(5))
     assert len(folds) == 7
@@ -22,7 +22,7 @@ def test_the_plateau_is_chosen_and_not_the_lone_peak() -> None:
 
 def test_figures_of_sets_with_a_known_answer() -> None:
     sets = [
-        LabelledSet(
+        RepsExample(
             source, str(k), (curl(6 + k, seed=k, period_s=2.0 + 0.2 * k),), 6 + k, 6 + k + off
         )
         for source, off in (("spar", 0), ("gym", 2))

@@ -10,7 +10,7 @@ from models.activity.evaluate import ActivityRecording, Found
 from models.activity.segments import Segment
 from models.exercise.protocols.answers import Asked
 from models.exercise.protocols.outcome import Outcome
-from models.reps.evaluate import LabelledSet
+from models.reps.evaluate import RepsExample
 from models.signal.windows import RATE_HZ
 from models.signal.wrist import WristSignal
 from muvr.evaluation.drawing import VARIABLES
@@ -59,7 +59,7 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> str:
     shown = Shown(
         {"s1": outcome(5), "s4c": outcome(0)},
         [found(0.5), found(3.5, "tuesday")],
-        [LabelledSet("spar", "ann", (lifts(25, 2.5),), reps) for reps in (10, 13)],
+        [RepsExample("spar", "ann", (lifts(25, 2.5),), reps) for reps in (10, 13)],
     )
     path = tmp_path_factory.mktemp("page") / "evaluate.html"
     write_page(path, Report("evaluate", "abc", "machine", 60.0, figures), shown)
@@ -110,7 +110,7 @@ def test_worst_recordings_come_first_and_judged_ones_only() -> None:
 
 
 def test_sets_are_told_apart_by_their_count() -> None:
-    sets = [LabelledSet("spar", "ann", (lifts(25, 2.5),), reps) for reps in (10, 12, 15)]
+    sets = [RepsExample("spar", "ann", (lifts(25, 2.5),), reps) for reps in (10, 12, 15)]
     right, wrong = telling_sets(sets)
     assert [one.reps for one in right] == [10]
     assert [one.reps for one in wrong] == [15, 12]

@@ -30,7 +30,7 @@ def test_without_git_the_commit_is_unknown(tmp_path: Path, monkeypatch: pytest.M
     assert write_report("demo", 1.25, [], tmp_path).commit == "unknown"
 
 
-def test_the_file_has_the_shape_of_the_contract(tmp_path: Path):
+def test_the_file_has_the_shape_that_is_documented(tmp_path: Path):
     figure = Figure("x", 3.0, "ms", peer="other", peer_value=2.0, floor=1.0, data="d")
     write_report("demo", 1.25, [figure], tmp_path)
     report = json.loads((tmp_path / "demo.json").read_text())

@@ -11,7 +11,7 @@ import threading
 from contextlib import closing
 from pathlib import Path
 
-from pipelines.replay import Door
+from pipelines.replay import CassandraAccess
 from pipelines.spark.session import spark_session
 from pipelines.spark.tables import CATALOG
 from schemas.config import load_config
@@ -52,10 +52,10 @@ def main(conf: Path, certificate: Path) -> None:
     cassandra = config.cassandra.model_copy(update=there)
     spark = spark_session(config.model_copy(update={"cassandra": cassandra}))
     by_spark = spark.table(f"{CATALOG}.{cassandra.keyspace}.migrations").count()
-    door = Door(cassandra)
+    access = CassandraAccess(cassandra)
 
     def ask(_: int) -> int:
-        with closing(door.open()) as database:
+        with closing(access.open()) as database:
             return len(database.execute("SELECT name FROM migrations"))
 
     [by_worker] = spark.sparkContext.parallelize([0], 1).map(ask).collect()

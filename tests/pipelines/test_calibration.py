@@ -11,10 +11,10 @@ from models.softmax import softmax
 from pipelines.exercise.calibration import (
     SHIPPED,
     Calibrations,
+    answers_of,
     calibrations_from_manifest,
     held_to_bytes,
     learned_calibrations,
-    said,
 )
 
 
@@ -58,4 +58,4 @@ def test_calibrations_survive_the_manifest() -> None:
 
 
 def test_no_model_says_nothing() -> None:
-    assert said(None, []) is None
+    assert answers_of(None, []) is None

@@ -18,12 +18,13 @@ from pipelines.exercise.global_models import (
     STATISTICS,
     SUMS,
     WAITS,
-    let_serve,
-    let_sums_serve,
+    promote_global,
+    promote_sums,
     read_everybody,
     store_everybody,
 )
-from pipelines.exercise.learner import Recipe, give_to_everybody
+from pipelines.exercise.learner import give_to_everybody
+from pipelines.exercise.prepared import Recipe
 from pipelines.exercise.promotion import Candidate
 from schemas.layout import GLOBAL_OWNER
 from store.champions import Champions
@@ -140,9 +141,9 @@ def test_a_global_model_that_was_taken_back_does_not_count_as_serving(store, giv
 
     averaged = to_bytes(replace(before.learned.model, bias=before.learned.model.bias + 1))
     judging = {"run_id": uuid4(), "at": AT}
-    assert let_serve(store, LAYOUT, averaged, {"recipe": REDUCED}, **judging) == ""
+    assert promote_global(store, LAYOUT, averaged, {"recipe": REDUCED}, **judging) == ""
     take_back(judging["run_id"])
-    again = let_serve(store, LAYOUT, averaged, {"recipe": REDUCED}, run_id=uuid4(), at=AT)
+    again = promote_global(store, LAYOUT, averaged, {"recipe": REDUCED}, run_id=uuid4(), at=AT)
     assert "was taken back" in again
     assert serving(store)[0] == SUMS
 
@@ -180,7 +181,7 @@ def test_what_is_averaged_serves_beside_the_sums_that_it_was_judged_with(store, 
 
     def judge(one, run):
         said = {"recipe": REDUCED, "everybody": one.version, "metrics": asdict(contest([]))}
-        let_serve(store, LAYOUT, averaged, said, run_id=UUID(int=run), at=AT)
+        promote_global(store, LAYOUT, averaged, said, run_id=UUID(int=run), at=AT)
         assert serving(store)[0] == REDUCED
 
     assert train(everybody, 1) == "promoted"
@@ -197,7 +198,7 @@ def test_what_is_averaged_serves_beside_the_sums_that_it_was_judged_with(store, 
     assert serving(store, STATISTICS) != before
 
     judge(later, 5)
-    let_sums_serve(store, LAYOUT, later, run_id=UUID(int=6), at=AT)
+    promote_sums(store, LAYOUT, later, run_id=UUID(int=6), at=AT)
     assert serving(store)[0] == SUMS
     asyncio.run(Champions(store).rollback(GLOBAL_OWNER, LAYOUT, "exercise", AT))
     assert serving(store)[0] == REDUCED
@@ -207,7 +208,7 @@ def test_what_is_averaged_and_cannot_be_read_gives_way_to_the_sums(store, given,
     members, everybody = judged_members(given), combine(each(given), LAYOUT, Calibrations())
     averaged = to_bytes(replace(sums, bias=sums.bias + 2))
     said = {"recipe": REDUCED, "everybody": everybody.version}
-    let_serve(store, LAYOUT, averaged, said, run_id=uuid4(), at=AT)
+    promote_global(store, LAYOUT, averaged, said, run_id=uuid4(), at=AT)
     _, version = serving(store)
     store.execute(
         "UPDATE models SET bytes = ? "

@@ -17,8 +17,9 @@ from pipelines.exercise.everybody import (
     portions_whole,
 )
 from pipelines.exercise.labelled import LabelledSet
-from pipelines.exercise.learner import Recipe, give_to_everybody
+from pipelines.exercise.learner import give_to_everybody
 from pipelines.exercise.passes import partition_of
+from pipelines.exercise.prepared import Recipe
 from pipelines.lifecycle.engines import key_of
 from schemas.errors import SpanBroken
 from schemas.inputs import ACC3, ACC6

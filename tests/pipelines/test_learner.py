@@ -10,7 +10,8 @@ from models.exercise.evaluate import labelled_windows
 from models.exercise.fit import fit_global
 from models.signal.pieces import unpack_pieces
 from models.signal.wrist import wrist_signals
-from pipelines.exercise.learner import Incumbent, Recipe, give_to_everybody, learn_user
+from pipelines.exercise.learner import Incumbent, give_to_everybody, learn_user
+from pipelines.exercise.prepared import Recipe
 from pipelines.exercise.windows import WindowRecipe
 from schemas.errors import BadSamples, NotEnoughLabels
 from tests.pipelines.people import NOW, sets_of

@@ -60,7 +60,7 @@ def test_the_watermark_waits_for_the_outcomes(database, family, monkeypatch):
     def run() -> None:
         with leased_run(database, family, {}, clock=lambda: NOW) as run:
             run.add_outcomes([UserOutcome(uuid4(), "sets", "failed", "", "", "{}")])
-            run.has_read()
+            run.mark_read()
 
     with monkeypatch.context() as broken:
         broken.setattr(JobRuns, "write_users", away)
@@ -77,7 +77,7 @@ def test_after_a_clock_that_was_ahead_everybody_is_read_once(database, family):
     for now in (NOW + timedelta(days=300), NOW):
         assert changed_or_unfinished(database, family, now) is None
         with leased_run(database, family, {}, clock=lambda now=now: now) as run:
-            run.has_read()
+            run.mark_read()
     # Users of other tests may have changed since; it is no longer everybody.
     assert changed_or_unfinished(database, family, NOW) is not None
 

@@ -39,6 +39,40 @@ MODEL_BYTES = 20_000  # at most
 
 
 @dataclass(frozen=True, slots=True)
+class OwnProtocol:
+    """How own models are asked, and what they must reach.
+
+    Attributes:
+        name: with which its figures begin.
+        says: the protocol, for the report.
+        mean_name: what the mean of people's window accuracies is called.
+        least_mean, least_worst: floors of that mean, and of the worst person's accuracy.
+    """
+
+    name: str
+    says: str
+    mean_name: str
+    least_mean: float
+    least_worst: float
+
+
+S2 = OwnProtocol(
+    "s2",
+    "own model, 5 blocks of time, no window over a border, settings on other people",
+    "windows",
+    least_mean=0.996,
+    least_worst=0.985,
+)
+S3 = OwnProtocol(
+    "s3",
+    "first 20 % enrolled, last 60 % asked, others' statistics, settings on other people",
+    "mean",
+    least_mean=0.98,
+    least_worst=0.95,
+)
+
+
+@dataclass(frozen=True, slots=True)
 class OwnTrial:
     """One own model to be fitted and asked.
 
@@ -79,16 +113,7 @@ def own_models(movements: Sequence[Movement], *, model_id: InputLayout = ACC6) -
             OwnTrial(person, whole - own, asked(block))
             for block, own in zip(blocks, statistics, strict=True)
         ]
-    protocol = "own model, 5 blocks of time, no window over a border, settings on other people"
-    measured = Measured(SPAR, protocol, acc_only=model_id == ACC3)
-    found = _ask(trials, movements, model_id)
-    per = by_person(found.asked).values()
-    figures = (
-        measured.at_least("s2_windows", mean(per), 0.996),
-        measured.at_least("s2_worst", min(per), 0.985),
-        *_figures("s2", found, measured),
-    )
-    return Outcome(figures, exercises(movements), found.asked, found.chosen)
+    return _outcome(S2, trials, movements, model_id)
 
 
 def enrolment(movements: Sequence[Movement], *, model_id: InputLayout = ACC6) -> Outcome:
@@ -101,14 +126,24 @@ def enrolment(movements: Sequence[Movement], *, model_id: InputLayout = ACC6) ->
         )
         for person, sets in people(movements).items()
     ]
-    protocol = "first 20 % enrolled, last 60 % asked, others' statistics, settings on other people"
-    measured = Measured(SPAR, protocol, acc_only=model_id == ACC3)
+    return _outcome(S3, trials, movements, model_id)
+
+
+def _outcome(
+    protocol: OwnProtocol,
+    trials: Sequence[OwnTrial],
+    movements: Sequence[Movement],
+    model_id: InputLayout,
+) -> Outcome:
+    """Ask every trial, and measure the answers: over people first, then over sets and windows."""
+    measured = Measured(SPAR, protocol.says, acc_only=model_id == ACC3)
     found = _ask(trials, movements, model_id)
     per = by_person(found.asked).values()
+    name = protocol.name
     figures = (
-        measured.at_least("s3_mean", mean(per), 0.98),
-        measured.at_least("s3_worst", min(per), 0.95),
-        *_figures("s3", found, measured),
+        measured.at_least(f"{name}_{protocol.mean_name}", mean(per), protocol.least_mean),
+        measured.at_least(f"{name}_worst", min(per), protocol.least_worst),
+        *_figures(name, found, measured),
     )
     return Outcome(figures, exercises(movements), found.asked, found.chosen)
 

@@ -60,7 +60,7 @@ def unseen_people(movements: Sequence[Movement], *, model_id: InputLayout = ACC6
 
 
 def held_by(model: ExerciseModel, sets: Sequence[LabelledWindows]) -> HeldOut:
-    """What the model makes of sets.
+    """A model's scores of held-out sets.
 
     Raises:
         ValueError: it knows the exercise of none.

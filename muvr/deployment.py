@@ -1,4 +1,4 @@
-"""A deployment of its own for a benchmark: node and service as real processes, gone afterwards.
+"""A deployment of its own for what is measured: node and service as processes, gone afterwards.
 
 It lies under `paths.reports`, on the disk of the checkout: a folder in memory would make every
 fsync free and every figure wrong.
@@ -9,7 +9,7 @@ import shutil
 import signal
 import socket
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,7 +32,7 @@ NO_LIMITS = {
     "samples_per_day": 10**13,
     "logins_per_minute": 10**6,
 }
-PASSWORD = "only for this benchmark"
+PASSWORD = "only for this benchmark"  # noqa: S105 of accounts that are gone afterwards
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class Deployment:
         return _started_service(self.config, self.conf_path.parent, progress or Silent(), api)
 
     def database(self, keyspace: str | None = None) -> Database:
-        """A connection of the benchmark's own; close it."""
+        """A connection of the caller's own; close it."""
         return connect(self.config.cassandra, keyspace=keyspace or self.config.cassandra.keyspace)
 
     def register(self, name: str) -> str:
@@ -105,8 +105,29 @@ def deployed(
     limits: Mapping[str, object] = NO_LIMITS,
     api: Mapping[str, object] | None = None,
     access_minutes: float = 600,
-) -> Iterator[Deployment]:
+) -> Generator[Deployment]:
     """A fresh deployment with the settings of conf.yaml but for its folder, ports and limits."""
+    with _started_node(door, limits, access_minutes) as (config, _, folder):
+        migrate(config.cassandra, progress=door.terminal)
+        started = _started_service(config, folder, door.terminal, dict(api or {}))
+        try:
+            yield started
+        finally:
+            started.kill_service()
+
+
+@contextmanager
+def node_alone(door: Door) -> Generator[tuple[Config, EmbeddedNode]]:
+    """A fresh node without a service, gone afterwards; nothing is migrated yet."""
+    with _started_node(door, {}, access_minutes=1) as (config, node, _):
+        yield config, node
+
+
+@contextmanager
+def _started_node(
+    door: Door, limits: Mapping[str, object], access_minutes: float
+) -> Generator[tuple[Config, EmbeddedNode, Path]]:
+    """Settings of a benchmark's own, a node under way, and the folder of both; gone afterwards."""
     reports = door.config.paths.reports
     reports.mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix="bench-", dir=reports))
@@ -116,25 +137,7 @@ def deployed(
         node = EmbeddedNode(config.cassandra, config.paths)
         stack.callback(node.kill)
         node.start(door.terminal)
-        migrate(config.cassandra, progress=door.terminal)
-        started = _started_service(config, folder, door.terminal, dict(api or {}))
-        stack.callback(lambda: started.kill_service())
-        yield started
-
-
-@contextmanager
-def node_alone(door: Door) -> Iterator[tuple[Config, EmbeddedNode]]:
-    """A fresh node without a service, gone afterwards; nothing is migrated yet."""
-    reports = door.config.paths.reports
-    reports.mkdir(parents=True, exist_ok=True)
-    folder = Path(tempfile.mkdtemp(prefix="bench-", dir=reports))
-    config = _settings(door, folder, {}, 1)
-    with ExitStack() as stack:
-        stack.callback(shutil.rmtree, folder, ignore_errors=True)
-        node = EmbeddedNode(config.cassandra, config.paths)
-        stack.callback(node.kill)
-        node.start(door.terminal)
-        yield config, node
+        yield config, node, folder
 
 
 def cpu_s(process: psutil.Process) -> float:
