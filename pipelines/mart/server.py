@@ -19,6 +19,7 @@ from pyspark.sql import SparkSession
 from pipelines.mart.guard import require_readable
 from pipelines.mart.query import make_views
 from pipelines.mart.session import mart_session
+from pipelines.mart.strays import Strays
 from schemas.config import Config
 from schemas.errors import BadConfig, BadQuery
 from store.mart import MartFolder
@@ -171,11 +172,17 @@ def serve_mart(config: Config, ready: Callable[[], None]) -> None:
     spark = guarded_session(mart_session(config), lambda: views.follow(spark))
     views.follow(spark)
     server = start_server(spark)
+    strays, over = Strays(spark), threading.Event()
+    watcher = threading.Thread(target=strays.watch, args=(over,), name="strays", daemon=True)
+    watcher.start()
     ready()
     try:
         threading.Event().wait()
     finally:
         server.stop()
+        over.set()
+        watcher.join()
+        strays.end_all()  # else Spark waits for them, and in vain
         context = SparkContext._active_spark_context  # pyright: ignore[reportPrivateUsage]
         if context is not None:
             context.stop()

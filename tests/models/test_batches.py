@@ -9,7 +9,7 @@ from models.signal.batches import BATCHED
 from models.signal.pieces import Piece, Recording
 from models.signal.truth import LOW_RATE, cut
 from models.signal.wrist import wrist_signals
-from tests.models.test_signal import error_g, piece, sines
+from tests.models.streams import error_g, piece, sines
 
 N = 3000  # a minute
 

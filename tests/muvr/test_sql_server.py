@@ -50,6 +50,7 @@ def served(folder: MartFolder) -> Iterator[tuple[int, psutil.Process]]:
         "MUVR_PATHS__MART": str(folder.path),
         "MUVR_SQL__PORT": str(port),
         "MUVR_SQL__SECONDS": str(SECONDS),
+        "MUVR_SPARK__CORES": "1",  # who keeps a core for himself is noticed
     }
     process = subprocess.Popen(
         [MUVR, "sql", "serve"],
@@ -64,6 +65,7 @@ def served(folder: MartFolder) -> Iterator[tuple[int, psutil.Process]]:
         assert f":{port}/" in process.stdout.readline()  # it says so when it answers
         yield port, psutil.Process(process.pid)
         process.terminate()
+        process.wait(60)  # not for what a stopped query has left: 120 s if Spark waited for it
 
 
 def beeline(port: int, statements: list[str]) -> str:
@@ -106,7 +108,7 @@ def test_a_jdbc_client_reads_the_mart_and_nothing_else(served: tuple[int, psutil
     assert "cassandra" not in " ".join(java.cmdline()).lower()
 
 
-def test_a_refresh_is_seen_by_a_server_that_runs_and_a_query_without_end_is_stopped(
+def test_a_refresh_is_seen_by_a_server_that_runs_and_a_query_without_end_gives_its_core_back(
     served: tuple[int, psutil.Process], folder: MartFolder
 ):
     port, _ = served

@@ -1,0 +1,45 @@
+"""Streams of made-up wrist devices, and how far a signal is from what the wrist did."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from models.signal.pieces import Piece
+
+SCALE = 1 / 4096
+
+
+def sines(t_s: np.ndarray) -> np.ndarray:
+    """A wrist that swings at 1 Hz around 1 g, smooth enough for any good resampling."""
+    waves = [0.5 * np.sin(2 * np.pi * t_s), 0.3 * np.cos(2 * np.pi * t_s), 1 + 0 * t_s]
+    return np.stack(waves, axis=1)
+
+
+def piece(t_s, *, t0_ns=0, rate_hz=50.0, values=sines, **changes) -> Piece:
+    counts = np.rint(values(np.asarray(t_s)) / SCALE).astype(np.int16)
+    return replace(Piece(t0_ns, rate_hz, "g", SCALE, counts), **changes)
+
+
+def quickening(t_s: np.ndarray) -> np.ndarray:
+    """A swing that never comes back to where it was: no sample stands twice."""
+    return sines(t_s + 0.002 * t_s**2)
+
+
+def pieces(rate_hz: float, claimed_hz: float, n: int, size: int, values=sines) -> tuple[Piece, ...]:
+    """A stream of a device that runs at one rate and claims another."""
+    t_s = np.arange(n) / rate_hz
+    return tuple(
+        piece(t_s[i : i + size], t0_ns=round(t_s[i] * 1e9), rate_hz=claimed_hz, values=values)
+        for i in range(0, n, size)
+    )
+
+
+def error_g(signal, values=sines) -> float:
+    t_s = signal.t0_ns / 1e9 + np.arange(len(signal.acc_g)) / 50
+    return float(np.abs(signal.acc_g - values(t_s))[10:-10].max())
+
+
+def low_hand(t_s):
+    """A left hand that hangs: gravity along +x, a little along +y."""
+    sway = 0.05 * np.sin(2 * np.pi * t_s)
+    return np.stack([0.95 + sway, 0.3 + 0 * t_s, 0 * t_s], axis=1)
