@@ -1,7 +1,8 @@
 """What a body costs whoever sends it: as much as the work and the rows that it makes."""
 
+import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -9,13 +10,14 @@ from typing import Any
 import cbor2
 import pytest
 
+from api.keeping import BYTES_COUNT_AS_SAMPLE
 from schemas.config import Cassandra, Limits
 from tests.api.conftest import running, settings
-from tests.api.phone import CBOR, Phone
+from tests.api.phone import CBOR, N, Phone, fresh_id, problem
 
 
 @contextmanager
-def strict_phone(keyspace: Cassandra, folder: Path, **limits: Any) -> Iterator[Phone]:
+def strict_phone(keyspace: Cassandra, folder: Path, **limits: Any) -> Generator[Phone]:
     """A phone with an open session, at a service with limits of its own."""
     with (
         running(settings(keyspace, folder, limits=Limits(**limits))) as strict,
@@ -58,3 +60,40 @@ def test_chunks_that_are_kept_are_one_request_together(keyspace: Cassandra, tmp_
         assert [one["samples"] for one in answer.json()["results"]] == [100] * 40
         held = phone.http.get(f"{phone.path}/chunks").json()["streams"]["acc"]
         assert held["ranges"] == [[0, 39]]
+
+
+def test_each_list_that_is_kept_counts_with_its_length(keyspace: Cassandra, tmp_path: Path) -> None:
+    """Hash by hash, 20 hashes are kept 210 times: nobody's journal grows like that for nothing."""
+    chunks = 20
+    sent, hash_as = chunks * 2 * N, 67 // BYTES_COUNT_AS_SAMPLE
+    with strict_phone(keyspace, tmp_path, samples_per_day=sent + 100 * hash_as) as phone:
+        hashes = phone.send(chunks)["acc"]
+        refused = 0
+        for end in range(1, chunks + 1):
+            answer = phone.complete({"acc": hashes[:end]})
+            if answer.status_code != 200:
+                assert problem(answer, 429, "over-limit")["limit"] == "samples"
+                refused += 1
+        assert 0 < refused < chunks / 2
+        kept = phone.complete({"acc": hashes[: chunks - refused]})
+        assert kept.status_code == 200, "a repeat keeps nothing, and so costs nothing"
+
+
+def test_a_session_that_is_completed_again_and_again_costs_its_lists_once(
+    keyspace: Cassandra, tmp_path: Path
+) -> None:
+    sent = 20 * 2 * N
+    with strict_phone(keyspace, tmp_path, samples_per_day=sent + sent // 5) as phone:
+        hashes = phone.send(20)
+        assert [phone.complete(hashes).status_code for _ in range(30)] == [200] * 30
+
+
+def test_a_plan_counts_each_time_it_changes(keyspace: Cassandra, tmp_path: Path) -> None:
+    plan = f"/v1/me/plans/{fresh_id()}"
+    sets = [{"exercise": "row", "reps": 8, "weight_kg": 60.5, "intensity": 0.5}] * 100
+    limit = len(json.dumps(sets)) * 5 // 2 // BYTES_COUNT_AS_SAMPLE
+    with strict_phone(keyspace, tmp_path, samples_per_day=limit) as phone:
+        bodies = [{"name": name, "sets": sets} for name in ("a", "a", "b", "b", "a")]
+        answers = [phone.http.put(plan, json=body) for body in bodies]
+        assert [one.status_code for one in answers] == [200, 200, 200, 200, 429]
+        assert phone.http.get(plan).json()["name"] == "b"
