@@ -156,15 +156,15 @@ class _Upload:
         """The receipt of an item, or its problem."""
         async with self._gate:
             if self._over is not None:  # by what came before it: not looked at
-                return self._refusal(item, self._over)
+                return await self._refusal(item, self._over)
             try:
                 stream, seq, chunk = decoded(item, self._services.config.limits)
                 where = (self._user_id, self._session_id, stream, seq)
                 return await keep_chunk(self._services, *where, chunk)
             except Retryable as error:  # no fault of the client
-                return self._refusal(item, error)
+                return await self._refusal(item, error)
             except MuvrError as error:
-                return self._refusal(item, self._counted(error))
+                return await self._refusal(item, self._counted(error))
 
     def _counted(self, error: MuvrError) -> MuvrError:
         """What an item is told that was refused for a reason: 4,096 of them are no one request."""
@@ -175,7 +175,8 @@ class _Upload:
             return over
         return error
 
-    def _refusal(self, item: Item, error: MuvrError) -> object:
+    async def _refusal(self, item: Item, error: MuvrError) -> object:
+        await asyncio.sleep(0)  # others may be served between two of them
         problem = msgspec.Raw(bytes(problem_response(error, self._request).body))
         # An item has no header fields: what Retry-After says elsewhere stands in it.
         wait = {"retry_after_s": error.retry_after_s} if isinstance(error, OverLimit) else {}

@@ -1,5 +1,6 @@
 """What a body costs whoever sends it: as much as the work and the rows that it makes."""
 
+import asyncio
 import json
 from collections import Counter
 from collections.abc import Generator
@@ -10,6 +11,7 @@ from typing import Any
 import cbor2
 import pytest
 
+from api import chunks
 from api.keeping import BYTES_COUNT_AS_SAMPLE
 from schemas.config import Cassandra, Limits
 from tests.api.conftest import running, settings
@@ -50,6 +52,33 @@ def test_an_item_that_is_refused_is_a_request_of_the_callers_limit(
         assert phone.http.get(f"{phone.path}/chunks").status_code == 429
 
 
+def test_others_are_served_between_items_that_are_refused(
+    keyspace: Cassandra, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of 4,096 bad items, no more than are worked at together are refused in one step."""
+    steps: list[int] = []
+    refuse = chunks.problem_response
+
+    def watched(*given: Any) -> Any:
+        if not steps:
+            asyncio.get_running_loop().call_soon(next_step)
+            steps.append(0)
+        steps[-1] += 1
+        return refuse(*given)
+
+    def next_step() -> None:
+        if sum(steps) < 1000:
+            steps.append(0)
+            asyncio.get_running_loop().call_soon(next_step)
+
+    monkeypatch.setattr(chunks, "problem_response", watched)
+    with strict_phone(keyspace, tmp_path) as phone:
+        body = cbor2.dumps({"stream": "acc", "seq": 0, "chunk": b"junk"}) * 1000
+        answer = phone.http.post(f"{phone.path}/chunks", content=body, headers=CBOR)
+        assert len(answer.json()["results"]) == 1000
+    assert max(steps) <= 2 * chunks.AT_ONCE
+
+
 def test_chunks_that_are_kept_are_one_request_together(keyspace: Cassandra, tmp_path: Path) -> None:
     with strict_phone(keyspace, tmp_path, requests_per_minute=3) as phone:
         body = b"".join(
@@ -64,18 +93,18 @@ def test_chunks_that_are_kept_are_one_request_together(keyspace: Cassandra, tmp_
 
 def test_each_list_that_is_kept_counts_with_its_length(keyspace: Cassandra, tmp_path: Path) -> None:
     """Hash by hash, 20 hashes are kept 210 times: nobody's journal grows like that for nothing."""
-    chunks = 20
-    sent, hash_as = chunks * 2 * N, 67 // BYTES_COUNT_AS_SAMPLE
+    number = 20
+    sent, hash_as = number * 2 * N, 67 // BYTES_COUNT_AS_SAMPLE
     with strict_phone(keyspace, tmp_path, samples_per_day=sent + 100 * hash_as) as phone:
-        hashes = phone.send(chunks)["acc"]
+        hashes = phone.send(number)["acc"]
         refused = 0
-        for end in range(1, chunks + 1):
+        for end in range(1, number + 1):
             answer = phone.complete({"acc": hashes[:end]})
             if answer.status_code != 200:
                 assert problem(answer, 429, "over-limit")["limit"] == "samples"
                 refused += 1
-        assert 0 < refused < chunks / 2
-        kept = phone.complete({"acc": hashes[: chunks - refused]})
+        assert 0 < refused < number / 2
+        kept = phone.complete({"acc": hashes[: number - refused]})
         assert kept.status_code == 200, "a repeat keeps nothing, and so costs nothing"
 
 
