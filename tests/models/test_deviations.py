@@ -146,10 +146,10 @@ def test_place_by_place_loses_everything_behind_one_skipped_set():
 
 
 def test_hundreds_of_sets_against_hundreds_hold_nobody_up():
-    """The service aligns where it answers everybody; pair by pair this took 0.8 s."""
+    """The service aligns where it answers everybody; pair by pair this took 2 s."""
     planned = [Target("row", 5 + n % 7, 60.0 + n % 5, 0.5) for n in range(500)]
-    done = [Target("row", 5 + n % 9, 60.0 + n % 6, None) for n in range(500)]
+    done = [Target("row", 5 + n % 9, 60.0 + n % 6, 0.6) for n in range(1500)]
     began_s = time.process_time()
     rows = align(planned, done)
-    assert time.process_time() - began_s < 0.4
-    assert len(rows) == 500
+    assert time.process_time() - began_s < 0.8
+    assert len(rows) == 1500
