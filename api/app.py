@@ -7,7 +7,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, cast
 
-from fastapi import FastAPI
+from fastapi import FastAPI, WebSocket
+from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
@@ -39,8 +40,10 @@ from api.connection import Connection
 from api.gate import Gate
 from api.observe import Metrics, RequestLog
 from api.passwords import Passwords
+from api.problems import problem_response
 from api.raw import Shortcut
 from schemas.config import Config
+from schemas.errors import NotThere
 
 PARTS = (
     chunks,
@@ -106,6 +109,7 @@ def create_app(config: Config, log: RequestLog | None = None) -> Muvr:
     app.state.long_bodies = asyncio.Semaphore(complete.AT_ONCE)
     wanted_log = (log or RequestLog()) if config.api.access_log else None
     app.state.connection = Connection(app, config, metrics, wanted_log)
+    app.router.default = nowhere
     app.openapi = lambda: openapi.document(app)
     problems.register(app)
     for part in PARTS:  # the busiest first: routes are tried in order
@@ -126,6 +130,16 @@ def forwarded(app: ASGIApp) -> ASGIApp:
     """
     trusted = os.environ.get("FORWARDED_ALLOW_IPS", "127.0.0.1")
     return cast("ASGIApp", ProxyHeadersMiddleware(cast("Any", app), trusted))
+
+
+async def nowhere(scope: Scope, receive: Receive, send: Send) -> None:
+    """Nothing is at this path: a problem, also for who asks for a WebSocket there."""
+    problem = NotThere(f"{scope['path']}: Not Found")
+    if scope["type"] == "websocket":
+        socket = WebSocket(scope, receive, send)
+        await socket.send_denial_response(problem_response(problem, socket))
+        return
+    raise HTTPException(404)
 
 
 @asynccontextmanager

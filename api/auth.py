@@ -10,6 +10,7 @@ from fastapi.security import OAuth2PasswordRequestForm
 from pydantic import BaseModel, ConfigDict, Field
 
 from api.dependencies import Services, ServicesHere
+from api.gate import LEFT
 from api.passwords import Passwords
 from api.problems import described
 from api.tokens import SCOPES, USER_SCOPES, Claims
@@ -210,7 +211,7 @@ def _asked(scopes: list[str], user: User) -> frozenset[str]:
 
 def _count(request: Request, services: Services) -> None:
     address = request.client.host if request.client else "unknown"
-    request.scope["muvr.left"] = services.allowance.take_login(address)
+    request.scope[LEFT] = services.allowance.take_login(address)
 
 
 def _name(username: str) -> str:

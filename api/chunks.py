@@ -12,13 +12,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from api.dependencies import Services, authorise, security, services_of
+from api.gate import LEFT
 from api.items import ITEMS_AT_MOST, Item, decoded, items_in
 from api.keeping import keep_chunk
 from api.problems import described, problem_response
 from api.raw import RawRoute, body_of, header_of
 from ingest.bodies import decode_body
 from ingest.chunks import CBOR, JSON, decode_chunk
-from schemas.errors import BadEvent, MuvrError, UnsupportedMedia
+from schemas.errors import BadEvent, MuvrError, OverLimit, Retryable, UnsupportedMedia
 from schemas.wire import SEQ_MAX
 
 SCOPE = "sensor:write"
@@ -45,6 +46,7 @@ class RefusedChunk(BaseModel):
     stream: str | None
     seq: int | None
     problem: dict[str, Any]
+    retry_after_s: int | None = Field(default=None, description="with 429: when to send it again")
 
 
 class BatchAnswer(BaseModel):
@@ -116,8 +118,9 @@ async def put_chunk(request: Request) -> Response:
 async def put_chunks(request: Request) -> Response:
     """Keep many chunks: a CBOR sequence of `{stream, seq, chunk}`, `chunk` being a chunk's bytes.
 
-    Each item has its own receipt or problem; one that is refused does not hold up the others. A
-    body of too many is refused as a whole.
+    Each item has its own receipt or problem; one that is refused does not hold up the others. Each
+    that is refused counts as one more request; over the limit the rest is not looked at (429 each).
+    A body of too many is refused as a whole.
     """
     caller = await authorise(request, SCOPE)
     services = services_of(request)
@@ -132,27 +135,52 @@ async def put_chunks(request: Request) -> Response:
     await services.recorder.session(caller.user_id, session_id)  # one 404 instead of many
     encoding = header_of(request, b"content-encoding")
     body = decode_body(await body_of(request), encoding, services.config.limits)
-    gate = asyncio.Semaphore(AT_ONCE)
-
-    async def one(item: Item) -> object:
-        async with gate:
-            return await _keep(request, services, caller.user_id, session_id, item)
-
+    upload = _Upload(request, services, caller.user_id, session_id)
     items = list(items_in(body))  # all of them are counted before the first is kept
-    results = await asyncio.gather(*(one(item) for item in items))
+    results = await asyncio.gather(*(upload.keep(item) for item in items))
     return Response(msgspec.json.encode({"results": results}), media_type=JSON)
 
 
-async def _keep(
-    request: Request, services: Services, user_id: UUID, session_id: UUID, item: Item
-) -> object:
-    """The receipt of an item, or its problem."""
-    try:
-        stream, seq, chunk = decoded(item, services.config.limits)
-        return await keep_chunk(services, user_id, session_id, stream, seq, chunk)
-    except MuvrError as error:
-        problem = msgspec.Raw(bytes(problem_response(error, request).body))
-        return {"stream": item.stream, "seq": item.seq, "problem": problem}
+class _Upload:
+    """Chunks that came in one body."""
+
+    def __init__(
+        self, request: Request, services: Services, user_id: UUID, session_id: UUID
+    ) -> None:
+        self._request, self._services = request, services
+        self._user_id, self._session_id = user_id, session_id
+        self._gate = asyncio.Semaphore(AT_ONCE)
+        self._over: OverLimit | None = None
+
+    async def keep(self, item: Item) -> object:
+        """The receipt of an item, or its problem."""
+        async with self._gate:
+            if self._over is not None:  # by what came before it: not looked at
+                return await self._refusal(item, self._over)
+            try:
+                stream, seq, chunk = decoded(item, self._services.config.limits)
+                where = (self._user_id, self._session_id, stream, seq)
+                return await keep_chunk(self._services, *where, chunk)
+            except Retryable as error:  # no fault of the client
+                return await self._refusal(item, error)
+            except MuvrError as error:
+                return await self._refusal(item, self._counted(error))
+
+    def _counted(self, error: MuvrError) -> MuvrError:
+        """What an item is told that was refused for a reason: 4,096 of them are no one request."""
+        try:
+            self._request.scope[LEFT] = self._services.allowance.take_request(self._user_id)
+        except OverLimit as over:
+            self._over = over
+            return over
+        return error
+
+    async def _refusal(self, item: Item, error: MuvrError) -> object:
+        await asyncio.sleep(0)  # others may be served between two of them
+        problem = msgspec.Raw(bytes(problem_response(error, self._request).body))
+        # An item has no header fields: what Retry-After says elsewhere stands in it.
+        wait = {"retry_after_s": error.retry_after_s} if isinstance(error, OverLimit) else {}
+        return {"stream": item.stream, "seq": item.seq, **wait, "problem": problem}
 
 
 @lru_cache(4096)

@@ -35,6 +35,8 @@ router = APIRouter(prefix="/v1", tags=["asking"], route_class=RawRoute)
 FAMILY = "exercise"
 QUESTION_S = 3600.0  # samples at 1 Hz claim weeks in kilobytes, and all of it becomes 50 Hz
 INLINE_S = 20.0  # a longer recording is answered in a thread, so that others do not wait for it
+INLINE_BYTES = 1 << 17  # likewise: 300 bytes of zstd may be 30,000 chunks, which take a second
+CHUNKS_AT_MOST = 8192  # an hour of seconds, both sensors, is 7,200
 Side = Literal["left", "right"]
 
 
@@ -67,7 +69,7 @@ class ClassifyAnswer(BaseModel):
 
 _BODY = {
     "required": True,
-    "description": f"samples that reach over at most {QUESTION_S:.0f} s",
+    "description": f"at most {CHUNKS_AT_MOST} chunks, which reach over at most {QUESTION_S:.0f} s",
     "content": {
         media: {
             "schema": {
@@ -127,7 +129,11 @@ async def classify(request: Request) -> Response:
     limits = services.config.limits
     body = decode_body(body, header_of(request, b"content-encoding"), limits)
     side, count = _asked(request.scope["query_string"])
-    recording = read_recording(body, header_of(request, b"content-type"), limits, side)
+    given = (body, header_of(request, b"content-type"), limits, side)
+    if len(body) <= INLINE_BYTES:
+        recording = read_recording(*given)
+    else:
+        recording = await asyncio.to_thread(read_recording, *given)
     seconds = reach_s(recording)
     ladder = await services.models.ladder(caller.user_id, model_id(recording), FAMILY)
     if seconds <= INLINE_S and not (count and seconds >= FROM_S):
@@ -228,9 +234,17 @@ def _streams(body: bytes, media_type: str, limits: Limits) -> dict[str, object] 
 
 def _pieces(whole: Mapping[str, object], media_type: str, limits: Limits) -> list[Piece]:
     streams = cast("dict[object, object]", whole["streams"])
+    lists = {name: one if isinstance(one, list) else [one] for name, one in streams.items()}
+    count = sum(map(len, lists.values()))
+    if count > CHUNKS_AT_MOST:
+        raise BadChunk(
+            f"The body holds {count} chunks; the cap is {CHUNKS_AT_MOST}.",
+            field="streams",
+            value=count,
+        )
     pieces: list[Piece] = []
-    for name, chunks in streams.items():
-        for one in chunks if isinstance(chunks, list) else [chunks]:
+    for name, chunks in lists.items():
+        for one in chunks:
             try:
                 pieces.append(read_samples(one, media_type, limits))
             except BadChunk as problem:

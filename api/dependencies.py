@@ -11,6 +11,7 @@ from starlette.requests import HTTPConnection, Request
 
 from api.allowance import Allowance
 from api.cursors import Cursors
+from api.gate import LEFT
 from api.guard import Caller, Guard
 from api.model_cache import ModelCache
 from api.observe import Metrics
@@ -78,7 +79,7 @@ async def authorise(request: HTTPConnection, scope: str) -> Caller:
     services = services_of(request)
     caller = await services.guard.caller(request.headers.get("authorization", ""))
     caller.must_have(scope)
-    request.scope["muvr.left"] = services.allowance.take_request(caller.user_id)
+    request.scope[LEFT] = services.allowance.take_request(caller.user_id)
     return caller
 
 

@@ -23,6 +23,9 @@ UNHURRIED = "muvr.unhurried"
 BODY_BYTES = "muvr.body_bytes"
 """Where a request's scope holds a cap of its own, for a body longer than others may be."""
 
+LEFT = "muvr.left"
+"""Where a request's scope holds what is left of its caller's limit."""
+
 _ID = re.compile(rb"^[A-Za-z0-9_\-]{8,64}$")
 _SAFE = (
     (b"x-content-type-options", b"nosniff"),
@@ -146,7 +149,7 @@ class _Visit:
             headers = list(message.get("headers", ()))
             headers.append((b"x-request-id", self.request_id.encode()))
             headers.extend(_SAFE)
-            left = self.scope.get("muvr.left")
+            left = self.scope.get(LEFT)
             if left is not None:
                 headers.extend(left.headers("default"))
             if not self.is_whole and self.status >= 400:

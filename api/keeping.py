@@ -1,13 +1,15 @@
 """How a chunk is kept, whichever door it came through.
 
 It counts against the samples of the user's day, its bytes become durable, and the metrics tell. A
-confirmed set counts against the same samples: they are kept once more, for training to read.
+confirmed set counts against the same samples: they are kept once more, for training to read. What
+is kept for good without samples counts as samples of its size.
 """
 
 from uuid import UUID
 
 from api.dependencies import Services
 from ingest.chunks import Chunk
+from ingest.decisions import Take
 from ingest.pending import SAMPLES_AT_MOST
 from ingest.recordings import wrist_of
 from schemas.events import SetConfirmation
@@ -20,6 +22,9 @@ both sensors all day 8.6 of the 50 million."""
 SET_RATE_HZ = 100
 """As which each sensor of a set counts: its rate is not known before its samples are in, and
 acceleration is kept twice, with rotation and alone. A thousand sets of a minute are 12 million."""
+BYTES_COUNT_AS_SAMPLE = 4
+"""Of lists and plans, which the journal keeps whole each time they change; a sample takes 3.7. The
+hashes of a day of seconds, both sensors, are 2.9 million samples."""
 
 
 async def keep_chunk(
@@ -51,6 +56,15 @@ def chunk_counts_as(chunk: Chunk) -> int:
     """As how many samples of the day a chunk counts."""
     samples = len(chunk.piece.counts)
     return samples if samples > CHUNK_COUNTS_AS else CHUNK_COUNTS_AS  # `max` takes twice as long
+
+
+def taking_bytes(services: Services, user_id: UUID) -> Take:
+    """Takes bytes that are kept for good from the samples of a user's day."""
+
+    def take(size_bytes: int) -> None:
+        services.allowance.take_samples(user_id, size_bytes // BYTES_COUNT_AS_SAMPLE)
+
+    return take
 
 
 def set_counts_as(session: SessionRow, confirmation: SetConfirmation) -> int:

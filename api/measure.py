@@ -1,8 +1,8 @@
 """What the samples say of confirmed sets: repetitions and form beside the person's own word.
 
-Counted when first asked for and remembered: a millisecond for each second of the set. Nothing of it
-is kept in the database; a label that is corrected, samples that change and a newer book of form are
-other keys.
+Counted when first asked for and remembered, also for who gave up meanwhile: a millisecond for each
+second of the set. Nothing of it is kept in the database; a label that is corrected, samples that
+change and a newer book of form are other keys.
 """
 
 import asyncio
@@ -72,10 +72,13 @@ class Measurer:
         }
         if all(key in self._known for key in keys.values()):
             return {set_id: self._known[key] for set_id, key in keys.items()}
-        async with self._turns.turn(user_id):
+
+        async def measure_others() -> None:
             missing = [one for one in sets if keys[one.set_id] not in self._known]
             for set_id, measured in (await self._measure(user_id, session, missing, book)).items():
                 self._remember(keys[set_id], measured)
+
+        await self._turns.whole(user_id, measure_others)
         return {s: self._known[key] for s, key in keys.items() if key in self._known}
 
     def _remember(self, key: _Key, measured: Measured) -> None:

@@ -7,6 +7,7 @@ from pydantic import BaseModel
 
 from api.cursors import NextPage, PageCursor, PageLimit
 from api.dependencies import Sensor, ServicesHere
+from api.keeping import taking_bytes
 from api.problems import described
 from schemas.errors import NotThere
 from schemas.events import PlanBody
@@ -44,11 +45,12 @@ async def list_plans(
 async def put_plan(plan: UUID, body: PlanBody, caller: Sensor, services: ServicesHere) -> PlanShape:
     """Keep a plan; the newest word counts.
 
-    Sessions are compared with the plan as it stood when they were opened.
+    Sessions are compared with the plan as it stood when they were opened: each state of it is kept,
+    and counts as a sample of the day for four of its bytes. A repeat is free.
     """
-    kept = await services.recorder.keep_plan(
-        caller.user_id, plan, body.name, [one.model_dump() for one in body.sets]
-    )
+    sets = [one.model_dump() for one in body.sets]
+    take = taking_bytes(services, caller.user_id)
+    kept = await services.recorder.keep_plan(caller.user_id, plan, body.name, sets, take)
     return _shape(kept)
 
 

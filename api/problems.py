@@ -190,6 +190,9 @@ async def _on_validation(request: Request, error: Exception) -> Response:
     if not isinstance(error, RequestValidationError):
         raise error
     first: Mapping[str, Any] = error.errors()[0]
+    if first["type"] == "json_invalid":  # the framework takes the place in the text for a field
+        detail = f"body: no JSON at character {first['loc'][-1]}: {first['ctx']['error']}"
+        return _answer(request, BY_STATUS[422], detail, {"field": "body"}, {})
     loc = [str(part) for part in first["loc"]]
     field = ".".join(loc[1:] if loc[0] in ("body", "query", "path", "header") else loc)
     members: dict[str, object] = {"field": field or loc[0], "value": _offending(field, first)}

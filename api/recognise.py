@@ -116,8 +116,7 @@ class Recogniser:
         Raises:
             Retryable: too many live sessions of this user wait for their turn.
         """
-        async with self._live_turns.turn(user_id):
-            return await asyncio.to_thread(look, *given)
+        return await self._live_turns.whole(user_id, lambda: asyncio.to_thread(look, *given))
 
     async def _find_in_turn(
         self, user_id: UUID, session: SessionRow, now: datetime

@@ -2,11 +2,14 @@
 
 import asyncio
 from collections import OrderedDict, deque
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from typing import TypeVar
 from uuid import UUID
 
 from schemas.errors import Retryable
+
+T = TypeVar("T")
 
 WAITING_AT_MOST = 8
 """Of one user: an app shows one session and may look ahead; a browser asks six at once."""
@@ -18,6 +21,7 @@ class Turns:
     def __init__(self) -> None:
         self._busy = False
         self._waiting: OrderedDict[UUID, deque[asyncio.Future[None]]] = OrderedDict()
+        self._under_way: set[asyncio.Task[object]] = set()  # the loop itself holds them weakly
 
     @asynccontextmanager
     async def turn(self, user_id: UUID) -> AsyncGenerator[None]:
@@ -31,6 +35,37 @@ class Turns:
             yield
         finally:
             self._go(user_id)
+
+    async def whole(self, user_id: UUID, work: Callable[[], Awaitable[T]]) -> T:
+        """Work in a turn that lasts until the work has ended, also when nobody waits for it.
+
+        Who gives up ends no thread: a turn that ended with their patience would let the next one
+        compute beside it, and the next. Who gives up before the work begins leaves the queue.
+
+        Raises:
+            Retryable: see `turn`.
+        """
+        begun = False
+
+        async def in_turn() -> T:
+            nonlocal begun
+            async with self.turn(user_id):
+                begun = True
+                return await work()
+
+        task = asyncio.create_task(in_turn())
+        self._under_way.add(task)
+        task.add_done_callback(self._ended)
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            if not begun:
+                task.cancel()
+            raise
+
+    def _ended(self, task: "asyncio.Task[object]") -> None:
+        self._under_way.discard(task)
+        _ = task.cancelled() or task.exception()  # who waits for it is told
 
     async def _come(self, user_id: UUID) -> None:
         if not self._busy:

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from uuid import UUID
 
-from ingest.decisions import Decisions
+from ingest.decisions import Decisions, Take, free
 from ingest.openings import TOPIC, existing, offset_of
 from ingest.projections import Held, project_all, settle
 from schemas.errors import BadEvent, EventConflict, MissingChunks, TooLarge
@@ -21,11 +21,26 @@ _TOGETHER_CHUNKS = 400  # hashes in one round of the journal: some 27 KB
 
 
 async def complete(
-    decisions: Decisions, user_id: UUID, session_id: UUID, completion: Completion
+    decisions: Decisions,
+    user_id: UUID,
+    session_id: UUID,
+    completion: Completion,
+    take: Take = free,
 ) -> SessionRow:
     """Accept the lists of a session's streams; a repeat changes nothing, a longer list extends.
 
+    Each list that is kept stands whole in the journal: a client that extends hash by hash would
+    fill it with the square of their number, if nobody counted.
+
+    Args:
+        decisions: the door to the journal.
+        user_id: whose session.
+        session_id: which one.
+        completion: the lists.
+        take: told the bytes of the lists that are about to be kept; a repeat keeps none.
+
     Raises:
+        OverLimit: what `take` raises.
         NotThere, Deleted: no such session.
         BadEvent: a stream that the session has not.
         TooLarge: a list that is longer than the journal can hold.
@@ -54,13 +69,22 @@ async def complete(
         raise MissingChunks(f"{count} listed chunks are not held; send them", missing=missing)
     sender_ms, known = offset_of(decisions, completion.sent_at), session.clock_offset_ms
     offsets_ms = {name: nearer_offset_ms(known.get(name), sender_ms) for name in asked}
-    await _list_streams(decisions, user_id, session_id, asked, offsets_ms, held)
+    await _list_streams(decisions, user_id, session_id, asked, offsets_ms, held, take)
     return await existing(decisions, user_id, session_id)
 
 
-def _refuse_long(stream: str, hashes: Sequence[str | None]) -> None:
+def list_bytes(hashes: Sequence[str | None]) -> int:
+    """What a list takes in the journal.
+
+    >>> list_bytes(["0" * 64, None])
+    72
+    """
     nulls = hashes.count(None)
-    size = 67 * (len(hashes) - nulls) + 5 * nulls
+    return 67 * (len(hashes) - nulls) + 5 * nulls
+
+
+def _refuse_long(stream: str, hashes: Sequence[str | None]) -> None:
+    size = list_bytes(hashes)
     if size > LIST_BYTES:
         raise TooLarge(
             f"the list of stream {stream!r} takes {size} bytes; at most {LIST_BYTES} can be kept",
@@ -154,6 +178,7 @@ async def _list_streams(
     asked: Mapping[str, list[str | None]],
     offsets_ms: Mapping[str, int | None],
     held: Held,
+    take: Take,
 ) -> None:
     """Lists of streams: each revision of one has one successor, decided by the journal."""
     records, waiting = decisions.records, dict(asked)
@@ -168,6 +193,8 @@ async def _list_streams(
             _listing(decisions, session_id, name, hashes, lists.get(name), offsets_ms[name])
             for name, hashes in waiting.items()
         ]
+        if waiting:
+            take(sum(map(list_bytes, waiting.values())))
         kept = await _decide(decisions, user_id, events, chunks=sum(map(len, waiting.values())))
         await project_all(records, user_id, kept, decisions.now_us(), held)
         for name, ours, theirs in zip(list(waiting), events, kept, strict=True):

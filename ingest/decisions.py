@@ -12,8 +12,14 @@ from store.journal import Event
 from store.records import Records
 
 Clock = Callable[[], datetime]
+Take = Callable[[int], object]
+"""Told how many bytes are about to be kept for good; raises `OverLimit` where they are too many."""
 MS_US = 1000
 FINAL_US = 10 * 365 * 86_400 * 1_000_000
+
+
+def free(size_bytes: int) -> None:
+    """Takes nothing: whoever asks may keep as much as there is."""
 
 
 def final_us(event: Event) -> int:

@@ -1,9 +1,10 @@
 """Plans: kept as they are said, the newest word counts, every word stays in the journal."""
 
+import json
 from collections.abc import Mapping
 from uuid import UUID
 
-from ingest.decisions import Decisions
+from ingest.decisions import Decisions, Take, free
 from ingest.projections import project
 from schemas.config import Limits
 from schemas.errors import EventConflict
@@ -16,7 +17,13 @@ _TRIES = 8
 
 
 async def keep_plan(
-    decisions: Decisions, limits: Limits, user_id: UUID, plan_id: UUID, name: str, sets: PlannedSets
+    decisions: Decisions,
+    limits: Limits,
+    user_id: UUID,
+    plan_id: UUID,
+    name: str,
+    sets: PlannedSets,
+    take: Take = free,
 ) -> Plan:
     """Keep a plan; saying what it says already changes nothing.
 
@@ -27,8 +34,10 @@ async def keep_plan(
         plan_id: UUIDv7 of the client.
         name: what people call it.
         sets: `exercise`, `reps`, `weight_kg`, `intensity` each, in order.
+        take: told the bytes that are about to be kept; saying the same again keeps none.
 
     Raises:
+        OverLimit: what `take` raises.
         BadEvent, ClockSkew: a new plan's id that is no UUIDv7 of about now.
         EventConflict: others changed the plan all the time; say it again.
     """
@@ -47,6 +56,7 @@ async def keep_plan(
             check_client_id(plan_id, "plan", now_ms, *days)
         if plan := says_it(newest):
             return plan
+        take(len(json.dumps(body)))
         await _decide(decisions, user_id, plan_id, newest, "plan-kept", body)
         if plan := says_it(await _newest(decisions, user_id, plan_id)):
             return plan
@@ -73,8 +83,7 @@ def question(revision: int) -> tuple[object, ...]:
 
 
 async def _newest(decisions: Decisions, user_id: UUID, plan_id: UUID) -> PlanVersion | None:
-    versions = await decisions.records.plans.versions(user_id, plan_id)
-    return versions[-1] if versions else None
+    return await decisions.records.plans.newest(user_id, plan_id)
 
 
 async def _decide(

@@ -16,6 +16,8 @@ from schemas.wire import LARGEST, JsonChunk
 _decoder = msgspec.json.Decoder(JsonChunk)
 _time_decoder = msgspec.json.Decoder(datetime)
 _FIELD = re.compile(r"`\$\.([^`]+)`|field `([^`]+)`")
+_PLACE = re.compile(r"\(byte (\d+)\)$")
+_PART = re.compile(r"[^.\[\]]+")
 FINEST = 1e-6
 """No step is finer: a chunk of zeros needs one too."""
 
@@ -31,7 +33,9 @@ def read_json(body: bytes, limits: Limits) -> Piece:
     try:
         chunk = _decoder.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as problem:
-        raise BadChunk(f"the body is no JSON chunk: {problem}", field=_path(problem)) from problem
+        field = _path(problem)
+        says = f"the body is no JSON chunk: {problem}"
+        raise BadChunk(says, field=field, value=_value_at(body, field, problem)) from problem
     if chunk.v != 1:
         raise bad("v", chunk.v, "must be 1")
     if chunk.unit not in LARGEST:
@@ -93,3 +97,17 @@ def _path(problem: Exception) -> str:
     """The field that msgspec's sentence names: "... - at `$.x[3]`", "unknown field `q`"."""
     found = _FIELD.search(str(problem))
     return (found[1] or found[2])[:60] if found else "body"
+
+
+def _value_at(body: bytes, field: str, problem: Exception) -> object:
+    """What stands in a field that msgspec refuses; where the text is no JSON, what stands there."""
+    if place := _PLACE.search(str(problem)):
+        start = int(place[1])
+        return body[start : start + 20].decode(errors="replace")
+    try:
+        found = msgspec.json.decode(body)
+        for part in _PART.findall(field):
+            found = found[int(part) if isinstance(found, list) else part]
+    except (ValueError, LookupError, TypeError, RecursionError):
+        return None  # a field that is missing, a number that is out of range
+    return found

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from ingest import completions, openings, plans, sets
 from ingest.chunks import Chunk
-from ingest.decisions import Clock, Decisions
+from ingest.decisions import Clock, Decisions, Take, free
 from ingest.uploads import Uploads
 from schemas.config import Limits
 from schemas.events import Completion, SessionOpening, SetConfirmation
@@ -80,9 +80,11 @@ class Recorder:
             for name, held in heads.items()
         }
 
-    async def complete(self, user_id: UUID, session_id: UUID, completion: Completion) -> SessionRow:
+    async def complete(
+        self, user_id: UUID, session_id: UUID, completion: Completion, take: Take = free
+    ) -> SessionRow:
         """See `ingest.completions.complete`."""
-        return await completions.complete(self._decisions, user_id, session_id, completion)
+        return await completions.complete(self._decisions, user_id, session_id, completion, take)
 
     async def delete_session(self, user_id: UUID, session_id: UUID) -> None:
         """See `ingest.openings.delete_session`."""
@@ -117,10 +119,12 @@ class Recorder:
         await sets.delete_set(self._decisions, user_id, session_id, set_id, if_match)
 
     async def keep_plan(
-        self, user_id: UUID, plan_id: UUID, name: str, planned: PlannedSets
+        self, user_id: UUID, plan_id: UUID, name: str, planned: PlannedSets, take: Take = free
     ) -> Plan:
         """See `ingest.plans.keep_plan`."""
-        return await plans.keep_plan(self._decisions, self._limits, user_id, plan_id, name, planned)
+        return await plans.keep_plan(
+            self._decisions, self._limits, user_id, plan_id, name, planned, take
+        )
 
     async def drop_plan(self, user_id: UUID, plan_id: UUID) -> None:
         """See `ingest.plans.drop_plan`."""

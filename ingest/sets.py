@@ -11,10 +11,13 @@ from schemas.errors import BadEvent, ClockSkew, Deleted, EventConflict, NotThere
 from schemas.events import SetConfirmation
 from schemas.ids import check_client_id, slot
 from schemas.topics import Topic
+from store.records import Records
 from store.sessions import SessionRow
 from store.sets import SetRow
 
 TOPIC: Topic = "sets"
+SETS_AT_MOST = 1000
+"""Of a session: a set every minute and a half of a whole day."""
 TOLERANCE = timedelta(seconds=5)
 """A person's thumb and a watch's clock do not agree better."""
 
@@ -41,7 +44,8 @@ async def confirm_set(
 
     Raises:
         NotThere, Deleted: no such session; the set was deleted.
-        BadEvent, ClockSkew: a set outside its session, an id that is no UUIDv7 of about now.
+        BadEvent, ClockSkew: a set outside its session, one more than it may have, an id that is no
+            UUIDv7 of about now.
         EventConflict: the set is confirmed already, as something else.
         StaleRevision: somebody corrected it since that revision.
     """
@@ -51,6 +55,8 @@ async def confirm_set(
     check_inside(confirmation, session, decisions)
     if if_match is not None:
         await _refuse_stale(decisions, user_id, session_id, set_id, confirmation, if_match)
+    else:
+        await _refuse_many(decisions.records, user_id, session_id, set_id)
     lists = await decisions.records.sessions.lists(user_id, session_id)
     event, same = await decisions.decide(
         user_id,
@@ -142,6 +148,22 @@ def check_inside(confirmation: SetConfirmation, session: SessionRow, decisions: 
             field="ended_at",
             value=confirmation.ended_at.isoformat(),
         )
+
+
+async def _refuse_many(records: Records, user_id: UUID, session_id: UUID, set_id: UUID) -> None:
+    """Refuse a new set where its session is full; a set that is there already may be said again.
+
+    Each set that is confirmed is compared with the plan beside all others of its session.
+
+    Raises:
+        BadEvent: the session has as many as it may have.
+    """
+    count = await records.sets.count(user_id, session_id)
+    if count < SETS_AT_MOST or await records.sets.read(user_id, session_id, set_id) is not None:
+        return
+    raise BadEvent(
+        f"the session has {count} sets; it may have {SETS_AT_MOST}", field="set", value=str(set_id)
+    )
 
 
 async def _refuse_stale(

@@ -14,37 +14,44 @@ from pydantic import (
     ConfigDict,
     Field,
     StringConstraints,
+    ValidationInfo,
     field_validator,
-    model_validator,
 )
 
-from schemas.names import ExerciseName
+from schemas.names import NO_CONTROLS, ExerciseName
 from schemas.times import EARLIEST, LATEST
 from schemas.wire import UNITS
 
 STREAMS_AT_MOST = 16
 SET_HOURS_AT_MOST = 6
 PLANNED_AT_MOST = 500  # sets of a plan
+_OF_THE_MACHINE = frozenset({"Factory", "localtime", "posixrules"})
+_OTHER_CLOCKS = ("posix/", "right/")  # folders of some systems; the second counts leap seconds
 STREAM_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 
 StreamName = Annotated[str, StringConstraints(pattern=rf"^{STREAM_NAME.pattern}$")]
-Word = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)]
+Word = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=100, pattern=NO_CONTROLS),
+]
 Hash = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 
 
 def known_zone(name: str) -> str:
-    """The name, if it is that of a time zone.
+    """The name, if it is that of a time zone, everywhere the same one.
 
     >>> known_zone("Europe/London")
     'Europe/London'
 
     Raises:
-        ValueError: the IANA database has none of this name.
+        ValueError: the IANA database has none of this name, or what it means is this machine's.
     """
     try:
         ZoneInfo(name)
     except (KeyError, ValueError, OSError) as problem:
         raise ValueError(f"{name!r} is no time zone of the IANA database") from problem
+    if name in _OF_THE_MACHINE or name.startswith(_OTHER_CLOCKS):
+        raise ValueError(f"{name!r} is no zone that another machine knows as the same")
     return name
 
 
@@ -85,12 +92,13 @@ class StreamDeclaration(Event):
     )
     side: Literal["left", "right"] | None = None
 
-    @model_validator(mode="after")
-    def _unit_of_kind(self) -> "StreamDeclaration":
-        if self.unit not in UNITS[self.kind]:
-            known = ", ".join(UNITS[self.kind])
-            raise ValueError(f"{self.unit!r} is no unit of {self.kind}: {known}")
-        return self
+    @field_validator("unit")
+    @classmethod
+    def _unit_of_kind(cls, value: str, info: ValidationInfo) -> str:
+        kind = info.data.get("kind")  # not there where it is wrong itself
+        if kind is not None and value not in UNITS[kind]:
+            raise ValueError(f"{value!r} is no unit of {kind}: {', '.join(UNITS[kind])}")
+        return value
 
 
 class SessionOpening(Event):
@@ -163,14 +171,16 @@ class SetConfirmation(Event):
     intensity: float | None = Field(default=None, ge=0, le=1, strict=True)
     label_source: Literal["typed", "accepted_guess", "corrected", "plan"] = "typed"
 
-    @model_validator(mode="after")
-    def _in_order(self) -> "SetConfirmation":
-        length_s = (self.ended_at - self.started_at).total_seconds()
+    @field_validator("ended_at")
+    @classmethod
+    def _in_order(cls, value: datetime, info: ValidationInfo) -> datetime:
+        started_at = info.data.get("started_at")  # not there where it is wrong itself
+        length_s = (value - started_at).total_seconds() if started_at else 1.0
         if not 0 < length_s <= SET_HOURS_AT_MOST * 3600:
             raise ValueError(
                 f"a set lasts more than 0 s and at most {SET_HOURS_AT_MOST} h, not {length_s} s"
             )
-        return self
+        return value
 
 
 class Completion(Event):

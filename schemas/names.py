@@ -14,6 +14,8 @@ from pydantic import BeforeValidator, Field, StringConstraints
 
 LONGEST = 100
 MOST_DECOMPOSED = 4  # characters that one takes when its accents are apart
+NO_CONTROLS = r"^[^\x00-\x1f\x7f-\x9f]*$"
+"""Text that does nothing to the terminal of whoever lists it: no escapes, no bells, no NUL."""
 _SPACE = re.compile("[\t-\r \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]+")
 """Unicode's white space; `\\s` also means separators of records, which have been kept as names."""
 
@@ -55,7 +57,7 @@ def _text_in_one_spelling(value: object) -> object:
 
 ExerciseName = Annotated[
     str,
-    StringConstraints(min_length=1, max_length=LONGEST),
+    StringConstraints(min_length=1, max_length=LONGEST, pattern=NO_CONTROLS),
     BeforeValidator(_text_in_one_spelling),
     Field(description="kept composed (NFC) and with single spaces; case counts"),
 ]

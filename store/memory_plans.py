@@ -47,6 +47,11 @@ class MemoryPlans(Plans):
         found = [row["version"] for _, row in self._versions.read((user_id, plan_id))]
         return sorted(found, key=lambda version: version.revision)
 
+    async def newest(self, user_id: UUID, plan_id: UUID) -> PlanVersion | None:
+        """The last state of a plan."""
+        versions = await self.versions(user_id, plan_id)
+        return versions[-1] if versions else None
+
 
 class MemoryDeviations(Deviations):
     """Deviations in memory."""

@@ -1,6 +1,6 @@
 """Confirmed sets in memory, and what training reads of them; see `store.memory`."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from uuid import UUID
 
 from schemas.inputs import LAYOUTS
@@ -33,6 +33,18 @@ class MemorySets(Sets):
         """A session's sets."""
         rows = [row["row"] for _, row in self._sets.read((user_id, session_id))]
         return sorted(rows, key=lambda s: (s.started_at, s.set_id))
+
+    async def some(
+        self, user_id: UUID, session_id: UUID, set_ids: Collection[UUID]
+    ) -> list[SetRow]:
+        """Those of a session's sets that are there, in time order."""
+        found = [await self.read(user_id, session_id, one) for one in set_ids]
+        rows = [row for row in found if row is not None]
+        return sorted(rows, key=lambda s: (s.started_at, s.set_id))
+
+    async def count(self, user_id: UUID, session_id: UUID) -> int:
+        """How many sets a session has."""
+        return len(await self.of_session(user_id, session_id))
 
     async def of_user(self, user_id: UUID) -> list[SetRow]:
         """All sets of a user."""

@@ -8,6 +8,9 @@ from uuid import UUID
 from schemas.names import respelled
 from store.database import Database, Row
 
+_VERSIONS = (
+    "SELECT plan_id, name, sets, revision FROM plan_versions WHERE user_id = ? AND plan_id = ?"
+)
 PlannedSets = Sequence[Mapping[str, object]]
 
 
@@ -82,12 +85,18 @@ class Plans:
 
     async def versions(self, user_id: UUID, plan_id: UUID) -> list[PlanVersion]:
         """Every state of a plan, oldest first."""
-        rows = await self._database.run(
-            "SELECT plan_id, name, sets, revision FROM plan_versions "
-            "WHERE user_id = ? AND plan_id = ?",
-            (user_id, plan_id),
-        )
-        return [PlanVersion(row.revision, None if row.sets is None else _plan(row)) for row in rows]
+        rows = await self._database.run(_VERSIONS, (user_id, plan_id))
+        return [_version(row) for row in rows]
+
+    async def newest(self, user_id: UUID, plan_id: UUID) -> PlanVersion | None:
+        """The last state of a plan, whose earlier ones may be many; None where it never was."""
+        newest_first = f"{_VERSIONS} ORDER BY plan_id DESC, revision DESC LIMIT 1"
+        rows = await self._database.run(newest_first, (user_id, plan_id))
+        return _version(rows[0]) if rows else None
+
+
+def _version(row: Row) -> PlanVersion:
+    return PlanVersion(row.revision, None if row.sets is None else _plan(row))
 
 
 def _plan(row: Row) -> Plan:

@@ -1,7 +1,7 @@
 """Projections of confirmed sets: as the user sees them, and with their samples for training."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
@@ -99,6 +99,22 @@ class Sets:
             (user_id, session_id),
         )
         return sorted((_set_row(row) for row in rows), key=lambda s: (s.started_at, s.set_id))
+
+    async def some(
+        self, user_id: UUID, session_id: UUID, set_ids: Collection[UUID]
+    ) -> list[SetRow]:
+        """Those of a session's sets that are there, in time order; the others are not read."""
+        found = await asyncio.gather(*(self.read(user_id, session_id, one) for one in set_ids))
+        rows = [row for row in found if row is not None]
+        return sorted(rows, key=lambda s: (s.started_at, s.set_id))
+
+    async def count(self, user_id: UUID, session_id: UUID) -> int:
+        """How many sets a session has."""
+        rows = await self._database.run(
+            "SELECT count(*) AS count FROM sets WHERE user_id = ? AND session_id = ?",
+            (user_id, session_id),
+        )
+        return rows[0].count
 
     async def of_user(self, user_id: UUID) -> list[SetRow]:
         """All sets of a user, newest session first."""

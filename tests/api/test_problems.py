@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 from starlette.requests import HTTPConnection
+from websockets.exceptions import InvalidStatus
+from websockets.sync.client import connect
 
 from api.app import create_app
 from api.observe import RequestLog
@@ -174,3 +176,23 @@ def test_without_cassandra_everything_says_when_to_come_back(tmp_path: Path):
             assert int(answer.headers["retry-after"]) >= 1
             assert answer.headers["content-type"] == "application/problem+json"
             assert str(nowhere.port) not in answer.text  # where the database lives is nobody's
+
+
+@pytest.mark.parametrize("body", [b'{"username" "a"}', b"\xff\xfe", b"{", b'{"username": "a"'])
+def test_a_body_that_is_no_json_is_what_is_wrong(service: RunningService, body: bytes):
+    with service.client() as client:
+        headers = {"Content-Type": "application/json"}
+        answer = client.post("/v1/auth/register", content=body, headers=headers)
+    assert answer.status_code == 422
+    assert answer.json()["field"] == "body"
+    assert answer.json()["detail"].startswith("body: no JSON at character ")
+
+
+def test_a_socket_to_nowhere_is_told_so_as_a_problem(service: RunningService):
+    url = service.url.replace("http://", "ws://") + "/v1/sessions"
+    with pytest.raises(InvalidStatus) as refused:
+        connect(url, open_timeout=20)
+    answer = refused.value.response
+    assert answer.status_code == 404
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert json.loads(answer.body or b"")["type"] == "urn:muvr:problem:not-there"

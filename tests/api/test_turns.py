@@ -1,14 +1,26 @@
 """Who asks for much waits behind who asks for little."""
 
 import asyncio
+import threading
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+from typing import Any
 from uuid import UUID
 
 import pytest
 
+from api import measure
+from api.measure import Measurer
 from api.turns import WAITING_AT_MOST, Turns
 from schemas.errors import Retryable
+from store.sets import SetRow
 
 ANNA, BEN, CLARA = (UUID(int=n) for n in (1, 2, 3))
+
+NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
+A_SET = SetRow(
+    UUID(int=4), UUID(int=5), "row", NOON, NOON + timedelta(60), None, None, None, "typed", 1
+)
 
 
 class Room:
@@ -71,5 +83,69 @@ def test_who_leaves_the_queue_is_not_waited_for():
         await room.visit(BEN)
         assert (leaves.cancelled(), chosen.cancelled()) == (True, True)
         assert room.served == [ANNA, ANNA, BEN]
+
+    asyncio.run(day())
+
+
+def test_a_turn_lasts_until_its_work_has_ended_whoever_gave_up_waiting():
+    async def day() -> list[str]:
+        turns, told = Turns(), list[str]()
+        go = asyncio.Event()
+
+        async def work(name: str) -> None:
+            told.append(f"{name} begins")
+            await go.wait()
+            told.append(f"{name} ends")
+
+        def come(who: UUID, name: str) -> asyncio.Task[None]:
+            return asyncio.create_task(turns.whole(who, lambda: work(name)))
+
+        given_up, never_begun, last = come(ANNA, "1"), come(ANNA, "2"), come(BEN, "3")
+        await asyncio.sleep(0.01)
+        given_up.cancel()
+        never_begun.cancel()
+        await asyncio.sleep(0.01)
+        assert told == ["1 begins"]
+        go.set()
+        await last
+        assert (given_up.cancelled(), never_begun.cancelled()) == (True, True)
+        return told
+
+    assert asyncio.run(day()) == ["1 begins", "1 ends", "3 begins", "3 ends"]
+
+
+def test_a_measurement_that_timed_out_keeps_its_turn_and_is_remembered(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    """Six that give up, one after another, leave one thread that computes, not six."""
+    go, begun = threading.Event(), list[int]()
+
+    def slowly(*_: object) -> dict[UUID, object]:
+        begun.append(1)
+        go.wait(10)
+        return {A_SET.set_id: "measured"}
+
+    async def nothing(*_: object) -> Any:
+        return {}
+
+    monkeypatch.setattr(measure, "_measured", slowly)
+    monkeypatch.setattr(measure, "load_recording", nothing)
+    records: Any = SimpleNamespace(sessions=SimpleNamespace(lists=nothing))
+    models: Any = SimpleNamespace(find=nothing)
+    session: Any = SimpleNamespace(session_id=UUID(int=9))
+
+    async def day() -> None:
+        measurer = Measurer(records, models)
+
+        async def ask() -> object:
+            return await measurer.of_sets(ANNA, session, [A_SET], "wrist-acc3")
+
+        for _ in range(6):
+            with pytest.raises(TimeoutError):
+                await asyncio.wait_for(ask(), 0.02)
+        assert begun == [1]
+        go.set()
+        assert await ask() == {A_SET.set_id: "measured"}
+        assert begun == [1]
 
     asyncio.run(day())

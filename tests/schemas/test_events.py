@@ -1,9 +1,11 @@
 """What the bodies of clients may say."""
 
+from typing import Any
+
 import pytest
 from pydantic import ValidationError
 
-from schemas.events import SessionOpening
+from schemas.events import PlanBody, SessionOpening, SetConfirmation, known_zone
 
 STREAMS = {"acc": {"kind": "acc", "unit": "g"}}
 
@@ -33,3 +35,56 @@ def test_a_time_that_nothing_can_be_added_to_is_refused(name: str, text: str) ->
     with pytest.raises(ValidationError, match="from 1970-01-01 to before 2200-01-01") as told:
         SessionOpening.model_validate(said)
     assert told.value.errors()[0]["loc"] == (name,)
+
+
+@pytest.mark.parametrize(
+    "name", ["localtime", "posixrules", "Factory", "right/UTC", "posix/Europe/London", "UTC\0", ""]
+)
+def test_a_zone_is_the_same_on_every_machine(name: str) -> None:
+    with pytest.raises(ValueError, match=r"is no (time )?zone"):
+        known_zone(name)
+
+
+NOON = "2026-11-21T12:00:00Z"
+A_SET: dict[str, Any] = {"exercise": "row", "started_at": NOON, "ended_at": "2026-11-21T12:01:00Z"}
+
+
+@pytest.mark.parametrize(
+    ("field", "changes"),
+    [
+        ("ended_at", {"ended_at": NOON}),
+        ("ended_at", {"ended_at": "2026-11-21T18:00:01Z"}),
+        ("started_at", {"started_at": "yesterday"}),
+        ("exercise", {"exercise": "row\x1b[2J"}),
+        ("exercise", {"exercise": "a\0b"}),
+    ],
+)
+def test_a_set_that_cannot_be_is_refused_by_the_name_of_its_field(
+    field: str, changes: dict[str, Any]
+) -> None:
+    SetConfirmation.model_validate(A_SET)
+    with pytest.raises(ValidationError) as told:
+        SetConfirmation.model_validate({**A_SET, **changes})
+    (one,) = told.value.errors()
+    assert one["loc"] == (field,)
+    assert one["input"] == changes[field]
+
+
+@pytest.mark.parametrize(
+    ("field", "changes"),
+    [("unit", {"unit": "rad/s"}), ("kind", {"kind": "heart"}), ("device", {"device": "a\x9bb"})],
+)
+def test_a_stream_that_cannot_be_is_refused_by_the_name_of_its_field(
+    field: str, changes: dict[str, Any]
+) -> None:
+    streams = {"acc": {**STREAMS["acc"], **changes}}
+    with pytest.raises(ValidationError) as told:
+        SessionOpening.model_validate({"started_at": NOON, "streams": streams})
+    (one,) = told.value.errors()
+    assert (one["loc"], one["input"]) == (("streams", "acc", field), changes[field])
+
+
+def test_a_plan_does_nothing_to_the_terminal_of_whoever_lists_it() -> None:
+    with pytest.raises(ValidationError, match="name"):
+        PlanBody.model_validate({"name": "Monday\x1b]0;owned\x07", "sets": []})
+    assert PlanBody.model_validate({"name": " روز ‌پا 🏋️‍♀️ ", "sets": []}).name == "روز ‌پا 🏋️‍♀️"

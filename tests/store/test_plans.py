@@ -11,7 +11,7 @@ import pytest
 from schemas.config import Limits
 from store.deviations import Deviation
 from store.memory import memory_records
-from store.plans import Plan
+from store.plans import Plan, PlanVersion
 from store.records import Records, records_in
 from tests.cassandra_node import ON_NODE
 
@@ -54,12 +54,15 @@ def test_the_newest_word_is_the_plan_and_every_word_is_kept(records: Records, ru
         assert await plans.page(user, None, 1) == [second]
         assert await plans.page(user, plan_id, 1) == []
         assert [v.plan for v in await plans.versions(user, plan_id)] == [first, second]
+        assert (await plans.newest(user, plan_id)) == PlanVersion(20, second)
         await plans.delete(user, plan_id, 30)
         await plans.put(user, second)
         assert (await plans.read(user, plan_id), await plans.of_user(user)) == (None, [])
         last = (await plans.versions(user, plan_id))[-1]
+        assert await plans.newest(user, plan_id) == last
         assert (last.revision, last.plan) == (30, None)
         assert await plans.versions(uuid4(), plan_id) == []
+        assert await plans.newest(uuid4(), plan_id) is None
 
     run(story())
 

@@ -243,6 +243,10 @@ def test_sets_follow_their_newest_event(records: Records, run: Any) -> None:
         other = set_row(session_id=row.session_id, started_at=NOW - timedelta(seconds=60))
         await records.sets.put(user, other)
         assert await records.sets.of_session(user, row.session_id) == [other, newer]
+        wanted = [row.set_id, uuid4()]
+        assert await records.sets.some(user, row.session_id, wanted) == [newer]
+        assert await records.sets.some(user, row.session_id, []) == []
+        assert await records.sets.count(user, row.session_id) == 2
         elsewhere = set_row()
         await records.sets.put(user, elsewhere)
         assert {s.set_id for s in await records.sets.of_user(user)} == {

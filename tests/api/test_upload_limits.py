@@ -1,0 +1,128 @@
+"""What a body costs whoever sends it: as much as the work and the rows that it makes."""
+
+import asyncio
+import json
+from collections import Counter
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import cbor2
+import pytest
+
+from api import chunks
+from api.keeping import BYTES_COUNT_AS_SAMPLE
+from schemas.config import Cassandra, Limits
+from tests.api.conftest import running, settings
+from tests.api.phone import CBOR, N, Phone, fresh_id, problem
+
+
+@contextmanager
+def strict_phone(keyspace: Cassandra, folder: Path, **limits: Any) -> Generator[Phone]:
+    """A phone with an open session, at a service with limits of its own."""
+    with (
+        running(settings(keyspace, folder, limits=Limits(**limits))) as strict,
+        strict.register().client() as http,
+    ):
+        phone = Phone(http)
+        phone.open()
+        yield phone
+
+
+@pytest.mark.parametrize(("stream", "status"), [("acc", 422), ("nope", 404)])
+def test_an_item_that_is_refused_is_a_request_of_the_callers_limit(
+    keyspace: Cassandra, tmp_path: Path, stream: str, status: int
+) -> None:
+    with strict_phone(keyspace, tmp_path, requests_per_minute=6) as phone:  # opened: the first
+        good = [
+            cbor2.dumps({"stream": "acc", "seq": seq, "chunk": phone.body("acc", seq)})
+            for seq in (0, 1)
+        ]
+        chunk = b"junk" if stream == "acc" else phone.body("acc", 0)
+        bad = cbor2.dumps({"stream": stream, "seq": 2, "chunk": chunk})
+        body = good[0] + bad * 1000 + good[1]
+        answer = phone.http.post(f"{phone.path}/chunks", content=body, headers=CBOR)  # the second
+        results = answer.json()["results"]
+        statuses = [one["problem"]["status"] if "problem" in one else 200 for one in results]
+        assert Counter(statuses) == {200: 1, status: 4, 429: 997}
+        assert (statuses[0], statuses[-1]) == (200, 429)
+        assert results[-1]["retry_after_s"] in (9, 10)
+        assert answer.headers["ratelimit"].startswith('"default";r=0;')
+        assert phone.http.get(f"{phone.path}/chunks").status_code == 429
+
+
+def test_others_are_served_between_items_that_are_refused(
+    keyspace: Cassandra, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of 4,096 bad items, no more than are worked at together are refused in one step."""
+    steps: list[int] = []
+    refuse = chunks.problem_response
+
+    def watched(*given: Any) -> Any:
+        if not steps:
+            asyncio.get_running_loop().call_soon(next_step)
+            steps.append(0)
+        steps[-1] += 1
+        return refuse(*given)
+
+    def next_step() -> None:
+        if sum(steps) < 1000:
+            steps.append(0)
+            asyncio.get_running_loop().call_soon(next_step)
+
+    monkeypatch.setattr(chunks, "problem_response", watched)
+    with strict_phone(keyspace, tmp_path) as phone:
+        body = cbor2.dumps({"stream": "acc", "seq": 0, "chunk": b"junk"}) * 1000
+        answer = phone.http.post(f"{phone.path}/chunks", content=body, headers=CBOR)
+        assert len(answer.json()["results"]) == 1000
+    assert max(steps) <= 2 * chunks.AT_ONCE
+
+
+def test_chunks_that_are_kept_are_one_request_together(keyspace: Cassandra, tmp_path: Path) -> None:
+    with strict_phone(keyspace, tmp_path, requests_per_minute=3) as phone:
+        body = b"".join(
+            cbor2.dumps({"stream": "acc", "seq": seq, "chunk": phone.body("acc", seq)})
+            for seq in range(40)
+        )
+        answer = phone.http.post(f"{phone.path}/chunks", content=body, headers=CBOR)
+        assert [one["samples"] for one in answer.json()["results"]] == [100] * 40
+        held = phone.http.get(f"{phone.path}/chunks").json()["streams"]["acc"]
+        assert held["ranges"] == [[0, 39]]
+
+
+def test_each_list_that_is_kept_counts_with_its_length(keyspace: Cassandra, tmp_path: Path) -> None:
+    """Hash by hash, 20 hashes are kept 210 times: nobody's journal grows like that for nothing."""
+    number = 20
+    sent, hash_as = number * 2 * N, 67 // BYTES_COUNT_AS_SAMPLE
+    with strict_phone(keyspace, tmp_path, samples_per_day=sent + 100 * hash_as) as phone:
+        hashes = phone.send(number)["acc"]
+        refused = 0
+        for end in range(1, number + 1):
+            answer = phone.complete({"acc": hashes[:end]})
+            if answer.status_code != 200:
+                assert problem(answer, 429, "over-limit")["limit"] == "samples"
+                refused += 1
+        assert 0 < refused < number / 2
+        kept = phone.complete({"acc": hashes[: number - refused]})
+        assert kept.status_code == 200, "a repeat keeps nothing, and so costs nothing"
+
+
+def test_a_session_that_is_completed_again_and_again_costs_its_lists_once(
+    keyspace: Cassandra, tmp_path: Path
+) -> None:
+    sent = 20 * 2 * N
+    with strict_phone(keyspace, tmp_path, samples_per_day=sent + sent // 5) as phone:
+        hashes = phone.send(20)
+        assert [phone.complete(hashes).status_code for _ in range(30)] == [200] * 30
+
+
+def test_a_plan_counts_each_time_it_changes(keyspace: Cassandra, tmp_path: Path) -> None:
+    plan = f"/v1/me/plans/{fresh_id()}"
+    sets = [{"exercise": "row", "reps": 8, "weight_kg": 60.5, "intensity": 0.5}] * 100
+    limit = len(json.dumps(sets)) * 5 // 2 // BYTES_COUNT_AS_SAMPLE
+    with strict_phone(keyspace, tmp_path, samples_per_day=limit) as phone:
+        bodies = [{"name": name, "sets": sets} for name in ("a", "a", "b", "b", "a")]
+        answers = [phone.http.put(plan, json=body) for body in bodies]
+        assert [one.status_code for one in answers] == [200, 200, 200, 200, 429]
+        assert phone.http.get(plan).json()["name"] == "b"
