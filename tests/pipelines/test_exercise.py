@@ -20,10 +20,11 @@ from models.signal.wrist import wrist_signals
 from pipelines.exercise.calibration import SHIPPED, Calibrations
 from pipelines.exercise.everybody import everybody_of, portions_of
 from pipelines.exercise.global_models import STATISTICS, read_calibrations, read_everybody
-from pipelines.exercise.job import named_recipe, recipe_of, train_exercise
+from pipelines.exercise.job import recipe_of, train_exercise
 from pipelines.exercise.labelled import LabelledSet
 from pipelines.exercise.learner import learn_user
 from pipelines.exercise.passes import given, giving
+from pipelines.exercise.users import named_recipe
 from pipelines.lifecycle.engines import LocalEngine, SparkEngine
 from pipelines.lifecycle.threads import one_blas_thread
 from pipelines.spark.plans import require_no_shuffle
