@@ -14,6 +14,7 @@ from models.exercise.codec import to_bytes
 from models.exercise.fit import GlobalModel, Others, fit_others, fit_own
 from models.exercise.kept import KeptWindows
 from models.exercise.model import ExerciseModel
+from models.exercise.needs import lacking
 from models.exercise.own_calibration import on_one_user
 from models.exercise.statistics import Frame, Statistics, frame_of, total
 from models.exercise.summed import Named, at_most, framed_statistics, summed
@@ -74,6 +75,7 @@ class Learned:
             nobody whom either has learned from.
         fresh: windows that the next run may find again.
         held: what `everybody` and `own` said, for calibration; b"" of users who are not in it.
+        lacking: which sets are missing to judge it by, "" where none are.
     """
 
     content: bytes
@@ -90,6 +92,7 @@ class Learned:
     majority: Hits
     fresh: tuple[Fresh, ...]
     held: bytes
+    lacking: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,6 +186,7 @@ def learn_user(
         seconds=lore.own.total_s,
         fresh=lore.fresh,
         held=held_to_bytes(said(stranger, asked), said(judged, asked)) if in_everybody else b"",
+        lacking=lacking(one.exercise for one in lore.used if lore.windows[one.set_id].rows),
         own=ask(judged, asked),
         everybody=ask(stranger, asked),
         incumbent=_ask_incumbent(incumbent, asked),

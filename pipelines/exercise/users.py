@@ -134,4 +134,5 @@ def _candidate(row: Row, serving: Mapping[UserKey, Serving]) -> Candidate:
         bytes(row["held"]),
         row["reason"],
         serving[key].version if key in serving else "",
+        row["lacking"],
     )

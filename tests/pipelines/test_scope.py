@@ -105,6 +105,23 @@ def test_while_nothing_of_everybody_serves_a_run_of_some_and_one_of_all_give_the
     assert global_run(database) is None
 
 
+@pytest.mark.parametrize(
+    ("chosen", "ready"), [((0, 1, 2), "0 exercises"), ((0, 1, 4), "1 exercise")]
+)
+def test_a_first_user_with_three_sets_is_told_how_many_are_missing(
+    database, people, train, chosen, ready: str
+):
+    """Three exercises once, or one of two exercises twice; four sets of two are enough."""
+    put(database, EVERYBODY[0], [people[0][n] for n in chosen], datetime.now(UTC))
+    report = train("all")
+    assert report.status == "refused"
+    [reason] = report.reasons
+    assert "needed are 2 sets of each of 2 exercises" in reason
+    assert reason.endswith(f"there are 3 sets, and 2 or more of {ready}")
+    put(database, EVERYBODY[0], [people[0][n] for n in (0, 1, 4, 5)], datetime.now(UTC))
+    assert train([EVERYBODY[0]]).counts["promoted"] == 1
+
+
 @pytest.mark.parametrize("objection", ["", "worse"])
 def test_a_run_of_some_gives_the_bytes_of_the_run_over_all_before_it(
     database, people, train, monkeypatch, objection: str
