@@ -13,6 +13,7 @@ from api.dependencies import Services, ServicesHere
 from api.passwords import Passwords
 from api.problems import described
 from api.tokens import SCOPES, USER_SCOPES, Claims
+from ingest import registration
 from schemas.errors import BadInput, MissingScope, NotAuthenticated, TokenReused, WrongPassword
 from store.users import Login, User
 
@@ -79,7 +80,7 @@ async def register(
         USER_SCOPES,
         services.clock(),
     )
-    await services.users.register(user)
+    await registration.register(services.records.journal, services.users, user)
     response.headers.update(_NO_STORE)
     return await _log_in(services, user, frozenset())
 

@@ -17,6 +17,7 @@ from uuid import UUID
 
 from api.passwords import Passwords
 from api.tokens import USER_SCOPES
+from ingest import registration
 from ingest.decisions import Decisions
 from ingest.follows import follow
 from ingest.histories import Visit, record_history
@@ -28,6 +29,7 @@ from schemas.config import Cassandra, Config
 from schemas.errors import NameTaken
 from schemas.events import PlanBody, SessionOpening, SetConfirmation
 from store.database import Database, connect
+from store.journal import Journal
 from store.records import records_in
 from store.social import Follows
 from store.users import User, Users
@@ -90,7 +92,8 @@ async def register_all(database: Database, world: World, password: str) -> None:
     Raises:
         NameTaken: another world's people have these names.
     """
-    users, gate = Users(database), asyncio.Semaphore(REGISTERED_AT_ONCE)
+    journal, users = Journal(database), Users(database)
+    gate = asyncio.Semaphore(REGISTERED_AT_ONCE)
     kept = await Passwords().hash(password) if password else ""
 
     async def register(person: Person) -> None:
@@ -99,7 +102,7 @@ async def register_all(database: Database, world: World, password: str) -> None:
             there = await users.by_name(name)
             if there is None:
                 user = User(person.user_id, name, kept, USER_SCOPES, server_time())
-                await users.register(user)
+                await registration.register(journal, users, user)
             elif there.user_id != person.user_id:
                 raise NameTaken(
                     f"{name!r} is of another simulated world; simulate with another --seed, or "

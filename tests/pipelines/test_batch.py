@@ -8,6 +8,7 @@ from uuid import UUID, uuid4
 import numpy as np
 import pytest
 
+from ingest.registration import register
 from models.clusters.evaluate import adjusted_rand
 from models.history import SetLog
 from models.intensity.codec import from_bytes
@@ -32,6 +33,7 @@ from store.journal import Journal
 from store.live_runs import LiveRuns
 from store.models import Models
 from store.results import Results
+from store.users import User, Users
 from tests.pipelines.crowd import settle
 from tests.spark_session import emptied
 
@@ -176,6 +178,18 @@ def test_nothing_changed_is_nothing_to_do(database, spark_config):
     assert live(database, "rank") == before
     train_personal(NEXT, spark_config)
     assert train_personal(NEXT, spark_config, users="changed").status == "nothing-to-do"
+
+
+def test_who_registers_is_news_to_ranks(database, spark_config):
+    """Nobody follows the newcomer, who follows nobody, and has a rank all the same."""
+    first = train_batch(RANK, spark_config)
+    newcomer = User(uuid4(), f"new-{uuid4().hex[:8]}", "", frozenset(), datetime.now(UTC))
+    asyncio.run(register(Journal(database), Users(database), newcomer))
+    second = train_batch(RANK, spark_config, only_changed=True)
+    assert (second.status, second.counts["rows"]) == ("done", first.counts["rows"] + 1)
+    assert asyncio.run(Results(database).rank(second.run_id, newcomer.user_id)).rank > 0
+    database.execute("DELETE FROM usernames WHERE username = ?", (newcomer.username,))
+    assert train_batch(RANK, spark_config).counts["rows"] == first.counts["rows"]
 
 
 def test_what_the_last_run_had_read_already_is_nothing_to_do(database, spark_config, people):
