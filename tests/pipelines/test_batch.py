@@ -262,10 +262,13 @@ def test_what_must_not_appear_does_not(database, spark_config):
     assert (refused.status, refused.reasons) == ("refused", {"it loses": 1})
     with pytest.raises(IncompleteRun):  # two rows under one key: one is lost
         train_batch(fake(lambda: Result([(USER, 1.0, 1), (USER, 2.0, 2)], {})), spark_config)
+    assert live(database, "rank").run_id == first.run_id
     empty = train_batch(fake(fail_to_learn), spark_config)
     assert (empty.status, empty.reasons) == ("not-learned", {"nobody is there": 1})
+    assert empty.metrics == {"withdrawn": str(first.run_id)}
+    assert live(database, "rank") is None  # of people who are not there any more
 
-    assert live(database, "rank").run_id == first.run_id
+    first = train_batch(fake(lambda: Result([(USER, 1.0, 1)], {})), spark_config)
     second = train_batch(fake(lambda: Result([(USER, 3.0, 1)], {})), spark_config)
     assert live(database, "rank").run_id == second.run_id
     assert live(database, "rank").previous_run_id == first.run_id
