@@ -206,6 +206,8 @@ def test_the_first_user_of_all_is_learned(spark, spark_config, people):
         put(database, user_id(0), people[0])
         report = train_exercise(spark_config)
         assert report.counts == {"sets": 16, "promoted": 1}
+        alone = "1 of 2 people: each is asked about without what he gave"
+        assert report.metrics["global"] == {LAYOUT: alone}
         assert champion(database, 0) is not None
 
 
