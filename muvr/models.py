@@ -103,7 +103,11 @@ def promote(
 
     async def question(database: Database) -> dict[str, Any]:
         owner = await _owner(database, user)
-        stored = await Models(database).get(owner, model_id, family, version)
+        try:
+            stored = await Models(database).get(owner, model_id, family, version)
+        except NoModel as problem:
+            kept = await _kept_versions(database, owner, model_id, family)
+            raise NoModel(problem.says.replace(owner, user), next_step=kept) from problem
         champions = Champions(database)
         if await champions.is_withdrawn(stored.run_id):
             raise Conflict(
@@ -148,7 +152,7 @@ def rollback(
             back = await Champions(database).rollback(owner, model_id, family, server_time())
         except NoModel as problem:
             kept = await _kept_versions(database, owner, model_id, family)
-            raise NoModel(problem.says, next_step=kept) from problem
+            raise NoModel(problem.says.replace(owner, str(user)), next_step=kept) from problem
         return f"{family} {back.version} serves {user} again.", back._asdict()
 
     says, answer = door.ask(question, "migrations")
@@ -175,7 +179,14 @@ def export(
         return (await Models(database).get(*serving[:4])).content
 
     content = door.ask(question)
-    path.write_bytes(content)
+    try:
+        path.write_bytes(content)
+    except OSError as problem:
+        raise BadInput(
+            f"{path} cannot be written: {problem.strerror}. Name a file in a folder that is there",
+            field="path",
+            value=path,
+        ) from problem
     door.terminal.say(f"{path}: {len(content):,} bytes")
     door.terminal.answer({"path": str(path), "bytes": len(content)})
 
