@@ -83,6 +83,12 @@ def test_while_nothing_of_everybody_serves_each_new_set_is_a_reason_to_try(datab
     assert global_run(database) == second.run_id
 
 
+def test_who_is_named_and_has_no_set_is_a_reason(database, people, train):
+    report = train([EVERYBODY[0]])
+    assert report.status == "nothing-to-do"
+    assert report.reasons == {"who was named has no set that training can read": 1}
+
+
 def own_versions(database):
     keys = [(user, LAYOUT) for user in EVERYBODY]
     return {
