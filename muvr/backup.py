@@ -19,7 +19,7 @@ from muvr.door import Door, open_door
 from muvr.options import AsJson, Conf
 from muvr.service import Service
 from pipelines.lifecycle.runs import server_time
-from schemas.errors import BadBackup
+from schemas.errors import BadBackup, BadInput
 from schemas.layout import LAYOUT
 from store.cql import read_migrations
 from store.database import Database
@@ -54,6 +54,7 @@ def backup(
     door = open_door(conf, as_json=as_json)
     _require_own_node(door)
     now = server_time()
+    make_folder(folder)
     place = folder / f"{now:%Y%m%dT%H%M%SZ}"
     with door.terminal as terminal:
         schema = door.ask(_schema, "migrations")
@@ -67,6 +68,22 @@ def backup(
     door.terminal.answer(
         {"folder": str(place), "files": len(made.files), "bytes": made.bytes, "erased": erased}
     )
+
+
+def make_folder(folder: Path) -> None:
+    """The folder of all backups, before an hour of copying shows that it cannot be.
+
+    Raises:
+        BadInput: why.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as problem:
+        raise BadInput(
+            f"{folder} cannot be made: {problem.strerror}. Name a folder that can be written",
+            field="folder",
+            value=folder,
+        ) from problem
 
 
 def restore(

@@ -11,8 +11,8 @@ from uuid import UUID, uuid4
 import pytest
 
 from ingest.erasure import erase_user
-from muvr.backup import LEDGER, _count, backup, restore
-from schemas.errors import BadBackup
+from muvr.backup import LEDGER, _count, backup, make_folder, restore
+from schemas.errors import BadBackup, BadInput
 from store.database import Database, connect
 from store.migrate import migrate
 from store.node.process import EmbeddedNode
@@ -185,3 +185,10 @@ def test_an_outside_cluster_has_its_own_backups(tmp_path: Path):
     conf.write_text("cassandra: {contact_points: [127.0.0.1]}\n")
     with pytest.raises(BadBackup, match="outside cluster"):
         backup(tmp_path, conf=conf)
+
+
+def test_a_folder_that_cannot_be_is_wrong_use(tmp_path: Path):
+    """Before anything is copied."""
+    (tmp_path / "a file").write_text("")
+    with pytest.raises(BadInput, match="a file/backups cannot be made.* Name a folder"):
+        make_folder(tmp_path / "a file" / "backups")
