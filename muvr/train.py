@@ -158,17 +158,21 @@ async def _project_members(database: Database, config: Config) -> dict[UUID, str
     return left
 
 
-def read_users(text: str) -> Users:
+def read_users(text: str, known: Sequence[str] = ("changed", "all")) -> Users:
     """`changed`, `all`, or user ids with commas.
+
+    Args:
+        text: as it was typed.
+        known: the words that the command takes.
 
     Raises:
         BadInput: anything else.
     """
-    if text == "changed" or text == "all":
+    if (text == "changed" or text == "all") and text in known:
         return text
     try:
         return [UUID(part) for part in text.split(",")]
     except ValueError as problem:
         raise BadInput(
-            f"--users {text}: say changed, all, or user ids", field="users", value=text
+            f"--users {text}: say {', '.join(known)}, or user ids", field="users", value=text
         ) from problem

@@ -8,11 +8,11 @@ import pytest
 from ingest import stretches
 from muvr.door import Door
 from muvr.terminal import Terminal
-from muvr.train import Engine, families_on, keep_stretches, show_run
+from muvr.train import Engine, families_on, keep_stretches, read_users, show_run
 from pipelines.jobs import EVERY
 from pipelines.lifecycle import members
 from schemas.config import Cassandra, Config
-from schemas.errors import DatabaseAway
+from schemas.errors import BadInput, DatabaseAway
 from tests.cassandra_node import ON_NODE
 
 pytestmark = ON_NODE
@@ -81,3 +81,11 @@ def test_what_a_run_says_nothing_about_is_no_row(capsys: pytest.CaptureFixture[s
     said = capsys.readouterr().out
     assert "no set" in said
     assert "people" not in said
+
+
+def test_only_words_that_a_command_takes_are_offered():
+    """A replay knows nothing of changes."""
+    assert (read_users("changed"), read_users("all", ["all"])) == ("changed", "all")
+    for word in ("changed", "nobody"):
+        with pytest.raises(BadInput, match=f"--users {word}: say all, or user ids"):
+            read_users(word, ["all"])
