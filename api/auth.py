@@ -14,6 +14,7 @@ from api.gate import LEFT
 from api.passwords import Passwords
 from api.problems import described
 from api.tokens import SCOPES, USER_SCOPES, Claims
+from ingest import registration
 from schemas.errors import BadInput, MissingScope, NotAuthenticated, TokenReused, WrongPassword
 from store.users import Login, User
 
@@ -80,7 +81,7 @@ async def register(
         USER_SCOPES,
         services.clock(),
     )
-    await services.users.register(user)
+    await registration.register(services.records.journal, services.users, user)
     response.headers.update(_NO_STORE)
     return await _log_in(services, user, frozenset())
 

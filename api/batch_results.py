@@ -10,6 +10,7 @@ from pydantic import BaseModel, Field
 from api.dependencies import Predict, Services, ServicesHere
 from api.problems import described
 from schemas.errors import NotComputedYet
+from store.jobs import JobRuns
 from store.live_runs import LiveRun, LiveRuns
 from store.results import Results
 from store.watermarks import Watermarks
@@ -99,11 +100,15 @@ async def _live(services: ServicesHere, family: str) -> tuple[LiveRun, dict[str,
     """The run that readers see, and what an answer says of it.
 
     Raises:
-        NotComputedYet: no run of the family went live.
+        NotComputedYet: no run of the family is live; where there are too few people, so it says.
     """
     live = await LiveRuns(services.database).read(family)
     if live is None:
-        raise NotComputedYet(f"No run of {family} has gone live yet.")
+        [last] = await JobRuns(services.database).newest(family, 1) or [None]
+        why = "; ".join(last.reasons) if last and last.status == "not-learned" else ""
+        raise NotComputedYet(
+            f"No run of {family} is live.", next_step=f"The last one says: {why}." if why else ""
+        )
     about = {
         "as_of": live.as_of,
         "stale": await is_stale(services, family, live.as_of),

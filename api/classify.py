@@ -21,8 +21,9 @@ from ingest.bodies import decode_body
 from ingest.cbor import read_cbor
 from ingest.chunks import CBOR, JSON, read_samples
 from models.exercise.layout import model_id
+from models.exercise.needs import NEEDED
 from models.recognition.counting import FROM_S, repetitions
-from models.recognition.naming import Named
+from models.recognition.naming import NO_MODEL, Named
 from models.recognition.wearing import name_as_worn
 from models.reps.count import Repetitions
 from models.signal.pieces import Piece, Recording
@@ -37,6 +38,7 @@ QUESTION_S = 3600.0  # samples at 1 Hz claim weeks in kilobytes, and all of it b
 INLINE_S = 20.0  # a longer recording is answered in a thread, so that others do not wait for it
 INLINE_BYTES = 1 << 17  # likewise: 300 bytes of zstd may be 30,000 chunks, which take a second
 CHUNKS_AT_MOST = 8192  # an hour of seconds, both sensors, is 7,200
+WITHOUT_MODEL = f"Confirm {NEEDED}. The next training learns your model from them."
 Side = Literal["left", "right"]
 
 
@@ -57,6 +59,9 @@ class ClassifyAnswer(BaseModel):
     reason: str | None = Field(
         description="why abstained: unknown-movement, no-model, too-short, other-layout; where "
         "samples lack what the model learned from: no-gravity, low-rate"
+    )
+    next_step: str | None = Field(
+        description="what the caller can add where there is no model; else null"
     )
     model: ModelName | None
     reps: int | None = Field(description="repetitions; null when not counted")
@@ -169,6 +174,7 @@ def _shape(named: Named, counted: Repetitions | None = None) -> dict[str, Any]:
         "probability": answer.probability,
         "abstained": answer.abstained,
         "reason": answer.reason,
+        "next_step": WITHOUT_MODEL if answer.reason == NO_MODEL.reason else None,
         "model": None
         if rung is None
         else {"family": FAMILY, "level": rung.level, "version": rung.version},

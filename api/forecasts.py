@@ -136,16 +136,29 @@ async def _model(services: Services, user_id: UUID, family: str) -> Loaded:
     return loaded
 
 
-async def log_of(services: Services, user_id: UUID) -> SetLog:
-    """The caller's confirmed sets as the families of the journal read them."""
-    return log_from(await services.records.sets.of_user(user_id))
+async def log_of(services: Services, user_id: UUID, *, ends: bool = False) -> SetLog:
+    """The caller's confirmed sets as the families of the journal read them; see `log_from`."""
+    return log_from(await services.records.sets.of_user(user_id), ends=ends)
 
 
-def log_from(rows: Iterable[SetRow]) -> SetLog:
-    """Confirmed sets as the families of the journal read them."""
+def log_from(rows: Iterable[SetRow], *, ends: bool = False) -> SetLog:
+    """Confirmed sets as the families of the journal read them.
+
+    Args:
+        rows: in any order.
+        ends: whether to read when sets ended as well, which no training does.
+    """
     return SetLog.of(
-        done_set(r.session_id, r.started_at, r.exercise, r.reps, r.weight_kg, r.intensity)
-        for r in rows
+        done_set(
+            row.session_id,
+            row.started_at,
+            row.exercise,
+            row.reps,
+            row.weight_kg,
+            row.intensity,
+            row.ended_at if ends else None,
+        )
+        for row in rows
     )
 
 

@@ -11,6 +11,7 @@ from api.dependencies import ModelRead, Services, ServicesHere
 from api.model_cache import Level
 from api.problems import described
 from api.shapes import ModelName
+from models.exercise.needs import NEEDED
 from schemas.errors import NoModel, NotAcceptable
 from schemas.families import FAMILIES
 from schemas.inputs import INPUTS, ModelInput
@@ -97,7 +98,11 @@ async def download(
         kept = [one.name for one in FAMILIES.values() if one.kind == "model"]
         if family not in kept:
             raise NoModel(f"No family {family!r} has models; there are {', '.join(kept)}.")
-        raise NoModel(f"No {family} model for {' or '.join(layouts)} serves you yet.")
+        step = f"It takes confirmed sets: {NEEDED}. The next training learns them."
+        raise NoModel(
+            f"No {family} model for {' or '.join(layouts)} serves you yet.",
+            next_step=step if family == "exercise" else "",
+        )
     level, serving = found
     etag = f'"{serving.version}-{form}"'
     headers = {

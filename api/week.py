@@ -86,7 +86,7 @@ async def week(
     ] = None,
 ) -> WeekAnswer:
     """A week of training: rested muscles, the usual time, what you usually train."""
-    log = await log_of(services, caller.user_id)
+    log = await log_of(services, caller.user_id, ends=True)
     zone = await _zone(services, caller.user_id)
     first = starts_on or _first_day(log, services.clock().astimezone(zone))
     asked, source = await _asked(services, caller.user_id, log, first, zone)

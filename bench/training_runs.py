@@ -22,11 +22,12 @@ from models.exercise.summed import Named, framed_statistics
 from models.signal.pieces import unpack_pieces
 from models.signal.wrist import wrist_signals
 from pipelines.exercise.global_models import read_everybody
-from pipelines.exercise.job import named_recipe, recipe_of, train_exercise
+from pipelines.exercise.job import recipe_of, train_exercise
 from pipelines.exercise.labelled import labelled_sets
 from pipelines.exercise.learner import learn_user
 from pipelines.exercise.lesson import Lesson
 from pipelines.exercise.passes import partition_of
+from pipelines.exercise.users import named_recipe
 from pipelines.lifecycle.runs import RunReport
 from pipelines.spark.session import spark_session
 from schemas.layout import owner_of

@@ -50,6 +50,11 @@ class DoneRow(Protocol):
         """0 to 1."""
         ...
 
+    @property
+    def duration_s(self) -> float | None:
+        """Seconds from its begin to its end."""
+        ...
+
 
 class DoneSet(NamedTuple):
     """One confirmed set; see `DoneRow`."""
@@ -60,6 +65,7 @@ class DoneSet(NamedTuple):
     reps: int | None
     weight_kg: float | None
     intensity: float | None
+    duration_s: float | None = None
 
 
 def done_set(
@@ -69,6 +75,7 @@ def done_set(
     reps: int | None,
     weight_kg: float | None,
     intensity: float | None,
+    ended_at: datetime | None = None,
 ) -> DoneSet:
     """A row of `sets` as it is learned from and as it is asked about, whoever read it.
 
@@ -79,10 +86,12 @@ def done_set(
         reps: None where not recorded, as are the other two.
         weight_kg: kilograms.
         intensity: 0 to 1.
+        ended_at: None where it was not read: most families do not ask.
     """
     started_s = started_at.timestamp()
+    duration_s = None if ended_at is None else (ended_at - started_at).total_seconds()
     name = one_spelling(exercise)
-    return DoneSet(str(session_id), started_s, name, reps, weight_kg, intensity)
+    return DoneSet(str(session_id), started_s, name, reps, weight_kg, intensity, duration_s)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +105,7 @@ class SetLog:
         reps: float64 (n,), NaN where not recorded.
         weight_kg: float64 (n,), NaN where not recorded or where there is no weight.
         intensity: float64 (n,), 0 to 1, NaN where not recorded.
+        duration_s: float64 (n,), NaN where its end was not read.
     """
 
     started_s: Floats64
@@ -104,6 +114,7 @@ class SetLog:
     reps: Floats64
     weight_kg: Floats64
     intensity: Floats64
+    duration_s: Floats64
 
     def __post_init__(self) -> None:
         lengths = {len(getattr(self, field.name)) for field in fields(self)}
@@ -135,6 +146,7 @@ class SetLog:
             reps=_numbers(row.reps for row in ordered),
             weight_kg=_numbers(row.weight_kg for row in ordered),
             intensity=_numbers(row.intensity for row in ordered),
+            duration_s=_numbers(row.duration_s for row in ordered),
         )
 
     def where(self, mask: Flags) -> "SetLog":

@@ -18,13 +18,14 @@ from ingest.erasure import ERASED, erase_user
 from muvr.door import Door, open_door
 from muvr.options import AsJson, Conf
 from muvr.service import Service
+from muvr.terminal import counted
 from pipelines.lifecycle.runs import server_time
-from schemas.errors import BadBackup
+from schemas.errors import BadBackup, BadInput
 from schemas.layout import LAYOUT
 from store.cql import read_migrations
 from store.database import Database
 from store.migrate import FOLDER
-from store.node.snapshot import Backup, make_backup, put_back, read_backup
+from store.node.snapshot import MANIFEST, Backup, make_backup, put_back, read_backup
 from store.watermarks import CHANGES_KEPT, Watermarks
 
 LEDGER = "erased.json"
@@ -54,6 +55,7 @@ def backup(
     door = open_door(conf, as_json=as_json)
     _require_own_node(door)
     now = server_time()
+    make_folder(folder)
     place = folder / f"{now:%Y%m%dT%H%M%SZ}"
     with door.terminal as terminal:
         schema = door.ask(_schema, "migrations")
@@ -67,6 +69,39 @@ def backup(
     door.terminal.answer(
         {"folder": str(place), "files": len(made.files), "bytes": made.bytes, "erased": erased}
     )
+
+
+def require_one_backup(folder: Path) -> None:
+    """Refuse a folder that is none, and the folder that all backups are in.
+
+    Raises:
+        BadInput: which folder could have been meant.
+    """
+    if (folder / MANIFEST).exists():
+        return
+    if inside := sorted(one.parent for one in folder.glob(f"*/{MANIFEST}")):
+        sentence = (
+            f"{folder} holds {counted(len(inside), 'backup')}; name one, such as {inside[-1]}"
+        )
+    else:
+        sentence = f"There is no whole backup in {folder}; name a folder that `muvr backup` made"
+    raise BadInput(sentence, field="folder", value=folder)
+
+
+def make_folder(folder: Path) -> None:
+    """The folder of all backups, before an hour of copying shows that it cannot be.
+
+    Raises:
+        BadInput: why.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as problem:
+        raise BadInput(
+            f"{folder} cannot be made: {problem.strerror}. Name a folder that can be written",
+            field="folder",
+            value=folder,
+        ) from problem
 
 
 def restore(
@@ -84,6 +119,7 @@ def restore(
     _require_own_node(door)
     if Service(door.config, door.conf_path).status().running:
         raise BadBackup("The service runs; stop it first: muvr down")
+    require_one_backup(folder)
     was_running = door.node.status().running
     with door.terminal as terminal:
         found = read_backup(folder, terminal)

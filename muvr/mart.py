@@ -8,6 +8,7 @@ import typer
 from muvr.door import open_door
 from muvr.jobs import show_run
 from muvr.options import AsJson, Conf
+from muvr.terminal import counted
 from pipelines.mart.job import refresh_mart
 from schemas.errors import BadInput
 from schemas.mart import MART
@@ -57,7 +58,7 @@ def show(
     chosen = [one for one in MART.values() if table in ("all", one.name)]
     for one in chosen:
         rows = [(column.name, column.type, column.says, column.example) for column in one.columns]
-        title = f"{one.name}: {manifest.rows[one.name]:,} rows. {one.says}"
+        title = f"{one.name}: {counted(manifest.rows[one.name], 'row')}. {one.says}"
         door.terminal.table(title, ("column", "type", "says", "example"), rows)
     door.terminal.answer(
         {

@@ -136,7 +136,14 @@ def export(
     """
     door = open_door(conf, as_json=as_json)
     content = door.ask(lambda database: _content(database, user, family, model_id))
-    path.write_bytes(content)
+    try:
+        path.write_bytes(content)
+    except OSError as problem:
+        raise BadInput(
+            f"{path} cannot be written: {problem.strerror}. Name a file in a folder that is there",
+            field="path",
+            value=path,
+        ) from problem
     door.terminal.say(f"{path}: {len(content):,} bytes")
     door.terminal.answer({"path": str(path), "bytes": len(content)})
 
@@ -170,11 +177,15 @@ async def _promote(
     """Point an owner to a kept version.
 
     Raises:
-        NoModel: the version is not kept.
+        NoModel: the version is not kept; says which are.
         Conflict: the run that learned it was taken back.
     """
     owner = await _owner(database, user)
-    stored = await Models(database).get(owner, model_id, family, version)
+    try:
+        stored = await Models(database).get(owner, model_id, family, version)
+    except NoModel as problem:
+        kept = await _kept_versions(database, owner, model_id, family)
+        raise NoModel(problem.says.replace(owner, user), next_step=kept) from problem
     champions = Champions(database)
     if await champions.is_withdrawn(stored.run_id):
         raise Conflict(
@@ -199,7 +210,7 @@ async def _roll_back(
         back = await Champions(database).rollback(owner, model_id, family, server_time())
     except NoModel as problem:
         kept = await _kept_versions(database, owner, model_id, family)
-        raise NoModel(problem.says, next_step=kept) from problem
+        raise NoModel(problem.says.replace(owner, user), next_step=kept) from problem
     return f"{family} {back.version} serves {user} again.", back._asdict()
 
 

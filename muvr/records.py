@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from api.tokens import SCOPES
 from ingest.importers.csv_files import read_csv
 from ingest.importers.gym import read_gym
 from ingest.importers.imported import ImportedRecording
@@ -130,6 +131,9 @@ def grant(
 
     Example: `muvr user grant ada operate`
     """
+    if unknown := sorted(set(scopes) - set(SCOPES)):
+        sentence = f"There is no scope {', '.join(unknown)}; there are {', '.join(SCOPES)}"
+        raise BadInput(sentence, field="scopes", value=unknown)
     door = open_door(conf, as_json=as_json)
     user = door.ask(lambda database: Users(database).grant(username, scopes))
     door.terminal.say(f"{username}: {' '.join(sorted(user.scopes))}")

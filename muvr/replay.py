@@ -16,7 +16,6 @@ from muvr.train import read_users
 from pipelines import jobs
 from pipelines.lifecycle.runs import RunReport
 from pipelines.replay import replay as replay_journal
-from schemas.errors import BadInput
 
 
 def register(app: typer.Typer) -> None:
@@ -37,9 +36,7 @@ def replay(
     Example: `muvr replay --users all`
     """
     door = open_door(conf, as_json=as_json)
-    whom = read_users(users)
-    if whom == "changed":
-        raise BadInput("--users changed: say all, or user ids", field="users", value=users)
+    whom = read_users(users, ["all"])
     reports = [_project(door, None if isinstance(whom, str) else whom)]
     if models:
         with door.terminal as terminal:

@@ -17,6 +17,7 @@ from uuid import UUID
 
 from api.passwords import Passwords
 from api.tokens import USER_SCOPES
+from ingest import registration
 from ingest.decisions import Decisions
 from ingest.follows import follow
 from ingest.histories import Visit, record_history
@@ -28,6 +29,7 @@ from schemas.config import Cassandra, Config
 from schemas.errors import NameTaken
 from schemas.events import PlanBody, SessionOpening, SetConfirmation
 from store.database import Database, connect
+from store.journal import Journal
 from store.records import records_in
 from store.social import Follows
 from store.users import User, Users
@@ -90,17 +92,18 @@ async def register_all(database: Database, world: World, password: str) -> None:
     Raises:
         NameTaken: another world's people have these names.
     """
-    users, gate = Users(database), asyncio.Semaphore(REGISTERED_AT_ONCE)
+    journal, users = Journal(database), Users(database)
+    gate = asyncio.Semaphore(REGISTERED_AT_ONCE)
     kept = await Passwords().hash(password) if password else ""
 
     async def one(person: Person) -> None:
         async with gate:
-            await _register(users, person, kept)
+            await _register(journal, users, person, kept)
 
     await asyncio.gather(*map(one, world.people()))
 
 
-async def _register(users: Users, person: Person, password_hash: str) -> None:
+async def _register(journal: Journal, users: Users, person: Person, password_hash: str) -> None:
     """Register a simulated person who is not there yet.
 
     Raises:
@@ -109,7 +112,8 @@ async def _register(users: Users, person: Person, password_hash: str) -> None:
     name = person.profile.username
     there = await users.by_name(name)
     if there is None:
-        await users.register(User(person.user_id, name, password_hash, USER_SCOPES, server_time()))
+        user = User(person.user_id, name, password_hash, USER_SCOPES, server_time())
+        await registration.register(journal, users, user)
     elif there.user_id != person.user_id:
         raise NameTaken(
             f"{name!r} is of another simulated world; simulate with another --seed, or "

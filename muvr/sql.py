@@ -9,6 +9,7 @@ import typer
 
 from muvr.door import Door, open_door
 from muvr.options import AsJson, Conf
+from muvr.terminal import counted
 from pipelines.lifecycle.runs import server_time
 from store.mart import Answer, MartFolder
 
@@ -64,7 +65,8 @@ def _show(door: Door, answer: Answer) -> None:
     door.terminal.table("", answer.columns, rows)
     more = ", and there are more (sql.rows)" if answer.more else ""
     door.terminal.say(
-        f"{len(rows):,} rows{more}; the mart is as of {answer.as_of:%Y-%m-%d %H:%M:%S} UTC, "
+        f"{counted(len(rows), 'row')}{more}; "
+        f"the mart is as of {answer.as_of:%Y-%m-%d %H:%M:%S} UTC, "
         f"{timedelta(seconds=round(age.total_seconds()))} ago (`muvr mart refresh`)."
     )
     door.terminal.answer(

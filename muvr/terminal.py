@@ -1,10 +1,12 @@
 """What a command shows: progress with rate and time left, tables for people, JSON for machines."""
 
 import json
+import re
 import sys
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from typing import cast
 
 from rich.console import Console
 from rich.progress import (
@@ -23,6 +25,8 @@ from rich.table import Table
 from rich.text import Text
 
 PLAIN_EVERY_S = 15.0  # off a terminal a long step says this often how far it is
+PAIR = 2  # columns of a table that is folded: what, and its value
+NUMBER = re.compile(r"([≤≥] )?[-+]?[0-9]|$")  # how a cell begins that is read from the right
 PLAIN_WIDTH = 200  # off a terminal nothing has 80 columns: a table is cut later
 
 
@@ -100,17 +104,36 @@ class Terminal:
             self._out.print(line, soft_wrap=True, markup=False)
 
     def table(self, title: str, head: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-        """A table for people; nothing under --json, nor where there are no rows."""
-        rows = list(rows)
-        if self.as_json or not rows:
+        """A table for people; nothing under --json, nor where there are no rows.
+
+        Where ids would be cut to fit the terminal, each row is lines of its own: people copy them.
+        """
+        cells = [[shown(cell) for cell in row] for row in rows]
+        if self.as_json or not cells:
             return
         self._out.print(Text(title, style="italic"), soft_wrap=True)  # rich folds it to the table
+        if len(head) > PAIR and least_width([head, *cells]) > self._out.width:
+            for row in cells:
+                self._lines(head, row)
+            return
         table = Table(header_style="bold")
-        for index, name in enumerate(head):
-            table.add_column(name, justify="left" if index == 0 else "right")
-        for row in rows:
-            table.add_row(*(Text(shown(cell)) for cell in row))
+        for name, column in zip(head, zip(*cells, strict=True), strict=True):
+            right = all(NUMBER.match(cell) for cell in column)
+            table.add_column(name, justify="right" if right else "left", overflow="fold")
+        for row in cells:
+            table.add_row(*map(Text, row))
         self._out.print(table)
+
+    def _lines(self, head: Sequence[str], row: Sequence[str]) -> None:
+        """A row as `name: value`, as many to a line as there is room for; the first stands out."""
+        line = ""
+        for name, cell in zip(head, row, strict=True):
+            said = f"{name}: {cell}" if name else cell
+            if line and cell and len(line) + 2 + len(said) > self._out.width:
+                self.say(line)
+                line = " "
+            line += ("  " if line else "") + said if cell else ""
+        self.say(line)
 
     def answer(self, values: Mapping[str, object] | Sequence[object]) -> None:
         """The whole result as JSON; nothing without --json. Bytes are hexadecimal."""
@@ -122,11 +145,31 @@ class Terminal:
         self._err.print(Text.assemble(("error: ", "bold red"), sentence), soft_wrap=True)
 
 
+def counted(number: int, what: str) -> str:
+    """So many things, in words.
+
+    >>> counted(1, "row"), counted(1200, "row")
+    ('1 row', '1,200 rows')
+    """
+    return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"
+
+
+def least_width(rows: Iterable[Sequence[str]]) -> int:
+    """The columns that a table needs in which no word is cut.
+
+    >>> least_width([("family", "run"), ("load", "01a2230e-46d7 done")])
+    26
+    """
+    columns = list(zip(*rows, strict=True))
+    words = [max(map(len, " ".join(column).split()), default=0) for column in columns]
+    return sum(words) + 3 * len(words) + 1
+
+
 def shown(value: object) -> str:
     """A value as a cell of a table: times to the second, six digits of a fraction; "" for None.
 
-    >>> shown({"promoted": 20, "error": 1 / 3, "by": {"own": 1.0}})
-    'promoted: 20, error: 0.333333, by: {own: 1}'
+    >>> shown({"promoted": 20, "error": 1 / 3, "by": {"own": 1.0}, "reason": "", "for": ["a", "b"]})
+    'promoted: 20, error: 0.333333, by: {own: 1}, for: a, b'
     """
     if value is None:
         return ""
@@ -138,7 +181,10 @@ def shown(value: object) -> str:
         return ", ".join(
             f"{name}: {{{shown(one)}}}" if isinstance(one, Mapping) else f"{name}: {shown(one)}"
             for name, one in value.items()
+            if shown(one)
         )
+    if isinstance(value, list | tuple):
+        return ", ".join(shown(one) for one in cast("Sequence[object]", value))
     return str(value)
 
 

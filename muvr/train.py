@@ -12,7 +12,7 @@ import typer
 from muvr.door import Door, open_door
 from muvr.options import AsJson, Conf
 from muvr.scoreboard import HEAD, WHY_HEAD, reasons_of, table_of
-from muvr.terminal import Terminal
+from muvr.terminal import Terminal, shown
 from pipelines.lifecycle.runs import RunReport, server_time
 from pipelines.lifecycle.scope import Users
 from schemas.config import Config
@@ -100,7 +100,7 @@ def show_run(terminal: Terminal, run: Mapping[str, Any]) -> None:
     """A run as a table: counts, metrics, seconds and reasons."""
     title = f"{run['family']}: {run['status']} ({run['run_id']})"
     parts = ("counts", "metrics", "seconds", "reasons")
-    rows = [pair for part in parts for pair in run.get(part, {}).items()]
+    rows = [pair for part in parts for pair in run.get(part, {}).items() if shown(pair[1])]
     terminal.table(title, ("what", "value"), rows)
 
 
@@ -158,17 +158,21 @@ async def _project_members(database: Database, config: Config) -> dict[UUID, str
     return left
 
 
-def read_users(text: str) -> Users:
+def read_users(text: str, known: Sequence[str] = ("changed", "all")) -> Users:
     """`changed`, `all`, or user ids with commas.
+
+    Args:
+        text: as it was typed.
+        known: the words that the command takes.
 
     Raises:
         BadInput: anything else.
     """
-    if text == "changed" or text == "all":
+    if (text == "changed" or text == "all") and text in known:
         return text
     try:
         return [UUID(part) for part in text.split(",")]
     except ValueError as problem:
         raise BadInput(
-            f"--users {text}: say changed, all, or user ids", field="users", value=text
+            f"--users {text}: say {', '.join(known)}, or user ids", field="users", value=text
         ) from problem

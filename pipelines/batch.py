@@ -126,7 +126,7 @@ def _learn(job: Job, family: BatchFamily, *, only_changed: bool) -> None:
 
 
 def _learned(job: Job, family: BatchFamily) -> Result | None:
-    """What the recipe finds; None where there is too little data: the old rows stay live."""
+    """What the recipe finds; None where there is too little data, and nothing is live any more."""
     spark = job.spark()
     try:
         with job.run.step("learn"):
@@ -134,9 +134,27 @@ def _learned(job: Job, family: BatchFamily) -> Result | None:
     except CannotLearn as problem:  # an answer, not a failure
         job.run.status = "not-learned"
         job.run.reasons[str(problem)] += 1
+        _withdraw(job, family.name)
         return None
     job.progress.step(f"{family.name}: rows learned", len(result.rows))
     return result
+
+
+def _withdraw(job: Job, family: str) -> None:
+    """Take away the rows of before: they are about people who are not there any more, or too few.
+
+    Raises:
+        LeaseHeld: the run's lease was lost; nothing is withdrawn.
+        LostChampionRace: somebody else moved the pointer meanwhile.
+    """
+    job.run.require_lease()
+    live = LiveRuns(job.database)
+    before = asyncio.run(live.read(family))
+    if before is None:
+        return
+    if not asyncio.run(live.withdraw(family, before.run_id)):
+        raise LostChampionRace(f"Another run of {family} went live meanwhile.")
+    job.run.metrics["withdrawn"] = str(before.run_id)
 
 
 def _note(job: Job, result: Result, digest: str) -> None:

@@ -47,6 +47,6 @@ RANK = BatchFamily(
     name="rank",
     table="ranks",
     columns="user_id string, rank double, position int",
-    topics=("follows", "erased"),
+    topics=("registered", "follows", "erased"),
     learn=learn_rank,
 )

@@ -67,6 +67,10 @@ class BadSamples(BadInput):
     """Stored or sent sample bytes that do not decode."""
 
 
+class BadSets(MuvrError):
+    """Confirmed sets that cannot be read, not of one person but of everybody."""
+
+
 class TooLarge(BadInput):
     """A body over its cap, before or after decompression."""
 

@@ -3,7 +3,15 @@
 from typing import Literal
 
 Topic = Literal[
-    "sessions", "samples", "sets", "stretches", "predictions", "plans", "follows", "erased"
+    "registered",
+    "sessions",
+    "samples",
+    "sets",
+    "stretches",
+    "predictions",
+    "plans",
+    "follows",
+    "erased",
 ]
 """`samples`: of a part that is being filled; `erased`: the user, whom a restored backup would bring
 back. A job that waits for a topic that nobody announces would never learn again."""

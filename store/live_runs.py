@@ -110,6 +110,13 @@ class LiveRuns:
                 return now
             run_id = now.run_id  # taken back meanwhile by somebody who saw that it was not live
 
+    async def withdraw(self, family: str, run_id: UUID) -> bool:
+        """Let readers see nothing; False when this run is not the live one any more.
+
+        Nobody took it back: a later run's rollback may still come to it.
+        """
+        return await self._replace(family, run_id, None)
+
     async def kept(self, family: str, before: UUID, at: datetime) -> list[JobRun]:
         """The runs before a given one that readers can be sent to, newest first.
 

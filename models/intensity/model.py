@@ -63,5 +63,6 @@ class IntensityModel:
             reps=np.append(log.reps, np.nan if reps is None else reps),
             weight_kg=np.append(log.weight_kg, np.nan if weight_kg is None else weight_kg),
             intensity=np.append(log.intensity, np.nan),
+            duration_s=np.append(log.duration_s, np.nan),
         )
         return float(self.predict_rows(intensity_rows(longer, self.scale).x[-1:])[0])

@@ -69,6 +69,7 @@ class LoadModel:
             reps=np.append(own.reps, np.nan),
             weight_kg=np.append(own.weight_kg, np.nan),
             intensity=np.append(own.intensity, np.nan),
+            duration_s=np.append(own.duration_s, np.nan),
         )
         found: dict[str, Forecast] = {}
         for number, target in enumerate(TARGETS):

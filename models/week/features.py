@@ -55,7 +55,8 @@ def limits_of(
     """Limits that follow the user's habits of the last weeks.
 
     Time on a weekday: the median of its sessions plus a tenth, when there was one in at least a
-    quarter of the weeks. Wanted sets: what the muscles got in a week in the mean.
+    quarter of the weeks. A session lasts to the end of its last set, or to the begin of that where
+    the end was not read. Wanted sets: what the muscles got in a week in the mean.
 
     Args:
         log: the user's sets.
@@ -70,8 +71,9 @@ def limits_of(
     minutes: list[list[float]] = [[] for _ in range(DAYS)]
     for session in np.unique(recent.session):
         at_s = recent.started_s[recent.session == session]
+        until_s = at_s + np.nan_to_num(recent.duration_s[recent.session == session])
         day = int((at_s[0] - begin_s) // DAY_S) % DAYS
-        minutes[day].append(float(at_s[-1] - at_s[0]) / 60 + WARM_UP_MIN)
+        minutes[day].append(float(until_s.max() - at_s[0]) / 60 + WARM_UP_MIN)
     usual = [1.1 * float(np.median(day)) if len(day) >= seen_weeks / 4 else 0.0 for day in minutes]
     wanted: dict[str, float] = {}
     last: dict[str, int] = {}

@@ -28,8 +28,9 @@ from pipelines.exercise.global_models import (
     read_everybody,
     recipe_that_serves,
 )
-from pipelines.exercise.job import named_recipe, recipe_of
+from pipelines.exercise.job import recipe_of
 from pipelines.exercise.passes import given
+from pipelines.exercise.users import named_recipe
 from pipelines.lifecycle.engines import engine_of
 from pipelines.lifecycle.environment import environment
 from pipelines.lifecycle.job import Job, opened_job

@@ -37,6 +37,7 @@ from store.models import Models, StoredModel
 FAMILY = "exercise"
 STATISTICS = "exercise-statistics"
 SUMS = "sums"  # the discriminant of everybody's sums
+LEAST_MEMBERS = 2  # one alone, taken out, leaves nothing to ask
 REDUCED = "iterative-reduce"  # what `exercise-averaged` averages
 WAITS = "promoted for users' models; people without one are served by what is averaged"
 
@@ -52,7 +53,10 @@ def read_calibrations(database: Database) -> dict[InputLayout, Calibrations]:
 
 
 def objection(
-    shares: Mapping[str, Mapping[str, float | int]], strangers: Sequence[Trial], margin: float
+    shares: Mapping[str, Mapping[str, float | int]],
+    strangers: Sequence[Trial],
+    margin: float,
+    members: int,
 ) -> str:
     """Why a global model may not serve, "" when it may.
 
@@ -64,7 +68,10 @@ def objection(
         shares: of the members' rungs.
         strangers: trials of people who are in neither.
         margin: how much worse it may be, as a share of sets.
+        members: how many people it was learned from.
     """
+    if members < LEAST_MEMBERS:
+        return f"{members} of {LEAST_MEMBERS} people: each is asked about without what he gave"
     if "everybody" not in shares:
         return "no later set of a member to judge by"
     right, most = shares["everybody"]["sets_right"], shares["majority"]["sets_right"]
@@ -97,7 +104,8 @@ def store_everybody(
     for layout, one in everybody.items():
         members = [c for c in challengers if c.model_id == layout and str(c.user_id) in one.members]
         shares = rung_shares(members)
-        reason = objection(shares, strangers_of(challengers, layout), margin)
+        strangers = strangers_of(challengers, layout)
+        reason = objection(shares, strangers, margin, len(one.members))
         held = [c.held for c in sorted(members, key=lambda c: str(c.user_id)) if c.held]
         later = learned_calibrations(held, one.calibrations)
         serve = () if reason else (FAMILY, STATISTICS)

@@ -1,12 +1,10 @@
 """The exercise family's job: labelled sets in Cassandra to one model per user in Cassandra."""
 
 import asyncio
-import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from datetime import datetime, timedelta
-from uuid import UUID
 
 from models.exercise.examples import ExampleSettings
 from pipelines.exercise.everybody import Everybody, everybody_of
@@ -16,22 +14,16 @@ from pipelines.exercise.global_models import (
     store_everybody,
 )
 from pipelines.exercise.lesson import Lesson
-from pipelines.exercise.manifest import recipe_name
-from pipelines.exercise.passes import given, learning
+from pipelines.exercise.passes import given
 from pipelines.exercise.prepared import Recipe
 from pipelines.exercise.promotion import Candidate, promote, rung_shares, verdicts_of
 from pipelines.exercise.unchanged import drop_unchanged
+from pipelines.exercise.users import Found, as_it_serves, learn_users, named_recipe
 from pipelines.exercise.windows import WindowRecipe
-from pipelines.keys import Row, UserKey
 from pipelines.lifecycle.engines import engine_of
 from pipelines.lifecycle.job import EngineName, Job, opened_job, recorded_users, settle
 from pipelines.lifecycle.members import members_of
-from pipelines.lifecycle.pointers import (
-    incumbent_of,
-    pointers_in_effect,
-    read_global_incumbents,
-    read_serving,
-)
+from pipelines.lifecycle.pointers import read_global_incumbents
 from pipelines.lifecycle.runs import OVERLAP, Clock, Run, RunReport, server_time
 from pipelines.lifecycle.scope import (
     Scope,
@@ -45,11 +37,9 @@ from pipelines.lifecycle.user_models import outcome_of, retire_users
 from schemas.config import Config
 from schemas.inputs import ACC3, ACC6, InputLayout
 from schemas.progress import Progress
-from store.champions import Serving
 from store.jobs import UserOutcome
 
 FAMILY = "exercise"
-WAVE = 2000  # users whose incumbents, 17 kB each, travel with the tasks
 
 
 def train_exercise(
@@ -101,12 +91,6 @@ def recipe_of(config: Config, cutoff_at: datetime | None = None) -> Recipe:
     )
 
 
-def named_recipe(recipe: Recipe, everybody: Mapping[InputLayout, Everybody]) -> Recipe:
-    """The recipe under the name that goes into every digest."""
-    versions = ",".join(f"{layout}:{everybody[layout].version}" for layout in sorted(everybody))
-    return replace(recipe, name=recipe_name(recipe, versions))
-
-
 def _scope(job: Job, users: Users) -> Scope:
     return scope_of(job.database, FAMILY, users, job.run.started_at)
 
@@ -135,43 +119,32 @@ def _changed(job: Job, recipe: Recipe) -> Scope:
 def _learn(job: Job, scope: Scope, recipe: Recipe) -> list[UserOutcome]:
     """Global model, users' models, gate, pointers; the outcomes of users with too few sets."""
     run = job.run
-    engine = engine_of(job)
     everybody = {} if scope.whole else read_everybody(job.database)
     if scope.whole:
         with run.step("global"):
             members = members_of(scope.keys, recipe.windows.seed)
-            rows = given(engine, members, recipe, run)
+            rows = given(engine_of(job), members, recipe, run)
             everybody = everybody_of(rows, read_calibrations(job.database))
-    recipe = named_recipe(recipe, everybody)
-    candidates: list[Candidate] = []
-    few: list[UserOutcome] = []
     former = asyncio.run(read_global_incumbents(job.database, FAMILY)) if scope.whole else {}
-    with run.step("users"):
-        for wave in waves(scope, len(pointers_in_effect(job.database, scope.keys, FAMILY))):
-            serving = pointers_in_effect(job.database, wave.keys, FAMILY)
-            own = {
-                (str(user), layout): incumbent_of(model)
-                for (user, layout), model in read_serving(job.database, serving).items()
-            }
-            lesson = Lesson(recipe, everybody, own, former)
-            rows = engine.learned(wave, learning(lesson), run)
-            candidates += _record(run, rows, serving)
-            few += [outcome_of(row) for row in rows if row["status"] == "not-learned"]
-            job.progress.step("users learned", len(candidates), len(scope.keys))
+    found = learn_users(job, scope, Lesson(named_recipe(recipe, everybody), everybody, {}, former))
     run.require_lease()
+    if scope.whole:
+        _let_everybody_serve(job, found.candidates, everybody)
+        found = as_it_serves(job, scope, recipe, everybody, found)
+        run.require_lease()
+    _note(run, found)
     with run.step("promotion"):
-        _promote(job, candidates, everybody if scope.whole else {})
+        _promote(job, found.candidates)
     if scope.whole:
         began = run.started_at
         everybody_learned(job.database, FAMILY, run.run_id, began - OVERLAP, began)
-    return few
+    return [outcome_of(row) for row in found.without if row["status"] == "not-learned"]
 
 
-def _record(run: Run, rows: Sequence[Row], serving: Mapping[UserKey, Serving]) -> list[Candidate]:
-    """Put failed users on record, with reasons; a candidate for each user with a new model."""
-    run.counts["sets"] += sum(row["sets"] for row in rows)
-    run.add_outcomes([outcome_of(row) for row in rows if row["status"] == "failed"])
-    return [_candidate(row, serving) for row in rows if row["status"] == "learned"]
+def _note(run: Run, found: Found) -> None:
+    """Count what was read, and note the users who failed, with reasons."""
+    run.counts["sets"] += found.sets
+    run.add_outcomes([outcome_of(row) for row in found.without if row["status"] == "failed"])
 
 
 def people_of(outcomes: Sequence[UserOutcome]) -> dict[str, int]:
@@ -187,59 +160,33 @@ def people_of(outcomes: Sequence[UserOutcome]) -> dict[str, int]:
     return dict(sorted(Counter(status for status, _ in who).items()))
 
 
-def waves(scope: Scope, served: int) -> list[Scope]:
-    """Pieces of a run whose incumbents fit into a task: a scan when there are few of them.
-
-    Args:
-        scope: of the run.
-        served: how many of its users have incumbents.
-    """
-    if served <= WAVE and (scope.whole or len(scope.keys) <= WAVE):
-        return [scope]
-    return [
-        Scope(scope.keys[start : start + WAVE], whole=False)
-        for start in range(0, len(scope.keys), WAVE)
-    ]
-
-
-def _candidate(row: Row, serving: Mapping[UserKey, Serving]) -> Candidate:
-    judged = json.loads(row["judged"])
-    key = UUID(row["user_id"]), row["model_id"]
-    return Candidate(
-        *key,
-        row["version"],
-        bytes(row["sha256"]),
-        row["sets"],
-        {rung: sets for rung, (sets, _, _) in judged.items()},
-        {rung: (asked, right) for rung, (_, asked, right) in judged.items()},
-        bytes(row["held"]),
-        row["reason"],
-        serving[key].version if key in serving else "",
+def _let_everybody_serve(
+    job: Job, candidates: Sequence[Candidate], everybody: Mapping[InputLayout, Everybody]
+) -> None:
+    """Judge the new global models by what they said of members who were taken out of them."""
+    job.run.metrics["global"] = store_everybody(
+        job.database,
+        everybody,
+        list(candidates),
+        margin=job.config.training.gate_margin,
+        run_id=job.run.run_id,
+        at=server_time(),
     )
 
 
-def _promote(
-    job: Job, candidates: Sequence[Candidate], everybody: Mapping[InputLayout, Everybody]
-) -> None:
+def _promote(job: Job, candidates: Sequence[Candidate]) -> None:
     """Judge the recipe per stratum, hear the users' vetoes, move the pointers."""
     run = job.run
     verdicts = verdicts_of(candidates, job.config.training.gate_margin)
-    at = server_time()
     run.add_outcomes(
-        promote(job.database, candidates, verdicts, family=FAMILY, run_id=run.run_id, at=at)
+        promote(
+            job.database, candidates, verdicts, family=FAMILY, run_id=run.run_id, at=server_time()
+        )
     )
     # With rotation, if anybody has it.
     best = ACC6 if any(one.model_id == ACC6 for one in candidates) else ACC3
     run.metrics["rungs"] = rung_shares([one for one in candidates if one.model_id == best])
     run.metrics["rungs_alone"] = rung_shares([one for one in candidates if one.model_id != best])
     run.metrics["strata"] = {name: asdict(verdict) for name, verdict in verdicts.items()}
-    run.metrics["global"] = store_everybody(
-        job.database,
-        everybody,
-        list(candidates),
-        margin=job.config.training.gate_margin,
-        run_id=run.run_id,
-        at=at,
-    )
     if verdicts and not any(verdict.passes for verdict in verdicts.values()):
         run.status = "refused"

@@ -13,6 +13,7 @@ from datetime import datetime
 from models.exercise.codec import to_bytes
 from models.exercise.fit import GlobalModel, Others, fit_others, fit_own
 from models.exercise.model import ExerciseModel
+from models.exercise.needs import lacking
 from models.exercise.own_calibration import on_one_user
 from models.exercise.statistics import Frame, Statistics
 from models.exercise.summed import at_most, framed_statistics, summed
@@ -50,6 +51,7 @@ class Learned:
             nobody whom either has learned from.
         fresh: windows that the next run may find again.
         held: what `everybody` and `own` said, for calibration; b"" of users who are not in it.
+        lacking: which sets are missing to judge it by, "" where none are.
     """
 
     content: bytes
@@ -65,6 +67,7 @@ class Learned:
     majority: Hits
     fresh: tuple[Fresh, ...]
     held: bytes
+    lacking: str
 
     @property
     def sha256(self) -> bytes:
@@ -117,6 +120,7 @@ def learn_user(
         seconds=prepared.own.total_s,
         fresh=prepared.fresh,
         held=held_answers(stranger, judged, asked) if in_everybody else b"",
+        lacking=lacking(one.exercise for one in prepared.used if prepared.windows[one.set_id].rows),
         own=ask(judged, asked),
         everybody=ask(stranger, asked),
         incumbent=_ask_incumbent(incumbent, asked),

@@ -39,6 +39,7 @@ LEARNED = pa.schema(
         ("judged", pa.string()),
         ("fresh", FRESH),
         ("held", pa.binary()),
+        ("lacking", pa.string()),
     ]
 )
 
@@ -86,6 +87,7 @@ def learned_row(key: Key, group: pa.Table, *, lesson: Lesson) -> list[dict[str, 
             "judged": _judged(learned),
             "fresh": [asdict(one) for one in learned.fresh],
             "held": learned.held,
+            "lacking": learned.lacking,
         }
     return [row]
 

@@ -22,6 +22,7 @@ class Candidate:
         held: what was said about late sets, for calibration.
         note: what its outcome is to say beside why it was kept back.
         instead_of: the version of the user's own that served when it was judged; "" for none.
+        lacking: which of the user's sets are missing to judge it by, "" where none are.
     """
 
     user_id: UUID
@@ -34,6 +35,7 @@ class Candidate:
     held: bytes = b""
     note: str = ""
     instead_of: str = ""
+    lacking: str = ""
 
     @property
     def trial(self) -> Trial:
@@ -62,7 +64,8 @@ def promote(
     for number, one in enumerate(candidates):
         verdict = verdicts[f"{one.model_id} {stratum_of(one.labelled_sets)}"]
         if against := verdict.reason or unasked(one.trial, verdict):
-            reason = f"{verdict.stratum} sets: {against}"
+            said = (f"{verdict.stratum} sets: {against}", one.lacking)
+            reason = "; ".join(part for part in said if part)
             outcomes[number] = _outcome(one, "refused", reason)
         elif reason := veto(one.trial):
             outcomes[number] = _outcome(one, "vetoed", reason)

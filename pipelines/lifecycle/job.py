@@ -107,5 +107,7 @@ def settle(job: Job, users: Users) -> None:
     same = users == "changed" and nothing_new(job.database, run.family, run.outcomes)
     if run.status == "done" and (same or not run.outcomes):
         run.status = "nothing-to-do"
+    if not isinstance(users, str) and not run.outcomes:
+        run.reasons["who was named has no set that training can read"] += len(users)
     if isinstance(users, str):  # who was named is not everybody who changed
         run.mark_read()

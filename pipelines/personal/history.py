@@ -16,7 +16,7 @@ from pipelines.lifecycle.attempts import attempted
 from pipelines.spark.plans import require_no_shuffle
 from pipelines.spark.span import span_by
 from pipelines.spark.tables import read_table
-from schemas.errors import NotEnoughLabels
+from schemas.errors import BadSets, NotEnoughLabels
 
 KEY = ("user_id",)
 PROBLEM = "problem"
@@ -74,6 +74,9 @@ def look_at_logs(
 
     Returns:
         the rows, ordered by user, and of users whose sets are broken the reason.
+
+    Raises:
+        BadSets: nobody's sets can be read, which is not the same as that there are none.
     """
     table = read_table(spark, keyspace, "sets").columns(*COLUMNS)
     answers = schema.append(pa.field(PROBLEM, pa.string()))
@@ -81,8 +84,23 @@ def look_at_logs(
     require_no_shuffle(spanned)
     rows = [row.asDict() for row in spanned.toLocalIterator()]
     rows.sort(key=lambda row: row["user_id"])
+    return parted(rows)
+
+
+def parted(
+    rows: Sequence[dict[str, Any]],
+) -> tuple[list[dict[str, Any]], Mapping[str, str]]:
+    """The rows, and of users whose sets are broken the reason.
+
+    Raises:
+        BadSets: nobody's sets can be read.
+    """
     broken = {row["user_id"]: row[PROBLEM] for row in rows if row[PROBLEM]}
-    return [row for row in rows if not row[PROBLEM]], broken
+    good = [row for row in rows if not row[PROBLEM]]
+    if broken and not good:
+        first = next(iter(broken.values()))
+        raise BadSets(f"The sets of none of {len(broken)} people can be read, as of one: {first}")
+    return good, broken
 
 
 def newest_set_at(spark: SparkSession, keyspace: str) -> datetime:

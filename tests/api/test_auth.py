@@ -4,6 +4,7 @@ import asyncio
 import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import httpx
@@ -36,6 +37,15 @@ def test_register_answers_tokens_that_work(service: RunningService, person: Pers
     assert person.tokens["expires_in"] == 15 * 60
     assert "operate" not in person.tokens["scope"]
     assert works(service, person.tokens["access_token"])
+
+
+def test_who_registers_is_announced_to_whoever_waits_for_people(
+    service: RunningService, person: Person
+):
+    now = datetime.now(UTC)
+    journal = service.services.records.journal
+    changed = service.run(journal.changed(now - timedelta(minutes=5), now))
+    assert "registered" in changed[person.user_id]
 
 
 def test_a_name_is_taken_once_even_by_twenty_at_the_same_moment(service: RunningService):

@@ -151,6 +151,7 @@ def test_without_a_model_it_says_so(person: Person, recordings: list[ImportedRec
     answer = classify(person, body_of(first_seconds(recordings[0].recording, 6))).json()
     assert (answer["exercise"], answer["abstained"]) == (None, True)
     assert (answer["reason"], answer["model"]) == ("no-model", None)
+    assert "2 sets of each of 2 exercises" in answer["next_step"]
 
 
 def test_too_short_for_a_window_is_an_answer(

@@ -59,6 +59,7 @@ def test_nothing_learned_yet_is_a_documented_answer(person: Person):
         unheard_of = client.get("/v1/me/models/dance").json()
     assert answer.status_code == 404
     assert answer.json()["type"] == "urn:muvr:problem:no-model"
+    assert "2 sets of each of 2 exercises" in answer.json()["detail"]
     assert unheard_of["detail"].startswith("No family 'dance' has models; there are exercise, ")
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from store.credentials import open_as
 from store.database import Database
+from store.jobs import JobRuns
 from store.live_runs import LiveRuns
 from store.watermarks import Watermarks
 from tests.api.conftest import RunningService
@@ -21,7 +22,7 @@ def store(service: RunningService):
     """The jobs' database; no run of ranks is live afterwards."""
     with closing(open_as(service.config, "spark")) as database:
         yield database
-        for table in ("live_runs", "watermarks"):
+        for table in ("live_runs", "watermarks", "job_runs"):
             database.execute(f"DELETE FROM {table} WHERE family = 'rank'")
 
 
@@ -41,3 +42,21 @@ def test_a_result_is_stale_when_nobody_has_looked_for_news(
         answer = client.get("/v1/me/rank").json()
     assert (answer["stale"], answer["position"]) == (False, 1)
     assert now - datetime.fromisoformat(answer["as_of"]) > timedelta(days=29)
+
+
+def test_where_the_last_run_found_too_few_people_it_says_so(
+    service: RunningService, store: Database
+):
+    """What was live before is not there any more: it was of people who are gone."""
+    now, person = datetime.now(UTC), service.register()
+    runs, live = JobRuns(store), LiveRuns(store)
+    asyncio.run(runs.start("rank", RUN, {}, now))
+    ended = {"counts": {}, "metrics": {}, "reasons": {"nobody follows anybody yet": 1}}
+    asyncio.run(runs.finish("rank", RUN, "not-learned", now, **ended))
+    assert asyncio.run(live.go_live("rank", RUN, now, {}, None))
+    assert asyncio.run(live.withdraw("rank", RUN))
+    with person.client() as client:
+        answer = client.get("/v1/me/rank")
+    assert (answer.status_code, answer.json()["type"]) == (404, "urn:muvr:problem:not-computed-yet")
+    said = "No run of rank is live. The last one says: nobody follows anybody yet."
+    assert answer.json()["detail"] == said

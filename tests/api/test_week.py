@@ -39,6 +39,13 @@ def test_a_week_at_the_end_of_time_is_refused(person: Person):
         assert (told["field"], told["value"]) == ("starts_on", day)
 
 
+def test_the_usual_time_reaches_to_the_end_of_the_last_set(person: Person):
+    """Two sets five minutes apart, of 30 s, and five minutes to warm up; a tenth on top."""
+    confirmed(person, 2, "bench press", 2)
+    days = week(person).json()["days"]
+    assert max(day["minutes_available"] for day in days) == round(1.1 * (5 + 0.5 + 5), 1)
+
+
 def test_a_week_follows_habits_and_lets_muscles_rest(person: Person):
     for days_ago, exercise in ((2, "bench press"), (4, "barbell row"), (9, "bench press")):
         confirmed(person, days_ago, exercise, 6)

@@ -1,5 +1,7 @@
 """Intensity: from simulated sets to a regressor per user that beats "the same as last time"."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -64,9 +66,7 @@ def test_a_row_never_sees_its_own_answer_nor_what_comes_after(logs):
     scale = fit_scale(log)
     x = intensity_rows(log, scale).x
     middle = len(log) // 2
-    changed = SetLog(
-        log.started_s, log.session, log.exercise, log.reps, log.weight_kg, log.intensity.copy()
-    )
+    changed = replace(log, intensity=log.intensity.copy())
     changed.intensity[middle:] = 0.123
     assert np.array_equal(intensity_rows(changed, scale).x[: middle + 1], x[: middle + 1])
     assert np.array_equal(intensity_rows(log.where(np.arange(len(log)) < middle), scale).x,
@@ -172,9 +172,7 @@ def test_the_validation_part_is_later_and_does_not_shape_the_scale(logs):
     rows = training_rows(log, SETTINGS)
     assert rows.cut == len(rows.y) - round(0.25 * len(rows.y))
     told = np.flatnonzero(np.isfinite(log.intensity))
-    late = SetLog(
-        log.started_s, log.session, log.exercise, log.reps, log.weight_kg.copy(), log.intensity
-    )
+    late = replace(log, weight_kg=log.weight_kg.copy())
     late.weight_kg[told[rows.cut] :] *= 3
     again = training_rows(late, SETTINGS).scale
     assert np.array_equal(again.mean, rows.scale.mean, equal_nan=True)

@@ -138,6 +138,16 @@ def test_habits_of_a_known_history():
     assert squat == Candidate("squat", muscles_of("squat"), (25 + 180) / 60, 1.0)
 
 
+def test_a_visit_lasts_to_the_end_of_its_last_set():
+    """A plank of ten minutes at the end: 30 and 10 minutes, warm-up, and a tenth on top."""
+    rows = [
+        SimulatedSet("a", 3600.0 + 60 * at, name, 10, None, None, duration_s=60.0 * minutes)
+        for at, name, minutes in ((0, "squat", 1), (30, "plank", 10))
+    ]
+    limits = limits_of(SetLog.of(rows), DAY_S)
+    assert limits.minutes[6] == pytest.approx(1.1 * (30 + 10 + 5))
+
+
 def test_worth_is_a_setting_and_wrong_limits_are_refused():
     limits = WeekLimits((60.0,) * 7, {})
     assert plan_week([SQUAT], limits, Worth(liking=0.0)).days == days()

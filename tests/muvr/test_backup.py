@@ -11,8 +11,8 @@ from uuid import UUID, uuid4
 import pytest
 
 from ingest.erasure import erase_user
-from muvr.backup import LEDGER, _count, backup, restore
-from schemas.errors import BadBackup
+from muvr.backup import LEDGER, _count, backup, make_folder, require_one_backup, restore
+from schemas.errors import BadBackup, BadInput
 from store.database import Database, connect
 from store.migrate import migrate
 from store.node.process import EmbeddedNode
@@ -147,7 +147,7 @@ def test_a_node_that_was_started_for_nothing_is_stopped(
     def is_full(*_: object) -> None:
         raise BadBackup("The node is not empty.")
 
-    for name in ("read_backup", "_require_known"):
+    for name in ("require_one_backup", "read_backup", "_require_known"):
         monkeypatch.setattr(f"muvr.backup.{name}", lambda *_: None)
     monkeypatch.setattr("muvr.backup._fill", is_full)
     monkeypatch.setattr(EmbeddedNode, "stop", lambda node: stopped.append(node))
@@ -185,3 +185,21 @@ def test_an_outside_cluster_has_its_own_backups(tmp_path: Path):
     conf.write_text("cassandra: {contact_points: [127.0.0.1]}\n")
     with pytest.raises(BadBackup, match="outside cluster"):
         backup(tmp_path, conf=conf)
+
+
+def test_a_folder_that_cannot_be_is_wrong_use(tmp_path: Path):
+    """Before anything is copied."""
+    (tmp_path / "a file").write_text("")
+    with pytest.raises(BadInput, match="a file/backups cannot be made.* Name a folder"):
+        make_folder(tmp_path / "a file" / "backups")
+
+
+def test_the_folder_of_all_backups_names_the_newest(tmp_path: Path):
+    with pytest.raises(BadInput, match="There is no whole backup in "):
+        require_one_backup(tmp_path)
+    for name in ("20261120T031500Z", "20261121T031500Z"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "manifest.json").write_text("{}")
+    with pytest.raises(BadInput, match="holds 2 backups; name one, such as .*/20261121T031500Z"):
+        require_one_backup(tmp_path)
+    require_one_backup(tmp_path / name)

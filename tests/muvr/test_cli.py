@@ -162,6 +162,12 @@ def test_what_cannot_be_imported_is_wrong_use(conf: Path, here: Here, tmp_path: 
         assert (done.returncode, says in done.stderr) == (2, True), done.stderr
 
 
+def test_a_scope_that_there_is_not_is_wrong_use(conf: Path, here: Here):
+    done = here("user", "grant", "ada", "operate", "fly", conf=conf)
+    assert done.returncode == 2
+    assert "There is no scope fly; there are sensor:write, predict," in done.stderr
+
+
 def test_up_look_and_down(conf: Path, here: Here):
     with quick_tables():
         up = muvr("up", conf=conf)

@@ -136,8 +136,21 @@ def test_a_user_who_cannot_be_rolled_back_further_hears_which_versions_are_kept(
     with pytest.raises(NoModel) as caught:
         commands.rollback(user.username, conf=conf)
     assert f"muvr models promote` lets a kept version serve: {second.version}" in str(caught.value)
+    assert str(caught.value).startswith(user.username)  # not by an id that nobody has typed
+    with pytest.raises(NoModel, match=f"for {user.username}, .*{second.version}"):
+        commands.promote(user.username, "of yesterday", conf=conf)
     assert first.version not in str(caught.value), "it serves"
     assert third.version not in str(caught.value), "it was taken back"
+
+
+def test_a_model_that_cannot_be_written_is_a_sentence(
+    database: Database, conf: Path, tmp_path: Path
+) -> None:
+    user = register(database)
+    serve(database, a_model(owner_of(user.user_id), b"a model"))
+    for path in (tmp_path, tmp_path / "not there" / "model.npz"):
+        with pytest.raises(BadInput, match="cannot be written.* Name a file in a folder"):
+            commands.export(user.username, path, conf=conf)
 
 
 def test_who_has_no_model_hears_what_to_ask(

@@ -6,7 +6,7 @@ from uuid import UUID
 
 import pytest
 
-from muvr.terminal import Terminal
+from muvr.terminal import Terminal, counted
 
 
 def test_a_cell_is_shown_as_it_was_written(capsys: pytest.CaptureFixture[str]) -> None:
@@ -23,3 +23,40 @@ def test_programs_read_everything(capsys: pytest.CaptureFixture[str]) -> None:
     Terminal(as_json=True).answer({"sha256": b"\x00\xff", "run": UUID(int=1), "share": 1 / 3})
     answer = json.loads(capsys.readouterr().out)
     assert answer == {"sha256": "00ff", "run": str(UUID(int=1)), "share": 1 / 3}
+
+
+RUN_ID = "01a2230e-46d7-702a-9dc6-497a712e7ed3"
+HEAD = ("family", "run_id", "status", "started_at", "counts")
+
+
+def test_an_id_is_whole_where_a_table_has_no_room_for_it(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is what the next command is given."""
+    monkeypatch.setattr("muvr.terminal.PLAIN_WIDTH", 80)
+    narrow = Terminal()
+    at = datetime(2026, 11, 28, 16, 47, 47, tzinfo=UTC)
+    narrow.table("runs", HEAD, [("exercise", RUN_ID, "nothing-to-do", at, {"promoted": 20})])
+    said = capsys.readouterr().out
+    assert said == (
+        f"runs\nfamily: exercise  run_id: {RUN_ID}\n"
+        "   status: nothing-to-do  started_at: 2026-11-28 16:47:47  counts: promoted: 20\n"
+    )
+    narrow.table("model", ("what", "value"), [("sha256", "0f" * 32)])
+    said = capsys.readouterr().out
+    assert "…" not in said
+    assert said.count("0f") == 32
+    assert max(map(len, said.splitlines())) <= 80
+
+
+def test_words_begin_on_the_left_and_numbers_end_on_the_right(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    rows = [("a", 5, "short"), ("b", 1234, "a longer one")]
+    Terminal().table("", ("name", "sets", "why"), rows)
+    said = capsys.readouterr().out
+    assert "│    5 │ short        │" in said
+
+
+def test_one_row_is_a_row() -> None:
+    assert [counted(n, "row") for n in (0, 1, 2)] == ["0 rows", "1 row", "2 rows"]

@@ -8,11 +8,11 @@ import pytest
 from ingest import stretches
 from muvr.door import Door
 from muvr.terminal import Terminal
-from muvr.train import Engine, families_on, keep_stretches
+from muvr.train import Engine, families_on, keep_stretches, read_users, show_run
 from pipelines.jobs import EVERY
 from pipelines.lifecycle import members
 from schemas.config import Cassandra, Config
-from schemas.errors import DatabaseAway
+from schemas.errors import BadInput, DatabaseAway
 from tests.cassandra_node import ON_NODE
 
 pytestmark = ON_NODE
@@ -72,3 +72,20 @@ def test_all_is_what_the_engine_can_run():
     """Seven families that run on Spark only are no failures of who asked for this process."""
     assert list(families_on(Engine.local)) == ["exercise", "activity", "form"]
     assert list(families_on(Engine.spark)) == list(EVERY)
+
+
+def test_what_a_run_says_nothing_about_is_no_row(capsys: pytest.CaptureFixture[str]):
+    """Nobody was named who has sets: there are no people to count."""
+    run = {"family": "exercise", "run_id": UUID(int=1), "status": "nothing-to-do"}
+    show_run(Terminal(), {**run, "metrics": {"people": {}}, "reasons": {"no set": 1}})
+    said = capsys.readouterr().out
+    assert "no set" in said
+    assert "people" not in said
+
+
+def test_only_words_that_a_command_takes_are_offered():
+    """A replay knows nothing of changes."""
+    assert (read_users("changed"), read_users("all", ["all"])) == ("changed", "all")
+    for word in ("changed", "nobody"):
+        with pytest.raises(BadInput, match=f"--users {word}: say all, or user ids"):
+            read_users(word, ["all"])

@@ -8,6 +8,7 @@ from uuid import UUID, uuid4
 import numpy as np
 import pytest
 
+from ingest.registration import register
 from models.clusters.evaluate import adjusted_rand
 from models.history import SetLog
 from models.intensity.codec import from_bytes
@@ -32,6 +33,7 @@ from store.journal import Journal
 from store.live_runs import LiveRuns
 from store.models import Models
 from store.results import Results
+from store.users import User, Users
 from tests.pipelines.crowd import settle
 from tests.spark_session import emptied
 
@@ -178,6 +180,18 @@ def test_nothing_changed_is_nothing_to_do(database, spark_config):
     assert train_personal(NEXT, spark_config, users="changed").status == "nothing-to-do"
 
 
+def test_who_registers_is_news_to_ranks(database, spark_config):
+    """Nobody follows the newcomer, who follows nobody, and has a rank all the same."""
+    first = train_batch(RANK, spark_config)
+    newcomer = User(uuid4(), f"new-{uuid4().hex[:8]}", "", frozenset(), datetime.now(UTC))
+    asyncio.run(register(Journal(database), Users(database), newcomer))
+    second = train_batch(RANK, spark_config, only_changed=True)
+    assert (second.status, second.counts["rows"]) == ("done", first.counts["rows"] + 1)
+    assert asyncio.run(Results(database).rank(second.run_id, newcomer.user_id)).rank > 0
+    database.execute("DELETE FROM usernames WHERE username = ?", (newcomer.username,))
+    assert train_batch(RANK, spark_config).counts["rows"] == first.counts["rows"]
+
+
 def test_what_the_last_run_had_read_already_is_nothing_to_do(database, spark_config, people):
     """Changes of the last minute before a run are read again by the next one: no row is new."""
     first = train_batch(CLUSTERS, spark_config)
@@ -248,10 +262,13 @@ def test_what_must_not_appear_does_not(database, spark_config):
     assert (refused.status, refused.reasons) == ("refused", {"it loses": 1})
     with pytest.raises(IncompleteRun):  # two rows under one key: one is lost
         train_batch(fake(lambda: Result([(USER, 1.0, 1), (USER, 2.0, 2)], {})), spark_config)
+    assert live(database, "rank").run_id == first.run_id
     empty = train_batch(fake(fail_to_learn), spark_config)
     assert (empty.status, empty.reasons) == ("not-learned", {"nobody is there": 1})
+    assert empty.metrics == {"withdrawn": str(first.run_id)}
+    assert live(database, "rank") is None  # of people who are not there any more
 
-    assert live(database, "rank").run_id == first.run_id
+    first = train_batch(fake(lambda: Result([(USER, 1.0, 1)], {})), spark_config)
     second = train_batch(fake(lambda: Result([(USER, 3.0, 1)], {})), spark_config)
     assert live(database, "rank").run_id == second.run_id
     assert live(database, "rank").previous_run_id == first.run_id

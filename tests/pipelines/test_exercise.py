@@ -20,10 +20,11 @@ from models.signal.wrist import wrist_signals
 from pipelines.exercise.calibration import SHIPPED, Calibrations
 from pipelines.exercise.everybody import everybody_of, portions_of
 from pipelines.exercise.global_models import STATISTICS, read_calibrations, read_everybody
-from pipelines.exercise.job import named_recipe, recipe_of, train_exercise
+from pipelines.exercise.job import recipe_of, train_exercise
 from pipelines.exercise.labelled import LabelledSet
 from pipelines.exercise.learner import learn_user
 from pipelines.exercise.passes import given, giving
+from pipelines.exercise.users import named_recipe
 from pipelines.lifecycle.engines import LocalEngine, SparkEngine
 from pipelines.lifecycle.threads import one_blas_thread
 from pipelines.spark.plans import require_no_shuffle
@@ -205,6 +206,8 @@ def test_the_first_user_of_all_is_learned(spark, spark_config, people):
         put(database, user_id(0), people[0])
         report = train_exercise(spark_config)
         assert report.counts == {"sets": 16, "promoted": 1}
+        alone = "1 of 2 people: each is asked about without what he gave"
+        assert report.metrics["global"] == {LAYOUT: alone}
         assert champion(database, 0) is not None
 
 

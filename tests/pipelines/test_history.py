@@ -6,12 +6,14 @@ from uuid import UUID
 
 import numpy as np
 import pyarrow as pa
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from api.forecasts import log_from
 from models.history import SetLog
-from pipelines.personal.history import COLUMNS, log_of
+from pipelines.personal.history import COLUMNS, log_of, parted
+from schemas.errors import BadSets
 from store.sets import SetRow
 
 AT_MS = st.integers(0, 2**41)
@@ -56,3 +58,12 @@ def test_what_spark_reads_is_what_an_answer_reads(rows: list[SetRow]) -> None:
     served = log_from(rows)
     for field in fields(SetLog):
         np.testing.assert_array_equal(getattr(trained, field.name), getattr(served, field.name))
+
+
+def test_that_nobody_can_be_read_is_not_that_there_is_nobody() -> None:
+    """Too few people take the rows of before away; a release that reads nobody must not."""
+    assert parted([]) == ([], {})
+    good, bad = ({"user_id": name, "problem": why} for name, why in (("a", None), ("b", "no time")))
+    assert parted([good, bad]) == ([good], {"b": "no time"})
+    with pytest.raises(BadSets, match="none of 1 people can be read, as of one: no time"):
+        parted([bad])

@@ -8,6 +8,7 @@ from uuid import UUID
 import pytest
 
 from ingest.erasure import erase_user
+from pipelines.exercise import global_models
 from pipelines.exercise.global_models import STATISTICS, read_everybody
 from pipelines.exercise.job import train_exercise
 from pipelines.lifecycle.pointers import pointers_in_effect, read_serving
@@ -80,6 +81,69 @@ def test_while_nothing_of_everybody_serves_each_new_set_is_a_reason_to_try(datab
     assert global_run(database) is None
     second = train(days=0.2)
     assert global_run(database) == second.run_id
+
+
+def test_who_is_named_and_has_no_set_is_a_reason(database, people, train):
+    report = train([EVERYBODY[0]])
+    assert report.status == "nothing-to-do"
+    assert report.reasons == {"who was named has no set that training can read": 1}
+
+
+def own_versions(database):
+    keys = [(user, LAYOUT) for user in EVERYBODY]
+    return {
+        user: one.version
+        for (user, _), one in pointers_in_effect(database, keys, "exercise").items()
+    }
+
+
+def test_while_nothing_of_everybody_serves_a_run_of_some_and_one_of_all_give_the_same_bytes(
+    database, people, train
+):
+    """Whose sets they are says nothing of everybody's model, which stays away: nobody to judge."""
+    put(database, EVERYBODY[0], people[0], datetime.now(UTC) - timedelta(hours=1))
+    train([EVERYBODY[0]])
+    alone = own_versions(database)
+    for users in ("all", [EVERYBODY[0]], "all"):
+        again = train(users)
+        assert (again.counts["unchanged"], again.counts["sets"]) == (1, len(people[0]))
+        assert own_versions(database) == alone
+    assert global_run(database) is None
+
+
+@pytest.mark.parametrize(
+    ("chosen", "ready"), [((0, 1, 2), "0 exercises"), ((0, 1, 4), "1 exercise")]
+)
+def test_a_first_user_with_three_sets_is_told_how_many_are_missing(
+    database, people, train, chosen, ready: str
+):
+    """Three exercises once, or one of two exercises twice; four sets of two are enough."""
+    put(database, EVERYBODY[0], [people[0][n] for n in chosen], datetime.now(UTC))
+    report = train("all")
+    assert report.status == "refused"
+    [reason] = report.reasons
+    assert "needed are 2 sets of each of 2 exercises" in reason
+    assert reason.endswith(f"there are 3 sets, and 2 or more of {ready}")
+    put(database, EVERYBODY[0], [people[0][n] for n in (0, 1, 4, 5)], datetime.now(UTC))
+    assert train([EVERYBODY[0]]).counts["promoted"] == 1
+
+
+@pytest.mark.parametrize("objection", ["", "worse"])
+def test_a_run_of_some_gives_the_bytes_of_the_run_over_all_before_it(
+    database, people, train, monkeypatch, objection: str
+):
+    """Mixed with the new model of everybody where that serves, else with the one before it."""
+    put_all(database, [sets[:-2] for sets in people])
+    train("all")
+    put_all(database, people)
+    if objection:
+        monkeypatch.setattr(global_models, "objection", lambda *_: objection)
+    whole = train("all")
+    assert (whole.run_id == global_run(database)) == (not objection)
+    before = own_versions(database)
+    assert before.keys() == set(EVERYBODY)
+    assert train(EVERYBODY).counts["unchanged"] == PEOPLE
+    assert own_versions(database) == before
 
 
 def test_everybody_is_learned_again_when_it_has_had_its_days(database, people, train):
