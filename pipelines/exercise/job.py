@@ -152,6 +152,7 @@ def people_of(outcomes: Sequence[UserOutcome]) -> dict[str, int]:
 
     Somebody whose watch records rotation has two models: with it, and of acceleration alone.
 
+    >>> from uuid import UUID
     >>> both = [UserOutcome(UUID(int=7), m, "promoted", "", "", "{}") for m in ("acc3", "acc6")]
     >>> people_of(both)
     {'promoted': 1}
