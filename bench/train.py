@@ -68,6 +68,15 @@ def _speed(ours: Ours, others: Others) -> list[Figure]:
             f"{others.solver} discriminant; the peer on a fifth of the users",
         ),
         FIGURE(
+            "models_per_s_again",
+            rate(ours.again, USERS),
+            "1/s",
+            PANDAS,
+            others.pandas,
+            protocol="all users a second time, as every training but the first: windows are kept "
+            "where sets are as they were; the peer keeps none",
+        ),
+        FIGURE(
             "models_per_s_cold",
             TENTH / ours.cold_s,
             "1/s",
