@@ -29,8 +29,7 @@ async def complete(
 ) -> SessionRow:
     """Accept the lists of a session's streams; a repeat changes nothing, a longer list extends.
 
-    Each list that is kept stands whole in the journal: a client that extends hash by hash would
-    fill it with the square of their number, if nobody counted.
+    Each list that is kept stands whole in the journal, so `take` counts: hashes may come singly.
 
     Args:
         decisions: the door to the journal.

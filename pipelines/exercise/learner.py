@@ -93,8 +93,7 @@ def learn_user(
         model_id: the layout.
         recipe: shared by the run.
         everybody: the global model; None before there is one.
-        in_everybody: whether these very sets are among the global model's; they are taken out of
-            it before it is asked about this user.
+        in_everybody: whether these sets are in `everybody`; they are taken out before it is asked.
         incumbent: scored on late sets that began after it had learned.
         former: the global model that serves now, scored likewise where this user is not in the
             new one: neither knows the user then, and the two can be compared.
