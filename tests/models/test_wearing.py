@@ -69,6 +69,23 @@ def test_a_watch_that_is_worn_otherwise_is_noticed_and_its_sets_are_named(way: W
     assert {one.notes for one in found} == {(way.note,)}
 
 
+@pytest.mark.parametrize("which", [0, 1])
+@pytest.mark.parametrize("way", [ROUND, OTHER_WRIST], ids=lambda way: way.note)
+def test_a_watch_that_is_worn_otherwise_for_one_set_is_read_otherwise_for_it(
+    way: Wearing, which: int
+) -> None:
+    """Put on anew in the pause: whatever the session as a whole looks like."""
+    recording, spans = workout(9)
+    pause = (spans[0][1] + spans[1][0]) // 2
+    parts = [cut(recording, 0, pause), cut(recording, pause, 2**62)]
+    parts[which] = turn(parts[which], way)
+    sent = replace(recording, acc=parts[0].acc + parts[1].acc, gyro=parts[0].gyro + parts[1].gyro)
+    found = recognise(sent, Learned(ladder(), Finds(9)))  # type: ignore[arg-type]
+    assert [one.named.answer.exercise for one in found] == [name for _, _, name in spans]
+    notes = [(*one.named.answer.notes, *one.notes) for one in found]
+    assert notes == [(way.note,) if n == which else () for n in range(2)]
+
+
 def test_a_watch_that_is_worn_as_it_says_is_left_alone() -> None:
     recording, _ = workout(9)
     segments = Finds(9).segments(())
