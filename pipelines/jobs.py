@@ -6,7 +6,7 @@ from datetime import datetime
 from pipelines.activity.job import train_activity
 from pipelines.batch import BatchFamily, train_batch
 from pipelines.beside.averaged import averaged
-from pipelines.beside.job import Beside, Found, train_beside
+from pipelines.beside.job import Beside, RecipeResult, train_beside
 from pipelines.beside.perceptron import perceptron
 from pipelines.beside.search import search
 from pipelines.clusters import CLUSTERS
@@ -38,7 +38,7 @@ FROM_ROWS: Mapping[str, PersonalFamily | BatchFamily] = {
 }
 """Families that learn from what people said, on Spark."""
 
-BESIDE: Mapping[str, Callable[[Beside], Found]] = {
+BESIDE: Mapping[str, Callable[[Beside], RecipeResult]] = {
     "exercise-perceptron": perceptron,
     "exercise-search": search,
     AVERAGED: averaged,

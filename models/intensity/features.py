@@ -45,7 +45,7 @@ class Scale:
 
 
 @dataclass(frozen=True, slots=True)
-class Rows:
+class IntensityRows:
     """Feature rows of one user's sets.
 
     Attributes:
@@ -84,7 +84,7 @@ def fit_scale(log: SetLog) -> Scale:
     return Scale(tuple(names), mean, spread, float(told.mean()) if len(told) else 0.5)
 
 
-def intensity_rows(log: SetLog, scale: Scale) -> Rows:
+def intensity_rows(log: SetLog, scale: Scale) -> IntensityRows:
     """Feature rows of every set of `log`, in its order."""
     n = len(log)
     _, code = np.unique(log.exercise, return_inverse=True)
@@ -103,7 +103,7 @@ def intensity_rows(log: SetLog, scale: Scale) -> Rows:
     x[:, 8], x[:, 9] = _count_before(log.session), _count_before(pair)
     days = (log.started_s - log.started_s[before]) / DAY_S
     x[:, 10] = np.where(before >= 0, np.log1p(np.maximum(days, 0)), 0.0)
-    return Rows(x, log.intensity, last, log.started_s)
+    return IntensityRows(x, log.intensity, last, log.started_s)
 
 
 def _z(log: SetLog, scale: Scale) -> Floats64:

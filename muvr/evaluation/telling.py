@@ -5,10 +5,10 @@ from typing import TypeVar
 
 import numpy as np
 
-from models.activity.evaluate import Found, border_errors
+from models.activity.evaluate import FoundSegments, border_errors
 from models.reps.count import count_repetitions
 from models.reps.evaluate import RepsExample
-from muvr.evaluation.pictures import Counted
+from muvr.evaluation.pictures import PicturedSet
 
 RIGHT, WRONG = 3, 6
 LOOKED_AT = 60  # sets that are counted in search of wrong ones
@@ -16,7 +16,9 @@ LOOKED_AT = 60  # sets that are counted in search of wrong ones
 T = TypeVar("T")
 
 
-def telling_recordings(found: Sequence[Found]) -> tuple[list[Found], list[Found]]:
+def telling_recordings(
+    found: Sequence[FoundSegments],
+) -> tuple[list[FoundSegments], list[FoundSegments]]:
     """Recordings from the middle of those with good borders, and those with the worst.
 
     The very best would flatter: a usual right one says more.
@@ -28,17 +30,17 @@ def telling_recordings(found: Sequence[Found]) -> tuple[list[Found], list[Found]
     return spread(right, RIGHT), wrong[:WRONG]
 
 
-def worst_error_s(found: Found) -> float | None:
+def worst_error_s(found: FoundSegments) -> float | None:
     """The largest error of a border in a recording; None where no border is judged."""
     starts, ends = border_errors([found])
     return float(np.abs([*starts, *ends]).max()) if len(starts) else None
 
 
-def telling_sets(sets: Sequence[RepsExample]) -> tuple[list[Counted], list[Counted]]:
+def telling_sets(sets: Sequence[RepsExample]) -> tuple[list[PicturedSet], list[PicturedSet]]:
     """Sets counted right and, worst first, those that were not; in one piece each."""
     whole = [one for one in sets if len(one.signals) == 1]
     counted = [
-        Counted(one.group, one.signals[0], one.reps, count_repetitions(one.signals[0]))
+        PicturedSet(one.group, one.signals[0], one.reps, count_repetitions(one.signals[0]))
         for one in spread(whole, LOOKED_AT)
     ]
     right = [one for one in counted if one.counted.count == one.reps]

@@ -25,7 +25,7 @@ from models.exercise.perceptron import (
     perceptron_to_bytes,
     start,
 )
-from pipelines.beside.job import Beside, Found
+from pipelines.beside.job import Beside, RecipeResult
 from pipelines.beside.sample import batch_rows, examples_of
 from pipelines.lifecycle.threads import one_blas_thread
 
@@ -33,7 +33,7 @@ SETTINGS = PerceptronSettings()
 TRAINED = pa.schema([("windows", pa.int64()), ("model", pa.binary())])
 
 
-def averaged(beside: Beside) -> Found:
+def averaged(beside: Beside) -> RecipeResult:
     """Train on Spark's splits until those who choose say that it helps no more.
 
     `loss` is theirs after every round; `windows_right` is of those who judge.
@@ -44,7 +44,7 @@ def averaged(beside: Beside) -> Found:
         "loss": [round(each, 4) for each in errors],
         "windows_right": round(1 - error(best, *beside.windows("judge")), 4),
     }
-    return Found(metrics, to_bytes(as_global(best, beside.like)), asks_to_serve=True)
+    return RecipeResult(metrics, to_bytes(as_global(best, beside.like)), asks_to_serve=True)
 
 
 def _reduced(beside: Beside) -> tuple[Perceptron, tuple[float, ...]]:

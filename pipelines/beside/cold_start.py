@@ -21,8 +21,8 @@ from pipelines.beside.sample import LAYOUT
 from pipelines.exercise.calibration import Calibrations
 from pipelines.exercise.everybody import combine, given_of
 from pipelines.exercise.gate import Contest, Trial, contest
-from pipelines.exercise.judging import Asked, Hits, ask, askable, majority
-from pipelines.exercise.labelled import LabelledSet, labelled_sets, newest
+from pipelines.exercise.judging import Hits, SetWithWindows, ask, askable, majority
+from pipelines.exercise.labelled import LabelledRow, labelled_sets, newest
 from pipelines.exercise.passes import read_partition
 from pipelines.exercise.prepared import Recipe
 from pipelines.exercise.windows import windowed
@@ -45,7 +45,7 @@ class Stranger:
 
     user_id: str
     labelled_sets: int
-    asked: Sequence[Asked]
+    asked: Sequence[SetWithWindows]
     majority: Hits
 
 
@@ -60,7 +60,7 @@ def strangers_of(database: Database, keys: Iterable[UserKey], recipe: Recipe) ->
     return found
 
 
-def stranger_of(user_id: str, sets: Sequence[LabelledSet], recipe: Recipe) -> Stranger:
+def stranger_of(user_id: str, sets: Sequence[LabelledRow], recipe: Recipe) -> Stranger:
     """One person, with as many sets as a person gives to everybody.
 
     Raises:

@@ -86,7 +86,7 @@ class Beside:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class RecipeResult:
     """What a recipe found.
 
     Attributes:
@@ -102,7 +102,7 @@ class Found:
 
 def train_beside(
     name: str,
-    recipe: Callable[[Beside], Found],
+    recipe: Callable[[Beside], RecipeResult],
     config: Config,
     *,
     only_changed: bool = False,
@@ -142,7 +142,7 @@ def _learned_from(database: Database, name: str) -> object:
     return next((one for one in said if one), None)
 
 
-def _learn(job: Job, everybody: Everybodies, recipe: Callable[[Beside], Found]) -> None:
+def _learn(job: Job, everybody: Everybodies, recipe: Callable[[Beside], RecipeResult]) -> None:
     run = job.run
     people = members(job.database, job.config.training.seed)
     like = like_of(everybody)
@@ -168,7 +168,7 @@ def _learn(job: Job, everybody: Everybodies, recipe: Callable[[Beside], Found]) 
         _choose(job, everybody[LAYOUT], found, said)
 
 
-def _choose(job: Job, sums: Everybody, found: Found, said: Contest) -> None:
+def _choose(job: Job, sums: Everybody, found: RecipeResult, said: Contest) -> None:
     """Let the better recipe serve, and say by how much it is the better one."""
     run, serves = job.run, REDUCED if said.takes_over else SUMS
     run.metrics["cold_start"] = {"serves": serves, **asdict(said)}
@@ -187,7 +187,7 @@ def _choose(job: Job, sums: Everybody, found: Found, said: Contest) -> None:
         run.metrics["cold_start"] = {"serves": serves, **asdict(said)}
 
 
-def _keep(job: Job, found: Found) -> None:
+def _keep(job: Job, found: RecipeResult) -> None:
     run = job.run
     sha256 = hashlib.sha256(found.content).digest()
     said = {"level": "global", "environment": environment(), "sha256": sha256.hex()}

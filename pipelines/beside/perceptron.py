@@ -11,7 +11,7 @@ from pyspark.sql import functions as f
 from pyspark.sql.pandas.types import from_arrow_schema
 
 from models.exercise.model import ExerciseModel
-from pipelines.beside.job import Beside, Found
+from pipelines.beside.job import Beside, RecipeResult
 from pipelines.beside.sample import batch_rows, examples_of
 
 HIDDEN = (250, 50)
@@ -20,7 +20,7 @@ WINDOWS = pa.schema([("label", pa.float64()), ("x", pa.list_(pa.float64()))])
 ROWS_OUT = 512
 
 
-def perceptron(beside: Beside) -> Found:
+def perceptron(beside: Beside) -> RecipeResult:
     """Train MLlib's perceptron, ask it about the people who judge, beside the global model."""
     learn = _vectors(beside.rows("learn"), beside.like)
     held = _vectors(beside.rows("judge"), beside.like)
@@ -31,7 +31,7 @@ def perceptron(beside: Beside) -> Found:
     model = trainer.fit(learn)
     said = model.transform(held)
     right = said.agg(f.avg((f.col("prediction") == f.col("label")).cast("double"))).first()
-    return Found(
+    return RecipeResult(
         {
             "layers": [size, *HIDDEN, len(beside.labels)],
             "windows_right": round(float(right[0]), 4) if right else None,

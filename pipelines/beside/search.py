@@ -12,7 +12,7 @@ import pyarrow as pa
 from pyspark.sql.pandas.types import from_arrow_schema
 
 from models.exercise.search import CANDIDATES, try_candidate
-from pipelines.beside.job import Beside, Found
+from pipelines.beside.job import Beside, RecipeResult
 from pipelines.beside.sample import Examples
 from pipelines.lifecycle.threads import one_blas_thread
 
@@ -20,7 +20,7 @@ MOST_WINDOWS = 20_000  # they travel to every task as float16: 20 MB
 TRIED = pa.schema([("number", pa.int32()), ("windows_right", pa.float64()), ("model", pa.binary())])
 
 
-def search(beside: Beside) -> Found:
+def search(beside: Beside) -> RecipeResult:
     """Try every candidate in a task of its own; the people who choose say which is the best."""
     learn, held = _capped(beside.windows("learn")), beside.windows("choose")
     task = partial(tried, learn=_small(learn), held=_small(held), like=beside.like)
@@ -31,7 +31,9 @@ def search(beside: Beside) -> Found:
         CANDIDATES[row["number"]].name: round(row["windows_right"], 4)
         for row in sorted(found, key=lambda row: row["number"])
     }
-    return Found({"table": table, "best": CANDIDATES[best["number"]].name}, bytes(best["model"]))
+    return RecipeResult(
+        {"table": table, "best": CANDIDATES[best["number"]].name}, bytes(best["model"])
+    )
 
 
 def tried(

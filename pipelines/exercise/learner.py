@@ -18,9 +18,9 @@ from models.exercise.own_calibration import on_one_user
 from models.exercise.statistics import Frame, Statistics
 from models.exercise.summed import at_most, framed_statistics, summed
 from pipelines.exercise.calibration import answers_of, held_answers
-from pipelines.exercise.judging import Asked, Hits, ask, askable, majority
-from pipelines.exercise.labelled import LabelledSet, digest, newest
-from pipelines.exercise.prepared import Halves, PreparedSets, Recipe, named_windows, prepare_sets
+from pipelines.exercise.judging import Hits, SetWithWindows, ask, askable, majority
+from pipelines.exercise.labelled import LabelledRow, digest, newest
+from pipelines.exercise.prepared import PreparedSets, Recipe, TimeSplit, named_windows, prepare_sets
 from pipelines.exercise.windows import Fresh, windowed
 from pipelines.lifecycle.threads import one_blas_thread
 from schemas.errors import NotEnoughLabels
@@ -36,7 +36,7 @@ class Incumbent:
 
 
 @dataclass(frozen=True, slots=True)
-class Learned:
+class LearnedModel:
     """A user's new model and how it was judged.
 
     Attributes:
@@ -77,7 +77,7 @@ class Learned:
 
 @one_blas_thread()
 def learn_user(
-    sets: Sequence[LabelledSet],
+    sets: Sequence[LabelledRow],
     model_id: InputLayout,
     recipe: Recipe,
     everybody: GlobalModel | None = None,
@@ -85,7 +85,7 @@ def learn_user(
     in_everybody: bool = False,
     incumbent: Incumbent | None = None,
     former: Incumbent | None = None,
-) -> Learned:
+) -> LearnedModel:
     """Learn and judge one user's model.
 
     Args:
@@ -110,7 +110,7 @@ def learn_user(
     judged, on_trial = _early_models(prepared, halves, others, common, model_id)
     shipped = _shipped(prepared, on_trial, common, model_id)
     asked = askable(halves.late, prepared.windows)
-    return Learned(
+    return LearnedModel(
         content=to_bytes(shipped),
         labels=shipped.labels,
         data_digest=digest(prepared.used, recipe.name),
@@ -130,7 +130,7 @@ def learn_user(
 
 @one_blas_thread()
 def give_to_everybody(
-    sets: Sequence[LabelledSet], model_id: InputLayout, recipe: Recipe
+    sets: Sequence[LabelledRow], model_id: InputLayout, recipe: Recipe
 ) -> tuple[Statistics, tuple[Fresh, ...]]:
     """What a user's sets give to the global model, and windows that may be found again.
 
@@ -155,7 +155,7 @@ def _given(prepared: PreparedSets, recipe: Recipe) -> Statistics:
 
 def _early_models(
     prepared: PreparedSets,
-    halves: Halves,
+    halves: TimeSplit,
     others: Others | None,
     common: Others | None,
     model_id: InputLayout,
@@ -173,7 +173,7 @@ def _early_models(
 
 
 def _judged(
-    halves: Halves, frame: Frame, others: Others | None, model_id: InputLayout
+    halves: TimeSplit, frame: Frame, others: Others | None, model_id: InputLayout
 ) -> ExerciseModel | None:
     """The model of the early sets; None when they do not carry one."""
     if halves.learned is None:
@@ -216,7 +216,7 @@ def _without(
     return rest, model
 
 
-def _ask_incumbent(incumbent: Incumbent | None, asked: Sequence[Asked]) -> Hits:
+def _ask_incumbent(incumbent: Incumbent | None, asked: Sequence[SetWithWindows]) -> Hits:
     """What serves now, about sets that began after it had learned."""
     if incumbent is None:
         return ask(None, ())

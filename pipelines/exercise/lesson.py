@@ -13,7 +13,7 @@ from pipelines.exercise.calibration import SHIPPED
 from pipelines.exercise.everybody import Everybody
 from pipelines.exercise.judging import Hits
 from pipelines.exercise.labelled import labelled_sets
-from pipelines.exercise.learner import Incumbent, Learned, learn_user
+from pipelines.exercise.learner import Incumbent, LearnedModel, learn_user
 from pipelines.exercise.manifest import manifest
 from pipelines.exercise.prepared import Recipe
 from pipelines.exercise.windows import FRESH
@@ -45,7 +45,7 @@ LEARNED = pa.schema(
 
 
 @dataclass(frozen=True, slots=True)
-class Lesson:
+class FitContext:
     """What a task carries to the executors.
 
     Attributes:
@@ -63,7 +63,7 @@ class Lesson:
     )
 
 
-def learned_row(key: Key, group: pa.Table, *, lesson: Lesson) -> list[dict[str, Any]]:
+def learned_row(key: Key, group: pa.Table, *, lesson: FitContext) -> list[dict[str, Any]]:
     """On an executor: one user's row. Whatever is wrong with a user's data stays in that row."""
     user_id, model_id = str(key[0]), str(key[1])
     attempt = attempted(lambda: _learned(user_id, input_layout(model_id), group, lesson))
@@ -93,8 +93,8 @@ def learned_row(key: Key, group: pa.Table, *, lesson: Lesson) -> list[dict[str, 
 
 
 def _learned(
-    user_id: str, model_id: InputLayout, group: pa.Table, lesson: Lesson
-) -> tuple[Learned, str]:
+    user_id: str, model_id: InputLayout, group: pa.Table, lesson: FitContext
+) -> tuple[LearnedModel, str]:
     """A user's model, and a note for the run's reasons, "" where there is none."""
     everybody = lesson.everybody.get(model_id)
     incumbent, note = _incumbent(lesson.incumbents.get((user_id, model_id)))
@@ -123,13 +123,13 @@ def _incumbent(held: IncumbentBytes | None) -> tuple[Incumbent | None, str]:
         return None, f"judged without what served before, which cannot be read: {problem}"
 
 
-def _calibrated(model_id: InputLayout, lesson: Lesson) -> str:
+def _calibrated(model_id: InputLayout, lesson: FitContext) -> str:
     """What the probabilities of the models of a layout were learned on."""
     everybody = lesson.everybody.get(model_id)
     return everybody.calibrations.learned_on if everybody else SHIPPED
 
 
-def _judged(learned: Learned) -> str:
+def _judged(learned: LearnedModel) -> str:
     rungs: dict[str, Hits] = {
         "own": learned.own,
         "everybody": learned.everybody,

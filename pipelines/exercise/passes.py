@@ -9,7 +9,7 @@ import pyarrow as pa
 from pipelines.exercise.everybody import GIVEN, given_rows, portions_of, portions_whole
 from pipelines.exercise.kept_windows import KEPT_WINDOWS
 from pipelines.exercise.labelled import COLUMNS
-from pipelines.exercise.lesson import LEARNED, Lesson, learned_row
+from pipelines.exercise.lesson import LEARNED, FitContext, learned_row
 from pipelines.exercise.prepared import Recipe
 from pipelines.keys import Row, UserKey
 from pipelines.lifecycle.engines import Engine, Partitions, Pass
@@ -56,7 +56,7 @@ def giving(recipe: Recipe) -> Pass:
     return Pass(LABELLED_SETS, partial(given_rows, recipe=recipe), GIVEN, (KEPT_WINDOWS,))
 
 
-def learning(lesson: Lesson) -> Pass:
+def learning(lesson: FitContext) -> Pass:
     """A user and layout to a model, or to the reason why there is none."""
     task = partial(learned_row, lesson=lesson)
     return Pass(LABELLED_SETS, task, LEARNED, (USER_MODELS, KEPT_WINDOWS))

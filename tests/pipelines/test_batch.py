@@ -16,7 +16,7 @@ from models.intensity.fit import IntensitySettings, fit_intensity
 from models.population.simulate import simulate
 from models.rank.model import numbered
 from models.rank.reference import pagerank_exact
-from pipelines.batch import BatchFamily, Result, train_batch
+from pipelines.batch import BatchFamily, BatchResult, train_batch
 from pipelines.clusters import CLUSTERS
 from pipelines.intensity import INTENSITY
 from pipelines.load import LOAD
@@ -234,12 +234,12 @@ def test_who_corrected_a_set_is_learned_again(database, spark_config, people):
 
 def test_a_refusal_is_said_once_while_nothing_changes(database, spark_config, people):
     """The same rows would be refused for the same reason."""
-    loser = fake(lambda: Result([(USER, 2.0, 1)], {}, "it loses"))
+    loser = fake(lambda: BatchResult([(USER, 2.0, 1)], {}, "it loses"))
     assert train_batch(loser, spark_config).status == "refused"
     journal = Journal(database)
     asyncio.run(journal.announce(people[0].user_id, "follows", us_of(datetime.now(UTC))))
     assert train_batch(loser, spark_config, only_changed=True).status == "nothing-to-do"
-    better = fake(lambda: Result([(USER, 3.0, 1)], {}, "it loses"))
+    better = fake(lambda: BatchResult([(USER, 3.0, 1)], {}, "it loses"))
     assert train_batch(better, spark_config, only_changed=True).status == "refused"
 
 
@@ -255,21 +255,21 @@ def fail_to_learn():
 
 
 def test_what_must_not_appear_does_not(database, spark_config):
-    first = train_batch(fake(lambda: Result([(USER, 1.0, 1)], {})), spark_config)
+    first = train_batch(fake(lambda: BatchResult([(USER, 1.0, 1)], {})), spark_config)
     assert live(database, "rank").run_id == first.run_id
 
-    refused = train_batch(fake(lambda: Result([(USER, 2.0, 1)], {}, "it loses")), spark_config)
+    refused = train_batch(fake(lambda: BatchResult([(USER, 2.0, 1)], {}, "it loses")), spark_config)
     assert (refused.status, refused.reasons) == ("refused", {"it loses": 1})
     with pytest.raises(IncompleteRun):  # two rows under one key: one is lost
-        train_batch(fake(lambda: Result([(USER, 1.0, 1), (USER, 2.0, 2)], {})), spark_config)
+        train_batch(fake(lambda: BatchResult([(USER, 1.0, 1), (USER, 2.0, 2)], {})), spark_config)
     assert live(database, "rank").run_id == first.run_id
     empty = train_batch(fake(fail_to_learn), spark_config)
     assert (empty.status, empty.reasons) == ("not-learned", {"nobody is there": 1})
     assert empty.metrics == {"withdrawn": str(first.run_id)}
     assert live(database, "rank") is None  # of people who are not there any more
 
-    first = train_batch(fake(lambda: Result([(USER, 1.0, 1)], {})), spark_config)
-    second = train_batch(fake(lambda: Result([(USER, 3.0, 1)], {})), spark_config)
+    first = train_batch(fake(lambda: BatchResult([(USER, 1.0, 1)], {})), spark_config)
+    second = train_batch(fake(lambda: BatchResult([(USER, 3.0, 1)], {})), spark_config)
     assert live(database, "rank").run_id == second.run_id
     assert live(database, "rank").previous_run_id == first.run_id
 
@@ -306,7 +306,7 @@ def test_rows_that_were_taken_back_stay_away_while_others_are_live(database, spa
     """They come back where nothing else is there to see."""
 
     def train(rank, **asked):
-        family = replace(fake(lambda: Result([(USER, rank, 1)], {})), name="fleeting")
+        family = replace(fake(lambda: BatchResult([(USER, rank, 1)], {})), name="fleeting")
         return train_batch(family, spark_config, **asked)
 
     def rollback(run_id):
@@ -333,12 +333,12 @@ def test_a_run_that_is_taken_back_while_it_is_under_way_never_appears(database, 
     def learn_while_it_is_taken_back():
         [running] = asyncio.run(JobRuns(database).newest("halted", 1))
         take_back(database, running.run_id)
-        return Result([(USER, 2.0, 1)], {})
+        return BatchResult([(USER, 2.0, 1)], {})
 
     def train(learn):
         return train_batch(replace(fake(learn), name="halted"), spark_config)
 
-    first = train(lambda: Result([(USER, 1.0, 1)], {}))
+    first = train(lambda: BatchResult([(USER, 1.0, 1)], {}))
     second = train(learn_while_it_is_taken_back)
     reason = f"run {second.run_id} of halted was taken back before it was live"
     assert (second.status, second.reasons) == ("refused", {reason: 1})
@@ -347,7 +347,7 @@ def test_a_run_that_is_taken_back_while_it_is_under_way_never_appears(database, 
 
 def test_rows_are_written_anew_before_they_are_gone(database, spark_config):
     """Cassandra keeps the rows of a run for 90 days, and readers go on being sent there."""
-    family = replace(fake(lambda: Result([(USER, 1.0, 1)], {})), name="lasting")
+    family = replace(fake(lambda: BatchResult([(USER, 1.0, 1)], {})), name="lasting")
 
     def train(days):
         at = begun + timedelta(days=days)

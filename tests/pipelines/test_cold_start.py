@@ -25,7 +25,7 @@ from pipelines.exercise.global_models import (
 )
 from pipelines.exercise.learner import give_to_everybody
 from pipelines.exercise.prepared import Recipe
-from pipelines.exercise.promotion import Candidate
+from pipelines.exercise.promotion import ModelCandidate
 from schemas.layout import GLOBAL_OWNER
 from store.champions import Champions
 from store.models import Models
@@ -109,7 +109,7 @@ def judged_members(given):
     """Everybody with a late set that the global model named right, and a constant would not."""
     rungs = {"own": {}, "everybody": {"s": True}, "incumbent": {}, "majority": {"s": False}}
     asked = dict.fromkeys(rungs, (1, 1))
-    return [Candidate(UUID(user), LAYOUT, "v", b"", 16, rungs, asked) for user in given]
+    return [ModelCandidate(UUID(user), LAYOUT, "v", b"", 16, rungs, asked) for user in given]
 
 
 def test_a_global_model_that_was_taken_back_does_not_count_as_serving(store, given):
@@ -157,7 +157,7 @@ def test_a_global_model_that_is_worse_for_people_in_neither_does_not_serve(
     rungs = {"own": {}, "everybody": hits, "incumbent": {}, "majority": dict.fromkeys(hits, False)}
     rungs["former"] = dict.fromkeys(hits, True)
     asked = dict.fromkeys(rungs, (9, 9))
-    stranger = Candidate(uuid4(), LAYOUT, "v", b"", 16, rungs, asked)
+    stranger = ModelCandidate(uuid4(), LAYOUT, "v", b"", 16, rungs, asked)
     everybody = combine(each(given), LAYOUT, Calibrations())
     challengers = [*judged_members(given), stranger]
     found = store_everybody(

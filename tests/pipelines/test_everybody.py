@@ -16,7 +16,7 @@ from pipelines.exercise.everybody import (
     portions_of,
     portions_whole,
 )
-from pipelines.exercise.labelled import LabelledSet
+from pipelines.exercise.labelled import LabelledRow
 from pipelines.exercise.learner import give_to_everybody
 from pipelines.exercise.passes import partition_of
 from pipelines.exercise.prepared import Recipe
@@ -35,7 +35,7 @@ def people(spar):
     return {(user_id(person), LAYOUT): sets_of(spar, person, exercises=2) for person in range(3)}
 
 
-def group(key, sets: list[LabelledSet]):
+def group(key, sets: list[LabelledRow]):
     """A partition as a task gets it."""
     stored = [
         TrainingSet(

@@ -21,7 +21,7 @@ from pipelines.exercise.calibration import SHIPPED, Calibrations
 from pipelines.exercise.everybody import everybody_of, portions_of
 from pipelines.exercise.global_models import STATISTICS, read_calibrations, read_everybody
 from pipelines.exercise.job import recipe_of, train_exercise
-from pipelines.exercise.labelled import LabelledSet
+from pipelines.exercise.labelled import LabelledRow
 from pipelines.exercise.learner import learn_user
 from pipelines.exercise.passes import given, giving
 from pipelines.exercise.users import named_recipe
@@ -126,7 +126,7 @@ def fold_model(people: list[list[Movement]], settings: ExampleSettings) -> Globa
     return fit_global(total([learned_of(one, settings) for one in people]), model_id=LAYOUT)
 
 
-def movement(one: LabelledSet, seed: int) -> Movement:
+def movement(one: LabelledRow, seed: int) -> Movement:
     """A stored set as the protocols take it; its copies are turned as in training."""
     signals = tuple(wrist_signals(unpack_pieces(one.samples)))
     return Movement("somebody", "", one.exercise, "", signals, UUID(one.set_id).int ^ seed)

@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from schemas.config import Limits
-from store.deviations import Deviation
+from store.deviations import DeviationRow
 from store.memory import memory_records
 from store.plans import Plan, PlanVersion
 from store.records import Records, records_in
@@ -32,9 +32,9 @@ def run() -> Iterator[Callable[[Any], Any]]:
         yield runner.run
 
 
-def row(session: UUID, position: int, revision: int, **changes: Any) -> Deviation:
+def row(session: UUID, position: int, revision: int, **changes: Any) -> DeviationRow:
     planned = ("row", 10, 62.5, None)
-    made = Deviation(
+    made = DeviationRow(
         *(session, position, uuid4(), frozenset({"reps", "order"}), *planned, *planned),
         *(NOW, "Asia/Tokyo", 19, date(2026, 11, 21), "sensor", 0.75, revision),
     )
