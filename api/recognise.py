@@ -16,9 +16,9 @@ from functools import partial
 from typing import Any, TypeVar
 from uuid import UUID
 
+from api.fair_queue import FairQueue
 from api.measure import Measurer
 from api.model_cache import ModelCache, rungs_of
-from api.turns import Turns
 from ingest.recognition import FAMILY, ModelVersions, declared_layout, outdated, recognise_session
 from models.recognition.sets import Learned, Measured
 from schemas.inputs import ACC3, ACC6
@@ -46,8 +46,8 @@ class Recogniser:
     def __init__(self, records: Records, models: ModelCache) -> None:
         self._records = records
         self._models = models
-        self._turns = Turns()
-        self._live_turns = Turns()
+        self._queue = FairQueue()
+        self._live_queue = FairQueue()
         self._looks: dict[tuple[UUID, UUID], _Look] = {}
         self._measurer = Measurer(records, models)
         self._empty: OrderedDict[tuple[UUID, UUID, int], ModelVersions] = OrderedDict()
@@ -116,12 +116,12 @@ class Recogniser:
         Raises:
             Retryable: too many live sessions of this user wait for their turn.
         """
-        return await self._live_turns.whole(user_id, lambda: asyncio.to_thread(look, *given))
+        return await self._live_queue.whole(user_id, lambda: asyncio.to_thread(look, *given))
 
     async def _find_in_turn(
         self, user_id: UUID, session: SessionRow, now: datetime
     ) -> list[Prediction]:
-        async with self._turns.turn(user_id):
+        async with self._queue.turn(user_id):
             self._looks[user_id, session.session_id].begun = True
             return await self._find(user_id, session, now)
 

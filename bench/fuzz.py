@@ -15,7 +15,7 @@ from schemathesis import Case, GenerationMode
 from schemathesis.checks import CHECKS, load_all_checks
 from schemathesis.core.failures import Failure, FailureGroup
 
-from bench.drawn import drawn_cases, operations_of, register_serializers
+from bench.generated_requests import generated_cases, operations_of, register_serializers
 from bench.hostile import attack_apart
 from bench.known import WITHIN_S, Asker, example, log_in, opened, prepare_asker, with_known
 from muvr.deployment import PASSWORD, Deployment, deployed
@@ -150,7 +150,7 @@ def ask_everything(
             for at, (operation, mode) in enumerate(runs):
                 progress.step("requests from the document", asked.cases, cases)
                 wanted = max(1, math.ceil((cases - asked.cases) / (len(runs) - at)))
-                drawn = list(drawn_cases(operation, mode, wanted, SEED + number))
+                drawn = list(generated_cases(operation, mode, wanted, SEED + number))
                 one.ask(operation, drawn, with_example=mode is GenerationMode.POSITIVE)
     return asked
 

@@ -29,8 +29,8 @@ from models.signal.pieces import unpack_pieces
 from models.signal.wrist import wrist_signals
 from pipelines.exercise.kept_windows import windows_of
 from pipelines.exercise.labelled import LabelledRow, split_share
-from pipelines.exercise.lesson import FitContext, learned_row
 from pipelines.exercise.passes import partition_of
+from pipelines.exercise.rows import FitContext, learned_row
 from pipelines.keys import UserKey
 from pipelines.lifecycle.engines import key_of
 from pipelines.lifecycle.user_models import stored_model

@@ -25,8 +25,8 @@ from pipelines.exercise.global_models import read_everybody
 from pipelines.exercise.job import recipe_of, train_exercise
 from pipelines.exercise.labelled import labelled_sets
 from pipelines.exercise.learner import learn_user
-from pipelines.exercise.lesson import FitContext
 from pipelines.exercise.passes import partition_of
+from pipelines.exercise.rows import FitContext
 from pipelines.exercise.users import named_recipe
 from pipelines.lifecycle.runs import RunReport
 from pipelines.spark.session import spark_session

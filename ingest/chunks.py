@@ -19,7 +19,7 @@ import zstandard
 from ingest.canonical import canonical_piece
 from ingest.cbor import read_cbor
 from ingest.checks import bad, checked, times
-from ingest.readable import read_json
+from ingest.json_chunk import read_json
 from models.signal.codec import pack_bytes, unpack_bytes
 from models.signal.pieces import Piece
 from schemas.config import Limits

@@ -60,7 +60,7 @@ def train(
         except Exception as problem:
             if family != "all":
                 raise
-            failed[name] = told(problem)  # the other families do not wait for this one
+            failed[name] = problem_text(problem)  # the other families do not wait for this one
     for report in reports if family != "all" else ():
         show_run(door.terminal, asdict(report))
     found = _found_of_truth(door, reports) if family == "all" else None
@@ -91,7 +91,7 @@ def _found_of_truth(door: Door, reports: Sequence[RunReport]) -> Mapping[str, fl
     return door.ask(lambda database: clusters_against_truth(database, truth))
 
 
-def told(problem: Exception) -> str:
+def problem_text(problem: Exception) -> str:
     """A failure as people read it; of a kind that nobody foresaw with the name of that kind."""
     if isinstance(problem, MuvrError):
         return str(problem)
@@ -156,7 +156,7 @@ async def _project_members(database: Database, config: Config) -> dict[UUID, str
         except Retryable:
             raise
         except Exception as problem:  # noqa: BLE001 (handed back; the others are done as well)
-            left[user_id] = told(problem)
+            left[user_id] = problem_text(problem)
     return left
 
 

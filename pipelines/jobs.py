@@ -5,12 +5,12 @@ from datetime import datetime
 
 from pipelines.activity.job import train_activity
 from pipelines.batch import BatchFamily, train_batch
-from pipelines.beside.averaged import averaged
-from pipelines.beside.job import Beside, RecipeResult, train_beside
-from pipelines.beside.perceptron import perceptron
-from pipelines.beside.search import search
 from pipelines.clusters import CLUSTERS
 from pipelines.exercise.job import train_exercise
+from pipelines.experiments.averaged import averaged
+from pipelines.experiments.job import ExperimentData, RecipeResult, train_experiment
+from pipelines.experiments.perceptron import perceptron
+from pipelines.experiments.search import search
 from pipelines.form import train_form
 from pipelines.intensity import INTENSITY
 from pipelines.lifecycle.job import EngineName
@@ -38,7 +38,7 @@ FROM_ROWS: Mapping[str, PersonalFamily | BatchFamily] = {
 }
 """Families that learn from what people said, on Spark."""
 
-BESIDE: Mapping[str, Callable[[Beside], RecipeResult]] = {
+BESIDE: Mapping[str, Callable[[ExperimentData], RecipeResult]] = {
     "exercise-perceptron": perceptron,
     "exercise-search": search,
     AVERAGED: averaged,
@@ -88,7 +88,7 @@ def train(
     if family in FROM_SAMPLES:
         return FROM_SAMPLES[family](config, users=users, engine=engine, progress=progress)
     if family in BESIDE:
-        return train_beside(family, BESIDE[family], config, only_changed=users == "changed")
+        return train_experiment(family, BESIDE[family], config, only_changed=users == "changed")
     recipe = FROM_ROWS[family]
     if isinstance(recipe, PersonalFamily):
         return train_personal(recipe, config, users=users, progress=progress)

@@ -12,10 +12,10 @@ from models.activity.evaluate import FoundSegments, border_errors
 from models.exercise.protocols.outcome import ProtocolOutcome
 from models.reps.evaluate import RepsExample
 from muvr.evaluation import pictures
+from muvr.evaluation.chosen_examples import recordings_to_draw, sets_to_draw
 from muvr.evaluation.drawing import drawn
 from muvr.evaluation.pictures import PicturedSet
 from muvr.evaluation.sections import SECTIONS, ProtocolSection, figures_of
-from muvr.evaluation.telling import telling_recordings, telling_sets
 from schemas.report import Figure, Report
 
 SIGNALS = (("x", "acceleration x"), ("y", "y"), ("z", "z (g, gravity included)"))
@@ -146,7 +146,7 @@ def _answers(outcome: ProtocolOutcome) -> str:
 
 
 def _recordings(found: Sequence[FoundSegments]) -> str:
-    right, wrong = telling_recordings(found)
+    right, wrong = recordings_to_draw(found)
     bars = (("truth", "labelled set"), ("accent", "found set, a mark at each counted repetition"))
     right_figures, wrong_figures = (
         [
@@ -169,7 +169,7 @@ def _border_text(found: FoundSegments) -> str:
 
 
 def _sets(labelled: Sequence[RepsExample]) -> str:
-    right, wrong = telling_sets(labelled)
+    right, wrong = sets_to_draw(labelled)
     right_figures, wrong_figures = (
         [
             _figure(drawn(pictures.counted_set(one), "set"), _count_text(one), "strip")

@@ -13,10 +13,10 @@ from pipelines.exercise.global_models import (
     read_everybody,
     store_everybody,
 )
-from pipelines.exercise.lesson import FitContext
 from pipelines.exercise.passes import given
 from pipelines.exercise.prepared import Recipe
 from pipelines.exercise.promotion import ModelCandidate, promote, rung_shares, verdicts_of
+from pipelines.exercise.rows import FitContext
 from pipelines.exercise.unchanged import drop_unchanged
 from pipelines.exercise.users import LearnedUsers, as_it_serves, learn_users, named_recipe
 from pipelines.exercise.windows import WindowRecipe

@@ -8,7 +8,7 @@ from datetime import datetime
 
 import pyarrow as pa
 
-from models.exercise.sooner import sooner_and_later
+from models.exercise.time_split import split_in_time
 from schemas.names import one_spelling
 
 COLUMNS = (
@@ -88,7 +88,7 @@ def split_share(
 
     For a first run, whose sets may have been loaded at once.
     """
-    early, late = sooner_and_later(sets, share, exercise=lambda one: one.exercise, age=_age)
+    early, late = split_in_time(sets, share, exercise=lambda one: one.exercise, age=_age)
     return sorted(early, key=_age), sorted(late, key=_age)
 
 

@@ -12,8 +12,8 @@ from datetime import datetime
 
 from models.exercise.codec import to_bytes
 from models.exercise.fit import GlobalModel, Others, fit_others, fit_own
+from models.exercise.minimum_sets import missing_sets
 from models.exercise.model import ExerciseModel
-from models.exercise.needs import lacking
 from models.exercise.own_calibration import on_one_user
 from models.exercise.statistics import Frame, Statistics
 from models.exercise.summed import at_most, framed_statistics, summed
@@ -119,7 +119,9 @@ def learn_user(
         seconds=prepared.own.total_s,
         fresh=prepared.fresh,
         held=held_answers(stranger, judged, asked) if in_everybody else b"",
-        lacking=lacking(one.exercise for one in prepared.used if prepared.windows[one.set_id].rows),
+        lacking=missing_sets(
+            one.exercise for one in prepared.used if prepared.windows[one.set_id].rows
+        ),
         own=ask(judged, asked),
         everybody=ask(stranger, asked),
         incumbent=_ask_incumbent(incumbent, asked),

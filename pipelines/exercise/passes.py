@@ -9,8 +9,8 @@ import pyarrow as pa
 from pipelines.exercise.everybody import GIVEN, given_rows, portions_of, portions_whole
 from pipelines.exercise.kept_windows import KEPT_WINDOWS
 from pipelines.exercise.labelled import COLUMNS
-from pipelines.exercise.lesson import LEARNED, FitContext, learned_row
 from pipelines.exercise.prepared import Recipe
+from pipelines.exercise.rows import LEARNED, FitContext, learned_row
 from pipelines.keys import Row, UserKey
 from pipelines.lifecycle.engines import Engine, Partitions, Pass
 from pipelines.lifecycle.runs import Run

@@ -7,11 +7,11 @@ from uuid import UUID
 
 from pipelines.exercise.everybody import Everybody
 from pipelines.exercise.global_models import read_everybody
-from pipelines.exercise.lesson import FitContext
 from pipelines.exercise.manifest import recipe_name
 from pipelines.exercise.passes import learning
 from pipelines.exercise.prepared import Recipe
 from pipelines.exercise.promotion import ModelCandidate
+from pipelines.exercise.rows import FitContext
 from pipelines.keys import Row, UserKey
 from pipelines.lifecycle.engines import engine_of
 from pipelines.lifecycle.job import Job

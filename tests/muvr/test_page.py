@@ -13,10 +13,10 @@ from models.exercise.protocols.outcome import ProtocolOutcome
 from models.reps.evaluate import RepsExample
 from models.signal.windows import RATE_HZ
 from models.signal.wrist import WristSignal
+from muvr.evaluation.chosen_examples import recordings_to_draw, sets_to_draw, spread, worst_error_s
 from muvr.evaluation.drawing import VARIABLES
 from muvr.evaluation.page import Shown, write_page
 from muvr.evaluation.pictures import answers_of
-from muvr.evaluation.telling import spread, telling_recordings, telling_sets, worst_error_s
 from schemas.report import Figure, Report
 
 NS = 1_000_000_000
@@ -104,14 +104,14 @@ def test_worst_recordings_come_first_and_judged_ones_only() -> None:
     whole = (lifts(20, 2.5),)
     unjudged: FoundSegments = (ActivityRecording("sunday", whole, ((0, 20 * NS),)), ())
     assert worst_error_s(unjudged) is None
-    right, wrong = telling_recordings([found(2.5), found(4.0), found(0.1), unjudged])
+    right, wrong = recordings_to_draw([found(2.5), found(4.0), found(0.1), unjudged])
     assert [worst_error_s(one) for one in right] == pytest.approx([0.1])
     assert [worst_error_s(one) for one in wrong] == pytest.approx([4.0, 2.5])
 
 
 def test_sets_are_told_apart_by_their_count() -> None:
     sets = [RepsExample("spar", "ann", (lifts(25, 2.5),), reps) for reps in (10, 12, 15)]
-    right, wrong = telling_sets(sets)
+    right, wrong = sets_to_draw(sets)
     assert [one.reps for one in right] == [10]
     assert [one.reps for one in wrong] == [15, 12]
     assert spread([1, 2, 3], 5) == [1, 2, 3]

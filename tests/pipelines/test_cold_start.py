@@ -9,7 +9,6 @@ import pytest
 
 from models.exercise.codec import statistics_to_bytes, to_bytes
 from models.exercise.statistics import total
-from pipelines.beside.cold_start import judged, stranger_of, sums_of
 from pipelines.exercise.calibration import Calibrations
 from pipelines.exercise.everybody import Given, combine
 from pipelines.exercise.gate import Trial, contest
@@ -26,6 +25,7 @@ from pipelines.exercise.global_models import (
 from pipelines.exercise.learner import give_to_everybody
 from pipelines.exercise.prepared import Recipe
 from pipelines.exercise.promotion import ModelCandidate
+from pipelines.experiments.cold_start import judged, stranger_of, sums_of
 from schemas.layout import GLOBAL_OWNER
 from store.champions import Champions
 from store.models import Models

@@ -19,8 +19,8 @@ from models.exercise.probability import LEAST
 from models.exercise.protocols.answers import SetPredictions, answers, mean, set_ece
 from models.exercise.protocols.outcome import GYM, ProtocolData
 from models.exercise.protocols.trials import Movement, asked, learned_of
-from models.exercise.sooner import sooner_and_later
 from models.exercise.statistics import Statistics, total
+from models.exercise.time_split import split_in_time
 from models.softmax import softmax
 from schemas.config import Training
 from schemas.report import Figure
@@ -85,7 +85,7 @@ def trust_on_new_days(movements: Sequence[Movement]) -> list[Figure]:
 def own_models_of(sets: Sequence[Known]) -> tuple[ExerciseModel, ExerciseModel]:
     """One lifter's model under the shipped calibration, and as it is served."""
     model = _model(sets)
-    early, late = sooner_and_later(
+    early, late = split_in_time(
         sets,
         EARLY_SHARE,
         exercise=lambda one: one.movement.exercise,

@@ -26,7 +26,7 @@ def operations_of(document: Any) -> Iterator[Any]:
         yield found.ok()
 
 
-def drawn_cases(
+def generated_cases(
     operation: Any, mode: GenerationMode, wanted: int, number: int
 ) -> Iterator[Case[Any]]:
     """Requests of one operation; none where it cannot be asked in that way.

@@ -17,7 +17,7 @@ class _Kept(NamedTuple, Generic[V]):
     value: V
 
 
-class Remembered(Generic[K, V]):
+class TtlCache(Generic[K, V]):
     """Values bounded in number and in time.
 
     Of many who ask at once for what is not known one finds out, the others wait for it. What is

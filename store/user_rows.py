@@ -68,7 +68,7 @@ _OF_MONTH = ("user_id = ? AND month = ?", _months)
 _OF_LAYOUT = ("user_id = ? AND model_id = ?", _layouts)
 _OF_RUN = ("run_id = ? AND user_id = ?", _runs)
 
-HOLDERS: Mapping[str, tuple[str, Keys]] = {
+USER_TABLES: Mapping[str, tuple[str, Keys]] = {
     "sessions": _OF_USER,  # first: no chunk comes into a part that is new after that
     "sets": _OF_USER,
     "plans": _OF_USER,
@@ -111,7 +111,7 @@ ELSEWHERE = {
 }
 
 
-class Holdings:
+class UserRows:
     """Rows of one user in all the tables above."""
 
     def __init__(self, database: Database) -> None:
@@ -146,20 +146,20 @@ class Holdings:
 
     async def rows(self, table: str, reach: Reach) -> AsyncIterator[Row]:
         """A user's rows of one table, partition by partition. Every column: an export is whole."""
-        where, keys = HOLDERS[table]
+        where, keys = USER_TABLES[table]
         for key in keys(reach):
             for row in await self._database.run(f"SELECT * FROM {table} WHERE {where}", key):
                 yield row
 
     async def count(self, table: str, reach: Reach) -> int:
         """How many rows a user has in a table."""
-        where, keys = HOLDERS[table]
+        where, keys = USER_TABLES[table]
         cql = f"SELECT count(*) FROM {table} WHERE {where}"
         return sum(int(row[0]) for row in await self._each(cql, keys(reach)))
 
     async def delete(self, table: str, reach: Reach, now: datetime) -> None:
         """Delete a user's rows of one table, and what is being written to them now."""
-        where, keys = HOLDERS[table]
+        where, keys = USER_TABLES[table]
         at_us = us_of(now if table == "changes" else now + AHEAD)
         await self._database.run_all(
             [

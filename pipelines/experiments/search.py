@@ -12,15 +12,15 @@ import pyarrow as pa
 from pyspark.sql.pandas.types import from_arrow_schema
 
 from models.exercise.search import CANDIDATES, try_candidate
-from pipelines.beside.job import Beside, RecipeResult
-from pipelines.beside.sample import Examples
+from pipelines.experiments.job import ExperimentData, RecipeResult
+from pipelines.experiments.sample import Examples
 from pipelines.lifecycle.threads import one_blas_thread
 
 MOST_WINDOWS = 20_000  # they travel to every task as float16: 20 MB
 TRIED = pa.schema([("number", pa.int32()), ("windows_right", pa.float64()), ("model", pa.binary())])
 
 
-def search(beside: Beside) -> RecipeResult:
+def search(beside: ExperimentData) -> RecipeResult:
     """Try every candidate in a task of its own; the people who choose say which is the best."""
     learn, held = _capped(beside.windows("learn")), beside.windows("choose")
     task = partial(tried, learn=_small(learn), held=_small(held), like=beside.like)

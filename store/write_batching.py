@@ -25,7 +25,7 @@ class _Waiting(NamedTuple, Generic[W]):
     done: "asyncio.Future[None]"
 
 
-class Gathering(Generic[W]):
+class WriteBatcher(Generic[W]):
     """Gathers the writes of one event loop.
 
     Args:

@@ -10,8 +10,8 @@ from uuid import UUID
 import pytest
 
 from api import measure
+from api.fair_queue import WAITING_AT_MOST, FairQueue
 from api.measure import Measurer
-from api.turns import WAITING_AT_MOST, Turns
 from schemas.errors import Retryable
 from store.sets import SetRow
 
@@ -27,7 +27,7 @@ class Room:
     """Remembers whose turn it was, in order; each stays until told to go."""
 
     def __init__(self) -> None:
-        self.turns = Turns()
+        self.turns = FairQueue()
         self.served: list[UUID] = []
         self.go = asyncio.Event()
         self.called_away: list[asyncio.Task[None]] = []
@@ -89,7 +89,7 @@ def test_who_leaves_the_queue_is_not_waited_for():
 
 def test_a_turn_lasts_until_its_work_has_ended_whoever_gave_up_waiting():
     async def day() -> list[str]:
-        turns, told = Turns(), list[str]()
+        turns, told = FairQueue(), list[str]()
         go = asyncio.Event()
 
         async def work(name: str) -> None:

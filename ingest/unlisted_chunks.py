@@ -13,7 +13,7 @@ from store.samples import ChunkHead
 from store.sessions import StreamList
 
 
-async def keep_leftovers(
+async def keep_unlisted(
     records: Records,
     user_id: UUID,
     session_id: UUID,

@@ -9,7 +9,7 @@ Set = TypeVar("Set")
 SPARED_FROM = 2  # sets of an exercise; a single one cannot be spared for judging
 
 
-def sooner_and_later(
+def split_in_time(
     sets: Sequence[Set],
     share: float,
     *,
@@ -31,7 +31,7 @@ def sooner_and_later(
         Both exercise by exercise in the order of their names, oldest first within one.
 
     >>> days = ["curl 1", "press 2", "curl 3"]
-    >>> sooner_and_later(days, 0.7, exercise=lambda d: d[:-2], age=lambda d: d[-1])
+    >>> split_in_time(days, 0.7, exercise=lambda d: d[:-2], age=lambda d: d[-1])
     (['curl 1', 'press 2'], ['curl 3'])
     """
     by_exercise: dict[str, list[Set]] = defaultdict(list)

@@ -1,4 +1,4 @@
-"""One live connection: whose it is, what is under way on it, and what is said over it."""
+"""One live connection: its user, the chunks under way on it, and the messages sent over it."""
 
 import asyncio
 from collections.abc import Awaitable
@@ -23,7 +23,7 @@ CLOSE_BASE = 4000
 
 
 @dataclass(slots=True)
-class Talk:
+class LiveConnection:
     """One connection."""
 
     socket: WebSocket

@@ -5,7 +5,7 @@ from types import FrameType
 from typing import NoReturn
 
 
-def end_in_order() -> None:
+def interrupt_on_sigterm() -> None:
     """From now on SIGTERM raises KeyboardInterrupt: what the command has started is stopped first.
 
     Without it a command dies where it stands, and the node and the service that it started for

@@ -16,7 +16,7 @@ LOOKED_AT = 60  # sets that are counted in search of wrong ones
 T = TypeVar("T")
 
 
-def telling_recordings(
+def recordings_to_draw(
     found: Sequence[FoundSegments],
 ) -> tuple[list[FoundSegments], list[FoundSegments]]:
     """Recordings from the middle of those with good borders, and those with the worst.
@@ -36,7 +36,7 @@ def worst_error_s(found: FoundSegments) -> float | None:
     return float(np.abs([*starts, *ends]).max()) if len(starts) else None
 
 
-def telling_sets(sets: Sequence[RepsExample]) -> tuple[list[PicturedSet], list[PicturedSet]]:
+def sets_to_draw(sets: Sequence[RepsExample]) -> tuple[list[PicturedSet], list[PicturedSet]]:
     """Sets counted right and, worst first, those that were not; in one piece each."""
     whole = [one for one in sets if len(one.signals) == 1]
     counted = [

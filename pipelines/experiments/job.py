@@ -16,8 +16,6 @@ from pyspark.sql import functions as f
 
 from models.exercise.codec import from_bytes
 from models.exercise.model import ExerciseModel
-from pipelines.beside.cold_start import judged, strangers_of, sums_of
-from pipelines.beside.sample import LAYOUT, Examples, Part, examples_of, like_of, members, sampled
 from pipelines.exercise.everybody import Everybody
 from pipelines.exercise.gate import Contest
 from pipelines.exercise.global_models import (
@@ -31,6 +29,16 @@ from pipelines.exercise.global_models import (
 from pipelines.exercise.job import recipe_of
 from pipelines.exercise.passes import given
 from pipelines.exercise.users import named_recipe
+from pipelines.experiments.cold_start import judged, strangers_of, sums_of
+from pipelines.experiments.sample import (
+    LAYOUT,
+    Examples,
+    Part,
+    examples_of,
+    like_of,
+    members,
+    sampled,
+)
 from pipelines.lifecycle.engines import engine_of
 from pipelines.lifecycle.environment import environment
 from pipelines.lifecycle.job import Job, opened_job
@@ -50,13 +58,13 @@ Everybodies = Mapping[InputLayout, Everybody]
 
 
 @dataclass(frozen=True, slots=True)
-class Beside:
+class ExperimentData:
     """What a recipe learns from.
 
     Attributes:
         spark: the session.
-        frame: rows of `pipelines.beside.sample.SAMPLED`, computed once; each says which part its
-            person has.
+        frame: rows of `pipelines.experiments.sample.SAMPLED`, computed once; each says which part
+            its person has.
         like: the global model: standardisation, exercises and their order.
     """
 
@@ -100,9 +108,9 @@ class RecipeResult:
     asks_to_serve: bool = False
 
 
-def train_beside(
+def train_experiment(
     name: str,
-    recipe: Callable[[Beside], RecipeResult],
+    recipe: Callable[[ExperimentData], RecipeResult],
     config: Config,
     *,
     only_changed: bool = False,
@@ -142,7 +150,9 @@ def _learned_from(database: Database, name: str) -> object:
     return next((one for one in said if one), None)
 
 
-def _learn(job: Job, everybody: Everybodies, recipe: Callable[[Beside], RecipeResult]) -> None:
+def _learn(
+    job: Job, everybody: Everybodies, recipe: Callable[[ExperimentData], RecipeResult]
+) -> None:
     run = job.run
     people = members(job.database, job.config.training.seed)
     like = like_of(everybody)
@@ -153,7 +163,7 @@ def _learn(job: Job, everybody: Everybodies, recipe: Callable[[Beside], RecipeRe
         of = Counter(people.values())
         run.counts |= {"people": len(people), "choosing": of["choose"], "judging": of["judge"]}
         with run.step("learn"):
-            found = recipe(Beside(spark, frame, like))
+            found = recipe(ExperimentData(spark, frame, like))
     run.metrics |= found.metrics
     run.require_lease()
     if found.content:

@@ -19,7 +19,7 @@ _NO_MEMORY = re.compile(
 )
 
 
-def explain(folders: Folders, config: Cassandra) -> NodeProblem:
+def explain_failure(folders: Folders, config: Cassandra) -> NodeProblem:
     """The error that the logs of the last run tell of."""
     text = _tail(folders.console) + _tail(folders.log)
     if busy := _PORT_BUSY.search(text):

@@ -11,16 +11,16 @@ NEEDED = (
 )
 
 
-def lacking(exercises: Iterable[str]) -> str:
+def missing_sets(exercises: Iterable[str]) -> str:
     """What is missing of the sets that a model can be judged by, "" where nothing is.
 
     Args:
         exercises: of every set that is as long as a window, in any order.
 
-    >>> lacking(["curl", "curl", "press"])
+    >>> missing_sets(["curl", "curl", "press"])
     'needed are 2 sets of each of 2 exercises, 4 s or longer: the earlier ones teach, the later \
 ones judge; there are 3 sets, and 2 or more of 1 exercise'
-    >>> lacking(["curl", "press", "curl", "press"])
+    >>> missing_sets(["curl", "press", "curl", "press"])
     ''
     """
     counts = Counter(exercises)

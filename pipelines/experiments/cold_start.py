@@ -2,9 +2,9 @@
 
 Two recipes learn from the same sampled people, without a fifth of them, who judge: the discriminant
 of everybody's sums (a sum is one exact round of reducing), and Iterative Reduce, which spends some
-of the others on ending its rounds (`pipelines.beside.sample.parted`). Both are asked about the sets
-of the fifth. What is averaged serves when it names more of them right than luck explains; otherwise
-the sums do: they are exact, and a person is taken out of them by a subtraction.
+of the others on ending its rounds (`pipelines.experiments.sample.parted`). Both are asked about the
+sets of the fifth. What is averaged serves when it names more of them right than luck explains;
+otherwise the sums do: they are exact, and a person is taken out of them by a subtraction.
 
 Judges are in what the averaged model has from the global one: the scale of its features, how
 windows make up a set, and the border of the unknown, which is not asked here. They are in none of
@@ -17,7 +17,6 @@ from functools import partial
 from typing import Any
 
 from models.exercise.model import ExerciseModel
-from pipelines.beside.sample import LAYOUT
 from pipelines.exercise.calibration import Calibrations
 from pipelines.exercise.everybody import combine, given_of
 from pipelines.exercise.gate import Contest, Trial, contest
@@ -26,6 +25,7 @@ from pipelines.exercise.labelled import LabelledRow, labelled_sets, newest
 from pipelines.exercise.passes import read_partition
 from pipelines.exercise.prepared import Recipe
 from pipelines.exercise.windows import windowed
+from pipelines.experiments.sample import LAYOUT
 from pipelines.keys import UserKey
 from pipelines.lifecycle.attempts import attempted
 from schemas.errors import NotEnoughLabels

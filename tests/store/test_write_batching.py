@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from store.gathering import Gathering
+from store.write_batching import WriteBatcher
 
 
 class Away(Exception):
@@ -43,7 +43,7 @@ async def settled() -> None:
 def test_a_write_that_is_alone_leaves_at_once_and_alone():
     async def run() -> None:
         slow = Slow()
-        gathering = Gathering[int](slow.send)
+        gathering = WriteBatcher[int](slow.send)
         asked = asyncio.create_task(gathering.put(1, 10))
         await settled()
         assert slow.batches == [[1]]
@@ -57,7 +57,7 @@ def test_a_write_that_is_alone_leaves_at_once_and_alone():
 def test_what_is_put_in_one_turn_leaves_in_one_batch_within_its_bounds():
     async def run() -> None:
         slow = Slow()
-        gathering = Gathering[int](slow.send, most=3, most_bytes=100)
+        gathering = WriteBatcher[int](slow.send, most=3, most_bytes=100)
         sizes = [10, 10, 10, 60, 50, 500, 10]
         asked = [asyncio.create_task(gathering.put(i, size)) for i, size in enumerate(sizes)]
         await settled()
@@ -72,7 +72,7 @@ def test_what_is_put_in_one_turn_leaves_in_one_batch_within_its_bounds():
 def test_while_enough_is_under_way_the_rest_gathers():
     async def run() -> None:
         slow = Slow()
-        gathering = Gathering[int](slow.send, under_way=1)
+        gathering = WriteBatcher[int](slow.send, under_way=1)
         asked = [asyncio.create_task(gathering.put(0, 1))]
         await settled()
         for i in (1, 2, 3):
@@ -91,7 +91,7 @@ def test_while_enough_is_under_way_the_rest_gathers():
 def test_an_error_is_told_to_everybody_in_the_batch_and_to_nobody_else():
     async def run() -> None:
         slow = Slow()
-        gathering = Gathering[int](slow.send, most=2)
+        gathering = WriteBatcher[int](slow.send, most=2)
         asked = [asyncio.create_task(gathering.put(i, 1)) for i in range(3)]
         await settled()
         slow.answer(0, Away())
@@ -110,7 +110,7 @@ def test_an_error_is_told_to_everybody_in_the_batch_and_to_nobody_else():
 def test_who_goes_away_leaves_the_others_their_answer():
     async def run() -> None:
         slow = Slow()
-        gathering = Gathering[int](slow.send)
+        gathering = WriteBatcher[int](slow.send)
         asked = [asyncio.create_task(gathering.put(i, 1)) for i in range(2)]
         await settled()
         asked[0].cancel()
@@ -134,7 +134,7 @@ def test_each_write_is_sent_once_and_answered_whatever_the_order(
 ):
     async def run() -> None:
         slow = Slow()
-        gathering = Gathering[int](slow.send, most=most, most_bytes=100, under_way=under_way)
+        gathering = WriteBatcher[int](slow.send, most=most, most_bytes=100, under_way=under_way)
         asked = [asyncio.create_task(gathering.put(i, size)) for i, size in enumerate(sizes)]
         answered: set[int] = set()
         while len(answered) < len(slow.batches) or not all(one.done() for one in asked):

@@ -2,7 +2,7 @@
 
 What comes out can serve people who were never seen: without hidden layers it is the same linear
 form as the global model. It asks to, and people decide who are neither learned from nor those whose
-error ended the rounds (pipelines/beside/cold_start.py).
+error ended the rounds (pipelines/experiments/cold_start.py).
 """
 
 from collections.abc import Iterable, Iterator
@@ -25,15 +25,15 @@ from models.exercise.perceptron import (
     perceptron_to_bytes,
     start,
 )
-from pipelines.beside.job import Beside, RecipeResult
-from pipelines.beside.sample import batch_rows, examples_of
+from pipelines.experiments.job import ExperimentData, RecipeResult
+from pipelines.experiments.sample import batch_rows, examples_of
 from pipelines.lifecycle.threads import one_blas_thread
 
 SETTINGS = PerceptronSettings()
 TRAINED = pa.schema([("windows", pa.int64()), ("model", pa.binary())])
 
 
-def averaged(beside: Beside) -> RecipeResult:
+def averaged(beside: ExperimentData) -> RecipeResult:
     """Train on Spark's splits until those who choose say that it helps no more.
 
     `loss` is theirs after every round; `windows_right` is of those who judge.
@@ -47,7 +47,7 @@ def averaged(beside: Beside) -> RecipeResult:
     return RecipeResult(metrics, to_bytes(as_global(best, beside.like)), asks_to_serve=True)
 
 
-def _reduced(beside: Beside) -> tuple[Perceptron, tuple[float, ...]]:
+def _reduced(beside: ExperimentData) -> tuple[Perceptron, tuple[float, ...]]:
     """The best round's model by those who choose; their windows are gone with this call."""
     choosing = beside.windows("choose")
     first = start(choosing.x.shape[1], len(beside.labels), SETTINGS)

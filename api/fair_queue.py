@@ -15,7 +15,7 @@ WAITING_AT_MOST = 8
 """Of one user: an app shows one session and may look ahead; a browser asks six at once."""
 
 
-class Turns:
+class FairQueue:
     """Lets one in at a time. Of those that wait, the user who was served longest ago is next."""
 
     def __init__(self) -> None:

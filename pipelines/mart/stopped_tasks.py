@@ -26,7 +26,7 @@ _RUNNER = "org.apache.spark.executor.Executor$TaskRunner"  # among the callers o
 _ROUNDS = 10  # of waiting for the last of them; one that outlives it is left to Java's end
 
 
-class Strays:
+class StoppedTasks:
     """What is left of the stopped queries of a session."""
 
     def __init__(self, spark: SparkSession) -> None:

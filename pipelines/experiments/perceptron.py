@@ -11,8 +11,8 @@ from pyspark.sql import functions as f
 from pyspark.sql.pandas.types import from_arrow_schema
 
 from models.exercise.model import ExerciseModel
-from pipelines.beside.job import Beside, RecipeResult
-from pipelines.beside.sample import batch_rows, examples_of
+from pipelines.experiments.job import ExperimentData, RecipeResult
+from pipelines.experiments.sample import batch_rows, examples_of
 
 HIDDEN = (250, 50)
 STEPS = 60
@@ -20,7 +20,7 @@ WINDOWS = pa.schema([("label", pa.float64()), ("x", pa.list_(pa.float64()))])
 ROWS_OUT = 512
 
 
-def perceptron(beside: Beside) -> RecipeResult:
+def perceptron(beside: ExperimentData) -> RecipeResult:
     """Train MLlib's perceptron, ask it about the people who judge, beside the global model."""
     learn = _vectors(beside.rows("learn"), beside.like)
     held = _vectors(beside.rows("judge"), beside.like)

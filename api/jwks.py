@@ -23,7 +23,7 @@ LARGEST = 2**18  # bytes of a key set
 ASYMMETRIC = frozenset({"EdDSA", "ES256", "RS256"})
 
 
-class OutsideKeys:
+class IssuerKeys:
     """The issuer's public keys by kid; nothing when there is no outside issuer."""
 
     def __init__(self, source: str, clock: Callable[[], float] = time.monotonic) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from ingest.remembered import Remembered
+from ingest.ttl_cache import TtlCache
 
 TTL_S = 2.0
 
@@ -16,7 +16,7 @@ class Oracle:
     def __init__(self) -> None:
         self.now_s = 100.0
         self.asked: list[asyncio.Future[str]] = []
-        self.remembered: Remembered[str, str] = Remembered(TTL_S, 2, lambda: self.now_s)
+        self.remembered: TtlCache[str, str] = TtlCache(TTL_S, 2, lambda: self.now_s)
 
     async def find(self) -> str:
         self.asked.append(asyncio.get_running_loop().create_future())
