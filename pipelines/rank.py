@@ -1,4 +1,4 @@
-"""Rank: who is followed by whom that is followed. PageRank over the follows."""
+"""Rank: who is followed by people whom many follow. PageRank over the follows."""
 
 import numpy as np
 from pyspark.sql import SparkSession

@@ -1,1 +1,1 @@
-"""Models tried beside the exercise family's own, on a sample of its people; some may serve."""
+"""Other ways to learn exercises, tried on a sample of people; one that wins may serve newcomers."""
