@@ -18,7 +18,7 @@ from models.exercise.examples import SetWindows, windows_of_sets
 from models.exercise.fit import Others as Everybody
 from models.exercise.fit import fit_own
 from models.exercise.kept import keep
-from models.exercise.summed import Named, framed_statistics
+from models.exercise.kept_statistics import NamedWindows, framed_statistics
 from models.signal.pieces import unpack_pieces
 from models.signal.wrist import wrist_signals
 from pipelines.exercise.global_models import read_everybody
@@ -176,11 +176,11 @@ def _learning_of_user(parts: Sequence[Part], others: Everybody) -> Learning:
     )
 
 
-def _packed(parts: Sequence[Part]) -> list[Named]:
+def _packed(parts: Sequence[Part]) -> list[NamedWindows]:
     return [(exercise, keep(windows)) for exercise, windows in parts]
 
 
-def _learn_own(named: Sequence[Named], others: Everybody) -> None:
+def _learn_own(named: Sequence[NamedWindows], others: Everybody) -> None:
     fit_own(framed_statistics(named, others.frame), others.frame, others)
 
 

@@ -13,7 +13,7 @@ from pipelines.exercise.global_models import (
     read_everybody,
     store_everybody,
 )
-from pipelines.exercise.passes import given
+from pipelines.exercise.passes import global_sums
 from pipelines.exercise.prepared import Recipe
 from pipelines.exercise.promotion import ModelCandidate, promote, rung_shares, verdicts_of
 from pipelines.exercise.rows import FitContext
@@ -123,7 +123,7 @@ def _learn(job: Job, scope: Scope, recipe: Recipe) -> list[UserOutcome]:
     if scope.whole:
         with run.step("global"):
             members = members_of(scope.keys, recipe.windows.seed)
-            rows = given(engine_of(job), members, recipe, run)
+            rows = global_sums(engine_of(job), members, recipe, run)
             everybody = everybody_of(rows, read_calibrations(job.database))
     former = asyncio.run(read_global_incumbents(job.database, FAMILY)) if scope.whole else {}
     found = learn_users(

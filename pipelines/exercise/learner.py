@@ -12,11 +12,11 @@ from datetime import datetime
 
 from models.exercise.codec import to_bytes
 from models.exercise.fit import GlobalModel, Others, fit_others, fit_own
+from models.exercise.kept_statistics import at_most, framed_statistics, statistics_of_sets
 from models.exercise.minimum_sets import missing_sets
 from models.exercise.model import ExerciseModel
 from models.exercise.own_calibration import on_one_user
 from models.exercise.statistics import Frame, Statistics
-from models.exercise.summed import at_most, framed_statistics, summed
 from pipelines.exercise.calibration import answers_of, held_answers
 from pipelines.exercise.judging import Hits, SetWithWindows, ask, askable, majority
 from pipelines.exercise.labelled import LabelledRow, digest, newest
@@ -142,7 +142,9 @@ def give_to_everybody(
     """
     used = newest(sets, recipe.everybody_sets)
     found = windowed(used, model_id, recipe.windows)
-    return summed(at_most(named_windows(used, found.of), recipe.everybody_s)), found.fresh
+    return statistics_of_sets(
+        at_most(named_windows(used, found.of), recipe.everybody_s)
+    ), found.fresh
 
 
 def _given(prepared: PreparedSets, recipe: Recipe) -> Statistics:

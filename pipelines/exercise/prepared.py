@@ -6,8 +6,8 @@ from datetime import datetime
 
 from models.exercise.fit import GlobalModel
 from models.exercise.kept import KeptWindows
+from models.exercise.kept_statistics import NamedWindows, framed_statistics, statistics_of_sets
 from models.exercise.statistics import Frame, Statistics, frame_of, total
-from models.exercise.summed import Named, framed_statistics, summed
 from pipelines.exercise.labelled import LabelledRow, newest, split_at, split_share
 from pipelines.exercise.windows import Fresh, WindowRecipe, windowed
 from schemas.errors import NotEnoughLabels
@@ -103,14 +103,16 @@ def prepare_sets(
     named = named_windows(used, found.of)
     if not any(windows.rows for _, windows in named):
         raise NotEnoughLabels(f"none of {len(used)} labelled sets is as long as a window")
-    frame = everybody.others.frame if everybody else frame_of(summed(named))
+    frame = everybody.others.frame if everybody else frame_of(statistics_of_sets(named))
     early, late = split_share(used, recipe.cutoff_share)
     learned, rest = (_statistics(half, found.of, frame) for half in (early, late))
     own = total([part for part in (learned, rest) if part is not None])
     return PreparedSets(used, found.of, found.fresh, frame, TimeSplit(early, late, learned), own)
 
 
-def named_windows(sets: Sequence[LabelledRow], windows: Mapping[str, KeptWindows]) -> list[Named]:
+def named_windows(
+    sets: Sequence[LabelledRow], windows: Mapping[str, KeptWindows]
+) -> list[NamedWindows]:
     """The windows of each set under the name of its exercise, in the order of the sets."""
     return [(one.exercise, windows[one.set_id]) for one in sets]
 

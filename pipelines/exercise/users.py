@@ -8,7 +8,7 @@ from uuid import UUID
 from pipelines.exercise.everybody import Everybody
 from pipelines.exercise.global_models import read_everybody
 from pipelines.exercise.manifest import recipe_name
-from pipelines.exercise.passes import learning
+from pipelines.exercise.passes import learning_pass
 from pipelines.exercise.prepared import Recipe
 from pipelines.exercise.promotion import ModelCandidate
 from pipelines.exercise.rows import FitContext
@@ -58,7 +58,7 @@ def learn_users(job: Job, scope: Scope, lesson: FitContext) -> LearnedUsers:
                 (str(user), layout): incumbent_of(model)
                 for (user, layout), model in read_serving(job.database, serving).items()
             }
-            rows = engine.learned(wave, learning(replace(lesson, incumbents=own)), job.run)
+            rows = engine.learned(wave, learning_pass(replace(lesson, incumbents=own)), job.run)
             candidates += [_candidate(row, serving) for row in rows if row["status"] == "learned"]
             without += [row for row in rows if row["status"] != "learned"]
             sets += sum(row["sets"] for row in rows)

@@ -18,7 +18,7 @@ from typing import Any
 
 from models.exercise.model import ExerciseModel
 from pipelines.exercise.calibration import Calibrations
-from pipelines.exercise.everybody import combine, given_of
+from pipelines.exercise.everybody import combine, sums_of_portions
 from pipelines.exercise.gate import Contest, Trial, contest
 from pipelines.exercise.judging import Hits, SetWithWindows, ask, askable, majority
 from pipelines.exercise.labelled import LabelledRow, labelled_sets, newest
@@ -80,7 +80,7 @@ def sums_of(given: Iterable[Mapping[str, Any]]) -> ExerciseModel:
     Raises:
         NotEnoughLabels: they tell nothing apart.
     """
-    portions = given_of(given, LAYOUT)
+    portions = sums_of_portions(given, LAYOUT)
     one = combine(portions, LAYOUT, Calibrations())
     if one is None:
         people = sum(len(portion.members) for portion in portions)

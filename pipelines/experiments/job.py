@@ -27,7 +27,7 @@ from pipelines.exercise.global_models import (
     recipe_that_serves,
 )
 from pipelines.exercise.job import recipe_of
-from pipelines.exercise.passes import given
+from pipelines.exercise.passes import global_sums
 from pipelines.exercise.users import named_recipe
 from pipelines.experiments.cold_start import judged, strangers_of, sums_of
 from pipelines.experiments.sample import (
@@ -171,7 +171,7 @@ def _learn(
     if found.asks_to_serve:
         with run.step("judge"):
             others = [key for key, part in people.items() if part != "judge"]
-            rival = sums_of(given(engine_of(job), others, recipe_of(job.config), run))
+            rival = sums_of(global_sums(engine_of(job), others, recipe_of(job.config), run))
             judges = [key for key, part in people.items() if part == "judge"]
             strangers = strangers_of(job.database, judges, recipe_of(job.config))
         said = judged(from_bytes(found.content), rival, strangers)

@@ -10,7 +10,7 @@ import pytest
 from models.exercise.codec import statistics_to_bytes, to_bytes
 from models.exercise.statistics import total
 from pipelines.exercise.calibration import Calibrations
-from pipelines.exercise.everybody import Given, combine
+from pipelines.exercise.everybody import PortionSums, combine
 from pipelines.exercise.gate import Trial, contest
 from pipelines.exercise.global_models import (
     REDUCED,
@@ -54,7 +54,7 @@ def sums(given):
 
 def each(given):
     """Everybody a portion of his own."""
-    return [Given((user,), one) for user, one in given.items()]
+    return [PortionSums((user,), one) for user, one in given.items()]
 
 
 def test_who_is_held_out_is_in_no_sum(given, sums):

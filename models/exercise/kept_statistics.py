@@ -16,10 +16,10 @@ from models.exercise.products import products
 from models.exercise.statistics import Frame, Statistics, mirrored
 from schemas.errors import NotEnoughLabels
 
-Named = tuple[str, KeptWindows]  # exercise, windows of a set
+NamedWindows = tuple[str, KeptWindows]  # exercise, windows of a set
 
 
-def summed(named: Sequence[Named]) -> Statistics:
+def statistics_of_sets(named: Sequence[NamedWindows]) -> Statistics:
     """Statistics of windows as they are, in float64.
 
     Args:
@@ -32,11 +32,11 @@ def summed(named: Sequence[Named]) -> Statistics:
     return replace(found, moments=mirrored(found.moments))
 
 
-def framed_statistics(named: Sequence[Named], frame: Frame) -> Statistics:
+def framed_statistics(named: Sequence[NamedWindows], frame: Frame) -> Statistics:
     """Statistics of windows in a frame; of the moments the upper triangle, below are noughts.
 
     Args:
-        named: as for `summed`.
+        named: as for `statistics_of_sets`.
         frame: where they are measured from.
 
     Raises:
@@ -53,7 +53,7 @@ def framed_statistics(named: Sequence[Named], frame: Frame) -> Statistics:
     return _summed(named, frame.mean.astype(np.float32))
 
 
-def at_most(named: Sequence[Named], most_s: float) -> list[Named]:
+def at_most(named: Sequence[NamedWindows], most_s: float) -> list[NamedWindows]:
     """Windows that count for so many seconds of each exercise at most, the sets' shares kept.
 
     Args:
@@ -77,7 +77,7 @@ def at_most(named: Sequence[Named], most_s: float) -> list[Named]:
     ]
 
 
-def _summed(named: Sequence[Named], mean: Floats | np.float64) -> Statistics:
+def _summed(named: Sequence[NamedWindows], mean: Floats | np.float64) -> Statistics:
     """Statistics of windows less a mean, in its precision; of the moments the upper triangle."""
     long = [(exercise, windows) for exercise, windows in named if windows.rows]
     if not long:

@@ -5,17 +5,17 @@ import pytest
 
 from models.exercise.examples import SetWindows
 from models.exercise.kept import keep
+from models.exercise.kept_statistics import NamedWindows, framed_statistics, statistics_of_sets
 from models.exercise.statistics import frame_of, statistics_of, total
-from models.exercise.summed import Named, framed_statistics, summed
 from schemas.errors import NotEnoughLabels
 from tests.models.movements import alike
 
 SPREAD = 10.0 ** np.arange(-3, 4)
 
 
-def kept_sets(shapes: list[tuple[str, str, float, int]], seed: int) -> list[Named]:
+def kept_sets(shapes: list[tuple[str, str, float, int]], seed: int) -> list[NamedWindows]:
     rng = np.random.default_rng(seed)
-    found: list[Named] = []
+    found: list[NamedWindows] = []
     for name, side, window_s, n in shapes:
         x = ((5 + rng.normal(size=(n, 7))) * SPREAD).astype(np.float32)
         found.append((name, keep(SetWindows(side, window_s, 1, x))))
@@ -39,7 +39,7 @@ def apart():
 
 
 def test_all_sets_at_once_are_the_sum_of_each():
-    assert alike(summed(MANY), apart())
+    assert alike(statistics_of_sets(MANY), apart())
 
 
 def test_measured_from_a_frame_is_the_same_as_put_into_it():
@@ -57,6 +57,6 @@ def test_measured_from_a_frame_is_the_same_as_put_into_it():
 
 def test_a_set_without_windows_adds_nothing_and_alone_is_refused():
     empty = keep(SetWindows("left", 1.0, 0, np.empty((0, 7), np.float32)))
-    assert alike(summed([("none", empty), *MANY]), summed(MANY))
+    assert alike(statistics_of_sets([("none", empty), *MANY]), statistics_of_sets(MANY))
     with pytest.raises(NotEnoughLabels, match="none of 1 labelled sets"):
-        summed([("none", empty)])
+        statistics_of_sets([("none", empty)])
