@@ -1,4 +1,4 @@
-"""How the stored bytes of each family become something that answers."""
+"""The function that decodes the stored bytes of each family's models."""
 
 from collections.abc import Callable
 from typing import Any

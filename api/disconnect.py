@@ -1,4 +1,4 @@
-"""Work that only its client wants ends when the client goes away."""
+"""Cancels work for one client when that client disconnects."""
 
 import asyncio
 from collections.abc import Coroutine
@@ -10,7 +10,7 @@ T = TypeVar("T")
 
 
 async def cancel_on_disconnect(request: Request, work: Coroutine[Any, Any, T]) -> T:
-    """What work results in; it is cancelled when nobody is there any more to hear it.
+    """Await work, and cancel it as soon as the client of the request disconnects.
 
     Raises:
         ClientDisconnect: the client went away.

@@ -1,4 +1,4 @@
-"""Requests drawn from an OpenAPI document, with bodies in CBOR where it asks for them."""
+"""Requests generated from an OpenAPI document, with bodies in CBOR where it asks for them."""
 
 from collections.abc import Callable, Iterator
 from typing import Any

@@ -1,4 +1,4 @@
-"""What a worker believes for a while, so that it need not ask the database at every request."""
+"""A cache whose values last a given time, so that not every request asks the database."""
 
 import asyncio
 import time
@@ -24,7 +24,7 @@ class TtlCache(Generic[K, V]):
     known but past half of its time is found out again while it is still believed: nobody waits.
 
     Args:
-        ttl_s: how long a value is believed, counted from before it was looked up.
+        ttl_s: how long a value is used, counted from the moment at which its look-up began.
         most: values; the one that was found out longest ago gives way.
         clock: seconds.
     """

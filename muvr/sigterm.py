@@ -1,4 +1,4 @@
-"""How a command ends that is told to: like one that is interrupted from the keyboard."""
+"""SIGTERM ends a command as an interrupt from the keyboard does."""
 
 import signal
 from types import FrameType

@@ -1,4 +1,4 @@
-"""How many sets somebody needs before a model of their own can be learned and judged."""
+"""How many labelled sets a user needs before a model of their own can be learned and judged."""
 
 from collections import Counter
 from collections.abc import Iterable

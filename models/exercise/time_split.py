@@ -1,4 +1,4 @@
-"""Sets split in time, exercise by exercise: what is learned before what is asked."""
+"""Split sets in time, exercise by exercise: models learn from the earlier part."""
 
 from collections import defaultdict
 from collections.abc import Callable, Sequence

@@ -1,4 +1,4 @@
-"""What runs where the stretches are: a user's partition in, one row out. Pure."""
+"""Runs on executors, in three passes: a user's recorded stretches in, one row out. Pure."""
 
 import hashlib
 import json

@@ -1,4 +1,4 @@
-"""What runs where the data is: one user's partition in, one row out. Pure."""
+"""Runs on executors: one user's partition in, one row with the learned model out. Pure."""
 
 import json
 from collections.abc import Mapping
@@ -46,7 +46,7 @@ LEARNED = pa.schema(
 
 @dataclass(frozen=True, slots=True)
 class FitContext:
-    """What a task carries to the executors.
+    """What learning one user needs besides the user's own rows; it travels with every task.
 
     Attributes:
         recipe: shared by the run.
