@@ -15,7 +15,7 @@ from api.problems import described
 from api.raw import RawRoute
 from ingest.bodies import decode_body
 from ingest.edge_impulse import read_acquisition
-from ingest.readable import nanoseconds
+from ingest.json_chunk import nanoseconds
 from schemas.errors import BadChunk
 from schemas.wire import SEQ_MAX
 from store.sessions import SessionRow

@@ -1,4 +1,4 @@
-"""The application: routes, layers and what a worker holds while it runs."""
+"""The web application: its routes, its middleware, and what a worker holds while it runs."""
 
 import asyncio
 import os
@@ -70,7 +70,7 @@ CHECKOUT = Path(__file__).resolve().parent.parent
 
 
 class Muvr(FastAPI):
-    """FastAPI behind the gate: nothing is served that the gate has not seen.
+    """FastAPI behind `api.gate`, which checks the size, time and rate of every request first.
 
     A middleware would stand behind FastAPI's own layers, which cost a chunk a tenth of its time.
     """
@@ -124,16 +124,16 @@ def create_app(config: Config, log: RequestLog | None = None) -> Muvr:
 
 
 def forwarded(app: ASGIApp) -> ASGIApp:
-    """Takes the caller's address from a proxy on this machine, as uvicorn would for every request.
+    """Wrap an app so that it sees the client's address that a proxy on this machine reports.
 
-    Only routes behind the shortcut ask for addresses.
+    uvicorn could do so for every request; only the routes behind `Shortcut` need the address.
     """
     trusted = os.environ.get("FORWARDED_ALLOW_IPS", "127.0.0.1")
     return cast("ASGIApp", ProxyHeadersMiddleware(cast("Any", app), trusted))
 
 
 async def nowhere(scope: Scope, receive: Receive, send: Send) -> None:
-    """Nothing is at this path: a problem, also for who asks for a WebSocket there."""
+    """Answer 404 for a path without a route, also to a WebSocket handshake."""
     problem = NotThere(f"{scope['path']}: Not Found")
     if scope["type"] == "websocket":
         socket = WebSocket(scope, receive, send)

@@ -21,7 +21,7 @@ from ingest.bodies import decode_body
 from ingest.cbor import read_cbor
 from ingest.chunks import CBOR, JSON, read_samples
 from models.exercise.layout import model_id
-from models.exercise.needs import NEEDED
+from models.exercise.minimum_sets import NEEDED
 from models.recognition.counting import FROM_S, repetitions
 from models.recognition.naming import NO_MODEL, Named
 from models.recognition.wearing import name_as_worn

@@ -34,6 +34,7 @@ class LongBodyRoute(APIRoute):
         handle = super().get_route_handler()
 
         async def handle_in_turn(request: Request) -> Response:
+            """Answer a short body at once; a long one once it is allowed and a place is free."""
             services = services_of(request)
             limits = services.config.limits
             length = header_of(request, b"content-length")

@@ -8,10 +8,10 @@ from fastapi import FastAPI
 
 from api.allowance import Allowance
 from api.cursors import Cursors
+from api.decoders import decoders
 from api.dependencies import Services
 from api.guard import Guard
 from api.keys import KeyRing
-from api.learned import decoders
 from api.model_cache import ModelCache
 from api.observe import Metrics, RequestLog
 from api.recognise import Recogniser

@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field
 from api.batch_results import BatchModel
 from api.dependencies import Predict, ServicesHere
 from schemas.layout import month_of
-from store.deviations import Deviation
+from store.deviations import DeviationRow
 
 router = APIRouter(prefix="/v1/me", tags=["asking"])
 MONTH = r"^\d{4}-(0[1-9]|1[0-2])$"
@@ -70,7 +70,7 @@ async def deviations(
     return DeviationAnswer(month=month, as_of=now, deviations=[deviation_entry(f) for f in found])
 
 
-def deviation_entry(found: Deviation) -> DeviationEntry:
+def deviation_entry(found: DeviationRow) -> DeviationEntry:
     """A deviation as clients see it."""
     return DeviationEntry(
         session=found.session_id,
@@ -87,7 +87,7 @@ def deviation_entry(found: Deviation) -> DeviationEntry:
     )
 
 
-def deviation_shape(found: Deviation) -> DeviationShape:
+def deviation_shape(found: DeviationRow) -> DeviationShape:
     """A deviation of a session as clients see it."""
     entry = deviation_entry(found)
     return DeviationShape(
@@ -100,7 +100,7 @@ def deviation_shape(found: Deviation) -> DeviationShape:
     )
 
 
-def _side(found: Deviation, side: str) -> dict[str, Any] | None:
+def _side(found: DeviationRow, side: str) -> dict[str, Any] | None:
     if getattr(found, f"{side}_exercise") is None:
         return None
     return {

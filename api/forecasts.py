@@ -1,4 +1,4 @@
-"""What comes next: the caller's own models applied to the caller's confirmed sets."""
+"""Next exercise, load and intensity: the caller's own models on the caller's confirmed sets."""
 
 from collections.abc import Iterable
 from typing import Annotated, Any
@@ -36,7 +36,7 @@ class NextAnswer(BaseModel):
 
 
 class ForecastShape(BaseModel):
-    """A number with its interval; null ends where too little is known."""
+    """A predicted number with its interval; low and high are null where too little is known."""
 
     value: float
     low: float | None
@@ -45,7 +45,7 @@ class ForecastShape(BaseModel):
 
 
 class LoadAnswer(BaseModel):
-    """The next set of an exercise; what was never recorded is null."""
+    """Prediction for the next set of an exercise; null for what the caller never recorded."""
 
     exercise: str
     weight_kg: ForecastShape | None
@@ -137,16 +137,16 @@ async def _model(services: Services, user_id: UUID, family: str) -> Loaded:
 
 
 async def log_of(services: Services, user_id: UUID, *, ends: bool = False) -> SetLog:
-    """The caller's confirmed sets as the families of the journal read them; see `log_from`."""
+    """The caller's confirmed sets as columns; see `log_from`."""
     return log_from(await services.records.sets.of_user(user_id), ends=ends)
 
 
 def log_from(rows: Iterable[SetRow], *, ends: bool = False) -> SetLog:
-    """Confirmed sets as the families of the journal read them.
+    """Confirmed sets as columns, the input of the models for next exercise, load and intensity.
 
     Args:
         rows: in any order.
-        ends: whether to read when sets ended as well, which no training does.
+        ends: whether to read the sets' ends too; training does without.
     """
     return SetLog.of(
         done_set(

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from uuid import UUID
 
 from api.tokens import Claims, Tokens
-from ingest.remembered import Remembered
+from ingest.ttl_cache import TtlCache
 from schemas.errors import MissingScope, NotAuthenticated
 from store.users import Logins, Users
 
@@ -64,7 +64,7 @@ class Guard:
         self._logins = logins
         self._users = users
         self._clock = clock
-        self._seen: Remembered[str, _Seen] = Remembered(believed_s)
+        self._seen: TtlCache[str, _Seen] = TtlCache(believed_s)
 
     async def caller(self, authorization: str) -> Caller:
         """The caller that an Authorization header names.

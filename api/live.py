@@ -27,8 +27,8 @@ from api.dependencies import Services, services_of
 from api.guard import Caller
 from api.items import Item, decoded, items_in
 from api.keeping import keep_chunk
+from api.live_connection import LiveConnection, end, quietly
 from api.running import RunningGuess, RunningSets
-from api.talk import Talk, end, quietly
 from ingest.chunks import Chunk
 from ingest.recordings import wrist_of
 from schemas.errors import (
@@ -53,28 +53,30 @@ async def live(socket: WebSocket, session: str) -> None:
     """Serve one connection until either side ends it."""
     await socket.accept()
     try:
-        talk = await _begin(socket, session)
+        connection = await _begin(socket, session)
     except MuvrError as error:
         await end(socket, error)
         return
     except WebSocketDisconnect:
         return
-    open_connections = talk.services.metrics.live
+    open_connections = connection.services.metrics.live
     open_connections.inc()
     try:
-        await talk.say("ready", session=str(talk.session_id), expires_at=_expires(talk.caller))
-        await _listen(talk)
+        await connection.say(
+            "ready", session=str(connection.session_id), expires_at=_expires(connection.caller)
+        )
+        await _listen(connection)
     except WebSocketDisconnect:
         pass  # how a connection ends
     except MuvrError as error:
         await end(socket, error)
     finally:
         open_connections.dec()
-        for task in talk.work:  # what was taken is finished: its bytes may already be on disk
+        for task in connection.work:  # what was taken is finished: its bytes may already be on disk
             task.add_done_callback(lambda done: done.cancelled() or done.exception())
 
 
-async def _begin(socket: WebSocket, session: str) -> Talk:
+async def _begin(socket: WebSocket, session: str) -> LiveConnection:
     """Who is calling, and which session this is.
 
     Raises:
@@ -98,33 +100,33 @@ async def _begin(socket: WebSocket, session: str) -> Talk:
     wrist = wrist_of(row.streams)
     guess = RunningGuess(services, caller.user_id, wrist)
     sets = RunningSets(services, caller.user_id, session_id, wrist)
-    return Talk(socket, services, session_id, token, caller, guess, sets)
+    return LiveConnection(socket, services, session_id, token, caller, guess, sets)
 
 
-async def _listen(talk: Talk) -> None:
+async def _listen(connection: LiveConnection) -> None:
     """Take messages until the other side leaves, or its token ends."""
     while True:
-        left_s = talk.caller.expires_at - time.time()
+        left_s = connection.caller.expires_at - time.time()
         if left_s <= 0:
             raise NotAuthenticated("The token has expired and was not renewed.")
-        if left_s <= WARN_S and not talk.warned:
-            talk.warned = True
-            await talk.say("auth", expires_at=_expires(talk.caller))
-        until_s = left_s if talk.warned else left_s - WARN_S
+        if left_s <= WARN_S and not connection.warned:
+            connection.warned = True
+            await connection.say("auth", expires_at=_expires(connection.caller))
+        until_s = left_s if connection.warned else left_s - WARN_S
         try:
-            message = await asyncio.wait_for(talk.socket.receive(), max(0.01, until_s))
+            message = await asyncio.wait_for(connection.socket.receive(), max(0.01, until_s))
         except TimeoutError:
             continue
         if message["type"] == "websocket.disconnect":
             return
-        talk.caller = await _still_good(talk)
+        connection.caller = await _still_good(connection)
         if message.get("bytes") is not None:
-            await _take(talk, message["bytes"])
+            await _take(connection, message["bytes"])
         else:
-            await _hear(talk, message.get("text") or "")
+            await _hear(connection, message.get("text") or "")
 
 
-async def _take(talk: Talk, frame: bytes) -> None:
+async def _take(connection: LiveConnection, frame: bytes) -> None:
     """Begin to keep the chunks of a frame; waits while too many are under way."""
     bad = 0
     try:
@@ -136,100 +138,106 @@ async def _take(talk: Talk, frame: bytes) -> None:
                     value=bad,
                 )
             try:
-                stream, seq, chunk = _allowed(talk, item)
+                stream, seq, chunk = _allowed(connection, item)
             except MuvrError as error:
                 bad += item.problem is not None or isinstance(error, BadInput)
-                await quietly(talk.complain(error, item))
+                await quietly(connection.complain(error, item))
                 await asyncio.sleep(0)  # others may be served between two of them
                 continue
-            await talk.gate.acquire()
-            task = asyncio.create_task(_keep(talk, item, stream, seq, chunk))
-            talk.work.add(task)
-            task.add_done_callback(talk.work.discard)
+            await connection.gate.acquire()
+            task = asyncio.create_task(_keep(connection, item, stream, seq, chunk))
+            connection.work.add(task)
+            task.add_done_callback(connection.work.discard)
     except BadChunk as problem:  # too many: those that came first are kept
-        await talk.complain(problem)
+        await connection.complain(problem)
 
 
-def _allowed(talk: Talk, item: Item) -> tuple[str, int, Chunk]:
+def _allowed(connection: LiveConnection, item: Item) -> tuple[str, int, Chunk]:
     """Stream, number and samples of an item, which is a request whatever it holds.
 
     Raises:
         OverLimit: one request too many; its chunk is not looked at.
         BadChunk, TooLarge: it is no item, or its chunk is none.
     """
-    talk.services.allowance.take_request(talk.caller.user_id)
-    return decoded(item, talk.services.config.limits)
+    connection.services.allowance.take_request(connection.caller.user_id)
+    return decoded(item, connection.services.config.limits)
 
 
-async def _keep(talk: Talk, item: Item, stream: str, seq: int, chunk: Chunk) -> None:
+async def _keep(
+    connection: LiveConnection, item: Item, stream: str, seq: int, chunk: Chunk
+) -> None:
     """Keep one chunk: its receipt, or its problem; then perhaps a guess."""
-    services, user_id = talk.services, talk.caller.user_id
-    guess, sets, piece = talk.guess, talk.sets, chunk.piece
+    services, user_id = connection.services, connection.caller.user_id
+    guess, sets, piece = connection.guess, connection.sets, chunk.piece
     try:
         with guess.last.awaiting(stream, piece), sets.last.awaiting(stream, piece):
-            receipt = await keep_chunk(services, user_id, talk.session_id, stream, seq, chunk)
+            receipt = await keep_chunk(services, user_id, connection.session_id, stream, seq, chunk)
         guess_is_due, look_is_due = guess.add(stream, piece), sets.add(stream, piece)
-        await talk.say("receipt", **msgspec.to_builtins(receipt))
+        await connection.say("receipt", **msgspec.to_builtins(receipt))
         if guess_is_due:
-            await _tell(talk, "guess", guess, item)
+            await _tell(connection, "guess", guess, item)
         if look_is_due:
-            await _tell(talk, "sets", sets, item)
+            await _tell(connection, "sets", sets, item)
     except MuvrError as error:
-        await quietly(talk.complain(error, item))
+        await quietly(connection.complain(error, item))
     except (WebSocketDisconnect, RuntimeError):
         return  # the other side left; its next connection asks what is held
     finally:
-        talk.gate.release()
+        connection.gate.release()
 
 
-async def _tell(talk: Talk, kind: str, running: RunningGuess | RunningSets, item: Item) -> None:
+async def _tell(
+    connection: LiveConnection, kind: str, running: RunningGuess | RunningSets, item: Item
+) -> None:
     """What is seen now, or why nothing is: the other one of both is told all the same."""
     try:
-        await talk.say(kind, **await running.answer())
+        await connection.say(kind, **await running.answer())
     except MuvrError as error:
-        await quietly(talk.complain(error, item))
+        await quietly(connection.complain(error, item))
 
 
-async def _hear(talk: Talk, text: str) -> None:
+async def _hear(connection: LiveConnection, text: str) -> None:
     """A word of the client: renew the token, or say what is held.
 
     Raises:
         NotAuthenticated, MissingScope, Refused: the new token is not good, or somebody else's.
     """
     try:
-        talk.services.allowance.take_request(talk.caller.user_id)
+        connection.services.allowance.take_request(connection.caller.user_id)
     except OverLimit as error:
-        await talk.complain(error)
+        await connection.complain(error)
         return
     words = _parsed(text)
     if "auth" in words:
         token = str(words["auth"])
-        caller = await _admit(talk.services, token)
-        if caller.user_id != talk.caller.user_id:
+        caller = await _admit(connection.services, token)
+        if caller.user_id != connection.caller.user_id:
             raise Refused("The new token is another user's.")
-        talk.token, talk.caller, talk.warned = token, caller, False
-        await talk.say("auth", expires_at=_expires(caller))
+        connection.token, connection.caller, connection.warned = token, caller, False
+        await connection.say("auth", expires_at=_expires(caller))
     elif "resume" in words:
-        await asyncio.gather(*talk.work, return_exceptions=True)
-        held = await talk.services.recorder.held(talk.caller.user_id, talk.session_id)
+        await asyncio.gather(*connection.work, return_exceptions=True)
+        held = await connection.services.recorder.held(
+            connection.caller.user_id, connection.session_id
+        )
         streams = {
             name: {"ranges": one.ranges, "several": one.several, "next": _next(one.ranges)}
             for name, one in held.items()
         }
-        await talk.say("held", session=str(talk.session_id), streams=streams)
+        await connection.say("held", session=str(connection.session_id), streams=streams)
     else:
-        await talk.complain(BadChunk('Send {"auth": …}, {"resume": true} or a binary item.'))
+        await connection.complain(BadChunk('Send {"auth": …}, {"resume": true} or a binary item.'))
 
 
-async def _still_good(talk: Talk) -> Caller:
+async def _still_good(connection: LiveConnection) -> Caller:
     """The caller, unless the login was revoked; while Cassandra is away the token is believed.
 
     A phone must not be thrown out because of us: each chunk has its own 503 problem.
     """
     try:
-        return await talk.services.guard.caller_of(talk.token)
+        return await connection.services.guard.caller_of(connection.token)
     except Retryable:
-        return talk.caller
+        return connection.caller
 
 
 async def _admit(services: Services, token: str) -> Caller:

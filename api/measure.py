@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from typing import NamedTuple
 from uuid import UUID
 
+from api.fair_queue import FairQueue
 from api.model_cache import Loaded, ModelCache
-from api.turns import Turns
 from ingest.recordings import load_recording
 from ingest.stretches import span_of
 from models.recognition.sets import Measured, measure
@@ -43,7 +43,7 @@ class Measurer:
     def __init__(self, records: Records, models: ModelCache) -> None:
         self._records = records
         self._models = models
-        self._turns = Turns()
+        self._queue = FairQueue()
         self._known: OrderedDict[_Key, Measured] = OrderedDict()
 
     async def of_sets(
@@ -78,7 +78,7 @@ class Measurer:
             for set_id, measured in (await self._measure(user_id, session, missing, book)).items():
                 self._remember(keys[set_id], measured)
 
-        await self._turns.whole(user_id, measure_others)
+        await self._queue.whole(user_id, measure_others)
         return {s: self._known[key] for s, key in keys.items() if key in self._known}
 
     def _remember(self, key: _Key, measured: Measured) -> None:

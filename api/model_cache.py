@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from api.observe import Metrics
-from ingest.remembered import Remembered
+from ingest.ttl_cache import TtlCache
 from models.exercise.model import Level
 from models.recognition.naming import Rung
 from schemas.errors import BadModelBytes, NoModel
@@ -61,7 +61,7 @@ class ModelCache:
         self._decoders = decoders
         self._metrics = metrics
         self._capacity_bytes = capacity_bytes
-        self._pointers: Remembered[tuple[str, str, str], Serving | None] = Remembered(
+        self._pointers: TtlCache[tuple[str, str, str], Serving | None] = TtlCache(
             pointer_ttl_s, _POINTERS, clock
         )
         self._versions: OrderedDict[tuple[str, ...], tuple[StoredModel, Any]] = OrderedDict()

@@ -11,7 +11,7 @@ from api.dependencies import ModelRead, Services, ServicesHere
 from api.model_cache import Level
 from api.problems import described
 from api.shapes import ModelName
-from models.exercise.needs import NEEDED
+from models.exercise.minimum_sets import NEEDED
 from schemas.errors import NoModel, NotAcceptable
 from schemas.families import FAMILIES
 from schemas.inputs import INPUTS, ModelInput

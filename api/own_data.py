@@ -41,6 +41,7 @@ async def export(caller: Sensor, services: ServicesHere) -> StreamingResponse:
     """Every row of the caller, chunks as they were sent and models included."""
 
     async def lines() -> AsyncIterator[bytes]:
+        """The rows as lines of JSON, long ones in parts; the last line says that all are there."""
         count = 0
         async for line in export_user(services.database, caller.user_id, services.clock()):
             count += 1

@@ -16,10 +16,10 @@ from functools import partial
 from typing import Any, TypeVar
 from uuid import UUID
 
+from api.fair_queue import FairQueue
 from api.measure import Measurer
 from api.model_cache import ModelCache, rungs_of
-from api.turns import Turns
-from ingest.recognition import FAMILY, Asked, declared_layout, outdated, recognise_session
+from ingest.recognition import FAMILY, ModelVersions, declared_layout, outdated, recognise_session
 from models.recognition.sets import Learned, Measured
 from schemas.inputs import ACC3, ACC6
 from store.predictions import Prediction
@@ -46,11 +46,11 @@ class Recogniser:
     def __init__(self, records: Records, models: ModelCache) -> None:
         self._records = records
         self._models = models
-        self._turns = Turns()
-        self._live_turns = Turns()
+        self._queue = FairQueue()
+        self._live_queue = FairQueue()
         self._looks: dict[tuple[UUID, UUID], _Look] = {}
         self._measurer = Measurer(records, models)
-        self._empty: OrderedDict[tuple[UUID, UUID, int], Asked] = OrderedDict()
+        self._empty: OrderedDict[tuple[UUID, UUID, int], ModelVersions] = OrderedDict()
 
     async def sets_of(self, user_id: UUID, session: SessionRow, now: datetime) -> list[Prediction]:
         """The sets of a complete session in order of time; none while it is not complete.
@@ -116,12 +116,12 @@ class Recogniser:
         Raises:
             Retryable: too many live sessions of this user wait for their turn.
         """
-        return await self._live_turns.whole(user_id, lambda: asyncio.to_thread(look, *given))
+        return await self._live_queue.whole(user_id, lambda: asyncio.to_thread(look, *given))
 
     async def _find_in_turn(
         self, user_id: UUID, session: SessionRow, now: datetime
     ) -> list[Prediction]:
-        async with self._turns.turn(user_id):
+        async with self._queue.turn(user_id):
             self._looks[user_id, session.session_id].begun = True
             return await self._find(user_id, session, now)
 
@@ -157,7 +157,7 @@ class Recogniser:
         lists = await self._records.sessions.lists(user_id, session.session_id)
         return newest_revision(lists)
 
-    async def learned_for(self, user_id: UUID, layout: str) -> tuple[Asked, Learned]:
+    async def learned_for(self, user_id: UUID, layout: str) -> tuple[ModelVersions, Learned]:
         """The models that would answer now, and their versions."""
         ladder = await self._models.ladder(user_id, layout, FAMILY)
         activity = await self._models.find(user_id, layout, "activity")

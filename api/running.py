@@ -10,7 +10,7 @@ from uuid import UUID
 from api.classify import answer_of
 from api.dependencies import Services
 from api.sets import recognised_shape
-from ingest.recognition import Asked, prediction_of
+from ingest.recognition import ModelVersions, prediction_of
 from ingest.recordings import Wrist
 from models.exercise.layout import model_id
 from models.recognition.live import Sight, look
@@ -173,13 +173,13 @@ class RunningSets:
     def _look(self, recording: Recording, learned: Learned, heard_ns: int) -> Sight:
         return look(recording, learned, self._told, heard_ns)
 
-    def _keep(self, sight: Sight, asked: Asked) -> dict[str, Any] | None:
+    def _keep(self, sight: Sight, asked: ModelVersions) -> dict[str, Any] | None:
         room = TOLD_AT_MOST - len(self._told)
         self._told += sight.over[:room]
         self._shapes += [self._shape(one, asked) for one in sight.over[:room]]
         return None if sight.current is None else self._shape(sight.current, asked)
 
-    def _shape(self, one: RecognisedSet, asked: Asked) -> dict[str, Any]:
+    def _shape(self, one: RecognisedSet, asked: ModelVersions) -> dict[str, Any]:
         now = self._services.clock()
         kept = prediction_of(one, self._user_id, self._session_id, asked, now)
         return recognised_shape(kept).model_dump(mode="json")

@@ -42,7 +42,7 @@ def main(config_path: Path) -> int:
             port=config.api.port,
             workers=config.api.workers,
             loop="uvloop",
-            http="api.heads:DeadlineProtocol",
+            http="api.header_deadline:DeadlineProtocol",
             ws="websockets-sansio",
             ws_max_size=int(config.limits.body_mb * 2**20),
             ws_max_queue=8,

@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field
 from api.cursors import NextPage, PageCursor, PageLimit
 from api.dependencies import Sensor, ServicesHere
 from api.deviations import DeviationShape, deviation_shape
-from api.presence import while_there
+from api.disconnect import cancel_on_disconnect
 from api.problems import described
 from api.sets import SetShape, recognised_shape, set_shape
 from ingest.notes import session_notes
@@ -118,7 +118,7 @@ async def read_session(
     row = await services.recorder.session(caller.user_id, session)
     sets = await services.records.sets.of_session(caller.user_id, session)
     look = services.recogniser.sets_of(caller.user_id, row, services.clock())
-    found = await while_there(request, look)
+    found = await cancel_on_disconnect(request, look)
     others = not_confirmed(found, [(one.started_at, one.ended_at) for one in sets])
     measured = await services.recogniser.measured(caller.user_id, row, sets)
     shapes = [set_shape(one, measured.get(one.set_id)) for one in sets]

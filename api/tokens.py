@@ -8,8 +8,8 @@ from uuid import NAMESPACE_URL, UUID, uuid4, uuid5
 
 import jwt
 
+from api.jwks import IssuerKeys
 from api.keys import KeyRing, Keys
-from api.outside import OutsideKeys
 from schemas.config import Auth
 from schemas.errors import NotAuthenticated
 
@@ -53,7 +53,7 @@ class Tokens:
         self._settings = settings
         self._ring = ring
         self._clock = clock
-        self._outside = OutsideKeys(settings.outside_jwks)
+        self._outside = IssuerKeys(settings.outside_jwks)
 
     @property
     def believed(self) -> tuple[object, ...]:

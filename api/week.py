@@ -25,14 +25,14 @@ from models.week.features import (
     limits_of_plans,
 )
 from models.week.fit import plan_week
-from models.week.model import DAYS, Candidate, WeekLimits, WeekPlan
+from models.week.model import DAYS, AvailableExercise, WeekLimits, WeekPlan
 from schemas.errors import NotComputedYet
 from schemas.times import EARLIEST, LATEST
 
 router = APIRouter(prefix="/v1/me", tags=["asking"])
 FAMILY = "week"
 BACK_WEEKS = 8
-Asked = tuple[tuple[Candidate, ...], WeekLimits]
+WeekRequest = tuple[tuple[AvailableExercise, ...], WeekLimits]
 
 
 def _within_reach(value: date) -> date:
@@ -95,7 +95,7 @@ async def week(
     return await asyncio.to_thread(_answer, asked, first, str(zone), source)
 
 
-def _answer(asked: Asked, first: date, timezone: str, source: str) -> WeekAnswer:
+def _answer(asked: WeekRequest, first: date, timezone: str, source: str) -> WeekAnswer:
     candidates, limits = asked
     plan = plan_week(candidates, limits)
     why = reasons(plan, candidates, limits)
@@ -110,7 +110,7 @@ def _answer(asked: Asked, first: date, timezone: str, source: str) -> WeekAnswer
     )
 
 
-def _day(plan: WeekPlan, n: int, first: date, why: Sequence[str], asked: Asked) -> PlannedDay:
+def _day(plan: WeekPlan, n: int, first: date, why: Sequence[str], asked: WeekRequest) -> PlannedDay:
     candidates, limits = asked
     known = {candidate.exercise: candidate for candidate in candidates}
     exercises = [
@@ -130,7 +130,7 @@ def _day(plan: WeekPlan, n: int, first: date, why: Sequence[str], asked: Asked) 
     )
 
 
-def version_of(asked: Asked) -> str:
+def version_of(asked: WeekRequest) -> str:
     """Names what a week was made from: the same, the same week."""
     candidates, limits = asked
     said: list[Any] = [*candidates, limits.minutes, sorted(limits.wanted_sets.items())]
@@ -140,7 +140,7 @@ def version_of(asked: Asked) -> str:
 
 async def _asked(
     services: Services, user_id: UUID, log: SetLog, first: date, zone: ZoneInfo
-) -> tuple[Asked, str]:
+) -> tuple[WeekRequest, str]:
     """What the week is made from, and where that comes from.
 
     Raises:

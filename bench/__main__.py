@@ -14,8 +14,8 @@ import time
 from pathlib import Path
 
 from muvr.door import open_door
-from muvr.ending import end_in_order
 from muvr.reports import show_figures, write_report
+from muvr.sigterm import interrupt_on_sigterm
 from schemas.errors import MuvrError
 from schemas.report import Figure
 
@@ -54,5 +54,5 @@ def main(asked: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    end_in_order()
+    interrupt_on_sigterm()
     sys.exit(main(sys.argv[1:]))

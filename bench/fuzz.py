@@ -15,7 +15,7 @@ from schemathesis import Case, GenerationMode
 from schemathesis.checks import CHECKS, load_all_checks
 from schemathesis.core.failures import Failure, FailureGroup
 
-from bench.drawn import drawn_cases, operations_of, register_serializers
+from bench.generated_requests import generated_cases, operations_of, register_serializers
 from bench.hostile import attack_apart
 from bench.known import WITHIN_S, Asker, example, log_in, opened, prepare_asker, with_known
 from muvr.deployment import PASSWORD, Deployment, deployed
@@ -40,7 +40,7 @@ ROUNDS = 20
 
 
 @dataclass(slots=True)
-class Asked:
+class FuzzResult:
     """What came of asking.
 
     Attributes:
@@ -94,7 +94,7 @@ def run(door: Door, *, cases: int = CASES, decoder_cases: int = DECODER_CASES) -
     ]
 
 
-def _asked(asked: Asked) -> list[Figure]:
+def _asked(asked: FuzzResult) -> list[Figure]:
     schema = {what: n for what, n in asked.found.items() if not what.startswith(SERVER_ERROR)}
     server = {what: n for what, n in asked.found.items() if what.startswith(SERVER_ERROR)}
     silent = f"; silent: {', '.join(sorted(asked.silent))}" if asked.silent else ""
@@ -123,7 +123,7 @@ def _operator(deployment: Deployment) -> Asker:
 
 def ask_everything(
     url: str, register: Callable[[], Asker], cases: int, progress: Progress
-) -> Asked:
+) -> FuzzResult:
     """Requests for every operation, half of them against its description, round after round.
 
     Each round opens a session, a set and a plan. Every second request is about them and whatever
@@ -141,7 +141,7 @@ def ask_everything(
     operations = list(operations_of(document))
     operations.sort(key=lambda one: (_name(one) == LAST, one.method.upper() == "DELETE"))
     runs = [(one, mode) for one in operations for mode in GenerationMode]
-    asked = Asked(frozenset(map(_name, operations)))
+    asked = FuzzResult(frozenset(map(_name, operations)))
     for number in range(ROUNDS):
         if asked.cases >= cases:
             break
@@ -150,7 +150,7 @@ def ask_everything(
             for at, (operation, mode) in enumerate(runs):
                 progress.step("requests from the document", asked.cases, cases)
                 wanted = max(1, math.ceil((cases - asked.cases) / (len(runs) - at)))
-                drawn = list(drawn_cases(operation, mode, wanted, SEED + number))
+                drawn = list(generated_cases(operation, mode, wanted, SEED + number))
                 one.ask(operation, drawn, with_example=mode is GenerationMode.POSITIVE)
     return asked
 
@@ -168,7 +168,7 @@ class _Round:
     session: requests.Session
     document: Mapping[str, Any]
     known: dict[str, Any]
-    asked: Asked
+    asked: FuzzResult
 
     def ask(self, operation: Any, drawn: Sequence[Case[Any]], *, with_example: bool) -> None:
         """The document's example and every second drawn case about what is there, if it can be."""
@@ -204,7 +204,7 @@ def _begun(
     session: requests.Session,
     document: Mapping[str, Any],
     asker: Asker,
-    asked: Asked,
+    asked: FuzzResult,
 ) -> _Round:
     session.headers["Authorization"] = f"Bearer {asker.token}"
     known = opened(url, session, document, asker.known)
@@ -236,7 +236,7 @@ def _name(operation: Any) -> str:
     return f"{operation.method.upper()} {operation.path}"
 
 
-def _protocol(asked: Asked) -> str:
+def _protocol(asked: FuzzResult) -> str:
     return (
         f"schemathesis, every operation, requests by the document and against it, {asked.cases} "
         f"sent, {asked.about} of them about what is there"

@@ -10,9 +10,9 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bench.load import Job, Result, Target, drive, write_bodies
+from bench.load import LoadPlan, LoadResult, RequestTarget, drive, write_bodies
 from bench.recorded import DATA, bodies_of, chunk_targets, cut_pieces, spar_counts
-from bench.rowwise import Rows, rows_per_s
+from bench.rowwise import RowwiseRates, rows_per_s
 from bench.stored import stored_bytes
 from ingest.chunks import CBOR
 from muvr.deployment import Deployment, deployed
@@ -36,7 +36,7 @@ class Bench:
 
     deployment: Deployment
     bodies: dict[int, str]
-    targets: list[Target] = field(default_factory=list)
+    targets: list[RequestTarget] = field(default_factory=list)
     next_seq: int = 0
 
     def open_sessions(self) -> None:
@@ -48,7 +48,7 @@ class Bench:
     def drive(self, n: int, seconds: float, rate_per_s: float = 0.0) -> "Driven":
         """Send chunks of n samples."""
         here = self.deployment
-        job = Job(
+        job = LoadPlan(
             port=here.config.api.port,
             targets=self.targets,
             bodies=self.bodies[n],
@@ -68,7 +68,7 @@ class Driven:
     """A run of the generator, with what it cost the others."""
 
     n: int
-    result: Result
+    result: LoadResult
     service_cpu_s: float
     node_cpu_s: float
 
@@ -140,7 +140,7 @@ def _rate(driven: Driven, name: str, floor: float | None) -> Figure:
     )
 
 
-def _figures(full: Driven, half: Driven, peer: Rows | None) -> list[Figure]:
+def _figures(full: Driven, half: Driven, peer: RowwiseRates | None) -> list[Figure]:
     n = full.n
     figures = [_rate(full, f"acknowledged_per_s_{n}", FLOORS[n])]
     if peer is not None:

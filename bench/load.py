@@ -24,15 +24,15 @@ CHECKOUT = Path(__file__).resolve().parents[1]
 ANSWERED_WITHIN_S = 30.0
 
 
-class Target(msgspec.Struct, frozen=True):
-    """What one connection asks for: `{seq}` in the path counts up from `Job.first_seq`."""
+class RequestTarget(msgspec.Struct, frozen=True):
+    """What one connection asks for: `{seq}` in the path counts up from `LoadPlan.first_seq`."""
 
     token: str
     method: str
     path: str
 
 
-class Job(msgspec.Struct, frozen=True):
+class LoadPlan(msgspec.Struct, frozen=True):
     """A run of the generator.
 
     Attributes:
@@ -42,7 +42,7 @@ class Job(msgspec.Struct, frozen=True):
     """
 
     port: int
-    targets: list[Target]
+    targets: list[RequestTarget]
     bodies: str
     media_type: str
     seconds: float
@@ -51,7 +51,7 @@ class Job(msgspec.Struct, frozen=True):
     seed: int = 1
 
 
-class Result(msgspec.Struct, frozen=True):
+class LoadResult(msgspec.Struct, frozen=True):
     """What came of it.
 
     Attributes:
@@ -80,7 +80,7 @@ def write_bodies(path: Path, bodies: Sequence[tuple[bytes, str]]) -> str:
     return str(path)
 
 
-def drive(job: Job) -> Result:
+def drive(job: LoadPlan) -> LoadResult:
     """Run a job in a process of its own."""
     done = subprocess.run(
         [sys.executable, "-m", "bench.load"],
@@ -89,13 +89,13 @@ def drive(job: Job) -> Result:
         cwd=CHECKOUT,
         check=True,
     )
-    return msgspec.json.decode(done.stdout, type=Result)
+    return msgspec.json.decode(done.stdout, type=LoadResult)
 
 
-class Line(asyncio.Protocol):
+class KeepAlive(asyncio.Protocol):
     """One keep-alive connection that waits for one answer at a time."""
 
-    def __init__(self, run: "Run", target: Target) -> None:
+    def __init__(self, run: "LoadRun", target: RequestTarget) -> None:
         before, _, after = target.path.partition("{seq}")
         self._run = run
         self._before = f"{target.method} {before}".encode()
@@ -143,29 +143,29 @@ class Line(asyncio.Protocol):
         self._run.lines.discard(self)
 
 
-class Run:
+class LoadRun:
     """A job under way."""
 
-    def __init__(self, job: Job) -> None:
+    def __init__(self, job: LoadPlan) -> None:
         self.job = job
-        self.lines: set[Line] = set()
+        self.lines: set[KeepAlive] = set()
         self._bodies = msgspec.msgpack.decode(
             Path(job.bodies).read_bytes(), type=list[tuple[bytes, bytes]]
         )
         self._next = 0
         self._random = random.Random(job.seed)
         self._due: deque[float] = deque()
-        self._idle: deque[Line] = deque()
+        self._idle: deque[KeepAlive] = deque()
         self._took_s: list[float] = []
         self._wrong: Counter[int] = Counter()
         self._over = False
 
-    async def run(self) -> Result:
+    async def run(self) -> LoadResult:
         """From the first request to the last answer."""
         loop = asyncio.get_running_loop()
         for target in self.job.targets:
             _, line = await loop.create_connection(
-                lambda target=target: Line(self, target), "127.0.0.1", self.job.port
+                lambda target=target: KeepAlive(self, target), "127.0.0.1", self.job.port
             )
             self.lines.add(line)
         lines = list(self.lines)
@@ -181,7 +181,7 @@ class Run:
         await self._quiet()
         return self._result(lines, time.process_time() - used_s)
 
-    def answered(self, line: Line, status: int, *, right: bool) -> None:
+    def answered(self, line: KeepAlive, status: int, *, right: bool) -> None:
         """Count an answer and let the line ask again."""
         now = time.perf_counter()
         self._ended = now
@@ -227,10 +227,10 @@ class Run:
         while any(line.busy for line in self.lines) and time.perf_counter() < until:
             await asyncio.sleep(0.002)
 
-    def _result(self, lines: list[Line], used_s: float) -> Result:
+    def _result(self, lines: list[KeepAlive], used_s: float) -> LoadResult:
         quantiles = (50, 90, 99, 100)
         took_us = np.percentile(self._took_s, quantiles) * 1e6 if self._took_s else (0.0,) * 4
-        return Result(
+        return LoadResult(
             right=len(self._took_s),
             wrong=dict(self._wrong),
             seconds=self._ended - self._began,
@@ -242,8 +242,8 @@ class Run:
 
 def main() -> None:
     """Read a job, do it, say what came of it."""
-    job = msgspec.json.decode(sys.stdin.buffer.read(), type=Job)
-    result = uvloop.run(Run(job).run())
+    job = msgspec.json.decode(sys.stdin.buffer.read(), type=LoadPlan)
+    result = uvloop.run(LoadRun(job).run())
     sys.stdout.buffer.write(msgspec.json.encode(result))
 
 

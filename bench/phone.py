@@ -27,7 +27,7 @@ TWICE = 0.1  # share of requests that are sent twice
 TWO_BODIES = 0.02  # share of numbers under which a second body is sent
 
 
-class Verdict(NamedTuple):
+class ChunkLosses(NamedTuple):
     """What the store made of a phone's chunks."""
 
     lost: int
@@ -93,7 +93,7 @@ class Phone:
 
     def judge(
         self, found: Sequence[tuple[int, bytes]], listed: Sequence[bytes], altered: int
-    ) -> Verdict:
+    ) -> ChunkLosses:
         """Compare what the store gives back with what was sent.
 
         Args:
@@ -105,7 +105,7 @@ class Phone:
         sent = {(number, one) for number, hashes in self._sent.items() for one in hashes}
         counting = {(number, hashes[0]) for number, hashes in self._sent.items()}
         unlisted = counting - set(enumerate(listed))
-        return Verdict(
+        return ChunkLosses(
             lost=len(self._acknowledged & (unlisted | (self._acknowledged - stored.keys()))),
             doubled=sum(stored.values()) - len(stored) + len(stored.keys() - sent),
             altered=altered,

@@ -11,7 +11,7 @@ import httpx
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.load import Target
+from bench.load import RequestTarget
 from ingest.chunks import canonical_body
 from ingest.importers.spar import ACC_SCALE_G, GYRO_SCALE_RAD_S, RATE_HZ, read_spar
 from models.signal.pieces import Piece
@@ -65,10 +65,12 @@ def open_session(url: str, token: str, stream: str = "acc", unit: str = "g") -> 
     return session
 
 
-def chunk_targets(url: str, tokens: Sequence[str], connections: int) -> list[Target]:
+def chunk_targets(url: str, tokens: Sequence[str], connections: int) -> list[RequestTarget]:
     """A session for each connection, its person taken in turn."""
     turns = [tokens[i % len(tokens)] for i in range(connections)]
     return [
-        Target(token, "PUT", f"/v1/sessions/{open_session(url, token)}/streams/acc/chunks/{{seq}}")
+        RequestTarget(
+            token, "PUT", f"/v1/sessions/{open_session(url, token)}/streams/acc/chunks/{{seq}}"
+        )
         for token in turns
     ]

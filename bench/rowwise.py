@@ -31,7 +31,7 @@ INSERT = (
 )
 
 
-class Rows(NamedTuple):
+class RowwiseRates(NamedTuple):
     """What the peer wrote.
 
     Attributes:
@@ -44,7 +44,9 @@ class Rows(NamedTuple):
     client_share: float
 
 
-def rows_per_s(deployment: Deployment, seconds: float, warm_up_s: float = WARM_UP_S) -> Rows:
+def rows_per_s(
+    deployment: Deployment, seconds: float, warm_up_s: float = WARM_UP_S
+) -> RowwiseRates:
     """Samples a second that the node acknowledges as rows; no HTTP before it, no checks.
 
     One process writes, in Python as the service does. Its values are packed beforehand, as those
@@ -74,7 +76,7 @@ def _session(cluster: Cluster) -> Session:
     return session
 
 
-def _write(session: Session, made: Iterator[BatchStatement], seconds: float) -> Rows:
+def _write(session: Session, made: Iterator[BatchStatement], seconds: float) -> RowwiseRates:
     """Keep a number of batches under way; count those that were acknowledged."""
     under_way: deque[ResponseFuture] = deque()
     began, began_cpu, written = time.perf_counter(), time.process_time(), 0
@@ -89,7 +91,7 @@ def _write(session: Session, made: Iterator[BatchStatement], seconds: float) -> 
     took_s, cpu_s = time.perf_counter() - began, time.process_time() - began_cpu
     for rest in under_way:
         rest.result()
-    return Rows(written / took_s, cpu_s / took_s)
+    return RowwiseRates(written / took_s, cpu_s / took_s)
 
 
 def batches(insert: PreparedStatement, counts: Sequence[Sequence[int]]) -> Iterator[BatchStatement]:

@@ -18,7 +18,7 @@ import cbor2
 import httpx
 import psutil
 
-from bench.load import CHECKOUT, Job, Result, Target, drive, write_bodies
+from bench.load import CHECKOUT, LoadPlan, LoadResult, RequestTarget, drive, write_bodies
 from bench.resident import MIB
 from ingest.chunks import CBOR, canonical_body
 from ingest.importers.imported import ImportedRecording
@@ -74,7 +74,9 @@ def run(door: Door, *, seconds: float = SECONDS) -> list[Figure]:
         nothing = write_bodies(Path(scratch) / "nothing", [(b"", '"ok":true')])
         with _ping() as (ping, port):
             door.terminal.step("ping", 0, 1)
-            job = Job(port, [Target("", "GET", "/ping")] * CONNECTIONS, nothing, CBOR, seconds)
+            job = LoadPlan(
+                port, [RequestTarget("", "GET", "/ping")] * CONNECTIONS, nothing, CBOR, seconds
+            )
             ping_us = _cpu_us(job, lambda: cpu_s(ping))[1]
         return _measure(door, deployment, bodies, seconds, ping_us, idle_mb)
 
@@ -88,15 +90,15 @@ def _measure(
     idle_mb: float,
 ) -> list[Figure]:
     token = deployment.register(f"asks-{time.monotonic_ns()}")
-    target = Target(token, "POST", "/v1/classify?side=left&reps=false")
+    target = RequestTarget(token, "POST", "/v1/classify?side=left&reps=false")
     figures: list[Figure] = []
     for layout, suffix in ((ACC6, ""), (ACC3, "_acc_only")):
         door.terminal.step(f"classify {layout}", 0, 1)
         port, lines = deployment.config.api.port, [target] * CONNECTIONS
-        drive(Job(port, lines, bodies[layout], CBOR, seconds / 2))
-        job = Job(port, lines, bodies[layout], CBOR, seconds)
+        drive(LoadPlan(port, lines, bodies[layout], CBOR, seconds / 2))
+        job = LoadPlan(port, lines, bodies[layout], CBOR, seconds)
         full, classify_us = _cpu_us(job, deployment.service_cpu_s)
-        loaded = drive(Job(port, lines, bodies[layout], CBOR, seconds, full.per_s * LOAD))
+        loaded = drive(LoadPlan(port, lines, bodies[layout], CBOR, seconds, full.per_s * LOAD))
         figures += _figures(full, loaded, classify_us, ping_us, suffix)
     protocol = "resident, all processes of the service, after its start and before any question"
     figures.append(Figure("idle_mb", idle_mb, "MB", floor=IDLE_MB, ceiling=True, protocol=protocol))
@@ -106,7 +108,7 @@ def _measure(
 
 
 def _figures(
-    full: Result, loaded: Result, classify_us: float, ping_us: float, suffix: str
+    full: LoadResult, loaded: LoadResult, classify_us: float, ping_us: float, suffix: str
 ) -> list[Figure]:
     protocol = f"binary CBOR, one window, reps=false, {CONNECTIONS} connections, closed loop"
     both = not suffix
@@ -140,7 +142,7 @@ def _figures(
     ]
 
 
-def _cpu_us(job: Job, used_s: Callable[[], float]) -> tuple[Result, float]:
+def _cpu_us(job: LoadPlan, used_s: Callable[[], float]) -> tuple[LoadResult, float]:
     """The result of a job and what an answer cost the process that gave it, microseconds."""
     before_s = used_s()
     result = drive(job)

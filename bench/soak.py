@@ -12,7 +12,7 @@ from base64 import b64decode
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from bench.phone import STREAM, Phone, Verdict
+from bench.phone import STREAM, ChunkLosses, Phone
 from bench.recorded import DATA, cut_pieces, open_session, spar_counts
 from ingest.export import export_user
 from muvr.deployment import Deployment, deployed
@@ -150,7 +150,7 @@ class _Soak:
         return ended
 
 
-async def _read_back(deployment: Deployment, phones: Sequence[Phone]) -> list[Verdict]:
+async def _read_back(deployment: Deployment, phones: Sequence[Phone]) -> list[ChunkLosses]:
     """Compare what the store gives back with what was sent and acknowledged."""
     database = deployment.database()
     try:
@@ -159,7 +159,7 @@ async def _read_back(deployment: Deployment, phones: Sequence[Phone]) -> list[Ve
         database.close()
 
 
-async def _judge(database: Database, phone: Phone) -> Verdict:
+async def _judge(database: Database, phone: Phone) -> ChunkLosses:
     """By all that a person gets back, whatever session, stream and part it lies in."""
     found: list[tuple[int, bytes]] = []
     altered = 0
@@ -173,7 +173,7 @@ async def _judge(database: Database, phone: Phone) -> Verdict:
     return phone.judge(found, listed, altered)
 
 
-def _figures(phones: Sequence[Phone], verdicts: Sequence[Verdict], kills: int) -> list[Figure]:
+def _figures(phones: Sequence[Phone], verdicts: Sequence[ChunkLosses], kills: int) -> list[Figure]:
     protocol = (
         f"{len(phones)} phones, chunks of {CHUNK}, shuffled, a tenth sent twice, one in fifty "
         f"numbers with two bodies; {sum(phone.repeats for phone in phones)} requests were repeated "

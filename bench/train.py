@@ -9,8 +9,8 @@ from functools import partial
 from bench.training_data import DATA
 from bench.training_runs import (
     Learning,
-    Others,
     Ours,
+    PeerRates,
     equal_of,
     kept_bytes,
     learning_of,
@@ -53,7 +53,7 @@ def rate(report: RunReport, users: int) -> float:
     return users / (report.seconds["global"] + report.seconds["users"])
 
 
-def _speed(ours: Ours, others: Others) -> list[Figure]:
+def _speed(ours: Ours, others: PeerRates) -> list[Figure]:
     """From raw sets to stored models, beside what others write."""
     warm = rate(ours.large, USERS)
     return [

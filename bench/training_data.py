@@ -115,6 +115,7 @@ def settle(database: Database, crowd: Crowd, newest_held_back: Sequence[int] = (
     held = set(newest_held_back)
 
     async def every() -> int:
+        """Write a bounded number of users at a time."""
         written = 0
         for first in range(0, crowd.size, AT_ONCE):
             numbers = range(first, min(first + AT_ONCE, crowd.size))

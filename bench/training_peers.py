@@ -28,9 +28,9 @@ from models.exercise.examples import ExampleSettings, windows_of_sets
 from models.signal.pieces import unpack_pieces
 from models.signal.wrist import wrist_signals
 from pipelines.exercise.kept_windows import windows_of
-from pipelines.exercise.labelled import LabelledSet, split_share
-from pipelines.exercise.lesson import Lesson, learned_row
+from pipelines.exercise.labelled import LabelledRow, split_share
 from pipelines.exercise.passes import partition_of
+from pipelines.exercise.rows import FitContext, learned_row
 from pipelines.keys import UserKey
 from pipelines.lifecycle.engines import key_of
 from pipelines.lifecycle.user_models import stored_model
@@ -65,7 +65,7 @@ def pandas_seconds(
 def pandas_user(frame: Any, settings: ExampleSettings, share: float, solver: str) -> Any:
     """One user of `applyInPandas`: a pandas frame in, a pandas frame out."""
     sets = [
-        LabelledSet(r.set_id, r.revision, r.exercise, r.started_at, r.label_source, r.samples)
+        LabelledRow(r.set_id, r.revision, r.exercise, r.started_at, r.label_source, r.samples)
         for r in frame.itertuples()
     ]
     signals = [wrist_signals(unpack_pieces(one.samples)) for one in sets]
@@ -138,11 +138,11 @@ def _connection(settings: Cassandra) -> Database:
 
 
 @lru_cache(maxsize=1)
-def _lesson(path: Path) -> Lesson:
+def _lesson(path: Path) -> FitContext:
     return joblib.load(path)
 
 
-def _stacked(sets: Sequence[LabelledSet], x_of: dict[str, Any]) -> tuple[Any, list[str]]:
+def _stacked(sets: Sequence[LabelledRow], x_of: dict[str, Any]) -> tuple[Any, list[str]]:
     labels = [one.exercise for one in sets for _ in range(len(x_of[one.set_id]))]
     return np.concatenate([x_of[one.set_id] for one in sets]), labels
 

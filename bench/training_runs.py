@@ -13,20 +13,20 @@ import numpy as np
 from bench.resident import Resident
 from bench.training_data import LAYOUT
 from bench.training_peers import joblib_seconds, pandas_seconds, scikit_model
-from bench.training_worlds import TENTH, World, changing, train_again
+from bench.training_worlds import TENTH, TrainedKeyspace, changing, train_again
 from models.exercise.examples import SetWindows, windows_of_sets
 from models.exercise.fit import Others as Everybody
 from models.exercise.fit import fit_own
 from models.exercise.kept import keep
-from models.exercise.summed import Named, framed_statistics
+from models.exercise.kept_statistics import NamedWindows, framed_statistics
 from models.signal.pieces import unpack_pieces
 from models.signal.wrist import wrist_signals
 from pipelines.exercise.global_models import read_everybody
 from pipelines.exercise.job import recipe_of, train_exercise
 from pipelines.exercise.labelled import labelled_sets
 from pipelines.exercise.learner import learn_user
-from pipelines.exercise.lesson import Lesson
 from pipelines.exercise.passes import partition_of
+from pipelines.exercise.rows import FitContext
 from pipelines.exercise.users import named_recipe
 from pipelines.lifecycle.runs import RunReport
 from pipelines.spark.session import spark_session
@@ -53,7 +53,7 @@ class Ours:
     large_mb: tuple[float, float]
 
 
-def ours_of(worlds: dict[str, World]) -> Ours:
+def ours_of(worlds: dict[str, TrainedKeyspace]) -> Ours:
     """Our job: first run, a tenth of the users, all of them twice, a tenth that changed.
 
     Some are trained by name before that: who changed is read by key, then as warm as a scan is.
@@ -76,7 +76,7 @@ def ours_of(worlds: dict[str, World]) -> Ours:
 
 
 @dataclass(frozen=True, slots=True)
-class Others:
+class PeerRates:
     """Models a second of the peers, and the solver that scikit-learn is fastest with."""
 
     joblib_cold: float
@@ -86,7 +86,7 @@ class Others:
     solver: str
 
 
-def others_of(worlds: dict[str, World]) -> Others:
+def others_of(worlds: dict[str, TrainedKeyspace]) -> PeerRates:
     """The peers, on a fifth of the users: a rate is a rate."""
     lesson = _lesson_file(worlds["small"], worlds["small"].config.paths.run)
     cores = worlds["small"].config.spark.cores
@@ -108,7 +108,7 @@ def others_of(worlds: dict[str, World]) -> Others:
             solver,
         )
         rates[f"pandas {name}"] = world.crowd.size / seconds
-    return Others(
+    return PeerRates(
         rates["joblib peer_cold"],
         rates["joblib peer"],
         rates["pandas peer_cold"],
@@ -117,21 +117,21 @@ def others_of(worlds: dict[str, World]) -> Others:
     )
 
 
-def _lesson_file(world: World, folder: Path) -> Path:
+def _lesson_file(world: TrainedKeyspace, folder: Path) -> Path:
     """What a task of our job carries, for joblib's processes: read once by each."""
     database = world.database()
     everybody = read_everybody(database)
     database.close()
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "lesson.joblib"
-    joblib.dump(Lesson(named_recipe(recipe_of(world.config), everybody), everybody, {}), path)
+    joblib.dump(FitContext(named_recipe(recipe_of(world.config), everybody), everybody, {}), path)
     return path
 
 
 Part = tuple[str, SetWindows]  # exercise, windows of a set
 
 
-def _user_windows(world: World, number: int) -> list[Part]:
+def _user_windows(world: TrainedKeyspace, number: int) -> list[Part]:
     """A user's windows, as they were computed."""
     sets = world.crowd.sets(number)
     found = windows_of_sets(
@@ -156,7 +156,7 @@ class Learning:
     scikit_s: float
 
 
-def learning_of(world: World) -> Learning:
+def learning_of(world: TrainedKeyspace) -> Learning:
     """The learning step alone, for a few users."""
     database = world.database()
     everybody = read_everybody(database)[LAYOUT]
@@ -176,11 +176,11 @@ def _learning_of_user(parts: Sequence[Part], others: Everybody) -> Learning:
     )
 
 
-def _packed(parts: Sequence[Part]) -> list[Named]:
+def _packed(parts: Sequence[Part]) -> list[NamedWindows]:
     return [(exercise, keep(windows)) for exercise, windows in parts]
 
 
-def _learn_own(named: Sequence[Named], others: Everybody) -> None:
+def _learn_own(named: Sequence[NamedWindows], others: Everybody) -> None:
     fit_own(framed_statistics(named, others.frame), others.frame, others)
 
 
@@ -196,7 +196,7 @@ def _seconds(work: Callable[[], object]) -> float:
     return time.process_time() - began
 
 
-def equal_of(world: World) -> tuple[int, int]:
+def equal_of(world: TrainedKeyspace) -> tuple[int, int]:
     """Changed users whose champion is, byte for byte, what a first training would make."""
     database = world.database()
     everybody = read_everybody(database)
@@ -214,7 +214,7 @@ def equal_of(world: World) -> tuple[int, int]:
     return equal, len(numbers)
 
 
-def kept_bytes(world: World) -> float:
+def kept_bytes(world: TrainedKeyspace) -> float:
     """Bytes of windows that a user's sets keep."""
     database = world.database()
     key = world.crowd.user_id(0), LAYOUT

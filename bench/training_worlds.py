@@ -25,7 +25,7 @@ SPLIT_MB = 8  # small splits: two cores finish together
 
 
 @dataclass(frozen=True, slots=True)
-class World:
+class TrainedKeyspace:
     """A keyspace with users in it."""
 
     config: Config
@@ -44,18 +44,18 @@ class World:
             database.close()
 
 
-def worlds_of(door: Door, config: Config, node: EmbeddedNode) -> dict[str, World]:
+def worlds_of(door: Door, config: Config, node: EmbeddedNode) -> dict[str, TrainedKeyspace]:
     """Load every keyspace through the store, and let the node write it to disk."""
     recordings = read_spar(door.config.paths.datasets)
     small = dict.fromkeys(("cold", "small", "peer_cold"), TENTH)
     sizes = {**small, "peer": 2 * TENTH, "large": USERS}
     spark = config.spark.model_copy(update={"split_mb": SPLIT_MB})
-    worlds: dict[str, World] = {}
+    worlds: dict[str, TrainedKeyspace] = {}
     for seed, (name, size) in enumerate(sizes.items()):
         cassandra = config.cassandra.model_copy(update={"keyspace": f"bench_{name}"})
         migrate(cassandra)
         own = config.model_copy(update={"cassandra": cassandra, "spark": spark})
-        worlds[name] = World(own, Crowd(recordings, size, seed, datetime.now(UTC)))
+        worlds[name] = TrainedKeyspace(own, Crowd(recordings, size, seed, datetime.now(UTC)))
         database = worlds[name].database()
         settle(database, worlds[name].crowd, changing(USERS) if name == "large" else ())
         if name == "large":
@@ -72,7 +72,7 @@ def changing(users: int) -> list[int]:
     return list(range(0, users, round(1 / CHANGED)))
 
 
-def _await_estimates(world: World, within_s: float = 90) -> None:
+def _await_estimates(world: TrainedKeyspace, within_s: float = 90) -> None:
     """Spark cuts by what Cassandra guesses of a table's size, and it guesses every half minute."""
     database = world.database()
     until = time.monotonic() + within_s
@@ -88,7 +88,7 @@ def _await_estimates(world: World, within_s: float = 90) -> None:
     database.close()
 
 
-def train_again(world: World) -> None:
+def train_again(world: TrainedKeyspace) -> None:
     """The sets that were held back arrive."""
     database = world.database()
 

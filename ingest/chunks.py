@@ -19,7 +19,7 @@ import zstandard
 from ingest.canonical import canonical_piece
 from ingest.cbor import read_cbor
 from ingest.checks import bad, checked, times
-from ingest.readable import read_json
+from ingest.json_chunk import read_json
 from models.signal.codec import pack_bytes, unpack_bytes
 from models.signal.pieces import Piece
 from schemas.config import Limits
@@ -37,12 +37,12 @@ digits, each on a line of its own, takes 120 bytes; blanks and digits without en
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """A body that was understood.
+    """A decoded and checked body.
 
     Attributes:
         sha256: hash of the body without its Content-Encoding.
         piece: the samples.
-        envelope: what `rebuild_body` needs beside the samples; empty for a canonical body.
+        envelope: what `rebuild_body` needs besides the samples; empty for a canonical body.
         quantum: the step in `piece.unit` that JSON values were rounded to, None for CBOR.
     """
 
@@ -53,7 +53,7 @@ class Chunk:
 
 
 def decode_chunk(body: bytes, media_type: str, limits: Limits) -> Chunk:
-    """Understand one chunk.
+    """Decode and check one chunk.
 
     Args:
         body: without its Content-Encoding.
@@ -75,7 +75,7 @@ def decode_chunk(body: bytes, media_type: str, limits: Limits) -> Chunk:
 
 
 def read_samples(chunk: object, media_type: str, limits: Limits) -> Piece:
-    """The samples of a chunk that is only asked about: no hash, nothing to give its bytes back.
+    """Decode a chunk that is only classified, not stored: without hash and envelope.
 
     Args:
         chunk: its bytes, or its fields where it stood inside a larger body.

@@ -17,7 +17,7 @@ from schemas.ids import slot
 from schemas.journal import SessionOpened
 from schemas.layout import month_of
 from schemas.times import us_of
-from store.deviations import Deviation
+from store.deviations import DeviationRow
 from store.journal import Event
 from store.plans import Plan, PlanVersion
 from store.predictions import Prediction, not_confirmed
@@ -109,7 +109,7 @@ def done_sets(sets: Sequence[SetRow], answers: Sequence[Prediction]) -> list[Don
     return sorted([*said, *found], key=lambda one: (one.started_at, one.set_id))
 
 
-def rows_of(session: SessionRow, plan: Plan, done: Sequence[Done]) -> list[Deviation]:
+def rows_of(session: SessionRow, plan: Plan, done: Sequence[Done]) -> list[DeviationRow]:
     """A session's rows; their revision is not known yet."""
     planned = [Target(**one) for one in plan.sets]  # pyright: ignore[reportArgumentType] checked at the door
     rows = align(planned, [one.target for one in done])
@@ -131,10 +131,10 @@ def _row(
     kinds: frozenset[str],
     planned: Target | None,
     done: Done | None,
-) -> Deviation:
+) -> DeviationRow:
     at = done.started_at if done else session.started_at
     local = at.astimezone(ZoneInfo(session.timezone))
-    return Deviation(
+    return DeviationRow(
         session.session_id,
         position,
         done.set_id if done else None,
@@ -163,7 +163,7 @@ async def _replace(
     records: Records,
     user_id: UUID,
     session: SessionRow,
-    wanted: Sequence[Deviation],
+    wanted: Sequence[DeviationRow],
     revision: int,
 ) -> None:
     month = _month(session.started_at)

@@ -20,7 +20,7 @@ import numpy as np
 from ingest.cbor import plain_decoder
 from ingest.checks import bad, checked
 from ingest.chunks import CBOR, JSON, Chunk, canonical_body
-from ingest.readable import FINEST
+from ingest.json_chunk import FINEST
 from models.signal.pieces import Piece
 from schemas.config import Limits
 from schemas.errors import BadChunk, UnsupportedMedia

@@ -10,8 +10,8 @@ from schemas.topics import Topic
 from store.champions import Champions
 from store.database import Database
 from store.dead_letters import DeadLetters
-from store.holders import HOLDERS, Holdings
 from store.journal import Journal
+from store.user_rows import USER_TABLES, UserRows
 from store.users import Logins, Users
 
 ERASED: Topic = "erased"
@@ -63,13 +63,13 @@ async def erase_user(
     Raises:
         DatabaseAway: some of it is left; call again.
     """
-    holdings, letters, journal = Holdings(database), DeadLetters(database), Journal(database)
+    holdings, letters, journal = UserRows(database), DeadLetters(database), Journal(database)
     announced_us = us_of(announced_at or now)
     await journal.announce(user_id, ERASED, announced_us)
     deleted = {"logins": len(await Logins(database).of_user(user_id))}
     await Logins(database).revoke_all(user_id)
     reach = await holdings.reach(user_id, now)
-    for table in HOLDERS:
+    for table in USER_TABLES:
         deleted[table] = await holdings.count(table, reach)
         await holdings.delete(table, reach, now)
         if table == "sessions":  # now nobody registers a part any more (ingest.uploads)

@@ -12,8 +12,8 @@ from schemas.times import us_of
 from store.champions import Champions
 from store.database import Database
 from store.dead_letters import DeadLetters
-from store.holders import HOLDERS, Holdings
 from store.samples import SampleRow
+from store.user_rows import USER_TABLES, UserRows
 from store.users import Users
 
 Line = dict[str, Any]
@@ -28,13 +28,13 @@ async def export_user(database: Database, user_id: UUID, now: datetime) -> Async
     Raises:
         DatabaseAway: in the middle; ask again.
     """
-    holdings = Holdings(database)
+    holdings = UserRows(database)
     user = await Users(database).by_id(user_id)
     if user is not None:
         row = {"user_id": user_id, "username": user.username, "scopes": sorted(user.scopes)}
         yield _line("users", row)
     reach = await holdings.reach(user_id, now)
-    for table in HOLDERS:
+    for table in USER_TABLES:
         async for row in holdings.rows(table, reach):
             fields = dict(row._asdict())
             if table == "samples":

@@ -12,10 +12,10 @@ from uuid import UUID
 
 from ingest.decisions import final_us
 from ingest.deviations import forget_deviations, project_deviations
-from ingest.leftovers import keep_leftovers
 from ingest.pending import project_labelled
 from ingest.recordings import decided, is_listed
 from ingest.rows import end_ns_of
+from ingest.unlisted_chunks import keep_unlisted
 from schemas.ids import slot
 from schemas.inputs import LAYOUTS
 from schemas.journal import (
@@ -239,7 +239,7 @@ async def _reach(
         complete=all(name in lists or name not in parts for name in session.streams),
     )
     for stream, heads in left.items():
-        await keep_leftovers(records, user_id, session_id, stream, heads, lists[stream])
+        await keep_unlisted(records, user_id, session_id, stream, heads, lists[stream])
 
 
 async def _session_deleted(records: Records, user_id: UUID, event: Event) -> None:

@@ -23,10 +23,10 @@ from store.sessions import SessionRow
 
 FAMILY = "exercise"
 TOPIC: Topic = "predictions"
-Asked = dict[str, Any]
+ModelVersions = dict[str, Any]
 """Which versions were asked: layout, exercise (a list), activity, form."""
 
-LearnedFor = Callable[[str], Awaitable[tuple[Asked, Learned]]]
+LearnedFor = Callable[[str], Awaitable[tuple[ModelVersions, Learned]]]
 """The models that answer now for a layout, and their versions."""
 
 
@@ -37,7 +37,7 @@ async def recognise_session(
     revision_us: int,
     learned_for: LearnedFor,
     now: datetime,
-) -> tuple[list[Prediction], Asked] | None:
+) -> tuple[list[Prediction], ModelVersions] | None:
     """Look at a complete session's samples in a thread, and keep what is seen.
 
     Args:
@@ -80,7 +80,7 @@ def _layout(recording: Recording, session: SessionRow) -> InputLayout:
     return model_id(recording) if recording.acc else declared_layout(session)
 
 
-def outdated(was: Asked, now: Asked, *, abstained: bool) -> bool:
+def outdated(was: ModelVersions, now: ModelVersions, *, abstained: bool) -> bool:
     """Whether an answer is to be given again.
 
     Args:
@@ -99,7 +99,7 @@ def outdated(was: Asked, now: Asked, *, abstained: bool) -> bool:
 
 
 def prediction_of(
-    one: RecognisedSet, user_id: UUID, session_id: UUID, asked: Asked, now: datetime
+    one: RecognisedSet, user_id: UUID, session_id: UUID, asked: ModelVersions, now: datetime
 ) -> Prediction:
     """A recognised set as it is kept."""
     answer, rung, counted = one.named.answer, one.named.rung, one.counted

@@ -1,4 +1,4 @@
-"""Recording, as one object that the service holds: what a client may ask for, in its words."""
+"""All that a client may do with sessions, chunks, sets and plans, as one object of the service."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ from store.sets import SetRow
 
 @dataclass(frozen=True, slots=True)
 class HeldStream:
-    """What the server holds of a stream.
+    """Which chunks of a stream the server holds.
 
     Attributes:
         ranges: [first, last] of chunk numbers without a gap between them.

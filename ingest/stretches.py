@@ -21,7 +21,7 @@ from schemas.topics import Topic
 from store.records import Records
 from store.sessions import SessionRow, newest_revision
 from store.sets import SetRow, labelled_s
-from store.stretches import Span, Stretch, StretchHead
+from store.stretches import Span, StoredStretch, StretchHead
 
 TOPIC: Topic = "stretches"
 MARGIN_NS = 60 * NS_PER_S
@@ -203,7 +203,7 @@ async def _recording(
         return None  # a longer list decides, or the dead letters have it
 
 
-def _rows(head: StretchHead, window: Window, recording: Recording) -> list[Stretch]:
+def _rows(head: StretchHead, window: Window, recording: Recording) -> list[StoredStretch]:
     """A stretch with its samples, and without its rotation if it has any; none without samples."""
     try:
         samples = cut(recording, *window)
@@ -211,11 +211,11 @@ def _rows(head: StretchHead, window: Window, recording: Recording) -> list[Stret
         return []
     if not samples.acc:
         return []
-    alone = Stretch(head, pack_pieces(samples.acc, (), samples.side))
+    alone = StoredStretch(head, pack_pieces(samples.acc, (), samples.side))
     if not samples.gyro:
         return [alone]
     packed = pack_pieces(samples.acc, samples.gyro, samples.side)
-    return [Stretch(head._replace(model_id=ACC6), packed), alone]
+    return [StoredStretch(head._replace(model_id=ACC6), packed), alone]
 
 
 def _alike(stored: Sequence[StretchHead], wanted: Sequence[StretchHead]) -> bool:

@@ -103,6 +103,7 @@ async def sweep(
     failed: list[tuple[UUID, Exception]] = []
 
     async def one(user_id: UUID) -> None:
+        """Sweep or erase one user; a failure that no repeat would mend is kept in `failed`."""
         # What is written is announced at the time at which it is: a training that began meanwhile
         # would not look back to the begin of a long sweep.
         at = now + timedelta(seconds=time.monotonic() - began_s)

@@ -7,8 +7,8 @@ from ingest.checks import bad
 from ingest.chunks import Chunk
 from ingest.decisions import Decisions
 from ingest.openings import existing
-from ingest.remembered import Remembered
 from ingest.rows import row_of
+from ingest.ttl_cache import TtlCache
 from schemas.errors import NotThere
 from schemas.layout import part_of
 from schemas.wire import SEQ_MAX, Receipt
@@ -26,8 +26,8 @@ class Uploads:
 
     def __init__(self, decisions: Decisions) -> None:
         self._decisions = decisions
-        self._streams: Remembered[tuple[UUID, UUID], Streams] = Remembered(SESSION_TTL_S)
-        self._parts: Remembered[tuple[UUID, UUID, str, int], bool] = Remembered(PART_TTL_S)
+        self._streams: TtlCache[tuple[UUID, UUID], Streams] = TtlCache(SESSION_TTL_S)
+        self._parts: TtlCache[tuple[UUID, UUID, str, int], bool] = TtlCache(PART_TTL_S)
 
     async def put(
         self, user_id: UUID, session_id: UUID, stream: str, seq: int, chunk: Chunk

@@ -9,7 +9,7 @@ from importlib import import_module
 
 import typer
 
-from muvr.ending import end_in_order
+from muvr.sigterm import interrupt_on_sigterm
 from muvr.terminal import Terminal
 from schemas.errors import BadInput, MuvrError
 
@@ -64,7 +64,7 @@ def _group() -> None:
 
 def main() -> None:
     """Run the command line; every error of ours becomes one sentence."""
-    end_in_order()
+    interrupt_on_sigterm()
     try:
         command_line(needed(sys.argv[1:]))()
     except BadInput as problem:

@@ -11,7 +11,7 @@ import typer
 
 from muvr.door import open_door
 from muvr.options import AsJson, Conf
-from muvr.train import Engine, run_job, show_run
+from muvr.train import TrainingEngine, run_job, show_run
 from schemas.errors import BadInput, NotThere
 from schemas.families import FAMILIES
 from store.database import Database
@@ -108,9 +108,9 @@ def users_again(
     )
 
 
-def engine_of(earlier: JobRun) -> Engine:
+def engine_of(earlier: JobRun) -> TrainingEngine:
     """The engine of a run; Spark where it was not recorded."""
-    return Engine(str(earlier.inputs.get("engine", Engine.spark)))
+    return TrainingEngine(str(earlier.inputs.get("engine", TrainingEngine.spark)))
 
 
 def cutoff_of(earlier: JobRun) -> datetime | None:

@@ -22,7 +22,7 @@ from schemas.events import known_zone
 from store.users import Users
 
 
-class Source(StrEnum):
+class ImportSource(StrEnum):
     """What can be imported."""
 
     spar = "spar"
@@ -30,9 +30,9 @@ class Source(StrEnum):
     csv = "csv"
 
 
-PUBLIC: dict[Source, Callable[[Path], list[ImportedRecording]]] = {
-    Source.spar: read_spar,
-    Source.gym: read_gym,
+PUBLIC: dict[ImportSource, Callable[[Path], list[ImportedRecording]]] = {
+    ImportSource.spar: read_spar,
+    ImportSource.gym: read_gym,
 }
 user_app = typer.Typer(help="People and what they may do.", no_args_is_help=True)
 
@@ -57,7 +57,7 @@ def zone(name: str) -> str:
 
 
 def import_(
-    source: Annotated[Source, typer.Argument(help="where the recordings come from")],
+    source: Annotated[ImportSource, typer.Argument(help="where the recordings come from")],
     path: Annotated[Path | None, typer.Argument(help="file or folder; spar has its own")] = None,
     user: Annotated[str, typer.Option(help="csv: whose recordings; registered if new")] = "",
     side: Annotated[Side | None, typer.Option(help="csv: the wrist that wore the device")] = None,
@@ -95,7 +95,7 @@ def import_(
     door = open_door(conf, as_json=as_json)
     _require_fitting(source, path, user, side, timezone)
     with door.terminal as terminal:
-        if source is Source.csv and path is not None:
+        if source is ImportSource.csv and path is not None:
             recordings = read_csv(path, user, side, timezone, terminal)
         else:
             recordings = PUBLIC[source](path or door.config.paths.datasets)
@@ -106,18 +106,18 @@ def import_(
 
 
 def _require_fitting(
-    source: Source, path: Path | None, user: str, side: Side | None, timezone: str
+    source: ImportSource, path: Path | None, user: str, side: Side | None, timezone: str
 ) -> None:
     """Refuse options that a source does not know, or that it misses.
 
     Raises:
         BadInput: names them.
     """
-    if path is None and source is not Source.spar:
+    if path is None and source is not ImportSource.spar:
         raise BadInput(f"{source} needs the path of its files", field="path")
-    if source is Source.csv and not user:
+    if source is ImportSource.csv and not user:
         raise BadInput("csv needs --user: whose recordings they are", field="--user")
-    if source is not Source.csv and (user or side or timezone != "UTC"):
+    if source is not ImportSource.csv and (user or side or timezone != "UTC"):
         raise BadInput(f"--user, --side and --timezone are for csv; {source} knows its people")
 
 

@@ -16,7 +16,7 @@ import typer
 
 from muvr.door import Door, open_door
 from muvr.options import AsJson, Conf
-from muvr.train import run_job, told
+from muvr.train import problem_text, run_job
 from pipelines.lifecycle.runs import server_time
 from schemas.cron import read_cron
 from schemas.errors import LeaseHeld, MuvrError
@@ -166,7 +166,7 @@ def _keep(door: Door, due: Appointment) -> Kept:
     except LeaseHeld:
         return Kept(due.family, due.due_at, "another run is under way")
     except Exception as problem:  # noqa: BLE001 (the run has it; other families do not wait for it)
-        return Kept(due.family, due.due_at, f"failed: {told(problem)}")
+        return Kept(due.family, due.due_at, f"failed: {problem_text(problem)}")
     mark = _mark(due.family)
     door.ask(
         lambda database: Watermarks(database).advance(

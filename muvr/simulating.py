@@ -8,7 +8,7 @@ import typer
 
 from muvr.door import Door, open_door
 from muvr.options import AsJson, Conf
-from muvr.simulating_crowd import World, send_crowd
+from muvr.simulating_crowd import SimulatedWorld, send_crowd
 from muvr.simulating_truth import keep_truth, known_start
 from pipelines.lifecycle.runs import server_time
 from schemas.errors import BadInput
@@ -41,7 +41,7 @@ def simulate(
     """
     door = open_door(conf, as_json=as_json)
     began = server_time()
-    world = World(users, weeks, seed, _start_s(door, weeks, seed, start))
+    world = SimulatedWorld(users, weeks, seed, _start_s(door, weeks, seed, start))
     with door.terminal:
         counts = send_crowd(door, world, password, processes or door.config.spark.cores)
     seconds = round((server_time() - began).total_seconds(), 1)

@@ -21,7 +21,7 @@ from ingest import registration
 from ingest.decisions import Decisions
 from ingest.follows import follow
 from ingest.histories import Visit, record_history
-from models.population.model import Person, SimulatedSession, SimulatedSet, SimulatedUser
+from models.population.model import SimulatedPerson, SimulatedSession, SimulatedSet, SimulatedUser
 from models.population.simulate import introduce, simulate_user
 from muvr.door import Door
 from pipelines.lifecycle.runs import server_time
@@ -40,7 +40,7 @@ SHORTEST_S = 1.0  # a set lasts longer than no time
 
 
 @dataclass(frozen=True, slots=True)
-class World:
+class SimulatedWorld:
     """What makes a simulated population; see `models.population.simulate`."""
 
     users: int
@@ -52,12 +52,12 @@ class World:
         """One of its people."""
         return simulate_user(index, self.users, self.weeks, self.seed, start_s=self.start_s)
 
-    def people(self) -> list[Person]:
+    def people(self) -> list[SimulatedPerson]:
         """Who they are, without their histories."""
         return [introduce(n, self.seed, start_s=self.start_s) for n in range(self.users)]
 
 
-def send_crowd(door: Door, world: World, password: str, processes: int) -> dict[str, int]:
+def send_crowd(door: Door, world: SimulatedWorld, password: str, processes: int) -> dict[str, int]:
     """Register everybody, then send everybody's history; how much was sent.
 
     Raises:
@@ -86,7 +86,7 @@ def send_crowd(door: Door, world: World, password: str, processes: int) -> dict[
     return dict(counts)
 
 
-async def register_all(database: Database, world: World, password: str) -> None:
+async def register_all(database: Database, world: SimulatedWorld, password: str) -> None:
     """Register everybody who is not there yet, all with one password.
 
     Raises:
@@ -96,14 +96,16 @@ async def register_all(database: Database, world: World, password: str) -> None:
     gate = asyncio.Semaphore(REGISTERED_AT_ONCE)
     kept = await Passwords().hash(password) if password else ""
 
-    async def one(person: Person) -> None:
+    async def one(person: SimulatedPerson) -> None:
         async with gate:
             await _register(journal, users, person, kept)
 
     await asyncio.gather(*map(one, world.people()))
 
 
-async def _register(journal: Journal, users: Users, person: Person, password_hash: str) -> None:
+async def _register(
+    journal: Journal, users: Users, person: SimulatedPerson, password_hash: str
+) -> None:
     """Register a simulated person who is not there yet.
 
     Raises:
@@ -122,7 +124,7 @@ async def _register(journal: Journal, users: Users, person: Person, password_has
 
 
 def send_in_process(
-    config: Config, password_file: Path, world: World, people: Sequence[int]
+    config: Config, password_file: Path, world: SimulatedWorld, people: Sequence[int]
 ) -> Counter[str]:
     """In a process of its own, which keeps one connection for all its portions."""
     database = _connection(config.cassandra, password_file)  # pyright: ignore[reportArgumentType] frozen: has a hash
@@ -135,7 +137,7 @@ def _connection(settings: Cassandra, password_file: Path) -> Database:
 
 
 def send_portion(
-    database: Database, config: Config, world: World, people: Sequence[int]
+    database: Database, config: Config, world: SimulatedWorld, people: Sequence[int]
 ) -> Counter[str]:
     """Make and send the histories of some people, side by side."""
     ids = [person.user_id for person in world.people()]

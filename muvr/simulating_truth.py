@@ -10,7 +10,7 @@ from uuid import UUID
 import numpy as np
 
 from models.clusters.evaluate import adjusted_rand
-from muvr.simulating_crowd import World
+from muvr.simulating_crowd import SimulatedWorld
 from store.database import Database
 from store.live_runs import LiveRuns
 from store.results import Cluster, Results
@@ -21,7 +21,9 @@ def truth_path(folder: Path, seed: int) -> Path:
     return folder / f"simulated-{seed}.json"
 
 
-def keep_truth(folder: Path, world: World, counts: Mapping[str, int], seconds: float) -> Path:
+def keep_truth(
+    folder: Path, world: SimulatedWorld, counts: Mapping[str, int], seconds: float
+) -> Path:
     """Write what no client sends: of each person temperament, circle, strength, progress, taste."""
     people = [
         {"user": str(one.user_id), **asdict(one.profile), **asdict(one.truth)}

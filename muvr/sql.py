@@ -11,12 +11,12 @@ from muvr.door import Door, open_door
 from muvr.options import AsJson, Conf
 from muvr.terminal import counted
 from pipelines.lifecycle.runs import server_time
-from store.mart import Answer, MartFolder
+from store.mart import MartFolder, QueryAnswer
 
 SERVE = "serve"
 
 
-class Engine(StrEnum):
+class SqlEngine(StrEnum):
     """What answers."""
 
     duckdb = "duckdb"
@@ -30,7 +30,7 @@ def register(app: typer.Typer) -> None:
 
 def sql(
     query: Annotated[str, typer.Argument(help="one SELECT, or the word `serve`")],
-    engine: Annotated[Engine, typer.Option(help="duckdb, or spark")] = Engine.duckdb,
+    engine: Annotated[SqlEngine, typer.Option(help="duckdb, or spark")] = SqlEngine.duckdb,
     conf: Conf = None,
     as_json: AsJson = False,
 ) -> None:
@@ -44,22 +44,22 @@ def sql(
     if query == SERVE:
         _serve(door)
         return
-    _show(door, _ask_spark(door, query) if engine is Engine.spark else _ask_duckdb(door, query))
+    _show(door, _ask_spark(door, query) if engine is SqlEngine.spark else _ask_duckdb(door, query))
 
 
-def _ask_duckdb(door: Door, query: str) -> Answer:
+def _ask_duckdb(door: Door, query: str) -> QueryAnswer:
     from store.mart_query import ask_duckdb  # one engine does not wait for the other
 
     return ask_duckdb(MartFolder(door.config.paths.mart), query, door.config.sql)
 
 
-def _ask_spark(door: Door, query: str) -> Answer:
+def _ask_spark(door: Door, query: str) -> QueryAnswer:
     from pipelines.mart.query import ask_mart
 
     return ask_mart(door.config, query)
 
 
-def _show(door: Door, answer: Answer) -> None:
+def _show(door: Door, answer: QueryAnswer) -> None:
     age = server_time() - answer.as_of
     rows: Sequence[Sequence[object]] = answer.rows
     door.terminal.table("", answer.columns, rows)

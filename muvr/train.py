@@ -23,7 +23,7 @@ from store.records import records_in
 from store.training import TrainingKeys
 
 
-class Engine(StrEnum):
+class TrainingEngine(StrEnum):
     """Where the learning function runs."""
 
     spark = "spark"
@@ -38,7 +38,9 @@ def register(app: typer.Typer) -> None:
 def train(
     family: Annotated[str, typer.Argument(help="a family, or `all`")],
     users: Annotated[str, typer.Option(help="changed, all, or user ids with commas")] = "changed",
-    engine: Annotated[Engine, typer.Option(help="spark, or local for few users")] = Engine.spark,
+    engine: Annotated[
+        TrainingEngine, typer.Option(help="spark, or local for few users")
+    ] = TrainingEngine.spark,
     conf: Conf = None,
     as_json: AsJson = False,
 ) -> None:
@@ -58,7 +60,7 @@ def train(
         except Exception as problem:
             if family != "all":
                 raise
-            failed[name] = told(problem)  # the other families do not wait for this one
+            failed[name] = problem_text(problem)  # the other families do not wait for this one
     for report in reports if family != "all" else ():
         show_run(door.terminal, asdict(report))
     found = _found_of_truth(door, reports) if family == "all" else None
@@ -72,11 +74,11 @@ def train(
         raise typer.Exit(1)
 
 
-def families_on(engine: Engine) -> Sequence[str]:
+def families_on(engine: TrainingEngine) -> Sequence[str]:
     """What `all` means on an engine, in the order in which it runs."""
     from pipelines.jobs import EVERY, FROM_SAMPLES  # see run_job
 
-    return [name for name in EVERY if engine is Engine.spark or name in FROM_SAMPLES]
+    return [name for name in EVERY if engine is TrainingEngine.spark or name in FROM_SAMPLES]
 
 
 def _found_of_truth(door: Door, reports: Sequence[RunReport]) -> Mapping[str, float] | None:
@@ -89,7 +91,7 @@ def _found_of_truth(door: Door, reports: Sequence[RunReport]) -> Mapping[str, fl
     return door.ask(lambda database: clusters_against_truth(database, truth))
 
 
-def told(problem: Exception) -> str:
+def problem_text(problem: Exception) -> str:
     """A failure as people read it; of a kind that nobody foresaw with the name of that kind."""
     if isinstance(problem, MuvrError):
         return str(problem)
@@ -108,7 +110,7 @@ def run_job(
     door: Door,
     family: str,
     users: Users,
-    engine: Engine = Engine.spark,
+    engine: TrainingEngine = TrainingEngine.spark,
     cutoff_at: datetime | None = None,
 ) -> RunReport:
     """Run one family's job, what it needs before it included.
@@ -154,7 +156,7 @@ async def _project_members(database: Database, config: Config) -> dict[UUID, str
         except Retryable:
             raise
         except Exception as problem:  # noqa: BLE001 (handed back; the others are done as well)
-            left[user_id] = told(problem)
+            left[user_id] = problem_text(problem)
     return left
 
 

@@ -33,7 +33,7 @@ FADING_AFTER = ROWS_KEPT - timedelta(days=30)  # four weekly runs to write rows 
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
+class BatchResult:
     """What a recipe found.
 
     Attributes:
@@ -67,7 +67,7 @@ class BatchFamily:
     table: str
     columns: str
     topics: tuple[Topic, ...]
-    learn: Callable[[SparkSession, Config], Result]
+    learn: Callable[[SparkSession, Config], BatchResult]
 
 
 def train_batch(
@@ -125,7 +125,7 @@ def _learn(job: Job, family: BatchFamily, *, only_changed: bool) -> None:
             _refuse(job, str(problem))
 
 
-def _learned(job: Job, family: BatchFamily) -> Result | None:
+def _learned(job: Job, family: BatchFamily) -> BatchResult | None:
     """What the recipe finds; None where there is too little data, and nothing is live any more."""
     spark = job.spark()
     try:
@@ -157,7 +157,7 @@ def _withdraw(job: Job, family: str) -> None:
     job.run.metrics["withdrawn"] = str(before.run_id)
 
 
-def _note(job: Job, result: Result, digest: str) -> None:
+def _note(job: Job, result: BatchResult, digest: str) -> None:
     """Put on record what was read and found, and whose data is broken."""
     job.run.metrics |= {**result.metrics, "digest": digest}
     job.run.counts.update(result.counts)

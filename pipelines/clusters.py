@@ -12,7 +12,7 @@ from models.clusters.evaluate import evaluate_clusters
 from models.clusters.features import FEATURES, Summary, summarise
 from models.clusters.fit import ClusterSettings, fit_clusters
 from models.history import SetLog
-from pipelines.batch import BatchFamily, Result
+from pipelines.batch import BatchFamily, BatchResult
 from pipelines.personal.history import KEY, look_at_logs, newest_set_at
 from pipelines.spark.span import keys_once
 from schemas.config import Config
@@ -29,7 +29,7 @@ SUMMARY = pa.schema(
 LEAST_RESEED = 0.8  # adjusted Rand index with other seeds: below it the clusters are an accident
 
 
-def learn_clusters(spark: SparkSession, config: Config) -> Result:
+def learn_clusters(spark: SparkSession, config: Config) -> BatchResult:
     """Summarise every user on the executors; cluster the summaries on the driver."""
     until = newest_set_at(spark, config.cassandra.keyspace).timestamp() + 1
     rows, broken = look_at_logs(
@@ -50,7 +50,7 @@ def learn_clusters(spark: SparkSession, config: Config) -> Result:
     if score.reseed < LEAST_RESEED:
         refused = f"another seed gives other clusters (adjusted Rand index {score.reseed:.2f})"
     counts = {"users": len(rows), "sets": sum(s.sets for s in summaries)}
-    return Result(found, metrics, refused, counts, broken)
+    return BatchResult(found, metrics, refused, counts, broken)
 
 
 def summary_row(log: SetLog, *, until_s: float) -> Sequence[Mapping[str, Any]]:

@@ -15,7 +15,17 @@ SETTINGS = IntensitySettings()
 
 
 def learn_intensity(logs: Sequence[SetLog], cutoff_s: float) -> list[Personal | str]:
-    """All users' grids in one batch, twice: what ships, and what is judged on later sets."""
+    """Fit all users together, twice: on all sets, and on those before the cut-off.
+
+    The first model is the one that serves; the second one's errors on later sets judge it.
+
+    Args:
+        logs: one user's sets each.
+        cutoff_s: seconds since the epoch.
+
+    Returns:
+        A model or the reason why there is none, in the order of `logs`.
+    """
     shipped = fit_intensity(logs, SETTINGS)
     judged = fit_intensity([log.before(cutoff_s) for log in logs], SETTINGS)
     return [

@@ -5,12 +5,12 @@ from datetime import datetime
 
 from pipelines.activity.job import train_activity
 from pipelines.batch import BatchFamily, train_batch
-from pipelines.beside.averaged import averaged
-from pipelines.beside.job import Beside, Found, train_beside
-from pipelines.beside.perceptron import perceptron
-from pipelines.beside.search import search
 from pipelines.clusters import CLUSTERS
 from pipelines.exercise.job import train_exercise
+from pipelines.experiments.averaged import averaged
+from pipelines.experiments.job import ExperimentData, RecipeResult, train_experiment
+from pipelines.experiments.perceptron import perceptron
+from pipelines.experiments.search import search
 from pipelines.form import train_form
 from pipelines.intensity import INTENSITY
 from pipelines.lifecycle.job import EngineName
@@ -38,12 +38,12 @@ FROM_ROWS: Mapping[str, PersonalFamily | BatchFamily] = {
 }
 """Families that learn from what people said, on Spark."""
 
-BESIDE: Mapping[str, Callable[[Beside], Found]] = {
+EXPERIMENTS: Mapping[str, Callable[[ExperimentData], RecipeResult]] = {
     "exercise-perceptron": perceptron,
     "exercise-search": search,
     AVERAGED: averaged,
 }
-"""Models beside the exercise family's own, on a sample of its people, on Spark."""
+"""Other ways to learn exercises, tried on a sample of people, on Spark."""
 
 JOBS: Sequence[str] = (*FROM_SAMPLES, *FROM_ROWS)
 """The family of every job."""
@@ -68,12 +68,12 @@ def train(
     """Run one family's job.
 
     Args:
-        family: one of `JOBS`, or a key of `BESIDE`.
+        family: one of `JOBS`, or a key of `EXPERIMENTS`.
         config: where Cassandra and Spark are.
-        users: "all", "changed" since the family's last run, or these; batch families, and what
-            stands beside another, read everybody for named users, too.
-        cutoff_at: exercise only: sets from here on judge.
-        engine: local is known where samples are read.
+        users: "all", "changed" since the family's last run, or these. Batch families and
+            experiments read everybody even when users are named.
+        cutoff_at: exercise only: sets from this time on judge what was learned from earlier ones.
+        engine: "local", in this process, is possible only for `FROM_SAMPLES`.
         progress: is told about every step.
 
     Raises:
@@ -87,8 +87,10 @@ def train(
         )
     if family in FROM_SAMPLES:
         return FROM_SAMPLES[family](config, users=users, engine=engine, progress=progress)
-    if family in BESIDE:
-        return train_beside(family, BESIDE[family], config, only_changed=users == "changed")
+    if family in EXPERIMENTS:
+        return train_experiment(
+            family, EXPERIMENTS[family], config, only_changed=users == "changed"
+        )
     recipe = FROM_ROWS[family]
     if isinstance(recipe, PersonalFamily):
         return train_personal(recipe, config, users=users, progress=progress)
@@ -103,7 +105,7 @@ def _refuse_what_it_does_not_know(
     Raises:
         BadInput: which.
     """
-    known = (*JOBS, *BESIDE)
+    known = (*JOBS, *EXPERIMENTS)
     if family not in known:
         sentence = f"no job trains {family!r}; there are {', '.join(known)}"
         raise BadInput(sentence, field="family", value=family)

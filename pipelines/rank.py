@@ -1,4 +1,4 @@
-"""Rank: who is followed by whom that is followed. PageRank over the follows."""
+"""Rank: who is followed by people whom many follow. PageRank over the follows."""
 
 import numpy as np
 from pyspark.sql import SparkSession
@@ -6,13 +6,13 @@ from pyspark.sql import SparkSession
 from models.rank.evaluate import positions
 from models.rank.fit import make_graph, pagerank
 from models.rank.model import RankSettings, numbered
-from pipelines.batch import BatchFamily, Result
+from pipelines.batch import BatchFamily, BatchResult
 from pipelines.spark.tables import read_table
 from schemas.config import Config
 from schemas.errors import NotEnoughLabels
 
 
-def learn_rank(spark: SparkSession, config: Config) -> Result:
+def learn_rank(spark: SparkSession, config: Config) -> BatchResult:
     """Edges come to the driver as pairs of ids; the kernel ranks faster than a cluster shuffles.
 
     A pair takes some 230 bytes until it is numbered: that, not the kernel, bounds the follows.
@@ -40,7 +40,7 @@ def learn_rank(spark: SparkSession, config: Config) -> Result:
     refused = "" if ranks.converged else f"no convergence in {ranks.iterations} iterations"
     if not np.isfinite(ranks.values).all():
         refused = "ranks that are not numbers"
-    return Result(rows, metrics, refused, {"follows": len(edges), "users": len(ids)})
+    return BatchResult(rows, metrics, refused, {"follows": len(edges), "users": len(ids)})
 
 
 RANK = BatchFamily(

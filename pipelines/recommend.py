@@ -15,7 +15,7 @@ from models.recommend.features import Counts, counts_of
 from models.recommend.fit import fit_recommender
 from models.recommend.model import AlsSettings
 from models.recommend.why import Recommendation, recommend_user
-from pipelines.batch import BatchFamily, Result
+from pipelines.batch import BatchFamily, BatchResult
 from pipelines.personal.history import look_at_logs, newest_set_at
 from schemas.config import Config
 from schemas.errors import NotEnoughLabels
@@ -35,7 +35,7 @@ COUNTED = pa.schema(
 Rows = Sequence[Mapping[str, Any]]
 
 
-def learn_recommend(spark: SparkSession, config: Config) -> Result:
+def learn_recommend(spark: SparkSession, config: Config) -> BatchResult:
     """Count on the executors; factorise on the driver; judge on the last weeks."""
     keyspace = config.cassandra.keyspace
     cutoff_s = newest_set_at(spark, keyspace).timestamp() - LATER_DAYS * DAY_S
@@ -63,7 +63,7 @@ def learn_recommend(spark: SparkSession, config: Config) -> Result:
         name: asdict(getattr(score, name)) for name in ("model", "popularity", "repeat_last")
     }
     counts = {"users": len(users), "entries": len(rows)}
-    return Result(found, metrics, refused, counts, broken)
+    return BatchResult(found, metrics, refused, counts, broken)
 
 
 def count_rows(log: SetLog, *, cutoff_s: float) -> Rows:

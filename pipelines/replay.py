@@ -32,9 +32,9 @@ from schemas.layout import LONGEST_DAYS
 from schemas.progress import Progress
 from store.credentials import Credentials, credentials_of
 from store.database import Database, connect
-from store.holders import BIRTH
 from store.jobs import UserOutcome
 from store.journal import Event, event_of, months_between
+from store.user_rows import BIRTH
 
 FAMILY = "replay"
 COLUMNS = ("user_id", "received_at", "event_id", "kind", "payload")

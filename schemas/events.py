@@ -72,13 +72,13 @@ def _within_reach(value: datetime) -> datetime:
 Time = Annotated[AwareDatetime, BeforeValidator(_only_text), AfterValidator(_within_reach)]
 
 
-class Event(BaseModel):
+class ClientEvent(BaseModel):
     """A body that a client sends: immutable, unknown keys refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
-class StreamDeclaration(Event):
+class StreamDeclaration(ClientEvent):
     """What a stream of a session is. It cannot be changed afterwards: samples rest on it."""
 
     kind: Literal["acc", "gyro"]
@@ -101,7 +101,7 @@ class StreamDeclaration(Event):
         return value
 
 
-class SessionOpening(Event):
+class SessionOpening(ClientEvent):
     """Opens a session, or adds streams to it. `sent_at` is stamped when the request leaves."""
 
     model_config = ConfigDict(
@@ -144,7 +144,7 @@ class SessionOpening(Event):
         return known_zone(value)
 
 
-class SetConfirmation(Event):
+class SetConfirmation(ClientEvent):
     """What a person says about a set. Times are on the clock of the session's device."""
 
     model_config = ConfigDict(
@@ -183,7 +183,7 @@ class SetConfirmation(Event):
         return value
 
 
-class Completion(Event):
+class Completion(ClientEvent):
     """The hashes of a session's chunks, in the order of their numbers: that is the session.
 
     The first hash of a stream is chunk 0's, the next chunk 1's. null: no chunk has this number.

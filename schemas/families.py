@@ -10,13 +10,14 @@ from typing import Literal
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """A thing that Muvr learns.
+    """Something that Muvr learns, or computes when it is asked for.
 
     Attributes:
-        name: the one word for it in every room.
-        kind: `model` is kept per owner behind a champion pointer; `batch` is a table of results
-            per run behind live_runs; `kernel` is computed where it is asked for, without training.
-        says: what it answers, for people.
+        name: the one word for it in every top-level folder, in HTTP and on the command line.
+        kind: `model`: one model per owner, and a pointer in `champions` to the one that serves;
+            `batch`: a table of results per run, and a pointer in `live_runs` to the run that is
+            read; `kernel`: computed by every request, without training.
+        says: what it answers, in a few words for people.
     """
 
     name: str
@@ -38,9 +39,10 @@ FAMILIES: dict[str, Family] = {
         Family("week", "kernel", "what to train on which day, under recovery and time limits"),
         Family("clusters", "batch", "who trains in the same way"),
         Family("recommend", "batch", "exercises that people with the same habits do"),
-        Family("rank", "batch", "who is followed by whom that is followed"),
+        Family("rank", "batch", "who is followed by people whom many follow"),
     )
 }
 
 AVERAGED = "exercise-averaged"
-"""The job beside `exercise` that may decide which model meets newcomers (decision 17)."""
+"""The job that averages models of many people; what it learns may serve users who have no model of
+their own yet (decision 17)."""

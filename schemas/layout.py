@@ -16,6 +16,7 @@ LABELLED_S = 400 * 86_400
 `labelled_stretches`. No column of theirs may outlive the row."""
 
 GLOBAL_OWNER = "global"
+_USER_PREFIX = "u:"
 
 
 def part_of(seq: int) -> int:
@@ -42,5 +43,16 @@ def month_of(day: date) -> str:
 
 
 def owner_of(user_id: UUID) -> str:
-    """The owner key of a user's own models."""
-    return f"u:{user_id}"
+    """The owner key of a user's own models; `user_of_owner` reads it."""
+    return f"{_USER_PREFIX}{user_id}"
+
+
+def user_of_owner(owner: str) -> UUID | None:
+    """The user whose models have this owner key; None where it is not a user's.
+
+    >>> user_of_owner(owner_of(UUID(int=7))) == UUID(int=7), user_of_owner(GLOBAL_OWNER)
+    (True, None)
+    """
+    if not owner.startswith(_USER_PREFIX):
+        return None
+    return UUID(owner.removeprefix(_USER_PREFIX))

@@ -30,9 +30,9 @@ from cassandra.query import BatchStatement, BatchType, BoundStatement, PreparedS
 from schemas.config import Cassandra
 from schemas.errors import DatabaseAway, NotAllowed, UncertainWrite
 from store.cluster import auth_of, cluster_of
-from store.gathering import Gathering
 from store.reactor import Home
 from store.rows import Row
+from store.write_batching import WriteBatcher
 
 REFUSED = "Cassandra refuses this to the role: {}. Give the rights with `muvr migrate --roles`."
 AWAY = (NoHostAvailable, OperationTimedOut, Unavailable, RequestExecutionException)
@@ -83,7 +83,7 @@ class Database:
         self._prepared: dict[str, PreparedStatement] = {}
         self._gate_of: tuple[object, asyncio.Semaphore] = (None, asyncio.Semaphore(0))
         # Of several nodes one would have to pass most of a batch on to the others.
-        self._gathering = Gathering(self.run_batch) if home and gathers else None
+        self._gathering = WriteBatcher(self.run_batch) if home and gathers else None
 
     def execute(self, cql: str, values: Sequence[object] = ()) -> list[Row]:
         """Run one statement and return its rows.

@@ -11,7 +11,7 @@ from store.database import Database, Row, Statement
 _SESSION = "WHERE user_id = ? AND month = ? AND session_id = ?"
 
 
-class Deviation(NamedTuple):
+class DeviationRow(NamedTuple):
     """One row; None where there was no plan, or nothing was done.
 
     `started_at_utc` is that of the done set, of a missed one that of its session. `revision` is
@@ -39,8 +39,8 @@ class Deviation(NamedTuple):
     revision: int
 
 
-_COLUMNS = ", ".join(Deviation._fields)
-_MARKS = ", ".join("?" * (len(Deviation._fields) + 2))
+_COLUMNS = ", ".join(DeviationRow._fields)
+_MARKS = ", ".join("?" * (len(DeviationRow._fields) + 2))
 
 
 class Deviations:
@@ -54,7 +54,7 @@ class Deviations:
         user_id: UUID,
         month: str,
         session_id: UUID,
-        rows: Sequence[Deviation],
+        rows: Sequence[DeviationRow],
         revision: int,
     ) -> None:
         """Let these be a session's rows, as of a revision, all at once; older ones are gone."""
@@ -78,14 +78,14 @@ class Deviations:
             (at_us, user_id, month, session_id),
         )
 
-    async def of_month(self, user_id: UUID, month: str) -> list[Deviation]:
+    async def of_month(self, user_id: UUID, month: str) -> list[DeviationRow]:
         """A user's rows of a month, session by session."""
         rows = await self._database.run(
             f"SELECT {_COLUMNS} FROM deviations WHERE user_id = ? AND month = ?", (user_id, month)
         )
         return [_deviation(row) for row in rows]
 
-    async def of_session(self, user_id: UUID, month: str, session_id: UUID) -> list[Deviation]:
+    async def of_session(self, user_id: UUID, month: str, session_id: UUID) -> list[DeviationRow]:
         """A session's rows, in the order of the plan."""
         rows = await self._database.run(
             f"SELECT {_COLUMNS} FROM deviations {_SESSION}", (user_id, month, session_id)
@@ -93,12 +93,12 @@ class Deviations:
         return [_deviation(row) for row in rows]
 
 
-def _stored(row: Deviation, revision: int) -> tuple[object, ...]:
+def _stored(row: DeviationRow, revision: int) -> tuple[object, ...]:
     return tuple(row._replace(kinds=sorted(row.kinds), revision=revision))  # pyright: ignore[reportArgumentType] a set column
 
 
-def _deviation(row: Row) -> Deviation:
-    return Deviation(*row)._replace(
+def _deviation(row: Row) -> DeviationRow:
+    return DeviationRow(*row)._replace(
         kinds=frozenset(row.kinds or ()),
         started_at_utc=aware(row.started_at_utc),
         local_date=row.local_date.date(),

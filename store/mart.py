@@ -90,7 +90,7 @@ class MartFolder:
             if other.name != manifest.version and _is_version(other):
                 shutil.rmtree(other)
 
-    def ask(self, question: Callable[[Manifest], "Answer"]) -> "Answer":
+    def ask(self, question: Callable[[Manifest], "QueryAnswer"]) -> "QueryAnswer":
         """Ask the mart as it is; again, when a refresh has taken its files away meanwhile.
 
         Raises:
@@ -117,7 +117,7 @@ def _is_version(folder: Path) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class QueryAnswer:
     """What a query gave.
 
     Attributes:

@@ -14,10 +14,10 @@ import duckdb
 from schemas.config import Sql
 from schemas.errors import BadQuery, QueryTooLong
 from schemas.mart import MART
-from store.mart import Answer, Manifest, MartFolder
+from store.mart import Manifest, MartFolder, QueryAnswer
 
 
-def ask_duckdb(folder: MartFolder, sql: str, limits: Sql) -> Answer:
+def ask_duckdb(folder: MartFolder, sql: str, limits: Sql) -> QueryAnswer:
     """Answer one SELECT.
 
     Args:
@@ -33,7 +33,7 @@ def ask_duckdb(folder: MartFolder, sql: str, limits: Sql) -> Answer:
     return folder.ask(lambda manifest: _ask(folder, manifest, sql, limits))
 
 
-def _ask(folder: MartFolder, manifest: Manifest, sql: str, limits: Sql) -> Answer:
+def _ask(folder: MartFolder, manifest: Manifest, sql: str, limits: Sql) -> QueryAnswer:
     try:
         with duckdb.connect(":memory:") as connection:
             _views(connection, folder, manifest)
@@ -56,7 +56,7 @@ def _ask(folder: MartFolder, manifest: Manifest, sql: str, limits: Sql) -> Answe
             field="sql",
             value=sql[:100],
         ) from problem
-    return Answer(columns, rows[: limits.rows], len(rows) > limits.rows, manifest.as_of)
+    return QueryAnswer(columns, rows[: limits.rows], len(rows) > limits.rows, manifest.as_of)
 
 
 def _views(connection: duckdb.DuckDBPyConnection, folder: MartFolder, manifest: Manifest) -> None:

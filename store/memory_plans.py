@@ -5,7 +5,7 @@ from uuid import UUID
 
 from schemas.times import us_of
 from store.cells import Cells
-from store.deviations import Deviation, Deviations
+from store.deviations import DeviationRow, Deviations
 from store.plans import Plan, Plans, PlanVersion
 from store.predictions import Prediction, Predictions
 
@@ -64,7 +64,7 @@ class MemoryDeviations(Deviations):
         user_id: UUID,
         month: str,
         session_id: UUID,
-        rows: Sequence[Deviation],
+        rows: Sequence[DeviationRow],
         revision: int,
     ) -> None:
         """Let these be a session's rows."""
@@ -77,12 +77,12 @@ class MemoryDeviations(Deviations):
         """Delete what was written of a session."""
         self._rows.delete((user_id, month, session_id), at_us)
 
-    async def of_month(self, user_id: UUID, month: str) -> list[Deviation]:
+    async def of_month(self, user_id: UUID, month: str) -> list[DeviationRow]:
         """A user's rows of a month."""
         found = [row["row"] for _, row in self._rows.read((user_id, month))]
         return sorted(found, key=lambda row: (row.session_id, row.position))
 
-    async def of_session(self, user_id: UUID, month: str, session_id: UUID) -> list[Deviation]:
+    async def of_session(self, user_id: UUID, month: str, session_id: UUID) -> list[DeviationRow]:
         """A session's rows."""
         rows = await self.of_month(user_id, month)
         return [row for row in rows if row.session_id == session_id]

@@ -6,7 +6,7 @@ from uuid import UUID
 from schemas.inputs import LAYOUTS
 from store.cells import Cells
 from store.sets import LabelledHead, LabelledSet, SetRow, Sets
-from store.stretches import Stretch, Stretches, StretchHead
+from store.stretches import StoredStretch, Stretches, StretchHead
 
 
 class MemorySets(Sets):
@@ -97,7 +97,7 @@ class MemoryStretches(Stretches):
         self,
         user_id: UUID,
         session_id: UUID,
-        rows: Sequence[Stretch],
+        rows: Sequence[StoredStretch],
         revision: int,
         keep_s: int,  # here they stay
     ) -> None:
@@ -105,7 +105,7 @@ class MemoryStretches(Stretches):
         await self.delete_session(user_id, session_id, revision - 1)
         for head, samples in rows:
             key = (user_id, session_id, head.model_id, head.started_at)
-            row = Stretch(head._replace(revision=revision), samples)
+            row = StoredStretch(head._replace(revision=revision), samples)
             self._rows.write(key, {"row": row}, revision)
 
     async def delete_session(self, user_id: UUID, session_id: UUID, at_us: int) -> None:
@@ -116,7 +116,7 @@ class MemoryStretches(Stretches):
         """A session's stretches."""
         return [row["row"].head for _, row in self._rows.read((user_id, session_id))]
 
-    async def of_user(self, user_id: UUID, model_id: str) -> list[Stretch]:
+    async def of_user(self, user_id: UUID, model_id: str) -> list[StoredStretch]:
         """What training reads."""
         rows = [row["row"] for _, row in self._rows.read((user_id,))]
         return [row for row in rows if row.head.model_id == model_id]

@@ -16,7 +16,7 @@ class Cluster(NamedTuple):
     features: Mapping[str, float]
 
 
-class Recommendation(NamedTuple):
+class RecommendationRow(NamedTuple):
     """An exercise that a user might like."""
 
     position: int
@@ -46,14 +46,14 @@ class Results:
         )
         return Cluster(rows[0].cluster, rows[0].name, _object(rows[0].features)) if rows else None
 
-    async def recommendations(self, run_id: UUID, user_id: UUID) -> list[Recommendation]:
+    async def recommendations(self, run_id: UUID, user_id: UUID) -> list[RecommendationRow]:
         """What a run recommends to the user, the best first."""
         rows = await self._database.run(
             "SELECT position, exercise, score, why FROM recommendations "
             "WHERE run_id = ? AND user_id = ?",
             (run_id, user_id),
         )
-        return [Recommendation(*row) for row in rows]
+        return [RecommendationRow(*row) for row in rows]
 
     async def rank(self, run_id: UUID, user_id: UUID) -> Rank | None:
         """The user's rank in a run, None when the run left the user out."""

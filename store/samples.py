@@ -121,6 +121,7 @@ class Samples:
         cql = f"SELECT seq, sha256, t0_ns, rate_hz, n, t_ms FROM samples {_PART}"
 
         async def one(part: int) -> list[ChunkHead]:
+            """The heads of one partition."""
             async with gate:
                 rows = await self._database.run(cql, (user_id, session_id, stream, part))
                 return [
@@ -142,6 +143,7 @@ class Samples:
         )
 
         async def one(seq: int, sha256: bytes) -> list[SampleRow]:
+            """One chunk as a row; an empty list where it is not held."""
             async with gate:
                 key = (user_id, session_id, stream, part_of(seq), seq, sha256)
                 return [

@@ -33,7 +33,7 @@ class StretchHead(NamedTuple):
     revision: int
 
 
-class Stretch(NamedTuple):
+class StoredStretch(NamedTuple):
     """A stretch with its raw samples (models.signal.pieces)."""
 
     head: StretchHead
@@ -50,7 +50,7 @@ class Stretches:
         self,
         user_id: UUID,
         session_id: UUID,
-        rows: Sequence[Stretch],
+        rows: Sequence[StoredStretch],
         revision: int,
         keep_s: int,
     ) -> None:
@@ -91,13 +91,13 @@ class Stretches:
         )
         return [_head(row) for page in pages for row in page]
 
-    async def of_user(self, user_id: UUID, model_id: str) -> list[Stretch]:
+    async def of_user(self, user_id: UUID, model_id: str) -> list[StoredStretch]:
         """What training reads of a user in one layout."""
         rows = await self._database.run(
             f"SELECT {_HEAD}, samples FROM labelled_stretches WHERE user_id = ? AND model_id = ?",
             (user_id, model_id),
         )
-        return [Stretch(_head(row[:6]), bytes(row[6])) for row in rows]
+        return [StoredStretch(_head(row[:6]), bytes(row[6])) for row in rows]
 
     async def sessions_of(self, user_id: UUID) -> set[UUID]:
         """Sessions of a user that have stretches."""

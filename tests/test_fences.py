@@ -74,11 +74,11 @@ def test_a_forbidden_import_breaks_a_fence(copy: Path, room: str, statement: str
 
 @pytest.mark.parametrize("statement", ["import pyspark", "import store.models"])
 def test_what_runs_on_executors_stays_without_spark_and_cassandra(copy: Path, statement: str):
-    lesson = copy / "pipelines" / "exercise" / "lesson.py"
-    lesson.write_text(f"{lesson.read_text()}\n{statement}\n")
+    rows = copy / "pipelines" / "exercise" / "rows.py"
+    rows.write_text(f"{rows.read_text()}\n{statement}\n")
     result = lint_imports(copy)
     assert result.returncode != 0
-    assert "pipelines.exercise.lesson" in result.stdout
+    assert "pipelines.exercise.rows" in result.stdout
 
 
 def steps_over(code: str) -> list[str]:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from bench import soak
-from bench.phone import Phone, Verdict
+from bench.phone import ChunkLosses, Phone
 from examples.client import new_id
 from muvr.door import Door
 from muvr.terminal import Terminal
@@ -113,17 +113,17 @@ WHOLE = [(0, A), (0, SECOND), (1, B), (2, C)]
 @pytest.mark.parametrize(
     ("found", "listed", "verdict"),
     [
-        (WHOLE, [A, B, C], Verdict(lost=0, doubled=0, altered=0, refused=0)),
-        (WHOLE[:3], [A, B, C], Verdict(lost=1, doubled=0, altered=0, refused=0)),
-        (WHOLE, [A, B], Verdict(lost=1, doubled=0, altered=0, refused=0)),
-        (WHOLE, [SECOND, B, C], Verdict(lost=1, doubled=0, altered=0, refused=0)),
-        (WHOLE[:3], [A, B], Verdict(lost=1, doubled=0, altered=0, refused=0)),
-        ([*WHOLE, (1, B)], [A, B, C], Verdict(lost=0, doubled=1, altered=0, refused=0)),
-        ([*WHOLE, (1, C)], [A, B, C], Verdict(lost=0, doubled=1, altered=0, refused=0)),
+        (WHOLE, [A, B, C], ChunkLosses(lost=0, doubled=0, altered=0, refused=0)),
+        (WHOLE[:3], [A, B, C], ChunkLosses(lost=1, doubled=0, altered=0, refused=0)),
+        (WHOLE, [A, B], ChunkLosses(lost=1, doubled=0, altered=0, refused=0)),
+        (WHOLE, [SECOND, B, C], ChunkLosses(lost=1, doubled=0, altered=0, refused=0)),
+        (WHOLE[:3], [A, B], ChunkLosses(lost=1, doubled=0, altered=0, refused=0)),
+        ([*WHOLE, (1, B)], [A, B, C], ChunkLosses(lost=0, doubled=1, altered=0, refused=0)),
+        ([*WHOLE, (1, C)], [A, B, C], ChunkLosses(lost=0, doubled=1, altered=0, refused=0)),
     ],
 )
 def test_what_a_phone_misses_and_what_it_finds_twice(
-    found: list[tuple[int, bytes]], listed: list[bytes], verdict: Verdict
+    found: list[tuple[int, bytes]], listed: list[bytes], verdict: ChunkLosses
 ) -> None:
     phone = Phone("", "", new_id(), [], random.Random(1))
     phone._sent, phone._acknowledged = SENT, set(WHOLE)

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from ingest.importers.csv_lines import UNITS, Header, Line, header_of, lines_of
 from ingest.importers.csv_sets import SetsInLines
 from ingest.importers.imported import ImportedRecording, ImportedSet
-from ingest.readable import FINEST
+from ingest.json_chunk import FINEST
 from models.signal.pieces import Piece, Recording, Side
 from models.signal.units import Kind
 from schemas.errors import BadInput

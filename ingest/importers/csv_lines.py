@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from ingest.checks import T0_MAX_NS
-from ingest.readable import nanoseconds
+from ingest.json_chunk import nanoseconds
 from models.signal.units import Kind
 from schemas.errors import BadChunk, BadInput
 from schemas.wire import LARGEST

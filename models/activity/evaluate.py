@@ -22,7 +22,7 @@ from schemas.inputs import ACC3, ACC6, InputLayout
 BORDER_S = 2.0
 EDGE_S = 0.5
 
-Found = tuple["ActivityRecording", tuple[Segment, ...]]
+FoundSegments = tuple["ActivityRecording", tuple[Segment, ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class ActivityRecording:
 
 def found_without_the_day(
     recordings: Sequence[ActivityRecording], model_id: InputLayout
-) -> list[Found]:
+) -> list[FoundSegments]:
     """Every recording with the segments of a model that never saw its day.
 
     All that is learned (discriminant, borders, the first guesses that borders are learned on)
@@ -51,7 +51,7 @@ def found_without_the_day(
     examples: list[ActivityExample] = []
     for r in recordings:
         examples += activity_examples(r.signals, r.sets_ns, r.group, model_id)
-    out: list[Found] = []
+    out: list[FoundSegments] = []
     for day in sorted({r.group for r in recordings}):
         model = fit_activity([e for e in examples if e.group != day], model_id)
         out += [(r, model.segments(r.signals)) for r in recordings if r.group == day]
@@ -86,7 +86,7 @@ def relative(spans_ns: Sequence[tuple[int, int]], signal: WristSignal) -> list[S
     return [((a - signal.t0_ns) / 1e9, (b - signal.t0_ns) / 1e9) for a, b in spans_ns]
 
 
-def precision_recall(found: Sequence[Found], margin_s: float) -> tuple[float, float]:
+def precision_recall(found: Sequence[FoundSegments], margin_s: float) -> tuple[float, float]:
     """Precision and recall of exercise per second, over all recordings."""
     right, wrong, missed = sum(
         (seconds_of(r, s, margin_s) for r, s in found), start=np.zeros(3, dtype=np.intp)
@@ -94,7 +94,7 @@ def precision_recall(found: Sequence[Found], margin_s: float) -> tuple[float, fl
     return float(right / max(right + wrong, 1)), float(right / max(right + missed, 1))
 
 
-def border_errors(found: Sequence[Found]) -> tuple[Floats64, Floats64]:
+def border_errors(found: Sequence[FoundSegments]) -> tuple[Floats64, Floats64]:
     """Found minus labelled start and end, s, of every set that has idle before and after it.
 
     A set that was not found at all has an infinite error. Sets of recordings that begin or end
@@ -124,7 +124,7 @@ def has_idle_around(recording: ActivityRecording, start_ns: int, end_ns: int) ->
     return start_ns - first_ns > EDGE_S * 1e9 and last_ns - end_ns > EDGE_S * 1e9
 
 
-def figures_of(found: Sequence[Found], tail: str) -> dict[str, float]:
+def figures_of(found: Sequence[FoundSegments], tail: str) -> dict[str, float]:
     """The figures of one way to find sets, each name ending in `tail`."""
     precision, recall = precision_recall(found, BORDER_S)
     strict_precision, strict_recall = precision_recall(found, 0.0)
@@ -158,7 +158,7 @@ def activity_figures(recordings: Sequence[ActivityRecording]) -> dict[str, float
         2 s; `s4b_both_3s`: both within 3 s. Each also `_acc_only` and `_untrained` (by
         periodicity, nothing learned).
     """
-    ways: dict[str, Callable[[], list[Found]]] = {
+    ways: dict[str, Callable[[], list[FoundSegments]]] = {
         "": lambda: found_without_the_day(recordings, ACC6),
         "_acc_only": lambda: found_without_the_day(recordings, ACC3),
         "_untrained": lambda: [(r, segments_by_rhythm(r.signals)) for r in recordings],

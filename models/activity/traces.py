@@ -87,7 +87,7 @@ def near_only(
 def traces_near(signal: WristSignal, first: int, core_s: Span) -> Floats64:
     """(r, 7 or 6) `traces` of a part of a recording that begins with row `first` at 10 Hz."""
     x = slow_channels(signal)
-    heard = heard_rows(signal)
+    heard = recorded_rows(signal)
     core = core_rows(heard, first, core_s)
     acc = signal.acc_g.astype(np.float64)
     gravity = smoothed(smoothed(acc, GRAVITY), GRAVITY)
@@ -149,7 +149,7 @@ def gravity_rows(signal: WristSignal) -> Floats64:
     """(n // 5, 3) gravity in g at 10 Hz, straight lines over what was lost."""
     acc = signal.acc_g.astype(np.float64)
     found = smoothed(slow_rows(smoothed(smoothed(acc, GRAVITY), GRAVITY)), 3)
-    heard = heard_rows(signal)
+    heard = recorded_rows(signal)
     return found if heard.all() or not heard.any() else bridged(found, heard)
 
 
@@ -164,7 +164,7 @@ def turned(gravity: Floats64, core: Indices) -> Floats64:
     return np.concatenate([from_core(down[k : k + BLOCK]) for k in range(0, len(down), BLOCK)])
 
 
-def heard_rows(signal: WristSignal) -> Flags:
+def recorded_rows(signal: WristSignal) -> Flags:
     """(n // 5,) whether none of the five samples of a row at 10 Hz was lost."""
     rows = len(signal.acc_g) // STEP
     if signal.filled is None:

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 
-class PlannedSet(NamedTuple):
+class DeviationAtHour(NamedTuple):
     """A row of the mart's `deviations`, as far as the question goes.
 
     `exercise` is the planned one, None for an extra set.
@@ -24,10 +24,11 @@ class HourOfDay(NamedTuple):
     deviated: int
 
 
-def deviated_by_hour(rows: Iterable[PlannedSet], exercise: str) -> list[HourOfDay]:
+def deviated_by_hour(rows: Iterable[DeviationAtHour], exercise: str) -> list[HourOfDay]:
     """Hours in which an exercise was planned, in order.
 
-    >>> rows = [PlannedSet("row", 7, True), PlannedSet("row", 7, False), PlannedSet(None, 7, True)]
+    >>> rows = [DeviationAtHour("row", 7, True), DeviationAtHour("row", 7, False)]
+    >>> rows += [DeviationAtHour(None, 7, True)]
     >>> deviated_by_hour(rows, "row")
     [HourOfDay(local_hour=7, planned=2, deviated=1)]
     """

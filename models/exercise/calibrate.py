@@ -40,7 +40,7 @@ class LearnSet:
 
 
 @dataclass(frozen=True, slots=True)
-class Person:
+class SplitPerson:
     """One person's sets, split in time.
 
     Attributes:
@@ -137,7 +137,7 @@ def calibrate(
 
 
 def learn_calibration(
-    people: Sequence[Person],
+    people: Sequence[SplitPerson],
     settings: FitSettings | None = None,
     *,
     model_id: InputLayout = ACC6,
@@ -199,7 +199,7 @@ def _rungs(
     return (everybody_else.model if everybody_else else None), user
 
 
-def _without(people: Sequence[Person], exercise: str) -> Statistics | None:
+def _without(people: Sequence[SplitPerson], exercise: str) -> Statistics | None:
     """Everything learned from these people but one exercise."""
     kept = [s.statistics for p in people for s in p.learn if s.exercise != exercise]
     return total(kept) if kept else None

@@ -1,4 +1,4 @@
-"""Errors of intensity on sets after a cut-off, beside "the same as last time"."""
+"""Errors of predicted intensity on sets after a cut-off, beside "the same as last time"."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,12 +14,12 @@ from models.intensity.model import IntensityModel
 
 @dataclass(frozen=True, slots=True)
 class IntensityScore:
-    """Over all labelled sets after the cut-off of users with a model.
+    """Errors over all labelled sets after the cut-off, of users with a model; NaN without any.
 
     Attributes:
-        mae, rmse: of the models.
-        last_mae, last_rmse: of the same exercise's last told intensity.
-        users: with a model and at least one such set.
+        mae, rmse: mean absolute and root mean squared error of the models.
+        last_mae, last_rmse: of the baseline, the intensity of the last set of the same exercise.
+        users: how many have a model and at least one such set.
         better: share of them whose model has the smaller mean absolute error.
         sets: how many sets.
     """

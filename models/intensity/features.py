@@ -1,4 +1,4 @@
-"""What is known before a set begins and tells how hard it will be.
+"""Features of a set that are known before it begins.
 
 One row per set. Weight and repetitions are those that the set is begun with: planned or chosen
 before it, which for a set already done is what was recorded. Everything else comes from earlier
@@ -35,7 +35,8 @@ class Scale:
     Attributes:
         exercises: ascending.
         mean, spread: float64 (exercises, 3) of weight, repetitions and log load; NaN where unknown.
-        usual: mean intensity over all sets: stands in where nothing was told before.
+        usual: mean intensity over the sets that have one, 0.5 where none has. It takes the place
+            of the last intensity where no earlier set has one.
     """
 
     exercises: tuple[str, ...]
@@ -45,15 +46,15 @@ class Scale:
 
 
 @dataclass(frozen=True, slots=True)
-class Rows:
+class IntensityRows:
     """Feature rows of one user's sets.
 
     Attributes:
         x: float64 (n, 11), no NaN.
-        y: float64 (n,): intensity told, NaN where it was not.
-        last: float64 (n,): intensity of the last set of the same exercise that told one (the
-            baseline), else the user's usual.
-        started_s: float64 (n,).
+        y: float64 (n,): intensity that the user gave, 0 to 1; NaN where none was given.
+        last: float64 (n,): intensity of the last earlier set of the same exercise that has one
+            (the baseline), else the user's usual.
+        started_s: float64 (n,): begin of each set, seconds since the epoch.
     """
 
     x: Floats64
@@ -84,7 +85,7 @@ def fit_scale(log: SetLog) -> Scale:
     return Scale(tuple(names), mean, spread, float(told.mean()) if len(told) else 0.5)
 
 
-def intensity_rows(log: SetLog, scale: Scale) -> Rows:
+def intensity_rows(log: SetLog, scale: Scale) -> IntensityRows:
     """Feature rows of every set of `log`, in its order."""
     n = len(log)
     _, code = np.unique(log.exercise, return_inverse=True)
@@ -103,10 +104,11 @@ def intensity_rows(log: SetLog, scale: Scale) -> Rows:
     x[:, 8], x[:, 9] = _count_before(log.session), _count_before(pair)
     days = (log.started_s - log.started_s[before]) / DAY_S
     x[:, 10] = np.where(before >= 0, np.log1p(np.maximum(days, 0)), 0.0)
-    return Rows(x, log.intensity, last, log.started_s)
+    return IntensityRows(x, log.intensity, last, log.started_s)
 
 
 def _z(log: SetLog, scale: Scale) -> Floats64:
+    """z-scores of `_measures`, float64 (n, 3), from -5 to 5; 0 where one cannot be computed."""
     number = {name: row for row, name in enumerate(scale.exercises)}
     rows = np.array([number.get(name, -1) for name in log.exercise.tolist()], np.int64)
     known = rows >= 0

@@ -19,7 +19,7 @@ class IntensitySettings:
     Attributes:
         reg_params, fit_intercepts: the grid; every combination is tried, reg_params outermost.
         validation_share: the latest share of a user's labelled sets.
-        least_sets: users with fewer labelled sets are not eligible.
+        least_sets: users with fewer sets that have an intensity get no model.
     """
 
     reg_params: tuple[float, ...] = (0.1, 0.01)
@@ -38,7 +38,7 @@ class GridFit:
     """What the search found for each user.
 
     Attributes:
-        linear: the chosen form, fitted again on training and validation part together.
+        linear: models with the chosen settings, fitted on training and validation part together.
         chosen: int64 (users,): number of the chosen point of the grid.
         errors: float64 (users, points): root mean squared error on the validation part.
     """
@@ -94,7 +94,7 @@ class TrainingRows:
 
 
 def training_rows(log: SetLog, settings: IntensitySettings) -> TrainingRows | str:
-    """A user's rows, or the reason why the user is not eligible.
+    """A user's rows, or the reason why the user gets no model.
 
     Args:
         log: the user's sets before the run's cut-off, of sessions that had ended by then.

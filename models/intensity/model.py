@@ -1,4 +1,4 @@
-"""One user's regressor of intensity."""
+"""One user's linear regression of intensity."""
 
 from dataclasses import dataclass
 
@@ -17,8 +17,8 @@ class IntensityModel:
         scale: the user's usual values.
         weights: float64 (11,).
         intercept: 0 when none was fitted.
-        reg_param: the chosen regularisation.
-        fit_intercept: the chosen form.
+        reg_param: regularisation strength that the grid search chose (`ridge`: λ).
+        fit_intercept: whether the grid search chose to fit an intercept.
         error: root mean squared error on the user's validation part.
         sets: how many labelled sets it was learned from.
     """

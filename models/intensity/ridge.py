@@ -53,12 +53,16 @@ def moments(x: Floats64, y: Floats64) -> Floats64:
 
 
 def fit_linear(sums: Floats64, *, reg_param: float, fit_intercept: bool) -> Linear:
-    """One model per user.
+    """Fit one linear model per user.
 
     Args:
-        sums: moments, float64 (users, d + 2, d + 2).
+        sums: each user's `moments`, float64 (users, d + 2, d + 2).
         reg_param: λ > 0.
         fit_intercept: whether b is fitted or 0.
+
+    Returns:
+        Weights (users, d) and intercepts (users,). Weights are NaN where no intercept is fitted
+        and the label is constant.
     """
     mean = sums / sums[:, :1, :1]
     centre = mean[:, 0, 1:]

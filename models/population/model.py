@@ -33,7 +33,7 @@ class SimulatedSet:
 
 
 @dataclass(frozen=True, slots=True)
-class PlannedSet:
+class SimulatedPlannedSet:
     """One set of a plan; numbers as in `SimulatedSet`."""
 
     exercise: str
@@ -62,7 +62,7 @@ class SimulatedSession:
     plan_id: UUID
     started_s: float
     timezone: str
-    plan: tuple[PlannedSet, ...]
+    plan: tuple[SimulatedPlannedSet, ...]
     sets: tuple[SimulatedSet, ...]
     answers: tuple[int | None, ...]
 
@@ -100,7 +100,7 @@ class Truth:
 
 
 @dataclass(frozen=True, slots=True)
-class Person:
+class SimulatedPerson:
     """Who somebody is: id, what it tells about itself, and the truth behind its history."""
 
     user_id: UUID

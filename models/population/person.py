@@ -15,7 +15,7 @@ import numpy as np
 
 from models.catalogue import EXERCISES, Exercise
 from models.history import DAY_S, WEEK_S
-from models.population.model import PlannedSet, Truth
+from models.population.model import SimulatedPlannedSet, Truth
 
 DAYS_OF_SPLIT = 3  # a plan repeats after so many visits
 EXERCISES_A_DAY = 5
@@ -76,9 +76,11 @@ def make_split(truth: Truth, random: np.random.Generator) -> list[list[tuple[int
     return [pairs[day::DAYS_OF_SPLIT] for day in range(DAYS_OF_SPLIT)]
 
 
-def plan_day(day: list[tuple[int, int]], body: Body, week: float) -> tuple[PlannedSet, ...]:
+def plan_day(
+    day: list[tuple[int, int]], body: Body, week: float
+) -> tuple[SimulatedPlannedSet, ...]:
     """The plan of one visit: three sets of each exercise, each a little harder."""
-    planned: list[PlannedSet] = []
+    planned: list[SimulatedPlannedSet] = []
     for number, scheme in day:
         exercise = EXERCISES[number]
         reps, effort = SCHEMES[scheme]
@@ -87,10 +89,10 @@ def plan_day(day: list[tuple[int, int]], body: Body, week: float) -> tuple[Plann
             asked = effort + 0.04 * step
             if exercise.ratio is None:
                 wanted = max(int(body.capacity_reps(week) * asked), 3)
-                planned.append(PlannedSet(exercise.name, wanted, None, round(asked, 2)))
+                planned.append(SimulatedPlannedSet(exercise.name, wanted, None, round(asked, 2)))
             else:
                 weight = plates(maximum * asked / (1 + reps / 30))
-                planned.append(PlannedSet(exercise.name, reps, weight, round(asked, 2)))
+                planned.append(SimulatedPlannedSet(exercise.name, reps, weight, round(asked, 2)))
     return tuple(planned)
 
 

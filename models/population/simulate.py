@@ -8,9 +8,9 @@ import numpy as np
 from models.catalogue import BY_NAME
 from models.history import WEEK_S
 from models.population.model import (
-    Person,
-    PlannedSet,
     Profile,
+    SimulatedPerson,
+    SimulatedPlannedSet,
     SimulatedSession,
     SimulatedSet,
     SimulatedUser,
@@ -101,22 +101,24 @@ def simulate_user(
     return SimulatedUser(index, person.user_id, profile, follows, tuple(sessions), person.truth)
 
 
-def introduce(index: int, seed: int, *, start_s: float = START_S) -> Person:
+def introduce(index: int, seed: int, *, start_s: float = START_S) -> SimulatedPerson:
     """Who a person is, without making a history.
 
     >>> person = simulate_user(3, 4, 1, seed=1)
-    >>> introduce(3, seed=1) == Person(person.user_id, person.profile, person.truth)
+    >>> introduce(3, seed=1) == SimulatedPerson(person.user_id, person.profile, person.truth)
     True
     """
     return _begin(seed, index, start_s)[0]
 
 
-def _begin(seed: int, index: int, start_s: float) -> tuple[Person, float, np.random.Generator]:
+def _begin(
+    seed: int, index: int, start_s: float
+) -> tuple[SimulatedPerson, float, np.random.Generator]:
     """(person, discipline, the random numbers that follow)."""
     random = generator(seed, "person", index)
     truth, discipline = _truth(seed, index, random)
     user_id = uuid7(start_s, random)
-    return Person(user_id, _profile(seed, index, random), truth), discipline, random
+    return SimulatedPerson(user_id, _profile(seed, index, random), truth), discipline, random
 
 
 def _truth(seed: int, index: int, random: np.random.Generator) -> tuple[Truth, float]:
@@ -146,7 +148,7 @@ def _profile(seed: int, index: int, random: np.random.Generator) -> Profile:
 
 
 def _session(
-    plan: tuple[PlannedSet, ...],
+    plan: tuple[SimulatedPlannedSet, ...],
     at_s: float,
     week: float,
     body: Body,
@@ -156,7 +158,9 @@ def _session(
     """One visit: the plan is followed, skipped, changed, swapped and added to."""
     session_id, plan_id = uuid7(at_s, random), uuid7(at_s, random)
     order = _order(len(plan), body.discipline, random)
-    todo: list[tuple[int | None, PlannedSet]] = [(number, plan[number]) for number in order]
+    todo: list[tuple[int | None, SimulatedPlannedSet]] = [
+        (number, plan[number]) for number in order
+    ]
     if random.random() < EXTRA:
         todo.append((None, _extra(body, week, random)))
     form = float(random.normal(1, 0.02))
@@ -182,14 +186,14 @@ def _order(count: int, discipline: float, random: np.random.Generator) -> list[i
     return [number for block in blocks for number in block if kept[number]]
 
 
-def _extra(body: Body, week: float, random: np.random.Generator) -> PlannedSet:
+def _extra(body: Body, week: float, random: np.random.Generator) -> SimulatedPlannedSet:
     taste = np.array(body.truth.taste)
     number = int(random.choice(len(taste), p=taste))
     return plan_day([(number, 2)], body, week)[0]
 
 
 def _do(
-    asked: PlannedSet,
+    asked: SimulatedPlannedSet,
     place: int,
     at_s: float,
     week: float,

@@ -113,6 +113,7 @@ def split_entries(counts: Counts, share: float, seed: int) -> tuple[Counts, Coun
     rows = counts.rows()
 
     def part(chosen: Ints64) -> Counts:
+        """The entries at these positions, in a matrix of the same shape."""
         return counts_of(
             rows[chosen],
             counts.columns[chosen],

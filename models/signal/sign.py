@@ -10,7 +10,7 @@ import numpy as np
 
 from models.arrays import Floats64
 from models.signal.pieces import Recording
-from models.signal.timing import Run, runs
+from models.signal.timing import GaplessRun, runs
 
 FIRST_SAMPLES = 25
 SECOND = 50
@@ -25,7 +25,7 @@ def looks_turned(recording: Recording) -> bool:
     return 2 * hand_low + elbow_bent + mirror * _outward_pull(acc, recording) < 0
 
 
-def _outward_pull(acc: Run, recording: Recording) -> float:
+def _outward_pull(acc: GaplessRun, recording: Recording) -> float:
     """Correlation of the x axis with the squared rotation around y and z, second by second."""
     gyro = max(runs("gyro", recording.gyro), key=lambda run: len(run.t_s), default=None)
     if gyro is None:

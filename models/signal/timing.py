@@ -40,7 +40,7 @@ Gaps = tuple[tuple[float, float], ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class GaplessRun:
     """Samples without a gap over 6 s.
 
     Attributes:
@@ -125,7 +125,7 @@ def cut_timed(timed: Sequence[Piece], start_ns: int, end_ns: int) -> tuple[Piece
     return tuple(kept)
 
 
-def runs(kind: Kind, pieces: Sequence[Piece]) -> Iterator[Run]:
+def runs(kind: Kind, pieces: Sequence[Piece]) -> Iterator[GaplessRun]:
     """The stream as runs without a gap over 6 s; what was sent twice counts once.
 
     Raises:
@@ -138,7 +138,7 @@ def runs(kind: Kind, pieces: Sequence[Piece]) -> Iterator[Run]:
         only = timed[0]  # nothing in it can be late, missing or sent twice
         n = len(only.counts)
         make = _regular_times_s if n <= KEPT_TIMES else _regular_times_s.__wrapped__
-        yield Run(only.t0_ns, make(n, only.rate_hz), in_unit(kind, only))
+        yield GaplessRun(only.t0_ns, make(n, only.rate_hz), in_unit(kind, only))
         return
     t_ns = np.concatenate([sample_times_ns(p) for p in timed])
     values = np.concatenate([in_unit(kind, p) for p in timed])
@@ -151,7 +151,7 @@ def runs(kind: Kind, pieces: Sequence[Piece]) -> Iterator[Run]:
     borders = (np.flatnonzero(steps > BRIDGED_S * NS_PER_S) + 1).tolist()
     for first, end in pairwise([0, *borders, len(t_ns)]):
         t_s = (t_ns[first:end] - t_ns[first]) / NS_PER_S
-        yield Run(int(t_ns[first]), t_s, values[first:end], _gaps_s(t_s))
+        yield GaplessRun(int(t_ns[first]), t_s, values[first:end], _gaps_s(t_s))
 
 
 def _gaps_s(t_s: Floats64) -> Gaps:

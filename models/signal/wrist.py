@@ -11,7 +11,7 @@ import numpy as np
 from models.arrays import Flags, Floats32, Floats64
 from models.signal.pieces import Recording, Side
 from models.signal.resample import resample, within
-from models.signal.timing import KEPT_TIMES, Gaps, Run, clock_notes, runs
+from models.signal.timing import KEPT_TIMES, GaplessRun, Gaps, clock_notes, runs
 from models.signal.truth import STUCK_ROTATION, is_stuck, lacking, truthful
 from models.signal.windows import RATE_HZ, WINDOW
 from schemas.times import NS_PER_S
@@ -95,21 +95,21 @@ def wrist_signals(recording: Recording) -> list[WristSignal]:
     return [part for acc in acc_runs for part in _merge(acc, gyro_runs, truth.side, notes)]
 
 
-def first_day(found: Iterable[Run]) -> list[Run]:
+def first_day(found: Iterable[GaplessRun]) -> list[GaplessRun]:
     """The runs of a stream up to `LONGEST_S` in all, the one that reaches further up to there.
 
     >>> t_s = np.arange(3) * 30_000.0
-    >>> one = Run(0, t_s, np.zeros((3, 3), dtype=np.float32))
+    >>> one = GaplessRun(0, t_s, np.zeros((3, 3), dtype=np.float32))
     >>> [run.t_s.tolist() for run in first_day([one, one, one])]
     [[0.0, 30000.0, 60000.0], [0.0]]
     """
-    kept: list[Run] = []
+    kept: list[GaplessRun] = []
     left_s = LONGEST_S
     for run in found:
         n = int(run.t_s.searchsorted(left_s, side="right"))
         if n < len(run.t_s):
             gaps_s = tuple(gap for gap in run.gaps_s if gap[1] <= left_s)
-            kept.append(Run(run.t0_ns, run.t_s[:n], run.values[:n], gaps_s))
+            kept.append(GaplessRun(run.t0_ns, run.t_s[:n], run.values[:n], gaps_s))
             break
         kept.append(run)
         left_s -= float(run.t_s[-1])
@@ -117,7 +117,7 @@ def first_day(found: Iterable[Run]) -> list[Run]:
 
 
 def _merge(
-    acc: Run, gyro_runs: list[Run], side: Side | None, notes: tuple[str, ...]
+    acc: GaplessRun, gyro_runs: list[GaplessRun], side: Side | None, notes: tuple[str, ...]
 ) -> Iterator[WristSignal]:
     """One acceleration run on its 50 Hz grid, split where rotation begins or ends."""
     n = int(acc.t_s[-1] * RATE_HZ + 1.001)
@@ -155,7 +155,7 @@ def _merge(
         )
 
 
-def _in_step(acc: Run, gyro_runs: list[Run]) -> bool:
+def _in_step(acc: GaplessRun, gyro_runs: list[GaplessRun]) -> bool:
     """Whether rotation was taken at the very times of acceleration, and nothing was lost.
 
     Most questions about a few seconds are so: what follows below would find the same, in three
@@ -167,14 +167,14 @@ def _in_step(acc: Run, gyro_runs: list[Run]) -> bool:
     return gyro.t0_ns == acc.t0_ns and gyro.t_s is acc.t_s  # regular times are shared
 
 
-def _beside(acc: Run, gyro_runs: list[Run]) -> list[Run]:
+def _beside(acc: GaplessRun, gyro_runs: list[GaplessRun]) -> list[GaplessRun]:
     """The rotation around some acceleration; where there are thousands of runs, few of them are."""
     first = bisect_left(gyro_runs, acc.t0_ns - NS_PER_S, key=_end_ns)
     end = bisect_right(gyro_runs, _end_ns(acc) + NS_PER_S, key=lambda run: run.t0_ns)
     return gyro_runs[first:end]
 
 
-def _end_ns(run: Run) -> float:
+def _end_ns(run: GaplessRun) -> float:
     return run.t0_ns + run.t_s[-1] * NS_PER_S
 
 

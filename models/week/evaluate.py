@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 
 from models.week.fit import USUAL_WORTH, value_of
-from models.week.model import DAYS, Candidate, WeekLimits, Worth
+from models.week.model import DAYS, AvailableExercise, WeekLimits, Worth
 
 
 def violations(
-    days: Sequence[Sequence[str]], candidates: Sequence[Candidate], limits: WeekLimits
+    days: Sequence[Sequence[str]], candidates: Sequence[AvailableExercise], limits: WeekLimits
 ) -> tuple[str, ...]:
     """Every limit that a week breaks, as sentences; empty: it is allowed."""
     known = {candidate.exercise: candidate for candidate in candidates}
@@ -29,7 +29,7 @@ def violations(
 
 
 def _unrested(
-    days: Sequence[Sequence[str]], known: dict[str, Candidate], limits: WeekLimits
+    days: Sequence[Sequence[str]], known: dict[str, AvailableExercise], limits: WeekLimits
 ) -> list[str]:
     broken: list[str] = []
     last = {muscle: -rested for muscle, rested in limits.rested_days.items()}
@@ -42,7 +42,7 @@ def _unrested(
 
 
 def greedy_week(
-    candidates: Sequence[Candidate], limits: WeekLimits, worth: Worth = USUAL_WORTH
+    candidates: Sequence[AvailableExercise], limits: WeekLimits, worth: Worth = USUAL_WORTH
 ) -> tuple[tuple[str, ...], ...]:
     """The baseline: adds, as long as it helps, the exercise and day that help most."""
     days: list[list[str]] = [[] for _ in range(DAYS)]

@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 
-from models.week.model import DAYS, Candidate, WeekLimits, WeekPlan
+from models.week.model import DAYS, AvailableExercise, WeekLimits, WeekPlan
 
 
 def reasons(
-    plan: WeekPlan, candidates: Sequence[Candidate], limits: WeekLimits
+    plan: WeekPlan, candidates: Sequence[AvailableExercise], limits: WeekLimits
 ) -> tuple[tuple[str, ...], ...]:
     """For every exercise of every day: how rested its muscle is, and what the week wants of it."""
     main = {candidate.exercise: candidate.muscles[0] for candidate in candidates}
@@ -27,10 +27,10 @@ def _reason(muscle: str, day: int, last: Mapping[str, int], limits: WeekLimits) 
     return f"{rested}; you want {wanted:.0f} sets of it a week" if wanted >= 1 else rested
 
 
-def summary(plan: WeekPlan, candidates: Sequence[Candidate], limits: WeekLimits) -> str:
+def summary(plan: WeekPlan, candidates: Sequence[AvailableExercise], limits: WeekLimits) -> str:
     """One sentence about the week.
 
-    >>> press = Candidate("press", ("chest",), set_minutes=2.0, liking=1.0)
+    >>> press = AvailableExercise("press", ("chest",), set_minutes=2.0, liking=1.0)
     >>> limits = WeekLimits((60.0,) * 7, {"chest": 9.0})
     >>> summary(WeekPlan((("press",), *[()] * 6), {"chest": 6.0}, 0.0, 0.0), [press], limits)
     '1 training day; a muscle rests 1 day in between; no room for 6 more sets of chest.'
@@ -47,10 +47,10 @@ def summary(plan: WeekPlan, candidates: Sequence[Candidate], limits: WeekLimits)
     return f"{'; '.join(said)}."
 
 
-def _why_nothing(candidates: Sequence[Candidate], limits: WeekLimits) -> str:
+def _why_nothing(candidates: Sequence[AvailableExercise], limits: WeekLimits) -> str:
     """Why a week is empty: no time, too little of it, or nothing that is rested when there is time.
 
-    >>> press = Candidate("press", ("chest",), set_minutes=2.0, liking=1.0)
+    >>> press = AvailableExercise("press", ("chest",), set_minutes=2.0, liking=1.0)
     >>> _why_nothing([press], WeekLimits((5.5, *[0.0] * 6), {}))
     'Nothing fits: 3 sets of press take 6.0 minutes, and no day has more than 5.5.'
     """

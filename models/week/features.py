@@ -7,7 +7,7 @@ import numpy as np
 
 from models.catalogue import BY_NAME
 from models.history import DAY_S, WEEK_S, SetLog
-from models.week.model import DAYS, SECONDARY, Candidate, WeekLimits
+from models.week.model import DAYS, SECONDARY, AvailableExercise, WeekLimits
 from schemas.errors import NotEnoughLabels
 
 REP_S = 2.5  # a usual repetition
@@ -22,7 +22,7 @@ def muscles_of(exercise: str) -> tuple[str, ...]:
     return known.muscles if known else (exercise,)
 
 
-def candidates_of(log: SetLog, *, most: int = 20) -> tuple[Candidate, ...]:
+def candidates_of(log: SetLog, *, most: int = 20) -> tuple[AvailableExercise, ...]:
     """The exercises of a log, the most often done first; liking is relative to that one.
 
     Raises:
@@ -33,7 +33,7 @@ def candidates_of(log: SetLog, *, most: int = 20) -> tuple[Candidate, ...]:
     counts = Counter(log.exercise.tolist())
     ordered = sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))[:most]
     return tuple(
-        Candidate(name, muscles_of(name), _set_minutes(log, name), count / ordered[0][1])
+        AvailableExercise(name, muscles_of(name), _set_minutes(log, name), count / ordered[0][1])
         for name, count in ordered
     )
 
@@ -90,7 +90,7 @@ def limits_of(
     )
 
 
-def candidates_of_plans(plans: Sequence[Sequence[str]]) -> tuple[Candidate, ...]:
+def candidates_of_plans(plans: Sequence[Sequence[str]]) -> tuple[AvailableExercise, ...]:
     """The exercises of plans, for somebody without a history; all are liked alike.
 
     Args:
@@ -103,7 +103,8 @@ def candidates_of_plans(plans: Sequence[Sequence[str]]) -> tuple[Candidate, ...]
     if not names:
         raise NotEnoughLabels("no planned sets to make a week of")
     return tuple(
-        Candidate(name, muscles_of(name), _minutes_of(name, USUAL_REPS), 1.0) for name in names
+        AvailableExercise(name, muscles_of(name), _minutes_of(name, USUAL_REPS), 1.0)
+        for name in names
     )
 
 

@@ -19,7 +19,7 @@ from scipy.optimize import Bounds, LinearConstraint, milp
 from scipy.sparse import coo_array
 
 from models.arrays import Floats64, Ints64
-from models.week.model import DAYS, Candidate, WeekLimits, WeekPlan, Worth
+from models.week.model import DAYS, AvailableExercise, WeekLimits, WeekPlan, Worth
 from schemas.errors import BadInput
 
 USUAL_WORTH = Worth()
@@ -28,7 +28,7 @@ NODES = 200  # a limit that, other than seconds, gives the same plan on every ma
 
 
 def plan_week(
-    candidates: Sequence[Candidate],
+    candidates: Sequence[AvailableExercise],
     limits: WeekLimits,
     worth: Worth = USUAL_WORTH,
     *,
@@ -47,7 +47,7 @@ def plan_week(
 
     A muscle trained yesterday rests one more day:
 
-    >>> squat = Candidate("squat", ("quads",), set_minutes=5.0, liking=1.0)
+    >>> squat = AvailableExercise("squat", ("quads",), set_minutes=5.0, liking=1.0)
     >>> limits = WeekLimits((20.0, 20.0, 0.0, 0.0, 0.0, 0.0, 0.0), {"quads": 3.0}, {"quads": 1})
     >>> plan_week([squat], limits).days[:3]
     ((), ('squat',), ())
@@ -71,7 +71,7 @@ def plan_week(
     return WeekPlan(days, _missing(days, candidates, limits), value, max(bound - value, 0.0))
 
 
-def _check(candidates: Sequence[Candidate], limits: WeekLimits) -> None:
+def _check(candidates: Sequence[AvailableExercise], limits: WeekLimits) -> None:
     if len(limits.minutes) != DAYS:
         raise BadInput(f"{len(limits.minutes)} days instead of 7", field="minutes")
     names = [candidate.exercise for candidate in candidates]
@@ -81,7 +81,7 @@ def _check(candidates: Sequence[Candidate], limits: WeekLimits) -> None:
 
 
 def volume(
-    days: Sequence[Sequence[str]], candidates: Sequence[Candidate], limits: WeekLimits
+    days: Sequence[Sequence[str]], candidates: Sequence[AvailableExercise], limits: WeekLimits
 ) -> dict[str, float]:
     """Muscle → sets that a week gives it."""
     known = {candidate.exercise: candidate for candidate in candidates}
@@ -94,7 +94,7 @@ def volume(
 
 
 def _missing(
-    days: Sequence[Sequence[str]], candidates: Sequence[Candidate], limits: WeekLimits
+    days: Sequence[Sequence[str]], candidates: Sequence[AvailableExercise], limits: WeekLimits
 ) -> dict[str, float]:
     got = volume(days, candidates, limits)
     short = {m: wanted - got.get(m, 0.0) for m, wanted in sorted(limits.wanted_sets.items())}
@@ -103,7 +103,7 @@ def _missing(
 
 def value_of(
     days: Sequence[Sequence[str]],
-    candidates: Sequence[Candidate],
+    candidates: Sequence[AvailableExercise],
     limits: WeekLimits,
     worth: Worth = USUAL_WORTH,
 ) -> float:
@@ -113,7 +113,7 @@ def value_of(
     return gain - worth.missing * sum(_missing(days, candidates, limits).values())
 
 
-def _gain(candidate: Candidate, limits: WeekLimits, worth: Worth) -> float:
+def _gain(candidate: AvailableExercise, limits: WeekLimits, worth: Worth) -> float:
     minutes = candidate.set_minutes * limits.block_sets
     return worth.liking * candidate.liking - worth.minute * minutes
 
@@ -121,7 +121,7 @@ def _gain(candidate: Candidate, limits: WeekLimits, worth: Worth) -> float:
 class _Program:
     """Numbers the variables and writes the rows of the program."""
 
-    def __init__(self, candidates: Sequence[Candidate], limits: WeekLimits) -> None:
+    def __init__(self, candidates: Sequence[AvailableExercise], limits: WeekLimits) -> None:
         self.candidates, self.limits = candidates, limits
         main = {candidate.muscles[0] for candidate in candidates}
         self.muscles = sorted(main)

@@ -8,7 +8,7 @@ SECONDARY = 0.5  # of a set, for muscles that only help
 
 
 @dataclass(frozen=True, slots=True)
-class Candidate:
+class AvailableExercise:
     """One exercise that the plan may use.
 
     Attributes:

@@ -19,7 +19,7 @@ from schemas.progress import Progress
 
 
 @dataclass(slots=True)
-class Asked:
+class ServiceAnswers:
     """The service's answers about one person's later recordings.
 
     Attributes:
@@ -43,13 +43,13 @@ def ask_all(
     clients: Mapping[str, Client],
     people: Mapping[str, Sequence[DemoSession]],
     progress: Progress,
-) -> dict[str, Asked]:
+) -> dict[str, ServiceAnswers]:
     """Send the later part of every recording to `classify`."""
     total_sessions = sum(map(len, people.values()))
-    found: dict[str, Asked] = {}
+    found: dict[str, ServiceAnswers] = {}
     done = 0
     for person, sessions in people.items():
-        found[person] = Asked()
+        found[person] = ServiceAnswers()
         model, _ = clients[person].model("exercise")
         found[person].model_bytes = len(model or b"")
         for session in sessions:
@@ -59,7 +59,7 @@ def ask_all(
     return found
 
 
-def _ask(client: Client, session: DemoSession, model: bytes, asked: Asked) -> None:
+def _ask(client: Client, session: DemoSession, model: bytes, asked: ServiceAnswers) -> None:
     began = time.perf_counter()
     answer = client.classify(bodies(session.later), side=session.side, reps=False)
     asked.milliseconds.append((time.perf_counter() - began) * 1e3)

@@ -9,7 +9,7 @@ import cbor2
 import numpy as np
 
 from models.exercise.evaluate import Scores
-from muvr.demo.asking import Asked, ask_all, bodies, unseen_people
+from muvr.demo.asking import ServiceAnswers, ask_all, bodies, unseen_people
 from muvr.demo.hops import Hops, read_by_spark, stored_and_read_back, user_ids
 from muvr.demo.people import DemoSession, demo_sessions
 from muvr.demo.sending import connect_people, demo_password, send_all, username
@@ -28,12 +28,12 @@ MODEL_BYTES_AT_MOST = 100_000
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class DemoOutcome:
     """Everything the demo measured."""
 
     hops: Hops
     run: RunReport
-    asked: Mapping[str, Asked]
+    asked: Mapping[str, ServiceAnswers]
     unseen: Mapping[str, Scores]
     seconds: float
 
@@ -55,7 +55,7 @@ def run(door: Door) -> bool:
     return report.holds
 
 
-def play(door: Door, began: float) -> Outcome:
+def play(door: Door, began: float) -> DemoOutcome:
     """Recordings → HTTP → Cassandra → Spark → models → answers."""
     people = demo_sessions(door.config.paths.datasets)
     url = Service(door.config, door.conf_path).url
@@ -81,10 +81,10 @@ def play(door: Door, began: float) -> Outcome:
         read_back=back,
         read_by_spark=spark,
     )
-    return Outcome(hops, run, asked, unseen, time.monotonic() - began)
+    return DemoOutcome(hops, run, asked, unseen, time.monotonic() - began)
 
 
-def figures_of(outcome: Outcome) -> list[Figure]:
+def figures_of(outcome: DemoOutcome) -> list[Figure]:
     """The figures of build/demo.json."""
     hops, asked = outcome.hops, outcome.asked.values()
     latencies = [ms for one in asked for ms in one.milliseconds]
@@ -140,7 +140,7 @@ def _write_example(folder: Path, people: Mapping[str, Sequence[DemoSession]]) ->
     (folder / "movement.cbor").write_bytes(cbor2.dumps({"streams": streams, "side": session.side}))
 
 
-def _show(door: Door, outcome: Outcome, figures: Sequence[Figure]) -> None:
+def _show(door: Door, outcome: DemoOutcome, figures: Sequence[Figure]) -> None:
     terminal = door.terminal
     rows = [
         (

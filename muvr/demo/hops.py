@@ -59,6 +59,7 @@ async def stored_and_read_back(
     stored = read_back = 0
 
     async def one(user_id: UUID, session_id: UUID) -> None:
+        """Count one session into `stored` and `read_back`."""
         nonlocal stored, read_back
         async with gate:
             for stream, row in await _rows(samples, user_id, session_id):

@@ -5,9 +5,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from ingest.importers.gym import HOW_TO_GET
-from models.activity.evaluate import Found, activity_figures, found_without_the_day
+from models.activity.evaluate import FoundSegments, activity_figures, found_without_the_day
 from models.exercise.protocols.gym import names_on_new_days
-from models.exercise.protocols.outcome import Outcome
+from models.exercise.protocols.outcome import ProtocolOutcome
 from models.exercise.protocols.own import enrolment, own_models
 from models.exercise.protocols.people import unseen_people
 from models.exercise.protocols.trials import without_rotation
@@ -46,15 +46,15 @@ DAYS = (
 
 
 @dataclass(slots=True)
-class Results:
+class ProtocolResults:
     """What the protocols gave: figures for the report; answers, segments, sets for the pictures."""
 
     figures: list[Figure] = field(default_factory=list)
-    outcomes: dict[str, Outcome] = field(default_factory=dict)
-    found: list[Found] = field(default_factory=list)
+    outcomes: dict[str, ProtocolOutcome] = field(default_factory=dict)
+    found: list[FoundSegments] = field(default_factory=list)
     counted: tuple[RepsExample, ...] = ()
 
-    def keep(self, name: str, outcome: Outcome) -> None:
+    def keep(self, name: str, outcome: ProtocolOutcome) -> None:
         """Add a protocol's outcome."""
         self.outcomes[name] = outcome
         self.figures.extend(outcome.figures)
@@ -70,7 +70,7 @@ def run(door: Door, family: str) -> bool:
         known = ", ".join((*PROTOCOLS, "all"))
         raise BadInput(f"{family} has no protocol; there are {known}", field="family", value=family)
     began = time.monotonic()
-    results = Results()
+    results = ProtocolResults()
     with door.terminal as terminal:
         terminal.step("read recordings", 0, 1)
         material = read_material(door.config.paths.datasets, door.config.paths.gym)
@@ -93,10 +93,10 @@ def run(door: Door, family: str) -> bool:
     return report.holds
 
 
-def _spar(protocol: Callable[..., Outcome], name: str, model_id: InputLayout) -> "Step":
+def _spar(protocol: Callable[..., ProtocolOutcome], name: str, model_id: InputLayout) -> "Step":
     """A protocol on SPAR, with rotation or without."""
 
-    def step(material: Material, results: Results) -> None:
+    def step(material: Material, results: ProtocolResults) -> None:
         movements = material.spar
         if model_id == ACC3:
             movements = tuple(without_rotation(m) for m in movements)
@@ -105,15 +105,15 @@ def _spar(protocol: Callable[..., Outcome], name: str, model_id: InputLayout) ->
     return step
 
 
-def _other_wrist(material: Material, results: Results) -> None:
+def _other_wrist(material: Material, results: ProtocolResults) -> None:
     results.keep("s7_other_wrist", other_wrist(material.spar))
 
 
-def _unknown(material: Material, results: Results) -> None:
+def _unknown(material: Material, results: ProtocolResults) -> None:
     results.keep("s6", unknown_exercise(material.spar))
 
 
-def _gym_names(material: Material, results: Results) -> None:
+def _gym_names(material: Material, results: ProtocolResults) -> None:
     if not material.gym:
         results.figures.extend(_not_measured("s4c_", material))
         return
@@ -122,7 +122,7 @@ def _gym_names(material: Material, results: Results) -> None:
     results.figures.extend(worn_otherwise(material.gym))
 
 
-def _reps(material: Material, results: Results) -> None:
+def _reps(material: Material, results: ProtocolResults) -> None:
     results.counted = material.counted
     values = reps_figures(material.counted)
     floors = {**SPAR_REPS_FLOORS, **(GYM_FLOORS if material.gym else {})}
@@ -132,7 +132,7 @@ def _reps(material: Material, results: Results) -> None:
         results.figures.extend(_not_measured("s5_gym", material))
 
 
-def _activity(material: Material, results: Results) -> None:
+def _activity(material: Material, results: ProtocolResults) -> None:
     if not material.gym_whole:
         results.figures.extend(_not_measured("s4_", material))
         results.figures.extend(_not_measured("s4b_", material))
@@ -142,7 +142,7 @@ def _activity(material: Material, results: Results) -> None:
     results.found = found_without_the_day(material.gym_whole, ACC6)
 
 
-def _cost(material: Material, results: Results) -> None:
+def _cost(material: Material, results: ProtocolResults) -> None:
     results.figures.extend(cost_figures(material.spar))
 
 
@@ -174,7 +174,7 @@ def _without_gym(names: list[str], material: Material) -> str:
     )
 
 
-Step = Callable[[Material, Results], None]
+Step = Callable[[Material, ProtocolResults], None]
 PROTOCOLS: dict[str, list[Step]] = {
     "exercise": [
         _spar(unseen_people, "s1", ACC6),

@@ -25,6 +25,7 @@ def drifting(true_hz: float, claimed_hz: float) -> Change:
     """A device that does not keep the rate that it claims; the beginning of each chunk is right."""
 
     def change(_: str, piece: Piece) -> tuple[Piece, ...]:
+        """Cut at the true rate, then claim the other one for every chunk."""
         even = resampled(piece, true_hz)
         return tuple(
             replace(

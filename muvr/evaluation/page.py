@@ -8,14 +8,14 @@ from pathlib import Path
 
 import numpy as np
 
-from models.activity.evaluate import Found, border_errors
-from models.exercise.protocols.outcome import Outcome
+from models.activity.evaluate import FoundSegments, border_errors
+from models.exercise.protocols.outcome import ProtocolOutcome
 from models.reps.evaluate import RepsExample
 from muvr.evaluation import pictures
+from muvr.evaluation.chosen_examples import recordings_to_draw, sets_to_draw
 from muvr.evaluation.drawing import drawn
-from muvr.evaluation.pictures import Counted
-from muvr.evaluation.sections import SECTIONS, Section, figures_of
-from muvr.evaluation.telling import telling_recordings, telling_sets
+from muvr.evaluation.pictures import PicturedSet
+from muvr.evaluation.sections import SECTIONS, ProtocolSection, figures_of
 from schemas.report import Figure, Report
 
 SIGNALS = (("x", "acceleration x"), ("y", "y"), ("z", "z (g, gravity included)"))
@@ -31,8 +31,8 @@ class Shown:
         counted: sets whose repetitions are known.
     """
 
-    outcomes: Mapping[str, Outcome] = field(default_factory=dict)
-    found: Sequence[Found] = ()
+    outcomes: Mapping[str, ProtocolOutcome] = field(default_factory=dict)
+    found: Sequence[FoundSegments] = ()
     counted: Sequence[RepsExample] = ()
 
 
@@ -67,7 +67,7 @@ def _head(report: Report) -> str:
     )
 
 
-def _section(section: Section, report: Report, shown: Shown) -> str:
+def _section(section: ProtocolSection, report: Report, shown: Shown) -> str:
     """A question, its figures and its pictures; nothing where it was not asked."""
     mine = figures_of(section, report.figures)
     if not mine:
@@ -123,7 +123,7 @@ def _protocols(figures: Sequence[Figure]) -> str:
     return "".join(f"<p class=soft>{escape(text)}</p>" for text in said if text)
 
 
-def _answers(outcome: Outcome) -> str:
+def _answers(outcome: ProtocolOutcome) -> str:
     """Confusion and reliability side by side."""
     chosen = "; ".join(outcome.chosen)
     return (
@@ -145,8 +145,8 @@ def _answers(outcome: Outcome) -> str:
     )
 
 
-def _recordings(found: Sequence[Found]) -> str:
-    right, wrong = telling_recordings(found)
+def _recordings(found: Sequence[FoundSegments]) -> str:
+    right, wrong = recordings_to_draw(found)
     bars = (("truth", "labelled set"), ("accent", "found set, a mark at each counted repetition"))
     right_figures, wrong_figures = (
         [
@@ -158,7 +158,7 @@ def _recordings(found: Sequence[Found]) -> str:
     return _legend((*bars, *SIGNALS)) + _right_and_wrong(right_figures, wrong_figures)
 
 
-def _border_text(found: Found) -> str:
+def _border_text(found: FoundSegments) -> str:
     starts, ends = border_errors([found])
     said = [
         "set not found" if np.isinf(start) else f"start {start:+.1f} s, end {end:+.1f} s"
@@ -169,7 +169,7 @@ def _border_text(found: Found) -> str:
 
 
 def _sets(labelled: Sequence[RepsExample]) -> str:
-    right, wrong = telling_sets(labelled)
+    right, wrong = sets_to_draw(labelled)
     right_figures, wrong_figures = (
         [
             _figure(drawn(pictures.counted_set(one), "set"), _count_text(one), "strip")
@@ -184,7 +184,7 @@ def _sets(labelled: Sequence[RepsExample]) -> str:
     )
 
 
-def _count_text(one: Counted) -> str:
+def _count_text(one: PicturedSet) -> str:
     return (
         f"{one.group}: counted {one.counted.count}, believed {one.reps}, "
         f"confidence {one.counted.confidence:.2f}"

@@ -8,9 +8,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Picture
 from numpy.typing import NDArray
 
-from models.activity.evaluate import Found, relative
+from models.activity.evaluate import FoundSegments, relative
 from models.activity.states import Span
-from models.exercise.protocols.outcome import Outcome, confusion
+from models.exercise.protocols.outcome import ProtocolOutcome, confusion
 from models.reps.count import Repetitions, count_repetitions
 from models.signal.windows import RATE_HZ
 from models.signal.wrist import WristSignal, slice_of
@@ -24,7 +24,7 @@ EVERY = 2  # samples of a signal are drawn: a hand moves slower, a page is small
 
 
 @dataclass(frozen=True, slots=True)
-class Counted:
+class PicturedSet:
     """A set with its repetitions.
 
     Attributes:
@@ -40,7 +40,7 @@ class Counted:
     counted: Repetitions
 
 
-def confusion_matrix(outcome: Outcome) -> Picture:
+def confusion_matrix(outcome: ProtocolOutcome) -> Picture:
     """Shares of each true exercise by what was named; of sets where no windows were kept."""
     of_sets = not any(len(a.truth) for a in outcome.asked)
     counts = confusion(outcome, of_sets=of_sets)
@@ -73,7 +73,7 @@ def confusion_matrix(outcome: Outcome) -> Picture:
     return picture
 
 
-def reliability(outcome: Outcome) -> Picture:
+def reliability(outcome: ProtocolOutcome) -> Picture:
     """How often a named exercise was right, by the probability said; below, how often it was said.
 
     Over windows, or over sets where no windows were kept.
@@ -99,7 +99,7 @@ def reliability(outcome: Outcome) -> Picture:
     return picture
 
 
-def answers_of(outcome: Outcome) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+def answers_of(outcome: ProtocolOutcome) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     """Probabilities said and whether the answer was right: windows, or else sets."""
     if any(len(a.truth) for a in outcome.asked):
         said = [a.probability for a in outcome.asked]
@@ -110,7 +110,7 @@ def answers_of(outcome: Outcome) -> tuple[NDArray[np.float64], NDArray[np.bool_]
     return np.concatenate(said), np.concatenate(right)
 
 
-def recording(found: Found) -> Picture:
+def recording(found: FoundSegments) -> Picture:
     """One recording: labelled sets, found sets with their repetitions, acceleration below."""
     truth, segments = found
     signal = max(truth.signals, key=lambda s: len(s.acc_g))
@@ -139,7 +139,7 @@ def recording(found: Found) -> Picture:
     return picture
 
 
-def counted_set(one: Counted) -> Picture:
+def counted_set(one: PicturedSet) -> Picture:
     """A set with its counted repetitions numbered and shaded in turn."""
     picture = Picture(figsize=(WIDE, 1.9))
     axes = picture.subplots()

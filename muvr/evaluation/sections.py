@@ -7,7 +7,7 @@ from schemas.report import Figure
 
 
 @dataclass(frozen=True, slots=True)
-class Section:
+class ProtocolSection:
     """A question with the figures that answer it.
 
     Attributes:
@@ -22,58 +22,58 @@ class Section:
 
 
 SECTIONS = (
-    Section(
+    ProtocolSection(
         "s1",
         "People who were never seen",
         "Ten people, seven shoulder exercises. A model of the others names what a stranger does.",
     ),
-    Section(
+    ProtocolSection(
         "s2",
         "A model of one's own",
         "Each recording in five blocks of time; each block is asked with a model of the others.",
     ),
-    Section(
+    ProtocolSection(
         "s3",
         "A few repetitions enrolled",
         "The first fifth of a recording is labelled, the last three fifths are asked.",
     ),
-    Section(
+    ProtocolSection(
         "s4",
         "Exercise or idle, second by second",
         "A gym day that was never seen. Seconds within 2 s of a labelled border belong to the next "
         "question; figures over all seconds end in with_borders.",
     ),
-    Section(
+    ProtocolSection(
         "s4b",
         "Where a set begins and ends",
         "The same days: how many borders of labelled sets are found within 2 s, and how many sets "
         "with both within 3 s. Nobody taps anything.",
     ),
-    Section(
+    ProtocolSection(
         "s4c",
         "Gym exercises on a new day",
         "Nine names, a day left out. What was done on one day only cannot be known on that day; "
         "such sets are counted apart.",
     ),
-    Section(
+    ProtocolSection(
         "s5",
         "Repetitions",
         "Counted within one, and exactly. SPAR's twenty are nominal; the gym's counts were "
         "checked by eye where they looked wrong, and are reported as labelled beside.",
     ),
-    Section(
+    ProtocolSection(
         "s6",
         "What was never taught",
         "Each exercise in turn is left out of everything: does the model know that it does not "
         "know?",
     ),
-    Section(
+    ProtocolSection(
         "s7",
         "Acceleration alone, the other wrist, and watches worn otherwise",
         "The same questions without a gyroscope; left trained, right asked; and gym sets of a day "
         "that was left out, sent by a watch that is not worn as it says.",
     ),
-    Section("s8", "What it costs", "Processor time on one core."),
+    ProtocolSection("s8", "What it costs", "Processor time on one core."),
 )
 ACC_ONLY = "_acc_only"
 
@@ -87,7 +87,7 @@ def section_of(name: str) -> str:
     return "s7" if name.endswith(ACC_ONLY) else name.split("_", 1)[0]
 
 
-def figures_of(section: Section, figures: Sequence[Figure]) -> list[Figure]:
+def figures_of(section: ProtocolSection, figures: Sequence[Figure]) -> list[Figure]:
     """The figures of a section, those with a floor first."""
     mine = [figure for figure in figures if section_of(figure.name) == section.key]
     return sorted(mine, key=lambda figure: figure.floor is None)

@@ -1,4 +1,4 @@
-"""What runs where the stretches are: a user's partition in, one row out. Pure."""
+"""Runs on executors, in three passes: a user's recorded stretches in, one row out. Pure."""
 
 import hashlib
 import json
@@ -59,7 +59,7 @@ class Lesson:
 
 
 @dataclass(frozen=True, slots=True)
-class Halves:
+class BorderHalves:
     """Borders of a layout, learned twice: each half of the people is judged by the other's.
 
     Attributes:
@@ -87,7 +87,7 @@ class Exam:
     """
 
     lesson: Lesson
-    halves: Mapping[str, Halves]
+    halves: Mapping[str, BorderHalves]
     incumbents: Mapping[str, IncumbentBytes]
 
 
@@ -140,7 +140,7 @@ def exam_of(
     )
 
 
-def halves_of(taught: Sequence[Row], layout: str, lesson: Lesson) -> Halves:
+def halves_of(taught: Sequence[Row], layout: str, lesson: Lesson) -> BorderHalves:
     """Borders learned from either half of a layout's users, who are dealt into halves by turns.
 
     Where the layout has one user, that user's days are dealt.
@@ -153,7 +153,7 @@ def halves_of(taught: Sequence[Row], layout: str, lesson: Lesson) -> Halves:
     learned = [
         borders_of([one for group in half for one in several[group]]) for half in (first, second)
     ]
-    return Halves(frozenset(first), *learned)
+    return BorderHalves(frozenset(first), *learned)
 
 
 def lessons_of(taught: Sequence[Row], layout: str) -> list[tuple[tuple[str, str], BorderLesson]]:

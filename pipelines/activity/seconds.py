@@ -27,7 +27,7 @@ Seconds = tuple[int, int, int]
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
+class JudgedSeconds:
     """What a user's days say about a model that did not see them.
 
     Attributes:
@@ -50,7 +50,7 @@ def judged(
     alone: bool,
     borders: Callable[[str], Borders],
     incumbent: tuple[ActivityModel, datetime] | None = None,
-) -> Judged:
+) -> JudgedSeconds:
     """Seconds of one user by every rung.
 
     Args:
@@ -61,7 +61,7 @@ def judged(
         borders: of a day, those that were learned from others.
         incumbent: what serves now, and up to when it had learned.
     """
-    found = Judged()
+    found = JudgedSeconds()
     others = None if alone else discriminant(everybody - sums_of(days), model_id)
     for day, examples in days.items():
         blind = discriminant(everybody - day_sums(examples), model_id) if alone else others

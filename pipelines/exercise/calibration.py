@@ -20,7 +20,7 @@ from models.exercise.fit import GLOBAL_CALIBRATION, OWN_CALIBRATION
 from models.exercise.model import ExerciseModel
 from models.exercise.own_calibration import calibrate_on_users, thinned
 from models.exercise.probability import Calibration
-from pipelines.exercise.judging import Asked
+from pipelines.exercise.judging import SetWithWindows
 
 TAG = "muvr-held-out-1"
 SHIPPED = "shipped, learned on SPAR-10"
@@ -62,7 +62,7 @@ def calibrations_from_manifest(written: Any) -> Calibrations:
     )
 
 
-def answers_of(model: ExerciseModel | None, asked: Sequence[Asked]) -> HeldOut | None:
+def answers_of(model: ExerciseModel | None, asked: Sequence[SetWithWindows]) -> HeldOut | None:
     """A model's scores of the windows of sets that it did not see.
 
     None where there is no model, or nothing to ask it about.
@@ -82,7 +82,7 @@ def held_to_bytes(everybody: HeldOut | None, own: HeldOut | None) -> bytes:
 
 
 def held_answers(
-    everybody: ExerciseModel | None, own: ExerciseModel | None, asked: Sequence[Asked]
+    everybody: ExerciseModel | None, own: ExerciseModel | None, asked: Sequence[SetWithWindows]
 ) -> bytes:
     """What both models answer about a user's late sets, as it travels to the driver."""
     return held_to_bytes(answers_of(everybody, asked), answers_of(own, asked))

@@ -58,7 +58,7 @@ class Everybody:
 
 
 @dataclass(frozen=True, slots=True)
-class Given:
+class PortionSums:
     """What one portion gave.
 
     Attributes:
@@ -99,16 +99,16 @@ def everybody_of(
     found: dict[InputLayout, Everybody] = {}
     for layout in LAYOUTS:
         known = calibrations.get(layout, Calibrations())
-        one = combine(given_of(rows, layout), layout, known)
+        one = combine(sums_of_portions(rows, layout), layout, known)
         if one is not None:
             found[layout] = one
     return found
 
 
-def given_of(rows: Iterable[Mapping[str, Any]], layout: InputLayout) -> list[Given]:
+def sums_of_portions(rows: Iterable[Mapping[str, Any]], layout: InputLayout) -> list[PortionSums]:
     """What the portions of a layout gave, from rows of `GIVEN`."""
     return [
-        Given(tuple(row["members"]), statistics_from_bytes(bytes(row["given"])))
+        PortionSums(tuple(row["members"]), statistics_from_bytes(bytes(row["given"])))
         for row in rows
         if row["model_id"] == layout and row.get("given") is not None
     ]
@@ -116,7 +116,7 @@ def given_of(rows: Iterable[Mapping[str, Any]], layout: InputLayout) -> list[Giv
 
 @one_blas_thread()
 def combine(
-    given: Iterable[Given], layout: InputLayout, calibrations: Calibrations
+    given: Iterable[PortionSums], layout: InputLayout, calibrations: Calibrations
 ) -> Everybody | None:
     """The global model of what members gave; None when it is not enough to tell anything apart."""
     ordered = sorted(given, key=lambda one: one.members)
@@ -133,7 +133,9 @@ def combine(
     return Everybody(learned, members, statistics_version(learned), calibrations)
 
 
-def given_rows(portion: Sequence[tuple[Key, pa.Table]], *, recipe: Recipe) -> list[dict[str, Any]]:
+def portion_rows(
+    portion: Sequence[tuple[Key, pa.Table]], *, recipe: Recipe
+) -> list[dict[str, Any]]:
     """On an executor: a row of every member of a portion; the last one carries their sum.
 
     A user whose data is broken gives nothing: the same user is learned next, and there it becomes

@@ -23,7 +23,7 @@ from pipelines.exercise.calibration import (
 from pipelines.exercise.everybody import Everybody, statistics_version
 from pipelines.exercise.gate import Trial, setback
 from pipelines.exercise.manifest import golden
-from pipelines.exercise.promotion import Candidate, rung_shares
+from pipelines.exercise.promotion import ModelCandidate, rung_shares
 from pipelines.lifecycle.environment import environment
 from pipelines.lifecycle.pointers import TAKEN_BACK, global_pointers, move_pointer
 from schemas.errors import BadModelBytes, NoModel
@@ -81,7 +81,7 @@ def objection(
     return f"of people in neither {worse}" if worse else ""
 
 
-def strangers_of(challengers: Iterable[Candidate], layout: InputLayout) -> list[Trial]:
+def strangers_of(challengers: Iterable[ModelCandidate], layout: InputLayout) -> list[Trial]:
     """What the new global model and the one that serves answered about people in neither."""
     asked = (one for one in challengers if one.model_id == layout and one.hits.get("former"))
     return [
@@ -93,7 +93,7 @@ def strangers_of(challengers: Iterable[Candidate], layout: InputLayout) -> list[
 def store_everybody(
     database: Database,
     everybody: Mapping[InputLayout, Everybody],
-    challengers: list[Candidate],
+    challengers: list[ModelCandidate],
     *,
     margin: float,
     run_id: UUID,

@@ -13,12 +13,12 @@ from pipelines.exercise.global_models import (
     read_everybody,
     store_everybody,
 )
-from pipelines.exercise.lesson import Lesson
-from pipelines.exercise.passes import given
+from pipelines.exercise.passes import global_sums
 from pipelines.exercise.prepared import Recipe
-from pipelines.exercise.promotion import Candidate, promote, rung_shares, verdicts_of
+from pipelines.exercise.promotion import ModelCandidate, promote, rung_shares, verdicts_of
+from pipelines.exercise.rows import FitContext
 from pipelines.exercise.unchanged import drop_unchanged
-from pipelines.exercise.users import Found, as_it_serves, learn_users, named_recipe
+from pipelines.exercise.users import LearnedUsers, as_it_serves, learn_users, named_recipe
 from pipelines.exercise.windows import WindowRecipe
 from pipelines.lifecycle.engines import engine_of
 from pipelines.lifecycle.job import EngineName, Job, opened_job, recorded_users, settle
@@ -123,10 +123,12 @@ def _learn(job: Job, scope: Scope, recipe: Recipe) -> list[UserOutcome]:
     if scope.whole:
         with run.step("global"):
             members = members_of(scope.keys, recipe.windows.seed)
-            rows = given(engine_of(job), members, recipe, run)
+            rows = global_sums(engine_of(job), members, recipe, run)
             everybody = everybody_of(rows, read_calibrations(job.database))
     former = asyncio.run(read_global_incumbents(job.database, FAMILY)) if scope.whole else {}
-    found = learn_users(job, scope, Lesson(named_recipe(recipe, everybody), everybody, {}, former))
+    found = learn_users(
+        job, scope, FitContext(named_recipe(recipe, everybody), everybody, {}, former)
+    )
     run.require_lease()
     if scope.whole:
         _let_everybody_serve(job, found.candidates, everybody)
@@ -141,7 +143,7 @@ def _learn(job: Job, scope: Scope, recipe: Recipe) -> list[UserOutcome]:
     return [outcome_of(row) for row in found.without if row["status"] == "not-learned"]
 
 
-def _note(run: Run, found: Found) -> None:
+def _note(run: Run, found: LearnedUsers) -> None:
     """Count what was read, and note the users who failed, with reasons."""
     run.counts["sets"] += found.sets
     run.add_outcomes([outcome_of(row) for row in found.without if row["status"] == "failed"])
@@ -162,7 +164,7 @@ def people_of(outcomes: Sequence[UserOutcome]) -> dict[str, int]:
 
 
 def _let_everybody_serve(
-    job: Job, candidates: Sequence[Candidate], everybody: Mapping[InputLayout, Everybody]
+    job: Job, candidates: Sequence[ModelCandidate], everybody: Mapping[InputLayout, Everybody]
 ) -> None:
     """Judge the new global models by what they said of members who were taken out of them."""
     job.run.metrics["global"] = store_everybody(
@@ -175,7 +177,7 @@ def _let_everybody_serve(
     )
 
 
-def _promote(job: Job, candidates: Sequence[Candidate]) -> None:
+def _promote(job: Job, candidates: Sequence[ModelCandidate]) -> None:
     """Judge the recipe per stratum, hear the users' vetoes, move the pointers."""
     run = job.run
     verdicts = verdicts_of(candidates, job.config.training.gate_margin)

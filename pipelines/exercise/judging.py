@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from models.exercise.kept import KeptWindows
 from models.exercise.model import ExerciseModel
 from pipelines.exercise.gate import COUNTED_SOURCES
-from pipelines.exercise.labelled import LabelledSet
+from pipelines.exercise.labelled import LabelledRow
 
-Asked = tuple[LabelledSet, NDArray[np.floating]]  # a set, and its windows (m, d), m >= 1
+SetWithWindows = tuple[LabelledRow, NDArray[np.floating]]  # a set, and its windows (m, d), m >= 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,13 +29,15 @@ class Hits:
     right_windows: int
 
 
-def askable(late: Sequence[LabelledSet], windows: Mapping[str, KeptWindows]) -> list[Asked]:
+def askable(
+    late: Sequence[LabelledRow], windows: Mapping[str, KeptWindows]
+) -> list[SetWithWindows]:
     """Late sets as they would be asked about over HTTP, without those that cannot be truth."""
     found = [(one, windows[one.set_id]) for one in late if one.label_source in COUNTED_SOURCES]
     return [(one, kept.asked_x) for one, kept in found if kept.asked]
 
 
-def ask(model: ExerciseModel | None, asked: Sequence[Asked]) -> Hits:
+def ask(model: ExerciseModel | None, asked: Sequence[SetWithWindows]) -> Hits:
     """What a rung answers; no answers where the rung does not exist."""
     if model is None:
         return Hits({}, 0, 0)
@@ -52,7 +54,7 @@ def ask(model: ExerciseModel | None, asked: Sequence[Asked]) -> Hits:
     return Hits(sets, len(windows), sum(windows))
 
 
-def majority(early: Sequence[LabelledSet], asked: Sequence[Asked]) -> Hits:
+def majority(early: Sequence[LabelledRow], asked: Sequence[SetWithWindows]) -> Hits:
     """Always the exercise that the user did most often before."""
     counts = Counter(one.exercise for one in early)
     most = min(counts, key=lambda name: (-counts[name], name), default="")

@@ -8,7 +8,7 @@ from datetime import datetime
 
 import pyarrow as pa
 
-from models.exercise.sooner import sooner_and_later
+from models.exercise.time_split import split_in_time
 from schemas.names import one_spelling
 
 COLUMNS = (
@@ -25,7 +25,7 @@ COLUMNS = (
 
 
 @dataclass(frozen=True, slots=True)
-class LabelledSet:
+class LabelledRow:
     """One row of `labelled_sets`.
 
     Attributes:
@@ -42,16 +42,16 @@ class LabelledSet:
     features: bytes | None = None
 
 
-def labelled_sets(table: pa.Table) -> list[LabelledSet]:
+def labelled_sets(table: pa.Table) -> list[LabelledRow]:
     """The rows of one partition, oldest first: the order of sums decides their last bits."""
     rows = table.select(COLUMNS[2:]).to_pylist()
-    sets = (LabelledSet(**row) for row in rows)
+    sets = (LabelledRow(**row) for row in rows)
     return sorted((replace(one, exercise=one_spelling(one.exercise)) for one in sets), key=_age)
 
 
-def newest(sets: Sequence[LabelledSet], of_each: int) -> list[LabelledSet]:
+def newest(sets: Sequence[LabelledRow], of_each: int) -> list[LabelledRow]:
     """The newest `of_each` sets of every exercise, oldest first."""
-    kept: list[LabelledSet] = []
+    kept: list[LabelledRow] = []
     seen: Counter[str] = Counter()
     for one in sorted(sets, key=_age, reverse=True):
         seen[one.exercise] += 1
@@ -60,7 +60,7 @@ def newest(sets: Sequence[LabelledSet], of_each: int) -> list[LabelledSet]:
     return kept[::-1]
 
 
-def digest(sets: Iterable[LabelledSet], recipe: str) -> str:
+def digest(sets: Iterable[LabelledRow], recipe: str) -> str:
     """What a model was learned from: the same digest, the same model.
 
     Args:
@@ -72,8 +72,8 @@ def digest(sets: Iterable[LabelledSet], recipe: str) -> str:
 
 
 def split_at(
-    sets: Sequence[LabelledSet], cutoff_at: datetime
-) -> tuple[list[LabelledSet], list[LabelledSet]]:
+    sets: Sequence[LabelledRow], cutoff_at: datetime
+) -> tuple[list[LabelledRow], list[LabelledRow]]:
     """Sets that began before the cut-off, and the later ones."""
     return (
         [one for one in sets if one.started_at < cutoff_at],
@@ -82,15 +82,15 @@ def split_at(
 
 
 def split_share(
-    sets: Sequence[LabelledSet], share: float
-) -> tuple[list[LabelledSet], list[LabelledSet]]:
+    sets: Sequence[LabelledRow], share: float
+) -> tuple[list[LabelledRow], list[LabelledRow]]:
     """The first `share` of each exercise's sets, and its later ones, both oldest first.
 
     For a first run, whose sets may have been loaded at once.
     """
-    early, late = sooner_and_later(sets, share, exercise=lambda one: one.exercise, age=_age)
+    early, late = split_in_time(sets, share, exercise=lambda one: one.exercise, age=_age)
     return sorted(early, key=_age), sorted(late, key=_age)
 
 
-def _age(one: LabelledSet) -> tuple[datetime, str]:
+def _age(one: LabelledRow) -> tuple[datetime, str]:
     return one.started_at, one.set_id

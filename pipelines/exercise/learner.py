@@ -12,15 +12,15 @@ from datetime import datetime
 
 from models.exercise.codec import to_bytes
 from models.exercise.fit import GlobalModel, Others, fit_others, fit_own
+from models.exercise.kept_statistics import at_most, framed_statistics, statistics_of_sets
+from models.exercise.minimum_sets import missing_sets
 from models.exercise.model import ExerciseModel
-from models.exercise.needs import lacking
 from models.exercise.own_calibration import on_one_user
 from models.exercise.statistics import Frame, Statistics
-from models.exercise.summed import at_most, framed_statistics, summed
 from pipelines.exercise.calibration import answers_of, held_answers
-from pipelines.exercise.judging import Asked, Hits, ask, askable, majority
-from pipelines.exercise.labelled import LabelledSet, digest, newest
-from pipelines.exercise.prepared import Halves, PreparedSets, Recipe, named_windows, prepare_sets
+from pipelines.exercise.judging import Hits, SetWithWindows, ask, askable, majority
+from pipelines.exercise.labelled import LabelledRow, digest, newest
+from pipelines.exercise.prepared import PreparedSets, Recipe, TimeSplit, named_windows, prepare_sets
 from pipelines.exercise.windows import Fresh, windowed
 from pipelines.lifecycle.threads import one_blas_thread
 from schemas.errors import NotEnoughLabels
@@ -36,7 +36,7 @@ class Incumbent:
 
 
 @dataclass(frozen=True, slots=True)
-class Learned:
+class LearnedModel:
     """A user's new model and how it was judged.
 
     Attributes:
@@ -77,7 +77,7 @@ class Learned:
 
 @one_blas_thread()
 def learn_user(
-    sets: Sequence[LabelledSet],
+    sets: Sequence[LabelledRow],
     model_id: InputLayout,
     recipe: Recipe,
     everybody: GlobalModel | None = None,
@@ -85,7 +85,7 @@ def learn_user(
     in_everybody: bool = False,
     incumbent: Incumbent | None = None,
     former: Incumbent | None = None,
-) -> Learned:
+) -> LearnedModel:
     """Learn and judge one user's model.
 
     Args:
@@ -110,7 +110,7 @@ def learn_user(
     judged, on_trial = _early_models(prepared, halves, others, common, model_id)
     shipped = _shipped(prepared, on_trial, common, model_id)
     asked = askable(halves.late, prepared.windows)
-    return Learned(
+    return LearnedModel(
         content=to_bytes(shipped),
         labels=shipped.labels,
         data_digest=digest(prepared.used, recipe.name),
@@ -119,7 +119,9 @@ def learn_user(
         seconds=prepared.own.total_s,
         fresh=prepared.fresh,
         held=held_answers(stranger, judged, asked) if in_everybody else b"",
-        lacking=lacking(one.exercise for one in prepared.used if prepared.windows[one.set_id].rows),
+        lacking=missing_sets(
+            one.exercise for one in prepared.used if prepared.windows[one.set_id].rows
+        ),
         own=ask(judged, asked),
         everybody=ask(stranger, asked),
         incumbent=_ask_incumbent(incumbent, asked),
@@ -130,7 +132,7 @@ def learn_user(
 
 @one_blas_thread()
 def give_to_everybody(
-    sets: Sequence[LabelledSet], model_id: InputLayout, recipe: Recipe
+    sets: Sequence[LabelledRow], model_id: InputLayout, recipe: Recipe
 ) -> tuple[Statistics, tuple[Fresh, ...]]:
     """What a user's sets give to the global model, and windows that may be found again.
 
@@ -140,7 +142,9 @@ def give_to_everybody(
     """
     used = newest(sets, recipe.everybody_sets)
     found = windowed(used, model_id, recipe.windows)
-    return summed(at_most(named_windows(used, found.of), recipe.everybody_s)), found.fresh
+    return statistics_of_sets(
+        at_most(named_windows(used, found.of), recipe.everybody_s)
+    ), found.fresh
 
 
 def _given(prepared: PreparedSets, recipe: Recipe) -> Statistics:
@@ -155,7 +159,7 @@ def _given(prepared: PreparedSets, recipe: Recipe) -> Statistics:
 
 def _early_models(
     prepared: PreparedSets,
-    halves: Halves,
+    halves: TimeSplit,
     others: Others | None,
     common: Others | None,
     model_id: InputLayout,
@@ -173,7 +177,7 @@ def _early_models(
 
 
 def _judged(
-    halves: Halves, frame: Frame, others: Others | None, model_id: InputLayout
+    halves: TimeSplit, frame: Frame, others: Others | None, model_id: InputLayout
 ) -> ExerciseModel | None:
     """The model of the early sets; None when they do not carry one."""
     if halves.learned is None:
@@ -216,7 +220,7 @@ def _without(
     return rest, model
 
 
-def _ask_incumbent(incumbent: Incumbent | None, asked: Sequence[Asked]) -> Hits:
+def _ask_incumbent(incumbent: Incumbent | None, asked: Sequence[SetWithWindows]) -> Hits:
     """What serves now, about sets that began after it had learned."""
     if incumbent is None:
         return ask(None, ())

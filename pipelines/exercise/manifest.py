@@ -7,14 +7,14 @@ import numpy as np
 from models.exercise.codec import from_bytes, golden_vectors
 from models.exercise.features import FEATURES_VERSION
 from pipelines.exercise.judging import Hits
-from pipelines.exercise.learner import Learned
+from pipelines.exercise.learner import LearnedModel
 from pipelines.exercise.prepared import Recipe
 from pipelines.lifecycle.environment import environment
 
 CODE_VERSION = "exercise-7"
 
 
-def manifest(learned: Learned, recipe: Recipe, calibrated: str) -> str:
+def manifest(learned: LearnedModel, recipe: Recipe, calibrated: str) -> str:
     """The manifest of a user's model; `calibrated` names what its probabilities were learned on."""
     return json.dumps(
         {

@@ -6,11 +6,11 @@ from functools import partial
 
 import pyarrow as pa
 
-from pipelines.exercise.everybody import GIVEN, given_rows, portions_of, portions_whole
+from pipelines.exercise.everybody import GIVEN, portion_rows, portions_of, portions_whole
 from pipelines.exercise.kept_windows import KEPT_WINDOWS
 from pipelines.exercise.labelled import COLUMNS
-from pipelines.exercise.lesson import LEARNED, Lesson, learned_row
 from pipelines.exercise.prepared import Recipe
+from pipelines.exercise.rows import LEARNED, FitContext, learned_row
 from pipelines.keys import Row, UserKey
 from pipelines.lifecycle.engines import Engine, Partitions, Pass
 from pipelines.lifecycle.runs import Run
@@ -36,7 +36,7 @@ def partition_of(sets: Sequence[TrainingSet], key: UserKey) -> pa.Table:
 LABELLED_SETS = Partitions("labelled_sets", COLUMNS, read_partition)
 
 
-def given(engine: Engine, keys: Sequence[UserKey], recipe: Recipe, run: Run) -> list[Row]:
+def global_sums(engine: Engine, keys: Sequence[UserKey], recipe: Recipe, run: Run) -> list[Row]:
     """What users give to the global model; their windows are there for the next pass.
 
     Returns:
@@ -46,17 +46,17 @@ def given(engine: Engine, keys: Sequence[UserKey], recipe: Recipe, run: Run) -> 
         SpanBroken: Spark summed up something else than portions.
     """
     portions = portions_of(keys)
-    rows = engine.portions(portions, giving(recipe), run)
+    rows = engine.portions(portions, sums_pass(recipe), run)
     portions_whole(rows, portions)
     return rows
 
 
-def giving(recipe: Recipe) -> Pass:
+def sums_pass(recipe: Recipe) -> Pass:
     """Portions of users to their sums."""
-    return Pass(LABELLED_SETS, partial(given_rows, recipe=recipe), GIVEN, (KEPT_WINDOWS,))
+    return Pass(LABELLED_SETS, partial(portion_rows, recipe=recipe), GIVEN, (KEPT_WINDOWS,))
 
 
-def learning(lesson: Lesson) -> Pass:
+def learning_pass(lesson: FitContext) -> Pass:
     """A user and layout to a model, or to the reason why there is none."""
     task = partial(learned_row, lesson=lesson)
     return Pass(LABELLED_SETS, task, LEARNED, (USER_MODELS, KEPT_WINDOWS))

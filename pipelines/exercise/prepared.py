@@ -6,9 +6,9 @@ from datetime import datetime
 
 from models.exercise.fit import GlobalModel
 from models.exercise.kept import KeptWindows
+from models.exercise.kept_statistics import NamedWindows, framed_statistics, statistics_of_sets
 from models.exercise.statistics import Frame, Statistics, frame_of, total
-from models.exercise.summed import Named, framed_statistics, summed
-from pipelines.exercise.labelled import LabelledSet, newest, split_at, split_share
+from pipelines.exercise.labelled import LabelledRow, newest, split_at, split_share
 from pipelines.exercise.windows import Fresh, WindowRecipe, windowed
 from schemas.errors import NotEnoughLabels
 from schemas.inputs import InputLayout
@@ -39,7 +39,7 @@ class Recipe:
 
 
 @dataclass(frozen=True, slots=True)
-class Halves:
+class TimeSplit:
     """A user's sets split in time.
 
     Attributes:
@@ -47,8 +47,8 @@ class Halves:
         learned: statistics of the early ones, None where they have no window.
     """
 
-    early: Sequence[LabelledSet]
-    late: Sequence[LabelledSet]
+    early: Sequence[LabelledRow]
+    late: Sequence[LabelledRow]
     learned: Statistics | None
 
 
@@ -65,23 +65,23 @@ class PreparedSets:
         own: statistics of all of `used`.
     """
 
-    used: Sequence[LabelledSet]
+    used: Sequence[LabelledRow]
     windows: Mapping[str, KeptWindows]
     fresh: tuple[Fresh, ...]
     frame: Frame
-    halves: Halves
+    halves: TimeSplit
     own: Statistics
 
-    def split(self, cutoff_at: datetime | None) -> Halves:
+    def split(self, cutoff_at: datetime | None) -> TimeSplit:
         """The sets split at a date, by share where there is none."""
         if cutoff_at is None:
             return self.halves
         early, late = split_at(self.used, cutoff_at)
-        return Halves(early, late, _statistics(early, self.windows, self.frame))
+        return TimeSplit(early, late, _statistics(early, self.windows, self.frame))
 
 
 def prepare_sets(
-    sets: Sequence[LabelledSet],
+    sets: Sequence[LabelledRow],
     model_id: InputLayout,
     recipe: Recipe,
     everybody: GlobalModel | None,
@@ -103,20 +103,22 @@ def prepare_sets(
     named = named_windows(used, found.of)
     if not any(windows.rows for _, windows in named):
         raise NotEnoughLabels(f"none of {len(used)} labelled sets is as long as a window")
-    frame = everybody.others.frame if everybody else frame_of(summed(named))
+    frame = everybody.others.frame if everybody else frame_of(statistics_of_sets(named))
     early, late = split_share(used, recipe.cutoff_share)
     learned, rest = (_statistics(half, found.of, frame) for half in (early, late))
     own = total([part for part in (learned, rest) if part is not None])
-    return PreparedSets(used, found.of, found.fresh, frame, Halves(early, late, learned), own)
+    return PreparedSets(used, found.of, found.fresh, frame, TimeSplit(early, late, learned), own)
 
 
-def named_windows(sets: Sequence[LabelledSet], windows: Mapping[str, KeptWindows]) -> list[Named]:
+def named_windows(
+    sets: Sequence[LabelledRow], windows: Mapping[str, KeptWindows]
+) -> list[NamedWindows]:
     """The windows of each set under the name of its exercise, in the order of the sets."""
     return [(one.exercise, windows[one.set_id]) for one in sets]
 
 
 def _statistics(
-    sets: Sequence[LabelledSet], windows: Mapping[str, KeptWindows], frame: Frame
+    sets: Sequence[LabelledRow], windows: Mapping[str, KeptWindows], frame: Frame
 ) -> Statistics | None:
     """Of some sets; None where none of them has a window."""
     named = named_windows(sets, windows)

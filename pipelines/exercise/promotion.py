@@ -13,7 +13,7 @@ from store.jobs import UserOutcome
 
 
 @dataclass(frozen=True, slots=True)
-class Candidate:
+class ModelCandidate:
     """A learned model that asks to serve: its row without its bytes.
 
     Attributes:
@@ -47,7 +47,7 @@ class Candidate:
 
 def promote(
     database: Database,
-    candidates: Sequence[Candidate],
+    candidates: Sequence[ModelCandidate],
     verdicts: Mapping[str, Verdict],
     *,
     family: str,
@@ -81,7 +81,7 @@ def promote(
     return [outcomes[number] for number in range(len(candidates))]
 
 
-def verdicts_of(challengers: Sequence[Candidate], margin: float) -> dict[str, Verdict]:
+def verdicts_of(challengers: Sequence[ModelCandidate], margin: float) -> dict[str, Verdict]:
     """The gate's word on every stratum of every layout, by "layout stratum".
 
     Layouts are judged apart: a person with rotation has a model of each, of the same sets.
@@ -94,7 +94,7 @@ def verdicts_of(challengers: Sequence[Candidate], margin: float) -> dict[str, Ve
     return found
 
 
-def rung_shares(challengers: Sequence[Candidate]) -> dict[str, dict[str, float | int]]:
+def rung_shares(challengers: Sequence[ModelCandidate]) -> dict[str, dict[str, float | int]]:
     """Of each rung: late sets and windows asked, and shares named right."""
     shares: dict[str, dict[str, float | int]] = {}
     for rung in ("own", "everybody", "incumbent", "majority"):
@@ -111,7 +111,7 @@ def rung_shares(challengers: Sequence[Candidate]) -> dict[str, dict[str, float |
     return shares
 
 
-def _outcome(challenger: Candidate, status: str, reason: str) -> UserOutcome:
+def _outcome(challenger: ModelCandidate, status: str, reason: str) -> UserOutcome:
     metrics = {rung: list(counts) for rung, counts in challenger.windows.items() if counts[0]}
     return UserOutcome(
         challenger.user_id,

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import replace
 
-from pipelines.exercise.labelled import LabelledSet, digest, newest
+from pipelines.exercise.labelled import LabelledRow, digest, newest
 from pipelines.keys import UserKey
 from pipelines.lifecycle.gather import gather
 from pipelines.lifecycle.scope import Scope, revisions_of
@@ -36,7 +36,7 @@ async def _serving_digest(database: Database, family: str, key: UserKey) -> obje
 def sets_digest(sets: Iterable[SetRevision], newest_sets: int, recipe: str) -> str:
     """The digest that a model learned from these sets would have, without reading a sample."""
     rows = [
-        LabelledSet(str(one.set_id), one.revision, one.exercise, one.started_at, "", b"")
+        LabelledRow(str(one.set_id), one.revision, one.exercise, one.started_at, "", b"")
         for one in sets
     ]
     return digest(newest(rows, newest_sets), recipe)

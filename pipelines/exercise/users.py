@@ -7,11 +7,11 @@ from uuid import UUID
 
 from pipelines.exercise.everybody import Everybody
 from pipelines.exercise.global_models import read_everybody
-from pipelines.exercise.lesson import Lesson
 from pipelines.exercise.manifest import recipe_name
-from pipelines.exercise.passes import learning
+from pipelines.exercise.passes import learning_pass
 from pipelines.exercise.prepared import Recipe
-from pipelines.exercise.promotion import Candidate
+from pipelines.exercise.promotion import ModelCandidate
+from pipelines.exercise.rows import FitContext
 from pipelines.keys import Row, UserKey
 from pipelines.lifecycle.engines import engine_of
 from pipelines.lifecycle.job import Job
@@ -31,7 +31,7 @@ def named_recipe(recipe: Recipe, everybody: Mapping[InputLayout, Everybody]) -> 
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class LearnedUsers:
     """What a pass over users came to.
 
     Attributes:
@@ -40,15 +40,15 @@ class Found:
         sets: how many were read.
     """
 
-    candidates: list[Candidate]
+    candidates: list[ModelCandidate]
     without: list[Row]
     sets: int
 
 
-def learn_users(job: Job, scope: Scope, lesson: Lesson) -> Found:
+def learn_users(job: Job, scope: Scope, lesson: FitContext) -> LearnedUsers:
     """Learn users, and judge them beside what serves each of them now."""
     engine = engine_of(job)
-    candidates: list[Candidate] = []
+    candidates: list[ModelCandidate] = []
     without: list[Row] = []
     sets = 0
     with job.run.step("users"):
@@ -58,17 +58,21 @@ def learn_users(job: Job, scope: Scope, lesson: Lesson) -> Found:
                 (str(user), layout): incumbent_of(model)
                 for (user, layout), model in read_serving(job.database, serving).items()
             }
-            rows = engine.learned(wave, learning(replace(lesson, incumbents=own)), job.run)
+            rows = engine.learned(wave, learning_pass(replace(lesson, incumbents=own)), job.run)
             candidates += [_candidate(row, serving) for row in rows if row["status"] == "learned"]
             without += [row for row in rows if row["status"] != "learned"]
             sets += sum(row["sets"] for row in rows)
             job.progress.step("users learned", len(candidates), len(scope.keys))
-    return Found(candidates, without, sets)
+    return LearnedUsers(candidates, without, sets)
 
 
 def as_it_serves(
-    job: Job, scope: Scope, recipe: Recipe, tried: Mapping[InputLayout, Everybody], found: Found
-) -> Found:
+    job: Job,
+    scope: Scope,
+    recipe: Recipe,
+    tried: Mapping[InputLayout, Everybody],
+    found: LearnedUsers,
+) -> LearnedUsers:
     """What was found, but for layouts whose new global model does not serve: learned once more.
 
     Their users are mixed with the one that does serve, or with nobody where none does, as a run of
@@ -80,9 +84,9 @@ def as_it_serves(
     keys = tuple(key for key in scope.keys if key[1] in again)
     if not keys:
         return found
-    lesson = Lesson(named_recipe(recipe, serving), serving, {})
+    lesson = FitContext(named_recipe(recipe, serving), serving, {})
     more = learn_users(job, Scope(keys, whole=False), lesson)
-    return Found(
+    return LearnedUsers(
         [one for one in found.candidates if one.model_id not in again] + more.candidates,
         [row for row in found.without if row["model_id"] not in again] + more.without,
         found.sets,
@@ -109,10 +113,10 @@ def waves(scope: Scope, served: int) -> list[Scope]:
     ]
 
 
-def _candidate(row: Row, serving: Mapping[UserKey, Serving]) -> Candidate:
+def _candidate(row: Row, serving: Mapping[UserKey, Serving]) -> ModelCandidate:
     judged = json.loads(row["judged"])
     key = UUID(row["user_id"]), row["model_id"]
-    return Candidate(
+    return ModelCandidate(
         *key,
         row["version"],
         bytes(row["sha256"]),

@@ -18,7 +18,7 @@ from models.exercise.kept import KeptWindows, keep, windows_from_bytes, windows_
 from models.exercise.layout import layout_of
 from models.signal.pieces import unpack_pieces
 from models.signal.wrist import SIGNAL_VERSION, WristSignal, wrist_signals
-from pipelines.exercise.labelled import LabelledSet
+from pipelines.exercise.labelled import LabelledRow
 from schemas.errors import BadSamples
 from schemas.inputs import InputLayout
 from schemas.layout import LABELLED_S
@@ -77,7 +77,7 @@ class Windowed:
     fresh: tuple[Fresh, ...]
 
 
-def windowed(sets: Sequence[LabelledSet], model_id: InputLayout, recipe: WindowRecipe) -> Windowed:
+def windowed(sets: Sequence[LabelledRow], model_id: InputLayout, recipe: WindowRecipe) -> Windowed:
     """Windows of every set.
 
     Args:
@@ -110,7 +110,7 @@ def keep_s(revision: int, now: datetime) -> int:
     return min(KEPT_S, LABELLED_S - int(now.timestamp() - revision / 1e6))
 
 
-def _kept(one: LabelledSet, recipe: WindowRecipe) -> KeptWindows | None:
+def _kept(one: LabelledRow, recipe: WindowRecipe) -> KeptWindows | None:
     """What an earlier run kept, None where that was nothing, or of something else."""
     if one.features is None:
         return None
@@ -121,15 +121,15 @@ def _kept(one: LabelledSet, recipe: WindowRecipe) -> KeptWindows | None:
     return kept if kept.rows <= MOST_ROWS else None  # kept before sets had a most
 
 
-def _name(one: LabelledSet, recipe: WindowRecipe) -> str:
+def _name(one: LabelledRow, recipe: WindowRecipe) -> str:
     return f"{one.revision} {recipe.name}"
 
 
-def _signals(one: LabelledSet, model_id: InputLayout) -> list[WristSignal]:
+def _signals(one: LabelledRow, model_id: InputLayout) -> list[WristSignal]:
     signals = wrist_signals(unpack_pieces(one.samples))
     return [signal for signal in signals if layout_of(signal) == model_id]
 
 
-def _seed(one: LabelledSet, recipe: WindowRecipe) -> int:
+def _seed(one: LabelledRow, recipe: WindowRecipe) -> int:
     """Of the turns of a set's copies: of its id and the recipe only."""
     return (UUID(one.set_id).int ^ recipe.seed) % 2**63

@@ -40,11 +40,11 @@ class Partitions:
 
 
 class Keeper(Protocol):
-    """Writes what rows carry where they were learned: it does not pass through the driver."""
+    """Writes large columns, such as model bytes, where they are learned, not through the driver."""
 
     @property
     def heavy(self) -> Sequence[str]:
-        """Columns that are written here and go nowhere else."""
+        """Columns that are written here and do not come back to the driver."""
         ...
 
     def from_frame(self, learned: DataFrame, keyspace: str, run: Run) -> None:
@@ -58,13 +58,13 @@ class Keeper(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Pass:
-    """One look at users' partitions.
+    """A function to run once over each partition.
 
     Attributes:
-        read: what is looked at.
+        read: the table and columns that it is given.
         function: a partition's key and rows to rows; for `portions` a list of such pairs to rows.
         schema: of the rows that come out.
-        keepers: what is written of them before anybody hears of them.
+        keepers: write large columns of those rows before the rows are returned.
     """
 
     read: Partitions
@@ -79,14 +79,14 @@ class Pass:
 
 
 class Engine(Protocol):
-    """Makes a pass over partitions."""
+    """Runs a `Pass` over partitions."""
 
     def over(self, keys: Sequence[UserKey], look: Pass) -> list[Row]:
-        """One row or none for every key, whole; nothing is written."""
+        """One row or none for every key, with all columns; nothing is written."""
         ...
 
     def learned(self, scope: Scope, look: Pass, run: Run) -> list[Row]:
-        """One row for every key; what is heavy of it is written, and left out.
+        """One row for every key; its heavy columns are written and left out.
 
         Raises:
             LeaseHeld: the run's lease was lost; nothing more is written.
@@ -94,7 +94,7 @@ class Engine(Protocol):
         ...
 
     def portions(self, portions: Sequence[Sequence[UserKey]], look: Pass, run: Run) -> list[Row]:
-        """The rows of keys that are looked at together; else as `learned`."""
+        """As `learned`, but the function is given all keys of a portion together."""
         ...
 
 

@@ -11,6 +11,7 @@ def gather(work: Sequence[Any]) -> list[Any]:
     """Await many, a bounded number at a time; their answers in order."""
 
     async def every() -> list[Any]:
+        """All answers, at most `AT_ONCE` questions under way."""
         gate = asyncio.Semaphore(AT_ONCE)
 
         async def one(each: Any) -> Any:

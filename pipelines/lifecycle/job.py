@@ -1,4 +1,4 @@
-"""The begin and the end that all jobs share: lease, record and engine; status and watermark."""
+"""How every job begins (lease, run record, engine) and ends (status, watermark)."""
 
 from collections.abc import Generator, Mapping
 from contextlib import closing, contextmanager
@@ -21,12 +21,12 @@ EngineName = Literal["spark", "local"]
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What the steps of a recipe share.
+    """A running job: what each of its steps needs.
 
     Attributes:
         config: where Cassandra and Spark are.
         database: a connection under Spark's role.
-        run: under way, and on record.
+        run: the run under way; its record is in Cassandra already.
         progress: is told about every step.
         engine: where the functions of the recipe run.
     """
@@ -43,7 +43,7 @@ class Job:
         return self.config.cassandra.keyspace
 
     def spark(self) -> SparkSession:
-        """The session; a step of the run, for the first one takes seconds to start."""
+        """The Spark session. Its start takes seconds and is timed as a step of the run."""
         with self.run.step("engine"):
             return spark_session(self.config)
 
@@ -58,12 +58,12 @@ def opened_job(
     progress: Progress | None = None,
     clock: Clock = server_time,
 ) -> Generator[Job]:
-    """A family's job, under its lease and on record from here on.
+    """Take a family's lease and begin the run record; both end with the block.
 
     Args:
         config: where Cassandra and Spark are.
         family: of the job.
-        inputs: what the record says that it was asked.
+        inputs: how the run was called, for its record.
         engine: where its functions run.
         progress: is told about every step.
         clock: the server's time.
@@ -95,13 +95,13 @@ def recorded_users(users: Users) -> str | int:
 def settle(job: Job, users: Users) -> None:
     """End a run: "nothing-to-do" where it changed nothing, and the watermark for the next one.
 
-    A run changes nothing when it read nobody, and when it was over who changed and came to the same
-    outcome for each of them as the run before: who failed fails again.
+    A run changes nothing when it read no user. A run over changed users also changes nothing when
+    each of them has the same outcome as in the run before, such as the same failure.
 
     Args:
-        job: whose outcomes are complete.
-        users: whom the run was asked to learn; after a run over named ones the next run still reads
-            everybody who changed, so no watermark is set.
+        job: the job, with the outcomes of all users in its run.
+        users: whom the run was asked to learn. For named users no watermark is set: the next run
+            still has to read everybody who changed.
     """
     run = job.run
     same = users == "changed" and nothing_new(job.database, run.family, run.outcomes)

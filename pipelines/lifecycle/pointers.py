@@ -125,6 +125,7 @@ def move_pointers(
     champions, models = Champions(database), Models(database)
 
     async def one(move: Move) -> tuple[str, str]:
+        """Move one pointer, if the store holds the model and nobody else moved it meanwhile."""
         owner = owner_of(move.user_id)
         challenger = Challenger(owner, move.model_id, family, move.version, move.sha256, run_id)
         if not await models.holds(*challenger.model_key):
@@ -203,6 +204,7 @@ def retire(
     champions = Champions(database)
 
     async def one(outcome: UserOutcome) -> UserOutcome:
+        """Retire what serves one user, if anything does."""
         owner = owner_of(outcome.user_id)
         try:
             version = await champions.retire(owner, outcome.model_id, family, run_id, at)

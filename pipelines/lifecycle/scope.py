@@ -10,7 +10,7 @@ from uuid import UUID
 from pipelines.keys import UserKey
 from pipelines.lifecycle.gather import gather
 from schemas.inputs import ACC3, ACC6
-from schemas.layout import owner_of
+from schemas.layout import owner_of, user_of_owner
 from schemas.topics import Topic
 from store.champions import Champions
 from store.database import Database
@@ -66,7 +66,7 @@ def left_over(
     champions = Champions(database)
     if users is None:
         found = asyncio.run(champions.owners_of(family))
-        named = {(UUID(owner[2:]), layout) for owner, layout in found if owner.startswith("u:")}
+        named = {(user, layout) for owner, layout in found if (user := user_of_owner(owner))}
     else:
         pages = gather([champions.of_owner(owner_of(user)) for user in users])
         named = {

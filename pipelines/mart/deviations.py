@@ -8,7 +8,7 @@ person was.
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as f
 
-from models.deviations.hours import HourOfDay, PlannedSet, deviated_by_hour
+from models.deviations.hours import DeviationAtHour, HourOfDay, deviated_by_hour
 
 SQL = """
 SELECT local_hour, count(*) AS planned, sum(CASE WHEN deviated THEN 1 ELSE 0 END) AS deviated
@@ -38,7 +38,7 @@ def as_frame(deviations: DataFrame, exercise: str) -> list[HourOfDay]:
 def as_rows(deviations: DataFrame, exercise: str) -> list[HourOfDay]:
     """The question over typed rows, one at a time."""
     chosen = deviations.select("planned.exercise", "local_hour", "deviated")
-    return deviated_by_hour((PlannedSet(*row) for row in chosen.toLocalIterator()), exercise)
+    return deviated_by_hour((DeviationAtHour(*row) for row in chosen.toLocalIterator()), exercise)
 
 
 def _hours(frame: DataFrame) -> list[HourOfDay]:

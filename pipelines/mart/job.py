@@ -34,10 +34,10 @@ from schemas.mart import MART
 from schemas.progress import Progress
 from store.champions import Champions
 from store.database import Database
-from store.holders import BIRTH
 from store.journal import Journal, months_between
 from store.live_runs import LiveRuns
 from store.mart import Manifest, MartFolder, key_id, layout_digest, pseudonym, pseudonym_key
+from store.user_rows import BIRTH
 from store.watermarks import ANNOUNCED_BEFORE, CHANGES_KEPT
 
 FAMILY = "mart"

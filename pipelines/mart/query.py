@@ -16,10 +16,10 @@ from pipelines.mart.session import mart_session
 from schemas.config import Config, Sql
 from schemas.errors import BadQuery, QueryTooLong
 from schemas.mart import MART
-from store.mart import Answer, Manifest, MartFolder
+from store.mart import Manifest, MartFolder, QueryAnswer
 
 
-def ask_mart(config: Config, sql: str) -> Answer:
+def ask_mart(config: Config, sql: str) -> QueryAnswer:
     """Answer one SELECT in a session of its own, without Cassandra.
 
     Raises:
@@ -28,7 +28,7 @@ def ask_mart(config: Config, sql: str) -> Answer:
     return ask_spark(mart_session(config), MartFolder(config.paths.mart), sql, config.sql)
 
 
-def ask_spark(spark: SparkSession, folder: MartFolder, sql: str, limits: Sql) -> Answer:
+def ask_spark(spark: SparkSession, folder: MartFolder, sql: str, limits: Sql) -> QueryAnswer:
     """Answer one SELECT.
 
     Args:
@@ -47,7 +47,7 @@ def ask_spark(spark: SparkSession, folder: MartFolder, sql: str, limits: Sql) ->
 
 def _ask(
     spark: SparkSession, folder: MartFolder, manifest: Manifest, sql: str, limits: Sql
-) -> Answer:
+) -> QueryAnswer:
     stopped = threading.Event()
     try:
         make_views(spark, folder, manifest)
@@ -69,7 +69,7 @@ def _ask(
             value=sql[:100],
         ) from problem
     kept = [tuple(plain(value) for value in row) for row in rows[: limits.rows]]
-    return Answer(tuple(frame.columns), kept, len(rows) > limits.rows, manifest.as_of)
+    return QueryAnswer(tuple(frame.columns), kept, len(rows) > limits.rows, manifest.as_of)
 
 
 def make_views(spark: SparkSession, folder: MartFolder, manifest: Manifest) -> None:

@@ -19,7 +19,7 @@ from pyspark.sql import SparkSession
 from pipelines.mart.guard import require_readable
 from pipelines.mart.query import make_views
 from pipelines.mart.session import mart_session
-from pipelines.mart.strays import Strays
+from pipelines.mart.stopped_tasks import StoppedTasks
 from schemas.config import Config
 from schemas.errors import BadConfig, BadQuery
 from store.mart import MartFolder
@@ -172,8 +172,10 @@ def serve_mart(config: Config, ready: Callable[[], None]) -> None:
     spark = guarded_session(mart_session(config), lambda: views.follow(spark))
     views.follow(spark)
     server = start_server(spark)
-    strays, over = Strays(spark), threading.Event()
-    watcher = threading.Thread(target=strays.watch, args=(over,), name="strays", daemon=True)
+    stopped, over = StoppedTasks(spark), threading.Event()
+    watcher = threading.Thread(
+        target=stopped.watch, args=(over,), name="stopped-tasks", daemon=True
+    )
     watcher.start()
     ready()
     try:
@@ -182,7 +184,7 @@ def serve_mart(config: Config, ready: Callable[[], None]) -> None:
         server.stop()
         over.set()
         watcher.join()
-        strays.end_all()  # else Spark waits for them, and in vain
+        stopped.end_all()  # else Spark waits for them, and in vain
         context = SparkContext._active_spark_context  # pyright: ignore[reportPrivateUsage]
         if context is not None:
             context.stop()

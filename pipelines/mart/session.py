@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pyspark import SparkConf, SparkContext
 from pyspark.sql import SparkSession
 
-from pipelines.mart import strays
+from pipelines.mart import stopped_tasks
 from pipelines.spark.session import LOGGING
 from schemas.config import Config
 from store.java import find_java
@@ -64,7 +64,7 @@ def mart_options(config: Config) -> dict[str, str]:
     """All options of such a session."""
     logging = f"-Dlog4j2.configurationFile={LOGGING.as_uri()}"
     return {
-        **strays.OPTIONS,
+        **stopped_tasks.OPTIONS,
         "spark.master": f"local[{config.spark.cores}]",
         "spark.driver.bindAddress": "127.0.0.1",
         "spark.driver.host": "127.0.0.1",

@@ -31,7 +31,7 @@ PLANNED = "array<struct<exercise: string, reps: int, weight_kg: double, intensit
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class TableSource:
     """Where a table of the mart comes from.
 
     Attributes:
@@ -49,8 +49,8 @@ class Source:
     explode: str = ""
 
 
-SOURCES: Mapping[str, Source] = {
-    "sessions": Source(
+SOURCES: Mapping[str, TableSource] = {
+    "sessions": TableSource(
         "sessions",
         {
             "local_date": f"to_date({THERE})",
@@ -60,8 +60,8 @@ SOURCES: Mapping[str, Source] = {
         keyed="",
         where="started_at IS NOT NULL",
     ),
-    "sets": Source("sets", {"revised_at": "timestamp_micros(revision)"}, keyed=""),
-    "planned_sets": Source(
+    "sets": TableSource("sets", {"revised_at": "timestamp_micros(revision)"}, keyed=""),
+    "planned_sets": TableSource(
         "plan_versions",
         {
             "planned_at": "timestamp_micros(revision)",
@@ -71,7 +71,7 @@ SOURCES: Mapping[str, Source] = {
         where="sets IS NOT NULL",
         explode=f"posexplode(from_json(sets, '{PLANNED}')) AS (position, one)",
     ),
-    "deviations": Source(
+    "deviations": TableSource(
         "deviations",
         {
             "deviated": "NOT array_contains(kinds, 'as_planned')",
@@ -85,16 +85,16 @@ SOURCES: Mapping[str, Source] = {
         },
         keyed="month",
     ),
-    "predictions": Source("predictions", {}, keyed="month"),
-    "models": Source(
+    "predictions": TableSource("predictions", {}, keyed="month"),
+    "models": TableSource(
         "models", {**OWNER, **RUN, "metrics": "get_json_object(manifest, '$.metrics')"}
     ),
-    "champions": Source(
+    "champions": TableSource(
         "champions",
         {**OWNER, **RUN, "withdrawn": "run_id IN ({withdrawn})"},
         where="version <> ''",  # a run retired what had served
     ),
-    "clusters": Source(
+    "clusters": TableSource(
         "clusters",
         {
             **RUN,
@@ -105,9 +105,9 @@ SOURCES: Mapping[str, Source] = {
             },
         },
     ),
-    "recommendations": Source("recommendations", {**RUN, "live": "run_id IN ({live})"}),
-    "ranks": Source("ranks", {**RUN, "live": "run_id IN ({live})"}),
-    "job_runs": Source(
+    "recommendations": TableSource("recommendations", {**RUN, "live": "run_id IN ({live})"}),
+    "ranks": TableSource("ranks", {**RUN, "live": "run_id IN ({live})"}),
+    "job_runs": TableSource(
         "job_runs",
         {
             **RUN,
@@ -115,7 +115,9 @@ SOURCES: Mapping[str, Source] = {
             "reasons": "regexp_replace(reasons, '{uuid}', '(id)')",
         },
     ),
-    "dead_letters": Source("dead_letters", {"reason": "regexp_replace(reason, '{uuid}', '(id)')"}),
+    "dead_letters": TableSource(
+        "dead_letters", {"reason": "regexp_replace(reason, '{uuid}', '(id)')"}
+    ),
 }
 """`evaluations` is made of `job_runs` on the driver: each family nests its metrics as it likes."""
 

@@ -17,7 +17,7 @@ from schemas.config import Cassandra, Paths
 from schemas.errors import FolderOwned, NodeFailed
 from schemas.progress import Progress, Silent
 from store.java import Java, find_java
-from store.node.autopsy import explain
+from store.node.failure import explain_failure
 from store.node.files import LOOPBACK, write_files
 from store.node.folders import Folders
 from store.node.jars import cassandra_jars, jar_of, version_of
@@ -112,7 +112,7 @@ class EmbeddedNode:
         """What runs on the folder now."""
         record = read_record(self.folders)
         if not is_owned(self.folders):
-            says = str(explain(self.folders, self.config)) if record else None
+            says = str(explain_failure(self.folders, self.config)) if record else None
             return NodeStatus(running=False, ready=False, data_dir=self.folders.root, says=says)
         if record is None:
             return NodeStatus(running=True, ready=False, data_dir=self.folders.root)
@@ -151,11 +151,11 @@ class EmbeddedNode:
         while not self._is_ready():
             elapsed_s = time.monotonic() - begin_s
             if not is_owned(self.folders):
-                raise explain(self.folders, self.config)
+                raise explain_failure(self.folders, self.config)
             if elapsed_s > within_s:
                 raise NodeFailed(
                     f"Cassandra was not ready within {within_s:.0f} s and was ended. "
-                    f"{explain(self.folders, self.config)}"
+                    f"{explain_failure(self.folders, self.config)}"
                 )
             progress.step("starting Cassandra", int(elapsed_s))
             time.sleep(_PAUSE_S)

@@ -136,7 +136,7 @@ def running(config: Config, app: FastAPI | None = None) -> Iterator[RunningServi
             app,
             host=config.api.host,
             port=config.api.port,
-            http="api.heads:DeadlineProtocol",
+            http="api.header_deadline:DeadlineProtocol",
             ws="websockets-sansio",
             log_level="warning",
             limit_concurrency=config.api.connections,

@@ -16,15 +16,7 @@ from ingest.chunks import canonical_body
 from models.signal.pieces import Piece
 from tests.api.conftest import Person, RunningService
 from tests.api.phone import CBOR, N, Phone, problem, sha
-
-JSON_CHUNK = {
-    "t0": "2026-11-21T10:00:00Z",
-    "rate_hz": 50,
-    "unit": "g",
-    "x": [0.1, 0.2],
-    "y": [0, 0],
-    "z": [1, 1],
-}
+from tests.ingest.chunk_bodies import JSON_CHUNK
 
 
 @pytest.fixture
@@ -66,7 +58,7 @@ def test_the_hash_is_that_of_the_body_without_its_encoding(
 
 def test_json_is_taken_too_and_says_its_quantum(phone: Phone) -> None:
     answer = phone.http.put(f"{phone.path}/streams/acc/chunks/1", json=JSON_CHUNK)
-    assert answer.json()["quantum"] == pytest.approx(1 / 32767)
+    assert answer.json()["quantum"] == pytest.approx(2 / 32767)
 
 
 def test_two_bodies_under_one_number_are_both_kept(phone: Phone) -> None:

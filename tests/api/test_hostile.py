@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 import pytest
 
 from bench.fuzz import (
-    Asked,
+    FuzzResult,
     _asked,  # pyright: ignore[reportPrivateUsage]
     ask_everything,
 )
@@ -70,7 +70,7 @@ def test_every_operation_answers_as_its_document_says(
 
 def test_a_fuzz_that_nobody_answers_does_not_pass() -> None:
     operations = frozenset({"GET /livez", "GET /v1/me/export"})
-    asked = Asked(operations, cases=10_000, about=5_000, answered={"GET /livez"})
+    asked = FuzzResult(operations, cases=10_000, about=5_000, answered={"GET /livez"})
     [figure] = [one for one in _asked(asked) if one.name == "operations_answered"]
     assert (figure.value, figure.floor, figure.holds) == (1, 2, False)
     assert "silent: GET /v1/me/export" in str(figure.protocol)

@@ -17,8 +17,8 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from api.jwks import AGAIN_S, FRESH_S, IssuerKeys
 from api.keys import KeyRing, load_keys, rotate
-from api.outside import AGAIN_S, FRESH_S, OutsideKeys
 from api.tokens import Tokens
 from schemas.config import Api, Auth, Cassandra
 from schemas.errors import BadConfig, NotAuthenticated
@@ -202,7 +202,7 @@ def test_who_was_erased_comes_back_by_the_issuer_as_somebody_new(
 def test_an_issuers_keys_come_and_go(issuer: Issuer):
     now_s = 1000.0
     with issuer.published() as address:
-        keys = OutsideKeys(address, clock=lambda: now_s)
+        keys = IssuerKeys(address, clock=lambda: now_s)
         asyncio.run(keys.refresh("theirs"))
         issuer.keys = {"newer": Ed25519PrivateKey.generate()}
         asyncio.run(keys.refresh("newer"))
@@ -228,10 +228,10 @@ def test_an_issuers_keys_come_and_go(issuer: Issuer):
 )
 def test_an_outside_issuer_that_cannot_be_read_is_named(source: str, says: str):
     with pytest.raises(BadConfig, match=says):
-        OutsideKeys(source)
+        IssuerKeys(source)
 
 
 def test_a_shared_secret_is_no_published_key(tmp_path: Path):
     path = tmp_path / "keys.json"
     path.write_text(json.dumps({"keys": [{"kty": "oct", "k": "c2VjcmV0", "kid": "x"}]}))
-    assert OutsideKeys(str(path)).keys == {}
+    assert IssuerKeys(str(path)).keys == {}

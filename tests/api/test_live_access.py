@@ -10,9 +10,9 @@ from starlette.routing import WebSocketRoute
 from api.app import PARTS
 from api.tokens import SCOPES
 from tests.api.conftest import Person, RunningService
+from tests.api.live_client import close_code, hear, talk
 from tests.api.phone import Phone
 from tests.api.test_access_matrix import BAD_TOKENS, forged, uuid7
-from tests.api.test_live import close_code, hear, talk
 
 LIVE = "/v1/sessions/{session}/live"
 SCOPE = "sensor:write"

@@ -10,7 +10,7 @@ from ingest.importers.imported import ImportedRecording
 from schemas.config import Cassandra, Limits
 from tests.api.conftest import running, settings
 from tests.api.learned import person_recordings
-from tests.api.test_live import bodies, hear, item, open_session, receipts_and_problems, talk
+from tests.api.live_client import bodies, hear, item, open_session, receipts_and_problems, talk
 
 
 @pytest.fixture(scope="module")

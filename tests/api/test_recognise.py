@@ -20,7 +20,7 @@ from models.signal.pieces import Piece
 from schemas.layout import owner_of
 from tests.api.conftest import Person, RunningService
 from tests.api.learned import learn, person_recordings, promote, stored
-from tests.api.test_live import bodies, open_session
+from tests.api.live_client import bodies, open_session
 
 
 def send_whole(person: Person, recording: ImportedRecording) -> str:

@@ -3,15 +3,12 @@
 import asyncio
 import hashlib
 import json
-import os
 import re
 import signal
 import socket
 import subprocess
-import sys
 import threading
 import time
-import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -19,7 +16,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx
-import psutil
 import pytest
 
 from examples.client import chunk, new_id, rfc3339
@@ -31,10 +27,18 @@ from store.database import Database
 from store.models import Models, StoredModel
 from store.users import Users
 from tests.api.learned import learn, person_recordings, stored
+from tests.api.served_workers import (
+    clients_of_both,
+    ready,
+    registered,
+    resident_mb,
+    start,
+    watched,
+)
 from tests.cassandra_node import free_ports
 
-CHECKOUT = Path(__file__).parents[2]
 HALF_A_HEAD = "GET /livez HTTP/1.1\r\nHost: a\r\n"
+
 HEAD = "POST /v1/classify HTTP/1.1\r\nHost: a\r\n{}Content-Length: 1000000\r\n\r\n"
 
 
@@ -51,18 +55,6 @@ def conf(keyspace: Cassandra, tmp_path_factory: pytest.TempPathFactory) -> Path:
     }
     path.write_text(json.dumps(sections))  # JSON is YAML
     return path
-
-
-def start(conf: Path) -> "subprocess.Popen[str]":
-    environment = {k: v for k, v in os.environ.items() if k != "PROMETHEUS_MULTIPROC_DIR"}
-    return subprocess.Popen(
-        [sys.executable, "-m", "api.serve", "--config", str(conf)],
-        cwd=CHECKOUT,
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
 
 
 @pytest.fixture(scope="module")
@@ -89,29 +81,6 @@ def served(conf: Path) -> Iterator[tuple[str, "subprocess.Popen[str]", list[str]
         process.stdout.close()
 
 
-def ready(url: str) -> bool:
-    try:
-        return httpx.get(f"{url}/readyz", timeout=2).status_code == 200
-    except httpx.HTTPError:
-        return False
-
-
-def resident_mb(process: "subprocess.Popen[str]") -> float:
-    """Of the service and its workers."""
-    service = psutil.Process(process.pid)
-    return (
-        sum(one.memory_info().rss for one in (service, *service.children(recursive=True))) / 2**20
-    )
-
-
-def watched(seconds: float) -> Iterator[None]:
-    """Again and again, for so long."""
-    until = time.monotonic() + seconds
-    while time.monotonic() < until:
-        yield
-        time.sleep(0.1)
-
-
 def settled(database: Database, former: StoredModel, later: StoredModel) -> None:
     """Let one model serve, then the other."""
 
@@ -125,32 +94,35 @@ def settled(database: Database, former: StoredModel, later: StoredModel) -> None
     asyncio.run(promote(later))
 
 
-def workers_reached(process: "subprocess.Popen[str]", port: int) -> int:
-    """How many of the service's processes hold connections of clients."""
-    return sum(
-        any(c.laddr.port == port and c.raddr for c in child.net_connections("tcp"))
-        for child in psutil.Process(process.pid).children(recursive=True)
-    )
+def put_at_once(
+    clients: list[httpx.Client], path: str, bodies: dict[tuple[int, int], bytes]
+) -> dict[tuple[int, int], str]:
+    """Every client puts its bodies, one number at a time and all at the same instant.
 
+    Args:
+        clients: one for each first number of `bodies`.
+        path: of the session.
+        bodies: of each client and chunk number.
 
-def clients_of_both(
-    url: str, process: "subprocess.Popen[str]", headers: dict[str, str], stack: ExitStack
-) -> list[httpx.Client]:
-    """Clients whose connections, one each, lie with both workers: the kernel deals them."""
-    clients: list[httpx.Client] = []
-    while workers_reached(process, int(url.rpartition(":")[2])) < 2:
-        assert len(clients) < 400
-        clients += [stack.enter_context(httpx.Client(headers=headers)) for _ in range(8)]
-        for client in clients:
-            assert client.get(f"{url}/v1/me/models", timeout=30).status_code == 200
-    return clients
+    Returns:
+        The hash in each receipt.
+    """
+    numbers = sorted({seq for _, seq in bodies})
+    together = threading.Barrier(len(clients))
+    said = {"Content-Type": "application/cbor"}
 
+    def put_all(n: int) -> dict[tuple[int, int], str]:
+        hashes: dict[tuple[int, int], str] = {}
+        for seq in numbers:
+            together.wait(30)
+            there = f"{path}/streams/acc/chunks/{seq}"
+            answer = clients[n].put(there, content=bodies[n, seq], headers=said, timeout=30)
+            hashes[n, seq] = answer.raise_for_status().json()["sha256"]
+        return hashes
 
-def registered(url: str) -> tuple[str, dict[str, str]]:
-    """Somebody's name and the headers of his requests."""
-    who = {"username": f"u{uuid.uuid4().hex[:12]}", "password": "only for this test"}
-    token = httpx.post(f"{url}/v1/auth/register", json=who).raise_for_status().json()
-    return who["username"], {"Authorization": f"Bearer {token['access_token']}"}
+    with ThreadPoolExecutor(len(clients)) as pool:
+        each = pool.map(put_all, range(len(clients)))
+        return {key: sha256 for hashes in each for key, sha256 in hashes.items()}
 
 
 def test_bodies_under_one_number_at_the_same_instant_are_all_kept_by_two_workers(
@@ -158,12 +130,10 @@ def test_bodies_under_one_number_at_the_same_instant_are_all_kept_by_two_workers
 ):
     url, process, _ = served
     _, headers = registered(url)
-    session, numbers = new_id(), range(20)
-    path = f"{url}/v1/sessions/{session}"
+    path, numbers = f"{url}/v1/sessions/{new_id()}", range(20)
     at = time.time_ns() - 60 * 10**9
     with ExitStack() as stack:
         clients = clients_of_both(url, process, headers, stack)
-        pool = stack.enter_context(ThreadPoolExecutor(len(clients)))
         opening = {
             "started_at": rfc3339(datetime.fromtimestamp(at / 1e9, UTC)),
             "streams": {"acc": {"kind": "acc", "unit": "g"}},
@@ -174,39 +144,21 @@ def test_bodies_under_one_number_at_the_same_instant_are_all_kept_by_two_workers
             for n in range(len(clients))
             for seq in numbers
         }
-        together = threading.Barrier(len(clients))
-
-        def put_all(n: int) -> list[dict[str, str]]:
-            receipts: list[dict[str, str]] = []
-            for seq in numbers:
-                together.wait(30)
-                there = f"{path}/streams/acc/chunks/{seq}"
-                said = {"Content-Type": "application/cbor"}
-                answer = clients[n].put(there, content=bodies[n, seq], headers=said, timeout=30)
-                receipts.append(answer.raise_for_status().json())
-            return receipts
-
-        receipts = list(pool.map(put_all, range(len(clients))))
-        hashes = {key: hashlib.sha256(body).hexdigest() for key, body in bodies.items()}
-        for (n, seq), sha256 in hashes.items():
-            assert receipts[n][seq]["sha256"] == sha256
+        hashes = put_at_once(clients, path, bodies)
+        assert hashes == {key: hashlib.sha256(body).hexdigest() for key, body in bodies.items()}
         for client in clients:  # whichever worker is asked
             held = client.get(f"{path}/chunks").json()["streams"]["acc"]
             assert held["ranges"] == [[0, len(numbers) - 1]]
-            for seq in numbers:
-                assert set(held["several"][str(seq)]) == {
-                    hashes[n, seq] for n in range(len(clients))
-                }
+            several = {int(seq): set(found) for seq, found in held["several"].items()}
+            assert several == {
+                seq: {hashes[n, seq] for n in range(len(clients))} for seq in numbers
+            }
         chosen = [hashes[seq % len(clients), seq] for seq in numbers]
         said = clients[0].post(f"{path}/complete", json={"streams": {"acc": chosen}}, timeout=30)
         assert said.raise_for_status().json()["complete"] is True
         export = clients[-1].get(f"{url}/v1/me/export", timeout=60).text
-        left = [
-            line
-            for line in map(json.loads, export.splitlines())
-            if line.get("table") == "dead_letters"
-        ]
-        assert len(left) == (len(clients) - 1) * len(numbers)
+        tables = [json.loads(line).get("table") for line in export.splitlines()]
+        assert tables.count("dead_letters") == (len(clients) - 1) * len(numbers)
 
 
 def test_a_rollback_is_seen_by_every_worker_within_the_pointers_time(

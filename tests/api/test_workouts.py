@@ -20,8 +20,8 @@ from schemas.layout import owner_of
 from store.predictions import Prediction
 from tests.api.conftest import Person, RunningService
 from tests.api.learned import promote
+from tests.api.live_client import hear, item, open_session, talk
 from tests.api.test_classify import body_of, classify
-from tests.api.test_live import hear, item, open_session, talk
 from tests.api.workouts import (
     at,
     chunks_of,

@@ -24,8 +24,8 @@ from schemas.layout import owner_of
 from store.models import StoredModel
 from tests.api.conftest import Person
 from tests.api.learned import stored
+from tests.api.live_client import open_session
 from tests.api.test_access_matrix import uuid7
-from tests.api.test_live import open_session
 from tests.pipelines.workouts import workout
 
 CHUNK = 500

@@ -14,10 +14,10 @@ from schemas.errors import DatabaseAway, Deleted, NotThere
 from schemas.layout import CHUNKS_PER_PART
 from schemas.times import us_of
 from store.database import Database
-from store.holders import Holdings, Reach
 from store.journal import Journal
 from store.records import records_in
 from store.rows import Row
+from store.user_rows import Reach, UserRows
 from store.users import Logins
 from tests.cassandra_node import ON_NODE
 from tests.ingest.histories import CHUNKS, LIMITS
@@ -90,9 +90,9 @@ def test_no_chunk_is_left_of_an_upload_beside_the_erasure(
     one.records = records_in(database, LIMITS)
     one.recorder = one.on(one.records)
     part, chunk = 7, CHUNKS[0, 0]
-    delete = Holdings.delete
+    delete = UserRows.delete
 
-    async def meanwhile(self: Holdings, at: str, reach: Reach, now: datetime) -> None:
+    async def meanwhile(self: UserRows, at: str, reach: Reach, now: datetime) -> None:
         if at == table:
             with suppress(NotThere):
                 seq = part * CHUNKS_PER_PART
@@ -101,7 +101,7 @@ def test_no_chunk_is_left_of_an_upload_beside_the_erasure(
 
     async def story() -> None:
         await one.open(0)
-        monkeypatch.setattr(Holdings, "delete", meanwhile)
+        monkeypatch.setattr(UserRows, "delete", meanwhile)
         await erase_user(database, one.user, one.now)
         assert await one.records.samples.heads(one.user, one.session, "acc", [0, part]) == []
 
@@ -142,7 +142,7 @@ def test_sessions_are_found_in_the_journal_without_reading_what_lists_say(
         await one.complete(0, 1)
         await one.records.sessions.delete(one.user, one.session, us_of(one.now))
         monkeypatch.setattr(Database, "run", counting)
-        assert (await Holdings(database).reach(one.user, one.now)).sessions == (one.session,)
+        assert (await UserRows(database).reach(one.user, one.now)).sessions == (one.session,)
         assert len(read) == 1
 
     asyncio.run(story())

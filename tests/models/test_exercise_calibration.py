@@ -6,7 +6,7 @@ import pytest
 from models.exercise.calibrate import (
     HeldOut,
     LearnSet,
-    Person,
+    SplitPerson,
     calibrate,
     learn_calibration,
     log_loss,
@@ -142,7 +142,7 @@ def test_shuffled_labels_are_seen_through(halves, statistics):
 def test_calibration_is_learned_on_people(halves):
     some = dict(list(halves.items())[:4])
     people = [
-        Person(
+        SplitPerson(
             learn=tuple(LearnSet(m.exercise, learned_of([m], ENOUGH)) for m in early),
             ask=asked(late),
         )

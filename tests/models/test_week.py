@@ -19,12 +19,12 @@ from models.week.features import (
     muscles_of,
 )
 from models.week.fit import plan_week, value_of
-from models.week.model import Candidate, WeekLimits, Worth
+from models.week.model import AvailableExercise, WeekLimits, Worth
 from schemas.errors import BadInput, NotEnoughLabels
 
-SQUAT = Candidate("squat", ("quads", "core"), 5.0, 1.0)
-PRESS = Candidate("press", ("quads",), 4.0, 0.5)
-ROW = Candidate("row", ("back",), 5.0, 0.8)
+SQUAT = AvailableExercise("squat", ("quads", "core"), 5.0, 1.0)
+PRESS = AvailableExercise("press", ("quads",), 4.0, 0.5)
+ROW = AvailableExercise("row", ("back",), 5.0, 0.8)
 
 
 def days(**exercises):
@@ -65,7 +65,7 @@ def test_what_there_is_no_time_for_is_said():
 
 
 def test_a_wanted_muscle_goes_before_a_liked_exercise():
-    dull = Candidate("dull", ("calves",), 5.0, 0.0)
+    dull = AvailableExercise("dull", ("calves",), 5.0, 0.0)
     plan = plan_week([SQUAT, dull], WeekLimits((15.0, *[0.0] * 6), {"calves": 3.0}), gap=0)
     assert plan.days == days(day0="dull")
 
@@ -135,7 +135,7 @@ def test_habits_of_a_known_history():
     assert limits.wanted_sets["core"] == pytest.approx(6 / weeks)
     assert limits.rested_days == {"quads": 2}
     (squat,) = candidates_of(SetLog.of(rows))
-    assert squat == Candidate("squat", muscles_of("squat"), (25 + 180) / 60, 1.0)
+    assert squat == AvailableExercise("squat", muscles_of("squat"), (25 + 180) / 60, 1.0)
 
 
 def test_a_visit_lasts_to_the_end_of_its_last_set():

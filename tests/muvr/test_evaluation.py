@@ -30,7 +30,7 @@ GYM_ALONE = {  # what each protocol would have said of the gym; the rest of it t
 def protocol(name: str) -> command.Step:
     """A protocol of one figure."""
 
-    def step(material: Material, results: command.Results) -> None:
+    def step(material: Material, results: command.ProtocolResults) -> None:
         results.figures.append(Figure(name, 0.9, floor=0.8))
 
     return step

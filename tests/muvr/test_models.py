@@ -21,7 +21,7 @@ from store.jobs import JobRuns
 from store.live_runs import LiveRuns
 from store.models import Models, StoredModel
 from store.users import User, Users
-from tests.store.test_models import a_model, challenge
+from tests.store.stored_models import a_model, challenge
 
 NOW = datetime.now(UTC)
 

@@ -6,17 +6,17 @@ import re
 import numpy as np
 import pytest
 
-from models.activity.evaluate import ActivityRecording, Found
+from models.activity.evaluate import ActivityRecording, FoundSegments
 from models.activity.segments import Segment
-from models.exercise.protocols.answers import Asked
-from models.exercise.protocols.outcome import Outcome
+from models.exercise.protocols.answers import SetPredictions
+from models.exercise.protocols.outcome import ProtocolOutcome
 from models.reps.evaluate import RepsExample
 from models.signal.windows import RATE_HZ
 from models.signal.wrist import WristSignal
+from muvr.evaluation.chosen_examples import recordings_to_draw, sets_to_draw, spread, worst_error_s
 from muvr.evaluation.drawing import VARIABLES
 from muvr.evaluation.page import Shown, write_page
 from muvr.evaluation.pictures import answers_of
-from muvr.evaluation.telling import spread, telling_recordings, telling_sets, worst_error_s
 from schemas.report import Figure, Report
 
 NS = 1_000_000_000
@@ -31,20 +31,20 @@ def lifts(seconds: float, period_s: float) -> WristSignal:
     return WristSignal(0, acc.astype(np.float32), gyro.astype(np.float32), "left")
 
 
-def found(error_s: float, day: str = "monday") -> Found:
+def found(error_s: float, day: str = "monday") -> FoundSegments:
     """A set from 10 to 30 s whose start is found too late."""
     recording = ActivityRecording(day, (lifts(40, 2.5),), ((10 * NS, 30 * NS),))
     return recording, (Segment(round((10 + error_s) * NS), 30 * NS, 0.9),)
 
 
-def outcome(windows: int) -> Outcome:
+def outcome(windows: int) -> ProtocolOutcome:
     """Two exercises, three sets of four right, with so many windows kept."""
     none = np.zeros(windows, dtype=np.int64)
     truth, named = np.array([0, 0, 1, 1]), np.array([0, 0, 1, 0])
-    asked = Asked(
+    asked = SetPredictions(
         "ann", none, none, np.full(windows, 0.8), truth, named, np.full(4, 0.75), truth > 1
     )
-    return Outcome((), ("curl <left>", "press"), (asked,), ("ann: shrink 0.1",))
+    return ProtocolOutcome((), ("curl <left>", "press"), (asked,), ("ann: shrink 0.1",))
 
 
 @pytest.fixture(scope="module")
@@ -102,16 +102,16 @@ def test_sets_speak_where_no_windows_were_kept() -> None:
 
 def test_worst_recordings_come_first_and_judged_ones_only() -> None:
     whole = (lifts(20, 2.5),)
-    unjudged: Found = (ActivityRecording("sunday", whole, ((0, 20 * NS),)), ())
+    unjudged: FoundSegments = (ActivityRecording("sunday", whole, ((0, 20 * NS),)), ())
     assert worst_error_s(unjudged) is None
-    right, wrong = telling_recordings([found(2.5), found(4.0), found(0.1), unjudged])
+    right, wrong = recordings_to_draw([found(2.5), found(4.0), found(0.1), unjudged])
     assert [worst_error_s(one) for one in right] == pytest.approx([0.1])
     assert [worst_error_s(one) for one in wrong] == pytest.approx([4.0, 2.5])
 
 
 def test_sets_are_told_apart_by_their_count() -> None:
     sets = [RepsExample("spar", "ann", (lifts(25, 2.5),), reps) for reps in (10, 12, 15)]
-    right, wrong = telling_sets(sets)
+    right, wrong = sets_to_draw(sets)
     assert [one.reps for one in right] == [10]
     assert [one.reps for one in wrong] == [15, 12]
     assert spread([1, 2, 3], 5) == [1, 2, 3]

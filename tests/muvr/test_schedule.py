@@ -14,7 +14,7 @@ from muvr import jobs, schedule
 from muvr.door import Door
 from muvr.schedule import appointment, appointments, keep_appointments
 from muvr.terminal import Terminal
-from muvr.train import Engine
+from muvr.train import TrainingEngine
 from pipelines.lifecycle.runs import RunReport, run_id_at
 from schemas.config import Cassandra, Config, Schedule, load_config
 from schemas.errors import BadConfig, BadInput, DatabaseAway, LeaseHeld
@@ -175,10 +175,10 @@ def conf(keyspace: Cassandra, tmp_path: Path) -> Path:
 @pytest.mark.parametrize(
     ("inputs", "failed", "expected"),
     [
-        ({"users": 2, "engine": "local"}, False, ([ANNA, BEN], Engine.local, None)),
-        ({"users": "changed"}, False, ([ANNA, BEN], Engine.spark, None)),
-        ({"users": "all", "cutoff_at": str(CUTOFF)}, False, ("all", Engine.spark, CUTOFF)),
-        ({"users": "all", "cutoff_at": "None"}, True, ([BEN], Engine.spark, None)),
+        ({"users": 2, "engine": "local"}, False, ([ANNA, BEN], TrainingEngine.local, None)),
+        ({"users": "changed"}, False, ([ANNA, BEN], TrainingEngine.spark, None)),
+        ({"users": "all", "cutoff_at": str(CUTOFF)}, False, ("all", TrainingEngine.spark, CUTOFF)),
+        ({"users": "all", "cutoff_at": "None"}, True, ([BEN], TrainingEngine.spark, None)),
     ],
 )
 def test_a_run_again_is_for_the_same_users(

@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from muvr.scoreboard import table_of
-from muvr.simulating_crowd import World, register_all, send_portion
+from muvr.simulating_crowd import SimulatedWorld, register_all, send_portion
 from muvr.simulating_truth import (
     clusters_against_truth,
     keep_truth,
@@ -25,7 +25,7 @@ from store.records import records_in
 from store.social import Follows
 
 START = (datetime.now(UTC) - timedelta(weeks=6)).replace(hour=0, minute=0, second=0, microsecond=0)
-WORLD = World(users=4, weeks=3, seed=uuid4().int % 10**9, start_s=START.timestamp())
+WORLD = SimulatedWorld(users=4, weeks=3, seed=uuid4().int % 10**9, start_s=START.timestamp())
 
 
 def send(database, people=range(4)):
@@ -67,7 +67,7 @@ def test_people_are_there_as_if_they_had_sent_it_themselves(database):
 
 
 def test_names_of_another_world_are_refused(database):
-    later = World(WORLD.users, WORLD.weeks, WORLD.seed, WORLD.start_s + 86_400)
+    later = SimulatedWorld(WORLD.users, WORLD.weeks, WORLD.seed, WORLD.start_s + 86_400)
     asyncio.run(register_all(database, WORLD, ""))
     with pytest.raises(NameTaken, match="--seed"):
         asyncio.run(register_all(database, later, ""))

@@ -8,7 +8,7 @@ import pytest
 from ingest import stretches
 from muvr.door import Door
 from muvr.terminal import Terminal
-from muvr.train import Engine, families_on, keep_stretches, read_users, show_run
+from muvr.train import TrainingEngine, families_on, keep_stretches, read_users, show_run
 from pipelines.jobs import EVERY
 from pipelines.lifecycle import members
 from schemas.config import Cassandra, Config
@@ -70,8 +70,8 @@ def test_without_the_database_nothing_is_trained(
 
 def test_all_is_what_the_engine_can_run():
     """Seven families that run on Spark only are no failures of who asked for this process."""
-    assert list(families_on(Engine.local)) == ["exercise", "activity", "form"]
-    assert list(families_on(Engine.spark)) == list(EVERY)
+    assert list(families_on(TrainingEngine.local)) == ["exercise", "activity", "form"]
+    assert list(families_on(TrainingEngine.spark)) == list(EVERY)
 
 
 def test_what_a_run_says_nothing_about_is_no_row(capsys: pytest.CaptureFixture[str]):

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from models.signal.pieces import pack_pieces
 from models.signal.truth import cut
-from pipelines.exercise.labelled import LabelledSet
+from pipelines.exercise.labelled import LabelledRow
 from schemas.layout import shard_of
 from schemas.times import us_of
 from store.database import Database, Statement
@@ -23,7 +23,7 @@ def user_id(person: int) -> UUID:
     return UUID(int=(person + 1) << 96 | 7 << 76 | 2 << 62)
 
 
-def sets_of(recordings, person: int, exercises: int = 4) -> list[LabelledSet]:
+def sets_of(recordings, person: int, exercises: int = 4) -> list[LabelledRow]:
     """The left wrist's recordings of one person, each cut into four sets, oldest first."""
     people = sorted({one.person for one in recordings})
     own = [one for one in recordings if one.person == people[person]]
@@ -36,7 +36,7 @@ def sets_of(recordings, person: int, exercises: int = 4) -> list[LabelledSet]:
             start = whole.start_ns + k * step
             part = cut(one.recording, start, start + step)
             found.append(
-                LabelledSet(
+                LabelledRow(
                     str(UUID(int=(person + 1) << 32 | n << 16 | k)),
                     us_of(NOW + timedelta(days=k, minutes=n)),
                     whole.exercise,
@@ -48,7 +48,7 @@ def sets_of(recordings, person: int, exercises: int = 4) -> list[LabelledSet]:
     return sorted(found, key=lambda row: row.started_at)
 
 
-def mislabelled(sets: Sequence[LabelledSet], turn: int) -> list[LabelledSet]:
+def mislabelled(sets: Sequence[LabelledRow], turn: int) -> list[LabelledRow]:
     """Labels that say nothing: each exercise's sets get different names, turned by `turn`."""
     names = sorted({one.exercise for one in sets})
     seen: dict[str, int] = {}
@@ -60,7 +60,7 @@ def mislabelled(sets: Sequence[LabelledSet], turn: int) -> list[LabelledSet]:
     return found
 
 
-def put(database: Database, user: UUID, sets: Sequence[LabelledSet], at: datetime = NOW) -> None:
+def put(database: Database, user: UUID, sets: Sequence[LabelledRow], at: datetime = NOW) -> None:
     """Write labelled sets and announce them, as a confirmed set does."""
     asyncio.run(
         database.run_all(
@@ -88,7 +88,7 @@ class Meanwhile:
             self.work()
 
 
-def _insert(user: UUID, one: LabelledSet) -> Statement:
+def _insert(user: UUID, one: LabelledRow) -> Statement:
     return Statement(
         "INSERT INTO labelled_sets (user_id, model_id, set_id, exercise, started_at, ended_at, "
         "label_source, revision, samples) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) USING TIMESTAMP ?",

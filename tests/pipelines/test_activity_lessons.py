@@ -25,8 +25,8 @@ from pipelines.activity.lessons import (
 )
 from pipelines.activity.rows import (
     TAUGHT,
+    BorderHalves,
     Exam,
-    Halves,
     borders_of,
     exam_of,
     given_row,
@@ -233,7 +233,7 @@ def test_each_half_is_judged_by_what_the_other_taught(three, whole):
     good, bad = (whole.start, whole.end), (far_off(len(whole.start.mean)), None)
     exam = replace(
         exam_of(lesson, taught, {}),
-        halves={LAYOUT: Halves(frozenset({keys[0][0]}), of_first=bad, of_second=good)},
+        halves={LAYOUT: BorderHalves(frozenset({keys[0][0]}), of_first=bad, of_second=good)},
     )
     assert f1(seconds_in(keys[0], tables[0], exam)) > 0.98
     assert f1(seconds_in(keys[1], tables[1], exam)) < 0.9
@@ -247,7 +247,7 @@ def test_an_only_users_halves_are_days(whole):
     good, bad = (whole.start, whole.end), (far_off(len(whole.start.mean)), None)
 
     def own(*halves) -> float:
-        return f1(seconds_in(key, table, Exam(lesson, {LAYOUT: Halves(first, *halves)}, {})))
+        return f1(seconds_in(key, table, Exam(lesson, {LAYOUT: BorderHalves(first, *halves)}, {})))
 
     worst, best = own(bad, bad), own(good, good)
     assert worst < own(good, bad) < best

@@ -1,8 +1,7 @@
 """The families of the journal on the real Spark, over simulated people with a known truth."""
 
 import asyncio
-from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
 import numpy as np
@@ -16,7 +15,7 @@ from models.intensity.fit import IntensitySettings, fit_intensity
 from models.population.simulate import simulate
 from models.rank.model import numbered
 from models.rank.reference import pagerank_exact
-from pipelines.batch import BatchFamily, Result, train_batch
+from pipelines.batch import BatchResult, train_batch
 from pipelines.clusters import CLUSTERS
 from pipelines.intensity import INTENSITY
 from pipelines.load import LOAD
@@ -24,17 +23,16 @@ from pipelines.next import NEXT
 from pipelines.personal.job import Personal, PersonalFamily, train_personal
 from pipelines.rank import RANK
 from pipelines.recommend import RECOMMEND
-from schemas.errors import IncompleteRun, NotEnoughLabels
 from schemas.layout import owner_of
 from schemas.times import us_of
 from store.champions import Champions
 from store.jobs import JobRuns
 from store.journal import Journal
-from store.live_runs import LiveRuns
 from store.models import Models
 from store.results import Results
 from store.users import User, Users
 from tests.pipelines.crowd import settle
+from tests.pipelines.made_families import USER, fake, live, take_back, wins
 from tests.spark_session import emptied
 
 PEOPLE, WEEKS = 60, 12
@@ -64,10 +62,6 @@ def trained(database, spark_config):
         return reports[family.name]
 
     return report_of
-
-
-def live(database, family):
-    return asyncio.run(LiveRuns(database).read(family))
 
 
 def test_clusters_find_ways_to_train(database, trained, people):
@@ -234,55 +228,13 @@ def test_who_corrected_a_set_is_learned_again(database, spark_config, people):
 
 def test_a_refusal_is_said_once_while_nothing_changes(database, spark_config, people):
     """The same rows would be refused for the same reason."""
-    loser = fake(lambda: Result([(USER, 2.0, 1)], {}, "it loses"))
+    loser = fake(lambda: BatchResult([(USER, 2.0, 1)], {}, "it loses"))
     assert train_batch(loser, spark_config).status == "refused"
     journal = Journal(database)
     asyncio.run(journal.announce(people[0].user_id, "follows", us_of(datetime.now(UTC))))
     assert train_batch(loser, spark_config, only_changed=True).status == "nothing-to-do"
-    better = fake(lambda: Result([(USER, 3.0, 1)], {}, "it loses"))
+    better = fake(lambda: BatchResult([(USER, 3.0, 1)], {}, "it loses"))
     assert train_batch(better, spark_config, only_changed=True).status == "refused"
-
-
-USER = str(UUID(int=1))
-
-
-def fake(learn) -> BatchFamily:
-    return replace(RANK, learn=lambda spark, config: learn())
-
-
-def fail_to_learn():
-    raise NotEnoughLabels("nobody is there")
-
-
-def test_what_must_not_appear_does_not(database, spark_config):
-    first = train_batch(fake(lambda: Result([(USER, 1.0, 1)], {})), spark_config)
-    assert live(database, "rank").run_id == first.run_id
-
-    refused = train_batch(fake(lambda: Result([(USER, 2.0, 1)], {}, "it loses")), spark_config)
-    assert (refused.status, refused.reasons) == ("refused", {"it loses": 1})
-    with pytest.raises(IncompleteRun):  # two rows under one key: one is lost
-        train_batch(fake(lambda: Result([(USER, 1.0, 1), (USER, 2.0, 2)], {})), spark_config)
-    assert live(database, "rank").run_id == first.run_id
-    empty = train_batch(fake(fail_to_learn), spark_config)
-    assert (empty.status, empty.reasons) == ("not-learned", {"nobody is there": 1})
-    assert empty.metrics == {"withdrawn": str(first.run_id)}
-    assert live(database, "rank") is None  # of people who are not there any more
-
-    first = train_batch(fake(lambda: Result([(USER, 1.0, 1)], {})), spark_config)
-    second = train_batch(fake(lambda: Result([(USER, 3.0, 1)], {})), spark_config)
-    assert live(database, "rank").run_id == second.run_id
-    assert live(database, "rank").previous_run_id == first.run_id
-
-
-def wins(logs, cutoff_s):
-    """A recipe that makes the same model of everybody, as long as nobody adds a set."""
-    return [
-        Personal(b"a model of %d sets" % len(log), asked=10, off=4.0, last_off=5.0) for log in logs
-    ]
-
-
-def take_back(database, run_id):
-    asyncio.run(Champions(database).withdraw(run_id, "a test", datetime.now(UTC)))
 
 
 def test_who_lost_a_model_that_was_taken_back_is_learned_again(database, spark_config, people):
@@ -300,64 +252,3 @@ def test_who_lost_a_model_that_was_taken_back_is_learned_again(database, spark_c
     reason = f"the same bytes as those of run {first.run_id}, which was taken back"
     assert changed() == ("done", "promoted", reason)
     assert changed() == ("nothing-to-do", "unchanged", "")
-
-
-def test_rows_that_were_taken_back_stay_away_while_others_are_live(database, spark_config, people):
-    """They come back where nothing else is there to see."""
-
-    def train(rank, **asked):
-        family = replace(fake(lambda: Result([(USER, rank, 1)], {})), name="fleeting")
-        return train_batch(family, spark_config, **asked)
-
-    def rollback(run_id):
-        take_back(database, run_id)
-        asyncio.run(LiveRuns(database).take_back("fleeting", run_id, datetime.now(UTC)))
-
-    rollback(train(1.0).run_id)
-    assert live(database, "fleeting") is None
-    asyncio.run(Journal(database).announce(people[0].user_id, "follows", us_of(datetime.now(UTC))))
-    good = train(1.0, only_changed=True)
-    assert good.status == "done"
-
-    bad = train(2.0)
-    rollback(bad.run_id)
-    assert live(database, "fleeting").run_id == good.run_id
-    again = train(2.0)
-    reason = f"the same rows as those of run {bad.run_id}, which was taken back"
-    assert (again.status, again.reasons) == ("refused", {reason: 1})
-    assert live(database, "fleeting").run_id == good.run_id
-    assert train(1.0).status == "done"  # what is live may be written again
-
-
-def test_a_run_that_is_taken_back_while_it_is_under_way_never_appears(database, spark_config):
-    def learn_while_it_is_taken_back():
-        [running] = asyncio.run(JobRuns(database).newest("halted", 1))
-        take_back(database, running.run_id)
-        return Result([(USER, 2.0, 1)], {})
-
-    def train(learn):
-        return train_batch(replace(fake(learn), name="halted"), spark_config)
-
-    first = train(lambda: Result([(USER, 1.0, 1)], {}))
-    second = train(learn_while_it_is_taken_back)
-    reason = f"run {second.run_id} of halted was taken back before it was live"
-    assert (second.status, second.reasons) == ("refused", {reason: 1})
-    assert live(database, "halted").run_id == first.run_id
-
-
-def test_rows_are_written_anew_before_they_are_gone(database, spark_config):
-    """Cassandra keeps the rows of a run for 90 days, and readers go on being sent there."""
-    family = replace(fake(lambda: Result([(USER, 1.0, 1)], {})), name="lasting")
-
-    def train(days):
-        at = begun + timedelta(days=days)
-        return train_batch(family, spark_config, only_changed=True, clock=lambda: at)
-
-    begun = datetime.now(UTC)
-    first = train(0)
-    assert (train(50).status, live(database, "lasting").run_id) == ("nothing-to-do", first.run_id)
-    again = train(61)
-    assert (again.status, again.counts["rows"]) == ("done", 1)
-    assert live(database, "lasting").run_id == again.run_id
-    assert live(database, "lasting").metrics["digest"] == first.metrics["digest"]
-    assert train(62).status == "nothing-to-do"

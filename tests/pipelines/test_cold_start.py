@@ -9,9 +9,8 @@ import pytest
 
 from models.exercise.codec import statistics_to_bytes, to_bytes
 from models.exercise.statistics import total
-from pipelines.beside.cold_start import judged, stranger_of, sums_of
 from pipelines.exercise.calibration import Calibrations
-from pipelines.exercise.everybody import Given, combine
+from pipelines.exercise.everybody import PortionSums, combine
 from pipelines.exercise.gate import Trial, contest
 from pipelines.exercise.global_models import (
     REDUCED,
@@ -25,7 +24,8 @@ from pipelines.exercise.global_models import (
 )
 from pipelines.exercise.learner import give_to_everybody
 from pipelines.exercise.prepared import Recipe
-from pipelines.exercise.promotion import Candidate
+from pipelines.exercise.promotion import ModelCandidate
+from pipelines.experiments.cold_start import judged, stranger_of, sums_of
 from schemas.layout import GLOBAL_OWNER
 from store.champions import Champions
 from store.models import Models
@@ -54,7 +54,7 @@ def sums(given):
 
 def each(given):
     """Everybody a portion of his own."""
-    return [Given((user,), one) for user, one in given.items()]
+    return [PortionSums((user,), one) for user, one in given.items()]
 
 
 def test_who_is_held_out_is_in_no_sum(given, sums):
@@ -109,7 +109,7 @@ def judged_members(given):
     """Everybody with a late set that the global model named right, and a constant would not."""
     rungs = {"own": {}, "everybody": {"s": True}, "incumbent": {}, "majority": {"s": False}}
     asked = dict.fromkeys(rungs, (1, 1))
-    return [Candidate(UUID(user), LAYOUT, "v", b"", 16, rungs, asked) for user in given]
+    return [ModelCandidate(UUID(user), LAYOUT, "v", b"", 16, rungs, asked) for user in given]
 
 
 def test_a_global_model_that_was_taken_back_does_not_count_as_serving(store, given):
@@ -157,7 +157,7 @@ def test_a_global_model_that_is_worse_for_people_in_neither_does_not_serve(
     rungs = {"own": {}, "everybody": hits, "incumbent": {}, "majority": dict.fromkeys(hits, False)}
     rungs["former"] = dict.fromkeys(hits, True)
     asked = dict.fromkeys(rungs, (9, 9))
-    stranger = Candidate(uuid4(), LAYOUT, "v", b"", 16, rungs, asked)
+    stranger = ModelCandidate(uuid4(), LAYOUT, "v", b"", 16, rungs, asked)
     everybody = combine(each(given), LAYOUT, Calibrations())
     challengers = [*judged_members(given), stranger]
     found = store_everybody(

@@ -12,11 +12,11 @@ from models.exercise.statistics import total
 from pipelines.exercise.everybody import (
     PORTION,
     everybody_of,
-    given_rows,
+    portion_rows,
     portions_of,
     portions_whole,
 )
-from pipelines.exercise.labelled import LabelledSet
+from pipelines.exercise.labelled import LabelledRow
 from pipelines.exercise.learner import give_to_everybody
 from pipelines.exercise.passes import partition_of
 from pipelines.exercise.prepared import Recipe
@@ -35,7 +35,7 @@ def people(spar):
     return {(user_id(person), LAYOUT): sets_of(spar, person, exercises=2) for person in range(3)}
 
 
-def group(key, sets: list[LabelledSet]):
+def group(key, sets: list[LabelledRow]):
     """A partition as a task gets it."""
     stored = [
         TrainingSet(
@@ -63,8 +63,8 @@ def test_portions_are_of_the_keys_and_not_of_their_order(keys):
 
 def test_a_portion_gives_the_sum_of_its_members_in_whatever_order_they_arrive(people):
     portion = [group(*one) for one in people.items()]
-    rows = given_rows(portion, recipe=RECIPE)
-    assert rows == given_rows(portion[::-1], recipe=RECIPE)
+    rows = portion_rows(portion, recipe=RECIPE)
+    assert rows == portion_rows(portion[::-1], recipe=RECIPE)
     users = sorted(str(user) for user, _ in people)
     assert [row["user_id"] for row in rows] == users
     assert [row.get("members") for row in rows] == [None, None, users]
@@ -79,15 +79,15 @@ def test_one_whose_data_is_broken_gives_nothing_and_the_others_do(people, broken
     sets = dict(people)
     key = sorted(sets)[broken]
     junk = replace(sets[key][0], samples=b"\x93 no samples")
-    rows = given_rows([group(*one) for one in {**sets, key: [junk]}.items()], recipe=RECIPE)
+    rows = portion_rows([group(*one) for one in {**sets, key: [junk]}.items()], recipe=RECIPE)
     del sets[key]
-    assert rows == given_rows([group(*one) for one in sets.items()], recipe=RECIPE)
+    assert rows == portion_rows([group(*one) for one in sets.items()], recipe=RECIPE)
     assert len(rows) == 2
-    assert given_rows([group(key, [junk])], recipe=RECIPE) == []
+    assert portion_rows([group(key, [junk])], recipe=RECIPE) == []
 
 
 def test_the_order_in_which_portions_come_does_not_show(people):
-    rows = [row for one in people.items() for row in given_rows([group(*one)], recipe=RECIPE)]
+    rows = [row for one in people.items() for row in portion_rows([group(*one)], recipe=RECIPE)]
     found, again = (everybody_of(several, {})[LAYOUT] for several in (rows, rows[::-1]))
     assert found.version == again.version
     assert found.members == {str(user) for user, _ in people}

@@ -21,9 +21,9 @@ from pipelines.exercise.calibration import SHIPPED, Calibrations
 from pipelines.exercise.everybody import everybody_of, portions_of
 from pipelines.exercise.global_models import STATISTICS, read_calibrations, read_everybody
 from pipelines.exercise.job import recipe_of, train_exercise
-from pipelines.exercise.labelled import LabelledSet
+from pipelines.exercise.labelled import LabelledRow
 from pipelines.exercise.learner import learn_user
-from pipelines.exercise.passes import given, giving
+from pipelines.exercise.passes import global_sums, sums_pass
 from pipelines.exercise.users import named_recipe
 from pipelines.lifecycle.engines import LocalEngine, SparkEngine
 from pipelines.lifecycle.threads import one_blas_thread
@@ -126,7 +126,7 @@ def fold_model(people: list[list[Movement]], settings: ExampleSettings) -> Globa
     return fit_global(total([learned_of(one, settings) for one in people]), model_id=LAYOUT)
 
 
-def movement(one: LabelledSet, seed: int) -> Movement:
+def movement(one: LabelledRow, seed: int) -> Movement:
     """A stored set as the protocols take it; its copies are turned as in training."""
     signals = tuple(wrist_signals(unpack_pieces(one.samples)))
     return Movement("somebody", "", one.exercise, "", signals, UUID(one.set_id).int ^ seed)
@@ -182,17 +182,17 @@ def test_what_everybody_gives_is_the_same_whoever_reads_it(world, spark, spark_c
     keys = [(user_id(person), LAYOUT) for person in (3, 1, POISONED, 0, 4, 2)]
     recipe = recipe_of(spark_config)
     run = SimpleNamespace(started_at=datetime.now(UTC), require_lease=lambda: None)
-    one_sum = everybody_of(given(LocalEngine(database), keys, recipe, run), {})[LAYOUT]
+    one_sum = everybody_of(global_sums(LocalEngine(database), keys, recipe, run), {})[LAYOUT]
     monkeypatch.setattr("pipelines.exercise.everybody.PORTION", 2)
     engine = SparkEngine(spark, spark_config.cassandra.keyspace)
-    frame = engine.portion_frame(portions_of(keys), giving(recipe))
+    frame = engine.portion_frame(portions_of(keys), sums_pass(recipe))
     require_no_shuffle(frame)
     assert frame.rdd.getNumPartitions() == 3  # a task is a portion
-    local = given(LocalEngine(database), keys, recipe, run)
+    local = global_sums(LocalEngine(database), keys, recipe, run)
     found = [everybody_of(local, {})[LAYOUT]]
     for batch_rows in ("3", "512"):
         spark.conf.set("spark.sql.execution.arrow.maxRecordsPerBatch", batch_rows)
-        found.append(everybody_of(given(engine, keys[::-1], recipe, run), {})[LAYOUT])
+        found.append(everybody_of(global_sums(engine, keys[::-1], recipe, run), {})[LAYOUT])
     assert {one.version for one in found} == {found[0].version}
     good = {str(user_id(person)) for person in range(PEOPLE)}
     assert [one.members for one in found] == [good] * 3

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipelines.exercise.labelled import (
-    LabelledSet,
+    LabelledRow,
     digest,
     labelled_sets,
     newest,
@@ -26,8 +26,8 @@ from tests.pipelines.people import LAYOUT, put
 NOW = datetime(2026, 11, 21, tzinfo=UTC)
 
 
-def a_set(minute: int, exercise: str = "curl", revision: int = 1) -> LabelledSet:
-    return LabelledSet(
+def a_set(minute: int, exercise: str = "curl", revision: int = 1) -> LabelledRow:
+    return LabelledRow(
         f"s{minute}", revision, exercise, NOW + timedelta(minutes=minute), "typed", b""
     )
 
@@ -93,7 +93,7 @@ def test_what_is_read_of_a_set_without_its_samples_has_the_same_digest(database)
     """Else a run of changed users would learn whoever has an old name again and again."""
     user = uuid4()
     sets = [
-        LabelledSet(str(UUID(int=n)), n + 1, name, NOW + timedelta(minutes=n), "typed", b"x")
+        LabelledRow(str(UUID(int=n)), n + 1, name, NOW + timedelta(minutes=n), "typed", b"x")
         for n, name in enumerate(SPELLINGS)
     ]
     put(database, user, sets)

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
 from pipelines.exercise.gate import LEAST_SETS
-from pipelines.exercise.promotion import Candidate, promote, verdicts_of
+from pipelines.exercise.promotion import ModelCandidate, promote, verdicts_of
 from pipelines.lifecycle.pointers import (
     NOT_KEPT,
     OVERTAKEN,
@@ -140,7 +140,7 @@ def test_no_pointer_leads_to_a_model_that_was_not_kept(database: Database) -> No
     assert one.serves() == b"first"
 
 
-def candidate(database: Database, own: dict[str, bool], sets: int = 3) -> Candidate:
+def candidate(database: Database, own: dict[str, bool], sets: int = 3) -> ModelCandidate:
     """A model of somebody new that named these later sets; the most frequent is never right."""
     rungs = {"own": own, "everybody": {}, "incumbent": {}, "majority": dict.fromkeys(own, False)}
     sha256, user = hashlib.sha256(b"a model").digest(), uuid4()
@@ -148,13 +148,13 @@ def candidate(database: Database, own: dict[str, bool], sets: int = 3) -> Candid
     names = (owner_of(user), LAYOUT, FAMILY, version_of(sha256))
     kept = StoredModel(*names, b"a model", {}, sha256, uuid4(), NOW)
     asyncio.run(Models(database).put(kept))
-    return Candidate(user, LAYOUT, version_of(sha256), sha256, sets, rungs, windows)
+    return ModelCandidate(user, LAYOUT, version_of(sha256), sha256, sets, rungs, windows)
 
 
 def test_a_few_sets_of_one_user_promote_nobody_who_was_never_judged(database: Database) -> None:
     """Small deployments have models still: who has later sets of his own is judged by them."""
 
-    def statuses(*candidates: Candidate) -> list[tuple[str, str]]:
+    def statuses(*candidates: ModelCandidate) -> list[tuple[str, str]]:
         verdicts = verdicts_of(candidates, 0.01)
         said = promote(database, candidates, verdicts, family=FAMILY, run_id=uuid4(), at=NOW)
         return [(one.status, one.reason) for one in said]

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.beside.averaged import averaged
-from pipelines.beside.job import Beside
-from pipelines.beside.sample import LAYOUT, SAMPLED, parted
-from pipelines.beside.search import search
+from pipelines.experiments.averaged import averaged
+from pipelines.experiments.job import ExperimentData
+from pipelines.experiments.sample import LAYOUT, SAMPLED, parted
+from pipelines.experiments.search import search
 from pipelines.lifecycle.members import sample
 from schemas.errors import NotEnoughLabels
 from tests.models.test_exercise_scores import model_of
@@ -60,7 +60,7 @@ def world(spark):
     """What a recipe is given when the named parts have the names of exercises mixed up."""
     like = model_of(FEATURES, labels=LABELS)
 
-    def beside(*turned: str, people: tuple[int, int, int] = (4, 1, 2)) -> Beside:
+    def beside(*turned: str, people: tuple[int, int, int] = (4, 1, 2)) -> ExperimentData:
         rows = [
             row
             for part, several in zip(("learn", "choose", "judge"), people, strict=True)
@@ -68,7 +68,7 @@ def world(spark):
         ]
         columns = "user_id string, exercise string, part string, windows int, x binary"
         assert [word.split()[0] for word in columns.split(", ")] == SAMPLED.names
-        return Beside(spark, spark.createDataFrame(rows, columns), like)
+        return ExperimentData(spark, spark.createDataFrame(rows, columns), like)
 
     return beside
 
@@ -86,7 +86,7 @@ def test_averages_of_four_splits_end_within_a_point_of_one_process(world):
     beside = world(people=(16, 4, 12))
 
     def right(frame) -> float:
-        return averaged(Beside(beside.spark, frame, beside.like)).metrics["windows_right"]
+        return averaged(ExperimentData(beside.spark, frame, beside.like)).metrics["windows_right"]
 
     alone, four = right(beside.frame.coalesce(1)), right(beside.frame.repartition(4, "user_id"))
     assert alone > 0.6  # of three
@@ -99,6 +99,6 @@ def test_who_judges_is_not_asked_which_candidate_is_the_best(world):
 
 def test_a_part_without_a_window_is_named(world):
     beside = world()
-    nobody = Beside(beside.spark, beside.frame.where("part != 'choose'"), beside.like)
+    nobody = ExperimentData(beside.spark, beside.frame.where("part != 'choose'"), beside.like)
     with pytest.raises(NotEnoughLabels, match="no set of the people who choose"):
         averaged(nobody)

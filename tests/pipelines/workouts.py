@@ -14,7 +14,7 @@ from models.signal.pieces import Piece, Recording, pack_pieces
 from schemas.layout import LABELLED_S, shard_of
 from schemas.times import us_of
 from store.database import Database, Statement
-from store.stretches import Stretch, Stretches, StretchHead
+from store.stretches import StoredStretch, Stretches, StretchHead
 
 RATE_HZ = 50.0
 PARTS = ((25, None), (30, "curl"), (25, None), (30, "row"), (25, None))
@@ -57,15 +57,19 @@ def workout(seed: int, at: datetime = NOW) -> tuple[Recording, list[tuple[int, i
     return Recording((pieces[0],), (pieces[1],), "left"), spans
 
 
-def stretch_of(seed: int, at: datetime = NOW, samples: bytes | None = None) -> Stretch:
+def stretch_of(seed: int, at: datetime = NOW, samples: bytes | None = None) -> StoredStretch:
     """A workout as a row of `labelled_stretches`."""
     recording, spans = workout(seed, at)
     end = at + timedelta(seconds=sum(seconds for seconds, _ in PARTS))
     head = StretchHead(LAYOUT, UUID(int=seed + 1), at, end, tuple(spans), us_of(at))
-    return Stretch(head, samples or pack_pieces(recording.acc, recording.gyro, recording.side))
+    return StoredStretch(
+        head, samples or pack_pieces(recording.acc, recording.gyro, recording.side)
+    )
 
 
-def keep(database: Database, user: UUID, stretches: Sequence[Stretch], at: datetime = NOW) -> None:
+def keep(
+    database: Database, user: UUID, stretches: Sequence[StoredStretch], at: datetime = NOW
+) -> None:
     """Write stretches and announce them, as the sweeper does."""
 
     async def work() -> None:

@@ -14,7 +14,7 @@ from schemas.config import Cassandra
 from schemas.errors import DiskFull, FolderOwned, NodeFailed, NotDurable, PortBusy
 from store.database import Database, connect
 from store.node import durability, owner, preflight, process
-from store.node.autopsy import explain
+from store.node.failure import explain_failure
 from store.node.files import cassandra_yaml
 from store.node.folders import Folders
 from store.node.owner import own
@@ -204,7 +204,7 @@ def test_a_disk_that_filled_up_is_found_in_the_log(tmp_path: Path) -> None:
         "2026-01-01 00:00:00 ERROR o.a.c.u.JVMStabilityInspector - Exiting due to error\n"
         "java.io.IOException: No space left on device\n"
     )
-    assert isinstance(explain(folders, Cassandra()), DiskFull)
+    assert isinstance(explain_failure(folders, Cassandra()), DiskFull)
 
 
 def test_last_words_hold_the_error_and_its_cause(tmp_path: Path) -> None:
@@ -216,7 +216,7 @@ def test_last_words_hold_the_error_and_its_cause(tmp_path: Path) -> None:
         "\tat a.b.c\n"
         "Caused by: java.lang.IllegalStateException: the reason\n"
     )
-    sentence = str(explain(folders, Cassandra()))
+    sentence = str(explain_failure(folders, Cassandra()))
     assert "Exception encountered during startup | Caused by: java.lang" in sentence
     assert "the reason" in sentence
     assert "Loading settings" not in sentence

@@ -6,7 +6,7 @@ import uuid
 from store.champions import Champions
 from store.database import Database
 from store.overview import read_overview
-from tests.store.test_models import NOW, a_model, an_owner, challenge
+from tests.store.stored_models import NOW, a_model, an_owner, challenge
 
 
 def test_a_pointer_that_names_nothing_is_no_model_that_serves(database: Database) -> None:

@@ -1,40 +1,20 @@
 """Plans and deviations: one suite over Cassandra and the store in memory."""
 
-import asyncio
-from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime
 from typing import Any
 from uuid import UUID, uuid4
 
-import pytest
-
-from schemas.config import Limits
-from store.deviations import Deviation
-from store.memory import memory_records
+from store.deviations import DeviationRow
 from store.plans import Plan, PlanVersion
-from store.records import Records, records_in
-from tests.cassandra_node import ON_NODE
+from store.records import Records
 
 NOW = datetime(2026, 11, 21, 10, 0, 0, 123_000, tzinfo=UTC)
 MONTH = "2026-11"
 
 
-@pytest.fixture(params=["memory", pytest.param("cassandra", marks=ON_NODE)])
-def records(request: pytest.FixtureRequest) -> Records:
-    if request.param == "memory":
-        return memory_records()
-    return records_in(request.getfixturevalue("database"), Limits())
-
-
-@pytest.fixture
-def run() -> Iterator[Callable[[Any], Any]]:
-    with asyncio.Runner() as runner:
-        yield runner.run
-
-
-def row(session: UUID, position: int, revision: int, **changes: Any) -> Deviation:
+def row(session: UUID, position: int, revision: int, **changes: Any) -> DeviationRow:
     planned = ("row", 10, 62.5, None)
-    made = Deviation(
+    made = DeviationRow(
         *(session, position, uuid4(), frozenset({"reps", "order"}), *planned, *planned),
         *(NOW, "Asia/Tokyo", 19, date(2026, 11, 21), "sensor", 0.75, revision),
     )

@@ -9,7 +9,7 @@ import pytest
 from schemas.layout import LABELLED_S
 from schemas.times import us_of
 from store.memory_sets import MemoryStretches
-from store.stretches import Stretch, Stretches, StretchHead
+from store.stretches import StoredStretch, Stretches, StretchHead
 from tests.cassandra_node import ON_NODE
 
 NOW = datetime(2026, 11, 21, 10, tzinfo=UTC)
@@ -24,11 +24,11 @@ def stretches(request: pytest.FixtureRequest) -> Stretches:
     return Stretches(request.getfixturevalue("database"))
 
 
-def stretch(minute: int, revision: int = AT, model_id: str = "wrist-acc6") -> Stretch:
+def stretch(minute: int, revision: int = AT, model_id: str = "wrist-acc6") -> StoredStretch:
     start = NOW + timedelta(minutes=minute)
     spans = ((5, 2**62, "row"), (7, 8, 'a "quoted" name'))
     head = StretchHead(model_id, SESSION, start, start + timedelta(minutes=1), spans, revision)
-    return Stretch(head, bytes([minute]) * 9)
+    return StoredStretch(head, bytes([minute]) * 9)
 
 
 def test_rows_come_back_and_newer_ones_replace_all(stretches: Stretches) -> None:

@@ -13,7 +13,7 @@ from models.softmax import softmax
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class SetPredictions:
     """Answers of one model to held-out sets, put on a common list of labels.
 
     Attributes:
@@ -35,13 +35,15 @@ class Asked:
     set_abstained: Flags
 
 
-def answers(person: str, model: ExerciseModel, held: HeldOut, labels: Sequence[str]) -> Asked:
+def answers(
+    person: str, model: ExerciseModel, held: HeldOut, labels: Sequence[str]
+) -> SetPredictions:
     """What a calibrated model names, from scores that were already made."""
     to_common = np.array([labels.index(label) for label in model.labels])
     each = softmax(held.scores * model.calibration.window)
     sets = held.windows_of_sets()
     whole = np.array([model.of_set(each[s]) for s in sets])
-    return Asked(
+    return SetPredictions(
         person=person,
         truth=to_common[held.truth],
         named=to_common[each.argmax(axis=1)],
@@ -53,34 +55,34 @@ def answers(person: str, model: ExerciseModel, held: HeldOut, labels: Sequence[s
     )
 
 
-def window_accuracy(asked: Sequence[Asked]) -> float:
+def window_accuracy(asked: Sequence[SetPredictions]) -> float:
     """Share of all windows named right."""
     return mean_over([a.truth == a.named for a in asked])
 
 
-def set_accuracy(asked: Sequence[Asked]) -> float:
+def set_accuracy(asked: Sequence[SetPredictions]) -> float:
     """Share of all sets whose best guess is right."""
     return mean_over([a.set_truth == a.set_named for a in asked])
 
 
-def abstained(asked: Sequence[Asked]) -> float:
+def abstained(asked: Sequence[SetPredictions]) -> float:
     """Share of all sets that were abstained from."""
     return mean_over([a.set_abstained for a in asked])
 
 
-def by_person(asked: Sequence[Asked]) -> dict[str, float]:
+def by_person(asked: Sequence[SetPredictions]) -> dict[str, float]:
     """Window accuracy of every person."""
     names = sorted({a.person for a in asked})
     return {name: window_accuracy([a for a in asked if a.person == name]) for name in names}
 
 
-def window_ece(asked: Sequence[Asked]) -> float:
+def window_ece(asked: Sequence[SetPredictions]) -> float:
     """Calibration error over all windows."""
     right = np.concatenate([a.truth == a.named for a in asked])
     return calibration_error(right, np.concatenate([a.probability for a in asked]))
 
 
-def set_ece(asked: Sequence[Asked]) -> float:
+def set_ece(asked: Sequence[SetPredictions]) -> float:
     """Calibration error over all sets."""
     right = np.concatenate([a.set_truth == a.set_named for a in asked])
     return calibration_error(right, np.concatenate([a.set_probability for a in asked]))

@@ -7,7 +7,7 @@ import numpy as np
 from models.exercise.features import cut_signal, window_features
 from models.exercise.fit import fit_global, fit_user
 from models.exercise.kernel import features
-from models.exercise.protocols.outcome import SPAR, Measured, Outcome
+from models.exercise.protocols.outcome import SPAR, ProtocolData, ProtocolOutcome
 from models.exercise.protocols.trials import Movement, learned_of, people
 from models.exercise.statistics import total
 from schemas.errors import NotEnoughLabels
@@ -18,7 +18,7 @@ ROUNDS = 15  # short ones: other processes disturb a long round for certain
 REPEATS = 40
 
 
-def cost(movements: Sequence[Movement], clock_s: Clock) -> Outcome:
+def cost(movements: Sequence[Movement], clock_s: Clock) -> ProtocolOutcome:
     """Features alone and in a batch, the model's part of an answer, and the fit.
 
     Args:
@@ -39,8 +39,8 @@ def cost(movements: Sequence[Movement], clock_s: Clock) -> Outcome:
     answer = _seconds(lambda: (model.scores(x), model.strangeness(x)), REPEATS, clock_s)
     whole = _seconds(lambda: model.answer_windows(t0_ns, x), REPEATS, clock_s)
     fit = _seconds(lambda: fit_user(learned[0], others), 1, clock_s)
-    measured = Measured(SPAR, PROTOCOL)
-    return Outcome(
+    measured = ProtocolData(SPAR, PROTOCOL)
+    return ProtocolOutcome(
         (
             measured.at_most("s8_features_one_ms", one * 1e3, 1.0, unit="ms"),
             measured.at_most("s8_features_batch_us", batch * 1e6, 60.0, unit="us"),

@@ -16,9 +16,9 @@ from models.exercise.evaluate import LabelledWindows
 from models.exercise.fit import FitSettings, fit_user
 from models.exercise.model import ExerciseModel
 from models.exercise.probability import whole_set
-from models.exercise.protocols.answers import Asked, mean, mean_over
+from models.exercise.protocols.answers import SetPredictions, mean, mean_over
 from models.exercise.protocols.choosing import choose
-from models.exercise.protocols.outcome import GYM, Measured, Outcome
+from models.exercise.protocols.outcome import GYM, ProtocolData, ProtocolOutcome
 from models.exercise.protocols.trials import Movement, all_learned, taught
 from models.exercise.statistics import Statistics
 from models.softmax import softmax
@@ -57,7 +57,7 @@ class NamedSet:
     answered: str
 
 
-def names_on_new_days(movements: Sequence[Movement]) -> Outcome:
+def names_on_new_days(movements: Sequence[Movement]) -> ProtocolOutcome:
     """S4c, with codes beside; `movements` carry the code as their variant."""
     name_of = {m.variant: m.exercise for m in movements}
     by_code = [replace(m, exercise=m.variant) for m in movements]
@@ -108,10 +108,12 @@ def _named(probability: Floats64, names: list[str], name: str) -> Flags:
     return np.array([names[k] == name for k in probability.argmax(axis=1)])
 
 
-def _outcome(found: Sequence[NamedSet], names: tuple[str, ...], chosen: tuple[str, ...]) -> Outcome:
+def _outcome(
+    found: Sequence[NamedSet], names: tuple[str, ...], chosen: tuple[str, ...]
+) -> ProtocolOutcome:
     possible = [s for s in found if s.possible]
     apart = [s for s in found if not s.possible]
-    measured = Measured(GYM, PROTOCOL)
+    measured = ProtocolData(GYM, PROTOCOL)
     figures = (
         measured.at_least("s4c_windows", mean_over([s.alone for s in possible]), 0.91),
         measured.at_least("s4c_sets", mean(s.right for s in possible), 0.92),
@@ -123,17 +125,17 @@ def _outcome(found: Sequence[NamedSet], names: tuple[str, ...], chosen: tuple[st
         Figure("s4c_sets_apart", len(apart), "sets", data=GYM, protocol=_apart(apart)),
     )
     asked_sets = tuple(_as_asked(s, names) for s in found)
-    return Outcome(figures, names, asked_sets, chosen)
+    return ProtocolOutcome(figures, names, asked_sets, chosen)
 
 
 def _apart(sets: Sequence[NamedSet]) -> str:
     return "done on one day only: " + (", ".join(sorted({s.name for s in sets})) or "none")
 
 
-def _as_asked(s: NamedSet, names: tuple[str, ...]) -> Asked:
+def _as_asked(s: NamedSet, names: tuple[str, ...]) -> SetPredictions:
     """A set in the common shape; windows are left to the figures."""
     none = np.empty(0, dtype=np.int64)
-    return Asked(
+    return SetPredictions(
         person=s.code,
         truth=none,
         named=none,

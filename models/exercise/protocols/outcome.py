@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from models.arrays import Ints64
-from models.exercise.protocols.answers import Asked
+from models.exercise.protocols.answers import SetPredictions
 from schemas.report import Figure
 
 SPAR = "SPAR-10"
@@ -13,7 +13,7 @@ GYM = "gym IMU, 99 sets of one lifter on 8 days"
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class ProtocolOutcome:
     """All of a protocol.
 
     Attributes:
@@ -25,12 +25,12 @@ class Outcome:
 
     figures: tuple[Figure, ...]
     labels: tuple[str, ...] = ()
-    asked: tuple[Asked, ...] = ()
+    asked: tuple[SetPredictions, ...] = ()
     chosen: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class Measured:
+class ProtocolData:
     """What the figures of a protocol were measured on, and how.
 
     Attributes:
@@ -80,7 +80,7 @@ class Measured:
         )
 
 
-def confusion(outcome: Outcome, *, of_sets: bool = False) -> Ints64:
+def confusion(outcome: ProtocolOutcome, *, of_sets: bool = False) -> Ints64:
     """Counts, int64 (k, k) for k labels: rows are the truth, columns what was named."""
     size = len(outcome.labels)
     matrix = np.zeros((size, size), dtype=np.int64)

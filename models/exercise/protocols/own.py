@@ -16,7 +16,7 @@ from models.exercise.fit import OWN_CALIBRATION, FitSettings, fit_global, fit_us
 from models.exercise.model import ExerciseModel
 from models.exercise.probability import Calibration
 from models.exercise.protocols.answers import (
-    Asked,
+    SetPredictions,
     abstained,
     answers,
     by_person,
@@ -24,7 +24,7 @@ from models.exercise.protocols.answers import (
     set_accuracy,
     window_ece,
 )
-from models.exercise.protocols.outcome import SPAR, Measured, Outcome
+from models.exercise.protocols.outcome import SPAR, ProtocolData, ProtocolOutcome
 from models.exercise.protocols.people import held_by
 from models.exercise.protocols.trials import Movement, asked, exercises, learned_of, part, people
 from models.exercise.statistics import Statistics, total
@@ -97,12 +97,12 @@ class OwnAnswers:
         largest_bytes: of a model.
     """
 
-    asked: tuple[Asked, ...]
+    asked: tuple[SetPredictions, ...]
     chosen: tuple[str, ...]
     largest_bytes: int
 
 
-def own_models(movements: Sequence[Movement], *, model_id: InputLayout = ACC6) -> Outcome:
+def own_models(movements: Sequence[Movement], *, model_id: InputLayout = ACC6) -> ProtocolOutcome:
     """S2: every recording in five blocks of time; each is asked with a model of the other four."""
     trials: list[OwnTrial] = []
     for person, sets in people(movements).items():
@@ -116,7 +116,7 @@ def own_models(movements: Sequence[Movement], *, model_id: InputLayout = ACC6) -
     return _outcome(S2, trials, movements, model_id)
 
 
-def enrolment(movements: Sequence[Movement], *, model_id: InputLayout = ACC6) -> Outcome:
+def enrolment(movements: Sequence[Movement], *, model_id: InputLayout = ACC6) -> ProtocolOutcome:
     """S3: the first fifth of each recording is enrolled, the last three fifths are asked."""
     trials = [
         OwnTrial(
@@ -134,9 +134,9 @@ def _outcome(
     trials: Sequence[OwnTrial],
     movements: Sequence[Movement],
     model_id: InputLayout,
-) -> Outcome:
+) -> ProtocolOutcome:
     """Ask every trial, and measure the answers: over people first, then over sets and windows."""
-    measured = Measured(SPAR, protocol.says, acc_only=model_id == ACC3)
+    measured = ProtocolData(SPAR, protocol.says, acc_only=model_id == ACC3)
     found = _ask(trials, movements, model_id)
     per = by_person(found.asked).values()
     name = protocol.name
@@ -145,7 +145,7 @@ def _outcome(
         measured.at_least(f"{name}_worst", min(per), protocol.least_worst),
         *_figures(name, found, measured),
     )
-    return Outcome(figures, exercises(movements), found.asked, found.chosen)
+    return ProtocolOutcome(figures, exercises(movements), found.asked, found.chosen)
 
 
 def _ask(
@@ -159,7 +159,7 @@ def _ask(
         [_own_model(t, others - whole[t.person], settings, model_id) for t in trials]
         for settings in CHOICES
     ]
-    found: list[Asked] = []
+    found: list[SetPredictions] = []
     chosen: list[str] = []
     sizes: list[int] = []
     for person in whole:
@@ -197,7 +197,7 @@ def _own_model(
     return model, held_by(model, trial.ask)
 
 
-def _figures(prefix: str, found: OwnAnswers, measured: Measured) -> tuple[Figure, ...]:
+def _figures(prefix: str, found: OwnAnswers, measured: ProtocolData) -> tuple[Figure, ...]:
     size = measured.at_most(f"{prefix}_model_bytes", found.largest_bytes, MODEL_BYTES, unit="B")
     return (
         measured.at_least(f"{prefix}_sets", set_accuracy(found.asked)),

@@ -11,7 +11,7 @@ from models.exercise.evaluate import LabelledWindows
 from models.exercise.fit import FitSettings, fit_global
 from models.exercise.model import ExerciseModel
 from models.exercise.protocols.answers import (
-    Asked,
+    SetPredictions,
     abstained,
     answers,
     by_person,
@@ -20,7 +20,7 @@ from models.exercise.protocols.answers import (
     window_ece,
 )
 from models.exercise.protocols.choosing import choose
-from models.exercise.protocols.outcome import SPAR, Measured, Outcome
+from models.exercise.protocols.outcome import SPAR, ProtocolData, ProtocolOutcome
 from models.exercise.protocols.trials import (
     Movement,
     all_learned,
@@ -37,7 +37,9 @@ CHOICES = tuple(FitSettings(global_shrink=g) for g in (0.05, 0.1, 0.2, 0.3))
 PROTOCOL = "unseen people, 5 folds by person, settings by leave one training person out"
 
 
-def unseen_people(movements: Sequence[Movement], *, model_id: InputLayout = ACC6) -> Outcome:
+def unseen_people(
+    movements: Sequence[Movement], *, model_id: InputLayout = ACC6
+) -> ProtocolOutcome:
     """People in five groups; each group is asked with a model of the other four."""
 
     def fit(statistics: Statistics, settings: FitSettings) -> ExerciseModel:
@@ -45,7 +47,7 @@ def unseen_people(movements: Sequence[Movement], *, model_id: InputLayout = ACC6
 
     data = {p: taught(sets) for p, sets in people(movements).items()}
     labels = exercises(movements)
-    found: list[Asked] = []
+    found: list[SetPredictions] = []
     chosen: list[str] = []
     for names in person_folds(list(data)):
         training = {p: d for p, d in data.items() if p not in names}
@@ -55,8 +57,8 @@ def unseen_people(movements: Sequence[Movement], *, model_id: InputLayout = ACC6
         ).model
         chosen.append(f"{'+'.join(names)}: global_shrink {settings.global_shrink:g}")
         found += [answers(p, model, held_by(model, data[p].asked), labels) for p in names]
-    measured = Measured(SPAR, PROTOCOL, acc_only=model_id == ACC3)
-    return Outcome(_figures(found, measured), labels, tuple(found), tuple(chosen))
+    measured = ProtocolData(SPAR, PROTOCOL, acc_only=model_id == ACC3)
+    return ProtocolOutcome(_figures(found, measured), labels, tuple(found), tuple(chosen))
 
 
 def held_by(model: ExerciseModel, sets: Sequence[LabelledWindows]) -> HeldOut:
@@ -71,7 +73,7 @@ def held_by(model: ExerciseModel, sets: Sequence[LabelledWindows]) -> HeldOut:
     return found
 
 
-def _figures(found: Sequence[Asked], measured: Measured) -> tuple[Figure, ...]:
+def _figures(found: Sequence[SetPredictions], measured: ProtocolData) -> tuple[Figure, ...]:
     return (
         measured.at_least("s1_windows", window_accuracy(found), 0.92),
         measured.at_least("s1_sets", set_accuracy(found), 0.955),

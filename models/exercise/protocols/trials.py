@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from models.exercise.evaluate import LabelledWindows, labelled_windows
 from models.exercise.examples import ExampleSettings, windows_of_sets
 from models.exercise.kept import keep
+from models.exercise.kept_statistics import statistics_of_sets
 from models.exercise.statistics import Statistics, total
-from models.exercise.summed import summed
 from models.signal.wrist import WristSignal, slice_of
 
 FOLDS = 5
@@ -63,7 +63,9 @@ def learned_of(
         NotEnoughLabels: none of them is long enough.
     """
     found = windows_of_sets([(m.signals, seed_of(m)) for m in movements], settings)
-    return summed([(m.exercise, keep(w)) for m, w in zip(movements, found, strict=True)])
+    return statistics_of_sets(
+        [(m.exercise, keep(w)) for m, w in zip(movements, found, strict=True)]
+    )
 
 
 def seed_of(movement: Movement) -> int:

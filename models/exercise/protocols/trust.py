@@ -16,11 +16,11 @@ from models.exercise.fit import OWN_CALIBRATION, fit_global, fit_user
 from models.exercise.model import ExerciseModel
 from models.exercise.own_calibration import on_one_user
 from models.exercise.probability import LEAST
-from models.exercise.protocols.answers import Asked, answers, mean, set_ece
-from models.exercise.protocols.outcome import GYM, Measured
+from models.exercise.protocols.answers import SetPredictions, answers, mean, set_ece
+from models.exercise.protocols.outcome import GYM, ProtocolData
 from models.exercise.protocols.trials import Movement, asked, learned_of
-from models.exercise.sooner import sooner_and_later
 from models.exercise.statistics import Statistics, total
+from models.exercise.time_split import split_in_time
 from models.softmax import softmax
 from schemas.config import Training
 from schemas.report import Figure
@@ -50,7 +50,7 @@ class Trust:
         caught: sets of exercises that were left out: whether none was.
     """
 
-    sure: list[Asked]
+    sure: list[SetPredictions]
     losses: list[float]
     kept: list[bool]
     caught: list[bool]
@@ -76,7 +76,7 @@ def trust_on_new_days(movements: Sequence[Movement]) -> list[Figure]:
             rest = [one for one in learned if one.movement.exercise != exercise]
             left_out = [one for one in new if one.movement.exercise == exercise]
             _ask_unknown(rest, left_out, shipped, served)
-    measured = Measured(GYM, PROTOCOL)
+    measured = ProtocolData(GYM, PROTOCOL)
     return [
         measured.beside(name, worth(served), PEER, worth(shipped)) for name, worth in WORTH.items()
     ]
@@ -85,7 +85,7 @@ def trust_on_new_days(movements: Sequence[Movement]) -> list[Figure]:
 def own_models_of(sets: Sequence[Known]) -> tuple[ExerciseModel, ExerciseModel]:
     """One lifter's model under the shipped calibration, and as it is served."""
     model = _model(sets)
-    early, late = sooner_and_later(
+    early, late = split_in_time(
         sets,
         EARLY_SHARE,
         exercise=lambda one: one.movement.exercise,

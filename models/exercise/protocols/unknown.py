@@ -24,7 +24,7 @@ from models.exercise.evaluate import calibration_error
 from models.exercise.fit import OWN_CALIBRATION, FitSettings, fit_global, fit_user
 from models.exercise.probability import Calibration
 from models.exercise.protocols.answers import mean
-from models.exercise.protocols.outcome import SPAR, Measured, Outcome
+from models.exercise.protocols.outcome import SPAR, ProtocolData, ProtocolOutcome
 from models.exercise.protocols.trials import Movement, asked, exercises, learned_of, part, people
 from models.exercise.statistics import Statistics, total
 
@@ -60,7 +60,7 @@ class Strange:
         return novelty_of_sets(self.known, calibration) > calibration.abstain_above
 
 
-Learned = dict[str, dict[str, Statistics]]  # of a person, of an exercise
+PersonStatistics = dict[str, dict[str, Statistics]]  # of a person, of an exercise
 Tried = Sequence[dict[str, list[Strange]]]  # with each of CHOICES, of a person
 
 
@@ -78,7 +78,7 @@ class Border:
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
+class UnknownTrial:
     """How one user's models without an exercise fared under the others' border.
 
     Attributes:
@@ -96,7 +96,7 @@ class Judged:
     refused: list[bool]
 
 
-def unknown_exercise(movements: Sequence[Movement]) -> Outcome:
+def unknown_exercise(movements: Sequence[Movement]) -> ProtocolOutcome:
     """AUROC per user, and how well P(known) is calibrated."""
     labels = exercises(movements)
     by_person = people(movements)
@@ -129,7 +129,7 @@ def auroc(low: Floats, high: Floats) -> float:
 
 
 def _left_out(
-    person: str, sets: Sequence[Movement], learned: Learned, settings: FitSettings
+    person: str, sets: Sequence[Movement], learned: PersonStatistics, settings: FitSettings
 ) -> list[Strange]:
     """A person's later movement, asked of models that lack one exercise each."""
     found: list[Strange] = []
@@ -163,10 +163,10 @@ def _area(found: Sequence[Strange], calibration: Calibration) -> float:
     return mean(one.auroc(calibration) for one in found)
 
 
-def _judged(found: Sequence[Strange], calibration: Calibration) -> Judged:
+def _judged(found: Sequence[Strange], calibration: Calibration) -> UnknownTrial:
     both = [(held, known) for s in found for held, known in ((s.known, True), (s.unknown, False))]
     novelty = [novelty_of_windows(held, calibration) for held, _ in both]
-    return Judged(
+    return UnknownTrial(
         area=_area(found, calibration),
         known=np.concatenate([np.full(len(held.truth), known) for held, known in both]),
         probability=calibration.known_of_each(np.concatenate(novelty)),
@@ -175,8 +175,10 @@ def _judged(found: Sequence[Strange], calibration: Calibration) -> Judged:
     )
 
 
-def _outcome(judged: Sequence[Judged], labels: tuple[str, ...], chosen: tuple[str, ...]) -> Outcome:
-    measured = Measured(SPAR, PROTOCOL)
+def _outcome(
+    judged: Sequence[UnknownTrial], labels: tuple[str, ...], chosen: tuple[str, ...]
+) -> ProtocolOutcome:
+    measured = ProtocolData(SPAR, PROTOCOL)
     known = np.concatenate([one.known for one in judged])
     ece = _balanced_error(known, np.concatenate([one.probability for one in judged]))
     figures = (
@@ -186,7 +188,7 @@ def _outcome(judged: Sequence[Judged], labels: tuple[str, ...], chosen: tuple[st
         measured.at_least("s6_unknown_abstained", mean(c for one in judged for c in one.caught)),
         measured.at_least("s6_known_abstained", mean(r for one in judged for r in one.refused)),
     )
-    return Outcome(figures, labels, chosen=chosen)
+    return ProtocolOutcome(figures, labels, chosen=chosen)
 
 
 def _balanced_error(right: Flags, probability: Floats64) -> float:

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 
 from models.exercise.model import ExerciseModel
-from models.exercise.protocols.outcome import GYM, Measured
+from models.exercise.protocols.outcome import GYM, ProtocolData
 from models.exercise.protocols.trials import Movement, asked, learned_of
 from models.exercise.protocols.trust import Known, own_models_of
 from models.exercise.signs import Signs
@@ -73,7 +73,7 @@ def _figures(
     here: Sequence[tuple[str, str | None]],
 ) -> list[Figure]:
     declared = told[AS_DECLARED]
-    measured = Measured(GYM, PROTOCOL)
+    measured = ProtocolData(GYM, PROTOCOL)
     return [
         measured.beside(f"s7_worn_{name}_{kind}", share(here), PEER, share(declared))
         for kind, share in (("right", _right), ("wrong", _wrong))

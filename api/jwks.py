@@ -1,0 +1,118 @@
+"""Keys of an outside issuer of tokens (JWKS): from a file or an https address, kept fresh.
+
+A token that names an unknown key makes us ask again, at most every `AGAIN_S`: an issuer may rotate
+its keys whenever it likes, and nobody can make us hammer it. What is known is read again after
+`FRESH_S`, so that a key which the issuer withdrew is no longer believed.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import jwt
+
+from api.keys import LOOPBACK
+from schemas.errors import BadConfig
+
+AGAIN_S = 30.0
+FRESH_S = 3600.0
+TIMEOUT_S = 5.0
+LARGEST = 2**18  # bytes of a key set
+ASYMMETRIC = frozenset({"EdDSA", "ES256", "RS256"})
+
+
+class IssuerKeys:
+    """The issuer's public keys by kid; nothing when there is no outside issuer."""
+
+    def __init__(self, source: str, clock: Callable[[], float] = time.monotonic) -> None:
+        """Read the keys of a file at once; those of an address when the first token needs them.
+
+        Raises:
+            BadConfig: the file cannot be read, or the address is not https.
+        """
+        self.keys: Mapping[str, jwt.PyJWK] = {}
+        self._source = source
+        self._clock = clock
+        self._asked_s: float | None = None
+        self._asking = asyncio.Lock()
+        self._address = _is_address(source)
+        if source and not self._address:
+            self.keys = _parsed(source, _text_of(source))
+            self._asked_s = clock()
+
+    async def refresh(self, kid: str | None) -> None:
+        """Ask the issuer again if a token's key is not known, or what is known is old.
+
+        An issuer that does not answer changes nothing: the keys that were known stay.
+        """
+        if not self._source or kid is None or not self._due(kid):
+            return
+        async with self._asking:
+            if not self._due(kid):
+                return  # another request asked meanwhile
+            self._asked_s = self._clock()
+            try:
+                self.keys = _parsed(self._source, await self._read())
+            except BadConfig:
+                return
+
+    def _due(self, kid: str) -> bool:
+        if self._asked_s is None:
+            return True
+        return self._clock() - self._asked_s > (FRESH_S if kid in self.keys else AGAIN_S)
+
+    async def _read(self) -> str:
+        if self._address:
+            return await _fetched(self._source)
+        return await asyncio.to_thread(_text_of, self._source)
+
+
+def _is_address(source: str) -> bool:
+    """Whether the source is an address; a plain http one must lie on this machine.
+
+    Raises:
+        BadConfig: others could put their keys in on the way.
+    """
+    parts = urlsplit(source)
+    if parts.scheme == "http" and parts.hostname not in LOOPBACK:
+        raise _bad(source, "an address must begin with https://")
+    return parts.scheme in ("http", "https")
+
+
+def _text_of(source: str) -> str:
+    try:
+        return Path(source).expanduser().read_text()
+    except (OSError, ValueError) as problem:
+        raise _bad(source, str(problem)) from problem
+
+
+async def _fetched(address: str) -> str:
+    """The text at an address; it may not be large, slow, or elsewhere."""
+    import httpx  # 10 MB that a service without an outside issuer saves
+
+    try:
+        async with httpx.AsyncClient(timeout=TIMEOUT_S, follow_redirects=False) as client:
+            answer = await client.get(address)
+            answer.raise_for_status()
+    except httpx.HTTPError as problem:
+        raise _bad(address, str(problem)) from problem
+    if len(answer.content) > LARGEST:
+        raise _bad(address, f"its answer is larger than {LARGEST} bytes")
+    return answer.text
+
+
+def _parsed(source: str, text: str) -> dict[str, jwt.PyJWK]:
+    """Keys that verify by a public half; a shared secret in a key set is no key for us."""
+    try:
+        keys = jwt.PyJWKSet.from_json(text).keys
+    except (jwt.PyJWTError, ValueError, KeyError, TypeError, AttributeError) as problem:
+        raise _bad(source, f"no key set: {problem}") from problem
+    return {key.key_id: key for key in keys if key.key_id and key.algorithm_name in ASYMMETRIC}
+
+
+def _bad(source: str, why: str) -> BadConfig:
+    return BadConfig(
+        f"auth.outside_jwks = {source}: {why}", field="auth.outside_jwks", value=source
+    )

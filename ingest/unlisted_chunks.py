@@ -1,0 +1,52 @@
+"""Bodies that a client's list does not name: they go to the dead letters, whole."""
+
+from collections.abc import Sequence
+from datetime import date
+from uuid import UUID
+
+from ingest.rows import body_of
+from schemas.ids import slot
+from schemas.times import at_us
+from store.dead_letters import DeadLetter
+from store.records import Records
+from store.samples import ChunkHead
+from store.sessions import StreamList
+
+
+async def keep_unlisted(
+    records: Records,
+    user_id: UUID,
+    session_id: UUID,
+    stream: str,
+    heads: Sequence[ChunkHead],
+    listed: StreamList,
+) -> None:
+    """Copy chunks that are held but not listed to the dead letters.
+
+    The rows stay: a longer list may still name them. A letter's id follows from its content, so
+    doing it again adds none.
+    """
+    if not heads:
+        return
+    left = [(head.seq, head.sha256) for head in heads]
+    per_day = records.dead_letters.per_day  # a broken client must not fill the others' disk
+    rooms: dict[date, int] = {}
+    for row in await records.samples.rows(user_id, session_id, stream, left[:per_day]):
+        day = at_us(row.received_us).date()
+        if day not in rooms:
+            rooms[day] = per_day - await records.dead_letters.count(user_id, day)
+        rooms[day] -= 1
+        if rooms[day] < 0:
+            continue
+        where = f"chunk {row.seq} of stream {stream!r} of session {session_id}"
+        says = "another body" if row.seq < len(listed.hashes) else "no such number"
+        await records.dead_letters.put(
+            DeadLetter(
+                id=slot(session_id, stream, row.seq, row.sha256.hex()),
+                user_id=user_id,
+                kind="chunk",
+                reason=f"{where}: the list names {says}",
+                payload=body_of(row),
+                received_at=at_us(row.received_us),
+            )
+        )

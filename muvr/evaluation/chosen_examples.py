@@ -1,0 +1,60 @@
+"""Which recordings and sets are worth a picture: right ones and wrong ones."""
+
+from collections.abc import Sequence
+from typing import TypeVar
+
+import numpy as np
+
+from models.activity.evaluate import FoundSegments, border_errors
+from models.reps.count import count_repetitions
+from models.reps.evaluate import RepsExample
+from muvr.evaluation.pictures import PicturedSet
+
+RIGHT, WRONG = 3, 6
+LOOKED_AT = 60  # sets that are counted in search of wrong ones
+
+T = TypeVar("T")
+
+
+def recordings_to_draw(
+    found: Sequence[FoundSegments],
+) -> tuple[list[FoundSegments], list[FoundSegments]]:
+    """Recordings from the middle of those with good borders, and those with the worst.
+
+    The very best would flatter: a usual right one says more.
+    """
+    judged = [(one, worst_error_s(one)) for one in found]
+    ranked = sorted(((one, e) for one, e in judged if e is not None), key=lambda pair: pair[1])
+    right = [one for one, error_s in ranked if error_s <= 2]
+    wrong = [one for one, error_s in reversed(ranked) if error_s > 2]
+    return spread(right, RIGHT), wrong[:WRONG]
+
+
+def worst_error_s(found: FoundSegments) -> float | None:
+    """The largest error of a border in a recording; None where no border is judged."""
+    starts, ends = border_errors([found])
+    return float(np.abs([*starts, *ends]).max()) if len(starts) else None
+
+
+def sets_to_draw(sets: Sequence[RepsExample]) -> tuple[list[PicturedSet], list[PicturedSet]]:
+    """Sets counted right and, worst first, those that were not; in one piece each."""
+    whole = [one for one in sets if len(one.signals) == 1]
+    counted = [
+        PicturedSet(one.group, one.signals[0], one.reps, count_repetitions(one.signals[0]))
+        for one in spread(whole, LOOKED_AT)
+    ]
+    right = [one for one in counted if one.counted.count == one.reps]
+    wrong = [one for one in counted if one.counted.count != one.reps]
+    wrong.sort(key=lambda one: -abs(one.counted.count - one.reps))
+    return spread(right, RIGHT), wrong[:WRONG]
+
+
+def spread(several: Sequence[T], number: int) -> list[T]:
+    """At most so many, evenly from first to last.
+
+    >>> spread("abcde", 3)
+    ['a', 'c', 'e']
+    """
+    if len(several) <= number:
+        return list(several)
+    return [several[k] for k in np.linspace(0, len(several) - 1, number).round().astype(int)]

@@ -1,0 +1,60 @@
+"""A multilayer perceptron of MLlib on the same windows, hidden layers of 250 and 50."""
+
+from collections.abc import Iterable, Iterator
+from functools import partial
+
+import pyarrow as pa
+from pyspark.ml.classification import MultilayerPerceptronClassifier
+from pyspark.ml.functions import array_to_vector
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as f
+from pyspark.sql.pandas.types import from_arrow_schema
+
+from models.exercise.model import ExerciseModel
+from pipelines.experiments.job import ExperimentData, RecipeResult
+from pipelines.experiments.sample import batch_rows, examples_of
+
+HIDDEN = (250, 50)
+STEPS = 60
+WINDOWS = pa.schema([("label", pa.float64()), ("x", pa.list_(pa.float64()))])
+ROWS_OUT = 512
+
+
+def perceptron(beside: ExperimentData) -> RecipeResult:
+    """Train MLlib's perceptron, ask it about the people who judge, beside the global model."""
+    learn = _vectors(beside.rows("learn"), beside.like)
+    held = _vectors(beside.rows("judge"), beside.like)
+    size = len(beside.like.mean)
+    trainer = MultilayerPerceptronClassifier(
+        layers=[size, *HIDDEN, len(beside.labels)], maxIter=STEPS, seed=1, blockSize=128
+    )
+    model = trainer.fit(learn)
+    said = model.transform(held)
+    right = said.agg(f.avg((f.col("prediction") == f.col("label")).cast("double"))).first()
+    return RecipeResult(
+        {
+            "layers": [size, *HIDDEN, len(beside.labels)],
+            "windows_right": round(float(right[0]), 4) if right else None,
+        }
+    )
+
+
+def _vectors(frame: DataFrame, like: ExerciseModel) -> DataFrame:
+    task = partial(windows_of, labels=like.labels)
+    rows = frame.mapInArrow(task, from_arrow_schema(WINDOWS))
+    return rows.select("label", array_to_vector(f.col("x")).alias("features"))
+
+
+def windows_of(
+    batches: Iterable[pa.RecordBatch], *, labels: tuple[str, ...]
+) -> Iterator[pa.RecordBatch]:
+    """On an executor: a row per window."""
+    for batch in batches:
+        rows = batch_rows([batch])
+        if not rows:
+            continue
+        x, y = examples_of(rows, labels)
+        for first in range(0, len(y), ROWS_OUT):
+            part = slice(first, first + ROWS_OUT)
+            columns = {"label": y[part].astype(float), "x": x[part].astype(float).tolist()}
+            yield pa.RecordBatch.from_pydict(columns, schema=WINDOWS)

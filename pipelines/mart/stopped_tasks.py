@@ -1,0 +1,77 @@
+"""Tasks that go on computing after their query was stopped, and how they are ended.
+
+Spark asks a task to end and interrupts its thread. Whoever only computes, as the generated loops
+of a join without an equality do, hears neither: such a task keeps its core for good and the
+query's broadcast tables locked. As many of them as there are cores, and no query is answered any
+more; and ending Spark waits 120 s for a table that it cannot remove (`spark.rpc.askTimeout`).
+Spark's own reaper would end all of Java, and on one machine it does not even do that.
+
+So the thread is ended as Java 17, the only one that runs here, still can (`Thread.stop`). Java
+warns that what the thread held may be left half changed; a process that only reads, and a thread
+that would otherwise never end, can live with that.
+"""
+
+import threading
+import time
+from typing import Any
+
+from pyspark.sql import SparkSession
+
+OPTIONS = {"spark.executor.killOnFatalError.depth": "0"}
+"""What a session needs: else Spark ends all of Java when one of its threads is ended."""
+
+EVERY_S = 2.0  # a task that hears that it was stopped has ended long before
+_TASK = "Executor task launch worker"  # threads keep the name of the last task they had
+_RUNNER = "org.apache.spark.executor.Executor$TaskRunner"  # among the callers of a task's code
+_ROUNDS = 10  # of waiting for the last of them; one that outlives it is left to Java's end
+
+
+class StoppedTasks:
+    """What is left of the stopped queries of a session."""
+
+    def __init__(self, spark: SparkSession) -> None:
+        self._spark = spark
+        self._seen: set[str] = set()
+
+    def end(self) -> None:
+        """End the tasks of stopped queries that were there at the last call already."""
+        found = self.threads()
+        deaf = found.keys() & self._seen
+        for name in deaf:
+            found[name].stop()
+        self._seen = found.keys() - deaf  # it puts its things away now, undisturbed
+
+    def threads(self) -> dict[str, Any]:
+        """Java's threads, by name, that compute for a stage which is over."""
+        context = self._spark.sparkContext
+        java: Any = context._jsc  # pyright: ignore[reportPrivateUsage]
+        infos = java.sc().statusTracker().getExecutorInfos()
+        if not any(one.numRunningTasks() for one in infos):
+            return {}
+        jvm: Any = context._jvm  # pyright: ignore[reportPrivateUsage]
+        # the threads first: the stages of all that compute then are known by the time we ask
+        computing = {
+            thread.getName(): thread
+            for thread in jvm.java.lang.Thread.getAllStackTraces().keySet()
+            if thread.getName().startswith(_TASK)
+            and any(frame.getClassName() == _RUNNER for frame in thread.getStackTrace())
+        }
+        active = [f" in stage {stage}." for stage in context.statusTracker().getActiveStageIds()]
+        return {
+            name: thread
+            for name, thread in computing.items()
+            if not any(stage in name for stage in active)
+        }
+
+    def end_all(self) -> None:
+        """Wait until what was stopped has ended, and end what does not end by itself."""
+        for _ in range(_ROUNDS):
+            if not self.threads():
+                return
+            self.end()
+            time.sleep(EVERY_S)
+
+    def watch(self, over: threading.Event) -> None:
+        """End what stopped queries leave, from time to time, until `over` is set."""
+        while not over.wait(EVERY_S):
+            self.end()

@@ -1,0 +1,70 @@
+"""Why a node died or did not start, in one sentence with the next step, from what it logged."""
+
+import re
+
+from schemas.config import Cassandra
+from schemas.errors import DiskFull, NodeFailed, NodeProblem, PortBusy
+from store.node.folders import Folders
+from store.node.preflight import port_busy
+
+_READ_BYTES = 200_000
+_LINES = 6
+_PORT_BUSY = re.compile(
+    r"Failed to bind port (\d+)|:(\d+) is in use by another process|Port already in use: (\d+)"
+)
+_DISK_FULL = re.compile(r"No space left on device|Insufficient disk space|Disk quota exceeded")
+# Not the bare name: Cassandra logs its Java options, ExitOnOutOfMemoryError among them.
+_NO_MEMORY = re.compile(
+    r"java\.lang\.OutOfMemoryError|Could not reserve enough space|insufficient memory for the Java"
+)
+
+
+def explain_failure(folders: Folders, config: Cassandra) -> NodeProblem:
+    """The error that the logs of the last run tell of."""
+    text = _tail(folders.console) + _tail(folders.log)
+    if busy := _PORT_BUSY.search(text):
+        port = int(next(group for group in busy.groups() if group))
+        return PortBusy(port_busy(_setting_of(port, config), port))
+    if _DISK_FULL.search(text):
+        return DiskFull(
+            f"The disk of {folders.root} is full: Cassandra stopped. Nothing acknowledged is lost; "
+            "free some space and start it again."
+        )
+    if _NO_MEMORY.search(text):
+        return NodeFailed(
+            f"Cassandra ran out of memory with cassandra.heap_mb = {config.heap_mb}; give it more, "
+            f"or the machine less to do. Its log: {folders.log}"
+        )
+    return NodeFailed(f"Cassandra stopped. Its last words: {last_words(text)} (log: {folders.log})")
+
+
+def last_words(text: str) -> str:
+    r"""The lines that matter of a log: its last error with its causes, else how it ended.
+
+    >>> last_words("INFO a - fine\nERROR b - Bad key: x\n\tat java.Thing\nINFO c - bye")
+    'ERROR b - Bad key: x'
+    """
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    spoken = [line for line in lines if not line.startswith(("at ", "..."))]
+    errors = [i for i, line in enumerate(spoken) if re.search(r"\bERROR\b|^Error|^Exception", line)]
+    if not errors:
+        return " | ".join(spoken[-_LINES:]) or "none"
+    said = spoken[errors[-1] :]
+    causes = [line for line in said[1:] if line.startswith("Caused by:")]
+    return " | ".join([said[0], *causes][:_LINES])
+
+
+def _tail(path: object) -> str:
+    """The end of a log file; empty when there is none yet."""
+    try:
+        with open(str(path), "rb") as file:
+            file.seek(0, 2)
+            file.seek(max(0, file.tell() - _READ_BYTES))
+            return file.read().decode(errors="replace")
+    except FileNotFoundError:
+        return ""
+
+
+def _setting_of(port: int, config: Cassandra) -> str:
+    settings = ("port", "storage_port", "jmx_port")
+    return next((s for s in settings if getattr(config, s) == port), "port")

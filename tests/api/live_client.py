@@ -1,0 +1,96 @@
+"""A client of the live connection: what it sends and what it hears."""
+
+import json
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+import cbor2
+import pytest
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import ClientConnection, connect
+
+from ingest.chunks import canonical_body
+from models.signal.pieces import Piece, Recording
+from tests.api.conftest import Person, RunningService
+from tests.api.test_access_matrix import uuid7
+
+CHUNK_SAMPLES = 50
+
+
+def open_session(person: Person, recording: Recording) -> uuid.UUID:
+    session = uuid7()
+    about = {"device": "watch", "placement": "wrist", "side": recording.side}
+    body = {
+        "started_at": datetime.fromtimestamp(recording.acc[0].t0_ns / 1e9, UTC).isoformat(),
+        "timezone": "Europe/London",
+        "streams": {
+            "acc": {"kind": "acc", "unit": recording.acc[0].unit, **about},
+            "gyro": {"kind": "gyro", "unit": recording.gyro[0].unit, **about},
+        },
+    }
+    with person.client() as client:
+        answer = client.put(f"/v1/sessions/{session}", json=body)
+    assert answer.status_code == 200, answer.text
+    return session
+
+
+def bodies(piece: Piece, count: int) -> list[bytes]:
+    """The first chunks of a stream."""
+    found = []
+    for seq in range(count):
+        part = slice(seq * CHUNK_SAMPLES, (seq + 1) * CHUNK_SAMPLES)
+        t0_ns = piece.t0_ns + int(part.start / piece.rate_hz * 1e9)
+        found.append(
+            canonical_body(Piece(t0_ns, piece.rate_hz, piece.unit, piece.scale, piece.counts[part]))
+        )
+    return found
+
+
+@contextmanager
+def talk(
+    service: RunningService, session: uuid.UUID, token: str | None
+) -> Iterator[ClientConnection]:
+    url = service.url.replace("http://", "ws://") + f"/v1/sessions/{session}/live"
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    with connect(url, additional_headers=headers, open_timeout=20) as connection:
+        yield connection
+
+
+def hear(connection: ClientConnection, kind: str) -> dict[str, Any]:
+    """The next message of a kind; others are passed over."""
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        message = json.loads(connection.recv(timeout=20))
+        if message["type"] == kind:
+            return message
+    raise AssertionError(f"no {kind} came")
+
+
+def receipts_and_problems(
+    connection: ClientConnection, count: int
+) -> tuple[list[int], list[dict[str, Any]]]:
+    """The next so many messages: numbers that were kept, and problems in their order."""
+    heard = [json.loads(connection.recv(timeout=20)) for _ in range(count)]
+    receipts = [one["seq"] for one in heard if one["type"] == "receipt"]
+    return receipts, [one["problem"] for one in heard if one["type"] == "problem"]
+
+
+def item(stream: str, seq: int, chunk: bytes) -> bytes:
+    return cbor2.dumps({"stream": stream, "seq": seq, "chunk": chunk})
+
+
+def drain(connection: ClientConnection) -> None:
+    """Hear until the other side hangs up."""
+    while True:
+        connection.recv(timeout=20)
+
+
+def close_code(connection: ClientConnection) -> int:
+    with pytest.raises(ConnectionClosed) as closed:
+        drain(connection)
+    assert closed.value.rcvd is not None
+    return closed.value.rcvd.code

@@ -1,0 +1,151 @@
+"""Who asks for much waits behind who asks for little."""
+
+import asyncio
+import threading
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from api import measure
+from api.fair_queue import WAITING_AT_MOST, FairQueue
+from api.measure import Measurer
+from schemas.errors import Retryable
+from store.sets import SetRow
+
+ANNA, BEN, CLARA = (UUID(int=n) for n in (1, 2, 3))
+
+NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
+A_SET = SetRow(
+    UUID(int=4), UUID(int=5), "row", NOON, NOON + timedelta(60), None, None, None, "typed", 1
+)
+
+
+class Room:
+    """Remembers whose turn it was, in order; each stays until told to go."""
+
+    def __init__(self) -> None:
+        self.turns = FairQueue()
+        self.served: list[UUID] = []
+        self.go = asyncio.Event()
+        self.called_away: list[asyncio.Task[None]] = []
+
+    async def visit(self, who: UUID) -> None:
+        async with self.turns.turn(who):
+            self.served.append(who)
+            await self.go.wait()
+        while self.called_away:  # before the next one knows that its turn has come
+            self.called_away.pop().cancel()
+
+    async def come(self, *who: UUID) -> list[asyncio.Task[None]]:
+        """All of them come, in this order, and wait."""
+        coming = [asyncio.create_task(self.visit(one)) for one in who]
+        await asyncio.sleep(0)
+        return coming
+
+
+def test_who_comes_later_is_served_after_the_one_that_is_under_way():
+    async def day() -> list[UUID]:
+        room = Room()
+        coming = await room.come(ANNA, ANNA, ANNA, BEN, BEN, CLARA)
+        room.go.set()
+        await asyncio.gather(*coming)
+        return room.served
+
+    assert asyncio.run(day()) == [ANNA, BEN, CLARA, ANNA, BEN, ANNA]
+
+
+def test_one_user_may_wait_with_a_few_and_others_still_may():
+    async def day() -> None:
+        room = Room()
+        coming = await room.come(*[ANNA] * (1 + WAITING_AT_MOST))
+        with pytest.raises(Retryable, match=f"^{WAITING_AT_MOST} of this user's"):
+            await room.visit(ANNA)
+        coming += await room.come(BEN)
+        room.go.set()
+        await asyncio.gather(*coming)
+        assert room.served[:2] == [ANNA, BEN]
+        assert len(room.served) == 2 + WAITING_AT_MOST
+
+    asyncio.run(day())
+
+
+def test_who_leaves_the_queue_is_not_waited_for():
+    async def day() -> None:
+        room = Room()
+        first, leaves, chosen, last = await room.come(ANNA, BEN, CLARA, ANNA)
+        leaves.cancel()
+        room.called_away.append(chosen)
+        room.go.set()
+        await asyncio.gather(first, last)
+        await room.visit(BEN)
+        assert (leaves.cancelled(), chosen.cancelled()) == (True, True)
+        assert room.served == [ANNA, ANNA, BEN]
+
+    asyncio.run(day())
+
+
+def test_a_turn_lasts_until_its_work_has_ended_whoever_gave_up_waiting():
+    async def day() -> list[str]:
+        turns, told = FairQueue(), list[str]()
+        go = asyncio.Event()
+
+        async def work(name: str) -> None:
+            told.append(f"{name} begins")
+            await go.wait()
+            told.append(f"{name} ends")
+
+        def come(who: UUID, name: str) -> asyncio.Task[None]:
+            return asyncio.create_task(turns.whole(who, lambda: work(name)))
+
+        given_up, never_begun, last = come(ANNA, "1"), come(ANNA, "2"), come(BEN, "3")
+        await asyncio.sleep(0.01)
+        given_up.cancel()
+        never_begun.cancel()
+        await asyncio.sleep(0.01)
+        assert told == ["1 begins"]
+        go.set()
+        await last
+        assert (given_up.cancelled(), never_begun.cancelled()) == (True, True)
+        return told
+
+    assert asyncio.run(day()) == ["1 begins", "1 ends", "3 begins", "3 ends"]
+
+
+def test_a_measurement_that_timed_out_keeps_its_turn_and_is_remembered(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    """Six that give up, one after another, leave one thread that computes, not six."""
+    go, begun = threading.Event(), list[int]()
+
+    def slowly(*_: object) -> dict[UUID, object]:
+        begun.append(1)
+        go.wait(10)
+        return {A_SET.set_id: "measured"}
+
+    async def nothing(*_: object) -> Any:
+        return {}
+
+    monkeypatch.setattr(measure, "_measured", slowly)
+    monkeypatch.setattr(measure, "load_recording", nothing)
+    records: Any = SimpleNamespace(sessions=SimpleNamespace(lists=nothing))
+    models: Any = SimpleNamespace(find=nothing)
+    session: Any = SimpleNamespace(session_id=UUID(int=9))
+
+    async def day() -> None:
+        measurer = Measurer(records, models)
+
+        async def ask() -> object:
+            return await measurer.of_sets(ANNA, session, [A_SET], "wrist-acc3")
+
+        for _ in range(6):
+            with pytest.raises(TimeoutError):
+                await asyncio.wait_for(ask(), 0.02)
+        assert begun == [1]
+        go.set()
+        assert await ask() == {A_SET.set_id: "measured"}
+        assert begun == [1]
+
+    asyncio.run(day())

@@ -1,0 +1,90 @@
+"""The JSON form of a chunk: its rounding, and what it is refused for, by field and value."""
+
+import json
+from typing import Any
+
+import numpy as np
+import pytest
+
+from ingest.chunks import JSON, decode_chunk
+from schemas.config import Limits
+from schemas.errors import BadChunk
+from tests.ingest.chunk_bodies import JSON_CHUNK, LIMITS, json_body, kept
+
+
+def test_json_is_rounded_to_a_step_that_the_chunk_names() -> None:
+    chunk = decode_chunk(json_body(), JSON + "; charset=utf-8", LIMITS)
+    assert chunk.piece.t0_ns % 10**9 == 123_456_789
+    assert chunk.quantum == chunk.piece.scale == 2 / 32767
+    sent = np.array([JSON_CHUNK["x"], JSON_CHUNK["y"], JSON_CHUNK["z"]]).T
+    assert np.abs(chunk.piece.counts * chunk.quantum - sent).max() <= chunk.quantum / 2
+    assert kept(json_body(), JSON) == json_body()
+
+
+def test_zeros_have_a_step_too() -> None:
+    chunk = decode_chunk(json_body(x=[0], y=[0], z=[0]), JSON, LIMITS)
+    assert chunk.piece.counts.tolist() == [[0, 0, 0]]
+
+
+def test_numbers_with_all_their_digits_on_lines_of_their_own_are_short_enough() -> None:
+    n = LIMITS.chunk_samples
+    axes = dict.fromkeys("xyz", [-1.2345678901234567e-100] * n)
+    times = [2**31 - n + t for t in range(n)]
+    body = json.dumps({**JSON_CHUNK, **axes, "t_ms": times}, indent=8).encode()
+    assert kept(body, JSON) == body
+
+
+@pytest.mark.parametrize(
+    ("field", "body"),
+    [
+        ("x", json_body(x=[])),
+        ("y", json_body(y=[1, 2])),
+        ("x[1]", json_body(x=[1, 1e6, 1])),
+        ("unit", json_body(unit="lb")),
+        ("q", json_body(q=1)),
+        ("z", json.dumps({k: v for k, v in JSON_CHUNK.items() if k != "z"}).encode()),
+        ("body", json_body().replace(b"0.5", b"NaN")),
+        ("x[0]", json_body().replace(b"0.5", b"1e999")),
+        ("t0", json_body(t0="2026-11-21T10:00:00")),
+        ("t0", json_body(t0="yesterday")),
+        ("t0", json_body(t0="2026-11-21T10:00:00.1234567890Z")),
+        ("rate_hz", json_body(rate_hz=1e9)),
+        ("body", b"[1]"),
+        ("body", b"\xff\xfe"),
+        ("body", b"[" * 10_000),
+    ],
+)
+def test_json_that_cannot_be_is_refused_by_name(field: str, body: bytes) -> None:
+    with pytest.raises(BadChunk) as caught:
+        decode_chunk(body, JSON, LIMITS)
+    assert caught.value.field == field
+
+
+@pytest.mark.parametrize(
+    ("changes", "field", "value"),
+    [
+        ({"rate_hz": "50"}, "rate_hz", "50"),
+        ({"x": [0, "a"]}, "x[1]", "a"),
+        ({"y": [None, 0]}, "y[0]", None),
+        ({"t_ms": [0, 0.5]}, "t_ms[1]", 0.5),
+        ({"t0": 5}, "t0", 5),
+        ({"x": {"a": 1}}, "x", {"a": 1}),
+        ({"heart": 60}, "heart", 60),
+        ({"x": [0, float("nan")]}, "body", "NaN], "),
+        ({"z": [float("-inf"), 0]}, "body", "Infinity, 0]}"),
+    ],
+)
+def test_the_value_is_named_beside_its_field(
+    changes: dict[str, Any], field: str, value: object
+) -> None:
+    with pytest.raises(BadChunk) as refused:
+        decode_chunk(json_body(**changes), JSON, Limits())
+    assert refused.value.field == field
+    said = refused.value.value
+    assert said == value or (field == "body" and str(said).startswith(str(value)))
+
+
+@pytest.mark.parametrize("body", [b"", b"[", b"[]", b"5", b"{", b"\xff", b'{"x": 1e999}'])
+def test_what_is_no_chunk_at_all_is_refused_all_the_same(body: bytes) -> None:
+    with pytest.raises(BadChunk):
+        decode_chunk(body, JSON, Limits())

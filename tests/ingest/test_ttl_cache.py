@@ -1,0 +1,143 @@
+"""What a worker believes: how long, how many ask, and what becomes of late answers."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import pytest
+
+from ingest.ttl_cache import TtlCache
+
+TTL_S = 2.0
+
+
+class Oracle:
+    """A slow source: each question is answered when the test says so."""
+
+    def __init__(self) -> None:
+        self.now_s = 100.0
+        self.asked: list[asyncio.Future[str]] = []
+        self.remembered: TtlCache[str, str] = TtlCache(TTL_S, 2, lambda: self.now_s)
+
+    async def find(self) -> str:
+        self.asked.append(asyncio.get_running_loop().create_future())
+        return await self.asked[-1]
+
+    def wants(self, key: str = "key") -> "asyncio.Task[str]":
+        return asyncio.create_task(self.remembered.fresh(key, self.find))
+
+    async def learns(self, value: str, key: str = "key") -> None:
+        task = self.wants(key)
+        await settled()
+        self.asked[-1].set_result(value)
+        assert await task == value
+
+
+async def settled() -> None:
+    for _ in range(5):
+        await asyncio.sleep(0)
+
+
+def told(story: Callable[[Oracle], Awaitable[None]]) -> None:
+    async def run() -> None:
+        await story(Oracle())
+
+    asyncio.run(run())
+
+
+def test_many_who_ask_at_once_are_one_question():
+    async def story(oracle: Oracle) -> None:
+        tasks = [oracle.wants() for _ in range(5)]
+        await settled()
+        assert len(oracle.asked) == 1
+        tasks[0].cancel()  # who goes away stops nobody
+        oracle.asked[0].set_result("a")
+        assert await asyncio.gather(*tasks[1:]) == ["a"] * 4
+        assert oracle.remembered.get("key") == "a"
+
+    told(story)
+
+
+def test_past_half_of_its_time_a_value_is_found_out_again_and_nobody_waits():
+    async def story(oracle: Oracle) -> None:
+        await oracle.learns("old")
+        oracle.now_s += TTL_S / 2
+        assert await oracle.wants() == "old"
+        await settled()
+        assert len(oracle.asked) == 1  # at half it is young enough
+        oracle.now_s += 0.1
+        assert [await oracle.wants(), await oracle.wants()] == ["old", "old"]
+        assert len(oracle.asked) == 2
+        oracle.asked[1].set_result("new")
+        await settled()
+        assert await oracle.wants() == "new"
+
+    told(story)
+
+
+def test_a_value_is_believed_from_before_it_was_asked_for():
+    async def story(oracle: Oracle) -> None:
+        task = oracle.wants()
+        await settled()
+        oracle.now_s += TTL_S - 0.1  # the answer took that long
+        oracle.asked[0].set_result("a")
+        assert await task == "a"
+        oracle.now_s += 0.2
+        assert oracle.remembered.get("key") is None
+        assert oracle.remembered.last("key") == "a"
+
+    told(story)
+
+
+def test_an_error_is_told_to_who_waits_and_not_kept():
+    async def story(oracle: Oracle) -> None:
+        task = oracle.wants()
+        await settled()
+        oracle.asked[0].set_exception(LookupError())
+        with pytest.raises(LookupError):
+            await task
+        await oracle.learns("a")
+
+    told(story)
+
+
+def test_an_error_behind_the_scenes_leaves_what_is_believed_until_its_time_is_over():
+    async def story(oracle: Oracle) -> None:
+        await oracle.learns("a")
+        oracle.now_s += TTL_S * 0.75
+        assert await oracle.wants() == "a"
+        await settled()
+        oracle.asked[1].set_exception(LookupError())
+        await settled()
+        assert oracle.remembered.get("key") == "a"
+        oracle.now_s += TTL_S
+        await oracle.learns("b")
+
+    told(story)
+
+
+@pytest.mark.parametrize("kind", ["forget", "forget_where"])
+def test_what_was_asked_before_it_was_forgotten_is_not_believed(kind: str):
+    async def story(oracle: Oracle) -> None:
+        await oracle.learns("before")
+        oracle.now_s += TTL_S * 0.75
+        assert await oracle.wants() == "before"
+        await settled()  # a question is under way
+        if kind == "forget":
+            oracle.remembered.forget("key")
+        else:
+            oracle.remembered.forget_where(lambda _, value: value == "before")
+        oracle.asked[1].set_result("before")
+        await settled()
+        assert oracle.remembered.get("key") is None
+        await oracle.learns("after")
+
+    told(story)
+
+
+def test_only_so_many_are_kept():
+    async def story(oracle: Oracle) -> None:
+        for key in "abc":
+            await oracle.learns(key, key)
+        assert [oracle.remembered.last(key) for key in "abc"] == [None, "b", "c"]
+
+    told(story)

@@ -1,0 +1,39 @@
+"""Recipes that are made up for tests, and which run of them is live."""
+
+import asyncio
+from dataclasses import replace
+from datetime import UTC, datetime
+from uuid import UUID
+
+from pipelines.batch import BatchFamily
+from pipelines.personal.job import Personal
+from pipelines.rank import RANK
+from schemas.errors import NotEnoughLabels
+from store.champions import Champions
+from store.live_runs import LiveRuns
+
+
+def live(database, family):
+    return asyncio.run(LiveRuns(database).read(family))
+
+
+USER = str(UUID(int=1))
+
+
+def fake(learn) -> BatchFamily:
+    return replace(RANK, learn=lambda spark, config: learn())
+
+
+def fail_to_learn():
+    raise NotEnoughLabels("nobody is there")
+
+
+def wins(logs, cutoff_s):
+    """A recipe that makes the same model of everybody, as long as nobody adds a set."""
+    return [
+        Personal(b"a model of %d sets" % len(log), asked=10, off=4.0, last_off=5.0) for log in logs
+    ]
+
+
+def take_back(database, run_id):
+    asyncio.run(Champions(database).withdraw(run_id, "a test", datetime.now(UTC)))

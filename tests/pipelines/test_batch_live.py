@@ -1,0 +1,104 @@
+"""Which rows of a batch job appear, and which stay away: refused, incomplete, taken back, old."""
+
+import asyncio
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+import pytest
+
+from pipelines.batch import BatchResult, train_batch
+from schemas.errors import IncompleteRun
+from schemas.times import us_of
+from store.jobs import JobRuns
+from store.journal import Journal
+from store.live_runs import LiveRuns
+from tests.pipelines.made_families import USER, fail_to_learn, fake, live, take_back
+from tests.spark_session import emptied
+
+
+@pytest.fixture(scope="module")
+def database(spark, spark_config):
+    with emptied(spark_config.cassandra) as connection:
+        yield connection
+
+
+def test_what_must_not_appear_does_not(database, spark_config):
+    first = train_batch(fake(lambda: BatchResult([(USER, 1.0, 1)], {})), spark_config)
+    assert live(database, "rank").run_id == first.run_id
+
+    refused = train_batch(fake(lambda: BatchResult([(USER, 2.0, 1)], {}, "it loses")), spark_config)
+    assert (refused.status, refused.reasons) == ("refused", {"it loses": 1})
+    with pytest.raises(IncompleteRun):  # two rows under one key: one is lost
+        train_batch(fake(lambda: BatchResult([(USER, 1.0, 1), (USER, 2.0, 2)], {})), spark_config)
+    assert live(database, "rank").run_id == first.run_id
+    empty = train_batch(fake(fail_to_learn), spark_config)
+    assert (empty.status, empty.reasons) == ("not-learned", {"nobody is there": 1})
+    assert empty.metrics == {"withdrawn": str(first.run_id)}
+    assert live(database, "rank") is None  # of people who are not there any more
+
+    first = train_batch(fake(lambda: BatchResult([(USER, 1.0, 1)], {})), spark_config)
+    second = train_batch(fake(lambda: BatchResult([(USER, 3.0, 1)], {})), spark_config)
+    assert live(database, "rank").run_id == second.run_id
+    assert live(database, "rank").previous_run_id == first.run_id
+
+
+def test_rows_that_were_taken_back_stay_away_while_others_are_live(database, spark_config):
+    """They come back where nothing else is there to see."""
+
+    def train(rank, **asked):
+        family = replace(fake(lambda: BatchResult([(USER, rank, 1)], {})), name="fleeting")
+        return train_batch(family, spark_config, **asked)
+
+    def rollback(run_id):
+        take_back(database, run_id)
+        asyncio.run(LiveRuns(database).take_back("fleeting", run_id, datetime.now(UTC)))
+
+    rollback(train(1.0).run_id)
+    assert live(database, "fleeting") is None
+    asyncio.run(Journal(database).announce(UUID(USER), "follows", us_of(datetime.now(UTC))))
+    good = train(1.0, only_changed=True)
+    assert good.status == "done"
+
+    bad = train(2.0)
+    rollback(bad.run_id)
+    assert live(database, "fleeting").run_id == good.run_id
+    again = train(2.0)
+    reason = f"the same rows as those of run {bad.run_id}, which was taken back"
+    assert (again.status, again.reasons) == ("refused", {reason: 1})
+    assert live(database, "fleeting").run_id == good.run_id
+    assert train(1.0).status == "done"  # what is live may be written again
+
+
+def test_a_run_that_is_taken_back_while_it_is_under_way_never_appears(database, spark_config):
+    def learn_while_it_is_taken_back():
+        [running] = asyncio.run(JobRuns(database).newest("halted", 1))
+        take_back(database, running.run_id)
+        return BatchResult([(USER, 2.0, 1)], {})
+
+    def train(learn):
+        return train_batch(replace(fake(learn), name="halted"), spark_config)
+
+    first = train(lambda: BatchResult([(USER, 1.0, 1)], {}))
+    second = train(learn_while_it_is_taken_back)
+    reason = f"run {second.run_id} of halted was taken back before it was live"
+    assert (second.status, second.reasons) == ("refused", {reason: 1})
+    assert live(database, "halted").run_id == first.run_id
+
+
+def test_rows_are_written_anew_before_they_are_gone(database, spark_config):
+    """Cassandra keeps the rows of a run for 90 days, and readers go on being sent there."""
+    family = replace(fake(lambda: BatchResult([(USER, 1.0, 1)], {})), name="lasting")
+
+    def train(days):
+        at = begun + timedelta(days=days)
+        return train_batch(family, spark_config, only_changed=True, clock=lambda: at)
+
+    begun = datetime.now(UTC)
+    first = train(0)
+    assert (train(50).status, live(database, "lasting").run_id) == ("nothing-to-do", first.run_id)
+    again = train(61)
+    assert (again.status, again.counts["rows"]) == ("done", 1)
+    assert live(database, "lasting").run_id == again.run_id
+    assert live(database, "lasting").metrics["digest"] == first.metrics["digest"]
+    assert train(62).status == "nothing-to-do"

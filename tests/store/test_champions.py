@@ -1,0 +1,238 @@
+"""Which model serves its owner: promotion, rollback, and runs that were withdrawn."""
+
+import asyncio
+import uuid
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from schemas.errors import LostChampionRace, NoModel
+from store.champions import KEPT_EARLIER, Champion, Champions
+from store.database import Database
+from store.models import Models
+from tests.store.stored_models import NOW, a_model, an_owner, challenge
+
+
+def test_promotions_keep_what_was_before(database: Database):
+    champions, owner = Champions(database), an_owner()
+    first, second = a_model(owner, b"first"), a_model(owner, b"second")
+
+    async def life() -> None:
+        assert await champions.read(*first[:3]) is None
+        one = await champions.promote(challenge(first), None, NOW)
+        two = await champions.promote(challenge(second), one, NOW)
+        assert await champions.read(*first[:3]) == two
+        assert (two.version, two.previous_version) == (second.version, first.version)
+        assert two.previous_run_id == first.run_id
+        with pytest.raises(LostChampionRace):
+            await champions.promote(challenge(a_model(owner, b"late")), one, NOW)
+        with pytest.raises(LostChampionRace):
+            await champions.promote(challenge(a_model(owner, b"later")), None, NOW)
+        assert await champions.of_owner(owner) == [two]
+
+    asyncio.run(life())
+
+
+def test_of_many_promotions_at_once_one_wins(database: Database):
+    champions, owner = Champions(database), an_owner()
+    rivals = [a_model(owner, b"%d" % number) for number in range(6)]
+
+    async def race() -> None:
+        results = await asyncio.gather(
+            *(champions.promote(challenge(rival), None, NOW) for rival in rivals),
+            return_exceptions=True,
+        )
+        won = [result for result in results if isinstance(result, Champion)]
+        assert len(won) == 1
+        assert await champions.read(*rivals[0][:3]) == won[0]
+
+    asyncio.run(race())
+
+
+def test_rollback_goes_one_step_back_and_no_further(database: Database):
+    models, champions, owner = Models(database), Champions(database), an_owner()
+    first, second = a_model(owner, b"first"), a_model(owner, b"second")
+
+    async def life() -> None:
+        with pytest.raises(NoModel):
+            await champions.rollback(*first[:3], NOW)
+        await models.put(first)
+        await models.put(second)
+        one = await champions.promote(challenge(first), None, NOW)
+        await champions.promote(challenge(second), one, NOW)
+        back = await champions.rollback(*first[:3], NOW)
+        assert (back.version, back.sha256, back.run_id) == (*first[3:4], first.sha256, first.run_id)
+        assert await champions.read(*first[:3]) == back
+        with pytest.raises(NoModel):
+            await champions.rollback(*first[:3], NOW)
+
+    asyncio.run(life())
+
+
+def test_a_retired_model_is_the_one_before(database: Database):
+    models, champions, owner = Models(database), Champions(database), an_owner()
+    first, second = a_model(owner, b"first"), a_model(owner, b"second")
+    key, runs = first[:3], [uuid.uuid4() for _ in range(3)]
+
+    async def serves() -> str | None:
+        serving = await champions.serving(*key)
+        return serving.version if serving else None
+
+    async def life() -> None:
+        assert await champions.retire(*key, runs[0], NOW) is None  # there is nothing to retire
+        assert await champions.read(*key) is None
+        await models.put(first)
+        one = await champions.promote(challenge(first), None, NOW)
+        assert await champions.retire(*key, runs[0], NOW) == first.version
+        assert await serves() is None
+        assert await champions.retire(*key, runs[1], NOW) is None
+        with pytest.raises(LostChampionRace):
+            await champions.promote(challenge(second), one, NOW)
+
+        await champions.withdraw(runs[0], "by mistake", NOW)
+        assert await serves() == first.version
+        assert await champions.retire(*key, runs[1], NOW) == first.version
+        assert (await champions.rollback(*key, NOW)).version == first.version
+        assert await champions.retire(*key, runs[2], NOW) == first.version
+
+        retired = await champions.read(*key)
+        two = await champions.promote(challenge(second), retired, NOW)
+        assert two.previous_version is None  # it had been retired
+        assert (owner, "wrist-acc6") in await champions.owners_of("exercise")
+        assert (owner, "wrist-acc6") not in await champions.owners_of("form")
+
+    asyncio.run(life())
+
+
+def test_there_is_no_way_back_to_what_was_withdrawn(database: Database):
+    models, champions, owner = Models(database), Champions(database), an_owner()
+    first, second = a_model(owner, b"first"), a_model(owner, b"second")
+
+    async def life() -> None:
+        await models.put(first)
+        await models.put(second)
+        one = await champions.promote(challenge(first), None, NOW)
+        await champions.promote(challenge(second), one, NOW)
+        await champions.withdraw(first.run_id, "a bad night", NOW)
+        with pytest.raises(NoModel, match="was taken back"):
+            await champions.rollback(*first[:3], NOW)
+        serving = await champions.serving(*first[:3])
+        assert serving is not None
+        assert serving.version == second.version
+
+    asyncio.run(life())
+
+
+def test_a_run_withdrawn_falls_back_and_the_next_promotion_skips_it(database: Database):
+    champions, owner = Champions(database), an_owner()
+    good, bad, better = (a_model(owner, word) for word in (b"good", b"bad", b"better"))
+
+    async def life() -> None:
+        one = await champions.promote(challenge(good), None, NOW)
+        two = await champions.promote(challenge(bad), one, NOW)
+        await champions.withdraw(bad.run_id, "a bad night", NOW)
+        serving = await champions.serving(*good[:3])
+        assert serving is not None
+        assert serving.version == good.version
+        three = await champions.promote(challenge(better), two, NOW)
+        assert three.previous_version == good.version  # not the withdrawn one
+        await champions.withdraw(better.run_id, "again", NOW)
+        serving = await champions.serving(*good[:3])
+        assert serving is not None
+        assert serving.version == good.version
+        await champions.withdraw(good.run_id, "all of it", NOW)
+        assert await champions.serving(*good[:3]) is None
+
+    asyncio.run(life())
+
+
+def test_two_bad_nights_taken_back_leave_what_was_before_both(database: Database):
+    models, champions, owner = Models(database), Champions(database), an_owner()
+    nights = [a_model(owner, b"%d" % night) for night in range(4)]
+    key = nights[0][:3]
+
+    async def serves() -> str | None:
+        serving = await champions.serving(*key)
+        return serving.version if serving else None
+
+    async def life() -> None:
+        for one in nights[:3]:
+            await models.put(one)
+            await champions.promote(challenge(one), await champions.read(*key), NOW)
+        for bad in (2, 1):
+            await champions.withdraw(nights[bad].run_id, "a bad night", NOW)
+        assert await serves() == nights[0].version
+        read = await champions.read(*key)
+        assert read is not None
+        for bad in (2, 1):
+            assert await champions.taken_back(read, nights[bad].version) == nights[bad].run_id
+
+        after = await champions.promote(challenge(nights[3]), read, NOW)
+        assert after.previous_version == nights[0].version
+        await champions.withdraw(nights[3].run_id, "one more", NOW)
+        assert await serves() == nights[0].version
+        back = await champions.rollback(*key, NOW)
+        assert (back.version, await serves()) == (nights[0].version, nights[0].version)
+
+    asyncio.run(life())
+
+
+def test_a_rollback_may_go_back_twice(database: Database):
+    models, champions, owner = Models(database), Champions(database), an_owner()
+    nights = [a_model(owner, b"%d" % night) for night in range(3)]
+    key = nights[0][:3]
+
+    async def life() -> None:
+        for one in nights:
+            await models.put(one)
+            await champions.promote(challenge(one), await champions.read(*key), NOW)
+        assert (await champions.rollback(*key, NOW)).version == nights[1].version
+        assert (await champions.rollback(*key, NOW)).version == nights[0].version
+        with pytest.raises(NoModel, match="no earlier"):
+            await champions.rollback(*key, NOW)
+
+    asyncio.run(life())
+
+
+def test_a_pointer_names_so_many_and_no_more(database: Database):
+    champions, owner = Champions(database), an_owner()
+
+    async def life() -> None:
+        models = [a_model(owner, b"%d" % night) for night in range(2 * KEPT_EARLIER)]
+        for one in models:
+            await champions.promote(challenge(one), await champions.read(*one[:3]), NOW)
+        kept = await champions.read(*models[0][:3])
+        assert kept is not None
+        newest = [(one.version, one.run_id) for one in models[::-1]]
+        assert kept.earlier == tuple(newest[2 : 2 + KEPT_EARLIER])
+
+    asyncio.run(life())
+
+
+@given(st.lists(st.sampled_from(["promote", "withdraw", "same"]), max_size=7))
+@settings(max_examples=15, deadline=None)
+def test_what_serves_is_the_newest_of_a_run_that_stands(database: Database, steps: list[str]):
+    champions, owner = Champions(database), an_owner()
+    key = (owner, "wrist-acc6", "exercise")
+
+    async def life() -> None:
+        withdrawn: set[uuid.UUID] = set()
+        promoted: list[tuple[str, uuid.UUID]] = []
+        for number, step in enumerate(steps):
+            champion = await champions.read(*key)
+            if step == "withdraw" and champion is not None:
+                await champions.withdraw(champion.run_id, "bad", NOW)
+                withdrawn.add(champion.run_id)
+            elif step != "withdraw":
+                content = b"same" if step == "same" else b"%d" % number
+                one = challenge(a_model(owner, content))
+                await champions.promote(one, champion, NOW)
+                promoted = [(v, r) for v, r in promoted if v != one.version]
+                promoted.append((one.version, one.run_id))
+            serving = await champions.serving(*key)
+            stand = [(v, r) for v, r in promoted if r not in withdrawn]
+            found = (serving.version, serving.run_id) if serving else None
+            assert found == (stand[-1] if stand else None)
+
+    asyncio.run(life())

@@ -1,0 +1,151 @@
+"""Which run of a batch job is live, and how a run is taken back."""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+
+from schemas.errors import LostChampionRace, RunTakenBack
+from schemas.ids import uuid7
+from schemas.statuses import RunStatus
+from store.champions import Champions
+from store.database import Database
+from store.jobs import JobRuns
+from store.live_runs import ROWS_KEPT, LiveRuns
+
+NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
+RUNS = [UUID(int=n << 80 | 7 << 76 | 2 << 62) for n in (1, 2, 3)]
+
+
+def test_the_live_run_moves_from_what_was_read_only(database: Database, family: str):
+    live = LiveRuns(database)
+    first, second, third = RUNS
+
+    async def life() -> None:
+        assert await live.read(family) is None
+        assert await live.go_live(family, first, NOW, {"ari": 0.9}, None)
+        assert not await live.go_live(family, second, NOW, {}, None)
+        assert await live.go_live(family, second, NOW, {}, first)
+        assert not await live.go_live(family, third, NOW, {}, first)
+        seen = await live.read(family)
+        assert (seen.run_id, seen.previous_run_id, seen.as_of) == (second, first, NOW)
+
+    asyncio.run(life())
+
+
+def run_at(at: datetime) -> UUID:
+    return uuid7(int(at.timestamp() * 1000), uuid4().bytes)
+
+
+async def finished(database: Database, family: str, hours: float, status: RunStatus) -> UUID:
+    """A run that began so many hours after `NOW`."""
+    at, runs = NOW + timedelta(hours=hours), JobRuns(database)
+    run = run_at(at)
+    await runs.start(family, run, {}, at)
+    await runs.finish(family, run, status, at, counts={}, metrics={"h": hours}, reasons={})
+    return run
+
+
+async def went_live(database: Database, family: str, *hours: float) -> list[UUID]:
+    """Runs that were live one after the other."""
+    live, ids = LiveRuns(database), [await finished(database, family, h, "done") for h in hours]
+    for before, run, h in zip([None, *ids], ids, hours, strict=False):
+        assert await live.go_live(family, run, NOW + timedelta(hours=h), {"h": h}, before)
+    return ids
+
+
+def withdraw(database: Database, run: UUID):
+    return Champions(database).withdraw(run, "a bad night", NOW)
+
+
+def test_live_runs_are_taken_back_one_after_the_other(database: Database, family: str):
+    live = LiveRuns(database)
+
+    async def life() -> None:
+        _gone, first, second, third = await went_live(database, family, -91 * 24, 0, 1, 3)
+        refused = await finished(database, family, 2, "refused")
+        with pytest.raises(LostChampionRace, match=str(first)):
+            await live.take_back(family, first, NOW)
+        assert [one.run_id for one in await live.kept(family, third, NOW)] == [second, first]
+        for run, before in ((third, (second, 1)), (second, (first, 0))):
+            await withdraw(database, run)
+            at = NOW + timedelta(hours=before[1])
+            seen = (family, before[0], None, at, {"h": before[1]})
+            assert await live.take_back(family, run, NOW) == seen
+            assert await live.read(family) == seen
+        assert await live.take_back(family, first, NOW) is None  # of the oldest no row is left
+        assert await live.read(family) is None
+        assert (await JobRuns(database).find(refused)).family == family
+        assert await JobRuns(database).find(uuid4()) is None
+
+    asyncio.run(life())
+
+
+def test_what_was_taken_back_is_passed_over(database: Database, family: str):
+    async def life() -> None:
+        first, second, third = await went_live(database, family, 0, 1, 2)
+        await withdraw(database, second)
+        live = LiveRuns(database)
+        assert [one.run_id for one in await live.kept(family, third, NOW)] == [first]
+        assert (await live.take_back(family, third, NOW)).run_id == first
+
+    asyncio.run(life())
+
+
+def test_a_run_that_was_taken_back_before_it_was_live_never_is(database: Database, family: str):
+    live = LiveRuns(database)
+
+    async def life() -> None:
+        (_, second) = await went_live(database, family, 0, 1)
+        seen = await live.read(family)
+        third = await finished(database, family, 2, "running")
+        await withdraw(database, third)
+        with pytest.raises(RunTakenBack, match=str(third)):
+            await live.go_live(family, third, NOW, {}, second)
+        assert await live.read(family) == seen  # nor was it for a moment
+
+    asyncio.run(life())
+
+
+class Meanwhile:
+    """A database in which a run is taken back just before a pointer moves for the first time."""
+
+    def __init__(self, database: Database, run: UUID) -> None:
+        self._database, self._runs = database, [run]
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._database, name)
+
+    async def applied(self, cql: str, values: Sequence[object]) -> bool:
+        if self._runs:
+            await withdraw(self._database, self._runs.pop())
+        return await self._database.applied(cql, values)
+
+
+def test_who_takes_back_at_the_very_moment_wins(database: Database, family: str):
+    async def life() -> None:
+        first, second = await went_live(database, family, 0, 1)
+        third = await finished(database, family, 2, "running")
+        live = LiveRuns(Meanwhile(database, third))
+        with pytest.raises(RunTakenBack):
+            await live.go_live(family, third, NOW, {}, second)
+        assert (await live.read(family)).run_id == second
+
+        live = LiveRuns(Meanwhile(database, first))  # where readers are about to be sent
+        assert await live.take_back(family, second, NOW) is None
+        assert await live.read(family) is None
+
+    asyncio.run(life())
+
+
+@pytest.mark.parametrize("table", ["clusters", "recommendations", "ranks"])
+def test_rows_live_as_long_as_a_run_can_be_gone_back_to(database: Database, table: str):
+    cql = (
+        "SELECT default_time_to_live FROM system_schema.tables "
+        "WHERE keyspace_name = 'muvr_test' AND table_name = ?"
+    )
+    (row,) = database.execute(cql, (table,))
+    assert timedelta(seconds=row.default_time_to_live) == ROWS_KEPT

@@ -1,0 +1,157 @@
+"""Sessions, sets and what follows from them: the same in memory and in Cassandra, in any order."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import uuid4
+
+from ingest.decisions import FINAL_US
+from schemas.ids import uuid7
+from schemas.layout import LABELLED_S
+from schemas.times import us_of
+from store.predictions import Prediction
+from store.records import Records
+from tests.store.made_records import NOW, NOW_US, STREAM, labelled, new_id, set_row
+
+
+def test_projections_of_a_session_converge_in_any_order(records: Records, run: Any) -> None:
+    user, session = uuid4(), new_id()
+    put = records.sessions
+
+    async def story() -> None:
+        await put.declare(user, session, "acc", STREAM, NOW_US)
+        assert await put.read(user, session) is None  # not opened yet
+        await put.open(user, session, NOW, "UTC", None, NOW_US)
+        await put.open(user, session, NOW - timedelta(1), "Asia/Tokyo", None, NOW_US - 1)
+        await put.offset(user, session, "acc", -7, NOW_US)
+        await put.close(user, session, NOW, NOW_US + 1, complete=True)
+        await put.close(user, session, None, NOW_US + 1, complete=False)  # saw less: loses
+        row = await put.read(user, session)
+        assert row is not None
+        assert (row.started_at, row.timezone, row.ended_at) == (NOW, "UTC", NOW)
+        assert (row.streams, row.clock_offset_ms, row.complete) == (
+            {"acc": STREAM},
+            {"acc": -7},
+            True,
+        )
+        await put.put_list(user, session, "acc", [b"b" * 32, b""], NOW_US + 1)
+        await put.put_list(user, session, "acc", [b"b" * 32], NOW_US)
+        lists = await put.lists(user, session)
+        assert lists == {"acc": ((b"b" * 32, b""), NOW_US + 1)}
+        await put.delete(user, session, NOW_US + 10)
+        await put.open(user, session, NOW, "UTC", None, NOW_US + 5)
+        assert await put.read(user, session) is None
+        assert await put.lists(user, session) == {}
+
+    run(story())
+
+
+def test_sessions_come_newest_first_page_by_page(records: Records, run: Any) -> None:
+    user = uuid4()
+    ids = [uuid7(1_700_000_000_000 + n * 1000, bytes(10)) for n in range(5)]
+
+    async def story() -> None:
+        for one in ids:
+            await records.sessions.open(user, one, NOW, "UTC", None, NOW_US)
+        first = await records.sessions.page(user, None, 2)
+        rest = await records.sessions.page(user, first[-1].session_id, 9)
+        assert [row.session_id for row in [*first, *rest]] == ids[::-1]
+
+    run(story())
+
+
+def test_a_row_that_is_no_session_yet_does_not_end_a_page_early(records: Records, run: Any) -> None:
+    user = uuid4()
+    ids = [uuid7(1_700_000_000_000 + n * 1000, bytes(10)) for n in range(6)]
+
+    async def story() -> None:
+        for n, one in enumerate(ids):
+            if n % 3:  # of a third only a later step is written so far
+                await records.sessions.open(user, one, NOW, "UTC", None, NOW_US)
+            else:
+                await records.sessions.close(user, one, NOW, NOW_US, complete=True)
+        opened = [one for n, one in enumerate(ids) if n % 3][::-1]
+        for limit in (1, 2, 3, 9):
+            page = await records.sessions.page(user, None, limit)
+            assert [row.session_id for row in page] == opened[:limit]
+
+    run(story())
+
+
+def test_sets_follow_their_newest_event(records: Records, run: Any) -> None:
+    user, row = uuid4(), set_row()
+    newer = row._replace(exercise="press", reps=None, weight_kg=60.0, revision=NOW_US + 1000)
+
+    async def story() -> None:
+        for one in (newer, row):
+            await records.sets.put(user, one)
+        assert await records.sets.read(user, row.session_id, row.set_id) == newer
+        other = set_row(session_id=row.session_id, started_at=NOW - timedelta(seconds=60))
+        await records.sets.put(user, other)
+        assert await records.sets.of_session(user, row.session_id) == [other, newer]
+        wanted = [row.set_id, uuid4()]
+        assert await records.sets.some(user, row.session_id, wanted) == [newer]
+        assert await records.sets.some(user, row.session_id, []) == []
+        assert await records.sets.count(user, row.session_id) == 2
+        elsewhere = set_row()
+        await records.sets.put(user, elsewhere)
+        assert {s.set_id for s in await records.sets.of_user(user)} == {
+            row.set_id,
+            other.set_id,
+            elsewhere.set_id,
+        }
+        await records.sets.delete(user, row.session_id, row.set_id, NOW_US + 9000)
+        await records.sets.put(user, newer)
+        assert await records.sets.read(user, row.session_id, row.set_id) is None
+        await records.sets.delete_session(user, row.session_id, NOW_US + 9000)
+        assert await records.sets.of_user(user) == [elsewhere]
+
+    run(story())
+
+
+def test_labelled_sets_are_read_by_layout(records: Records, run: Any) -> None:
+    user, row = uuid4(), set_row()
+
+    async def story() -> None:
+        await records.sets.put_labelled(user, labelled(row, samples=b"first"), LABELLED_S)
+        newer = labelled(row._replace(revision=NOW_US + 1000), samples=b"a second, longer one")
+        for one in (newer, labelled(row, samples=b"first")):
+            await records.sets.put_labelled(user, one, LABELLED_S)
+        assert await records.sets.labelled(user, "wrist-acc6") == [newer]
+        assert await records.sets.labelled(user, "wrist-acc3") == []
+        heads = await records.sets.labelled_heads(user)
+        assert heads == [("wrist-acc6", row.set_id, row.session_id, NOW_US + 1000)]
+        await records.sets.delete_labelled(user, "wrist-acc6", row.set_id, NOW_US)
+        assert len(await records.sets.labelled_heads(user)) == 1  # an older deletion
+        await records.sets.delete_session(user, row.session_id, NOW_US + 5000)
+        assert await records.sets.labelled_heads(user) == []
+
+    run(story())
+
+
+def test_what_was_answered_for_a_deleted_session_does_not_come_back(
+    records: Records, run: Any
+) -> None:
+    user, session = uuid4(), new_id()
+    at = datetime.now(UTC).replace(microsecond=0)
+    found = Prediction(
+        *(user, session, uuid4(), NOW, NOW + timedelta(seconds=30), "row", 0.9),
+        abstained=False,
+        reason=None,
+        reps=8,
+        family="exercise",
+        level="user",
+        version="v",
+        predicted_at=at,
+    )
+
+    async def story() -> None:
+        for _ in range(2):
+            await records.predictions.replace(user, session, [found])
+            assert await records.predictions.of_session(user, session) == [found]
+            await records.predictions.delete(user, session)
+            assert await records.predictions.of_session(user, session) == []
+        await records.predictions.delete(user, session, us_of(at) + FINAL_US)
+        await records.predictions.replace(user, session, [found])
+        assert await records.predictions.of_session(user, session) == []
+
+    run(story())

@@ -1,0 +1,48 @@
+"""No table with data of a user is forgotten by export and erasure."""
+
+import asyncio
+import re
+from datetime import UTC, datetime, timedelta
+from uuid import UUID, uuid4
+
+from schemas.ids import uuid7
+from store.cql import read_migrations
+from store.database import Database
+from store.jobs import JobRuns
+from store.live_runs import LiveRuns
+from store.migrate import FOLDER
+from store.user_rows import ELSEWHERE, USER_TABLES, UserRows
+from tests.cassandra_node import ON_NODE
+
+PERSONAL = {"user_id", "owner", "username", "followee"}
+NOT_OF_USERS = {"job_leases"}  # its owner is a process
+
+
+def test_every_table_that_names_a_user_is_a_holder() -> None:
+    found = set()
+    for migration in read_migrations(FOLDER):
+        for statement in migration.statements:
+            table = re.match(r"CREATE TABLE IF NOT EXISTS (\w+) \((.*)", statement, re.DOTALL)
+            if table and PERSONAL & set(re.findall(r"(\w+) (?:uuid|text)", table[2])):
+                found.add(table[1])
+    assert found - NOT_OF_USERS == USER_TABLES.keys() | ELSEWHERE.keys()
+
+
+@ON_NODE
+def test_runs_whose_rows_are_gone_are_not_looked_at(database: Database) -> None:
+    now, family = datetime.now(UTC), f"test-{uuid4()}"
+
+    def run(days: int) -> UUID:
+        return uuid7(int((now - timedelta(days)).timestamp() * 1000), uuid4().bytes[:10])
+
+    kept, gone, served = [run(0), run(90)], [run(92), run(400)], run(500)
+
+    async def story() -> tuple[UUID, ...]:
+        for one in (*kept, *gone):
+            await JobRuns(database).start(family, one, {}, now)
+        await LiveRuns(database).go_live(family, served, now, {}, None)
+        return (await UserRows(database).reach(uuid4(), now)).runs
+
+    runs = asyncio.run(story())
+    assert {*kept, served} <= set(runs)
+    assert not set(gone) & set(runs)

@@ -1,0 +1,154 @@
+"""Writes that leave together: each is sent once, in order, and each hears what became of it."""
+
+import asyncio
+from collections.abc import Sequence
+from random import Random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from store.write_batching import WriteBatcher
+
+
+class Away(Exception):
+    """What a database says that is not there."""
+
+
+class Slow:
+    """A database that answers when it is told to."""
+
+    def __init__(self) -> None:
+        self.batches: list[list[int]] = []
+        self._answers: list[asyncio.Future[None]] = []
+
+    async def send(self, writes: Sequence[int]) -> None:
+        self.batches.append(list(writes))
+        self._answers.append(asyncio.get_running_loop().create_future())
+        await self._answers[-1]
+
+    def answer(self, batch: int, problem: Exception | None = None) -> None:
+        if problem:
+            self._answers[batch].set_exception(problem)
+        else:
+            self._answers[batch].set_result(None)
+
+
+async def settled() -> None:
+    """Everything that can go on without the database has gone on."""
+    for _ in range(5):
+        await asyncio.sleep(0)
+
+
+def test_a_write_that_is_alone_leaves_at_once_and_alone():
+    async def run() -> None:
+        slow = Slow()
+        gathering = WriteBatcher[int](slow.send)
+        asked = asyncio.create_task(gathering.put(1, 10))
+        await settled()
+        assert slow.batches == [[1]]
+        assert not asked.done()
+        slow.answer(0)
+        await asked
+
+    asyncio.run(run())
+
+
+def test_what_is_put_in_one_turn_leaves_in_one_batch_within_its_bounds():
+    async def run() -> None:
+        slow = Slow()
+        gathering = WriteBatcher[int](slow.send, most=3, most_bytes=100)
+        sizes = [10, 10, 10, 60, 50, 500, 10]
+        asked = [asyncio.create_task(gathering.put(i, size)) for i, size in enumerate(sizes)]
+        await settled()
+        assert slow.batches == [[0, 1, 2], [3], [4], [5], [6]]  # 60 + 50 and 500 are too much
+        for batch in range(len(slow.batches)):
+            slow.answer(batch)
+        await asyncio.gather(*asked)
+
+    asyncio.run(run())
+
+
+def test_while_enough_is_under_way_the_rest_gathers():
+    async def run() -> None:
+        slow = Slow()
+        gathering = WriteBatcher[int](slow.send, under_way=1)
+        asked = [asyncio.create_task(gathering.put(0, 1))]
+        await settled()
+        for i in (1, 2, 3):
+            asked.append(asyncio.create_task(gathering.put(i, 1)))
+            await settled()
+        assert slow.batches == [[0]]
+        slow.answer(0)
+        await settled()
+        assert slow.batches == [[0], [1, 2, 3]]
+        slow.answer(1)
+        await asyncio.gather(*asked)
+
+    asyncio.run(run())
+
+
+def test_an_error_is_told_to_everybody_in_the_batch_and_to_nobody_else():
+    async def run() -> None:
+        slow = Slow()
+        gathering = WriteBatcher[int](slow.send, most=2)
+        asked = [asyncio.create_task(gathering.put(i, 1)) for i in range(3)]
+        await settled()
+        slow.answer(0, Away())
+        slow.answer(1)
+        told = await asyncio.gather(*asked, return_exceptions=True)
+        assert [type(one) for one in told] == [Away, Away, type(None)]
+        after = asyncio.create_task(gathering.put(7, 1))
+        await settled()
+        assert slow.batches[-1] == [7]
+        slow.answer(2)
+        await after
+
+    asyncio.run(run())
+
+
+def test_who_goes_away_leaves_the_others_their_answer():
+    async def run() -> None:
+        slow = Slow()
+        gathering = WriteBatcher[int](slow.send)
+        asked = [asyncio.create_task(gathering.put(i, 1)) for i in range(2)]
+        await settled()
+        asked[0].cancel()
+        await settled()
+        slow.answer(0)
+        await asked[1]
+        with pytest.raises(asyncio.CancelledError):
+            await asked[0]
+
+    asyncio.run(run())
+
+
+@given(
+    st.lists(st.integers(1, 60), max_size=40),
+    st.integers(1, 5),
+    st.integers(1, 4),
+    st.randoms(use_true_random=False),
+)
+def test_each_write_is_sent_once_and_answered_whatever_the_order(
+    sizes: list[int], most: int, under_way: int, random: Random
+):
+    async def run() -> None:
+        slow = Slow()
+        gathering = WriteBatcher[int](slow.send, most=most, most_bytes=100, under_way=under_way)
+        asked = [asyncio.create_task(gathering.put(i, size)) for i, size in enumerate(sizes)]
+        answered: set[int] = set()
+        while len(answered) < len(slow.batches) or not all(one.done() for one in asked):
+            await settled()
+            open_ones = [i for i in range(len(slow.batches)) if i not in answered]
+            assert len(open_ones) <= under_way
+            if open_ones:
+                batch = random.choice(open_ones)
+                slow.answer(batch)
+                answered.add(batch)
+        sent = [write for batch in slow.batches for write in batch]
+        assert sent == list(range(len(sizes)))
+        for batch in slow.batches:
+            assert len(batch) <= most
+            assert len(batch) == 1 or sum(sizes[i] for i in batch) <= 100
+
+    asyncio.run(run())
