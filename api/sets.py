@@ -71,8 +71,8 @@ class SetShape(BaseModel):
     notes: list[str] = Field(
         default=[],
         description="what was put right in the samples: unit-was-m/s2, unit-was-g, unit-was-deg/s, "
-        "axes-were-turned, watch-was-turned-round, was-the-other-wrist, gaps-were-filled, "
-        "times-came-in-batches (each was put where it was taken), "
+        "axes-were-turned, axes-were-swapped, watch-was-turned-round, was-the-other-wrist, "
+        "gaps-were-filled, times-came-in-batches (each was put where it was taken), "
         "samples-overlapped (of two samples of one time the first one counts); what they lack: "
         "gravity-is-missing, rate-is-low, rotation-is-constant (and so left out)",
     )

@@ -23,6 +23,7 @@ USUAL_DOUBT = 0.08  # share of sets of another gym day that a sure model named w
 DOUBT_SETS = 40  # sets that the usual doubt counts for
 BORDER_SETS = 10  # sets that the shipped border of the known counts for
 BORDER_SPREAD = 1.65  # standard deviations: 95 % of known sets lie below
+FARTHEST = 1.0  # border of the known of a user whose own sets do not say more (decision 40)
 MOST_WINDOWS = 256  # of a user: one who trains every day must not outweigh the others
 
 
@@ -59,11 +60,12 @@ def on_one_user(before: Calibration, held: HeldOut | None) -> Calibration:
         before: everybody's.
         held: what it said; None where there was no late set.
 
-    >>> on_one_user(Calibration(), None).doubt
-    0.08
+    >>> on_one_user(Calibration(), None).doubt, on_one_user(Calibration(), None).abstain_above
+    (0.08, 1.0)
     """
     if held is None:
-        return replace(before, doubt=USUAL_DOUBT)
+        nearest = min(before.abstain_above, FARTHEST)
+        return replace(before, doubt=USUAL_DOUBT, abstain_above=nearest)
     means, truth = sets_of(held, before.window)
     wrong, n = int((means.argmax(axis=1) != truth).sum()), len(truth)
     doubt = (wrong + USUAL_DOUBT * DOUBT_SETS) / (n + DOUBT_SETS)
@@ -71,13 +73,16 @@ def on_one_user(before: Calibration, held: HeldOut | None) -> Calibration:
 
 
 def _border(before: Calibration, held: HeldOut, n: int) -> float:
-    """Where the unknown begins: never later than for everybody, and hardly moved by a few sets."""
+    """Where the unknown begins: never later than for everybody, and hardly moved by a few sets.
+
+    Beyond `FARTHEST` only where as many of the user's own sets say so.
+    """
     novelty = novelty_of_sets(held, before)
     if n < 2:
-        return before.abstain_above
-    found = float(novelty.mean() + BORDER_SPREAD * novelty.std(ddof=1))
-    found = (n * found + BORDER_SETS * before.abstain_above) / (n + BORDER_SETS)
-    return min(before.abstain_above, found)
+        return min(before.abstain_above, FARTHEST)
+    own = float(novelty.mean() + BORDER_SPREAD * novelty.std(ddof=1))
+    found = (n * own + BORDER_SETS * before.abstain_above) / (n + BORDER_SETS)
+    return min(before.abstain_above, found, FARTHEST if n < BORDER_SETS else max(FARTHEST, own))
 
 
 def thinned(held: HeldOut, most: int = MOST_WINDOWS) -> HeldOut:

@@ -19,10 +19,18 @@ class ReadSignal:
         layout: of the models that can read it.
         wrists: its windows on the wrist that it says; on the left and on the right where it says
             none.
+        mirrored: of each of them, whether it is read as the mirror image of what was sent.
     """
 
     layout: InputLayout
     wrists: tuple[Windows, ...]
+    mirrored: tuple[bool, ...]
+
+    def under(self, signs: Signs) -> "ReadSignal":
+        """The same movement, what was sent having other axes."""
+        both = zip(self.wrists, self.mirrored, strict=True)
+        seen = (_under(one, signs.mirrored() if mirror else signs) for one, mirror in both)
+        return replace(self, wrists=tuple(seen))
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,14 +41,8 @@ class Reading:
     notes: tuple[str, ...]
 
     def under(self, signs: Signs) -> "Reading":
-        """The same movement by a watch whose axes have other signs; no sample is read again."""
-        return replace(
-            self,
-            signals=tuple(
-                replace(one, wrists=tuple(_under(windows, signs) for windows in one.wrists))
-                for one in self.signals
-            ),
-        )
+        """The same movement by a watch that has other axes; no sample is read again."""
+        return replace(self, signals=tuple(one.under(signs) for one in self.signals))
 
 
 def read(signals: Sequence[WristSignal], step_s: float = STEP_S) -> Reading:
@@ -52,8 +54,9 @@ def read(signals: Sequence[WristSignal], step_s: float = STEP_S) -> Reading:
 
 
 def _read_signal(signal: WristSignal, windows: Windows) -> ReadSignal:
-    wrists = (windows,) if signal.side else (windows, _under(windows, MIRROR))
-    return ReadSignal(layout_of(signal), wrists)
+    if signal.side:
+        return ReadSignal(layout_of(signal), (windows,), (signal.side == "right",))
+    return ReadSignal(layout_of(signal), (windows, _under(windows, MIRROR)), (False, True))
 
 
 def _under(windows: Windows, signs: Signs) -> Windows:

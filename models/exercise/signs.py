@@ -1,11 +1,14 @@
-"""Features under other signs of the sensors' axes: a watch turned round, or on the other wrist.
+"""Features under other axes of the sensors: a watch turned round, on the other wrist, another one.
 
-Such a reading turns numbers round and swaps quantiles, and nothing else: whoever has the features
-of a window has those of every other way to wear the watch.
+Such a reading turns numbers round, swaps quantiles and what is of one axis with what is of another,
+and nothing else: whoever has the features of a window has those of every other way to wear it.
 """
 
-from dataclasses import dataclass
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
 from functools import lru_cache
+from itertools import permutations, product
 
 import numpy as np
 
@@ -13,6 +16,7 @@ from models.arrays import Floats32, Indices
 from models.exercise.names import feature_names
 
 Triple = tuple[int, int, int]
+AXES_IN_NAMES = re.compile(r"(?<=_)[xyz]+(?![a-z])")
 ODD = frozenset(("mean", "q5", "q25", "q50", "q75", "q95", "skew"))
 """Statistics of a channel that turn round with it; the others say how it moves, not where to."""
 OPPOSITE = {"q5": "q95", "q25": "q75", "q75": "q25", "q95": "q5"}
@@ -20,49 +24,100 @@ OPPOSITE = {"q5": "q95", "q25": "q75", "q75": "q25", "q95": "q5"}
 
 @dataclass(frozen=True, slots=True)
 class Signs:
-    """What every axis is multiplied with, 1 or -1.
+    """Which axis each one is taken from, and what that is multiplied with, 1 or -1.
 
     Gravity along rotation is left a number only where both sensors agree up to one sign.
 
     Attributes:
         acc: of acceleration.
         gyro: of rotation.
+        axes: of both: x, y and z are those of these numbers.
     """
 
     acc: Triple
     gyro: Triple
+    axes: Triple = (0, 1, 2)
 
     def __post_init__(self) -> None:
         if len({a * g for a, g in zip(self.acc, self.gyro, strict=True)}) != 1:
             raise ValueError(f"signs {self.acc} and {self.gyro} differ by more than one sign")
 
+    def mirrored(self) -> "Signs":
+        """The same turn as the mirror image of what it is done to sees it.
+
+        >>> MIRROR.mirrored() == MIRROR
+        True
+        >>> Signs((1, 1, 1), (1, 1, 1), (1, 2, 0)).mirrored()
+        Signs(acc=(-1, 1, -1), gyro=(-1, 1, -1), axes=(1, 2, 0))
+        """
+        acc, gyro = (
+            tuple(
+                m[to] * sign * m[of] for to, (sign, of) in enumerate(zip(s, self.axes, strict=True))
+            )
+            for m, s in ((MIRROR.acc, self.acc), (MIRROR.gyro, self.gyro))
+        )
+        return replace(self, acc=acc, gyro=gyro)
+
 
 MIRROR = Signs((-1, 1, 1), (1, -1, -1))  # a right wrist as the left one that would move alike
 
 
+def frames() -> tuple[Signs, ...]:
+    """The 24 ways to lay right-handed axes along those of another device; the first changes none.
+
+    >>> len(frames()), frames()[0]
+    (24, Signs(acc=(1, 1, 1), gyro=(1, 1, 1), axes=(0, 1, 2)))
+    """
+    return tuple(
+        Signs((x, y, z), (x, y, z), (a, b, c))
+        for a, b, c in permutations((0, 1, 2))
+        for x, y, z in product((1, -1), repeat=3)
+        if x * y * z * np.linalg.det(np.eye(3)[[a, b, c]]) > 0
+    )
+
+
 def under_signs(x: Floats32, signs: Signs) -> Floats32:
-    """The features of windows whose samples have other signs.
+    """The features of windows whose samples have other axes.
 
     Args:
         x: float32 (m, 515) or (m, 214), as `features` gives them.
-        signs: what the samples are multiplied with.
+        signs: which axis each is, and what it is multiplied with.
 
     Returns:
-        (m, d), those of the samples under these signs but for rounding.
+        (m, d), those of the samples on these axes but for rounding.
     """
     places, factors = _moves(x.shape[1] == len(feature_names(True)), signs)
     return x.take(places, axis=1) * factors
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=64)
 def _moves(with_gyro: bool, signs: Signs) -> tuple[Indices, Floats32]:
-    """Where each feature is found under these signs, and its own sign: (d,), (d,)."""
+    """Where each feature is found on these axes, and its own sign: (d,), (d,)."""
     names = feature_names(with_gyro)
     place_of = {name: place for place, name in enumerate(names)}
-    of = _channel_signs(signs)
-    found = [_move(name, of) for name in names]
-    places = np.array([place_of[name] for name, _ in found], dtype=np.intp)
+    of, taken = _channel_signs(signs), dict(zip("xyz", ("xyz"[k] for k in signs.axes), strict=True))
+    moved = [_move(name, of) for name in names]
+    found = [(place_of[_taken_from(name, taken, place_of)], sign) for name, sign in moved]
+    places = np.array([place for place, _ in found], dtype=np.intp)
     return places, np.array([sign for _, sign in found], dtype=np.float32)
+
+
+def _taken_from(name: str, taken: Mapping[str, str], known: Collection[str]) -> str:
+    """The feature of the same meaning on the axes that are taken for its own.
+
+    >>> places = feature_names(True)
+    >>> [
+    ...     _taken_from(name, {"x": "y", "y": "x", "z": "z"}, places)
+    ...     for name in ("acc_x~gyro_z.lag6", "acc_x~acc_y.corr", "linear.odd_xxy", "couple_xz_y")
+    ... ]
+    ['acc_y~gyro_z.lag6', 'acc_x~acc_y.corr', 'linear.odd_xyy', 'couple_yz_x']
+    """
+    moved = AXES_IN_NAMES.sub(lambda at: "".join(sorted(taken[axis] for axis in at[0])), name)
+    if moved in known:
+        return moved
+    pair, _, statistic = moved.partition(".")
+    first, second = pair.split("~")
+    return f"{second}~{first}.{statistic}"  # of what is the same both ways one order has a name
 
 
 def _channel_signs(signs: Signs) -> dict[str, int]:

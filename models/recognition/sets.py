@@ -14,8 +14,8 @@ from models.exercise.layout import layout_of
 from models.form.book import FormBook
 from models.form.judge import Form, form
 from models.recognition.counting import repetitions
-from models.recognition.naming import Named, Rung, name_exercise
-from models.recognition.wearing import as_worn
+from models.recognition.naming import Named, Rung
+from models.recognition.wearing import as_worn, name_as_worn
 from models.reps.count import Repetitions
 from models.signal.pieces import Recording
 from models.signal.truth import Timeline, timeline
@@ -98,13 +98,31 @@ def sets_among(
     learned: Learned,
     notes: tuple[str, ...] = (),
 ) -> tuple[RecognisedSet, ...]:
-    """What segments of a recording are; a short one in which nothing repeats is no set."""
+    """What segments of a recording are; a short one in which nothing repeats is no set.
+
+    A watch may be worn otherwise from the middle of a session on: each set is read as it was.
+
+    Args:
+        line: of one wrist, as its watch was mostly worn.
+        segments: where its sets are.
+        learned: the models to ask.
+        notes: how the watch was worn, where that is not as it says.
+    """
     seen = (look_at(line, one.start_ns, one.end_ns, learned) for one in segments)
     return tuple(
-        replace(one, notes=notes)
-        for one in seen
-        if repeats(one) or one.end_ns - one.start_ns >= SURELY_NS
+        noted(one, notes) for one in seen if repeats(one) or one.end_ns - one.start_ns >= SURELY_NS
     )
+
+
+def noted(one: RecognisedSet, notes: tuple[str, ...]) -> RecognisedSet:
+    """A set with what its session says of the watch; one that is turned back was as declared."""
+    answer = one.named.answer
+    twice = set(notes) & set(answer.notes)
+    if not twice:
+        return replace(one, notes=notes)
+    alone, session = (tuple(n for n in said if n not in twice) for said in (answer.notes, notes))
+    named = replace(one.named, answer=replace(answer, notes=alone))
+    return replace(one, named=named, notes=session)
 
 
 def repeats(one: RecognisedSet) -> bool:
@@ -127,7 +145,7 @@ def segments_of(signals: Sequence[WristSignal], learned: Learned) -> tuple[Segme
 def look_at(line: Timeline, start_ns: int, end_ns: int, learned: Learned) -> RecognisedSet:
     """What one stretch of a recording is; its unit and clock were judged on the whole."""
     inside = wrist_signals(line.cut(start_ns, end_ns))
-    named = name_exercise(inside, learned.ladder)
+    named = name_as_worn(inside, learned.ladder)
     counted = repetitions(inside)
     exercise = named.answer.exercise
     judged = judge(counted, exercise, inside, learned.form)

@@ -1,4 +1,4 @@
-"""How a watch is worn: turned round, on the other wrist than it says, or with the other sign.
+"""How a watch is worn: turned round, on the other wrist than it says, with other axes or signs.
 
 A recording does not tell by itself; a model does, the person's own where there is one, because it
 knows how the movement feels. Where movement is strange to it as declared, and far less strange in
@@ -15,7 +15,7 @@ from functools import partial
 import numpy as np
 
 from models.activity.segments import Segment
-from models.exercise.signs import MIRROR, Signs, Triple
+from models.exercise.signs import MIRROR, Signs, Triple, frames
 from models.recognition.naming import (
     FAMILIAR,
     NO_MODEL,
@@ -49,6 +49,10 @@ class Wearing:
 ROUND = Wearing("watch-was-turned-round", Signs((-1, -1, 1), (-1, -1, 1)))
 OTHER_WRIST = Wearing("was-the-other-wrist", MIRROR)
 OTHER_SIGN = Wearing(TURNED, Signs((-1, -1, -1), (1, 1, 1)))
+OTHER_FRAMES = tuple(
+    Wearing("axes-were-swapped", signs) for signs in frames()[1:] if signs != ROUND.signs
+)
+"""Another device, or another place to strap it to: its axes lie along others."""
 
 
 def as_worn(
@@ -64,7 +68,8 @@ def as_worn(
     declared = stretch_of(_within(line, segments))
     way = _way(
         ((rung, strangeness(rung.model, declared)) for rung in declared.rungs(ladder)),
-        partial(_strange_in, declared, _ways(line.truth.side)),
+        partial(_strange_in, declared),
+        _ways(line.truth.side),
         line.notes,
     )
     if way is None:
@@ -101,7 +106,8 @@ def _read_again(declared: Stretch, ladder: Sequence[Rung], named: Named) -> Name
     asked = zip(declared.rungs(ladder), named.asked, strict=False)
     way = _way(
         [(rung, answer.strange) for rung, answer in asked],
-        partial(_strange_in, declared, _ways(declared.signals[0].side)),
+        partial(_strange_in, declared),
+        _ways(declared.signals[0].side),
         noticed,
     )
     if way is None:
@@ -112,24 +118,28 @@ def _read_again(declared: Stretch, ladder: Sequence[Rung], named: Named) -> Name
 
 
 def _strange_in(
-    declared: Stretch, ways: Sequence[Wearing], rung: Rung
-) -> dict[Wearing, float | None]:
-    """How strange a stretch is to a rung in each of these ways."""
-    return {way: strangeness(rung.model, declared.under(way.signs)) for way in ways}
+    declared: Stretch, rung: Rung, ways: Sequence[Wearing], up_to: float
+) -> dict[Wearing, float]:
+    """How strange a stretch is to a rung in each of these ways in which it is not stranger."""
+    found = {way: strangeness(rung.model, declared.under(way.signs)) for way in ways}
+    return {way: least for way, least in found.items() if least is not None and least <= up_to}
 
 
 def _way(
     declared: Iterable[tuple[Rung, float | None]],
-    strange: Callable[[Rung], Mapping[Wearing, float | None]],
+    strange: Callable[[Rung, Sequence[Wearing], float], Mapping[Wearing, float]],
+    ways: Sequence[Wearing],
     noticed: Sequence[str],
 ) -> Wearing | None:
     """How a watch was worn, None for as it says.
 
-    The first rung that knows the movement decides, as declared or turned.
+    The first rung that knows the movement decides, as declared or turned. There are so many frames
+    that something unknown is known in one of them: they must make it familiar (decision 38).
 
     Args:
         declared: rungs in order, and how strange the movement is to each as declared.
-        strange: how strange it is to a rung in each other way that may be.
+        strange: how strange it is to a rung in other ways, if not stranger than a number.
+        ways: that are tried before other frames.
         noticed: what was put right in the samples already.
     """
     for rung, value in declared:
@@ -140,9 +150,10 @@ def _way(
         # The border of a set's novelty, held against strangeness alone: a little generous, and so
         # measured (decision 26). Whether the set is named is decided on its novelty, afterwards.
         border = rung.model.calibration.abstain_above
-        found = strange(rung).items()
-        known = {way: least for way, least in found if least is not None and least <= border}
+        known = strange(rung, ways, border)
         way = _clearest(value, known, noticed)
+        least = value if way is None else known[way]
+        way = _clearest(least, strange(rung, OTHER_FRAMES, FAMILIAR), noticed) or way
         if way is not None or value <= border:
             return way
     return None
@@ -178,22 +189,24 @@ def _noted(notes: Sequence[str], noticed: Sequence[str], way: Wearing) -> tuple[
 
 
 def turn(recording: Recording, way: Wearing) -> Recording:
-    """The recording under other signs.
+    """The recording on other axes.
 
     >>> piece = Piece(0, 50.0, "g", 1.0, np.array([[1, 2, -32768]], dtype=np.int16))
     >>> turn(Recording((piece,), (), None), OTHER_SIGN).acc[0].counts.tolist()
     [[-1, -2, 32767]]
     """
+    acc, gyro, axes = way.signs.acc, way.signs.gyro, way.signs.axes
     return replace(
         recording,
-        acc=tuple(_signed(piece, way.signs.acc) for piece in recording.acc),
-        gyro=tuple(_signed(piece, way.signs.gyro) for piece in recording.gyro),
+        acc=tuple(_signed(piece, axes, acc) for piece in recording.acc),
+        gyro=tuple(_signed(piece, axes, gyro) for piece in recording.gyro),
     )
 
 
-def _signed(piece: Piece, signs: Triple) -> Piece:
-    counts = np.minimum(piece.counts.astype(np.int32) * np.array(signs), np.iinfo(np.int16).max)
-    return replace(piece, counts=counts.astype(np.int16))
+def _signed(piece: Piece, axes: Triple, signs: Triple) -> Piece:
+    signed = piece.counts[:, axes].astype(np.int32) * np.array(signs)
+    counts = np.minimum(signed, np.iinfo(np.int16).max).astype(np.int16)
+    return replace(piece, counts=np.ascontiguousarray(counts))
 
 
 def _within(line: Timeline, segments: Sequence[Segment]) -> list[WristSignal]:

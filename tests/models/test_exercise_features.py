@@ -9,7 +9,7 @@ from models.exercise.examples import rotations
 from models.exercise.features import cut_signal, window_features
 from models.exercise.kernel import features
 from models.exercise.names import feature_names
-from models.exercise.signs import MIRROR, Signs, under_signs
+from models.exercise.signs import MIRROR, Signs, frames, under_signs
 from tests.models.movements import mirror, movement
 
 
@@ -77,6 +77,26 @@ def test_features_under_other_signs_are_those_of_samples_with_other_signs(signs,
     assert under_signs(x, signs) == pytest.approx(want, rel=1e-5, abs=1e-6)
     assert under_signs(under_signs(x, signs), signs) == pytest.approx(x)
     assert not np.allclose(x, want, rtol=1e-2, atol=1e-2)
+
+
+@pytest.mark.parametrize("with_gyro", [True, False])
+def test_features_in_the_frame_of_another_device_are_those_of_its_samples(with_gyro):
+    cut = cut_signal(movement("turn", 3))
+    gyro = cut.gyro if with_gyro else None
+    x = features(cut.acc, gyro)
+    for frame in frames():
+        turn = np.eye(3, dtype=np.float32)[list(frame.axes)] * np.array(frame.acc)[:, None]
+        assert np.linalg.det(turn) == pytest.approx(1)
+        turn = turn.astype(np.float32)
+        want = features(turn @ cut.acc, None if gyro is None else turn @ gyro)
+        assert under_signs(x, frame) == pytest.approx(want, rel=1e-4, abs=1e-5)
+
+
+def test_a_mirrored_turn_is_what_the_mirror_image_sees():
+    x = window_features(movement("turn", 3)).x
+    for frame in frames():
+        sent_mirrored = under_signs(under_signs(x, frame), MIRROR)
+        assert under_signs(under_signs(x, MIRROR), frame.mirrored()) == pytest.approx(sent_mirrored)
 
 
 def test_signs_that_would_change_gravity_along_rotation_are_refused():

@@ -9,6 +9,8 @@ from models.exercise.calibrate import HeldOut
 from models.exercise.codec import from_bytes, to_bytes
 from models.exercise.fit import fit_user
 from models.exercise.own_calibration import (
+    BORDER_SETS,
+    FARTHEST,
     LEAST_USERS,
     USUAL_DOUBT,
     calibrate_on_users,
@@ -79,7 +81,8 @@ def asked_sets(seed: int, wrong: int, right: int, strange: float = 0.0) -> HeldO
 
 
 def test_a_sure_model_is_doubted_from_the_first_day_on() -> None:
-    assert on_one_user(SHIPPED, None) == replace(SHIPPED, doubt=USUAL_DOUBT)
+    prior = replace(SHIPPED, doubt=USUAL_DOUBT, abstain_above=FARTHEST)
+    assert on_one_user(SHIPPED, None) == prior
     half = on_one_user(SHIPPED, asked_sets(0, wrong=20, right=20))
     assert half.doubt == pytest.approx((0.5 + USUAL_DOUBT) / 2)  # as many sets as the prior has
     few, many = (on_one_user(SHIPPED, asked_sets(0, wrong=0, right=n)) for n in (4, 400))
@@ -90,11 +93,19 @@ def test_the_border_of_the_known_comes_nearer_with_sets_that_lie_together() -> N
     one, few, many = (
         on_one_user(SHIPPED, asked_sets(0, wrong=0, right=n)).abstain_above for n in (1, 4, 400)
     )
-    assert one == SHIPPED.abstain_above
-    assert 1.0 < few < SHIPPED.abstain_above
+    assert one == few == FARTHEST
     assert many == pytest.approx(0.165, abs=0.05)  # 1.65 deviations of 0.1 above 0
-    far = on_one_user(SHIPPED, asked_sets(0, wrong=0, right=40, strange=3.0))
-    assert far.abstain_above == SHIPPED.abstain_above
+
+
+def test_the_known_reaches_far_only_for_whom_enough_sets_say_so() -> None:
+    """Whoever has a few sets of a day knows little: what is far from them is something else."""
+    few, enough = (
+        on_one_user(SHIPPED, asked_sets(0, wrong=0, right=n, strange=3.0)).abstain_above
+        for n in (BORDER_SETS - 1, BORDER_SETS)
+    )
+    assert (few, enough) == (FARTHEST, SHIPPED.abstain_above)
+    near = on_one_user(replace(SHIPPED, abstain_above=0.7), None)
+    assert near.abstain_above == 0.7
 
 
 def test_a_doubted_model_names_the_same_and_is_less_sure() -> None:

@@ -25,6 +25,7 @@ WAYS = {
     "turned_round": ROUND.signs,
     "wrong_side": OTHER_WRIST.signs,
     "other_sign": OTHER_SIGN.signs,
+    "other_frame": Signs((1, -1, 1), (1, -1, 1), (1, 0, 2)),  # a quarter turn of the dial
 }
 PEER = "the same sets worn as declared"
 PROTOCOL = "leave one day out, own model, each set by itself; abstained sets are neither"
@@ -56,12 +57,13 @@ def _named(model: ExerciseModel, new: Sequence[Movement], signs: Signs) -> list[
 
 
 def _sent(signal: WristSignal, signs: Signs) -> WristSignal:
-    """What a watch sends whose axes have other signs than it says."""
-    gyro = signal.gyro_rad_s
+    """What a watch sends whose axes are others than it says."""
+    gyro, axes = signal.gyro_rad_s, list(signs.axes)
+    acc_signs, gyro_signs = (np.array(one, dtype=np.float32) for one in (signs.acc, signs.gyro))
     return replace(
         signal,
-        acc_g=signal.acc_g * np.array(signs.acc, dtype=np.float32),
-        gyro_rad_s=None if gyro is None else gyro * np.array(signs.gyro, dtype=np.float32),
+        acc_g=signal.acc_g[:, axes] * acc_signs,
+        gyro_rad_s=None if gyro is None else gyro[:, axes] * gyro_signs,
     )
 
 
