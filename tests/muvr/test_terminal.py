@@ -60,3 +60,20 @@ def test_words_begin_on_the_left_and_numbers_end_on_the_right(
 
 def test_one_row_is_a_row() -> None:
     assert [counted(n, "row") for n in (0, 1, 2)] == ["0 rows", "1 row", "2 rows"]
+
+
+def test_off_a_terminal_a_long_step_says_how_fast_it_is_of_late_and_what_is_left(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A minute for the first ten, as everything is cold; then one each second."""
+    now = iter([0.0, 60.0, 70.0, 90.0, 100.0])
+    monkeypatch.setattr("muvr.terminal.time.monotonic", lambda: next(now))
+    terminal = Terminal()
+    for done in (0, 10, 20, 40, 1000):
+        terminal.step("people", done, 1000)
+    assert capsys.readouterr().err.splitlines() == [
+        "people ...",
+        "people: 10 of 1,000, 0.17/s, about 1 h 39 min left",
+        "people: 40 of 1,000, 1.0/s, about 16 min left",
+        "people: 1,000 done",
+    ]
