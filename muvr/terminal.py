@@ -56,6 +56,7 @@ class Terminal:
         self._said: dict[str, tuple[float, int]] = {}  # step: when last said, and how far it was
 
     def __enter__(self) -> "Terminal":
+        self._tasks, self._said = {}, {}  # a step of the same name begins anew
         if self._err.is_terminal:
             self._live = Progress(
                 SpinnerColumn(finished_text="[green]✓[/]"),

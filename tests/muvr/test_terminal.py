@@ -77,3 +77,23 @@ def test_off_a_terminal_a_long_step_says_how_fast_it_is_of_late_and_what_is_left
         "people: 40 of 1,000, 1.0/s, about 16 min left",
         "people: 1,000 done",
     ]
+
+
+def test_a_step_of_the_same_name_begins_anew_in_the_next_job(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As when a schedule trains every night; its steps need not come in the same order."""
+    terminal = Terminal()
+    for steps in (("users learned",), ("users learned", "users")):
+        with terminal:
+            for what in steps:
+                terminal.step(what, 2, 2)
+    said = ["users learned ...", "users learned: 2 done"]
+    assert capsys.readouterr().err.splitlines() == [*said, *said, "users ...", "users: 2 done"]
+    monkeypatch.setenv("FORCE_COLOR", "1")  # as on a terminal
+    live = Terminal()
+    for steps in (("users", "users learned"), ("users learned",)):
+        with live:
+            for what in steps:
+                live.step(what, 2, 2)
+    assert "users learned" in capsys.readouterr().err
