@@ -1,5 +1,6 @@
 """A job that waits for Spark says meanwhile how far it is."""
 
+import threading
 import time
 from collections import defaultdict
 
@@ -56,3 +57,21 @@ def test_a_job_without_spark_says_nothing_of_it(
     with opened_job(spark_config, "idle", {}, progress=heard):
         time.sleep(0.1)
     assert heard.said == {}
+
+
+def test_a_spark_that_is_being_started_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its context is known before it can be asked anything."""
+
+    class Starting:
+        """As pyspark's own is for seconds."""
+
+        def statusTracker(self) -> None:
+            raise AttributeError("_jsc")
+
+    failed: list[object] = []
+    monkeypatch.setattr(threading, "excepthook", failed.append)
+    monkeypatch.setattr(tasks.SparkContext, "_active_spark_context", Starting())
+    monkeypatch.setattr(tasks, "EVERY_S", 0.01)
+    with tasks.told_of_tasks("a job", Heard()):
+        time.sleep(0.1)
+    assert failed == []
