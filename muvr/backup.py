@@ -132,7 +132,7 @@ def restore(
             if not was_running:
                 door.node.stop()
     door.terminal.table(
-        f"restored, as of {found.made_at}",
+        f"restored, as of {to_the_second(found.made_at)}",
         ("table", "rows"),
         [(table, n if n < COUNTED_TO else f"{n:,} or more") for table, n in rows.items()],
     )
@@ -155,6 +155,15 @@ def remember_erased(door: Door, folder: Path, now: datetime) -> int:
     draft.write_text(json.dumps(known, indent=1))
     os.replace(draft, path)
     return len(known)
+
+
+def to_the_second(made_at: str) -> str:
+    """When a backup was made, as people read it.
+
+    >>> to_the_second("2026-11-28T20:02:46.959624+00:00")
+    '2026-11-28 20:02:46 UTC'
+    """
+    return f"{datetime.fromisoformat(made_at):%Y-%m-%d %H:%M:%S} UTC"
 
 
 def _fill(door: Door, folder: Path, found: Backup) -> None:

@@ -18,6 +18,7 @@ from models.signal.planes import split
 from models.signal.windows import WINDOW
 from muvr.door import Door
 from muvr.service import Service
+from muvr.terminal import counted
 from pipelines.lifecycle.runs import server_time
 from schemas.errors import MuvrError
 from schemas.times import aware
@@ -175,7 +176,7 @@ def _node(door: Door) -> Finding:
 def _durability(door: Door) -> Finding:
     with door.database() as database:
         found = require_durability(database, door.config.cassandra)
-    says = f"commit log {found.commitlog_sync}, {found.replication} replicas"
+    says = f"commit log {found.commitlog_sync}, {counted(found.replication, 'replica')}"
     return Finding("durability", ok=True, says=says)
 
 

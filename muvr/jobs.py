@@ -17,6 +17,9 @@ from schemas.families import FAMILIES
 from store.database import Database
 from store.jobs import JobRun, JobRuns, UserOutcome
 
+FamilyName = Annotated[str, typer.Argument(help="of which family it is a run")]
+RunId = Annotated[UUID, typer.Argument(help="which run; `muvr jobs list` shows them")]
+
 
 def register(app: typer.Typer) -> None:
     """Add this module's commands."""
@@ -45,7 +48,7 @@ def list_jobs(
     door.terminal.answer(runs)
 
 
-def show_job(family: str, run: UUID, conf: Conf = None, as_json: AsJson = False) -> None:
+def show_job(family: FamilyName, run: RunId, conf: Conf = None, as_json: AsJson = False) -> None:
     """Show one run and what it came to for every user.
 
     Example: `muvr jobs show exercise 01a1fb67-1800-7000-8000-000000000000`
@@ -61,8 +64,8 @@ def show_job(family: str, run: UUID, conf: Conf = None, as_json: AsJson = False)
 
 
 def rerun(
-    family: str,
-    run: UUID,
+    family: FamilyName,
+    run: RunId,
     failed: Annotated[bool, typer.Option("--failed", help="only users who failed")] = False,
     conf: Conf = None,
     as_json: AsJson = False,

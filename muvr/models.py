@@ -6,24 +6,29 @@ from uuid import UUID
 
 import typer
 
-from muvr.door import open_door
+from muvr.door import Door, open_door
 from muvr.options import AsJson, Conf
+from muvr.owners import owner_named, pointer_meant
 from pipelines.lifecycle.runs import server_time
 from schemas.errors import BadInput, Conflict, NoModel, NotThere
 from schemas.families import FAMILIES
-from schemas.inputs import ACC6
-from schemas.layout import GLOBAL_OWNER, owner_of
+from schemas.layout import GLOBAL_OWNER
 from store.champions import Challenger, Champions, Serving
 from store.database import Database
 from store.jobs import JobRuns
 from store.live_runs import LiveRuns
 from store.models import Models
-from store.users import Users
 
 SHOWN = 5  # kept versions
 
 
-OwnerName = Annotated[str, typer.Argument(help="user name, or `global`")]
+OWNER_HELP = "user name or id, or `global`"
+OwnerName = Annotated[str, typer.Argument(help=OWNER_HELP)]
+FamilyName = Annotated[str, typer.Option(help="which kind of model")]
+ModelId = Annotated[
+    str | None,
+    typer.Option(help="wrist-acc6, wrist-acc3 or sets; default: the first that there is"),
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -57,8 +62,8 @@ def list_models(
 
 def show(
     user: OwnerName,
-    family: str = "exercise",
-    model_id: str = ACC6,
+    family: FamilyName = "exercise",
+    model_id: ModelId = None,
     conf: Conf = None,
     as_json: AsJson = False,
 ) -> None:
@@ -78,8 +83,8 @@ def show(
 def promote(
     user: OwnerName,
     version: Annotated[str, typer.Argument(help="a version that is kept")],
-    family: str = "exercise",
-    model_id: str = ACC6,
+    family: FamilyName = "exercise",
+    model_id: ModelId = None,
     conf: Conf = None,
     as_json: AsJson = False,
 ) -> None:
@@ -89,16 +94,16 @@ def promote(
     """
     door = open_door(conf, as_json=as_json)
     answer = door.ask(lambda database: _promote(database, user, model_id, family, version))
-    door.terminal.say(f"{user}: {family} {version} serves within the pointers' time to live.")
+    door.terminal.say(f"{user}: {family} {version} serves. {_followed(door)}")
     door.terminal.answer(answer)
 
 
 def rollback(
-    user: Annotated[str | None, typer.Argument(help="user name, or `global`")] = None,
+    user: Annotated[str | None, typer.Argument(help=OWNER_HELP)] = None,
     run: Annotated[UUID | None, typer.Option(help="take back everything of this run")] = None,
-    family: str = "exercise",
-    model_id: str = ACC6,
-    reason: str = "rolled back by an operator",
+    family: FamilyName = "exercise",
+    model_id: ModelId = None,
+    reason: Annotated[str, typer.Option(help="kept beside the run")] = "rolled back by an operator",
     conf: Conf = None,
     as_json: AsJson = False,
 ) -> None:
@@ -118,15 +123,15 @@ def rollback(
         says, answer = door.ask(
             lambda database: _roll_back(database, str(user), model_id, family), "migrations"
         )
-    door.terminal.say(f"{says} Every worker follows within the pointers' time to live.")
+    door.terminal.say(f"{says} {_followed(door)}")
     door.terminal.answer(answer)
 
 
 def export(
     user: OwnerName,
     path: Annotated[Path, typer.Argument(help="where to write the bytes")],
-    family: str = "exercise",
-    model_id: str = ACC6,
+    family: FamilyName = "exercise",
+    model_id: ModelId = None,
     conf: Conf = None,
     as_json: AsJson = False,
 ) -> None:
@@ -148,10 +153,14 @@ def export(
     door.terminal.answer({"path": str(path), "bytes": len(content)})
 
 
+def _followed(door: Door) -> str:
+    return f"Every worker follows within {door.config.api.pointer_ttl_s:g} s (api.pointer_ttl_s)."
+
+
 async def _champions(database: Database, user: str) -> list[dict[str, Any]]:
     """All pointers of an owner, each with the version that serves, None where none does."""
     champions = Champions(database)
-    found = await champions.of_owner(await _owner(database, user))
+    found = await champions.of_owner(await owner_named(database, user))
     serving = [await champions.in_effect(one) for one in found]
     return [
         {**one._asdict(), "serves": serves.version if serves else None}
@@ -159,20 +168,22 @@ async def _champions(database: Database, user: str) -> list[dict[str, Any]]:
     ]
 
 
-async def _manifest(database: Database, user: str, family: str, model_id: str) -> dict[str, Any]:
+async def _manifest(
+    database: Database, user: str, family: str, model_id: str | None
+) -> dict[str, Any]:
     """The manifest of the model that serves an owner; raises as `_serving`."""
     serving = await _serving(database, user, family, model_id)
     return dict(await Models(database).manifest(*serving.model_key) or {})
 
 
-async def _content(database: Database, user: str, family: str, model_id: str) -> bytes:
+async def _content(database: Database, user: str, family: str, model_id: str | None) -> bytes:
     """The bytes of the model that serves an owner; raises as `_serving`."""
     serving = await _serving(database, user, family, model_id)
     return (await Models(database).get(*serving.model_key)).content
 
 
 async def _promote(
-    database: Database, user: str, model_id: str, family: str, version: str
+    database: Database, user: str, model_id: str | None, family: str, version: str
 ) -> dict[str, Any]:
     """Point an owner to a kept version.
 
@@ -180,7 +191,7 @@ async def _promote(
         NoModel: the version is not kept; says which are.
         Conflict: the run that learned it was taken back.
     """
-    owner = await _owner(database, user)
+    owner, model_id = await pointer_meant(database, user, family, model_id)
     try:
         stored = await Models(database).get(owner, model_id, family, version)
     except NoModel as problem:
@@ -198,14 +209,14 @@ async def _promote(
 
 
 async def _roll_back(
-    database: Database, user: str, model_id: str, family: str
+    database: Database, user: str, model_id: str | None, family: str
 ) -> tuple[str, dict[str, Any]]:
     """Let an owner's former champion serve again; what became of it, for people and machines.
 
     Raises:
         NoModel: there is none to go back to; says which versions are kept.
     """
-    owner = await _owner(database, user)
+    owner, model_id = await pointer_meant(database, user, family, model_id)
     try:
         back = await Champions(database).rollback(owner, model_id, family, server_time())
     except NoModel as problem:
@@ -214,13 +225,13 @@ async def _roll_back(
     return f"{family} {back.version} serves {user} again.", back._asdict()
 
 
-async def _serving(database: Database, user: str, family: str, model_id: str) -> Serving:
+async def _serving(database: Database, user: str, family: str, model_id: str | None) -> Serving:
     """The version that serves an owner.
 
     Raises:
         NotThere: none does.
     """
-    owner = await _owner(database, user)
+    owner, model_id = await pointer_meant(database, user, family, model_id)
     serving = await Champions(database).serving(owner, model_id, family)
     if serving is None:
         raise NotThere(
@@ -275,12 +286,3 @@ async def _kept_versions(database: Database, owner: str, model_id: str, family: 
     if not others:
         return "No other version is kept."
     return f"`muvr models promote` lets a kept version serve: {', '.join(others[:SHOWN])}."
-
-
-async def _owner(database: Database, user: str) -> str:
-    if user == GLOBAL_OWNER:
-        return GLOBAL_OWNER
-    found = await Users(database).by_name(user)
-    if found is None:
-        raise NotThere(f"There is no user {user}; POST /v1/auth/register makes one")
-    return owner_of(found.user_id)

@@ -1,9 +1,11 @@
 """Commands about people and their recordings: import, user."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
+from uuid import UUID
 
 import typer
 
@@ -17,9 +19,10 @@ from muvr.door import open_door
 from muvr.importing import import_recordings
 from muvr.options import AsJson, Conf, Password
 from muvr.service import Service
-from schemas.errors import BadInput
+from schemas.errors import BadInput, NotThere
 from schemas.events import known_zone
-from store.users import Users
+from store.database import Database
+from store.users import User, Users
 
 
 class ImportSource(StrEnum):
@@ -41,6 +44,7 @@ def register(app: typer.Typer) -> None:
     """Add this module's commands."""
     app.command("import")(import_)
     user_app.command()(grant)
+    user_app.command()(show)
     app.add_typer(user_app, name="user")
 
 
@@ -122,7 +126,7 @@ def _require_fitting(
 
 
 def grant(
-    username: str,
+    username: Annotated[str, typer.Argument(help="user name")],
     scopes: Annotated[list[str], typer.Argument(help="such as operate")],
     conf: Conf = None,
     as_json: AsJson = False,
@@ -138,3 +142,40 @@ def grant(
     user = door.ask(lambda database: Users(database).grant(username, scopes))
     door.terminal.say(f"{username}: {' '.join(sorted(user.scopes))}")
     door.terminal.answer({"username": username, "scopes": sorted(user.scopes)})
+
+
+def show(
+    user: Annotated[str, typer.Argument(help="user name or id")],
+    conf: Conf = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show who somebody is: the id that `--users` takes, the name, the scopes.
+
+    Example: `muvr user show ada`
+    """
+    door = open_door(conf, as_json=as_json)
+    found = door.ask(lambda database: _found(database, user))
+    answer = {
+        "user_id": str(found.user_id),
+        "username": found.username,
+        "scopes": sorted(found.scopes),
+        "registered_at": found.created_at,
+    }
+    door.terminal.table(found.username, ("what", "value"), answer.items())
+    door.terminal.answer(answer)
+
+
+async def _found(database: Database, user: str) -> User:
+    """Who has a name, or an id.
+
+    Raises:
+        NotThere: nobody.
+    """
+    users = Users(database)
+    found = await users.by_name(user)
+    if found is None:
+        with suppress(ValueError):
+            found = await users.by_id(UUID(user))
+    if found is None:
+        raise NotThere(f"There is no user {user}; POST /v1/auth/register makes one")
+    return found

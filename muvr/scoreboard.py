@@ -66,13 +66,13 @@ def scores_of(report: RunReport) -> list[Score]:
     >>> metrics = {"later_sets": 40, "error": 0.05, "last_error": 0.08}
     >>> report = RunReport("load", UUID(int=0), "done", {}, metrics, {}, {})
     >>> [tuple(score) for score in scores_of(report)]
-    [('error later', 0.05, 'baseline', 0.08)]
+    [('error later', 0.05, 'as last time', 0.08)]
     """
     metrics: Mapping[str, Any] = report.metrics
     if "cold_start" in metrics:
         return _of_strangers(metrics["cold_start"])
     if "later_sets" in metrics:
-        return [Score("error later", metrics["error"], "baseline", metrics["last_error"])]
+        return [Score("error later", metrics["error"], "as last time", metrics["last_error"])]
     if "popularity" in metrics:
         return _of_rankings(metrics)
     if "reseed" in metrics:

@@ -1,5 +1,6 @@
 """`muvr simulate`: people who train, with a known truth, as the events of real clients."""
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
@@ -46,11 +47,21 @@ def simulate(
         counts = send_crowd(door, world, password, processes or door.config.spark.cores)
     seconds = round((server_time() - began).total_seconds(), 1)
     kept = keep_truth(door.config.paths.reports, world, counts, seconds)
-    rows = [*counts.items(), ("seconds", seconds), ("sets/s", round(counts["sets"] / seconds))]
-    door.terminal.table("simulated people", ("what", "simulated"), rows)
+    door.terminal.table("simulated people", ("what", "simulated"), told_of(counts, seconds))
     door.terminal.say(f"The truth behind them is in {kept}; next: muvr train all")
     answer = {"simulated": True, **asdict(world), "sent": counts, "seconds": seconds}
     door.terminal.answer({**answer, "truth": str(kept)})
+
+
+def told_of(counts: Mapping[str, int], seconds: float) -> list[tuple[str, str]]:
+    """What was sent, and how fast, as people read it.
+
+    >>> told_of({"people": 1000, "sets": 946482}, 874.0)[1:]
+    [('sets', '946,482'), ('seconds', '874'), ('sets/s', '1,083')]
+    """
+    speed = counts["sets"] / seconds
+    rows = {**counts, "seconds": round(seconds), "sets/s": round(speed)}
+    return [(what, f"{number:,}") for what, number in rows.items()]
 
 
 def _start_s(door: Door, weeks: int, seed: int, start: datetime | None) -> float:

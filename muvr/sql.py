@@ -39,6 +39,8 @@ def sql(
     `muvr sql serve` lets JDBC clients ask the same, on this machine only, until it is interrupted.
 
     Example: `muvr sql "SELECT exercise, count(*) AS sets FROM sets GROUP BY exercise"`
+
+    Example: `muvr sql serve`, and in another terminal a JDBC client (docs/analysts.md has one)
     """
     door = open_door(conf, as_json=as_json)
     if query == SERVE:

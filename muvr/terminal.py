@@ -36,7 +36,7 @@ class RateColumn(ProgressColumn):
     def render(self, task: Task) -> Text:
         """The rate so far, empty before anything is done."""
         speed = task.finished_speed or task.speed
-        return Text(f"{speed:,.0f}/s" if speed and speed >= 1 else "", style="dim")
+        return Text(rate(speed) if speed else "", style="dim")
 
 
 class Terminal:
@@ -53,9 +53,10 @@ class Terminal:
         self._err = Console(file=sys.stderr, highlight=False)
         self._live: Progress | None = None
         self._tasks: dict[str, TaskID] = {}
-        self._begun: dict[str, tuple[float, float]] = {}  # step: when begun, when last said
+        self._said: dict[str, tuple[float, int]] = {}  # step: when last said, and how far it was
 
     def __enter__(self) -> "Terminal":
+        self._tasks, self._said = {}, {}  # a step of the same name begins anew
         if self._err.is_terminal:
             self._live = Progress(
                 SpinnerColumn(finished_text="[green]✓[/]"),
@@ -86,17 +87,18 @@ class Terminal:
 
     def _plain(self, what: str, done: int, total: int | None) -> None:
         now_s = time.monotonic()
-        if what not in self._begun:
-            self._begun[what] = (now_s, now_s)
+        if what not in self._said:
+            self._said[what] = (now_s, done)
             self._err.print(f"{what} ...")
-        begun_s, said_s = self._begun[what]
+        said_s, said = self._said[what]
         if total is not None and done >= total and said_s < float("inf"):
-            self._begun[what] = (begun_s, float("inf"))
+            self._said[what] = (float("inf"), done)
             self._err.print(f"{what}: {done:,} done")
-        elif total is not None and 0 < done < total and now_s - said_s >= PLAIN_EVERY_S:
-            self._begun[what] = (begun_s, now_s)
-            left_s = (now_s - begun_s) * (total - done) / done
-            self._err.print(f"{what}: {done:,} of {total:,}, about {left_s:,.0f} s left")
+        elif total is not None and said < done < total and now_s - said_s >= PLAIN_EVERY_S:
+            self._said[what] = (now_s, done)
+            speed = (done - said) / (now_s - said_s)  # of late: a step begins slowly
+            left = lasting((total - done) / speed)
+            self._err.print(f"{what}: {done:,} of {total:,}, {rate(speed)}, about {left} left")
 
     def say(self, line: str) -> None:
         """A line for people; nothing under --json."""
@@ -152,6 +154,27 @@ def counted(number: int, what: str) -> str:
     ('1 row', '1,200 rows')
     """
     return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"
+
+
+def rate(speed: float) -> str:
+    """Units a second; of what is slow with a fraction.
+
+    >>> rate(1396.2), rate(1.2345), rate(0.0421)
+    ('1,396/s', '1.2/s', '0.04/s')
+    """
+    return f"{speed:,.{0 if speed >= 10 else 1 if speed >= 1 else 2}f}/s"
+
+
+def lasting(seconds: float) -> str:
+    """How long, as exactly as a guess is.
+
+    >>> lasting(95.4), lasting(2226), lasting(9000)
+    ('95 s', '37 min', '2 h 30 min')
+    """
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    hours, minutes = divmod(round(seconds / 60), 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min"
 
 
 def least_width(rows: Iterable[Sequence[str]]) -> int:

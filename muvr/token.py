@@ -16,6 +16,7 @@ from store.database import Database
 from store.users import Logins, Users
 
 DEFAULT = "issue"
+UserName = Annotated[str, typer.Argument(help="user name")]
 
 
 class _UserNameFirst(TyperGroup):
@@ -42,7 +43,7 @@ def register(app: typer.Typer) -> None:
 
 
 def issue(
-    username: str,
+    username: UserName,
     password: Password = "",
     conf: Conf = None,
     as_json: AsJson = False,
@@ -80,7 +81,7 @@ def rotate_key(
     door.terminal.answer({"signs": kid, "believed": believed})
 
 
-def revoke(username: str, conf: Conf = None, as_json: AsJson = False) -> None:
+def revoke(username: UserName, conf: Conf = None, as_json: AsJson = False) -> None:
     """End every login of a user; their tokens are refused within `api.pointer_ttl_s`.
 
     Example: `muvr token revoke ada`

@@ -176,5 +176,7 @@ def read_users(text: str, known: Sequence[str] = ("changed", "all")) -> Users:
         return [UUID(part) for part in text.split(",")]
     except ValueError as problem:
         raise BadInput(
-            f"--users {text}: say {', '.join(known)}, or user ids", field="users", value=text
+            f"--users {text}: say {', '.join(known)}, or user ids (`muvr user show NAME`)",
+            field="users",
+            value=text,
         ) from problem

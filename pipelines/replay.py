@@ -46,6 +46,7 @@ REPLAYED = pa.schema(
         ("reason", pa.string()),
     ]
 )
+TASKS_A_CORE = 8  # they say how far a replay is; cores wait for the last of them at the end
 Rebuild = Callable[[Database, UUID, Sequence[Event]], Coroutine[Any, Any, None]]
 """Writes everything that a user's events say. Importable on the executors."""
 
@@ -95,7 +96,8 @@ def replay(
             events = _events(spark, job.keyspace, users, run)
             task = partial(replayed_rows, access=access, rebuild=rebuild)
             done = events.mapInArrow(task, from_arrow_schema(REPLAYED))
-            rows = [row.asDict() for row in done.toLocalIterator()]
+            # not an iterator over them: it would run one task after the other, on one core
+            rows = [row.asDict() for row in done.collect()]
         keys_once(rows, ["user_id"])
         run.counts["events"] = sum(row["events"] for row in rows)
         run.add_outcomes([_outcome(row) for row in rows])
@@ -150,7 +152,9 @@ def _events(
         months = months_between(first, _tomorrow(run))
         keys = [(user, month) for user in users for month in months]
         frame = read_keys(spark, keyspace, "journal", keys).frame
-    chosen = frame.select(*COLUMNS).repartition("user_id")
+    tasks = TASKS_A_CORE * spark.sparkContext.defaultParallelism
+    # a number that was said: Spark would join what it takes for little into one task
+    chosen = frame.select(*COLUMNS).repartition(tasks, "user_id")
     return chosen.sortWithinPartitions("user_id", "received_at", "event_id")
 
 

@@ -68,7 +68,7 @@ class BadSamples(BadInput):
 
 
 class BadSets(MuvrError):
-    """Confirmed sets that cannot be read, not of one person but of everybody."""
+    """Confirmed sets that cannot be read: one person's, or everybody's."""
 
 
 class TooLarge(BadInput):

@@ -1,7 +1,7 @@
 """How every job begins (lease, run record, engine) and ends (status, watermark)."""
 
 from collections.abc import Generator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Literal
 
@@ -10,6 +10,7 @@ from pyspark.sql import SparkSession
 from pipelines.lifecycle.runs import Clock, Run, leased_run, server_time
 from pipelines.lifecycle.scope import Users, nothing_new
 from pipelines.spark.session import spark_session
+from pipelines.spark.tasks import told_of_tasks
 from schemas.config import Config
 from schemas.progress import Progress, Silent
 from store.credentials import open_as
@@ -44,8 +45,12 @@ class Job:
 
     def spark(self) -> SparkSession:
         """The Spark session. Its start takes seconds and is timed as a step of the run."""
+        what = f"{self.run.family}: Spark's start"
+        self.progress.step(what, 0, 1)
         with self.run.step("engine"):
-            return spark_session(self.config)
+            session = spark_session(self.config)
+        self.progress.step(what, 1, 1)
+        return session
 
 
 @contextmanager
@@ -65,7 +70,7 @@ def opened_job(
         family: of the job.
         inputs: how the run was called, for its record.
         engine: where its functions run.
-        progress: is told about every step.
+        progress: is told about every step, and of Spark's tasks while one takes long.
         clock: the server's time.
 
     Raises:
@@ -76,7 +81,9 @@ def opened_job(
         closing(open_as(config, "spark")) as database,
         leased_run(database, family, inputs, clock=clock) as run,
     ):
-        yield Job(config, database, run, progress or Silent(), engine)
+        watched = told_of_tasks(f"{family}: Spark's tasks", progress) if progress else nullcontext()
+        with watched:
+            yield Job(config, database, run, progress or Silent(), engine)
 
 
 def recorded_users(users: Users) -> str | int:

@@ -40,6 +40,8 @@ class GuardedParser:
         self._inner = inner
         self._jvm = jvm
         self._before = before
+        gateway: Any = SparkContext._gateway  # pyright: ignore[reportPrivateUsage]
+        self._no_callers = gateway.new_array(jvm.java.lang.StackTraceElement, 0)
 
     def parsePlan(self, text: str) -> Any:  # a name of Spark's
         """Parse and check one text.
@@ -55,6 +57,7 @@ class GuardedParser:
                 require_readable(plan)
             except BadQuery as problem:
                 thrown = self._jvm.java.lang.IllegalArgumentException(str(problem))
+                thrown.setStackTrace(self._no_callers)  # the client would see each of them
                 raise Py4JJavaError(str(problem), thrown) from problem
         return plan
 

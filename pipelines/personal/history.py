@@ -44,8 +44,16 @@ class OfLog(Protocol):
 
 
 def log_of(group: pa.Table) -> SetLog:
-    """The sets of one partition as a log, oldest first."""
-    return SetLog.of(done_set(**row) for row in group.select(COLUMNS[1:]).to_pylist())
+    """The sets of one partition as a log, oldest first.
+
+    Raises:
+        BadSets: a row lacks what every set has; the reason of a user is read by an operator.
+    """
+    rows = group.select(COLUMNS[1:]).to_pylist()
+    for row in rows:
+        if row["started_at"] is None or row["exercise"] is None:
+            raise BadSets(f"half a set in session {row['session_id']}: no time, or no exercise")
+    return SetLog.of(done_set(**row) for row in rows)
 
 
 def log_digest(revisions: Iterable[tuple[object, object]]) -> str:

@@ -165,7 +165,8 @@ def _learn(job: Job, family: PersonalFamily, chosen: Sequence[UUID] | None) -> l
     """Learn, judge and promote; the rows of all who have sets, without their models."""
     run, spark = job.run, job.spark()
     try:
-        cutoff_s = newest_set_at(spark, job.keyspace).timestamp() - LATER_DAYS * DAY_S
+        with run.step("newest set"):
+            cutoff_s = newest_set_at(spark, job.keyspace).timestamp() - LATER_DAYS * DAY_S
     except NotEnoughLabels as problem:
         run.status = "not-learned"
         run.reasons[str(problem)] += 1
@@ -178,7 +179,8 @@ def _learn(job: Job, family: PersonalFamily, chosen: Sequence[UUID] | None) -> l
         USER_MODELS.from_frame(learned, job.keyspace, run)
     job.progress.step(f"{family.name}: users", len(rows))
     run.counts["sets"] += sum(row["sets"] for row in rows)
-    _promote(job, rows)
+    with run.step("promote"):
+        _promote(job, rows)
     return rows
 
 

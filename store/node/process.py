@@ -228,6 +228,8 @@ def _measure(pid: int) -> tuple[float | None, float | None]:
     """Seconds since the process began and its resident megabytes; None when it just ended."""
     try:
         process = psutil.Process(pid)
-        return time.time() - process.create_time(), process.memory_info().rss / MIB
+        return round(time.time() - process.create_time(), 1), round(
+            process.memory_info().rss / MIB, 1
+        )
     except psutil.NoSuchProcess:
         return None, None

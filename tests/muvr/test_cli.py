@@ -74,6 +74,8 @@ def test_every_command_has_help_with_an_example(words: tuple[str, ...]):
         command = command.commands[words[1]]
     assert "Example: `" in (command.help or "")
     assert "muvr" in command.help.partition("Example:")[2]
+    silent = [one.name for one in command.params if not getattr(one, "help", None)]
+    assert silent == [], "a word that nobody explains"
 
 
 def test_a_process_that_a_command_starts_does_not_run_the_command_again():
@@ -183,14 +185,20 @@ def test_up_look_and_down(conf: Path, here: Here):
     )
     findings = json.loads(here("doctor", "--json", conf=conf).stdout)
     assert [one["what"] for one in findings if not one["ok"]] == []
+    assert "1 replica" in [one["says"].rpartition(", ")[2] for one in findings]
     csv = conf.parent / "watch.csv"
     lines = [f"{time.time() - 60 + n / 50:.2f},0,0,1" for n in range(500)]
     csv.write_text("\n".join(["time_s,acc_x_g,acc_y_g,acc_z_g", *lines]))
     words = ("import", "csv", str(csv), "--user", "ada", "--password", "a long password")
     assert json.loads(here(*words, "--json", conf=conf).stdout)["samples"] == 500
-    unknown = here("user", "grant", "nobody", "operate", conf=conf)
-    assert unknown.returncode == 1
-    assert "nobody" in unknown.stderr
+    for words in (("grant", "nobody", "operate"), ("show", "nobody")):
+        unknown = here("user", *words, conf=conf)
+        assert unknown.returncode == 1
+        assert "nobody" in unknown.stderr
+    ada = json.loads(here("user", "show", "ada", "--json", conf=conf).stdout)
+    by_id = here("user", "show", ada["user_id"], "--json", conf=conf)
+    assert json.loads(by_id.stdout) == ada
+    assert ada["username"] == "ada"
     assert muvr("down", conf=conf).returncode == 0
     after = json.loads(here("status", "--json", conf=conf).stdout)
     assert (after["node"]["running"], after["service"]["running"]) == (False, False)

@@ -73,6 +73,8 @@ def test_a_run_is_taken_back_and_what_serves_is_shown(
         return one["version"], one["serves"]
 
     assert listed() == (second.version, second.version)
+    commands.list_models(str(user.user_id), conf=conf)
+    assert second.version in capsys.readouterr().out, "jobs name people by id"
     commands.show(user.username, conf=conf)
     said = capsys.readouterr().out
     assert "windows: 0.99" in said
@@ -84,7 +86,9 @@ def test_a_run_is_taken_back_and_what_serves_is_shown(
     assert (tmp_path / "model.npz").read_bytes() == b"first"
     with pytest.raises(Conflict, match="was taken back.*--users all"):
         commands.promote(user.username, second.version, conf=conf)
+    capsys.readouterr()
     commands.promote(user.username, first.version, conf=conf)
+    assert "Every worker follows within 2 s" in capsys.readouterr().out
     assert listed() == (first.version, first.version)
 
 
@@ -141,6 +145,28 @@ def test_a_user_who_cannot_be_rolled_back_further_hears_which_versions_are_kept(
         commands.promote(user.username, "of yesterday", conf=conf)
     assert first.version not in str(caught.value), "it serves"
     assert third.version not in str(caught.value), "it was taken back"
+
+
+def test_a_model_that_reads_sets_is_found_without_saying_what_it_reads(
+    database: Database, conf: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`load` knows no sensor: nobody would think of its layout."""
+    user = register(database)
+    owner = owner_of(user.user_id)
+    first, second = (
+        a_model(owner, content)._replace(model_id="sets", family="load")
+        for content in (b"first load", b"second load")
+    )
+    asyncio.run(Models(database).put(first))
+    commands.promote(user.username, first.version, family="load", conf=conf)
+    serve(database, second)
+    commands.rollback(user.username, family="load", conf=conf)
+    capsys.readouterr()
+    commands.list_models(user.username, conf=conf, as_json=True)
+    (one,) = json.loads(capsys.readouterr().out)
+    assert (one["model_id"], one["serves"]) == ("sets", first.version)
+    commands.show(user.username, family="load", conf=conf)
+    assert "load" in capsys.readouterr().out
 
 
 def test_a_model_that_cannot_be_written_is_a_sentence(

@@ -123,7 +123,7 @@ def test_one_table_says_what_each_family_came_to():
         ],
         {"people": 9, "clusters": 0.7, "frequency_alone": 0.3},
     )
-    assert rows[0] == ("load", "done", 3, 1, "error later", "0.1", "0.2 baseline", 2.5)
+    assert rows[0] == ("load", "done", 3, 1, "error later", "0.1", "0.2 as last time", 2.5)
     assert rows[1][4:] == ("Rand, reseeded", "0.99", "", 2.5)
     assert rows[2][4:] == ("Rand, simulated", "0.7", "0.3 frequency alone", "")
     assert [row[4] for row in rows[3:7]] == ["ndcg@10", "ndcg@10", "recall@10", "recall@10"]

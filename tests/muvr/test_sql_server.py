@@ -65,7 +65,9 @@ def served(folder: MartFolder) -> Iterator[tuple[int, psutil.Process]]:
         assert f":{port}/" in process.stdout.readline()  # it says so when it answers
         yield port, psutil.Process(process.pid)
         process.terminate()
-        process.wait(60)  # not for what a stopped query has left: 120 s if Spark waited for it
+        # not for what a stopped query has left: 120 s if Spark waited for it
+        _, complained = process.communicate(timeout=60)
+        assert "Error executing query" not in complained, "the client was told"
 
 
 def beeline(port: int, statements: list[str]) -> str:
@@ -99,6 +101,7 @@ def test_a_jdbc_client_reads_the_mart_and_nothing_else(served: tuple[int, psutil
         re.findall(r"^Error:.* is not for queries over the mart", said, re.MULTILINE)
     ) == len(EVIL)
     assert "Traceback" not in said
+    assert "py4j" not in said, "who refused it is nothing to a client"
 
     [java] = process.children()  # Hive asks `id` in a child of its own now and then
     listening = {c.laddr.ip for c in java.net_connections("tcp") if c.status == "LISTEN"}

@@ -60,3 +60,40 @@ def test_words_begin_on_the_left_and_numbers_end_on_the_right(
 
 def test_one_row_is_a_row() -> None:
     assert [counted(n, "row") for n in (0, 1, 2)] == ["0 rows", "1 row", "2 rows"]
+
+
+def test_off_a_terminal_a_long_step_says_how_fast_it_is_of_late_and_what_is_left(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A minute for the first ten, as everything is cold; then one each second."""
+    now = iter([0.0, 60.0, 70.0, 90.0, 100.0])
+    monkeypatch.setattr("muvr.terminal.time.monotonic", lambda: next(now))
+    terminal = Terminal()
+    for done in (0, 10, 20, 40, 1000):
+        terminal.step("people", done, 1000)
+    assert capsys.readouterr().err.splitlines() == [
+        "people ...",
+        "people: 10 of 1,000, 0.17/s, about 1 h 39 min left",
+        "people: 40 of 1,000, 1.0/s, about 16 min left",
+        "people: 1,000 done",
+    ]
+
+
+def test_a_step_of_the_same_name_begins_anew_in_the_next_job(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As when a schedule trains every night; its steps need not come in the same order."""
+    terminal = Terminal()
+    for steps in (("users learned",), ("users learned", "users")):
+        with terminal:
+            for what in steps:
+                terminal.step(what, 2, 2)
+    said = ["users learned ...", "users learned: 2 done"]
+    assert capsys.readouterr().err.splitlines() == [*said, *said, "users ...", "users: 2 done"]
+    monkeypatch.setenv("FORCE_COLOR", "1")  # as on a terminal
+    live = Terminal()
+    for steps in (("users", "users learned"), ("users learned",)):
+        with live:
+            for what in steps:
+                live.step(what, 2, 2)
+    assert "users learned" in capsys.readouterr().err

@@ -87,5 +87,7 @@ def test_only_words_that_a_command_takes_are_offered():
     """A replay knows nothing of changes."""
     assert (read_users("changed"), read_users("all", ["all"])) == ("changed", "all")
     for word in ("changed", "nobody"):
-        with pytest.raises(BadInput, match=f"--users {word}: say all, or user ids"):
+        with pytest.raises(
+            BadInput, match=f"--users {word}: say all, or user ids .`muvr user show"
+        ):
             read_users(word, ["all"])

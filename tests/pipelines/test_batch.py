@@ -108,6 +108,7 @@ def test_a_model_per_user_that_beats_the_same_as_last_time(database, spark_confi
     report = trained(family)
     assert report.status == "done"
     assert report.metrics["error"] < report.metrics["last_error"]
+    assert report.seconds.keys() == {"engine", "newest set", "users", "promote"}
     outcomes = asyncio.run(JobRuns(database).users(report.run_id))
     assert len(outcomes) == PEOPLE
     assert report.counts["promoted"] >= PEOPLE // 2

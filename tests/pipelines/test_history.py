@@ -67,3 +67,11 @@ def test_that_nobody_can_be_read_is_not_that_there_is_nobody() -> None:
     assert parted([good, bad]) == ([good], {"b": "no time"})
     with pytest.raises(BadSets, match="none of 1 people can be read, as of one: no time"):
         parted([bad])
+
+
+def test_half_a_set_is_said_to_be_one() -> None:
+    """The reason of a user who failed is read by an operator, who knows sets and no Python."""
+    half = dict.fromkeys(AS_SPARK_HANDS_OVER.names) | {"user_id": "u", "session_id": "of Monday"}
+    table = pa.Table.from_pylist([half], schema=AS_SPARK_HANDS_OVER)
+    with pytest.raises(BadSets, match="half a set in session of Monday"):
+        log_of(table)

@@ -6,7 +6,11 @@ from functools import partial
 from uuid import UUID, uuid4
 
 from ingest.replay import rebuild_user, replay_events
-from pipelines.replay import replay
+from pipelines.replay import (
+    TASKS_A_CORE,
+    _events,  # pyright: ignore[reportPrivateUsage]
+    replay,
+)
 from schemas.config import Limits
 from schemas.ids import slot
 from schemas.times import us_of
@@ -123,3 +127,11 @@ def test_an_event_of_a_later_release_is_one_users_reason(spark_config, spark, em
     assert (report.counts["replayed"], report.counts["failed"]) == (1, 1)
     [reason] = report.reasons
     assert "dance-confirmed" in reason
+
+
+def test_a_small_journal_is_not_the_work_of_one_core(spark_config, spark, empty):
+    """A thousand people's events are a few megabytes, and minutes of work."""
+    asyncio.run(happen(empty))
+    events = _events(spark, spark_config.cassandra.keyspace, None, None)
+    cores = spark.sparkContext.defaultParallelism
+    assert events.rdd.getNumPartitions() == TASKS_A_CORE * cores

@@ -1,0 +1,77 @@
+"""A job that waits for Spark says meanwhile how far it is."""
+
+import threading
+import time
+from collections import defaultdict
+
+import pytest
+from pyspark.sql import SparkSession
+
+from pipelines.lifecycle.job import opened_job
+from pipelines.spark import tasks
+from schemas.config import Config
+
+TASKS = 6
+
+
+class Heard:
+    """Progress, as it was told."""
+
+    def __init__(self) -> None:
+        self.said: dict[str, list[tuple[int, int | None]]] = defaultdict(list)
+
+    def step(self, what: str, done: int, total: int | None = None) -> None:
+        """Keep it."""
+        self.said[what].append((done, total))
+
+
+def a_while(number: int) -> int:
+    """What one task does."""
+    time.sleep(0.3)
+    return number
+
+
+def test_who_waits_for_spark_hears_how_many_tasks_are_done(
+    spark: SparkSession,
+    spark_config: Config,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(tasks, "EVERY_S", 0.05)
+    heard = Heard()
+    with opened_job(spark_config, "slow", {}, progress=heard) as job:
+        work = job.spark().sparkContext.parallelize(range(TASKS), TASKS)
+        assert work.map(a_while).collect() == list(range(TASKS))
+    assert heard.said["slow: Spark's start"] == [(0, 1), (1, 1)]
+    said = heard.said["slow: Spark's tasks"]
+    assert said == sorted(said)
+    assert len(set(said)) > 2, "not only when all is over"
+    assert {total for _, total in said} == {TASKS}
+    assert said[-1] == (TASKS, TASKS)
+
+
+def test_a_job_without_spark_says_nothing_of_it(
+    spark: SparkSession, spark_config: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tasks, "EVERY_S", 0.01)
+    heard = Heard()
+    with opened_job(spark_config, "idle", {}, progress=heard):
+        time.sleep(0.1)
+    assert heard.said == {}
+
+
+def test_a_spark_that_is_being_started_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its context is known before it can be asked anything."""
+
+    class Starting:
+        """As pyspark's own is for seconds."""
+
+        def statusTracker(self) -> None:
+            raise AttributeError("_jsc")
+
+    failed: list[object] = []
+    monkeypatch.setattr(threading, "excepthook", failed.append)
+    monkeypatch.setattr(tasks.SparkContext, "_active_spark_context", Starting())
+    monkeypatch.setattr(tasks, "EVERY_S", 0.01)
+    with tasks.told_of_tasks("a job", Heard()):
+        time.sleep(0.1)
+    assert failed == []
