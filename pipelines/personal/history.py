@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Protocol
+from uuid import UUID
 
 import pyarrow as pa
 from pyspark.sql import SparkSession
@@ -13,9 +14,9 @@ from pyspark.sql import functions as f
 from models.history import SetLog, done_set
 from pipelines.keys import Key
 from pipelines.lifecycle.attempts import attempted
-from pipelines.spark.plans import require_no_shuffle
+from pipelines.spark.plans import require_direct_join, require_no_shuffle
 from pipelines.spark.span import span_by
-from pipelines.spark.tables import read_table
+from pipelines.spark.tables import CassandraFrame, read_keys, read_table
 from schemas.errors import BadSets, NotEnoughLabels
 
 KEY = ("user_id",)
@@ -111,17 +112,27 @@ def parted(
     return good, broken
 
 
-def newest_set_at(spark: SparkSession, keyspace: str) -> datetime:
-    """Begin of the newest confirmed set: what a run is as of.
+def sets_of(spark: SparkSession, keyspace: str, users: Sequence[UUID] | None) -> CassandraFrame:
+    """The confirmed sets of some users, by a Direct Join; of everybody where `users` is None."""
+    if users is None:
+        return read_table(spark, keyspace, "sets")
+    return read_keys(spark, keyspace, "sets", [(user,) for user in users])
+
+
+def newest_set_at(
+    spark: SparkSession, keyspace: str, users: Sequence[UUID] | None = None
+) -> datetime:
+    """Begin of the newest confirmed set, of everybody or of some users.
 
     Raises:
-        NotEnoughLabels: nobody has confirmed a set.
+        NotEnoughLabels: none of them has confirmed a set.
     """
-    sets = read_table(spark, keyspace, "sets").frame
-    found = sets.agg(f.max(f.unix_micros("started_at"))).collect()[0][0]
+    begins = sets_of(spark, keyspace, users).columns("started_at").frame
+    if users is not None:
+        require_direct_join(begins)
+    found = begins.agg(f.max(f.unix_micros("started_at"))).collect()[0][0]
     if found is None:
         raise NotEnoughLabels("nobody has confirmed a set yet")
-
     return datetime.fromtimestamp(found / 1e6, UTC)
 
 

@@ -4,10 +4,12 @@ A learner says per user how far off it was on later sets and how far off "the sa
 would have been; the recipe is judged on the sums over all users, and each user has a veto.
 """
 
+import asyncio
 import hashlib
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 from typing import Any
 from uuid import UUID
@@ -23,23 +25,32 @@ from pipelines.lifecycle.job import Job, opened_job, recorded_users, settle
 from pipelines.lifecycle.runs import Clock, RunReport, server_time
 from pipelines.lifecycle.scope import Users, left_over, users_of
 from pipelines.lifecycle.user_models import USER_MODELS, outcome_of, promote_users, retire_users
-from pipelines.personal.history import COLUMNS, KEY, REVISIONS, log_digest, log_of, newest_set_at
+from pipelines.personal.history import (
+    COLUMNS,
+    KEY,
+    REVISIONS,
+    log_digest,
+    log_of,
+    newest_set_at,
+    sets_of,
+)
 from pipelines.personal.unchanged import split_known
 from pipelines.spark.persist import kept_on_disk
 from pipelines.spark.plans import require_direct_join, require_no_shuffle
 from pipelines.spark.span import keys_once, span_by
-from pipelines.spark.tables import read_keys, read_table
 from schemas.config import Config
 from schemas.errors import NotEnoughLabels
 from schemas.ids import version_of
 from schemas.inputs import SETS
 from schemas.layout import owner_of
 from schemas.progress import Progress
-from store.jobs import UserOutcome
+from store.jobs import JobRuns, UserOutcome
 
 LATER_DAYS = 28
 TOGETHER = 64
 LEAST_TO_VETO = 20  # later sets; with fewer, a user's own error says little
+NEWEST_SET = "newest_set"  # among a run's metrics: begin of the newest set it knows of
+RUNS_BACK = 100  # most of which found nothing to do
 VETO = 1.1  # times the error of "the same as last time"
 LEARNED = pa.schema(
     [(n, pa.string()) for n in ("user_id", "model_id", "status", "reason", "owner", "version")]
@@ -166,11 +177,13 @@ def _learn(job: Job, family: PersonalFamily, chosen: Sequence[UUID] | None) -> l
     run, spark = job.run, job.spark()
     try:
         with run.step("newest set"):
-            cutoff_s = newest_set_at(spark, job.keyspace).timestamp() - LATER_DAYS * DAY_S
+            newest = _as_of(job, spark, chosen)
     except NotEnoughLabels as problem:
         run.status = "not-learned"
         run.reasons[str(problem)] += 1
         return []
+    run.metrics[NEWEST_SET] = newest.isoformat()
+    cutoff_s = newest.timestamp() - LATER_DAYS * DAY_S
     frame = _frame(family, spark, job.keyspace, chosen, cutoff_s)
     with run.step("users"), kept_on_disk(frame) as learned:
         rows = [row.asDict() for row in learned.drop(*USER_MODELS.heavy).collect()]
@@ -184,6 +197,25 @@ def _learn(job: Job, family: PersonalFamily, chosen: Sequence[UUID] | None) -> l
     return rows
 
 
+def _as_of(job: Job, spark: SparkSession, chosen: Sequence[UUID] | None) -> datetime:
+    """Begin of everybody's newest set, though a run over some users reads theirs alone.
+
+    The others' is what the run before has recorded: who has changed since is among the changed.
+
+    Raises:
+        NotEnoughLabels: nobody has confirmed a set.
+    """
+    runs = asyncio.run(JobRuns(job.database).newest(job.run.family, limit=RUNS_BACK))
+    recorded = [run.metrics[NEWEST_SET] for run in runs if NEWEST_SET in run.metrics]
+    if chosen is None or not recorded:
+        return newest_set_at(spark, job.keyspace)
+    before = datetime.fromisoformat(str(recorded[0]))
+    try:
+        return max(before, newest_set_at(spark, job.keyspace, chosen))
+    except NotEnoughLabels:  # they have deleted theirs
+        return before
+
+
 def _frame(
     family: PersonalFamily,
     spark: SparkSession,
@@ -191,10 +223,7 @@ def _frame(
     chosen: Sequence[UUID] | None,
     cutoff_s: float,
 ) -> DataFrame:
-    if chosen is None:
-        table = read_table(spark, keyspace, "sets")
-    else:
-        table = read_keys(spark, keyspace, "sets", [(user,) for user in chosen])
+    table = sets_of(spark, keyspace, chosen)
     task = partial(learned_rows, learn=family.learn, cutoff_s=cutoff_s)
     learned = span_by(table.columns(*COLUMNS, *REVISIONS), KEY, task, LEARNED, together=TOGETHER)
     require_no_shuffle(learned)

@@ -20,6 +20,7 @@ from pipelines.clusters import CLUSTERS
 from pipelines.intensity import INTENSITY
 from pipelines.load import LOAD
 from pipelines.next import NEXT
+from pipelines.personal.history import newest_set_at
 from pipelines.personal.job import Personal, PersonalFamily, train_personal
 from pipelines.rank import RANK
 from pipelines.recommend import RECOMMEND
@@ -225,6 +226,32 @@ def test_who_corrected_a_set_is_learned_again(database, spark_config, people):
     asyncio.run(journal.announce(person.user_id, "sets", us_of(datetime.now(UTC))))
     again = train_personal(LOAD, spark_config, users="changed")
     assert again.counts["sets"] == len(person.sets())
+
+
+def test_a_run_over_some_is_as_of_everybodys_newest_set_and_reads_theirs_alone(
+    database, spark_config, people, monkeypatch
+):
+    first = train_personal(LOAD, spark_config)
+    of_people = sorted(people, key=lambda person: max(one.started_s for one in person.sets()))
+    earlier, newest_s = of_people[0], max(one.started_s for one in of_people[-1].sets())
+    newest = datetime.fromisoformat(first.metrics["newest_set"])
+    assert newest.timestamp() == pytest.approx(newest_s, abs=0.01)
+    one = earlier.sets()[0]
+    database.execute(
+        "UPDATE sets SET reps = 3, revision = 3 "
+        "WHERE user_id = ? AND session_id = ? AND set_id = ?",
+        (earlier.user_id, UUID(one.session), one.set_id),
+    )
+    asyncio.run(Journal(database).announce(earlier.user_id, "sets", us_of(datetime.now(UTC))))
+    read = []
+    monkeypatch.setattr(
+        "pipelines.personal.job.newest_set_at",
+        lambda *asked: read.append(asked[2:]) or newest_set_at(*asked),
+    )
+    again = train_personal(LOAD, spark_config, users="changed")
+    assert read == [((earlier.user_id,),)]
+    assert again.counts["sets"] == len(earlier.sets())
+    assert again.metrics["newest_set"] == first.metrics["newest_set"]
 
 
 def test_a_refusal_is_said_once_while_nothing_changes(database, spark_config, people):
