@@ -7,7 +7,7 @@ after them get their labelled sets.
 
 import time
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -15,6 +15,7 @@ from uuid import UUID
 from ingest.erasure import ERASED, erase_user
 from ingest.pending import project_labelled
 from ingest.projections import project_all
+from ingest.recordings import wrist_of
 from ingest.stretches import project_stretches
 from schemas.errors import Retryable
 from schemas.inputs import ACC3
@@ -31,6 +32,10 @@ LATE_AT_MOST = 3
 """Users whom a sweep passes over for a while; with more of them the database is away."""
 READ_AT_ONCE = 16
 """Events whose content is in memory at the same time: the list of a long stream has megabytes."""
+
+READ_APART = 8
+"""Sessions that are read one by one; of more, all of a user's are looked through."""
+SESSIONS_A_PAGE = 200
 
 
 class Projected:
@@ -194,9 +199,29 @@ async def project_pending(records: Records, user_id: UUID, now_us: int) -> int:
     for set_id, row in sets.items():
         if not are_current(heads.get(set_id, ()), row):
             waiting.setdefault(row.session_id, set()).add(set_id)
-    for session_id in sorted(waiting):
+    for session_id in await _recorded(records, user_id, waiting):
         await project_labelled(records, user_id, session_id, now_us, only=waiting[session_id])
     return len({head.set_id for head in await records.sets.labelled_heads(user_id)})
+
+
+async def _recorded(records: Records, user_id: UUID, waiting: Collection[UUID]) -> list[UUID]:
+    """Those of the sessions that have acceleration.
+
+    Sessions are read a page at a time: who writes sets down without a watch has hundreds of them,
+    whose sets wait for samples for ever.
+    """
+    if len(waiting) <= READ_APART:
+        return sorted(waiting)
+    found: list[UUID] = []
+    before: UUID | None = None
+    while page := await records.sessions.page(user_id, before, SESSIONS_A_PAGE):
+        found += [
+            row.session_id
+            for row in page
+            if row.session_id in waiting and wrist_of(row.streams).acc is not None
+        ]
+        before = page[-1].session_id
+    return sorted(found)
 
 
 def are_current(heads: Sequence[LabelledHead], row: SetRow) -> bool:

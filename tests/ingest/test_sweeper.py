@@ -11,8 +11,9 @@ from uuid import UUID, uuid4
 import pytest
 
 from ingest.replay import replay
-from ingest.sweeper import Projected, sweep, sweep_user
+from ingest.sweeper import Projected, project_pending, sweep, sweep_user
 from schemas.errors import DatabaseAway
+from schemas.events import SessionOpening
 from schemas.ids import slot
 from schemas.times import us_of
 from store.database import Database, Row
@@ -80,6 +81,24 @@ def test_samples_that_come_long_after_their_set_are_found() -> None:
         swept = await sweep(one.records, one.now - timedelta(minutes=1), one.now)
         assert (swept.users, swept.events, swept.labelled) == (1, 0, 1)
         assert await one.labelled() == ["biceps curl"]
+
+    asyncio.run(story())
+
+
+def test_sets_without_samples_cost_no_reading_of_their_sessions() -> None:
+    async def story() -> None:
+        one = Story()
+        await one.open(0, 1)
+        for _ in range(20):  # written down without a watch
+            session, opening = new_id(), SessionOpening(started_at=START, streams={})
+            await one.recorder.open_session(one.user, session, opening)
+            await one.recorder.confirm_set(one.user, session, new_id(), confirmation(0, 0))
+        unread = replace(one.records, sessions=Dying(one.records.sessions, "read"))
+        assert await project_pending(unread, one.user, us_of(NOW)) == 0
+        dying = replace(one.records, sets=Dying(one.records.sets, "put_labelled"))
+        with pytest.raises(DatabaseAway):
+            await one.on(dying).confirm_set(one.user, one.session, one.set, confirmation(0, 0))
+        assert await project_pending(one.records, one.user, us_of(NOW)) == 1
 
     asyncio.run(story())
 
