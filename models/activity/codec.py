@@ -5,7 +5,7 @@ import numpy as np
 from models import codec
 from models.activity.features import ACTIVITY_READABLE, ACTIVITY_VERSION
 from models.activity.logit import BorderModel
-from models.activity.model import ActivityModel
+from models.activity.model import ActivityModel, SlowLine
 from models.arrays import Floats
 from schemas.errors import BadModelBytes
 from schemas.inputs import ACC3, ACC6
@@ -15,6 +15,7 @@ PARTS = ("mean", "scale", "weights")
 # Borders were once stored as "start_" and "end_", and read other features: code of then and code of
 # now take each other's models for ones without a second look.
 START, END = "start_border", "end_border"
+SLOW, SLOW_BIAS = "slow_weights", "slow_bias"  # not in models of before decision 41
 
 
 def to_bytes(model: ActivityModel) -> bytes:
@@ -28,6 +29,9 @@ def to_bytes(model: ActivityModel) -> bytes:
         if border is not None:
             arrays |= {f"{name}_{part}": getattr(border, part) for part in PARTS}
     meta = {"model_id": model.model_id, "bias": model.bias, "features": ACTIVITY_VERSION}
+    if model.slow is not None:
+        arrays[SLOW] = model.slow.weights
+        meta[SLOW_BIAS] = model.slow.bias
     return codec.pack(MODEL_TAG, meta, arrays)
 
 
@@ -51,6 +55,7 @@ def from_bytes(blob: bytes) -> ActivityModel:
             bias=float(meta["bias"]),
             start=_border(arrays, START),
             end=_border(arrays, END),
+            slow=SlowLine(arrays[SLOW], float(meta[SLOW_BIAS])) if SLOW in arrays else None,
         )
     except (KeyError, TypeError, ValueError) as error:
         raise BadModelBytes(f"not an activity model: {error}") from error
@@ -68,8 +73,10 @@ def _border(arrays: dict[str, Floats], name: str) -> BorderModel | None:
 
 
 def _check(model: ActivityModel) -> None:
-    shapes = {model.mean.shape, model.scale.shape, model.weights.shape}
+    lines = [model.weights] if model.slow is None else [model.weights, model.slow.weights]
+    shapes = {model.mean.shape, model.scale.shape, *(weights.shape for weights in lines)}
     if len(shapes) != 1 or model.mean.ndim != 1:
         raise BadModelBytes(f"an activity model has arrays of shapes {sorted(shapes)}")
-    if not np.isfinite(model.weights).all() or not (model.scale > 0).all():
+    finite = all(np.isfinite(weights).all() for weights in lines)
+    if not finite or not (model.scale > 0).all():
         raise BadModelBytes("an activity model holds weights or scales that are no numbers")

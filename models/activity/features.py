@@ -6,7 +6,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from models.activity.periodicity import periodicity
+from models.activity.periodicity import RHYTHM, periodicity
 from models.arrays import Flags, Floats32, Floats64, Indices, Ints64
 from models.exercise.features import FEATURES_VERSION, READABLE, window_features
 from models.exercise.names import feature_names
@@ -17,6 +17,13 @@ ACTIVITY_VERSION = f"activity-features-1+{FEATURES_VERSION}"
 ACTIVITY_READABLE = frozenset(f"activity-features-1+{version}" for version in READABLE)
 
 STILL_G = 0.003
+FAST = (
+    *("step", "centroid", "crossings", "entropy", "log_kurtosis", "log_cov"),
+    *(f"band{k}" for k in range(6)),
+    *(f"spread{k}" for k in range(3)),
+)
+"""Statistics in which what is faster than five times a second counts, however small it is. At 10
+samples a second nothing is known of that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +51,18 @@ def used(with_gyro: bool) -> Indices:
     """
     names = feature_names(with_gyro)
     return np.array([k for k, name in enumerate(names) if "lag" not in name], dtype=np.intp)
+
+
+@lru_cache(maxsize=2)
+def slow(with_gyro: bool) -> Indices:
+    """(s,) which of a window's numbers are much the same at any rate from 10 Hz on.
+
+    >>> len(slow(True)), len(slow(False))
+    (251, 115)
+    """
+    names = feature_names(with_gyro)
+    x = [names[k].rpartition(".")[2] not in FAST for k in used(with_gyro)]
+    return np.flatnonzero([*x, *[True] * RHYTHM])
 
 
 def activity_features(signal: WristSignal, step_s: float) -> ActivityWindows:

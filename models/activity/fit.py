@@ -19,9 +19,9 @@ from models.activity.borders import (
     posture_means,
     surely,
 )
-from models.activity.features import ActivityWindows, activity_features
+from models.activity.features import ActivityWindows, activity_features, slow
 from models.activity.logit import BorderExample, BorderModel, fit_borders
-from models.activity.model import ActivityModel, first_spans
+from models.activity.model import ActivityModel, SlowLine, first_spans
 from models.activity.settings import SETTINGS
 from models.activity.states import Span
 from models.activity.traces import Postures, postures, traces
@@ -126,7 +126,8 @@ def fit_discriminant(statistics: Statistics, model_id: InputLayout) -> ActivityM
     """A linear discriminant of exercise against idle, both equally likely, borders unlearned.
 
     W = covariance within both classes, a share of it replaced by a sphere;
-    log odds = (m1 - m0)ᵀ W⁻¹ (x - (m1 + m0) / 2), in standardised features.
+    log odds = (m1 - m0)ᵀ W⁻¹ (x - (m1 + m0) / 2), in standardised features. From the same sums
+    comes a second one, which looks only at what a low rate shows, too.
     """
     seconds, means = class_means(statistics)
     weight = seconds.sum()
@@ -136,19 +137,34 @@ def fit_discriminant(statistics: Statistics, model_id: InputLayout) -> ActivityM
     within = second - (means.T * (seconds / weight)) @ means
     within = within / np.outer(scale, scale)
     centred = (means - middle) / scale
-    size = len(scale)
-    regular = (1 - SETTINGS.shrink) * within
-    regular.flat[:: size + 1] += SETTINGS.shrink * np.trace(within) / size
-    weights = solve(regular, centred[0] - centred[1], assume_a="pos", check_finite=False)
+    weights, bias = line(within, centred)
+    kept = slow(model_id == ACC6)
+    slow_weights, slow_bias = np.zeros_like(weights), 0.0
+    slow_weights[kept], slow_bias = line(within[np.ix_(kept, kept)], centred[:, kept])
     return ActivityModel(
         model_id=model_id,
         mean=middle.astype(np.float32),
         scale=scale.astype(np.float32),
         weights=weights.astype(np.float32),
-        bias=float(-weights @ (centred[0] + centred[1]) / 2),
+        bias=bias,
         start=None,
         end=None,
+        slow=SlowLine(slow_weights.astype(np.float32), slow_bias),
     )
+
+
+def line(within: Floats64, centred: Floats64) -> tuple[Floats64, float]:
+    """Weights (d,) and bias of the discriminant of two classes.
+
+    Args:
+        within: (d, d) covariance within both.
+        centred: (2, d) their means.
+    """
+    size = len(within)
+    regular = (1 - SETTINGS.shrink) * within
+    regular.flat[:: size + 1] += SETTINGS.shrink * np.trace(within) / size
+    weights = solve(regular, centred[0] - centred[1], assume_a="pos", check_finite=False)
+    return weights, float(-weights @ (centred[0] + centred[1]) / 2)
 
 
 def class_means(statistics: Statistics) -> tuple[Floats64, Floats64]:

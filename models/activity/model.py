@@ -24,10 +24,24 @@ from models.activity.states import Span, likeliest_states, spans_of
 from models.activity.traces import LIKE_2S, postures, traces
 from models.arrays import Floats32, Floats64
 from models.exercise.layout import layout_of
+from models.signal.truth import LOW_RATE
 from models.signal.wrist import WristSignal
 from schemas.inputs import ACC3, ACC6, InputLayout
 
 FEATURE_CLIP = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class SlowLine:
+    """What scores signals of a low rate.
+
+    Attributes:
+        weights: float32 (d,), nought for what such a signal has not recorded.
+        bias: as the model's.
+    """
+
+    weights: Floats32
+    bias: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +54,7 @@ class ActivityModel:
         weights: float32 (d,) and bias: log odds of exercise are x @ weights + bias.
         start, end: models of the borders; None where no labelled border had idle beside it.
             An end also knows the posture in which its set began.
+        slow: scores signals of a low rate; None in models that were learned before there was one.
     """
 
     model_id: InputLayout
@@ -49,17 +64,20 @@ class ActivityModel:
     bias: float
     start: BorderModel | None
     end: BorderModel | None
+    slow: SlowLine | None = None
 
-    def log_odds(self, x: Floats32) -> Floats64:
+    def log_odds(self, x: Floats32, *, low_rate: bool = False) -> Floats64:
         """(m,) log odds of exercise of windows (m, d), clipped to what is as good as certain."""
+        line = self.slow if low_rate and self.slow is not None else self
         z = np.clip((x - self.mean) / self.scale, -FEATURE_CLIP, FEATURE_CLIP)
-        odds = z.astype(np.float64) @ self.weights.astype(np.float64) + self.bias
+        odds = z.astype(np.float64) @ line.weights.astype(np.float64) + line.bias
         return np.clip(odds, -SETTINGS.score_clip, SETTINGS.score_clip)
 
     def scored(self, signal: WristSignal, windows: ActivityWindows | None = None) -> Scored:
         """The signal's windows with their log odds."""
         found = activity_features(signal, SETTINGS.step_s) if windows is None else windows
-        odds = np.where(found.still, -SETTINGS.score_clip, self.log_odds(found.x))
+        odds = self.log_odds(found.x, low_rate=LOW_RATE in signal.notes)
+        odds = np.where(found.still, -SETTINGS.score_clip, odds)
         return Scored(signal, found.centre_s, odds)
 
     def spans(self, scored: Scored) -> list[Span]:

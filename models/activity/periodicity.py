@@ -14,6 +14,7 @@ VALLEY = 0.3  # a peak counts only behind a valley, or stillness would be period
 GYRO_SHARE = 1 / 3  # rad/s that weigh as much as 1 g
 STEP = round(RATE_HZ / SLOW_HZ)
 BLOCK = 256
+RHYTHM = 3  # numbers of each time
 
 
 def slow_rows(x: Floats) -> Floats64:
@@ -43,7 +44,7 @@ def periodicity(signal: WristSignal, centres_s: Floats64) -> Floats64:
         rhythm is perfect, a multiple of the period is as high as the period.
     """
     if not len(centres_s):  # a crumb between two gaps may be shorter than a row at 10 Hz
-        return np.empty((0, 3))
+        return np.empty((0, RHYTHM))
     x = slow_channels(signal)
     look = min(len(x), round(LOOK_S * SLOW_HZ))
     first = np.rint(centres_s * SLOW_HZ).astype(np.intp) - look // 2

@@ -17,13 +17,17 @@ from models.exercise.reading import Reading, read
 from models.exercise.signs import Signs
 from models.signal.truth import LOW_RATE, NO_GRAVITY
 from models.signal.wrist import WristSignal
-from schemas.inputs import ACC3, ACC6
+from schemas.inputs import ACC3, ACC6, InputLayout
 
 NO_MODEL = Answer(None, 0.0, abstained=True, reason="no-model")
 UNKNOWN = "unknown-movement"
 FAMILIAR = 0.35  # mean strangeness below which a set is like those that were learned (decision 18)
-FAMILIAR_AT_LOW_RATE = 0.6  # below, as many names are right as at full rate (decision 22)
-LACKING = {NO_GRAVITY: ("no-gravity", FAMILIAR), LOW_RATE: ("low-rate", FAMILIAR_AT_LOW_RATE)}
+LACKING: dict[str, tuple[str, dict[InputLayout, float]]] = {
+    NO_GRAVITY: ("no-gravity", {ACC6: FAMILIAR, ACC3: FAMILIAR}),
+    LOW_RATE: ("low-rate", {ACC6: 0.6, ACC3: 0.8}),
+}
+"""Why an answer abstains, and the strangeness below which it does not: at a low rate as many of
+those names are right as at a full one (decisions 22 and 41)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,13 +135,15 @@ def _decided(answers: Sequence[Named]) -> Named:
     """The answer that names an exercise, which is the last one; else the first one."""
     decided = answers[0] if answers[-1].answer.abstained else answers[-1]
     asked = tuple(one.answer for one in answers)
-    return Named(_as_far_as_seen(decided.answer), decided.rung, asked)
+    return replace(decided, answer=_as_far_as_seen(decided), asked=asked)
 
 
-def _as_far_as_seen(answer: Answer) -> Answer:
+def _as_far_as_seen(named: Named) -> Answer:
     """The answer, without the name where the samples lack something and are not familiar."""
+    answer = named.answer
+    layout = named.rung.model.model_id if named.rung else ACC6
     for note, (reason, familiar) in LACKING.items():
-        strange = note in answer.notes and (answer.strange or 0.0) >= familiar
+        strange = note in answer.notes and (answer.strange or 0.0) >= familiar[layout]
         if strange and not answer.abstained:
             return replace(answer, exercise=None, abstained=True, reason=reason)
     return answer

@@ -36,7 +36,7 @@ LEAST_GRAVITY = 0.4  # median length of acceleration in one second's mean, g: at
 TENTH_OF_GRAVITY = (0.08, 0.125)  # g: the middle one of a second's means in g under m/s²
 LEAST_TENTH, MOST_TENTH = 0.07, 0.15  # the first and the ninth decile of them (decision 35)
 SURE_S = 10.0  # in less, 2 % of stretches without gravity look so
-LEAST_HZ = 20.0  # below, features look for more than was recorded
+LEAST_HZ = 22.0  # below, features look for more than was recorded (decision 41)
 SAME_SCALE = 4.0
 """Chunks that are scaled to their own largest value differ by less, put in order; sensors of one
 range that speak g and m/s² by ten."""

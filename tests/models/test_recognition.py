@@ -23,7 +23,7 @@ from models.recognition.naming import (
 from models.recognition.sets import Learned, look_at, recognise, segments_of
 from models.signal import timing
 from models.signal.pieces import Piece, Recording
-from models.signal.truth import cut, timeline
+from models.signal.truth import LOW_RATE, NO_GRAVITY, cut, timeline
 from models.signal.wrist import WristSignal, wrist_signals
 from schemas.inputs import ACC3, ACC6
 from tests.pipelines.workouts import S_NS, workout
@@ -84,11 +84,21 @@ class FindsItStrange:
         return replace(said, notes=reading.notes)
 
 
-@pytest.mark.parametrize("note", LACKING)
+@pytest.mark.parametrize(
+    ("note", "layout", "familiar"),
+    [
+        (NO_GRAVITY, ACC6, 0.35),
+        (NO_GRAVITY, ACC3, 0.35),
+        (LOW_RATE, ACC6, 0.6),
+        (LOW_RATE, ACC3, 0.8),
+    ],
+)
 @pytest.mark.parametrize("more", [-0.1, 0.1])
-def test_samples_that_lack_something_are_named_where_they_are_familiar(note, more):
-    reason, familiar = LACKING[note]
-    judge = Rung("user", "v", FindsItStrange(familiar + more))  # type: ignore[arg-type]
+def test_samples_that_lack_something_are_named_where_they_are_familiar(
+    note, layout, familiar, more
+):
+    reason = LACKING[note][0]
+    judge = Rung("user", "v", FindsItStrange(familiar + more, layout))  # type: ignore[arg-type]
     named = name_exercise([replace(REST, notes=(note,))], [judge])
     said = (named.answer.exercise, named.answer.abstained, named.answer.reason)
     assert said == (("row", False, None) if more < 0 else (None, True, reason))

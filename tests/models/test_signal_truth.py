@@ -120,11 +120,15 @@ def test_what_models_count_on_is_missed() -> None:
     whole = piece(t_s)
     linear = piece(t_s, values=lambda at_s: sines(at_s) - down)
     slow = piece(np.arange(125) / 12.5, rate_hz=12.5)
+    slow_20 = piece(np.arange(200) / 20.0, rate_hz=20.0)  # too slow for sets, too (decision 41)
+    fast_enough = piece(np.arange(250) / 25.0, rate_hz=25.0)
     at_own_times = replace(slow, rate_hz=50.0, t_ms=np.arange(125, dtype=np.int32) * 80)
     for sent, notes in (
         (whole, ()),
         (linear, (NO_GRAVITY,)),
         (slow, (LOW_RATE,)),
+        (slow_20, (LOW_RATE,)),
+        (fast_enough, ()),
         (at_own_times, (LOW_RATE,)),
     ):
         (signal,) = wrist_signals(Recording((sent,), (), None))

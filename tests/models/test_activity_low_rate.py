@@ -1,0 +1,93 @@
+"""Exercise or idle at ten samples a second: sets that buzz, and a device that cannot hear it."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from models import codec
+from models.activity.codec import MODEL_TAG, SLOW, from_bytes, to_bytes
+from models.activity.evaluate import ActivityRecording
+from models.activity.features import slow
+from models.activity.fit import fit_activity
+from models.activity.model import ActivityModel, SlowLine
+from models.arrays import Floats32
+from models.signal.pieces import Piece, Recording
+from models.signal.truth import LOW_RATE
+from models.signal.windows import RATE_HZ
+from models.signal.wrist import WristSignal, wrist_signals
+from schemas.errors import BadModelBytes
+from schemas.inputs import ACC6
+from tests.models.test_activity import NS, examples_of, session
+
+BUZZ_HZ, BUZZ_G = 20.0, 0.06
+TOGETHER = 5  # samples at 50 Hz whose mean a device of 10 Hz sends: two whole periods of the buzz
+SCALE = 1 / 1000
+
+
+def buzzing(seed: int) -> ActivityRecording:
+    """A session in whose sets, and only there, a machine makes the wrist tremble."""
+    recording = session(seed, day=f"day-{seed}")
+    (signal,) = recording.signals
+    at_s = np.arange(len(signal.acc_g)) / RATE_HZ
+    inside = np.zeros(len(at_s))
+    for start_ns, end_ns in recording.sets_ns:
+        inside[(at_s >= start_ns / NS) & (at_s < end_ns / NS)] = BUZZ_G
+    tremor = (inside * np.sin(2 * np.pi * BUZZ_HZ * at_s)).astype(np.float32)
+    return replace(recording, signals=(replace(signal, acc_g=signal.acc_g + tremor[:, None]),))
+
+
+def at_10_hz(signal: WristSignal) -> list[WristSignal]:
+    """What a device makes of it that sends the mean of every tenth of a second."""
+    assert signal.gyro_rad_s is not None
+
+    def piece(x: Floats32, unit: str) -> Piece:
+        means = x[: len(x) // TOGETHER * TOGETHER].reshape(-1, TOGETHER, 3).mean(axis=1)
+        return Piece(0, RATE_HZ / TOGETHER, unit, SCALE, np.rint(means / SCALE).astype(np.int16))
+
+    acc, gyro = piece(signal.acc_g, "g"), piece(signal.gyro_rad_s, "rad/s")
+    return wrist_signals(Recording((acc,), (gyro,), "left"))
+
+
+@pytest.fixture(scope="module")
+def taught() -> ActivityModel:
+    """A model of five sessions at 50 Hz."""
+    return fit_activity(examples_of([buzzing(k) for k in range(5)]), ACC6)
+
+
+def test_sets_are_found_by_what_a_low_rate_still_shows(taught: ActivityModel) -> None:
+    unseen = buzzing(99)
+    signals = at_10_hz(unseen.signals[0])
+    assert signals[0].notes == (LOW_RATE,)
+    found = from_bytes(to_bytes(taught)).segments(signals)
+    assert len(found) == 2
+    for segment, (start_ns, end_ns) in zip(found, unseen.sets_ns, strict=True):
+        assert abs(segment.start_ns - start_ns) < 2 * NS
+        assert abs(segment.end_ns - end_ns) < 2 * NS
+
+
+def test_a_model_of_before_is_read_and_looks_for_the_tremor(taught: ActivityModel) -> None:
+    meta, arrays = codec.unpack(to_bytes(taught), MODEL_TAG)
+    kept = {name: one for name, one in arrays.items() if name != SLOW}
+    before = from_bytes(codec.pack(MODEL_TAG, meta, kept))
+    assert before.slow is None
+    assert before.segments(at_10_hz(buzzing(99).signals[0])) == ()
+
+
+def test_at_a_full_rate_nothing_is_asked_of_it(taught: ActivityModel) -> None:
+    signals = buzzing(99).signals
+    assert taught.segments(signals) == replace(taught, slow=None).segments(signals)
+
+
+def test_what_was_not_recorded_does_not_count(taught: ActivityModel) -> None:
+    x = np.random.default_rng(0).normal(size=(4, len(taught.weights))).astype(np.float32)
+    other = x + 9
+    other[:, slow(True)] = x[:, slow(True)]
+    odds = [taught.log_odds(one, low_rate=True).tolist() for one in (x, other)]
+    assert odds[0] == odds[1]
+
+
+def test_a_line_of_another_shape_is_refused(taught: ActivityModel) -> None:
+    torn = replace(taught, slow=SlowLine(np.ones(3, np.float32), 0.0))
+    with pytest.raises(BadModelBytes):
+        from_bytes(to_bytes(torn))
