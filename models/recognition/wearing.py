@@ -31,6 +31,7 @@ from models.signal.truth import TURNED, WRONG_UNIT, Timeline, timeline
 from models.signal.wrist import WristSignal, wrist_signals
 
 CLEARLY = 0.3  # so much less strange must another reading be
+FRAMES_FROM = 3  # windows: of 22 frames one may fit a single window by chance, and all take 1 ms
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +71,7 @@ def as_worn(
         ((rung, strangeness(rung.model, declared)) for rung in declared.rungs(ladder)),
         partial(_strange_in, declared),
         _ways(line.truth.side),
+        OTHER_FRAMES,
         line.notes,
     )
     if way is None:
@@ -103,11 +105,13 @@ def _is_strange(named: Named) -> bool:
 def _read_again(declared: Stretch, ladder: Sequence[Rung], named: Named) -> Named:
     """The same answer, or that to a reading which is far less strange."""
     noticed = named.asked[0].notes
+    windows = sum(len(one.wrists[0].x) for one in declared.reading.signals)
     asked = zip(declared.rungs(ladder), named.asked, strict=False)
     way = _way(
         [(rung, answer.strange) for rung, answer in asked],
         partial(_strange_in, declared),
         _ways(declared.signals[0].side),
+        OTHER_FRAMES if windows >= FRAMES_FROM else (),
         noticed,
     )
     if way is None:
@@ -129,17 +133,19 @@ def _way(
     declared: Iterable[tuple[Rung, float | None]],
     strange: Callable[[Rung, Sequence[Wearing], float], Mapping[Wearing, float]],
     ways: Sequence[Wearing],
+    others: Sequence[Wearing],
     noticed: Sequence[str],
 ) -> Wearing | None:
     """How a watch was worn, None for as it says.
 
     The first rung that knows the movement decides, as declared or turned. There are so many frames
-    that something unknown is known in one of them: they must make it familiar (decision 38).
+    that something unknown is known in one of them: they must make it familiar (decision 39).
 
     Args:
         declared: rungs in order, and how strange the movement is to each as declared.
         strange: how strange it is to a rung in other ways, if not stranger than a number.
-        ways: that are tried before other frames.
+        ways: that are tried first.
+        others: that are tried after them: frames of other devices, or none.
         noticed: what was put right in the samples already.
     """
     for rung, value in declared:
@@ -153,7 +159,7 @@ def _way(
         known = strange(rung, ways, border)
         way = _clearest(value, known, noticed)
         least = value if way is None else known[way]
-        way = _clearest(least, strange(rung, OTHER_FRAMES, FAMILIAR), noticed) or way
+        way = _clearest(least, strange(rung, others, FAMILIAR), noticed) or way
         if way is not None or value <= border:
             return way
     return None

@@ -30,6 +30,7 @@ from models.signal.timing import cut_pieces
 from models.signal.truth import cut, timeline
 from models.signal.units import STANDARD_GRAVITY
 from models.signal.wrist import wrist_signals
+from schemas.times import NS_PER_S
 from tests.pipelines.workouts import workout
 
 WAYS = (ROUND, OTHER_WRIST, OTHER_SIGN)
@@ -175,6 +176,17 @@ def test_another_frame_is_believed_only_where_it_makes_movement_familiar() -> No
     sent = wrist_signals(cut(turn(recording, OTHER_FRAMES[0]), start, end))
     assert name_as_worn(sent, (Rung("user", "v", stranger),)).answer.notes == ()
     assert name_as_worn(sent, ladder()).answer.notes == ("axes-were-swapped",)
+
+
+def test_a_single_window_is_not_looked_at_in_frames_of_other_devices() -> None:
+    """One of so many may fit it by chance; a few windows more and it is found."""
+    recording, ((start, _, name), _) = workout(9)
+    sent = turn(recording, OTHER_FRAMES[0])
+    seconds = {n: wrist_signals(cut(sent, start, start + n * NS_PER_S)) for n in (4, 10)}
+    found = {n: name_as_worn(signals, ladder()).answer for n, signals in seconds.items()}
+    assert [len(one.windows) for one in found.values()] == [1, 7]
+    assert found[4].notes == ()
+    assert (found[10].exercise, found[10].notes) == (name, ("axes-were-swapped",))
 
 
 def test_turning_twice_is_not_turning() -> None:
