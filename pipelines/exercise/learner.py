@@ -95,8 +95,7 @@ def learn_user(
         everybody: the global model; None before there is one.
         in_everybody: whether these sets are in `everybody`; they are taken out before it is asked.
         incumbent: scored on late sets that began after it had learned.
-        former: the global model that serves now, scored likewise where this user is not in the
-            new one: neither knows the user then, and the two can be compared.
+        former: the global model that serves now, scored likewise where neither knows the user.
 
     Raises:
         NotEnoughLabels: fewer than two exercises with enough movement.
@@ -110,6 +109,7 @@ def learn_user(
     judged, on_trial = _early_models(prepared, halves, others, common, model_id)
     shipped = _shipped(prepared, on_trial, common, model_id)
     asked = askable(halves.late, prepared.windows)
+    moved = [one.exercise for one in prepared.used if prepared.windows[one.set_id].rows]
     return LearnedModel(
         content=to_bytes(shipped),
         labels=shipped.labels,
@@ -119,9 +119,7 @@ def learn_user(
         seconds=prepared.own.total_s,
         fresh=prepared.fresh,
         held=held_answers(stranger, judged, asked) if in_everybody else b"",
-        lacking=missing_sets(
-            one.exercise for one in prepared.used if prepared.windows[one.set_id].rows
-        ),
+        lacking=missing_sets(moved),
         own=ask(judged, asked),
         everybody=ask(stranger, asked),
         incumbent=_ask_incumbent(incumbent, asked),

@@ -201,6 +201,8 @@ def _as_of(job: Job, spark: SparkSession, chosen: Sequence[UUID] | None) -> date
     """Begin of everybody's newest set, though a run over some users reads theirs alone.
 
     The others' is what the run before has recorded: who has changed since is among the changed.
+    That the newest set of all was deleted shows in the next run over everybody. It moves the days
+    on which models are judged, not what they learn.
 
     Raises:
         NotEnoughLabels: nobody has confirmed a set.
