@@ -6,7 +6,7 @@ repeat, the sweeper and a replay of the whole journal can share this one way.
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
 
@@ -92,6 +92,20 @@ async def project_all(
     Raises:
         BadEvent: a kind or body that is not known here: the journal is newer than this code.
     """
+    await follow(records, user_id, await write_rows(records, user_id, events), now_us, held)
+
+
+async def write_rows(
+    records: Records, user_id: UUID, events: Sequence[Event]
+) -> dict[UUID, Touched]:
+    """Write the rows that events say by themselves; tells which sessions are to be followed up.
+
+    Who has more events than fit in memory at once writes them in portions, and calls `follow` once
+    for all that those tell (`merged`).
+
+    Raises:
+        BadEvent: a kind or body that is not known here; nothing was written.
+    """
     facts = [(event, event.said) for event in events]  # all of them, before anything is written
     for start in range(0, len(facts), TOGETHER):
         portion = facts[start : start + TOGETHER]
@@ -99,7 +113,29 @@ async def project_all(
         if rows:  # they share a partition: one batch for all of them
             await records.sets.put_all(user_id, rows)
         await asyncio.gather(*(_write_rows(records, user_id, *fact) for fact in portion))
-    touched = await _touched(records, user_id, facts)
+    return await _touched(records, user_id, facts)
+
+
+def merged(portions: Iterable[Mapping[UUID, Touched]]) -> dict[UUID, Touched]:
+    """What portions of a user's events say of sessions, together."""
+    found: dict[UUID, Touched] = defaultdict(Touched)
+    for portion in portions:
+        for session_id, said in portion.items():
+            one = found[session_id]
+            one.at_us = max(one.at_us, said.at_us)
+            one.lists |= said.lists
+            one.sets |= said.sets
+    return found
+
+
+async def follow(
+    records: Records,
+    user_id: UUID,
+    touched: Mapping[UUID, Touched],
+    now_us: int,
+    held: Held | None = None,
+) -> None:
+    """Write what follows, session by session, from all events about it; `project_all` says how."""
     gate = asyncio.Semaphore(SESSIONS_AT_ONCE)
 
     async def one(session_id: UUID) -> None:

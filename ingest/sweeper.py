@@ -7,14 +7,14 @@ after them get their labelled sets.
 
 import time
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
 from ingest.erasure import ERASED, erase_user
 from ingest.pending import project_labelled
-from ingest.projections import project_all
+from ingest.projections import Touched, follow, merged, write_rows
 from ingest.recordings import wrist_of
 from ingest.stretches import project_stretches
 from schemas.errors import Retryable
@@ -54,9 +54,9 @@ class Projected:
         found = {head.event_id: self._events.get((user_id, head.event_id)) for head in heads}
         return {event_id: session for event_id, session in found.items() if session is not None}
 
-    def add(self, user_id: UUID, events: Sequence[Event]) -> None:
-        """Remember them."""
-        self._events.update(((user_id, one.event_id), session_of(one)) for one in events)
+    def add(self, user_id: UUID, sessions: Mapping[UUID, UUID]) -> None:
+        """Remember a user's events, each with its session."""
+        self._events.update(((user_id, one), session) for one, session in sessions.items())
         while len(self._events) > self._most:
             self._events.popitem(last=False)
 
@@ -161,15 +161,34 @@ async def sweep_user(
     known = projected.known(user_id, found)
     others = [head for head in found if head.event_id not in known]
     touched = set(known.values())
-    for start in range(0, len(others), READ_AT_ONCE):
-        portion = others[start : start + READ_AT_ONCE]
-        events = await records.journal.of_heads(user_id, portion)
-        await project_all(records, user_id, events, us_of(now))
-        projected.add(user_id, events)
-        touched.update(session_of(event) for event in events)
+    touched |= await _project_again(records, user_id, others, us_of(now), projected)
     labelled = await project_pending(records, user_id, us_of(now))
     await project_stretches(records, user_id, us_of(now), only=touched)
     return len(others), labelled
+
+
+async def _project_again(
+    records: Records,
+    user_id: UUID,
+    heads: Sequence[EventHead],
+    now_us: int,
+    projected: Projected,
+) -> set[UUID]:
+    """Project events that stand there again; tells their sessions.
+
+    Each session is followed up once, however many portions its events are read in.
+    """
+    portions: list[dict[UUID, Touched]] = []
+    sessions: dict[UUID, UUID] = {}
+    try:
+        for start in range(0, len(heads), READ_AT_ONCE):
+            events = await records.journal.of_heads(user_id, heads[start : start + READ_AT_ONCE])
+            portions.append(await write_rows(records, user_id, events))
+            sessions.update((event.event_id, session_of(event)) for event in events)
+    finally:  # an event that is not understood here does not stop those before it
+        await follow(records, user_id, merged(portions), now_us)
+        projected.add(user_id, sessions)
+    return set(sessions.values())
 
 
 async def recent_heads(

@@ -27,6 +27,7 @@ from store.database import Database, Row, Statement
 
 _MONTH = "SELECT event_id, kind, payload, received_at FROM journal WHERE user_id = ? AND month = ?"
 _ONE = f"{_MONTH} AND event_id = ?"
+_SOME = f"{_MONTH} AND event_id IN ?"
 _TRIES = 4
 _APART_S = 0.2
 
@@ -153,11 +154,16 @@ class Journal:
         return sorted(heads, key=lambda head: (head.received_us, head.event_id))
 
     async def of_heads(self, user_id: UUID, heads: Iterable[EventHead]) -> list[Event]:
-        """A user's events that stand there, in the order asked for."""
+        """A user's events that stand there, in the order asked for; those of a month in one go."""
+        heads = list(heads)
+        wanted: dict[str, list[UUID]] = {}
+        for head in heads:
+            wanted.setdefault(head.month, []).append(head.event_id)
         pages = await asyncio.gather(
-            *(self._database.run(_ONE, (user_id, head.month, head.event_id)) for head in heads)
+            *(self._database.run(_SOME, (user_id, m, ids)) for m, ids in wanted.items())
         )
-        return [_event(row) for page in pages for row in page]
+        found = {row.event_id: _event(row) for page in pages for row in page}
+        return [found[head.event_id] for head in heads if head.event_id in found]
 
     async def changed(self, since: datetime, until: datetime) -> dict[UUID, dict[str, datetime]]:
         """Users announced on the days from `since` to `until`: each topic, and when it last was."""

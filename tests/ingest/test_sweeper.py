@@ -1,6 +1,7 @@
 """What a crash left half done is found and finished; everything else stays as it is."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import timedelta
@@ -11,8 +12,8 @@ from uuid import UUID, uuid4
 import pytest
 
 from ingest.replay import replay
-from ingest.sweeper import Projected, project_pending, sweep, sweep_user
-from schemas.errors import DatabaseAway
+from ingest.sweeper import READ_AT_ONCE, Projected, project_pending, sweep, sweep_user
+from schemas.errors import BadEvent, DatabaseAway
 from schemas.events import SessionOpening
 from schemas.ids import slot
 from schemas.times import us_of
@@ -63,11 +64,62 @@ def test_what_a_process_has_projected_is_not_projected_by_it_again() -> None:
 
 def test_only_so_many_projected_events_are_remembered() -> None:
     user, projected = uuid4(), Projected(most=2)
-    events = [Event(uuid4(), uuid4(), "session-deleted", {}, n) for n in range(3)]
-    heads = [EventHead(event.event_id, "2026-11", event.received_us) for event in events]
-    projected.add(user, events)
-    assert projected.known(user, heads) == {one.event_id: one.about for one in events[1:]}
+    sessions = {uuid4(): uuid4() for _ in range(3)}
+    heads = [EventHead(event_id, "2026-11", n) for n, event_id in enumerate(sessions)]
+    projected.add(user, sessions)
+    assert projected.known(user, heads) == dict(list(sessions.items())[1:])
     assert projected.known(uuid4(), heads) == {}, "everybody's own"
+
+
+def test_a_session_is_followed_up_once_however_many_events_it_has() -> None:
+    async def story() -> None:
+        one = Story()
+        await one.open(0, 1)
+        for _ in range(3 * READ_AT_ONCE):
+            await one.recorder.confirm_set(one.user, one.session, new_id(), confirmation(0, 0))
+        sessions = Counting(one.records.sessions)
+        few = await sweep(replace(one.records, sessions=sessions), START, NOW)  # type: ignore[arg-type]
+        assert few.events > 3 * READ_AT_ONCE
+        read = sessions.calls["read"]
+        for _ in range(3 * READ_AT_ONCE):
+            await one.recorder.confirm_set(one.user, one.session, new_id(), confirmation(0, 0))
+        many = await sweep(replace(one.records, sessions=sessions), START, NOW)  # type: ignore[arg-type]
+        assert many.events == few.events + 3 * READ_AT_ONCE
+        assert sessions.calls["read"] == 2 * read, "as often as with half of the events"
+
+    asyncio.run(story())
+
+
+def test_what_stands_before_an_event_of_a_later_release_is_projected() -> None:
+    async def story() -> None:
+        one, projected = Story(), Projected()
+        await one.open(0, 1)
+        dying = one.on(replace(one.records, sets=Dying(one.records.sets, "put_all")))
+        sets = [new_id() for _ in range(READ_AT_ONCE)]
+        for set_id in sets:
+            with pytest.raises(DatabaseAway):
+                await dying.confirm_set(one.user, one.session, set_id, confirmation(0, 0))
+        later = new_id()
+        event = Event(slot(later), later, "of-a-later-release", {}, us_of(NOW) + 1000)
+        await one.records.journal.append(one.user, event, "sets")
+        swept = await sweep(one.records, START, NOW, projected=projected)
+        assert [type(problem) for _, problem in swept.failed] == [BadEvent]
+        assert await one.records.sets.read(one.user, one.session, sets[0]) is not None
+        assert await one.labelled(), "and followed up"
+
+    asyncio.run(story())
+
+
+class Counting:
+    """A repository that counts how often each of its methods is called."""
+
+    def __init__(self, inner: object) -> None:
+        self._inner = inner
+        self.calls: Counter[str] = Counter()
+
+    def __getattr__(self, name: str) -> Any:
+        self.calls[name] += 1
+        return getattr(self._inner, name)
 
 
 def test_samples_that_come_long_after_their_set_are_found() -> None:
