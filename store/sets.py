@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
+from schemas.errors import BadSets
 from schemas.inputs import LAYOUTS
 from schemas.layout import LABELLED_S
 from schemas.names import one_spelling
@@ -20,7 +21,10 @@ _KEY = "WHERE user_id = ? AND session_id = ? AND set_id = ?"
 
 
 class SetRow(NamedTuple):
-    """A confirmed set; `revision` is the time of its last event in microseconds."""
+    """A confirmed set; `revision` is the time of its last event in microseconds.
+
+    A row that lacks a time or a name was written past the service; reading it raises `BadSets`.
+    """
 
     session_id: UUID
     set_id: UUID
@@ -222,6 +226,10 @@ def _put(user_id: UUID, row: SetRow) -> Statement:
 
 def _set_row(row: Row) -> SetRow:
     found = SetRow(*row)
+    if None in (found.exercise, found.started_at, found.ended_at, found.revision):
+        raise BadSets(
+            f"half a set in session {found.session_id}: {found.set_id} has no time, or no exercise"
+        )
     return found._replace(
         exercise=one_spelling(found.exercise),
         started_at=aware(found.started_at),

@@ -4,12 +4,18 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
+import pytest
+
 from ingest.decisions import FINAL_US
+from schemas.config import Limits
+from schemas.errors import BadSets
 from schemas.ids import uuid7
 from schemas.layout import LABELLED_S
 from schemas.times import us_of
+from store.database import Database
 from store.predictions import Prediction
-from store.records import Records
+from store.records import Records, records_in
+from tests.cassandra_node import ON_NODE
 from tests.store.made_records import NOW, NOW_US, STREAM, labelled, new_id, set_row
 
 
@@ -104,6 +110,20 @@ def test_sets_follow_their_newest_event(records: Records, run: Any) -> None:
         assert await records.sets.read(user, row.session_id, row.set_id) is None
         await records.sets.delete_session(user, row.session_id, NOW_US + 9000)
         assert await records.sets.of_user(user) == [elsewhere]
+
+    run(story())
+
+
+@ON_NODE
+def test_half_a_set_is_named_by_whoever_reads_it(database: Database, run: Any) -> None:
+    user, session, half = uuid4(), new_id(), new_id()
+    sets = records_in(database, Limits()).sets
+
+    async def story() -> None:
+        cql = "INSERT INTO sets (user_id, session_id, set_id, reps) VALUES (?, ?, ?, ?)"
+        await database.run(cql, (user, session, half, 10))
+        with pytest.raises(BadSets, match=f"half a set in session {session}: {half} has no time"):
+            await sets.of_user(user)
 
     run(story())
 
