@@ -1,5 +1,6 @@
 """For operators: which jobs ran, and what they came to for each user."""
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
@@ -12,6 +13,7 @@ from api.dependencies import Operate, ServicesHere
 from schemas.errors import NotThere
 from schemas.families import FAMILIES
 from schemas.statuses import RUN_STATUSES, USER_STATUSES
+from store.champions import Champions
 from store.jobs import JobRun, JobRuns, UserOutcome
 
 router = APIRouter(tags=["operating"])
@@ -23,6 +25,7 @@ class Run(BaseModel):
     family: str
     run: UUID
     status: str = Field(description=RUN_STATUSES)
+    taken_back: bool = Field(description="whether an operator took it back since")
     started_at: datetime
     heartbeat_at: datetime | None
     finished_at: datetime | None
@@ -71,7 +74,8 @@ async def jobs(
     families = [family] if family else list(FAMILIES)
     rows = await JobRuns(services.database).page(families, before, limit + 1)
     page, following = services.cursors.page(prefix, rows, limit, lambda run: run.run_id)
-    return Runs(jobs=[_run(run) for run in page], cursor=following)
+    gone = set(await Champions(services.database).withdrawn())
+    return Runs(jobs=[_run(run, gone) for run in page], cursor=following)
 
 
 @router.get("/v1/jobs/{family}/{run}")
@@ -85,7 +89,7 @@ async def job(
     found = await JobRuns(services.database).read(family, run)
     if found is None:
         raise NotThere(f"There is no run {run} of {family}.")
-    return _run(found)
+    return _run(found, await Champions(services.database).withdrawn())
 
 
 @router.get("/v1/jobs/{family}/{run}/users")
@@ -123,11 +127,12 @@ def _user_run(one: UserOutcome) -> UserRun:
     )
 
 
-def _run(run: JobRun) -> Run:
+def _run(run: JobRun, gone: Collection[UUID]) -> Run:
     return Run(
         family=run.family,
         run=run.run_id,
         status=run.status,
+        taken_back=run.run_id in gone,
         started_at=run.started_at,
         heartbeat_at=run.heartbeat_at,
         finished_at=run.finished_at,

@@ -1,7 +1,7 @@
 """`muvr jobs`: what ran, on what, and what it came to for every user."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from typing import Annotated, Any, Literal
@@ -14,6 +14,7 @@ from muvr.options import AsJson, Conf
 from muvr.train import TrainingEngine, run_job, show_run
 from schemas.errors import BadInput, NotThere
 from schemas.families import FAMILIES
+from store.champions import Champions
 from store.database import Database
 from store.jobs import JobRun, JobRuns, UserOutcome
 
@@ -44,7 +45,7 @@ def list_jobs(
     head = ("family", "run_id", "status", "started_at", "counts")
     if not runs:
         door.terminal.say("No run yet." if family == "all" else f"No run of {family} yet.")
-    door.terminal.table("runs", head, [[run[name] for name in head] for run in runs])
+    door.terminal.table("runs", head, [[said_of(run)[name] for name in head] for run in runs])
     door.terminal.answer(runs)
 
 
@@ -55,9 +56,9 @@ def show_job(family: FamilyName, run: RunId, conf: Conf = None, as_json: AsJson 
     """
     door = open_door(conf, as_json=as_json)
 
-    found, users = door.ask(lambda database: _read(database, family, run))
-    answer = {**found._asdict(), "users": [one._asdict() for one in users]}
-    show_run(door.terminal, answer)
+    found, users = door.ask(lambda database: _shown(database, family, run))
+    answer = {**found, "users": [one._asdict() for one in users]}
+    show_run(door.terminal, said_of(answer))
     head = ("user_id", "model_id", "status", "reason", "version")
     door.terminal.table("users", head, [[one[name] for name in head] for one in answer["users"]])
     door.terminal.answer(answer)
@@ -122,6 +123,15 @@ def cutoff_of(earlier: JobRun) -> datetime | None:
     return None if text == "None" else datetime.fromisoformat(text)
 
 
+def said_of(run: Mapping[str, Any]) -> dict[str, Any]:
+    """A run as people read it: its status says whether it was taken back since.
+
+    >>> said_of({"status": "done", "taken_back": True})["status"]
+    'done, taken back'
+    """
+    return {**run, "status": run["status"] + (", taken back" if run["taken_back"] else "")}
+
+
 async def _newest(database: Database, family: str) -> list[dict[str, Any]]:
     """The last runs of a family, or of all that have run.
 
@@ -137,7 +147,21 @@ async def _newest(database: Database, family: str) -> list[dict[str, Any]]:
         )
     names = known if family == "all" else [family]
     runs = await asyncio.gather(*(JobRuns(database).newest(name) for name in names))
-    return [run._asdict() for several in runs for run in several]
+    gone = set(await Champions(database).withdrawn())
+    return [_with_fate(run, gone) for several in runs for run in several]
+
+
+def _with_fate(run: JobRun, gone: Collection[UUID]) -> dict[str, Any]:
+    """A run, and whether a person took it back."""
+    return {**run._asdict(), "taken_back": run.run_id in gone}
+
+
+async def _shown(
+    database: Database, family: str, run: UUID
+) -> tuple[dict[str, Any], list[UserOutcome]]:
+    """A run with its fate, and what it came to for every user."""
+    found, outcomes = await _read(database, family, run)
+    return _with_fate(found, await Champions(database).withdrawn()), outcomes
 
 
 async def _read(database: Database, family: str, run: UUID) -> tuple[JobRun, list[UserOutcome]]:

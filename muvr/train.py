@@ -103,7 +103,10 @@ def show_run(terminal: Terminal, run: Mapping[str, Any]) -> None:
     title = f"{run['family']}: {run['status']} ({run['run_id']})"
     parts = ("counts", "metrics", "seconds", "reasons")
     rows = [pair for part in parts for pair in run.get(part, {}).items() if shown(pair[1])]
-    terminal.table(title, ("what", "value"), rows)
+    if rows:
+        terminal.table(title, ("what", "value"), rows)
+    else:  # a run that is under way has counted nothing yet
+        terminal.say(title)
 
 
 def run_job(

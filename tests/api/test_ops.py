@@ -19,6 +19,7 @@ from models.signal.pieces import Piece
 from pipelines.lifecycle.runs import run_id_at
 from schemas.config import Cassandra
 from schemas.statuses import RunStatus, UserStatus
+from store.champions import Champions
 from store.jobs import JobRuns, UserOutcome
 from tests.api.conftest import PASSWORD, Person, RunningService, running, settings
 
@@ -165,6 +166,11 @@ def test_runs_and_their_users_in_pages(service: RunningService, operator: str):
         assert str(run_id) in [run["run"] for run in runs]
         one = client.get(f"/v1/jobs/exercise/{run_id}").json()
         assert one["counts"] == {"promoted": 5}
+        assert not one["taken_back"]
+        service.run(Champions(service.services.database).withdraw(run_id, "too early", began))
+        assert client.get(f"/v1/jobs/exercise/{run_id}").json()["taken_back"]
+        listed = client.get("/v1/jobs", params={"family": "exercise"}).json()["jobs"]
+        assert [run["run"] for run in listed if run["taken_back"]] == [str(run_id)]
         seen, cursor, pages = [], None, 0
         while pages == 0 or cursor:
             params = {"limit": 2, **({"cursor": cursor} if cursor else {})}

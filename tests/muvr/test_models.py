@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from muvr import jobs
 from muvr import models as commands
 from schemas.config import Cassandra
 from schemas.errors import BadInput, Conflict, NoModel, NotThere
@@ -124,6 +125,12 @@ def test_live_runs_are_taken_back_one_by_one_and_it_is_said_which_are_left(
         assert (said["live"], said["kept"]) == (live and str(live), [str(one) for one in kept])
     commands.rollback(run=first, conf=conf)  # once more changes nothing
     assert "No run of recommend is live" in capsys.readouterr().out
+    jobs.list_jobs("recommend", conf=conf, as_json=True)
+    assert {run["run_id"] for run in json.loads(capsys.readouterr().out) if run["taken_back"]} == {
+        str(run) for run in live_runs
+    }
+    jobs.show_job("recommend", first, conf=conf)
+    assert "done, taken back" in capsys.readouterr().out
 
 
 def test_a_user_who_cannot_be_rolled_back_further_hears_which_versions_are_kept(
