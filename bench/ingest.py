@@ -12,7 +12,7 @@ from pathlib import Path
 
 from bench.load import LoadPlan, LoadResult, RequestTarget, drive, write_bodies
 from bench.recorded import DATA, bodies_of, chunk_targets, cut_pieces, spar_counts
-from bench.rowwise import RowwiseRates, rows_per_s
+from bench.rowwise import RowwiseRates, bound_batches, packed_batches, rows_per_s
 from bench.stored import stored_bytes
 from ingest.chunks import CBOR
 from muvr.deployment import Deployment, deployed
@@ -112,12 +112,36 @@ def _one_worker(bench: Bench, door: Door, measured_s: float) -> list[Figure]:
         door.terminal.step(f"chunks of {n}", SIZES.index(n), len(SIZES))
         full = bench.drive(n, measured_s)
         half = bench.drive(n, measured_s, full.result.per_s / 2)
-        peer = None
+        figures += _figures(full, half)
         if n == 1024:
-            door.terminal.step("a row per sample", 0, 1)
-            peer = rows_per_s(bench.deployment, measured_s)
-        figures += _figures(full, half, peer)
+            figures += _beside_rows(full, bench.deployment, door, measured_s)
     return figures
+
+
+def _beside_rows(
+    full: Driven, deployment: Deployment, door: Door, measured_s: float
+) -> list[Figure]:
+    """What chunks are worth, beside the peer at its best and beside the peer as it is written."""
+    figures: list[Figure] = []
+    ways = (("", packed_batches, PEER_FLOOR), ("_bound_by_driver", bound_batches, None))
+    for done, (name, made, floor) in enumerate(ways):
+        door.terminal.step("a row per sample", done, len(ways))
+        peer = rows_per_s(deployment, made, measured_s)
+        figures.append(_times_rows(f"times_row_per_sample_{full.n}{name}", full, peer, floor))
+    return figures
+
+
+def _times_rows(name: str, full: Driven, peer: RowwiseRates, floor: float | None) -> Figure:
+    values = "bound by the driver, row by row" if floor is None else "packed beforehand"
+    return Figure(
+        name,
+        full.samples_per_s / peer.per_s,
+        floor=floor,
+        peer=PEER,
+        peer_value=peer.per_s,
+        protocol="acknowledged samples/s of Muvr over HTTP by those of the peer, its values "
+        f"{values} and its path warmed up; its client used {peer.client_share:.2f} of a core",
+    )
 
 
 def _two_workers(bench: Bench, door: Door, measured_s: float) -> list[Figure]:
@@ -140,22 +164,9 @@ def _rate(driven: Driven, name: str, floor: float | None) -> Figure:
     )
 
 
-def _figures(full: Driven, half: Driven, peer: RowwiseRates | None) -> list[Figure]:
+def _figures(full: Driven, half: Driven) -> list[Figure]:
     n = full.n
     figures = [_rate(full, f"acknowledged_per_s_{n}", FLOORS[n])]
-    if peer is not None:
-        figures.append(
-            Figure(
-                f"times_row_per_sample_{n}",
-                full.samples_per_s / peer.per_s,
-                floor=PEER_FLOOR,
-                peer=PEER,
-                peer_value=peer.per_s,
-                protocol="acknowledged samples/s of Muvr over HTTP by those of the peer, its "
-                f"values packed beforehand and its path warmed up; its client used "
-                f"{peer.client_share:.2f} of a core",
-            )
-        )
     suffix = "" if n == 1024 else f"_{n}"
     figures.append(
         Figure(

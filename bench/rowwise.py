@@ -4,7 +4,7 @@ import os
 import struct
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import count
 from typing import Any, NamedTuple
 
@@ -31,6 +31,9 @@ INSERT = (
 )
 
 
+Batches = Callable[[PreparedStatement, Sequence[Sequence[int]]], Iterator[BatchStatement]]
+
+
 class RowwiseRates(NamedTuple):
     """What the peer wrote.
 
@@ -45,13 +48,19 @@ class RowwiseRates(NamedTuple):
 
 
 def rows_per_s(
-    deployment: Deployment, seconds: float, warm_up_s: float = WARM_UP_S
+    deployment: Deployment, made: Batches, seconds: float, warm_up_s: float = WARM_UP_S
 ) -> RowwiseRates:
     """Samples a second that the node acknowledges as rows; no HTTP before it, no checks.
 
-    One process writes, in Python as the service does. Its values are packed beforehand, as those
-    of the service are: what is left to it in the measured time is to send and to wait. Its own
-    path through the node is warmed up first.
+    One process writes, in Python as the service does. Its own path through the node is warmed up
+    first.
+
+    Args:
+        deployment: whose node it is.
+        made: `packed_batches`, which leaves the writer nothing to do but to send and to wait, or
+            `bound_batches`, as the driver's users write.
+        seconds: how long it is measured.
+        warm_up_s: how long it runs before.
     """
     settings = deployment.config.cassandra
     cluster = Cluster(["127.0.0.1"], port=settings.port, protocol_version=5, compression=False)
@@ -59,8 +68,8 @@ def rows_per_s(
         session = _session(cluster)
         insert = session.prepare(INSERT)
         counts = np.random.default_rng(1).integers(-8000, 8000, size=(BATCH, 3)).tolist()
-        _write(session, batches(insert, counts), warm_up_s)
-        return _write(session, batches(insert, counts), seconds)
+        _write(session, made(insert, counts), warm_up_s)
+        return _write(session, made(insert, counts), seconds)
     finally:
         cluster.shutdown()
 
@@ -94,10 +103,13 @@ def _write(session: Session, made: Iterator[BatchStatement], seconds: float) -> 
     return RowwiseRates(written / took_s, cpu_s / took_s)
 
 
-def batches(insert: PreparedStatement, counts: Sequence[Sequence[int]]) -> Iterator[BatchStatement]:
+def packed_batches(
+    insert: PreparedStatement, counts: Sequence[Sequence[int]]
+) -> Iterator[BatchStatement]:
     """Batches of one partition each, as a careful writer makes them, for ever.
 
-    Every batch has the same rows in a part of its own, so only the part is packed for each.
+    Every batch has the same rows in a part of its own, so only the part is packed for each: values
+    are packed beforehand, as those of the service are.
     """
     person = uuid7(int(time.time() * 1000), os.urandom(10)).bytes
     rows = [
@@ -109,4 +121,16 @@ def batches(insert: PreparedStatement, counts: Sequence[Sequence[int]]) -> Itera
         batch: Any = BatchStatement(batch_type=BatchType.UNLOGGED)
         # What `batch.add` leaves there, whose binding of each row costs more than sending it.
         batch._statements_and_parameters = [(True, insert.query_id, (*key, *row)) for row in rows]
+        yield batch
+
+
+def bound_batches(
+    insert: PreparedStatement, counts: Sequence[Sequence[int]]
+) -> Iterator[BatchStatement]:
+    """The same rows, bound by the driver one by one, as its documentation shows."""
+    person = uuid7(int(time.time() * 1000), os.urandom(10))
+    for part in count():
+        batch = BatchStatement(batch_type=BatchType.UNLOGGED)
+        for i, xyz in enumerate(counts):
+            batch.add(insert, (person, person, "acc", part, i, *xyz))
         yield batch

@@ -8,7 +8,7 @@ import numpy as np
 from cassandra.cqltypes import Int32Type, LongType, ShortType, UTF8Type, UUIDType
 from cassandra.query import BatchStatement, PreparedStatement
 
-from bench.rowwise import batches
+from bench.rowwise import bound_batches, packed_batches
 
 COLUMNS = {
     "user_id": UUIDType, "session_id": UUIDType, "stream": UTF8Type, "part": Int32Type,
@@ -23,8 +23,11 @@ def test_what_is_packed_beforehand_is_what_the_driver_would_bind() -> None:
     ]
     insert = PreparedStatement(columns, b"id", [0, 1, 2, 3], "", "bench", 5, None, None)
     counts = np.array([[1, -2, 3], [8000, -8000, 0]]).tolist()
-    for part, batch in enumerate(islice(batches(insert, counts), 3)):
+    both = zip(packed_batches(insert, counts), bound_batches(insert, counts), strict=True)
+    for part, (batch, same) in enumerate(islice(both, 3)):
         sent = batch._statements_and_parameters
+        rows = [values[2:] for _, _, values in same._statements_and_parameters]
+        assert [list(values[2:]) for _, _, values in sent] == [list(row) for row in rows]
         person = UUID(bytes=sent[0][2][0])
         bound = BatchStatement()
         for i, xyz in enumerate(counts):
