@@ -19,6 +19,19 @@ def test_a_cell_is_shown_as_it_was_written(capsys: pytest.CaptureFixture[str]) -
     assert "2026-11-21 18:02:00 " in said
 
 
+def test_a_step_of_one_thing_is_done_and_not_counted(capsys: pytest.CaptureFixture[str]) -> None:
+    """It would be asked how many more there are."""
+    with Terminal() as terminal:
+        terminal.step("starting service", 0, 1)
+        terminal.step("starting service", 1, 1)
+        terminal.step("copying files", 0, 1200)
+        terminal.step("copying files", 1200, 1200)
+    assert capsys.readouterr().err == (
+        "starting service ...\nstarting service: done\n"
+        "copying files ...\ncopying files: 1,200 done\n"
+    )
+
+
 def test_programs_read_everything(capsys: pytest.CaptureFixture[str]) -> None:
     Terminal(as_json=True).answer({"sha256": b"\x00\xff", "run": UUID(int=1), "share": 1 / 3})
     answer = json.loads(capsys.readouterr().out)
