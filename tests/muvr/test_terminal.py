@@ -26,9 +26,10 @@ def test_a_step_of_one_thing_is_done_and_not_counted(capsys: pytest.CaptureFixtu
         terminal.step("starting service", 1, 1)
         terminal.step("copying files", 0, 1200)
         terminal.step("copying files", 1200, 1200)
+        terminal.step("rows", 1, 1)
     assert capsys.readouterr().err == (
         "starting service ...\nstarting service: done\n"
-        "copying files ...\ncopying files: 1,200 done\n"
+        "copying files ...\ncopying files: 1,200 done\nrows ...\nrows: 1 done\n"
     )
 
 
