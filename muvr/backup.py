@@ -65,7 +65,8 @@ def backup(
         )
     erased = remember_erased(door, folder, now)
     door.terminal.say(
-        f"{place}: {len(made.files):,} files, {made.bytes:,} bytes; {erased} erased users known."
+        f"{place}: {len(made.files):,} files, {made.bytes:,} bytes; "
+        f"{counted(erased, 'erased user')} known."
     )
     door.terminal.answer(
         {"folder": str(place), "files": len(made.files), "bytes": made.bytes, "erased": erased}

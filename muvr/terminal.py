@@ -5,7 +5,7 @@ import re
 import sys
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from typing import cast
 
 from rich.console import Console
@@ -213,4 +213,6 @@ def shown(value: object) -> str:
 
 
 def _plain(value: object) -> str:
+    if isinstance(value, date):  # a time as well: RFC 3339, as over HTTP
+        return value.isoformat()
     return value.hex() if isinstance(value, bytes) else str(value)
