@@ -14,6 +14,7 @@ from models.compiled import compiled
 from models.exercise.kept import VERSION as KEPT_VERSION
 from models.exercise.kernel import features
 from models.exercise.scores import VERSION as SCORES_VERSION
+from models.reps.cover import VERSION as COVER_VERSION
 from models.signal.planes import split
 from models.signal.windows import WINDOW
 from muvr.door import Door
@@ -79,7 +80,8 @@ def _kernel(door: Door) -> Finding:  # it belongs to the environment
     split(np.zeros((1, 3), dtype=np.int16))
     compiled("scores", SCORES_VERSION, CDLL)
     compiled("kept", KEPT_VERSION, CDLL)
-    says = "compiled features, scores, kept windows and codec of this release"
+    compiled("cover", COVER_VERSION, CDLL)
+    says = "compiled features, scores, kept windows, covers and codec of this release"
     return Finding("kernel", ok=True, says=says)
 
 

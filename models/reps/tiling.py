@@ -7,7 +7,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 from models.arrays import Flags, Floats32, Floats64, Indices
-from models.reps.cover import cheapest_cover, starts_before
+from models.reps.cover import cheapest_cover
 from models.reps.settings import RepsSettings
 
 GROUPS = 3
@@ -98,6 +98,11 @@ def _stretched(lengths: Indices, first: int, last: int, points: int) -> Stretch:
     return Stretch(slice(first, last), longest, out.reshape(-1, points))
 
 
+def starts_before(n: int, lengths: Indices) -> Indices:
+    """(n, m) border at which a copy begins that ends with each sample; negative: before the set."""
+    return np.arange(1, n + 1)[:, None] - lengths
+
+
 def board_of(y: Floats64, settings: RepsSettings) -> Board:
     """Lay out a set (n, k) for any number of tilings."""
     lengths = copy_lengths(settings)
@@ -182,9 +187,7 @@ def tile(board: Board, template: Floats64, settings: RepsSettings) -> Tiling:
     lengths = copy_lengths(settings)
     cost, gain, residual = copy_costs(board, template, settings)
     idle = np.minimum(*idle_costs(board.y, template, settings))
-    copies = cheapest_cover(cost, idle, lengths)
-    starts = np.array([s for s, _ in copies], dtype=np.intp)
-    which = np.array([w for _, w in copies], dtype=np.intp)
+    starts, which = cheapest_cover(cost, idle, lengths)
     at = starts + lengths[which] - 1, which
     return Tiling(
         starts, lengths[which], gain[at].astype(np.float64), residual[at].astype(np.float64)
