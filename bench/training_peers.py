@@ -38,7 +38,8 @@ from pipelines.spark.tables import append, read_table
 from schemas.config import Cassandra
 from schemas.ids import version_of
 from schemas.layout import owner_of
-from store.database import Database, connect
+from store.connection import connect
+from store.database import Database
 from store.models import Models
 from store.training import TrainingSets
 

@@ -12,7 +12,8 @@ from bench.training_data import Crowd, poison, put, settle
 from ingest.importers.spar import read_spar
 from muvr.door import Door
 from schemas.config import Config
-from store.database import Database, connect
+from store.connection import connect
+from store.database import Database
 from store.migrate import migrate
 from store.node.process import EmbeddedNode
 

@@ -20,9 +20,11 @@ import yaml
 
 from muvr.door import Door
 from muvr.service import Service
-from schemas.config import Config, load_config
+from schemas.config import Config
+from schemas.config_file import load_config
 from schemas.progress import Progress, Silent
-from store.database import Database, connect
+from store.connection import connect
+from store.database import Database
 from store.migrate import migrate
 from store.node.process import EmbeddedNode
 

@@ -28,7 +28,8 @@ from pipelines.lifecycle.runs import server_time
 from schemas.config import Cassandra, Config
 from schemas.errors import NameTaken
 from schemas.events import PlanBody, SessionOpening, SetConfirmation
-from store.database import Database, connect
+from store.connection import connect
+from store.database import Database
 from store.journal import Journal
 from store.records import records_in
 from store.social import Follows

@@ -30,8 +30,9 @@ from pipelines.spark.tables import read_keys, read_table
 from schemas.config import Cassandra, Config
 from schemas.layout import LONGEST_DAYS
 from schemas.progress import Progress
+from store.connection import connect
 from store.credentials import Credentials, credentials_of
-from store.database import Database, connect
+from store.database import Database
 from store.jobs import UserOutcome
 from store.journal import Event, event_of, months_between
 from store.user_rows import BIRTH

@@ -11,7 +11,8 @@ from typing import Literal, NamedTuple
 
 from schemas.config import Cassandra, Config
 from schemas.errors import BadConfig
-from store.database import Database, connect
+from store.connection import connect
+from store.database import Database
 from store.reactor import Home
 from store.secret_file import write_new
 

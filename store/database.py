@@ -6,17 +6,14 @@ Repositories are written once, asynchronously; a command or a job that has no ev
 
 import asyncio
 import threading
-from collections.abc import Iterable, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from cassandra import (
-    DriverException,
     OperationTimedOut,
     RequestExecutionException,
     Unauthorized,
     Unavailable,
-    UnresolvableContactPoints,
     WriteTimeout,
 )
 from cassandra.cluster import (
@@ -27,18 +24,13 @@ from cassandra.cluster import (
 )
 from cassandra.query import BatchStatement, BatchType, BoundStatement, PreparedStatement
 
-from schemas.config import Cassandra
 from schemas.errors import DatabaseAway, NotAllowed, UncertainWrite
-from store.cluster import auth_of, cluster_of
 from store.reactor import Home
 from store.rows import Row
 from store.write_batching import WriteBatcher
 
 REFUSED = "Cassandra refuses this to the role: {}. Give the rights with `muvr migrate --roles`."
 AWAY = (NoHostAvailable, OperationTimedOut, Unavailable, RequestExecutionException)
-
-FETCH_ROWS = 200
-"""Rows in a page: rows carry samples, and the default of 5,000 is more than a node's heap."""
 
 UNDER_WAY = 512
 """Requests that wait for their answer; others wait for a place. Past 32,767 on one connection the
@@ -246,63 +238,3 @@ def meaning(problem: BaseException) -> DatabaseAway | UncertainWrite:
     if isinstance(problem, WriteTimeout) and problem.write_type == 5:  # CAS
         return UncertainWrite(f"Cassandra did not say whether a conditional write won: {problem}")
     return DatabaseAway(f"Cassandra did not answer: {type(problem).__name__}: {problem}")
-
-
-def connect(
-    settings: Cassandra,
-    *,
-    keyspace: str | None,
-    password_file: Path | None = None,
-    credentials: tuple[str, str] | None = None,
-    home: Home | None = None,
-) -> Database:
-    """Connect to the cluster that the settings name.
-
-    Args:
-        settings: hosts, port, data centre, consistency.
-        keyspace: None before the keyspace exists (migrations only).
-        password_file: read when `settings.username` is set.
-        credentials: another role's name and password (store.credentials).
-        home: the loop that will ask, which then also sends and reads; call in another thread.
-            None: the driver's own thread does, for commands and jobs.
-
-    Raises:
-        DatabaseAway: nobody answers there, or no host's name leads anywhere at the moment.
-        NotAllowed: Cassandra does not know the name with this password.
-    """
-    name = credentials[0] if credentials else settings.username or "nobody"
-    auth = auth_of(settings, password_file, credentials)
-    try:
-        cluster = cluster_of(settings, auth, home)
-    except UnresolvableContactPoints as problem:
-        raise _not_let_in(settings, name, problem) from problem
-    try:
-        session = cluster.connect(keyspace)
-        session.default_fetch_size = FETCH_ROWS
-        return Database(cluster, session, home, gathers=settings.own_node)
-    except (NoHostAvailable, DriverException) as problem:
-        cluster.shutdown()
-        raise _not_let_in(settings, name, problem) from problem
-
-
-def _not_let_in(
-    settings: Cassandra, name: str, problem: NoHostAvailable | DriverException
-) -> NotAllowed | DatabaseAway:
-    """What a connection that did not come about means."""
-    if "AuthenticationFailed" in repr(problem) or "uthentication" in str(problem):
-        return NotAllowed(
-            f"Cassandra does not let {name} in with this password.",
-            next_step="Check cassandra.username and its password, or make the roles with `muvr "
-            "migrate --roles`.",
-        )
-    hosts = ", ".join(settings.hosts)
-    return DatabaseAway(
-        f"No Cassandra answers at {hosts} port {settings.port}: {_said(problem)}.",
-        next_step="Start the embedded node with `muvr up`, or check cassandra.contact_points.",
-    )
-
-
-def _said(problem: Exception) -> str:
-    """What the hosts said, without what the driver wraps around it."""
-    errors: Iterable[object] = getattr(problem, "errors", {}).values() or [problem]
-    return "; ".join(sorted({str(one).rpartition("Last error: ")[2].rstrip(".") for one in errors}))

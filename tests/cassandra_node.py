@@ -11,8 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from schemas.config import Cassandra, Paths, load_config
-from store.database import Database, connect
+from schemas.config import Cassandra, Paths
+from schemas.config_file import load_config
+from store.connection import connect
+from store.database import Database
 from store.java import quick_java
 from store.migrate import migrate
 from store.node.process import EmbeddedNode

@@ -15,8 +15,9 @@ from schemas.config import Cassandra
 from schemas.errors import BadMigration, DatabaseAway, LeaseHeld, SchemaMismatch
 from schemas.layout import LAYOUT
 from store import migrate as subject
+from store.connection import connect
 from store.cql import read_migrations, repeatable, statements_in
-from store.database import Database, connect
+from store.database import Database
 from store.lease import Lease
 from store.migrate import check_schema, migrate
 from store.node.process import EmbeddedNode
@@ -34,7 +35,7 @@ print(*migrate(Cassandra.model_validate_json(settings), folder=Path(folder)))
 TAKE_THE_LEASE_AND_DIE = """
 import os, sys
 from schemas.config import Cassandra
-from store.database import connect
+from store.connection import connect
 from store.lease import Lease
 settings = Cassandra.model_validate_json(sys.argv[1])
 Lease(connect(settings, keyspace=settings.keyspace), "migrate", lasts_s=4).take(patience_s=0)
