@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Any, Literal, cast
+from typing import Any, cast
 
 import msgspec
 from fastapi import APIRouter, Request, Response
@@ -26,7 +26,7 @@ from models.recognition.counting import FROM_S, repetitions
 from models.recognition.naming import NO_MODEL, Named
 from models.recognition.wearing import name_as_worn
 from models.reps.count import Repetitions
-from models.signal.pieces import Piece, Recording
+from models.signal.pieces import Piece, Recording, Side
 from models.signal.wrist import wrist_signals
 from schemas.config import Limits
 from schemas.errors import BadChunk, UnsupportedMedia
@@ -39,7 +39,6 @@ INLINE_S = 20.0  # a longer recording is answered in a thread, so that others do
 INLINE_BYTES = 1 << 17  # likewise: 300 bytes of zstd may be 30,000 chunks, which take a second
 CHUNKS_AT_MOST = 8192  # an hour of seconds, both sensors, is 7,200
 WITHOUT_MODEL = f"Confirm {NEEDED}. The next training learns your model from them."
-Side = Literal["left", "right"]
 
 
 class WindowShape(BaseModel):

@@ -35,7 +35,7 @@ class Loaded:
     level: Level
 
 
-Decoder = Callable[[bytes], Any]
+ModelDecoder = Callable[[bytes], Any]
 
 
 class ModelCache:
@@ -49,7 +49,7 @@ class ModelCache:
         self,
         models: Models,
         champions: Champions,
-        decoders: Mapping[str, Decoder],
+        decoders: Mapping[str, ModelDecoder],
         metrics: Metrics,
         *,
         capacity_bytes: int,

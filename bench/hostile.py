@@ -31,8 +31,8 @@ from schemas.config import Limits
 from schemas.errors import BadInput, BadModelBytes
 from schemas.times import NS_PER_S
 
-Decoder = Callable[[bytes], object]
-Decoders = Callable[[], Mapping[str, Decoder]]
+BodyDecoder = Callable[[bytes], object]
+Decoders = Callable[[], Mapping[str, BodyDecoder]]
 LIMITS = Limits()
 _SMALL = Limits(decoded_mb=0.25)
 _HALF = "\ue000"  # stands for half a surrogate pair, which no library agrees to write
@@ -110,10 +110,10 @@ def mutated(body: bytes, name: str, chance: random.Random) -> bytes:
     return _broken(body, chance)
 
 
-def decoders_of_strangers() -> dict[str, Decoder]:
+def decoders_of_strangers() -> dict[str, BodyDecoder]:
     """Every decoder that reads what strangers send, by the name of its bodies."""
 
-    def inflated(encoding: str) -> Decoder:
+    def inflated(encoding: str) -> BodyDecoder:
         return lambda body: decode_chunk(decode_body(body, encoding, _SMALL), CBOR, LIMITS)
 
     return {

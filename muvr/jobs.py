@@ -17,7 +17,7 @@ from schemas.families import FAMILIES
 from store.database import Database
 from store.jobs import JobRun, JobRuns, UserOutcome
 
-FamilyName = Annotated[str, typer.Argument(help="of which family it is a run")]
+RunFamily = Annotated[str, typer.Argument(help="of which family it is a run")]
 RunId = Annotated[UUID, typer.Argument(help="which run; `muvr jobs list` shows them")]
 
 
@@ -48,7 +48,7 @@ def list_jobs(
     door.terminal.answer(runs)
 
 
-def show_job(family: FamilyName, run: RunId, conf: Conf = None, as_json: AsJson = False) -> None:
+def show_job(family: RunFamily, run: RunId, conf: Conf = None, as_json: AsJson = False) -> None:
     """Show one run and what it came to for every user.
 
     Example: `muvr jobs show exercise 01a1fb67-1800-7000-8000-000000000000`
@@ -64,7 +64,7 @@ def show_job(family: FamilyName, run: RunId, conf: Conf = None, as_json: AsJson 
 
 
 def rerun(
-    family: FamilyName,
+    family: RunFamily,
     run: RunId,
     failed: Annotated[bool, typer.Option("--failed", help="only users who failed")] = False,
     conf: Conf = None,

@@ -24,7 +24,7 @@ SHOWN = 5  # kept versions
 
 OWNER_HELP = "user name or id, or `global`"
 OwnerName = Annotated[str, typer.Argument(help=OWNER_HELP)]
-FamilyName = Annotated[str, typer.Option(help="which kind of model")]
+ModelFamily = Annotated[str, typer.Option(help="which kind of model")]
 ModelId = Annotated[
     str | None,
     typer.Option(help="wrist-acc6, wrist-acc3 or sets; default: the first that there is"),
@@ -62,7 +62,7 @@ def list_models(
 
 def show(
     user: OwnerName,
-    family: FamilyName = "exercise",
+    family: ModelFamily = "exercise",
     model_id: ModelId = None,
     conf: Conf = None,
     as_json: AsJson = False,
@@ -83,7 +83,7 @@ def show(
 def promote(
     user: OwnerName,
     version: Annotated[str, typer.Argument(help="a version that is kept")],
-    family: FamilyName = "exercise",
+    family: ModelFamily = "exercise",
     model_id: ModelId = None,
     conf: Conf = None,
     as_json: AsJson = False,
@@ -101,7 +101,7 @@ def promote(
 def rollback(
     user: Annotated[str | None, typer.Argument(help=OWNER_HELP)] = None,
     run: Annotated[UUID | None, typer.Option(help="take back everything of this run")] = None,
-    family: FamilyName = "exercise",
+    family: ModelFamily = "exercise",
     model_id: ModelId = None,
     reason: Annotated[str, typer.Option(help="kept beside the run")] = "rolled back by an operator",
     conf: Conf = None,
@@ -130,7 +130,7 @@ def rollback(
 def export(
     user: OwnerName,
     path: Annotated[Path, typer.Argument(help="where to write the bytes")],
-    family: FamilyName = "exercise",
+    family: ModelFamily = "exercise",
     model_id: ModelId = None,
     conf: Conf = None,
     as_json: AsJson = False,

@@ -14,7 +14,7 @@ from muvr.options import AsJson, Conf
 from muvr.scoreboard import HEAD, WHY_HEAD, reasons_of, table_of
 from muvr.terminal import Terminal, shown
 from pipelines.lifecycle.runs import RunReport, server_time
-from pipelines.lifecycle.scope import Users
+from pipelines.lifecycle.scope import AskedUsers
 from schemas.config import Config
 from schemas.errors import BadInput, MuvrError, Retryable
 from schemas.times import us_of
@@ -109,7 +109,7 @@ def show_run(terminal: Terminal, run: Mapping[str, Any]) -> None:
 def run_job(
     door: Door,
     family: str,
-    users: Users,
+    users: AskedUsers,
     engine: TrainingEngine = TrainingEngine.spark,
     cutoff_at: datetime | None = None,
 ) -> RunReport:
@@ -160,7 +160,7 @@ async def _project_members(database: Database, config: Config) -> dict[UUID, str
     return left
 
 
-def read_users(text: str, known: Sequence[str] = ("changed", "all")) -> Users:
+def read_users(text: str, known: Sequence[str] = ("changed", "all")) -> AskedUsers:
     """`changed`, `all`, or user ids with commas.
 
     Args:

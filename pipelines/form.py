@@ -25,7 +25,7 @@ from pipelines.lifecycle.engines import Partitions, Pass, engine_of
 from pipelines.lifecycle.environment import environment
 from pipelines.lifecycle.job import EngineName, Job, opened_job, recorded_users, settle
 from pipelines.lifecycle.runs import Clock, RunReport, server_time
-from pipelines.lifecycle.scope import Scope, Users, scope_of
+from pipelines.lifecycle.scope import AskedUsers, Scope, scope_of
 from pipelines.lifecycle.user_models import USER_MODELS, outcome_of, promote_users, retire_users
 from schemas.config import Config
 from schemas.ids import version_of
@@ -51,7 +51,7 @@ LEARNED = pa.schema(
 def train_form(
     config: Config,
     *,
-    users: Users = "all",
+    users: AskedUsers = "all",
     engine: EngineName = "spark",
     progress: Progress | None = None,
     clock: Clock = server_time,

@@ -39,7 +39,7 @@ class Reach:
     models: tuple[tuple[str, str], ...]
 
 
-Keys = Callable[[Reach], list[tuple[object, ...]]]
+KeysOfReach = Callable[[Reach], list[tuple[object, ...]]]
 
 
 def _user(reach: Reach) -> list[tuple[object, ...]]:
@@ -68,7 +68,7 @@ _OF_MONTH = ("user_id = ? AND month = ?", _months)
 _OF_LAYOUT = ("user_id = ? AND model_id = ?", _layouts)
 _OF_RUN = ("run_id = ? AND user_id = ?", _runs)
 
-USER_TABLES: Mapping[str, tuple[str, Keys]] = {
+USER_TABLES: Mapping[str, tuple[str, KeysOfReach]] = {
     "sessions": _OF_USER,  # first: no chunk comes into a part that is new after that
     "sets": _OF_USER,
     "plans": _OF_USER,

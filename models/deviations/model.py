@@ -3,8 +3,16 @@
 from dataclasses import dataclass
 from typing import Literal
 
-Kind = Literal["as_planned", "reps", "weight", "intensity", "order", "missed", "extra"]
-KINDS: tuple[Kind, ...] = ("as_planned", "reps", "weight", "intensity", "order", "missed", "extra")
+DeviationKind = Literal["as_planned", "reps", "weight", "intensity", "order", "missed", "extra"]
+KINDS: tuple[DeviationKind, ...] = (
+    "as_planned",
+    "reps",
+    "weight",
+    "intensity",
+    "order",
+    "missed",
+    "extra",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,4 +64,4 @@ class Deviation:
     position: int
     planned: int | None
     done: int | None
-    kinds: frozenset[Kind]
+    kinds: frozenset[DeviationKind]

@@ -18,7 +18,7 @@ from models.exercise.perceptron import (
 )
 from models.exercise.statistics import Frame, statistics_of, total
 
-Examples = tuple[Floats, Ints64]
+LabelledWindowArrays = tuple[Floats, Ints64]
 EPOCHS = 12
 
 
@@ -52,7 +52,10 @@ CANDIDATES = (
 
 
 def try_candidate(
-    candidate: Candidate, learn: Examples, held: Examples, like: ExerciseModel
+    candidate: Candidate,
+    learn: LabelledWindowArrays,
+    held: LabelledWindowArrays,
+    like: ExerciseModel,
 ) -> tuple[float, bytes]:
     """Train one candidate and ask it about people that it has not seen.
 
@@ -71,7 +74,10 @@ def try_candidate(
 
 
 def _discriminant(
-    settings: FitSettings, learn: Examples, held: Examples, like: ExerciseModel
+    settings: FitSettings,
+    learn: LabelledWindowArrays,
+    held: LabelledWindowArrays,
+    like: ExerciseModel,
 ) -> tuple[float, bytes]:
     x, y = learn
     frame = Frame(np.zeros(x.shape[1]))
@@ -86,7 +92,10 @@ def _discriminant(
 
 
 def _perceptron(
-    settings: PerceptronSettings, learn: Examples, held: Examples, like: ExerciseModel
+    settings: PerceptronSettings,
+    learn: LabelledWindowArrays,
+    held: LabelledWindowArrays,
+    like: ExerciseModel,
 ) -> tuple[float, bytes]:
     model = start(learn[0].shape[1], len(like.labels), settings)
     for round_number in range(EPOCHS):

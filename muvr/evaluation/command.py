@@ -93,7 +93,9 @@ def run(door: Door, family: str) -> bool:
     return report.holds
 
 
-def _spar(protocol: Callable[..., ProtocolOutcome], name: str, model_id: InputLayout) -> "Step":
+def _spar(
+    protocol: Callable[..., ProtocolOutcome], name: str, model_id: InputLayout
+) -> "ProtocolStep":
     """A protocol on SPAR, with rotation or without."""
 
     def step(material: Material, results: ProtocolResults) -> None:
@@ -174,8 +176,8 @@ def _without_gym(names: list[str], material: Material) -> str:
     )
 
 
-Step = Callable[[Material, ProtocolResults], None]
-PROTOCOLS: dict[str, list[Step]] = {
+ProtocolStep = Callable[[Material, ProtocolResults], None]
+PROTOCOLS: dict[str, list[ProtocolStep]] = {
     "exercise": [
         _spar(unseen_people, "s1", ACC6),
         _spar(own_models, "s2", ACC6),

@@ -57,8 +57,8 @@ SOURCE = "gym"
 HOUR_NS = 3600 * 10**9
 SAMPLES_AT_MOST = 8192  # of a chunk
 PROTOCOL = "over HTTP: seven days enrolled and trained, the eighth sent without labels"
-Change = Callable[[ImportedRecording], ImportedRecording]
-DEVICES: Mapping[str, Change] = {
+RecordingChange = Callable[[ImportedRecording], ImportedRecording]
+DEVICES: Mapping[str, RecordingChange] = {
     "": lambda one: one,
     "_25hz": lambda one: as_recorded_by(one, at_rate(25.0)),
     "_100hz": lambda one: as_recorded_by(one, at_rate(100.0)),

@@ -48,7 +48,7 @@ from pipelines.lifecycle.pointers import (
     read_global_incumbents,
 )
 from pipelines.lifecycle.runs import Clock, Run, RunReport, server_time
-from pipelines.lifecycle.scope import Users, is_new, nothing_new
+from pipelines.lifecycle.scope import AskedUsers, is_new, nothing_new
 from pipelines.lifecycle.user_models import outcome_of
 from schemas.config import Config
 from schemas.errors import BadModelBytes, CannotLearn
@@ -71,7 +71,7 @@ TOPICS: tuple[Topic, ...] = ("sets", "stretches", "erased")
 def train_activity(
     config: Config,
     *,
-    users: Users = "all",
+    users: AskedUsers = "all",
     engine: EngineName = "spark",
     progress: Progress | None = None,
     clock: Clock = server_time,

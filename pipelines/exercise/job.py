@@ -26,8 +26,8 @@ from pipelines.lifecycle.members import members_of
 from pipelines.lifecycle.pointers import read_global_incumbents
 from pipelines.lifecycle.runs import OVERLAP, Clock, Run, RunReport, server_time
 from pipelines.lifecycle.scope import (
+    AskedUsers,
     Scope,
-    Users,
     everybody_due,
     everybody_learned,
     scope_of,
@@ -45,7 +45,7 @@ FAMILY = "exercise"
 def train_exercise(
     config: Config,
     *,
-    users: Users = "all",
+    users: AskedUsers = "all",
     cutoff_at: datetime | None = None,
     engine: EngineName = "spark",
     progress: Progress | None = None,
@@ -91,7 +91,7 @@ def recipe_of(config: Config, cutoff_at: datetime | None = None) -> Recipe:
     )
 
 
-def _scope(job: Job, users: Users) -> Scope:
+def _scope(job: Job, users: AskedUsers) -> Scope:
     return scope_of(job.database, FAMILY, users, job.run.started_at)
 
 

@@ -8,7 +8,7 @@ from typing import Literal
 from pyspark.sql import SparkSession
 
 from pipelines.lifecycle.runs import Clock, Run, leased_run, server_time
-from pipelines.lifecycle.scope import Users, nothing_new
+from pipelines.lifecycle.scope import AskedUsers, nothing_new
 from pipelines.spark.session import spark_session
 from pipelines.spark.tasks import told_of_tasks
 from schemas.config import Config
@@ -86,7 +86,7 @@ def opened_job(
             yield Job(config, database, run, progress or Silent(), engine)
 
 
-def recorded_users(users: Users) -> str | int:
+def recorded_users(users: AskedUsers) -> str | int:
     """Whom a run was asked to learn, for the run's record.
 
     >>> from uuid import uuid4
@@ -99,7 +99,7 @@ def recorded_users(users: Users) -> str | int:
     return users if isinstance(users, str) else len(users)
 
 
-def settle(job: Job, users: Users) -> None:
+def settle(job: Job, users: AskedUsers) -> None:
     """End a run: "nothing-to-do" where it changed nothing, and the watermark for the next one.
 
     A run changes nothing when it read no user. A run over changed users also changes nothing when

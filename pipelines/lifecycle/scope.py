@@ -20,7 +20,7 @@ from store.watermarks import CHANGES_KEPT, Watermarks
 
 TOPIC: Topic = "sets"
 UNFINISHED = ("failed", "overtaken")  # the next run tries again although no set is new
-Users = Literal["all", "changed"] | Sequence[UUID]
+AskedUsers = Literal["all", "changed"] | Sequence[UUID]
 """Whom a run is asked to learn."""
 
 
@@ -39,7 +39,7 @@ class Scope:
     gone: tuple[UserKey, ...] = ()
 
 
-def scope_of(database: Database, family: str, users: Users, now: datetime) -> Scope:
+def scope_of(database: Database, family: str, users: AskedUsers, now: datetime) -> Scope:
     """The partitions that a run is asked to learn.
 
     "changed" is everybody where nobody can say who changed; see `changed_or_unfinished`.
@@ -79,7 +79,7 @@ def left_over(
 
 
 def users_of(
-    database: Database, family: str, users: Users, now: datetime
+    database: Database, family: str, users: AskedUsers, now: datetime
 ) -> tuple[UUID, ...] | None:
     """The users that a run is asked to learn; None: everybody."""
     if users == "changed":

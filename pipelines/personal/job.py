@@ -23,7 +23,7 @@ from pipelines.lifecycle.attempts import attempted
 from pipelines.lifecycle.environment import environment
 from pipelines.lifecycle.job import Job, opened_job, recorded_users, settle
 from pipelines.lifecycle.runs import Clock, RunReport, server_time
-from pipelines.lifecycle.scope import Users, left_over, users_of
+from pipelines.lifecycle.scope import AskedUsers, left_over, users_of
 from pipelines.lifecycle.user_models import USER_MODELS, outcome_of, promote_users, retire_users
 from pipelines.personal.history import (
     COLUMNS,
@@ -96,7 +96,7 @@ def train_personal(
     family: PersonalFamily,
     config: Config,
     *,
-    users: Users = "all",
+    users: AskedUsers = "all",
     progress: Progress | None = None,
     clock: Clock = server_time,
 ) -> RunReport:

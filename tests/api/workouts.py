@@ -29,7 +29,7 @@ from tests.api.test_access_matrix import uuid7
 from tests.pipelines.workouts import workout
 
 CHUNK = 500
-Span = tuple[int, int, str]
+NamedSpan = tuple[int, int, str]
 
 
 def hours_ago(hours: float) -> datetime:
@@ -66,7 +66,7 @@ def send(person: Person, recording: Recording) -> str:
 
 
 def confirm(
-    person: Person, session: str, span: Span, etag: str | None = None, **said: Any
+    person: Person, session: str, span: NamedSpan, etag: str | None = None, **said: Any
 ) -> tuple[str, str]:
     """Say what a set was; its id and its ETag."""
     start_ns, end_ns, exercise = span
