@@ -6,8 +6,9 @@ import shutil
 import signal
 import socket
 import subprocess
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,12 +19,27 @@ from store.database import Database
 from store.java import quick_java
 from store.migrate import migrate
 from store.node.process import EmbeddedNode
+from store.rows import Row
 
 CHECKOUT = Path(__file__).parents[1]
 ON_NODE = pytest.mark.xdist_group("node")  # for tests that take `node` by name; others get it
 _QUICK_TABLES = "-Dcassandra.test.flush_local_schema_changes=false"
 # Waits until the test process is gone, in whatever way, and ends the node of a folder.
 _LAST_WILL = 'read -r _; pid=$(sed -n \'s/.*"pid": *\\([0-9]*\\).*/\\1/p\' "$1") && kill -9 $pid'
+
+
+def payloads_read(patch: pytest.MonkeyPatch) -> list[Any]:
+    """The payload of each row that `Database.run` returns from now on, in order."""
+    read: list[Any] = []
+    run = Database.run
+
+    async def noted(self: Database, cql: str, values: Sequence[object] = ()) -> list[Row]:
+        rows = await run(self, cql, values)
+        read.extend(row.payload for row in rows if "payload" in getattr(row, "_fields", ()))
+        return rows
+
+    patch.setattr(Database, "run", noted)
+    return read
 
 
 def free_ports(n: int) -> list[int]:

@@ -1,7 +1,7 @@
 """Workouts whose sets are known, over HTTP, and the models that a person may have for them."""
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -24,7 +24,7 @@ from schemas.layout import owner_of
 from store.models import StoredModel
 from tests.api.conftest import Person
 from tests.api.learned import stored
-from tests.api.live_client import open_session
+from tests.api.live_client import bodies, open_session
 from tests.api.test_access_matrix import uuid7
 from tests.pipelines.workouts import workout
 
@@ -45,13 +45,15 @@ def chunks_of(piece: Piece) -> Iterator[bytes]:
         yield canonical_body(Piece(t0_ns, piece.rate_hz, piece.unit, piece.scale, counts))
 
 
-def send(person: Person, recording: Recording) -> str:
-    """A recording as a complete session; its id."""
+def send(
+    person: Person, recording: Recording, cut: Callable[[Piece], Iterable[bytes]] = chunks_of
+) -> str:
+    """A recording as a complete session, its streams cut into chunks as asked; its id."""
     session = open_session(person, recording)
     lists: dict[str, list[str]] = {}
     with person.client() as client:
         for stream, pieces in (("acc", recording.acc), ("gyro", recording.gyro)):
-            chunks = list(chunks_of(pieces[0]))
+            chunks = list(cut(pieces[0]))
             for seq, chunk in enumerate(chunks):
                 answer = client.put(
                     f"/v1/sessions/{session}/streams/{stream}/chunks/{seq}",
@@ -63,6 +65,11 @@ def send(person: Person, recording: Recording) -> str:
         done = client.post(f"/v1/sessions/{session}/complete", json={"streams": lists})
         assert done.status_code == 200, done.text
     return str(session)
+
+
+def send_seconds(person: Person, recording: Recording) -> str:
+    """A recording as a complete session in chunks of a second; its id."""
+    return send(person, recording, lambda piece: bodies(piece, len(piece.counts) // 50))
 
 
 def confirm(
