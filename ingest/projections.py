@@ -30,6 +30,7 @@ from schemas.journal import (
     StreamListed,
 )
 from schemas.times import at_us
+from store.concurrently import for_each
 from store.journal import Event
 from store.plans import Plan
 from store.records import Records
@@ -100,13 +101,12 @@ async def project_all(
             await records.sets.put_all(user_id, rows)
         await asyncio.gather(*(_write_rows(records, user_id, *fact) for fact in portion))
     touched = await _touched(records, user_id, facts)
-    gate = asyncio.Semaphore(SESSIONS_AT_ONCE)
 
-    async def one(session_id: UUID) -> None:
-        async with gate:
-            await _follow(records, user_id, session_id, touched[session_id], now_us, held or {})
+    async def follow(session_id: UUID) -> None:
+        """Write what follows from all that the events say of one session."""
+        await _follow(records, user_id, session_id, touched[session_id], now_us, held or {})
 
-    await asyncio.gather(*(one(session_id) for session_id in sorted(touched)))
+    await for_each(follow, sorted(touched), SESSIONS_AT_ONCE)
 
 
 async def _write_rows(records: Records, user_id: UUID, event: Event, said: Said) -> None:

@@ -28,6 +28,7 @@ from pipelines.lifecycle.runs import server_time
 from schemas.config import Cassandra, Config
 from schemas.errors import NameTaken
 from schemas.events import PlanBody, SessionOpening, SetConfirmation
+from store.concurrently import for_each
 from store.connection import connect
 from store.database import Database
 from store.journal import Journal
@@ -94,14 +95,13 @@ async def register_all(database: Database, world: SimulatedWorld, password: str)
         NameTaken: another world's people have these names.
     """
     journal, users = Journal(database), Users(database)
-    gate = asyncio.Semaphore(REGISTERED_AT_ONCE)
     kept = await Passwords().hash(password) if password else ""
 
-    async def one(person: SimulatedPerson) -> None:
-        async with gate:
-            await _register(journal, users, person, kept)
+    async def register(person: SimulatedPerson) -> None:
+        """Register one person, with the hash of the password that all have."""
+        await _register(journal, users, person, kept)
 
-    await asyncio.gather(*map(one, world.people()))
+    await for_each(register, world.people(), REGISTERED_AT_ONCE)
 
 
 async def _register(
@@ -144,6 +144,7 @@ def send_portion(
     ids = [person.user_id for person in world.people()]
 
     async def send() -> Counter[str]:
+        """Send everybody's history at the same time; how much was sent."""
         made = [world.person(index) for index in people]
         sent = await asyncio.gather(*(send_person(database, config, ids, one) for one in made))
         return sum(sent, Counter[str]())

@@ -25,6 +25,7 @@ from cassandra.cluster import (
 from cassandra.query import BatchStatement, BatchType, BoundStatement, PreparedStatement
 
 from schemas.errors import DatabaseAway, NotAllowed, UncertainWrite
+from store.concurrently import for_each
 from store.reactor import Home
 from store.rows import Row
 from store.write_batching import WriteBatcher
@@ -148,13 +149,7 @@ class Database:
 
     async def run_all(self, statements: Sequence[Statement], *, at_once: int = 64) -> None:
         """Run many independent statements, a bounded number at a time."""
-        gate = asyncio.Semaphore(at_once)
-
-        async def one(statement: Statement) -> None:
-            async with gate:
-                await self._run(statement)
-
-        await asyncio.gather(*(one(statement) for statement in statements))
+        await for_each(self._run, statements, at_once)
 
     async def applied(self, cql: str, values: Sequence[object] = ()) -> bool:
         """Run a conditional statement (`IF …`) and tell whether it was applied."""

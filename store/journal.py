@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from typing import NamedTuple
 from uuid import UUID
 
@@ -23,6 +24,7 @@ from schemas.names import respelled
 from schemas.times import at_us as time_at
 from schemas.times import aware, us_of
 from schemas.topics import Topic
+from store.concurrently import for_each
 from store.database import Database, Row, Statement
 
 _MONTH = "SELECT event_id, kind, payload, received_at FROM journal WHERE user_id = ? AND month = ?"
@@ -162,15 +164,8 @@ class Journal:
     async def changed(self, since: datetime, until: datetime) -> dict[UUID, dict[str, datetime]]:
         """Users announced on the days from `since` to `until`: each topic, and when it last was."""
         cql = "SELECT user_id, topic, changed_at FROM changes WHERE day = ? AND shard = ?"
-        gate = asyncio.Semaphore(32)
-
-        async def one(day: date, shard: int) -> list[Row]:
-            async with gate:
-                return await self._database.run(cql, (day, shard))
-
-        pages = await asyncio.gather(
-            *(one(day, shard) for day in days(since, until) for shard in range(SHARDS))
-        )
+        keys = [(day, shard) for day in days(since, until) for shard in range(SHARDS)]
+        pages = await for_each(partial(self._database.run, cql), keys, at_once=32)
         rows = [row for page in pages for row in page if us_of(row.changed_at) >= us_of(since)]
         found: dict[UUID, dict[str, datetime]] = {}
         for row in sorted(rows, key=lambda row: row.changed_at):

@@ -5,16 +5,13 @@ are closed (only the mart's own folder may be read, no setting may be changed an
 a single SELECT is run.
 """
 
-import threading
-from collections.abc import Generator
-from contextlib import contextmanager
-
 import duckdb
 
 from schemas.config import Sql
 from schemas.errors import BadQuery, QueryTooLong
 from schemas.mart import MART
 from store.mart import Manifest, MartFolder, QueryAnswer
+from store.time_limit import stopped_after
 
 
 def ask_duckdb(folder: MartFolder, sql: str, limits: Sql) -> QueryAnswer:
@@ -39,7 +36,7 @@ def _ask(folder: MartFolder, manifest: Manifest, sql: str, limits: Sql) -> Query
             _views(connection, folder, manifest)
             _close_doors(connection, folder, limits)
             _require_select(sql)
-            with _in_time(connection, limits):
+            with stopped_after(limits.seconds, connection.interrupt):
                 found = connection.execute(sql)
                 columns = tuple(name for name, *_ in found.description or ())
                 rows = found.fetchmany(limits.rows + 1)
@@ -90,14 +87,3 @@ def _require_select(sql: str) -> None:
             field="sql",
             value=sql[:100],
         )
-
-
-@contextmanager
-def _in_time(connection: duckdb.DuckDBPyConnection, limits: Sql) -> Generator[None]:
-    timer = threading.Timer(limits.seconds, connection.interrupt)
-    timer.daemon = True
-    timer.start()
-    try:
-        yield
-    finally:
-        timer.cancel()

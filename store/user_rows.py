@@ -7,6 +7,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from functools import partial
 from itertools import product
 from uuid import UUID
 
@@ -15,6 +16,7 @@ from schemas.ids import uuid7
 from schemas.inputs import INPUTS, LAYOUTS
 from schemas.layout import LONGEST_DAYS, owner_of, shard_of
 from schemas.times import us_of
+from store.concurrently import for_each
 from store.database import Database, Row, Statement
 from store.journal import months_between
 
@@ -202,13 +204,7 @@ class UserRows:
 
     async def _each(self, cql: str, keys: Iterable[tuple[object, ...]]) -> list[Row]:
         """The rows of many keys in their order, some keys at a time."""
-        gate = asyncio.Semaphore(32)
-
-        async def one(key: tuple[object, ...]) -> list[Row]:
-            async with gate:
-                return await self._database.run(cql, key)
-
-        pages = await asyncio.gather(*(one(key) for key in keys))
+        pages = await for_each(partial(self._database.run, cql), keys, at_once=32)
         return [row for page in pages for row in page]
 
     async def _run_ids(self, since: datetime) -> list[UUID]:

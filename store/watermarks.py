@@ -1,15 +1,14 @@
 """Up to when jobs have read what they learn from, and who changed since."""
 
-import asyncio
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 from uuid import UUID
 
-from schemas.layout import SHARDS
 from schemas.times import aware
 from schemas.topics import Topic
-from store.database import Database, Row
+from store.database import Database
+from store.journal import Journal
 
 CHANGES_KEPT = timedelta(days=89)  # the table forgets after 90: then everything is read again
 ANNOUNCED_BEFORE = timedelta(minutes=5)  # an announcement comes before its write by less
@@ -69,22 +68,5 @@ class Watermarks:
         `changes` is written before what it announces, so a user may appear for a write that
         failed: readers compare what they find, they do not count on a difference.
         """
-        days = [
-            since.date() + timedelta(days=n) for n in range((until.date() - since.date()).days + 1)
-        ]
-        cql = "SELECT user_id, topic, changed_at FROM changes WHERE day = ? AND shard = ?"
-        gate = asyncio.Semaphore(64)
-
-        async def one(day: object, shard: int) -> list[Row]:
-            async with gate:
-                return await self._database.run(cql, (day, shard))
-
-        found = await asyncio.gather(*(one(day, shard) for day in days for shard in range(SHARDS)))
-        return sorted(
-            {
-                row.user_id
-                for rows in found
-                for row in rows
-                if row.topic in topics and aware(row.changed_at) >= since
-            }
-        )
+        changed = await Journal(self._database).changed(since, until)
+        return sorted(user for user, found in changed.items() if found.keys() & set(topics))

@@ -60,13 +60,14 @@ def read_serving(
     """
     models = Models(database)
 
-    async def one(serving: Serving) -> StoredModel | None:
+    async def stored(serving: Serving) -> StoredModel | None:
+        """A model with its bytes; None where it is not there any more."""
         try:
             return await models.get(*serving.model_key)
         except NoModel:
             return None
 
-    found = gather([one(serving) for serving in pointers.values()])
+    found = gather([stored(serving) for serving in pointers.values()])
     return {key: model for key, model in zip(pointers, found, strict=True) if model is not None}
 
 
@@ -124,7 +125,7 @@ def move_pointers(
     """
     champions, models = Champions(database), Models(database)
 
-    async def one(move: Move) -> tuple[str, str]:
+    async def promoted(move: Move) -> tuple[str, str]:
         """Move one pointer, if the store holds the model and nobody else moved it meanwhile."""
         owner = owner_of(move.user_id)
         challenger = Challenger(owner, move.model_id, family, move.version, move.sha256, run_id)
@@ -135,7 +136,7 @@ def move_pointers(
         except LostChampionRace:
             return "overtaken", OVERTAKEN
 
-    return gather([one(move) for move in pointers])
+    return gather([promoted(move) for move in pointers])
 
 
 async def move_pointer(
@@ -203,7 +204,7 @@ def retire(
     """
     champions = Champions(database)
 
-    async def one(outcome: UserOutcome) -> UserOutcome:
+    async def retired(outcome: UserOutcome) -> UserOutcome:
         """Retire what serves one user, if anything does."""
         owner = owner_of(outcome.user_id)
         try:
@@ -213,5 +214,5 @@ def retire(
         return outcome._replace(status=RETIRED, version=version) if version else outcome
 
     empty = [UserOutcome(*key, "", NO_SETS, "", "{}") for key in gone]
-    found = gather([one(each) for each in (*without_model, *empty)])
+    found = gather([retired(each) for each in (*without_model, *empty)])
     return [each for each in found if each.status]
