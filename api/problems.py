@@ -52,7 +52,7 @@ class Problem(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class ProblemKind:
-    """A type of problem."""
+    """What clients are told of one kind of error."""
 
     status: int
     name: str
@@ -225,7 +225,10 @@ def _allowed(request: Request) -> list[str]:
 
 
 def _offending(field: str, error: Mapping[str, Any]) -> object:
-    """The value to be shown; never a secret, nor the whole of which a part is missing."""
+    """The offending value as it may be sent back; None where it is a secret.
+
+    None also where a field is missing: the framework then gives the whole body as the value.
+    """
     secret = any(word in field for word in ("password", "token"))
     return None if secret or error["type"] == "missing" else _shown(error.get("input"))
 

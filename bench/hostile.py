@@ -1,7 +1,7 @@
 """Bodies that nobody should send, into every decoder that reads what strangers send.
 
-Mutation knows the structure: it changes fields, keys and lengths of valid bodies and packs them
-again, so that the cases reach past the parser; the rest of the cases is broken bytes.
+Mutation knows the structure of a body: it changes fields, keys and lengths of valid bodies and
+packs them again, so that most cases reach past the parser. The rest are broken bytes.
 """
 
 import gzip
@@ -50,8 +50,8 @@ class Hostile(NamedTuple):
 
     Attributes:
         crashes: an error that is not one of ours, by decoder and type.
-        growth_mb: how much the process's largest resident size grew since the first body. It says
-            something in a process that was never larger before: see `attack_apart`.
+        growth_mb: how much the largest resident size of the process grew since the first body. It
+            means something only in a process that was never larger before: see `attack_apart`.
     """
 
     cases: int
@@ -61,7 +61,7 @@ class Hostile(NamedTuple):
 
 
 def attack_apart(cases: int, seed: int, decoders_of: Decoders | None = None) -> Hostile:
-    """As `attack`, in a process of its own: no other work has made that one large before."""
+    """Attack in a process of its own, so that no other work has made that one large before."""
     fresh = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(1, fresh) as process:
         return process.submit(attack, cases, seed, decoders_of).result()
@@ -73,7 +73,8 @@ def attack(cases: int, seed: int, decoders_of: Decoders | None = None) -> Hostil
     Args:
         cases: how many bodies.
         seed: the same bodies for the same number.
-        decoders_of: gives them by the name of their bodies; all that strangers reach without it.
+        decoders_of: gives the decoders by the names of their bodies; by default all that read what
+            strangers send.
     """
     chance = random.Random(seed)
     seeds = _valid_bodies(np.random.default_rng(seed))
@@ -114,6 +115,7 @@ def decoders_of_strangers() -> dict[str, BodyDecoder]:
     """Every decoder that reads what strangers send, by the name of its bodies."""
 
     def inflated(encoding: str) -> BodyDecoder:
+        """The decoder of chunks that come compressed."""
         return lambda body: decode_chunk(decode_body(body, encoding, _SMALL), CBOR, LIMITS)
 
     return {

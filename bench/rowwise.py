@@ -1,4 +1,4 @@
-"""The peer: what a service without chunks does, a row per sample, straight into the node."""
+"""The peer of `bench.ingest`: a service without chunks, which writes a row for each sample."""
 
 import os
 import struct
@@ -49,9 +49,9 @@ def rows_per_s(
 ) -> RowwiseRates:
     """Samples a second that the node acknowledges as rows; no HTTP before it, no checks.
 
-    One process writes, in Python as the service does. Its values are packed beforehand, as those
-    of the service are: what is left to it in the measured time is to send and to wait. Its own
-    path through the node is warmed up first.
+    One process writes, in Python as the service does. Its values are packed before the measurement,
+    as those of the service are, so that in the measured time it only sends and waits. Its own path
+    through the node is warmed up first.
     """
     settings = deployment.config.cassandra
     cluster = Cluster(["127.0.0.1"], port=settings.port, protocol_version=5, compression=False)
@@ -97,7 +97,8 @@ def _write(session: Session, made: Iterator[BatchStatement], seconds: float) -> 
 def batches(insert: PreparedStatement, counts: Sequence[Sequence[int]]) -> Iterator[BatchStatement]:
     """Batches of one partition each, as a careful writer makes them, for ever.
 
-    Every batch has the same rows in a part of its own, so only the part is packed for each.
+    All batches have the same rows, each in a partition of its own, so that only the partition has
+    to be packed for each.
     """
     person = uuid7(int(time.time() * 1000), os.urandom(10)).bytes
     rows = [

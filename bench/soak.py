@@ -1,8 +1,8 @@
 """kill -9 of node and service in turn while phones send: lost, doubled and altered chunks.
 
-What was acknowledged must be in its person's export once, byte for byte, and in the list of its
-session; what was not acknowledged is sent again until it is. Numbers go out shuffled and some of
-them twice, and some numbers carry two different bodies: both must be kept.
+What was acknowledged must be in its user's export once, byte for byte, and in the list of its
+session; what was not is sent again until it is. Numbers go out in random order, some of them twice,
+and some numbers carry two different bodies, both of which must be kept.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""What others would write: applyInPandas with scikit-learn, joblib with our own functions.
+"""Training as others would write it: applyInPandas with scikit-learn, or joblib with our functions.
 
 Both do all that our job does for a user: read raw sets from Cassandra, take the same windows,
 learn from the early sets, ask about the late ones, learn from all, store the model.
@@ -119,11 +119,13 @@ def joblib_user(settings: Cassandra, key: UserKey, lesson: Path) -> dict[str, An
     database = _connection(settings)  # pyright: ignore[reportArgumentType] frozen: has a hash
 
     async def read() -> Any:
+        """The user's labelled sets."""
         return await TrainingSets(database).read(*key)
 
     [row] = learned_row(key_of(key), partition_of(asyncio.run(read()), key), lesson=_lesson(lesson))
 
     async def keep() -> None:
+        """Store the model, and the windows for the next run."""
         now = datetime.now(UTC)
         await Models(database).put(stored_model(row, "exercise", RUN, now))
         await TrainingSets(database).keep(*key, windows_of(row, now))

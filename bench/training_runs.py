@@ -1,4 +1,4 @@
-"""The runs behind the figures: ours, the peers', and what is compared beside them."""
+"""The runs behind the figures: ours, those of the peers, and what is compared with them."""
 
 import asyncio
 import statistics as st
@@ -56,7 +56,7 @@ class Ours:
 def ours_of(worlds: dict[str, TrainedKeyspace]) -> Ours:
     """Our job: first run, a tenth of the users, all of them twice, a tenth that changed.
 
-    Some are trained by name before that: who changed is read by key, then as warm as a scan is.
+    Some users are trained by name before that, so that reading by key is as warm as a scan is.
     """
     began = time.perf_counter()
     cold = train_exercise(worlds["cold"].config)

@@ -90,6 +90,7 @@ def counted(rows: CountRows, users: Sequence[str], exercises: Sequence[str], par
     exercise_number = {name: n for n, name in enumerate(exercises)}
 
     def value(row: Mapping[str, Any]) -> float:
+        """How many sets a row counts in this part."""
         return row["early"] + row["late"] if part == "all" else row[part]
 
     kept = [row for row in rows if value(row) > 0]

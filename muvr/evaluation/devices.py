@@ -100,6 +100,7 @@ def clipped_at(most_g: float) -> PieceChange:
     """A device that measures up to so many g on each axis and holds its largest value above."""
 
     def change(_: str, piece: Piece) -> tuple[Piece, ...]:
+        """Acceleration cut off at the largest value; rotation as it is."""
         if piece.unit != "g":
             return (piece,)
         most = min(32767, round(most_g / piece.scale))
@@ -113,6 +114,7 @@ def in_8_bits(most_g: float) -> PieceChange:
     step_g = most_g / 128
 
     def change(_: str, piece: Piece) -> tuple[Piece, ...]:
+        """Acceleration rounded to its steps; rotation as it is."""
         if piece.unit != "g":
             return (piece,)
         steps = np.rint(piece.counts * (piece.scale / step_g))
@@ -128,6 +130,7 @@ def stamped_within(off_ms: float) -> PieceChange:
     """
 
     def change(_: str, piece: Piece) -> tuple[Piece, ...]:
+        """The same samples under times that jitter and never run backwards."""
         at_ms = times_s(piece) * 1e3
         dice = np.random.default_rng(piece.t0_ns // 10**6)
         stamps = np.rint(at_ms + dice.uniform(-off_ms, off_ms, len(at_ms)))

@@ -211,6 +211,7 @@ def later(source: ImportedRecording, by_ns: int) -> ImportedRecording:
     """The same movement at another time: another session."""
 
     def move(pieces: Sequence[Any]) -> tuple[Any, ...]:
+        """The pieces of a stream, each later."""
         return tuple(replace(piece, t0_ns=piece.t0_ns + by_ns) for piece in pieces)
 
     raw = source.recording
