@@ -1,7 +1,7 @@
 """CBOR as strangers send it: plain values, whatever tags claim.
 
-A tag makes a decoder build dates, fractions, expressions, numbers of a million digits: none of that
-belongs into a body. What has a tag stays a `CBORTag`, which no field of a body may be.
+A tag makes a decoder build dates, fractions, expressions, or numbers of a million digits, none of
+which belongs into a body. What has a tag stays a `CBORTag`, and no field of a body may be one.
 """
 
 import io

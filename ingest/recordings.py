@@ -72,8 +72,8 @@ async def load_recording(
 ) -> Recording:
     """The chunks of a session's wrist that touch a span of time, whole, in time order.
 
-    A stream that `complete` listed has exactly the listed chunks; another one all that it holds.
-    Without a span it is no more than can be looked at: `wrist_signals` takes a day.
+    Of a stream that `complete` listed exactly the listed chunks count, of any other all that is
+    held. Without a span no more is read than is looked at: `wrist_signals` takes a day.
 
     Raises:
         NotThere: no such session.

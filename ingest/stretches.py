@@ -25,13 +25,13 @@ from store.stretches import NamedSpan, StoredStretch, StretchHead
 
 TOPIC: Topic = "stretches"
 MARGIN_NS = 60 * NS_PER_S
-"""Idle time that is taken before the first and after the last set."""
+"""Idle time taken before the first and after the last set of a session."""
 
 LONGEST_GAP_NS = 300 * NS_PER_S
-"""In a longer pause there may be a set that nobody named: only its margins are taken."""
+"""A pause that is longer may hold a set that nobody named: only its margins are taken."""
 
 LONGEST_NS = 300 * NS_PER_S
-"""Of one row: half an hour in one blob would be too much for a page of rows."""
+"""The longest stretch of one row: half an hour in one blob would be too much for a page of rows."""
 
 Window = tuple[int, int]
 

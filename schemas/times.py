@@ -7,7 +7,8 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 NS_PER_S = 1_000_000_000
 AnyTime = TypeVar("AnyTime", bound=datetime | None)
 EARLIEST, LATEST = EPOCH, datetime(2200, 1, 1, tzinfo=UTC)
-"""What a client may say: a clock that was never set, and far enough from where dates end."""
+"""The times that a client may send: from a clock that was never set to far enough from where dates
+end."""
 _US = timedelta(microseconds=1)
 
 

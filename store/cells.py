@@ -1,4 +1,4 @@
-"""Cells with write timestamps, as Cassandra has them, in memory: the ground of `store.memory`."""
+"""Cells with write timestamps, as Cassandra has them, in memory: `store.memory` is made of them."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -35,5 +35,5 @@ class Cells:
 
 
 def _greater(value: Any, old: Any) -> bool:
-    """Cassandra compares bytes; any order will do that is the same for everybody."""
+    """Which of two values wins a tie. Cassandra compares bytes; any fixed order will do here."""
     return value != old and repr(value) > repr(old)

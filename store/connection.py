@@ -56,7 +56,7 @@ def connect(
 def _not_let_in(
     settings: Cassandra, name: str, problem: NoHostAvailable | DriverException
 ) -> NotAllowed | DatabaseAway:
-    """What a connection that did not come about means."""
+    """The error for a connection that did not come about."""
     if "AuthenticationFailed" in repr(problem) or "uthentication" in str(problem):
         return NotAllowed(
             f"Cassandra does not let {name} in with this password.",

@@ -34,7 +34,7 @@ REFUSED = "Cassandra refuses this to the role: {}. Give the rights with `muvr mi
 AWAY = (NoHostAvailable, OperationTimedOut, Unavailable, RequestExecutionException)
 
 UNDER_WAY = 512
-"""Requests that wait for their answer; others wait for a place. Past 32,767 on one connection the
+"""Requests under way at the same time; others wait for a place. Past 32,767 on one connection the
 driver blocks its caller, which is the event loop, for two seconds at each."""
 
 
@@ -42,8 +42,9 @@ class Statement(NamedTuple):
     """A CQL text with its values, for batches and bulk runs.
 
     Attributes:
-        packed: the values are bytes as the protocol writes them, for the busiest of all statements:
-            the driver takes as long to find out how to write a row as to send it.
+        packed: whether the values are bytes already, as the protocol writes them. Only the busiest
+            statement is packed: the driver takes as long to find out how to write a row as to send
+            it.
     """
 
     cql: str
@@ -63,7 +64,7 @@ class Database:
     """A keyspace of a cluster. Create it after a fork: the driver owns threads.
 
     Args:
-        home: the loop that asks, None where there is none or several.
+        home: the event loop from which all requests come; None where there is none or several.
         gathers: whether `run_soon` may put writes to several partitions into one batch.
     """
 
@@ -117,7 +118,7 @@ class Database:
             raise NotAllowed(REFUSED.format(problem)) from problem
 
     async def run_soon(self, statement: Statement, size_bytes: int) -> None:
-        """Run a plain write, together with others of the same moment where that is cheaper.
+        """Run a plain write, in one batch with others of the same moment where that is cheaper.
 
         Raises:
             DatabaseAway: no answer at the asked consistency; it may be written nevertheless.
@@ -173,7 +174,7 @@ class Database:
             gate.release()
 
     async def _prepared_for(self, cql: str, loop: asyncio.AbstractEventLoop) -> PreparedStatement:
-        """Preparing blocks on the network: once per statement, off the loop."""
+        """Prepare a statement once, off the loop: it blocks on the network."""
         known = self._prepared.get(cql)
         return known or await loop.run_in_executor(None, self._prepare, cql)
 

@@ -1,4 +1,4 @@
-"""What happened, once: `changes` first, then the journal by a conditional insert.
+"""The journal of events: announced in `changes` first, then inserted by a conditional write.
 
 The id of an event is the slot of a decision (`schemas.ids.slot`): whoever fills it first has
 decided, everybody else is shown what stands there. Its month follows from the UUIDv7 of the thing
@@ -102,7 +102,7 @@ class Journal:
         raise AssertionError("unreachable")
 
     async def append_all(self, user_id: UUID, events: Sequence[Event], topic: Topic) -> list[Event]:
-        """The same for events of one month, decided together: one round for all of them.
+        """Append events of one month together: one round for all of them.
 
         Where a slot is taken, or Cassandra could not say, they are decided one by one.
 
@@ -162,7 +162,10 @@ class Journal:
         return [_event(row) for page in pages for row in page]
 
     async def changed(self, since: datetime, until: datetime) -> dict[UUID, dict[str, datetime]]:
-        """Users announced on the days from `since` to `until`: each topic, and when it last was."""
+        """Users announced since a time: each topic, and when it last was.
+
+        Announcements are looked for on the days from `since` to `until`.
+        """
         cql = "SELECT user_id, topic, changed_at FROM changes WHERE day = ? AND shard = ?"
         keys = [(day, shard) for day in days(since, until) for shard in range(SHARDS)]
         pages = await for_each(partial(self._database.run, cql), keys, at_once=32)

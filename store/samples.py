@@ -1,7 +1,7 @@
 """Chunks as rows: content-addressed, so that nothing is ever overwritten.
 
-Every write carries the time of the session's id as its timestamp. A repeat is then the very same
-cell, and a deletion, which happens later than that, also wins over chunks still under way.
+Every write carries the time in the session's id as its timestamp. So a repeat writes the very same
+cell, and a deletion, which is later, also wins over chunks that are still under way.
 """
 
 import struct
@@ -36,7 +36,8 @@ _PART = "WHERE user_id = ? AND session_id = ? AND stream = ? AND part = ?"
 
 ROWS_AT_ONCE = 32
 PARTS_AT_ONCE = 32
-"""A day of chunks of a second has 675: asked at once, their answers stop the loop for a second."""
+"""Parts that are read at the same time. A day of one-second chunks has 675; the answers of all at
+once would stop the loop for a second."""
 
 
 class SampleRow(NamedTuple):

@@ -15,7 +15,7 @@ _HEAD = "model_id, session_id, started_at, ended_at, spans, revision"
 _SESSION = "WHERE user_id = ? AND model_id = ? AND session_id = ?"
 
 NamedSpan = tuple[int, int, str]
-"""Start and end of a set on the clock of the samples, nanoseconds; what it was."""
+"""A set on the clock of the samples: start and end in nanoseconds, and its exercise."""
 
 
 class StretchHead(NamedTuple):

@@ -30,7 +30,7 @@ is never used again. Only `changes` must stay writable: it says that the user wa
 
 @dataclass(frozen=True, slots=True)
 class Reach:
-    """Everything that rows of a user may be keyed by."""
+    """All the keys under which a user may have rows."""
 
     user_id: UUID
     sessions: tuple[UUID, ...]
@@ -189,7 +189,7 @@ class UserRows:
             )
 
     async def _sessions(self, user_id: UUID, months: list[str]) -> set[UUID]:
-        """From the projection, and from the journal for those that were deleted half way."""
+        """Sessions of the projection, and those that the journal knows: some are half deleted."""
         found = await self._database.run(
             "SELECT session_id FROM sessions WHERE user_id = ?", (user_id,)
         )
@@ -210,7 +210,7 @@ class UserRows:
     async def _run_ids(self, since: datetime) -> list[UUID]:
         """Runs of which rows may be left: those since then, and those that are served.
 
-        There is no end to runs: to look for a user in all of them would take longer every day.
+        Runs only become more: looking for a user in all of them would take longer every day.
         """
         oldest = uuid7(int(since.timestamp() * 1000), bytes(10))
         newer = "SELECT run_id FROM job_runs WHERE family = ? AND run_id >= ?"

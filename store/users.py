@@ -134,7 +134,7 @@ class Users:
 
 
 def _outside(subject: UUID) -> str:
-    """A name that nobody can register: those have no colon."""
+    """The name under which an outside subject is kept; nobody can register a name with a colon."""
     return f"outside:{subject}"
 
 

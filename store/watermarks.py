@@ -13,7 +13,7 @@ from store.journal import Journal
 CHANGES_KEPT = timedelta(days=89)  # the table forgets after 90: then everything is read again
 ANNOUNCED_BEFORE = timedelta(minutes=5)  # an announcement comes before its write by less
 CLOCKS_APART = timedelta(minutes=1)
-"""A mark further ahead than this was set by a clock that was wrong, and says nothing."""
+"""A mark that lies further ahead than this was set by a wrong clock, and is ignored."""
 
 
 class Watermark(NamedTuple):
@@ -32,7 +32,8 @@ class Watermarks:
     async def read(self, family: str, now: datetime) -> datetime | None:
         """The newest watermark, None before the first successful run, and where it lies ahead.
 
-        Nothing is newer than a mark ahead of time: who believed it would do nothing until then.
+        Nothing is newer than a mark that lies ahead: a job that believed it would do nothing until
+        then.
         """
         mark = await self.newest(family)
         return None if mark is None or mark.read_until > now + CLOCKS_APART else mark.read_until

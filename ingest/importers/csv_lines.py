@@ -17,13 +17,13 @@ from schemas.wire import LARGEST
 
 AXES = "xyz"
 TIMES: Final = {"time": 0, "time_s": 9, "time_ms": 6, "time_ns": 0}
-"""Names of the column of times; a number in it times ten to this power is nanoseconds."""
+"""The names that the time column may have; its numbers times ten to this power are nanoseconds."""
 
 UNITS: Final[Mapping[Kind, Mapping[str, str]]] = {
     "acc": {"g": "g", "m_s2": "m/s2"},
     "gyro": {"rad_s": "rad/s", "deg_s": "deg/s"},
 }
-"""How the unit of a stream stands at the end of its columns' names."""
+"""How the names of the columns of a stream end, by its unit."""
 
 ABOUT_SETS: Final = ("exercise", "set", "reps", "weight_kg")
 EARLIEST_NS = 946_684_800 * 10**9  # 2000: an earlier time was not counted from 1970

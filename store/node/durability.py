@@ -11,7 +11,7 @@ SYNCED = frozenset({"group", "batch"})  # acknowledged after the fsync
 
 
 class Executes(Protocol):
-    """What is needed of `store.database.Database`."""
+    """The part of `store.database.Database` that is needed here."""
 
     def execute(self, cql: str, values: Sequence[object] = ()) -> list[Any]:
         """Run one statement and return its rows."""
