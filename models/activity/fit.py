@@ -206,8 +206,8 @@ def both_borders(
 ) -> tuple[BorderModel | None, BorderModel | None]:
     """Models of both borders.
 
-    A start is looked for first, when nothing is known about the end, so it is learned without
-    the postures; an end with those of starts as well as of ends.
+    A start is looked for first, when nothing is known about the end, so its model is learned
+    without the postures. The model of ends is learned with those of starts as well as of ends.
     """
     blind = [[(at_s, x[:, :-POSTURE_FEATURES], t) for at_s, x, t in e] for e in (starts, ends)]
     start = fit_borders(blind[0], blind[1], SETTINGS.start_ridge, SETTINGS)
@@ -220,7 +220,7 @@ def border_examples(
     """What the second look learns from: candidates around each first guess, and the truth.
 
     Args:
-        blind: a discriminant that did not see these examples.
+        blind: a discriminant that was learned without these examples.
         examples: of one layout.
 
     Returns:
@@ -244,7 +244,7 @@ def border_examples(
 def border_example(
     scored: Scored, seen: tuple[Floats64, Postures], span: Span, truth: Span, *, end: bool
 ) -> BorderExample:
-    """Candidates around one guessed border, with postures like that at the other labelled one.
+    """Candidates around a guessed border, with their postures against the other labelled border.
 
     Args:
         scored: the recording.

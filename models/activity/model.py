@@ -1,4 +1,4 @@
-"""Finding sets: with what was learned, or by periodicity alone while nothing was."""
+"""Finds sets in a recording with a learned model; `rhythm` does without one."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -33,10 +33,10 @@ FEATURE_CLIP = 5.0
 
 @dataclass(frozen=True, slots=True)
 class SlowLine:
-    """What scores signals of a low rate.
+    """A second discriminant, for signals of a low rate.
 
     Attributes:
-        weights: float32 (d,), nought for what such a signal has not recorded.
+        weights: float32 (d,), zero for features that such a signal does not show.
         bias: as the model's.
     """
 

@@ -109,9 +109,10 @@ def _by_exercise(targets: Sequence[Target]) -> dict[str, list[int]]:
 def _costs(planned: Sequence[Target], done: Sequence[Target], tolerances: Tolerances) -> Floats64:
     """What each pair of sets of one exercise costs, (planned, done).
 
-    The number of values that were not kept; then how far apart the known values are, each as
-    |wanted − got| / (|wanted| + |got|); then how many places. In arrays: hundreds of planned sets
-    against hundreds of done ones, pair by pair, hold up whoever else is served for a second.
+    The cost is first the number of values that were not kept; then how far apart the known values
+    are, each as |wanted − got| / (|wanted| + |got|); then the distance in places. It is computed in
+    arrays: compared pair by pair, hundreds of planned sets against hundreds of done ones would hold
+    up everybody else's requests for a second.
     """
     not_kept, apart = np.zeros((2, len(planned), len(done)))
     for name, tolerance in asdict(tolerances).items():
@@ -135,8 +136,8 @@ def _number(target: Target, name: str) -> float:
 def _moved(pairs: dict[int, int]) -> set[int]:
     """Planned numbers outside a longest increasing subsequence of the done numbers.
 
-    Of several longest ones the one is kept whose done numbers are least, from its end: what was
-    done early stays in place and what came late has moved.
+    Of several longest subsequences the one is kept whose done numbers are least, compared from its
+    end: what was done early stays in place, and what came late has moved.
 
     >>> sorted(_moved({0: 2, 1: 0, 2: 1}))
     [0]

@@ -18,7 +18,7 @@ from models.exercise.perceptron import (
 )
 from models.exercise.statistics import Frame, statistics_of, total
 
-LabelledWindowArrays = tuple[Floats, Ints64]
+Examples = tuple[Floats, Ints64]
 EPOCHS = 12
 
 
@@ -52,10 +52,7 @@ CANDIDATES = (
 
 
 def try_candidate(
-    candidate: Candidate,
-    learn: LabelledWindowArrays,
-    held: LabelledWindowArrays,
-    like: ExerciseModel,
+    candidate: Candidate, learn: Examples, held: Examples, like: ExerciseModel
 ) -> tuple[float, bytes]:
     """Train one candidate and ask it about people that it has not seen.
 
@@ -74,10 +71,7 @@ def try_candidate(
 
 
 def _discriminant(
-    settings: FitSettings,
-    learn: LabelledWindowArrays,
-    held: LabelledWindowArrays,
-    like: ExerciseModel,
+    settings: FitSettings, learn: Examples, held: Examples, like: ExerciseModel
 ) -> tuple[float, bytes]:
     x, y = learn
     frame = Frame(np.zeros(x.shape[1]))
@@ -92,10 +86,7 @@ def _discriminant(
 
 
 def _perceptron(
-    settings: PerceptronSettings,
-    learn: LabelledWindowArrays,
-    held: LabelledWindowArrays,
-    like: ExerciseModel,
+    settings: PerceptronSettings, learn: Examples, held: Examples, like: ExerciseModel
 ) -> tuple[float, bytes]:
     model = start(learn[0].shape[1], len(like.labels), settings)
     for round_number in range(EPOCHS):

@@ -1,4 +1,4 @@
-"""Pieces of one set put back on one clock, short gaps bridged."""
+"""Puts the pieces of a set back on one clock, with short gaps bridged."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -31,9 +31,9 @@ class SetPart:
 def joined(signals: Sequence[WristSignal], longest_gap_s: float) -> list[SetPart]:
     """Pieces in order of time, those with short gaps between them put together.
 
-    What was lost is filled from where the set is alike, else by straight lines: half a second is
-    hardly noticed by the counter, and up to a repetition's length the rhythm survives, which
-    cutting there would break.
+    What was lost is filled from where the set is alike, else by straight lines. The counter hardly
+    notices half a second, and up to the length of a repetition the rhythm survives, which a cut
+    would break.
     """
     ordered = sorted((s for s in signals if len(s.acc_g)), key=lambda s: s.t0_ns)
     if not ordered:

@@ -38,7 +38,7 @@ class Tiling:
 
 @dataclass(frozen=True, slots=True)
 class Board:
-    """A set laid out for tiling: what no template changes.
+    """A set laid out for tiling: all that does not depend on the template.
 
     Attributes:
         y: (n, k) the set.

@@ -8,11 +8,11 @@ from models.exercise.model import ExerciseModel
 from models.exercise.protocols.trials import Taught, all_learned
 from models.exercise.statistics import Statistics
 
-FitExercise = Callable[[Statistics, FitSettings], ExerciseModel]
+Fit = Callable[[Statistics, FitSettings], ExerciseModel]
 
 
 def choose(
-    training: Mapping[str, Taught], choices: Sequence[FitSettings], fit: FitExercise
+    training: Mapping[str, Taught], choices: Sequence[FitSettings], fit: Fit
 ) -> tuple[FitSettings, list[HeldOut]]:
     """The settings with the least log loss, and the scores that they gave.
 

@@ -12,13 +12,13 @@ from models.exercise.protocols.trials import Movement, learned_of, people
 from models.exercise.statistics import total
 from schemas.errors import NotEnoughLabels
 
-SecondsClock = Callable[[], float]
+Clock = Callable[[], float]
 PROTOCOL = "one core, best of fifteen rounds, process seconds"
 ROUNDS = 15  # short ones: other processes disturb a long round for certain
 REPEATS = 40
 
 
-def cost(movements: Sequence[Movement], clock_s: SecondsClock) -> ProtocolOutcome:
+def cost(movements: Sequence[Movement], clock_s: Clock) -> ProtocolOutcome:
     """Features alone and in a batch, the model's part of an answer, and the fit.
 
     Args:
@@ -51,7 +51,7 @@ def cost(movements: Sequence[Movement], clock_s: SecondsClock) -> ProtocolOutcom
     )
 
 
-def _seconds(call: Callable[[], object], repeats: int, clock_s: SecondsClock) -> float:
+def _seconds(call: Callable[[], object], repeats: int, clock_s: Clock) -> float:
     call()
     rounds: list[float] = []
     for _ in range(ROUNDS):

@@ -43,7 +43,6 @@ def unseen_people(
     """People in five groups; each group is asked with a model of the other four."""
 
     def fit(statistics: Statistics, settings: FitSettings) -> ExerciseModel:
-        """The model for people who were never seen."""
         return fit_global(statistics, settings, model_id=model_id).model
 
     data = {p: taught(sets) for p, sets in people(movements).items()}
