@@ -1,7 +1,7 @@
-"""A deployment of its own for what is measured: node and service as processes, gone afterwards.
+"""A deployment of its own for measurements: node and service as processes, gone afterwards.
 
-It lies under `paths.reports`, on the disk of the checkout: a folder in memory would make every
-fsync free and every figure wrong.
+It lies under `paths.reports`, on the disk of the checkout: in a folder in memory every fsync would
+be free, and every figure wrong.
 """
 
 import os

@@ -85,9 +85,9 @@ def rerun(
 def users_again(
     earlier: JobRun, outcomes: Sequence[UserOutcome], *, only_failed: bool
 ) -> Literal["all", "changed"] | list[UUID]:
-    """Whom a repeated run learns: everybody if it was so, else those whom the run recorded.
+    """The users that a repeated run learns: everybody if the first did, else those it recorded.
 
-    Families whose results are over everybody, or stand beside another, know nobody else.
+    Batch families, and jobs that stand beside another family, always learn from everybody.
 
     Raises:
         BadInput: nobody of that run failed, or it was for named users and recorded none of them.

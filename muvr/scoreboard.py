@@ -101,7 +101,7 @@ def _of_rankings(metrics: Mapping[str, Any]) -> list[Score]:
 
 
 def _of_strangers(contest: Mapping[str, Any]) -> list[Score]:
-    """What is averaged beside what is summed, on sets of people whom neither has seen."""
+    """The averaged model beside the summed one, on sets of people that neither has seen."""
     return [
         Score("right of strangers", contest["challenger"], name, contest[part])
         for name, part in (("sums", "serving"), ("majority", "majority"))

@@ -1,7 +1,8 @@
-"""A simulated population enters the store: registered here, their histories from several processes.
+"""Sends a simulated population: all register here, several processes send their histories.
 
-A person's decisions share journal partitions and follow one another; people do not wait for each
-other. So people go side by side, and Python's own work is what more than one process is for.
+The decisions of a person share journal partitions and follow one another; those of different people
+need not wait for each other. So people are sent side by side, and several processes share the work
+of Python itself.
 """
 
 import asyncio
@@ -127,7 +128,7 @@ async def _register(
 def send_in_process(
     config: Config, password_file: Path, world: SimulatedWorld, people: Sequence[int]
 ) -> Counter[str]:
-    """In a process of its own, which keeps one connection for all its portions."""
+    """Send a portion from a process of its own, which keeps one connection for all its portions."""
     database = _connection(config.cassandra, password_file)  # pyright: ignore[reportArgumentType] frozen: has a hash
     return send_portion(database, config, world, people)
 

@@ -1,4 +1,4 @@
-"""The truth behind simulated people: kept beside the reports, and what learners found of it."""
+"""Keeps the truth behind simulated people beside the reports, and compares what was learned."""
 
 import json
 from collections.abc import Mapping

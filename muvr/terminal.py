@@ -157,7 +157,7 @@ def counted(number: int, what: str) -> str:
 
 
 def rate(speed: float) -> str:
-    """Units a second; of what is slow with a fraction.
+    """Units a second, with decimals where they are few.
 
     >>> rate(1396.2), rate(1.2345), rate(0.0421)
     ('1,396/s', '1.2/s', '0.04/s')
@@ -166,7 +166,7 @@ def rate(speed: float) -> str:
 
 
 def lasting(seconds: float) -> str:
-    """How long, as exactly as a guess is.
+    """A duration, no more exact than a guess is.
 
     >>> lasting(95.4), lasting(2226), lasting(9000)
     ('95 s', '37 min', '2 h 30 min')

@@ -75,7 +75,7 @@ def train(
 
 
 def families_on(engine: TrainingEngine) -> Sequence[str]:
-    """What `all` means on an engine, in the order in which it runs."""
+    """The families that `all` means on an engine, in the order in which they run."""
     from pipelines.jobs import EVERY, FROM_SAMPLES  # see run_job
 
     return [name for name in EVERY if engine is TrainingEngine.spark or name in FROM_SAMPLES]
@@ -92,7 +92,7 @@ def _found_of_truth(door: Door, reports: Sequence[RunReport]) -> Mapping[str, fl
 
 
 def problem_text(problem: Exception) -> str:
-    """A failure as people read it; of a kind that nobody foresaw with the name of that kind."""
+    """A failure as people read it; an unforeseen one with the name of its type."""
     if isinstance(problem, MuvrError):
         return str(problem)
     return f"{type(problem).__name__}: {problem}"
@@ -136,14 +136,14 @@ def run_job(
 
 
 def keep_stretches(door: Door) -> None:
-    """Bring the stretches of those who teach everybody's model up to date, as the sweeper does."""
+    """Bring the stretches of members of the global models up to date, as the sweeper does."""
     left = door.ask(lambda database: _project_members(database, door.config))
     for user_id, why in left.items():
         door.terminal.fail(f"The stretches of user {user_id} stay as they were. {why}")
 
 
 async def _project_members(database: Database, config: Config) -> dict[UUID, str]:
-    """Users whose data cannot be read, and why; the others' are done."""
+    """Bring the members' stretches up to date; the users whose data cannot be read, and why."""
     from ingest.stretches import project_stretches  # see run_job
     from pipelines.lifecycle.members import members_of
 

@@ -1,9 +1,9 @@
 """The form family's job: confirmed sets to each user's own way of doing every exercise.
 
-A book of form describes and advises, it decides nothing: there is no rung that it could be worse
+A book of form describes and advises but decides nothing. There is no rung that it could be worse
 than, so it serves as soon as there is a set in it; a template needs three sets of an exercise. Sets
-whose counted repetitions contradict what the person said are left out, and so are those that are
-too short or too long to be counted: serving counts neither (`models.recognition.counting`).
+whose counted repetitions contradict the person's number are left out, and so are those that are too
+short or too long to be counted: serving counts neither (`models.recognition.counting`).
 """
 
 import asyncio

@@ -1,9 +1,9 @@
 """The projections again from the journal: every user's events, where Spark reads them.
 
-What follows from an event is known in one place only, the room that also records it. This room
-must not import that one, so the function comes from whoever composes both (`muvr replay`), and
-the executors import it by its name. They write with Cassandra's driver: every row carries the
-time of its event, which a table's writer in Spark cannot say cell by cell.
+What follows from an event is known in one place only, the room `ingest`, which also records it.
+This room must not import that one, so the function is passed in by whoever composes both (`muvr
+replay`), and the executors import it by its name. They write with Cassandra's driver: every row
+carries the time of its event, and Spark's table writer cannot set that cell by cell.
 """
 
 import asyncio

@@ -81,8 +81,7 @@ def without_rotation(kind: str, piece: Piece) -> tuple[Piece, ...]:
 def losing(packet_s: float, share: float) -> PieceChange:
     """A device of which packets of a length are lost at random; both sensors lose the same time.
 
-    What a packet holds is decided by the clock, and which are lost by its number: the same in every
-    run.
+    The clock decides what a packet holds, and its number whether it is lost: the same in every run.
     """
 
     def change(_: str, piece: Piece) -> tuple[Piece, ...]:
@@ -126,7 +125,7 @@ def in_8_bits(most_g: float) -> PieceChange:
 def stamped_within(off_ms: float) -> PieceChange:
     """A device whose samples have times of their own, up to so many milliseconds off.
 
-    How far is decided by the time of the first sample: the same in every run.
+    The time of the first sample decides how far: the same in every run.
     """
 
     def change(_: str, piece: Piece) -> tuple[Piece, ...]:

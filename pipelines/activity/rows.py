@@ -1,4 +1,4 @@
-"""Runs on executors, in three passes: a user's recorded stretches in, one row out. Pure."""
+"""What runs on executors, in three passes: a user's stretches in, one row out. Pure."""
 
 import hashlib
 import json
@@ -49,7 +49,7 @@ class Lesson:
 
     Attributes:
         everybody: the total of each layout, as bytes.
-        alone: layouts to which one user gave.
+        alone: layouts to which only one user gave sums.
         borders: sets of each user whose borders are learned.
     """
 
@@ -63,7 +63,7 @@ class BorderHalves:
     """Borders of a layout, learned twice: each half of the people is judged by the other's.
 
     Attributes:
-        first: users of the first half; days, where only one user gave.
+        first: the users of the first half, or days where only one user gave sums.
         of_first, of_second: learned from each half.
     """
 
@@ -83,7 +83,7 @@ class Exam:
     Attributes:
         lesson: that of the second.
         halves: borders of each layout.
-        incumbents: bytes of what serves now and up to when it had learned.
+        incumbents: the models that serve now as bytes, and the time of their newest set.
     """
 
     lesson: Lesson

@@ -1,6 +1,6 @@
 """Two ways to run a function over users' partitions: on Spark, and in this process.
 
-Both hand it the same rows, so that what comes out has the same bytes.
+Both pass the same rows to the function, so that the results have the same bytes.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -141,7 +141,7 @@ class SparkEngine:
         return self._kept(self.portion_frame(portions, look), look, run) if portions else []
 
     def portion_frame(self, portions: Sequence[Sequence[UserKey]], look: Pass) -> DataFrame:
-        """A portion is a task: what its members come to together leaves the worker, and no more.
+        """One Spark task a portion; only the common result of its members leaves the worker.
 
         Raises:
             PlanViolated: the plan reads more than the asked keys.

@@ -56,7 +56,7 @@ def read_serving(
 ) -> dict[tuple[UUID, str], StoredModel]:
     """The models that pointers in effect name.
 
-    Left out is who has a pointer to a model that is not there: an erasure deletes models first.
+    Users whose pointer names a model that is gone are left out: an erasure deletes models first.
     """
     models = Models(database)
 
@@ -119,9 +119,9 @@ def move_pointers(
         (status, reason) for each, as of `move_pointer`; or overtaken, where that loses the race, or
         the store does not hold the model: the pointer stays, and the next run judges again.
 
-    Spark learns again what a lost executor held, from sets that may be others by then: the bytes
-    that it writes are not those that it told the driver of. And of who was erased since the run
-    began the store takes no model.
+    If an executor is lost Spark learns its users again, perhaps from other sets by then, so that
+    the stored bytes are not those that the driver was told of. And the store takes no model of a
+    user who was erased since the run began.
     """
     champions, models = Champions(database), Models(database)
 
@@ -144,9 +144,9 @@ async def move_pointer(
 ) -> tuple[str, str]:
     """Let a model serve its owner, unless it does, or somebody took it back.
 
-    The same data gives the same bytes. After a rollback a run must not undo what a person decided:
-    bytes that were taken back stay away while another version of the owner serves. Where none does
-    the gate has the last word, and the reason says whose bytes they are.
+    The same data gives the same bytes, so a run could undo a rollback. Bytes that a person took
+    back therefore stay away while another version of the owner serves. Where none does the gate
+    decides, and the reason says whose bytes they are.
 
     Args:
         champions: where the pointers are.
@@ -186,8 +186,8 @@ def retire(
 ) -> list[UserOutcome]:
     """Retire the models of people from whose sets none can be learned any more.
 
-    They deleted sets, or the samples of old ones went after their time. What answers them from then
-    on is the global model.
+    They deleted sets, or the samples of old sets have expired. From then on the global model
+    answers them.
 
     Args:
         database: where the pointers are.

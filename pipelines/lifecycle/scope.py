@@ -134,7 +134,7 @@ def is_new(database: Database, family: str, topics: Sequence[Topic], now: dateti
 def everybody_due(database: Database, family: str, now: datetime, after: timedelta) -> bool:
     """Whether what is learned from everybody is to be learned again, because sets changed since.
 
-    Those of who was erased are in it until then.
+    Until then the sets of erased users are in it.
 
     Args:
         database: with the mark that `everybody_learned` leaves.

@@ -19,5 +19,5 @@ def one_blas_thread() -> Generator[None]:
 
 @lru_cache(maxsize=1)
 def _controller() -> ThreadpoolController:
-    """Looking for the libraries takes milliseconds: once a process."""
+    """The controller of all BLAS libraries, found once: looking for them takes milliseconds."""
     return ThreadpoolController()

@@ -215,7 +215,7 @@ def _write(job: Job, refresh: Refresh, name: str) -> int:
 
 
 def _here(path: Path) -> str:
-    """A folder of this machine, whatever file system is the cluster's own."""
+    """A path as a URL of this machine's file system, whatever file system Spark uses by default."""
     return f"file://{path.resolve()}"
 
 

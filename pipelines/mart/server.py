@@ -147,7 +147,7 @@ def start_server(spark: SparkSession) -> Any:
 
 
 def _require_free(port: int) -> None:
-    """Hive's server would try again and again, and say nothing."""
+    """Refuse a port that is taken: Hive's server would try again and again without a word."""
     with socket.socket() as probe:
         if probe.connect_ex(("127.0.0.1", port)) == 0:
             raise BadConfig(
