@@ -196,7 +196,7 @@ def _pair(services: Services, user: User, login: Login) -> TokenAnswer:
 async def _end(services: Services, user_id: UUID, login_id: UUID) -> None:
     services.guard.forget(login_id)
     await services.logins.revoke(user_id, login_id)
-    services.guard.forget(login_id)  # a check may have been under way
+    services.guard.forget(login_id)  # again: a check that was under way may have remembered it
 
 
 def _asked(scopes: list[str], user: User) -> frozenset[str]:

@@ -155,7 +155,7 @@ class _Upload:
     async def keep(self, item: Item) -> object:
         """The receipt of an item, or its problem."""
         async with self._gate:
-            if self._over is not None:  # by what came before it: not looked at
+            if self._over is not None:  # since an earlier item: this one is not looked at
                 return await self._refusal(item, self._over)
             try:
                 stream, seq, chunk = decoded(item, self._services.config.limits)

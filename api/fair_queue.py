@@ -70,7 +70,7 @@ class FairQueue:
 
     def _ended(self, task: "asyncio.Task[object]") -> None:
         self._under_way.discard(task)
-        _ = task.cancelled() or task.exception()  # who waits for it is told
+        _ = task.cancelled() or task.exception()  # whoever waits for it gets the error
 
     async def _come(self, user_id: UUID) -> None:
         if not self._busy:

@@ -41,7 +41,7 @@ class Caller:
 @dataclass(frozen=True, slots=True)
 class _Seen:
     caller: Caller
-    believed: tuple[object, ...]  # the keys that were, when its signature was found good
+    believed: tuple[object, ...]  # the keys that were believed when its signature was checked
 
 
 class Guard:

@@ -72,7 +72,8 @@ async def live(socket: WebSocket, session: str) -> None:
         await end(socket, error)
     finally:
         open_connections.dec()
-        for task in connection.work:  # what was taken is finished: its bytes may already be on disk
+        # Chunks that were taken are finished: their bytes may already be on disk.
+        for task in connection.work:
             task.add_done_callback(lambda done: done.cancelled() or done.exception())
 
 

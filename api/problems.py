@@ -184,11 +184,11 @@ async def _on_ours(request: Request, error: Exception) -> Response:
     return problem_response(error, request)
 
 
-async def _on_gone(request: Request, error: Exception) -> Response:  # its shape
+async def _on_gone(request: Request, error: Exception) -> Response:  # as Starlette calls it
     return Response(status_code=GONE)
 
 
-async def _on_unexpected(request: Request, error: Exception) -> Response:  # its shape
+async def _on_unexpected(request: Request, error: Exception) -> Response:  # as Starlette calls it
     return unexpected(request)
 
 

@@ -82,7 +82,7 @@ def attack(cases: int, seed: int, decoders_of: Decoders | None = None) -> Hostil
     before_mb = _peak_mb()
     for name, bodies in seeds.items():
         for body in bodies:
-            decoders[name](body)  # what is mutated was right before
+            decoders[name](body)  # a body must be valid before it is mutated
     names = sorted(seeds)
     crashes: Counter[str] = Counter()
     accepted = 0
@@ -191,7 +191,7 @@ def _twisted(value: Any, pack: Callable[[Any], bytes], chance: random.Random) ->
             value = _twist(value, chance)
         return pack(value)
     except (TypeError, ValueError, OverflowError, UnicodeEncodeError):
-        return _broken(pack({}), chance)  # cannot be said: a NaN in JSON, half of 5,000 digits
+        return _broken(pack({}), chance)  # no form has it: a NaN in JSON, half of 5,000 digits
 
 
 def _twist(value: Any, chance: random.Random) -> Any:

@@ -80,7 +80,7 @@ class TtlCache(Generic[K, V]):
         return task
 
     def _settle(self, key: K, until: float, done: "asyncio.Task[V]") -> None:
-        failed = done.cancelled() or done.exception() is not None  # who waits for it is told
+        failed = done.cancelled() or done.exception() is not None  # whoever waits gets it
         if self._asked.get(key) is not done:
             return
         del self._asked[key]

@@ -74,7 +74,7 @@ class Service:
         try:
             self._pid_file.write_text(str(process.pid))
             self._await_ready(process, progress)
-        except BaseException:  # Ctrl-C as well: whoever asked for it does not know that it is there
+        except BaseException:  # Ctrl-C as well: the caller does not know that there is a process
             _end(process)
             self._pid_file.unlink(missing_ok=True)
             raise

@@ -96,7 +96,7 @@ class Terminal:
             self._err.print(f"{what}: {done:,} done")
         elif total is not None and said < done < total and now_s - said_s >= PLAIN_EVERY_S:
             self._said[what] = (now_s, done)
-            speed = (done - said) / (now_s - said_s)  # of late: a step begins slowly
+            speed = (done - said) / (now_s - said_s)  # the latest rate: a step begins slowly
             left = lasting((total - done) / speed)
             self._err.print(f"{what}: {done:,} of {total:,}, {rate(speed)}, about {left} left")
 

@@ -154,7 +154,7 @@ def _events(
         keys = [(user, month) for user in users for month in months]
         frame = read_keys(spark, keyspace, "journal", keys).frame
     tasks = TASKS_A_CORE * spark.sparkContext.defaultParallelism
-    # a number that was said: Spark would join what it takes for little into one task
+    # a number is given, or Spark would join what it takes for little into one task
     chosen = frame.select(*COLUMNS).repartition(tasks, "user_id")
     return chosen.sortWithinPartitions("user_id", "received_at", "event_id")
 

@@ -119,7 +119,7 @@ class JobRuns:
             *(self._database.run(cql, (name, *values, limit)) for name in families)
         )
         runs = [_job_run(row) for rows in found for row in rows]
-        return sorted(runs, key=lambda run: run.run_id, reverse=True)[:limit]  # their ids are times
+        return sorted(runs, key=lambda run: run.run_id, reverse=True)[:limit]  # ids are times
 
     async def between(self, family: str, since: datetime, before: UUID) -> list[JobRun]:
         """The family's runs that began after a time and before a given run, newest first."""

@@ -47,7 +47,7 @@ def _ask(folder: MartFolder, manifest: Manifest, sql: str, limits: Sql) -> Query
             field="sql",
         ) from problem
     except duckdb.Error as problem:
-        said = str(problem).splitlines()[0]  # what follows is a drawing, and a guess
+        said = str(problem).splitlines()[0]  # further lines draw a pointer and guess a name
         raise BadQuery(
             f"DuckDB: {said} `muvr mart show` names tables and columns.",
             field="sql",

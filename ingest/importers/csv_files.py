@@ -31,7 +31,7 @@ from schemas.errors import BadInput
 from schemas.progress import Progress
 from schemas.wire import RATE_MAX_HZ, RATE_MIN_HZ
 
-HOURS_AT_MOST = 24  # a longer file is no one recording, or its times are in another unit
+HOURS_AT_MOST = 24  # a longer file is several recordings, or its times are in another unit
 REGULAR_NS = 500_000
 """Times this close to a regular clock count as regular: offsets in ms say no more."""
 

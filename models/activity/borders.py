@@ -21,7 +21,7 @@ PARTS_S = ((-3, -1.5), (-1.5, -0.7), (-0.7, -0.2), (-0.2, 0.2), (0.2, 0.7), (0.7
 PART_REACH_S = 3.0
 SCORES_AT_S = (-1.5, 0.0, 1.5)
 SCORE_CLIP = 15.0
-FARTHEST = 2.0  # spreads of a set's own postures: farther is as different as can be
+FARTHEST = 2.0  # spreads of a set's own postures: beyond it nothing is more different
 LEAST_SPREAD_G = 0.05
 POSTURE_FEATURES = 2 * len(PARTS_S)
 

@@ -29,8 +29,8 @@ from schemas.times import NS_PER_S
 BRIDGED_S = 6.0
 """A longer loss parts a recording: a pause between sets may have been in it (decision 24)."""
 
-LOST_STEPS = 3.0  # so many times the usual step, samples were lost
-JITTER_S, LOST_S = 0.1, 0.5  # never in less than the one, always in more than the other
+LOST_STEPS = 3.0  # times the usual step: from there on samples were lost
+JITTER_S, LOST_S = 0.1, 0.5  # shorter steps never lost samples, longer ones always
 EXACT = 1e-4  # below this the claimed rate is the rate: no timestamp is that good
 FASTER = "rate-was-higher"
 OVERLAPPING = "samples-overlapped"

@@ -217,7 +217,7 @@ def _says_radians_in_degrees(gyro: tuple[Piece, ...]) -> bool:
     if not gyro or any(piece.unit != "rad/s" for piece in gyro):
         return False
     if all(_largest(piece) * math.sqrt(3) <= FASTEST_RAD_S for piece in gyro):
-        return False  # mostly: a tenth of the time
+        return False  # the usual case, decided in a tenth of the time
     return notice_degrees(np.concatenate([in_unit("gyro", piece) for piece in gyro]))
 
 
@@ -259,7 +259,7 @@ def is_stuck(gyro: Sequence[Piece]) -> bool:
     if sum([len(piece.counts) for piece in gyro]) < SECOND:
         return False
     first, last = gyro[0].counts, gyro[-1].counts
-    if first.item(0) != last.item(-1 - 2):  # on the x axis: it mostly ends here, in no time
+    if first.item(0) != last.item(-1 - 2):  # the x axis nearly always decides, at no cost
         return False
     return all((piece.counts == first[0]).all() for piece in gyro)
 

@@ -118,7 +118,7 @@ def _kept(one: LabelledRow, recipe: WindowRecipe) -> KeptWindows | None:
         kept = windows_from_bytes(one.features, _name(one, recipe))
     except BadSamples:
         return None
-    return kept if kept.rows <= MOST_ROWS else None  # kept before sets had a most
+    return kept if kept.rows <= MOST_ROWS else None  # kept before there was a most
 
 
 def _name(one: LabelledRow, recipe: WindowRecipe) -> str:

@@ -116,5 +116,5 @@ def settle(job: Job, users: AskedUsers) -> None:
         run.status = "nothing-to-do"
     if not isinstance(users, str) and not run.outcomes:
         run.reasons["who was named has no set that training can read"] += len(users)
-    if isinstance(users, str):  # who was named is not everybody who changed
+    if isinstance(users, str):  # a run over named users has not read everybody who changed
         run.mark_read()

@@ -133,7 +133,7 @@ def guarded_session(spark: SparkSession, before: Callable[[], None] = lambda: No
     ensure_callback_server_started(gateway)
     gateway.python_parameters.propagate_java_exceptions = True
     sessions = gateway.jvm.org.apache.spark.sql.SparkSession
-    sessions.clearDefaultSession()  # or the builder would hand out the open-minded one
+    sessions.clearDefaultSession()  # or the builder would hand out the session without the guard
     sessions.clearActiveSession()
     guarded = sessions.builder().withExtensions(_Extension(gateway.jvm, before)).getOrCreate()
     return SparkSession(context, guarded)
