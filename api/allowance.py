@@ -57,7 +57,7 @@ class Left:
     whole_in_s: int
 
     def headers(self, name: str) -> list[tuple[bytes, bytes]]:
-        """As the header fields of draft-ietf-httpapi-ratelimit-headers."""
+        """The header fields of draft-ietf-httpapi-ratelimit-headers."""
         return [
             (b"ratelimit-policy", f'"{name}";q={self.limit};w=60'.encode()),
             (b"ratelimit", f'"{name}";r={self.remaining};t={self.whole_in_s}'.encode()),
@@ -222,7 +222,7 @@ class Allowance:
 
 
 def _start(key: int) -> int:
-    """Where the slots that a key may lie in begin."""
+    """The number of the first slot that a key may lie in."""
     return (key % _BUCKETS) * _WAYS * _SLOT.size
 
 

@@ -106,7 +106,7 @@ class LastSeconds:
             self._seen_ns = self.heard_ns()
 
         def sorted_pieces(name: str | None) -> tuple[Piece, ...]:
-            """By start; nothing for a sensor that the wrist does not have (None)."""
+            """The pieces of a stream by start; none where the wrist lacks that sensor (None)."""
             kept = self._pieces.get(name, ()) if name is not None else ()
             return tuple(sorted(kept, key=lambda piece: piece.t0_ns))
 

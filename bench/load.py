@@ -162,7 +162,7 @@ class LoadRun:
         self._over = False
 
     async def run(self) -> LoadResult:
-        """From the first request to the last answer."""
+        """Run the job from its first request to its last answer."""
         loop = asyncio.get_running_loop()
         for target in self.job.targets:
             _, line = await loop.create_connection(

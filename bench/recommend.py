@@ -100,7 +100,7 @@ def fit_ours(counts: Counts, settings: AlsSettings) -> Recommender:
 
 
 def fit_theirs(counts: Counts, settings: AlsSettings) -> Recommender:
-    """The same loss by `implicit`: its confidence of an entry includes the 1."""
+    """Fit the same loss by `implicit`, whose confidence of an entry includes the 1."""
     learner: Any = AlternatingLeastSquares  # it takes more than its annotations say
     peer = learner(
         factors=settings.factors,

@@ -160,7 +160,7 @@ async def _read_back(deployment: Deployment, phones: Sequence[Phone]) -> list[Ch
 
 
 async def _judge(database: Database, phone: Phone) -> ChunkLosses:
-    """By all that a person gets back, whatever session, stream and part it lies in."""
+    """Judge a phone by all rows that its user gets back, whatever session they lie in."""
     found: list[tuple[int, bytes]] = []
     altered = 0
     async for line in export_user(database, phone.user_id, datetime.now(UTC)):

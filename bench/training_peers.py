@@ -96,7 +96,7 @@ def pandas_user(frame: Any, settings: ExampleSettings, share: float, solver: str
 
 
 def scikit_model(solver: str) -> Pipeline:
-    """The same discriminant as ours, without the mixing with others."""
+    """The discriminant as scikit-learn has it: ours without the mixing with others."""
     shrunk = LinearDiscriminantAnalysis(solver=solver, shrinkage=FitSettings().shrink)
     return make_pipeline(StandardScaler(), shrunk)
 

@@ -179,7 +179,7 @@ async def _take_out(
     stored: Sequence[StretchHead],
     now_us: int,
 ) -> bool:
-    """Nothing of the session teaches any more."""
+    """Take out the stretches of a session of which nothing teaches any more."""
     if not stored:
         return False
     await records.journal.announce(user_id, TOPIC, now_us)

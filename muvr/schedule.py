@@ -105,7 +105,7 @@ def run(
 
 
 def appointments(door: Door, now: datetime) -> list[Appointment]:
-    """Where every scheduled family stands."""
+    """The appointments of all scheduled families."""
     jobs = door.config.schedule.jobs
     return door.ask(lambda database: _appointments(database, jobs, now, _retry(door)), "spark")
 
@@ -113,7 +113,7 @@ def appointments(door: Door, now: datetime) -> list[Appointment]:
 async def _appointments(
     database: Database, jobs: Mapping[str, str], now: datetime, retry: timedelta
 ) -> list[Appointment]:
-    """Where the families of a schedule stand.
+    """The appointments of the families of a schedule.
 
     Args:
         database: with runs and watermarks.
@@ -139,7 +139,7 @@ def appointment(
     newest: JobRun | None,
     retry: timedelta,
 ) -> Appointment:
-    """Where a family stands: due, unless its newest time was done, or failed a moment ago."""
+    """The appointment of a family: due, unless its newest time was done or has just failed."""
     times = read_cron(cron)
     due_at = times.last(now)
     state: State = "due" if done_until is None or done_until < due_at else "waiting"

@@ -56,7 +56,7 @@ class SimulatedWorld:
         return simulate_user(index, self.users, self.weeks, self.seed, start_s=self.start_s)
 
     def people(self) -> list[SimulatedPerson]:
-        """Who they are, without their histories."""
+        """The people of this world, without their histories."""
         return [introduce(n, self.seed, start_s=self.start_s) for n in range(self.users)]
 
 

@@ -17,7 +17,7 @@ from store.results import Cluster, Results
 
 
 def truth_path(folder: Path, seed: int) -> Path:
-    """Where the truth of a world is kept."""
+    """The file that keeps the truth of a world."""
     return folder / f"simulated-{seed}.json"
 
 

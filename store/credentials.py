@@ -63,7 +63,7 @@ def credentials_of(
 
 
 def password_file(folder: Path, role: Role) -> Path:
-    """Where a role's password is kept; the service's has the bare name."""
+    """The file of a role's password; that of the service has the bare name."""
     return folder / (_FILE if role == "service" else f"{_FILE}-{role}")
 
 

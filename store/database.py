@@ -196,7 +196,7 @@ async def _rows(response: ResponseFuture, loop: asyncio.AbstractEventLoop) -> li
     rows: list[Row] = []
 
     def settle(problem: BaseException | None) -> None:
-        """In the loop's thread; nothing is left to settle when the waiting task was cancelled."""
+        """Settle in the loop's thread; nothing to do when the waiting task was cancelled."""
         if done.done():
             return
         if problem is None:

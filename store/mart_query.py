@@ -64,7 +64,7 @@ def _views(connection: duckdb.DuckDBPyConnection, folder: MartFolder, manifest: 
 
 
 def _close_doors(connection: duckdb.DuckDBPyConnection, folder: MartFolder, limits: Sql) -> None:
-    """From here on nothing but the mart's files can be reached, and nothing can be changed back."""
+    """Let this connection reach nothing but the mart's files, and let nothing undo that."""
     place = str(folder.path.resolve()) + "/"
     for setting, value in (
         ("memory_limit", f"'{limits.memory_mb}MB'"),

@@ -174,7 +174,7 @@ class UserRows:
         )
 
     async def followers(self, user_id: UUID) -> list[UUID]:
-        """Who follows a user. Reads all of `follows`: rare, and nothing else needs that index."""
+        """The followers of a user. Reads all of `follows`: too rare to keep an index for it."""
         rows = await self._database.run(
             "SELECT user_id FROM follows WHERE followee = ? ALLOW FILTERING", (user_id,)
         )

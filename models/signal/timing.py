@@ -111,7 +111,7 @@ def cut_pieces(pieces: Sequence[Piece], start_ns: int, end_ns: int) -> tuple[Pie
 
 
 def cut_timed(timed: Sequence[Piece], start_ns: int, end_ns: int) -> tuple[Piece, ...]:
-    """The same from pieces that stand by their true clock already."""
+    """Cut pieces whose clock is already the true one; see `cut_pieces`."""
     kept: list[Piece] = []
     for piece in timed:
         t_ns = sample_times_ns(piece)

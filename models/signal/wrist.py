@@ -58,7 +58,7 @@ class WristSignal:
 
     @property
     def heard_s(self) -> float:
-        """Of these, how many were not filled in."""
+        """Seconds that were really recorded, not filled in."""
         filled = 0 if self.filled is None else int(self.filled.sum())
         return (len(self.acc_g) - filled) / RATE_HZ
 

@@ -43,7 +43,7 @@ class Calibrations:
     learned_on: str = SHIPPED
 
     def as_manifest(self) -> dict[str, Any]:
-        """As a model's manifest names it."""
+        """The form in which a model's manifest holds it."""
         return asdict(self)
 
 

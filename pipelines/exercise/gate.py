@@ -171,7 +171,7 @@ def unasked(trial: Trial, verdict: Verdict) -> str:
 
 
 def setback(trials: Sequence[Trial], margin: float) -> str:
-    """By how much a challenger is worse than what serves now, "" where it is not.
+    """How much worse a challenger is than what serves now, as a sentence; "" if it is not.
 
     By more than the margin, and by more than chance explains, on sets that both answered.
 

@@ -225,7 +225,7 @@ async def _point(
 
 
 async def recipe_that_serves(database: Database, layout: InputLayout) -> object:
-    """By which recipe the model was made that serves people without one of their own."""
+    """The recipe of the model that serves people without one of their own."""
     champion = await Champions(database).serving(GLOBAL_OWNER, layout, FAMILY)
     if champion is None:
         return SUMS

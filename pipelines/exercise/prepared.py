@@ -120,7 +120,7 @@ def named_windows(
 def _statistics(
     sets: Sequence[LabelledRow], windows: Mapping[str, KeptWindows], frame: Frame
 ) -> Statistics | None:
-    """Of some sets; None where none of them has a window."""
+    """The statistics of some sets; None where none of them has a window."""
     named = named_windows(sets, windows)
     long = any(one.rows for _, one in named)
     return framed_statistics(named, frame) if long else None

@@ -95,7 +95,7 @@ def verdicts_of(challengers: Sequence[ModelCandidate], margin: float) -> dict[st
 
 
 def rung_shares(challengers: Sequence[ModelCandidate]) -> dict[str, dict[str, float | int]]:
-    """Of each rung: late sets and windows asked, and shares named right."""
+    """For each rung the late sets and windows that it was asked, and the shares named right."""
     shares: dict[str, dict[str, float | int]] = {}
     for rung in ("own", "everybody", "incumbent", "majority"):
         sets = [hit for one in challengers for hit in one.hits[rung].values()]

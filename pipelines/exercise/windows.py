@@ -49,7 +49,7 @@ class WindowRecipe:
 
     @property
     def name(self) -> str:
-        """The same name, the same windows."""
+        """A name for the recipe: with the same name the windows are the same."""
         s = self.settings
         drawn = f"step_s={s.step_s:g} copies={s.copies} seed={self.seed}"
         return f"{SIGNAL_VERSION} {FEATURES_VERSION} {drawn}"

@@ -94,7 +94,7 @@ class Engine(Protocol):
         ...
 
     def portions(self, portions: Sequence[Sequence[UserKey]], look: Pass, run: Run) -> list[Row]:
-        """As `learned`, but the function is given all keys of a portion together."""
+        """Learn portions: the function is given all keys of a portion together. See `learned`."""
         ...
 
 
@@ -170,7 +170,7 @@ class LocalEngine:
     database: Database
 
     def over(self, keys: Sequence[UserKey], look: Pass) -> list[Row]:
-        """The same rows as Spark's."""
+        """Call the function here, key by key; the rows are those that Spark's engine gives."""
         found = [row for key in keys for row in self._learned(key, look)]
         return pa.Table.from_pylist(found, schema=look.schema).to_pylist()
 
@@ -181,7 +181,7 @@ class LocalEngine:
         ]
 
     def portions(self, portions: Sequence[Sequence[UserKey]], look: Pass, run: Run) -> list[Row]:
-        """The same portions as Spark's."""
+        """Learn portions here; they are the portions that Spark's engine learns."""
         rows: list[Row] = []
         for portion in portions:
             groups = [(key_of(key), look.read.here(self.database, key)) for key in portion]

@@ -40,7 +40,7 @@ class Job:
 
     @property
     def keyspace(self) -> str:
-        """Where the tables are."""
+        """The keyspace that holds the tables."""
         return self.config.cassandra.keyspace
 
     def spark(self) -> SparkSession:
@@ -87,7 +87,7 @@ def opened_job(
 
 
 def recorded_users(users: AskedUsers) -> str | int:
-    """Whom a run was asked to learn, for the run's record.
+    """The users that a run was asked to learn, as its record names them.
 
     >>> from uuid import uuid4
     >>> recorded_users("changed"), recorded_users([uuid4(), uuid4()])

@@ -89,7 +89,7 @@ def users_of(
 
 
 def changed_or_unfinished(database: Database, family: str, now: datetime) -> list[UUID] | None:
-    """Who changed sets since a family's last run, and whom that run could not finish, in order.
+    """Users with changed sets since a family's last run, and those it could not finish, in order.
 
     None, for everybody, before the first run and when changes since the last are not kept any more.
     """
@@ -101,7 +101,7 @@ def changed_or_unfinished(database: Database, family: str, now: datetime) -> lis
 
 
 def unfinished(database: Database, family: str) -> set[UUID]:
-    """Whom a family's last run failed to learn, or was overtaken with.
+    """Users whom a family's last run failed to learn, or was overtaken with.
 
     What was wrong may pass, or be mended by a release, without a new set of theirs.
     """

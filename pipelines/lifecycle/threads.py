@@ -9,7 +9,7 @@ from threadpoolctl import ThreadpoolController
 
 @contextmanager
 def one_blas_thread() -> Generator[None]:
-    """The same bytes on every machine of a kind, however the process was started.
+    """Compute with one BLAS thread, so that machines of a kind give the same bytes.
 
     For a `with` block, or for a whole function as `@one_blas_thread()`.
     """

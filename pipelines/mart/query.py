@@ -101,7 +101,7 @@ def _in_time(spark: SparkSession, limits: Sql, stopped: threading.Event) -> Gene
     group = f"muvr-sql-{uuid4()}"
 
     def stop() -> None:
-        """In the timer's thread; `stopped` first, for the cancelled query asks it at once."""
+        """Called by the timer's thread. `stopped` is set first: the cancelled query reads it."""
         stopped.set()
         spark.sparkContext.cancelJobGroup(group)
 

@@ -32,7 +32,10 @@ class Durability:
 
     @property
     def holds(self) -> bool:
-        """With several copies a periodic sync loses nothing unless all of them fail at once."""
+        """Whether acknowledged writes survive; with several copies also under a periodic sync.
+
+        That loses a write only if all copies fail at once.
+        """
         return self.commitlog_sync in SYNCED or self.replication > 1
 
 
