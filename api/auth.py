@@ -153,8 +153,8 @@ async def revoke(body: Revocation, request: Request, services: ServicesHere) -> 
 async def _advance(services: Services, claims: Claims) -> Login:
     """The login after a refresh token was used.
 
-    `current_token` is the one used last. Used now may be: the current one again (its successor
-    was lost), or a successor of the current one. Everything else was replaced long ago.
+    `current_token` is the one that was used last. The token used now may be that one again (its
+    successor was lost on the way), or a successor of it. Every other token was replaced long ago.
     """
     if claims.login_id is None or claims.token_id is None:
         raise NotAuthenticated("This is no refresh token of this server.")

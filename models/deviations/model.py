@@ -4,15 +4,6 @@ from dataclasses import dataclass
 from typing import Literal
 
 DeviationKind = Literal["as_planned", "reps", "weight", "intensity", "order", "missed", "extra"]
-KINDS: tuple[DeviationKind, ...] = (
-    "as_planned",
-    "reps",
-    "weight",
-    "intensity",
-    "order",
-    "missed",
-    "extra",
-)
 
 
 @dataclass(frozen=True, slots=True)
