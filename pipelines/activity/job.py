@@ -17,8 +17,9 @@ from typing import Any
 from uuid import UUID
 
 from models.activity.codec import from_bytes, to_bytes
+from models.activity.examples import EXERCISE, IDLE
 from models.activity.features import ACTIVITY_VERSION
-from models.activity.fit import EXERCISE, IDLE, fit_discriminant
+from models.activity.fit import fit_discriminant
 from models.activity.model import ActivityModel
 from models.activity.settings import SETTINGS
 from pipelines.activity.rows import (

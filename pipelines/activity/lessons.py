@@ -18,12 +18,9 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from models import codec
-from models.activity.fit import (
-    ActivityExample,
-    activity_examples,
-    border_examples,
-    fit_discriminant,
-)
+from models.activity.border_examples import border_examples
+from models.activity.examples import ActivityExample, activity_examples
+from models.activity.fit import fit_discriminant
 from models.activity.logit import BorderExample, BorderModel
 from models.activity.model import ActivityModel
 from models.exercise.statistics import Statistics

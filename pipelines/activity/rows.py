@@ -9,8 +9,8 @@ from operator import add
 
 import pyarrow as pa
 
+from models.activity.border_examples import both_borders
 from models.activity.codec import from_bytes
-from models.activity.fit import both_borders
 from models.exercise.codec import statistics_from_bytes, statistics_to_bytes
 from models.exercise.statistics import Statistics
 from pipelines.activity.lessons import (

@@ -12,7 +12,7 @@ from datetime import datetime
 import numpy as np
 from numpy.typing import NDArray
 
-from models.activity.fit import ActivityExample, labels_of
+from models.activity.examples import ActivityExample, labels_of
 from models.activity.model import ActivityModel
 from models.activity.rhythm import segments_by_rhythm
 from models.activity.segments import Segment

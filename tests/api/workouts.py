@@ -8,7 +8,8 @@ from uuid import UUID, uuid4
 
 from ingest.chunks import canonical_body
 from models.activity.codec import to_bytes as activity_to_bytes
-from models.activity.fit import activity_examples, fit_activity
+from models.activity.examples import activity_examples
+from models.activity.fit import fit_activity
 from models.exercise.examples import set_statistics
 from models.exercise.fit import fit_user
 from models.exercise.statistics import total
