@@ -39,7 +39,7 @@ def compiled(name: str, version: int, kind: type[Library]) -> Library:
 def address_of(array: NDArray[Any]) -> int:
     """The address of an array's first number; the caller keeps the array alive and contiguous.
 
-    The array may have any shape; at the address of an empty one nothing may be read.
+    The array may have any shape; at the address of an empty one, such as (0,), nothing may be read.
     `array.ctypes.data` takes three times as long.
     """
     return array.__array_interface__["data"][0]
