@@ -28,17 +28,20 @@ _QUICK_TABLES = "-Dcassandra.test.flush_local_schema_changes=false"
 _LAST_WILL = 'read -r _; pid=$(sed -n \'s/.*"pid": *\\([0-9]*\\).*/\\1/p\' "$1") && kill -9 $pid'
 
 
-def payloads_read(patch: pytest.MonkeyPatch) -> list[Any]:
-    """The payload of each row that `Database.run` returns from now on, in order."""
-    read: list[Any] = []
-    run = Database.run
+def payloads_read(patch: pytest.MonkeyPatch, database: Database) -> list[Any]:
+    """The payload of each row that this connection's `run` returns from now on, in order.
 
-    async def noted(self: Database, cql: str, values: Sequence[object] = ()) -> list[Row]:
-        rows = await run(self, cql, values)
+    Of this one alone: a service of other tests may sweep in the same process.
+    """
+    read: list[Any] = []
+    run = database.run
+
+    async def noted(cql: str, values: Sequence[object] = ()) -> list[Row]:
+        rows = await run(cql, values)
         read.extend(row.payload for row in rows if "payload" in getattr(row, "_fields", ()))
         return rows
 
-    patch.setattr(Database, "run", noted)
+    patch.setattr(database, "run", noted)
     return read
 
 

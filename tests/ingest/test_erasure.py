@@ -132,7 +132,7 @@ def test_sessions_are_found_in_the_journal_without_reading_what_lists_say(
         await one.open(0, 1)
         await one.complete(0, 1)
         await one.records.sessions.delete(one.user, one.session, us_of(one.now))
-        read = payloads_read(monkeypatch)
+        read = payloads_read(monkeypatch, database)
         assert (await UserRows(database).reach(one.user, one.now)).sessions == (one.session,)
         assert len(read) == 1
 

@@ -196,7 +196,7 @@ def test_of_old_events_a_sweep_does_not_read_what_they_say(
         one.now += timedelta(days=1)
         await one.open(0, 1)
         await one.confirm()
-        read = payloads_read(monkeypatch)
+        read = payloads_read(monkeypatch, database)
         projected, since = Projected(), one.now - timedelta(minutes=1)
         assert (await sweep_user(one.records, one.user, since, one.now, projected))[0] == 3
         assert len(read) == 3

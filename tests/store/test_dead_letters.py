@@ -30,7 +30,7 @@ def test_of_a_shard_only_ones_own_letters_are_loaded(
     async def story() -> None:
         for one in [*mine, *(letter(stranger, n % 2) for n in range(6))]:
             await letters.put(one)
-        loaded = payloads_read(monkeypatch)
+        loaded = payloads_read(monkeypatch, database)
         assert await letters.of_user(user, NOW) == mine
         assert len(loaded) == len(mine)
         loaded.clear()
