@@ -117,8 +117,9 @@ async def delete_set(
 ) -> Response:
     """Delete a set; its id is not used again.
 
-    The next training learns without it, and the new model takes over if it passes the gate. Where
-    too few sets are left to learn from, the old one stops serving then, and everybody's answers.
+    The next training learns without it, and its model takes over if it passes the gate. Where too
+    few sets are left to learn from, the user's old model stops serving then, and everybody's model
+    answers.
     """
     current = None if if_match == "*" else parse_etag(if_match)
     await services.recorder.delete_set(caller.user_id, session, set, current)

@@ -1,4 +1,4 @@
-"""What is noticed about a session and said in its answer: nothing here changes a sample."""
+"""Notes about the data of a session, for its answer; nothing here changes a sample."""
 
 from uuid import UUID
 

@@ -24,7 +24,7 @@ from store.sessions import SessionRow
 FAMILY = "exercise"
 TOPIC: Topic = "predictions"
 ModelVersions = dict[str, Any]
-"""Which versions were asked: layout, exercise (a list), activity, form."""
+"""The model versions that were asked: layout, exercise (a list), activity, form."""
 
 LearnedFor = Callable[[str], Awaitable[tuple[ModelVersions, Learned]]]
 """The models that answer now for a layout, and their versions."""
@@ -81,11 +81,11 @@ def _layout(recording: Recording, session: SessionRow) -> InputLayout:
 
 
 def outdated(was: ModelVersions, now: ModelVersions, *, abstained: bool) -> bool:
-    """Whether an answer is to be given again.
+    """Whether a session is to be looked at again because other models serve now.
 
     Args:
-        was: the versions that were asked.
-        now: those that would be.
+        was: the versions that gave the answer.
+        now: the versions that would be asked.
         abstained: whether something was left without a name.
 
     >>> was = {"exercise": ["a"], "activity": None}

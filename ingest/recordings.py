@@ -3,11 +3,10 @@
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
 from uuid import UUID
 
 from ingest.rows import end_ns_of, piece_of
-from models.signal.pieces import Piece, Recording
+from models.signal.pieces import Piece, Recording, Side
 from models.signal.wrist import LONGEST_S
 from schemas.errors import NotThere, UndecidedChunks
 from store.records import Records
@@ -24,7 +23,7 @@ class Wrist:
 
     acc: str | None
     gyro: str | None
-    side: Literal["left", "right"] | None
+    side: Side | None
 
 
 def wrist_of(streams: Mapping[str, Mapping[str, str | None]]) -> Wrist:
@@ -59,7 +58,7 @@ def is_on_wrist(placement: str | None) -> bool:
     return placement is None or any(word in placement.casefold() for word in WRISTS)
 
 
-def _side(side: str | None) -> Literal["left", "right"] | None:
+def _side(side: str | None) -> Side | None:
     return side if side in ("left", "right") else None
 
 
@@ -72,8 +71,8 @@ async def load_recording(
 ) -> Recording:
     """The chunks of a session's wrist that touch a span of time, whole, in time order.
 
-    A stream that `complete` listed has exactly the listed chunks; another one all that it holds.
-    Without a span it is no more than can be looked at: `wrist_signals` takes a day.
+    Of a stream that `complete` listed exactly the listed chunks count, of any other all that is
+    held. Without a span no more is read than is looked at: `wrist_signals` takes a day.
 
     Raises:
         NotThere: no such session.

@@ -110,7 +110,10 @@ def _clock(door: Door) -> Finding:
 
 
 def _clocks(door: Door) -> Finding:
-    """A machine that is ahead for a while keeps its jobs' marks ahead."""
+    """Whether this machine's clock agrees with Cassandra's.
+
+    The watermarks of jobs that ran by a fast clock would stay ahead after it was set right.
+    """
     with door.database() as database:
         [row] = database.execute("SELECT toTimestamp(now()) AS at FROM system.local")
     apart_s = (server_time() - aware(row.at)).total_seconds()
@@ -124,7 +127,7 @@ def _clocks(door: Door) -> Finding:
 
 
 def _port(door: Door) -> Finding:
-    """Of the native protocol: the node's own to listen on, or an outside cluster's to answer."""
+    """The port of the native protocol: free for the node, or answered by an outside cluster."""
     if door.config.cassandra.own_node:
         return _own_port(door, setting="port")
     port = door.config.cassandra.port

@@ -11,7 +11,8 @@ import pytest
 import yaml
 
 from api.keys import LOOPBACK
-from schemas.config import Config, load_config
+from schemas.config import Config
+from schemas.config_file import load_config
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 IMAGE = PurePosixPath("/muvr")

@@ -22,8 +22,8 @@ FAST = (
     *(f"band{k}" for k in range(6)),
     *(f"spread{k}" for k in range(3)),
 )
-"""Statistics in which what is faster than five times a second counts, however small it is. At 10
-samples a second nothing is known of that."""
+"""Statistics that movement faster than five times a second changes, however small it is. Samples at
+10 Hz tell nothing of that."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,7 +38,7 @@ class Tiling:
 
 @dataclass(frozen=True, slots=True)
 class Board:
-    """A set laid out for tiling: what no template changes.
+    """A set laid out for tiling: all that does not depend on the template.
 
     Attributes:
         y: (n, k) the set.
@@ -54,7 +54,7 @@ class Board:
 
 
 @dataclass(frozen=True, slots=True)
-class Stretch:
+class StretchWeights:
     """How a template becomes copies of several lengths.
 
     Attributes:
@@ -77,14 +77,14 @@ def copy_lengths(settings: RepsSettings) -> Indices:
 
 
 @lru_cache(maxsize=8)
-def stretch(settings: RepsSettings) -> tuple[Stretch, ...]:
+def stretch(settings: RepsSettings) -> tuple[StretchWeights, ...]:
     """Weights that stretch a cyclic template to each length, in groups of like length."""
     lengths = copy_lengths(settings)
     groups = [g for g in np.array_split(np.arange(len(lengths)), GROUPS) if len(g)]
     return tuple(_stretched(lengths, int(g[0]), int(g[-1]) + 1, settings.points) for g in groups)
 
 
-def _stretched(lengths: Indices, first: int, last: int, points: int) -> Stretch:
+def _stretched(lengths: Indices, first: int, last: int, points: int) -> StretchWeights:
     """Weights for lengths[first:last]; shorter copies end where the longest of them ends."""
     longest = int(lengths[last - 1])
     out = np.zeros((last - first, longest, points), dtype=np.float32)
@@ -95,7 +95,7 @@ def _stretched(lengths: Indices, first: int, last: int, points: int) -> Stretch:
         rows = longest - length + np.arange(length)
         out[k, rows, low % points] += 1 - part
         out[k, rows, (low + 1) % points] += part
-    return Stretch(slice(first, last), longest, out.reshape(-1, points))
+    return StretchWeights(slice(first, last), longest, out.reshape(-1, points))
 
 
 def starts_before(n: int, lengths: Indices) -> Indices:
