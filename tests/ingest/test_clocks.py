@@ -77,7 +77,7 @@ def test_each_half_is_read_as_if_it_were_alone_and_every_set_says_so() -> None:
         each = [(round(p.started_at.timestamp() * 1e3), p.reps) for p in found]
         assert each == sorted([*alone(FIRST), *alone(BACK)])
         assert len(each) == 4
-        assert all(CLOCK_BACK in json.loads(p.details)["notes"] for p in found)
+        assert all(CLOCK_BACK in json.loads(p.details or "{}")["notes"] for p in found)
         assert f"acc: {CLOCK_BACK}" in await session_notes(one.records, one.user, session)
 
     asyncio.run(story())
