@@ -6,10 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import get_blas_funcs, get_lapack_funcs
 
-from models.arrays import Floats, Floats16, Floats64, Indices
+from models.arrays import Floats, Floats16, Floats32, Floats64
 from models.codec import FLOAT16_MAX
 from models.exercise.model import PROTOTYPE_STEP, ExerciseModel, Level, SlowLine
-from models.exercise.names import slow_features
+from models.exercise.names import feature_names, slow_features
 from models.exercise.probability import Calibration
 from models.exercise.statistics import Frame, Statistics, deviations, frame_of
 from schemas.errors import NotEnoughLabels
@@ -75,13 +75,8 @@ def discriminant(
     labels, _, means, covariance = within(mixed, overwrite=mixed is not seen)
     means = (means[[labels.index(label) for label in known]] - inner) / scale
     prototypes, precision, usual = _metric(seen, inner, scale, known, settings)
-    slow = None
-    if settings.slow:
-        kept = slow_features(model_id == ACC6)
-        slow = _slow_line(covariance, scale, means, usual, shrink, kept)
-    weights = _solved(covariance, scale, means, shrink)
-    weights = np.clip(weights, -FLOAT16_MAX, FLOAT16_MAX).astype(np.float16)
-    bias = -0.5 * (means * weights).sum(axis=1)
+    slow = _slow_line(covariance, scale, means, usual, shrink, model_id) if settings.slow else None
+    weights, bias = _line(covariance, scale, means, shrink)
     return ExerciseModel(
         model_id=model_id,
         level=level,
@@ -89,7 +84,7 @@ def discriminant(
         mean=mean.astype(np.float32),
         scale=scale.astype(np.float32),
         weights=weights,
-        bias=bias.astype(np.float32),
+        bias=bias,
         prototypes=prototypes,
         precision=precision,
         typical=float(np.log(usual.sum())),
@@ -170,15 +165,26 @@ def _solved(covariance: Floats, scale: Floats64, means: Floats64, shrink: float)
     return found.T * scale
 
 
+def _line(
+    covariance: Floats, scale: Floats64, means: Floats64, shrink: float
+) -> tuple[Floats16, Floats32]:
+    """Weights (k, d) and bias (k,) of the discriminant; arguments as of `_solved`."""
+    solved = _solved(covariance, scale, means, shrink)
+    weights = np.clip(solved, -FLOAT16_MAX, FLOAT16_MAX).astype(np.float16)
+    return weights, (-0.5 * (means * weights).sum(axis=1)).astype(np.float32)
+
+
 def _slow_line(
     covariance: Floats,
     scale: Floats64,
     means: Floats64,
     usual: Floats64,
     shrink: float,
-    kept: Indices,
-) -> SlowLine:
-    """The discriminant of some features alone, in steps of an int8; the covariance stays.
+    model_id: InputLayout,
+) -> SlowLine | None:
+    """The discriminant of what a low rate shows, in steps of an int8; the covariance stays.
+
+    None of features that are not the layout's: what they show at a low rate is not known.
 
     Args:
         covariance: (d, d), of all features, its upper triangle.
@@ -186,8 +192,11 @@ def _slow_line(
         means: (k, d) of each exercise, in `scale`.
         usual: (d,) each feature's share of the mean distance to a prototype.
         shrink: share of the mean variance in the covariance.
-        kept: which features.
+        model_id: the layout.
     """
+    if len(scale) != len(feature_names(model_id == ACC6)):
+        return None
+    kept = slow_features(model_id == ACC6)
     few = means[:, kept]
     square = covariance.take(kept, axis=0).take(kept, axis=1)  # a third of the time of one index
     weights = _solved(square, scale[kept], few, shrink)

@@ -45,7 +45,7 @@ def _without(run: GaplessRun, stuck: Sequence[tuple[int, int]]) -> Iterator[Gapl
 
 
 def _constant(run: GaplessRun) -> list[tuple[int, int]]:
-    """First sample, and the one after the last, of each stretch of equal samples of 10 s or more."""
+    """First sample and the one after the last of each stretch of equal samples of 10 s or more."""
     if run.t_s[-1] < STUCK_S:
         return []
     changes = np.flatnonzero((run.values[1:] != run.values[:-1]).any(axis=1)) + 1
