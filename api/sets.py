@@ -73,7 +73,9 @@ class SetShape(BaseModel):
         description="what was put right in the samples: unit-was-m/s2, unit-was-g, unit-was-deg/s, "
         "axes-were-turned, axes-were-swapped, watch-was-turned-round, was-the-other-wrist, "
         "gaps-were-filled, times-came-in-batches (each was put where it was taken), "
-        "samples-overlapped (of two samples of one time the first one counts); what they lack: "
+        "samples-overlapped (of two samples of one time the first one counts), clock-went-back "
+        "(by more than a minute on the way: times from there on are another clock's); what they "
+        "lack: "
         "gravity-is-missing, rate-is-low, rotation-is-constant (and so left out)",
     )
     revision: str | None = Field(default=None, description="the ETag: If-Match corrects this one")

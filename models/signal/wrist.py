@@ -11,6 +11,7 @@ import numpy as np
 from models.arrays import Flags, Floats32, Floats64
 from models.signal.pieces import Recording, Side
 from models.signal.resample import resample, within
+from models.signal.stuck import unstuck
 from models.signal.timing import KEPT_TIMES, GaplessRun, Gaps, clock_notes, runs
 from models.signal.truth import STUCK_ROTATION, is_stuck, lacking, truthful
 from models.signal.windows import RATE_HZ, WINDOW
@@ -22,9 +23,10 @@ gigabyte, and a few kilobytes of samples at 1 Hz reach over weeks."""
 
 EDGE_S = 0.1  # the two sensors start and stop a few samples apart
 FILLED = "gaps-were-filled"
-SIGNAL_VERSION = "wrist-3"
+SIGNAL_VERSION = "wrist-4"
 """Changes when the same samples give other signals: version 2 bridges losses (decision 24), version
-3 corrects what odd devices claim (decision 35)."""
+3 corrects what odd devices claim (decision 35), version 4 leaves out rotation that gets stuck
+(decision 45)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +94,9 @@ def wrist_signals(recording: Recording) -> list[WristSignal]:
     notes = (*notes, *odd, *lacking(truth))
     if is_stuck(truth.gyro):
         gyro_runs, notes = [], (*notes, STUCK_ROTATION)
+    moving = unstuck(gyro_runs, acc_runs)
+    if moving is not gyro_runs:
+        gyro_runs, notes = moving, (*notes, STUCK_ROTATION)
     return [part for acc in acc_runs for part in _merge(acc, gyro_runs, truth.side, notes)]
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from models.exercise.codec import to_bytes
+from models.exercise.discriminant import FitSettings
 from models.exercise.fit import GlobalModel, Others, fit_others, fit_own
 from models.exercise.kept_statistics import at_most, framed_statistics, statistics_of_sets
 from models.exercise.minimum_sets import missing_sets
@@ -26,6 +27,8 @@ from pipelines.exercise.windows import Fresh, windowed
 from pipelines.lifecycle.threads import one_blas_thread
 from schemas.errors import NotEnoughLabels
 from schemas.inputs import InputLayout
+
+JUDGED = FitSettings(slow=False)  # by windows that are kept, which say nothing of a rate
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +186,7 @@ def _judged(
     if halves.learned is None:
         return None
     try:
-        return fit_own(halves.learned, frame, others, model_id=model_id)
+        return fit_own(halves.learned, frame, others, JUDGED, model_id=model_id)
     except NotEnoughLabels:
         return None
 
@@ -212,8 +215,9 @@ def _without(
         return (everybody.others, everybody.model) if everybody else (None, None)
     rest = everybody.others - given
     try:
+        calibration = everybody.model.calibration
         model = fit_others(
-            rest.statistics, rest.frame, model_id=model_id, calibration=everybody.model.calibration
+            rest.statistics, rest.frame, JUDGED, model_id=model_id, calibration=calibration
         )
     except NotEnoughLabels:
         return None, None
