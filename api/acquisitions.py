@@ -1,4 +1,4 @@
-"""Acquisitions in the format of Edge Impulse: the same recording, another door."""
+"""Recordings in the acquisition format of Edge Impulse: another way to send the same chunks."""
 
 import asyncio
 

@@ -1,10 +1,10 @@
 """Rate limits and the daily sample quota, counted by all workers of a host in one small file.
 
-A table in shared memory: whoever serves a request finds the same count, so a client that is held
-on one worker by keep-alive gets no more and no less than one that is spread over all of them. A
-worker that is alone takes no locks: four system calls a request, each of them a place where the
-interpreter may turn to another thread.
-Between hosts each counts for itself. The file outlives a restart, and so does a used-up quota.
+The table lies in shared memory. Whichever worker serves a request finds the same count, so a client
+that keep-alive holds on one worker gets no more and no less than one that is spread over all. A
+worker that is alone takes no locks: they are four system calls a request, and at each of them the
+interpreter may turn to another thread. Each host counts for itself. The file outlives a restart,
+and so does a used-up quota.
 
 Rates follow the generic cell rate algorithm: one number per key, the time at which its allowance
 would be whole again ("theoretical arrival time", ATM Forum TM 4.0).
@@ -57,7 +57,7 @@ class Left:
     whole_in_s: int
 
     def headers(self, name: str) -> list[tuple[bytes, bytes]]:
-        """As the header fields of draft-ietf-httpapi-ratelimit-headers."""
+        """The header fields of draft-ietf-httpapi-ratelimit-headers."""
         return [
             (b"ratelimit-policy", f'"{name}";q={self.limit};w=60'.encode()),
             (b"ratelimit", f'"{name}";r={self.remaining};t={self.whole_in_s}'.encode()),
@@ -116,8 +116,8 @@ class Allowance:
     def take_password(self, name: str) -> None:
         """One password that is tried for a name, from wherever.
 
-        Counted before anybody knows whether it is right, or many that are tried at once would all
-        pass; `give_password_back` where it was.
+        It is counted before it is checked, or many that are tried at once would all pass; call
+        `give_password_back` where it was right.
 
         Raises:
             OverLimit: more than `limits.passwords_per_minute`.
@@ -179,7 +179,7 @@ class Allowance:
         return Left(per_minute, remaining, _whole(whole_at - now))
 
     def _alone(self, key: int) -> AbstractContextManager[None]:
-        """While no other worker looks at the slots of a key."""
+        """Keep other workers away from the slots of a key."""
         return self._locked(_start(key)) if self._shared else _NOBODY_ELSE
 
     @contextmanager
@@ -192,7 +192,7 @@ class Allowance:
             fcntl.lockf(self._file, fcntl.LOCK_UN, size, start)
 
     def _salted(self) -> bytes:
-        """What keys are hashed with: random, so that nobody can choose whose slots to crowd."""
+        """The salt of keys: random, so that nobody can choose whose slots to crowd."""
         with self._locked(_TABLE_BYTES):
             if not any(self._table[_TABLE_BYTES:]):
                 self._table[_TABLE_BYTES:] = os.urandom(_SALT_BYTES)
@@ -222,20 +222,20 @@ class Allowance:
 
 
 def _start(key: int) -> int:
-    """Where the slots that a key may lie in begin."""
+    """The number of the first slot that a key may lie in."""
     return (key % _BUCKETS) * _WAYS * _SLOT.size
 
 
 @lru_cache(_REMEMBERED)
 def _key(salt: bytes, kind: str, who: object) -> int:
-    """What a user or an address is called in the table; never 0, which is an empty slot."""
+    """The hash that stands for a user or an address; never 0, which marks an empty slot."""
     name = f"{kind} {who}".encode()
     return int.from_bytes(blake2b(name, digest_size=8, key=salt).digest(), "little") or 1
 
 
 @lru_cache(_REMEMBERED)
 def _line(address: str) -> str:
-    """What one line has: an IPv4 address, but 2**64 of IPv6.
+    """The addresses that one subscriber has: of IPv4 one, of IPv6 the 2**64 of a network.
 
     >>> _line("2001:db8::1"), _line("::ffff:192.0.2.1"), _line("192.0.2.1"), _line("unknown")
     ('2001:db8::/64', '192.0.2.1', '192.0.2.1', 'unknown')
@@ -252,5 +252,5 @@ def _line(address: str) -> str:
 
 
 def _whole(seconds: float) -> int:
-    """Whole seconds, rounded up but for the dust of adding."""
+    """Seconds rounded up to whole ones, ignoring what rounding errors of sums add."""
     return math.ceil(seconds - 1e-6)

@@ -154,8 +154,8 @@ async def revoke(body: Revocation, request: Request, services: ServicesHere) -> 
 async def _advance(services: Services, claims: Claims) -> Login:
     """The login after a refresh token was used.
 
-    `current_token` is the one used last. Used now may be: the current one again (its successor
-    was lost), or a successor of the current one. Everything else was replaced long ago.
+    `current_token` is the one that was used last. The token used now may be that one again (its
+    successor was lost on the way), or a successor of it. Every other token was replaced long ago.
     """
     if claims.login_id is None or claims.token_id is None:
         raise NotAuthenticated("This is no refresh token of this server.")
@@ -197,7 +197,7 @@ def _pair(services: Services, user: User, login: Login) -> TokenAnswer:
 async def _end(services: Services, user_id: UUID, login_id: UUID) -> None:
     services.guard.forget(login_id)
     await services.logins.revoke(user_id, login_id)
-    services.guard.forget(login_id)  # a check may have been under way
+    services.guard.forget(login_id)  # again: a check that was under way may have remembered it
 
 
 def _asked(scopes: list[str], user: User) -> frozenset[str]:

@@ -26,7 +26,7 @@ class BatchModel(BaseModel):
     run: UUID
 
 
-class BatchAnswer(BaseModel):
+class LiveRunAnswer(BaseModel):
     """What every answer of a batch job says of itself."""
 
     as_of: datetime = Field(description="when its run went live")
@@ -34,7 +34,7 @@ class BatchAnswer(BaseModel):
     model: BatchModel
 
 
-class ClusterAnswer(BatchAnswer):
+class ClusterAnswer(LiveRunAnswer):
     """People who train like the caller."""
 
     cluster: int
@@ -50,13 +50,13 @@ class RecommendationShape(BaseModel):
     why: str
 
 
-class RecommendationAnswer(BatchAnswer):
+class RecommendationAnswer(LiveRunAnswer):
     """Exercises for the caller, the best first."""
 
     recommendations: list[RecommendationShape]
 
 
-class RankAnswer(BatchAnswer):
+class RankAnswer(LiveRunAnswer):
     """The caller's place among all, by who follows whom."""
 
     rank: float

@@ -155,7 +155,7 @@ class _Upload:
     async def keep(self, item: Item) -> object:
         """The receipt of an item, or its problem."""
         async with self._gate:
-            if self._over is not None:  # by what came before it: not looked at
+            if self._over is not None:  # since an earlier item: this one is not looked at
                 return await self._refusal(item, self._over)
             try:
                 stream, seq, chunk = decoded(item, self._services.config.limits)
@@ -167,7 +167,11 @@ class _Upload:
                 return await self._refusal(item, self._counted(error))
 
     def _counted(self, error: MuvrError) -> MuvrError:
-        """What an item is told that was refused for a reason: 4,096 of them are no one request."""
+        """Charge a refused item as a request of its own; what the item is told.
+
+        A body of 4,096 bad items must not pass as one request. Over the limit the answer is
+        `OverLimit`, for this item and for all that follow.
+        """
         try:
             self._request.scope[LEFT] = self._services.allowance.take_request(self._user_id)
         except OverLimit as over:

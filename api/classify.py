@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Any, Literal, cast
+from typing import Any
 
 import msgspec
 from fastapi import APIRouter, Request, Response
@@ -18,28 +18,22 @@ from api.problems import described
 from api.raw import RawRoute, body_of, header_of
 from api.shapes import ModelName
 from ingest.bodies import decode_body
-from ingest.cbor import read_cbor
-from ingest.chunks import CBOR, JSON, read_samples
+from ingest.chunks import CBOR, JSON
+from ingest.questions import CHUNKS_AT_MOST, QUESTION_S, reach_s, read_recording, side_of
 from models.exercise.layout import model_id
 from models.exercise.minimum_sets import NEEDED
 from models.recognition.counting import FROM_S, repetitions
 from models.recognition.naming import NO_MODEL, Named
 from models.recognition.wearing import name_as_worn
 from models.reps.count import Repetitions
-from models.signal.pieces import Piece, Recording
+from models.signal.pieces import Recording, Side
 from models.signal.wrist import wrist_signals
-from schemas.config import Limits
-from schemas.errors import BadChunk, UnsupportedMedia
-from schemas.wire import UNITS
 
 router = APIRouter(prefix="/v1", tags=["asking"], route_class=RawRoute)
 FAMILY = "exercise"
-QUESTION_S = 3600.0  # samples at 1 Hz claim weeks in kilobytes, and all of it becomes 50 Hz
 INLINE_S = 20.0  # a longer recording is answered in a thread, so that others do not wait for it
 INLINE_BYTES = 1 << 17  # likewise: 300 bytes of zstd may be 30,000 chunks, which take a second
-CHUNKS_AT_MOST = 8192  # an hour of seconds, both sensors, is 7,200
 WITHOUT_MODEL = f"Confirm {NEEDED}. The next training learns your model from them."
-Side = Literal["left", "right"]
 
 
 class WindowShape(BaseModel):
@@ -157,7 +151,7 @@ def _asked(query: bytes) -> tuple[Side | None, bool]:
     """The side, and whether to count repetitions; few clients ask in many ways."""
     said = QueryParams(query)
     count = said.get("reps", "true").lower() not in ("false", "0", "no")
-    return _side(said.get("side"), "side"), count
+    return side_of(said.get("side"), "side"), count
 
 
 def answer_of(recording: Recording, ladder: Sequence[Loaded], *, count: bool) -> dict[str, Any]:
@@ -192,103 +186,6 @@ def _shape(named: Named, counted: Repetitions | None = None) -> dict[str, Any]:
             for window in answer.windows
         ],
     }
-
-
-def read_recording(
-    body: bytes, media_type: str, limits: Limits, side: Side | None = None
-) -> Recording:
-    """The samples of a body: one chunk, or several streams of them.
-
-    Raises:
-        BadChunk: a part that is no chunk (its name is in `field`), or no acceleration.
-        UnsupportedMedia: neither CBOR nor JSON.
-    """
-    streams = _streams(body, media_type, limits)
-    if streams is None:
-        pieces = [read_samples(body, media_type, limits)]
-    else:
-        side = _side(streams.pop("side", None), "side") or side
-        pieces = _pieces(streams, media_type, limits)
-    kinds = {kind: _of_kind(pieces, kind) for kind in UNITS}
-    if not kinds["acc"]:
-        raise BadChunk("There is no acceleration in the body (unit g or m/s2).", field="unit")
-    return Recording(kinds["acc"], kinds["gyro"], side)
-
-
-def _streams(body: bytes, media_type: str, limits: Limits) -> dict[str, object] | None:
-    """The map of a body that holds `streams`; None for one that is to be read as a chunk."""
-    if b"streams" not in body[:64] and b"streams" not in body[-64:]:
-        return None
-    kind = media_type.partition(";")[0].strip().lower()
-    try:
-        if kind == JSON:
-            whole = msgspec.json.decode(body)
-        elif kind == CBOR:
-            whole = read_cbor(body, max_depth=6)  # a list of chunks of lists
-        else:
-            raise UnsupportedMedia(f"Send {CBOR} or {JSON}.", field="Content-Type", value=kind)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as problem:
-        raise BadChunk(f"The body does not decode: {problem}", field="body") from problem
-    if not isinstance(whole, dict) or "streams" not in whole:
-        return None
-    unknown = [key for key in whole if key not in ("streams", "side")]
-    if unknown or not isinstance(whole["streams"], dict) or not whole["streams"]:
-        field = str(unknown[0])[:60] if unknown else "streams"
-        raise BadChunk("The body must be {streams: {name: chunk}, side?}.", field=field)
-    return cast("dict[str, object]", whole)
-
-
-def _pieces(whole: Mapping[str, object], media_type: str, limits: Limits) -> list[Piece]:
-    streams = cast("dict[object, object]", whole["streams"])
-    lists = {name: one if isinstance(one, list) else [one] for name, one in streams.items()}
-    count = sum(map(len, lists.values()))
-    if count > CHUNKS_AT_MOST:
-        raise BadChunk(
-            f"The body holds {count} chunks; the cap is {CHUNKS_AT_MOST}.",
-            field="streams",
-            value=count,
-        )
-    pieces: list[Piece] = []
-    for name, chunks in lists.items():
-        for one in chunks:
-            try:
-                pieces.append(read_samples(one, media_type, limits))
-            except BadChunk as problem:
-                field = f"streams.{str(name)[:60]}.{problem.field}"
-                raise BadChunk(str(problem), field=field, value=problem.value) from problem
-    return pieces
-
-
-def _of_kind(pieces: list[Piece], kind: str) -> tuple[Piece, ...]:
-    mine = (piece for piece in pieces if piece.unit in UNITS[kind])
-    return tuple(sorted(mine, key=lambda piece: piece.t0_ns))
-
-
-def _side(value: object, field: str) -> Side | None:
-    if value is None:
-        return None
-    if value not in ("left", "right"):
-        raise BadChunk("side must be left or right.", field=field, value=value)
-    return value
-
-
-def reach_s(recording: Recording) -> float:
-    """Seconds from the first sample of a question to its last, whatever is missing between.
-
-    Raises:
-        BadChunk: over `QUESTION_S`.
-    """
-    first_ns, gyro = recording.acc[0].t0_ns, recording.gyro  # in order of time
-    if gyro and gyro[0].t0_ns < first_ns:
-        first_ns = gyro[0].t0_ns
-    seconds = (max([piece.end_ns for piece in recording.acc + gyro]) - first_ns) / 1e9
-    if seconds > QUESTION_S:
-        raise BadChunk(
-            f"The samples reach over {seconds:.0f} s; at most {QUESTION_S:.0f} s are looked at.",
-            field="body",
-            value=round(seconds),
-        )
-    return seconds
 
 
 def _tell(services: Services, ladder: Sequence[Loaded], shape: Mapping[str, Any]) -> None:

@@ -18,15 +18,16 @@ from api.sessions import SessionSummary, summary
 from schemas.events import Completion
 
 AT_ONCE = 2
-"""Long bodies in a worker: a day of seconds, both sensors, takes 150 MB until it is kept."""
+"""Long bodies that a worker reads at the same time: a day of one-second chunks, both sensors, takes
+150 MB until it is kept."""
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
 
 class LongBodyRoute(APIRoute):
     """A route that takes bodies of up to `limits.completion_mb`.
 
-    Whoever sends one longer than `limits.body_mb`, or of unknown length, is known before a byte of
-    it is read, and few are read at once; others wait.
+    The sender of a body that is longer than `limits.body_mb`, or of unknown length, is authorised
+    before a byte of it is read. Few such bodies are read at once; the others wait.
     """
 
     def get_route_handler(self) -> Handler:

@@ -1,4 +1,4 @@
-"""From a process without a database to one with: at the start, or whenever Cassandra comes up."""
+"""Connects a worker to Cassandra: at its start, or whenever Cassandra comes up."""
 
 import asyncio
 from collections.abc import Callable
@@ -84,7 +84,7 @@ class Connection:
         await self._sweeping.run()
 
     async def _try(self) -> bool:
-        """Whether the database is there, and all that stands around it.
+        """Try once to connect and to build the services; whether that worked.
 
         Raises:
             BadConfig: a key or a setting cannot be read.

@@ -1,4 +1,4 @@
-"""Pages of lists and their opaque cursors: signed, so that nobody walks where a list did not lead.
+"""Pages of lists and their opaque cursors, signed so that clients cannot make up positions.
 
 A list reads one row more than its page holds, after the position of its cursor; so a page is as
 cheap as any other, and stands where it stood while others add rows before it.

@@ -30,6 +30,6 @@ async def cancel_on_disconnect(request: Request, work: Coroutine[Any, Any, T]) -
 
 
 async def _left(request: Request) -> None:
-    """Returns when the client is gone."""
+    """Wait until the client is gone."""
     while (await request.receive())["type"] != "http.disconnect":
         pass

@@ -1,4 +1,4 @@
-"""One at a time, and users take turns: who asks for much waits behind who asks for little."""
+"""A queue that lets one in at a time; users take turns, however much each of them asks for."""
 
 import asyncio
 from collections import OrderedDict, deque
@@ -12,7 +12,8 @@ from schemas.errors import Retryable
 T = TypeVar("T")
 
 WAITING_AT_MOST = 8
-"""Of one user: an app shows one session and may look ahead; a browser asks six at once."""
+"""Callers of one user that may wait: an app shows one session and may ask for the next; a browser
+asks six at once."""
 
 
 class FairQueue:
@@ -25,10 +26,12 @@ class FairQueue:
 
     @asynccontextmanager
     async def turn(self, user_id: UUID) -> AsyncGenerator[None]:
-        """A turn of a user, until the block ends. Who is cancelled while waiting leaves the queue.
+        """Wait for a turn of this user and hold it until the block ends.
+
+        A caller that is cancelled while it waits leaves the queue.
 
         Raises:
-            Retryable: so many of this user wait that one more is not taken.
+            Retryable: `WAITING_AT_MOST` callers of this user wait already.
         """
         await self._come(user_id)
         try:
@@ -37,10 +40,11 @@ class FairQueue:
             self._go(user_id)
 
     async def whole(self, user_id: UUID, work: Callable[[], Awaitable[T]]) -> T:
-        """Work in a turn that lasts until the work has ended, also when nobody waits for it.
+        """Run `work` in a turn that lasts until it has ended, even if nobody waits any more.
 
-        Who gives up ends no thread: a turn that ended with their patience would let the next one
-        compute beside it, and the next. Who gives up before the work begins leaves the queue.
+        A thread cannot be cancelled. If the turn ended when its caller gave up, the next one would
+        compute beside the thread that is still running, and so on. A caller that gives up before
+        the work begins only leaves the queue.
 
         Raises:
             Retryable: see `turn`.
@@ -48,6 +52,7 @@ class FairQueue:
         begun = False
 
         async def in_turn() -> T:
+            """Wait for the turn, note that it has come, and work."""
             nonlocal begun
             async with self.turn(user_id):
                 begun = True
@@ -65,7 +70,7 @@ class FairQueue:
 
     def _ended(self, task: "asyncio.Task[object]") -> None:
         self._under_way.discard(task)
-        _ = task.cancelled() or task.exception()  # who waits for it is told
+        _ = task.cancelled() or task.exception()  # whoever waits for it gets the error
 
     async def _come(self, user_id: UUID) -> None:
         if not self._busy:
@@ -92,7 +97,7 @@ class FairQueue:
             del self._waiting[user_id]
 
     def _go(self, user_id: UUID) -> None:
-        """The turn of a user is over: the next one's begins."""
+        """End a user's turn and let the next one begin."""
         if user_id in self._waiting:
             self._waiting.move_to_end(user_id)
         for following, places in self._waiting.items():

@@ -18,7 +18,7 @@ from schemas.names import ExerciseName
 from store.sets import SetRow
 
 router = APIRouter(prefix="/v1/me", tags=["asking"])
-Exercise = Annotated[ExerciseName, Query()]
+ExerciseParameter = Annotated[ExerciseName, Query()]
 
 
 class NextShape(BaseModel):
@@ -85,7 +85,7 @@ async def next_exercise(
 
 
 @router.get("/load", responses=described(404))
-async def load(exercise: Exercise, caller: Predict, services: ServicesHere) -> LoadAnswer:
+async def load(exercise: ExerciseParameter, caller: Predict, services: ServicesHere) -> LoadAnswer:
     """Weight, repetitions and intensity of the caller's next set of an exercise."""
     loaded = await _model(services, caller.user_id, "load")
     found = loaded.model.predict(await log_of(services, caller.user_id), exercise)
@@ -106,7 +106,7 @@ async def load(exercise: Exercise, caller: Predict, services: ServicesHere) -> L
 
 @router.get("/intensity", responses=described(404))
 async def intensity(
-    exercise: Exercise,
+    exercise: ExerciseParameter,
     caller: Predict,
     services: ServicesHere,
     reps: Annotated[int | None, Query(ge=0, le=10_000)] = None,

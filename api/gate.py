@@ -18,13 +18,13 @@ from schemas.config import Config
 from schemas.errors import MuvrError, TookTooLong, TooLarge, TooSlow
 
 UNHURRIED = "muvr.unhurried"
-"""A request whose scope holds this is finished once begun, however long its answer takes."""
+"""Key in the scope of a request that is finished once begun, however long its answer takes."""
 
 BODY_BYTES = "muvr.body_bytes"
-"""Where a request's scope holds a cap of its own, for a body longer than others may be."""
+"""Key in a request's scope of its own cap in bytes, where its body may be longer than others."""
 
 LEFT = "muvr.left"
-"""Where a request's scope holds what is left of its caller's limit."""
+"""Key in a request's scope of what is left of its caller's rate limit."""
 
 _ID = re.compile(rb"^[A-Za-z0-9_\-]{8,64}$")
 _SAFE = (
@@ -135,9 +135,11 @@ class _Visit:
         return message
 
     def is_in_pace(self) -> bool:
-        """Whether as much came since the last question as the longest usual body is.
+        """Whether a long body comes fast enough to be waited for.
 
-        Only longer ones can: they have as much time for each part as others for all.
+        Since the last call at least as many bytes must have come as a body of usual length may
+        have. So only bodies with a longer cap can be in pace: each such part of them has as much
+        time as a usual body has in all.
         """
         before, self._paced = self._paced, self.received
         return self.received - before >= self._cap_bytes
@@ -181,11 +183,11 @@ class _Visit:
 class _Patience:
     """Cancels the task of a visit whose body, or whose answer, does not come in time.
 
-    An answer that has begun may last as long as the client goes on taking it: an export to a slow
-    phone takes minutes. It is looked at every `timeout_s`, and cut where nothing was sent since.
+    An answer that has begun may last as long as the client goes on reading it: an export to a slow
+    phone takes minutes. Every `timeout_s` it is looked at, and cut where nothing was sent since.
 
-    One timer for all of it, which a usual visit only starts and stops: `asyncio.timeout` around
-    each cost a chunk a twentieth of its time.
+    There is one timer, which a usual visit only starts and stops: `asyncio.timeout` around body and
+    answer cost a chunk a twentieth of its time each.
     """
 
     def __init__(self, visit: _Visit, body_timeout_s: float, timeout_s: float) -> None:

@@ -17,8 +17,8 @@ class Caller:
 
     Attributes:
         login_id: None for a token of an outside issuer.
-        subject: whom an outside issuer's token names, None for our own; who was erased and comes
-            back is another user.
+        subject: whom a token of an outside issuer names, None for our own tokens. `user_id` may
+            differ: somebody who was erased and comes back is another user.
         expires_at: seconds since the epoch.
     """
 
@@ -41,7 +41,7 @@ class Caller:
 @dataclass(frozen=True, slots=True)
 class _Seen:
     caller: Caller
-    believed: tuple[object, ...]  # the keys that were, when its signature was found good
+    believed: tuple[object, ...]  # the keys that were believed when its signature was checked
 
 
 class Guard:
@@ -82,7 +82,7 @@ class Guard:
         """The caller that an access token names; raises as `caller`."""
         seen = await self._seen.fresh(token, lambda: self._check(token))
         if not self._runs(seen.caller):
-            self._seen.forget(token)  # and what is being found out: it was asked while it ran
+            self._seen.forget(token)  # with a look-up under way: it began while the token was good
             seen = await self._seen.ask(token, lambda: self._check(token))
         return seen.caller
 

@@ -1,4 +1,4 @@
-"""Connections that hold a place without asking for anything, and heads without an end.
+"""Closes connections that hold a place without sending a request, and refuses endless heads.
 
 uvicorn starts its idle timer only after a first answer, and httptools bounds no head; the body has
 its own cap and time in `api.gate`.

@@ -15,7 +15,8 @@ from schemas.config import Limits
 from schemas.errors import BadChunk
 
 ITEMS_AT_MOST = 4096
-"""In one body: 1 MiB of chunks of a second holds 2,600; 4 MiB of zeros would be 4 million."""
+"""Items in one body: 1 MiB of one-second chunks holds 2,600; 4 MiB of zero bytes would be 4
+million."""
 _ITEM: dict[str, tuple[type, ...]] = {"stream": (str,), "seq": (int,), "chunk": (bytes, dict)}
 
 

@@ -62,7 +62,7 @@ class UserRuns(BaseModel):
 
 @router.get("/v1/jobs")
 async def jobs(
-    caller: Operate,  # the scope is the point
+    caller: Operate,  # named for its scope only
     services: ServicesHere,
     family: str | None = Query(None, description="one family only"),
     limit: Annotated[int, Query(ge=1, le=100)] = 20,

@@ -1,8 +1,8 @@
-"""How a chunk is kept, whichever door it came through.
+"""How a chunk is kept, whichever endpoint it came through, and what it costs its user.
 
-It counts against the samples of the user's day, its bytes become durable, and the metrics tell. A
-confirmed set counts against the same samples: they are kept once more, for training to read. What
-is kept for good without samples counts as samples of its size.
+The samples of a chunk count against the user's daily quota; then its bytes become durable, and the
+metrics count it. A confirmed set counts against the same quota, because its samples are stored a
+second time for training. Lists and plans have no samples: their bytes are converted.
 """
 
 from uuid import UUID
@@ -17,14 +17,17 @@ from schemas.wire import Receipt
 from store.sessions import SessionRow
 
 CHUNK_COUNTS_AS = 16
-"""At least: a row costs as much with one sample. Chunks of 20 samples at 50 Hz count as they are,
-both sensors all day 8.6 of the 50 million."""
+"""The least number of samples that a chunk counts as: a row with a single sample costs as much as
+this. Chunks of 20 samples at 50 Hz count as they are: both sensors, all day, take 8.6 of the 50
+million."""
 SET_RATE_HZ = 100
-"""As which each sensor of a set counts: its rate is not known before its samples are in, and
-acceleration is kept twice, with rotation and alone. A thousand sets of a minute are 12 million."""
+"""The rate at which each sensor of a confirmed set is counted: the real one is not known before the
+samples are in, and acceleration is stored twice, with rotation and alone. A thousand sets of a
+minute count as 12 million samples."""
 BYTES_COUNT_AS_SAMPLE = 4
-"""Of lists and plans, which the journal keeps whole each time they change; a sample takes 3.7. The
-hashes of a day of seconds, both sensors, are 2.9 million samples."""
+"""How many bytes of a list or plan count as one sample; a stored sample takes 3.7. The journal
+keeps lists and plans whole each time they change. The hashes of a day of one-second chunks, both
+sensors, count as 2.9 million samples."""
 
 
 async def keep_chunk(
@@ -43,9 +46,9 @@ async def keep_chunk(
 async def keep_allowed(
     services: Services, user_id: UUID, session_id: UUID, stream: str, seq: int, chunk: Chunk
 ) -> Receipt:
-    """The same for a chunk whose samples were taken from the day's before.
+    """Keep a chunk whose samples were charged to the quota before.
 
-    Chunks that come as one are allowed as one: over the limit none of them is kept.
+    Chunks that come in one body are charged together: over the limit none of them is kept.
     """
     receipt = await services.recorder.put_chunk(user_id, session_id, stream, seq, chunk)
     services.metrics.keep(chunk.piece)
@@ -53,22 +56,23 @@ async def keep_allowed(
 
 
 def chunk_counts_as(chunk: Chunk) -> int:
-    """As how many samples of the day a chunk counts."""
+    """How many samples of the daily quota a chunk takes."""
     samples = len(chunk.piece.counts)
     return samples if samples > CHUNK_COUNTS_AS else CHUNK_COUNTS_AS  # `max` takes twice as long
 
 
 def taking_bytes(services: Services, user_id: UUID) -> Take:
-    """Takes bytes that are kept for good from the samples of a user's day."""
+    """Make a function that charges bytes, which are kept for good, to a user's daily quota."""
 
     def take(size_bytes: int) -> None:
+        """Charge these bytes; raises `OverLimit` where they are too many."""
         services.allowance.take_samples(user_id, size_bytes // BYTES_COUNT_AS_SAMPLE)
 
     return take
 
 
 def set_counts_as(session: SessionRow, confirmation: SetConfirmation) -> int:
-    """As how many samples of the day a confirmed set counts; none where no wrist is recorded."""
+    """How many samples of the daily quota a confirmed set takes; 0 where no wrist is recorded."""
     wrist = wrist_of(session.streams)
     if wrist.acc is None:
         return 0

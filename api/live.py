@@ -72,7 +72,8 @@ async def live(socket: WebSocket, session: str) -> None:
         await end(socket, error)
     finally:
         open_connections.dec()
-        for task in connection.work:  # what was taken is finished: its bytes may already be on disk
+        # Chunks that were taken are finished: their bytes may already be on disk.
+        for task in connection.work:
             task.add_done_callback(lambda done: done.cancelled() or done.exception())
 
 
@@ -189,7 +190,10 @@ async def _keep(
 async def _tell(
     connection: LiveConnection, kind: str, running: RunningGuess | RunningSets, item: Item
 ) -> None:
-    """What is seen now, or why nothing is: the other one of both is told all the same."""
+    """Send what a running guess, or the running sets, say now; if they fail, send the problem.
+
+    An error of one of them must not keep the other from being sent.
+    """
     try:
         await connection.say(kind, **await running.answer())
     except MuvrError as error:
@@ -197,7 +201,7 @@ async def _tell(
 
 
 async def _hear(connection: LiveConnection, text: str) -> None:
-    """A word of the client: renew the token, or say what is held.
+    """Answer a text message of the client: renew its token, or say what the server holds.
 
     Raises:
         NotAuthenticated, MissingScope, Refused: the new token is not good, or somebody else's.
@@ -230,9 +234,9 @@ async def _hear(connection: LiveConnection, text: str) -> None:
 
 
 async def _still_good(connection: LiveConnection) -> Caller:
-    """The caller, unless the login was revoked; while Cassandra is away the token is believed.
+    """The caller, unless the login was revoked; the token is believed while Cassandra is away.
 
-    A phone must not be thrown out because of us: each chunk has its own 503 problem.
+    A phone must not be disconnected for a fault of ours: each of its chunks gets a 503 of its own.
     """
     try:
         return await connection.services.guard.caller_of(connection.token)
@@ -263,7 +267,7 @@ def _parsed(text: str) -> dict[str, Any]:
 
 
 def _next(ranges: list[list[int]]) -> int:
-    """The number from which on everything is missing, once what is before is there."""
+    """The first chunk number that is not held; chunks after it may be."""
     return ranges[0][1] + 1 if ranges and ranges[0][0] == 0 else 0
 
 

@@ -1,8 +1,9 @@
 """What the samples say of confirmed sets: repetitions and form beside the person's own word.
 
-Counted when first asked for and remembered, also for who gave up meanwhile: a millisecond for each
-second of the set. Nothing of it is kept in the database; a label that is corrected, samples that
-change and a newer book of form are other keys.
+A set is measured when somebody first asks for it, which takes a millisecond for each of its
+seconds. The result stays in memory, even when the caller gave up meanwhile, and is not written to
+the database. Its key changes with the label, the samples and the book of form, so that no result
+outlives what it was computed from.
 """
 
 import asyncio
@@ -38,7 +39,7 @@ class _Key(NamedTuple):
 
 
 class Measurer:
-    """Measures confirmed sets; one session at a time, users in turn, off the event loop."""
+    """Measures confirmed sets off the event loop, one session at a time; users take turns."""
 
     def __init__(self, records: Records, models: ModelCache) -> None:
         self._records = records
@@ -74,6 +75,7 @@ class Measurer:
             return {set_id: self._known[key] for set_id, key in keys.items()}
 
         async def measure_others() -> None:
+            """Measure what is not known by the time that the turn comes."""
             missing = [one for one in sets if keys[one.set_id] not in self._known]
             for set_id, measured in (await self._measure(user_id, session, missing, book)).items():
                 self._remember(keys[set_id], measured)

@@ -35,7 +35,7 @@ class Loaded:
     level: Level
 
 
-Decoder = Callable[[bytes], Any]
+ModelDecoder = Callable[[bytes], Any]
 
 
 class ModelCache:
@@ -49,7 +49,7 @@ class ModelCache:
         self,
         models: Models,
         champions: Champions,
-        decoders: Mapping[str, Decoder],
+        decoders: Mapping[str, ModelDecoder],
         metrics: Metrics,
         *,
         capacity_bytes: int,
@@ -86,8 +86,9 @@ class ModelCache:
     async def ladder(self, user_id: UUID, model_id: str, family: str) -> list[Loaded]:
         """All models that may answer a user, in the order in which they are asked.
 
-        What has learned from acceleration alone answers recordings with rotation as well, and
-        those stretches of them that lack it: of each level it comes behind.
+        A model that learned from acceleration alone can also answer recordings with rotation, and
+        those stretches of them where rotation is missing. On each level it comes after the model
+        that learned with rotation.
 
         Raises:
             DatabaseAway: one is not in memory and cannot be read.
@@ -163,7 +164,7 @@ class ModelCache:
         return kept
 
     async def _once(self, key: tuple[str, ...], read: Callable[[], Awaitable[Any]]) -> Any:
-        """One read however many ask for it at the same time; a caller that leaves stops nobody."""
+        """Read once, however many ask at once; a caller that leaves ends no other's read."""
         task = self._under_way.get(key)
         if task is None:
             task = asyncio.ensure_future(read())

@@ -19,7 +19,7 @@ from store.champions import Serving
 from store.models import StoredModel
 
 router = APIRouter(prefix="/v1/me/models", tags=["models"])
-Form = Literal["npz", "onnx", "raw"]
+ModelForm = Literal["npz", "onnx", "raw"]
 MEDIA_TYPES: dict[str, str] = {
     "npz": "application/x-npz",
     "onnx": "application/onnx",
@@ -83,7 +83,7 @@ async def download(
     request: Request,
     caller: ModelRead,
     services: ServicesHere,
-    form: Annotated[Form, Query(alias="format", description="raw is JSON")] = "npz",
+    form: Annotated[ModelForm, Query(alias="format", description="raw is JSON")] = "npz",
     model_id: Annotated[
         ModelInput | None,
         Query(description="the input; else the first of these that has a model"),
@@ -118,7 +118,7 @@ async def download(
     return Response(content_of(stored, form), headers=headers, media_type=MEDIA_TYPES[form])
 
 
-def content_of(stored: StoredModel, form: Form) -> bytes:
+def content_of(stored: StoredModel, form: ModelForm) -> bytes:
     """A model's bytes in one of the forms.
 
     Raises:

@@ -94,8 +94,8 @@ class Metrics:
 class RequestLog:
     """Writes one JSON line per request, and per error that nobody foresaw.
 
-    It names the route, not the path, and neither user nor address: a request is found by its id.
-    Lines of one turn of the event loop leave in one write, and are there for whoever reads along.
+    A line names the route, not the path, and neither user nor address: a request is found by its
+    id. The lines of one turn of the event loop are written and flushed together.
 
     Args:
         write: takes whole lines; None for the standard output.

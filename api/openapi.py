@@ -151,7 +151,7 @@ _IN_CBOR: Mapping[str, dict[str, Any]] = {
         },
     },
 }
-"""Beside these, a body in CBOR says the same as in JSON."""
+"""Where a body in CBOR has another schema than in JSON, or needs an example: path to media type."""
 
 _RETRY_AFTER = {
     "Retry-After": {"schema": {"type": "integer"}, "description": "seconds to wait at least"}

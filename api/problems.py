@@ -53,56 +53,62 @@ class Problem(BaseModel):
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
-    """A type of problem."""
+class ProblemKind:
+    """What clients are told of one kind of error."""
 
     status: int
     name: str
     title: str
 
 
-KINDS: dict[type[errors.MuvrError], Kind] = {
-    errors.MuvrError: Kind(500, "internal", "Something went wrong on our side"),
-    errors.BadInput: Kind(422, "bad-input", "The request cannot be accepted as it is"),
-    errors.BadChunk: Kind(422, "bad-chunk", "The chunk does not follow the contract"),
-    errors.BadEvent: Kind(422, "bad-event", "The event contradicts itself or its session"),
-    errors.BadSamples: Kind(422, "bad-samples", "The samples do not decode"),
-    errors.BadCursor: Kind(422, "bad-cursor", "The cursor was not made by this server"),
-    errors.ClockSkew: Kind(422, "clock-skew", "A time lies too far from the server's clock"),
-    errors.NotAcceptable: Kind(406, "not-acceptable", "There is no such form of the answer"),
-    errors.TooLarge: Kind(413, "too-large", "The body is over its cap"),
-    errors.UnsupportedMedia: Kind(415, "unsupported-media", "This media type is not understood"),
-    errors.NotThere: Kind(404, "not-there", "There is no such thing"),
-    errors.Deleted: Kind(410, "deleted", "Its owner deleted it"),
-    errors.NoModel: Kind(404, "no-model", "Nothing has been learned yet that could answer"),
-    errors.NotComputedYet: Kind(404, "not-computed-yet", "No run has produced this yet"),
-    errors.Refused: Kind(403, "refused", "This is not allowed"),
-    errors.NotAuthenticated: Kind(401, "not-authenticated", "A valid token is needed"),
-    errors.WrongPassword: Kind(401, "wrong-password", "No such user and password"),
-    errors.TokenReused: Kind(401, "token-reused", "This refresh token was replaced long ago"),
-    errors.MissingScope: Kind(403, "missing-scope", "The token does not cover this"),
-    errors.Conflict: Kind(409, "conflict", "It contradicts what is already kept"),
-    errors.EventConflict: Kind(409, "event-conflict", "The same id was sent with another payload"),
-    errors.MissingChunks: Kind(409, "missing-chunks", "Some chunks are not here yet"),
-    errors.NameTaken: Kind(409, "name-taken", "Somebody else has this name"),
-    errors.StaleRevision: Kind(412, "stale-revision", "It was changed since you read it"),
-    errors.OverLimit: Kind(429, "over-limit", "A limit is reached"),
-    errors.TooSlow: Kind(408, "too-slow", "The request did not arrive in time"),
-    errors.Retryable: Kind(503, "try-again", "The same call may go through later"),
-    errors.NotReady: Kind(503, "not-ready", "The service is not ready"),
-    errors.TookTooLong: Kind(503, "took-too-long", "The answer was not ready in time"),
-    errors.DatabaseAway: Kind(503, "database-away", "The database does not answer"),
+KINDS: dict[type[errors.MuvrError], ProblemKind] = {
+    errors.MuvrError: ProblemKind(500, "internal", "Something went wrong on our side"),
+    errors.BadInput: ProblemKind(422, "bad-input", "The request cannot be accepted as it is"),
+    errors.BadChunk: ProblemKind(422, "bad-chunk", "The chunk does not follow the contract"),
+    errors.BadEvent: ProblemKind(422, "bad-event", "The event contradicts itself or its session"),
+    errors.BadSamples: ProblemKind(422, "bad-samples", "The samples do not decode"),
+    errors.BadCursor: ProblemKind(422, "bad-cursor", "The cursor was not made by this server"),
+    errors.ClockSkew: ProblemKind(422, "clock-skew", "A time lies too far from the server's clock"),
+    errors.NotAcceptable: ProblemKind(406, "not-acceptable", "There is no such form of the answer"),
+    errors.TooLarge: ProblemKind(413, "too-large", "The body is over its cap"),
+    errors.UnsupportedMedia: ProblemKind(
+        415, "unsupported-media", "This media type is not understood"
+    ),
+    errors.NotThere: ProblemKind(404, "not-there", "There is no such thing"),
+    errors.Deleted: ProblemKind(410, "deleted", "Its owner deleted it"),
+    errors.NoModel: ProblemKind(404, "no-model", "Nothing has been learned yet that could answer"),
+    errors.NotComputedYet: ProblemKind(404, "not-computed-yet", "No run has produced this yet"),
+    errors.Refused: ProblemKind(403, "refused", "This is not allowed"),
+    errors.NotAuthenticated: ProblemKind(401, "not-authenticated", "A valid token is needed"),
+    errors.WrongPassword: ProblemKind(401, "wrong-password", "No such user and password"),
+    errors.TokenReused: ProblemKind(
+        401, "token-reused", "This refresh token was replaced long ago"
+    ),
+    errors.MissingScope: ProblemKind(403, "missing-scope", "The token does not cover this"),
+    errors.Conflict: ProblemKind(409, "conflict", "It contradicts what is already kept"),
+    errors.EventConflict: ProblemKind(
+        409, "event-conflict", "The same id was sent with another payload"
+    ),
+    errors.MissingChunks: ProblemKind(409, "missing-chunks", "Some chunks are not here yet"),
+    errors.NameTaken: ProblemKind(409, "name-taken", "Somebody else has this name"),
+    errors.StaleRevision: ProblemKind(412, "stale-revision", "It was changed since you read it"),
+    errors.OverLimit: ProblemKind(429, "over-limit", "A limit is reached"),
+    errors.TooSlow: ProblemKind(408, "too-slow", "The request did not arrive in time"),
+    errors.Retryable: ProblemKind(503, "try-again", "The same call may go through later"),
+    errors.NotReady: ProblemKind(503, "not-ready", "The service is not ready"),
+    errors.TookTooLong: ProblemKind(503, "took-too-long", "The answer was not ready in time"),
+    errors.DatabaseAway: ProblemKind(503, "database-away", "The database does not answer"),
 }
 BY_STATUS = {
-    400: Kind(400, "bad-request", "The request is not understood"),
-    404: Kind(404, "not-there", "There is no such thing"),
-    405: Kind(405, "method-not-allowed", "This method is not known here"),
-    422: Kind(422, "bad-input", "The request cannot be accepted as it is"),
+    400: ProblemKind(400, "bad-request", "The request is not understood"),
+    404: ProblemKind(404, "not-there", "There is no such thing"),
+    405: ProblemKind(405, "method-not-allowed", "This method is not known here"),
+    422: ProblemKind(422, "bad-input", "The request cannot be accepted as it is"),
     500: KINDS[errors.MuvrError],
 }
 
 
-def kind_of(error: errors.MuvrError) -> Kind:
+def kind_of(error: errors.MuvrError) -> ProblemKind:
     """The most exact kind that is known for an error.
 
     >>> kind_of(errors.ClockSkew("yesterday's year")).name
@@ -180,11 +186,11 @@ async def _on_ours(request: Request, error: Exception) -> Response:
     return problem_response(error, request)
 
 
-async def _on_gone(request: Request, error: Exception) -> Response:  # its shape
+async def _on_gone(request: Request, error: Exception) -> Response:  # as Starlette calls it
     return Response(status_code=GONE)
 
 
-async def _on_unexpected(request: Request, error: Exception) -> Response:  # its shape
+async def _on_unexpected(request: Request, error: Exception) -> Response:  # as Starlette calls it
     return unexpected(request)
 
 
@@ -223,7 +229,10 @@ def _allowed(request: Request) -> list[str]:
 
 
 def _offending(field: str, error: Mapping[str, Any]) -> object:
-    """The value to be shown; never a secret, nor the whole of which a part is missing."""
+    """The offending value as it may be sent back; None where it is a secret.
+
+    None also where a field is missing: the framework then gives the whole body as the value.
+    """
     secret = any(word in field for word in ("password", "token"))
     return None if secret or error["type"] == "missing" else _shown(error.get("input"))
 
@@ -237,7 +246,7 @@ async def _on_http(request: Request, error: Exception) -> Response:
         return _answer(request, BY_STATUS[422], str(error.detail), {"field": "body"}, {})
     known = BY_STATUS.get(error.status_code)
     phrase = HTTPStatus(error.status_code).phrase
-    kind = known or Kind(error.status_code, phrase.lower().replace(" ", "-"), phrase)
+    kind = known or ProblemKind(error.status_code, phrase.lower().replace(" ", "-"), phrase)
     headers = dict(error.headers or {})
     if kind.status == 405:  # the framework names the first route's methods only
         headers["Allow"] = ", ".join(_allowed(request))
@@ -249,7 +258,7 @@ async def _on_http(request: Request, error: Exception) -> Response:
 
 def _answer(
     request: HTTPConnection,
-    kind: Kind,
+    kind: ProblemKind,
     detail: str,
     members: Mapping[str, object],
     headers: Mapping[str, str],

@@ -12,7 +12,7 @@ from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 HEADS = "muvr.heads"
-"""Where a request's scope holds its headers by name; of several under one name the last."""
+"""Key in a request's scope of its headers by name; of several with one name the last."""
 
 
 class RawRoute(APIRoute):

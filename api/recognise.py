@@ -78,7 +78,7 @@ class Recogniser:
     def forget(self, user_id: UUID, session_id: UUID) -> None:
         """Forget a session that was deleted; what was answered went with its other rows.
 
-        A look at it that is under way may end: nothing that it writes outlives the deletion.
+        A look that is under way may end: nothing that it writes outlives the deletion.
         """
         for key in [key for key in self._empty if key[:2] == (user_id, session_id)]:
             del self._empty[key]
@@ -105,13 +105,15 @@ class Recogniser:
                 self._forget_look(key, look.task)
 
     def _forget_look(self, key: tuple[UUID, UUID], task: asyncio.Task[list[Prediction]]) -> None:
-        """A look is over, or nobody wants it: who asks from now on begins another one."""
+        """Forget a look that is over or that nobody wants: the next caller begins another one."""
         look = self._looks.get(key)
         if look is not None and look.task is task:
             del self._looks[key]
 
     async def in_turn(self, user_id: UUID, look: Callable[..., T], *given: Any) -> T:
-        """A look at a live session in a thread: one at a time, beside those at whole sessions.
+        """Run a look at a live session in a thread, one at a time and users in turn.
+
+        Looks at whole sessions have a queue of their own: the two do not wait for each other.
 
         Raises:
             Retryable: too many live sessions of this user wait for their turn.

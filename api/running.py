@@ -33,9 +33,10 @@ class LastSeconds:
 
     Args:
         wrist: its streams.
-        back_s: what is kept.
-        every_s: of new samples, until it is time for another look.
-        unseen: keep what no look has seen yet, too: a phone that comes back sends minutes at once.
+        back_s: how many seconds are kept, back from the newest sample.
+        every_s: seconds of new samples after which it is time for another look.
+        unseen: whether to keep older samples, too, until a look has seen them: a phone that comes
+            back sends minutes at once.
     """
 
     def __init__(
@@ -53,9 +54,10 @@ class LastSeconds:
 
     @contextmanager
     def awaiting(self, stream: str, piece: Piece) -> Generator[None]:
-        """While a piece is being kept: later ones may be kept sooner, and leave a hole in sight.
+        """Mark a piece as being kept: until the block ends it is a hole in what was heard.
 
-        What lies behind it counts as heard when it is over; add the piece at once then.
+        Pieces behind it may be kept sooner. They count as heard when the block ends; add the piece
+        at once then.
         """
         awaited = (stream, piece.t0_ns)
         self._awaited.append(awaited)
@@ -82,7 +84,7 @@ class LastSeconds:
         return not self._busy and self.due()
 
     def due(self) -> bool:
-        """Begin a look if enough was heard since the last one."""
+        """Whether enough was heard since the last look; if so the next begins, until `done`."""
         heard_ns = self.heard_ns()
         self._busy = heard_ns >= self._said_ns + self._every_ns
         self._said_ns = heard_ns if self._busy else self._said_ns
@@ -93,18 +95,18 @@ class LastSeconds:
         self._busy = False
 
     def heard_ns(self) -> int:
-        """Up to when every sensor of the wrist was heard without a hole: a look needs both."""
+        """Up to when each sensor of the wrist was heard without a hole, ns: a look needs all."""
         ends = [max((one.end_ns for one in kept), default=0) for kept in self._pieces.values()]
         holes = [t0_ns for stream, t0_ns in self._awaited if stream in self._pieces]
         return int(min([*ends, *holes], default=0))
 
     def recording(self) -> Recording:
-        """What is kept, in order of time: now it is seen."""
+        """The samples that are kept, in order of time; from now on they count as seen."""
         if self._seen_ns is not None:
             self._seen_ns = self.heard_ns()
 
         def sorted_pieces(name: str | None) -> tuple[Piece, ...]:
-            """By start; nothing for a sensor that the wrist does not have (None)."""
+            """The pieces of a stream by start; none where the wrist lacks that sensor (None)."""
             kept = self._pieces.get(name, ()) if name is not None else ()
             return tuple(sorted(kept, key=lambda piece: piece.t0_ns))
 

@@ -10,7 +10,8 @@ from pathlib import Path
 import uvicorn
 from fastapi import FastAPI
 
-from schemas.config import Config, load_config
+from schemas.config import Config
+from schemas.config_file import load_config
 from schemas.errors import BadConfig, MuvrError
 
 CONFIG_PATH = "MUVR_CONFIG_PATH"

@@ -1,7 +1,6 @@
 """Sessions: opened, asked for, deleted."""
 
 from datetime import datetime
-from typing import Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Request, Response
@@ -14,6 +13,8 @@ from api.disconnect import cancel_on_disconnect
 from api.problems import described
 from api.sets import SetShape, recognised_shape, set_shape
 from ingest.notes import session_notes
+from models.signal.pieces import Side
+from models.signal.units import Kind
 from schemas.events import SessionOpening
 from schemas.layout import month_of
 from store.predictions import not_confirmed
@@ -26,11 +27,11 @@ CURSOR = "sessions:"
 class StreamShape(BaseModel):
     """A stream of a session."""
 
-    kind: Literal["acc", "gyro"]
+    kind: Kind
     unit: str
     device: str
     placement: str
-    side: Literal["left", "right"] | None
+    side: Side | None
     clock_offset_ms: int | None = Field(
         default=None, description="how far the server's clock is ahead of the stream's"
     )
@@ -59,6 +60,7 @@ class SessionAnswer(SessionSummary):
         "`rate_hz` by more than 5 % (the chunks' times are believed), `acc: times-came-in-batches` "
         "(several samples at once, put where they were taken), `acc: samples-overlapped` though "
         "they were not sent twice (of two samples of one time the first one counts), "
+        "`acc: clock-went-back` by more than a minute from one chunk to the next number, "
         "`acc: gravity-is-missing`, `acc: rate-is-low`, `acc: not-on-a-wrist`, though it is read "
         "as one, `acc: longer-than-a-day`: sets are looked for in the first 24 hours of its samples"
     )

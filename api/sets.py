@@ -73,7 +73,9 @@ class SetShape(BaseModel):
         description="what was put right in the samples: unit-was-m/s2, unit-was-g, unit-was-deg/s, "
         "axes-were-turned, axes-were-swapped, watch-was-turned-round, was-the-other-wrist, "
         "gaps-were-filled, times-came-in-batches (each was put where it was taken), "
-        "samples-overlapped (of two samples of one time the first one counts); what they lack: "
+        "samples-overlapped (of two samples of one time the first one counts), clock-went-back "
+        "(by more than a minute on the way: times from there on are another clock's); what they "
+        "lack: "
         "gravity-is-missing, rate-is-low, rotation-is-constant (and so left out)",
     )
     revision: str | None = Field(default=None, description="the ETag: If-Match corrects this one")
@@ -117,8 +119,9 @@ async def delete_set(
 ) -> Response:
     """Delete a set; its id is not used again.
 
-    The next training learns without it, and the new model takes over if it passes the gate. Where
-    too few sets are left to learn from, the old one stops serving then, and everybody's answers.
+    The next training learns without it, and its model takes over if it passes the gate. Where too
+    few sets are left to learn from, the user's old model stops serving then, and everybody's model
+    answers.
     """
     current = None if if_match == "*" else parse_etag(if_match)
     await services.recorder.delete_set(caller.user_id, session, set, current)

@@ -1,7 +1,7 @@
-"""Once a minute: what was journaled but not projected, because somebody crashed, is finished.
+"""Once a minute finishes what was journaled but, because somebody crashed, not projected.
 
-One worker of a host does it, the one that holds a lock file; on several hosts it is done several
-times, which changes nothing. How far it came is a watermark in Cassandra.
+Of the workers of a host the one that holds a lock file does it. Several hosts do it several times,
+which changes nothing. How far it came is a watermark in Cassandra.
 """
 
 import asyncio

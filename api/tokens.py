@@ -81,7 +81,7 @@ class Tokens:
         return self._sign("refresh", user_id, self.refresh_s, claims)
 
     async def read_access(self, token: str) -> Claims:
-        """As `read` for an access token, after fetching an outside key that is not known yet."""
+        """Read an access token as `read` does; fetch an outside key first if it is not known."""
         kid = _kid_of(token)
         if kid not in self._ring.keys.believed:
             await self._outside.refresh(kid)

@@ -131,7 +131,7 @@ def _day(plan: WeekPlan, n: int, first: date, why: Sequence[str], asked: WeekReq
 
 
 def version_of(asked: WeekRequest) -> str:
-    """Names what a week was made from: the same, the same week."""
+    """A digest of what a week is made from: with the same digest it is the same week."""
     candidates, limits = asked
     said: list[Any] = [*candidates, limits.minutes, sorted(limits.wanted_sets.items())]
     said += [sorted(limits.rested_days.items()), limits.most_days]
@@ -164,17 +164,17 @@ async def _asked(
 
 
 def _with_time(limits: WeekLimits, minutes: float) -> WeekLimits:
-    """The same with so much time on every day; as many training days as before."""
+    """The same limits with this much time on every day; the number of training days stays."""
     return replace(limits, minutes=(minutes,) * DAYS)
 
 
 async def _zone(services: Services, user_id: UUID) -> ZoneInfo:
-    """Where the caller trained last."""
+    """The time zone in which the caller trained last."""
     newest = await services.records.sessions.page(user_id, None, 1)
     return ZoneInfo(newest[0].timezone if newest else "UTC")
 
 
 def _first_day(log: SetLog, now: datetime) -> date:
-    """Today; tomorrow where a set began today already."""
+    """The first day to plan: today, or tomorrow where a set began today already."""
     midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
     return now.date() + timedelta(days=bool(len(log.since(midnight.timestamp()))))

@@ -20,7 +20,7 @@ from schemas.errors import MuvrError
 from schemas.report import Figure
 
 FOLDER = Path(__file__).parent
-APART = ("soak", "fuzz")  # long, and reported beside the benchmarks, not among them
+APART = ("soak", "fuzz")  # they take long, and have reports of their own
 
 
 def names() -> list[str]:

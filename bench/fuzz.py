@@ -46,8 +46,8 @@ class FuzzResult:
     Attributes:
         operations: all that the document describes, by method and path.
         cases: how many requests were sent.
-        about: how many of them were about what is there.
-        found: what was wrong with how many of the answers.
+        about: how many of them named things that exist.
+        found: what was wrong, and with how many answers.
         answered: the operations that answered 2xx at least once.
     """
 
@@ -112,7 +112,7 @@ def _asked(asked: FuzzResult) -> list[Figure]:
 
 
 def _operator(deployment: Deployment) -> Asker:
-    """Somebody new who may operate, of whom all is learned, and who knows of others."""
+    """A new user who may operate, has every model, and knows of other people."""
     name, other = (f"fuzz-{os.urandom(6).hex()}" for _ in range(2))
     for one in (name, other):
         deployment.register(one)
@@ -161,7 +161,7 @@ class _Round:
 
     Attributes:
         known: what is there, by the name of a parameter or of a field.
-        asked: what came of these requests and of those of other rounds.
+        asked: the results of these requests and of those of other rounds.
     """
 
     url: str

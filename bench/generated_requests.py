@@ -40,6 +40,7 @@ def generated_cases(
     cases: list[Case[Any]] = []
 
     def keep(case: Case[Any]) -> None:
+        """Keep what was drawn."""
         cases.append(case)
 
     draw: Callable[[], None] = seed(number)(

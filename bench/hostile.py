@@ -1,7 +1,7 @@
 """Bodies that nobody should send, into every decoder that reads what strangers send.
 
-Mutation knows the structure: it changes fields, keys and lengths of valid bodies and packs them
-again, so that the cases reach past the parser; the rest of the cases is broken bytes.
+Mutation knows the structure of a body: it changes fields, keys and lengths of valid bodies and
+packs them again, so that most cases reach past the parser. The rest are broken bytes.
 """
 
 import gzip
@@ -18,12 +18,12 @@ import msgspec
 import numpy as np
 import zstandard
 
-from api.classify import read_recording
 from api.items import items_in
 from bench.recorded import FIRST_NS
 from ingest.bodies import decode_body
 from ingest.chunks import CBOR, JSON, canonical_body, decode_chunk
 from ingest.edge_impulse import read_acquisition
+from ingest.questions import read_recording
 from models.signal.codec import decode_samples, encode_samples
 from models.signal.pieces import Piece
 from models.signal.windows import RATE_HZ
@@ -31,8 +31,8 @@ from schemas.config import Limits
 from schemas.errors import BadInput, BadModelBytes
 from schemas.times import NS_PER_S
 
-Decoder = Callable[[bytes], object]
-Decoders = Callable[[], Mapping[str, Decoder]]
+BodyDecoder = Callable[[bytes], object]
+Decoders = Callable[[], Mapping[str, BodyDecoder]]
 LIMITS = Limits()
 _SMALL = Limits(decoded_mb=0.25)
 _HALF = "\ue000"  # stands for half a surrogate pair, which no library agrees to write
@@ -50,8 +50,8 @@ class Hostile(NamedTuple):
 
     Attributes:
         crashes: an error that is not one of ours, by decoder and type.
-        growth_mb: how much the process's largest resident size grew since the first body. It says
-            something in a process that was never larger before: see `attack_apart`.
+        growth_mb: how much the largest resident size of the process grew since the first body. It
+            means something only in a process that was never larger before: see `attack_apart`.
     """
 
     cases: int
@@ -61,7 +61,7 @@ class Hostile(NamedTuple):
 
 
 def attack_apart(cases: int, seed: int, decoders_of: Decoders | None = None) -> Hostile:
-    """As `attack`, in a process of its own: no other work has made that one large before."""
+    """Attack in a process of its own, so that no other work has made that one large before."""
     fresh = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(1, fresh) as process:
         return process.submit(attack, cases, seed, decoders_of).result()
@@ -73,7 +73,8 @@ def attack(cases: int, seed: int, decoders_of: Decoders | None = None) -> Hostil
     Args:
         cases: how many bodies.
         seed: the same bodies for the same number.
-        decoders_of: gives them by the name of their bodies; all that strangers reach without it.
+        decoders_of: gives the decoders by the names of their bodies; by default all that read what
+            strangers send.
     """
     chance = random.Random(seed)
     seeds = _valid_bodies(np.random.default_rng(seed))
@@ -81,7 +82,7 @@ def attack(cases: int, seed: int, decoders_of: Decoders | None = None) -> Hostil
     before_mb = _peak_mb()
     for name, bodies in seeds.items():
         for body in bodies:
-            decoders[name](body)  # what is mutated was right before
+            decoders[name](body)  # a body must be valid before it is mutated
     names = sorted(seeds)
     crashes: Counter[str] = Counter()
     accepted = 0
@@ -110,10 +111,11 @@ def mutated(body: bytes, name: str, chance: random.Random) -> bytes:
     return _broken(body, chance)
 
 
-def decoders_of_strangers() -> dict[str, Decoder]:
+def decoders_of_strangers() -> dict[str, BodyDecoder]:
     """Every decoder that reads what strangers send, by the name of its bodies."""
 
-    def inflated(encoding: str) -> Decoder:
+    def inflated(encoding: str) -> BodyDecoder:
+        """The decoder of chunks that come compressed."""
         return lambda body: decode_chunk(decode_body(body, encoding, _SMALL), CBOR, LIMITS)
 
     return {
@@ -189,7 +191,7 @@ def _twisted(value: Any, pack: Callable[[Any], bytes], chance: random.Random) ->
             value = _twist(value, chance)
         return pack(value)
     except (TypeError, ValueError, OverflowError, UnicodeEncodeError):
-        return _broken(pack({}), chance)  # cannot be said: a NaN in JSON, half of 5,000 digits
+        return _broken(pack({}), chance)  # no form has it: a NaN in JSON, half of 5,000 digits
 
 
 def _twist(value: Any, chance: random.Random) -> Any:

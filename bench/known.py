@@ -1,7 +1,7 @@
 """What a hostile client knows: a token, and ids of things that are there.
 
-Drawn ids are of any version and time, and the service takes no id that its client could not have
-made now. Whoever draws alone asks about nothing that exists.
+Ids that are drawn at random have any version and time, and the service takes only ids that its
+client could have made now. So random requests alone would ask about nothing that exists.
 """
 
 import base64
@@ -47,7 +47,7 @@ class Asker:
 
 
 def log_in(url: str, username: str, password: str, ids: Mapping[str, Any]) -> Asker:
-    """A login after scopes were granted: its tokens have them."""
+    """Log in after scopes were granted, so that the tokens have them."""
     form = {"username": username, "password": password}
     answer = requests.post(f"{url}/v1/auth/token", data=form, timeout=WITHIN_S)
     answer.raise_for_status()
@@ -106,7 +106,7 @@ def opened(
 
 
 def example(document: Mapping[str, Any], path: str, method: str) -> tuple[Any, str | None]:
-    """The body that the document shows for an operation, and its media type; unset without one."""
+    """The example body of an operation and its media type; unset where it has no body."""
     contents = document["paths"][path][method].get("requestBody", {}).get("content", {})
     for media_type in sorted(contents, key=lambda one: "cbor" in one):  # readable ones first
         content = contents[media_type]

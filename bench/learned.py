@@ -1,7 +1,7 @@
-"""What training would have learned of somebody who has just begun: every model, every result.
+"""What training would have learned of a newcomer: every model and every batch result.
 
-Fitted by the families' own functions on made-up sets, and kept as jobs keep it. A training would
-take minutes in front of every fuzz, and teach it no more.
+The models are fitted by the families' own functions on made-up sets, and stored as jobs store them.
+A real training would take minutes before every fuzz run and find no more errors.
 """
 
 import hashlib
@@ -46,7 +46,7 @@ ROWS = (
 
 
 async def store_learned(database: Database, user_id: UUID, exercise: str, run: UUID) -> None:
-    """Let models serve a user, and let a run of every batch family that knows the user go live.
+    """Let models serve a user, and let a run of every batch family that holds the user go live.
 
     Args:
         database: of the service.

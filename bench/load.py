@@ -1,9 +1,10 @@
-"""A load generator that costs little: its own process, its requests written as bytes.
+"""A load generator that costs little: a process of its own that writes requests as bytes.
 
-`python -m bench.load < job.json > result.json`; `drive(job)` does that. Every body has a word that
-its answer must hold (a chunk's sha-256 in its receipt), so an answer is counted only if it is the
-right one. Closed loop (`rate_per_s` 0): each connection asks again when it was answered. Open
-loop: requests fall due at random times, and their time counts from then, waiting included.
+`python -m bench.load < job.json > result.json`, which `drive(job)` calls. Every body has a word
+that its answer must hold (of a chunk the sha-256 in its receipt), so that only right answers are
+counted. Closed loop (`rate_per_s` 0): each connection sends its next request when the last was
+answered. Open loop: requests fall due at random times, and their latency counts from then, waiting
+included.
 """
 
 import asyncio
@@ -161,7 +162,7 @@ class LoadRun:
         self._over = False
 
     async def run(self) -> LoadResult:
-        """From the first request to the last answer."""
+        """Run the job from its first request to its last answer."""
         loop = asyncio.get_running_loop()
         for target in self.job.targets:
             _, line = await loop.create_connection(

@@ -56,7 +56,7 @@ class Phone:
 
     @property
     def user_id(self) -> UUID:
-        """Whom the token names."""
+        """The id of the user whom the token names."""
         claims = jwt.decode(self._token, options={"verify_signature": False})
         return UUID(claims["sub"])
 

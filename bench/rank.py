@@ -88,6 +88,7 @@ def networkit_rate(edges: Edges, scale: int, threads: int) -> tuple[float, NDArr
     graph = networkit.GraphFromCoo((sources, targets), n=1 << scale, directed=True)
 
     def rank() -> Any:
+        """Rank once; the peer has its scores then."""
         peer = networkit.centrality.PageRank(graph, DAMPING, 1e-30)
         peer.maxIterations = ITERATIONS
         return peer.run()

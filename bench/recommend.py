@@ -30,7 +30,7 @@ from schemas.report import Figure
 NDCG = 0.475
 MOST_SWEEPS = 30
 PROTOCOL = "75/25 at random, settings chosen inside the 75, unseen films only, nDCG@10"
-Fit = Callable[[Counts, AlsSettings], Recommender]
+FitRecommender = Callable[[Counts, AlsSettings], Recommender]
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +83,7 @@ def run(door: Door) -> list[Figure]:
     ]
 
 
-def reach(fit: Fit, parts: Split, tried: Sequence[AlsSettings]) -> Reached:
+def reach(fit: FitRecommender, parts: Split, tried: Sequence[AlsSettings]) -> Reached:
     """Choose settings on the validation part; judge and time them on the whole training part."""
     best = max(tried, key=lambda one: _ndcg(fit(parts.fitted, one), parts.fitted, parts.validated))
     score = _judge(fit(parts.train, best), parts.train, parts.test)
@@ -100,7 +100,7 @@ def fit_ours(counts: Counts, settings: AlsSettings) -> Recommender:
 
 
 def fit_theirs(counts: Counts, settings: AlsSettings) -> Recommender:
-    """The same loss by `implicit`: its confidence of an entry includes the 1."""
+    """Fit the same loss by `implicit`, whose confidence of an entry includes the 1."""
     learner: Any = AlternatingLeastSquares  # it takes more than its annotations say
     peer = learner(
         factors=settings.factors,

@@ -1,4 +1,4 @@
-"""The peer: what a service without chunks does, a row per sample, straight into the node."""
+"""The peer of `bench.ingest`: a service without chunks, which writes a row for each sample."""
 
 import os
 import struct
@@ -108,8 +108,8 @@ def packed_batches(
 ) -> Iterator[BatchStatement]:
     """Batches of one partition each, as a careful writer makes them, for ever.
 
-    Every batch has the same rows in a part of its own, so only the part is packed for each: values
-    are packed beforehand, as those of the service are.
+    All batches have the same rows, each in a partition of its own, so that only the partition has
+    to be packed for each. Values are packed beforehand, as those of the service are.
     """
     person = uuid7(int(time.time() * 1000), os.urandom(10)).bytes
     rows = [

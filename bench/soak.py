@@ -1,8 +1,8 @@
 """kill -9 of node and service in turn while phones send: lost, doubled and altered chunks.
 
-What was acknowledged must be in its person's export once, byte for byte, and in the list of its
-session; what was not acknowledged is sent again until it is. Numbers go out shuffled and some of
-them twice, and some numbers carry two different bodies: both must be kept.
+What was acknowledged must be in its user's export once, byte for byte, and in the list of its
+session; what was not is sent again until it is. Numbers go out in random order, some of them twice,
+and some numbers carry two different bodies, both of which must be kept.
 """
 
 import asyncio
@@ -160,7 +160,7 @@ async def _read_back(deployment: Deployment, phones: Sequence[Phone]) -> list[Ch
 
 
 async def _judge(database: Database, phone: Phone) -> ChunkLosses:
-    """By all that a person gets back, whatever session, stream and part it lies in."""
+    """Judge a phone by all rows that its user gets back, whatever session they lie in."""
     found: list[tuple[int, bytes]] = []
     altered = 0
     async for line in export_user(database, phone.user_id, datetime.now(UTC)):

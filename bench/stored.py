@@ -1,8 +1,8 @@
 """What samples take on disk: real recordings in a keyspace of their own, flushed, files summed.
 
-The source has six decimals of g and no coarser step of its own, so the step is the sender's choice
-and decides the size: half the step adds 0.37 B to three axes. The
-floor is held against int16 at ±16 g, what wrist sensors send; finer and coarser steps stand beside.
+The source writes g with six decimals and has no coarser step of its own. So the sender chooses the
+step, and the step decides the size: half the step adds 0.37 B to three axes. The floor is held
+against int16 at ±16 g, which is what wrist sensors send; finer and coarser steps stand beside.
 """
 
 import asyncio

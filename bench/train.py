@@ -54,7 +54,7 @@ def rate(report: RunReport, users: int) -> float:
 
 
 def _speed(ours: Ours, others: PeerRates) -> list[Figure]:
-    """From raw sets to stored models, beside what others write."""
+    """Figures of training from raw sets to stored models, beside those of the peers."""
     warm = rate(ours.large, USERS)
     return [
         FIGURE(

@@ -1,4 +1,4 @@
-"""What others would write: applyInPandas with scikit-learn, joblib with our own functions.
+"""Training as others would write it: applyInPandas with scikit-learn, or joblib with our functions.
 
 Both do all that our job does for a user: read raw sets from Cassandra, take the same windows,
 learn from the early sets, ask about the late ones, learn from all, store the model.
@@ -38,7 +38,8 @@ from pipelines.spark.tables import append, read_table
 from schemas.config import Cassandra
 from schemas.ids import version_of
 from schemas.layout import owner_of
-from store.database import Database, connect
+from store.connection import connect
+from store.database import Database
 from store.models import Models
 from store.training import TrainingSets
 
@@ -95,7 +96,7 @@ def pandas_user(frame: Any, settings: ExampleSettings, share: float, solver: str
 
 
 def scikit_model(solver: str) -> Pipeline:
-    """The same discriminant as ours, without the mixing with others."""
+    """The discriminant as scikit-learn has it: ours without the mixing with others."""
     shrunk = LinearDiscriminantAnalysis(solver=solver, shrinkage=FitSettings().shrink)
     return make_pipeline(StandardScaler(), shrunk)
 
@@ -118,11 +119,13 @@ def joblib_user(settings: Cassandra, key: UserKey, lesson: Path) -> dict[str, An
     database = _connection(settings)  # pyright: ignore[reportArgumentType] frozen: has a hash
 
     async def read() -> Any:
+        """The user's labelled sets."""
         return await TrainingSets(database).read(*key)
 
     [row] = learned_row(key_of(key), partition_of(asyncio.run(read()), key), lesson=_lesson(lesson))
 
     async def keep() -> None:
+        """Store the model, and the windows for the next run."""
         now = datetime.now(UTC)
         await Models(database).put(stored_model(row, "exercise", RUN, now))
         await TrainingSets(database).keep(*key, windows_of(row, now))

@@ -1,4 +1,4 @@
-"""The runs behind the figures: ours, the peers', and what is compared beside them."""
+"""The runs behind the figures: ours, those of the peers, and what is compared with them."""
 
 import asyncio
 import statistics as st
@@ -56,7 +56,7 @@ class Ours:
 def ours_of(worlds: dict[str, TrainedKeyspace]) -> Ours:
     """Our job: first run, a tenth of the users, all of them twice, a tenth that changed.
 
-    Some are trained by name before that: who changed is read by key, then as warm as a scan is.
+    Some users are trained by name before that, so that reading by key is as warm as a scan is.
     """
     began = time.perf_counter()
     cold = train_exercise(worlds["cold"].config)
@@ -128,10 +128,10 @@ def _lesson_file(world: TrainedKeyspace, folder: Path) -> Path:
     return path
 
 
-Part = tuple[str, SetWindows]  # exercise, windows of a set
+NamedSetWindows = tuple[str, SetWindows]  # exercise, windows of a set
 
 
-def _user_windows(world: TrainedKeyspace, number: int) -> list[Part]:
+def _user_windows(world: TrainedKeyspace, number: int) -> list[NamedSetWindows]:
     """A user's windows, as they were computed."""
     sets = world.crowd.sets(number)
     found = windows_of_sets(
@@ -167,7 +167,7 @@ def learning_of(world: TrainedKeyspace) -> Learning:
     return Learning(*(st.median(several) for several in zip(*map(astuple, found), strict=True)))
 
 
-def _learning_of_user(parts: Sequence[Part], others: Everybody) -> Learning:
+def _learning_of_user(parts: Sequence[NamedSetWindows], others: Everybody) -> Learning:
     kept = _packed(parts)
     return Learning(
         min(_seconds(lambda: _learn_own(kept, others)) for _ in range(5)),
@@ -176,7 +176,7 @@ def _learning_of_user(parts: Sequence[Part], others: Everybody) -> Learning:
     )
 
 
-def _packed(parts: Sequence[Part]) -> list[NamedWindows]:
+def _packed(parts: Sequence[NamedSetWindows]) -> list[NamedWindows]:
     return [(exercise, keep(windows)) for exercise, windows in parts]
 
 
@@ -184,7 +184,7 @@ def _learn_own(named: Sequence[NamedWindows], others: Everybody) -> None:
     fit_own(framed_statistics(named, others.frame), others.frame, others)
 
 
-def _scikit_s(parts: Sequence[Part], solver: str) -> float:
+def _scikit_s(parts: Sequence[NamedSetWindows], solver: str) -> float:
     x = np.concatenate([windows.x for _, windows in parts])
     labels = [exercise for exercise, windows in parts for _ in range(len(windows.x))]
     return min(_seconds(lambda: scikit_model(solver).fit(x, labels)) for _ in range(2))

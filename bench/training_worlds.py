@@ -12,7 +12,8 @@ from bench.training_data import Crowd, poison, put, settle
 from ingest.importers.spar import read_spar
 from muvr.door import Door
 from schemas.config import Config
-from store.database import Database, connect
+from store.connection import connect
+from store.database import Database
 from store.migrate import migrate
 from store.node.process import EmbeddedNode
 
@@ -73,7 +74,10 @@ def changing(users: int) -> list[int]:
 
 
 def _await_estimates(world: TrainedKeyspace, within_s: float = 90) -> None:
-    """Spark cuts by what Cassandra guesses of a table's size, and it guesses every half minute."""
+    """Wait until Cassandra has estimated the sizes of the tables, by which Spark splits them.
+
+    It estimates every half minute.
+    """
     database = world.database()
     until = time.monotonic() + within_s
     while time.monotonic() < until:
@@ -89,10 +93,11 @@ def _await_estimates(world: TrainedKeyspace, within_s: float = 90) -> None:
 
 
 def train_again(world: TrainedKeyspace) -> None:
-    """The sets that were held back arrive."""
+    """Store the sets that were held back: a tenth of the users have changed."""
     database = world.database()
 
     async def arrive() -> None:
+        """Store the newest set of each of the seven exercises, user after user."""
         for number in changing(world.crowd.size):
             await put(database, world.crowd.user_id(number), world.crowd.sets(number)[-7:])
 

@@ -47,7 +47,7 @@ def too_large(what: str, cap_mb: float) -> TooLarge:
 
 
 def _unzstd(body: bytes, most: int) -> bytes:
-    """One frame. What it claims to hold is read first; a frame may also claim nothing."""
+    """Unpack one zstd frame. The size that it claims is checked first; a frame may claim none."""
     tool = zstandard.ZstdDecompressor(max_window_size=_WINDOW_MAX)
     try:
         claimed = zstandard.frame_content_size(body)

@@ -1,8 +1,8 @@
 """Canonical bodies, recognised by their first bytes.
 
-Nearly all chunks have the form that clients should send (`ingest.chunks.canonical_body`). Where one
-is recognised nothing need be decoded, and nothing encoded again to see that its row gives the very
-same bytes back.
+Nearly all chunks have the form that clients should send (`ingest.chunks.canonical_body`). Such a
+body is recognised here without decoding it, and without encoding it again to see that its row gives
+the very same bytes back.
 """
 
 import math
@@ -25,10 +25,10 @@ _LEAST_T0, _LEAST_N = 1 << 32, 1 << 8  # smaller ones have a shorter form, and t
 
 
 def canonical_piece(body: bytes) -> Piece | None:
-    """The piece whose canonical body this is; None: it is another body, or one to look at closely.
+    """The piece whose canonical body this is; None for a body that must be decoded in full.
 
-    What comes back gives `canonical_body(piece) == body`; whether a sensor can have such numbers is
-    for `ingest.checks` to say.
+    For a piece that is returned, `canonical_body(piece) == body`. Whether a sensor can have such
+    numbers is for `ingest.checks` to say.
 
     Args:
         body: of one chunk, without its Content-Encoding.

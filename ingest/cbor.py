@@ -1,7 +1,7 @@
 """CBOR as strangers send it: plain values, whatever tags claim.
 
-A tag makes a decoder build dates, fractions, expressions, numbers of a million digits: none of that
-belongs into a body. What has a tag stays a `CBORTag`, which no field of a body may be.
+A tag makes a decoder build dates, fractions, expressions, or numbers of a million digits, none of
+which belongs into a body. What has a tag stays a `CBORTag`, and no field of a body may be one.
 """
 
 import io
@@ -15,7 +15,7 @@ from schemas.errors import BadChunk
 _TAGS = (*range(6), 25, *range(28, 31), *range(35, 38), 100, 256, 258, 260, 261, 1004, 43000)
 
 
-def _left_alone(tag: int, value: object, immutable: bool) -> cbor2.CBORTag:  # the decoder's shape
+def _left_alone(tag: int, value: object, immutable: bool) -> cbor2.CBORTag:  # as cbor2 calls it
     return cbor2.CBORTag(tag, value)
 
 

@@ -10,7 +10,8 @@ from schemas.wire import LARGEST, RATE_MAX_HZ, RATE_MIN_HZ
 
 T0_MAX_NS = 1 << 62  # the year 2116
 COARSEST_STEPS = 1000
-"""Steps to the largest value at least: 1 g, where 8 bits of ±16 g take 0.125."""
+"""A scale is refused where fewer steps than this reach the largest value of the unit. For
+acceleration the coarsest step is then 1 g; 8 bits of ±16 g have steps of 0.125."""
 _I4_MAX = (1 << 31) - 1
 
 
@@ -34,10 +35,10 @@ def checked(piece: Piece, limits: Limits) -> Piece:
 
 
 def _check_scale(piece: Piece) -> None:
-    """Refuse steps that no sensor has, and counts that make more of them than any sensor feels.
+    """Refuse steps that no sensor has, and counts that reach further than any sensor measures.
 
-    A sensor of 8 bits has steps a hundred times those of one of 16, so a step says little without
-    its counts. They are looked at only where 16 bits of that step could reach too far.
+    The step alone says little: that of an 8-bit sensor is a hundred times that of a 16-bit one. So
+    the counts decide, and they are looked at only where 16 bits of that step could reach too far.
 
     Raises:
         BadChunk: the scale.

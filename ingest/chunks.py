@@ -31,8 +31,9 @@ _KNOWN = frozenset((*CHUNK_FIELDS, "t_ms"))
 _NEEDED = frozenset(CHUNK_FIELDS)
 _AROUND, _WHOLE = b"A", b"W"
 BYTES_A_SAMPLE, BYTES_AROUND = 256, 4096
-"""What a body that is kept with its envelope may take. A sample of three numbers with all their
-digits, each on a line of its own, takes 120 bytes; blanks and digits without end are no samples."""
+"""How many bytes a body may take that is kept with its envelope: per sample, and besides. A sample
+of three numbers with all their digits, each on a line of its own, takes 120 bytes; endless blanks
+and digits are no samples."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +138,13 @@ def _from_cbor(body: bytes, limits: Limits) -> tuple[Piece, bytes]:
 
 
 def _refuse_long(body: bytes, n: int) -> None:
-    """Samples are counted, and bytes are kept: so many of them must do."""
+    """Refuse a body with far more bytes than its samples need.
+
+    The daily quota counts samples, but such a body is kept byte for byte.
+
+    Raises:
+        TooLarge: more than `BYTES_A_SAMPLE` for each sample and `BYTES_AROUND` them.
+    """
     most = BYTES_AROUND + n * BYTES_A_SAMPLE
     if len(body) > most:
         raise TooLarge(
@@ -148,7 +155,7 @@ def _refuse_long(body: bytes, n: int) -> None:
 
 
 def _fields(value: object) -> dict[str, Any]:
-    """The map that a value is, with the keys of a chunk."""
+    """The value as a map, whose keys must be those of a chunk."""
     if type(value) is not dict:
         raise BadChunk("the body must be a CBOR map", field="body", value=type(value).__name__)
     fields = cast("dict[str, Any]", value)
@@ -206,7 +213,7 @@ def _text(key: str, value: object) -> str:
 
 
 def _envelope(body: bytes, xyz: bytes) -> bytes:
-    """The body around its sample bytes; all of it where they do not stand in one piece."""
+    """The body without its sample bytes; the whole body where they do not stand in one piece."""
     at = body.find(xyz)
     if at < 0:
         return _WHOLE + pack_bytes(body)

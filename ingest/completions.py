@@ -1,10 +1,10 @@
-"""`complete`: the client lists its hashes, and that list is the session."""
+"""`complete`: the client lists the hashes of its chunks, and that list is the session."""
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from uuid import UUID
 
-from ingest.decisions import Decisions, Take, free
+from ingest.decisions import Decisions, Take, take_nothing
 from ingest.openings import TOPIC, existing, offset_of
 from ingest.projections import Held, project_all, settle
 from schemas.errors import BadEvent, EventConflict, MissingChunks, TooLarge
@@ -25,11 +25,12 @@ async def complete(
     user_id: UUID,
     session_id: UUID,
     completion: Completion,
-    take: Take = free,
+    take: Take = take_nothing,
 ) -> SessionRow:
     """Accept the lists of a session's streams; a repeat changes nothing, a longer list extends.
 
-    Each list that is kept stands whole in the journal, so `take` counts: hashes may come singly.
+    The journal keeps every accepted list whole, so `take` is told its bytes: a client may send its
+    hashes one by one.
 
     Args:
         decisions: the door to the journal.
@@ -41,7 +42,7 @@ async def complete(
     Raises:
         OverLimit: what `take` raises.
         NotThere, Deleted: no such session.
-        BadEvent: a stream that the session has not.
+        BadEvent: the session has no such stream.
         TooLarge: a list that is longer than the journal can hold.
         MissingChunks: chunks that are listed but not held, by stream.
         EventConflict: a list that neither repeats nor extends the one that is kept.
@@ -93,10 +94,10 @@ def _refuse_long(stream: str, hashes: Sequence[str | None]) -> None:
 
 
 def nearer_offset_ms(known_ms: int | None, sender_ms: int | None) -> int | None:
-    """What is to be noted as a stream's clock offset now that somebody completes it, None: nothing.
+    """The clock offset to note for a stream now that somebody completes it; None to keep the known.
 
-    Of several tries the one that travelled least is nearest the truth. One that is far below is
-    another device's clock: a phone may complete what its watch has recorded.
+    Of several measurements the one that travelled the shortest time is nearest the truth. One that
+    is far below comes from another device: a phone may complete what its watch has recorded.
 
     Args:
         known_ms: how far the server's clock is ahead of the stream's, as its own device opened it.
@@ -136,7 +137,7 @@ def missing_numbers(hashes: Sequence[str | None], held: Iterable[ChunkHead]) -> 
 
 
 def trimmed(hashes: Sequence[str | None]) -> list[str | None]:
-    """The list without the empty numbers at its end: they say nothing.
+    """The list without the empty numbers at its end, which say nothing.
 
     >>> trimmed(["aa", None, "bb", None])
     ['aa', None, 'bb']
@@ -179,7 +180,7 @@ async def _list_streams(
     held: Held,
     take: Take,
 ) -> None:
-    """Lists of streams: each revision of one has one successor, decided by the journal."""
+    """Have the journal decide the lists of streams: each revision of a list has one successor."""
     records, waiting = decisions.records, dict(asked)
     for _ in range(_TRIES):
         lists = await records.sessions.lists(user_id, session_id)
@@ -206,7 +207,7 @@ async def _list_streams(
 
 
 def _is_kept(current: StreamList | None, hashes: Sequence[str | None]) -> bool:
-    """Whether a list says nothing that the kept one does not."""
+    """Whether a list repeats the kept one, or the beginning of it."""
     return current is not None and list(hashes) == _texts(current)[: len(hashes)]
 
 
@@ -222,7 +223,7 @@ def _listing(
     current: StreamList | None,
     offset_ms: int | None,
 ) -> Event:
-    """The event that makes a list follow the kept one.
+    """The event by which a list succeeds the kept one.
 
     Raises:
         EventConflict: it contradicts that one.
@@ -244,7 +245,7 @@ def _listing(
 async def _decide(
     decisions: Decisions, user_id: UUID, events: Sequence[Event], *, chunks: int
 ) -> list[Event]:
-    """What stands in the slots: in one round where the lists are short, else one by one."""
+    """Decide events; what stands in their slots. One round for short lists, else one by one."""
     journal = decisions.records.journal
     if chunks <= _TOGETHER_CHUNKS:
         return await journal.append_all(user_id, events, TOPIC)

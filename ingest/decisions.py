@@ -13,13 +13,13 @@ from store.records import Records
 
 Clock = Callable[[], datetime]
 Take = Callable[[int], object]
-"""Told how many bytes are about to be kept for good; raises `OverLimit` where they are too many."""
+"""Charges bytes that are about to be kept for good; raises `OverLimit` where they are too many."""
 MS_US = 1000
 FINAL_US = 10 * 365 * 86_400 * 1_000_000
 
 
-def free(size_bytes: int) -> None:
-    """Takes nothing: whoever asks may keep as much as there is."""
+def take_nothing(size_bytes: int) -> None:
+    """Charge nothing: the caller may keep as much as there is."""
 
 
 def final_us(event: Event) -> int:
@@ -39,7 +39,7 @@ class Decisions:
     clock: Clock
 
     def now_us(self) -> int:
-        """Server time in microseconds, whole milliseconds: what the journal can hold."""
+        """Server time in microseconds, rounded down to milliseconds, as the journal holds it."""
         return us_of(self.clock()) // MS_US * MS_US
 
     async def decide(
@@ -59,12 +59,12 @@ class Decisions:
         Args:
             user_id: whose journal.
             about: the session or set.
-            question: what the slot is called beside it.
+            question: words that name the slot beside `about`.
             kind: what is decided.
             body: what the client said.
             topic: announced in `changes` first.
-            after_us: revision that this event follows; its time is later in any case.
-            meta: what the server adds; no part of what makes two events the same.
+            after_us: the revision that this event follows; the event gets a later time in any case.
+            meta: what the server adds; two events may differ in it and be the same.
 
         Returns:
             What stands in the slot now, and whether it says what was asked.

@@ -2,8 +2,8 @@
 
 One document holds all axes of a device: `{"protected", "signature", "payload": {"device_name",
 "device_type", "interval_ms", "sensors": [{"name", "units"}], "values": [[…]]}}`. Each sensor that
-is a triple of axes becomes a chunk of its own, in the same form as everything else. The token says
-who sends it, so the signature, whose key Muvr has not, is not looked at.
+is a triple of axes becomes a chunk of its own, in the same form as everything else. The signature
+is not checked: Muvr does not have its key, and the token says who sends it.
 
 Source: Edge Impulse, data acquisition format.
 """

@@ -1,4 +1,4 @@
-"""A user is erased: every holder is emptied, and what remains elsewhere is said, with its end."""
+"""Erases a user: every table is emptied, and what remains elsewhere is named, with its end."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,7 +15,7 @@ from store.user_rows import USER_TABLES, UserRows
 from store.users import Logins, Users
 
 ERASED: Topic = "erased"
-"""What is left in `changes`: who restores a backup erases these users again."""
+"""The topic that stays in `changes`: after a backup is restored these users are erased again."""
 
 REMAINS: dict[str, str] = {
     "disk": "deleted rows leave the data files at a compaction after 10 days",
@@ -50,14 +50,14 @@ async def erase_user(
 ) -> Erasure:
     """Delete everything of a user. Repeatable: a second call deletes what the first left.
 
-    It is announced first: a call that was cut short is finished by the sweep. Logins end next, so
-    that no device goes on sending; the name is freed last.
+    The erasure is announced first, so that the sweep finishes a call that was cut short. Logins end
+    next, so that no device goes on sending; the name is freed last.
 
     Args:
         database: of everything.
         user_id: who.
         now: server time.
-        announced_at: when it was announced, where this is a repetition. Announced anew it would be
+        announced_at: when it was announced, where this call repeats it: announced anew it would be
             repeated for ever.
 
     Raises:

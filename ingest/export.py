@@ -16,10 +16,12 @@ from store.samples import SampleRow
 from store.user_rows import USER_TABLES, UserRows
 from store.users import Users
 
-Line = dict[str, Any]
+ExportLine = dict[str, Any]
 
 
-async def export_user(database: Database, user_id: UUID, now: datetime) -> AsyncIterator[Line]:
+async def export_user(
+    database: Database, user_id: UUID, now: datetime
+) -> AsyncIterator[ExportLine]:
     """Every row of a user, table by table, as `{"table": …, "row": {…}}`.
 
     A chunk's row also has `body`: the very bytes that the client sent, whose hash the receipt
@@ -51,7 +53,7 @@ def _sample(fields: Mapping[str, Any]) -> SampleRow:
     return SampleRow(**named, received_us=us_of(fields["received_at"]))
 
 
-def _line(table: str, fields: Mapping[str, Any]) -> Line:
+def _line(table: str, fields: Mapping[str, Any]) -> ExportLine:
     return {"table": table, "row": {name: _plain(value) for name, value in fields.items()}}
 
 

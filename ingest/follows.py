@@ -1,4 +1,4 @@
-"""Whom people follow; announced in `changes`, so that ranks know when to be computed again."""
+"""Whom people follow; announced in `changes`, so that ranks are computed again."""
 
 import asyncio
 from collections.abc import Iterable

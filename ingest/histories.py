@@ -1,8 +1,8 @@
 """Months of one person at once: sessions without streams, their plans and sets, in few rounds.
 
 A person who comes with a history (from another app, or from the simulator) brings thousands of
-sets. Sent one by one each of them waits for a decision of its own; here those of a month are
-decided together. The events, their checks and what follows from them are the same.
+sets. Sent one by one, each of them waits for a decision of its own; here those of a month are
+decided together. Events, checks and projections are the same as for single sets.
 """
 
 import asyncio
@@ -125,7 +125,7 @@ def _confirmed(decisions: Decisions, visit: Visit) -> list[Event]:
 async def _known(
     decisions: Decisions, user_id: UUID, events: Iterable[Event]
 ) -> Mapping[UUID, Event]:
-    """What the journal holds of these months: a repeat decides nothing again."""
+    """The events that the journal holds of these months; a repeat decides nothing anew."""
     months = {_month(event) for event in events}
     held = await decisions.records.journal.events(user_id, months)
     return {event.event_id: event for event in held}

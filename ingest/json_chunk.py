@@ -19,7 +19,7 @@ _FIELD = re.compile(r"`\$\.([^`]+)`|field `([^`]+)`")
 _PLACE = re.compile(r"\(byte (\d+)\)$")
 _PART = re.compile(r"[^.\[\]]+")
 FINEST = 1e-6
-"""No step is finer: a chunk of zeros needs one too."""
+"""The finest step: a chunk of zeros needs one too."""
 
 
 def read_json(body: bytes, limits: Limits) -> Piece:

@@ -1,7 +1,8 @@
-"""What is noticed about a session and said in its answer: nothing here changes a sample."""
+"""Notes about the data of a session, for its answer; nothing here changes a sample."""
 
 from uuid import UUID
 
+from ingest.clocks import CLOCK_BACK, by_clock
 from ingest.recordings import ELSEWHERE, decided, is_on_wrist, wrist_of
 from ingest.rows import piece_of
 from models.signal.pieces import Recording
@@ -20,7 +21,8 @@ LONGER = "longer-than-a-day"
 async def session_notes(records: Records, user_id: UUID, session: SessionRow) -> list[str]:
     """Notes such as "acc: unit-was-m/s2" and "gyro: clock-is-off", in order.
 
-    Unit and clock are judged by the first chunks of the wrist's acceleration.
+    Unit and clock are judged by the first chunks of the wrist's acceleration; whether its clock
+    went back by those of its first part. Sets say it wherever it did.
 
     Raises:
         BadSamples: a row that does not decode.
@@ -38,7 +40,10 @@ async def session_notes(records: Records, user_id: UUID, session: SessionRow) ->
     parts = (await records.samples.parts(user_id, session.session_id)).get(wrist.acc, [])
     heads = await records.samples.heads(user_id, session.session_id, wrist.acc, parts[:1])
     listed = (await records.sessions.lists(user_id, session.session_id)).get(wrist.acc)
-    wanted = [(head.seq, head.sha256) for head in decided(heads, listed)[:CHUNKS_READ]]
+    counted = decided(heads, listed)
+    if len(by_clock(counted)) > 1:
+        notes.append(f"{wrist.acc}: {CLOCK_BACK}")
+    wanted = [(head.seq, head.sha256) for head in counted[:CHUNKS_READ]]
     rows = await records.samples.rows(user_id, session.session_id, wrist.acc, wanted)
     if not rows:
         return notes

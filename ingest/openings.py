@@ -1,4 +1,4 @@
-"""Sessions are opened: once each, stream by stream, by as many devices as take part."""
+"""Opens sessions: each once, stream by stream, by as many devices as take part."""
 
 from collections.abc import Sequence
 from contextlib import suppress
@@ -129,10 +129,11 @@ def _events(decisions: Decisions, session_id: UUID, opening: SessionOpening) -> 
 async def _decide(
     decisions: Decisions, user_id: UUID, events: Sequence[Event], *, together: bool
 ) -> list[Event]:
-    """What stands in the slots. Together it is one round, if all of them are free.
+    """Decide events; what stands in their slots. Together they take one round, if all are free.
 
-    Otherwise one after another: decisions of a user share a journal partition, and conditional
-    writes to one partition at once make each other start again (a second or more, not 20 ms each).
+    Otherwise they are decided one after another. The decisions of a user share a partition of the
+    journal, and conditional writes to one partition at the same time make each other start again:
+    that takes a second or more instead of 20 ms each.
     """
     journal = decisions.records.journal
     if together:

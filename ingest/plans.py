@@ -1,10 +1,10 @@
-"""Plans: kept as they are said, the newest word counts, every word stays in the journal."""
+"""Plans: the newest word counts, and every word stays in the journal."""
 
 import json
 from collections.abc import Mapping
 from uuid import UUID
 
-from ingest.decisions import Decisions, Take, free
+from ingest.decisions import Decisions, Take, take_nothing
 from ingest.projections import project
 from schemas.config import Limits
 from schemas.errors import EventConflict
@@ -23,7 +23,7 @@ async def keep_plan(
     plan_id: UUID,
     name: str,
     sets: PlannedSets,
-    take: Take = free,
+    take: Take = take_nothing,
 ) -> Plan:
     """Keep a plan; saying what it says already changes nothing.
 
@@ -94,7 +94,7 @@ async def _decide(
     kind: str,
     body: Mapping[str, object],
 ) -> None:
-    """Fill the next slot, or find it filled: what stands there is projected in both cases."""
+    """Decide the next state of a plan and project what stands in its slot, whoever filled it."""
     revision = newest.revision if newest else 0
     event, _ = await decisions.decide(
         user_id, plan_id, question(revision), kind, body, topic=TOPIC, after_us=revision

@@ -1,7 +1,8 @@
-"""What follows from an event. Every write carries the event's time, so it may be done again.
+"""Writes the rows that follow from events, at the time of the event: safe to repeat.
 
-Projecting the same event twice, late, or in another order leaves the same rows: that is how a
-repeat, the sweeper and a replay of the whole journal can share this one way.
+Every write carries the time of its event. Projecting the same event twice, late, or in another
+order therefore leaves the same rows, which is how a repeat, the sweeper and a replay of the whole
+journal can share this one way.
 """
 
 import asyncio
@@ -30,6 +31,7 @@ from schemas.journal import (
     StreamListed,
 )
 from schemas.times import at_us
+from store.concurrently import for_each
 from store.journal import Event
 from store.plans import Plan
 from store.records import Records
@@ -41,7 +43,7 @@ TOGETHER = 100  # rows of sets in one batch, events at once
 SESSIONS_AT_ONCE = 8  # each reads its samples
 Fact = tuple[Event, Said]
 Held = Mapping[str, Sequence[ChunkHead]]
-"""What is held of the streams of a session."""
+"""The chunks that are held of each stream of a session."""
 
 
 @dataclass(slots=True)
@@ -77,17 +79,17 @@ async def project_all(
 ) -> None:
     """Write what follows from events of a user, in whatever order they are.
 
-    First the rows that an event says by itself, then, session by session, what follows from
-    several of them: how far it reaches, labelled sets, deviations. That costs what the sessions
-    cost, not what the events do: a replay of years is one pass.
+    First come the rows that a single event gives; then, session by session, what follows from
+    several events: how far the session reaches, its labelled sets, its deviations. The cost grows
+    with the sessions, not with the events: a replay of years is one pass.
 
     Args:
         records: where all of it is kept.
         user_id: whose journal.
         events: what was decided.
         now_us: announced in `changes` where sets change.
-        held: chunks that whoever decided has just read, where the events are of one session; those
-            of other streams are read.
+        held: chunks that the caller has just read, where all events are of one session; chunks of
+            other streams are read.
 
     Raises:
         BadEvent: a kind or body that is not known here: the journal is newer than this code.
@@ -136,17 +138,16 @@ async def follow(
     held: Held | None = None,
 ) -> None:
     """Write what follows, session by session, from all events about it; `project_all` says how."""
-    gate = asyncio.Semaphore(SESSIONS_AT_ONCE)
 
     async def one(session_id: UUID) -> None:
-        async with gate:
-            await _follow(records, user_id, session_id, touched[session_id], now_us, held or {})
+        """Write what follows from all that the events say of one session."""
+        await _follow(records, user_id, session_id, touched[session_id], now_us, held or {})
 
-    await asyncio.gather(*(one(session_id) for session_id in sorted(touched)))
+    await for_each(one, sorted(touched), SESSIONS_AT_ONCE)
 
 
 async def _write_rows(records: Records, user_id: UUID, event: Event, said: Said) -> None:
-    """The rows that an event says by itself, at its time."""
+    """Write the rows that a single event gives, at its time."""
     match said:
         case SessionOpened():
             opened = (event.about, said.started_at, said.timezone, said.plan)
@@ -206,7 +207,7 @@ async def _follow(
     now_us: int,
     held: Held,
 ) -> None:
-    """What follows from several events of a session."""
+    """Write what follows from several events of one session."""
     if touched.lists:
         await settle(records, user_id, session_id, touched.lists, now_us, held)
     elif touched.sets:
@@ -244,7 +245,7 @@ async def settle(
     now_us: int,
     held: Held,
 ) -> None:
-    """Draw the consequences of lists of streams; nothing happens where the session is gone."""
+    """Write what follows from the lists of streams; nothing where the session is gone."""
     await _reach(records, user_id, session_id, streams, held)
     await project_labelled(records, user_id, session_id, now_us)
 
@@ -252,7 +253,7 @@ async def settle(
 async def _reach(
     records: Records, user_id: UUID, session_id: UUID, streams: Collection[str], held: Held
 ) -> None:
-    """How far a session reaches by its lists, and what the lists of these streams leave over."""
+    """Write how far a session reaches by its lists, and keep the chunks that they do not name."""
     session = await records.sessions.read(user_id, session_id)
     lists = await records.sessions.lists(user_id, session_id)
     if session is None or not lists:
@@ -289,7 +290,7 @@ async def _session_deleted(records: Records, user_id: UUID, event: Event) -> Non
 
 
 async def _unlearn(records: Records, user_id: UUID, event: Event) -> None:
-    """What an earlier revision taught goes in any case: the new samples may not be in yet."""
+    """Take out what an earlier revision taught, even where the new samples are not in yet."""
     if event.event_id == slot(event.about, "set", 0):
         return  # there is no earlier one
     at = event.received_us - 1

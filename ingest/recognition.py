@@ -2,14 +2,14 @@
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable
-from dataclasses import asdict
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID, uuid5
 
 from ingest.deviations import project_deviations
-from ingest.recordings import load_recording, wrist_of
+from ingest.recordings import load_recordings, wrist_of
 from models.exercise.layout import model_id
 from models.recognition.sets import Learned, RecognisedSet, recognise
 from models.signal.pieces import Recording
@@ -24,7 +24,7 @@ from store.sessions import SessionRow
 FAMILY = "exercise"
 TOPIC: Topic = "predictions"
 ModelVersions = dict[str, Any]
-"""Which versions were asked: layout, exercise (a list), activity, form."""
+"""The model versions that were asked: layout, exercise (a list), activity, form."""
 
 LearnedFor = Callable[[str], Awaitable[tuple[ModelVersions, Learned]]]
 """The models that answer now for a layout, and their versions."""
@@ -57,9 +57,9 @@ async def recognise_session(
     """
     session_id = session.session_id
     try:
-        recording = await load_recording(records, user_id, session_id)
-        asked, learned = await learned_for(_layout(recording, session))
-        found = await asyncio.to_thread(recognise, recording, learned)
+        recordings, notes = await load_recordings(records, user_id, session)
+        asked, learned = await learned_for(_layout(recordings[0], session))
+        found = await asyncio.to_thread(_sets_of, recordings, learned, notes)
     except (UndecidedChunks, BadSamples):
         return None
     kept = [prediction_of(one, user_id, session_id, asked, now) for one in found]
@@ -68,6 +68,15 @@ async def recognise_session(
     await records.predictions.replace(user_id, session_id, kept)
     await project_deviations(records, user_id, session_id, revision_us)
     return kept, asked
+
+
+def _sets_of(
+    recordings: Sequence[Recording], learned: Learned, notes: tuple[str, ...]
+) -> list[RecognisedSet]:
+    """The sets of a session, in order, with what is said of its clock."""
+    found = [one for recording in recordings for one in recognise(recording, learned)]
+    said = [replace(one, notes=(*one.notes, *notes)) for one in found]
+    return sorted(said, key=lambda one: one.start_ns)
 
 
 def declared_layout(session: SessionRow) -> InputLayout:
@@ -81,11 +90,11 @@ def _layout(recording: Recording, session: SessionRow) -> InputLayout:
 
 
 def outdated(was: ModelVersions, now: ModelVersions, *, abstained: bool) -> bool:
-    """Whether an answer is to be given again.
+    """Whether a session is to be looked at again because other models serve now.
 
     Args:
-        was: the versions that were asked.
-        now: those that would be.
+        was: the versions that gave the answer.
+        now: the versions that would be asked.
         abstained: whether something was left without a name.
 
     >>> was = {"exercise": ["a"], "activity": None}

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from ingest import completions, openings, plans, sets
 from ingest.chunks import Chunk
-from ingest.decisions import Clock, Decisions, Take, free
+from ingest.decisions import Clock, Decisions, Take, take_nothing
 from ingest.uploads import Uploads
 from schemas.config import Limits
 from schemas.events import Completion, SessionOpening, SetConfirmation
@@ -81,7 +81,7 @@ class Recorder:
         }
 
     async def complete(
-        self, user_id: UUID, session_id: UUID, completion: Completion, take: Take = free
+        self, user_id: UUID, session_id: UUID, completion: Completion, take: Take = take_nothing
     ) -> SessionRow:
         """See `ingest.completions.complete`."""
         return await completions.complete(self._decisions, user_id, session_id, completion, take)
@@ -119,7 +119,12 @@ class Recorder:
         await sets.delete_set(self._decisions, user_id, session_id, set_id, if_match)
 
     async def keep_plan(
-        self, user_id: UUID, plan_id: UUID, name: str, planned: PlannedSets, take: Take = free
+        self,
+        user_id: UUID,
+        plan_id: UUID,
+        name: str,
+        planned: PlannedSets,
+        take: Take = take_nothing,
     ) -> Plan:
         """See `ingest.plans.keep_plan`."""
         return await plans.keep_plan(

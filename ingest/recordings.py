@@ -3,11 +3,12 @@
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
 from uuid import UUID
 
+from ingest.clocks import CLOCK_BACK, are_mixed, by_clock
 from ingest.rows import end_ns_of, piece_of
-from models.signal.pieces import Piece, Recording
+from models.signal.overlaps import sent_again
+from models.signal.pieces import Piece, Recording, Side
 from models.signal.wrist import LONGEST_S
 from schemas.errors import NotThere, UndecidedChunks
 from store.records import Records
@@ -24,7 +25,7 @@ class Wrist:
 
     acc: str | None
     gyro: str | None
-    side: Literal["left", "right"] | None
+    side: Side | None
 
 
 def wrist_of(streams: Mapping[str, Mapping[str, str | None]]) -> Wrist:
@@ -59,7 +60,7 @@ def is_on_wrist(placement: str | None) -> bool:
     return placement is None or any(word in placement.casefold() for word in WRISTS)
 
 
-def _side(side: str | None) -> Literal["left", "right"] | None:
+def _side(side: str | None) -> Side | None:
     return side if side in ("left", "right") else None
 
 
@@ -72,8 +73,8 @@ async def load_recording(
 ) -> Recording:
     """The chunks of a session's wrist that touch a span of time, whole, in time order.
 
-    A stream that `complete` listed has exactly the listed chunks; another one all that it holds.
-    Without a span it is no more than can be looked at: `wrist_signals` takes a day.
+    Of a stream that `complete` listed exactly the listed chunks count, of any other all that is
+    held. Without a span no more is read than is looked at: `wrist_signals` takes a day.
 
     Raises:
         NotThere: no such session.
@@ -100,8 +101,72 @@ async def load_stream(
     span: tuple[int | None, int | None],
 ) -> tuple[Piece, ...]:
     """The pieces of one stream that touch a span; none where the stream is None."""
+    chosen = await _chosen(records, user_id, session, stream, lists, span)
+    return await _pieces(records, user_id, session, stream, chosen)
+
+
+async def load_recordings(
+    records: Records, user_id: UUID, session: SessionRow
+) -> tuple[list[Recording], tuple[str, ...]]:
+    """A whole session as one recording; as several where its clock was set back in the middle.
+
+    Returns:
+        one for each clock whose samples would lie among those of another, in the order in which
+        they were recorded; and what is to be said of it.
+
+    Raises:
+        UndecidedChunks, BadSamples: as `load_recording`.
+    """
+    wrist = wrist_of(session.streams)
+    lists = await records.sessions.lists(user_id, session.session_id)
+    acc, gyro = [
+        await _chosen(records, user_id, session, stream, lists, (None, None))
+        for stream in (wrist.acc, wrist.gyro)
+    ]
+    acc_parts, gyro_parts = by_clock(acc), by_clock(gyro)
+    notes = (CLOCK_BACK,) if len(acc_parts) > 1 else ()
+    if not are_mixed(acc_parts):
+        acc_parts, gyro_parts = [acc], [gyro]
+    found: list[Recording] = []
+    for one, other in itertools.zip_longest(acc_parts, gyro_parts, fillvalue=()):
+        pieces = [
+            await _pieces(records, user_id, session, stream, part)
+            for stream, part in ((wrist.acc, one), (wrist.gyro, other))
+        ]
+        found.append(Recording(acc=pieces[0], gyro=pieces[1], side=wrist.side))
+    return ([_as_one(found)], ()) if _is_sent_again(found) else (found, notes)
+
+
+def _is_sent_again(found: Sequence[Recording]) -> bool:
+    """Whether what seems to be of several clocks are the same samples under other numbers."""
+    pieces = _as_one(found).acc if len(found) > 1 else ()
+    return any(
+        sent_again(before, after)
+        for before, after in itertools.pairwise(pieces)
+        if (after.counts != after.counts[0]).any()  # what hangs, or lies still, is always the same
+    )
+
+
+def _as_one(found: Sequence[Recording]) -> Recording:
+    """All of their pieces in time order."""
+    acc, gyro = (
+        sorted(itertools.chain.from_iterable(parts), key=lambda piece: piece.t0_ns)
+        for parts in ([one.acc for one in found], [one.gyro for one in found])
+    )
+    return Recording(acc=tuple(acc), gyro=tuple(gyro), side=found[0].side)
+
+
+async def _chosen(
+    records: Records,
+    user_id: UUID,
+    session: SessionRow,
+    stream: str | None,
+    lists: Mapping[str, StreamList],
+    span: tuple[int | None, int | None],
+) -> list[ChunkHead]:
+    """The chunks of one stream that touch a span, in the order of their numbers."""
     if stream is None:
-        return ()
+        return []
     parts = (await records.samples.parts(user_id, session.session_id)).get(stream, [])
     heads = await records.samples.heads(user_id, session.session_id, stream, parts)
     chosen = decided(heads, lists.get(stream))
@@ -111,9 +176,21 @@ async def load_stream(
         raise UndecidedChunks(
             f"chunk {min(several)} of stream {stream!r} holds two bodies; `complete` decides"
         )
-    rows = await records.samples.rows(
-        user_id, session.session_id, stream, [(head.seq, head.sha256) for head in chosen]
-    )
+    return chosen
+
+
+async def _pieces(
+    records: Records,
+    user_id: UUID,
+    session: SessionRow,
+    stream: str | None,
+    chosen: Sequence[ChunkHead],
+) -> tuple[Piece, ...]:
+    """The samples of these chunks, in time order; none of no stream."""
+    if stream is None:
+        return ()
+    wanted = [(head.seq, head.sha256) for head in chosen]
+    rows = await records.samples.rows(user_id, session.session_id, stream, wanted)
     return tuple(sorted((piece_of(row) for row in rows), key=lambda piece: piece.t0_ns))
 
 

@@ -1,4 +1,4 @@
-"""Who registers; announced in `changes`, so that ranks know of people whom nobody follows yet."""
+"""Registers users, and announces them in `changes`: ranks include people whom nobody follows."""
 
 from schemas.times import us_of
 from schemas.topics import Topic

@@ -1,4 +1,4 @@
-"""Everything that a user's events say, again, by the functions that said it the first time."""
+"""Writes a user's projections again from the journal, by the functions that wrote them first."""
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
@@ -28,7 +28,7 @@ async def rebuild_user(
 ) -> None:
     """Write a user's projections from all events; what `pipelines.replay` calls on executors.
 
-    What is kept for a time is written for what is left of it by `clock`.
+    Rows with a time to live get what is left of it by `clock`.
 
     Raises:
         BadEvent: an event that this release does not understand.

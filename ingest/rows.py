@@ -59,7 +59,7 @@ def piece_of(row: SampleRow) -> Piece:
 def end_ns_of(head: ChunkHead) -> int:
     """When a chunk's last sample is over, nanoseconds since the epoch.
 
-    Times of its own that do not unpack count as none: whoever reads the samples is told.
+    Sample times that do not unpack are ignored here; whoever reads the samples gets the error.
     """
     last_ms = None
     if head.t_ms:

@@ -17,9 +17,9 @@ from store.sets import SetRow
 
 TOPIC: Topic = "sets"
 SETS_AT_MOST = 1000
-"""Of a session: a set every minute and a half of a whole day."""
+"""Sets of one session: one every minute and a half of a whole day."""
 TOLERANCE = timedelta(seconds=5)
-"""A person's thumb and a watch's clock do not agree better."""
+"""How far a set may reach beyond its session: thumbs and watches agree no better."""
 
 
 async def confirm_set(
@@ -153,7 +153,7 @@ def check_inside(confirmation: SetConfirmation, session: SessionRow, decisions: 
 async def _refuse_many(records: Records, user_id: UUID, session_id: UUID, set_id: UUID) -> None:
     """Refuse a new set where its session is full; a set that is there already may be said again.
 
-    Each set that is confirmed is compared with the plan beside all others of its session.
+    Each confirmation compares all sets of its session with the plan, so their number is bounded.
 
     Raises:
         BadEvent: the session has as many as it may have.
@@ -174,7 +174,7 @@ async def _refuse_stale(
     confirmation: SetConfirmation,
     if_match: int,
 ) -> None:
-    """A correction must follow the newest revision, or be the repeat of one that did."""
+    """Refuse a correction that neither follows the newest revision nor repeats one that did."""
     row = await existing_set(decisions, user_id, session_id, set_id)
     if row.revision == if_match:
         return
@@ -184,7 +184,7 @@ async def _refuse_stale(
 
 
 def question(if_match: int | None) -> tuple[object, ...]:
-    """What a confirmation's slot is called: each revision has one successor."""
+    """The words that name the slot of a confirmation: each revision has one successor."""
     return ("set", if_match or 0)
 
 
@@ -194,7 +194,7 @@ def confirmation_body(session_id: UUID, confirmation: SetConfirmation) -> dict[s
 
 
 def _taken(row: SetRow, if_match: int | None) -> Exception:
-    """Why a set that is there stays as it is: as it is now, corrections included."""
+    """The error for a confirmation that came too late: it says what the set is now."""
     if if_match is not None:
         return _stale(row.set_id, if_match, row.revision)
     return EventConflict(

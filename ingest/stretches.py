@@ -21,17 +21,17 @@ from schemas.topics import Topic
 from store.records import Records
 from store.sessions import SessionRow, newest_revision
 from store.sets import SetRow, labelled_s
-from store.stretches import Span, StoredStretch, StretchHead
+from store.stretches import NamedSpan, StoredStretch, StretchHead
 
 TOPIC: Topic = "stretches"
 MARGIN_NS = 60 * NS_PER_S
-"""Idle time that is taken before the first and after the last set."""
+"""Idle time taken before the first and after the last set of a session."""
 
 LONGEST_GAP_NS = 300 * NS_PER_S
-"""In a longer pause there may be a set that nobody named: only its margins are taken."""
+"""A pause that is longer may hold a set that nobody named: only its margins are taken."""
 
 LONGEST_NS = 300 * NS_PER_S
-"""Of one row: half an hour in one blob would be too much for a page of rows."""
+"""The longest stretch of one row: half an hour in one blob would be too much for a page of rows."""
 
 Window = tuple[int, int]
 
@@ -64,7 +64,7 @@ async def project_session(
     """Bring one session's stretches up to date; tells whether anything was written."""
     stored = await records.stretches.of_session(user_id, session_id)
     session = await records.sessions.read(user_id, session_id)
-    wanted: list[tuple[Window, tuple[Span, ...]]] = []
+    wanted: list[tuple[Window, tuple[NamedSpan, ...]]] = []
     if session is not None and session.complete:
         wanted = stretches_of([span_of(row) for row in sets], *extent(session))
     lists = await records.sessions.lists(user_id, session_id)
@@ -92,8 +92,8 @@ async def project_session(
 
 
 def stretches_of(
-    spans: Sequence[Span], first_ns: int, last_ns: int
-) -> list[tuple[Window, tuple[Span, ...]]]:
+    spans: Sequence[NamedSpan], first_ns: int, last_ns: int
+) -> list[tuple[Window, tuple[NamedSpan, ...]]]:
     """Which stretches of a session teach, and the sets in each.
 
     Args:
@@ -115,9 +115,9 @@ def stretches_of(
     return [(window, inside) for window, inside in found if window[1] > window[0]]
 
 
-def blocks_of(spans: Sequence[Span]) -> list[list[Span]]:
+def blocks_of(spans: Sequence[NamedSpan]) -> list[list[NamedSpan]]:
     """Sets in order, parted where the pause is too long to be known as idle."""
-    blocks: list[list[Span]] = []
+    blocks: list[list[NamedSpan]] = []
     reached_ns = 0
     for span in spans:
         if blocks and span[0] - reached_ns <= LONGEST_GAP_NS:
@@ -128,7 +128,7 @@ def blocks_of(spans: Sequence[Span]) -> list[list[Span]]:
     return blocks
 
 
-def pieces_of(start_ns: int, end_ns: int, block: Sequence[Span]) -> list[Window]:
+def pieces_of(start_ns: int, end_ns: int, block: Sequence[NamedSpan]) -> list[Window]:
     """A block in rows of at most 300 s, cut in the middle of a pause where there is one.
 
     >>> s = NS_PER_S
@@ -146,7 +146,7 @@ def pieces_of(start_ns: int, end_ns: int, block: Sequence[Span]) -> list[Window]
     return [*found, (start_ns, end_ns)]
 
 
-def span_of(row: SetRow) -> Span:
+def span_of(row: SetRow) -> NamedSpan:
     """A confirmed set on the clock of its samples."""
     return *row.span_ns, row.exercise
 
@@ -163,7 +163,7 @@ def offset_of(session: SessionRow) -> timedelta:
 
 
 def head_of(
-    session_id: UUID, part: tuple[Window, tuple[Span, ...]], offset: timedelta
+    session_id: UUID, part: tuple[Window, tuple[NamedSpan, ...]], offset: timedelta
 ) -> StretchHead:
     """A stretch as it is written without rotation, its revision not known yet."""
     (start_ns, end_ns), spans = part
@@ -179,7 +179,7 @@ async def _take_out(
     stored: Sequence[StretchHead],
     now_us: int,
 ) -> bool:
-    """Nothing of the session teaches any more."""
+    """Take out the stretches of a session of which nothing teaches any more."""
     if not stored:
         return False
     await records.journal.announce(user_id, TOPIC, now_us)
@@ -192,7 +192,7 @@ async def _recording(
     records: Records,
     user_id: UUID,
     session_id: UUID,
-    wanted: Sequence[tuple[Window, tuple[Span, ...]]],
+    wanted: Sequence[tuple[Window, tuple[NamedSpan, ...]]],
 ) -> Recording | None:
     """The samples around the stretches; None where they cannot be read as what they claim."""
     start_ns = min(start for (start, _), _ in wanted)

@@ -20,12 +20,12 @@ class _Kept(NamedTuple, Generic[V]):
 class TtlCache(Generic[K, V]):
     """Values bounded in number and in time.
 
-    Of many who ask at once for what is not known one finds out, the others wait for it. What is
-    known but past half of its time is found out again while it is still believed: nobody waits.
+    When many ask for an unknown value at once, one look-up serves them all. A value past half of
+    its time is looked up again in the background while it is still used, so that nobody waits.
 
     Args:
         ttl_s: how long a value is used, counted from the moment at which its look-up began.
-        most: values; the one that was found out longest ago gives way.
+        most: number of values; the one that was looked up longest ago gives way.
         clock: seconds.
     """
 
@@ -47,7 +47,7 @@ class TtlCache(Generic[K, V]):
         return kept.value
 
     async def ask(self, key: K, find: Callable[[], Coroutine[None, None, V]]) -> V:
-        """Find out now, or with those who are finding out; an error is everybody's."""
+        """Look the value up now, or join a look-up under way; everybody gets its error."""
         return await asyncio.shield(self._find(key, find))
 
     def get(self, key: K) -> V | None:
@@ -61,12 +61,12 @@ class TtlCache(Generic[K, V]):
         return None if kept is None else kept.value
 
     def forget(self, key: K) -> None:
-        """Ask again next time; what is being found out was asked too early to be believed."""
+        """Forget a value, and the result of a look-up under way: it began too early."""
         self._kept.pop(key, None)
         self._asked.pop(key, None)
 
     def forget_where(self, goes: Callable[[K, V], bool]) -> None:
-        """Forget all values of a kind, and believe nothing that is being found out."""
+        """Forget the values that `goes` names, and the results of all look-ups under way."""
         for key in [key for key, kept in self._kept.items() if goes(key, kept.value)]:
             del self._kept[key]
         self._asked.clear()
@@ -80,7 +80,7 @@ class TtlCache(Generic[K, V]):
         return task
 
     def _settle(self, key: K, until: float, done: "asyncio.Task[V]") -> None:
-        failed = done.cancelled() or done.exception() is not None  # who waits for it is told
+        failed = done.cancelled() or done.exception() is not None  # whoever waits gets it
         if self._asked.get(key) is not done:
             return
         del self._asked[key]

@@ -1,4 +1,4 @@
-"""Bodies that a client's list does not name: they go to the dead letters, whole."""
+"""Chunks that a client's list does not name: they are copied to the dead letters, whole."""
 
 from collections.abc import Sequence
 from datetime import date
@@ -23,8 +23,8 @@ async def keep_unlisted(
 ) -> None:
     """Copy chunks that are held but not listed to the dead letters.
 
-    The rows stay: a longer list may still name them. A letter's id follows from its content, so
-    doing it again adds none.
+    The rows stay, because a longer list may still name them. The id of a letter follows from its
+    content, so that a repeat adds none.
     """
     if not heads:
         return

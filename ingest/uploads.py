@@ -15,14 +15,14 @@ from schemas.wire import SEQ_MAX, Receipt
 
 SESSION_TTL_S = 5.0
 PART_TTL_S = 60.0
-"""A part that is still being filled is announced again every minute: less than the sweeper looks
-back, so that it finds every set whose samples came after it."""
+"""How long a worker remembers a part, which is announced again afterwards: in less time than the
+sweeper looks back, so that it finds every set whose samples came after it."""
 
 Streams = Mapping[str, Mapping[str, str | None]]
 
 
 class Uploads:
-    """Chunks into the store, behind what this worker remembers of sessions and parts."""
+    """Writes chunks, and remembers which sessions and parts this worker has seen."""
 
     def __init__(self, decisions: Decisions) -> None:
         self._decisions = decisions
@@ -64,7 +64,7 @@ class Uploads:
         )
 
     def forget(self, user_id: UUID, session_id: UUID) -> None:
-        """A session changed by way of this worker: read it again."""
+        """Read a session again: it was changed by way of this worker."""
         self._streams.forget((user_id, session_id))
 
     async def _declared(self, user_id: UUID, session_id: UUID, stream: str) -> Streams:

@@ -20,6 +20,7 @@ SOURCES = {
     "muvr_scores.so": CHECKOUT / "models" / "exercise" / "compiled" / "scores.c",
     "muvr_kept.so": CHECKOUT / "models" / "exercise" / "compiled" / "kept.c",
     "muvr_codec.so": CHECKOUT / "models" / "signal" / "compiled" / "codec.c",
+    "muvr_cover.so": CHECKOUT / "models" / "reps" / "compiled" / "cover.c",
 }
 LOCK = CHECKOUT / "locks" / "kernel.txt"
 OPTIONS = (

@@ -1,4 +1,4 @@
-"""What is written in C: found in this environment, where `make` has compiled it."""
+"""Loads the parts that are written in C, from where `make` has compiled them."""
 
 import ctypes
 import sysconfig
@@ -37,9 +37,9 @@ def compiled(name: str, version: int, kind: type[Library]) -> Library:
 
 
 def address_of(array: NDArray[Any]) -> int:
-    """Where an array's first number lies; the caller keeps the array alive, and in one piece.
+    """The address of an array's first number; the caller keeps the array alive and contiguous.
 
-    Of any shape; that of (0,) is an address at which nothing may be read.
+    The array may have any shape; at the address of an empty one, such as (0,), nothing may be read.
     `array.ctypes.data` takes three times as long.
     """
     return array.__array_interface__["data"][0]

@@ -18,7 +18,7 @@ WEEK_S = 7 * DAY_S
 
 
 class DoneRow(Protocol):
-    """What one confirmed set must tell; a missing number is None."""
+    """The fields that one confirmed set must have; a missing number is None."""
 
     @property
     def session(self) -> str:

@@ -34,7 +34,7 @@ COUNTED = {
     **dict.fromkeys(("users", "sessions", "samples", "journal", "sets"), "user_id"),
     **dict.fromkeys(("models", "champions"), "owner"),
 }
-"""Tables from which all others follow, and what of a row is read to count it."""
+"""Tables from which all others follow, and the column that is read to count their rows."""
 COUNTED_TO = 1_000  # counting more would read whole tables
 
 
@@ -74,7 +74,7 @@ def backup(
 
 
 def require_one_backup(folder: Path) -> None:
-    """Refuse a folder that is none, and the folder that all backups are in.
+    """Refuse a folder that is no backup, or that holds several.
 
     Raises:
         BadInput: which folder could have been meant.
@@ -91,7 +91,7 @@ def require_one_backup(folder: Path) -> None:
 
 
 def make_folder(folder: Path) -> None:
-    """The folder of all backups, before an hour of copying shows that it cannot be.
+    """Make the folder of all backups now: better than failing after an hour of copying.
 
     Raises:
         BadInput: why.
@@ -146,7 +146,7 @@ def restore(
 
 
 def remember_erased(door: Door, folder: Path, now: datetime) -> int:
-    """Add to the ledger of a folder of backups who was erased lately; how many it knows now."""
+    """Add lately erased users to the ledger of a folder of backups; how many it holds now."""
     path = folder / LEDGER
     known: dict[str, str] = json.loads(path.read_text()) if path.exists() else {}
     lately = door.ask(
@@ -170,7 +170,7 @@ def to_the_second(made_at: str) -> str:
 
 
 def _fill(door: Door, folder: Path, found: Backup) -> None:
-    """Tables, then their files under a stopped node, then the node again.
+    """Create the tables, put their files under a stopped node, and start it again.
 
     Raises:
         BadBackup: the node is not empty.

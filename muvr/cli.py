@@ -34,7 +34,7 @@ COMMANDS = {
 
 
 def command_line(modules: Iterable[str] = COMMANDS.values()) -> typer.Typer:
-    """The commands of these modules; of all of them for whoever wants to see what there is."""
+    """The commands of these modules; by default of all, for whoever wants to see what there is."""
     app = typer.Typer(
         name="muvr",
         no_args_is_help=True,
@@ -49,7 +49,7 @@ def command_line(modules: Iterable[str] = COMMANDS.values()) -> typer.Typer:
 
 
 def needed(arguments: Sequence[str]) -> Iterable[str]:
-    """The modules that a command line needs: the command's own, or all to tell what there is.
+    """The modules that a command line needs: that of its command, or all to list the commands.
 
     >>> needed(["up", "--json"]), len(set(needed(["--help"]))) > 10
     (['muvr.run'], True)

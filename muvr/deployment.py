@@ -1,7 +1,7 @@
-"""A deployment of its own for what is measured: node and service as processes, gone afterwards.
+"""A deployment of its own for measurements: node and service as processes, gone afterwards.
 
-It lies under `paths.reports`, on the disk of the checkout: a folder in memory would make every
-fsync free and every figure wrong.
+It lies under `paths.reports`, on the disk of the checkout: in a folder in memory every fsync would
+be free, and every figure wrong.
 """
 
 import os
@@ -20,9 +20,11 @@ import yaml
 
 from muvr.door import Door
 from muvr.service import Service
-from schemas.config import Config, load_config
+from schemas.config import Config
+from schemas.config_file import load_config
 from schemas.progress import Progress, Silent
-from store.database import Database, connect
+from store.connection import connect
+from store.database import Database
 from store.migrate import migrate
 from store.node.process import EmbeddedNode
 

@@ -14,6 +14,7 @@ from models.compiled import compiled
 from models.exercise.kept import VERSION as KEPT_VERSION
 from models.exercise.kernel import features
 from models.exercise.scores import VERSION as SCORES_VERSION
+from models.reps.cover import VERSION as COVER_VERSION
 from models.signal.planes import split
 from models.signal.windows import WINDOW
 from muvr.door import Door
@@ -79,7 +80,8 @@ def _kernel(door: Door) -> Finding:  # it belongs to the environment
     split(np.zeros((1, 3), dtype=np.int16))
     compiled("scores", SCORES_VERSION, CDLL)
     compiled("kept", KEPT_VERSION, CDLL)
-    says = "compiled features, scores, kept windows and codec of this release"
+    compiled("cover", COVER_VERSION, CDLL)
+    says = "compiled features, scores, kept windows, covers and codec of this release"
     return Finding("kernel", ok=True, says=says)
 
 
@@ -108,7 +110,10 @@ def _clock(door: Door) -> Finding:
 
 
 def _clocks(door: Door) -> Finding:
-    """A machine that is ahead for a while keeps its jobs' marks ahead."""
+    """Whether this machine's clock agrees with Cassandra's.
+
+    The watermarks of jobs that ran by a fast clock would stay ahead after it was set right.
+    """
     with door.database() as database:
         [row] = database.execute("SELECT toTimestamp(now()) AS at FROM system.local")
     apart_s = (server_time() - aware(row.at)).total_seconds()
@@ -122,7 +127,7 @@ def _clocks(door: Door) -> Finding:
 
 
 def _port(door: Door) -> Finding:
-    """Of the native protocol: the node's own to listen on, or an outside cluster's to answer."""
+    """The port of the native protocol: free for the node, or answered by an outside cluster."""
     if door.config.cassandra.own_node:
         return _own_port(door, setting="port")
     port = door.config.cassandra.port

@@ -10,7 +10,8 @@ from typing import Any, TypeVar
 import anyio
 
 from muvr.terminal import Terminal
-from schemas.config import Config, load_config
+from schemas.config import Config
+from schemas.config_file import load_config
 from schemas.errors import BadConfig
 from store.credentials import Role, credentials_of, make_passwords, open_as
 from store.database import Database

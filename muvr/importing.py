@@ -27,8 +27,8 @@ def import_recordings(
 ) -> dict[str, int]:
     """Send every recording as a session of its person, with its sets confirmed.
 
-    The ids follow the content, so that importing twice adds nothing. Recordings that are too old
-    for the server's clock are moved as a whole by full years, and the count says so.
+    Ids follow from the content, so that importing twice adds nothing. Recordings that are too old
+    for the server's clock are all moved by the same number of full years, which the result names.
 
     Args:
         url: of the service.
@@ -72,7 +72,7 @@ def _about(recording: ImportedRecording, refusal: RequestRefused) -> RequestRefu
 def days_to_move(recordings: Sequence[ImportedRecording], now: datetime | None = None) -> int:
     """Full years of 364 days by which all recordings move, so that the newest is of the last one.
 
-    Weekdays stay, and an import that is repeated in the same year has the same ids.
+    Weekdays stay the same, and an import that is repeated within the year has the same ids.
     """
     newest_ns = max(piece.t0_ns for one in recordings for piece in one.recording.acc)
     age = (now or datetime.now(UTC)) - time_of(newest_ns)
@@ -92,7 +92,7 @@ def connect(url: str, username: str, password: str) -> Client:
 
 
 def session_of(source: ImportedRecording, moved_ns: int) -> UUID:
-    """The session as which a recording is sent."""
+    """The id of the session that a recording becomes."""
     started_ns = source.recording.acc[0].t0_ns + moved_ns
     return named_id(started_ns, f"{source.person} {source.recording.side}")
 

@@ -19,7 +19,7 @@ from store.champions import Champions
 from store.database import Database
 from store.jobs import JobRun, JobRuns, UserOutcome
 
-FamilyName = Annotated[str, typer.Argument(help="of which family it is a run")]
+RunFamily = Annotated[str, typer.Argument(help="of which family it is a run")]
 RunId = Annotated[UUID, typer.Argument(help="which run; `muvr jobs list` shows them")]
 
 
@@ -50,7 +50,7 @@ def list_jobs(
     door.terminal.answer(runs)
 
 
-def show_job(family: FamilyName, run: RunId, conf: Conf = None, as_json: AsJson = False) -> None:
+def show_job(family: RunFamily, run: RunId, conf: Conf = None, as_json: AsJson = False) -> None:
     """Show one run and what it came to for every user.
 
     Example: `muvr jobs show exercise 01a1fb67-1800-7000-8000-000000000000`
@@ -66,7 +66,7 @@ def show_job(family: FamilyName, run: RunId, conf: Conf = None, as_json: AsJson 
 
 
 def rerun(
-    family: FamilyName,
+    family: RunFamily,
     run: RunId,
     failed: Annotated[bool, typer.Option("--failed", help="only users who failed")] = False,
     conf: Conf = None,
@@ -87,9 +87,9 @@ def rerun(
 def users_again(
     earlier: JobRun, outcomes: Sequence[UserOutcome], *, only_failed: bool
 ) -> Literal["all", "changed"] | list[UUID]:
-    """Whom a repeated run learns: everybody if it was so, else those whom the run recorded.
+    """The users that a repeated run learns: everybody if the first did, else those it recorded.
 
-    Families whose results are over everybody, or stand beside another, know nobody else.
+    Batch families, and jobs that stand beside another family, always learn from everybody.
 
     Raises:
         BadInput: nobody of that run failed, or it was for named users and recorded none of them.

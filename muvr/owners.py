@@ -1,4 +1,4 @@
-"""Whose model an operator means, and which: by name or id, by family, by layout if several."""
+"""Which model an operator means: of whom, of which family, and of which layout if several."""
 
 from uuid import UUID
 
@@ -14,7 +14,7 @@ from store.users import Users
 async def owner_named(database: Database, user: str) -> str:
     """The owner of models: `global`, or a user by name, else by id as `muvr jobs show` says it.
 
-    Who comes from an outside issuer has an id alone.
+    A user of an outside issuer has an id but no name.
 
     Raises:
         NotThere: nobody has this name, and it is no id.

@@ -166,7 +166,7 @@ def show(
 
 
 async def _found(database: Database, user: str) -> User:
-    """Who has a name, or an id.
+    """The user with this name, or else with this id.
 
     Raises:
         NotThere: nobody.

@@ -22,14 +22,14 @@ def register(app: typer.Typer) -> None:
 
 @dataclass(slots=True)
 class Started:
-    """What a command started itself, and so may stop."""
+    """What this command has started, and may stop again."""
 
     node: bool = False
     service: bool = False
 
 
 def bring_up(door: Door, started: Started) -> None:
-    """Node, tables, service: each only if it is not there yet.
+    """Start node, tables and service, each only if it is not there yet.
 
     Args:
         door: of the command.
@@ -49,7 +49,7 @@ def bring_up(door: Door, started: Started) -> None:
 
 
 def bring_down(door: Door, started: Started) -> None:
-    """Service first, then the node: what was acknowledged is on disk by then."""
+    """Stop the service, then the node: what was acknowledged is on disk by then."""
     with door.terminal as terminal:
         if started.service:
             terminal.step("stopping service", 0, 1)

@@ -1,7 +1,7 @@
 """`muvr schedule`: each family's job when it is due, by the times in conf.yaml.
 
-A time that was done is remembered beside the jobs' watermarks. After a downtime only the newest
-time that was missed is caught up, once; two schedulers at once are kept apart by the jobs' leases.
+A time that was done is remembered among the jobs' watermarks. After a downtime only the newest
+missed time is caught up, once; the leases of the jobs keep two schedulers apart.
 """
 
 import subprocess
@@ -31,7 +31,7 @@ _AGAIN = "from muvr.cli import main; main()"
 
 @dataclass(frozen=True, slots=True)
 class Appointment:
-    """Where one family stands.
+    """Whether one family's job is due, and when it was and will be.
 
     Attributes:
         due_at: the newest time that has come.
@@ -85,9 +85,9 @@ def run(
     conf: Conf = None,
     as_json: AsJson = False,
 ) -> None:
-    """Train what is due now; again at once there is nothing to do.
+    """Train what is due now; repeated at once it does nothing.
 
-    Without --forever for cron or a systemd timer, every few minutes.
+    Without --forever it is meant for cron or a systemd timer, every few minutes.
 
     Example: `muvr schedule run`
     """
@@ -105,7 +105,7 @@ def run(
 
 
 def appointments(door: Door, now: datetime) -> list[Appointment]:
-    """Where every scheduled family stands."""
+    """The appointments of all scheduled families."""
     jobs = door.config.schedule.jobs
     return door.ask(lambda database: _appointments(database, jobs, now, _retry(door)), "spark")
 
@@ -113,7 +113,7 @@ def appointments(door: Door, now: datetime) -> list[Appointment]:
 async def _appointments(
     database: Database, jobs: Mapping[str, str], now: datetime, retry: timedelta
 ) -> list[Appointment]:
-    """Where the families of a schedule stand.
+    """The appointments of the families of a schedule.
 
     Args:
         database: with runs and watermarks.
@@ -139,7 +139,7 @@ def appointment(
     newest: JobRun | None,
     retry: timedelta,
 ) -> Appointment:
-    """Where a family stands: due, unless its newest time was done, or failed a moment ago."""
+    """The appointment of a family: due, unless its newest time was done or has just failed."""
     times = read_cron(cron)
     due_at = times.last(now)
     state: State = "due" if done_until is None or done_until < due_at else "waiting"
@@ -150,7 +150,7 @@ def appointment(
 
 
 def _failed_since(newest: JobRun | None, begin: datetime, now: datetime) -> bool:
-    """A run that began later than now began by a clock that was wrong."""
+    """Whether the newest run failed since then; one that began in the future had a wrong clock."""
     return newest is not None and newest.status == "failed" and begin < newest.started_at <= now
 
 
@@ -178,7 +178,7 @@ def _keep(door: Door, due: Appointment) -> Kept:
 
 
 def _stay(door: Door) -> None:
-    """Look every half minute; what is due runs in a process of its own, whose memory it frees."""
+    """Look every half minute; run what is due in a process of its own, which frees its memory."""
     command = [sys.executable, "-c", _AGAIN, "schedule", "run", "--config", str(door.conf_path)]
     door.terminal.say(f"Looking every {PAUSE_S:.0f} s for what is due; Ctrl-C ends it.")
     while True:

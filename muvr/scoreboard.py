@@ -11,7 +11,7 @@ WHY_HEAD = ("family", "why", "times")
 LIVE = ("promoted", "unchanged", "rows")
 REPORTED = ("failed", "not-learned", "refused", "vetoed", "overtaken", "taken-back", "retired")
 REASONS = 5  # of a family: thousands of people have thousands
-Row = tuple[object, ...]
+TableRow = tuple[object, ...]
 
 
 class Score(NamedTuple):
@@ -23,14 +23,14 @@ class Score(NamedTuple):
     baseline_value: float | None = None
 
 
-def table_of(reports: Iterable[RunReport], simulated: Mapping[str, float] | None) -> list[Row]:
+def table_of(reports: Iterable[RunReport], simulated: Mapping[str, float] | None) -> list[TableRow]:
     """A row for each score, a family's first one with its counts and seconds.
 
     Args:
         reports: of the runs.
         simulated: adjusted Rand indices of the clusters of simulated people, where there are any.
     """
-    rows: list[Row] = []
+    rows: list[TableRow] = []
     for report in reports:
         scores = scores_of(report)
         if report.family == "clusters" and simulated:
@@ -43,7 +43,7 @@ def table_of(reports: Iterable[RunReport], simulated: Mapping[str, float] | None
     return rows
 
 
-def reasons_of(reports: Iterable[RunReport]) -> list[Row]:
+def reasons_of(reports: Iterable[RunReport]) -> list[TableRow]:
     """Why runs came to less than they might, the most frequent reason of a family first.
 
     >>> from uuid import UUID
@@ -51,7 +51,7 @@ def reasons_of(reports: Iterable[RunReport]) -> list[Row]:
     >>> reasons_of([RunReport("load", UUID(int=0), "done", {}, {}, why, {})])
     [('load', '7 sets, 40 are needed', 2), ('', '6 sets, 40 are needed', 1)]
     """
-    rows: list[Row] = []
+    rows: list[TableRow] = []
     for report in reports:
         ordered = sorted(report.reasons.items(), key=lambda pair: -pair[1])[:REASONS]
         names = [report.family, *[""] * len(ordered)]
@@ -101,7 +101,7 @@ def _of_rankings(metrics: Mapping[str, Any]) -> list[Score]:
 
 
 def _of_strangers(contest: Mapping[str, Any]) -> list[Score]:
-    """What is averaged beside what is summed, on sets of people whom neither has seen."""
+    """The averaged model beside the summed one, on sets of people that neither has seen."""
     return [
         Score("right of strangers", contest["challenger"], name, contest[part])
         for name, part in (("sums", "serving"), ("majority", "majority"))

@@ -74,7 +74,7 @@ class Service:
         try:
             self._pid_file.write_text(str(process.pid))
             self._await_ready(process, progress)
-        except BaseException:  # Ctrl-C as well: whoever asked for it does not know that it is there
+        except BaseException:  # Ctrl-C as well: the caller does not know that there is a process
             _end(process)
             self._pid_file.unlink(missing_ok=True)
             raise
@@ -129,7 +129,7 @@ class Service:
 
     @contextmanager
     def spoken_to(self) -> Generator[str]:
-        """The service's address for a client; what the client hears becomes an error of ours.
+        """The service's address for a client; errors of the client become errors of ours.
 
         Raises:
             ServiceFailed: nobody answers, or the service refuses what was asked.
@@ -156,8 +156,8 @@ class Service:
     def _answers(self, path: str) -> bool:
         """Whether a path answers 200.
 
-        Asked ten times a second: a client of httpx would read all certificates first, 32 ms of a
-        core each time.
+        It is called ten times a second. A client of httpx would first read all certificates, which
+        takes 32 ms of a core each time.
         """
         line = HTTPConnection(*self._address, timeout=2.0)
         try:
@@ -175,7 +175,7 @@ class Service:
 
 
 def _end(process: "subprocess.Popen[bytes]") -> None:
-    """End what was just started, with its workers if it does not end them itself."""
+    """End the process that was just started, and its workers if it does not end them itself."""
     process.terminate()
     try:
         process.wait(STOPPED_WITHIN_S)
@@ -185,7 +185,7 @@ def _end(process: "subprocess.Popen[bytes]") -> None:
 
 
 def _alive(pid: int) -> bool:
-    """Whether a process runs; our own children that ended are collected on the way."""
+    """Whether a process runs; children of ours that have ended are reaped."""
     try:
         if os.waitpid(pid, os.WNOHANG)[0] == pid:
             return False

@@ -8,8 +8,8 @@ from typing import NoReturn
 def interrupt_on_sigterm() -> None:
     """From now on SIGTERM raises KeyboardInterrupt: what the command has started is stopped first.
 
-    Without it a command dies where it stands, and the node and the service that it started for
-    itself go on without it.
+    Without it SIGTERM would end the command at once, and leave the node and the service running
+    that it started for itself.
     """
     signal.signal(signal.SIGTERM, _interrupt)
 

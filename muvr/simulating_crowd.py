@@ -1,7 +1,8 @@
-"""A simulated population enters the store: registered here, their histories from several processes.
+"""Sends a simulated population: all register here, several processes send their histories.
 
-A person's decisions share journal partitions and follow one another; people do not wait for each
-other. So people go side by side, and Python's own work is what more than one process is for.
+The decisions of a person share journal partitions and follow one another; those of different people
+need not wait for each other. So people are sent side by side, and several processes share the work
+of Python itself.
 """
 
 import asyncio
@@ -28,7 +29,9 @@ from pipelines.lifecycle.runs import server_time
 from schemas.config import Cassandra, Config
 from schemas.errors import NameTaken
 from schemas.events import PlanBody, SessionOpening, SetConfirmation
-from store.database import Database, connect
+from store.concurrently import for_each
+from store.connection import connect
+from store.database import Database
 from store.journal import Journal
 from store.records import records_in
 from store.social import Follows
@@ -53,7 +56,7 @@ class SimulatedWorld:
         return simulate_user(index, self.users, self.weeks, self.seed, start_s=self.start_s)
 
     def people(self) -> list[SimulatedPerson]:
-        """Who they are, without their histories."""
+        """The people of this world, without their histories."""
         return [introduce(n, self.seed, start_s=self.start_s) for n in range(self.users)]
 
 
@@ -93,14 +96,13 @@ async def register_all(database: Database, world: SimulatedWorld, password: str)
         NameTaken: another world's people have these names.
     """
     journal, users = Journal(database), Users(database)
-    gate = asyncio.Semaphore(REGISTERED_AT_ONCE)
     kept = await Passwords().hash(password) if password else ""
 
-    async def one(person: SimulatedPerson) -> None:
-        async with gate:
-            await _register(journal, users, person, kept)
+    async def register(person: SimulatedPerson) -> None:
+        """Register one person, with the hash of the password that all have."""
+        await _register(journal, users, person, kept)
 
-    await asyncio.gather(*map(one, world.people()))
+    await for_each(register, world.people(), REGISTERED_AT_ONCE)
 
 
 async def _register(
@@ -126,7 +128,7 @@ async def _register(
 def send_in_process(
     config: Config, password_file: Path, world: SimulatedWorld, people: Sequence[int]
 ) -> Counter[str]:
-    """In a process of its own, which keeps one connection for all its portions."""
+    """Send a portion from a process of its own, which keeps one connection for all its portions."""
     database = _connection(config.cassandra, password_file)  # pyright: ignore[reportArgumentType] frozen: has a hash
     return send_portion(database, config, world, people)
 
@@ -143,6 +145,7 @@ def send_portion(
     ids = [person.user_id for person in world.people()]
 
     async def send() -> Counter[str]:
+        """Send everybody's history at the same time; how much was sent."""
         made = [world.person(index) for index in people]
         sent = await asyncio.gather(*(send_person(database, config, ids, one) for one in made))
         return sum(sent, Counter[str]())

@@ -1,6 +1,5 @@
-"""The truth behind simulated people: kept beside the reports, and what learners found of it."""
+"""Keeps the truth behind simulated people beside the reports, and compares what was learned."""
 
-import asyncio
 import json
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -11,13 +10,14 @@ import numpy as np
 
 from models.clusters.evaluate import adjusted_rand
 from muvr.simulating_crowd import SimulatedWorld
+from store.concurrently import for_each
 from store.database import Database
 from store.live_runs import LiveRuns
 from store.results import Cluster, Results
 
 
 def truth_path(folder: Path, seed: int) -> Path:
-    """Where the truth of a world is kept."""
+    """The file that keeps the truth of a world."""
     return folder / f"simulated-{seed}.json"
 
 
@@ -68,13 +68,12 @@ async def clusters_against_truth(
     live = await LiveRuns(database).read("clusters")
     if live is None or not truth:
         return None
-    gate = asyncio.Semaphore(64)
 
-    async def one(user_id: UUID) -> tuple[str, Cluster | None]:
-        async with gate:
-            return truth[user_id], await Results(database).cluster(live.run_id, user_id)
+    async def both(user_id: UUID) -> tuple[str, Cluster | None]:
+        """A person's true temperament, and the cluster that was found."""
+        return truth[user_id], await Results(database).cluster(live.run_id, user_id)
 
-    asked = await asyncio.gather(*map(one, truth))
+    asked = await for_each(both, truth, at_once=64)
     found = [(name, cluster) for name, cluster in asked if cluster is not None]
     if not found:
         return None

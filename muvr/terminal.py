@@ -97,7 +97,7 @@ class Terminal:
             self._err.print(f"{what}: done" if one_thing else f"{what}: {done:,} done")
         elif total is not None and said < done < total and now_s - said_s >= PLAIN_EVERY_S:
             self._said[what] = (now_s, done)
-            speed = (done - said) / (now_s - said_s)  # of late: a step begins slowly
+            speed = (done - said) / (now_s - said_s)  # the latest rate: a step begins slowly
             left = lasting((total - done) / speed)
             self._err.print(f"{what}: {done:,} of {total:,}, {rate(speed)}, about {left} left")
 
@@ -158,7 +158,7 @@ def counted(number: int, what: str) -> str:
 
 
 def rate(speed: float) -> str:
-    """Units a second; of what is slow with a fraction.
+    """Units a second, with decimals where they are few.
 
     >>> rate(1396.2), rate(1.2345), rate(0.0421)
     ('1,396/s', '1.2/s', '0.04/s')
@@ -167,7 +167,7 @@ def rate(speed: float) -> str:
 
 
 def lasting(seconds: float) -> str:
-    """How long, as exactly as a guess is.
+    """A duration, no more exact than a guess is.
 
     >>> lasting(95.4), lasting(2226), lasting(9000)
     ('95 s', '37 min', '2 h 30 min')

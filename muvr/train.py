@@ -14,7 +14,7 @@ from muvr.options import AsJson, Conf
 from muvr.scoreboard import HEAD, WHY_HEAD, reasons_of, table_of
 from muvr.terminal import Terminal, shown
 from pipelines.lifecycle.runs import RunReport, server_time
-from pipelines.lifecycle.scope import Users
+from pipelines.lifecycle.scope import AskedUsers
 from schemas.config import Config
 from schemas.errors import BadInput, MuvrError, Retryable
 from schemas.times import us_of
@@ -78,7 +78,7 @@ def train(
 
 
 def families_on(engine: TrainingEngine) -> Sequence[str]:
-    """What `all` means on an engine, in the order in which it runs."""
+    """The families that `all` means on an engine, in the order in which they run."""
     from pipelines.jobs import EVERY, FROM_SAMPLES  # see run_job
 
     return [name for name in EVERY if engine is TrainingEngine.spark or name in FROM_SAMPLES]
@@ -95,7 +95,7 @@ def _found_of_truth(door: Door, reports: Sequence[RunReport]) -> Mapping[str, fl
 
 
 def problem_text(problem: Exception) -> str:
-    """A failure as people read it; of a kind that nobody foresaw with the name of that kind."""
+    """A failure as people read it; an unforeseen one with the name of its type."""
     if isinstance(problem, MuvrError):
         return str(problem)
     return f"{type(problem).__name__}: {problem}"
@@ -115,7 +115,7 @@ def show_run(terminal: Terminal, run: Mapping[str, Any]) -> None:
 def run_job(
     door: Door,
     family: str,
-    users: Users,
+    users: AskedUsers,
     engine: TrainingEngine = TrainingEngine.spark,
     cutoff_at: datetime | None = None,
 ) -> RunReport:
@@ -142,14 +142,14 @@ def run_job(
 
 
 def keep_stretches(door: Door) -> None:
-    """Bring the stretches of those who teach everybody's model up to date, as the sweeper does."""
+    """Bring the stretches of members of the global models up to date, as the sweeper does."""
     left = door.ask(lambda database: _project_members(database, door.config))
     for user_id, why in left.items():
         door.terminal.fail(f"The stretches of user {user_id} stay as they were. {why}")
 
 
 async def _project_members(database: Database, config: Config) -> dict[UUID, str]:
-    """Users whose data cannot be read, and why; the others' are done."""
+    """Bring the members' stretches up to date; the users whose data cannot be read, and why."""
     from ingest.stretches import project_stretches  # see run_job
     from pipelines.lifecycle.members import members_of
 
@@ -166,7 +166,7 @@ async def _project_members(database: Database, config: Config) -> dict[UUID, str
     return left
 
 
-def read_users(text: str, known: Sequence[str] = ("changed", "all")) -> Users:
+def read_users(text: str, known: Sequence[str] = ("changed", "all")) -> AskedUsers:
     """`changed`, `all`, or user ids with commas.
 
     Args:

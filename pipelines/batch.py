@@ -1,7 +1,8 @@
 """The life of a batch family's run: learn from everybody, judge, write, and appear all at once.
 
-A recipe gives rows for one table, metrics, and a reason if it must not go live. Rows of a run lie
-under its id and nobody reads them until `live_runs` points there: after they were counted.
+A recipe gives rows for one table, metrics, and a reason if the rows must not go live. The rows of a
+run are stored under its id, and nobody reads them until `live_runs` points there, which happens
+after they were counted.
 """
 
 import asyncio
@@ -126,7 +127,7 @@ def _learn(job: Job, family: BatchFamily, *, only_changed: bool) -> None:
 
 
 def _learned(job: Job, family: BatchFamily) -> BatchResult | None:
-    """What the recipe finds; None where there is too little data, and nothing is live any more."""
+    """What the recipe finds; with too little data None, and no rows stay live."""
     spark = job.spark()
     try:
         with job.run.step("learn"):
@@ -141,7 +142,7 @@ def _learned(job: Job, family: BatchFamily) -> BatchResult | None:
 
 
 def _withdraw(job: Job, family: str) -> None:
-    """Take away the rows of before: they are about people who are not there any more, or too few.
+    """Withdraw the live rows: they are about people who have left, or who are too few.
 
     Raises:
         LeaseHeld: the run's lease was lost; nothing is withdrawn.
@@ -158,7 +159,7 @@ def _withdraw(job: Job, family: str) -> None:
 
 
 def _note(job: Job, result: BatchResult, digest: str) -> None:
-    """Put on record what was read and found, and whose data is broken."""
+    """Record what was read and found, and whose data is broken."""
     job.run.metrics |= {**result.metrics, "digest": digest}
     job.run.counts.update(result.counts)
     broken = result.broken.items()
@@ -173,9 +174,9 @@ def _refuse(job: Job, reason: str) -> None:
 
 
 def fading(database: Database, family: str, now: datetime) -> bool:
-    """Whether the rows that readers see are near their end: nothing new is no reason to lose them.
+    """Whether the live rows are near the end of their time, so that new ones must replace them.
 
-    Not before the first run: there are no rows.
+    False before the first run: there are no rows.
     """
     live = asyncio.run(LiveRuns(database).read(family))
     return live is not None and now - live.as_of > FADING_AFTER
@@ -192,9 +193,10 @@ def digest_of(rows: Sequence[tuple[object, ...]]) -> str:
 
 
 def _known_digests(database: Database, family: str) -> set[object]:
-    """Of the rows that are live, and of those of the last run, which may have been refused.
+    """Digests of the live rows, and of those of the last run, which may have been refused.
 
-    A last run that was taken back is not known: what becomes of its rows is asked again.
+    If the last run was taken back its digest is left out: what becomes of such rows is decided
+    anew.
     """
     live = asyncio.run(LiveRuns(database).read(family))
     mark = asyncio.run(Watermarks(database).newest(family))
@@ -205,10 +207,10 @@ def _known_digests(database: Database, family: str) -> set[object]:
 
 
 def _objection(database: Database, family: str, digest: str) -> str:
-    """Why rows may not appear that a person took back, "" when they may.
+    """Why rows may not go live because a person took them back, "" when they may.
 
-    As with models: they stay away while another run's rows are live; where none are, the recipe
-    has the last word.
+    As with models, they stay away while another run's rows are live; where none are, the recipe
+    decides.
     """
     live = asyncio.run(LiveRuns(database).read(family))
     if live is None or live.metrics.get("digest") == digest:

@@ -1,9 +1,9 @@
 """The form family's job: confirmed sets to each user's own way of doing every exercise.
 
-A book of form describes and advises, it decides nothing: there is no rung that it could be worse
+A book of form describes and advises but decides nothing. There is no rung that it could be worse
 than, so it serves as soon as there is a set in it; a template needs three sets of an exercise. Sets
-whose counted repetitions contradict what the person said are left out, and so are those that are
-too short or too long to be counted: serving counts neither (`models.recognition.counting`).
+whose counted repetitions contradict the person's number are left out, and so are those that are too
+short or too long to be counted: serving counts neither (`models.recognition.counting`).
 """
 
 import asyncio
@@ -25,7 +25,7 @@ from pipelines.lifecycle.engines import Partitions, Pass, engine_of
 from pipelines.lifecycle.environment import environment
 from pipelines.lifecycle.job import EngineName, Job, opened_job, recorded_users, settle
 from pipelines.lifecycle.runs import Clock, RunReport, server_time
-from pipelines.lifecycle.scope import Scope, Users, scope_of
+from pipelines.lifecycle.scope import AskedUsers, Scope, scope_of
 from pipelines.lifecycle.user_models import USER_MODELS, outcome_of, promote_users, retire_users
 from schemas.config import Config
 from schemas.ids import version_of
@@ -51,7 +51,7 @@ LEARNED = pa.schema(
 def train_form(
     config: Config,
     *,
-    users: Users = "all",
+    users: AskedUsers = "all",
     engine: EngineName = "spark",
     progress: Progress | None = None,
     clock: Clock = server_time,

@@ -15,7 +15,7 @@ from pipelines.form import train_form
 from pipelines.intensity import INTENSITY
 from pipelines.lifecycle.job import EngineName
 from pipelines.lifecycle.runs import RunReport
-from pipelines.lifecycle.scope import Users
+from pipelines.lifecycle.scope import AskedUsers
 from pipelines.load import LOAD
 from pipelines.next import NEXT
 from pipelines.personal.job import PersonalFamily, train_personal
@@ -60,7 +60,7 @@ def train(
     family: str,
     config: Config,
     *,
-    users: Users = "all",
+    users: AskedUsers = "all",
     cutoff_at: datetime | None = None,
     engine: EngineName = "spark",
     progress: Progress | None = None,

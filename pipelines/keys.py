@@ -1,4 +1,4 @@
-"""What passes between driver and executors: keys of partitions, rows, incumbents. Pure."""
+"""The types that pass between driver and executors: keys, rows, incumbents. Pure."""
 
 from datetime import datetime
 from typing import Any

@@ -15,8 +15,9 @@ from schemas.errors import NotEnoughLabels
 def learn_rank(spark: SparkSession, config: Config) -> BatchResult:
     """Edges come to the driver as pairs of ids; the kernel ranks faster than a cluster shuffles.
 
-    A pair takes some 230 bytes until it is numbered: that, not the kernel, bounds the follows.
-    Where nobody follows anybody any more all are alike: the ranks of before would go on being told.
+    A pair takes some 230 bytes until its ids are numbered: that bounds the follows, not the kernel.
+    Where nobody follows anybody any more all ranks are alike; without that run the old ones would
+    stay.
 
     Raises:
         NotEnoughLabels: nobody follows anybody, and there are no ranks of before.

@@ -32,7 +32,7 @@ COUNTED = pa.schema(
         ("last_s", pa.float64()),
     ]
 )
-Rows = Sequence[Mapping[str, Any]]
+CountRows = Sequence[Mapping[str, Any]]
 
 
 def learn_recommend(spark: SparkSession, config: Config) -> BatchResult:
@@ -66,7 +66,7 @@ def learn_recommend(spark: SparkSession, config: Config) -> BatchResult:
     return BatchResult(found, metrics, refused, counts, broken)
 
 
-def count_rows(log: SetLog, *, cutoff_s: float) -> Rows:
+def count_rows(log: SetLog, *, cutoff_s: float) -> CountRows:
     """On an executor: how often a user did each exercise, before and after the cut-off."""
     rows: list[dict[str, Any]] = []
     for name in np.unique(log.exercise).tolist():
@@ -84,12 +84,13 @@ def count_rows(log: SetLog, *, cutoff_s: float) -> Rows:
     return rows
 
 
-def counted(rows: Rows, users: Sequence[str], exercises: Sequence[str], part: str) -> Counts:
+def counted(rows: CountRows, users: Sequence[str], exercises: Sequence[str], part: str) -> Counts:
     """Users × exercises of one part: early, late or all."""
     user_number = {user: n for n, user in enumerate(users)}
     exercise_number = {name: n for n, name in enumerate(exercises)}
 
     def value(row: Mapping[str, Any]) -> float:
+        """How many sets a row counts in this part."""
         return row["early"] + row["late"] if part == "all" else row[part]
 
     kept = [row for row in rows if value(row) > 0]

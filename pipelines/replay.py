@@ -1,9 +1,9 @@
 """The projections again from the journal: every user's events, where Spark reads them.
 
-What follows from an event is known in one place only, the room that also records it. This room
-must not import that one, so the function comes from whoever composes both (`muvr replay`), and
-the executors import it by its name. They write with Cassandra's driver: every row carries the
-time of its event, which a table's writer in Spark cannot say cell by cell.
+What follows from an event is known in one place only, the room `ingest`, which also records it.
+This room must not import that one, so the function is passed in by whoever composes both (`muvr
+replay`), and the executors import it by its name. They write with Cassandra's driver: every row
+carries the time of its event, and Spark's table writer cannot set that cell by cell.
 """
 
 import asyncio
@@ -30,8 +30,9 @@ from pipelines.spark.tables import read_keys, read_table
 from schemas.config import Cassandra, Config
 from schemas.layout import LONGEST_DAYS
 from schemas.progress import Progress
+from store.connection import connect
 from store.credentials import Credentials, credentials_of
-from store.database import Database, connect
+from store.database import Database
 from store.jobs import UserOutcome
 from store.journal import Event, event_of, months_between
 from store.user_rows import BIRTH
@@ -153,7 +154,7 @@ def _events(
         keys = [(user, month) for user in users for month in months]
         frame = read_keys(spark, keyspace, "journal", keys).frame
     tasks = TASKS_A_CORE * spark.sparkContext.defaultParallelism
-    # a number that was said: Spark would join what it takes for little into one task
+    # a number is given, or Spark would join what it takes for little into one task
     chosen = frame.select(*COLUMNS).repartition(tasks, "user_id")
     return chosen.sortWithinPartitions("user_id", "received_at", "event_id")
 

@@ -1,23 +1,14 @@
-"""conf.yaml as a frozen type: read once, at a door, and passed on.
-
-Source of a value, strongest first: environment (`MUVR_API__PORT=9000`), conf.yaml, the default.
-"""
+"""The settings of conf.yaml as frozen types; `schemas.config_file` reads them from the file."""
 
 import difflib
-import os
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from schemas.cron import read_cron
-from schemas.errors import BadConfig
 from schemas.families import AVERAGED, FAMILIES
 from schemas.layout import AHEAD_DAYS, LONGEST_DAYS
-
-PREFIX = "MUVR_"
 
 
 class Section(BaseModel):
@@ -235,71 +226,3 @@ class Config(Section):
     training: Training = Training()
     sql: Sql = Sql()
     schedule: Schedule = Schedule()
-
-
-def load_config(path: Path, environment: Mapping[str, str] | None = None) -> Config:
-    """Read conf.yaml and its overrides.
-
-    Args:
-        path: the file; its folder is the root of relative paths.
-        environment: variables to look for overrides in; the process's own by default.
-
-    Raises:
-        BadConfig: an unknown key (the nearest known one is named), a wrong value, bad YAML.
-    """
-    values = _parse(path)
-    for section, key, text in _overrides(os.environ if environment is None else environment):
-        values.setdefault(section, {})[key] = text
-    _refuse_unknown(values, path)
-    try:
-        config = Config.model_validate(values)
-    except ValidationError as problem:
-        first = problem.errors()[0]
-        field = ".".join(str(part) for part in first["loc"])
-        raise BadConfig(
-            f"{path}: {field} = {first['input']!r}: {first['msg']}",
-            field=field,
-            value=first["input"],
-        ) from problem
-    return config.model_copy(update={"paths": _absolute(config.paths, path.resolve().parent)})
-
-
-def _parse(path: Path) -> dict[str, Any]:
-    try:
-        values: Any = yaml.safe_load(path.read_text()) or {}
-    except (OSError, yaml.YAMLError) as problem:
-        raise BadConfig(f"{path} cannot be read: {problem}", field=str(path)) from problem
-    if not isinstance(values, dict) or not all(isinstance(v, dict) for v in values.values()):
-        raise BadConfig(f"{path} must hold sections of keys, such as `api:` with `port: 8080`")
-    return values
-
-
-def _overrides(environment: Mapping[str, str]) -> list[tuple[str, str, str]]:
-    """`MUVR_API__PORT=1` as ("api", "port", "1")."""
-    found: list[tuple[str, str, str]] = []
-    for name, text in sorted(environment.items()):
-        section, separator, key = name.removeprefix(PREFIX).lower().partition("__")
-        if name.startswith(PREFIX) and separator:
-            found.append((section, key, text))
-    return found
-
-
-def _refuse_unknown(values: Mapping[str, Mapping[str, Any]], path: Path) -> None:
-    sections = Config.model_fields
-    for section, keys in values.items():
-        if section not in sections:
-            raise _unknown(path, section, list(sections))
-        known = getattr(Config(), section).__class__.model_fields
-        for key in keys:
-            if key not in known:
-                raise _unknown(path, f"{section}.{key}", [f"{section}.{k}" for k in known])
-
-
-def _unknown(path: Path, key: str, known: list[str]) -> BadConfig:
-    near = difflib.get_close_matches(key, known, n=1, cutoff=0.0)[0]
-    return BadConfig(f"{path}: unknown key `{key}`; did you mean `{near}`?", field=key, value=key)
-
-
-def _absolute(paths: Paths, root: Path) -> Paths:
-    fields = {name: root / Path(value).expanduser() for name, value in paths}
-    return Paths(**fields)

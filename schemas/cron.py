@@ -1,4 +1,4 @@
-"""When something is due: five cron fields, read once, asked without a clock of their own."""
+"""Five cron fields: when something is due, at a time that the caller names."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta

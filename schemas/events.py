@@ -63,7 +63,7 @@ def _only_text(value: object) -> object:
 
 
 def _within_reach(value: datetime) -> datetime:
-    """Also a clock that is wrong by years is a clock; past the last date nothing can be added."""
+    """Refuse times that no date arithmetic survives; a clock may be wrong by years."""
     if EARLIEST <= value < LATEST:
         return value
     raise ValueError(f"a time lies from {EARLIEST.date()} to before {LATEST.date()} (UTC)")

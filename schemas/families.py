@@ -44,5 +44,5 @@ FAMILIES: dict[str, Family] = {
 }
 
 AVERAGED = "exercise-averaged"
-"""The job that averages models of many people; what it learns may serve users who have no model of
-their own yet (decision 17)."""
+"""The job that averages models of many people; its model may serve users who have none of their own
+(decision 17)."""

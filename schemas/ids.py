@@ -55,7 +55,7 @@ def check_client_id(id_: UUID, field: str, now_ms: int, past_days: int, future_d
 
 
 def slot(id_: UUID, *words: object) -> UUID:
-    """The one place in the journal for a decision about a thing: the same question, the same id.
+    """The one place in the journal for a decision about a thing: the same words, the same id.
 
     A UUIDv8 (RFC 9562: "vendor-specific") from the hash of the thing's id and the words.
 

@@ -5,7 +5,7 @@ from typing import Final, Literal, get_args
 from schemas.errors import BadInput
 
 InputLayout = Literal["wrist-acc6", "wrist-acc3"]
-"""Of a recording, and the column `model_id` of what is learned from it: acceleration and rotation,
+"""The layout of a recording, and `model_id` of what is learned from it: acceleration and rotation,
 or acceleration alone."""
 ACC6: Final = "wrist-acc6"
 ACC3: Final = "wrist-acc3"

@@ -8,12 +8,13 @@ SHARDS = 64
 LAYOUT = {"chunks_per_part": str(CHUNKS_PER_PART), "shards": str(SHARDS), "month": "YYYY-MM"}
 
 LONGEST_DAYS, AHEAD_DAYS = 400, 1
-"""How far the time in an id may lie behind and ahead of the server's clock (limits.clock_…_days at
-most): whoever looks for somebody's events looks through the months between."""
+"""How far the time in an id may lie behind and ahead of the server's clock, in days;
+limits.clock_…_days may be less. Looking for somebody's events means looking through the months
+between."""
 
 LABELLED_S = 400 * 86_400
-"""How long samples are kept for training: `default_time_to_live` of `labelled_sets` and of
-`labelled_stretches`. No column of theirs may outlive the row."""
+"""How long samples are kept for training, in seconds: `default_time_to_live` of `labelled_sets` and
+of `labelled_stretches`. No column of theirs may outlive its row."""
 
 GLOBAL_OWNER = "global"
 _USER_PREFIX = "u:"

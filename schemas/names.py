@@ -1,8 +1,8 @@
 """Names of exercises: one spelling, however a keyboard made it.
 
-Names come in with spaces to spare and, from some systems, with accents as characters of their own.
-What looks the same is one exercise. "Bench Press" and "bench press" do not look the same: case is
-kept and counts.
+Names come in with superfluous spaces and, from some systems, with accents as characters of their
+own. What looks the same is one exercise. "Bench Press" and "bench press" do not look the same: case
+is kept and counts.
 """
 
 import re
@@ -15,7 +15,7 @@ from pydantic import BeforeValidator, Field, StringConstraints
 LONGEST = 100
 MOST_DECOMPOSED = 4  # characters that one takes when its accents are apart
 NO_CONTROLS = r"^[^\x00-\x1f\x7f-\x9f]*$"
-"""Text that does nothing to the terminal of whoever lists it: no escapes, no bells, no NUL."""
+"""Text without control characters: no escapes, bells or NUL reach the terminal that lists it."""
 _SPACE = re.compile("[\t-\r \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]+")
 """Unicode's white space; `\\s` also means separators of records, which have been kept as names."""
 
@@ -23,8 +23,8 @@ _SPACE = re.compile("[\t-\r \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\
 def one_spelling(name: str) -> str:
     r"""A name as it is kept: composed (Unicode's NFC), single spaces inside, none around it.
 
-    A text that is too long for any name comes back decomposed as it was: composing takes quadratic
-    time, and whoever checks lengths refuses it in any case.
+    A text that is too long for any name comes back as it was, decomposed: composing takes quadratic
+    time, and the check of its length refuses it in any case.
 
     >>> one_spelling("  Bulga\u0308rian \t split\u00a0squat\n")
     'Bulgärian split squat'
@@ -36,9 +36,9 @@ def one_spelling(name: str) -> str:
 
 
 def respelled(said: Mapping[str, object]) -> dict[str, object]:
-    """What a person said, its `exercise` and those of its `sets` in one spelling.
+    """An event's body with its `exercise`, and those of its `sets`, in one spelling.
 
-    For what was kept before names were spelled one way when they came in.
+    For bodies that were kept before names were spelled one way at the door.
     """
     found = dict(said)
     match found:

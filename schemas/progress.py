@@ -1,4 +1,4 @@
-"""How long work reports how far it is: passed in by the door that owns the terminal."""
+"""How long work reports its progress, to whatever the caller passes in."""
 
 from typing import Protocol
 

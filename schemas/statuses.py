@@ -1,4 +1,4 @@
-"""What became of a run of a job, and of each user in it: every word for it, once."""
+"""The words for what a run of a job came to, and for what it came to for each user."""
 
 from typing import Final, Literal, get_args
 

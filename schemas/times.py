@@ -5,9 +5,10 @@ from typing import TypeVar, cast
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 NS_PER_S = 1_000_000_000
-Time = TypeVar("Time", bound=datetime | None)
+AnyTime = TypeVar("AnyTime", bound=datetime | None)
 EARLIEST, LATEST = EPOCH, datetime(2200, 1, 1, tzinfo=UTC)
-"""What a client may say: a clock that was never set, and far enough from where dates end."""
+"""The times that a client may send: from a clock that was never set to far enough from where dates
+end."""
 _US = timedelta(microseconds=1)
 
 
@@ -25,12 +26,12 @@ def at_us(us: int) -> datetime:
     return EPOCH + timedelta(microseconds=us)
 
 
-def aware(at: Time) -> Time:
+def aware(at: AnyTime) -> AnyTime:
     """A time from Cassandra with its zone: UTC.
 
     >>> aware(datetime(1970, 1, 1)).isoformat()
     '1970-01-01T00:00:00+00:00'
     """
     if isinstance(at, datetime) and at.tzinfo is None:
-        return cast("Time", at.replace(tzinfo=UTC))
+        return cast("AnyTime", at.replace(tzinfo=UTC))
     return at

@@ -1,4 +1,4 @@
-"""What a change is of: the word that joins who announces it in `changes` to who waits for it."""
+"""The words that join those who announce a change in `changes` to those who wait for it."""
 
 from typing import Literal
 

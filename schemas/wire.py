@@ -15,9 +15,9 @@ SEQ_MAX = 1_000_000
 """Chunk numbers end here."""
 
 LIST_BYTES = 8_000_000
-"""Of a stream's list, in which a hash takes 67 bytes and a number without a chunk 5: it is one row
-of the journal, and a node takes 8 MiB in one write. 119,000 hashes: 33 hours of chunks of a second,
-two weeks of 512 samples at 50 Hz."""
+"""The largest list of a stream, in bytes. A hash takes 67 bytes in it and a number without a chunk
+5; it is one row of the journal, and a node takes 8 MiB in one write. It holds 119,000 hashes: 33
+hours of one-second chunks, or two weeks of chunks of 512 samples at 50 Hz."""
 
 CHUNK_FIELDS: Final = ("v", "t0", "rate_hz", "unit", "scale", "n", "xyz")
 """The binary form, in its canonical order; `t_ms` follows where a device is irregular.

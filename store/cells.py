@@ -1,19 +1,19 @@
-"""Cells with write timestamps, as Cassandra has them, in memory: the ground of `store.memory`."""
+"""Cells with write timestamps, as Cassandra has them, in memory: `store.memory` is made of them."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-Key = tuple[Any, ...]
+CellKey = tuple[Any, ...]
 
 
 class Cells:
     """A table: rows of cells, each with the timestamp of its write; deletions by key prefix."""
 
     def __init__(self) -> None:
-        self._rows: dict[Key, dict[Any, tuple[int, Any]]] = {}
-        self._gone: dict[Key, int] = {}
+        self._rows: dict[CellKey, dict[Any, tuple[int, Any]]] = {}
+        self._gone: dict[CellKey, int] = {}
 
-    def write(self, key: Key, values: Mapping[Any, Any], at: int) -> None:
+    def write(self, key: CellKey, values: Mapping[Any, Any], at: int) -> None:
         """Write cells; an older write changes nothing, and at a tie the greater value stays."""
         row = self._rows.setdefault(key, {})
         for column, value in values.items():
@@ -21,11 +21,11 @@ class Cells:
             if old is None or at > old[0] or (at == old[0] and _greater(value, old[1])):
                 row[column] = (at, value)
 
-    def delete(self, prefix: Key, at: int) -> None:
+    def delete(self, prefix: CellKey, at: int) -> None:
         """Delete everything under a prefix that was written at or before `at`."""
         self._gone[prefix] = max(at, self._gone.get(prefix, 0))
 
-    def read(self, prefix: Key) -> Iterator[tuple[Key, dict[Any, Any]]]:
+    def read(self, prefix: CellKey) -> Iterator[tuple[CellKey, dict[Any, Any]]]:
         """Live rows under a prefix, ordered by key."""
         for key in sorted((k for k in self._rows if k[: len(prefix)] == prefix), key=repr):
             gone = max((self._gone.get(key[:n], 0) for n in range(len(key) + 1)), default=0)
@@ -35,5 +35,5 @@ class Cells:
 
 
 def _greater(value: Any, old: Any) -> bool:
-    """Cassandra compares bytes; any order will do that is the same for everybody."""
+    """Which of two values wins a tie. Cassandra compares bytes; any fixed order will do here."""
     return value != old and repr(value) > repr(old)

@@ -20,7 +20,8 @@ _MOVE = (
     f"previous_run_id = ?, promoted_at = ?, earlier = ? WHERE {_KEY} IF version = ? AND run_id = ?"
 )
 KEPT_EARLIER = 6
-"""With the champion and the one before it eight promotions: a week of bad nights is undone."""
+"""Earlier promotions that a pointer remembers: with the champion and the one before it eight, so
+that a week of bad nights can be undone."""
 Promoted = tuple[str, UUID]  # a version, and the run that let it serve
 
 
@@ -42,7 +43,7 @@ class Challenger(NamedTuple):
 
     @property
     def model_key(self) -> tuple[str, str, str, str]:
-        """Of its row in `models`: owner, layout, family, version."""
+        """The key of its row in `models`: owner, layout, family, version."""
         return self.owner, self.model_id, self.family, self.version
 
 
@@ -53,7 +54,7 @@ class Champion(NamedTuple):
 
     Attributes:
         previous_version, previous_run_id: what served before; None where nothing did.
-        earlier: what else did, the newest first; also what was taken back.
+        earlier: the versions that served before those, newest first, including any taken back.
     """
 
     owner: str
@@ -69,7 +70,7 @@ class Champion(NamedTuple):
 
     @property
     def pointer_key(self) -> tuple[str, str, str]:
-        """Of its row in `champions`: owner, layout, family."""
+        """The key of its row in `champions`: owner, layout, family."""
         return self.owner, self.model_id, self.family
 
 
@@ -85,7 +86,7 @@ class Serving(NamedTuple):
 
     @property
     def model_key(self) -> tuple[str, str, str, str]:
-        """Of its row in `models`: owner, layout, family, version."""
+        """The key of its row in `models`: owner, layout, family, version."""
         return self.owner, self.model_id, self.family, self.version
 
 
@@ -192,7 +193,8 @@ class Champions:
     ) -> str | None:
         """Let nothing of an owner's own serve any more, as a run found.
 
-        What served is the version before: a rollback, or the withdrawal of the run, brings it back.
+        What served becomes the previous version, so a rollback, or the withdrawal of the run,
+        brings it back.
 
         Returns:
             the version that served; None where none did, and nothing changes.

@@ -58,7 +58,7 @@ def cluster_of(
 def auth_of(
     settings: Cassandra, password_file: Path | None, credentials: tuple[str, str] | None
 ) -> PlainTextAuthProvider | None:
-    """Who connects: the given role, else the settings' with the password in a file, else nobody."""
+    """The login: of the given role, else the settings' with the password in a file, else none."""
     if credentials is not None:
         return PlainTextAuthProvider(*credentials)
     if not settings.username or password_file is None:

@@ -1,6 +1,7 @@
-"""Who Muvr is to a Cassandra that asks: one role each for service, Spark and migrations.
+"""The roles under which Muvr connects to Cassandra: for service, Spark and migrations.
 
-Names stand in conf.yaml, passwords never do: an environment variable, else a file of paths.secrets.
+Names are in conf.yaml, passwords never: they come from an environment variable, else from a file of
+paths.secrets.
 """
 
 import os
@@ -11,7 +12,8 @@ from typing import Literal, NamedTuple
 
 from schemas.config import Cassandra, Config
 from schemas.errors import BadConfig
-from store.database import Database, connect
+from store.connection import connect
+from store.database import Database
 from store.reactor import Home
 from store.secret_file import write_new
 
@@ -61,7 +63,7 @@ def credentials_of(
 
 
 def password_file(folder: Path, role: Role) -> Path:
-    """Where a role's password is kept; the service's has the bare name."""
+    """The file of a role's password; that of the service has the bare name."""
     return folder / (_FILE if role == "service" else f"{_FILE}-{role}")
 
 
@@ -85,7 +87,7 @@ def password_in(path: Path, username: str, environment: Mapping[str, str] | None
 
 
 def make_passwords(config: Config) -> None:
-    """Make up what is missing: for the embedded node, whose passwords nobody else has to know."""
+    """Make the passwords that are missing, for the embedded node: nobody else has to know them."""
     config.paths.secrets.mkdir(parents=True, exist_ok=True, mode=0o700)
     for role in (*ROLES, "admin"):
         path = password_file(config.paths.secrets, role)

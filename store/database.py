@@ -6,17 +6,14 @@ Repositories are written once, asynchronously; a command or a job that has no ev
 
 import asyncio
 import threading
-from collections.abc import Iterable, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from cassandra import (
-    DriverException,
     OperationTimedOut,
     RequestExecutionException,
     Unauthorized,
     Unavailable,
-    UnresolvableContactPoints,
     WriteTimeout,
 )
 from cassandra.cluster import (
@@ -27,9 +24,8 @@ from cassandra.cluster import (
 )
 from cassandra.query import BatchStatement, BatchType, BoundStatement, PreparedStatement
 
-from schemas.config import Cassandra
 from schemas.errors import DatabaseAway, NotAllowed, UncertainWrite
-from store.cluster import auth_of, cluster_of
+from store.concurrently import for_each
 from store.reactor import Home
 from store.rows import Row
 from store.write_batching import WriteBatcher
@@ -37,11 +33,8 @@ from store.write_batching import WriteBatcher
 REFUSED = "Cassandra refuses this to the role: {}. Give the rights with `muvr migrate --roles`."
 AWAY = (NoHostAvailable, OperationTimedOut, Unavailable, RequestExecutionException)
 
-FETCH_ROWS = 200
-"""Rows in a page: rows carry samples, and the default of 5,000 is more than a node's heap."""
-
 UNDER_WAY = 512
-"""Requests that wait for their answer; others wait for a place. Past 32,767 on one connection the
+"""Requests under way at the same time; others wait for a place. Past 32,767 on one connection the
 driver blocks its caller, which is the event loop, for two seconds at each."""
 
 
@@ -49,8 +42,9 @@ class Statement(NamedTuple):
     """A CQL text with its values, for batches and bulk runs.
 
     Attributes:
-        packed: the values are bytes as the protocol writes them, for the busiest of all statements:
-            the driver takes as long to find out how to write a row as to send it.
+        packed: whether the values are bytes already, as the protocol writes them. Only the busiest
+            statement is packed: the driver takes as long to find out how to write a row as to send
+            it.
     """
 
     cql: str
@@ -70,7 +64,7 @@ class Database:
     """A keyspace of a cluster. Create it after a fork: the driver owns threads.
 
     Args:
-        home: the loop that asks, None where there is none or several.
+        home: the event loop from which all requests come; None where there is none or several.
         gathers: whether `run_soon` may put writes to several partitions into one batch.
     """
 
@@ -124,7 +118,7 @@ class Database:
             raise NotAllowed(REFUSED.format(problem)) from problem
 
     async def run_soon(self, statement: Statement, size_bytes: int) -> None:
-        """Run a plain write, together with others of the same moment where that is cheaper.
+        """Run a plain write, in one batch with others of the same moment where that is cheaper.
 
         Raises:
             DatabaseAway: no answer at the asked consistency; it may be written nevertheless.
@@ -156,13 +150,7 @@ class Database:
 
     async def run_all(self, statements: Sequence[Statement], *, at_once: int = 64) -> None:
         """Run many independent statements, a bounded number at a time."""
-        gate = asyncio.Semaphore(at_once)
-
-        async def one(statement: Statement) -> None:
-            async with gate:
-                await self._run(statement)
-
-        await asyncio.gather(*(one(statement) for statement in statements))
+        await for_each(self._run, statements, at_once)
 
     async def applied(self, cql: str, values: Sequence[object] = ()) -> bool:
         """Run a conditional statement (`IF …`) and tell whether it was applied."""
@@ -186,7 +174,7 @@ class Database:
             gate.release()
 
     async def _prepared_for(self, cql: str, loop: asyncio.AbstractEventLoop) -> PreparedStatement:
-        """Preparing blocks on the network: once per statement, off the loop."""
+        """Prepare a statement once, off the loop: it blocks on the network."""
         known = self._prepared.get(cql)
         return known or await loop.run_in_executor(None, self._prepare, cql)
 
@@ -208,7 +196,7 @@ async def _rows(response: ResponseFuture, loop: asyncio.AbstractEventLoop) -> li
     rows: list[Row] = []
 
     def settle(problem: BaseException | None) -> None:
-        """In the loop's thread; nothing is left to settle when the waiting task was cancelled."""
+        """Settle in the loop's thread; nothing to do when the waiting task was cancelled."""
         if done.done():
             return
         if problem is None:
@@ -246,63 +234,3 @@ def meaning(problem: BaseException) -> DatabaseAway | UncertainWrite:
     if isinstance(problem, WriteTimeout) and problem.write_type == 5:  # CAS
         return UncertainWrite(f"Cassandra did not say whether a conditional write won: {problem}")
     return DatabaseAway(f"Cassandra did not answer: {type(problem).__name__}: {problem}")
-
-
-def connect(
-    settings: Cassandra,
-    *,
-    keyspace: str | None,
-    password_file: Path | None = None,
-    credentials: tuple[str, str] | None = None,
-    home: Home | None = None,
-) -> Database:
-    """Connect to the cluster that the settings name.
-
-    Args:
-        settings: hosts, port, data centre, consistency.
-        keyspace: None before the keyspace exists (migrations only).
-        password_file: read when `settings.username` is set.
-        credentials: another role's name and password (store.credentials).
-        home: the loop that will ask, which then also sends and reads; call in another thread.
-            None: the driver's own thread does, for commands and jobs.
-
-    Raises:
-        DatabaseAway: nobody answers there, or no host's name leads anywhere at the moment.
-        NotAllowed: Cassandra does not know the name with this password.
-    """
-    name = credentials[0] if credentials else settings.username or "nobody"
-    auth = auth_of(settings, password_file, credentials)
-    try:
-        cluster = cluster_of(settings, auth, home)
-    except UnresolvableContactPoints as problem:
-        raise _not_let_in(settings, name, problem) from problem
-    try:
-        session = cluster.connect(keyspace)
-        session.default_fetch_size = FETCH_ROWS
-        return Database(cluster, session, home, gathers=settings.own_node)
-    except (NoHostAvailable, DriverException) as problem:
-        cluster.shutdown()
-        raise _not_let_in(settings, name, problem) from problem
-
-
-def _not_let_in(
-    settings: Cassandra, name: str, problem: NoHostAvailable | DriverException
-) -> NotAllowed | DatabaseAway:
-    """What a connection that did not come about means."""
-    if "AuthenticationFailed" in repr(problem) or "uthentication" in str(problem):
-        return NotAllowed(
-            f"Cassandra does not let {name} in with this password.",
-            next_step="Check cassandra.username and its password, or make the roles with `muvr "
-            "migrate --roles`.",
-        )
-    hosts = ", ".join(settings.hosts)
-    return DatabaseAway(
-        f"No Cassandra answers at {hosts} port {settings.port}: {_said(problem)}.",
-        next_step="Start the embedded node with `muvr up`, or check cassandra.contact_points.",
-    )
-
-
-def _said(problem: Exception) -> str:
-    """What the hosts said, without what the driver wraps around it."""
-    errors: Iterable[object] = getattr(problem, "errors", {}).values() or [problem]
-    return "; ".join(sorted({str(one).rpartition("Last error: ")[2].rstrip(".") for one in errors}))

@@ -26,7 +26,7 @@ class DeadLetters:
     """Dead letters by day.
 
     Attributes:
-        per_day: how many of one user writers may keep of a day; 0 for who only reads.
+        per_day: how many letters of a user and day are kept; 0 for callers that only read.
     """
 
     def __init__(self, database: Database, per_day: int = 0) -> None:

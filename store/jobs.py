@@ -97,7 +97,7 @@ class JobRuns:
         return _job_run(rows[0]) if rows else None
 
     async def families(self) -> list[str]:
-        """Everything that ever ran, by name: families, the mart, a replay."""
+        """The names of all that ever ran: families, the mart, replays."""
         rows = await self._database.run("SELECT DISTINCT family FROM job_runs")
         return sorted(row.family for row in rows)
 
@@ -119,7 +119,7 @@ class JobRuns:
             *(self._database.run(cql, (name, *values, limit)) for name in families)
         )
         runs = [_job_run(row) for rows in found for row in rows]
-        return sorted(runs, key=lambda run: run.run_id, reverse=True)[:limit]  # their ids are times
+        return sorted(runs, key=lambda run: run.run_id, reverse=True)[:limit]  # ids are times
 
     async def between(self, family: str, since: datetime, before: UUID) -> list[JobRun]:
         """The family's runs that began after a time and before a given run, newest first."""
@@ -152,8 +152,9 @@ class JobRuns:
     ) -> list[UserOutcome]:
         """What the run came to for users, those after a given user and layout.
 
-        Ordered by shard, then by user and layout: one shard gives a page of a large run. The
-        emptier they are, the more are asked at once, so that a small run needs few rounds.
+        Ordered by shard, then by user and layout, so that one shard gives a page of a large run. As
+        long as shards give little, twice as many are asked in each round, so that a small run needs
+        few rounds.
         """
         found: list[UserOutcome] = []
         shard, at_once = 0, 1
@@ -178,7 +179,7 @@ class JobRuns:
         return [UserOutcome(*row) for row in rows]
 
     async def of_user(self, run_id: UUID, user_id: UUID) -> list[UserOutcome]:
-        """What the run came to for one user, ordered by layout; nothing where it left them out."""
+        """What the run came to for one user, by layout; empty where it left the user out."""
         cql = f"{READ_USERS} AND user_id = ?"
         rows = await self._database.run(cql, (run_id, shard_of(user_id), user_id))
         return [UserOutcome(*row) for row in rows]
@@ -195,7 +196,8 @@ class Leases:
     ) -> None:
         """Take the lease if nobody holds it, or if it ran out.
 
-        So it has when it lasts longer than twice what anybody asks for: a clock was wrong.
+        A lease that lasts longer than twice what anybody asks for counts as run out: some clock was
+        wrong when it was taken.
 
         Raises:
             LeaseHeld: another run holds it.

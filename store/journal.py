@@ -1,4 +1,4 @@
-"""What happened, once: `changes` first, then the journal by a conditional insert.
+"""The journal of events: announced in `changes` first, then inserted by a conditional write.
 
 The id of an event is the slot of a decision (`schemas.ids.slot`): whoever fills it first has
 decided, everybody else is shown what stands there. Its month follows from the UUIDv7 of the thing
@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from typing import NamedTuple
 from uuid import UUID
 
@@ -23,6 +24,7 @@ from schemas.names import respelled
 from schemas.times import at_us as time_at
 from schemas.times import aware, us_of
 from schemas.topics import Topic
+from store.concurrently import for_each
 from store.database import Database, Row, Statement
 
 _MONTH = "SELECT event_id, kind, payload, received_at FROM journal WHERE user_id = ? AND month = ?"
@@ -101,7 +103,7 @@ class Journal:
         raise AssertionError("unreachable")
 
     async def append_all(self, user_id: UUID, events: Sequence[Event], topic: Topic) -> list[Event]:
-        """The same for events of one month, decided together: one round for all of them.
+        """Append events of one month together: one round for all of them.
 
         Where a slot is taken, or Cassandra could not say, they are decided one by one.
 
@@ -166,17 +168,13 @@ class Journal:
         return [found[head.event_id] for head in heads if head.event_id in found]
 
     async def changed(self, since: datetime, until: datetime) -> dict[UUID, dict[str, datetime]]:
-        """Users announced on the days from `since` to `until`: each topic, and when it last was."""
+        """Users announced since a time: each topic, and when it last was.
+
+        Announcements are looked for on the days from `since` to `until`.
+        """
         cql = "SELECT user_id, topic, changed_at FROM changes WHERE day = ? AND shard = ?"
-        gate = asyncio.Semaphore(32)
-
-        async def one(day: date, shard: int) -> list[Row]:
-            async with gate:
-                return await self._database.run(cql, (day, shard))
-
-        pages = await asyncio.gather(
-            *(one(day, shard) for day in days(since, until) for shard in range(SHARDS))
-        )
+        keys = [(day, shard) for day in days(since, until) for shard in range(SHARDS)]
+        pages = await for_each(partial(self._database.run, cql), keys, at_once=32)
         rows = [row for page in pages for row in page if us_of(row.changed_at) >= us_of(since)]
         found: dict[UUID, dict[str, datetime]] = {}
         for row in sorted(rows, key=lambda row: row.changed_at):

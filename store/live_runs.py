@@ -14,7 +14,7 @@ from store.database import Database
 from store.jobs import JobRun, JobRuns
 
 ROWS_KEPT = timedelta(days=90)
-"""The time to live of a run's rows: an earlier run has none that could be seen again."""
+"""The time to live of a run's rows: an older run has none left to go back to."""
 
 
 class LiveRun(NamedTuple):
@@ -113,7 +113,7 @@ class LiveRuns:
     async def withdraw(self, family: str, run_id: UUID) -> bool:
         """Let readers see nothing; False when this run is not the live one any more.
 
-        Nobody took it back: a later run's rollback may still come to it.
+        It does not count as taken back: a rollback of a later run may still lead to it.
         """
         return await self._replace(family, run_id, None)
 

@@ -1,8 +1,8 @@
 """The mart's folder: one version of all tables at a time, moved as a whole.
 
-A version is a folder of Parquet files; `manifest.json` names the one that counts and is replaced
-by a rename, so that a reader sees all tables of one refresh. The versions before are deleted at
-once: whoever was erased is in no file after the next refresh. A question that read them is asked
+A version is a folder of Parquet files. `manifest.json` names the one that counts and is replaced by
+a rename, so that a reader sees all tables of one refresh. Older versions are deleted at once, so
+that no file holds an erased user after the next refresh; a query that was reading them is run
 again.
 """
 
@@ -78,7 +78,7 @@ class MartFolder:
     def publish(self, manifest: Manifest) -> None:
         """Let a finished version be the mart, and delete all others.
 
-        What is no version stays: `paths.mart` may be a folder that holds other things.
+        Only versions are deleted: `paths.mart` may be a folder that holds other things.
         """
         self.path.mkdir(parents=True, exist_ok=True)
         fresh = self.path / f"{MANIFEST}.{manifest.version}"
@@ -142,7 +142,7 @@ def layout_digest() -> str:
 def pseudonym_key(folder: Path) -> bytes:
     """The key of the pseudonyms: a secret file, made when it is not there.
 
-    Without it nobody can tell whose rows they are; with another one all people are new.
+    Without the key nobody can tell whose rows they are; under another key all people are new.
 
     Args:
         folder: `paths.secrets`; made when it is not there.

@@ -5,16 +5,13 @@ are closed (only the mart's own folder may be read, no setting may be changed an
 a single SELECT is run.
 """
 
-import threading
-from collections.abc import Generator
-from contextlib import contextmanager
-
 import duckdb
 
 from schemas.config import Sql
 from schemas.errors import BadQuery, QueryTooLong
 from schemas.mart import MART
 from store.mart import Manifest, MartFolder, QueryAnswer
+from store.time_limit import stopped_after
 
 
 def ask_duckdb(folder: MartFolder, sql: str, limits: Sql) -> QueryAnswer:
@@ -39,7 +36,7 @@ def _ask(folder: MartFolder, manifest: Manifest, sql: str, limits: Sql) -> Query
             _views(connection, folder, manifest)
             _close_doors(connection, folder, limits)
             _require_select(sql)
-            with _in_time(connection, limits):
+            with stopped_after(limits.seconds, connection.interrupt):
                 found = connection.execute(sql)
                 columns = tuple(name for name, *_ in found.description or ())
                 rows = found.fetchmany(limits.rows + 1)
@@ -50,7 +47,7 @@ def _ask(folder: MartFolder, manifest: Manifest, sql: str, limits: Sql) -> Query
             field="sql",
         ) from problem
     except duckdb.Error as problem:
-        said = str(problem).splitlines()[0]  # what follows is a drawing, and a guess
+        said = str(problem).splitlines()[0]  # further lines draw a pointer and guess a name
         raise BadQuery(
             f"DuckDB: {said} `muvr mart show` names tables and columns.",
             field="sql",
@@ -67,7 +64,7 @@ def _views(connection: duckdb.DuckDBPyConnection, folder: MartFolder, manifest: 
 
 
 def _close_doors(connection: duckdb.DuckDBPyConnection, folder: MartFolder, limits: Sql) -> None:
-    """From here on nothing but the mart's files can be reached, and nothing can be changed back."""
+    """Let this connection reach nothing but the mart's files, and let nothing undo that."""
     place = str(folder.path.resolve()) + "/"
     for setting, value in (
         ("memory_limit", f"'{limits.memory_mb}MB'"),
@@ -90,14 +87,3 @@ def _require_select(sql: str) -> None:
             field="sql",
             value=sql[:100],
         )
-
-
-@contextmanager
-def _in_time(connection: duckdb.DuckDBPyConnection, limits: Sql) -> Generator[None]:
-    timer = threading.Timer(limits.seconds, connection.interrupt)
-    timer.daemon = True
-    timer.start()
-    try:
-        yield
-    finally:
-        timer.cancel()

@@ -20,8 +20,9 @@ from schemas.config import Cassandra
 from schemas.errors import BadMigration, DatabaseAway, SchemaMismatch
 from schemas.layout import LAYOUT
 from schemas.progress import Progress, Silent
+from store.connection import connect
 from store.cql import Migration, read_migrations
-from store.database import Database, connect
+from store.database import Database
 from store.lease import Lease, held
 
 FOLDER = Path(schemas.__file__).parent / "migrations"

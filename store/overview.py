@@ -9,7 +9,7 @@ from store.database import Database
 from store.jobs import JobRun, JobRuns
 
 COUNTED_TO = 10_000
-"""Rows of a table that are counted: counting more would read whole tables."""
+"""Rows of a table that are counted at most: counting all would read whole tables."""
 _COUNTED = {
     "users": "SELECT user_id FROM users LIMIT ?",
     "sessions": "SELECT session_id FROM sessions LIMIT ?",
@@ -31,7 +31,7 @@ class Overview(NamedTuple):
 
 
 def shown(count: int) -> str:
-    """A count for people: the cap is not a number to believe.
+    """A count as people read it; at the cap it says that there may be more.
 
     >>> shown(1234), shown(10_000)
     ('1,234', '10,000 or more')

@@ -1,10 +1,10 @@
 """The driver's connections inside the service's own event loop.
 
-The driver's reactors run in a thread of their own. A service that spends its time in one event
-loop then pays twice for each request: a wake-up in each direction, and the interpreter's lock
-passed to and fro at every call that lets go of it (hashing, compressing, any system call). Here
-the loop that asks is the loop that reads; what is asked within one turn of it leaves in one
-system call. Figures: `docs/decisions/0008-one-loop.md`.
+The driver's own reactors run in a thread of their own. A service that spends its time in one event
+loop then pays twice for each request: for a wake-up in each direction, and for the interpreter's
+lock, which is passed to and fro at every call that releases it (hashing, compressing, any system
+call). Here the loop that asks is the loop that reads, and all that is asked within one turn of it
+leaves in one system call. Figures: `docs/decisions/0008-one-loop.md`.
 """
 
 import asyncio
@@ -48,7 +48,8 @@ class Home(NamedTuple):
 class LoopConnection(Connection):
     """One connection; a subclass made by `connections_in` says in which loop.
 
-    The driver may call from any thread, and may wait there for an answer: never in the loop's own.
+    The driver may call from any thread, and may wait there for an answer; in the loop's own thread
+    it must never wait.
     """
 
     home: ClassVar[Home]

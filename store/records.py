@@ -1,4 +1,4 @@
-"""What recording stands on: the repositories that `ingest` is given."""
+"""The repositories that `ingest` is given."""
 
 from dataclasses import dataclass
 

@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 from schemas.config import Cassandra, Config
 from schemas.errors import NotAllowed
+from store.connection import connect
 from store.credentials import (
     FIRST_ADMIN,
     ROLES,
@@ -24,7 +25,7 @@ from store.credentials import (
     open_as,
     username_of,
 )
-from store.database import Database, connect
+from store.database import Database
 
 FIRST_ADMIN_WITHIN_S = 30.0
 READ, WRITE = ("SELECT",), ("SELECT", "MODIFY")

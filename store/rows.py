@@ -11,7 +11,7 @@ Row = Any
 
 
 def named_rows(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> list[Row]:
-    """Rows as named tuples; the driver's own way makes their type anew for every answer.
+    """Rows as named tuples. The driver would make their type anew for every answer.
 
     >>> named_rows(["[applied]", "owner"], [(True, "me")])
     [Row(applied=True, owner='me')]

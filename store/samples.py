@@ -1,10 +1,9 @@
 """Chunks as rows: content-addressed, so that nothing is ever overwritten.
 
-Every write carries the time of the session's id as its timestamp. A repeat is then the very same
-cell, and a deletion, which happens later than that, also wins over chunks still under way.
+Every write carries the time in the session's id as its timestamp. So a repeat writes the very same
+cell, and a deletion, which is later, also wins over chunks that are still under way.
 """
 
-import asyncio
 import struct
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
@@ -13,6 +12,7 @@ from uuid import UUID
 from schemas.ids import time_us_of
 from schemas.layout import part_of
 from schemas.times import us_of
+from store.concurrently import for_each
 from store.database import Database, Statement
 
 _USUAL = (
@@ -36,7 +36,8 @@ _PART = "WHERE user_id = ? AND session_id = ? AND stream = ? AND part = ?"
 
 ROWS_AT_ONCE = 32
 PARTS_AT_ONCE = 32
-"""A day of chunks of a second has 675: asked at once, their answers stop the loop for a second."""
+"""Parts that are read at the same time. A day of one-second chunks has 675; the answers of all at
+once would stop the loop for a second."""
 
 
 class SampleRow(NamedTuple):
@@ -117,46 +118,43 @@ class Samples:
         self, user_id: UUID, session_id: UUID, stream: str, parts: Iterable[int]
     ) -> list[ChunkHead]:
         """What is held of a stream, ordered by number and hash."""
-        gate = asyncio.Semaphore(PARTS_AT_ONCE)
         cql = f"SELECT seq, sha256, t0_ns, rate_hz, n, t_ms FROM samples {_PART}"
 
-        async def one(part: int) -> list[ChunkHead]:
+        async def heads_of_part(part: int) -> list[ChunkHead]:
             """The heads of one partition."""
-            async with gate:
-                rows = await self._database.run(cql, (user_id, session_id, stream, part))
-                return [
-                    ChunkHead(seq, sha256, t0_ns, rate_hz, n, t_ms or b"")
-                    for seq, sha256, t0_ns, rate_hz, n, t_ms in rows
-                ]
+            rows = await self._database.run(cql, (user_id, session_id, stream, part))
+            return [
+                ChunkHead(seq, sha256, t0_ns, rate_hz, n, t_ms or b"")
+                for seq, sha256, t0_ns, rate_hz, n, t_ms in rows
+            ]
 
-        pages = await asyncio.gather(*(one(part) for part in sorted(parts)))
+        pages = await for_each(heads_of_part, sorted(parts), PARTS_AT_ONCE)
         return [head for page in pages for head in page]
 
     async def rows(
         self, user_id: UUID, session_id: UUID, stream: str, wanted: Sequence[tuple[int, bytes]]
     ) -> list[SampleRow]:
         """The wanted chunks (number, hash) that are held, in the order asked for."""
-        gate = asyncio.Semaphore(ROWS_AT_ONCE)
         cql = (
             "SELECT seq, sha256, t0_ns, rate_hz, n, unit, scale, codec, xyz, t_ms, envelope, "
             f"received_at FROM samples {_PART} AND seq = ? AND sha256 = ?"
         )
 
-        async def one(seq: int, sha256: bytes) -> list[SampleRow]:
+        async def chunk(number_and_hash: tuple[int, bytes]) -> list[SampleRow]:
             """One chunk as a row; an empty list where it is not held."""
-            async with gate:
-                key = (user_id, session_id, stream, part_of(seq), seq, sha256)
-                return [
-                    SampleRow(
-                        *row[:9],
-                        t_ms=row.t_ms or b"",
-                        envelope=row.envelope or b"",
-                        received_us=us_of(row.received_at),
-                    )
-                    for row in await self._database.run(cql, key)
-                ]
+            seq, sha256 = number_and_hash
+            key = (user_id, session_id, stream, part_of(seq), seq, sha256)
+            return [
+                SampleRow(
+                    *row[:9],
+                    t_ms=row.t_ms or b"",
+                    envelope=row.envelope or b"",
+                    received_us=us_of(row.received_at),
+                )
+                for row in await self._database.run(cql, key)
+            ]
 
-        found = await asyncio.gather(*(one(seq, sha256) for seq, sha256 in wanted))
+        found = await for_each(chunk, wanted, ROWS_AT_ONCE)
         return [row for rows in found for row in rows]
 
     async def delete_session(self, user_id: UUID, session_id: UUID, at_us: int) -> None:

@@ -85,7 +85,7 @@ class Sets:
         await self._database.run(put.cql, put.values)
 
     async def put_all(self, user_id: UUID, rows: Sequence[SetRow]) -> None:
-        """The same for some 100 sets of a user at once: they share a partition."""
+        """Project some 100 confirmations of a user in one batch: they share a partition."""
         await self._database.run_batch([_put(user_id, row) for row in rows])
 
     async def read(self, user_id: UUID, session_id: UUID, set_id: UUID) -> SetRow | None:
@@ -207,8 +207,8 @@ class Sets:
 def labelled_s(revision: int, now_us: int) -> int:
     """Seconds for which samples of a revision are kept from now on, however late they are written.
 
-    A replay must not make them live anew. At most as long as new ones: clocks of two services
-    differ. 0 or less: they are not to be written any more.
+    A replay must not prolong their life. It is at most that of new samples, because the clocks of
+    two services differ; 0 or less: they are not to be written any more.
 
     >>> labelled_s(0, 399 * 86_400_000_000), labelled_s(5_000_000, 0)
     (86400, 34560000)

@@ -14,8 +14,8 @@ from store.database import Database
 _HEAD = "model_id, session_id, started_at, ended_at, spans, revision"
 _SESSION = "WHERE user_id = ? AND model_id = ? AND session_id = ?"
 
-Span = tuple[int, int, str]
-"""Start and end of a set on the clock of the samples, nanoseconds; what it was."""
+NamedSpan = tuple[int, int, str]
+"""A set on the clock of the samples: start and end in nanoseconds, and its exercise."""
 
 
 class StretchHead(NamedTuple):
@@ -29,7 +29,7 @@ class StretchHead(NamedTuple):
     session_id: UUID
     started_at: datetime
     ended_at: datetime
-    spans: tuple[Span, ...]
+    spans: tuple[NamedSpan, ...]
     revision: int
 
 
@@ -118,7 +118,7 @@ class Stretches:
         return sorted((row[0], row[1]) for row in rows)
 
 
-def spans_of(text: str) -> tuple[Span, ...]:
+def spans_of(text: str) -> tuple[NamedSpan, ...]:
     """The spans in a row's JSON.
 
     >>> spans_of('[[1, 2, "row"]]')

@@ -7,6 +7,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from functools import partial
 from itertools import product
 from uuid import UUID
 
@@ -15,6 +16,7 @@ from schemas.ids import uuid7
 from schemas.inputs import INPUTS, LAYOUTS
 from schemas.layout import LONGEST_DAYS, owner_of, shard_of
 from schemas.times import us_of
+from store.concurrently import for_each
 from store.database import Database, Row, Statement
 from store.journal import months_between
 
@@ -28,7 +30,7 @@ is never used again. Only `changes` must stay writable: it says that the user wa
 
 @dataclass(frozen=True, slots=True)
 class Reach:
-    """Everything that rows of a user may be keyed by."""
+    """All the keys under which a user may have rows."""
 
     user_id: UUID
     sessions: tuple[UUID, ...]
@@ -39,7 +41,7 @@ class Reach:
     models: tuple[tuple[str, str], ...]
 
 
-Keys = Callable[[Reach], list[tuple[object, ...]]]
+KeysOfReach = Callable[[Reach], list[tuple[object, ...]]]
 
 
 def _user(reach: Reach) -> list[tuple[object, ...]]:
@@ -68,7 +70,7 @@ _OF_MONTH = ("user_id = ? AND month = ?", _months)
 _OF_LAYOUT = ("user_id = ? AND model_id = ?", _layouts)
 _OF_RUN = ("run_id = ? AND user_id = ?", _runs)
 
-USER_TABLES: Mapping[str, tuple[str, Keys]] = {
+USER_TABLES: Mapping[str, tuple[str, KeysOfReach]] = {
     "sessions": _OF_USER,  # first: no chunk comes into a part that is new after that
     "sets": _OF_USER,
     "plans": _OF_USER,
@@ -172,7 +174,7 @@ class UserRows:
         )
 
     async def followers(self, user_id: UUID) -> list[UUID]:
-        """Who follows a user. Reads all of `follows`: rare, and nothing else needs that index."""
+        """The followers of a user. Reads all of `follows`: too rare to keep an index for it."""
         rows = await self._database.run(
             "SELECT user_id FROM follows WHERE followee = ? ALLOW FILTERING", (user_id,)
         )
@@ -187,7 +189,7 @@ class UserRows:
             )
 
     async def _sessions(self, user_id: UUID, months: list[str]) -> set[UUID]:
-        """From the projection, and from the journal for those that were deleted half way."""
+        """Sessions of the projection, and those that the journal knows: some are half deleted."""
         found = await self._database.run(
             "SELECT session_id FROM sessions WHERE user_id = ?", (user_id,)
         )
@@ -202,19 +204,13 @@ class UserRows:
 
     async def _each(self, cql: str, keys: Iterable[tuple[object, ...]]) -> list[Row]:
         """The rows of many keys in their order, some keys at a time."""
-        gate = asyncio.Semaphore(32)
-
-        async def one(key: tuple[object, ...]) -> list[Row]:
-            async with gate:
-                return await self._database.run(cql, key)
-
-        pages = await asyncio.gather(*(one(key) for key in keys))
+        pages = await for_each(partial(self._database.run, cql), keys, at_once=32)
         return [row for page in pages for row in page]
 
     async def _run_ids(self, since: datetime) -> list[UUID]:
         """Runs of which rows may be left: those since then, and those that are served.
 
-        There is no end to runs: to look for a user in all of them would take longer every day.
+        Runs only become more: looking for a user in all of them would take longer every day.
         """
         oldest = uuid7(int(since.timestamp() * 1000), bytes(10))
         newer = "SELECT run_id FROM job_runs WHERE family = ? AND run_id >= ?"

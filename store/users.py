@@ -121,7 +121,7 @@ class Users:
         cql = "INSERT INTO usernames (username, user_id) VALUES (?, ?) IF NOT EXISTS"
         try:
             return await self._database.applied(cql, (username, user_id))
-        except UncertainWrite:  # asking again completes what was begun; it may have been ours
+        except UncertainWrite:  # asking again completes what was begun, perhaps by us
             if await self._database.applied(cql, (username, user_id)):
                 return True
             return await self._owner(username) == user_id
@@ -134,7 +134,7 @@ class Users:
 
 
 def _outside(subject: UUID) -> str:
-    """A name that nobody can register: those have no colon."""
+    """The name under which an outside subject is kept; nobody can register a name with a colon."""
     return f"outside:{subject}"
 
 

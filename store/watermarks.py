@@ -1,20 +1,19 @@
 """Up to when jobs have read what they learn from, and who changed since."""
 
-import asyncio
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 from uuid import UUID
 
-from schemas.layout import SHARDS
 from schemas.times import aware
 from schemas.topics import Topic
-from store.database import Database, Row
+from store.database import Database
+from store.journal import Journal
 
 CHANGES_KEPT = timedelta(days=89)  # the table forgets after 90: then everything is read again
 ANNOUNCED_BEFORE = timedelta(minutes=5)  # an announcement comes before its write by less
 CLOCKS_APART = timedelta(minutes=1)
-"""A mark further ahead than this was set by a clock that was wrong, and says nothing."""
+"""A mark that lies further ahead than this was set by a wrong clock, and is ignored."""
 
 
 class Watermark(NamedTuple):
@@ -33,7 +32,8 @@ class Watermarks:
     async def read(self, family: str, now: datetime) -> datetime | None:
         """The newest watermark, None before the first successful run, and where it lies ahead.
 
-        Nothing is newer than a mark ahead of time: who believed it would do nothing until then.
+        Nothing is newer than a mark that lies ahead: a job that believed it would do nothing until
+        then.
         """
         mark = await self.newest(family)
         return None if mark is None or mark.read_until > now + CLOCKS_APART else mark.read_until
@@ -69,22 +69,5 @@ class Watermarks:
         `changes` is written before what it announces, so a user may appear for a write that
         failed: readers compare what they find, they do not count on a difference.
         """
-        days = [
-            since.date() + timedelta(days=n) for n in range((until.date() - since.date()).days + 1)
-        ]
-        cql = "SELECT user_id, topic, changed_at FROM changes WHERE day = ? AND shard = ?"
-        gate = asyncio.Semaphore(64)
-
-        async def one(day: object, shard: int) -> list[Row]:
-            async with gate:
-                return await self._database.run(cql, (day, shard))
-
-        found = await asyncio.gather(*(one(day, shard) for day in days for shard in range(SHARDS)))
-        return sorted(
-            {
-                row.user_id
-                for rows in found
-                for row in rows
-                if row.topic in topics and aware(row.changed_at) >= since
-            }
-        )
+        changed = await Journal(self._database).changed(since, until)
+        return sorted(user for user, found in changed.items() if found.keys() & set(topics))

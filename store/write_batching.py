@@ -1,8 +1,8 @@
-"""Writes that wait at the same time leave together, as one unlogged batch.
+"""Puts writes that are waiting at the same time into one unlogged batch.
 
-A request to Cassandra costs the driver and the node about as much as the chunk inside it, so what
-several people send within one turn of the event loop goes out in one. Nobody waits for company: a
-write that is alone leaves alone, at once. Figures: `docs/decisions/0020-writes-together.md`.
+A request to Cassandra costs the driver and the node about as much as the chunk inside it. So what
+several people send within one turn of the event loop goes out in one request. Nobody waits for
+company: a write that is alone leaves at once. Figures: `docs/decisions/0020-writes-together.md`.
 """
 
 import asyncio
@@ -15,8 +15,8 @@ W = TypeVar("W")
 BATCH_MOST = 8  # partitions in a batch; Cassandra warns from ten on
 BATCH_BYTES = 120 * 1024  # of values; the embedded node warns from 128 KiB on
 UNDER_WAY = 32
-"""Batches that wait for their answer. More writes than these carry are a queue at the node already:
-they gather here instead, and leave in fewer, fuller batches."""
+"""Batches under way at the same time. If they cannot carry all writes, the node has a queue
+already; the writes then gather here and leave in fewer, fuller batches."""
 
 
 class _Waiting(NamedTuple, Generic[W]):

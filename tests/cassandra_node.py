@@ -6,22 +6,43 @@ import shutil
 import signal
 import socket
 import subprocess
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from schemas.config import Cassandra, Paths, load_config
-from store.database import Database, connect
+from schemas.config import Cassandra, Paths
+from schemas.config_file import load_config
+from store.connection import connect
+from store.database import Database
 from store.java import quick_java
 from store.migrate import migrate
 from store.node.process import EmbeddedNode
+from store.rows import Row
 
 CHECKOUT = Path(__file__).parents[1]
 ON_NODE = pytest.mark.xdist_group("node")  # for tests that take `node` by name; others get it
 _QUICK_TABLES = "-Dcassandra.test.flush_local_schema_changes=false"
 # Waits until the test process is gone, in whatever way, and ends the node of a folder.
 _LAST_WILL = 'read -r _; pid=$(sed -n \'s/.*"pid": *\\([0-9]*\\).*/\\1/p\' "$1") && kill -9 $pid'
+
+
+def payloads_read(patch: pytest.MonkeyPatch, database: Database) -> list[Any]:
+    """The payload of each row that this connection's `run` returns from now on, in order.
+
+    Of this one alone: a service of other tests may sweep in the same process.
+    """
+    read: list[Any] = []
+    run = database.run
+
+    async def noted(cql: str, values: Sequence[object] = ()) -> list[Row]:
+        rows = await run(cql, values)
+        read.extend(row.payload for row in rows if "payload" in getattr(row, "_fields", ()))
+        return rows
+
+    patch.setattr(database, "run", noted)
+    return read
 
 
 def free_ports(n: int) -> list[int]:

@@ -6,7 +6,7 @@ import pytest
 
 from ingest.importers.imported import ImportedRecording
 from ingest.importers.spar import read_spar
-from schemas.config import load_config
+from schemas.config_file import load_config
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 

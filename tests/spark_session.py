@@ -9,8 +9,10 @@ import pytest
 from pyspark.sql import SparkSession
 
 from pipelines.spark.session import spark_session
-from schemas.config import Cassandra, Config, Spark, load_config
-from store.database import Database, Statement, connect
+from schemas.config import Cassandra, Config, Spark
+from schemas.config_file import load_config
+from store.connection import connect
+from store.database import Database, Statement
 from store.migrate import migrate
 
 CHECKOUT = Path(__file__).resolve().parents[1]

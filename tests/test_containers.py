@@ -1,5 +1,6 @@
 """The files of `docker/`, read: there is no container engine here to run them with."""
 
+import runpy
 import shlex
 import subprocess
 from fnmatch import fnmatch
@@ -10,7 +11,8 @@ import pytest
 import yaml
 
 from api.keys import LOOPBACK
-from schemas.config import Config, load_config
+from schemas.config import Config
+from schemas.config_file import load_config
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 IMAGE = PurePosixPath("/muvr")
@@ -47,6 +49,14 @@ def test_an_image_takes_nothing_that_git_leaves_out_nor_the_history():
     ignored = lines_of(".dockerignore")
     assert [one for one in lines_of(".gitignore") if f"**/{one.rstrip('/')}" not in ignored] == []
     assert ".git" in ignored
+
+
+def test_an_image_has_what_is_compiled_before_it_compiles():
+    lines = lines_of("docker/Dockerfile")
+    before = lines[: lines.index("RUN make .venv/runtime")]
+    sources = runpy.run_path(str(CHECKOUT / "locks" / "kernel.py"))["SOURCES"].values()
+    folders = {path.parent.relative_to(CHECKOUT).as_posix() for path in sources}
+    assert [one for one in sorted(folders) if f"COPY {one} {one}" not in before] == []
 
 
 def test_an_image_takes_everything_that_git_keeps():

@@ -19,7 +19,7 @@ import pytest
 from examples.client import Client, TryLater, chunk, new_id
 from ingest.rows import body_of
 from schemas.config import Limits
-from store.database import connect
+from store.connection import connect
 from store.migrate import migrate
 from store.node.process import EmbeddedNode
 from store.records import records_in

@@ -12,7 +12,7 @@ from bench.phone import ChunkLosses, Phone
 from examples.client import new_id
 from muvr.door import Door
 from muvr.terminal import Terminal
-from schemas.config import load_config
+from schemas.config_file import load_config
 
 CHECKOUT = Path(__file__).parents[1]
 

@@ -31,9 +31,9 @@ from schemas.errors import BadInput
 from schemas.progress import Progress
 from schemas.wire import RATE_MAX_HZ, RATE_MIN_HZ
 
-HOURS_AT_MOST = 24  # a longer file is no one recording, or its times are in another unit
+HOURS_AT_MOST = 24  # a longer file is several recordings, or its times are in another unit
 REGULAR_NS = 500_000
-"""Times within half a millisecond of a regular clock are regular: offsets in ms say no more."""
+"""Times this close to a regular clock count as regular: offsets in ms say no more."""
 
 
 def read_csv(
@@ -93,7 +93,7 @@ def _read(file: Path, side: Side | None) -> tuple[Recording, tuple[ImportedSet, 
 
 
 def _require_order(line: Line, header: Header, begin_ns: int, before_ns: int, at_ns: int) -> None:
-    """Times that go on, and not for days.
+    """Refuse times that run backwards or for days.
 
     Raises:
         BadInput: they do not.

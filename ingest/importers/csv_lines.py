@@ -17,13 +17,13 @@ from schemas.wire import LARGEST
 
 AXES = "xyz"
 TIMES: Final = {"time": 0, "time_s": 9, "time_ms": 6, "time_ns": 0}
-"""Names of the column of times; a number in it times ten to this power is nanoseconds."""
+"""The names that the time column may have; its numbers times ten to this power are nanoseconds."""
 
 UNITS: Final[Mapping[Kind, Mapping[str, str]]] = {
     "acc": {"g": "g", "m_s2": "m/s2"},
     "gyro": {"rad_s": "rad/s", "deg_s": "deg/s"},
 }
-"""How the unit of a stream stands at the end of its columns' names."""
+"""How the names of the columns of a stream end, by its unit."""
 
 ABOUT_SETS: Final = ("exercise", "set", "reps", "weight_kg")
 EARLIEST_NS = 946_684_800 * 10**9  # 2000: an earlier time was not counted from 1970
@@ -92,7 +92,7 @@ class Line:
         return value
 
 
-class Triple(NamedTuple):
+class StreamColumns(NamedTuple):
     """The columns of a stream, in the order of its axes."""
 
     unit: str
@@ -119,7 +119,7 @@ class Header:
 
     width: int
     time: Column
-    streams: Mapping[Kind, Triple]
+    streams: Mapping[Kind, StreamColumns]
     about_sets: Mapping[str, Column]
 
 
@@ -162,8 +162,8 @@ def header_of(line: Line) -> Header:
     times = [named[name] for name in TIMES if name in named]
     if len(times) != 1:
         raise _misses(line, f"must name one of {', '.join(TIMES)}, not {len(times)} of them")
-    streams: dict[Kind, Triple] = {
-        kind: triple for kind in UNITS if (triple := _triple(line, kind, named))
+    streams: dict[Kind, StreamColumns] = {
+        kind: triple for kind in UNITS if (triple := _stream_columns(line, kind, named))
     }
     if "acc" not in streams:
         raise _misses(line, "must name acc_x_g, acc_y_g, acc_z_g, or these with m_s2 for g")
@@ -173,16 +173,16 @@ def header_of(line: Line) -> Header:
     return Header(len(line.cells), times[0], streams, about_sets)
 
 
-def _triple(line: Line, kind: Kind, named: Mapping[str, Column]) -> Triple | None:
+def _stream_columns(line: Line, kind: Kind, named: Mapping[str, Column]) -> StreamColumns | None:
     """The columns of a stream, None where the header names none of them."""
-    found: list[Triple] = []
+    found: list[StreamColumns] = []
     for suffix, unit in UNITS[kind].items():
         wanted = [f"{kind}_{axis}_{suffix}" for axis in AXES]
         missing = [name for name in wanted if name not in named]
         if 0 < len(missing) < len(wanted):
             raise _misses(line, f"does not name {missing[0]}")
         if not missing:
-            found.append(Triple(unit, tuple(named[name] for name in wanted)))
+            found.append(StreamColumns(unit, tuple(named[name] for name in wanted)))
     if len(found) > 1:
         raise _misses(line, f"names {kind} in {found[0].unit} and in {found[1].unit}")
     return found[0] if found else None

@@ -27,7 +27,7 @@ class SetsInLines:
     """Collects the sets that the lines of a file name.
 
     Args:
-        columns: of those that are about sets, the ones that the file has, by name.
+        columns: the columns about sets that the file has, by name.
     """
 
     def __init__(self, columns: Mapping[str, Column]) -> None:
@@ -85,7 +85,7 @@ class SetsInLines:
                 raise line.wrong(column, why)
 
     def _checked(self, one: _Named, end_ns: int) -> SetConfirmation:
-        """What will be sent, by the service's own rules."""
+        """The confirmation that will be sent, checked by the rules of the service."""
         said = {name: line.number_in(self._columns[name]) for name, line in one.said.items()}
         numbers = {name: int(v) if v.is_integer() else v for name, v in said.items()}
         try:

@@ -9,14 +9,14 @@ laid one after another on one day, with a minute between them.
 import zipfile
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ingest.importers.imported import ImportedRecording, ImportedSet
 from ingest.importers.wheel import fetch_wheel
-from models.signal.pieces import Piece, Recording
+from models.signal.pieces import Piece, Recording, Side
 
 RATE_HZ = 50.0
 NOMINAL_REPS = 20
@@ -77,7 +77,7 @@ def _recording(
     start_ns = clock_ns[person]
     end_ns = start_ns + round(n / RATE_HZ * 1e9)
     clock_ns[person] = end_ns + PAUSE_S * 10**9
-    side: Literal["left", "right"] = "right" if arrays["side"][index] else "left"
+    side: Side = "right" if arrays["side"][index] else "left"
     exercise = EXERCISES[str(arrays["exercise"][index])]
     return ImportedRecording(
         person=f"{person:02d}",

@@ -1,9 +1,9 @@
-"""A second look at where a set begins and ends, with the set's own middle as the measure.
+"""A second look at where a set begins and ends, measured against the set's own middle.
 
-Around a first guess every tenth of a second is a candidate. What is just outside and just inside
-of it is compared with the middle of the set: size of movement, posture, likeness to any seconds of
-the middle. An end is looked at backwards, so that it is like a start. And a set ends in the
-posture in which it began: whole repetitions lie between.
+Around a first guess every tenth of a second is a candidate. What is just outside and just inside of
+it is compared with the middle of the set: size of movement, posture, and likeness to any seconds of
+the middle. An end is looked at backwards in time, so that it resembles a start. And a set ends in
+the posture in which it began, because whole repetitions lie between.
 """
 
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ PARTS_S = ((-3, -1.5), (-1.5, -0.7), (-0.7, -0.2), (-0.2, 0.2), (0.2, 0.7), (0.7
 PART_REACH_S = 3.0
 SCORES_AT_S = (-1.5, 0.0, 1.5)
 SCORE_CLIP = 15.0
-FARTHEST = 2.0  # spreads of a set's own postures: farther is as different as can be
+FARTHEST = 2.0  # spreads of a set's own postures: beyond it nothing is more different
 LEAST_SPREAD_G = 0.05
 POSTURE_FEATURES = 2 * len(PARTS_S)
 
@@ -118,7 +118,7 @@ def posture_means(found: Postures, at_s: Floats64, other: Maybe, *, end: bool) -
 
 
 def surely(at_s: float) -> Maybe:
-    """A border whose time, in s, is known."""
+    """A border whose time, in s, is known for certain."""
     return Maybe(np.array([at_s]), np.ones(1))
 
 

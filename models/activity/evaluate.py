@@ -5,13 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from models.activity.fit import (
-    ActivityExample,
-    activity_examples,
-    fit_activity,
-    labels_of,
-    matched,
-)
+from models.activity.border_examples import matched
+from models.activity.examples import ActivityExample, activity_examples, labels_of
+from models.activity.fit import fit_activity
 from models.activity.rhythm import segments_by_rhythm
 from models.activity.segments import Segment
 from models.activity.states import Span

@@ -9,7 +9,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from models.activity.periodicity import RHYTHM, periodicity
 from models.arrays import Flags, Floats32, Floats64, Indices, Ints64
 from models.exercise.features import FEATURES_VERSION, READABLE, window_features
-from models.exercise.names import feature_names
+from models.exercise.names import feature_names, slow_features
 from models.signal.windows import RATE_HZ, WINDOW, WINDOW_S, window_starts
 from models.signal.wrist import WristSignal
 
@@ -17,13 +17,6 @@ ACTIVITY_VERSION = f"activity-features-1+{FEATURES_VERSION}"
 ACTIVITY_READABLE = frozenset(f"activity-features-1+{version}" for version in READABLE)
 
 STILL_G = 0.003
-FAST = (
-    *("step", "centroid", "crossings", "entropy", "log_kurtosis", "log_cov"),
-    *(f"band{k}" for k in range(6)),
-    *(f"spread{k}" for k in range(3)),
-)
-"""Statistics in which what is faster than five times a second counts, however small it is. At 10
-samples a second nothing is known of that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +53,7 @@ def slow(with_gyro: bool) -> Indices:
     >>> len(slow(True)), len(slow(False))
     (251, 115)
     """
-    names = feature_names(with_gyro)
-    x = [names[k].rpartition(".")[2] not in FAST for k in used(with_gyro)]
+    x = np.isin(used(with_gyro), slow_features(with_gyro))
     return np.flatnonzero([*x, *[True] * RHYTHM])
 
 

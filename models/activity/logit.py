@@ -1,14 +1,14 @@
 """Learn which candidate is the border of a set, from labels that are not exact.
 
-People mark a border about where it is: most within a second of what the wrist did, some several
-seconds off, and no two alike. So a label does not say which candidate is the border; it says how
-near the border should be. What is maximised is the probability of all labels,
+People mark a border about where it is: most of them within a second of what the wrist did, some
+several seconds off, and no two alike. So a label does not name the candidate that is the border; it
+says how near the border should be. What is maximised is the probability of all labels,
 
     sum over sets of log( sum over candidates c of p(c) · nearness(c, label) )  -  ridge,
 
-in which p is a conditional logit. It is EM with a damped Newton step: the responsibilities of a set
-move, step by step, to the candidate near its label that looks like other sets' borders, and a label
-that is far off bends nothing: nearness has heavy tails.
+in which p is a conditional logit. It is EM with a damped Newton step: step by step a set gives its
+weight to the candidate near its label that looks like other sets' borders. A label that is far off
+bends nothing, because nearness has heavy tails.
 """
 
 from collections.abc import Sequence
@@ -46,7 +46,7 @@ class BorderModel:
 
 @dataclass(frozen=True, slots=True)
 class DesignMatrix:
-    """Examples one below the other.
+    """The candidates of all examples, one below the other.
 
     Attributes:
         z: (r, f) standardised features of all candidates.
@@ -63,7 +63,7 @@ class DesignMatrix:
         return np.add.reduceat(rows, self.first, axis=0)
 
     def spread(self, per_set: Floats64) -> Floats64:
-        """(r,) of (e,): what holds for a set, at each of its rows."""
+        """(r,) from (e,): a value of each set, repeated for each of its rows."""
         return np.repeat(per_set, np.diff(np.append(self.first, len(self.z))))
 
 
@@ -80,8 +80,8 @@ def fit_borders(
 ) -> BorderModel | None:
     """Learn one kind of border, beginning with what both kinds have in common.
 
-    An end, seen backwards, is much like a start: weights are learned on both, then on this kind
-    alone with a ridge towards those.
+    An end, seen backwards, is much like a start. So weights are learned on both kinds first, then
+    on this kind alone, with a ridge that draws them to the common ones.
 
     Args:
         mine: candidate times (c,), their features (c, f) outside before inside, the labelled

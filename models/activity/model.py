@@ -1,4 +1,4 @@
-"""Finding sets: with what was learned, or by periodicity alone while nothing was."""
+"""Finds sets in a recording with a learned model; `rhythm` does without one."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -33,10 +33,10 @@ FEATURE_CLIP = 5.0
 
 @dataclass(frozen=True, slots=True)
 class SlowLine:
-    """What scores signals of a low rate.
+    """A second discriminant, for signals of a low rate.
 
     Attributes:
-        weights: float32 (d,), nought for what such a signal has not recorded.
+        weights: float32 (d,), zero for features that such a signal does not show.
         bias: as the model's.
     """
 
@@ -81,7 +81,7 @@ class ActivityModel:
         return Scored(signal, found.centre_s, odds)
 
     def spans(self, scored: Scored) -> list[Span]:
-        """Where sets are, in seconds after the signal's first sample, borders looked at twice."""
+        """The sets in seconds after the first sample, with the second look at their borders."""
         return [self.refined(scored, span) for span in resumed(scored, first_spans(scored))]
 
     def refined(self, scored: Scored, span: Span) -> Span:
@@ -122,7 +122,7 @@ class ActivityModel:
 
 
 def first_spans(scored: Scored, settings: ActivitySettings = SETTINGS) -> list[Span]:
-    """Where sets are by the windows' scores alone."""
+    """The sets by the scores of windows alone, before their borders are looked at again."""
     states = likeliest_states(scored.log_odds, settings.stay)
     spans = spans_of(states, scored.centre_s, scored.signal.duration_s)
     return [s for s in spans if s[1] - s[0] >= settings.least_set_s]

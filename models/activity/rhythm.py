@@ -18,8 +18,8 @@ from models.signal.wrist import WristSignal
 def segments_by_rhythm(signals: Sequence[WristSignal]) -> tuple[Segment, ...]:
     """Sets by their periodicity alone, each grown to where it stops being like itself.
 
-    It rather misses than invents: what it finds is exercise, but some sets with uneven
-    repetitions are missed or found in part, and the borders are coarser than a model's
+    It misses sets rather than inventing them. What it finds is exercise, but some sets with uneven
+    repetitions are missed or found in part, and the borders are coarser than those of a model
     (`evaluate` has the numbers, `s4_*_untrained` and `s4b_*_untrained`).
     """
     found: list[Segment] = []

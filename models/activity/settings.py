@@ -14,9 +14,9 @@ class ActivitySettings:
         stay: probability that the next window is in the same state as this one.
         least_set_s: shorter segments are no sets.
         join_s: segments on either side of lost samples are one when the gap is shorter.
-        breath_s: of the same movement, so much later, it is still the same set: nobody rests so
-            briefly between two sets.
-        unlike: log distance from a set's middle up to which movement is like it.
+        breath_s: the same movement that goes on after a shorter pause is still the same set: nobody
+            rests so briefly between two sets.
+        unlike: movement at a smaller log distance from a set's middle is like it.
         reach_s: how far a border is looked for around the first guess.
         border_step_s: distance of candidate borders.
         core_s: what is left out at either end to get the middle of a set.

@@ -1,4 +1,4 @@
-"""What surrounds a set as its own middle sees it: size, posture, likeness, ten times a second."""
+"""What surrounds a set, compared with its own middle: size, posture, likeness, at 10 Hz."""
 
 import math
 from collections.abc import Callable

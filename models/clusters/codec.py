@@ -8,7 +8,7 @@ TAG = "clusters-1"
 
 
 def to_bytes(model: ClusterModel) -> bytes:
-    """The same model gives the same bytes."""
+    """The stored form of a model; the same model gives the same bytes."""
     meta = {
         "names": list(model.names),
         "exercises": list(model.exercises),

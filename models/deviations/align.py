@@ -22,7 +22,7 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 from models.arrays import Floats64
-from models.deviations.model import USUAL, Deviation, Kind, Target, Tolerances
+from models.deviations.model import USUAL, Deviation, DeviationKind, Target, Tolerances
 
 CLOSENESS = 0.25  # a pair's distance adds at most 3 × this < 1: a kept value always counts more
 ORDER = 1e-7  # per squared shift of place: only decides between pairs that are equal otherwise
@@ -46,7 +46,7 @@ def align(
     """
     pairs = _pairs(planned, done, tolerances)
     moved = _moved(pairs)
-    rows: list[tuple[int | None, int | None, frozenset[Kind]]] = []
+    rows: list[tuple[int | None, int | None, frozenset[DeviationKind]]] = []
     for number, target in enumerate(planned):
         answer = pairs.get(number)
         if answer is None:
@@ -63,16 +63,16 @@ def align(
 
 def _kinds(
     planned: Target, done: Target, tolerances: Tolerances, *, moved: bool
-) -> frozenset[Kind]:
-    kinds: set[Kind] = set(_outside(planned, done, tolerances))
+) -> frozenset[DeviationKind]:
+    kinds: set[DeviationKind] = set(_outside(planned, done, tolerances))
     if moved:
         kinds.add("order")
     return frozenset(kinds or {"as_planned"})
 
 
-def _outside(planned: Target, done: Target, tolerances: Tolerances) -> list[Kind]:
+def _outside(planned: Target, done: Target, tolerances: Tolerances) -> list[DeviationKind]:
     """Which of the planned values were not kept."""
-    compared: tuple[tuple[Kind, float | None, float | None, float], ...] = (
+    compared: tuple[tuple[DeviationKind, float | None, float | None, float], ...] = (
         ("reps", planned.reps, done.reps, tolerances.reps),
         ("weight", planned.weight_kg, done.weight_kg, tolerances.weight_kg),
         ("intensity", planned.intensity, done.intensity, tolerances.intensity),
@@ -109,9 +109,10 @@ def _by_exercise(targets: Sequence[Target]) -> dict[str, list[int]]:
 def _costs(planned: Sequence[Target], done: Sequence[Target], tolerances: Tolerances) -> Floats64:
     """What each pair of sets of one exercise costs, (planned, done).
 
-    The number of values that were not kept; then how far apart the known values are, each as
-    |wanted − got| / (|wanted| + |got|); then how many places. In arrays: hundreds of planned sets
-    against hundreds of done ones, pair by pair, hold up whoever else is served for a second.
+    The cost is first the number of values that were not kept; then how far apart the known values
+    are, each as |wanted − got| / (|wanted| + |got|); then the distance in places. It is computed in
+    arrays: compared pair by pair, hundreds of planned sets against hundreds of done ones would hold
+    up everybody else's requests for a second.
     """
     not_kept, apart = np.zeros((2, len(planned), len(done)))
     for name, tolerance in asdict(tolerances).items():
@@ -135,8 +136,8 @@ def _number(target: Target, name: str) -> float:
 def _moved(pairs: dict[int, int]) -> set[int]:
     """Planned numbers outside a longest increasing subsequence of the done numbers.
 
-    Of several longest ones the one is kept whose done numbers are least, from its end: what was
-    done early stays in place and what came late has moved.
+    Of several longest subsequences the one is kept whose done numbers are least, compared from its
+    end: what was done early stays in place, and what came late has moved.
 
     >>> sorted(_moved({0: 2, 1: 0, 2: 1}))
     [0]

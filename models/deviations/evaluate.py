@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from models.deviations.align import align
 from models.deviations.model import USUAL, Deviation, Target, Tolerances
 
-Row = tuple[int | None, int | None]
+Pairing = tuple[int | None, int | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +37,9 @@ class Agreement:
         return self.both / self.true if self.true else float("nan")
 
 
-def place_by_place(planned: Sequence[Target], done: Sequence[Target]) -> list[Row]:
+def place_by_place(planned: Sequence[Target], done: Sequence[Target]) -> list[Pairing]:
     """The baseline: the i-th done set answers the i-th planned set, if it is the same exercise."""
-    rows: list[Row] = []
+    rows: list[Pairing] = []
     for place in range(max(len(planned), len(done))):
         p = place if place < len(planned) else None
         d = place if place < len(done) else None
@@ -50,7 +50,7 @@ def place_by_place(planned: Sequence[Target], done: Sequence[Target]) -> list[Ro
     return rows
 
 
-def agreement(found: Iterable[Row], true: Iterable[Row]) -> Agreement:
+def agreement(found: Iterable[Pairing], true: Iterable[Pairing]) -> Agreement:
     """Compares two ways of pairing the sets of one session.
 
     >>> agreement([(0, 0), (1, None)], [(0, 0), (1, 1)])
@@ -61,7 +61,7 @@ def agreement(found: Iterable[Row], true: Iterable[Row]) -> Agreement:
 
 
 def score(
-    sessions: Iterable[tuple[Sequence[Target], Sequence[Target], Sequence[Row]]],
+    sessions: Iterable[tuple[Sequence[Target], Sequence[Target], Sequence[Pairing]]],
     tolerances: Tolerances = USUAL,
 ) -> tuple[Agreement, Agreement]:
     """(alignment, place by place) over sessions of (planned, done, true rows)."""
@@ -72,6 +72,6 @@ def score(
     return aligned, baseline
 
 
-def rows_of(deviations: Iterable[Deviation]) -> list[Row]:
+def rows_of(deviations: Iterable[Deviation]) -> list[Pairing]:
     """Which planned set each done set answers."""
     return [(deviation.planned, deviation.done) for deviation in deviations]

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 
 class DeviationAtHour(NamedTuple):
-    """A row of the mart's `deviations`, as far as the question goes.
+    """The columns of a row of the mart's `deviations` that the question needs.
 
     `exercise` is the planned one, None for an extra set.
     """

@@ -3,8 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-Kind = Literal["as_planned", "reps", "weight", "intensity", "order", "missed", "extra"]
-KINDS: tuple[Kind, ...] = ("as_planned", "reps", "weight", "intensity", "order", "missed", "extra")
+DeviationKind = Literal["as_planned", "reps", "weight", "intensity", "order", "missed", "extra"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,4 +55,4 @@ class Deviation:
     position: int
     planned: int | None
     done: int | None
-    kinds: frozenset[Kind]
+    kinds: frozenset[DeviationKind]

@@ -1,6 +1,8 @@
 """Exercise models and statistics as bytes."""
 
+from collections.abc import Mapping
 from dataclasses import asdict
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,7 +11,7 @@ from models import codec
 from models.arrays import Floats
 from models.exercise.features import FEATURES_VERSION, READABLE
 from models.exercise.fit import GlobalModel
-from models.exercise.model import ExerciseModel
+from models.exercise.model import ExerciseModel, SlowLine
 from models.exercise.probability import Calibration
 from models.exercise.statistics import Statistics, mirrored
 from schemas.errors import BadModelBytes
@@ -17,6 +19,7 @@ from schemas.errors import BadModelBytes
 MODEL_TAG = "muvr-exercise-1"
 STATISTICS_TAG = "muvr-exercise-statistics-1"
 GLOBAL_TAG = "muvr-exercise-global-1"
+SLOW = "slow_weights"  # not in models of before decision 42
 
 
 def to_bytes(model: ExerciseModel) -> bytes:
@@ -29,7 +32,7 @@ def to_bytes(model: ExerciseModel) -> bytes:
         "calibration": asdict(model.calibration),
         "features": FEATURES_VERSION,
     }
-    arrays = {
+    arrays: dict[str, NDArray[Any]] = {
         "mean": model.mean.astype(np.float16),
         "scale": model.scale.astype(np.float16),
         "weights": model.weights,
@@ -37,6 +40,11 @@ def to_bytes(model: ExerciseModel) -> bytes:
         "prototypes": model.prototypes,
         "precision": model.precision,
     }
+    if model.slow is not None:
+        line = model.slow
+        arrays[SLOW] = line.weights
+        meta |= {"slow_step": line.step, "slow_typical": line.typical}
+        meta["slow_bias"] = line.bias.tolist()
     return codec.pack(MODEL_TAG, meta, arrays)
 
 
@@ -62,12 +70,24 @@ def from_bytes(blob: bytes) -> ExerciseModel:
             precision=arrays["precision"],
             typical=float(meta["typical"]),
             calibration=Calibration(**meta["calibration"]),
+            slow=_slow_line(meta, arrays),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise BadModelBytes(f"not an exercise model: {error}") from error
-    if len(model.labels) < 2 or len(model.labels) != len(model.weights):
-        raise BadModelBytes(f"weights of {len(model.weights)} labels: {model.labels}")
+    lines = [model.weights] if model.slow is None else [model.weights, model.slow.weights]
+    for weights in lines:
+        if not 2 <= len(model.labels) == len(weights):
+            raise BadModelBytes(f"weights of {len(weights)} labels: {model.labels}")
     return model
+
+
+def _slow_line(meta: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> SlowLine | None:
+    """The second line of a model, None where it was learned before there was one."""
+    if SLOW not in arrays:
+        return None
+    bias = np.array(meta["slow_bias"], dtype=np.float32)
+    step, typical = float(meta["slow_step"]), float(meta["slow_typical"])
+    return SlowLine(arrays[SLOW], step, bias, typical)
 
 
 def statistics_to_bytes(statistics: Statistics) -> bytes:

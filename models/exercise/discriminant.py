@@ -6,13 +6,16 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import get_blas_funcs, get_lapack_funcs
 
-from models.arrays import Floats, Floats16, Floats64
+from models.arrays import Floats, Floats16, Floats32, Floats64
 from models.codec import FLOAT16_MAX
-from models.exercise.model import PROTOTYPE_STEP, ExerciseModel, Level
+from models.exercise.model import PROTOTYPE_STEP, ExerciseModel, Level, SlowLine
+from models.exercise.names import feature_names, slow_features
 from models.exercise.probability import Calibration
 from models.exercise.statistics import Frame, Statistics, deviations, frame_of
 from schemas.errors import NotEnoughLabels
-from schemas.inputs import InputLayout
+from schemas.inputs import ACC6, InputLayout
+
+MOST_STEPS = 127  # of an int8
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +29,7 @@ class FitSettings:
         metric_shrink: share of the mean variance in the metric of strangeness.
         min_s: seconds of windows below which an exercise is not learned (one step: one window).
         min_labels: exercises below which there is nothing to tell apart.
+        slow: whether there is to be a second line, for what is asked at a low rate.
     """
 
     shrink: float = 0.1
@@ -34,6 +38,7 @@ class FitSettings:
     metric_shrink: float = 0.05
     min_s: float = 0.25
     min_labels: int = 2
+    slow: bool = True
 
 
 def discriminant(
@@ -48,6 +53,8 @@ def discriminant(
     calibration: Calibration,
 ) -> ExerciseModel:
     """Solve W·A = means in standardised features; prototypes come from what was seen.
+
+    From the same sums comes a second line, which looks only at what a low rate shows, too.
 
     Args:
         mixed: of everything that has a say, in `frame`; overwritten unless it is `seen`.
@@ -67,10 +74,9 @@ def discriminant(
     inner = mean - frame.mean  # where the mean lies in the frame; a covariance does not care
     labels, _, means, covariance = within(mixed, overwrite=mixed is not seen)
     means = (means[[labels.index(label) for label in known]] - inner) / scale
-    weights = _solved(covariance, scale, means, shrink)
-    weights = np.clip(weights, -FLOAT16_MAX, FLOAT16_MAX).astype(np.float16)
-    bias = -0.5 * (means * weights).sum(axis=1)
-    prototypes, precision, typical = _metric(seen, inner, scale, known, settings)
+    prototypes, precision, usual = _metric(seen, inner, scale, known, settings)
+    slow = _slow_line(covariance, scale, means, usual, shrink, model_id) if settings.slow else None
+    weights, bias = _line(covariance, scale, means, shrink)
     return ExerciseModel(
         model_id=model_id,
         level=level,
@@ -78,11 +84,12 @@ def discriminant(
         mean=mean.astype(np.float32),
         scale=scale.astype(np.float32),
         weights=weights,
-        bias=bias.astype(np.float32),
+        bias=bias,
         prototypes=prototypes,
         precision=precision,
-        typical=typical,
+        typical=float(np.log(usual.sum())),
         calibration=calibration,
+        slow=slow,
     )
 
 
@@ -158,6 +165,47 @@ def _solved(covariance: Floats, scale: Floats64, means: Floats64, shrink: float)
     return found.T * scale
 
 
+def _line(
+    covariance: Floats, scale: Floats64, means: Floats64, shrink: float
+) -> tuple[Floats16, Floats32]:
+    """Weights (k, d) and bias (k,) of the discriminant; arguments as of `_solved`."""
+    solved = _solved(covariance, scale, means, shrink)
+    weights = np.clip(solved, -FLOAT16_MAX, FLOAT16_MAX).astype(np.float16)
+    return weights, (-0.5 * (means * weights).sum(axis=1)).astype(np.float32)
+
+
+def _slow_line(
+    covariance: Floats,
+    scale: Floats64,
+    means: Floats64,
+    usual: Floats64,
+    shrink: float,
+    model_id: InputLayout,
+) -> SlowLine | None:
+    """The discriminant of what a low rate shows, in steps of an int8; the covariance stays.
+
+    None of features that are not the layout's: what they show at a low rate is not known.
+
+    Args:
+        covariance: (d, d), of all features, its upper triangle.
+        scale: (d,) units of the weights.
+        means: (k, d) of each exercise, in `scale`.
+        usual: (d,) each feature's share of the mean distance to a prototype.
+        shrink: share of the mean variance in the covariance.
+        model_id: the layout.
+    """
+    if len(scale) != len(feature_names(model_id == ACC6)):
+        return None
+    kept = slow_features(model_id == ACC6)
+    few = means[:, kept]
+    square = covariance.take(kept, axis=0).take(kept, axis=1)  # a third of the time of one index
+    weights = _solved(square, scale[kept], few, shrink)
+    step = max(float(np.abs(weights).max()), 1e-6) / MOST_STEPS
+    steps = np.rint(weights / step).astype(np.int8)
+    bias = -0.5 * step * (few * steps).sum(axis=1)
+    return SlowLine(steps, step, bias.astype(np.float32), float(np.log(usual[kept].sum())))
+
+
 def _standardisation(statistics: Statistics, frame: Frame) -> tuple[Floats64, Floats64]:
     """Mean and deviation of every raw feature, as numbers that float16 holds."""
     inner = frame_of(statistics).mean
@@ -171,8 +219,8 @@ def _metric(
     scale: Floats64,
     known: tuple[str, ...],
     settings: FitSettings,
-) -> tuple[NDArray[np.int8], Floats16, float]:
-    """Prototypes, inverse variances around them, and the log of the mean distance in them.
+) -> tuple[NDArray[np.int8], Floats16, Floats64]:
+    """Prototypes, inverse variances around them, and each feature's share of the mean distance.
 
     The variances stand alone (no covariance): measured on left-out exercises this tells unknown
     movement better than a full metric (AUROC .980 against .971) and takes a twentieth of the room.
@@ -185,5 +233,4 @@ def _metric(
     metric = (1 - shrink) * variance + shrink * max(float(variance.mean()), 1e-6)
     precision = np.minimum(1 / metric, FLOAT16_MAX).astype(np.float16)
     prototypes = np.clip(np.rint(means / PROTOTYPE_STEP), -127, 127).astype(np.int8)
-    typical = float(np.log((variance * precision.astype(np.float64)).sum()))
-    return prototypes, precision, typical
+    return prototypes, precision, variance * precision.astype(np.float64)

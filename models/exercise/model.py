@@ -12,16 +12,20 @@ from numpy.typing import NDArray
 
 from models.arrays import Floats16, Floats32, Floats64, Ints64
 from models.exercise.features import Windows
+from models.exercise.names import slow_features
 from models.exercise.probability import Calibration, whole_set
 from models.exercise.reading import Reading, ReadSignal, read
-from models.exercise.scores import Scorer
+from models.exercise.scores import Scorer, Seen
+from models.signal.truth import LOW_RATE
 from models.signal.windows import STEP_S
 from models.signal.wrist import WristSignal
-from schemas.inputs import InputLayout
+from schemas.inputs import ACC6, InputLayout
 
 Level = Literal["user", "cluster", "global"]
 CLIP = np.float32(5.0)
 PROTOTYPE_STEP: Final = 1 / 24  # standard deviations per unit of a stored prototype
+FAMILIAR: Final = 0.35
+"""Mean strangeness below which a set is like those that were learned (decision 18)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +72,23 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
+class SlowLine:
+    """What scores windows of a low rate, by the features that such a rate shows.
+
+    Attributes:
+        weights: int8 (k, s), in `step`, of `slow_features`.
+        step: score per unit of a weight and standard deviation.
+        bias: float32 (k,).
+        typical: as the model's, over these features.
+    """
+
+    weights: NDArray[np.int8]
+    step: float
+    bias: Floats32
+    typical: float
+
+
+@dataclass(frozen=True, slots=True)
 class ExerciseModel:
     """A linear discriminant over standardised features, with prototypes of what it has seen.
 
@@ -81,6 +102,8 @@ class ExerciseModel:
         precision: float16 (d,), one over the variance around the prototypes.
         typical: log of the mean distance of training windows to their prototype.
         calibration: from scores to probabilities.
+        slow: scores windows of a low rate that are not familiar; None in models that were learned
+            before there was one.
     """
 
     model_id: InputLayout
@@ -94,7 +117,9 @@ class ExerciseModel:
     precision: Floats16
     typical: float
     calibration: Calibration
+    slow: SlowLine | None = None
     _scorer: Scorer = field(init=False, repr=False, compare=False)
+    _slow_scorer: Scorer | None = field(init=False, repr=False, compare=False, default=None)
 
     def __post_init__(self) -> None:
         places = self.prototypes * np.float32(PROTOTYPE_STEP)
@@ -109,6 +134,8 @@ class ExerciseModel:
             calibration=self.calibration,
         )
         object.__setattr__(self, "_scorer", scorer)
+        if self.slow is not None:
+            object.__setattr__(self, "_slow_scorer", self._scorer_of(self.slow, places))
 
     def standardised(self, x: Floats32) -> Floats32:
         """Features in standard deviations, clipped at 5; float32 (m, d)."""
@@ -124,6 +151,21 @@ class ExerciseModel:
     def strangeness(self, x: Floats32) -> Floats64:
         """Log distance to the nearest prototype over that of training windows, (m,)."""
         return self._scorer.see(x).strange
+
+    def looked_at(self, x: Floats32, notes: Sequence[str]) -> Seen:
+        """Windows of one set as a whole, or by what a low rate shows of them.
+
+        A device that has always sent such samples has taught the model how they look: what is
+        familiar is looked at as a whole at any rate.
+
+        Args:
+            x: (m, d), m ≥ 1.
+            notes: of their samples.
+        """
+        seen = self._scorer.see(x)
+        if self._slow_scorer is None or LOW_RATE not in notes or _mean(seen.strange) < FAMILIAR:
+            return seen
+        return self._slow_scorer.see(x[:, slow_features(self.model_id == ACC6)])
 
     def probabilities(self, x: Floats32) -> Floats64:
         """Calibrated probabilities of each window, (m, k)."""
@@ -162,11 +204,11 @@ class ExerciseModel:
     def strangeness_of(self, reading: Reading) -> float | None:
         """`Answer.strange` of a stretch, and nothing else; None where there is no window."""
         x = self._windows_of(reading).x
-        return _mean(self.strangeness(x)) if len(x) else None
+        return _mean(self.looked_at(x, reading.notes).strange) if len(x) else None
 
     def answer_windows(self, t0_ns: Ints64, x: Floats32, notes: tuple[str, ...] = ()) -> Answer:
         """The same as `answer` from features: t0_ns (m,), x (m, d), m ≥ 1."""
-        seen = self._scorer.see(x)
+        seen = self.looked_at(x, notes)
         strange = _mean(seen.strange)
         best = int(seen.whole.argmax())
         novelty = self.novelty(strange, seen.hesitation)
@@ -197,6 +239,19 @@ class ExerciseModel:
             for seen in map(self._scorer.see, sets)
         ]
 
+    def _scorer_of(self, line: SlowLine, places: Floats32) -> Scorer:
+        kept = slow_features(self.model_id == ACC6)
+        return Scorer(
+            mean=self.mean[kept],
+            scale=self.scale[kept],
+            weights=line.weights * np.float32(line.step),
+            bias=line.bias,
+            prototypes=places[:, kept],
+            precision=self.precision[kept],
+            typical=line.typical,
+            calibration=self.calibration,
+        )
+
     def _no_answer(self, reading: Reading) -> Answer:
         """Why there is no window to answer from."""
         readable = any(one.layout == self.model_id for one in reading.signals)
@@ -205,7 +260,11 @@ class ExerciseModel:
 
     def _windows_of(self, reading: Reading) -> Windows:
         """The windows that this model can read, on the wrist that is less strange to it."""
-        parts = [self._likelier_wrist(s) for s in reading.signals if s.layout == self.model_id]
+        parts = [
+            self._likelier_wrist(one, reading.notes)
+            for one in reading.signals
+            if one.layout == self.model_id
+        ]
         if len(parts) == 1:
             return parts[0]
         none = Windows(np.empty(0, np.int64), np.empty((0, len(self.mean)), np.float32))
@@ -214,10 +273,10 @@ class ExerciseModel:
             np.concatenate([none.x, *(part.x for part in parts)]),
         )
 
-    def _likelier_wrist(self, signal: ReadSignal) -> Windows:
+    def _likelier_wrist(self, signal: ReadSignal, notes: Sequence[str]) -> Windows:
         if len(signal.wrists) == 1 or len(signal.wrists[0].x) == 0:
             return signal.wrists[0]
-        return min(signal.wrists, key=lambda tried: _mean(self.strangeness(tried.x)))
+        return min(signal.wrists, key=lambda tried: _mean(self.looked_at(tried.x, notes).strange))
 
 
 def _mean(strangeness: Floats64) -> float:

@@ -2,6 +2,10 @@
 
 from functools import lru_cache
 
+import numpy as np
+
+from models.arrays import Indices
+
 SINGLE = (
     "mean",
     "sd",
@@ -30,6 +34,14 @@ SINGLE = (
 )
 """Statistics of one channel: distribution, spectrum, rhythm."""
 
+FAST = (
+    *("step", "centroid", "crossings", "entropy", "log_kurtosis", "log_cov"),
+    *(f"band{k}" for k in range(6)),
+    *(f"spread{k}" for k in range(3)),
+)
+"""Statistics that movement faster than five times a second changes, however small it is. Samples at
+10 Hz tell nothing of that."""
+
 LAGS = (6, 15, 30)  # samples: 0.12, 0.3, 0.6 s
 PAIRS = [(i, j) for i in range(3) for j in range(i, 3)]
 TRIPLES = [(i, j, k) for i in range(3) for j in range(i, 3) for k in range(j, 3)]
@@ -48,6 +60,23 @@ def feature_names(with_gyro: bool) -> tuple[str, ...]:
         scalars += ["gyro_norm", "gyro_down", "gyro_level"]
     singles = [f"{channel}.{s}" for channel in axes + scalars for s in SINGLE]
     return (*singles, *_joint_names(axes, scalars))
+
+
+@lru_cache(maxsize=2)
+def slow_features(with_gyro: bool) -> Indices:
+    """(s,) which features are much the same at any rate from 10 Hz on.
+
+    Of those with rotation "lag" is left out, as in finding sets; without it few others are left.
+
+    >>> len(slow_features(True)), len(slow_features(False))
+    (248, 139)
+    """
+    kept = [
+        k
+        for k, name in enumerate(feature_names(with_gyro))
+        if name.rpartition(".")[2] not in FAST and not (with_gyro and "lag" in name)
+    ]
+    return np.array(kept, dtype=np.intp)
 
 
 def _joint_names(axes: list[str], scalars: list[str]) -> list[str]:

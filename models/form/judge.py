@@ -55,7 +55,7 @@ def form(repetitions: Sequence[Repetition], template: FormTemplate | None = None
 
 
 def form_of(found: SetQuantities | None, count: int, template: FormTemplate | None) -> Form:
-    """The same from a set's numbers; the median repetition stands for the set.
+    """Judge a set by its numbers, in which the median repetition stands for the set.
 
     Args:
         found: the set in numbers, None without repetitions.

@@ -9,7 +9,7 @@ TAG = "intensity-1"
 
 
 def to_bytes(model: IntensityModel) -> bytes:
-    """The same model gives the same bytes."""
+    """The stored form of a model; the same model gives the same bytes."""
     meta = {
         "exercises": list(model.scale.exercises),
         "usual": model.scale.usual,

@@ -9,7 +9,7 @@ TAG = "load-1"
 
 
 def to_bytes(model: LoadModel) -> bytes:
-    """The same model gives the same bytes."""
+    """The stored form of a model; the same model gives the same bytes."""
     meta = {"forecasts": list(FORECASTS), "coverage": model.coverage, "sets": model.sets}
     return pack(TAG, meta, {"weights": model.weights, "margin": model.margin})
 

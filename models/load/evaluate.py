@@ -12,8 +12,8 @@ from models.load.fit import LoadSettings, fit_load
 from models.load.model import RELATIVE, LoadModel
 
 MOST_OFF = 1.0
-"""The largest error that is a share: a weight typed as .1 instead of 100 kg makes whoever forecast
-100 wrong by a thousandfold, and would alone decide which of two recipes is better."""
+"""The largest error that counts, as a share. A weight typed as .1 instead of 100 kg makes a
+forecast of 100 wrong by a thousandfold, and would alone decide which of two recipes is better."""
 
 
 @dataclass(frozen=True, slots=True)

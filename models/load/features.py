@@ -32,7 +32,7 @@ def later_sets(log: SetLog) -> Flags:
 
 @dataclass(slots=True)
 class _Repeat:
-    """What is remembered of one (exercise, repeat)."""
+    """The values remembered for one (exercise, repeat)."""
 
     value: float
     usual: float

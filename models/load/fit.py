@@ -84,7 +84,7 @@ def _choose(table: Floats64, actual: Floats64, target: str, settings: LoadSettin
         return best
 
     def errors(weights: Floats64, part: slice) -> Floats64:
-        """Of the rows of `part`, as `_errors`; forecasts are first brought within `LIMITS`."""
+        """The `_errors` of the rows of `part`, after forecasts are brought within `LIMITS`."""
         value = np.clip(table[part] @ weights, *LIMITS[target])
         return _errors(value, actual[part], target)
 

@@ -8,7 +8,7 @@ TAG = "next-2"
 
 
 def to_bytes(model: NextModel) -> bytes:
-    """The same model gives the same bytes."""
+    """The stored form of a model; the same model gives the same bytes."""
     meta = {
         "exercises": list(model.exercises),
         "order": model.order,

@@ -8,9 +8,9 @@ with what followed its last k − 1 tokens (Witten & Bell 1991, method C):
 n_k(e): how often e followed the context, t_k: how many different exercises did. p_{−1} is uniform.
 A long context that was never seen leaves the word to a shorter one. Older sessions count less.
 
-The model is the history itself: counting is one comparison of the context with all its places. So
-it goes on with what was done since it was learned (`continued`): a new plan is known after its
-first visit, not after the next training.
+The model is the history itself: counting means comparing the context with all places of the history
+at once. So the model goes on with what was done since it was learned (`continued`): a new plan is
+known after its first visit, not after the next training.
 """
 
 from collections.abc import Sequence

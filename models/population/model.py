@@ -1,4 +1,4 @@
-"""What the simulator tells about a person: what a client would send, and the truth behind it."""
+"""What the simulator makes of a person: what a client would send, and the truth behind it."""
 
 from dataclasses import dataclass
 from typing import Literal

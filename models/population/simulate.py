@@ -102,7 +102,7 @@ def simulate_user(
 
 
 def introduce(index: int, seed: int, *, start_s: float = START_S) -> SimulatedPerson:
-    """Who a person is, without making a history.
+    """The person of a number, without making their history.
 
     >>> person = simulate_user(3, 4, 1, seed=1)
     >>> introduce(3, seed=1) == SimulatedPerson(person.user_id, person.profile, person.truth)

@@ -12,11 +12,11 @@ import numpy as np
 
 from models.arrays import Floats64, Ints32, Ints64
 
-Step = Callable[..., None]
+PullStep = Callable[..., None]
 
 
 @cache
-def compiled() -> tuple[Callable[..., Any], Step]:
+def compiled() -> tuple[Callable[..., Any], PullStep]:
     """(sort of edges, pull step); compiling takes some seconds, once."""
     import numba
 
@@ -55,7 +55,7 @@ def _sort_edges(sources: Ints32, targets: Ints32, vertices: int) -> tuple[Ints64
     return starts, sorted_sources, out_degree
 
 
-def _pull(prange: Callable[[int], Any]) -> Step:
+def _pull(prange: Callable[[int], Any]) -> PullStep:
     def pull(
         starts: Ints64,
         sources: Ints32,

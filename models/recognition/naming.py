@@ -12,7 +12,7 @@ taught it. Otherwise the answer abstains, and says what is lacking.
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from models.exercise.model import Answer, ExerciseModel, Level
+from models.exercise.model import FAMILIAR, Answer, ExerciseModel, Level
 from models.exercise.reading import Reading, read
 from models.exercise.signs import Signs
 from models.signal.truth import LOW_RATE, NO_GRAVITY
@@ -21,7 +21,6 @@ from schemas.inputs import ACC3, ACC6, InputLayout
 
 NO_MODEL = Answer(None, 0.0, abstained=True, reason="no-model")
 UNKNOWN = "unknown-movement"
-FAMILIAR = 0.35  # mean strangeness below which a set is like those that were learned (decision 18)
 LACKING: dict[str, tuple[str, dict[InputLayout, float]]] = {
     NO_GRAVITY: ("no-gravity", {ACC6: FAMILIAR, ACC3: FAMILIAR}),
     LOW_RATE: ("low-rate", {ACC6: 0.6, ACC3: 0.8}),

@@ -15,9 +15,9 @@ from functools import partial
 import numpy as np
 
 from models.activity.segments import Segment
+from models.exercise.model import FAMILIAR
 from models.exercise.signs import MIRROR, Signs, Triple, frames
 from models.recognition.naming import (
-    FAMILIAR,
     NO_MODEL,
     Named,
     Rung,

@@ -10,7 +10,7 @@ TAG = "recommend-1"
 
 
 def to_bytes(model: Recommender) -> bytes:
-    """The same model gives the same bytes."""
+    """The stored form of a model; the same model gives the same bytes."""
     meta = {"exercises": list(model.exercises), "settings": asdict(model.settings)}
     return pack(TAG, meta, {"users": model.users, "items": model.items})
 

@@ -100,10 +100,13 @@ def evaluate_recommender(
     seen = done(train) if new_only else np.zeros((train.height, train.width), np.bool_)
     wanted = done(test) & ~seen
 
-    def of(scores: Floats64) -> Ranking:
+    def ranking(scores: Floats64) -> Ranking:
+        """How good the places are that scores (users, exercises) recommend."""
         return rank(first_places(scores, n, without=seen), wanted)
 
-    return RecommendScore(of(model.scores()), of(popularity(train)), of(repeat_last(train)))
+    return RecommendScore(
+        ranking(model.scores()), ranking(popularity(train)), ranking(repeat_last(train))
+    )
 
 
 def split_entries(counts: Counts, share: float, seed: int) -> tuple[Counts, Counts]:

@@ -38,7 +38,7 @@ class Repetitions:
 
 
 @dataclass(frozen=True, slots=True)
-class Counted:
+class RankedExplanations:
     """A set with every explanation that was considered, best first, each with its borders."""
 
     ranked: tuple[tuple[Explanation, Bounds], ...]
@@ -57,10 +57,10 @@ def explanations(prepared: Prepared, settings: RepsSettings) -> list[Explanation
     return [explanation for explanation in tried if explanation is not None]
 
 
-def ranked(found: Sequence[Explanation], settings: RepsSettings) -> Counted:
+def ranked(found: Sequence[Explanation], settings: RepsSettings) -> RankedExplanations:
     """Order explanations by score and find the repetitions of each."""
     order = sorted(found, key=lambda e: -e.score(settings))
-    return Counted(tuple((e, bounds(e, settings)) for e in order))
+    return RankedExplanations(tuple((e, bounds(e, settings)) for e in order))
 
 
 def count_in_arrays(

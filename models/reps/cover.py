@@ -1,67 +1,62 @@
-"""The cheapest way to cover a set by copies of allowed lengths, idle samples between them."""
+"""The cheapest way to cover a set by copies of allowed lengths, idle samples between them.
+
+`compiled/cover.c`, which `make` compiles; `models.reps.reference.cover` says the same in numpy.
+Each border hangs on those before it, so numpy took a dozen array operations for every few samples:
+more than a quarter of the time of counting.
+"""
+
+import ctypes
+from functools import lru_cache
 
 import numpy as np
 
-from models.arrays import Floats, Indices
+from models.arrays import Floats32, Floats64, Indices
+from models.compiled import address_of, compiled
+
+VERSION = 1  # of `muvr_cover_version` in compiled/cover.c
 
 
-def starts_before(n: int, lengths: Indices) -> Indices:
-    """(n, m) border at which a copy begins that ends with each sample; negative: before the set."""
-    return np.arange(1, n + 1)[:, None] - lengths
-
-
-def cheapest_cover(cost: Floats, idle: Floats, lengths: Indices) -> list[tuple[int, int]]:
-    """Dynamic programme over the borders 0..n of a set.
-
-    best[e] = min(best[e-1] + idle[e-1], min over l of best[e-l] + cost[e-1, l]). Everything is
-    counted against idling from the beginning, so that an idle sample changes nothing and a run of
-    them is a running minimum. A copy is at least `lengths[0]` long, so that many ends can be
-    decided at once.
+def cheapest_cover(cost: Floats32, idle: Floats64, lengths: Indices) -> tuple[Indices, Indices]:
+    """Where copies begin and which lengths they have, at the least price of all samples together.
 
     Args:
-        cost: (n, m) price of a copy by last sample and length; infinite where it would begin
-            before the set.
-        idle: (n,) price of a sample outside.
+        cost: float32 (n, m) price of a copy by last sample and length; infinite where it would
+            begin before the set.
+        idle: float64 (n,) price of a sample outside.
         lengths: (m,) increasing lengths in samples.
 
     Returns:
-        (start, length index) of every copy, in order.
+        (k,) first sample and (k,) index of the length of every copy, in order.
+
+    Raises:
+        ValueError: shapes that do not fit together.
+        NoKernel: it was not compiled.
+
+    >>> inf = np.float32(np.inf)
+    >>> cost = np.array([[inf, inf], [1, inf], [9, 9], [1, 9], [9, 9]], dtype=np.float32)
+    >>> [copies.tolist() for copies in cheapest_cover(cost, np.ones(5), np.array([2, 3]))]
+    [[0, 2], [0, 0]]
     """
-    n, reach, block = len(cost), int(lengths[-1]), int(lengths[0])
-    before = starts_before(n, lengths) + reach
-    spent = np.concatenate([np.zeros(reach + 1), np.cumsum(idle)])
-    gain = cost - (spent[reach + 1 :, None] - spent[before])
-    best = np.zeros(reach + n + 1)  # the first `reach` are never the cheapest: cost is infinite
-    for first in range(0, n, block):
-        last = min(first + block, n)
-        offers = best[before[first:last]]
-        offers += gain[first:last]
-        ends = best[reach + first : reach + last + 1]
-        np.minimum.reduce(offers, axis=1, out=ends[1:])
-        np.minimum.accumulate(ends, out=ends)
-    return traced(best, gain, before, lengths)
+    n, m = cost.shape
+    if idle.shape != (n,) or lengths.shape != (m,):
+        raise ValueError(f"cost {cost.shape}, idle {idle.shape}, lengths {lengths.shape}")
+    prices = np.ascontiguousarray(cost, dtype=np.float32)
+    idle = np.ascontiguousarray(idle, dtype=np.float64)
+    samples = np.ascontiguousarray(lengths, dtype=np.int64)
+    room = np.empty(2 * n + 2)
+    copies = np.empty((2, n), dtype=np.int64)
+    count = _compiled().muvr_cover(
+        *map(address_of, (prices, idle, samples)), n, m, *map(address_of, (room, *copies))
+    )
+    starts, which = copies[:, :count][:, ::-1].astype(np.intp)
+    return starts, which
 
 
-def traced(best: Floats, gain: Floats, before: Indices, lengths: Indices) -> list[tuple[int, int]]:
-    """Follow the choices back from the end: what a sample did not make cheaper, it idled.
-
-    Args:
-        best: (reach + n + 1,) least price up to each border; nought for the `reach` before it.
-        gain: (n, m) price of a copy by last sample and length, against idling.
-        before: (n, m) where in `best` the border is at which such a copy begins.
-        lengths: (m,) increasing lengths in samples.
-
-    Returns:
-        (start, length index) of every copy, in order.
-    """
-    reach = int(lengths[-1])
-    ends = np.flatnonzero(best[reach + 1 :] < best[reach:-1])
-    copies: list[tuple[int, int]] = []
-    end = len(gain)
-    for last in ends[::-1].tolist():
-        if last >= end:
-            continue
-        which = int((best[before[last]] + gain[last]).argmin())
-        end = last + 1 - int(lengths[which])
-        copies.append((end, which))
-    return copies[::-1]
+@lru_cache(maxsize=1)
+def _compiled() -> ctypes.CDLL:
+    """The compiled code; raises `NoKernel`."""
+    library = compiled("cover", VERSION, ctypes.CDLL)
+    pointer, size = ctypes.c_void_p, ctypes.c_long
+    library.muvr_cover.argtypes = (pointer,) * 3 + (size,) * 2 + (pointer,) * 3
+    library.muvr_cover.restype = size
+    return library

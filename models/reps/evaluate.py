@@ -72,7 +72,7 @@ class Explained:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class HeldOutCounts:
     """What the protocol found.
 
     Attributes:
@@ -181,7 +181,7 @@ def choose_weights(rows: Sequence[Explained]) -> RepsSettings:
     return weights_at(best_cell(merit))
 
 
-def cross_validated(rows: Sequence[Explained]) -> Outcome:
+def cross_validated(rows: Sequence[Explained]) -> HeldOutCounts:
     """Score every set with weights and a confidence that never saw its fold."""
     errors = errors_by_weights(rows)
     fold = np.array([r.fold for r in rows])
@@ -195,7 +195,7 @@ def cross_validated(rows: Sequence[Explained]) -> Outcome:
         traits = traits_table(rows, chosen[-1])
         model = learned(traits[fold != k], errors[cell][fold != k])
         surety[fold == k] = [model.of(t) for t in traits[fold == k]]
-    return Outcome(result, surety, tuple(chosen))
+    return HeldOutCounts(result, surety, tuple(chosen))
 
 
 def traits_table(rows: Sequence[Explained], settings: RepsSettings) -> Floats64:

@@ -1,8 +1,8 @@
-"""Movement that was lost within a set, as it went on around the loss.
+"""Fills movement that was lost within a set, from where the set is most alike.
 
-A line over two lost seconds looks like a pause, and the repetitions in it are gone. A set repeats
-itself: where what is just before and after the loss is found again elsewhere in the set, what lay
-between there has been here, too.
+A straight line over two lost seconds looks like a pause, and the repetitions in it are gone. But a
+set repeats itself: where the movement just before and after the loss is found again elsewhere in
+the set, what lay between there has been here, too.
 """
 
 from itertools import pairwise
@@ -51,7 +51,7 @@ def _spans(lost: Flags) -> list[tuple[int, int]]:
 
 
 def _likest(x: Floats64, lost: Flags, first: int, end: int) -> int | None:
-    """How many rows away it went on like around this loss; None where nowhere."""
+    """How many rows away the set went on as around this loss; None where it nowhere did."""
     rows = np.r_[max(0, first - AROUND) : first, end : min(len(x), end + AROUND)]
     rows = rows[~lost[rows]]
     shifts = np.arange(-FARTHEST, FARTHEST + 1, STEP)

@@ -62,9 +62,10 @@ def merged(periods: Iterable[float], share: float, most: int) -> list[float]:
 
 
 def earliest_peak(curve: Floats64, rate_hz: float, settings: RepsSettings) -> list[float]:
-    """The shortest lag in seconds at which a movement is as like itself as at any; none or one.
+    """The shortest lag in seconds at which a movement is as like itself as at any; one or none.
 
-    Of an even movement all multiples of its period are as high, and the highest may be any.
+    An even movement has peaks of equal height at all multiples of its period, so that the highest
+    may be any of them.
 
     Args:
         curve: (n,), n ≥ 1, autocorrelation by lag in samples.

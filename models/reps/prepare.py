@@ -1,8 +1,8 @@
 """From a wrist's samples to the centred, scaled, trimmed signal that is counted.
 
-scipy's signal package takes 23 MB, and nothing else of what counts repetitions takes one; a service
-that nobody has asked to count keeps them free, so it is imported where it is used, with the first
-set.
+scipy's signal package takes 23 MB of memory, and nothing else that counts repetitions needs even
+one. It is imported where it is used, with the first set, so that a service that nobody has asked to
+count does without it.
 """
 
 from dataclasses import dataclass
@@ -42,7 +42,7 @@ class Prepared:
 
 @lru_cache(maxsize=16)
 def _second_order(cut_hz: float, rate_hz: float) -> Floats64:
-    """Coefficients of the filter: to find them takes as long as to filter half a minute."""
+    """Coefficients of the filter, kept: finding them takes as long as filtering half a minute."""
     from scipy.signal import butter  # see above
 
     return np.asarray(butter(2, cut_hz, fs=rate_hz, output="sos"))
@@ -143,8 +143,8 @@ def _movement(
 ) -> tuple[Flags, list[Floats64]] | None:
     """When a wrist moves, and the sensors that show it; None where none does.
 
-    Hands on a bar that goes up and down hardly turn: then acceleration shows it alone. A set with
-    long rests in it is still for most of its time: then less of it has to be fast.
+    Hands on a bar that goes up and down hardly turn; then acceleration alone shows the movement. A
+    set with long rests is still for most of its time; then a smaller share of it has to be fast.
 
     Args:
         rough: (m, 3) what smoothing took from acceleration, g.

@@ -17,13 +17,13 @@ class RepsSettings:
         trend_hz, trend_from_s: what is slower is removed from sets longer than this.
         clip: a sensor's distance from its median is cut off at so many typical distances.
         still_share: slower than this share of the 60th percentile of speed is still.
-        least_rad_s, least_g_per_s: what is slower has done no repetition. Sets have .18 rad/s and
-            .22 g/s at least, white noise of .015 g has .077.
-        least_over_noise: where a wrist does not turn, acceleration is believed by itself from so
-            many times what is rough in it; noise has 6 to 7.5.
-        moving_share: so much of a set must be faster than that.
-        moving_share_clear: or so much twice as fast: long rests may be in it. A minute's plank has
-            a little of that at both ends.
+        least_rad_s, least_g_per_s: slower movement is no repetition. Sets have .18 rad/s and .22
+            g/s at least; white noise of .015 g has .077.
+        least_over_noise: where a wrist does not turn, acceleration is believed by itself if it is
+            so many times what is rough in it; of noise it is 6 to 7.5 times.
+        moving_share: this share of a set must be faster than that.
+        moving_share_clear: or this share twice as fast, since a set may hold long rests. A minute's
+            plank has a little of that at both ends.
         keep_edge_s: stillness that is left at either end.
         longest_gap_s: shorter gaps between pieces are bridged by a line, longer ones split.
         shortest_s, longest_s: limits of a repetition's duration.

@@ -1,4 +1,4 @@
-"""Pieces of one set put back on one clock, short gaps bridged."""
+"""Puts the pieces of a set back on one clock, with short gaps bridged."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from schemas.times import NS_PER_S
 
 
 @dataclass(frozen=True, slots=True)
-class Stretch:
+class SetPart:
     """A part of a set without a long gap, at 50 Hz.
 
     Attributes:
@@ -28,12 +28,12 @@ class Stretch:
     gyro: Floats64 | None
 
 
-def joined(signals: Sequence[WristSignal], longest_gap_s: float) -> list[Stretch]:
+def joined(signals: Sequence[WristSignal], longest_gap_s: float) -> list[SetPart]:
     """Pieces in order of time, those with short gaps between them put together.
 
-    What was lost is filled from where the set is alike, else by straight lines: half a second is
-    hardly noticed by the counter, and up to a repetition's length the rhythm survives, which
-    cutting there would break.
+    What was lost is filled from where the set is alike, else by straight lines. The counter hardly
+    notices half a second, and up to the length of a repetition the rhythm survives, which a cut
+    would break.
     """
     ordered = sorted((s for s in signals if len(s.acc_g)), key=lambda s: s.t0_ns)
     if not ordered:
@@ -47,7 +47,7 @@ def joined(signals: Sequence[WristSignal], longest_gap_s: float) -> list[Stretch
     return [bridged(ordered[a:b], origin) for a, b in pairwise(cuts)]
 
 
-def bridged(pieces: Sequence[WristSignal], origin_ns: int) -> Stretch:
+def bridged(pieces: Sequence[WristSignal], origin_ns: int) -> SetPart:
     """One stretch from pieces in order; overlapping samples of a later piece are left out."""
     start_s = (pieces[0].t0_ns - origin_ns) / NS_PER_S
     rotation = [p.gyro_rad_s for p in pieces if p.gyro_rad_s is not None]
@@ -66,7 +66,7 @@ def bridged(pieces: Sequence[WristSignal], origin_ns: int) -> Stretch:
     lost[at] = filled
     if lost.any() and not lost.all():
         whole = continued(whole, lost)
-    return Stretch(start_s, whole[:, :3], whole[:, 3:] if with_gyro else None)
+    return SetPart(start_s, whole[:, :3], whole[:, 3:] if with_gyro else None)
 
 
 def _filled(piece: WristSignal) -> Flags:

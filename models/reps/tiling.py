@@ -7,7 +7,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 from models.arrays import Flags, Floats32, Floats64, Indices
-from models.reps.cover import cheapest_cover, starts_before
+from models.reps.cover import cheapest_cover
 from models.reps.settings import RepsSettings
 
 GROUPS = 3
@@ -38,7 +38,7 @@ class Tiling:
 
 @dataclass(frozen=True, slots=True)
 class Board:
-    """A set laid out for tiling: what no template changes.
+    """A set laid out for tiling: all that does not depend on the template.
 
     Attributes:
         y: (n, k) the set.
@@ -54,7 +54,7 @@ class Board:
 
 
 @dataclass(frozen=True, slots=True)
-class Stretch:
+class StretchWeights:
     """How a template becomes copies of several lengths.
 
     Attributes:
@@ -77,14 +77,14 @@ def copy_lengths(settings: RepsSettings) -> Indices:
 
 
 @lru_cache(maxsize=8)
-def stretch(settings: RepsSettings) -> tuple[Stretch, ...]:
+def stretch(settings: RepsSettings) -> tuple[StretchWeights, ...]:
     """Weights that stretch a cyclic template to each length, in groups of like length."""
     lengths = copy_lengths(settings)
     groups = [g for g in np.array_split(np.arange(len(lengths)), GROUPS) if len(g)]
     return tuple(_stretched(lengths, int(g[0]), int(g[-1]) + 1, settings.points) for g in groups)
 
 
-def _stretched(lengths: Indices, first: int, last: int, points: int) -> Stretch:
+def _stretched(lengths: Indices, first: int, last: int, points: int) -> StretchWeights:
     """Weights for lengths[first:last]; shorter copies end where the longest of them ends."""
     longest = int(lengths[last - 1])
     out = np.zeros((last - first, longest, points), dtype=np.float32)
@@ -95,7 +95,12 @@ def _stretched(lengths: Indices, first: int, last: int, points: int) -> Stretch:
         rows = longest - length + np.arange(length)
         out[k, rows, low % points] += 1 - part
         out[k, rows, (low + 1) % points] += part
-    return Stretch(slice(first, last), longest, out.reshape(-1, points))
+    return StretchWeights(slice(first, last), longest, out.reshape(-1, points))
+
+
+def starts_before(n: int, lengths: Indices) -> Indices:
+    """(n, m) border at which a copy begins that ends with each sample; negative: before the set."""
+    return np.arange(1, n + 1)[:, None] - lengths
 
 
 def board_of(y: Floats64, settings: RepsSettings) -> Board:
@@ -182,9 +187,7 @@ def tile(board: Board, template: Floats64, settings: RepsSettings) -> Tiling:
     lengths = copy_lengths(settings)
     cost, gain, residual = copy_costs(board, template, settings)
     idle = np.minimum(*idle_costs(board.y, template, settings))
-    copies = cheapest_cover(cost, idle, lengths)
-    starts = np.array([s for s, _ in copies], dtype=np.intp)
-    which = np.array([w for _, w in copies], dtype=np.intp)
+    starts, which = cheapest_cover(cost, idle, lengths)
     at = starts + lengths[which] - 1, which
     return Tiling(
         starts, lengths[which], gain[at].astype(np.float64), residual[at].astype(np.float64)

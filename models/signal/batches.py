@@ -1,8 +1,8 @@
-"""Samples stamped when they arrived: several under one time, or a millisecond apart, then a pause.
+"""Samples that were stamped when they arrived: several at one time, then a pause.
 
-Bluetooth hands over samples in batches, and an app that stamps them then says when it heard them.
-Such stamps tell the rate, and that no sample was taken after it was heard; they do not tell one
-sample of a batch from the next.
+Bluetooth hands over samples in batches, and an app that stamps them then records when it heard
+them. Such stamps tell the rate, and that no sample was taken after it was heard; they do not tell
+the samples of a batch apart.
 """
 
 from collections.abc import Iterator, Sequence
@@ -26,9 +26,9 @@ AHEAD = 8  # batches within which a late one has been caught up with
 def unbatched(pieces: Sequence[Piece]) -> Sequence[Piece]:
     """The pieces of a stream, those stamped in batches as regular ones.
 
-    Batches that come as fast as their samples, by the claimed rate within 10 %, are of one steady
-    clock: samples are laid back from the earliest arrivals. With silence between them they keep
-    their times, and so do samples that were sent twice under one time.
+    Where batches come as fast as their samples, within 10 % of the claimed rate, the device has a
+    steady clock: samples are laid back from the earliest arrivals. Batches with silence between
+    them keep their times, and so do samples that were sent twice under one time.
 
     Args:
         pieces: of one stream.
@@ -61,7 +61,7 @@ def _own_times(pieces: Sequence[Piece]) -> int:
 
 
 def _has_times(piece: Piece) -> bool:
-    """Whether every sample has its own; what no device means is refused elsewhere."""
+    """Whether every sample has a time of its own; impossible times are refused elsewhere."""
     n = len(piece.counts)
     return piece.t_ms is not None and len(piece.t_ms) == n > 0 and piece.rate_hz > 0
 
@@ -118,7 +118,7 @@ def _sent_twice(run: Sequence[Piece], short: Flags) -> bool:
 def _as_fast_as_claimed(stamps_ns: Ints64, last: Indices, period_ns: float) -> bool:
     """Whether the middle batch took as long as its samples do.
 
-    A single one tells nothing but that not all of its samples can have one time.
+    A single batch tells only that its samples cannot all have one time.
     """
     if len(last) == 1:
         return bool(stamps_ns[0] == stamps_ns[-1])
@@ -127,7 +127,7 @@ def _as_fast_as_claimed(stamps_ns: Ints64, last: Indices, period_ns: float) -> b
 
 
 def _earliest(late_ns: Floats64) -> Floats64:
-    """The least of each batch's lateness and that of those just behind it.
+    """The least lateness of each batch and of those just behind it.
 
     >>> _earliest(np.array([0.0, 5.0, 1.0, 2.0])).tolist()
     [0.0, 1.0, 1.0, 2.0]
@@ -137,7 +137,7 @@ def _earliest(late_ns: Floats64) -> Floats64:
 
 
 def _steps(floor_ns: Sequence[float]) -> list[int]:
-    """The batches from which on the clock is another one: some were lost, or it drifts.
+    """The batches at which a new clock begins, because some were lost or the clock drifts.
 
     >>> _steps([0.0, 0.0, 6e7, 9e7, 13e7])
     [2, 4]

@@ -31,7 +31,7 @@ BYTES_PER_SAMPLE = 6
 
 
 class _Contexts(threading.local):
-    """A zstd context serves one thread at a time and is dear to make."""
+    """A zstd context serves one thread at a time and is costly to make: each thread has its own."""
 
     def __init__(self) -> None:
         self.of_deltas = zstandard.ZstdCompressor(compression_params=OF_DELTAS)

@@ -1,4 +1,4 @@
-"""Pieces that overlap by what they claim: sent twice, or of a device faster than it says."""
+"""Pieces that overlap by their claimed times: sent twice, or from a device that is too fast."""
 
 from collections.abc import Sequence
 from itertools import pairwise
@@ -18,9 +18,9 @@ MOST = 0.75  # of neighbours agree
 def faster_period(ordered: Sequence[Piece]) -> float | None:
     """Real over claimed sample period of a device clearly faster than it says; None of any other.
 
-    Losses only make the time between two starts longer. Where it is too short for the samples
-    between them, by the same share again and again, and these were not sent twice, the starts are
-    right and the rate is not.
+    Losses only make the time between two starts longer. Where it is too short for the samples in
+    between, again and again by the same share, and these samples were not sent twice, the starts
+    are right and the claimed rate is not.
 
     Args:
         ordered: pieces without `t_ms` in time order.

@@ -17,7 +17,7 @@ FASTER = 1.1  # above 55 Hz there is content that 50 Hz would fold back
 CUTOFF_HZ = 22.0
 HALF_WIDTH_S = 0.1
 ROWS_PER_SAMPLE = 8
-"""At most so many even rows for each sample: more would stand for what nobody heard."""
+"""Even rows made of one sample, at most: more would stand for movement that nobody recorded."""
 
 
 def resample(
@@ -60,8 +60,8 @@ def rate_of(t_s: Floats64) -> float:
 def _most_hz(t_s: Floats64) -> float:
     """The rate at which even rows are no more than `ROWS_PER_SAMPLE` for each sample.
 
-    Bursts of samples 1 ms apart, with seconds between them, have a rate that says nothing of the
-    stretch: hundreds of thousands of rows would be made of a few hundred samples.
+    The rate of bursts 1 ms apart, with seconds between them, says nothing about the whole: hundreds
+    of thousands of rows would be made of a few hundred samples.
     """
     took_s = float(t_s[-1] - t_s[0])
     return ROWS_PER_SAMPLE * len(t_s) / took_s if took_s > 0 else math.inf

@@ -29,8 +29,8 @@ from schemas.times import NS_PER_S
 BRIDGED_S = 6.0
 """A longer loss parts a recording: a pause between sets may have been in it (decision 24)."""
 
-LOST_STEPS = 3.0  # so many times the usual step, samples were lost
-JITTER_S, LOST_S = 0.1, 0.5  # never in less than the one, always in more than the other
+LOST_STEPS = 3.0  # times the usual step: from there on samples were lost
+JITTER_S, LOST_S = 0.1, 0.5  # shorter steps never lost samples, longer ones always
 EXACT = 1e-4  # below this the claimed rate is the rate: no timestamp is that good
 FASTER = "rate-was-higher"
 OVERLAPPING = "samples-overlapped"
@@ -111,7 +111,7 @@ def cut_pieces(pieces: Sequence[Piece], start_ns: int, end_ns: int) -> tuple[Pie
 
 
 def cut_timed(timed: Sequence[Piece], start_ns: int, end_ns: int) -> tuple[Piece, ...]:
-    """The same from pieces that stand by their true clock already."""
+    """Cut pieces whose clock is already the true one; see `cut_pieces`."""
     kept: list[Piece] = []
     for piece in timed:
         t_ns = sample_times_ns(piece)

@@ -1,8 +1,8 @@
-"""What a recording says about itself, held against what a wrist can feel.
+"""Corrects what a recording claims about itself, by what a wrist can feel.
 
 Some phone apps write m/s² under the name g, or g under the name m/s², and turn all axes round when
-they do; some stamp samples when they arrive. What was noticed is put right and noted. Parts are cut
-from what was judged as a whole.
+they do; some stamp samples when they arrive. What is noticed is put right and noted. It is judged
+on the whole recording, and parts are cut afterwards.
 """
 
 import math
@@ -38,17 +38,18 @@ LEAST_TENTH, MOST_TENTH = 0.07, 0.15  # the first and the ninth decile of them (
 SURE_S = 10.0  # in less, 2 % of stretches without gravity look so
 LEAST_HZ = 22.0  # below, features look for more than was recorded (decision 41)
 SAME_SCALE = 4.0
-"""Chunks that are scaled to their own largest value differ by less, put in order; sensors of one
-range that speak g and m/s² by ten."""
+"""How far the scales of one device's chunks may differ from one to the next larger. Chunks that are
+scaled to their own largest value differ by less; sensors of one range that speak g and m/s² differ
+by ten."""
 SECOND = 50
 
 
 @dataclass(frozen=True, slots=True)
 class Timeline:
-    """A recording as it really was, from which parts are cut: a set costs what is in it.
+    """A corrected recording, from which parts are cut at the cost of what is in them.
 
     Attributes:
-        truth: under its real unit and sign.
+        truth: the recording under its real unit and sign.
         notes: what had to be put right.
         acc, gyro: its pieces by their true clock, with when each and those before it are over.
     """
@@ -79,7 +80,7 @@ class _Track:
 
 
 def timeline(recording: Recording) -> Timeline:
-    """What a recording says about itself, judged once, where there is most to see.
+    """Correct a recording once, judged where there is most to see.
 
     >>> piece = Piece(0, 50.0, "g", 1.0, np.zeros((100, 3), dtype=np.int16))
     >>> len(timeline(Recording((piece,), (), None)).cut(500_000_000, 10**9).acc[0].counts)
@@ -100,8 +101,8 @@ def _track(pieces: Sequence[Piece]) -> _Track:
 def cut(recording: Recording, start_ns: int, end_ns: int) -> Recording:
     """The raw samples of [start_ns, end_ns), with the unit that the whole recording shows.
 
-    A wrong unit is judged before the cut and written into the pieces. Who cuts several parts
-    makes a `timeline` once.
+    A wrong unit is judged before the cut and written into the pieces. To cut several parts, make a
+    `timeline` once.
     """
     return timeline(recording).cut(start_ns, end_ns)
 
@@ -146,15 +147,15 @@ def _in_real_units(recording: Recording) -> tuple[Recording, tuple[str, ...]]:
 
 
 def _in(acc: Sequence[Piece], wrong: Sequence[bool], unit: str) -> tuple[Piece, ...]:
-    """The pieces, wrong ones in this unit."""
+    """The pieces, the wrong ones under this unit."""
     both = zip(acc, wrong, strict=True)
     return tuple(replace(piece, unit=unit) if bad else piece for piece, bad in both)
 
 
 def _denied(acc: Sequence[Piece], unit: str, deny: Callable[[Sequence[Piece]], bool]) -> list[bool]:
-    """Which pieces claim a unit that all samples of their device together deny; [] where none does.
+    """Which pieces claim a unit that all samples of their device contradict; [] if none does.
 
-    A set is too vigorous, and a pause too still, to tell by itself.
+    A single set is too vigorous, and a pause too still, to tell.
     """
     if len(acc) == 1:
         return [True] if acc[0].unit == unit and deny(acc) else []
@@ -167,7 +168,7 @@ def _denied(acc: Sequence[Piece], unit: str, deny: Callable[[Sequence[Piece]], b
 
 
 def _devices(acc: Sequence[Piece], unit: str) -> list[list[int]]:
-    """Pieces that claim a unit at one rate and about the same scale, which one sensor may have."""
+    """Numbers of pieces that claim a unit, grouped by rate and scale: each may be one sensor's."""
     claimed = [n for n, piece in enumerate(acc) if piece.unit == unit]
     found: list[list[int]] = []
     for n in sorted(claimed, key=lambda n: (acc[n].rate_hz, abs(acc[n].scale))):
@@ -184,7 +185,10 @@ def _alike(before: Piece, piece: Piece) -> bool:
 
 
 def _says_ms2_in_g(pieces: Sequence[Piece]) -> bool:
-    """Judged by the median length; where none is long enough, nothing is looked at again."""
+    """Whether values claimed to be in g are m/s², by their median length.
+
+    Pieces in which no value is large enough are not looked at: that saves converting them.
+    """
     if max(map(_largest, pieces)) * math.sqrt(3) <= MEDIAN_OF_MS2[0]:
         return False
     claimed_g = [in_unit("acc", piece) for piece in pieces]
@@ -192,9 +196,10 @@ def _says_ms2_in_g(pieces: Sequence[Piece]) -> bool:
 
 
 def _says_g_in_ms2(pieces: Sequence[Piece]) -> bool:
-    """Judged by the mean of every second: about a tenth of gravity, hardly more and hardly less.
+    """Whether values claimed to be in m/s² are g, by the mean of every second.
 
-    With gravity taken out a wrist may come near that, but not second after second.
+    Each must be about a tenth of gravity. With gravity taken out a wrist may come near that, but
+    not second after second.
     """
     rates_hz = [_rate_hz(piece) for piece in pieces]
     both = list(zip(pieces, rates_hz, strict=True))
@@ -208,23 +213,23 @@ def _says_g_in_ms2(pieces: Sequence[Piece]) -> bool:
 
 
 def _says_radians_in_degrees(gyro: tuple[Piece, ...]) -> bool:
-    """Judged on all of it: a wrist that rests turns slowly in any unit."""
+    """Whether rad/s are deg/s, judged on all of it: a resting wrist turns slowly in any unit."""
     if not gyro or any(piece.unit != "rad/s" for piece in gyro):
         return False
     if all(_largest(piece) * math.sqrt(3) <= FASTEST_RAD_S for piece in gyro):
-        return False  # mostly: a tenth of the time
+        return False  # the usual case, decided in a tenth of the time
     return notice_degrees(np.concatenate([in_unit("gyro", piece) for piece in gyro]))
 
 
 def _largest(piece: Piece) -> float:
-    """The largest value on one axis, in what it claims."""
+    """The largest value on one axis, in the claimed unit."""
     if not len(piece.counts):
         return 0.0
     return max(int(piece.counts.max()), -int(piece.counts.min())) * abs(piece.scale)
 
 
 def lacking(truth: Recording) -> tuple[str, ...]:
-    """What a recording lacks that models count on: gravity, or samples enough a second.
+    """What a recording lacks that models rely on: gravity, or enough samples a second.
 
     Some phones offer acceleration with gravity taken out. A second's mean of that is nearly
     nothing, whatever the wrist does; with gravity it is about one.
@@ -254,7 +259,7 @@ def is_stuck(gyro: Sequence[Piece]) -> bool:
     if sum([len(piece.counts) for piece in gyro]) < SECOND:
         return False
     first, last = gyro[0].counts, gyro[-1].counts
-    if first.item(0) != last.item(-1 - 2):  # on the x axis: it mostly ends here, in no time
+    if first.item(0) != last.item(-1 - 2):  # the x axis nearly always decides, at no cost
         return False
     return all((piece.counts == first[0]).all() for piece in gyro)
 

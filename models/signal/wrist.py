@@ -11,20 +11,22 @@ import numpy as np
 from models.arrays import Flags, Floats32, Floats64
 from models.signal.pieces import Recording, Side
 from models.signal.resample import resample, within
+from models.signal.stuck import unstuck
 from models.signal.timing import KEPT_TIMES, GaplessRun, Gaps, clock_notes, runs
 from models.signal.truth import STUCK_ROTATION, is_stuck, lacking, truthful
 from models.signal.windows import RATE_HZ, WINDOW
 from schemas.times import NS_PER_S
 
 LONGEST_S = 86_400.0
-"""A day at 50 Hz takes a gigabyte; a few kilobytes of samples at 1 Hz reach over weeks. What comes
-after it is not looked at."""
+"""The longest recording that is read, in seconds; later samples are ignored. A day at 50 Hz takes a
+gigabyte, and a few kilobytes of samples at 1 Hz reach over weeks."""
 
 EDGE_S = 0.1  # the two sensors start and stop a few samples apart
 FILLED = "gaps-were-filled"
-SIGNAL_VERSION = "wrist-3"
-"""Changes when the same samples give other signals: 2 bridges losses (decision 24), 3 reads what
-odd devices claim (decision 35)."""
+SIGNAL_VERSION = "wrist-4"
+"""Changes when the same samples give other signals: version 2 bridges losses (decision 24), version
+3 corrects what odd devices claim (decision 35), version 4 leaves out rotation that gets stuck
+(decision 45)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +60,7 @@ class WristSignal:
 
     @property
     def heard_s(self) -> float:
-        """Of these, how many were not filled in."""
+        """Seconds that were really recorded, not filled in."""
         filled = 0 if self.filled is None else int(self.filled.sum())
         return (len(self.acc_g) - filled) / RATE_HZ
 
@@ -79,9 +81,9 @@ def wrist_signals(recording: Recording) -> list[WristSignal]:
     """The stretches of a recording in which acceleration has no gap over 6 s.
 
     Shorter gaps are filled, and the signal says which samples those are. Where rotation is missing
-    for longer than that, the stretch is split: the part without it has
-    `gyro_rad_s` None, and is dropped when it is too short for a window. Of more than `LONGEST_S`
-    without the gaps, the first so many.
+    for longer than that, the stretch is split: the part without it has `gyro_rad_s` None, and is
+    dropped when it is too short for a window. Of more than `LONGEST_S`, gaps not counted, only the
+    first so many seconds are read.
 
     Raises:
         BadSamples: an unknown unit, or a rate or scale that is no usable number.
@@ -92,6 +94,9 @@ def wrist_signals(recording: Recording) -> list[WristSignal]:
     notes = (*notes, *odd, *lacking(truth))
     if is_stuck(truth.gyro):
         gyro_runs, notes = [], (*notes, STUCK_ROTATION)
+    moving = unstuck(gyro_runs, acc_runs)
+    if moving is not gyro_runs:
+        gyro_runs, notes = moving, (*notes, STUCK_ROTATION)
     return [part for acc in acc_runs for part in _merge(acc, gyro_runs, truth.side, notes)]
 
 
@@ -158,8 +163,8 @@ def _merge(
 def _in_step(acc: GaplessRun, gyro_runs: list[GaplessRun]) -> bool:
     """Whether rotation was taken at the very times of acceleration, and nothing was lost.
 
-    Most questions about a few seconds are so: what follows below would find the same, in three
-    times the time.
+    Most requests with a few seconds of samples are. The general way would find the same and take
+    three times as long.
     """
     if len(gyro_runs) != 1 or acc.gaps_s or gyro_runs[0].gaps_s:
         return False
@@ -168,7 +173,7 @@ def _in_step(acc: GaplessRun, gyro_runs: list[GaplessRun]) -> bool:
 
 
 def _beside(acc: GaplessRun, gyro_runs: list[GaplessRun]) -> list[GaplessRun]:
-    """The rotation around some acceleration; where there are thousands of runs, few of them are."""
+    """The rotation runs that overlap an acceleration run: of thousands few do."""
     first = bisect_left(gyro_runs, acc.t0_ns - NS_PER_S, key=_end_ns)
     end = bisect_right(gyro_runs, _end_ns(acc) + NS_PER_S, key=lambda run: run.t0_ns)
     return gyro_runs[first:end]

@@ -75,7 +75,8 @@ def _ask(client: Client, session: DemoSession, model: bytes, asked: ServiceAnswe
 def _differing(answer: Mapping[str, Any], own: ExerciseModel, offline: Answer) -> int:
     """Windows of the service's answer that the same model gives otherwise in this process.
 
-    Where the own model abstains the service goes on to everybody's, which nobody else may fetch.
+    Where the user's own model abstains the service goes on to everybody's model, which clients
+    cannot fetch.
     """
     if answer["model"]["level"] != own.level:
         return 0 if offline.abstained else len(offline.windows)

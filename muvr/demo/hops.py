@@ -1,6 +1,5 @@
 """Counting the samples at every hop: sent, acknowledged, stored, read back, read by Spark."""
 
-import asyncio
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from pipelines.census import samples_per_user
 from schemas.config import Config
 from schemas.errors import BadSamples
 from schemas.progress import Progress
+from store.concurrently import for_each
 from store.database import Database
 from store.samples import SampleRow, Samples
 from store.users import Users
@@ -55,20 +55,18 @@ async def stored_and_read_back(
     """Samples that Cassandra holds of the sent sessions, and those that come back bit for bit."""
     samples = Samples(database)
     sessions = sorted({key[:2] for key in sent.bodies}, key=str)
-    gate = asyncio.Semaphore(AT_ONCE)
     stored = read_back = 0
 
-    async def one(user_id: UUID, session_id: UUID) -> None:
-        """Count one session into `stored` and `read_back`."""
+    async def count(session: tuple[UUID, UUID]) -> None:
+        """Count one session, named by user and id, into `stored` and `read_back`."""
         nonlocal stored, read_back
-        async with gate:
-            for stream, row in await _rows(samples, user_id, session_id):
-                stored += row.n
-                hash_sent = sent.bodies.get((user_id, session_id, stream, row.seq))
-                read_back += row.n if _comes_back(row, hash_sent) else 0
-            progress.step("read back bit for bit", read_back, sent.samples_sent)
+        for stream, row in await _rows(samples, *session):
+            stored += row.n
+            hash_sent = sent.bodies.get((*session, stream, row.seq))
+            read_back += row.n if _comes_back(row, hash_sent) else 0
+        progress.step("read back bit for bit", read_back, sent.samples_sent)
 
-    await asyncio.gather(*(one(*session) for session in sessions))
+    await for_each(count, sessions, AT_ONCE)
     return stored, read_back
 
 

@@ -26,10 +26,10 @@ class DemoSession:
     """One recording as a client sees it.
 
     Attributes:
-        session: the same id in every run of a year, so that a repeated demo repeats nothing.
+        session: its id, the same in every run of a year, so that a repeated demo adds nothing.
         chunks: stream, number and body, in order.
         sets: what the person confirms: id, start, end.
-        later: the part after the labelled one, for asking.
+        later: the part after the labelled one, which is only asked about.
     """
 
     person: str

@@ -93,7 +93,9 @@ def run(door: Door, family: str) -> bool:
     return report.holds
 
 
-def _spar(protocol: Callable[..., ProtocolOutcome], name: str, model_id: InputLayout) -> "Step":
+def _spar(
+    protocol: Callable[..., ProtocolOutcome], name: str, model_id: InputLayout
+) -> "ProtocolStep":
     """A protocol on SPAR, with rotation or without."""
 
     def step(material: Material, results: ProtocolResults) -> None:
@@ -156,7 +158,7 @@ def _named(
 
 
 def _not_measured(prefix: str, material: Material) -> list[Figure]:
-    """Figures with a floor that nothing could be measured for, and said so."""
+    """Figures with a floor for which there is no data, marked as not measured."""
     data = f"gym IMU, which is not at {material.gym_folder} (paths.gym)"
     return [
         Figure(name, None, floor=floor, data=data)
@@ -166,7 +168,7 @@ def _not_measured(prefix: str, material: Material) -> list[Figure]:
 
 
 def _without_gym(names: list[str], material: Material) -> str:
-    """Why some figures were not asked for, and what to do."""
+    """Why some figures were not measured, and what to do about it."""
     return (
         f"Not measured: {', '.join(names)}. The gym recordings are not at {material.gym_folder} "
         f"(paths.gym). {HOW_TO_GET} Put them there, or name their folder by paths.gym in conf.yaml "
@@ -174,8 +176,8 @@ def _without_gym(names: list[str], material: Material) -> str:
     )
 
 
-Step = Callable[[Material, ProtocolResults], None]
-PROTOCOLS: dict[str, list[Step]] = {
+ProtocolStep = Callable[[Material, ProtocolResults], None]
+PROTOCOLS: dict[str, list[ProtocolStep]] = {
     "exercise": [
         _spar(unseen_people, "s1", ACC6),
         _spar(own_models, "s2", ACC6),

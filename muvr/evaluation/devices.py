@@ -12,16 +12,16 @@ from models.signal.pieces import Piece, Recording
 from models.signal.units import STANDARD_GRAVITY
 
 ROUND = (-1, -1, 1)
-Change = Callable[[str, Piece], tuple[Piece, ...]]
+PieceChange = Callable[[str, Piece], tuple[Piece, ...]]
 CHUNK_SAMPLES = 512
 
 
-def at_rate(rate_hz: float) -> Change:
+def at_rate(rate_hz: float) -> PieceChange:
     """A device of another rate, with a regular clock: between two samples lies a line."""
     return lambda _, piece: (resampled(piece, rate_hz),)
 
 
-def drifting(true_hz: float, claimed_hz: float) -> Change:
+def drifting(true_hz: float, claimed_hz: float) -> PieceChange:
     """A device that does not keep the rate that it claims; the beginning of each chunk is right."""
 
     def change(_: str, piece: Piece) -> tuple[Piece, ...]:
@@ -78,11 +78,10 @@ def without_rotation(kind: str, piece: Piece) -> tuple[Piece, ...]:
     return (piece,) if kind == "acc" else ()
 
 
-def losing(packet_s: float, share: float) -> Change:
+def losing(packet_s: float, share: float) -> PieceChange:
     """A device of which packets of a length are lost at random; both sensors lose the same time.
 
-    What a packet holds is decided by the clock, and which are lost by its number: the same in every
-    run.
+    The clock decides what a packet holds, and its number whether it is lost: the same in every run.
     """
 
     def change(_: str, piece: Piece) -> tuple[Piece, ...]:
@@ -96,10 +95,11 @@ def losing(packet_s: float, share: float) -> Change:
     return change
 
 
-def clipped_at(most_g: float) -> Change:
+def clipped_at(most_g: float) -> PieceChange:
     """A device that measures up to so many g on each axis and holds its largest value above."""
 
     def change(_: str, piece: Piece) -> tuple[Piece, ...]:
+        """Acceleration cut off at the largest value; rotation as it is."""
         if piece.unit != "g":
             return (piece,)
         most = min(32767, round(most_g / piece.scale))
@@ -108,11 +108,12 @@ def clipped_at(most_g: float) -> Change:
     return change
 
 
-def in_8_bits(most_g: float) -> Change:
+def in_8_bits(most_g: float) -> PieceChange:
     """A device with 8 bits of acceleration: 256 steps from -most_g to most_g."""
     step_g = most_g / 128
 
     def change(_: str, piece: Piece) -> tuple[Piece, ...]:
+        """Acceleration rounded to its steps; rotation as it is."""
         if piece.unit != "g":
             return (piece,)
         steps = np.rint(piece.counts * (piece.scale / step_g))
@@ -121,13 +122,14 @@ def in_8_bits(most_g: float) -> Change:
     return change
 
 
-def stamped_within(off_ms: float) -> Change:
+def stamped_within(off_ms: float) -> PieceChange:
     """A device whose samples have times of their own, up to so many milliseconds off.
 
-    How far is decided by the time of the first sample: the same in every run.
+    The time of the first sample decides how far: the same in every run.
     """
 
     def change(_: str, piece: Piece) -> tuple[Piece, ...]:
+        """The same samples under times that jitter and never run backwards."""
         at_ms = times_s(piece) * 1e3
         dice = np.random.default_rng(piece.t0_ns // 10**6)
         stamps = np.rint(at_ms + dice.uniform(-off_ms, off_ms, len(at_ms)))
@@ -142,7 +144,7 @@ def side_unsaid(recording: ImportedRecording) -> ImportedRecording:
     return replace(recording, recording=replace(recording.recording, side=None))
 
 
-def as_recorded_by(recording: ImportedRecording, change: Change) -> ImportedRecording:
+def as_recorded_by(recording: ImportedRecording, change: PieceChange) -> ImportedRecording:
     """A recording under a change of device."""
     raw = recording.recording
     side = raw.side

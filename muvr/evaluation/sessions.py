@@ -1,10 +1,10 @@
 """`muvr evaluate sessions`: gym days that the service never saw, asked for over HTTP.
 
-For every day a deployment of its own, gone afterwards: the other days are sent and their sets
-confirmed, the models are trained, then the day is sent without a label, as it is and as other
-devices would have recorded it, and `GET /v1/sessions/{session}` is held against the truth. So is
-`POST /v1/classify`, which is asked about each set by itself. A day takes minutes, so the report is
-written after each of them.
+Each day gets a deployment of its own, gone afterwards. The other days are sent, their sets are
+confirmed, and the models are trained. Then the day is sent without labels, as it is and as other
+devices would have recorded it, and `GET /v1/sessions/{session}` is compared with the truth. So is
+`POST /v1/classify`, asked about each set by itself. A day takes minutes, so the report is written
+after each of them.
 """
 
 import secrets
@@ -57,8 +57,8 @@ SOURCE = "gym"
 HOUR_NS = 3600 * 10**9
 SAMPLES_AT_MOST = 8192  # of a chunk
 PROTOCOL = "over HTTP: seven days enrolled and trained, the eighth sent without labels"
-Change = Callable[[ImportedRecording], ImportedRecording]
-DEVICES: Mapping[str, Change] = {
+RecordingChange = Callable[[ImportedRecording], ImportedRecording]
+DEVICES: Mapping[str, RecordingChange] = {
     "": lambda one: one,
     "_25hz": lambda one: as_recorded_by(one, at_rate(25.0)),
     "_100hz": lambda one: as_recorded_by(one, at_rate(100.0)),
@@ -109,7 +109,7 @@ def run(door: Door) -> bool:
 
 
 def figures_of(totals: Mapping[str, Tally], days: str) -> list[Figure]:
-    """Figures of every device; the device itself is the others' peer."""
+    """Figures of every device; the recording device is the peer of the others."""
     plain = totals[""].figures()
     data = f"gym IMU, {totals[''].done} sets of one lifter, {days}"
     return [
@@ -174,7 +174,7 @@ def ask(client: Client, recording: ImportedRecording, moved_ns: int, known: set[
 def named_alone(client: Client, recording: ImportedRecording, known: set[str]) -> int:
     """How many of a recording's sets are named right when each is asked about by itself.
 
-    Cut as a client cuts: what the samples claim is sent, right or wrong.
+    Sets are cut as a client would cut them: by the claimed times, right or wrong.
     """
     whole, named = recording.recording, 0
     for one in recording.sets:
@@ -189,7 +189,7 @@ def named_alone(client: Client, recording: ImportedRecording, known: set[str]) -
 
 
 def one_chunk(pieces: Sequence[Piece]) -> bytes:
-    """Samples of one stream as one chunk, each with its own time, in as many as one may hold."""
+    """The samples of a stream as one chunk with a time each; at most as many as one may hold."""
     at_ns = np.concatenate([sample_times_ns(piece) for piece in pieces])[:SAMPLES_AT_MOST]
     counts = np.concatenate([piece.counts for piece in pieces])[:SAMPLES_AT_MOST]
     t_ms = np.rint((at_ns - at_ns[0]) / 1e6).astype(int).tolist()
@@ -208,9 +208,10 @@ def told_set(one: Mapping[str, Any]) -> TimedSet:
 
 
 def later(source: ImportedRecording, by_ns: int) -> ImportedRecording:
-    """The same movement at another time: another session."""
+    """The same movement at another time, which makes it another session."""
 
     def move(pieces: Sequence[Any]) -> tuple[Any, ...]:
+        """The pieces of a stream, each later."""
         return tuple(replace(piece, t0_ns=piece.t0_ns + by_ns) for piece in pieces)
 
     raw = source.recording

@@ -1,9 +1,10 @@
 """The activity family's job: stretches in Cassandra to one model of exercise or idle for everybody.
 
-Three passes over stretches of the same users: their sums, from which the discriminant comes; then,
-with the total, border examples on guesses of a discriminant that did not see the day; then seconds
-right and wrong of a model that did not see the user, borders included, as one serves. The second
-pass looks at as many of each user's newest days as it takes: 600 sets of all users together.
+The job reads the stretches of the same users three times. The first pass gives their sums, from
+which the discriminant comes. The second gives border examples: candidates around first guesses by a
+discriminant that was learned without the day. The third counts seconds right and wrong of a model
+that was learned without the user, borders included, as one serves. The second pass reads each
+user's newest days until all users together have given 600 sets.
 """
 
 import asyncio
@@ -16,8 +17,9 @@ from typing import Any
 from uuid import UUID
 
 from models.activity.codec import from_bytes, to_bytes
+from models.activity.examples import EXERCISE, IDLE
 from models.activity.features import ACTIVITY_VERSION
-from models.activity.fit import EXERCISE, IDLE, fit_discriminant
+from models.activity.fit import fit_discriminant
 from models.activity.model import ActivityModel
 from models.activity.settings import SETTINGS
 from pipelines.activity.rows import (
@@ -48,7 +50,7 @@ from pipelines.lifecycle.pointers import (
     read_global_incumbents,
 )
 from pipelines.lifecycle.runs import Clock, Run, RunReport, server_time
-from pipelines.lifecycle.scope import Users, is_new, nothing_new
+from pipelines.lifecycle.scope import AskedUsers, is_new, nothing_new
 from pipelines.lifecycle.user_models import outcome_of
 from schemas.config import Config
 from schemas.errors import BadModelBytes, CannotLearn
@@ -71,7 +73,7 @@ TOPICS: tuple[Topic, ...] = ("sets", "stretches", "erased")
 def train_activity(
     config: Config,
     *,
-    users: Users = "all",
+    users: AskedUsers = "all",
     engine: EngineName = "spark",
     progress: Progress | None = None,
     clock: Clock = server_time,
@@ -107,7 +109,7 @@ def train_activity(
 
 
 def _learn(job: Job, keys: Sequence[UserKey]) -> set[str]:
-    """Sums, borders, seconds; what became of the layouts' models."""
+    """Run the three passes; what became of each layout's model."""
     run, engine = job.run, engine_of(job)
     members = members_of(keys, job.config.training.seed)
     with run.step("sums"):
@@ -169,8 +171,8 @@ def judged_of(judged: Sequence[Row]) -> dict[str, Seconds]:
 def objection(judged: Mapping[str, Seconds], margin: float) -> str:
     """Why a model may not serve, "" when it may.
 
-    On people or days that it did not see it must beat the rule that needs no learning, and on
-    those after what serves now had learned it must not be worse than that by more than a margin.
+    On people or days that it did not see it must beat the rule that needs no learning. On those
+    after the newest set of what serves now it must not be worse than that by more than a margin.
 
     >>> objection({"own": (9, 1, 1), "rhythm": (7, 1, 3), "own_later": (0, 0, 0),
     ...            "incumbent": (0, 0, 0)}, 0.01)
@@ -275,7 +277,7 @@ async def _keep_and_promote(
 
 
 def _keys(rows: Sequence[Row]) -> list[UserKey]:
-    """Whose rows came to something."""
+    """The users whose rows were learned."""
     return [(UUID(row["user_id"]), row["model_id"]) for row in rows if row["status"] == "learned"]
 
 

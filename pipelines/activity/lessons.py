@@ -1,8 +1,8 @@
 """What one user's stretches teach about exercise and idle. Pure: no Spark, no database, no clock.
 
-Two looks at a user, because borders are learned on first guesses by a discriminant that did not
-see the day: the sums of everybody first, then, with everybody's total, the guesses. Both run where
-the data is; only sums and some hundred border examples travel.
+Each user's data is read twice, because borders are learned on first guesses by a discriminant that
+was learned without the day: first for the sums of everybody, then, with everybody's total, for the
+guesses. Both run where the data is; only sums and some hundred border examples travel.
 """
 
 import json
@@ -18,12 +18,9 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from models import codec
-from models.activity.fit import (
-    ActivityExample,
-    activity_examples,
-    border_examples,
-    fit_discriminant,
-)
+from models.activity.border_examples import border_examples
+from models.activity.examples import ActivityExample, activity_examples
+from models.activity.fit import fit_discriminant
 from models.activity.logit import BorderExample, BorderModel
 from models.activity.model import ActivityModel
 from models.exercise.statistics import Statistics
@@ -44,7 +41,7 @@ COLUMNS = (
 NEWEST = 120  # stretches of a user: at most ten hours, 120 MB of features in a task
 BORDERS_TAG = "muvr-activity-borders-1"
 Borders = tuple[BorderModel | None, BorderModel | None]
-"""Of starts and of ends; None where none was learned."""
+"""The models of starts and of ends; None where none was learned."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +95,7 @@ def examples_of(
 
 
 def sums_of(days: Mapping[str, Sequence[ActivityExample]]) -> Statistics:
-    """What a user gives to the total.
+    """The sums that a user adds to everybody's total.
 
     Raises:
         NotEnoughLabels: no stretch is as long as a window.
@@ -119,14 +116,14 @@ def border_lessons(
 ) -> dict[str, BorderLesson]:
     """The newest border examples of one user, by day, days in order.
 
-    Days are read from the newest on, until there are enough: what this costs follows from `least`
+    Days are read from the newest on until there are enough, so that the cost follows from `least`
     and not from how much a user has recorded.
 
     Args:
         stretches: the user's.
         everybody: the total that the user's sums are part of.
         model_id: the layout.
-        least: as many of each kind are wanted, and no more are kept.
+        least: how many examples of each kind are wanted; no more are kept.
 
     Raises:
         BadSamples: a stored recording does not decode.
@@ -152,7 +149,7 @@ def _newest(examples: list[BorderExample], n: int) -> list[BorderExample]:
 
 
 def discriminant(statistics: Statistics, model_id: InputLayout) -> ActivityModel | None:
-    """A model without borders; None where the sums do not carry one."""
+    """A model without borders; None where the sums are too few for one."""
     try:
         return fit_discriminant(statistics, model_id)
     except NotEnoughLabels:

@@ -1,4 +1,4 @@
-"""Runs on executors, in three passes: a user's recorded stretches in, one row out. Pure."""
+"""What runs on executors, in three passes: a user's stretches in, one row out. Pure."""
 
 import hashlib
 import json
@@ -9,8 +9,8 @@ from operator import add
 
 import pyarrow as pa
 
+from models.activity.border_examples import both_borders
 from models.activity.codec import from_bytes
-from models.activity.fit import both_borders
 from models.exercise.codec import statistics_from_bytes, statistics_to_bytes
 from models.exercise.statistics import Statistics
 from pipelines.activity.lessons import (
@@ -49,7 +49,7 @@ class Lesson:
 
     Attributes:
         everybody: the total of each layout, as bytes.
-        alone: layouts to which one user gave.
+        alone: layouts to which only one user gave sums.
         borders: sets of each user whose borders are learned.
     """
 
@@ -63,7 +63,7 @@ class BorderHalves:
     """Borders of a layout, learned twice: each half of the people is judged by the other's.
 
     Attributes:
-        first: users of the first half; days, where only one user gave.
+        first: the users of the first half, or days where only one user gave sums.
         of_first, of_second: learned from each half.
     """
 
@@ -83,7 +83,7 @@ class Exam:
     Attributes:
         lesson: that of the second.
         halves: borders of each layout.
-        incumbents: bytes of what serves now and up to when it had learned.
+        incumbents: the models that serve now as bytes, and the time of their newest set.
     """
 
     lesson: Lesson

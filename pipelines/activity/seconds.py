@@ -1,8 +1,8 @@
 """How right models are about one user's seconds of exercise, found as the service finds them. Pure.
 
-A model is judged with its borders, both learned from others. What the service does with a set once
-it is found is not judged here: it turns a watch that is worn the other way round, and leaves out a
-short stretch in which nothing repeats, whichever model found it.
+A model is judged with its borders, both learned from other people or days. What the service does
+with a set once it is found is not judged here: it turns a watch that is worn the other way round,
+and leaves out a short stretch in which nothing repeats, whichever model found it.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -12,7 +12,7 @@ from datetime import datetime
 import numpy as np
 from numpy.typing import NDArray
 
-from models.activity.fit import ActivityExample, labels_of
+from models.activity.examples import ActivityExample, labels_of
 from models.activity.model import ActivityModel
 from models.activity.rhythm import segments_by_rhythm
 from models.activity.segments import Segment
@@ -23,7 +23,7 @@ from pipelines.activity.lessons import Borders, day_sums, discriminant, sums_of
 from schemas.inputs import InputLayout
 
 Seconds = tuple[int, int, int]
-"""Right exercise, wrong exercise, missed exercise."""
+"""Counts of seconds: exercise found rightly, found wrongly, and missed."""
 
 
 @dataclass(frozen=True, slots=True)

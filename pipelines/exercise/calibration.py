@@ -1,9 +1,9 @@
 """Calibrations learned on Muvr's own users, from what judging asks anyway. Pure.
 
-Each member of the global model is judged on late sets by two models that did not see them: the own
-model of the early sets and everybody else's. What both said travels to the driver as a few
-kilobytes. The calibration that comes out is kept beside the global model and used from the next
-whole run on: within a run every model is calibrated alike.
+Each member of the global model is judged on late sets by two models that did not see them: the
+member's own model of the early sets, and everybody else's. The answers of both travel to the driver
+as a few kilobytes. The calibration that comes out is stored with the global model and used from the
+next whole run on, so that within a run every model is calibrated alike.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -43,7 +43,7 @@ class Calibrations:
     learned_on: str = SHIPPED
 
     def as_manifest(self) -> dict[str, Any]:
-        """As a model's manifest names it."""
+        """The form in which a model's manifest holds it."""
         return asdict(self)
 
 

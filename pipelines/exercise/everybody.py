@@ -1,9 +1,9 @@
 """The global exercise model: what everybody together knows, for users without enough of their own.
 
-Users are sampled and capped, so that it does not grow with the population. They are dealt into
-portions by their ids alone. Whoever reads a portion adds it up in the order of its users, and the
-driver adds the portions in theirs: the order of a float sum decides its last bits, and neither the
-number of cores nor the order in which Spark's tasks end is ours.
+Users are sampled and their sets capped, so that the cost does not grow with the population. They
+are dealt into portions by their ids alone. A portion is added up in the order of its users, and the
+driver adds the portions in theirs. The order of a float sum decides its last bits, and neither the
+number of cores nor the order in which Spark's tasks end is under our control.
 """
 
 import hashlib
@@ -118,7 +118,7 @@ def sums_of_portions(rows: Iterable[Mapping[str, Any]], layout: InputLayout) -> 
 def combine(
     given: Iterable[PortionSums], layout: InputLayout, calibrations: Calibrations
 ) -> Everybody | None:
-    """The global model of what members gave; None when it is not enough to tell anything apart."""
+    """The global model of the members' sums; None when they tell nothing apart."""
     ordered = sorted(given, key=lambda one: one.members)
     try:
         learned = fit_global(
@@ -138,8 +138,8 @@ def portion_rows(
 ) -> list[dict[str, Any]]:
     """On an executor: a row of every member of a portion; the last one carries their sum.
 
-    A user whose data is broken gives nothing: the same user is learned next, and there it becomes
-    a row with a reason.
+    A user whose data is broken gives nothing; the next pass, in which the user is learned, makes a
+    row with the reason.
     """
     rows: list[dict[str, Any]] = []
     added: list[Statistics] = []

@@ -8,8 +8,8 @@ Two levels, because a user has too few sets for a test of their own:
 - each *user* has a veto: a model that is clearly worse for them than what serves them now is kept
   back, whatever the recipe is worth to others.
 
-A stratum of few later sets speaks for those only whose sets they are: one set is no word about a
-person whom nobody asked.
+A stratum with few later sets decides only for the users whose sets those are: one set says nothing
+about a person of whom no set was asked.
 
 "What serves them now" is the incumbent where there is one, else the global model, else nothing.
 Every rung is scored on sets after its own cut-off only, and a comparison uses the sets on which
@@ -157,7 +157,7 @@ def veto(trial: Trial) -> str:
 
 
 def unasked(trial: Trial, verdict: Verdict) -> str:
-    """Why a stratum that passes does not speak for this user, "" when it does.
+    """Why the verdict of a stratum that passes does not cover this user, "" when it does.
 
     >>> asked, passed = {"s": True}, Verdict("1-4", True, "", 4, 1, 1.0, None, 0.0)
     >>> unasked(Trial("a", 3, asked, {}, {}), passed)
@@ -171,9 +171,9 @@ def unasked(trial: Trial, verdict: Verdict) -> str:
 
 
 def setback(trials: Sequence[Trial], margin: float) -> str:
-    """By how much a challenger is worse than what serves now, "" where it is not.
+    """How much worse a challenger is than what serves now, as a sentence; "" if it is not.
 
-    More than the margin, and more than a few coins would be; on sets that both answered.
+    By more than the margin, and by more than chance explains, on sets that both answered.
 
     >>> right, wrong = ({str(n): hit for n in range(9)} for hit in (True, False))
     >>> setback([Trial("a", 9, wrong, right, {})], 0.01)

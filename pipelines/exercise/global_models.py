@@ -1,6 +1,7 @@
 """The global model in the store: what serves, and the statistics that users' models are mixed with.
 
-Two rows: phones and the service read 17 kB, only training reads the megabyte of statistics.
+It has two rows: phones and the service read 17 kB, and only training reads the megabyte of
+statistics.
 """
 
 import asyncio
@@ -60,9 +61,9 @@ def objection(
 ) -> str:
     """Why a global model may not serve, "" when it may.
 
-    Asked about late sets of people who were taken out of it, it must beat always naming the
-    exercise that the person did most often. Asked about later sets of people who are in neither, it
-    must not be worse than what serves now.
+    On late sets of people who were taken out of it, it must beat always naming the exercise that
+    the person did most often. On later sets of people who are in neither model, it must not be
+    worse than what serves now.
 
     Args:
         shares: of the members' rungs.
@@ -202,7 +203,7 @@ async def _keep(
     *,
     serve: bool,
 ) -> str:
-    """Write a model, then let it serve if it shall: bytes without a pointer harm nobody."""
+    """Write a model, then let it serve if asked: bytes without a pointer harm nobody."""
     sha256 = hashlib.sha256(content).digest()
     said = {**manifest, "sha256": sha256.hex()}
     if family == FAMILY:
@@ -224,7 +225,7 @@ async def _point(
 
 
 async def recipe_that_serves(database: Database, layout: InputLayout) -> object:
-    """By which recipe the model was made that serves people without one of their own."""
+    """The recipe of the model that serves people without one of their own."""
     champion = await Champions(database).serving(GLOBAL_OWNER, layout, FAMILY)
     if champion is None:
         return SUMS
@@ -236,8 +237,9 @@ async def recipe_that_serves(database: Database, layout: InputLayout) -> object:
 async def _averaged_beside(database: Database, layout: InputLayout, sums: Everybody) -> bool:
     """Whether an averaged model serves that was judged beside these very sums, and can be read.
 
-    Beside other sums it is of other sets: newcomers would never meet what was learned since, and
-    whoever was erased would stay in it. It serves again when both have been judged anew.
+    An averaged model that was judged beside other sums was learned from other sets: newcomers would
+    miss what was learned since, and an erased person would stay in it. It serves again when both
+    have been judged anew.
     """
     champion = await Champions(database).serving(GLOBAL_OWNER, layout, FAMILY)
     if champion is None:

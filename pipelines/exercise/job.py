@@ -26,8 +26,8 @@ from pipelines.lifecycle.members import members_of
 from pipelines.lifecycle.pointers import read_global_incumbents
 from pipelines.lifecycle.runs import OVERLAP, Clock, Run, RunReport, server_time
 from pipelines.lifecycle.scope import (
+    AskedUsers,
     Scope,
-    Users,
     everybody_due,
     everybody_learned,
     scope_of,
@@ -45,7 +45,7 @@ FAMILY = "exercise"
 def train_exercise(
     config: Config,
     *,
-    users: Users = "all",
+    users: AskedUsers = "all",
     cutoff_at: datetime | None = None,
     engine: EngineName = "spark",
     progress: Progress | None = None,
@@ -91,15 +91,15 @@ def recipe_of(config: Config, cutoff_at: datetime | None = None) -> Recipe:
     )
 
 
-def _scope(job: Job, users: Users) -> Scope:
+def _scope(job: Job, users: AskedUsers) -> Scope:
     return scope_of(job.database, FAMILY, users, job.run.started_at)
 
 
 def _changed(job: Job, recipe: Recipe) -> Scope:
-    """Who changed since the last run; everybody when it is time to learn the global model again.
+    """Who changed since the last run; everybody when the global model is due.
 
-    That is when it was never tried, when it has had its days and sets have changed since, and,
-    while nothing of it serves, whenever there is something new.
+    It is due when it was never tried; when its days are over and sets have changed since; and,
+    while no global model serves, whenever there is something new.
     """
     after = timedelta(days=job.config.training.everybody_days)
     if everybody_due(job.database, FAMILY, job.run.started_at, after):
@@ -166,7 +166,7 @@ def people_of(outcomes: Sequence[UserOutcome]) -> dict[str, int]:
 def _let_everybody_serve(
     job: Job, candidates: Sequence[ModelCandidate], everybody: Mapping[InputLayout, Everybody]
 ) -> None:
-    """Judge the new global models by what they said of members who were taken out of them."""
+    """Judge the new global models by their answers about members who were taken out of them."""
     job.run.metrics["global"] = store_everybody(
         job.database,
         everybody,

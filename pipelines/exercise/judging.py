@@ -1,4 +1,4 @@
-"""What each rung answers to sets that it has not learned from. Pure."""
+"""What each rung of the ladder answers to sets that it was not learned from. Pure."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -38,7 +38,7 @@ def askable(
 
 
 def ask(model: ExerciseModel | None, asked: Sequence[SetWithWindows]) -> Hits:
-    """What a rung answers; no answers where the rung does not exist."""
+    """The answers of a rung; none where the rung does not exist."""
     if model is None:
         return Hits({}, 0, 0)
     guesses = model.guesses([x for _, x in asked])

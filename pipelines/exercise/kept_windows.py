@@ -1,4 +1,4 @@
-"""Windows that were computed just now, kept in the rows of their sets for the next training."""
+"""Stores windows that a run has computed in the rows of their sets, for the next training."""
 
 import asyncio
 from datetime import datetime

@@ -61,7 +61,7 @@ def newest(sets: Sequence[LabelledRow], of_each: int) -> list[LabelledRow]:
 
 
 def digest(sets: Iterable[LabelledRow], recipe: str) -> str:
-    """What a model was learned from: the same digest, the same model.
+    """The digest of what a model was learned from: the same digest, the same model.
 
     Args:
         sets: in any order.

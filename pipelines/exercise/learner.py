@@ -1,8 +1,9 @@
 """One user's exercise model from their labelled sets. Pure: no Spark, no database, no clock.
 
-The very same function runs on Spark's executors, on one machine (`--engine local`) and in tests.
-What ships is learned from *all* sets; what is judged was learned from the early ones only and is
-asked about the late ones. Both come from the same statistics, so judging costs one more solve.
+The same function runs on Spark's executors, on one machine (`--engine local`) and in tests. The
+model that ships is learned from *all* sets. The one that is judged is learned from the early sets
+only and asked about the late ones. Both come from the same statistics, so that judging costs one
+more solve.
 """
 
 import hashlib
@@ -11,6 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from models.exercise.codec import to_bytes
+from models.exercise.discriminant import FitSettings
 from models.exercise.fit import GlobalModel, Others, fit_others, fit_own
 from models.exercise.kept_statistics import at_most, framed_statistics, statistics_of_sets
 from models.exercise.minimum_sets import missing_sets
@@ -25,6 +27,8 @@ from pipelines.exercise.windows import Fresh, windowed
 from pipelines.lifecycle.threads import one_blas_thread
 from schemas.errors import NotEnoughLabels
 from schemas.inputs import InputLayout
+
+JUDGED = FitSettings(slow=False)  # by windows that are kept, which say nothing of a rate
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +50,12 @@ class LearnedModel:
         trained_until: begin of the newest set in it.
         sets: number of sets read.
         seconds: of movement in them, in windows.
-        own, everybody, incumbent, former, majority: answers of each rung to late sets. `everybody`
-            never saw this person; `former` is the global model before it, which is asked about
-            nobody whom either has learned from.
+        own, everybody, incumbent, former, majority: each rung's answers to late sets. `everybody`
+            was learned without this person; `former` is the global model before it, and is asked
+            only about people whom neither was learned from.
         fresh: windows that the next run may find again.
-        held: what `everybody` and `own` said, for calibration; b"" of users who are not in it.
+        held: the answers of `everybody` and `own`, for calibration; b"" of users who are not
+            members.
         lacking: which sets are missing to judge it by, "" where none are.
     """
 
@@ -164,9 +169,9 @@ def _early_models(
 ) -> tuple[ExerciseModel | None, ExerciseModel | None]:
     """The model that is judged, and the one that tells how far the shipped one is trusted.
 
-    The first never saw the late sets of `halves` and is mixed with `others`, among whom the user is
-    not. The second splits and mixes as what ships: see `_shipped`. Where nothing differs they are
-    one, which is fitted once.
+    The first is learned without the late sets of `halves` and mixed with `others`, without this
+    user. The second is split and mixed as the model that ships: see `_shipped`. Where the two would
+    be the same, one is fitted for both.
     """
     judged = _judged(halves, prepared.frame, others, model_id)
     if halves is prepared.halves and others is common:
@@ -181,7 +186,7 @@ def _judged(
     if halves.learned is None:
         return None
     try:
-        return fit_own(halves.learned, frame, others, model_id=model_id)
+        return fit_own(halves.learned, frame, others, JUDGED, model_id=model_id)
     except NotEnoughLabels:
         return None
 
@@ -192,10 +197,10 @@ def _shipped(
     common: Others | None,
     model_id: InputLayout,
 ) -> ExerciseModel:
-    """The model of all sets, trusted as far as one of the early sets could be with the late ones.
+    """The model of all sets, calibrated by how one of the early sets did on the late ones.
 
-    Both are mixed with everybody, and the trial splits by share: neither who judges nor the date
-    from which on decides the bytes of what ships.
+    Both are mixed with everybody, and the trial splits the sets by share. So neither the judges nor
+    the cut-off date of a run change the bytes of what ships.
     """
     model = fit_own(prepared.own, prepared.frame, common, model_id=model_id)
     trial = answers_of(on_trial, askable(prepared.halves.late, prepared.windows))
@@ -210,8 +215,9 @@ def _without(
         return (everybody.others, everybody.model) if everybody else (None, None)
     rest = everybody.others - given
     try:
+        calibration = everybody.model.calibration
         model = fit_others(
-            rest.statistics, rest.frame, model_id=model_id, calibration=everybody.model.calibration
+            rest.statistics, rest.frame, JUDGED, model_id=model_id, calibration=calibration
         )
     except NotEnoughLabels:
         return None, None
@@ -219,7 +225,7 @@ def _without(
 
 
 def _ask_incumbent(incumbent: Incumbent | None, asked: Sequence[SetWithWindows]) -> Hits:
-    """What serves now, about sets that began after it had learned."""
+    """The answers of the model that serves now, about sets after its newest one."""
     if incumbent is None:
         return ask(None, ())
     since = incumbent.trained_until

@@ -1,4 +1,4 @@
-"""The exercise job's two passes over labelled sets: what everybody gives, then what each learns."""
+"""The exercise job's two passes over labelled sets: sums for everybody, then each user's model."""
 
 import asyncio
 from collections.abc import Sequence

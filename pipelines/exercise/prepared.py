@@ -16,14 +16,14 @@ from schemas.inputs import InputLayout
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """What every user of a run shares.
+    """What all users of a run share.
 
     Attributes:
         name: names everything that decides the bytes beside the sets.
         newest_sets: sets of each exercise that are read.
         everybody_sets: sets of each exercise that a person gives to the global model.
-        everybody_s: seconds of each exercise that they count for there at most: long sets of one
-            person, under whatever names, are not to outweigh everybody else's.
+        everybody_s: seconds of each exercise that these count for at most, so that long sets of one
+            person, under whatever names, do not outweigh everybody else's.
         cutoff_at: sets from here on are late; None: the last part of each exercise's sets.
         cutoff_share: size of the early part when there is no date.
         windows: how windows are taken from a set.
@@ -120,7 +120,7 @@ def named_windows(
 def _statistics(
     sets: Sequence[LabelledRow], windows: Mapping[str, KeptWindows], frame: Frame
 ) -> Statistics | None:
-    """Of some sets; None where none of them has a window."""
+    """The statistics of some sets; None where none of them has a window."""
     named = named_windows(sets, windows)
     long = any(one.rows for _, one in named)
     return framed_statistics(named, frame) if long else None

@@ -19,8 +19,8 @@ class ModelCandidate:
     Attributes:
         hits: rung to set id to right or wrong; rungs are own, everybody, incumbent, majority.
         windows: rung to (asked, right).
-        held: what was said about late sets, for calibration.
-        note: what its outcome is to say beside why it was kept back.
+        held: answers to late sets, for calibration.
+        note: what the outcome says besides the reason for which it was kept back.
         instead_of: the version of the user's own that served when it was judged; "" for none.
         lacking: which of the user's sets are missing to judge it by, "" where none are.
     """
@@ -56,8 +56,8 @@ def promote(
 ) -> list[UserOutcome]:
     """Move the pointers of everybody whose stratum passes and speaks for them, and without a veto.
 
-    Who is served by something else than when the models were judged, because somebody moved the
-    pointer or took a run back, is overtaken: the next run judges again.
+    Users who are served by another model than when theirs was judged, because somebody moved the
+    pointer or took a run back, are overtaken: the next run judges again.
     """
     outcomes: dict[int, UserOutcome] = {}
     moving: list[int] = []
@@ -95,7 +95,7 @@ def verdicts_of(challengers: Sequence[ModelCandidate], margin: float) -> dict[st
 
 
 def rung_shares(challengers: Sequence[ModelCandidate]) -> dict[str, dict[str, float | int]]:
-    """Of each rung: late sets and windows asked, and shares named right."""
+    """For each rung the late sets and windows that it was asked, and the shares named right."""
     shares: dict[str, dict[str, float | int]] = {}
     for rung in ("own", "everybody", "incumbent", "majority"):
         sets = [hit for one in challengers for hit in one.hits[rung].values()]

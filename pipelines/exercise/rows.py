@@ -1,4 +1,4 @@
-"""Runs on executors: one user's partition in, one row with the learned model out. Pure."""
+"""What runs on executors: a user's partition in, one row with the learned model out. Pure."""
 
 import json
 from collections.abc import Mapping
@@ -113,7 +113,7 @@ def _learned(
 def _incumbent(held: IncumbentBytes | None) -> tuple[Incumbent | None, str]:
     """The model that serves now, decoded; None with a sentence where it cannot be.
 
-    Were that an error, no run could ever replace such a model.
+    It is no error, or no run could ever replace such a model.
     """
     if held is None:
         return None, ""

@@ -1,4 +1,4 @@
-"""Whose labelled sets are those that were learned before, so that a run leaves them out."""
+"""Leaves users out of a run whose labelled sets are those that their model was learned from."""
 
 from collections.abc import Iterable
 from dataclasses import replace
@@ -17,7 +17,7 @@ from store.training import SetRevision
 def drop_unchanged(
     database: Database, family: str, scope: Scope, newest_sets: int, recipe: str
 ) -> Scope:
-    """Leave out who is served by a model of these very sets by this very recipe."""
+    """Leave out users who are served by a model of these very sets by this very recipe."""
     known = gather([_serving_digest(database, family, key) for key in scope.keys])
     found = zip(scope.keys, known, revisions_of(database, scope.keys), strict=True)
     kept = [k for k, before, sets in found if before != sets_digest(sets, newest_sets, recipe)]

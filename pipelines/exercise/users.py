@@ -73,11 +73,11 @@ def as_it_serves(
     tried: Mapping[InputLayout, Everybody],
     found: LearnedUsers,
 ) -> LearnedUsers:
-    """What was found, but for layouts whose new global model does not serve: learned once more.
+    """Learn users again where their layout's new global model does not serve; all that is found.
 
-    Their users are mixed with the one that does serve, or with nobody where none does, as a run of
-    named users mixes them: the same sets give the same bytes, whoever asks. And they are judged by
-    what else would answer them, which is not a model that stays away.
+    They are mixed with the global model that does serve, or with nobody where none does, as a run
+    of named users would mix them: the same sets give the same bytes, whoever asks. And they are
+    judged by what would answer them otherwise, which is not a model that is kept back.
     """
     serving = read_everybody(job.database)
     again = {one for one in LAYOUTS if _version(serving, one) != _version(tried, one)}
@@ -94,12 +94,12 @@ def as_it_serves(
 
 
 def _version(everybody: Mapping[InputLayout, Everybody], layout: InputLayout) -> str:
-    """Which global model this is of a layout, "" where there is none."""
+    """The version of a layout's global model, "" where there is none."""
     return everybody[layout].version if layout in everybody else ""
 
 
 def waves(scope: Scope, served: int) -> list[Scope]:
-    """Pieces of a run whose incumbents fit into a task: a scan when there are few of them.
+    """Parts of a run whose incumbents fit into a task; the whole run, as a scan, when few have one.
 
     Args:
         scope: of the run.

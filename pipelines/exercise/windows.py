@@ -1,8 +1,8 @@
 """A user's sets as windows: found again where a run has kept them, computed where not. Pure.
 
-Windows cost ten times as much as everything that is learned from them, so they are computed once
-per revision of a set and kept in its row of `labelled_sets`. What is learned is always learned from
-the kept form, so that a retrain gives the bytes that a first training would have given.
+Windows cost ten times as much as all that is learned from them. So they are computed once per
+revision of a set and kept in its row of `labelled_sets`. Models are always learned from the kept
+form, so that a retrain gives the bytes that a first training would have given.
 """
 
 from collections.abc import Mapping, Sequence
@@ -49,7 +49,7 @@ class WindowRecipe:
 
     @property
     def name(self) -> str:
-        """The same name, the same windows."""
+        """A name for the recipe: with the same name the windows are the same."""
         s = self.settings
         drawn = f"step_s={s.step_s:g} copies={s.copies} seed={self.seed}"
         return f"{SIGNAL_VERSION} {FEATURES_VERSION} {drawn}"
@@ -111,14 +111,14 @@ def keep_s(revision: int, now: datetime) -> int:
 
 
 def _kept(one: LabelledRow, recipe: WindowRecipe) -> KeptWindows | None:
-    """What an earlier run kept, None where that was nothing, or of something else."""
+    """The windows that an earlier run kept; None where it kept none, or others."""
     if one.features is None:
         return None
     try:
         kept = windows_from_bytes(one.features, _name(one, recipe))
     except BadSamples:
         return None
-    return kept if kept.rows <= MOST_ROWS else None  # kept before sets had a most
+    return kept if kept.rows <= MOST_ROWS else None  # kept before there was a most
 
 
 def _name(one: LabelledRow, recipe: WindowRecipe) -> str:
@@ -131,5 +131,5 @@ def _signals(one: LabelledRow, model_id: InputLayout) -> list[WristSignal]:
 
 
 def _seed(one: LabelledRow, recipe: WindowRecipe) -> int:
-    """Of the turns of a set's copies: of its id and the recipe only."""
+    """The seed of the turns of a set's copies: it follows from the set's id and the recipe only."""
     return (UUID(one.set_id).int ^ recipe.seed) % 2**63

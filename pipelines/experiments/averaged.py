@@ -1,8 +1,8 @@
 """Iterative Reduce: workers train on their split, one average goes back, until it helps no more.
 
-What comes out can serve people who were never seen: without hidden layers it is the same linear
-form as the global model. It asks to, and people decide who are neither learned from nor those whose
-error ended the rounds (pipelines/experiments/cold_start.py).
+The average can serve people who were never seen: without hidden layers it is the same linear form
+as the global model. It asks to serve, and the decision is made on people whom it neither learned
+from nor was stopped by (pipelines/experiments/cold_start.py).
 """
 
 from collections.abc import Iterable, Iterator

@@ -1,14 +1,15 @@
 """Which recipe's global model serves people without one of their own: held-out people decide.
 
-Two recipes learn from the same sampled people, without a fifth of them, who judge: the discriminant
-of everybody's sums (a sum is one exact round of reducing), and Iterative Reduce, which spends some
-of the others on ending its rounds (`pipelines.experiments.sample.parted`). Both are asked about the
-sets of the fifth. What is averaged serves when it names more of them right than luck explains;
-otherwise the sums do: they are exact, and a person is taken out of them by a subtraction.
+Two recipes learn from the same sampled people, a fifth of whom are kept out to judge. One is the
+discriminant of everybody's sums (a sum is one exact round of reducing); the other is Iterative
+Reduce, which needs some of the people to end its rounds (`pipelines.experiments.sample.parted`).
+Both are asked about the sets of the judges. The averaged model serves when it names more of them
+right than luck explains. Otherwise the sums serve: they are exact, and a person is taken out of
+them by a subtraction.
 
-Judges are in what the averaged model has from the global one: the scale of its features, how
-windows make up a set, and the border of the unknown, which is not asked here. They are in none of
-its weights, and chose none of its rounds.
+The averaged model takes some things from the global one, in which the judges are members: the scale
+of its features, how windows make up a set, and the border of the unknown, which is not asked here.
+None of its weights were learned from them, and none of its rounds chosen by them.
 """
 
 from collections.abc import Iterable, Mapping, Sequence

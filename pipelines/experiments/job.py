@@ -1,4 +1,4 @@
-"""Models that stand beside the exercise family's own, on the same windows, judged by other people.
+"""Trains other models on the windows of the exercise family, and has other people judge them.
 
 Each is a function from a sample to metrics and, where it may serve, the bytes of a model. The run
 is leased and recorded as every other. Only a model that asks for it may go live, to people who have
@@ -99,7 +99,7 @@ class RecipeResult:
     """What a recipe found.
 
     Attributes:
-        metrics: of it.
+        metrics: of what it learned.
         content: bytes of an exercise model, b"" where there is none.
         asks_to_serve: whether it may serve people who have no model of their own.
     """
@@ -123,7 +123,7 @@ def train_experiment(
         name: of the run, "exercise-..."; and of the family under which its model is kept.
         recipe: what it does.
         config: where Cassandra and Spark are.
-        only_changed: do nothing when the global model is the one that the run before stood beside.
+        only_changed: do nothing when the global model is the same as at the run before.
         progress: is told of Spark's start and of its tasks.
 
     Raises:
@@ -147,7 +147,7 @@ def train_experiment(
 
 
 def _learned_from(database: Database, name: str) -> object:
-    """What the newest run that came to an end stood beside, None before there is one."""
+    """The global model beside which the newest finished run was made; None before there is one."""
     runs = asyncio.run(JobRuns(database).newest(name))
     said = (run.metrics.get("learned_from") for run in runs)
     return next((one for one in said if one), None)

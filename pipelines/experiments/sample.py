@@ -61,7 +61,7 @@ class Examples(NamedTuple):
 
 
 def members(database: Database, seed: int) -> dict[UserKey, Part]:
-    """Who is in the sample, and what for.
+    """The people of the sample, each with the part that they have in it.
 
     Raises:
         NotEnoughLabels: fewer than three people.

@@ -1,7 +1,8 @@
 """Search: models and settings, trained in parallel on Spark, the best by validation kept.
 
-Who chose the best is no judge of it: the largest of several shares is flattered by luck. Those who
-judge are not asked here, so that what is changed after a search can still be judged by them.
+The people who chose the best candidate cannot judge it: luck flatters the largest of several
+shares. Those who judge are not asked here, so that whatever changes after a search can still be
+judged by them.
 """
 
 from collections.abc import Iterable, Iterator

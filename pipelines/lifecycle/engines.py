@@ -1,6 +1,6 @@
 """Two ways to run a function over users' partitions: on Spark, and in this process.
 
-Both hand it the same rows, so that what comes out has the same bytes.
+Both pass the same rows to the function, so that the results have the same bytes.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -94,7 +94,7 @@ class Engine(Protocol):
         ...
 
     def portions(self, portions: Sequence[Sequence[UserKey]], look: Pass, run: Run) -> list[Row]:
-        """As `learned`, but the function is given all keys of a portion together."""
+        """Learn portions: the function is given all keys of a portion together. See `learned`."""
         ...
 
 
@@ -141,7 +141,7 @@ class SparkEngine:
         return self._kept(self.portion_frame(portions, look), look, run) if portions else []
 
     def portion_frame(self, portions: Sequence[Sequence[UserKey]], look: Pass) -> DataFrame:
-        """A portion is a task: what its members come to together leaves the worker, and no more.
+        """One Spark task a portion; only the common result of its members leaves the worker.
 
         Raises:
             PlanViolated: the plan reads more than the asked keys.
@@ -170,7 +170,7 @@ class LocalEngine:
     database: Database
 
     def over(self, keys: Sequence[UserKey], look: Pass) -> list[Row]:
-        """The same rows as Spark's."""
+        """Call the function here, key by key; the rows are those that Spark's engine gives."""
         found = [row for key in keys for row in self._learned(key, look)]
         return pa.Table.from_pylist(found, schema=look.schema).to_pylist()
 
@@ -181,7 +181,7 @@ class LocalEngine:
         ]
 
     def portions(self, portions: Sequence[Sequence[UserKey]], look: Pass, run: Run) -> list[Row]:
-        """The same portions as Spark's."""
+        """Learn portions here; they are the portions that Spark's engine learns."""
         rows: list[Row] = []
         for portion in portions:
             groups = [(key_of(key), look.read.here(self.database, key)) for key in portion]

@@ -1,23 +1,23 @@
-"""Many questions to Cassandra at once, from a recipe that waits."""
+"""Many questions to Cassandra at once, from a recipe that is no coroutine and waits for them."""
 
 import asyncio
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Coroutine, Sequence
+from typing import Any, TypeVar
+
+from store.concurrently import for_each
 
 AT_ONCE = 64
+T = TypeVar("T")
 
 
-def gather(work: Sequence[Any]) -> list[Any]:
-    """Await many, a bounded number at a time; their answers in order."""
+def gather(questions: Sequence[Coroutine[Any, Any, T]]) -> list[T]:
+    """Run coroutines in a loop of their own, `AT_ONCE` at a time; their answers in order.
 
-    async def every() -> list[Any]:
-        """All answers, at most `AT_ONCE` questions under way."""
-        gate = asyncio.Semaphore(AT_ONCE)
+    Raises:
+        whatever one of them raises first.
+    """
+    return asyncio.run(for_each(_answer, questions, AT_ONCE))
 
-        async def one(each: Any) -> Any:
-            async with gate:
-                return await each
 
-        return await asyncio.gather(*(one(each) for each in work))
-
-    return asyncio.run(every())
+async def _answer(question: Coroutine[Any, Any, T]) -> T:
+    return await question

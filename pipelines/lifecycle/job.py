@@ -8,7 +8,7 @@ from typing import Literal
 from pyspark.sql import SparkSession
 
 from pipelines.lifecycle.runs import Clock, Run, leased_run, server_time
-from pipelines.lifecycle.scope import Users, nothing_new
+from pipelines.lifecycle.scope import AskedUsers, nothing_new
 from pipelines.spark.session import spark_session
 from pipelines.spark.tasks import told_of_tasks
 from schemas.config import Config
@@ -40,7 +40,7 @@ class Job:
 
     @property
     def keyspace(self) -> str:
-        """Where the tables are."""
+        """The keyspace that holds the tables."""
         return self.config.cassandra.keyspace
 
     def spark(self) -> SparkSession:
@@ -86,8 +86,8 @@ def opened_job(
             yield Job(config, database, run, progress or Silent(), engine)
 
 
-def recorded_users(users: Users) -> str | int:
-    """Whom a run was asked to learn, for the run's record.
+def recorded_users(users: AskedUsers) -> str | int:
+    """The users that a run was asked to learn, as its record names them.
 
     >>> from uuid import uuid4
     >>> recorded_users("changed"), recorded_users([uuid4(), uuid4()])
@@ -99,7 +99,7 @@ def recorded_users(users: Users) -> str | int:
     return users if isinstance(users, str) else len(users)
 
 
-def settle(job: Job, users: Users) -> None:
+def settle(job: Job, users: AskedUsers) -> None:
     """End a run: "nothing-to-do" where it changed nothing, and the watermark for the next one.
 
     A run changes nothing when it read no user. A run over changed users also changes nothing when
@@ -116,5 +116,5 @@ def settle(job: Job, users: Users) -> None:
         run.status = "nothing-to-do"
     if not isinstance(users, str) and not run.outcomes:
         run.reasons["who was named has no set that training can read"] += len(users)
-    if isinstance(users, str):  # who was named is not everybody who changed
+    if isinstance(users, str):  # a run over named users has not read everybody who changed
         run.mark_read()

@@ -20,7 +20,7 @@ def sample(keys: Iterable[UserKey], layout: str, seed: int) -> list[UserKey]:
     """At most `MEMBERS` users of a layout, by lot; few change as others come and go."""
 
     def lot(key: tuple[UUID, str]) -> bytes:
-        """By seed and user alone: who else is there does not change it."""
+        """The lot of a user: it follows from seed and user, whoever else is there."""
         return hashlib.sha256(f"{seed} {key[0]}".encode()).digest()
 
     return sorted((key for key in keys if key[1] == layout), key=lot)[:MEMBERS]

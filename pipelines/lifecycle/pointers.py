@@ -56,17 +56,18 @@ def read_serving(
 ) -> dict[tuple[UUID, str], StoredModel]:
     """The models that pointers in effect name.
 
-    Left out is who has a pointer to a model that is not there: an erasure deletes models first.
+    Users whose pointer names a model that is gone are left out: an erasure deletes models first.
     """
     models = Models(database)
 
-    async def one(serving: Serving) -> StoredModel | None:
+    async def stored(serving: Serving) -> StoredModel | None:
+        """A model with its bytes; None where it is not there any more."""
         try:
             return await models.get(*serving.model_key)
         except NoModel:
             return None
 
-    found = gather([one(serving) for serving in pointers.values()])
+    found = gather([stored(serving) for serving in pointers.values()])
     return {key: model for key, model in zip(pointers, found, strict=True) if model is not None}
 
 
@@ -118,13 +119,13 @@ def move_pointers(
         (status, reason) for each, as of `move_pointer`; or overtaken, where that loses the race, or
         the store does not hold the model: the pointer stays, and the next run judges again.
 
-    Spark learns again what a lost executor held, from sets that may be others by then: the bytes
-    that it writes are not those that it told the driver of. And of who was erased since the run
-    began the store takes no model.
+    If an executor is lost Spark learns its users again, perhaps from other sets by then, so that
+    the stored bytes are not those that the driver was told of. And the store takes no model of a
+    user who was erased since the run began.
     """
     champions, models = Champions(database), Models(database)
 
-    async def one(move: Move) -> tuple[str, str]:
+    async def promoted(move: Move) -> tuple[str, str]:
         """Move one pointer, if the store holds the model and nobody else moved it meanwhile."""
         owner = owner_of(move.user_id)
         challenger = Challenger(owner, move.model_id, family, move.version, move.sha256, run_id)
@@ -135,7 +136,7 @@ def move_pointers(
         except LostChampionRace:
             return "overtaken", OVERTAKEN
 
-    return gather([one(move) for move in pointers])
+    return gather([promoted(move) for move in pointers])
 
 
 async def move_pointer(
@@ -143,9 +144,9 @@ async def move_pointer(
 ) -> tuple[str, str]:
     """Let a model serve its owner, unless it does, or somebody took it back.
 
-    The same data gives the same bytes. After a rollback a run must not undo what a person decided:
-    bytes that were taken back stay away while another version of the owner serves. Where none does
-    the gate has the last word, and the reason says whose bytes they are.
+    The same data gives the same bytes, so a run could undo a rollback. Bytes that a person took
+    back therefore stay away while another version of the owner serves. Where none does the gate
+    decides, and the reason says whose bytes they are.
 
     Args:
         champions: where the pointers are.
@@ -185,8 +186,8 @@ def retire(
 ) -> list[UserOutcome]:
     """Retire the models of people from whose sets none can be learned any more.
 
-    They deleted sets, or the samples of old ones went after their time. What answers them from then
-    on is the global model.
+    They deleted sets, or the samples of old sets have expired. From then on the global model
+    answers them.
 
     Args:
         database: where the pointers are.
@@ -203,7 +204,7 @@ def retire(
     """
     champions = Champions(database)
 
-    async def one(outcome: UserOutcome) -> UserOutcome:
+    async def retired(outcome: UserOutcome) -> UserOutcome:
         """Retire what serves one user, if anything does."""
         owner = owner_of(outcome.user_id)
         try:
@@ -213,5 +214,5 @@ def retire(
         return outcome._replace(status=RETIRED, version=version) if version else outcome
 
     empty = [UserOutcome(*key, "", NO_SETS, "", "{}") for key in gone]
-    found = gather([one(each) for each in (*without_model, *empty)])
+    found = gather([retired(each) for each in (*without_model, *empty)])
     return [each for each in found if each.status]

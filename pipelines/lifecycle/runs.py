@@ -71,7 +71,7 @@ class Run:
     read_until: datetime | None = None
 
     def require_lease(self) -> None:
-        """Call before anything becomes visible.
+        """Refuse to go on without the lease; call before anything becomes visible.
 
         Raises:
             LeaseHeld: the lease was lost; another run may be at the same point.
@@ -197,7 +197,7 @@ def _renewed_lease(database: Database, run: Run, clock: Clock) -> Generator[None
         await JobRuns(database).heartbeat(run.family, run.run_id, clock())
 
     def until_stopped() -> None:
-        """A lost lease ends it; `run.require_lease` raises from then on."""
+        """Renew until stopped; once the lease is lost `run.require_lease` raises."""
         while not stop.wait(HEARTBEAT_S):
             try:
                 asyncio.run(beat())

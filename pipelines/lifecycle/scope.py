@@ -20,7 +20,7 @@ from store.watermarks import CHANGES_KEPT, Watermarks
 
 TOPIC: Topic = "sets"
 UNFINISHED = ("failed", "overtaken")  # the next run tries again although no set is new
-Users = Literal["all", "changed"] | Sequence[UUID]
+AskedUsers = Literal["all", "changed"] | Sequence[UUID]
 """Whom a run is asked to learn."""
 
 
@@ -39,7 +39,7 @@ class Scope:
     gone: tuple[UserKey, ...] = ()
 
 
-def scope_of(database: Database, family: str, users: Users, now: datetime) -> Scope:
+def scope_of(database: Database, family: str, users: AskedUsers, now: datetime) -> Scope:
     """The partitions that a run is asked to learn.
 
     "changed" is everybody where nobody can say who changed; see `changed_or_unfinished`.
@@ -79,7 +79,7 @@ def left_over(
 
 
 def users_of(
-    database: Database, family: str, users: Users, now: datetime
+    database: Database, family: str, users: AskedUsers, now: datetime
 ) -> tuple[UUID, ...] | None:
     """The users that a run is asked to learn; None: everybody."""
     if users == "changed":
@@ -89,7 +89,7 @@ def users_of(
 
 
 def changed_or_unfinished(database: Database, family: str, now: datetime) -> list[UUID] | None:
-    """Who changed sets since a family's last run, and whom that run could not finish, in order.
+    """Users with changed sets since a family's last run, and those it could not finish, in order.
 
     None, for everybody, before the first run and when changes since the last are not kept any more.
     """
@@ -101,7 +101,7 @@ def changed_or_unfinished(database: Database, family: str, now: datetime) -> lis
 
 
 def unfinished(database: Database, family: str) -> set[UUID]:
-    """Whom a family's last run failed to learn, or was overtaken with.
+    """Users whom a family's last run failed to learn, or was overtaken with.
 
     What was wrong may pass, or be mended by a release, without a new set of theirs.
     """
@@ -134,7 +134,7 @@ def is_new(database: Database, family: str, topics: Sequence[Topic], now: dateti
 def everybody_due(database: Database, family: str, now: datetime, after: timedelta) -> bool:
     """Whether what is learned from everybody is to be learned again, because sets changed since.
 
-    Those of who was erased are in it until then.
+    Until then the sets of erased users are in it.
 
     Args:
         database: with the mark that `everybody_learned` leaves.

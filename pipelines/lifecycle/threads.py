@@ -9,7 +9,7 @@ from threadpoolctl import ThreadpoolController
 
 @contextmanager
 def one_blas_thread() -> Generator[None]:
-    """The same bytes on every machine of a kind, however the process was started.
+    """Compute with one BLAS thread, so that machines of a kind give the same bytes.
 
     For a `with` block, or for a whole function as `@one_blas_thread()`.
     """
@@ -19,5 +19,5 @@ def one_blas_thread() -> Generator[None]:
 
 @lru_cache(maxsize=1)
 def _controller() -> ThreadpoolController:
-    """Looking for the libraries takes milliseconds: once a process."""
+    """The controller of all BLAS libraries, found once: looking for them takes milliseconds."""
     return ThreadpoolController()

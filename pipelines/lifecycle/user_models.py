@@ -60,7 +60,7 @@ USER_MODELS = UserModels()
 
 
 def stored_model(row: Row, family: str, run_id: UUID, at: datetime) -> StoredModel:
-    """A row that was learned just now, as it is kept."""
+    """The stored model of a row that was learned just now."""
     return StoredModel(
         row["owner"],
         row["model_id"],
@@ -77,10 +77,10 @@ def stored_model(row: Row, family: str, run_id: UUID, at: datetime) -> StoredMod
 def outcome_of(
     row: Row, status: str = "", reason: str = "", *, metrics: str | None = None
 ) -> UserOutcome:
-    """What a row came to: as it says itself, unless something else is known by now.
+    """The outcome of a row: its own word, unless something else is known by now.
 
     Args:
-        row: with `said`, where a family says more of a user than one word.
+        row: with `said`, where a family keeps more about a user than one word.
         status: what became of it since.
         reason: why.
         metrics: in place of what the row says.
@@ -114,7 +114,7 @@ def promote_users(job: Job, learned: Sequence[Row]) -> None:
 
 
 def retire_users(job: Job, without_model: Sequence[UserOutcome], gone: Sequence[UserKey]) -> None:
-    """Let nothing serve any more that users' sets do not carry now; see `pointers.retire`.
+    """Retire the models that users' sets do not support any more; see `pointers.retire`.
 
     Raises:
         LeaseHeld: the run's lease was lost; no pointer moves.

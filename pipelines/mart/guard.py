@@ -88,7 +88,7 @@ def _nodes(plan: Any) -> Iterator[tuple[str, Any]]:
     """Every plan and expression under a plan, itself first."""
     yield "plan", plan
     if _name(plan) not in PLANS:
-        return  # refused by whoever looks; its parts may lie anywhere
+        return  # the caller refuses it; its parts may lie anywhere
     for child in _items(plan.children()):
         yield from _nodes(child)
     if _name(plan) == "UnresolvedWith":

@@ -8,62 +8,37 @@ folder for all of them and for the driver.
 """
 
 import asyncio
-import json
 import os
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import pyarrow.parquet as pq
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import SparkSession
 
 from pipelines.lifecycle.job import Job, opened_job
 from pipelines.lifecycle.runs import Clock, Run, RunReport, server_time
-from pipelines.mart.tables import SOURCES, columns_of, pseudonyms, spark_type
-from pipelines.spark.tables import CATALOG, read_keys
+from pipelines.mart.frames import Refresh, evaluations, file_url, frame_of
+from pipelines.mart.tables import pseudonyms
 from schemas.config import Config
 from schemas.errors import BadConfig, IncompleteRun, NoMart
 from schemas.families import FAMILIES
-from schemas.layout import LONGEST_DAYS
 from schemas.mart import MART
 from schemas.progress import Progress
 from store.champions import Champions
 from store.database import Database
-from store.journal import Journal, months_between
+from store.journal import Journal
 from store.live_runs import LiveRuns
-from store.mart import Manifest, MartFolder, key_id, layout_digest, pseudonym, pseudonym_key
-from store.user_rows import BIRTH
+from store.mart import Manifest, MartFolder, key_id, layout_digest, pseudonym_key
 from store.watermarks import ANNOUNCED_BEFORE, CHANGES_KEPT
 
 FAMILY = "mart"
 TABLES_AT_ONCE = 4  # most of a small table's time is planning, on one core
 BATCH = tuple(one.name for one in FAMILIES.values() if one.kind == "batch")
-
-
-@dataclass(frozen=True, slots=True)
-class Refresh:
-    """What one refresh reads and where it writes.
-
-    Attributes:
-        before: the version that is copied from; None: everything is read.
-        changed: people who are read again.
-        version: the folder that is written.
-        known: what stands for names in the tables' expressions.
-    """
-
-    spark: SparkSession
-    keyspace: str
-    folder: MartFolder
-    before: Manifest | None
-    changed: tuple[UUID, ...]
-    version: str
-    known: Mapping[str, str]
-    key: bytes
 
 
 def refresh_mart(
@@ -203,84 +178,12 @@ def _write(job: Job, refresh: Refresh, name: str) -> int:
         IncompleteRun: no file is there; Spark writes one even where there is no row.
     """
     path = refresh.folder.path / refresh.version / name
-    frame = _evaluations(refresh) if name == "evaluations" else _frame(refresh, name, job.run)
+    frame = evaluations(refresh) if name == "evaluations" else frame_of(refresh, name, job.run)
     # Not coalesce: on the connector's partitions it waits for ever for a place to run.
-    frame.repartition(refresh.spark.sparkContext.defaultParallelism).write.parquet(_here(path))
+    frame.repartition(refresh.spark.sparkContext.defaultParallelism).write.parquet(file_url(path))
     files = list(path.glob("*.parquet"))
     if not files:
         raise IncompleteRun(f"Spark wrote {name}, and none of it is in {path}; the mart stays.")
     rows = sum(pq.read_metadata(file).num_rows for file in files)
     job.progress.step(f"mart: {name}", rows, rows)
     return rows
-
-
-def _here(path: Path) -> str:
-    """A folder of this machine, whatever file system is the cluster's own."""
-    return f"file://{path.resolve()}"
-
-
-def _frame(refresh: Refresh, name: str, run: Run) -> DataFrame:
-    """All rows of a table: those read now, and those of people who did not change."""
-    source = SOURCES[name]
-    whole = refresh.before is None or source.keyed is None
-    if whole:
-        stored = _table(refresh, source.table)
-    else:
-        keys = _keys(refresh.changed, source.keyed or "", run)
-        stored = read_keys(refresh.spark, refresh.keyspace, source.table, keys).frame
-    stored = stored.where(source.where)
-    if source.explode:
-        stored = stored.selectExpr("*", source.explode)
-    read = stored.selectExpr(*columns_of(name, refresh.known))
-    if whole or refresh.before is None:
-        return read
-    old = refresh.spark.read.parquet(_here(refresh.folder.table(refresh.before, name)))
-    again = refresh.spark.createDataFrame(
-        [(pseudonym(refresh.key, "u", user),) for user in refresh.changed], "user string"
-    )
-    return read.unionByName(old.join(again, "user", "left_anti"))
-
-
-def _table(refresh: Refresh, name: str) -> DataFrame:
-    """All of a table of Cassandra's."""
-    return refresh.spark.table(f"{CATALOG}.{refresh.keyspace}.{name}")
-
-
-def _keys(users: Sequence[UUID], keyed: str, run: Run) -> list[tuple[object, ...]]:
-    """The partitions of people: one each, or one for every month that there may be."""
-    if not keyed:
-        return [(user,) for user in users]
-    until: date = (run.started_at + timedelta(days=2)).date()
-    months = months_between(BIRTH - timedelta(LONGEST_DAYS), until)
-    return [(user, month) for user in users for month in months]
-
-
-def _evaluations(refresh: Refresh) -> DataFrame:
-    """Every number of every run, whatever the family calls it."""
-    runs = _table(refresh, "job_runs").select(
-        "family", "run_id", "status", "metrics", "finished_at"
-    )
-    rows = [
-        (row["family"], row["run_id"], row["status"], metric, value, row["finished_at"])
-        for row in runs.collect()
-        for metric, value in numbers(json.loads(row["metrics"] or "{}"))
-    ]
-    names = [column.name for column in MART["evaluations"].columns]
-    frame = refresh.spark.createDataFrame(
-        rows, "a string, b string, c string, d string, e double, f timestamp"
-    ).toDF(*names)
-    types = {column.name: spark_type(column.type) for column in MART["evaluations"].columns}
-    return frame.selectExpr(*(f"CAST(`{n}` AS {t}) AS `{n}`" for n, t in types.items()))
-
-
-def numbers(said: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, float]]:
-    """The numbers in nested metrics, by dotted names.
-
-    >>> list(numbers({"model": {"ndcg": 0.5}, "why": "x", "sets": 3}))
-    [('model.ndcg', 0.5), ('sets', 3.0)]
-    """
-    for name, value in said.items():
-        if isinstance(value, Mapping):
-            yield from numbers(value, f"{prefix}{name}.")
-        elif isinstance(value, int | float) and not isinstance(value, bool):
-            yield f"{prefix}{name}", float(value)

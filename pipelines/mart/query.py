@@ -17,6 +17,7 @@ from schemas.config import Config, Sql
 from schemas.errors import BadQuery, QueryTooLong
 from schemas.mart import MART
 from store.mart import Manifest, MartFolder, QueryAnswer
+from store.time_limit import stopped_after
 
 
 def ask_mart(config: Config, sql: str) -> QueryAnswer:
@@ -100,15 +101,10 @@ def _in_time(spark: SparkSession, limits: Sql, stopped: threading.Event) -> Gene
     group = f"muvr-sql-{uuid4()}"
 
     def stop() -> None:
-        """In the timer's thread; `stopped` first, for the cancelled query asks it at once."""
+        """Called by the timer's thread. `stopped` is set first: the cancelled query reads it."""
         stopped.set()
         spark.sparkContext.cancelJobGroup(group)
 
     spark.sparkContext.setJobGroup(group, "muvr sql", interruptOnCancel=True)
-    timer = threading.Timer(limits.seconds, stop)
-    timer.daemon = True
-    timer.start()
-    try:
+    with stopped_after(limits.seconds, stop):
         yield
-    finally:
-        timer.cancel()

@@ -133,7 +133,7 @@ def guarded_session(spark: SparkSession, before: Callable[[], None] = lambda: No
     ensure_callback_server_started(gateway)
     gateway.python_parameters.propagate_java_exceptions = True
     sessions = gateway.jvm.org.apache.spark.sql.SparkSession
-    sessions.clearDefaultSession()  # or the builder would hand out the open-minded one
+    sessions.clearDefaultSession()  # or the builder would hand out the session without the guard
     sessions.clearActiveSession()
     guarded = sessions.builder().withExtensions(_Extension(gateway.jvm, before)).getOrCreate()
     return SparkSession(context, guarded)
@@ -147,7 +147,7 @@ def start_server(spark: SparkSession) -> Any:
 
 
 def _require_free(port: int) -> None:
-    """Hive's server would try again and again, and say nothing."""
+    """Refuse a port that is taken: Hive's server would try again and again without a word."""
     with socket.socket() as probe:
         if probe.connect_ex(("127.0.0.1", port)) == 0:
             raise BadConfig(

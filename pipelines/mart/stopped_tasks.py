@@ -1,10 +1,11 @@
 """Tasks that go on computing after their query was stopped, and how they are ended.
 
-Spark asks a task to end and interrupts its thread. Whoever only computes, as the generated loops
-of a join without an equality do, hears neither: such a task keeps its core for good and the
-query's broadcast tables locked. As many of them as there are cores, and no query is answered any
-more; and ending Spark waits 120 s for a table that it cannot remove (`spark.rpc.askTimeout`).
-Spark's own reaper would end all of Java, and on one machine it does not even do that.
+Spark asks a task to end and interrupts its thread. A task that only computes, as the generated
+loops of a join without an equality do, notices neither: it keeps its core for good, and the
+broadcast tables of its query stay locked. With as many of them as there are cores, no query is
+answered any more, and ending Spark waits 120 s for a table that it cannot remove
+(`spark.rpc.askTimeout`). Spark's own reaper would end all of Java, and on one machine it does not
+even do that.
 
 So the thread is ended as Java 17, the only one that runs here, still can (`Thread.stop`). Java
 warns that what the thread held may be left half changed; a process that only reads, and a thread

@@ -26,7 +26,8 @@ OWNER = {
 }
 RUN = {"run": "run_id"}
 THERE = "CASE WHEN timezone IN ({zones}) THEN from_utc_timestamp(started_at, timezone) END"
-"""A zone that Java does not know, because Python's list is newer, would end the whole query."""
+"""Local time, or null in a zone that Java does not know because Python's list is newer: else that
+zone would end the whole query."""
 PLANNED = "array<struct<exercise: string, reps: int, weight_kg: double, intensity: double>>"
 
 
@@ -137,7 +138,7 @@ def columns_of(name: str, known: Mapping[str, str]) -> list[str]:
 
 
 def pseudonyms(key: bytes) -> dict[str, str]:
-    """HMAC-SHA256 as an expression, for every kind of id; null stays null. And what an id is."""
+    """For every kind of id the expression of its pseudonym, an HMAC-SHA256; null stays null."""
     found = {name: _hmac(key, letter, column) for name, (letter, column) in IDS.items()}
     return {**found, "owner": _hmac(key, "u", "substring(owner, 3)"), "uuid": UUID}
 

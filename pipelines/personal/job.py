@@ -1,7 +1,8 @@
 """Models per user from the journal's sets: intensity, load, next. One recipe, three learners.
 
-A learner says per user how far off it was on later sets and how far off "the same as last time"
-would have been; the recipe is judged on the sums over all users, and each user has a veto.
+For each user a learner says how far off its model was on later sets, and how far off "the same as
+last time" would have been. The recipe is judged on the sums over all users, and each user has a
+veto.
 """
 
 import asyncio
@@ -23,7 +24,7 @@ from pipelines.lifecycle.attempts import attempted
 from pipelines.lifecycle.environment import environment
 from pipelines.lifecycle.job import Job, opened_job, recorded_users, settle
 from pipelines.lifecycle.runs import Clock, RunReport, server_time
-from pipelines.lifecycle.scope import Users, left_over, users_of
+from pipelines.lifecycle.scope import AskedUsers, left_over, users_of
 from pipelines.lifecycle.user_models import USER_MODELS, outcome_of, promote_users, retire_users
 from pipelines.personal.history import (
     COLUMNS,
@@ -96,7 +97,7 @@ def train_personal(
     family: PersonalFamily,
     config: Config,
     *,
-    users: Users = "all",
+    users: AskedUsers = "all",
     progress: Progress | None = None,
     clock: Clock = server_time,
 ) -> RunReport:
@@ -198,11 +199,11 @@ def _learn(job: Job, family: PersonalFamily, chosen: Sequence[UUID] | None) -> l
 
 
 def _as_of(job: Job, spark: SparkSession, chosen: Sequence[UUID] | None) -> datetime:
-    """Begin of everybody's newest set, though a run over some users reads theirs alone.
+    """When the newest set of all users began; a run over some users reads only theirs.
 
-    The others' is what the run before has recorded: who has changed since is among the changed.
-    That the newest set of all was deleted shows in the next run over everybody. It moves the days
-    on which models are judged, not what they learn.
+    That of the others was recorded by the run before: whoever changed since is among the changed.
+    If the newest set of all was deleted, the next run over everybody notices. It moves the days on
+    which models are judged, not what they learn.
 
     Raises:
         NotEnoughLabels: nobody has confirmed a set.

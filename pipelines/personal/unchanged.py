@@ -1,4 +1,4 @@
-"""Whose sets are those that were learned before, so that a run leaves them out."""
+"""Leaves users out of a run whose sets an earlier run has learned."""
 
 import asyncio
 import json
@@ -21,10 +21,10 @@ from store.watermarks import Watermarks
 def split_known(
     database: Database, family: str, layout: str, users: Sequence[UUID]
 ) -> tuple[tuple[UUID, ...], list[UserOutcome]]:
-    """Leave out who has no sets, and whose are those that were read before, whatever came of them.
+    """Leave out users without sets, and those whose sets were read before, whatever came of them.
 
-    A run looks at the last minute before the one before it again, and an announcement may come
-    without a change: most of those people are the same.
+    A run looks once more at the last minute before the previous one, and changes may be announced
+    without happening: most of those users are the same.
 
     Returns:
         the users that are to be learned, and "unchanged" for those who have been.
@@ -60,8 +60,8 @@ async def _before(
 def same_again(before: UserOutcome, serving: str | None) -> UserOutcome | None:
     """The outcome of sets that the run before has read; None where they are to be learned again.
 
-    What that run let serve and somebody took back is no more in effect. An "unchanged" without a
-    version says that nothing serves that was learned from these sets, as before.
+    A model that the run promoted and somebody took back is no longer in effect. "unchanged" without
+    a version says that, as before, nothing serves that was learned from these sets.
 
     Args:
         before: what the run before came to for a user.

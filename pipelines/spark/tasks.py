@@ -22,7 +22,7 @@ def told_of_tasks(what: str, progress: Progress) -> Generator[None]:
     tasks = Tasks()
 
     def watch() -> None:
-        """In a thread of its own: the job itself waits for Spark."""
+        """Look at the tasks from a thread of its own: the job itself waits for Spark."""
         while not over.wait(EVERY_S):
             context = SparkContext._active_spark_context  # pyright: ignore[reportPrivateUsage]
             if context is None or getattr(context, "_jsc", None) is None:  # it is being started

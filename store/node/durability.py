@@ -11,7 +11,7 @@ SYNCED = frozenset({"group", "batch"})  # acknowledged after the fsync
 
 
 class Executes(Protocol):
-    """What is needed of `store.database.Database`."""
+    """The part of `store.database.Database` that is needed here."""
 
     def execute(self, cql: str, values: Sequence[object] = ()) -> list[Any]:
         """Run one statement and return its rows."""
@@ -32,7 +32,10 @@ class Durability:
 
     @property
     def holds(self) -> bool:
-        """With several copies a periodic sync loses nothing unless all of them fail at once."""
+        """Whether acknowledged writes survive; with several copies also under a periodic sync.
+
+        That loses a write only if all copies fail at once.
+        """
         return self.commitlog_sync in SYNCED or self.replication > 1
 
 

@@ -79,7 +79,7 @@ def _network(config: Cassandra) -> dict[str, object]:
 
 
 def _roles(config: Cassandra) -> dict[str, object]:
-    """Who may come in. Without names everybody on this machine may, and nobody from elsewhere."""
+    """The settings of who may connect: without names everybody on this machine, nobody else."""
     if not config.username:
         return {}
     return {

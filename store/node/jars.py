@@ -131,7 +131,7 @@ def _fetch(jar: LockedDependency, context: MavenContext, cache: Path) -> None:
 
 
 def _maven(staging: Path) -> MavenContext:
-    """Where jgo looks: the user's own Maven repository, then the configured remote ones."""
+    """The places where jgo looks: the user's Maven repository, then the configured remote ones."""
     settings = GlobalSettings.load()
     return MavenContext(
         repo_cache=staging,

@@ -90,8 +90,8 @@ class EmbeddedNode:
                 ours = True
                 self._launch(java, jars, lock)
             self._await_ready(progress or Silent(), within_s)
-        except BaseException:  # Ctrl-C as well: whoever asked for it does not know that it is there
-            if ours:  # else it would be the end of the one that owns the folder
+        except BaseException:  # Ctrl-C as well: the caller does not know that there is a process
+            if ours:  # else the node that owns the folder would be killed
                 self.kill()
             raise
 

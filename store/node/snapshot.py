@@ -27,7 +27,7 @@ from store.node.process import EmbeddedNode
 MANIFEST = "manifest.json"
 FORMAT = 1
 OF_THE_NODE = frozenset({"migrations", "layout", "migration_lease", "job_leases"})
-"""Tables that belong to a keyspace and not to its data: the new one has its own."""
+"""Tables that belong to a keyspace and not to its data: a new keyspace has its own."""
 _BY_CASSANDRA = frozenset({"manifest.json", "schema.cql"})
 _NODETOOL = "org.apache.cassandra.tools.NodeTool"
 _WITHIN_S = 600.0
@@ -204,7 +204,7 @@ def _nodetool(node: EmbeddedNode, *words: str) -> None:
 
 
 def _write_manifest(made: Backup, folder: Path) -> None:
-    """Last, and synced: a folder with a manifest is a whole backup."""
+    """Write the manifest, last and synced: a folder that has one is a whole backup."""
     with (folder / MANIFEST).open("w") as file:
         json.dump({"format": FORMAT, **asdict(made)}, file, indent=1)
         file.flush()

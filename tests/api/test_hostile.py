@@ -9,7 +9,7 @@ from bench.fuzz import (
     _asked,  # pyright: ignore[reportPrivateUsage]
     ask_everything,
 )
-from bench.hostile import Decoder, attack_apart, decoders_of_strangers
+from bench.hostile import BodyDecoder, attack_apart, decoders_of_strangers
 from bench.known import Asker, log_in, prepare_asker
 from bench.learned import BATCH
 from schemas.progress import Silent
@@ -31,7 +31,7 @@ def test_a_greedy_decoder_is_noticed_whatever_else_was_large() -> None:
     assert attack_apart(20, 7, greedy).growth_mb > 0.9 * GREED_MB
 
 
-def greedy() -> Mapping[str, Decoder]:
+def greedy() -> Mapping[str, BodyDecoder]:
     """All decoders, and one of them takes memory at every call."""
     decoders = decoders_of_strangers()
 

@@ -13,8 +13,7 @@ from store.models import StoredModel
 from tests.api.conftest import Person, RunningService
 from tests.api.learned import learn, person_recordings, promote, stored
 from tests.api.test_classify import body_of, classify, first_seconds
-from tests.api.test_recognise import send_whole
-from tests.api.workouts import hours_ago, send, session_of
+from tests.api.workouts import hours_ago, send, send_seconds, session_of
 from tests.pipelines.workouts import RATE_HZ, S_NS
 
 
@@ -62,7 +61,7 @@ def test_a_newcomers_session_is_named_by_everybodys_model(
     person: Person, everybodys: StoredModel, unseen: list[ImportedRecording]
 ):
     wanted = unseen[0]
-    (found,) = session_of(person, send_whole(person, wanted))["sets"]
+    (found,) = session_of(person, send_seconds(person, wanted.recording))["sets"]
     assert found["exercise"] == wanted.sets[0].exercise
     assert (found["abstained"], found["reason"]) == (False, None)
     assert (found["model"]["level"], found["model"]["version"]) == ("global", everybodys.version)

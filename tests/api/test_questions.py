@@ -10,6 +10,7 @@ import zstandard
 
 from api import classify
 from ingest.chunks import canonical_body
+from ingest.questions import CHUNKS_AT_MOST, QUESTION_S, read_recording
 from models.signal.pieces import Piece
 from schemas.config import Limits
 from schemas.errors import BadChunk
@@ -33,12 +34,12 @@ def chunks(number: int, n: int = 1) -> bytes:
 
 
 def test_a_question_holds_as_many_chunks_as_an_hour_of_both_sensors_and_no_more() -> None:
-    most = classify.CHUNKS_AT_MOST
-    assert most > 2 * classify.QUESTION_S
-    read = classify.read_recording(chunks(most), CBOR["Content-Type"], Limits())
+    most = CHUNKS_AT_MOST
+    assert most > 2 * QUESTION_S
+    read = read_recording(chunks(most), CBOR["Content-Type"], Limits())
     assert len(read.acc) == most
     with pytest.raises(BadChunk, match=f"holds {most + 1} chunks") as refused:
-        classify.read_recording(chunks(most + 1), CBOR["Content-Type"], Limits())
+        read_recording(chunks(most + 1), CBOR["Content-Type"], Limits())
     assert (refused.value.field, refused.value.value) == ("streams", most + 1)
 
 

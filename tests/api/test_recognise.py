@@ -1,7 +1,6 @@
 """A session whose samples are all there says by itself what was done in it."""
 
 import asyncio
-import hashlib
 import threading
 import time
 from collections.abc import Callable
@@ -20,28 +19,7 @@ from models.signal.pieces import Piece
 from schemas.layout import owner_of
 from tests.api.conftest import Person, RunningService
 from tests.api.learned import learn, person_recordings, promote, stored
-from tests.api.live_client import bodies, open_session
-
-
-def send_whole(person: Person, recording: ImportedRecording) -> str:
-    """A recording as a complete session; returns its id."""
-    session = open_session(person, recording.recording)
-    lists: dict[str, list[str]] = {}
-    with person.client() as client:
-        for stream in ("acc", "gyro"):
-            (piece,) = getattr(recording.recording, stream)
-            chunks = bodies(piece, len(piece.counts) // 50)
-            for seq, chunk in enumerate(chunks):
-                answer = client.put(
-                    f"/v1/sessions/{session}/streams/{stream}/chunks/{seq}",
-                    content=chunk,
-                    headers={"Content-Type": "application/cbor"},
-                )
-                assert answer.status_code == 200, answer.text
-            lists[stream] = [hashlib.sha256(chunk).hexdigest() for chunk in chunks]
-        done = client.post(f"/v1/sessions/{session}/complete", json={"streams": lists})
-        assert done.status_code == 200, done.text
-    return str(session)
+from tests.api.workouts import send_seconds
 
 
 def seconds_of(piece: Piece) -> float:
@@ -53,7 +31,7 @@ def test_a_set_is_found_named_counted_and_stays_what_was_answered(
 ):
     recordings = person_recordings(spar, spar[0].person)
     wanted = recordings[0]
-    session = send_whole(person, wanted)
+    session = send_seconds(person, wanted.recording)
     with person.client() as client:
         unnamed = client.get(f"/v1/sessions/{session}").json()["sets"]
         assert len(unnamed) >= 1
@@ -102,7 +80,7 @@ def test_a_session_that_is_deleted_while_it_is_looked_at_leaves_no_answer(
     spar: list[ImportedRecording],
     monkeypatch: pytest.MonkeyPatch,
 ):
-    session = send_whole(person, person_recordings(spar, spar[0].person)[0])
+    session = send_seconds(person, person_recordings(spar, spar[0].person)[0].recording)
     begun, go = threading.Event(), threading.Event()
 
     def slowly(*given: Any) -> Any:
@@ -127,8 +105,8 @@ def test_users_take_turns_and_a_look_that_nobody_waits_for_is_dropped(
 ):
     recordings = person_recordings(spar, spar[0].person)
     much, little = service.register(), service.register()
-    sessions = [send_whole(much, recordings[0]) for _ in range(3)]
-    other = send_whole(little, recordings[0])
+    sessions = [send_seconds(much, recordings[0].recording) for _ in range(3)]
+    other = send_seconds(little, recordings[0].recording)
     begun: list[UUID] = []
     first, go = threading.Event(), threading.Event()
     look_at = recognise_session

@@ -20,7 +20,8 @@ import pytest
 
 from examples.client import chunk, new_id, rfc3339
 from ingest.importers.imported import ImportedRecording
-from schemas.config import Cassandra, load_config
+from schemas.config import Cassandra
+from schemas.config_file import load_config
 from schemas.layout import owner_of
 from store.champions import Challenger, Champions
 from store.database import Database

@@ -1,14 +1,15 @@
 """Workouts whose sets are known, over HTTP, and the models that a person may have for them."""
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
 from ingest.chunks import canonical_body
 from models.activity.codec import to_bytes as activity_to_bytes
-from models.activity.fit import activity_examples, fit_activity
+from models.activity.examples import activity_examples
+from models.activity.fit import fit_activity
 from models.exercise.examples import set_statistics
 from models.exercise.fit import fit_user
 from models.exercise.statistics import total
@@ -24,12 +25,12 @@ from schemas.layout import owner_of
 from store.models import StoredModel
 from tests.api.conftest import Person
 from tests.api.learned import stored
-from tests.api.live_client import open_session
+from tests.api.live_client import bodies, open_session
 from tests.api.test_access_matrix import uuid7
 from tests.pipelines.workouts import workout
 
 CHUNK = 500
-Span = tuple[int, int, str]
+NamedSpan = tuple[int, int, str]
 
 
 def hours_ago(hours: float) -> datetime:
@@ -45,13 +46,15 @@ def chunks_of(piece: Piece) -> Iterator[bytes]:
         yield canonical_body(Piece(t0_ns, piece.rate_hz, piece.unit, piece.scale, counts))
 
 
-def send(person: Person, recording: Recording) -> str:
-    """A recording as a complete session; its id."""
+def send(
+    person: Person, recording: Recording, cut: Callable[[Piece], Iterable[bytes]] = chunks_of
+) -> str:
+    """A recording as a complete session, its streams cut into chunks as asked; its id."""
     session = open_session(person, recording)
     lists: dict[str, list[str]] = {}
     with person.client() as client:
         for stream, pieces in (("acc", recording.acc), ("gyro", recording.gyro)):
-            chunks = list(chunks_of(pieces[0]))
+            chunks = list(cut(pieces[0]))
             for seq, chunk in enumerate(chunks):
                 answer = client.put(
                     f"/v1/sessions/{session}/streams/{stream}/chunks/{seq}",
@@ -65,8 +68,13 @@ def send(person: Person, recording: Recording) -> str:
     return str(session)
 
 
+def send_seconds(person: Person, recording: Recording) -> str:
+    """A recording as a complete session in chunks of a second; its id."""
+    return send(person, recording, lambda piece: bodies(piece, len(piece.counts) // 50))
+
+
 def confirm(
-    person: Person, session: str, span: Span, etag: str | None = None, **said: Any
+    person: Person, session: str, span: NamedSpan, etag: str | None = None, **said: Any
 ) -> tuple[str, str]:
     """Say what a set was; its id and its ETag."""
     start_ns, end_ns, exercise = span

@@ -18,8 +18,8 @@ from schemas.ids import uuid7
 from schemas.times import us_of
 from store.database import Database
 from store.memory import memory_records
-from store.predictions import Prediction
 from store.records import Records, records_in
+from tests.store.made_records import prediction
 
 START = datetime(2026, 11, 21, 22, 30, tzinfo=UTC)
 MONTH = "2026-11"
@@ -201,21 +201,8 @@ def test_what_the_sensors_found_counts_until_somebody_says_it(gym: Gym) -> None:
         await gym.keep(BENCH)
         await gym.open()
         at = START + timedelta(minutes=1)
-        found = Prediction(
-            gym.user,
-            gym.session,
-            uuid4(),
-            at,
-            at + timedelta(seconds=30),
-            "bench press",
-            0.9,
-            abstained=False,
-            reason=None,
-            reps=8,
-            family="exercise",
-            level="user",
-            version="v",
-            predicted_at=gym.clock(),
+        found = prediction(
+            gym.user, gym.session, at, exercise="bench press", predicted_at=gym.clock()
         )
         idle = found._replace(set_id=uuid4(), abstained=True, exercise=None)
         await gym.records.predictions.replace(gym.user, gym.session, [found, idle])

@@ -1,7 +1,6 @@
 """A user who was erased stays so, and is not erased again for ever."""
 
 import asyncio
-from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
@@ -16,10 +15,9 @@ from schemas.times import us_of
 from store.database import Database
 from store.journal import Journal
 from store.records import records_in
-from store.rows import Row
 from store.user_rows import Reach, UserRows
 from store.users import Logins
-from tests.cassandra_node import ON_NODE
+from tests.cassandra_node import ON_NODE, payloads_read
 from tests.ingest.histories import CHUNKS, LIMITS
 from tests.ingest.story import Story
 
@@ -129,19 +127,12 @@ def test_sessions_are_found_in_the_journal_without_reading_what_lists_say(
     one = Story()
     one.records = records_in(database, LIMITS)
     one.recorder = one.on(one.records)
-    read: list[str] = []
-    run = Database.run
-
-    async def counting(self: Database, cql: str, values: Sequence[object] = ()) -> list[Row]:
-        rows = await run(self, cql, values)
-        read.extend(row.payload for row in rows if "payload" in getattr(row, "_fields", ()))
-        return rows
 
     async def story() -> None:
         await one.open(0, 1)
         await one.complete(0, 1)
         await one.records.sessions.delete(one.user, one.session, us_of(one.now))
-        monkeypatch.setattr(Database, "run", counting)
+        read = payloads_read(monkeypatch, database)
         assert (await UserRows(database).reach(one.user, one.now)).sessions == (one.session,)
         assert len(read) == 1
 

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import replace
 from datetime import timedelta
 from types import SimpleNamespace
@@ -17,10 +17,10 @@ from schemas.errors import BadEvent, DatabaseAway
 from schemas.events import SessionOpening
 from schemas.ids import slot
 from schemas.times import us_of
-from store.database import Database, Row
+from store.database import Database
 from store.journal import Event, EventHead
 from store.records import records_in
-from tests.cassandra_node import ON_NODE
+from tests.cassandra_node import ON_NODE, payloads_read
 from tests.ingest.histories import LIMITS, START, confirmation, new_id
 from tests.ingest.story import NOW, Dying, Story
 
@@ -239,13 +239,6 @@ def test_of_old_events_a_sweep_does_not_read_what_they_say(
     one = Story()
     one.records = records_in(database, LIMITS)
     one.recorder = one.on(one.records)
-    read: list[int] = []
-    run = Database.run
-
-    async def counting(self: Database, cql: str, values: Sequence[object] = ()) -> list[Row]:
-        rows = await run(self, cql, values)
-        read.extend(len(row.payload) for row in rows if "payload" in getattr(row, "_fields", ()))
-        return rows
 
     async def story() -> None:
         for n in range(300):  # more than a page
@@ -255,7 +248,7 @@ def test_of_old_events_a_sweep_does_not_read_what_they_say(
         one.now += timedelta(days=1)
         await one.open(0, 1)
         await one.confirm()
-        monkeypatch.setattr(Database, "run", counting)
+        read = payloads_read(monkeypatch, database)
         projected, since = Projected(), one.now - timedelta(minutes=1)
         assert (await sweep_user(one.records, one.user, since, one.now, projected))[0] == 3
         assert len(read) == 3

@@ -15,13 +15,9 @@ from models.activity.evaluate import (
     border_errors,
     precision_recall,
 )
+from models.activity.examples import ActivityExample, activity_examples
 from models.activity.features import activity_features
-from models.activity.fit import (
-    ActivityExample,
-    activity_examples,
-    fit_activity,
-    fit_discriminant,
-)
+from models.activity.fit import fit_activity, fit_discriminant
 from models.activity.logit import BorderModel
 from models.activity.model import ActivityModel, first_spans
 from models.activity.periodicity import periodicity

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from models.activity.border_examples import both_borders
 from models.activity.borders import (
     POSTURE_FEATURES,
     Maybe,
@@ -16,7 +17,6 @@ from models.activity.borders import (
     posture_means,
     surely,
 )
-from models.activity.fit import both_borders
 from models.activity.logit import (
     BorderExample,
     BorderModel,

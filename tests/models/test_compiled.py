@@ -16,6 +16,7 @@ from schemas.errors import NoKernel
         ("scores", 1, ctypes.CDLL),
         ("kept", 1, ctypes.CDLL),
         ("codec", 1, ctypes.PyDLL),
+        ("cover", 1, ctypes.CDLL),
     ],
 )
 def test_what_this_environment_holds_is_of_this_release(name, version, kind):

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from ingest.importers.imported import ImportedRecording
-from models.activity.fit import activity_examples, fit_activity
+from models.activity.examples import activity_examples
+from models.activity.fit import fit_activity
 from models.activity.traces import traces
 from models.exercise.examples import set_statistics
 from models.exercise.fit import fit_user

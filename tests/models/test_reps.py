@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from models.reps.confidence import Confidence, fit_confidence
 from models.reps.count import SETTINGS, Repetitions, count_in_arrays, count_repetitions
-from models.reps.cover import cheapest_cover
 from models.reps.explain import inner_likeness
 from models.reps.periods import autocorrelation, candidate_periods
 from models.reps.prepare import prepare
@@ -227,37 +226,6 @@ def test_the_true_period_is_a_candidate() -> None:
     periods = candidate_periods(prepared, SETTINGS)
     assert min(abs(math.log(p / 3.0)) for p in periods) < SETTINGS.merge_share
     assert len(periods) <= SETTINGS.most_candidates
-
-
-def cheapest_by_trying(
-    cost: NDArray[np.float32], idle: NDArray[np.float64], lengths: list[int]
-) -> float:
-    """The same dynamic programme, written one border at a time."""
-    best = [0.0]
-    for end in range(1, len(cost) + 1):
-        offers = [
-            best[end - n] + float(cost[end - 1, k]) for k, n in enumerate(lengths) if n <= end
-        ]
-        best.append(min([best[end - 1] + idle[end - 1], *offers]))
-    return best[-1]
-
-
-@settings(max_examples=50, deadline=None)
-@given(seed=st.integers(0, 10_000), n=st.integers(3, 60))
-def test_blocks_find_the_cheapest_cover(seed: int, n: int) -> None:
-    rng = np.random.default_rng(seed)
-    lengths = [4, 5, 7, 9]
-    cost = rng.uniform(0, 6, (n, len(lengths))).astype(np.float32)
-    cost[np.arange(1, n + 1)[:, None] < np.array(lengths)] = np.inf
-    idle = rng.uniform(0, 2, n)
-    copies = cheapest_cover(cost, idle, np.array(lengths))
-    outside = np.ones(n, dtype=bool)
-    spent = 0.0
-    for start, which in copies:
-        assert outside[start : start + lengths[which]].all()
-        outside[start : start + lengths[which]] = False
-        spent += float(cost[start + lengths[which] - 1, which])
-    assert spent + idle[outside].sum() == pytest.approx(cheapest_by_trying(cost, idle, lengths))
 
 
 def test_a_steady_set_is_surer_than_aimless_movement() -> None:

@@ -13,7 +13,8 @@ import pytest
 from ingest.erasure import erase_user
 from muvr.backup import LEDGER, _count, backup, make_folder, require_one_backup, restore
 from schemas.errors import BadBackup, BadInput
-from store.database import Database, connect
+from store.connection import connect
+from store.database import Database
 from store.migrate import migrate
 from store.node.process import EmbeddedNode
 from store.node.snapshot import MANIFEST, read_backup

@@ -11,7 +11,7 @@ from models.recognition.evaluate import Tally
 from models.signal.units import STANDARD_GRAVITY
 from models.signal.wrist import wrist_signals
 from muvr.evaluation.devices import (
-    Change,
+    PieceChange,
     as_recorded_by,
     at_rate,
     clipped_at,
@@ -49,7 +49,7 @@ def done() -> ImportedRecording:
         (in_ms2_under_g, 0.002),
     ],
 )
-def test_the_same_movement_comes_out(done: ImportedRecording, change: Change, near_g: float):
+def test_the_same_movement_comes_out(done: ImportedRecording, change: PieceChange, near_g: float):
     (before,) = wrist_signals(done.recording)
     (after,) = wrist_signals(as_recorded_by(done, change).recording)
     n = min(len(before.acc_g), len(after.acc_g))

@@ -16,7 +16,8 @@ from muvr.schedule import appointment, appointments, keep_appointments
 from muvr.terminal import Terminal
 from muvr.train import TrainingEngine
 from pipelines.lifecycle.runs import RunReport, run_id_at
-from schemas.config import Cassandra, Config, Schedule, load_config
+from schemas.config import Cassandra, Config, Schedule
+from schemas.config_file import load_config
 from schemas.errors import BadConfig, BadInput, DatabaseAway, LeaseHeld
 from store.database import Database
 from store.jobs import JobRun, JobRuns, UserOutcome

@@ -10,7 +10,7 @@ import psutil
 import pytest
 
 from muvr.service import Service, ServiceFailed
-from schemas.config import load_config
+from schemas.config_file import load_config
 from schemas.progress import Silent
 
 CHECKOUT = Path(__file__).resolve().parents[2]

@@ -14,7 +14,7 @@ from pathlib import Path
 from pipelines.replay import CassandraAccess
 from pipelines.spark.session import spark_session
 from pipelines.spark.tables import CATALOG
-from schemas.config import load_config
+from schemas.config_file import load_config
 
 
 def encrypted(node_port: int, certificate: Path) -> int:

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from pipelines.exercise.job import train_exercise
-from schemas.config import load_config
+from schemas.config_file import load_config
 
 if __name__ == "__main__":
     report = train_exercise(load_config(Path(sys.argv[1])))

@@ -267,7 +267,7 @@ def test_rows_that_another_machine_keeps_replace_no_mart(world, monkeypatch):
     """Past one machine an executor that does not share `paths.mart` writes to its own disk."""
     config, _, _ = world
     before = tables(config)
-    monkeypatch.setattr("pipelines.mart.job._here", lambda path: f"file://{path}-elsewhere")
+    monkeypatch.setattr("pipelines.mart.job.file_url", lambda path: f"file://{path}-elsewhere")
     with pytest.raises(IncompleteRun, match="none of it is in"):
         refresh_mart(config, everybody=True, clock=later(45))
     assert tables(config) == before

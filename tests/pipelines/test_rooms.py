@@ -11,7 +11,8 @@ import pipelines
 from muvr.replay import rebuild_user
 from pipelines.spark.rooms import CHECKOUT, pack_rooms
 from pipelines.spark.session import options
-from schemas.config import Config, Spark, load_config
+from schemas.config import Config, Spark
+from schemas.config_file import load_config
 
 IMPORT = """
 import importlib, sys

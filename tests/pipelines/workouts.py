@@ -4,12 +4,15 @@ Walking is as rhythmic as curls are: without learning it is taken for exercise.
 """
 
 import asyncio
+import json
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import numpy as np
+import pyarrow as pa
 
+from models.activity.logit import BorderModel
 from models.signal.pieces import Piece, Recording, pack_pieces
 from schemas.layout import LABELLED_S, shard_of
 from schemas.times import us_of
@@ -21,6 +24,7 @@ PARTS = ((25, None), (30, "curl"), (25, None), (30, "row"), (25, None))
 NOW = datetime(2026, 11, 1, 10, tzinfo=UTC)
 LAYOUT = "wrist-acc6"
 S_NS = 10**9
+NO_BORDERS = (None, None)
 
 
 def walker(person: int) -> UUID:
@@ -65,6 +69,30 @@ def stretch_of(seed: int, at: datetime = NOW, samples: bytes | None = None) -> S
     return StoredStretch(
         head, samples or pack_pieces(recording.acc, recording.gyro, recording.side)
     )
+
+
+def partition(person: int, *stretches: StoredStretch) -> pa.Table:
+    """Workouts as a partition of `labelled_stretches`, as Spark hands it over."""
+    rows = [
+        {
+            "user_id": str(walker(person)),
+            "model_id": LAYOUT,
+            "session_id": str(one.head.session_id),
+            "started_at": one.head.started_at,
+            "spans": json.dumps(one.head.spans),
+            "revision": one.head.revision,
+            "samples": one.samples,
+        }
+        for one in stretches
+    ]
+    return pa.Table.from_pylist(rows)
+
+
+def far_off(size: int) -> BorderModel:
+    """Sets every border as far before the first guess as it may look."""
+    weights = np.zeros(size)
+    weights[-6 + 2] = -99  # seconds after the guess: before the scores around it
+    return BorderModel(np.zeros(size), np.ones(size), weights)
 
 
 def keep(

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from schemas.config import Config, load_config
+from schemas.config import Config
+from schemas.config_file import load_config
 from schemas.errors import BadConfig
 
 SHIPPED = Path(__file__).resolve().parents[2] / "conf.yaml"

@@ -8,6 +8,7 @@ from uuid import UUID, uuid4
 from schemas.ids import slot, uuid7
 from schemas.times import us_of
 from store.journal import Event
+from store.predictions import Prediction
 from store.samples import SampleRow
 from store.sets import LabelledSet, SetRow
 
@@ -41,3 +42,18 @@ def labelled(row: SetRow, model_id: str = "wrist-acc6", samples: bytes = b"s") -
     return LabelledSet(
         model_id, row.set_id, row.session_id, *times, row.label_source, row.revision, samples
     )
+
+
+def prediction(user: UUID, session: UUID, at: datetime, **changes: Any) -> Prediction:
+    """A row of 30 s that the user's own model named; answered when it was done."""
+    found = Prediction(
+        *(user, session, uuid4(), at, at + timedelta(seconds=30), "row", 0.9),
+        abstained=False,
+        reason=None,
+        reps=8,
+        family="exercise",
+        level="user",
+        version="v",
+        predicted_at=at,
+    )
+    return found._replace(**changes)

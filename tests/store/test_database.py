@@ -11,7 +11,8 @@ from cassandra.query import SimpleStatement
 
 from schemas.config import Cassandra
 from schemas.errors import DatabaseAway
-from store.database import UNDER_WAY, Database, Statement, connect
+from store.connection import connect
+from store.database import UNDER_WAY, Database, Statement
 from store.samples import Samples
 
 READ = "SELECT a FROM b WHERE c = ?"

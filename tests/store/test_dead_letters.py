@@ -1,7 +1,6 @@
 """What one person asks for does not load what the others' letters say."""
 
 import asyncio
-from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
@@ -10,8 +9,7 @@ import pytest
 from schemas.layout import shard_of
 from store.database import Database
 from store.dead_letters import DeadLetter, DeadLetters
-from store.rows import Row
-from tests.cassandra_node import ON_NODE
+from tests.cassandra_node import ON_NODE, payloads_read
 
 pytestmark = ON_NODE
 NOW = datetime(2026, 11, 21, 10, tzinfo=UTC)
@@ -28,18 +26,11 @@ def test_of_a_shard_only_ones_own_letters_are_loaded(
     user, letters = uuid4(), DeadLetters(database)
     stranger = next(one for one in iter(uuid4, None) if shard_of(one) == shard_of(user))
     mine = [letter(user, days_ago) for days_ago in (20, 1, 0)]
-    loaded: list[bytes] = []
-    run = Database.run
-
-    async def counting(self: Database, cql: str, values: Sequence[object] = ()) -> list[Row]:
-        rows = await run(self, cql, values)
-        loaded.extend(row.payload for row in rows if "payload" in getattr(row, "_fields", ()))
-        return rows
 
     async def story() -> None:
         for one in [*mine, *(letter(stranger, n % 2) for n in range(6))]:
             await letters.put(one)
-        monkeypatch.setattr(Database, "run", counting)
+        loaded = payloads_read(monkeypatch, database)
         assert await letters.of_user(user, NOW) == mine
         assert len(loaded) == len(mine)
         loaded.clear()

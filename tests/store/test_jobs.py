@@ -9,13 +9,14 @@ from uuid import UUID, uuid4
 import pytest
 
 from schemas.errors import LeaseHeld
+from schemas.ids import uuid7
 from schemas.layout import shard_of
 from store.database import Database
 from store.jobs import JobRuns, Leases, UserOutcome
 from store.watermarks import Watermarks
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
-RUNS = [UUID(int=n << 80 | 7 << 76 | 2 << 62) for n in (1, 2, 3)]
+RUNS = [uuid7(ms, bytes(10)) for ms in (1, 2, 3)]  # in the order of their times
 
 
 def test_a_run_from_its_start_to_its_end(database: Database, family: str):

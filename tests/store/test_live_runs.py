@@ -17,7 +17,7 @@ from store.jobs import JobRuns
 from store.live_runs import ROWS_KEPT, LiveRuns
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
-RUNS = [UUID(int=n << 80 | 7 << 76 | 2 << 62) for n in (1, 2, 3)]
+RUNS = [uuid7(ms, bytes(10)) for ms in (1, 2, 3)]  # in the order of their times
 
 
 def test_the_live_run_moves_from_what_was_read_only(database: Database, family: str):

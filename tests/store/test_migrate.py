@@ -8,15 +8,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from schemas.config import Cassandra
 from schemas.errors import BadMigration, DatabaseAway, LeaseHeld, SchemaMismatch
 from schemas.layout import LAYOUT
 from store import migrate as subject
-from store.cql import read_migrations, repeatable, statements_in
-from store.database import Database, connect
+from store.connection import connect
+from store.database import Database
 from store.lease import Lease
 from store.migrate import check_schema, migrate
 from store.node.process import EmbeddedNode
@@ -34,7 +32,7 @@ print(*migrate(Cassandra.model_validate_json(settings), folder=Path(folder)))
 TAKE_THE_LEASE_AND_DIE = """
 import os, sys
 from schemas.config import Cassandra
-from store.database import connect
+from store.connection import connect
 from store.lease import Lease
 settings = Cassandra.model_validate_json(sys.argv[1])
 Lease(connect(settings, keyspace=settings.keyspace), "migrate", lasts_s=4).take(patience_s=0)
@@ -256,50 +254,3 @@ def test_nodes_that_do_not_agree_are_an_error(
     monkeypatch.setattr(subject, "_schema_versions", lambda database: {"a", "b"})
     with pytest.raises(DatabaseAway, match="do not agree on the schema"):
         migrate(settings, folder=folder)
-
-
-# Texts whose statements are known: each is built from parts that hide a semicolon or a comment.
-_PARTS = st.sampled_from(["a", "';--'", '"//;"', "$$;/*$$", "'it''s;'", "(1)"])
-
-
-@given(st.lists(st.lists(_PARTS, min_size=1), min_size=1))
-def test_statements_are_split_where_they_end(statements: list[list[str]]) -> None:
-    text = "".join("-- c;\n" + " /* ; ' */ ".join(parts) + "\n;\n// ;'\n" for parts in statements)
-    assert statements_in(text) == [" ".join(parts) for parts in statements]
-
-
-@pytest.mark.parametrize(
-    ("statement", "safe"),
-    [
-        ("CREATE TABLE t (a int)", "CREATE TABLE IF NOT EXISTS t (a int)"),
-        ("create index i on t (a)", "create index IF NOT EXISTS i on t (a)"),
-        ("CREATE TYPE IF NOT EXISTS u (a int)", "CREATE TYPE IF NOT EXISTS u (a int)"),
-        ("ALTER TABLE t ADD IF NOT EXISTS b int", "ALTER TABLE t ADD IF NOT EXISTS b int"),
-        ("DROP TABLE IF EXISTS t", "DROP TABLE IF EXISTS t"),
-        ("ALTER TABLE t WITH gc_grace_seconds = 1", "ALTER TABLE t WITH gc_grace_seconds = 1"),
-    ],
-)
-def test_a_statement_may_run_twice(statement: str, safe: str) -> None:
-    assert repeatable(statement) == safe
-    assert repeatable(safe) == safe
-
-
-@pytest.mark.parametrize("statement", ["ALTER TABLE t ADD b int", "DROP TABLE t", "TRUNCATE t"])
-def test_a_statement_that_cannot_run_twice_is_refused(statement: str) -> None:
-    with pytest.raises(BadMigration, match="cannot run twice"):
-        repeatable(statement)
-
-
-@pytest.mark.parametrize(
-    ("names", "says"),
-    [
-        (["0001_a.cql", "0003_b.cql"], r"found \[1, 3\]"),
-        (["0001_a.cql", "0001_b.cql"], r"found \[1, 1\]"),
-        (["first.cql"], "first.cql is not named like"),
-    ],
-)
-def test_misnumbered_files_are_refused(tmp_path: Path, names: list[str], says: str) -> None:
-    for name in names:
-        (tmp_path / name).write_text("CREATE TABLE t (a int PRIMARY KEY);")
-    with pytest.raises(BadMigration, match=says):
-        read_migrations(tmp_path)

@@ -9,6 +9,7 @@ from schemas.errors import NoModel
 from store.database import Database
 from store.models import Models
 from store.predictions import Prediction, Predictions
+from tests.store.made_records import prediction
 from tests.store.stored_models import NOW, a_model, an_owner
 
 
@@ -39,22 +40,7 @@ def test_predictions_of_a_session_are_replaced_whole(database: Database):
     session_id = uuid.UUID("019a0000-0000-7000-8000-000000000000")
 
     def at(minute: int) -> Prediction:
-        return Prediction(
-            user_id,
-            session_id,
-            uuid.uuid4(),
-            NOW.replace(minute=minute),
-            NOW.replace(minute=minute + 1),
-            "squat",
-            0.9,
-            False,
-            None,
-            10,
-            "exercise",
-            "user",
-            "abc",
-            NOW,
-        )
+        return prediction(user_id, session_id, NOW.replace(minute=minute))
 
     async def life() -> None:
         later, earlier, instead = at(20), at(10), at(30)

@@ -12,7 +12,8 @@ import yaml
 
 from schemas.config import Cassandra
 from schemas.errors import DiskFull, FolderOwned, NodeFailed, NotDurable, PortBusy
-from store.database import Database, connect
+from store.connection import connect
+from store.database import Database
 from store.node import durability, owner, preflight, process
 from store.node.failure import explain_failure
 from store.node.files import cassandra_yaml

@@ -13,10 +13,9 @@ from schemas.ids import uuid7
 from schemas.layout import LABELLED_S
 from schemas.times import us_of
 from store.database import Database
-from store.predictions import Prediction
 from store.records import Records, records_in
 from tests.cassandra_node import ON_NODE
-from tests.store.made_records import NOW, NOW_US, STREAM, labelled, new_id, set_row
+from tests.store.made_records import NOW, NOW_US, STREAM, labelled, new_id, prediction, set_row
 
 
 def test_projections_of_a_session_converge_in_any_order(records: Records, run: Any) -> None:
@@ -153,16 +152,7 @@ def test_what_was_answered_for_a_deleted_session_does_not_come_back(
 ) -> None:
     user, session = uuid4(), new_id()
     at = datetime.now(UTC).replace(microsecond=0)
-    found = Prediction(
-        *(user, session, uuid4(), NOW, NOW + timedelta(seconds=30), "row", 0.9),
-        abstained=False,
-        reason=None,
-        reps=8,
-        family="exercise",
-        level="user",
-        version="v",
-        predicted_at=at,
-    )
+    found = prediction(user, session, NOW, predicted_at=at)
 
     async def story() -> None:
         for _ in range(2):

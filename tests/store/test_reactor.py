@@ -15,7 +15,8 @@ from cassandra.cluster import ResponseFuture
 from schemas.config import Cassandra
 from schemas.errors import DatabaseAway
 from schemas.ids import time_us_of, uuid7
-from store.database import Database, connect
+from store.connection import connect
+from store.database import Database
 from store.reactor import Home, Timer
 from store.samples import SampleRow, Samples
 

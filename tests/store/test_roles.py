@@ -16,9 +16,10 @@ from muvr.terminal import Terminal
 from schemas.config import Cassandra, Config
 from schemas.errors import BadConfig, NotAllowed
 from store.champions import Challenger, Champions
+from store.connection import connect
 from store.cql import read_migrations, tables_in
 from store.credentials import credentials_of, open_as, password_file
-from store.database import Database, connect
+from store.database import Database
 from store.jobs import JobRuns, Leases
 from store.migrate import FOLDER, check_schema
 from store.models import Models, StoredModel

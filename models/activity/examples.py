@@ -1,0 +1,88 @@
+"""What recordings with known sets teach: windows in sets are exercise, between them idle."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from models.activity.features import ActivityWindows, activity_features
+from models.activity.settings import SETTINGS
+from models.activity.states import Span
+from models.arrays import Flags, Floats64
+from models.exercise.layout import layout_of
+from models.exercise.statistics import Statistics, statistics_of, total
+from models.signal.wrist import WristSignal
+from schemas.inputs import ACC3, ACC6, InputLayout
+
+EXERCISE, IDLE = "exercise", "idle"
+
+
+@dataclass(frozen=True, slots=True)
+class ActivityExample:
+    """A stretch of recording whose sets are known.
+
+    Attributes:
+        group: the session or day; guesses about it are made without its own group.
+        signal: at 50 Hz.
+        windows: its features.
+        sets_s: start and end of its sets, seconds after its first sample.
+        statistics: sums over its windows of exercise and of idle.
+    """
+
+    group: str
+    signal: WristSignal
+    windows: ActivityWindows
+    sets_s: tuple[Span, ...]
+    statistics: Statistics
+
+
+def activity_examples(
+    signals: Sequence[WristSignal],
+    sets_ns: Sequence[tuple[int, int]],
+    group: str,
+    model_id: InputLayout,
+) -> list[ActivityExample]:
+    """What a recording teaches: its confirmed sets are exercise, everything between them idle.
+
+    Args:
+        signals: the stretches of the recording. Those that lack the layout's rotation, or are
+            shorter than a window, teach nothing.
+        sets_ns: start and end of every set that was done, nanoseconds since the epoch. A set
+            that was done and is not named here would be learned as idle.
+        group: session or day.
+        model_id: the layout to learn; rotation is ignored for "wrist-acc3".
+    """
+    found: list[ActivityExample] = []
+    for signal in signals:
+        if model_id == ACC6 and layout_of(signal) == ACC3:
+            continue
+        read = replace(signal, gyro_rad_s=None) if model_id == ACC3 else signal
+        windows = activity_features(read, SETTINGS.step_s)
+        if windows.still.all():
+            continue
+        spans = [((a - signal.t0_ns) / 1e9, (b - signal.t0_ns) / 1e9) for a, b in sets_ns]
+        inside = tuple((a, b) for a, b in spans if b > 0 and a < signal.duration_s)
+        found.append(ActivityExample(group, read, windows, inside, sums_of(windows, inside, read)))
+    return found
+
+
+def sums_of(windows: ActivityWindows, sets_s: Sequence[Span], signal: WristSignal) -> Statistics:
+    """Statistics of a stretch: every window that moves at all, under the label of its middle."""
+    active = labels_of(windows.centre_s, sets_s)
+    idle = ~active & ~windows.still
+    parts = [(EXERCISE, windows.x[active & ~windows.still]), (IDLE, windows.x[idle])]
+    return total(
+        [statistics_of(x, label, signal.side, SETTINGS.step_s) for label, x in parts if len(x)]
+    )
+
+
+def labels_of(at_s: Floats64, sets_s: Sequence[Span]) -> Flags:
+    """(m,) whether a time lies in a set.
+
+    >>> labels_of(np.array([1.0, 3.0]), [(2.0, 4.0)]).tolist()
+    [False, True]
+    """
+    active = np.zeros(len(at_s), dtype=bool)
+    for start_s, end_s in sets_s:
+        active |= (at_s >= start_s) & (at_s < end_s)
+    return active

@@ -1,0 +1,163 @@
+"""What an operator asks of champions, and how a person moves them, past the gate."""
+
+from typing import Any
+from uuid import UUID
+
+from muvr.owners import owner_named, pointer_meant
+from pipelines.lifecycle.runs import server_time
+from schemas.errors import Conflict, NoModel, NotThere
+from schemas.families import FAMILIES
+from store.champions import Challenger, Champions, Serving
+from store.database import Database
+from store.jobs import JobRuns
+from store.live_runs import LiveRuns
+from store.models import Models
+
+SHOWN = 5  # kept versions
+
+
+async def champions_of(database: Database, user: str) -> list[dict[str, Any]]:
+    """All pointers of an owner, each with the version that serves, None where none does."""
+    champions = Champions(database)
+    found = await champions.of_owner(await owner_named(database, user))
+    serving = [await champions.in_effect(one) for one in found]
+    return [
+        {**one._asdict(), "serves": serves.version if serves else None}
+        for one, serves in zip(found, serving, strict=True)
+    ]
+
+
+async def serving_manifest(
+    database: Database, user: str, family: str, model_id: str | None
+) -> dict[str, Any]:
+    """The manifest of the model that serves an owner.
+
+    Raises:
+        NotThere: none does.
+    """
+    serving = await _serving(database, user, family, model_id)
+    return dict(await Models(database).manifest(*serving.model_key) or {})
+
+
+async def serving_content(
+    database: Database, user: str, family: str, model_id: str | None
+) -> bytes:
+    """The bytes of the model that serves an owner.
+
+    Raises:
+        NotThere: none does.
+    """
+    serving = await _serving(database, user, family, model_id)
+    return (await Models(database).get(*serving.model_key)).content
+
+
+async def promote_version(
+    database: Database, user: str, model_id: str | None, family: str, version: str
+) -> dict[str, Any]:
+    """Point an owner to a kept version.
+
+    Raises:
+        NoModel: the version is not kept; says which are.
+        Conflict: the run that learned it was taken back.
+    """
+    owner, model_id = await pointer_meant(database, user, family, model_id)
+    try:
+        stored = await Models(database).get(owner, model_id, family, version)
+    except NoModel as problem:
+        kept = await _kept_versions(database, owner, model_id, family)
+        raise NoModel(problem.says.replace(owner, user), next_step=kept) from problem
+    champions = Champions(database)
+    if await champions.is_withdrawn(stored.run_id):
+        raise Conflict(
+            f"Run {stored.run_id}, which learned {version}, was taken back: nothing of it "
+            f"serves. Learn anew with `muvr train {family} --users all`."
+        )
+    read = await champions.read(owner, model_id, family)
+    await champions.promote(Challenger.of(stored), read, server_time())
+    return {"owner": owner, "family": family, "version": version}
+
+
+async def roll_back(
+    database: Database, user: str, model_id: str | None, family: str
+) -> tuple[str, dict[str, Any]]:
+    """Let an owner's former champion serve again; what became of it, for people and machines.
+
+    Raises:
+        NoModel: there is none to go back to; says which versions are kept.
+    """
+    owner, model_id = await pointer_meant(database, user, family, model_id)
+    try:
+        back = await Champions(database).rollback(owner, model_id, family, server_time())
+    except NoModel as problem:
+        kept = await _kept_versions(database, owner, model_id, family)
+        raise NoModel(problem.says.replace(owner, user), next_step=kept) from problem
+    others = [
+        one.model_id
+        for one in await Champions(database).of_owner(owner)
+        if one.family == family and one.model_id != model_id
+    ]
+    stays = f" What serves for {', '.join(others)} stays: see --model-id." if others else ""
+    return f"{family} {back.version} serves {user} for {model_id} again.{stays}", back._asdict()
+
+
+async def _serving(database: Database, user: str, family: str, model_id: str | None) -> Serving:
+    """The version that serves an owner.
+
+    Raises:
+        NotThere: none does.
+    """
+    owner, model_id = await pointer_meant(database, user, family, model_id)
+    serving = await Champions(database).serving(owner, model_id, family)
+    if serving is None:
+        raise NotThere(
+            f"No {family} model for {model_id} serves {user}; see `muvr models list {user}`"
+        )
+    return serving
+
+
+async def take_back(database: Database, run: UUID, reason: str) -> tuple[str, dict[str, Any]]:
+    """Withdraw a run: readers of its models fall back, a batch family's former run is live again.
+
+    Returns:
+        what became of it, for people and for machines; of a batch family also which earlier runs
+        are kept behind the one that is live.
+
+    Raises:
+        NotThere: there is no such run.
+    """
+    found = await JobRuns(database).find(run)
+    if found is None:
+        raise NotThere(f"There is no run {run}; `muvr jobs list` shows them")
+    now = server_time()
+    await Champions(database).withdraw(run, reason, now)
+    answer: dict[str, Any] = {"withdrawn": run, "family": found.family}
+    known = FAMILIES.get(found.family)
+    if known is None or known.kind != "batch":
+        return "The models before those of this run serve.", answer
+    runs = LiveRuns(database)
+    live = await runs.read(found.family)
+    if live is not None and live.run_id == run:
+        live = await runs.take_back(found.family, run, now)
+    if live is None:
+        says = f"No run of {found.family} is live: none before it is kept. The next run's rows are."
+        return says, {**answer, "live": None, "kept": []}
+    kept = [one.run_id for one in await runs.kept(found.family, live.run_id, now)]
+    says = f"Of {found.family} run {live.run_id} is live, of {live.as_of:%Y-%m-%d %H:%M} UTC."
+    behind = f"{len(kept)} more to go back to." if kept else "No earlier one is kept."
+    return f"{says} {behind}", {**answer, "live": live.run_id, "kept": kept}
+
+
+async def _kept_versions(database: Database, owner: str, model_id: str, family: str) -> str:
+    """What to do where a pointer knows no former version: which ones are kept, newest first."""
+    champions = Champions(database)
+    kept = await Models(database).versions(owner, model_id, family)
+    pointer = await champions.read(owner, model_id, family)
+    gone = set(await champions.withdrawn())
+    others = [
+        f"{one.version} of {one.created_at:%Y-%m-%d}"
+        for one in kept
+        if one.run_id not in gone and (pointer is None or one.version != pointer.version)
+    ]
+    if not others:
+        return "No other version is kept."
+    return f"`muvr models promote` lets a kept version serve: {', '.join(others[:SHOWN])}."

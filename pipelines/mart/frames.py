@@ -1,0 +1,113 @@
+"""The rows of a refresh of the mart: of people who changed, read by key; of others, copied."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from pyspark.sql import DataFrame, SparkSession
+
+from pipelines.lifecycle.runs import Run
+from pipelines.mart.tables import SOURCES, columns_of, spark_type
+from pipelines.spark.tables import CATALOG, read_keys
+from schemas.layout import LONGEST_DAYS
+from schemas.mart import MART
+from store.journal import months_between
+from store.mart import Manifest, MartFolder, pseudonym
+from store.user_rows import BIRTH
+
+
+@dataclass(frozen=True, slots=True)
+class Refresh:
+    """What one refresh reads and where it writes.
+
+    Attributes:
+        before: the version that is copied from; None: everything is read.
+        changed: people who are read again.
+        version: the folder that is written.
+        known: what stands for names in the tables' expressions.
+    """
+
+    spark: SparkSession
+    keyspace: str
+    folder: MartFolder
+    before: Manifest | None
+    changed: tuple[UUID, ...]
+    version: str
+    known: Mapping[str, str]
+    key: bytes
+
+
+def file_url(path: Path) -> str:
+    """A path as a URL of this machine's file system, whatever file system Spark uses by default."""
+    return f"file://{path.resolve()}"
+
+
+def frame_of(refresh: Refresh, name: str, run: Run) -> DataFrame:
+    """All rows of a table: those read now, and those of people who did not change."""
+    source = SOURCES[name]
+    whole = refresh.before is None or source.keyed is None
+    if whole:
+        stored = _table(refresh, source.table)
+    else:
+        keys = _keys(refresh.changed, source.keyed or "", run)
+        stored = read_keys(refresh.spark, refresh.keyspace, source.table, keys).frame
+    stored = stored.where(source.where)
+    if source.explode:
+        stored = stored.selectExpr("*", source.explode)
+    read = stored.selectExpr(*columns_of(name, refresh.known))
+    if whole or refresh.before is None:
+        return read
+    old = refresh.spark.read.parquet(file_url(refresh.folder.table(refresh.before, name)))
+    again = refresh.spark.createDataFrame(
+        [(pseudonym(refresh.key, "u", user),) for user in refresh.changed], "user string"
+    )
+    return read.unionByName(old.join(again, "user", "left_anti"))
+
+
+def _table(refresh: Refresh, name: str) -> DataFrame:
+    """All of a table of Cassandra's."""
+    return refresh.spark.table(f"{CATALOG}.{refresh.keyspace}.{name}")
+
+
+def _keys(users: Sequence[UUID], keyed: str, run: Run) -> list[tuple[object, ...]]:
+    """The partitions of people: one each, or one for every month that there may be."""
+    if not keyed:
+        return [(user,) for user in users]
+    until: date = (run.started_at + timedelta(days=2)).date()
+    months = months_between(BIRTH - timedelta(LONGEST_DAYS), until)
+    return [(user, month) for user in users for month in months]
+
+
+def evaluations(refresh: Refresh) -> DataFrame:
+    """Every number of every run, whatever the family calls it."""
+    runs = _table(refresh, "job_runs").select(
+        "family", "run_id", "status", "metrics", "finished_at"
+    )
+    rows = [
+        (row["family"], row["run_id"], row["status"], metric, value, row["finished_at"])
+        for row in runs.collect()
+        for metric, value in numbers(json.loads(row["metrics"] or "{}"))
+    ]
+    names = [column.name for column in MART["evaluations"].columns]
+    frame = refresh.spark.createDataFrame(
+        rows, "a string, b string, c string, d string, e double, f timestamp"
+    ).toDF(*names)
+    types = {column.name: spark_type(column.type) for column in MART["evaluations"].columns}
+    return frame.selectExpr(*(f"CAST(`{n}` AS {t}) AS `{n}`" for n, t in types.items()))
+
+
+def numbers(said: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, float]]:
+    """The numbers in nested metrics, by dotted names.
+
+    >>> list(numbers({"model": {"ndcg": 0.5}, "why": "x", "sets": 3}))
+    [('model.ndcg', 0.5), ('sets', 3.0)]
+    """
+    for name, value in said.items():
+        if isinstance(value, Mapping):
+            yield from numbers(value, f"{prefix}{name}.")
+        elif isinstance(value, int | float) and not isinstance(value, bool):
+            yield f"{prefix}{name}", float(value)

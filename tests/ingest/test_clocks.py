@@ -1,0 +1,139 @@
+"""A phone's clock is set back in the middle of a session: nothing is mixed, and it is said."""
+
+import asyncio
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from ingest.chunks import Chunk, canonical_body, decode_chunk
+from ingest.clocks import CLOCK_BACK
+from ingest.notes import session_notes
+from ingest.recognition import recognise_session
+from ingest.recordings import load_recordings
+from models.recognition.sets import Learned, recognise
+from models.signal.pieces import Piece, Recording
+from schemas.events import Completion
+from store.predictions import Prediction
+from tests.ingest.histories import LIMITS
+from tests.ingest.story import Story
+from tests.ingest.test_recognition import ASKED, RATE_HZ, repeating
+
+NS = 10**9
+CHUNK_S = 10
+WHOLE: Piece = repeating().piece  # 80 s, in their middle a set
+
+
+def pieces(t0_s: float, faster: int = 1) -> list[Piece]:
+    """The movement, in chunks of 10 s from that second on; a tempo of its own tells it apart."""
+    counts, n = WHOLE.counts[::faster], int(CHUNK_S * RATE_HZ)
+    return [
+        replace(
+            WHOLE, t0_ns=WHOLE.t0_ns + round((t0_s + k / RATE_HZ) * NS), counts=counts[k : k + n]
+        )
+        for k in range(0, len(counts), n)
+    ]
+
+
+def chunk(piece: Piece) -> Chunk:
+    return decode_chunk(canonical_body(piece), "application/cbor", LIMITS)
+
+
+FIRST = [*pieces(0), *pieces(80)]
+BACK = [*pieces(3.7, faster=2), *pieces(93.7, faster=2)]  # the clock went back by 156 s
+
+
+async def sent(numbered: Sequence[Piece]) -> tuple[Story, Any]:
+    one = Story()
+    await one.open()
+    chunks = [chunk(piece) for piece in numbered]
+    for seq, each in enumerate(chunks):
+        await one.recorder.put_chunk(one.user, one.session, "acc", seq, each)
+    listed = Completion(streams={"acc": [each.sha256.hex() for each in chunks]})
+    return one, await one.recorder.complete(one.user, one.session, listed)
+
+
+async def seen(one: Story, session: Any) -> list[Prediction]:
+    async def learned_for(_: str) -> tuple[dict[str, Any], Learned]:
+        return ASKED, Learned()
+
+    found = await recognise_session(one.records, one.user, session, 1, learned_for, one.clock())
+    assert found is not None
+    return found[0]
+
+
+def alone(acc: Sequence[Piece]) -> list[tuple[int, int | None]]:
+    """Begin (ms) and repetitions of each set of a recording."""
+    found = recognise(Recording(tuple(acc), (), "left"), Learned())
+    return [(one.start_ns // 10**6, one.counted and one.counted.count) for one in found]
+
+
+def test_each_half_is_read_as_if_it_were_alone_and_every_set_says_so() -> None:
+    async def story() -> None:
+        one, session = await sent([*FIRST, *BACK])
+        found = await seen(one, session)
+        each = [(round(p.started_at.timestamp() * 1e3), p.reps) for p in found]
+        assert each == sorted([*alone(FIRST), *alone(BACK)])
+        assert len(each) == 4
+        assert all(CLOCK_BACK in json.loads(p.details or "{}")["notes"] for p in found)
+        assert f"acc: {CLOCK_BACK}" in await session_notes(one.records, one.user, session)
+
+    asyncio.run(story())
+
+
+def test_no_sample_is_lost() -> None:
+    async def story() -> None:
+        one, session = await sent([*FIRST, *BACK])
+        recordings, notes = await load_recordings(one.records, one.user, session)
+        assert notes == (CLOCK_BACK,)
+        assert [len(recording.acc) for recording in recordings] == [len(FIRST), len(BACK)]
+
+    asyncio.run(story())
+
+
+@pytest.mark.parametrize(
+    ("numbered", "says"),
+    [
+        (FIRST, False),
+        ([*pieces(0), *pieces(3600)], False),  # an hour's pause, or a clock that was put forward
+        ([*pieces(300), *pieces(0)], True),  # back, to where nothing is
+        (FIRST[::-1], False),  # numbered backwards: by less than a minute each
+        ([*FIRST, *FIRST], False),  # all of it sent twice, under new numbers
+        ([*FIRST, *[replace(p, t0_ns=p.t0_ns - 30 * NS) for p in pieces(160)]], False),
+    ],
+)
+def test_what_is_in_order_by_its_times_stays_one_recording(
+    numbered: list[Piece], *, says: bool
+) -> None:
+    async def story() -> None:
+        one, session = await sent(numbered)
+        recordings, notes = await load_recordings(one.records, one.user, session)
+        (recording,) = recordings
+        times = [piece.t0_ns for piece in recording.acc]
+        assert times == sorted(piece.t0_ns for piece in numbered)
+        assert (CLOCK_BACK in notes) == says
+
+    asyncio.run(story())
+
+
+def test_what_was_sent_twice_in_other_pieces_is_one_recording() -> None:
+    """A phone that begins anew, with chunks of another length."""
+
+    async def story() -> None:
+        n = 700
+        again = [
+            replace(
+                WHOLE,
+                t0_ns=WHOLE.t0_ns + round(k / RATE_HZ * NS),
+                counts=WHOLE.counts[k : k + n],
+            )
+            for k in range(0, len(WHOLE.counts), n)
+        ]
+        one, session = await sent([*pieces(0), *again])
+        recordings, notes = await load_recordings(one.records, one.user, session)
+        assert len(recordings) == 1
+        assert notes == ()
+
+    asyncio.run(story())

@@ -1,0 +1,150 @@
+"""Names at ten samples a second: moves under a buzz that such a device cannot hear."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from models import codec
+from models.exercise.codec import MODEL_TAG, SLOW, from_bytes, to_bytes
+from models.exercise.discriminant import FitSettings, within
+from models.exercise.examples import set_statistics
+from models.exercise.features import window_features
+from models.exercise.fit import fit_user
+from models.exercise.model import FAMILIAR, ExerciseModel, SlowLine
+from models.exercise.names import slow_features
+from models.exercise.statistics import Statistics, frame_of, mirrored, total
+from models.recognition.naming import Rung
+from models.recognition.wearing import name_as_worn
+from models.signal.truth import LOW_RATE
+from models.signal.windows import RATE_HZ
+from models.signal.wrist import WristSignal
+from schemas.errors import BadModelBytes
+from tests.models.movements import MOVES, movement
+from tests.models.test_activity_low_rate import BUZZ_HZ, at_10_hz
+
+BUZZ_G = 0.02
+NAMES = [name for name in MOVES if name != "shake"]  # its two swings a second are too fast
+
+
+def buzzing(name: str, seed: int) -> WristSignal:
+    """A move whose machine makes the wrist tremble, as every machine of this gym does."""
+    signal = wandering(movement(name, seed), np.random.default_rng(seed))
+    at_s = np.arange(len(signal.acc_g)) / RATE_HZ
+    tremor = (BUZZ_G * np.sin(2 * np.pi * BUZZ_HZ * at_s)).astype(np.float32)
+    return replace(signal, acc_g=signal.acc_g + tremor[:, None])
+
+
+def wandering(signal: WristSignal, rng: np.random.Generator) -> WristSignal:
+    """The same by somebody who does not keep still: slowly, so that any device feels it."""
+    at_s = np.arange(len(signal.acc_g)) / RATE_HZ
+    hz, phase = rng.uniform(0.1, 1, (8, 6)), rng.uniform(0, 2 * np.pi, (8, 6))
+    waves = np.sin(2 * np.pi * hz * at_s[:, None, None] + phase).sum(axis=1).astype(np.float32)
+    assert signal.gyro_rad_s is not None
+    return replace(
+        signal,
+        acc_g=signal.acc_g + 0.05 * waves[:, :3],
+        gyro_rad_s=signal.gyro_rad_s + 0.2 * waves[:, 3:],
+    )
+
+
+def learned(signals: dict[str, list[list[WristSignal]]]) -> Statistics:
+    sets = [(name, one) for name, several in signals.items() for one in several]
+    return total([set_statistics(one, name, seed=k) for k, (name, one) in enumerate(sets)])
+
+
+@pytest.fixture(scope="module")
+def statistics() -> Statistics:
+    """What a device of 50 Hz recorded."""
+    return learned({name: [[buzzing(name, k)] for k in range(12)] for name in NAMES})
+
+
+@pytest.fixture(scope="module")
+def taught(statistics: Statistics) -> ExerciseModel:
+    return fit_user(statistics)
+
+
+def named(model: ExerciseModel, signals: list[WristSignal]) -> str | None:
+    return name_as_worn(signals, (Rung("user", "v", model),)).answer.exercise
+
+
+def test_moves_are_named_by_what_a_low_rate_still_shows(taught: ExerciseModel) -> None:
+    read = from_bytes(to_bytes(taught))
+    for name in NAMES:
+        assert named(read, at_10_hz(buzzing(name, 99))) == name
+
+
+def test_a_model_of_before_is_read_and_misses_the_buzz(taught: ExerciseModel) -> None:
+    meta, arrays = codec.unpack(to_bytes(taught), MODEL_TAG)
+    kept = {name: one for name, one in arrays.items() if name != SLOW}
+    before = from_bytes(codec.pack(MODEL_TAG, meta, kept))
+    assert before.slow is None
+    for name in ("swing", "press"):
+        assert named(before, at_10_hz(buzzing(name, 99))) is None
+
+
+def test_at_a_full_rate_nothing_is_asked_of_it(taught: ExerciseModel) -> None:
+    before = replace(taught, slow=None)
+    for signal in (buzzing("swing", 99), movement("swing", 99), movement("shake", 99)):
+        assert taught.answer([signal]) == before.answer([signal])
+
+
+def test_who_has_taught_at_a_low_rate_is_answered_as_before() -> None:
+    at_low = {name: [at_10_hz(buzzing(name, k)) for k in range(8)] for name in NAMES}
+    model = fit_user(learned(at_low))
+    asked = at_10_hz(buzzing("turn", 99))
+    answer = model.answer(asked)
+    assert answer.strange is not None
+    assert answer.strange < FAMILIAR
+    assert answer == replace(model, slow=None).answer(asked)
+
+
+def test_what_was_not_recorded_does_not_count(taught: ExerciseModel) -> None:
+    (signal,) = at_10_hz(buzzing("turn", 99))
+    x = window_features(signal).x
+    other = x + 9
+    other[:, slow_features(True)] = x[:, slow_features(True)]
+    one, same = (taught.looked_at(windows, [LOW_RATE]) for windows in (x, other))
+    assert one.strange.tolist() == same.strange.tolist()
+    assert one.whole.tolist() == same.whole.tolist()
+    assert (taught.looked_at(x, []).strange > one.strange).all()
+
+
+def test_it_is_the_discriminant_of_those_features_alone(
+    taught: ExerciseModel, statistics: Statistics
+) -> None:
+    kept, frame = slow_features(True), frame_of(statistics)
+    _, _, means, upper = within(statistics.framed(frame))
+    means = (means - (taught.mean - frame.mean))[:, kept]
+    scale = taught.scale.astype(np.float64)[kept]
+    inside = mirrored(np.triu(upper).astype(np.float64))[np.ix_(kept, kept)] / np.outer(
+        scale, scale
+    )
+    shrink = FitSettings().shrink
+    inside = (1 - shrink) * inside + shrink * np.trace(inside) / len(kept) * np.eye(len(kept))
+    expected = np.linalg.solve(inside, (means / scale).T).T
+    assert taught.slow is not None
+    off = np.abs(taught.slow.weights * taught.slow.step - expected)
+    assert off.max() < 0.02 * np.abs(expected).max()
+
+
+def test_without_a_second_line_the_first_one_is_the_same(
+    taught: ExerciseModel, statistics: Statistics
+) -> None:
+    without = fit_user(statistics, settings=FitSettings(slow=False))
+    assert without.slow is None
+    assert to_bytes(without) == to_bytes(replace(taught, slow=None))
+
+
+@pytest.mark.parametrize("labels", [2, 3])
+def test_a_line_of_another_shape_is_refused(taught: ExerciseModel, labels: int) -> None:
+    size = len(slow_features(True)) - (labels == 3)
+    torn = SlowLine(np.ones((labels, size), np.int8), 1.0, np.ones(labels, np.float32), 0.0)
+    with pytest.raises(BadModelBytes):
+        from_bytes(_with_line(taught, torn))
+
+
+def _with_line(model: ExerciseModel, line: SlowLine) -> bytes:
+    meta, arrays = codec.unpack(to_bytes(model), MODEL_TAG)
+    meta |= {"slow_bias": line.bias.tolist(), "slow_step": line.step, "slow_typical": line.typical}
+    return codec.pack(MODEL_TAG, meta, {**arrays, SLOW: line.weights})

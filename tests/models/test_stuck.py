@@ -1,0 +1,64 @@
+"""Rotation that hangs while the wrist moves is left out from there on, and only then."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from models.arrays import Ints16
+from models.signal.pieces import Piece, Recording
+from models.signal.truth import STUCK_ROTATION
+from models.signal.wrist import wrist_signals
+
+NS, HZ, N = 10**9, 50, 1500
+DOWN = np.array([0, 0, 1000], dtype=np.int16)
+DICE = np.random.default_rng(0)
+TURNING = DICE.integers(-2000, 2000, (N, 3), dtype=np.int16)
+MOVING = DICE.integers(-900, 900, (N, 3), dtype=np.int16) + DOWN  # up to .9 g
+RESTING = DICE.integers(-9, 9, (N, 3), dtype=np.int16) + DOWN
+
+
+def hanging(first_s: float, end_s: float) -> Ints16:
+    """Rotation that repeats a value from one second on until another."""
+    counts = TURNING.copy()
+    counts[round(first_s * HZ) : round(end_s * HZ)] = counts[round(first_s * HZ)]
+    return counts
+
+
+def recording(acc: Ints16, gyro: Ints16) -> Recording:
+    one = Piece(NS, HZ, "g", 1e-3, acc)
+    return Recording((one,), (replace(one, unit="rad/s", counts=gyro),), "left")
+
+
+def test_what_hangs_is_left_out_and_the_rest_keeps_its_rotation() -> None:
+    before, stuck, after = wrist_signals(recording(MOVING, hanging(8, 22)))
+    assert all(one.notes == (STUCK_ROTATION,) for one in (before, stuck, after))
+    assert stuck.gyro_rad_s is None
+    assert stuck.duration_s == pytest.approx(14, abs=0.3)
+    assert before.gyro_rad_s is not None
+    assert after.gyro_rad_s is not None
+    sent = TURNING * np.float32(1e-3)
+    np.testing.assert_array_equal(before.gyro_rad_s[:395], sent[:395])
+    np.testing.assert_array_equal(after.gyro_rad_s[-395:], sent[-395:])
+    assert sum(len(one.acc_g) for one in (before, stuck, after)) == N
+
+
+def test_to_the_end() -> None:
+    before, stuck = wrist_signals(recording(MOVING, hanging(12, 30)))
+    assert before.gyro_rad_s is not None
+    assert stuck.gyro_rad_s is None
+
+
+@pytest.mark.parametrize(
+    ("acc", "gyro"),
+    [
+        (MOVING, TURNING),
+        (MOVING, hanging(10, 18)),  # woke up again
+        (RESTING, hanging(10, 25)),  # a coarse gyroscope on a wrist that rests
+        (np.where(np.arange(N)[:, None] < 500, MOVING, MOVING[500]), hanging(10, 30)),  # both hang
+    ],
+)
+def test_what_may_be_so_stays(acc: Ints16, gyro: Ints16) -> None:
+    (signal,) = wrist_signals(recording(acc, gyro))
+    assert signal.notes == ()
+    assert signal.gyro_rad_s is not None

@@ -1,0 +1,172 @@
+"""What runs on executors in three passes, without Spark: rows, and borders by halves of people."""
+
+import json
+from dataclasses import replace
+from datetime import timedelta
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from models.activity.codec import to_bytes
+from models.activity.fit import fit_activity
+from pipelines.activity.job import fit_everybody, objection
+from pipelines.activity.lessons import examples_of, labelled_stretches, sums_of
+from pipelines.activity.rows import (
+    TAUGHT,
+    BorderHalves,
+    Exam,
+    borders_of,
+    exam_of,
+    given_row,
+    halves_of,
+    judged_row,
+    lesson_of,
+    lessons_of,
+    taught_row,
+    total_of,
+)
+from pipelines.activity.seconds import f1
+from schemas.errors import BadSamples
+from tests.pipelines.workouts import (
+    LAYOUT,
+    NO_BORDERS,
+    NOW,
+    far_off,
+    partition,
+    stretch_of,
+    walker,
+)
+
+
+@pytest.fixture(scope="module")
+def two_days():
+    table = partition(0, stretch_of(2, NOW + timedelta(days=1)), stretch_of(1))
+    return examples_of(labelled_stretches(table), LAYOUT)
+
+
+@pytest.fixture(scope="module")
+def whole(two_days):
+    """Learned from all of it, borders included."""
+    return fit_activity([e for day in two_days.values() for e in day], LAYOUT)
+
+
+def test_the_passes_make_the_very_model_that_one_process_makes(two_days, whole):
+    """Bit for bit: rows of the first two passes against `fit_activity` on all examples at once."""
+    table = partition(0, stretch_of(1), stretch_of(2, NOW + timedelta(days=1)))
+    key = (str(walker(0)), LAYOUT)
+    given = given_row(key, table)
+    taught = taught_row(key, table, lesson=lesson_of(given))
+    assert [given[0]["status"], taught[0]["status"]] == ["learned", "learned"]
+    made = fit_everybody(given, taught, LAYOUT)
+    assert to_bytes(made) == to_bytes(whole)
+    np.testing.assert_array_equal(total_of(given, LAYOUT).moments, sums_of(two_days).moments)
+
+
+@pytest.fixture(scope="module")
+def three():
+    """Tables of three people, with what they give and teach."""
+    keys = [(str(walker(n)), LAYOUT) for n in range(3)]
+    tables = [partition(n, stretch_of(10 + n)) for n in range(3)]
+    given = [row for key, table in zip(keys, tables, strict=True) for row in given_row(key, table)]
+    lesson = lesson_of(given)
+    pairs = zip(keys, tables, strict=True)
+    taught = [row for key, table in pairs for row in taught_row(key, table, lesson=lesson)]
+    return keys, tables, lesson, pa.Table.from_pylist(taught, schema=TAUGHT).to_pylist()
+
+
+def same_borders(one, other) -> bool:
+    return all(np.array_equal(a.weights, b.weights) for a, b in zip(one, other, strict=True))
+
+
+def test_nobody_is_judged_by_borders_that_he_taught(three):
+    keys, _, lesson, taught = three
+    lessons = [one for _, one in lessons_of(taught, LAYOUT)]
+    halves = halves_of(taught, LAYOUT, lesson)
+    users = [user for user, _ in keys]
+    first, second = borders_of([lessons[0], lessons[2]]), borders_of([lessons[1]])
+    assert same_borders(halves.unseen_by(users[1]), first)
+    assert same_borders(halves.unseen_by(users[0]), second)
+    assert same_borders(halves.unseen_by(users[2]), second)
+    assert not same_borders(first, second)
+
+
+def test_an_only_users_days_are_judged_by_the_borders_of_other_days(three):
+    keys, _, lesson, taught = three
+    days = ["2026-11-01", "2026-11-02", "2026-11-03"]
+    one = {**taught[0], "days": days, "borders": [row["borders"][0] for row in taught]}
+    halves = halves_of([one], LAYOUT, replace(lesson, alone=frozenset({LAYOUT})))
+    lessons = [lesson for _, lesson in lessons_of([one], LAYOUT)]
+    assert same_borders(halves.unseen_by(days[1]), borders_of([lessons[0], lessons[2]]))
+    assert same_borders(halves.unseen_by(days[0]), borders_of([lessons[1]]))
+    single = halves_of([{**one, "days": days[:1], "borders": one["borders"][:1]}], LAYOUT, lesson)
+    assert single.unseen_by(keys[0][0]) == NO_BORDERS
+
+
+def seconds_in(key, table, exam):
+    [row] = judged_row(key, table, exam=exam)
+    return json.loads(row["judged"])["own"]
+
+
+def test_each_half_is_judged_by_what_the_other_taught(three, whole):
+    keys, tables, lesson, taught = three
+    good, bad = (whole.start, whole.end), (far_off(len(whole.start.mean)), None)
+    exam = replace(
+        exam_of(lesson, taught, {}),
+        halves={LAYOUT: BorderHalves(frozenset({keys[0][0]}), of_first=bad, of_second=good)},
+    )
+    assert f1(seconds_in(keys[0], tables[0], exam)) > 0.98
+    assert f1(seconds_in(keys[1], tables[1], exam)) < 0.9
+
+
+def test_an_only_users_halves_are_days(whole):
+    table = partition(0, stretch_of(1), stretch_of(2, NOW + timedelta(days=1)))
+    key = (str(walker(0)), LAYOUT)
+    lesson = lesson_of(given_row(key, table))
+    first = frozenset({NOW.date().isoformat()})
+    good, bad = (whole.start, whole.end), (far_off(len(whole.start.mean)), None)
+
+    def own(*halves) -> float:
+        return f1(seconds_in(key, table, Exam(lesson, {LAYOUT: BorderHalves(first, *halves)}, {})))
+
+    worst, best = own(bad, bad), own(good, good)
+    assert worst < own(good, bad) < best
+    assert worst < own(bad, good) < best
+
+
+def test_broken_rows_are_reasons():
+    table = partition(0, stretch_of(1), stretch_of(2, samples=b"\x93 no samples"))
+    (row,) = given_row((str(walker(0)), LAYOUT), table)
+    assert (row["status"], row.get("given")) == ("failed", None)
+    assert "BadSamples" in row["reason"]
+    spans = table.set_column(4, "spans", pa.array(["{}", "[[1]]"]))
+    with pytest.raises(BadSamples):
+        labelled_stretches(spans)
+
+
+def test_a_layout_that_nobody_knows_is_a_reason_and_not_another_layout():
+    (row,) = given_row((str(walker(0)), "ankle-acc3"), partition(0, stretch_of(1)))
+    assert (row["model_id"], row["status"]) == ("ankle-acc3", "failed")
+    assert "'ankle-acc3' is no layout of wrist data: wrist-acc6, wrist-acc3" in row["reason"]
+
+
+@pytest.mark.parametrize(
+    ("judged", "says"),
+    [
+        ({"own": (9, 1, 1), "rhythm": (7, 1, 3)}, ""),
+        ({"own": (0, 0, 0), "rhythm": (7, 1, 3)}, "no other person and no other day"),
+        ({"own": (7, 1, 3), "rhythm": (7, 1, 3)}, "without learning"),
+        (
+            {"own": (9, 1, 1), "rhythm": (7, 1, 3), "own_later": (8, 1, 2), "incumbent": (9, 1, 1)},
+            "what serves now",
+        ),
+        (
+            {"own": (9, 1, 1), "rhythm": (7, 1, 3), "own_later": (9, 1, 1), "incumbent": (8, 1, 2)},
+            "",
+        ),
+    ],
+)
+def test_the_gate(judged, says):
+    rungs = dict.fromkeys(("own", "rhythm", "own_later", "incumbent"), (0, 0, 0)) | judged
+    reason = objection(rungs, 0.01)
+    assert (says in reason) if says else reason == ""
