@@ -98,8 +98,10 @@ def create_app(config: Config, log: RequestLog | None = None) -> Muvr:
         version=health.VERSION,
         lifespan=_lifespan,
         separate_input_output_schemas=False,
+        docs_url=None,
         redoc_url=None,
     )
+    app.add_api_route("/docs", openapi.documentation_page, include_in_schema=False)
     app.state.config = config
     app.state.metrics = metrics
     app.state.services = None

@@ -88,6 +88,7 @@ async def register(
 
 @router.post(
     "/token",
+    summary="Log in",
     responses=described(401, 403),
     openapi_extra={"requestBody": {"content": {_FORM: {"example": _PASSWORD_FORM}}}},
 )
@@ -117,7 +118,7 @@ async def token(
     return await _log_in(services, user, _asked(form.scopes, user))
 
 
-@router.post("/refresh", responses=described(401))
+@router.post("/refresh", summary="Exchange a refresh token", responses=described(401))
 async def refresh(
     body: TokenText, request: Request, response: Response, services: ServicesHere
 ) -> TokenAnswer:
@@ -136,7 +137,7 @@ async def refresh(
     return _pair(services, user, login)
 
 
-@router.post("/revoke", status_code=204)
+@router.post("/revoke", status_code=204, summary="Log out")
 async def revoke(body: Revocation, request: Request, services: ServicesHere) -> Response:
     """End the login that a token belongs to; a token that is not good is no error (RFC 7009)."""
     _count(request, services)

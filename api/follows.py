@@ -30,7 +30,7 @@ class FollowList(BaseModel):
     cursor: NextPage
 
 
-@router.get("/follows")
+@router.get("/follows", summary="Whom I follow")
 async def list_follows(
     caller: Social, services: ServicesHere, limit: PageLimit = 50, cursor: PageCursor = None
 ) -> FollowList:

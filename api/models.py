@@ -44,7 +44,7 @@ class ModelList(BaseModel):
     models: list[ModelEntry]
 
 
-@router.get("")
+@router.get("", summary="Models that serve me")
 async def list_models(caller: ModelRead, services: ServicesHere) -> ModelList:
     """The models that serve the caller, one per family and input."""
     entries = [
@@ -60,6 +60,7 @@ async def list_models(caller: ModelRead, services: ServicesHere) -> ModelList:
 
 @router.get(
     "/{family}",
+    summary="Download a model",
     response_class=Response,
     responses={
         200: {

@@ -24,6 +24,11 @@ _templates = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
+_KINDS = {
+    "model": "a model for each person",
+    "batch": "learned from everybody together",
+    "kernel": "computed when asked, not learned",
+}
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 
 
@@ -38,6 +43,7 @@ async def page(request: Request) -> HTMLResponse:
         node=None if overview is None else _node(overview),
         numbers=[] if overview is None else _numbers(overview),
         families=list(FAMILIES.values()),
+        kinds=_KINDS,
         runs=[] if overview is None else [_run(run) for run in overview.runs[:12]],
         read_at="" if overview is None else f"{overview.read_at:%H:%M:%S} UTC",
     )

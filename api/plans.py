@@ -30,7 +30,7 @@ class PlanList(BaseModel):
     cursor: NextPage
 
 
-@router.get("/plans")
+@router.get("/plans", summary="Plans, oldest first")
 async def list_plans(
     caller: Sensor, services: ServicesHere, limit: PageLimit = 50, cursor: PageCursor = None
 ) -> PlanList:
@@ -41,7 +41,7 @@ async def list_plans(
     return PlanList(plans=[_shape(plan) for plan in page], cursor=following)
 
 
-@router.put("/plans/{plan}", responses=described(409))
+@router.put("/plans/{plan}", summary="Keep a plan", responses=described(409))
 async def put_plan(plan: UUID, body: PlanBody, caller: Sensor, services: ServicesHere) -> PlanShape:
     """Keep a plan; the newest word counts.
 
@@ -54,7 +54,7 @@ async def put_plan(plan: UUID, body: PlanBody, caller: Sensor, services: Service
     return _shape(kept)
 
 
-@router.get("/plans/{plan}")
+@router.get("/plans/{plan}", summary="One plan")
 async def get_plan(plan: UUID, caller: Sensor, services: ServicesHere) -> PlanShape:
     """One plan."""
     kept = await services.records.plans.read(caller.user_id, plan)
@@ -63,7 +63,7 @@ async def get_plan(plan: UUID, caller: Sensor, services: ServicesHere) -> PlanSh
     return _shape(kept)
 
 
-@router.delete("/plans/{plan}", status_code=204, responses=described(409))
+@router.delete("/plans/{plan}", status_code=204, summary="Delete a plan", responses=described(409))
 async def delete_plan(plan: UUID, caller: Sensor, services: ServicesHere) -> Response:
     """Forget a plan; repeatable."""
     await services.recorder.drop_plan(caller.user_id, plan)

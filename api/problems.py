@@ -21,6 +21,8 @@ RETRY_AFTER_S = 1
 GONE = 499  # the client went away before it was answered; only metrics and log see it
 METHODS = frozenset({"get", "put", "post", "delete", "patch"})
 _SHOWN_VALUE = 120
+_NO_OBJECT_TYPES = frozenset({"missing", "dict_type", "model_type", "model_attributes_type"})
+_NO_OBJECT = "body: send one JSON object, with the header Content-Type: application/json"
 
 
 class Problem(BaseModel):
@@ -200,6 +202,8 @@ async def _on_validation(request: Request, error: Exception) -> Response:
         detail = f"body: no JSON at character {first['loc'][-1]}: {first['ctx']['error']}"
         return _answer(request, BY_STATUS[422], detail, {"field": "body"}, {})
     loc = [str(part) for part in first["loc"]]
+    if loc == ["body"] and first["type"] in _NO_OBJECT_TYPES:  # a password may stand in it
+        return _answer(request, BY_STATUS[422], _NO_OBJECT, {"field": "body"}, {})
     field = ".".join(loc[1:] if loc[0] in ("body", "query", "path", "header") else loc)
     members: dict[str, object] = {"field": field or loc[0], "value": _offending(field, first)}
     if len(error.errors()) > 1:

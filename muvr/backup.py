@@ -29,6 +29,7 @@ from store.node.snapshot import MANIFEST, Backup, make_backup, put_back, read_ba
 from store.watermarks import CHANGES_KEPT, Watermarks
 
 LEDGER = "erased.json"
+STOPPING = "stopping Cassandra"
 COUNTED = {
     **dict.fromkeys(("users", "sessions", "samples", "journal", "sets"), "user_id"),
     **dict.fromkeys(("models", "champions"), "owner"),
@@ -64,7 +65,8 @@ def backup(
         )
     erased = remember_erased(door, folder, now)
     door.terminal.say(
-        f"{place}: {len(made.files):,} files, {made.bytes:,} bytes; {erased} erased users known."
+        f"{place}: {len(made.files):,} files, {made.bytes:,} bytes; "
+        f"{counted(erased, 'erased user')} known."
     )
     door.terminal.answer(
         {"folder": str(place), "files": len(made.files), "bytes": made.bytes, "erased": erased}
@@ -123,14 +125,15 @@ def restore(
     was_running = door.node.status().running
     with door.terminal as terminal:
         found = read_backup(folder, terminal)
-        _require_known(found)
-        try:
-            _fill(door, folder, found)
-            erased = _erase_again(door, folder.parent / LEDGER)
-            rows = door.ask(lambda database: _count(database, COUNTED_TO))
-        finally:
-            if not was_running:
-                door.node.stop()
+    _require_known(found)
+    try:
+        _fill(door, folder, found)
+        erased = _erase_again(door, folder.parent / LEDGER)
+        rows = door.ask(lambda database: _count(database, COUNTED_TO))
+    finally:
+        if not was_running:
+            with door.terminal:
+                _stop(door)
     door.terminal.table(
         f"restored, as of {to_the_second(found.made_at)}",
         ("table", "rows"),
@@ -172,9 +175,10 @@ def _fill(door: Door, folder: Path, found: Backup) -> None:
     Raises:
         BadBackup: the node is not empty.
     """
-    if not door.node.status().running:
-        door.node.start(door.terminal)
-    door.migrate(with_roles=bool(door.config.cassandra.username))
+    with door.terminal as terminal:
+        if not door.node.status().running:
+            door.node.start(terminal)
+        door.migrate(with_roles=bool(door.config.cassandra.username))
     filled = [t for t, rows in door.ask(lambda database: _count(database, 1)).items() if rows]
     if filled:
         raise BadBackup(
@@ -182,19 +186,29 @@ def _fill(door: Door, folder: Path, found: Backup) -> None:
             "into a new folder: MUVR_PATHS__DATA=… muvr restore …"
         )
     ids = door.ask(lambda database: _table_ids(database, door.config.cassandra.keyspace))
+    with door.terminal as terminal:  # the node starts a second time: its step begins anew
+        _stop(door)
+        put_back(door.node, folder, found, ids, terminal)
+        door.node.start(terminal)
+
+
+def _stop(door: Door) -> None:
+    """Stop the node; it takes seconds, which the terminal shows."""
+    door.terminal.step(STOPPING, 0, 1)
     door.node.stop()
-    put_back(door.node, folder, found, ids)
-    door.node.start(door.terminal)
+    door.terminal.step(STOPPING, 1, 1)
 
 
 def _erase_again(door: Door, ledger: Path) -> int:
     users = [UUID(one) for one in json.loads(ledger.read_text())] if ledger.exists() else []
 
     async def question(database: Database) -> None:
-        for user_id in users:
+        for number, user_id in enumerate(users, start=1):
             await erase_user(database, user_id, server_time())
+            door.terminal.step("erasing again", number, len(users))
 
-    door.ask(question)
+    with door.terminal:
+        door.ask(question)
     return len(users)
 
 

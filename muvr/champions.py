@@ -91,7 +91,13 @@ async def roll_back(
     except NoModel as problem:
         kept = await _kept_versions(database, owner, model_id, family)
         raise NoModel(problem.says.replace(owner, user), next_step=kept) from problem
-    return f"{family} {back.version} serves {user} again.", back._asdict()
+    others = [
+        one.model_id
+        for one in await Champions(database).of_owner(owner)
+        if one.family == family and one.model_id != model_id
+    ]
+    stays = f" What serves for {', '.join(others)} stays: see --model-id." if others else ""
+    return f"{family} {back.version} serves {user} for {model_id} again.{stays}", back._asdict()
 
 
 async def _serving(database: Database, user: str, family: str, model_id: str | None) -> Serving:

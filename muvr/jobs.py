@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
+from itertools import chain
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
@@ -36,7 +37,7 @@ def list_jobs(
     conf: Conf = None,
     as_json: AsJson = False,
 ) -> None:
-    """List the last runs, of models, the mart and replays.
+    """List the last runs, of models, the mart and replays, newest first.
 
     Example: `muvr jobs list exercise`
     """
@@ -133,7 +134,7 @@ def said_of(run: Mapping[str, Any]) -> dict[str, Any]:
 
 
 async def _newest(database: Database, family: str) -> list[dict[str, Any]]:
-    """The last runs of a family, or of all that have run.
+    """The last runs of a family, or of all that have run, newest first.
 
     Raises:
         BadInput: there is no such family, and nothing of that name has run.
@@ -148,7 +149,8 @@ async def _newest(database: Database, family: str) -> list[dict[str, Any]]:
     names = known if family == "all" else [family]
     runs = await asyncio.gather(*(JobRuns(database).newest(name) for name in names))
     gone = set(await Champions(database).withdrawn())
-    return [_with_fate(run, gone) for several in runs for run in several]
+    found = sorted(chain.from_iterable(runs), key=lambda run: run.started_at, reverse=True)
+    return [_with_fate(run, gone) for run in found]
 
 
 def _with_fate(run: JobRun, gone: Collection[UUID]) -> dict[str, Any]:

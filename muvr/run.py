@@ -52,13 +52,13 @@ def bring_down(door: Door, started: Started) -> None:
     """Stop the service, then the node: what was acknowledged is on disk by then."""
     with door.terminal as terminal:
         if started.service:
-            terminal.step("stop service", 0, 1)
+            terminal.step("stopping service", 0, 1)
             Service(door.config, door.conf_path).stop()
-            terminal.step("stop service", 1, 1)
+            terminal.step("stopping service", 1, 1)
         if started.node and door.config.cassandra.own_node:
-            terminal.step("stop node", 0, 1)
+            terminal.step("stopping Cassandra", 0, 1)
             door.node.stop()
-            terminal.step("stop node", 1, 1)
+            terminal.step("stopping Cassandra", 1, 1)
 
 
 def up(conf: Conf = None, as_json: AsJson = False) -> None:
@@ -79,8 +79,11 @@ def down(conf: Conf = None, as_json: AsJson = False) -> None:
     Example: `muvr down`
     """
     door = open_door(conf, as_json=as_json)
-    bring_down(door, Started(node=True, service=True))
-    door.terminal.say("Stopped; the data is kept.")
+    service = Service(door.config, door.conf_path).status().running
+    node = door.config.cassandra.own_node and door.node.status().running
+    bring_down(door, Started(node=node, service=service))
+    ran = "Stopped" if service or node else "Nothing ran"
+    door.terminal.say(f"{ran}; the data is kept.")
     door.terminal.answer({"running": False})
 
 

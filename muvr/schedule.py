@@ -180,6 +180,7 @@ def _keep(door: Door, due: Appointment) -> Kept:
 def _stay(door: Door) -> None:
     """Look every half minute; run what is due in a process of its own, which frees its memory."""
     command = [sys.executable, "-c", _AGAIN, "schedule", "run", "--config", str(door.conf_path)]
+    door.terminal.say(f"Looking every {PAUSE_S:.0f} s for what is due; Ctrl-C ends it.")
     while True:
         try:
             if any(one.state == "due" for one in appointments(door, server_time())):

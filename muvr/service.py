@@ -92,9 +92,9 @@ class Service:
             if process.poll() is not None:
                 raise ServiceFailed(f"The service ended while starting: {self._last_words()}")
             if self._answers("/readyz"):
-                progress.step("service", 1, 1)
+                progress.step("starting service", 1, 1)
                 return
-            progress.step("service", 0, 1)
+            progress.step("starting service", 0, 1)
             time.sleep(0.1)
         raise ServiceFailed(f"The service was not ready in time: {self._last_words()}")
 

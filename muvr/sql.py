@@ -14,6 +14,8 @@ from pipelines.lifecycle.runs import server_time
 from store.mart import MartFolder, QueryAnswer
 
 SERVE = "serve"
+ASKING = "asking Spark"
+SERVING = "starting Spark's Thrift server"
 
 
 class SqlEngine(StrEnum):
@@ -58,7 +60,11 @@ def _ask_duckdb(door: Door, query: str) -> QueryAnswer:
 def _ask_spark(door: Door, query: str) -> QueryAnswer:
     from pipelines.mart.query import ask_mart
 
-    return ask_mart(door.config, query)
+    with door.terminal as terminal:  # Spark's start takes much longer than most answers
+        terminal.step(ASKING, 0, 1)
+        answer = ask_mart(door.config, query)
+        terminal.step(ASKING, 1, 1)
+    return answer
 
 
 def _show(door: Door, answer: QueryAnswer) -> None:
@@ -85,7 +91,10 @@ def _show(door: Door, answer: QueryAnswer) -> None:
 def _serve(door: Door) -> None:
     from pipelines.mart.server import serve_mart
 
+    door.terminal.step(SERVING, 0, 1)
+
     def ready() -> None:
+        door.terminal.step(SERVING, 1, 1)
         door.terminal.say(
             f"jdbc:hive2://127.0.0.1:{door.config.sql.port}/default answers SELECTs over the mart, "
             "for programs of this machine; Ctrl-C ends it."

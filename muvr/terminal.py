@@ -5,7 +5,7 @@ import re
 import sys
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from typing import cast
 
 from rich.console import Console
@@ -93,7 +93,8 @@ class Terminal:
         said_s, said = self._said[what]
         if total is not None and done >= total and said_s < float("inf"):
             self._said[what] = (float("inf"), done)
-            self._err.print(f"{what}: {done:,} done")
+            one_thing = (said, total) == (0, 1)  # and no number of rows, which happens to be 1
+            self._err.print(f"{what}: done" if one_thing else f"{what}: {done:,} done")
         elif total is not None and said < done < total and now_s - said_s >= PLAIN_EVERY_S:
             self._said[what] = (now_s, done)
             speed = (done - said) / (now_s - said_s)  # the latest rate: a step begins slowly
@@ -212,4 +213,6 @@ def shown(value: object) -> str:
 
 
 def _plain(value: object) -> str:
+    if isinstance(value, date):  # a time as well: RFC 3339, as over HTTP
+        return value.isoformat()
     return value.hex() if isinstance(value, bytes) else str(value)

@@ -11,6 +11,7 @@ from examples.client import Client
 from muvr.door import open_door
 from muvr.options import AsJson, Conf, Password
 from muvr.service import Service
+from muvr.terminal import counted
 from schemas.errors import NotThere
 from store.database import Database
 from store.users import Logins, Users
@@ -88,7 +89,7 @@ def revoke(username: UserName, conf: Conf = None, as_json: AsJson = False) -> No
     """
     door = open_door(conf, as_json=as_json)
     ended = door.ask(lambda database: _revoke_all(database, username))
-    door.terminal.say(f"{username}: {ended} logins ended.")
+    door.terminal.say(f"{username}: {counted(ended, 'login')} ended.")
     door.terminal.answer({"username": username, "ended": ended})
 
 

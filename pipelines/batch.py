@@ -137,7 +137,7 @@ def _learned(job: Job, family: BatchFamily) -> BatchResult | None:
         job.run.reasons[str(problem)] += 1
         _withdraw(job, family.name)
         return None
-    job.progress.step(f"{family.name}: rows learned", len(result.rows))
+    job.progress.step(f"{family.name}: rows learned", len(result.rows), len(result.rows))
     return result
 
 

@@ -89,7 +89,11 @@ def train(
         return FROM_SAMPLES[family](config, users=users, engine=engine, progress=progress)
     if family in EXPERIMENTS:
         return train_experiment(
-            family, EXPERIMENTS[family], config, only_changed=users == "changed"
+            family,
+            EXPERIMENTS[family],
+            config,
+            only_changed=users == "changed",
+            progress=progress,
         )
     recipe = FROM_ROWS[family]
     if isinstance(recipe, PersonalFamily):

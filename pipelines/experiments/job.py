@@ -49,6 +49,7 @@ from schemas.errors import CannotLearn, NotEnoughLabels
 from schemas.ids import version_of
 from schemas.inputs import InputLayout
 from schemas.layout import GLOBAL_OWNER
+from schemas.progress import Progress
 from store.database import Database
 from store.jobs import JobRuns
 from store.models import Models, StoredModel
@@ -114,6 +115,7 @@ def train_experiment(
     config: Config,
     *,
     only_changed: bool = False,
+    progress: Progress | None = None,
 ) -> RunReport:
     """Run one recipe on a sample of people.
 
@@ -122,11 +124,12 @@ def train_experiment(
         recipe: what it does.
         config: where Cassandra and Spark are.
         only_changed: do nothing when the global model is the same as at the run before.
+        progress: is told of Spark's start and of its tasks.
 
     Raises:
         LeaseHeld: another run of this name is under way.
     """
-    with opened_job(config, name, {}) as job:
+    with opened_job(config, name, {}, progress=progress) as job:
         try:
             everybody = read_everybody(job.database)
             learned_from = named_recipe(recipe_of(config), everybody).name

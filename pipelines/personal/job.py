@@ -191,7 +191,7 @@ def _learn(job: Job, family: PersonalFamily, chosen: Sequence[UUID] | None) -> l
         keys_once(rows, KEY)
         run.require_lease()
         USER_MODELS.from_frame(learned, job.keyspace, run)
-    job.progress.step(f"{family.name}: users", len(rows))
+    job.progress.step(f"{family.name}: users learned", len(rows), len(rows))
     run.counts["sets"] += sum(row["sets"] for row in rows)
     with run.step("promote"):
         _promote(job, rows)

@@ -30,6 +30,7 @@ _LISTENING = b"Starting listening for CQL clients"
 _OPTIONS = bytes.fromhex("040000000500000000")
 _SUPPORTED = (0x84, 0x06)
 _PAUSE_S = 0.05
+_STARTING = "starting Cassandra"
 # A thread of Cassandra's that looks for work sleeps from 10 µs on at a time, which Linux makes 60:
 # at 500 chunks a second the node changed threads 77,000 times. Sleeps may end this much later
 # instead, which halves what a chunk costs it. Whoever waits for a sync is woken at once, as ever.
@@ -148,6 +149,7 @@ class EmbeddedNode:
 
     def _await_ready(self, progress: Progress, within_s: float) -> None:
         begin_s = time.monotonic()
+        progress.step(_STARTING, 0, 1)
         while not self._is_ready():
             elapsed_s = time.monotonic() - begin_s
             if not is_owned(self.folders):
@@ -157,8 +159,8 @@ class EmbeddedNode:
                     f"Cassandra was not ready within {within_s:.0f} s and was ended. "
                     f"{explain_failure(self.folders, self.config)}"
                 )
-            progress.step("starting Cassandra", int(elapsed_s))
             time.sleep(_PAUSE_S)
+        progress.step(_STARTING, 1, 1)
 
     def _is_ready(self) -> bool:
         """Its own log says so (somebody else could sit on the port), and the port answers."""

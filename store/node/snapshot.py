@@ -123,7 +123,11 @@ def read_backup(folder: Path, progress: Progress | None = None) -> Backup:
 
 
 def put_back(
-    node: EmbeddedNode, folder: Path, backup: Backup, table_ids: Mapping[str, uuid.UUID]
+    node: EmbeddedNode,
+    folder: Path,
+    backup: Backup,
+    table_ids: Mapping[str, uuid.UUID],
+    progress: Progress | None = None,
 ) -> None:
     """Copy a checked backup's files beside the (empty) tables of a stopped node.
 
@@ -132,6 +136,7 @@ def put_back(
         folder: of the backup.
         backup: its manifest.
         table_ids: the ids of the node's own tables, which name their folders.
+        progress: is told of each file.
 
     Raises:
         BadBackup: the node runs, or lacks a table of the backup.
@@ -139,7 +144,8 @@ def put_back(
     if node.status().running:
         raise BadBackup("Files are put back into a stopped node only.")
     data = node.folders.root / "data" / node.config.keyspace
-    for one in backup.files:
+    for number, one in enumerate(backup.files, start=1):
+        (progress or Silent()).step("putting files back", number, len(backup.files))
         table = Path(one.path).parent.name
         if table in OF_THE_NODE:
             continue

@@ -2,11 +2,13 @@
 
 import hashlib
 import json
+import re
 import subprocess
 import time
 import uuid
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnxruntime
@@ -29,6 +31,7 @@ from store.models import StoredModel
 from tests.api.conftest import Person, RunningService
 from tests.api.learned import learn, person_recordings, promote, stored
 
+GUIDE = Path(__file__).parents[2] / "docs" / "clients.md"
 READER = Path(__file__).parents[2] / "examples" / "phone" / "exercise.ts"
 TOLERANCE = 1e-5
 
@@ -131,6 +134,17 @@ def test_onnx_runtime_computes_the_same(kept: StoredModel, model: ExerciseModel)
     manifest = json.loads(session.get_modelmeta().custom_metadata_map["manifest"])
     assert manifest["labels"] == list(model.labels)
     assert manifest["version"] == kept.version
+
+
+def test_the_reader_of_the_guide_computes_the_same(kept: StoredModel, model: ExerciseModel):
+    blocks = re.findall(r"```python\n(.*?)```", GUIDE.read_text(), flags=re.DOTALL)
+    [reader] = [block for block in blocks if "def answers_of" in block]
+    said: dict[str, Any] = {}
+    exec(compile(reader, str(GUIDE), "exec"), said)
+    golden = golden_vectors(model)
+    answers = said["answers_of"](json.loads(content_of(kept, "raw")), golden["x"])
+    for name, answer in zip(("scores", "probabilities", "strangeness"), answers, strict=True):
+        assert furthest(answer, golden[name]) <= TOLERANCE, name
 
 
 def test_a_reader_in_typescript_computes_the_same(

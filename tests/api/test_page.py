@@ -32,6 +32,14 @@ class Tags(HTMLParser):
         assert self.open.pop() == tag
 
 
+def test_without_the_internet_the_documentation_says_where_to_read(service: RunningService):
+    """Else a browser that cannot reach Swagger UI shows nothing at all."""
+    with service.client() as client:
+        text = client.get("/docs").text
+    place = text.index('<div id="swagger-ui">')
+    assert place < text.index('href="/openapi.json"') < text.index("</div>")
+
+
 def test_the_page_shows_node_counts_and_runs(service: RunningService, person: Person):
     jobs = JobRuns(service.services.database)
     reason = f"<b>too few labels {uuid.uuid4().hex}</b>"

@@ -46,6 +46,16 @@ def test_kinds_have_names_of_their_own():
     assert len(set(names)) == len(names)
 
 
+def test_a_body_that_is_no_object_is_not_shown(service: RunningService):
+    """Sent without its media type, a registration is one text, with the password in it."""
+    body = b'{"username": "ada", "password": "a long password"}'
+    with service.client() as client:
+        answer = client.post("/v1/auth/register", content=body)
+    assert answer.status_code == 422
+    assert "a long password" not in answer.text
+    assert "Content-Type: application/json" in answer.json()["detail"]
+
+
 def test_a_database_that_went_away_may_have_kept_it():
     answer = problem_response(errors.DatabaseAway("10.0.0.1"), HTTPConnection({"type": "http"}))
     assert "may have been kept" in json.loads(bytes(answer.body))["detail"]

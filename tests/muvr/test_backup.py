@@ -112,7 +112,10 @@ def test_a_backup_is_put_back_into_an_empty_node(
         other.mkdir()
         with quick_tables():  # it is stopped in order
             restore(folder, conf=conf_of(other, empty, "muvr_backup"), as_json=True)
-        said = json.loads(capsys.readouterr().out)
+        told = capsys.readouterr()
+        assert told.err.count("starting Cassandra ...") == 2, "both starts are told of"
+        assert told.err.count("starting Cassandra: done") == 2
+        said = json.loads(told.out)
         assert (said["rows"]["users"], said["rows"]["samples"]) == (1, 300)
         assert said["erased_again"] == 2
         assert not empty.status().running, "it did not run before"

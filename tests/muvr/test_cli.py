@@ -125,6 +125,13 @@ def conf(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     muvr("down", conf=path)
 
 
+def test_where_nothing_ran_nothing_is_said_to_have_been_stopped(conf: Path, here: Here):
+    done = here("down", conf=conf)
+    assert done.returncode == 0
+    assert done.stdout == "Nothing ran; the data is kept.\n"
+    assert done.stderr == ""
+
+
 def test_without_a_node_status_says_the_next_step(conf: Path, here: Here):
     done = here("status", "--json", conf=conf)
     answer = json.loads(done.stdout)

@@ -133,6 +133,26 @@ def test_live_runs_are_taken_back_one_by_one_and_it_is_said_which_are_left(
     assert "done, taken back" in capsys.readouterr().out
 
 
+def test_runs_of_all_families_are_listed_newest_first(
+    database: Database, conf: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As over HTTP. By family, a run of last month could stand above the one of a minute ago."""
+
+    async def work() -> None:
+        for hours, family in ((3, "rank"), (2, "clusters"), (1, "rank")):
+            at = NOW - timedelta(hours=hours)
+            run = uuid7(int(at.timestamp() * 1000), uuid.uuid4().bytes)
+            await JobRuns(database).start(family, run, {}, at)
+
+    asyncio.run(work())
+    jobs.list_jobs(conf=conf, as_json=True)
+    listed = [run["started_at"] for run in json.loads(capsys.readouterr().out)]
+    for family in ("rank", "clusters"):
+        database.execute(f"DELETE FROM job_runs WHERE family = '{family}'")
+    assert len(listed) >= 3
+    assert listed == sorted(listed, reverse=True)
+
+
 def test_a_user_who_cannot_be_rolled_back_further_hears_which_versions_are_kept(
     database: Database, conf: Path
 ) -> None:
@@ -152,6 +172,22 @@ def test_a_user_who_cannot_be_rolled_back_further_hears_which_versions_are_kept(
         commands.promote(user.username, "of yesterday", conf=conf)
     assert first.version not in str(caught.value), "it serves"
     assert third.version not in str(caught.value), "it was taken back"
+
+
+def test_a_rollback_says_for_which_input_and_what_stays(
+    database: Database, conf: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A run learns one model for each input: who takes one back may think of both."""
+    user = register(database)
+    owner = owner_of(user.user_id)
+    for model_id in ("wrist-acc6", "wrist-acc3"):
+        for content in (b"1st", b"2nd"):
+            named = f"{model_id} {content!r}".encode()
+            serve(database, a_model(owner, named)._replace(model_id=model_id))
+    commands.rollback(user.username, conf=conf)
+    said = capsys.readouterr().out
+    assert "for wrist-acc6 again" in said
+    assert "for wrist-acc3 stays: see --model-id" in said
 
 
 def test_a_model_that_reads_sets_is_found_without_saying_what_it_reads(

@@ -19,10 +19,31 @@ def test_a_cell_is_shown_as_it_was_written(capsys: pytest.CaptureFixture[str]) -
     assert "2026-11-21 18:02:00 " in said
 
 
+def test_a_step_of_one_thing_is_done_and_not_counted(capsys: pytest.CaptureFixture[str]) -> None:
+    """It would be asked how many more there are."""
+    with Terminal() as terminal:
+        terminal.step("starting service", 0, 1)
+        terminal.step("starting service", 1, 1)
+        terminal.step("copying files", 0, 1200)
+        terminal.step("copying files", 1200, 1200)
+        terminal.step("rows", 1, 1)
+    assert capsys.readouterr().err == (
+        "starting service ...\nstarting service: done\n"
+        "copying files ...\ncopying files: 1,200 done\nrows ...\nrows: 1 done\n"
+    )
+
+
 def test_programs_read_everything(capsys: pytest.CaptureFixture[str]) -> None:
-    Terminal(as_json=True).answer({"sha256": b"\x00\xff", "run": UUID(int=1), "share": 1 / 3})
+    at = datetime(2026, 11, 21, 18, 2, tzinfo=UTC)
+    values = {"sha256": b"\x00\xff", "run": UUID(int=1), "share": 1 / 3, "at": at}
+    Terminal(as_json=True).answer(values)
     answer = json.loads(capsys.readouterr().out)
-    assert answer == {"sha256": "00ff", "run": str(UUID(int=1)), "share": 1 / 3}
+    assert answer == {
+        "sha256": "00ff",
+        "run": str(UUID(int=1)),
+        "share": 1 / 3,
+        "at": "2026-11-21T18:02:00+00:00",
+    }
 
 
 RUN_ID = "01a2230e-46d7-702a-9dc6-497a712e7ed3"

@@ -8,12 +8,12 @@ import pytest
 from ingest import stretches
 from muvr.door import Door
 from muvr.terminal import Terminal
-from muvr.train import TrainingEngine, families_on, keep_stretches, read_users, show_run
+from muvr.train import TrainingEngine, families_on, keep_stretches, read_users, show_run, train
 from pipelines.jobs import EVERY
 from pipelines.lifecycle import members
 from schemas.config import Cassandra, Config
 from schemas.errors import BadInput, DatabaseAway
-from tests.cassandra_node import ON_NODE
+from tests.cassandra_node import ON_NODE, free_ports
 
 pytestmark = ON_NODE
 
@@ -66,6 +66,18 @@ def test_without_the_database_nothing_is_trained(
     with pytest.raises(DatabaseAway):
         keep_stretches(door)
     assert asked == users[:1]
+
+
+def test_where_no_database_answers_it_is_said_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Ten families that each say the same would hide it."""
+    asked: list[str] = []
+    monkeypatch.setattr("muvr.train.run_job", lambda _, name, *__: asked.append(name))
+    conf = tmp_path / "conf.yaml"
+    (port,) = free_ports(1)
+    conf.write_text(f"cassandra: {{port: {port}}}\n")
+    with pytest.raises(DatabaseAway, match="No Cassandra answers"):
+        train("all", conf=conf)
+    assert asked == []
 
 
 def test_all_is_what_the_engine_can_run():

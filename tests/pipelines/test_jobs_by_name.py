@@ -10,10 +10,12 @@ from pyspark.sql import SparkSession
 from pipelines import rank, recommend
 from pipelines.activity.job import TOPICS
 from pipelines.batch import BatchFamily
-from pipelines.jobs import FROM_ROWS, JOBS, train
+from pipelines.experiments import job as experiment
+from pipelines.jobs import EXPERIMENTS, FROM_ROWS, JOBS, train
 from schemas.config import Config
 from schemas.errors import BadInput, NotEnoughLabels
 from schemas.families import FAMILIES
+from schemas.progress import Silent
 
 
 def test_every_family_that_is_trained_has_a_job_and_a_time():
@@ -40,6 +42,22 @@ def test_an_option_that_a_family_does_not_know_is_refused(
 ):
     with pytest.raises(BadInput, match=says):
         train(family, Config(), **options)
+
+
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_an_experiment_says_how_far_it_is(name: str, monkeypatch: pytest.MonkeyPatch):
+    """It takes minutes, in which `muvr train all` would stand still."""
+    told: list[object] = []
+
+    def opened(*_: object, progress: object = None) -> None:
+        told.append(progress)
+        raise NotEnoughLabels("no further")
+
+    monkeypatch.setattr(experiment, "opened_job", opened)
+    progress = Silent()
+    with pytest.raises(NotEnoughLabels):
+        train(name, Config(), progress=progress)
+    assert told == [progress]
 
 
 def test_who_is_erased_is_news_to_what_is_learned_from_everybody():

@@ -1,0 +1,23 @@
+"""`muvr sql`: what is said while an answer takes its time."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from muvr.sql import SqlEngine, sql
+from store.mart import QueryAnswer
+
+
+def test_while_spark_starts_it_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It takes half a minute, and the answer itself less than a second."""
+    answer = QueryAnswer(("n",), [(1,)], more=False, as_of=datetime(2026, 11, 21, tzinfo=UTC))
+    monkeypatch.setattr("pipelines.mart.query.ask_mart", lambda *_: answer)
+    conf = tmp_path / "conf.yaml"
+    conf.write_text("{}\n")
+    sql("SELECT 1 AS n", engine=SqlEngine.spark, conf=conf)
+    said = capsys.readouterr()
+    assert said.err == "asking Spark ...\nasking Spark: done\n"
+    assert "1 row" in said.out
