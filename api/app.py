@@ -20,6 +20,7 @@ from api import (
     classify,
     complete,
     deviations,
+    documentation,
     follows,
     forecasts,
     form,
@@ -101,7 +102,6 @@ def create_app(config: Config, log: RequestLog | None = None) -> Muvr:
         docs_url=None,
         redoc_url=None,
     )
-    app.add_api_route("/docs", openapi.documentation_page, include_in_schema=False)
     app.state.config = config
     app.state.metrics = metrics
     app.state.services = None
@@ -116,6 +116,7 @@ def create_app(config: Config, log: RequestLog | None = None) -> Muvr:
     problems.register(app)
     for part in PARTS:  # the busiest first: routes are tried in order
         app.include_router(part.router)
+    app.include_router(documentation.router)
     if config.api.public_page:
         app.include_router(page.router)
     shortcut = Shortcut(

@@ -4,9 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from fastapi import FastAPI
-from fastapi.openapi.docs import get_swagger_ui_html
 from fastapi.openapi.utils import get_openapi
-from fastapi.responses import HTMLResponse
 from pydantic import BaseModel, ConfigDict, Field
 
 from api.examples import CBOR_CHUNK, CBOR_CLASSIFY_BODY, CBOR_ITEMS, CHUNK, CLASSIFY_BODY
@@ -25,8 +23,6 @@ the last page it is null.
 """
 
 
-_UNTIL_DRAWN = """<p>Swagger UI draws this page; a browser takes it from the internet. Without it
-read <a href="/openapi.json">/openapi.json</a>: it describes every call.</p>"""
 CBOR_SEQUENCE = "application/cbor-seq"
 
 
@@ -91,15 +87,6 @@ def document(app: FastAPI) -> dict[str, Any]:
                 _complete_cbor(path, operation)
     app.openapi_schema = whole
     return whole
-
-
-async def documentation_page() -> HTMLResponse:
-    """The document as a page to try calls on; without the internet it says where to read it."""
-    drawn = get_swagger_ui_html(
-        openapi_url="/openapi.json", title="Muvr", swagger_favicon_url="data:,"
-    )
-    place = '<div id="swagger-ui">'  # what stands in it goes when Swagger UI is there
-    return HTMLResponse(bytes(drawn.body).decode().replace(place, f"{place}\n{_UNTIL_DRAWN}"))
 
 
 def _complete(path: str, operation: dict[str, Any]) -> None:

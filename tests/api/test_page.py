@@ -5,6 +5,7 @@ import uuid
 from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
 
+from api.documentation import SCRIPT, STYLE
 from pipelines.lifecycle.runs import run_id_at
 from schemas.config import Cassandra
 from store.jobs import JobRuns
@@ -32,8 +33,27 @@ class Tags(HTMLParser):
         assert self.open.pop() == tag
 
 
-def test_without_the_internet_the_documentation_says_where_to_read(service: RunningService):
-    """Else a browser that cannot reach Swagger UI shows nothing at all."""
+def test_the_documentation_takes_everything_from_here(service: RunningService):
+    """Passwords are typed on that page, and there may be no internet around the service."""
+    tags = Tags()
+    with service.client() as client:
+        page = client.get("/docs")
+        tags.feed(page.text)
+        taken = [one for one in tags.addresses if not one.startswith("data:")]
+        answers = {one: client.get(one) for one in taken}
+    assert {one: answer.status_code for one, answer in answers.items()} == {
+        SCRIPT: 200,
+        STYLE: 200,
+        "/openapi.json": 200,
+    }
+    assert "SwaggerUIBundle" in answers[SCRIPT].text
+    assert answers[STYLE].headers["Content-Type"].startswith("text/css")
+    assert "default-src 'none'" in page.headers["Content-Security-Policy"]
+    assert "http:" not in page.text
+    assert "https:" not in page.text
+
+
+def test_without_scripts_the_documentation_says_where_to_read(service: RunningService):
     with service.client() as client:
         text = client.get("/docs").text
     place = text.index('<div id="swagger-ui">')

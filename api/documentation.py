@@ -1,0 +1,56 @@
+"""The page at `/docs`: Swagger UI over the OpenAPI document.
+
+People type their password there, and a self-hosted service may have no internet around it. So the
+page loads nothing from elsewhere: script and style come out of an installed package.
+"""
+
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from fastapi import APIRouter
+from fastapi.openapi.docs import get_swagger_ui_html
+from fastapi.responses import FileResponse, HTMLResponse
+
+router = APIRouter()
+SCRIPT, STYLE = "/docs/swagger-ui-bundle.js", "/docs/swagger-ui.css"
+_ASSETS = Path(str(files("fastapi_offline"))) / "static"
+_POLICY = (
+    "default-src 'none'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; "
+    "img-src data:; connect-src 'self'"
+)
+_FOR_A_DAY = {"Cache-Control": "public, max-age=86400"}
+_PLACE = '<div id="swagger-ui">'
+_UNTIL_DRAWN = """<p>Swagger UI draws this page with JavaScript. Without it read
+<a href="/openapi.json">/openapi.json</a>: it describes every call.</p>"""
+
+
+@router.get("/docs", include_in_schema=False)
+async def documentation() -> HTMLResponse:
+    """The document as a page on which calls can be tried."""
+    drawn = get_swagger_ui_html(
+        openapi_url="/openapi.json",
+        title="Muvr",
+        swagger_js_url=SCRIPT,
+        swagger_css_url=STYLE,
+        swagger_favicon_url="data:,",
+    )
+    # Swagger UI replaces what stands in its place.
+    text = bytes(drawn.body).decode().replace(_PLACE, f"{_PLACE}\n{_UNTIL_DRAWN}")
+    return HTMLResponse(text, headers={"Content-Security-Policy": _POLICY})
+
+
+@router.get(SCRIPT, include_in_schema=False)
+async def script() -> FileResponse:
+    """Swagger UI."""
+    return _asset(SCRIPT, media_type="text/javascript")
+
+
+@router.get(STYLE, include_in_schema=False)
+async def style() -> FileResponse:
+    """How Swagger UI looks."""
+    return _asset(STYLE, media_type="text/css")
+
+
+def _asset(path: str, **kind: Any) -> FileResponse:
+    return FileResponse(_ASSETS / path.rpartition("/")[2], headers=_FOR_A_DAY, **kind)
