@@ -12,6 +12,9 @@ from api.model_cache import Loaded
 from api.problems import described
 from api.shapes import ModelName
 from models.history import SetLog, done_set
+from models.intensity.fit import IntensitySettings
+from models.load.fit import LoadSettings
+from models.next.fit import NextSettings
 from schemas.errors import NotComputedYet
 from schemas.inputs import SETS
 from schemas.names import ExerciseName
@@ -19,6 +22,12 @@ from store.sets import SetRow
 
 router = APIRouter(prefix="/v1/me", tags=["asking"])
 ExerciseParameter = Annotated[ExerciseName, Query()]
+NEEDED = {
+    "next": f"{NextSettings().least_sets} confirmed sets",
+    "load": f"{LoadSettings().least_sets} confirmed sets",
+    "intensity": f"{IntensitySettings().least_sets} confirmed sets with an intensity",
+}
+"""What a model of each family is learned from, at least."""
 
 
 class NextShape(BaseModel):
@@ -132,7 +141,10 @@ async def _model(services: Services, user_id: UUID, family: str) -> Loaded:
     """
     loaded = await services.models.find(user_id, SETS, family)
     if loaded is None:
-        raise NotComputedYet(f"No {family} model has been learned for you yet.")
+        raise NotComputedYet(
+            f"No {family} model has been learned for you yet.",
+            next_step=f"It takes {NEEDED[family]}. The next training learns it.",
+        )
     return loaded
 
 
