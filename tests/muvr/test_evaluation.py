@@ -27,7 +27,7 @@ GYM_ALONE = {  # what each protocol would have said of the gym; the rest of it t
 }
 
 
-def protocol(name: str) -> command.Step:
+def protocol(name: str) -> command.ProtocolStep:
     """A protocol of one figure."""
 
     def step(material: Material, results: command.ProtocolResults) -> None:
