@@ -15,12 +15,20 @@ import tempfile
 from pathlib import Path
 
 CHECKOUT = Path(__file__).resolve().parents[1]
+EXERCISE, REPS, SIGNAL = (
+    CHECKOUT / "models" / one / "compiled" for one in ("exercise", "reps", "signal")
+)
 SOURCES = {
-    "muvr_features.so": CHECKOUT / "models" / "exercise" / "compiled" / "kernel.c",
-    "muvr_scores.so": CHECKOUT / "models" / "exercise" / "compiled" / "scores.c",
-    "muvr_kept.so": CHECKOUT / "models" / "exercise" / "compiled" / "kept.c",
-    "muvr_codec.so": CHECKOUT / "models" / "signal" / "compiled" / "codec.c",
-    "muvr_cover.so": CHECKOUT / "models" / "reps" / "compiled" / "cover.c",
+    "muvr_features.so": (
+        EXERCISE / "kernel.c",
+        EXERCISE / "kernel_avx512.c",
+        EXERCISE / "kernel_avx2.c",
+        EXERCISE / "waves.c",
+    ),
+    "muvr_scores.so": (EXERCISE / "scores.c",),
+    "muvr_kept.so": (EXERCISE / "kept.c",),
+    "muvr_codec.so": (SIGNAL / "codec.c",),
+    "muvr_cover.so": (REPS / "cover.c",),
 }
 LOCK = CHECKOUT / "locks" / "kernel.txt"
 OPTIONS = (
@@ -39,9 +47,10 @@ OPTIONS = (
 def compile_all(compiler: list[str], target: Path) -> None:
     """Compile beside the files, then move them there: a half-written one is never loaded."""
     with tempfile.TemporaryDirectory(dir=target) as folder:
-        for name, source in SOURCES.items():
+        for name, sources in SOURCES.items():
             made = Path(folder, name)
-            subprocess.run([*compiler, *OPTIONS, "-o", str(made), str(source), "-lm"], check=True)
+            files = map(str, sources)
+            subprocess.run([*compiler, *OPTIONS, "-o", str(made), *files, "-lm"], check=True)
             made.replace(target / name)
 
 

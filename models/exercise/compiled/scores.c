@@ -4,6 +4,12 @@
  * everywhere (`lanes.h`); probabilities, for which the library's logarithms are asked, nearly.
  */
 
+#include "processors.h"
+
+#ifdef EACH_PROCESSOR
+#define WIDTH 8 /* one source for all of them: most take so many */
+#endif
+
 #include "lanes.h"
 
 #define CLIP 5.0f /* standard deviations */
@@ -22,11 +28,12 @@ typedef struct {
 } linear;
 
 INLINE float distance(const float *a, const float *b, long n) {
-    lanes sum = {0};
-    for (long i = 0; i < n; i += LANES) {
-        lanes off = load(a + i) - load(b + i);
-        sum += off * off;
-    }
+    part sum[PARTS] = {{0}};
+    for (long i = 0; i < n; i += LANES)
+        for (int k = 0; k < PARTS; k++) {
+            part off = load(a + i + k * WIDTH) - load(b + i + k * WIDTH);
+            sum[k] += off * off;
+        }
     return fold(sum);
 }
 

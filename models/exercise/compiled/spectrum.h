@@ -10,27 +10,10 @@
 
 static const int BAND_END[BANDS] = {2, 4, 7, 12, 24, BINS}; /* bins below the edges in Hz */
 
-/* Cosines and sines of j · (2f + odd) · 2π/200, frequencies side by side and filled up to 64. */
-static float COSINE[2][QUARTER + 1][4 * LANES], SINE[2][QUARTER + 1][4 * LANES];
-static float HERTZ[PADDED];
-
-__attribute__((constructor)) static void make_waves(void) {
-    const double step_cos = 0.99950656036573155700, step_sin = 0.031410759078128293845;
-    double turn_cos[N], turn_sin[N];
-    turn_cos[0] = 1.0, turn_sin[0] = 0.0;
-    for (int k = 1; k < N; k++) {
-        turn_cos[k] = turn_cos[k - 1] * step_cos - turn_sin[k - 1] * step_sin;
-        turn_sin[k] = turn_sin[k - 1] * step_cos + turn_cos[k - 1] * step_sin;
-    }
-    for (int k = 0; k < BINS; k++)
-        HERTZ[k] = 0.25f * (float)(k + 1);
-    for (int odd = 0; odd < 2; odd++)
-        for (int j = 0; j <= QUARTER; j++)
-            for (int f = 0; f <= QUARTER; f++) {
-                COSINE[odd][j][f] = (float)turn_cos[j * (2 * f + odd) % N];
-                SINE[odd][j][f] = (float)turn_sin[j * (2 * f + odd) % N];
-            }
-}
+/* Cosines and sines of j · (2f + odd) · 2π/200, frequencies side by side and filled up to 64; and the
+ * frequencies in Hz. `waves.c` fills them. */
+extern HIDDEN float COSINE[2][QUARTER + 1][4 * LANES], SINE[2][QUARTER + 1][4 * LANES];
+extern HIDDEN float HERTZ[PADDED];
 
 /* Power at 0.25, 0.5 ... 25 Hz. A cosine over the window is the same or the opposite from both ends
  * and from both sides of the middle: each frequency is a sum over a quarter of the samples. */
@@ -42,20 +25,25 @@ INLINE void power_of(const float *x, float *power) {
         odd[j] = x[j] - x[N - j];
     }
     for (int parity = 0; parity < 2; parity++) {
-        float sign = parity ? -1.0f : 1.0f;
-        lanes real[4] = {{0}}, imaginary[4] = {{0}};
+        float sign = parity ? -1.0f : 1.0f, across[QUARTER + 1], along[QUARTER + 1];
+        float found[4 * LANES];
         for (int j = 0; j <= QUARTER; j++) {
-            float across = j == QUARTER ? even[j] : even[j] + sign * even[HALF - j];
-            float along = j == QUARTER ? odd[j] : odd[j] - sign * odd[HALF - j];
-            for (int k = 0; k < 4; k++) {
-                real[k] += across * load(COSINE[parity][j] + k * LANES);
-                imaginary[k] += along * load(SINE[parity][j] + k * LANES);
-            }
+            across[j] = j == QUARTER ? even[j] : even[j] + sign * even[HALF - j];
+            along[j] = j == QUARTER ? odd[j] : odd[j] - sign * odd[HALF - j];
         }
-        for (int k = 0; k < 4; k++)
-            real[k] = real[k] * real[k] + imaginary[k] * imaginary[k];
+        for (int first = 0; first < 4 * LANES; first += 4 * WIDTH) {
+            part real[4] = {{0}}, imaginary[4] = {{0}};
+            for (int j = 0; j <= QUARTER; j++)
+                for (int k = 0; k < 4; k++) {
+                    real[k] += across[j] * load(COSINE[parity][j] + first + k * WIDTH);
+                    imaginary[k] += along[j] * load(SINE[parity][j] + first + k * WIDTH);
+                }
+            for (int k = 0; k < 4; k++)
+                real[k] = real[k] * real[k] + imaginary[k] * imaginary[k];
+            memcpy(found + first, real, sizeof real);
+        }
         for (int f = 1 - parity; f <= QUARTER - parity; f++)
-            power[2 * f + parity - 1] = real[f / LANES][f % LANES];
+            power[2 * f + parity - 1] = found[f];
     }
 }
 
@@ -64,8 +52,8 @@ INLINE void spectrum(const float *centred, float *out) {
     signal power = {0}, weighted;
     power_of(centred, power);
     float total = sum_of(power, BINS) + QUIET;
-    for (int i = 0; i < BINS; i += LANES) {
-        lanes share = load(power + i) / total, weight = share * logs_of(share + 1e-9f);
+    for (int i = 0; i < BINS; i += WIDTH) {
+        part share = load(power + i) / total, weight = share * logs_of(share + 1e-9f);
         memcpy(power + i, &share, sizeof share);
         memcpy(weighted + i, &weight, sizeof weight);
     }
