@@ -6,7 +6,6 @@ page loads nothing from elsewhere: script and style come out of an installed pac
 
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
 
 from fastapi import APIRouter
 from fastapi.openapi.docs import get_swagger_ui_html
@@ -43,14 +42,15 @@ async def documentation() -> HTMLResponse:
 @router.get(SCRIPT, include_in_schema=False)
 async def script() -> FileResponse:
     """Swagger UI."""
-    return _asset(SCRIPT, media_type="text/javascript")
+    return _asset(SCRIPT, "text/javascript")
 
 
 @router.get(STYLE, include_in_schema=False)
 async def style() -> FileResponse:
     """How Swagger UI looks."""
-    return _asset(STYLE, media_type="text/css")
+    return _asset(STYLE, "text/css")
 
 
-def _asset(path: str, **kind: Any) -> FileResponse:
-    return FileResponse(_ASSETS / path.rpartition("/")[2], headers=_FOR_A_DAY, **kind)
+def _asset(path: str, media_type: str) -> FileResponse:
+    name = path.rpartition("/")[2]
+    return FileResponse(_ASSETS / name, headers=_FOR_A_DAY, media_type=media_type)

@@ -48,13 +48,7 @@ async def complete(
         EventConflict: a list that neither repeats nor extends the one that is kept.
     """
     session = await existing(decisions, user_id, session_id)
-    for name in completion.streams:
-        if name not in session.streams:
-            raise BadEvent(
-                f"the session has no stream {name!r}; it has {', '.join(session.streams)}",
-                field=f"streams.{name}",
-                value=name,
-            )
+    _refuse_unknown(completion, session)
     asked = {name: trimmed(hashes) for name, hashes in sorted(completion.streams.items())}
     for name, hashes in asked.items():
         _refuse_long(name, hashes)
@@ -71,6 +65,17 @@ async def complete(
     offsets_ms = {name: nearer_offset_ms(known.get(name), sender_ms) for name in asked}
     await _list_streams(decisions, user_id, session_id, asked, offsets_ms, held, take)
     return await existing(decisions, user_id, session_id)
+
+
+def _refuse_unknown(completion: Completion, session: SessionRow) -> None:
+    """Raise `BadEvent` where a list is of a stream that the session does not have."""
+    for name in completion.streams:
+        if name not in session.streams:
+            raise BadEvent(
+                f"the session has no stream {name!r}; it has {', '.join(session.streams)}",
+                field=f"streams.{name}",
+                value=name,
+            )
 
 
 def list_bytes(hashes: Sequence[str | None]) -> int:
