@@ -85,8 +85,8 @@ def _summed(named: Sequence[NamedWindows], mean: Floats | np.float64) -> Statist
     windows = [one for _, one in long]
     window_s = np.array([one.window_s for one in windows])
     rows = np.array([one.rows for one in windows])
-    least = np.stack([one.least for one in windows]).astype(np.float32)
-    step = np.stack([one.step for one in windows]).astype(np.float32)
+    least = np.concatenate([one.least for one in windows]).reshape(len(rows), -1).astype(np.float32)
+    step = np.concatenate([one.step for one in windows]).reshape(len(rows), -1).astype(np.float32)
     found = products(windows, step * np.sqrt(window_s, dtype=np.float32)[:, None])
     above = (found.sums * step / rows[:, None]).astype(mean.dtype)  # a set's mean over its least
     places = least - mean + above

@@ -53,7 +53,7 @@ def products(windows: Sequence[KeptWindows], steps: Floats32, way: int | None = 
     filled = np.zeros((sets, row), dtype=np.float32)
     filled[:, :size] = steps
     pairs = np.concatenate([one.pairs for one in windows])
-    room = np.empty((int(((rows + 3) // 4).sum()), row), dtype=np.int32)
+    room = np.empty((int(((rows + 3) // 4).sum()) + 1, row), dtype=np.int32)
     found = Products(
         np.empty((sets, row), dtype=np.float32), np.zeros((size, size), dtype=np.float32)
     )

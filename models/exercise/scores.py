@@ -6,7 +6,7 @@ that comes alone, half. `models.exercise.reference.answers` says the same in num
 """
 
 import ctypes
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -48,6 +48,13 @@ class _Linear(ctypes.Structure):
     )
 
 
+class _LaidOut(NamedTuple):
+    """The struct, by reference, and the arrays that it points to, which must live as long."""
+
+    arrays: dict[str, Floats32]
+    reference: object
+
+
 class Scorer:
     """A linear discriminant and its prototypes, laid out for the compiled code.
 
@@ -82,25 +89,16 @@ class Scorer:
         calibration: Calibration,
     ) -> None:
         (size,), labels, places = mean.shape, len(weights), len(prototypes)
-        row = -(-size // LANES) * LANES
-        if row > MOST or labels == 0 or places == 0:
+        self._row = -(-size // LANES) * LANES
+        if self._row > MOST or labels == 0 or places == 0:
             raise ValueError(f"{size} features, {labels} labels, {places} prototypes")
+        _require_shape("scale", scale, (size,))
+        _require_shape("weights", weights, (labels, size))
+        _require_shape("bias", bias, (labels,))
+        _require_shape("prototypes", prototypes, (places, size))
+        _require_shape("precision", precision, (size,))
         self._given = mean, scale, weights, bias, prototypes, precision, typical, calibration
-        roots = np.sqrt(precision.astype(np.float32))
         self._size, self._labels = size, labels
-        self._arrays = {  # the struct points to them
-            "mean": _filled("mean", mean, (size,), row),
-            "scale": _filled("scale", scale, (size,), row, 1.0),
-            "weights": _filled("weights", weights, (labels, size), row),
-            "bias": _filled("bias", bias, (labels,), labels),
-            "places": _filled("places", prototypes * roots, (places, size), row),
-            "roots": _filled("roots", roots, (size,), row),
-        }
-        addresses = {name: address_of(array) for name, array in self._arrays.items()}
-        c = calibration
-        numbers = {"typical": typical, "window": c.window, "whole": c.whole, "doubt": c.doubt}
-        self._linear = _Linear(size, row, labels, places, **addresses, **numbers)
-        self._by_reference = ctypes.byref(self._linear)
 
     def __reduce__(self) -> tuple[type["Scorer"], tuple[object, ...]]:
         """Spark sends models to its workers, where addresses mean nothing."""
@@ -117,15 +115,34 @@ class Scorer:
             NoKernel: it was not compiled.
         """
         given, found = self._plain(x), np.empty((len(x), self._labels))
-        _compiled().muvr_scores(self._by_reference, address_of(given), len(x), address_of(found))
+        _compiled().muvr_scores(self._laid_out.reference, address_of(given), len(x), address_of(found))
         return found.astype(np.float32)
 
     def see(self, x: Floats32) -> Seen:
         """All that is to be said of a set's windows (m, d); arguments and errors as of `scores`."""
         given, found = self._plain(x), np.empty((len(x) + 1, self._labels + 1))
-        _compiled().muvr_answers(self._by_reference, address_of(given), len(x), address_of(found))
+        _compiled().muvr_answers(self._laid_out.reference, address_of(given), len(x), address_of(found))
         each, whole = found[:-1], found[-1]
         return Seen(each[:, :-1], each[:, -1], whole[:-1], float(whole[-1]))
+
+    @cached_property
+    def _laid_out(self) -> "_LaidOut":
+        """What the compiled code reads; a model that was only just learned may never be asked."""
+        mean, scale, weights, bias, prototypes, precision, typical, calibration = self._given
+        roots = np.sqrt(precision.astype(np.float32))
+        arrays = {
+            "mean": _filled(mean, self._row),
+            "scale": _filled(scale, self._row, 1.0),
+            "weights": _filled(weights, self._row),
+            "bias": _filled(bias, self._labels),
+            "places": _filled(prototypes * roots, self._row),
+            "roots": _filled(roots, self._row),
+        }
+        addresses = {name: address_of(array) for name, array in arrays.items()}
+        c = calibration
+        numbers = {"typical": typical, "window": c.window, "whole": c.whole, "doubt": c.doubt}
+        sizes = self._size, self._row, self._labels, len(prototypes)
+        return _LaidOut(arrays, ctypes.byref(_Linear(*sizes, **addresses, **numbers)))
 
     def _plain(self, x: Floats32) -> Floats32:
         if x.ndim != 2 or x.shape[1] != self._size:
@@ -133,14 +150,15 @@ class Scorer:
         return np.ascontiguousarray(x, dtype=np.float32)
 
 
-def _filled(
-    name: str, array: Floats, shape: tuple[int, ...], row: int, rest: float = 0.0
-) -> Floats32:
-    """A copy in float32 of an array of this shape, its rows filled up."""
+def _require_shape(name: str, array: Floats, shape: tuple[int, ...]) -> None:
     if array.shape != shape:
         raise ValueError(f"{name} is {array.shape}, {shape} is expected")
-    filled = np.full((*shape[:-1], row), rest, dtype=np.float32)
-    filled[..., : shape[-1]] = array
+
+
+def _filled(array: Floats, row: int, rest: float = 0.0) -> Floats32:
+    """A copy in float32, its rows filled up."""
+    filled = np.full((*array.shape[:-1], row), rest, dtype=np.float32)
+    filled[..., : array.shape[-1]] = array
     return filled
 
 

@@ -12,7 +12,8 @@
 
 #define LARGEST 15.0f /* count */
 #define TOGETHER 64   /* fours whose products add up in 16 bits: two of at most 225 each */
-#define MOST_BLOCK 32 /* of all ways below */
+#define LEAST_BLOCK 8 /* of all ways below */
+#define MOST_BLOCK 32
 
 typedef int32_t four; /* counts of a feature in four windows, a byte each */
 
@@ -33,9 +34,10 @@ typedef int32_t four; /* counts of a feature in four windows, a byte each */
 #define WAY(name) name##_avx2
 #define TARGET __attribute__((target("avx2")))
 #define WIDE 8
-#define ROWS 4
-#define BLOCK 16
-#define ADD(sums, x, y) _mm256_add_epi16((__m256i)(sums), _mm256_maddubs_epi16((__m256i)(x), (__m256i)(y)))
+#define ROWS 8
+#define BLOCK 8
+#define ADD(sums, x, y) ((sums) + (WAY(partial))_mm256_maddubs_epi16((__m256i)(x), (__m256i)(y)))
+#define ADDS_16_BITS(sums) _mm256_madd_epi16((__m256i)(sums), _mm256_set1_epi16(1))
 #include "products.h"
 
 #define WAY(name) name##_vnni
@@ -45,12 +47,12 @@ typedef int32_t four; /* counts of a feature in four windows, a byte each */
 #define TARGET __attribute__((target("avx512vl,avx512vnni")))
 #define WIDE 8
 #define BLOCK 16
-#define ADD(sums, x, y) _mm256_dpbusd_epi32((__m256i)(sums), (__m256i)(x), (__m256i)(y))
+#define ADD(sums, x, y) (WAY(fours))_mm256_dpbusd_epi32((__m256i)(sums), (__m256i)(x), (__m256i)(y))
 #else
 #define TARGET __attribute__((target("avx512bw,avx512vl,avx512vnni")))
 #define WIDE 16
 #define BLOCK 32
-#define ADD(sums, x, y) _mm512_dpbusd_epi32((__m512i)(sums), (__m512i)(x), (__m512i)(y))
+#define ADD(sums, x, y) (WAY(fours))_mm512_dpbusd_epi32((__m512i)(sums), (__m512i)(x), (__m512i)(y))
 #endif
 #include "products.h"
 
@@ -70,8 +72,19 @@ static int ways_here(void) {
 static int ways_here(void) { return 1; }
 #endif
 
+static const struct {
+    long block;
+    void (*products)(const four *, long, const long *, const float *, long, long, long, float *);
+} WAYS[] = {
+    {block_plain, products_plain},
+#if defined(__x86_64__)
+    {block_avx2, products_avx2},
+    {block_vnni, products_vnni},
+#endif
+};
+
 /* Changes with what is kept or summed up, and with the arguments below. */
-int muvr_kept_version(void) { return 1; }
+int muvr_kept_version(void) { return 2; }
 
 /* How many ways of multiplying this processor knows; the last is the quickest. */
 int muvr_kept_ways(void) { return ways_here(); }
@@ -95,56 +108,46 @@ FOR_EACH_PROCESSOR void muvr_kept_pack(const float *x, long rows, long features,
             pairs[i] = count_of(x[i], least[i], step[i]);
 }
 
-/* Counts of a set, uint8 pairs ((rows + 1) / 2, features), as fours (depth, row), noughts behind. */
-FOR_EACH_PROCESSOR static void lay_out(const uint8_t *pairs, long rows, long features, long row,
-                                       four *laid) {
-    const long twos = (rows + 1) / 2;
-    for (long k = 0; k < twos; k++) {
-        four *mine = laid + k / 2 * row;
-        const uint8_t *pair = pairs + k * features;
-        if (k % 2)
+/* Counts of a set, uint8 pairs ((rows + 1) / 2, features), as fours: `block` features side by side, below them
+ * the next windows', `depth` fours of all sets; then the next block. And the sum of each feature's counts.
+ * line: room for a row. */
+FOR_EACH_PROCESSOR static void lay_out(const uint8_t *pairs, long rows, long features, long row, long block,
+                                       long depth, four *laid, four *line, float *sums) {
+    memset(line, 0, (size_t)row * sizeof(four));
+    memset(sums, 0, (size_t)row * sizeof(float));
+    for (; rows > 0; rows -= 4, pairs += 2 * features, laid += block) {
+        const uint8_t *behind = pairs + features;
+        if (rows > 2)
             for (long i = 0; i < features; i++)
-                mine[i] |= (pair[i] & 15) << 16 | (four)((unsigned)(pair[i] >> 4) << 24);
+                line[i] = (four)((pairs[i] & 15u) | (pairs[i] & 240u) << 4 | (behind[i] & 15u) << 16
+                                 | (behind[i] & 240u) << 20);
         else
             for (long i = 0; i < features; i++)
-                mine[i] = (pair[i] & 15) | (pair[i] >> 4) << 8;
-        if (k % 2 == 0)
-            memset(mine + features, 0, (size_t)(row - features) * sizeof(four));
+                line[i] = (pairs[i] & 15) | (pairs[i] & 240) << 4;
+        for (long i = 0; i < features; i++)
+            sums[i] += (float)((line[i] & 255) + (line[i] >> 8 & 255) + (line[i] >> 16 & 255)
+                               + (line[i] >> 24 & 255));
+        for (long i = 0; i < row; i += LEAST_BLOCK)
+            memcpy(laid + i / block * block * depth + i % block, line + i, LEAST_BLOCK * sizeof(four));
     }
-}
-
-/* Sum of each feature's counts. */
-FOR_EACH_PROCESSOR static void add_up(const four *laid, long depth, long row, float *sums) {
-    memset(sums, 0, (size_t)row * sizeof(float));
-    for (const four *end = laid + depth * row; laid < end; laid += row)
-        for (long i = 0; i < row; i++) {
-            const unsigned one = (unsigned)laid[i];
-            sums[i] += (float)((one & 255) + (one >> 8 & 255) + (one >> 16 & 255) + (one >> 24));
-        }
 }
 
 /* The sum over sets of (step of i) (step of j) (sum of count of i times count of j), for i <= j.
  *
  * way: below muvr_kept_ways. pairs: the sets' counts, one set after the other. rows: (sets), windows of
  * each. steps: (sets, row), row a multiple of MOST_BLOCK, noughts behind. room: a number for each four of
- * windows (rounded up in each set) and each of `row`. sums: out, (sets, row), sums of counts. found:
- * out, (features, features), the upper triangle is written. */
+ * windows (rounded up in each set) and one more, and each of `row`. sums: out, (sets, row), sums of counts.
+ * found: out, (features, features), the upper triangle is written. */
 void muvr_kept_products(long way, const uint8_t *pairs, const long *rows, const float *steps, long sets,
                         long features, long row, four *room, float *sums, float *found) {
-    four *laid = room;
+    long depth = 0;
+    for (long s = 0; s < sets; s++)
+        depth += (rows[s] + 3) / 4;
+    four *laid = room, *line = room + depth * row;
     for (long s = 0; s < sets; s++) {
-        const long depth = (rows[s] + 3) / 4;
-        lay_out(pairs, rows[s], features, row, laid);
-        add_up(laid, depth, row, sums + s * row);
-        laid += depth * row;
+        lay_out(pairs, rows[s], features, row, WAYS[way].block, depth, laid, line, sums + s * row);
+        laid += (rows[s] + 3) / 4 * WAYS[way].block;
         pairs += (rows[s] + 1) / 2 * features;
     }
-#if defined(__x86_64__)
-    if (way == 2)
-        products_vnni(room, rows, steps, sets, features, row, found);
-    else if (way == 1)
-        products_avx2(room, rows, steps, sets, features, row, found);
-    else
-#endif
-        products_plain(room, rows, steps, sets, features, row, found);
+    WAYS[way].products(room, depth, rows, steps, sets, features, row, found);
 }
