@@ -115,13 +115,17 @@ class Scorer:
             NoKernel: it was not compiled.
         """
         given, found = self._plain(x), np.empty((len(x), self._labels))
-        _compiled().muvr_scores(self._laid_out.reference, address_of(given), len(x), address_of(found))
+        _compiled().muvr_scores(
+            self._laid_out.reference, address_of(given), len(x), address_of(found)
+        )
         return found.astype(np.float32)
 
     def see(self, x: Floats32) -> Seen:
         """All that is to be said of a set's windows (m, d); arguments and errors as of `scores`."""
         given, found = self._plain(x), np.empty((len(x) + 1, self._labels + 1))
-        _compiled().muvr_answers(self._laid_out.reference, address_of(given), len(x), address_of(found))
+        _compiled().muvr_answers(
+            self._laid_out.reference, address_of(given), len(x), address_of(found)
+        )
         each, whole = found[:-1], found[-1]
         return Seen(each[:, :-1], each[:, -1], whole[:-1], float(whole[-1]))
 

@@ -2,6 +2,8 @@
 
 import ctypes
 import hashlib
+import subprocess
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,6 +16,9 @@ from models.exercise.kernel import features
 from models.exercise.names import feature_names
 from models.exercise.reference import features as reference
 from schemas.errors import NoKernel
+from tests.c_compiler import compiler
+
+COMPILED = Path(kernel.__file__).parent / "compiled"
 
 
 def wandering(seed: int, m: int = 20) -> np.ndarray:
@@ -35,6 +40,27 @@ def test_the_kernel_says_what_the_reference_spells_out(with_gyro):
 def test_every_machine_and_compiler_gives_these_bytes():
     """The arithmetic has a fixed order and no library function but the square root."""
     found = features(wandering(3), wandering(4))
+    assert hashlib.sha256(found.tobytes()).hexdigest() == SAME_BYTES
+
+
+@pytest.mark.parametrize("width", [4, 8, 16])
+def test_every_width_gives_these_bytes_and_reads_nothing_unwritten(width, tmp_path, monkeypatch):
+    """Variables that the code does not set are filled with rubbish by the compiler."""
+    one_width = tmp_path / "one_width.c"
+    lines = '#include "processors.h"', "#undef EACH_PROCESSOR", f"#define WIDTH {width}"
+    one_width.write_text("\n".join([*lines, '#include "kernel.c"\n']))
+    built = tmp_path / "features.so"
+    options = ["-O1", "-ffp-contract=off", "-fno-math-errno", "-Wno-psabi", "-shared", "-fPIC"]
+    rubbish = "-ftrivial-auto-var-init=pattern"
+    sources = [one_width, COMPILED / "waves.c"]
+    command = [*compiler(), *options, rubbish, "-std=gnu11", "-I", COMPILED, "-o", built, *sources]
+    subprocess.run([*map(str, command), "-lm"], check=True)
+    monkeypatch.setattr(kernel, "compiled", lambda name, version, load: load(str(built)))
+    kernel._compiled.cache_clear()
+    try:
+        found = features(wandering(3), wandering(4))
+    finally:
+        kernel._compiled.cache_clear()
     assert hashlib.sha256(found.tobytes()).hexdigest() == SAME_BYTES
 
 

@@ -1,23 +1,17 @@
 /* Quantiles without putting everything in order. */
 #pragma once
 
+#include <stdint.h>
+
 #include "lanes.h"
 
 #define BUCKETS 128
+#define MOST 5 /* quantiles of one channel */
+#define TABLES 4 /* neighbours are alike: what counts them in turn does not wait for itself */
 
-/* Numbers dealt into buckets by size: each bucket's lie together, in any order. */
-typedef struct {
-    float dealt[N], least, scale;
-    int end[BUCKETS];
-} buckets;
-
-/* What is no number goes to the first: its window is spoilt anyway. */
-INLINE int bucket_of(const buckets *all, float value) {
-    float place = (value - all->least) * all->scale;
-    return place >= 0.0f && place < BUCKETS ? (int)place : 0;
-}
-
-INLINE void deal(const float *x, buckets *all) {
+/* Which bucket each number falls into by its size. What is no number goes to the first: its window is
+ * spoilt anyway. */
+INLINE void into_buckets(const float *x, uint8_t *bucket) {
     float low[LANES], high[LANES];
     memcpy(low, x, sizeof low);
     memcpy(high, x, sizeof high);
@@ -32,39 +26,77 @@ INLINE void deal(const float *x, buckets *all) {
         low[0] = low[k] < low[0] ? low[k] : low[0];
         high[0] = high[k] > high[0] ? high[k] : high[0];
     }
-    all->least = low[0];
-    all->scale = high[0] > low[0] ? (BUCKETS - 1) / (high[0] - low[0]) : 0.0f;
-    int bucket[N], next[BUCKETS] = {0};
-    for (int i = 0; i < N; i++)
-        bucket[i] = bucket_of(all, x[i]);
-    for (int i = 0; i < N; i++)
-        next[bucket[i]]++;
-    for (int k = 0, begin = 0; k < BUCKETS; k++) {
-        all->end[k] = begin + next[k];
-        next[k] = begin;
-        begin = all->end[k];
+    float scale = high[0] > low[0] ? (BUCKETS - 1) / (high[0] - low[0]) : 0.0f;
+    for (int i = 0; i < N; i++) {
+        float place = (x[i] - low[0]) * scale;
+        bucket[i] = (uint8_t)(place >= 0.0f && place < BUCKETS ? (int)place : 0);
     }
-    for (int i = 0; i < N; i++)
-        all->dealt[next[bucket[i]]++] = x[i];
 }
 
-/* The number that would stand at a place in ascending order: its bucket is put in order. */
-INLINE float placed(buckets *all, int place) {
-    int bucket = bucket_of(all, all->dealt[place]);
-    int begin = bucket ? all->end[bucket - 1] : 0;
-    for (int i = begin + 1; i < all->end[bucket]; i++) {
-        float value = all->dealt[i];
+/* How many numbers lie in each bucket and those before it. */
+INLINE void ends_of(const uint8_t *bucket, uint8_t *end) {
+    uint8_t count[TABLES][BUCKETS] = {{0}};
+    for (int i = 0; i < N; i += TABLES)
+        for (int k = 0; k < TABLES; k++)
+            count[k][bucket[i + k]]++;
+    for (int k = 1; k < TABLES; k++)
+        for (int b = 0; b < BUCKETS; b++)
+            count[0][b] += count[k][b];
+    for (int b = 0, sum = 0; b < BUCKETS; b++)
+        end[b] = (uint8_t)(sum += count[0][b]);
+}
+
+/* The bucket of the number that stands at a place in ascending order. */
+INLINE uint8_t bucket_at(const uint8_t *end, int place) {
+    uint8_t found = 0;
+    for (int b = 0; b < BUCKETS; b++)
+        found += end[b] <= place;
+    return found;
+}
+
+INLINE void put_in_order(float *x, int n) {
+    for (int i = 1; i < n; i++) {
+        float value = x[i];
         int j = i;
-        for (; j > begin && all->dealt[j - 1] > value; j--)
-            all->dealt[j] = all->dealt[j - 1];
-        all->dealt[j] = value;
+        for (; j > 0 && x[j - 1] > value; j--)
+            x[j] = x[j - 1];
+        x[j] = value;
     }
-    return all->dealt[place];
 }
 
-/* Linear interpolation between neighbours; `percent` of 1 to 99. */
-INLINE float quantile(buckets *all, int percent) {
-    int hundredths = percent * (N - 1), low = hundredths / 100;
-    float part = (float)(hundredths % 100) / 100.0f;
-    return placed(all, low) * (1.0f - part) + placed(all, low + 1) * part;
+/* Linear interpolation between neighbours in ascending order, for at most `MOST` percents of 1 to 99.
+ * Only the few buckets that hold those neighbours are put in order. */
+INLINE void quantiles(const float *x, const int *percent, int count, float *out) {
+    uint8_t bucket[N], end[BUCKETS], begin[BUCKETS], size[BUCKETS], sought[BUCKETS] = {0};
+    uint8_t home[2 * MOST]; /* the bucket of each neighbour */
+    int taken[N + 1], room = 0, n = 0;
+    float dealt[N];
+    into_buckets(x, bucket);
+    ends_of(bucket, end);
+    for (int k = 0; k < 2 * count; k++) {
+        uint8_t b = home[k] = bucket_at(end, percent[k / 2] * (N - 1) / 100 + k % 2);
+        if (sought[b])
+            continue;
+        sought[b] = 1, begin[b] = (uint8_t)room, size[b] = 0;
+        room += end[b] - (b ? end[b - 1] : 0);
+    }
+    for (int i = 0; i < N; i++) { /* without a branch: which are taken is anybody's guess */
+        taken[n] = i;
+        n += sought[bucket[i]];
+    }
+    for (int k = 0; k < n; k++) {
+        uint8_t b = bucket[taken[k]];
+        dealt[begin[b] + size[b]++] = x[taken[k]];
+    }
+    for (int k = 0; k < 2 * count; k++)
+        put_in_order(dealt + begin[home[k]], size[home[k]]);
+    for (int k = 0; k < count; k++) {
+        int hundredths = percent[k] * (N - 1);
+        float part = (float)(hundredths % 100) / 100.0f, pair[2];
+        for (int side = 0; side < 2; side++) {
+            uint8_t b = home[2 * k + side];
+            pair[side] = dealt[begin[b] + hundredths / 100 + side - (b ? end[b - 1] : 0)];
+        }
+        out[k] = pair[0] * (1.0f - part) + pair[1] * part;
+    }
 }

@@ -28,18 +28,15 @@ static const int TRIPLE[10][2] = {{0, 0}, {0, 1}, {0, 2}, {1, 1}, {1, 2},
 /* The 24 statistics of a channel, in the order of `SINGLE`. */
 INLINE void single(const float *x, const float *centred, float mean, float variance, float *out) {
     signal squares = {0}, steps = {0};
-    buckets all;
     for (int i = 0; i < N; i++)
         squares[i] = centred[i] * centred[i];
     for (int i = 0; i < N - 1; i++)
         steps[i] = fabsf(x[i + 1] - x[i]);
-    deal(x, &all);
     static const int PERCENT[5] = {5, 25, 50, 75, 95};
     float safe = variance + QUIET;
     out[0] = mean;
     out[1] = sqrtf(variance);
-    for (int k = 0; k < 5; k++)
-        out[2 + k] = quantile(&all, PERCENT[k]);
+    quantiles(x, PERCENT, 5, out + 2);
     out[7] = sum_of(steps, N - 1) / (N - 1);
     out[8] = dot(squares, centred, N) / N / (safe * sqrtf(safe));
     out[9] = log_of(dot(squares, squares, N) / N / (safe * safe) + 0.1f);
@@ -48,16 +45,23 @@ INLINE void single(const float *x, const float *centred, float mean, float varia
         out[19 + k] = dot(centred + ECHO[k], centred, N - ECHO[k]) / (float)(N - ECHO[k]) / safe;
 }
 
-/* Moving average of 25 samples; edges are held. */
-INLINE void smooth(const float *x, float *out) {
-    double total = 0.0;
+/* Moving average of 25 samples of each axis; edges are held. */
+INLINE void smooth(const signal *x, signal *out) {
+    double total[3] = {0.0}, totals[3][N];
     for (int i = -(SMOOTH / 2); i <= SMOOTH / 2; i++)
-        total += x[i < 0 ? 0 : i];
-    for (int i = 0; i < N; i++) {
-        out[i] = (float)(total / SMOOTH);
+        for (int axis = 0; axis < 3; axis++)
+            total[axis] += x[axis][i < 0 ? 0 : i];
+    for (int i = 0; i < N; i++) { /* all axes at once: each sum waits for the one before it */
         int next = i + SMOOTH / 2 + 1, last = i - SMOOTH / 2;
-        total += (double)x[next < N ? next : N - 1] - (double)x[last < 0 ? 0 : last];
+        next = next < N ? next : N - 1, last = last < 0 ? 0 : last;
+        for (int axis = 0; axis < 3; axis++) {
+            totals[axis][i] = total[axis];
+            total[axis] += (double)x[axis][next] - (double)x[axis][last];
+        }
     }
+    for (int axis = 0; axis < 3; axis++)
+        for (int i = 0; i < N; i++)
+            out[axis][i] = (float)(totals[axis][i] / SMOOTH);
 }
 
 INLINE float length(float x, float y, float z) {
@@ -110,17 +114,17 @@ INLINE float *correlations(int first, int end, float covariance[CHANNELS][CHANNE
 
 /* Where gravity points: mean, deviation and range of its unit vector. */
 INLINE float *posture(const signal *down, float *out) {
+    static const int PERCENT[2] = {5, 95};
     for (int axis = 0; axis < 3; axis++) {
         signal off = {0};
-        float mean = sum_of(down[axis], N) / N;
-        buckets all;
+        float mean = sum_of(down[axis], N) / N, ends[2];
         for (int i = 0; i < N; i++)
             off[i] = down[axis][i] - mean;
-        deal(down[axis], &all);
+        quantiles(down[axis], PERCENT, 2, ends);
         out[axis] = mean;
         out[3 + axis] = sqrtf(dot(off, off, N) / N);
-        out[6 + axis] = quantile(&all, 5);
-        out[9 + axis] = quantile(&all, 95);
+        out[6 + axis] = ends[0];
+        out[9 + axis] = ends[1];
     }
     return out + 12;
 }
@@ -167,13 +171,12 @@ INLINE float shape(const signal *x, const signal *products, float *out) {
 
 /* Gravity's direction, and acceleration without it. */
 INLINE void part_gravity(const signal *acc, signal *down, signal *linear) {
-    for (int axis = 0; axis < 3; axis++) {
-        float once[N];
-        smooth(acc[axis], once);
-        smooth(once, down[axis]);
+    signal once[3];
+    smooth(acc, once);
+    smooth(once, down);
+    for (int axis = 0; axis < 3; axis++)
         for (int i = 0; i < N; i++)
             linear[axis][i] = acc[axis][i] - down[axis][i];
-    }
     for (int i = 0; i < N; i++) {
         float size = length(down[0][i], down[1][i], down[2][i]) + TINY;
         for (int axis = 0; axis < 3; axis++)
