@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from models.activity.periodicity import SLOW_HZ
+from models.activity.periodicity import DOWNSAMPLED_HZ
 from models.activity.settings import ActivitySettings
 from models.activity.states import Span
 from models.activity.traces import Postures
@@ -87,8 +87,8 @@ def part_means(trace: Floats64, at_s: Floats64, *, end: bool) -> Floats64:
     columns: list[Floats64] = []
     for outer, inner in PARTS_S:
         begin, stop = (-inner, -outer) if end else (outer, inner)
-        i = np.clip(np.rint((at_s + begin) * SLOW_HZ).astype(np.intp), 0, len(trace) - 1)
-        j = np.clip(np.rint((at_s + stop) * SLOW_HZ).astype(np.intp), i + 1, len(trace))
+        i = np.clip(np.rint((at_s + begin) * DOWNSAMPLED_HZ).astype(np.intp), 0, len(trace) - 1)
+        j = np.clip(np.rint((at_s + stop) * DOWNSAMPLED_HZ).astype(np.intp), i + 1, len(trace))
         columns.append((total[j] - total[i]) / (j - i)[:, None])
     return np.hstack(columns)
 
@@ -107,14 +107,14 @@ def posture_means(found: Postures, at_s: Floats64, other: Maybe, *, end: bool) -
         over each part.
     """
     rows = len(found.gravity_g)
-    first = int(np.clip((at_s[0] - PART_REACH_S) * SLOW_HZ - 1, 0, rows - 1))
-    stop = int(np.clip((at_s[-1] + PART_REACH_S) * SLOW_HZ + 2, first + 1, rows))
-    there = np.clip(np.rint(other.at_s * SLOW_HZ).astype(np.intp), 0, rows - 1)
+    first = int(np.clip((at_s[0] - PART_REACH_S) * DOWNSAMPLED_HZ - 1, 0, rows - 1))
+    stop = int(np.clip((at_s[-1] + PART_REACH_S) * DOWNSAMPLED_HZ + 2, first + 1, rows))
+    there = np.clip(np.rint(other.at_s * DOWNSAMPLED_HZ).astype(np.intp), 0, rows - 1)
     apart = found.gravity_g[first:stop, None] - found.gravity_g[there][None]
     far = np.linalg.norm(apart, axis=2)
     relative = np.minimum(far / (found.spread_g + LEAST_SPREAD_G), FARTHEST)
     trace = np.column_stack([far @ other.chance, relative @ other.chance])
-    return part_means(trace, at_s - first / SLOW_HZ, end=end)
+    return part_means(trace, at_s - first / DOWNSAMPLED_HZ, end=end)
 
 
 def surely(at_s: float) -> Maybe:

@@ -9,7 +9,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from models.activity.periodicity import RHYTHM, periodicity
 from models.arrays import Flags, Floats32, Floats64, Indices, Ints64
 from models.exercise.features import FEATURES_VERSION, READABLE, window_features
-from models.exercise.names import feature_names, slow_features
+from models.exercise.names import feature_names, low_rate_features
 from models.signal.windows import RATE_HZ, WINDOW, WINDOW_S, window_starts
 from models.signal.wrist import WristSignal
 
@@ -36,10 +36,10 @@ class ActivityWindows:
 
 
 @lru_cache(maxsize=2)
-def used(with_gyro: bool) -> Indices:
-    """(d,) which of the exercise features are used: all but the cross-correlations ("lag").
+def used_columns(with_gyro: bool) -> Indices:
+    """(d,) columns of the exercise features in use: all but the cross-correlations ("lag").
 
-    >>> len(used(True))
+    >>> len(used_columns(True))
     407
     """
     names = feature_names(with_gyro)
@@ -47,13 +47,13 @@ def used(with_gyro: bool) -> Indices:
 
 
 @lru_cache(maxsize=2)
-def slow(with_gyro: bool) -> Indices:
-    """(s,) which of a window's numbers are much the same at any rate from 10 Hz on.
+def low_rate_columns(with_gyro: bool) -> Indices:
+    """(s,) columns whose values hardly depend on the sampling rate, from 10 Hz on.
 
-    >>> len(slow(True)), len(slow(False))
+    >>> len(low_rate_columns(True)), len(low_rate_columns(False))
     (251, 115)
     """
-    x = np.isin(used(with_gyro), slow_features(with_gyro))
+    x = np.isin(used_columns(with_gyro), low_rate_features(with_gyro))
     return np.flatnonzero([*x, *[True] * RHYTHM])
 
 
@@ -63,7 +63,7 @@ def activity_features(signal: WristSignal, step_s: float) -> ActivityWindows:
     starts = window_starts(len(signal.acc_g), step_s, signal.filled)
     centre_s = starts / RATE_HZ + WINDOW_S / 2
     rhythm = periodicity(signal, centre_s).astype(np.float32)
-    x = np.hstack([windows.x[:, used(has_gyro(signal))], rhythm])
+    x = np.hstack([windows.x[:, used_columns(has_gyro(signal))], rhythm])
     return ActivityWindows(centre_s, x, still_windows(signal, starts))
 
 

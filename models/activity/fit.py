@@ -13,9 +13,9 @@ from scipy.linalg import solve
 
 from models.activity.border_examples import border_examples, both_borders
 from models.activity.examples import EXERCISE, IDLE, ActivityExample
-from models.activity.features import slow
+from models.activity.features import low_rate_columns
 from models.activity.logit import BorderExample
-from models.activity.model import ActivityModel, SlowLine
+from models.activity.model import ActivityModel, LowRateDiscriminant
 from models.activity.settings import SETTINGS
 from models.arrays import Floats64
 from models.exercise.statistics import Statistics, total
@@ -44,8 +44,8 @@ def fit_discriminant(statistics: Statistics, model_id: InputLayout) -> ActivityM
     """A linear discriminant of exercise against idle, both equally likely, borders unlearned.
 
     W = covariance within both classes, a share of it replaced by a sphere;
-    log odds = (m1 - m0)ᵀ W⁻¹ (x - (m1 + m0) / 2), in standardised features. From the same sums
-    comes a second one, which looks only at what a low rate shows, too.
+    log odds = (m1 - m0)ᵀ W⁻¹ (x - (m1 + m0) / 2), in standardised features. The same sums give a
+    second discriminant for signals of a low rate, on the features that such a rate preserves.
     """
     seconds, means = class_means(statistics)
     weight = seconds.sum()
@@ -55,10 +55,12 @@ def fit_discriminant(statistics: Statistics, model_id: InputLayout) -> ActivityM
     within = second - (means.T * (seconds / weight)) @ means
     within = within / np.outer(scale, scale)
     centred = (means - middle) / scale
-    weights, bias = line(within, centred)
-    kept = slow(model_id == ACC6)
-    slow_weights, slow_bias = np.zeros_like(weights), 0.0
-    slow_weights[kept], slow_bias = line(within[np.ix_(kept, kept)], centred[:, kept])
+    weights, bias = fit_weights(within, centred)
+    kept = low_rate_columns(model_id == ACC6)
+    low_rate_weights, low_rate_bias = np.zeros_like(weights), 0.0
+    low_rate_weights[kept], low_rate_bias = fit_weights(
+        within[np.ix_(kept, kept)], centred[:, kept]
+    )
     return ActivityModel(
         model_id=model_id,
         mean=middle.astype(np.float32),
@@ -67,11 +69,11 @@ def fit_discriminant(statistics: Statistics, model_id: InputLayout) -> ActivityM
         bias=bias,
         start=None,
         end=None,
-        slow=SlowLine(slow_weights.astype(np.float32), slow_bias),
+        low_rate=LowRateDiscriminant(low_rate_weights.astype(np.float32), low_rate_bias),
     )
 
 
-def line(within: Floats64, centred: Floats64) -> tuple[Floats64, float]:
+def fit_weights(within: Floats64, centred: Floats64) -> tuple[Floats64, float]:
     """Weights (d,) and bias of the discriminant of two classes.
 
     Args:

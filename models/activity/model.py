@@ -16,7 +16,7 @@ from models.activity.borders import (
 )
 from models.activity.features import ActivityWindows, activity_features
 from models.activity.logit import BorderModel
-from models.activity.periodicity import SLOW_HZ
+from models.activity.periodicity import DOWNSAMPLED_HZ
 from models.activity.rhythm import segments_by_rhythm
 from models.activity.segments import Segment, joined, segment_of
 from models.activity.settings import SETTINGS, ActivitySettings
@@ -32,11 +32,11 @@ FEATURE_CLIP = 5.0
 
 
 @dataclass(frozen=True, slots=True)
-class SlowLine:
-    """A second discriminant, for signals of a low rate.
+class LowRateDiscriminant:
+    """A second discriminant, for signals of a low sampling rate.
 
     Attributes:
-        weights: float32 (d,), zero for features that such a signal does not show.
+        weights: float32 (d,), zero for features that a low rate distorts.
         bias: as the model's.
     """
 
@@ -54,7 +54,7 @@ class ActivityModel:
         weights: float32 (d,) and bias: log odds of exercise are x @ weights + bias.
         start, end: models of the borders; None where no labelled border had idle beside it.
             An end also knows the posture in which its set began.
-        slow: scores signals of a low rate; None in models that were learned before there was one.
+        low_rate: scores signals of a low rate; None in models older than it.
     """
 
     model_id: InputLayout
@@ -64,13 +64,13 @@ class ActivityModel:
     bias: float
     start: BorderModel | None
     end: BorderModel | None
-    slow: SlowLine | None = None
+    low_rate: LowRateDiscriminant | None = None
 
     def log_odds(self, x: Floats32, *, low_rate: bool = False) -> Floats64:
         """(m,) log odds of exercise of windows (m, d), clipped to what is as good as certain."""
-        line = self.slow if low_rate and self.slow is not None else self
+        linear = self.low_rate if low_rate and self.low_rate is not None else self
         z = np.clip((x - self.mean) / self.scale, -FEATURE_CLIP, FEATURE_CLIP)
-        odds = z.astype(np.float64) @ line.weights.astype(np.float64) + line.bias
+        odds = z.astype(np.float64) @ linear.weights.astype(np.float64) + linear.bias
         return np.clip(odds, -SETTINGS.score_clip, SETTINGS.score_clip)
 
     def scored(self, signal: WristSignal, windows: ActivityWindows | None = None) -> Scored:
@@ -148,5 +148,5 @@ def goes_on(scored: Scored, before: Span, after: Span, settings: ActivitySetting
     longer, other = sorted((before, after), key=lambda span: span[0] - span[1])
     near_s = after[1] - before[0]
     unlike = traces(scored.signal, core_of(longer, settings), near_s)[:, LIKE_2S]
-    first, end = (round(s * SLOW_HZ) for s in core_of(other, settings))
+    first, end = (round(s * DOWNSAMPLED_HZ) for s in core_of(other, settings))
     return float(unlike[first:end].mean()) < settings.unlike

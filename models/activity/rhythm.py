@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from models.activity.borders import Scored, core_of
-from models.activity.periodicity import SLOW_HZ, periodicity
+from models.activity.periodicity import DOWNSAMPLED_HZ, periodicity
 from models.activity.segments import Segment, joined, segment_of
 from models.activity.settings import SETTINGS
 from models.activity.states import Span, likeliest_states, spans_of
@@ -47,12 +47,14 @@ def grown(signal: WristSignal, span: Span) -> Span:
     Periodicity needs twelve seconds and so begins late and ends early; likeness needs one.
     """
     unlike = traces(signal, core_of(span, SETTINGS))[:, LIKE_1S]
-    alike = smoothed(unlike[:, None], round(SLOW_HZ))[:, 0] < SETTINGS.unlike
-    first, last = (round(s * SLOW_HZ) for s in span)
-    reach = round(SETTINGS.free_reach_s * SLOW_HZ)
+    alike = smoothed(unlike[:, None], round(DOWNSAMPLED_HZ))[:, 0] < SETTINGS.unlike
+    first, last = (round(s * DOWNSAMPLED_HZ) for s in span)
+    reach = round(SETTINGS.free_reach_s * DOWNSAMPLED_HZ)
     before = run_length(alike[max(0, first - reach) : first][::-1])
     after = run_length(alike[last : last + reach])
-    return max(0.0, span[0] - before / SLOW_HZ), min(signal.duration_s, span[1] + after / SLOW_HZ)
+    return max(0.0, span[0] - before / DOWNSAMPLED_HZ), min(
+        signal.duration_s, span[1] + after / DOWNSAMPLED_HZ
+    )
 
 
 def run_length(flags: Flags) -> int:

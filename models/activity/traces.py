@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from models.activity.periodicity import SLOW_HZ, STEP, slow_channels, slow_rows
+from models.activity.periodicity import DOWNSAMPLED_HZ, STEP, downsampled, downsampled_channels
 from models.activity.states import Span
 from models.arrays import Flags, Floats64, Indices
 from models.signal.wrist import WristSignal, slice_of
@@ -78,15 +78,15 @@ def near_only(
         (n, c); what is farther has the value of the nearest row that is not.
     """
     rows = len(signal.acc_g) // STEP
-    first = max(0, math.floor((core_s[0] - near_s) * SLOW_HZ))
-    end = min(rows, math.ceil((core_s[1] + near_s) * SLOW_HZ))
+    first = max(0, math.floor((core_s[0] - near_s) * DOWNSAMPLED_HZ))
+    end = min(rows, math.ceil((core_s[1] + near_s) * DOWNSAMPLED_HZ))
     found = of(slice_of(signal, first * STEP, end * STEP), first)
     return np.pad(found, ((first, rows - end), (0, 0)), mode="edge")
 
 
 def traces_near(signal: WristSignal, first: int, core_s: Span) -> Floats64:
     """(r, 7 or 6) `traces` of a part of a recording that begins with row `first` at 10 Hz."""
-    x = slow_channels(signal)
+    x = downsampled_channels(signal)
     heard = recorded_rows(signal)
     core = core_rows(heard, first, core_s)
     acc = signal.acc_g.astype(np.float64)
@@ -96,11 +96,11 @@ def traces_near(signal: WristSignal, first: int, core_s: Span) -> Floats64:
         sizes.append(log_size(signal.gyro_rad_s.astype(np.float64)))
     spread = max(float(np.sqrt(x[core].var(axis=0).sum())), 1e-6)
     some = core[:: 1 + len(core) // MOST_COMPARED]
-    unlike = [unlikeness(x / spread, some, round(s * SLOW_HZ)) for s in LIKENESS_S]
+    unlike = [unlikeness(x / spread, some, round(s * DOWNSAMPLED_HZ)) for s in LIKENESS_S]
     found = np.column_stack(
         [
             *(size - np.median(size[core]) for size in sizes),
-            3 * turned(slow_rows(gravity), some),
+            3 * turned(downsampled(gravity), some),
             *unlike,
             speed_rank(x, core),
         ]
@@ -119,7 +119,7 @@ def core_rows(heard: Flags, first: int, core_s: Span) -> Indices:
     Returns:
         (k,) numbers of rows in the part.
     """
-    at_s = (np.arange(first, first + len(heard)) + 0.5) / SLOW_HZ
+    at_s = (np.arange(first, first + len(heard)) + 0.5) / DOWNSAMPLED_HZ
     inside = (at_s >= core_s[0]) & (at_s < core_s[1])
     return np.flatnonzero(inside & heard if (inside & heard).any() else inside)
 
@@ -128,7 +128,7 @@ def speed_rank(x: Floats64, core: Indices) -> Floats64:
     """(n,) share of the core that turns more slowly, 0..1: half a second of rest is near 0.
 
     Args:
-        x: (n, 3 or 6) `slow_channels`; without rotation, how fast acceleration changes.
+        x: (n, 3 or 6) `downsampled_channels`; without rotation, how fast acceleration changes.
         core: rows of the set's middle.
     """
     calm = smoothed(x, CALM)
@@ -148,7 +148,7 @@ def postures(signal: WristSignal, core_s: Span, near_s: float = NEAR_S) -> Postu
 def gravity_rows(signal: WristSignal) -> Floats64:
     """(n // 5, 3) gravity in g at 10 Hz, straight lines over what was lost."""
     acc = signal.acc_g.astype(np.float64)
-    found = smoothed(slow_rows(smoothed(smoothed(acc, GRAVITY), GRAVITY)), 3)
+    found = smoothed(downsampled(smoothed(smoothed(acc, GRAVITY), GRAVITY)), 3)
     heard = recorded_rows(signal)
     return found if heard.all() or not heard.any() else bridged(found, heard)
 
@@ -187,7 +187,7 @@ def bridged(trace: Floats64, heard: Flags) -> Floats64:
 def log_size(x: Floats64) -> Floats64:
     """(n // 5,) logarithm of the size of movement over half a second, from 50 Hz to 10 Hz."""
     power = smoothed((x**2).sum(axis=1, keepdims=True), GRAVITY)
-    return np.log(np.sqrt(slow_rows(power)[:, 0]) + QUIET)
+    return np.log(np.sqrt(downsampled(power)[:, 0]) + QUIET)
 
 
 def unlikeness(x: Floats64, core: Indices, samples: int) -> Floats64:
@@ -204,7 +204,7 @@ def unlikeness(x: Floats64, core: Indices, samples: int) -> Floats64:
         rows = slice(k, k + BLOCK)
         squares = size[rows, None] + size[core][None, :] - 2 * windows[rows] @ windows[core].T
         at = np.arange(len(x))[rows, None]
-        apart = np.abs(at - core[None, :]) > NEIGHBOURS_S * SLOW_HZ
+        apart = np.abs(at - core[None, :]) > NEIGHBOURS_S * DOWNSAMPLED_HZ
         nearest[rows] = np.where(apart, squares, np.inf).min(axis=1)
         farthest = max(farthest, float(squares.max()))
     nearest = np.sqrt(np.maximum(np.minimum(nearest, farthest), 0.0))

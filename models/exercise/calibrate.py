@@ -12,7 +12,7 @@ from scipy.optimize import fminbound, minimize
 from models.arrays import Flags, Floats, Floats64, Ints64
 from models.exercise.evaluate import LabelledWindows
 from models.exercise.fit import (
-    OWN_CALIBRATION,
+    USER_CALIBRATION,
     FitSettings,
     GlobalModel,
     fit_global,
@@ -178,8 +178,8 @@ def learn_calibration(
             for k, model in enumerate(_rungs(mine, others, settings, model_id)):
                 if model:
                     strange[k].append(left_out(model, np.concatenate(asked)))
-    own_calibration = calibrate(seen[1], strange[1], before=OWN_CALIBRATION)
-    return calibrate(seen[0], strange[0]), own_calibration
+    user_calibration = calibrate(seen[1], strange[1], before=USER_CALIBRATION)
+    return calibrate(seen[0], strange[0]), user_calibration
 
 
 def _rungs(

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from models.arrays import Floats16, Floats32, Floats64, Ints64
 from models.exercise.features import Windows
-from models.exercise.names import slow_features
+from models.exercise.names import low_rate_features
 from models.exercise.probability import Calibration, whole_set
 from models.exercise.reading import Reading, ReadSignal, read
 from models.exercise.scores import Scorer, Seen
@@ -72,11 +72,11 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
-class SlowLine:
-    """What scores windows of a low rate, by the features that such a rate shows.
+class LowRateDiscriminant:
+    """A second discriminant, for windows of a low sampling rate.
 
     Attributes:
-        weights: int8 (k, s), in `step`, of `slow_features`.
+        weights: int8 (k, s), in units of `step`, one per `low_rate_features`.
         step: score per unit of a weight and standard deviation.
         bias: float32 (k,).
         typical: as the model's, over these features.
@@ -102,8 +102,7 @@ class ExerciseModel:
         precision: float16 (d,), one over the variance around the prototypes.
         typical: log of the mean distance of training windows to their prototype.
         calibration: from scores to probabilities.
-        slow: scores windows of a low rate that are not familiar; None in models that were learned
-            before there was one.
+        low_rate: scores windows of a low rate that are not familiar; None in models older than it.
     """
 
     model_id: InputLayout
@@ -117,9 +116,9 @@ class ExerciseModel:
     precision: Floats16
     typical: float
     calibration: Calibration
-    slow: SlowLine | None = None
+    low_rate: LowRateDiscriminant | None = None
     _scorer: Scorer = field(init=False, repr=False, compare=False)
-    _slow_scorer: Scorer | None = field(init=False, repr=False, compare=False, default=None)
+    _low_rate_scorer: Scorer | None = field(init=False, repr=False, compare=False, default=None)
 
     def __post_init__(self) -> None:
         places = self.prototypes * np.float32(PROTOTYPE_STEP)
@@ -134,8 +133,8 @@ class ExerciseModel:
             calibration=self.calibration,
         )
         object.__setattr__(self, "_scorer", scorer)
-        if self.slow is not None:
-            object.__setattr__(self, "_slow_scorer", self._scorer_of(self.slow, places))
+        if self.low_rate is not None:
+            object.__setattr__(self, "_low_rate_scorer", self._scorer_of(self.low_rate, places))
 
     def standardised(self, x: Floats32) -> Floats32:
         """Features in standard deviations, clipped at 5; float32 (m, d)."""
@@ -163,9 +162,9 @@ class ExerciseModel:
             notes: of their samples.
         """
         seen = self._scorer.see(x)
-        if self._slow_scorer is None or LOW_RATE not in notes or _mean(seen.strange) < FAMILIAR:
+        if self._low_rate_scorer is None or LOW_RATE not in notes or _mean(seen.strange) < FAMILIAR:
             return seen
-        return self._slow_scorer.see(x[:, slow_features(self.model_id == ACC6)])
+        return self._low_rate_scorer.see(x[:, low_rate_features(self.model_id == ACC6)])
 
     def probabilities(self, x: Floats32) -> Floats64:
         """Calibrated probabilities of each window, (m, k)."""
@@ -239,16 +238,16 @@ class ExerciseModel:
             for seen in map(self._scorer.see, sets)
         ]
 
-    def _scorer_of(self, line: SlowLine, places: Floats32) -> Scorer:
-        kept = slow_features(self.model_id == ACC6)
+    def _scorer_of(self, low_rate: LowRateDiscriminant, places: Floats32) -> Scorer:
+        kept = low_rate_features(self.model_id == ACC6)
         return Scorer(
             mean=self.mean[kept],
             scale=self.scale[kept],
-            weights=line.weights * np.float32(line.step),
-            bias=line.bias,
+            weights=low_rate.weights * np.float32(low_rate.step),
+            bias=low_rate.bias,
             prototypes=places[:, kept],
             precision=self.precision[kept],
-            typical=line.typical,
+            typical=low_rate.typical,
             calibration=self.calibration,
         )
 

@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 from models import codec
 from models.exercise.calibrate import HeldOut, held_out
 from models.exercise.evaluate import LabelledWindows
-from models.exercise.fit import GLOBAL_CALIBRATION, OWN_CALIBRATION
+from models.exercise.fit import GLOBAL_CALIBRATION, USER_CALIBRATION
 from models.exercise.model import ExerciseModel
-from models.exercise.own_calibration import calibrate_on_users, thinned
 from models.exercise.probability import Calibration
+from models.exercise.user_calibration import calibrate_on_users, thinned
 from pipelines.exercise.judging import SetWithWindows
 
 TAG = "muvr-held-out-1"
@@ -39,7 +39,7 @@ class Calibrations:
     """
 
     everybody: Calibration = GLOBAL_CALIBRATION
-    own: Calibration = OWN_CALIBRATION
+    own: Calibration = USER_CALIBRATION
     learned_on: str = SHIPPED
 
     def as_manifest(self) -> dict[str, Any]:
@@ -56,7 +56,7 @@ def calibrations_from_manifest(written: Any) -> Calibrations:
     """
     if not written:
         return Calibrations()
-    own = {"hesitation": OWN_CALIBRATION.hesitation, **written["own"]}  # older ones are without
+    own = {"hesitation": USER_CALIBRATION.hesitation, **written["own"]}  # older ones are without
     return Calibrations(
         Calibration(**written["everybody"]), Calibration(**own), written["learned_on"]
     )

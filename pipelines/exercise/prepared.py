@@ -103,7 +103,7 @@ def prepare_sets(
     named = named_windows(used, found.of)
     if not any(windows.rows for _, windows in named):
         raise NotEnoughLabels(f"none of {len(used)} labelled sets is as long as a window")
-    frame = everybody.others.frame if everybody else frame_of(statistics_of_sets(named))
+    frame = everybody.prior.frame if everybody else frame_of(statistics_of_sets(named))
     early, late = split_share(used, recipe.cutoff_share)
     learned, rest = (_statistics(half, found.of, frame) for half in (early, late))
     own = total([part for part in (learned, rest) if part is not None])

@@ -8,9 +8,9 @@ import pytest
 from models import codec
 from models.activity.codec import MODEL_TAG, SLOW, from_bytes, to_bytes
 from models.activity.evaluate import ActivityRecording
-from models.activity.features import slow
+from models.activity.features import low_rate_columns
 from models.activity.fit import fit_activity
-from models.activity.model import ActivityModel, SlowLine
+from models.activity.model import ActivityModel, LowRateDiscriminant
 from models.arrays import Floats32
 from models.signal.pieces import Piece, Recording
 from models.signal.truth import LOW_RATE
@@ -70,24 +70,24 @@ def test_a_model_of_before_is_read_and_looks_for_the_tremor(taught: ActivityMode
     meta, arrays = codec.unpack(to_bytes(taught), MODEL_TAG)
     kept = {name: one for name, one in arrays.items() if name != SLOW}
     before = from_bytes(codec.pack(MODEL_TAG, meta, kept))
-    assert before.slow is None
+    assert before.low_rate is None
     assert before.segments(at_10_hz(buzzing(99).signals[0])) == ()
 
 
 def test_at_a_full_rate_nothing_is_asked_of_it(taught: ActivityModel) -> None:
     signals = buzzing(99).signals
-    assert taught.segments(signals) == replace(taught, slow=None).segments(signals)
+    assert taught.segments(signals) == replace(taught, low_rate=None).segments(signals)
 
 
 def test_what_was_not_recorded_does_not_count(taught: ActivityModel) -> None:
     x = np.random.default_rng(0).normal(size=(4, len(taught.weights))).astype(np.float32)
     other = x + 9
-    other[:, slow(True)] = x[:, slow(True)]
+    other[:, low_rate_columns(True)] = x[:, low_rate_columns(True)]
     odds = [taught.log_odds(one, low_rate=True).tolist() for one in (x, other)]
     assert odds[0] == odds[1]
 
 
 def test_a_line_of_another_shape_is_refused(taught: ActivityModel) -> None:
-    torn = replace(taught, slow=SlowLine(np.ones(3, np.float32), 0.0))
+    torn = replace(taught, low_rate=LowRateDiscriminant(np.ones(3, np.float32), 0.0))
     with pytest.raises(BadModelBytes):
         from_bytes(to_bytes(torn))

@@ -9,11 +9,11 @@ from models.codec import pack, unpack
 from models.exercise.calibrate import HeldOut, calibrate, held_out, novelty_of_sets
 from models.exercise.codec import MODEL_TAG, from_bytes, to_bytes
 from models.exercise.evaluate import LabelledWindows
-from models.exercise.fit import OWN_CALIBRATION, fit_user
+from models.exercise.fit import USER_CALIBRATION, fit_user
 from models.exercise.model import ExerciseModel
-from models.exercise.own_calibration import on_one_user
 from models.exercise.probability import Calibration, hesitation
 from models.exercise.statistics import statistics_of, total
+from models.exercise.user_calibration import on_one_user
 
 TIMES = np.arange(40, dtype=np.int64)
 DEAF = Calibration(abstain_above=1.3)  # hears strangeness alone
@@ -107,5 +107,5 @@ def test_a_model_that_is_older_than_hesitation_answers_as_it_did(model):
 
 
 def test_what_ships_hears_hesitation():
-    assert OWN_CALIBRATION.hesitation > 0
-    assert calibrate([], before=OWN_CALIBRATION) == OWN_CALIBRATION
+    assert USER_CALIBRATION.hesitation > 0
+    assert calibrate([], before=USER_CALIBRATION) == USER_CALIBRATION

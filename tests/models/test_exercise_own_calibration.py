@@ -8,7 +8,9 @@ import pytest
 from models.exercise.calibrate import HeldOut
 from models.exercise.codec import from_bytes, to_bytes
 from models.exercise.fit import fit_user
-from models.exercise.own_calibration import (
+from models.exercise.probability import Calibration
+from models.exercise.statistics import statistics_of, total
+from models.exercise.user_calibration import (
     BORDER_SETS,
     FARTHEST,
     LEAST_USERS,
@@ -17,8 +19,6 @@ from models.exercise.own_calibration import (
     on_one_user,
     thinned,
 )
-from models.exercise.probability import Calibration
-from models.exercise.statistics import statistics_of, total
 from models.softmax import softmax
 
 SHIPPED = Calibration(window=0.1, abstain_above=1.5)

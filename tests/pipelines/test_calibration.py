@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from models.exercise.calibrate import HeldOut
-from models.exercise.own_calibration import LEAST_USERS
+from models.exercise.user_calibration import LEAST_USERS
 from models.softmax import softmax
 from pipelines.exercise.calibration import (
     SHIPPED,

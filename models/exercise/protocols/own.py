@@ -12,7 +12,7 @@ import numpy as np
 from models.exercise.calibrate import HeldOut, calibrate, log_loss
 from models.exercise.codec import to_bytes
 from models.exercise.evaluate import LabelledWindows
-from models.exercise.fit import OWN_CALIBRATION, FitSettings, fit_global, fit_user
+from models.exercise.fit import USER_CALIBRATION, FitSettings, fit_global, fit_user
 from models.exercise.model import ExerciseModel
 from models.exercise.probability import Calibration
 from models.exercise.protocols.answers import (
@@ -183,7 +183,7 @@ def _chosen_elsewhere(
     reaches the choice of two settings and two temperatures, never the model that is asked.
     """
     held = [[h for (_, h), other in zip(row, elsewhere, strict=True) if other] for row in tried]
-    calibrations = [calibrate(h, before=OWN_CALIBRATION) for h in held]
+    calibrations = [calibrate(h, before=USER_CALIBRATION) for h in held]
     losses = [log_loss(h, c.window) for h, c in zip(held, calibrations, strict=True)]
     best = int(np.argmin(losses))
     return best, calibrations[best]

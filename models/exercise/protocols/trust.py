@@ -1,7 +1,7 @@
 """S4c beside: how far one lifter's own model is to be trusted on a day that it never saw.
 
 The model as it is served: names learned, the shipped calibration moved by the lifter's own later
-sets (`own_calibration.on_one_user`), against the shipped one alone. Then each exercise of the day
+sets (`user_calibration.on_one_user`), against the shipped one alone. Then each exercise of the day
 is taken out of what was learned and asked: it should be left without a name.
 """
 
@@ -12,15 +12,15 @@ import numpy as np
 
 from models.exercise.calibrate import HeldOut, held_out
 from models.exercise.evaluate import LabelledWindows
-from models.exercise.fit import OWN_CALIBRATION, fit_global, fit_user
+from models.exercise.fit import USER_CALIBRATION, fit_global, fit_user
 from models.exercise.model import ExerciseModel
-from models.exercise.own_calibration import on_one_user
 from models.exercise.probability import LEAST
 from models.exercise.protocols.answers import SetPredictions, answers, mean, set_ece
 from models.exercise.protocols.outcome import GYM, ProtocolData
 from models.exercise.protocols.trials import Movement, asked, learned_of
 from models.exercise.statistics import Statistics, total
 from models.exercise.time_split import split_in_time
+from models.exercise.user_calibration import on_one_user
 from models.softmax import softmax
 from schemas.config import Training
 from schemas.report import Figure
@@ -92,7 +92,7 @@ def own_models_of(sets: Sequence[Known]) -> tuple[ExerciseModel, ExerciseModel]:
         age=lambda one: one.movement.signals[0].t0_ns,
     )
     trial = held_out(_model(early), _windows(late)) if late else None
-    return model, replace(model, calibration=on_one_user(OWN_CALIBRATION, trial))
+    return model, replace(model, calibration=on_one_user(USER_CALIBRATION, trial))
 
 
 def _ask(learned: Sequence[Known], new: Sequence[Known], shipped: Trust, served: Trust) -> None:

@@ -21,7 +21,7 @@ from models.exercise.calibrate import (
     novelty_of_windows,
 )
 from models.exercise.evaluate import calibration_error
-from models.exercise.fit import OWN_CALIBRATION, FitSettings, fit_global, fit_user
+from models.exercise.fit import USER_CALIBRATION, FitSettings, fit_global, fit_user
 from models.exercise.probability import Calibration
 from models.exercise.protocols.answers import mean
 from models.exercise.protocols.outcome import SPAR, ProtocolData, ProtocolOutcome
@@ -151,7 +151,7 @@ def _chosen_elsewhere(person: str, tried: Tried) -> Border:
     """The choice with the largest area on the other users, and the border learned on them."""
     elsewhere = [[s for p, found in t.items() if p != person for s in found] for t in tried]
     borders = [
-        calibrate([s.known for s in f], [s.unknown for s in f], before=OWN_CALIBRATION)
+        calibrate([s.known for s in f], [s.unknown for s in f], before=USER_CALIBRATION)
         for f in elsewhere
     ]
     best = int(np.argmax([_area(f, b) for f, b in zip(elsewhere, borders, strict=True)]))
