@@ -1,4 +1,4 @@
-"""What tells exercise from idle: the exercise windows' numbers and the periodicity around them."""
+"""Features of activity models: those of exercise windows, and the periodicity around them."""
 
 from dataclasses import dataclass
 from functools import lru_cache
@@ -6,7 +6,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from models.activity.periodicity import RHYTHM, periodicity
+from models.activity.periodicity import PERIODICITY_FEATURES, periodicity
 from models.arrays import Flags, Floats32, Floats64, Indices, Ints64
 from models.exercise.features import FEATURES_VERSION, READABLE, window_features
 from models.exercise.names import feature_names, low_rate_features
@@ -26,8 +26,8 @@ class ActivityWindows:
     Attributes:
         centre_s: (m,) middle of each window, seconds after the signal's first sample.
         x: float32 (m, d), 410 features with rotation, fewer without.
-        still: (m,) true where nothing moves at all: a watch on a table, or a sensor that hangs
-            and repeats its last value (one gym recording does for 43 s).
+        still: (m,) true where nothing moves: a watch on a table, or a sensor that repeats its last
+            value (one gym recording does for 43 s).
     """
 
     centre_s: Floats64
@@ -54,7 +54,7 @@ def low_rate_columns(with_gyro: bool) -> Indices:
     (251, 115)
     """
     x = np.isin(used_columns(with_gyro), low_rate_features(with_gyro))
-    return np.flatnonzero([*x, *[True] * RHYTHM])
+    return np.flatnonzero([*x, *[True] * PERIODICITY_FEATURES])
 
 
 def activity_features(signal: WristSignal, step_s: float) -> ActivityWindows:
@@ -68,7 +68,7 @@ def activity_features(signal: WristSignal, step_s: float) -> ActivityWindows:
 
 
 def still_windows(signal: WristSignal, starts: Ints64) -> Flags:
-    """(m,) true for windows whose acceleration varies less than any worn sensor's."""
+    """(m,) true for windows whose acceleration varies less than that of any worn sensor."""
     if not len(starts):
         return np.zeros(0, dtype=bool)
     windows = sliding_window_view(signal.acc_g, WINDOW, axis=0)[starts]

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from models.activity.model import ActivityModel
-from models.activity.rhythm import segments_by_rhythm
-from models.activity.segments import Segment, joined
+from models.activity.segments import Segment, merge_across_gaps
+from models.activity.untrained import untrained_segments
 from models.exercise.layout import layout_of
 from models.form.book import FormBook
 from models.form.judge import Form, form
@@ -133,13 +133,13 @@ def repeats(one: RecognisedSet) -> bool:
 def segments_of(signals: Sequence[WristSignal], learned: Learned) -> tuple[Segment, ...]:
     """Where sets are: by what was learned, else by their rhythm."""
     if learned.activity is None:
-        return segments_by_rhythm(signals)
+        return untrained_segments(signals)
     if learned.activity_alone is None:
         return learned.activity.segments(signals)
     bare = [signal for signal in signals if layout_of(signal) == ACC3]
     whole = [signal for signal in signals if layout_of(signal) == ACC6]
     found = (*learned.activity.segments(whole), *learned.activity_alone.segments(bare))
-    return joined(found)
+    return merge_across_gaps(found)
 
 
 def look_at(line: Timeline, start_ns: int, end_ns: int, learned: Learned) -> RecognisedSet:

@@ -21,9 +21,9 @@ from models.activity.fit import fit_activity, fit_discriminant
 from models.activity.logit import BorderModel
 from models.activity.model import ActivityModel, first_spans
 from models.activity.periodicity import periodicity
-from models.activity.rhythm import run_length, segments_by_rhythm
 from models.activity.segments import Segment
 from models.activity.settings import SETTINGS
+from models.activity.untrained import run_length, untrained_segments
 from models.exercise.statistics import total
 from models.signal.windows import RATE_HZ
 from models.signal.wrist import WristSignal
@@ -123,24 +123,24 @@ def test_acceleration_alone_is_enough() -> None:
 def test_a_model_that_needs_rotation_falls_back_to_rhythm(taught: ActivityModel) -> None:
     (signal,) = session(99).signals
     bare = replace(signal, gyro_rad_s=None)
-    assert taught.segments([bare]) == segments_by_rhythm([bare])
+    assert taught.segments([bare]) == untrained_segments([bare])
 
 
 def test_rhythm_alone_finds_sets_and_invents_none() -> None:
     recording = session(7)
-    found = segments_by_rhythm(recording.signals)
+    found = untrained_segments(recording.signals)
     precision, recall = precision_recall([(recording, found)], 0.0)
     assert precision > 0.9
     assert recall > 0.5
     rng = np.random.default_rng(3)
     x = idle_rows(60, rng).astype(np.float32)
-    assert segments_by_rhythm([WristSignal(0, x[:, :3], x[:, 3:], "left")]) == ()
+    assert untrained_segments([WristSignal(0, x[:, :3], x[:, 3:], "left")]) == ()
 
 
 def test_rhythm_grows_to_where_a_set_stops_being_like_itself() -> None:
     """Periodicity looks twelve seconds far; grown borders are nearer than half of that."""
     recording = session(7)
-    starts, ends = border_errors([(recording, segments_by_rhythm(recording.signals))])
+    starts, ends = border_errors([(recording, untrained_segments(recording.signals))])
     assert np.abs(np.concatenate([starts, ends])).max() < 3.0
     assert run_length(np.array([False, True])) == 0
     assert run_length(np.ones(3, dtype=bool)) == 3
@@ -151,7 +151,7 @@ def test_too_short_a_signal_holds_no_set(taught: ActivityModel) -> None:
     stub = replace(signal, acc_g=signal.acc_g[:150], gyro_rad_s=None)
     assert taught.segments([stub]) == ()
     assert taught.segments([]) == ()
-    assert segments_by_rhythm([stub]) == ()
+    assert untrained_segments([stub]) == ()
 
 
 def test_a_sensor_that_hangs_does_not_exercise(taught: ActivityModel) -> None:
@@ -235,7 +235,7 @@ def test_periodicity_of_noise_is_low() -> None:
     rng = np.random.default_rng(0)
     x = idle_rows(30, rng).astype(np.float32)
     signal = WristSignal(0, x[:, :3], x[:, 3:], "left")
-    assert periodicity(signal, np.arange(6.0, 24.0))[:, 0].mean() < SETTINGS.free_from
+    assert periodicity(signal, np.arange(6.0, 24.0))[:, 0].mean() < SETTINGS.untrained_threshold
 
 
 def test_seconds_are_counted_by_hand() -> None:
