@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from ingest.importers.gym import HOW_TO_GET
-from models.activity.evaluate import FoundSegments, activity_figures, found_without_the_day
+from models.activity.evaluate import RecordingSegments, activity_figures, leave_one_day_out
 from models.exercise.protocols.gym import names_on_new_days
 from models.exercise.protocols.outcome import ProtocolOutcome
 from models.exercise.protocols.own import enrolment, own_models
@@ -51,7 +51,7 @@ class ProtocolResults:
 
     figures: list[Figure] = field(default_factory=list)
     outcomes: dict[str, ProtocolOutcome] = field(default_factory=dict)
-    found: list[FoundSegments] = field(default_factory=list)
+    found: list[RecordingSegments] = field(default_factory=list)
     counted: tuple[RepsExample, ...] = ()
 
     def keep(self, name: str, outcome: ProtocolOutcome) -> None:
@@ -141,7 +141,7 @@ def _activity(material: Material, results: ProtocolResults) -> None:
         return
     values = activity_figures(material.gym_whole)
     results.figures.extend(_named(values, GYM_FLOORS, "gym IMU, 99 sets on 8 days", DAYS))
-    results.found = found_without_the_day(material.gym_whole, ACC6)
+    results.found = leave_one_day_out(material.gym_whole, ACC6)
 
 
 def _cost(material: Material, results: ProtocolResults) -> None:

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Picture
 from numpy.typing import NDArray
 
-from models.activity.evaluate import FoundSegments, relative
+from models.activity.evaluate import RecordingSegments, relative_spans
 from models.activity.states import Span
 from models.exercise.protocols.outcome import ProtocolOutcome, confusion
 from models.reps.count import Repetitions, count_repetitions
@@ -110,12 +110,12 @@ def answers_of(outcome: ProtocolOutcome) -> tuple[NDArray[np.float64], NDArray[n
     return np.concatenate(said), np.concatenate(right)
 
 
-def recording(found: FoundSegments) -> Picture:
+def recording(found: RecordingSegments) -> Picture:
     """One recording: labelled sets, found sets with their repetitions, acceleration below."""
     truth, segments = found
     signal = max(truth.signals, key=lambda s: len(s.acc_g))
-    labelled = relative(truth.sets_ns, signal)
-    spans = relative([(s.start_ns, s.end_ns) for s in segments], signal)
+    labelled = relative_spans(truth.sets_ns, signal)
+    spans = relative_spans([(s.start_ns, s.end_ns) for s in segments], signal)
     everything = [*labelled, *spans] or [(0.0, signal.duration_s)]
     first_s = max(0.0, min(a for a, _ in everything) - AROUND_S)
     last_s = min(signal.duration_s, max(b for _, b in everything) + AROUND_S)

@@ -13,9 +13,9 @@ from models.activity.borders import (
     ScoredSignal,
     best_time,
     candidates,
+    certain_border,
     part_means,
     posture_means,
-    surely,
 )
 from models.activity.logit import (
     BorderExample,
@@ -165,7 +165,7 @@ def test_posture_is_alike_where_the_set_began() -> None:
     gravity = np.where(up[:, None], [1.0, 0.0, 0.0], [0.0, 0.0, 1.0])
     found = Postures(gravity, spread_g=0.95)
     at_s = np.array([15.0, 25.0])
-    means = posture_means(found, at_s, surely(5.0), end=True)
+    means = posture_means(found, at_s, certain_border(5.0), end=True)
     np.testing.assert_allclose(means[0, ::2], np.sqrt(2))
     np.testing.assert_allclose(means[0, 1::2], np.sqrt(2))
     np.testing.assert_allclose(means[1], 0.0, atol=1e-12)

@@ -7,7 +7,7 @@ import pytest
 
 from models import codec
 from models.exercise.codec import MODEL_TAG, SLOW, from_bytes, to_bytes
-from models.exercise.discriminant import FitSettings, within
+from models.exercise.discriminant import FitSettings, within_class_covariance
 from models.exercise.examples import set_statistics
 from models.exercise.features import window_features
 from models.exercise.fit import fit_user
@@ -114,7 +114,7 @@ def test_it_is_the_discriminant_of_those_features_alone(
     taught: ExerciseModel, statistics: Statistics
 ) -> None:
     kept, frame = low_rate_features(True), frame_of(statistics)
-    _, _, means, upper = within(statistics.framed(frame))
+    _, _, means, upper = within_class_covariance(statistics.framed(frame))
     means = (means - (taught.mean - frame.mean))[:, kept]
     scale = taught.scale.astype(np.float64)[kept]
     inside = mirrored(np.triu(upper).astype(np.float64))[np.ix_(kept, kept)] / np.outer(
