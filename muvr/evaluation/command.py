@@ -16,7 +16,7 @@ from models.exercise.protocols.unknown import unknown_exercise
 from models.exercise.protocols.worn import worn_otherwise
 from models.exercise.protocols.wrists import other_wrist
 from models.reps.evaluate import RepsExample, reps_figures
-from muvr.door import Door
+from muvr.context import CommandContext
 from muvr.evaluation.cost import cost_figures
 from muvr.evaluation.page import Shown, write_page
 from muvr.evaluation.recordings import Material, read_material
@@ -60,7 +60,7 @@ class ProtocolResults:
         self.figures.extend(outcome.figures)
 
 
-def run(door: Door, family: str) -> bool:
+def run(context: CommandContext, family: str) -> bool:
     """Run a family's protocols, write and show the report; whether every floor holds.
 
     Raises:
@@ -71,25 +71,25 @@ def run(door: Door, family: str) -> bool:
         raise BadInput(f"{family} has no protocol; there are {known}", field="family", value=family)
     began = time.monotonic()
     results = ProtocolResults()
-    with door.terminal as terminal:
+    with context.terminal as terminal:
         terminal.step("read recordings", 0, 1)
-        material = read_material(door.config.paths.datasets, door.config.paths.gym)
+        material = read_material(context.config.paths.datasets, context.config.paths.gym)
         terminal.step("read recordings", 1, 1)
         steps = [s for f, several in PROTOCOLS.items() if family in (f, "all") for s in several]
         for done, step in enumerate(steps):
             terminal.step("protocols", done, len(steps))
             one_blas_thread()(step)(material, results)
         terminal.step("protocols", len(steps), len(steps))
-    reports = door.config.paths.reports
+    reports = context.config.paths.reports
     name = "evaluate" if family == "all" else f"evaluate-{family}"  # the whole report stays whole
     report = write_report(name, time.monotonic() - began, results.figures, reports)
     shown = Shown(results.outcomes, results.found, results.counted)
     write_page(reports / f"{name}.html", report, shown)
-    show_figures(door.terminal, name, results.figures)
+    show_figures(context.terminal, name, results.figures)
     if unasked := [figure.name for figure in results.figures if figure.verdict == "not measured"]:
-        door.terminal.fail(_without_gym(unasked, material))
-    door.terminal.say(f"The page is {reports / name}.html.")
-    door.terminal.answer(report.as_json())
+        context.terminal.fail(_without_gym(unasked, material))
+    context.terminal.say(f"The page is {reports / name}.html.")
+    context.terminal.answer(report.as_json())
     return report.holds
 
 
