@@ -16,8 +16,8 @@ from bench.training_peers import joblib_seconds, pandas_seconds, scikit_model
 from bench.training_worlds import TENTH, TrainedKeyspace, changing, train_again
 from models.exercise.examples import SetWindows, windows_of_sets
 from models.exercise.fit import PooledPrior, fit_framed_user
-from models.exercise.kept import keep
-from models.exercise.kept_statistics import NamedWindows, framed_statistics
+from models.exercise.quantised import quantise
+from models.exercise.quantised_statistics import ExerciseWindows, framed_statistics
 from models.signal.pieces import unpack_pieces
 from models.signal.wrist import wrist_signals
 from pipelines.exercise.global_models import read_everybody
@@ -175,11 +175,11 @@ def _learning_of_user(parts: Sequence[NamedSetWindows], prior: PooledPrior) -> L
     )
 
 
-def _packed(parts: Sequence[NamedSetWindows]) -> list[NamedWindows]:
-    return [(exercise, keep(windows)) for exercise, windows in parts]
+def _packed(parts: Sequence[NamedSetWindows]) -> list[ExerciseWindows]:
+    return [(exercise, quantise(windows)) for exercise, windows in parts]
 
 
-def _learn_own(named: Sequence[NamedWindows], prior: PooledPrior) -> None:
+def _learn_own(named: Sequence[ExerciseWindows], prior: PooledPrior) -> None:
     fit_framed_user(framed_statistics(named, prior.frame), prior.frame, prior)
 
 

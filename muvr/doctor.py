@@ -11,8 +11,8 @@ from functools import partial
 import numpy as np
 
 from models.compiled import compiled
-from models.exercise.kept import VERSION as KEPT_VERSION
 from models.exercise.kernel import features
+from models.exercise.quantised import VERSION as KEPT_VERSION
 from models.exercise.scores import VERSION as SCORES_VERSION
 from models.reps.cover import VERSION as COVER_VERSION
 from models.signal.planes import split

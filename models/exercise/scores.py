@@ -1,7 +1,8 @@
 """Scores, probabilities and strangeness of windows, in one call of compiled code.
 
-A window is one row of numbers, which numpy begins with for longer than it takes: of naming a window
-that comes alone, half. `models.exercise.reference.answers` says the same in numpy. Figures:
+A window is one row of numbers, for which numpy's overhead is larger than the work: it was half of
+the time to classify a single window. `models.exercise.reference.predictions` does the same in
+numpy. Figures:
 `docs/decisions/0030-one-window-in-one-call.md`.
 """
 
@@ -17,23 +18,24 @@ from models.exercise.probability import Calibration
 
 VERSION = 1  # of `muvr_scores_version` in compiled/scores.c
 LANES = 16
-MOST = 1024  # floats of a row in the compiled code
-TOUCHES = 1e-6  # there too: a window that is its prototype has a logarithm as well
+MAX_ROW = 1024  # floats of a row in the compiled code
+DISTANCE_FLOOR = 1e-6  # there too: keeps the logarithm of a distance of 0 finite
 
 
-class Seen(NamedTuple):
-    """What a model makes of the windows of one set.
+class SetScores(NamedTuple):
+    """A model's scores of the windows of one set.
 
     Attributes:
-        each: float64 (m, k), probabilities of each window.
-        strange: float64 (m,), log distance to the nearest prototype over that of training windows.
-        whole: float64 (k,), probabilities of all windows as one set; of no window no numbers.
-        hesitation: mean -log probability of each window's likeliest exercise.
+        window_probabilities: float64 (m, k), of each window.
+        strangeness: float64 (m,), log distance to the nearest prototype over that of training
+            windows.
+        set_probabilities: float64 (k,), of all windows as one set; not finite without a window.
+        hesitation: mean -log probability of each window's most likely exercise.
     """
 
-    each: Floats64
-    strange: Floats64
-    whole: Floats64
+    window_probabilities: Floats64
+    strangeness: Floats64
+    set_probabilities: Floats64
     hesitation: float
 
 
@@ -63,7 +65,7 @@ class Scorer:
     >>> scorer = Scorer(0 * ones, ones, rows, ones, rows, ones, 0.0, Calibration())
     >>> scorer.scores(np.array([[2.0, -9.0]], np.float32)).tolist()
     [[3.0, -4.0]]
-    >>> scorer.see(np.array([[1.0, 0.0]], np.float32)).each.round(3).tolist()
+    >>> scorer.score_set(np.array([[1.0, 0.0]], np.float32)).window_probabilities.round(3).tolist()
     [[0.574, 0.426]]
 
     Raises:
@@ -83,22 +85,27 @@ class Scorer:
     ) -> None:
         (size,), labels, places = mean.shape, len(weights), len(prototypes)
         row = -(-size // LANES) * LANES
-        if row > MOST or labels == 0 or places == 0:
+        if row > MAX_ROW or labels == 0 or places == 0:
             raise ValueError(f"{size} features, {labels} labels, {places} prototypes")
         self._given = mean, scale, weights, bias, prototypes, precision, typical, calibration
         roots = np.sqrt(precision.astype(np.float32))
         self._size, self._labels = size, labels
         self._arrays = {  # the struct points to them
-            "mean": _filled("mean", mean, (size,), row),
-            "scale": _filled("scale", scale, (size,), row, 1.0),
-            "weights": _filled("weights", weights, (labels, size), row),
-            "bias": _filled("bias", bias, (labels,), labels),
-            "places": _filled("places", prototypes * roots, (places, size), row),
-            "roots": _filled("roots", roots, (size,), row),
+            "mean": _padded("mean", mean, (size,), row),
+            "scale": _padded("scale", scale, (size,), row, 1.0),
+            "weights": _padded("weights", weights, (labels, size), row),
+            "bias": _padded("bias", bias, (labels,), labels),
+            "places": _padded("places", prototypes * roots, (places, size), row),
+            "roots": _padded("roots", roots, (size,), row),
         }
         addresses = {name: address_of(array) for name, array in self._arrays.items()}
         c = calibration
-        numbers = {"typical": typical, "window": c.window, "whole": c.whole, "doubt": c.doubt}
+        numbers = {
+            "typical": typical,
+            "window": c.window,
+            "whole": c.whole,
+            "doubt": c.doubt,
+        }
         self._linear = _Linear(size, row, labels, places, **addresses, **numbers)
         self._by_reference = ctypes.byref(self._linear)
 
@@ -120,12 +127,17 @@ class Scorer:
         _compiled().muvr_scores(self._by_reference, address_of(given), len(x), address_of(found))
         return found.astype(np.float32)
 
-    def see(self, x: Floats32) -> Seen:
-        """All that is to be said of a set's windows (m, d); arguments and errors as of `scores`."""
+    def score_set(self, x: Floats32) -> SetScores:
+        """Scores of a set's windows (m, d); arguments and errors as of `scores`."""
         given, found = self._plain(x), np.empty((len(x) + 1, self._labels + 1))
         _compiled().muvr_answers(self._by_reference, address_of(given), len(x), address_of(found))
-        each, whole = found[:-1], found[-1]
-        return Seen(each[:, :-1], each[:, -1], whole[:-1], float(whole[-1]))
+        window_probabilities, set_probabilities = found[:-1], found[-1]
+        return SetScores(
+            window_probabilities[:, :-1],
+            window_probabilities[:, -1],
+            set_probabilities[:-1],
+            float(set_probabilities[-1]),
+        )
 
     def _plain(self, x: Floats32) -> Floats32:
         if x.ndim != 2 or x.shape[1] != self._size:
@@ -133,7 +145,7 @@ class Scorer:
         return np.ascontiguousarray(x, dtype=np.float32)
 
 
-def _filled(
+def _padded(
     name: str, array: Floats, shape: tuple[int, ...], row: int, rest: float = 0.0
 ) -> Floats32:
     """A copy in float32 of an array of this shape, its rows filled up."""

@@ -1,11 +1,11 @@
-"""Calibration from Muvr's own users, and of one user: from what was asked when models were judged.
+"""Recalibration on Muvr's users, and for one user, from held-out scores.
 
-What ships was learned on SPAR: other devices and other people. As soon as enough users have been
-judged on sets that their models had not seen, those answers say more. They replace what ships only
-where they would have been the better choice for users who were not asked.
+The shipped calibration was learned on SPAR: other devices and other people. Once enough users'
+models have been evaluated on held-out sets, those scores give a new calibration. It replaces the
+shipped one only where it has the lower log loss in cross-validation over users.
 
-One user's later sets say how far this user's model carries to another day, from the first ones on:
-they move a prior that was learned on eight gym days, by as much as there are of them.
+For one user, held-out later sets tell how well the user model transfers to another day. They update
+a prior that was learned on eight gym days, weighted by their number.
 """
 
 from collections.abc import Sequence
@@ -13,82 +13,101 @@ from dataclasses import replace
 
 import numpy as np
 
-from models.exercise.calibrate import HeldOut, calibrate, log_loss, novelty_of_sets, sets_of
+from models.exercise.calibrate import (
+    HeldOutScores,
+    calibrate,
+    log_loss,
+    set_log_probabilities,
+    set_novelty,
+)
 from models.exercise.probability import Calibration
 
-LEAST_USERS = 20
-LEAST_SETS = 200  # the border of the known is a quantile of .99: two sets lie beyond it
+MIN_USERS = 20
+MIN_SETS = 200  # the abstention threshold is a .99 quantile: two sets lie beyond it
 FOLDS = 5
-USUAL_DOUBT = 0.08  # share of sets of another gym day that a sure model named wrong
-DOUBT_SETS = 40  # sets that the usual doubt counts for
-BORDER_SETS = 10  # sets that the shipped border of the known counts for
-BORDER_SPREAD = 1.65  # standard deviations: 95 % of known sets lie below
-FARTHEST = 1.0  # border of the known of a user whose own sets do not say more (decision 40)
-MOST_WINDOWS = 256  # of a user: one who trains every day must not outweigh the others
+PRIOR_DOUBT = 0.08  # share of sets of another gym day that a confident model named wrong
+PRIOR_DOUBT_SETS = 40  # weight of that prior, in sets
+PRIOR_THRESHOLD_SETS = 10  # weight of the shipped threshold, in sets
+THRESHOLD_SIGMAS = 1.65  # standard deviations: 95 % of known sets lie below
+MAX_THRESHOLD = 1.0  # of a user with few held-out sets (decision 40)
+MAX_WINDOWS = 256  # of a user, so that one who trains every day does not outweigh the others
 
 
-def calibrate_on_users(held: Sequence[HeldOut], before: Calibration) -> Calibration | None:
+def calibrate_on_users(
+    held_out: Sequence[HeldOutScores], initial: Calibration
+) -> Calibration | None:
     """A calibration learned on users.
 
     Args:
-        held: what was asked of each user's model, one per user, in a fixed order.
-        before: what serves now; what too few sets say nothing about stays as it is there.
+        held_out: scores of each user's model, one per user, in a fixed order.
+        initial: the present calibration; it is kept where there are too few sets.
 
     Returns:
-        None where fewer than twenty users were asked, or where for users who were left out it has
-        no lower log loss than `before`.
+        None with fewer than twenty users, or where in cross-validation over users its log loss is
+        not lower than that of `initial`.
     """
-    if len(held) < LEAST_USERS:
+    if len(held_out) < MIN_USERS:
         return None
     folds = [
-        (held[k::FOLDS], [h for j, h in enumerate(held) if j % FOLDS != k]) for k in range(FOLDS)
+        (held_out[k::FOLDS], [h for j, h in enumerate(held_out) if j % FOLDS != k])
+        for k in range(FOLDS)
     ]
-    learned = [log_loss(asked, calibrate(others, before=before).window) for asked, others in folds]
-    kept = [log_loss(asked, before.window) for asked, _ in folds]
+    learned = [
+        log_loss(validation, calibrate(training, initial=initial).window)
+        for validation, training in folds
+    ]
+    kept = [log_loss(validation, initial.window) for validation, _ in folds]
     if float(np.mean(learned)) >= float(np.mean(kept)):
         return None
-    found = calibrate(held, before=before)
-    if sum(int(h.set_of.max()) + 1 for h in held) < LEAST_SETS:
-        found = replace(found, abstain_above=before.abstain_above)
+    found = calibrate(held_out, initial=initial)
+    if sum(int(h.set_of.max()) + 1 for h in held_out) < MIN_SETS:
+        found = replace(found, abstain_above=initial.abstain_above)
     return found
 
 
-def on_one_user(before: Calibration, held: HeldOut | None) -> Calibration:
-    """A user's calibration: everybody's, moved by what a model of the early sets said of late ones.
+def calibrate_for_user(initial: Calibration, held_out: HeldOutScores | None) -> Calibration:
+    """A user's calibration: that of all users, updated with this user's held-out sets.
 
     Args:
-        before: everybody's.
-        held: what it said; None where there was no late set.
+        initial: of all users.
+        held_out: scores of late sets by a model of the early ones; None without late sets.
 
-    >>> on_one_user(Calibration(), None).doubt, on_one_user(Calibration(), None).abstain_above
+    >>> found = calibrate_for_user(Calibration(), None)
+    >>> found.doubt, found.abstain_above
     (0.08, 1.0)
     """
-    if held is None:
-        nearest = min(before.abstain_above, FARTHEST)
-        return replace(before, doubt=USUAL_DOUBT, abstain_above=nearest)
-    means, truth = sets_of(held, before.window)
-    wrong, n = int((means.argmax(axis=1) != truth).sum()), len(truth)
-    doubt = (wrong + USUAL_DOUBT * DOUBT_SETS) / (n + DOUBT_SETS)
-    return replace(before, doubt=doubt, abstain_above=_border(before, held, n))
+    if held_out is None:
+        threshold = min(initial.abstain_above, MAX_THRESHOLD)
+        return replace(initial, doubt=PRIOR_DOUBT, abstain_above=threshold)
+    log_probabilities, truth = set_log_probabilities(held_out, initial.window)
+    wrong, n = int((log_probabilities.argmax(axis=1) != truth).sum()), len(truth)
+    doubt = (wrong + PRIOR_DOUBT * PRIOR_DOUBT_SETS) / (n + PRIOR_DOUBT_SETS)
+    return replace(initial, doubt=doubt, abstain_above=_abstention_threshold(initial, held_out, n))
 
 
-def _border(before: Calibration, held: HeldOut, n: int) -> float:
-    """Where the unknown begins: never later than for everybody, and hardly moved by a few sets.
+def _abstention_threshold(initial: Calibration, held_out: HeldOutScores, n: int) -> float:
+    """A user's abstention threshold: at most that of all users, shrunk towards it with few sets.
 
-    Beyond `FARTHEST` only where as many of the user's own sets say so.
+    Above `MAX_THRESHOLD` only with enough of the user's own sets.
     """
-    novelty = novelty_of_sets(held, before)
+    novelty = set_novelty(held_out, initial)
     if n < 2:
-        return min(before.abstain_above, FARTHEST)
-    own = float(novelty.mean() + BORDER_SPREAD * novelty.std(ddof=1))
-    found = (n * own + BORDER_SETS * before.abstain_above) / (n + BORDER_SETS)
-    return min(before.abstain_above, found, FARTHEST if n < BORDER_SETS else max(FARTHEST, own))
+        return min(initial.abstain_above, MAX_THRESHOLD)
+    own = float(novelty.mean() + THRESHOLD_SIGMAS * novelty.std(ddof=1))
+    found = (n * own + PRIOR_THRESHOLD_SETS * initial.abstain_above) / (n + PRIOR_THRESHOLD_SETS)
+    return min(
+        initial.abstain_above,
+        found,
+        MAX_THRESHOLD if n < PRIOR_THRESHOLD_SETS else max(MAX_THRESHOLD, own),
+    )
 
 
-def thinned(held: HeldOut, most: int = MOST_WINDOWS) -> HeldOut:
-    """At most so many windows, evenly; sets that keep none are gone, the others numbered anew."""
-    if len(held.truth) <= most:
-        return held
-    rows = np.linspace(0, len(held.truth) - 1, most).round().astype(np.intp)
-    _, set_of = np.unique(held.set_of[rows], return_inverse=True)
-    return HeldOut(held.scores[rows], held.truth[rows], set_of, held.strangeness[rows])
+def subsampled(held_out: HeldOutScores, most: int = MAX_WINDOWS) -> HeldOutScores:
+    """At most so many windows, evenly spaced; sets left without any are dropped and renumbered."""
+    if len(held_out.truth) <= most:
+        return held_out
+    rows = np.linspace(0, len(held_out.truth) - 1, most).round().astype(np.intp)
+    _, set_of = np.unique(held_out.set_of[rows], return_inverse=True)
+    return HeldOutScores(
+        held_out.scores[rows], held_out.truth[rows], set_of, held_out.strangeness[rows]
+    )

@@ -8,11 +8,11 @@ from ingest.importers.gym import HOW_TO_GET
 from models.activity.evaluate import RecordingSegments, activity_figures, leave_one_day_out
 from models.exercise.protocols.gym import names_on_new_days
 from models.exercise.protocols.outcome import ProtocolOutcome
-from models.exercise.protocols.own import enrolment, own_models
-from models.exercise.protocols.people import unseen_people
 from models.exercise.protocols.trials import without_rotation
 from models.exercise.protocols.trust import trust_on_new_days
 from models.exercise.protocols.unknown import unknown_exercise
+from models.exercise.protocols.unseen_people import unseen_people
+from models.exercise.protocols.user_models import enrolment, user_models
 from models.exercise.protocols.worn import worn_otherwise
 from models.exercise.protocols.wrists import other_wrist
 from models.reps.evaluate import RepsExample, reps_figures
@@ -180,13 +180,13 @@ ProtocolStep = Callable[[Material, ProtocolResults], None]
 PROTOCOLS: dict[str, list[ProtocolStep]] = {
     "exercise": [
         _spar(unseen_people, "s1", ACC6),
-        _spar(own_models, "s2", ACC6),
+        _spar(user_models, "s2", ACC6),
         _spar(enrolment, "s3", ACC6),
         _gym_names,
         _unknown,
         _other_wrist,
         _spar(unseen_people, "s1_acc_only", ACC3),
-        _spar(own_models, "s2_acc_only", ACC3),
+        _spar(user_models, "s2_acc_only", ACC3),
         _spar(enrolment, "s3_acc_only", ACC3),
     ],
     "activity": [_activity],

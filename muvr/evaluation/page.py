@@ -74,7 +74,7 @@ def _section(section: ProtocolSection, report: Report, shown: Shown) -> str:
         return ""
     body = _table(mine) + _protocols(mine)
     outcome = shown.outcomes.get(section.key)
-    if outcome is not None and outcome.asked:
+    if outcome is not None and outcome.predictions:
         body += _answers(outcome)
     if section.key == "s4b" and shown.found:
         body += _recordings(shown.found)

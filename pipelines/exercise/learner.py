@@ -14,11 +14,11 @@ from datetime import datetime
 from models.exercise.codec import to_bytes
 from models.exercise.discriminant import FitSettings
 from models.exercise.fit import GlobalModel, PooledPrior, fit_framed_global, fit_framed_user
-from models.exercise.kept_statistics import at_most, framed_statistics, statistics_of_sets
 from models.exercise.minimum_sets import missing_sets
 from models.exercise.model import ExerciseModel
+from models.exercise.quantised_statistics import cap_seconds, framed_statistics, statistics_of_sets
 from models.exercise.statistics import Frame, Statistics
-from models.exercise.user_calibration import on_one_user
+from models.exercise.user_calibration import calibrate_for_user
 from pipelines.exercise.calibration import answers_of, held_answers
 from pipelines.exercise.judging import Hits, SetWithWindows, ask, askable, majority
 from pipelines.exercise.labelled import LabelledRow, digest, newest
@@ -146,14 +146,14 @@ def give_to_everybody(
     used = newest(sets, recipe.everybody_sets)
     found = windowed(used, model_id, recipe.windows)
     return statistics_of_sets(
-        at_most(named_windows(used, found.of), recipe.everybody_s)
+        cap_seconds(named_windows(used, found.of), recipe.everybody_s)
     ), found.fresh
 
 
 def _given(prepared: PreparedSets, recipe: Recipe) -> Statistics:
     """Statistics that the user gave to the global model: all of them, where that is not much."""
     all_named = named_windows(newest(prepared.used, recipe.everybody_sets), prepared.windows)
-    given = at_most(all_named, recipe.everybody_s)
+    given = cap_seconds(all_named, recipe.everybody_s)
     whole = len(given) == len(prepared.used)
     if whole and all(one is own for one, own in zip(given, all_named, strict=True)):
         return prepared.own
@@ -204,7 +204,7 @@ def _shipped(
     """
     model = fit_framed_user(prepared.own, prepared.frame, common, model_id=model_id)
     trial = answers_of(on_trial, askable(prepared.halves.late, prepared.windows))
-    return replace(model, calibration=on_one_user(model.calibration, trial))
+    return replace(model, calibration=calibrate_for_user(model.calibration, trial))
 
 
 def _without(

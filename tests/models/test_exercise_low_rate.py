@@ -60,22 +60,22 @@ def statistics() -> Statistics:
 
 
 @pytest.fixture(scope="module")
-def taught(statistics: Statistics) -> ExerciseModel:
+def group_data(statistics: Statistics) -> ExerciseModel:
     return fit_user(statistics)
 
 
 def named(model: ExerciseModel, signals: list[WristSignal]) -> str | None:
-    return name_as_worn(signals, (Rung("user", "v", model),)).answer.exercise
+    return name_as_worn(signals, (Rung("user", "v", model),)).prediction.exercise
 
 
-def test_moves_are_named_by_what_a_low_rate_still_shows(taught: ExerciseModel) -> None:
-    read = from_bytes(to_bytes(taught))
+def test_moves_are_named_by_what_a_low_rate_still_shows(group_data: ExerciseModel) -> None:
+    read = from_bytes(to_bytes(group_data))
     for name in NAMES:
         assert named(read, at_10_hz(buzzing(name, 99))) == name
 
 
-def test_a_model_of_before_is_read_and_misses_the_buzz(taught: ExerciseModel) -> None:
-    meta, arrays = codec.unpack(to_bytes(taught), MODEL_TAG)
+def test_a_model_of_before_is_read_and_misses_the_buzz(group_data: ExerciseModel) -> None:
+    meta, arrays = codec.unpack(to_bytes(group_data), MODEL_TAG)
     kept = {name: one for name, one in arrays.items() if name != SLOW}
     before = from_bytes(codec.pack(MODEL_TAG, meta, kept))
     assert before.low_rate is None
@@ -83,67 +83,67 @@ def test_a_model_of_before_is_read_and_misses_the_buzz(taught: ExerciseModel) ->
         assert named(before, at_10_hz(buzzing(name, 99))) is None
 
 
-def test_at_a_full_rate_nothing_is_asked_of_it(taught: ExerciseModel) -> None:
-    before = replace(taught, low_rate=None)
+def test_at_a_full_rate_nothing_is_asked_of_it(group_data: ExerciseModel) -> None:
+    before = replace(group_data, low_rate=None)
     for signal in (buzzing("swing", 99), movement("swing", 99), movement("shake", 99)):
-        assert taught.answer([signal]) == before.answer([signal])
+        assert group_data.predict([signal]) == before.predict([signal])
 
 
 def test_who_has_taught_at_a_low_rate_is_answered_as_before() -> None:
     at_low = {name: [at_10_hz(buzzing(name, k)) for k in range(8)] for name in NAMES}
     model = fit_user(learned(at_low))
     asked = at_10_hz(buzzing("turn", 99))
-    answer = model.answer(asked)
-    assert answer.strange is not None
-    assert answer.strange < FAMILIAR
-    assert answer == replace(model, low_rate=None).answer(asked)
+    answer = model.predict(asked)
+    assert answer.strangeness is not None
+    assert answer.strangeness < FAMILIAR
+    assert answer == replace(model, low_rate=None).predict(asked)
 
 
-def test_what_was_not_recorded_does_not_count(taught: ExerciseModel) -> None:
+def test_what_was_not_recorded_does_not_count(group_data: ExerciseModel) -> None:
     (signal,) = at_10_hz(buzzing("turn", 99))
     x = window_features(signal).x
     other = x + 9
     other[:, low_rate_features(True)] = x[:, low_rate_features(True)]
-    one, same = (taught.looked_at(windows, [LOW_RATE]) for windows in (x, other))
-    assert one.strange.tolist() == same.strange.tolist()
+    one, same = (group_data.looked_at(windows, [LOW_RATE]) for windows in (x, other))
+    assert one.strangeness.tolist() == same.strangeness.tolist()
     assert one.whole.tolist() == same.whole.tolist()
-    assert (taught.looked_at(x, []).strange > one.strange).all()
+    assert (group_data.looked_at(x, []).strangeness > one.strangeness).all()
 
 
 def test_it_is_the_discriminant_of_those_features_alone(
-    taught: ExerciseModel, statistics: Statistics
+    group_data: ExerciseModel, statistics: Statistics
 ) -> None:
     kept, frame = low_rate_features(True), frame_of(statistics)
     _, _, means, upper = within_class_covariance(statistics.framed(frame))
-    means = (means - (taught.mean - frame.mean))[:, kept]
-    scale = taught.scale.astype(np.float64)[kept]
+    means = (means - (group_data.mean - frame.mean))[:, kept]
+    scale = group_data.scale.astype(np.float64)[kept]
     inside = mirrored(np.triu(upper).astype(np.float64))[np.ix_(kept, kept)] / np.outer(
         scale, scale
     )
     shrink = FitSettings().shrink
     inside = (1 - shrink) * inside + shrink * np.trace(inside) / len(kept) * np.eye(len(kept))
     expected = np.linalg.solve(inside, (means / scale).T).T
-    assert taught.low_rate is not None
-    off = np.abs(taught.low_rate.weights * taught.low_rate.step - expected)
+    assert group_data.low_rate is not None
+    off = np.abs(group_data.low_rate.weights * group_data.low_rate.step - expected)
     assert off.max() < 0.02 * np.abs(expected).max()
 
 
 def test_without_a_second_line_the_first_one_is_the_same(
-    taught: ExerciseModel, statistics: Statistics
+    group_data: ExerciseModel, statistics: Statistics
 ) -> None:
     without = fit_user(statistics, settings=FitSettings(low_rate=False))
     assert without.low_rate is None
-    assert to_bytes(without) == to_bytes(replace(taught, low_rate=None))
+    assert to_bytes(without) == to_bytes(replace(group_data, low_rate=None))
 
 
 @pytest.mark.parametrize("labels", [2, 3])
-def test_a_line_of_another_shape_is_refused(taught: ExerciseModel, labels: int) -> None:
+def test_a_line_of_another_shape_is_refused(group_data: ExerciseModel, labels: int) -> None:
     size = len(low_rate_features(True)) - (labels == 3)
     torn = LowRateDiscriminant(
         np.ones((labels, size), np.int8), 1.0, np.ones(labels, np.float32), 0.0
     )
     with pytest.raises(BadModelBytes):
-        from_bytes(_with_low_rate(taught, torn))
+        from_bytes(_with_low_rate(group_data, torn))
 
 
 def _with_low_rate(model: ExerciseModel, line: LowRateDiscriminant) -> bytes:

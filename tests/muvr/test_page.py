@@ -8,8 +8,8 @@ import pytest
 
 from models.activity.evaluate import ActivityRecording, RecordingSegments
 from models.activity.segments import Segment
-from models.exercise.protocols.answers import SetPredictions
 from models.exercise.protocols.outcome import ProtocolOutcome
+from models.exercise.protocols.predictions import SetPredictions
 from models.reps.evaluate import RepsExample
 from models.signal.windows import RATE_HZ
 from models.signal.wrist import WristSignal

@@ -126,7 +126,7 @@ def test_what_training_says_about_a_set_is_what_the_service_says(people):
     model = from_bytes(learned.content)
     signals = wrist_signals(unpack_pieces(late.samples))
     windows = labelled_windows(signals, late.exercise)
-    assert model.answer_windows(windows.t0_ns, windows.x) == model.answer(signals)
+    assert model.predict_windows(windows.t0_ns, windows.x) == model.predict(signals)
 
 
 def test_what_does_not_carry_a_model_says_why(people):
