@@ -144,7 +144,7 @@ def _abstain_if_degraded(result: LadderPrediction) -> Prediction:
     prediction = result.prediction
     layout = result.rung.model.model_id if result.rung else ACC6
     for note, (reason, familiar) in DEGRADED.items():
-        strange = (prediction.strangeness or 0.0) >= familiar[layout]
-        if note in prediction.notes and strange and not prediction.abstained:
+        degraded = note in prediction.notes and not prediction.abstained
+        if degraded and (prediction.strangeness or 0.0) >= familiar[layout]:
             return replace(prediction, exercise=None, abstained=True, reason=reason)
     return prediction

@@ -86,7 +86,7 @@ def test_strangeness_by_itself_is_that_of_an_answer(people):
     readings = [window_movement([movement(name, 6)]) for name in ("press", "shake")] + [
         window_movement([])
     ]
-    said = [model.predict_movement(reading).strange for reading in readings]
+    said = [model.predict_movement(reading).strangeness for reading in readings]
     assert list(map(model.set_strangeness, readings)) == said
     assert said[0] < said[1]
     assert said[2] is None

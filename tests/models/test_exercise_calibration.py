@@ -150,16 +150,16 @@ def test_calibration_is_learned_on_people(halves):
     some = dict(list(halves.items())[:4])
     people = [
         UserSplit(
-            learn=tuple(TrainingSet(m.exercise, training_statistics([m], ENOUGH)) for m in early),
-            ask=evaluation_windows(late),
+            train=tuple(TrainingSet(m.exercise, training_statistics([m], ENOUGH)) for m in early),
+            test=evaluation_windows(late),
         )
         for early, late in some.values()
     ]
     for_global, for_own = fit_calibrations(people)
     assert for_own.window > for_global.window  # own scores deserve more trust
     assert for_own.known_slope > 1
-    model = fit_user(total([s.statistics for s in people[0].learn]), calibration=for_own)
-    assert score(model, people[0].ask).window_ece < 0.05
+    model = fit_user(total([s.statistics for s in people[0].train]), calibration=for_own)
+    assert score(model, people[0].test).window_ece < 0.05
 
 
 def test_scores_need_a_set():

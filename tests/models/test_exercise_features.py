@@ -67,7 +67,7 @@ WORN = (MIRROR, AxisMap((-1, -1, 1), (-1, -1, 1)), AxisMap((-1, -1, -1), (1, 1, 
 
 
 @pytest.mark.parametrize("with_gyro", [True, False])
-@pytest.mark.parametrize("signs", WORN)
+@pytest.mark.parametrize("axis_map", WORN)
 def test_features_under_other_signs_are_those_of_samples_with_other_signs(axis_map, with_gyro):
     cut = cut_signal(movement("turn", 3))
     gyro = cut.gyro if with_gyro else None

@@ -60,7 +60,7 @@ def statistics() -> Statistics:
 
 
 @pytest.fixture(scope="module")
-def group_data(statistics: Statistics) -> ExerciseModel:
+def trained(statistics: Statistics) -> ExerciseModel:
     return fit_user(statistics)
 
 
@@ -68,14 +68,14 @@ def named(model: ExerciseModel, signals: list[WristSignal]) -> str | None:
     return name_as_worn(signals, (Rung("user", "v", model),)).prediction.exercise
 
 
-def test_moves_are_named_by_what_a_low_rate_still_shows(group_data: ExerciseModel) -> None:
-    read = from_bytes(to_bytes(group_data))
+def test_moves_are_named_by_what_a_low_rate_still_shows(trained: ExerciseModel) -> None:
+    read = from_bytes(to_bytes(trained))
     for name in NAMES:
         assert named(read, at_10_hz(buzzing(name, 99))) == name
 
 
-def test_a_model_of_before_is_read_and_misses_the_buzz(group_data: ExerciseModel) -> None:
-    meta, arrays = codec.unpack(to_bytes(group_data), MODEL_TAG)
+def test_a_model_of_before_is_read_and_misses_the_buzz(trained: ExerciseModel) -> None:
+    meta, arrays = codec.unpack(to_bytes(trained), MODEL_TAG)
     kept = {name: one for name, one in arrays.items() if name != SLOW}
     before = from_bytes(codec.pack(MODEL_TAG, meta, kept))
     assert before.low_rate is None
@@ -83,10 +83,10 @@ def test_a_model_of_before_is_read_and_misses_the_buzz(group_data: ExerciseModel
         assert named(before, at_10_hz(buzzing(name, 99))) is None
 
 
-def test_at_a_full_rate_nothing_is_asked_of_it(group_data: ExerciseModel) -> None:
-    before = replace(group_data, low_rate=None)
+def test_at_a_full_rate_nothing_is_asked_of_it(trained: ExerciseModel) -> None:
+    before = replace(trained, low_rate=None)
     for signal in (buzzing("swing", 99), movement("swing", 99), movement("shake", 99)):
-        assert group_data.predict([signal]) == before.predict([signal])
+        assert trained.predict([signal]) == before.predict([signal])
 
 
 def test_who_has_taught_at_a_low_rate_is_answered_as_before() -> None:
@@ -99,51 +99,51 @@ def test_who_has_taught_at_a_low_rate_is_answered_as_before() -> None:
     assert answer == replace(model, low_rate=None).predict(asked)
 
 
-def test_what_was_not_recorded_does_not_count(group_data: ExerciseModel) -> None:
+def test_what_was_not_recorded_does_not_count(trained: ExerciseModel) -> None:
     (signal,) = at_10_hz(buzzing("turn", 99))
     x = window_features(signal).x
     other = x + 9
     other[:, low_rate_features(True)] = x[:, low_rate_features(True)]
-    one, same = (group_data.looked_at(windows, [LOW_RATE]) for windows in (x, other))
+    one, same = (trained.score_set(windows, [LOW_RATE]) for windows in (x, other))
     assert one.strangeness.tolist() == same.strangeness.tolist()
-    assert one.whole.tolist() == same.whole.tolist()
-    assert (group_data.looked_at(x, []).strangeness > one.strangeness).all()
+    assert one.set_probabilities.tolist() == same.set_probabilities.tolist()
+    assert (trained.score_set(x, []).strangeness > one.strangeness).all()
 
 
 def test_it_is_the_discriminant_of_those_features_alone(
-    group_data: ExerciseModel, statistics: Statistics
+    trained: ExerciseModel, statistics: Statistics
 ) -> None:
     kept, frame = low_rate_features(True), frame_of(statistics)
     _, _, means, upper = within_class_covariance(statistics.framed(frame))
-    means = (means - (group_data.mean - frame.mean))[:, kept]
-    scale = group_data.scale.astype(np.float64)[kept]
+    means = (means - (trained.mean - frame.mean))[:, kept]
+    scale = trained.scale.astype(np.float64)[kept]
     inside = mirrored(np.triu(upper).astype(np.float64))[np.ix_(kept, kept)] / np.outer(
         scale, scale
     )
     shrink = FitSettings().shrink
     inside = (1 - shrink) * inside + shrink * np.trace(inside) / len(kept) * np.eye(len(kept))
     expected = np.linalg.solve(inside, (means / scale).T).T
-    assert group_data.low_rate is not None
-    off = np.abs(group_data.low_rate.weights * group_data.low_rate.step - expected)
+    assert trained.low_rate is not None
+    off = np.abs(trained.low_rate.weights * trained.low_rate.step - expected)
     assert off.max() < 0.02 * np.abs(expected).max()
 
 
 def test_without_a_second_line_the_first_one_is_the_same(
-    group_data: ExerciseModel, statistics: Statistics
+    trained: ExerciseModel, statistics: Statistics
 ) -> None:
     without = fit_user(statistics, settings=FitSettings(low_rate=False))
     assert without.low_rate is None
-    assert to_bytes(without) == to_bytes(replace(group_data, low_rate=None))
+    assert to_bytes(without) == to_bytes(replace(trained, low_rate=None))
 
 
 @pytest.mark.parametrize("labels", [2, 3])
-def test_a_line_of_another_shape_is_refused(group_data: ExerciseModel, labels: int) -> None:
+def test_a_line_of_another_shape_is_refused(trained: ExerciseModel, labels: int) -> None:
     size = len(low_rate_features(True)) - (labels == 3)
     torn = LowRateDiscriminant(
         np.ones((labels, size), np.int8), 1.0, np.ones(labels, np.float32), 0.0
     )
     with pytest.raises(BadModelBytes):
-        from_bytes(_with_low_rate(group_data, torn))
+        from_bytes(_with_low_rate(trained, torn))
 
 
 def _with_low_rate(model: ExerciseModel, line: LowRateDiscriminant) -> bytes:

@@ -44,7 +44,7 @@ def test_the_compiled_answer_is_what_the_reference_spells_out(size, m):
     model = model_of(size)
     x = windows_for(model, m)
     found, want = model._scorer.score_set(x), score_set(model, x)
-    for name in ("each", "strange", "whole", "hesitation"):
+    for name in ("window_probabilities", "strangeness", "set_probabilities", "hesitation"):
         assert getattr(found, name) == pytest.approx(getattr(want, name), rel=2e-4, abs=1e-6), name
     z = model.standardised(x)
     scores = z @ model.weights.T.astype(np.float32) + model.bias

@@ -106,7 +106,8 @@ def test_windows_of_something_else_and_junk_are_refused():
 
 
 @pytest.mark.parametrize(
-    "change", [{"asked": 3}, {"asked": -1}, {"rows": 5}, {"step": np.ones(3, "<f2")}]
+    "change",
+    [{"evaluation_rows": 3}, {"evaluation_rows": -1}, {"rows": 5}, {"step": np.ones(3, "<f2")}],
 )
 def test_windows_whose_parts_do_not_fit_together_are_refused(change):
     windows = quantise(windows_of(2, 4, 7))
@@ -131,5 +132,5 @@ def test_the_longest_set_gives_no_more_than_the_most_from_its_begin_to_its_end(m
         np.testing.assert_allclose(given.x[row], alone.x[0], rtol=1e-4, atol=1e-4)
     short = part_of(day, slice(50 * 1200))
     capped = set_windows([short], seed=7)
-    monkeypatch.setattr("models.exercise.examples.MOST_ROWS", 10**6)
+    monkeypatch.setattr("models.exercise.examples.MAX_ROWS", 10**6)
     assert np.array_equal(capped.x, set_windows([short], seed=7).x)

@@ -11,7 +11,7 @@ from models.exercise.examples import set_statistics
 from models.exercise.fit import fit_user
 from models.exercise.model import ExerciseModel, Level
 from models.exercise.protocols.trials import Movement
-from models.exercise.protocols.worn import WEARINGS as ASKED_WAYS
+from models.exercise.protocols.worn import WEARINGS as PROTOCOL_WEARINGS
 from models.exercise.protocols.worn import worn_otherwise
 from models.recognition.naming import FAMILIAR, Rung
 from models.recognition.sets import RecognitionModels, recognise
@@ -162,7 +162,7 @@ def test_a_device_of_other_axes_is_read_along_those_that_were_learned(
     assert [one.named.prediction.exercise for one in found] == [name for _, _, name in spans]
     assert {one.notes for one in found} == {("axes-were-swapped",)}
     (start, end, name), _ = spans
-    alone = name_as_worn(wrist_signals(cut(sent, start, end)), ladder()).answer
+    alone = name_as_worn(wrist_signals(cut(sent, start, end)), ladder()).prediction
     assert (alone.exercise, alone.notes) == (name, ("axes-were-swapped",))
 
 
@@ -171,7 +171,7 @@ def test_another_frame_is_believed_only_where_it_makes_movement_familiar() -> No
     stranger = replace(own_model(), typical=own_model().typical - 1.2)
     recording, ((start, end, name), _) = workout(9)
     signals = wrist_signals(cut(recording, start, end))
-    plain = name_as_worn(signals, (Rung("user", "v", stranger),)).answer
+    plain = name_as_worn(signals, (Rung("user", "v", stranger),)).prediction
     assert plain.strangeness is not None
     assert plain.exercise == name
     assert FAMILIAR <= plain.strangeness < stranger.calibration.abstain_above
@@ -185,7 +185,7 @@ def test_a_single_window_is_not_looked_at_in_frames_of_other_devices() -> None:
     recording, ((start, _, name), _) = workout(9)
     sent = remap_recording(recording, OTHER_FRAMES[0])
     seconds = {n: wrist_signals(cut(sent, start, start + n * NS_PER_S)) for n in (4, 10)}
-    found = {n: name_as_worn(signals, ladder()).answer for n, signals in seconds.items()}
+    found = {n: name_as_worn(signals, ladder()).prediction for n, signals in seconds.items()}
     assert [len(one.windows) for one in found.values()] == [1, 7]
     assert found[4].notes == ()
     assert (found[10].exercise, found[10].notes) == (name, ("axes-were-swapped",))
@@ -207,7 +207,7 @@ def test_the_protocol_of_wearing_counts_right_and_wrong_names() -> None:
         for n, (start, end, name) in enumerate(spans)
     ]
     found = {figure.name: figure for figure in worn_otherwise(movements)}
-    assert len(found) == 2 * len(ASKED_WAYS)
+    assert len(found) == 2 * len(PROTOCOL_WEARINGS)
     right, wrong = found.pop("s7_worn_other_frame_right"), found.pop("s7_worn_other_frame_wrong")
     assert (right.value, wrong.value) == (7 / 8, 0.0)  # one is not familiar enough in any frame
     for name, figure in found.items():

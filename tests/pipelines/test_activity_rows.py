@@ -56,9 +56,9 @@ def test_the_passes_make_the_very_model_that_one_process_makes(two_days, whole):
     table = partition(0, stretch_of(1), stretch_of(2, NOW + timedelta(days=1)))
     key = (str(walker(0)), LAYOUT)
     given = given_row(key, table)
-    group_data = taught_row(key, table, lesson=lesson_of(given))
-    assert [given[0]["status"], group_data[0]["status"]] == ["learned", "learned"]
-    made = fit_everybody(given, group_data, LAYOUT)
+    taught = taught_row(key, table, lesson=lesson_of(given))
+    assert [given[0]["status"], taught[0]["status"]] == ["learned", "learned"]
+    made = fit_everybody(given, taught, LAYOUT)
     assert to_bytes(made) == to_bytes(whole)
     np.testing.assert_array_equal(total_of(given, LAYOUT).moments, sums_of(two_days).moments)
 
@@ -71,8 +71,8 @@ def three():
     given = [row for key, table in zip(keys, tables, strict=True) for row in given_row(key, table)]
     lesson = lesson_of(given)
     pairs = zip(keys, tables, strict=True)
-    group_data = [row for key, table in pairs for row in taught_row(key, table, lesson=lesson)]
-    return keys, tables, lesson, pa.Table.from_pylist(group_data, schema=TAUGHT).to_pylist()
+    taught = [row for key, table in pairs for row in taught_row(key, table, lesson=lesson)]
+    return keys, tables, lesson, pa.Table.from_pylist(taught, schema=TAUGHT).to_pylist()
 
 
 def same_borders(one, other) -> bool:
@@ -80,9 +80,9 @@ def same_borders(one, other) -> bool:
 
 
 def test_nobody_is_judged_by_borders_that_he_taught(three):
-    keys, _, lesson, group_data = three
-    lessons = [one for _, one in lessons_of(group_data, LAYOUT)]
-    halves = halves_of(group_data, LAYOUT, lesson)
+    keys, _, lesson, taught = three
+    lessons = [one for _, one in lessons_of(taught, LAYOUT)]
+    halves = halves_of(taught, LAYOUT, lesson)
     users = [user for user, _ in keys]
     first, second = borders_of([lessons[0], lessons[2]]), borders_of([lessons[1]])
     assert same_borders(halves.unseen_by(users[1]), first)
@@ -92,9 +92,9 @@ def test_nobody_is_judged_by_borders_that_he_taught(three):
 
 
 def test_an_only_users_days_are_judged_by_the_borders_of_other_days(three):
-    keys, _, lesson, group_data = three
+    keys, _, lesson, taught = three
     days = ["2026-11-01", "2026-11-02", "2026-11-03"]
-    one = {**group_data[0], "days": days, "borders": [row["borders"][0] for row in group_data]}
+    one = {**taught[0], "days": days, "borders": [row["borders"][0] for row in taught]}
     halves = halves_of([one], LAYOUT, replace(lesson, alone=frozenset({LAYOUT})))
     lessons = [lesson for _, lesson in lessons_of([one], LAYOUT)]
     assert same_borders(halves.unseen_by(days[1]), borders_of([lessons[0], lessons[2]]))
@@ -109,10 +109,10 @@ def seconds_in(key, table, exam):
 
 
 def test_each_half_is_judged_by_what_the_other_taught(three, whole):
-    keys, tables, lesson, group_data = three
+    keys, tables, lesson, taught = three
     good, bad = (whole.start, whole.end), (far_off(len(whole.start.mean)), None)
     exam = replace(
-        exam_of(lesson, group_data, {}),
+        exam_of(lesson, taught, {}),
         halves={LAYOUT: BorderHalves(frozenset({keys[0][0]}), of_first=bad, of_second=good)},
     )
     assert f1(seconds_in(keys[0], tables[0], exam)) > 0.98

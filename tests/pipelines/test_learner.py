@@ -165,7 +165,7 @@ def test_windows_that_were_kept_before_sets_had_a_most_are_taken_anew(people, mo
     kept = {one.set_id: one.features for one in first.fresh}
     sets = [replace(one, features=kept[one.set_id]) for one in people[0]]
     for module in ("models.exercise.examples", "pipelines.exercise.windows"):
-        monkeypatch.setattr(f"{module}.MOST_ROWS", 10)
+        monkeypatch.setattr(f"{module}.MAX_ROWS", 10)
     again = learn_user(sets, "wrist-acc6", RECIPE)
     assert [one.set_id for one in again.fresh] == [one.set_id for one in sets]
     new = {one.set_id: one.features for one in again.fresh}
