@@ -23,7 +23,7 @@ from ingest.questions import CHUNKS_AT_MOST, QUESTION_S, reach_s, read_recording
 from models.exercise.layout import model_id
 from models.exercise.minimum_sets import NEEDED
 from models.recognition.counting import FROM_S, repetitions
-from models.recognition.naming import NO_MODEL, Named
+from models.recognition.naming import NO_MODEL, LadderPrediction
 from models.recognition.wearing import name_as_worn
 from models.reps.count import Repetitions
 from models.signal.pieces import Recording, Side
@@ -158,11 +158,11 @@ def answer_of(recording: Recording, ladder: Sequence[Loaded], *, count: bool) ->
     """The answer for a recording, in the shape of `ClassifyAnswer`."""
     signals = wrist_signals(recording)
     named = name_as_worn(signals, rungs_of(ladder))
-    return _shape(named, repetitions(signals) if count and not named.answer.abstained else None)
+    return _shape(named, repetitions(signals) if count and not named.prediction.abstained else None)
 
 
-def _shape(named: Named, counted: Repetitions | None = None) -> dict[str, Any]:
-    answer, rung = named.answer, named.rung
+def _shape(named: LadderPrediction, counted: Repetitions | None = None) -> dict[str, Any]:
+    answer, rung = named.prediction, named.rung
     return {
         "exercise": answer.exercise,
         "probability": answer.probability,

@@ -86,7 +86,7 @@ async def next_exercise(
     before = [row for row in rows if row.session_id != session]
     last = [row.exercise for row in before if row.session_id == before[-1].session_id]
     # What was done since the last training is history too: a new plan is known after its first day.
-    answer = loaded.model.continued(log_from(before)).answer(so_far, before=last)
+    answer = loaded.model.continued(log_from(before)).predict(so_far, before=last)
     return NextAnswer(
         exercises=[NextShape(exercise=name, probability=share) for name, share in answer],
         model=_name(loaded),

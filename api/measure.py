@@ -16,7 +16,7 @@ from api.fair_queue import FairQueue
 from api.model_cache import Loaded, ModelCache
 from ingest.recordings import load_recording
 from ingest.stretches import span_of
-from models.recognition.sets import Measured, measure
+from models.recognition.sets import SetMeasurements, measure_set
 from models.signal.pieces import Recording
 from models.signal.truth import timeline
 from schemas.errors import BadSamples, UndecidedChunks
@@ -45,11 +45,11 @@ class Measurer:
         self._records = records
         self._models = models
         self._queue = FairQueue()
-        self._known: OrderedDict[_Key, Measured] = OrderedDict()
+        self._known: OrderedDict[_Key, SetMeasurements] = OrderedDict()
 
     async def of_sets(
         self, user_id: UUID, session: SessionRow, sets: Sequence[SetRow], layout: str
-    ) -> dict[UUID, Measured]:
+    ) -> dict[UUID, SetMeasurements]:
         """What the samples say of a session's sets; those whose samples are not in are left out.
 
         Args:
@@ -83,14 +83,14 @@ class Measurer:
         await self._queue.whole(user_id, measure_others)
         return {s: self._known[key] for s, key in keys.items() if key in self._known}
 
-    def _remember(self, key: _Key, measured: Measured) -> None:
+    def _remember(self, key: _Key, measured: SetMeasurements) -> None:
         self._known[key] = measured
         while len(self._known) > REMEMBERED:
             self._known.popitem(last=False)
 
     async def _measure(
         self, user_id: UUID, session: SessionRow, sets: Sequence[SetRow], book: Loaded | None
-    ) -> dict[UUID, Measured]:
+    ) -> dict[UUID, SetMeasurements]:
         if not sets:
             return {}
         spans = [span_of(one) for one in sets]
@@ -106,7 +106,9 @@ class Measurer:
 
 def _measured(
     recording: Recording, sets: Sequence[SetRow], book: Loaded | None
-) -> dict[UUID, Measured]:
+) -> dict[UUID, SetMeasurements]:
     line = timeline(recording)
-    found = {one.set_id: measure(line, *span_of(one), book.model if book else None) for one in sets}
+    found = {
+        one.set_id: measure_set(line, *span_of(one), book.model if book else None) for one in sets
+    }
     return {set_id: measured for set_id, measured in found.items() if measured is not None}

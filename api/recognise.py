@@ -20,7 +20,7 @@ from api.fair_queue import FairQueue
 from api.measure import Measurer
 from api.model_cache import ModelCache, rungs_of
 from ingest.recognition import FAMILY, ModelVersions, declared_layout, outdated, recognise_session
-from models.recognition.sets import Learned, Measured
+from models.recognition.sets import RecognitionModels, SetMeasurements
 from schemas.inputs import ACC3, ACC6
 from store.predictions import Prediction
 from store.records import Records
@@ -66,7 +66,7 @@ class Recogniser:
 
     async def measured(
         self, user_id: UUID, session: SessionRow, sets: Sequence[SetRow]
-    ) -> dict[UUID, Measured]:
+    ) -> dict[UUID, SetMeasurements]:
         """What the samples say of confirmed sets, as far as they are in.
 
         Raises:
@@ -159,7 +159,9 @@ class Recogniser:
         lists = await self._records.sessions.lists(user_id, session.session_id)
         return newest_revision(lists)
 
-    async def learned_for(self, user_id: UUID, layout: str) -> tuple[ModelVersions, Learned]:
+    async def learned_for(
+        self, user_id: UUID, layout: str
+    ) -> tuple[ModelVersions, RecognitionModels]:
         """The models that would answer now, and their versions."""
         ladder = await self._models.ladder(user_id, layout, FAMILY)
         activity = await self._models.find(user_id, layout, "activity")
@@ -172,7 +174,7 @@ class Recogniser:
             "activity": activity.stored.version if activity else None,
             "form": form.stored.version if form else None,
         }
-        return asked, Learned(
+        return asked, RecognitionModels(
             tuple(rungs_of(ladder)),
             activity.model if activity else None,
             form.model if form else None,

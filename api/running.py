@@ -13,8 +13,8 @@ from api.sets import recognised_shape
 from ingest.recognition import ModelVersions, prediction_of
 from ingest.recordings import Wrist
 from models.exercise.layout import model_id
-from models.recognition.live import Sight, look
-from models.recognition.sets import Learned, RecognisedSet
+from models.recognition.live import LiveSets, recognise_live
+from models.recognition.sets import RecognisedSet, RecognitionModels
 from models.signal.pieces import Piece, Recording
 from schemas.times import NS_PER_S
 
@@ -163,23 +163,23 @@ class RunningSets:
                 asked, learned = await self._services.recogniser.learned_for(
                     self._user_id, model_id(recording)
                 )
-                sight = await self._services.recogniser.in_turn(
+                found = await self._services.recogniser.in_turn(
                     self._user_id, self._look, recording, learned, heard_ns
                 )
-                current = self._keep(sight, asked)
+                current = self._keep(found, asked)
                 if not self.last.due():
                     return {"sets": self._shapes, "current": current}
         finally:
             self.last.done()
 
-    def _look(self, recording: Recording, learned: Learned, heard_ns: int) -> Sight:
-        return look(recording, learned, self._told, heard_ns)
+    def _look(self, recording: Recording, models: RecognitionModels, heard_ns: int) -> LiveSets:
+        return recognise_live(recording, models, self._told, heard_ns)
 
-    def _keep(self, sight: Sight, asked: ModelVersions) -> dict[str, Any] | None:
+    def _keep(self, found: LiveSets, asked: ModelVersions) -> dict[str, Any] | None:
         room = TOLD_AT_MOST - len(self._told)
-        self._told += sight.over[:room]
-        self._shapes += [self._shape(one, asked) for one in sight.over[:room]]
-        return None if sight.current is None else self._shape(sight.current, asked)
+        self._told += found.finished[:room]
+        self._shapes += [self._shape(one, asked) for one in found.finished[:room]]
+        return None if found.current is None else self._shape(found.current, asked)
 
     def _shape(self, one: RecognisedSet, asked: ModelVersions) -> dict[str, Any]:
         now = self._services.clock()

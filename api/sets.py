@@ -15,7 +15,7 @@ from api.dependencies import Sensor, ServicesHere
 from api.keeping import set_counts_as
 from api.problems import described
 from api.shapes import ModelName
-from models.recognition.sets import Measured
+from models.recognition.sets import SetMeasurements
 from models.reps.count import Repetitions
 from models.reps.measure import Repetition
 from schemas.errors import BadEvent
@@ -128,7 +128,7 @@ async def delete_set(
     return Response(status_code=204)
 
 
-def set_shape(row: SetRow, measured: Measured | None = None) -> SetShape:
+def set_shape(row: SetRow, measured: SetMeasurements | None = None) -> SetShape:
     """A confirmed set as clients see it: nobody guessed, so nothing is probable.
 
     Args:

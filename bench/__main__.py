@@ -4,8 +4,8 @@
     python -m bench ingest rank     these
     python -m bench soak            the crash test; `fuzz` the hostile one
 
-A benchmark is a module of this folder with `run(door) -> list[Figure]`. The exit code is 1 when a
-figure that has a floor does not hold.
+A benchmark is a module of this folder with `run(context) -> list[Figure]`. The exit code is 1 when
+a figure that has a floor does not hold.
 """
 
 import importlib
@@ -13,7 +13,7 @@ import sys
 import time
 from pathlib import Path
 
-from muvr.door import open_door
+from muvr.context import open_context
 from muvr.reports import show_figures, write_report
 from muvr.sigterm import interrupt_on_sigterm
 from schemas.errors import MuvrError
@@ -31,24 +31,26 @@ def names() -> list[str]:
 
 def main(asked: list[str]) -> int:
     """Run the asked benchmarks; all but the long ones when none is named."""
-    door = open_door(None, as_json=False)
+    context = open_context(None, as_json=False)
     unknown = sorted(set(asked) - set(names()))
     if unknown:
-        door.terminal.fail(f"There is no benchmark {unknown[0]}; there are {', '.join(names())}.")
+        context.terminal.fail(
+            f"There is no benchmark {unknown[0]}; there are {', '.join(names())}."
+        )
         return 2
     holds = True
     for name in asked or [name for name in names() if name not in APART]:
         began = time.monotonic()
         try:
-            figures: list[Figure] = importlib.import_module(f"bench.{name}").run(door)
+            figures: list[Figure] = importlib.import_module(f"bench.{name}").run(context)
         except MuvrError as problem:
-            door.terminal.fail(f"{name}: {problem}")
+            context.terminal.fail(f"{name}: {problem}")
             holds = False
             continue
-        reports = door.config.paths.reports
+        reports = context.config.paths.reports
         folder = reports if name in APART else reports / "bench"
         report = write_report(name, time.monotonic() - began, figures, folder)
-        show_figures(door.terminal, name, figures)
+        show_figures(context.terminal, name, figures)
         holds = holds and report.holds
     return 0 if holds else 1
 

@@ -18,8 +18,8 @@ from schemathesis.core.failures import Failure, FailureGroup
 from bench.generated_requests import generated_cases, operations_of, register_serializers
 from bench.hostile import attack_apart
 from bench.known import WITHIN_S, Asker, example, log_in, opened, prepare_asker, with_known
+from muvr.context import CommandContext
 from muvr.deployment import PASSWORD, Deployment, deployed
-from muvr.door import Door
 from schemas.progress import Progress
 from schemas.report import Figure
 
@@ -63,14 +63,16 @@ class FuzzResult:
         return self.operations - self.answered
 
 
-def run(door: Door, *, cases: int = CASES, decoder_cases: int = DECODER_CASES) -> list[Figure]:
+def run(
+    context: CommandContext, *, cases: int = CASES, decoder_cases: int = DECODER_CASES
+) -> list[Figure]:
     """Ask everything that the document describes, right and wrong, then attack the decoders."""
-    with door.terminal:
-        with deployed(door) as deployment:
+    with context.terminal:
+        with deployed(context) as deployment:
             asked = ask_everything(
-                deployment.service.url, lambda: _operator(deployment), cases, door.terminal
+                deployment.service.url, lambda: _operator(deployment), cases, context.terminal
             )
-        door.terminal.step("hostile bodies, in a process of their own", 0, decoder_cases)
+        context.terminal.step("hostile bodies, in a process of their own", 0, decoder_cases)
         hostile = attack_apart(decoder_cases, SEED)
     return [
         *_asked(asked),

@@ -15,8 +15,8 @@ from bench.recorded import DATA, bodies_of, chunk_targets, cut_pieces, spar_coun
 from bench.rowwise import RowwiseRates, bound_batches, packed_batches, rows_per_s
 from bench.stored import stored_bytes
 from ingest.chunks import CBOR
+from muvr.context import CommandContext
 from muvr.deployment import Deployment, deployed
-from muvr.door import Door
 from schemas.report import Figure
 
 SIZES = (512, 1024, 4096)
@@ -83,49 +83,49 @@ class Driven:
 
 
 def run(
-    door: Door, *, warm_up_s: float = WARM_UP_S, measured_s: float = MEASURED_S
+    context: CommandContext, *, warm_up_s: float = WARM_UP_S, measured_s: float = MEASURED_S
 ) -> list[Figure]:
     """Measure with one worker, then with two; the peer in between, on the same warm node."""
-    counts = spar_counts(door)
+    counts = spar_counts(context)
     scratch = Path(tempfile.mkdtemp(prefix="muvr-bodies-"))
     try:
         bodies = {
             n: write_bodies(scratch / f"{n}", bodies_of(cut_pieces(counts, n))) for n in SIZES
         }
-        with deployed(door) as deployment, door.terminal:
+        with deployed(context) as deployment, context.terminal:
             bench = Bench(deployment, bodies)
             bench.open_sessions()
-            door.terminal.step("warm up", 0, 1)
+            context.terminal.step("warm up", 0, 1)
             bench.drive(512, warm_up_s)
-            figures = _one_worker(bench, door, measured_s)
-            figures += _two_workers(bench, door, measured_s)
-            door.terminal.step("bytes on disk", 0, 1)
+            figures = _one_worker(bench, context, measured_s)
+            figures += _two_workers(bench, context, measured_s)
+            context.terminal.step("bytes on disk", 0, 1)
             figures += stored_bytes(deployment, counts, BYTES_FLOOR)
             return figures
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
 
 
-def _one_worker(bench: Bench, door: Door, measured_s: float) -> list[Figure]:
+def _one_worker(bench: Bench, context: CommandContext, measured_s: float) -> list[Figure]:
     figures: list[Figure] = []
     for n in SIZES:
-        door.terminal.step(f"chunks of {n}", SIZES.index(n), len(SIZES))
+        context.terminal.step(f"chunks of {n}", SIZES.index(n), len(SIZES))
         full = bench.drive(n, measured_s)
         half = bench.drive(n, measured_s, full.result.per_s / 2)
         figures += _figures(full, half)
         if n == 1024:
-            figures += _beside_rows(full, bench.deployment, door, measured_s)
+            figures += _beside_rows(full, bench.deployment, context, measured_s)
     return figures
 
 
 def _beside_rows(
-    full: Driven, deployment: Deployment, door: Door, measured_s: float
+    full: Driven, deployment: Deployment, context: CommandContext, measured_s: float
 ) -> list[Figure]:
     """What chunks are worth, beside the peer at its best and beside the peer as it is written."""
     figures: list[Figure] = []
     ways = (("", packed_batches, PEER_FLOOR), ("_bound_by_driver", bound_batches, None))
     for done, (name, made, floor) in enumerate(ways):
-        door.terminal.step("a row per sample", done, len(ways))
+        context.terminal.step("a row per sample", done, len(ways))
         peer = rows_per_s(deployment, made, measured_s)
         figures.append(_times_rows(f"times_row_per_sample_{full.n}{name}", full, peer, floor))
     return figures
@@ -144,8 +144,8 @@ def _times_rows(name: str, full: Driven, peer: RowwiseRates, floor: float | None
     )
 
 
-def _two_workers(bench: Bench, door: Door, measured_s: float) -> list[Figure]:
-    bench.deployment = bench.deployment.restart_service(door.terminal, workers=2)
+def _two_workers(bench: Bench, context: CommandContext, measured_s: float) -> list[Figure]:
+    bench.deployment = bench.deployment.restart_service(context.terminal, workers=2)
     bench.open_sessions()
     bench.drive(512, measured_s)
     return [

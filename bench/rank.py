@@ -18,7 +18,7 @@ from bench.timed import REPEATS, best_of
 from models.rank.fit import make_graph, pagerank
 from models.rank.model import RankSettings
 from models.rank.rmat import rmat_edges
-from muvr.door import Door
+from muvr.context import CommandContext
 from pipelines.spark.session import spark_session
 from schemas.config import Config
 from schemas.errors import IncompleteRun
@@ -32,20 +32,22 @@ AGREE = 1e-3  # the peers stop after as many steps: their ranks must be ours
 Edges = tuple[NDArray[np.int32], NDArray[np.int32]]
 
 
-def run(door: Door, *, scale: int = SCALE, graphx_scale: int = GRAPHX_SCALE) -> list[Figure]:
+def run(
+    context: CommandContext, *, scale: int = SCALE, graphx_scale: int = GRAPHX_SCALE
+) -> list[Figure]:
     """The kernel beside networkit on a large graph, and beside GraphX on a smaller one."""
-    with door.terminal as terminal:
+    with context.terminal as terminal:
         terminal.step("R-MAT graphs", 0, 2)
         large, small = (rmat_edges(one, EDGES_A_VERTEX, SEED) for one in (scale, graphx_scale))
         terminal.step("R-MAT graphs", 2, 2)
-        cores = door.config.spark.cores
+        cores = context.config.spark.cores
         ours, ranks = kernel_rate(large, scale, cores)
         terminal.step("networkit", 0, 1)
         theirs, others = networkit_rate(large, scale, cores)
         _require_alike(ranks, others)
         terminal.step("GraphX", 0, 1)
         small_rate, _ = kernel_rate(small, graphx_scale, cores)
-        graphx = graphx_rate(door.config, small)
+        graphx = graphx_rate(context.config, small)
     figure = Figure(
         "edges_per_s",
         ours,

@@ -24,7 +24,7 @@ from models.recommend.features import Counts
 from models.recommend.fit import candidates, fit_recommender
 from models.recommend.model import AlsSettings, Recommender
 from models.recommend.reference import confidence_above_one
-from muvr.door import Door
+from muvr.context import CommandContext
 from schemas.report import Figure
 
 NDCG = 0.475
@@ -46,17 +46,17 @@ class Reached:
     seconds: float | None
 
 
-def run(door: Door) -> list[Figure]:
+def run(context: CommandContext) -> list[Figure]:
     """Ours and theirs, one after the other in this process."""
-    parts = split(read_movielens(door.config.paths.datasets))
-    base = AlsSettings(threads=door.config.spark.cores, power=0.0)
-    with door.terminal as terminal:
+    parts = split(read_movielens(context.config.paths.datasets))
+    base = AlsSettings(threads=context.config.spark.cores, power=0.0)
+    with context.terminal as terminal:
         terminal.step("ours", 0, 1)
         ours = reach(fit_ours, parts, candidates(base))
         terminal.step("implicit", 0, 1)
         plain = [one for one in candidates(base) if one.scaling == 0]  # it knows no other
         theirs = reach(fit_theirs, parts, plain)
-    say = door.terminal.say
+    say = context.terminal.say
     for name in ("popularity", "repeat_last"):
         ranking = getattr(ours.score, name)
         say(f"{name}: nDCG@10 {ranking.ndcg:.4f}, recall@10 {ranking.recall:.4f}")

@@ -15,7 +15,7 @@ from bench.load import RequestTarget
 from ingest.chunks import canonical_body
 from ingest.importers.spar import ACC_SCALE_G, GYRO_SCALE_RAD_S, RATE_HZ, read_spar
 from models.signal.pieces import Piece
-from muvr.door import Door
+from muvr.context import CommandContext
 from schemas.ids import uuid7
 from schemas.times import NS_PER_S
 
@@ -23,9 +23,9 @@ DATA = "SPAR-10, 244,102 samples"
 FIRST_NS = 1_772_438_400 * NS_PER_S  # 2026-03-02 08:00 UTC
 
 
-def spar_counts(door: Door, kind: str = "acc") -> NDArray[np.int16]:
+def spar_counts(context: CommandContext, kind: str = "acc") -> NDArray[np.int16]:
     """All samples of SPAR in one array, int16 (244102, 3), in recorded order."""
-    recordings = [one.recording for one in read_spar(door.config.paths.datasets)]
+    recordings = [one.recording for one in read_spar(context.config.paths.datasets)]
     pieces = [piece for one in recordings for piece in (one.acc if kind == "acc" else one.gyro)]
     return np.concatenate([piece.counts for piece in pieces])
 

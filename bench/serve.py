@@ -29,8 +29,8 @@ from models.exercise.fit import fit_global
 from models.signal.pieces import Piece, Recording
 from models.signal.windows import WINDOW
 from models.signal.wrist import wrist_signals
+from muvr.context import CommandContext
 from muvr.deployment import Deployment, cpu_s, deployed, free_ports
-from muvr.door import Door
 from schemas.ids import version_of
 from schemas.inputs import ACC3, ACC6, InputLayout
 from schemas.layout import GLOBAL_OWNER
@@ -59,13 +59,17 @@ uvicorn.run(app, port=int(sys.argv[1]), loop="uvloop", http="httptools", access_
 """
 
 
-def run(door: Door, *, seconds: float = SECONDS) -> list[Figure]:
+def run(context: CommandContext, *, seconds: float = SECONDS) -> list[Figure]:
     """Ping and classify in turns of one run, with the same generator."""
-    recordings = [one for one in read_spar(door.config.paths.datasets) if one.person in PEOPLE]
-    with deployed(door) as deployment, tempfile.TemporaryDirectory() as scratch, door.terminal:
+    recordings = [one for one in read_spar(context.config.paths.datasets) if one.person in PEOPLE]
+    with (
+        deployed(context) as deployment,
+        tempfile.TemporaryDirectory() as scratch,
+        context.terminal,
+    ):
         idle_mb = _resident_mb(deployment)
         for layout in (ACC6, ACC3):
-            door.terminal.step(f"a global model for {layout}", 0, 1)
+            context.terminal.step(f"a global model for {layout}", 0, 1)
             asyncio.run(_serve_globally(deployment, _learn(recordings, layout), layout))
         bodies = {
             layout: write_bodies(Path(scratch) / layout, _bodies(recordings, layout))
@@ -73,16 +77,16 @@ def run(door: Door, *, seconds: float = SECONDS) -> list[Figure]:
         }
         nothing = write_bodies(Path(scratch) / "nothing", [(b"", '"ok":true')])
         with _ping() as (ping, port):
-            door.terminal.step("ping", 0, 1)
+            context.terminal.step("ping", 0, 1)
             job = LoadPlan(
                 port, [RequestTarget("", "GET", "/ping")] * CONNECTIONS, nothing, CBOR, seconds
             )
             ping_us = _cpu_us(job, lambda: cpu_s(ping))[1]
-        return _measure(door, deployment, bodies, seconds, ping_us, idle_mb)
+        return _measure(context, deployment, bodies, seconds, ping_us, idle_mb)
 
 
 def _measure(
-    door: Door,
+    context: CommandContext,
     deployment: Deployment,
     bodies: dict[str, str],
     seconds: float,
@@ -93,7 +97,7 @@ def _measure(
     target = RequestTarget(token, "POST", "/v1/classify?side=left&reps=false")
     figures: list[Figure] = []
     for layout, suffix in ((ACC6, ""), (ACC3, "_acc_only")):
-        door.terminal.step(f"classify {layout}", 0, 1)
+        context.terminal.step(f"classify {layout}", 0, 1)
         port, lines = deployment.config.api.port, [target] * CONNECTIONS
         drive(LoadPlan(port, lines, bodies[layout], CBOR, seconds / 2))
         job = LoadPlan(port, lines, bodies[layout], CBOR, seconds)

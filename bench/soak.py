@@ -15,8 +15,8 @@ from datetime import UTC, datetime
 from bench.phone import STREAM, ChunkLosses, Phone
 from bench.recorded import DATA, cut_pieces, open_session, spar_counts
 from ingest.export import export_user
+from muvr.context import CommandContext
 from muvr.deployment import Deployment, deployed
-from muvr.door import Door
 from schemas.errors import MuvrError
 from schemas.report import Figure
 from store.database import Database
@@ -36,7 +36,7 @@ class SoakTookTooLong(MuvrError):
 
 
 def run(
-    door: Door,
+    context: CommandContext,
     *,
     kills: int = KILLS,
     samples: int = SAMPLES,
@@ -49,8 +49,8 @@ def run(
     Raises:
         SoakTookTooLong: not done within `within_s`.
     """
-    pieces = cut_pieces(spar_counts(door), CHUNK)
-    with quick_java(), deployed(door) as deployment, door.terminal:
+    pieces = cut_pieces(spar_counts(context), CHUNK)
+    with quick_java(), deployed(context) as deployment, context.terminal:
         url = deployment.service.url
         people = []
         for number in range(phones):
@@ -58,7 +58,7 @@ def run(
             session = open_session(url, token)
             people.append(Phone(url, token, session, pieces, random.Random(seed * 1000 + number)))
         until_s = time.monotonic() + within_s
-        soak = _Soak(door, deployment, people, random.Random(seed), until_s, samples)
+        soak = _Soak(context, deployment, people, random.Random(seed), until_s, samples)
         done = asyncio.run(soak.run(kills))
         verdicts = asyncio.run(_read_back(deployment, people))
     return _figures(people, verdicts, done)
@@ -69,14 +69,14 @@ class _Soak:
 
     def __init__(
         self,
-        door: Door,
+        context: CommandContext,
         deployment: Deployment,
         phones: Sequence[Phone],
         chance: random.Random,
         until_s: float,
         samples: int,
     ) -> None:
-        self._door, self._deployment, self._phones = door, deployment, phones
+        self._door, self._deployment, self._phones = context, deployment, phones
         self._random, self._until_s, self._samples = chance, until_s, samples
         self._ended = 0
 

@@ -18,8 +18,8 @@ from bench.training_runs import (
     ours_of,
 )
 from bench.training_worlds import TENTH, USERS, worlds_of
+from muvr.context import CommandContext
 from muvr.deployment import node_alone
-from muvr.door import Door
 from pipelines.lifecycle.runs import RunReport
 from schemas.report import Figure
 
@@ -28,11 +28,11 @@ BESIDE_HEAP_MB = 512  # that a JVM takes besides
 FIGURE = partial(Figure, data=f"{DATA}; {USERS} users x 42 sets")
 
 
-def run(door: Door) -> list[Figure]:
+def run(context: CommandContext) -> list[Figure]:
     """Load, train, compare."""
-    with node_alone(door) as (config, node):
-        worlds = worlds_of(door, config, node)
-        door.terminal.step("users loaded", sum(world.crowd.size for world in worlds.values()))
+    with node_alone(context) as (config, node):
+        worlds = worlds_of(context, config, node)
+        context.terminal.step("users loaded", sum(world.crowd.size for world in worlds.values()))
         ours = ours_of(worlds)
         others = others_of(worlds)
         learning = learning_of(worlds["small"])

@@ -15,10 +15,9 @@ from bench.training_data import LAYOUT
 from bench.training_peers import joblib_seconds, pandas_seconds, scikit_model
 from bench.training_worlds import TENTH, TrainedKeyspace, changing, train_again
 from models.exercise.examples import SetWindows, windows_of_sets
-from models.exercise.fit import Others as Everybody
-from models.exercise.fit import fit_own
-from models.exercise.kept import keep
-from models.exercise.kept_statistics import NamedWindows, framed_statistics
+from models.exercise.fit import PooledPrior, fit_framed_user
+from models.exercise.quantised import quantise
+from models.exercise.quantised_statistics import ExerciseWindows, framed_statistics
 from models.signal.pieces import unpack_pieces
 from models.signal.wrist import wrist_signals
 from pipelines.exercise.global_models import read_everybody
@@ -161,27 +160,27 @@ def learning_of(world: TrainedKeyspace) -> Learning:
     database = world.database()
     everybody = read_everybody(database)[LAYOUT]
     database.close()
-    others = everybody.learned.others
+    prior = everybody.learned.prior
     users = range(min(COMPARED, world.crowd.size))
-    found = [_learning_of_user(_user_windows(world, number), others) for number in users]
+    found = [_learning_of_user(_user_windows(world, number), prior) for number in users]
     return Learning(*(st.median(several) for several in zip(*map(astuple, found), strict=True)))
 
 
-def _learning_of_user(parts: Sequence[NamedSetWindows], others: Everybody) -> Learning:
+def _learning_of_user(parts: Sequence[NamedSetWindows], prior: PooledPrior) -> Learning:
     kept = _packed(parts)
     return Learning(
-        min(_seconds(lambda: _learn_own(kept, others)) for _ in range(5)),
-        min(_seconds(lambda: _learn_own(_packed(parts), others)) for _ in range(5)),
+        min(_seconds(lambda: _learn_own(kept, prior)) for _ in range(5)),
+        min(_seconds(lambda: _learn_own(_packed(parts), prior)) for _ in range(5)),
         min(_scikit_s(parts, solver) for solver in SOLVERS),
     )
 
 
-def _packed(parts: Sequence[NamedSetWindows]) -> list[NamedWindows]:
-    return [(exercise, keep(windows)) for exercise, windows in parts]
+def _packed(parts: Sequence[NamedSetWindows]) -> list[ExerciseWindows]:
+    return [(exercise, quantise(windows)) for exercise, windows in parts]
 
 
-def _learn_own(named: Sequence[NamedWindows], others: Everybody) -> None:
-    fit_own(framed_statistics(named, others.frame), others.frame, others)
+def _learn_own(named: Sequence[ExerciseWindows], prior: PooledPrior) -> None:
+    fit_framed_user(framed_statistics(named, prior.frame), prior.frame, prior)
 
 
 def _scikit_s(parts: Sequence[NamedSetWindows], solver: str) -> float:

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from bench.training_data import Crowd, poison, put, settle
 from ingest.importers.spar import read_spar
-from muvr.door import Door
+from muvr.context import CommandContext
 from schemas.config import Config
 from store.connection import connect
 from store.database import Database
@@ -45,9 +45,11 @@ class TrainedKeyspace:
             database.close()
 
 
-def worlds_of(door: Door, config: Config, node: EmbeddedNode) -> dict[str, TrainedKeyspace]:
+def worlds_of(
+    context: CommandContext, config: Config, node: EmbeddedNode
+) -> dict[str, TrainedKeyspace]:
     """Load every keyspace through the store, and let the node write it to disk."""
-    recordings = read_spar(door.config.paths.datasets)
+    recordings = read_spar(context.config.paths.datasets)
     small = dict.fromkeys(("cold", "small", "peer_cold"), TENTH)
     sizes = {**small, "peer": 2 * TENTH, "large": USERS}
     spark = config.spark.model_copy(update={"split_mb": SPLIT_MB})
@@ -63,7 +65,7 @@ def worlds_of(door: Door, config: Config, node: EmbeddedNode) -> dict[str, Train
             poison(database, worlds[name].crowd, POISONED)
         database.close()
     node.stop()  # a node that ends writes everything to disk; what is read is then really read
-    node.start(door.terminal)
+    node.start(context.terminal)
     _await_estimates(worlds["large"])
     return worlds
 

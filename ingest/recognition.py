@@ -11,7 +11,7 @@ from uuid import UUID, uuid5
 from ingest.deviations import project_deviations
 from ingest.recordings import load_recordings, wrist_of
 from models.exercise.layout import model_id
-from models.recognition.sets import Learned, RecognisedSet, recognise
+from models.recognition.sets import RecognisedSet, RecognitionModels, recognise
 from models.signal.pieces import Recording
 from schemas.errors import BadSamples, UndecidedChunks
 from schemas.inputs import ACC3, ACC6, InputLayout
@@ -26,7 +26,7 @@ TOPIC: Topic = "predictions"
 ModelVersions = dict[str, Any]
 """The model versions that were asked: layout, exercise (a list), activity, form."""
 
-LearnedFor = Callable[[str], Awaitable[tuple[ModelVersions, Learned]]]
+LearnedFor = Callable[[str], Awaitable[tuple[ModelVersions, RecognitionModels]]]
 """The models that answer now for a layout, and their versions."""
 
 
@@ -71,7 +71,7 @@ async def recognise_session(
 
 
 def _sets_of(
-    recordings: Sequence[Recording], learned: Learned, notes: tuple[str, ...]
+    recordings: Sequence[Recording], learned: RecognitionModels, notes: tuple[str, ...]
 ) -> list[RecognisedSet]:
     """The sets of a session, in order, with what is said of its clock."""
     found = [one for recording in recordings for one in recognise(recording, learned)]
@@ -111,7 +111,7 @@ def prediction_of(
     one: RecognisedSet, user_id: UUID, session_id: UUID, asked: ModelVersions, now: datetime
 ) -> Prediction:
     """A recognised set as it is kept."""
-    answer, rung, counted = one.named.answer, one.named.rung, one.counted
+    answer, rung, counted = one.named.prediction, one.named.rung, one.counted
     details = {
         "asked": asked,
         "confidence": None if counted is None else counted.confidence,

@@ -15,7 +15,7 @@ from uuid import UUID
 import typer
 
 from ingest.erasure import ERASED, erase_user
-from muvr.door import Door, open_door
+from muvr.context import CommandContext, open_context
 from muvr.options import AsJson, Conf
 from muvr.service import Service
 from muvr.terminal import counted
@@ -53,22 +53,22 @@ def backup(
 
     Example: `muvr backup /mnt/backups/muvr`
     """
-    door = open_door(conf, as_json=as_json)
-    _require_own_node(door)
+    context = open_context(conf, as_json=as_json)
+    _require_own_node(context)
     now = server_time()
     make_folder(folder)
     place = folder / f"{now:%Y%m%dT%H%M%SZ}"
-    with door.terminal as terminal:
-        schema = door.ask(_schema, "migrations")
+    with context.terminal as terminal:
+        schema = context.run_async(_schema, "migrations")
         made = make_backup(
-            door.node, place, now, migrations=schema, layout=LAYOUT, progress=terminal
+            context.node, place, now, migrations=schema, layout=LAYOUT, progress=terminal
         )
-    erased = remember_erased(door, folder, now)
-    door.terminal.say(
+    erased = remember_erased(context, folder, now)
+    context.terminal.say(
         f"{place}: {len(made.files):,} files, {made.bytes:,} bytes; "
         f"{counted(erased, 'erased user')} known."
     )
-    door.terminal.answer(
+    context.terminal.answer(
         {"folder": str(place), "files": len(made.files), "bytes": made.bytes, "erased": erased}
     )
 
@@ -117,39 +117,39 @@ def restore(
 
     Example: `MUVR_PATHS__DATA=build/node2 muvr restore /mnt/backups/muvr/20261121T031500Z`
     """
-    door = open_door(conf, as_json=as_json)
-    _require_own_node(door)
-    if Service(door.config, door.conf_path).status().running:
+    context = open_context(conf, as_json=as_json)
+    _require_own_node(context)
+    if Service(context.config, context.conf_path).status().running:
         raise BadBackup("The service runs; stop it first: muvr down")
     require_one_backup(folder)
-    was_running = door.node.status().running
-    with door.terminal as terminal:
+    was_running = context.node.status().running
+    with context.terminal as terminal:
         found = read_backup(folder, terminal)
     _require_known(found)
     try:
-        _fill(door, folder, found)
-        erased = _erase_again(door, folder.parent / LEDGER)
-        rows = door.ask(lambda database: _count(database, COUNTED_TO))
+        _fill(context, folder, found)
+        erased = _erase_again(context, folder.parent / LEDGER)
+        rows = context.run_async(lambda database: _count(database, COUNTED_TO))
     finally:
         if not was_running:
-            with door.terminal:
-                _stop(door)
-    door.terminal.table(
+            with context.terminal:
+                _stop(context)
+    context.terminal.table(
         f"restored, as of {to_the_second(found.made_at)}",
         ("table", "rows"),
         [(table, n if n < COUNTED_TO else f"{n:,} or more") for table, n in rows.items()],
     )
-    door.terminal.say(
-        f"Erased again: {erased}. Next: muvr up, with paths.data: {door.config.paths.data}"
+    context.terminal.say(
+        f"Erased again: {erased}. Next: muvr up, with paths.data: {context.config.paths.data}"
     )
-    door.terminal.answer({"made_at": found.made_at, "rows": rows, "erased_again": erased})
+    context.terminal.answer({"made_at": found.made_at, "rows": rows, "erased_again": erased})
 
 
-def remember_erased(door: Door, folder: Path, now: datetime) -> int:
+def remember_erased(context: CommandContext, folder: Path, now: datetime) -> int:
     """Add lately erased users to the ledger of a folder of backups; how many it holds now."""
     path = folder / LEDGER
     known: dict[str, str] = json.loads(path.read_text()) if path.exists() else {}
-    lately = door.ask(
+    lately = context.run_async(
         lambda database: Watermarks(database).changed_users([ERASED], now - CHANGES_KEPT, now)
     )
     for user_id in lately:
@@ -169,46 +169,50 @@ def to_the_second(made_at: str) -> str:
     return f"{datetime.fromisoformat(made_at):%Y-%m-%d %H:%M:%S} UTC"
 
 
-def _fill(door: Door, folder: Path, found: Backup) -> None:
+def _fill(context: CommandContext, folder: Path, found: Backup) -> None:
     """Create the tables, put their files under a stopped node, and start it again.
 
     Raises:
         BadBackup: the node is not empty.
     """
-    with door.terminal as terminal:
-        if not door.node.status().running:
-            door.node.start(terminal)
-        door.migrate(with_roles=bool(door.config.cassandra.username))
-    filled = [t for t, rows in door.ask(lambda database: _count(database, 1)).items() if rows]
+    with context.terminal as terminal:
+        if not context.node.status().running:
+            context.node.start(terminal)
+        context.migrate(with_roles=bool(context.config.cassandra.username))
+    filled = [
+        t for t, rows in context.run_async(lambda database: _count(database, 1)).items() if rows
+    ]
     if filled:
         raise BadBackup(
-            f"The node at {door.config.paths.data} is not empty ({', '.join(filled)}). Restore "
+            f"The node at {context.config.paths.data} is not empty ({', '.join(filled)}). Restore "
             "into a new folder: MUVR_PATHS__DATA=… muvr restore …"
         )
-    ids = door.ask(lambda database: _table_ids(database, door.config.cassandra.keyspace))
-    with door.terminal as terminal:  # the node starts a second time: its step begins anew
-        _stop(door)
-        put_back(door.node, folder, found, ids, terminal)
-        door.node.start(terminal)
+    ids = context.run_async(
+        lambda database: _table_ids(database, context.config.cassandra.keyspace)
+    )
+    with context.terminal as terminal:  # the node starts a second time: its step begins anew
+        _stop(context)
+        put_back(context.node, folder, found, ids, terminal)
+        context.node.start(terminal)
 
 
-def _stop(door: Door) -> None:
+def _stop(context: CommandContext) -> None:
     """Stop the node; it takes seconds, which the terminal shows."""
-    door.terminal.step(STOPPING, 0, 1)
-    door.node.stop()
-    door.terminal.step(STOPPING, 1, 1)
+    context.terminal.step(STOPPING, 0, 1)
+    context.node.stop()
+    context.terminal.step(STOPPING, 1, 1)
 
 
-def _erase_again(door: Door, ledger: Path) -> int:
+def _erase_again(context: CommandContext, ledger: Path) -> int:
     users = [UUID(one) for one in json.loads(ledger.read_text())] if ledger.exists() else []
 
     async def question(database: Database) -> None:
         for number, user_id in enumerate(users, start=1):
             await erase_user(database, user_id, server_time())
-            door.terminal.step("erasing again", number, len(users))
+            context.terminal.step("erasing again", number, len(users))
 
-    with door.terminal:
-        door.ask(question)
+    with context.terminal:
+        context.run_async(question)
     return len(users)
 
 
@@ -251,8 +255,8 @@ def _require_known(found: Backup) -> None:
         )
 
 
-def _require_own_node(door: Door) -> None:
-    if not door.config.cassandra.own_node:
+def _require_own_node(context: CommandContext) -> None:
+    if not context.config.cassandra.own_node:
         raise BadBackup(
             "These commands copy the embedded node's files. For an outside cluster use its own "
             "backups (nodetool snapshot on every node, or Medusa)."

@@ -1,4 +1,4 @@
-"""`muvr`: the front door. Each command is in the module of its subject; this one joins them.
+"""`muvr`: the command line. Each command is in the module of its subject; this one joins them.
 
 Exit codes: 0 done, 1 failed (one sentence says why and what next), 2 wrong use.
 """

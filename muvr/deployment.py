@@ -18,7 +18,7 @@ import httpx
 import psutil
 import yaml
 
-from muvr.door import Door
+from muvr.context import CommandContext
 from muvr.service import Service
 from schemas.config import Config
 from schemas.config_file import load_config
@@ -102,16 +102,16 @@ class Deployment:
 
 @contextmanager
 def deployed(
-    door: Door,
+    context: CommandContext,
     *,
     limits: Mapping[str, object] = NO_LIMITS,
     api: Mapping[str, object] | None = None,
     access_minutes: float = 600,
 ) -> Generator[Deployment]:
     """A fresh deployment with the settings of conf.yaml but for its folder, ports and limits."""
-    with _started_node(door, limits, access_minutes) as (config, _, folder):
-        migrate(config.cassandra, progress=door.terminal)
-        started = _started_service(config, folder, door.terminal, dict(api or {}))
+    with _started_node(context, limits, access_minutes) as (config, _, folder):
+        migrate(config.cassandra, progress=context.terminal)
+        started = _started_service(config, folder, context.terminal, dict(api or {}))
         try:
             yield started
         finally:
@@ -119,26 +119,26 @@ def deployed(
 
 
 @contextmanager
-def node_alone(door: Door) -> Generator[tuple[Config, EmbeddedNode]]:
+def node_alone(context: CommandContext) -> Generator[tuple[Config, EmbeddedNode]]:
     """A fresh node without a service, gone afterwards; nothing is migrated yet."""
-    with _started_node(door, {}, access_minutes=1) as (config, node, _):
+    with _started_node(context, {}, access_minutes=1) as (config, node, _):
         yield config, node
 
 
 @contextmanager
 def _started_node(
-    door: Door, limits: Mapping[str, object], access_minutes: float
+    context: CommandContext, limits: Mapping[str, object], access_minutes: float
 ) -> Generator[tuple[Config, EmbeddedNode, Path]]:
     """Settings of a benchmark's own, a node under way, and the folder of both; gone afterwards."""
-    reports = door.config.paths.reports
+    reports = context.config.paths.reports
     reports.mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix="bench-", dir=reports))
-    config = _settings(door, folder, limits, access_minutes)
+    config = _settings(context, folder, limits, access_minutes)
     with ExitStack() as stack:
         stack.callback(shutil.rmtree, folder, ignore_errors=True)
         node = EmbeddedNode(config.cassandra, config.paths)
         stack.callback(node.kill)
-        node.start(door.terminal)
+        node.start(context.terminal)
         yield config, node, folder
 
 
@@ -161,10 +161,10 @@ def free_ports(n: int) -> list[int]:
 
 
 def _settings(
-    door: Door, folder: Path, limits: Mapping[str, object], access_minutes: float
+    context: CommandContext, folder: Path, limits: Mapping[str, object], access_minutes: float
 ) -> Config:
     port, storage_port, jmx_port, http_port = free_ports(4)
-    config = door.config
+    config = context.config
     paths = config.paths.model_copy(
         update={"data": folder / "node", "run": folder / "run", "secrets": folder / "secrets"}
     )

@@ -11,13 +11,13 @@ from functools import partial
 import numpy as np
 
 from models.compiled import compiled
-from models.exercise.kept import VERSION as KEPT_VERSION
 from models.exercise.kernel import features
+from models.exercise.quantised import VERSION as KEPT_VERSION
 from models.exercise.scores import VERSION as SCORES_VERSION
 from models.reps.cover import VERSION as COVER_VERSION
 from models.signal.planes import split
 from models.signal.windows import WINDOW
-from muvr.door import Door
+from muvr.context import CommandContext
 from muvr.service import Service
 from muvr.terminal import counted
 from pipelines.lifecycle.runs import server_time
@@ -45,9 +45,9 @@ class Finding:
     next_step: str = ""
 
 
-def examine(door: Door) -> list[Finding]:
+def examine(context: CommandContext) -> list[Finding]:
     """Look at everything; one broken thing never hides another."""
-    checks: dict[str, Callable[[Door], Finding]] = {
+    checks: dict[str, Callable[[CommandContext], Finding]] = {
         "java": _java,
         "kernel": _kernel,
         "disk": _disk,
@@ -61,21 +61,23 @@ def examine(door: Door) -> list[Finding]:
         "durability": _durability,
         "tables": _tables,
     }
-    return [_safely(what, check, door) for what, check in checks.items()]
+    return [_safely(what, check, context) for what, check in checks.items()]
 
 
-def _safely(what: str, check: Callable[[Door], Finding], door: Door) -> Finding:
+def _safely(
+    what: str, check: Callable[[CommandContext], Finding], context: CommandContext
+) -> Finding:
     try:
-        return check(door)
+        return check(context)
     except MuvrError as problem:
         return Finding(what, ok=False, says=problem.says, next_step=problem.next_step)
 
 
-def _java(door: Door) -> Finding:
+def _java(context: CommandContext) -> Finding:
     return Finding("java", ok=True, says=f"Java 17 at {java_home()}")
 
 
-def _kernel(door: Door) -> Finding:  # it belongs to the environment
+def _kernel(context: CommandContext) -> Finding:  # it belongs to the environment
     features(np.empty((0, 3, WINDOW), dtype=np.float32), None)
     split(np.zeros((1, 3), dtype=np.int16))
     compiled("scores", SCORES_VERSION, CDLL)
@@ -85,20 +87,20 @@ def _kernel(door: Door) -> Finding:  # it belongs to the environment
     return Finding("kernel", ok=True, says=says)
 
 
-def _disk(door: Door) -> Finding:
-    folder = door.config.paths.data
+def _disk(context: CommandContext) -> Finding:
+    folder = context.config.paths.data
     while not folder.exists():
         folder = folder.parent
     free_gb = shutil.disk_usage(folder).free / 1e9
     return Finding(
         "disk",
         ok=free_gb >= FREE_SPACE_GB,
-        says=f"{free_gb:.1f} GB free for {door.config.paths.data}",
+        says=f"{free_gb:.1f} GB free for {context.config.paths.data}",
         next_step="" if free_gb >= FREE_SPACE_GB else "free space, or move paths.data",
     )
 
 
-def _clock(door: Door) -> Finding:
+def _clock(context: CommandContext) -> Finding:
     now = time.time()
     good = now > CLOCK_NEWER_THAN
     return Finding(
@@ -109,12 +111,12 @@ def _clock(door: Door) -> Finding:
     )
 
 
-def _clocks(door: Door) -> Finding:
+def _clocks(context: CommandContext) -> Finding:
     """Whether this machine's clock agrees with Cassandra's.
 
     The watermarks of jobs that ran by a fast clock would stay ahead after it was set right.
     """
-    with door.database() as database:
+    with context.database() as database:
         [row] = database.execute("SELECT toTimestamp(now()) AS at FROM system.local")
     apart_s = (server_time() - aware(row.at)).total_seconds()
     good = abs(apart_s) < CLOCKS_APART.total_seconds()
@@ -126,13 +128,13 @@ def _clocks(door: Door) -> Finding:
     )
 
 
-def _port(door: Door) -> Finding:
+def _port(context: CommandContext) -> Finding:
     """The port of the native protocol: free for the node, or answered by an outside cluster."""
-    if door.config.cassandra.own_node:
-        return _own_port(door, setting="port")
-    port = door.config.cassandra.port
+    if context.config.cassandra.own_node:
+        return _own_port(context, setting="port")
+    port = context.config.cassandra.port
     try:
-        address = (door.config.cassandra.hosts[0], port)
+        address = (context.config.cassandra.hosts[0], port)
         with socket.create_connection(address, timeout=PORT_WITHIN_S):
             says = f"{port} is answered"
     except OSError:  # nobody listens, nobody answers in time, or the name leads nowhere
@@ -140,19 +142,19 @@ def _port(door: Door) -> Finding:
     return Finding("port", ok=True, says=says)
 
 
-def _own_port(door: Door, *, setting: str) -> Finding:
+def _own_port(context: CommandContext, *, setting: str) -> Finding:
     """A port of the embedded node is fine when it is free, or when the node itself is there."""
-    if not door.config.cassandra.own_node:
+    if not context.config.cassandra.own_node:
         return Finding(setting, ok=True, says="not needed: the cluster is outside")
-    port = int(getattr(door.config.cassandra, setting))
-    ours = door.node.status().running
+    port = int(getattr(context.config.cassandra, setting))
+    ours = context.node.status().running
     return _listening(setting, f"cassandra.{setting}", LOOPBACK, port, ours=ours)
 
 
-def _api_port(door: Door) -> Finding:
+def _api_port(context: CommandContext) -> Finding:
     """The service's port, likewise."""
-    ours = Service(door.config, door.conf_path).status().running
-    api = door.config.api
+    ours = Service(context.config, context.conf_path).status().running
+    api = context.config.api
     return _listening("api_port", "api.port or api.host", api.host, api.port, ours=ours)
 
 
@@ -166,10 +168,12 @@ def _listening(what: str, setting: str, host: str, port: int, *, ours: bool) -> 
     )
 
 
-def _node(door: Door) -> Finding:
-    if not door.config.cassandra.own_node:
-        return Finding("node", ok=True, says=f"outside: {', '.join(door.config.cassandra.hosts)}")
-    status = door.node.status()
+def _node(context: CommandContext) -> Finding:
+    if not context.config.cassandra.own_node:
+        return Finding(
+            "node", ok=True, says=f"outside: {', '.join(context.config.cassandra.hosts)}"
+        )
+    status = context.node.status()
     return Finding(
         "node",
         ok=status.ready,
@@ -178,14 +182,14 @@ def _node(door: Door) -> Finding:
     )
 
 
-def _durability(door: Door) -> Finding:
-    with door.database() as database:
-        found = require_durability(database, door.config.cassandra)
+def _durability(context: CommandContext) -> Finding:
+    with context.database() as database:
+        found = require_durability(database, context.config.cassandra)
     says = f"commit log {found.commitlog_sync}, {counted(found.replication, 'replica')}"
     return Finding("durability", ok=True, says=says)
 
 
-def _tables(door: Door) -> Finding:
-    with door.database() as database:
-        check_schema(database, door.config.cassandra)
+def _tables(context: CommandContext) -> Finding:
+    with context.database() as database:
+        check_schema(database, context.config.cassandra)
     return Finding("tables", ok=True, says="all migrations applied, layout as this code expects")

@@ -10,7 +10,7 @@ from uuid import UUID
 
 import typer
 
-from muvr.door import open_door
+from muvr.context import open_context
 from muvr.options import AsJson, Conf
 from muvr.train import TrainingEngine, run_job, show_run
 from schemas.errors import BadInput, NotThere
@@ -41,13 +41,13 @@ def list_jobs(
 
     Example: `muvr jobs list exercise`
     """
-    door = open_door(conf, as_json=as_json)
-    runs = door.ask(lambda database: _newest(database, family))
+    context = open_context(conf, as_json=as_json)
+    runs = context.run_async(lambda database: _newest(database, family))
     head = ("family", "run_id", "status", "started_at", "counts")
     if not runs:
-        door.terminal.say("No run yet." if family == "all" else f"No run of {family} yet.")
-    door.terminal.table("runs", head, [[said_of(run)[name] for name in head] for run in runs])
-    door.terminal.answer(runs)
+        context.terminal.say("No run yet." if family == "all" else f"No run of {family} yet.")
+    context.terminal.table("runs", head, [[said_of(run)[name] for name in head] for run in runs])
+    context.terminal.answer(runs)
 
 
 def show_job(family: RunFamily, run: RunId, conf: Conf = None, as_json: AsJson = False) -> None:
@@ -55,14 +55,14 @@ def show_job(family: RunFamily, run: RunId, conf: Conf = None, as_json: AsJson =
 
     Example: `muvr jobs show exercise 01a1fb67-1800-7000-8000-000000000000`
     """
-    door = open_door(conf, as_json=as_json)
+    context = open_context(conf, as_json=as_json)
 
-    found, users = door.ask(lambda database: _shown(database, family, run))
+    found, users = context.run_async(lambda database: _shown(database, family, run))
     answer = {**found, "users": [one._asdict() for one in users]}
-    show_run(door.terminal, said_of(answer))
+    show_run(context.terminal, said_of(answer))
     head = ("user_id", "model_id", "status", "reason", "version")
-    door.terminal.table("users", head, [[one[name] for name in head] for one in answer["users"]])
-    door.terminal.answer(answer)
+    context.terminal.table("users", head, [[one[name] for name in head] for one in answer["users"]])
+    context.terminal.answer(answer)
 
 
 def rerun(
@@ -76,12 +76,12 @@ def rerun(
 
     Example: `muvr jobs rerun exercise 01a1fb67-1800-7000-8000-000000000000 --failed`
     """
-    door = open_door(conf, as_json=as_json)
-    earlier, outcomes = door.ask(lambda database: _read(database, family, run))
+    context = open_context(conf, as_json=as_json)
+    earlier, outcomes = context.run_async(lambda database: _read(database, family, run))
     whom = users_again(earlier, outcomes, only_failed=failed)
-    report = run_job(door, family, whom, engine_of(earlier), cutoff_of(earlier))
-    show_run(door.terminal, asdict(report))
-    door.terminal.answer(asdict(report))
+    report = run_job(context, family, whom, engine_of(earlier), cutoff_of(earlier))
+    show_run(context.terminal, asdict(report))
+    context.terminal.answer(asdict(report))
 
 
 def users_again(

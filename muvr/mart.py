@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from muvr.door import open_door
+from muvr.context import open_context
 from muvr.jobs import show_run
 from muvr.options import AsJson, Conf
 from muvr.terminal import counted
@@ -32,11 +32,11 @@ def refresh(
 
     Example: `muvr mart refresh`
     """
-    door = open_door(conf, as_json=as_json)
-    with door.terminal as terminal:
-        report = refresh_mart(door.config, everybody=everybody, progress=terminal)
-    show_run(door.terminal, asdict(report))
-    door.terminal.answer(asdict(report))
+    context = open_context(conf, as_json=as_json)
+    with context.terminal as terminal:
+        report = refresh_mart(context.config, everybody=everybody, progress=terminal)
+    show_run(context.terminal, asdict(report))
+    context.terminal.answer(asdict(report))
 
 
 def show(
@@ -48,9 +48,9 @@ def show(
 
     Example: `muvr mart show deviations`
     """
-    door = open_door(conf, as_json=as_json)
-    manifest = MartFolder(door.config.paths.mart).manifest()
-    door.terminal.say(f"The mart is as of {manifest.as_of:%Y-%m-%d %H:%M:%S} UTC.")
+    context = open_context(conf, as_json=as_json)
+    manifest = MartFolder(context.config.paths.mart).manifest()
+    context.terminal.say(f"The mart is as of {manifest.as_of:%Y-%m-%d %H:%M:%S} UTC.")
     if table not in ("all", *MART):
         raise BadInput(
             f"The mart has no table {table}; it has {', '.join(MART)}", field="table", value=table
@@ -59,8 +59,8 @@ def show(
     for one in chosen:
         rows = [(column.name, column.type, column.says, column.example) for column in one.columns]
         title = f"{one.name}: {counted(manifest.rows[one.name], 'row')}. {one.says}"
-        door.terminal.table(title, ("column", "type", "says", "example"), rows)
-    door.terminal.answer(
+        context.terminal.table(title, ("column", "type", "says", "example"), rows)
+    context.terminal.answer(
         {
             "as_of": manifest.as_of,
             "tables": {

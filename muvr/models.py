@@ -14,7 +14,7 @@ from muvr.champions import (
     serving_manifest,
     take_back,
 )
-from muvr.door import Door, open_door
+from muvr.context import CommandContext, open_context
 from muvr.options import AsJson, Conf
 from schemas.errors import BadInput
 from schemas.layout import GLOBAL_OWNER
@@ -48,13 +48,15 @@ def list_models(
 
     Example: `muvr models list spar-01`
     """
-    door = open_door(conf, as_json=as_json)
-    champions = door.ask(lambda database: champions_of(database, user))
+    context = open_context(conf, as_json=as_json)
+    champions = context.run_async(lambda database: champions_of(database, user))
     head = ("family", "model_id", "version", "serves", "run_id", "promoted_at", "previous_version")
     if not champions:
-        door.terminal.say(f"No model has been promoted for {user} yet; `muvr jobs list` shows why.")
-    door.terminal.table(user, head, [[one[name] for name in head] for one in champions])
-    door.terminal.answer(champions)
+        context.terminal.say(
+            f"No model has been promoted for {user} yet; `muvr jobs list` shows why."
+        )
+    context.terminal.table(user, head, [[one[name] for name in head] for one in champions])
+    context.terminal.answer(champions)
 
 
 def show(
@@ -70,11 +72,13 @@ def show(
 
     Example: `muvr models show spar-01`
     """
-    door = open_door(conf, as_json=as_json)
-    manifest = door.ask(lambda database: serving_manifest(database, user, family, model_id))
+    context = open_context(conf, as_json=as_json)
+    manifest = context.run_async(
+        lambda database: serving_manifest(database, user, family, model_id)
+    )
     rows = [(name, value) for name, value in manifest.items() if name != "golden"]
-    door.terminal.table(f"{user} {family}", ("what", "value"), rows)
-    door.terminal.answer(manifest)
+    context.terminal.table(f"{user} {family}", ("what", "value"), rows)
+    context.terminal.answer(manifest)
 
 
 def promote(
@@ -89,10 +93,12 @@ def promote(
 
     Example: `muvr models promote spar-01 0123456789abcdef`
     """
-    door = open_door(conf, as_json=as_json)
-    answer = door.ask(lambda database: promote_version(database, user, model_id, family, version))
-    door.terminal.say(f"{user}: {family} {version} serves. {_followed(door)}")
-    door.terminal.answer(answer)
+    context = open_context(conf, as_json=as_json)
+    answer = context.run_async(
+        lambda database: promote_version(database, user, model_id, family, version)
+    )
+    context.terminal.say(f"{user}: {family} {version} serves. {_followed(context)}")
+    context.terminal.answer(answer)
 
 
 def rollback(
@@ -113,15 +119,17 @@ def rollback(
     """
     if (user is None) == (run is None):
         raise BadInput("Name either a user or --run, not both", field="user", value=user)
-    door = open_door(conf, as_json=as_json)
+    context = open_context(conf, as_json=as_json)
     if run is not None:
-        says, answer = door.ask(lambda database: take_back(database, run, reason), "migrations")
+        says, answer = context.run_async(
+            lambda database: take_back(database, run, reason), "migrations"
+        )
     else:
-        says, answer = door.ask(
+        says, answer = context.run_async(
             lambda database: roll_back(database, str(user), model_id, family), "migrations"
         )
-    door.terminal.say(f"{says} {_followed(door)}")
-    door.terminal.answer(answer)
+    context.terminal.say(f"{says} {_followed(context)}")
+    context.terminal.answer(answer)
 
 
 def export(
@@ -136,8 +144,8 @@ def export(
 
     Example: `muvr models export global exercise.npz`
     """
-    door = open_door(conf, as_json=as_json)
-    content = door.ask(lambda database: serving_content(database, user, family, model_id))
+    context = open_context(conf, as_json=as_json)
+    content = context.run_async(lambda database: serving_content(database, user, family, model_id))
     try:
         path.write_bytes(content)
     except OSError as problem:
@@ -146,9 +154,11 @@ def export(
             field="path",
             value=path,
         ) from problem
-    door.terminal.say(f"{path}: {len(content):,} bytes")
-    door.terminal.answer({"path": str(path), "bytes": len(content)})
+    context.terminal.say(f"{path}: {len(content):,} bytes")
+    context.terminal.answer({"path": str(path), "bytes": len(content)})
 
 
-def _followed(door: Door) -> str:
-    return f"Every worker follows within {door.config.api.pointer_ttl_s:g} s (api.pointer_ttl_s)."
+def _followed(context: CommandContext) -> str:
+    return (
+        f"Every worker follows within {context.config.api.pointer_ttl_s:g} s (api.pointer_ttl_s)."
+    )

@@ -15,7 +15,7 @@ from ingest.importers.gym import read_gym
 from ingest.importers.imported import ImportedRecording
 from ingest.importers.spar import read_spar
 from models.signal.pieces import Side
-from muvr.door import open_door
+from muvr.context import open_context
 from muvr.importing import import_recordings
 from muvr.options import AsJson, Conf, Password
 from muvr.service import Service
@@ -96,17 +96,17 @@ def import_(
 
     Example: `muvr up && muvr import spar --password "a long one"`
     """
-    door = open_door(conf, as_json=as_json)
+    context = open_context(conf, as_json=as_json)
     _require_fitting(source, path, user, side, timezone)
-    with door.terminal as terminal:
+    with context.terminal as terminal:
         if source is ImportSource.csv and path is not None:
             recordings = read_csv(path, user, side, timezone, terminal)
         else:
-            recordings = PUBLIC[source](path or door.config.paths.datasets)
-        with Service(door.config, door.conf_path).spoken_to() as url:
+            recordings = PUBLIC[source](path or context.config.paths.datasets)
+        with Service(context.config, context.conf_path).spoken_to() as url:
             counts = import_recordings(url, source, recordings, password, terminal, user or None)
-    door.terminal.table(f"imported {source}", ("what", "count"), list(counts.items()))
-    door.terminal.answer(counts)
+    context.terminal.table(f"imported {source}", ("what", "count"), list(counts.items()))
+    context.terminal.answer(counts)
 
 
 def _require_fitting(
@@ -138,10 +138,10 @@ def grant(
     if unknown := sorted(set(scopes) - set(SCOPES)):
         sentence = f"There is no scope {', '.join(unknown)}; there are {', '.join(SCOPES)}"
         raise BadInput(sentence, field="scopes", value=unknown)
-    door = open_door(conf, as_json=as_json)
-    user = door.ask(lambda database: Users(database).grant(username, scopes))
-    door.terminal.say(f"{username}: {' '.join(sorted(user.scopes))}")
-    door.terminal.answer({"username": username, "scopes": sorted(user.scopes)})
+    context = open_context(conf, as_json=as_json)
+    user = context.run_async(lambda database: Users(database).grant(username, scopes))
+    context.terminal.say(f"{username}: {' '.join(sorted(user.scopes))}")
+    context.terminal.answer({"username": username, "scopes": sorted(user.scopes)})
 
 
 def show(
@@ -153,16 +153,16 @@ def show(
 
     Example: `muvr user show ada`
     """
-    door = open_door(conf, as_json=as_json)
-    found = door.ask(lambda database: _found(database, user))
+    context = open_context(conf, as_json=as_json)
+    found = context.run_async(lambda database: _found(database, user))
     answer = {
         "user_id": str(found.user_id),
         "username": found.username,
         "scopes": sorted(found.scopes),
         "registered_at": found.created_at,
     }
-    door.terminal.table(found.username, ("what", "value"), answer.items())
-    door.terminal.answer(answer)
+    context.terminal.table(found.username, ("what", "value"), answer.items())
+    context.terminal.answer(answer)
 
 
 async def _found(database: Database, user: str) -> User:

@@ -9,7 +9,7 @@ from uuid import UUID
 import typer
 
 from ingest.replay import rebuild_user
-from muvr.door import Door, open_door
+from muvr.context import CommandContext, open_context
 from muvr.jobs import show_run
 from muvr.options import AsJson, Conf
 from muvr.train import read_users
@@ -35,25 +35,25 @@ def replay(
 
     Example: `muvr replay --users all`
     """
-    door = open_door(conf, as_json=as_json)
+    context = open_context(conf, as_json=as_json)
     whom = read_users(users, ["all"])
-    reports = [_project(door, None if isinstance(whom, str) else whom)]
+    reports = [_project(context, None if isinstance(whom, str) else whom)]
     if models:
-        with door.terminal as terminal:
+        with context.terminal as terminal:
             for name in jobs.JOBS:
-                reports.append(jobs.train(name, door.config, users=whom, progress=terminal))
+                reports.append(jobs.train(name, context.config, users=whom, progress=terminal))
     for report in reports:
-        show_run(door.terminal, asdict(report))
-    door.terminal.answer({"runs": [asdict(report) for report in reports]})
+        show_run(context.terminal, asdict(report))
+    context.terminal.answer({"runs": [asdict(report) for report in reports]})
     if reports[0].counts.get("failed"):
         raise typer.Exit(1)
 
 
-def _project(door: Door, users: Sequence[UUID] | None) -> RunReport:
-    with door.terminal as terminal:
+def _project(context: CommandContext, users: Sequence[UUID] | None) -> RunReport:
+    with context.terminal as terminal:
         return replay_journal(
-            door.config,
-            partial(rebuild_user, limits=door.config.limits),
+            context.config,
+            partial(rebuild_user, limits=context.config.limits),
             users=users,
             progress=terminal,
         )

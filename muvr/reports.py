@@ -7,7 +7,7 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
-from muvr.door import CHECKOUT
+from muvr.context import CHECKOUT
 from muvr.terminal import Terminal
 from schemas.report import Figure, Report
 

@@ -5,8 +5,8 @@ from typing import Annotated, Any
 
 import typer
 
+from muvr.context import CommandContext, open_context
 from muvr.doctor import examine
-from muvr.door import Door, open_door
 from muvr.options import AsJson, Conf
 from muvr.service import Service
 from schemas.errors import BadInput, MuvrError
@@ -28,36 +28,36 @@ class Started:
     service: bool = False
 
 
-def bring_up(door: Door, started: Started) -> None:
+def bring_up(context: CommandContext, started: Started) -> None:
     """Start node, tables and service, each only if it is not there yet.
 
     Args:
-        door: of the command.
+        context: of the command.
         started: each is noted as soon as it stands, so that a start that fails or is interrupted
             half-way can be taken back.
     """
-    service = Service(door.config, door.conf_path)
-    own_node = door.config.cassandra.own_node and not door.node.status().ready
+    service = Service(context.config, context.conf_path)
+    own_node = context.config.cassandra.own_node and not context.node.status().ready
     own_service = not service.status().running
-    with door.terminal as terminal:
+    with context.terminal as terminal:
         if own_node:
-            door.node.start(terminal)
+            context.node.start(terminal)
             started.node = True
-        door.migrate(with_roles=own_node and bool(door.config.cassandra.username))
+        context.migrate(with_roles=own_node and bool(context.config.cassandra.username))
         service.start(terminal)
         started.service = own_service
 
 
-def bring_down(door: Door, started: Started) -> None:
+def bring_down(context: CommandContext, started: Started) -> None:
     """Stop the service, then the node: what was acknowledged is on disk by then."""
-    with door.terminal as terminal:
+    with context.terminal as terminal:
         if started.service:
             terminal.step("stopping service", 0, 1)
-            Service(door.config, door.conf_path).stop()
+            Service(context.config, context.conf_path).stop()
             terminal.step("stopping service", 1, 1)
-        if started.node and door.config.cassandra.own_node:
+        if started.node and context.config.cassandra.own_node:
             terminal.step("stopping Cassandra", 0, 1)
-            door.node.stop()
+            context.node.stop()
             terminal.step("stopping Cassandra", 1, 1)
 
 
@@ -66,11 +66,11 @@ def up(conf: Conf = None, as_json: AsJson = False) -> None:
 
     Example: `muvr up && curl http://127.0.0.1:8080/readyz`
     """
-    door = open_door(conf, as_json=as_json)
-    bring_up(door, Started())
-    service = Service(door.config, door.conf_path)
-    door.terminal.say(f"Muvr answers at {service.url} (page at /, documentation at /docs).")
-    door.terminal.answer({"url": service.url})
+    context = open_context(conf, as_json=as_json)
+    bring_up(context, Started())
+    service = Service(context.config, context.conf_path)
+    context.terminal.say(f"Muvr answers at {service.url} (page at /, documentation at /docs).")
+    context.terminal.answer({"url": service.url})
 
 
 def down(conf: Conf = None, as_json: AsJson = False) -> None:
@@ -78,13 +78,13 @@ def down(conf: Conf = None, as_json: AsJson = False) -> None:
 
     Example: `muvr down`
     """
-    door = open_door(conf, as_json=as_json)
-    service = Service(door.config, door.conf_path).status().running
-    node = door.config.cassandra.own_node and door.node.status().running
-    bring_down(door, Started(node=node, service=service))
+    context = open_context(conf, as_json=as_json)
+    service = Service(context.config, context.conf_path).status().running
+    node = context.config.cassandra.own_node and context.node.status().running
+    bring_down(context, Started(node=node, service=service))
     ran = "Stopped" if service or node else "Nothing ran"
-    door.terminal.say(f"{ran}; the data is kept.")
-    door.terminal.answer({"running": False})
+    context.terminal.say(f"{ran}; the data is kept.")
+    context.terminal.answer({"running": False})
 
 
 def status(conf: Conf = None, as_json: AsJson = False) -> None:
@@ -92,17 +92,17 @@ def status(conf: Conf = None, as_json: AsJson = False) -> None:
 
     Example: `muvr status --json`
     """
-    door = open_door(conf, as_json=as_json)
+    context = open_context(conf, as_json=as_json)
     answer: dict[str, Any] = {
-        "node": asdict(door.node.status()) if door.config.cassandra.own_node else None,
-        "service": asdict(Service(door.config, door.conf_path).status()),
+        "node": asdict(context.node.status()) if context.config.cassandra.own_node else None,
+        "service": asdict(Service(context.config, context.conf_path).status()),
     }
     try:
-        answer |= _figures(door.ask(read_overview))
+        answer |= _figures(context.run_async(read_overview))
     except MuvrError as problem:
         answer["database"] = str(problem)
-    _show_status(door, answer)
-    door.terminal.answer(answer)
+    _show_status(context, answer)
+    context.terminal.answer(answer)
 
 
 def _figures(overview: Overview) -> dict[str, Any]:
@@ -113,10 +113,10 @@ def _figures(overview: Overview) -> dict[str, Any]:
     }
 
 
-def _show_status(door: Door, answer: dict[str, Any]) -> None:
-    terminal = door.terminal
+def _show_status(context: CommandContext, answer: dict[str, Any]) -> None:
+    terminal = context.terminal
     for name in ("node", "service"):
-        known = answer[name] or {"outside cluster": ", ".join(door.config.cassandra.hosts)}
+        known = answer[name] or {"outside cluster": ", ".join(context.config.cassandra.hosts)}
         terminal.table(name, ("what", "value"), known.items())
     if "database" in answer:
         terminal.say(f"No figures: {answer['database']}")
@@ -132,11 +132,11 @@ def doctor(conf: Conf = None, as_json: AsJson = False) -> None:
 
     Example: `muvr doctor`
     """
-    door = open_door(conf, as_json=as_json)
-    findings = examine(door)
+    context = open_context(conf, as_json=as_json)
+    findings = examine(context)
     rows = [(f.what, "ok" if f.ok else "NOT OK", f.says, f.next_step) for f in findings]
-    door.terminal.table("doctor", ("what", "", "found", "next step"), rows)
-    door.terminal.answer([asdict(f) for f in findings])
+    context.terminal.table("doctor", ("what", "", "found", "next step"), rows)
+    context.terminal.answer([asdict(f) for f in findings])
     if not all(f.ok for f in findings):
         raise typer.Exit(1)
 
@@ -158,21 +158,21 @@ def migrate(
 
     Example: `muvr migrate`
     """
-    door = open_door(conf, as_json=as_json)
-    if (roles or show_roles) and not door.config.cassandra.username:
+    context = open_context(conf, as_json=as_json)
+    if (roles or show_roles) and not context.config.cassandra.username:
         raise BadInput(
             "Roles need names: set cassandra.username, spark_username and migrations_username",
             field="cassandra.username",
         )
     if show_roles:
-        statements = [one.cql for one in grants(door.config.cassandra)]
-        door.terminal.say("".join(f"{one};\n" for one in statements).rstrip())
-        door.terminal.answer({"grants": statements})
+        statements = [one.cql for one in grants(context.config.cassandra)]
+        context.terminal.say("".join(f"{one};\n" for one in statements).rstrip())
+        context.terminal.answer({"grants": statements})
         return
-    with door.terminal:
-        applied = door.migrate(with_roles=roles)
-    door.terminal.say(f"Applied: {', '.join(applied) or 'nothing, all was there'}.")
-    door.terminal.answer({"applied": list(applied)})
+    with context.terminal:
+        applied = context.migrate(with_roles=roles)
+    context.terminal.say(f"Applied: {', '.join(applied) or 'nothing, all was there'}.")
+    context.terminal.answer({"applied": list(applied)})
 
 
 def config(conf: Conf = None, as_json: AsJson = False) -> None:
@@ -180,8 +180,8 @@ def config(conf: Conf = None, as_json: AsJson = False) -> None:
 
     Example: `MUVR_API__PORT=9000 muvr config --json`
     """
-    door = open_door(conf, as_json=as_json)
-    values = door.config.model_dump(mode="json")
+    context = open_context(conf, as_json=as_json)
+    values = context.config.model_dump(mode="json")
     for section, keys in values.items():
-        door.terminal.table(section, ("key", "value"), keys.items())
-    door.terminal.answer(values)
+        context.terminal.table(section, ("key", "value"), keys.items())
+    context.terminal.answer(values)

@@ -14,7 +14,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from muvr.door import Door, open_door
+from muvr.context import CommandContext, open_context
 from muvr.options import AsJson, Conf
 from muvr.train import problem_text, run_job
 from pipelines.lifecycle.runs import server_time
@@ -71,11 +71,11 @@ def list_appointments(conf: Conf = None, as_json: AsJson = False) -> None:
 
     Example: `muvr schedule list`
     """
-    door = open_door(conf, as_json=as_json)
-    found = appointments(door, server_time())
+    context = open_context(conf, as_json=as_json)
+    found = appointments(context, server_time())
     head = ("family", "cron", "state", "done_until", "next_at", "last_run")
-    door.terminal.table("schedule (UTC)", head, [[getattr(a, n) for n in head] for a in found])
-    door.terminal.answer([asdict(one) for one in found])
+    context.terminal.table("schedule (UTC)", head, [[getattr(a, n) for n in head] for a in found])
+    context.terminal.answer([asdict(one) for one in found])
 
 
 def run(
@@ -91,23 +91,25 @@ def run(
 
     Example: `muvr schedule run`
     """
-    door = open_door(conf, as_json=as_json)
+    context = open_context(conf, as_json=as_json)
     if forever:
-        _stay(door)
-    kept = keep_appointments(door)
+        _stay(context)
+    kept = keep_appointments(context)
     rows = [(one.family, one.due_at, one.status) for one in kept]
-    door.terminal.table("kept", ("family", "due", "came to"), rows)
+    context.terminal.table("kept", ("family", "due", "came to"), rows)
     if not kept:
-        door.terminal.say("Nothing is due.")
-    door.terminal.answer([asdict(one) for one in kept])
+        context.terminal.say("Nothing is due.")
+    context.terminal.answer([asdict(one) for one in kept])
     if any(one.status.startswith("failed") for one in kept):
         raise typer.Exit(1)
 
 
-def appointments(door: Door, now: datetime) -> list[Appointment]:
+def appointments(context: CommandContext, now: datetime) -> list[Appointment]:
     """The appointments of all scheduled families."""
-    jobs = door.config.schedule.jobs
-    return door.ask(lambda database: _appointments(database, jobs, now, _retry(door)), "spark")
+    jobs = context.config.schedule.jobs
+    return context.run_async(
+        lambda database: _appointments(database, jobs, now, _retry(context)), "spark"
+    )
 
 
 async def _appointments(
@@ -154,21 +156,21 @@ def _failed_since(newest: JobRun | None, begin: datetime, now: datetime) -> bool
     return newest is not None and newest.status == "failed" and begin < newest.started_at <= now
 
 
-def keep_appointments(door: Door) -> list[Kept]:
+def keep_appointments(context: CommandContext) -> list[Kept]:
     """Run the job of every family that is due; one that fails does not stop the others."""
-    due = [one for one in appointments(door, server_time()) if one.state == "due"]
-    return [_keep(door, one) for one in due]
+    due = [one for one in appointments(context, server_time()) if one.state == "due"]
+    return [_keep(context, one) for one in due]
 
 
-def _keep(door: Door, due: Appointment) -> Kept:
+def _keep(context: CommandContext, due: Appointment) -> Kept:
     try:
-        report = run_job(door, due.family, "changed")
+        report = run_job(context, due.family, "changed")
     except LeaseHeld:
         return Kept(due.family, due.due_at, "another run is under way")
     except Exception as problem:  # noqa: BLE001 (the run has it; other families do not wait for it)
         return Kept(due.family, due.due_at, f"failed: {problem_text(problem)}")
     mark = _mark(due.family)
-    door.ask(
+    context.run_async(
         lambda database: Watermarks(database).advance(
             mark, report.run_id, due.due_at, server_time()
         ),
@@ -177,16 +179,16 @@ def _keep(door: Door, due: Appointment) -> Kept:
     return Kept(due.family, due.due_at, report.status)
 
 
-def _stay(door: Door) -> None:
+def _stay(context: CommandContext) -> None:
     """Look every half minute; run what is due in a process of its own, which frees its memory."""
-    command = [sys.executable, "-c", _AGAIN, "schedule", "run", "--config", str(door.conf_path)]
-    door.terminal.say(f"Looking every {PAUSE_S:.0f} s for what is due; Ctrl-C ends it.")
+    command = [sys.executable, "-c", _AGAIN, "schedule", "run", "--config", str(context.conf_path)]
+    context.terminal.say(f"Looking every {PAUSE_S:.0f} s for what is due; Ctrl-C ends it.")
     while True:
         try:
-            if any(one.state == "due" for one in appointments(door, server_time())):
+            if any(one.state == "due" for one in appointments(context, server_time())):
                 subprocess.run(command, check=False)
         except MuvrError as problem:
-            door.terminal.fail(f"{problem} Looking again in {PAUSE_S:.0f} s.")
+            context.terminal.fail(f"{problem} Looking again in {PAUSE_S:.0f} s.")
         time.sleep(PAUSE_S)
 
 
@@ -195,5 +197,5 @@ def _mark(family: str) -> str:
     return f"schedule:{family}"
 
 
-def _retry(door: Door) -> timedelta:
-    return timedelta(minutes=door.config.schedule.retry_minutes)
+def _retry(context: CommandContext) -> timedelta:
+    return timedelta(minutes=context.config.schedule.retry_minutes)

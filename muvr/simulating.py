@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from muvr.door import Door, open_door
+from muvr.context import CommandContext, open_context
 from muvr.options import AsJson, Conf
 from muvr.simulating_crowd import SimulatedWorld, send_crowd
 from muvr.simulating_truth import keep_truth, known_start
@@ -40,17 +40,17 @@ def simulate(
 
     Example: `muvr simulate --users 1000 --weeks 26 --seed 1 && muvr train all`
     """
-    door = open_door(conf, as_json=as_json)
+    context = open_context(conf, as_json=as_json)
     began = server_time()
-    world = SimulatedWorld(users, weeks, seed, _start_s(door, weeks, seed, start))
-    with door.terminal:
-        counts = send_crowd(door, world, password, processes or door.config.spark.cores)
+    world = SimulatedWorld(users, weeks, seed, _start_s(context, weeks, seed, start))
+    with context.terminal:
+        counts = send_crowd(context, world, password, processes or context.config.spark.cores)
     seconds = round((server_time() - began).total_seconds(), 1)
-    kept = keep_truth(door.config.paths.reports, world, counts, seconds)
-    door.terminal.table("simulated people", ("what", "simulated"), told_of(counts, seconds))
-    door.terminal.say(f"The truth behind them is in {kept}; next: muvr train all")
+    kept = keep_truth(context.config.paths.reports, world, counts, seconds)
+    context.terminal.table("simulated people", ("what", "simulated"), told_of(counts, seconds))
+    context.terminal.say(f"The truth behind them is in {kept}; next: muvr train all")
     answer = {"simulated": True, **asdict(world), "sent": counts, "seconds": seconds}
-    door.terminal.answer({**answer, "truth": str(kept)})
+    context.terminal.answer({**answer, "truth": str(kept)})
 
 
 def told_of(counts: Mapping[str, int], seconds: float) -> list[tuple[str, str]]:
@@ -64,13 +64,13 @@ def told_of(counts: Mapping[str, int], seconds: float) -> list[tuple[str, str]]:
     return [(what, f"{number:,}") for what, number in rows.items()]
 
 
-def _start_s(door: Door, weeks: int, seed: int, start: datetime | None) -> float:
+def _start_s(context: CommandContext, weeks: int, seed: int, start: datetime | None) -> float:
     """Midnight UTC of the first day: as asked, as the last time, else so that it ends last Sunday.
 
     Raises:
         BadInput: people would train in the future.
     """
-    known = known_start(door.config.paths.reports, seed)
+    known = known_start(context.config.paths.reports, seed)
     today = server_time().replace(hour=0, minute=0, second=0, microsecond=0)
     first = today - timedelta(days=today.weekday(), weeks=weeks)
     if start is not None:

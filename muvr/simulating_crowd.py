@@ -24,7 +24,7 @@ from ingest.follows import follow
 from ingest.histories import Visit, record_history
 from models.population.model import SimulatedPerson, SimulatedSession, SimulatedSet, SimulatedUser
 from models.population.simulate import introduce, simulate_user
-from muvr.door import Door
+from muvr.context import CommandContext
 from pipelines.lifecycle.runs import server_time
 from schemas.config import Cassandra, Config
 from schemas.errors import NameTaken
@@ -60,15 +60,17 @@ class SimulatedWorld:
         return [introduce(n, self.seed, start_s=self.start_s) for n in range(self.users)]
 
 
-def send_crowd(door: Door, world: SimulatedWorld, password: str, processes: int) -> dict[str, int]:
+def send_crowd(
+    context: CommandContext, world: SimulatedWorld, password: str, processes: int
+) -> dict[str, int]:
     """Register everybody, then send everybody's history; how much was sent.
 
     Raises:
         NameTaken: another world's people have these names.
         MuvrError: what a client would have been told.
     """
-    terminal, counts = door.terminal, Counter[str]()
-    door.ask(lambda database: register_all(database, world, password))
+    terminal, counts = context.terminal, Counter[str]()
+    context.run_async(lambda database: register_all(database, world, password))
     terminal.step("people", 0, world.users)
     portions = [
         range(first, min(first + SIDE_BY_SIDE, world.users))
@@ -76,7 +78,7 @@ def send_crowd(door: Door, world: SimulatedWorld, password: str, processes: int)
     ]
     with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
         sent = [
-            pool.submit(send_in_process, door.config, door.password_file, world, portion)
+            pool.submit(send_in_process, context.config, context.password_file, world, portion)
             for portion in portions
         ]
         try:
@@ -179,7 +181,7 @@ def visit_of(session: SimulatedSession) -> Visit:
         plan=session.plan_id,
         streams={},
     )
-    plan = PlanBody(name=f"{opening.started_at:%A}", sets=[asdict(one) for one in session.plan])  # pyright: ignore[reportArgumentType] the door's own check
+    plan = PlanBody(name=f"{opening.started_at:%A}", sets=[asdict(one) for one in session.plan])  # pyright: ignore[reportArgumentType] validated by the model itself
     said = plan.model_dump(mode="json")
     return Visit(session.session_id, opening, list(_confirmed(session.sets)), said)
 

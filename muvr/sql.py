@@ -1,4 +1,4 @@
-"""`muvr sql`: questions to the mart, with DuckDB or Spark, and a door for JDBC clients."""
+"""`muvr sql`: questions to the mart, with DuckDB or Spark, and a server for JDBC clients."""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from muvr.door import Door, open_door
+from muvr.context import CommandContext, open_context
 from muvr.options import AsJson, Conf
 from muvr.terminal import counted
 from pipelines.lifecycle.runs import server_time
@@ -44,40 +44,43 @@ def sql(
 
     Example: `muvr sql serve`, and in another terminal a JDBC client (docs/analysts.md has one)
     """
-    door = open_door(conf, as_json=as_json)
+    context = open_context(conf, as_json=as_json)
     if query == SERVE:
-        _serve(door)
+        _serve(context)
         return
-    _show(door, _ask_spark(door, query) if engine is SqlEngine.spark else _ask_duckdb(door, query))
+    _show(
+        context,
+        _ask_spark(context, query) if engine is SqlEngine.spark else _ask_duckdb(context, query),
+    )
 
 
-def _ask_duckdb(door: Door, query: str) -> QueryAnswer:
+def _ask_duckdb(context: CommandContext, query: str) -> QueryAnswer:
     from store.mart_query import ask_duckdb  # one engine does not wait for the other
 
-    return ask_duckdb(MartFolder(door.config.paths.mart), query, door.config.sql)
+    return ask_duckdb(MartFolder(context.config.paths.mart), query, context.config.sql)
 
 
-def _ask_spark(door: Door, query: str) -> QueryAnswer:
+def _ask_spark(context: CommandContext, query: str) -> QueryAnswer:
     from pipelines.mart.query import ask_mart
 
-    with door.terminal as terminal:  # Spark's start takes much longer than most answers
+    with context.terminal as terminal:  # Spark's start takes much longer than most answers
         terminal.step(ASKING, 0, 1)
-        answer = ask_mart(door.config, query)
+        answer = ask_mart(context.config, query)
         terminal.step(ASKING, 1, 1)
     return answer
 
 
-def _show(door: Door, answer: QueryAnswer) -> None:
+def _show(context: CommandContext, answer: QueryAnswer) -> None:
     age = server_time() - answer.as_of
     rows: Sequence[Sequence[object]] = answer.rows
-    door.terminal.table("", answer.columns, rows)
+    context.terminal.table("", answer.columns, rows)
     more = ", and there are more (sql.rows)" if answer.more else ""
-    door.terminal.say(
+    context.terminal.say(
         f"{counted(len(rows), 'row')}{more}; "
         f"the mart is as of {answer.as_of:%Y-%m-%d %H:%M:%S} UTC, "
         f"{timedelta(seconds=round(age.total_seconds()))} ago (`muvr mart refresh`)."
     )
-    door.terminal.answer(
+    context.terminal.answer(
         {
             "columns": answer.columns,
             "rows": rows,
@@ -88,16 +91,16 @@ def _show(door: Door, answer: QueryAnswer) -> None:
     )
 
 
-def _serve(door: Door) -> None:
+def _serve(context: CommandContext) -> None:
     from pipelines.mart.server import serve_mart
 
-    door.terminal.step(SERVING, 0, 1)
+    context.terminal.step(SERVING, 0, 1)
 
     def ready() -> None:
-        door.terminal.step(SERVING, 1, 1)
-        door.terminal.say(
-            f"jdbc:hive2://127.0.0.1:{door.config.sql.port}/default answers SELECTs over the mart, "
-            "for programs of this machine; Ctrl-C ends it."
+        context.terminal.step(SERVING, 1, 1)
+        context.terminal.say(
+            f"jdbc:hive2://127.0.0.1:{context.config.sql.port}/default answers SELECTs over the "
+            "mart, for programs of this machine; Ctrl-C ends it."
         )
 
-    serve_mart(door.config, ready)
+    serve_mart(context.config, ready)

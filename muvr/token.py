@@ -8,7 +8,7 @@ from typer.core import TyperGroup
 
 from api.keys import load_keys, rotate
 from examples.client import Client
-from muvr.door import open_door
+from muvr.context import open_context
 from muvr.options import AsJson, Conf, Password
 from muvr.service import Service
 from muvr.terminal import counted
@@ -53,11 +53,11 @@ def issue(
 
     Example: `TOKEN=$(muvr token ada --password "a long password")`
     """
-    door = open_door(conf, as_json=as_json)
-    with Service(door.config, door.conf_path).spoken_to() as url, Client(url) as client:
+    context = open_context(conf, as_json=as_json)
+    with Service(context.config, context.conf_path).spoken_to() as url, Client(url) as client:
         client.login(username, password)
-        door.terminal.say(client.token)
-        door.terminal.answer({"access_token": client.token})
+        context.terminal.say(client.token)
+        context.terminal.answer({"access_token": client.token})
 
 
 def rotate_key(
@@ -74,12 +74,12 @@ def rotate_key(
 
     Example: `muvr token rotate`
     """
-    door = open_door(conf, as_json=as_json)
-    folder = door.config.paths.secrets
+    context = open_context(conf, as_json=as_json)
+    folder = context.config.paths.secrets
     kid = rotate(folder, datetime.now(UTC), forget_others=forget_others)
-    believed = sorted(load_keys(folder, door.config.api.host).believed)
-    door.terminal.say(f"{kid} signs; believed: {', '.join(believed)} (in {folder}).")
-    door.terminal.answer({"signs": kid, "believed": believed})
+    believed = sorted(load_keys(folder, context.config.api.host).believed)
+    context.terminal.say(f"{kid} signs; believed: {', '.join(believed)} (in {folder}).")
+    context.terminal.answer({"signs": kid, "believed": believed})
 
 
 def revoke(username: UserName, conf: Conf = None, as_json: AsJson = False) -> None:
@@ -87,10 +87,10 @@ def revoke(username: UserName, conf: Conf = None, as_json: AsJson = False) -> No
 
     Example: `muvr token revoke ada`
     """
-    door = open_door(conf, as_json=as_json)
-    ended = door.ask(lambda database: _revoke_all(database, username))
-    door.terminal.say(f"{username}: {counted(ended, 'login')} ended.")
-    door.terminal.answer({"username": username, "ended": ended})
+    context = open_context(conf, as_json=as_json)
+    ended = context.run_async(lambda database: _revoke_all(database, username))
+    context.terminal.say(f"{username}: {counted(ended, 'login')} ended.")
+    context.terminal.answer({"username": username, "ended": ended})
 
 
 async def _revoke_all(database: Database, username: str) -> int:

@@ -9,7 +9,7 @@ from uuid import UUID
 
 import typer
 
-from muvr.door import Door, open_door
+from muvr.context import CommandContext, open_context
 from muvr.options import AsJson, Conf
 from muvr.scoreboard import HEAD, WHY_HEAD, reasons_of, table_of
 from muvr.terminal import Terminal, shown
@@ -50,29 +50,29 @@ def train(
 
     Example: `muvr train exercise --users all`
     """
-    door = open_door(conf, as_json=as_json)
+    context = open_context(conf, as_json=as_json)
     whom = read_users(users)
     failed: dict[str, str] = {}
     reports: list[RunReport] = []
     if family == "all":
-        with door.database():
+        with context.database():
             pass  # where nobody answers that is said once, and not by each family
     for name in families_on(engine) if family == "all" else [family]:
         try:
-            reports.append(run_job(door, name, whom, engine))
+            reports.append(run_job(context, name, whom, engine))
         except Exception as problem:
             if family != "all":
                 raise
             failed[name] = problem_text(problem)  # the other families do not wait for this one
     for report in reports if family != "all" else ():
-        show_run(door.terminal, asdict(report))
-    found = _found_of_truth(door, reports) if family == "all" else None
+        show_run(context.terminal, asdict(report))
+    found = _found_of_truth(context, reports) if family == "all" else None
     if family == "all":
-        door.terminal.table("trained", HEAD, table_of(reports, found))
-        door.terminal.table("why not", WHY_HEAD, reasons_of(reports))
-    door.terminal.table("failed", ("family", "why"), list(failed.items()))
+        context.terminal.table("trained", HEAD, table_of(reports, found))
+        context.terminal.table("why not", WHY_HEAD, reasons_of(reports))
+    context.terminal.table("failed", ("family", "why"), list(failed.items()))
     runs = [asdict(report) for report in reports]
-    door.terminal.answer({"runs": runs, "failed": failed, "found_of_simulated_truth": found})
+    context.terminal.answer({"runs": runs, "failed": failed, "found_of_simulated_truth": found})
     if failed:
         raise typer.Exit(1)
 
@@ -84,14 +84,16 @@ def families_on(engine: TrainingEngine) -> Sequence[str]:
     return [name for name in EVERY if engine is TrainingEngine.spark or name in FROM_SAMPLES]
 
 
-def _found_of_truth(door: Door, reports: Sequence[RunReport]) -> Mapping[str, float] | None:
+def _found_of_truth(
+    context: CommandContext, reports: Sequence[RunReport]
+) -> Mapping[str, float] | None:
     """How well new clusters find the truth behind simulated people, where there are any."""
     from muvr.simulating_truth import clusters_against_truth, temperaments
 
-    truth = temperaments(door.config.paths.reports)
+    truth = temperaments(context.config.paths.reports)
     if not truth or not any((one.family, one.status) == ("clusters", "done") for one in reports):
         return None
-    return door.ask(lambda database: clusters_against_truth(database, truth))
+    return context.run_async(lambda database: clusters_against_truth(database, truth))
 
 
 def problem_text(problem: Exception) -> str:
@@ -113,7 +115,7 @@ def show_run(terminal: Terminal, run: Mapping[str, Any]) -> None:
 
 
 def run_job(
-    door: Door,
+    context: CommandContext,
     family: str,
     users: AskedUsers,
     engine: TrainingEngine = TrainingEngine.spark,
@@ -129,11 +131,11 @@ def run_job(
     from pipelines import jobs
 
     if family == "activity":
-        keep_stretches(door)
-    with door.terminal as terminal:
+        keep_stretches(context)
+    with context.terminal as terminal:
         return jobs.train(
             family,
-            door.config,
+            context.config,
             users=users,
             cutoff_at=cutoff_at,
             engine=engine.value,
@@ -141,11 +143,11 @@ def run_job(
         )
 
 
-def keep_stretches(door: Door) -> None:
+def keep_stretches(context: CommandContext) -> None:
     """Bring the stretches of members of the global models up to date, as the sweeper does."""
-    left = door.ask(lambda database: _project_members(database, door.config))
+    left = context.run_async(lambda database: _project_members(database, context.config))
     for user_id, why in left.items():
-        door.terminal.fail(f"The stretches of user {user_id} stay as they were. {why}")
+        context.terminal.fail(f"The stretches of user {user_id} stay as they were. {why}")
 
 
 async def _project_members(database: Database, config: Config) -> dict[UUID, str]:

@@ -10,26 +10,26 @@ import pytest
 from bench import soak
 from bench.phone import ChunkLosses, Phone
 from examples.client import new_id
-from muvr.door import Door
+from muvr.context import CommandContext
 from muvr.terminal import Terminal
 from schemas.config_file import load_config
 
 CHECKOUT = Path(__file__).parents[1]
 
 
-def quiet_door(folder: Path) -> Door:
+def quiet_context(folder: Path) -> CommandContext:
     """The checkout's settings, with a small node and everything in a folder of the test."""
     config = load_config(CHECKOUT / "conf.yaml")
     paths = config.paths.model_copy(update={"reports": folder})
     cassandra = config.cassandra.model_copy(update={"heap_mb": 512})
     config = config.model_copy(update={"paths": paths, "cassandra": cassandra})
-    return Door(config, CHECKOUT / "conf.yaml", Terminal(as_json=True))
+    return CommandContext(config, CHECKOUT / "conf.yaml", Terminal(as_json=True))
 
 
 # The service outlives the object that started it, on purpose; the benchmark kills it by its id.
 @pytest.mark.filterwarnings("ignore:subprocess .* is still running:ResourceWarning")
 def test_nothing_is_lost_doubled_or_altered_by_kills(tmp_path: Path) -> None:
-    figures = soak.run(quiet_door(tmp_path), kills=3, samples=60_000, phones=4, within_s=180)
+    figures = soak.run(quiet_context(tmp_path), kills=3, samples=60_000, phones=4, within_s=180)
     values = {figure.name: figure.value for figure in figures}
     assert values["kills"] == 3
     assert values["samples"] is not None
@@ -53,8 +53,8 @@ class SilentPhone:
 
 
 def test_out_of_time_is_said_in_one_sentence(tmp_path: Path) -> None:
-    door, until_s = quiet_door(tmp_path), time.monotonic() - 1
-    late = soak._Soak(door, None, [SilentPhone()], random.Random(1), until_s, 1000)
+    context, until_s = quiet_context(tmp_path), time.monotonic() - 1
+    late = soak._Soak(context, None, [SilentPhone()], random.Random(1), until_s, 1000)
     with pytest.raises(soak.SoakTookTooLong, match="0 samples were acknowledged so far"):
         asyncio.run(late.run(kills=1))
 
@@ -65,7 +65,7 @@ def test_what_is_never_handed_over_is_said_in_one_sentence(
     monkeypatch.setattr(soak, "LAST_WORDS_S", 0.0)
     phone, until_s = SilentPhone(), time.monotonic() + 60
     phone.done = asyncio.Event()
-    stuck = soak._Soak(quiet_door(tmp_path), None, [phone], random.Random(1), until_s, 0)
+    stuck = soak._Soak(quiet_context(tmp_path), None, [phone], random.Random(1), until_s, 0)
     with pytest.raises(soak.SoakTookTooLong, match="1 phones still had something"):
         asyncio.run(stuck.run(kills=0))
 
@@ -100,7 +100,7 @@ class IdlePhone(SilentPhone):
 def test_a_kill_that_ended_nothing_is_none(tmp_path: Path) -> None:
     until_s = time.monotonic() + 60
     idle = soak._Soak(
-        quiet_door(tmp_path), NothingRuns(), [IdlePhone()], random.Random(1), until_s, 0
+        quiet_context(tmp_path), NothingRuns(), [IdlePhone()], random.Random(1), until_s, 0
     )
     assert asyncio.run(idle.run(kills=2)) == 0
 

@@ -1,4 +1,4 @@
-"""What the second look at borders learns from: candidates around first guesses, and the truth."""
+"""Training examples of border refinement: candidates around first guesses, and the true border."""
 
 from collections.abc import Sequence
 
@@ -6,11 +6,11 @@ import numpy as np
 
 from models.activity.borders import (
     POSTURE_FEATURES,
-    Scored,
+    ScoredSignal,
     candidates,
-    core_of,
+    certain_border,
+    core_span,
     posture_means,
-    surely,
 )
 from models.activity.examples import ActivityExample
 from models.activity.logit import BorderExample, BorderModel, fit_borders
@@ -21,26 +21,28 @@ from models.activity.traces import Postures, postures, traces
 from models.arrays import Floats64
 
 
-def both_borders(
+def fit_both_borders(
     starts: Sequence[BorderExample], ends: Sequence[BorderExample]
 ) -> tuple[BorderModel | None, BorderModel | None]:
     """Models of both borders.
 
-    A start is looked for first, when nothing is known about the end, so its model is learned
-    without the postures. The model of ends is learned with those of starts as well as of ends.
+    A start is refined first, before anything is known about the end, so its model is learned
+    without posture features. The model of ends uses them.
     """
-    blind = [[(at_s, x[:, :-POSTURE_FEATURES], t) for at_s, x, t in e] for e in (starts, ends)]
-    start = fit_borders(blind[0], blind[1], SETTINGS.start_ridge, SETTINGS)
+    without_postures = [
+        [(at_s, x[:, :-POSTURE_FEATURES], t) for at_s, x, t in e] for e in (starts, ends)
+    ]
+    start = fit_borders(without_postures[0], without_postures[1], SETTINGS.start_ridge, SETTINGS)
     return start, fit_borders(ends, starts, SETTINGS.end_ridge, SETTINGS)
 
 
 def border_examples(
-    blind: ActivityModel, examples: Sequence[ActivityExample]
+    held_out_model: ActivityModel, examples: Sequence[ActivityExample]
 ) -> tuple[list[BorderExample], list[BorderExample]]:
-    """What the second look learns from: candidates around each first guess, and the truth.
+    """Training examples of border refinement, from each first guess that matches a true set.
 
     Args:
-        blind: a discriminant that was learned without these examples.
+        held_out_model: a discriminant that was learned without these examples.
         examples: of one layout.
 
     Returns:
@@ -50,25 +52,25 @@ def border_examples(
     starts: list[BorderExample] = []
     ends: list[BorderExample] = []
     for example in examples:
-        scored = blind.scored(example.signal, example.windows)
+        scored = held_out_model.scored(example.signal, example.windows)
         for span, truth in matched(first_spans(scored), example.sets_s):
-            core_s = core_of(span, SETTINGS)
-            seen = traces(scored.signal, core_s), postures(scored.signal, core_s)
+            core_s = core_span(span, SETTINGS)
+            features = traces(scored.signal, core_s), postures(scored.signal, core_s)
             if truth[0] > 0:
-                starts.append(border_example(scored, seen, span, truth, end=False))
+                starts.append(border_example(scored, features, span, truth, end=False))
             if truth[1] < example.signal.duration_s:
-                ends.append(border_example(scored, seen, span, truth, end=True))
+                ends.append(border_example(scored, features, span, truth, end=True))
     return starts, ends
 
 
 def border_example(
-    scored: Scored, seen: tuple[Floats64, Postures], span: Span, truth: Span, *, end: bool
+    scored: ScoredSignal, features: tuple[Floats64, Postures], span: Span, truth: Span, *, end: bool
 ) -> BorderExample:
-    """Candidates around a guessed border, with their postures against the other labelled border.
+    """Candidates around a guessed border, their postures compared with the other labelled border.
 
     Args:
         scored: the recording.
-        seen: its `traces` (n, 7 or 6) and postures from the middle of the set.
+        features: its `traces` (n, 7 or 6) and postures from the middle of the set.
         span: start and end as first guessed, s.
         truth: start and end as labelled, s.
         end: whether the border is an end.
@@ -77,22 +79,22 @@ def border_example(
         Candidate times (c,) in s, their features (c, f) with `POSTURE_FEATURES` last, the labelled
         border in s.
     """
-    trace, found = seen
+    trace, postures = features
     guess_s, true_s, other_s = (span[1], *truth[::-1]) if end else (span[0], *truth)
     at_s, x = candidates(scored, trace, guess_s, SETTINGS, end=end)
-    like = posture_means(found, at_s, surely(other_s), end=end)
+    like = posture_means(postures, at_s, certain_border(other_s), end=end)
     return at_s, np.hstack([x, like]), true_s
 
 
-def matched(found: Sequence[Span], truth: Sequence[Span]) -> list[tuple[Span, Span]]:
-    """Each true set with the found one that it overlaps most, if it overlaps any.
+def matched(predicted: Sequence[Span], truth: Sequence[Span]) -> list[tuple[Span, Span]]:
+    """Pairs (predicted, true): each true set with the predicted one that it overlaps most, if any.
 
     >>> matched([(0.0, 4.0), (9.0, 20.0)], [(10.0, 19.0), (30.0, 40.0)])
     [((9.0, 20.0), (10.0, 19.0))]
     """
     pairs: list[tuple[Span, Span]] = []
     for start_s, end_s in truth:
-        shared = [min(b, end_s) - max(a, start_s) for a, b in found]
+        shared = [min(b, end_s) - max(a, start_s) for a, b in predicted]
         if shared and max(shared) > 0:
-            pairs.append((found[int(np.argmax(shared))], (start_s, end_s)))
+            pairs.append((predicted[int(np.argmax(shared))], (start_s, end_s)))
     return pairs

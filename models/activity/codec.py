@@ -5,17 +5,17 @@ import numpy as np
 from models import codec
 from models.activity.features import ACTIVITY_READABLE, ACTIVITY_VERSION
 from models.activity.logit import BorderModel
-from models.activity.model import ActivityModel, SlowLine
+from models.activity.model import ActivityModel, LowRateDiscriminant
 from models.arrays import Floats
 from schemas.errors import BadModelBytes
 from schemas.inputs import ACC3, ACC6
 
 MODEL_TAG = "muvr-activity-1"
 PARTS = ("mean", "scale", "weights")
-# Borders were once stored as "start_" and "end_", and read other features: code of then and code of
-# now take each other's models for ones without a second look.
+# Older code stored border models under "start_" and "end_", learned from other features. With other
+# names, old code and this code each read the other's models as models without border refinement.
 START, END = "start_border", "end_border"
-SLOW, SLOW_BIAS = "slow_weights", "slow_bias"  # not in models of before decision 41
+SLOW, SLOW_BIAS = "slow_weights", "slow_bias"  # absent from models older than decision 41
 
 
 def to_bytes(model: ActivityModel) -> bytes:
@@ -29,9 +29,9 @@ def to_bytes(model: ActivityModel) -> bytes:
         if border is not None:
             arrays |= {f"{name}_{part}": getattr(border, part) for part in PARTS}
     meta = {"model_id": model.model_id, "bias": model.bias, "features": ACTIVITY_VERSION}
-    if model.slow is not None:
-        arrays[SLOW] = model.slow.weights
-        meta[SLOW_BIAS] = model.slow.bias
+    if model.low_rate is not None:
+        arrays[SLOW] = model.low_rate.weights
+        meta[SLOW_BIAS] = model.low_rate.bias
     return codec.pack(MODEL_TAG, meta, arrays)
 
 
@@ -55,7 +55,9 @@ def from_bytes(blob: bytes) -> ActivityModel:
             bias=float(meta["bias"]),
             start=_border(arrays, START),
             end=_border(arrays, END),
-            slow=SlowLine(arrays[SLOW], float(meta[SLOW_BIAS])) if SLOW in arrays else None,
+            low_rate=LowRateDiscriminant(arrays[SLOW], float(meta[SLOW_BIAS]))
+            if SLOW in arrays
+            else None,
         )
     except (KeyError, TypeError, ValueError) as error:
         raise BadModelBytes(f"not an activity model: {error}") from error
@@ -73,10 +75,10 @@ def _border(arrays: dict[str, Floats], name: str) -> BorderModel | None:
 
 
 def _check(model: ActivityModel) -> None:
-    lines = [model.weights] if model.slow is None else [model.weights, model.slow.weights]
-    shapes = {model.mean.shape, model.scale.shape, *(weights.shape for weights in lines)}
+    both = [model.weights] if model.low_rate is None else [model.weights, model.low_rate.weights]
+    shapes = {model.mean.shape, model.scale.shape, *(weights.shape for weights in both)}
     if len(shapes) != 1 or model.mean.ndim != 1:
         raise BadModelBytes(f"an activity model has arrays of shapes {sorted(shapes)}")
-    finite = all(np.isfinite(weights).all() for weights in lines)
+    finite = all(np.isfinite(weights).all() for weights in both)
     if not finite or not (model.scale > 0).all():
         raise BadModelBytes("an activity model holds weights or scales that are no numbers")

@@ -8,9 +8,9 @@ import numpy as np
 from models.activity.border_examples import matched
 from models.activity.examples import ActivityExample, activity_examples, labels_of
 from models.activity.fit import fit_activity
-from models.activity.rhythm import segments_by_rhythm
 from models.activity.segments import Segment
 from models.activity.states import Span
+from models.activity.untrained import untrained_segments
 from models.arrays import Floats64, Indices
 from models.signal.wrist import WristSignal
 from schemas.inputs import ACC3, ACC6, InputLayout
@@ -18,7 +18,7 @@ from schemas.inputs import ACC3, ACC6, InputLayout
 BORDER_S = 2.0
 EDGE_S = 0.5
 
-FoundSegments = tuple["ActivityRecording", tuple[Segment, ...]]
+RecordingSegments = tuple["ActivityRecording", tuple[Segment, ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,72 +36,71 @@ class ActivityRecording:
     sets_ns: tuple[tuple[int, int], ...]
 
 
-def found_without_the_day(
+def leave_one_day_out(
     recordings: Sequence[ActivityRecording], model_id: InputLayout
-) -> list[FoundSegments]:
-    """Every recording with the segments of a model that never saw its day.
+) -> list[RecordingSegments]:
+    """Every recording with the segments of a model that was learned on the other days.
 
-    All that is learned (discriminant, borders, the first guesses that borders are learned on)
-    comes from the other days.
+    That holds for the discriminant, the borders and the first guesses that borders are learned on.
     """
     examples: list[ActivityExample] = []
     for r in recordings:
         examples += activity_examples(r.signals, r.sets_ns, r.group, model_id)
-    out: list[FoundSegments] = []
+    out: list[RecordingSegments] = []
     for day in sorted({r.group for r in recordings}):
         model = fit_activity([e for e in examples if e.group != day], model_id)
         out += [(r, model.segments(r.signals)) for r in recordings if r.group == day]
     return out
 
 
-def seconds_of(
+def confusion_seconds(
     recording: ActivityRecording, segments: Sequence[Segment], margin_s: float
 ) -> Indices:
-    """(3,) right exercise, wrong exercise, missed exercise: seconds of one recording.
+    """(3,) true positive, false positive and false negative seconds of one recording.
 
     Args:
         recording: with the truth.
-        segments: what was found.
-        margin_s: seconds whose middle is nearer to a labelled border are left out.
+        segments: as predicted.
+        margin_s: seconds whose middle is nearer to a labelled border are not counted.
     """
     counts = np.zeros(3, dtype=np.intp)
     for signal in recording.signals:
         at_s = np.arange(0.5, int(signal.duration_s), dtype=np.float64)
-        truth_s = relative(recording.sets_ns, signal)
-        found_s = relative([(s.start_ns, s.end_ns) for s in segments], signal)
-        borders = np.array([b for span in truth_s for b in span])
-        clear = np.abs(at_s[:, None] - borders[None, :]).min(axis=1, initial=np.inf) >= margin_s
-        true, found = labels_of(at_s, truth_s), labels_of(at_s, found_s)
-        hits = (found & true, found & ~true, ~found & true)
-        counts += np.array([int((h & clear).sum()) for h in hits])
+        actual_s = relative_spans(recording.sets_ns, signal)
+        predicted_s = relative_spans([(s.start_ns, s.end_ns) for s in segments], signal)
+        borders = np.array([b for span in actual_s for b in span])
+        counted = np.abs(at_s[:, None] - borders[None, :]).min(axis=1, initial=np.inf) >= margin_s
+        actual, predicted = labels_of(at_s, actual_s), labels_of(at_s, predicted_s)
+        outcomes = (predicted & actual, predicted & ~actual, ~predicted & actual)
+        counts += np.array([int((h & counted).sum()) for h in outcomes])
     return counts
 
 
-def relative(spans_ns: Sequence[tuple[int, int]], signal: WristSignal) -> list[Span]:
+def relative_spans(spans_ns: Sequence[tuple[int, int]], signal: WristSignal) -> list[Span]:
     """Spans in seconds after a signal's first sample."""
     return [((a - signal.t0_ns) / 1e9, (b - signal.t0_ns) / 1e9) for a, b in spans_ns]
 
 
-def precision_recall(found: Sequence[FoundSegments], margin_s: float) -> tuple[float, float]:
+def precision_recall(results: Sequence[RecordingSegments], margin_s: float) -> tuple[float, float]:
     """Precision and recall of exercise per second, over all recordings."""
     right, wrong, missed = sum(
-        (seconds_of(r, s, margin_s) for r, s in found), start=np.zeros(3, dtype=np.intp)
+        (confusion_seconds(r, s, margin_s) for r, s in results), start=np.zeros(3, dtype=np.intp)
     )
     return float(right / max(right + wrong, 1)), float(right / max(right + missed, 1))
 
 
-def border_errors(found: Sequence[FoundSegments]) -> tuple[Floats64, Floats64]:
-    """Found minus labelled start and end, s, of every set that has idle before and after it.
+def border_errors(results: Sequence[RecordingSegments]) -> tuple[Floats64, Floats64]:
+    """Predicted minus labelled start and end, s, of every set with idle before and after it.
 
-    A set that was not found at all has an infinite error. Sets of recordings that begin or end
-    with them are left out: where such a set is cut says nothing.
+    A set that was not found has an infinite error. Sets that a recording begins or ends with are
+    left out: their borders are the recording's.
 
     Returns:
         Errors of starts and of ends, (e,) each; (0,) where no set has idle around it.
     """
     starts: list[float] = []
     ends: list[float] = []
-    for recording, segments in found:
+    for recording, segments in results:
         spans = [(s.start_ns / 1e9, s.end_ns / 1e9) for s in segments]
         for start_ns, end_ns in recording.sets_ns:
             if not has_idle_around(recording, start_ns, end_ns):
@@ -120,12 +119,12 @@ def has_idle_around(recording: ActivityRecording, start_ns: int, end_ns: int) ->
     return start_ns - first_ns > EDGE_S * 1e9 and last_ns - end_ns > EDGE_S * 1e9
 
 
-def figures_of(found: Sequence[FoundSegments], tail: str) -> dict[str, float]:
-    """The figures of one way to find sets, each name ending in `tail`."""
-    precision, recall = precision_recall(found, BORDER_S)
-    strict_precision, strict_recall = precision_recall(found, 0.0)
-    starts, ends = (np.abs(e) for e in border_errors(found))
-    extra = sum(len(s) for _, s in found) - sum(len(r.sets_ns) for r, _ in found)
+def figures_of(results: Sequence[RecordingSegments], suffix: str) -> dict[str, float]:
+    """The figures of one method, each name ending in `suffix`."""
+    precision, recall = precision_recall(results, BORDER_S)
+    strict_precision, strict_recall = precision_recall(results, 0.0)
+    starts, ends = (np.abs(e) for e in border_errors(results))
+    extra = sum(len(s) for _, s in results) - sum(len(r.sets_ns) for r, _ in results)
     figures = {
         "s4_precision": precision,
         "s4_recall": recall,
@@ -138,7 +137,7 @@ def figures_of(found: Sequence[FoundSegments], tail: str) -> dict[str, float]:
         "s4b_sets": float(len(starts)),
         "s4b_found_minus_labelled": float(extra),
     }
-    return {f"{name}{tail}": value for name, value in figures.items()}
+    return {f"{name}{suffix}": value for name, value in figures.items()}
 
 
 def activity_figures(recordings: Sequence[ActivityRecording]) -> dict[str, float]:
@@ -148,15 +147,18 @@ def activity_figures(recordings: Sequence[ActivityRecording]) -> dict[str, float
         recordings: continuous, of several days, all with rotation.
 
     Returns:
-        `s4_precision`, `s4_recall`: seconds of exercise, those within 2 s of a labelled border
-        left out, because people who label do not agree on borders better than that;
-        `..._with_borders`: all seconds. `s4b_start`, `s4b_end`, `s4b_both_2s`: borders within
-        2 s; `s4b_both_3s`: both within 3 s. Each also `_acc_only` and `_untrained` (by
-        periodicity, nothing learned).
+        `s4_precision`, `s4_recall`: of seconds of exercise, without those within 2 s of a labelled
+        border, on which human labels do not agree; `..._with_borders`: of all seconds. `s4b_start`,
+        `s4b_end`, `s4b_both_2s`: shares of borders within 2 s; `s4b_both_3s`: both within 3 s. Each
+        also `_acc_only` (without rotation) and `_untrained` (by periodicity alone).
     """
-    ways: dict[str, Callable[[], list[FoundSegments]]] = {
-        "": lambda: found_without_the_day(recordings, ACC6),
-        "_acc_only": lambda: found_without_the_day(recordings, ACC3),
-        "_untrained": lambda: [(r, segments_by_rhythm(r.signals)) for r in recordings],
+    methods: dict[str, Callable[[], list[RecordingSegments]]] = {
+        "": lambda: leave_one_day_out(recordings, ACC6),
+        "_acc_only": lambda: leave_one_day_out(recordings, ACC3),
+        "_untrained": lambda: [(r, untrained_segments(r.signals)) for r in recordings],
     }
-    return {k: v for tail, find in ways.items() for k, v in figures_of(find(), tail).items()}
+    return {
+        k: v
+        for suffix, evaluate in methods.items()
+        for k, v in figures_of(evaluate(), suffix).items()
+    }

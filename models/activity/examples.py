@@ -1,4 +1,4 @@
-"""What recordings with known sets teach: windows in sets are exercise, between them idle."""
+"""Training examples of activity models: windows in sets are exercise, between them idle."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -22,7 +22,7 @@ class ActivityExample:
     """A stretch of recording whose sets are known.
 
     Attributes:
-        group: the session or day; guesses about it are made without its own group.
+        group: the session or day, left out as a whole when its first guesses are made.
         signal: at 50 Hz.
         windows: its features.
         sets_s: start and end of its sets, seconds after its first sample.
@@ -42,32 +42,36 @@ def activity_examples(
     group: str,
     model_id: InputLayout,
 ) -> list[ActivityExample]:
-    """What a recording teaches: its confirmed sets are exercise, everything between them idle.
+    """Training examples of a recording: its confirmed sets are exercise, everything else idle.
 
     Args:
         signals: the stretches of the recording. Those that lack the layout's rotation, or are
-            shorter than a window, teach nothing.
+            shorter than a window, give no example.
         sets_ns: start and end of every set that was done, nanoseconds since the epoch. A set
-            that was done and is not named here would be learned as idle.
+            that is missing here is learned as idle.
         group: session or day.
         model_id: the layout to learn; rotation is ignored for "wrist-acc3".
     """
-    found: list[ActivityExample] = []
+    examples: list[ActivityExample] = []
     for signal in signals:
         if model_id == ACC6 and layout_of(signal) == ACC3:
             continue
-        read = replace(signal, gyro_rad_s=None) if model_id == ACC3 else signal
-        windows = activity_features(read, SETTINGS.step_s)
+        used = replace(signal, gyro_rad_s=None) if model_id == ACC3 else signal
+        windows = activity_features(used, SETTINGS.step_s)
         if windows.still.all():
             continue
         spans = [((a - signal.t0_ns) / 1e9, (b - signal.t0_ns) / 1e9) for a, b in sets_ns]
-        inside = tuple((a, b) for a, b in spans if b > 0 and a < signal.duration_s)
-        found.append(ActivityExample(group, read, windows, inside, sums_of(windows, inside, read)))
-    return found
+        sets_s = tuple((a, b) for a, b in spans if b > 0 and a < signal.duration_s)
+        examples.append(
+            ActivityExample(group, used, windows, sets_s, window_statistics(windows, sets_s, used))
+        )
+    return examples
 
 
-def sums_of(windows: ActivityWindows, sets_s: Sequence[Span], signal: WristSignal) -> Statistics:
-    """Statistics of a stretch: every window that moves at all, under the label of its middle."""
+def window_statistics(
+    windows: ActivityWindows, sets_s: Sequence[Span], signal: WristSignal
+) -> Statistics:
+    """Statistics of a stretch: every window that moves, labelled by its middle."""
     active = labels_of(windows.centre_s, sets_s)
     idle = ~active & ~windows.still
     parts = [(EXERCISE, windows.x[active & ~windows.still]), (IDLE, windows.x[idle])]

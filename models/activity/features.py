@@ -1,4 +1,4 @@
-"""What tells exercise from idle: the exercise windows' numbers and the periodicity around them."""
+"""Features of activity models: those of exercise windows, and the periodicity around them."""
 
 from dataclasses import dataclass
 from functools import lru_cache
@@ -6,10 +6,10 @@ from functools import lru_cache
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from models.activity.periodicity import RHYTHM, periodicity
+from models.activity.periodicity import PERIODICITY_FEATURES, periodicity
 from models.arrays import Flags, Floats32, Floats64, Indices, Ints64
 from models.exercise.features import FEATURES_VERSION, READABLE, window_features
-from models.exercise.names import feature_names, slow_features
+from models.exercise.names import feature_names, low_rate_features
 from models.signal.windows import RATE_HZ, WINDOW, WINDOW_S, window_starts
 from models.signal.wrist import WristSignal
 
@@ -26,8 +26,8 @@ class ActivityWindows:
     Attributes:
         centre_s: (m,) middle of each window, seconds after the signal's first sample.
         x: float32 (m, d), 410 features with rotation, fewer without.
-        still: (m,) true where nothing moves at all: a watch on a table, or a sensor that hangs
-            and repeats its last value (one gym recording does for 43 s).
+        still: (m,) true where nothing moves: a watch on a table, or a sensor that repeats its last
+            value (one gym recording does for 43 s).
     """
 
     centre_s: Floats64
@@ -36,10 +36,10 @@ class ActivityWindows:
 
 
 @lru_cache(maxsize=2)
-def used(with_gyro: bool) -> Indices:
-    """(d,) which of the exercise features are used: all but the cross-correlations ("lag").
+def used_columns(with_gyro: bool) -> Indices:
+    """(d,) columns of the exercise features in use: all but the cross-correlations ("lag").
 
-    >>> len(used(True))
+    >>> len(used_columns(True))
     407
     """
     names = feature_names(with_gyro)
@@ -47,14 +47,14 @@ def used(with_gyro: bool) -> Indices:
 
 
 @lru_cache(maxsize=2)
-def slow(with_gyro: bool) -> Indices:
-    """(s,) which of a window's numbers are much the same at any rate from 10 Hz on.
+def low_rate_columns(with_gyro: bool) -> Indices:
+    """(s,) columns whose values hardly depend on the sampling rate, from 10 Hz on.
 
-    >>> len(slow(True)), len(slow(False))
+    >>> len(low_rate_columns(True)), len(low_rate_columns(False))
     (251, 115)
     """
-    x = np.isin(used(with_gyro), slow_features(with_gyro))
-    return np.flatnonzero([*x, *[True] * RHYTHM])
+    x = np.isin(used_columns(with_gyro), low_rate_features(with_gyro))
+    return np.flatnonzero([*x, *[True] * PERIODICITY_FEATURES])
 
 
 def activity_features(signal: WristSignal, step_s: float) -> ActivityWindows:
@@ -63,12 +63,12 @@ def activity_features(signal: WristSignal, step_s: float) -> ActivityWindows:
     starts = window_starts(len(signal.acc_g), step_s, signal.filled)
     centre_s = starts / RATE_HZ + WINDOW_S / 2
     rhythm = periodicity(signal, centre_s).astype(np.float32)
-    x = np.hstack([windows.x[:, used(has_gyro(signal))], rhythm])
+    x = np.hstack([windows.x[:, used_columns(has_gyro(signal))], rhythm])
     return ActivityWindows(centre_s, x, still_windows(signal, starts))
 
 
 def still_windows(signal: WristSignal, starts: Ints64) -> Flags:
-    """(m,) true for windows whose acceleration varies less than any worn sensor's."""
+    """(m,) true for windows whose acceleration varies less than that of any worn sensor."""
     if not len(starts):
         return np.zeros(0, dtype=bool)
     windows = sliding_window_view(signal.acc_g, WINDOW, axis=0)[starts]

@@ -1,8 +1,8 @@
-"""Learn exercise or idle from recordings whose sets are known.
+"""Fit activity models on recordings whose sets are known.
 
-The discriminant needs sums only (`models.exercise.statistics`), so recordings are added and taken
-out again. The second look at the borders is learned on first guesses made by a discriminant that
-was learned without the recording: from the total minus the sums of the recording's group.
+The discriminant needs sufficient statistics only (`models.exercise.statistics`), so recordings can
+be added and subtracted. Border models are learned on first guesses of a discriminant that did not
+see the recording: it is fitted on the total minus the statistics of the recording's group.
 """
 
 from collections.abc import Sequence
@@ -11,67 +11,69 @@ from dataclasses import replace
 import numpy as np
 from scipy.linalg import solve
 
-from models.activity.border_examples import border_examples, both_borders
+from models.activity.border_examples import border_examples, fit_both_borders
 from models.activity.examples import EXERCISE, IDLE, ActivityExample
-from models.activity.features import slow
+from models.activity.features import low_rate_columns
 from models.activity.logit import BorderExample
-from models.activity.model import ActivityModel, SlowLine
+from models.activity.model import ActivityModel, LowRateDiscriminant
 from models.activity.settings import SETTINGS
 from models.arrays import Floats64
 from models.exercise.statistics import Statistics, total
 from schemas.errors import NotEnoughLabels
 from schemas.inputs import ACC6, InputLayout
 
-LEAST_S = 20.0
+MIN_S = 20.0
 
 
 def fit_activity(examples: Sequence[ActivityExample], model_id: InputLayout) -> ActivityModel:
     """Learn from recordings of one or many people.
 
     Args:
-        examples: of one layout, at least two groups for the second look at borders.
+        examples: of one layout; border models need at least two groups.
         model_id: their layout.
 
     Raises:
         NotEnoughLabels: less than 20 s of exercise or of idle.
     """
-    everything = total([e.statistics for e in examples])
-    model = fit_discriminant(everything, model_id)
-    return with_borders(model, examples, everything)
+    total_statistics = total([e.statistics for e in examples])
+    model = fit_discriminant(total_statistics, model_id)
+    return with_border_models(model, examples, total_statistics)
 
 
 def fit_discriminant(statistics: Statistics, model_id: InputLayout) -> ActivityModel:
-    """A linear discriminant of exercise against idle, both equally likely, borders unlearned.
+    """A linear discriminant of exercise against idle with equal priors, without border models.
 
-    W = covariance within both classes, a share of it replaced by a sphere;
-    log odds = (m1 - m0)ᵀ W⁻¹ (x - (m1 + m0) / 2), in standardised features. From the same sums
-    comes a second one, which looks only at what a low rate shows, too.
+    W = covariance within both classes, shrunk towards a sphere;
+    log odds = (m1 - m0)ᵀ W⁻¹ (x - (m1 + m0) / 2), in standardised features. The same sums give a
+    second discriminant for signals of a low rate, on the features that such a rate preserves.
     """
     seconds, means = class_means(statistics)
     weight = seconds.sum()
-    middle = (seconds @ means) / weight
-    second = statistics.moments / weight
-    scale = np.sqrt(np.maximum(np.diagonal(second) - middle**2, 0.0)) + 1e-6
-    within = second - (means.T * (seconds / weight)) @ means
+    mean = (seconds @ means) / weight
+    second_moment = statistics.moments / weight
+    scale = np.sqrt(np.maximum(np.diagonal(second_moment) - mean**2, 0.0)) + 1e-6
+    within = second_moment - (means.T * (seconds / weight)) @ means
     within = within / np.outer(scale, scale)
-    centred = (means - middle) / scale
-    weights, bias = line(within, centred)
-    kept = slow(model_id == ACC6)
-    slow_weights, slow_bias = np.zeros_like(weights), 0.0
-    slow_weights[kept], slow_bias = line(within[np.ix_(kept, kept)], centred[:, kept])
+    centred = (means - mean) / scale
+    weights, bias = fit_weights(within, centred)
+    kept = low_rate_columns(model_id == ACC6)
+    low_rate_weights, low_rate_bias = np.zeros_like(weights), 0.0
+    low_rate_weights[kept], low_rate_bias = fit_weights(
+        within[np.ix_(kept, kept)], centred[:, kept]
+    )
     return ActivityModel(
         model_id=model_id,
-        mean=middle.astype(np.float32),
+        mean=mean.astype(np.float32),
         scale=scale.astype(np.float32),
         weights=weights.astype(np.float32),
         bias=bias,
         start=None,
         end=None,
-        slow=SlowLine(slow_weights.astype(np.float32), slow_bias),
+        low_rate=LowRateDiscriminant(low_rate_weights.astype(np.float32), low_rate_bias),
     )
 
 
-def line(within: Floats64, centred: Floats64) -> tuple[Floats64, float]:
+def fit_weights(within: Floats64, centred: Floats64) -> tuple[Floats64, float]:
     """Weights (d,) and bias of the discriminant of two classes.
 
     Args:
@@ -89,13 +91,13 @@ def class_means(statistics: Statistics) -> tuple[Floats64, Floats64]:
     """Seconds (2,) and means (2, d) of exercise and idle, over both wrists.
 
     Raises:
-        NotEnoughLabels: less than 20 s of one of them, or values that are not numbers.
+        NotEnoughLabels: less than 20 s of one of them, or values that are not finite.
     """
     member = np.array([[g[0] == label for g in statistics.groups] for label in (EXERCISE, IDLE)])
     seconds = member.astype(np.float64) @ statistics.seconds
-    if seconds.min() < LEAST_S:
+    if seconds.min() < MIN_S:
         raise NotEnoughLabels(
-            f"{LEAST_S:g} s each of exercise and idle are needed, "
+            f"{MIN_S:g} s each of exercise and idle are needed, "
             f"there are {seconds[0]:.0f} s and {seconds[1]:.0f} s"
         )
     if not np.isfinite(statistics.moments).all():
@@ -103,28 +105,28 @@ def class_means(statistics: Statistics) -> tuple[Floats64, Floats64]:
     return seconds, (member.astype(np.float64) @ statistics.sums) / seconds[:, None]
 
 
-def with_borders(
-    model: ActivityModel, examples: Sequence[ActivityExample], everything: Statistics
+def with_border_models(
+    model: ActivityModel, examples: Sequence[ActivityExample], total_statistics: Statistics
 ) -> ActivityModel:
-    """The model with its second look learned on guesses that left the group out."""
+    """The model with border models, learned on first guesses that left the group out."""
     starts: list[BorderExample] = []
     ends: list[BorderExample] = []
     for group in sorted({e.group for e in examples}):
-        mine = [e for e in examples if e.group == group]
-        blind = without(everything, mine, model.model_id)
-        if blind is not None:
-            found = border_examples(blind, mine)
-            starts, ends = starts + found[0], ends + found[1]
-    start, end = both_borders(starts, ends)
+        group_examples = [e for e in examples if e.group == group]
+        held_out_model = fit_without(total_statistics, group_examples, model.model_id)
+        if held_out_model is not None:
+            pair = border_examples(held_out_model, group_examples)
+            starts, ends = starts + pair[0], ends + pair[1]
+    start, end = fit_both_borders(starts, ends)
     return replace(model, start=start, end=end)
 
 
-def without(
-    everything: Statistics, mine: Sequence[ActivityExample], model_id: InputLayout
+def fit_without(
+    total_statistics: Statistics, left_out: Sequence[ActivityExample], model_id: InputLayout
 ) -> ActivityModel | None:
-    """A discriminant that did not see these examples; None where nothing else is left."""
-    rest = everything
-    for example in mine:
+    """A discriminant fitted without these examples; None where too few others are left."""
+    rest = total_statistics
+    for example in left_out:
         rest = rest - example.statistics
     try:
         return fit_discriminant(rest, model_id)

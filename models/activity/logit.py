@@ -1,14 +1,14 @@
-"""Learn which candidate is the border of a set, from labels that are not exact.
+"""A conditional logit over candidate borders, learned from inexact labels.
 
-People mark a border about where it is: most of them within a second of what the wrist did, some
-several seconds off, and no two alike. So a label does not name the candidate that is the border; it
-says how near the border should be. What is maximised is the probability of all labels,
+People mark a border about where it is: most within a second of what the wrist did, some several
+seconds off. So a label does not name the candidate that is the border; it says how near the border
+should be. What is maximised is the probability of all labels,
 
-    sum over sets of log( sum over candidates c of p(c) · nearness(c, label) )  -  ridge,
+    sum over sets of log( sum over candidates c of p(c) · agreement(c, label) )  -  ridge,
 
-in which p is a conditional logit. It is EM with a damped Newton step: step by step a set gives its
-weight to the candidate near its label that looks like other sets' borders. A label that is far off
-bends nothing, because nearness has heavy tails.
+in which p is the logit. It is EM with a damped Newton step: each iteration moves a set's weight to
+the candidate near its label that looks like other sets' borders. Labels that are far off hardly
+count, because the agreement has heavy tails.
 """
 
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ from models.arrays import Floats64, Indices
 from models.softmax import softmax
 
 BorderExample = tuple[Floats64, Floats64, float]
-EVERY = 2  # candidates so close to each other teach the same
+CANDIDATE_STRIDE = 2  # neighbouring candidates are nearly the same
 MAX_STEPS = 50
 TOLERANCE = 1e-3  # of all labels' log probability
 
@@ -46,16 +46,16 @@ class BorderModel:
 
 @dataclass(frozen=True, slots=True)
 class DesignMatrix:
-    """The candidates of all examples, one below the other.
+    """The stacked candidates of all examples.
 
     Attributes:
         z: (r, f) standardised features of all candidates.
-        near: (r,) how well each would agree with its set's label.
+        agreement: (r,) `label_agreement` of each with its set's label.
         first: (e,) row at which each set begins.
     """
 
     z: Floats64
-    near: Floats64
+    agreement: Floats64
     first: Indices
 
     def sums(self, rows: Floats64) -> Floats64:
@@ -67,40 +67,40 @@ class DesignMatrix:
         return np.repeat(per_set, np.diff(np.append(self.first, len(self.z))))
 
 
-def nearness(at_s: Floats64, label_s: float, settings: ActivitySettings) -> Floats64:
-    """(c,) how well candidates agree with a label: Cauchy's curve, 1 at the label."""
+def label_agreement(at_s: Floats64, label_s: float, settings: ActivitySettings) -> Floats64:
+    """(c,) how well candidates agree with a label: a Cauchy kernel, 1 at the label."""
     return 1 / (1 + ((at_s - label_s) / settings.label_s) ** 2)
 
 
 def fit_borders(
-    mine: Sequence[BorderExample],
-    others: Sequence[BorderExample],
+    examples: Sequence[BorderExample],
+    other_kind: Sequence[BorderExample],
     ridge: float,
     settings: ActivitySettings,
 ) -> BorderModel | None:
-    """Learn one kind of border, beginning with what both kinds have in common.
+    """Learn one kind of border, with weights shared by both kinds as the prior.
 
-    An end, seen backwards, is much like a start. So weights are learned on both kinds first, then
-    on this kind alone, with a ridge that draws them to the common ones.
+    An end, read backwards, is much like a start. So weights are learned on both kinds first, then
+    on this kind alone, with a ridge towards the shared ones.
 
     Args:
-        mine: candidate times (c,), their features (c, f) outside before inside, the labelled
+        examples: candidate times (c,), their features (c, f) outside before inside, the labelled
             border in s. Those whose label lies outside the candidates are left out.
-        others: the same of the other kind of border.
-        ridge: penalty on what both kinds have in common, and on departing from that.
+        other_kind: the same of the other kind of border.
+        ridge: penalty on the shared weights, and on departing from them.
         settings: how exact labels are.
 
     Returns:
         None where no example of this kind is left.
     """
-    kept, more = ([e for e in some if within(e, settings)] for some in (mine, others))
-    if not kept:
+    used, other_used = ([e for e in kind if within(e, settings)] for kind in (examples, other_kind))
+    if not used:
         return None
-    stacked = np.concatenate([x for _, x, _ in (*kept, *more)])
+    stacked = np.concatenate([x for _, x, _ in (*used, *other_used)])
     mean, scale = stacked.mean(axis=0), stacked.std(axis=0) + 1e-6
-    everything = design_of([*kept, *more], mean, scale, settings)
-    common = fit_newton(everything, np.zeros(len(mean)), ridge)
-    weights = fit_newton(design_of(kept, mean, scale, settings), common, ridge)
+    both_kinds = design_of([*used, *other_used], mean, scale, settings)
+    common = fit_newton(both_kinds, np.zeros(len(mean)), ridge)
+    weights = fit_newton(design_of(used, mean, scale, settings), common, ridge)
     return BorderModel(mean, scale, weights)
 
 
@@ -121,20 +121,24 @@ def design_of(
         scale: (f,) their deviation.
         settings: how exact labels are.
     """
-    thin = [(at_s[::EVERY], x[::EVERY], label_s) for at_s, x, label_s in examples]
-    counts = [len(at_s) for at_s, _, _ in thin]
+    thinned = [
+        (at_s[::CANDIDATE_STRIDE], x[::CANDIDATE_STRIDE], label_s) for at_s, x, label_s in examples
+    ]
+    counts = [len(at_s) for at_s, _, _ in thinned]
     return DesignMatrix(
-        z=(np.concatenate([x for _, x, _ in thin]) - mean) / scale,
-        near=np.concatenate([nearness(at_s, label_s, settings) for at_s, _, label_s in thin]),
+        z=(np.concatenate([x for _, x, _ in thinned]) - mean) / scale,
+        agreement=np.concatenate(
+            [label_agreement(at_s, label_s, settings) for at_s, _, label_s in thinned]
+        ),
         first=np.cumsum([0, *counts[:-1]]).astype(np.intp),
     )
 
 
 def fit_newton(design: DesignMatrix, towards: Floats64, ridge: float) -> Floats64:
-    """(f,) weights at a top of the penalised log likelihood, uphill from `towards`.
+    """(f,) weights at a maximum of the penalised log likelihood, starting from `towards`.
 
-    EM: each step takes the responsibilities at the present weights as given and maximises by one
-    Newton step, halved until it leads upwards.
+    EM: each step holds the responsibilities at the present weights fixed and maximises by one
+    Newton step, halved until the likelihood increases.
     """
     weights = towards
     value = penalised_log_likelihood(design, weights, towards, ridge)
@@ -158,9 +162,9 @@ def fit_newton(design: DesignMatrix, towards: Floats64, ridge: float) -> Floats6
 def newton_step(
     design: DesignMatrix, weights: Floats64, towards: Floats64, ridge: float
 ) -> Floats64:
-    """(f,) the step to the top of the parabola, responsibilities held fixed."""
+    """(f,) the Newton step, responsibilities held fixed."""
     z, p = design.z, probabilities(design, weights)
-    agreeing = p * design.near
+    agreeing = p * design.agreement
     responsibilities = agreeing / design.spread(design.sums(agreeing))
     gradient = (responsibilities - p) @ z - ridge * (weights - towards)
     expected = design.sums(z * p[:, None])
@@ -185,9 +189,9 @@ def penalised_log_likelihood(
     Args:
         design: the examples.
         weights: (f,).
-        towards: (f,) where the ridge draws them.
-        ridge: of a squared step away from there.
+        towards: (f,) centre of the ridge penalty.
+        ridge: penalty on the squared distance from it.
     """
-    agreeing = design.sums(probabilities(design, weights) * design.near)
+    agreeing = design.sums(probabilities(design, weights) * design.agreement)
     away = weights - towards
     return float(np.log(agreeing).sum()) - 0.5 * ridge * float(away @ away)

@@ -1,4 +1,4 @@
-"""The constants of finding sets, with their units."""
+"""Constants of activity models, with their units."""
 
 from dataclasses import dataclass
 
@@ -9,36 +9,36 @@ class ActivitySettings:
 
     Attributes:
         step_s: seconds from window to window.
-        shrink: share of the covariance replaced by a sphere.
-        score_clip: log odds of a window beyond this are as good as certain.
+        shrink: shrinkage of the covariance towards a sphere.
+        score_clip: log odds of a window are clipped here.
         stay: probability that the next window is in the same state as this one.
-        least_set_s: shorter segments are no sets.
-        join_s: segments on either side of lost samples are one when the gap is shorter.
-        breath_s: the same movement that goes on after a shorter pause is still the same set: nobody
-            rests so briefly between two sets.
-        unlike: movement at a smaller log distance from a set's middle is like it.
-        reach_s: how far a border is looked for around the first guess.
+        min_set_s: shorter segments are no sets.
+        merge_gap_s: segments on either side of a shorter loss of samples are merged.
+        max_pause_s: the same movement after a shorter pause is still the same set: nobody rests
+            so briefly between two sets.
+        similar_below: log distance to a set's core below which movement counts as similar.
+        reach_s: how far from the first guess borders are searched.
         border_step_s: distance of candidate borders.
-        core_s: what is left out at either end to get the middle of a set.
+        core_s: what is left out at either end of a set to get its core.
         label_s: labels of borders are half as likely this far from the border as on it.
-        start_ridge, end_ridge: penalty on the weights of either border: on what both kinds have
-            in common, and again on how far this kind departs from that. Starts resemble each
-            other more than ends do; leaving days out inside the training days chooses these.
-        border_within_s: the border is put where most probability lies within this.
-        free_from: periodicity above which a wrist exercises, while nothing was learned.
-        free_scale: log odds per unit of periodicity in that rule.
-        free_stay: `stay` of that rule.
-        free_reach_s: how far that rule looks beyond what is periodic.
+        start_ridge, end_ridge: penalty on the weights of either border: on the weights shared by
+            both, and again on departing from those. Starts resemble each other more than ends do;
+            chosen by leaving out one of the training days at a time.
+        border_within_s: the border is placed where most probability lies within this.
+        untrained_threshold: periodicity above which movement is exercise, without a model.
+        untrained_scale: log odds per unit of periodicity, without a model.
+        untrained_stay: `stay` without a model.
+        untrained_reach_s: how far a set may be extended beyond what is periodic, without a model.
     """
 
     step_s: float = 0.5
     shrink: float = 0.05
     score_clip: float = 60.0
     stay: float = 0.998
-    least_set_s: float = 4.0
-    join_s: float = 3.0
-    breath_s: float = 8.0
-    unlike: float = 0.6
+    min_set_s: float = 4.0
+    merge_gap_s: float = 3.0
+    max_pause_s: float = 8.0
+    similar_below: float = 0.6
     reach_s: float = 8.0
     border_step_s: float = 0.1
     core_s: float = 2.0
@@ -46,10 +46,10 @@ class ActivitySettings:
     start_ridge: float = 3.0
     end_ridge: float = 30.0
     border_within_s: float = 2.0
-    free_from: float = 0.35
-    free_scale: float = 5.0
-    free_stay: float = 0.99
-    free_reach_s: float = 12.0
+    untrained_threshold: float = 0.35
+    untrained_scale: float = 5.0
+    untrained_stay: float = 0.99
+    untrained_reach_s: float = 12.0
 
 
 SETTINGS = ActivitySettings()

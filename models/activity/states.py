@@ -1,4 +1,4 @@
-"""From a score per window to stretches of exercise: the likeliest path of two states."""
+"""From log odds per window to spans of exercise, by a two-state Viterbi path."""
 
 import numpy as np
 
@@ -7,14 +7,14 @@ from models.arrays import Flags, Floats64
 Span = tuple[float, float]
 
 
-def likeliest_states(log_odds: Floats64, stay: float) -> Flags:
-    """The path of exercise (true) and idle that explains the scores best (Viterbi).
+def viterbi_states(log_odds: Floats64, stay: float) -> Flags:
+    """The most likely path of exercise (true) and idle (Viterbi).
 
     Args:
         log_odds: (m,) of exercise against idle, window by window.
         stay: probability that neighbouring windows are in the same state.
 
-    >>> likeliest_states(np.array([-9.0, 9.0, 9.0, -1.0, 9.0, -9.0]), 0.9).astype(int).tolist()
+    >>> viterbi_states(np.array([-9.0, 9.0, 9.0, -1.0, 9.0, -9.0]), 0.9).astype(int).tolist()
     [0, 1, 1, 1, 1, 0]
     """
     if not len(log_odds):
@@ -35,7 +35,7 @@ def likeliest_states(log_odds: Floats64, stay: float) -> Flags:
 
 
 def spans_of(states: Flags, centre_s: Floats64, duration_s: float) -> list[Span]:
-    """Stretches of exercise in seconds; beside the first or last window they reach the very end.
+    """Spans of exercise in seconds; at the first or last window they reach the end of the signal.
 
     Args:
         states: (m,) true for exercise, window by window; none of no window.

@@ -1,4 +1,4 @@
-"""What surrounds a set, compared with its own middle: size, posture, likeness, at 10 Hz."""
+"""The surroundings of a set relative to its core, at 10 Hz: amplitude, posture, distance."""
 
 import math
 from collections.abc import Callable
@@ -7,29 +7,29 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from models.activity.periodicity import SLOW_HZ, STEP, slow_channels, slow_rows
+from models.activity.periodicity import DOWNSAMPLED_HZ, STEP, downsampled, downsampled_channels
 from models.activity.states import Span
 from models.arrays import Flags, Floats64, Indices
 from models.signal.wrist import WristSignal, slice_of
 
 NEIGHBOURS_S = 1.5  # a window is not compared with itself
-LIKENESS_S = (1.0, 2.0, 4.0)
-LIKE_1S, LIKE_2S = -4, -3  # their columns
-GRAVITY = 25  # samples, twice: what is slower is gravity
-CALM = 5  # rows: speed is that of half a second
-QUIET = 0.02  # g or rad/s that are as good as none
-NEAR_S = 20.0  # more than any candidate border and what is looked at around it
-MOST_COMPARED = 1200  # rows of the middle: two minutes show how a set is
-BLOCK = 2048  # rows at once: an hour of running may be taken for one set
+COMPARED_S = (1.0, 2.0, 4.0)
+DISTANCE_1S, DISTANCE_2S = -4, -3  # their columns
+GRAVITY = 25  # samples of a moving average, applied twice: what is slower is gravity
+SPEED_ROWS = 5  # speed is measured over half a second
+QUIET = 0.02  # g or rad/s below which movement is noise
+NEAR_S = 20.0  # beyond every candidate border and its features
+MAX_COMPARED = 1200  # rows of the core: two minutes are enough
+BLOCK = 2048  # rows at once: an hour of running may be one set
 
 
 @dataclass(frozen=True, slots=True)
 class Postures:
-    """Where down is, and how much that varies inside a set.
+    """The direction of gravity, and how much it varies within a set.
 
     Attributes:
-        gravity_g: (n, 3) ten times a second.
-        spread_g: typical distance inside the set's middle from its mean.
+        gravity_g: (n, 3) at 10 Hz.
+        spread_g: typical distance from its mean within the core.
     """
 
     gravity_g: Floats64
@@ -44,128 +44,126 @@ def smoothed(x: Floats64, samples: int) -> Floats64:
 
 
 def traces(signal: WristSignal, core_s: Span, near_s: float = NEAR_S) -> Floats64:
-    """What a set's surroundings look like from its middle, ten times a second.
+    """Features of the surroundings of a set relative to its core, at 10 Hz.
 
     Args:
         signal: the recording at 50 Hz.
-        core_s: start and end of the set's middle.
-        near_s: how far around the middle is looked. What is farther is given the value of the
-            nearest that is not: to look at all of a long recording for each of its sets takes
-            minutes.
+        core_s: start and end of the core.
+        near_s: how far around the core features are computed. Farther rows repeat the nearest
+            computed one: to compute all of a long recording for each of its sets takes minutes.
 
     Returns:
-        (n, 7) with rotation, (n, 6) without: size of linear acceleration and of rotation
-        (log, relative to the middle), angle of gravity to the middle's, how unlike any one, two
-        or four seconds of the middle it is (log, relative to the middle itself), and the share
-        of the middle in which the wrist turns more slowly. Where samples were lost, what lies
-        between those before and after.
+        (n, 7) with rotation, (n, 6) without: amplitude of linear acceleration and of rotation
+        (log, relative to the core), angle between gravity and the core's, distance to the nearest
+        one, two or four seconds of the core (log, relative to the core itself), and the share of
+        the core in which the wrist turns more slowly. Lost samples are interpolated.
     """
-    return near_only(signal, core_s, near_s, lambda part, first: traces_near(part, first, core_s))
+    return near_set(signal, core_s, near_s, lambda part, first: traces_near(part, first, core_s))
 
 
-def near_only(
+def near_set(
     signal: WristSignal, core_s: Span, near_s: float, of: Callable[[WristSignal, int], Floats64]
 ) -> Floats64:
-    """Rows at 10 Hz of the whole recording, computed from what lies around a set alone.
+    """Rows at 10 Hz of the whole recording, computed only near a set.
 
     Args:
         signal: the recording at 50 Hz.
-        core_s: start and end of the set's middle.
-        near_s: how far around it is computed.
-        of: rows (r, c) of a part of the recording that begins with the row of this number.
+        core_s: start and end of the core.
+        near_s: how far around it rows are computed.
+        of: gives rows (r, c) of a part of the recording, and is told the number of its first row.
 
     Returns:
-        (n, c); what is farther has the value of the nearest row that is not.
+        (n, c); farther rows repeat the nearest computed one.
     """
     rows = len(signal.acc_g) // STEP
-    first = max(0, math.floor((core_s[0] - near_s) * SLOW_HZ))
-    end = min(rows, math.ceil((core_s[1] + near_s) * SLOW_HZ))
-    found = of(slice_of(signal, first * STEP, end * STEP), first)
-    return np.pad(found, ((first, rows - end), (0, 0)), mode="edge")
+    first = max(0, math.floor((core_s[0] - near_s) * DOWNSAMPLED_HZ))
+    end = min(rows, math.ceil((core_s[1] + near_s) * DOWNSAMPLED_HZ))
+    near = of(slice_of(signal, first * STEP, end * STEP), first)
+    return np.pad(near, ((first, rows - end), (0, 0)), mode="edge")
 
 
 def traces_near(signal: WristSignal, first: int, core_s: Span) -> Floats64:
     """(r, 7 or 6) `traces` of a part of a recording that begins with row `first` at 10 Hz."""
-    x = slow_channels(signal)
-    heard = recorded_rows(signal)
-    core = core_rows(heard, first, core_s)
+    x = downsampled_channels(signal)
+    recorded = recorded_rows(signal)
+    core = core_rows(recorded, first, core_s)
     acc = signal.acc_g.astype(np.float64)
     gravity = smoothed(smoothed(acc, GRAVITY), GRAVITY)
     sizes = [log_size(acc - gravity)]
     if signal.gyro_rad_s is not None:
         sizes.append(log_size(signal.gyro_rad_s.astype(np.float64)))
     spread = max(float(np.sqrt(x[core].var(axis=0).sum())), 1e-6)
-    some = core[:: 1 + len(core) // MOST_COMPARED]
-    unlike = [unlikeness(x / spread, some, round(s * SLOW_HZ)) for s in LIKENESS_S]
-    found = np.column_stack(
+    compared = core[:: 1 + len(core) // MAX_COMPARED]
+    unlike = [core_distance(x / spread, compared, round(s * DOWNSAMPLED_HZ)) for s in COMPARED_S]
+    rows = np.column_stack(
         [
             *(size - np.median(size[core]) for size in sizes),
-            3 * turned(slow_rows(gravity), some),
+            3 * gravity_angle(downsampled(gravity), compared),
             *unlike,
             speed_rank(x, core),
         ]
     )
-    return found if heard.all() else bridged(found, heard)
+    return rows if recorded.all() else interpolated(rows, recorded)
 
 
-def core_rows(heard: Flags, first: int, core_s: Span) -> Indices:
-    """Rows of a part that lie in the core: those that were heard, all where none was.
+def core_rows(recorded: Flags, first: int, core_s: Span) -> Indices:
+    """Rows of a part that lie in the core: those without lost samples, all where there are none.
 
     Args:
-        heard: (r,) of the part's rows at 10 Hz.
+        recorded: (r,) `recorded_rows` of the part.
         first: number of its first row in the recording.
-        core_s: start and end of the set's middle in the recording.
+        core_s: start and end of the core in the recording.
 
     Returns:
         (k,) numbers of rows in the part.
     """
-    at_s = (np.arange(first, first + len(heard)) + 0.5) / SLOW_HZ
+    at_s = (np.arange(first, first + len(recorded)) + 0.5) / DOWNSAMPLED_HZ
     inside = (at_s >= core_s[0]) & (at_s < core_s[1])
-    return np.flatnonzero(inside & heard if (inside & heard).any() else inside)
+    return np.flatnonzero(inside & recorded if (inside & recorded).any() else inside)
 
 
 def speed_rank(x: Floats64, core: Indices) -> Floats64:
-    """(n,) share of the core that turns more slowly, 0..1: half a second of rest is near 0.
+    """(n,) share of the core in which the wrist turns more slowly, 0..1; near 0 at rest.
 
     Args:
-        x: (n, 3 or 6) `slow_channels`; without rotation, how fast acceleration changes.
-        core: rows of the set's middle.
+        x: (n, 3 or 6) `downsampled_channels`; without rotation the change of acceleration is used.
+        core: rows of the core.
     """
-    calm = smoothed(x, CALM)
-    turning = calm[:, 3:] if x.shape[1] > 3 else np.gradient(calm, axis=0)
+    smooth = smoothed(x, SPEED_ROWS)
+    turning = smooth[:, 3:] if x.shape[1] > 3 else np.gradient(smooth, axis=0)
     speed = np.linalg.norm(turning, axis=1)
     return np.searchsorted(np.sort(speed[core]), speed) / len(core)
 
 
 def postures(signal: WristSignal, core_s: Span, near_s: float = NEAR_S) -> Postures:
-    """The wrist's postures around a set; far from it, that of the nearest row that is near."""
-    gravity = near_only(signal, core_s, near_s, lambda part, _: gravity_rows(part))
-    heard = np.ones(len(gravity), dtype=np.bool_)
-    core = gravity[core_rows(heard, 0, core_s)]
+    """The wrist's postures around a set; farther rows repeat the nearest computed one."""
+    gravity = near_set(signal, core_s, near_s, lambda part, _: gravity_rows(part))
+    recorded = np.ones(len(gravity), dtype=np.bool_)
+    core = gravity[core_rows(recorded, 0, core_s)]
     return Postures(gravity, float(np.sqrt(core.var(axis=0).sum())))
 
 
 def gravity_rows(signal: WristSignal) -> Floats64:
-    """(n // 5, 3) gravity in g at 10 Hz, straight lines over what was lost."""
+    """(n // 5, 3) gravity in g at 10 Hz, interpolated over lost samples."""
     acc = signal.acc_g.astype(np.float64)
-    found = smoothed(slow_rows(smoothed(smoothed(acc, GRAVITY), GRAVITY)), 3)
-    heard = recorded_rows(signal)
-    return found if heard.all() or not heard.any() else bridged(found, heard)
+    gravity = smoothed(downsampled(smoothed(smoothed(acc, GRAVITY), GRAVITY)), 3)
+    recorded = recorded_rows(signal)
+    return gravity if recorded.all() or not recorded.any() else interpolated(gravity, recorded)
 
 
-def turned(gravity: Floats64, core: Indices) -> Floats64:
-    """(n,) angle between gravity and that of the nearest twentieth of the core, radians."""
+def gravity_angle(gravity: Floats64, core: Indices) -> Floats64:
+    """(n,) angle between gravity and the core's, radians: the 5 % quantile over the core."""
     down = gravity / np.maximum(np.linalg.norm(gravity, axis=1), 1e-6)[:, None]
 
     def from_core(rows: Floats64) -> Floats64:
-        """(r,) for unit vectors (r, 3): the angle that a twentieth of the core is nearer than."""
+        """(r,) 5 % quantile of the angles between unit vectors (r, 3) and the core."""
         return np.quantile(np.arccos(np.clip(rows @ down[core].T, -1, 1)), 0.05, axis=1)
 
     return np.concatenate([from_core(down[k : k + BLOCK]) for k in range(0, len(down), BLOCK)])
 
 
 def recorded_rows(signal: WristSignal) -> Flags:
-    """(n // 5,) whether none of the five samples of a row at 10 Hz was lost."""
+    """(n // 5,) whether all five samples of a row at 10 Hz were recorded."""
     rows = len(signal.acc_g) // STEP
     if signal.filled is None:
         return np.ones(rows, dtype=np.bool_)
@@ -173,27 +171,27 @@ def recorded_rows(signal: WristSignal) -> Flags:
     return np.count_nonzero(lost, axis=1) == 0
 
 
-def bridged(trace: Floats64, heard: Flags) -> Floats64:
-    """A trace (n, c) with straight lines over the rows that were not heard.
+def interpolated(trace: Floats64, recorded: Flags) -> Floats64:
+    """A trace (n, c), interpolated linearly over rows that were not recorded.
 
-    >>> bridged(np.array([[1.0], [9.0], [3.0]]), np.array([True, False, True])).tolist()
+    >>> interpolated(np.array([[1.0], [9.0], [3.0]]), np.array([True, False, True])).tolist()
     [[1.0], [2.0], [3.0]]
     """
     rows = np.arange(len(trace), dtype=np.float64)
-    columns = [np.interp(rows, rows[heard], column[heard]) for column in trace.T]
+    columns = [np.interp(rows, rows[recorded], column[recorded]) for column in trace.T]
     return np.column_stack(columns)
 
 
 def log_size(x: Floats64) -> Floats64:
-    """(n // 5,) logarithm of the size of movement over half a second, from 50 Hz to 10 Hz."""
+    """(n // 5,) log amplitude of movement over half a second, from 50 Hz to 10 Hz."""
     power = smoothed((x**2).sum(axis=1, keepdims=True), GRAVITY)
-    return np.log(np.sqrt(slow_rows(power)[:, 0]) + QUIET)
+    return np.log(np.sqrt(downsampled(power)[:, 0]) + QUIET)
 
 
-def unlikeness(x: Floats64, core: Indices, samples: int) -> Floats64:
-    """(n,) log distance of the window around each sample to the nearest one of the core.
+def core_distance(x: Floats64, core: Indices, samples: int) -> Floats64:
+    """(n,) log distance of the window around each row to the nearest window of the core.
 
-    Relative to what is usual inside the core; windows closer than 1.5 s are not compared.
+    Relative to the median within the core; windows closer in time than 1.5 s are not compared.
     """
     ahead = samples // 2
     padded = np.pad(x, ((ahead, samples - 1 - ahead), (0, 0)), mode="edge")
@@ -204,7 +202,7 @@ def unlikeness(x: Floats64, core: Indices, samples: int) -> Floats64:
         rows = slice(k, k + BLOCK)
         squares = size[rows, None] + size[core][None, :] - 2 * windows[rows] @ windows[core].T
         at = np.arange(len(x))[rows, None]
-        apart = np.abs(at - core[None, :]) > NEIGHBOURS_S * SLOW_HZ
+        apart = np.abs(at - core[None, :]) > NEIGHBOURS_S * DOWNSAMPLED_HZ
         nearest[rows] = np.where(apart, squares, np.inf).min(axis=1)
         farthest = max(farthest, float(squares.max()))
     nearest = np.sqrt(np.maximum(np.minimum(nearest, farthest), 0.0))

@@ -11,7 +11,7 @@ from models import codec
 from models.arrays import Floats
 from models.exercise.features import FEATURES_VERSION, READABLE
 from models.exercise.fit import GlobalModel
-from models.exercise.model import ExerciseModel, SlowLine
+from models.exercise.model import ExerciseModel, LowRateDiscriminant
 from models.exercise.probability import Calibration
 from models.exercise.statistics import Statistics, mirrored
 from schemas.errors import BadModelBytes
@@ -19,7 +19,7 @@ from schemas.errors import BadModelBytes
 MODEL_TAG = "muvr-exercise-1"
 STATISTICS_TAG = "muvr-exercise-statistics-1"
 GLOBAL_TAG = "muvr-exercise-global-1"
-SLOW = "slow_weights"  # not in models of before decision 42
+SLOW = "slow_weights"  # absent from models older than decision 42
 
 
 def to_bytes(model: ExerciseModel) -> bytes:
@@ -40,11 +40,11 @@ def to_bytes(model: ExerciseModel) -> bytes:
         "prototypes": model.prototypes,
         "precision": model.precision,
     }
-    if model.slow is not None:
-        line = model.slow
-        arrays[SLOW] = line.weights
-        meta |= {"slow_step": line.step, "slow_typical": line.typical}
-        meta["slow_bias"] = line.bias.tolist()
+    if model.low_rate is not None:
+        low_rate = model.low_rate
+        arrays[SLOW] = low_rate.weights
+        meta |= {"slow_step": low_rate.step, "slow_typical": low_rate.typical}
+        meta["slow_bias"] = low_rate.bias.tolist()
     return codec.pack(MODEL_TAG, meta, arrays)
 
 
@@ -70,24 +70,26 @@ def from_bytes(blob: bytes) -> ExerciseModel:
             precision=arrays["precision"],
             typical=float(meta["typical"]),
             calibration=Calibration(**meta["calibration"]),
-            slow=_slow_line(meta, arrays),
+            low_rate=_read_low_rate(meta, arrays),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise BadModelBytes(f"not an exercise model: {error}") from error
-    lines = [model.weights] if model.slow is None else [model.weights, model.slow.weights]
-    for weights in lines:
+    both = [model.weights] if model.low_rate is None else [model.weights, model.low_rate.weights]
+    for weights in both:
         if not 2 <= len(model.labels) == len(weights):
             raise BadModelBytes(f"weights of {len(weights)} labels: {model.labels}")
     return model
 
 
-def _slow_line(meta: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> SlowLine | None:
-    """The second line of a model, None where it was learned before there was one."""
+def _read_low_rate(
+    meta: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]
+) -> LowRateDiscriminant | None:
+    """The discriminant for low rates; None for models stored before there was one."""
     if SLOW not in arrays:
         return None
     bias = np.array(meta["slow_bias"], dtype=np.float32)
     step, typical = float(meta["slow_step"]), float(meta["slow_typical"])
-    return SlowLine(arrays[SLOW], step, bias, typical)
+    return LowRateDiscriminant(arrays[SLOW], step, bias, typical)
 
 
 def statistics_to_bytes(statistics: Statistics) -> bytes:
@@ -128,7 +130,7 @@ def global_to_bytes(model: GlobalModel) -> bytes:
         "model": _as_array(to_bytes(model.model)),
         "statistics": _as_array(statistics_to_bytes(model.statistics)),
     }
-    meta = {"own_calibration": asdict(model.own_calibration)}
+    meta = {"own_calibration": asdict(model.user_calibration)}
     return codec.pack(GLOBAL_TAG, meta, arrays, squeeze=False)
 
 
@@ -143,7 +145,7 @@ def global_from_bytes(blob: bytes) -> GlobalModel:
         return GlobalModel(
             model=from_bytes(arrays["model"].tobytes()),
             statistics=statistics_from_bytes(arrays["statistics"].tobytes()),
-            own_calibration=Calibration(**meta["own_calibration"]),
+            user_calibration=Calibration(**meta["own_calibration"]),
         )
     except (KeyError, TypeError) as error:
         raise BadModelBytes(f"not a global exercise model: {error}") from error

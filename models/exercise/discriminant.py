@@ -1,4 +1,4 @@
-"""The linear discriminant: from statistics to weights, prototypes and the metric around them."""
+"""The shrunk linear discriminant: from statistics to weights, prototypes and their metric."""
 
 from dataclasses import dataclass
 
@@ -8,14 +8,14 @@ from scipy.linalg import get_blas_funcs, get_lapack_funcs
 
 from models.arrays import Floats, Floats16, Floats32, Floats64
 from models.codec import FLOAT16_MAX
-from models.exercise.model import PROTOTYPE_STEP, ExerciseModel, Level, SlowLine
-from models.exercise.names import feature_names, slow_features
+from models.exercise.model import PROTOTYPE_STEP, ExerciseModel, Level, LowRateDiscriminant
+from models.exercise.names import feature_names, low_rate_features
 from models.exercise.probability import Calibration
 from models.exercise.statistics import Frame, Statistics, deviations, frame_of
 from schemas.errors import NotEnoughLabels
 from schemas.inputs import ACC6, InputLayout
 
-MOST_STEPS = 127  # of an int8
+MAX_STEPS = 127  # of an int8
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,13 +23,13 @@ class FitSettings:
     """How a model is fitted.
 
     Attributes:
-        shrink: share of the mean variance in the within-exercise covariance of a user's model.
+        shrink: shrinkage of the within-exercise covariance towards a sphere, of users' models.
         global_shrink: the same for the global model.
-        mix_s: seconds per exercise at which a user's own data has half of the say.
-        metric_shrink: share of the mean variance in the metric of strangeness.
-        min_s: seconds of windows below which an exercise is not learned (one step: one window).
-        min_labels: exercises below which there is nothing to tell apart.
-        slow: whether there is to be a second line, for what is asked at a low rate.
+        mix_s: weight of the prior: seconds per exercise at which a user's own data counts half.
+        metric_shrink: shrinkage of the variances that strangeness is measured with.
+        min_s: an exercise with fewer seconds of windows is not learned.
+        min_labels: fewer exercises are not learned: there is nothing to tell apart.
+        low_rate: whether to fit a second discriminant as well, for windows of a low rate.
     """
 
     shrink: float = 0.1
@@ -38,12 +38,12 @@ class FitSettings:
     metric_shrink: float = 0.05
     min_s: float = 0.25
     min_labels: int = 2
-    slow: bool = True
+    low_rate: bool = True
 
 
-def discriminant(
-    mixed: Statistics,
-    seen: Statistics,
+def fit_discriminant(
+    pooled: Statistics,
+    own: Statistics,
     frame: Frame,
     shrink: float,
     settings: FitSettings,
@@ -52,85 +52,89 @@ def discriminant(
     level: Level,
     calibration: Calibration,
 ) -> ExerciseModel:
-    """Solve W·A = means in standardised features; prototypes come from what was seen.
+    """Fit the weights on pooled statistics, W·A = means, and the prototypes on the model's own.
 
-    From the same sums comes a second line, which looks only at what a low rate shows, too.
+    The same sums give a second discriminant, on the features that a low sampling rate preserves.
 
     Args:
-        mixed: of everything that has a say, in `frame`; overwritten unless it is `seen`.
-        seen: of what the model's exercises and prototypes come from, in `frame`.
+        pooled: what means and covariance come from, in `frame`; overwritten unless it is `own`.
+        own: what exercises and prototypes come from, in `frame`.
         frame: of both.
-        shrink: share of the mean variance in the within-exercise covariance.
+        shrink: shrinkage of the within-exercise covariance.
         settings: how models are fitted.
         model_id: the layout.
-        level: the rung of the ladder that the model will stand on.
+        level: the rung of the ladder that the model is for.
         calibration: of its scores.
 
     Raises:
         NotEnoughLabels: fewer than two exercises with enough movement.
     """
-    known = enough(seen, settings)
-    mean, scale = _standardisation(mixed, frame)
-    inner = mean - frame.mean  # where the mean lies in the frame; a covariance does not care
-    labels, _, means, covariance = within(mixed, overwrite=mixed is not seen)
-    means = (means[[labels.index(label) for label in known]] - inner) / scale
-    prototypes, precision, usual = _metric(seen, inner, scale, known, settings)
-    slow = _slow_line(covariance, scale, means, usual, shrink, model_id) if settings.slow else None
-    weights, bias = _line(covariance, scale, means, shrink)
+    labels = learnable_exercises(own, settings)
+    mean, scale = _standardisation(pooled, frame)
+    centre = mean - frame.mean  # the mean in the frame; the covariance is the same in any frame
+    rows, _, means, covariance = within_class_covariance(pooled, overwrite=pooled is not own)
+    means = (means[[rows.index(label) for label in labels]] - centre) / scale
+    prototypes, precision, mean_distances = _fit_metric(own, centre, scale, labels, settings)
+    low_rate = (
+        _fit_low_rate(covariance, scale, means, mean_distances, shrink, model_id)
+        if settings.low_rate
+        else None
+    )
+    weights, bias = _fit_weights(covariance, scale, means, shrink)
     return ExerciseModel(
         model_id=model_id,
         level=level,
-        labels=known,
+        labels=labels,
         mean=mean.astype(np.float32),
         scale=scale.astype(np.float32),
         weights=weights,
         bias=bias,
         prototypes=prototypes,
         precision=precision,
-        typical=float(np.log(usual.sum())),
+        typical=float(np.log(mean_distances.sum())),
         calibration=calibration,
-        slow=slow,
+        low_rate=low_rate,
     )
 
 
-def enough(statistics: Statistics, settings: FitSettings) -> tuple[str, ...]:
-    """The exercises that can be told apart.
+def learnable_exercises(statistics: Statistics, settings: FitSettings) -> tuple[str, ...]:
+    """The exercises with enough movement to be learned.
 
     Raises:
-        NotEnoughLabels: fewer than two with enough movement, or statistics that are no numbers.
+        NotEnoughLabels: fewer than two, or statistics that are not finite.
     """
-    found = statistics.label_seconds()
-    enough = tuple(label for label, seconds in found.items() if seconds >= settings.min_s)
-    if len(enough) < settings.min_labels:
-        says = ", ".join(f"{label!r} {seconds:.0f} s" for label, seconds in found.items())
+    seconds_of = statistics.label_seconds()
+    labels = tuple(label for label, seconds in seconds_of.items() if seconds >= settings.min_s)
+    if len(labels) < settings.min_labels:
+        labelled = ", ".join(f"{label!r} {seconds:.0f} s" for label, seconds in seconds_of.items())
         raise NotEnoughLabels(
             f"{settings.min_labels} exercises of {settings.min_s:g} s or more are needed to tell "
-            f"them apart; labelled are: {says or 'none'}"
+            f"them apart; labelled are: {labelled or 'none'}"
         )
     if not np.isfinite(np.diagonal(statistics.moments)).all():  # squares: the largest of all
         raise NotEnoughLabels("the statistics hold values that are not numbers")
-    return enough
+    return labels
 
 
-def within(
+def within_class_covariance(
     statistics: Statistics, *, overwrite: bool = False
 ) -> tuple[list[str], Floats64, Floats64, Floats]:
-    """Labels, weights (k,), means (k, d) and the covariance around them (d, d).
+    """Labels, weights (k,), means (k, d) and the within-class covariance (d, d).
 
-    Of the covariance the upper triangle; what is below means nothing.
+    Only the upper triangle of the covariance is valid.
 
     Args:
         statistics: of windows.
-        overwrite: the moments may become the covariance, which saves a copy of them.
+        overwrite: reuse the memory of the moments for the covariance.
     """
-    labels, seconds, means = _means(statistics)
-    heavy = (means * np.sqrt(seconds / statistics.total_s)[:, None]).astype(
+    labels, seconds, means = _class_means(statistics)
+    weighted = (means * np.sqrt(seconds / statistics.total_s)[:, None]).astype(
         statistics.moments.dtype
     )
-    (product,) = get_blas_funcs(("syrk",), (heavy,))
-    covariance = product(  # less the moments of the means
+    (product,) = get_blas_funcs(("syrk",), (weighted,))
+    covariance = product(  # moments minus those of the class means
         -1,
-        heavy.T,
+        weighted.T,
         1 / statistics.total_s,
         statistics.moments.T,
         lower=True,
@@ -139,8 +143,8 @@ def within(
     return labels, seconds, means, covariance
 
 
-def _means(statistics: Statistics) -> tuple[list[str], Floats64, Floats64]:
-    """Labels, weights and means of each exercise, over both sides."""
+def _class_means(statistics: Statistics) -> tuple[list[str], Floats64, Floats64]:
+    """Labels, weights and means of each exercise, over both wrists."""
     names = [exercise for exercise, _ in statistics.groups]
     firsts = [k for k, name in enumerate(names) if name not in names[:k]]
     seconds = np.add.reduceat(statistics.seconds, firsts)
@@ -148,7 +152,7 @@ def _means(statistics: Statistics) -> tuple[list[str], Floats64, Floats64]:
     return [names[k] for k in firsts], seconds, sums / seconds[:, None]
 
 
-def _solved(covariance: Floats, scale: Floats64, means: Floats64, shrink: float) -> Floats:
+def _solve_shrunk(covariance: Floats, scale: Floats64, means: Floats64, shrink: float) -> Floats:
     """Means · ((1 - λ)·C + λ·tr(C)/d·I)⁻¹, C in units of `scale`; overwrites the covariance.
 
     The units go to the identity and to the means: the covariance is not touched for them.
@@ -159,76 +163,79 @@ def _solved(covariance: Floats, scale: Floats64, means: Floats64, shrink: float)
     covariance.flat[:: size + 1] += ridge.astype(covariance.dtype)
     right = (means * (scale / (1 - shrink))).astype(covariance.dtype).T
     (posv,) = get_lapack_funcs(("posv",), (covariance,))
-    _, found, failed = posv(covariance.T, right, lower=True, overwrite_a=True)
+    _, solution, failed = posv(covariance.T, right, lower=True, overwrite_a=True)
     if failed:
         raise NotEnoughLabels("the labelled windows do not vary enough to tell them apart")
-    return found.T * scale
+    return solution.T * scale
 
 
-def _line(
+def _fit_weights(
     covariance: Floats, scale: Floats64, means: Floats64, shrink: float
 ) -> tuple[Floats16, Floats32]:
-    """Weights (k, d) and bias (k,) of the discriminant; arguments as of `_solved`."""
-    solved = _solved(covariance, scale, means, shrink)
+    """Weights (k, d) and bias (k,) of the discriminant; arguments as of `_solve_shrunk`."""
+    solved = _solve_shrunk(covariance, scale, means, shrink)
     weights = np.clip(solved, -FLOAT16_MAX, FLOAT16_MAX).astype(np.float16)
     return weights, (-0.5 * (means * weights).sum(axis=1)).astype(np.float32)
 
 
-def _slow_line(
+def _fit_low_rate(
     covariance: Floats,
     scale: Floats64,
     means: Floats64,
-    usual: Floats64,
+    mean_distances: Floats64,
     shrink: float,
     model_id: InputLayout,
-) -> SlowLine | None:
-    """The discriminant of what a low rate shows, in steps of an int8; the covariance stays.
+) -> LowRateDiscriminant | None:
+    """The discriminant for low rates, its weights quantised to int8; the covariance is not changed.
 
-    None of features that are not the layout's: what they show at a low rate is not known.
+    None where the features are not the layout's: how a low rate affects them is not known.
 
     Args:
         covariance: (d, d), of all features, its upper triangle.
         scale: (d,) units of the weights.
         means: (k, d) of each exercise, in `scale`.
-        usual: (d,) each feature's share of the mean distance to a prototype.
+        mean_distances: (d,) each feature's share of the mean distance to a prototype.
         shrink: share of the mean variance in the covariance.
         model_id: the layout.
     """
     if len(scale) != len(feature_names(model_id == ACC6)):
         return None
-    kept = slow_features(model_id == ACC6)
-    few = means[:, kept]
-    square = covariance.take(kept, axis=0).take(kept, axis=1)  # a third of the time of one index
-    weights = _solved(square, scale[kept], few, shrink)
-    step = max(float(np.abs(weights).max()), 1e-6) / MOST_STEPS
+    columns = low_rate_features(model_id == ACC6)
+    kept_means = means[:, columns]
+    # Two takes cost a third of the time of one index.
+    kept_covariance = covariance.take(columns, axis=0).take(columns, axis=1)
+    weights = _solve_shrunk(kept_covariance, scale[columns], kept_means, shrink)
+    step = max(float(np.abs(weights).max()), 1e-6) / MAX_STEPS
     steps = np.rint(weights / step).astype(np.int8)
-    bias = -0.5 * step * (few * steps).sum(axis=1)
-    return SlowLine(steps, step, bias.astype(np.float32), float(np.log(usual[kept].sum())))
+    bias = -0.5 * step * (kept_means * steps).sum(axis=1)
+    return LowRateDiscriminant(
+        steps, step, bias.astype(np.float32), float(np.log(mean_distances[columns].sum()))
+    )
 
 
 def _standardisation(statistics: Statistics, frame: Frame) -> tuple[Floats64, Floats64]:
-    """Mean and deviation of every raw feature, as numbers that float16 holds."""
-    inner = frame_of(statistics).mean
-    mean, scale = frame.mean + inner, deviations(statistics, inner)
+    """Mean and standard deviation of every raw feature, rounded to float16."""
+    centre = frame_of(statistics).mean
+    mean, scale = frame.mean + centre, deviations(statistics, centre)
     return mean.astype(np.float16).astype(np.float64), scale.astype(np.float16).astype(np.float64)
 
 
-def _metric(
-    seen: Statistics,
-    inner: Floats64,
+def _fit_metric(
+    own: Statistics,
+    centre: Floats64,
     scale: Floats64,
-    known: tuple[str, ...],
+    labels: tuple[str, ...],
     settings: FitSettings,
 ) -> tuple[NDArray[np.int8], Floats16, Floats64]:
     """Prototypes, inverse variances around them, and each feature's share of the mean distance.
 
-    The variances stand alone (no covariance): measured on left-out exercises this tells unknown
-    movement better than a full metric (AUROC .980 against .971) and takes a twentieth of the room.
+    The metric is diagonal: on left-out exercises it tells unknown movement better than a full
+    covariance (AUROC .980 against .971), in a twentieth of the memory.
     """
-    means = seen.sums / seen.seconds[:, None]
-    scatter = np.diagonal(seen.moments) - (seen.sums * means).sum(axis=0)
-    variance = np.maximum(scatter / seen.total_s, 0) / scale**2
-    means = (means[[exercise in known for exercise, _ in seen.groups]] - inner) / scale
+    means = own.sums / own.seconds[:, None]
+    scatter = np.diagonal(own.moments) - (own.sums * means).sum(axis=0)
+    variance = np.maximum(scatter / own.total_s, 0) / scale**2
+    means = (means[[exercise in labels for exercise, _ in own.groups]] - centre) / scale
     shrink = settings.metric_shrink
     metric = (1 - shrink) * variance + shrink * max(float(variance.mean()), 1e-6)
     precision = np.minimum(1 / metric, FLOAT16_MAX).astype(np.float16)

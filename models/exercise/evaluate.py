@@ -8,7 +8,7 @@ import numpy as np
 from models.arrays import Flags, Floats, Floats32, Ints64
 from models.exercise.features import window_features
 from models.exercise.layout import layout_of
-from models.exercise.model import Answer, ExerciseModel
+from models.exercise.model import ExerciseModel, Prediction
 from models.signal.windows import STEP_S
 from models.signal.wrist import WristSignal
 from schemas.errors import NotEnoughLabels
@@ -85,11 +85,11 @@ def score(model: ExerciseModel, sets: Sequence[LabelledWindows]) -> Scores:
     asked = [s for s in sets if len(s.x)]
     if not asked:
         raise NotEnoughLabels("there is no set with a window to score the model on")
-    return scores_of([(s, model.answer_windows(s.t0_ns, s.x)) for s in asked], model)
+    return scores_of([(s, model.predict_windows(s.t0_ns, s.x)) for s in asked], model)
 
 
 def scores_of(
-    answered: Sequence[tuple[LabelledWindows, Answer]], model: ExerciseModel | None = None
+    answered: Sequence[tuple[LabelledWindows, Prediction]], model: ExerciseModel | None = None
 ) -> Scores:
     """Scores from answers that were already given; log loss needs the model, else it is NaN."""
     windows = [(w.exercise == s.exercise, w.probability) for s, a in answered for w in a.windows]

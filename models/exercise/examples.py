@@ -1,6 +1,7 @@
-"""From a labelled set to its statistics: overlapping windows and slightly turned copies of them.
+"""Training windows of a labelled set: overlapping windows, augmented by slightly rotated copies.
 
-A strap sits a little different every day; a few degrees of turn teach the model not to care.
+A strap sits a little different every day; copies rotated by a few degrees make the model robust to
+that.
 """
 
 from collections.abc import Sequence
@@ -17,10 +18,10 @@ from models.signal.wrist import WristSignal
 from schemas.errors import NotEnoughLabels
 
 NO_WINDOW = np.empty((0, 3, WINDOW), dtype=np.float32)
-MOST_ROWS = 2400
-"""Windows and copies that one set gives: those of 20 minutes as `conf.yaml` stands, 600 kB as they
-are kept. A set may last six hours; Cassandra takes no cell of 8 MB, and nobody's set should weigh
-as much as all the others."""
+MAX_ROWS = 2400
+"""Most windows and copies of one set: those of 20 minutes with the settings of `conf.yaml`, 600 kB
+when stored. A set may last six hours; Cassandra takes no cell of 8 MB, and no single set should
+weigh as much as all the others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,9 +29,9 @@ class ExampleSettings:
     """How windows are taken from a labelled set.
 
     Attributes:
-        step_s: seconds between the windows that are learned from.
-        copies: turned copies of each.
-        turn_deg: standard deviation of the turn around x, y, z.
+        step_s: seconds between training windows.
+        copies: rotated copies of each.
+        turn_deg: standard deviation of the rotation around x, y, z.
     """
 
     step_s: float = 1.0
@@ -40,18 +41,19 @@ class ExampleSettings:
 
 @dataclass(frozen=True, slots=True)
 class SetWindows:
-    """What is learned from one labelled set.
+    """The training windows of one labelled set.
 
     Attributes:
-        side: the wrist, "unknown" where nobody said.
+        side: the wrist, "unknown" where it is not known.
         window_s: seconds of movement that each row stands for.
-        asked: how many rows, from the first on, are the windows that a service would answer for.
-        x: float32 (m, d), features: windows every second, those between them, turned copies.
+        evaluation_rows: how many rows, from the first on, are windows as the service takes them,
+            one a second; models are evaluated on these.
+        x: float32 (m, d), features: windows every second, those between them, rotated copies.
     """
 
     side: str
     window_s: float
-    asked: int
+    evaluation_rows: int
     x: Floats32
 
 
@@ -60,10 +62,10 @@ class _CutSet:
     """A set's windows before their features.
 
     Attributes:
-        side: the wrist, "unknown" where nobody said.
+        side: the wrist, "unknown" where it is not known.
         acc, gyro: float32 (m, 3, 200) each; gyro None where only acceleration was recorded.
-        whole: (m,), which of them begin at a whole second of their signal.
-        turns_deg: (k, m, 3), turns of the copies around x, y, z.
+        whole: (m,), whether a window begins at a whole second of its signal.
+        turns_deg: (k, m, 3), rotation of the copies around x, y, z.
     """
 
     side: str
@@ -79,14 +81,14 @@ def windows_of_sets(
     """Windows of many sets.
 
     Args:
-        sets: signals of one layout, and the seed of the turns of each set; the same set and seed
-            give the same windows, whatever sets are beside it.
+        sets: signals of one layout, and the seed of the rotations of each set; the same set and
+            seed give the same windows, whatever the other sets are.
         settings: how windows are taken.
 
     Returns:
-        as many; without rows where no stretch of a set is as long as a window (4 s). Rows that are
-        not finite are left out. A set of more than `MOST_ROWS` gives those of some of its seconds,
-        evenly spread from its begin to its end.
+        One per set; without rows where no stretch of it is as long as a window (4 s). Rows that are
+        not finite are left out. A set of more than `MAX_ROWS` is thinned evenly from its begin to
+        its end.
     """
     return [set_windows(signals, seed=seed, settings=settings) for signals, seed in sets]
 
@@ -97,13 +99,15 @@ def set_windows(
     """Windows of one set; see `windows_of_sets`."""
     settings = settings or ExampleSettings()
     cut = _cut(signals, seed, settings)
-    own = features(cut.acc, cut.gyro)
-    copies = [_turned(cut, own, rotations(turns_deg)) for turns_deg in cut.turns_deg]
-    rows = np.concatenate([own[cut.whole], own[~cut.whole], *copies])
+    originals = features(cut.acc, cut.gyro)
+    copies = [
+        _rotated_features(cut, originals, rotations(turns_deg)) for turns_deg in cut.turns_deg
+    ]
+    rows = np.concatenate([originals[cut.whole], originals[~cut.whole], *copies])
     finite = np.atleast_1d(np.isfinite(rows).all(axis=1))
-    asked = int(finite[: cut.whole.sum()].sum())
+    evaluation_rows = int(finite[: cut.whole.sum()].sum())
     window_s = settings.step_s / (1 + settings.copies)
-    return SetWindows(cut.side, window_s, asked, rows[finite])
+    return SetWindows(cut.side, window_s, evaluation_rows, rows[finite])
 
 
 def set_statistics(
@@ -118,7 +122,7 @@ def set_statistics(
     Args:
         signals: the set's signals, all of one layout.
         exercise: its name.
-        seed: of the turns; the same set and seed give the same statistics.
+        seed: of the rotations; the same set and seed give the same statistics.
         settings: how windows are taken.
 
     Raises:
@@ -134,13 +138,13 @@ def set_statistics(
     return statistics_of(found.x, exercise, found.side, found.window_s)
 
 
-def _turned(cut: _CutSet, own: Floats32, turns: Floats32) -> Floats32:
-    """Features of a set's windows as they would be with the strap turned, by turns (m, 3, 3)."""
-    return features(turns @ cut.acc, None if cut.gyro is None else turns @ cut.gyro, own)
+def _rotated_features(cut: _CutSet, originals: Floats32, turns: Floats32) -> Floats32:
+    """Features of a set's windows rotated by matrices (m, 3, 3)."""
+    return features(turns @ cut.acc, None if cut.gyro is None else turns @ cut.gyro, originals)
 
 
 def _cut(signals: Sequence[WristSignal], seed: int, settings: ExampleSettings) -> _CutSet:
-    """The windows of a set; signals that are too short for one add nothing."""
+    """The windows of a set; signals that are too short for one are left out."""
     rng = np.random.default_rng(seed)
     every = max(1, round(STEP_S / settings.step_s))
     cuts = [cut_signal(signal, settings.step_s) for signal in signals]
@@ -148,42 +152,44 @@ def _cut(signals: Sequence[WristSignal], seed: int, settings: ExampleSettings) -
     turns_deg = [
         rng.normal(0, settings.turn_deg, (settings.copies, len(cut.acc), 3)) for cut in cuts
     ]
-    whole = np.concatenate([np.empty(0, bool), *(_whole(len(cut.acc), every) for cut in cuts)])
-    taken = spread(whole, MOST_ROWS // (every * (1 + settings.copies)))
+    whole = np.concatenate(
+        [np.empty(0, bool), *(_on_whole_seconds(len(cut.acc), every) for cut in cuts)]
+    )
+    chosen = evenly_thinned(whole, MAX_ROWS // (every * (1 + settings.copies)))
     return _CutSet(
         next((s.side for s in signals if s.side), None) or "unknown",
-        np.concatenate([NO_WINDOW, *(cut.acc for cut in cuts)])[taken],
-        np.concatenate(gyros)[taken] if gyros else None,
-        whole[taken],
-        np.concatenate([np.empty((settings.copies, 0, 3)), *turns_deg], axis=1)[:, taken],
+        np.concatenate([NO_WINDOW, *(cut.acc for cut in cuts)])[chosen],
+        np.concatenate(gyros)[chosen] if gyros else None,
+        whole[chosen],
+        np.concatenate([np.empty((settings.copies, 0, 3)), *turns_deg], axis=1)[:, chosen],
     )
 
 
-def _whole(n: int, every: int) -> Flags:
+def _on_whole_seconds(n: int, every: int) -> Flags:
     return np.arange(n) % every == 0
 
 
-def spread(whole: Flags, most: int) -> slice | Indices:
-    """Which windows are taken of a set: all, or those of `most` seconds, evenly spread.
+def evenly_thinned(whole: Flags, max_seconds: int) -> slice | Indices:
+    """Which windows of a set to use: all, or those of `max_seconds` evenly spaced seconds.
 
     Args:
-        whole: (m,), which windows begin a second; those behind it go with it.
-        most: seconds; at least one is taken.
+        whole: (m,), which windows begin a second; the windows behind one go with it.
+        max_seconds: at least one second is taken.
 
-    >>> spread(np.array([True, False] * 3), 3)
+    >>> evenly_thinned(np.array([True, False] * 3), 3)
     slice(None, None, None)
-    >>> spread(np.array([True, False] * 5), 2).tolist()
+    >>> evenly_thinned(np.array([True, False] * 5), 2).tolist()
     [0, 1, 8, 9]
     """
     seconds = int(whole.sum())
-    if seconds <= max(1, most):
+    if seconds <= max(1, max_seconds):
         return slice(None)
-    taken = np.rint(np.linspace(0, seconds - 1, max(1, most))).astype(np.int64)
-    return np.flatnonzero(np.isin(np.cumsum(whole) - 1, taken))
+    chosen = np.rint(np.linspace(0, seconds - 1, max(1, max_seconds))).astype(np.int64)
+    return np.flatnonzero(np.isin(np.cumsum(whole) - 1, chosen))
 
 
 def rotations(degrees: Floats64) -> Floats32:
-    """Rotation matrices, float32 (m, 3, 3), of turns around x, then y, then z.
+    """Rotation matrices, float32 (m, 3, 3), around x, then y, then z.
 
     >>> turned = rotations(np.array([[90.0, 0.0, 0.0]])) @ np.array([0, 1, 0], np.float32)
     >>> np.round(turned).tolist()

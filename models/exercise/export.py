@@ -19,7 +19,7 @@ from models.exercise.codec import from_bytes, golden_vectors
 from models.exercise.features import FEATURES_VERSION
 from models.exercise.model import CLIP, PROTOTYPE_STEP, ExerciseModel
 from models.exercise.names import feature_names
-from models.exercise.scores import TOUCHES
+from models.exercise.scores import DISTANCE_FLOOR
 from models.signal.windows import RATE_HZ, WINDOW_S
 from schemas.inputs import ACC6
 
@@ -55,7 +55,7 @@ def manifest_of(model: ExerciseModel, version: str, sha256: bytes) -> dict[str, 
             "scores = z @ weights.T + bias",
             "probabilities = softmax(scores * window)",
             "d = sum(precision * (z - prototypes * prototype_step)^2) per prototype",
-            f"strangeness = log(min(d) + {TOUCHES}) - typical",
+            f"strangeness = log(min(d) + {DISTANCE_FLOOR}) - typical",
             "novelty of a set = mean(strangeness) - hesitation * mean(log(max(probabilities)))",
         ],
         "calibration": asdict(model.calibration),
@@ -145,7 +145,7 @@ def _constants(model: ExerciseModel) -> dict[str, NDArray[Any]]:
         "places": places[None],
         "middle": np.array([1], dtype=np.int64),
         "last": np.array([-1], dtype=np.int64),
-        "floor": np.array(TOUCHES, np.float32),
+        "floor": np.array(DISTANCE_FLOOR, np.float32),
         "typical": np.array(model.typical, np.float32),
     }
 

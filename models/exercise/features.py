@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from models.arrays import Floats32, Ints64
+from models.exercise.axis_map import MIRROR, Triple
 from models.exercise.kernel import features
-from models.exercise.signs import MIRROR, Triple
 from models.signal.pieces import Side
 from models.signal.windows import RATE_HZ, STEP_S, WINDOW, window_starts
 from models.signal.wrist import WristSignal

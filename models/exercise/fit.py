@@ -1,67 +1,66 @@
-"""Models from sufficient statistics: of a user, of everybody, and of both mixed.
+"""Global and user models from sufficient statistics.
 
-A user's statistics and everybody else's are mixed as second moments, before anything is solved:
-what differs between people then counts as variation inside an exercise, so that the few windows of
-somebody who has just begun are not taken for the whole truth. The more a user has, the larger the
-own share.
+A user's statistics are pooled with those of all other users, the prior, as second moments before
+the fit: what differs between people then counts as variation within an exercise, so that the first
+few windows of a new user are not overfitted. The more data a user has, the less the prior weighs.
 """
 
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from models.exercise.discriminant import FitSettings, discriminant, enough
+from models.exercise.discriminant import FitSettings, fit_discriminant, learnable_exercises
 from models.exercise.model import ExerciseModel
 from models.exercise.probability import Calibration
 from models.exercise.statistics import Frame, Statistics, frame_of, weighted
 from schemas.inputs import ACC6, InputLayout
 
-# What SPAR taught, for the time before there is anybody else to learn it from. The weight of
-# hesitation is of eight gym days of one lifter (decision 26): SPAR's people hardly hesitate.
-OWN_CALIBRATION: Final = Calibration(hesitation=4.0)
+# Learned on SPAR, for use until there are enough users to learn it from. The weight of hesitation
+# comes from eight gym days of one lifter (decision 26): SPAR's people hardly hesitate.
+USER_CALIBRATION: Final = Calibration(hesitation=4.0)
 GLOBAL_CALIBRATION: Final = Calibration(
     window=0.18, whole=1.2, known_centre=0.17, known_slope=1.6, abstain_above=1.9
 )
 
 
 @dataclass(frozen=True, slots=True)
-class Others:
-    """What a user's own statistics are mixed with.
+class PooledPrior:
+    """The statistics of all users, which a user's own are mixed with.
 
     Attributes:
-        frame: in which the statistics are, and the user's must be.
-        statistics: of everybody, or of everybody else; moments in float32.
-        own_calibration: for models mixed with them.
+        frame: of these statistics; the user's must be in the same.
+        statistics: of all users, or of all but the one; moments in float32.
+        user_calibration: for models that are fitted with this prior.
     """
 
     frame: Frame
     statistics: Statistics
-    own_calibration: Calibration
+    user_calibration: Calibration
 
-    def __sub__(self, given: Statistics) -> "Others":
-        """Everybody else: without what this user gave, in the same frame."""
+    def __sub__(self, given: Statistics) -> "PooledPrior":
+        """The prior without one user's contribution, which is in the same frame."""
         return replace(self, statistics=self.statistics - given)
 
 
 @dataclass(frozen=True, slots=True)
 class GlobalModel:
-    """What everybody together knows.
+    """The global model and the statistics that it was learned from.
 
     Attributes:
         model: answers for users without a model of their own.
-        statistics: sum over users; subtract a user's to get everybody else.
-        own_calibration: calibration for users' own models, learned on other users.
-        others: the same statistics, ready to be mixed with a user's.
+        statistics: sum over users; subtract a user's to leave that user out.
+        user_calibration: calibration for user models, learned on other users.
+        prior: the same statistics in their own frame, ready to be mixed with a user's.
     """
 
     model: ExerciseModel
     statistics: Statistics
-    own_calibration: Calibration
-    others: Others = field(init=False, repr=False, compare=False)
+    user_calibration: Calibration
+    prior: PooledPrior = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         frame = frame_of(self.statistics)
-        others = Others(frame, self.statistics.framed(frame), self.own_calibration)
-        object.__setattr__(self, "others", others)
+        prior = PooledPrior(frame, self.statistics.framed(frame), self.user_calibration)
+        object.__setattr__(self, "prior", prior)
 
 
 def fit_global(
@@ -70,23 +69,23 @@ def fit_global(
     *,
     model_id: InputLayout = ACC6,
     calibration: Calibration | None = None,
-    own_calibration: Calibration | None = None,
+    user_calibration: Calibration | None = None,
 ) -> GlobalModel:
-    """The model for people who were never seen, from the sum of everybody's statistics.
+    """The model for unseen users, from the sum of all users' statistics.
 
-    For a test on one person pass `everybody - person`.
+    To test on one person pass the sum without that person: `total - person`.
 
     Raises:
         NotEnoughLabels: fewer than two exercises with enough movement.
     """
-    enough(statistics, settings or FitSettings())
+    learnable_exercises(statistics, settings or FitSettings())
     frame = frame_of(statistics)
     framed = statistics.framed(frame)
-    model = fit_others(framed, frame, settings, model_id=model_id, calibration=calibration)
-    return GlobalModel(model, statistics, own_calibration or OWN_CALIBRATION)
+    model = fit_framed_global(framed, frame, settings, model_id=model_id, calibration=calibration)
+    return GlobalModel(model, statistics, user_calibration or USER_CALIBRATION)
 
 
-def fit_others(
+def fit_framed_global(
     statistics: Statistics,
     frame: Frame,
     settings: FitSettings | None = None,
@@ -94,13 +93,13 @@ def fit_others(
     model_id: InputLayout = ACC6,
     calibration: Calibration | None = None,
 ) -> ExerciseModel:
-    """The global model of statistics that are already in a frame.
+    """The global model from statistics that are already in a frame.
 
     Raises:
         NotEnoughLabels: fewer than two exercises with enough movement.
     """
     settings = settings or FitSettings()
-    return discriminant(
+    return fit_discriminant(
         statistics,
         statistics,
         frame,
@@ -120,11 +119,11 @@ def fit_user(
     model_id: InputLayout = ACC6,
     calibration: Calibration | None = None,
 ) -> ExerciseModel:
-    """A user's own model, over the exercises that this user has labelled.
+    """A user model, over the exercises that this user has labelled.
 
     Args:
         statistics: of the user's labelled sets.
-        global_model: of everybody (or everybody else), None where there is none yet.
+        global_model: gives the prior, of all users or all others; None where there is none yet.
         settings: how to fit.
         model_id: the layout of the statistics.
         calibration: overrides the one that the global model learned.
@@ -132,55 +131,55 @@ def fit_user(
     Raises:
         NotEnoughLabels: fewer than two exercises with enough movement.
     """
-    enough(statistics, settings or FitSettings())
-    others = global_model.others if global_model else None
-    frame = others.frame if others else frame_of(statistics)
-    return fit_own(
+    learnable_exercises(statistics, settings or FitSettings())
+    prior = global_model.prior if global_model else None
+    frame = prior.frame if prior else frame_of(statistics)
+    return fit_framed_user(
         statistics.framed(frame),
         frame,
-        others,
+        prior,
         settings,
         model_id=model_id,
         calibration=calibration,
     )
 
 
-def fit_own(
+def fit_framed_user(
     statistics: Statistics,
     frame: Frame,
-    others: Others | None = None,
+    prior: PooledPrior | None = None,
     settings: FitSettings | None = None,
     *,
     model_id: InputLayout = ACC6,
     calibration: Calibration | None = None,
 ) -> ExerciseModel:
-    """A user's own model from statistics that are already in a frame: the others', if any.
+    """A user model from statistics that are already in a frame: the prior's, if there is one.
 
     Raises:
         NotEnoughLabels: fewer than two exercises with enough movement.
     """
     settings = settings or FitSettings()
-    mixed = statistics
-    if others is not None:
-        mixed = mix(statistics, others.statistics, settings.mix_s)
-        calibration = calibration or others.own_calibration
-    return discriminant(
-        mixed,
+    pooled = statistics
+    if prior is not None:
+        pooled = mix(statistics, prior.statistics, settings.mix_s)
+        calibration = calibration or prior.user_calibration
+    return fit_discriminant(
+        pooled,
         statistics,
         frame,
         settings.shrink,
         settings,
         model_id=model_id,
         level="user",
-        calibration=calibration or OWN_CALIBRATION,
+        calibration=calibration or USER_CALIBRATION,
     )
 
 
-def mix(own: Statistics, others: Statistics, mix_s: float) -> Statistics:
-    """A user's statistics mixed with others'.
+def mix(own: Statistics, prior: Statistics, mix_s: float) -> Statistics:
+    """A user's statistics pooled with a prior's.
 
-    The user's share is s / (s + mix_s), s being the user's seconds per exercise: each of their
-    windows counts once, and the others' so often as gives them the rest.
+    The user's share is s / (s + mix_s), s being the user's seconds per exercise: each window of the
+    user counts once, and the prior is scaled to make up the rest.
     """
     per_label_s = own.total_s / max(len(own.labels), 1)
-    return weighted(own, 1.0, others, own.total_s * mix_s / (per_label_s * others.total_s))
+    return weighted(own, 1.0, prior, own.total_s * mix_s / (per_label_s * prior.total_s))

@@ -2,7 +2,7 @@
 
 Its arithmetic is IEEE single precision in a fixed order, so every compiler and every processor give
 the same bytes. `models.exercise.reference` says the same in numpy, and is what it is tested
-against. Figures: `docs/decisions/0027-features-in-one-call.md`.
+against. Figures: `docs/decisions/0027-features-in-array-call.md`.
 """
 
 import ctypes
@@ -18,7 +18,7 @@ from models.signal.windows import WINDOW
 VERSION = 2  # of `muvr_features_version` in compiled/kernel.c
 
 
-def features(acc: Floats32, gyro: Floats32 | None, kin: Floats32 | None = None) -> Floats32:
+def features(acc: Floats32, gyro: Floats32 | None, originals: Floats32 | None = None) -> Floats32:
     """Features of windows in the left wrist's frame, float32 (m, 515) or (m, 214).
 
     A window has the same bytes alone and among others.
@@ -26,8 +26,8 @@ def features(acc: Floats32, gyro: Floats32 | None, kin: Floats32 | None = None) 
     Args:
         acc: (m, 3, 200), g.
         gyro: (m, 3, 200), rad/s, or None.
-        kin: (m, d), features of the windows that these are turned copies of. A turn changes no
-            length, so half of a copy's features are its window's, and are taken from there.
+        originals: (m, d), features of the windows that these are rotated copies of. A rotation
+            changes no norm, so half of a copy's features are copied from its window's.
 
     >>> features(np.ones((2, 3, 200), np.float32), None).shape
     (2, 214)
@@ -38,17 +38,17 @@ def features(acc: Floats32, gyro: Floats32 | None, kin: Floats32 | None = None) 
     """
     shape = (len(acc), len(feature_names(gyro is not None)))
     windows = (len(acc), 3, WINDOW)
-    for one, wanted in ((acc, windows), (gyro, windows), (kin, shape)):
-        if one is not None and one.shape != wanted:
-            raise ValueError(f"an array of shape {one.shape} where {wanted} is needed")
-    given = [None if one is None else _plain(one) for one in (acc, gyro, kin)]
-    found = np.empty(shape, dtype=np.float32)
-    addresses = [None if one is None else address_of(one) for one in given]
-    _compiled().muvr_features(*addresses, len(acc), address_of(found))
-    return found
+    for array, expected in ((acc, windows), (gyro, windows), (originals, shape)):
+        if array is not None and array.shape != expected:
+            raise ValueError(f"an array of shape {array.shape} where {expected} is needed")
+    arrays = [None if array is None else _contiguous(array) for array in (acc, gyro, originals)]
+    out = np.empty(shape, dtype=np.float32)
+    addresses = [None if array is None else address_of(array) for array in arrays]
+    _compiled().muvr_features(*addresses, len(acc), address_of(out))
+    return out
 
 
-def _plain(x: Floats32) -> Floats32:
+def _contiguous(x: Floats32) -> Floats32:
     """As the compiled code reads it: float32, row after row."""
     return np.ascontiguousarray(x, dtype=np.float32)
 

@@ -3,10 +3,10 @@
 from collections import Counter
 from collections.abc import Iterable
 
-LEAST_EXERCISES = 2  # one alone is told apart from nothing
-LEAST_SETS_EACH = 2  # the earlier one teaches, the later one judges
+MIN_EXERCISES = 2  # one alone is told apart from nothing
+MIN_SETS_EACH = 2  # the earlier one teaches, the later one judges
 NEEDED = (
-    f"{LEAST_SETS_EACH} sets of each of {LEAST_EXERCISES} exercises, 4 s or longer: the earlier "
+    f"{MIN_SETS_EACH} sets of each of {MIN_EXERCISES} exercises, 4 s or longer: the earlier "
     "ones teach, the later ones judge"
 )
 
@@ -24,9 +24,9 @@ ones judge; there are 3 sets, and 2 or more of 1 exercise'
     ''
     """
     counts = Counter(exercises)
-    ready = sum(sets >= LEAST_SETS_EACH for sets in counts.values())
-    if ready >= LEAST_EXERCISES:
+    ready = sum(sets >= MIN_SETS_EACH for sets in counts.values())
+    if ready >= MIN_EXERCISES:
         return ""
     sets = f"there are {counts.total()} sets" if counts.total() != 1 else "there is 1 set"
     several = "exercise" if ready == 1 else "exercises"
-    return f"needed are {NEEDED}; {sets}, and {LEAST_SETS_EACH} or more of {ready} {several}"
+    return f"needed are {NEEDED}; {sets}, and {MIN_SETS_EACH} or more of {ready} {several}"

@@ -39,8 +39,7 @@ FAST = (
     *(f"band{k}" for k in range(6)),
     *(f"spread{k}" for k in range(3)),
 )
-"""Statistics that movement faster than five times a second changes, however small it is. Samples at
-10 Hz tell nothing of that."""
+"""Statistics that depend on movement above 5 Hz, however small; samples at 10 Hz do not show it."""
 
 LAGS = (6, 15, 30)  # samples: 0.12, 0.3, 0.6 s
 PAIRS = [(i, j) for i in range(3) for j in range(i, 3)]
@@ -63,12 +62,13 @@ def feature_names(with_gyro: bool) -> tuple[str, ...]:
 
 
 @lru_cache(maxsize=2)
-def slow_features(with_gyro: bool) -> Indices:
-    """(s,) which features are much the same at any rate from 10 Hz on.
+def low_rate_features(with_gyro: bool) -> Indices:
+    """(s,) columns whose values hardly depend on the sampling rate, from 10 Hz on.
 
-    Of those with rotation "lag" is left out, as in finding sets; without it few others are left.
+    With rotation, "lag" features are left out, as in activity models; without rotation they are
+    needed: too few others are left.
 
-    >>> len(slow_features(True)), len(slow_features(False))
+    >>> len(low_rate_features(True)), len(low_rate_features(False))
     (248, 139)
     """
     kept = [

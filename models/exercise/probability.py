@@ -1,4 +1,4 @@
-"""From scores to probabilities of a window, and from those to what a whole set says."""
+"""From scores to probabilities of a window, and from those to probabilities of a set."""
 
 import math
 from dataclasses import dataclass
@@ -8,24 +8,25 @@ import numpy as np
 from models.arrays import Floats64
 from models.softmax import softmax
 
-LEAST = 1e-6  # no window says never
+MIN_PROBABILITY = 1e-6  # no window says never
 
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """What other people's held-out windows taught about how far scores can be trusted.
+    """From scores to calibrated probabilities and abstention, learned on held-out people.
 
     Attributes:
         window: factor on the scores of one window before softmax.
-        whole: factor on the mean log probabilities of a set's windows: how many of them are news.
+        whole: factor on the mean log probabilities of a set's windows: how many windows' worth of
+            independent evidence a set is.
         known_centre, known_slope: P(known) = 1 / (1 + exp(slope · (n - centre))), where n is the
             novelty of a set.
         abstain_above: novelty of a set from which on the answer is "unknown movement".
-        doubt: share of sets of which scores say nothing, however sure they look: another day, a
-            label that slipped. There each exercise is as likely as any other.
-        hesitation: what a nat of a set's hesitation adds to its mean strangeness (log of the
-            distance to the nearest prototype over what training windows have): its novelty.
-            0 in bytes that are older than it: they answer as they did.
+        doubt: share of sets whose scores are uninformative, however confident: another day, a wrong
+            label. For these all exercises are equally likely.
+        hesitation: weight of a set's hesitation, in nats, in its novelty: novelty is mean
+            strangeness (log distance to the nearest prototype over that of training windows) plus
+            this times the hesitation. 0 in models older than it.
     """
 
     window: float = 0.3
@@ -50,33 +51,37 @@ class Calibration:
         return np.array([self.known(one) for one in novelty.tolist()], dtype=np.float64)
 
 
-def whole_set(each: Floats64, factor: float) -> Floats64:
+def pool_windows(window_probabilities: Floats64, factor: float) -> Floats64:
     """Probabilities of a set from those of its windows: mean logs times a factor.
 
     Logs are taken after calibration, so that one odd window cannot outvote the others.
 
     Args:
-        each: (m, k), m ≥ 1.
+        window_probabilities: (m, k), m ≥ 1.
         factor: how many windows' worth of independent evidence a set is.
 
-    >>> whole_set(np.array([[0.8, 0.2], [0.8, 0.2]]), 1.0).round(3).tolist()
+    >>> pool_windows(np.array([[0.8, 0.2], [0.8, 0.2]]), 1.0).round(3).tolist()
     [0.8, 0.2]
     """
-    return softmax(mean_log(each)[None] * factor)[0]
+    return softmax(mean_log_probabilities(window_probabilities)[None] * factor)[0]
 
 
-def mean_log(each: Floats64) -> Floats64:
+def mean_log_probabilities(window_probabilities: Floats64) -> Floats64:
     """Mean log probability of every exercise, (k,)."""
-    return np.add.reduce(np.log(each + LEAST), axis=0) / len(each)
+    return np.add.reduce(np.log(window_probabilities + MIN_PROBABILITY), axis=0) / len(
+        window_probabilities
+    )
 
 
-def hesitation(each: Floats64) -> float:
-    """Mean -log probability of each window's likeliest exercise: 0 where all are sure.
+def hesitation(window_probabilities: Floats64) -> float:
+    """Mean -log probability of each window's most likely exercise: 0 where all are certain.
 
     Args:
-        each: (m, k), m ≥ 1.
+        window_probabilities: (m, k), m ≥ 1.
 
     >>> round(hesitation(np.array([[0.5, 0.5], [0.25, 0.75]])), 3)
     0.49
     """
-    return -float(np.add.reduce(np.log(each.max(axis=1)))) / len(each)
+    return -float(np.add.reduce(np.log(window_probabilities.max(axis=1)))) / len(
+        window_probabilities
+    )

@@ -1,8 +1,8 @@
-"""Products of all pairs of features over the windows that sets keep, in one call of compiled code.
+"""Second moments of quantised windows, over all pairs of features, in one call of compiled code.
 
-Kept features are whole numbers below 16, so their products are whole numbers as well: processors
+Quantised features are integers below 16, so their products are integers as well: processors
 multiply four of them at once in a fraction of the time that floats take, and the sums are exact.
-`models.exercise.reference.kept` says the same in numpy. Figures:
+`models.exercise.reference.quantised` does the same in numpy. Figures:
 `docs/decisions/0032-products-of-counts.md`.
 """
 
@@ -14,31 +14,34 @@ import numpy as np
 
 from models.arrays import Floats32
 from models.compiled import address_of
-from models.exercise.kept import KeptWindows, kernel
+from models.exercise.quantised import QuantisedWindows, kernel
 
 BLOCK: Final = 32  # features that the compiled code takes at once
 
 
 class Products(NamedTuple):
-    """What counts of many sets add up to.
+    """Sums and second moments of the counts of many sets.
 
     Attributes:
         sums: float32 (s, d), sums of each set's counts.
         moments: float32 (d, d), sum over sets of (step of i) (step of j) (products of counts of i
-            and j), for i <= j; noughts below the diagonal.
+            and j), for i <= j; zeros below the diagonal.
     """
 
     sums: Floats32
     moments: Floats32
 
 
-def products(windows: Sequence[KeptWindows], steps: Floats32, way: int | None = None) -> Products:
+def products(
+    windows: Sequence[QuantisedWindows], steps: Floats32, variant: int | None = None
+) -> Products:
     """Sums and products of the counts of s sets.
 
     Args:
         windows: of each set, m >= 1; all of d features.
         steps: float32 (s, d), what a count of each set stands for.
-        way: a number below `ways()`, None for the quickest: all give the same bytes.
+        variant: of the compiled code, below `variants()`; None: the fastest. All give the same
+            bytes.
 
     Raises:
         ValueError: shapes that do not fit together.
@@ -46,20 +49,20 @@ def products(windows: Sequence[KeptWindows], steps: Floats32, way: int | None = 
     """
     sets, size = steps.shape
     row = -(-size // BLOCK) * BLOCK
-    sizes = [one.pairs.shape[1] for one in windows]
+    sizes = [windows_of_set.packed.shape[1] for windows_of_set in windows]
     if sizes != [size] * sets:
         raise ValueError(f"sets of {sizes} features, and steps {steps.shape}")
-    rows = np.array([one.rows for one in windows], dtype=np.int64)
+    rows = np.array([windows_of_set.rows for windows_of_set in windows], dtype=np.int64)
     filled = np.zeros((sets, row), dtype=np.float32)
     filled[:, :size] = steps
-    pairs = np.concatenate([one.pairs for one in windows])
+    packed = np.concatenate([windows_of_set.packed for windows_of_set in windows])
     room = np.empty((int(((rows + 3) // 4).sum()) + 1, row), dtype=np.int32)
     found = Products(
         np.empty((sets, row), dtype=np.float32), np.zeros((size, size), dtype=np.float32)
     )
     kernel().muvr_kept_products(
-        ways() - 1 if way is None else way,
-        *map(address_of, (pairs, rows, filled)),
+        variants() - 1 if variant is None else variant,
+        *map(address_of, (packed, rows, filled)),
         *(sets, size, row),
         *map(address_of, (room, *found)),
     )
@@ -67,6 +70,6 @@ def products(windows: Sequence[KeptWindows], steps: Floats32, way: int | None = 
 
 
 @lru_cache(maxsize=1)
-def ways() -> int:
-    """How many ways of multiplying this processor knows."""
+def variants() -> int:
+    """How many variants of the compiled code this processor can run."""
     return kernel().muvr_kept_ways()

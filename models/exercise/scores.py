@@ -1,7 +1,8 @@
 """Scores, probabilities and strangeness of windows, in one call of compiled code.
 
-A window is one row of numbers, which numpy begins with for longer than it takes: of naming a window
-that comes alone, half. `models.exercise.reference.answers` says the same in numpy. Figures:
+A window is one row of numbers, for which numpy's overhead is larger than the work: it was half of
+the time to classify a single window. `models.exercise.reference.predictions` does the same in
+numpy. Figures:
 `docs/decisions/0030-one-window-in-one-call.md`.
 """
 
@@ -17,23 +18,24 @@ from models.exercise.probability import Calibration
 
 VERSION = 1  # of `muvr_scores_version` in compiled/scores.c
 LANES = 16
-MOST = 1024  # floats of a row in the compiled code
-TOUCHES = 1e-6  # there too: a window that is its prototype has a logarithm as well
+MAX_ROW = 1024  # floats of a row in the compiled code
+DISTANCE_FLOOR = 1e-6  # there too: keeps the logarithm of a distance of 0 finite
 
 
-class Seen(NamedTuple):
-    """What a model makes of the windows of one set.
+class SetScores(NamedTuple):
+    """A model's scores of the windows of one set.
 
     Attributes:
-        each: float64 (m, k), probabilities of each window.
-        strange: float64 (m,), log distance to the nearest prototype over that of training windows.
-        whole: float64 (k,), probabilities of all windows as one set; of no window no numbers.
-        hesitation: mean -log probability of each window's likeliest exercise.
+        window_probabilities: float64 (m, k), of each window.
+        strangeness: float64 (m,), log distance to the nearest prototype over that of training
+            windows.
+        set_probabilities: float64 (k,), of all windows as one set; not finite without a window.
+        hesitation: mean -log probability of each window's most likely exercise.
     """
 
-    each: Floats64
-    strange: Floats64
-    whole: Floats64
+    window_probabilities: Floats64
+    strangeness: Floats64
+    set_probabilities: Floats64
     hesitation: float
 
 
@@ -70,7 +72,7 @@ class Scorer:
     >>> scorer = Scorer(0 * ones, ones, rows, ones, rows, ones, 0.0, Calibration())
     >>> scorer.scores(np.array([[2.0, -9.0]], np.float32)).tolist()
     [[3.0, -4.0]]
-    >>> scorer.see(np.array([[1.0, 0.0]], np.float32)).each.round(3).tolist()
+    >>> scorer.score_set(np.array([[1.0, 0.0]], np.float32)).window_probabilities.round(3).tolist()
     [[0.574, 0.426]]
 
     Raises:
@@ -90,7 +92,7 @@ class Scorer:
     ) -> None:
         (size,), labels, places = mean.shape, len(weights), len(prototypes)
         self._row = -(-size // LANES) * LANES
-        if self._row > MOST or labels == 0 or places == 0:
+        if self._row > MAX_ROW or labels == 0 or places == 0:
             raise ValueError(f"{size} features, {labels} labels, {places} prototypes")
         _require_shape("scale", scale, (size,))
         _require_shape("weights", weights, (labels, size))
@@ -120,27 +122,32 @@ class Scorer:
         )
         return found.astype(np.float32)
 
-    def see(self, x: Floats32) -> Seen:
-        """All that is to be said of a set's windows (m, d); arguments and errors as of `scores`."""
+    def score_set(self, x: Floats32) -> SetScores:
+        """Scores of a set's windows (m, d); arguments and errors as of `scores`."""
         given, found = self._plain(x), np.empty((len(x) + 1, self._labels + 1))
         _compiled().muvr_answers(
             self._laid_out.reference, address_of(given), len(x), address_of(found)
         )
-        each, whole = found[:-1], found[-1]
-        return Seen(each[:, :-1], each[:, -1], whole[:-1], float(whole[-1]))
+        window_probabilities, set_probabilities = found[:-1], found[-1]
+        return SetScores(
+            window_probabilities[:, :-1],
+            window_probabilities[:, -1],
+            set_probabilities[:-1],
+            float(set_probabilities[-1]),
+        )
 
     @cached_property
     def _laid_out(self) -> "_LaidOut":
-        """What the compiled code reads; a model that was only just learned may never be asked."""
+        """What the compiled code reads, built on first use: training fits models it never asks."""
         mean, scale, weights, bias, prototypes, precision, typical, calibration = self._given
         roots = np.sqrt(precision.astype(np.float32))
         arrays = {
-            "mean": _filled(mean, self._row),
-            "scale": _filled(scale, self._row, 1.0),
-            "weights": _filled(weights, self._row),
-            "bias": _filled(bias, self._labels),
-            "places": _filled(prototypes * roots, self._row),
-            "roots": _filled(roots, self._row),
+            "mean": _padded(mean, self._row),
+            "scale": _padded(scale, self._row, 1.0),
+            "weights": _padded(weights, self._row),
+            "bias": _padded(bias, self._labels),
+            "places": _padded(prototypes * roots, self._row),
+            "roots": _padded(roots, self._row),
         }
         addresses = {name: address_of(array) for name, array in arrays.items()}
         c = calibration
@@ -159,7 +166,7 @@ def _require_shape(name: str, array: Floats, shape: tuple[int, ...]) -> None:
         raise ValueError(f"{name} is {array.shape}, {shape} is expected")
 
 
-def _filled(array: Floats, row: int, rest: float = 0.0) -> Floats32:
+def _padded(array: Floats, row: int, rest: float = 0.0) -> Floats32:
     """A copy in float32, its rows filled up."""
     filled = np.full((*array.shape[:-1], row), rest, dtype=np.float32)
     filled[..., : array.shape[-1]] = array

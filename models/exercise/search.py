@@ -6,7 +6,7 @@ import numpy as np
 
 from models.arrays import Floats, Ints64
 from models.exercise.codec import to_bytes
-from models.exercise.fit import FitSettings, fit_others
+from models.exercise.fit import FitSettings, fit_framed_global
 from models.exercise.model import ExerciseModel
 from models.exercise.perceptron import (
     PerceptronSettings,
@@ -77,7 +77,7 @@ def _discriminant(
     frame = Frame(np.zeros(x.shape[1]))
     done = [(name, x[y == k]) for k, name in enumerate(like.labels)]
     learned = total([statistics_of(rows, name, None, 1.0) for name, rows in done if len(rows)])
-    model = fit_others(learned.framed(frame), frame, settings, model_id=like.model_id)
+    model = fit_framed_global(learned.framed(frame), frame, settings, model_id=like.model_id)
     named = np.array([like.labels.index(label) for label in model.labels])
     right = float((named[model.scores(held[0]).argmax(axis=1)] == held[1]).mean())
     # learned inside the frame of `like`: its own standardisation comes on top of it

@@ -98,14 +98,14 @@ def _session(model: NextModel, log: SetLog, session: int, cutoff_s: float) -> li
     one = replace(model, order=1)
     places: list[_Place] = []
     for place in np.flatnonzero(own.started_s >= cutoff_s).tolist():
-        asked = [name for name, _ in model.answer(done[:place], before=last, n=TOP)]
+        asked = [name for name, _ in model.predict(done[:place], before=last, n=TOP)]
         true = done[place]
         places.append(
             _Place(
                 true,
                 [*last, *done[:place]][-1],
                 asked.index(true) if true in asked else TOP,
-                one.answer(done[:place], before=last, n=1)[0][0],
+                one.predict(done[:place], before=last, n=1)[0][0],
             )
         )
     return places

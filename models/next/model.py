@@ -96,7 +96,7 @@ class NextModel:
             blended = (count + kinds * blended) / (count.sum() + kinds)
         return blended
 
-    def answer(
+    def predict(
         self, session: Sequence[str], *, before: Sequence[str] = (), n: int = 3
     ) -> tuple[tuple[str, float], ...]:
         """The `n` most probable next exercises with their probabilities, the best first.

@@ -1,4 +1,4 @@
-"""What a whole answer is worth: sets found, named, counted, and their borders."""
+"""Evaluation of recognition as a whole: sets found, named and counted, and their borders."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import astuple, dataclass
@@ -7,17 +7,17 @@ from schemas.times import NS_PER_S
 
 BORDER_NS = 2 * NS_PER_S
 BOTH_NS = 3 * NS_PER_S
-HIT_SHARE = 0.5  # of a true set that a told one must cover
+HIT_SHARE = 0.5  # of a true set that a predicted one must cover
 
 
 @dataclass(frozen=True, slots=True)
 class TimedSet:
-    """A set, as done or as told.
+    """A set, as done or as predicted.
 
     Attributes:
         start_ns, end_ns: nanoseconds since the epoch.
-        exercise: its name, None where none was told.
-        reps: how many, None where nobody says.
+        exercise: its name, None where none was predicted.
+        reps: how many, None where not known.
     """
 
     start_ns: int
@@ -32,14 +32,14 @@ class Tally:
 
     Attributes:
         done: true sets.
-        found: those that a told set covers by half.
-        invented: told sets that are none of them.
-        possible: true sets whose exercise could be known.
+        found: those that a predicted set covers by half.
+        invented: predicted sets that match no true one.
+        possible: true sets whose exercise the model knows.
         named: of those, found and named right.
-        reps_near, reps_exact: true sets whose repetitions were told within one, and exactly.
-        start, end: true sets whose border was told within 2 s.
-        both: within 3 s on either side.
-        named_alone: of those that could be known, named right when asked about by themselves.
+        reps_near, reps_exact: true sets whose repetitions were counted within one, and exactly.
+        start, end: true sets whose border was predicted within 2 s.
+        both: both borders within 3 s.
+        named_alone: of the possible ones, named right when classified by their true borders.
     """
 
     done: int = 0
@@ -58,7 +58,7 @@ class Tally:
         return Tally(*(a + b for a, b in zip(astuple(self), astuple(other), strict=True)))
 
     def figures(self) -> dict[str, float]:
-        """Shares of the true sets; of what could be known for names; `invented` is a count."""
+        """Shares of the true sets, for names of the possible ones; `invented` is a count."""
         done = max(self.done, 1)
         shares = ("found", "reps_near", "reps_exact", "start", "end", "both")
         return {
@@ -69,13 +69,15 @@ class Tally:
         }
 
 
-def tally(done: Sequence[TimedSet], told: Sequence[TimedSet], known: Collection[str]) -> Tally:
-    """Hold what was told of one session against what was done.
+def tally(
+    truth: Sequence[TimedSet], predicted: Sequence[TimedSet], known: Collection[str]
+) -> Tally:
+    """Compare the predicted sets of one session with those that were done.
 
     Args:
-        done: the truth.
-        told: the answer; each told set can be one true set only.
-        known: exercises that could be known.
+        truth: the sets that were done.
+        predicted: each can match one true set only.
+        known: exercises that the model knows.
 
     >>> curl = TimedSet(0, 30 * NS_PER_S, "curl", 10)
     >>> late = TimedSet(NS_PER_S, 30 * NS_PER_S, "curl", 11)
@@ -83,26 +85,29 @@ def tally(done: Sequence[TimedSet], told: Sequence[TimedSet], known: Collection[
     >>> found.found, found.named, found.reps_near, found.reps_exact, found.invented
     (1, 1, 1, 0, 1)
     """
-    left = list(told)
+    unmatched = list(predicted)
     total = Tally()
-    for one in done:
-        best = max(left, key=lambda other: _shared_ns(one, other), default=None)
-        if best is None or _shared_ns(one, best) < HIT_SHARE * (one.end_ns - one.start_ns):
-            total += Tally(done=1, possible=one.exercise in known)
+    for actual in truth:
+        best = max(unmatched, key=lambda other: _shared_ns(actual, other), default=None)
+        if best is None or _shared_ns(actual, best) < HIT_SHARE * (actual.end_ns - actual.start_ns):
+            total += Tally(done=1, possible=actual.exercise in known)
             continue
-        left.remove(best)
-        total += _hit(one, best, possible=one.exercise in known)
-    return total + Tally(invented=len(left))
+        unmatched.remove(best)
+        total += _hit(actual, best, possible=actual.exercise in known)
+    return total + Tally(invented=len(unmatched))
 
 
-def _hit(one: TimedSet, told: TimedSet, *, possible: bool) -> Tally:
-    off_start, off_end = abs(told.start_ns - one.start_ns), abs(told.end_ns - one.end_ns)
-    off_reps = None if one.reps is None or told.reps is None else abs(told.reps - one.reps)
+def _hit(actual: TimedSet, predicted: TimedSet, *, possible: bool) -> Tally:
+    off_start = abs(predicted.start_ns - actual.start_ns)
+    off_end = abs(predicted.end_ns - actual.end_ns)
+    off_reps = None
+    if actual.reps is not None and predicted.reps is not None:
+        off_reps = abs(predicted.reps - actual.reps)
     return Tally(
         done=1,
         found=1,
         possible=possible,
-        named=possible and told.exercise == one.exercise,
+        named=possible and predicted.exercise == actual.exercise,
         reps_near=off_reps is not None and off_reps <= 1,
         reps_exact=off_reps == 0,
         start=off_start <= BORDER_NS,
@@ -111,5 +116,5 @@ def _hit(one: TimedSet, told: TimedSet, *, possible: bool) -> Tally:
     )
 
 
-def _shared_ns(one: TimedSet, other: TimedSet) -> int:
-    return min(one.end_ns, other.end_ns) - max(one.start_ns, other.start_ns)
+def _shared_ns(actual: TimedSet, other: TimedSet) -> int:
+    return min(actual.end_ns, other.end_ns) - max(actual.start_ns, other.start_ns)

@@ -1,52 +1,61 @@
-"""Sets while a recording goes on: those that are over, and the one that is being done.
+"""Recognition during a recording: sets that are finished, and the one under way.
 
-The last minutes are looked at again and again. A set is over when nothing of it was heard for a
-while; from then on it stays as it was told.
+The last minutes are recognised again and again. A set is finished when it ended some time before
+the newest sample; it is reported once and not changed afterwards.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from models.recognition.sets import Learned, RecognisedSet, segments_of, sets_among
+from models.recognition.sets import (
+    RecognisedSet,
+    RecognitionModels,
+    recognise_segments,
+    segments_of,
+)
 from models.recognition.wearing import as_worn
 from models.signal.pieces import Recording
 from models.signal.truth import timeline
 from models.signal.wrist import wrist_signals
 
-OVER_NS = 10 * 10**9
-"""A set that ended so long before the newest sample is over: its border moves no more."""
+FINISHED_AFTER_NS = 10 * 10**9
+"""A set that ended so long before the newest sample is finished: its border will not move."""
 
 
 @dataclass(frozen=True, slots=True)
-class Sight:
-    """What one look sees.
+class LiveSets:
+    """Sets of the last minutes of a recording.
 
     Attributes:
-        over: sets that are over since the looks before, in order.
-        current: the set that is being done, or has just ended; None between sets.
+        finished: sets that are finished and were not reported before, in order.
+        current: the set under way, or one that has just ended; None between sets.
     """
 
-    over: tuple[RecognisedSet, ...]
+    finished: tuple[RecognisedSet, ...]
     current: RecognisedSet | None
 
 
-def look(
-    recording: Recording, learned: Learned, told: Sequence[RecognisedSet], heard_ns: int
-) -> Sight:
-    """Look at the last minutes of a recording.
+def recognise_live(
+    recording: Recording,
+    models: RecognitionModels,
+    reported: Sequence[RecognisedSet],
+    received_until_ns: int,
+) -> LiveSets:
+    """Recognise the last minutes of a recording.
 
     Args:
-        recording: they.
-        learned: the models to ask.
-        told: sets that are over by earlier looks; what overlaps them is not told again.
-        heard_ns: up to when every sensor was heard, nanoseconds since the epoch.
+        recording: the last minutes.
+        models: to recognise with.
+        reported: finished sets of earlier calls; what overlaps them is not reported again.
+        received_until_ns: until when the samples of all sensors are here, nanoseconds since the
+            epoch.
     """
     segments = [
-        one
-        for one in segments_of(wrist_signals(recording), learned)
-        if not any(one.start_ns < old.end_ns and old.start_ns < one.end_ns for old in told)
+        segment
+        for segment in segments_of(wrist_signals(recording), models)
+        if not any(segment.start_ns < s.end_ns and s.start_ns < segment.end_ns for s in reported)
     ]
-    worn, notes = as_worn(timeline(recording), segments, learned.ladder)
-    seen = sets_among(worn, segments, learned, notes)
-    over = tuple(one for one in seen if one.end_ns <= heard_ns - OVER_NS)
-    return Sight(over, seen[-1] if len(over) < len(seen) else None)
+    worn, notes = as_worn(timeline(recording), segments, models.ladder)
+    sets = recognise_segments(worn, segments, models, notes)
+    finished = tuple(s for s in sets if s.end_ns <= received_until_ns - FINISHED_AFTER_NS)
+    return LiveSets(finished, sets[-1] if len(finished) < len(sets) else None)

@@ -1,42 +1,42 @@
-"""The ladder: which exercise, by the user's own model first, then by everybody's.
+"""The ladder: names an exercise by the user model first, then by the global model.
 
-A user's model knows that user's exercises only. Where it has never seen a movement, everybody's
-model is asked; the answer says on which rung it stands. Where nobody knows, the first one
-that was asked says why not.
+A user model knows that user's exercises only. Where it finds a movement unknown, the global model
+is tried; the result says which rung it comes from. Where all abstain, the reason is that of the
+first.
 
-Samples that lack something (gravity, or a rate that shows the movement) are named only where they
-are as familiar to the model as its own movement: a device that has always sent such samples has
-taught it. Otherwise the answer abstains, and says what is lacking.
+Degraded samples (without gravity, or at a low rate) are named only where they are as familiar to
+the model as its training data: then it was trained on such a device. Otherwise the result abstains,
+with what is missing as the reason.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from models.exercise.model import FAMILIAR, Answer, ExerciseModel, Level
-from models.exercise.reading import Reading, read
-from models.exercise.signs import Signs
+from models.exercise.axis_map import AxisMap
+from models.exercise.model import FAMILIAR, ExerciseModel, Level, Prediction
+from models.exercise.windowing import MovementWindows, window_movement
 from models.signal.truth import LOW_RATE, NO_GRAVITY
 from models.signal.wrist import WristSignal
 from schemas.inputs import ACC3, ACC6, InputLayout
 
-NO_MODEL = Answer(None, 0.0, abstained=True, reason="no-model")
+NO_MODEL = Prediction(None, 0.0, abstained=True, reason="no-model")
 UNKNOWN = "unknown-movement"
-LACKING: dict[str, tuple[str, dict[InputLayout, float]]] = {
+DEGRADED: dict[str, tuple[str, dict[InputLayout, float]]] = {
     NO_GRAVITY: ("no-gravity", {ACC6: FAMILIAR, ACC3: FAMILIAR}),
     LOW_RATE: ("low-rate", {ACC6: 0.6, ACC3: 0.8}),
 }
-"""Why an answer abstains, and the strangeness below which it does not: at a low rate as many of
-those names are right as at a full one (decisions 22 and 41)."""
+"""Note of degraded samples to the reason for abstaining, and the strangeness from which on to
+abstain: below it as many names are right at a low rate as at a full one (decisions 22 and 41)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rung:
-    """A model that may answer.
+    """One model of the ladder.
 
     Attributes:
-        level: whose it is.
+        level: user or global.
         version: of its bytes.
-        model: as decoded.
+        model: decoded.
     """
 
     level: Level
@@ -45,104 +45,106 @@ class Rung:
 
 
 @dataclass(frozen=True, slots=True)
-class Named:
-    """An answer, and the rung that gave it; None where there is no model.
+class LadderPrediction:
+    """The prediction of a ladder of models.
 
     Attributes:
-        asked: what each rung that was asked made of it, in order.
+        prediction: of the rung that decided.
+        rung: that rung; None where there is no model.
+        tried: the predictions of all rungs that were tried, in order.
     """
 
-    answer: Answer
+    prediction: Prediction
     rung: Rung | None
-    asked: tuple[Answer, ...] = ()
+    tried: tuple[Prediction, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
-    """Some movement, and its windows as models read them.
+    """One stretch of movement with its windows.
 
     Attributes:
-        signals: of the movement, as they were declared.
-        reading: their windows.
-        signs: under which `reading` is; None as declared.
+        signals: as declared.
+        windows: of the signals.
+        axis_map: that `windows` are remapped by; None as declared.
     """
 
     signals: Sequence[WristSignal]
-    reading: Reading
-    signs: Signs | None = None
+    windows: MovementWindows
+    axis_map: AxisMap | None = None
 
-    def under(self, signs: Signs) -> "Stretch":
-        """The same movement by a watch whose axes have other signs."""
-        return replace(self, reading=self.reading.under(signs), signs=signs)
+    def remapped(self, axis_map: AxisMap) -> "Stretch":
+        """The same movement on other axes."""
+        return replace(self, windows=self.windows.remapped(axis_map), axis_map=axis_map)
 
     def rungs(self, ladder: Sequence[Rung]) -> tuple[Rung, ...]:
-        """Of each level the first rung that reads some of the stretch: it gets no second opinion.
+        """The first rung of each level that can read the stretch.
 
-        Where rotation is missing and nobody has learned without it, the first rung says so.
+        Where none can, because rotation is missing, the first rung of all: it gives the reason.
         """
-        turning = any([s.layout == ACC6 and len(s.wrists[0].x) for s in self.reading.signals])
-        asked: dict[Level, Rung] = {}
+        has_rotation = any([s.layout == ACC6 and len(s.wrists[0].x) for s in self.windows.signals])
+        by_level: dict[Level, Rung] = {}
         for rung in ladder:
-            if turning or rung.model.model_id != ACC6:
-                asked.setdefault(rung.level, rung)
-        return tuple(asked.values()) or tuple(ladder[:1])
+            if has_rotation or rung.model.model_id != ACC6:
+                by_level.setdefault(rung.level, rung)
+        return tuple(by_level.values()) or tuple(ladder[:1])
 
-    def for_model(self, model: ExerciseModel) -> Reading:
-        """The windows that a model can read: without their rotation, where it learned without."""
-        if model.model_id != ACC3 or all(one.layout == ACC3 for one in self.reading.signals):
-            return self.reading
-        alone = read([replace(signal, gyro_rad_s=None) for signal in self.signals])
-        return alone.under(self.signs) if self.signs else alone
+    def for_model(self, model: ExerciseModel) -> MovementWindows:
+        """The windows as a model reads them: without rotation, where it was trained without."""
+        if model.model_id != ACC3 or all(s.layout == ACC3 for s in self.windows.signals):
+            return self.windows
+        acc_only = window_movement([replace(signal, gyro_rad_s=None) for signal in self.signals])
+        return acc_only.remapped(self.axis_map) if self.axis_map else acc_only
 
 
 def stretch_of(signals: Sequence[WristSignal]) -> Stretch:
     """A stretch with its windows."""
-    return Stretch(signals, read(signals))
+    return Stretch(signals, window_movement(signals))
 
 
-def name_exercise(signals: Sequence[WristSignal], ladder: Sequence[Rung]) -> Named:
+def name_exercise(signals: Sequence[WristSignal], ladder: Sequence[Rung]) -> LadderPrediction:
     """Which exercise some movement is.
 
     Args:
         signals: of one stretch of movement.
-        ladder: models in the order in which they are asked; the user's own first, and of each level
-            the one that learned with rotation.
+        ladder: models in the order in which they are tried; the user's own first, and within each
+            level the one with rotation first.
 
     Returns:
-        The first answer that names an exercise, else the first one; `NO_MODEL` without a model.
+        The first prediction that names an exercise, else the first; `NO_MODEL` without a model.
     """
-    return name_stretch(stretch_of(signals), ladder) if ladder else Named(NO_MODEL, None)
+    return name_stretch(stretch_of(signals), ladder) if ladder else LadderPrediction(NO_MODEL, None)
 
 
-def name_stretch(stretch: Stretch, ladder: Sequence[Rung]) -> Named:
-    """The same for a stretch whose windows have been read, and at least one model."""
-    answers: list[Named] = []
+def name_stretch(stretch: Stretch, ladder: Sequence[Rung]) -> LadderPrediction:
+    """As `name_exercise`, for a stretch with its windows and at least one model."""
+    tried: list[LadderPrediction] = []
     for rung in stretch.rungs(ladder):
-        answer = rung.model.answer_reading(stretch.for_model(rung.model))
-        answers.append(Named(answer, rung))
-        if answer.reason != UNKNOWN:  # what is too short for one is too short for all
+        prediction = rung.model.predict_movement(stretch.for_model(rung.model))
+        tried.append(LadderPrediction(prediction, rung))
+        if prediction.reason != UNKNOWN:  # what is too short for one is too short for all
             break
-    return _decided(answers)
+    return _select(tried)
 
 
 def strangeness(model: ExerciseModel, stretch: Stretch) -> float | None:
     """How strange a stretch of movement is to a model; None where it reads none of it."""
-    return model.strangeness_of(stretch.for_model(model))
+    return model.set_strangeness(stretch.for_model(model))
 
 
-def _decided(answers: Sequence[Named]) -> Named:
-    """The answer that names an exercise, which is the last one; else the first one."""
-    decided = answers[0] if answers[-1].answer.abstained else answers[-1]
-    asked = tuple(one.answer for one in answers)
-    return replace(decided, answer=_as_far_as_seen(decided), asked=asked)
+def _select(tried: Sequence[LadderPrediction]) -> LadderPrediction:
+    """The last prediction, if it names an exercise, else the first."""
+    decided = tried[0] if tried[-1].prediction.abstained else tried[-1]
+    predictions = tuple(result.prediction for result in tried)
+    return replace(decided, prediction=_abstain_if_degraded(decided), tried=predictions)
 
 
-def _as_far_as_seen(named: Named) -> Answer:
-    """The answer, without the name where the samples lack something and are not familiar."""
-    answer = named.answer
-    layout = named.rung.model.model_id if named.rung else ACC6
-    for note, (reason, familiar) in LACKING.items():
-        strange = note in answer.notes and (answer.strange or 0.0) >= familiar[layout]
-        if strange and not answer.abstained:
-            return replace(answer, exercise=None, abstained=True, reason=reason)
-    return answer
+def _abstain_if_degraded(result: LadderPrediction) -> Prediction:
+    """The prediction; abstained where the samples are degraded and not familiar."""
+    prediction = result.prediction
+    layout = result.rung.model.model_id if result.rung else ACC6
+    for note, (reason, familiar) in DEGRADED.items():
+        degraded = note in prediction.notes and not prediction.abstained
+        if degraded and (prediction.strangeness or 0.0) >= familiar[layout]:
+            return replace(prediction, exercise=None, abstained=True, reason=reason)
+    return prediction

@@ -1,20 +1,20 @@
-"""From an unlabelled recording to its sets: where, what, how many repetitions, how they were done.
+"""From an unlabelled recording to its sets: time span, exercise, repetitions and form.
 
-activity segments → exercise by the ladder → repetitions → form. Sessions, the classifier and the
-live guess all answer with the functions of this folder, so that they cannot disagree.
+activity segments → exercise by the ladder → repetitions → form. Sessions, the classifier and live
+recognition all use the functions of this folder, so that they cannot disagree.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from models.activity.model import ActivityModel
-from models.activity.rhythm import segments_by_rhythm
-from models.activity.segments import Segment, joined
+from models.activity.segments import Segment, merge_across_gaps
+from models.activity.untrained import untrained_segments
 from models.exercise.layout import layout_of
 from models.form.book import FormBook
 from models.form.judge import Form, form
 from models.recognition.counting import repetitions
-from models.recognition.naming import Named, Rung
+from models.recognition.naming import LadderPrediction, Rung
 from models.recognition.wearing import as_worn, name_as_worn
 from models.reps.count import Repetitions
 from models.signal.pieces import Recording
@@ -23,31 +23,31 @@ from models.signal.wrist import WristSignal, wrist_signals
 from schemas.inputs import ACC3, ACC6
 from schemas.times import NS_PER_S
 
-HEARD_SHARE = 0.9  # of a confirmed set: with less its repetitions are not all there
-SURELY_NS = 10 * 10**9
-"""From here on a stretch that is found is a set also when its repetitions cannot be counted."""
+MIN_RECORDED_SHARE = 0.9  # of a confirmed set: with fewer samples repetitions are missing
+MIN_SURE_SET_NS = 10 * 10**9
+"""A segment of this length or more is a set even if no repetition is counted in it."""
 
 
 @dataclass(frozen=True, slots=True)
-class Learned:
-    """What is known when a recording is looked at; everything may be missing.
+class RecognitionModels:
+    """The models that recognition uses; any of them may be missing.
 
     Attributes:
         ladder: exercise models, the user's own first.
-        activity: finds sets; without it they are found by their rhythm.
+        activity: finds sets; without it they are found by their periodicity.
         form: the user's templates.
-        activity_alone: finds sets where rotation is missing, if `activity` needs it.
+        activity_acc_only: finds sets where rotation is missing, if `activity` needs it.
     """
 
     ladder: tuple[Rung, ...] = ()
     activity: ActivityModel | None = None
     form: FormBook | None = field(default=None)
-    activity_alone: ActivityModel | None = None
+    activity_acc_only: ActivityModel | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class RecognisedSet:
-    """A set that was found.
+    """A set that was recognised.
 
     Attributes:
         start_ns, end_ns: nanoseconds since the epoch, on the recording's clock.
@@ -55,132 +55,144 @@ class RecognisedSet:
         counted: its repetitions, seconds after the first sample; None where it is too short or
             too long to be one set.
         form: how it was done; None without repetitions.
-        notes: how the watch was worn, where that is not as it says.
+        notes: how the watch was worn, where that is not as declared.
     """
 
     start_ns: int
     end_ns: int
-    named: Named
+    named: LadderPrediction
     counted: Repetitions | None
     form: Form | None
     notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class Measured:
-    """What the samples say of a set whose exercise a person named."""
+class SetMeasurements:
+    """Repetitions and form of a set whose exercise a person named."""
 
     counted: Repetitions | None
     form: Form | None
 
 
-def recognise(recording: Recording, learned: Learned) -> tuple[RecognisedSet, ...]:
+def recognise(recording: Recording, models: RecognitionModels) -> tuple[RecognisedSet, ...]:
     """The sets of a recording, in order.
 
     Args:
-        recording: raw pieces of one wrist, as long as it may be.
-        learned: the models to ask.
+        recording: raw pieces of one wrist, of any length.
+        models: to recognise with.
 
     Raises:
-        BadSamples: a unit that nobody knows.
+        BadSamples: an unknown unit.
     """
-    segments = segments_of(wrist_signals(recording), learned)
+    segments = segments_of(wrist_signals(recording), models)
     line = timeline(recording)
-    worn, notes = as_worn(line, segments, learned.ladder)
+    worn, notes = as_worn(line, segments, models.ladder)
     if worn is not line:
-        segments = segments_of(wrist_signals(worn.truth), learned)
-    return sets_among(worn, segments, learned, notes)
+        segments = segments_of(wrist_signals(worn.truth), models)
+    return recognise_segments(worn, segments, models, notes)
 
 
-def sets_among(
+def recognise_segments(
     line: Timeline,
     segments: Sequence[Segment],
-    learned: Learned,
+    models: RecognitionModels,
     notes: tuple[str, ...] = (),
 ) -> tuple[RecognisedSet, ...]:
-    """What segments of a recording are; a short one in which nothing repeats is no set.
+    """The sets of given segments; a short segment without repetitions is no set.
 
-    A watch may be worn otherwise from the middle of a session on: each set is read as it was.
+    How the watch is worn may change during a session, so it is checked for each set again.
 
     Args:
         line: of one wrist, as its watch was mostly worn.
         segments: where its sets are.
-        learned: the models to ask.
-        notes: how the watch was worn, where that is not as it says.
+        models: to recognise with.
+        notes: how the watch was worn, where that is not as declared.
     """
-    seen = (look_at(line, one.start_ns, one.end_ns, learned) for one in segments)
+    candidates = (recognise_span(line, s.start_ns, s.end_ns, models) for s in segments)
     return tuple(
-        noted(one, notes) for one in seen if repeats(one) or one.end_ns - one.start_ns >= SURELY_NS
+        with_session_notes(found, notes)
+        for found in candidates
+        if has_repetitions(found) or found.end_ns - found.start_ns >= MIN_SURE_SET_NS
     )
 
 
-def noted(one: RecognisedSet, notes: tuple[str, ...]) -> RecognisedSet:
-    """A set with what its session says of the watch; one that is turned back was as declared."""
-    answer = one.named.answer
-    twice = set(notes) & set(answer.notes)
-    if not twice:
-        return replace(one, notes=notes)
-    alone, session = (tuple(n for n in said if n not in twice) for said in (answer.notes, notes))
-    named = replace(one.named, answer=replace(answer, notes=alone))
-    return replace(one, named=named, notes=session)
+def with_session_notes(found: RecognisedSet, notes: tuple[str, ...]) -> RecognisedSet:
+    """A set with the session's notes.
+
+    A note that the session and the set share cancels out: what was corrected twice was declared
+    right.
+    """
+    prediction = found.named.prediction
+    shared = set(notes) & set(prediction.notes)
+    if not shared:
+        return replace(found, notes=notes)
+    own, session = (
+        tuple(note for note in several if note not in shared)
+        for several in (prediction.notes, notes)
+    )
+    named = replace(found.named, prediction=replace(prediction, notes=own))
+    return replace(found, named=named, notes=session)
 
 
-def repeats(one: RecognisedSet) -> bool:
+def has_repetitions(found: RecognisedSet) -> bool:
     """Whether a repetition was counted, or the set was too short to count any."""
-    return one.counted is None or one.counted.count > 0
+    return found.counted is None or found.counted.count > 0
 
 
-def segments_of(signals: Sequence[WristSignal], learned: Learned) -> tuple[Segment, ...]:
-    """Where sets are: by what was learned, else by their rhythm."""
-    if learned.activity is None:
-        return segments_by_rhythm(signals)
-    if learned.activity_alone is None:
-        return learned.activity.segments(signals)
-    bare = [signal for signal in signals if layout_of(signal) == ACC3]
-    whole = [signal for signal in signals if layout_of(signal) == ACC6]
-    found = (*learned.activity.segments(whole), *learned.activity_alone.segments(bare))
-    return joined(found)
+def segments_of(signals: Sequence[WristSignal], models: RecognitionModels) -> tuple[Segment, ...]:
+    """Where sets are, by the activity models, or by periodicity without one."""
+    if models.activity is None:
+        return untrained_segments(signals)
+    if models.activity_acc_only is None:
+        return models.activity.segments(signals)
+    acc_only = [signal for signal in signals if layout_of(signal) == ACC3]
+    complete = [signal for signal in signals if layout_of(signal) == ACC6]
+    return merge_across_gaps(
+        (*models.activity.segments(complete), *models.activity_acc_only.segments(acc_only))
+    )
 
 
-def look_at(line: Timeline, start_ns: int, end_ns: int, learned: Learned) -> RecognisedSet:
-    """What one stretch of a recording is; its unit and clock were judged on the whole."""
+def recognise_span(
+    line: Timeline, start_ns: int, end_ns: int, models: RecognitionModels
+) -> RecognisedSet:
+    """The set of one span of a recording, whose unit and clock were corrected as a whole."""
     inside = wrist_signals(line.cut(start_ns, end_ns))
-    named = name_as_worn(inside, learned.ladder)
+    named = name_as_worn(inside, models.ladder)
     counted = repetitions(inside)
-    exercise = named.answer.exercise
-    judged = judge(counted, exercise, inside, learned.form)
-    return RecognisedSet(start_ns, end_ns, named, counted, judged)
+    exercise = named.prediction.exercise
+    set_form = judge_form(counted, exercise, inside, models.form)
+    return RecognisedSet(start_ns, end_ns, named, counted, set_form)
 
 
-def measure(
-    line: Timeline, start_ns: int, end_ns: int, exercise: str, book: FormBook | None
-) -> Measured | None:
-    """The repetitions and the form of a set that a person named; None while samples are missing.
+def measure_set(
+    line: Timeline, start_ns: int, end_ns: int, exercise: str, form_model: FormBook | None
+) -> SetMeasurements | None:
+    """Repetitions and form of a confirmed set; None while samples are missing.
 
     Args:
         line: of the samples around the set.
-        start_ns: as the person said, nanoseconds since the epoch.
+        start_ns: as confirmed, nanoseconds since the epoch.
         end_ns: likewise.
-        exercise: as the person said.
-        book: the user's templates.
+        exercise: as confirmed.
+        form_model: the user's templates.
     """
     inside = wrist_signals(line.cut(start_ns, end_ns))
-    heard_s = sum(signal.heard_s for signal in inside)
-    if not heard_s or heard_s < HEARD_SHARE * (end_ns - start_ns) / NS_PER_S:
+    recorded_s = sum(signal.recorded_s for signal in inside)
+    if not recorded_s or recorded_s < MIN_RECORDED_SHARE * (end_ns - start_ns) / NS_PER_S:
         return None
     counted = repetitions(inside)
-    return Measured(counted, judge(counted, exercise, inside, book))
+    return SetMeasurements(counted, judge_form(counted, exercise, inside, form_model))
 
 
-def judge(
+def judge_form(
     counted: Repetitions | None,
     exercise: str | None,
     signals: Sequence[WristSignal],
-    book: FormBook | None,
+    form_model: FormBook | None,
 ) -> Form | None:
     """The form of a set, against the user's own template where there is one."""
     if counted is None or not counted.repetitions:
         return None
     side = signals[0].side if signals else None
-    template = book.template(exercise, side) if book and exercise else None
+    template = form_model.template(exercise, side) if form_model and exercise else None
     return form(counted.repetitions, template)

@@ -1,11 +1,10 @@
-"""How a watch is worn: turned round, on the other wrist than it says, with other axes or signs.
+"""Detects a watch that is worn otherwise than declared: turned round, other wrist, other axes.
 
-A recording does not tell by itself; a model does, the person's own where there is one, because it
-knows how the movement feels. Where movement is strange to it as declared, and far less strange in
-one other reading, it is read in that one.
+A recording alone does not tell, a model of the movement does, best the user's own. Where movement
+is strange to it as declared and far less strange under another axis map, that map is applied.
 
-How often that turns what was worn as declared, and finds what was turned: decisions 18 and 22. Two
-faults at once (the other wrist, and turned round) look too much like other exercises.
+Rates of false and missed corrections: decisions 18 and 22. Two deviations at once (other wrist and
+turned round) are not tried: they look too much like other exercises.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -15,11 +14,11 @@ from functools import partial
 import numpy as np
 
 from models.activity.segments import Segment
+from models.exercise.axis_map import MIRROR, AxisMap, Triple, right_handed_maps
 from models.exercise.model import FAMILIAR
-from models.exercise.signs import MIRROR, Signs, Triple, frames
 from models.recognition.naming import (
     NO_MODEL,
-    Named,
+    LadderPrediction,
     Rung,
     Stretch,
     name_stretch,
@@ -30,192 +29,209 @@ from models.signal.pieces import Piece, Recording, Side
 from models.signal.truth import TURNED, WRONG_UNIT, Timeline, timeline
 from models.signal.wrist import WristSignal, wrist_signals
 
-CLEARLY = 0.3  # so much less strange must another reading be
-FRAMES_FROM = 3  # windows: of 22 frames one may fit a single window by chance, and all take 1 ms
+MIN_IMPROVEMENT = 0.3  # by which strangeness must fall for another wearing to be accepted
+MIN_WINDOWS_FOR_FRAMES = 3  # one of 22 frames may fit a single window by chance; all take 1 ms
 
 
 @dataclass(frozen=True, slots=True)
 class Wearing:
-    """A way to wear a watch other than it says.
+    """A way to wear a watch other than declared.
 
     Attributes:
         note: its name in answers.
-        signs: that turn it into what was declared.
+        axis_map: that undoes it.
     """
 
     note: str
-    signs: Signs
+    axis_map: AxisMap
 
 
-ROUND = Wearing("watch-was-turned-round", Signs((-1, -1, 1), (-1, -1, 1)))
+ROUND = Wearing("watch-was-turned-round", AxisMap((-1, -1, 1), (-1, -1, 1)))
 OTHER_WRIST = Wearing("was-the-other-wrist", MIRROR)
-OTHER_SIGN = Wearing(TURNED, Signs((-1, -1, -1), (1, 1, 1)))
+OTHER_SIGN = Wearing(TURNED, AxisMap((-1, -1, -1), (1, 1, 1)))
 OTHER_FRAMES = tuple(
-    Wearing("axes-were-swapped", signs) for signs in frames()[1:] if signs != ROUND.signs
+    Wearing("axes-were-swapped", axis_map)
+    for axis_map in right_handed_maps()[1:]
+    if axis_map != ROUND.axis_map
 )
-"""Another device, or another place to strap it to: its axes lie along others."""
+"""Devices, or places to strap them to, whose axes lie along other directions."""
 
 
 def as_worn(
     line: Timeline, segments: Sequence[Segment], ladder: Sequence[Rung]
 ) -> tuple[Timeline, tuple[str, ...]]:
-    """A recording as its watch was worn (the same object if as it says), and what was put right.
+    """A recording corrected for how its watch was worn, and the note of that correction.
+
+    The same object without a note where it was worn as declared.
 
     Args:
         line: of one wrist.
         segments: where its sets are.
-        ladder: models to ask, in order.
+        ladder: models to try, in order.
     """
-    declared = stretch_of(_within(line, segments))
-    way = _way(
+    declared = stretch_of(_segment_signals(line, segments))
+    wearing = _find_wearing(
         ((rung, strangeness(rung.model, declared)) for rung in declared.rungs(ladder)),
-        partial(_strange_in, declared),
-        _ways(line.truth.side),
+        partial(_strangeness_under, declared),
+        _candidate_wearings(line.truth.side),
         OTHER_FRAMES,
         line.notes,
     )
-    if way is None:
+    if wearing is None:
         return line, ()
-    return timeline(turn(line.truth, way)), _noted((), line.notes, way)
+    return timeline(remap_recording(line.truth, wearing)), _with_note((), line.notes, wearing)
 
 
-def name_as_worn(signals: Sequence[WristSignal], ladder: Sequence[Rung]) -> Named:
-    """Which exercise some movement is, read as its watch was worn.
+def name_as_worn(signals: Sequence[WristSignal], ladder: Sequence[Rung]) -> LadderPrediction:
+    """Which exercise some movement is, corrected for how its watch was worn.
 
     Args:
         signals: of one stretch of movement.
-        ladder: models in the order in which they are asked; the user's own first.
+        ladder: models in the order in which they are tried; the user's own first.
 
     Returns:
-        The first answer that names an exercise, else the first one; `NO_MODEL` without a model.
+        The first prediction that names an exercise, else the first; `NO_MODEL` without a model.
     """
     if not ladder:
-        return Named(NO_MODEL, None)
+        return LadderPrediction(NO_MODEL, None)
     declared = stretch_of(signals)
     first = name_stretch(declared, ladder)
-    return _read_again(declared, ladder, first) if _is_strange(first) else first
+    return _retry_under_other_wearings(declared, ladder, first) if _is_strange(first) else first
 
 
-def _is_strange(named: Named) -> bool:
-    """Whether the first rung that reads a stretch knows it so little that others are tried."""
-    first = next((one.strange for one in named.asked if one.strange is not None), None)
+def _is_strange(result: LadderPrediction) -> bool:
+    """Whether the first rung that could read a stretch found it strange."""
+    first = next((p.strangeness for p in result.tried if p.strangeness is not None), None)
     return first is not None and first >= FAMILIAR
 
 
-def _read_again(declared: Stretch, ladder: Sequence[Rung], named: Named) -> Named:
-    """The same answer, or that to a reading which is far less strange."""
-    noticed = named.asked[0].notes
-    windows = sum(len(one.wrists[0].x) for one in declared.reading.signals)
-    asked = zip(declared.rungs(ladder), named.asked, strict=False)
-    way = _way(
-        [(rung, answer.strange) for rung, answer in asked],
-        partial(_strange_in, declared),
-        _ways(declared.signals[0].side),
-        OTHER_FRAMES if windows >= FRAMES_FROM else (),
-        noticed,
+def _retry_under_other_wearings(
+    declared: Stretch, ladder: Sequence[Rung], result: LadderPrediction
+) -> LadderPrediction:
+    """The same result, or that under another wearing which is far less strange."""
+    known_notes = result.tried[0].notes
+    windows = sum(len(signal.wrists[0].x) for signal in declared.windows.signals)
+    tried = zip(declared.rungs(ladder), result.tried, strict=False)
+    wearing = _find_wearing(
+        [(rung, prediction.strangeness) for rung, prediction in tried],
+        partial(_strangeness_under, declared),
+        _candidate_wearings(declared.signals[0].side),
+        OTHER_FRAMES if windows >= MIN_WINDOWS_FOR_FRAMES else (),
+        known_notes,
     )
-    if way is None:
-        return named
-    again = name_stretch(declared.under(way.signs), ladder)
-    notes = _noted(again.answer.notes, noticed, way)
-    return replace(again, answer=replace(again.answer, notes=notes))
+    if wearing is None:
+        return result
+    retried = name_stretch(declared.remapped(wearing.axis_map), ladder)
+    notes = _with_note(retried.prediction.notes, known_notes, wearing)
+    return replace(retried, prediction=replace(retried.prediction, notes=notes))
 
 
-def _strange_in(
-    declared: Stretch, rung: Rung, ways: Sequence[Wearing], up_to: float
+def _strangeness_under(
+    declared: Stretch, rung: Rung, candidates: Sequence[Wearing], at_most: float
 ) -> dict[Wearing, float]:
-    """How strange a stretch is to a rung in each of these ways in which it is not stranger."""
-    found = {way: strangeness(rung.model, declared.under(way.signs)) for way in ways}
-    return {way: least for way, least in found.items() if least is not None and least <= up_to}
+    """Strangeness of a stretch to a rung under each wearing; those above `at_most` are left out."""
+    by_wearing = {
+        wearing: strangeness(rung.model, declared.remapped(wearing.axis_map))
+        for wearing in candidates
+    }
+    return {
+        wearing: value
+        for wearing, value in by_wearing.items()
+        if value is not None and value <= at_most
+    }
 
 
-def _way(
+def _find_wearing(
     declared: Iterable[tuple[Rung, float | None]],
-    strange: Callable[[Rung, Sequence[Wearing], float], Mapping[Wearing, float]],
-    ways: Sequence[Wearing],
-    others: Sequence[Wearing],
-    noticed: Sequence[str],
+    strangeness_under: Callable[[Rung, Sequence[Wearing], float], Mapping[Wearing, float]],
+    candidates: Sequence[Wearing],
+    other_frames: Sequence[Wearing],
+    known_notes: Sequence[str],
 ) -> Wearing | None:
-    """How a watch was worn, None for as it says.
+    """How a watch was worn, None for as declared.
 
-    The first rung that knows the movement decides, as declared or turned. There are so many frames
-    that something unknown is known in one of them: they must make it familiar (decision 39).
+    The first rung that knows the movement, as declared or remapped, decides. There are so many
+    frames that unknown movement passes as known in one of them by chance: they must make it
+    familiar (decision 39).
 
     Args:
-        declared: rungs in order, and how strange the movement is to each as declared.
-        strange: how strange it is to a rung in other ways, if not stranger than a number.
-        ways: that are tried first.
-        others: that are tried after them: frames of other devices, or none.
-        noticed: what was put right in the samples already.
+        declared: rungs in order, and the strangeness of the movement to each as declared.
+        strangeness_under: strangeness to a rung under other wearings, as `_strangeness_under`.
+        candidates: wearings that are tried first.
+        other_frames: frames of other devices that are tried after them, or none.
+        known_notes: corrections that the samples already had.
     """
-    for rung, value in declared:
-        if value is None:
+    for rung, declared_strangeness in declared:
+        if declared_strangeness is None:
             continue
-        if value < FAMILIAR:
+        if declared_strangeness < FAMILIAR:
             return None
-        # The border of a set's novelty, held against strangeness alone: a little generous, and so
-        # measured (decision 26). Whether the set is named is decided on its novelty, afterwards.
-        border = rung.model.calibration.abstain_above
-        known = strange(rung, ways, border)
-        way = _clearest(value, known, noticed)
-        least = value if way is None else known[way]
-        way = _clearest(least, strange(rung, others, FAMILIAR), noticed) or way
-        if way is not None or value <= border:
-            return way
+        # The abstention threshold is one of novelty; strangeness alone is compared with it here, as
+        # it was measured (decision 26). Whether the set is named is decided on its novelty later.
+        threshold = rung.model.calibration.abstain_above
+        by_wearing = strangeness_under(rung, candidates, threshold)
+        wearing = _least_strange(declared_strangeness, by_wearing, known_notes)
+        best = declared_strangeness if wearing is None else by_wearing[wearing]
+        frames = strangeness_under(rung, other_frames, FAMILIAR)
+        wearing = _least_strange(best, frames, known_notes) or wearing
+        if wearing is not None or declared_strangeness <= threshold:
+            return wearing
     return None
 
 
-def _ways(side: Side | None) -> tuple[Wearing, ...]:
-    """Without a side both wrists are tried anyway."""
+def _candidate_wearings(side: Side | None) -> tuple[Wearing, ...]:
+    """Wearings to try first; without a declared side both wrists are tried anyway."""
     return (ROUND, OTHER_SIGN) if side is None else (ROUND, OTHER_SIGN, OTHER_WRIST)
 
 
-def _clearest(
-    declared: float, strange: Mapping[Wearing, float], noticed: Sequence[str]
+def _least_strange(
+    declared_strangeness: float, by_wearing: Mapping[Wearing, float], known_notes: Sequence[str]
 ) -> Wearing | None:
-    """The way in which movement is least strange, if it is so clearly enough.
+    """The wearing under which movement is least strange, if the improvement is clear.
 
-    Where the unit was wrong the sign is a guess from how arms hang: the less strange one is
-    believed.
+    After a unit was corrected the sign is only a guess: any improvement is accepted for it.
     """
-    guessed = WRONG_UNIT in noticed
-    clear = [
-        way
-        for way, value in strange.items()
-        if declared - value >= (0 if guessed and way == OTHER_SIGN else CLEARLY)
+    sign_is_guessed = WRONG_UNIT in known_notes
+    clearly_better = [
+        wearing
+        for wearing, strange in by_wearing.items()
+        if declared_strangeness - strange
+        >= (0 if sign_is_guessed and wearing == OTHER_SIGN else MIN_IMPROVEMENT)
     ]
-    return min(clear, key=lambda way: strange[way], default=None)
+    return min(clearly_better, key=lambda wearing: by_wearing[wearing], default=None)
 
 
-def _noted(notes: Sequence[str], noticed: Sequence[str], way: Wearing) -> tuple[str, ...]:
-    """The notes with the way; a sign that was turned back was not turned."""
-    if way == OTHER_SIGN and TURNED in noticed:
+def _with_note(
+    notes: Sequence[str], known_notes: Sequence[str], wearing: Wearing
+) -> tuple[str, ...]:
+    """The notes with the wearing's; a sign that is turned twice was declared right."""
+    if wearing == OTHER_SIGN and TURNED in known_notes:
         return tuple(note for note in notes if note != TURNED)
-    return (*notes, way.note)
+    return (*notes, wearing.note)
 
 
-def turn(recording: Recording, way: Wearing) -> Recording:
+def remap_recording(recording: Recording, wearing: Wearing) -> Recording:
     """The recording on other axes.
 
     >>> piece = Piece(0, 50.0, "g", 1.0, np.array([[1, 2, -32768]], dtype=np.int16))
-    >>> turn(Recording((piece,), (), None), OTHER_SIGN).acc[0].counts.tolist()
+    >>> remap_recording(Recording((piece,), (), None), OTHER_SIGN).acc[0].counts.tolist()
     [[-1, -2, 32767]]
     """
-    acc, gyro, axes = way.signs.acc, way.signs.gyro, way.signs.axes
+    acc, gyro, axes = wearing.axis_map.acc, wearing.axis_map.gyro, wearing.axis_map.axes
     return replace(
         recording,
-        acc=tuple(_signed(piece, axes, acc) for piece in recording.acc),
-        gyro=tuple(_signed(piece, axes, gyro) for piece in recording.gyro),
+        acc=tuple(_remap_piece(piece, axes, acc) for piece in recording.acc),
+        gyro=tuple(_remap_piece(piece, axes, gyro) for piece in recording.gyro),
     )
 
 
-def _signed(piece: Piece, axes: Triple, signs: Triple) -> Piece:
-    signed = piece.counts[:, axes].astype(np.int32) * np.array(signs)
-    counts = np.minimum(signed, np.iinfo(np.int16).max).astype(np.int16)
+def _remap_piece(piece: Piece, axes: Triple, signs: Triple) -> Piece:
+    remapped = piece.counts[:, axes].astype(np.int32) * np.array(signs)
+    counts = np.minimum(remapped, np.iinfo(np.int16).max).astype(np.int16)
     return replace(piece, counts=np.ascontiguousarray(counts))
 
 
-def _within(line: Timeline, segments: Sequence[Segment]) -> list[WristSignal]:
+def _segment_signals(line: Timeline, segments: Sequence[Segment]) -> list[WristSignal]:
     """The signals inside segments of a recording."""
     cuts = [line.cut(one.start_ns, one.end_ns) for one in segments]
     return [signal for inside in cuts for signal in wrist_signals(inside)]

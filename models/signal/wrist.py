@@ -59,7 +59,7 @@ class WristSignal:
         return len(self.acc_g) / RATE_HZ
 
     @property
-    def heard_s(self) -> float:
+    def recorded_s(self) -> float:
         """Seconds that were really recorded, not filled in."""
         filled = 0 if self.filled is None else int(self.filled.sum())
         return (len(self.acc_g) - filled) / RATE_HZ

@@ -2,7 +2,7 @@
 
 import typer
 
-from muvr.door import open_door
+from muvr.context import open_context
 from muvr.options import AsJson, Conf
 
 
@@ -19,5 +19,5 @@ def demo(conf: Conf = None, as_json: AsJson = False) -> None:
     # Every other command would wait for what only this one needs.
     from muvr.demo.command import run
 
-    if not run(open_door(conf, as_json=as_json)):
+    if not run(open_context(conf, as_json=as_json)):
         raise typer.Exit(1)

@@ -10,7 +10,7 @@ from models.exercise.codec import from_bytes
 from models.exercise.evaluate import LabelledWindows, Scores, labelled_windows, scores_of
 from models.exercise.examples import set_statistics
 from models.exercise.fit import fit_global
-from models.exercise.model import Answer, ExerciseModel
+from models.exercise.model import ExerciseModel, Prediction
 from models.exercise.statistics import Statistics, total
 from models.signal.pieces import Piece, Recording
 from models.signal.wrist import wrist_signals
@@ -67,12 +67,12 @@ def _ask(client: Client, session: DemoSession, model: bytes, asked: ServiceAnswe
     asked.sets += 1
     asked.sets_right += answer["exercise"] == session.exercise
     own = from_bytes(model)
-    asked.differing += _differing(answer, own, own.answer(wrist_signals(session.later)))
+    asked.differing += _differing(answer, own, own.predict(wrist_signals(session.later)))
     asked.windows += len(answer["windows"])
     asked.windows_right += sum(one["exercise"] == session.exercise for one in answer["windows"])
 
 
-def _differing(answer: Mapping[str, Any], own: ExerciseModel, offline: Answer) -> int:
+def _differing(answer: Mapping[str, Any], own: ExerciseModel, offline: Prediction) -> int:
     """Windows of the service's answer that the same model gives otherwise in this process.
 
     Where the user's own model abstains the service goes on to everybody's model, which clients
@@ -120,7 +120,7 @@ def _statistics(session: DemoSession) -> Statistics:
 
 def _score(others: Statistics, sessions: Sequence[DemoSession]) -> Scores:
     model = fit_global(others).model
-    answered = [(one, model.answer_windows(one.t0_ns, one.x)) for one in _later(sessions)]
+    answered = [(one, model.predict_windows(one.t0_ns, one.x)) for one in _later(sessions)]
     return scores_of(answered, model)
 
 

@@ -9,11 +9,11 @@ import cbor2
 import numpy as np
 
 from models.exercise.evaluate import Scores
+from muvr.context import CommandContext
 from muvr.demo.asking import ServiceAnswers, ask_all, bodies, unseen_people
 from muvr.demo.hops import Hops, read_by_spark, stored_and_read_back, user_ids
 from muvr.demo.people import DemoSession, demo_sessions
 from muvr.demo.sending import connect_people, demo_password, send_all, username
-from muvr.door import Door
 from muvr.reports import show_figures, write_report
 from muvr.run import Started, bring_down, bring_up
 from muvr.service import Service
@@ -38,37 +38,39 @@ class DemoOutcome:
     seconds: float
 
 
-def run(door: Door) -> bool:
+def run(context: CommandContext) -> bool:
     """Run the main job, write and show the report; whether every floor holds."""
     began = time.monotonic()
     with quick_java():
         started = Started()
         try:
-            bring_up(door, started)
-            outcome = play(door, began)
+            bring_up(context, started)
+            outcome = play(context, began)
         finally:
-            bring_down(door, started)
+            bring_down(context, started)
     figures = figures_of(outcome)
-    report = write_report("demo", outcome.seconds, figures, door.config.paths.reports)
-    _show(door, outcome, figures)
-    door.terminal.answer(report.as_json())
+    report = write_report("demo", outcome.seconds, figures, context.config.paths.reports)
+    _show(context, outcome, figures)
+    context.terminal.answer(report.as_json())
     return report.holds
 
 
-def play(door: Door, began: float) -> DemoOutcome:
+def play(context: CommandContext, began: float) -> DemoOutcome:
     """Recordings → HTTP → Cassandra → Spark → models → answers."""
-    people = demo_sessions(door.config.paths.datasets)
-    url = Service(door.config, door.conf_path).url
-    with door.terminal as terminal:
-        clients = connect_people(url, list(people), demo_password(door.config.paths.secrets))
-        users = door.ask(lambda database: user_ids(database, list(people)))
+    people = demo_sessions(context.config.paths.datasets)
+    url = Service(context.config, context.conf_path).url
+    with context.terminal as terminal:
+        clients = connect_people(url, list(people), demo_password(context.config.paths.secrets))
+        users = context.run_async(lambda database: user_ids(database, list(people)))
         sent = send_all(clients, people, users, terminal)
-        stored, back = door.ask(lambda database: stored_and_read_back(database, sent, terminal))
-        run = train_exercise(door.config, users="all", progress=terminal)
-        spark = read_by_spark(door.config, users)
+        stored, back = context.run_async(
+            lambda database: stored_and_read_back(database, sent, terminal)
+        )
+        run = train_exercise(context.config, users="all", progress=terminal)
+        spark = read_by_spark(context.config, users)
         asked = ask_all(clients, people, terminal)
         unseen = unseen_people(people, terminal)
-    _write_example(door.config.paths.reports, people)
+    _write_example(context.config.paths.reports, people)
     for client in clients.values():
         client.close()
     recordings = sum(map(len, people.values()))
@@ -140,8 +142,8 @@ def _write_example(folder: Path, people: Mapping[str, Sequence[DemoSession]]) ->
     (folder / "movement.cbor").write_bytes(cbor2.dumps({"streams": streams, "side": session.side}))
 
 
-def _show(door: Door, outcome: DemoOutcome, figures: Sequence[Figure]) -> None:
-    terminal = door.terminal
+def _show(context: CommandContext, outcome: DemoOutcome, figures: Sequence[Figure]) -> None:
+    terminal = context.terminal
     rows = [
         (
             person,
@@ -162,14 +164,14 @@ def _show(door: Door, outcome: DemoOutcome, figures: Sequence[Figure]) -> None:
         rows,
     )
     show_figures(terminal, "demo", figures)
-    for line in _next_steps(door):
+    for line in _next_steps(context):
         terminal.say(line)
 
 
-def _next_steps(door: Door) -> list[str]:
-    url = Service(door.config, door.conf_path).url
-    folder = door.config.paths.reports
-    password = demo_password(door.config.paths.secrets)
+def _next_steps(context: CommandContext) -> list[str]:
+    url = Service(context.config, context.conf_path).url
+    folder = context.config.paths.reports
+    password = demo_password(context.config.paths.secrets)
     return [
         "",
         "Try next, after `make up`:",

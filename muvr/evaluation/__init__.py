@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from muvr.door import open_door
+from muvr.context import open_context
 from muvr.options import AsJson, Conf
 
 
@@ -26,15 +26,15 @@ def evaluate(
     its page. `sessions` asks a service of its own over HTTP about gym days that it never saw and
     writes build/sessions.json. Example: `muvr evaluate reps`
     """
-    door = open_door(conf, as_json=as_json)
+    context = open_context(conf, as_json=as_json)
     # Every other command would wait a second for the protocols and for matplotlib.
     if family == "sessions":
         from muvr.evaluation.sessions import run as run_sessions
 
-        holds = run_sessions(door)
+        holds = run_sessions(context)
     else:
         from muvr.evaluation.command import run
 
-        holds = run(door, family)
+        holds = run(context, family)
     if not holds:
         raise typer.Exit(1)

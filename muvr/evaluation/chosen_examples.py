@@ -5,7 +5,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from models.activity.evaluate import FoundSegments, border_errors
+from models.activity.evaluate import RecordingSegments, border_errors
 from models.reps.count import count_repetitions
 from models.reps.evaluate import RepsExample
 from muvr.evaluation.pictures import PicturedSet
@@ -17,8 +17,8 @@ T = TypeVar("T")
 
 
 def recordings_to_draw(
-    found: Sequence[FoundSegments],
-) -> tuple[list[FoundSegments], list[FoundSegments]]:
+    found: Sequence[RecordingSegments],
+) -> tuple[list[RecordingSegments], list[RecordingSegments]]:
     """Recordings from the middle of those with good borders, and those with the worst.
 
     The very best would flatter: a usual right one says more.
@@ -30,7 +30,7 @@ def recordings_to_draw(
     return spread(right, RIGHT), wrong[:WRONG]
 
 
-def worst_error_s(found: FoundSegments) -> float | None:
+def worst_error_s(found: RecordingSegments) -> float | None:
     """The largest error of a border in a recording; None where no border is judged."""
     starts, ends = border_errors([found])
     return float(np.abs([*starts, *ends]).max()) if len(starts) else None

@@ -5,18 +5,18 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from ingest.importers.gym import HOW_TO_GET
-from models.activity.evaluate import FoundSegments, activity_figures, found_without_the_day
+from models.activity.evaluate import RecordingSegments, activity_figures, leave_one_day_out
 from models.exercise.protocols.gym import names_on_new_days
 from models.exercise.protocols.outcome import ProtocolOutcome
-from models.exercise.protocols.own import enrolment, own_models
-from models.exercise.protocols.people import unseen_people
 from models.exercise.protocols.trials import without_rotation
 from models.exercise.protocols.trust import trust_on_new_days
 from models.exercise.protocols.unknown import unknown_exercise
+from models.exercise.protocols.unseen_people import unseen_people
+from models.exercise.protocols.user_models import enrolment, user_models
 from models.exercise.protocols.worn import worn_otherwise
 from models.exercise.protocols.wrists import other_wrist
 from models.reps.evaluate import RepsExample, reps_figures
-from muvr.door import Door
+from muvr.context import CommandContext
 from muvr.evaluation.cost import cost_figures
 from muvr.evaluation.page import Shown, write_page
 from muvr.evaluation.recordings import Material, read_material
@@ -51,7 +51,7 @@ class ProtocolResults:
 
     figures: list[Figure] = field(default_factory=list)
     outcomes: dict[str, ProtocolOutcome] = field(default_factory=dict)
-    found: list[FoundSegments] = field(default_factory=list)
+    found: list[RecordingSegments] = field(default_factory=list)
     counted: tuple[RepsExample, ...] = ()
 
     def keep(self, name: str, outcome: ProtocolOutcome) -> None:
@@ -60,7 +60,7 @@ class ProtocolResults:
         self.figures.extend(outcome.figures)
 
 
-def run(door: Door, family: str) -> bool:
+def run(context: CommandContext, family: str) -> bool:
     """Run a family's protocols, write and show the report; whether every floor holds.
 
     Raises:
@@ -71,25 +71,25 @@ def run(door: Door, family: str) -> bool:
         raise BadInput(f"{family} has no protocol; there are {known}", field="family", value=family)
     began = time.monotonic()
     results = ProtocolResults()
-    with door.terminal as terminal:
+    with context.terminal as terminal:
         terminal.step("read recordings", 0, 1)
-        material = read_material(door.config.paths.datasets, door.config.paths.gym)
+        material = read_material(context.config.paths.datasets, context.config.paths.gym)
         terminal.step("read recordings", 1, 1)
         steps = [s for f, several in PROTOCOLS.items() if family in (f, "all") for s in several]
         for done, step in enumerate(steps):
             terminal.step("protocols", done, len(steps))
             one_blas_thread()(step)(material, results)
         terminal.step("protocols", len(steps), len(steps))
-    reports = door.config.paths.reports
+    reports = context.config.paths.reports
     name = "evaluate" if family == "all" else f"evaluate-{family}"  # the whole report stays whole
     report = write_report(name, time.monotonic() - began, results.figures, reports)
     shown = Shown(results.outcomes, results.found, results.counted)
     write_page(reports / f"{name}.html", report, shown)
-    show_figures(door.terminal, name, results.figures)
+    show_figures(context.terminal, name, results.figures)
     if unasked := [figure.name for figure in results.figures if figure.verdict == "not measured"]:
-        door.terminal.fail(_without_gym(unasked, material))
-    door.terminal.say(f"The page is {reports / name}.html.")
-    door.terminal.answer(report.as_json())
+        context.terminal.fail(_without_gym(unasked, material))
+    context.terminal.say(f"The page is {reports / name}.html.")
+    context.terminal.answer(report.as_json())
     return report.holds
 
 
@@ -141,7 +141,7 @@ def _activity(material: Material, results: ProtocolResults) -> None:
         return
     values = activity_figures(material.gym_whole)
     results.figures.extend(_named(values, GYM_FLOORS, "gym IMU, 99 sets on 8 days", DAYS))
-    results.found = found_without_the_day(material.gym_whole, ACC6)
+    results.found = leave_one_day_out(material.gym_whole, ACC6)
 
 
 def _cost(material: Material, results: ProtocolResults) -> None:
@@ -180,13 +180,13 @@ ProtocolStep = Callable[[Material, ProtocolResults], None]
 PROTOCOLS: dict[str, list[ProtocolStep]] = {
     "exercise": [
         _spar(unseen_people, "s1", ACC6),
-        _spar(own_models, "s2", ACC6),
+        _spar(user_models, "s2", ACC6),
         _spar(enrolment, "s3", ACC6),
         _gym_names,
         _unknown,
         _other_wrist,
         _spar(unseen_people, "s1_acc_only", ACC3),
-        _spar(own_models, "s2_acc_only", ACC3),
+        _spar(user_models, "s2_acc_only", ACC3),
         _spar(enrolment, "s3_acc_only", ACC3),
     ],
     "activity": [_activity],

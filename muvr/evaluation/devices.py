@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ingest.importers.imported import ImportedRecording
-from models.exercise.signs import MIRROR
+from models.exercise.axis_map import MIRROR
 from models.signal.pieces import Piece, Recording
 from models.signal.units import STANDARD_GRAVITY
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from models.activity.evaluate import FoundSegments, border_errors
+from models.activity.evaluate import RecordingSegments, border_errors
 from models.exercise.protocols.outcome import ProtocolOutcome
 from models.reps.evaluate import RepsExample
 from muvr.evaluation import pictures
@@ -32,7 +32,7 @@ class Shown:
     """
 
     outcomes: Mapping[str, ProtocolOutcome] = field(default_factory=dict)
-    found: Sequence[FoundSegments] = ()
+    found: Sequence[RecordingSegments] = ()
     counted: Sequence[RepsExample] = ()
 
 
@@ -74,7 +74,7 @@ def _section(section: ProtocolSection, report: Report, shown: Shown) -> str:
         return ""
     body = _table(mine) + _protocols(mine)
     outcome = shown.outcomes.get(section.key)
-    if outcome is not None and outcome.asked:
+    if outcome is not None and outcome.predictions:
         body += _answers(outcome)
     if section.key == "s4b" and shown.found:
         body += _recordings(shown.found)
@@ -145,7 +145,7 @@ def _answers(outcome: ProtocolOutcome) -> str:
     )
 
 
-def _recordings(found: Sequence[FoundSegments]) -> str:
+def _recordings(found: Sequence[RecordingSegments]) -> str:
     right, wrong = recordings_to_draw(found)
     bars = (("truth", "labelled set"), ("accent", "found set, a mark at each counted repetition"))
     right_figures, wrong_figures = (
@@ -158,7 +158,7 @@ def _recordings(found: Sequence[FoundSegments]) -> str:
     return _legend((*bars, *SIGNALS)) + _right_and_wrong(right_figures, wrong_figures)
 
 
-def _border_text(found: FoundSegments) -> str:
+def _border_text(found: RecordingSegments) -> str:
     starts, ends = border_errors([found])
     said = [
         "set not found" if np.isinf(start) else f"start {start:+.1f} s, end {end:+.1f} s"

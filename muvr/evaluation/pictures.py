@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Picture
 from numpy.typing import NDArray
 
-from models.activity.evaluate import FoundSegments, relative
+from models.activity.evaluate import RecordingSegments, relative_spans
 from models.activity.states import Span
 from models.exercise.protocols.outcome import ProtocolOutcome, confusion
 from models.reps.count import Repetitions, count_repetitions
@@ -42,7 +42,7 @@ class PicturedSet:
 
 def confusion_matrix(outcome: ProtocolOutcome) -> Picture:
     """Shares of each true exercise by what was named; of sets where no windows were kept."""
-    of_sets = not any(len(a.truth) for a in outcome.asked)
+    of_sets = not any(len(a.truth) for a in outcome.predictions)
     counts = confusion(outcome, of_sets=of_sets)
     totals = counts.sum(axis=1)
     shares = counts / np.maximum(totals[:, None], 1)
@@ -64,8 +64,8 @@ def confusion_matrix(outcome: ProtocolOutcome) -> Picture:
         axes.text(column, row, text, ha="center", va="center", color=colour, fontsize=8)
     axes.set(xlim=(-0.5, size - 0.5), ylim=(size - 0.5, -0.5))
     axes.set_xticks(range(size), outcome.labels, rotation=35, ha="right")
-    named = [f"{label}  ({n:,})" for label, n in zip(outcome.labels, totals, strict=True)]
-    axes.set_yticks(range(size), named)
+    predicted = [f"{label}  ({n:,})" for label, n in zip(outcome.labels, totals, strict=True)]
+    axes.set_yticks(range(size), predicted)
     axes.set_xlabel("named")
     axes.set_ylabel(f"was (number of {'sets' if of_sets else 'windows'})")
     plain(axes)
@@ -101,21 +101,21 @@ def reliability(outcome: ProtocolOutcome) -> Picture:
 
 def answers_of(outcome: ProtocolOutcome) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     """Probabilities said and whether the answer was right: windows, or else sets."""
-    if any(len(a.truth) for a in outcome.asked):
-        said = [a.probability for a in outcome.asked]
-        right = [a.truth == a.named for a in outcome.asked]
+    if any(len(a.truth) for a in outcome.predictions):
+        said = [a.probability for a in outcome.predictions]
+        right = [a.truth == a.predicted for a in outcome.predictions]
     else:
-        said = [a.set_probability for a in outcome.asked]
-        right = [a.set_truth == a.set_named for a in outcome.asked]
+        said = [a.set_probability for a in outcome.predictions]
+        right = [a.set_truth == a.set_predicted for a in outcome.predictions]
     return np.concatenate(said), np.concatenate(right)
 
 
-def recording(found: FoundSegments) -> Picture:
+def recording(found: RecordingSegments) -> Picture:
     """One recording: labelled sets, found sets with their repetitions, acceleration below."""
     truth, segments = found
     signal = max(truth.signals, key=lambda s: len(s.acc_g))
-    labelled = relative(truth.sets_ns, signal)
-    spans = relative([(s.start_ns, s.end_ns) for s in segments], signal)
+    labelled = relative_spans(truth.sets_ns, signal)
+    spans = relative_spans([(s.start_ns, s.end_ns) for s in segments], signal)
     everything = [*labelled, *spans] or [(0.0, signal.duration_s)]
     first_s = max(0.0, min(a for a, _ in everything) - AROUND_S)
     last_s = min(signal.duration_s, max(b for _, b in everything) + AROUND_S)

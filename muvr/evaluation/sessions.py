@@ -22,8 +22,8 @@ from ingest.importers.imported import ImportedRecording
 from models.recognition.evaluate import Tally, TimedSet, tally
 from models.signal.pieces import Piece, Recording
 from models.signal.timing import cut_pieces, sample_times_ns
+from muvr.context import CommandContext
 from muvr.deployment import deployed
-from muvr.door import Door
 from muvr.evaluation.devices import (
     as_recorded_by,
     at_rate,
@@ -80,31 +80,31 @@ DEVICES: Mapping[str, RecordingChange] = {
 }
 
 
-def run(door: Door) -> bool:
+def run(context: CommandContext) -> bool:
     """Run the protocol, write and show the report.
 
     Raises:
         BadInput: the gym recordings are not there.
     """
     began = time.monotonic()
-    recordings = read_gym(door.config.paths.gym)
+    recordings = read_gym(context.config.paths.gym)
     days = sorted({one.day for one in recordings if one.day})
     totals = dict.fromkeys(DEVICES, Tally())
-    reports = door.config.paths.reports
+    reports = context.config.paths.reports
     figures: list[Figure] = []
-    with door.terminal as terminal:
+    with context.terminal as terminal:
         for done, day in enumerate(days):
             terminal.step("days", done, len(days))
-            with deployed(door) as own:
-                at_own = Door(own.config, own.conf_path, door.terminal)
-                found = ask_about(at_own, own.service.url, recordings, day)
+            with deployed(context) as own:
+                own_context = CommandContext(own.config, own.conf_path, context.terminal)
+                found = ask_about(own_context, own.service.url, recordings, day)
             totals = {device: totals[device] + found[device] for device in DEVICES}
             figures = figures_of(totals, f"{done + 1} of {len(days)} days")
             write_report("sessions", time.monotonic() - began, figures, reports)
         terminal.step("days", len(days), len(days))
     report = write_report("sessions", time.monotonic() - began, figures, reports)
-    show_figures(door.terminal, "sessions", figures)
-    door.terminal.answer(report.as_json())
+    show_figures(context.terminal, "sessions", figures)
+    context.terminal.answer(report.as_json())
     return report.holds
 
 
@@ -128,7 +128,7 @@ def figures_of(totals: Mapping[str, Tally], days: str) -> list[Figure]:
 
 
 def ask_about(
-    door: Door, url: str, recordings: Sequence[ImportedRecording], day: str
+    context: CommandContext, url: str, recordings: Sequence[ImportedRecording], day: str
 ) -> dict[str, Tally]:
     """Learn from the other days, then ask about this one as every device recorded it."""
     others = [one for one in recordings if one.day != day]
@@ -136,22 +136,22 @@ def ask_about(
     known = {one.exercise for recording in others for one in recording.sets}
     moved_ns = days_to_move(recordings) * DAY_NS
     password = secrets.token_urlsafe(18)
-    import_recordings(url, SOURCE, others, password, door.terminal)
-    learn(door)
+    import_recordings(url, SOURCE, others, password, context.terminal)
+    learn(context)
     found: dict[str, Tally] = {}
     with connect(url, f"{SOURCE}-{others[0].person}", password) as client:
         for hours, (device, change) in enumerate(DEVICES.items()):
             sent = [later(change(one), hours * HOUR_NS) for one in mine]
             found[device] = sum((ask(client, one, moved_ns, known) for one in sent), Tally())
-            door.terminal.step(f"{day}, asked as devices", hours + 1, len(DEVICES))
+            context.terminal.step(f"{day}, asked as devices", hours + 1, len(DEVICES))
     return found
 
 
-def learn(door: Door) -> None:
+def learn(context: CommandContext) -> None:
     """Train as `muvr train FAMILY --users all --engine local` does."""
-    keep_stretches(door)
+    keep_stretches(context)
     for family in FAMILIES:
-        jobs.train(family, door.config, users="all", engine="local", progress=door.terminal)
+        jobs.train(family, context.config, users="all", engine="local", progress=context.terminal)
 
 
 def ask(client: Client, recording: ImportedRecording, moved_ns: int, known: set[str]) -> Tally:

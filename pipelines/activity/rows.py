@@ -9,7 +9,7 @@ from operator import add
 
 import pyarrow as pa
 
-from models.activity.border_examples import both_borders
+from models.activity.border_examples import fit_both_borders
 from models.activity.codec import from_bytes
 from models.exercise.codec import statistics_from_bytes, statistics_to_bytes
 from models.exercise.statistics import Statistics
@@ -168,7 +168,7 @@ def lessons_of(taught: Sequence[Row], layout: str) -> list[tuple[tuple[str, str]
 
 def borders_of(lessons: Sequence[BorderLesson]) -> Borders:
     """Models of starts and of ends, learned from border examples."""
-    return both_borders(
+    return fit_both_borders(
         [example for one in lessons for example in one.starts],
         [example for one in lessons for example in one.ends],
     )

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from models.activity.examples import ActivityExample, labels_of
 from models.activity.model import ActivityModel
-from models.activity.rhythm import segments_by_rhythm
 from models.activity.segments import Segment
 from models.activity.states import Span
+from models.activity.untrained import untrained_segments
 from models.exercise.statistics import Statistics
 from models.signal.wrist import WristSignal
 from pipelines.activity.lessons import Borders, day_sums, discriminant, sums_of
@@ -96,7 +96,7 @@ def rhythm_seconds(examples: Sequence[ActivityExample]) -> Seconds:
     """How right the rule without learning is on the same seconds."""
     total = (0, 0, 0)
     for example in examples:
-        segments = segments_by_rhythm([example.signal])
+        segments = untrained_segments([example.signal])
         total = plus(total, compared(example.signal, _spans(segments, example), example.sets_s))
     return total
 

@@ -14,12 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models import codec
-from models.exercise.calibrate import HeldOut, held_out
+from models.exercise.calibrate import HeldOutScores, score_held_out
 from models.exercise.evaluate import LabelledWindows
-from models.exercise.fit import GLOBAL_CALIBRATION, OWN_CALIBRATION
+from models.exercise.fit import GLOBAL_CALIBRATION, USER_CALIBRATION
 from models.exercise.model import ExerciseModel
-from models.exercise.own_calibration import calibrate_on_users, thinned
 from models.exercise.probability import Calibration
+from models.exercise.user_calibration import calibrate_on_users, subsampled
 from pipelines.exercise.judging import SetWithWindows
 
 TAG = "muvr-held-out-1"
@@ -39,7 +39,7 @@ class Calibrations:
     """
 
     everybody: Calibration = GLOBAL_CALIBRATION
-    own: Calibration = OWN_CALIBRATION
+    own: Calibration = USER_CALIBRATION
     learned_on: str = SHIPPED
 
     def as_manifest(self) -> dict[str, Any]:
@@ -56,27 +56,29 @@ def calibrations_from_manifest(written: Any) -> Calibrations:
     """
     if not written:
         return Calibrations()
-    own = {"hesitation": OWN_CALIBRATION.hesitation, **written["own"]}  # older ones are without
+    own = {"hesitation": USER_CALIBRATION.hesitation, **written["own"]}  # older ones are without
     return Calibrations(
         Calibration(**written["everybody"]), Calibration(**own), written["learned_on"]
     )
 
 
-def answers_of(model: ExerciseModel | None, asked: Sequence[SetWithWindows]) -> HeldOut | None:
+def answers_of(
+    model: ExerciseModel | None, asked: Sequence[SetWithWindows]
+) -> HeldOutScores | None:
     """A model's scores of the windows of sets that it did not see.
 
     None where there is no model, or nothing to ask it about.
     """
     sets = [LabelledWindows(one.exercise, NO_TIMES, x) for one, x in asked]
-    return held_out(model, sets) if model is not None else None
+    return score_held_out(model, sets) if model is not None else None
 
 
-def held_to_bytes(everybody: HeldOut | None, own: HeldOut | None) -> bytes:
+def held_to_bytes(everybody: HeldOutScores | None, own: HeldOutScores | None) -> bytes:
     """Both models' answers, thinned to a few kilobytes; `learned_calibrations` reads them."""
     arrays: dict[str, NDArray[Any]] = {}
     for name, held in (("everybody", everybody), ("own", own)):
         if held is not None:
-            few = thinned(held)
+            few = subsampled(held)
             arrays |= {f"{name}_{part}": getattr(few, part) for part in PARTS}
     return codec.pack(TAG, {}, arrays)
 
@@ -104,9 +106,9 @@ def learned_calibrations(blobs: Iterable[bytes], before: Calibrations) -> Calibr
     return Calibrations(everybody or before.everybody, own or before.own, f"{len(own_held)} users")
 
 
-def _held(unpacked: Sequence[Mapping[str, NDArray[Any]]], name: str) -> list[HeldOut]:
+def _held(unpacked: Sequence[Mapping[str, NDArray[Any]]], name: str) -> list[HeldOutScores]:
     return [
-        HeldOut(*(arrays[f"{name}_{part}"] for part in PARTS))
+        HeldOutScores(*(arrays[f"{name}_{part}"] for part in PARTS))
         for arrays in unpacked
         if f"{name}_truth" in arrays
     ]

@@ -125,7 +125,7 @@ def combine(
             total([one.statistics for one in ordered]),
             model_id=layout,
             calibration=calibrations.everybody,
-            own_calibration=calibrations.own,
+            user_calibration=calibrations.own,
         )
     except NotEnoughLabels:
         return None

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from models.exercise.kept import KeptWindows
 from models.exercise.model import ExerciseModel
+from models.exercise.quantised import QuantisedWindows
 from pipelines.exercise.gate import COUNTED_SOURCES
 from pipelines.exercise.labelled import LabelledRow
 
@@ -30,11 +30,11 @@ class Hits:
 
 
 def askable(
-    late: Sequence[LabelledRow], windows: Mapping[str, KeptWindows]
+    late: Sequence[LabelledRow], windows: Mapping[str, QuantisedWindows]
 ) -> list[SetWithWindows]:
     """Late sets as they would be asked about over HTTP, without those that cannot be truth."""
     found = [(one, windows[one.set_id]) for one in late if one.label_source in COUNTED_SOURCES]
-    return [(one, kept.asked_x) for one, kept in found if kept.asked]
+    return [(one, kept.evaluation_x) for one, kept in found if kept.evaluation_rows]
 
 
 def ask(model: ExerciseModel | None, asked: Sequence[SetWithWindows]) -> Hits:

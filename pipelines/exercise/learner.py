@@ -13,12 +13,12 @@ from datetime import datetime
 
 from models.exercise.codec import to_bytes
 from models.exercise.discriminant import FitSettings
-from models.exercise.fit import GlobalModel, Others, fit_others, fit_own
-from models.exercise.kept_statistics import at_most, framed_statistics, statistics_of_sets
+from models.exercise.fit import GlobalModel, PooledPrior, fit_framed_global, fit_framed_user
 from models.exercise.minimum_sets import missing_sets
 from models.exercise.model import ExerciseModel
-from models.exercise.own_calibration import on_one_user
+from models.exercise.quantised_statistics import cap_seconds, framed_statistics, statistics_of_sets
 from models.exercise.statistics import Frame, Statistics
+from models.exercise.user_calibration import calibrate_for_user
 from pipelines.exercise.calibration import answers_of, held_answers
 from pipelines.exercise.judging import Hits, SetWithWindows, ask, askable, majority
 from pipelines.exercise.labelled import LabelledRow, digest, newest
@@ -28,7 +28,7 @@ from pipelines.lifecycle.threads import one_blas_thread
 from schemas.errors import NotEnoughLabels
 from schemas.inputs import InputLayout
 
-JUDGED = FitSettings(slow=False)  # by windows that are kept, which say nothing of a rate
+JUDGED = FitSettings(low_rate=False)  # by windows that are kept, which say nothing of a rate
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +107,7 @@ def learn_user(
         BadSamples: a stored recording does not decode.
     """
     prepared = prepare_sets(sets, model_id, recipe, everybody)
-    common = everybody.others if everybody else None
+    common = everybody.prior if everybody else None
     given = _given(prepared, recipe) if in_everybody else None
     others, stranger = _without(everybody, given, model_id)
     halves = prepared.split(recipe.cutoff_at)
@@ -146,14 +146,14 @@ def give_to_everybody(
     used = newest(sets, recipe.everybody_sets)
     found = windowed(used, model_id, recipe.windows)
     return statistics_of_sets(
-        at_most(named_windows(used, found.of), recipe.everybody_s)
+        cap_seconds(named_windows(used, found.of), recipe.everybody_s)
     ), found.fresh
 
 
 def _given(prepared: PreparedSets, recipe: Recipe) -> Statistics:
     """Statistics that the user gave to the global model: all of them, where that is not much."""
     all_named = named_windows(newest(prepared.used, recipe.everybody_sets), prepared.windows)
-    given = at_most(all_named, recipe.everybody_s)
+    given = cap_seconds(all_named, recipe.everybody_s)
     whole = len(given) == len(prepared.used)
     if whole and all(one is own for one, own in zip(given, all_named, strict=True)):
         return prepared.own
@@ -163,8 +163,8 @@ def _given(prepared: PreparedSets, recipe: Recipe) -> Statistics:
 def _early_models(
     prepared: PreparedSets,
     halves: TimeSplit,
-    others: Others | None,
-    common: Others | None,
+    others: PooledPrior | None,
+    common: PooledPrior | None,
     model_id: InputLayout,
 ) -> tuple[ExerciseModel | None, ExerciseModel | None]:
     """The model that is judged, and the one that tells how far the shipped one is trusted.
@@ -180,13 +180,13 @@ def _early_models(
 
 
 def _judged(
-    halves: TimeSplit, frame: Frame, others: Others | None, model_id: InputLayout
+    halves: TimeSplit, frame: Frame, others: PooledPrior | None, model_id: InputLayout
 ) -> ExerciseModel | None:
     """The model of the early sets; None when they do not carry one."""
     if halves.learned is None:
         return None
     try:
-        return fit_own(halves.learned, frame, others, JUDGED, model_id=model_id)
+        return fit_framed_user(halves.learned, frame, others, JUDGED, model_id=model_id)
     except NotEnoughLabels:
         return None
 
@@ -194,7 +194,7 @@ def _judged(
 def _shipped(
     prepared: PreparedSets,
     on_trial: ExerciseModel | None,
-    common: Others | None,
+    common: PooledPrior | None,
     model_id: InputLayout,
 ) -> ExerciseModel:
     """The model of all sets, calibrated by how one of the early sets did on the late ones.
@@ -202,21 +202,21 @@ def _shipped(
     Both are mixed with everybody, and the trial splits the sets by share. So neither the judges nor
     the cut-off date of a run change the bytes of what ships.
     """
-    model = fit_own(prepared.own, prepared.frame, common, model_id=model_id)
+    model = fit_framed_user(prepared.own, prepared.frame, common, model_id=model_id)
     trial = answers_of(on_trial, askable(prepared.halves.late, prepared.windows))
-    return replace(model, calibration=on_one_user(model.calibration, trial))
+    return replace(model, calibration=calibrate_for_user(model.calibration, trial))
 
 
 def _without(
     everybody: GlobalModel | None, given: Statistics | None, model_id: InputLayout
-) -> tuple[Others | None, ExerciseModel | None]:
+) -> tuple[PooledPrior | None, ExerciseModel | None]:
     """Everybody without what this user gave, and their model; None when nobody is left."""
     if everybody is None or given is None:
-        return (everybody.others, everybody.model) if everybody else (None, None)
-    rest = everybody.others - given
+        return (everybody.prior, everybody.model) if everybody else (None, None)
+    rest = everybody.prior - given
     try:
         calibration = everybody.model.calibration
-        model = fit_others(
+        model = fit_framed_global(
             rest.statistics, rest.frame, JUDGED, model_id=model_id, calibration=calibration
         )
     except NotEnoughLabels:

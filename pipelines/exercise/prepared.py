@@ -5,8 +5,12 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from models.exercise.fit import GlobalModel
-from models.exercise.kept import KeptWindows
-from models.exercise.kept_statistics import NamedWindows, framed_statistics, statistics_of_sets
+from models.exercise.quantised import QuantisedWindows
+from models.exercise.quantised_statistics import (
+    ExerciseWindows,
+    framed_statistics,
+    statistics_of_sets,
+)
 from models.exercise.statistics import Frame, Statistics, frame_of, total
 from pipelines.exercise.labelled import LabelledRow, newest, split_at, split_share
 from pipelines.exercise.windows import Fresh, WindowRecipe, windowed
@@ -66,7 +70,7 @@ class PreparedSets:
     """
 
     used: Sequence[LabelledRow]
-    windows: Mapping[str, KeptWindows]
+    windows: Mapping[str, QuantisedWindows]
     fresh: tuple[Fresh, ...]
     frame: Frame
     halves: TimeSplit
@@ -103,7 +107,7 @@ def prepare_sets(
     named = named_windows(used, found.of)
     if not any(windows.rows for _, windows in named):
         raise NotEnoughLabels(f"none of {len(used)} labelled sets is as long as a window")
-    frame = everybody.others.frame if everybody else frame_of(statistics_of_sets(named))
+    frame = everybody.prior.frame if everybody else frame_of(statistics_of_sets(named))
     early, late = split_share(used, recipe.cutoff_share)
     learned, rest = (_statistics(half, found.of, frame) for half in (early, late))
     own = total([part for part in (learned, rest) if part is not None])
@@ -111,14 +115,14 @@ def prepare_sets(
 
 
 def named_windows(
-    sets: Sequence[LabelledRow], windows: Mapping[str, KeptWindows]
-) -> list[NamedWindows]:
+    sets: Sequence[LabelledRow], windows: Mapping[str, QuantisedWindows]
+) -> list[ExerciseWindows]:
     """The windows of each set under the name of its exercise, in the order of the sets."""
     return [(one.exercise, windows[one.set_id]) for one in sets]
 
 
 def _statistics(
-    sets: Sequence[LabelledRow], windows: Mapping[str, KeptWindows], frame: Frame
+    sets: Sequence[LabelledRow], windows: Mapping[str, QuantisedWindows], frame: Frame
 ) -> Statistics | None:
     """The statistics of some sets; None where none of them has a window."""
     named = named_windows(sets, windows)

@@ -12,10 +12,15 @@ from uuid import UUID
 
 import pyarrow as pa
 
-from models.exercise.examples import MOST_ROWS, ExampleSettings, windows_of_sets
+from models.exercise.examples import MAX_ROWS, ExampleSettings, windows_of_sets
 from models.exercise.features import FEATURES_VERSION
-from models.exercise.kept import KeptWindows, keep, windows_from_bytes, windows_to_bytes
 from models.exercise.layout import layout_of
+from models.exercise.quantised import (
+    QuantisedWindows,
+    quantise,
+    windows_from_bytes,
+    windows_to_bytes,
+)
 from models.signal.pieces import unpack_pieces
 from models.signal.wrist import SIGNAL_VERSION, WristSignal, wrist_signals
 from pipelines.exercise.labelled import LabelledRow
@@ -73,7 +78,7 @@ class Windowed:
         fresh: those that are to be kept.
     """
 
-    of: Mapping[str, KeptWindows]
+    of: Mapping[str, QuantisedWindows]
     fresh: tuple[Fresh, ...]
 
 
@@ -91,7 +96,7 @@ def windowed(sets: Sequence[LabelledRow], model_id: InputLayout, recipe: WindowR
     kept = {one.set_id: found for one in sets if (found := _kept(one, recipe)) is not None}
     missing = [one for one in sets if one.set_id not in kept]
     signals = [(_signals(one, model_id), _seed(one, recipe)) for one in missing]
-    computed = [keep(found) for found in windows_of_sets(signals, recipe.settings)]
+    computed = [quantise(found) for found in windows_of_sets(signals, recipe.settings)]
     fresh = tuple(
         Fresh(one.set_id, one.revision, windows_to_bytes(windows, _name(one, recipe)))
         for one, windows in zip(missing, computed, strict=True)
@@ -110,7 +115,7 @@ def keep_s(revision: int, now: datetime) -> int:
     return min(KEPT_S, LABELLED_S - int(now.timestamp() - revision / 1e6))
 
 
-def _kept(one: LabelledRow, recipe: WindowRecipe) -> KeptWindows | None:
+def _kept(one: LabelledRow, recipe: WindowRecipe) -> QuantisedWindows | None:
     """The windows that an earlier run kept; None where it kept none, or others."""
     if one.features is None:
         return None
@@ -118,7 +123,7 @@ def _kept(one: LabelledRow, recipe: WindowRecipe) -> KeptWindows | None:
         kept = windows_from_bytes(one.features, _name(one, recipe))
     except BadSamples:
         return None
-    return kept if kept.rows <= MOST_ROWS else None  # kept before there was a most
+    return kept if kept.rows <= MAX_ROWS else None  # kept before there was a most
 
 
 def _name(one: LabelledRow, recipe: WindowRecipe) -> str:

@@ -136,11 +136,11 @@ def sampled_rows(
             "user_id": key[0],
             "exercise": one.exercise,
             "part": parts[str(key[0])],
-            "windows": windows.asked,
-            "x": like.standardised(windows.x[: windows.asked]).astype("<f2").tobytes(),
+            "windows": windows.evaluation_rows,
+            "x": like.standardised(windows.x[: windows.evaluation_rows]).astype("<f2").tobytes(),
         }
         for one, windows in asked
-        if windows.asked
+        if windows.evaluation_rows
     ]
 
 

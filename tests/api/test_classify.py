@@ -72,7 +72,7 @@ def test_the_answer_over_http_is_the_models_answer(
 ):
     for one in recordings[::5]:
         recording = first_seconds(one.recording, 12)
-        offline = model.answer(wrist_signals(recording))
+        offline = model.predict(wrist_signals(recording))
         online = classify(person, body_of(recording)).json()
         assert online["exercise"] == offline.exercise == one.sets[0].exercise
         assert online["probability"] == offline.probability

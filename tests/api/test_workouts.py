@@ -10,7 +10,7 @@ from uuid import UUID
 import cbor2
 import pytest
 
-from models.recognition.wearing import OTHER_WRIST, turn
+from models.recognition.wearing import OTHER_WRIST, remap_recording
 from models.signal.pieces import Piece, Recording
 from models.signal.truth import LOW_RATE, cut
 from pipelines.exercise.job import train_exercise
@@ -184,7 +184,9 @@ def without_rotation(body: bytes) -> bytes:
 
 def test_classify_reads_a_watch_as_it_is_worn(lifter: Person):
     recording, ((start, end, _), _) = workout(9)
-    answer = classify(lifter, body_of(cut(turn(recording, OTHER_WRIST), start, end))).json()
+    answer = classify(
+        lifter, body_of(cut(remap_recording(recording, OTHER_WRIST), start, end))
+    ).json()
     assert (answer["exercise"], answer["notes"]) == ("curl", [OTHER_WRIST.note])
     few = classify(lifter, body_of(as_slow_as(12.5, cut(recording, start, end)))).json()
     assert few["notes"] == [LOW_RATE]

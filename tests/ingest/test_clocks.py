@@ -13,7 +13,7 @@ from ingest.clocks import CLOCK_BACK
 from ingest.notes import session_notes
 from ingest.recognition import recognise_session
 from ingest.recordings import load_recordings
-from models.recognition.sets import Learned, recognise
+from models.recognition.sets import RecognitionModels, recognise
 from models.signal.pieces import Piece, Recording
 from schemas.events import Completion
 from store.predictions import Prediction
@@ -56,8 +56,8 @@ async def sent(numbered: Sequence[Piece]) -> tuple[Story, Any]:
 
 
 async def seen(one: Story, session: Any) -> list[Prediction]:
-    async def learned_for(_: str) -> tuple[dict[str, Any], Learned]:
-        return ASKED, Learned()
+    async def learned_for(_: str) -> tuple[dict[str, Any], RecognitionModels]:
+        return ASKED, RecognitionModels()
 
     found = await recognise_session(one.records, one.user, session, 1, learned_for, one.clock())
     assert found is not None
@@ -66,7 +66,7 @@ async def seen(one: Story, session: Any) -> list[Prediction]:
 
 def alone(acc: Sequence[Piece]) -> list[tuple[int, int | None]]:
     """Begin (ms) and repetitions of each set of a recording."""
-    found = recognise(Recording(tuple(acc), (), "left"), Learned())
+    found = recognise(Recording(tuple(acc), (), "left"), RecognitionModels())
     return [(one.start_ns // 10**6, one.counted and one.counted.count) for one in found]
 
 

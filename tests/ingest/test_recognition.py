@@ -8,7 +8,7 @@ import numpy as np
 
 from ingest.chunks import Chunk, canonical_body, decode_chunk
 from ingest.recognition import TOPIC, recognise_session
-from models.recognition.sets import Learned
+from models.recognition.sets import RecognitionModels
 from models.signal.pieces import Piece
 from schemas.events import Completion
 from tests.ingest.histories import LIMITS, START
@@ -42,9 +42,9 @@ async def recorded() -> Story:
 def test_what_is_seen_is_kept_and_announced():
     asked_for: list[str] = []
 
-    async def learned_for(layout: str) -> tuple[dict[str, Any], Learned]:
+    async def learned_for(layout: str) -> tuple[dict[str, Any], RecognitionModels]:
         asked_for.append(layout)
-        return ASKED, Learned()
+        return ASKED, RecognitionModels()
 
     async def look() -> None:
         one = await recorded()

@@ -21,9 +21,9 @@ from models.activity.fit import fit_activity, fit_discriminant
 from models.activity.logit import BorderModel
 from models.activity.model import ActivityModel, first_spans
 from models.activity.periodicity import periodicity
-from models.activity.rhythm import run_length, segments_by_rhythm
 from models.activity.segments import Segment
 from models.activity.settings import SETTINGS
+from models.activity.untrained import run_length, untrained_segments
 from models.exercise.statistics import total
 from models.signal.windows import RATE_HZ
 from models.signal.wrist import WristSignal
@@ -85,14 +85,14 @@ def examples_of(sessions: list[ActivityRecording], layout: str = ACC6) -> list[A
 
 
 @pytest.fixture(scope="module")
-def taught() -> ActivityModel:
+def trained() -> ActivityModel:
     """A model of five sessions on five days."""
     return fit_activity(examples_of([session(k, day=f"day-{k}") for k in range(5)]), ACC6)
 
 
-def test_the_whole_life_of_a_model(taught: ActivityModel) -> None:
+def test_the_whole_life_of_a_model(trained: ActivityModel) -> None:
     """Learned, stored, read back, asked about a session that it never saw."""
-    model = from_bytes(to_bytes(taught))
+    model = from_bytes(to_bytes(trained))
     unseen = session(99, t0_ns=5 * NS)
     found = model.segments(unseen.signals)
     assert len(found) == 2
@@ -100,15 +100,15 @@ def test_the_whole_life_of_a_model(taught: ActivityModel) -> None:
         assert abs(segment.start_ns - start_ns) < 1.5 * NS
         assert abs(segment.end_ns - end_ns) < 1.5 * NS
         assert segment.probability > 0.9
-    assert found == taught.segments(unseen.signals)
+    assert found == trained.segments(unseen.signals)
 
 
-def test_the_second_look_is_nearer_than_the_first(taught: ActivityModel) -> None:
-    blunt = replace(taught, start=None, end=None)
+def test_the_second_look_is_nearer_than_the_first(trained: ActivityModel) -> None:
+    blunt = replace(trained, start=None, end=None)
     unseen = [session(k) for k in range(50, 58)]
     sharp_errors, blunt_errors = (
         np.concatenate(border_errors([(s, m.segments(s.signals)) for s in unseen]))
-        for m in (taught, blunt)
+        for m in (trained, blunt)
     )
     assert np.abs(sharp_errors).mean() < np.abs(blunt_errors).mean()
 
@@ -120,49 +120,49 @@ def test_acceleration_alone_is_enough() -> None:
     assert len(model.segments(unseen.signals)) == 2
 
 
-def test_a_model_that_needs_rotation_falls_back_to_rhythm(taught: ActivityModel) -> None:
+def test_a_model_that_needs_rotation_falls_back_to_rhythm(trained: ActivityModel) -> None:
     (signal,) = session(99).signals
     bare = replace(signal, gyro_rad_s=None)
-    assert taught.segments([bare]) == segments_by_rhythm([bare])
+    assert trained.segments([bare]) == untrained_segments([bare])
 
 
 def test_rhythm_alone_finds_sets_and_invents_none() -> None:
     recording = session(7)
-    found = segments_by_rhythm(recording.signals)
+    found = untrained_segments(recording.signals)
     precision, recall = precision_recall([(recording, found)], 0.0)
     assert precision > 0.9
     assert recall > 0.5
     rng = np.random.default_rng(3)
     x = idle_rows(60, rng).astype(np.float32)
-    assert segments_by_rhythm([WristSignal(0, x[:, :3], x[:, 3:], "left")]) == ()
+    assert untrained_segments([WristSignal(0, x[:, :3], x[:, 3:], "left")]) == ()
 
 
 def test_rhythm_grows_to_where_a_set_stops_being_like_itself() -> None:
     """Periodicity looks twelve seconds far; grown borders are nearer than half of that."""
     recording = session(7)
-    starts, ends = border_errors([(recording, segments_by_rhythm(recording.signals))])
+    starts, ends = border_errors([(recording, untrained_segments(recording.signals))])
     assert np.abs(np.concatenate([starts, ends])).max() < 3.0
     assert run_length(np.array([False, True])) == 0
     assert run_length(np.ones(3, dtype=bool)) == 3
 
 
-def test_too_short_a_signal_holds_no_set(taught: ActivityModel) -> None:
+def test_too_short_a_signal_holds_no_set(trained: ActivityModel) -> None:
     (signal,) = session(1).signals
     stub = replace(signal, acc_g=signal.acc_g[:150], gyro_rad_s=None)
-    assert taught.segments([stub]) == ()
-    assert taught.segments([]) == ()
-    assert segments_by_rhythm([stub]) == ()
+    assert trained.segments([stub]) == ()
+    assert trained.segments([]) == ()
+    assert untrained_segments([stub]) == ()
 
 
-def test_a_sensor_that_hangs_does_not_exercise(taught: ActivityModel) -> None:
+def test_a_sensor_that_hangs_does_not_exercise(trained: ActivityModel) -> None:
     rows = np.tile(np.array([-0.85, -0.39, 0.16, 0.1, 0.2, 0.3], np.float32), (2000, 1))
     frozen = WristSignal(0, rows[:, :3], rows[:, 3:], "left")
     assert activity_features(frozen, 0.5).still.all()
-    assert taught.segments([frozen]) == ()
+    assert trained.segments([frozen]) == ()
     assert activity_examples([frozen], [], "monday", ACC6) == []
 
 
-def test_lost_samples_do_not_part_a_set(taught: ActivityModel) -> None:
+def test_lost_samples_do_not_part_a_set(trained: ActivityModel) -> None:
     recording = session(99)
     (signal,) = recording.signals
     (start_ns, end_ns), _ = recording.sets_ns
@@ -176,7 +176,7 @@ def test_lost_samples_do_not_part_a_set(taught: ActivityModel) -> None:
         acc_g=signal.acc_g[cut + 50 :],
         gyro_rad_s=gyro[cut + 50 :],
     )
-    assert len(taught.segments([before, after])) == 2
+    assert len(trained.segments([before, after])) == 2
 
 
 @pytest.mark.parametrize(
@@ -185,15 +185,15 @@ def test_lost_samples_do_not_part_a_set(taught: ActivityModel) -> None:
     ids=["a breath", "a rest", "another movement"],
 )
 def test_a_breath_does_not_part_a_set(
-    taught: ActivityModel, rest_s: float, period_s: float, sets: int
+    trained: ActivityModel, rest_s: float, period_s: float, sets: int
 ) -> None:
     rng = np.random.default_rng(5)
     parts = [idle_rows(15, rng), set_rows(24, 2.4, rng), idle_rows(rest_s, rng)]
     parts += [set_rows(24, period_s, rng), idle_rows(15, rng)]
     x = np.concatenate(parts).astype(np.float32)
-    scored = taught.scored(WristSignal(0, x[:, :3], x[:, 3:], "left"))
+    scored = trained.scored(WristSignal(0, x[:, :3], x[:, 3:], "left"))
     assert len(first_spans(scored)) == 2
-    assert len(taught.spans(scored)) == sets
+    assert len(trained.spans(scored)) == sets
 
 
 def test_statistics_forget_a_session_exactly() -> None:
@@ -235,7 +235,7 @@ def test_periodicity_of_noise_is_low() -> None:
     rng = np.random.default_rng(0)
     x = idle_rows(30, rng).astype(np.float32)
     signal = WristSignal(0, x[:, :3], x[:, 3:], "left")
-    assert periodicity(signal, np.arange(6.0, 24.0))[:, 0].mean() < SETTINGS.free_from
+    assert periodicity(signal, np.arange(6.0, 24.0))[:, 0].mean() < SETTINGS.untrained_threshold
 
 
 def test_seconds_are_counted_by_hand() -> None:
@@ -263,18 +263,18 @@ def test_junk_is_no_model(junk: bytes) -> None:
         from_bytes(junk)
 
 
-def test_a_model_of_the_wrong_shape_is_refused(taught: ActivityModel) -> None:
-    torn = replace(taught, weights=taught.weights[:-1])
+def test_a_model_of_the_wrong_shape_is_refused(trained: ActivityModel) -> None:
+    torn = replace(trained, weights=trained.weights[:-1])
     with pytest.raises(BadModelBytes):
         from_bytes(to_bytes(torn))
-    bent = replace(taught, start=BorderModel(np.zeros(2), np.ones(3), np.zeros(3)))
+    bent = replace(trained, start=BorderModel(np.zeros(2), np.ones(3), np.zeros(3)))
     with pytest.raises(BadModelBytes):
         from_bytes(to_bytes(bent))
 
 
-def test_a_model_stored_before_is_read_without_its_second_look(taught: ActivityModel) -> None:
+def test_a_model_stored_before_is_read_without_its_second_look(trained: ActivityModel) -> None:
     """Borders had other names and read other features."""
-    meta, arrays = codec.unpack(to_bytes(replace(taught, start=None, end=None)), MODEL_TAG)
+    meta, arrays = codec.unpack(to_bytes(replace(trained, start=None, end=None)), MODEL_TAG)
     for name in ("start", "end"):
         arrays |= {f"{name}_{part}": np.ones(41) for part in ("mean", "scale", "weights")}
     model = from_bytes(codec.pack(MODEL_TAG, meta, arrays))
@@ -282,5 +282,5 @@ def test_a_model_stored_before_is_read_without_its_second_look(taught: ActivityM
     assert len(model.segments(session(99).signals)) == 2
 
 
-def test_the_same_model_is_the_same_bytes(taught: ActivityModel) -> None:
-    assert to_bytes(taught) == to_bytes(taught)
+def test_the_same_model_is_the_same_bytes(trained: ActivityModel) -> None:
+    assert to_bytes(trained) == to_bytes(trained)

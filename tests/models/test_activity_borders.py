@@ -6,16 +6,16 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from models.activity.border_examples import both_borders
+from models.activity.border_examples import fit_both_borders
 from models.activity.borders import (
     POSTURE_FEATURES,
-    Maybe,
-    Scored,
+    BorderDistribution,
+    ScoredSignal,
     best_time,
     candidates,
+    certain_border,
     part_means,
     posture_means,
-    surely,
 )
 from models.activity.logit import (
     BorderExample,
@@ -57,7 +57,8 @@ def errors_of(model: BorderModel, examples: list[BorderExample]) -> NDArray[np.f
     """Found minus labelled, s."""
     return np.array(
         [
-            best_time(Maybe(at_s, model.probabilities(x)), SETTINGS.border_within_s) - label_s
+            best_time(BorderDistribution(at_s, model.probabilities(x)), SETTINGS.border_within_s)
+            - label_s
             for at_s, x, label_s in examples
         ]
     )
@@ -114,7 +115,7 @@ def test_a_start_is_learned_without_the_posture_of_its_end() -> None:
         (at_s, np.hstack([x, rng.normal(size=(len(at_s), POSTURE_FEATURES))]), label_s)
         for at_s, x, label_s in marked(rng, np.zeros(6))
     ]
-    start, end = both_borders(wide, wide)
+    start, end = fit_both_borders(wide, wide)
     assert start is not None
     assert end is not None
     assert (len(start.weights), len(end.weights)) == (2, 2 + POSTURE_FEATURES)
@@ -148,7 +149,10 @@ def test_an_end_looks_like_the_start_of_the_recording_played_backwards() -> None
     np.testing.assert_allclose(starts, ends, atol=1e-9)
     signal = WristSignal(0, np.zeros((3000, 3), np.float32), None, None)
     centre_s, odds = np.arange(2.0, 58.5, 0.5), rng.normal(0, 9, 113)
-    forwards, backwards = Scored(signal, centre_s, odds), Scored(signal, centre_s, odds[::-1])
+    forwards, backwards = (
+        ScoredSignal(signal, centre_s, odds),
+        ScoredSignal(signal, centre_s, odds[::-1]),
+    )
     _, start = candidates(forwards, trace, 20.0, SETTINGS, end=False)
     _, end = candidates(backwards, trace[::-1], 40.0, SETTINGS, end=True)
     np.testing.assert_allclose(start, end[::-1], atol=1e-9)
@@ -161,12 +165,12 @@ def test_posture_is_alike_where_the_set_began() -> None:
     gravity = np.where(up[:, None], [1.0, 0.0, 0.0], [0.0, 0.0, 1.0])
     found = Postures(gravity, spread_g=0.95)
     at_s = np.array([15.0, 25.0])
-    means = posture_means(found, at_s, surely(5.0), end=True)
+    means = posture_means(found, at_s, certain_border(5.0), end=True)
     np.testing.assert_allclose(means[0, ::2], np.sqrt(2))
     np.testing.assert_allclose(means[0, 1::2], np.sqrt(2))
     np.testing.assert_allclose(means[1], 0.0, atol=1e-12)
     unsure = posture_means(
-        found, at_s, Maybe(np.array([5.0, 15.0]), np.array([0.75, 0.25])), end=True
+        found, at_s, BorderDistribution(np.array([5.0, 15.0]), np.array([0.75, 0.25])), end=True
     )
     np.testing.assert_allclose(unsure[:, 0], np.sqrt(2) * np.array([0.75, 0.25]))
 

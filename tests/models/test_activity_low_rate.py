@@ -8,9 +8,9 @@ import pytest
 from models import codec
 from models.activity.codec import MODEL_TAG, SLOW, from_bytes, to_bytes
 from models.activity.evaluate import ActivityRecording
-from models.activity.features import slow
+from models.activity.features import low_rate_columns
 from models.activity.fit import fit_activity
-from models.activity.model import ActivityModel, SlowLine
+from models.activity.model import ActivityModel, LowRateDiscriminant
 from models.arrays import Floats32
 from models.signal.pieces import Piece, Recording
 from models.signal.truth import LOW_RATE
@@ -50,44 +50,44 @@ def at_10_hz(signal: WristSignal) -> list[WristSignal]:
 
 
 @pytest.fixture(scope="module")
-def taught() -> ActivityModel:
+def trained() -> ActivityModel:
     """A model of five sessions at 50 Hz."""
     return fit_activity(examples_of([buzzing(k) for k in range(5)]), ACC6)
 
 
-def test_sets_are_found_by_what_a_low_rate_still_shows(taught: ActivityModel) -> None:
+def test_sets_are_found_by_what_a_low_rate_still_shows(trained: ActivityModel) -> None:
     unseen = buzzing(99)
     signals = at_10_hz(unseen.signals[0])
     assert signals[0].notes == (LOW_RATE,)
-    found = from_bytes(to_bytes(taught)).segments(signals)
+    found = from_bytes(to_bytes(trained)).segments(signals)
     assert len(found) == 2
     for segment, (start_ns, end_ns) in zip(found, unseen.sets_ns, strict=True):
         assert abs(segment.start_ns - start_ns) < 2 * NS
         assert abs(segment.end_ns - end_ns) < 2 * NS
 
 
-def test_a_model_of_before_is_read_and_looks_for_the_tremor(taught: ActivityModel) -> None:
-    meta, arrays = codec.unpack(to_bytes(taught), MODEL_TAG)
+def test_a_model_of_before_is_read_and_looks_for_the_tremor(trained: ActivityModel) -> None:
+    meta, arrays = codec.unpack(to_bytes(trained), MODEL_TAG)
     kept = {name: one for name, one in arrays.items() if name != SLOW}
     before = from_bytes(codec.pack(MODEL_TAG, meta, kept))
-    assert before.slow is None
+    assert before.low_rate is None
     assert before.segments(at_10_hz(buzzing(99).signals[0])) == ()
 
 
-def test_at_a_full_rate_nothing_is_asked_of_it(taught: ActivityModel) -> None:
+def test_at_a_full_rate_nothing_is_asked_of_it(trained: ActivityModel) -> None:
     signals = buzzing(99).signals
-    assert taught.segments(signals) == replace(taught, slow=None).segments(signals)
+    assert trained.segments(signals) == replace(trained, low_rate=None).segments(signals)
 
 
-def test_what_was_not_recorded_does_not_count(taught: ActivityModel) -> None:
-    x = np.random.default_rng(0).normal(size=(4, len(taught.weights))).astype(np.float32)
+def test_what_was_not_recorded_does_not_count(trained: ActivityModel) -> None:
+    x = np.random.default_rng(0).normal(size=(4, len(trained.weights))).astype(np.float32)
     other = x + 9
-    other[:, slow(True)] = x[:, slow(True)]
-    odds = [taught.log_odds(one, low_rate=True).tolist() for one in (x, other)]
+    other[:, low_rate_columns(True)] = x[:, low_rate_columns(True)]
+    odds = [trained.log_odds(one, low_rate=True).tolist() for one in (x, other)]
     assert odds[0] == odds[1]
 
 
-def test_a_line_of_another_shape_is_refused(taught: ActivityModel) -> None:
-    torn = replace(taught, slow=SlowLine(np.ones(3, np.float32), 0.0))
+def test_a_line_of_another_shape_is_refused(trained: ActivityModel) -> None:
+    torn = replace(trained, low_rate=LowRateDiscriminant(np.ones(3, np.float32), 0.0))
     with pytest.raises(BadModelBytes):
         from_bytes(to_bytes(torn))

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.activity.segments import Segment, joined
-from models.activity.states import likeliest_states, spans_of
+from models.activity.segments import Segment, merge_across_gaps
+from models.activity.states import spans_of, viterbi_states
 
 NS = 1_000_000_000
 
@@ -24,7 +24,7 @@ def test_the_likeliest_path_is_the_best_of_all(seed: int, n: int, stay: float) -
         return float(odds @ path) + changes * math.log(1 - stay) + kept * math.log(stay)
 
     paths = [tuple((k >> i) & 1 for i in range(n)) for k in range(2**n)]
-    found = tuple(int(s) for s in likeliest_states(odds, stay))
+    found = tuple(int(s) for s in viterbi_states(odds, stay))
     assert worth(found) == pytest.approx(max(worth(p) for p in paths))
 
 
@@ -36,4 +36,4 @@ def test_spans_reach_the_ends_of_the_signal() -> None:
 
 def test_segments_far_apart_stay_apart() -> None:
     apart = [Segment(10 * NS, 20 * NS, 0.9), Segment(0, 5 * NS, 0.8)]
-    assert joined(apart) == (apart[1], apart[0])
+    assert merge_across_gaps(apart) == (apart[1], apart[0])

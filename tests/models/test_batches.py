@@ -18,8 +18,8 @@ def stamped(size: int, apart_ms: int, rate_hz: float = 50.0) -> Piece:
     """A minute in batches: stamped when the last sample of each was taken, and so many ms later."""
     t_s = np.arange(N) / rate_hz
     in_batch = np.arange(N) % size
-    heard_s = t_s[np.minimum(np.arange(N) - in_batch + size - 1, N - 1)]
-    t_ms = np.rint(heard_s * 1000).astype(np.int32) + apart_ms * in_batch.astype(np.int32)
+    recorded_s = t_s[np.minimum(np.arange(N) - in_batch + size - 1, N - 1)]
+    t_ms = np.rint(recorded_s * 1000).astype(np.int32) + apart_ms * in_batch.astype(np.int32)
     return piece(t_s, t_ms=t_ms)
 
 

@@ -21,8 +21,8 @@ from models.exercise.evaluate import labelled_windows, score
 from models.exercise.examples import ExampleSettings, set_statistics
 from models.exercise.features import window_features
 from models.exercise.fit import FitSettings, fit_global, fit_user
-from models.exercise.reading import read
 from models.exercise.statistics import Statistics, total
+from models.exercise.windowing import window_movement
 from schemas.errors import BadModelBytes, NotEnoughLabels
 from schemas.inputs import ACC3
 from tests.models.movements import MOVES, alike, movement
@@ -55,8 +55,8 @@ def test_the_life_of_a_model(people):
     own = fit_user(people[0], everybody)
     assert score(own, later).set_accuracy == 1.0
     again = from_bytes(to_bytes(own))
-    assert again.answer([movement("turn", 7)]) == own.answer([movement("turn", 7)])
-    answer = own.answer([movement("turn", 7)])
+    assert again.predict([movement("turn", 7)]) == own.predict([movement("turn", 7)])
+    answer = own.predict([movement("turn", 7)])
     assert (answer.exercise, answer.abstained, answer.reason) == ("turn", False, None)
     assert len(answer.windows) == 17
     assert answer.windows[1].t0_ns - answer.windows[0].t0_ns == 10**9
@@ -65,11 +65,11 @@ def test_the_life_of_a_model(people):
 
 def test_a_move_that_was_never_learned_is_abstained_from(people):
     own = fit_user(learned(["swing", "turn", "press"], 0))
-    answer = own.answer([movement("shake", 3)])
+    answer = own.predict([movement("shake", 3)])
     assert answer.exercise is None
     assert answer.reason == "unknown-movement"
     assert answer.guess in own.labels
-    assert answer.known < 0.5 < own.answer([movement("press", 3)]).known
+    assert answer.known < 0.5 < own.predict([movement("press", 3)]).known
 
 
 def test_scores_are_the_same_alone_and_in_a_batch(people):
@@ -83,9 +83,11 @@ def test_scores_are_the_same_alone_and_in_a_batch(people):
 
 def test_strangeness_by_itself_is_that_of_an_answer(people):
     model = fit_user(people[0])
-    readings = [read([movement(name, 6)]) for name in ("press", "shake")] + [read([])]
-    said = [model.answer_reading(reading).strange for reading in readings]
-    assert list(map(model.strangeness_of, readings)) == said
+    readings = [window_movement([movement(name, 6)]) for name in ("press", "shake")] + [
+        window_movement([])
+    ]
+    said = [model.predict_movement(reading).strangeness for reading in readings]
+    assert list(map(model.set_strangeness, readings)) == said
     assert said[0] < said[1]
     assert said[2] is None
 
@@ -93,15 +95,15 @@ def test_strangeness_by_itself_is_that_of_an_answer(people):
 def test_an_unknown_wrist_is_tried_on_both_sides(people):
     model = fit_user(people[0])
     right = replace(movement("turn", 4, side="right"), side=None)
-    assert model.answer([right]).windows == model.answer([movement("turn", 4)]).windows
+    assert model.predict([right]).windows == model.predict([movement("turn", 4)]).windows
 
 
 def test_a_signal_that_is_too_short_or_of_another_layout_says_so(people):
     model = fit_user(people[0])
-    assert model.answer([movement("turn", 1, 3.0)]).reason == "too-short"
-    assert model.answer([]).reason == "too-short"
+    assert model.predict([movement("turn", 1, 3.0)]).reason == "too-short"
+    assert model.predict([]).reason == "too-short"
     bare = replace(movement("turn", 1), gyro_rad_s=None)
-    assert model.answer([bare]).reason == "other-layout"
+    assert model.predict([bare]).reason == "other-layout"
 
 
 def test_acceleration_alone_carries_a_model():
@@ -110,7 +112,7 @@ def test_acceleration_alone_carries_a_model():
 
     parts = [set_statistics([bare(n, k)], n, seed=k, settings=FEW) for k, n in enumerate(MOVES)]
     model = fit_user(total(parts), model_id=ACC3)
-    answers = [model.answer([bare(n, 50 + k)]).guess for k, n in enumerate(MOVES)]
+    answers = [model.predict([bare(n, 50 + k)]).guess for k, n in enumerate(MOVES)]
     assert answers == list(MOVES)
 
 
@@ -153,7 +155,7 @@ def test_labels_may_be_any_text():
         for seed in range(4)
     ]
     model = from_bytes(to_bytes(fit_user(total(parts))))
-    assert model.answer([movement("turn", 2)]).exercise == names["turn"]
+    assert model.predict([movement("turn", 2)]).exercise == names["turn"]
 
 
 def test_everything_comes_back_from_its_bytes(people):

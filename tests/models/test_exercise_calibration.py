@@ -4,20 +4,20 @@ import numpy as np
 import pytest
 
 from models.exercise.calibrate import (
-    HeldOut,
-    LearnSet,
-    SplitPerson,
+    HeldOutScores,
+    TrainingSet,
+    UserSplit,
     calibrate,
-    learn_calibration,
+    fit_calibrations,
     log_loss,
-    novelty_of_sets,
-    novelty_of_windows,
+    set_novelty,
+    window_novelty,
 )
 from models.exercise.evaluate import calibration_error, labelled_windows, score
 from models.exercise.examples import ExampleSettings
 from models.exercise.fit import fit_global, fit_user
-from models.exercise.probability import Calibration, whole_set
-from models.exercise.protocols.trials import Movement, asked, learned_of, part
+from models.exercise.probability import Calibration, pool_windows
+from models.exercise.protocols.trials import Movement, evaluation_windows, part, training_statistics
 from models.exercise.protocols.unknown import auroc
 from models.exercise.statistics import Statistics, total
 from models.signal.wrist import wrist_signals
@@ -27,12 +27,14 @@ from schemas.errors import NotEnoughLabels
 ENOUGH = ExampleSettings(step_s=0.5)
 
 
-def held(seed: int, temperature: float) -> HeldOut:
+def held(seed: int, temperature: float) -> HeldOutScores:
     """Scores whose softmax, times the temperature, is exactly how often each class is true."""
     rng = np.random.default_rng(seed)
     logits = rng.normal(0, 2, (4000, 3))
     truth = np.array([rng.choice(3, p=p) for p in softmax(logits)])
-    return HeldOut(logits / temperature, truth, np.arange(4000) // 8, rng.normal(0, 0.2, 4000))
+    return HeldOutScores(
+        logits / temperature, truth, np.arange(4000) // 8, rng.normal(0, 0.2, 4000)
+    )
 
 
 @pytest.mark.parametrize("temperature", [0.1, 0.5])
@@ -46,7 +48,7 @@ def test_the_border_lets_nearly_all_known_sets_through():
     sample = held(1, 0.3)
     strange = np.random.default_rng(2).normal(2, 0.2, 500)
     one_set = np.zeros(500, dtype=np.int64)
-    found = calibrate([sample], [HeldOut(np.zeros((500, 3)), one_set, one_set, strange)])
+    found = calibrate([sample], [HeldOutScores(np.zeros((500, 3)), one_set, one_set, strange)])
     sets = np.bincount(sample.set_of, weights=sample.strangeness) / 8
     assert (sets > found.abstain_above).mean() <= 0.01
     assert 0.5 < found.known_centre < 1.5  # midway between two equal clouds around 0 and 2
@@ -59,27 +61,29 @@ def test_what_is_known_is_learned_of_what_is_asked():
     one_set, likeliest = np.arange(n) // 4, np.zeros(n, dtype=np.int64)
     sure, torn = np.tile([9.0, 0.0], (n, 1)), np.zeros((n, 2))
     strangeness = np.random.default_rng(4).normal(0.5, 0.1, n)
-    known, unknown = (HeldOut(scores, likeliest, one_set, strangeness) for scores in (sure, torn))
-    before = Calibration(hesitation=4.0)
-    found = calibrate([known], [unknown], before=before)
+    known, unknown = (
+        HeldOutScores(scores, likeliest, one_set, strangeness) for scores in (sure, torn)
+    )
+    initial = Calibration(hesitation=4.0)
+    found = calibrate([known], [unknown], initial=initial)
     assert 0.5 < found.known_centre < 0.5 + 4 * np.log(2)
     for held, expected in ((known, 1.0), (unknown, 0.0)):
-        novelty = novelty_of_windows(held, found)
-        assert novelty_of_sets(held, found) == pytest.approx(novelty.reshape(-1, 4).mean(axis=1))
+        novelty = window_novelty(held, found)
+        assert set_novelty(held, found) == pytest.approx(novelty.reshape(-1, 4).mean(axis=1))
         p_known = 1 / (1 + np.exp(found.known_slope * (novelty - found.known_centre)))
         assert p_known == pytest.approx(np.full(n, expected), abs=0.2)
 
 
 def test_nothing_held_out_changes_nothing():
-    before = Calibration(window=0.7)
-    assert calibrate([], before=before) == before
+    initial = Calibration(window=0.7)
+    assert calibrate([], initial=initial) == initial
 
 
 def test_a_set_outweighs_its_odd_window():
     """Nine windows 9 : 1 for the first, one says never: by plain logs the odd one would win."""
     windows = np.array([[0.9, 0.1]] * 9 + [[1e-12, 1.0]])
     assert np.log(windows).sum(axis=0).argmax() == 1
-    assert whole_set(windows, 3.0).argmax() == 0
+    assert pool_windows(windows, 3.0).argmax() == 0
 
 
 def test_calibration_error_is_the_gap_between_promise_and_truth():
@@ -108,7 +112,10 @@ def halves(spar) -> dict[str, tuple[list[Movement], list[Movement]]]:
 
 @pytest.fixture(scope="module")
 def statistics(halves) -> dict[str, Statistics]:
-    return {p: total([learned_of([m], ENOUGH) for m in early]) for p, (early, _) in halves.items()}
+    return {
+        p: total([training_statistics([m], ENOUGH) for m in early])
+        for p, (early, _) in halves.items()
+    }
 
 
 def test_real_people_and_strangers_are_recognised(halves, statistics):
@@ -117,8 +124,8 @@ def test_real_people_and_strangers_are_recognised(halves, statistics):
     own, unseen, unseen_sets = [], [], []
     for person, (_, late) in halves.items():
         others = fit_global(everybody - statistics[person])
-        own.append(score(fit_user(statistics[person]), asked(late)).window_accuracy)
-        found = score(others.model, asked(late))
+        own.append(score(fit_user(statistics[person]), evaluation_windows(late)).window_accuracy)
+        found = score(others.model, evaluation_windows(late))
         unseen.append(found.window_accuracy)
         unseen_sets.append(found.set_accuracy)
     assert np.mean(own) >= 0.98
@@ -136,23 +143,23 @@ def test_shuffled_labels_are_seen_through(halves, statistics):
         person.groups.index(g) for g in sorted(person.groups, key=lambda g: (turned[g[0]], g[1]))
     ]
     poisoned = Statistics(tuple(groups), person.seconds[order], person.sums[order], person.moments)
-    assert score(fit_user(poisoned), asked(halves["01"][1])).window_accuracy < 0.1
+    assert score(fit_user(poisoned), evaluation_windows(halves["01"][1])).window_accuracy < 0.1
 
 
 def test_calibration_is_learned_on_people(halves):
     some = dict(list(halves.items())[:4])
     people = [
-        SplitPerson(
-            learn=tuple(LearnSet(m.exercise, learned_of([m], ENOUGH)) for m in early),
-            ask=asked(late),
+        UserSplit(
+            train=tuple(TrainingSet(m.exercise, training_statistics([m], ENOUGH)) for m in early),
+            test=evaluation_windows(late),
         )
         for early, late in some.values()
     ]
-    for_global, for_own = learn_calibration(people)
+    for_global, for_own = fit_calibrations(people)
     assert for_own.window > for_global.window  # own scores deserve more trust
     assert for_own.known_slope > 1
-    model = fit_user(total([s.statistics for s in people[0].learn]), calibration=for_own)
-    assert score(model, people[0].ask).window_ece < 0.05
+    model = fit_user(total([s.statistics for s in people[0].train]), calibration=for_own)
+    assert score(model, people[0].test).window_ece < 0.05
 
 
 def test_scores_need_a_set():

@@ -5,11 +5,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from models.exercise.axis_map import MIRROR, AxisMap, remap_features, right_handed_maps
 from models.exercise.examples import rotations
 from models.exercise.features import cut_signal, window_features
 from models.exercise.kernel import features
 from models.exercise.names import feature_names
-from models.exercise.signs import MIRROR, Signs, frames, under_signs
 from tests.models.movements import mirror, movement
 
 
@@ -63,19 +63,21 @@ def test_a_right_wrist_moves_like_a_left_one():
     assert np.array_equal(window_features(left).x, window_features(mirror(left)).x)
 
 
-WORN = (MIRROR, Signs((-1, -1, 1), (-1, -1, 1)), Signs((-1, -1, -1), (1, 1, 1)))
+WORN = (MIRROR, AxisMap((-1, -1, 1), (-1, -1, 1)), AxisMap((-1, -1, -1), (1, 1, 1)))
 
 
 @pytest.mark.parametrize("with_gyro", [True, False])
-@pytest.mark.parametrize("signs", WORN)
-def test_features_under_other_signs_are_those_of_samples_with_other_signs(signs, with_gyro):
+@pytest.mark.parametrize("axis_map", WORN)
+def test_features_under_other_signs_are_those_of_samples_with_other_signs(axis_map, with_gyro):
     cut = cut_signal(movement("turn", 3))
     gyro = cut.gyro if with_gyro else None
     x = features(cut.acc, gyro)
-    acc_signs, gyro_signs = (np.array(one, np.float32)[:, None] for one in (signs.acc, signs.gyro))
+    acc_signs, gyro_signs = (
+        np.array(one, np.float32)[:, None] for one in (axis_map.acc, axis_map.gyro)
+    )
     want = features(cut.acc * acc_signs, None if gyro is None else gyro * gyro_signs)
-    assert under_signs(x, signs) == pytest.approx(want, rel=1e-5, abs=1e-6)
-    assert under_signs(under_signs(x, signs), signs) == pytest.approx(x)
+    assert remap_features(x, axis_map) == pytest.approx(want, rel=1e-5, abs=1e-6)
+    assert remap_features(remap_features(x, axis_map), axis_map) == pytest.approx(x)
     assert not np.allclose(x, want, rtol=1e-2, atol=1e-2)
 
 
@@ -84,24 +86,26 @@ def test_features_in_the_frame_of_another_device_are_those_of_its_samples(with_g
     cut = cut_signal(movement("turn", 3))
     gyro = cut.gyro if with_gyro else None
     x = features(cut.acc, gyro)
-    for frame in frames():
+    for frame in right_handed_maps():
         turn = np.eye(3, dtype=np.float32)[list(frame.axes)] * np.array(frame.acc)[:, None]
         assert np.linalg.det(turn) == pytest.approx(1)
         turn = turn.astype(np.float32)
         want = features(turn @ cut.acc, None if gyro is None else turn @ gyro)
-        assert under_signs(x, frame) == pytest.approx(want, rel=1e-4, abs=1e-5)
+        assert remap_features(x, frame) == pytest.approx(want, rel=1e-4, abs=1e-5)
 
 
 def test_a_mirrored_turn_is_what_the_mirror_image_sees():
     x = window_features(movement("turn", 3)).x
-    for frame in frames():
-        sent_mirrored = under_signs(under_signs(x, frame), MIRROR)
-        assert under_signs(under_signs(x, MIRROR), frame.mirrored()) == pytest.approx(sent_mirrored)
+    for frame in right_handed_maps():
+        sent_mirrored = remap_features(remap_features(x, frame), MIRROR)
+        assert remap_features(remap_features(x, MIRROR), frame.mirrored()) == pytest.approx(
+            sent_mirrored
+        )
 
 
 def test_signs_that_would_change_gravity_along_rotation_are_refused():
     with pytest.raises(ValueError, match="differ by more than one sign"):
-        Signs((-1, 1, 1), (1, 1, 1))
+        AxisMap((-1, 1, 1), (1, 1, 1))
 
 
 def test_rotations_keep_lengths():

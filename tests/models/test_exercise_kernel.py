@@ -31,16 +31,16 @@ def wandering(seed: int, m: int = 20) -> np.ndarray:
 def test_the_kernel_says_what_the_reference_spells_out(with_gyro):
     acc, gyro = wandering(1), wandering(2) if with_gyro else None
     acc[:, 2] += 1
-    found, want = features(acc, gyro), reference.features(acc, gyro)
-    off = np.abs(found - want) / (np.abs(want) + 1e-2)
+    out, want = features(acc, gyro), reference.features(acc, gyro)
+    off = np.abs(out - want) / (np.abs(want) + 1e-2)
     worst = feature_names(with_gyro)[int(off.max(axis=0).argmax())]
     assert off.max() < 1e-3, worst
 
 
 def test_every_machine_and_compiler_gives_these_bytes():
     """The arithmetic has a fixed order and no library function but the square root."""
-    found = features(wandering(3), wandering(4))
-    assert hashlib.sha256(found.tobytes()).hexdigest() == SAME_BYTES
+    out = features(wandering(3), wandering(4))
+    assert hashlib.sha256(out.tobytes()).hexdigest() == SAME_BYTES
 
 
 @pytest.mark.parametrize("width", [4, 8, 16])
@@ -77,19 +77,19 @@ def test_few_different_values_are_no_trouble(values: list[float], with_gyro: boo
     slow = np.convolve(window[0, 0], np.ones(25) / 25, "valid")
     assume(np.abs(np.convolve(slow, np.ones(25) / 25, "valid")).min() > 1e-3)  # gravity points
     gyro = window[:, ::-1].copy() if with_gyro else None
-    found, want = features(window, gyro), reference.features(window, gyro)
-    assert np.isfinite(found).all()
+    out, want = features(window, gyro), reference.features(window, gyro)
+    assert np.isfinite(out).all()
     ordered = [n for n, name in enumerate(feature_names(with_gyro)) if ".q" in name]
-    assert found[0, ordered] == pytest.approx(want[0, ordered], rel=1e-4, abs=1e-4)
+    assert out[0, ordered] == pytest.approx(want[0, ordered], rel=1e-4, abs=1e-4)
 
 
 @pytest.mark.parametrize("broken", [np.nan, np.inf, -np.inf])
 def test_a_number_that_is_none_spoils_its_own_window_only(broken):
     acc = wandering(5, 3)
     acc[1, 0, 77] = broken
-    found = features(acc, None)
-    assert np.isfinite(found[[0, 2]]).all()
-    assert not np.isfinite(found[1]).all()
+    out = features(acc, None)
+    assert np.isfinite(out[[0, 2]]).all()
+    assert not np.isfinite(out[1]).all()
 
 
 @pytest.mark.parametrize("with_gyro", [True, False])

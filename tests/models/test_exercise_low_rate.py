@@ -7,12 +7,12 @@ import pytest
 
 from models import codec
 from models.exercise.codec import MODEL_TAG, SLOW, from_bytes, to_bytes
-from models.exercise.discriminant import FitSettings, within
+from models.exercise.discriminant import FitSettings, within_class_covariance
 from models.exercise.examples import set_statistics
 from models.exercise.features import window_features
 from models.exercise.fit import fit_user
-from models.exercise.model import FAMILIAR, ExerciseModel, SlowLine
-from models.exercise.names import slow_features
+from models.exercise.model import FAMILIAR, ExerciseModel, LowRateDiscriminant
+from models.exercise.names import low_rate_features
 from models.exercise.statistics import Statistics, frame_of, mirrored, total
 from models.recognition.naming import Rung
 from models.recognition.wearing import name_as_worn
@@ -60,91 +60,93 @@ def statistics() -> Statistics:
 
 
 @pytest.fixture(scope="module")
-def taught(statistics: Statistics) -> ExerciseModel:
+def trained(statistics: Statistics) -> ExerciseModel:
     return fit_user(statistics)
 
 
 def named(model: ExerciseModel, signals: list[WristSignal]) -> str | None:
-    return name_as_worn(signals, (Rung("user", "v", model),)).answer.exercise
+    return name_as_worn(signals, (Rung("user", "v", model),)).prediction.exercise
 
 
-def test_moves_are_named_by_what_a_low_rate_still_shows(taught: ExerciseModel) -> None:
-    read = from_bytes(to_bytes(taught))
+def test_moves_are_named_by_what_a_low_rate_still_shows(trained: ExerciseModel) -> None:
+    read = from_bytes(to_bytes(trained))
     for name in NAMES:
         assert named(read, at_10_hz(buzzing(name, 99))) == name
 
 
-def test_a_model_of_before_is_read_and_misses_the_buzz(taught: ExerciseModel) -> None:
-    meta, arrays = codec.unpack(to_bytes(taught), MODEL_TAG)
+def test_a_model_of_before_is_read_and_misses_the_buzz(trained: ExerciseModel) -> None:
+    meta, arrays = codec.unpack(to_bytes(trained), MODEL_TAG)
     kept = {name: one for name, one in arrays.items() if name != SLOW}
     before = from_bytes(codec.pack(MODEL_TAG, meta, kept))
-    assert before.slow is None
+    assert before.low_rate is None
     for name in ("swing", "press"):
         assert named(before, at_10_hz(buzzing(name, 99))) is None
 
 
-def test_at_a_full_rate_nothing_is_asked_of_it(taught: ExerciseModel) -> None:
-    before = replace(taught, slow=None)
+def test_at_a_full_rate_nothing_is_asked_of_it(trained: ExerciseModel) -> None:
+    before = replace(trained, low_rate=None)
     for signal in (buzzing("swing", 99), movement("swing", 99), movement("shake", 99)):
-        assert taught.answer([signal]) == before.answer([signal])
+        assert trained.predict([signal]) == before.predict([signal])
 
 
 def test_who_has_taught_at_a_low_rate_is_answered_as_before() -> None:
     at_low = {name: [at_10_hz(buzzing(name, k)) for k in range(8)] for name in NAMES}
     model = fit_user(learned(at_low))
     asked = at_10_hz(buzzing("turn", 99))
-    answer = model.answer(asked)
-    assert answer.strange is not None
-    assert answer.strange < FAMILIAR
-    assert answer == replace(model, slow=None).answer(asked)
+    answer = model.predict(asked)
+    assert answer.strangeness is not None
+    assert answer.strangeness < FAMILIAR
+    assert answer == replace(model, low_rate=None).predict(asked)
 
 
-def test_what_was_not_recorded_does_not_count(taught: ExerciseModel) -> None:
+def test_what_was_not_recorded_does_not_count(trained: ExerciseModel) -> None:
     (signal,) = at_10_hz(buzzing("turn", 99))
     x = window_features(signal).x
     other = x + 9
-    other[:, slow_features(True)] = x[:, slow_features(True)]
-    one, same = (taught.looked_at(windows, [LOW_RATE]) for windows in (x, other))
-    assert one.strange.tolist() == same.strange.tolist()
-    assert one.whole.tolist() == same.whole.tolist()
-    assert (taught.looked_at(x, []).strange > one.strange).all()
+    other[:, low_rate_features(True)] = x[:, low_rate_features(True)]
+    one, same = (trained.score_set(windows, [LOW_RATE]) for windows in (x, other))
+    assert one.strangeness.tolist() == same.strangeness.tolist()
+    assert one.set_probabilities.tolist() == same.set_probabilities.tolist()
+    assert (trained.score_set(x, []).strangeness > one.strangeness).all()
 
 
 def test_it_is_the_discriminant_of_those_features_alone(
-    taught: ExerciseModel, statistics: Statistics
+    trained: ExerciseModel, statistics: Statistics
 ) -> None:
-    kept, frame = slow_features(True), frame_of(statistics)
-    _, _, means, upper = within(statistics.framed(frame))
-    means = (means - (taught.mean - frame.mean))[:, kept]
-    scale = taught.scale.astype(np.float64)[kept]
+    kept, frame = low_rate_features(True), frame_of(statistics)
+    _, _, means, upper = within_class_covariance(statistics.framed(frame))
+    means = (means - (trained.mean - frame.mean))[:, kept]
+    scale = trained.scale.astype(np.float64)[kept]
     inside = mirrored(np.triu(upper).astype(np.float64))[np.ix_(kept, kept)] / np.outer(
         scale, scale
     )
     shrink = FitSettings().shrink
     inside = (1 - shrink) * inside + shrink * np.trace(inside) / len(kept) * np.eye(len(kept))
     expected = np.linalg.solve(inside, (means / scale).T).T
-    assert taught.slow is not None
-    off = np.abs(taught.slow.weights * taught.slow.step - expected)
+    assert trained.low_rate is not None
+    off = np.abs(trained.low_rate.weights * trained.low_rate.step - expected)
     assert off.max() < 0.02 * np.abs(expected).max()
 
 
 def test_without_a_second_line_the_first_one_is_the_same(
-    taught: ExerciseModel, statistics: Statistics
+    trained: ExerciseModel, statistics: Statistics
 ) -> None:
-    without = fit_user(statistics, settings=FitSettings(slow=False))
-    assert without.slow is None
-    assert to_bytes(without) == to_bytes(replace(taught, slow=None))
+    without = fit_user(statistics, settings=FitSettings(low_rate=False))
+    assert without.low_rate is None
+    assert to_bytes(without) == to_bytes(replace(trained, low_rate=None))
 
 
 @pytest.mark.parametrize("labels", [2, 3])
-def test_a_line_of_another_shape_is_refused(taught: ExerciseModel, labels: int) -> None:
-    size = len(slow_features(True)) - (labels == 3)
-    torn = SlowLine(np.ones((labels, size), np.int8), 1.0, np.ones(labels, np.float32), 0.0)
+def test_a_line_of_another_shape_is_refused(trained: ExerciseModel, labels: int) -> None:
+    size = len(low_rate_features(True)) - (labels == 3)
+    torn = LowRateDiscriminant(
+        np.ones((labels, size), np.int8), 1.0, np.ones(labels, np.float32), 0.0
+    )
     with pytest.raises(BadModelBytes):
-        from_bytes(_with_line(taught, torn))
+        from_bytes(_with_low_rate(trained, torn))
 
 
-def _with_line(model: ExerciseModel, line: SlowLine) -> bytes:
+def _with_low_rate(model: ExerciseModel, line: LowRateDiscriminant) -> bytes:
     meta, arrays = codec.unpack(to_bytes(model), MODEL_TAG)
     meta |= {"slow_bias": line.bias.tolist(), "slow_step": line.step, "slow_typical": line.typical}
     return codec.pack(MODEL_TAG, meta, {**arrays, SLOW: line.weights})

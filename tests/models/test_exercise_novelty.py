@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 
 from models.codec import pack, unpack
-from models.exercise.calibrate import HeldOut, calibrate, held_out, novelty_of_sets
+from models.exercise.calibrate import HeldOutScores, calibrate, score_held_out, set_novelty
 from models.exercise.codec import MODEL_TAG, from_bytes, to_bytes
 from models.exercise.evaluate import LabelledWindows
-from models.exercise.fit import OWN_CALIBRATION, fit_user
+from models.exercise.fit import USER_CALIBRATION, fit_user
 from models.exercise.model import ExerciseModel
-from models.exercise.own_calibration import on_one_user
 from models.exercise.probability import Calibration, hesitation
 from models.exercise.statistics import statistics_of, total
+from models.exercise.user_calibration import calibrate_for_user
 
 TIMES = np.arange(40, dtype=np.int64)
 DEAF = Calibration(abstain_above=1.3)  # hears strangeness alone
@@ -40,18 +40,18 @@ def test_what_lies_between_two_exercises_has_no_name(model):
     """It is hardly stranger than what was learned: only the hesitation tells."""
     between = windows((0, 0.4), 2)
     assert 0 < model.strangeness(between).mean() < 1.3
-    heard = model.answer_windows(TIMES, between)
+    heard = model.predict_windows(TIMES, between)
     assert (heard.exercise, heard.reason) == (None, "unknown-movement")
-    deaf = replace(model, calibration=DEAF).answer_windows(TIMES, between)
+    deaf = replace(model, calibration=DEAF).predict_windows(TIMES, between)
     assert deaf.exercise == heard.guess
     assert heard.known < deaf.known
 
 
 def test_what_was_learned_keeps_its_name_on_a_stranger_day(model):
     """Stranger than what lies between, but on the side that no other exercise is on."""
-    between = model.answer_windows(TIMES, windows((0, 0.4), 2))
-    other_day = model.answer_windows(TIMES, windows((2, 0.4), 3))
-    assert other_day.strange > between.strange
+    between = model.predict_windows(TIMES, windows((0, 0.4), 2))
+    other_day = model.predict_windows(TIMES, windows((2, 0.4), 3))
+    assert other_day.strangeness > between.strangeness
     assert other_day.exercise == "row"
 
 
@@ -67,34 +67,34 @@ def test_held_out_sets_are_as_new_as_the_model_says(model):
     sets = [
         LabelledWindows("row", TIMES, windows((x, 0), k)) for k, x in enumerate((1.0, 0.1, 0.5))
     ]
-    held = held_out(model, sets)
+    held = score_held_out(model, sets)
     assert held is not None
     one_by_one = [
         model.novelty(float(model.strangeness(s.x).mean()), hesitation(model.probabilities(s.x)))
         for s in sets
     ]
-    assert novelty_of_sets(held, model.calibration) == pytest.approx(one_by_one, abs=1e-5)
+    assert set_novelty(held, model.calibration) == pytest.approx(one_by_one, abs=1e-5)
 
 
-def hesitant(n: int, seed: int) -> HeldOut:
+def hesitant(n: int, seed: int) -> HeldOutScores:
     """Sets of four windows that are not strange at all; odds of each between 3 : 1 and 9 : 1."""
     rng = np.random.default_rng(seed)
     odds = rng.uniform(3, 9, n)
     truth = (rng.uniform(size=n) > odds / (1 + odds)).astype(np.int64)  # as often as they say
     scores = np.stack([np.log(odds), np.zeros(n)], axis=1).repeat(4, axis=0)
-    return HeldOut(scores, truth.repeat(4), np.arange(n).repeat(4), np.zeros(4 * n))
+    return HeldOutScores(scores, truth.repeat(4), np.arange(n).repeat(4), np.zeros(4 * n))
 
 
 def test_who_hesitates_at_what_is_known_is_not_refused_for_it():
     """Both borders, everybody's and one user's, are of the same sum that answers are held to."""
     calibration = replace(OPEN, window=1.0)
     held = hesitant(400, 0)
-    novelty = novelty_of_sets(held, calibration)
-    mine = on_one_user(calibration, held).abstain_above
+    novelty = set_novelty(held, calibration)
+    mine = calibrate_for_user(calibration, held).abstain_above
     assert mine == pytest.approx((400 * (novelty.mean() + 1.65 * novelty.std()) + 13) / 410, 0.001)
     assert 0 < (novelty > mine).mean() < 0.15
-    shared = calibrate([held], before=calibration)
-    refused = novelty_of_sets(held, shared) > shared.abstain_above
+    shared = calibrate([held], initial=calibration)
+    refused = set_novelty(held, shared) > shared.abstain_above
     assert refused.mean() <= 0.01
 
 
@@ -103,9 +103,9 @@ def test_a_model_that_is_older_than_hesitation_answers_as_it_did(model):
     old = {name: value for name, value in asdict(OPEN).items() if name != "hesitation"}
     read = from_bytes(pack(MODEL_TAG, {**meta, "calibration": old}, arrays))
     assert read.calibration == DEAF
-    assert read.answer_windows(TIMES, windows((0, 0.4), 2)).exercise is not None
+    assert read.predict_windows(TIMES, windows((0, 0.4), 2)).exercise is not None
 
 
 def test_what_ships_hears_hesitation():
-    assert OWN_CALIBRATION.hesitation > 0
-    assert calibrate([], before=OWN_CALIBRATION) == OWN_CALIBRATION
+    assert USER_CALIBRATION.hesitation > 0
+    assert calibrate([], initial=USER_CALIBRATION) == USER_CALIBRATION

@@ -9,8 +9,8 @@ import pytest
 
 from models.exercise.model import ExerciseModel
 from models.exercise.probability import Calibration
-from models.exercise.reference.answers import see
-from models.exercise.scores import MOST, Scorer
+from models.exercise.reference.predictions import score_set
+from models.exercise.scores import MAX_ROW, Scorer
 
 CALIBRATION = Calibration(window=0.4, whole=3.0, doubt=0.05, hesitation=2.0)
 
@@ -43,8 +43,8 @@ def windows_for(model: ExerciseModel, m: int) -> np.ndarray:
 def test_the_compiled_answer_is_what_the_reference_spells_out(size, m):
     model = model_of(size)
     x = windows_for(model, m)
-    found, want = model._scorer.see(x), see(model, x)
-    for name in ("each", "strange", "whole", "hesitation"):
+    found, want = model._scorer.score_set(x), score_set(model, x)
+    for name in ("window_probabilities", "strangeness", "set_probabilities", "hesitation"):
         assert getattr(found, name) == pytest.approx(getattr(want, name), rel=2e-4, abs=1e-6), name
     z = model.standardised(x)
     scores = z @ model.weights.T.astype(np.float32) + model.bias
@@ -55,45 +55,47 @@ def test_one_label_wins_where_its_prototype_is_met():
     """Two unit vectors: the first one's window lies on its prototype and scores 1 against 0."""
     ones, rows = np.ones(2, np.float32), np.eye(2, dtype=np.float32)
     scorer = Scorer(0 * ones, ones, rows, 0 * ones, rows, ones, 0.0, Calibration(window=1, whole=1))
-    seen = scorer.see(rows[:1])
+    seen = scorer.score_set(rows[:1])
     surest = np.e / (np.e + 1)
-    assert seen.each[0] == pytest.approx([surest, 1 - surest])
-    assert seen.whole == pytest.approx(seen.each[0], abs=1e-5)
-    assert seen.strange[0] == pytest.approx(np.log(1e-6))
+    assert seen.window_probabilities[0] == pytest.approx([surest, 1 - surest])
+    assert seen.set_probabilities == pytest.approx(seen.window_probabilities[0], abs=1e-5)
+    assert seen.strangeness[0] == pytest.approx(np.log(1e-6))
     assert seen.hesitation == pytest.approx(-np.log(surest))
 
 
 def test_a_window_is_seen_the_same_alone_and_among_others():
     model = model_of(515)
     x = windows_for(model, 9)
-    seen = model._scorer.see(x)
+    seen = model._scorer.score_set(x)
     for k in range(len(x)):
-        alone = model._scorer.see(x[k : k + 1])
-        assert alone.each.tobytes() == seen.each[k : k + 1].tobytes()
-        assert alone.strange.tobytes() == seen.strange[k : k + 1].tobytes()
+        alone = model._scorer.score_set(x[k : k + 1])
+        assert (
+            alone.window_probabilities.tobytes() == seen.window_probabilities[k : k + 1].tobytes()
+        )
+        assert alone.strangeness.tobytes() == seen.strangeness[k : k + 1].tobytes()
 
 
 def test_a_number_that_is_none_is_not_taken_for_a_large_one():
     model = model_of(16)
     x = windows_for(model, 3)
     x[1, 5] = np.nan
-    seen = model._scorer.see(x)
-    assert np.isnan(seen.each[1]).all()
-    assert np.isnan(seen.strange[1])
-    assert np.isfinite(seen.each[[0, 2]]).all()
+    seen = model._scorer.score_set(x)
+    assert np.isnan(seen.window_probabilities[1]).all()
+    assert np.isnan(seen.strangeness[1])
+    assert np.isfinite(seen.window_probabilities[[0, 2]]).all()
 
 
 def test_every_machine_and_compiler_gives_these_scores():
     """Whole numbers of eighths, so that nothing but the compiled code rounds."""
-    whole = np.random.default_rng(1).integers(1, 64, (9, 515)).astype(np.float32) / 8
+    set_probabilities = np.random.default_rng(1).integers(1, 64, (9, 515)).astype(np.float32) / 8
     model = replace(
         model_of(515),
-        mean=whole[0],
-        scale=whole[1],
-        weights=(whole[2:7] - 4).astype(np.float16),
-        bias=whole[7, :5],
+        mean=set_probabilities[0],
+        scale=set_probabilities[1],
+        weights=(set_probabilities[2:7] - 4).astype(np.float16),
+        bias=set_probabilities[7, :5],
     )
-    scores = model.scores(np.stack([whole[8], -whole[8]]))
+    scores = model.scores(np.stack([set_probabilities[8], -set_probabilities[8]]))
     assert hashlib.sha256(scores.tobytes()).hexdigest() == SAME_SCORES
 
 
@@ -105,7 +107,10 @@ def test_a_copy_in_another_process_sees_the_same():
     x = windows_for(model, 3)
     there = copy.deepcopy(model)
     assert there._scorer is not model._scorer
-    assert there._scorer.see(x).each.tobytes() == model._scorer.see(x).each.tobytes()
+    assert (
+        there._scorer.score_set(x).window_probabilities.tobytes()
+        == model._scorer.score_set(x).window_probabilities.tobytes()
+    )
 
 
 def test_no_window_is_no_trouble():
@@ -128,7 +133,7 @@ def test_windows_of_another_shape_never_reach_the_compiled_code(shape):
         {"weights": np.ones((5, 40), np.float16)},
         {"prototypes": np.empty((0, 16), np.int8)},
         {"precision": np.ones(40, np.float16)},
-        {"mean": np.ones(MOST + 1, np.float32)},
+        {"mean": np.ones(MAX_ROW + 1, np.float32)},
     ],
     ids=lambda other: next(iter(other)),
 )

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.exercise.discriminant import within
+from models.exercise.discriminant import within_class_covariance
 from models.exercise.statistics import statistics_of, total
 from tests.models.movements import alike
 
@@ -29,7 +29,7 @@ def test_statistics_give_means_and_covariance_of_the_windows():
     both = statistics_of(a.astype(np.float32), "a", None, 1.0) + statistics_of(
         b.astype(np.float32), "b", None, 1.0
     )
-    labels, seconds, means, covariance = within(both)
+    labels, seconds, means, covariance = within_class_covariance(both)
     assert labels == ["a", "b"]
     assert seconds.tolist() == [40, 60]
     assert means == pytest.approx(np.stack([a.mean(0), b.mean(0)]), abs=1e-5)

@@ -15,7 +15,7 @@ from models.exercise.examples import set_statistics
 from models.exercise.fit import fit_user
 from models.form.book import FormBook
 from models.recognition.naming import Rung
-from models.recognition.sets import Learned, RecognisedSet, measure, recognise
+from models.recognition.sets import RecognisedSet, RecognitionModels, measure_set, recognise
 from models.reps.lost import continued
 from models.signal.pieces import Recording
 from models.signal.truth import cut, timeline
@@ -28,7 +28,7 @@ BORDER_NS = 3 * S_NS
 
 
 @pytest.fixture(scope="module")
-def learned() -> Learned:
+def learned() -> RecognitionModels:
     """What three workouts taught."""
     done = [workout(seed) for seed in (1, 2, 3)]
     examples = [
@@ -44,11 +44,11 @@ def learned() -> Learned:
         for a, b, name in spans
     ]
     ladder = (Rung("user", "v", fit_user(reduce(add, sets))),)
-    return Learned(ladder, fit_activity(examples, ACC6), None)
+    return RecognitionModels(ladder, fit_activity(examples, ACC6), None)
 
 
 @pytest.fixture(scope="module")
-def whole(learned: Learned) -> tuple[RecognisedSet, ...]:
+def whole(learned: RecognitionModels) -> tuple[RecognisedSet, ...]:
     """What is told of the recording with nothing lost."""
     return recognise(workout(9)[0], learned)
 
@@ -63,7 +63,7 @@ def with_losses(recording: Recording, packet_s: float, share: float) -> Recordin
     [(0.2, 0.2, 1), (0.5, 0.2, 1), (1.0, 0.2, 1), (2.0, 0.15, 1)],
 )
 def test_sets_are_found_named_and_counted_all_the_same(
-    learned: Learned,
+    learned: RecognitionModels,
     whole: tuple[RecognisedSet, ...],
     packet_s: float,
     share: float,
@@ -74,21 +74,21 @@ def test_sets_are_found_named_and_counted_all_the_same(
     heard = len(sent.acc[0].counts) / len(recording.acc[0].counts)
     assert abs(1 - share - heard) < 0.1  # something was lost
     found = recognise(sent, learned)
-    assert [one.named.answer.exercise for one in found] == [name for _, _, name in spans]
+    assert [one.named.prediction.exercise for one in found] == [name for _, _, name in spans]
     for one, as_it_was, (start_ns, end_ns, _) in zip(found, whole, spans, strict=True):
         assert max(abs(one.start_ns - start_ns), abs(one.end_ns - end_ns)) <= BORDER_NS
         assert one.counted is not None
         assert as_it_was.counted is not None
         assert abs(one.counted.count - as_it_was.counted.count) <= miscounted
-        assert FILLED not in as_it_was.named.answer.notes
+        assert FILLED not in as_it_was.named.prediction.notes
         lost = any(s.filled is not None for s in wrist_signals(cut(sent, one.start_ns, one.end_ns)))
-        assert (FILLED in one.named.answer.notes) == lost
-    assert any(FILLED in one.named.answer.notes for one in found)
+        assert (FILLED in one.named.prediction.notes) == lost
+    assert any(FILLED in one.named.prediction.notes for one in found)
 
 
 def test_without_a_model_rhythm_finds_them_too() -> None:
     recording, spans = workout(9)
-    found = recognise(with_losses(recording, 1.0, 0.1), Learned())
+    found = recognise(with_losses(recording, 1.0, 0.1), RecognitionModels())
     for start_ns, end_ns, _ in spans:
         shared = [min(one.end_ns, end_ns) - max(one.start_ns, start_ns) for one in found]
         assert max(shared) > 0.8 * (end_ns - start_ns)
@@ -97,9 +97,9 @@ def test_without_a_model_rhythm_finds_them_too() -> None:
 def test_a_confirmed_set_of_which_much_was_lost_is_not_measured() -> None:
     recording, ((start_ns, end_ns, name), _) = workout(9)
     book = FormBook({})
-    assert measure(timeline(recording), start_ns, end_ns, name, book) is not None
+    assert measure_set(timeline(recording), start_ns, end_ns, name, book) is not None
     lossy = with_losses(recording, 0.5, 0.3)
-    assert measure(timeline(lossy), start_ns, end_ns, name, book) is None
+    assert measure_set(timeline(lossy), start_ns, end_ns, name, book) is None
 
 
 def test_what_was_lost_does_not_look_like_rest() -> None:

@@ -38,14 +38,14 @@ def test_on_simulated_people_it_beats_every_baseline():
 def test_three_sets_of_each_are_counted():
     """One token of context cannot tell the first a from the third; three can."""
     model = fit_next(log_of(*["aaabbb"] * 8), SETTINGS)
-    assert model.answer("")[0][0] == "a"
-    assert [model.answer("aaabbb"[:done])[0][0] for done in range(6)] == list("aaabbb")
+    assert model.predict("")[0][0] == "a"
+    assert [model.predict("aaabbb"[:done])[0][0] for done in range(6)] == list("aaabbb")
 
 
 def test_days_that_alternate_are_told_by_the_session_before():
     model = fit_next(log_of(*["aaaa", "bbbb"] * 6), SETTINGS)
-    assert model.answer("", before="aaaa")[0][0] == "b"
-    assert model.answer("", before="bbbb")[0][0] == "a"
+    assert model.predict("", before="aaaa")[0][0] == "b"
+    assert model.predict("", before="bbbb")[0][0] == "a"
 
 
 def test_probability_of_a_known_history():
@@ -63,15 +63,15 @@ def test_probability_of_a_known_history():
 
 def test_what_was_never_done_before_leaves_the_word_to_shorter_contexts():
     model = fit_next(log_of(*["ab"] * 12), SETTINGS)
-    assert model.answer(["unknown", "a"])[0][0] == "b"
-    assert model.answer(["unknown"], n=9) == model.answer(["other"], n=9)
+    assert model.predict(["unknown", "a"])[0][0] == "b"
+    assert model.predict(["unknown"], n=9) == model.predict(["other"], n=9)
 
 
 def test_newer_sessions_count_more():
     model = fit_next(log_of(*["ab"] * 20, *["ac"] * 8), NextSettings(half_life_sessions=3))
-    assert model.answer("a")[0][0] == "c"
+    assert model.predict("a")[0][0] == "c"
     old = fit_next(log_of(*["ab"] * 20, *["ac"] * 8), NextSettings(half_life_sessions=1e9))
-    assert old.answer("a")[0][0] == "b"
+    assert old.predict("a")[0][0] == "b"
 
 
 @settings(deadline=None, max_examples=50)
@@ -86,15 +86,15 @@ def test_a_model_that_goes_on_is_the_model_of_the_whole_history(history, learned
     early = log.where(np.arange(len(log)) < learned)
     going_on = fit_next(early, SETTINGS).continued(log)
     whole = fit_next(log, SETTINGS)
-    assert dict(going_on.answer(session, n=9)) == pytest.approx(dict(whole.answer(session, n=9)))
+    assert dict(going_on.predict(session, n=9)) == pytest.approx(dict(whole.predict(session, n=9)))
     assert going_on.continued(log) is going_on
 
 
 def test_a_new_plan_is_known_after_its_first_visits():
     model = fit_next(log_of(*["aaabbb"] * 8), SETTINGS)
     later = log_of(*["aaabbb"] * 8, *["cccddd"] * 2)
-    assert model.answer("ccc")[0][0] != "d"
-    assert model.continued(later).answer("ccc")[0][0] == "d"
+    assert model.predict("ccc")[0][0] != "d"
+    assert model.continued(later).predict("ccc")[0][0] == "d"
 
 
 sessions = st.lists(st.text("abcd", min_size=1, max_size=6), min_size=20, max_size=30)
@@ -104,7 +104,7 @@ sessions = st.lists(st.text("abcd", min_size=1, max_size=6), min_size=20, max_si
 @given(sessions, st.text("abcdx", max_size=5))
 def test_probabilities_are_positive_and_sum_to_one(history, session):
     model = fit_next(log_of(*history), SETTINGS)
-    answer = model.answer(session, n=99)
+    answer = model.predict(session, n=99)
     assert len(answer) == len(model.exercises)
     assert sum(chance for _, chance in answer) == pytest.approx(1)
     assert all(chance > 0 for _, chance in answer)

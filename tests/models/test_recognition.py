@@ -10,17 +10,17 @@ import pytest
 from models.activity.segments import Segment
 from models.exercise.examples import set_statistics
 from models.exercise.fit import fit_user
-from models.exercise.model import Answer
+from models.exercise.model import Prediction
 from models.form.book import CountedSet, fit_book
 from models.recognition.evaluate import Tally, TimedSet, tally
-from models.recognition.live import OVER_NS, look
+from models.recognition.live import FINISHED_AFTER_NS, recognise_live
 from models.recognition.naming import (
-    LACKING,
+    DEGRADED,
     NO_MODEL,
     Rung,
     name_exercise,
 )
-from models.recognition.sets import Learned, look_at, recognise, segments_of
+from models.recognition.sets import RecognitionModels, recognise, recognise_span, segments_of
 from models.signal import timing
 from models.signal.pieces import Piece, Recording
 from models.signal.truth import LOW_RATE, NO_GRAVITY, cut, timeline
@@ -39,11 +39,11 @@ class Says:
     reason: str | None = None
     model_id: str = "none"  # reads no signal: nothing is ever strange to it
 
-    def answer_reading(self, reading):
+    def predict_movement(self, reading):
         assert reading.signals
-        return Answer(self.exercise, 0.7, abstained=self.exercise is None, reason=self.reason)
+        return Prediction(self.exercise, 0.7, abstained=self.exercise is None, reason=self.reason)
 
-    def strangeness_of(self, reading):
+    def set_strangeness(self, reading):
         assert reading.signals
 
 
@@ -63,24 +63,24 @@ def rung(level, *said) -> Rung:
 def test_the_ladder(own, everybody, level, exercise):
     named = name_exercise([REST], [rung("user", *own), rung("global", *everybody)])
     assert named.rung is not None
-    assert (named.rung.level, named.answer.exercise) == (level, exercise)
-    assert named.answer.abstained == (exercise is None)
+    assert (named.rung.level, named.prediction.exercise) == (level, exercise)
+    assert named.prediction.abstained == (exercise is None)
 
 
 def test_without_a_model_nothing_is_named_and_it_says_so():
     named = name_exercise([REST], [])
-    assert (named.answer, named.rung) == (NO_MODEL, None)
+    assert (named.prediction, named.rung) == (NO_MODEL, None)
 
 
 @dataclass(frozen=True)
 class FindsItStrange:
     """A model that names everything, and says how strange it is."""
 
-    strange: float
+    strangeness: float
     model_id: str = "none"
 
-    def answer_reading(self, reading):
-        said = Answer("row", 0.9, abstained=False, reason=None, strange=self.strange)
+    def predict_movement(self, reading):
+        said = Prediction("row", 0.9, abstained=False, reason=None, strangeness=self.strangeness)
         return replace(said, notes=reading.notes)
 
 
@@ -97,12 +97,12 @@ class FindsItStrange:
 def test_samples_that_lack_something_are_named_where_they_are_familiar(
     note, layout, familiar, more
 ):
-    reason = LACKING[note][0]
+    reason = DEGRADED[note][0]
     judge = Rung("user", "v", FindsItStrange(familiar + more, layout))  # type: ignore[arg-type]
     named = name_exercise([replace(REST, notes=(note,))], [judge])
-    said = (named.answer.exercise, named.answer.abstained, named.answer.reason)
+    said = (named.prediction.exercise, named.prediction.abstained, named.prediction.reason)
     assert said == (("row", False, None) if more < 0 else (None, True, reason))
-    assert name_exercise([REST], [judge]).answer.exercise == "row"
+    assert name_exercise([REST], [judge]).prediction.exercise == "row"
 
 
 def test_who_learned_without_rotation_answers_for_a_device_that_has_it():
@@ -117,7 +117,7 @@ def test_who_learned_without_rotation_answers_for_a_device_that_has_it():
     for start, end, name in spans:
         signals = wrist_signals(cut(recording, start, end))
         assert signals[0].gyro_rad_s is not None
-        assert name_exercise(signals, [judge]).answer.exercise == name
+        assert name_exercise(signals, [judge]).prediction.exercise == name
 
 
 def learned_from(signals_of, model_id) -> Rung:
@@ -153,12 +153,12 @@ def test_a_set_whose_rotation_ends_early_is_named_without_it(after_s):
         sent = until(gyro, start + round((after_s or 0) * 1e9))
         if after_s is None:
             sent = replace(gyro, counts=np.zeros_like(gyro.counts))
-        found = look_at(
-            timeline(replace(recording, gyro=(sent,))), start, end, Learned(tuple(ladder))
+        found = recognise_span(
+            timeline(replace(recording, gyro=(sent,))), start, end, RecognitionModels(tuple(ladder))
         )
-        assert found.named.answer.exercise == name
+        assert found.named.prediction.exercise == name
         assert found.named.rung is ladder[1]
-        whole = look_at(timeline(recording), start, end, Learned(tuple(ladder)))
+        whole = recognise_span(timeline(recording), start, end, RecognitionModels(tuple(ladder)))
         assert whole.named.rung is ladder[0]
 
 
@@ -166,8 +166,8 @@ def test_what_reads_rotation_gets_no_second_opinion_without_it():
     recording, [(start, end, _), _] = workout(3)
     said = Says(None, "unknown-movement", ACC6), Says("curl", None, ACC3)
     ladder = [Rung("user", "v", one) for one in said]  # type: ignore[arg-type]
-    assert name_exercise(with_rotation(recording, start, end), ladder).answer.exercise is None
-    assert name_exercise(without(recording, start, end), ladder).answer.exercise == "curl"
+    assert name_exercise(with_rotation(recording, start, end), ladder).prediction.exercise is None
+    assert name_exercise(without(recording, start, end), ladder).prediction.exercise == "curl"
     everybody = Rung("global", "v", Says("row", None, ACC6))  # type: ignore[arg-type]
     found = name_exercise(without(recording, start, end), [ladder[0], everybody])
     assert found.rung is ladder[0]  # says that it cannot read this
@@ -186,13 +186,13 @@ def test_where_rotation_is_missing_sets_are_found_by_who_needs_none():
         def segments(self, signals):
             return tuple(Segment(s.t0_ns, s.t0_ns + S_NS, self.probability) for s in signals)
 
-    learned = Learned(activity=SeesAll(0.6), activity_alone=SeesAll(0.7))  # type: ignore[arg-type]
+    learned = RecognitionModels(activity=SeesAll(0.6), activity_acc_only=SeesAll(0.7))  # type: ignore[arg-type]
     assert [one.probability for one in segments_of(signals, learned)] == [0.6, 0.7]
 
 
 def test_a_crumb_between_two_gaps_is_no_set():
     crumb = replace(REST, acc_g=REST.acc_g[:3])
-    assert segments_of([crumb, REST], Learned()) == ()
+    assert segments_of([crumb, REST], RecognitionModels()) == ()
 
 
 @dataclass(frozen=True)
@@ -208,16 +208,16 @@ class Finds:
 def test_every_found_set_is_named_counted_and_judged():
     recording, spans = workout(3)
     finds = Finds(tuple((a, b) for a, b, _ in spans))
-    learned = Learned((rung("user", "curl"),), finds)  # type: ignore[arg-type]
+    learned = RecognitionModels((rung("user", "curl"),), finds)  # type: ignore[arg-type]
     found = recognise(recording, learned)
     assert [(one.start_ns, one.end_ns) for one in found] == list(finds.spans)
     for one in found:
-        assert one.named.answer.exercise == "curl"
+        assert one.named.prediction.exercise == "curl"
         assert one.counted is not None
         assert one.counted.count == pytest.approx(30 / 2.1, abs=3)  # 30 s of 1.8 to 2.4 s each
         assert one.form is not None
         assert one.form.score is not None
-        assert one == look_at(timeline(recording), one.start_ns, one.end_ns, learned)
+        assert one == recognise_span(timeline(recording), one.start_ns, one.end_ns, learned)
 
 
 def test_a_set_costs_what_is_in_it_not_what_is_in_its_session(monkeypatch):
@@ -243,7 +243,7 @@ def test_a_set_costs_what_is_in_it_not_what_is_in_its_session(monkeypatch):
     for sets in (1, 12):
         clocked.clear()
         spans = tuple((t0_ns + n * 11 * S_NS, t0_ns + (n * 11 + 10) * S_NS) for n in range(sets))
-        learned = Learned((rung("user", "curl"),), Finds(spans))  # type: ignore[arg-type]
+        learned = RecognitionModels((rung("user", "curl"),), Finds(spans))  # type: ignore[arg-type]
         assert len(recognise(Recording(*whole, "left"), learned)) == sets
         read.append(sum(n for n in clocked if n > 11))
     assert read[0] == read[1]
@@ -269,13 +269,19 @@ def test_a_part_of_a_timeline_is_the_part_that_a_cut_finds():
 def test_the_users_own_template_is_used_for_his_exercise_on_this_wrist():
     recording, spans = workout(3)
     start, end, _ = spans[0]
-    done = look_at(timeline(recording), start, end, Learned((rung("user", "curl"),)))
+    done = recognise_span(
+        timeline(recording), start, end, RecognitionModels((rung("user", "curl"),))
+    )
     assert done.counted is not None
     book = fit_book([CountedSet("a", "curl", "left", 0, done.counted.repetitions)] * 3)
-    known = look_at(timeline(recording), start, end, Learned((rung("user", "curl"),), form=book))
+    known = recognise_span(
+        timeline(recording), start, end, RecognitionModels((rung("user", "curl"),), form=book)
+    )
     assert known.form is not None
     assert known.form.parts["likeness"] > 0.9
-    other = look_at(timeline(recording), start, end, Learned((rung("user", "row"),), form=book))
+    other = recognise_span(
+        timeline(recording), start, end, RecognitionModels((rung("user", "row"),), form=book)
+    )
     assert other.form is not None
     assert "likeness" not in other.form.parts
 
@@ -283,12 +289,12 @@ def test_the_users_own_template_is_used_for_his_exercise_on_this_wrist():
 def test_too_short_for_a_set_is_not_counted():
     recording, spans = workout(3)
     start = spans[0][0]
-    one = look_at(timeline(recording), start, start + 5 * S_NS, Learned())
-    assert (one.counted, one.form, one.named.answer.reason) == (None, None, "no-model")
+    one = recognise_span(timeline(recording), start, start + 5 * S_NS, RecognitionModels())
+    assert (one.counted, one.form, one.named.prediction.reason) == (None, None, "no-model")
 
 
 def test_nothing_recorded_holds_no_sets():
-    assert recognise(Recording((), (), None), Learned()) == ()
+    assert recognise(Recording((), (), None), RecognitionModels()) == ()
     assert wrist_signals(Recording((), (), None)) == []
 
 
@@ -296,22 +302,27 @@ def test_a_short_stretch_in_which_nothing_repeats_is_no_set():
     rest = np.tile(np.array([0, 0, 1000], dtype=np.int16), (2000, 1))
     still = Recording((Piece(0, 50.0, "g", 1e-3, rest),), (), "left")
     short, long = (S_NS, 9 * S_NS), (15 * S_NS, 30 * S_NS)
-    found = recognise(still, Learned(activity=Finds((short, long))))  # type: ignore[arg-type]
+    found = recognise(still, RecognitionModels(activity=Finds((short, long))))  # type: ignore[arg-type]
     assert [(one.start_ns, one.end_ns) for one in found] == [long]
 
 
 def test_a_set_is_told_once_it_is_over_and_never_twice():
     recording, spans = workout(3)
     (first, second) = [(a, b) for a, b, _ in spans]
-    learned = Learned(activity=Finds((first, second)))  # type: ignore[arg-type]
-    early = look(recording, learned, (), second[1] + OVER_NS - 1)
-    assert [(one.start_ns, one.end_ns) for one in early.over] == [first]
+    learned = RecognitionModels(activity=Finds((first, second)))  # type: ignore[arg-type]
+    early = recognise_live(recording, learned, (), second[1] + FINISHED_AFTER_NS - 1)
+    assert [(one.start_ns, one.end_ns) for one in early.finished] == [first]
     assert early.current is not None
     assert early.current.start_ns == second[0]
-    later = look(recording, learned, early.over, second[1] + OVER_NS)
-    assert [(one.start_ns, one.end_ns) for one in later.over] == [second]
+    later = recognise_live(recording, learned, early.finished, second[1] + FINISHED_AFTER_NS)
+    assert [(one.start_ns, one.end_ns) for one in later.finished] == [second]
     assert later.current is None
-    assert look(recording, learned, (*early.over, *later.over), second[1] + OVER_NS).over == ()
+    assert (
+        recognise_live(
+            recording, learned, (*early.finished, *later.finished), second[1] + FINISHED_AFTER_NS
+        ).finished
+        == ()
+    )
 
 
 def test_an_answer_is_held_against_the_truth_set_by_set():

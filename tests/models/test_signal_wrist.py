@@ -26,7 +26,7 @@ def with_hole(n: int, lost: int, **changes) -> Piece:
 def test_lost_samples_are_filled_on_a_line_and_said_so(lost, filled):
     (signal,) = wrist_signals(Recording((with_hole(1000, lost),), (), None))
     assert len(signal.acc_g) == 1000
-    assert signal.heard_s == pytest.approx((1000 - filled) / 50)
+    assert signal.recorded_s == pytest.approx((1000 - filled) / 50)
     assert signal.notes == (("gaps-were-filled",) if filled else ())
     if filled:
         assert np.flatnonzero(signal.filled).tolist() == list(range(400, 400 + lost))
@@ -57,7 +57,7 @@ def test_a_lost_chunk_of_a_fast_device_is_filled():
     sent = pieces(100.0, 100.0, 4000, 100)
     held = tuple(one for n, one in enumerate(sent) if n % 8 != 5)
     (signal,) = wrist_signals(Recording(held, (), None))
-    assert signal.heard_s == pytest.approx(35, abs=0.1)
+    assert signal.recorded_s == pytest.approx(35, abs=0.1)
     apart = np.abs(np.subtract.outer(np.arange(2000), np.flatnonzero(signal.filled))).min(axis=1)
     far = apart[: len(signal.acc_g)] > 5  # the low pass smears the line's corners
     assert np.abs(signal.acc_g - sines(np.arange(len(signal.acc_g)) / 50))[far].max() < 0.01

@@ -11,10 +11,10 @@ from models.exercise.examples import set_statistics
 from models.exercise.fit import fit_user
 from models.exercise.model import ExerciseModel, Level
 from models.exercise.protocols.trials import Movement
-from models.exercise.protocols.worn import WAYS as ASKED_WAYS
+from models.exercise.protocols.worn import WEARINGS as PROTOCOL_WEARINGS
 from models.exercise.protocols.worn import worn_otherwise
 from models.recognition.naming import FAMILIAR, Rung
-from models.recognition.sets import Learned, recognise
+from models.recognition.sets import RecognitionModels, recognise
 from models.recognition.wearing import (
     OTHER_FRAMES,
     OTHER_SIGN,
@@ -23,7 +23,7 @@ from models.recognition.wearing import (
     Wearing,
     as_worn,
     name_as_worn,
-    turn,
+    remap_recording,
 )
 from models.signal.pieces import Recording, Side
 from models.signal.timing import cut_pieces
@@ -33,7 +33,7 @@ from models.signal.wrist import wrist_signals
 from schemas.times import NS_PER_S
 from tests.pipelines.workouts import workout
 
-WAYS = (ROUND, OTHER_WRIST, OTHER_SIGN)
+WEARINGS = (ROUND, OTHER_WRIST, OTHER_SIGN)
 
 
 @cache
@@ -61,12 +61,12 @@ class Finds:
         return tuple(Segment(start, end, 1.0) for start, end, _ in self._spans)
 
 
-@pytest.mark.parametrize("way", WAYS, ids=lambda way: way.note)
+@pytest.mark.parametrize("way", WEARINGS, ids=lambda way: way.note)
 def test_a_watch_that_is_worn_otherwise_is_noticed_and_its_sets_are_named(way: Wearing) -> None:
     recording, spans = workout(9)
-    learned = Learned(ladder(), Finds(9))  # type: ignore[arg-type]
-    found = recognise(turn(recording, way), learned)
-    assert [one.named.answer.exercise for one in found] == [name for _, _, name in spans]
+    learned = RecognitionModels(ladder(), Finds(9))  # type: ignore[arg-type]
+    found = recognise(remap_recording(recording, way), learned)
+    assert [one.named.prediction.exercise for one in found] == [name for _, _, name in spans]
     assert {one.notes for one in found} == {(way.note,)}
 
 
@@ -79,11 +79,11 @@ def test_a_watch_that_is_worn_otherwise_for_one_set_is_read_otherwise_for_it(
     recording, spans = workout(9)
     pause = (spans[0][1] + spans[1][0]) // 2
     parts = [cut(recording, 0, pause), cut(recording, pause, 2**62)]
-    parts[which] = turn(parts[which], way)
+    parts[which] = remap_recording(parts[which], way)
     sent = replace(recording, acc=parts[0].acc + parts[1].acc, gyro=parts[0].gyro + parts[1].gyro)
-    found = recognise(sent, Learned(ladder(), Finds(9)))  # type: ignore[arg-type]
-    assert [one.named.answer.exercise for one in found] == [name for _, _, name in spans]
-    notes = [(*one.named.answer.notes, *one.notes) for one in found]
+    found = recognise(sent, RecognitionModels(ladder(), Finds(9)))  # type: ignore[arg-type]
+    assert [one.named.prediction.exercise for one in found] == [name for _, _, name in spans]
+    notes = [(*one.named.prediction.notes, *one.notes) for one in found]
     assert notes == [(way.note,) if n == which else () for n in range(2)]
 
 
@@ -95,7 +95,7 @@ def test_a_watch_that_is_worn_as_it_says_is_left_alone() -> None:
 
 
 def test_everybodys_model_judges_for_those_who_have_none_of_their_own() -> None:
-    recording = turn(workout(9)[0], ROUND)
+    recording = remap_recording(workout(9)[0], ROUND)
     segments = Finds(9).segments(())
     line = timeline(recording)
     assert as_worn(line, segments, ladder("global"))[1] == (ROUND.note,)
@@ -103,15 +103,17 @@ def test_everybodys_model_judges_for_those_who_have_none_of_their_own() -> None:
     assert as_worn(line, segments, ()) == (line, ())
 
 
-@pytest.mark.parametrize("way", WAYS, ids=lambda way: way.note)
+@pytest.mark.parametrize("way", WEARINGS, ids=lambda way: way.note)
 def test_one_stretch_is_read_as_it_was_worn(way: Wearing) -> None:
     recording, spans = workout(9)
-    stretches = [wrist_signals(cut(turn(recording, way), start, end)) for start, end, _ in spans]
+    stretches = [
+        wrist_signals(cut(remap_recording(recording, way), start, end)) for start, end, _ in spans
+    ]
     found = [name_as_worn(signals, ladder()) for signals in stretches]
-    assert [one.answer.exercise for one in found] == [name for _, _, name in spans]
-    assert {one.answer.notes for one in found} == {(way.note,)}
+    assert [one.prediction.exercise for one in found] == [name for _, _, name in spans]
+    assert {one.prediction.notes for one in found} == {(way.note,)}
     plain = [wrist_signals(cut(recording, start, end)) for start, end, _ in spans]
-    assert {name_as_worn(signals, ladder()).answer.notes for signals in plain} == {()}
+    assert {name_as_worn(signals, ladder()).prediction.notes for signals in plain} == {()}
 
 
 def test_where_the_own_model_does_not_know_a_movement_everybodys_judges() -> None:
@@ -119,9 +121,9 @@ def test_where_the_own_model_does_not_know_a_movement_everybodys_judges() -> Non
     stranger = Rung("user", "v", replace(own_model(), typical=own_model().typical - 9.0))
     rungs = (stranger, *ladder("global"))
     recording, ((start, end, name), _) = workout(9)
-    turned = turn(recording, ROUND)
+    turned = remap_recording(recording, ROUND)
     found = name_as_worn(wrist_signals(cut(turned, start, end)), rungs)
-    assert (found.answer.exercise, found.answer.notes) == (name, (ROUND.note,))
+    assert (found.prediction.exercise, found.prediction.notes) == (name, (ROUND.note,))
     assert found.rung is not None
     assert found.rung.level == "global"
     assert as_worn(timeline(turned), Finds(9).segments(()), rungs)[1] == (ROUND.note,)
@@ -137,8 +139,8 @@ def test_after_a_wrong_unit_the_sign_is_believed_in_which_movement_is_less_stran
     sent = replace(recording, acc=(lies,))
     for start, end, name in spans:
         found = name_as_worn(wrist_signals(cut_raw(sent, start, end)), ladder())
-        assert found.answer.exercise == name
-        assert (OTHER_SIGN.note in found.answer.notes) == (sign == -1)
+        assert found.prediction.exercise == name
+        assert (OTHER_SIGN.note in found.prediction.notes) == (sign == -1)
 
 
 def cut_raw(recording: Recording, start_ns: int, end_ns: int) -> Recording:
@@ -148,19 +150,19 @@ def cut_raw(recording: Recording, start_ns: int, end_ns: int) -> Recording:
 
 
 @pytest.mark.parametrize("side", ["left", "right", None])
-@pytest.mark.parametrize("way", OTHER_FRAMES[2::5], ids=lambda way: str(way.signs.axes))
+@pytest.mark.parametrize("way", OTHER_FRAMES[2::5], ids=lambda way: str(way.axis_map.axes))
 def test_a_device_of_other_axes_is_read_along_those_that_were_learned(
     way: Wearing, side: Side | None
 ) -> None:
     """On either wrist: `workout` is a left one, whose mirror image is a right one."""
     recording, spans = workout(9)
-    worn = turn(recording, OTHER_WRIST) if side == "right" else recording
-    sent = replace(turn(worn, way), side=side)
-    found = recognise(sent, Learned(ladder(), Finds(9)))  # type: ignore[arg-type]
-    assert [one.named.answer.exercise for one in found] == [name for _, _, name in spans]
+    worn = remap_recording(recording, OTHER_WRIST) if side == "right" else recording
+    sent = replace(remap_recording(worn, way), side=side)
+    found = recognise(sent, RecognitionModels(ladder(), Finds(9)))  # type: ignore[arg-type]
+    assert [one.named.prediction.exercise for one in found] == [name for _, _, name in spans]
     assert {one.notes for one in found} == {("axes-were-swapped",)}
     (start, end, name), _ = spans
-    alone = name_as_worn(wrist_signals(cut(sent, start, end)), ladder()).answer
+    alone = name_as_worn(wrist_signals(cut(sent, start, end)), ladder()).prediction
     assert (alone.exercise, alone.notes) == (name, ("axes-were-swapped",))
 
 
@@ -169,21 +171,21 @@ def test_another_frame_is_believed_only_where_it_makes_movement_familiar() -> No
     stranger = replace(own_model(), typical=own_model().typical - 1.2)
     recording, ((start, end, name), _) = workout(9)
     signals = wrist_signals(cut(recording, start, end))
-    plain = name_as_worn(signals, (Rung("user", "v", stranger),)).answer
-    assert plain.strange is not None
+    plain = name_as_worn(signals, (Rung("user", "v", stranger),)).prediction
+    assert plain.strangeness is not None
     assert plain.exercise == name
-    assert FAMILIAR <= plain.strange < stranger.calibration.abstain_above
-    sent = wrist_signals(cut(turn(recording, OTHER_FRAMES[0]), start, end))
-    assert name_as_worn(sent, (Rung("user", "v", stranger),)).answer.notes == ()
-    assert name_as_worn(sent, ladder()).answer.notes == ("axes-were-swapped",)
+    assert FAMILIAR <= plain.strangeness < stranger.calibration.abstain_above
+    sent = wrist_signals(cut(remap_recording(recording, OTHER_FRAMES[0]), start, end))
+    assert name_as_worn(sent, (Rung("user", "v", stranger),)).prediction.notes == ()
+    assert name_as_worn(sent, ladder()).prediction.notes == ("axes-were-swapped",)
 
 
 def test_a_single_window_is_not_looked_at_in_frames_of_other_devices() -> None:
     """One of so many may fit it by chance; a few windows more and it is found."""
     recording, ((start, _, name), _) = workout(9)
-    sent = turn(recording, OTHER_FRAMES[0])
+    sent = remap_recording(recording, OTHER_FRAMES[0])
     seconds = {n: wrist_signals(cut(sent, start, start + n * NS_PER_S)) for n in (4, 10)}
-    found = {n: name_as_worn(signals, ladder()).answer for n, signals in seconds.items()}
+    found = {n: name_as_worn(signals, ladder()).prediction for n, signals in seconds.items()}
     assert [len(one.windows) for one in found.values()] == [1, 7]
     assert found[4].notes == ()
     assert (found[10].exercise, found[10].notes) == (name, ("axes-were-swapped",))
@@ -191,8 +193,8 @@ def test_a_single_window_is_not_looked_at_in_frames_of_other_devices() -> None:
 
 def test_turning_twice_is_not_turning() -> None:
     recording, _ = workout(9)
-    for way in WAYS:
-        again = turn(turn(recording, way), way)
+    for way in WEARINGS:
+        again = remap_recording(remap_recording(recording, way), way)
         assert (again.acc[0].counts == recording.acc[0].counts).all()
         assert (again.gyro[0].counts == recording.gyro[0].counts).all()
 
@@ -205,7 +207,7 @@ def test_the_protocol_of_wearing_counts_right_and_wrong_names() -> None:
         for n, (start, end, name) in enumerate(spans)
     ]
     found = {figure.name: figure for figure in worn_otherwise(movements)}
-    assert len(found) == 2 * len(ASKED_WAYS)
+    assert len(found) == 2 * len(PROTOCOL_WEARINGS)
     right, wrong = found.pop("s7_worn_other_frame_right"), found.pop("s7_worn_other_frame_wrong")
     assert (right.value, wrong.value) == (7 / 8, 0.0)  # one is not familiar enough in any frame
     for name, figure in found.items():

@@ -1,4 +1,4 @@
-"""The front door: every command explains itself, and its exit code tells what happened."""
+"""Every command explains itself, and its exit code tells what happened."""
 
 import json
 import os

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
+from muvr.context import CommandContext
 from muvr.demo import command
-from muvr.door import Door
 from muvr.service import Service
 from muvr.terminal import Terminal
 from schemas.config import Cassandra, Config, Paths
@@ -16,14 +16,14 @@ from tests.cassandra_node import free_ports
 
 
 @pytest.fixture
-def door(tmp_path: Path) -> Door:
+def context(tmp_path: Path) -> CommandContext:
     """A deployment that is down."""
     port, storage_port, jmx_port = free_ports(3)
     config = Config(
         paths=Paths(data=tmp_path / "node", run=tmp_path / "run"),
         cassandra=Cassandra(port=port, storage_port=storage_port, jmx_port=jmx_port),
     )
-    return Door(config, tmp_path / "conf.yaml", Terminal(as_json=True))
+    return CommandContext(config, tmp_path / "conf.yaml", Terminal(as_json=True))
 
 
 @pytest.fixture
@@ -40,41 +40,41 @@ def told(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     for owner in (EmbeddedNode, Service):
         note(owner, "start")
         note(owner, "stop")
-    note(Door, "migrate")
+    note(CommandContext, "migrate")
     return said
 
 
 def test_ctrl_c_while_the_service_starts_stops_the_node(
-    door: Door, told: list[str], monkeypatch: pytest.MonkeyPatch
+    context: CommandContext, told: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def interrupted(_: Service, progress: Progress) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(Service, "start", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        command.run(door)
-    assert told == ["start EmbeddedNode", "migrate Door", "stop EmbeddedNode"]
+        command.run(context)
+    assert told == ["start EmbeddedNode", "migrate CommandContext", "stop EmbeddedNode"]
 
 
 def test_ctrl_c_while_the_node_starts_stops_nobody_elses(
-    door: Door, told: list[str], monkeypatch: pytest.MonkeyPatch
+    context: CommandContext, told: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def interrupted(_: EmbeddedNode, progress: Progress) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(EmbeddedNode, "start", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        command.run(door)
+        command.run(context)
     assert told == []
 
 
 def test_ctrl_c_in_the_middle_stops_both(
-    door: Door, told: list[str], monkeypatch: pytest.MonkeyPatch
+    context: CommandContext, told: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(command, "play", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        command.run(door)
+        command.run(context)
     assert told[-2:] == ["stop Service", "stop EmbeddedNode"]

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from muvr import doctor
+from muvr.context import CommandContext
 from muvr.doctor import _clocks, examine  # pyright: ignore[reportPrivateUsage]
-from muvr.door import Door
 from muvr.terminal import Terminal
 from schemas.config import Api, Cassandra, Config, Paths
 from schemas.errors import DatabaseAway, NoJava, NoKernel
@@ -18,7 +18,7 @@ from tests.cassandra_node import ON_NODE, free_ports
 
 
 @pytest.fixture
-def nowhere(tmp_path: Path) -> Door:
+def nowhere(tmp_path: Path) -> CommandContext:
     """A deployment whose node does not run."""
     port, storage_port, jmx_port, http_port = free_ports(4)
     config = Config(
@@ -26,10 +26,10 @@ def nowhere(tmp_path: Path) -> Door:
         api=Api(port=http_port),
         cassandra=Cassandra(port=port, storage_port=storage_port, jmx_port=jmx_port),
     )
-    return Door(config, tmp_path / "conf.yaml", Terminal(as_json=True))
+    return CommandContext(config, tmp_path / "conf.yaml", Terminal(as_json=True))
 
 
-def test_without_a_node_each_finding_has_its_own_next_step(nowhere: Door) -> None:
+def test_without_a_node_each_finding_has_its_own_next_step(nowhere: CommandContext) -> None:
     found = {one.what: one for one in examine(nowhere)}
     asks_it = ("clocks", "durability", "tables")
     assert {what for what, one in found.items() if not one.ok} == {"node", *asks_it}
@@ -50,12 +50,12 @@ PORTS = {
 
 @pytest.mark.parametrize("what", PORTS)
 def test_a_port_that_a_stranger_has_is_a_finding(
-    nowhere: Door, what: str, monkeypatch: pytest.MonkeyPatch
+    nowhere: CommandContext, what: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def away(*_: object) -> None:  # a driver would wait for the stranger's answer
         raise DatabaseAway("No Cassandra answers.")
 
-    monkeypatch.setattr(Door, "database", away)
+    monkeypatch.setattr(CommandContext, "database", away)
     cassandra, api = nowhere.config.cassandra, nowhere.config.api
     port = api.port if what == "api_port" else getattr(cassandra, what)
     with socket.create_server(("127.0.0.1", port)):
@@ -66,21 +66,23 @@ def test_a_port_that_a_stranger_has_is_a_finding(
     assert found[what].next_step == f"stop who listens there, or set {PORTS[what]}"
 
 
-def test_an_address_of_another_machine_is_a_finding(nowhere: Door) -> None:
+def test_an_address_of_another_machine_is_a_finding(nowhere: CommandContext) -> None:
     api = nowhere.config.api.model_copy(update={"host": "192.0.2.1"})  # of no machine (RFC 5737)
-    door = Door(nowhere.config.model_copy(update={"api": api}), nowhere.conf_path, Terminal())
-    [found] = [one for one in examine(door) if one.what == "api_port"]
+    context = CommandContext(
+        nowhere.config.model_copy(update={"api": api}), nowhere.conf_path, Terminal()
+    )
+    [found] = [one for one in examine(context) if one.what == "api_port"]
     assert not found.ok
     assert "assign" in found.says
 
 
-def test_an_outside_cluster_needs_none_of_the_nodes_ports(nowhere: Door) -> None:
+def test_an_outside_cluster_needs_none_of_the_nodes_ports(nowhere: CommandContext) -> None:
     cassandra = nowhere.config.cassandra.model_copy(update={"contact_points": ("x.invalid",)})
-    door = Door(
+    context = CommandContext(
         nowhere.config.model_copy(update={"cassandra": cassandra}), nowhere.conf_path, Terminal()
     )
     with socket.create_server(("127.0.0.1", cassandra.jmx_port)):
-        found = {one.what: one for one in examine(door)}
+        found = {one.what: one for one in examine(context)}
     assert all(found[one].ok for one in PORTS)
 
 
@@ -88,8 +90,8 @@ def test_a_host_whose_name_leads_nowhere_is_a_finding(tmp_path: Path) -> None:
     config = Config(
         paths=Paths(data=tmp_path / "node"), cassandra=Cassandra(contact_points=("x.invalid",))
     )
-    door = Door(config, tmp_path / "conf.yaml", Terminal(as_json=True))
-    found = {one.what: one for one in examine(door)}
+    context = CommandContext(config, tmp_path / "conf.yaml", Terminal(as_json=True))
+    found = {one.what: one for one in examine(context)}
     assert found["port"].says == "9042 is not answered"
     assert "No Cassandra answers at x.invalid" in found["tables"].says
 
@@ -98,17 +100,19 @@ def test_a_host_whose_name_leads_nowhere_is_a_finding(tmp_path: Path) -> None:
 def test_a_clock_that_is_not_cassandras_is_a_finding(
     keyspace: Cassandra, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    door = Door(Config(cassandra=keyspace), tmp_path / "conf.yaml", Terminal(as_json=True))
-    assert _clocks(door).ok
+    context = CommandContext(
+        Config(cassandra=keyspace), tmp_path / "conf.yaml", Terminal(as_json=True)
+    )
+    assert _clocks(context).ok
     monkeypatch.setattr(doctor, "server_time", lambda: datetime.now(UTC) + timedelta(days=300))
-    ahead = _clocks(door)
+    ahead = _clocks(context)
     assert not ahead.ok
     assert ahead.says.startswith("+259")
     assert "NTP" in ahead.next_step
 
 
 def test_an_examination_that_fails_is_a_finding(
-    nowhere: Door, monkeypatch: pytest.MonkeyPatch
+    nowhere: CommandContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def nothing_found() -> Path:
         return find_java({"PATH": ""}).home
@@ -127,7 +131,7 @@ def test_an_examination_that_fails_is_a_finding(
 
 
 def test_code_that_was_not_compiled_is_a_finding(
-    nowhere: Door, monkeypatch: pytest.MonkeyPatch
+    nowhere: CommandContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def missing(*_: object) -> None:
         raise NoKernel("The compiled features are not there.")

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from ingest.importers.gym import gym_is_there
-from muvr.door import Door
+from muvr.context import CommandContext
 from muvr.evaluation import command
 from muvr.evaluation.command import (
     _activity,  # pyright: ignore[reportPrivateUsage]
@@ -37,45 +37,48 @@ def protocol(name: str) -> command.ProtocolStep:
 
 
 @pytest.fixture
-def door(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Door:
+def context(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> CommandContext:
     monkeypatch.setattr(command, "read_material", lambda *folders: NOTHING)
     protocols = {"reps": [protocol("s5_gym")], "cost": [protocol("fit_ms")]}
     monkeypatch.setattr(command, "PROTOCOLS", protocols)
     config = Config()
     paths = config.paths.model_copy(update={"reports": tmp_path})
     config = config.model_copy(update={"paths": paths})
-    return Door(config, tmp_path / "conf.yaml", Terminal(as_json=True))
+    return CommandContext(config, tmp_path / "conf.yaml", Terminal(as_json=True))
 
 
 def names_in(path: Path) -> list[str]:
     return [figure["name"] for figure in json.loads(path.read_text())["figures"]]
 
 
-def test_one_family_leaves_the_report_of_all_as_it_is(door: Door) -> None:
-    reports = door.config.paths.reports
-    assert command.run(door, "all")
+def test_one_family_leaves_the_report_of_all_as_it_is(context: CommandContext) -> None:
+    reports = context.config.paths.reports
+    assert command.run(context, "all")
     whole = (reports / "evaluate.json").read_bytes(), (reports / "evaluate.html").read_bytes()
     assert names_in(reports / "evaluate.json") == ["s5_gym", "fit_ms"]
-    assert command.run(door, "reps")
+    assert command.run(context, "reps")
     assert names_in(reports / "evaluate-reps.json") == ["s5_gym"]
     assert "s5_gym" in (reports / "evaluate-reps.html").read_text()
     found = (reports / "evaluate.json").read_bytes(), (reports / "evaluate.html").read_bytes()
     assert found == whole
 
 
-def test_an_unknown_family_is_named_beside_the_known(door: Door) -> None:
+def test_an_unknown_family_is_named_beside_the_known(context: CommandContext) -> None:
     with pytest.raises(BadInput, match="squats has no protocol; there are reps, cost, all"):
-        command.run(door, "squats")
+        command.run(context, "squats")
 
 
 @pytest.mark.parametrize("family", GYM_ALONE)
 def test_without_the_gym_recordings_it_is_said_what_is_not_measured_and_how_to_get_them(
-    door: Door, family: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    context: CommandContext,
+    family: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     steps = {"activity": _activity, "exercise": _gym_names, "reps": _reps}
     monkeypatch.setattr(command, "PROTOCOLS", {family: [steps[family]]})
     monkeypatch.setattr(command, "reps_figures", lambda counted: {"s5_spar": 1.0})
-    shown = Door(door.config, door.conf_path, Terminal())
+    shown = CommandContext(context.config, context.conf_path, Terminal())
     assert not command.run(shown, family)
     out, err = capsys.readouterr()
     assert "MISSED" not in out
@@ -84,7 +87,7 @@ def test_without_the_gym_recordings_it_is_said_what_is_not_measured_and_how_to_g
     assert "not at /nowhere/gym (paths.gym)" in err
     assert "MUVR_PATHS__GYM" in err
     assert "Kaggle" in err
-    written = json.loads((door.config.paths.reports / f"evaluate-{family}.json").read_text())
+    written = json.loads((context.config.paths.reports / f"evaluate-{family}.json").read_text())
     unasked = [one for one in written["figures"] if one["value"] is None]
     assert [one["name"] for one in unasked] == GYM_ALONE[family]
     assert all(one["holds"] is False for one in unasked)

@@ -6,10 +6,10 @@ import re
 import numpy as np
 import pytest
 
-from models.activity.evaluate import ActivityRecording, FoundSegments
+from models.activity.evaluate import ActivityRecording, RecordingSegments
 from models.activity.segments import Segment
-from models.exercise.protocols.answers import SetPredictions
 from models.exercise.protocols.outcome import ProtocolOutcome
+from models.exercise.protocols.predictions import SetPredictions
 from models.reps.evaluate import RepsExample
 from models.signal.windows import RATE_HZ
 from models.signal.wrist import WristSignal
@@ -31,7 +31,7 @@ def lifts(seconds: float, period_s: float) -> WristSignal:
     return WristSignal(0, acc.astype(np.float32), gyro.astype(np.float32), "left")
 
 
-def found(error_s: float, day: str = "monday") -> FoundSegments:
+def found(error_s: float, day: str = "monday") -> RecordingSegments:
     """A set from 10 to 30 s whose start is found too late."""
     recording = ActivityRecording(day, (lifts(40, 2.5),), ((10 * NS, 30 * NS),))
     return recording, (Segment(round((10 + error_s) * NS), 30 * NS, 0.9),)
@@ -102,7 +102,7 @@ def test_sets_speak_where_no_windows_were_kept() -> None:
 
 def test_worst_recordings_come_first_and_judged_ones_only() -> None:
     whole = (lifts(20, 2.5),)
-    unjudged: FoundSegments = (ActivityRecording("sunday", whole, ((0, 20 * NS),)), ())
+    unjudged: RecordingSegments = (ActivityRecording("sunday", whole, ((0, 20 * NS),)), ())
     assert worst_error_s(unjudged) is None
     right, wrong = recordings_to_draw([found(2.5), found(4.0), found(0.1), unjudged])
     assert [worst_error_s(one) for one in right] == pytest.approx([0.1])

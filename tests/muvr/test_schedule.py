@@ -11,7 +11,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from muvr import jobs, schedule
-from muvr.door import Door
+from muvr.context import CommandContext
 from muvr.schedule import appointment, appointments, keep_appointments
 from muvr.terminal import Terminal
 from muvr.train import TrainingEngine
@@ -36,7 +36,7 @@ class Trainer:
     asked: list[tuple[str, Any]] = field(default_factory=list)
     fails: dict[str, Exception] = field(default_factory=dict)
 
-    def run_job(self, door: Door, family: str, users: Any, *more: Any) -> RunReport:
+    def run_job(self, context: CommandContext, family: str, users: Any, *more: Any) -> RunReport:
         self.asked.append((family, users, *more))
         if family in self.fails:
             raise self.fails[family]
@@ -53,9 +53,9 @@ def trainer(monkeypatch: pytest.MonkeyPatch) -> Trainer:
 
 
 @pytest.fixture
-def door(keyspace: Cassandra, database: Database, tmp_path: Path) -> Iterator[Door]:
+def context(keyspace: Cassandra, database: Database, tmp_path: Path) -> Iterator[CommandContext]:
     times = Schedule(jobs={"rank": NIGHTLY, "clusters": "0 3 * * 1", "form": ""})
-    yield Door(
+    yield CommandContext(
         Config(cassandra=keyspace, schedule=times), tmp_path / "conf.yaml", Terminal(as_json=True)
     )
     for family in times.jobs:
@@ -63,22 +63,24 @@ def door(keyspace: Cassandra, database: Database, tmp_path: Path) -> Iterator[Do
         database.execute(cql, (f"schedule:{family}",))
 
 
-def test_what_is_due_runs_once_and_a_downtime_is_caught_up_once(door: Door, trainer: Trainer):
-    first = keep_appointments(door)
+def test_what_is_due_runs_once_and_a_downtime_is_caught_up_once(
+    context: CommandContext, trainer: Trainer
+):
+    first = keep_appointments(context)
     assert [(one.family, one.due_at) for one in first] == [
         ("rank", MONDAY.replace(hour=2)),
         ("clusters", MONDAY.replace(hour=3)),
     ]
     assert trainer.asked == [("rank", "changed"), ("clusters", "changed")]
-    assert keep_appointments(door) == [], "again at once there is nothing to do"
+    assert keep_appointments(context) == [], "again at once there is nothing to do"
 
     trainer.now += 5 * DAY
-    assert [(one.family, one.due_at) for one in keep_appointments(door)] == [
+    assert [(one.family, one.due_at) for one in keep_appointments(context)] == [
         ("rank", (MONDAY + 5 * DAY).replace(hour=2))
     ]
-    assert keep_appointments(door) == []
+    assert keep_appointments(context) == []
     assert len(trainer.asked) == 3
-    states = {one.family: (one.state, one.next_at) for one in appointments(door, trainer.now)}
+    states = {one.family: (one.state, one.next_at) for one in appointments(context, trainer.now)}
     assert states == {
         "rank": ("waiting", (MONDAY + 6 * DAY).replace(hour=2)),
         "clusters": ("waiting", (MONDAY + 7 * DAY).replace(hour=3)),
@@ -87,14 +89,14 @@ def test_what_is_due_runs_once_and_a_downtime_is_caught_up_once(door: Door, trai
 
 @pytest.mark.parametrize("why", [LeaseHeld("busy"), DatabaseAway("gone"), ValueError("a bug")])
 def test_a_job_that_could_not_run_stays_due_and_stops_no_other(
-    door: Door, trainer: Trainer, why: Exception
+    context: CommandContext, trainer: Trainer, why: Exception
 ):
     trainer.fails["rank"] = why
-    kept = {one.family: one.status for one in keep_appointments(door)}
+    kept = {one.family: one.status for one in keep_appointments(context)}
     assert kept["clusters"] == "nothing-to-do"
     assert kept["rank"].startswith("another run" if isinstance(why, LeaseHeld) else "failed")
     trainer.fails.clear()
-    assert [one.family for one in keep_appointments(door)] == ["rank"]
+    assert [one.family for one in keep_appointments(context)] == ["rank"]
 
 
 def a_run(status: str, started_at: datetime, family: str = "rank", **inputs: object) -> JobRun:

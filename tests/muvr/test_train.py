@@ -6,7 +6,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from ingest import stretches
-from muvr.door import Door
+from muvr.context import CommandContext
 from muvr.terminal import Terminal
 from muvr.train import TrainingEngine, families_on, keep_stretches, read_users, show_run, train
 from pipelines.jobs import EVERY
@@ -19,8 +19,10 @@ pytestmark = ON_NODE
 
 
 @pytest.fixture
-def door(keyspace: Cassandra, tmp_path: Path) -> Door:
-    return Door(Config(cassandra=keyspace), tmp_path / "conf.yaml", Terminal(as_json=True))
+def context(keyspace: Cassandra, tmp_path: Path) -> CommandContext:
+    return CommandContext(
+        Config(cassandra=keyspace), tmp_path / "conf.yaml", Terminal(as_json=True)
+    )
 
 
 @pytest.fixture
@@ -32,11 +34,11 @@ def users(monkeypatch: pytest.MonkeyPatch) -> list[UUID]:
 
 
 def test_a_user_whose_data_cannot_be_read_does_not_keep_the_others_from_training(
-    door: Door, users: list[UUID], monkeypatch: pytest.MonkeyPatch
+    context: CommandContext, users: list[UUID], monkeypatch: pytest.MonkeyPatch
 ):
     done: list[UUID] = []
     said: list[str] = []
-    monkeypatch.setattr(door.terminal, "fail", said.append)
+    monkeypatch.setattr(context.terminal, "fail", said.append)
 
     async def project(_: object, user_id: UUID, now_us: int) -> int:
         assert now_us > 0
@@ -46,7 +48,7 @@ def test_a_user_whose_data_cannot_be_read_does_not_keep_the_others_from_training
         return 1
 
     monkeypatch.setattr(stretches, "project_stretches", project)
-    keep_stretches(door)
+    keep_stretches(context)
     assert done == [users[0], users[2]]
     (line,) = said
     assert str(users[1]) in line
@@ -54,7 +56,7 @@ def test_a_user_whose_data_cannot_be_read_does_not_keep_the_others_from_training
 
 
 def test_without_the_database_nothing_is_trained(
-    door: Door, users: list[UUID], monkeypatch: pytest.MonkeyPatch
+    context: CommandContext, users: list[UUID], monkeypatch: pytest.MonkeyPatch
 ):
     asked: list[UUID] = []
 
@@ -64,7 +66,7 @@ def test_without_the_database_nothing_is_trained(
 
     monkeypatch.setattr(stretches, "project_stretches", project)
     with pytest.raises(DatabaseAway):
-        keep_stretches(door)
+        keep_stretches(context)
     assert asked == users[:1]
 
 

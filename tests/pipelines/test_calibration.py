@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from models.exercise.calibrate import HeldOut
-from models.exercise.own_calibration import LEAST_USERS
+from models.exercise.calibrate import HeldOutScores
+from models.exercise.user_calibration import MIN_USERS
 from models.softmax import softmax
 from pipelines.exercise.calibration import (
     SHIPPED,
@@ -18,27 +18,25 @@ from pipelines.exercise.calibration import (
 )
 
 
-def user(seed: int, temperature: float) -> HeldOut:
+def user(seed: int, temperature: float) -> HeldOutScores:
     """Twelve sets of ten windows whose probabilities come true at this temperature."""
     rng = np.random.default_rng(seed)
     logits = rng.normal(0, 2, (120, 3))
     truth = np.array([rng.choice(3, p=p) for p in softmax(logits)])
-    return HeldOut(logits / temperature, truth, np.arange(120) // 10, rng.normal(0, 0.2, 120))
+    return HeldOutScores(logits / temperature, truth, np.arange(120) // 10, rng.normal(0, 0.2, 120))
 
 
 @pytest.fixture(scope="module")
 def blobs() -> list[bytes]:
     """Own models that are too sure of themselves, and a global model that was asked of few."""
-    return [
-        held_to_bytes(user(k, 0.5) if k < 3 else None, user(k, 0.05)) for k in range(LEAST_USERS)
-    ]
+    return [held_to_bytes(user(k, 0.5) if k < 3 else None, user(k, 0.05)) for k in range(MIN_USERS)]
 
 
 def test_users_teach_how_far_their_models_are_trusted(blobs) -> None:
     found = learned_calibrations(blobs, Calibrations())
     assert found.own.window == pytest.approx(0.05, rel=0.15)
     assert found.everybody == Calibrations().everybody
-    assert found.learned_on == f"{LEAST_USERS} users"
+    assert found.learned_on == f"{MIN_USERS} users"
     assert learned_calibrations(blobs, found) == found  # the same users again say nothing new
 
 

@@ -13,7 +13,7 @@ import pytest
 from models.exercise.codec import from_bytes, statistics_to_bytes, to_bytes
 from models.exercise.examples import ExampleSettings
 from models.exercise.fit import GlobalModel, fit_global
-from models.exercise.protocols.trials import Movement, learned_of
+from models.exercise.protocols.trials import Movement, training_statistics
 from models.exercise.statistics import total
 from models.signal.pieces import unpack_pieces
 from models.signal.wrist import wrist_signals
@@ -123,7 +123,9 @@ def test_the_protocols_learn_what_spark_learns(world, spark_config, people):
 
 def fold_model(people: list[list[Movement]], settings: ExampleSettings) -> GlobalModel:
     """The model of a fold's training people, as the protocols make it."""
-    return fit_global(total([learned_of(one, settings) for one in people]), model_id=LAYOUT)
+    return fit_global(
+        total([training_statistics(one, settings) for one in people]), model_id=LAYOUT
+    )
 
 
 def movement(one: LabelledRow, seed: int) -> Movement:

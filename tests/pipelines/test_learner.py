@@ -126,7 +126,7 @@ def test_what_training_says_about_a_set_is_what_the_service_says(people):
     model = from_bytes(learned.content)
     signals = wrist_signals(unpack_pieces(late.samples))
     windows = labelled_windows(signals, late.exercise)
-    assert model.answer_windows(windows.t0_ns, windows.x) == model.answer(signals)
+    assert model.predict_windows(windows.t0_ns, windows.x) == model.predict(signals)
 
 
 def test_what_does_not_carry_a_model_says_why(people):
@@ -165,7 +165,7 @@ def test_windows_that_were_kept_before_sets_had_a_most_are_taken_anew(people, mo
     kept = {one.set_id: one.features for one in first.fresh}
     sets = [replace(one, features=kept[one.set_id]) for one in people[0]]
     for module in ("models.exercise.examples", "pipelines.exercise.windows"):
-        monkeypatch.setattr(f"{module}.MOST_ROWS", 10)
+        monkeypatch.setattr(f"{module}.MAX_ROWS", 10)
     again = learn_user(sets, "wrist-acc6", RECIPE)
     assert [one.set_id for one in again.fresh] == [one.set_id for one in sets]
     new = {one.set_id: one.features for one in again.fresh}

@@ -11,7 +11,7 @@ import pytest
 
 from ingest.erasure import erase_user
 from ingest.sweeper import sweep
-from muvr.door import Door
+from muvr.context import CommandContext
 from muvr.terminal import Terminal
 from schemas.config import Cassandra, Config
 from schemas.errors import BadConfig, NotAllowed
@@ -72,10 +72,10 @@ def test_a_password_is_found_in_the_environment_then_in_its_file(tmp_path: Path)
 class Guarded:
     """A node that asks for passwords, with its three roles."""
 
-    door: Door
+    context: CommandContext
 
     def opened(self, role: str) -> Database:
-        return open_as(self.door.config, role)  # pyright: ignore[reportArgumentType]
+        return open_as(self.context.config, role)  # pyright: ignore[reportArgumentType]
 
 
 @pytest.fixture(scope="module")
@@ -85,11 +85,11 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guarded]:
         cassandra = plain.config.model_copy(update=NAMES)
         paths = plain.paths.model_copy(update={"secrets": folder / "secrets"})
         config = Config(cassandra=cassandra, paths=paths)
-        door = Door(config, folder / "conf.yaml", Terminal(as_json=True))
+        context = CommandContext(config, folder / "conf.yaml", Terminal(as_json=True))
         with quick_tables():
-            door.node.start()
-        door.migrate(with_roles=True)
-        yield Guarded(door)
+            context.node.start()
+        context.migrate(with_roles=True)
+        yield Guarded(context)
 
 
 @pytest.fixture(scope="module", params=["service", "spark", "migrations"])
@@ -106,7 +106,7 @@ def refused(database: Database, cql: str) -> bool:
 
 
 def test_nobody_comes_in_without_a_password_nor_with_the_known_one(guarded: Guarded) -> None:
-    config = guarded.door.config
+    config = guarded.context.config
     for credentials in (None, ("cassandra", "cassandra"), ("muvr_service", "guessed")):
         with pytest.raises(NotAllowed, match="password"):
             connect(config.cassandra, keyspace=None, credentials=credentials)
@@ -140,7 +140,7 @@ def test_only_migrations_change_tables(guarded: Guarded, role: str) -> None:
 
 def test_the_service_does_its_work(guarded: Guarded) -> None:
     database = guarded.opened("service")
-    settings = guarded.door.config.cassandra
+    settings = guarded.context.config.cassandra
     check_schema(database, settings)
     assert require_durability(database, settings).holds
     user = User(uuid.uuid4(), f"anna-{uuid.uuid4().hex[:6]}", "hash", frozenset({"predict"}), NOW)
@@ -186,8 +186,8 @@ def test_jobs_do_their_work(guarded: Guarded) -> None:
 
 
 def test_rights_that_are_too_much_are_taken_back_and_missing_ones_given(guarded: Guarded) -> None:
-    settings = guarded.door.config.cassandra
-    with guarded.door.database("admin") as admin:
+    settings = guarded.context.config.cassandra
+    with guarded.context.database("admin") as admin:
         assert give_rights(admin, settings) == 0, "everything is as it must be"
         admin.execute("GRANT MODIFY ON muvr.journal TO muvr_spark")
         admin.execute("REVOKE SELECT ON muvr.sets FROM muvr_spark")

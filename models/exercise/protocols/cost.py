@@ -1,4 +1,4 @@
-"""S8: what a window costs on one core. The clock is handed in: this room has none."""
+"""S8: processor time of a window on one core. The clock is a parameter: models have none."""
 
 from collections.abc import Callable, Sequence
 
@@ -8,13 +8,13 @@ from models.exercise.features import cut_signal, window_features
 from models.exercise.fit import fit_global, fit_user
 from models.exercise.kernel import features
 from models.exercise.protocols.outcome import SPAR, ProtocolData, ProtocolOutcome
-from models.exercise.protocols.trials import Movement, learned_of, people
+from models.exercise.protocols.trials import Movement, people, training_statistics
 from models.exercise.statistics import total
 from schemas.errors import NotEnoughLabels
 
 Clock = Callable[[], float]
 PROTOCOL = "one core, best of fifteen rounds, process seconds"
-ROUNDS = 15  # short ones: other processes disturb a long round for certain
+ROUNDS = 15  # short ones: a long round is always disturbed by other processes
 REPEATS = 40
 
 
@@ -30,15 +30,15 @@ def cost(movements: Sequence[Movement], clock_s: Clock) -> ProtocolOutcome:
     if cut.gyro is None:
         raise NotEnoughLabels("the cost is that of a wrist with rotation")
     acc, gyro = cut.acc, cut.gyro
-    learned = [learned_of(sets) for sets in people(movements).values()]
-    others = fit_global(total(learned[1:]))
-    model = fit_user(learned[0], others)
+    training = [training_statistics(sets) for sets in people(movements).values()]
+    others = fit_global(total(training[1:]))
+    model = fit_user(training[0], others)
     t0_ns, x = cut.t0_ns[:1], window_features(signal).x[:1]
     one = _seconds(lambda: features(acc[:1], gyro[:1]), REPEATS, clock_s)
     batch = _seconds(lambda: features(acc, gyro), 1, clock_s) / len(acc)
     answer = _seconds(lambda: (model.scores(x), model.strangeness(x)), REPEATS, clock_s)
-    whole = _seconds(lambda: model.answer_windows(t0_ns, x), REPEATS, clock_s)
-    fit = _seconds(lambda: fit_user(learned[0], others), 1, clock_s)
+    whole = _seconds(lambda: model.predict_windows(t0_ns, x), REPEATS, clock_s)
+    fit = _seconds(lambda: fit_user(training[0], others), 1, clock_s)
     measured = ProtocolData(SPAR, PROTOCOL)
     return ProtocolOutcome(
         (

@@ -1,11 +1,11 @@
-"""What a protocol hands back: the report's figures, and the answers behind them for pictures."""
+"""The outcome of a protocol: figures for the report, and the predictions behind them."""
 
 from dataclasses import dataclass
 
 import numpy as np
 
 from models.arrays import Ints64
-from models.exercise.protocols.answers import SetPredictions
+from models.exercise.protocols.predictions import SetPredictions
 from schemas.report import Figure
 
 SPAR = "SPAR-10"
@@ -14,18 +14,18 @@ GYM = "gym IMU, 99 sets of one lifter on 8 days"
 
 @dataclass(frozen=True, slots=True)
 class ProtocolOutcome:
-    """All of a protocol.
+    """The outcome of a protocol.
 
     Attributes:
         figures: the lines of the report.
-        labels: exercises, in the order of the indices in `asked`.
-        asked: the answers behind the figures, for confusion matrices and reliability.
-        chosen: what each fold chose inside its training part, for people.
+        labels: exercises, in the order of the indices in `predictions`.
+        predictions: behind the figures, for confusion matrices and reliability diagrams.
+        chosen: settings that each fold chose inside its training part, as text.
     """
 
     figures: tuple[Figure, ...]
     labels: tuple[str, ...] = ()
-    asked: tuple[SetPredictions, ...] = ()
+    predictions: tuple[SetPredictions, ...] = ()
     chosen: tuple[str, ...] = ()
 
 
@@ -35,8 +35,8 @@ class ProtocolData:
 
     Attributes:
         data: the recordings.
-        protocol: what was learned, asked and chosen where.
-        acc_only: without rotation: names say so, and nothing is demanded.
+        protocol: training, test and model selection, as text.
+        acc_only: without rotation: figures are named so and have no floors.
     """
 
     data: str
@@ -55,8 +55,8 @@ class ProtocolData:
         """A figure that must not pass its ceiling, where it has one."""
         return self._figure(name, value, unit, ceiling, at_most=True)
 
-    def beside(self, name: str, value: float, peer: str, peer_value: float) -> Figure:
-        """A figure beside what another way gave in the same run."""
+    def compared(self, name: str, value: float, peer: str, peer_value: float) -> Figure:
+        """A figure compared with that of another method in the same run."""
         return Figure(
             name,
             value,
@@ -81,10 +81,10 @@ class ProtocolData:
 
 
 def confusion(outcome: ProtocolOutcome, *, of_sets: bool = False) -> Ints64:
-    """Counts, int64 (k, k) for k labels: rows are the truth, columns what was named."""
+    """Confusion matrix, int64 (k, k) for k labels: rows are the truth, columns the predictions."""
     size = len(outcome.labels)
     matrix = np.zeros((size, size), dtype=np.int64)
-    for a in outcome.asked:
-        rows, columns = (a.set_truth, a.set_named) if of_sets else (a.truth, a.named)
+    for a in outcome.predictions:
+        rows, columns = (a.set_truth, a.set_predicted) if of_sets else (a.truth, a.predicted)
         np.add.at(matrix, (rows, columns), 1)
     return matrix

@@ -1,4 +1,4 @@
-"""Labelled movement cut for a trial: by share of each set, learned from, or asked about."""
+"""Labelled movement cut into training and test parts of a trial."""
 
 import zlib
 from collections.abc import Mapping, Sequence
@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 
 from models.exercise.evaluate import LabelledWindows, labelled_windows
 from models.exercise.examples import ExampleSettings, windows_of_sets
-from models.exercise.kept import keep
-from models.exercise.kept_statistics import statistics_of_sets
+from models.exercise.quantised import quantise
+from models.exercise.quantised_statistics import statistics_of_sets
 from models.exercise.statistics import Statistics, total
 from models.signal.wrist import WristSignal, slice_of
 
@@ -16,15 +16,15 @@ FOLDS = 5
 
 @dataclass(frozen=True, slots=True)
 class Movement:
-    """A labelled set of somebody.
+    """A labelled set of one person.
 
     Attributes:
-        person: who.
+        person: whose.
         day: when, "" where the source does not say.
         exercise: its name.
         variant: a finer name, "" where there is none.
         signals: the set at 50 Hz.
-        seed: of the turns of its copies, None: made of what it is.
+        seed: of the rotations of its copies; None: derived from the other fields.
     """
 
     person: str
@@ -36,11 +36,11 @@ class Movement:
 
 
 @dataclass(frozen=True, slots=True)
-class Taught:
-    """What some sets teach, and their windows as they are asked."""
+class GroupData:
+    """The training statistics of a group of sets, and their windows for evaluation."""
 
-    learned: Statistics
-    asked: tuple[LabelledWindows, ...]
+    statistics: Statistics
+    evaluation_windows: tuple[LabelledWindows, ...]
 
 
 def part(movement: Movement, start: float, end: float) -> Movement:
@@ -49,51 +49,51 @@ def part(movement: Movement, start: float, end: float) -> Movement:
 
 
 def without_rotation(movement: Movement) -> Movement:
-    """The same as a device without a gyroscope would have recorded it."""
+    """The same set without rotation, as of a device without a gyroscope."""
     signals = tuple(replace(s, gyro_rad_s=None) for s in movement.signals)
     return replace(movement, signals=signals)
 
 
-def learned_of(
+def training_statistics(
     movements: Sequence[Movement], settings: ExampleSettings | None = None
 ) -> Statistics:
-    """What these sets teach, by the functions and from the form of windows that training uses.
+    """Statistics of these sets, from quantised windows as in training.
 
     Raises:
         NotEnoughLabels: none of them is long enough.
     """
     found = windows_of_sets([(m.signals, seed_of(m)) for m in movements], settings)
     return statistics_of_sets(
-        [(m.exercise, keep(w)) for m, w in zip(movements, found, strict=True)]
+        [(m.exercise, quantise(w)) for m, w in zip(movements, found, strict=True)]
     )
 
 
 def seed_of(movement: Movement) -> int:
-    """Of the turns of a set's copies: made of what it is, where none is given."""
+    """The seed of the rotations of a set's copies; derived from the set where none is given."""
     if movement.seed is not None:
         return movement.seed
     name = f"{movement.person}/{movement.exercise}/{movement.signals[0].t0_ns}"
     return zlib.crc32(name.encode())
 
 
-def asked(movements: Sequence[Movement]) -> tuple[LabelledWindows, ...]:
-    """Windows of every set that has one."""
+def evaluation_windows(movements: Sequence[Movement]) -> tuple[LabelledWindows, ...]:
+    """Windows for evaluation of every set that has one."""
     found = [labelled_windows(m.signals, m.exercise) for m in movements]
     return tuple(w for w in found if w is not None)
 
 
-def taught(movements: Sequence[Movement]) -> Taught:
-    """These sets for both sides of a split.
+def group_data(movements: Sequence[Movement]) -> GroupData:
+    """The data of a group of sets, for either side of a split.
 
     Raises:
         NotEnoughLabels: none of them is long enough.
     """
-    return Taught(learned_of(movements), asked(movements))
+    return GroupData(training_statistics(movements), evaluation_windows(movements))
 
 
-def all_learned(several: Mapping[str, Taught]) -> Statistics:
-    """What all of them teach together."""
-    return total([one.learned for one in several.values()])
+def total_statistics(groups: Mapping[str, GroupData]) -> Statistics:
+    """The sum of the statistics of all groups."""
+    return total([group.statistics for group in groups.values()])
 
 
 def exercises(movements: Sequence[Movement]) -> tuple[str, ...]:

@@ -1,8 +1,8 @@
-"""S4c beside: how far one lifter's own model is to be trusted on a day that it never saw.
+"""S4c, calibration: how far one lifter's user model can be trusted on an unseen day.
 
-The model as it is served: names learned, the shipped calibration moved by the lifter's own later
-sets (`own_calibration.on_one_user`), against the shipped one alone. Then each exercise of the day
-is taken out of what was learned and asked: it should be left without a name.
+The model as it is served, with the shipped calibration updated by the lifter's later sets
+(`user_calibration.calibrate_for_user`), is compared with the shipped calibration alone. Then each
+exercise of the day is left out of training in turn: the model should abstain from it.
 """
 
 from collections.abc import Callable, Sequence
@@ -10,17 +10,17 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from models.exercise.calibrate import HeldOut, held_out
+from models.exercise.calibrate import HeldOutScores, score_held_out
 from models.exercise.evaluate import LabelledWindows
-from models.exercise.fit import OWN_CALIBRATION, fit_global, fit_user
+from models.exercise.fit import USER_CALIBRATION, fit_global, fit_user
 from models.exercise.model import ExerciseModel
-from models.exercise.own_calibration import on_one_user
-from models.exercise.probability import LEAST
-from models.exercise.protocols.answers import SetPredictions, answers, mean, set_ece
+from models.exercise.probability import MIN_PROBABILITY
 from models.exercise.protocols.outcome import GYM, ProtocolData
-from models.exercise.protocols.trials import Movement, asked, learned_of
+from models.exercise.protocols.predictions import SetPredictions, mean, predictions_of, set_ece
+from models.exercise.protocols.trials import Movement, evaluation_windows, training_statistics
 from models.exercise.statistics import Statistics, total
 from models.exercise.time_split import split_in_time
+from models.exercise.user_calibration import calibrate_for_user
 from models.softmax import softmax
 from schemas.config import Training
 from schemas.report import Figure
@@ -31,100 +31,112 @@ EARLY_SHARE = Training().cutoff_share  # of each exercise's sets, as in training
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
-    """A set, what it teaches, and its windows as they are asked."""
+class MovementData:
+    """A set with its training statistics and its windows for evaluation."""
 
     movement: Movement
-    learned: Statistics
-    asked: tuple[LabelledWindows, ...]
+    statistics: Statistics
+    evaluation_windows: tuple[LabelledWindows, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Trust:
-    """What a kind of calibration was worth.
+class CalibrationResults:
+    """Results of one calibration, added to set by set.
 
     Attributes:
-        sure: sets of exercises that were known.
+        known_predictions: predictions of sets whose exercise the model knows.
         losses: of those, -log probability of the truth.
-        kept: of those, whether a name was told.
-        caught: sets of exercises that were left out: whether none was.
+        known_named: of those, whether the model named an exercise.
+        unknown_abstained: of sets whose exercise was left out, whether the model abstained.
     """
 
-    sure: list[SetPredictions]
+    known_predictions: list[SetPredictions]
     losses: list[float]
-    kept: list[bool]
-    caught: list[bool]
+    known_named: list[bool]
+    unknown_abstained: list[bool]
 
 
-WORTH: dict[str, Callable[[Trust], float]] = {
-    "s4c_own_sets_ece": lambda trust: set_ece(trust.sure),
-    "s4c_own_sets_log_loss": lambda trust: mean(trust.losses),
-    "s4c_known_abstained": lambda trust: 1 - mean(trust.kept),
-    "s4c_unknown_abstained": lambda trust: mean(trust.caught),
+FIGURES: dict[str, Callable[[CalibrationResults], float]] = {
+    "s4c_own_sets_ece": lambda results: set_ece(results.known_predictions),
+    "s4c_own_sets_log_loss": lambda results: mean(results.losses),
+    "s4c_known_abstained": lambda results: 1 - mean(results.known_named),
+    "s4c_unknown_abstained": lambda results: mean(results.unknown_abstained),
 }
 
 
 def trust_on_new_days(movements: Sequence[Movement]) -> list[Figure]:
-    """Calibration and abstention of one lifter's own models, as shipped and as served."""
-    shipped, served = Trust([], [], [], []), Trust([], [], [], [])
-    sets = [Known(m, learned_of([m]), asked([m])) for m in movements]
+    """Calibration and abstention of one lifter's user models, as shipped and as served."""
+    shipped, served = CalibrationResults([], [], [], []), CalibrationResults([], [], [], [])
+    sets = [MovementData(m, training_statistics([m]), evaluation_windows([m])) for m in movements]
     for day in sorted({m.day for m in movements}):
-        learned = [one for one in sets if one.movement.day != day]
-        new = [one for one in sets if one.movement.day == day]
-        _ask(learned, new, shipped, served)
-        for exercise in sorted({one.movement.exercise for one in new}):
-            rest = [one for one in learned if one.movement.exercise != exercise]
-            left_out = [one for one in new if one.movement.exercise == exercise]
-            _ask_unknown(rest, left_out, shipped, served)
+        training = [data for data in sets if data.movement.day != day]
+        test = [data for data in sets if data.movement.day == day]
+        _score_known(training, test, shipped, served)
+        for exercise in sorted({data.movement.exercise for data in test}):
+            rest = [data for data in training if data.movement.exercise != exercise]
+            unknown_data = [data for data in test if data.movement.exercise == exercise]
+            _score_unknown(rest, unknown_data, shipped, served)
     measured = ProtocolData(GYM, PROTOCOL)
     return [
-        measured.beside(name, worth(served), PEER, worth(shipped)) for name, worth in WORTH.items()
+        measured.compared(name, figure_of(served), PEER, figure_of(shipped))
+        for name, figure_of in FIGURES.items()
     ]
 
 
-def own_models_of(sets: Sequence[Known]) -> tuple[ExerciseModel, ExerciseModel]:
-    """One lifter's model under the shipped calibration, and as it is served."""
+def shipped_and_served_models(sets: Sequence[MovementData]) -> tuple[ExerciseModel, ExerciseModel]:
+    """One lifter's user model under the shipped calibration, and as it is served."""
     model = _model(sets)
     early, late = split_in_time(
         sets,
         EARLY_SHARE,
-        exercise=lambda one: one.movement.exercise,
-        age=lambda one: one.movement.signals[0].t0_ns,
+        exercise=lambda data: data.movement.exercise,
+        age=lambda data: data.movement.signals[0].t0_ns,
     )
-    trial = held_out(_model(early), _windows(late)) if late else None
-    return model, replace(model, calibration=on_one_user(OWN_CALIBRATION, trial))
+    held_out = score_held_out(_model(early), _windows(late)) if late else None
+    return model, replace(model, calibration=calibrate_for_user(USER_CALIBRATION, held_out))
 
 
-def _ask(learned: Sequence[Known], new: Sequence[Known], shipped: Trust, served: Trust) -> None:
-    for model, trust in zip(own_models_of(learned), (shipped, served), strict=True):
-        held = held_out(model, _windows(new))
-        if held is None:
-            continue
-        found = answers("", model, held, model.labels)
-        trust.sure.append(found)
-        trust.losses.extend(_losses(model, held))
-        trust.kept.extend((~found.set_abstained).tolist())
-
-
-def _ask_unknown(
-    learned: Sequence[Known], new: Sequence[Known], shipped: Trust, served: Trust
+def _score_known(
+    training: Sequence[MovementData],
+    test: Sequence[MovementData],
+    shipped: CalibrationResults,
+    served: CalibrationResults,
 ) -> None:
-    for model, trust in zip(own_models_of(learned), (shipped, served), strict=True):
-        found = [model.answer_windows(one.t0_ns, one.x) for one in _windows(new)]
-        trust.caught.extend(answer.abstained for answer in found)
+    for model, results in zip(shipped_and_served_models(training), (shipped, served), strict=True):
+        held_out = score_held_out(model, _windows(test))
+        if held_out is None:
+            continue
+        predictions = predictions_of("", model, held_out, model.labels)
+        results.known_predictions.append(predictions)
+        results.losses.extend(_losses(model, held_out))
+        results.known_named.extend((~predictions.set_abstained).tolist())
 
 
-def _model(sets: Sequence[Known]) -> ExerciseModel:
-    """As a first training learns it: a single user is everybody."""
-    own = total([one.learned for one in sets])
+def _score_unknown(
+    training: Sequence[MovementData],
+    test: Sequence[MovementData],
+    shipped: CalibrationResults,
+    served: CalibrationResults,
+) -> None:
+    for model, results in zip(shipped_and_served_models(training), (shipped, served), strict=True):
+        for windows in _windows(test):
+            abstained = model.predict_windows(windows.t0_ns, windows.x).abstained
+            results.unknown_abstained.append(abstained)
+
+
+def _model(sets: Sequence[MovementData]) -> ExerciseModel:
+    """As the first training of a deployment: the prior is of this one user."""
+    own = total([data.statistics for data in sets])
     return fit_user(own, fit_global(own))
 
 
-def _windows(sets: Sequence[Known]) -> list[LabelledWindows]:
-    return [windows for one in sets for windows in one.asked]
+def _windows(sets: Sequence[MovementData]) -> list[LabelledWindows]:
+    return [windows for data in sets for windows in data.evaluation_windows]
 
 
-def _losses(model: ExerciseModel, held: HeldOut) -> list[float]:
-    each = softmax(held.scores * model.calibration.window)
-    sets = held.windows_of_sets()
-    return [-float(np.log(model.of_set(each[s])[held.truth[s][0]] + LEAST)) for s in sets]
+def _losses(model: ExerciseModel, held_out: HeldOutScores) -> list[float]:
+    each = softmax(held_out.scores * model.calibration.window)
+    sets = held_out.windows_of_sets()
+    return [
+        -float(np.log(model.of_set(each[s])[held_out.truth[s][0]] + MIN_PROBABILITY)) for s in sets
+    ]

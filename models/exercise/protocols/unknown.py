@@ -1,8 +1,8 @@
-"""S6: does a user's model know what it has never seen?
+"""S6: does a user model recognise exercises that it was not trained on as unknown?
 
-Per user: first 60 % of each recording learned, last 40 % asked, each exercise in turn left out of
-everything, the others' statistics too. How the metric is shrunk, P(known) and the border of
-abstention are learned on the other users.
+Per user: the first 60 % of each recording is for training, the last 40 % for test, and each
+exercise in turn is left out of all training data, also of the prior. Shrinkage of the metric,
+P(known) and the abstention threshold are chosen on the other users.
 """
 
 from collections.abc import Sequence
@@ -13,19 +13,26 @@ from scipy.stats import rankdata
 
 from models.arrays import Flags, Floats, Floats64
 from models.exercise.calibrate import (
-    HeldOut,
+    HeldOutScores,
     calibrate,
-    held_out,
-    left_out,
-    novelty_of_sets,
-    novelty_of_windows,
+    score_held_out,
+    score_unknown,
+    set_novelty,
+    window_novelty,
 )
 from models.exercise.evaluate import calibration_error
-from models.exercise.fit import OWN_CALIBRATION, FitSettings, fit_global, fit_user
+from models.exercise.fit import USER_CALIBRATION, FitSettings, fit_global, fit_user
 from models.exercise.probability import Calibration
-from models.exercise.protocols.answers import mean
 from models.exercise.protocols.outcome import SPAR, ProtocolData, ProtocolOutcome
-from models.exercise.protocols.trials import Movement, asked, exercises, learned_of, part, people
+from models.exercise.protocols.predictions import mean
+from models.exercise.protocols.trials import (
+    Movement,
+    evaluation_windows,
+    exercises,
+    part,
+    people,
+    training_statistics,
+)
 from models.exercise.statistics import Statistics, total
 
 CHOICES = tuple(FitSettings(metric_shrink=m) for m in (0.05, 0.1, 0.3))
@@ -35,42 +42,42 @@ PROTOCOL = (
 
 
 @dataclass(frozen=True, slots=True)
-class Strange:
-    """What a model without one exercise finds strange.
+class NoveltyScores:
+    """Scores of a model that was trained without one exercise.
 
     Attributes:
-        known: held-out windows of the exercises it knows.
-        unknown: windows of the one it does not.
+        known: of held-out windows of the exercises that it knows.
+        unknown: of windows of the exercise that was left out.
     """
 
-    known: HeldOut
-    unknown: HeldOut
+    known: HeldOutScores
+    unknown: HeldOutScores
 
     def auroc(self, calibration: Calibration) -> float:
-        """Chance that an unknown window is newer than a known one."""
-        known, unknown = (novelty_of_windows(h, calibration) for h in (self.known, self.unknown))
+        """Probability that an unknown window has a higher novelty than a known one."""
+        known, unknown = (window_novelty(h, calibration) for h in (self.known, self.unknown))
         return auroc(known, unknown)
 
-    def caught(self, calibration: Calibration) -> bool:
-        """Whether the unknown windows together are left without a name."""
-        return bool(novelty_of_sets(self.unknown, calibration)[0] > calibration.abstain_above)
+    def unknown_abstained(self, calibration: Calibration) -> bool:
+        """Whether the model abstains from the unknown windows as one set."""
+        return bool(set_novelty(self.unknown, calibration)[0] > calibration.abstain_above)
 
-    def refused(self, calibration: Calibration) -> Flags:
-        """(s,) which known sets are left without one."""
-        return novelty_of_sets(self.known, calibration) > calibration.abstain_above
+    def known_abstained(self, calibration: Calibration) -> Flags:
+        """(s,) which known sets the model abstains from."""
+        return set_novelty(self.known, calibration) > calibration.abstain_above
 
 
 PersonStatistics = dict[str, dict[str, Statistics]]  # of a person, of an exercise
-Tried = Sequence[dict[str, list[Strange]]]  # with each of CHOICES, of a person
+ScoresByChoice = Sequence[dict[str, list[NoveltyScores]]]  # with each of CHOICES, of a person
 
 
 @dataclass(frozen=True, slots=True)
-class Border:
-    """What the other users chose for one.
+class ChosenThreshold:
+    """What was chosen for one user on the other users.
 
     Attributes:
-        choice: which of CHOICES.
-        calibration: with P(known) and the border of abstention.
+        choice: index into CHOICES.
+        calibration: with P(known) and the abstention threshold.
     """
 
     choice: int
@@ -78,43 +85,49 @@ class Border:
 
 
 @dataclass(frozen=True, slots=True)
-class UnknownTrial:
-    """How one user's models without an exercise fared under the others' border.
+class NoveltyResults:
+    """Results of one user's models without an exercise, under the chosen threshold.
 
     Attributes:
-        area: mean AUROC.
-        known: bool (m,), of every window that was asked: whether its exercise was.
+        mean_auroc: over the exercises that were left out.
+        known: bool (m,), of every test window, whether its exercise is known.
         probability: float64 (m,), P(known) of each.
-        caught: of each exercise that was left out: whether no name was told.
-        refused: of each known set: the same.
+        unknown_abstained: of each exercise that was left out, whether the model abstained.
+        known_abstained: of each known set, the same.
     """
 
-    area: float
+    mean_auroc: float
     known: Flags
     probability: Floats64
-    caught: list[bool]
-    refused: list[bool]
+    unknown_abstained: list[bool]
+    known_abstained: list[bool]
 
 
 def unknown_exercise(movements: Sequence[Movement]) -> ProtocolOutcome:
     """AUROC per user, and how well P(known) is calibrated."""
     labels = exercises(movements)
     by_person = people(movements)
-    learned = {
-        p: {e: learned_of([part(m, 0, 0.6) for m in sets if m.exercise == e]) for e in labels}
+    training = {
+        p: {
+            e: training_statistics([part(m, 0, 0.6) for m in sets if m.exercise == e])
+            for e in labels
+        }
         for p, sets in by_person.items()
     }
-    tried = [
-        {p: _left_out(p, by_person[p], learned, settings) for p in by_person}
+    scores_by_choice = [
+        {p: _score_without_each_exercise(p, by_person[p], training, settings) for p in by_person}
         for settings in CHOICES
     ]
-    borders = {person: _chosen_elsewhere(person, tried) for person in by_person}
-    judged = [_judged(tried[b.choice][person], b.calibration) for person, b in borders.items()]
+    thresholds = {person: _choose_on_others(person, scores_by_choice) for person in by_person}
+    results_by_user = [
+        _evaluate(scores_by_choice[b.choice][person], b.calibration)
+        for person, b in thresholds.items()
+    ]
     chosen = tuple(
         f"{person}: metric_shrink {CHOICES[b.choice].metric_shrink:g}"
-        for person, b in borders.items()
+        for person, b in thresholds.items()
     )
-    return _outcome(judged, labels, chosen)
+    return _outcome(results_by_user, labels, chosen)
 
 
 def auroc(low: Floats, high: Floats) -> float:
@@ -128,65 +141,83 @@ def auroc(low: Floats, high: Floats) -> float:
     return float(above / (len(low) * len(high)))
 
 
-def _left_out(
-    person: str, sets: Sequence[Movement], learned: PersonStatistics, settings: FitSettings
-) -> list[Strange]:
-    """A person's later movement, asked of models that lack one exercise each."""
-    found: list[Strange] = []
-    windows = asked([part(m, 0.6, 1) for m in sets])
-    for exercise in learned[person]:
-        own = total([s for e, s in learned[person].items() if e != exercise])
+def _score_without_each_exercise(
+    person: str, sets: Sequence[Movement], training: PersonStatistics, settings: FitSettings
+) -> list[NoveltyScores]:
+    """Scores of a person's test part by models that each lack one exercise."""
+    results: list[NoveltyScores] = []
+    windows = evaluation_windows([part(m, 0.6, 1) for m in sets])
+    for exercise in training[person]:
+        own = total([s for e, s in training[person].items() if e != exercise])
         others = total(
-            [s for p, of in learned.items() for e, s in of.items() if p != person and e != exercise]
+            [
+                s
+                for p, of in training.items()
+                for e, s in of.items()
+                if p != person and e != exercise
+            ]
         )
         model = fit_user(own, fit_global(others, settings), settings)
-        known = held_out(model, windows)
+        known = score_held_out(model, windows)
         unknown = [w.x for w in windows if w.exercise == exercise]
         if known is not None and unknown:
-            found.append(Strange(known, left_out(model, np.concatenate(unknown))))
-    return found
+            results.append(NoveltyScores(known, score_unknown(model, np.concatenate(unknown))))
+    return results
 
 
-def _chosen_elsewhere(person: str, tried: Tried) -> Border:
-    """The choice with the largest area on the other users, and the border learned on them."""
-    elsewhere = [[s for p, found in t.items() if p != person for s in found] for t in tried]
-    borders = [
-        calibrate([s.known for s in f], [s.unknown for s in f], before=OWN_CALIBRATION)
-        for f in elsewhere
+def _choose_on_others(person: str, scores_by_choice: ScoresByChoice) -> ChosenThreshold:
+    """The choice with the largest AUROC on the other users, and the threshold learned on them."""
+    others_only = [
+        [s for p, results in t.items() if p != person for s in results] for t in scores_by_choice
     ]
-    best = int(np.argmax([_area(f, b) for f, b in zip(elsewhere, borders, strict=True)]))
-    return Border(best, borders[best])
+    thresholds = [
+        calibrate([s.known for s in f], [s.unknown for s in f], initial=USER_CALIBRATION)
+        for f in others_only
+    ]
+    best = int(np.argmax([_mean_auroc(f, b) for f, b in zip(others_only, thresholds, strict=True)]))
+    return ChosenThreshold(best, thresholds[best])
 
 
-def _area(found: Sequence[Strange], calibration: Calibration) -> float:
+def _mean_auroc(results: Sequence[NoveltyScores], calibration: Calibration) -> float:
     """Mean AUROC over the exercises that were left out."""
-    return mean(one.auroc(calibration) for one in found)
+    return mean(user.auroc(calibration) for user in results)
 
 
-def _judged(found: Sequence[Strange], calibration: Calibration) -> UnknownTrial:
-    both = [(held, known) for s in found for held, known in ((s.known, True), (s.unknown, False))]
-    novelty = [novelty_of_windows(held, calibration) for held, _ in both]
-    return UnknownTrial(
-        area=_area(found, calibration),
-        known=np.concatenate([np.full(len(held.truth), known) for held, known in both]),
+def _evaluate(results: Sequence[NoveltyScores], calibration: Calibration) -> NoveltyResults:
+    both = [
+        (held_out, known)
+        for s in results
+        for held_out, known in ((s.known, True), (s.unknown, False))
+    ]
+    novelty = [window_novelty(held_out, calibration) for held_out, _ in both]
+    return NoveltyResults(
+        mean_auroc=_mean_auroc(results, calibration),
+        known=np.concatenate([np.full(len(held_out.truth), known) for held_out, known in both]),
         probability=calibration.known_of_each(np.concatenate(novelty)),
-        caught=[strange.caught(calibration) for strange in found],
-        refused=[one for strange in found for one in strange.refused(calibration).tolist()],
+        unknown_abstained=[scores.unknown_abstained(calibration) for scores in results],
+        known_abstained=[
+            user for scores in results for user in scores.known_abstained(calibration).tolist()
+        ],
     )
 
 
 def _outcome(
-    judged: Sequence[UnknownTrial], labels: tuple[str, ...], chosen: tuple[str, ...]
+    results_by_user: Sequence[NoveltyResults], labels: tuple[str, ...], chosen: tuple[str, ...]
 ) -> ProtocolOutcome:
     measured = ProtocolData(SPAR, PROTOCOL)
-    known = np.concatenate([one.known for one in judged])
-    ece = _balanced_error(known, np.concatenate([one.probability for one in judged]))
+    known = np.concatenate([user.known for user in results_by_user])
+    ece = _balanced_error(known, np.concatenate([user.probability for user in results_by_user]))
     figures = (
-        measured.at_least("s6_auroc", mean(one.area for one in judged), 0.975),
-        measured.at_least("s6_worst", min(one.area for one in judged)),
+        measured.at_least("s6_auroc", mean(user.mean_auroc for user in results_by_user), 0.975),
+        measured.at_least("s6_worst", min(user.mean_auroc for user in results_by_user)),
         measured.at_most("s6_ece", ece, 0.03),
-        measured.at_least("s6_unknown_abstained", mean(c for one in judged for c in one.caught)),
-        measured.at_least("s6_known_abstained", mean(r for one in judged for r in one.refused)),
+        measured.at_least(
+            "s6_unknown_abstained",
+            mean(c for user in results_by_user for c in user.unknown_abstained),
+        ),
+        measured.at_least(
+            "s6_known_abstained", mean(r for user in results_by_user for r in user.known_abstained)
+        ),
     )
     return ProtocolOutcome(figures, labels, chosen=chosen)
 

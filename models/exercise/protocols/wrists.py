@@ -1,20 +1,25 @@
-"""S7: one wrist learned, the other asked. Reported beside, no floors."""
+"""S7: trained on one wrist, tested on the other. Reported without floors."""
 
 from collections.abc import Sequence
 from dataclasses import replace
 
-from models.exercise.calibrate import held_out
+from models.exercise.calibrate import score_held_out
 from models.exercise.evaluate import LabelledWindows
 from models.exercise.fit import GlobalModel, fit_global, fit_user
-from models.exercise.protocols.answers import SetPredictions, answers, set_accuracy, window_accuracy
 from models.exercise.protocols.outcome import SPAR, ProtocolData, ProtocolOutcome
+from models.exercise.protocols.predictions import (
+    SetPredictions,
+    predictions_of,
+    set_accuracy,
+    window_accuracy,
+)
 from models.exercise.protocols.trials import (
     Movement,
-    asked,
+    evaluation_windows,
     exercises,
-    learned_of,
     people,
     person_folds,
+    training_statistics,
 )
 from models.exercise.statistics import Statistics, total
 from models.signal.pieces import Side
@@ -23,19 +28,19 @@ WRISTS = "left wrists learned, right wrists asked"
 
 
 def other_wrist(movements: Sequence[Movement]) -> ProtocolOutcome:
-    """Left wrists learned, right wrists asked: of unseen people, and of the same person."""
+    """Trained on left wrists, tested on right ones: of unseen people, and of the same person."""
     left, right = _of_side(movements, "left"), _of_side(movements, "right")
     labels = exercises(movements)
-    learned = {p: learned_of(sets) for p, sets in people(left).items()}
-    windows = {p: asked(sets) for p, sets in people(right).items()}
-    everybody = total(list(learned.values()))
+    training = {p: training_statistics(sets) for p, sets in people(left).items()}
+    windows = {p: evaluation_windows(sets) for p, sets in people(right).items()}
+    all_users = total(list(training.values()))
     unseen: list[SetPredictions] = []
     own: list[SetPredictions] = []
-    for names in person_folds(list(learned)):
-        others = fit_global(everybody - total([learned[p] for p in names]))
+    for names in person_folds(list(training)):
+        global_model = fit_global(all_users - total([training[p] for p in names]))
         for person in names:
-            unseen += _asked(person, others, None, windows, labels)
-            own += _asked(person, others, learned[person], windows, labels)
+            unseen += _evaluate(person, global_model, None, windows, labels)
+            own += _evaluate(person, global_model, training[person], windows, labels)
     of_unseen = ProtocolData(SPAR, f"{WRISTS}, unseen people, 5 folds")
     of_own = ProtocolData(SPAR, f"{WRISTS}, the same person's left wrist enrolled")
     figures = (
@@ -46,16 +51,16 @@ def other_wrist(movements: Sequence[Movement]) -> ProtocolOutcome:
     return ProtocolOutcome(figures, labels, tuple(unseen))
 
 
-def _asked(
+def _evaluate(
     person: str,
-    others: GlobalModel,
+    global_model: GlobalModel,
     own: Statistics | None,
     windows: dict[str, tuple[LabelledWindows, ...]],
     labels: tuple[str, ...],
 ) -> list[SetPredictions]:
-    model = others.model if own is None else fit_user(own, others)
-    held = held_out(model, windows[person])
-    return [] if held is None else [answers(person, model, held, labels)]
+    model = global_model.model if own is None else fit_user(own, global_model)
+    held_out = score_held_out(model, windows[person])
+    return [] if held_out is None else [predictions_of(person, model, held_out, labels)]
 
 
 def _of_side(movements: Sequence[Movement], side: Side) -> list[Movement]:

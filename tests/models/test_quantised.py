@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.exercise.examples import MOST_ROWS, SetWindows, set_windows
-from models.exercise.kept import STEPS, keep, windows_from_bytes, windows_to_bytes
-from models.exercise.products import products, ways
-from models.exercise.reference import kept as reference
+from models.exercise.examples import MAX_ROWS, SetWindows, set_windows
+from models.exercise.products import products, variants
+from models.exercise.quantised import MAX_COUNT, quantise, windows_from_bytes, windows_to_bytes
+from models.exercise.reference import quantised as reference
 from schemas.errors import BadSamples
 from tests.models.movements import movement
 
@@ -25,13 +25,13 @@ def windows_of(rows: int, size: int, seed: int, power: float = 0.0) -> SetWindow
 def test_windows_come_back_within_a_step_and_stay_as_they_came(rows, size, seed, power):
     windows = windows_of(rows, size, seed, power)
     x = windows.x
-    found = windows_from_bytes(windows_to_bytes(keep(windows), "this"), "this")
-    assert (found.side, found.window_s, found.asked) == ("left", 0.5, min(rows, 3))
+    found = windows_from_bytes(windows_to_bytes(quantise(windows), "this"), "this")
+    assert (found.side, found.window_s, found.evaluation_rows) == ("left", 0.5, min(rows, 3))
     assert found.rows == rows
     assert found.x.shape == x.shape or rows == 0
-    assert found.asked_x.tobytes() == found.x[:3].tobytes()
+    assert found.evaluation_x.tobytes() == found.x[:3].tobytes()
     if rows:
-        half_a_step = (x.max(axis=0) - x.min(axis=0)) / STEPS / 2
+        half_a_step = (x.max(axis=0) - x.min(axis=0)) / MAX_COUNT / 2
         near = 1.01 * half_a_step + 2e-3 * np.abs(x).max(axis=0) + 1e-6  # float16 rounds the rest
         assert (np.abs(found.x - x) <= near).all()
 
@@ -39,21 +39,21 @@ def test_windows_come_back_within_a_step_and_stay_as_they_came(rows, size, seed,
 @given(st.integers(1, 40), st.integers(1, 70), st.integers(0, 2**31), st.floats(-3, 6))
 def test_compiled_code_counts_as_the_reference_does(rows, size, seed, power):
     windows = windows_of(rows, size, seed, power)
-    found = keep(windows)
-    least, step = found.least.astype(np.float32), found.step.astype(np.float32)
-    want = reference.counts_in(windows.x, least, step)
+    found = quantise(windows)
+    minimum, step = found.minimum.astype(np.float32), found.step.astype(np.float32)
+    want = reference.counts_in(windows.x, minimum, step)
     assert (reference.counts_of(found) == want).all()
 
 
 def test_a_feature_that_does_not_change_is_kept_as_it_is():
-    found = keep(SetWindows("left", 1.0, 2, np.full((2, 3), 5.0, np.float32)))
+    found = quantise(SetWindows("left", 1.0, 2, np.full((2, 3), 5.0, np.float32)))
     assert found.x.tolist() == [[5.0] * 3] * 2
 
 
 @pytest.mark.parametrize("largest", [7e4, -7e4, 3e38])
 def test_what_float16_does_not_hold_is_kept_at_its_border(largest):
     x = np.array([[0.0, 1.0], [largest, 2.0]], np.float32)
-    found = keep(SetWindows("left", 1.0, 2, x)).x
+    found = quantise(SetWindows("left", 1.0, 2, x)).x
     assert np.isfinite(found).all()
     assert abs(found[1, 0]) == pytest.approx(6e4, rel=5e-3)
     assert found[:, 1] == pytest.approx([1, 2], abs=0.1)
@@ -67,36 +67,36 @@ def test_what_float16_does_not_hold_is_kept_at_its_border(largest):
 )
 def test_every_way_of_multiplying_gives_the_bytes_of_the_reference(rows, size, seed):
     rng = np.random.default_rng(seed)
-    windows = [keep(windows_of(m, size, seed + k)) for k, m in enumerate(rows)]
+    windows = [quantise(windows_of(m, size, seed + k)) for k, m in enumerate(rows)]
     steps = rng.lognormal(0, 2, (len(rows), size)).astype(np.float32)
     want = reference.products(windows, steps)
-    for way in (*range(ways()), None):
-        found = products(windows, steps, way)
+    for variant in (*range(variants()), None):
+        found = products(windows, steps, variant)
         assert found.sums.tobytes() == want.sums.tobytes()
-        assert found.moments.tobytes() == want.moments.tobytes(), way
+        assert found.moments.tobytes() == want.moments.tobytes(), variant
 
 
 def test_the_largest_counts_of_the_longest_portion_do_not_overflow():
     """256 windows of which every feature is the largest count: 15 * 15 * 256, in every way."""
     x = np.full((512, 40), 1.0, np.float32)
     x[0] = 0
-    windows = keep(SetWindows("left", 1.0, 0, x))
+    windows = quantise(SetWindows("left", 1.0, 0, x))
     ones = np.ones((1, 40), np.float32)
-    for way in range(ways()):
-        found = products([windows], ones, way)
-        assert (found.sums == STEPS * 511).all()
-        assert (found.moments[np.triu_indices(40)] == STEPS**2 * 511).all(), way
+    for variant in range(variants()):
+        found = products([windows], ones, variant)
+        assert (found.sums == MAX_COUNT * 511).all()
+        assert (found.moments[np.triu_indices(40)] == MAX_COUNT**2 * 511).all(), variant
 
 
 def test_products_of_sets_that_do_not_fit_together_are_refused():
-    windows = [keep(windows_of(3, 5, 1))]
+    windows = [quantise(windows_of(3, 5, 1))]
     for steps in (np.ones((1, 4), np.float32), np.ones((2, 5), np.float32)):
         with pytest.raises(ValueError, match="steps"):
             products(windows, steps)
 
 
 def test_windows_of_something_else_and_junk_are_refused():
-    windows = keep(SetWindows("left", 1.0, 1, np.ones((1, 4), np.float32)))
+    windows = quantise(SetWindows("left", 1.0, 1, np.ones((1, 4), np.float32)))
     blob = windows_to_bytes(windows, "this")
     with pytest.raises(BadSamples, match="'this', not 'that'"):
         windows_from_bytes(blob, "that")
@@ -106,10 +106,11 @@ def test_windows_of_something_else_and_junk_are_refused():
 
 
 @pytest.mark.parametrize(
-    "change", [{"asked": 3}, {"asked": -1}, {"rows": 5}, {"step": np.ones(3, "<f2")}]
+    "change",
+    [{"evaluation_rows": 3}, {"evaluation_rows": -1}, {"rows": 5}, {"step": np.ones(3, "<f2")}],
 )
 def test_windows_whose_parts_do_not_fit_together_are_refused(change):
-    windows = keep(windows_of(2, 4, 7))
+    windows = quantise(windows_of(2, 4, 7))
     with pytest.raises(BadSamples):
         windows_from_bytes(windows_to_bytes(replace(windows, **change), "this"), "this")
 
@@ -122,14 +123,14 @@ def test_the_longest_set_gives_no_more_than_the_most_from_its_begin_to_its_end(m
     """Six hours would be eleven megabytes, and Cassandra takes no more than eight in one write."""
     day = movement("turn", 3, 6 * 3600.0)
     given = set_windows([day], seed=7)
-    assert (len(given.x), given.asked) == (MOST_ROWS, MOST_ROWS // 2)
-    assert len(windows_to_bytes(keep(given), "six hours")) < 2**20
+    assert (len(given.x), given.evaluation_rows) == (MAX_ROWS, MAX_ROWS // 2)
+    assert len(windows_to_bytes(quantise(given), "six hours")) < 2**20
     same = set_windows([day], seed=7)
     assert np.array_equal(given.x, same.x)
-    for row, samples in ((0, slice(200)), (given.asked - 1, slice(-200, None))):
+    for row, samples in ((0, slice(200)), (given.evaluation_rows - 1, slice(-200, None))):
         alone = set_windows([part_of(day, samples)], seed=7)
         np.testing.assert_allclose(given.x[row], alone.x[0], rtol=1e-4, atol=1e-4)
     short = part_of(day, slice(50 * 1200))
     capped = set_windows([short], seed=7)
-    monkeypatch.setattr("models.exercise.examples.MOST_ROWS", 10**6)
+    monkeypatch.setattr("models.exercise.examples.MAX_ROWS", 10**6)
     assert np.array_equal(capped.x, set_windows([short], seed=7).x)

@@ -5,36 +5,36 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from models.exercise.calibrate import HeldOut
+from models.exercise.calibrate import HeldOutScores
 from models.exercise.codec import from_bytes, to_bytes
 from models.exercise.fit import fit_user
-from models.exercise.own_calibration import (
-    BORDER_SETS,
-    FARTHEST,
-    LEAST_USERS,
-    USUAL_DOUBT,
-    calibrate_on_users,
-    on_one_user,
-    thinned,
-)
 from models.exercise.probability import Calibration
 from models.exercise.statistics import statistics_of, total
+from models.exercise.user_calibration import (
+    MAX_THRESHOLD,
+    MIN_USERS,
+    PRIOR_DOUBT,
+    PRIOR_THRESHOLD_SETS,
+    calibrate_for_user,
+    calibrate_on_users,
+    subsampled,
+)
 from models.softmax import softmax
 
 SHIPPED = Calibration(window=0.1, abstain_above=1.5)
 
 
-def user(seed: int, temperature: float, sets: int = 30) -> HeldOut:
+def user(seed: int, temperature: float, sets: int = 30) -> HeldOutScores:
     """Ten windows a set whose probabilities come true exactly at this temperature."""
     rng = np.random.default_rng(seed)
     n = 10 * sets
     logits = rng.normal(0, 2, (n, 3))
     truth = np.array([rng.choice(3, p=p) for p in softmax(logits)])
-    return HeldOut(logits / temperature, truth, np.arange(n) // 10, rng.normal(0, 0.2, n))
+    return HeldOutScores(logits / temperature, truth, np.arange(n) // 10, rng.normal(0, 0.2, n))
 
 
 def test_users_correct_what_was_shipped() -> None:
-    found = calibrate_on_users([user(k, 0.5, sets=12) for k in range(LEAST_USERS)], SHIPPED)
+    found = calibrate_on_users([user(k, 0.5, sets=12) for k in range(MIN_USERS)], SHIPPED)
     assert found is not None
     assert found.window == pytest.approx(0.5, rel=0.1)
     assert found.abstain_above < 1.0  # 240 sets around 0 say where the known ends
@@ -43,7 +43,7 @@ def test_users_correct_what_was_shipped() -> None:
 
 def test_few_users_change_nothing() -> None:
     assert (
-        calibrate_on_users([user(k, 0.5, sets=12) for k in range(LEAST_USERS - 1)], SHIPPED) is None
+        calibrate_on_users([user(k, 0.5, sets=12) for k in range(MIN_USERS - 1)], SHIPPED) is None
     )
 
 
@@ -55,56 +55,57 @@ def test_users_who_contradict_each_other_change_nothing() -> None:
 
 
 def test_few_sets_do_not_move_the_border_of_the_known() -> None:
-    found = calibrate_on_users([user(k, 0.5, sets=8) for k in range(LEAST_USERS)], SHIPPED)
+    found = calibrate_on_users([user(k, 0.5, sets=8) for k in range(MIN_USERS)], SHIPPED)
     assert found is not None
     assert found.abstain_above == SHIPPED.abstain_above
 
 
 def test_a_busy_user_is_thinned_and_sets_stay_apart() -> None:
     busy = user(0, 0.5, sets=100)
-    few = thinned(busy, 250)
+    few = subsampled(busy, 250)
     assert len(few.truth) == len(few.scores) == len(few.strangeness) == 250
     assert few.set_of.tolist() == sorted(few.set_of.tolist())
     assert set(few.set_of) == set(range(100))
-    assert thinned(busy, 5000) is busy
-    gaps = thinned(user(1, 0.5, sets=100), 10)
+    assert subsampled(busy, 5000) is busy
+    gaps = subsampled(user(1, 0.5, sets=100), 10)
     assert set(gaps.set_of) == set(range(10))
 
 
-def asked_sets(seed: int, wrong: int, right: int, strange: float = 0.0) -> HeldOut:
+def asked_sets(seed: int, wrong: int, right: int, strange: float = 0.0) -> HeldOutScores:
     """Sets of five windows whose scores are sure, and name so many of them wrong."""
     n = wrong + right
     truth = np.array([1] * wrong + [0] * right)
     scores = np.tile([30.0, 0.0, 0.0], (5 * n, 1))
     spread = np.random.default_rng(seed).normal(strange, 0.1, n)
-    return HeldOut(scores, truth.repeat(5), np.arange(n).repeat(5), spread.repeat(5))
+    return HeldOutScores(scores, truth.repeat(5), np.arange(n).repeat(5), spread.repeat(5))
 
 
 def test_a_sure_model_is_doubted_from_the_first_day_on() -> None:
-    prior = replace(SHIPPED, doubt=USUAL_DOUBT, abstain_above=FARTHEST)
-    assert on_one_user(SHIPPED, None) == prior
-    half = on_one_user(SHIPPED, asked_sets(0, wrong=20, right=20))
-    assert half.doubt == pytest.approx((0.5 + USUAL_DOUBT) / 2)  # as many sets as the prior has
-    few, many = (on_one_user(SHIPPED, asked_sets(0, wrong=0, right=n)) for n in (4, 400))
-    assert many.doubt < 0.01 < 0.07 < few.doubt < USUAL_DOUBT
+    prior = replace(SHIPPED, doubt=PRIOR_DOUBT, abstain_above=MAX_THRESHOLD)
+    assert calibrate_for_user(SHIPPED, None) == prior
+    half = calibrate_for_user(SHIPPED, asked_sets(0, wrong=20, right=20))
+    assert half.doubt == pytest.approx((0.5 + PRIOR_DOUBT) / 2)  # as many sets as the prior has
+    few, many = (calibrate_for_user(SHIPPED, asked_sets(0, wrong=0, right=n)) for n in (4, 400))
+    assert many.doubt < 0.01 < 0.07 < few.doubt < PRIOR_DOUBT
 
 
 def test_the_border_of_the_known_comes_nearer_with_sets_that_lie_together() -> None:
     one, few, many = (
-        on_one_user(SHIPPED, asked_sets(0, wrong=0, right=n)).abstain_above for n in (1, 4, 400)
+        calibrate_for_user(SHIPPED, asked_sets(0, wrong=0, right=n)).abstain_above
+        for n in (1, 4, 400)
     )
-    assert one == few == FARTHEST
+    assert one == few == MAX_THRESHOLD
     assert many == pytest.approx(0.165, abs=0.05)  # 1.65 deviations of 0.1 above 0
 
 
 def test_the_known_reaches_far_only_for_whom_enough_sets_say_so() -> None:
     """Whoever has a few sets of a day knows little: what is far from them is something else."""
     few, enough = (
-        on_one_user(SHIPPED, asked_sets(0, wrong=0, right=n, strange=3.0)).abstain_above
-        for n in (BORDER_SETS - 1, BORDER_SETS)
+        calibrate_for_user(SHIPPED, asked_sets(0, wrong=0, right=n, strange=3.0)).abstain_above
+        for n in (PRIOR_THRESHOLD_SETS - 1, PRIOR_THRESHOLD_SETS)
     )
-    assert (few, enough) == (FARTHEST, SHIPPED.abstain_above)
-    near = on_one_user(replace(SHIPPED, abstain_above=0.7), None)
+    assert (few, enough) == (MAX_THRESHOLD, SHIPPED.abstain_above)
+    near = calibrate_for_user(replace(SHIPPED, abstain_above=0.7), None)
     assert near.abstain_above == 0.7
 
 
@@ -115,7 +116,7 @@ def test_a_doubted_model_names_the_same_and_is_less_sure() -> None:
     sure = fit_user(statistics, model_id="wrist-acc3", calibration=SHIPPED)
     doubted = replace(sure, calibration=replace(SHIPPED, doubt=0.3))
     times = np.arange(40, dtype=np.int64)
-    before, after = (model.answer_windows(times, x["b"]) for model in (sure, doubted))
-    assert (after.exercise, after.windows) == (before.exercise, before.windows)
-    assert after.probability == pytest.approx(0.7 * before.probability + 0.1)
+    initial, after = (model.predict_windows(times, x["b"]) for model in (sure, doubted))
+    assert (after.exercise, after.windows) == (initial.exercise, initial.windows)
+    assert after.probability == pytest.approx(0.7 * initial.probability + 0.1)
     assert from_bytes(to_bytes(doubted)).calibration.doubt == 0.3

@@ -1,7 +1,7 @@
-"""Features under other axes of the sensors: a watch turned round, on the other wrist, another one.
+"""Features under other sensor axes: a watch turned round, on the other wrist, another device.
 
-Such a reading turns numbers round, swaps quantiles and what is of one axis with what is of another,
-and nothing else: whoever has the features of a window has those of every other way to wear it.
+A change of axes flips signs of features, swaps quantiles and swaps features of different axes, and
+nothing else. So the features of a window give those of every other way to wear the watch.
 """
 
 import re
@@ -18,20 +18,20 @@ from models.exercise.names import feature_names
 Triple = tuple[int, int, int]
 AXES_IN_NAMES = re.compile(r"(?<=_)[xyz]+(?![a-z])")
 ODD = frozenset(("mean", "q5", "q25", "q50", "q75", "q95", "skew"))
-"""Statistics of a channel that turn round with it; the others say how it moves, not where to."""
+"""Statistics of a channel that change their sign with it."""
 OPPOSITE = {"q5": "q95", "q25": "q75", "q75": "q25", "q95": "q5"}
 
 
 @dataclass(frozen=True, slots=True)
-class Signs:
-    """Which axis each one is taken from, and what that is multiplied with, 1 or -1.
+class AxisMap:
+    """A signed permutation of axes.
 
-    Gravity along rotation is left a number only where both sensors agree up to one sign.
+    The features along gravity allow only maps in which both sensors' signs agree up to one sign.
 
     Attributes:
-        acc: of acceleration.
-        gyro: of rotation.
-        axes: of both: x, y and z are those of these numbers.
+        acc: signs of acceleration, 1 or -1.
+        gyro: signs of rotation.
+        axes: of both sensors: x, y and z are taken from the axes of these numbers.
     """
 
     acc: Triple
@@ -42,13 +42,13 @@ class Signs:
         if len({a * g for a, g in zip(self.acc, self.gyro, strict=True)}) != 1:
             raise ValueError(f"signs {self.acc} and {self.gyro} differ by more than one sign")
 
-    def mirrored(self) -> "Signs":
-        """The same turn as the mirror image of what it is done to sees it.
+    def mirrored(self) -> "AxisMap":
+        """The same map for mirrored samples.
 
         >>> MIRROR.mirrored() == MIRROR
         True
-        >>> Signs((1, 1, 1), (1, 1, 1), (1, 2, 0)).mirrored()
-        Signs(acc=(-1, 1, -1), gyro=(-1, 1, -1), axes=(1, 2, 0))
+        >>> AxisMap((1, 1, 1), (1, 1, 1), (1, 2, 0)).mirrored()
+        AxisMap(acc=(-1, 1, -1), gyro=(-1, 1, -1), axes=(1, 2, 0))
         """
         acc, gyro = (
             tuple(
@@ -59,43 +59,46 @@ class Signs:
         return replace(self, acc=acc, gyro=gyro)
 
 
-MIRROR = Signs((-1, 1, 1), (1, -1, -1))  # a right wrist as the left one that would move alike
+MIRROR = AxisMap((-1, 1, 1), (1, -1, -1))  # a right wrist as the left one that would move alike
 
 
-def frames() -> tuple[Signs, ...]:
-    """The 24 ways to lay right-handed axes along those of another device; the first changes none.
+def right_handed_maps() -> tuple[AxisMap, ...]:
+    """The 24 right-handed axis maps; the first is the identity.
 
-    >>> len(frames()), frames()[0]
-    (24, Signs(acc=(1, 1, 1), gyro=(1, 1, 1), axes=(0, 1, 2)))
+    >>> len(right_handed_maps()), right_handed_maps()[0]
+    (24, AxisMap(acc=(1, 1, 1), gyro=(1, 1, 1), axes=(0, 1, 2)))
     """
     return tuple(
-        Signs((x, y, z), (x, y, z), (a, b, c))
+        AxisMap((x, y, z), (x, y, z), (a, b, c))
         for a, b, c in permutations((0, 1, 2))
         for x, y, z in product((1, -1), repeat=3)
         if x * y * z * np.linalg.det(np.eye(3)[[a, b, c]]) > 0
     )
 
 
-def under_signs(x: Floats32, signs: Signs) -> Floats32:
+def remap_features(x: Floats32, axis_map: AxisMap) -> Floats32:
     """The features of windows whose samples have other axes.
 
     Args:
-        x: float32 (m, 515) or (m, 214), as `features` gives them.
-        signs: which axis each is, and what it is multiplied with.
+        x: float32 (m, 515) or (m, 214), as of `features`.
+        axis_map: from the samples of `x` to those of the result.
 
     Returns:
-        (m, d), those of the samples on these axes but for rounding.
+        (m, d), the features of the samples on these axes, up to rounding.
     """
-    places, factors = _moves(x.shape[1] == len(feature_names(True)), signs)
+    places, factors = _moves(x.shape[1] == len(feature_names(True)), axis_map)
     return x.take(places, axis=1) * factors
 
 
 @lru_cache(maxsize=64)
-def _moves(with_gyro: bool, signs: Signs) -> tuple[Indices, Floats32]:
-    """Where each feature is found on these axes, and its own sign: (d,), (d,)."""
+def _moves(with_gyro: bool, axis_map: AxisMap) -> tuple[Indices, Floats32]:
+    """The column that each feature is taken from, and its sign: (d,), (d,)."""
     names = feature_names(with_gyro)
     place_of = {name: place for place, name in enumerate(names)}
-    of, taken = _channel_signs(signs), dict(zip("xyz", ("xyz"[k] for k in signs.axes), strict=True))
+    of, taken = (
+        _channel_signs(axis_map),
+        dict(zip("xyz", ("xyz"[k] for k in axis_map.axes), strict=True)),
+    )
     moved = [_move(name, of) for name in names]
     found = [(place_of[_taken_from(name, taken, place_of)], sign) for name, sign in moved]
     places = np.array([place for place, _ in found], dtype=np.intp)
@@ -103,7 +106,7 @@ def _moves(with_gyro: bool, signs: Signs) -> tuple[Indices, Floats32]:
 
 
 def _taken_from(name: str, taken: Mapping[str, str], known: Collection[str]) -> str:
-    """The feature of the same meaning on the axes that are taken for its own.
+    """The name of a feature after its axes are replaced.
 
     >>> places = feature_names(True)
     >>> [
@@ -120,14 +123,14 @@ def _taken_from(name: str, taken: Mapping[str, str], known: Collection[str]) -> 
     return f"{second}~{first}.{statistic}"  # of what is the same both ways one order has a name
 
 
-def _channel_signs(signs: Signs) -> dict[str, int]:
-    """Of every channel, and of every direction that joint features are named after."""
-    acc, gyro = (dict(zip("xyz", axes, strict=True)) for axes in (signs.acc, signs.gyro))
+def _channel_signs(axis_map: AxisMap) -> dict[str, int]:
+    """The sign of every channel, and of every direction that joint features are named after."""
+    acc, gyro = (dict(zip("xyz", axes, strict=True)) for axes in (axis_map.acc, axis_map.gyro))
     return {
         **{f"acc_{axis}": sign for axis, sign in acc.items()},
         **{f"gyro_{axis}": sign for axis, sign in gyro.items()},
         **{f"down_{axis}": sign for axis, sign in acc.items()},
-        "gyro_down": signs.acc[0] * signs.gyro[0],
+        "gyro_down": axis_map.acc[0] * axis_map.gyro[0],
     }
 
 

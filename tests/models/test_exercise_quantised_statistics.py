@@ -4,8 +4,12 @@ import numpy as np
 import pytest
 
 from models.exercise.examples import SetWindows
-from models.exercise.kept import keep
-from models.exercise.kept_statistics import NamedWindows, framed_statistics, statistics_of_sets
+from models.exercise.quantised import quantise
+from models.exercise.quantised_statistics import (
+    ExerciseWindows,
+    framed_statistics,
+    statistics_of_sets,
+)
 from models.exercise.statistics import frame_of, statistics_of, total
 from schemas.errors import NotEnoughLabels
 from tests.models.movements import alike
@@ -13,12 +17,12 @@ from tests.models.movements import alike
 SPREAD = 10.0 ** np.arange(-3, 4)
 
 
-def kept_sets(shapes: list[tuple[str, str, float, int]], seed: int) -> list[NamedWindows]:
+def kept_sets(shapes: list[tuple[str, str, float, int]], seed: int) -> list[ExerciseWindows]:
     rng = np.random.default_rng(seed)
-    found: list[NamedWindows] = []
+    found: list[ExerciseWindows] = []
     for name, side, window_s, n in shapes:
         x = ((5 + rng.normal(size=(n, 7))) * SPREAD).astype(np.float32)
-        found.append((name, keep(SetWindows(side, window_s, 1, x))))
+        found.append((name, quantise(SetWindows(side, window_s, 1, x))))
     return found
 
 
@@ -56,7 +60,7 @@ def test_measured_from_a_frame_is_the_same_as_put_into_it():
 
 
 def test_a_set_without_windows_adds_nothing_and_alone_is_refused():
-    empty = keep(SetWindows("left", 1.0, 0, np.empty((0, 7), np.float32)))
+    empty = quantise(SetWindows("left", 1.0, 0, np.empty((0, 7), np.float32)))
     assert alike(statistics_of_sets([("none", empty), *MANY]), statistics_of_sets(MANY))
     with pytest.raises(NotEnoughLabels, match="none of 1 labelled sets"):
         statistics_of_sets([("none", empty)])

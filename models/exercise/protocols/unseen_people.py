@@ -1,4 +1,4 @@
-"""S1: people who were never seen, on SPAR.
+"""S1: unseen people, on SPAR.
 
 Settings and temperatures are chosen inside the training part of each split, by leaving out one
 training person at a time.
@@ -6,28 +6,28 @@ training person at a time.
 
 from collections.abc import Sequence
 
-from models.exercise.calibrate import HeldOut, calibrate, held_out
+from models.exercise.calibrate import HeldOutScores, calibrate, score_held_out
 from models.exercise.evaluate import LabelledWindows
 from models.exercise.fit import FitSettings, fit_global
 from models.exercise.model import ExerciseModel
-from models.exercise.protocols.answers import (
+from models.exercise.protocols.model_selection import choose_settings
+from models.exercise.protocols.outcome import SPAR, ProtocolData, ProtocolOutcome
+from models.exercise.protocols.predictions import (
     SetPredictions,
     abstained,
-    answers,
     by_person,
+    predictions_of,
     set_accuracy,
     window_accuracy,
     window_ece,
 )
-from models.exercise.protocols.choosing import choose
-from models.exercise.protocols.outcome import SPAR, ProtocolData, ProtocolOutcome
 from models.exercise.protocols.trials import (
     Movement,
-    all_learned,
     exercises,
+    group_data,
     people,
     person_folds,
-    taught,
+    total_statistics,
 )
 from models.exercise.statistics import Statistics
 from schemas.inputs import ACC3, ACC6, InputLayout
@@ -40,44 +40,47 @@ PROTOCOL = "unseen people, 5 folds by person, settings by leave one training per
 def unseen_people(
     movements: Sequence[Movement], *, model_id: InputLayout = ACC6
 ) -> ProtocolOutcome:
-    """People in five groups; each group is asked with a model of the other four."""
+    """People in five groups; each group is scored by a model of the other four."""
 
     def fit(statistics: Statistics, settings: FitSettings) -> ExerciseModel:
         return fit_global(statistics, settings, model_id=model_id).model
 
-    data = {p: taught(sets) for p, sets in people(movements).items()}
+    data = {p: group_data(sets) for p, sets in people(movements).items()}
     labels = exercises(movements)
-    found: list[SetPredictions] = []
+    results: list[SetPredictions] = []
     chosen: list[str] = []
     for names in person_folds(list(data)):
         training = {p: d for p, d in data.items() if p not in names}
-        settings, held = choose(training, CHOICES, fit)
+        settings, held_out = choose_settings(training, CHOICES, fit)
         model = fit_global(
-            all_learned(training), settings, model_id=model_id, calibration=calibrate(held)
+            total_statistics(training), settings, model_id=model_id, calibration=calibrate(held_out)
         ).model
         chosen.append(f"{'+'.join(names)}: global_shrink {settings.global_shrink:g}")
-        found += [answers(p, model, held_by(model, data[p].asked), labels) for p in names]
+        results += [
+            predictions_of(p, model, score_test_sets(model, data[p].evaluation_windows), labels)
+            for p in names
+        ]
     measured = ProtocolData(SPAR, PROTOCOL, acc_only=model_id == ACC3)
-    return ProtocolOutcome(_figures(found, measured), labels, tuple(found), tuple(chosen))
+    return ProtocolOutcome(_figures(results, measured), labels, tuple(results), tuple(chosen))
 
 
-def held_by(model: ExerciseModel, sets: Sequence[LabelledWindows]) -> HeldOut:
+def score_test_sets(model: ExerciseModel, sets: Sequence[LabelledWindows]) -> HeldOutScores:
     """A model's scores of held-out sets.
 
     Raises:
         ValueError: it knows the exercise of none.
     """
-    found = held_out(model, sets)
-    if found is None:
+    results = score_held_out(model, sets)
+    if results is None:
         raise ValueError("a protocol asks only for exercises that were learned")
-    return found
+    return results
 
 
-def _figures(found: Sequence[SetPredictions], measured: ProtocolData) -> tuple[Figure, ...]:
+def _figures(results: Sequence[SetPredictions], measured: ProtocolData) -> tuple[Figure, ...]:
     return (
-        measured.at_least("s1_windows", window_accuracy(found), 0.92),
-        measured.at_least("s1_sets", set_accuracy(found), 0.955),
-        measured.at_most("s1_ece", window_ece(found), 0.03),
-        measured.at_least("s1_worst", min(by_person(found).values())),
-        measured.at_least("s1_abstained", abstained(found)),
+        measured.at_least("s1_windows", window_accuracy(results), 0.92),
+        measured.at_least("s1_sets", set_accuracy(results), 0.955),
+        measured.at_most("s1_ece", window_ece(results), 0.03),
+        measured.at_least("s1_worst", min(by_person(results).values())),
+        measured.at_least("s1_abstained", abstained(results)),
     )

@@ -1,4 +1,4 @@
-"""What every command needs at the door: settings, a terminal, the node, the database."""
+"""What every command works with: settings, a terminal, the embedded node, the database."""
 
 import os
 from collections.abc import Callable, Coroutine, Generator
@@ -24,8 +24,14 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class Door:
-    """Read once per command."""
+class CommandContext:
+    """The settings that a command runs with, read once, and what they lead to.
+
+    Attributes:
+        config: conf.yaml with its overrides.
+        conf_path: the file that was read.
+        terminal: where the command reports progress and results.
+    """
 
     config: Config
     conf_path: Path
@@ -78,19 +84,19 @@ class Door:
         """Where Cassandra's password is, when there is one."""
         return self.config.paths.secrets / "cassandra-password"
 
-    def ask(
-        self, question: Callable[[Database], Coroutine[Any, Any, T]], role: Role = "service"
+    def run_async(
+        self, operation: Callable[[Database], Coroutine[Any, Any, T]], role: Role = "service"
     ) -> T:
-        """Connect under a role's name, run one asynchronous question to its end, and close."""
+        """Connect under a role's name, run one asynchronous operation to its end, and close."""
         with self.database(role) as database:
 
             async def run() -> T:
-                return await question(database)
+                return await operation(database)
 
             return anyio.run(run)
 
 
-def open_door(conf: Path | None, *, as_json: bool) -> Door:
+def open_context(conf: Path | None, *, as_json: bool) -> CommandContext:
     """Find and read conf.yaml: `--config`, else ./conf.yaml, else the checkout's.
 
     Raises:
@@ -100,5 +106,5 @@ def open_door(conf: Path | None, *, as_json: bool) -> Door:
     candidates = [named] if named else [Path("conf.yaml"), CHECKOUT / "conf.yaml"]
     for path in candidates:
         if path.exists():
-            return Door(load_config(path), path.resolve(), Terminal(as_json=as_json))
+            return CommandContext(load_config(path), path.resolve(), Terminal(as_json=as_json))
     raise BadConfig(f"There is no {candidates[0]}", field="--config", value=str(candidates[0]))

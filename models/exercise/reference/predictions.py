@@ -5,12 +5,12 @@ import numpy as np
 from models.arrays import Floats32
 from models.exercise.model import CLIP, PROTOTYPE_STEP, ExerciseModel
 from models.exercise.probability import hesitation
-from models.exercise.scores import TOUCHES, Seen
+from models.exercise.scores import DISTANCE_FLOOR, SetScores
 from models.softmax import softmax
 
 
-def see(model: ExerciseModel, x: Floats32) -> Seen:
-    """As `Scorer.see`, m ≥ 1.
+def score_set(model: ExerciseModel, x: Floats32) -> SetScores:
+    """As `Scorer.score_set`, m ≥ 1.
 
     Args:
         model: whose answer it is.
@@ -18,8 +18,13 @@ def see(model: ExerciseModel, x: Floats32) -> Seen:
     """
     z = np.clip((x - model.mean) / model.scale, -CLIP, CLIP)
     scores = z @ model.weights.T.astype(np.float32) + model.bias
-    each = softmax(scores * model.calibration.window)
+    window_probabilities = softmax(scores * model.calibration.window)
     off = z[:, None] - model.prototypes * np.float32(PROTOTYPE_STEP)
     nearest = (off**2 * model.precision.astype(np.float32)).sum(axis=-1).min(axis=-1)
-    strange = np.log(nearest.astype(np.float64) + TOUCHES) - model.typical
-    return Seen(each, strange, model.of_set(each), hesitation(each))
+    strangeness = np.log(nearest.astype(np.float64) + DISTANCE_FLOOR) - model.typical
+    return SetScores(
+        window_probabilities,
+        strangeness,
+        model.of_set(window_probabilities),
+        hesitation(window_probabilities),
+    )
