@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from schemas.config import Limits
-from schemas.errors import OverLimit
+from schemas.errors import LimitExceeded
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -96,7 +96,7 @@ class Allowance:
         """One request of a user.
 
         Raises:
-            OverLimit: more than `limits.requests_per_minute`.
+            LimitExceeded: more than `limits.requests_per_minute`.
         """
         return self._take(
             _key(self._salt, "user", who), self._limits.requests_per_minute, "requests"
@@ -106,7 +106,7 @@ class Allowance:
         """One registration, password or refresh from an address, an IPv6 one with its whole /64.
 
         Raises:
-            OverLimit: more than `limits.logins_per_minute`.
+            LimitExceeded: more than `limits.logins_per_minute`.
         """
         line = _line(address)
         return self._take(
@@ -120,7 +120,7 @@ class Allowance:
         `give_password_back` where it was right.
 
         Raises:
-            OverLimit: more than `limits.passwords_per_minute`.
+            LimitExceeded: more than `limits.passwords_per_minute`.
         """
         per_minute = self._limits.passwords_per_minute
         self._take(_key(self._salt, "name", name), per_minute, "passwords")
@@ -137,7 +137,7 @@ class Allowance:
         """Samples that a user sends.
 
         Raises:
-            OverLimit: more than `limits.samples_per_day` since midnight, UTC.
+            LimitExceeded: more than `limits.samples_per_day` since midnight, UTC.
         """
         now = self._clock()
         today = int(now // _DAY_S)
@@ -146,7 +146,7 @@ class Allowance:
             at, (key, whole_at, day, used) = self._find(key)
             used = (used if day == today else 0) + samples
             if used > self._limits.samples_per_day:
-                raise OverLimit(
+                raise LimitExceeded(
                     f"{samples} samples more than the {self._limits.samples_per_day} of a day; "
                     "the day ends at midnight UTC.",
                     limit="samples",
@@ -169,7 +169,7 @@ class Allowance:
                 _SLOT.pack_into(self._table, at, key, whole_at, day, used)
             whole_at = max(whole_at, now) + each_s
             if whole_at - now > _MINUTE_S + 1e-9:
-                raise OverLimit(
+                raise LimitExceeded(
                     f"More than {per_minute} {limit} a minute.",
                     limit=limit,
                     retry_after_s=max(1, _whole(whole_at - now - _MINUTE_S)),

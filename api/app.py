@@ -44,7 +44,7 @@ from api.passwords import Passwords
 from api.problems import problem_response
 from api.raw import Shortcut
 from schemas.config import Config
-from schemas.errors import NotThere
+from schemas.errors import NotFound
 
 PARTS = (
     chunks,
@@ -137,7 +137,7 @@ def forwarded(app: ASGIApp) -> ASGIApp:
 
 async def nowhere(scope: Scope, receive: Receive, send: Send) -> None:
     """Answer 404 for a path without a route, also to a WebSocket handshake."""
-    problem = NotThere(f"{scope['path']}: Not Found")
+    problem = NotFound(f"{scope['path']}: Not Found")
     if scope["type"] == "websocket":
         socket = WebSocket(scope, receive, send)
         await socket.send_denial_response(problem_response(problem, socket))

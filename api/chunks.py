@@ -19,7 +19,7 @@ from api.problems import described, problem_response
 from api.raw import RawRoute, body_of, header_of
 from ingest.bodies import decode_body
 from ingest.chunks import CBOR, JSON, decode_chunk
-from schemas.errors import BadEvent, MuvrError, OverLimit, Retryable, UnsupportedMedia
+from schemas.errors import BadEvent, LimitExceeded, MuvrError, Retryable, UnsupportedMedia
 from schemas.wire import SEQ_MAX
 
 SCOPE = "sensor:write"
@@ -150,7 +150,7 @@ class _Upload:
         self._request, self._services = request, services
         self._user_id, self._session_id = user_id, session_id
         self._gate = asyncio.Semaphore(AT_ONCE)
-        self._over: OverLimit | None = None
+        self._over: LimitExceeded | None = None
 
     async def keep(self, item: Item) -> object:
         """The receipt of an item, or its problem."""
@@ -170,11 +170,11 @@ class _Upload:
         """Charge a refused item as a request of its own; what the item is told.
 
         A body of 4,096 bad items must not pass as one request. Over the limit the answer is
-        `OverLimit`, for this item and for all that follow.
+        `LimitExceeded`, for this item and for all that follow.
         """
         try:
             self._request.scope[LEFT] = self._services.allowance.take_request(self._user_id)
-        except OverLimit as over:
+        except LimitExceeded as over:
             self._over = over
             return over
         return error
@@ -183,7 +183,7 @@ class _Upload:
         await asyncio.sleep(0)  # others may be served between two of them
         problem = msgspec.Raw(bytes(problem_response(error, self._request).body))
         # An item has no header fields: what Retry-After says elsewhere stands in it.
-        wait = {"retry_after_s": error.retry_after_s} if isinstance(error, OverLimit) else {}
+        wait = {"retry_after_s": error.retry_after_s} if isinstance(error, LimitExceeded) else {}
         return {"stream": item.stream, "seq": item.seq, **wait, "problem": problem}
 
 

@@ -19,7 +19,7 @@ from api.sweeping import Sweeping
 from api.tokens import Tokens
 from ingest.recorder import Recorder
 from schemas.config import Config
-from schemas.errors import DatabaseAway, MuvrError
+from schemas.errors import DatabaseUnavailable, MuvrError
 from store.champions import Champions
 from store.credentials import open_as
 from store.database import Database
@@ -92,7 +92,7 @@ class Connection:
         try:
             database = await asyncio.to_thread(self._connect, Home.here())
         except MuvrError as problem:
-            away = isinstance(problem, DatabaseAway)
+            away = isinstance(problem, DatabaseUnavailable)
             self.missing = "Cassandra does not answer." if away else str(problem)
             return False
         try:
@@ -107,7 +107,7 @@ class Connection:
         """A connection to a keyspace that is as this code needs it.
 
         Raises:
-            DatabaseAway, SchemaMismatch, NotDurable.
+            DatabaseUnavailable, SchemaMismatch, NotDurable.
         """
         cassandra = self._config.cassandra
         database = open_as(self._config, "service", home=home)

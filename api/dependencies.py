@@ -74,7 +74,7 @@ async def authorise(request: HTTPConnection, scope: str) -> Caller:
     Takes one request from the caller's rate limit.
 
     Raises:
-        NotAuthenticated, MissingScope, OverLimit, DatabaseAway.
+        NotAuthenticated, MissingScope, LimitExceeded, DatabaseUnavailable.
     """
     services = services_of(request)
     caller = await services.guard.caller(request.headers.get("authorization", ""))

@@ -9,7 +9,7 @@ from pydantic import BaseModel
 from api.cursors import NextPage, PageCursor, PageLimit
 from api.dependencies import ServicesHere, Social
 from ingest import follows as follows_of
-from schemas.errors import BadEvent, NotThere
+from schemas.errors import BadEvent, NotFound
 from store.social import Follows
 
 router = APIRouter(prefix="/v1/me", tags=["plans"])
@@ -48,7 +48,7 @@ async def follow(user: UUID, caller: Social, services: ServicesHere) -> FollowSh
     if user == caller.user_id:
         raise BadEvent("Nobody follows himself.", field="user", value=user)
     if await services.users.by_id(user) is None:
-        raise NotThere(f"There is no user {user}.")
+        raise NotFound(f"There is no user {user}.")
     follows = Follows(services.database)
     await follows_of.follow(
         services.records.journal, follows, caller.user_id, [user], services.clock()

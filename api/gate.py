@@ -15,7 +15,7 @@ from api.observe import Metrics, RequestLog
 from api.problems import GONE, problem_response, unexpected
 from api.raw import HEADS
 from schemas.config import Config
-from schemas.errors import MuvrError, TookTooLong, TooLarge, TooSlow
+from schemas.errors import MuvrError, RequestTimedOut, ResponseTimedOut, TooLarge
 
 UNHURRIED = "muvr.unhurried"
 """Key in the scope of a request that is finished once begun, however long its answer takes."""
@@ -217,7 +217,7 @@ class _Patience:
         elif self._visit.is_in_pace():
             self._timer = self._loop.call_later(self._body_timeout_s, self._body_is_due)
         else:
-            self._cancel(TooSlow("The body did not arrive in time."))
+            self._cancel(RequestTimedOut("The body did not arrive in time."))
 
     def _wait(self) -> None:
         self._timer = self._loop.call_later(self._timeout_s, self._answer_is_due)
@@ -229,7 +229,7 @@ class _Patience:
             self._sent = visit.sent
             self._wait()
         else:
-            self._cancel(TookTooLong("The answer was not ready in time."))
+            self._cancel(ResponseTimedOut("The answer was not ready in time."))
 
     def _cancel(self, problem: MuvrError) -> None:
         self.problem = problem

@@ -71,7 +71,7 @@ class Guard:
 
         Raises:
             NotAuthenticated: no bearer token, or one that is not good (any more).
-            DatabaseAway: whether it was revoked cannot be known now.
+            DatabaseUnavailable: whether it was revoked cannot be known now.
         """
         kind, _, token = authorization.partition(" ")
         if kind.lower() != "bearer" or not token:

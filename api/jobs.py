@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field
 
 from api.cursors import NextPage, PageCursor, id_in
 from api.dependencies import Operate, ServicesHere
-from schemas.errors import NotThere
+from schemas.errors import NotFound
 from schemas.families import FAMILIES
 from schemas.statuses import RUN_STATUSES, USER_STATUSES
 from store.champions import Champions
@@ -88,7 +88,7 @@ async def job(
     """One run."""
     found = await JobRuns(services.database).read(family, run)
     if found is None:
-        raise NotThere(f"There is no run {run} of {family}.")
+        raise NotFound(f"There is no run {run} of {family}.")
     return _run(found, await Champions(services.database).withdrawn())
 
 
@@ -104,7 +104,7 @@ async def job_users(
     """What a run came to for each user, with the reason where nothing was promoted."""
     repository = JobRuns(services.database)
     if await repository.read(family, run) is None:
-        raise NotThere(f"There is no run {run} of {family}.")
+        raise NotFound(f"There is no run {run} of {family}.")
     prefix = f"job-users {run} "
     after = None
     if cursor:

@@ -36,8 +36,8 @@ async def keep_chunk(
     """Keep one chunk; its receipt says that its bytes are durable.
 
     Raises:
-        OverLimit: more samples than the user has in a day; nothing is kept.
-        NotThere, Deleted, BadChunk, DatabaseAway: see `ingest.uploads.Uploads.put`.
+        LimitExceeded: more samples than the user has in a day; nothing is kept.
+        NotFound, Deleted, BadChunk, DatabaseUnavailable: see `ingest.uploads.Uploads.put`.
     """
     services.allowance.take_samples(user_id, chunk_counts_as(chunk))
     return await keep_allowed(services, user_id, session_id, stream, seq, chunk)
@@ -65,7 +65,7 @@ def taking_bytes(services: Services, user_id: UUID) -> Take:
     """Make a function that charges bytes, which are kept for good, to a user's daily quota."""
 
     def take(size_bytes: int) -> None:
-        """Charge these bytes; raises `OverLimit` where they are too many."""
+        """Charge these bytes; raises `LimitExceeded` where they are too many."""
         services.allowance.take_samples(user_id, size_bytes // BYTES_COUNT_AS_SAMPLE)
 
     return take

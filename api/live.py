@@ -32,13 +32,13 @@ from api.running import RunningGuess, RunningSets
 from ingest.chunks import Chunk
 from ingest.recordings import wrist_of
 from schemas.errors import (
+    AccessDenied,
     BadChunk,
     BadInput,
+    LimitExceeded,
     MissingScope,
     MuvrError,
     NotAuthenticated,
-    OverLimit,
-    Refused,
     Retryable,
 )
 
@@ -81,7 +81,7 @@ async def _begin(socket: WebSocket, session: str) -> LiveConnection:
     """Who is calling, and which session this is.
 
     Raises:
-        NotAuthenticated, MissingScope, NotThere, DatabaseAway, OverLimit.
+        NotAuthenticated, MissingScope, NotFound, DatabaseUnavailable, LimitExceeded.
     """
     services = services_of(socket)
     token = socket.headers.get("authorization", "").partition(" ")[2].strip()
@@ -157,7 +157,7 @@ def _allowed(connection: LiveConnection, item: Item) -> tuple[str, int, Chunk]:
     """Stream, number and samples of an item, which is a request whatever it holds.
 
     Raises:
-        OverLimit: one request too many; its chunk is not looked at.
+        LimitExceeded: one request too many; its chunk is not looked at.
         BadChunk, TooLarge: it is no item, or its chunk is none.
     """
     connection.services.allowance.take_request(connection.caller.user_id)
@@ -208,7 +208,7 @@ async def _hear(connection: LiveConnection, text: str) -> None:
     """
     try:
         connection.services.allowance.take_request(connection.caller.user_id)
-    except OverLimit as error:
+    except LimitExceeded as error:
         await connection.complain(error)
         return
     words = _parsed(text)
@@ -216,7 +216,7 @@ async def _hear(connection: LiveConnection, text: str) -> None:
         token = str(words["auth"])
         caller = await _admit(connection.services, token)
         if caller.user_id != connection.caller.user_id:
-            raise Refused("The new token is another user's.")
+            raise AccessDenied("The new token is another user's.")
         connection.token, connection.caller, connection.warned = token, caller, False
         await connection.say("auth", expires_at=_expires(caller))
     elif "resume" in words:

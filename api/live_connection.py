@@ -15,7 +15,7 @@ from api.guard import Caller
 from api.items import Item
 from api.problems import kind_of, problem_response
 from api.running import RunningGuess, RunningSets
-from schemas.errors import MuvrError, OverLimit
+from schemas.errors import LimitExceeded, MuvrError
 
 AT_ONCE = 16  # chunks under way on one connection; more wait in the socket
 # Close codes: 4000 + the status of the problem that ends the connection.
@@ -50,7 +50,7 @@ class LiveConnection:
         problem = msgspec.Raw(bytes(problem_response(error, self.socket).body))
         about = {} if item is None else {"stream": item.stream, "seq": item.seq}
         # A message has no header fields: what Retry-After says elsewhere stands in it.
-        wait = {"retry_after_s": error.retry_after_s} if isinstance(error, OverLimit) else {}
+        wait = {"retry_after_s": error.retry_after_s} if isinstance(error, LimitExceeded) else {}
         await self.say("problem", **about, **wait, problem=problem)
 
 
@@ -60,7 +60,7 @@ async def end(socket: WebSocket, error: MuvrError) -> None:
     problem = msgspec.Raw(bytes(problem_response(error, socket).body))
     text = msgspec.json.encode({"type": "problem", "problem": problem}).decode()
     await quietly(socket.send_text(text))
-    retry = error.retry_after_s if isinstance(error, OverLimit) else 1
+    retry = error.retry_after_s if isinstance(error, LimitExceeded) else 1
     reason = f"retry after {retry} s" if status in (429, 503) else kind_of(error).name
     await quietly(socket.close(CLOSE_BASE + status, reason))
 

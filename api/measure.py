@@ -19,7 +19,7 @@ from ingest.stretches import span_of
 from models.recognition.sets import SetMeasurements, measure_set
 from models.signal.pieces import Recording
 from models.signal.truth import timeline
-from schemas.errors import BadSamples, UndecidedChunks
+from schemas.errors import AmbiguousChunks, BadSamples
 from store.records import Records
 from store.sessions import SessionRow, newest_revision
 from store.sets import SetRow
@@ -59,7 +59,7 @@ class Measurer:
             layout: of the session, decides which book of form is read.
 
         Raises:
-            DatabaseAway: samples or the book cannot be read.
+            DatabaseUnavailable: samples or the book cannot be read.
             Retryable: too many sessions of this user wait for their turn.
         """
         if not sets:
@@ -100,7 +100,7 @@ class Measurer:
                 self._records, user_id, session.session_id, start_ns, end_ns
             )
             return await asyncio.to_thread(_measured, recording, sets, book)
-        except (UndecidedChunks, BadSamples):
+        except (AmbiguousChunks, BadSamples):
             return {}  # the session's notes and dead letters say so
 
 

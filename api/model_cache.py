@@ -75,7 +75,7 @@ class ModelCache:
         row must not leave a person without answers.
 
         Raises:
-            DatabaseAway: it is not in memory and cannot be read.
+            DatabaseUnavailable: it is not in memory and cannot be read.
         """
         for level, owner in _rungs(user_id):
             loaded = await self._rung(level, owner, model_id, family)
@@ -91,7 +91,7 @@ class ModelCache:
         that learned with rotation.
 
         Raises:
-            DatabaseAway: one is not in memory and cannot be read.
+            DatabaseUnavailable: one is not in memory and cannot be read.
         """
         layouts = (ACC6, ACC3) if model_id == ACC6 else (model_id,)
         found: list[Loaded] = []
@@ -113,7 +113,7 @@ class ModelCache:
         """Which version `find` answers with, on which rung.
 
         Raises:
-            DatabaseAway: it is not in memory and cannot be read.
+            DatabaseUnavailable: it is not in memory and cannot be read.
         """
         for level, owner in _rungs(user_id):
             serving = await self.serving(owner, model_id, family)

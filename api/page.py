@@ -10,7 +10,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from api.dependencies import Services
 from api.health import VERSION
-from schemas.errors import DatabaseAway
+from schemas.errors import DatabaseUnavailable
 from schemas.families import FAMILIES
 from store.jobs import JobRun
 from store.overview import Overview, read_overview, shown
@@ -65,7 +65,7 @@ async def _overview(request: Request) -> Overview | None:
         return kept[1]
     try:
         overview = await read_overview(services.database)
-    except DatabaseAway:
+    except DatabaseUnavailable:
         return None
     state.overview = (time.monotonic(), overview)
     return overview

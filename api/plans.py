@@ -9,7 +9,7 @@ from api.cursors import NextPage, PageCursor, PageLimit
 from api.dependencies import Sensor, ServicesHere
 from api.keeping import taking_bytes
 from api.problems import described
-from schemas.errors import NotThere
+from schemas.errors import NotFound
 from schemas.events import PlanBody
 from store.plans import Plan
 
@@ -59,7 +59,7 @@ async def get_plan(plan: UUID, caller: Sensor, services: ServicesHere) -> PlanSh
     """One plan."""
     kept = await services.records.plans.read(caller.user_id, plan)
     if kept is None:
-        raise NotThere(f"There is no plan {plan}.")
+        raise NotFound(f"There is no plan {plan}.")
     return _shape(kept)
 
 

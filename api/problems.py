@@ -74,11 +74,11 @@ KINDS: dict[type[errors.MuvrError], ProblemKind] = {
     errors.UnsupportedMedia: ProblemKind(
         415, "unsupported-media", "This media type is not understood"
     ),
-    errors.NotThere: ProblemKind(404, "not-there", "There is no such thing"),
+    errors.NotFound: ProblemKind(404, "not-there", "There is no such thing"),
     errors.Deleted: ProblemKind(410, "deleted", "Its owner deleted it"),
     errors.NoModel: ProblemKind(404, "no-model", "Nothing has been learned yet that could answer"),
     errors.NotComputedYet: ProblemKind(404, "not-computed-yet", "No run has produced this yet"),
-    errors.Refused: ProblemKind(403, "refused", "This is not allowed"),
+    errors.AccessDenied: ProblemKind(403, "refused", "This is not allowed"),
     errors.NotAuthenticated: ProblemKind(401, "not-authenticated", "A valid token is needed"),
     errors.WrongPassword: ProblemKind(401, "wrong-password", "No such user and password"),
     errors.TokenReused: ProblemKind(
@@ -92,12 +92,12 @@ KINDS: dict[type[errors.MuvrError], ProblemKind] = {
     errors.MissingChunks: ProblemKind(409, "missing-chunks", "Some chunks are not here yet"),
     errors.NameTaken: ProblemKind(409, "name-taken", "Somebody else has this name"),
     errors.StaleRevision: ProblemKind(412, "stale-revision", "It was changed since you read it"),
-    errors.OverLimit: ProblemKind(429, "over-limit", "A limit is reached"),
-    errors.TooSlow: ProblemKind(408, "too-slow", "The request did not arrive in time"),
+    errors.LimitExceeded: ProblemKind(429, "over-limit", "A limit is reached"),
+    errors.RequestTimedOut: ProblemKind(408, "too-slow", "The request did not arrive in time"),
     errors.Retryable: ProblemKind(503, "try-again", "The same call may go through later"),
     errors.NotReady: ProblemKind(503, "not-ready", "The service is not ready"),
-    errors.TookTooLong: ProblemKind(503, "took-too-long", "The answer was not ready in time"),
-    errors.DatabaseAway: ProblemKind(503, "database-away", "The database does not answer"),
+    errors.ResponseTimedOut: ProblemKind(503, "took-too-long", "The answer was not ready in time"),
+    errors.DatabaseUnavailable: ProblemKind(503, "database-away", "The database does not answer"),
 }
 BY_STATUS = {
     400: ProblemKind(400, "bad-request", "The request is not understood"),
@@ -128,7 +128,7 @@ def problem_response(error: errors.MuvrError, request: HTTPConnection) -> Respon
         members = {"field": error.field or None, "value": _shown(error.value)}
     elif isinstance(error, errors.MissingChunks):
         members = {"missing": error.missing}
-    elif isinstance(error, errors.OverLimit):
+    elif isinstance(error, errors.LimitExceeded):
         members = {"limit": error.limit}
         headers["Retry-After"] = str(error.retry_after_s)
         headers["RateLimit"] = f'"{error.limit}";r=0;t={error.retry_after_s}'
@@ -138,7 +138,7 @@ def problem_response(error: errors.MuvrError, request: HTTPConnection) -> Respon
         headers["WWW-Authenticate"] = 'Bearer realm="muvr", error="invalid_token"'
     elif isinstance(error, errors.MissingScope):
         headers["WWW-Authenticate"] = 'Bearer realm="muvr", error="insufficient_scope"'
-    if isinstance(error, errors.DatabaseAway):
+    if isinstance(error, errors.DatabaseUnavailable):
         detail = "Cassandra does not answer; this may have been kept. Send the same again."
     return _answer(request, kind, detail, members, headers)
 

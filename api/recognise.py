@@ -56,7 +56,7 @@ class Recogniser:
         """The sets of a complete session in order of time; none while it is not complete.
 
         Raises:
-            DatabaseAway: the samples or a model cannot be read.
+            DatabaseUnavailable: the samples or a model cannot be read.
             Retryable: too many sessions of this user wait for their turn.
         """
         if not session.complete:
@@ -70,7 +70,7 @@ class Recogniser:
         """What the samples say of confirmed sets, as far as they are in.
 
         Raises:
-            DatabaseAway: samples or the book of form cannot be read.
+            DatabaseUnavailable: samples or the book of form cannot be read.
             Retryable: too many sessions of this user wait for their turn.
         """
         return await self._measurer.of_sets(user_id, session, sets, declared_layout(session))

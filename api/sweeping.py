@@ -47,7 +47,7 @@ class Sweeping:
         """Sweep now; False when another worker of this host does.
 
         Raises:
-            DatabaseAway: not all could be looked at; the watermark stays.
+            DatabaseUnavailable: not all could be looked at; the watermark stays.
         """
         if not self._mine():
             return False

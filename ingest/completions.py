@@ -40,8 +40,8 @@ async def complete(
         take: told the bytes of the lists that are about to be kept; a repeat keeps none.
 
     Raises:
-        OverLimit: what `take` raises.
-        NotThere, Deleted: no such session.
+        LimitExceeded: what `take` raises.
+        NotFound, Deleted: no such session.
         BadEvent: the session has no such stream.
         TooLarge: a list that is longer than the journal can hold.
         MissingChunks: chunks that are listed but not held, by stream.

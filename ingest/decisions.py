@@ -13,7 +13,7 @@ from store.records import Records
 
 Clock = Callable[[], datetime]
 Take = Callable[[int], object]
-"""Charges bytes that are about to be kept for good; raises `OverLimit` where they are too many."""
+"""Charges bytes, which are about to be stored, to a quota; raises `LimitExceeded` over it."""
 MS_US = 1000
 FINAL_US = 10 * 365 * 86_400 * 1_000_000
 

@@ -61,7 +61,7 @@ async def erase_user(
             repeated for ever.
 
     Raises:
-        DatabaseAway: some of it is left; call again.
+        DatabaseUnavailable: some of it is left; call again.
     """
     holdings, letters, journal = UserRows(database), DeadLetters(database), Journal(database)
     announced_us = us_of(announced_at or now)

@@ -28,7 +28,7 @@ async def export_user(
     named. Bytes are base64. Password hashes and refresh tokens are no data of the user and stay.
 
     Raises:
-        DatabaseAway: in the middle; ask again.
+        DatabaseUnavailable: in the middle; ask again.
     """
     holdings = UserRows(database)
     user = await Users(database).by_id(user_id)

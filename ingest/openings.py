@@ -8,7 +8,7 @@ from uuid import UUID
 from ingest.decisions import Decisions
 from ingest.projections import project, project_all
 from schemas.config import Limits
-from schemas.errors import BadEvent, Deleted, EventConflict, NotThere
+from schemas.errors import BadEvent, Deleted, EventConflict, NotFound
 from schemas.events import STREAMS_AT_MOST, SessionOpening
 from schemas.ids import check_client_id, slot
 from schemas.times import us_of
@@ -52,7 +52,7 @@ async def existing(decisions: Decisions, user_id: UUID, session_id: UUID) -> Ses
 
     Raises:
         Deleted: it was.
-        NotThere: it never was, or it is somebody else's.
+        NotFound: it never was, or it is somebody else's.
     """
     session = await decisions.records.sessions.read(user_id, session_id)
     if session is not None:
@@ -61,14 +61,14 @@ async def existing(decisions: Decisions, user_id: UUID, session_id: UUID) -> Ses
         user_id, session_id, slot(session_id, "session", "delete")
     ):
         raise Deleted(f"Session {session_id} was deleted; a new one needs a new id.")
-    raise NotThere(f"There is no session {session_id}.")
+    raise NotFound(f"There is no session {session_id}.")
 
 
 async def delete_session(decisions: Decisions, user_id: UUID, session_id: UUID) -> None:
     """Delete a session with its chunks, sets and labelled sets, for good. Repeatable.
 
     Raises:
-        NotThere: it never was, or it is somebody else's.
+        NotFound: it never was, or it is somebody else's.
     """
     with suppress(Deleted):  # the projection is done again: the first try may have died half way
         await existing(decisions, user_id, session_id)
@@ -96,7 +96,7 @@ async def _refuse_what_cannot_be(
         session = await existing(decisions, user_id, session_id)
     except Deleted:
         raise
-    except NotThere:
+    except NotFound:
         return True
     if len(session.streams.keys() | opening.streams.keys()) > STREAMS_AT_MOST:
         raise BadEvent(

@@ -10,7 +10,7 @@ from ingest.recordings import Wrist, load_stream, wrist_of
 from models.signal.pieces import Piece, Recording, pack_pieces
 from models.signal.timing import cut_pieces
 from models.signal.truth import cut
-from schemas.errors import BadSamples, UndecidedChunks
+from schemas.errors import AmbiguousChunks, BadSamples
 from schemas.inputs import ACC3, ACC6, LAYOUTS
 from schemas.times import NS_PER_S
 from store.records import Records
@@ -58,7 +58,7 @@ async def project_labelled(
         return 0
     try:
         recording = await _around(records, user_id, session, wrist, lists, rows)
-    except (UndecidedChunks, BadSamples):
+    except (AmbiguousChunks, BadSamples):
         # The client's list will decide and bring us back here; broken rows stay for a look.
         return 0
     listed = await _listed(records, user_id, session, wrist, lists)

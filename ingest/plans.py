@@ -37,7 +37,7 @@ async def keep_plan(
         take: told the bytes that are about to be kept; saying the same again keeps none.
 
     Raises:
-        OverLimit: what `take` raises.
+        LimitExceeded: what `take` raises.
         BadEvent, ClockSkew: a new plan's id that is no UUIDv7 of about now.
         EventConflict: others changed the plan all the time; say it again.
     """

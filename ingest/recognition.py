@@ -13,7 +13,7 @@ from ingest.recordings import load_recordings, wrist_of
 from models.exercise.layout import model_id
 from models.recognition.sets import RecognisedSet, RecognitionModels, recognise
 from models.signal.pieces import Recording
-from schemas.errors import BadSamples, UndecidedChunks
+from schemas.errors import AmbiguousChunks, BadSamples
 from schemas.inputs import ACC3, ACC6, InputLayout
 from schemas.times import us_of
 from schemas.topics import Topic
@@ -53,14 +53,14 @@ async def recognise_session(
         session's notes and the dead letters say.
 
     Raises:
-        DatabaseAway: the samples or a model cannot be read.
+        DatabaseUnavailable: the samples or a model cannot be read.
     """
     session_id = session.session_id
     try:
         recordings, notes = await load_recordings(records, user_id, session)
         asked, learned = await learned_for(_layout(recordings[0], session))
         found = await asyncio.to_thread(_sets_of, recordings, learned, notes)
-    except (UndecidedChunks, BadSamples):
+    except (AmbiguousChunks, BadSamples):
         return None
     kept = [prediction_of(one, user_id, session_id, asked, now) for one in found]
     # The mart reads what was announced.

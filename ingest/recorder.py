@@ -60,7 +60,7 @@ class Recorder:
         """One session.
 
         Raises:
-            NotThere, Deleted: it is not there.
+            NotFound, Deleted: it is not there.
         """
         return await openings.existing(self._decisions, user_id, session_id)
 
@@ -68,7 +68,7 @@ class Recorder:
         """What the server holds of every declared stream.
 
         Raises:
-            NotThere, Deleted: no such session.
+            NotFound, Deleted: no such session.
         """
         session = await self.session(user_id, session_id)
         heads = await completions.heads_of(self.records, user_id, session_id, session.streams)
@@ -108,7 +108,7 @@ class Recorder:
         """One confirmed set.
 
         Raises:
-            NotThere, Deleted: it is not there.
+            NotFound, Deleted: it is not there.
         """
         return await sets.existing_set(self._decisions, user_id, session_id, set_id)
 

@@ -10,7 +10,7 @@ from ingest.rows import end_ns_of, piece_of
 from models.signal.overlaps import sent_again
 from models.signal.pieces import Piece, Recording, Side
 from models.signal.wrist import LONGEST_S
-from schemas.errors import NotThere, UndecidedChunks
+from schemas.errors import AmbiguousChunks, NotFound
 from store.records import Records
 from store.samples import ChunkHead
 from store.sessions import SessionRow, StreamList
@@ -77,13 +77,13 @@ async def load_recording(
     held. Without a span no more is read than is looked at: `wrist_signals` takes a day.
 
     Raises:
-        NotThere: no such session.
-        UndecidedChunks: two bodies under one number in that span, and no list decides.
+        NotFound: no such session.
+        AmbiguousChunks: two bodies under one number in that span, and no list decides.
         BadSamples: a row that does not decode.
     """
     session = await records.sessions.read(user_id, session_id)
     if session is None:
-        raise NotThere(f"There is no session {session_id}")
+        raise NotFound(f"There is no session {session_id}")
     wrist = wrist_of(session.streams)
     lists = await records.sessions.lists(user_id, session_id)
     span = (start_ns, end_ns)
@@ -115,7 +115,7 @@ async def load_recordings(
         they were recorded; and what is to be said of it.
 
     Raises:
-        UndecidedChunks, BadSamples: as `load_recording`.
+        AmbiguousChunks, BadSamples: as `load_recording`.
     """
     wrist = wrist_of(session.streams)
     lists = await records.sessions.lists(user_id, session.session_id)
@@ -173,7 +173,7 @@ async def _chosen(
     chosen = of_first_day(chosen) if span == (None, None) else touching(chosen, *span)
     several = {head.seq for head, after in itertools.pairwise(chosen) if head.seq == after.seq}
     if several:
-        raise UndecidedChunks(
+        raise AmbiguousChunks(
             f"chunk {min(several)} of stream {stream!r} holds two bodies; `complete` decides"
         )
     return chosen

@@ -32,7 +32,7 @@ async def rebuild_user(
 
     Raises:
         BadEvent: an event that this release does not understand.
-        DatabaseAway: some of it is not written; call again.
+        DatabaseUnavailable: some of it is not written; call again.
     """
     await replay_events(records_in(database, limits), user_id, events, us_of(clock()))
 

@@ -7,7 +7,7 @@ from ingest.decisions import Decisions
 from ingest.openings import existing
 from ingest.projections import project
 from schemas.config import Limits
-from schemas.errors import BadEvent, ClockSkew, Deleted, EventConflict, NotThere, StaleRevision
+from schemas.errors import BadEvent, ClockSkew, Deleted, EventConflict, NotFound, StaleRevision
 from schemas.events import SetConfirmation
 from schemas.ids import check_client_id, slot
 from schemas.topics import Topic
@@ -43,7 +43,7 @@ async def confirm_set(
         if_match: the revision that this corrects, None for a new set.
 
     Raises:
-        NotThere, Deleted: no such session; the set was deleted.
+        NotFound, Deleted: no such session; the set was deleted.
         BadEvent, ClockSkew: a set outside its session, one more than it may have, an id that is no
             UUIDv7 of about now.
         EventConflict: the set is confirmed already, as something else.
@@ -80,7 +80,7 @@ async def delete_set(
     """Delete a set and its labelled set, for good. Repeatable.
 
     Raises:
-        NotThere: it never was, or it is somebody else's.
+        NotFound: it never was, or it is somebody else's.
         StaleRevision: somebody corrected it since that revision.
     """
     try:
@@ -108,7 +108,7 @@ async def existing_set(
 
     Raises:
         Deleted: it was.
-        NotThere: it never was, or it is somebody else's.
+        NotFound: it never was, or it is somebody else's.
     """
     row = await decisions.records.sets.read(user_id, session_id, set_id)
     if row is not None:
@@ -118,7 +118,7 @@ async def existing_set(
             user_id, id_, slot(id_, what, "delete")
         ):
             raise Deleted(f"Set {set_id} was deleted; a new one needs a new id.")
-    raise NotThere(f"There is no set {set_id} in session {session_id}.")
+    raise NotFound(f"There is no set {set_id} in session {session_id}.")
 
 
 def check_inside(confirmation: SetConfirmation, session: SessionRow, decisions: Decisions) -> None:

@@ -14,7 +14,7 @@ from uuid import UUID
 from ingest.recordings import load_recording, wrist_of
 from models.signal.pieces import Recording, pack_pieces
 from models.signal.truth import cut
-from schemas.errors import BadSamples, UndecidedChunks
+from schemas.errors import AmbiguousChunks, BadSamples
 from schemas.inputs import ACC3, ACC6, LAYOUTS
 from schemas.times import NS_PER_S, at_us, us_of
 from schemas.topics import Topic
@@ -199,7 +199,7 @@ async def _recording(
     end_ns = max(end for (_, end), _ in wanted)
     try:
         return await load_recording(records, user_id, session_id, start_ns, end_ns)
-    except (UndecidedChunks, BadSamples):
+    except (AmbiguousChunks, BadSamples):
         return None  # a longer list decides, or the dead letters have it
 
 

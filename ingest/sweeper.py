@@ -100,7 +100,7 @@ async def sweep(
     others must not wait for that one's.
 
     Raises:
-        DatabaseAway: the sweep is to be repeated from the same `since`.
+        DatabaseUnavailable: the sweep is to be repeated from the same `since`.
     """
     began_s = time.monotonic()
     users = await records.journal.changed(since - ANNOUNCED_BEFORE, now + ANNOUNCED_BEFORE)

@@ -9,7 +9,7 @@ from ingest.decisions import Decisions
 from ingest.openings import existing
 from ingest.rows import row_of
 from ingest.ttl_cache import TtlCache
-from schemas.errors import NotThere
+from schemas.errors import NotFound
 from schemas.layout import part_of
 from schemas.wire import SEQ_MAX, Receipt
 
@@ -35,7 +35,7 @@ class Uploads:
         """Keep a chunk; when this returns it would survive a power cut.
 
         Raises:
-            NotThere, Deleted: no such session or stream.
+            NotFound, Deleted: no such session or stream.
             BadChunk: a number out of range, or a unit that is not the stream's.
         """
         if not 0 <= seq <= SEQ_MAX:
@@ -75,7 +75,7 @@ class Uploads:
             )
             if stream in streams:
                 return streams
-        raise NotThere(
+        raise NotFound(
             f"Session {session_id} has no stream {stream!r}; open the session again with it."
         )
 

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from muvr.owners import owner_named, pointer_meant
 from pipelines.lifecycle.runs import server_time
-from schemas.errors import Conflict, NoModel, NotThere
+from schemas.errors import Conflict, NoModel, NotFound
 from schemas.families import FAMILIES
 from store.champions import Challenger, Champions, Serving
 from store.database import Database
@@ -33,7 +33,7 @@ async def serving_manifest(
     """The manifest of the model that serves an owner.
 
     Raises:
-        NotThere: none does.
+        NotFound: none does.
     """
     serving = await _serving(database, user, family, model_id)
     return dict(await Models(database).manifest(*serving.model_key) or {})
@@ -45,7 +45,7 @@ async def serving_content(
     """The bytes of the model that serves an owner.
 
     Raises:
-        NotThere: none does.
+        NotFound: none does.
     """
     serving = await _serving(database, user, family, model_id)
     return (await Models(database).get(*serving.model_key)).content
@@ -104,12 +104,12 @@ async def _serving(database: Database, user: str, family: str, model_id: str | N
     """The version that serves an owner.
 
     Raises:
-        NotThere: none does.
+        NotFound: none does.
     """
     owner, model_id = await pointer_meant(database, user, family, model_id)
     serving = await Champions(database).serving(owner, model_id, family)
     if serving is None:
-        raise NotThere(
+        raise NotFound(
             f"No {family} model for {model_id} serves {user}; see `muvr models list {user}`"
         )
     return serving
@@ -123,11 +123,11 @@ async def take_back(database: Database, run: UUID, reason: str) -> tuple[str, di
         are kept behind the one that is live.
 
     Raises:
-        NotThere: there is no such run.
+        NotFound: there is no such run.
     """
     found = await JobRuns(database).find(run)
     if found is None:
-        raise NotThere(f"There is no run {run}; `muvr jobs list` shows them")
+        raise NotFound(f"There is no run {run}; `muvr jobs list` shows them")
     now = server_time()
     await Champions(database).withdraw(run, reason, now)
     answer: dict[str, Any] = {"withdrawn": run, "family": found.family}

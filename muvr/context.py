@@ -47,7 +47,7 @@ class CommandContext:
         """The deployment's keyspace, under a role's name.
 
         Raises:
-            DatabaseAway: nobody answers; the sentence says how to start it.
+            DatabaseUnavailable: nobody answers; the sentence says how to start it.
         """
         database = open_as(self.config, role)
         try:

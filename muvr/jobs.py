@@ -13,7 +13,7 @@ import typer
 from muvr.context import open_context
 from muvr.options import AsJson, Conf
 from muvr.train import TrainingEngine, run_job, show_run
-from schemas.errors import BadInput, NotThere
+from schemas.errors import BadInput, NotFound
 from schemas.families import FAMILIES
 from store.champions import Champions
 from store.database import Database
@@ -170,9 +170,9 @@ async def _read(database: Database, family: str, run: UUID) -> tuple[JobRun, lis
     """A run, and what it came to for every user.
 
     Raises:
-        NotThere: there is no such run.
+        NotFound: there is no such run.
     """
     found = await JobRuns(database).read(family, run)
     if found is None:
-        raise NotThere(f"There is no run {run} of {family}; see `muvr jobs list {family}`")
+        raise NotFound(f"There is no run {run} of {family}; see `muvr jobs list {family}`")
     return found, await JobRuns(database).users(run)

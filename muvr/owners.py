@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from schemas.errors import NotThere
+from schemas.errors import NotFound
 from schemas.inputs import INPUTS
 from schemas.layout import GLOBAL_OWNER, owner_of
 from store.champions import Champions
@@ -17,7 +17,7 @@ async def owner_named(database: Database, user: str) -> str:
     A user of an outside issuer has an id but no name.
 
     Raises:
-        NotThere: nobody has this name, and it is no id.
+        NotFound: nobody has this name, and it is no id.
     """
     if user == GLOBAL_OWNER:
         return GLOBAL_OWNER
@@ -27,7 +27,7 @@ async def owner_named(database: Database, user: str) -> str:
     try:
         return owner_of(UUID(user))
     except ValueError as problem:
-        raise NotThere(f"There is no user {user}; POST /v1/auth/register makes one") from problem
+        raise NotFound(f"There is no user {user}; POST /v1/auth/register makes one") from problem
 
 
 async def pointer_meant(
@@ -43,7 +43,7 @@ async def pointer_meant(
             no pointer a kept version.
 
     Raises:
-        NotThere: nobody has this name, and it is no id.
+        NotFound: nobody has this name, and it is no id.
     """
     owner = await owner_named(database, user)
     if model_id is not None:

@@ -19,7 +19,7 @@ from muvr.context import open_context
 from muvr.importing import import_recordings
 from muvr.options import AsJson, Conf, Password
 from muvr.service import Service
-from schemas.errors import BadInput, NotThere
+from schemas.errors import BadInput, NotFound
 from schemas.events import known_zone
 from store.database import Database
 from store.users import User, Users
@@ -169,7 +169,7 @@ async def _found(database: Database, user: str) -> User:
     """The user with this name, or else with this id.
 
     Raises:
-        NotThere: nobody.
+        NotFound: nobody.
     """
     users = Users(database)
     found = await users.by_name(user)
@@ -177,5 +177,5 @@ async def _found(database: Database, user: str) -> User:
         with suppress(ValueError):
             found = await users.by_id(UUID(user))
     if found is None:
-        raise NotThere(f"There is no user {user}; POST /v1/auth/register makes one")
+        raise NotFound(f"There is no user {user}; POST /v1/auth/register makes one")
     return found

@@ -12,7 +12,7 @@ from muvr.context import open_context
 from muvr.options import AsJson, Conf, Password
 from muvr.service import Service
 from muvr.terminal import counted
-from schemas.errors import NotThere
+from schemas.errors import NotFound
 from store.database import Database
 from store.users import Logins, Users
 
@@ -97,11 +97,11 @@ async def _revoke_all(database: Database, username: str) -> int:
     """End every login of a user; how many there were.
 
     Raises:
-        NotThere: nobody has this name.
+        NotFound: nobody has this name.
     """
     user = await Users(database).by_name(username)
     if user is None:
-        raise NotThere(f"There is no user {username!r}; POST /v1/auth/register makes one.")
+        raise NotFound(f"There is no user {username!r}; POST /v1/auth/register makes one.")
     logins = Logins(database)
     found = len(await logins.of_user(user.user_id))
     await logins.revoke_all(user.user_id)

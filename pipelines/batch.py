@@ -21,7 +21,7 @@ from pipelines.lifecycle.runs import Clock, Run, RunReport, server_time
 from pipelines.lifecycle.scope import is_new
 from pipelines.spark.tables import append, read_table
 from schemas.config import Config
-from schemas.errors import CannotLearn, IncompleteRun, LostChampionRace, RunTakenBack
+from schemas.errors import CannotLearn, IncompleteRun, LostChampionRace, RunWithdrawn
 from schemas.progress import Progress
 from schemas.topics import Topic
 from store.champions import Champions
@@ -122,7 +122,7 @@ def _learn(job: Job, family: BatchFamily, *, only_changed: bool) -> None:
         job.run.require_lease()
         try:
             go_live(job.database, family.name, job.run)
-        except RunTakenBack as problem:
+        except RunWithdrawn as problem:
             _refuse(job, str(problem))
 
 
@@ -226,7 +226,7 @@ def go_live(database: Database, family: str, run: Run) -> None:
     """Point readers at a finished run.
 
     Raises:
-        RunTakenBack: a person took the run back while it was under way.
+        RunWithdrawn: a person took the run back while it was under way.
         LostChampionRace: somebody else moved the pointer meanwhile.
     """
     live = LiveRuns(database)

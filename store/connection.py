@@ -7,7 +7,7 @@ from cassandra import DriverException, UnresolvableContactPoints
 from cassandra.cluster import NoHostAvailable
 
 from schemas.config import Cassandra
-from schemas.errors import DatabaseAway, NotAllowed
+from schemas.errors import DatabaseUnavailable, NotAllowed
 from store.cluster import auth_of, cluster_of
 from store.database import Database
 from store.reactor import Home
@@ -35,7 +35,7 @@ def connect(
             None: the driver's own thread does, for commands and jobs.
 
     Raises:
-        DatabaseAway: nobody answers there, or no host's name leads anywhere at the moment.
+        DatabaseUnavailable: nobody answers there, or no host's name leads anywhere at the moment.
         NotAllowed: Cassandra does not know the name with this password.
     """
     name = credentials[0] if credentials else settings.username or "nobody"
@@ -55,7 +55,7 @@ def connect(
 
 def _not_let_in(
     settings: Cassandra, name: str, problem: NoHostAvailable | DriverException
-) -> NotAllowed | DatabaseAway:
+) -> NotAllowed | DatabaseUnavailable:
     """The error for a connection that did not come about."""
     if "AuthenticationFailed" in repr(problem) or "uthentication" in str(problem):
         return NotAllowed(
@@ -64,7 +64,7 @@ def _not_let_in(
             "migrate --roles`.",
         )
     hosts = ", ".join(settings.hosts)
-    return DatabaseAway(
+    return DatabaseUnavailable(
         f"No Cassandra answers at {hosts} port {settings.port}: {_said(problem)}.",
         next_step="Start the embedded node with `muvr up`, or check cassandra.contact_points.",
     )

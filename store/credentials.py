@@ -101,7 +101,7 @@ def open_as(
     """A connection to the deployment's keyspace under a role's name; `home` as in `connect`.
 
     Raises:
-        DatabaseAway: nobody answers there.
+        DatabaseUnavailable: nobody answers there.
         BadConfig: Cassandra does not know the name with this password.
     """
     return connect(

@@ -24,7 +24,7 @@ from cassandra.cluster import (
 )
 from cassandra.query import BatchStatement, BatchType, BoundStatement, PreparedStatement
 
-from schemas.errors import DatabaseAway, NotAllowed, UncertainWrite
+from schemas.errors import DatabaseUnavailable, NotAllowed, UncertainWrite
 from store.concurrently import for_each
 from store.reactor import Home
 from store.rows import Row
@@ -83,7 +83,7 @@ class Database:
         """Run one statement and return its rows.
 
         Raises:
-            DatabaseAway: no answer at the asked consistency.
+            DatabaseUnavailable: no answer at the asked consistency.
             UncertainWrite: a conditional write timed out: read at SERIAL, then decide.
             RuntimeError: called in the loop that would have to read the answer.
         """
@@ -102,7 +102,7 @@ class Database:
         """Run one prepared statement without blocking the event loop; all pages, as rows.
 
         Raises:
-            DatabaseAway: no answer at the asked consistency.
+            DatabaseUnavailable: no answer at the asked consistency.
             UncertainWrite: a conditional write timed out: read at SERIAL, then decide.
         """
         return await self._run(Statement(cql, values))
@@ -121,7 +121,7 @@ class Database:
         """Run a plain write, in one batch with others of the same moment where that is cheaper.
 
         Raises:
-            DatabaseAway: no answer at the asked consistency; it may be written nevertheless.
+            DatabaseUnavailable: no answer at the asked consistency; it may be written nevertheless.
         """
         if self._gathering is None:
             await self._run(statement)
@@ -132,7 +132,7 @@ class Database:
         """Run statements as one unlogged batch; about one partition it is all of them or none.
 
         Raises:
-            DatabaseAway: no answer at the asked consistency.
+            DatabaseUnavailable: no answer at the asked consistency.
             UncertainWrite: conditional ones timed out: read at SERIAL, then decide.
         """
         if len(statements) == 1:
@@ -229,8 +229,8 @@ async def _rows(response: ResponseFuture, loop: asyncio.AbstractEventLoop) -> li
     return rows
 
 
-def meaning(problem: BaseException) -> DatabaseAway | UncertainWrite:
+def meaning(problem: BaseException) -> DatabaseUnavailable | UncertainWrite:
     """The driver's error as one of ours."""
     if isinstance(problem, WriteTimeout) and problem.write_type == 5:  # CAS
         return UncertainWrite(f"Cassandra did not say whether a conditional write won: {problem}")
-    return DatabaseAway(f"Cassandra did not answer: {type(problem).__name__}: {problem}")
+    return DatabaseUnavailable(f"Cassandra did not answer: {type(problem).__name__}: {problem}")

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 from uuid import UUID
 
-from schemas.errors import LostChampionRace, RunTakenBack
+from schemas.errors import LostChampionRace, RunWithdrawn
 from schemas.times import aware
 from store.champions import Champions
 from store.database import Database
@@ -62,7 +62,7 @@ class LiveRuns:
         """Point readers at a run; False when the pointer is not what was read.
 
         Raises:
-            RunTakenBack: a person took the run back meanwhile; readers do not see it.
+            RunWithdrawn: a person took the run back meanwhile; readers do not see it.
         """
         await self._require_standing(family, run_id)
         text = json.dumps(metrics, sort_keys=True)
@@ -81,7 +81,7 @@ class LiveRuns:
         if moved:
             try:  # whoever took it back since then may have seen that it was not live yet
                 await self._require_standing(family, run_id)
-            except RunTakenBack:
+            except RunWithdrawn:
                 with suppress(LostChampionRace):  # they saw it and did the same
                     await self.take_back(family, run_id, as_of)
                 raise
@@ -140,7 +140,7 @@ class LiveRuns:
 
     async def _require_standing(self, family: str, run_id: UUID) -> None:
         if await self._is_withdrawn(run_id):
-            raise RunTakenBack(f"run {run_id} of {family} was taken back before it was live")
+            raise RunWithdrawn(f"run {run_id} of {family} was taken back before it was live")
 
     async def _is_withdrawn(self, run_id: UUID) -> bool:
         return await Champions(self._database).is_withdrawn(run_id)

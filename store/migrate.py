@@ -17,7 +17,7 @@ from cassandra import RequestValidationException
 
 import schemas
 from schemas.config import Cassandra
-from schemas.errors import BadMigration, DatabaseAway, SchemaMismatch
+from schemas.errors import BadMigration, DatabaseUnavailable, SchemaMismatch
 from schemas.layout import LAYOUT
 from schemas.progress import Progress, Silent
 from store.connection import connect
@@ -56,7 +56,7 @@ def migrate(
         BadMigration: a file was changed after it was applied, or is not fit to be applied.
         SchemaMismatch: the keyspace has another layout or replication, or is of a later release.
         LeaseHeld: another process did not finish within `patience_s`.
-        DatabaseAway: Cassandra does not answer, or its nodes do not agree on the schema.
+        DatabaseUnavailable: Cassandra does not answer, or its nodes do not agree on the schema.
     """
     migrations = read_migrations(folder)
     database = connect(config, keyspace=None, password_file=password_file, credentials=credentials)
@@ -230,12 +230,12 @@ def _await_agreement(database: Database) -> None:
     """Wait until all nodes have the same schema.
 
     Raises:
-        DatabaseAway: they do not within 30 s; one is down, or they cannot reach each other.
+        DatabaseUnavailable: they do not within 30 s; one is down, or they cannot reach each other.
     """
     deadline_s = time.monotonic() + _AGREE_WITHIN_S
     while len(versions := _schema_versions(database)) > 1:
         if time.monotonic() > deadline_s:
-            raise DatabaseAway(f"The nodes do not agree on the schema: {sorted(versions)}")
+            raise DatabaseUnavailable(f"The nodes do not agree on the schema: {sorted(versions)}")
         time.sleep(0.1)
 
 

@@ -43,7 +43,7 @@ async def read_overview(database: Database, runs_each: int = 5) -> Overview:
     """Look at the keyspace.
 
     Raises:
-        DatabaseAway: it does not answer.
+        DatabaseUnavailable: it does not answer.
     """
     local = (
         await database.run("SELECT cluster_name, release_version, data_center FROM system.local")

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID, uuid4
 
-from schemas.errors import NameTaken, NotThere, UncertainWrite
+from schemas.errors import NameTaken, NotFound, UncertainWrite
 from schemas.times import aware
 from store.database import Database, Row
 
@@ -74,11 +74,11 @@ class Users:
         """Give more scopes; tokens show them from their next refresh on.
 
         Raises:
-            NotThere: nobody has the name.
+            NotFound: nobody has the name.
         """
         user = await self.by_name(username)
         if user is None:
-            raise NotThere(f"There is no user {username!r}; POST /v1/auth/register makes one.")
+            raise NotFound(f"There is no user {username!r}; POST /v1/auth/register makes one.")
         scopes = frozenset(scopes)
         await self._database.run(
             "UPDATE users SET scopes = scopes + ? WHERE user_id = ?", (set(scopes), user.user_id)

@@ -90,7 +90,7 @@ def train_activity(
 
     Raises:
         LeaseHeld: another run of the family is under way.
-        DatabaseAway: Cassandra does not answer.
+        DatabaseUnavailable: Cassandra does not answer.
     """
     inputs = {"users": recorded_users(users), "engine": engine}
     with opened_job(config, FAMILY, inputs, engine=engine, progress=progress, clock=clock) as job:

@@ -63,7 +63,7 @@ def train_exercise(
 
     Raises:
         LeaseHeld: another run of the family is under way.
-        DatabaseAway: Cassandra does not answer.
+        DatabaseUnavailable: Cassandra does not answer.
     """
     inputs = {"users": recorded_users(users), "cutoff_at": str(cutoff_at), "engine": engine}
     with opened_job(config, FAMILY, inputs, engine=engine, progress=progress, clock=clock) as job:

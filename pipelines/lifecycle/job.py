@@ -75,7 +75,7 @@ def opened_job(
 
     Raises:
         LeaseHeld: another run of the family is under way.
-        DatabaseAway: Cassandra does not answer.
+        DatabaseUnavailable: Cassandra does not answer.
     """
     with (
         closing(open_as(config, "spark")) as database,

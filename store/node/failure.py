@@ -3,7 +3,7 @@
 import re
 
 from schemas.config import Cassandra
-from schemas.errors import DiskFull, NodeFailed, NodeProblem, PortBusy
+from schemas.errors import DiskFull, NodeError, NodeFailed, PortBusy
 from store.node.folders import Folders
 from store.node.preflight import port_busy
 
@@ -19,7 +19,7 @@ _NO_MEMORY = re.compile(
 )
 
 
-def explain_failure(folders: Folders, config: Cassandra) -> NodeProblem:
+def explain_failure(folders: Folders, config: Cassandra) -> NodeError:
     """The error that the logs of the last run tell of."""
     text = _tail(folders.console) + _tail(folders.log)
     if busy := _PORT_BUSY.search(text):

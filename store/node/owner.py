@@ -11,7 +11,7 @@ import time
 from dataclasses import asdict, dataclass
 from typing import IO
 
-from schemas.errors import FolderOwned
+from schemas.errors import FolderInUse
 from store.node.folders import Folders
 
 _TRIES = 20  # a status question holds the lock for an instant; that is no owner
@@ -31,7 +31,7 @@ def own(folders: Folders) -> IO[bytes]:
     """Take the folder. The file must be handed to the node and then closed.
 
     Raises:
-        FolderOwned: another node lives on it, or is being started or stopped.
+        FolderInUse: another node lives on it, or is being started or stopped.
     """
     folders.root.mkdir(parents=True, exist_ok=True)
     file = folders.lock.open("ab")
@@ -43,7 +43,7 @@ def own(folders: Folders) -> IO[bytes]:
     file.close()
     record = read_record(folders)
     who = f"node {record.pid} on port {record.port}" if record else "another node"
-    raise FolderOwned(
+    raise FolderInUse(
         f"{folders.root} belongs to {who}. Stop it with `muvr down`, or set paths.data to "
         "another folder."
     )

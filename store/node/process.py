@@ -14,7 +14,7 @@ from typing import IO
 import psutil
 
 from schemas.config import Cassandra, Paths
-from schemas.errors import FolderOwned, NodeFailed
+from schemas.errors import FolderInUse, NodeFailed
 from schemas.progress import Progress, Silent
 from store.java import Java, find_java
 from store.node.failure import explain_failure
@@ -76,7 +76,7 @@ class EmbeddedNode:
 
         Raises:
             NoJava, BadJar: there is nothing to run it with.
-            FolderOwned: another node lives on the folder.
+            FolderInUse: another node lives on the folder.
             PortBusy, DiskFull: its surroundings do not allow it.
             NodeFailed: it died, or was not ready in time; it is not left behind.
         """
@@ -187,7 +187,7 @@ class EmbeddedNode:
         for process in psutil.process_iter(["cmdline"]):
             if wanted in (process.info["cmdline"] or ()):
                 return process.pid
-        raise FolderOwned(f"{self.folders.root} is just being taken by another command; try again.")
+        raise FolderInUse(f"{self.folders.root} is just being taken by another command; try again.")
 
 
 def answers(port: int, *, within_s: float = 1.0) -> bool:

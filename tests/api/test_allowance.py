@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from api.allowance import Allowance
 from schemas.config import Limits
-from schemas.errors import OverLimit
+from schemas.errors import LimitExceeded
 
 LIMITS = Limits(requests_per_minute=60, logins_per_minute=6, samples_per_day=1000)
 
@@ -29,7 +29,7 @@ class Clock:
 def takes(allowance: Allowance, who: str) -> bool:
     try:
         allowance.take_request(who)
-    except OverLimit:
+    except LimitExceeded:
         return False
     return True
 
@@ -52,7 +52,7 @@ def test_headers_say_what_is_left(tmp_path: Path):
     allowance = Allowance(LIMITS, tmp_path / "table", clock)
     left = [allowance.take_request("anna").remaining for _ in range(60)]
     assert left == list(range(59, -1, -1))
-    with pytest.raises(OverLimit) as over:
+    with pytest.raises(LimitExceeded) as over:
         allowance.take_request("anna")
     assert over.value.retry_after_s == 1
     clock.now += 30
@@ -80,7 +80,7 @@ def test_the_quota_of_a_day_ends_at_midnight_utc(tmp_path: Path):
     clock = Clock(now=20_000 * 86_400 - 10.0)  # ten seconds before midnight
     allowance = Allowance(LIMITS, tmp_path / "table", clock)
     allowance.take_samples("anna", 1000)
-    with pytest.raises(OverLimit) as over:
+    with pytest.raises(LimitExceeded) as over:
         allowance.take_samples("anna", 1)
     assert over.value.retry_after_s == 11
     allowance.take_samples("ben", 1000)
@@ -91,7 +91,7 @@ def test_the_quota_of_a_day_ends_at_midnight_utc(tmp_path: Path):
 def test_a_refused_chunk_costs_nothing(tmp_path: Path):
     allowance = Allowance(LIMITS, tmp_path / "table", Clock())
     allowance.take_samples("anna", 900)
-    with pytest.raises(OverLimit):
+    with pytest.raises(LimitExceeded):
         allowance.take_samples("anna", 200)
     allowance.take_samples("anna", 100)
 
@@ -102,7 +102,7 @@ def test_a_restart_forgives_nothing(tmp_path: Path):
     first.take_samples("anna", 1000)
     first.close()
     again = Allowance(LIMITS, tmp_path / "table", clock)
-    with pytest.raises(OverLimit):
+    with pytest.raises(LimitExceeded):
         again.take_samples("anna", 1)
 
 
@@ -112,7 +112,7 @@ def test_a_clock_that_ran_ahead_holds_nobody_up_for_longer_than_a_minute(tmp_pat
     clock.now += 365 * 86_400
     assert takes(allowance, "anna")
     clock.now -= 365 * 86_400
-    with pytest.raises(OverLimit) as over:
+    with pytest.raises(LimitExceeded) as over:
         allowance.take_request("anna")
     assert over.value.retry_after_s == 1
     clock.now += 1
@@ -122,7 +122,7 @@ def test_a_clock_that_ran_ahead_holds_nobody_up_for_longer_than_a_minute(tmp_pat
 def logs_in(allowance: Allowance, address: str) -> bool:
     try:
         allowance.take_login(address)
-    except OverLimit:
+    except LimitExceeded:
         return False
     return True
 
@@ -141,7 +141,7 @@ import sys
 from pathlib import Path
 from api.allowance import Allowance
 from schemas.config import Limits
-from schemas.errors import OverLimit
+from schemas.errors import LimitExceeded
 allowance = Allowance(Limits(requests_per_minute=500), Path(sys.argv[1]), lambda: 1_000_000.0)
 sys.stdin.readline()
 passed = 0
@@ -149,7 +149,7 @@ for _ in range(400):
     try:
         allowance.take_request("anna")
         passed += 1
-    except OverLimit:
+    except LimitExceeded:
         pass
 print(passed)
 """
@@ -193,7 +193,7 @@ def test_a_password_that_was_right_does_not_count(tmp_path: Path):
         allowance.give_password_back("anna")
     for _ in range(3):
         allowance.take_password("anna")
-    with pytest.raises(OverLimit) as over:
+    with pytest.raises(LimitExceeded) as over:
         allowance.take_password("anna")
     assert (over.value.limit, over.value.retry_after_s) == ("passwords", 20)
     allowance.take_password("ben")
@@ -213,5 +213,5 @@ def test_nobody_can_choose_whose_counts_to_push_out(tmp_path: Path):
     allowance.take_samples("anna", 1000)
     for line in beside:
         allowance.take_login(line)
-    with pytest.raises(OverLimit):
+    with pytest.raises(LimitExceeded):
         allowance.take_samples("anna", 1)

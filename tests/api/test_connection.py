@@ -10,7 +10,7 @@ from api import connection
 from api.connection import Connection
 from api.observe import Metrics
 from schemas.config import Config
-from schemas.errors import BadConfig, DatabaseAway
+from schemas.errors import BadConfig, DatabaseUnavailable
 
 
 class Base:
@@ -34,7 +34,7 @@ class Late(Connection):
     def _connect(self, home: object) -> Any:
         self.tried += 1
         if self.tried == 1:
-            raise DatabaseAway("not yet")
+            raise DatabaseUnavailable("not yet")
         self.bases.append(Base())
         return self.bases[-1]
 

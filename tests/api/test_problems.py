@@ -31,8 +31,8 @@ def test_every_error_has_a_kind_that_fits_its_branch(cls: type[errors.MuvrError]
     kind = kind_of(error)
     branch = {
         errors.BadInput: range(406, 423),
-        errors.NotThere: (404, 410),
-        errors.Refused: (401, 403),
+        errors.NotFound: (404, 410),
+        errors.AccessDenied: (401, 403),
         errors.Conflict: (409, 412),
         errors.Retryable: (503,),
     }
@@ -57,7 +57,9 @@ def test_a_body_that_is_no_object_is_not_shown(service: RunningService):
 
 
 def test_a_database_that_went_away_may_have_kept_it():
-    answer = problem_response(errors.DatabaseAway("10.0.0.1"), HTTPConnection({"type": "http"}))
+    answer = problem_response(
+        errors.DatabaseUnavailable("10.0.0.1"), HTTPConnection({"type": "http"})
+    )
     assert "may have been kept" in json.loads(bytes(answer.body))["detail"]
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from api.observe import RequestLog
 from api.sweeping import NAME, Sweeping
-from schemas.errors import DatabaseAway
+from schemas.errors import DatabaseUnavailable
 from store.watermarks import Watermarks
 from tests.api.conftest import RunningService
 
@@ -47,10 +47,10 @@ def test_a_failed_sweep_stays_where_it_was(
     before = service.run(watermarks.read(NAME, datetime.now(UTC)))
 
     async def away(*_: object, **__: object) -> None:
-        raise DatabaseAway("gone in the middle")
+        raise DatabaseUnavailable("gone in the middle")
 
     monkeypatch.setattr("api.sweeping.sweep", away)
-    with pytest.raises(DatabaseAway):
+    with pytest.raises(DatabaseUnavailable):
         service.run(two[0].once())
     assert service.run(watermarks.read(NAME, datetime.now(UTC))) == before
 

@@ -3,7 +3,7 @@
 from dataclasses import fields
 from typing import Any
 
-from schemas.errors import DatabaseAway
+from schemas.errors import DatabaseUnavailable
 from store.records import Records
 
 
@@ -26,7 +26,7 @@ class Cut:
         if self.left is None:
             return
         if self.left <= 0:
-            raise DatabaseAway("cut")
+            raise DatabaseUnavailable("cut")
         self.left -= 1
 
 

@@ -23,7 +23,7 @@ from schemas.errors import (
     EventConflict,
     MissingChunks,
     MuvrError,
-    NotThere,
+    NotFound,
     StaleRevision,
 )
 from schemas.events import Completion, SessionOpening, SetConfirmation
@@ -187,7 +187,7 @@ class World:
         if model.deleted or (a in model.sets and model.sets[a] is None):
             await _raises(Deleted, self._send("correct", a, b))
         elif a not in model.sets:
-            await _raises(NotThere, self._send("correct", a, b))
+            await _raises(NotFound, self._send("correct", a, b))
         elif etag != model.revisions[a] and model.answers[a].get(etag) != content:
             await _raises(StaleRevision, self._send("correct", a, b))
         else:
@@ -209,7 +209,7 @@ class World:
     async def _drop(self, a: int, b: int) -> None:
         a, model = a % 2, self.model
         if a not in model.sets and not model.deleted:
-            await _raises(NotThere, self._send("drop", a, b))
+            await _raises(NotFound, self._send("drop", a, b))
             return
         await self._send("drop", a, b)
         if a in model.sets or model.deleted:

@@ -7,7 +7,7 @@ from typing import Any
 from uuid import uuid4
 
 from ingest.recorder import Recorder
-from schemas.errors import DatabaseAway
+from schemas.errors import DatabaseUnavailable
 from schemas.events import Completion, SessionOpening
 from store.memory import memory_records
 from store.records import Records
@@ -87,7 +87,7 @@ class Dying:
 
     def __getattr__(self, name: str) -> Any:
         if name == self._at:
-            raise DatabaseAway("died here")
+            raise DatabaseUnavailable("died here")
         return getattr(self._inner, name)
 
 

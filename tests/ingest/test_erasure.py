@@ -9,7 +9,7 @@ import pytest
 
 from ingest import erasure, sweeper
 from ingest.erasure import ERASED, erase_user
-from schemas.errors import DatabaseAway, Deleted, NotThere
+from schemas.errors import DatabaseUnavailable, Deleted, NotFound
 from schemas.layout import CHUNKS_PER_PART
 from schemas.times import us_of
 from store.database import Database
@@ -58,12 +58,12 @@ def test_an_erasure_that_was_cut_short_is_finished_by_the_sweep(
 
     class Away(Logins):
         async def revoke_all(self, user_id: object) -> None:
-            raise DatabaseAway(f"away before {user_id}'s logins end")
+            raise DatabaseUnavailable(f"away before {user_id}'s logins end")
 
     async def story() -> None:
         with monkeypatch.context() as patched:
             patched.setattr(erasure, "Logins", Away)
-            with pytest.raises(DatabaseAway):
+            with pytest.raises(DatabaseUnavailable):
                 await erase_user(database, user, now)
         assert ERASED in (await Journal(database).changed(now - AROUND, now + AROUND))[user]
 
@@ -92,7 +92,7 @@ def test_no_chunk_is_left_of_an_upload_beside_the_erasure(
 
     async def meanwhile(self: UserRows, at: str, reach: Reach, now: datetime) -> None:
         if at == table:
-            with suppress(NotThere):
+            with suppress(NotFound):
                 seq = part * CHUNKS_PER_PART
                 await one.recorder.put_chunk(one.user, one.session, "acc", seq, chunk)
         await delete(self, at, reach, now)

@@ -9,7 +9,7 @@ import pytest
 
 from ingest.sweeper import project_pending, sweep
 from models.signal.pieces import Recording, unpack_pieces
-from schemas.errors import DatabaseAway
+from schemas.errors import DatabaseUnavailable
 from schemas.events import Completion
 from schemas.inputs import LAYOUTS
 from schemas.layout import LABELLED_S
@@ -146,7 +146,7 @@ def test_a_crash_between_both_layouts_is_found(dies_at: int, corrected: bool) ->
         etag = (await one.confirm(1)).revision if corrected else None
         dying = replace(one.records, sets=DyingLater(one.records.sets, "put_labelled", dies_at))
         said = confirmation(0, 0)
-        with pytest.raises(DatabaseAway):
+        with pytest.raises(DatabaseUnavailable):
             await one.on(dying).confirm_set(one.user, one.session, one.set, said, etag)
         assert set((await layouts(one)).values()) != {("biceps curl", 2), ("biceps curl", 0)}
         assert await project_pending(one.records, one.user, us_of(NOW)) == 1

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from ingest.recorder import Recorder
 from ingest.recordings import load_recording
 from ingest.sweeper import sweep_user
-from schemas.errors import Deleted, EventConflict, MuvrError, StaleRevision, UndecidedChunks
+from schemas.errors import AmbiguousChunks, Deleted, EventConflict, MuvrError, StaleRevision
 from schemas.events import Completion, SessionOpening
 from store.database import Database
 from store.memory import memory_records
@@ -108,7 +108,7 @@ async def _bodies_race(two: Two) -> None:
     held = (await two.workers[0].held(two.user, two.session))["acc"]
     assert (held.ranges, set(held.several)) == ([[0, 1]], {0})
     assert set(held.several[0]) == {SHA[0, 0], SHA[0, 1]}
-    with pytest.raises(UndecidedChunks):
+    with pytest.raises(AmbiguousChunks):
         await load_recording(two.records, two.user, two.session)
     await two.complete(1, (0, 1), (1, 0))
     recording = await load_recording(two.records, two.user, two.session)

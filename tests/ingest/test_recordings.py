@@ -20,7 +20,7 @@ from ingest.recordings import (
 )
 from ingest.rows import end_ns_of, piece_of, row_of
 from models.signal.pieces import Piece
-from schemas.errors import BadSamples, NotThere
+from schemas.errors import BadSamples, NotFound
 from schemas.events import Completion
 from store.memory import MemoryDeadLetters, memory_records
 from store.samples import ChunkHead
@@ -222,7 +222,7 @@ def test_half_a_second_is_no_gap(spans: list[tuple[float, float]], covered: bool
 
 
 def test_a_session_that_is_not_there_has_no_recording() -> None:
-    with pytest.raises(NotThere):
+    with pytest.raises(NotFound):
         asyncio.run(load_recording(memory_records(), new_id(), new_id()))
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from ingest.replay import replay
 from ingest.sweeper import sweep
-from schemas.errors import DatabaseAway
+from schemas.errors import DatabaseUnavailable
 from schemas.times import us_of
 from tests.ingest.histories import START, confirmation
 from tests.ingest.story import NOW, Dying, Story
@@ -24,7 +24,7 @@ def test_a_journaled_set_that_was_not_projected_is_found(repository_and_method: 
         repository, method = repository_and_method.split(".")
         inner = getattr(one.records, repository)
         dying = replace(one.records, **{repository: Dying(inner, method)})
-        with pytest.raises(DatabaseAway):
+        with pytest.raises(DatabaseUnavailable):
             await one.on(dying).confirm_set(one.user, one.session, one.set, confirmation(0, 0))
         assert await one.labelled() == []
         swept = await sweep(one.records, START, NOW)
@@ -96,7 +96,7 @@ def test_what_a_long_sweep_writes_is_announced_when_it_is_written(
         one = Story()
         await one.open(0, 1)
         dying = replace(one.records, sets=Dying(one.records.sets, "put_labelled"))
-        with pytest.raises(DatabaseAway):
+        with pytest.raises(DatabaseUnavailable):
             await one.on(dying).confirm_set(one.user, one.session, one.set, confirmation(0, 0))
         await sweep(one.records, START, NOW)
         assert await one.labelled() == ["biceps curl"]

@@ -10,7 +10,7 @@ from uuid import uuid4
 import pytest
 
 from ingest.sweeper import READ_AT_ONCE, Projected, project_pending, sweep, sweep_user
-from schemas.errors import DatabaseAway
+from schemas.errors import DatabaseUnavailable
 from schemas.events import SessionOpening
 from schemas.ids import slot
 from schemas.times import us_of
@@ -30,7 +30,7 @@ def test_what_a_process_has_projected_is_not_projected_by_it_again() -> None:
         first = await sweep(one.records, START, NOW, projected=projected)
         assert first.events > 0
         unwritable = replace(one.records, sets=Dying(one.records.sets, "put_all"))
-        with pytest.raises(DatabaseAway):
+        with pytest.raises(DatabaseUnavailable):
             await sweep(unwritable, START, NOW)
         again = await sweep(unwritable, START, NOW, projected=projected)
         assert (again.users, again.events, again.failed) == (1, 0, ())
@@ -92,7 +92,7 @@ def test_sets_without_samples_cost_no_reading_of_their_sessions() -> None:
         unread = replace(one.records, sessions=Dying(one.records.sessions, "read"))
         assert await project_pending(unread, one.user, us_of(NOW)) == 0
         dying = replace(one.records, sets=Dying(one.records.sets, "put_labelled"))
-        with pytest.raises(DatabaseAway):
+        with pytest.raises(DatabaseUnavailable):
             await one.on(dying).confirm_set(one.user, one.session, one.set, confirmation(0, 0))
         assert await project_pending(one.records, one.user, us_of(NOW)) == 1
 

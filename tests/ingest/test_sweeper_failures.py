@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from ingest.sweeper import READ_AT_ONCE, Projected, sweep
-from schemas.errors import BadEvent, DatabaseAway
+from schemas.errors import BadEvent, DatabaseUnavailable
 from schemas.ids import slot
 from schemas.times import us_of
 from store.journal import Event
@@ -43,7 +43,7 @@ def test_what_stands_before_an_event_of_a_later_release_is_projected() -> None:
         dying = one.on(replace(one.records, sets=Dying(one.records.sets, "put_all")))
         sets = [new_id() for _ in range(READ_AT_ONCE)]
         for set_id in sets:
-            with pytest.raises(DatabaseAway):
+            with pytest.raises(DatabaseUnavailable):
                 await dying.confirm_set(one.user, one.session, set_id, confirmation(0, 0))
         later = new_id()
         event = Event(slot(later), later, "of-a-later-release", {}, us_of(NOW) + 1000)
@@ -70,7 +70,7 @@ class _Late:
         if user_id in self._users:
             self.calls += 1
             if self.calls < self._answers_from:
-                raise DatabaseAway("too much to read in time")
+                raise DatabaseUnavailable("too much to read in time")
         return await self._inner.of_user(user_id)  # type: ignore[attr-defined]
 
 
@@ -80,7 +80,7 @@ async def _five(one: Story) -> list[UUID]:
         one.user, one.session, one.set = UUID(int=n + 1), new_id(), new_id()
         await one.open(0, 1)
         dying = replace(one.records, sets=Dying(one.records.sets, "put_labelled"))
-        with pytest.raises(DatabaseAway):
+        with pytest.raises(DatabaseUnavailable):
             await one.on(dying).confirm_set(one.user, one.session, one.set, confirmation(0, 0))
     return [UUID(int=n + 1) for n in range(5)]
 
@@ -108,7 +108,7 @@ def test_where_the_database_gives_nothing_of_many_the_sweep_is_repeated() -> Non
         one = Story()
         users = await _five(one)
         late = _Late(one.records.sets, users[1:])
-        with pytest.raises(DatabaseAway):
+        with pytest.raises(DatabaseUnavailable):
             await sweep(replace(one.records, sets=late), START, NOW)  # type: ignore[arg-type]
         late = _Late(one.records.sets, users[-1:])
         changes = iter([one.records.journal.changed(START, NOW)])
@@ -118,7 +118,7 @@ def test_where_the_database_gives_nothing_of_many_the_sweep_is_repeated() -> Non
                 return next(changes, None) or self.died
 
         records = replace(one.records, sets=late, journal=Away(one.records.journal, "died"))  # type: ignore[arg-type]
-        with pytest.raises(DatabaseAway, match="died here"):
+        with pytest.raises(DatabaseUnavailable, match="died here"):
             await sweep(records, START, NOW)
 
     asyncio.run(story())

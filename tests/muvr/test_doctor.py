@@ -12,7 +12,7 @@ from muvr.context import CommandContext
 from muvr.doctor import _clocks, examine  # pyright: ignore[reportPrivateUsage]
 from muvr.terminal import Terminal
 from schemas.config import Api, Cassandra, Config, Paths
-from schemas.errors import DatabaseAway, NoJava, NoKernel
+from schemas.errors import DatabaseUnavailable, NoJava, NoKernel
 from store.java import find_java
 from tests.cassandra_node import ON_NODE, free_ports
 
@@ -53,7 +53,7 @@ def test_a_port_that_a_stranger_has_is_a_finding(
     nowhere: CommandContext, what: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def away(*_: object) -> None:  # a driver would wait for the stranger's answer
-        raise DatabaseAway("No Cassandra answers.")
+        raise DatabaseUnavailable("No Cassandra answers.")
 
     monkeypatch.setattr(CommandContext, "database", away)
     cassandra, api = nowhere.config.cassandra, nowhere.config.api

@@ -18,7 +18,7 @@ from muvr.train import TrainingEngine
 from pipelines.lifecycle.runs import RunReport, run_id_at
 from schemas.config import Cassandra, Config, Schedule
 from schemas.config_file import load_config
-from schemas.errors import BadConfig, BadInput, DatabaseAway, LeaseHeld
+from schemas.errors import BadConfig, BadInput, DatabaseUnavailable, LeaseHeld
 from store.database import Database
 from store.jobs import JobRun, JobRuns, UserOutcome
 from tests.cassandra_node import CHECKOUT
@@ -87,7 +87,9 @@ def test_what_is_due_runs_once_and_a_downtime_is_caught_up_once(
     }
 
 
-@pytest.mark.parametrize("why", [LeaseHeld("busy"), DatabaseAway("gone"), ValueError("a bug")])
+@pytest.mark.parametrize(
+    "why", [LeaseHeld("busy"), DatabaseUnavailable("gone"), ValueError("a bug")]
+)
 def test_a_job_that_could_not_run_stays_due_and_stops_no_other(
     context: CommandContext, trainer: Trainer, why: Exception
 ):

@@ -12,7 +12,7 @@ from muvr.train import TrainingEngine, families_on, keep_stretches, read_users, 
 from pipelines.jobs import EVERY
 from pipelines.lifecycle import members
 from schemas.config import Cassandra, Config
-from schemas.errors import BadInput, DatabaseAway
+from schemas.errors import BadInput, DatabaseUnavailable
 from tests.cassandra_node import ON_NODE, free_ports
 
 pytestmark = ON_NODE
@@ -62,10 +62,10 @@ def test_without_the_database_nothing_is_trained(
 
     async def project(_: object, user_id: UUID, __: int) -> int:
         asked.append(user_id)
-        raise DatabaseAway("gone")
+        raise DatabaseUnavailable("gone")
 
     monkeypatch.setattr(stretches, "project_stretches", project)
-    with pytest.raises(DatabaseAway):
+    with pytest.raises(DatabaseUnavailable):
         keep_stretches(context)
     assert asked == users[:1]
 
@@ -77,7 +77,7 @@ def test_where_no_database_answers_it_is_said_once(tmp_path: Path, monkeypatch: 
     conf = tmp_path / "conf.yaml"
     (port,) = free_ports(1)
     conf.write_text(f"cassandra: {{port: {port}}}\n")
-    with pytest.raises(DatabaseAway, match="No Cassandra answers"):
+    with pytest.raises(DatabaseUnavailable, match="No Cassandra answers"):
         train("all", conf=conf)
     assert asked == []
 

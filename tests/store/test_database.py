@@ -10,7 +10,7 @@ from cassandra import OperationTimedOut
 from cassandra.query import SimpleStatement
 
 from schemas.config import Cassandra
-from schemas.errors import DatabaseAway
+from schemas.errors import DatabaseUnavailable
 from store.connection import connect
 from store.database import UNDER_WAY, Database, Statement
 from store.samples import Samples
@@ -95,14 +95,14 @@ def test_what_is_asked_at_once_waits_for_a_place(
 
 
 def test_a_name_that_leads_nowhere_is_a_database_that_is_away() -> None:
-    with pytest.raises(DatabaseAway, match=r"x\.invalid"):
+    with pytest.raises(DatabaseUnavailable, match=r"x\.invalid"):
         connect(Cassandra(contact_points=("x.invalid",)), keyspace=None)
 
 
 def test_who_gets_no_answer_gives_the_place_back() -> None:
     session = _Session(away=True)
     answers = _many(_over(session), lambda database, n: database.run(READ, (n,)))
-    assert {type(one) for one in answers} == {DatabaseAway}
+    assert {type(one) for one in answers} == {DatabaseUnavailable}
     assert session.asked == 3 * UNDER_WAY
 
 

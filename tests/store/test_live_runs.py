@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from schemas.errors import LostChampionRace, RunTakenBack
+from schemas.errors import LostChampionRace, RunWithdrawn
 from schemas.ids import uuid7
 from schemas.statuses import RunStatus
 from store.champions import Champions
@@ -103,7 +103,7 @@ def test_a_run_that_was_taken_back_before_it_was_live_never_is(database: Databas
         seen = await live.read(family)
         third = await finished(database, family, 2, "running")
         await withdraw(database, third)
-        with pytest.raises(RunTakenBack, match=str(third)):
+        with pytest.raises(RunWithdrawn, match=str(third)):
             await live.go_live(family, third, NOW, {}, second)
         assert await live.read(family) == seen  # nor was it for a moment
 
@@ -130,7 +130,7 @@ def test_who_takes_back_at_the_very_moment_wins(database: Database, family: str)
         first, second = await went_live(database, family, 0, 1)
         third = await finished(database, family, 2, "running")
         live = LiveRuns(Meanwhile(database, third))
-        with pytest.raises(RunTakenBack):
+        with pytest.raises(RunWithdrawn):
             await live.go_live(family, third, NOW, {}, second)
         assert (await live.read(family)).run_id == second
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from schemas.config import Cassandra
-from schemas.errors import BadMigration, DatabaseAway, LeaseHeld, SchemaMismatch
+from schemas.errors import BadMigration, DatabaseUnavailable, LeaseHeld, SchemaMismatch
 from schemas.layout import LAYOUT
 from store import migrate as subject
 from store.connection import connect
@@ -252,5 +252,5 @@ def test_nodes_that_do_not_agree_are_an_error(
 ) -> None:
     monkeypatch.setattr(subject, "_AGREE_WITHIN_S", 0.2)
     monkeypatch.setattr(subject, "_schema_versions", lambda database: {"a", "b"})
-    with pytest.raises(DatabaseAway, match="do not agree on the schema"):
+    with pytest.raises(DatabaseUnavailable, match="do not agree on the schema"):
         migrate(settings, folder=folder)

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from schemas.config import Cassandra
-from schemas.errors import DiskFull, FolderOwned, NodeFailed, NotDurable, PortBusy
+from schemas.errors import DiskFull, FolderInUse, NodeFailed, NotDurable, PortBusy
 from store.connection import connect
 from store.database import Database
 from store.node import durability, owner, preflight, process
@@ -74,7 +74,7 @@ def test_its_whole_life(fresh_node: EmbeddedNode) -> None:
     assert 300 < status.rss_mb < 2000
     assert _listening_addresses(status.pid) == {"127.0.0.1"}
 
-    with pytest.raises(FolderOwned, match=f"node {status.pid} on port {status.port}"):
+    with pytest.raises(FolderInUse, match=f"node {status.pid} on port {status.port}"):
         fresh_node.start()
     assert fresh_node.status().ready
 
@@ -180,14 +180,14 @@ def test_a_start_on_a_folder_that_another_owns_does_not_end_that_one(
 ) -> None:
     monkeypatch.setattr(fresh_node, "kill", lambda: pytest.fail("it was another's"))
     monkeypatch.setattr(owner, "_TRIES", 1)
-    with own(fresh_node.folders), pytest.raises(FolderOwned):
+    with own(fresh_node.folders), pytest.raises(FolderInUse):
         fresh_node.start()
 
 
 def test_a_folder_that_is_just_being_taken_is_not_stopped(fresh_node: EmbeddedNode) -> None:
     with own(fresh_node.folders):
         assert fresh_node.status().running
-        with pytest.raises(FolderOwned, match="just being taken"):
+        with pytest.raises(FolderInUse, match="just being taken"):
             fresh_node.stop()
     assert not fresh_node.status().running
 

@@ -13,7 +13,7 @@ import pytest
 from cassandra.cluster import ResponseFuture
 
 from schemas.config import Cassandra
-from schemas.errors import DatabaseAway
+from schemas.errors import DatabaseUnavailable
 from schemas.ids import time_us_of, uuid7
 from store.connection import connect
 from store.database import Database
@@ -119,7 +119,7 @@ def test_a_line_that_breaks_leaves_nobody_waiting(keyspace: Cassandra):
             pool._connection._wire.shutdown(socket.SHUT_RDWR)
         async with asyncio.timeout(5):
             answers = await asyncio.gather(*asked, return_exceptions=True)
-        assert all(isinstance(answer, (list, DatabaseAway)) for answer in answers)
+        assert all(isinstance(answer, (list, DatabaseUnavailable)) for answer in answers)
 
     with_database(keyspace, ask)
 
@@ -146,7 +146,7 @@ def hangs_up() -> Generator[int]:
 def test_who_hangs_up_is_away():
     async def run(port: int) -> None:
         home = Home.here()
-        with pytest.raises(DatabaseAway):
+        with pytest.raises(DatabaseUnavailable):
             await asyncio.to_thread(connect, Cassandra(port=port), keyspace=None, home=home)
 
     with hangs_up() as port:
