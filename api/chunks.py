@@ -13,7 +13,7 @@ from starlette.responses import Response
 
 from api.dependencies import Services, authorise, security, services_of
 from api.gate import LEFT
-from api.items import ITEMS_AT_MOST, Item, decoded, items_in
+from api.items import MAX_ITEMS, Item, decoded, items_in
 from api.keeping import keep_chunk
 from api.problems import described, problem_response
 from api.raw import RawRoute, body_of, header_of
@@ -107,7 +107,7 @@ async def put_chunk(request: Request) -> Response:
         "parameters": [_SESSION, _ENCODING],
         "requestBody": {
             "required": True,
-            "description": f"at most {ITEMS_AT_MOST} items",
+            "description": f"at most {MAX_ITEMS} items",
             "content": {
                 "application/cbor-seq": {"schema": {"type": "string", "format": "binary"}},
                 CBOR: {"schema": {"type": "string", "format": "binary"}},

@@ -19,7 +19,7 @@ from api.raw import RawRoute, body_of, header_of
 from api.shapes import ModelName
 from ingest.bodies import decode_body
 from ingest.chunks import CBOR, JSON
-from ingest.questions import CHUNKS_AT_MOST, QUESTION_S, reach_s, read_recording, side_of
+from ingest.questions import MAX_CHUNKS, QUESTION_S, reach_s, read_recording, side_of
 from models.exercise.layout import model_id
 from models.exercise.minimum_sets import NEEDED
 from models.recognition.counting import FROM_S, repetitions
@@ -68,7 +68,7 @@ class ClassifyAnswer(BaseModel):
 
 _BODY = {
     "required": True,
-    "description": f"at most {CHUNKS_AT_MOST} chunks, which reach over at most {QUESTION_S:.0f} s",
+    "description": f"at most {MAX_CHUNKS} chunks, which reach over at most {QUESTION_S:.0f} s",
     "content": {
         media: {
             "schema": {

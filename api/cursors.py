@@ -17,10 +17,10 @@ from pydantic import Field
 from schemas.errors import BadCursor
 
 T = TypeVar("T")
-PAGE_AT_MOST = 200
+MAX_PAGE_ROWS = 200
 _MAC_BYTES = 12
 
-PageLimit = Annotated[int, Query(ge=1, le=PAGE_AT_MOST, description="rows of a page at most")]
+PageLimit = Annotated[int, Query(ge=1, le=MAX_PAGE_ROWS, description="rows of a page at most")]
 PageCursor = Annotated[
     str | None, Query(max_length=200, description="`cursor` of the page before; left out: begin")
 ]

@@ -11,7 +11,7 @@ from schemas.errors import Retryable
 
 T = TypeVar("T")
 
-WAITING_AT_MOST = 8
+MAX_WAITING = 8
 """Callers of one user that may wait: an app shows one session and may ask for the next; a browser
 asks six at once."""
 
@@ -31,7 +31,7 @@ class FairQueue:
         A caller that is cancelled while it waits leaves the queue.
 
         Raises:
-            Retryable: `WAITING_AT_MOST` callers of this user wait already.
+            Retryable: `MAX_WAITING` callers of this user wait already.
         """
         await self._come(user_id)
         try:
@@ -77,7 +77,7 @@ class FairQueue:
             self._busy = True
             return
         places = self._waiting.setdefault(user_id, deque())
-        if len(places) >= WAITING_AT_MOST:
+        if len(places) >= MAX_WAITING:
             raise Retryable(f"{len(places)} of this user's sessions wait to be looked at already.")
         place: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         places.append(place)

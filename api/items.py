@@ -14,7 +14,7 @@ from ingest.chunks import CBOR, Chunk, decode_chunk
 from schemas.config import Limits
 from schemas.errors import BadChunk
 
-ITEMS_AT_MOST = 4096
+MAX_ITEMS = 4096
 """Items in one body: 1 MiB of one-second chunks holds 2,600; 4 MiB of zero bytes would be 4
 million."""
 _ITEM: dict[str, tuple[type, ...]] = {"stream": (str,), "seq": (int,), "chunk": (bytes, dict)}
@@ -36,7 +36,7 @@ def items_in(body: bytes) -> Iterator[Item]:
     nothing after it can be read: that is the last item.
 
     Raises:
-        BadChunk: there are more than `ITEMS_AT_MOST`; those are given first.
+        BadChunk: there are more than `MAX_ITEMS`; those are given first.
     """
     stream = io.BytesIO(body)
     decoder = plain_decoder(stream, max_depth=4)
@@ -44,9 +44,9 @@ def items_in(body: bytes) -> Iterator[Item]:
         start = stream.tell()
         if start >= len(body):
             return
-        if number > ITEMS_AT_MOST:
+        if number > MAX_ITEMS:
             raise BadChunk(
-                f"the body holds {number} items or more; the cap is {ITEMS_AT_MOST}",
+                f"the body holds {number} items or more; the cap is {MAX_ITEMS}",
                 field="items",
                 value=number,
             )

@@ -19,7 +19,7 @@ from schemas.errors import BadConfig
 AGAIN_S = 30.0
 FRESH_S = 3600.0
 TIMEOUT_S = 5.0
-LARGEST = 2**18  # bytes of a key set
+MAX_MAGNITUDE = 2**18  # bytes of a key set
 ASYMMETRIC = frozenset({"EdDSA", "ES256", "RS256"})
 
 
@@ -98,8 +98,8 @@ async def _fetched(address: str) -> str:
             answer.raise_for_status()
     except httpx.HTTPError as problem:
         raise _bad(address, str(problem)) from problem
-    if len(answer.content) > LARGEST:
-        raise _bad(address, f"its answer is larger than {LARGEST} bytes")
+    if len(answer.content) > MAX_MAGNITUDE:
+        raise _bad(address, f"its answer is larger than {MAX_MAGNITUDE} bytes")
     return answer.text
 
 

@@ -10,7 +10,7 @@ from uuid import UUID
 from api.dependencies import Services
 from ingest.chunks import Chunk
 from ingest.decisions import Take
-from ingest.pending import SAMPLES_AT_MOST
+from ingest.pending import MAX_SAMPLES
 from ingest.recordings import wrist_of
 from schemas.events import SetConfirmation
 from schemas.wire import Receipt
@@ -78,4 +78,4 @@ def set_counts_as(session: SessionRow, confirmation: SetConfirmation) -> int:
         return 0
     length_s = (confirmation.ended_at - confirmation.started_at).total_seconds()
     sensors = 1 if wrist.gyro is None else 2
-    return min(max(int(length_s * SET_RATE_HZ) * sensors, CHUNK_COUNTS_AS), SAMPLES_AT_MOST)
+    return min(max(int(length_s * SET_RATE_HZ) * sensors, CHUNK_COUNTS_AS), MAX_SAMPLES)

@@ -45,7 +45,7 @@ from schemas.errors import (
 router = APIRouter(prefix="/v1/sessions/{session}", tags=["recording"])
 FIRST_WORD_S = 10.0  # how long a connection may stay without saying who it is
 WARN_S = 60.0  # how long before its end a token is asked to be renewed
-BAD_AT_MOST = 16  # items of a frame that are each told what is wrong with them
+MAX_BAD_ITEMS = 16  # items of a frame that are each told what is wrong with them
 
 
 @router.websocket("/live")
@@ -132,7 +132,7 @@ async def _take(connection: LiveConnection, frame: bytes) -> None:
     bad = 0
     try:
         for item in items_in(frame):
-            if bad == BAD_AT_MOST:
+            if bad == MAX_BAD_ITEMS:
                 raise BadChunk(
                     f"{bad} items of the frame are bad; the rest of it is skipped",
                     field="items",

@@ -22,9 +22,9 @@ LOOK_BACK_S = 8.0  # five windows of 4 s
 EVERY_S = 1.0  # of new samples
 SETS_BACK_S = 150.0  # a long set and the pause before it
 SETS_EVERY_S = 5.0
-SAMPLES_AT_MOST = 60_000  # of a stream, 360 kB: devices may claim a thousand a second
+MAX_SAMPLES = 60_000  # of a stream, 360 kB: devices may claim a thousand a second
 REACH_S = 3600.0  # of a stream: or one a second, and all of it becomes 50 Hz
-TOLD_AT_MOST = 500  # sets in one connection
+MAX_FINISHED_SETS = 500  # sets in one connection
 FAMILY = "exercise"
 
 
@@ -77,7 +77,7 @@ class LastSeconds:
         samples = sum(len(one.counts) for one in kept)
         while kept and (
             kept[0].end_ns < needed_ns - self._back_ns
-            or samples > SAMPLES_AT_MOST
+            or samples > MAX_SAMPLES
             or kept[0].t0_ns < newest_ns - REACH_S * NS_PER_S
         ):
             samples -= len(kept.popleft().counts)

@@ -35,13 +35,13 @@ BACK_WEEKS = 8
 WeekRequest = tuple[tuple[AvailableExercise, ...], WeekLimits]
 
 
-def _within_reach(value: date) -> date:
+def _in_supported_range(value: date) -> date:
     if EARLIEST.date() <= value < LATEST.date():
         return value
     raise ValueError(f"a date lies from {EARLIEST.date()} to before {LATEST.date()}")
 
 
-StartsOn = Annotated[date, AfterValidator(_within_reach)]
+StartsOn = Annotated[date, AfterValidator(_in_supported_range)]
 
 
 class PlannedExercise(BaseModel):

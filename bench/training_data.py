@@ -19,7 +19,7 @@ from ingest.importers.spar import RATE_HZ
 from models.exercise.examples import rotations
 from models.signal.pieces import Piece, pack_pieces
 from schemas.inputs import ACC6
-from schemas.layout import LABELLED_S
+from schemas.layout import LABELLED_TTL_S
 from schemas.times import us_of
 from store.database import Database
 from store.journal import Journal
@@ -139,7 +139,7 @@ async def put(database: Database, user_id: UUID, rows: Sequence[LabelledSet]) ->
     sets, journal = Sets(database), Journal(database)
     await journal.announce(user_id, "sets", us_of(datetime.now(UTC)))
     for row in rows:
-        await sets.put_labelled(user_id, row, LABELLED_S)
+        await sets.put_labelled(user_id, row, LABELLED_TTL_S)
 
 
 def _moved(

@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from models.signal.pieces import Piece
 from schemas.config import Limits
 from schemas.errors import BadChunk
-from schemas.wire import LARGEST, RATE_MAX_HZ, RATE_MIN_HZ
+from schemas.wire import MAX_MAGNITUDE, RATE_MAX_HZ, RATE_MIN_HZ
 
 T0_MAX_NS = 1 << 62  # the year 2116
 COARSEST_STEPS = 1000
@@ -28,8 +28,8 @@ def checked(piece: Piece, limits: Limits) -> Piece:
         raise bad("t0", piece.t0_ns, "must be nanoseconds since 1970, before 2116")
     if not RATE_MIN_HZ <= piece.rate_hz <= RATE_MAX_HZ:
         raise bad("rate_hz", piece.rate_hz, f"must lie between {RATE_MIN_HZ} and {RATE_MAX_HZ}")
-    if piece.unit not in LARGEST:
-        raise bad("unit", piece.unit, f"must be one of {', '.join(LARGEST)}")
+    if piece.unit not in MAX_MAGNITUDE:
+        raise bad("unit", piece.unit, f"must be one of {', '.join(MAX_MAGNITUDE)}")
     _check_scale(piece)
     return piece
 
@@ -43,7 +43,7 @@ def _check_scale(piece: Piece) -> None:
     Raises:
         BadChunk: the scale.
     """
-    largest, unit = LARGEST[piece.unit], piece.unit
+    largest, unit = MAX_MAGNITUDE[piece.unit], piece.unit
     coarsest = largest / COARSEST_STEPS
     if not 0 < piece.scale <= coarsest:
         raise bad("scale", piece.scale, f"must lie above 0 and at most {coarsest:.3g} {unit}")

@@ -24,12 +24,12 @@ from ingest.json_chunk import FINEST
 from models.signal.pieces import Piece
 from schemas.config import Limits
 from schemas.errors import BadChunk, UnsupportedMedia
-from schemas.wire import LARGEST, UNITS
+from schemas.wire import MAX_MAGNITUDE, UNITS
 
 AXES = ("x", "y", "z")
 NAMES = {"acc": ("acc", "accel", "accelerometer"), "gyro": ("gyr", "gyro", "gyroscope")}
 SPELLINGS = {"m/s^2": "m/s2", "m/s²": "m/s2", "dps": "deg/s", "°/s": "deg/s", "G": "g"}
-SENSORS_AT_MOST = 64
+MAX_SENSORS = 64
 
 
 def read_acquisition(
@@ -84,8 +84,8 @@ def _document(body: bytes, media_type: str) -> Mapping[str, Any]:
 
 def _columns(sensors: Any) -> dict[str, tuple[str, list[int]]]:
     """Unit and column numbers of every triple of axes that a wrist needs."""
-    if not isinstance(sensors, list) or not 1 <= len(sensors) <= SENSORS_AT_MOST:
-        raise bad("payload.sensors", sensors, f"must list 1 to {SENSORS_AT_MOST} sensors")
+    if not isinstance(sensors, list) or not 1 <= len(sensors) <= MAX_SENSORS:
+        raise bad("payload.sensors", sensors, f"must list 1 to {MAX_SENSORS} sensors")
     named: dict[str, tuple[int, str]] = {}
     for at, sensor in enumerate(sensors):
         fields = _mapping(sensor, f"payload.sensors[{at}]")
@@ -129,8 +129,8 @@ def _piece(
     values: np.ndarray[Any, np.dtype[np.float64]], unit: str, start_ns: int, rate_hz: float
 ) -> Piece:
     largest = float(np.abs(values).max())
-    if largest > LARGEST[unit]:
-        raise bad("payload.values", largest, f"must lie within ±{LARGEST[unit]:g} {unit}")
+    if largest > MAX_MAGNITUDE[unit]:
+        raise bad("payload.values", largest, f"must lie within ±{MAX_MAGNITUDE[unit]:g} {unit}")
     scale = max(largest / 32767, FINEST)
     return Piece(start_ns, rate_hz, unit, scale, np.rint(values / scale).astype(np.int16))
 

@@ -11,7 +11,7 @@ from ingest.checks import bad, times
 from models.signal.pieces import Piece
 from schemas.config import Limits
 from schemas.errors import BadChunk
-from schemas.wire import LARGEST, JsonChunk
+from schemas.wire import MAX_MAGNITUDE, JsonChunk
 
 _decoder = msgspec.json.Decoder(JsonChunk)
 _time_decoder = msgspec.json.Decoder(datetime)
@@ -38,8 +38,8 @@ def read_json(body: bytes, limits: Limits) -> Piece:
         raise BadChunk(says, field=field, value=_value_at(body, field, problem)) from problem
     if chunk.v != 1:
         raise bad("v", chunk.v, "must be 1")
-    if chunk.unit not in LARGEST:
-        raise bad("unit", chunk.unit, f"must be one of {', '.join(LARGEST)}")
+    if chunk.unit not in MAX_MAGNITUDE:
+        raise bad("unit", chunk.unit, f"must be one of {', '.join(MAX_MAGNITUDE)}")
     values = _values(chunk, limits)
     scale = max(float(np.abs(values).max()) / 32767, FINEST)
     return Piece(
@@ -84,7 +84,7 @@ def _values(chunk: JsonChunk, limits: Limits) -> NDArray[np.float64]:
         if len(numbers) != n:
             raise bad(name, len(numbers), f"must hold as many numbers as x: {n}")
     values = np.array((chunk.x, chunk.y, chunk.z), dtype=np.float64).T
-    largest = LARGEST[chunk.unit]
+    largest = MAX_MAGNITUDE[chunk.unit]
     wrong = ~(np.abs(values) <= largest)  # true for NaN too
     if wrong.any():
         row, axis = np.argwhere(wrong)[0]

@@ -9,7 +9,7 @@ from ingest.decisions import Decisions
 from ingest.projections import project, project_all
 from schemas.config import Limits
 from schemas.errors import BadEvent, Deleted, EventConflict, NotFound
-from schemas.events import STREAMS_AT_MOST, SessionOpening
+from schemas.events import MAX_STREAMS, SessionOpening
 from schemas.ids import check_client_id, slot
 from schemas.times import us_of
 from schemas.topics import Topic
@@ -98,9 +98,9 @@ async def _refuse_what_cannot_be(
         raise
     except NotFound:
         return True
-    if len(session.streams.keys() | opening.streams.keys()) > STREAMS_AT_MOST:
+    if len(session.streams.keys() | opening.streams.keys()) > MAX_STREAMS:
         raise BadEvent(
-            f"a session has at most {STREAMS_AT_MOST} streams",
+            f"a session has at most {MAX_STREAMS} streams",
             field="streams",
             value=len(opening.streams),
         )

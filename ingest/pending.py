@@ -15,11 +15,11 @@ from schemas.inputs import ACC3, ACC6, LAYOUTS
 from schemas.times import NS_PER_S
 from store.records import Records
 from store.sessions import SessionRow, StreamList
-from store.sets import LabelledSet, SetRow, labelled_s
+from store.sets import LabelledSet, SetRow, remaining_ttl_s
 
 GAP_NS = NS_PER_S // 2  # what the signal's own merging still takes for continuous
 CONTEXT_NS = 60 * NS_PER_S  # a wrong unit and a drifting clock show in what lies around a set
-SAMPLES_AT_MOST = 1_000_000
+MAX_SAMPLES = 1_000_000
 """Of one labelled set, both sensors together: 3.7 bytes each, seldom more than 6, and Cassandra
 takes 8 MiB at once. It is 2.8 hours at 50 Hz; training takes twenty minutes of a set."""
 READ_APART = 8  # sets; of more, all of the session are read at once
@@ -53,7 +53,7 @@ async def project_labelled(
     if not rows:
         return 0
     lists = await records.sessions.lists(user_id, session_id)
-    rows = [row for row in rows if labelled_s(revision_of(row, wrist, lists), now_us) > 0]
+    rows = [row for row in rows if remaining_ttl_s(revision_of(row, wrist, lists), now_us) > 0]
     if not rows:
         return 0
     try:
@@ -100,10 +100,10 @@ def covers(pieces: Sequence[Piece], start_ns: int, end_ns: int) -> bool:
 def begin_of(samples: Recording, row: SetRow) -> Recording:
     """A set's samples; of very many as much as a row holds, from the begin of the set."""
     held = sum(len(piece.counts) for piece in (*samples.acc, *samples.gyro))
-    if held <= SAMPLES_AT_MOST:
+    if held <= MAX_SAMPLES:
         return samples
     start_ns, end_ns = row.span_ns
-    end_ns = start_ns + (end_ns - start_ns) * SAMPLES_AT_MOST // held
+    end_ns = start_ns + (end_ns - start_ns) * MAX_SAMPLES // held
     acc, gyro = (cut_pieces(one, start_ns, end_ns) for one in (samples.acc, samples.gyro))
     return replace(samples, acc=acc, gyro=gyro)
 
@@ -198,7 +198,7 @@ async def _write(
     """
     await records.journal.announce(user_id, "sets", now_us)
     for one in labelled:
-        await records.sets.put_labelled(user_id, one, labelled_s(one.revision, now_us))
+        await records.sets.put_labelled(user_id, one, remaining_ttl_s(one.revision, now_us))
     one = labelled[0]
     for other in set(LAYOUTS) - {each.model_id for each in labelled}:
         await records.sets.delete_labelled(user_id, other, one.set_id, one.revision)

@@ -13,7 +13,7 @@ from schemas.errors import BadChunk, UnsupportedMedia
 from schemas.wire import UNITS
 
 QUESTION_S = 3600.0  # samples at 1 Hz claim weeks in kilobytes, and all of it becomes 50 Hz
-CHUNKS_AT_MOST = 8192  # an hour of seconds, both sensors, is 7,200
+MAX_CHUNKS = 8192  # an hour of seconds, both sensors, is 7,200
 
 
 def read_recording(
@@ -64,9 +64,9 @@ def _pieces(whole: Mapping[str, object], media_type: str, limits: Limits) -> lis
     streams = cast("dict[object, object]", whole["streams"])
     lists = {name: one if isinstance(one, list) else [one] for name, one in streams.items()}
     count = sum(map(len, lists.values()))
-    if count > CHUNKS_AT_MOST:
+    if count > MAX_CHUNKS:
         raise BadChunk(
-            f"The body holds {count} chunks; the cap is {CHUNKS_AT_MOST}.",
+            f"The body holds {count} chunks; the cap is {MAX_CHUNKS}.",
             field="streams",
             value=count,
         )

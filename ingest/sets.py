@@ -16,7 +16,7 @@ from store.sessions import SessionRow
 from store.sets import SetRow
 
 TOPIC: Topic = "sets"
-SETS_AT_MOST = 1000
+MAX_SETS = 1000
 """Sets of one session: one every minute and a half of a whole day."""
 TOLERANCE = timedelta(seconds=5)
 """How far a set may reach beyond its session: thumbs and watches agree no better."""
@@ -159,10 +159,10 @@ async def _refuse_many(records: Records, user_id: UUID, session_id: UUID, set_id
         BadEvent: the session has as many as it may have.
     """
     count = await records.sets.count(user_id, session_id)
-    if count < SETS_AT_MOST or await records.sets.read(user_id, session_id, set_id) is not None:
+    if count < MAX_SETS or await records.sets.read(user_id, session_id, set_id) is not None:
         return
     raise BadEvent(
-        f"the session has {count} sets; it may have {SETS_AT_MOST}", field="set", value=str(set_id)
+        f"the session has {count} sets; it may have {MAX_SETS}", field="set", value=str(set_id)
     )
 
 

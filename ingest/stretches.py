@@ -20,7 +20,7 @@ from schemas.times import NS_PER_S, at_us, us_of
 from schemas.topics import Topic
 from store.records import Records
 from store.sessions import SessionRow, newest_revision
-from store.sets import SetRow, labelled_s
+from store.sets import SetRow, remaining_ttl_s
 from store.stretches import NamedSpan, StoredStretch, StretchHead
 
 TOPIC: Topic = "stretches"
@@ -69,8 +69,8 @@ async def project_session(
         wanted = stretches_of([span_of(row) for row in sets], *extent(session))
     lists = await records.sessions.lists(user_id, session_id)
     revision = max([newest_revision(lists), *(row.revision for row in sets)])
-    keep_s = labelled_s(revision, now_us)
-    if session is None or not wanted or keep_s <= 0:
+    ttl_s = remaining_ttl_s(revision, now_us)
+    if session is None or not wanted or ttl_s <= 0:
         return await _take_out(records, user_id, session_id, stored, now_us)
     offset = offset_of(session)
     heads = [head_of(session_id, part, offset) for part in wanted]
@@ -87,7 +87,7 @@ async def project_session(
     # Later than what stands there: it must give way although no set of it may be newer.
     revision = max([revision, *(one.revision + 1 for one in stored)])
     await records.journal.announce(user_id, TOPIC, now_us)
-    await records.stretches.replace(user_id, session_id, rows, revision, keep_s)
+    await records.stretches.replace(user_id, session_id, rows, revision, ttl_s)
     return True
 
 

@@ -20,7 +20,7 @@ from ingest.stretches import project_stretches
 from schemas.errors import Retryable
 from schemas.inputs import ACC3
 from schemas.journal import SetConfirmed, SetDeleted
-from schemas.layout import AHEAD_DAYS, LONGEST_DAYS
+from schemas.layout import MAX_ID_AGE_DAYS, MAX_ID_AHEAD_DAYS
 from schemas.times import us_of
 from store.database import Database
 from store.journal import Event, EventHead, months_between
@@ -28,7 +28,7 @@ from store.records import Records
 from store.sets import LabelledHead, SetRow
 from store.watermarks import ANNOUNCED_BEFORE
 
-LATE_AT_MOST = 3
+MAX_UNAVAILABLE_USERS = 3
 """Users whom a sweep passes over for a while; with more of them the database is away."""
 READ_AT_ONCE = 16
 """Events whose content is in memory at the same time: the list of a long stream has megabytes."""
@@ -143,7 +143,7 @@ async def _late(
             await one(user_id)
         except Retryable as problem:
             late.append((user_id, problem))
-            if len(late) > LATE_AT_MOST:
+            if len(late) > MAX_UNAVAILABLE_USERS:
                 raise
     return late
 
@@ -195,7 +195,7 @@ async def recent_heads(
     records: Records, user_id: UUID, since: datetime, now: datetime
 ) -> list[EventHead]:
     """A user's events that were received since then; their months are those of their ids."""
-    first, last = now - timedelta(LONGEST_DAYS), now + timedelta(AHEAD_DAYS)
+    first, last = now - timedelta(MAX_ID_AGE_DAYS), now + timedelta(MAX_ID_AHEAD_DAYS)
     months = months_between(first.date(), last.date())
     heads = await records.journal.heads(user_id, months)
     return [head for head in heads if head.received_us >= us_of(since)]

@@ -65,7 +65,7 @@ async def promote_version(
         stored = await Models(database).get(owner, model_id, family, version)
     except NoModel as problem:
         kept = await _kept_versions(database, owner, model_id, family)
-        raise NoModel(problem.says.replace(owner, user), next_step=kept) from problem
+        raise NoModel(problem.message.replace(owner, user), next_step=kept) from problem
     champions = Champions(database)
     if await champions.is_withdrawn(stored.run_id):
         raise Conflict(
@@ -90,7 +90,7 @@ async def roll_back(
         back = await Champions(database).rollback(owner, model_id, family, server_time())
     except NoModel as problem:
         kept = await _kept_versions(database, owner, model_id, family)
-        raise NoModel(problem.says.replace(owner, user), next_step=kept) from problem
+        raise NoModel(problem.message.replace(owner, user), next_step=kept) from problem
     others = [
         one.model_id
         for one in await Champions(database).of_owner(owner)

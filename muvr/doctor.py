@@ -70,7 +70,7 @@ def _safely(
     try:
         return check(context)
     except MuvrError as problem:
-        return Finding(what, ok=False, says=problem.says, next_step=problem.next_step)
+        return Finding(what, ok=False, says=problem.message, next_step=problem.next_step)
 
 
 def _java(context: CommandContext) -> Finding:

@@ -20,7 +20,7 @@ from muvr.importing import import_recordings
 from muvr.options import AsJson, Conf, Password
 from muvr.service import Service
 from schemas.errors import BadInput, NotFound
-from schemas.events import known_zone
+from schemas.events import known_timezone
 from store.database import Database
 from store.users import User, Users
 
@@ -55,7 +55,7 @@ def zone(name: str) -> str:
         BadInput: there is none of this name.
     """
     try:
-        return known_zone(name)
+        return known_timezone(name)
     except ValueError as problem:
         raise BadInput(str(problem), field="--timezone", value=name) from problem
 

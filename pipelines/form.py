@@ -30,7 +30,7 @@ from pipelines.lifecycle.user_models import USER_MODELS, outcome_of, promote_use
 from schemas.config import Config
 from schemas.ids import version_of
 from schemas.layout import owner_of
-from schemas.names import one_spelling
+from schemas.names import normalised_name
 from schemas.progress import Progress
 from schemas.times import us_of
 from store.database import Database
@@ -117,7 +117,7 @@ def learn_form(rows: Sequence[Row]) -> Row:
         NotEnoughLabels: no set has repetitions.
         BadSamples: a stored recording does not decode.
     """
-    named = [{**row, "exercise": one_spelling(row["exercise"])} for row in rows]
+    named = [{**row, "exercise": normalised_name(row["exercise"])} for row in rows]
     done = [counted_set(row) for row in newest_rows(named)]
     book = fit_book([one for one in done if one is not None])
     content = to_bytes(book)

@@ -28,7 +28,7 @@ from pipelines.lifecycle.runs import Clock, Run, RunReport, server_time
 from pipelines.spark.span import keys_once, spans
 from pipelines.spark.tables import read_keys, read_table
 from schemas.config import Cassandra, Config
-from schemas.layout import LONGEST_DAYS
+from schemas.layout import MAX_ID_AGE_DAYS
 from schemas.progress import Progress
 from store.connection import connect
 from store.credentials import Credentials, credentials_of
@@ -149,7 +149,7 @@ def _events(
     if users is None:
         frame = read_table(spark, keyspace, "journal").frame
     else:
-        first = BIRTH - timedelta(LONGEST_DAYS)
+        first = BIRTH - timedelta(MAX_ID_AGE_DAYS)
         months = months_between(first, _tomorrow(run))
         keys = [(user, month) for user in users for month in months]
         frame = read_keys(spark, keyspace, "journal", keys).frame

@@ -25,9 +25,9 @@ class MuvrError(Exception):
     'The node does not run. Start it with `muvr up`.'
     """
 
-    def __init__(self, says: str = "", *, next_step: str = "") -> None:
-        super().__init__(f"{says} {next_step}" if next_step else says)
-        self.says = says
+    def __init__(self, message: str = "", *, next_step: str = "") -> None:
+        super().__init__(f"{message} {next_step}" if next_step else message)
+        self.message = message
         self.next_step = next_step
 
 
@@ -40,9 +40,9 @@ class BadInput(MuvrError):
     """
 
     def __init__(
-        self, says: str, *, field: str = "", value: object = None, next_step: str = ""
+        self, message: str, *, field: str = "", value: object = None, next_step: str = ""
     ) -> None:
-        super().__init__(says, next_step=next_step)
+        super().__init__(message, next_step=next_step)
         self.field = field
         self.value = value
 
@@ -158,8 +158,8 @@ class MissingChunks(Conflict):
         missing: stream name to the list of missing chunk numbers.
     """
 
-    def __init__(self, says: str, *, missing: dict[str, list[int]]) -> None:
-        super().__init__(says)
+    def __init__(self, message: str, *, missing: dict[str, list[int]]) -> None:
+        super().__init__(message)
         self.missing = missing
 
 
@@ -191,8 +191,8 @@ class LimitExceeded(MuvrError):
         retry_after_s: whole seconds until it is worth trying again.
     """
 
-    def __init__(self, says: str, *, limit: str, retry_after_s: int) -> None:
-        super().__init__(says)
+    def __init__(self, message: str, *, limit: str, retry_after_s: int) -> None:
+        super().__init__(message)
         self.limit = limit
         self.retry_after_s = retry_after_s
 
@@ -244,8 +244,10 @@ class PlanViolated(MuvrError):
 class NoKernel(MuvrError):
     """The compiled code of this environment is missing, or of another release."""
 
-    def __init__(self, says: str) -> None:
-        super().__init__(says, next_step="Run `make` in the checkout; it compiles what is missing.")
+    def __init__(self, message: str) -> None:
+        super().__init__(
+            message, next_step="Run `make` in the checkout; it compiles what is missing."
+        )
 
 
 class IncompleteRun(MuvrError):

@@ -22,11 +22,14 @@ from schemas.names import NO_CONTROLS, ExerciseName
 from schemas.times import EARLIEST, LATEST
 from schemas.wire import UNITS
 
-STREAMS_AT_MOST = 16
-SET_HOURS_AT_MOST = 6
-PLANNED_AT_MOST = 500  # sets of a plan
-_OF_THE_MACHINE = frozenset({"Factory", "localtime", "posixrules"})
-_OTHER_CLOCKS = ("posix/", "right/")  # folders of some systems; the second counts leap seconds
+MAX_STREAMS = 16
+MAX_SET_HOURS = 6
+MAX_PLANNED_SETS = 500  # sets of a plan
+_LOCAL_ZONES = frozenset({"Factory", "localtime", "posixrules"})
+_NON_PORTABLE_PREFIXES = (
+    "posix/",
+    "right/",
+)  # folders of some systems; the second counts leap seconds
 STREAM_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 
 StreamName = Annotated[str, StringConstraints(pattern=rf"^{STREAM_NAME.pattern}$")]
@@ -37,10 +40,10 @@ Word = Annotated[
 Hash = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 
 
-def known_zone(name: str) -> str:
+def known_timezone(name: str) -> str:
     """The name, if it is that of a time zone, everywhere the same one.
 
-    >>> known_zone("Europe/London")
+    >>> known_timezone("Europe/London")
     'Europe/London'
 
     Raises:
@@ -50,7 +53,7 @@ def known_zone(name: str) -> str:
         ZoneInfo(name)
     except (KeyError, ValueError, OSError) as problem:
         raise ValueError(f"{name!r} is no time zone of the IANA database") from problem
-    if name in _OF_THE_MACHINE or name.startswith(_OTHER_CLOCKS):
+    if name in _LOCAL_ZONES or name.startswith(_NON_PORTABLE_PREFIXES):
         raise ValueError(f"{name!r} is no zone that another machine knows as the same")
     return name
 
@@ -62,14 +65,14 @@ def _only_text(value: object) -> object:
     raise ValueError("a time must be RFC 3339 text with an offset, such as 2026-11-21T10:00:00Z")
 
 
-def _within_reach(value: datetime) -> datetime:
+def _in_supported_range(value: datetime) -> datetime:
     """Refuse times that no date arithmetic survives; a clock may be wrong by years."""
     if EARLIEST <= value < LATEST:
         return value
     raise ValueError(f"a time lies from {EARLIEST.date()} to before {LATEST.date()} (UTC)")
 
 
-Time = Annotated[AwareDatetime, BeforeValidator(_only_text), AfterValidator(_within_reach)]
+Time = Annotated[AwareDatetime, BeforeValidator(_only_text), AfterValidator(_in_supported_range)]
 
 
 class ClientEvent(BaseModel):
@@ -136,12 +139,12 @@ class SessionOpening(ClientEvent):
     timezone: str = Field(default="UTC", max_length=64)
     sent_at: Time | None = None
     plan: UUID | None = None
-    streams: dict[StreamName, StreamDeclaration] = Field(max_length=STREAMS_AT_MOST)
+    streams: dict[StreamName, StreamDeclaration] = Field(max_length=MAX_STREAMS)
 
     @field_validator("timezone")
     @classmethod
-    def _known_zone(cls, value: str) -> str:
-        return known_zone(value)
+    def _known_timezone(cls, value: str) -> str:
+        return known_timezone(value)
 
 
 class SetConfirmation(ClientEvent):
@@ -176,9 +179,9 @@ class SetConfirmation(ClientEvent):
     def _in_order(cls, value: datetime, info: ValidationInfo) -> datetime:
         started_at = info.data.get("started_at")  # not there where it is wrong itself
         length_s = (value - started_at).total_seconds() if started_at else 1.0
-        if not 0 < length_s <= SET_HOURS_AT_MOST * 3600:
+        if not 0 < length_s <= MAX_SET_HOURS * 3600:
             raise ValueError(
-                f"a set lasts more than 0 s and at most {SET_HOURS_AT_MOST} h, not {length_s} s"
+                f"a set lasts more than 0 s and at most {MAX_SET_HOURS} h, not {length_s} s"
             )
         return value
 
@@ -196,7 +199,7 @@ class Completion(ClientEvent):
     )
 
     sent_at: Time | None = None
-    streams: dict[StreamName, list[Hash | None]] = Field(max_length=STREAMS_AT_MOST)
+    streams: dict[StreamName, list[Hash | None]] = Field(max_length=MAX_STREAMS)
 
 
 _PLAN: dict[str, Any] = {
@@ -225,4 +228,4 @@ class PlanBody(BaseModel):
     model_config = ConfigDict(extra="forbid", json_schema_extra={"example": _PLAN})
 
     name: Word
-    sets: list[PlannedSet] = Field(max_length=PLANNED_AT_MOST)
+    sets: list[PlannedSet] = Field(max_length=MAX_PLANNED_SETS)

@@ -22,7 +22,7 @@ class Family:
 
     name: str
     kind: Literal["model", "batch", "kernel"]
-    says: str
+    description: str
 
 
 FAMILIES: dict[str, Family] = {

@@ -7,12 +7,12 @@ CHUNKS_PER_PART = 128
 SHARDS = 64
 LAYOUT = {"chunks_per_part": str(CHUNKS_PER_PART), "shards": str(SHARDS), "month": "YYYY-MM"}
 
-LONGEST_DAYS, AHEAD_DAYS = 400, 1
+MAX_ID_AGE_DAYS, MAX_ID_AHEAD_DAYS = 400, 1
 """How far the time in an id may lie behind and ahead of the server's clock, in days;
 limits.clock_…_days may be less. Looking for somebody's events means looking through the months
 between."""
 
-LABELLED_S = 400 * 86_400
+LABELLED_TTL_S = 400 * 86_400
 """How long samples are kept for training, in seconds: `default_time_to_live` of `labelled_sets` and
 of `labelled_stretches`. No column of theirs may outlive its row."""
 

@@ -29,7 +29,7 @@ class MartColumn:
 
     name: str
     type: str
-    says: str
+    description: str
     example: str
 
 
@@ -45,13 +45,13 @@ class MartTable:
     """
 
     name: str
-    says: str
+    description: str
     columns: tuple[MartColumn, ...]
     of_user: bool = True
 
 
-def _table(name: str, says: str, *columns: MartColumn, of_user: bool = True) -> MartTable:
-    return MartTable(name, says, columns, of_user)
+def _table(name: str, description: str, *columns: MartColumn, of_user: bool = True) -> MartTable:
+    return MartTable(name, description, columns, of_user)
 
 
 USER = MartColumn("user", ID, "whose row it is: a keyed pseudonym", "u_3f9a62c1d07be845")
@@ -265,9 +265,9 @@ MART: dict[str, MartTable] = {
 
 def described(table: MartTable) -> str:
     """A table as docs/analysts.md shows it."""
-    lines = [f"### {table.name}", "", table.says, "", "| column | type | what | example |"]
+    lines = [f"### {table.name}", "", table.description, "", "| column | type | what | example |"]
     lines.append("|---|---|---|---|")
     for column in table.columns:
-        cells = (f"`{column.name}`", column.type, column.says, f"`{column.example}`")
+        cells = (f"`{column.name}`", column.type, column.description, f"`{column.example}`")
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)

@@ -11,7 +11,7 @@ class Progress(Protocol):
         ...
 
 
-class Silent:
+class NoProgress:
     """Reports nothing."""
 
     def step(self, what: str, done: int, total: int | None = None) -> None:

@@ -8,7 +8,7 @@ KINDS = ("acc", "gyro")
 UNITS = {"acc": ("g", "m/s2"), "gyro": ("rad/s", "deg/s")}
 RATE_MIN_HZ, RATE_MAX_HZ = 1.0, 1000.0
 
-LARGEST: Final = {"g": 1000.0, "m/s2": 10_000.0, "rad/s": 1000.0, "deg/s": 60_000.0}
+MAX_MAGNITUDE: Final = {"g": 1000.0, "m/s2": 10_000.0, "rad/s": 1000.0, "deg/s": 60_000.0}
 """No wrist and no sensor reaches these values: a larger one is a mistake in unit or scale."""
 
 SEQ_MAX = 1_000_000

@@ -20,7 +20,7 @@ from schemas.errors import UncertainWrite
 from schemas.ids import day_of
 from schemas.journal import Said, said_by
 from schemas.layout import SHARDS, month_of, shard_of
-from schemas.names import respelled
+from schemas.names import with_normalised_names
 from schemas.times import at_us as time_at
 from schemas.times import aware, us_of
 from schemas.topics import Topic
@@ -237,7 +237,7 @@ def event_of(event_id: UUID, kind: str, text: str, received_at: datetime) -> Eve
         event_id=event_id,
         about=UUID(payload["about"]),
         kind=kind,
-        body=respelled(payload["body"]),
+        body=with_normalised_names(payload["body"]),
         received_us=us_of(received_at),
         meta=payload["meta"],
     )

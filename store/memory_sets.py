@@ -68,7 +68,7 @@ class MemorySets(Sets):
             if head.session_id == session_id:
                 await self.delete_labelled(user_id, head.model_id, head.set_id, at_us)
 
-    async def put_labelled(self, user_id: UUID, row: LabelledSet, keep_s: int) -> None:
+    async def put_labelled(self, user_id: UUID, row: LabelledSet, ttl_s: int) -> None:
         """Project a set with its samples; here they stay."""
         key = (user_id, row.model_id, row.set_id)
         self._labelled.write(key, {"row": row}, row.revision)
@@ -99,7 +99,7 @@ class MemoryStretches(Stretches):
         session_id: UUID,
         rows: Sequence[StoredStretch],
         revision: int,
-        keep_s: int,  # here they stay
+        ttl_s: int,  # here they stay
     ) -> None:
         """Let these be a session's stretches."""
         await self.delete_session(user_id, session_id, revision - 1)

@@ -19,7 +19,7 @@ import schemas
 from schemas.config import Cassandra
 from schemas.errors import BadMigration, DatabaseUnavailable, SchemaMismatch
 from schemas.layout import LAYOUT
-from schemas.progress import Progress, Silent
+from schemas.progress import NoProgress, Progress
 from store.connection import connect
 from store.cql import Migration, read_migrations
 from store.database import Database
@@ -68,7 +68,9 @@ def migrate(
         lease = Lease(database, "migrate", lasts_s=lease_s)
         with held(lease, patience_s=patience_s):
             _keep_layout(database, config.keyspace, layout)
-            return _apply_all(database, config.keyspace, migrations, lease, progress or Silent())
+            return _apply_all(
+                database, config.keyspace, migrations, lease, progress or NoProgress()
+            )
     finally:
         database.close()
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 from uuid import UUID
 
-from schemas.names import respelled
+from schemas.names import with_normalised_names
 from store.database import Database, Row
 
 _VERSIONS = (
@@ -101,5 +101,8 @@ def _version(row: Row) -> PlanVersion:
 
 def _plan(row: Row) -> Plan:
     return Plan(
-        row.plan_id, row.name, [respelled(one) for one in json.loads(row.sets)], row.revision
+        row.plan_id,
+        row.name,
+        [with_normalised_names(one) for one in json.loads(row.sets)],
+        row.revision,
     )

@@ -8,8 +8,8 @@ from uuid import UUID
 
 from schemas.errors import BadSets
 from schemas.inputs import LAYOUTS
-from schemas.layout import LABELLED_S
-from schemas.names import one_spelling
+from schemas.layout import LABELLED_TTL_S
+from schemas.names import normalised_name
 from schemas.times import aware, us_of
 from store.database import Database, Row, Statement
 
@@ -156,13 +156,13 @@ class Sets:
             *(self.delete_labelled(user_id, h.model_id, h.set_id, at_us) for h in heads),
         )
 
-    async def put_labelled(self, user_id: UUID, row: LabelledSet, keep_s: int) -> None:
-        """Project a set with its samples: all columns, at its revision, for `keep_s` seconds."""
+    async def put_labelled(self, user_id: UUID, row: LabelledSet, ttl_s: int) -> None:
+        """Project a set with its samples: all columns, at its revision, for `ttl_s` seconds."""
         await self._database.run(
             "INSERT INTO labelled_sets (user_id, model_id, set_id, session_id, exercise, "
             "started_at, ended_at, reps, weight_kg, intensity, label_source, revision, samples) "
             "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) USING TIMESTAMP ? AND TTL ?",
-            (user_id, *row, row.revision, keep_s),
+            (user_id, *row, row.revision, ttl_s),
         )
 
     async def delete_labelled(self, user_id: UUID, model_id: str, set_id: UUID, at_us: int) -> None:
@@ -204,16 +204,16 @@ class Sets:
         return [LabelledHead(*row) for page in pages for row in page]
 
 
-def labelled_s(revision: int, now_us: int) -> int:
+def remaining_ttl_s(revision: int, now_us: int) -> int:
     """Seconds for which samples of a revision are kept from now on, however late they are written.
 
     A replay must not prolong their life. It is at most that of new samples, because the clocks of
     two services differ; 0 or less: they are not to be written any more.
 
-    >>> labelled_s(0, 399 * 86_400_000_000), labelled_s(5_000_000, 0)
+    >>> remaining_ttl_s(0, 399 * 86_400_000_000), remaining_ttl_s(5_000_000, 0)
     (86400, 34560000)
     """
-    return min(LABELLED_S, LABELLED_S - (now_us - revision) // 1_000_000)
+    return min(LABELLED_TTL_S, LABELLED_TTL_S - (now_us - revision) // 1_000_000)
 
 
 def _put(user_id: UUID, row: SetRow) -> Statement:
@@ -231,7 +231,7 @@ def _set_row(row: Row) -> SetRow:
             f"half a set in session {found.session_id}: {found.set_id} has no time, or no exercise"
         )
     return found._replace(
-        exercise=one_spelling(found.exercise),
+        exercise=normalised_name(found.exercise),
         started_at=aware(found.started_at),
         ended_at=aware(found.ended_at),
     )

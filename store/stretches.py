@@ -52,9 +52,9 @@ class Stretches:
         session_id: UUID,
         rows: Sequence[StoredStretch],
         revision: int,
-        keep_s: int,
+        ttl_s: int,
     ) -> None:
-        """Let these be a session's stretches, as of a revision, for `keep_s` seconds.
+        """Let these be a session's stretches, as of a revision, for `ttl_s` seconds.
 
         Older ones are gone.
         """
@@ -63,7 +63,7 @@ class Stretches:
             await self._database.run(
                 f"INSERT INTO labelled_stretches (user_id, {_HEAD}, samples) "
                 "VALUES (?, ?, ?, ?, ?, ?, ?, ?) USING TIMESTAMP ? AND TTL ?",
-                (user_id, *head[:4], json.dumps(head.spans), revision, samples, revision, keep_s),
+                (user_id, *head[:4], json.dumps(head.spans), revision, samples, revision, ttl_s),
             )
 
     async def delete_session(self, user_id: UUID, session_id: UUID, at_us: int) -> None:

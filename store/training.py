@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
-from schemas.names import one_spelling
+from schemas.names import normalised_name
 from schemas.times import aware
 from store.database import Database, Statement
 
@@ -37,7 +37,7 @@ class StoredWindows(NamedTuple):
     set_id: UUID
     revision: int
     features: bytes
-    keep_s: int
+    ttl_s: int
 
 
 class TrainingSets:
@@ -62,10 +62,10 @@ class TrainingSets:
                 Statement(
                     "UPDATE labelled_sets USING TIMESTAMP ? AND TTL ? SET features = ? "
                     "WHERE user_id = ? AND model_id = ? AND set_id = ?",
-                    (one.revision, one.keep_s, one.features, user_id, model_id, one.set_id),
+                    (one.revision, one.ttl_s, one.features, user_id, model_id, one.set_id),
                 )
                 for one in kept
-                if one.keep_s > 0
+                if one.ttl_s > 0
             ]
         )
 
@@ -89,6 +89,6 @@ class TrainingKeys:
             (user_id, model_id),
         )
         return [
-            SetRevision(r.set_id, r.revision, one_spelling(r.exercise), aware(r.started_at))
+            SetRevision(r.set_id, r.revision, normalised_name(r.exercise), aware(r.started_at))
             for r in rows
         ]

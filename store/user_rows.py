@@ -14,7 +14,7 @@ from uuid import UUID
 from schemas.families import FAMILIES
 from schemas.ids import uuid7
 from schemas.inputs import INPUTS, LAYOUTS
-from schemas.layout import LONGEST_DAYS, owner_of, shard_of
+from schemas.layout import MAX_ID_AGE_DAYS, owner_of, shard_of
 from schemas.times import us_of
 from store.concurrently import for_each
 from store.database import Database, Row, Statement
@@ -129,7 +129,9 @@ class UserRows:
             now: server time.
             sessions_before: sessions that were found before.
         """
-        months = months_between(BIRTH - timedelta(LONGEST_DAYS), (now + timedelta(days=2)).date())
+        months = months_between(
+            BIRTH - timedelta(MAX_ID_AGE_DAYS), (now + timedelta(days=2)).date()
+        )
         sessions = sorted({*sessions_before, *await self._sessions(user_id, months)})
         cql = (
             "SELECT session_id, stream, part FROM stream_parts WHERE user_id = ? AND session_id = ?"

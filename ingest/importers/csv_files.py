@@ -31,7 +31,7 @@ from schemas.errors import BadInput
 from schemas.progress import Progress
 from schemas.wire import RATE_MAX_HZ, RATE_MIN_HZ
 
-HOURS_AT_MOST = 24  # a longer file is several recordings, or its times are in another unit
+MAX_HOURS = 24  # a longer file is several recordings, or its times are in another unit
 REGULAR_NS = 500_000
 """Times this close to a regular clock count as regular: offsets in ms say no more."""
 
@@ -100,8 +100,8 @@ def _require_order(line: Line, header: Header, begin_ns: int, before_ns: int, at
     """
     if at_ns < before_ns:
         raise line.wrong(header.time, "lies before the line above")
-    if at_ns - begin_ns > HOURS_AT_MOST * 3600 * 10**9:
-        why = f"lies more than {HOURS_AT_MOST} h after the first line; a file is one recording"
+    if at_ns - begin_ns > MAX_HOURS * 3600 * 10**9:
+        why = f"lies more than {MAX_HOURS} h after the first line; a file is one recording"
         raise line.wrong(header.time, why)
 
 

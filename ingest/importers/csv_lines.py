@@ -13,7 +13,7 @@ from ingest.checks import T0_MAX_NS
 from ingest.json_chunk import nanoseconds
 from models.signal.units import Kind
 from schemas.errors import BadChunk, BadInput
-from schemas.wire import LARGEST
+from schemas.wire import MAX_MAGNITUDE
 
 AXES = "xyz"
 TIMES: Final = {"time": 0, "time_s": 9, "time_ms": 6, "time_ns": 0}
@@ -108,8 +108,10 @@ class StreamColumns(NamedTuple):
             return None
         found = [line.number_in(column) for column in self.columns]
         for column, value in zip(self.columns, found, strict=True):
-            if abs(value) > LARGEST[self.unit]:
-                raise line.wrong(column, f"must lie within ±{LARGEST[self.unit]:g} {self.unit}")
+            if abs(value) > MAX_MAGNITUDE[self.unit]:
+                raise line.wrong(
+                    column, f"must lie within ±{MAX_MAGNITUDE[self.unit]:g} {self.unit}"
+                )
         return found
 
 

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from ingest.importers.csv_lines import Column, Line
 from ingest.importers.imported import ImportedSet
 from schemas.events import SetConfirmation
-from schemas.names import one_spelling
+from schemas.names import normalised_name
 from schemas.times import at_us
 
 
@@ -41,7 +41,7 @@ class SetsInLines:
         Raises:
             BadInput: it says something of a set that its other lines contradict, or of none.
         """
-        exercise, name = one_spelling(self._text(line, "exercise")), self._text(line, "set")
+        exercise, name = normalised_name(self._text(line, "exercise")), self._text(line, "set")
         numbers = {
             column: line.number_in(self._columns[column])
             for column in ("reps", "weight_kg")

@@ -24,7 +24,7 @@ from store.java import quick_java
 
 DATA = "SPAR-10: 10 people, 140 Apple Watch recordings, acceleration and rotation at 50 Hz"
 LATER = "labelled: first 70 % of each recording; asked: last 30 %"
-MODEL_BYTES_AT_MOST = 100_000
+MAX_MODEL_BYTES = 100_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +119,7 @@ def figures_of(outcome: DemoOutcome) -> list[Figure]:
         Figure("answers_differing_offline", sum(one.differing for one in asked), floor=0,
                ceiling=True, data=DATA, protocol="service beside the downloaded model, per window"),
         Figure("model_bytes_max", max(one.model_bytes for one in asked), "B",
-               floor=MODEL_BYTES_AT_MOST, ceiling=True, data=DATA),
+               floor=MAX_MODEL_BYTES, ceiling=True, data=DATA),
         Figure("training_s", sum(outcome.run.seconds.values()), "s", data=DATA),
         Figure("classify_p50_ms", float(np.percentile(latencies, 50)), "ms", data=DATA),
         Figure("classify_p99_ms", float(np.percentile(latencies, 99)), "ms", data=DATA),

@@ -55,7 +55,7 @@ from schemas.report import Figure
 FAMILIES = ("exercise", "activity", "form")
 SOURCE = "gym"
 HOUR_NS = 3600 * 10**9
-SAMPLES_AT_MOST = 8192  # of a chunk
+MAX_SAMPLES = 8192  # of a chunk
 PROTOCOL = "over HTTP: seven days enrolled and trained, the eighth sent without labels"
 RecordingChange = Callable[[ImportedRecording], ImportedRecording]
 DEVICES: Mapping[str, RecordingChange] = {
@@ -190,8 +190,8 @@ def named_alone(client: Client, recording: ImportedRecording, known: set[str]) -
 
 def one_chunk(pieces: Sequence[Piece]) -> bytes:
     """The samples of a stream as one chunk with a time each; at most as many as one may hold."""
-    at_ns = np.concatenate([sample_times_ns(piece) for piece in pieces])[:SAMPLES_AT_MOST]
-    counts = np.concatenate([piece.counts for piece in pieces])[:SAMPLES_AT_MOST]
+    at_ns = np.concatenate([sample_times_ns(piece) for piece in pieces])[:MAX_SAMPLES]
+    counts = np.concatenate([piece.counts for piece in pieces])[:MAX_SAMPLES]
     t_ms = np.rint((at_ns - at_ns[0]) / 1e6).astype(int).tolist()
     first = pieces[0]
     samples = counts.astype("<i2").tobytes()

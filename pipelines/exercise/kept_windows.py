@@ -7,11 +7,11 @@ from uuid import UUID
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as f
 
-from pipelines.exercise.windows import KEPT_S, keep_s
+from pipelines.exercise.windows import KEPT_S, ttl_s
 from pipelines.keys import Row
 from pipelines.lifecycle.runs import Run
 from pipelines.spark.tables import append
-from schemas.layout import LABELLED_S
+from schemas.layout import LABELLED_TTL_S
 from store.database import Database
 from store.training import StoredWindows, TrainingSets
 
@@ -46,13 +46,13 @@ def windows_of(row: Row, at: datetime) -> list[StoredWindows]:
     """The windows in a learned row, to be stored for the next run; `at` is this run's begin."""
     return [
         StoredWindows(
-            UUID(one["set_id"]), one["revision"], one["features"], keep_s(one["revision"], at)
+            UUID(one["set_id"]), one["revision"], one["features"], ttl_s(one["revision"], at)
         )
         for one in row["fresh"]
     ]
 
 
 def keep_s_of(revision: Column, now: datetime) -> Column:
-    """`keep_s` of a column of revisions."""
+    """`ttl_s` of a column of revisions."""
     age_s = (f.lit(now.timestamp()) - revision / 1e6).cast("int")
-    return f.least(f.lit(KEPT_S), f.lit(LABELLED_S) - age_s)
+    return f.least(f.lit(KEPT_S), f.lit(LABELLED_TTL_S) - age_s)

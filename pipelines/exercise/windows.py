@@ -26,7 +26,7 @@ from models.signal.wrist import SIGNAL_VERSION, WristSignal, wrist_signals
 from pipelines.exercise.labelled import LabelledRow
 from schemas.errors import BadSamples
 from schemas.inputs import InputLayout
-from schemas.layout import LABELLED_S
+from schemas.layout import LABELLED_TTL_S
 
 KEPT_S = 90 * 86400
 FRESH = pa.list_(
@@ -105,14 +105,14 @@ def windowed(sets: Sequence[LabelledRow], model_id: InputLayout, recipe: WindowR
     return Windowed({**kept, **new}, fresh)
 
 
-def keep_s(revision: int, now: datetime) -> int:
+def ttl_s(revision: int, now: datetime) -> int:
     """Seconds for which windows are kept: never longer than their set; 0 or less: not at all.
 
     >>> from datetime import UTC
-    >>> keep_s(0, datetime(1971, 1, 31, tzinfo=UTC))
+    >>> ttl_s(0, datetime(1971, 1, 31, tzinfo=UTC))
     432000
     """
-    return min(KEPT_S, LABELLED_S - int(now.timestamp() - revision / 1e6))
+    return min(KEPT_S, LABELLED_TTL_S - int(now.timestamp() - revision / 1e6))
 
 
 def _kept(one: LabelledRow, recipe: WindowRecipe) -> QuantisedWindows | None:

@@ -12,7 +12,7 @@ from pipelines.lifecycle.scope import AskedUsers, nothing_new
 from pipelines.spark.session import spark_session
 from pipelines.spark.tasks import told_of_tasks
 from schemas.config import Config
-from schemas.progress import Progress, Silent
+from schemas.progress import NoProgress, Progress
 from store.credentials import open_as
 from store.database import Database
 
@@ -83,7 +83,7 @@ def opened_job(
     ):
         watched = told_of_tasks(f"{family}: Spark's tasks", progress) if progress else nullcontext()
         with watched:
-            yield Job(config, database, run, progress or Silent(), engine)
+            yield Job(config, database, run, progress or NoProgress(), engine)
 
 
 def recorded_users(users: AskedUsers) -> str | int:

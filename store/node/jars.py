@@ -19,7 +19,7 @@ from jgo.env import LockedDependency, LockFile
 from jgo.maven import Artifact, MavenContext
 
 from schemas.errors import BadJar
-from schemas.progress import Progress, Silent
+from schemas.progress import NoProgress, Progress
 
 LOCKS = Path(__file__).parents[2] / "locks" / "java"
 _AT_ONCE = 8  # downloads; they wait on the network, not on a core
@@ -58,7 +58,7 @@ def locked_jars(lock: Path, cache: Path, progress: Progress | None = None) -> li
     wanted = LockFile.load(lock).dependencies
     absent = [jar for jar in wanted if not _in_cache(jar, cache)]
     if absent:
-        _fetch_all(absent, cache, progress or Silent(), f"fetching jars ({lock.stem})")
+        _fetch_all(absent, cache, progress or NoProgress(), f"fetching jars ({lock.stem})")
     return [_place(jar, cache) for jar in wanted]
 
 

@@ -15,7 +15,7 @@ import psutil
 
 from schemas.config import Cassandra, Paths
 from schemas.errors import FolderInUse, NodeFailed
-from schemas.progress import Progress, Silent
+from schemas.progress import NoProgress, Progress
 from store.java import Java, find_java
 from store.node.failure import explain_failure
 from store.node.files import LOOPBACK, write_files
@@ -89,7 +89,7 @@ class EmbeddedNode:
                 check_disk(self.folders.root)
                 ours = True
                 self._launch(java, jars, lock)
-            self._await_ready(progress or Silent(), within_s)
+            self._await_ready(progress or NoProgress(), within_s)
         except BaseException:  # Ctrl-C as well: the caller does not know that there is a process
             if ours:  # else the node that owns the folder would be killed
                 self.kill()

@@ -17,7 +17,7 @@ from datetime import datetime
 from pathlib import Path
 
 from schemas.errors import BadBackup, NodeFailed
-from schemas.progress import Progress, Silent
+from schemas.progress import NoProgress, Progress
 from store.java import find_java
 from store.node.files import LOOPBACK
 from store.node.jars import cassandra_jars, version_of
@@ -87,7 +87,7 @@ def make_backup(
     tag = f"muvr-{uuid.uuid4().hex[:12]}"
     try:
         _nodetool(node, "snapshot", "-t", tag, "--", node.config.keyspace)
-        files = _copy_snapshot(node, tag, draft, progress or Silent())
+        files = _copy_snapshot(node, tag, draft, progress or NoProgress())
     finally:
         for linked in _snapshots(node, tag):
             shutil.rmtree(linked, ignore_errors=True)
@@ -118,7 +118,7 @@ def read_backup(folder: Path, progress: Progress | None = None) -> Backup:
         path = folder / one.path
         if not path.is_file() or _sha256(path) != one.sha256:
             raise BadBackup(f"{path} is missing or was changed since the backup was made.")
-        (progress or Silent()).step("checking files", number, len(found.files))
+        (progress or NoProgress()).step("checking files", number, len(found.files))
     return found
 
 
@@ -145,7 +145,7 @@ def put_back(
         raise BadBackup("Files are put back into a stopped node only.")
     data = node.folders.root / "data" / node.config.keyspace
     for number, one in enumerate(backup.files, start=1):
-        (progress or Silent()).step("putting files back", number, len(backup.files))
+        (progress or NoProgress()).step("putting files back", number, len(backup.files))
         table = Path(one.path).parent.name
         if table in OF_THE_NODE:
             continue

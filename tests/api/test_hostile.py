@@ -12,7 +12,7 @@ from bench.fuzz import (
 from bench.hostile import BodyDecoder, attack_apart, decoders_of_strangers
 from bench.known import Asker, log_in, prepare_asker
 from bench.learned import BATCH
-from schemas.progress import Silent
+from schemas.progress import NoProgress
 from tests.api.conftest import PASSWORD, RunningService
 
 GREED_MB = 120
@@ -61,7 +61,7 @@ def operators(service: RunningService) -> Iterator[Callable[[], Asker]]:
 def test_every_operation_answers_as_its_document_says(
     service: RunningService, operators: Callable[[], Asker]
 ) -> None:
-    asked = ask_everything(service.url, operators, 120, Silent())
+    asked = ask_everything(service.url, operators, 120, NoProgress())
     assert asked.cases >= 120
     assert 0.3 < asked.about / asked.cases < 0.7, "the rest asks about nothing that is there"
     assert dict(asked.found) == {}

@@ -12,7 +12,7 @@ from models.signal.pieces import Recording, unpack_pieces
 from schemas.errors import DatabaseUnavailable
 from schemas.events import Completion
 from schemas.inputs import LAYOUTS
-from schemas.layout import LABELLED_S
+from schemas.layout import LABELLED_TTL_S
 from schemas.times import us_of
 from tests.ingest.histories import START, STREAM, confirmation, new_id
 from tests.ingest.story import (
@@ -189,7 +189,7 @@ def test_a_label_without_a_set_is_taken_out() -> None:
         await one.open(0, 1)
         await one.confirm()
         (row,) = await one.records.sets.labelled(one.user, "wrist-acc3")
-        await one.records.sets.put_labelled(one.user, row._replace(set_id=new_id()), LABELLED_S)
+        await one.records.sets.put_labelled(one.user, row._replace(set_id=new_id()), LABELLED_TTL_S)
         assert await project_pending(one.records, one.user, us_of(NOW)) == 1
         assert await one.labelled() == ["biceps curl"]
 

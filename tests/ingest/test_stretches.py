@@ -18,7 +18,7 @@ from ingest.stretches import (
 from ingest.sweeper import sweep
 from models.signal.pieces import unpack_pieces
 from schemas.events import Completion, SetConfirmation
-from schemas.layout import LABELLED_S
+from schemas.layout import LABELLED_TTL_S
 from schemas.times import NS_PER_S, us_of
 from tests.ingest.histories import RATE_HZ, SHA, START, N, new_id
 from tests.ingest.story import NOW, Story, both_sensors
@@ -182,7 +182,7 @@ def test_the_sweeper_and_a_replay_do_it_and_a_deleted_session_stays_deleted():
     asyncio.run(one.recorder.delete_session(one.user, one.session))
     assert stored(one) == []
     asyncio.run(
-        one.records.stretches.replace(one.user, one.session, before, us_of(NOW), LABELLED_S)
+        one.records.stretches.replace(one.user, one.session, before, us_of(NOW), LABELLED_TTL_S)
     )
     assert stored(one) == []  # a write that was under way
 

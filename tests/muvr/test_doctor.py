@@ -124,7 +124,7 @@ def test_an_examination_that_fails_is_a_finding(
     (java,) = [one for one in examine(nowhere) if one.what == "java"]
     assert (java.ok, java.says, java.next_step) == (
         False,
-        raised.value.says,
+        raised.value.message,
         raised.value.next_step,
     )
     assert java.next_step.startswith("Set JAVA_HOME")

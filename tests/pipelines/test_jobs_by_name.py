@@ -15,7 +15,7 @@ from pipelines.jobs import EXPERIMENTS, FROM_ROWS, JOBS, train
 from schemas.config import Config
 from schemas.errors import BadInput, NotEnoughLabels
 from schemas.families import FAMILIES
-from schemas.progress import Silent
+from schemas.progress import NoProgress
 
 
 def test_every_family_that_is_trained_has_a_job_and_a_time():
@@ -54,7 +54,7 @@ def test_an_experiment_says_how_far_it_is(name: str, monkeypatch: pytest.MonkeyP
         raise NotEnoughLabels("no further")
 
     monkeypatch.setattr(experiment, "opened_job", opened)
-    progress = Silent()
+    progress = NoProgress()
     with pytest.raises(NotEnoughLabels):
         train(name, Config(), progress=progress)
     assert told == [progress]

@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from models.activity.logit import BorderModel
 from models.signal.pieces import Piece, Recording, pack_pieces
-from schemas.layout import LABELLED_S, shard_of
+from schemas.layout import LABELLED_TTL_S, shard_of
 from schemas.times import us_of
 from store.database import Database, Statement
 from store.stretches import StoredStretch, Stretches, StretchHead
@@ -112,7 +112,7 @@ def keep(
         )
         for one in stretches:
             await Stretches(database).replace(
-                user, one.head.session_id, [one], one.head.revision, LABELLED_S
+                user, one.head.session_id, [one], one.head.revision, LABELLED_TTL_S
             )
 
     asyncio.run(work())

@@ -10,7 +10,7 @@ from ingest.decisions import FINAL_US
 from schemas.config import Limits
 from schemas.errors import BadSets
 from schemas.ids import uuid7
-from schemas.layout import LABELLED_S
+from schemas.layout import LABELLED_TTL_S
 from schemas.times import us_of
 from store.database import Database
 from store.records import Records, records_in
@@ -131,10 +131,10 @@ def test_labelled_sets_are_read_by_layout(records: Records, run: Any) -> None:
     user, row = uuid4(), set_row()
 
     async def story() -> None:
-        await records.sets.put_labelled(user, labelled(row, samples=b"first"), LABELLED_S)
+        await records.sets.put_labelled(user, labelled(row, samples=b"first"), LABELLED_TTL_S)
         newer = labelled(row._replace(revision=NOW_US + 1000), samples=b"a second, longer one")
         for one in (newer, labelled(row, samples=b"first")):
-            await records.sets.put_labelled(user, one, LABELLED_S)
+            await records.sets.put_labelled(user, one, LABELLED_TTL_S)
         assert await records.sets.labelled(user, "wrist-acc6") == [newer]
         assert await records.sets.labelled(user, "wrist-acc3") == []
         heads = await records.sets.labelled_heads(user)

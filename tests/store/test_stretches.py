@@ -6,7 +6,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from schemas.layout import LABELLED_S
+from schemas.layout import LABELLED_TTL_S
 from schemas.times import us_of
 from store.memory_sets import MemoryStretches
 from store.stretches import StoredStretch, Stretches, StretchHead
@@ -36,16 +36,16 @@ def test_rows_come_back_and_newer_ones_replace_all(stretches: Stretches) -> None
 
     async def story() -> None:
         first = [stretch(0), stretch(1), stretch(2)]
-        await stretches.replace(user, SESSION, first, AT, LABELLED_S)
+        await stretches.replace(user, SESSION, first, AT, LABELLED_TTL_S)
         assert await stretches.of_user(user, "wrist-acc6") == first
         assert await stretches.of_session(user, SESSION) == [one.head for one in first]
         assert await stretches.sessions_of(user) == {SESSION}
         assert (user, "wrist-acc6") in await stretches.keys()
         second = [stretch(0, AT + 1, "wrist-acc3"), stretch(4, AT + 1, "wrist-acc3")]
-        await stretches.replace(user, SESSION, second, AT + 1, LABELLED_S)
+        await stretches.replace(user, SESSION, second, AT + 1, LABELLED_TTL_S)
         assert await stretches.of_user(user, "wrist-acc6") == []
         assert await stretches.of_user(user, "wrist-acc3") == second
-        await stretches.replace(user, SESSION, first, AT, LABELLED_S)  # late, and out of date
+        await stretches.replace(user, SESSION, first, AT, LABELLED_TTL_S)  # late, and out of date
         assert await stretches.of_session(user, SESSION) == [one.head for one in second]
 
     asyncio.run(story())
@@ -55,12 +55,12 @@ def test_what_is_deleted_stays_deleted(stretches: Stretches) -> None:
     user = uuid4()
 
     async def story() -> None:
-        await stretches.replace(user, SESSION, [stretch(0)], AT, LABELLED_S)
+        await stretches.replace(user, SESSION, [stretch(0)], AT, LABELLED_TTL_S)
         await stretches.delete_session(user, SESSION, AT)
         assert await stretches.of_session(user, SESSION) == []
-        await stretches.replace(user, SESSION, [stretch(0)], AT, LABELLED_S)
+        await stretches.replace(user, SESSION, [stretch(0)], AT, LABELLED_TTL_S)
         assert await stretches.of_session(user, SESSION) == []
-        await stretches.replace(user, SESSION, [stretch(0)], AT + 1, LABELLED_S)
+        await stretches.replace(user, SESSION, [stretch(0)], AT + 1, LABELLED_TTL_S)
         assert len(await stretches.of_session(user, SESSION)) == 1
 
     asyncio.run(story())
