@@ -15,7 +15,7 @@ from models.recognition.naming import Rung
 from schemas.errors import BadModelBytes, NoModel
 from schemas.inputs import ACC3, ACC6
 from schemas.layout import GLOBAL_OWNER, owner_of
-from store.champions import Champions, Serving
+from store.champions import Champions, ServingVersion
 from store.models import Models, StoredModel
 
 _POINTERS = 100_000
@@ -61,7 +61,7 @@ class ModelCache:
         self._decoders = decoders
         self._metrics = metrics
         self._capacity_bytes = capacity_bytes
-        self._pointers: TtlCache[tuple[str, str, str], Serving | None] = TtlCache(
+        self._pointers: TtlCache[tuple[str, str, str], ServingVersion | None] = TtlCache(
             pointer_ttl_s, _POINTERS, clock
         )
         self._versions: OrderedDict[tuple[str, ...], tuple[StoredModel, Any]] = OrderedDict()
@@ -109,7 +109,7 @@ class ModelCache:
 
     async def serving_rung(
         self, user_id: UUID, model_id: str, family: str
-    ) -> tuple[Level, Serving] | None:
+    ) -> tuple[Level, ServingVersion] | None:
         """Which version `find` answers with, on which rung.
 
         Raises:
@@ -121,19 +121,19 @@ class ModelCache:
                 return level, serving
         return None
 
-    async def _readable(self, serving: Serving) -> tuple[StoredModel, Any] | None:
+    async def _readable(self, serving: ServingVersion) -> tuple[StoredModel, Any] | None:
         try:
             return await self._load(serving)
         except (BadModelBytes, NoModel):
             self._metrics.cache.labels("broken").inc()
             return None
 
-    async def serving(self, owner: str, model_id: str, family: str) -> Serving | None:
+    async def serving(self, owner: str, model_id: str, family: str) -> ServingVersion | None:
         """The version that serves an owner, at most `pointer_ttl_s` old."""
         key = (owner, model_id, family)
         return await self._pointers.fresh(key, lambda: self.champions.serving(*key))
 
-    async def stored(self, serving: Serving) -> StoredModel:
+    async def stored(self, serving: ServingVersion) -> StoredModel:
         """The bytes and the manifest of a version."""
         return (await self._load(serving))[0]
 
@@ -141,7 +141,7 @@ class ModelCache:
         """Read an owner's pointers again before the next answer."""
         self._pointers.forget_where(lambda key, _: key[0] == owner)
 
-    async def _load(self, serving: Serving) -> tuple[StoredModel, Any]:
+    async def _load(self, serving: ServingVersion) -> tuple[StoredModel, Any]:
         key = (serving.owner, serving.model_id, serving.family, serving.version)
         kept = self._versions.get(key)
         if kept is not None:

@@ -15,7 +15,7 @@ from models.exercise.minimum_sets import NEEDED
 from schemas.errors import NoModel, NotAcceptable
 from schemas.families import FAMILIES
 from schemas.inputs import INPUTS, ModelInput
-from store.champions import Serving
+from store.champions import ServingVersion
 from store.models import StoredModel
 
 router = APIRouter(prefix="/v1/me/models", tags=["models"])
@@ -136,7 +136,7 @@ def content_of(stored: StoredModel, form: ModelForm) -> bytes:
     return write(stored.content, stored.version, stored.sha256)
 
 
-async def _entry(services: Services, level: Level, serving: Serving) -> ModelEntry:
+async def _entry(services: Services, level: Level, serving: ServingVersion) -> ModelEntry:
     stored = await services.models.stored(serving)
     return ModelEntry(
         family=serving.family,

@@ -31,7 +31,7 @@ from schemas.journal import (
     StreamListed,
 )
 from schemas.times import at_us
-from store.concurrently import for_each
+from store.concurrency import map_concurrently
 from store.journal import Event
 from store.plans import Plan
 from store.records import Records
@@ -143,7 +143,7 @@ async def follow(
         """Write what follows from all that the events say of one session."""
         await _follow(records, user_id, session_id, touched[session_id], now_us, held or {})
 
-    await for_each(one, sorted(touched), SESSIONS_AT_ONCE)
+    await map_concurrently(one, sorted(touched), SESSIONS_AT_ONCE)
 
 
 async def _write_rows(records: Records, user_id: UUID, event: Event, said: Said) -> None:

@@ -7,7 +7,7 @@ from muvr.owners import owner_named, pointer_meant
 from pipelines.lifecycle.runs import server_time
 from schemas.errors import Conflict, NoModel, NotFound
 from schemas.families import FAMILIES
-from store.champions import Challenger, Champions, Serving
+from store.champions import Challenger, Champions, ServingVersion
 from store.database import Database
 from store.jobs import JobRuns
 from store.live_runs import LiveRuns
@@ -100,7 +100,9 @@ async def roll_back(
     return f"{family} {back.version} serves {user} for {model_id} again.{stays}", back._asdict()
 
 
-async def _serving(database: Database, user: str, family: str, model_id: str | None) -> Serving:
+async def _serving(
+    database: Database, user: str, family: str, model_id: str | None
+) -> ServingVersion:
     """The version that serves an owner.
 
     Raises:
@@ -137,7 +139,7 @@ async def take_back(database: Database, run: UUID, reason: str) -> tuple[str, di
     runs = LiveRuns(database)
     live = await runs.read(found.family)
     if live is not None and live.run_id == run:
-        live = await runs.take_back(found.family, run, now)
+        live = await runs.fall_back(found.family, run, now)
     if live is None:
         says = f"No run of {found.family} is live: none before it is kept. The next run's rows are."
         return says, {**answer, "live": None, "kept": []}

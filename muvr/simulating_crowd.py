@@ -29,7 +29,7 @@ from pipelines.lifecycle.runs import server_time
 from schemas.config import Cassandra, Config
 from schemas.errors import NameTaken
 from schemas.events import PlanBody, SessionOpening, SetConfirmation
-from store.concurrently import for_each
+from store.concurrency import map_concurrently
 from store.connection import connect
 from store.database import Database
 from store.journal import Journal
@@ -104,7 +104,7 @@ async def register_all(database: Database, world: SimulatedWorld, password: str)
         """Register one person, with the hash of the password that all have."""
         await _register(journal, users, person, kept)
 
-    await for_each(register, world.people(), REGISTERED_AT_ONCE)
+    await map_concurrently(register, world.people(), REGISTERED_AT_ONCE)
 
 
 async def _register(

@@ -10,7 +10,7 @@ import numpy as np
 
 from models.clusters.evaluate import adjusted_rand
 from muvr.simulating_crowd import SimulatedWorld
-from store.concurrently import for_each
+from store.concurrency import map_concurrently
 from store.database import Database
 from store.live_runs import LiveRuns
 from store.results import Cluster, Results
@@ -73,7 +73,7 @@ async def clusters_against_truth(
         """A person's true temperament, and the cluster that was found."""
         return truth[user_id], await Results(database).cluster(live.run_id, user_id)
 
-    asked = await for_each(both, truth, at_once=64)
+    asked = await map_concurrently(both, truth, limit=64)
     found = [(name, cluster) for name, cluster in asked if cluster is not None]
     if not found:
         return None

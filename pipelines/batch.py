@@ -153,7 +153,7 @@ def _withdraw(job: Job, family: str) -> None:
     before = asyncio.run(live.read(family))
     if before is None:
         return
-    if not asyncio.run(live.withdraw(family, before.run_id)):
+    if not asyncio.run(live.clear(family, before.run_id)):
         raise LostChampionRace(f"Another run of {family} went live meanwhile.")
     job.run.metrics["withdrawn"] = str(before.run_id)
 

@@ -25,7 +25,7 @@ from cassandra.cluster import (
 from cassandra.query import BatchStatement, BatchType, BoundStatement, PreparedStatement
 
 from schemas.errors import DatabaseUnavailable, NotAllowed, UncertainWrite
-from store.concurrently import for_each
+from store.concurrency import map_concurrently
 from store.reactor import Home
 from store.rows import Row
 from store.write_batching import WriteBatcher
@@ -148,9 +148,9 @@ class Database:
         except Unauthorized as problem:
             raise NotAllowed(REFUSED.format(problem)) from problem
 
-    async def run_all(self, statements: Sequence[Statement], *, at_once: int = 64) -> None:
+    async def run_all(self, statements: Sequence[Statement], *, limit: int = 64) -> None:
         """Run many independent statements, a bounded number at a time."""
-        await for_each(self._run, statements, at_once)
+        await map_concurrently(self._run, statements, limit)
 
     async def applied(self, cql: str, values: Sequence[object] = ()) -> bool:
         """Run a conditional statement (`IF …`) and tell whether it was applied."""

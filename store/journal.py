@@ -24,7 +24,7 @@ from schemas.names import with_normalised_names
 from schemas.times import at_us as time_at
 from schemas.times import aware, us_of
 from schemas.topics import Topic
-from store.concurrently import for_each
+from store.concurrency import map_concurrently
 from store.database import Database, Row, Statement
 
 _MONTH = "SELECT event_id, kind, payload, received_at FROM journal WHERE user_id = ? AND month = ?"
@@ -174,7 +174,7 @@ class Journal:
         """
         cql = "SELECT user_id, topic, changed_at FROM changes WHERE day = ? AND shard = ?"
         keys = [(day, shard) for day in days(since, until) for shard in range(SHARDS)]
-        pages = await for_each(partial(self._database.run, cql), keys, at_once=32)
+        pages = await map_concurrently(partial(self._database.run, cql), keys, limit=32)
         rows = [row for page in pages for row in page if us_of(row.changed_at) >= us_of(since)]
         found: dict[UUID, dict[str, datetime]] = {}
         for row in sorted(rows, key=lambda row: row.changed_at):

@@ -12,7 +12,7 @@ from uuid import UUID
 from schemas.ids import time_us_of
 from schemas.layout import part_of
 from schemas.times import us_of
-from store.concurrently import for_each
+from store.concurrency import map_concurrently
 from store.database import Database, Statement
 
 _USUAL = (
@@ -128,7 +128,7 @@ class Samples:
                 for seq, sha256, t0_ns, rate_hz, n, t_ms in rows
             ]
 
-        pages = await for_each(heads_of_part, sorted(parts), PARTS_AT_ONCE)
+        pages = await map_concurrently(heads_of_part, sorted(parts), PARTS_AT_ONCE)
         return [head for page in pages for head in page]
 
     async def rows(
@@ -154,7 +154,7 @@ class Samples:
                 for row in await self._database.run(cql, key)
             ]
 
-        found = await for_each(chunk, wanted, ROWS_AT_ONCE)
+        found = await map_concurrently(chunk, wanted, ROWS_AT_ONCE)
         return [row for rows in found for row in rows]
 
     async def delete_session(self, user_id: UUID, session_id: UUID, at_us: int) -> None:

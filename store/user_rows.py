@@ -16,7 +16,7 @@ from schemas.ids import uuid7
 from schemas.inputs import INPUTS, LAYOUTS
 from schemas.layout import MAX_ID_AGE_DAYS, owner_of, shard_of
 from schemas.times import us_of
-from store.concurrently import for_each
+from store.concurrency import map_concurrently
 from store.database import Database, Row, Statement
 from store.journal import months_between
 
@@ -206,7 +206,7 @@ class UserRows:
 
     async def _each(self, cql: str, keys: Iterable[tuple[object, ...]]) -> list[Row]:
         """The rows of many keys in their order, some keys at a time."""
-        pages = await for_each(partial(self._database.run, cql), keys, at_once=32)
+        pages = await map_concurrently(partial(self._database.run, cql), keys, limit=32)
         return [row for page in pages for row in page]
 
     async def _run_ids(self, since: datetime) -> list[UUID]:

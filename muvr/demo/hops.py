@@ -11,7 +11,7 @@ from pipelines.census import samples_per_user
 from schemas.config import Config
 from schemas.errors import BadSamples
 from schemas.progress import Progress
-from store.concurrently import for_each
+from store.concurrency import map_concurrently
 from store.database import Database
 from store.samples import SampleRow, Samples
 from store.users import Users
@@ -66,7 +66,7 @@ async def stored_and_read_back(
             read_back += row.n if _comes_back(row, hash_sent) else 0
         progress.step("read back bit for bit", read_back, sent.samples_sent)
 
-    await for_each(count, sessions, AT_ONCE)
+    await map_concurrently(count, sessions, AT_ONCE)
     return stored, read_back
 
 

@@ -18,7 +18,7 @@ from pipelines.lifecycle.job import Job
 from pipelines.lifecycle.pointers import incumbent_of, pointers_in_effect, read_serving
 from pipelines.lifecycle.scope import Scope
 from schemas.inputs import LAYOUTS, InputLayout
-from store.champions import Serving
+from store.champions import ServingVersion
 
 FAMILY = "exercise"
 WAVE = 2000  # users whose incumbents, 17 kB each, travel with the tasks
@@ -113,7 +113,7 @@ def waves(scope: Scope, served: int) -> list[Scope]:
     ]
 
 
-def _candidate(row: Row, serving: Mapping[UserKey, Serving]) -> ModelCandidate:
+def _candidate(row: Row, serving: Mapping[UserKey, ServingVersion]) -> ModelCandidate:
     judged = json.loads(row["judged"])
     key = UUID(row["user_id"]), row["model_id"]
     return ModelCandidate(

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Coroutine, Sequence
 from typing import Any, TypeVar
 
-from store.concurrently import for_each
+from store.concurrency import map_concurrently
 
 AT_ONCE = 64
 T = TypeVar("T")
@@ -16,7 +16,7 @@ def gather(questions: Sequence[Coroutine[Any, Any, T]]) -> list[T]:
     Raises:
         whatever one of them raises first.
     """
-    return asyncio.run(for_each(_answer, questions, AT_ONCE))
+    return asyncio.run(map_concurrently(_answer, questions, AT_ONCE))
 
 
 async def _answer(question: Coroutine[Any, Any, T]) -> T:

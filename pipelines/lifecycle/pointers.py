@@ -11,7 +11,7 @@ from pipelines.lifecycle.gather import gather
 from schemas.errors import LostChampionRace, NoModel
 from schemas.inputs import LAYOUTS, InputLayout
 from schemas.layout import GLOBAL_OWNER, owner_of
-from store.champions import Challenger, Champions, Serving
+from store.champions import Challenger, Champions, ServingVersion
 from store.database import Database
 from store.jobs import UserOutcome
 from store.models import Models, StoredModel
@@ -44,7 +44,7 @@ class Move(NamedTuple):
 
 def pointers_in_effect(
     database: Database, keys: Sequence[tuple[UUID, str]], family: str
-) -> dict[tuple[UUID, str], Serving]:
+) -> dict[tuple[UUID, str], ServingVersion]:
     """Which models of their own serve users, without reading one; users without are left out."""
     champions = Champions(database)
     found = gather([champions.serving(owner_of(user), layout, family) for user, layout in keys])
@@ -52,7 +52,7 @@ def pointers_in_effect(
 
 
 def read_serving(
-    database: Database, pointers: Mapping[tuple[UUID, str], Serving]
+    database: Database, pointers: Mapping[tuple[UUID, str], ServingVersion]
 ) -> dict[tuple[UUID, str], StoredModel]:
     """The models that pointers in effect name.
 
@@ -60,7 +60,7 @@ def read_serving(
     """
     models = Models(database)
 
-    async def stored(serving: Serving) -> StoredModel | None:
+    async def stored(serving: ServingVersion) -> StoredModel | None:
         """A model with its bytes; None where it is not there any more."""
         try:
             return await models.get(*serving.model_key)
@@ -71,10 +71,10 @@ def read_serving(
     return {key: model for key, model in zip(pointers, found, strict=True) if model is not None}
 
 
-async def global_pointers(database: Database, family: str) -> dict[InputLayout, Serving]:
+async def global_pointers(database: Database, family: str) -> dict[InputLayout, ServingVersion]:
     """Which of a family's global models serves, by layout; layouts without one are left out."""
     champions = Champions(database)
-    found: dict[InputLayout, Serving] = {}
+    found: dict[InputLayout, ServingVersion] = {}
     for layout in LAYOUTS:
         serving = await champions.serving(GLOBAL_OWNER, layout, family)
         if serving is not None:
@@ -167,7 +167,11 @@ async def move_pointer(
         return "unchanged", ""
     if instead_of not in (None, serving.version if serving else ""):
         raise LostChampionRace(OVERTAKEN)
-    run = None if incumbent is None else await champions.taken_back(incumbent, challenger.version)
+    run = (
+        None
+        if incumbent is None
+        else await champions.withdrawn_run_of(incumbent, challenger.version)
+    )
     reason = f"the same bytes as those of run {run}, which was taken back" if run else ""
     if reason and serving is not None:
         return TAKEN_BACK, reason

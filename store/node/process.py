@@ -60,7 +60,7 @@ class NodeStatus:
     version: str | None = None
     uptime_s: float | None = None
     rss_mb: float | None = None
-    says: str | None = None
+    failure: str | None = None
 
 
 class EmbeddedNode:
@@ -113,8 +113,10 @@ class EmbeddedNode:
         """What runs on the folder now."""
         record = read_record(self.folders)
         if not is_owned(self.folders):
-            says = str(explain_failure(self.folders, self.config)) if record else None
-            return NodeStatus(running=False, ready=False, data_dir=self.folders.root, says=says)
+            failure = str(explain_failure(self.folders, self.config)) if record else None
+            return NodeStatus(
+                running=False, ready=False, data_dir=self.folders.root, failure=failure
+            )
         if record is None:
             return NodeStatus(running=True, ready=False, data_dir=self.folders.root)
         uptime_s, rss_mb = _measure(record.pid)

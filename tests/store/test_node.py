@@ -60,7 +60,7 @@ def _read(node: EmbeddedNode) -> set[int]:
 
 def test_its_whole_life(fresh_node: EmbeddedNode) -> None:
     before = fresh_node.status()
-    assert (before.running, before.ready, before.pid, before.says) == (False, False, None, None)
+    assert (before.running, before.ready, before.pid, before.failure) == (False, False, None, None)
 
     started = _start_elsewhere(fresh_node)
     assert started.returncode == 0, started.stderr
@@ -90,7 +90,7 @@ def test_its_whole_life(fresh_node: EmbeddedNode) -> None:
     assert fresh_node.stop()
     assert "Cassandra shutdown complete" in fresh_node.folders.log.read_text()
     ended = fresh_node.status()
-    assert (ended.running, ended.says) == (False, None)
+    assert (ended.running, ended.failure) == (False, None)
     assert fresh_node.stop()  # nothing to stop is no failure
 
     fresh_node.start()
@@ -116,8 +116,8 @@ def test_a_node_that_was_killed_is_reported_as_such(fresh_node: EmbeddedNode) ->
         time.sleep(0.05)
     status = fresh_node.status()
     assert not status.running
-    assert status.says is not None
-    assert "Cassandra stopped" in status.says
+    assert status.failure is not None
+    assert "Cassandra stopped" in status.failure
 
 
 @pytest.mark.parametrize("setting", ["port", "storage_port", "jmx_port"])
