@@ -26,7 +26,7 @@ from store.database import Database
 from store.migrate import check_schema
 from store.models import Models
 from store.node.durability import require_durability
-from store.reactor import Home
+from store.reactor import LoopThread
 from store.records import records_in
 from store.users import Logins, Users
 
@@ -90,7 +90,7 @@ class Connection:
             BadConfig: a key or a setting cannot be read.
         """
         try:
-            database = await asyncio.to_thread(self._connect, Home.here())
+            database = await asyncio.to_thread(self._connect, LoopThread.current())
         except MuvrError as problem:
             away = isinstance(problem, DatabaseUnavailable)
             self.missing = "Cassandra does not answer." if away else str(problem)
@@ -103,14 +103,14 @@ class Connection:
         self.missing = ""
         return True
 
-    def _connect(self, home: Home) -> Database:
+    def _connect(self, loop_thread: LoopThread) -> Database:
         """A connection to a keyspace that is as this code needs it.
 
         Raises:
             DatabaseUnavailable, SchemaMismatch, NotDurable.
         """
         cassandra = self._config.cassandra
-        database = open_as(self._config, "service", home=home)
+        database = open_as(self._config, "service", loop_thread=loop_thread)
         try:
             check_schema(database, cassandra)
             require_durability(database, cassandra)

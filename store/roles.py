@@ -17,7 +17,7 @@ from schemas.config import Cassandra, Config
 from schemas.errors import NotAllowed
 from store.connection import connect
 from store.credentials import (
-    FIRST_ADMIN,
+    DEFAULT_SUPERUSER,
     ROLES,
     Credentials,
     Role,
@@ -27,7 +27,7 @@ from store.credentials import (
 )
 from store.database import Database
 
-FIRST_ADMIN_WITHIN_S = 30.0
+SUPERUSER_TIMEOUT_S = 30.0
 READ, WRITE = ("SELECT",), ("SELECT", "MODIFY")
 _OWNER = ("CREATE", "ALTER", "DROP", "SELECT", "MODIFY", "AUTHORIZE")
 
@@ -185,14 +185,14 @@ def take_over(config: Config) -> None:
         NotAllowed: it has another password, and not ours.
     """
     wanted = credentials_of(config, "admin")
-    if wanted is None or wanted.username != FIRST_ADMIN:
+    if wanted is None or wanted.username != DEFAULT_SUPERUSER:
         return
-    everybodys = Credentials(FIRST_ADMIN, FIRST_ADMIN)
+    everybodys = Credentials(DEFAULT_SUPERUSER, DEFAULT_SUPERUSER)
     accepted, database = _first_let_in(config.cassandra, [wanted, everybodys])
     try:
         if accepted == wanted:
             return
-        database.execute(f"ALTER ROLE {FIRST_ADMIN} WITH PASSWORD = {_text(wanted.password)}")
+        database.execute(f"ALTER ROLE {DEFAULT_SUPERUSER} WITH PASSWORD = {_text(wanted.password)}")
     finally:
         database.close()
     _, database = _first_let_in(config.cassandra, [wanted])  # the old one is cached for a moment
@@ -203,7 +203,7 @@ def _first_let_in(
     settings: Cassandra, candidates: Sequence[Credentials]
 ) -> tuple[Credentials, Database]:
     """A connection by the first that is accepted; a new node makes its superuser after a moment."""
-    deadline_s = time.monotonic() + FIRST_ADMIN_WITHIN_S
+    deadline_s = time.monotonic() + SUPERUSER_TIMEOUT_S
     while True:
         for credentials in candidates:
             try:

@@ -94,7 +94,7 @@ class Samples:
         key = (user_id.bytes, session_id.bytes, stream.encode())
         values = (*key, row.sha256, row.unit.encode(), row.xyz, *numbers, *unusual, timestamp)
         size_bytes = _AROUND_BYTES + len(row.xyz) + len(row.t_ms) + len(row.envelope)
-        await self._database.run_soon(Statement(insert, values, packed=True), size_bytes)
+        await self._database.run_batched(Statement(insert, values, serialised=True), size_bytes)
 
     async def register_part(self, user_id: UUID, session_id: UUID, stream: str, part: int) -> None:
         """Say that a part of a stream exists: before its first chunk, so that it can be found."""

@@ -31,7 +31,7 @@ class Late(Connection):
         self.bases: list[Base] = []
         self.tried = 0
 
-    def _connect(self, home: object) -> Any:
+    def _connect(self, loop_thread: object) -> Any:
         self.tried += 1
         if self.tried == 1:
             raise DatabaseUnavailable("not yet")
@@ -83,11 +83,11 @@ def test_an_error_that_nobody_foresaw_is_said_and_tried_again(
     class Odd(Late):
         """The second try fails as no code of ours does."""
 
-        def _connect(self, home: object) -> Any:
+        def _connect(self, loop_thread: object) -> Any:
             if self.tried == 1:
                 self.tried += 1
                 raise ZeroDivisionError("odd")
-            return super()._connect(home)
+            return super()._connect(loop_thread)
 
     said: list[str] = []
     made = Odd()
