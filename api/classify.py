@@ -19,7 +19,7 @@ from api.raw import RawRoute, body_of, header_of
 from api.shapes import ModelName
 from ingest.bodies import decode_body
 from ingest.chunks import CBOR, JSON
-from ingest.questions import MAX_CHUNKS, QUESTION_S, reach_s, read_recording, side_of
+from ingest.classify_body import MAX_CHUNKS, MAX_DURATION_S, duration_s, read_recording, side_of
 from models.exercise.layout import model_id
 from models.exercise.minimum_sets import NEEDED
 from models.recognition.counting import FROM_S, repetitions
@@ -68,7 +68,7 @@ class ClassifyAnswer(BaseModel):
 
 _BODY = {
     "required": True,
-    "description": f"at most {MAX_CHUNKS} chunks, which reach over at most {QUESTION_S:.0f} s",
+    "description": f"at most {MAX_CHUNKS} chunks, which reach over at most {MAX_DURATION_S:.0f} s",
     "content": {
         media: {
             "schema": {
@@ -133,7 +133,7 @@ async def classify(request: Request) -> Response:
         recording = read_recording(*given)
     else:
         recording = await asyncio.to_thread(read_recording, *given)
-    seconds = reach_s(recording)
+    seconds = duration_s(recording)
     ladder = await services.models.ladder(caller.user_id, model_id(recording), FAMILY)
     if seconds <= INLINE_S and not (count and seconds >= FROM_S):
         # In steps with all others that are under way: the same code again is a quarter cheaper.

@@ -74,5 +74,5 @@ async def complete(
     session later. Each list that is kept counts as a sample of the day for four of its bytes: a
     hash as 17. A repeat is free. What is held but not listed goes to the dead letters.
     """
-    take = taking_bytes(services, caller.user_id)
-    return summary(await services.recorder.complete(caller.user_id, session, completion, take))
+    charge = taking_bytes(services, caller.user_id)
+    return summary(await services.recorder.complete(caller.user_id, session, completion, charge))

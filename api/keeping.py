@@ -9,8 +9,8 @@ from uuid import UUID
 
 from api.dependencies import Services
 from ingest.chunks import Chunk
-from ingest.decisions import Take
-from ingest.pending import MAX_SAMPLES
+from ingest.event_writer import ChargeBytes
+from ingest.labelled_sets import MAX_SAMPLES
 from ingest.recordings import wrist_of
 from schemas.events import SetConfirmation
 from schemas.wire import Receipt
@@ -61,14 +61,14 @@ def chunk_counts_as(chunk: Chunk) -> int:
     return samples if samples > CHUNK_COUNTS_AS else CHUNK_COUNTS_AS  # `max` takes twice as long
 
 
-def taking_bytes(services: Services, user_id: UUID) -> Take:
+def taking_bytes(services: Services, user_id: UUID) -> ChargeBytes:
     """Make a function that charges bytes, which are kept for good, to a user's daily quota."""
 
-    def take(size_bytes: int) -> None:
+    def charge(size_bytes: int) -> None:
         """Charge these bytes; raises `LimitExceeded` where they are too many."""
         services.allowance.take_samples(user_id, size_bytes // BYTES_COUNT_AS_SAMPLE)
 
-    return take
+    return charge
 
 
 def set_counts_as(session: SessionRow, confirmation: SetConfirmation) -> int:

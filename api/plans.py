@@ -49,8 +49,8 @@ async def put_plan(plan: UUID, body: PlanBody, caller: Sensor, services: Service
     and counts as a sample of the day for four of its bytes. A repeat is free.
     """
     sets = [one.model_dump() for one in body.sets]
-    take = taking_bytes(services, caller.user_id)
-    kept = await services.recorder.keep_plan(caller.user_id, plan, body.name, sets, take)
+    charge = taking_bytes(services, caller.user_id)
+    kept = await services.recorder.put_plan(caller.user_id, plan, body.name, sets, charge)
     return _shape(kept)
 
 
@@ -66,7 +66,7 @@ async def get_plan(plan: UUID, caller: Sensor, services: ServicesHere) -> PlanSh
 @router.delete("/plans/{plan}", status_code=204, summary="Delete a plan", responses=described(409))
 async def delete_plan(plan: UUID, caller: Sensor, services: ServicesHere) -> Response:
     """Forget a plan; repeatable."""
-    await services.recorder.drop_plan(caller.user_id, plan)
+    await services.recorder.delete_plan(caller.user_id, plan)
     return Response(status_code=204)
 
 

@@ -11,7 +11,7 @@ from api.classify import answer_of
 from api.dependencies import Services
 from api.sets import recognised_shape
 from ingest.recognition import ModelVersions, prediction_of
-from ingest.recordings import Wrist
+from ingest.recordings import WristStreams
 from models.exercise.layout import model_id
 from models.recognition.live import LiveSets, recognise_live
 from models.recognition.sets import RecognisedSet, RecognitionModels
@@ -40,7 +40,7 @@ class LastSeconds:
     """
 
     def __init__(
-        self, wrist: Wrist, back_s: float, every_s: float, *, unseen: bool = False
+        self, wrist: WristStreams, back_s: float, every_s: float, *, unseen: bool = False
     ) -> None:
         self._wrist = wrist
         self._back_ns, self._every_ns = back_s * NS_PER_S, every_s * NS_PER_S
@@ -118,7 +118,7 @@ class LastSeconds:
 class RunningGuess:
     """Says what the last seconds of a wrist are; some tens of kilobytes."""
 
-    def __init__(self, services: Services, user_id: UUID, wrist: Wrist) -> None:
+    def __init__(self, services: Services, user_id: UUID, wrist: WristStreams) -> None:
         self._services = services
         self._user_id = user_id
         self.last = LastSeconds(wrist, LOOK_BACK_S, EVERY_S)
@@ -144,7 +144,9 @@ class RunningGuess:
 class RunningSets:
     """Says which sets a live session holds so far, and which one is being done."""
 
-    def __init__(self, services: Services, user_id: UUID, session_id: UUID, wrist: Wrist) -> None:
+    def __init__(
+        self, services: Services, user_id: UUID, session_id: UUID, wrist: WristStreams
+    ) -> None:
         self._services = services
         self._user_id, self._session_id = user_id, session_id
         self.last = LastSeconds(wrist, SETS_BACK_S, SETS_EVERY_S, unseen=True)

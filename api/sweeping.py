@@ -13,7 +13,7 @@ from uuid import uuid4
 
 from api.dependencies import Services
 from api.observe import RequestLog
-from ingest.sweeper import Projected, sweep
+from ingest.sweeper import ProjectedEvents, sweep
 from store.watermarks import Watermarks
 
 EVERY_S = 60.0
@@ -30,7 +30,7 @@ class Sweeping:
         self._lock_path = lock_path
         self._log = log
         self._lock: int | None = None
-        self._projected = Projected()
+        self._projected = ProjectedEvents()
 
     async def run(self) -> None:
         """Sweep every minute until cancelled; what fails is tried again from the same place."""

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from itertools import islice
 from uuid import UUID
 
-from ingest import openings, plans, sets
-from ingest.decisions import Decisions
+from ingest import plans, sessions, sets
+from ingest.event_writer import EventWriter
 from ingest.projections import project_all
 from schemas.config import Limits
 from schemas.errors import BadEvent, Deleted, EventConflict
@@ -46,7 +46,7 @@ class Visit:
 
 
 async def record_history(
-    decisions: Decisions, limits: Limits, user_id: UUID, visits: Sequence[Visit]
+    writer: EventWriter, limits: Limits, user_id: UUID, visits: Sequence[Visit]
 ) -> None:
     """Keep a person's visits; a repeat changes nothing.
 
@@ -57,30 +57,30 @@ async def record_history(
         EventConflict: an id was used before, for something else; the rest was kept.
     """
     for visit in visits:
-        _check(decisions, limits, visit)
-    planned = [event for visit in visits for event in _planned(decisions, visit)]
-    opened = [_opened(decisions, visit) for visit in visits]
-    confirmed = [event for visit in visits for event in _confirmed(decisions, visit)]
+        _check(writer, limits, visit)
+    planned = [event for visit in visits for event in _planned(writer, visit)]
+    opened = [_opened(writer, visit) for visit in visits]
+    confirmed = [event for visit in visits for event in _confirmed(writer, visit)]
     asked = [*planned, *opened, *confirmed]
-    known = await _known(decisions, user_id, asked)
+    known = await _known(writer, user_id, asked)
     _refuse_known(known, asked)
     kept = [
-        *await _decided(decisions, user_id, planned, known, plans.TOPIC),
-        *await _decided(decisions, user_id, opened, known, openings.TOPIC),
-        *await _decided(decisions, user_id, confirmed, known, sets.TOPIC),
+        *await _write_all(writer, user_id, planned, known, plans.TOPIC),
+        *await _write_all(writer, user_id, opened, known, sessions.TOPIC),
+        *await _write_all(writer, user_id, confirmed, known, sets.TOPIC),
     ]
-    await project_all(decisions.records, user_id, kept, decisions.now_us())
+    await project_all(writer.records, user_id, kept, writer.now_us())
     _refuse_conflicts(asked, kept)
 
 
-def _check(decisions: Decisions, limits: Limits, visit: Visit) -> None:
+def _check(writer: EventWriter, limits: Limits, visit: Visit) -> None:
     if visit.opening.streams:
         raise BadEvent(
             f"session {visit.session_id} of a history has streams; open it by itself",
             field="streams",
             value=sorted(visit.opening.streams),
         )
-    now_ms = decisions.now_us() // 1000
+    now_ms = writer.now_us() // 1000
     days = (limits.clock_past_days, limits.clock_future_days)
     check_client_id(visit.session_id, "session", now_ms, *days)
     if visit.plan is not None and visit.opening.plan is not None:
@@ -88,14 +88,14 @@ def _check(decisions: Decisions, limits: Limits, visit: Visit) -> None:
     row = _row(visit)
     for set_id, confirmation in visit.sets:
         check_client_id(set_id, "set", now_ms, *days)
-        sets.check_inside(confirmation, row, decisions)
+        sets.check_inside(confirmation, row, writer)
 
 
-def _planned(decisions: Decisions, visit: Visit) -> list[Event]:
+def _planned(writer: EventWriter, visit: Visit) -> list[Event]:
     plan_id = visit.opening.plan
     if plan_id is None or visit.plan is None:
         return []
-    return [decisions.event(plan_id, plans.question(0), "plan-kept", visit.plan)]
+    return [writer.event(plan_id, plans.slot_key(0), "plan-kept", visit.plan)]
 
 
 def _row(visit: Visit) -> SessionRow:
@@ -105,16 +105,16 @@ def _row(visit: Visit) -> SessionRow:
     )
 
 
-def _opened(decisions: Decisions, visit: Visit) -> Event:
-    body = openings.opening_body(visit.opening)
-    return decisions.event(visit.session_id, openings.QUESTION, "session-opened", body)
+def _opened(writer: EventWriter, visit: Visit) -> Event:
+    body = sessions.opening_body(visit.opening)
+    return writer.event(visit.session_id, sessions.OPENING_SLOT, "session-opened", body)
 
 
-def _confirmed(decisions: Decisions, visit: Visit) -> list[Event]:
+def _confirmed(writer: EventWriter, visit: Visit) -> list[Event]:
     return [
-        decisions.event(
+        writer.event(
             set_id,
-            sets.question(None),
+            sets.slot_key(None),
             "set-confirmed",
             sets.confirmation_body(visit.session_id, confirmation),
         )
@@ -123,30 +123,30 @@ def _confirmed(decisions: Decisions, visit: Visit) -> list[Event]:
 
 
 async def _known(
-    decisions: Decisions, user_id: UUID, events: Iterable[Event]
+    writer: EventWriter, user_id: UUID, events: Iterable[Event]
 ) -> Mapping[UUID, Event]:
     """The events that the journal holds of these months; a repeat decides nothing anew."""
     months = {_month(event) for event in events}
-    held = await decisions.records.journal.events(user_id, months)
+    held = await writer.records.journal.events(user_id, months)
     return {event.event_id: event for event in held}
 
 
 def _refuse_known(known: Mapping[UUID, Event], events: Iterable[Event]) -> None:
-    with_streams = {event.about for event in known.values() if event.kind == "stream-declared"}
+    with_streams = {event.entity_id for event in known.values() if event.kind == "stream-declared"}
     for event in events:
-        if event.about in with_streams:
+        if event.entity_id in with_streams:
             raise BadEvent(
-                f"session {event.about} has streams; confirm its sets one by one",
+                f"session {event.entity_id} has streams; confirm its sets one by one",
                 field="session",
-                value=str(event.about),
+                value=str(event.entity_id),
             )
         what = event.kind.partition("-")[0]
-        if slot(event.about, what, "delete") in known:
-            raise Deleted(f"{what} {event.about} was deleted; a new one needs a new id.")
+        if slot(event.entity_id, what, "delete") in known:
+            raise Deleted(f"{what} {event.entity_id} was deleted; a new one needs a new id.")
 
 
-async def _decided(
-    decisions: Decisions,
+async def _write_all(
+    writer: EventWriter,
     user_id: UUID,
     events: Sequence[Event],
     known: Mapping[UUID, Event],
@@ -158,26 +158,26 @@ async def _decided(
         if event.event_id not in known:
             months[_month(event)].append(event)
 
-    async def decide(month: Sequence[Event]) -> list[Event]:
+    async def write(month: Sequence[Event]) -> list[Event]:
         # One portion after another: decisions about one partition make each other start again.
         rest, kept = iter(month), list[Event]()
         while portion := list(islice(rest, TOGETHER)):
-            kept += await decisions.records.journal.append_all(user_id, portion, topic)
+            kept += await writer.records.journal.append_all(user_id, portion, topic)
         return kept
 
-    pages = await asyncio.gather(*(decide(month) for month in months.values()))
+    pages = await asyncio.gather(*(write(month) for month in months.values()))
     new = {event.event_id: event for page in pages for event in page}
     return [known.get(event.event_id) or new[event.event_id] for event in events]
 
 
 def _refuse_conflicts(asked: Sequence[Event], kept: Sequence[Event]) -> None:
     for ours, theirs in zip(asked, kept, strict=True):
-        if not theirs.says_the_same(ours):
+        if not theirs.matches(ours):
             raise EventConflict(
-                f"{ours.kind} {ours.about} is kept already, as {dict(theirs.body)}; something "
+                f"{ours.kind} {ours.entity_id} is kept already, as {dict(theirs.body)}; something "
                 "else needs a new id"
             )
 
 
 def _month(event: Event) -> str:
-    return month_of(day_of(event.about))
+    return month_of(day_of(event.entity_id))

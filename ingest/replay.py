@@ -6,7 +6,7 @@ from uuid import UUID
 
 from ingest.projections import project_all
 from ingest.stretches import project_stretches
-from ingest.sweeper import project_pending
+from ingest.sweeper import refresh_labelled_sets
 from schemas.config import Limits
 from schemas.times import us_of
 from store.database import Database
@@ -42,7 +42,7 @@ async def replay_events(
 ) -> None:
     """Project all of a user's events, in whatever order they are. Over live rows: no change."""
     await project_all(records, user_id, events, now_us)
-    await project_pending(records, user_id, now_us)
+    await refresh_labelled_sets(records, user_id, now_us)
     await project_stretches(records, user_id, now_us)
 
 

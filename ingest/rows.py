@@ -16,7 +16,7 @@ from models.signal.codec import (
 )
 from models.signal.pieces import Piece, end_of
 from schemas.errors import BadSamples
-from store.samples import ChunkHead, SampleRow
+from store.samples import ChunkMetadata, SampleRow
 
 
 def row_of(chunk: Chunk, seq: int, received_us: int) -> SampleRow:
@@ -56,19 +56,19 @@ def piece_of(row: SampleRow) -> Piece:
     )
 
 
-def end_ns_of(head: ChunkHead) -> int:
+def end_ns_of(chunk: ChunkMetadata) -> int:
     """When a chunk's last sample is over, nanoseconds since the epoch.
 
     Sample times that do not unpack are ignored here; whoever reads the samples gets the error.
     """
     last_ms = None
-    if head.t_ms:
+    if chunk.t_ms:
         with suppress(BadSamples):
-            last_ms = int(_times_of(head)[-1])
-    return end_of(head.t0_ns, head.rate_hz, head.n, last_ms)
+            last_ms = int(_times_of(chunk)[-1])
+    return end_of(chunk.t0_ns, chunk.rate_hz, chunk.n, last_ms)
 
 
-def _times_of(row: SampleRow | ChunkHead) -> NDArray[np.int32]:
+def _times_of(row: SampleRow | ChunkMetadata) -> NDArray[np.int32]:
     return np.frombuffer(unpack_bytes(row.t_ms, 4 * row.n), dtype="<i4").astype(np.int32)
 
 

@@ -21,7 +21,7 @@ from schemas.topics import Topic
 from store.records import Records
 from store.sessions import SessionRow, newest_revision
 from store.sets import SetRow, remaining_ttl_s
-from store.stretches import NamedSpan, StoredStretch, StretchHead
+from store.stretches import NamedSpan, StoredStretch, StretchMetadata
 
 TOPIC: Topic = "stretches"
 MARGIN_NS = 60 * NS_PER_S
@@ -73,16 +73,20 @@ async def project_session(
     if session is None or not wanted or ttl_s <= 0:
         return await _take_out(records, user_id, session_id, stored, now_us)
     offset = offset_of(session)
-    heads = [head_of(session_id, part, offset) for part in wanted]
+    wanted_metadata = [metadata_of(session_id, part, offset) for part in wanted]
     alone = [one for one in stored if one.model_id == ACC3]  # written last: what a crash leaves out
-    if _alike(alone, heads) and all(one.revision >= revision for one in stored):
+    if _alike(alone, wanted_metadata) and all(one.revision >= revision for one in stored):
         return False
     recording = await _recording(records, user_id, session_id, wanted)
     if recording is None:
         return False
-    rows = [r for h, (w, _) in zip(heads, wanted, strict=True) for r in _rows(h, w, recording)]
-    rows.sort(key=lambda row: LAYOUTS.index(row.head.model_id))
-    if _alike(stored, [row.head for row in rows]) and all(h.revision >= revision for h in stored):
+    rows = [
+        r for h, (w, _) in zip(wanted_metadata, wanted, strict=True) for r in _rows(h, w, recording)
+    ]
+    rows.sort(key=lambda row: LAYOUTS.index(row.metadata.model_id))
+    if _alike(stored, [row.metadata for row in rows]) and all(
+        h.revision >= revision for h in stored
+    ):
         return False
     # Later than what stands there: it must give way although no set of it may be newer.
     revision = max([revision, *(one.revision + 1 for one in stored)])
@@ -162,12 +166,12 @@ def offset_of(session: SessionRow) -> timedelta:
     return session.offset(wrist_of(session.streams).acc)
 
 
-def head_of(
+def metadata_of(
     session_id: UUID, part: tuple[Window, tuple[NamedSpan, ...]], offset: timedelta
-) -> StretchHead:
+) -> StretchMetadata:
     """A stretch as it is written without rotation, its revision not known yet."""
     (start_ns, end_ns), spans = part
-    return StretchHead(
+    return StretchMetadata(
         ACC3, session_id, _time(start_ns) + offset, _time(end_ns) + offset, spans, revision=0
     )
 
@@ -176,7 +180,7 @@ async def _take_out(
     records: Records,
     user_id: UUID,
     session_id: UUID,
-    stored: Sequence[StretchHead],
+    stored: Sequence[StretchMetadata],
     now_us: int,
 ) -> bool:
     """Take out the stretches of a session of which nothing teaches any more."""
@@ -203,7 +207,7 @@ async def _recording(
         return None  # a longer list decides, or the dead letters have it
 
 
-def _rows(head: StretchHead, window: Window, recording: Recording) -> list[StoredStretch]:
+def _rows(metadata: StretchMetadata, window: Window, recording: Recording) -> list[StoredStretch]:
     """A stretch with its samples, and without its rotation if it has any; none without samples."""
     try:
         samples = cut(recording, *window)
@@ -211,19 +215,19 @@ def _rows(head: StretchHead, window: Window, recording: Recording) -> list[Store
         return []
     if not samples.acc:
         return []
-    alone = StoredStretch(head, pack_pieces(samples.acc, (), samples.side))
+    alone = StoredStretch(metadata, pack_pieces(samples.acc, (), samples.side))
     if not samples.gyro:
         return [alone]
     packed = pack_pieces(samples.acc, samples.gyro, samples.side)
-    return [StoredStretch(head._replace(model_id=ACC6), packed), alone]
+    return [StoredStretch(metadata._replace(model_id=ACC6), packed), alone]
 
 
-def _alike(stored: Sequence[StretchHead], wanted: Sequence[StretchHead]) -> bool:
+def _alike(stored: Sequence[StretchMetadata], wanted: Sequence[StretchMetadata]) -> bool:
     """Whether the same stretches stand there in the same layouts, whatever their revision."""
 
-    def named(heads: Sequence[StretchHead]) -> list[tuple[object, ...]]:
+    def named(wanted_metadata: Sequence[StretchMetadata]) -> list[tuple[object, ...]]:
         """Layout, start, end and spans of each, in order: the session is the same for all."""
-        return sorted((one.model_id, *one[2:5]) for one in heads)
+        return sorted((one.model_id, *one[2:5]) for one in wanted_metadata)
 
     return named(stored) == named(wanted)
 

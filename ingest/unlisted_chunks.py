@@ -9,7 +9,7 @@ from schemas.ids import slot
 from schemas.times import at_us
 from store.dead_letters import DeadLetter
 from store.records import Records
-from store.samples import ChunkHead
+from store.samples import ChunkMetadata
 from store.sessions import StreamList
 
 
@@ -18,7 +18,7 @@ async def keep_unlisted(
     user_id: UUID,
     session_id: UUID,
     stream: str,
-    heads: Sequence[ChunkHead],
+    chunks: Sequence[ChunkMetadata],
     listed: StreamList,
 ) -> None:
     """Copy chunks that are held but not listed to the dead letters.
@@ -26,9 +26,9 @@ async def keep_unlisted(
     The rows stay, because a longer list may still name them. The id of a letter follows from its
     content, so that a repeat adds none.
     """
-    if not heads:
+    if not chunks:
         return
-    left = [(head.seq, head.sha256) for head in heads]
+    left = [(chunk.seq, chunk.sha256) for chunk in chunks]
     per_day = records.dead_letters.per_day  # a broken client must not fill the others' disk
     rooms: dict[date, int] = {}
     for row in await records.samples.rows(user_id, session_id, stream, left[:per_day]):

@@ -5,9 +5,9 @@ from uuid import UUID
 
 from ingest.checks import bad
 from ingest.chunks import Chunk
-from ingest.decisions import Decisions
-from ingest.openings import existing
+from ingest.event_writer import EventWriter
 from ingest.rows import row_of
+from ingest.sessions import require_session
 from ingest.ttl_cache import TtlCache
 from schemas.errors import NotFound
 from schemas.layout import part_of
@@ -24,8 +24,8 @@ Streams = Mapping[str, Mapping[str, str | None]]
 class Uploads:
     """Writes chunks, and remembers which sessions and parts this worker has seen."""
 
-    def __init__(self, decisions: Decisions) -> None:
-        self._decisions = decisions
+    def __init__(self, writer: EventWriter) -> None:
+        self._writer = writer
         self._streams: TtlCache[tuple[UUID, UUID], Streams] = TtlCache(SESSION_TTL_S)
         self._parts: TtlCache[tuple[UUID, UUID, str, int], bool] = TtlCache(PART_TTL_S)
 
@@ -52,8 +52,8 @@ class Uploads:
                 (user_id, session_id, stream, part),
                 lambda: self._register(user_id, session_id, stream, part),
             )
-        row = row_of(chunk, seq, self._decisions.now_us())
-        await self._decisions.records.samples.put(user_id, session_id, stream, row)
+        row = row_of(chunk, seq, self._writer.now_us())
+        await self._writer.records.samples.put(user_id, session_id, stream, row)
         return Receipt(
             session=str(session_id),
             stream=stream,
@@ -80,13 +80,13 @@ class Uploads:
         )
 
     async def _read(self, user_id: UUID, session_id: UUID) -> Streams:
-        return (await existing(self._decisions, user_id, session_id)).streams
+        return (await require_session(self._writer, user_id, session_id)).streams
 
     async def _register(self, user_id: UUID, session_id: UUID, stream: str, part: int) -> bool:
-        records = self._decisions.records
-        await records.journal.announce(user_id, "samples", self._decisions.now_us())
+        records = self._writer.records
+        await records.journal.announce(user_id, "samples", self._writer.now_us())
         await records.samples.register_part(user_id, session_id, stream, part)
         # Who deletes takes the session first and reads the parts then. So a session that is still
         # there means that its deletion will find this part; else nothing may come into it.
-        await existing(self._decisions, user_id, session_id)
+        await require_session(self._writer, user_id, session_id)
         return True

@@ -19,7 +19,7 @@ from uuid import UUID
 from api.passwords import Passwords
 from api.tokens import USER_SCOPES
 from ingest import registration
-from ingest.decisions import Decisions
+from ingest.event_writer import EventWriter
 from ingest.follows import follow
 from ingest.histories import Visit, record_history
 from models.population.model import SimulatedPerson, SimulatedSession, SimulatedSet, SimulatedUser
@@ -160,9 +160,9 @@ async def send_person(
 ) -> Counter[str]:
     """One person's whole history, as the service would have taken it."""
     records = records_in(database, config.limits)
-    decisions = Decisions(records, server_time)
+    writer = EventWriter(records, server_time)
     visits = [visit_of(session) for session in person.sessions]
-    await record_history(decisions, config.limits, person.user_id, visits)
+    await record_history(writer, config.limits, person.user_id, visits)
     followees = [ids[number] for number in person.follows]
     await follow(records.journal, Follows(database), person.user_id, followees, server_time())
     return Counter(

@@ -80,7 +80,7 @@ class PlanDeleted(msgspec.Struct, frozen=True):
     """A plan is gone; its id may be used again."""
 
 
-Said = (
+EventBody = (
     SessionOpened
     | StreamDeclared
     | StreamListed
@@ -91,7 +91,7 @@ Said = (
     | PlanDeleted
 )
 
-KINDS: Mapping[str, type[Said]] = {
+KINDS: Mapping[str, type[EventBody]] = {
     "session-opened": SessionOpened,
     "stream-declared": StreamDeclared,
     "stream-listed": StreamListed,
@@ -104,10 +104,10 @@ KINDS: Mapping[str, type[Said]] = {
 """What each kind of event says. A kind keeps its meaning for good: another one has another name."""
 
 
-def said_by(kind: str, body: Mapping[str, object]) -> Said:
+def parse_event_body(kind: str, body: Mapping[str, object]) -> EventBody:
     """What an event says.
 
-    >>> said_by("stream-listed", {"stream": "acc", "hashes": ["0a", None]})
+    >>> parse_event_body("stream-listed", {"stream": "acc", "hashes": ["0a", None]})
     StreamListed(stream='acc', hashes=['0a', None])
 
     Raises:

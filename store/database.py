@@ -181,7 +181,7 @@ class Database:
             semaphore.release()
 
     async def _prepared_for(self, cql: str, loop: asyncio.AbstractEventLoop) -> PreparedStatement:
-        """The prepared statement. Preparing blocks on the network, so it is done once, off the loop."""
+        """The prepared statement. Preparing blocks on the network: done once, off the loop."""
         known = self._prepared.get(cql)
         return known or await loop.run_in_executor(None, self._prepare, cql)
 

@@ -18,7 +18,7 @@ from uuid import UUID
 
 from schemas.errors import UncertainWrite
 from schemas.ids import day_of
-from schemas.journal import Said, said_by
+from schemas.journal import EventBody, parse_event_body
 from schemas.layout import SHARDS, month_of, shard_of
 from schemas.names import with_normalised_names
 from schemas.times import at_us as time_at
@@ -49,27 +49,27 @@ class Event:
     """
 
     event_id: UUID
-    about: UUID
+    entity_id: UUID
     kind: str
     body: Mapping[str, object]
     received_us: int
     meta: Mapping[str, object] = field(default_factory=dict)
 
     @property
-    def said(self) -> Said:
+    def parsed(self) -> EventBody:
         """The body, as what its kind says.
 
         Raises:
             BadEvent: a kind or a body that is not known here: it is of a later release.
         """
-        return said_by(self.kind, self.body)
+        return parse_event_body(self.kind, self.body)
 
-    def says_the_same(self, other: "Event") -> bool:
+    def matches(self, other: "Event") -> bool:
         """Whether both are the same decision."""
         return self.kind == other.kind and _text(self.body) == _text(other.body)
 
 
-class EventHead(NamedTuple):
+class EventKey(NamedTuple):
     """Where an event stands and when it was received, without what it says."""
 
     event_id: UUID
@@ -131,9 +131,9 @@ class Journal:
             (time_at(at_us).date(), shard_of(user_id), user_id, topic, at_us // 1000),
         )
 
-    async def read(self, user_id: UUID, about: UUID, event_id: UUID) -> Event | None:
+    async def read(self, user_id: UUID, entity_id: UUID, event_id: UUID) -> Event | None:
         """What stands in a slot."""
-        rows = await self._database.run(_ONE, (user_id, month_of(day_of(about)), event_id))
+        rows = await self._database.run(_ONE, (user_id, month_of(day_of(entity_id)), event_id))
         return _event(rows[0]) if rows else None
 
     async def events(self, user_id: UUID, months: Iterable[str]) -> list[Event]:
@@ -144,28 +144,28 @@ class Journal:
         events = [_event(row) for page in pages for row in page]
         return sorted(events, key=lambda event: (event.received_us, event.event_id))
 
-    async def heads(self, user_id: UUID, months: Iterable[str]) -> list[EventHead]:
+    async def keys(self, user_id: UUID, months: Iterable[str]) -> list[EventKey]:
         """A user's events of some months without what they say, as they were received."""
         cql = "SELECT event_id, month, received_at FROM journal WHERE user_id = ? AND month = ?"
         pages = await asyncio.gather(*(self._database.run(cql, (user_id, m)) for m in set(months)))
-        heads = [
-            EventHead(row.event_id, row.month, us_of(row.received_at))
+        keys = [
+            EventKey(row.event_id, row.month, us_of(row.received_at))
             for page in pages
             for row in page
         ]
-        return sorted(heads, key=lambda head: (head.received_us, head.event_id))
+        return sorted(keys, key=lambda key: (key.received_us, key.event_id))
 
-    async def of_heads(self, user_id: UUID, heads: Iterable[EventHead]) -> list[Event]:
+    async def read_many(self, user_id: UUID, keys: Iterable[EventKey]) -> list[Event]:
         """A user's events that stand there, in the order asked for; those of a month in one go."""
-        heads = list(heads)
+        keys = list(keys)
         wanted: dict[str, list[UUID]] = {}
-        for head in heads:
-            wanted.setdefault(head.month, []).append(head.event_id)
+        for key in keys:
+            wanted.setdefault(key.month, []).append(key.event_id)
         pages = await asyncio.gather(
             *(self._database.run(_SOME, (user_id, m, ids)) for m, ids in wanted.items())
         )
         found = {row.event_id: _event(row) for page in pages for row in page}
-        return [found[head.event_id] for head in heads if head.event_id in found]
+        return [found[key.event_id] for key in keys if key.event_id in found]
 
     async def changed(self, since: datetime, until: datetime) -> dict[UUID, dict[str, datetime]]:
         """Users announced since a time: each topic, and when it last was.
@@ -195,7 +195,7 @@ def _insert(user_id: UUID, event: Event) -> Statement:
         "VALUES (?, ?, ?, ?, ?, ?, ?) IF NOT EXISTS",
         (
             user_id,
-            month_of(day_of(event.about)),
+            month_of(day_of(event.entity_id)),
             event.event_id,
             1,
             event.kind,
@@ -227,7 +227,7 @@ def _text(value: object) -> str:
 
 
 def _payload(event: Event) -> str:
-    return _text({"about": str(event.about), "body": event.body, "meta": event.meta})
+    return _text({"about": str(event.entity_id), "body": event.body, "meta": event.meta})
 
 
 def event_of(event_id: UUID, kind: str, text: str, received_at: datetime) -> Event:
@@ -235,7 +235,7 @@ def event_of(event_id: UUID, kind: str, text: str, received_at: datetime) -> Eve
     payload = json.loads(text)
     return Event(
         event_id=event_id,
-        about=UUID(payload["about"]),
+        entity_id=UUID(payload["about"]),
         kind=kind,
         body=with_normalised_names(payload["body"]),
         received_us=us_of(received_at),

@@ -57,7 +57,7 @@ class SampleRow(NamedTuple):
     received_us: int
 
 
-class ChunkHead(NamedTuple):
+class ChunkMetadata(NamedTuple):
     """A chunk without its samples; `t_ms` as in its row, empty where its rate says the times."""
 
     seq: int
@@ -114,22 +114,22 @@ class Samples:
             found.setdefault(row.stream, []).append(row.part)
         return found
 
-    async def heads(
+    async def metadata(
         self, user_id: UUID, session_id: UUID, stream: str, parts: Iterable[int]
-    ) -> list[ChunkHead]:
+    ) -> list[ChunkMetadata]:
         """What is held of a stream, ordered by number and hash."""
         cql = f"SELECT seq, sha256, t0_ns, rate_hz, n, t_ms FROM samples {_PART}"
 
-        async def heads_of_part(part: int) -> list[ChunkHead]:
-            """The heads of one partition."""
+        async def metadata_of_part(part: int) -> list[ChunkMetadata]:
+            """The metadata of one partition."""
             rows = await self._database.run(cql, (user_id, session_id, stream, part))
             return [
-                ChunkHead(seq, sha256, t0_ns, rate_hz, n, t_ms or b"")
+                ChunkMetadata(seq, sha256, t0_ns, rate_hz, n, t_ms or b"")
                 for seq, sha256, t0_ns, rate_hz, n, t_ms in rows
             ]
 
-        pages = await map_concurrently(heads_of_part, sorted(parts), PARTS_AT_ONCE)
-        return [head for page in pages for head in page]
+        pages = await map_concurrently(metadata_of_part, sorted(parts), PARTS_AT_ONCE)
+        return [chunk for page in pages for chunk in page]
 
     async def rows(
         self, user_id: UUID, session_id: UUID, stream: str, wanted: Sequence[tuple[int, bytes]]

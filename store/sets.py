@@ -64,7 +64,7 @@ class LabelledSet(NamedTuple):
     samples: bytes
 
 
-class LabelledHead(NamedTuple):
+class LabelledRevision(NamedTuple):
     """Which revision of a set training reads, and in which partition."""
 
     model_id: str
@@ -147,13 +147,15 @@ class Sets:
 
     async def delete_session(self, user_id: UUID, session_id: UUID, at_us: int) -> None:
         """Delete a session's sets and what training reads of them, for good."""
-        heads = [h for h in await self.labelled_heads(user_id) if h.session_id == session_id]
+        labelled = [
+            one for one in await self.labelled_revisions(user_id) if one.session_id == session_id
+        ]
         await asyncio.gather(
             self._database.run(
                 "DELETE FROM sets USING TIMESTAMP ? WHERE user_id = ? AND session_id = ?",
                 (at_us, user_id, session_id),
             ),
-            *(self.delete_labelled(user_id, h.model_id, h.set_id, at_us) for h in heads),
+            *(self.delete_labelled(user_id, one.model_id, one.set_id, at_us) for one in labelled),
         )
 
     async def put_labelled(self, user_id: UUID, row: LabelledSet, ttl_s: int) -> None:
@@ -189,7 +191,7 @@ class Sets:
             for row in rows
         ]
 
-    async def labelled_heads(self, user_id: UUID) -> list[LabelledHead]:
+    async def labelled_revisions(self, user_id: UUID) -> list[LabelledRevision]:
         """Which sets of a user training reads, at which revision."""
         pages = await asyncio.gather(
             *(
@@ -201,7 +203,7 @@ class Sets:
                 for model_id in LAYOUTS
             )
         )
-        return [LabelledHead(*row) for page in pages for row in page]
+        return [LabelledRevision(*row) for page in pages for row in page]
 
 
 def remaining_ttl_s(revision: int, now_us: int) -> int:

@@ -74,8 +74,8 @@ async def _rows(samples: Samples, user_id: UUID, session_id: UUID) -> list[tuple
     """Every row of a session, also of bodies that nobody listed."""
     found: list[tuple[str, SampleRow]] = []
     for stream, parts in (await samples.parts(user_id, session_id)).items():
-        heads = await samples.heads(user_id, session_id, stream, parts)
-        wanted = [(head.seq, head.sha256) for head in heads]
+        chunks = await samples.metadata(user_id, session_id, stream, parts)
+        wanted = [(chunk.seq, chunk.sha256) for chunk in chunks]
         rows = await samples.rows(user_id, session_id, stream, wanted)
         found.extend((stream, row) for row in rows)
     return found

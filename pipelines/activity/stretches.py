@@ -18,10 +18,10 @@ def read_partition(database: Database, key: UserKey) -> pa.Table:
     columns = {
         "user_id": [str(key[0])] * len(rows),
         "model_id": [key[1]] * len(rows),
-        "session_id": [str(row.head.session_id) for row in rows],
-        "started_at": [row.head.started_at for row in rows],
-        "spans": [json.dumps(row.head.spans) for row in rows],
-        "revision": [row.head.revision for row in rows],
+        "session_id": [str(row.metadata.session_id) for row in rows],
+        "started_at": [row.metadata.started_at for row in rows],
+        "spans": [json.dumps(row.metadata.spans) for row in rows],
+        "revision": [row.metadata.revision for row in rows],
         "samples": [row.samples for row in rows],
     }
     return pa.table(columns)

@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 
 from api.running import LastSeconds
-from ingest.recordings import Wrist
+from ingest.recordings import WristStreams
 from models.signal.pieces import Piece
 
 RATE_HZ = 50.0
 BEGAN_S = 1_700_000_000
 SECOND = np.zeros((50, 3), dtype=np.int16)
-WRIST = Wrist("acc", None, "left")
+WRIST = WristStreams("acc", None, "left")
 
 
 def second(number: int) -> Piece:

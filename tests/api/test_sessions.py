@@ -224,8 +224,8 @@ def test_deleting_is_for_good(phone: Phone, person: Person, service: RunningServ
     problem(phone.put("acc", 0, phone.body("acc", 0)), 410, "deleted")
     problem(phone.confirm(set_id), 410, "deleted")
     records, user = service.services.records, person.user_id
-    assert service.run(records.sets.labelled_heads(user)) == []
-    assert service.run(records.samples.heads(user, phone.session, "acc", [0])) == []
+    assert service.run(records.sets.labelled_revisions(user)) == []
+    assert service.run(records.samples.metadata(user, phone.session, "acc", [0])) == []
 
 
 def test_somebody_elses_looks_like_nothing(phone: Phone, service: RunningService) -> None:

@@ -32,7 +32,7 @@ class Cut:
 
 class _CutRepository:
     def __init__(self, inner: object, cut: Cut) -> None:
-        self._inner, self._cut = inner, cut
+        self._inner, self._cut_set = inner, cut
 
     def __getattr__(self, name: str) -> Any:
         method = getattr(self._inner, name)
@@ -40,7 +40,7 @@ class _CutRepository:
             return method
 
         async def call(*args: Any, **kwargs: Any) -> Any:
-            self._cut.take()
+            self._cut_set.take()
             return await method(*args, **kwargs)
 
         return call

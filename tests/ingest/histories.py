@@ -118,8 +118,8 @@ class World:
             case "put":
                 return await recorder.put_chunk(user, session, "acc", a, CHUNKS[a, b % 2])
             case "complete":
-                listed: list[str | None] = [SHA[key] for key in hashes(a, b % 2)]
-                streams = Completion(streams={"acc": listed})
+                finished: list[str | None] = [SHA[key] for key in hashes(a, b % 2)]
+                streams = Completion(streams={"acc": finished})
                 return await recorder.complete(user, session, streams)
             case "confirm":
                 said = confirmation(a % 2, b % 2)
@@ -151,17 +151,17 @@ class World:
             problem = await _raises(MissingChunks, self._send("complete", a, b))
             assert problem.missing == {"acc": missing}
             return
-        old = model.listed or ()
+        old = model.finished or ()
         if old[: len(new)] != new and new[: len(old)] != old:
             await _raises(EventConflict, self._send("complete", a, b))
             return
         row = await self._send("complete", a, b)
         assert row.complete
-        model.listed = max(old, new, key=len) if model.listed is not None else new
+        model.finished = max(old, new, key=len) if model.finished is not None else new
         assert row.ended_at == (
-            START + timedelta(seconds=len(model.listed)) if model.listed else None
+            START + timedelta(seconds=len(model.finished)) if model.finished else None
         )
-        model.settle()
+        model.project_lists()
         for one in model.sets:
             model.project(one)
 
@@ -224,7 +224,7 @@ class World:
     async def _sweep(self, a: int, b: int) -> None:  # every operation's shape
         await sweep_user(self.real, self.user, START, self.clock())
         if not self.model.deleted:
-            self.model.settle()
+            self.model.project_lists()
             for one in self.model.sets:
                 self.model.project(one)
 
@@ -245,14 +245,14 @@ class World:
         if model.deleted:
             assert await records.samples.parts(self.user, self.session) == {} or not any(
                 [
-                    await records.samples.heads(self.user, self.session, s, p)
+                    await records.samples.metadata(self.user, self.session, s, p)
                     for s, p in (await records.samples.parts(self.user, self.session)).items()
                 ]
             )
             await _raises(Deleted, self.recorder.held(self.user, self.session))
             return
-        heads = await records.samples.heads(self.user, self.session, "acc", [0])
-        assert {(h.seq, h.sha256.hex()) for h in heads} == {(k[0], SHA[k]) for k in model.held}
+        chunks = await records.samples.metadata(self.user, self.session, "acc", [0])
+        assert {(h.seq, h.sha256.hex()) for h in chunks} == {(k[0], SHA[k]) for k in model.held}
         held = (await self.recorder.held(self.user, self.session))["acc"]
         twice = {seq for seq in range(NUMBERS) if {(seq, 0), (seq, 1)} <= model.held}
         assert set(held.several) == twice

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from ingest.chunks import Chunk, canonical_body, decode_chunk
-from ingest.clocks import CLOCK_BACK
+from ingest.clocks import CLOCK_WENT_BACK
 from ingest.notes import session_notes
 from ingest.recognition import recognise_session
 from ingest.recordings import load_recordings
@@ -51,8 +51,8 @@ async def sent(numbered: Sequence[Piece]) -> tuple[Story, Any]:
     chunks = [chunk(piece) for piece in numbered]
     for seq, each in enumerate(chunks):
         await one.recorder.put_chunk(one.user, one.session, "acc", seq, each)
-    listed = Completion(streams={"acc": [each.sha256.hex() for each in chunks]})
-    return one, await one.recorder.complete(one.user, one.session, listed)
+    finished = Completion(streams={"acc": [each.sha256.hex() for each in chunks]})
+    return one, await one.recorder.complete(one.user, one.session, finished)
 
 
 async def seen(one: Story, session: Any) -> list[Prediction]:
@@ -77,8 +77,8 @@ def test_each_half_is_read_as_if_it_were_alone_and_every_set_says_so() -> None:
         each = [(round(p.started_at.timestamp() * 1e3), p.reps) for p in found]
         assert each == sorted([*alone(FIRST), *alone(BACK)])
         assert len(each) == 4
-        assert all(CLOCK_BACK in json.loads(p.details or "{}")["notes"] for p in found)
-        assert f"acc: {CLOCK_BACK}" in await session_notes(one.records, one.user, session)
+        assert all(CLOCK_WENT_BACK in json.loads(p.details or "{}")["notes"] for p in found)
+        assert f"acc: {CLOCK_WENT_BACK}" in await session_notes(one.records, one.user, session)
 
     asyncio.run(story())
 
@@ -87,7 +87,7 @@ def test_no_sample_is_lost() -> None:
     async def story() -> None:
         one, session = await sent([*FIRST, *BACK])
         recordings, notes = await load_recordings(one.records, one.user, session)
-        assert notes == (CLOCK_BACK,)
+        assert notes == (CLOCK_WENT_BACK,)
         assert [len(recording.acc) for recording in recordings] == [len(FIRST), len(BACK)]
 
     asyncio.run(story())
@@ -113,7 +113,7 @@ def test_what_is_in_order_by_its_times_stays_one_recording(
         (recording,) = recordings
         times = [piece.t0_ns for piece in recording.acc]
         assert times == sorted(piece.t0_ns for piece in numbered)
-        assert (CLOCK_BACK in notes) == says
+        assert (CLOCK_WENT_BACK in notes) == says
 
     asyncio.run(story())
 

@@ -20,18 +20,18 @@ class Counting:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._inner, name)
 
-    async def heads(self, user: Any, session: Any, stream: str, parts: Any) -> Any:
+    async def metadata(self, user: Any, session: Any, stream: str, parts: Any) -> Any:
         self.asked[stream] += 1
-        return await self._inner.heads(user, session, stream, parts)
+        return await self._inner.metadata(user, session, stream, parts)
 
 
 async def complete(one: Story, *numbers: int) -> Any:
     """Both streams have these numbers; how often each was looked through, and the session."""
     counting = Counting(one.records.samples)
     recorder = one.on(replace(one.records, samples=counting))
-    listed: list[str | None] = [SHA[seq, 0] for seq in numbers]
+    finished: list[str | None] = [SHA[seq, 0] for seq in numbers]
     row = await recorder.complete(
-        one.user, one.session, Completion(streams={"acc": listed, "gyro": listed})
+        one.user, one.session, Completion(streams={"acc": finished, "gyro": finished})
     )
     return counting.asked, row
 

@@ -101,7 +101,7 @@ def test_no_chunk_is_left_of_an_upload_beside_the_erasure(
         await one.open(0)
         monkeypatch.setattr(UserRows, "delete", meanwhile)
         await erase_user(database, one.user, one.now)
-        assert await one.records.samples.heads(one.user, one.session, "acc", [0, part]) == []
+        assert await one.records.samples.metadata(one.user, one.session, "acc", [0, part]) == []
 
     asyncio.run(story())
 
@@ -116,7 +116,7 @@ def test_no_chunk_comes_into_a_new_part_of_a_session_that_is_deleted() -> None:
             await one.recorder.put_chunk(
                 one.user, one.session, "acc", CHUNKS_PER_PART, CHUNKS[0, 0]
             )
-        assert await one.records.samples.heads(one.user, one.session, "acc", [0, 1]) == []
+        assert await one.records.samples.metadata(one.user, one.session, "acc", [0, 1]) == []
 
     asyncio.run(story())
 

@@ -92,8 +92,8 @@ class Two:
         return self.workers[worker].put_chunk(self.user, self.session, "acc", seq, chunk)
 
     def complete(self, worker: int, *keys: tuple[int, int]) -> Any:
-        listed = Completion(streams={"acc": [SHA[key] for key in keys]})
-        return self.workers[worker].complete(self.user, self.session, listed)
+        finished = Completion(streams={"acc": [SHA[key] for key in keys]})
+        return self.workers[worker].complete(self.user, self.session, finished)
 
 
 def kinds(results: list[Any]) -> list[type]:
@@ -202,9 +202,9 @@ async def _deletion_race(two: Two) -> None:
     records, user, session = two.records, two.user, two.session
     assert await records.sessions.read(user, session) is None
     assert await records.sessions.lists(user, session) == {}
-    assert await records.samples.heads(user, session, "acc", [0]) == []
+    assert await records.samples.metadata(user, session, "acc", [0]) == []
     assert await records.sets.of_user(user) == []
-    assert await records.sets.labelled_heads(user) == []
+    assert await records.sets.labelled_revisions(user) == []
     for worker in two.workers:
         with pytest.raises(Deleted):
             await worker.session(user, session)

@@ -99,15 +99,15 @@ def test_nothing_teaches_before_the_list_and_once_is_enough_after_it():
     assert (swept(one), stored(one)) == (0, [])
     asyncio.run(one.complete(0, 1, 2, 3))
     assert swept(one) == 1
-    ((head, samples),) = stored(one)
-    start_ns, end_ns, exercise = head.spans[0]
+    ((metadata, samples),) = stored(one)
+    start_ns, end_ns, exercise = metadata.spans[0]
     assert ((start_ns - FIRST_NS) / NS_PER_S, (end_ns - FIRST_NS) / NS_PER_S) == (0.2, 1.8)
     assert exercise == "biceps curl"
     recording = unpack_pieces(samples)  # all four seconds, raw, around a set of 1.6 s
     assert sum(len(piece.counts) for piece in recording.acc) == 4 * N == 4 * RATE_HZ
     assert np.unique(recording.acc[0].counts[:, 0]).tolist() == [0]
     assert swept(one) == 0
-    assert stored(one)[0].head.revision == head.revision
+    assert stored(one)[0].metadata.revision == metadata.revision
 
 
 def test_idle_time_with_rotation_teaches_without_it_as_well():
@@ -115,8 +115,8 @@ def test_idle_time_with_rotation_teaches_without_it_as_well():
 
     async def story() -> None:
         await one.confirm()
-        listed = Completion(streams=dict.fromkeys(("acc", "gyro"), [SHA[0, 0], SHA[1, 0]]))
-        assert (await one.recorder.complete(one.user, one.session, listed)).complete
+        finished = Completion(streams=dict.fromkeys(("acc", "gyro"), [SHA[0, 0], SHA[1, 0]]))
+        assert (await one.recorder.complete(one.user, one.session, finished)).complete
 
     def sensors(layout: str) -> list[tuple[bool, bool]]:
         rows = asyncio.run(one.records.stretches.of_user(one.user, layout))
@@ -131,7 +131,7 @@ def test_idle_time_with_rotation_teaches_without_it_as_well():
 def test_a_correction_replaces_and_a_deletion_takes_out():
     one = recorded()
     swept(one)
-    first = stored(one)[0].head
+    first = stored(one)[0].metadata
 
     async def correct() -> None:
         row = await one.records.sets.read(one.user, one.session, one.set)
@@ -165,10 +165,10 @@ def test_one_of_two_sets_is_deleted_and_the_other_still_teaches():
 
     asyncio.run(confirm_other())
     swept(one)
-    assert [span[2] for span in stored(one)[0].head.spans] == ["biceps curl", "row"]
+    assert [span[2] for span in stored(one)[0].metadata.spans] == ["biceps curl", "row"]
     asyncio.run(one.recorder.delete_set(one.user, one.session, other))
     assert swept(one) == 1  # although no set or list is newer than what stands there
-    assert [span[2] for span in stored(one)[0].head.spans] == ["biceps curl"]
+    assert [span[2] for span in stored(one)[0].metadata.spans] == ["biceps curl"]
     assert swept(one) == 0
 
 

@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from ingest.sweeper import READ_AT_ONCE, Projected, sweep
+from ingest.sweeper import EVENTS_PER_READ, ProjectedEvents, sweep
 from schemas.errors import BadEvent, DatabaseUnavailable
 from schemas.ids import slot
 from schemas.times import us_of
@@ -24,8 +24,8 @@ def test_one_user_of_whom_the_journal_says_nonsense_does_not_stop_the_others(
     async def story() -> None:
         one = Story()
         await one.open(0, 1)
-        about, stranger = new_id(), uuid4()
-        odd = Event(slot(about, "odd"), about, "session-opened", body, us_of(NOW))
+        entity_id, stranger = new_id(), uuid4()
+        odd = Event(slot(entity_id, "odd"), entity_id, "session-opened", body, us_of(NOW))
         await one.records.journal.append(stranger, odd, "sessions")
         await one.put(2)
         swept = await sweep(one.records, START, NOW)
@@ -38,10 +38,10 @@ def test_one_user_of_whom_the_journal_says_nonsense_does_not_stop_the_others(
 
 def test_what_stands_before_an_event_of_a_later_release_is_projected() -> None:
     async def story() -> None:
-        one, projected = Story(), Projected()
+        one, projected = Story(), ProjectedEvents()
         await one.open(0, 1)
         dying = one.on(replace(one.records, sets=Dying(one.records.sets, "put_all")))
-        sets = [new_id() for _ in range(READ_AT_ONCE)]
+        sets = [new_id() for _ in range(EVENTS_PER_READ)]
         for set_id in sets:
             with pytest.raises(DatabaseUnavailable):
                 await dying.confirm_set(one.user, one.session, set_id, confirmation(0, 0))

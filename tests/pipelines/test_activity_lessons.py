@@ -53,10 +53,10 @@ def test_stretches_come_in_order_and_the_newest_are_kept():
     several = [stretch_of(n, NOW + timedelta(hours=n)) for n in range(3)]
     table = partition(0, *reversed(several))
     assert [one.started_at for one in labelled_stretches(table)] == [
-        one.head.started_at for one in several
+        one.metadata.started_at for one in several
     ]
     (kept,) = labelled_stretches(table, newest=1)
-    assert kept.started_at == several[-1].head.started_at
+    assert kept.started_at == several[-1].metadata.started_at
 
 
 def test_what_is_in_a_set_is_exercise_and_the_rest_is_idle(two_days):

@@ -59,7 +59,7 @@ async def happen(database: Database) -> UUID:
     await gym.recorder.delete_set(gym.user, gym.session, gym.sets["third"][0])
     other = Gym(records)
     await one_of_each(other)
-    await other.recorder.drop_plan(other.user, other.plan)
+    await other.recorder.delete_plan(other.user, other.plan)
     await other.recorder.delete_session(other.user, other.session)
     return gym.user
 

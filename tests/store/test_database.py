@@ -110,7 +110,7 @@ def test_a_stream_of_many_parts_is_read_in_turn() -> None:
     session = _Session()
 
     async def run() -> None:
-        assert await Samples(_over(session)).heads(uuid4(), uuid4(), "acc", range(7_813)) == []
+        assert await Samples(_over(session)).metadata(uuid4(), uuid4(), "acc", range(7_813)) == []
 
     asyncio.run(run())
     assert session.asked == 7_813

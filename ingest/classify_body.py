@@ -12,7 +12,7 @@ from schemas.config import Limits
 from schemas.errors import BadChunk, UnsupportedMedia
 from schemas.wire import UNITS
 
-QUESTION_S = 3600.0  # samples at 1 Hz claim weeks in kilobytes, and all of it becomes 50 Hz
+MAX_DURATION_S = 3600.0  # samples at 1 Hz claim weeks in kilobytes, and all of it becomes 50 Hz
 MAX_CHUNKS = 8192  # an hour of seconds, both sensors, is 7,200
 
 
@@ -31,7 +31,7 @@ def read_recording(
     else:
         side = side_of(streams.pop("side", None), "side") or side
         pieces = _pieces(streams, media_type, limits)
-    kinds = {kind: _of_kind(pieces, kind) for kind in UNITS}
+    kinds = {kind: _pieces_of_kind(pieces, kind) for kind in UNITS}
     if not kinds["acc"]:
         raise BadChunk("There is no acceleration in the body (unit g or m/s2).", field="unit")
     return Recording(kinds["acc"], kinds["gyro"], side)
@@ -81,7 +81,7 @@ def _pieces(whole: Mapping[str, object], media_type: str, limits: Limits) -> lis
     return pieces
 
 
-def _of_kind(pieces: list[Piece], kind: str) -> tuple[Piece, ...]:
+def _pieces_of_kind(pieces: list[Piece], kind: str) -> tuple[Piece, ...]:
     mine = (piece for piece in pieces if piece.unit in UNITS[kind])
     return tuple(sorted(mine, key=lambda piece: piece.t0_ns))
 
@@ -99,19 +99,20 @@ def side_of(value: object, field: str) -> Side | None:
     return value
 
 
-def reach_s(recording: Recording) -> float:
+def duration_s(recording: Recording) -> float:
     """Seconds from the first sample of a question to its last, whatever is missing between.
 
     Raises:
-        BadChunk: over `QUESTION_S`.
+        BadChunk: over `MAX_DURATION_S`.
     """
     first_ns, gyro = recording.acc[0].t0_ns, recording.gyro  # in order of time
     if gyro and gyro[0].t0_ns < first_ns:
         first_ns = gyro[0].t0_ns
     seconds = (max([piece.end_ns for piece in recording.acc + gyro]) - first_ns) / 1e9
-    if seconds > QUESTION_S:
+    if seconds > MAX_DURATION_S:
         raise BadChunk(
-            f"The samples reach over {seconds:.0f} s; at most {QUESTION_S:.0f} s are looked at.",
+            f"The samples reach over {seconds:.0f} s; at most {MAX_DURATION_S:.0f} s are "
+            "looked at.",
             field="body",
             value=round(seconds),
         )

@@ -10,7 +10,7 @@ import zstandard
 
 from api import classify
 from ingest.chunks import canonical_body
-from ingest.questions import MAX_CHUNKS, QUESTION_S, read_recording
+from ingest.classify_body import MAX_CHUNKS, MAX_DURATION_S, read_recording
 from models.signal.pieces import Piece
 from schemas.config import Limits
 from schemas.errors import BadChunk
@@ -35,7 +35,7 @@ def chunks(number: int, n: int = 1) -> bytes:
 
 def test_a_question_holds_as_many_chunks_as_an_hour_of_both_sensors_and_no_more() -> None:
     most = MAX_CHUNKS
-    assert most > 2 * QUESTION_S
+    assert most > 2 * MAX_DURATION_S
     read = read_recording(chunks(most), CBOR["Content-Type"], Limits())
     assert len(read.acc) == most
     with pytest.raises(BadChunk, match=f"holds {most + 1} chunks") as refused:

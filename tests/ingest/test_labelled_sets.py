@@ -7,7 +7,7 @@ from datetime import timedelta
 import numpy as np
 import pytest
 
-from ingest.sweeper import project_pending, sweep
+from ingest.sweeper import refresh_labelled_sets, sweep
 from models.signal.pieces import Recording, unpack_pieces
 from schemas.errors import DatabaseUnavailable
 from schemas.events import Completion
@@ -48,8 +48,8 @@ def test_a_set_waits_for_the_other_sensor_until_its_list_is_in() -> None:
         await one.confirm()
         assert not (await one.complete(0, 1)).complete
         assert await one.labelled() == []
-        listed = Completion(streams={"gyro": [TURNED[0].sha256.hex()]})
-        row = await one.recorder.complete(one.user, one.session, listed)
+        finished = Completion(streams={"gyro": [TURNED[0].sha256.hex()]})
+        row = await one.recorder.complete(one.user, one.session, finished)
         assert row.complete
         assert await one.labelled() == ["biceps curl"]
 
@@ -82,8 +82,8 @@ def test_rotation_that_comes_after_all_teaches_as_well() -> None:
         await put_rotation(one, 0, 1)
         await sweep(one.records, START, NOW)
         assert set(await layouts(one)) == {"wrist-acc3"}, "what its list says is not known yet"
-        listed = Completion(streams={"gyro": [chunk.sha256.hex() for chunk in TURNED]})
-        await one.recorder.complete(one.user, one.session, listed)
+        finished = Completion(streams={"gyro": [chunk.sha256.hex() for chunk in TURNED]})
+        await one.recorder.complete(one.user, one.session, finished)
         assert set(await layouts(one)) == {"wrist-acc3", "wrist-acc6"}
 
     asyncio.run(story())
@@ -100,7 +100,7 @@ def test_of_a_set_that_no_row_holds_its_begin_is_kept(
 
     async def story() -> None:
         whole = await samples_of(await both_sensors())
-        monkeypatch.setattr("ingest.pending.SAMPLES_AT_MOST", most)
+        monkeypatch.setattr("ingest.labelled_sets.SAMPLES_AT_MOST", most)
         kept = await samples_of(await both_sensors())
         for all_of_it, begin in ((whole.acc, kept.acc), (whole.gyro, kept.gyro)):
             counts, first = (
@@ -149,7 +149,7 @@ def test_a_crash_between_both_layouts_is_found(dies_at: int, corrected: bool) ->
         with pytest.raises(DatabaseUnavailable):
             await one.on(dying).confirm_set(one.user, one.session, one.set, said, etag)
         assert set((await layouts(one)).values()) != {("biceps curl", 2), ("biceps curl", 0)}
-        assert await project_pending(one.records, one.user, us_of(NOW)) == 1
+        assert await refresh_labelled_sets(one.records, one.user, us_of(NOW)) == 1
         assert set((await layouts(one)).values()) == {("biceps curl", 2), ("biceps curl", 0)}
 
     asyncio.run(story())
@@ -190,7 +190,7 @@ def test_a_label_without_a_set_is_taken_out() -> None:
         await one.confirm()
         (row,) = await one.records.sets.labelled(one.user, "wrist-acc3")
         await one.records.sets.put_labelled(one.user, row._replace(set_id=new_id()), LABELLED_TTL_S)
-        assert await project_pending(one.records, one.user, us_of(NOW)) == 1
+        assert await refresh_labelled_sets(one.records, one.user, us_of(NOW)) == 1
         assert await one.labelled() == ["biceps curl"]
 
     asyncio.run(story())
@@ -202,9 +202,9 @@ def test_a_set_that_is_confirmed_during_a_sweep_keeps_its_label() -> None:
         await one.open(0, 1)
         sweep_us = us_of(one.now + timedelta(seconds=1))
         meanwhile = replace(
-            one.records, sets=Before(one.records.sets, "labelled_heads", one.confirm)
+            one.records, sets=Before(one.records.sets, "labelled_revisions", one.confirm)
         )
-        await project_pending(meanwhile, one.user, sweep_us)
+        await refresh_labelled_sets(meanwhile, one.user, sweep_us)
         assert await one.labelled() == ["biceps curl"]
 
     asyncio.run(story())
