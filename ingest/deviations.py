@@ -70,8 +70,8 @@ async def project_deviations(records: Records, user_id: UUID, session_id: UUID, 
 async def forget_deviations(records: Records, user_id: UUID, session_id: UUID, at_us: int) -> None:
     """Take out a session's rows, for good where `at_us` lies ahead."""
     opened = await _opening(records, user_id, session_id)
-    if opened is not None and isinstance(said := opened.said, SessionOpened):
-        month = _month(said.started_at)
+    if opened is not None and isinstance(body := opened.parsed, SessionOpened):
+        month = _month(body.started_at)
         await records.deviations.delete_session(user_id, month, session_id, at_us)
 
 

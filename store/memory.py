@@ -208,9 +208,9 @@ class MemoryJournal(Journal):
         found = await self.events(user_id, months)
         return [EventKey(e.event_id, month_of(day_of(e.entity_id)), e.received_us) for e in found]
 
-    async def read_many(self, user_id: UUID, heads: Iterable[EventKey]) -> list[Event]:
+    async def read_many(self, user_id: UUID, keys: Iterable[EventKey]) -> list[Event]:
         """Events that stand there."""
-        found = [self._events.get((user_id, h.month), {}).get(h.event_id) for h in heads]
+        found = [self._events.get((user_id, k.month), {}).get(k.event_id) for k in keys]
         return [event for event in found if event is not None]
 
     async def changed(self, since: datetime, until: datetime) -> dict[UUID, dict[str, datetime]]:

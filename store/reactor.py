@@ -165,7 +165,7 @@ class LoopConnection(Connection):
 class Timer:
     """One time-out; may be created and cancelled from any thread."""
 
-    __slots__ = ("_cancelled", "_handle", "_home")
+    __slots__ = ("_cancelled", "_handle", "_loop_thread")
 
     def __init__(
         self, loop_thread: LoopThread, timeout_s: float, callback: Callable[[], object]
