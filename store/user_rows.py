@@ -104,7 +104,7 @@ USER_TABLES: Mapping[str, tuple[str, KeysOfReach]] = {
     "journal": _OF_MONTH,  # last: it knows the sessions that the others are found by
 }
 
-ELSEWHERE = {
+OTHER_TABLES = {
     "dead_letters": "found by day and shard (store.dead_letters)",
     "users": "conditional writes only (store.users)",
     "usernames": "conditional writes only (store.users)",
