@@ -83,7 +83,7 @@ class Guard:
         seen = await self._seen.fresh(token, lambda: self._check(token))
         if not self._runs(seen.caller):
             self._seen.forget(token)  # with a look-up under way: it began while the token was good
-            seen = await self._seen.ask(token, lambda: self._check(token))
+            seen = await self._seen.load(token, lambda: self._check(token))
         return seen.caller
 
     def forget(self, login_id: UUID) -> None:

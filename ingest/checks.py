@@ -1,4 +1,4 @@
-"""What every form of a chunk must fulfil: numbers that a sensor can have."""
+"""Checks of a chunk in any form: its numbers must be possible for a sensor."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +16,7 @@ _I4_MAX = (1 << 31) - 1
 
 
 def checked(piece: Piece, limits: Limits) -> Piece:
-    """The piece, if its numbers are ones that a sensor can have.
+    """The piece, if a sensor can produce its numbers.
 
     Raises:
         BadChunk: which field, and its value.
@@ -35,10 +35,10 @@ def checked(piece: Piece, limits: Limits) -> Piece:
 
 
 def _check_scale(piece: Piece) -> None:
-    """Refuse steps that no sensor has, and counts that reach further than any sensor measures.
+    """Refuse steps that no sensor has, and values that no sensor measures.
 
-    The step alone says little: that of an 8-bit sensor is a hundred times that of a 16-bit one. So
-    the counts decide, and they are looked at only where 16 bits of that step could reach too far.
+    The step alone is no criterion: that of an 8-bit sensor is a hundred times that of a 16-bit one.
+    So the values are checked too, but only if 16-bit counts with this step could exceed the limit.
 
     Raises:
         BadChunk: the scale.
@@ -56,7 +56,7 @@ def _check_scale(piece: Piece) -> None:
 
 
 def bad(field: str, value: object, why: str) -> BadChunk:
-    """The error that names a field, its value (shortened) and what would be right."""
+    """The error with a field, its shortened value and what would be right."""
     try:
         shown = repr(value)
     except (ValueError, RecursionError):  # thousands of digits, or of brackets

@@ -1,4 +1,4 @@
-"""Bodies that are only asked about: one chunk, or several streams of them, as a recording."""
+"""Decodes the body of `classify` into a recording: one chunk, or several streams of chunks."""
 
 from collections.abc import Mapping
 from typing import cast
@@ -12,8 +12,8 @@ from schemas.config import Limits
 from schemas.errors import BadChunk, UnsupportedMedia
 from schemas.wire import UNITS
 
-MAX_DURATION_S = 3600.0  # samples at 1 Hz claim weeks in kilobytes, and all of it becomes 50 Hz
-MAX_CHUNKS = 8192  # an hour of seconds, both sensors, is 7,200
+MAX_DURATION_S = 3600.0  # kilobytes of 1 Hz samples can span weeks, which are resampled to 50 Hz
+MAX_CHUNKS = 8192  # an hour of one-second chunks of both sensors has 7,200
 
 
 def read_recording(
@@ -100,7 +100,7 @@ def side_of(value: object, field: str) -> Side | None:
 
 
 def duration_s(recording: Recording) -> float:
-    """Seconds from the first sample of a question to its last, whatever is missing between.
+    """Seconds from the first sample to the last, gaps included.
 
     Raises:
         BadChunk: over `MAX_DURATION_S`.

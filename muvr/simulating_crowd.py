@@ -21,7 +21,7 @@ from api.tokens import USER_SCOPES
 from ingest import registration
 from ingest.event_writer import EventWriter
 from ingest.follows import follow
-from ingest.histories import Visit, record_history
+from ingest.histories import HistorySession, record_history
 from models.population.model import SimulatedPerson, SimulatedSession, SimulatedSet, SimulatedUser
 from models.population.simulate import introduce, simulate_user
 from muvr.context import CommandContext
@@ -161,19 +161,19 @@ async def send_person(
     """One person's whole history, as the service would have taken it."""
     records = records_in(database, config.limits)
     writer = EventWriter(records, server_time)
-    visits = [visit_of(session) for session in person.sessions]
-    await record_history(writer, config.limits, person.user_id, visits)
+    sessions = [visit_of(session) for session in person.sessions]
+    await record_history(writer, config.limits, person.user_id, sessions)
     followees = [ids[number] for number in person.follows]
     await follow(records.journal, Follows(database), person.user_id, followees, server_time())
     return Counter(
         people=1,
-        sessions=len(visits),
-        sets=sum(len(visit.sets) for visit in visits),
+        sessions=len(sessions),
+        sets=sum(len(session.sets) for session in sessions),
         follows=len(followees),
     )
 
 
-def visit_of(session: SimulatedSession) -> Visit:
+def visit_of(session: SimulatedSession) -> HistorySession:
     """A simulated visit in the words of the events."""
     opening = SessionOpening(
         started_at=_at(session.started_s),
@@ -183,7 +183,7 @@ def visit_of(session: SimulatedSession) -> Visit:
     )
     plan = PlanBody(name=f"{opening.started_at:%A}", sets=[asdict(one) for one in session.plan])  # pyright: ignore[reportArgumentType] validated by the model itself
     said = plan.model_dump(mode="json")
-    return Visit(session.session_id, opening, list(_confirmed(session.sets)), said)
+    return HistorySession(session.session_id, opening, list(_confirmed(session.sets)), said)
 
 
 def _confirmed(sets: Iterable[SimulatedSet]) -> Iterable[tuple[UUID, SetConfirmation]]:

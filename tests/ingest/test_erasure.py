@@ -15,7 +15,7 @@ from schemas.times import us_of
 from store.database import Database
 from store.journal import Journal
 from store.records import records_in
-from store.user_rows import Reach, UserRows
+from store.user_rows import UserKeys, UserRows
 from store.users import Logins
 from tests.cassandra_node import ON_NODE, payloads_read
 from tests.ingest.histories import CHUNKS, LIMITS
@@ -90,12 +90,12 @@ def test_no_chunk_is_left_of_an_upload_beside_the_erasure(
     part, chunk = 7, CHUNKS[0, 0]
     delete = UserRows.delete
 
-    async def meanwhile(self: UserRows, at: str, reach: Reach, now: datetime) -> None:
+    async def meanwhile(self: UserRows, at: str, keys: UserKeys, now: datetime) -> None:
         if at == table:
             with suppress(NotFound):
                 seq = part * CHUNKS_PER_PART
                 await one.recorder.put_chunk(one.user, one.session, "acc", seq, chunk)
-        await delete(self, at, reach, now)
+        await delete(self, at, keys, now)
 
     async def story() -> None:
         await one.open(0)
@@ -133,7 +133,7 @@ def test_sessions_are_found_in_the_journal_without_reading_what_lists_say(
         await one.complete(0, 1)
         await one.records.sessions.delete(one.user, one.session, us_of(one.now))
         read = payloads_read(monkeypatch, database)
-        assert (await UserRows(database).reach(one.user, one.now)).sessions == (one.session,)
+        assert (await UserRows(database).keys(one.user, one.now)).sessions == (one.session,)
         assert len(read) == 1
 
     asyncio.run(story())

@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from ingest.event_writer import EventWriter
-from ingest.histories import Visit, record_history
+from ingest.histories import HistorySession, record_history
 from ingest.recorder import Recorder
 from schemas.config import Limits
 from schemas.errors import BadEvent, ClockSkew, Deleted, EventConflict
@@ -32,12 +32,12 @@ def id_at(at: datetime, number: int) -> UUID:
     return uuid7(int(at.timestamp() * 1000), number.to_bytes(10, "big"))
 
 
-def visit_at(day: int, sets: int = 3, *, streams=None) -> Visit:
+def visit_at(day: int, sets: int = 3, *, streams=None) -> HistorySession:
     at = FIRST + timedelta(days=day)
     opening = SessionOpening(
         started_at=at, timezone="Asia/Tokyo", plan=id_at(at, 99), streams=streams or {}
     )
-    return Visit(id_at(at, 1), opening, [one_set(at, n) for n in range(sets)], PLAN)
+    return HistorySession(id_at(at, 1), opening, [one_set(at, n) for n in range(sets)], PLAN)
 
 
 def one_set(at: datetime, number: int, reps: int = 8) -> tuple[UUID, SetConfirmation]:
@@ -114,7 +114,7 @@ def test_a_slot_that_is_taken_in_between_is_decided_alone(records):
 
     async def run():
         user, visit = uuid4(), VISITS[0]
-        other = Visit(visit.session_id, visit.opening, [one_set(FIRST, 1, reps=5)])
+        other = HistorySession(visit.session_id, visit.opening, [one_set(FIRST, 1, reps=5)])
         await record_history(writer(records), LIMITS, user, [other])
         journal = records.journal
         held, journal.events = journal.events, nothing_yet
@@ -135,8 +135,8 @@ def test_a_slot_that_is_taken_in_between_is_decided_alone(records):
     [
         (visit_at(0, streams={"acc": STREAM}), BadEvent),
         (visit_at(-500), ClockSkew),
-        (Visit(*[(v := visit_at(9)).session_id, v.opening], v.sets[:1]), None),
-        (Visit(visit_at(9).session_id, visit_at(9).opening, visit_at(2).sets), BadEvent),
+        (HistorySession(*[(v := visit_at(9)).session_id, v.opening], v.sets[:1]), None),
+        (HistorySession(visit_at(9).session_id, visit_at(9).opening, visit_at(2).sets), BadEvent),
     ],
     ids=["streams", "too long ago", "good", "a set before its session"],
 )

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from ingest.replay import replay
 from ingest.stretches import (
-    LONGEST_NS,
     MARGIN_NS,
+    MAX_STRETCH_NS,
     project_stretches,
     stretches_of,
 )
@@ -63,7 +63,7 @@ def test_every_set_is_in_rows_that_do_not_overlap_and_are_short_enough(spans, ta
     last_ns = spans[-1][1] + tail_s * NS_PER_S
     found = stretches_of(spans, 0, last_ns)
     windows = [window for window, _ in found]
-    assert all(0 < end - start <= LONGEST_NS for start, end in windows)
+    assert all(0 < end - start <= MAX_STRETCH_NS for start, end in windows)
     assert all(a[1] <= b[0] for a, b in pairwise(windows))
     for start, end, name in spans:
         inside = sum(max(0, min(end, b) - max(start, a)) for a, b in windows)

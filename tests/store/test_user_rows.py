@@ -41,7 +41,7 @@ def test_runs_whose_rows_are_gone_are_not_looked_at(database: Database) -> None:
         for one in (*kept, *gone):
             await JobRuns(database).start(family, one, {}, now)
         await LiveRuns(database).go_live(family, served, now, {}, None)
-        return (await UserRows(database).reach(uuid4(), now)).runs
+        return (await UserRows(database).keys(uuid4(), now)).runs
 
     runs = asyncio.run(story())
     assert {*kept, served} <= set(runs)
