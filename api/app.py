@@ -37,7 +37,7 @@ from api import (
     sets,
     week,
 )
-from api.connection import Connection
+from api.database_connector import DatabaseConnector
 from api.gate import Gate
 from api.observe import Metrics, RequestLog
 from api.passwords import Passwords
@@ -46,7 +46,7 @@ from api.raw import Shortcut
 from schemas.config import Config
 from schemas.errors import NotFound
 
-PARTS = (
+ROUTE_MODULES = (
     chunks,
     classify,
     live,
@@ -110,11 +110,11 @@ def create_app(config: Config, log: RequestLog | None = None) -> Muvr:
     app.state.passwords = Passwords()
     app.state.long_bodies = asyncio.Semaphore(complete.AT_ONCE)
     wanted_log = (log or RequestLog()) if config.api.access_log else None
-    app.state.connection = Connection(app, config, metrics, wanted_log)
-    app.router.default = nowhere
+    app.state.connection = DatabaseConnector(app, config, metrics, wanted_log)
+    app.router.default = not_found
     app.openapi = lambda: openapi.document(app)
     problems.register(app)
-    for part in PARTS:  # the busiest first: routes are tried in order
+    for part in ROUTE_MODULES:  # the busiest first: routes are tried in order
         app.include_router(part.router)
     app.include_router(documentation.router)
     if config.api.public_page:
@@ -135,7 +135,7 @@ def forwarded(app: ASGIApp) -> ASGIApp:
     return cast("ASGIApp", ProxyHeadersMiddleware(cast("Any", app), trusted))
 
 
-async def nowhere(scope: Scope, receive: Receive, send: Send) -> None:
+async def not_found(scope: Scope, receive: Receive, send: Send) -> None:
     """Answer 404 for a path without a route, also to a WebSocket handshake."""
     problem = NotFound(f"{scope['path']}: Not Found")
     if scope["type"] == "websocket":
@@ -147,7 +147,7 @@ async def nowhere(scope: Scope, receive: Receive, send: Send) -> None:
 
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncGenerator[None]:
-    connection: Connection = app.state.connection
+    connection: DatabaseConnector = app.state.connection
     await connection.open()
     try:
         yield

@@ -9,10 +9,10 @@ from fastapi import APIRouter, Depends, Request, Response
 from fastapi.security import OAuth2PasswordRequestForm
 from pydantic import BaseModel, ConfigDict, Field
 
-from api.dependencies import Services, ServicesHere
-from api.gate import LEFT
+from api.dependencies import Services, ServicesDep
+from api.gate import RATE_LIMIT
 from api.passwords import Passwords
-from api.problems import described
+from api.problems import problem_responses
 from api.tokens import SCOPES, USER_SCOPES, Claims
 from ingest import registration
 from schemas.errors import BadInput, MissingScope, NotAuthenticated, TokenReused, WrongPassword
@@ -68,9 +68,9 @@ class TokenAnswer(BaseModel):
     scope: str = Field(description="scopes with a blank between them")
 
 
-@router.post("/register", status_code=201, responses=described(409))
+@router.post("/register", status_code=201, responses=problem_responses(409))
 async def register(
-    body: Registration, request: Request, response: Response, services: ServicesHere
+    body: Registration, request: Request, response: Response, services: ServicesDep
 ) -> TokenAnswer:
     """Make a user and log in."""
     _count(request, services)
@@ -89,14 +89,14 @@ async def register(
 @router.post(
     "/token",
     summary="Log in",
-    responses=described(401, 403),
+    responses=problem_responses(401, 403),
     openapi_extra={"requestBody": {"content": {_FORM: {"example": _PASSWORD_FORM}}}},
 )
 async def token(
     form: Annotated[OAuth2PasswordRequestForm, Depends()],
     request: Request,
     response: Response,
-    services: ServicesHere,
+    services: ServicesDep,
 ) -> TokenAnswer:
     """Log in with a password (OAuth2 password form); `scope` may ask for fewer scopes.
 
@@ -108,19 +108,19 @@ async def token(
         raise WrongPassword("No such user and password.")
     name = _name(form.username)
     user = await services.users.by_name(name)
-    services.allowance.take_password(name)
+    services.rate_limiter.take_password(name)
     if not await _passwords(request).fits(user.password_hash if user else None, form.password):
         raise WrongPassword("No such user and password.")
     if user is None:
         raise WrongPassword("No such user and password.")
-    services.allowance.give_password_back(name)
+    services.rate_limiter.refund_password(name)
     response.headers.update(_NO_STORE)
     return await _log_in(services, user, _asked(form.scopes, user))
 
 
-@router.post("/refresh", summary="Exchange a refresh token", responses=described(401))
+@router.post("/refresh", summary="Exchange a refresh token", responses=problem_responses(401))
 async def refresh(
-    body: TokenText, request: Request, response: Response, services: ServicesHere
+    body: TokenText, request: Request, response: Response, services: ServicesDep
 ) -> TokenAnswer:
     """Exchange a refresh token for a new pair.
 
@@ -138,7 +138,7 @@ async def refresh(
 
 
 @router.post("/revoke", status_code=204, summary="Log out")
-async def revoke(body: Revocation, request: Request, services: ServicesHere) -> Response:
+async def revoke(body: Revocation, request: Request, services: ServicesDep) -> Response:
     """End the login that a token belongs to; a token that is not good is no error (RFC 7009)."""
     _count(request, services)
     for use in ("refresh", "access"):
@@ -195,9 +195,11 @@ def _pair(services: Services, user: User, login: Login) -> TokenAnswer:
 
 
 async def _end(services: Services, user_id: UUID, login_id: UUID) -> None:
-    services.guard.forget(login_id)
+    services.authenticator.forget(login_id)
     await services.logins.revoke(user_id, login_id)
-    services.guard.forget(login_id)  # again: a check that was under way may have remembered it
+    services.authenticator.forget(
+        login_id
+    )  # again: a check that was under way may have remembered it
 
 
 def _asked(scopes: list[str], user: User) -> frozenset[str]:
@@ -213,7 +215,7 @@ def _asked(scopes: list[str], user: User) -> frozenset[str]:
 
 def _count(request: Request, services: Services) -> None:
     address = request.client.host if request.client else "unknown"
-    request.scope[LEFT] = services.allowance.take_login(address)
+    request.scope[RATE_LIMIT] = services.rate_limiter.take_login(address)
 
 
 def _name(username: str) -> str:

@@ -7,8 +7,8 @@ from uuid import UUID
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
-from api.dependencies import Predict, Services, ServicesHere
-from api.problems import described
+from api.dependencies import Predict, Services, ServicesDep
+from api.problems import problem_responses
 from schemas.errors import NotComputedYet
 from store.jobs import JobRuns
 from store.live_runs import LiveRun, LiveRuns
@@ -63,8 +63,8 @@ class RankAnswer(LiveRunAnswer):
     position: int = Field(description="1 is the highest")
 
 
-@router.get("/cluster", responses=described(404))
-async def cluster(caller: Predict, services: ServicesHere) -> ClusterAnswer:
+@router.get("/cluster", responses=problem_responses(404))
+async def cluster(caller: Predict, services: ServicesDep) -> ClusterAnswer:
     """The group of people that the caller trains like."""
     live, about = await _live(services, "clusters")
     found = await Results(services.database).cluster(live.run_id, caller.user_id)
@@ -75,8 +75,8 @@ async def cluster(caller: Predict, services: ServicesHere) -> ClusterAnswer:
     )
 
 
-@router.get("/recommendations", responses=described(404))
-async def recommendations(caller: Predict, services: ServicesHere) -> RecommendationAnswer:
+@router.get("/recommendations", responses=problem_responses(404))
+async def recommendations(caller: Predict, services: ServicesDep) -> RecommendationAnswer:
     """Exercises that people with the same taste do; the caller may do some of them already."""
     live, about = await _live(services, "recommend")
     found = await Results(services.database).recommendations(live.run_id, caller.user_id)
@@ -86,8 +86,8 @@ async def recommendations(caller: Predict, services: ServicesHere) -> Recommenda
     return RecommendationAnswer(**about, recommendations=shapes)
 
 
-@router.get("/rank", responses=described(404))
-async def rank(caller: Predict, services: ServicesHere) -> RankAnswer:
+@router.get("/rank", responses=problem_responses(404))
+async def rank(caller: Predict, services: ServicesDep) -> RankAnswer:
     """The caller's place among all."""
     live, about = await _live(services, "rank")
     found = await Results(services.database).rank(live.run_id, caller.user_id)
@@ -96,7 +96,7 @@ async def rank(caller: Predict, services: ServicesHere) -> RankAnswer:
     return RankAnswer(**about, rank=found.rank, position=found.position)
 
 
-async def _live(services: ServicesHere, family: str) -> tuple[LiveRun, dict[str, Any]]:
+async def _live(services: ServicesDep, family: str) -> tuple[LiveRun, dict[str, Any]]:
     """The run that readers see, and what an answer says of it.
 
     Raises:

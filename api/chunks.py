@@ -12,10 +12,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from api.dependencies import Services, authorise, security, services_of
-from api.gate import LEFT
+from api.gate import RATE_LIMIT
 from api.items import MAX_ITEMS, Item, decoded, items_in
-from api.keeping import keep_chunk
-from api.problems import described, problem_response
+from api.problems import problem_response, problem_responses
+from api.quota import keep_chunk
 from api.raw import RawRoute, body_of, header_of
 from ingest.bodies import decode_body
 from ingest.chunks import CBOR, JSON, decode_chunk
@@ -69,7 +69,7 @@ _CHUNK = {"schema": {"$ref": "#/components/schemas/ChunkShape"}}
 @router.put(
     "/streams/{stream}/chunks/{seq}",
     summary="Keep a chunk",
-    responses={200: {"model": ReceiptShape}, **described(410, 415)},
+    responses={200: {"model": ReceiptShape}, **problem_responses(410, 415)},
     openapi_extra={
         "security": security(SCOPE),
         "parameters": [
@@ -101,7 +101,7 @@ async def put_chunk(request: Request) -> Response:
 @router.post(
     "/chunks",
     summary="Keep many chunks",
-    responses={200: {"model": BatchAnswer}, **described(410, 415)},
+    responses={200: {"model": BatchAnswer}, **problem_responses(410, 415)},
     openapi_extra={
         "security": security(SCOPE),
         "parameters": [_SESSION, _ENCODING],
@@ -137,7 +137,7 @@ async def put_chunks(request: Request) -> Response:
     body = decode_body(await body_of(request), encoding, services.config.limits)
     upload = _Upload(request, services, caller.user_id, session_id)
     items = list(items_in(body))  # all of them are counted before the first is kept
-    results = await asyncio.gather(*(upload.keep(item) for item in items))
+    results = await asyncio.gather(*(upload.store(item) for item in items))
     return Response(msgspec.json.encode({"results": results}), media_type=JSON)
 
 
@@ -173,7 +173,9 @@ class _Upload:
         `LimitExceeded`, for this item and for all that follow.
         """
         try:
-            self._request.scope[LEFT] = self._services.allowance.take_request(self._user_id)
+            self._request.scope[RATE_LIMIT] = self._services.rate_limiter.take_request(
+                self._user_id
+            )
         except LimitExceeded as over:
             self._over = over
             return over

@@ -13,8 +13,8 @@ from starlette.datastructures import QueryParams
 
 from api.dependencies import Services, authorise, security, services_of
 from api.examples import CHUNK, CLASSIFY_BODY
-from api.model_cache import Loaded, rungs_of
-from api.problems import described
+from api.model_cache import LoadedModel, rungs_of
+from api.problems import problem_responses
 from api.raw import RawRoute, body_of, header_of
 from api.shapes import ModelName
 from ingest.bodies import decode_body
@@ -113,7 +113,7 @@ _PARAMETERS = [
 @router.post(
     "/classify",
     response_model=ClassifyAnswer,
-    responses=described(413, 415, 422),
+    responses=problem_responses(413, 415, 422),
     openapi_extra={
         "requestBody": _BODY,
         "parameters": _PARAMETERS,
@@ -154,7 +154,9 @@ def _asked(query: bytes) -> tuple[Side | None, bool]:
     return side_of(said.get("side"), "side"), count
 
 
-def answer_of(recording: Recording, ladder: Sequence[Loaded], *, count: bool) -> dict[str, Any]:
+def answer_of(
+    recording: Recording, ladder: Sequence[LoadedModel], *, count: bool
+) -> dict[str, Any]:
     """The answer for a recording, in the shape of `ClassifyAnswer`."""
     signals = wrist_signals(recording)
     named = name_as_worn(signals, rungs_of(ladder))
@@ -188,9 +190,9 @@ def _shape(named: LadderPrediction, counted: Repetitions | None = None) -> dict[
     }
 
 
-def _tell(services: Services, ladder: Sequence[Loaded], shape: Mapping[str, Any]) -> None:
+def _tell(services: Services, ladder: Sequence[LoadedModel], shape: Mapping[str, Any]) -> None:
     level = shape["model"]["level"] if shape["model"] else "none"
     outcome = shape["reason"] if shape["abstained"] else "named"
     made = next((one.stored.created_at for one in ladder if one.level == level), None)
     age_s = None if made is None else (services.clock() - made).total_seconds()
-    services.metrics.told(FAMILY, level, outcome, age_s)
+    services.metrics.count_answer(FAMILY, level, outcome, age_s)

@@ -9,10 +9,10 @@ from fastapi import APIRouter, Request, Response
 from fastapi.routing import APIRoute
 
 from api.chunks import SCOPE
-from api.dependencies import Sensor, ServicesHere, services_of
-from api.gate import BODY_BYTES
-from api.keeping import taking_bytes
-from api.problems import described
+from api.dependencies import Sensor, ServicesDep, services_of
+from api.gate import MAX_BODY_BYTES
+from api.problems import problem_responses
+from api.quota import taking_bytes
 from api.raw import header_of
 from api.sessions import SessionSummary, summary
 from schemas.events import Completion
@@ -41,9 +41,9 @@ class LongBodyRoute(APIRoute):
             length = header_of(request, b"content-length")
             if length.isdecimal() and int(length) <= limits.body_mb * 2**20:
                 return await handle(request)
-            caller = await services.guard.caller(header_of(request, b"authorization"))
-            caller.must_have(SCOPE)
-            request.scope[BODY_BYTES] = int(limits.completion_mb * 2**20)
+            caller = await services.authenticator.authenticate(header_of(request, b"authorization"))
+            caller.require_scope(SCOPE)
+            request.scope[MAX_BODY_BYTES] = int(limits.completion_mb * 2**20)
             places: asyncio.Semaphore = request.app.state.long_bodies
             async with places:
                 return await handle(request)
@@ -57,7 +57,7 @@ router = APIRouter(prefix="/v1/sessions", tags=["recording"], route_class=LongBo
 @router.post(
     "/{session}/complete",
     summary="List what belongs to a session",
-    responses=described(409, 410),
+    responses=problem_responses(409, 410),
     openapi_extra={
         "requestBody": {
             "description": "at most `limits.completion_mb` (16 MiB) in all, and of each stream "
@@ -66,7 +66,7 @@ router = APIRouter(prefix="/v1/sessions", tags=["recording"], route_class=LongBo
     },
 )
 async def complete(
-    session: UUID, completion: Completion, caller: Sensor, services: ServicesHere
+    session: UUID, completion: Completion, caller: Sensor, services: ServicesDep
 ) -> SessionSummary:
     """The hashes of all chunks, by stream and number: that is the session.
 

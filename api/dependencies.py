@@ -9,12 +9,12 @@ from fastapi import Depends, Security
 from fastapi.security import OAuth2PasswordBearer, SecurityScopes
 from starlette.requests import HTTPConnection, Request
 
-from api.allowance import Allowance
+from api.authenticator import Authenticator, Caller
 from api.cursors import Cursors
-from api.gate import LEFT
-from api.guard import Caller, Guard
+from api.gate import RATE_LIMIT
 from api.model_cache import ModelCache
 from api.observe import Metrics
+from api.rate_limiter import RateLimiter
 from api.recognise import Recogniser
 from api.tokens import SCOPES, Tokens
 from ingest.recorder import Recorder
@@ -40,8 +40,8 @@ class Services:
     users: Users
     logins: Logins
     tokens: Tokens
-    guard: Guard
-    allowance: Allowance
+    authenticator: Authenticator
+    rate_limiter: RateLimiter
     cursors: Cursors
     metrics: Metrics
     clock: Callable[[], datetime]
@@ -59,11 +59,11 @@ def services_of(connection: HTTPConnection) -> Services:
     return services
 
 
-async def _here(request: Request) -> Services:
+async def _services(request: Request) -> Services:
     return services_of(request)
 
 
-ServicesHere = Annotated[Services, Depends(_here)]
+ServicesDep = Annotated[Services, Depends(_services)]
 _bearer = OAuth2PasswordBearer(tokenUrl="/v1/auth/token", scopes=SCOPES, auto_error=False)
 
 
@@ -77,9 +77,9 @@ async def authorise(request: HTTPConnection, scope: str) -> Caller:
         NotAuthenticated, MissingScope, LimitExceeded, DatabaseUnavailable.
     """
     services = services_of(request)
-    caller = await services.guard.caller(request.headers.get("authorization", ""))
-    caller.must_have(scope)
-    request.scope[LEFT] = services.allowance.take_request(caller.user_id)
+    caller = await services.authenticator.authenticate(request.headers.get("authorization", ""))
+    caller.require_scope(scope)
+    request.scope[RATE_LIMIT] = services.rate_limiter.take_request(caller.user_id)
     return caller
 
 

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 
 from api.batch_results import BatchModel
-from api.dependencies import Predict, ServicesHere
+from api.dependencies import Predict, ServicesDep
 from schemas.layout import month_of
 from store.deviations import DeviationRow
 
@@ -58,7 +58,7 @@ class DeviationAnswer(BaseModel):
 @router.get("/deviations")
 async def deviations(
     caller: Predict,
-    services: ServicesHere,
+    services: ServicesDep,
     month: Annotated[str | None, Query(pattern=MONTH, description="UTC; this one if left out")] = (
         None
     ),

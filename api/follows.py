@@ -7,7 +7,7 @@ from fastapi import APIRouter, Response
 from pydantic import BaseModel
 
 from api.cursors import NextPage, PageCursor, PageLimit
-from api.dependencies import ServicesHere, Social
+from api.dependencies import ServicesDep, Social
 from ingest import follows as follows_of
 from schemas.errors import BadEvent, NotFound
 from store.social import Follows
@@ -32,7 +32,7 @@ class FollowList(BaseModel):
 
 @router.get("/follows", summary="Whom I follow")
 async def list_follows(
-    caller: Social, services: ServicesHere, limit: PageLimit = 50, cursor: PageCursor = None
+    caller: Social, services: ServicesDep, limit: PageLimit = 50, cursor: PageCursor = None
 ) -> FollowList:
     """Whom the caller follows, by their ids."""
     after = services.cursors.unseal_id(CURSOR, cursor)
@@ -43,7 +43,7 @@ async def list_follows(
 
 
 @router.put("/follows/{user}")
-async def follow(user: UUID, caller: Social, services: ServicesHere) -> FollowShape:
+async def follow(user: UUID, caller: Social, services: ServicesDep) -> FollowShape:
     """Follow somebody; repeatable."""
     if user == caller.user_id:
         raise BadEvent("Nobody follows himself.", field="user", value=user)
@@ -58,7 +58,7 @@ async def follow(user: UUID, caller: Social, services: ServicesHere) -> FollowSh
 
 
 @router.delete("/follows/{user}", status_code=204)
-async def unfollow(user: UUID, caller: Social, services: ServicesHere) -> Response:
+async def unfollow(user: UUID, caller: Social, services: ServicesDep) -> Response:
     """Follow somebody no more; repeatable."""
     follows = Follows(services.database)
     await follows_of.unfollow(

@@ -7,9 +7,9 @@ from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
 from api.batch_results import is_stale
-from api.dependencies import Predict, Services, ServicesHere
-from api.model_cache import Loaded
-from api.problems import described
+from api.dependencies import Predict, Services, ServicesDep
+from api.model_cache import LoadedModel
+from api.problems import problem_responses
 from api.sets import FormShape
 from api.shapes import ModelName
 from models.form.quantities import QUANTITIES
@@ -78,8 +78,8 @@ class FormAnswer(BaseModel):
     symmetry: list[SymmetryShape]
 
 
-@router.get("/form", responses=described(404))
-async def form(caller: Predict, services: ServicesHere) -> FormAnswer:
+@router.get("/form", responses=problem_responses(404))
+async def form(caller: Predict, services: ServicesDep) -> FormAnswer:
     """How the caller's sets compare with the caller's own way of doing each exercise."""
     loaded = await _book(services, caller.user_id)
     stored = loaded.stored
@@ -126,7 +126,7 @@ def judged_shape(one: JudgedSet) -> JudgedShape:
     )
 
 
-async def _book(services: Services, user_id: UUID) -> Loaded:
+async def _book(services: Services, user_id: UUID) -> LoadedModel:
     """The newest book of the caller's devices.
 
     Raises:

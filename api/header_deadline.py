@@ -31,7 +31,7 @@ class DeadlineProtocol(HttpToolsProtocol):
         """Start to wait for the first head."""
         super().connection_made(transport)
         if self._places is not None and len(self.connections) > self._places:
-            self.app = _crowded
+            self.app = _too_many_connections
         self._await_head()
 
     def data_received(self, data: bytes) -> None:
@@ -92,7 +92,7 @@ class DeadlineProtocol(HttpToolsProtocol):
         self.transport.close()
 
 
-async def _crowded(scope: Scope, receive: Receive, send: Send) -> None:
+async def _too_many_connections(scope: Scope, receive: Receive, send: Send) -> None:
     """The answer to one connection too many."""
     body = _problem(503, "crowded", "Too many connections at this moment.")
     headers = {"Retry-After": "1", "Connection": "close"}

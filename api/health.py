@@ -10,7 +10,7 @@ from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, Field
 
 from api.dependencies import Services
-from api.problems import described
+from api.problems import problem_responses
 from schemas.errors import NotReady
 from store.node.durability import durability
 
@@ -48,7 +48,7 @@ async def livez() -> Alive:
     return Alive()
 
 
-@router.get("/readyz", responses=described(503))
+@router.get("/readyz", responses=problem_responses(503))
 async def readyz(request: Request) -> Ready:
     """Whether requests can be served: Cassandra answers, fits, and keeps what it acknowledges."""
     services: Services | None = request.app.state.services

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 
 from api.cursors import NextPage, PageCursor, id_in
-from api.dependencies import Operate, ServicesHere
+from api.dependencies import Operate, ServicesDep
 from schemas.errors import NotFound
 from schemas.families import FAMILIES
 from schemas.statuses import RUN_STATUSES, USER_STATUSES
@@ -63,7 +63,7 @@ class UserRuns(BaseModel):
 @router.get("/v1/jobs")
 async def jobs(
     caller: Operate,  # named for its scope only
-    services: ServicesHere,
+    services: ServicesDep,
     family: str | None = Query(None, description="one family only"),
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
     cursor: PageCursor = None,
@@ -83,7 +83,7 @@ async def job(
     family: str,
     run: UUID,
     caller: Operate,
-    services: ServicesHere,
+    services: ServicesDep,
 ) -> Run:
     """One run."""
     found = await JobRuns(services.database).read(family, run)
@@ -97,7 +97,7 @@ async def job_users(
     family: str,
     run: UUID,
     caller: Operate,
-    services: ServicesHere,
+    services: ServicesDep,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
     cursor: PageCursor = None,
 ) -> UserRuns:

@@ -36,13 +36,13 @@ class Keys:
     Attributes:
         kid: name of the key that signs.
         signing: the private half of it.
-        believed: kid to public key, the signing one included.
+        trusted: kid to public key, the signing one included.
         cursor: 32 secret bytes that sign list cursors.
     """
 
     kid: str
     signing: Ed25519PrivateKey
-    believed: dict[str, Ed25519PublicKey]
+    trusted: dict[str, Ed25519PublicKey]
     cursor: bytes
 
     @property
@@ -101,17 +101,17 @@ def load_keys(folder: Path, host: str) -> Keys:
             field="api.host",
             value=host,
         )
-    believed = {kid: key.public_key() for kid, key in live.items()}
-    return Keys(newest, live[newest], believed, _cursor_key(folder))
+    trusted = {kid: key.public_key() for kid, key in live.items()}
+    return Keys(newest, live[newest], trusted, _cursor_key(folder))
 
 
-def rotate(folder: Path, now: datetime, *, forget_others: bool = False) -> str:
+def rotate(folder: Path, now: datetime, *, revoke_others: bool = False) -> str:
     """Make a new signing key; the one before it stays believed, older ones are deleted.
 
     Args:
         folder: where the keys are.
         now: part of the key's name.
-        forget_others: believe no other key any more: for a key that was stolen. Everybody has to
+        revoke_others: believe no other key any more: for a key that was stolen. Everybody has to
             log in again.
 
     Returns:
@@ -120,7 +120,7 @@ def rotate(folder: Path, now: datetime, *, forget_others: bool = False) -> str:
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     kid = f"k{now:%Y%m%d%H%M%S}-{secrets.token_hex(3)}"  # sorts after `dev…` and by time
     write_new(folder / f"token-{kid}.pem", _pem(Ed25519PrivateKey.generate()))
-    for path in _key_files(folder)[: -1 if forget_others else -LIVE_KEYS]:
+    for path in _key_files(folder)[: -1 if revoke_others else -LIVE_KEYS]:
         path.unlink(missing_ok=True)
     return kid
 

@@ -22,13 +22,13 @@ import msgspec
 from fastapi import APIRouter, WebSocket
 from starlette.websockets import WebSocketDisconnect
 
+from api.authenticator import Caller
 from api.chunks import SCOPE
 from api.dependencies import Services, services_of
-from api.guard import Caller
 from api.items import Item, decoded, items_in
-from api.keeping import keep_chunk
 from api.live_connection import LiveConnection, end, quietly
-from api.running import RunningGuess, RunningSets
+from api.live_results import LiveGuess, LiveSets
+from api.quota import keep_chunk
 from ingest.chunks import Chunk
 from ingest.recordings import wrist_of
 from schemas.errors import (
@@ -92,15 +92,15 @@ async def _begin(socket: WebSocket, session: str) -> LiveConnection:
             raise NotAuthenticated('Send {"auth": "<access token>"} first.') from problem
         token = str(first.get("auth", ""))
     caller = await _admit(services, token)
-    services.allowance.take_request(caller.user_id)
+    services.rate_limiter.take_request(caller.user_id)
     try:
         session_id = UUID(session)
     except ValueError as problem:
         raise BadChunk("session is no UUID", field="session", value=session) from problem
     row = await services.recorder.session(caller.user_id, session_id)
     wrist = wrist_of(row.streams)
-    guess = RunningGuess(services, caller.user_id, wrist)
-    sets = RunningSets(services, caller.user_id, session_id, wrist)
+    guess = LiveGuess(services, caller.user_id, wrist)
+    sets = LiveSets(services, caller.user_id, session_id, wrist)
     return LiveConnection(socket, services, session_id, token, caller, guess, sets)
 
 
@@ -160,7 +160,7 @@ def _allowed(connection: LiveConnection, item: Item) -> tuple[str, int, Chunk]:
         LimitExceeded: one request too many; its chunk is not looked at.
         BadChunk, TooLarge: it is no item, or its chunk is none.
     """
-    connection.services.allowance.take_request(connection.caller.user_id)
+    connection.services.rate_limiter.take_request(connection.caller.user_id)
     return decoded(item, connection.services.config.limits)
 
 
@@ -188,7 +188,7 @@ async def _keep(
 
 
 async def _tell(
-    connection: LiveConnection, kind: str, running: RunningGuess | RunningSets, item: Item
+    connection: LiveConnection, kind: str, running: LiveGuess | LiveSets, item: Item
 ) -> None:
     """Send what a running guess, or the running sets, say now; if they fail, send the problem.
 
@@ -207,7 +207,7 @@ async def _hear(connection: LiveConnection, text: str) -> None:
         NotAuthenticated, MissingScope, Refused: the new token is not good, or somebody else's.
     """
     try:
-        connection.services.allowance.take_request(connection.caller.user_id)
+        connection.services.rate_limiter.take_request(connection.caller.user_id)
     except LimitExceeded as error:
         await connection.complain(error)
         return
@@ -239,13 +239,13 @@ async def _still_good(connection: LiveConnection) -> Caller:
     A phone must not be disconnected for a fault of ours: each of its chunks gets a 503 of its own.
     """
     try:
-        return await connection.services.guard.caller_of(connection.token)
+        return await connection.services.authenticator.authenticate_token(connection.token)
     except Retryable:
         return connection.caller
 
 
 async def _admit(services: Services, token: str) -> Caller:
-    caller = await services.guard.caller_of(token)
+    caller = await services.authenticator.authenticate_token(token)
     if SCOPE not in caller.scopes:
         raise MissingScope(f"This needs the scope {SCOPE}.")
     return caller

@@ -10,11 +10,11 @@ import msgspec
 from fastapi import WebSocket
 from starlette.websockets import WebSocketDisconnect, WebSocketState
 
+from api.authenticator import Caller
 from api.dependencies import Services
-from api.guard import Caller
 from api.items import Item
+from api.live_results import LiveGuess, LiveSets
 from api.problems import kind_of, problem_response
-from api.running import RunningGuess, RunningSets
 from schemas.errors import LimitExceeded, MuvrError
 
 AT_ONCE = 16  # chunks under way on one connection; more wait in the socket
@@ -31,8 +31,8 @@ class LiveConnection:
     session_id: UUID
     token: str
     caller: Caller
-    guess: RunningGuess
-    sets: RunningSets
+    guess: LiveGuess
+    sets: LiveSets
     gate: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE))
     work: set[asyncio.Task[None]] = field(default_factory=set)
     speaking: asyncio.Lock = field(default_factory=asyncio.Lock)

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 from api.fair_queue import FairQueue
-from api.model_cache import Loaded, ModelCache
+from api.model_cache import LoadedModel, ModelCache
 from ingest.recordings import load_recording
 from ingest.stretches import span_of
 from models.recognition.sets import SetMeasurements, measure_set
@@ -25,7 +25,7 @@ from store.sessions import SessionRow, newest_revision
 from store.sets import SetRow
 
 FAMILY = "form"
-REMEMBERED = 2048  # sets; some kilobytes each
+MAX_CACHED = 2048  # sets; some kilobytes each
 
 
 class _Key(NamedTuple):
@@ -85,11 +85,11 @@ class Measurer:
 
     def _remember(self, key: _Key, measured: SetMeasurements) -> None:
         self._known[key] = measured
-        while len(self._known) > REMEMBERED:
+        while len(self._known) > MAX_CACHED:
             self._known.popitem(last=False)
 
     async def _measure(
-        self, user_id: UUID, session: SessionRow, sets: Sequence[SetRow], book: Loaded | None
+        self, user_id: UUID, session: SessionRow, sets: Sequence[SetRow], book: LoadedModel | None
     ) -> dict[UUID, SetMeasurements]:
         if not sets:
             return {}
@@ -105,7 +105,7 @@ class Measurer:
 
 
 def _measured(
-    recording: Recording, sets: Sequence[SetRow], book: Loaded | None
+    recording: Recording, sets: Sequence[SetRow], book: LoadedModel | None
 ) -> dict[UUID, SetMeasurements]:
     line = timeline(recording)
     found = {

@@ -22,7 +22,7 @@ _POINTERS = 100_000
 
 
 @dataclass(frozen=True, slots=True)
-class Loaded:
+class LoadedModel:
     """A model that can answer.
 
     Attributes:
@@ -68,7 +68,7 @@ class ModelCache:
         self._bytes = 0
         self._under_way: dict[tuple[str, ...], asyncio.Task[Any]] = {}
 
-    async def find(self, user_id: UUID, model_id: str, family: str) -> Loaded | None:
+    async def find(self, user_id: UUID, model_id: str, family: str) -> LoadedModel | None:
         """The model that serves a user: the user's own, else the global one, else None.
 
         A rung whose bytes do not decode gives way to the next one, and is counted: one broken
@@ -83,7 +83,7 @@ class ModelCache:
                 return loaded
         return None
 
-    async def ladder(self, user_id: UUID, model_id: str, family: str) -> list[Loaded]:
+    async def ladder(self, user_id: UUID, model_id: str, family: str) -> list[LoadedModel]:
         """All models that may answer a user, in the order in which they are asked.
 
         A model that learned from acceleration alone can also answer recordings with rotation, and
@@ -94,7 +94,7 @@ class ModelCache:
             DatabaseUnavailable: one is not in memory and cannot be read.
         """
         layouts = (ACC6, ACC3) if model_id == ACC6 else (model_id,)
-        found: list[Loaded] = []
+        found: list[LoadedModel] = []
         for level, owner in _rungs(user_id):
             for layout in layouts:
                 loaded = await self._rung(level, owner, layout, family)
@@ -102,10 +102,12 @@ class ModelCache:
                     found.append(loaded)
         return found
 
-    async def _rung(self, level: Level, owner: str, model_id: str, family: str) -> Loaded | None:
+    async def _rung(
+        self, level: Level, owner: str, model_id: str, family: str
+    ) -> LoadedModel | None:
         serving = await self.serving(owner, model_id, family)
         loaded = None if serving is None else await self._readable(serving)
-        return None if loaded is None else Loaded(*loaded, level)
+        return None if loaded is None else LoadedModel(*loaded, level)
 
     async def serving_rung(
         self, user_id: UUID, model_id: str, family: str
@@ -173,7 +175,7 @@ class ModelCache:
         return await asyncio.shield(task)
 
 
-def rungs_of(ladder: Sequence[Loaded]) -> list[Rung]:
+def rungs_of(ladder: Sequence[LoadedModel]) -> list[Rung]:
     """Loaded models as the rungs that are asked."""
     return [Rung(one.level, one.stored.version, one.model) for one in ladder]
 

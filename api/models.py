@@ -7,9 +7,9 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Header, Query, Request, Response
 from pydantic import BaseModel, Field
 
-from api.dependencies import ModelRead, Services, ServicesHere
+from api.dependencies import ModelRead, Services, ServicesDep
 from api.model_cache import Level
-from api.problems import described
+from api.problems import problem_responses
 from api.shapes import ModelName
 from models.exercise.minimum_sets import NEEDED
 from schemas.errors import NoModel, NotAcceptable
@@ -45,7 +45,7 @@ class ModelList(BaseModel):
 
 
 @router.get("", summary="Models that serve me")
-async def list_models(caller: ModelRead, services: ServicesHere) -> ModelList:
+async def list_models(caller: ModelRead, services: ServicesDep) -> ModelList:
     """The models that serve the caller, one per family and input."""
     entries = [
         await _entry(services, level, serving)
@@ -75,14 +75,14 @@ async def list_models(caller: ModelRead, services: ServicesHere) -> ModelList:
             },
         },
         304: {"description": "The client has it already"},
-        **described(406),
+        **problem_responses(406),
     },
 )
 async def download(
     family: str,
     request: Request,
     caller: ModelRead,
-    services: ServicesHere,
+    services: ServicesDep,
     form: Annotated[ModelForm, Query(alias="format", description="raw is JSON")] = "npz",
     model_id: Annotated[
         ModelInput | None,

@@ -31,8 +31,8 @@ class Metrics:
 
     def __init__(self) -> None:
         self._registry = registry = CollectorRegistry()
-        self._series: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
-        self._told: dict[tuple[str, str, str], tuple[Counter, Histogram]] = {}
+        self._request_series: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
+        self._answer_series: dict[tuple[str, str, str], tuple[Counter, Histogram]] = {}
         counter = partial(Counter, registry=registry)
         histogram = partial(Histogram, registry=registry)
         of_workers = partial(Gauge, registry=registry, multiprocess_mode="livesum")
@@ -55,28 +55,28 @@ class Metrics:
         self.sweep_failures = counter("muvr_sweep_failures_total", missed)
         self.live = of_workers("muvr_live_sessions", "Open live connections")
 
-    def answered(self, route: str, method: str, status: int, took_s: float) -> None:
+    def count_request(self, route: str, method: str, status: int, took_s: float) -> None:
         """Count a request and how long it took."""
         key = (route, method, status)
-        series = self._series.get(key)
+        series = self._request_series.get(key)
         if series is None:  # finding a series by its labels costs more than counting in it
             requests = self.requests.labels(route, method, str(status))
-            series = self._series[key] = (requests, self.seconds.labels(route, method))
+            series = self._request_series[key] = (requests, self.seconds.labels(route, method))
         series[0].inc()
         series[1].observe(took_s)
 
-    def told(self, family: str, level: str, outcome: str, age_s: float | None) -> None:
+    def count_answer(self, family: str, level: str, outcome: str, age_s: float | None) -> None:
         """Count an answer and the age of the model that gave it, None where there is none."""
         key = (family, level, outcome)
-        series = self._told.get(key)
+        series = self._answer_series.get(key)
         if series is None:
             answers = self.answers.labels(family, level, outcome)
-            series = self._told[key] = (answers, self.model_age.labels(family))
+            series = self._answer_series[key] = (answers, self.model_age.labels(family))
         series[0].inc()
         if age_s is not None:
             series[1].observe(age_s)
 
-    def keep(self, piece: Piece) -> None:
+    def count_chunk(self, piece: Piece) -> None:
         """Count an acknowledged chunk, and how long after its last sample its receipt came."""
         self.chunks.inc()
         self.samples.inc(len(piece.counts))
@@ -117,7 +117,7 @@ class RequestLog:
         self._lines.clear()
         self._write(text)
 
-    def broke(self, problem: BaseException, **fields: object) -> None:
+    def log_error(self, problem: BaseException, **fields: object) -> None:
         """Write what kind of error came from where.
 
         The place of each frame, not the values: a message may quote what a person sent.

@@ -8,7 +8,7 @@ from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel, ConfigDict, Field
 
 from api.examples import CBOR_CHUNK, CBOR_CLASSIFY_BODY, CBOR_ITEMS, CHUNK, CLASSIFY_BODY
-from api.problems import MEDIA_TYPE, METHODS, Problem, described
+from api.problems import MEDIA_TYPE, METHODS, Problem, problem_responses
 from ingest.chunks import CBOR, JSON
 
 _ABOUT = """Recordings in, one model per user, answers out.
@@ -103,7 +103,7 @@ def _complete(path: str, operation: dict[str, Any]) -> None:
     if "requestBody" in operation:
         statuses += [408, 413]
     responses = operation.setdefault("responses", {})
-    for status, shape in described(*statuses).items():
+    for status, shape in problem_responses(*statuses).items():
         key = str(status)
         if key not in responses or _is_default_validation(responses[key]):
             responses[key] = shape

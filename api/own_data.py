@@ -7,8 +7,8 @@ from fastapi import APIRouter, Request
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, Field
 
-from api.dependencies import Sensor, ServicesHere
-from api.gate import UNHURRIED
+from api.dependencies import Sensor, ServicesDep
+from api.gate import NO_TIMEOUT
 from ingest.erasure import erase_user
 from ingest.export import export_user
 
@@ -37,7 +37,7 @@ class ErasureAnswer(BaseModel):
         }
     },
 )
-async def export(caller: Sensor, services: ServicesHere) -> StreamingResponse:
+async def export(caller: Sensor, services: ServicesDep) -> StreamingResponse:
     """Every row of the caller, chunks as they were sent and models included."""
 
     async def lines() -> AsyncIterator[bytes]:
@@ -54,14 +54,14 @@ async def export(caller: Sensor, services: ServicesHere) -> StreamingResponse:
 
 
 @router.delete("", summary="Erase me")
-async def erase(caller: Sensor, services: ServicesHere, request: Request) -> ErasureAnswer:
+async def erase(caller: Sensor, services: ServicesDep, request: Request) -> ErasureAnswer:
     """Delete the caller and everything of them, for good. Repeatable while a token lives.
 
     Finished once begun, also when the client leaves before it is answered.
     """
-    request.scope[UNHURRIED] = True  # its logins end first: the caller could not ask again
+    request.scope[NO_TIMEOUT] = True  # its logins end first: the caller could not ask again
     if caller.subject is not None:
         await services.users.renew_outside(caller.subject, caller.user_id)
     done = await erase_user(services.database, caller.user_id, services.clock())
-    services.guard.forget_user(caller.user_id)
+    services.authenticator.forget_user(caller.user_id)
     return ErasureAnswer(deleted=done.deleted, remains=done.remains)

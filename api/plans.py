@@ -6,9 +6,9 @@ from fastapi import APIRouter, Response
 from pydantic import BaseModel
 
 from api.cursors import NextPage, PageCursor, PageLimit
-from api.dependencies import Sensor, ServicesHere
-from api.keeping import taking_bytes
-from api.problems import described
+from api.dependencies import Sensor, ServicesDep
+from api.problems import problem_responses
+from api.quota import taking_bytes
 from schemas.errors import NotFound
 from schemas.events import PlanBody
 from store.plans import Plan
@@ -32,7 +32,7 @@ class PlanList(BaseModel):
 
 @router.get("/plans", summary="Plans, oldest first")
 async def list_plans(
-    caller: Sensor, services: ServicesHere, limit: PageLimit = 50, cursor: PageCursor = None
+    caller: Sensor, services: ServicesDep, limit: PageLimit = 50, cursor: PageCursor = None
 ) -> PlanList:
     """The caller's plans, oldest first."""
     after = services.cursors.unseal_id(CURSOR, cursor)
@@ -41,8 +41,8 @@ async def list_plans(
     return PlanList(plans=[_shape(plan) for plan in page], cursor=following)
 
 
-@router.put("/plans/{plan}", summary="Keep a plan", responses=described(409))
-async def put_plan(plan: UUID, body: PlanBody, caller: Sensor, services: ServicesHere) -> PlanShape:
+@router.put("/plans/{plan}", summary="Keep a plan", responses=problem_responses(409))
+async def put_plan(plan: UUID, body: PlanBody, caller: Sensor, services: ServicesDep) -> PlanShape:
     """Keep a plan; the newest word counts.
 
     Sessions are compared with the plan as it stood when they were opened: each state of it is kept,
@@ -55,7 +55,7 @@ async def put_plan(plan: UUID, body: PlanBody, caller: Sensor, services: Service
 
 
 @router.get("/plans/{plan}", summary="One plan")
-async def get_plan(plan: UUID, caller: Sensor, services: ServicesHere) -> PlanShape:
+async def get_plan(plan: UUID, caller: Sensor, services: ServicesDep) -> PlanShape:
     """One plan."""
     kept = await services.records.plans.read(caller.user_id, plan)
     if kept is None:
@@ -63,8 +63,10 @@ async def get_plan(plan: UUID, caller: Sensor, services: ServicesHere) -> PlanSh
     return _shape(kept)
 
 
-@router.delete("/plans/{plan}", status_code=204, summary="Delete a plan", responses=described(409))
-async def delete_plan(plan: UUID, caller: Sensor, services: ServicesHere) -> Response:
+@router.delete(
+    "/plans/{plan}", status_code=204, summary="Delete a plan", responses=problem_responses(409)
+)
+async def delete_plan(plan: UUID, caller: Sensor, services: ServicesDep) -> Response:
     """Forget a plan; repeatable."""
     await services.recorder.delete_plan(caller.user_id, plan)
     return Response(status_code=204)

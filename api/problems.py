@@ -18,7 +18,9 @@ from schemas import errors
 MEDIA_TYPE = "application/problem+json"
 TYPE_PREFIX = "urn:muvr:problem:"
 RETRY_AFTER_S = 1
-GONE = 499  # the client went away before it was answered; only metrics and log see it
+CLIENT_CLOSED_REQUEST = (
+    499  # the client went away before it was answered; only metrics and log see it
+)
 METHODS = frozenset({"get", "put", "post", "delete", "patch"})
 _SHOWN_VALUE = 120
 _NO_OBJECT_TYPES = frozenset({"missing", "dict_type", "model_type", "model_attributes_type"})
@@ -158,21 +160,21 @@ def register(app: FastAPI) -> None:
     app.add_exception_handler(Exception, _on_unexpected)  # the gate reports it as well
 
 
-def described(*statuses: int) -> dict[int | str, dict[str, Any]]:
+def problem_responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """The OpenAPI responses of an operation for these error statuses."""
     return {
         status: {
-            "description": _said_of(status),
+            "description": _status_description(status),
             "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
         }
         for status in statuses
     }
 
 
-def _said_of(status: int) -> str:
+def _status_description(status: int) -> str:
     """The phrase of a status, and the types of problems that have it.
 
-    >>> _said_of(429)
+    >>> _status_description(429)
     'Too Many Requests: over-limit'
     """
     kinds = {*KINDS.values(), *BY_STATUS.values()}
@@ -187,7 +189,7 @@ async def _on_ours(request: Request, error: Exception) -> Response:
 
 
 async def _on_gone(request: Request, error: Exception) -> Response:  # as Starlette calls it
-    return Response(status_code=GONE)
+    return Response(status_code=CLIENT_CLOSED_REQUEST)
 
 
 async def _on_unexpected(request: Request, error: Exception) -> Response:  # as Starlette calls it

@@ -27,7 +27,7 @@ from store.records import Records
 from store.sessions import SessionRow, newest_revision
 from store.sets import SetRow
 
-REMEMBERED = 1024  # sessions in which nothing was found; a hundred bytes each
+MAX_CACHED = 1024  # sessions in which nothing was found; a hundred bytes each
 T = TypeVar("T")
 
 
@@ -151,7 +151,7 @@ class Recogniser:
         kept, asked = seen
         if not kept:
             self._empty[user_id, session.session_id, revision_us] = asked
-            while len(self._empty) > REMEMBERED:
+            while len(self._empty) > MAX_CACHED:
                 self._empty.popitem(last=False)
         return kept
 

@@ -11,9 +11,9 @@ from uuid import UUID
 from fastapi import APIRouter, Header, Response
 from pydantic import BaseModel, Field
 
-from api.dependencies import Sensor, ServicesHere
-from api.keeping import set_counts_as
-from api.problems import described
+from api.dependencies import Sensor, ServicesDep
+from api.problems import problem_responses
+from api.quota import set_counts_as
 from api.shapes import ModelName
 from models.recognition.sets import SetMeasurements
 from models.reps.count import Repetitions
@@ -86,13 +86,15 @@ IfMatch = Annotated[
 ]
 
 
-@router.put("/{set}", summary="Confirm or correct a set", responses=described(409, 410, 412))
+@router.put(
+    "/{set}", summary="Confirm or correct a set", responses=problem_responses(409, 410, 412)
+)
 async def confirm_set(
     session: UUID,
     set: UUID,  # the word in the path
     confirmation: SetConfirmation,
     caller: Sensor,
-    services: ServicesHere,
+    services: ServicesDep,
     response: Response,
     if_match: IfMatch = None,
 ) -> SetShape:
@@ -102,19 +104,21 @@ async def confirm_set(
     samples of a day, where the session declares an accelerometer.
     """
     row = await services.recorder.session(caller.user_id, session)
-    services.allowance.take_samples(caller.user_id, set_counts_as(row, confirmation))
+    services.rate_limiter.take_samples(caller.user_id, set_counts_as(row, confirmation))
     current = await _revision(services, caller, session, set, if_match)
     kept = await services.recorder.confirm_set(caller.user_id, session, set, confirmation, current)
     response.headers["ETag"] = etag(kept)
     return set_shape(kept)
 
 
-@router.delete("/{set}", status_code=204, summary="Delete a set", responses=described(410, 412))
+@router.delete(
+    "/{set}", status_code=204, summary="Delete a set", responses=problem_responses(410, 412)
+)
 async def delete_set(
     session: UUID,
     set: UUID,  # the word in the path
     caller: Sensor,
-    services: ServicesHere,
+    services: ServicesDep,
     if_match: IfMatch = None,
 ) -> Response:
     """Delete a set; its id is not used again.
@@ -233,7 +237,7 @@ def parse_etag(if_match: str | None) -> int | None:
 
 
 async def _revision(
-    services: ServicesHere, caller: Sensor, session_id: UUID, set_id: UUID, if_match: str | None
+    services: ServicesDep, caller: Sensor, session_id: UUID, set_id: UUID, if_match: str | None
 ) -> int | None:
     """The revision to correct; `*` means whichever there is."""
     if if_match != "*":

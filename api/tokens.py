@@ -56,7 +56,7 @@ class Tokens:
         self._outside = IssuerKeys(settings.outside_jwks)
 
     @property
-    def believed(self) -> tuple[object, ...]:
+    def trusted(self) -> tuple[object, ...]:
         """Changes whenever a key is no longer believed, or a new one is."""
         return (self._ring.keys, self._outside.keys)
 
@@ -83,7 +83,7 @@ class Tokens:
     async def read_access(self, token: str) -> Claims:
         """Read an access token as `read` does; fetch an outside key first if it is not known."""
         kid = _kid_of(token)
-        if kid not in self._ring.keys.believed:
+        if kid not in self._ring.keys.trusted:
             await self._outside.refresh(kid)
         return self.read(token, "access")
 
@@ -96,7 +96,7 @@ class Tokens:
         try:
             head = jwt.get_unverified_header(token)
             kid = head.get("kid", "")
-            key = self._ring.keys.believed.get(kid)
+            key = self._ring.keys.trusted.get(kid)
             outside = self._outside.keys.get(kid)
             if key is None and outside is not None and use == "access":
                 return self._read_outside(token, outside)

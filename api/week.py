@@ -12,9 +12,9 @@ from zoneinfo import ZoneInfo
 from fastapi import APIRouter, Query
 from pydantic import AfterValidator, BaseModel, Field
 
-from api.dependencies import Predict, Services, ServicesHere
+from api.dependencies import Predict, Services, ServicesDep
 from api.forecasts import log_of
-from api.problems import described
+from api.problems import problem_responses
 from api.shapes import ModelName
 from models.history import WEEK_S, SetLog
 from models.week.explain import reasons, summary
@@ -74,10 +74,10 @@ class WeekAnswer(BaseModel):
     model: ModelName = Field(description="its version names what the week was made from")
 
 
-@router.get("/week", responses=described(404))
+@router.get("/week", responses=problem_responses(404))
 async def week(
     caller: Predict,
-    services: ServicesHere,
+    services: ServicesDep,
     starts_on: Annotated[
         StartsOn | None, Query(description="local date; today, or tomorrow once you trained today")
     ] = None,

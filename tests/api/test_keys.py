@@ -38,7 +38,7 @@ def test_keys_are_secret_files_and_two_are_live(tmp_path: Path):
     kids = [rotate(folder, began + timedelta(days=days)) for days in (0, 1, 2)]
     keys = load_keys(folder, "0.0.0.0")
     assert keys.kid == kids[2]
-    assert set(keys.believed) == {kids[1], kids[2]}
+    assert set(keys.trusted) == {kids[1], kids[2]}
 
 
 def test_a_development_key_is_refused_for_an_address_that_others_reach(tmp_path: Path):
@@ -81,7 +81,7 @@ def test_a_stolen_key_is_forgotten_at_once(
         assert works(other, token)
         rotate(config.paths.secrets, datetime.now(UTC))
         assert works(other, token)
-        rotate(config.paths.secrets, datetime.now(UTC), forget_others=True)
+        rotate(config.paths.secrets, datetime.now(UTC), revoke_others=True)
         assert not works(other, token)
         assert works(other, other.register().tokens["access_token"])
 

@@ -178,8 +178,8 @@ def test_the_unexpected_is_a_500_that_tells_only_the_log(keyspace: Cassandra, tm
 
 
 def test_without_cassandra_everything_says_when_to_come_back(tmp_path: Path):
-    nowhere = Cassandra(port=free_ports(1)[0])
-    with running(settings(nowhere, tmp_path)) as service, service.client() as client:
+    not_found = Cassandra(port=free_ports(1)[0])
+    with running(settings(not_found, tmp_path)) as service, service.client() as client:
         assert client.get("/livez").status_code == 200
         assert client.get("/").status_code == 503
         for method, path in (("GET", "/readyz"), ("GET", "/v1/me/models"), ("GET", "/v1/sessions")):
@@ -187,7 +187,7 @@ def test_without_cassandra_everything_says_when_to_come_back(tmp_path: Path):
             assert answer.status_code == 503, path
             assert int(answer.headers["retry-after"]) >= 1
             assert answer.headers["content-type"] == "application/problem+json"
-            assert str(nowhere.port) not in answer.text  # where the database lives is nobody's
+            assert str(not_found.port) not in answer.text  # where the database lives is nobody's
 
 
 @pytest.mark.parametrize("body", [b'{"username" "a"}', b"\xff\xfe", b"{", b'{"username": "a"'])

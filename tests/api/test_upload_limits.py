@@ -12,7 +12,7 @@ import cbor2
 import pytest
 
 from api import chunks
-from api.keeping import BYTES_COUNT_AS_SAMPLE
+from api.quota import BYTES_COUNT_AS_SAMPLE
 from schemas.config import Cassandra, Limits
 from tests.api.conftest import running, settings
 from tests.api.phone import CBOR, N, Phone, fresh_id, problem

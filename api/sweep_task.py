@@ -21,7 +21,7 @@ FIRST_LOOK = timedelta(days=1)  # where nobody has ever swept
 NAME = "sweep"
 
 
-class Sweeping:
+class SweepTask:
     """The minute's work of one worker."""
 
     def __init__(self, services: Services, lock_path: Path, log: RequestLog | None = None) -> None:
@@ -76,7 +76,7 @@ class Sweeping:
 
     def _tell(self, problem: Exception, what: str) -> None:
         if self._log is not None:
-            self._log.broke(problem, what=what)
+            self._log.log_error(problem, what=what)
 
     async def _advance(self, to: datetime) -> None:
         await self._watermarks.advance(NAME, uuid4(), to, self._services.clock())

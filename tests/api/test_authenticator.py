@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from api.guard import Guard
+from api.authenticator import Authenticator
 from api.tokens import Claims
 from schemas.errors import NotAuthenticated
 from store.users import Login
@@ -25,7 +25,7 @@ class World:
     expires_at: float = 1001.5
     checked: int = 0
     answers: asyncio.Event = field(default_factory=asyncio.Event)
-    believed: tuple[object, ...] = ("the key",)
+    trusted: tuple[object, ...] = ("the key",)
 
     async def read_access(self, token: str) -> Claims:
         self.checked += 1
@@ -37,25 +37,25 @@ class World:
         await self.answers.wait()
         return Login(user_id, login_id, login_id, frozenset(), datetime.now(UTC))
 
-    def guard(self) -> Guard:
+    def authenticator(self) -> Authenticator:
         """With one clock for tokens and for what is believed."""
-        made = Guard(self, self, self, BELIEVED_S, clock=lambda: self.now)
-        made._seen._clock = lambda: self.now
+        made = Authenticator(self, self, self, BELIEVED_S, clock=lambda: self.now)
+        made._verified._clock = lambda: self.now
         return made
 
 
 def test_a_token_that_runs_out_while_it_is_found_out_is_asked_about_anew() -> None:
     async def story() -> None:
         world = World()
-        guard = world.guard()
+        authenticator = world.authenticator()
         world.answers.set()
-        assert (await guard.caller_of(TOKEN)).user_id == USER
+        assert (await authenticator.authenticate_token(TOKEN)).user_id == USER
         world.answers.clear()
         world.now += 0.6 * BELIEVED_S  # past half of its time: found out again, nobody waits
-        assert (await guard.caller_of(TOKEN)).user_id == USER
+        assert (await authenticator.authenticate_token(TOKEN)).user_id == USER
         await asyncio.sleep(0)
         world.now = world.expires_at  # and now it is over, though the kept answer is still young
-        late = asyncio.create_task(guard.caller_of(TOKEN))
+        late = asyncio.create_task(authenticator.authenticate_token(TOKEN))
         await asyncio.sleep(0)
         world.answers.set()
         with pytest.raises(NotAuthenticated):
@@ -68,14 +68,14 @@ def test_a_token_that_runs_out_while_it_is_found_out_is_asked_about_anew() -> No
 def test_who_asks_again_within_the_time_asks_nobody() -> None:
     async def story() -> None:
         world = World(expires_at=2000.0)
-        guard = world.guard()
+        authenticator = world.authenticator()
         world.answers.set()
-        await guard.caller_of(TOKEN)
+        await authenticator.authenticate_token(TOKEN)
         world.answers.clear()  # who asked the database now would wait for ever
         for _ in range(3):
-            assert (await guard.caller_of(TOKEN)).login_id == LOGIN
-        guard.forget(LOGIN)
+            assert (await authenticator.authenticate_token(TOKEN)).login_id == LOGIN
+        authenticator.forget(LOGIN)
         with pytest.raises(TimeoutError):
-            await asyncio.wait_for(guard.caller_of(TOKEN), 0.01)
+            await asyncio.wait_for(authenticator.authenticate_token(TOKEN), 0.01)
 
     asyncio.run(story())

@@ -6,16 +6,16 @@ from datetime import UTC, datetime
 
 from fastapi import FastAPI
 
-from api.allowance import Allowance
+from api.authenticator import Authenticator
 from api.cursors import Cursors
 from api.decoders import decoders
 from api.dependencies import Services
-from api.guard import Guard
 from api.keys import KeyRing
 from api.model_cache import ModelCache
 from api.observe import Metrics, RequestLog
+from api.rate_limiter import RateLimiter
 from api.recognise import Recogniser
-from api.sweeping import Sweeping
+from api.sweep_task import SweepTask
 from api.tokens import Tokens
 from ingest.recorder import Recorder
 from schemas.config import Config
@@ -38,7 +38,7 @@ def now_utc() -> datetime:
     return datetime.now(UTC)
 
 
-class Connection:
+class DatabaseConnector:
     """Keeps trying until the database is there; then `app.state.services` is set."""
 
     def __init__(
@@ -49,7 +49,7 @@ class Connection:
         self._metrics = metrics
         self._log = log
         self._task: asyncio.Task[None] | None = None
-        self._sweeping: Sweeping | None = None
+        self._sweeping: SweepTask | None = None
         self.missing = "Cassandra has not been reached yet."
 
     async def open(self) -> None:
@@ -67,7 +67,7 @@ class Connection:
         self._app.state.services = None
         if services is not None:
             await asyncio.to_thread(services.database.close)
-            services.allowance.close()
+            services.rate_limiter.close()
 
     async def _work(self, there: bool) -> None:
         """Go on trying until the database is there, then sweep once a minute."""
@@ -80,7 +80,7 @@ class Connection:
             except Exception as problem:  # noqa: BLE001 (else /readyz says no until a restart)
                 self.missing = f"{type(problem).__name__}: {problem}"
         lock_path = self._config.paths.run / "sweeper.lock"
-        self._sweeping = Sweeping(self._app.state.services, lock_path, self._log)
+        self._sweeping = SweepTask(self._app.state.services, lock_path, self._log)
         await self._sweeping.run()
 
     async def _try(self) -> bool:
@@ -149,8 +149,8 @@ def build_services(
         users=users,
         logins=logins,
         tokens=tokens,
-        guard=Guard(tokens, logins, users, config.api.pointer_ttl_s),
-        allowance=Allowance(
+        authenticator=Authenticator(tokens, logins, users, config.api.pointer_ttl_s),
+        rate_limiter=RateLimiter(
             config.limits, config.paths.run / "allowance", shared=config.api.workers > 1
         ),
         cursors=Cursors(ring.keys.cursor),

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from api import connection
-from api.connection import Connection
+from api.database_connector import DatabaseConnector
 from api.observe import Metrics
 from schemas.config import Config
 from schemas.errors import BadConfig, DatabaseUnavailable
@@ -22,7 +22,7 @@ class Base:
         self.closed = True
 
 
-class Late(Connection):
+class Late(DatabaseConnector):
     """A connection whose database is away at first; its work ends where sweeping would begin."""
 
     def __init__(self) -> None:

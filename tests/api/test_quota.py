@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from websockets.sync.client import connect
 
-from api.keeping import CHUNK_COUNTS_AS, chunk_counts_as, set_counts_as
+from api.quota import CHUNK_COUNTS_AS, chunk_counts_as, set_counts_as
 from ingest.chunks import canonical_body, decode_chunk
 from models.signal.pieces import Piece
 from schemas.config import Cassandra, Limits

@@ -8,24 +8,24 @@ from pathlib import Path
 import pytest
 
 from api.observe import RequestLog
-from api.sweeping import NAME, Sweeping
+from api.sweep_task import NAME, SweepTask
 from schemas.errors import DatabaseUnavailable
 from store.watermarks import Watermarks
 from tests.api.conftest import RunningService
 
 
 @pytest.fixture
-def two(service: RunningService, tmp_path: Path) -> Iterator[tuple[Sweeping, Sweeping]]:
+def two(service: RunningService, tmp_path: Path) -> Iterator[tuple[SweepTask, SweepTask]]:
     """Two workers of one host."""
     lock_path = tmp_path / "sweeper.lock"
-    workers = Sweeping(service.services, lock_path), Sweeping(service.services, lock_path)
+    workers = SweepTask(service.services, lock_path), SweepTask(service.services, lock_path)
     yield workers
     for worker in workers:
         worker.close()
 
 
 def test_one_worker_sweeps_and_another_takes_over(
-    service: RunningService, two: tuple[Sweeping, Sweeping]
+    service: RunningService, two: tuple[SweepTask, SweepTask]
 ):
     first, second = two
     watermarks = Watermarks(service.services.database)
@@ -40,7 +40,7 @@ def test_one_worker_sweeps_and_another_takes_over(
 
 
 def test_a_failed_sweep_stays_where_it_was(
-    service: RunningService, two: tuple[Sweeping, Sweeping], monkeypatch: pytest.MonkeyPatch
+    service: RunningService, two: tuple[SweepTask, SweepTask], monkeypatch: pytest.MonkeyPatch
 ):
     watermarks = Watermarks(service.services.database)
     service.run(two[0].once())
@@ -49,7 +49,7 @@ def test_a_failed_sweep_stays_where_it_was(
     async def away(*_: object, **__: object) -> None:
         raise DatabaseUnavailable("gone in the middle")
 
-    monkeypatch.setattr("api.sweeping.sweep", away)
+    monkeypatch.setattr("api.sweep_task.sweep", away)
     with pytest.raises(DatabaseUnavailable):
         service.run(two[0].once())
     assert service.run(watermarks.read(NAME, datetime.now(UTC))) == before
@@ -68,9 +68,9 @@ def test_a_sweep_that_breaks_is_not_the_last(
         await asyncio.sleep(0)  # what was logged leaves
         raise asyncio.CancelledError  # the service ends
 
-    monkeypatch.setattr("api.sweeping.EVERY_S", 0.0)
+    monkeypatch.setattr("api.sweep_task.EVERY_S", 0.0)
     lines: list[str] = []
-    sweeping = Sweeping(service.services, tmp_path / "lock", RequestLog(lines.append))
+    sweeping = SweepTask(service.services, tmp_path / "lock", RequestLog(lines.append))
     monkeypatch.setattr(sweeping, "once", once)
     with pytest.raises(asyncio.CancelledError):
         asyncio.run(sweeping.run())

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from api.running import LastSeconds
+from api.live_results import SampleBuffer
 from ingest.recordings import WristStreams
 from models.signal.pieces import Piece
 
@@ -18,26 +18,26 @@ def second(number: int) -> Piece:
     return Piece((BEGAN_S + number) * 10**9, RATE_HZ, "g", 0.001, SECOND)
 
 
-def hear(kept: LastSeconds, seconds: range) -> None:
+def hear(kept: SampleBuffer, seconds: range) -> None:
     """A second at a time."""
     for number in seconds:
         kept.add("acc", second(number))
 
 
-def held(kept: LastSeconds) -> range:
+def held(kept: SampleBuffer) -> range:
     """The seconds that are kept."""
     first, *_, last = (piece.t0_ns // 10**9 - BEGAN_S for piece in kept.recording().acc)
     return range(first, last + 1)
 
 
 def test_the_newest_seconds_are_kept():
-    kept = LastSeconds(WRIST, 8, 1)
+    kept = SampleBuffer(WRIST, 8, 1)
     hear(kept, range(100))
     assert held(kept) == range(91, 100)  # and the one that ends where they begin
 
 
 def test_minutes_that_come_at_once_are_kept_until_they_are_seen():
-    kept = LastSeconds(WRIST, 20, 5, unseen=True)
+    kept = SampleBuffer(WRIST, 20, 5, unseen=True)
     hear(kept, range(100))
     assert held(kept) == range(100)  # nobody has looked before
     hear(kept, range(100, 150))
@@ -45,7 +45,7 @@ def test_minutes_that_come_at_once_are_kept_until_they_are_seen():
 
 
 def test_what_reaches_back_over_an_hour_is_left_to_the_whole_session():
-    kept = LastSeconds(WRIST, 20, 5, unseen=True)
+    kept = SampleBuffer(WRIST, 20, 5, unseen=True)
     hear(kept, range(0, 4000, 5))
     assert held(kept).start == 400
     kept.add("acc", Piece(second(4000).t0_ns, 1.0, "g", 0.001, np.zeros((8192, 3), dtype=np.int16)))
@@ -54,7 +54,7 @@ def test_what_reaches_back_over_an_hour_is_left_to_the_whole_session():
 
 @pytest.mark.parametrize("unseen", [False, True])
 def test_a_look_is_due_once_enough_is_new_and_no_other_goes_on(*, unseen: bool):
-    kept = LastSeconds(WRIST, 20, 5, unseen=unseen)
+    kept = SampleBuffer(WRIST, 20, 5, unseen=unseen)
     assert kept.add("acc", second(0))  # the first of all times
     assert not kept.add("acc", second(60))  # one goes on
     kept.done()
@@ -65,7 +65,7 @@ def test_a_look_is_due_once_enough_is_new_and_no_other_goes_on(*, unseen: bool):
 
 def test_nothing_behind_a_piece_that_is_being_kept_counts_as_heard():
     """Chunks of one moment are kept side by side: a hole would end a set too early."""
-    kept = LastSeconds(WRIST, 20, 5)
+    kept = SampleBuffer(WRIST, 20, 5)
     hear(kept, range(10))
     with kept.awaiting("acc", second(10)):
         hear(kept, range(11, 20))

@@ -39,7 +39,7 @@ async def keep_chunk(
         LimitExceeded: more samples than the user has in a day; nothing is kept.
         NotFound, Deleted, BadChunk, DatabaseUnavailable: see `ingest.uploads.Uploads.put`.
     """
-    services.allowance.take_samples(user_id, chunk_counts_as(chunk))
+    services.rate_limiter.take_samples(user_id, chunk_counts_as(chunk))
     return await keep_allowed(services, user_id, session_id, stream, seq, chunk)
 
 
@@ -51,7 +51,7 @@ async def keep_allowed(
     Chunks that come in one body are charged together: over the limit none of them is kept.
     """
     receipt = await services.recorder.put_chunk(user_id, session_id, stream, seq, chunk)
-    services.metrics.keep(chunk.piece)
+    services.metrics.count_chunk(chunk.piece)
     return receipt
 
 
@@ -66,7 +66,7 @@ def taking_bytes(services: Services, user_id: UUID) -> ChargeBytes:
 
     def charge(size_bytes: int) -> None:
         """Charge these bytes; raises `LimitExceeded` where they are too many."""
-        services.allowance.take_samples(user_id, size_bytes // BYTES_COUNT_AS_SAMPLE)
+        services.rate_limiter.take_samples(user_id, size_bytes // BYTES_COUNT_AS_SAMPLE)
 
     return charge
 

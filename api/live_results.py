@@ -28,7 +28,7 @@ MAX_FINISHED_SETS = 500  # sets in one connection
 FAMILY = "exercise"
 
 
-class LastSeconds:
+class SampleBuffer:
     """Keeps the newest samples of a wrist, and says when there are enough new ones.
 
     Args:
@@ -115,13 +115,13 @@ class LastSeconds:
         )
 
 
-class RunningGuess:
+class LiveGuess:
     """Says what the last seconds of a wrist are; some tens of kilobytes."""
 
     def __init__(self, services: Services, user_id: UUID, wrist: WristStreams) -> None:
         self._services = services
         self._user_id = user_id
-        self.last = LastSeconds(wrist, LOOK_BACK_S, EVERY_S)
+        self.last = SampleBuffer(wrist, LOOK_BACK_S, EVERY_S)
 
     def add(self, stream: str, piece: Piece) -> bool:
         """Take samples; True when it is time for a guess."""
@@ -141,7 +141,7 @@ class RunningGuess:
             self.last.done()
 
 
-class RunningSets:
+class LiveSets:
     """Says which sets a live session holds so far, and which one is being done."""
 
     def __init__(
@@ -149,8 +149,8 @@ class RunningSets:
     ) -> None:
         self._services = services
         self._user_id, self._session_id = user_id, session_id
-        self.last = LastSeconds(wrist, SETS_BACK_S, SETS_EVERY_S, unseen=True)
-        self._told: list[RecognisedSet] = []
+        self.last = SampleBuffer(wrist, SETS_BACK_S, SETS_EVERY_S, unseen=True)
+        self._finished: list[RecognisedSet] = []
         self._shapes: list[dict[str, Any]] = []
 
     def add(self, stream: str, piece: Piece) -> bool:
