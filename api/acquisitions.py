@@ -11,7 +11,7 @@ from starlette.responses import Response
 from api.chunks import CBOR, JSON, SCOPE, ReceiptShape, chunk_number, session_id_of
 from api.dependencies import authorise, security, services_of
 from api.problems import problem_responses
-from api.quota import chunk_counts_as, keep_allowed
+from api.quota import chunk_quota, store_charged_chunk
 from api.raw import RawRoute
 from ingest.bodies import decode_body
 from ingest.edge_impulse import read_acquisition
@@ -94,12 +94,10 @@ async def put_acquisition(request: Request) -> Response:
         body, headers.get("content-type", ""), nanoseconds(t0) if t0 else None, limits
     )
     chunks = [(stream_for(session, kind, one.piece.unit), one) for kind, one in found.items()]
-    services.rate_limiter.take_samples(
-        caller.user_id, sum(chunk_counts_as(one) for _, one in chunks)
-    )
+    services.rate_limiter.take_samples(caller.user_id, sum(chunk_quota(one) for _, one in chunks))
     receipts = await asyncio.gather(
         *(
-            keep_allowed(services, caller.user_id, session_id, stream, seq, one)
+            store_charged_chunk(services, caller.user_id, session_id, stream, seq, one)
             for stream, one in chunks
         )
     )

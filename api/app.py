@@ -108,9 +108,9 @@ def create_app(config: Config, log: RequestLog | None = None) -> Muvr:
     app.state.durability = None
     app.state.commit = health.commit_of(CHECKOUT)
     app.state.passwords = Passwords()
-    app.state.long_bodies = asyncio.Semaphore(complete.AT_ONCE)
+    app.state.long_bodies = asyncio.Semaphore(complete.MAX_CONCURRENT_BODIES)
     wanted_log = (log or RequestLog()) if config.api.access_log else None
-    app.state.connection = DatabaseConnector(app, config, metrics, wanted_log)
+    app.state.connector = DatabaseConnector(app, config, metrics, wanted_log)
     app.router.default = not_found
     app.openapi = lambda: openapi.document(app)
     problems.register(app)
@@ -147,9 +147,9 @@ async def not_found(scope: Scope, receive: Receive, send: Send) -> None:
 
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncGenerator[None]:
-    connection: DatabaseConnector = app.state.connection
-    await connection.open()
+    connector: DatabaseConnector = app.state.connector
+    await connector.open()
     try:
         yield
     finally:
-        await connection.close()
+        await connector.close()

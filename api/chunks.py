@@ -15,7 +15,7 @@ from api.dependencies import Services, authorise, security, services_of
 from api.gate import RATE_LIMIT
 from api.items import MAX_ITEMS, Item, decoded, items_in
 from api.problems import problem_response, problem_responses
-from api.quota import keep_chunk
+from api.quota import store_chunk
 from api.raw import RawRoute, body_of, header_of
 from ingest.bodies import decode_body
 from ingest.chunks import CBOR, JSON, decode_chunk
@@ -23,7 +23,7 @@ from schemas.errors import BadEvent, LimitExceeded, MuvrError, Retryable, Unsupp
 from schemas.wire import SEQ_MAX
 
 SCOPE = "sensor:write"
-AT_ONCE = 32
+MAX_CONCURRENT_CHUNKS = 32
 router = APIRouter(prefix="/v1/sessions/{session}", tags=["recording"], route_class=RawRoute)
 
 
@@ -94,7 +94,7 @@ async def put_chunk(request: Request) -> Response:
     session_id, seq = session_id_of(path["session"]), chunk_number(path["seq"])
     body = decode_body(await body_of(request), header_of(request, b"content-encoding"), limits)
     chunk = decode_chunk(body, header_of(request, b"content-type"), limits)
-    receipt = await keep_chunk(services, caller.user_id, session_id, path["stream"], seq, chunk)
+    receipt = await store_chunk(services, caller.user_id, session_id, path["stream"], seq, chunk)
     return Response(msgspec.json.encode(receipt), media_type=JSON)
 
 
@@ -149,7 +149,7 @@ class _Upload:
     ) -> None:
         self._request, self._services = request, services
         self._user_id, self._session_id = user_id, session_id
-        self._gate = asyncio.Semaphore(AT_ONCE)
+        self._gate = asyncio.Semaphore(MAX_CONCURRENT_CHUNKS)
         self._over: LimitExceeded | None = None
 
     async def keep(self, item: Item) -> object:
@@ -160,7 +160,7 @@ class _Upload:
             try:
                 stream, seq, chunk = decoded(item, self._services.config.limits)
                 where = (self._user_id, self._session_id, stream, seq)
-                return await keep_chunk(self._services, *where, chunk)
+                return await store_chunk(self._services, *where, chunk)
             except Retryable as error:  # no fault of the client
                 return await self._refusal(item, error)
             except MuvrError as error:

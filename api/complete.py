@@ -12,12 +12,12 @@ from api.chunks import SCOPE
 from api.dependencies import Sensor, ServicesDep, services_of
 from api.gate import MAX_BODY_BYTES
 from api.problems import problem_responses
-from api.quota import taking_bytes
+from api.quota import byte_charger
 from api.raw import header_of
 from api.sessions import SessionSummary, summary
 from schemas.events import Completion
 
-AT_ONCE = 2
+MAX_CONCURRENT_BODIES = 2
 """Long bodies that a worker reads at the same time: a day of one-second chunks, both sensors, takes
 150 MB until it is kept."""
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
@@ -74,5 +74,5 @@ async def complete(
     session later. Each list that is kept counts as a sample of the day for four of its bytes: a
     hash as 17. A repeat is free. What is held but not listed goes to the dead letters.
     """
-    charge = taking_bytes(services, caller.user_id)
+    charge = byte_charger(services, caller.user_id)
     return summary(await services.recorder.complete(caller.user_id, session, completion, charge))

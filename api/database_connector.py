@@ -1,4 +1,4 @@
-"""Connects a worker to Cassandra: at its start, or whenever Cassandra comes up."""
+"""Connects a worker to Cassandra: at its start, or as soon as Cassandra is available."""
 
 import asyncio
 from collections.abc import Callable
@@ -30,7 +30,7 @@ from store.reactor import LoopThread
 from store.records import records_in
 from store.users import Logins, Users
 
-AGAIN_S = 1.0
+RETRY_S = 1.0
 
 
 def now_utc() -> datetime:
@@ -39,7 +39,7 @@ def now_utc() -> datetime:
 
 
 class DatabaseConnector:
-    """Keeps trying until the database is there; then `app.state.services` is set."""
+    """Retries until the database is available; then sets `app.state.services`."""
 
     def __init__(
         self, app: FastAPI, config: Config, metrics: Metrics, log: RequestLog | None
@@ -49,42 +49,42 @@ class DatabaseConnector:
         self._metrics = metrics
         self._log = log
         self._task: asyncio.Task[None] | None = None
-        self._sweeping: SweepTask | None = None
-        self.missing = "Cassandra has not been reached yet."
+        self._sweep_task: SweepTask | None = None
+        self.not_ready_reason = "Cassandra has not been reached yet."
 
     async def open(self) -> None:
-        """Try once, then go on trying in the background."""
-        there = await self._try()
-        self._task = asyncio.create_task(self._work(there))
+        """Try once, then retry in the background."""
+        connected = await self._try_connect()
+        self._task = asyncio.create_task(self._retry_then_sweep(connected))
 
     async def close(self) -> None:
-        """Stop trying and close what is open."""
+        """Stop retrying and close what is open."""
         if self._task is not None:
             self._task.cancel()
-        if self._sweeping is not None:
-            self._sweeping.close()
+        if self._sweep_task is not None:
+            self._sweep_task.close()
         services: Services | None = self._app.state.services
         self._app.state.services = None
         if services is not None:
             await asyncio.to_thread(services.database.close)
             services.rate_limiter.close()
 
-    async def _work(self, there: bool) -> None:
-        """Go on trying until the database is there, then sweep once a minute."""
-        while not there:
-            await asyncio.sleep(AGAIN_S)
+    async def _retry_then_sweep(self, connected: bool) -> None:
+        """Retry until the database is available, then sweep once a minute."""
+        while not connected:
+            await asyncio.sleep(RETRY_S)
             try:
-                there = await self._try()
-            except MuvrError as problem:  # a setting that was right, or not read, at the start
-                self.missing = str(problem)
+                connected = await self._try_connect()
+            except MuvrError as problem:  # a setting that became invalid, or is read only now
+                self.not_ready_reason = str(problem)
             except Exception as problem:  # noqa: BLE001 (else /readyz says no until a restart)
-                self.missing = f"{type(problem).__name__}: {problem}"
+                self.not_ready_reason = f"{type(problem).__name__}: {problem}"
         lock_path = self._config.paths.run / "sweeper.lock"
-        self._sweeping = SweepTask(self._app.state.services, lock_path, self._log)
-        await self._sweeping.run()
+        self._sweep_task = SweepTask(self._app.state.services, lock_path, self._log)
+        await self._sweep_task.run()
 
-    async def _try(self) -> bool:
-        """Try once to connect and to build the services; whether that worked.
+    async def _try_connect(self) -> bool:
+        """Try once to connect and to build the services; whether it succeeded.
 
         Raises:
             BadConfig: a key or a setting cannot be read.
@@ -92,19 +92,19 @@ class DatabaseConnector:
         try:
             database = await asyncio.to_thread(self._connect, LoopThread.current())
         except MuvrError as problem:
-            away = isinstance(problem, DatabaseUnavailable)
-            self.missing = "Cassandra does not answer." if away else str(problem)
+            unavailable = isinstance(problem, DatabaseUnavailable)
+            self.not_ready_reason = "Cassandra does not answer." if unavailable else str(problem)
             return False
         try:
             self._app.state.services = build_services(self._config, database, self._metrics)
         except MuvrError:
             await asyncio.to_thread(database.close)
             raise
-        self.missing = ""
+        self.not_ready_reason = ""
         return True
 
     def _connect(self, loop_thread: LoopThread) -> Database:
-        """A connection to a keyspace that is as this code needs it.
+        """A connection to a keyspace with this code's schema and durable writes.
 
         Raises:
             DatabaseUnavailable, SchemaMismatch, NotDurable.
@@ -126,7 +126,7 @@ def build_services(
     metrics: Metrics,
     clock: Callable[[], datetime] = now_utc,
 ) -> Services:
-    """Everything that a worker holds, around one connection."""
+    """The services of a worker, on one database connection."""
     ring = KeyRing(config.paths.secrets, config.api.host)
     tokens = Tokens(config.auth, ring)
     logins, users = Logins(database), Users(database)

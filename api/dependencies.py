@@ -55,7 +55,7 @@ def services_of(connection: HTTPConnection) -> Services:
     """
     services: Services | None = connection.app.state.services
     if services is None:
-        raise NotReady(connection.app.state.connection.missing)
+        raise NotReady(connection.app.state.connector.not_ready_reason)
     return services
 
 

@@ -53,7 +53,7 @@ async def readyz(request: Request) -> Ready:
     """Whether requests can be served: Cassandra answers, fits, and keeps what it acknowledges."""
     services: Services | None = request.app.state.services
     if services is None:
-        raise NotReady(request.app.state.connection.missing)
+        raise NotReady(request.app.state.connector.not_ready_reason)
     local = await services.database.run("SELECT release_version FROM system.local")
     await services.database.run("SELECT user_id FROM users LIMIT ?", (1,))
     kept = request.app.state.durability or await asyncio.to_thread(

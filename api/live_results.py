@@ -1,4 +1,4 @@
-"""What a live session looks like while it goes on: a running guess, and its sets."""
+"""Provisional answers of a live session: a guess about the last seconds, and its sets so far."""
 
 import asyncio
 from collections import deque
@@ -18,97 +18,102 @@ from models.recognition.sets import RecognisedSet, RecognitionModels
 from models.signal.pieces import Piece, Recording
 from schemas.times import NS_PER_S
 
-LOOK_BACK_S = 8.0  # five windows of 4 s
-EVERY_S = 1.0  # of new samples
-SETS_BACK_S = 150.0  # a long set and the pause before it
-SETS_EVERY_S = 5.0
+GUESS_WINDOW_S = 8.0  # five windows of 4 s
+GUESS_INTERVAL_S = 1.0  # of new samples
+SETS_WINDOW_S = 150.0  # a long set and the pause before it
+SETS_INTERVAL_S = 5.0
 MAX_SAMPLES = 60_000  # of a stream, 360 kB: devices may claim a thousand a second
-REACH_S = 3600.0  # of a stream: or one a second, and all of it becomes 50 Hz
+MAX_SPAN_S = 3600.0  # of a stream: devices may claim one a second, all of which becomes 50 Hz
 MAX_FINISHED_SETS = 500  # sets in one connection
 FAMILY = "exercise"
 
 
 class SampleBuffer:
-    """Keeps the newest samples of a wrist, and says when there are enough new ones.
+    """Buffers the newest samples of a wrist, and tells when an evaluation is due.
 
     Args:
         wrist: its streams.
-        back_s: how many seconds are kept, back from the newest sample.
-        every_s: seconds of new samples after which it is time for another look.
-        unseen: whether to keep older samples, too, until a look has seen them: a phone that comes
-            back sends minutes at once.
+        window_s: how many seconds are kept, back from the newest sample.
+        interval_s: seconds of new samples after which the next evaluation is due.
+        keep_unevaluated: whether to keep older samples until they were evaluated: a phone that
+            reconnects sends minutes at once.
     """
 
     def __init__(
-        self, wrist: WristStreams, back_s: float, every_s: float, *, unseen: bool = False
+        self,
+        wrist: WristStreams,
+        window_s: float,
+        interval_s: float,
+        *,
+        keep_unevaluated: bool = False,
     ) -> None:
         self._wrist = wrist
-        self._back_ns, self._every_ns = back_s * NS_PER_S, every_s * NS_PER_S
-        self._seen_ns = 0 if unseen else None
+        self._window_ns, self._interval_ns = window_s * NS_PER_S, interval_s * NS_PER_S
+        self._kept_from_ns = 0 if keep_unevaluated else None
         self._pieces: dict[str, deque[Piece]] = {
             name: deque() for name in (wrist.acc, wrist.gyro) if name is not None
         }
-        self._awaited: list[tuple[str, int]] = []
-        self._said_ns = 0
-        self._busy = False
+        self._being_stored: list[tuple[str, int]] = []
+        self._evaluated_until_ns = 0
+        self._evaluating = False
 
     @contextmanager
-    def awaiting(self, stream: str, piece: Piece) -> Generator[None]:
-        """Mark a piece as being kept: until the block ends it is a hole in what was heard.
+    def storing(self, stream: str, piece: Piece) -> Generator[None]:
+        """Mark a piece as being stored: until the block ends it counts as a gap.
 
-        Pieces behind it may be kept sooner. They count as heard when the block ends; add the piece
-        at once then.
+        Later pieces may be stored sooner; they count only when the block ends. Add the piece right
+        after that.
         """
-        awaited = (stream, piece.t0_ns)
-        self._awaited.append(awaited)
+        start = (stream, piece.t0_ns)
+        self._being_stored.append(start)
         try:
             yield
         finally:
-            self._awaited.remove(awaited)
+            self._being_stored.remove(start)
 
     def add(self, stream: str, piece: Piece) -> bool:
-        """Take samples; True when it is time to look, which `done` ends."""
-        kept = self._pieces.get(stream)
-        if kept is None:
+        """Add samples; True when an evaluation is due, which `finish` ends."""
+        pieces = self._pieces.get(stream)
+        if pieces is None:
             return False
-        kept.append(piece)
-        newest_ns = max(one.end_ns for one in kept)
-        needed_ns = newest_ns if self._seen_ns is None else min(newest_ns, self._seen_ns)
-        samples = sum(len(one.counts) for one in kept)
-        while kept and (
-            kept[0].end_ns < needed_ns - self._back_ns
+        pieces.append(piece)
+        newest_ns = max(one.end_ns for one in pieces)
+        needed_ns = newest_ns if self._kept_from_ns is None else min(newest_ns, self._kept_from_ns)
+        samples = sum(len(one.counts) for one in pieces)
+        while pieces and (
+            pieces[0].end_ns < needed_ns - self._window_ns
             or samples > MAX_SAMPLES
-            or kept[0].t0_ns < newest_ns - REACH_S * NS_PER_S
+            or pieces[0].t0_ns < newest_ns - MAX_SPAN_S * NS_PER_S
         ):
-            samples -= len(kept.popleft().counts)
-        return not self._busy and self.due()
+            samples -= len(pieces.popleft().counts)
+        return not self._evaluating and self.start_if_due()
 
-    def due(self) -> bool:
-        """Whether enough was heard since the last look; if so the next begins, until `done`."""
-        heard_ns = self.heard_ns()
-        self._busy = heard_ns >= self._said_ns + self._every_ns
-        self._said_ns = heard_ns if self._busy else self._said_ns
-        return self._busy
+    def start_if_due(self) -> bool:
+        """Whether enough samples arrived since the last evaluation; if so, start one."""
+        until_ns = self.complete_until_ns()
+        self._evaluating = until_ns >= self._evaluated_until_ns + self._interval_ns
+        self._evaluated_until_ns = until_ns if self._evaluating else self._evaluated_until_ns
+        return self._evaluating
 
-    def done(self) -> None:
-        """The look is over."""
-        self._busy = False
+    def finish(self) -> None:
+        """End the evaluation."""
+        self._evaluating = False
 
-    def heard_ns(self) -> int:
-        """Up to when each sensor of the wrist was heard without a hole, ns: a look needs all."""
-        ends = [max((one.end_ns for one in kept), default=0) for kept in self._pieces.values()]
-        holes = [t0_ns for stream, t0_ns in self._awaited if stream in self._pieces]
-        return int(min([*ends, *holes], default=0))
+    def complete_until_ns(self) -> int:
+        """Up to when the samples of all sensors of the wrist are complete, ns."""
+        ends = [max((one.end_ns for one in pieces), default=0) for pieces in self._pieces.values()]
+        gaps = [t0_ns for stream, t0_ns in self._being_stored if stream in self._pieces]
+        return int(min([*ends, *gaps], default=0))
 
     def recording(self) -> Recording:
-        """The samples that are kept, in order of time; from now on they count as seen."""
-        if self._seen_ns is not None:
-            self._seen_ns = self.heard_ns()
+        """The buffered samples in time order; from now on they count as evaluated."""
+        if self._kept_from_ns is not None:
+            self._kept_from_ns = self.complete_until_ns()
 
         def sorted_pieces(name: str | None) -> tuple[Piece, ...]:
             """The pieces of a stream by start; none where the wrist lacks that sensor (None)."""
-            kept = self._pieces.get(name, ()) if name is not None else ()
-            return tuple(sorted(kept, key=lambda piece: piece.t0_ns))
+            pieces = self._pieces.get(name, ()) if name is not None else ()
+            return tuple(sorted(pieces, key=lambda piece: piece.t0_ns))
 
         return Recording(
             sorted_pieces(self._wrist.acc), sorted_pieces(self._wrist.gyro), self._wrist.side
@@ -116,21 +121,21 @@ class SampleBuffer:
 
 
 class LiveGuess:
-    """Says what the last seconds of a wrist are; some tens of kilobytes."""
+    """Classifies the last seconds of a wrist; takes some tens of kilobytes."""
 
     def __init__(self, services: Services, user_id: UUID, wrist: WristStreams) -> None:
         self._services = services
         self._user_id = user_id
-        self.last = SampleBuffer(wrist, LOOK_BACK_S, EVERY_S)
+        self.buffer = SampleBuffer(wrist, GUESS_WINDOW_S, GUESS_INTERVAL_S)
 
     def add(self, stream: str, piece: Piece) -> bool:
-        """Take samples; True when it is time for a guess."""
-        return self.last.add(stream, piece)
+        """Add samples; True when a guess is due."""
+        return self.buffer.add(stream, piece)
 
     async def answer(self) -> dict[str, Any]:
-        """What the last seconds are, in the shape of classify and with the time that is meant."""
+        """The answer for the last seconds, in the shape of `classify`, with their start."""
         try:
-            recording = self.last.recording()
+            recording = self.buffer.recording()
             layout = model_id(recording)
             ladder = await self._services.models.ladder(self._user_id, layout, FAMILY)
             shape = await asyncio.to_thread(answer_of, recording, ladder, count=False)
@@ -138,31 +143,31 @@ class LiveGuess:
             shape["started_at"] = windows[0]["started_at"] if windows else None
             return shape
         finally:
-            self.last.done()
+            self.buffer.finish()
 
 
 class LiveSets:
-    """Says which sets a live session holds so far, and which one is being done."""
+    """Recognises the finished sets of a live session and the current one."""
 
     def __init__(
         self, services: Services, user_id: UUID, session_id: UUID, wrist: WristStreams
     ) -> None:
         self._services = services
         self._user_id, self._session_id = user_id, session_id
-        self.last = SampleBuffer(wrist, SETS_BACK_S, SETS_EVERY_S, unseen=True)
+        self.buffer = SampleBuffer(wrist, SETS_WINDOW_S, SETS_INTERVAL_S, keep_unevaluated=True)
         self._finished: list[RecognisedSet] = []
         self._shapes: list[dict[str, Any]] = []
 
     def add(self, stream: str, piece: Piece) -> bool:
-        """Take samples; True when it is time to look for sets."""
-        return self.last.add(stream, piece)
+        """Add samples; True when a recognition is due."""
+        return self.buffer.add(stream, piece)
 
     async def answer(self) -> dict[str, Any]:
-        """The sets that are over and the current one; what came in meanwhile is seen as well."""
+        """The finished sets and the current one; samples that arrive meanwhile are included."""
         try:
             while True:
-                recording, heard_ns = self.last.recording(), self.last.heard_ns()
-                asked, learned = await self._services.recogniser.learned_for(
+                recording, until_ns = self.buffer.recording(), self.buffer.complete_until_ns()
+                versions, learned = await self._services.recogniser.load_models(
                     self._user_id, model_id(recording)
                 )
                 found = await self._services.recogniser.in_turn(
@@ -172,7 +177,7 @@ class LiveSets:
                 if not self.last.due():
                     return {"sets": self._shapes, "current": current}
         finally:
-            self.last.done()
+            self.buffer.finish()
 
     def _look(self, recording: Recording, models: RecognitionModels, heard_ns: int) -> LiveSets:
         return recognise_live(recording, models, self._told, heard_ns)
@@ -183,7 +188,7 @@ class LiveSets:
         self._shapes += [self._shape(one, asked) for one in found.finished[:room]]
         return None if found.current is None else self._shape(found.current, asked)
 
-    def _shape(self, one: RecognisedSet, asked: ModelVersions) -> dict[str, Any]:
+    def _shape(self, found: RecognisedSet, versions: ModelVersions) -> dict[str, Any]:
         now = self._services.clock()
-        kept = prediction_of(one, self._user_id, self._session_id, asked, now)
-        return recognised_shape(kept).model_dump(mode="json")
+        prediction = prediction_of(found, self._user_id, self._session_id, versions, now)
+        return recognised_shape(prediction).model_dump(mode="json")

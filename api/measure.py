@@ -80,7 +80,7 @@ class Measurer:
             for set_id, measured in (await self._measure(user_id, session, missing, book)).items():
                 self._remember(keys[set_id], measured)
 
-        await self._queue.whole(user_id, measure_others)
+        await self._queue.run(user_id, measure_others)
         return {s: self._known[key] for s, key in keys.items() if key in self._known}
 
     def _remember(self, key: _Key, measured: SetMeasurements) -> None:

@@ -18,7 +18,7 @@ from schemas.layout import GLOBAL_OWNER, owner_of
 from store.champions import Champions, ServingVersion
 from store.models import Models, StoredModel
 
-_POINTERS = 100_000
+_MAX_POINTERS = 100_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +62,11 @@ class ModelCache:
         self._metrics = metrics
         self._capacity_bytes = capacity_bytes
         self._pointers: TtlCache[tuple[str, str, str], ServingVersion | None] = TtlCache(
-            pointer_ttl_s, _POINTERS, clock
+            pointer_ttl_s, _MAX_POINTERS, clock
         )
         self._versions: OrderedDict[tuple[str, ...], tuple[StoredModel, Any]] = OrderedDict()
         self._bytes = 0
-        self._under_way: dict[tuple[str, ...], asyncio.Task[Any]] = {}
+        self._loading: dict[tuple[str, ...], asyncio.Task[Any]] = {}
 
     async def find(self, user_id: UUID, model_id: str, family: str) -> LoadedModel | None:
         """The model that serves a user: the user's own, else the global one, else None.
@@ -77,8 +77,8 @@ class ModelCache:
         Raises:
             DatabaseUnavailable: it is not in memory and cannot be read.
         """
-        for level, owner in _rungs(user_id):
-            loaded = await self._rung(level, owner, model_id, family)
+        for level, owner in _levels(user_id):
+            loaded = await self._load_level(level, owner, model_id, family)
             if loaded is not None:
                 return loaded
         return None
@@ -95,21 +95,21 @@ class ModelCache:
         """
         layouts = (ACC6, ACC3) if model_id == ACC6 else (model_id,)
         found: list[LoadedModel] = []
-        for level, owner in _rungs(user_id):
+        for level, owner in _levels(user_id):
             for layout in layouts:
-                loaded = await self._rung(level, owner, layout, family)
+                loaded = await self._load_level(level, owner, layout, family)
                 if loaded is not None:
                     found.append(loaded)
         return found
 
-    async def _rung(
+    async def _load_level(
         self, level: Level, owner: str, model_id: str, family: str
     ) -> LoadedModel | None:
         serving = await self.serving(owner, model_id, family)
-        loaded = None if serving is None else await self._readable(serving)
+        loaded = None if serving is None else await self._load_or_none(serving)
         return None if loaded is None else LoadedModel(*loaded, level)
 
-    async def serving_rung(
+    async def serving_level(
         self, user_id: UUID, model_id: str, family: str
     ) -> tuple[Level, ServingVersion] | None:
         """Which version `find` answers with, on which rung.
@@ -117,13 +117,13 @@ class ModelCache:
         Raises:
             DatabaseUnavailable: it is not in memory and cannot be read.
         """
-        for level, owner in _rungs(user_id):
+        for level, owner in _levels(user_id):
             serving = await self.serving(owner, model_id, family)
-            if serving and await self._readable(serving):
+            if serving and await self._load_or_none(serving):
                 return level, serving
         return None
 
-    async def _readable(self, serving: ServingVersion) -> tuple[StoredModel, Any] | None:
+    async def _load_or_none(self, serving: ServingVersion) -> tuple[StoredModel, Any] | None:
         try:
             return await self._load(serving)
         except (BadModelBytes, NoModel):
@@ -151,27 +151,27 @@ class ModelCache:
             self._metrics.cache.labels("hit").inc()
             return kept
         self._metrics.cache.labels("miss").inc()
-        return await self._once(key, lambda: self._read_version(key))
+        return await self._load_once(key, lambda: self._read_version(key))
 
     async def _read_version(self, key: tuple[str, str, str, str]) -> tuple[StoredModel, Any]:
         stored = await self.models.get(*key)
         decode = self._decoders.get(stored.family)
         kept = (stored, decode(stored.content) if decode else None)
         self._versions[key] = kept
-        self._bytes += _size(stored)
+        self._bytes += _memory_bytes(stored)
         while self._bytes > self._capacity_bytes and len(self._versions) > 1:
             _, (dropped, _) = self._versions.popitem(last=False)
-            self._bytes -= _size(dropped)
+            self._bytes -= _memory_bytes(dropped)
         self._metrics.cache_bytes.set(self._bytes)
         return kept
 
-    async def _once(self, key: tuple[str, ...], read: Callable[[], Awaitable[Any]]) -> Any:
+    async def _load_once(self, key: tuple[str, ...], read: Callable[[], Awaitable[Any]]) -> Any:
         """Read once, however many ask at once; a caller that leaves ends no other's read."""
-        task = self._under_way.get(key)
+        task = self._loading.get(key)
         if task is None:
             task = asyncio.ensure_future(read())
-            self._under_way[key] = task
-            task.add_done_callback(lambda _: self._under_way.pop(key, None))
+            self._loading[key] = task
+            task.add_done_callback(lambda _: self._loading.pop(key, None))
         return await asyncio.shield(task)
 
 
@@ -180,10 +180,10 @@ def rungs_of(ladder: Sequence[LoadedModel]) -> list[Rung]:
     return [Rung(one.level, one.stored.version, one.model) for one in ladder]
 
 
-def _rungs(user_id: UUID) -> tuple[tuple[Level, str], ...]:
+def _levels(user_id: UUID) -> tuple[tuple[Level, str], ...]:
     return ("user", owner_of(user_id)), ("global", GLOBAL_OWNER)
 
 
-def _size(stored: StoredModel) -> int:
+def _memory_bytes(stored: StoredModel) -> int:
     """Bytes in memory: the arrays in the blob, decoded once more, and the blob itself."""
     return 2 * len(stored.content)

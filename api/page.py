@@ -39,7 +39,7 @@ async def page(request: Request) -> HTMLResponse:
     text = _templates.get_template("page.html").render(
         version=VERSION,
         commit=request.app.state.commit,
-        missing=request.app.state.connection.missing or "Cassandra does not answer.",
+        missing=request.app.state.connector.not_ready_reason or "Cassandra does not answer.",
         node=None if overview is None else _node(overview),
         numbers=[] if overview is None else _numbers(overview),
         families=list(FAMILIES.values()),

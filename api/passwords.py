@@ -5,7 +5,7 @@ import asyncio
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
-AT_ONCE = 2  # each takes 64 MiB and a core for some 50 ms
+MAX_CONCURRENT_HASHES = 2  # each takes 64 MiB and a core for some 50 ms
 
 
 class Passwords:
@@ -17,7 +17,7 @@ class Passwords:
 
     def __init__(self, hasher: PasswordHasher | None = None) -> None:
         self._hasher = hasher or PasswordHasher()
-        self._gate = asyncio.Semaphore(AT_ONCE)
+        self._gate = asyncio.Semaphore(MAX_CONCURRENT_HASHES)
         self._nobody = ""
 
     async def hash(self, password: str) -> str:

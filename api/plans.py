@@ -8,7 +8,7 @@ from pydantic import BaseModel
 from api.cursors import NextPage, PageCursor, PageLimit
 from api.dependencies import Sensor, ServicesDep
 from api.problems import problem_responses
-from api.quota import taking_bytes
+from api.quota import byte_charger
 from schemas.errors import NotFound
 from schemas.events import PlanBody
 from store.plans import Plan
@@ -49,7 +49,7 @@ async def put_plan(plan: UUID, body: PlanBody, caller: Sensor, services: Service
     and counts as a sample of the day for four of its bytes. A repeat is free.
     """
     sets = [one.model_dump() for one in body.sets]
-    charge = taking_bytes(services, caller.user_id)
+    charge = byte_charger(services, caller.user_id)
     kept = await services.recorder.put_plan(caller.user_id, plan, body.name, sets, charge)
     return _shape(kept)
 

@@ -121,10 +121,10 @@ async def read_session(
     """The session, its sets, where it left the plan, and what was noticed about its data."""
     row = await services.recorder.session(caller.user_id, session)
     sets = await services.records.sets.of_session(caller.user_id, session)
-    look = services.recogniser.sets_of(caller.user_id, row, services.clock())
+    look = services.recogniser.recognised_sets(caller.user_id, row, services.clock())
     found = await cancel_on_disconnect(request, look)
     others = not_confirmed(found, [(one.started_at, one.ended_at) for one in sets])
-    measured = await services.recogniser.measured(caller.user_id, row, sets)
+    measured = await services.recogniser.measure(caller.user_id, row, sets)
     shapes = [set_shape(one, measured.get(one.set_id)) for one in sets]
     shapes += [recognised_shape(one) for one in others]
     month = month_of(row.started_at.date())

@@ -13,7 +13,7 @@ from pydantic import BaseModel, Field
 
 from api.dependencies import Sensor, ServicesDep
 from api.problems import problem_responses
-from api.quota import set_counts_as
+from api.quota import set_quota
 from api.shapes import ModelName
 from models.recognition.sets import SetMeasurements
 from models.reps.count import Repetitions
@@ -104,7 +104,7 @@ async def confirm_set(
     samples of a day, where the session declares an accelerometer.
     """
     row = await services.recorder.session(caller.user_id, session)
-    services.rate_limiter.take_samples(caller.user_id, set_counts_as(row, confirmation))
+    services.rate_limiter.take_samples(caller.user_id, set_quota(row, confirmation))
     current = await _revision(services, caller, session, set, if_match)
     kept = await services.recorder.confirm_set(caller.user_id, session, set, confirmation, current)
     response.headers["ETag"] = etag(kept)

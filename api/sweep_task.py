@@ -1,7 +1,7 @@
-"""Once a minute finishes what was journaled but, because somebody crashed, not projected.
+"""Sweeps once a minute: projects events that a crash left in the journal without projections.
 
-Of the workers of a host the one that holds a lock file does it. Several hosts do it several times,
-which changes nothing. How far it came is a watermark in Cassandra.
+Of the workers of a host the one that holds a lock file does it. Several hosts may sweep the same
+events, which changes nothing. The progress is a watermark in Cassandra.
 """
 
 import asyncio
@@ -17,12 +17,12 @@ from ingest.sweeper import ProjectedEvents, sweep
 from store.watermarks import Watermarks
 
 EVERY_S = 60.0
-FIRST_LOOK = timedelta(days=1)  # where nobody has ever swept
+FIRST_LOOKBACK = timedelta(days=1)  # of the first sweep of a deployment
 NAME = "sweep"
 
 
 class SweepTask:
-    """The minute's work of one worker."""
+    """The periodic sweep of one worker."""
 
     def __init__(self, services: Services, lock_path: Path, log: RequestLog | None = None) -> None:
         self._services = services
@@ -30,58 +30,58 @@ class SweepTask:
         self._lock_path = lock_path
         self._log = log
         self._lock: int | None = None
-        self._projected = ProjectedEvents()
+        self._projected_events = ProjectedEvents()
 
     async def run(self) -> None:
-        """Sweep every minute until cancelled; what fails is tried again from the same place."""
+        """Sweep every minute until cancelled; a failed sweep is repeated from its watermark."""
         metrics = self._services.metrics
         while True:
             await asyncio.sleep(EVERY_S)
             try:
-                await self.once()
+                await self.sweep_once()
             except Exception as problem:  # noqa: BLE001 (who holds the lock must not stop looking)
                 metrics.sweeps.labels("failed").inc()
-                self._tell(problem, "sweep")
+                self._log_error(problem, "sweep")
 
-    async def once(self) -> bool:
-        """Sweep now; False when another worker of this host does.
+    async def sweep_once(self) -> bool:
+        """Sweep now; False when another worker of this host does it.
 
         Raises:
-            DatabaseUnavailable: not all could be looked at; the watermark stays.
+            DatabaseUnavailable: the sweep is incomplete; the watermark stays.
         """
-        if not self._mine():
+        if not self._acquire_lock():
             return False
         now = self._services.clock()
-        since = await self._watermarks.read(NAME, now) or now - FIRST_LOOK
+        since = await self._watermarks.read(NAME, now) or now - FIRST_LOOKBACK
         done = await sweep(
             self._services.records,
             since,
             now,
             database=self._services.database,
-            projected=self._projected,
+            projected=self._projected_events,
         )
         await self._advance(now)
         metrics = self._services.metrics
         metrics.sweeps.labels("done").inc()
         metrics.sweep_failures.inc(len(done.failed))
         for _, problem in done.failed:
-            self._tell(problem, "sweep of a user")
+            self._log_error(problem, "sweep of a user")
         return True
 
     def close(self) -> None:
-        """Let another worker do it."""
+        """Release the lock file: another worker sweeps from now on."""
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
 
-    def _tell(self, problem: Exception, what: str) -> None:
+    def _log_error(self, problem: Exception, what: str) -> None:
         if self._log is not None:
             self._log.log_error(problem, what=what)
 
     async def _advance(self, to: datetime) -> None:
         await self._watermarks.advance(NAME, uuid4(), to, self._services.clock())
 
-    def _mine(self) -> bool:
+    def _acquire_lock(self) -> bool:
         if self._lock is not None:
             return True
         handle = os.open(self._lock_path, os.O_RDWR | os.O_CREAT, 0o600)

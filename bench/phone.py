@@ -45,7 +45,7 @@ class Phone:
         self.session = session
         self.samples = 0
         self.repeats = 0
-        self.done = asyncio.Event()
+        self.finish = asyncio.Event()
         self._url, self._pieces, self._random = url, pieces, chance
         self._headers = {"Authorization": f"Bearer {token}"}
         self._token = token
@@ -71,7 +71,7 @@ class Phone:
                 now += [one for one in now if self._random.random() < TWICE]
                 answered = await asyncio.gather(*(self._put(http, *one) for one in now))
                 await asyncio.sleep(PAUSE_S if all(answered) else AGAIN_S)
-        self.done.set()
+        self.finish.set()
 
     async def complete(self) -> None:
         """Tell the server which chunks are the session.

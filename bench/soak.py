@@ -118,9 +118,9 @@ class _Soak:
         """Wait until the phones have handed over what they had begun to send."""
         try:
             async with asyncio.timeout(LAST_WORDS_S):
-                await asyncio.gather(*(phone.done.wait() for phone in self._phones))
+                await asyncio.gather(*(phone.finish.wait() for phone in self._phones))
         except TimeoutError:
-            begun = sum(not phone.done.is_set() for phone in self._phones)
+            begun = sum(not phone.finish.is_set() for phone in self._phones)
             raise SoakTookTooLong(
                 f"{begun} phones still had something to hand over after {LAST_WORDS_S:.0f} s."
             ) from None

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from api import connection
+from api import database_connector
 from api.database_connector import DatabaseConnector
 from api.observe import Metrics
 from schemas.config import Config
@@ -46,13 +46,13 @@ def test_a_setting_that_cannot_be_read_later_is_said_and_tried_again(
     made = Late()
 
     def build(*_: object) -> str:
-        said.append(made.missing)
+        said.append(made.not_ready_reason)
         if len(said) < 3:
             raise BadConfig("auth.outside_jwks: cannot be read")
         return "services"
 
-    monkeypatch.setattr(connection, "build_services", build)
-    monkeypatch.setattr(connection, "AGAIN_S", 0.0)
+    monkeypatch.setattr(database_connector, "build_services", build)
+    monkeypatch.setattr(database_connector, "RETRY_S", 0.0)
 
     class Enough(Exception):  # the end of the story
         pass
@@ -60,7 +60,7 @@ def test_a_setting_that_cannot_be_read_later_is_said_and_tried_again(
     def sweeping(*_: object) -> None:
         raise Enough
 
-    monkeypatch.setattr(connection, "Sweeping", sweeping)
+    monkeypatch.setattr(database_connector, "SweepTask", sweeping)
 
     async def story() -> None:
         await made.open()
@@ -73,7 +73,7 @@ def test_a_setting_that_cannot_be_read_later_is_said_and_tried_again(
         "auth.outside_jwks: cannot be read",
         "auth.outside_jwks: cannot be read",
     ]
-    assert (made.missing, made.app.state.services) == ("", "services")
+    assert (made.not_ready_reason, made.app.state.services) == ("", "services")
     assert [one.closed for one in made.bases] == [True, True, False]
 
 
@@ -92,9 +92,11 @@ def test_an_error_that_nobody_foresaw_is_said_and_tried_again(
     said: list[str] = []
     made = Odd()
     monkeypatch.setattr(
-        connection, "build_services", lambda *_: said.append(made.missing) or "services"
+        database_connector,
+        "build_services",
+        lambda *_: said.append(made.not_ready_reason) or "services",
     )
-    monkeypatch.setattr(connection, "AGAIN_S", 0.0)
+    monkeypatch.setattr(database_connector, "RETRY_S", 0.0)
 
     async def story() -> None:
         await made.open()
@@ -105,7 +107,7 @@ def test_an_error_that_nobody_foresaw_is_said_and_tried_again(
         def close(self) -> None: ...
         async def run(self) -> None: ...
 
-    monkeypatch.setattr(connection, "Sweeping", Done)
+    monkeypatch.setattr(database_connector, "SweepTask", Done)
     asyncio.run(story())
     assert said == ["ZeroDivisionError: odd"]
     assert made.app.state.services == "services"
@@ -120,7 +122,7 @@ def test_a_setting_that_cannot_be_read_at_the_start_ends_it(
     def build(*_: object) -> None:
         raise BadConfig("auth.outside_jwks: cannot be read")
 
-    monkeypatch.setattr(connection, "build_services", build)
+    monkeypatch.setattr(database_connector, "build_services", build)
     with pytest.raises(BadConfig):
         asyncio.run(made.open())
     assert [one.closed for one in made.bases] == [True]

@@ -98,7 +98,7 @@ def test_a_turn_lasts_until_its_work_has_ended_whoever_gave_up_waiting():
             told.append(f"{name} ends")
 
         def come(who: UUID, name: str) -> asyncio.Task[None]:
-            return asyncio.create_task(turns.whole(who, lambda: work(name)))
+            return asyncio.create_task(turns.run(who, lambda: work(name)))
 
         given_up, never_begun, last = come(ANNA, "1"), come(ANNA, "2"), come(BEN, "3")
         await asyncio.sleep(0.01)

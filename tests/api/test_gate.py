@@ -112,7 +112,7 @@ def taking(max_body_bytes: int) -> Gate:
 
 
 @pytest.mark.parametrize(
-    ("part_bytes", "cap_bytes", "status"),
+    ("part_bytes", "max_body_bytes", "status"),
     [(2**19, 2**24, 204), (2**15, 2**24, 408), (2**19, 2**22, 413)],
     ids=["as fast as any", "too slow", "over its own cap"],
 )

@@ -17,7 +17,7 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from api.jwks import AGAIN_S, FRESH_S, IssuerKeys
+from api.jwks import MAX_AGE_S, RETRY_S, IssuerKeys
 from api.keys import KeyRing, load_keys, rotate
 from api.tokens import Tokens
 from schemas.config import Api, Auth, Cassandra
@@ -207,17 +207,17 @@ def test_an_issuers_keys_come_and_go(issuer: Issuer):
         issuer.keys = {"newer": Ed25519PrivateKey.generate()}
         asyncio.run(keys.refresh("newer"))
         assert (set(keys.keys), issuer.asked) == ({"theirs"}, 1), "it was asked a moment ago"
-        now_s += AGAIN_S + 1
+        now_s += RETRY_S + 1
         asyncio.run(keys.refresh("newer"))
         assert (set(keys.keys), issuer.asked) == ({"newer"}, 2)
         issuer.keys = {"third": Ed25519PrivateKey.generate()}
-        now_s += AGAIN_S + 1
+        now_s += RETRY_S + 1
         asyncio.run(keys.refresh("newer"))
         assert issuer.asked == 2, "it is known, and fresh"
-        now_s += FRESH_S
+        now_s += MAX_AGE_S
         asyncio.run(keys.refresh("newer"))
         assert set(keys.keys) == {"third"}, "what the issuer withdrew is not believed"
-    now_s += FRESH_S + 1
+    now_s += MAX_AGE_S + 1
     asyncio.run(keys.refresh("third"))  # nobody answers any more: no error
     assert set(keys.keys) == {"third"}
 

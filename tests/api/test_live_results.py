@@ -37,7 +37,7 @@ def test_the_newest_seconds_are_kept():
 
 
 def test_minutes_that_come_at_once_are_kept_until_they_are_seen():
-    kept = SampleBuffer(WRIST, 20, 5, unseen=True)
+    kept = SampleBuffer(WRIST, 20, 5, keep_unevaluated=True)
     hear(kept, range(100))
     assert held(kept) == range(100)  # nobody has looked before
     hear(kept, range(100, 150))
@@ -45,7 +45,7 @@ def test_minutes_that_come_at_once_are_kept_until_they_are_seen():
 
 
 def test_what_reaches_back_over_an_hour_is_left_to_the_whole_session():
-    kept = SampleBuffer(WRIST, 20, 5, unseen=True)
+    kept = SampleBuffer(WRIST, 20, 5, keep_unevaluated=True)
     hear(kept, range(0, 4000, 5))
     assert held(kept).start == 400
     kept.add("acc", Piece(second(4000).t0_ns, 1.0, "g", 0.001, np.zeros((8192, 3), dtype=np.int16)))
@@ -53,23 +53,23 @@ def test_what_reaches_back_over_an_hour_is_left_to_the_whole_session():
 
 
 @pytest.mark.parametrize("unseen", [False, True])
-def test_a_look_is_due_once_enough_is_new_and_no_other_goes_on(*, unseen: bool):
-    kept = SampleBuffer(WRIST, 20, 5, unseen=unseen)
+def test_a_look_is_due_once_enough_is_new_and_no_other_goes_on(*, keep_unevaluated: bool):
+    kept = SampleBuffer(WRIST, 20, 5, keep_unevaluated=keep_unevaluated)
     assert kept.add("acc", second(0))  # the first of all times
     assert not kept.add("acc", second(60))  # one goes on
-    kept.done()
-    assert kept.due()
-    kept.done()
-    assert not kept.due()
+    kept.finish()
+    assert kept.start_if_due()
+    kept.finish()
+    assert not kept.start_if_due()
 
 
 def test_nothing_behind_a_piece_that_is_being_kept_counts_as_heard():
     """Chunks of one moment are kept side by side: a hole would end a set too early."""
     kept = SampleBuffer(WRIST, 20, 5)
     hear(kept, range(10))
-    with kept.awaiting("acc", second(10)):
+    with kept.storing("acc", second(10)):
         hear(kept, range(11, 20))
-        assert kept.heard_ns() == second(10).t0_ns
+        assert kept.complete_until_ns() == second(10).t0_ns
     kept.add("acc", second(10))
-    assert kept.heard_ns() == second(20).t0_ns
+    assert kept.complete_until_ns() == second(20).t0_ns
     assert len(held(kept)) == 20

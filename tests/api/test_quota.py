@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from websockets.sync.client import connect
 
-from api.quota import CHUNK_COUNTS_AS, chunk_counts_as, set_counts_as
+from api.quota import MIN_CHUNK_QUOTA, chunk_quota, set_quota
 from ingest.chunks import canonical_body, decode_chunk
 from models.signal.pieces import Piece
 from schemas.config import Cassandra, Limits
@@ -101,7 +101,7 @@ def one_sample(phone: Phone, seq: int) -> httpx.Response:
 def test_a_chunk_of_one_sample_costs_as_much_as_one_of_sixteen(
     keyspace: Cassandra, tmp_path: Path
 ) -> None:
-    limits = Limits(samples_per_day=3 * CHUNK_COUNTS_AS)
+    limits = Limits(samples_per_day=3 * MIN_CHUNK_QUOTA)
     with (
         running(settings(keyspace, tmp_path, limits=limits)) as strict,
         strict.register().client() as http,
@@ -119,7 +119,7 @@ def test_a_day_of_short_chunks_of_both_sensors_fits_into_the_quota() -> None:
     chunk = decode_chunk(
         canonical_body(Piece(0, 50.0, "g", 0.001, CALM)), CBOR["Content-Type"], Limits()
     )
-    assert 86_400 * 50 / 20 * 2 * chunk_counts_as(chunk) < Limits().samples_per_day / 5
+    assert 86_400 * 50 / 20 * 2 * chunk_quota(chunk) < Limits().samples_per_day / 5
 
 
 def test_a_confirmed_set_counts_where_its_samples_are_kept_again(
@@ -151,6 +151,6 @@ def test_a_set_counts_as_no_more_than_is_kept_of_it() -> None:
     def counts(length_s: float) -> int:
         end = start + timedelta(seconds=length_s)
         said = SetConfirmation(exercise="row", started_at=start, ended_at=end)
-        return set_counts_as(session, said)
+        return set_quota(session, said)
 
     assert [counts(0.001), counts(60), counts(6 * 3600)] == [16, 12_000, 1_000_000]

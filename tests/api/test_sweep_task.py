@@ -30,20 +30,20 @@ def test_one_worker_sweeps_and_another_takes_over(
     first, second = two
     watermarks = Watermarks(service.services.database)
     before = datetime.now(UTC)
-    assert service.run(first.once())
+    assert service.run(first.sweep_once())
     reached = service.run(watermarks.read(NAME, datetime.now(UTC)))
     assert reached is not None
     assert reached >= before - timedelta(milliseconds=1)
-    assert not service.run(second.once())
+    assert not service.run(second.sweep_once())
     first.close()
-    assert service.run(second.once())
+    assert service.run(second.sweep_once())
 
 
 def test_a_failed_sweep_stays_where_it_was(
     service: RunningService, two: tuple[SweepTask, SweepTask], monkeypatch: pytest.MonkeyPatch
 ):
     watermarks = Watermarks(service.services.database)
-    service.run(two[0].once())
+    service.run(two[0].sweep_once())
     before = service.run(watermarks.read(NAME, datetime.now(UTC)))
 
     async def away(*_: object, **__: object) -> None:
@@ -51,7 +51,7 @@ def test_a_failed_sweep_stays_where_it_was(
 
     monkeypatch.setattr("api.sweep_task.sweep", away)
     with pytest.raises(DatabaseUnavailable):
-        service.run(two[0].once())
+        service.run(two[0].sweep_once())
     assert service.run(watermarks.read(NAME, datetime.now(UTC))) == before
 
 
@@ -71,7 +71,7 @@ def test_a_sweep_that_breaks_is_not_the_last(
     monkeypatch.setattr("api.sweep_task.EVERY_S", 0.0)
     lines: list[str] = []
     sweeping = SweepTask(service.services, tmp_path / "lock", RequestLog(lines.append))
-    monkeypatch.setattr(sweeping, "once", once)
+    monkeypatch.setattr(sweeping, "sweep_once", once)
     with pytest.raises(asyncio.CancelledError):
         asyncio.run(sweeping.run())
     assert len(tried) == 2

@@ -243,11 +243,11 @@ def test_who_gives_up_waiting_finds_the_answer_next_time(service: RunningService
     async def give_up() -> list[Prediction]:
         row = await service.services.recorder.session(person.user_id, session)
         asking = asyncio.create_task(
-            recogniser.sets_of(person.user_id, row, service.services.clock())
+            recogniser.recognised_sets(person.user_id, row, service.services.clock())
         )
-        while not recogniser._looks:
+        while not recogniser._running:
             await asyncio.sleep(0)
-        (look,) = recogniser._looks.values()
+        (look,) = recogniser._running.values()
         asking.cancel()
         return await look.task
 

@@ -59,7 +59,7 @@ async def seen(one: Story, session: Any) -> list[Prediction]:
     async def learned_for(_: str) -> tuple[dict[str, Any], RecognitionModels]:
         return ASKED, RecognitionModels()
 
-    found = await recognise_session(one.records, one.user, session, 1, learned_for, one.clock())
+    found = await recognise_session(one.records, one.user, session, 1, load_models, one.clock())
     assert found is not None
     return found[0]
 

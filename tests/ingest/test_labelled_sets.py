@@ -100,7 +100,7 @@ def test_of_a_set_that_no_row_holds_its_begin_is_kept(
 
     async def story() -> None:
         whole = await samples_of(await both_sensors())
-        monkeypatch.setattr("ingest.labelled_sets.SAMPLES_AT_MOST", most)
+        monkeypatch.setattr("ingest.labelled_sets.MAX_SAMPLES", most)
         kept = await samples_of(await both_sensors())
         for all_of_it, begin in ((whole.acc, kept.acc), (whole.gyro, kept.gyro)):
             counts, first = (

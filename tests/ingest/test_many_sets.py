@@ -28,7 +28,7 @@ def test_who_confirms_a_set_reads_none_of_the_others() -> None:
 
 
 def test_a_full_session_takes_what_it_has_but_no_new_set(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sets, "SETS_AT_MOST", 2)
+    monkeypatch.setattr(sets, "MAX_SETS", 2)
 
     async def story() -> None:
         one = Story()

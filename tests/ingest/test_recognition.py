@@ -51,7 +51,7 @@ def test_what_is_seen_is_kept_and_announced():
         session = await one.records.sessions.read(one.user, one.session)
         assert session is not None
         now = one.clock()
-        seen = await recognise_session(one.records, one.user, session, 1, learned_for, now)
+        seen = await recognise_session(one.records, one.user, session, 1, load_models, now)
         assert seen is not None
         (found,), asked = seen
         assert asked == ASKED
