@@ -76,8 +76,8 @@ def rotate_key(
     """
     context = open_context(conf, as_json=as_json)
     folder = context.config.paths.secrets
-    kid = rotate(folder, datetime.now(UTC), forget_others=forget_others)
-    believed = sorted(load_keys(folder, context.config.api.host).believed)
+    kid = rotate(folder, datetime.now(UTC), revoke_others=forget_others)
+    believed = sorted(load_keys(folder, context.config.api.host).trusted)
     context.terminal.say(f"{kid} signs; believed: {', '.join(believed)} (in {folder}).")
     context.terminal.answer({"signs": kid, "believed": believed})
 
