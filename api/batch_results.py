@@ -1,4 +1,4 @@
-"""What batch jobs found about the caller, each with its time and its run."""
+"""Results of batch jobs about the caller, each with its time and its run."""
 
 from datetime import datetime, timedelta
 from typing import Any, NoReturn
@@ -97,10 +97,10 @@ async def rank(caller: Predict, services: ServicesDep) -> RankAnswer:
 
 
 async def _live(services: ServicesDep, family: str) -> tuple[LiveRun, dict[str, Any]]:
-    """The run that readers see, and what an answer says of it.
+    """The live run of a family, and the members of an answer that describe it.
 
     Raises:
-        NotComputedYet: no run of the family is live; where there are too few people, so it says.
+        NotComputedYet: no run of the family is live; the next step gives the last run's reason.
     """
     live = await LiveRuns(services.database).read(family)
     if live is None:
@@ -118,10 +118,10 @@ async def _live(services: ServicesDep, family: str) -> tuple[LiveRun, dict[str, 
 
 
 async def is_stale(services: Services, family: str, as_of: datetime) -> bool:
-    """Whether nobody has looked for news for too long: without news an old result still holds."""
+    """Whether no run checked for changes for too long; without changes old results stay valid."""
     now = services.clock()
-    looked_at = await Watermarks(services.database).read(family, now)
-    return now - max(as_of, looked_at or as_of) > STALE_AFTER
+    checked_at = await Watermarks(services.database).read(family, now)
+    return now - max(as_of, checked_at or as_of) > STALE_AFTER
 
 
 def _left_out(family: str) -> NoReturn:

@@ -142,7 +142,7 @@ async def put_chunks(request: Request) -> Response:
 
 
 class _Upload:
-    """Chunks that came in one body."""
+    """Stores the chunks of one body."""
 
     def __init__(
         self, request: Request, services: Services, user_id: UUID, session_id: UUID
@@ -152,7 +152,7 @@ class _Upload:
         self._gate = asyncio.Semaphore(MAX_CONCURRENT_CHUNKS)
         self._over: LimitExceeded | None = None
 
-    async def keep(self, item: Item) -> object:
+    async def store(self, item: Item) -> object:
         """The receipt of an item, or its problem."""
         async with self._gate:
             if self._over is not None:  # since an earlier item: this one is not looked at
@@ -167,9 +167,9 @@ class _Upload:
                 return await self._refusal(item, self._counted(error))
 
     def _counted(self, error: MuvrError) -> MuvrError:
-        """Charge a refused item as a request of its own; what the item is told.
+        """Count a refused item as a request of its own; returns the item's error.
 
-        A body of 4,096 bad items must not pass as one request. Over the limit the answer is
+        A body of 4,096 bad items must not pass as one request. Over the limit the error is
         `LimitExceeded`, for this item and for all that follow.
         """
         try:
@@ -182,9 +182,9 @@ class _Upload:
         return error
 
     async def _refusal(self, item: Item, error: MuvrError) -> object:
-        await asyncio.sleep(0)  # others may be served between two of them
+        await asyncio.sleep(0)  # lets other requests run in between
         problem = msgspec.Raw(bytes(problem_response(error, self._request).body))
-        # An item has no header fields: what Retry-After says elsewhere stands in it.
+        # An item has no header fields: this member replaces Retry-After.
         wait = {"retry_after_s": error.retry_after_s} if isinstance(error, LimitExceeded) else {}
         return {"stream": item.stream, "seq": item.seq, **wait, "problem": problem}
 

@@ -1,4 +1,4 @@
-"""`complete`: the one body that grows with its session."""
+"""`complete`: lists the chunks of a session. Its body may be long."""
 
 import asyncio
 from collections.abc import Callable, Coroutine
@@ -18,8 +18,8 @@ from api.sessions import SessionSummary, summary
 from schemas.events import Completion
 
 MAX_CONCURRENT_BODIES = 2
-"""Long bodies that a worker reads at the same time: a day of one-second chunks, both sensors, takes
-150 MB until it is kept."""
+"""Long bodies that a worker handles at the same time: that of a day of one-second chunks, both
+sensors, takes 150 MB until it is stored."""
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
 
@@ -27,15 +27,15 @@ class LongBodyRoute(APIRoute):
     """A route that takes bodies of up to `limits.completion_mb`.
 
     The sender of a body that is longer than `limits.body_mb`, or of unknown length, is authorised
-    before a byte of it is read. Few such bodies are read at once; the others wait.
+    before any of it is read. Few such bodies are handled at once; the others wait.
     """
 
     def get_route_handler(self) -> Handler:
-        """FastAPI's handler, behind the check of the length and the wait for a place."""
+        """FastAPI's handler, after checking the length and waiting for a free slot."""
         handle = super().get_route_handler()
 
         async def handle_in_turn(request: Request) -> Response:
-            """Answer a short body at once; a long one once it is allowed and a place is free."""
+            """Handle a short body at once, a long one when it is authorised and a slot is free."""
             services = services_of(request)
             limits = services.config.limits
             length = header_of(request, b"content-length")
@@ -44,8 +44,8 @@ class LongBodyRoute(APIRoute):
             caller = await services.authenticator.authenticate(header_of(request, b"authorization"))
             caller.require_scope(SCOPE)
             request.scope[MAX_BODY_BYTES] = int(limits.completion_mb * 2**20)
-            places: asyncio.Semaphore = request.app.state.long_bodies
-            async with places:
+            slots: asyncio.Semaphore = request.app.state.long_bodies
+            async with slots:
                 return await handle(request)
 
         return handle_in_turn

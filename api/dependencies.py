@@ -1,4 +1,4 @@
-"""What a worker holds, and how an endpoint asks for it."""
+"""The services of a worker, and the FastAPI dependencies by which endpoints get them."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ OAUTH = "OAuth2PasswordBearer"
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """Everything that needs the database; made once per worker, after the fork."""
+    """Everything that needs the database; created once per worker, after the fork."""
 
     config: Config
     database: Database
@@ -51,7 +51,7 @@ def services_of(connection: HTTPConnection) -> Services:
     """The worker's services.
 
     Raises:
-        NotReady: Cassandra has not been reached since the start, or is not as it must be.
+        NotReady: Cassandra has not been reached since the start, or is not usable.
     """
     services: Services | None = connection.app.state.services
     if services is None:
@@ -68,10 +68,9 @@ _bearer = OAuth2PasswordBearer(tokenUrl="/v1/auth/token", scopes=SCOPES, auto_er
 
 
 async def authorise(request: HTTPConnection, scope: str) -> Caller:
-    """Who is calling, for routes that take the bare request.
+    """Authenticate the caller of a raw route and count the request against the rate limit.
 
-    A token that was seen within `api.pointer_ttl_s` costs microseconds and does not suspend.
-    Takes one request from the caller's rate limit.
+    A token that was checked within `api.pointer_ttl_s` takes microseconds and does not suspend.
 
     Raises:
         NotAuthenticated, MissingScope, LimitExceeded, DatabaseUnavailable.
@@ -90,7 +89,7 @@ async def _current(
 
 
 def require(scope: str) -> Any:
-    """A dependency that answers the caller of a good token with this scope.
+    """A dependency that returns the caller of a valid token with this scope.
 
     Use as `caller: Annotated[Caller, require("predict")]`; OpenAPI shows the scope.
     """

@@ -1,4 +1,4 @@
-"""Whom one follows."""
+"""Follows: list, follow and unfollow users."""
 
 from datetime import datetime
 from uuid import UUID
@@ -37,9 +37,9 @@ async def list_follows(
     """Whom the caller follows, by their ids."""
     after = services.cursors.unseal_id(CURSOR, cursor)
     rows = await Follows(services.database).page(caller.user_id, after, limit + 1)
-    page, following = services.cursors.page(CURSOR, rows, limit, lambda one: one.followee)
+    page, next_cursor = services.cursors.page(CURSOR, rows, limit, lambda one: one.followee)
     shapes = [FollowShape(user=one.followee, since=one.since) for one in page]
-    return FollowList(follows=shapes, cursor=following)
+    return FollowList(follows=shapes, cursor=next_cursor)
 
 
 @router.put("/follows/{user}")

@@ -27,7 +27,7 @@ NEEDED = {
     "load": f"{LoadSettings().least_sets} confirmed sets",
     "intensity": f"{IntensitySettings().least_sets} confirmed sets with an intensity",
 }
-"""What a model of each family is learned from, at least."""
+"""What a model of each family needs to be trained."""
 
 
 class NextShape(BaseModel):

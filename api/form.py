@@ -1,4 +1,4 @@
-"""The caller's form: templates, latest sets and their course, from the newest book of form."""
+"""The caller's form: templates, latest sets and trends, from the newest form model."""
 
 from datetime import UTC, datetime
 from uuid import UUID

@@ -1,8 +1,8 @@
-"""Keys of an outside issuer of tokens (JWKS): from a file or an https address, kept fresh.
+"""Keys of an outside token issuer (JWKS), from a file or an https URL, refreshed when needed.
 
-A token that names an unknown key makes us ask again, at most every `RETRY_S`: an issuer may rotate
-its keys whenever it likes, and nobody can make us hammer it. What is known is read again after
-`MAX_AGE_S`, so that a key which the issuer withdrew is no longer believed.
+A token that names an unknown key triggers a refresh, at most every `RETRY_S`: an issuer may rotate
+its keys at any time, and nobody can make us flood it with requests. Known keys are read again after
+`MAX_AGE_S`, so that a key which the issuer withdrew is no longer trusted.
 """
 
 import asyncio
@@ -24,13 +24,13 @@ ASYMMETRIC = frozenset({"EdDSA", "ES256", "RS256"})
 
 
 class IssuerKeys:
-    """The issuer's public keys by kid; nothing when there is no outside issuer."""
+    """The issuer's public keys by kid; empty without an outside issuer."""
 
     def __init__(self, source: str, clock: Callable[[], float] = time.monotonic) -> None:
-        """Read the keys of a file at once; those of an address when the first token needs them.
+        """Read the keys of a file at once; those of a URL when the first token needs them.
 
         Raises:
-            BadConfig: the file cannot be read, or the address is not https.
+            BadConfig: the file cannot be read, or the URL is not https.
         """
         self.keys: Mapping[str, jwt.PyJWK] = {}
         self._source = source
@@ -43,15 +43,15 @@ class IssuerKeys:
             self._fetched_s = clock()
 
     async def refresh(self, kid: str | None) -> None:
-        """Ask the issuer again if a token's key is not known, or what is known is old.
+        """Read the keys again if a token's key is unknown, or the known keys are old.
 
-        An issuer that does not answer changes nothing: the keys that were known stay.
+        An issuer that does not answer changes nothing: the known keys stay.
         """
         if not self._source or kid is None or not self._is_due(kid):
             return
         async with self._fetch_lock:
             if not self._is_due(kid):
-                return  # another request asked meanwhile
+                return  # another request refreshed meanwhile
             self._fetched_s = self._clock()
             try:
                 self.keys = _parsed(self._source, await self._read())
@@ -70,10 +70,10 @@ class IssuerKeys:
 
 
 def _is_url(source: str) -> bool:
-    """Whether the source is an address; a plain http one must lie on this machine.
+    """Whether the source is a URL; plain http is allowed for this machine only.
 
     Raises:
-        BadConfig: others could put their keys in on the way.
+        BadConfig: plain http to another machine, where keys could be replaced in transit.
     """
     parts = urlsplit(source)
     if parts.scheme == "http" and parts.hostname not in LOOPBACK:
@@ -104,7 +104,7 @@ async def _fetch(address: str) -> str:
 
 
 def _parsed(source: str, text: str) -> dict[str, jwt.PyJWK]:
-    """Keys that verify by a public half; a shared secret in a key set is no key for us."""
+    """The asymmetric keys of a key set; shared secrets in it are ignored."""
     try:
         keys = jwt.PyJWKSet.from_json(text).keys
     except (jwt.PyJWTError, ValueError, KeyError, TypeError, AttributeError) as problem:

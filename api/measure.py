@@ -1,9 +1,8 @@
-"""What the samples say of confirmed sets: repetitions and form beside the person's own word.
+"""Measures confirmed sets by their samples: repetitions and form.
 
-A set is measured when somebody first asks for it, which takes a millisecond for each of its
-seconds. The result stays in memory, even when the caller gave up meanwhile, and is not written to
-the database. Its key changes with the label, the samples and the book of form, so that no result
-outlives what it was computed from.
+A set is measured at its first request, which takes a millisecond per second of samples. The result
+is cached in memory, even if the caller gave up meanwhile, and is not written to the database. Its
+key changes with the label, the samples and the form model, so a stale result is never used.
 """
 
 import asyncio
@@ -29,13 +28,13 @@ MAX_CACHED = 2048  # sets; some kilobytes each
 
 
 class _Key(NamedTuple):
-    """What the numbers of a set depend on; `samples` is the newest list of its streams."""
+    """What a measurement depends on; `samples` is the newest revision of the session's lists."""
 
     user_id: UUID
     set_id: UUID
     revision: int
     samples: int
-    book: str
+    form_model: str
 
 
 class Measurer:
@@ -56,32 +55,33 @@ class Measurer:
             user_id: whose.
             session: of the sets.
             sets: as confirmed.
-            layout: of the session, decides which book of form is read.
+            layout: of the session; selects the form model.
 
         Raises:
-            DatabaseUnavailable: samples or the book cannot be read.
+            DatabaseUnavailable: samples or the form model cannot be read.
             Retryable: too many sessions of this user wait for their turn.
         """
         if not sets:
             return {}
         lists = await self._records.sessions.lists(user_id, session.session_id)
         samples = newest_revision(lists)
-        book = await self._models.find(user_id, layout, FAMILY)
-        version = book.stored.version if book else ""
+        form_model = await self._models.find(user_id, layout, FAMILY)
+        version = form_model.stored.version if form_model else ""
         keys = {
             one.set_id: _Key(user_id, one.set_id, one.revision, samples, version) for one in sets
         }
-        if all(key in self._known for key in keys.values()):
-            return {set_id: self._known[key] for set_id, key in keys.items()}
+        if all(key in self._cache for key in keys.values()):
+            return {set_id: self._cache[key] for set_id, key in keys.items()}
 
-        async def measure_others() -> None:
-            """Measure what is not known by the time that the turn comes."""
-            missing = [one for one in sets if keys[one.set_id] not in self._known]
-            for set_id, measured in (await self._measure(user_id, session, missing, book)).items():
-                self._remember(keys[set_id], measured)
+        async def measure_missing() -> None:
+            """Measure the sets that are not cached when the turn comes."""
+            unmeasured = [one for one in sets if keys[one.set_id] not in self._cache]
+            results = await self._measure(user_id, session, unmeasured, form_model)
+            for set_id, measured in results.items():
+                self._add_to_cache(keys[set_id], measured)
 
-        await self._queue.run(user_id, measure_others)
-        return {s: self._known[key] for s, key in keys.items() if key in self._known}
+        await self._queue.run(user_id, measure_missing)
+        return {s: self._cache[key] for s, key in keys.items() if key in self._cache}
 
     def _remember(self, key: _Key, measured: SetMeasurements) -> None:
         self._known[key] = measured
@@ -99,9 +99,9 @@ class Measurer:
             recording = await load_recording(
                 self._records, user_id, session.session_id, start_ns, end_ns
             )
-            return await asyncio.to_thread(_measured, recording, sets, book)
+            return await asyncio.to_thread(_measured, recording, sets, form_model)
         except (AmbiguousChunks, BadSamples):
-            return {}  # the session's notes and dead letters say so
+            return {}  # the session's notes and the dead letters report it
 
 
 def _measured(

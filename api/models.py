@@ -52,7 +52,7 @@ async def list_models(caller: ModelRead, services: ServicesDep) -> ModelList:
         for family in FAMILIES.values()
         if family.kind == "model"
         for layout in INPUTS
-        if (found := await services.models.serving_rung(caller.user_id, layout, family.name))
+        if (found := await services.models.serving_level(caller.user_id, layout, family.name))
         for level, serving in (found,)
     ]
     return ModelList(models=entries)
@@ -94,7 +94,7 @@ async def download(
     layouts = (model_id,) if model_id else INPUTS
     found = None
     for layout in layouts:
-        found = found or await services.models.serving_rung(caller.user_id, layout, family)
+        found = found or await services.models.serving_level(caller.user_id, layout, family)
     if found is None:
         kept = [one.name for one in FAMILIES.values() if one.kind == "model"]
         if family not in kept:

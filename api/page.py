@@ -1,4 +1,4 @@
-"""The page at `/`: what an operator wants to see first. No ids, no names, no scripts."""
+"""The status page at `/` for operators. No ids, no names, no scripts."""
 
 import time
 from pathlib import Path
@@ -55,7 +55,7 @@ async def page(request: Request) -> HTMLResponse:
 
 
 async def _overview(request: Request) -> Overview | None:
-    """The overview, at most some seconds old: the page must not become a load on the node."""
+    """The overview, at most some seconds old: the page must not put load on the node."""
     state = request.app.state
     services: Services | None = state.services
     if services is None:

@@ -37,8 +37,8 @@ async def list_plans(
     """The caller's plans, oldest first."""
     after = services.cursors.unseal_id(CURSOR, cursor)
     rows = await services.records.plans.page(caller.user_id, after, limit + 1)
-    page, following = services.cursors.page(CURSOR, rows, limit, lambda plan: plan.plan_id)
-    return PlanList(plans=[_shape(plan) for plan in page], cursor=following)
+    page, next_cursor = services.cursors.page(CURSOR, rows, limit, lambda plan: plan.plan_id)
+    return PlanList(plans=[_shape(plan) for plan in page], cursor=next_cursor)
 
 
 @router.put("/plans/{plan}", summary="Keep a plan", responses=problem_responses(409))

@@ -108,8 +108,8 @@ async def list_sessions(
     """The caller's sessions."""
     before = services.cursors.unseal_id(CURSOR, cursor)
     rows = await services.records.sessions.page(caller.user_id, before, limit + 1)
-    page, following = services.cursors.page(CURSOR, rows, limit, lambda row: row.session_id)
-    return SessionPage(sessions=[summary(row) for row in page], cursor=following)
+    page, next_cursor = services.cursors.page(CURSOR, rows, limit, lambda row: row.session_id)
+    return SessionPage(sessions=[summary(row) for row in page], cursor=next_cursor)
 
 
 @router.get(

@@ -35,7 +35,7 @@ from store.credentials import Credentials, credentials_of
 from store.database import Database
 from store.jobs import UserOutcome
 from store.journal import Event, event_of, months_between
-from store.user_rows import BIRTH
+from store.user_rows import OLDEST_DATA
 
 FAMILY = "replay"
 COLUMNS = ("user_id", "received_at", "event_id", "kind", "payload")
@@ -149,7 +149,7 @@ def _events(
     if users is None:
         frame = read_table(spark, keyspace, "journal").frame
     else:
-        first = BIRTH - timedelta(MAX_ID_AGE_DAYS)
+        first = OLDEST_DATA - timedelta(MAX_ID_AGE_DAYS)
         months = months_between(first, _tomorrow(run))
         keys = [(user, month) for user in users for month in months]
         frame = read_keys(spark, keyspace, "journal", keys).frame

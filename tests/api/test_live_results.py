@@ -52,7 +52,7 @@ def test_what_reaches_back_over_an_hour_is_left_to_the_whole_session():
     assert kept.recording().acc == ()
 
 
-@pytest.mark.parametrize("unseen", [False, True])
+@pytest.mark.parametrize("keep_unevaluated", [False, True])
 def test_a_look_is_due_once_enough_is_new_and_no_other_goes_on(*, keep_unevaluated: bool):
     kept = SampleBuffer(WRIST, 20, 5, keep_unevaluated=keep_unevaluated)
     assert kept.add("acc", second(0))  # the first of all times
