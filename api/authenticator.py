@@ -108,7 +108,7 @@ class Authenticator:
                 self._verified.forget(token)
                 raise NotAuthenticated("The token is not accepted: its login has ended.")
         if caller.subject is not None:
-            caller = replace(caller, user_id=await self._users.outside(caller.subject))
+            caller = replace(caller, user_id=await self._users.user_of_subject(caller.subject))
         return _Verified(caller, trusted)
 
     def _is_current(self, caller: Caller) -> bool:

@@ -61,7 +61,7 @@ async def erase(caller: Sensor, services: ServicesDep, request: Request) -> Eras
     """
     request.scope[NO_TIMEOUT] = True  # its logins end first: the caller could not ask again
     if caller.subject is not None:
-        await services.users.renew_outside(caller.subject, caller.user_id)
+        await services.users.reassign_subject(caller.subject, caller.user_id)
     done = await erase_user(services.database, caller.user_id, services.clock())
     services.authenticator.forget_user(caller.user_id)
     return ErasureAnswer(deleted=done.deleted, remains=done.remains)

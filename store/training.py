@@ -76,7 +76,7 @@ class TrainingKeys:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def every(self) -> list[tuple[UUID, str]]:
+    async def all(self) -> list[tuple[UUID, str]]:
         """Every (user, layout) that has labelled sets, in order."""
         rows = await self._database.run("SELECT DISTINCT user_id, model_id FROM labelled_sets")
         return sorted((row.user_id, row.model_id) for row in rows)

@@ -133,7 +133,7 @@ def train_experiment(
         try:
             everybody = read_everybody(job.database)
             learned_from = named_recipe(recipe_of(config), everybody).name
-            if not asyncio.run(TrainingKeys(job.database).every()) or (
+            if not asyncio.run(TrainingKeys(job.database).all()) or (
                 only_changed and learned_from == _learned_from(job.database, name)
             ):
                 job.run.status = "nothing-to-do"

@@ -66,7 +66,7 @@ def members(database: Database, seed: int) -> dict[UserKey, Part]:
     Raises:
         NotEnoughLabels: fewer than three people.
     """
-    return parted(sample(asyncio.run(TrainingKeys(database).every()), LAYOUT, seed))
+    return parted(sample(asyncio.run(TrainingKeys(database).all()), LAYOUT, seed))
 
 
 def parted(lot: Sequence[UserKey]) -> dict[UserKey, Part]:

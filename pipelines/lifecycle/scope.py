@@ -46,7 +46,7 @@ def scope_of(database: Database, family: str, users: AskedUsers, now: datetime) 
     """
     asked = users_of(database, family, users, now)
     if asked is None:
-        keys = tuple(asyncio.run(TrainingKeys(database).every()))
+        keys = tuple(asyncio.run(TrainingKeys(database).all()))
     else:
         keys = _with_sets(database, asked)
     return Scope(keys, asked is None, left_over(database, family, asked, keys))

@@ -35,13 +35,15 @@ def explain_failure(folders: Folders, config: Cassandra) -> NodeError:
             f"Cassandra ran out of memory with cassandra.heap_mb = {config.heap_mb}; give it more, "
             f"or the machine less to do. Its log: {folders.log}"
         )
-    return NodeFailed(f"Cassandra stopped. Its last words: {last_words(text)} (log: {folders.log})")
+    return NodeFailed(
+        f"Cassandra stopped. Its last words: {relevant_lines(text)} (log: {folders.log})"
+    )
 
 
-def last_words(text: str) -> str:
+def relevant_lines(text: str) -> str:
     r"""The lines that matter of a log: its last error with its causes, else how it ended.
 
-    >>> last_words("INFO a - fine\nERROR b - Bad key: x\n\tat java.Thing\nINFO c - bye")
+    >>> relevant_lines("INFO a - fine\nERROR b - Bad key: x\n\tat java.Thing\nINFO c - bye")
     'ERROR b - Bad key: x'
     """
     lines = [line.strip() for line in text.splitlines() if line.strip()]

@@ -19,7 +19,7 @@ _PAUSE_S = 0.05
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
+class NodeRecord:
     """What a running node left in its folder about itself."""
 
     pid: int
@@ -27,7 +27,7 @@ class Record:
     version: str
 
 
-def own(folders: Folders) -> IO[bytes]:
+def acquire(folders: Folders) -> IO[bytes]:
     """Take the folder. The file must be handed to the node and then closed.
 
     Raises:
@@ -36,7 +36,7 @@ def own(folders: Folders) -> IO[bytes]:
     folders.root.mkdir(parents=True, exist_ok=True)
     file = folders.lock.open("ab")
     for _ in range(_TRIES):
-        if _taken(file):
+        if _try_lock(file):
             folders.record.unlink(missing_ok=True)
             return file
         time.sleep(_PAUSE_S)
@@ -54,25 +54,25 @@ def is_owned(folders: Folders) -> bool:
     if not folders.lock.exists():
         return False
     with folders.lock.open("ab") as file:
-        return not _taken(file)
+        return not _try_lock(file)
 
 
-def write_record(folders: Folders, record: Record) -> None:
+def write_record(folders: Folders, record: NodeRecord) -> None:
     """Leave the record so that it appears whole or not at all."""
     draft = folders.record.with_suffix(".draft")
     draft.write_text(json.dumps(asdict(record)))
     os.replace(draft, folders.record)
 
 
-def read_record(folders: Folders) -> Record | None:
+def read_record(folders: Folders) -> NodeRecord | None:
     """The record of the last node; it is running only if the folder `is_owned`."""
     try:
-        return Record(**json.loads(folders.record.read_text()))
+        return NodeRecord(**json.loads(folders.record.read_text()))
     except FileNotFoundError:
         return None
 
 
-def _taken(file: IO[bytes]) -> bool:
+def _try_lock(file: IO[bytes]) -> bool:
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -31,10 +31,10 @@ def check_ports(config: Cassandra) -> None:
 
 def is_free(port: int) -> bool:
     """Whether a server could listen on the loopback port now."""
-    return not hindrance(port)
+    return not bind_error(port)
 
 
-def hindrance(port: int, host: str = LOOPBACK) -> str:
+def bind_error(port: int, host: str = LOOPBACK) -> str:
     """What keeps a server from listening on a port of this machine now; empty when nothing does."""
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(

@@ -21,7 +21,7 @@ from store.node.failure import explain_failure
 from store.node.files import LOOPBACK, write_files
 from store.node.folders import Folders
 from store.node.jars import cassandra_jars, jar_of, version_of
-from store.node.owner import Record, is_owned, own, read_record, write_record
+from store.node.owner import NodeRecord, acquire, is_owned, read_record, write_record
 from store.node.preflight import MIB, check_disk, check_ports
 
 MAIN_CLASS = "org.apache.cassandra.service.CassandraDaemon"
@@ -84,7 +84,7 @@ class EmbeddedNode:
         jars = cassandra_jars(self.paths.jars, progress)
         ours = False
         try:
-            with own(self.folders) as lock:
+            with acquire(self.folders) as lock:
                 check_ports(self.config)
                 check_disk(self.folders.root)
                 ours = True
@@ -100,14 +100,14 @@ class EmbeddedNode:
 
         One that does not end in time is killed: what it acknowledged is in its commit log.
         """
-        if self._end(signal.SIGTERM, within_s):
+        if self._terminate(signal.SIGTERM, within_s):
             return True
         self.kill()
         return False
 
     def kill(self) -> None:
         """End the node as a power failure would; returns when it is gone."""
-        self._end(signal.SIGKILL, within_s=30.0)
+        self._terminate(signal.SIGKILL, within_s=30.0)
 
     def status(self) -> NodeStatus:
         """What runs on the folder now."""
@@ -119,10 +119,10 @@ class EmbeddedNode:
             )
         if record is None:
             return NodeStatus(running=True, ready=False, data_dir=self.folders.root)
-        uptime_s, rss_mb = _measure(record.pid)
+        uptime_s, rss_mb = _resource_usage(record.pid)
         return NodeStatus(
             running=True,
-            ready=answers(record.port),
+            ready=responds(record.port),
             data_dir=self.folders.root,
             pid=record.pid,
             port=record.port,
@@ -147,7 +147,7 @@ class EmbeddedNode:
             check=True,
         )
         version = version_of(jars, "cassandra-all")
-        write_record(self.folders, Record(int(started.stdout), self.config.port, version))
+        write_record(self.folders, NodeRecord(int(started.stdout), self.config.port, version))
 
     def _await_ready(self, progress: Progress, within_s: float) -> None:
         begin_s = time.monotonic()
@@ -167,16 +167,16 @@ class EmbeddedNode:
     def _is_ready(self) -> bool:
         """Its own log says so (somebody else could sit on the port), and the port answers."""
         log = self.folders.log
-        return log.exists() and _LISTENING in log.read_bytes() and answers(self.config.port)
+        return log.exists() and _LISTENING in log.read_bytes() and responds(self.config.port)
 
-    def _end(self, how: signal.Signals, within_s: float) -> bool:
+    def _terminate(self, how: signal.Signals, within_s: float) -> bool:
         """Signal the node and wait; whether it is gone."""
         if not is_owned(self.folders):
             return True
         pid = self._pid()
         _signal(pid, how)
         # The folder is free a moment before the process is gone, and its ports with it.
-        if not _wait(lambda: not is_owned(self.folders) and _is_gone(pid), within_s):
+        if not _wait_until(lambda: not is_owned(self.folders) and _is_gone(pid), within_s):
             return False
         self.folders.record.unlink(missing_ok=True)
         return True
@@ -192,13 +192,13 @@ class EmbeddedNode:
         raise FolderInUse(f"{self.folders.root} is just being taken by another command; try again.")
 
 
-def answers(port: int, *, within_s: float = 1.0) -> bool:
+def responds(port: int, *, within_s: float = 1.0) -> bool:
     """Whether a Cassandra answers an OPTIONS request on the loopback port."""
     try:
-        with socket.create_connection((LOOPBACK, port), within_s) as line:
-            line.settimeout(within_s)
-            line.sendall(_OPTIONS)
-            head = line.recv(9)
+        with socket.create_connection((LOOPBACK, port), within_s) as connection:
+            connection.settimeout(within_s)
+            connection.sendall(_OPTIONS)
+            head = connection.recv(9)
     except OSError:
         return False
     return len(head) >= 5 and (head[0], head[4]) == _SUPPORTED
@@ -219,7 +219,7 @@ def _is_gone(pid: int) -> bool:
         return True
 
 
-def _wait(condition: Callable[[], bool], within_s: float) -> bool:
+def _wait_until(condition: Callable[[], bool], within_s: float) -> bool:
     deadline_s = time.monotonic() + within_s
     while not condition():
         if time.monotonic() > deadline_s:
@@ -228,7 +228,7 @@ def _wait(condition: Callable[[], bool], within_s: float) -> bool:
     return True
 
 
-def _measure(pid: int) -> tuple[float | None, float | None]:
+def _resource_usage(pid: int) -> tuple[float | None, float | None]:
     """Seconds since the process began and its resident megabytes; None when it just ended."""
     try:
         process = psutil.Process(pid)

