@@ -35,7 +35,7 @@ COUNTED = {
     **dict.fromkeys(("models", "champions"), "owner"),
 }
 """Tables from which all others follow, and the column that is read to count their rows."""
-COUNTED_TO = 1_000  # counting more would read whole tables
+MAX_COUNT = 1_000  # counting more would read whole tables
 
 
 def register(app: typer.Typer) -> None:
@@ -129,7 +129,7 @@ def restore(
     try:
         _fill(context, folder, found)
         erased = _erase_again(context, folder.parent / LEDGER)
-        rows = context.run_async(lambda database: _count(database, COUNTED_TO))
+        rows = context.run_async(lambda database: _count(database, MAX_COUNT))
     finally:
         if not was_running:
             with context.terminal:
@@ -137,7 +137,7 @@ def restore(
     context.terminal.table(
         f"restored, as of {to_the_second(found.made_at)}",
         ("table", "rows"),
-        [(table, n if n < COUNTED_TO else f"{n:,} or more") for table, n in rows.items()],
+        [(table, n if n < MAX_COUNT else f"{n:,} or more") for table, n in rows.items()],
     )
     context.terminal.say(
         f"Erased again: {erased}. Next: muvr up, with paths.data: {context.config.paths.data}"

@@ -28,7 +28,7 @@ from store.migrate import check_schema
 from store.node.durability import require_durability
 from store.node.files import LOOPBACK
 from store.node.preflight import bind_error
-from store.watermarks import CLOCKS_APART
+from store.watermarks import MAX_CLOCK_SKEW
 
 FREE_SPACE_GB = 2.0
 PORT_WITHIN_S = 2.0
@@ -119,7 +119,7 @@ def _clocks(context: CommandContext) -> Finding:
     with context.database() as database:
         [row] = database.execute("SELECT toTimestamp(now()) AS at FROM system.local")
     apart_s = (server_time() - aware(row.at)).total_seconds()
-    good = abs(apart_s) < CLOCKS_APART.total_seconds()
+    good = abs(apart_s) < MAX_CLOCK_SKEW.total_seconds()
     return Finding(
         "clocks",
         ok=good,

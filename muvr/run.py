@@ -10,7 +10,7 @@ from muvr.doctor import examine
 from muvr.options import AsJson, Conf
 from muvr.service import Service
 from schemas.errors import BadInput, MuvrError
-from store.overview import COUNTED_TO, Overview, read_overview, shown
+from store.overview import MAX_COUNT, Overview, read_overview, shown
 from store.roles import grants
 
 
@@ -108,7 +108,7 @@ def status(conf: Conf = None, as_json: AsJson = False) -> None:
 def _figures(overview: Overview) -> dict[str, Any]:
     return {
         "counts": overview.counts,
-        "counted_to": COUNTED_TO,
+        "counted_to": MAX_COUNT,
         "runs": [run._asdict() for run in overview.runs],
     }
 

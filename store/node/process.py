@@ -1,4 +1,4 @@
-"""The embedded Cassandra: one process of its own that outlives the command which started it."""
+"""The embedded Cassandra: a process that outlives the command which started it."""
 
 import os
 import shutil
@@ -31,11 +31,11 @@ _OPTIONS = bytes.fromhex("040000000500000000")
 _SUPPORTED = (0x84, 0x06)
 _PAUSE_S = 0.05
 _STARTING = "starting Cassandra"
-# A thread of Cassandra's that looks for work sleeps from 10 µs on at a time, which Linux makes 60:
-# at 500 chunks a second the node changed threads 77,000 times. Sleeps may end this much later
-# instead, which halves what a chunk costs it. Whoever waits for a sync is woken at once, as ever.
+# Cassandra's idle threads poll with sleeps of 10 µs or more, which Linux makes 60: at 500 chunks a
+# second the node switched threads 77,000 times. With this timer slack sleeps may end later, which
+# halves its work per chunk. Threads that wait for a sync are still woken at once.
 _SLACK_NS = 1_000_000
-# The shell ends at once: the node belongs to nobody, leaves no zombie, and hears no Ctrl-C.
+# The shell exits at once: the node has no parent, leaves no zombie, and gets no Ctrl-C.
 _DETACH = (
     f"{{ echo {_SLACK_NS} >/proc/self/timerslack_ns; }} 2>/dev/null; "  # there where Linux is
     'console=$1; shift; "$@" </dev/null >"$console" 2>&1 & echo $!'
@@ -44,12 +44,12 @@ _DETACH = (
 
 @dataclass(frozen=True, slots=True)
 class NodeStatus:
-    """What can be said about the node of a data folder without changing anything.
+    """The status of the node of a data folder.
 
     Attributes:
         running: a process owns the folder.
         ready: it answers CQL clients.
-        says: why it is gone, when it ended without being stopped.
+        failure: why it ended, if it was not stopped.
     """
 
     running: bool
@@ -64,7 +64,7 @@ class NodeStatus:
 
 
 class EmbeddedNode:
-    """The Cassandra of one data folder. Holds no state of its own: the folder is the state."""
+    """The Cassandra of one data folder. Stateless: the folder holds the state."""
 
     def __init__(self, config: Cassandra, paths: Paths) -> None:
         self.config = config
@@ -75,10 +75,10 @@ class EmbeddedNode:
         """Start the node and wait until it answers CQL clients.
 
         Raises:
-            NoJava, BadJar: there is nothing to run it with.
-            FolderInUse: another node lives on the folder.
-            PortBusy, DiskFull: its surroundings do not allow it.
-            NodeFailed: it died, or was not ready in time; it is not left behind.
+            NoJava, BadJar: Java or a jar is missing.
+            FolderInUse: another node uses the folder.
+            PortBusy, DiskFull: a port is in use, or there is too little space.
+            NodeFailed: it died, or was not ready in time and was killed.
         """
         java = find_java()
         jars = cassandra_jars(self.paths.jars, progress)
@@ -90,15 +90,15 @@ class EmbeddedNode:
                 ours = True
                 self._launch(java, jars, lock)
             self._await_ready(progress or NoProgress(), within_s)
-        except BaseException:  # Ctrl-C as well: the caller does not know that there is a process
-            if ours:  # else the node that owns the folder would be killed
+        except BaseException:  # also Ctrl-C: the caller does not know of the process
+            if ours:  # otherwise the node that owns the folder would be killed
                 self.kill()
             raise
 
     def stop(self, *, within_s: float = 60.0) -> bool:
-        """Ask the node to flush and end; True when it did, or was not running.
+        """Stop the node gracefully; True if it stopped, or was not running.
 
-        One that does not end in time is killed: what it acknowledged is in its commit log.
+        If it does not stop in time it is killed: acknowledged writes are in its commit log.
         """
         if self._terminate(signal.SIGTERM, within_s):
             return True
@@ -106,11 +106,11 @@ class EmbeddedNode:
         return False
 
     def kill(self) -> None:
-        """End the node as a power failure would; returns when it is gone."""
+        """Kill the node, as a power failure would; returns when it has ended."""
         self._terminate(signal.SIGKILL, within_s=30.0)
 
     def status(self) -> NodeStatus:
-        """What runs on the folder now."""
+        """The current status."""
         record = read_record(self.folders)
         if not is_owned(self.folders):
             failure = str(explain_failure(self.folders, self.config)) if record else None
@@ -165,24 +165,24 @@ class EmbeddedNode:
         progress.step(_STARTING, 1, 1)
 
     def _is_ready(self) -> bool:
-        """Its own log says so (somebody else could sit on the port), and the port answers."""
+        """Whether its log reports it (the port may be another process's) and the port responds."""
         log = self.folders.log
         return log.exists() and _LISTENING in log.read_bytes() and responds(self.config.port)
 
     def _terminate(self, how: signal.Signals, within_s: float) -> bool:
-        """Signal the node and wait; whether it is gone."""
+        """Signal the node and wait; whether it has ended."""
         if not is_owned(self.folders):
             return True
         pid = self._pid()
         _signal(pid, how)
-        # The folder is free a moment before the process is gone, and its ports with it.
+        # The folder's lock is released a moment before the process ends and frees its ports.
         if not _wait_until(lambda: not is_owned(self.folders) and _is_gone(pid), within_s):
             return False
         self.folders.record.unlink(missing_ok=True)
         return True
 
     def _pid(self) -> int:
-        """The process on the folder; a starter that was killed may have left no record of it."""
+        """The node's process; found by its command line if the starter left no record."""
         if record := read_record(self.folders):
             return record.pid
         wanted = f"@{self.folders.conf / 'java.args'}"
@@ -207,12 +207,12 @@ def responds(port: int, *, within_s: float = 1.0) -> bool:
 def _signal(pid: int, how: signal.Signals) -> None:
     try:
         os.kill(pid, how)
-    except ProcessLookupError:  # it ended by itself a moment ago
+    except ProcessLookupError:  # it has just ended
         return
 
 
 def _is_gone(pid: int) -> bool:
-    """Whether a process has ended; one that nobody has asked about yet is a zombie."""
+    """Whether a process has ended, or is a zombie."""
     try:
         return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
@@ -229,7 +229,7 @@ def _wait_until(condition: Callable[[], bool], within_s: float) -> bool:
 
 
 def _resource_usage(pid: int) -> tuple[float | None, float | None]:
-    """Seconds since the process began and its resident megabytes; None when it just ended."""
+    """Uptime in seconds and resident megabytes of a process; None if it has just ended."""
     try:
         process = psutil.Process(pid)
         return round(time.time() - process.create_time(), 1), round(

@@ -1,8 +1,8 @@
-"""A consistent copy of a running node's tables, and tables put back into an empty one.
+"""Backups: a consistent copy of a running node's tables, and restoring it into an empty node.
 
-Cassandra itself makes the snapshot (its own nodetool, over the loopback port): it flushes what is
-in memory and links the files, so that nothing that was acknowledged before is missing. The copy
-holds every cell with its time, so that what is put back converges with replays as before.
+Cassandra's nodetool makes the snapshot over the loopback port: it flushes memory and links the
+files, so that no acknowledged write is missing. The copy holds every cell with its timestamp, so
+that restored data converges with replays as before.
 """
 
 import hashlib
@@ -27,7 +27,7 @@ from store.node.process import EmbeddedNode
 MANIFEST = "manifest.json"
 FORMAT = 1
 NODE_TABLES = frozenset({"migrations", "layout", "migration_lease", "job_leases"})
-"""Tables that belong to a keyspace and not to its data: a new keyspace has its own."""
+"""Tables that describe the keyspace, not its data: a new keyspace has its own."""
 _CASSANDRA_FILES = frozenset({"manifest.json", "schema.cql"})
 _NODETOOL = "org.apache.cassandra.tools.NodeTool"
 _WITHIN_S = 600.0
@@ -44,7 +44,7 @@ class BackupFile:
 
 @dataclass(frozen=True, slots=True)
 class Backup:
-    """What a backup's manifest says.
+    """The manifest of a backup.
 
     Attributes:
         migrations: the schema it was made with, name to checksum.
@@ -73,7 +73,7 @@ def make_backup(
     layout: Mapping[str, str],
     progress: Progress | None = None,
 ) -> Backup:
-    """Copy all tables of a running node's keyspace into a new folder: whole, or not at all.
+    """Copy all tables of a running node's keyspace into a new folder, atomically.
 
     Raises:
         BadBackup: the folder exists already.
@@ -104,7 +104,7 @@ def read_backup(folder: Path, progress: Progress | None = None) -> Backup:
     """Read a backup's manifest and check every file against it.
 
     Raises:
-        BadBackup: it is none, or a file is missing or was changed.
+        BadBackup: it is no backup, or a file is missing or was changed.
     """
     try:
         values = json.loads((folder / MANIFEST).read_text())
@@ -151,15 +151,15 @@ def restore_files(
             continue
         if table not in table_ids:
             raise BadBackup(f"The backup has a table {table}, which this release does not know.")
-        place = data / f"{table}-{table_ids[table].hex}"
-        place.mkdir(parents=True, exist_ok=True)
-        _copy(folder / one.path, place / Path(one.path).name)
+        target = data / f"{table}-{table_ids[table].hex}"
+        target.mkdir(parents=True, exist_ok=True)
+        _copy(folder / one.path, target / Path(one.path).name)
 
 
 def _copy_snapshot(
     node: EmbeddedNode, tag: str, folder: Path, progress: Progress
 ) -> tuple[BackupFile, ...]:
-    """Copy what a snapshot linked; every table has its folder, however many files."""
+    """Copy the files of a snapshot, into one folder per table."""
     found = [
         (snapshot.parents[1].name.partition("-")[0], path)
         for snapshot in _snapshots(node, tag)
@@ -171,8 +171,8 @@ def _copy_snapshot(
         target = folder / "tables" / table / path.name
         target.parent.mkdir(parents=True, exist_ok=True)
         _copy(path, target)
-        place = str(target.relative_to(folder))
-        copied.append(BackupFile(place, target.stat().st_size, _sha256(target)))
+        relative = str(target.relative_to(folder))
+        copied.append(BackupFile(relative, target.stat().st_size, _sha256(target)))
         progress.step("copying files", number, len(found))
     return tuple(copied)
 
@@ -183,10 +183,10 @@ def _snapshots(node: EmbeddedNode, tag: str) -> list[Path]:
 
 
 def _nodetool(node: EmbeddedNode, *words: str) -> None:
-    """Run Cassandra's own tool against the node.
+    """Run Cassandra's nodetool against the node.
 
     Raises:
-        NodeFailed: it says why.
+        NodeFailed: with the tool's error message.
     """
     jars = cassandra_jars(node.paths.jars)
     arguments = tool_arguments(node.folders, jars)
@@ -199,12 +199,12 @@ def _nodetool(node: EmbeddedNode, *words: str) -> None:
         timeout=_WITHIN_S,
     )
     if done.returncode != 0:
-        said = (done.stderr or done.stdout).strip().splitlines()
-        raise NodeFailed(f"Cassandra made no snapshot: {' | '.join(said[:2])}")
+        output = (done.stderr or done.stdout).strip().splitlines()
+        raise NodeFailed(f"Cassandra made no snapshot: {' | '.join(output[:2])}")
 
 
 def _write_manifest(made: Backup, folder: Path) -> None:
-    """Write the manifest, last and synced: a folder that has one is a whole backup."""
+    """Write the manifest, last and synced: a folder that has one is a complete backup."""
     with (folder / MANIFEST).open("w") as file:
         json.dump({"format": FORMAT, **asdict(made)}, file, indent=1)
         file.flush()
@@ -212,7 +212,7 @@ def _write_manifest(made: Backup, folder: Path) -> None:
 
 
 def _copy(source: Path, target: Path) -> None:
-    """Copy a file and have it on the disk before going on."""
+    """Copy a file and sync it to disk."""
     shutil.copyfile(source, target)
     handle = os.open(target, os.O_RDONLY)
     try:

@@ -125,7 +125,7 @@ def test_a_question_whose_files_a_refresh_took_away_is_asked_again(
         for version in refreshes:
             made(tmp_path, version, 5)
 
-    monkeypatch.setattr("store.mart_query._close_doors", refreshed_meanwhile)
+    monkeypatch.setattr("store.mart_query._lock_down", refreshed_meanwhile)
     assert query_duckdb(folder, "SELECT count(*) FROM sets", LIMITS).rows == [(5,)]
 
 
