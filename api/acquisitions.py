@@ -90,15 +90,20 @@ async def put_acquisition(request: Request) -> Response:
     session = await services.recorder.session(caller.user_id, session_id)
     t0 = request.query_params.get("t0")
     body = decode_body(await request.body(), headers.get("content-encoding"), limits)
-    found = read_acquisition(
+    chunks_by_kind = read_acquisition(
         body, headers.get("content-type", ""), nanoseconds(t0) if t0 else None, limits
     )
-    chunks = [(stream_for(session, kind, one.piece.unit), one) for kind, one in found.items()]
-    services.rate_limiter.take_samples(caller.user_id, sum(chunk_quota(one) for _, one in chunks))
+    chunks = [
+        (stream_for(session, kind, chunk.piece.unit), chunk)
+        for kind, chunk in chunks_by_kind.items()
+    ]
+    services.rate_limiter.take_samples(
+        caller.user_id, sum(chunk_quota(chunk) for _, chunk in chunks)
+    )
     receipts = await asyncio.gather(
         *(
-            store_charged_chunk(services, caller.user_id, session_id, stream, seq, one)
-            for stream, one in chunks
+            store_charged_chunk(services, caller.user_id, session_id, stream, seq, chunk)
+            for stream, chunk in chunks
         )
     )
     return Response(msgspec.json.encode({"receipts": receipts}), media_type=JSON)

@@ -67,11 +67,11 @@ class RankAnswer(LiveRunAnswer):
 async def cluster(caller: Predict, services: ServicesDep) -> ClusterAnswer:
     """The group of people that the caller trains like."""
     live, about = await _live(services, "clusters")
-    found = await Results(services.database).cluster(live.run_id, caller.user_id)
-    if found is None:
+    result = await Results(services.database).cluster(live.run_id, caller.user_id)
+    if result is None:
         _left_out("clusters")
     return ClusterAnswer(
-        **about, cluster=found.cluster, name=found.name, features=dict(found.features)
+        **about, cluster=result.cluster, name=result.name, features=dict(result.features)
     )
 
 
@@ -79,10 +79,10 @@ async def cluster(caller: Predict, services: ServicesDep) -> ClusterAnswer:
 async def recommendations(caller: Predict, services: ServicesDep) -> RecommendationAnswer:
     """Exercises that people with the same taste do; the caller may do some of them already."""
     live, about = await _live(services, "recommend")
-    found = await Results(services.database).recommendations(live.run_id, caller.user_id)
-    if not found:
+    result = await Results(services.database).recommendations(live.run_id, caller.user_id)
+    if not result:
         _left_out("recommend")
-    shapes = [RecommendationShape(exercise=f.exercise, score=f.score, why=f.why) for f in found]
+    shapes = [RecommendationShape(exercise=f.exercise, score=f.score, why=f.why) for f in result]
     return RecommendationAnswer(**about, recommendations=shapes)
 
 
@@ -90,10 +90,10 @@ async def recommendations(caller: Predict, services: ServicesDep) -> Recommendat
 async def rank(caller: Predict, services: ServicesDep) -> RankAnswer:
     """The caller's place among all."""
     live, about = await _live(services, "rank")
-    found = await Results(services.database).rank(live.run_id, caller.user_id)
-    if found is None:
+    result = await Results(services.database).rank(live.run_id, caller.user_id)
+    if result is None:
         _left_out("rank")
-    return RankAnswer(**about, rank=found.rank, position=found.position)
+    return RankAnswer(**about, rank=result.rank, position=result.position)
 
 
 async def _live(services: ServicesDep, family: str) -> tuple[LiveRun, dict[str, Any]]:

@@ -97,12 +97,12 @@ async def next_exercise(
 async def load(exercise: ExerciseParameter, caller: Predict, services: ServicesDep) -> LoadAnswer:
     """Weight, repetitions and intensity of the caller's next set of an exercise."""
     loaded = await _model(services, caller.user_id, "load")
-    found = loaded.model.predict(await log_of(services, caller.user_id), exercise)
-    if not found:
+    predictions = loaded.model.predict(await log_of(services, caller.user_id), exercise)
+    if not predictions:
         raise NotComputedYet(f"You have not done {exercise!r} often enough.")
     shapes: dict[str, Any] = {
         name: ForecastShape(value=f.value, low=f.low, high=f.high, last=f.last)
-        for name, f in found.items()
+        for name, f in predictions.items()
     }
     return LoadAnswer(
         exercise=exercise,

@@ -81,7 +81,7 @@ class FormAnswer(BaseModel):
 @router.get("/form", responses=problem_responses(404))
 async def form(caller: Predict, services: ServicesDep) -> FormAnswer:
     """How the caller's sets compare with the caller's own way of doing each exercise."""
-    loaded = await _book(services, caller.user_id)
+    loaded = await _form_model(services, caller.user_id)
     stored = loaded.stored
     return FormAnswer(
         as_of=stored.created_at,
@@ -126,16 +126,16 @@ def judged_shape(one: JudgedSet) -> JudgedShape:
     )
 
 
-async def _book(services: Services, user_id: UUID) -> LoadedModel:
+async def _form_model(services: Services, user_id: UUID) -> LoadedModel:
     """The newest book of the caller's devices.
 
     Raises:
         NotComputedYet: there is none.
     """
-    books = [await services.models.find(user_id, layout, FAMILY) for layout in (ACC6, ACC3)]
-    found = [book for book in books if book is not None]
-    if not found:
+    candidates = [await services.models.find(user_id, layout, FAMILY) for layout in (ACC6, ACC3)]
+    form_models = [form_model for form_model in candidates if form_model is not None]
+    if not form_models:
         raise NotComputedYet(
             "No form has been learned for you yet: the next run learns it from confirmed sets."
         )
-    return max(found, key=lambda book: book.stored.created_at)
+    return max(form_models, key=lambda form_model: form_model.stored.created_at)

@@ -52,8 +52,12 @@ async def list_models(caller: ModelRead, services: ServicesDep) -> ModelList:
         for family in FAMILIES.values()
         if family.kind == "model"
         for layout in INPUTS
-        if (found := await services.models.serving_level(caller.user_id, layout, family.name))
-        for level, serving in (found,)
+        if (
+            serving_model := await services.models.serving_level(
+                caller.user_id, layout, family.name
+            )
+        )
+        for level, serving in (serving_model,)
     ]
     return ModelList(models=entries)
 
@@ -92,19 +96,21 @@ async def download(
 ) -> Response:
     """The bytes of the model that serves the caller, with a strong ETag."""
     layouts = (model_id,) if model_id else INPUTS
-    found = None
+    serving_model = None
     for layout in layouts:
-        found = found or await services.models.serving_level(caller.user_id, layout, family)
-    if found is None:
-        kept = [one.name for one in FAMILIES.values() if one.kind == "model"]
-        if family not in kept:
-            raise NoModel(f"No family {family!r} has models; there are {', '.join(kept)}.")
+        serving_model = serving_model or await services.models.serving_level(
+            caller.user_id, layout, family
+        )
+    if serving_model is None:
+        names = [one.name for one in FAMILIES.values() if one.kind == "model"]
+        if family not in names:
+            raise NoModel(f"No family {family!r} has models; there are {', '.join(names)}.")
         step = f"It takes confirmed sets: {NEEDED}. The next training learns them."
         raise NoModel(
             f"No {family} model for {' or '.join(layouts)} serves you yet.",
             next_step=step if family == "exercise" else "",
         )
-    level, serving = found
+    level, serving = serving_model
     etag = f'"{serving.version}-{form}"'
     headers = {
         "ETag": etag,

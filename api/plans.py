@@ -1,4 +1,4 @@
-"""Plans: what is to be done, in which order."""
+"""Plans: list, store, read, delete."""
 
 from uuid import UUID
 
@@ -50,17 +50,17 @@ async def put_plan(plan: UUID, body: PlanBody, caller: Sensor, services: Service
     """
     sets = [one.model_dump() for one in body.sets]
     charge = byte_charger(services, caller.user_id)
-    kept = await services.recorder.put_plan(caller.user_id, plan, body.name, sets, charge)
-    return _shape(kept)
+    plan_row = await services.recorder.put_plan(caller.user_id, plan, body.name, sets, charge)
+    return _shape(plan_row)
 
 
 @router.get("/plans/{plan}", summary="One plan")
 async def get_plan(plan: UUID, caller: Sensor, services: ServicesDep) -> PlanShape:
     """One plan."""
-    kept = await services.records.plans.read(caller.user_id, plan)
-    if kept is None:
+    plan_row = await services.records.plans.read(caller.user_id, plan)
+    if plan_row is None:
         raise NotFound(f"There is no plan {plan}.")
-    return _shape(kept)
+    return _shape(plan_row)
 
 
 @router.delete(

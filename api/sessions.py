@@ -1,4 +1,4 @@
-"""Sessions: opened, asked for, deleted."""
+"""Sessions: open, list, read, delete."""
 
 from datetime import datetime
 from uuid import UUID
@@ -121,18 +121,18 @@ async def read_session(
     """The session, its sets, where it left the plan, and what was noticed about its data."""
     row = await services.recorder.session(caller.user_id, session)
     sets = await services.records.sets.of_session(caller.user_id, session)
-    look = services.recogniser.recognised_sets(caller.user_id, row, services.clock())
-    found = await cancel_on_disconnect(request, look)
-    others = not_confirmed(found, [(one.started_at, one.ended_at) for one in sets])
+    recognition = services.recogniser.recognised_sets(caller.user_id, row, services.clock())
+    recognised = await cancel_on_disconnect(request, recognition)
+    unconfirmed = not_confirmed(recognised, [(one.started_at, one.ended_at) for one in sets])
     measured = await services.recogniser.measure(caller.user_id, row, sets)
     shapes = [set_shape(one, measured.get(one.set_id)) for one in sets]
-    shapes += [recognised_shape(one) for one in others]
+    shapes += [recognised_shape(one) for one in unconfirmed]
     month = month_of(row.started_at.date())
-    left = await services.records.deviations.of_session(caller.user_id, month, session)
+    deviations = await services.records.deviations.of_session(caller.user_id, month, session)
     return SessionAnswer(
         **summary(row).model_dump(),
         sets=sorted(shapes, key=lambda shape: shape.started_at),
-        deviations=[deviation_shape(one) for one in left],
+        deviations=[deviation_shape(one) for one in deviations],
         notes=await session_notes(services.records, caller.user_id, row),
     )
 

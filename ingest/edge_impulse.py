@@ -1,9 +1,9 @@
-"""A second way in: the acquisition format of Edge Impulse, JSON or CBOR.
+"""Decodes the acquisition format of Edge Impulse, JSON or CBOR.
 
 One document holds all axes of a device: `{"protected", "signature", "payload": {"device_name",
 "device_type", "interval_ms", "sensors": [{"name", "units"}], "values": [[…]]}}`. Each sensor that
-is a triple of axes becomes a chunk of its own, in the same form as everything else. The signature
-is not checked: Muvr does not have its key, and the token says who sends it.
+is a triple of axes becomes a chunk of its own, in canonical form. The signature is not checked:
+Muvr does not have its key, and the token authenticates the sender.
 
 Source: Edge Impulse, data acquisition format.
 """
@@ -20,7 +20,7 @@ import numpy as np
 from ingest.cbor import plain_decoder
 from ingest.checks import bad, checked
 from ingest.chunks import CBOR, JSON, Chunk, canonical_body
-from ingest.json_chunk import FINEST
+from ingest.json_chunk import MIN_SCALE
 from models.signal.pieces import Piece
 from schemas.config import Limits
 from schemas.errors import BadChunk, UnsupportedMedia
@@ -35,7 +35,7 @@ MAX_SENSORS = 64
 def read_acquisition(
     body: bytes, media_type: str, t0_ns: int | None, limits: Limits
 ) -> dict[str, Chunk]:
-    """The chunks of an acquisition by kind ("acc", "gyro"), as if sent in their canonical form.
+    """The chunks of an acquisition by kind ("acc", "gyro"), in canonical form.
 
     Args:
         body: without its Content-Encoding.
@@ -131,7 +131,7 @@ def _piece(
     largest = float(np.abs(values).max())
     if largest > MAX_MAGNITUDE[unit]:
         raise bad("payload.values", largest, f"must lie within ±{MAX_MAGNITUDE[unit]:g} {unit}")
-    scale = max(largest / 32767, FINEST)
+    scale = max(largest / 32767, MIN_SCALE)
     return Piece(start_ns, rate_hz, unit, scale, np.rint(values / scale).astype(np.int16))
 
 

@@ -1,4 +1,4 @@
-"""The JSON form of a chunk: lists of numbers, rounded to 16 bits with a step of its own."""
+"""Decodes the JSON form of a chunk: lists of numbers, quantised to 16 bits per chunk."""
 
 import re
 from datetime import datetime
@@ -16,14 +16,14 @@ from schemas.wire import MAX_MAGNITUDE, JsonChunk
 _decoder = msgspec.json.Decoder(JsonChunk)
 _time_decoder = msgspec.json.Decoder(datetime)
 _FIELD = re.compile(r"`\$\.([^`]+)`|field `([^`]+)`")
-_PLACE = re.compile(r"\(byte (\d+)\)$")
+_POSITION = re.compile(r"\(byte (\d+)\)$")
 _PART = re.compile(r"[^.\[\]]+")
-FINEST = 1e-6
-"""The finest step: a chunk of zeros needs one too."""
+MIN_SCALE = 1e-6
+"""The smallest quantisation step: a chunk of zeros needs one too."""
 
 
 def read_json(body: bytes, limits: Limits) -> Piece:
-    """Understand the readable form.
+    """Decode and quantise a JSON chunk.
 
     The step is the largest magnitude over 32,767, so the same body always gives the same counts.
 
@@ -41,7 +41,7 @@ def read_json(body: bytes, limits: Limits) -> Piece:
     if chunk.unit not in MAX_MAGNITUDE:
         raise bad("unit", chunk.unit, f"must be one of {', '.join(MAX_MAGNITUDE)}")
     values = _values(chunk, limits)
-    scale = max(float(np.abs(values).max()) / 32767, FINEST)
+    scale = max(float(np.abs(values).max()) / 32767, MIN_SCALE)
     return Piece(
         t0_ns=nanoseconds(chunk.t0),
         rate_hz=chunk.rate_hz,
@@ -76,7 +76,7 @@ def nanoseconds(text: str) -> int:
 
 
 def _values(chunk: JsonChunk, limits: Limits) -> NDArray[np.float64]:
-    """The three lists as (n, 3), within what the unit allows."""
+    """The three lists as float64 (n, 3), checked against the limits of the unit."""
     n = len(chunk.x)
     if not 1 <= n <= limits.chunk_samples:
         raise bad("x", n, f"must hold 1 to {limits.chunk_samples} numbers")
@@ -94,20 +94,20 @@ def _values(chunk: JsonChunk, limits: Limits) -> NDArray[np.float64]:
 
 
 def _path(problem: Exception) -> str:
-    """The field that msgspec's sentence names: "... - at `$.x[3]`", "unknown field `q`"."""
+    """The field in msgspec's message: "... - at `$.x[3]`", "unknown field `q`"."""
     found = _FIELD.search(str(problem))
     return (found[1] or found[2])[:60] if found else "body"
 
 
 def _value_at(body: bytes, field: str, problem: Exception) -> object:
-    """What stands in a field that msgspec refuses; where the text is no JSON, what stands there."""
-    if place := _PLACE.search(str(problem)):
-        start = int(place[1])
+    """The value of a field that msgspec refuses; of invalid JSON, the text at that position."""
+    if position := _POSITION.search(str(problem)):
+        start = int(position[1])
         return body[start : start + 20].decode(errors="replace")
     try:
-        found = msgspec.json.decode(body)
+        value = msgspec.json.decode(body)
         for part in _PART.findall(field):
-            found = found[int(part) if isinstance(found, list) else part]
+            value = value[int(part) if isinstance(value, list) else part]
     except (ValueError, LookupError, TypeError, RecursionError):
-        return None  # a field that is missing, a number that is out of range
-    return found
+        return None  # a missing field, or a number out of range
+    return value

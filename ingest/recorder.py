@@ -1,4 +1,4 @@
-"""All that a client may do with sessions, chunks, sets and plans, as one object of the service."""
+"""The operations on sessions, chunks, sets and plans, as one object of the service."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ from store.sets import SetRow
 
 @dataclass(frozen=True, slots=True)
 class HeldStream:
-    """Which chunks of a stream the server holds.
+    """Which chunks of a stream are stored.
 
     Attributes:
         ranges: [first, last] of chunk numbers without a gap between them.
@@ -60,12 +60,12 @@ class Recorder:
         """One session.
 
         Raises:
-            NotFound, Deleted: it is not there.
+            NotFound, Deleted: it does not exist.
         """
         return await sessions.require_session(self._writer, user_id, session_id)
 
     async def held(self, user_id: UUID, session_id: UUID) -> dict[str, HeldStream]:
-        """What the server holds of every declared stream.
+        """The stored chunks of every declared stream.
 
         Raises:
             NotFound, Deleted: no such session.
@@ -114,7 +114,7 @@ class Recorder:
         """One confirmed set.
 
         Raises:
-            NotFound, Deleted: it is not there.
+            NotFound, Deleted: it does not exist.
         """
         return await sets.require_set(self._writer, user_id, session_id, set_id)
 

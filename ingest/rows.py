@@ -1,4 +1,4 @@
-"""Between a chunk and its row in `samples`."""
+"""Conversion between chunks and rows of `samples`."""
 
 from contextlib import suppress
 
@@ -20,7 +20,7 @@ from store.samples import ChunkMetadata, SampleRow
 
 
 def row_of(chunk: Chunk, seq: int, received_us: int) -> SampleRow:
-    """What is kept of a chunk."""
+    """The row of a chunk."""
     piece = chunk.piece
     return SampleRow(
         seq=seq,
@@ -57,9 +57,9 @@ def piece_of(row: SampleRow) -> Piece:
 
 
 def end_ns_of(chunk: ChunkMetadata) -> int:
-    """When a chunk's last sample is over, nanoseconds since the epoch.
+    """The end of a chunk's last sample, nanoseconds since the epoch.
 
-    Sample times that do not unpack are ignored here; whoever reads the samples gets the error.
+    Sample times that do not decode are ignored here; reading the samples raises the error.
     """
     last_ms = None
     if chunk.t_ms:
@@ -73,9 +73,9 @@ def _times_of(row: SampleRow | ChunkMetadata) -> NDArray[np.int32]:
 
 
 def body_of(row: SampleRow) -> bytes:
-    """The body whose hash is the row's: what the receipt promised.
+    """The original body of a chunk, which has the row's hash.
 
     Raises:
-        BadSamples: the row does not give it back.
+        BadSamples: it cannot be rebuilt from the row.
     """
     return rebuild_body(piece_of(row), row.envelope)

@@ -1,7 +1,7 @@
-"""One registry from which each family's job, endpoint and command take their name.
+"""The registry of families, which names each family's job, endpoint and command.
 
-Adding a family is one line here and one file per room: models/NAME/, pipelines/NAME.py,
-its route in api/, tests/models/test_NAME.py; docs/adding-a-family.md says the rest.
+Adding a family is one line here and one file per room: models/NAME/, pipelines/NAME.py, its route
+in api/, tests/models/test_NAME.py; docs/adding-a-family.md has the details.
 """
 
 from dataclasses import dataclass

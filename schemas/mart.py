@@ -1,9 +1,9 @@
-"""What an analyst can query: tables, columns, and a line about each with an example.
+"""The registry of the mart's tables and columns, each with a description and an example.
 
-One registry: Parquet files are written and checked by it, both SQL engines show it, and the
-tables in docs/analysts.md are made from it. Types are names that DuckDB and Spark share. Every
-time is UTC without a zone; what is local says so in its name. Ids of people and of their things
-are pseudonyms: the same thing has the same one in every table and after every refresh.
+Parquet files are written and checked by it, both SQL engines show it, and the tables in
+docs/analysts.md are generated from it. Types are names that DuckDB and Spark share. Every time is
+UTC without a zone, unless the column's name says local. Ids of users and of their data are
+pseudonyms: the same id has the same one in every table and after every refresh.
 """
 
 from dataclasses import dataclass
@@ -264,7 +264,7 @@ MART: dict[str, MartTable] = {
 
 
 def described(table: MartTable) -> str:
-    """A table as docs/analysts.md shows it."""
+    """A table as Markdown, for docs/analysts.md."""
     lines = [f"### {table.name}", "", table.description, "", "| column | type | what | example |"]
     lines.append("|---|---|---|---|")
     for column in table.columns:

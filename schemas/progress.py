@@ -1,4 +1,4 @@
-"""How long work reports its progress, to whatever the caller passes in."""
+"""The interface by which long tasks report their progress."""
 
 from typing import Protocol
 

@@ -1,4 +1,4 @@
-"""Lines of CSV files: what a header may name, and cells that say where they are when wrong."""
+"""Lines of CSV files: the known columns, and errors that name file, line and column."""
 
 import csv
 import difflib
@@ -45,7 +45,7 @@ class Line:
     cells: Sequence[str]
 
     def text(self, column: Column) -> str:
-        """What stands in a column, "" where nothing does."""
+        """The text in a column, "" if it is empty."""
         return self.cells[column.at].strip()
 
     def wrong(self, column: Column, why: str) -> BadInput:
@@ -148,7 +148,7 @@ def lines_of(path: Path) -> Iterator[Line]:
 
 
 def header_of(line: Line) -> Header:
-    """The header that a line is.
+    """Parse a line as the header.
 
     Raises:
         BadInput: a column is unknown, named twice or missing.
