@@ -15,7 +15,8 @@ LOCK = Path(__file__).resolve().parents[2] / "locks" / "datasets.txt"
 def fetch_wheel(name: str, cache: Path) -> Path:
     """Return the locked wheel of `name`, downloaded into `cache` when it is not there.
 
-    pip checks the hash of a download against locks/datasets.txt; this function that of a cached one.
+    pip checks the hash of a download against locks/datasets.txt; this function that of a cached
+    wheel.
 
     Raises:
         BadInput: the wheel cannot be fetched, or its hash is not the locked one.
