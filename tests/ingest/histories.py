@@ -1,6 +1,6 @@
 """A phone's histories, driven beside a model of what must come of them.
 
-An operation is (kind, a, b, cut): with `cut` the first attempt is stopped after so many calls to
+An operation is (kind, a, b, fails_after): the first attempt fails after so many calls to
 the store and the client, which has no answer, sends the very same thing again.
 """
 
@@ -29,7 +29,7 @@ from schemas.errors import (
 from schemas.events import Completion, SessionOpening, SetConfirmation
 from schemas.ids import uuid7
 from store.records import Records
-from tests.ingest.cut import Cut
+from tests.ingest.failing_records import FailAfterCalls
 from tests.ingest.history_model import Model
 
 START = datetime(2026, 11, 21, 10, tzinfo=UTC)
@@ -73,14 +73,14 @@ def hashes(length: int, variant: int) -> tuple[tuple[int, int], ...]:
     return tuple((seq, variant if seq == 0 else 0) for seq in range(length))
 
 
-class World:
+class HistoryRunner:
     """One session of one user, driven through a history beside its model."""
 
     def __init__(self, records: Records) -> None:
         self.real = records
-        self.cut = Cut(records)
+        self.failing = FailAfterCalls(records)
         self.ticks = itertools.count()
-        self.recorder = Recorder(self.cut.records(), LIMITS, self.clock)
+        self.recorder = Recorder(self.failing.records(), LIMITS, self.clock)
         self.user, self.session = UUID(int=next(_counter) << 64 | 7), new_id()
         self.set_ids = {a: new_id() for a in range(2)}
         self.etags: dict[tuple[int, int], int] = {}
@@ -95,22 +95,22 @@ class World:
 
     async def run(self, history: list[tuple[str, int, int, int]]) -> None:
         await self.open()
-        for kind, a, b, cut in history:
-            if cut:
-                await self._attempt_cut(kind, a, b, cut)
+        for kind, a, b, fails_after in history:
+            if fails_after:
+                await self._attempt_that_fails(kind, a, b, fails_after)
             await getattr(self, f"_{kind}")(a, b)
         await self._sweep(0, 0)
         await self.check()
 
-    async def _attempt_cut(self, kind: str, a: int, b: int, cut: int) -> None:
+    async def _attempt_that_fails(self, kind: str, a: int, b: int, fails_after: int) -> None:
         """The first attempt, whose answer is lost or never came."""
-        self.cut.left = cut - 1
+        self.failing.calls_left = fails_after - 1
         try:
             await self._send(kind, a, b)
         except MuvrError:
             pass  # the client hears nothing: it will send the same again
         finally:
-            self.cut.left = None
+            self.failing.calls_left = None
 
     async def _send(self, kind: str, a: int, b: int) -> Any:
         user, session, recorder = self.user, self.session, self.recorder
@@ -118,8 +118,8 @@ class World:
             case "put":
                 return await recorder.put_chunk(user, session, "acc", a, CHUNKS[a, b % 2])
             case "complete":
-                finished: list[str | None] = [SHA[key] for key in hashes(a, b % 2)]
-                streams = Completion(streams={"acc": finished})
+                listed: list[str | None] = [SHA[key] for key in hashes(a, b % 2)]
+                streams = Completion(streams={"acc": listed})
                 return await recorder.complete(user, session, streams)
             case "confirm":
                 said = confirmation(a % 2, b % 2)
@@ -151,15 +151,15 @@ class World:
             problem = await _raises(MissingChunks, self._send("complete", a, b))
             assert problem.missing == {"acc": missing}
             return
-        old = model.finished or ()
+        old = model.listed or ()
         if old[: len(new)] != new and new[: len(old)] != old:
             await _raises(EventConflict, self._send("complete", a, b))
             return
         row = await self._send("complete", a, b)
         assert row.complete
-        model.finished = max(old, new, key=len) if model.finished is not None else new
+        model.listed = max(old, new, key=len) if model.listed is not None else new
         assert row.ended_at == (
-            START + timedelta(seconds=len(model.finished)) if model.finished else None
+            START + timedelta(seconds=len(model.listed)) if model.listed else None
         )
         model.project_lists()
         for one in model.sets:

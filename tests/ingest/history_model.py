@@ -8,7 +8,7 @@ class Model:
     """What must be true, without any store."""
 
     held: set[tuple[int, int]] = field(default_factory=set)
-    finished: tuple[tuple[int, int], ...] | None = None
+    listed: tuple[tuple[int, int], ...] | None = None
     dead: set[tuple[int, int]] = field(default_factory=set)
     sets: dict[int, int | None] = field(default_factory=dict)  # content, None when deleted
     answers: dict[int, dict[int, int]] = field(default_factory=dict)  # revision -> next content
@@ -18,20 +18,20 @@ class Model:
 
     def counted(self) -> set[tuple[int, int]]:
         """The bodies that count."""
-        return self.held if self.finished is None else set(self.finished)
+        return self.held if self.listed is None else set(self.listed)
 
     def project_lists(self) -> None:
         """What follows from a list."""
-        if self.finished is not None:
-            self.dead |= self.held - set(self.finished)
+        if self.listed is not None:
+            self.dead |= self.held - set(self.listed)
 
     def project(self, a: int) -> None:
         """A set's samples: its two numbers, if they are in and nothing is undecided."""
         counted = self.counted()
-        if self.finished is None and len({seq for seq, _ in counted}) < len(counted):
+        if self.listed is None and len({seq for seq, _ in counted}) < len(counted):
             return
         mine = tuple(sorted(key for key in counted if key[0] in numbers_of(a)))
-        if self.sets.get(a) is not None and mine and (self.finished is not None or len(mine) == 2):
+        if self.sets.get(a) is not None and mine and (self.listed is not None or len(mine) == 2):
             self.labelled[a] = (self.sets[a], mine)  # type: ignore[assignment]
 
 

@@ -18,7 +18,7 @@ from models.signal.pieces import Piece, Recording
 from schemas.events import Completion
 from store.predictions import Prediction
 from tests.ingest.histories import LIMITS
-from tests.ingest.story import Story
+from tests.ingest.recorded_session import RecordedSession
 from tests.ingest.test_recognition import ASKED, RATE_HZ, repeating
 
 NS = 10**9
@@ -45,8 +45,8 @@ FIRST = [*pieces(0), *pieces(80)]
 BACK = [*pieces(3.7, faster=2), *pieces(93.7, faster=2)]  # the clock went back by 156 s
 
 
-async def sent(numbered: Sequence[Piece]) -> tuple[Story, Any]:
-    one = Story()
+async def sent(numbered: Sequence[Piece]) -> tuple[RecordedSession, Any]:
+    one = RecordedSession()
     await one.open()
     chunks = [chunk(piece) for piece in numbered]
     for seq, each in enumerate(chunks):

@@ -19,7 +19,7 @@ from store.user_rows import UserKeys, UserRows
 from store.users import Logins
 from tests.cassandra_node import ON_NODE, payloads_read
 from tests.ingest.histories import CHUNKS, LIMITS
-from tests.ingest.story import Story
+from tests.ingest.recorded_session import RecordedSession
 
 pytestmark = ON_NODE
 A_MS, AROUND = timedelta(milliseconds=1), timedelta(minutes=5)
@@ -84,7 +84,7 @@ def test_no_chunk_is_left_of_an_upload_beside_the_erasure(
     database: Database, monkeypatch: pytest.MonkeyPatch, table: str
 ) -> None:
     """A worker that knows the session begins a new part before the rows of a table go."""
-    one = Story()
+    one = RecordedSession()
     one.records = records_in(database, LIMITS)
     one.recorder = one.on(one.records)
     part, chunk = 7, CHUNKS[0, 0]
@@ -108,7 +108,7 @@ def test_no_chunk_is_left_of_an_upload_beside_the_erasure(
 
 def test_no_chunk_comes_into_a_new_part_of_a_session_that_is_deleted() -> None:
     async def story() -> None:
-        one, other = Story(), Story()
+        one, other = RecordedSession(), RecordedSession()
         await one.open(0)
         other.records, other.user, other.session = one.records, one.user, one.session
         await other.on(one.records).delete_session(one.user, one.session)
@@ -124,7 +124,7 @@ def test_no_chunk_comes_into_a_new_part_of_a_session_that_is_deleted() -> None:
 def test_sessions_are_found_in_the_journal_without_reading_what_lists_say(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    one = Story()
+    one = RecordedSession()
     one.records = records_in(database, LIMITS)
     one.recorder = one.on(one.records)
 

@@ -15,13 +15,13 @@ from schemas.inputs import LAYOUTS
 from schemas.layout import LABELLED_TTL_S
 from schemas.times import us_of
 from tests.ingest.histories import START, STREAM, confirmation, new_id
-from tests.ingest.story import (
+from tests.ingest.recorded_session import (
     GYRO,
     NOW,
     TURNED,
-    Before,
-    DyingLater,
-    Story,
+    FailingAfterCalls,
+    RecordedSession,
+    RunBefore,
     both_sensors,
     put_rotation,
 )
@@ -29,7 +29,7 @@ from tests.ingest.story import (
 
 def test_a_set_waits_for_its_samples() -> None:
     async def story() -> None:
-        one = Story()
+        one = RecordedSession()
         await one.open(0)
         await one.confirm()
         assert await one.labelled() == []
@@ -42,7 +42,7 @@ def test_a_set_waits_for_its_samples() -> None:
 
 def test_a_set_waits_for_the_other_sensor_until_its_list_is_in() -> None:
     async def story() -> None:
-        one = Story(acc=STREAM, gyro=GYRO)
+        one = RecordedSession(acc=STREAM, gyro=GYRO)
         await one.open(0, 1)
         await put_rotation(one, 0)
         await one.confirm()
@@ -59,7 +59,7 @@ def test_a_set_waits_for_the_other_sensor_until_its_list_is_in() -> None:
 @pytest.mark.parametrize("confirmed_first", [True, False])
 def test_a_sensor_that_was_switched_off_is_not_waited_for(confirmed_first: bool) -> None:
     async def story() -> None:
-        one = Story(acc=STREAM, gyro=GYRO)
+        one = RecordedSession(acc=STREAM, gyro=GYRO)
         await one.open(0, 1)
         if confirmed_first:
             await one.confirm()
@@ -75,7 +75,7 @@ def test_a_sensor_that_was_switched_off_is_not_waited_for(confirmed_first: bool)
 
 def test_rotation_that_comes_after_all_teaches_as_well() -> None:
     async def story() -> None:
-        one = Story(acc=STREAM, gyro=GYRO)
+        one = RecordedSession(acc=STREAM, gyro=GYRO)
         await one.open(0, 1)
         await one.confirm()
         await one.complete(0, 1)
@@ -93,7 +93,7 @@ def test_rotation_that_comes_after_all_teaches_as_well() -> None:
 def test_of_a_set_that_no_row_holds_its_begin_is_kept(
     monkeypatch: pytest.MonkeyPatch, most: int
 ) -> None:
-    async def samples_of(one: Story) -> Recording:
+    async def samples_of(one: RecordedSession) -> Recording:
         await one.confirm()
         (row,) = await one.records.sets.labelled(one.user, "wrist-acc6")
         return unpack_pieces(row.samples)
@@ -112,7 +112,7 @@ def test_of_a_set_that_no_row_holds_its_begin_is_kept(
     asyncio.run(story())
 
 
-async def layouts(one: Story) -> dict[str, tuple[str, int]]:
+async def layouts(one: RecordedSession) -> dict[str, tuple[str, int]]:
     """Exercise and pieces of rotation of the one set that is labelled, by layout."""
     found = {}
     for layout in LAYOUTS:
@@ -144,7 +144,9 @@ def test_a_crash_between_both_layouts_is_found(dies_at: int, corrected: bool) ->
     async def story() -> None:
         one = await both_sensors()
         etag = (await one.confirm(1)).revision if corrected else None
-        dying = replace(one.records, sets=DyingLater(one.records.sets, "put_labelled", dies_at))
+        dying = replace(
+            one.records, sets=FailingAfterCalls(one.records.sets, "put_labelled", dies_at)
+        )
         said = confirmation(0, 0)
         with pytest.raises(DatabaseUnavailable):
             await one.on(dying).confirm_set(one.user, one.session, one.set, said, etag)
@@ -157,7 +159,7 @@ def test_a_crash_between_both_layouts_is_found(dies_at: int, corrected: bool) ->
 
 def test_a_correction_takes_the_old_label_away_although_its_samples_became_undecided() -> None:
     async def story() -> None:
-        one = Story()
+        one = RecordedSession()
         await one.open(0, 1)
         first = await one.confirm(0)
         await one.put(0, variant=1)
@@ -171,7 +173,7 @@ def test_a_correction_takes_the_old_label_away_although_its_samples_became_undec
 
 def test_a_correction_after_the_list_stands_above_it() -> None:
     async def story() -> None:
-        one = Story()
+        one = RecordedSession()
         await one.open(0, 1)
         first = await one.confirm(0)
         one.now += timedelta(hours=1)
@@ -185,7 +187,7 @@ def test_a_correction_after_the_list_stands_above_it() -> None:
 
 def test_a_label_without_a_set_is_taken_out() -> None:
     async def story() -> None:
-        one = Story()
+        one = RecordedSession()
         await one.open(0, 1)
         await one.confirm()
         (row,) = await one.records.sets.labelled(one.user, "wrist-acc3")
@@ -198,11 +200,11 @@ def test_a_label_without_a_set_is_taken_out() -> None:
 
 def test_a_set_that_is_confirmed_during_a_sweep_keeps_its_label() -> None:
     async def story() -> None:
-        one = Story()
+        one = RecordedSession()
         await one.open(0, 1)
         sweep_us = us_of(one.now + timedelta(seconds=1))
         meanwhile = replace(
-            one.records, sets=Before(one.records.sets, "labelled_revisions", one.confirm)
+            one.records, sets=RunBefore(one.records.sets, "labelled_revisions", one.confirm)
         )
         await refresh_labelled_sets(meanwhile, one.user, sweep_us)
         assert await one.labelled() == ["biceps curl"]

@@ -12,7 +12,7 @@ from models.recognition.sets import RecognitionModels
 from models.signal.pieces import Piece
 from schemas.events import Completion
 from tests.ingest.histories import LIMITS, START
-from tests.ingest.story import Story
+from tests.ingest.recorded_session import RecordedSession
 
 RATE_HZ = 50.0
 ASKED = {"layout": "wrist-acc3", "exercise": [], "activity": None, "form": None}
@@ -29,8 +29,8 @@ def repeating() -> Chunk:
     return decode_chunk(canonical_body(piece), "application/cbor", LIMITS)
 
 
-async def recorded() -> Story:
-    one = Story()
+async def recorded() -> RecordedSession:
+    one = RecordedSession()
     await one.open()
     chunk = repeating()
     await one.recorder.put_chunk(one.user, one.session, "acc", 0, chunk)

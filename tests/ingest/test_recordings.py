@@ -26,7 +26,7 @@ from store.memory import MemoryDeadLetters, memory_records
 from store.samples import ChunkMetadata
 from store.sessions import NO_HASH, StreamList
 from tests.ingest.histories import CHUNKS, START, STREAM, new_id
-from tests.ingest.story import Story
+from tests.ingest.recorded_session import RecordedSession
 
 NS = 10**9
 
@@ -91,7 +91,7 @@ def test_without_a_wrist_another_place_is_read_as_one() -> None:
 )
 def test_a_session_says_that_nothing_was_on_a_wrist(placement: str, notes: list[str]) -> None:
     async def story() -> None:
-        one = Story(acc={**STREAM, "placement": placement})
+        one = RecordedSession(acc={**STREAM, "placement": placement})
         await one.open(0)
         row = await one.records.sessions.read(one.user, one.session)
         assert row is not None
@@ -105,7 +105,7 @@ def test_a_session_says_that_its_device_is_faster_than_it_claims() -> None:
     """A second's samples by what they claim, every .9 s."""
 
     async def story() -> None:
-        one = Story()
+        one = RecordedSession()
         await one.open()
         dice = np.random.default_rng(0)
         for seq in range(4):
@@ -131,7 +131,7 @@ def test_of_a_session_longer_than_a_day_the_first_one_is_loaded_and_it_says_so(
     """Chunks of 2.3 hours, ten of which are less than a day; a pause between them is none of it."""
 
     async def story() -> None:
-        one = Story()
+        one = RecordedSession()
         await one.open()
         sent = CHUNKS[0, 0].piece
         counts = np.zeros((8192, 3), dtype=np.int16)
@@ -236,7 +236,7 @@ def test_a_session_that_is_not_there_has_no_recording() -> None:
 
 def test_a_broken_client_keeps_no_more_dead_letters_than_allowed() -> None:
     async def story() -> None:
-        one = Story()
+        one = RecordedSession()
         one.records = replace(one.records, dead_letters=MemoryDeadLetters(per_day=2))
         one.recorder = one.on(one.records)
         await one.open(0, 1, 2, 3)

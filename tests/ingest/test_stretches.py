@@ -21,21 +21,21 @@ from schemas.events import Completion, SetConfirmation
 from schemas.layout import LABELLED_TTL_S
 from schemas.times import NS_PER_S, us_of
 from tests.ingest.histories import RATE_HZ, SHA, START, N, new_id
-from tests.ingest.story import NOW, Story, both_sensors
+from tests.ingest.recorded_session import NOW, RecordedSession, both_sensors
 
 FIRST_NS = us_of(START) * 1000
 
 
-def stored(one: Story):
+def stored(one: RecordedSession):
     return asyncio.run(one.records.stretches.of_user(one.user, "wrist-acc3"))
 
 
-def swept(one: Story) -> int:
+def swept(one: RecordedSession) -> int:
     return asyncio.run(project_stretches(one.records, one.user, us_of(NOW)))
 
 
-def recorded() -> Story:
-    one = Story()
+def recorded() -> RecordedSession:
+    one = RecordedSession()
 
     async def story() -> None:
         await one.open(0, 1, 2, 3)
@@ -89,7 +89,7 @@ def test_a_row_is_cut_in_the_middle_of_a_pause():
 
 
 def test_nothing_teaches_before_the_list_and_once_is_enough_after_it():
-    one = Story()
+    one = RecordedSession()
 
     async def before() -> None:
         await one.open(0, 1, 2, 3)

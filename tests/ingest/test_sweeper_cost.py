@@ -25,17 +25,17 @@ from store.journal import Event, EventKey
 from store.records import records_in
 from tests.cassandra_node import ON_NODE, payloads_read
 from tests.ingest.histories import LIMITS, START, confirmation, new_id
-from tests.ingest.story import NOW, Dying, Story
+from tests.ingest.recorded_session import NOW, FailingRepository, RecordedSession
 
 
 def test_what_a_process_has_projected_is_not_projected_by_it_again() -> None:
     async def story() -> None:
-        one, projected = Story(), ProjectedEvents()
+        one, projected = RecordedSession(), ProjectedEvents()
         await one.open(0, 1)
         await one.confirm()
         first = await sweep(one.records, START, NOW, projected=projected)
         assert first.events > 0
-        unwritable = replace(one.records, sets=Dying(one.records.sets, "put_all"))
+        unwritable = replace(one.records, sets=FailingRepository(one.records.sets, "put_all"))
         with pytest.raises(DatabaseUnavailable):
             await sweep(unwritable, START, NOW)
         again = await sweep(unwritable, START, NOW, projected=projected)
@@ -58,7 +58,7 @@ def test_only_so_many_projected_events_are_remembered() -> None:
 
 def test_a_session_is_followed_up_once_however_many_events_it_has() -> None:
     async def story() -> None:
-        one = Story()
+        one = RecordedSession()
         await one.open(0, 1)
         for _ in range(3 * EVENTS_PER_READ):
             await one.recorder.confirm_set(one.user, one.session, new_id(), confirmation(0, 0))
@@ -89,15 +89,15 @@ class Counting:
 
 def test_sets_without_samples_cost_no_reading_of_their_sessions() -> None:
     async def story() -> None:
-        one = Story()
+        one = RecordedSession()
         await one.open(0, 1)
         for _ in range(20):  # written down without a watch
             session, opening = new_id(), SessionOpening(started_at=START, streams={})
             await one.recorder.open_session(one.user, session, opening)
             await one.recorder.confirm_set(one.user, session, new_id(), confirmation(0, 0))
-        unread = replace(one.records, sessions=Dying(one.records.sessions, "read"))
+        unread = replace(one.records, sessions=FailingRepository(one.records.sessions, "read"))
         assert await refresh_labelled_sets(unread, one.user, us_of(NOW)) == 0
-        dying = replace(one.records, sets=Dying(one.records.sets, "put_labelled"))
+        dying = replace(one.records, sets=FailingRepository(one.records.sets, "put_labelled"))
         with pytest.raises(DatabaseUnavailable):
             await one.on(dying).confirm_set(one.user, one.session, one.set, confirmation(0, 0))
         assert await refresh_labelled_sets(one.records, one.user, us_of(NOW)) == 1
@@ -110,7 +110,7 @@ def test_of_old_events_a_sweep_does_not_read_what_they_say(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A user's lists of 14 months have megabytes, and everybody who sends is swept each minute."""
-    one = Story()
+    one = RecordedSession()
     one.records = records_in(database, LIMITS)
     one.recorder = one.on(one.records)
 

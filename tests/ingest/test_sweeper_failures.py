@@ -14,7 +14,7 @@ from schemas.ids import slot
 from schemas.times import us_of
 from store.journal import Event
 from tests.ingest.histories import START, confirmation, new_id
-from tests.ingest.story import NOW, Dying, Story
+from tests.ingest.recorded_session import NOW, FailingRepository, RecordedSession
 
 
 @pytest.mark.parametrize("body", [{}, {"started_at": "noon", "timezone": "UTC", "plan": None}])
@@ -22,7 +22,7 @@ def test_one_user_of_whom_the_journal_says_nonsense_does_not_stop_the_others(
     body: dict[str, Any],
 ) -> None:
     async def story() -> None:
-        one = Story()
+        one = RecordedSession()
         await one.open(0, 1)
         entity_id, stranger = new_id(), uuid4()
         odd = Event(slot(entity_id, "odd"), entity_id, "session-opened", body, us_of(NOW))
@@ -38,9 +38,9 @@ def test_one_user_of_whom_the_journal_says_nonsense_does_not_stop_the_others(
 
 def test_what_stands_before_an_event_of_a_later_release_is_projected() -> None:
     async def story() -> None:
-        one, projected = Story(), ProjectedEvents()
+        one, projected = RecordedSession(), ProjectedEvents()
         await one.open(0, 1)
-        dying = one.on(replace(one.records, sets=Dying(one.records.sets, "put_all")))
+        dying = one.on(replace(one.records, sets=FailingRepository(one.records.sets, "put_all")))
         sets = [new_id() for _ in range(EVENTS_PER_READ)]
         for set_id in sets:
             with pytest.raises(DatabaseUnavailable):
@@ -74,12 +74,12 @@ class _Late:
         return await self._inner.of_user(user_id)  # type: ignore[attr-defined]
 
 
-async def _five(one: Story) -> list[UUID]:
+async def _five(one: RecordedSession) -> list[UUID]:
     """Users who all have something to sweep, in the order in which they are swept."""
     for n in range(5):
         one.user, one.session, one.set = UUID(int=n + 1), new_id(), new_id()
         await one.open(0, 1)
-        dying = replace(one.records, sets=Dying(one.records.sets, "put_labelled"))
+        dying = replace(one.records, sets=FailingRepository(one.records.sets, "put_labelled"))
         with pytest.raises(DatabaseUnavailable):
             await one.on(dying).confirm_set(one.user, one.session, one.set, confirmation(0, 0))
     return [UUID(int=n + 1) for n in range(5)]
@@ -90,7 +90,7 @@ def test_one_user_of_whom_the_database_gives_nothing_does_not_stop_the_others(
     position: int,
 ) -> None:
     async def story() -> None:
-        one = Story()
+        one = RecordedSession()
         user = (await _five(one))[position]
         late = _Late(one.records.sets, [user])
         swept = await sweep(replace(one.records, sets=late), START, NOW)  # type: ignore[arg-type]
@@ -105,7 +105,7 @@ def test_one_user_of_whom_the_database_gives_nothing_does_not_stop_the_others(
 
 def test_where_the_database_gives_nothing_of_many_the_sweep_is_repeated() -> None:
     async def story() -> None:
-        one = Story()
+        one = RecordedSession()
         users = await _five(one)
         late = _Late(one.records.sets, users[1:])
         with pytest.raises(DatabaseUnavailable):
@@ -113,7 +113,7 @@ def test_where_the_database_gives_nothing_of_many_the_sweep_is_repeated() -> Non
         late = _Late(one.records.sets, users[-1:])
         changes = iter([one.records.journal.changed(START, NOW)])
 
-        class Away(Dying):
+        class Away(FailingRepository):
             def changed(self, *_: object) -> Any:
                 return next(changes, None) or self.died
 

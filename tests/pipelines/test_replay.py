@@ -17,14 +17,14 @@ from schemas.times import us_of
 from store.database import Database
 from store.journal import Event
 from store.records import records_in
-from tests.ingest.histories import START, World, new_id
+from tests.ingest.histories import START, HistoryRunner, new_id
 from tests.ingest.test_deviations import ROW, Gym, one_of_each
 
 PROJECTIONS = (
     *("sessions", "session_lists", "sets", "labelled_sets", "labelled_stretches"),
     *("plans", "plan_versions", "deviations"),
 )
-# (kind, a, b, cut): see tests.ingest.histories
+# (kind, a, b, fails_after): see tests.ingest.histories
 LATE = [("confirm", 0, 0, 3), ("put", 1, 0, 0), ("put", 0, 1, 0), ("complete", 2, 1, 5)]
 CORRECTED = [("correct", 0, 1, 0), ("put", 2, 0, 0), ("confirm", 1, 0, 0), ("put", 3, 0, 0)]
 DROPPED = [("drop", 1, 0, 2), ("complete", 4, 1, 0)]
@@ -51,7 +51,7 @@ async def happen(database: Database) -> UUID:
     """What clients did: samples late and twice, corrections, deletions, plans; whose plan it is."""
     records = records_in(database, Limits())
     for history in (LATE, LATE + CORRECTED, LATE + CORRECTED + DROPPED, LATE + ERASED):
-        await World(records).run(history)
+        await HistoryRunner(records).run(history)
     gym = Gym(records)
     await one_of_each(gym)
     await gym.do("second", 6, "row", 10)
@@ -88,7 +88,7 @@ def test_every_row_comes_back_and_over_live_rows_nothing_changes(spark_config, s
 def test_a_replay_gives_samples_no_second_life(empty):
     """They are written for what is left of their 400 days, and not at all when nothing is."""
     records = records_in(empty, Limits())
-    world = World(records)
+    world = HistoryRunner(records)
 
     async def replayed(days: int) -> None:
         events = await records.journal.events(world.user, {f"{START:%Y-%m}"})

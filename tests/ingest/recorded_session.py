@@ -1,4 +1,4 @@
-"""One user's session in memory, and repositories that die: for tests of what becomes of sets."""
+"""One session of one user in memory, and repositories that fail, for tests."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
@@ -26,7 +26,7 @@ GYRO = {**STREAM, "kind": "gyro", "unit": "rad/s"}
 TURNED = [replace(CHUNKS[n, 0], piece=replace(CHUNKS[n, 0].piece, unit="rad/s")) for n in (0, 1)]
 
 
-class Story:
+class RecordedSession:
     """One user's session in memory."""
 
     def __init__(self, **streams: Any) -> None:
@@ -66,21 +66,21 @@ class Story:
         return [row.exercise for row in rows]
 
 
-async def both_sensors() -> Story:
+async def both_sensors() -> RecordedSession:
     """A session of two seconds with rotation, its list in, and no set."""
-    one = Story(acc=STREAM, gyro=GYRO)
+    one = RecordedSession(acc=STREAM, gyro=GYRO)
     await one.open(0, 1)
     await put_rotation(one, 0, 1)
     return one
 
 
-async def put_rotation(one: Story, *numbers: int) -> None:
+async def put_rotation(one: RecordedSession, *numbers: int) -> None:
     for seq in numbers:
         await one.recorder.put_chunk(one.user, one.session, "gyro", seq, TURNED[seq])
 
 
-class Dying:
-    """A repository whose process dies at one method."""
+class FailingRepository:
+    """A repository that fails at one method."""
 
     def __init__(self, inner: object, at: str) -> None:
         self._inner, self._at = inner, at
@@ -91,8 +91,8 @@ class Dying:
         return getattr(self._inner, name)
 
 
-class DyingLater(Dying):
-    """One whose process dies at the n-th call of a method, counted from 0."""
+class FailingAfterCalls(FailingRepository):
+    """A repository that fails at the n-th call of a method, counted from 0."""
 
     def __init__(self, inner: object, at: str, calls: int) -> None:
         super().__init__(inner, at)
@@ -105,8 +105,8 @@ class DyingLater(Dying):
         return super().__getattr__(name)
 
 
-class Before:
-    """A repository whose first call of one method finds that something else came first."""
+class RunBefore:
+    """A repository that runs something else before the first call of one method."""
 
     def __init__(self, inner: object, method: str, meanwhile: Callable[[], Awaitable[object]]):
         self._inner, self._method, self._meanwhile = inner, method, [meanwhile]

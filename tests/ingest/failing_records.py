@@ -1,4 +1,4 @@
-"""A store that goes away in the middle of something."""
+"""Repositories that fail after a number of calls."""
 
 from dataclasses import fields
 from typing import Any
@@ -7,32 +7,32 @@ from schemas.errors import DatabaseUnavailable
 from store.records import Records
 
 
-class Cut:
-    """Repositories that go away after a number of calls."""
+class FailAfterCalls:
+    """Makes repositories raise `DatabaseUnavailable` after `calls_left` calls."""
 
     def __init__(self, records: Records) -> None:
         self._records = records
-        self.left: int | None = None
+        self.calls_left: int | None = None
 
     def records(self) -> Records:
         return Records(
             **{
-                f.name: _CutRepository(getattr(self._records, f.name), self)  # type: ignore[arg-type]
+                f.name: _FailingRepository(getattr(self._records, f.name), self)  # type: ignore[arg-type]
                 for f in fields(Records)
             }
         )
 
-    def take(self) -> None:
-        if self.left is None:
+    def count_call(self) -> None:
+        if self.calls_left is None:
             return
-        if self.left <= 0:
+        if self.calls_left <= 0:
             raise DatabaseUnavailable("cut")
-        self.left -= 1
+        self.calls_left -= 1
 
 
-class _CutRepository:
-    def __init__(self, inner: object, cut: Cut) -> None:
-        self._inner, self._cut_set = inner, cut
+class _FailingRepository:
+    def __init__(self, inner: object, counter: FailAfterCalls) -> None:
+        self._inner, self._counter = inner, counter
 
     def __getattr__(self, name: str) -> Any:
         method = getattr(self._inner, name)
@@ -40,7 +40,7 @@ class _CutRepository:
             return method
 
         async def call(*args: Any, **kwargs: Any) -> Any:
-            self._cut_set.take()
+            self._counter.count_call()
             return await method(*args, **kwargs)
 
         return call
