@@ -58,8 +58,8 @@ class RecordedSession:
         return await self.recorder.confirm_set(self.user, self.session, self.set, said, etag)
 
     async def complete(self, *numbers: int) -> Any:
-        finished = Completion(streams={"acc": [SHA[seq, 0] for seq in numbers]})
-        return await self.recorder.complete(self.user, self.session, finished)
+        listed = Completion(streams={"acc": [SHA[seq, 0] for seq in numbers]})
+        return await self.recorder.complete(self.user, self.session, listed)
 
     async def labelled(self) -> list[str]:
         rows = await self.records.sets.labelled(self.user, "wrist-acc3")

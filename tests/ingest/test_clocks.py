@@ -51,8 +51,8 @@ async def sent(numbered: Sequence[Piece]) -> tuple[RecordedSession, Any]:
     chunks = [chunk(piece) for piece in numbered]
     for seq, each in enumerate(chunks):
         await one.recorder.put_chunk(one.user, one.session, "acc", seq, each)
-    finished = Completion(streams={"acc": [each.sha256.hex() for each in chunks]})
-    return one, await one.recorder.complete(one.user, one.session, finished)
+    listed = Completion(streams={"acc": [each.sha256.hex() for each in chunks]})
+    return one, await one.recorder.complete(one.user, one.session, listed)
 
 
 async def seen(one: Story, session: Any) -> list[Prediction]:

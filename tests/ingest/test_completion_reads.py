@@ -29,9 +29,9 @@ async def complete(one: RecordedSession, *numbers: int) -> Any:
     """Both streams have these numbers; how often each was looked through, and the session."""
     counting = Counting(one.records.samples)
     recorder = one.on(replace(one.records, samples=counting))
-    finished: list[str | None] = [SHA[seq, 0] for seq in numbers]
+    listed: list[str | None] = [SHA[seq, 0] for seq in numbers]
     row = await recorder.complete(
-        one.user, one.session, Completion(streams={"acc": finished, "gyro": finished})
+        one.user, one.session, Completion(streams={"acc": listed, "gyro": listed})
     )
     return counting.asked, row
 

@@ -31,11 +31,11 @@ def test_a_phone_that_completes_its_watch_leaves_the_clock_of_each_as_it_is(phon
         session = await one.recorder.session(one.user, one.session)
         before = session.clock_offset_ms
         assert before["pocket"] == pytest.approx(TRAVEL_MS - phone_ms, abs=20)
-        finished = Completion(
+        listed = Completion(
             sent_at=one.now + timedelta(milliseconds=phone_ms),
             streams=dict.fromkeys(("acc", "pocket"), [SHA[0, 0], SHA[1, 0]]),
         )
-        after = (await one.recorder.complete(one.user, one.session, finished)).clock_offset_ms
+        after = (await one.recorder.complete(one.user, one.session, listed)).clock_offset_ms
         assert after["pocket"] == pytest.approx(-phone_ms, abs=20), "its own, by a shorter way"
         assert after["acc"] == before["acc"]
         (row,) = await one.records.sets.labelled(one.user, "wrist-acc3")
@@ -48,8 +48,8 @@ def test_of_a_stream_whose_opening_says_no_time_the_completion_does() -> None:
     async def story() -> None:
         one = RecordedSession()
         await one.open(0)
-        finished = Completion(sent_at=one.now - timedelta(hours=2), streams={"acc": [SHA[0, 0]]})
-        row = await one.recorder.complete(one.user, one.session, finished)
+        listed = Completion(sent_at=one.now - timedelta(hours=2), streams={"acc": [SHA[0, 0]]})
+        row = await one.recorder.complete(one.user, one.session, listed)
         assert row.clock_offset_ms["acc"] == pytest.approx(HOURS_MS, abs=20)
 
     asyncio.run(story())

@@ -48,8 +48,8 @@ def test_a_set_waits_for_the_other_sensor_until_its_list_is_in() -> None:
         await one.confirm()
         assert not (await one.complete(0, 1)).complete
         assert await one.labelled() == []
-        finished = Completion(streams={"gyro": [TURNED[0].sha256.hex()]})
-        row = await one.recorder.complete(one.user, one.session, finished)
+        listed = Completion(streams={"gyro": [TURNED[0].sha256.hex()]})
+        row = await one.recorder.complete(one.user, one.session, listed)
         assert row.complete
         assert await one.labelled() == ["biceps curl"]
 
@@ -82,8 +82,8 @@ def test_rotation_that_comes_after_all_teaches_as_well() -> None:
         await put_rotation(one, 0, 1)
         await sweep(one.records, START, NOW)
         assert set(await layouts(one)) == {"wrist-acc3"}, "what its list says is not known yet"
-        finished = Completion(streams={"gyro": [chunk.sha256.hex() for chunk in TURNED]})
-        await one.recorder.complete(one.user, one.session, finished)
+        listed = Completion(streams={"gyro": [chunk.sha256.hex() for chunk in TURNED]})
+        await one.recorder.complete(one.user, one.session, listed)
         assert set(await layouts(one)) == {"wrist-acc3", "wrist-acc6"}
 
     asyncio.run(story())

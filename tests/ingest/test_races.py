@@ -92,8 +92,8 @@ class Two:
         return self.workers[worker].put_chunk(self.user, self.session, "acc", seq, chunk)
 
     def complete(self, worker: int, *keys: tuple[int, int]) -> Any:
-        finished = Completion(streams={"acc": [SHA[key] for key in keys]})
-        return self.workers[worker].complete(self.user, self.session, finished)
+        listed = Completion(streams={"acc": [SHA[key] for key in keys]})
+        return self.workers[worker].complete(self.user, self.session, listed)
 
 
 def kinds(results: list[Any]) -> list[type]:

@@ -34,8 +34,8 @@ async def recorded() -> RecordedSession:
     await one.open()
     chunk = repeating()
     await one.recorder.put_chunk(one.user, one.session, "acc", 0, chunk)
-    finished = Completion(streams={"acc": [chunk.sha256.hex()]})
-    await one.recorder.complete(one.user, one.session, finished)
+    listed = Completion(streams={"acc": [chunk.sha256.hex()]})
+    await one.recorder.complete(one.user, one.session, listed)
     return one
 
 

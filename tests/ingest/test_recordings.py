@@ -140,9 +140,9 @@ def test_of_a_session_longer_than_a_day_the_first_one_is_loaded_and_it_says_so(
             slow = replace(sent, t0_ns=t0_ns, rate_hz=1.0, counts=counts)
             chunk = replace(CHUNKS[0, 0], piece=slow)
             await one.recorder.put_chunk(one.user, one.session, "acc", seq, chunk)
-        finished: list[str | None] = [CHUNKS[0, 0].sha256.hex()] * chunks
+        listed: list[str | None] = [CHUNKS[0, 0].sha256.hex()] * chunks
         row = await one.recorder.complete(
-            one.user, one.session, Completion(streams={"acc": finished})
+            one.user, one.session, Completion(streams={"acc": listed})
         )
         recording = await load_recording(one.records, one.user, one.session)
         assert len(recording.acc) == loaded

@@ -115,8 +115,8 @@ def test_idle_time_with_rotation_teaches_without_it_as_well():
 
     async def story() -> None:
         await one.confirm()
-        finished = Completion(streams=dict.fromkeys(("acc", "gyro"), [SHA[0, 0], SHA[1, 0]]))
-        assert (await one.recorder.complete(one.user, one.session, finished)).complete
+        listed = Completion(streams=dict.fromkeys(("acc", "gyro"), [SHA[0, 0], SHA[1, 0]]))
+        assert (await one.recorder.complete(one.user, one.session, listed)).complete
 
     def sensors(layout: str) -> list[tuple[bool, bool]]:
         rows = asyncio.run(one.records.stretches.of_user(one.user, layout))
