@@ -27,7 +27,7 @@ from api.chunks import SCOPE
 from api.dependencies import Services, services_of
 from api.items import Item, decoded, items_in
 from api.live_connection import LiveConnection, close_with_problem, ignore_disconnect
-from api.live_results import LiveGuess, LiveSets
+from api.live_results import LiveGuess, LiveSetTracker
 from api.quota import store_chunk
 from ingest.chunks import Chunk
 from ingest.recordings import wrist_of
@@ -100,7 +100,7 @@ async def _open_connection(socket: WebSocket, session: str) -> LiveConnection:
     row = await services.recorder.session(caller.user_id, session_id)
     wrist = wrist_of(row.streams)
     guess = LiveGuess(services, caller.user_id, wrist)
-    sets = LiveSets(services, caller.user_id, session_id, wrist)
+    sets = LiveSetTracker(services, caller.user_id, session_id, wrist)
     return LiveConnection(socket, services, session_id, token, caller, guess, sets)
 
 
@@ -190,7 +190,7 @@ async def _handle_chunk(
 
 
 async def _send_result(
-    connection: LiveConnection, kind: str, running: LiveGuess | LiveSets, item: Item
+    connection: LiveConnection, kind: str, running: LiveGuess | LiveSetTracker, item: Item
 ) -> None:
     """Send a live guess or the live sets, or the problem if they fail.
 

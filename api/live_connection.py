@@ -13,7 +13,7 @@ from starlette.websockets import WebSocketDisconnect, WebSocketState
 from api.authenticator import Caller
 from api.dependencies import Services
 from api.items import Item
-from api.live_results import LiveGuess, LiveSets
+from api.live_results import LiveGuess, LiveSetTracker
 from api.problems import kind_of, problem_response
 from schemas.errors import LimitExceeded, MuvrError
 
@@ -32,7 +32,7 @@ class LiveConnection:
     token: str
     caller: Caller
     guess: LiveGuess
-    sets: LiveSets
+    sets: LiveSetTracker
     in_flight: asyncio.Semaphore = field(
         default_factory=lambda: asyncio.Semaphore(MAX_CONCURRENT_CHUNKS)
     )

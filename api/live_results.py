@@ -146,7 +146,7 @@ class LiveGuess:
             self.buffer.finish()
 
 
-class LiveSets:
+class LiveSetTracker:
     """Recognises the finished sets of a live session and the current one."""
 
     def __init__(
@@ -167,26 +167,28 @@ class LiveSets:
         try:
             while True:
                 recording, until_ns = self.buffer.recording(), self.buffer.complete_until_ns()
-                versions, learned = await self._services.recogniser.load_models(
+                versions, models = await self._services.recogniser.load_models(
                     self._user_id, model_id(recording)
                 )
-                found = await self._services.recogniser.in_turn(
-                    self._user_id, self._look, recording, learned, heard_ns
+                found = await self._services.recogniser.run_live(
+                    self._user_id, self._recognise, recording, models, until_ns
                 )
-                current = self._keep(found, asked)
-                if not self.last.due():
+                current = self._add(found, versions)
+                if not self.buffer.start_if_due():
                     return {"sets": self._shapes, "current": current}
         finally:
             self.buffer.finish()
 
-    def _look(self, recording: Recording, models: RecognitionModels, heard_ns: int) -> LiveSets:
-        return recognise_live(recording, models, self._told, heard_ns)
+    def _recognise(
+        self, recording: Recording, models: RecognitionModels, until_ns: int
+    ) -> LiveSets:
+        return recognise_live(recording, models, self._finished, until_ns)
 
-    def _keep(self, found: LiveSets, asked: ModelVersions) -> dict[str, Any] | None:
-        room = TOLD_AT_MOST - len(self._told)
-        self._told += found.finished[:room]
-        self._shapes += [self._shape(one, asked) for one in found.finished[:room]]
-        return None if found.current is None else self._shape(found.current, asked)
+    def _add(self, found: LiveSets, versions: ModelVersions) -> dict[str, Any] | None:
+        room = MAX_FINISHED_SETS - len(self._finished)
+        self._finished += found.finished[:room]
+        self._shapes += [self._shape(one, versions) for one in found.finished[:room]]
+        return None if found.current is None else self._shape(found.current, versions)
 
     def _shape(self, found: RecognisedSet, versions: ModelVersions) -> dict[str, Any]:
         now = self._services.clock()

@@ -44,12 +44,12 @@ class Measurer:
         self._records = records
         self._models = models
         self._queue = FairQueue()
-        self._known: OrderedDict[_Key, SetMeasurements] = OrderedDict()
+        self._cache: OrderedDict[_Key, SetMeasurements] = OrderedDict()
 
     async def of_sets(
         self, user_id: UUID, session: SessionRow, sets: Sequence[SetRow], layout: str
     ) -> dict[UUID, SetMeasurements]:
-        """What the samples say of a session's sets; those whose samples are not in are left out.
+        """Measurements of a session's sets; sets without stored samples are left out.
 
         Args:
             user_id: whose.
@@ -83,13 +83,17 @@ class Measurer:
         await self._queue.run(user_id, measure_missing)
         return {s: self._cache[key] for s, key in keys.items() if key in self._cache}
 
-    def _remember(self, key: _Key, measured: SetMeasurements) -> None:
-        self._known[key] = measured
-        while len(self._known) > MAX_CACHED:
-            self._known.popitem(last=False)
+    def _add_to_cache(self, key: _Key, measured: SetMeasurements) -> None:
+        self._cache[key] = measured
+        while len(self._cache) > MAX_CACHED:
+            self._cache.popitem(last=False)
 
     async def _measure(
-        self, user_id: UUID, session: SessionRow, sets: Sequence[SetRow], book: LoadedModel | None
+        self,
+        user_id: UUID,
+        session: SessionRow,
+        sets: Sequence[SetRow],
+        form_model: LoadedModel | None,
     ) -> dict[UUID, SetMeasurements]:
         if not sets:
             return {}
@@ -105,10 +109,9 @@ class Measurer:
 
 
 def _measured(
-    recording: Recording, sets: Sequence[SetRow], book: LoadedModel | None
+    recording: Recording, sets: Sequence[SetRow], form_model: LoadedModel | None
 ) -> dict[UUID, SetMeasurements]:
     line = timeline(recording)
-    found = {
-        one.set_id: measure_set(line, *span_of(one), book.model if book else None) for one in sets
-    }
-    return {set_id: measured for set_id, measured in found.items() if measured is not None}
+    template = form_model.model if form_model else None
+    results = {one.set_id: measure_set(line, *span_of(one), template) for one in sets}
+    return {set_id: measured for set_id, measured in results.items() if measured is not None}

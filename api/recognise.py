@@ -73,7 +73,7 @@ class Recogniser:
     async def measure(
         self, user_id: UUID, session: SessionRow, sets: Sequence[SetRow]
     ) -> dict[UUID, SetMeasurements]:
-        """What the samples say of confirmed sets, as far as they are in.
+        """Repetitions and form of confirmed sets whose samples are stored.
 
         Raises:
             DatabaseUnavailable: samples or the form model cannot be read.
@@ -172,10 +172,10 @@ class Recogniser:
         lists = await self._records.sessions.lists(user_id, session.session_id)
         return newest_revision(lists)
 
-    async def learned_for(
+    async def load_models(
         self, user_id: UUID, layout: str
     ) -> tuple[ModelVersions, RecognitionModels]:
-        """The models that would answer now, and their versions."""
+        """The models that serve a user now, and their versions."""
         ladder = await self._models.ladder(user_id, layout, FAMILY)
         activity = await self._models.find(user_id, layout, "activity")
         acc_only = await self._models.find(user_id, ACC3, "activity") if layout == ACC6 else None
@@ -187,7 +187,7 @@ class Recogniser:
             "activity": activity.stored.version if activity else None,
             "form": form.stored.version if form else None,
         }
-        return asked, RecognitionModels(
+        return versions, RecognitionModels(
             tuple(rungs_of(ladder)),
             activity.model if activity else None,
             form.model if form else None,

@@ -133,7 +133,7 @@ async def delete_set(
 
 
 def set_shape(row: SetRow, measured: SetMeasurements | None = None) -> SetShape:
-    """A confirmed set as clients see it: nobody guessed, so nothing is probable.
+    """A confirmed set as clients see it: without prediction and probability.
 
     Args:
         row: the confirmed set; a confirmed number of repetitions is never changed.

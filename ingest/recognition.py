@@ -26,8 +26,8 @@ TOPIC: Topic = "predictions"
 ModelVersions = dict[str, Any]
 """The versions of the models that were used: layout, exercise (a list), activity, form."""
 
-LearnedFor = Callable[[str], Awaitable[tuple[ModelVersions, RecognitionModels]]]
-"""The models that answer now for a layout, and their versions."""
+LoadModels = Callable[[str], Awaitable[tuple[ModelVersions, RecognitionModels]]]
+"""Loads the models that serve a layout now, with their versions."""
 
 
 async def recognise_session(
@@ -58,8 +58,8 @@ async def recognise_session(
     session_id = session.session_id
     try:
         recordings, notes = await load_recordings(records, user_id, session)
-        versions, learned = await load_models(_layout(recordings[0], session))
-        found = await asyncio.to_thread(_sets_of, recordings, learned, notes)
+        versions, models = await load_models(_layout(recordings[0], session))
+        found = await asyncio.to_thread(_sets_of, recordings, models, notes)
     except (AmbiguousChunks, BadSamples):
         return None
     kept = [prediction_of(one, user_id, session_id, versions, now) for one in found]
@@ -71,10 +71,10 @@ async def recognise_session(
 
 
 def _sets_of(
-    recordings: Sequence[Recording], learned: RecognitionModels, notes: tuple[str, ...]
+    recordings: Sequence[Recording], models: RecognitionModels, notes: tuple[str, ...]
 ) -> list[RecognisedSet]:
     """The sets of a session in order, with the notes about its clock."""
-    found = [one for recording in recordings for one in recognise(recording, learned)]
+    found = [one for recording in recordings for one in recognise(recording, models)]
     noted = [replace(one, notes=(*one.notes, *notes)) for one in found]
     return sorted(noted, key=lambda one: one.start_ns)
 
@@ -110,8 +110,8 @@ def outdated(used: ModelVersions, current: ModelVersions, *, abstained: bool) ->
 def prediction_of(
     found: RecognisedSet, user_id: UUID, session_id: UUID, versions: ModelVersions, now: datetime
 ) -> Prediction:
-    """A recognised set as it is kept."""
-    answer, rung, counted = one.named.prediction, one.named.rung, one.counted
+    """A recognised set as a row of `predictions`."""
+    answer, rung, counted = found.named.prediction, found.named.rung, found.counted
     details = {
         "asked": versions,
         "confidence": None if counted is None else counted.confidence,

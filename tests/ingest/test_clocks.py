@@ -55,8 +55,8 @@ async def sent(numbered: Sequence[Piece]) -> tuple[RecordedSession, Any]:
     return one, await one.recorder.complete(one.user, one.session, listed)
 
 
-async def seen(one: Story, session: Any) -> list[Prediction]:
-    async def learned_for(_: str) -> tuple[dict[str, Any], RecognitionModels]:
+async def seen(one: RecordedSession, session: Any) -> list[Prediction]:
+    async def load_models(_: str) -> tuple[dict[str, Any], RecognitionModels]:
         return ASKED, RecognitionModels()
 
     found = await recognise_session(one.records, one.user, session, 1, load_models, one.clock())

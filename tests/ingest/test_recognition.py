@@ -42,7 +42,7 @@ async def recorded() -> RecordedSession:
 def test_what_is_seen_is_kept_and_announced():
     asked_for: list[str] = []
 
-    async def learned_for(layout: str) -> tuple[dict[str, Any], RecognitionModels]:
+    async def load_models(layout: str) -> tuple[dict[str, Any], RecognitionModels]:
         asked_for.append(layout)
         return ASKED, RecognitionModels()
 
