@@ -27,7 +27,7 @@ class BatchModel(BaseModel):
 
 
 class LiveRunAnswer(BaseModel):
-    """What every answer of a batch job says of itself."""
+    """The members that every answer of a batch job has."""
 
     as_of: datetime = Field(description="when its run went live")
     stale: bool = Field(description="no run has looked for news for 8 days")
@@ -57,7 +57,7 @@ class RecommendationAnswer(LiveRunAnswer):
 
 
 class RankAnswer(LiveRunAnswer):
-    """The caller's place among all, by who follows whom."""
+    """The caller's rank among all users, by follows."""
 
     rank: float
     position: int = Field(description="1 is the highest")

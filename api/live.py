@@ -206,7 +206,7 @@ async def _handle_text(connection: LiveConnection, text: str) -> None:
     """Answer a text message of the client: renew its token, or report which chunks are stored.
 
     Raises:
-        NotAuthenticated, MissingScope, Refused: the new token is not good, or somebody else's.
+        NotAuthenticated, MissingScope, AccessDenied: the new token is invalid, or another user's.
     """
     try:
         connection.services.rate_limiter.take_request(connection.caller.user_id)

@@ -27,7 +27,7 @@ CBOR_SEQUENCE = "application/cbor-seq"
 
 
 class EitherChunk(BaseModel):
-    """What a chunk says in either form."""
+    """The fields of a chunk in either form."""
 
     v: int = Field(default=1, ge=1, le=1)
     rate_hz: float = Field(ge=1, le=1000)

@@ -1,4 +1,4 @@
-"""A user's own data as a whole: taken along, or erased."""
+"""Export and erasure of all of a user's data."""
 
 from collections.abc import AsyncIterator
 
@@ -41,7 +41,7 @@ async def export(caller: Sensor, services: ServicesDep) -> StreamingResponse:
     """Every row of the caller, chunks as they were sent and models included."""
 
     async def lines() -> AsyncIterator[bytes]:
-        """The rows as lines of JSON, long ones in parts; the last line says that all are there."""
+        """The rows as JSON lines, long ones in parts; the last line marks a complete export."""
         count = 0
         async for line in export_user(services.database, caller.user_id, services.clock()):
             count += 1

@@ -124,7 +124,7 @@ async def delete_set(
     """Delete a set; its id is not used again.
 
     The next training learns without it, and its model takes over if it passes the gate. Where too
-    few sets are left to learn from, the user's old model stops serving then, and everybody's model
+    few sets are left to learn from, the user's old model stops serving then, and the global model
     answers.
     """
     current = None if if_match == "*" else parse_etag(if_match)

@@ -111,7 +111,7 @@ def done_sets(sets: Sequence[SetRow], answers: Sequence[Prediction]) -> list[Don
 
 def rows_of(session: SessionRow, plan: Plan, done: Sequence[Done]) -> list[DeviationRow]:
     """A session's rows; their revision is set later."""
-    planned = [Target(**one) for one in plan.sets]  # pyright: ignore[reportArgumentType] checked at the door
+    planned = [Target(**one) for one in plan.sets]  # pyright: ignore[reportArgumentType] validated on arrival
     rows = align(planned, [one.target for one in done])
     return [
         _row(

@@ -72,7 +72,7 @@ async def erase_user(
     for table in USER_TABLES:
         deleted[table] = await user_rows.count(table, keys)
         await user_rows.delete(table, keys, now)
-        if table == "sessions":  # now nobody registers a part any more (ingest.uploads)
+        if table == "sessions":  # from now on no part can be registered (ingest.uploads)
             keys = await user_rows.keys(user_id, now, keys.sessions)
     followers = await user_rows.followers(user_id)
     await user_rows.unfollow(followers, user_id, now)

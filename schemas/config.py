@@ -59,7 +59,7 @@ class Cassandra(Section):
 
     @property
     def hosts(self) -> tuple[str, ...]:
-        """Contact points, the loopback address when the node is our own."""
+        """Contact points; the loopback address for the embedded node."""
         return self.contact_points or ("127.0.0.1",)
 
     @property
@@ -173,7 +173,7 @@ NIGHTLY_AND_WEEKLY = {
     "recommend": "10 3 * * 1",
     "rank": "20 3 * * 1",
 }
-"""Own models every night, results over everybody once a week."""
+"""User models every night, results over all users once a week."""
 
 
 class Schedule(Section):

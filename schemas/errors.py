@@ -18,7 +18,7 @@ class MuvrError(Exception):
     """Base of all errors that Muvr raises on purpose.
 
     Attributes:
-        says: what is wrong.
+        message: what is wrong.
         next_step: what the reader can do about it; "" where the message has it or nothing helps.
 
     >>> str(MuvrError("The node does not run.", next_step="Start it with `muvr up`."))

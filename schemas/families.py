@@ -17,7 +17,7 @@ class Family:
         kind: `model`: one model per owner, and a pointer in `champions` to the one that serves;
             `batch`: a table of results per run, and a pointer in `live_runs` to the run that is
             read; `kernel`: computed by every request, without training.
-        says: what it answers, in a few words for people.
+        description: what it answers, in a few words for people.
     """
 
     name: str

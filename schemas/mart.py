@@ -23,7 +23,7 @@ class MartColumn:
     Attributes:
         name: with its unit where it has one.
         type: as DuckDB writes it.
-        says: what it holds, and what a null means.
+        description: what it holds, and what a null means.
         example: a value.
     """
 
@@ -39,7 +39,7 @@ class MartTable:
 
     Attributes:
         name: of the table.
-        says: what a row is.
+        description: what a row is.
         columns: in order.
         of_user: whether a row belongs to one person, named by `user`.
     """

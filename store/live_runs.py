@@ -108,7 +108,7 @@ class LiveRuns:
                 raise LostChampionRace(f"Run {run_id} of {family} is not the one that is live.")
             if now is None or not await self._is_withdrawn(now.run_id):
                 return now
-            run_id = now.run_id  # withdrawn meanwhile by somebody who saw that it was not live
+            run_id = now.run_id  # withdrawn meanwhile by an operator who saw that it was not live
 
     async def clear(self, family: str, run_id: UUID) -> bool:
         """Leave no run live; False when this run is not the live one any more.

@@ -36,7 +36,7 @@ class MemorySamples(Samples):
         self._samples.write(key, {"row": row}, time_us_of(session_id))
 
     async def register_part(self, user_id: UUID, session_id: UUID, stream: str, part: int) -> None:
-        """Say that a part exists."""
+        """Register a part."""
         key = (user_id, session_id)
         names = dict(self._parts.read(key)).get(key, {})
         self._parts.write(key, {(stream, part): True}, len(names) + 1)
@@ -52,7 +52,7 @@ class MemorySamples(Samples):
     async def metadata(
         self, user_id: UUID, session_id: UUID, stream: str, parts: Iterable[int]
     ) -> list[ChunkMetadata]:
-        """What is held of a stream."""
+        """The stored chunks of a stream."""
         rows = [
             row["row"]
             for part in sorted(parts)
@@ -121,7 +121,7 @@ class MemorySessions(Sessions):
         *,
         complete: bool,
     ) -> None:
-        """Project how far the lists reach."""
+        """Project a session's end."""
         values = {"complete": complete, **({"ended_at": ended_at} if ended_at else {})}
         self._sessions.write((user_id, session_id), values, revision)
 
@@ -181,21 +181,21 @@ class MemoryJournal(Journal):
         self._changes: dict[tuple[UUID, str], int] = {}
 
     async def append(self, user_id: UUID, event: Event, topic: Topic) -> Event:
-        """Fill a slot; what stands in it is returned."""
+        """Append an event; returns the event in its slot."""
         await self.announce(user_id, topic, event.received_us)
         month = self._events.setdefault((user_id, month_of(day_of(event.entity_id))), {})
         return month.setdefault(event.event_id, event)
 
     async def append_all(self, user_id: UUID, events: Sequence[Event], topic: Topic) -> list[Event]:
-        """Fill slots; what stands in each is returned."""
+        """Append events; returns the events in their slots."""
         return [await self.append(user_id, event, topic) for event in events]
 
     async def announce(self, user_id: UUID, topic: Topic, at_us: int) -> None:
-        """Say that data is about to change."""
+        """Announce a change."""
         self._changes[user_id, topic] = at_us
 
     async def read(self, user_id: UUID, entity_id: UUID, event_id: UUID) -> Event | None:
-        """What stands in a slot."""
+        """The event in a slot."""
         return self._events.get((user_id, month_of(day_of(entity_id))), {}).get(event_id)
 
     async def events(self, user_id: UUID, months: Iterable[str]) -> list[Event]:
@@ -204,17 +204,17 @@ class MemoryJournal(Journal):
         return sorted(found, key=lambda event: (event.received_us, event.event_id))
 
     async def keys(self, user_id: UUID, months: Iterable[str]) -> list[EventKey]:
-        """Events without what they say."""
+        """Keys of events."""
         found = await self.events(user_id, months)
         return [EventKey(e.event_id, month_of(day_of(e.entity_id)), e.received_us) for e in found]
 
     async def read_many(self, user_id: UUID, keys: Iterable[EventKey]) -> list[Event]:
-        """Events that stand there."""
+        """Events with these keys."""
         found = [self._events.get((user_id, k.month), {}).get(k.event_id) for k in keys]
         return [event for event in found if event is not None]
 
     async def changed(self, since: datetime, until: datetime) -> dict[UUID, dict[str, datetime]]:
-        """Users announced since then."""
+        """Users with changes since then."""
         found: dict[UUID, dict[str, datetime]] = {}
         for (user_id, topic), at in self._changes.items():
             if at >= us_of(since):

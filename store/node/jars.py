@@ -50,7 +50,7 @@ def locked_jars(lock: Path, cache: Path, progress: Progress | None = None) -> li
     Args:
         lock: a jgo lock file.
         cache: folder in Maven's layout; made when absent, shared by all checkouts.
-        progress: is told about every jar that had to be fetched.
+        progress: reports every jar that is fetched.
 
     Raises:
         BadJar: a jar cannot be fetched, or its hash is not the locked one.

@@ -136,7 +136,7 @@ def restore_files(
         folder: of the backup.
         backup: its manifest.
         table_ids: the ids of the node's own tables, which name their folders.
-        progress: is told of each file.
+        progress: reports each file.
 
     Raises:
         BadBackup: the node runs, or lacks a table of the backup.
