@@ -41,7 +41,7 @@ class ReceiptShape(BaseModel):
 
 
 class RefusedChunk(BaseModel):
-    """A chunk of a batch that was not kept, and why."""
+    """A chunk of a batch that was not stored, and why."""
 
     stream: str | None
     seq: int | None
@@ -82,10 +82,10 @@ _CHUNK = {"schema": {"$ref": "#/components/schemas/ChunkShape"}}
     },
 )
 async def put_chunk(request: Request) -> Response:
-    """Keep one chunk, however often it is sent; answered when its bytes are durable.
+    """Store one chunk, however often it is sent; answered when its bytes are durable.
 
-    Another body under the same number is kept beside the first; `complete` decides between them.
-    A chunk of fewer than 16 samples counts as 16 of those of a day.
+    Another body under the same number is stored as well; `complete` decides between them. A chunk
+    of fewer than 16 samples counts as 16 of the daily quota.
     """
     caller = await authorise(request, SCOPE)
     services = services_of(request)
@@ -136,7 +136,7 @@ async def put_chunks(request: Request) -> Response:
     encoding = header_of(request, b"content-encoding")
     body = decode_body(await body_of(request), encoding, services.config.limits)
     upload = _Upload(request, services, caller.user_id, session_id)
-    items = list(items_in(body))  # all of them are counted before the first is kept
+    items = list(items_in(body))  # all are parsed before the first is stored
     results = await asyncio.gather(*(upload.store(item) for item in items))
     return Response(msgspec.json.encode({"results": results}), media_type=JSON)
 

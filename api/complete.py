@@ -68,11 +68,11 @@ router = APIRouter(prefix="/v1/sessions", tags=["recording"], route_class=LongBo
 async def complete(
     session: UUID, completion: Completion, caller: Sensor, services: ServicesDep
 ) -> SessionSummary:
-    """The hashes of all chunks, by stream and number: that is the session.
+    """List the hashes of all chunks, by stream and number: they define the session.
 
-    409 names the numbers that are missing; send them, then ask again. A longer list extends the
-    session later. Each list that is kept counts as a sample of the day for four of its bytes: a
-    hash as 17. A repeat is free. What is held but not listed goes to the dead letters.
+    409 names the numbers that are missing; send them, then repeat the call. A longer list extends
+    the session later. Each list that is stored counts as a sample of the day for four of its bytes:
+    a hash as 17. A repeat is free. Chunks that are stored but not listed go to the dead letters.
     """
     charge = byte_charger(services, caller.user_id)
     return summary(await services.recorder.complete(caller.user_id, session, completion, charge))

@@ -1,4 +1,4 @@
-"""For operators: is it alive, is it ready, which version, which numbers."""
+"""For operators: liveness, readiness, version and metrics."""
 
 import asyncio
 import platform
@@ -50,7 +50,7 @@ async def livez() -> Alive:
 
 @router.get("/readyz", responses=problem_responses(503))
 async def readyz(request: Request) -> Ready:
-    """Whether requests can be served: Cassandra answers, fits, and keeps what it acknowledges."""
+    """Whether requests can be served: Cassandra answers, is migrated, and writes durably."""
     services: Services | None = request.app.state.services
     if services is None:
         raise NotReady(request.app.state.connector.not_ready_reason)

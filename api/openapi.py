@@ -1,4 +1,4 @@
-"""The OpenAPI document: complete by construction, because what holds everywhere is added here."""
+"""The OpenAPI document; responses that all operations share are added here."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -90,7 +90,7 @@ def document(app: FastAPI) -> dict[str, Any]:
 
 
 def _complete(path: str, operation: dict[str, Any]) -> None:
-    """Add the answers that every operation of this kind can give."""
+    """Add the responses that every operation of this kind can have."""
     statuses = [500]
     if path.startswith("/v1"):
         statuses += [429, 503]
@@ -114,7 +114,7 @@ def _complete(path: str, operation: dict[str, Any]) -> None:
 
 
 def _complete_cbor(path: str, operation: dict[str, Any]) -> None:
-    """Say what the bodies in CBOR are: their bytes fit no JSON schema word for word."""
+    """Describe the CBOR bodies: their schema differs from that of JSON."""
     content = operation.get("requestBody", {}).get("content", {})
     for media in (CBOR, CBOR_SEQUENCE):
         if media in content:

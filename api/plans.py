@@ -18,7 +18,7 @@ CURSOR = "plans:"
 
 
 class PlanShape(PlanBody):
-    """A plan as it is kept."""
+    """A plan as stored."""
 
     plan: UUID
 
@@ -43,10 +43,10 @@ async def list_plans(
 
 @router.put("/plans/{plan}", summary="Keep a plan", responses=problem_responses(409))
 async def put_plan(plan: UUID, body: PlanBody, caller: Sensor, services: ServicesDep) -> PlanShape:
-    """Keep a plan; the newest word counts.
+    """Store a plan; the newest version counts.
 
-    Sessions are compared with the plan as it stood when they were opened: each state of it is kept,
-    and counts as a sample of the day for four of its bytes. A repeat is free.
+    Sessions are compared with the version at the time they were opened: each version is stored, and
+    counts as a sample of the day for four of its bytes. A repeat is free.
     """
     sets = [one.model_dump() for one in body.sets]
     charge = byte_charger(services, caller.user_id)
@@ -67,7 +67,7 @@ async def get_plan(plan: UUID, caller: Sensor, services: ServicesDep) -> PlanSha
     "/plans/{plan}", status_code=204, summary="Delete a plan", responses=problem_responses(409)
 )
 async def delete_plan(plan: UUID, caller: Sensor, services: ServicesDep) -> Response:
-    """Forget a plan; repeatable."""
+    """Delete a plan; repeatable."""
     await services.recorder.delete_plan(caller.user_id, plan)
     return Response(status_code=204)
 

@@ -39,7 +39,7 @@ class SweepTask:
             await asyncio.sleep(EVERY_S)
             try:
                 await self.sweep_once()
-            except Exception as problem:  # noqa: BLE001 (who holds the lock must not stop looking)
+            except Exception as problem:  # noqa: BLE001 (the holder of the lock must go on)
                 metrics.sweeps.labels("failed").inc()
                 self._log_error(problem, "sweep")
 

@@ -60,7 +60,7 @@ class BadEvent(BadInput):
 
 
 class ClockSkew(BadEvent):
-    """An id or a time that lies too far from the server's clock."""
+    """An id or a time that is too far from the server's clock."""
 
 
 class BadSamples(BadInput):
@@ -80,7 +80,7 @@ class BadCursor(BadInput):
 
 
 class NotAcceptable(BadInput):
-    """A form of the answer was asked for that does not exist."""
+    """The requested format of the answer does not exist."""
 
 
 class UnsupportedMedia(BadInput):
@@ -152,7 +152,7 @@ class AmbiguousChunks(Conflict):
 
 
 class MissingChunks(Conflict):
-    """`complete` names chunks that the server does not hold.
+    """`complete` lists chunks that are not stored.
 
     Attributes:
         missing: stream name to the list of missing chunk numbers.
@@ -164,7 +164,7 @@ class MissingChunks(Conflict):
 
 
 class StaleRevision(Conflict):
-    """If-Match named another revision than the one that is kept."""
+    """If-Match names another revision than the stored one."""
 
 
 class LostChampionRace(Conflict):
