@@ -13,7 +13,7 @@ from api.problems import problem_responses
 from api.sets import FormShape
 from api.shapes import ModelName
 from models.form.quantities import QUANTITIES
-from models.form.summary import JudgedSet, PlaceForm, places_of, symmetries_of
+from models.form.summary import ExerciseForm, JudgedSet, exercise_forms, symmetries_of
 from models.form.template import FormTemplate
 from schemas.errors import NotComputedYet
 from schemas.inputs import ACC3, ACC6
@@ -87,7 +87,7 @@ async def form(caller: Predict, services: ServicesDep) -> FormAnswer:
         as_of=stored.created_at,
         stale=await is_stale(services, FAMILY, stored.created_at),
         model=ModelName(family=FAMILY, level=loaded.level, version=stored.version),
-        exercises=[exercise_shape(one) for one in places_of(loaded.model)],
+        exercises=[exercise_shape(one) for one in exercise_forms(loaded.model)],
         symmetry=[
             SymmetryShape(exercise=one.exercise, left_over_right=one.ratios, says=one.says)
             for one in symmetries_of(loaded.model)
@@ -95,11 +95,11 @@ async def form(caller: Predict, services: ServicesDep) -> FormAnswer:
     )
 
 
-def exercise_shape(one: PlaceForm) -> ExerciseFormShape:
+def exercise_shape(one: ExerciseForm) -> ExerciseFormShape:
     """An exercise of the book as clients see it."""
     return ExerciseFormShape(
-        exercise=one.place[0],
-        side=one.place[1],
+        exercise=one.exercise_side[0],
+        side=one.exercise_side[1],
         template=None if one.template is None else template_shape(one.template),
         sets=[judged_shape(each) for each in one.latest],
         measured=one.sets,

@@ -16,8 +16,8 @@ from api.model_cache import LoadedModel, ModelCache
 from ingest.recordings import load_recording
 from ingest.stretches import span_of
 from models.recognition.sets import SetMeasurements, measure_set
+from models.signal.corrections import timeline
 from models.signal.pieces import Recording
-from models.signal.truth import timeline
 from schemas.errors import AmbiguousChunks, BadSamples
 from store.records import Records
 from store.sessions import SessionRow, newest_revision

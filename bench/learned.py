@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
-from models.form.book import CountedSet, fit_book
 from models.form.codec import to_bytes as form_bytes
+from models.form.model import CountedSet, fit_form
 from models.history import SetLog, done_set
 from models.intensity.codec import to_bytes as intensity_bytes
 from models.intensity.fit import IntensitySettings, fit_intensity
@@ -87,7 +87,7 @@ def _learned(exercise: str, now: datetime) -> Iterator[tuple[str, str, bytes]]:
     done = tuple(Repetition(3.0 * k, 3.0 * k + 2.0, 1.2, 3.0 - 0.05 * k, 0.5) for k in range(8))
     began_ms = int(now.timestamp()) * 1000
     sets = (CountedSet(str(UUID(int=k)), exercise, "left", began_ms + k, done) for k in range(4))
-    yield "form", ACC6, form_bytes(fit_book(sets))
+    yield "form", ACC6, form_bytes(fit_form(sets))
 
 
 async def _serve(

@@ -7,9 +7,9 @@ from uuid import UUID
 
 from ingest.event_writer import TOMBSTONE_AHEAD_US
 from ingest.recordings import WristStreams, load_stream, wrist_of
+from models.signal.corrections import cut
 from models.signal.pieces import Piece, Recording, pack_pieces
 from models.signal.timing import cut_pieces
-from models.signal.truth import cut
 from schemas.errors import AmbiguousChunks, BadSamples
 from schemas.inputs import ACC3, ACC6, LAYOUTS
 from schemas.times import NS_PER_S

@@ -5,10 +5,10 @@ from uuid import UUID
 from ingest.clocks import CLOCK_WENT_BACK, split_by_clock
 from ingest.recordings import NOT_ON_WRIST, counted_chunks, is_on_wrist, wrist_of
 from ingest.rows import piece_of
+from models.signal.corrections import corrected, quality_notes
 from models.signal.pieces import Recording
 from models.signal.timing import clock_notes
-from models.signal.truth import lacking, truthful
-from models.signal.wrist import LONGEST_S
+from models.signal.wrist import MAX_RECORDING_S
 from schemas.times import us_of
 from store.records import Records
 from store.sessions import SessionRow
@@ -47,10 +47,8 @@ async def session_notes(records: Records, user_id: UUID, session: SessionRow) ->
     rows = await records.samples.rows(user_id, session.session_id, wrist.acc, wanted)
     if not rows:
         return notes
-    corrected, signal_notes = truthful(
-        Recording(tuple(piece_of(row) for row in rows), (), wrist.side)
-    )
-    signal_notes = (*signal_notes, *clock_notes(corrected.acc), *lacking(corrected))
-    if session.ended_at and us_of(session.ended_at) / 1e6 - rows[0].t0_ns / 1e9 > LONGEST_S:
+    fixed, signal_notes = corrected(Recording(tuple(piece_of(row) for row in rows), (), wrist.side))
+    signal_notes = (*signal_notes, *clock_notes(fixed.acc), *quality_notes(fixed))
+    if session.ended_at and us_of(session.ended_at) / 1e6 - rows[0].t0_ns / 1e9 > MAX_RECORDING_S:
         signal_notes = (*signal_notes, LONGER_THAN_A_DAY)
     return [*(f"{wrist.acc}: {note}" for note in signal_notes), *notes]

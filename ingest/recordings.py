@@ -7,9 +7,9 @@ from uuid import UUID
 
 from ingest.clocks import CLOCK_WENT_BACK, are_interleaved, split_by_clock
 from ingest.rows import end_ns_of, piece_of
-from models.signal.overlaps import sent_again
+from models.signal.overlaps import is_resent
 from models.signal.pieces import Piece, Recording, Side
-from models.signal.wrist import LONGEST_S
+from models.signal.wrist import MAX_RECORDING_S
 from schemas.errors import AmbiguousChunks, NotFound
 from store.records import Records
 from store.samples import ChunkMetadata
@@ -142,7 +142,7 @@ def _is_resent(recordings: Sequence[Recording]) -> bool:
     """Whether recordings of seemingly different clocks are the same samples, sent again."""
     pieces = _merged(recordings).acc if len(recordings) > 1 else ()
     return any(
-        sent_again(before, after)
+        is_resent(before, after)
         for before, after in itertools.pairwise(pieces)
         if (after.counts != after.counts[0]).any()  # a stuck or motionless sensor always repeats
     )
@@ -208,12 +208,12 @@ def is_listed(chunk: ChunkMetadata, listed: StreamList) -> bool:
 
 
 def first_day_chunks(chunks: Sequence[ChunkMetadata]) -> list[ChunkMetadata]:
-    """The first chunks, up to `LONGEST_S` in total without the pauses between them.
+    """The first chunks, up to `MAX_RECORDING_S` in total without the pauses between them.
 
     A chunk ends where the next one begins, if that is before the end by its own rate.
     """
     kept: list[ChunkMetadata] = []
-    left_ns = LONGEST_S * 1e9
+    left_ns = MAX_RECORDING_S * 1e9
     for chunk, after in itertools.zip_longest(chunks, chunks[1:]):
         if left_ns < 0:
             break

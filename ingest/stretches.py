@@ -12,8 +12,8 @@ from itertools import pairwise
 from uuid import UUID
 
 from ingest.recordings import load_recording, wrist_of
+from models.signal.corrections import cut
 from models.signal.pieces import Recording, pack_pieces
-from models.signal.truth import cut
 from schemas.errors import AmbiguousChunks, BadSamples
 from schemas.inputs import ACC3, ACC6, LAYOUTS
 from schemas.times import NS_PER_S, at_us, us_of

@@ -23,7 +23,7 @@ from ingest.event_writer import EventWriter
 from ingest.follows import follow
 from ingest.histories import HistorySession, record_history
 from models.population.model import SimulatedPerson, SimulatedSession, SimulatedSet, SimulatedUser
-from models.population.simulate import introduce, simulate_user
+from models.population.simulate import person_of, simulate_user
 from muvr.context import CommandContext
 from pipelines.lifecycle.runs import server_time
 from schemas.config import Cassandra, Config
@@ -57,7 +57,7 @@ class SimulatedWorld:
 
     def people(self) -> list[SimulatedPerson]:
         """The people of this world, without their histories."""
-        return [introduce(n, self.seed, start_s=self.start_s) for n in range(self.users)]
+        return [person_of(n, self.seed, start_s=self.start_s) for n in range(self.users)]
 
 
 def send_crowd(

@@ -14,8 +14,8 @@ from uuid import UUID
 
 import pyarrow as pa
 
-from models.form.book import CountedSet, fit_book
 from models.form.codec import to_bytes
+from models.form.model import CountedSet, fit_form
 from models.recognition.counting import repetitions
 from models.signal.pieces import unpack_pieces
 from models.signal.wrist import wrist_signals
@@ -119,7 +119,7 @@ def learn_form(rows: Sequence[Row]) -> Row:
     """
     named = [{**row, "exercise": normalised_name(row["exercise"])} for row in rows]
     done = [counted_set(row) for row in newest_rows(named)]
-    book = fit_book([one for one in done if one is not None])
+    book = fit_form([one for one in done if one is not None])
     content = to_bytes(book)
     sha256 = hashlib.sha256(content).digest()
     manifest = {

@@ -5,7 +5,7 @@ from pyspark.sql import SparkSession
 
 from models.rank.evaluate import positions
 from models.rank.fit import make_graph, pagerank
-from models.rank.model import RankSettings, numbered
+from models.rank.model import RankSettings, index_edges
 from pipelines.batch import BatchFamily, BatchResult
 from pipelines.spark.tables import read_table
 from schemas.config import Config
@@ -29,7 +29,9 @@ def learn_rank(spark: SparkSession, config: Config) -> BatchResult:
         raise NotEnoughLabels("nobody follows anybody yet")
     users = read_table(spark, keyspace, "usernames").frame.select("user_id")
     people = sorted(row[0] for row in users.toLocalIterator())
-    ids, sources, targets = numbered([one for one, _ in edges], [one for _, one in edges], people)
+    ids, sources, targets = index_edges(
+        [one for one, _ in edges], [one for _, one in edges], people
+    )
     settings = RankSettings(threads=config.spark.cores)
     ranks = pagerank(make_graph(sources, targets, len(ids)), settings)
     places = positions(ranks.values)

@@ -11,10 +11,10 @@ from pyspark.sql import SparkSession
 
 from models.history import DAY_S, SetLog
 from models.recommend.evaluate import evaluate_recommender
+from models.recommend.explain import Recommendation, recommend_user
 from models.recommend.features import Counts, counts_of
 from models.recommend.fit import fit_recommender
 from models.recommend.model import AlsSettings
-from models.recommend.why import Recommendation, recommend_user
 from pipelines.batch import BatchFamily, BatchResult
 from pipelines.personal.history import look_at_logs, newest_set_at
 from schemas.config import Config

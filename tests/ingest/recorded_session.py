@@ -23,7 +23,9 @@ from tests.ingest.histories import (
 
 NOW = START + timedelta(minutes=2)
 GYRO = {**STREAM, "kind": "gyro", "unit": "rad/s"}
-TURNED = [replace(CHUNKS[n, 0], piece=replace(CHUNKS[n, 0].piece, unit="rad/s")) for n in (0, 1)]
+AXES_TURNED = [
+    replace(CHUNKS[n, 0], piece=replace(CHUNKS[n, 0].piece, unit="rad/s")) for n in (0, 1)
+]
 
 
 class RecordedSession:
@@ -76,7 +78,7 @@ async def both_sensors() -> RecordedSession:
 
 async def put_rotation(one: RecordedSession, *numbers: int) -> None:
     for seq in numbers:
-        await one.recorder.put_chunk(one.user, one.session, "gyro", seq, TURNED[seq])
+        await one.recorder.put_chunk(one.user, one.session, "gyro", seq, AXES_TURNED[seq])
 
 
 class FailingRepository:

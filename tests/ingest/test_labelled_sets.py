@@ -16,9 +16,9 @@ from schemas.layout import LABELLED_TTL_S
 from schemas.times import us_of
 from tests.ingest.histories import START, STREAM, confirmation, new_id
 from tests.ingest.recorded_session import (
+    AXES_TURNED,
     GYRO,
     NOW,
-    TURNED,
     FailingAfterCalls,
     RecordedSession,
     RunBefore,
@@ -48,7 +48,7 @@ def test_a_set_waits_for_the_other_sensor_until_its_list_is_in() -> None:
         await one.confirm()
         assert not (await one.complete(0, 1)).complete
         assert await one.labelled() == []
-        listed = Completion(streams={"gyro": [TURNED[0].sha256.hex()]})
+        listed = Completion(streams={"gyro": [AXES_TURNED[0].sha256.hex()]})
         row = await one.recorder.complete(one.user, one.session, listed)
         assert row.complete
         assert await one.labelled() == ["biceps curl"]
@@ -82,7 +82,7 @@ def test_rotation_that_comes_after_all_teaches_as_well() -> None:
         await put_rotation(one, 0, 1)
         await sweep(one.records, START, NOW)
         assert set(await layouts(one)) == {"wrist-acc3"}, "what its list says is not known yet"
-        listed = Completion(streams={"gyro": [chunk.sha256.hex() for chunk in TURNED]})
+        listed = Completion(streams={"gyro": [chunk.sha256.hex() for chunk in AXES_TURNED]})
         await one.recorder.complete(one.user, one.session, listed)
         assert set(await layouts(one)) == {"wrist-acc3", "wrist-acc6"}
 

@@ -13,7 +13,7 @@ from models.history import SetLog
 from models.intensity.codec import from_bytes
 from models.intensity.fit import IntensitySettings, fit_intensity
 from models.population.simulate import simulate
-from models.rank.model import numbered
+from models.rank.model import index_edges
 from models.rank.reference import pagerank_exact
 from pipelines.batch import BatchResult, train_batch
 from pipelines.clusters import CLUSTERS
@@ -84,7 +84,7 @@ def test_ranks_are_those_of_the_reference(database, trained, people):
     report = trained(RANK)
     assert report.status == "done"
     edges = [(str(p.user_id), str(people[n].user_id)) for p in people for n in p.follows]
-    ids, sources, targets = numbered(*zip(*edges, strict=True), [str(p.user_id) for p in people])
+    ids, sources, targets = index_edges(*zip(*edges, strict=True), [str(p.user_id) for p in people])
     exact = dict(zip(ids, pagerank_exact(sources, targets, len(ids)), strict=True))
     stored = {
         str(p.user_id): asyncio.run(Results(database).rank(report.run_id, p.user_id))

@@ -1,4 +1,4 @@
-"""All that is known of a user's form in one model: templates, and the sets they came from."""
+"""A user's form model: templates, and the measured sets they were learned from."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from models.reps.measure import Repetition
 from schemas.errors import NotEnoughLabels
 
 UNKNOWN_SIDE = "unknown"
-Place = tuple[str, str]
+ExerciseSide = tuple[str, str]
 """Exercise and wrist ("left", "right", "unknown")."""
 
 
@@ -32,31 +32,31 @@ class CountedSet:
     repetitions: tuple[Repetition, ...]
 
     @property
-    def place(self) -> Place:
-        """The book's key for it: exercise and wrist."""
+    def exercise_side(self) -> ExerciseSide:
+        """Its key in a `FormModel`."""
         return self.exercise, self.side or UNKNOWN_SIDE
 
 
 @dataclass(frozen=True, slots=True)
 class MeasuredSet:
-    """What the book keeps of a set.
+    """A set in numbers, as a `FormModel` keeps it.
 
     Attributes:
         set_id, started_ms: as in `CountedSet`.
-        place: exercise and wrist.
+        exercise_side: exercise and wrist.
         repetitions: how many.
         quantities: the set in numbers.
     """
 
     set_id: str
-    place: Place
+    exercise_side: ExerciseSide
     started_ms: int
     repetitions: int
     quantities: SetQuantities
 
 
 @dataclass(frozen=True, slots=True)
-class FormBook:
+class FormModel:
     """A user's templates and measured sets.
 
     Attributes:
@@ -64,7 +64,7 @@ class FormBook:
         sets: oldest first; also of exercises that have no template yet.
     """
 
-    templates: Mapping[Place, FormTemplate]
+    templates: Mapping[ExerciseSide, FormTemplate]
     sets: tuple[MeasuredSet, ...] = ()
 
     def template(self, exercise: str, side: str | None) -> FormTemplate | None:
@@ -72,8 +72,8 @@ class FormBook:
         return self.templates.get((exercise, side or UNKNOWN_SIDE))
 
 
-def fit_book(sets: Iterable[CountedSet]) -> FormBook:
-    """Measure every set, and learn every template that enough sets carry.
+def fit_form(sets: Iterable[CountedSet]) -> FormModel:
+    """Measure every set, and learn a template where there are enough sets.
 
     Args:
         sets: a user's confirmed sets, oldest first; those without repetitions are left out.
@@ -81,27 +81,35 @@ def fit_book(sets: Iterable[CountedSet]) -> FormBook:
     Raises:
         NotEnoughLabels: no set has repetitions.
     """
-    by_place: dict[Place, list[Sequence[Repetition]]] = {}
-    kept: list[MeasuredSet] = []
-    for one in sets:
-        found = quantities(one.repetitions)
-        if found is None:
+    by_side: dict[ExerciseSide, list[Sequence[Repetition]]] = {}
+    measured: list[MeasuredSet] = []
+    for counted_set in sets:
+        numbers = quantities(counted_set.repetitions)
+        if numbers is None:
             continue
-        by_place.setdefault(one.place, []).append(one.repetitions)
-        count = len(one.repetitions)
-        kept.append(MeasuredSet(one.set_id, one.place, one.started_ms, count, found))
-    if not kept:
+        by_side.setdefault(counted_set.exercise_side, []).append(counted_set.repetitions)
+        count = len(counted_set.repetitions)
+        measured.append(
+            MeasuredSet(
+                counted_set.set_id,
+                counted_set.exercise_side,
+                counted_set.started_ms,
+                count,
+                numbers,
+            )
+        )
+    if not measured:
         raise NotEnoughLabels("no confirmed set has repetitions that can be counted")
-    return FormBook(_templates(by_place), tuple(kept))
+    return FormModel(_templates(by_side), tuple(measured))
 
 
 def _templates(
-    by_place: Mapping[Place, Sequence[Sequence[Repetition]]],
-) -> dict[Place, FormTemplate]:
-    found: dict[Place, FormTemplate] = {}
-    for place in sorted(by_place):
+    by_side: Mapping[ExerciseSide, Sequence[Sequence[Repetition]]],
+) -> dict[ExerciseSide, FormTemplate]:
+    templates: dict[ExerciseSide, FormTemplate] = {}
+    for exercise_side in sorted(by_side):
         try:
-            found[place] = fit_template(place[0], by_place[place])
+            templates[exercise_side] = fit_template(exercise_side[0], by_side[exercise_side])
         except NotEnoughLabels:
             continue
-    return found
+    return templates

@@ -1,4 +1,4 @@
-"""Why something is recommended: which of the user's own exercises make up the score.
+"""Explains recommendations: the contribution of each of the user's own exercises to a score.
 
 Hu, Koren & Volinsky (ICDM 2008), section 5: with the user's matrix W = (YᵀY + Yᵀ(C − I)Y + λI)⁻¹
 the score of item i is a sum over the exercises j that the user did,
@@ -19,7 +19,7 @@ from models.recommend.reference import confidence_above_one, row_ridge
 
 
 @dataclass(frozen=True, slots=True)
-class Because:
+class Contribution:
     """One own exercise and what it adds to the score of a recommended one."""
 
     exercise: str
@@ -40,18 +40,18 @@ class Recommendation:
     position: int
     exercise: str
     score: float
-    because: tuple[Because, ...]
+    because: tuple[Contribution, ...]
 
 
 def contributions(counts: Counts, user: int, model: Recommender) -> tuple[Ints32, Floats64]:
     """(own exercises (m,), what each adds to every exercise's score, float64 (exercises, m))."""
     own, values = counts.row(user)
     extra = confidence_above_one(values, model.settings)
-    theirs = model.items[own]
+    own_factors = model.items[own]
     ridge = row_ridge(counts, model.settings)[user]
-    left = model.items.T @ model.items + (theirs.T * extra) @ theirs
+    left = model.items.T @ model.items + (own_factors.T * extra) @ own_factors
     left += ridge * np.eye(len(left))
-    similar = model.items @ np.linalg.solve(left, theirs.T)
+    similar = model.items @ np.linalg.solve(left, own_factors.T)
     return own, similar * (1 + extra)
 
 
@@ -81,15 +81,15 @@ def recommend_user(
             position=place + 1,
             exercise=model.exercises[item],
             score=float(scores[item]),
-            because=_because(own, parts[item], model.exercises, reasons),
+            because=_top_contributions(own, parts[item], model.exercises, reasons),
         )
         for place, item in enumerate(order.tolist())
         if np.isfinite(scores[item])
     )
 
 
-def _because(
+def _top_contributions(
     own: Ints32, parts: Floats64, exercises: tuple[str, ...], reasons: int
-) -> tuple[Because, ...]:
+) -> tuple[Contribution, ...]:
     best = np.argsort(-parts, kind="stable")[:reasons].tolist()
-    return tuple(Because(exercises[own[j]], float(parts[j])) for j in best if parts[j] > 0)
+    return tuple(Contribution(exercises[own[j]], float(parts[j])) for j in best if parts[j] > 0)

@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from models.signal.corrections import LOW_RATE, NO_GRAVITY, UNIT_WAS_DEG_S, corrected, cut
 from models.signal.pieces import Piece, Recording
-from models.signal.truth import LOW_RATE, NO_GRAVITY, WRONG_ROTATION, cut, truthful
 from models.signal.units import STANDARD_GRAVITY
 from models.signal.wrist import wrist_signals
 from tests.models.streams import SCALE, error_g, low_hand, piece, pieces, sines
@@ -22,7 +22,7 @@ def test_a_wrong_unit_and_turned_axes_are_noticed(sign, notes):
     assert len(signal.notes) == notes
     assert np.abs(signal.acc_g - low_hand(t_s)).max() < 0.002
     part = cut(Recording((lying,), (), "left"), 2 * 10**9, 4 * 10**9)
-    assert truthful(part)[1] == ()  # judged once, on the whole
+    assert corrected(part)[1] == ()  # judged once, on the whole
     (short,) = wrist_signals(part)
     assert np.abs(short.acc_g - low_hand(t_s)[100:200]).max() < 0.002
 
@@ -34,7 +34,7 @@ def test_a_wrong_device_is_judged_by_its_own_samples_not_by_its_neighbours():
     later = piece(at_s, t0_ns=100 * 10**9, values=low_hand)
     counts = np.rint(-later.counts * SCALE * STANDARD_GRAVITY / 0.002).astype(np.int16)
     turned = replace(later, counts=counts, scale=0.002)
-    fixed, notes = truthful(Recording((honest, turned), (), "left"))
+    fixed, notes = corrected(Recording((honest, turned), (), "left"))
     assert notes == ("unit-was-m/s2", "axes-were-turned")
     assert fixed.acc[0] is honest
     back = fixed.acc[1].counts * fixed.acc[1].scale / STANDARD_GRAVITY
@@ -59,7 +59,7 @@ def test_a_wrong_unit_is_wrong_in_every_chunk(size, own_scale, sign):
         scale = float(np.abs(part).max()) / 32000 if own_scale else 0.002
         counts = np.rint(part / scale).astype(np.int16)
         chunks.append(Piece(first * 20_000_000, 50.0, "g", scale, counts))
-    fixed, notes = truthful(Recording(tuple(chunks), (), "left"))
+    fixed, notes = corrected(Recording(tuple(chunks), (), "left"))
     assert {one.unit for one in fixed.acc} == {"m/s2"}
     assert len({one.scale > 0 for one in fixed.acc}) == 1
     assert notes[0] == "unit-was-m/s2"
@@ -90,7 +90,7 @@ def test_g_under_another_name_is_noticed_where_there_is_enough_of_it(seconds):
     assert signal.notes == ("unit-was-g",)
     assert error_g(signal, low_hand) < 0.001
     part = cut(Recording(sent, (), "left"), 2 * 10**9, 4 * 10**9)
-    assert truthful(part)[1] == ()  # judged once, on the whole
+    assert corrected(part)[1] == ()  # judged once, on the whole
     assert {one.unit for one in part.acc} == {"g"}
 
 
@@ -155,7 +155,7 @@ def test_rotation_in_degrees_is_noticed_whatever_it_says() -> None:
         wrist_signals(Recording((piece(t_s),), (sent,), "left"))[0]
         for sent in (turning, lies, says)
     ]
-    assert [one.notes for one in found] == [(), (WRONG_ROTATION,), ()]
+    assert [one.notes for one in found] == [(), (UNIT_WAS_DEG_S,), ()]
     for one in found:
         assert one.gyro_rad_s is not None
         np.testing.assert_allclose(one.gyro_rad_s, found[0].gyro_rad_s, rtol=1e-5)
