@@ -1,7 +1,7 @@
-"""What training would have learned of a newcomer: every model and every batch result.
+"""Trained models and batch results for a fuzz user: one of every family.
 
 The models are fitted by the families' own functions on made-up sets, and stored as jobs store them.
-A real training would take minutes before every fuzz run and find no more errors.
+A real training before every fuzz run would take minutes and find no more errors.
 """
 
 import hashlib
@@ -46,7 +46,7 @@ ROWS = (
 
 
 async def store_learned(database: Database, user_id: UUID, exercise: str, run: UUID) -> None:
-    """Let models serve a user, and let a run of every batch family that holds the user go live.
+    """Store models that serve a user, and a live run of every batch family with the user in it.
 
     Args:
         database: of the service.

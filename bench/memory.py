@@ -8,12 +8,12 @@ MIB = 2**20
 GUESS_INTERVAL_S = 0.5
 
 
-class Resident:
+class MemorySampler:
     """Samples resident memory of this process's children; read `peak_mb` afterwards.
 
     Attributes:
-        driver_mb: the largest that the JVM was.
-        worker_mb: the largest that any Python worker was.
+        driver_mb: peak of the JVM.
+        worker_mb: peak of any Python worker.
     """
 
     def __init__(self) -> None:
@@ -22,7 +22,7 @@ class Resident:
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._sample, daemon=True)
 
-    def __enter__(self) -> "Resident":
+    def __enter__(self) -> "MemorySampler":
         self._thread.start()
         return self
 

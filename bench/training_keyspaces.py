@@ -1,4 +1,4 @@
-"""Keyspaces full of simulated users, each trained once: a retrain would find windows again."""
+"""Keyspaces of simulated users, one per kind of run, as a retrain would reuse stored windows."""
 
 import asyncio
 import os
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
-from bench.training_data import Crowd, poison, put, settle
+from bench.training_data import SimulatedUsers, corrupt_newest_set, load_users, put
 from ingest.importers.spar import read_spar
 from muvr.context import CommandContext
 from schemas.config import Config
@@ -30,7 +30,7 @@ class TrainedKeyspace:
     """A keyspace with users in it."""
 
     config: Config
-    crowd: Crowd
+    users: SimulatedUsers
 
     def database(self) -> Database:
         """A connection; close it."""
@@ -45,7 +45,7 @@ class TrainedKeyspace:
             database.close()
 
 
-def worlds_of(
+def load_keyspaces(
     context: CommandContext, config: Config, node: EmbeddedNode
 ) -> dict[str, TrainedKeyspace]:
     """Load every keyspace through the store, and let the node write it to disk."""
@@ -53,21 +53,23 @@ def worlds_of(
     small = dict.fromkeys(("cold", "small", "peer_cold"), TENTH)
     sizes = {**small, "peer": 2 * TENTH, "large": USERS}
     spark = config.spark.model_copy(update={"split_mb": SPLIT_MB})
-    worlds: dict[str, TrainedKeyspace] = {}
+    keyspaces: dict[str, TrainedKeyspace] = {}
     for seed, (name, size) in enumerate(sizes.items()):
         cassandra = config.cassandra.model_copy(update={"keyspace": f"bench_{name}"})
         migrate(cassandra)
         own = config.model_copy(update={"cassandra": cassandra, "spark": spark})
-        worlds[name] = TrainedKeyspace(own, Crowd(recordings, size, seed, datetime.now(UTC)))
-        database = worlds[name].database()
-        settle(database, worlds[name].crowd, changing(USERS) if name == "large" else ())
+        keyspaces[name] = TrainedKeyspace(
+            own, SimulatedUsers(recordings, size, seed, datetime.now(UTC))
+        )
+        database = keyspaces[name].database()
+        load_users(database, keyspaces[name].users, changing(USERS) if name == "large" else ())
         if name == "large":
-            poison(database, worlds[name].crowd, POISONED)
+            corrupt_newest_set(database, keyspaces[name].users, POISONED)
         database.close()
     node.stop()  # a node that ends writes everything to disk; what is read is then really read
     node.start(context.terminal)
-    _await_estimates(worlds["large"])
-    return worlds
+    _await_estimates(keyspaces["large"])
+    return keyspaces
 
 
 def changing(users: int) -> list[int]:
@@ -75,33 +77,33 @@ def changing(users: int) -> list[int]:
     return list(range(0, users, round(1 / CHANGED)))
 
 
-def _await_estimates(world: TrainedKeyspace, within_s: float = 90) -> None:
+def _await_estimates(keyspace: TrainedKeyspace, within_s: float = 90) -> None:
     """Wait until Cassandra has estimated the sizes of the tables, by which Spark splits them.
 
     It estimates every half minute.
     """
-    database = world.database()
+    database = keyspace.database()
     until = time.monotonic() + within_s
     while time.monotonic() < until:
         rows = database.execute(
             "SELECT partitions_count FROM system.size_estimates "
             "WHERE keyspace_name = ? AND table_name = 'labelled_sets'",
-            (world.config.cassandra.keyspace,),
+            (keyspace.config.cassandra.keyspace,),
         )
-        if sum(row.partitions_count for row in rows) > world.crowd.size / 2:
+        if sum(row.partitions_count for row in rows) > keyspace.users.size / 2:
             break
         time.sleep(1)
     database.close()
 
 
-def train_again(world: TrainedKeyspace) -> None:
+def train_again(keyspace: TrainedKeyspace) -> None:
     """Store the sets that were held back: a tenth of the users have changed."""
-    database = world.database()
+    database = keyspace.database()
 
     async def arrive() -> None:
         """Store the newest set of each of the seven exercises, user after user."""
-        for number in changing(world.crowd.size):
-            await put(database, world.crowd.user_id(number), world.crowd.sets(number)[-7:])
+        for number in changing(keyspace.users.size):
+            await put(database, keyspace.users.user_id(number), keyspace.users.sets(number)[-7:])
 
     asyncio.run(arrive())
     database.close()
