@@ -123,7 +123,7 @@ def joblib_user(settings: Cassandra, key: UserKey, context_path: Path) -> dict[s
         return await TrainingSets(database).read(*key)
 
     [row] = learned_row(
-        key_of(key), partition_of(asyncio.run(read()), key), context_path=_fit_context(context_path)
+        key_of(key), partition_of(asyncio.run(read()), key), lesson=_fit_context(context_path)
     )
 
     async def keep() -> None:
