@@ -32,7 +32,7 @@ from pipelines.exercise.labelled import LabelledRow, split_share
 from pipelines.exercise.passes import partition_of
 from pipelines.exercise.rows import FitContext, learned_row
 from pipelines.keys import UserKey
-from pipelines.lifecycle.engines import key_of
+from pipelines.lifecycle.engines import spark_key
 from pipelines.lifecycle.user_models import stored_model
 from pipelines.spark.tables import append, read_table
 from schemas.config import Cassandra
@@ -104,7 +104,7 @@ def scikit_model(solver: str) -> Pipeline:
 def joblib_seconds(
     settings: Cassandra, keys: Sequence[UserKey], context_path: Path, processes: int
 ) -> float:
-    """Seconds of users in joblib's processes, each with a connection and the lesson of its own."""
+    """Seconds of users in joblib's processes, each with its own connection and context."""
     began = time.perf_counter()
     work = joblib.Parallel(n_jobs=processes)
     rows: Any = work(joblib.delayed(joblib_user)(settings, key, context_path) for key in keys)
@@ -123,7 +123,7 @@ def joblib_user(settings: Cassandra, key: UserKey, context_path: Path) -> dict[s
         return await TrainingSets(database).read(*key)
 
     [row] = learned_row(
-        key_of(key), partition_of(asyncio.run(read()), key), lesson=_fit_context(context_path)
+        spark_key(key), partition_of(asyncio.run(read()), key), context=_fit_context(context_path)
     )
 
     async def keep() -> None:
@@ -134,7 +134,7 @@ def joblib_user(settings: Cassandra, key: UserKey, context_path: Path) -> dict[s
 
     if row["status"] == "learned":
         asyncio.run(keep())
-    return {"status": row["status"], "reason": row["reason"], "judged": row.get("judged")}
+    return {"status": row["status"], "reason": row["reason"], "rungs": row.get("rungs")}
 
 
 @lru_cache(maxsize=4)

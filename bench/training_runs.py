@@ -20,7 +20,7 @@ from models.exercise.quantised import quantise
 from models.exercise.quantised_statistics import ExerciseWindows, framed_statistics
 from models.signal.pieces import unpack_pieces
 from models.signal.wrist import wrist_signals
-from pipelines.exercise.global_models import read_everybody
+from pipelines.exercise.global_models import read_global_models
 from pipelines.exercise.job import recipe_of, train_exercise
 from pipelines.exercise.labelled import labelled_sets
 from pipelines.exercise.learner import learn_user
@@ -119,10 +119,10 @@ def run_peers(keyspaces: dict[str, TrainedKeyspace]) -> PeerRates:
 def _fit_context_file(keyspace: TrainedKeyspace, folder: Path) -> Path:
     """The `FitContext` that tasks of our job carry, as a file for joblib's processes."""
     database = keyspace.database()
-    global_models = read_everybody(database)
+    global_models = read_global_models(database)
     database.close()
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / "lesson.joblib"
+    path = folder / "context.joblib"
     joblib.dump(
         FitContext(named_recipe(recipe_of(keyspace.config), global_models), global_models, {}), path
     )
@@ -160,7 +160,7 @@ class LearningTimes:
 def time_learning(keyspace: TrainedKeyspace) -> LearningTimes:
     """The learning step alone, for a few users."""
     database = keyspace.database()
-    global_model = read_everybody(database)[LAYOUT]
+    global_model = read_global_models(database)[LAYOUT]
     database.close()
     prior = global_model.learned.prior
     users = range(min(COMPARED, keyspace.users.size))
@@ -202,7 +202,7 @@ def _seconds(work: Callable[[], object]) -> float:
 def count_equal(keyspace: TrainedKeyspace) -> tuple[int, int]:
     """(changed users whose champion has the bytes that a first training gives, users compared)."""
     database = keyspace.database()
-    global_models = read_everybody(database)
+    global_models = read_global_models(database)
     recipe = named_recipe(recipe_of(keyspace.config), global_models)
     numbers = changing(keyspace.users.size)[:COMPARED]
     equal = 0

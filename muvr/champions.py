@@ -1,9 +1,9 @@
-"""What an operator asks of champions, and how a person moves them, past the gate."""
+"""Champions, as operators see and move them, without the gate."""
 
 from typing import Any
 from uuid import UUID
 
-from muvr.owners import owner_named, pointer_meant
+from muvr.owners import resolve_owner, resolve_pointer
 from pipelines.lifecycle.runs import server_time
 from schemas.errors import Conflict, NoModel, NotFound
 from schemas.families import FAMILIES
@@ -19,11 +19,11 @@ SHOWN = 5  # kept versions
 async def champions_of(database: Database, user: str) -> list[dict[str, Any]]:
     """All pointers of an owner, each with the version that serves, None where none does."""
     champions = Champions(database)
-    found = await champions.of_owner(await owner_named(database, user))
-    serving = [await champions.in_effect(one) for one in found]
+    pointers = await champions.of_owner(await resolve_owner(database, user))
+    serving = [await champions.in_effect(pointer) for pointer in pointers]
     return [
-        {**one._asdict(), "serves": serves.version if serves else None}
-        for one, serves in zip(found, serving, strict=True)
+        {**pointer._asdict(), "serves": serves.version if serves else None}
+        for pointer, serves in zip(pointers, serving, strict=True)
     ]
 
 
@@ -54,13 +54,13 @@ async def serving_content(
 async def promote_version(
     database: Database, user: str, model_id: str | None, family: str, version: str
 ) -> dict[str, Any]:
-    """Point an owner to a kept version.
+    """Point an owner to a stored version.
 
     Raises:
-        NoModel: the version is not kept; says which are.
+        NoModel: the version is not stored; the message lists those that are.
         Conflict: the run that learned it was taken back.
     """
-    owner, model_id = await pointer_meant(database, user, family, model_id)
+    owner, model_id = await resolve_pointer(database, user, family, model_id)
     try:
         stored = await Models(database).get(owner, model_id, family, version)
     except NoModel as problem:
@@ -80,12 +80,12 @@ async def promote_version(
 async def roll_back(
     database: Database, user: str, model_id: str | None, family: str
 ) -> tuple[str, dict[str, Any]]:
-    """Let an owner's former champion serve again; what became of it, for people and machines.
+    """Let an owner's previous champion serve again; the result as a sentence and as JSON.
 
     Raises:
-        NoModel: there is none to go back to; says which versions are kept.
+        NoModel: there is none to go back to; the message lists the stored versions.
     """
-    owner, model_id = await pointer_meant(database, user, family, model_id)
+    owner, model_id = await resolve_pointer(database, user, family, model_id)
     try:
         back = await Champions(database).rollback(owner, model_id, family, server_time())
     except NoModel as problem:
@@ -108,7 +108,7 @@ async def _serving(
     Raises:
         NotFound: none does.
     """
-    owner, model_id = await pointer_meant(database, user, family, model_id)
+    owner, model_id = await resolve_pointer(database, user, family, model_id)
     serving = await Champions(database).serving(owner, model_id, family)
     if serving is None:
         raise NotFound(
@@ -118,11 +118,11 @@ async def _serving(
 
 
 async def take_back(database: Database, run: UUID, reason: str) -> tuple[str, dict[str, Any]]:
-    """Withdraw a run: readers of its models fall back, a batch family's former run is live again.
+    """Withdraw a run: its models stop serving, and a batch family's previous run is live again.
 
     Returns:
-        what became of it, for people and for machines; of a batch family also which earlier runs
-        are kept behind the one that is live.
+        the result as a sentence and as JSON; for a batch family with the earlier runs that are
+        still stored.
 
     Raises:
         NotFound: there is no such run.
@@ -150,7 +150,7 @@ async def take_back(database: Database, run: UUID, reason: str) -> tuple[str, di
 
 
 async def _kept_versions(database: Database, owner: str, model_id: str, family: str) -> str:
-    """What to do where a pointer knows no former version: which ones are kept, newest first."""
+    """The next step where a pointer has no previous version: the stored ones, newest first."""
     champions = Champions(database)
     kept = await Models(database).versions(owner, model_id, family)
     pointer = await champions.read(owner, model_id, family)

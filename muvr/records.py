@@ -103,7 +103,7 @@ def import_(
             recordings = read_csv(path, user, side, timezone, terminal)
         else:
             recordings = PUBLIC[source](path or context.config.paths.datasets)
-        with Service(context.config, context.conf_path).spoken_to() as url:
+        with Service(context.config, context.conf_path).checked_url() as url:
             counts = import_recordings(url, source, recordings, password, terminal, user or None)
     context.terminal.table(f"imported {source}", ("what", "count"), list(counts.items()))
     context.terminal.answer(counts)

@@ -11,7 +11,7 @@ from examples.client import Client
 from muvr.context import open_context
 from muvr.options import AsJson, Conf, Password
 from muvr.service import Service
-from muvr.terminal import counted
+from muvr.terminal import plural
 from schemas.errors import NotFound
 from store.database import Database
 from store.users import Logins, Users
@@ -54,7 +54,7 @@ def issue(
     Example: `TOKEN=$(muvr token ada --password "a long password")`
     """
     context = open_context(conf, as_json=as_json)
-    with Service(context.config, context.conf_path).spoken_to() as url, Client(url) as client:
+    with Service(context.config, context.conf_path).checked_url() as url, Client(url) as client:
         client.login(username, password)
         context.terminal.say(client.token)
         context.terminal.answer({"access_token": client.token})
@@ -89,7 +89,7 @@ def revoke(username: UserName, conf: Conf = None, as_json: AsJson = False) -> No
     """
     context = open_context(conf, as_json=as_json)
     ended = context.run_async(lambda database: _revoke_all(database, username))
-    context.terminal.say(f"{username}: {counted(ended, 'login')} ended.")
+    context.terminal.say(f"{username}: {plural(ended, 'login')} ended.")
     context.terminal.answer({"username": username, "ended": ended})
 
 

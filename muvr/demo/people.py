@@ -1,4 +1,4 @@
-"""Who sends what in the demo: SPAR-10 people, each recording as a session of two streams."""
+"""The data of the demo: SPAR-10 people, each recording as a session of two streams."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

@@ -1,11 +1,11 @@
-"""Users' stretches as both engines read them."""
+"""Users' stretches, as both engines read them."""
 
 import asyncio
 import json
 
 import pyarrow as pa
 
-from pipelines.activity.lessons import COLUMNS
+from pipelines.activity.examples import COLUMNS
 from pipelines.keys import UserKey
 from pipelines.lifecycle.engines import Partitions
 from store.database import Database
@@ -13,7 +13,7 @@ from store.stretches import Stretches
 
 
 def read_partition(database: Database, key: UserKey) -> pa.Table:
-    """A user's stretches as Spark would hand them over."""
+    """A user's stretches in the form in which Spark hands them over."""
     rows = asyncio.run(Stretches(database).of_user(*key))
     columns = {
         "user_id": [str(key[0])] * len(rows),

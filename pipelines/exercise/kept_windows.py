@@ -1,4 +1,4 @@
-"""Stores windows that a run has computed in the rows of their sets, for the next training."""
+"""Stores the windows that a run has computed in the rows of their sets, for later runs."""
 
 import asyncio
 from datetime import datetime
@@ -16,22 +16,22 @@ from store.database import Database
 from store.training import StoredWindows, TrainingSets
 
 
-class KeepWindows:
+class WindowWriter:
     """Stores windows beside their sets, with the set's revision as the time of the write.
 
-    A set that is deleted meanwhile takes its windows along: the deletion is newer.
+    If the set is deleted meanwhile its windows are deleted as well: the deletion is newer.
     """
 
-    heavy = ("fresh",)
+    large_columns = ("fresh",)
 
-    def from_frame(self, learned: DataFrame, keyspace: str, run: Run) -> None:
+    def write_frame(self, learned: DataFrame, keyspace: str, run: Run) -> None:
         """Write the windows of a frame from the executors."""
         fresh = learned.select("user_id", "model_id", f.inline("fresh"))
-        fresh = fresh.withColumn("keep_s", keep_s_of(f.col("revision"), run.started_at))
-        kept = fresh.where("keep_s > 0")
-        append(kept, keyspace, "labelled_sets", writetime="revision", ttl="keep_s")
+        fresh = fresh.withColumn("ttl_s", keep_s_of(f.col("revision"), run.started_at))
+        kept = fresh.where("ttl_s > 0")
+        append(kept, keyspace, "labelled_sets", writetime="revision", ttl="ttl_s")
 
-    def from_row(self, row: Row, database: Database, run: Run) -> None:
+    def write_row(self, row: Row, database: Database, run: Run) -> None:
         """Write the windows of one row."""
         if row.get("fresh"):
             kept = windows_of(row, run.started_at)
@@ -39,16 +39,19 @@ class KeepWindows:
             asyncio.run(TrainingSets(database).keep(*key, kept))
 
 
-KEPT_WINDOWS = KeepWindows()
+WINDOW_WRITER = WindowWriter()
 
 
 def windows_of(row: Row, at: datetime) -> list[StoredWindows]:
-    """The windows in a learned row, to be stored for the next run; `at` is this run's begin."""
+    """The windows in a learned row that are to be stored; `at` is the start of the run."""
     return [
         StoredWindows(
-            UUID(one["set_id"]), one["revision"], one["features"], ttl_s(one["revision"], at)
+            UUID(fresh["set_id"]),
+            fresh["revision"],
+            fresh["features"],
+            ttl_s(fresh["revision"], at),
         )
-        for one in row["fresh"]
+        for fresh in row["fresh"]
     ]
 
 

@@ -30,7 +30,7 @@ class LabelledRow:
 
     Attributes:
         samples: a packed recording.
-        features: its windows as an earlier run kept them, None where none did.
+        features: its windows as an earlier run stored them, None where none did.
     """
 
     set_id: str
@@ -61,7 +61,7 @@ def newest(sets: Sequence[LabelledRow], of_each: int) -> list[LabelledRow]:
 
 
 def digest(sets: Iterable[LabelledRow], recipe: str) -> str:
-    """The digest of what a model was learned from: the same digest, the same model.
+    """The digest of a model's training data and recipe: equal digests mean equal models.
 
     Args:
         sets: in any order.

@@ -20,7 +20,7 @@ from models.reps.lost import continued
 from models.signal.corrections import cut, timeline
 from models.signal.pieces import Recording
 from models.signal.wrist import FILLED, WristSignal, wrist_signals
-from muvr.evaluation.devices import as_recorded_by, losing
+from muvr.evaluation.devices import as_recorded_by, with_packet_loss
 from schemas.inputs import ACC6
 from tests.pipelines.workouts import S_NS, workout
 
@@ -55,7 +55,7 @@ def whole(learned: RecognitionModels) -> tuple[RecognisedSet, ...]:
 
 def with_losses(recording: Recording, packet_s: float, share: float) -> Recording:
     whole = ImportedRecording("somebody", None, recording, ())
-    return as_recorded_by(whole, losing(packet_s, share)).recording
+    return as_recorded_by(whole, with_packet_loss(packet_s, share)).recording
 
 
 @pytest.mark.parametrize(

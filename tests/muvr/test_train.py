@@ -9,7 +9,7 @@ from ingest import stretches
 from muvr.context import CommandContext
 from muvr.terminal import Terminal
 from muvr.train import TrainingEngine, families_on, keep_stretches, read_users, show_run, train
-from pipelines.jobs import EVERY
+from pipelines.jobs import ALL_JOBS
 from pipelines.lifecycle import members
 from schemas.config import Cassandra, Config
 from schemas.errors import BadInput, DatabaseUnavailable
@@ -85,7 +85,7 @@ def test_where_no_database_answers_it_is_said_once(tmp_path: Path, monkeypatch: 
 def test_all_is_what_the_engine_can_run():
     """Seven families that run on Spark only are no failures of who asked for this process."""
     assert list(families_on(TrainingEngine.local)) == ["exercise", "activity", "form"]
-    assert list(families_on(TrainingEngine.spark)) == list(EVERY)
+    assert list(families_on(TrainingEngine.spark)) == list(ALL_JOBS)
 
 
 def test_what_a_run_says_nothing_about_is_no_row(capsys: pytest.CaptureFixture[str]):

@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 
 from ingest.replay import rebuild_user, replay_events
 from pipelines.replay import (
-    TASKS_A_CORE,
+    TASKS_PER_CORE,
     _events,  # pyright: ignore[reportPrivateUsage]
     replay,
 )
@@ -134,4 +134,4 @@ def test_a_small_journal_is_not_the_work_of_one_core(spark_config, spark, empty)
     asyncio.run(happen(empty))
     events = _events(spark, spark_config.cassandra.keyspace, None, None)
     cores = spark.sparkContext.defaultParallelism
-    assert events.rdd.getNumPartitions() == TASKS_A_CORE * cores
+    assert events.rdd.getNumPartitions() == TASKS_PER_CORE * cores

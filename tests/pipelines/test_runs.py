@@ -118,7 +118,7 @@ def test_a_step_that_is_taken_again_adds_to_its_seconds(monkeypatch):
 def test_a_run_without_its_lease_makes_nothing_visible():
     run = Run("rank", uuid4(), NOW, threading.Event())
     run.require_lease()
-    run.lost.set()
+    run.lease_lost.set()
     with pytest.raises(LeaseHeld):
         run.require_lease()
 

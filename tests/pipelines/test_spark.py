@@ -12,7 +12,7 @@ from pyspark.sql import SparkSession
 from pipelines.exercise.kept_windows import keep_s_of
 from pipelines.exercise.windows import KEPT_S, ttl_s
 from pipelines.spark.plans import nodes, physical_plan, require_direct_join, require_no_shuffle
-from pipelines.spark.span import keys_once, span_by
+from pipelines.spark.span import require_unique_keys, span_by
 from pipelines.spark.tables import append, read_keys, read_portions, read_table
 from schemas.config import Config
 from schemas.errors import PlanViolated, SpanBroken
@@ -54,7 +54,7 @@ def test_a_span_per_partition_without_exchange_and_sort(spark: SparkSession, fil
     assert nodes(physical_plan(spanned)) == {"PythonMapInArrow", "Project", "BatchScan"}
     assert spanned.rdd.getNumPartitions() > 1  # several splits, or the test shows nothing
     found = spanned.collect()
-    keys_once([row.asDict() for row in found], KEY)
+    require_unique_keys([row.asDict() for row in found], KEY)
     assert {(row.user_id, row.model_id): row.sets for row in found} == SETS
 
 

@@ -9,16 +9,16 @@ import pytest
 from models.activity.fit import fit_activity, fit_discriminant
 from models.signal.pieces import unpack_pieces
 from models.signal.wrist import wrist_signals
-from pipelines.activity.lessons import (
-    BorderLesson,
-    border_lessons,
+from pipelines.activity.examples import (
+    BorderExamples,
+    border_examples_from_bytes,
+    border_examples_to_bytes,
     examples_of,
     labelled_stretches,
-    lesson_from_bytes,
-    lesson_to_bytes,
+    newest_border_examples,
     sums_of,
 )
-from pipelines.activity.seconds import compared, f1, judged, seconds_by
+from pipelines.activity.seconds import compared, evaluate_user, f1, seconds_by
 from tests.pipelines.workouts import (
     LAYOUT,
     NO_BORDERS,
@@ -70,7 +70,7 @@ def test_what_is_in_a_set_is_exercise_and_the_rest_is_idle(two_days):
 def blind(days, **more):
     """An only user's seconds, without borders unless some are given."""
     more = {"borders": lambda _: NO_BORDERS} | more
-    return judged(days, sums_of(days), LAYOUT, alone=True, **more)
+    return evaluate_user(days, sums_of(days), LAYOUT, single_user=True, **more)
 
 
 def test_a_day_is_judged_by_the_other_day(two_days):
@@ -119,29 +119,31 @@ def test_borders_that_are_off_count_against_a_candidate_and_against_what_serves(
 
 
 def test_border_examples_come_from_the_newest_days_until_there_are_enough(stretches, two_days):
-    everybody = sums_of(two_days)
-    found = border_lessons(stretches, everybody, LAYOUT, least=100)
+    total = sums_of(two_days)
+    found = newest_border_examples(stretches, total, LAYOUT, count=100)
     assert list(found) == list(two_days)
     assert [(len(one.starts), len(one.ends)) for one in found.values()] == [(2, 2), (2, 2)]
     older, newer = found.values()
-    [few] = border_lessons(stretches, everybody, LAYOUT, least=1).values()
+    [few] = newest_border_examples(stretches, total, LAYOUT, count=1).values()
     assert [len(few.starts), len(few.ends)] == [1, 1]
     assert few.starts[0][2] == newer.starts[1][2]
     broken = [replace(stretches[0], samples=b"never looked at"), stretches[1]]
-    [read] = border_lessons(broken, everybody, LAYOUT, least=2).values()
-    assert lesson_to_bytes(read) == lesson_to_bytes(newer)
-    cut = border_lessons(stretches, everybody, LAYOUT, least=3)
+    [read] = newest_border_examples(broken, total, LAYOUT, count=2).values()
+    assert border_examples_to_bytes(read) == border_examples_to_bytes(newer)
+    cut = newest_border_examples(stretches, total, LAYOUT, count=3)
     assert [len(one.ends) for one in cut.values()] == [1, 2]
     assert cut[min(cut)].ends[0][2] == older.ends[1][2]
 
 
 def test_border_examples_travel_unchanged(stretches, two_days):
-    found = border_lessons(stretches, sums_of(two_days), LAYOUT, least=100)
-    for lesson in found.values():
-        back = lesson_from_bytes(lesson_to_bytes(lesson))
-        for several, before in ((back.starts, lesson.starts), (back.ends, lesson.ends)):
+    found = newest_border_examples(stretches, sums_of(two_days), LAYOUT, count=100)
+    for context in found.values():
+        back = border_examples_from_bytes(border_examples_to_bytes(context))
+        for several, before in ((back.starts, context.starts), (back.ends, context.ends)):
             for one, other in zip(several, before, strict=True):
                 np.testing.assert_array_equal(one[0], other[0])
                 np.testing.assert_array_equal(one[1], other[1])
                 assert one[2] == other[2]
-    assert lesson_from_bytes(lesson_to_bytes(BorderLesson([], []))) == BorderLesson([], [])
+    assert border_examples_from_bytes(
+        border_examples_to_bytes(BorderExamples([], []))
+    ) == BorderExamples([], [])

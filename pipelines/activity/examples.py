@@ -1,8 +1,8 @@
-"""What one user's stretches teach about exercise and idle. Pure: no Spark, no database, no clock.
+"""Training examples of exercise and idle from one user's stretches. Pure: no Spark, no database.
 
 Each user's data is read twice, because borders are learned on first guesses by a discriminant that
-was learned without the day: first for the sums of everybody, then, with everybody's total, for the
-guesses. Both run where the data is; only sums and some hundred border examples travel.
+was learned without the day: first for the sums, then, with the total over all users, for the
+guesses. Both run where the data is; only sums and some hundred border examples go to the driver.
 """
 
 import json
@@ -56,26 +56,26 @@ class LabelledStretch:
 
     @property
     def day(self) -> str:
-        """Sessions of one day are alike: a day is never on both sides of a split."""
+        """The UTC day. Sessions of one day are alike: a day is never on both sides of a split."""
         return self.started_at.date().isoformat()
 
 
 @dataclass(frozen=True, slots=True)
-class BorderLesson:
-    """What one day of a user teaches about borders: examples of starts and of ends, in order."""
+class BorderExamples:
+    """Border examples of one day of a user, starts and ends, in order."""
 
     starts: list[BorderExample]
     ends: list[BorderExample]
 
 
 def labelled_stretches(table: pa.Table, newest: int = NEWEST) -> list[LabelledStretch]:
-    """The newest rows of one partition, oldest first: the order of sums decides last bits.
+    """The newest rows of one partition, oldest first: the order of a sum decides its last bits.
 
     Raises:
         BadSamples: a row whose spans are no list of sets.
     """
     rows = [_stretch(row) for row in table.select(COLUMNS[2:]).to_pylist()]
-    return sorted(rows, key=lambda one: (one.started_at, one.session_id))[-newest:]
+    return sorted(rows, key=lambda row: (row.started_at, row.session_id))[-newest:]
 
 
 def examples_of(
@@ -86,16 +86,16 @@ def examples_of(
     Raises:
         BadSamples: a stored recording does not decode.
     """
-    found: dict[str, list[ActivityExample]] = {}
-    for one in stretches:
-        signals = wrist_signals(unpack_pieces(one.samples))
-        examples = activity_examples(signals, one.spans, one.day, model_id)
-        found.setdefault(one.day, []).extend(examples)
-    return {day: examples for day, examples in sorted(found.items()) if examples}
+    by_day: dict[str, list[ActivityExample]] = {}
+    for stretch in stretches:
+        signals = wrist_signals(unpack_pieces(stretch.samples))
+        examples = activity_examples(signals, stretch.spans, stretch.day, model_id)
+        by_day.setdefault(stretch.day, []).extend(examples)
+    return {day: examples for day, examples in sorted(by_day.items()) if examples}
 
 
 def sums_of(days: Mapping[str, Sequence[ActivityExample]]) -> Statistics:
-    """The sums that a user adds to everybody's total.
+    """The sums that a user adds to the total over all users.
 
     Raises:
         NotEnoughLabels: no stretch is as long as a window.
@@ -111,37 +111,38 @@ def day_sums(examples: Sequence[ActivityExample]) -> Statistics:
     return reduce(add, [example.statistics for example in examples])
 
 
-def border_lessons(
-    stretches: Sequence[LabelledStretch], everybody: Statistics, model_id: InputLayout, least: int
-) -> dict[str, BorderLesson]:
+def newest_border_examples(
+    stretches: Sequence[LabelledStretch], total: Statistics, model_id: InputLayout, count: int
+) -> dict[str, BorderExamples]:
     """The newest border examples of one user, by day, days in order.
 
-    Days are read from the newest on until there are enough, so that the cost follows from `least`
-    and not from how much a user has recorded.
+    Days are read from the newest backwards until there are enough, so that the cost depends on
+    `count` and not on how much a user has recorded.
 
     Args:
         stretches: the user's.
-        everybody: the total that the user's sums are part of.
+        total: over all users, this one included.
         model_id: the layout.
-        least: how many examples of each kind are wanted; no more are kept.
+        count: how many examples of each kind are wanted; no more are returned.
 
     Raises:
         BadSamples: a stored recording does not decode.
     """
-    found: dict[str, BorderLesson] = {}
-    more_starts = more_ends = least
-    for day in sorted({one.day for one in stretches}, reverse=True):
-        examples = examples_of([one for one in stretches if one.day == day], model_id).get(day)
-        blind = discriminant(everybody - day_sums(examples), model_id) if examples else None
-        if not examples or blind is None:
+    by_day: dict[str, BorderExamples] = {}
+    more_starts = more_ends = count
+    for day in sorted({stretch.day for stretch in stretches}, reverse=True):
+        of_day = [stretch for stretch in stretches if stretch.day == day]
+        examples = examples_of(of_day, model_id).get(day)
+        without_day = discriminant(total - day_sums(examples), model_id) if examples else None
+        if not examples or without_day is None:
             continue
-        starts, ends = border_examples(blind, examples)
-        lesson = BorderLesson(_newest(starts, more_starts), _newest(ends, more_ends))
-        found[day] = lesson
-        more_starts, more_ends = more_starts - len(lesson.starts), more_ends - len(lesson.ends)
+        starts, ends = border_examples(without_day, examples)
+        borders = BorderExamples(_newest(starts, more_starts), _newest(ends, more_ends))
+        by_day[day] = borders
+        more_starts, more_ends = more_starts - len(borders.starts), more_ends - len(borders.ends)
         if more_starts == more_ends == 0:
             break
-    return dict(sorted(found.items()))
+    return dict(sorted(by_day.items()))
 
 
 def _newest(examples: list[BorderExample], n: int) -> list[BorderExample]:
@@ -156,25 +157,25 @@ def discriminant(statistics: Statistics, model_id: InputLayout) -> ActivityModel
         return None
 
 
-def lesson_to_bytes(lesson: BorderLesson) -> bytes:
-    """Border examples as they travel to the driver."""
+def border_examples_to_bytes(borders: BorderExamples) -> bytes:
+    """Border examples, packed for the driver."""
     arrays: dict[str, NDArray[Any]] = {}
-    for name, several in (("start", lesson.starts), ("end", lesson.ends)):
-        if several:
+    for name, examples in (("start", borders.starts), ("end", borders.ends)):
+        if examples:
             arrays |= {
-                f"{name}_at": np.concatenate([at_s for at_s, _, _ in several]),
-                f"{name}_x": np.concatenate([x for _, x, _ in several]),
-                f"{name}_n": np.array([len(at_s) for at_s, _, _ in several]),
-                f"{name}_true": np.array([true_s for _, _, true_s in several]),
+                f"{name}_at": np.concatenate([at_s for at_s, _, _ in examples]),
+                f"{name}_x": np.concatenate([x for _, x, _ in examples]),
+                f"{name}_n": np.array([len(at_s) for at_s, _, _ in examples]),
+                f"{name}_true": np.array([true_s for _, _, true_s in examples]),
             }
     return codec.pack(BORDERS_TAG, {}, arrays)
 
 
-def lesson_from_bytes(blob: bytes) -> BorderLesson:
-    """The examples of `lesson_to_bytes`."""
+def border_examples_from_bytes(blob: bytes) -> BorderExamples:
+    """The examples of `border_examples_to_bytes`."""
     _, arrays = codec.unpack(blob, BORDERS_TAG)
 
-    def several(name: str) -> list[BorderExample]:
+    def unpacked(name: str) -> list[BorderExample]:
         """The examples of "start" or "end"; [] where none were packed."""
         if f"{name}_n" not in arrays:
             return []
@@ -182,7 +183,7 @@ def lesson_from_bytes(blob: bytes) -> BorderLesson:
         at_s, x = np.split(arrays[f"{name}_at"], parts), np.split(arrays[f"{name}_x"], parts)
         return list(zip(at_s, x, arrays[f"{name}_true"].tolist(), strict=True))
 
-    return BorderLesson(several("start"), several("end"))
+    return BorderExamples(unpacked("start"), unpacked("end"))
 
 
 def _stretch(row: Mapping[str, Any]) -> LabelledStretch:

@@ -9,18 +9,18 @@ from hypothesis import strategies as st
 
 from models.exercise.codec import statistics_to_bytes
 from models.exercise.statistics import total
-from pipelines.exercise.everybody import (
+from pipelines.exercise.global_fit import (
     PORTION,
-    everybody_of,
+    fit_global_models,
     portion_rows,
     portions_of,
-    portions_whole,
+    require_whole_portions,
 )
 from pipelines.exercise.labelled import LabelledRow
-from pipelines.exercise.learner import give_to_everybody
+from pipelines.exercise.learner import member_statistics
 from pipelines.exercise.passes import partition_of
 from pipelines.exercise.prepared import Recipe
-from pipelines.lifecycle.engines import key_of
+from pipelines.lifecycle.engines import spark_key
 from schemas.errors import SpanBroken
 from schemas.inputs import ACC3, ACC6
 from store.training import TrainingSet
@@ -49,7 +49,7 @@ def group(key, sets: list[LabelledRow]):
         )
         for one in sets
     ]
-    return key_of(key), partition_of(stored, key)
+    return spark_key(key), partition_of(stored, key)
 
 
 @given(st.permutations(KEYS))
@@ -68,8 +68,8 @@ def test_a_portion_gives_the_sum_of_its_members_in_whatever_order_they_arrive(pe
     users = sorted(str(user) for user, _ in people)
     assert [row["user_id"] for row in rows] == users
     assert [row.get("members") for row in rows] == [None, None, users]
-    each = [give_to_everybody(people[UUID(user), LAYOUT], LAYOUT, RECIPE) for user in users]
-    assert rows[-1]["given"] == statistics_to_bytes(total([one for one, _ in each]))
+    each = [member_statistics(people[UUID(user), LAYOUT], LAYOUT, RECIPE) for user in users]
+    assert rows[-1]["sums"] == statistics_to_bytes(total([one for one, _ in each]))
     kept = [[one["features"] for one in row["fresh"]] for row in rows]
     assert kept == [[one.features for one in fresh] for _, fresh in each]
 
@@ -88,7 +88,7 @@ def test_one_whose_data_is_broken_gives_nothing_and_the_others_do(people, broken
 
 def test_the_order_in_which_portions_come_does_not_show(people):
     rows = [row for one in people.items() for row in portion_rows([group(*one)], recipe=RECIPE)]
-    found, again = (everybody_of(several, {})[LAYOUT] for several in (rows, rows[::-1]))
+    found, again = (fit_global_models(several, {})[LAYOUT] for several in (rows, rows[::-1]))
     assert found.version == again.version
     assert found.members == {str(user) for user, _ in people}
 
@@ -100,8 +100,8 @@ def test_sums_of_anything_but_portions_are_refused():
         return {"model_id": LAYOUT, "members": [str(UUID(int=n)) for n in numbers]}
 
     member = {"model_id": LAYOUT, "members": None}
-    portions_whole([row(1, 2), member, row(3)], portions)
-    portions_whole([row(2)], portions)  # one is gone, or broken
+    require_whole_portions([row(1, 2), member, row(3)], portions)
+    require_whole_portions([row(2)], portions)  # one is gone, or broken
     for split in ([row(1), row(2)], [row(1, 2, 3)], [row(2, 3)]):
         with pytest.raises(SpanBroken, match="one by one"):
-            portions_whole(split, portions)
+            require_whole_portions(split, portions)

@@ -1,4 +1,4 @@
-"""What the models say about the part of each recording that they never saw."""
+"""Classifies the held-out part of each recording, by the service and by the nine others' model."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -39,7 +39,7 @@ class ServiceAnswers:
     milliseconds: list[float] = field(default_factory=list)
 
 
-def ask_all(
+def classify_all(
     clients: Mapping[str, Client],
     people: Mapping[str, Sequence[DemoSession]],
     progress: Progress,
@@ -53,13 +53,13 @@ def ask_all(
         model, _ = clients[person].model("exercise")
         found[person].model_bytes = len(model or b"")
         for session in sessions:
-            _ask(clients[person], session, model or b"", found[person])
+            _classify(clients[person], session, model or b"", found[person])
             done += 1
             progress.step("classify the later 30 %", done, total_sessions)
     return found
 
 
-def _ask(client: Client, session: DemoSession, model: bytes, asked: ServiceAnswers) -> None:
+def _classify(client: Client, session: DemoSession, model: bytes, asked: ServiceAnswers) -> None:
     began = time.perf_counter()
     answer = client.classify(bodies(session.later), side=session.side, reps=False)
     asked.milliseconds.append((time.perf_counter() - began) * 1e3)
@@ -73,18 +73,18 @@ def _ask(client: Client, session: DemoSession, model: bytes, asked: ServiceAnswe
 
 
 def _differing(answer: Mapping[str, Any], own: ExerciseModel, offline: Prediction) -> int:
-    """Windows of the service's answer that the same model gives otherwise in this process.
+    """The number of windows in which the service and the same model in this process differ.
 
-    Where the user's own model abstains the service goes on to everybody's model, which clients
-    cannot fetch.
+    Where the user's own model abstains the service uses the global model, which clients cannot
+    fetch.
     """
     if answer["model"]["level"] != own.level:
         return 0 if offline.abstained else len(offline.windows)
-    said = [(one["exercise"], one["probability"]) for one in answer["windows"]]
-    computed = [(one.exercise, one.probability) for one in offline.windows]
-    if len(said) != len(computed):
-        return max(len(said), len(computed))
-    return sum(a != b for a, b in zip(said, computed, strict=True))
+    served = [(window["exercise"], window["probability"]) for window in answer["windows"]]
+    computed = [(window.exercise, window.probability) for window in offline.windows]
+    if len(served) != len(computed):
+        return max(len(served), len(computed))
+    return sum(a != b for a, b in zip(served, computed, strict=True))
 
 
 def bodies(recording: Recording) -> dict[str, bytes]:
@@ -100,7 +100,7 @@ def _body(piece: Piece) -> bytes:
 def unseen_people(
     people: Mapping[str, Sequence[DemoSession]], progress: Progress
 ) -> dict[str, Scores]:
-    """For every person, the global model of the nine others on the same later windows."""
+    """For every person, the scores of the nine others' model on the same later windows."""
     own: dict[str, Statistics] = {}
     for done, (person, sessions) in enumerate(people.items(), start=1):
         own[person] = total([_statistics(session) for session in sessions])
