@@ -10,8 +10,8 @@ from starlette.responses import Response
 
 from api.chunks import CBOR, JSON, SCOPE, ReceiptShape, chunk_number, session_id_of
 from api.dependencies import authorise, security, services_of
-from api.keeping import chunk_counts_as, keep_allowed
-from api.problems import described
+from api.problems import problem_responses
+from api.quota import chunk_quota, store_charged_chunk
 from api.raw import RawRoute
 from ingest.bodies import decode_body
 from ingest.edge_impulse import read_acquisition
@@ -44,7 +44,7 @@ class AcquisitionAnswer(BaseModel):
 @router.put(
     "/acquisitions/{seq}",
     summary="Keep an Edge Impulse acquisition",
-    responses={200: {"model": AcquisitionAnswer}, **described(410, 415)},
+    responses={200: {"model": AcquisitionAnswer}, **problem_responses(410, 415)},
     openapi_extra={
         "security": security(SCOPE),
         "parameters": [
@@ -90,15 +90,20 @@ async def put_acquisition(request: Request) -> Response:
     session = await services.recorder.session(caller.user_id, session_id)
     t0 = request.query_params.get("t0")
     body = decode_body(await request.body(), headers.get("content-encoding"), limits)
-    found = read_acquisition(
+    chunks_by_kind = read_acquisition(
         body, headers.get("content-type", ""), nanoseconds(t0) if t0 else None, limits
     )
-    chunks = [(stream_for(session, kind, one.piece.unit), one) for kind, one in found.items()]
-    services.allowance.take_samples(caller.user_id, sum(chunk_counts_as(one) for _, one in chunks))
+    chunks = [
+        (stream_for(session, kind, chunk.piece.unit), chunk)
+        for kind, chunk in chunks_by_kind.items()
+    ]
+    services.rate_limiter.take_samples(
+        caller.user_id, sum(chunk_quota(chunk) for _, chunk in chunks)
+    )
     receipts = await asyncio.gather(
         *(
-            keep_allowed(services, caller.user_id, session_id, stream, seq, one)
-            for stream, one in chunks
+            store_charged_chunk(services, caller.user_id, session_id, stream, seq, chunk)
+            for stream, chunk in chunks
         )
     )
     return Response(msgspec.json.encode({"receipts": receipts}), media_type=JSON)

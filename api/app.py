@@ -1,4 +1,4 @@
-"""The web application: its routes, its middleware, and what a worker holds while it runs."""
+"""The web application: routes, layers and lifespan."""
 
 import asyncio
 import os
@@ -37,16 +37,16 @@ from api import (
     sets,
     week,
 )
-from api.connection import Connection
+from api.database_connector import DatabaseConnector
 from api.gate import Gate
 from api.observe import Metrics, RequestLog
 from api.passwords import Passwords
 from api.problems import problem_response
 from api.raw import Shortcut
 from schemas.config import Config
-from schemas.errors import NotThere
+from schemas.errors import NotFound
 
-PARTS = (
+ROUTE_MODULES = (
     chunks,
     classify,
     live,
@@ -71,9 +71,9 @@ CHECKOUT = Path(__file__).resolve().parent.parent
 
 
 class Muvr(FastAPI):
-    """FastAPI behind `api.gate`, which checks the size, time and rate of every request first.
+    """FastAPI behind `api.gate`, which limits the size and time of every request first.
 
-    A middleware would stand behind FastAPI's own layers, which cost a chunk a tenth of its time.
+    As a middleware it would run behind FastAPI's own layers, a tenth of the time of a chunk.
     """
 
     gate: Gate
@@ -84,12 +84,12 @@ class Muvr(FastAPI):
         await self.gate(scope, receive, send)
 
     async def layers(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve as FastAPI does, behind the gate."""
+        """FastAPI's own application, behind the gate."""
         await super().__call__(scope, receive, send)
 
 
 def create_app(config: Config, log: RequestLog | None = None) -> Muvr:
-    """The service for these settings; reads nothing but what they name.
+    """The application for these settings.
 
     Nothing is opened here: connections are made when a worker starts, after the fork.
     """
@@ -108,26 +108,26 @@ def create_app(config: Config, log: RequestLog | None = None) -> Muvr:
     app.state.durability = None
     app.state.commit = health.commit_of(CHECKOUT)
     app.state.passwords = Passwords()
-    app.state.long_bodies = asyncio.Semaphore(complete.AT_ONCE)
-    wanted_log = (log or RequestLog()) if config.api.access_log else None
-    app.state.connection = Connection(app, config, metrics, wanted_log)
-    app.router.default = nowhere
+    app.state.long_bodies = asyncio.Semaphore(complete.MAX_CONCURRENT_BODIES)
+    request_log = (log or RequestLog()) if config.api.access_log else None
+    app.state.connector = DatabaseConnector(app, config, metrics, request_log)
+    app.router.default = not_found
     app.openapi = lambda: openapi.document(app)
     problems.register(app)
-    for part in PARTS:  # the busiest first: routes are tried in order
-        app.include_router(part.router)
+    for module in ROUTE_MODULES:  # the busiest first: routes are matched in order
+        app.include_router(module.router)
     app.include_router(documentation.router)
     if config.api.public_page:
         app.include_router(page.router)
     shortcut = Shortcut(
         forwarded(app.layers), routes=(*chunks.router.routes, *classify.router.routes)
     )
-    app.gate = Gate(shortcut, config=config, metrics=metrics, log=wanted_log)
+    app.gate = Gate(shortcut, config=config, metrics=metrics, log=request_log)
     return app
 
 
 def forwarded(app: ASGIApp) -> ASGIApp:
-    """Wrap an app so that it sees the client's address that a proxy on this machine reports.
+    """Wrap an application so that it sees the client address that a local proxy reports.
 
     uvicorn could do so for every request; only the routes behind `Shortcut` need the address.
     """
@@ -135,9 +135,9 @@ def forwarded(app: ASGIApp) -> ASGIApp:
     return cast("ASGIApp", ProxyHeadersMiddleware(cast("Any", app), trusted))
 
 
-async def nowhere(scope: Scope, receive: Receive, send: Send) -> None:
+async def not_found(scope: Scope, receive: Receive, send: Send) -> None:
     """Answer 404 for a path without a route, also to a WebSocket handshake."""
-    problem = NotThere(f"{scope['path']}: Not Found")
+    problem = NotFound(f"{scope['path']}: Not Found")
     if scope["type"] == "websocket":
         socket = WebSocket(scope, receive, send)
         await socket.send_denial_response(problem_response(problem, socket))
@@ -147,9 +147,9 @@ async def nowhere(scope: Scope, receive: Receive, send: Send) -> None:
 
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncGenerator[None]:
-    connection: Connection = app.state.connection
-    await connection.open()
+    connector: DatabaseConnector = app.state.connector
+    await connector.open()
     try:
         yield
     finally:
-        await connection.close()
+        await connector.close()

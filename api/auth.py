@@ -9,10 +9,10 @@ from fastapi import APIRouter, Depends, Request, Response
 from fastapi.security import OAuth2PasswordRequestForm
 from pydantic import BaseModel, ConfigDict, Field
 
-from api.dependencies import Services, ServicesHere
-from api.gate import LEFT
+from api.dependencies import Services, ServicesDep
+from api.gate import RATE_LIMIT
 from api.passwords import Passwords
-from api.problems import described
+from api.problems import problem_responses
 from api.tokens import SCOPES, USER_SCOPES, Claims
 from ingest import registration
 from schemas.errors import BadInput, MissingScope, NotAuthenticated, TokenReused, WrongPassword
@@ -68,15 +68,15 @@ class TokenAnswer(BaseModel):
     scope: str = Field(description="scopes with a blank between them")
 
 
-@router.post("/register", status_code=201, responses=described(409))
+@router.post("/register", status_code=201, responses=problem_responses(409))
 async def register(
-    body: Registration, request: Request, response: Response, services: ServicesHere
+    body: Registration, request: Request, response: Response, services: ServicesDep
 ) -> TokenAnswer:
     """Make a user and log in."""
-    _count(request, services)
+    _limit_login(request, services)
     user = User(
         uuid4(),
-        _name(body.username),
+        _normalised_username(body.username),
         await _passwords(request).hash(body.password),
         USER_SCOPES,
         services.clock(),
@@ -89,84 +89,84 @@ async def register(
 @router.post(
     "/token",
     summary="Log in",
-    responses=described(401, 403),
+    responses=problem_responses(401, 403),
     openapi_extra={"requestBody": {"content": {_FORM: {"example": _PASSWORD_FORM}}}},
 )
 async def token(
     form: Annotated[OAuth2PasswordRequestForm, Depends()],
     request: Request,
     response: Response,
-    services: ServicesHere,
+    services: ServicesDep,
 ) -> TokenAnswer:
     """Log in with a password (OAuth2 password form); `scope` may ask for fewer scopes.
 
     After some wrong passwords for a name, wherever they came from, its next ones must wait (429).
     Who is logged in stays so: tokens are refreshed without a password.
     """
-    _count(request, services)
+    _limit_login(request, services)
     if len(form.username) > 64 or len(form.password) > 256:
         raise WrongPassword("No such user and password.")
-    name = _name(form.username)
+    name = _normalised_username(form.username)
     user = await services.users.by_name(name)
-    services.allowance.take_password(name)
-    if not await _passwords(request).fits(user.password_hash if user else None, form.password):
+    services.rate_limiter.take_password(name)
+    if not await _passwords(request).verify(user.password_hash if user else None, form.password):
         raise WrongPassword("No such user and password.")
     if user is None:
         raise WrongPassword("No such user and password.")
-    services.allowance.give_password_back(name)
+    services.rate_limiter.refund_password(name)
     response.headers.update(_NO_STORE)
-    return await _log_in(services, user, _asked(form.scopes, user))
+    return await _log_in(services, user, _granted_scopes(form.scopes, user))
 
 
-@router.post("/refresh", summary="Exchange a refresh token", responses=described(401))
+@router.post("/refresh", summary="Exchange a refresh token", responses=problem_responses(401))
 async def refresh(
-    body: TokenText, request: Request, response: Response, services: ServicesHere
+    body: TokenText, request: Request, response: Response, services: ServicesDep
 ) -> TokenAnswer:
     """Exchange a refresh token for a new pair.
 
     The token that was exchanged stays good until its successor is used: an answer that was lost
     on the way logs nobody out. After that its reuse ends the whole login.
     """
-    _count(request, services)
+    _limit_login(request, services)
     claims = services.tokens.read(body.refresh_token, "refresh")
-    login = await _advance(services, claims)
+    login = await _advance_login(services, claims)
     user = await services.users.by_id(claims.user_id)
     if user is None:
         raise NotAuthenticated("The token is not accepted: its user is gone.")
     response.headers.update(_NO_STORE)
-    return _pair(services, user, login)
+    return _token_pair(services, user, login)
 
 
 @router.post("/revoke", status_code=204, summary="Log out")
-async def revoke(body: Revocation, request: Request, services: ServicesHere) -> Response:
+async def revoke(body: Revocation, request: Request, services: ServicesDep) -> Response:
     """End the login that a token belongs to; a token that is not good is no error (RFC 7009)."""
-    _count(request, services)
+    _limit_login(request, services)
     for use in ("refresh", "access"):
         try:
             claims = services.tokens.read(body.token, use)
         except NotAuthenticated:
             continue
         if claims.login_id is not None:
-            await _end(services, claims.user_id, claims.login_id)
+            await _end_login(services, claims.user_id, claims.login_id)
     return Response(status_code=204)
 
 
-async def _advance(services: Services, claims: Claims) -> Login:
+async def _advance_login(services: Services, claims: Claims) -> Login:
     """The login after a refresh token was used.
 
-    `current_token` is the one that was used last. The token used now may be that one again (its
-    successor was lost on the way), or a successor of it. Every other token was replaced long ago.
+    `current_token` is the token that was used last. The one used now may be the same (its successor
+    was lost in transit), or a successor of it. Any other token was replaced long ago.
     """
     if claims.login_id is None or claims.token_id is None:
         raise NotAuthenticated("This is no refresh token of this server.")
     now = services.clock()
     expires_at = now + timedelta(seconds=services.tokens.refresh_s)
-    for _ in range(2):  # twice: a twin of this request may have been faster
+    for _ in range(2):  # twice: a repeat of this request may have been faster
         login = await services.logins.read(claims.user_id, claims.login_id)
         if login is None:
             raise NotAuthenticated("The token is not accepted: its login has ended.")
         if claims.token_id != login.current_token and claims.parent_id != login.current_token:
-            await _end(services, claims.user_id, claims.login_id)
+            await _end_login(services, claims.user_id, claims.login_id)
             raise TokenReused("This token was replaced; its login is revoked. Log in again.")
         if await services.logins.advance(login, claims.token_id, expires_at, now):
             return login._replace(current_token=claims.token_id, expires_at=expires_at)
@@ -179,10 +179,10 @@ async def _log_in(services: Services, user: User, scopes: frozenset[str]) -> Tok
     expires_at = now + timedelta(seconds=services.tokens.refresh_s)
     login = Login(user.user_id, login_id, login_id, scopes, expires_at)
     await services.logins.open(login, now)
-    return _pair(services, user, login)
+    return _token_pair(services, user, login)
 
 
-def _pair(services: Services, user: User, login: Login) -> TokenAnswer:
+def _token_pair(services: Services, user: User, login: Login) -> TokenAnswer:
     # A login without scopes of its own has all that the user has, also those granted later.
     scopes = (login.scopes & user.scopes) or user.scopes
     tokens = services.tokens
@@ -194,14 +194,14 @@ def _pair(services: Services, user: User, login: Login) -> TokenAnswer:
     )
 
 
-async def _end(services: Services, user_id: UUID, login_id: UUID) -> None:
-    services.guard.forget(login_id)
+async def _end_login(services: Services, user_id: UUID, login_id: UUID) -> None:
+    services.authenticator.forget(login_id)
     await services.logins.revoke(user_id, login_id)
-    services.guard.forget(login_id)  # again: a check that was under way may have remembered it
+    services.authenticator.forget(login_id)  # again: a check in flight may have cached it
 
 
-def _asked(scopes: list[str], user: User) -> frozenset[str]:
-    """The scopes that a form asked for, of those that the user has; empty for all."""
+def _granted_scopes(scopes: list[str], user: User) -> frozenset[str]:
+    """The requested scopes that the user has; empty if none were requested, which means all."""
     unknown = [scope for scope in scopes if scope not in SCOPES]
     if unknown:
         raise BadInput(f"Unknown scope {unknown[0]!r}.", field="scope", value=unknown[0])
@@ -211,13 +211,13 @@ def _asked(scopes: list[str], user: User) -> frozenset[str]:
     return granted
 
 
-def _count(request: Request, services: Services) -> None:
+def _limit_login(request: Request, services: Services) -> None:
     address = request.client.host if request.client else "unknown"
-    request.scope[LEFT] = services.allowance.take_login(address)
+    request.scope[RATE_LIMIT] = services.rate_limiter.take_login(address)
 
 
-def _name(username: str) -> str:
-    """One name per person, however its letters are written."""
+def _normalised_username(username: str) -> str:
+    """A username in normal form (NFKC, case-folded): one name for all its spellings."""
     return unicodedata.normalize("NFKC", username).casefold()
 
 

@@ -1,4 +1,4 @@
-"""What batch jobs found about the caller, each with its time and its run."""
+"""Results of batch jobs about the caller, each with its time and its run."""
 
 from datetime import datetime, timedelta
 from typing import Any, NoReturn
@@ -7,8 +7,8 @@ from uuid import UUID
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
-from api.dependencies import Predict, Services, ServicesHere
-from api.problems import described
+from api.dependencies import Predict, Services, ServicesDep
+from api.problems import problem_responses
 from schemas.errors import NotComputedYet
 from store.jobs import JobRuns
 from store.live_runs import LiveRun, LiveRuns
@@ -27,7 +27,7 @@ class BatchModel(BaseModel):
 
 
 class LiveRunAnswer(BaseModel):
-    """What every answer of a batch job says of itself."""
+    """The members that every answer of a batch job has."""
 
     as_of: datetime = Field(description="when its run went live")
     stale: bool = Field(description="no run has looked for news for 8 days")
@@ -57,50 +57,50 @@ class RecommendationAnswer(LiveRunAnswer):
 
 
 class RankAnswer(LiveRunAnswer):
-    """The caller's place among all, by who follows whom."""
+    """The caller's rank among all users, by follows."""
 
     rank: float
     position: int = Field(description="1 is the highest")
 
 
-@router.get("/cluster", responses=described(404))
-async def cluster(caller: Predict, services: ServicesHere) -> ClusterAnswer:
+@router.get("/cluster", responses=problem_responses(404))
+async def cluster(caller: Predict, services: ServicesDep) -> ClusterAnswer:
     """The group of people that the caller trains like."""
     live, about = await _live(services, "clusters")
-    found = await Results(services.database).cluster(live.run_id, caller.user_id)
-    if found is None:
+    result = await Results(services.database).cluster(live.run_id, caller.user_id)
+    if result is None:
         _left_out("clusters")
     return ClusterAnswer(
-        **about, cluster=found.cluster, name=found.name, features=dict(found.features)
+        **about, cluster=result.cluster, name=result.name, features=dict(result.features)
     )
 
 
-@router.get("/recommendations", responses=described(404))
-async def recommendations(caller: Predict, services: ServicesHere) -> RecommendationAnswer:
+@router.get("/recommendations", responses=problem_responses(404))
+async def recommendations(caller: Predict, services: ServicesDep) -> RecommendationAnswer:
     """Exercises that people with the same taste do; the caller may do some of them already."""
     live, about = await _live(services, "recommend")
-    found = await Results(services.database).recommendations(live.run_id, caller.user_id)
-    if not found:
+    result = await Results(services.database).recommendations(live.run_id, caller.user_id)
+    if not result:
         _left_out("recommend")
-    shapes = [RecommendationShape(exercise=f.exercise, score=f.score, why=f.why) for f in found]
+    shapes = [RecommendationShape(exercise=f.exercise, score=f.score, why=f.why) for f in result]
     return RecommendationAnswer(**about, recommendations=shapes)
 
 
-@router.get("/rank", responses=described(404))
-async def rank(caller: Predict, services: ServicesHere) -> RankAnswer:
+@router.get("/rank", responses=problem_responses(404))
+async def rank(caller: Predict, services: ServicesDep) -> RankAnswer:
     """The caller's place among all."""
     live, about = await _live(services, "rank")
-    found = await Results(services.database).rank(live.run_id, caller.user_id)
-    if found is None:
+    result = await Results(services.database).rank(live.run_id, caller.user_id)
+    if result is None:
         _left_out("rank")
-    return RankAnswer(**about, rank=found.rank, position=found.position)
+    return RankAnswer(**about, rank=result.rank, position=result.position)
 
 
-async def _live(services: ServicesHere, family: str) -> tuple[LiveRun, dict[str, Any]]:
-    """The run that readers see, and what an answer says of it.
+async def _live(services: ServicesDep, family: str) -> tuple[LiveRun, dict[str, Any]]:
+    """The live run of a family, and the members of an answer that describe it.
 
     Raises:
-        NotComputedYet: no run of the family is live; where there are too few people, so it says.
+        NotComputedYet: no run of the family is live; the next step gives the last run's reason.
     """
     live = await LiveRuns(services.database).read(family)
     if live is None:
@@ -118,10 +118,10 @@ async def _live(services: ServicesHere, family: str) -> tuple[LiveRun, dict[str,
 
 
 async def is_stale(services: Services, family: str, as_of: datetime) -> bool:
-    """Whether nobody has looked for news for too long: without news an old result still holds."""
+    """Whether no run checked for changes for too long; without changes old results stay valid."""
     now = services.clock()
-    looked_at = await Watermarks(services.database).read(family, now)
-    return now - max(as_of, looked_at or as_of) > STALE_AFTER
+    checked_at = await Watermarks(services.database).read(family, now)
+    return now - max(as_of, checked_at or as_of) > STALE_AFTER
 
 
 def _left_out(family: str) -> NoReturn:

@@ -12,18 +12,18 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from api.dependencies import Services, authorise, security, services_of
-from api.gate import LEFT
-from api.items import ITEMS_AT_MOST, Item, decoded, items_in
-from api.keeping import keep_chunk
-from api.problems import described, problem_response
+from api.gate import RATE_LIMIT
+from api.items import MAX_ITEMS, Item, decoded, items_in
+from api.problems import problem_response, problem_responses
+from api.quota import store_chunk
 from api.raw import RawRoute, body_of, header_of
 from ingest.bodies import decode_body
 from ingest.chunks import CBOR, JSON, decode_chunk
-from schemas.errors import BadEvent, MuvrError, OverLimit, Retryable, UnsupportedMedia
+from schemas.errors import BadEvent, LimitExceeded, MuvrError, Retryable, UnsupportedMedia
 from schemas.wire import SEQ_MAX
 
 SCOPE = "sensor:write"
-AT_ONCE = 32
+MAX_CONCURRENT_CHUNKS = 32
 router = APIRouter(prefix="/v1/sessions/{session}", tags=["recording"], route_class=RawRoute)
 
 
@@ -41,7 +41,7 @@ class ReceiptShape(BaseModel):
 
 
 class RefusedChunk(BaseModel):
-    """A chunk of a batch that was not kept, and why."""
+    """A chunk of a batch that was not stored, and why."""
 
     stream: str | None
     seq: int | None
@@ -69,7 +69,7 @@ _CHUNK = {"schema": {"$ref": "#/components/schemas/ChunkShape"}}
 @router.put(
     "/streams/{stream}/chunks/{seq}",
     summary="Keep a chunk",
-    responses={200: {"model": ReceiptShape}, **described(410, 415)},
+    responses={200: {"model": ReceiptShape}, **problem_responses(410, 415)},
     openapi_extra={
         "security": security(SCOPE),
         "parameters": [
@@ -82,10 +82,10 @@ _CHUNK = {"schema": {"$ref": "#/components/schemas/ChunkShape"}}
     },
 )
 async def put_chunk(request: Request) -> Response:
-    """Keep one chunk, however often it is sent; answered when its bytes are durable.
+    """Store one chunk, however often it is sent; answered when its bytes are durable.
 
-    Another body under the same number is kept beside the first; `complete` decides between them.
-    A chunk of fewer than 16 samples counts as 16 of those of a day.
+    Another body under the same number is stored as well; `complete` decides between them. A chunk
+    of fewer than 16 samples counts as 16 of the daily quota.
     """
     caller = await authorise(request, SCOPE)
     services = services_of(request)
@@ -94,20 +94,20 @@ async def put_chunk(request: Request) -> Response:
     session_id, seq = session_id_of(path["session"]), chunk_number(path["seq"])
     body = decode_body(await body_of(request), header_of(request, b"content-encoding"), limits)
     chunk = decode_chunk(body, header_of(request, b"content-type"), limits)
-    receipt = await keep_chunk(services, caller.user_id, session_id, path["stream"], seq, chunk)
+    receipt = await store_chunk(services, caller.user_id, session_id, path["stream"], seq, chunk)
     return Response(msgspec.json.encode(receipt), media_type=JSON)
 
 
 @router.post(
     "/chunks",
     summary="Keep many chunks",
-    responses={200: {"model": BatchAnswer}, **described(410, 415)},
+    responses={200: {"model": BatchAnswer}, **problem_responses(410, 415)},
     openapi_extra={
         "security": security(SCOPE),
         "parameters": [_SESSION, _ENCODING],
         "requestBody": {
             "required": True,
-            "description": f"at most {ITEMS_AT_MOST} items",
+            "description": f"at most {MAX_ITEMS} items",
             "content": {
                 "application/cbor-seq": {"schema": {"type": "string", "format": "binary"}},
                 CBOR: {"schema": {"type": "string", "format": "binary"}},
@@ -136,23 +136,23 @@ async def put_chunks(request: Request) -> Response:
     encoding = header_of(request, b"content-encoding")
     body = decode_body(await body_of(request), encoding, services.config.limits)
     upload = _Upload(request, services, caller.user_id, session_id)
-    items = list(items_in(body))  # all of them are counted before the first is kept
-    results = await asyncio.gather(*(upload.keep(item) for item in items))
+    items = list(items_in(body))  # all are parsed before the first is stored
+    results = await asyncio.gather(*(upload.store(item) for item in items))
     return Response(msgspec.json.encode({"results": results}), media_type=JSON)
 
 
 class _Upload:
-    """Chunks that came in one body."""
+    """Stores the chunks of one body."""
 
     def __init__(
         self, request: Request, services: Services, user_id: UUID, session_id: UUID
     ) -> None:
         self._request, self._services = request, services
         self._user_id, self._session_id = user_id, session_id
-        self._gate = asyncio.Semaphore(AT_ONCE)
-        self._over: OverLimit | None = None
+        self._gate = asyncio.Semaphore(MAX_CONCURRENT_CHUNKS)
+        self._over: LimitExceeded | None = None
 
-    async def keep(self, item: Item) -> object:
+    async def store(self, item: Item) -> object:
         """The receipt of an item, or its problem."""
         async with self._gate:
             if self._over is not None:  # since an earlier item: this one is not looked at
@@ -160,30 +160,32 @@ class _Upload:
             try:
                 stream, seq, chunk = decoded(item, self._services.config.limits)
                 where = (self._user_id, self._session_id, stream, seq)
-                return await keep_chunk(self._services, *where, chunk)
+                return await store_chunk(self._services, *where, chunk)
             except Retryable as error:  # no fault of the client
                 return await self._refusal(item, error)
             except MuvrError as error:
                 return await self._refusal(item, self._counted(error))
 
     def _counted(self, error: MuvrError) -> MuvrError:
-        """Charge a refused item as a request of its own; what the item is told.
+        """Count a refused item as a request of its own; returns the item's error.
 
-        A body of 4,096 bad items must not pass as one request. Over the limit the answer is
-        `OverLimit`, for this item and for all that follow.
+        A body of 4,096 bad items must not pass as one request. Over the limit the error is
+        `LimitExceeded`, for this item and for all that follow.
         """
         try:
-            self._request.scope[LEFT] = self._services.allowance.take_request(self._user_id)
-        except OverLimit as over:
+            self._request.scope[RATE_LIMIT] = self._services.rate_limiter.take_request(
+                self._user_id
+            )
+        except LimitExceeded as over:
             self._over = over
             return over
         return error
 
     async def _refusal(self, item: Item, error: MuvrError) -> object:
-        await asyncio.sleep(0)  # others may be served between two of them
+        await asyncio.sleep(0)  # lets other requests run in between
         problem = msgspec.Raw(bytes(problem_response(error, self._request).body))
-        # An item has no header fields: what Retry-After says elsewhere stands in it.
-        wait = {"retry_after_s": error.retry_after_s} if isinstance(error, OverLimit) else {}
+        # An item has no header fields: this member replaces Retry-After.
+        wait = {"retry_after_s": error.retry_after_s} if isinstance(error, LimitExceeded) else {}
         return {"stream": item.stream, "seq": item.seq, **wait, "problem": problem}
 
 

@@ -1,4 +1,4 @@
-"""Which exercise is this? The samples stand in the body; nothing of them is kept."""
+"""`classify`: which exercise the samples in a body are. Nothing is stored."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -13,13 +13,13 @@ from starlette.datastructures import QueryParams
 
 from api.dependencies import Services, authorise, security, services_of
 from api.examples import CHUNK, CLASSIFY_BODY
-from api.model_cache import Loaded, rungs_of
-from api.problems import described
+from api.model_cache import LoadedModel, rungs_of
+from api.problems import problem_responses
 from api.raw import RawRoute, body_of, header_of
 from api.shapes import ModelName
 from ingest.bodies import decode_body
 from ingest.chunks import CBOR, JSON
-from ingest.questions import CHUNKS_AT_MOST, QUESTION_S, reach_s, read_recording, side_of
+from ingest.classify_body import MAX_CHUNKS, MAX_DURATION_S, duration_s, read_recording, side_of
 from models.exercise.layout import model_id
 from models.exercise.minimum_sets import NEEDED
 from models.recognition.counting import FROM_S, repetitions
@@ -31,7 +31,7 @@ from models.signal.wrist import wrist_signals
 
 router = APIRouter(prefix="/v1", tags=["asking"], route_class=RawRoute)
 FAMILY = "exercise"
-INLINE_S = 20.0  # a longer recording is answered in a thread, so that others do not wait for it
+INLINE_S = 20.0  # a longer recording is classified in a thread, so that others do not wait for it
 INLINE_BYTES = 1 << 17  # likewise: 300 bytes of zstd may be 30,000 chunks, which take a second
 WITHOUT_MODEL = f"Confirm {NEEDED}. The next training learns your model from them."
 
@@ -68,7 +68,7 @@ class ClassifyAnswer(BaseModel):
 
 _BODY = {
     "required": True,
-    "description": f"at most {CHUNKS_AT_MOST} chunks, which reach over at most {QUESTION_S:.0f} s",
+    "description": f"at most {MAX_CHUNKS} chunks, which reach over at most {MAX_DURATION_S:.0f} s",
     "content": {
         media: {
             "schema": {
@@ -113,7 +113,7 @@ _PARAMETERS = [
 @router.post(
     "/classify",
     response_model=ClassifyAnswer,
-    responses=described(413, 415, 422),
+    responses=problem_responses(413, 415, 422),
     openapi_extra={
         "requestBody": _BODY,
         "parameters": _PARAMETERS,
@@ -127,34 +127,36 @@ async def classify(request: Request) -> Response:
     body = await body_of(request)
     limits = services.config.limits
     body = decode_body(body, header_of(request, b"content-encoding"), limits)
-    side, count = _asked(request.scope["query_string"])
-    given = (body, header_of(request, b"content-type"), limits, side)
+    side, count = _options(request.scope["query_string"])
+    args = (body, header_of(request, b"content-type"), limits, side)
     if len(body) <= INLINE_BYTES:
-        recording = read_recording(*given)
+        recording = read_recording(*args)
     else:
-        recording = await asyncio.to_thread(read_recording, *given)
-    seconds = reach_s(recording)
+        recording = await asyncio.to_thread(read_recording, *args)
+    seconds = duration_s(recording)
     ladder = await services.models.ladder(caller.user_id, model_id(recording), FAMILY)
     if seconds <= INLINE_S and not (count and seconds >= FROM_S):
-        # In steps with all others that are under way: the same code again is a quarter cheaper.
+        # In step with all concurrent requests: running the same code again is a quarter cheaper.
         await asyncio.sleep(0)
         shape = answer_of(recording, ladder, count=False)
         await asyncio.sleep(0)
     else:
         shape = await asyncio.to_thread(answer_of, recording, ladder, count=count)
-    _tell(services, ladder, shape)
+    _count_answer(services, ladder, shape)
     return Response(msgspec.json.encode(shape), media_type="application/json")
 
 
 @lru_cache(maxsize=64)
-def _asked(query: bytes) -> tuple[Side | None, bool]:
-    """The side, and whether to count repetitions; few clients ask in many ways."""
-    said = QueryParams(query)
-    count = said.get("reps", "true").lower() not in ("false", "0", "no")
-    return side_of(said.get("side"), "side"), count
+def _options(query: bytes) -> tuple[Side | None, bool]:
+    """The side, and whether to count repetitions; cached, because few queries differ."""
+    params = QueryParams(query)
+    count = params.get("reps", "true").lower() not in ("false", "0", "no")
+    return side_of(params.get("side"), "side"), count
 
 
-def answer_of(recording: Recording, ladder: Sequence[Loaded], *, count: bool) -> dict[str, Any]:
+def answer_of(
+    recording: Recording, ladder: Sequence[LoadedModel], *, count: bool
+) -> dict[str, Any]:
     """The answer for a recording, in the shape of `ClassifyAnswer`."""
     signals = wrist_signals(recording)
     named = name_as_worn(signals, rungs_of(ladder))
@@ -188,9 +190,13 @@ def _shape(named: LadderPrediction, counted: Repetitions | None = None) -> dict[
     }
 
 
-def _tell(services: Services, ladder: Sequence[Loaded], shape: Mapping[str, Any]) -> None:
+def _count_answer(
+    services: Services, ladder: Sequence[LoadedModel], shape: Mapping[str, Any]
+) -> None:
     level = shape["model"]["level"] if shape["model"] else "none"
     outcome = shape["reason"] if shape["abstained"] else "named"
-    made = next((one.stored.created_at for one in ladder if one.level == level), None)
-    age_s = None if made is None else (services.clock() - made).total_seconds()
-    services.metrics.told(FAMILY, level, outcome, age_s)
+    created_at = next(
+        (loaded.stored.created_at for loaded in ladder if loaded.level == level), None
+    )
+    age_s = None if created_at is None else (services.clock() - created_at).total_seconds()
+    services.metrics.count_answer(FAMILY, level, outcome, age_s)

@@ -1,4 +1,4 @@
-"""`complete`: the one body that grows with its session."""
+"""`complete`: lists the chunks of a session. Its body may be long."""
 
 import asyncio
 from collections.abc import Callable, Coroutine
@@ -9,17 +9,17 @@ from fastapi import APIRouter, Request, Response
 from fastapi.routing import APIRoute
 
 from api.chunks import SCOPE
-from api.dependencies import Sensor, ServicesHere, services_of
-from api.gate import BODY_BYTES
-from api.keeping import taking_bytes
-from api.problems import described
+from api.dependencies import Sensor, ServicesDep, services_of
+from api.gate import MAX_BODY_BYTES
+from api.problems import problem_responses
+from api.quota import byte_charger
 from api.raw import header_of
 from api.sessions import SessionSummary, summary
 from schemas.events import Completion
 
-AT_ONCE = 2
-"""Long bodies that a worker reads at the same time: a day of one-second chunks, both sensors, takes
-150 MB until it is kept."""
+MAX_CONCURRENT_BODIES = 2
+"""Long bodies that a worker handles at the same time: that of a day of one-second chunks, both
+sensors, takes 150 MB until it is stored."""
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
 
@@ -27,25 +27,25 @@ class LongBodyRoute(APIRoute):
     """A route that takes bodies of up to `limits.completion_mb`.
 
     The sender of a body that is longer than `limits.body_mb`, or of unknown length, is authorised
-    before a byte of it is read. Few such bodies are read at once; the others wait.
+    before any of it is read. Few such bodies are handled at once; the others wait.
     """
 
     def get_route_handler(self) -> Handler:
-        """FastAPI's handler, behind the check of the length and the wait for a place."""
+        """FastAPI's handler, after checking the length and waiting for a free slot."""
         handle = super().get_route_handler()
 
         async def handle_in_turn(request: Request) -> Response:
-            """Answer a short body at once; a long one once it is allowed and a place is free."""
+            """Handle a short body at once, a long one when it is authorised and a slot is free."""
             services = services_of(request)
             limits = services.config.limits
             length = header_of(request, b"content-length")
             if length.isdecimal() and int(length) <= limits.body_mb * 2**20:
                 return await handle(request)
-            caller = await services.guard.caller(header_of(request, b"authorization"))
-            caller.must_have(SCOPE)
-            request.scope[BODY_BYTES] = int(limits.completion_mb * 2**20)
-            places: asyncio.Semaphore = request.app.state.long_bodies
-            async with places:
+            caller = await services.authenticator.authenticate(header_of(request, b"authorization"))
+            caller.require_scope(SCOPE)
+            request.scope[MAX_BODY_BYTES] = int(limits.completion_mb * 2**20)
+            slots: asyncio.Semaphore = request.app.state.long_bodies
+            async with slots:
                 return await handle(request)
 
         return handle_in_turn
@@ -57,7 +57,7 @@ router = APIRouter(prefix="/v1/sessions", tags=["recording"], route_class=LongBo
 @router.post(
     "/{session}/complete",
     summary="List what belongs to a session",
-    responses=described(409, 410),
+    responses=problem_responses(409, 410),
     openapi_extra={
         "requestBody": {
             "description": "at most `limits.completion_mb` (16 MiB) in all, and of each stream "
@@ -66,13 +66,13 @@ router = APIRouter(prefix="/v1/sessions", tags=["recording"], route_class=LongBo
     },
 )
 async def complete(
-    session: UUID, completion: Completion, caller: Sensor, services: ServicesHere
+    session: UUID, completion: Completion, caller: Sensor, services: ServicesDep
 ) -> SessionSummary:
-    """The hashes of all chunks, by stream and number: that is the session.
+    """List the hashes of all chunks, by stream and number: they define the session.
 
-    409 names the numbers that are missing; send them, then ask again. A longer list extends the
-    session later. Each list that is kept counts as a sample of the day for four of its bytes: a
-    hash as 17. A repeat is free. What is held but not listed goes to the dead letters.
+    409 names the numbers that are missing; send them, then repeat the call. A longer list extends
+    the session later. Each list that is stored counts as a sample of the day for four of its bytes:
+    a hash as 17. A repeat is free. Chunks that are stored but not listed go to the dead letters.
     """
-    take = taking_bytes(services, caller.user_id)
-    return summary(await services.recorder.complete(caller.user_id, session, completion, take))
+    charge = byte_charger(services, caller.user_id)
+    return summary(await services.recorder.complete(caller.user_id, session, completion, charge))

@@ -1,7 +1,7 @@
-"""Pages of lists and their opaque cursors, signed so that clients cannot make up positions.
+"""Keyset pagination with opaque cursors, signed so that clients cannot forge positions.
 
-A list reads one row more than its page holds, after the position of its cursor; so a page is as
-cheap as any other, and stands where it stood while others add rows before it.
+A list reads one row more than its page holds, from the position of its cursor on; so all pages take
+the same time, and do not shift when rows are added before them.
 """
 
 import base64
@@ -17,10 +17,10 @@ from pydantic import Field
 from schemas.errors import BadCursor
 
 T = TypeVar("T")
-PAGE_AT_MOST = 200
+MAX_PAGE_ROWS = 200
 _MAC_BYTES = 12
 
-PageLimit = Annotated[int, Query(ge=1, le=PAGE_AT_MOST, description="rows of a page at most")]
+PageLimit = Annotated[int, Query(ge=1, le=MAX_PAGE_ROWS, description="rows of a page at most")]
 PageCursor = Annotated[
     str | None, Query(max_length=200, description="`cursor` of the page before; left out: begin")
 ]
@@ -41,7 +41,7 @@ class Cursors:
         self._key = key
 
     def seal(self, position: str) -> str:
-        """A position as an opaque text."""
+        """A position as an opaque string."""
         body = position.encode()
         return base64.urlsafe_b64encode(self._mac(body) + body).decode().rstrip("=")
 

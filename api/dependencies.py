@@ -1,4 +1,4 @@
-"""What a worker holds, and how an endpoint asks for it."""
+"""The services of a worker, and the FastAPI dependencies by which endpoints get them."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,12 +9,12 @@ from fastapi import Depends, Security
 from fastapi.security import OAuth2PasswordBearer, SecurityScopes
 from starlette.requests import HTTPConnection, Request
 
-from api.allowance import Allowance
+from api.authenticator import Authenticator, Caller
 from api.cursors import Cursors
-from api.gate import LEFT
-from api.guard import Caller, Guard
+from api.gate import RATE_LIMIT
 from api.model_cache import ModelCache
 from api.observe import Metrics
+from api.rate_limiter import RateLimiter
 from api.recognise import Recogniser
 from api.tokens import SCOPES, Tokens
 from ingest.recorder import Recorder
@@ -29,7 +29,7 @@ OAUTH = "OAuth2PasswordBearer"
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """Everything that needs the database; made once per worker, after the fork."""
+    """Everything that needs the database; created once per worker, after the fork."""
 
     config: Config
     database: Database
@@ -40,8 +40,8 @@ class Services:
     users: Users
     logins: Logins
     tokens: Tokens
-    guard: Guard
-    allowance: Allowance
+    authenticator: Authenticator
+    rate_limiter: RateLimiter
     cursors: Cursors
     metrics: Metrics
     clock: Callable[[], datetime]
@@ -51,35 +51,34 @@ def services_of(connection: HTTPConnection) -> Services:
     """The worker's services.
 
     Raises:
-        NotReady: Cassandra has not been reached since the start, or is not as it must be.
+        NotReady: Cassandra has not been reached since the start, or is not usable.
     """
     services: Services | None = connection.app.state.services
     if services is None:
-        raise NotReady(connection.app.state.connection.missing)
+        raise NotReady(connection.app.state.connector.not_ready_reason)
     return services
 
 
-async def _here(request: Request) -> Services:
+async def _services(request: Request) -> Services:
     return services_of(request)
 
 
-ServicesHere = Annotated[Services, Depends(_here)]
+ServicesDep = Annotated[Services, Depends(_services)]
 _bearer = OAuth2PasswordBearer(tokenUrl="/v1/auth/token", scopes=SCOPES, auto_error=False)
 
 
 async def authorise(request: HTTPConnection, scope: str) -> Caller:
-    """Who is calling, for routes that take the bare request.
+    """Authenticate the caller of a raw route and count the request against the rate limit.
 
-    A token that was seen within `api.pointer_ttl_s` costs microseconds and does not suspend.
-    Takes one request from the caller's rate limit.
+    A token that was checked within `api.pointer_ttl_s` takes microseconds and does not suspend.
 
     Raises:
-        NotAuthenticated, MissingScope, OverLimit, DatabaseAway.
+        NotAuthenticated, MissingScope, LimitExceeded, DatabaseUnavailable.
     """
     services = services_of(request)
-    caller = await services.guard.caller(request.headers.get("authorization", ""))
-    caller.must_have(scope)
-    request.scope[LEFT] = services.allowance.take_request(caller.user_id)
+    caller = await services.authenticator.authenticate(request.headers.get("authorization", ""))
+    caller.require_scope(scope)
+    request.scope[RATE_LIMIT] = services.rate_limiter.take_request(caller.user_id)
     return caller
 
 
@@ -90,7 +89,7 @@ async def _current(
 
 
 def require(scope: str) -> Any:
-    """A dependency that answers the caller of a good token with this scope.
+    """A dependency that returns the caller of a valid token with this scope.
 
     Use as `caller: Annotated[Caller, require("predict")]`; OpenAPI shows the scope.
     """

@@ -1,4 +1,4 @@
-"""Where the caller left the plan: in a month, and in a session."""
+"""Deviations of the caller from their plans, by month and by session."""
 
 from datetime import date, datetime
 from typing import Annotated, Any
@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 
 from api.batch_results import BatchModel
-from api.dependencies import Predict, ServicesHere
+from api.dependencies import Predict, ServicesDep
 from schemas.layout import month_of
 from store.deviations import DeviationRow
 
@@ -58,7 +58,7 @@ class DeviationAnswer(BaseModel):
 @router.get("/deviations")
 async def deviations(
     caller: Predict,
-    services: ServicesHere,
+    services: ServicesDep,
     month: Annotated[str | None, Query(pattern=MONTH, description="UTC; this one if left out")] = (
         None
     ),
@@ -66,30 +66,30 @@ async def deviations(
     """Where the caller left the plan, in one month."""
     now = services.clock()
     month = month or month_of(now.date())
-    found = await services.records.deviations.of_month(caller.user_id, month)
-    return DeviationAnswer(month=month, as_of=now, deviations=[deviation_entry(f) for f in found])
+    rows = await services.records.deviations.of_month(caller.user_id, month)
+    return DeviationAnswer(month=month, as_of=now, deviations=[deviation_entry(r) for r in rows])
 
 
-def deviation_entry(found: DeviationRow) -> DeviationEntry:
+def deviation_entry(row: DeviationRow) -> DeviationEntry:
     """A deviation as clients see it."""
     return DeviationEntry(
-        session=found.session_id,
-        set=found.set_id,
-        kinds=sorted(found.kinds),
-        planned=_side(found, "planned"),
-        actual=_side(found, "actual"),
-        started_at_utc=found.started_at_utc,
-        timezone=found.timezone,
-        local_hour=found.local_hour,
-        local_date=found.local_date,
-        source=found.source,
-        confidence=found.confidence,
+        session=row.session_id,
+        set=row.set_id,
+        kinds=sorted(row.kinds),
+        planned=_side(row, "planned"),
+        actual=_side(row, "actual"),
+        started_at_utc=row.started_at_utc,
+        timezone=row.timezone,
+        local_hour=row.local_hour,
+        local_date=row.local_date,
+        source=row.source,
+        confidence=row.confidence,
     )
 
 
-def deviation_shape(found: DeviationRow) -> DeviationShape:
+def deviation_shape(row: DeviationRow) -> DeviationShape:
     """A deviation of a session as clients see it."""
-    entry = deviation_entry(found)
+    entry = deviation_entry(row)
     return DeviationShape(
         set=entry.set,
         kinds=entry.kinds,
@@ -100,10 +100,10 @@ def deviation_shape(found: DeviationRow) -> DeviationShape:
     )
 
 
-def _side(found: DeviationRow, side: str) -> dict[str, Any] | None:
-    if getattr(found, f"{side}_exercise") is None:
+def _side(row: DeviationRow, side: str) -> dict[str, Any] | None:
+    if getattr(row, f"{side}_exercise") is None:
         return None
     return {
-        name: getattr(found, f"{side}_{name}")
+        name: getattr(row, f"{side}_{name}")
         for name in ("exercise", "reps", "weight_kg", "intensity")
     }

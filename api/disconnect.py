@@ -21,7 +21,7 @@ async def cancel_on_disconnect(request: Request, work: Coroutine[Any, Any, T]) -
     try:
         return await working
     except asyncio.CancelledError:
-        if not leaving.done():  # somebody else ended it
+        if not leaving.done():  # cancelled by something else
             raise
         leaving.result()
         raise ClientDisconnect from None
@@ -30,6 +30,6 @@ async def cancel_on_disconnect(request: Request, work: Coroutine[Any, Any, T]) -
 
 
 async def _left(request: Request) -> None:
-    """Wait until the client is gone."""
+    """Wait until the client disconnects."""
     while (await request.receive())["type"] != "http.disconnect":
         pass

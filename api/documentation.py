@@ -1,7 +1,7 @@
 """The page at `/docs`: Swagger UI over the OpenAPI document.
 
-People type their password there, and a self-hosted service may have no internet around it. So the
-page loads nothing from elsewhere: script and style come out of an installed package.
+Users type their password there, and a self-hosted service may have no internet access. So the page
+loads nothing from elsewhere: script and style come from an installed package.
 """
 
 from importlib.resources import files
@@ -18,24 +18,24 @@ _POLICY = (
     "default-src 'none'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; "
     "img-src data:; connect-src 'self'"
 )
-_FOR_A_DAY = {"Cache-Control": "public, max-age=86400"}
-_PLACE = '<div id="swagger-ui">'
-_UNTIL_DRAWN = """<p>Swagger UI draws this page with JavaScript. Without it read
+_CACHE_ONE_DAY = {"Cache-Control": "public, max-age=86400"}
+_MOUNT_POINT = '<div id="swagger-ui">'
+_NO_SCRIPT_NOTE = """<p>Swagger UI draws this page with JavaScript. Without it read
 <a href="/openapi.json">/openapi.json</a>: it describes every call.</p>"""
 
 
 @router.get("/docs", include_in_schema=False)
 async def documentation() -> HTMLResponse:
     """The document as a page on which calls can be tried."""
-    drawn = get_swagger_ui_html(
+    page = get_swagger_ui_html(
         openapi_url="/openapi.json",
         title="Muvr",
         swagger_js_url=SCRIPT,
         swagger_css_url=STYLE,
         swagger_favicon_url="data:,",
     )
-    # Swagger UI replaces what stands in its place.
-    text = bytes(drawn.body).decode().replace(_PLACE, f"{_PLACE}\n{_UNTIL_DRAWN}")
+    # Swagger UI replaces the content of its mount point.
+    text = bytes(page.body).decode().replace(_MOUNT_POINT, f"{_MOUNT_POINT}\n{_NO_SCRIPT_NOTE}")
     return HTMLResponse(text, headers={"Content-Security-Policy": _POLICY})
 
 
@@ -53,4 +53,4 @@ async def style() -> FileResponse:
 
 def _asset(path: str, media_type: str) -> FileResponse:
     name = path.rpartition("/")[2]
-    return FileResponse(_ASSETS / name, headers=_FOR_A_DAY, media_type=media_type)
+    return FileResponse(_ASSETS / name, headers=_CACHE_ONE_DAY, media_type=media_type)

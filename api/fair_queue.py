@@ -1,4 +1,4 @@
-"""A queue that lets one in at a time; users take turns, however much each of them asks for."""
+"""A fair queue: one task at a time, and users take turns however many tasks each of them has."""
 
 import asyncio
 from collections import OrderedDict, deque
@@ -11,99 +11,99 @@ from schemas.errors import Retryable
 
 T = TypeVar("T")
 
-WAITING_AT_MOST = 8
-"""Callers of one user that may wait: an app shows one session and may ask for the next; a browser
-asks six at once."""
+MAX_WAITING = 8
+"""Tasks of one user that may wait: an app shows one session and may request the next; a browser
+sends six requests at once."""
 
 
 class FairQueue:
-    """Lets one in at a time. Of those that wait, the user who was served longest ago is next."""
+    """Runs one task at a time. Next is the waiting user who was served longest ago."""
 
     def __init__(self) -> None:
         self._busy = False
         self._waiting: OrderedDict[UUID, deque[asyncio.Future[None]]] = OrderedDict()
-        self._under_way: set[asyncio.Task[object]] = set()  # the loop itself holds them weakly
+        self._tasks: set[asyncio.Task[object]] = set()  # the event loop only holds weak references
 
     @asynccontextmanager
     async def turn(self, user_id: UUID) -> AsyncGenerator[None]:
-        """Wait for a turn of this user and hold it until the block ends.
+        """Wait for this user's turn and hold it until the block ends.
 
         A caller that is cancelled while it waits leaves the queue.
 
         Raises:
-            Retryable: `WAITING_AT_MOST` callers of this user wait already.
+            Retryable: `MAX_WAITING` callers of this user wait already.
         """
-        await self._come(user_id)
+        await self._acquire(user_id)
         try:
             yield
         finally:
-            self._go(user_id)
+            self._release(user_id)
 
-    async def whole(self, user_id: UUID, work: Callable[[], Awaitable[T]]) -> T:
-        """Run `work` in a turn that lasts until it has ended, even if nobody waits any more.
+    async def run(self, user_id: UUID, work: Callable[[], Awaitable[T]]) -> T:
+        """Run `work` in a turn that lasts until it is done, even if its caller is cancelled.
 
-        A thread cannot be cancelled. If the turn ended when its caller gave up, the next one would
-        compute beside the thread that is still running, and so on. A caller that gives up before
-        the work begins only leaves the queue.
+        A thread cannot be cancelled. If the turn ended with its caller, the next task would run
+        beside the thread, and so on. A caller that is cancelled before the work has started only
+        leaves the queue.
 
         Raises:
             Retryable: see `turn`.
         """
-        begun = False
+        started = False
 
         async def in_turn() -> T:
-            """Wait for the turn, note that it has come, and work."""
-            nonlocal begun
+            """Wait for the turn, note that the work has started, and run it."""
+            nonlocal started
             async with self.turn(user_id):
-                begun = True
+                started = True
                 return await work()
 
         task = asyncio.create_task(in_turn())
-        self._under_way.add(task)
-        task.add_done_callback(self._ended)
+        self._tasks.add(task)
+        task.add_done_callback(self._on_done)
         try:
             return await asyncio.shield(task)
         except asyncio.CancelledError:
-            if not begun:
+            if not started:
                 task.cancel()
             raise
 
-    def _ended(self, task: "asyncio.Task[object]") -> None:
-        self._under_way.discard(task)
-        _ = task.cancelled() or task.exception()  # whoever waits for it gets the error
+    def _on_done(self, task: "asyncio.Task[object]") -> None:
+        self._tasks.discard(task)
+        _ = task.cancelled() or task.exception()  # the error is raised to whoever waits
 
-    async def _come(self, user_id: UUID) -> None:
+    async def _acquire(self, user_id: UUID) -> None:
         if not self._busy:
             self._busy = True
             return
-        places = self._waiting.setdefault(user_id, deque())
-        if len(places) >= WAITING_AT_MOST:
-            raise Retryable(f"{len(places)} of this user's sessions wait to be looked at already.")
-        place: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        places.append(place)
+        waiters = self._waiting.setdefault(user_id, deque())
+        if len(waiters) >= MAX_WAITING:
+            raise Retryable(f"{len(waiters)} of this user's sessions wait to be looked at already.")
+        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        waiters.append(waiter)
         try:
-            await place
+            await waiter
         except asyncio.CancelledError:
-            if place.cancelled():
-                self._leave(user_id, place)
-            else:  # its turn had come
-                self._go(user_id)
+            if waiter.cancelled():
+                self._remove(user_id, waiter)
+            else:  # its turn has come already
+                self._release(user_id)
             raise
 
-    def _leave(self, user_id: UUID, place: asyncio.Future[None]) -> None:
-        places = self._waiting[user_id]
-        places.remove(place)
-        if not places:
+    def _remove(self, user_id: UUID, waiter: asyncio.Future[None]) -> None:
+        waiters = self._waiting[user_id]
+        waiters.remove(waiter)
+        if not waiters:
             del self._waiting[user_id]
 
-    def _go(self, user_id: UUID) -> None:
+    def _release(self, user_id: UUID) -> None:
         """End a user's turn and let the next one begin."""
         if user_id in self._waiting:
             self._waiting.move_to_end(user_id)
-        for following, places in self._waiting.items():
-            place = next((one for one in places if not one.done()), None)
-            if place is not None:
-                self._leave(following, place)
-                place.set_result(None)
+        for next_user, waiters in self._waiting.items():
+            waiter = next((waiter for waiter in waiters if not waiter.done()), None)
+            if waiter is not None:
+                self._remove(next_user, waiter)
+                waiter.set_result(None)
                 return
         self._busy = False

@@ -1,4 +1,4 @@
-"""Whom one follows."""
+"""Follows: list, follow and unfollow users."""
 
 from datetime import datetime
 from uuid import UUID
@@ -7,9 +7,9 @@ from fastapi import APIRouter, Response
 from pydantic import BaseModel
 
 from api.cursors import NextPage, PageCursor, PageLimit
-from api.dependencies import ServicesHere, Social
+from api.dependencies import ServicesDep, Social
 from ingest import follows as follows_of
-from schemas.errors import BadEvent, NotThere
+from schemas.errors import BadEvent, NotFound
 from store.social import Follows
 
 router = APIRouter(prefix="/v1/me", tags=["plans"])
@@ -17,14 +17,14 @@ CURSOR = "follows:"
 
 
 class FollowShape(BaseModel):
-    """Somebody whom the caller follows."""
+    """A user whom the caller follows."""
 
     user: UUID
     since: datetime
 
 
 class FollowList(BaseModel):
-    """A page of those whom the caller follows, by their ids."""
+    """A page of the users whom the caller follows, by id."""
 
     follows: list[FollowShape]
     cursor: NextPage
@@ -32,34 +32,34 @@ class FollowList(BaseModel):
 
 @router.get("/follows", summary="Whom I follow")
 async def list_follows(
-    caller: Social, services: ServicesHere, limit: PageLimit = 50, cursor: PageCursor = None
+    caller: Social, services: ServicesDep, limit: PageLimit = 50, cursor: PageCursor = None
 ) -> FollowList:
-    """Whom the caller follows, by their ids."""
+    """The users whom the caller follows, by id."""
     after = services.cursors.unseal_id(CURSOR, cursor)
     rows = await Follows(services.database).page(caller.user_id, after, limit + 1)
-    page, following = services.cursors.page(CURSOR, rows, limit, lambda one: one.followee)
-    shapes = [FollowShape(user=one.followee, since=one.since) for one in page]
-    return FollowList(follows=shapes, cursor=following)
+    page, next_cursor = services.cursors.page(CURSOR, rows, limit, lambda follow: follow.followee)
+    shapes = [FollowShape(user=follow.followee, since=follow.since) for follow in page]
+    return FollowList(follows=shapes, cursor=next_cursor)
 
 
 @router.put("/follows/{user}")
-async def follow(user: UUID, caller: Social, services: ServicesHere) -> FollowShape:
-    """Follow somebody; repeatable."""
+async def follow(user: UUID, caller: Social, services: ServicesDep) -> FollowShape:
+    """Follow a user; repeatable."""
     if user == caller.user_id:
         raise BadEvent("Nobody follows himself.", field="user", value=user)
     if await services.users.by_id(user) is None:
-        raise NotThere(f"There is no user {user}.")
+        raise NotFound(f"There is no user {user}.")
     follows = Follows(services.database)
     await follows_of.follow(
         services.records.journal, follows, caller.user_id, [user], services.clock()
     )
-    kept = await follows.read(caller.user_id, user)
-    return FollowShape(user=user, since=kept.since if kept else services.clock())
+    stored = await follows.read(caller.user_id, user)
+    return FollowShape(user=user, since=stored.since if stored else services.clock())
 
 
 @router.delete("/follows/{user}", status_code=204)
-async def unfollow(user: UUID, caller: Social, services: ServicesHere) -> Response:
-    """Follow somebody no more; repeatable."""
+async def unfollow(user: UUID, caller: Social, services: ServicesDep) -> Response:
+    """Unfollow a user; repeatable."""
     follows = Follows(services.database)
     await follows_of.unfollow(
         services.records.journal, follows, caller.user_id, user, services.clock()

@@ -7,9 +7,9 @@ from uuid import UUID
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 
-from api.dependencies import Predict, Services, ServicesHere
-from api.model_cache import Loaded
-from api.problems import described
+from api.dependencies import Predict, Services, ServicesDep
+from api.model_cache import LoadedModel
+from api.problems import problem_responses
 from api.shapes import ModelName
 from models.history import SetLog, done_set
 from models.intensity.fit import IntensitySettings
@@ -27,7 +27,7 @@ NEEDED = {
     "load": f"{LoadSettings().least_sets} confirmed sets",
     "intensity": f"{IntensitySettings().least_sets} confirmed sets with an intensity",
 }
-"""What a model of each family is learned from, at least."""
+"""What a model of each family needs to be trained."""
 
 
 class NextShape(BaseModel):
@@ -71,10 +71,10 @@ class IntensityAnswer(BaseModel):
     model: ModelName
 
 
-@router.get("/next-exercise", responses=described(404))
+@router.get("/next-exercise", responses=problem_responses(404))
 async def next_exercise(
     caller: Predict,
-    services: ServicesHere,
+    services: ServicesDep,
     session: Annotated[UUID | None, Query(description="the session that goes on")] = None,
 ) -> NextAnswer:
     """The exercise that the caller does next."""
@@ -93,16 +93,16 @@ async def next_exercise(
     )
 
 
-@router.get("/load", responses=described(404))
-async def load(exercise: ExerciseParameter, caller: Predict, services: ServicesHere) -> LoadAnswer:
+@router.get("/load", responses=problem_responses(404))
+async def load(exercise: ExerciseParameter, caller: Predict, services: ServicesDep) -> LoadAnswer:
     """Weight, repetitions and intensity of the caller's next set of an exercise."""
     loaded = await _model(services, caller.user_id, "load")
-    found = loaded.model.predict(await log_of(services, caller.user_id), exercise)
-    if not found:
+    predictions = loaded.model.predict(await log_of(services, caller.user_id), exercise)
+    if not predictions:
         raise NotComputedYet(f"You have not done {exercise!r} often enough.")
     shapes: dict[str, Any] = {
         name: ForecastShape(value=f.value, low=f.low, high=f.high, last=f.last)
-        for name, f in found.items()
+        for name, f in predictions.items()
     }
     return LoadAnswer(
         exercise=exercise,
@@ -113,11 +113,11 @@ async def load(exercise: ExerciseParameter, caller: Predict, services: ServicesH
     )
 
 
-@router.get("/intensity", responses=described(404))
+@router.get("/intensity", responses=problem_responses(404))
 async def intensity(
     exercise: ExerciseParameter,
     caller: Predict,
-    services: ServicesHere,
+    services: ServicesDep,
     reps: Annotated[int | None, Query(ge=0, le=10_000)] = None,
     weight_kg: Annotated[float | None, Query(ge=0, le=2_000)] = None,
 ) -> IntensityAnswer:
@@ -133,7 +133,7 @@ async def intensity(
     return IntensityAnswer(exercise=exercise, intensity=value, model=_name(loaded))
 
 
-async def _model(services: Services, user_id: UUID, family: str) -> Loaded:
+async def _model(services: Services, user_id: UUID, family: str) -> LoadedModel:
     """The caller's model of a family.
 
     Raises:
@@ -174,5 +174,5 @@ def log_from(rows: Iterable[SetRow], *, ends: bool = False) -> SetLog:
     )
 
 
-def _name(loaded: Loaded) -> ModelName:
+def _name(loaded: LoadedModel) -> ModelName:
     return ModelName(family=loaded.stored.family, level=loaded.level, version=loaded.stored.version)

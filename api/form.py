@@ -1,4 +1,4 @@
-"""The caller's form: templates, latest sets and their course, from the newest book of form."""
+"""The caller's form: templates, latest sets and trends, from the newest form model."""
 
 from datetime import UTC, datetime
 from uuid import UUID
@@ -7,13 +7,13 @@ from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
 from api.batch_results import is_stale
-from api.dependencies import Predict, Services, ServicesHere
-from api.model_cache import Loaded
-from api.problems import described
+from api.dependencies import Predict, Services, ServicesDep
+from api.model_cache import LoadedModel
+from api.problems import problem_responses
 from api.sets import FormShape
 from api.shapes import ModelName
 from models.form.quantities import QUANTITIES
-from models.form.summary import JudgedSet, PlaceForm, places_of, symmetries_of
+from models.form.summary import ExerciseForm, JudgedSet, exercise_forms, symmetries_of
 from models.form.template import FormTemplate
 from schemas.errors import NotComputedYet
 from schemas.inputs import ACC3, ACC6
@@ -78,16 +78,16 @@ class FormAnswer(BaseModel):
     symmetry: list[SymmetryShape]
 
 
-@router.get("/form", responses=described(404))
-async def form(caller: Predict, services: ServicesHere) -> FormAnswer:
+@router.get("/form", responses=problem_responses(404))
+async def form(caller: Predict, services: ServicesDep) -> FormAnswer:
     """How the caller's sets compare with the caller's own way of doing each exercise."""
-    loaded = await _book(services, caller.user_id)
+    loaded = await _form_model(services, caller.user_id)
     stored = loaded.stored
     return FormAnswer(
         as_of=stored.created_at,
         stale=await is_stale(services, FAMILY, stored.created_at),
         model=ModelName(family=FAMILY, level=loaded.level, version=stored.version),
-        exercises=[exercise_shape(one) for one in places_of(loaded.model)],
+        exercises=[exercise_shape(one) for one in exercise_forms(loaded.model)],
         symmetry=[
             SymmetryShape(exercise=one.exercise, left_over_right=one.ratios, says=one.says)
             for one in symmetries_of(loaded.model)
@@ -95,11 +95,11 @@ async def form(caller: Predict, services: ServicesHere) -> FormAnswer:
     )
 
 
-def exercise_shape(one: PlaceForm) -> ExerciseFormShape:
+def exercise_shape(one: ExerciseForm) -> ExerciseFormShape:
     """An exercise of the book as clients see it."""
     return ExerciseFormShape(
-        exercise=one.place[0],
-        side=one.place[1],
+        exercise=one.exercise_side[0],
+        side=one.exercise_side[1],
         template=None if one.template is None else template_shape(one.template),
         sets=[judged_shape(each) for each in one.latest],
         measured=one.sets,
@@ -126,16 +126,16 @@ def judged_shape(one: JudgedSet) -> JudgedShape:
     )
 
 
-async def _book(services: Services, user_id: UUID) -> Loaded:
+async def _form_model(services: Services, user_id: UUID) -> LoadedModel:
     """The newest book of the caller's devices.
 
     Raises:
         NotComputedYet: there is none.
     """
-    books = [await services.models.find(user_id, layout, FAMILY) for layout in (ACC6, ACC3)]
-    found = [book for book in books if book is not None]
-    if not found:
+    candidates = [await services.models.find(user_id, layout, FAMILY) for layout in (ACC6, ACC3)]
+    form_models = [form_model for form_model in candidates if form_model is not None]
+    if not form_models:
         raise NotComputedYet(
             "No form has been learned for you yet: the next run learns it from confirmed sets."
         )
-    return max(found, key=lambda book: book.stored.created_at)
+    return max(form_models, key=lambda form_model: form_model.stored.created_at)

@@ -1,4 +1,4 @@
-"""The outermost layer: request ids, caps, time-outs, counting, and no error without an answer."""
+"""The outermost ASGI layer: request ids, size limits, time-outs, metrics, errors as problems."""
 
 import asyncio
 import random
@@ -12,19 +12,19 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.observe import Metrics, RequestLog
-from api.problems import GONE, problem_response, unexpected
-from api.raw import HEADS
+from api.problems import CLIENT_CLOSED_REQUEST, problem_response, unexpected
+from api.raw import HEADERS
 from schemas.config import Config
-from schemas.errors import MuvrError, TookTooLong, TooLarge, TooSlow
+from schemas.errors import MuvrError, RequestTimedOut, ResponseTimedOut, TooLarge
 
-UNHURRIED = "muvr.unhurried"
-"""Key in the scope of a request that is finished once begun, however long its answer takes."""
+NO_TIMEOUT = "muvr.no_timeout"
+"""Scope key, set for a request that must not be cancelled, however long its response takes."""
 
-BODY_BYTES = "muvr.body_bytes"
-"""Key in a request's scope of its own cap in bytes, where its body may be longer than others."""
+MAX_BODY_BYTES = "muvr.max_body_bytes"
+"""Scope key of a request's own body limit in bytes, where it may be larger than usual."""
 
-LEFT = "muvr.left"
-"""Key in a request's scope of what is left of its caller's rate limit."""
+RATE_LIMIT = "muvr.rate_limit"
+"""Scope key of the caller's `RateLimitStatus` after the request."""
 
 _ID = re.compile(rb"^[A-Za-z0-9_\-]{8,64}$")
 _SAFE = (
@@ -34,13 +34,13 @@ _SAFE = (
 
 
 class Gate:
-    """Wraps the application; a plain ASGI layer, some microseconds a request."""
+    """Wraps the application; plain ASGI, which takes some microseconds a request."""
 
     def __init__(
         self, app: ASGIApp, *, config: Config, metrics: Metrics, log: RequestLog | None
     ) -> None:
         self._app = app
-        self._cap_bytes = int(config.limits.body_mb * 2**20)
+        self._max_body_bytes = int(config.limits.body_mb * 2**20)
         self._body_timeout_s = config.api.body_timeout_s
         self._timeout_s = config.api.request_timeout_s
         self._metrics = metrics
@@ -51,185 +51,187 @@ class Gate:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        visit = _Visit(scope, receive, send, self._cap_bytes)
-        patience = _Patience(visit, self._body_timeout_s, self._timeout_s)
+        state = _RequestState(scope, receive, send, self._max_body_bytes)
+        timeouts = _Timeouts(state, self._body_timeout_s, self._timeout_s)
         try:
             try:
-                await self._app(scope, visit.receive, visit.send)
+                await self._app(scope, state.receive, state.send)
             finally:
-                patience.end()
+                timeouts.end()
         except asyncio.CancelledError:
-            if not patience.ended_it():
+            if not timeouts.caused_cancellation():
                 raise
-            await visit.answer(patience.problem)
+            await state.respond(timeouts.problem)
         except MuvrError as problem:
-            await visit.answer(problem)
+            await state.respond(problem)
         except ClientDisconnect:
-            visit.status = visit.status or GONE
-        except Exception as problem:  # noqa: BLE001 (the last net: logged, and answered as 500)
+            state.status = state.status or CLIENT_CLOSED_REQUEST
+        except Exception as problem:  # noqa: BLE001 (last resort: logged, and answered as 500)
             if self._log is not None:
-                self._log.broke(problem, request_id=visit.request_id)
-            await visit.answer(None)
+                self._log.log_error(problem, request_id=state.request_id)
+            await state.respond(None)
         finally:
-            self._count(visit)
+            self._record(state)
 
-    def _count(self, visit: "_Visit") -> None:
-        took_s = time.perf_counter() - visit.began
-        route = getattr(visit.scope.get("route"), "path", "none")
-        method = visit.scope["method"] if route != "none" else "any"
-        self._metrics.answered(route, method, visit.status, took_s)
-        problem = visit.scope.get("muvr.problem")
+    def _record(self, state: "_RequestState") -> None:
+        took_s = time.perf_counter() - state.started_s
+        route = getattr(state.scope.get("route"), "path", "none")
+        method = state.scope["method"] if route != "none" else "any"
+        self._metrics.count_request(route, method, state.status, took_s)
+        problem = state.scope.get("muvr.problem")
         if problem:
             self._metrics.problems.labels(problem).inc()
         if self._log is not None:
             self._log.line(
                 at=datetime.now(UTC),
-                request_id=visit.request_id,
+                request_id=state.request_id,
                 method=method,
                 route=route,
-                status=visit.status,
+                status=state.status,
                 problem=problem,
                 ms=round(took_s * 1e3, 2),
-                bytes_in=visit.received,
-                bytes_out=visit.sent,
+                bytes_in=state.bytes_received,
+                bytes_out=state.bytes_sent,
             )
 
 
-class _Visit:
-    """One request: what came in and went out."""
+class _RequestState:
+    """The state of one request: what was received and sent."""
 
-    def __init__(self, scope: Scope, receive: Receive, send: Send, cap_bytes: int) -> None:
+    def __init__(self, scope: Scope, receive: Receive, send: Send, max_body_bytes: int) -> None:
         self.scope = scope
-        self.began = time.perf_counter()
-        self.received = 0
-        self.sent = 0
+        self.started_s = time.perf_counter()
+        self.bytes_received = 0
+        self.bytes_sent = 0
         self.status = 0
-        head = _Head.of(scope)
-        self.request_id = head.request_id
+        headers = _RequestHeaders.of(scope)
+        self.request_id = headers.request_id
         scope["muvr.request_id"] = self.request_id
         self._receive = receive
         self._send = send
-        self._cap_bytes = cap_bytes
-        self._paced = 0
-        self.awaits_body = False
-        self._announced = head.body_bytes
-        self.is_whole = not head.has_body
+        self._max_body_bytes = max_body_bytes
+        self._received_before = 0
+        self.awaiting_body = False
+        self._content_length = headers.body_bytes
+        self.body_complete = not headers.has_body
 
     async def receive(self) -> Message:
-        """The next part of the body, as long as it is within the cap.
+        """The next message; of a body, as long as it is within the limit.
 
         Raises:
-            TooLarge: over the cap.
+            TooLarge: the body is over the limit.
         """
-        if self.is_whole:  # only a disconnect can follow, and an answer may take its time
+        if self.body_complete:  # only a disconnect can follow
             return await self._receive()
-        if self._announced > self._cap_bytes:
-            self._refuse_long(self._announced)
-        self.awaits_body = True
+        if self._content_length > self._max_body_bytes:
+            self._check_size(self._content_length)
+        self.awaiting_body = True
         message = await self._receive()
-        self.awaits_body = False
-        self.received += len(message.get("body", b""))
-        if self.received > self._cap_bytes:
-            self._refuse_long(self.received)
-        self.is_whole = not message.get("more_body", False)
+        self.awaiting_body = False
+        self.bytes_received += len(message.get("body", b""))
+        if self.bytes_received > self._max_body_bytes:
+            self._check_size(self.bytes_received)
+        self.body_complete = not message.get("more_body", False)
         return message
 
-    def is_in_pace(self) -> bool:
-        """Whether a long body comes fast enough to be waited for.
+    def is_fast_enough(self) -> bool:
+        """Whether a long body arrives fast enough to be waited for.
 
-        Since the last call at least as many bytes must have come as a body of usual length may
-        have. So only bodies with a longer cap can be in pace: each such part of them has as much
-        time as a usual body has in all.
+        Since the last call at least as many bytes must have arrived as a usual body may have. So
+        only bodies with a larger limit can be: each such part gets the time of a usual body.
         """
-        before, self._paced = self._paced, self.received
-        return self.received - before >= self._cap_bytes
+        previous, self._received_before = self._received_before, self.bytes_received
+        return self.bytes_received - previous >= self._max_body_bytes
 
     async def send(self, message: MutableMapping[str, Any]) -> None:
-        """Pass an answer on, with the headers that every answer has."""
+        """Send a message of the response, with the headers that every response has."""
         if message["type"] == "http.response.start":
             self.status = message["status"]
             headers = list(message.get("headers", ()))
             headers.append((b"x-request-id", self.request_id.encode()))
             headers.extend(_SAFE)
-            left = self.scope.get(LEFT)
-            if left is not None:
-                headers.extend(left.headers("default"))
-            if not self.is_whole and self.status >= 400:
+            rate_limit = self.scope.get(RATE_LIMIT)
+            if rate_limit is not None:
+                headers.extend(rate_limit.headers("default"))
+            if not self.body_complete and self.status >= 400:
                 headers.append((b"connection", b"close"))  # the rest of the body is not read
             message["headers"] = headers
             await self._send(message)
         else:
             await self._send(message)
-            self.sent += len(message.get("body", b""))  # not before the client took what went first
+            self.bytes_sent += len(message.get("body", b""))  # counted once the client has taken it
 
-    async def answer(self, problem: MuvrError | None) -> None:
-        """Answer an error, unless an answer has begun."""
+    async def respond(self, problem: MuvrError | None) -> None:
+        """Send an error response, unless a response has begun."""
         if self.status:
             return
         request = Request(self.scope)
         response = problem_response(problem, request) if problem else unexpected(request)
         await response(self.scope, self._receive, self.send)
 
-    def _refuse_long(self, size: int) -> None:
-        cap_bytes = self.scope.get(BODY_BYTES, self._cap_bytes)
-        if size > cap_bytes:
+    def _check_size(self, size: int) -> None:
+        max_body_bytes = self.scope.get(MAX_BODY_BYTES, self._max_body_bytes)
+        if size > max_body_bytes:
             raise TooLarge(
-                f"The body has {size} bytes or more; the cap is {cap_bytes}.",
+                f"The body has {size} bytes or more; the cap is {max_body_bytes}.",
                 field="body",
                 value=size,
             )
 
 
-class _Patience:
-    """Cancels the task of a visit whose body, or whose answer, does not come in time.
+class _Timeouts:
+    """Cancels the task of a request whose body, or whose response, is not complete in time.
 
-    An answer that has begun may last as long as the client goes on reading it: an export to a slow
-    phone takes minutes. Every `timeout_s` it is looked at, and cut where nothing was sent since.
+    A response that has begun may last as long as the client goes on reading it: an export to a slow
+    phone takes minutes. Every `timeout_s` it is checked, and cancelled if nothing was sent since.
 
-    There is one timer, which a usual visit only starts and stops: `asyncio.timeout` around body and
-    answer cost a chunk a twentieth of its time each.
+    There is one timer, which a usual request only starts and stops: `asyncio.timeout` around body
+    and response would each add a twentieth to the time of a chunk.
     """
 
-    def __init__(self, visit: _Visit, body_timeout_s: float, timeout_s: float) -> None:
+    def __init__(self, state: _RequestState, body_timeout_s: float, timeout_s: float) -> None:
         self.problem: MuvrError | None = None
-        self._visit = visit
+        self._state = state
         self._body_timeout_s = body_timeout_s
         self._timeout_s = timeout_s
-        self._sent = -1
+        self._sent_before = -1
         self._task = asyncio.current_task()
         self._loop = asyncio.get_running_loop()
-        if visit.is_whole:
-            self._wait()
+        if state.body_complete:
+            self._start_response_timer()
         else:
-            self._timer = self._loop.call_later(body_timeout_s, self._body_is_due)
+            self._timer = self._loop.call_later(body_timeout_s, self._on_body_timeout)
 
     def end(self) -> None:
-        """The visit is over."""
+        """Stop the timer: the request is over."""
         self._timer.cancel()
 
-    def ended_it(self) -> bool:
-        """Whether the task was cancelled here, and by nobody else."""
+    def caused_cancellation(self) -> bool:
+        """Whether the task was cancelled here, and not by anything else."""
         return self.problem is not None and self._task is not None and self._task.uncancel() == 0
 
-    def _body_is_due(self) -> None:
-        if not self._visit.awaits_body:
-            self._wait()
-        elif self._visit.is_in_pace():
-            self._timer = self._loop.call_later(self._body_timeout_s, self._body_is_due)
+    def _on_body_timeout(self) -> None:
+        if not self._state.awaiting_body:
+            self._start_response_timer()
+        elif self._state.is_fast_enough():
+            self._timer = self._loop.call_later(self._body_timeout_s, self._on_body_timeout)
         else:
-            self._cancel(TooSlow("The body did not arrive in time."))
+            self._cancel(RequestTimedOut("The body did not arrive in time."))
 
-    def _wait(self) -> None:
-        self._timer = self._loop.call_later(self._timeout_s, self._answer_is_due)
+    def _start_response_timer(self) -> None:
+        self._timer = self._loop.call_later(self._timeout_s, self._on_response_timeout)
 
-    def _answer_is_due(self) -> None:
-        visit = self._visit
-        goes_on = visit.sent > self._sent if visit.status else UNHURRIED in visit.scope
-        if goes_on:
-            self._sent = visit.sent
-            self._wait()
+    def _on_response_timeout(self) -> None:
+        state = self._state
+        if state.status:
+            has_progress = state.bytes_sent > self._sent_before
         else:
-            self._cancel(TookTooLong("The answer was not ready in time."))
+            has_progress = NO_TIMEOUT in state.scope
+        if has_progress:
+            self._sent_before = state.bytes_sent
+            self._start_response_timer()
+        else:
+            self._cancel(ResponseTimedOut("The answer was not ready in time."))
 
     def _cancel(self, problem: MuvrError) -> None:
         self.problem = problem
@@ -237,26 +239,26 @@ class _Patience:
             self._task.cancel()
 
 
-class _Head(NamedTuple):
-    """What the headers say about the body, and the request's id."""
+class _RequestHeaders(NamedTuple):
+    """The body's length and the request's id, from the headers."""
 
     body_bytes: int
     has_body: bool
     request_id: str
 
     @classmethod
-    def of(cls, scope: Scope) -> "_Head":
+    def of(cls, scope: Scope) -> "_RequestHeaders":
         """Read the headers once.
 
-        A chunked body has no length: 0 bytes, and `has_body`. An id that does not look like one, or
-        none, gives way to a random one.
+        A chunked body has no length: 0 bytes, and `has_body`. A missing or malformed id is replaced
+        by a random one.
         """
-        heads = scope[HEADS] = dict(scope["headers"])
-        length = heads.get(b"content-length", b"0")
+        headers = scope[HEADERS] = dict(scope["headers"])
+        length = headers.get(b"content-length", b"0")
         body_bytes = int(length) if length.isdigit() else 0
-        has_body = body_bytes > 0 or b"transfer-encoding" in heads
-        named = heads.get(b"x-request-id")
-        if named and _ID.match(named):
-            return cls(body_bytes, has_body, named.decode())
-        # A name, not a secret: it need not be beyond guessing, only unlike the others.
+        has_body = body_bytes > 0 or b"transfer-encoding" in headers
+        request_id = headers.get(b"x-request-id")
+        if request_id and _ID.match(request_id):
+            return cls(body_bytes, has_body, request_id.decode())
+        # It must be unique, but not hard to guess: it is no secret.
         return cls(body_bytes, has_body, f"{random.getrandbits(80):020x}")

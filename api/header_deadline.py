@@ -1,7 +1,7 @@
-"""Closes connections that hold a place without sending a request, and refuses endless heads.
+"""Closes connections that send no request in time, and refuses request heads that are too long.
 
-uvicorn starts its idle timer only after a first answer, and httptools bounds no head; the body has
-its own cap and time in `api.gate`.
+uvicorn starts its idle timer only after a first response, and httptools does not limit the head;
+the body has its own limits in `api.gate`.
 """
 
 import asyncio
@@ -14,25 +14,25 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from api.problems import MEDIA_TYPE, TYPE_PREFIX
 
-HEAD_BYTES = 64 * 1024
+MAX_HEAD_BYTES = 64 * 1024
 
 
 class DeadlineProtocol(HttpToolsProtocol):
-    """uvicorn's protocol with a deadline for each head: `api.idle_timeout_s`."""
+    """uvicorn's protocol with a deadline for each request head: `api.idle_timeout_s`."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._head_timer: asyncio.TimerHandle | None = None
         self._head_bytes = 0
-        self._head_is_whole = False
-        self._places, self.limit_concurrency = self.limit_concurrency, None
+        self._head_complete = False
+        self._max_connections, self.limit_concurrency = self.limit_concurrency, None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Start to wait for the first head."""
+        """Start the timer for the first head."""
         super().connection_made(transport)
-        if self._places is not None and len(self.connections) > self._places:
-            self.app = _crowded
-        self._await_head()
+        if self._max_connections is not None and len(self.connections) > self._max_connections:
+            self.app = _too_many_connections
+        self._start_timer()
 
     def data_received(self, data: bytes) -> None:
         """Feed the parser; refuse a head that is too long.
@@ -43,37 +43,37 @@ class DeadlineProtocol(HttpToolsProtocol):
         if self._head_timer is None:
             self._head_bytes = 0
         self._head_bytes += len(data)
-        self._head_is_whole = False
+        self._head_complete = False
         super().data_received(data)
-        if self._head_timer is None and idle and not self._head_is_whole:
-            self._await_head()
-        if self._head_timer is not None and self._head_bytes > HEAD_BYTES:
+        if self._head_timer is None and idle and not self._head_complete:
+            self._start_timer()
+        if self._head_timer is not None and self._head_bytes > MAX_HEAD_BYTES:
             self._refuse(431, "head-too-large", "Request Header Fields Too Large")
 
     def on_headers_complete(self) -> None:
-        """The head is whole."""
-        self._head_is_whole = True
-        self._head_is_over()
+        """Stop the timer: the head is complete."""
+        self._head_complete = True
+        self._stop_timer()
         super().on_headers_complete()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Forget the timer with the connection."""
-        self._head_is_over()
+        """Stop the timer with the connection."""
+        self._stop_timer()
         super().connection_lost(exc)
 
     def send_400_response(self, msg: str) -> None:
-        """Answer what is no HTTP, as a problem like everything else."""
+        """Answer invalid HTTP with a problem, like any other error."""
         self._refuse(400, "bad-request", msg)
 
-    def _await_head(self) -> None:
-        self._head_timer = self.loop.call_later(self.timeout_keep_alive, self._give_up)
+    def _start_timer(self) -> None:
+        self._head_timer = self.loop.call_later(self.timeout_keep_alive, self._on_timeout)
 
-    def _head_is_over(self) -> None:
+    def _stop_timer(self) -> None:
         if self._head_timer is not None:
             self._head_timer.cancel()
             self._head_timer = None
 
-    def _give_up(self) -> None:
+    def _on_timeout(self) -> None:
         self._head_timer = None
         if self._head_bytes:
             self._refuse(408, "too-slow", "The request did not arrive in time.")
@@ -92,8 +92,8 @@ class DeadlineProtocol(HttpToolsProtocol):
         self.transport.close()
 
 
-async def _crowded(scope: Scope, receive: Receive, send: Send) -> None:
-    """The answer to one connection too many."""
+async def _too_many_connections(scope: Scope, receive: Receive, send: Send) -> None:
+    """The response to a connection over the limit."""
     body = _problem(503, "crowded", "Too many connections at this moment.")
     headers = {"Retry-After": "1", "Connection": "close"}
     await Response(body, 503, headers, media_type=MEDIA_TYPE)(scope, receive, send)

@@ -1,4 +1,4 @@
-"""For operators: is it alive, is it ready, which version, which numbers."""
+"""For operators: liveness, readiness, version and metrics."""
 
 import asyncio
 import platform
@@ -10,7 +10,7 @@ from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, Field
 
 from api.dependencies import Services
-from api.problems import described
+from api.problems import problem_responses
 from schemas.errors import NotReady
 from store.node.durability import durability
 
@@ -48,12 +48,12 @@ async def livez() -> Alive:
     return Alive()
 
 
-@router.get("/readyz", responses=described(503))
+@router.get("/readyz", responses=problem_responses(503))
 async def readyz(request: Request) -> Ready:
-    """Whether requests can be served: Cassandra answers, fits, and keeps what it acknowledges."""
+    """Whether requests can be served: Cassandra answers, is migrated, and writes durably."""
     services: Services | None = request.app.state.services
     if services is None:
-        raise NotReady(request.app.state.connection.missing)
+        raise NotReady(request.app.state.connector.not_ready_reason)
     local = await services.database.run("SELECT release_version FROM system.local")
     await services.database.run("SELECT user_id FROM users LIMIT ?", (1,))
     kept = request.app.state.durability or await asyncio.to_thread(

@@ -14,14 +14,14 @@ from ingest.chunks import CBOR, Chunk, decode_chunk
 from schemas.config import Limits
 from schemas.errors import BadChunk
 
-ITEMS_AT_MOST = 4096
+MAX_ITEMS = 4096
 """Items in one body: 1 MiB of one-second chunks holds 2,600; 4 MiB of zero bytes would be 4
 million."""
 _ITEM: dict[str, tuple[type, ...]] = {"stream": (str,), "seq": (int,), "chunk": (bytes, dict)}
 
 
 class Item(msgspec.Struct, frozen=True):
-    """One item; `problem` where it is none."""
+    """One item; `problem` if it is not valid."""
 
     stream: str | None
     seq: int | None
@@ -32,11 +32,11 @@ class Item(msgspec.Struct, frozen=True):
 def items_in(body: bytes) -> Iterator[Item]:
     """The items of a CBOR sequence.
 
-    An item whose fields are wrong is an item with a problem. Where the sequence itself breaks off
-    nothing after it can be read: that is the last item.
+    An item with wrong fields is yielded with its problem. After invalid CBOR nothing can be read:
+    that is the last item.
 
     Raises:
-        BadChunk: there are more than `ITEMS_AT_MOST`; those are given first.
+        BadChunk: there are more than `MAX_ITEMS`, which are yielded first.
     """
     stream = io.BytesIO(body)
     decoder = plain_decoder(stream, max_depth=4)
@@ -44,9 +44,9 @@ def items_in(body: bytes) -> Iterator[Item]:
         start = stream.tell()
         if start >= len(body):
             return
-        if number > ITEMS_AT_MOST:
+        if number > MAX_ITEMS:
             raise BadChunk(
-                f"the body holds {number} items or more; the cap is {ITEMS_AT_MOST}",
+                f"the body holds {number} items or more; the cap is {MAX_ITEMS}",
                 field="items",
                 value=number,
             )
@@ -78,7 +78,7 @@ def decoded(item: Item, limits: Limits) -> tuple[str, int, Chunk]:
     """Stream, number and samples of an item.
 
     Raises:
-        BadChunk: it is no item, or its chunk is none.
+        BadChunk: the item or its chunk is not valid.
         TooLarge: its chunk has far more bytes than its samples need.
     """
     if item.problem or item.stream is None or item.seq is None:

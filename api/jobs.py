@@ -1,4 +1,4 @@
-"""For operators: which jobs ran, and what they came to for each user."""
+"""For operators: the runs of jobs, and their outcomes per user."""
 
 from collections.abc import Collection
 from datetime import datetime
@@ -9,8 +9,8 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 
 from api.cursors import NextPage, PageCursor, id_in
-from api.dependencies import Operate, ServicesHere
-from schemas.errors import NotThere
+from api.dependencies import Operate, ServicesDep
+from schemas.errors import NotFound
 from schemas.families import FAMILIES
 from schemas.statuses import RUN_STATUSES, USER_STATUSES
 from store.champions import Champions
@@ -63,7 +63,7 @@ class UserRuns(BaseModel):
 @router.get("/v1/jobs")
 async def jobs(
     caller: Operate,  # named for its scope only
-    services: ServicesHere,
+    services: ServicesDep,
     family: str | None = Query(None, description="one family only"),
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
     cursor: PageCursor = None,
@@ -73,9 +73,9 @@ async def jobs(
     before = services.cursors.unseal_id(prefix, cursor)
     families = [family] if family else list(FAMILIES)
     rows = await JobRuns(services.database).page(families, before, limit + 1)
-    page, following = services.cursors.page(prefix, rows, limit, lambda run: run.run_id)
-    gone = set(await Champions(services.database).withdrawn())
-    return Runs(jobs=[_run(run, gone) for run in page], cursor=following)
+    page, next_cursor = services.cursors.page(prefix, rows, limit, lambda run: run.run_id)
+    withdrawn = set(await Champions(services.database).withdrawn())
+    return Runs(jobs=[_run(run, withdrawn) for run in page], cursor=next_cursor)
 
 
 @router.get("/v1/jobs/{family}/{run}")
@@ -83,13 +83,13 @@ async def job(
     family: str,
     run: UUID,
     caller: Operate,
-    services: ServicesHere,
+    services: ServicesDep,
 ) -> Run:
     """One run."""
-    found = await JobRuns(services.database).read(family, run)
-    if found is None:
-        raise NotThere(f"There is no run {run} of {family}.")
-    return _run(found, await Champions(services.database).withdrawn())
+    stored = await JobRuns(services.database).read(family, run)
+    if stored is None:
+        raise NotFound(f"There is no run {run} of {family}.")
+    return _run(stored, await Champions(services.database).withdrawn())
 
 
 @router.get("/v1/jobs/{family}/{run}/users")
@@ -97,42 +97,44 @@ async def job_users(
     family: str,
     run: UUID,
     caller: Operate,
-    services: ServicesHere,
+    services: ServicesDep,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
     cursor: PageCursor = None,
 ) -> UserRuns:
     """What a run came to for each user, with the reason where nothing was promoted."""
     repository = JobRuns(services.database)
     if await repository.read(family, run) is None:
-        raise NotThere(f"There is no run {run} of {family}.")
+        raise NotFound(f"There is no run {run} of {family}.")
     prefix = f"job-users {run} "
     after = None
     if cursor:
         user, _, model_id = services.cursors.unseal_for(prefix, cursor).partition(" ")
         after = id_in(user, cursor), model_id
     rows = await repository.users_page(run, after, limit + 1)
-    page, following = services.cursors.page(
-        prefix, rows, limit, lambda one: f"{one.user_id} {one.model_id}"
+    page, next_cursor = services.cursors.page(
+        prefix, rows, limit, lambda outcome: f"{outcome.user_id} {outcome.model_id}"
     )
-    return UserRuns(users=[_user_run(one) for one in page], cursor=following, next=following)
+    return UserRuns(
+        users=[_user_run(outcome) for outcome in page], cursor=next_cursor, next=next_cursor
+    )
 
 
-def _user_run(one: UserOutcome) -> UserRun:
+def _user_run(outcome: UserOutcome) -> UserRun:
     return UserRun(
-        user=one.user_id,
-        model_id=one.model_id,
-        status=one.status,
-        reason=one.reason,
-        version=one.version,
+        user=outcome.user_id,
+        model_id=outcome.model_id,
+        status=outcome.status,
+        reason=outcome.reason,
+        version=outcome.version,
     )
 
 
-def _run(run: JobRun, gone: Collection[UUID]) -> Run:
+def _run(run: JobRun, withdrawn: Collection[UUID]) -> Run:
     return Run(
         family=run.family,
         run=run.run_id,
         status=run.status,
-        taken_back=run.run_id in gone,
+        taken_back=run.run_id in withdrawn,
         started_at=run.started_at,
         heartbeat_at=run.heartbeat_at,
         finished_at=run.finished_at,

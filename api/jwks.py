@@ -1,8 +1,8 @@
-"""Keys of an outside issuer of tokens (JWKS): from a file or an https address, kept fresh.
+"""Keys of an outside token issuer (JWKS), from a file or an https URL, refreshed when needed.
 
-A token that names an unknown key makes us ask again, at most every `AGAIN_S`: an issuer may rotate
-its keys whenever it likes, and nobody can make us hammer it. What is known is read again after
-`FRESH_S`, so that a key which the issuer withdrew is no longer believed.
+A token that names an unknown key triggers a refresh, at most every `RETRY_S`: an issuer may rotate
+its keys at any time, and nobody can make us flood it with requests. Known keys are read again after
+`MAX_AGE_S`, so that a key which the issuer withdrew is no longer trusted.
 """
 
 import asyncio
@@ -16,79 +16,79 @@ import jwt
 from api.keys import LOOPBACK
 from schemas.errors import BadConfig
 
-AGAIN_S = 30.0
-FRESH_S = 3600.0
+RETRY_S = 30.0
+MAX_AGE_S = 3600.0
 TIMEOUT_S = 5.0
-LARGEST = 2**18  # bytes of a key set
+MAX_BYTES = 2**18  # bytes of a key set
 ASYMMETRIC = frozenset({"EdDSA", "ES256", "RS256"})
 
 
 class IssuerKeys:
-    """The issuer's public keys by kid; nothing when there is no outside issuer."""
+    """The issuer's public keys by kid; empty without an outside issuer."""
 
     def __init__(self, source: str, clock: Callable[[], float] = time.monotonic) -> None:
-        """Read the keys of a file at once; those of an address when the first token needs them.
+        """Read the keys of a file at once; those of a URL when the first token needs them.
 
         Raises:
-            BadConfig: the file cannot be read, or the address is not https.
+            BadConfig: the file cannot be read, or the URL is not https.
         """
         self.keys: Mapping[str, jwt.PyJWK] = {}
         self._source = source
         self._clock = clock
-        self._asked_s: float | None = None
-        self._asking = asyncio.Lock()
-        self._address = _is_address(source)
-        if source and not self._address:
-            self.keys = _parsed(source, _text_of(source))
-            self._asked_s = clock()
+        self._fetched_s: float | None = None
+        self._fetch_lock = asyncio.Lock()
+        self._is_remote = _is_url(source)
+        if source and not self._is_remote:
+            self.keys = _parsed(source, _read_file(source))
+            self._fetched_s = clock()
 
     async def refresh(self, kid: str | None) -> None:
-        """Ask the issuer again if a token's key is not known, or what is known is old.
+        """Read the keys again if a token's key is unknown, or the known keys are old.
 
-        An issuer that does not answer changes nothing: the keys that were known stay.
+        An issuer that does not answer changes nothing: the known keys stay.
         """
-        if not self._source or kid is None or not self._due(kid):
+        if not self._source or kid is None or not self._is_due(kid):
             return
-        async with self._asking:
-            if not self._due(kid):
-                return  # another request asked meanwhile
-            self._asked_s = self._clock()
+        async with self._fetch_lock:
+            if not self._is_due(kid):
+                return  # another request refreshed meanwhile
+            self._fetched_s = self._clock()
             try:
                 self.keys = _parsed(self._source, await self._read())
             except BadConfig:
                 return
 
-    def _due(self, kid: str) -> bool:
-        if self._asked_s is None:
+    def _is_due(self, kid: str) -> bool:
+        if self._fetched_s is None:
             return True
-        return self._clock() - self._asked_s > (FRESH_S if kid in self.keys else AGAIN_S)
+        return self._clock() - self._fetched_s > (MAX_AGE_S if kid in self.keys else RETRY_S)
 
     async def _read(self) -> str:
-        if self._address:
-            return await _fetched(self._source)
-        return await asyncio.to_thread(_text_of, self._source)
+        if self._is_remote:
+            return await _fetch(self._source)
+        return await asyncio.to_thread(_read_file, self._source)
 
 
-def _is_address(source: str) -> bool:
-    """Whether the source is an address; a plain http one must lie on this machine.
+def _is_url(source: str) -> bool:
+    """Whether the source is a URL; plain http is allowed for this machine only.
 
     Raises:
-        BadConfig: others could put their keys in on the way.
+        BadConfig: plain http to another machine, where keys could be replaced in transit.
     """
     parts = urlsplit(source)
     if parts.scheme == "http" and parts.hostname not in LOOPBACK:
-        raise _bad(source, "an address must begin with https://")
+        raise _bad_source(source, "an address must begin with https://")
     return parts.scheme in ("http", "https")
 
 
-def _text_of(source: str) -> str:
+def _read_file(source: str) -> str:
     try:
         return Path(source).expanduser().read_text()
     except (OSError, ValueError) as problem:
-        raise _bad(source, str(problem)) from problem
+        raise _bad_source(source, str(problem)) from problem
 
 
-async def _fetched(address: str) -> str:
+async def _fetch(address: str) -> str:
     """The text at an address; it may not be large, slow, or elsewhere."""
     import httpx  # 10 MB that a service without an outside issuer saves
 
@@ -97,22 +97,22 @@ async def _fetched(address: str) -> str:
             answer = await client.get(address)
             answer.raise_for_status()
     except httpx.HTTPError as problem:
-        raise _bad(address, str(problem)) from problem
-    if len(answer.content) > LARGEST:
-        raise _bad(address, f"its answer is larger than {LARGEST} bytes")
+        raise _bad_source(address, str(problem)) from problem
+    if len(answer.content) > MAX_BYTES:
+        raise _bad_source(address, f"its answer is larger than {MAX_BYTES} bytes")
     return answer.text
 
 
 def _parsed(source: str, text: str) -> dict[str, jwt.PyJWK]:
-    """Keys that verify by a public half; a shared secret in a key set is no key for us."""
+    """The asymmetric keys of a key set; shared secrets in it are ignored."""
     try:
         keys = jwt.PyJWKSet.from_json(text).keys
     except (jwt.PyJWTError, ValueError, KeyError, TypeError, AttributeError) as problem:
-        raise _bad(source, f"no key set: {problem}") from problem
+        raise _bad_source(source, f"no key set: {problem}") from problem
     return {key.key_id: key for key in keys if key.key_id and key.algorithm_name in ASYMMETRIC}
 
 
-def _bad(source: str, why: str) -> BadConfig:
+def _bad_source(source: str, why: str) -> BadConfig:
     return BadConfig(
         f"auth.outside_jwks = {source}: {why}", field="auth.outside_jwks", value=source
     )

@@ -1,9 +1,9 @@
-"""Signing keys: files of mode 600 under paths.secrets, the two newest are live.
+"""Signing keys: files of mode 600 under paths.secrets, of which the two newest are trusted.
 
-`token-<kid>.pem` signs access and refresh tokens (Ed25519); a kid sorts by the time it was made,
-so the newest file signs and the one before it is still believed while its tokens last. A running
-service sees a rotation by itself.
-A key that the service had to make by itself is called `dev…`: good on loopback only.
+`token-<kid>.pem` signs access and refresh tokens (Ed25519). Kids sort by creation time: the newest
+key signs, and the one before it is still trusted while its tokens last. A running service notices a
+rotation by itself. A key that the service had to generate is called `dev…` and is accepted on
+loopback only.
 """
 
 import os
@@ -31,28 +31,28 @@ _CURSOR_KEY = "cursor.key"
 
 @dataclass(frozen=True, slots=True)
 class Keys:
-    """What signs and what is believed.
+    """The signing key and the trusted keys.
 
     Attributes:
-        kid: name of the key that signs.
-        signing: the private half of it.
-        believed: kid to public key, the signing one included.
+        kid: name of the signing key.
+        signing: its private key.
+        trusted: kid to public key, including the signing key.
         cursor: 32 secret bytes that sign list cursors.
     """
 
     kid: str
     signing: Ed25519PrivateKey
-    believed: dict[str, Ed25519PublicKey]
+    trusted: dict[str, Ed25519PublicKey]
     cursor: bytes
 
     @property
     def development(self) -> bool:
-        """Whether the service had to make its key by itself."""
+        """Whether the service generated its key by itself."""
         return self.kid.startswith(_DEV)
 
 
 class KeyRing:
-    """The keys of a folder, read again when a key came or went: a rotation needs no restart."""
+    """The keys of a folder, read again when its files change: a rotation needs no restart."""
 
     def __init__(self, folder: Path, host: str) -> None:
         """Read the keys.
@@ -66,9 +66,9 @@ class KeyRing:
 
     @property
     def keys(self) -> Keys:
-        """What signs and is believed now; looking costs some 10 µs.
+        """The current keys; checking the folder takes some 10 µs.
 
-        A folder that cannot be read any more changes nothing: a running service goes on.
+        If the folder cannot be read any more, the last keys stay: a running service goes on.
         """
         names = _names(self._folder)
         if names and names != self._names:
@@ -81,11 +81,11 @@ class KeyRing:
 
 
 def load_keys(folder: Path, host: str) -> Keys:
-    """The keys in a folder; made when there is none and the service listens on loopback.
+    """The keys in a folder; one is generated if there is none and the service is on loopback.
 
     Raises:
-        BadConfig: only a development key for an address that others can reach, or a file that
-            is no key, or that others may read.
+        BadConfig: there is only a development key but the address is public, or a file is no key,
+            or is readable by others.
     """
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     files = _key_files(folder)
@@ -101,18 +101,18 @@ def load_keys(folder: Path, host: str) -> Keys:
             field="api.host",
             value=host,
         )
-    believed = {kid: key.public_key() for kid, key in live.items()}
-    return Keys(newest, live[newest], believed, _cursor_key(folder))
+    trusted = {kid: key.public_key() for kid, key in live.items()}
+    return Keys(newest, live[newest], trusted, _cursor_key(folder))
 
 
-def rotate(folder: Path, now: datetime, *, forget_others: bool = False) -> str:
-    """Make a new signing key; the one before it stays believed, older ones are deleted.
+def rotate(folder: Path, now: datetime, *, revoke_others: bool = False) -> str:
+    """Generate a new signing key; the previous one stays trusted, older ones are deleted.
 
     Args:
         folder: where the keys are.
         now: part of the key's name.
-        forget_others: believe no other key any more: for a key that was stolen. Everybody has to
-            log in again.
+        revoke_others: trust no other key any more, for a key that was stolen. All users have to log
+            in again.
 
     Returns:
         the new key's kid.
@@ -120,7 +120,7 @@ def rotate(folder: Path, now: datetime, *, forget_others: bool = False) -> str:
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     kid = f"k{now:%Y%m%d%H%M%S}-{secrets.token_hex(3)}"  # sorts after `dev…` and by time
     write_new(folder / f"token-{kid}.pem", _pem(Ed25519PrivateKey.generate()))
-    for path in _key_files(folder)[: -1 if forget_others else -LIVE_KEYS]:
+    for path in _key_files(folder)[: -1 if revoke_others else -LIVE_KEYS]:
         path.unlink(missing_ok=True)
     return kid
 
@@ -130,7 +130,7 @@ def _key_files(folder: Path) -> list[Path]:
 
 
 def _names(folder: Path) -> tuple[str, ...]:
-    """What tells one state of the folder from another; empty when it cannot be read."""
+    """The names of the key files, to detect changes; empty when the folder cannot be read."""
     try:
         return tuple(sorted(name for name in os.listdir(folder) if name.startswith("token-")))
     except OSError:

@@ -1,15 +1,15 @@
-"""A session while it goes on: chunks in, receipts and the running guess out, over one WebSocket.
+"""Live sessions over a WebSocket: chunks in, receipts and provisional answers out.
 
-In, binary: an item as in a batch, CBOR `{stream, seq, chunk}`, `chunk` being the very bytes of the
-upload, so hash, number and receipt are the same, and both ways may be mixed. In, JSON text:
+In, binary: items as in a batch, CBOR `{stream, seq, chunk}`, `chunk` being the bytes of an upload,
+so hash, number and receipt are the same, and both ways may be mixed. In, JSON text:
 `{"auth": token}` (first, when no Authorization header was sent; later to renew) and
 `{"resume": true}`. Out, JSON text with a `type`: ready, receipt, problem, guess (what the last 8 s
-are), sets (those that are over, in the shape of a session's, and the `current` one or null; every
+are), sets (the finished ones, in the shape of a session's, and the `current` one or null; every
 5 s of samples, provisional until the session is complete), held, auth.
 
-Each item, good or bad, and each word is one request of the caller's limit. Over the limit the
-answer is a problem (429) with `retry_after_s` beside it, and the connection goes on. After 16 bad
-items the rest of their frame is skipped, and one problem (`field: items`) says so.
+Each item, valid or not, and each text message is one request of the caller's limit. Over the limit
+the answer is a problem (429) with `retry_after_s` beside it, and the connection stays open. After
+16 bad items the rest of their frame is skipped, which one problem (`field: items`) reports.
 """
 
 import asyncio
@@ -22,30 +22,30 @@ import msgspec
 from fastapi import APIRouter, WebSocket
 from starlette.websockets import WebSocketDisconnect
 
+from api.authenticator import Caller
 from api.chunks import SCOPE
 from api.dependencies import Services, services_of
-from api.guard import Caller
 from api.items import Item, decoded, items_in
-from api.keeping import keep_chunk
-from api.live_connection import LiveConnection, end, quietly
-from api.running import RunningGuess, RunningSets
+from api.live_connection import LiveConnection, close_with_problem, ignore_disconnect
+from api.live_results import LiveGuess, LiveSetTracker
+from api.quota import store_chunk
 from ingest.chunks import Chunk
 from ingest.recordings import wrist_of
 from schemas.errors import (
+    AccessDenied,
     BadChunk,
     BadInput,
+    LimitExceeded,
     MissingScope,
     MuvrError,
     NotAuthenticated,
-    OverLimit,
-    Refused,
     Retryable,
 )
 
 router = APIRouter(prefix="/v1/sessions/{session}", tags=["recording"])
-FIRST_WORD_S = 10.0  # how long a connection may stay without saying who it is
-WARN_S = 60.0  # how long before its end a token is asked to be renewed
-BAD_AT_MOST = 16  # items of a frame that are each told what is wrong with them
+AUTH_TIMEOUT_S = 10.0  # how long a connection may stay open without a token
+RENEWAL_NOTICE_S = 60.0  # how long before its expiry the client is asked to renew its token
+MAX_BAD_ITEMS = 16  # items of a frame that get a problem each
 
 
 @router.websocket("/live")
@@ -53,205 +53,209 @@ async def live(socket: WebSocket, session: str) -> None:
     """Serve one connection until either side ends it."""
     await socket.accept()
     try:
-        connection = await _begin(socket, session)
+        connection = await _open_connection(socket, session)
     except MuvrError as error:
-        await end(socket, error)
+        await close_with_problem(socket, error)
         return
     except WebSocketDisconnect:
         return
     open_connections = connection.services.metrics.live
     open_connections.inc()
     try:
-        await connection.say(
-            "ready", session=str(connection.session_id), expires_at=_expires(connection.caller)
+        await connection.send(
+            "ready", session=str(connection.session_id), expires_at=_expires_at(connection.caller)
         )
-        await _listen(connection)
+        await _receive_messages(connection)
     except WebSocketDisconnect:
-        pass  # how a connection ends
+        pass  # the usual end of a connection
     except MuvrError as error:
-        await end(socket, error)
+        await close_with_problem(socket, error)
     finally:
         open_connections.dec()
-        # Chunks that were taken are finished: their bytes may already be on disk.
-        for task in connection.work:
+        # Chunks that were accepted are completed: their bytes may already be on disk.
+        for task in connection.tasks:
             task.add_done_callback(lambda done: done.cancelled() or done.exception())
 
 
-async def _begin(socket: WebSocket, session: str) -> LiveConnection:
-    """Who is calling, and which session this is.
+async def _open_connection(socket: WebSocket, session: str) -> LiveConnection:
+    """Authenticate the caller and look up the session.
 
     Raises:
-        NotAuthenticated, MissingScope, NotThere, DatabaseAway, OverLimit.
+        NotAuthenticated, MissingScope, NotFound, DatabaseUnavailable, LimitExceeded.
     """
     services = services_of(socket)
     token = socket.headers.get("authorization", "").partition(" ")[2].strip()
     if not token:
         try:
-            first = await asyncio.wait_for(_words(socket), FIRST_WORD_S)
+            first = await asyncio.wait_for(_receive_json(socket), AUTH_TIMEOUT_S)
         except TimeoutError as problem:
             raise NotAuthenticated('Send {"auth": "<access token>"} first.') from problem
         token = str(first.get("auth", ""))
-    caller = await _admit(services, token)
-    services.allowance.take_request(caller.user_id)
+    caller = await _authenticate(services, token)
+    services.rate_limiter.take_request(caller.user_id)
     try:
         session_id = UUID(session)
     except ValueError as problem:
         raise BadChunk("session is no UUID", field="session", value=session) from problem
     row = await services.recorder.session(caller.user_id, session_id)
     wrist = wrist_of(row.streams)
-    guess = RunningGuess(services, caller.user_id, wrist)
-    sets = RunningSets(services, caller.user_id, session_id, wrist)
+    guess = LiveGuess(services, caller.user_id, wrist)
+    sets = LiveSetTracker(services, caller.user_id, session_id, wrist)
     return LiveConnection(socket, services, session_id, token, caller, guess, sets)
 
 
-async def _listen(connection: LiveConnection) -> None:
-    """Take messages until the other side leaves, or its token ends."""
+async def _receive_messages(connection: LiveConnection) -> None:
+    """Handle messages until the client disconnects or its token expires."""
     while True:
         left_s = connection.caller.expires_at - time.time()
         if left_s <= 0:
             raise NotAuthenticated("The token has expired and was not renewed.")
-        if left_s <= WARN_S and not connection.warned:
-            connection.warned = True
-            await connection.say("auth", expires_at=_expires(connection.caller))
-        until_s = left_s if connection.warned else left_s - WARN_S
+        if left_s <= RENEWAL_NOTICE_S and not connection.renewal_requested:
+            connection.renewal_requested = True
+            await connection.send("auth", expires_at=_expires_at(connection.caller))
+        until_s = left_s if connection.renewal_requested else left_s - RENEWAL_NOTICE_S
         try:
             message = await asyncio.wait_for(connection.socket.receive(), max(0.01, until_s))
         except TimeoutError:
             continue
         if message["type"] == "websocket.disconnect":
             return
-        connection.caller = await _still_good(connection)
+        connection.caller = await _revalidated(connection)
         if message.get("bytes") is not None:
-            await _take(connection, message["bytes"])
+            await _handle_frame(connection, message["bytes"])
         else:
-            await _hear(connection, message.get("text") or "")
+            await _handle_text(connection, message.get("text") or "")
 
 
-async def _take(connection: LiveConnection, frame: bytes) -> None:
-    """Begin to keep the chunks of a frame; waits while too many are under way."""
-    bad = 0
+async def _handle_frame(connection: LiveConnection, frame: bytes) -> None:
+    """Start to store the chunks of a frame; waits while too many are in flight."""
+    bad_items = 0
     try:
         for item in items_in(frame):
-            if bad == BAD_AT_MOST:
+            if bad_items == MAX_BAD_ITEMS:
                 raise BadChunk(
-                    f"{bad} items of the frame are bad; the rest of it is skipped",
+                    f"{bad_items} items of the frame are bad; the rest of it is skipped",
                     field="items",
-                    value=bad,
+                    value=bad_items,
                 )
             try:
-                stream, seq, chunk = _allowed(connection, item)
+                stream, seq, chunk = _decode_charged(connection, item)
             except MuvrError as error:
-                bad += item.problem is not None or isinstance(error, BadInput)
-                await quietly(connection.complain(error, item))
-                await asyncio.sleep(0)  # others may be served between two of them
+                bad_items += item.problem is not None or isinstance(error, BadInput)
+                await ignore_disconnect(connection.send_problem(error, item))
+                await asyncio.sleep(0)  # lets other requests run in between
                 continue
-            await connection.gate.acquire()
-            task = asyncio.create_task(_keep(connection, item, stream, seq, chunk))
-            connection.work.add(task)
-            task.add_done_callback(connection.work.discard)
-    except BadChunk as problem:  # too many: those that came first are kept
-        await connection.complain(problem)
+            await connection.in_flight.acquire()
+            task = asyncio.create_task(_handle_chunk(connection, item, stream, seq, chunk))
+            connection.tasks.add(task)
+            task.add_done_callback(connection.tasks.discard)
+    except BadChunk as problem:  # too many items: the first ones are stored
+        await connection.send_problem(problem)
 
 
-def _allowed(connection: LiveConnection, item: Item) -> tuple[str, int, Chunk]:
-    """Stream, number and samples of an item, which is a request whatever it holds.
+def _decode_charged(connection: LiveConnection, item: Item) -> tuple[str, int, Chunk]:
+    """Count an item as a request, then decode it: stream, number and samples.
 
     Raises:
-        OverLimit: one request too many; its chunk is not looked at.
-        BadChunk, TooLarge: it is no item, or its chunk is none.
+        LimitExceeded: too many requests; the chunk is not decoded.
+        BadChunk, TooLarge: the item or its chunk is not valid.
     """
-    connection.services.allowance.take_request(connection.caller.user_id)
+    connection.services.rate_limiter.take_request(connection.caller.user_id)
     return decoded(item, connection.services.config.limits)
 
 
-async def _keep(
+async def _handle_chunk(
     connection: LiveConnection, item: Item, stream: str, seq: int, chunk: Chunk
 ) -> None:
-    """Keep one chunk: its receipt, or its problem; then perhaps a guess."""
+    """Store one chunk and send its receipt or problem; then the answers that are due."""
     services, user_id = connection.services, connection.caller.user_id
     guess, sets, piece = connection.guess, connection.sets, chunk.piece
     try:
-        with guess.last.awaiting(stream, piece), sets.last.awaiting(stream, piece):
-            receipt = await keep_chunk(services, user_id, connection.session_id, stream, seq, chunk)
+        with guess.buffer.storing(stream, piece), sets.buffer.storing(stream, piece):
+            receipt = await store_chunk(
+                services, user_id, connection.session_id, stream, seq, chunk
+            )
         guess_is_due, look_is_due = guess.add(stream, piece), sets.add(stream, piece)
-        await connection.say("receipt", **msgspec.to_builtins(receipt))
+        await connection.send("receipt", **msgspec.to_builtins(receipt))
         if guess_is_due:
-            await _tell(connection, "guess", guess, item)
+            await _send_result(connection, "guess", guess, item)
         if look_is_due:
-            await _tell(connection, "sets", sets, item)
+            await _send_result(connection, "sets", sets, item)
     except MuvrError as error:
-        await quietly(connection.complain(error, item))
+        await ignore_disconnect(connection.send_problem(error, item))
     except (WebSocketDisconnect, RuntimeError):
-        return  # the other side left; its next connection asks what is held
+        return  # disconnected; the client's next connection asks what is held
     finally:
-        connection.gate.release()
+        connection.in_flight.release()
 
 
-async def _tell(
-    connection: LiveConnection, kind: str, running: RunningGuess | RunningSets, item: Item
+async def _send_result(
+    connection: LiveConnection, kind: str, running: LiveGuess | LiveSetTracker, item: Item
 ) -> None:
-    """Send what a running guess, or the running sets, say now; if they fail, send the problem.
+    """Send a live guess or the live sets, or the problem if they fail.
 
     An error of one of them must not keep the other from being sent.
     """
     try:
-        await connection.say(kind, **await running.answer())
+        await connection.send(kind, **await running.answer())
     except MuvrError as error:
-        await quietly(connection.complain(error, item))
+        await ignore_disconnect(connection.send_problem(error, item))
 
 
-async def _hear(connection: LiveConnection, text: str) -> None:
-    """Answer a text message of the client: renew its token, or say what the server holds.
+async def _handle_text(connection: LiveConnection, text: str) -> None:
+    """Answer a text message of the client: renew its token, or report which chunks are stored.
 
     Raises:
-        NotAuthenticated, MissingScope, Refused: the new token is not good, or somebody else's.
+        NotAuthenticated, MissingScope, AccessDenied: the new token is invalid, or another user's.
     """
     try:
-        connection.services.allowance.take_request(connection.caller.user_id)
-    except OverLimit as error:
-        await connection.complain(error)
+        connection.services.rate_limiter.take_request(connection.caller.user_id)
+    except LimitExceeded as error:
+        await connection.send_problem(error)
         return
-    words = _parsed(text)
-    if "auth" in words:
-        token = str(words["auth"])
-        caller = await _admit(connection.services, token)
+    message = _parsed(text)
+    if "auth" in message:
+        token = str(message["auth"])
+        caller = await _authenticate(connection.services, token)
         if caller.user_id != connection.caller.user_id:
-            raise Refused("The new token is another user's.")
-        connection.token, connection.caller, connection.warned = token, caller, False
-        await connection.say("auth", expires_at=_expires(caller))
-    elif "resume" in words:
-        await asyncio.gather(*connection.work, return_exceptions=True)
+            raise AccessDenied("The new token is another user's.")
+        connection.token, connection.caller, connection.renewal_requested = token, caller, False
+        await connection.send("auth", expires_at=_expires_at(caller))
+    elif "resume" in message:
+        await asyncio.gather(*connection.tasks, return_exceptions=True)
         held = await connection.services.recorder.held(
             connection.caller.user_id, connection.session_id
         )
         streams = {
-            name: {"ranges": one.ranges, "several": one.several, "next": _next(one.ranges)}
+            name: {"ranges": one.ranges, "several": one.several, "next": _next_number(one.ranges)}
             for name, one in held.items()
         }
-        await connection.say("held", session=str(connection.session_id), streams=streams)
+        await connection.send("held", session=str(connection.session_id), streams=streams)
     else:
-        await connection.complain(BadChunk('Send {"auth": …}, {"resume": true} or a binary item.'))
+        await connection.send_problem(
+            BadChunk('Send {"auth": …}, {"resume": true} or a binary item.')
+        )
 
 
-async def _still_good(connection: LiveConnection) -> Caller:
-    """The caller, unless the login was revoked; the token is believed while Cassandra is away.
+async def _revalidated(connection: LiveConnection) -> Caller:
+    """The caller, unless the login was revoked; unchanged while Cassandra is unavailable.
 
-    A phone must not be disconnected for a fault of ours: each of its chunks gets a 503 of its own.
+    A phone must not be disconnected for a server error: each of its chunks gets a 503 of its own.
     """
     try:
-        return await connection.services.guard.caller_of(connection.token)
+        return await connection.services.authenticator.authenticate_token(connection.token)
     except Retryable:
         return connection.caller
 
 
-async def _admit(services: Services, token: str) -> Caller:
-    caller = await services.guard.caller_of(token)
+async def _authenticate(services: Services, token: str) -> Caller:
+    caller = await services.authenticator.authenticate_token(token)
     if SCOPE not in caller.scopes:
         raise MissingScope(f"This needs the scope {SCOPE}.")
     return caller
 
 
-async def _words(socket: WebSocket) -> dict[str, Any]:
+async def _receive_json(socket: WebSocket) -> dict[str, Any]:
     message = await socket.receive()
     if message["type"] == "websocket.disconnect":
         raise WebSocketDisconnect(message.get("code", 1000))
@@ -260,16 +264,16 @@ async def _words(socket: WebSocket) -> dict[str, Any]:
 
 def _parsed(text: str) -> dict[str, Any]:
     try:
-        words = msgspec.json.decode(text)
+        message = msgspec.json.decode(text)
     except (msgspec.DecodeError, RecursionError):
         return {}
-    return words if isinstance(words, dict) else {}
+    return message if isinstance(message, dict) else {}
 
 
-def _next(ranges: list[list[int]]) -> int:
-    """The first chunk number that is not held; chunks after it may be."""
+def _next_number(ranges: list[list[int]]) -> int:
+    """The first chunk number that is not stored; later ones may be."""
     return ranges[0][1] + 1 if ranges and ranges[0][0] == 0 else 0
 
 
-def _expires(caller: Caller) -> str:
+def _expires_at(caller: Caller) -> str:
     return datetime.fromtimestamp(caller.expires_at, UTC).isoformat().replace("+00:00", "Z")

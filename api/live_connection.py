@@ -1,4 +1,4 @@
-"""One live connection: its user, the chunks under way on it, and the messages sent over it."""
+"""One live connection: its caller, its chunks in flight, and the messages sent over it."""
 
 import asyncio
 from collections.abc import Awaitable
@@ -10,14 +10,14 @@ import msgspec
 from fastapi import WebSocket
 from starlette.websockets import WebSocketDisconnect, WebSocketState
 
+from api.authenticator import Caller
 from api.dependencies import Services
-from api.guard import Caller
 from api.items import Item
+from api.live_results import LiveGuess, LiveSetTracker
 from api.problems import kind_of, problem_response
-from api.running import RunningGuess, RunningSets
-from schemas.errors import MuvrError, OverLimit
+from schemas.errors import LimitExceeded, MuvrError
 
-AT_ONCE = 16  # chunks under way on one connection; more wait in the socket
+MAX_CONCURRENT_CHUNKS = 16  # in flight on one connection; more wait in the socket
 # Close codes: 4000 + the status of the problem that ends the connection.
 CLOSE_BASE = 4000
 
@@ -31,42 +31,44 @@ class LiveConnection:
     session_id: UUID
     token: str
     caller: Caller
-    guess: RunningGuess
-    sets: RunningSets
-    gate: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE))
-    work: set[asyncio.Task[None]] = field(default_factory=set)
-    speaking: asyncio.Lock = field(default_factory=asyncio.Lock)
-    warned: bool = False
+    guess: LiveGuess
+    sets: LiveSetTracker
+    in_flight: asyncio.Semaphore = field(
+        default_factory=lambda: asyncio.Semaphore(MAX_CONCURRENT_CHUNKS)
+    )
+    tasks: set[asyncio.Task[None]] = field(default_factory=set)
+    send_lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    renewal_requested: bool = False
 
-    async def say(self, kind: str, **members: Any) -> None:
-        """One message out; nothing to a connection that is gone."""
+    async def send(self, kind: str, **members: Any) -> None:
+        """Send a message, unless the connection is closed."""
         text = msgspec.json.encode({"type": kind, **members}).decode()
-        async with self.speaking:
+        async with self.send_lock:
             if self.socket.application_state is WebSocketState.CONNECTED:
                 await self.socket.send_text(text)
 
-    async def complain(self, error: MuvrError, item: Item | None = None) -> None:
-        """A problem out, with the chunk that it is about and how long to wait."""
+    async def send_problem(self, error: MuvrError, item: Item | None = None) -> None:
+        """Send a problem, with the chunk that it is about and when to retry."""
         problem = msgspec.Raw(bytes(problem_response(error, self.socket).body))
         about = {} if item is None else {"stream": item.stream, "seq": item.seq}
-        # A message has no header fields: what Retry-After says elsewhere stands in it.
-        wait = {"retry_after_s": error.retry_after_s} if isinstance(error, OverLimit) else {}
-        await self.say("problem", **about, **wait, problem=problem)
+        # A message has no header fields: this member replaces Retry-After.
+        wait = {"retry_after_s": error.retry_after_s} if isinstance(error, LimitExceeded) else {}
+        await self.send("problem", **about, **wait, problem=problem)
 
 
-async def end(socket: WebSocket, error: MuvrError) -> None:
-    """Say why, and close with 4000 + the problem's status."""
+async def close_with_problem(socket: WebSocket, error: MuvrError) -> None:
+    """Send the problem, and close with 4000 + its status."""
     status = kind_of(error).status
     problem = msgspec.Raw(bytes(problem_response(error, socket).body))
     text = msgspec.json.encode({"type": "problem", "problem": problem}).decode()
-    await quietly(socket.send_text(text))
-    retry = error.retry_after_s if isinstance(error, OverLimit) else 1
+    await ignore_disconnect(socket.send_text(text))
+    retry = error.retry_after_s if isinstance(error, LimitExceeded) else 1
     reason = f"retry after {retry} s" if status in (429, 503) else kind_of(error).name
-    await quietly(socket.close(CLOSE_BASE + status, reason))
+    await ignore_disconnect(socket.close(CLOSE_BASE + status, reason))
 
 
-async def quietly(sending: Awaitable[None]) -> None:
-    """Send to a side that may be gone already."""
+async def ignore_disconnect(sending: Awaitable[None]) -> None:
+    """Await a send whose client may have disconnected."""
     try:
         await sending
     except (WebSocketDisconnect, RuntimeError):

@@ -1,9 +1,8 @@
-"""What the samples say of confirmed sets: repetitions and form beside the person's own word.
+"""Measures confirmed sets by their samples: repetitions and form.
 
-A set is measured when somebody first asks for it, which takes a millisecond for each of its
-seconds. The result stays in memory, even when the caller gave up meanwhile, and is not written to
-the database. Its key changes with the label, the samples and the book of form, so that no result
-outlives what it was computed from.
+A set is measured at its first request, which takes a millisecond per second of samples. The result
+is cached in memory, even if the caller gave up meanwhile, and is not written to the database. Its
+key changes with the label, the samples and the form model, so a stale result is never used.
 """
 
 import asyncio
@@ -13,29 +12,29 @@ from typing import NamedTuple
 from uuid import UUID
 
 from api.fair_queue import FairQueue
-from api.model_cache import Loaded, ModelCache
+from api.model_cache import LoadedModel, ModelCache
 from ingest.recordings import load_recording
 from ingest.stretches import span_of
 from models.recognition.sets import SetMeasurements, measure_set
+from models.signal.corrections import timeline
 from models.signal.pieces import Recording
-from models.signal.truth import timeline
-from schemas.errors import BadSamples, UndecidedChunks
+from schemas.errors import AmbiguousChunks, BadSamples
 from store.records import Records
 from store.sessions import SessionRow, newest_revision
 from store.sets import SetRow
 
 FAMILY = "form"
-REMEMBERED = 2048  # sets; some kilobytes each
+MAX_CACHED = 2048  # sets; some kilobytes each
 
 
 class _Key(NamedTuple):
-    """What the numbers of a set depend on; `samples` is the newest list of its streams."""
+    """What a measurement depends on; `samples` is the newest revision of the session's lists."""
 
     user_id: UUID
     set_id: UUID
     revision: int
     samples: int
-    book: str
+    form_model: str
 
 
 class Measurer:
@@ -45,51 +44,56 @@ class Measurer:
         self._records = records
         self._models = models
         self._queue = FairQueue()
-        self._known: OrderedDict[_Key, SetMeasurements] = OrderedDict()
+        self._cache: OrderedDict[_Key, SetMeasurements] = OrderedDict()
 
     async def of_sets(
         self, user_id: UUID, session: SessionRow, sets: Sequence[SetRow], layout: str
     ) -> dict[UUID, SetMeasurements]:
-        """What the samples say of a session's sets; those whose samples are not in are left out.
+        """Measurements of a session's sets; sets without stored samples are left out.
 
         Args:
             user_id: whose.
             session: of the sets.
             sets: as confirmed.
-            layout: of the session, decides which book of form is read.
+            layout: of the session; selects the form model.
 
         Raises:
-            DatabaseAway: samples or the book cannot be read.
+            DatabaseUnavailable: samples or the form model cannot be read.
             Retryable: too many sessions of this user wait for their turn.
         """
         if not sets:
             return {}
         lists = await self._records.sessions.lists(user_id, session.session_id)
         samples = newest_revision(lists)
-        book = await self._models.find(user_id, layout, FAMILY)
-        version = book.stored.version if book else ""
+        form_model = await self._models.find(user_id, layout, FAMILY)
+        version = form_model.stored.version if form_model else ""
         keys = {
             one.set_id: _Key(user_id, one.set_id, one.revision, samples, version) for one in sets
         }
-        if all(key in self._known for key in keys.values()):
-            return {set_id: self._known[key] for set_id, key in keys.items()}
+        if all(key in self._cache for key in keys.values()):
+            return {set_id: self._cache[key] for set_id, key in keys.items()}
 
-        async def measure_others() -> None:
-            """Measure what is not known by the time that the turn comes."""
-            missing = [one for one in sets if keys[one.set_id] not in self._known]
-            for set_id, measured in (await self._measure(user_id, session, missing, book)).items():
-                self._remember(keys[set_id], measured)
+        async def measure_missing() -> None:
+            """Measure the sets that are not cached when the turn comes."""
+            unmeasured = [one for one in sets if keys[one.set_id] not in self._cache]
+            results = await self._measure(user_id, session, unmeasured, form_model)
+            for set_id, measured in results.items():
+                self._add_to_cache(keys[set_id], measured)
 
-        await self._queue.whole(user_id, measure_others)
-        return {s: self._known[key] for s, key in keys.items() if key in self._known}
+        await self._queue.run(user_id, measure_missing)
+        return {s: self._cache[key] for s, key in keys.items() if key in self._cache}
 
-    def _remember(self, key: _Key, measured: SetMeasurements) -> None:
-        self._known[key] = measured
-        while len(self._known) > REMEMBERED:
-            self._known.popitem(last=False)
+    def _add_to_cache(self, key: _Key, measured: SetMeasurements) -> None:
+        self._cache[key] = measured
+        while len(self._cache) > MAX_CACHED:
+            self._cache.popitem(last=False)
 
     async def _measure(
-        self, user_id: UUID, session: SessionRow, sets: Sequence[SetRow], book: Loaded | None
+        self,
+        user_id: UUID,
+        session: SessionRow,
+        sets: Sequence[SetRow],
+        form_model: LoadedModel | None,
     ) -> dict[UUID, SetMeasurements]:
         if not sets:
             return {}
@@ -99,16 +103,15 @@ class Measurer:
             recording = await load_recording(
                 self._records, user_id, session.session_id, start_ns, end_ns
             )
-            return await asyncio.to_thread(_measured, recording, sets, book)
-        except (UndecidedChunks, BadSamples):
-            return {}  # the session's notes and dead letters say so
+            return await asyncio.to_thread(_measured, recording, sets, form_model)
+        except (AmbiguousChunks, BadSamples):
+            return {}  # the session's notes and the dead letters report it
 
 
 def _measured(
-    recording: Recording, sets: Sequence[SetRow], book: Loaded | None
+    recording: Recording, sets: Sequence[SetRow], form_model: LoadedModel | None
 ) -> dict[UUID, SetMeasurements]:
     line = timeline(recording)
-    found = {
-        one.set_id: measure_set(line, *span_of(one), book.model if book else None) for one in sets
-    }
-    return {set_id: measured for set_id, measured in found.items() if measured is not None}
+    template = form_model.model if form_model else None
+    results = {one.set_id: measure_set(line, *span_of(one), template) for one in sets}
+    return {set_id: measured for set_id, measured in results.items() if measured is not None}

@@ -1,4 +1,4 @@
-"""Models in memory: found by owner and layout, kept by version, bounded in bytes."""
+"""A worker's model cache: pointers by owner and layout, models by version, bounded in bytes."""
 
 import asyncio
 import time
@@ -15,19 +15,19 @@ from models.recognition.naming import Rung
 from schemas.errors import BadModelBytes, NoModel
 from schemas.inputs import ACC3, ACC6
 from schemas.layout import GLOBAL_OWNER, owner_of
-from store.champions import Champions, Serving
+from store.champions import Champions, ServingVersion
 from store.models import Models, StoredModel
 
-_POINTERS = 100_000
+_MAX_POINTERS = 100_000
 
 
 @dataclass(frozen=True, slots=True)
-class Loaded:
-    """A model that can answer.
+class LoadedModel:
+    """A decoded model.
 
     Attributes:
-        model: what its family's codec made of the bytes.
-        level: the rung of the ladder that it was found on.
+        model: decoded by its family's codec.
+        level: the rung of the ladder on which it was found.
     """
 
     stored: StoredModel
@@ -39,9 +39,9 @@ ModelDecoder = Callable[[bytes], Any]
 
 
 class ModelCache:
-    """The ladder user → global, answered from memory.
+    """Finds the models of the ladder user → global, cached in memory.
 
-    Versions are immutable and may stay as long as there is room; pointers are believed for
+    Versions are immutable and stay as long as there is room; pointers are cached for
     `pointer_ttl_s`, so a promotion or a rollback reaches every worker within that time.
     """
 
@@ -61,127 +61,128 @@ class ModelCache:
         self._decoders = decoders
         self._metrics = metrics
         self._capacity_bytes = capacity_bytes
-        self._pointers: TtlCache[tuple[str, str, str], Serving | None] = TtlCache(
-            pointer_ttl_s, _POINTERS, clock
+        self._pointers: TtlCache[tuple[str, str, str], ServingVersion | None] = TtlCache(
+            pointer_ttl_s, _MAX_POINTERS, clock
         )
         self._versions: OrderedDict[tuple[str, ...], tuple[StoredModel, Any]] = OrderedDict()
         self._bytes = 0
-        self._under_way: dict[tuple[str, ...], asyncio.Task[Any]] = {}
+        self._loading: dict[tuple[str, ...], asyncio.Task[Any]] = {}
 
-    async def find(self, user_id: UUID, model_id: str, family: str) -> Loaded | None:
+    async def find(self, user_id: UUID, model_id: str, family: str) -> LoadedModel | None:
         """The model that serves a user: the user's own, else the global one, else None.
 
-        A rung whose bytes do not decode gives way to the next one, and is counted: one broken
-        row must not leave a person without answers.
+        A model that does not decode is counted and skipped: one broken row must not leave a user
+        without answers.
 
         Raises:
-            DatabaseAway: it is not in memory and cannot be read.
+            DatabaseUnavailable: it is not cached and cannot be read.
         """
-        for level, owner in _rungs(user_id):
-            loaded = await self._rung(level, owner, model_id, family)
+        for level, owner in _levels(user_id):
+            loaded = await self._load_level(level, owner, model_id, family)
             if loaded is not None:
                 return loaded
         return None
 
-    async def ladder(self, user_id: UUID, model_id: str, family: str) -> list[Loaded]:
-        """All models that may answer a user, in the order in which they are asked.
+    async def ladder(self, user_id: UUID, model_id: str, family: str) -> list[LoadedModel]:
+        """All models that may answer a user, in the order in which they are tried.
 
-        A model that learned from acceleration alone can also answer recordings with rotation, and
-        those stretches of them where rotation is missing. On each level it comes after the model
-        that learned with rotation.
+        A model trained on acceleration alone also answers recordings with rotation, and those parts
+        of them where rotation is missing. On each level it comes after the model with rotation.
 
         Raises:
-            DatabaseAway: one is not in memory and cannot be read.
+            DatabaseUnavailable: one is not cached and cannot be read.
         """
         layouts = (ACC6, ACC3) if model_id == ACC6 else (model_id,)
-        found: list[Loaded] = []
-        for level, owner in _rungs(user_id):
+        found: list[LoadedModel] = []
+        for level, owner in _levels(user_id):
             for layout in layouts:
-                loaded = await self._rung(level, owner, layout, family)
+                loaded = await self._load_level(level, owner, layout, family)
                 if loaded is not None:
                     found.append(loaded)
         return found
 
-    async def _rung(self, level: Level, owner: str, model_id: str, family: str) -> Loaded | None:
+    async def _load_level(
+        self, level: Level, owner: str, model_id: str, family: str
+    ) -> LoadedModel | None:
         serving = await self.serving(owner, model_id, family)
-        loaded = None if serving is None else await self._readable(serving)
-        return None if loaded is None else Loaded(*loaded, level)
+        loaded = None if serving is None else await self._load_or_none(serving)
+        return None if loaded is None else LoadedModel(*loaded, level)
 
-    async def serving_rung(
+    async def serving_level(
         self, user_id: UUID, model_id: str, family: str
-    ) -> tuple[Level, Serving] | None:
-        """Which version `find` answers with, on which rung.
+    ) -> tuple[Level, ServingVersion] | None:
+        """The version that `find` returns, and its level.
 
         Raises:
-            DatabaseAway: it is not in memory and cannot be read.
+            DatabaseUnavailable: it is not cached and cannot be read.
         """
-        for level, owner in _rungs(user_id):
+        for level, owner in _levels(user_id):
             serving = await self.serving(owner, model_id, family)
-            if serving and await self._readable(serving):
+            if serving and await self._load_or_none(serving):
                 return level, serving
         return None
 
-    async def _readable(self, serving: Serving) -> tuple[StoredModel, Any] | None:
+    async def _load_or_none(self, serving: ServingVersion) -> tuple[StoredModel, Any] | None:
         try:
             return await self._load(serving)
         except (BadModelBytes, NoModel):
             self._metrics.cache.labels("broken").inc()
             return None
 
-    async def serving(self, owner: str, model_id: str, family: str) -> Serving | None:
+    async def serving(self, owner: str, model_id: str, family: str) -> ServingVersion | None:
         """The version that serves an owner, at most `pointer_ttl_s` old."""
         key = (owner, model_id, family)
         return await self._pointers.fresh(key, lambda: self.champions.serving(*key))
 
-    async def stored(self, serving: Serving) -> StoredModel:
-        """The bytes and the manifest of a version."""
+    async def stored(self, serving: ServingVersion) -> StoredModel:
+        """A version as stored, with bytes and manifest."""
         return (await self._load(serving))[0]
 
     def forget(self, owner: str) -> None:
-        """Read an owner's pointers again before the next answer."""
+        """Drop an owner's cached pointers."""
         self._pointers.forget_where(lambda key, _: key[0] == owner)
 
-    async def _load(self, serving: Serving) -> tuple[StoredModel, Any]:
+    async def _load(self, serving: ServingVersion) -> tuple[StoredModel, Any]:
         key = (serving.owner, serving.model_id, serving.family, serving.version)
-        kept = self._versions.get(key)
-        if kept is not None:
+        cached = self._versions.get(key)
+        if cached is not None:
             self._versions.move_to_end(key)
             self._metrics.cache.labels("hit").inc()
-            return kept
+            return cached
         self._metrics.cache.labels("miss").inc()
-        return await self._once(key, lambda: self._read_version(key))
+        return await self._load_once(key, lambda: self._read_version(key))
 
     async def _read_version(self, key: tuple[str, str, str, str]) -> tuple[StoredModel, Any]:
         stored = await self.models.get(*key)
         decode = self._decoders.get(stored.family)
-        kept = (stored, decode(stored.content) if decode else None)
-        self._versions[key] = kept
-        self._bytes += _size(stored)
+        cached = (stored, decode(stored.content) if decode else None)
+        self._versions[key] = cached
+        self._bytes += _memory_bytes(stored)
         while self._bytes > self._capacity_bytes and len(self._versions) > 1:
-            _, (dropped, _) = self._versions.popitem(last=False)
-            self._bytes -= _size(dropped)
+            _, (evicted, _) = self._versions.popitem(last=False)
+            self._bytes -= _memory_bytes(evicted)
         self._metrics.cache_bytes.set(self._bytes)
-        return kept
+        return cached
 
-    async def _once(self, key: tuple[str, ...], read: Callable[[], Awaitable[Any]]) -> Any:
-        """Read once, however many ask at once; a caller that leaves ends no other's read."""
-        task = self._under_way.get(key)
+    async def _load_once(self, key: tuple[str, ...], read: Callable[[], Awaitable[Any]]) -> Any:
+        """Share one read among concurrent callers; a cancelled caller does not cancel it."""
+        task = self._loading.get(key)
         if task is None:
             task = asyncio.ensure_future(read())
-            self._under_way[key] = task
-            task.add_done_callback(lambda _: self._under_way.pop(key, None))
+            self._loading[key] = task
+            task.add_done_callback(lambda _: self._loading.pop(key, None))
         return await asyncio.shield(task)
 
 
-def rungs_of(ladder: Sequence[Loaded]) -> list[Rung]:
-    """Loaded models as the rungs that are asked."""
-    return [Rung(one.level, one.stored.version, one.model) for one in ladder]
+def rungs_of(ladder: Sequence[LoadedModel]) -> list[Rung]:
+    """Loaded models as rungs of the ladder."""
+    return [Rung(loaded.level, loaded.stored.version, loaded.model) for loaded in ladder]
 
 
-def _rungs(user_id: UUID) -> tuple[tuple[Level, str], ...]:
+def _levels(user_id: UUID) -> tuple[tuple[Level, str], ...]:
     return ("user", owner_of(user_id)), ("global", GLOBAL_OWNER)
 
 
-def _size(stored: StoredModel) -> int:
-    """Bytes in memory: the arrays in the blob, decoded once more, and the blob itself."""
+def _memory_bytes(stored: StoredModel) -> int:
+    """Bytes in memory: of the stored blob, and of the arrays decoded from it."""
     return 2 * len(stored.content)

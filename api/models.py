@@ -7,15 +7,15 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Header, Query, Request, Response
 from pydantic import BaseModel, Field
 
-from api.dependencies import ModelRead, Services, ServicesHere
+from api.dependencies import ModelRead, Services, ServicesDep
 from api.model_cache import Level
-from api.problems import described
+from api.problems import problem_responses
 from api.shapes import ModelName
 from models.exercise.minimum_sets import NEEDED
 from schemas.errors import NoModel, NotAcceptable
 from schemas.families import FAMILIES
 from schemas.inputs import INPUTS, ModelInput
-from store.champions import Serving
+from store.champions import ServingVersion
 from store.models import StoredModel
 
 router = APIRouter(prefix="/v1/me/models", tags=["models"])
@@ -45,15 +45,19 @@ class ModelList(BaseModel):
 
 
 @router.get("", summary="Models that serve me")
-async def list_models(caller: ModelRead, services: ServicesHere) -> ModelList:
+async def list_models(caller: ModelRead, services: ServicesDep) -> ModelList:
     """The models that serve the caller, one per family and input."""
     entries = [
         await _entry(services, level, serving)
         for family in FAMILIES.values()
         if family.kind == "model"
         for layout in INPUTS
-        if (found := await services.models.serving_rung(caller.user_id, layout, family.name))
-        for level, serving in (found,)
+        if (
+            serving_model := await services.models.serving_level(
+                caller.user_id, layout, family.name
+            )
+        )
+        for level, serving in (serving_model,)
     ]
     return ModelList(models=entries)
 
@@ -75,14 +79,14 @@ async def list_models(caller: ModelRead, services: ServicesHere) -> ModelList:
             },
         },
         304: {"description": "The client has it already"},
-        **described(406),
+        **problem_responses(406),
     },
 )
 async def download(
     family: str,
     request: Request,
     caller: ModelRead,
-    services: ServicesHere,
+    services: ServicesDep,
     form: Annotated[ModelForm, Query(alias="format", description="raw is JSON")] = "npz",
     model_id: Annotated[
         ModelInput | None,
@@ -92,19 +96,21 @@ async def download(
 ) -> Response:
     """The bytes of the model that serves the caller, with a strong ETag."""
     layouts = (model_id,) if model_id else INPUTS
-    found = None
+    serving_model = None
     for layout in layouts:
-        found = found or await services.models.serving_rung(caller.user_id, layout, family)
-    if found is None:
-        kept = [one.name for one in FAMILIES.values() if one.kind == "model"]
-        if family not in kept:
-            raise NoModel(f"No family {family!r} has models; there are {', '.join(kept)}.")
+        serving_model = serving_model or await services.models.serving_level(
+            caller.user_id, layout, family
+        )
+    if serving_model is None:
+        names = [one.name for one in FAMILIES.values() if one.kind == "model"]
+        if family not in names:
+            raise NoModel(f"No family {family!r} has models; there are {', '.join(names)}.")
         step = f"It takes confirmed sets: {NEEDED}. The next training learns them."
         raise NoModel(
             f"No {family} model for {' or '.join(layouts)} serves you yet.",
             next_step=step if family == "exercise" else "",
         )
-    level, serving = found
+    level, serving = serving_model
     etag = f'"{serving.version}-{form}"'
     headers = {
         "ETag": etag,
@@ -136,7 +142,7 @@ def content_of(stored: StoredModel, form: ModelForm) -> bytes:
     return write(stored.content, stored.version, stored.sha256)
 
 
-async def _entry(services: Services, level: Level, serving: Serving) -> ModelEntry:
+async def _entry(services: Services, level: Level, serving: ServingVersion) -> ModelEntry:
     stored = await services.models.stored(serving)
     return ModelEntry(
         family=serving.family,

@@ -1,4 +1,4 @@
-"""What is seen from outside: metrics, and one JSON line a request without personal data."""
+"""Prometheus metrics, and a request log of JSON lines without personal data."""
 
 import asyncio
 import os
@@ -27,12 +27,12 @@ _LAG_SECONDS = (1, 5, 30, 60, 300, 3600, 6 * 3600, 86400, 7 * 86400, 30 * 86400)
 
 
 class Metrics:
-    """The service's metrics; with several workers their sum."""
+    """The service's metrics; summed over all workers."""
 
     def __init__(self) -> None:
         self._registry = registry = CollectorRegistry()
-        self._series: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
-        self._told: dict[tuple[str, str, str], tuple[Counter, Histogram]] = {}
+        self._request_series: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
+        self._answer_series: dict[tuple[str, str, str], tuple[Counter, Histogram]] = {}
         counter = partial(Counter, registry=registry)
         histogram = partial(Histogram, registry=registry)
         of_workers = partial(Gauge, registry=registry, multiprocess_mode="livesum")
@@ -55,29 +55,29 @@ class Metrics:
         self.sweep_failures = counter("muvr_sweep_failures_total", missed)
         self.live = of_workers("muvr_live_sessions", "Open live connections")
 
-    def answered(self, route: str, method: str, status: int, took_s: float) -> None:
+    def count_request(self, route: str, method: str, status: int, took_s: float) -> None:
         """Count a request and how long it took."""
         key = (route, method, status)
-        series = self._series.get(key)
-        if series is None:  # finding a series by its labels costs more than counting in it
+        series = self._request_series.get(key)
+        if series is None:  # looking up a series by its labels takes longer than counting
             requests = self.requests.labels(route, method, str(status))
-            series = self._series[key] = (requests, self.seconds.labels(route, method))
+            series = self._request_series[key] = (requests, self.seconds.labels(route, method))
         series[0].inc()
         series[1].observe(took_s)
 
-    def told(self, family: str, level: str, outcome: str, age_s: float | None) -> None:
-        """Count an answer and the age of the model that gave it, None where there is none."""
+    def count_answer(self, family: str, level: str, outcome: str, age_s: float | None) -> None:
+        """Count an answer and the age of its model, None if no model answered."""
         key = (family, level, outcome)
-        series = self._told.get(key)
+        series = self._answer_series.get(key)
         if series is None:
             answers = self.answers.labels(family, level, outcome)
-            series = self._told[key] = (answers, self.model_age.labels(family))
+            series = self._answer_series[key] = (answers, self.model_age.labels(family))
         series[0].inc()
         if age_s is not None:
             series[1].observe(age_s)
 
-    def keep(self, piece: Piece) -> None:
-        """Count an acknowledged chunk, and how long after its last sample its receipt came."""
+    def count_chunk(self, piece: Piece) -> None:
+        """Count an acknowledged chunk, and its lag from its last sample to its receipt."""
         self.chunks.inc()
         self.samples.inc(len(piece.counts))
         self.ingest_lag.observe(max(0.0, time.time() - piece.end_ns / 1e9))
@@ -92,10 +92,10 @@ class Metrics:
 
 
 class RequestLog:
-    """Writes one JSON line per request, and per error that nobody foresaw.
+    """Writes one JSON line per request and per unexpected error.
 
     A line names the route, not the path, and neither user nor address: a request is found by its
-    id. The lines of one turn of the event loop are written and flushed together.
+    id. The lines of one event loop iteration are written and flushed together.
 
     Args:
         write: takes whole lines; None for the standard output.
@@ -107,7 +107,7 @@ class RequestLog:
         self._lines: list[bytes] = []
 
     def line(self, **fields: object) -> None:
-        """Write one line at the end of this turn of the loop."""
+        """Write one line at the end of this event loop iteration."""
         if not self._lines:
             asyncio.get_running_loop().call_soon(self._flush)
         self._lines += self._encoder.encode(fields), b"\n"
@@ -117,11 +117,8 @@ class RequestLog:
         self._lines.clear()
         self._write(text)
 
-    def broke(self, problem: BaseException, **fields: object) -> None:
-        """Write what kind of error came from where.
-
-        The place of each frame, not the values: a message may quote what a person sent.
-        """
+    def log_error(self, problem: BaseException, **fields: object) -> None:
+        """Write an error's type and stack frames; its message may quote personal data."""
         trace = traceback.format_exception(problem)
         places = [line.strip().split("\n")[0] for line in trace if line.startswith("  File")]
         error = type(problem).__name__
@@ -130,4 +127,4 @@ class RequestLog:
 
 def _write_out(text: str) -> None:
     sys.stdout.write(text)
-    sys.stdout.flush()  # to a file it would wait for the next eight kilobytes
+    sys.stdout.flush()  # a file would be buffered by eight kilobytes

@@ -1,4 +1,4 @@
-"""The OpenAPI document: complete by construction, because what holds everywhere is added here."""
+"""The OpenAPI document; responses that all operations share are added here."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -8,7 +8,7 @@ from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel, ConfigDict, Field
 
 from api.examples import CBOR_CHUNK, CBOR_CLASSIFY_BODY, CBOR_ITEMS, CHUNK, CLASSIFY_BODY
-from api.problems import MEDIA_TYPE, METHODS, Problem, described
+from api.problems import MEDIA_TYPE, METHODS, Problem, problem_responses
 from ingest.chunks import CBOR, JSON
 
 _ABOUT = """Recordings in, one model per user, answers out.
@@ -27,7 +27,7 @@ CBOR_SEQUENCE = "application/cbor-seq"
 
 
 class EitherChunk(BaseModel):
-    """What a chunk says in either form."""
+    """The fields of a chunk in either form."""
 
     v: int = Field(default=1, ge=1, le=1)
     rate_hz: float = Field(ge=1, le=1000)
@@ -90,7 +90,7 @@ def document(app: FastAPI) -> dict[str, Any]:
 
 
 def _complete(path: str, operation: dict[str, Any]) -> None:
-    """Add the answers that every operation of this kind can give."""
+    """Add the responses that every operation of this kind can have."""
     statuses = [500]
     if path.startswith("/v1"):
         statuses += [429, 503]
@@ -103,7 +103,7 @@ def _complete(path: str, operation: dict[str, Any]) -> None:
     if "requestBody" in operation:
         statuses += [408, 413]
     responses = operation.setdefault("responses", {})
-    for status, shape in described(*statuses).items():
+    for status, shape in problem_responses(*statuses).items():
         key = str(status)
         if key not in responses or _is_default_validation(responses[key]):
             responses[key] = shape
@@ -114,7 +114,7 @@ def _complete(path: str, operation: dict[str, Any]) -> None:
 
 
 def _complete_cbor(path: str, operation: dict[str, Any]) -> None:
-    """Say what the bodies in CBOR are: their bytes fit no JSON schema word for word."""
+    """Describe the CBOR bodies: their schema differs from that of JSON."""
     content = operation.get("requestBody", {}).get("content", {})
     for media in (CBOR, CBOR_SEQUENCE):
         if media in content:

@@ -1,4 +1,4 @@
-"""A user's own data as a whole: taken along, or erased."""
+"""Export and erasure of all of a user's data."""
 
 from collections.abc import AsyncIterator
 
@@ -7,8 +7,8 @@ from fastapi import APIRouter, Request
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, Field
 
-from api.dependencies import Sensor, ServicesHere
-from api.gate import UNHURRIED
+from api.dependencies import Sensor, ServicesDep
+from api.gate import NO_TIMEOUT
 from ingest.erasure import erase_user
 from ingest.export import export_user
 
@@ -37,11 +37,11 @@ class ErasureAnswer(BaseModel):
         }
     },
 )
-async def export(caller: Sensor, services: ServicesHere) -> StreamingResponse:
+async def export(caller: Sensor, services: ServicesDep) -> StreamingResponse:
     """Every row of the caller, chunks as they were sent and models included."""
 
     async def lines() -> AsyncIterator[bytes]:
-        """The rows as lines of JSON, long ones in parts; the last line says that all are there."""
+        """The rows as JSON lines, long ones in parts; the last line marks a complete export."""
         count = 0
         async for line in export_user(services.database, caller.user_id, services.clock()):
             count += 1
@@ -54,14 +54,14 @@ async def export(caller: Sensor, services: ServicesHere) -> StreamingResponse:
 
 
 @router.delete("", summary="Erase me")
-async def erase(caller: Sensor, services: ServicesHere, request: Request) -> ErasureAnswer:
+async def erase(caller: Sensor, services: ServicesDep, request: Request) -> ErasureAnswer:
     """Delete the caller and everything of them, for good. Repeatable while a token lives.
 
     Finished once begun, also when the client leaves before it is answered.
     """
-    request.scope[UNHURRIED] = True  # its logins end first: the caller could not ask again
+    request.scope[NO_TIMEOUT] = True  # its logins end first: the caller could not ask again
     if caller.subject is not None:
-        await services.users.renew_outside(caller.subject, caller.user_id)
+        await services.users.reassign_subject(caller.subject, caller.user_id)
     done = await erase_user(services.database, caller.user_id, services.clock())
-    services.guard.forget_user(caller.user_id)
+    services.authenticator.forget_user(caller.user_id)
     return ErasureAnswer(deleted=done.deleted, remains=done.remains)

@@ -1,4 +1,4 @@
-"""The page at `/`: what an operator wants to see first. No ids, no names, no scripts."""
+"""The status page at `/` for operators. No ids, no names, no scripts."""
 
 import time
 from pathlib import Path
@@ -10,7 +10,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from api.dependencies import Services
 from api.health import VERSION
-from schemas.errors import DatabaseAway
+from schemas.errors import DatabaseUnavailable
 from schemas.families import FAMILIES
 from store.jobs import JobRun
 from store.overview import Overview, read_overview, shown
@@ -39,7 +39,7 @@ async def page(request: Request) -> HTMLResponse:
     text = _templates.get_template("page.html").render(
         version=VERSION,
         commit=request.app.state.commit,
-        missing=request.app.state.connection.missing or "Cassandra does not answer.",
+        missing=request.app.state.connector.not_ready_reason or "Cassandra does not answer.",
         node=None if overview is None else _node(overview),
         numbers=[] if overview is None else _numbers(overview),
         families=list(FAMILIES.values()),
@@ -55,7 +55,7 @@ async def page(request: Request) -> HTMLResponse:
 
 
 async def _overview(request: Request) -> Overview | None:
-    """The overview, at most some seconds old: the page must not become a load on the node."""
+    """The overview, at most some seconds old: the page must not put load on the node."""
     state = request.app.state
     services: Services | None = state.services
     if services is None:
@@ -65,7 +65,7 @@ async def _overview(request: Request) -> Overview | None:
         return kept[1]
     try:
         overview = await read_overview(services.database)
-    except DatabaseAway:
+    except DatabaseUnavailable:
         return None
     state.overview = (time.monotonic(), overview)
     return overview

@@ -1,4 +1,4 @@
-"""Plans: what is to be done, in which order."""
+"""Plans: list, store, read, delete."""
 
 from uuid import UUID
 
@@ -6,10 +6,10 @@ from fastapi import APIRouter, Response
 from pydantic import BaseModel
 
 from api.cursors import NextPage, PageCursor, PageLimit
-from api.dependencies import Sensor, ServicesHere
-from api.keeping import taking_bytes
-from api.problems import described
-from schemas.errors import NotThere
+from api.dependencies import Sensor, ServicesDep
+from api.problems import problem_responses
+from api.quota import byte_charger
+from schemas.errors import NotFound
 from schemas.events import PlanBody
 from store.plans import Plan
 
@@ -18,7 +18,7 @@ CURSOR = "plans:"
 
 
 class PlanShape(PlanBody):
-    """A plan as it is kept."""
+    """A plan as stored."""
 
     plan: UUID
 
@@ -32,41 +32,43 @@ class PlanList(BaseModel):
 
 @router.get("/plans", summary="Plans, oldest first")
 async def list_plans(
-    caller: Sensor, services: ServicesHere, limit: PageLimit = 50, cursor: PageCursor = None
+    caller: Sensor, services: ServicesDep, limit: PageLimit = 50, cursor: PageCursor = None
 ) -> PlanList:
     """The caller's plans, oldest first."""
     after = services.cursors.unseal_id(CURSOR, cursor)
     rows = await services.records.plans.page(caller.user_id, after, limit + 1)
-    page, following = services.cursors.page(CURSOR, rows, limit, lambda plan: plan.plan_id)
-    return PlanList(plans=[_shape(plan) for plan in page], cursor=following)
+    page, next_cursor = services.cursors.page(CURSOR, rows, limit, lambda plan: plan.plan_id)
+    return PlanList(plans=[_shape(plan) for plan in page], cursor=next_cursor)
 
 
-@router.put("/plans/{plan}", summary="Keep a plan", responses=described(409))
-async def put_plan(plan: UUID, body: PlanBody, caller: Sensor, services: ServicesHere) -> PlanShape:
-    """Keep a plan; the newest word counts.
+@router.put("/plans/{plan}", summary="Keep a plan", responses=problem_responses(409))
+async def put_plan(plan: UUID, body: PlanBody, caller: Sensor, services: ServicesDep) -> PlanShape:
+    """Store a plan; the newest version counts.
 
-    Sessions are compared with the plan as it stood when they were opened: each state of it is kept,
-    and counts as a sample of the day for four of its bytes. A repeat is free.
+    Sessions are compared with the version at the time they were opened: each version is stored, and
+    counts as a sample of the day for four of its bytes. A repeat is free.
     """
     sets = [one.model_dump() for one in body.sets]
-    take = taking_bytes(services, caller.user_id)
-    kept = await services.recorder.keep_plan(caller.user_id, plan, body.name, sets, take)
-    return _shape(kept)
+    charge = byte_charger(services, caller.user_id)
+    plan_row = await services.recorder.put_plan(caller.user_id, plan, body.name, sets, charge)
+    return _shape(plan_row)
 
 
 @router.get("/plans/{plan}", summary="One plan")
-async def get_plan(plan: UUID, caller: Sensor, services: ServicesHere) -> PlanShape:
+async def get_plan(plan: UUID, caller: Sensor, services: ServicesDep) -> PlanShape:
     """One plan."""
-    kept = await services.records.plans.read(caller.user_id, plan)
-    if kept is None:
-        raise NotThere(f"There is no plan {plan}.")
-    return _shape(kept)
+    plan_row = await services.records.plans.read(caller.user_id, plan)
+    if plan_row is None:
+        raise NotFound(f"There is no plan {plan}.")
+    return _shape(plan_row)
 
 
-@router.delete("/plans/{plan}", status_code=204, summary="Delete a plan", responses=described(409))
-async def delete_plan(plan: UUID, caller: Sensor, services: ServicesHere) -> Response:
-    """Forget a plan; repeatable."""
-    await services.recorder.drop_plan(caller.user_id, plan)
+@router.delete(
+    "/plans/{plan}", status_code=204, summary="Delete a plan", responses=problem_responses(409)
+)
+async def delete_plan(plan: UUID, caller: Sensor, services: ServicesDep) -> Response:
+    """Delete a plan; repeatable."""
+    await services.recorder.delete_plan(caller.user_id, plan)
     return Response(status_code=204)
 
 

@@ -1,4 +1,4 @@
-"""Errors as RFC 9457 problems: one table from what went wrong to status, type and headers."""
+"""Errors as RFC 9457 problems: one table maps each error to status, type and headers."""
 
 import json
 from collections.abc import Mapping
@@ -18,11 +18,13 @@ from schemas import errors
 MEDIA_TYPE = "application/problem+json"
 TYPE_PREFIX = "urn:muvr:problem:"
 RETRY_AFTER_S = 1
-GONE = 499  # the client went away before it was answered; only metrics and log see it
+CLIENT_CLOSED_REQUEST = (
+    499  # the client went away before it was answered; only metrics and log see it
+)
 METHODS = frozenset({"get", "put", "post", "delete", "patch"})
-_SHOWN_VALUE = 120
-_NO_OBJECT_TYPES = frozenset({"missing", "dict_type", "model_type", "model_attributes_type"})
-_NO_OBJECT = "body: send one JSON object, with the header Content-Type: application/json"
+_MAX_VALUE_CHARS = 120
+_NOT_AN_OBJECT_TYPES = frozenset({"missing", "dict_type", "model_type", "model_attributes_type"})
+_NOT_AN_OBJECT = "body: send one JSON object, with the header Content-Type: application/json"
 
 
 class Problem(BaseModel):
@@ -54,7 +56,7 @@ class Problem(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class ProblemKind:
-    """What clients are told of one kind of error."""
+    """What clients see of one kind of error."""
 
     status: int
     name: str
@@ -74,11 +76,11 @@ KINDS: dict[type[errors.MuvrError], ProblemKind] = {
     errors.UnsupportedMedia: ProblemKind(
         415, "unsupported-media", "This media type is not understood"
     ),
-    errors.NotThere: ProblemKind(404, "not-there", "There is no such thing"),
+    errors.NotFound: ProblemKind(404, "not-there", "There is no such thing"),
     errors.Deleted: ProblemKind(410, "deleted", "Its owner deleted it"),
     errors.NoModel: ProblemKind(404, "no-model", "Nothing has been learned yet that could answer"),
     errors.NotComputedYet: ProblemKind(404, "not-computed-yet", "No run has produced this yet"),
-    errors.Refused: ProblemKind(403, "refused", "This is not allowed"),
+    errors.AccessDenied: ProblemKind(403, "refused", "This is not allowed"),
     errors.NotAuthenticated: ProblemKind(401, "not-authenticated", "A valid token is needed"),
     errors.WrongPassword: ProblemKind(401, "wrong-password", "No such user and password"),
     errors.TokenReused: ProblemKind(
@@ -92,12 +94,12 @@ KINDS: dict[type[errors.MuvrError], ProblemKind] = {
     errors.MissingChunks: ProblemKind(409, "missing-chunks", "Some chunks are not here yet"),
     errors.NameTaken: ProblemKind(409, "name-taken", "Somebody else has this name"),
     errors.StaleRevision: ProblemKind(412, "stale-revision", "It was changed since you read it"),
-    errors.OverLimit: ProblemKind(429, "over-limit", "A limit is reached"),
-    errors.TooSlow: ProblemKind(408, "too-slow", "The request did not arrive in time"),
+    errors.LimitExceeded: ProblemKind(429, "over-limit", "A limit is reached"),
+    errors.RequestTimedOut: ProblemKind(408, "too-slow", "The request did not arrive in time"),
     errors.Retryable: ProblemKind(503, "try-again", "The same call may go through later"),
     errors.NotReady: ProblemKind(503, "not-ready", "The service is not ready"),
-    errors.TookTooLong: ProblemKind(503, "took-too-long", "The answer was not ready in time"),
-    errors.DatabaseAway: ProblemKind(503, "database-away", "The database does not answer"),
+    errors.ResponseTimedOut: ProblemKind(503, "took-too-long", "The answer was not ready in time"),
+    errors.DatabaseUnavailable: ProblemKind(503, "database-away", "The database does not answer"),
 }
 BY_STATUS = {
     400: ProblemKind(400, "bad-request", "The request is not understood"),
@@ -109,7 +111,7 @@ BY_STATUS = {
 
 
 def kind_of(error: errors.MuvrError) -> ProblemKind:
-    """The most exact kind that is known for an error.
+    """The most specific kind of an error.
 
     >>> kind_of(errors.ClockSkew("yesterday's year")).name
     'clock-skew'
@@ -118,17 +120,17 @@ def kind_of(error: errors.MuvrError) -> ProblemKind:
 
 
 def problem_response(error: errors.MuvrError, request: HTTPConnection) -> Response:
-    """The answer for an error of ours."""
+    """The response to an error of Muvr."""
     kind = kind_of(error)
-    # The sentence of an internal error may hold addresses and queries: it goes to the log only.
+    # The message of an internal error may hold addresses and queries: it goes to the log only.
     detail = str(error) if kind.status < 500 or isinstance(error, errors.Retryable) else kind.title
     members: dict[str, object] = {}
     headers: dict[str, str] = {}
     if isinstance(error, errors.BadInput):
-        members = {"field": error.field or None, "value": _shown(error.value)}
+        members = {"field": error.field or None, "value": _json_value(error.value)}
     elif isinstance(error, errors.MissingChunks):
         members = {"missing": error.missing}
-    elif isinstance(error, errors.OverLimit):
+    elif isinstance(error, errors.LimitExceeded):
         members = {"limit": error.limit}
         headers["Retry-After"] = str(error.retry_after_s)
         headers["RateLimit"] = f'"{error.limit}";r=0;t={error.retry_after_s}'
@@ -138,41 +140,41 @@ def problem_response(error: errors.MuvrError, request: HTTPConnection) -> Respon
         headers["WWW-Authenticate"] = 'Bearer realm="muvr", error="invalid_token"'
     elif isinstance(error, errors.MissingScope):
         headers["WWW-Authenticate"] = 'Bearer realm="muvr", error="insufficient_scope"'
-    if isinstance(error, errors.DatabaseAway):
+    if isinstance(error, errors.DatabaseUnavailable):
         detail = "Cassandra does not answer; this may have been kept. Send the same again."
-    return _answer(request, kind, detail, members, headers)
+    return _response(request, kind, detail, members, headers)
 
 
 def unexpected(request: HTTPConnection) -> Response:
-    """The answer for an error that nobody expected; the log has it under the request id."""
+    """The response to an unexpected error; the log has it under the request id."""
     kind = BY_STATUS[500]
-    return _answer(request, kind, "The log has this request under its request id.", {}, {})
+    return _response(request, kind, "The log has this request under its request id.", {}, {})
 
 
 def register(app: FastAPI) -> None:
-    """Let every error of this application be a problem."""
-    app.add_exception_handler(errors.MuvrError, _on_ours)
+    """Install the handlers that answer every error of an application as a problem."""
+    app.add_exception_handler(errors.MuvrError, _on_muvr_error)
     app.add_exception_handler(RequestValidationError, _on_validation)
     app.add_exception_handler(HTTPException, _on_http)
-    app.add_exception_handler(ClientDisconnect, _on_gone)
+    app.add_exception_handler(ClientDisconnect, _on_disconnect)
     app.add_exception_handler(Exception, _on_unexpected)  # the gate reports it as well
 
 
-def described(*statuses: int) -> dict[int | str, dict[str, Any]]:
+def problem_responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """The OpenAPI responses of an operation for these error statuses."""
     return {
         status: {
-            "description": _said_of(status),
+            "description": _status_description(status),
             "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
         }
         for status in statuses
     }
 
 
-def _said_of(status: int) -> str:
-    """The phrase of a status, and the types of problems that have it.
+def _status_description(status: int) -> str:
+    """The phrase of a status, and the problem types that have it.
 
-    >>> _said_of(429)
+    >>> _status_description(429)
     'Too Many Requests: over-limit'
     """
     kinds = {*KINDS.values(), *BY_STATUS.values()}
@@ -180,14 +182,14 @@ def _said_of(status: int) -> str:
     return f"{HTTPStatus(status).phrase}: {names}"
 
 
-async def _on_ours(request: Request, error: Exception) -> Response:
+async def _on_muvr_error(request: Request, error: Exception) -> Response:
     if not isinstance(error, errors.MuvrError):
         raise error
     return problem_response(error, request)
 
 
-async def _on_gone(request: Request, error: Exception) -> Response:  # as Starlette calls it
-    return Response(status_code=GONE)
+async def _on_disconnect(request: Request, error: Exception) -> Response:  # as Starlette calls it
+    return Response(status_code=CLIENT_CLOSED_REQUEST)
 
 
 async def _on_unexpected(request: Request, error: Exception) -> Response:  # as Starlette calls it
@@ -198,43 +200,43 @@ async def _on_validation(request: Request, error: Exception) -> Response:
     if not isinstance(error, RequestValidationError):
         raise error
     first: Mapping[str, Any] = error.errors()[0]
-    if first["type"] == "json_invalid":  # the framework takes the place in the text for a field
+    if first["type"] == "json_invalid":  # the framework reports the position as a field
         detail = f"body: no JSON at character {first['loc'][-1]}: {first['ctx']['error']}"
-        return _answer(request, BY_STATUS[422], detail, {"field": "body"}, {})
+        return _response(request, BY_STATUS[422], detail, {"field": "body"}, {})
     loc = [str(part) for part in first["loc"]]
-    if loc == ["body"] and first["type"] in _NO_OBJECT_TYPES:  # a password may stand in it
-        return _answer(request, BY_STATUS[422], _NO_OBJECT, {"field": "body"}, {})
+    if loc == ["body"] and first["type"] in _NOT_AN_OBJECT_TYPES:  # it may hold a password
+        return _response(request, BY_STATUS[422], _NOT_AN_OBJECT, {"field": "body"}, {})
     field = ".".join(loc[1:] if loc[0] in ("body", "query", "path", "header") else loc)
-    members: dict[str, object] = {"field": field or loc[0], "value": _offending(field, first)}
+    members: dict[str, object] = {"field": field or loc[0], "value": _offending_value(field, first)}
     if len(error.errors()) > 1:
         members["problems"] = [
             {"field": ".".join(str(p) for p in one["loc"][1:]), "detail": one["msg"]}
             for one in error.errors()[:20]
         ]
     detail = f"{field or loc[0]}: {first['msg']}"
-    return _answer(request, BY_STATUS[422], detail, members, {})
+    return _response(request, BY_STATUS[422], detail, members, {})
 
 
-def _allowed(request: Request) -> list[str]:
-    """The methods that the document has for the path of a request."""
-    asked = request.url.path.split("/")
+def _allowed_methods(request: Request) -> list[str]:
+    """The methods that the OpenAPI document has for the path of a request."""
+    segments = request.url.path.split("/")
     methods: set[str] = set()
     for path, item in request.app.openapi()["paths"].items():
         parts = path.split("/")
-        if len(parts) == len(asked) and all(
-            part.startswith("{") or part == word for part, word in zip(parts, asked, strict=True)
+        if len(parts) == len(segments) and all(
+            part.startswith("{") or part == word for part, word in zip(parts, segments, strict=True)
         ):
             methods.update(method.upper() for method in item if method in METHODS)
     return sorted(methods)
 
 
-def _offending(field: str, error: Mapping[str, Any]) -> object:
-    """The offending value as it may be sent back; None where it is a secret.
+def _offending_value(field: str, error: Mapping[str, Any]) -> object:
+    """The offending value to be sent back; None if it may be a secret.
 
-    None also where a field is missing: the framework then gives the whole body as the value.
+    None also for a missing field, for which the framework gives the whole body as the value.
     """
     secret = any(word in field for word in ("password", "token"))
-    return None if secret or error["type"] == "missing" else _shown(error.get("input"))
+    return None if secret or error["type"] == "missing" else _json_value(error.get("input"))
 
 
 async def _on_http(request: Request, error: Exception) -> Response:
@@ -242,21 +244,21 @@ async def _on_http(request: Request, error: Exception) -> Response:
         raise error
     if isinstance(error.__cause__, errors.MuvrError):  # raised while the body was being read
         return problem_response(error.__cause__, request)
-    if error.status_code == 400:  # a body that the framework could not even decode
-        return _answer(request, BY_STATUS[422], str(error.detail), {"field": "body"}, {})
+    if error.status_code == 400:  # a body that the framework could not decode
+        return _response(request, BY_STATUS[422], str(error.detail), {"field": "body"}, {})
     known = BY_STATUS.get(error.status_code)
     phrase = HTTPStatus(error.status_code).phrase
     kind = known or ProblemKind(error.status_code, phrase.lower().replace(" ", "-"), phrase)
     headers = dict(error.headers or {})
     if kind.status == 405:  # the framework names the first route's methods only
-        headers["Allow"] = ", ".join(_allowed(request))
+        headers["Allow"] = ", ".join(_allowed_methods(request))
     if kind.status == 401:
         kind = KINDS[errors.NotAuthenticated]
     detail = f"{request.method} {request.url.path}: {error.detail}"
-    return _answer(request, kind, detail[:300], {}, headers)
+    return _response(request, kind, detail[:300], {}, headers)
 
 
-def _answer(
+def _response(
     request: HTTPConnection,
     kind: ProblemKind,
     detail: str,
@@ -274,18 +276,18 @@ def _answer(
     if request_id:
         body["request_id"] = request_id
     request.scope["muvr.problem"] = kind.name
-    # A string of the request may hold half of a pair of surrogates, which has no bytes.
+    # A string of the request may hold an unpaired surrogate, which cannot be encoded.
     text = json.dumps(body, default=str, ensure_ascii=False, separators=(",", ":"))
     return Response(
         text.encode("utf-8", "replace"), kind.status, dict(headers), media_type=MEDIA_TYPE
     )
 
 
-def _shown(value: object) -> object:
-    """A value short enough to be sent back, and of a kind that JSON has."""
+def _json_value(value: object) -> object:
+    """A value as JSON, shortened to be sent back."""
     if value is None or isinstance(value, bool | int):
         return value if not isinstance(value, int) or abs(value) < 2**53 else str(value)
     if isinstance(value, float):
         return value if value == value and abs(value) != float("inf") else str(value)
     text = value.decode(errors="replace") if isinstance(value, bytes) else str(value)
-    return text if len(text) <= _SHOWN_VALUE else text[:_SHOWN_VALUE] + "…"
+    return text if len(text) <= _MAX_VALUE_CHARS else text[:_MAX_VALUE_CHARS] + "…"

@@ -1,9 +1,9 @@
-"""What was done in a session, by its samples: sets found, named, counted and judged.
+"""Recognises the sets of sessions: segmented, classified, counted and scored by their samples.
 
-Computed when a complete session is first asked for and kept whole in `predictions`: what was
-answered, by which models. It is computed again when the session's samples changed, when sets were
-found without a learned model and there is one now, and when something was left without a name and
-other models serve now. What was named stays as the person has seen it.
+A complete session is recognised when it is first requested, and the predictions are stored with
+their models. It is recognised again when its samples changed, when sets were segmented without a
+trained model and there is one now, and when a set was left without a name and other models serve
+now. A named set keeps its name.
 """
 
 import asyncio
@@ -27,156 +27,169 @@ from store.records import Records
 from store.sessions import SessionRow, newest_revision
 from store.sets import SetRow
 
-REMEMBERED = 1024  # sessions in which nothing was found; a hundred bytes each
+MAX_CACHED = 1024  # sessions without any set; a hundred bytes each
 T = TypeVar("T")
 
 
 @dataclass(slots=True)
-class _Look:
-    """A look at a session, and how many wait for it."""
+class _Recognition:
+    """A recognition of a session in progress, and how many callers wait for it."""
 
     task: asyncio.Task[list[Prediction]]
     waiting: int = 0
-    begun: bool = False
+    started: bool = False
 
 
 class Recogniser:
-    """Finds the sets of sessions; one session at a time, users in turn, off the event loop."""
+    """Recognises one session at a time, users in turn, off the event loop."""
 
     def __init__(self, records: Records, models: ModelCache) -> None:
         self._records = records
         self._models = models
         self._queue = FairQueue()
         self._live_queue = FairQueue()
-        self._looks: dict[tuple[UUID, UUID], _Look] = {}
+        self._running: dict[tuple[UUID, UUID], _Recognition] = {}
         self._measurer = Measurer(records, models)
-        self._empty: OrderedDict[tuple[UUID, UUID, int], ModelVersions] = OrderedDict()
+        self._no_sets: OrderedDict[tuple[UUID, UUID, int], ModelVersions] = OrderedDict()
 
-    async def sets_of(self, user_id: UUID, session: SessionRow, now: datetime) -> list[Prediction]:
-        """The sets of a complete session in order of time; none while it is not complete.
+    async def recognised_sets(
+        self, user_id: UUID, session: SessionRow, now: datetime
+    ) -> list[Prediction]:
+        """The recognised sets of a complete session in time order; none of an incomplete one.
 
         Raises:
-            DatabaseAway: the samples or a model cannot be read.
+            DatabaseUnavailable: the samples or a model cannot be read.
             Retryable: too many sessions of this user wait for their turn.
         """
         if not session.complete:
             return []
-        kept = await self._fresh(user_id, session)
-        return await self._once(user_id, session, now) if kept is None else kept
+        predictions = await self._stored(user_id, session)
+        return (
+            await self._recognise_once(user_id, session, now)
+            if predictions is None
+            else predictions
+        )
 
-    async def measured(
+    async def measure(
         self, user_id: UUID, session: SessionRow, sets: Sequence[SetRow]
     ) -> dict[UUID, SetMeasurements]:
-        """What the samples say of confirmed sets, as far as they are in.
+        """Repetitions and form of confirmed sets whose samples are stored.
 
         Raises:
-            DatabaseAway: samples or the book of form cannot be read.
+            DatabaseUnavailable: samples or the form model cannot be read.
             Retryable: too many sessions of this user wait for their turn.
         """
         return await self._measurer.of_sets(user_id, session, sets, declared_layout(session))
 
     def forget(self, user_id: UUID, session_id: UUID) -> None:
-        """Forget a session that was deleted; what was answered went with its other rows.
+        """Drop a deleted session from the cache; its predictions were deleted with its other rows.
 
-        A look that is under way may end: nothing that it writes outlives the deletion.
+        A recognition in progress may finish: nothing that it writes survives the deletion.
         """
-        for key in [key for key in self._empty if key[:2] == (user_id, session_id)]:
-            del self._empty[key]
+        for key in [key for key in self._no_sets if key[:2] == (user_id, session_id)]:
+            del self._no_sets[key]
 
-    async def _once(self, user_id: UUID, session: SessionRow, now: datetime) -> list[Prediction]:
-        """One look at a session however many ask.
+    async def _recognise_once(
+        self, user_id: UUID, session: SessionRow, now: datetime
+    ) -> list[Prediction]:
+        """Share one recognition of a session among all callers.
 
-        A look that has begun goes on without them: who gave up finds it next time. One that waits
-        for its turn is dropped with the last of them.
+        One that has started goes on without them: its result is stored for later. One that waits
+        for its turn is cancelled with the last of them.
         """
         key = (user_id, session.session_id)
-        look = self._looks.get(key)
-        if look is None:
-            task = asyncio.create_task(self._find_in_turn(user_id, session, now))
-            look = self._looks[key] = _Look(task)
-            task.add_done_callback(lambda done: self._forget_look(key, done))
-        look.waiting += 1
+        recognition = self._running.get(key)
+        if recognition is None:
+            task = asyncio.create_task(self._recognise_in_turn(user_id, session, now))
+            recognition = self._running[key] = _Recognition(task)
+            task.add_done_callback(lambda done: self._forget(key, done))
+        recognition.waiting += 1
         try:
-            return await asyncio.shield(look.task)
+            return await asyncio.shield(recognition.task)
         finally:
-            look.waiting -= 1
-            if not look.waiting and not look.begun:
-                look.task.cancel()
-                self._forget_look(key, look.task)
+            recognition.waiting -= 1
+            if not recognition.waiting and not recognition.started:
+                recognition.task.cancel()
+                self._forget(key, recognition.task)
 
-    def _forget_look(self, key: tuple[UUID, UUID], task: asyncio.Task[list[Prediction]]) -> None:
-        """Forget a look that is over or that nobody wants: the next caller begins another one."""
-        look = self._looks.get(key)
-        if look is not None and look.task is task:
-            del self._looks[key]
+    def _forget(self, key: tuple[UUID, UUID], task: asyncio.Task[list[Prediction]]) -> None:
+        """Forget a recognition that is finished or cancelled: the next caller starts a new one."""
+        recognition = self._running.get(key)
+        if recognition is not None and recognition.task is task:
+            del self._running[key]
 
-    async def in_turn(self, user_id: UUID, look: Callable[..., T], *given: Any) -> T:
-        """Run a look at a live session in a thread, one at a time and users in turn.
+    async def run_live(self, user_id: UUID, work: Callable[..., T], *args: Any) -> T:
+        """Run `work` for a live session in a thread, one at a time and users in turn.
 
-        Looks at whole sessions have a queue of their own: the two do not wait for each other.
+        Complete sessions have a queue of their own: the two do not wait for each other.
 
         Raises:
             Retryable: too many live sessions of this user wait for their turn.
         """
-        return await self._live_queue.whole(user_id, lambda: asyncio.to_thread(look, *given))
+        return await self._live_queue.run(user_id, lambda: asyncio.to_thread(work, *args))
 
-    async def _find_in_turn(
+    async def _recognise_in_turn(
         self, user_id: UUID, session: SessionRow, now: datetime
     ) -> list[Prediction]:
         async with self._queue.turn(user_id):
-            self._looks[user_id, session.session_id].begun = True
-            return await self._find(user_id, session, now)
+            self._running[user_id, session.session_id].started = True
+            return await self._recognise(user_id, session, now)
 
-    async def _fresh(self, user_id: UUID, session: SessionRow) -> list[Prediction] | None:
-        """What was answered, None where it is to be answered (again)."""
+    async def _stored(self, user_id: UUID, session: SessionRow) -> list[Prediction] | None:
+        """The stored predictions, None if the session must be recognised (again)."""
         revision_us = await self._revision(user_id, session)
-        kept = await self._records.predictions.of_session(user_id, session.session_id)
-        kept = [one for one in kept if one.predicted_at.timestamp() * 1e6 >= revision_us]
-        was = self._empty.get((user_id, session.session_id, revision_us))
-        if kept and kept[0].details:
-            was = json.loads(kept[0].details)["asked"]
-        if was is None:
+        predictions = await self._records.predictions.of_session(user_id, session.session_id)
+        predictions = [
+            one for one in predictions if one.predicted_at.timestamp() * 1e6 >= revision_us
+        ]
+        used = self._no_sets.get((user_id, session.session_id, revision_us))
+        if predictions and predictions[0].details:
+            used = json.loads(predictions[0].details)["asked"]
+        if used is None:
             return None
-        now, _ = await self.learned_for(user_id, was["layout"])
-        return None if outdated(was, now, abstained=any(o.abstained for o in kept)) else kept
+        current, _ = await self.load_models(user_id, used["layout"])
+        abstained = any(one.abstained for one in predictions)
+        return None if outdated(used, current, abstained=abstained) else predictions
 
-    async def _find(self, user_id: UUID, session: SessionRow, now: datetime) -> list[Prediction]:
+    async def _recognise(
+        self, user_id: UUID, session: SessionRow, now: datetime
+    ) -> list[Prediction]:
         revision_us = await self._revision(user_id, session)
-        learned_for = partial(self.learned_for, user_id)
-        seen = await recognise_session(
-            self._records, user_id, session, revision_us, learned_for, now
+        load_models = partial(self.load_models, user_id)
+        result = await recognise_session(
+            self._records, user_id, session, revision_us, load_models, now
         )
-        if seen is None:
+        if result is None:
             return []
-        kept, asked = seen
-        if not kept:
-            self._empty[user_id, session.session_id, revision_us] = asked
-            while len(self._empty) > REMEMBERED:
-                self._empty.popitem(last=False)
-        return kept
+        predictions, versions = result
+        if not predictions:
+            self._no_sets[user_id, session.session_id, revision_us] = versions
+            while len(self._no_sets) > MAX_CACHED:
+                self._no_sets.popitem(last=False)
+        return predictions
 
     async def _revision(self, user_id: UUID, session: SessionRow) -> int:
         lists = await self._records.sessions.lists(user_id, session.session_id)
         return newest_revision(lists)
 
-    async def learned_for(
+    async def load_models(
         self, user_id: UUID, layout: str
     ) -> tuple[ModelVersions, RecognitionModels]:
-        """The models that would answer now, and their versions."""
+        """The models that serve a user now, and their versions."""
         ladder = await self._models.ladder(user_id, layout, FAMILY)
         activity = await self._models.find(user_id, layout, "activity")
-        alone = await self._models.find(user_id, ACC3, "activity") if layout == ACC6 else None
-        activity = activity or alone
+        acc_only = await self._models.find(user_id, ACC3, "activity") if layout == ACC6 else None
+        activity = activity or acc_only
         form = await self._models.find(user_id, layout, "form")
-        asked = {
+        versions = {
             "layout": layout,
             "exercise": [one.stored.version for one in ladder],
             "activity": activity.stored.version if activity else None,
             "form": form.stored.version if form else None,
         }
-        return asked, RecognitionModels(
+        return versions, RecognitionModels(
             tuple(rungs_of(ladder)),
             activity.model if activity else None,
             form.model if form else None,
-            alone.model if alone else None,
+            acc_only.model if acc_only else None,
         )

@@ -15,17 +15,17 @@ from schemas.config_file import load_config
 from schemas.errors import BadConfig, MuvrError
 
 CONFIG_PATH = "MUVR_CONFIG_PATH"
-GRACE_S = 10
-WORKER_S = 30
-"""A worker that says nothing for so long is replaced. uvicorn's 5 s are too few beside a training
-that takes all cores: it would end healthy workers, and what they were answering."""
-ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
-"""A product of a few windows is done before a second thread is awake, and differs in its last bits
-when two have summed it."""
+SHUTDOWN_TIMEOUT_S = 10
+WORKER_HEALTHCHECK_S = 30
+"""A worker that does not respond for so long is replaced. uvicorn's 5 s are too few beside a
+training run that takes all cores: it would kill healthy workers with their requests."""
+BLAS_THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+"""One BLAS thread: a product of a few windows is done before a second thread is awake, and its last
+bits depend on the number of threads."""
 
 
 def main(config_path: Path) -> int:
-    """Serve until SIGTERM; requests under way are finished first. Returns the exit code."""
+    """Serve until SIGTERM; requests in flight are finished first. Returns the exit code."""
     try:
         config = load_config(config_path)
         _prepare(config, config_path)
@@ -53,8 +53,8 @@ def main(config_path: Path) -> int:
             server_header=False,
             limit_concurrency=config.api.connections,
             timeout_keep_alive=config.api.idle_timeout_s,
-            timeout_worker_healthcheck=WORKER_S,
-            timeout_graceful_shutdown=GRACE_S,
+            timeout_worker_healthcheck=WORKER_HEALTHCHECK_S,
+            timeout_graceful_shutdown=SHUTDOWN_TIMEOUT_S,
         )
     finally:
         pid_file.unlink(missing_ok=True)
@@ -66,15 +66,15 @@ def application() -> FastAPI:
     from api.app import create_app  # after the environment of metrics is set
 
     app = create_app(load_config(Path(os.environ[CONFIG_PATH])))
-    _settle_memory()
+    _freeze_garbage_collector()
     return app
 
 
-def _settle_memory() -> None:
-    """Keep the garbage collector away from what was made until here: all of it stays.
+def _freeze_garbage_collector() -> None:
+    """Exclude all objects that exist now from garbage collection: they live until the end.
 
-    Measured: an eighth of the time of a chunk went into counting references of modules and routes.
-    Requests leave few cycles behind, so the youngest generation may grow larger, too.
+    Measured: traversing modules and routes took an eighth of the time of a chunk. Requests leave
+    few reference cycles, so the youngest generation may also grow larger.
     """
     gc.collect()
     gc.freeze()
@@ -82,7 +82,7 @@ def _settle_memory() -> None:
 
 
 def _prepare(config: Config, config_path: Path) -> None:
-    """What must be there before the first worker.
+    """Prepare folders, environment and keys before the first worker starts.
 
     Raises:
         BadConfig: a development key for an address that others can reach.
@@ -91,7 +91,9 @@ def _prepare(config: Config, config_path: Path) -> None:
 
     config.paths.run.mkdir(parents=True, exist_ok=True)
     os.environ[CONFIG_PATH] = str(config_path.resolve())
-    for name in ONE_THREAD:  # numpy reads them when it is first imported, with the application
+    for (
+        name
+    ) in BLAS_THREAD_VARIABLES:  # numpy reads them when it is first imported, with the application
         os.environ.setdefault(name, "1")
     load_keys(config.paths.secrets, config.api.host)
     if config.api.workers > 1:  # workers add up their metrics in files

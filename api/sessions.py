@@ -1,4 +1,4 @@
-"""Sessions: opened, asked for, deleted."""
+"""Sessions: open, list, read, delete."""
 
 from datetime import datetime
 from uuid import UUID
@@ -7,10 +7,10 @@ from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, Field
 
 from api.cursors import NextPage, PageCursor, PageLimit
-from api.dependencies import Sensor, ServicesHere
+from api.dependencies import Sensor, ServicesDep
 from api.deviations import DeviationShape, deviation_shape
 from api.disconnect import cancel_on_disconnect
-from api.problems import described
+from api.problems import problem_responses
 from api.sets import SetShape, recognised_shape, set_shape
 from ingest.notes import session_notes
 from models.signal.pieces import Side
@@ -89,9 +89,9 @@ class HeldAnswer(BaseModel):
     streams: dict[str, HeldShape]
 
 
-@router.put("/{session}", summary="Open a session", responses=described(409, 410))
+@router.put("/{session}", summary="Open a session", responses=problem_responses(409, 410))
 async def open_session(
-    session: UUID, opening: SessionOpening, caller: Sensor, services: ServicesHere
+    session: UUID, opening: SessionOpening, caller: Sensor, services: ServicesDep
 ) -> SessionSummary:
     """Open a session, or add streams to it. Repeatable; a stream is declared once."""
     row = await services.recorder.open_session(caller.user_id, session, opening)
@@ -101,42 +101,44 @@ async def open_session(
 @router.get("", summary="Sessions, newest first")
 async def list_sessions(
     caller: Sensor,
-    services: ServicesHere,
+    services: ServicesDep,
     limit: PageLimit = 50,
     cursor: PageCursor = None,
 ) -> SessionPage:
     """The caller's sessions."""
     before = services.cursors.unseal_id(CURSOR, cursor)
     rows = await services.records.sessions.page(caller.user_id, before, limit + 1)
-    page, following = services.cursors.page(CURSOR, rows, limit, lambda row: row.session_id)
-    return SessionPage(sessions=[summary(row) for row in page], cursor=following)
+    page, next_cursor = services.cursors.page(CURSOR, rows, limit, lambda row: row.session_id)
+    return SessionPage(sessions=[summary(row) for row in page], cursor=next_cursor)
 
 
-@router.get("/{session}", summary="A session and what was done in it", responses=described(410))
+@router.get(
+    "/{session}", summary="A session and what was done in it", responses=problem_responses(410)
+)
 async def read_session(
-    session: UUID, caller: Sensor, services: ServicesHere, request: Request
+    session: UUID, caller: Sensor, services: ServicesDep, request: Request
 ) -> SessionAnswer:
     """The session, its sets, where it left the plan, and what was noticed about its data."""
     row = await services.recorder.session(caller.user_id, session)
     sets = await services.records.sets.of_session(caller.user_id, session)
-    look = services.recogniser.sets_of(caller.user_id, row, services.clock())
-    found = await cancel_on_disconnect(request, look)
-    others = not_confirmed(found, [(one.started_at, one.ended_at) for one in sets])
-    measured = await services.recogniser.measured(caller.user_id, row, sets)
+    recognition = services.recogniser.recognised_sets(caller.user_id, row, services.clock())
+    recognised = await cancel_on_disconnect(request, recognition)
+    unconfirmed = not_confirmed(recognised, [(one.started_at, one.ended_at) for one in sets])
+    measured = await services.recogniser.measure(caller.user_id, row, sets)
     shapes = [set_shape(one, measured.get(one.set_id)) for one in sets]
-    shapes += [recognised_shape(one) for one in others]
+    shapes += [recognised_shape(one) for one in unconfirmed]
     month = month_of(row.started_at.date())
-    left = await services.records.deviations.of_session(caller.user_id, month, session)
+    deviations = await services.records.deviations.of_session(caller.user_id, month, session)
     return SessionAnswer(
         **summary(row).model_dump(),
         sets=sorted(shapes, key=lambda shape: shape.started_at),
-        deviations=[deviation_shape(one) for one in left],
+        deviations=[deviation_shape(one) for one in deviations],
         notes=await session_notes(services.records, caller.user_id, row),
     )
 
 
-@router.get("/{session}/chunks", summary="What is held", responses=described(410))
-async def held(session: UUID, caller: Sensor, services: ServicesHere) -> HeldAnswer:
+@router.get("/{session}/chunks", summary="What is held", responses=problem_responses(410))
+async def held(session: UUID, caller: Sensor, services: ServicesDep) -> HeldAnswer:
     """Ranges of chunk numbers per stream, and the numbers that hold more than one body."""
     streams = await services.recorder.held(caller.user_id, session)
     return HeldAnswer.model_validate(
@@ -151,7 +153,7 @@ async def held(session: UUID, caller: Sensor, services: ServicesHere) -> HeldAns
 
 
 @router.delete("/{session}", status_code=204, summary="Delete a session")
-async def delete_session(session: UUID, caller: Sensor, services: ServicesHere) -> Response:
+async def delete_session(session: UUID, caller: Sensor, services: ServicesDep) -> Response:
     """Delete a session with its chunks, sets and answers, for good; its id is not used again."""
     await services.recorder.delete_session(caller.user_id, session)
     services.recogniser.forget(caller.user_id, session)

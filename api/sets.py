@@ -1,4 +1,4 @@
-"""Confirmed sets: what a person says was done."""
+"""Confirmed sets: confirm, correct, delete."""
 
 import json
 import re
@@ -11,9 +11,9 @@ from uuid import UUID
 from fastapi import APIRouter, Header, Response
 from pydantic import BaseModel, Field
 
-from api.dependencies import Sensor, ServicesHere
-from api.keeping import set_counts_as
-from api.problems import described
+from api.dependencies import Sensor, ServicesDep
+from api.problems import problem_responses
+from api.quota import set_quota
 from api.shapes import ModelName
 from models.recognition.sets import SetMeasurements
 from models.reps.count import Repetitions
@@ -86,13 +86,15 @@ IfMatch = Annotated[
 ]
 
 
-@router.put("/{set}", summary="Confirm or correct a set", responses=described(409, 410, 412))
+@router.put(
+    "/{set}", summary="Confirm or correct a set", responses=problem_responses(409, 410, 412)
+)
 async def confirm_set(
     session: UUID,
     set: UUID,  # the word in the path
     confirmation: SetConfirmation,
     caller: Sensor,
-    services: ServicesHere,
+    services: ServicesDep,
     response: Response,
     if_match: IfMatch = None,
 ) -> SetShape:
@@ -101,26 +103,28 @@ async def confirm_set(
     Its samples are kept once more, to be learned from: each second and sensor counts as 100 of the
     samples of a day, where the session declares an accelerometer.
     """
-    row = await services.recorder.session(caller.user_id, session)
-    services.allowance.take_samples(caller.user_id, set_counts_as(row, confirmation))
+    session_row = await services.recorder.session(caller.user_id, session)
+    services.rate_limiter.take_samples(caller.user_id, set_quota(session_row, confirmation))
     current = await _revision(services, caller, session, set, if_match)
-    kept = await services.recorder.confirm_set(caller.user_id, session, set, confirmation, current)
-    response.headers["ETag"] = etag(kept)
-    return set_shape(kept)
+    row = await services.recorder.confirm_set(caller.user_id, session, set, confirmation, current)
+    response.headers["ETag"] = etag(row)
+    return set_shape(row)
 
 
-@router.delete("/{set}", status_code=204, summary="Delete a set", responses=described(410, 412))
+@router.delete(
+    "/{set}", status_code=204, summary="Delete a set", responses=problem_responses(410, 412)
+)
 async def delete_set(
     session: UUID,
     set: UUID,  # the word in the path
     caller: Sensor,
-    services: ServicesHere,
+    services: ServicesDep,
     if_match: IfMatch = None,
 ) -> Response:
     """Delete a set; its id is not used again.
 
     The next training learns without it, and its model takes over if it passes the gate. Where too
-    few sets are left to learn from, the user's old model stops serving then, and everybody's model
+    few sets are left to learn from, the user's old model stops serving then, and the global model
     answers.
     """
     current = None if if_match == "*" else parse_etag(if_match)
@@ -129,11 +133,11 @@ async def delete_set(
 
 
 def set_shape(row: SetRow, measured: SetMeasurements | None = None) -> SetShape:
-    """A confirmed set as clients see it: nobody guessed, so nothing is probable.
+    """A confirmed set as clients see it: without prediction and probability.
 
     Args:
-        row: what the person said; the person's number of repetitions is never changed.
-        measured: what the samples say, None while they are not in.
+        row: the confirmed set; a confirmed number of repetitions is never changed.
+        measured: measurements by its samples, None while these are not stored.
     """
     counted = measured.counted if measured else None
     judged = measured.form if measured else None
@@ -158,26 +162,26 @@ def set_shape(row: SetRow, measured: SetMeasurements | None = None) -> SetShape:
     )
 
 
-def recognised_shape(one: Prediction) -> SetShape:
-    """A set that was found in the samples, as clients see it."""
-    details = json.loads(one.details or "{}")
+def recognised_shape(prediction: Prediction) -> SetShape:
+    """A recognised set as clients see it."""
+    details = json.loads(prediction.details or "{}")
     return SetShape(
-        set=one.set_id,
-        started_at=one.started_at,
-        ended_at=one.ended_at,
-        exercise=one.exercise,
-        probability=one.probability,
-        abstained=one.abstained,
-        reason=one.reason,
+        set=prediction.set_id,
+        started_at=prediction.started_at,
+        ended_at=prediction.ended_at,
+        exercise=prediction.exercise,
+        probability=prediction.probability,
+        abstained=prediction.abstained,
+        reason=prediction.reason,
         model=None
-        if one.level is None or one.version is None
+        if prediction.level is None or prediction.version is None
         else ModelName.model_validate(
-            {"family": one.family, "level": one.level, "version": one.version}
+            {"family": prediction.family, "level": prediction.level, "version": prediction.version}
         ),
-        reps=one.reps,
+        reps=prediction.reps,
         reps_confidence=details.get("confidence"),
         repetitions=[
-            repetition_shape(one.started_at, rep) for rep in details.get("repetitions", ())
+            repetition_shape(prediction.started_at, rep) for rep in details.get("repetitions", ())
         ],
         form=FormShape.model_validate(details["form"]) if details.get("form") else None,
         weight_kg=None,
@@ -188,7 +192,7 @@ def recognised_shape(one: Prediction) -> SetShape:
 
 
 def repetition_shape(set_started_at: datetime, rep: Mapping[str, float]) -> RepetitionShape:
-    """A repetition on the clock; its own times are seconds after the set's first sample."""
+    """A repetition with absolute times; `rep` has seconds after the set's first sample."""
     return RepetitionShape(
         started_at=set_started_at + timedelta(seconds=rep["start_s"]),
         ended_at=set_started_at + timedelta(seconds=rep["end_s"]),
@@ -222,20 +226,20 @@ def parse_etag(if_match: str | None) -> int | None:
     """
     if if_match is None:
         return None
-    found = _ETAG.fullmatch(if_match.strip())
-    if not found or int(found[1]) >= 1 << 63:
+    match = _ETAG.fullmatch(if_match.strip())
+    if not match or int(match[1]) >= 1 << 63:
         raise BadEvent(
             f'If-Match {if_match[:40]!r} is no ETag of a set; send one as received, such as "17"',
             field="If-Match",
             value=if_match[:40],
         )
-    return int(found[1])
+    return int(match[1])
 
 
 async def _revision(
-    services: ServicesHere, caller: Sensor, session_id: UUID, set_id: UUID, if_match: str | None
+    services: ServicesDep, caller: Sensor, session_id: UUID, set_id: UUID, if_match: str | None
 ) -> int | None:
-    """The revision to correct; `*` means whichever there is."""
+    """The revision to correct; `*` means the current one."""
     if if_match != "*":
         return parse_etag(if_match)
     row = await services.recorder.confirmed_set(caller.user_id, session_id, set_id)

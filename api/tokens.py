@@ -1,4 +1,4 @@
-"""Access and refresh tokens: what is in them, how they are made and read. No database here."""
+"""Access and refresh tokens: their claims, how they are created and verified. No database here."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -28,7 +28,7 @@ _LEEWAY_S = 5
 
 @dataclass(frozen=True, slots=True)
 class Claims:
-    """What a token says, after its signature, issuer, use and time were checked.
+    """The claims of a token whose signature, issuer, use and time were checked.
 
     Attributes:
         login_id: None for a token of an outside issuer.
@@ -45,7 +45,7 @@ class Claims:
 
 
 class Tokens:
-    """Makes and reads signed tokens."""
+    """Creates and verifies signed tokens."""
 
     def __init__(
         self, settings: Auth, ring: KeyRing, clock: Callable[[], float] = time.time
@@ -56,8 +56,8 @@ class Tokens:
         self._outside = IssuerKeys(settings.outside_jwks)
 
     @property
-    def believed(self) -> tuple[object, ...]:
-        """Changes whenever a key is no longer believed, or a new one is."""
+    def trusted(self) -> tuple[object, ...]:
+        """All trusted keys; another value whenever one was added or removed."""
         return (self._ring.keys, self._outside.keys)
 
     @property
@@ -83,20 +83,20 @@ class Tokens:
     async def read_access(self, token: str) -> Claims:
         """Read an access token as `read` does; fetch an outside key first if it is not known."""
         kid = _kid_of(token)
-        if kid not in self._ring.keys.believed:
+        if kid not in self._ring.keys.trusted:
             await self._outside.refresh(kid)
         return self.read(token, "access")
 
     def read(self, token: str, use: Use) -> Claims:
-        """What a token says.
+        """The claims of a token.
 
         Raises:
-            NotAuthenticated: not ours, tampered with, expired, or made for another use.
+            NotAuthenticated: not ours, tampered with, expired, or issued for another use.
         """
         try:
             head = jwt.get_unverified_header(token)
             kid = head.get("kid", "")
-            key = self._ring.keys.believed.get(kid)
+            key = self._ring.keys.trusted.get(kid)
             outside = self._outside.keys.get(kid)
             if key is None and outside is not None and use == "access":
                 return self._read_outside(token, outside)
@@ -124,7 +124,7 @@ class Tokens:
             leeway=_LEEWAY_S,
             options={"require": ["exp", "sub", "iss", "aud"]},
         )
-        # The outside subject is any text: its user id here follows from issuer and subject.
+        # The outside subject is any text: the user id is derived from issuer and subject.
         user_id = uuid5(NAMESPACE_URL, f"{claims['iss']} {claims['sub']}")
         scopes = frozenset(str(claims.get("scope", "")).split()) & frozenset(SCOPES)
         return Claims(user_id, None, scopes - {"operate"}, float(claims["exp"]))
@@ -144,7 +144,7 @@ class Tokens:
 
 
 def _typ(use: Use) -> str:
-    """The token's kind in its signed head: an access token never passes as a refresh token."""
+    """The token's type in its signed header: an access token never passes as a refresh token."""
     return {"access": "at+jwt", "refresh": "rt+jwt"}[use]
 
 
@@ -169,7 +169,7 @@ def _why(problem: Exception) -> str:
 
 
 def _kid_of(token: str) -> str | None:
-    """The key that a token says it was signed with; None when it says nothing."""
+    """The kid in a token's header; None if there is none."""
     try:
         kid = jwt.get_unverified_header(token).get("kid")
     except jwt.InvalidTokenError:

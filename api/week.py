@@ -1,4 +1,4 @@
-"""The caller's week: computed where it is asked for, from history or else from plans."""
+"""The caller's training week, computed per request from history or else from plans."""
 
 import asyncio
 import hashlib
@@ -12,9 +12,9 @@ from zoneinfo import ZoneInfo
 from fastapi import APIRouter, Query
 from pydantic import AfterValidator, BaseModel, Field
 
-from api.dependencies import Predict, Services, ServicesHere
+from api.dependencies import Predict, Services, ServicesDep
 from api.forecasts import log_of
-from api.problems import described
+from api.problems import problem_responses
 from api.shapes import ModelName
 from models.history import WEEK_S, SetLog
 from models.week.explain import reasons, summary
@@ -31,17 +31,17 @@ from schemas.times import EARLIEST, LATEST
 
 router = APIRouter(prefix="/v1/me", tags=["asking"])
 FAMILY = "week"
-BACK_WEEKS = 8
+LOOKBACK_WEEKS = 8
 WeekRequest = tuple[tuple[AvailableExercise, ...], WeekLimits]
 
 
-def _within_reach(value: date) -> date:
+def _in_supported_range(value: date) -> date:
     if EARLIEST.date() <= value < LATEST.date():
         return value
     raise ValueError(f"a date lies from {EARLIEST.date()} to before {LATEST.date()}")
 
 
-StartsOn = Annotated[date, AfterValidator(_within_reach)]
+StartsOn = Annotated[date, AfterValidator(_in_supported_range)]
 
 
 class PlannedExercise(BaseModel):
@@ -74,10 +74,10 @@ class WeekAnswer(BaseModel):
     model: ModelName = Field(description="its version names what the week was made from")
 
 
-@router.get("/week", responses=described(404))
+@router.get("/week", responses=problem_responses(404))
 async def week(
     caller: Predict,
-    services: ServicesHere,
+    services: ServicesDep,
     starts_on: Annotated[
         StartsOn | None, Query(description="local date; today, or tomorrow once you trained today")
     ] = None,
@@ -89,29 +89,31 @@ async def week(
     log = await log_of(services, caller.user_id, ends=True)
     zone = await _zone(services, caller.user_id)
     first = starts_on or _first_day(log, services.clock().astimezone(zone))
-    asked, source = await _asked(services, caller.user_id, log, first, zone)
+    request, source = await _week_request(services, caller.user_id, log, first, zone)
     if minutes is not None:
-        asked = asked[0], _with_time(asked[1], minutes)
-    return await asyncio.to_thread(_answer, asked, first, str(zone), source)
+        request = request[0], _with_time(request[1], minutes)
+    return await asyncio.to_thread(_answer, request, first, str(zone), source)
 
 
-def _answer(asked: WeekRequest, first: date, timezone: str, source: str) -> WeekAnswer:
-    candidates, limits = asked
+def _answer(request: WeekRequest, first: date, timezone: str, source: str) -> WeekAnswer:
+    candidates, limits = request
     plan = plan_week(candidates, limits)
     why = reasons(plan, candidates, limits)
     return WeekAnswer(
         starts_on=first,
         timezone=timezone,
-        days=[_day(plan, n, first, why[n], asked) for n in range(DAYS)],
+        days=[_day(plan, n, first, why[n], request) for n in range(DAYS)],
         missing=plan.missing,
         reason=summary(plan, candidates, limits),
         source=source,
-        model=ModelName(family=FAMILY, level="user", version=version_of(asked)),
+        model=ModelName(family=FAMILY, level="user", version=version_of(request)),
     )
 
 
-def _day(plan: WeekPlan, n: int, first: date, why: Sequence[str], asked: WeekRequest) -> PlannedDay:
-    candidates, limits = asked
+def _day(
+    plan: WeekPlan, n: int, first: date, why: Sequence[str], request: WeekRequest
+) -> PlannedDay:
+    candidates, limits = request
     known = {candidate.exercise: candidate for candidate in candidates}
     exercises = [
         PlannedExercise(
@@ -130,35 +132,35 @@ def _day(plan: WeekPlan, n: int, first: date, why: Sequence[str], asked: WeekReq
     )
 
 
-def version_of(asked: WeekRequest) -> str:
-    """A digest of what a week is made from: with the same digest it is the same week."""
-    candidates, limits = asked
-    said: list[Any] = [*candidates, limits.minutes, sorted(limits.wanted_sets.items())]
-    said += [sorted(limits.rested_days.items()), limits.most_days]
-    return hashlib.sha256(repr(said).encode()).hexdigest()[:16]
+def version_of(request: WeekRequest) -> str:
+    """A digest of the inputs of a week: the same digest gives the same week."""
+    candidates, limits = request
+    parts: list[Any] = [*candidates, limits.minutes, sorted(limits.wanted_sets.items())]
+    parts += [sorted(limits.rested_days.items()), limits.most_days]
+    return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
 
 
-async def _asked(
+async def _week_request(
     services: Services, user_id: UUID, log: SetLog, first: date, zone: ZoneInfo
 ) -> tuple[WeekRequest, str]:
-    """What the week is made from, and where that comes from.
+    """The inputs of the week, and their source: history or plans.
 
     Raises:
-        NotComputedYet: neither recent sets nor a plan.
+        NotComputedYet: there are neither recent sets nor a plan.
     """
     begin = datetime.combine(first, time(), UTC)
     offset = datetime.combine(first, time(), zone).utcoffset() or timedelta()
     begin_s, offset_s = begin.timestamp(), offset.total_seconds()
-    recent = log.before(begin_s - offset_s).since(begin_s - offset_s - BACK_WEEKS * WEEK_S)
+    recent = log.before(begin_s - offset_s).since(begin_s - offset_s - LOOKBACK_WEEKS * WEEK_S)
     if len(recent):
-        limits = limits_of(recent, begin_s, utc_offset_s=offset_s, weeks=BACK_WEEKS)
+        limits = limits_of(recent, begin_s, utc_offset_s=offset_s, weeks=LOOKBACK_WEEKS)
         return (candidates_of(recent), limits), "history"
-    kept = await services.records.plans.of_user(user_id)
-    plans = [[str(one["exercise"]) for one in plan.sets] for plan in kept if plan.sets]
+    stored = await services.records.plans.of_user(user_id)
+    plans = [[str(planned["exercise"]) for planned in plan.sets] for plan in stored if plan.sets]
     if not plans:
         raise NotComputedYet(
-            f"You have confirmed no set in the last {BACK_WEEKS} weeks and have no plan: a week is "
-            "made from either."
+            f"You have confirmed no set in the last {LOOKBACK_WEEKS} weeks and have no plan: "
+            "a week is made from either."
         )
     return (candidates_of_plans(plans), limits_of_plans(plans)), "plans"
 
@@ -175,6 +177,6 @@ async def _zone(services: Services, user_id: UUID) -> ZoneInfo:
 
 
 def _first_day(log: SetLog, now: datetime) -> date:
-    """The first day to plan: today, or tomorrow where a set began today already."""
+    """The first day to plan: today, or tomorrow if a set was done today already."""
     midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
     return now.date() + timedelta(days=bool(len(log.since(midnight.timestamp()))))

@@ -16,8 +16,8 @@ from schemathesis.checks import CHECKS, load_all_checks
 from schemathesis.core.failures import Failure, FailureGroup
 
 from bench.generated_requests import generated_cases, operations_of, register_serializers
-from bench.hostile import attack_apart
-from bench.known import WITHIN_S, Asker, example, log_in, opened, prepare_asker, with_known
+from bench.hostile import attack_in_subprocess
+from bench.known import WITHIN_S, FuzzUser, example, log_in, opened, prepare_fuzz_user, with_known
 from muvr.context import CommandContext
 from muvr.deployment import PASSWORD, Deployment, deployed
 from schemas.progress import Progress
@@ -41,20 +41,20 @@ ROUNDS = 20
 
 @dataclass(slots=True)
 class FuzzResult:
-    """What came of asking.
+    """Results of the fuzzed requests.
 
     Attributes:
         operations: all that the document describes, by method and path.
-        cases: how many requests were sent.
-        about: how many of them named things that exist.
-        found: what was wrong, and with how many answers.
-        answered: the operations that answered 2xx at least once.
+        cases: requests sent.
+        about_known: of these, requests that named existing resources.
+        problems: kind of problem to the number of responses with it.
+        answered: operations that answered 2xx at least once.
     """
 
     operations: frozenset[str]
     cases: int = 0
-    about: int = 0
-    found: Counter[str] = field(default_factory=Counter[str])
+    about_known: int = 0
+    problems: Counter[str] = field(default_factory=Counter[str])
     answered: set[str] = field(default_factory=set[str])
 
     @property
@@ -69,13 +69,13 @@ def run(
     """Ask everything that the document describes, right and wrong, then attack the decoders."""
     with context.terminal:
         with deployed(context) as deployment:
-            asked = ask_everything(
+            result = ask_everything(
                 deployment.service.url, lambda: _operator(deployment), cases, context.terminal
             )
         context.terminal.step("hostile bodies, in a process of their own", 0, decoder_cases)
-        hostile = attack_apart(decoder_cases, SEED)
+        hostile = attack_in_subprocess(decoder_cases, SEED)
     return [
-        *_asked(asked),
+        *_asked(result),
         Figure(
             "decoder_cases",
             hostile.cases,
@@ -96,16 +96,16 @@ def run(
     ]
 
 
-def _asked(asked: FuzzResult) -> list[Figure]:
-    schema = {what: n for what, n in asked.found.items() if not what.startswith(SERVER_ERROR)}
-    server = {what: n for what, n in asked.found.items() if what.startswith(SERVER_ERROR)}
-    silent = f"; silent: {', '.join(sorted(asked.silent))}" if asked.silent else ""
+def _asked(result: FuzzResult) -> list[Figure]:
+    schema = {what: n for what, n in result.problems.items() if not what.startswith(SERVER_ERROR)}
+    server = {what: n for what, n in result.problems.items() if what.startswith(SERVER_ERROR)}
+    silent = f"; silent: {', '.join(sorted(result.silent))}" if result.silent else ""
     return [
-        Figure("cases", asked.cases, floor=CASES, protocol=_protocol(asked)),
+        Figure("cases", result.cases, floor=CASES, protocol=_protocol(result)),
         Figure(
             "operations_answered",
-            len(asked.answered),
-            floor=len(asked.operations),
+            len(result.answered),
+            floor=len(result.operations),
             protocol=f"of all that the document describes, answered 2xx at least once{silent}",
         ),
         _none("server_errors", sum(server.values()), _shown(server) or "answers 500 and above"),
@@ -113,18 +113,18 @@ def _asked(asked: FuzzResult) -> list[Figure]:
     ]
 
 
-def _operator(deployment: Deployment) -> Asker:
+def _operator(deployment: Deployment) -> FuzzUser:
     """A new user who may operate, has every model, and knows of other people."""
     name, other = (f"fuzz-{os.urandom(6).hex()}" for _ in range(2))
     for one in (name, other):
         deployment.register(one)
     with closing(deployment.database()) as database:
-        ids = asyncio.run(prepare_asker(database, name, other))
+        ids = asyncio.run(prepare_fuzz_user(database, name, other))
     return log_in(deployment.service.url, name, PASSWORD, ids)
 
 
 def ask_everything(
-    url: str, register: Callable[[], Asker], cases: int, progress: Progress
+    url: str, register: Callable[[], FuzzUser], cases: int, progress: Progress
 ) -> FuzzResult:
     """Requests for every operation, half of them against its description, round after round.
 
@@ -143,18 +143,18 @@ def ask_everything(
     operations = list(operations_of(document))
     operations.sort(key=lambda one: (_name(one) == LAST, one.method.upper() == "DELETE"))
     runs = [(one, mode) for one in operations for mode in GenerationMode]
-    asked = FuzzResult(frozenset(map(_name, operations)))
+    result = FuzzResult(frozenset(map(_name, operations)))
     for number in range(ROUNDS):
-        if asked.cases >= cases:
+        if result.cases >= cases:
             break
         with requests.Session() as session:
-            one = _begun(url, session, document.raw_schema, register(), asked)
+            one = _begun(url, session, document.raw_schema, register(), result)
             for at, (operation, mode) in enumerate(runs):
-                progress.step("requests from the document", asked.cases, cases)
-                wanted = max(1, math.ceil((cases - asked.cases) / (len(runs) - at)))
+                progress.step("requests from the document", result.cases, cases)
+                wanted = max(1, math.ceil((cases - result.cases) / (len(runs) - at)))
                 drawn = list(generated_cases(operation, mode, wanted, SEED + number))
                 one.ask(operation, drawn, with_example=mode is GenerationMode.POSITIVE)
-    return asked
+    return result
 
 
 @dataclass(slots=True)
@@ -163,14 +163,14 @@ class _Round:
 
     Attributes:
         known: what is there, by the name of a parameter or of a field.
-        asked: the results of these requests and of those of other rounds.
+        result: the results of these requests and of those of other rounds.
     """
 
     url: str
     session: requests.Session
     document: Mapping[str, Any]
     known: dict[str, Any]
-    asked: FuzzResult
+    result: FuzzResult
 
     def ask(self, operation: Any, drawn: Sequence[Case[Any]], *, with_example: bool) -> None:
         """The document's example and every second drawn case about what is there, if it can be."""
@@ -190,10 +190,10 @@ class _Round:
             case.path_parameters.update(self._told(operation, "path"))
             case.query.update(self._told(operation, "query"))
             case.body = with_known(case.body, self.known)
-        self.asked.about += knows
-        self.asked.cases += 1
-        if _judge(case, self.session, self.url, self.asked.found):
-            self.asked.answered.add(_name(operation))
+        self.result.about_known += knows
+        self.result.cases += 1
+        if _judge(case, self.session, self.url, self.result.problems):
+            self.result.answered.add(_name(operation))
 
     def _told(self, operation: Any, place: str) -> dict[str, Any]:
         """What is known for the parameters in a place."""
@@ -205,12 +205,12 @@ def _begun(
     url: str,
     session: requests.Session,
     document: Mapping[str, Any],
-    asker: Asker,
-    asked: FuzzResult,
+    asker: FuzzUser,
+    result: FuzzResult,
 ) -> _Round:
     session.headers["Authorization"] = f"Bearer {asker.token}"
     known = opened(url, session, document, asker.known)
-    return _Round(url, session, document, known, asked)
+    return _Round(url, session, document, known, result)
 
 
 def _parameters(operation: Any, place: str) -> list[str]:
@@ -218,19 +218,21 @@ def _parameters(operation: Any, place: str) -> list[str]:
     return [one["name"] for one in described if one["in"] == place]
 
 
-def _judge(case: Case[Any], session: requests.Session, url: str, found: Counter[str]) -> bool:
+def _judge(case: Case[Any], session: requests.Session, url: str, problems: Counter[str]) -> bool:
     """Count what is wrong with the answer; whether it was 2xx."""
     try:
         response = case.call(base_url=url, session=session, timeout=WITHIN_S)
     except requests.RequestException as problem:
-        found[f"{SERVER_ERROR}: no answer: {type(problem).__name__}: {_name(case.operation)}"] += 1
+        problems[
+            f"{SERVER_ERROR}: no answer: {type(problem).__name__}: {_name(case.operation)}"
+        ] += 1
         return False
     for name in (SERVER_ERROR, *SCHEMA):
         check: Any = CHECKS.get_one(name)
         try:
             case.validate_response(response, checks=[check])
         except (Failure, FailureGroup):
-            found[f"{name}: {_name(case.operation)} answered {response.status_code}"] += 1
+            problems[f"{name}: {_name(case.operation)} answered {response.status_code}"] += 1
     return 200 <= response.status_code < 300
 
 
@@ -238,10 +240,10 @@ def _name(operation: Any) -> str:
     return f"{operation.method.upper()} {operation.path}"
 
 
-def _protocol(asked: FuzzResult) -> str:
+def _protocol(result: FuzzResult) -> str:
     return (
-        f"schemathesis, every operation, requests by the document and against it, {asked.cases} "
-        f"sent, {asked.about} of them about what is there"
+        f"schemathesis, every operation, requests by the document and against it, {result.cases} "
+        f"sent, {result.about_known} of them about what is there"
     )
 
 
@@ -249,6 +251,6 @@ def _none(name: str, number: int, protocol: str) -> Figure:
     return Figure(name, number, floor=0, ceiling=True, protocol=protocol)
 
 
-def _shown(found: Mapping[str, int]) -> str:
-    worst = Counter(found).most_common(SHOWN)
+def _shown(problems: Mapping[str, int]) -> str:
+    worst = Counter(problems).most_common(SHOWN)
     return "; ".join(f"{count} × {what}" for what, count in worst)

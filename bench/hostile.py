@@ -1,4 +1,4 @@
-"""Bodies that nobody should send, into every decoder that reads what strangers send.
+"""Mutated bodies into every decoder of untrusted input.
 
 Mutation knows the structure of a body: it changes fields, keys and lengths of valid bodies and
 packs them again, so that most cases reach past the parser. The rest are broken bytes.
@@ -22,8 +22,8 @@ from api.items import items_in
 from bench.recorded import FIRST_NS
 from ingest.bodies import decode_body
 from ingest.chunks import CBOR, JSON, canonical_body, decode_chunk
+from ingest.classify_body import read_recording
 from ingest.edge_impulse import read_acquisition
-from ingest.questions import read_recording
 from models.signal.codec import decode_samples, encode_samples
 from models.signal.pieces import Piece
 from models.signal.windows import RATE_HZ
@@ -36,7 +36,7 @@ Decoders = Callable[[], Mapping[str, BodyDecoder]]
 LIMITS = Limits()
 _SMALL = Limits(decoded_mb=0.25)
 _HALF = "\ue000"  # stands for half a surrogate pair, which no library agrees to write
-ODD: tuple[Any, ...] = (
+ODD_VALUES: tuple[Any, ...] = (
     None, True, False, 0, 1, -1, 8193, 2**31, 2**32, 2**63, 2**64, -(2**63), 2**70,
     10**5000,
     0.0, -0.0, 1e-320, 1e308, float("nan"), float("inf"), -float("inf"),
@@ -45,13 +45,13 @@ ODD: tuple[Any, ...] = (
 )  # fmt: skip
 
 
-class Hostile(NamedTuple):
-    """What came of it.
+class AttackResult(NamedTuple):
+    """Results of an attack.
 
     Attributes:
-        crashes: an error that is not one of ours, by decoder and type.
-        growth_mb: how much the largest resident size of the process grew since the first body. It
-            means something only in a process that was never larger before: see `attack_apart`.
+        crashes: number of errors that are not one of ours, by decoder and type.
+        growth_mb: growth of the process's peak resident size since the first body. It is meaningful
+            only in a fresh process: see `attack_in_subprocess`.
     """
 
     cases: int
@@ -60,25 +60,26 @@ class Hostile(NamedTuple):
     growth_mb: float
 
 
-def attack_apart(cases: int, seed: int, decoders_of: Decoders | None = None) -> Hostile:
-    """Attack in a process of its own, so that no other work has made that one large before."""
+def attack_in_subprocess(
+    cases: int, seed: int, decoders_of: Decoders | None = None
+) -> AttackResult:
+    """Attack in a fresh process, so that its peak memory is that of the attack."""
     fresh = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(1, fresh) as process:
         return process.submit(attack, cases, seed, decoders_of).result()
 
 
-def attack(cases: int, seed: int, decoders_of: Decoders | None = None) -> Hostile:
+def attack(cases: int, seed: int, decoders_of: Decoders | None = None) -> AttackResult:
     """Feed mutated bodies to all decoders in turn.
 
     Args:
         cases: how many bodies.
         seed: the same bodies for the same number.
-        decoders_of: gives the decoders by the names of their bodies; by default all that read what
-            strangers send.
+        decoders_of: gives the decoders by the names of their bodies; by default `public_decoders`.
     """
-    chance = random.Random(seed)
+    rng = random.Random(seed)
     seeds = _valid_bodies(np.random.default_rng(seed))
-    decoders = (decoders_of or decoders_of_strangers)()
+    decoders = (decoders_of or public_decoders)()
     before_mb = _peak_mb()
     for name, bodies in seeds.items():
         for body in bodies:
@@ -88,7 +89,7 @@ def attack(cases: int, seed: int, decoders_of: Decoders | None = None) -> Hostil
     accepted = 0
     for number in range(cases):
         name = names[number % len(names)]
-        body = mutated(chance.choice(seeds[name]), name, chance)
+        body = mutated(rng.choice(seeds[name]), name, rng)
         try:
             decoders[name](body)
             accepted += 1
@@ -96,23 +97,23 @@ def attack(cases: int, seed: int, decoders_of: Decoders | None = None) -> Hostil
             pass
         except Exception as problem:  # noqa: BLE001 (that is what is looked for)
             crashes[f"{name}: {type(problem).__name__}: {str(problem)[:80]}"] += 1
-    return Hostile(cases, accepted, dict(crashes), _peak_mb() - before_mb)
+    return AttackResult(cases, accepted, dict(crashes), _peak_mb() - before_mb)
 
 
-def mutated(body: bytes, name: str, chance: random.Random) -> bytes:
+def mutated(body: bytes, name: str, rng: random.Random) -> bytes:
     """A body that differs from a valid one in structure or in bytes."""
-    if name.startswith(("zstd", "gzip")) and chance.random() < 0.5:
-        inner = _broken(_unpack(name, body), chance)
-        return _pack(name, inner * (200 if chance.random() < 0.01 else 1))
-    if "cbor" in name and chance.random() < 0.6:
-        return _twisted(cbor2.loads(body), _cbor, chance)
-    if "json" in name and chance.random() < 0.6:
-        return _twisted(msgspec.json.decode(body), _halved_json, chance)
-    return _broken(body, chance)
+    if name.startswith(("zstd", "gzip")) and rng.random() < 0.5:
+        inner = _broken(_unpack(name, body), rng)
+        return _pack(name, inner * (200 if rng.random() < 0.01 else 1))
+    if "cbor" in name and rng.random() < 0.6:
+        return _twisted(cbor2.loads(body), _cbor, rng)
+    if "json" in name and rng.random() < 0.6:
+        return _twisted(msgspec.json.decode(body), _halved_json, rng)
+    return _broken(body, rng)
 
 
-def decoders_of_strangers() -> dict[str, BodyDecoder]:
-    """Every decoder that reads what strangers send, by the name of its bodies."""
+def public_decoders() -> dict[str, BodyDecoder]:
+    """Every decoder of untrusted input, by the name of its bodies."""
 
     def inflated(encoding: str) -> BodyDecoder:
         """The decoder of chunks that come compressed."""
@@ -184,58 +185,56 @@ def _readable(piece: Piece) -> dict[str, Any]:
     return {**fixed, **axes, **times}
 
 
-def _twisted(value: Any, pack: Callable[[Any], bytes], chance: random.Random) -> bytes:
+def _twisted(value: Any, pack: Callable[[Any], bytes], rng: random.Random) -> bytes:
     """Change one to three places of a structure."""
     try:
-        for _ in range(chance.randint(1, 3)):
-            value = _twist(value, chance)
+        for _ in range(rng.randint(1, 3)):
+            value = _twist(value, rng)
         return pack(value)
     except (TypeError, ValueError, OverflowError, UnicodeEncodeError):
-        return _broken(pack({}), chance)  # no form has it: a NaN in JSON, half of 5,000 digits
+        return _broken(pack({}), rng)  # no form has it: a NaN in JSON, half of 5,000 digits
 
 
-def _twist(value: Any, chance: random.Random) -> Any:
-    if isinstance(value, dict) and value and chance.random() < 0.9:
-        key = chance.choice(list(value))
+def _twist(value: Any, rng: random.Random) -> Any:
+    if isinstance(value, dict) and value and rng.random() < 0.9:
+        key = rng.choice(list(value))
         changed = dict(value)
-        act = chance.random()
+        act = rng.random()
         if act < 0.15:
             del changed[key]
         elif act < 0.25:
-            changed[chance.choice(["", "v", "t_ms", "streams", key * 2, 1, -1])] = changed[key]
+            changed[rng.choice(["", "v", "t_ms", "streams", key * 2, 1, -1])] = changed[key]
         elif act < 0.6:
-            changed[key] = chance.choice(ODD)
+            changed[key] = rng.choice(ODD_VALUES)
         else:
-            changed[key] = _twist(changed[key], chance)
+            changed[key] = _twist(changed[key], rng)
         return changed
     if isinstance(value, list) and value:
-        at = chance.randrange(len(value))
-        return [*value[:at], chance.choice(ODD), *value[at + chance.randint(0, 2) :]]
+        at = rng.randrange(len(value))
+        return [*value[:at], rng.choice(ODD_VALUES), *value[at + rng.randint(0, 2) :]]
     if isinstance(value, bytes):
-        return _broken(value, chance)
+        return _broken(value, rng)
     if isinstance(value, int | float) and not isinstance(value, bool):
-        return chance.choice([-value, value + 1, value * 2, value * 1e30, float(value), str(value)])
-    return chance.choice(ODD)
+        return rng.choice([-value, value + 1, value * 2, value * 1e30, float(value), str(value)])
+    return rng.choice(ODD_VALUES)
 
 
-def _broken(body: bytes, chance: random.Random) -> bytes:
+def _broken(body: bytes, rng: random.Random) -> bytes:
     """Flip, cut, repeat, insert or overwrite bytes."""
     changed = bytearray(body)
-    for _ in range(chance.randint(1, 4)):
-        at = chance.randrange(len(changed) + 1)
-        act = chance.randrange(5)
+    for _ in range(rng.randint(1, 4)):
+        at = rng.randrange(len(changed) + 1)
+        act = rng.randrange(5)
         if act == 0 and at < len(changed):
-            changed[at] ^= 1 << chance.randrange(8)
+            changed[at] ^= 1 << rng.randrange(8)
         elif act == 1:
-            del changed[at : at + chance.randint(1, 16)]
+            del changed[at : at + rng.randint(1, 16)]
         elif act == 2:
-            changed[at:at] = changed[at : at + chance.randint(1, 64)]
+            changed[at:at] = changed[at : at + rng.randint(1, 64)]
         elif act == 3:
-            changed[at:at] = chance.randbytes(chance.randint(1, 9))
+            changed[at:at] = rng.randbytes(rng.randint(1, 9))
         else:
-            changed[at : at + 4] = chance.choice(
-                [b"\xff\xff\xff\xff", b"\x9f\x9f\x9f\x9f", b"\xbf"]
-            )
+            changed[at : at + 4] = rng.choice([b"\xff\xff\xff\xff", b"\x9f\x9f\x9f\x9f", b"\xbf"])
     return bytes(changed)
 
 

@@ -45,7 +45,7 @@ class Bench:
         tokens = [here.register(f"load-{time.monotonic_ns()}-{i}") for i in range(PEOPLE)]
         self.targets, self.next_seq = chunk_targets(here.service.url, tokens, CONNECTIONS), 0
 
-    def drive(self, n: int, seconds: float, rate_per_s: float = 0.0) -> "Driven":
+    def drive(self, n: int, seconds: float, rate_per_s: float = 0.0) -> "LoadMeasurement":
         """Send chunks of n samples."""
         here = self.deployment
         job = LoadPlan(
@@ -60,12 +60,14 @@ class Bench:
         service_s, node_s = here.service_cpu_s(), here.node_cpu_s()
         result = drive(job)
         self.next_seq = result.next_seq
-        return Driven(n, result, here.service_cpu_s() - service_s, here.node_cpu_s() - node_s)
+        return LoadMeasurement(
+            n, result, here.service_cpu_s() - service_s, here.node_cpu_s() - node_s
+        )
 
 
 @dataclass(frozen=True)
-class Driven:
-    """A run of the generator, with what it cost the others."""
+class LoadMeasurement:
+    """A run of the generator, with the CPU time of service and node."""
 
     n: int
     result: LoadResult
@@ -119,7 +121,7 @@ def _one_worker(bench: Bench, context: CommandContext, measured_s: float) -> lis
 
 
 def _beside_rows(
-    full: Driven, deployment: Deployment, context: CommandContext, measured_s: float
+    full: LoadMeasurement, deployment: Deployment, context: CommandContext, measured_s: float
 ) -> list[Figure]:
     """What chunks are worth, beside the peer at its best and beside the peer as it is written."""
     figures: list[Figure] = []
@@ -131,7 +133,9 @@ def _beside_rows(
     return figures
 
 
-def _times_rows(name: str, full: Driven, peer: RowwiseRates, floor: float | None) -> Figure:
+def _times_rows(
+    name: str, full: LoadMeasurement, peer: RowwiseRates, floor: float | None
+) -> Figure:
     values = "bound by the driver, row by row" if floor is None else "packed beforehand"
     return Figure(
         name,
@@ -154,7 +158,7 @@ def _two_workers(bench: Bench, context: CommandContext, measured_s: float) -> li
     ]
 
 
-def _rate(driven: Driven, name: str, floor: float | None) -> Figure:
+def _rate(driven: LoadMeasurement, name: str, floor: float | None) -> Figure:
     protocol = (
         f"closed loop, {CONNECTIONS} connections of {PEOPLE} people, SPAR acceleration at 1/4096 g "
         f"in chunks of {driven.n}, each receipt checked; refused or wrong: {driven.result.wrong}"
@@ -164,7 +168,7 @@ def _rate(driven: Driven, name: str, floor: float | None) -> Figure:
     )
 
 
-def _figures(full: Driven, half: Driven) -> list[Figure]:
+def _figures(full: LoadMeasurement, half: LoadMeasurement) -> list[Figure]:
     n = full.n
     figures = [_rate(full, f"acknowledged_per_s_{n}", FLOORS[n])]
     suffix = "" if n == 1024 else f"_{n}"

@@ -1,7 +1,7 @@
-"""What a hostile client knows: a token, and ids of things that are there.
+"""What a fuzzing client knows: a token, and ids of resources that exist.
 
-Ids that are drawn at random have any version and time, and the service takes only ids that its
-client could have made now. So random requests alone would ask about nothing that exists.
+The service takes only ids that a client could have made now, so random requests alone would never
+name an existing resource.
 """
 
 import base64
@@ -33,29 +33,29 @@ EXERCISE = "squat"
 
 
 @dataclass(frozen=True, slots=True)
-class Asker:
-    """Somebody who asks.
+class FuzzUser:
+    """A user whose requests are fuzzed.
 
     Attributes:
         token: an access token with every scope.
-        known: by the name of a parameter or of a field, what a client cannot make for itself: a
-            refresh token, somebody else, a run and its family, an exercise that was learned.
+        known: values by the name of a parameter or field that a client cannot make up: a refresh
+            token, another user, a run and its family, an exercise with a model.
     """
 
     token: str
     known: Mapping[str, Any]
 
 
-def log_in(url: str, username: str, password: str, ids: Mapping[str, Any]) -> Asker:
+def log_in(url: str, username: str, password: str, ids: Mapping[str, Any]) -> FuzzUser:
     """Log in after scopes were granted, so that the tokens have them."""
     form = {"username": username, "password": password}
     answer = requests.post(f"{url}/v1/auth/token", data=form, timeout=WITHIN_S)
     answer.raise_for_status()
     tokens = answer.json()
-    return Asker(tokens["access_token"], {**ids, "refresh_token": tokens["refresh_token"]})
+    return FuzzUser(tokens["access_token"], {**ids, "refresh_token": tokens["refresh_token"]})
 
 
-async def prepare_asker(database: Database, username: str, other: str) -> dict[str, Any]:
+async def prepare_fuzz_user(database: Database, username: str, other: str) -> dict[str, Any]:
     """Grant `operate`, record a run, and let everything be learned of whoever will ask.
 
     Args:

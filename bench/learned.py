@@ -1,7 +1,7 @@
-"""What training would have learned of a newcomer: every model and every batch result.
+"""Trained models and batch results for a fuzz user: one of every family.
 
 The models are fitted by the families' own functions on made-up sets, and stored as jobs store them.
-A real training would take minutes before every fuzz run and find no more errors.
+A real training before every fuzz run would take minutes and find no more errors.
 """
 
 import hashlib
@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
-from models.form.book import CountedSet, fit_book
 from models.form.codec import to_bytes as form_bytes
+from models.form.model import CountedSet, fit_form
 from models.history import SetLog, done_set
 from models.intensity.codec import to_bytes as intensity_bytes
 from models.intensity.fit import IntensitySettings, fit_intensity
@@ -46,7 +46,7 @@ ROWS = (
 
 
 async def store_learned(database: Database, user_id: UUID, exercise: str, run: UUID) -> None:
-    """Let models serve a user, and let a run of every batch family that holds the user go live.
+    """Store models that serve a user, and a live run of every batch family with the user in it.
 
     Args:
         database: of the service.
@@ -87,7 +87,7 @@ def _learned(exercise: str, now: datetime) -> Iterator[tuple[str, str, bytes]]:
     done = tuple(Repetition(3.0 * k, 3.0 * k + 2.0, 1.2, 3.0 - 0.05 * k, 0.5) for k in range(8))
     began_ms = int(now.timestamp()) * 1000
     sets = (CountedSet(str(UUID(int=k)), exercise, "left", began_ms + k, done) for k in range(4))
-    yield "form", ACC6, form_bytes(fit_book(sets))
+    yield "form", ACC6, form_bytes(fit_form(sets))
 
 
 async def _serve(

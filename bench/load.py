@@ -1,7 +1,7 @@
-"""A load generator that costs little: a process of its own that writes requests as bytes.
+"""A cheap load generator: a process of its own that writes requests as bytes.
 
-`python -m bench.load < job.json > result.json`, which `drive(job)` calls. Every body has a word
-that its answer must hold (of a chunk the sha-256 in its receipt), so that only right answers are
+`python -m bench.load < plan.json > result.json`, which `drive(plan)` calls. Every body has a text
+that its answer must contain (of a chunk the sha-256 in its receipt), so that only right answers are
 counted. Closed loop (`rate_per_s` 0): each connection sends its next request when the last was
 answered. Open loop: requests fall due at random times, and their latency counts from then, waiting
 included.
@@ -53,11 +53,11 @@ class LoadPlan(msgspec.Struct, frozen=True):
 
 
 class LoadResult(msgspec.Struct, frozen=True):
-    """What came of it.
+    """Results of a run.
 
     Attributes:
-        right: answers with status 200 that held their word.
-        wrong: other answers, by status; 0 counts connections that broke, 200 a missing word.
+        right: answers with status 200 that contained the expected text.
+        wrong: other answers, by status; 0 counts lost connections, 200 a missing text.
         latency_us: quantile (0-100) to microseconds.
         next_seq: where the next run may begin.
     """
@@ -77,15 +77,17 @@ class LoadResult(msgspec.Struct, frozen=True):
 
 def write_bodies(path: Path, bodies: Sequence[tuple[bytes, str]]) -> str:
     """Keep bodies, each with the word its answer must hold; the path as text."""
-    path.write_bytes(msgspec.msgpack.encode([(body, word.encode()) for body, word in bodies]))
+    path.write_bytes(
+        msgspec.msgpack.encode([(body, expected.encode()) for body, expected in bodies])
+    )
     return str(path)
 
 
-def drive(job: LoadPlan) -> LoadResult:
+def drive(plan: LoadPlan) -> LoadResult:
     """Run a job in a process of its own."""
     done = subprocess.run(
         [sys.executable, "-m", "bench.load"],
-        input=msgspec.json.encode(job),
+        input=msgspec.json.encode(plan),
         stdout=subprocess.PIPE,
         cwd=CHECKOUT,
         check=True,
@@ -102,12 +104,12 @@ class KeepAlive(asyncio.Protocol):
         self._before = f"{target.method} {before}".encode()
         self._after = (
             f"{after} HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {target.token}\r\n"
-            f"Content-Type: {run.job.media_type}\r\nContent-Length: "
+            f"Content-Type: {run.plan.media_type}\r\nContent-Length: "
         ).encode()
         self._counts = "{seq}" in target.path
-        self._held = b""
-        self._word = b""
-        self.seq = run.job.first_seq
+        self._buffer = b""
+        self._expected = b""
+        self.seq = run.plan.first_seq
         self.due_s = 0.0
         self.busy = False
 
@@ -115,9 +117,9 @@ class KeepAlive(asyncio.Protocol):
         """Remember where to write."""
         self._transport = cast("asyncio.WriteTransport", transport)
 
-    def ask(self, body: bytes, word: bytes, due_s: float) -> None:
+    def ask(self, body: bytes, expected: bytes, due_s: float) -> None:
         """Send one request."""
-        self.busy, self.due_s, self._word = True, due_s, word
+        self.busy, self.due_s, self._expected = True, due_s, expected
         number = b"%d" % self.seq if self._counts else b""
         self.seq += 1
         self._transport.write(
@@ -126,83 +128,83 @@ class KeepAlive(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Take an answer once it is whole."""
-        data = self._held + data if self._held else data
+        data = self._buffer + data if self._buffer else data
         head = data.find(b"\r\n\r\n")
         at = data.lower().find(b"content-length:", 0, head) if head >= 0 else -1
         if at < 0 or len(data) < head + 4 + int(data[at + 15 : data.index(b"\r", at)]):
-            self._held = data
+            self._buffer = data
             return
-        self._held = b""
+        self._buffer = b""
         status = int(data[9:12])
         self.busy = False
-        self._run.answered(self, status, right=status == 200 and self._word in data)
+        self._run.answered(self, status, right=status == 200 and self._expected in data)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """A line that breaks is no answer."""
         if self.busy:
             self._run.answered(self, 0, right=False)
-        self._run.lines.discard(self)
+        self._run.connections.discard(self)
 
 
 class LoadRun:
     """A job under way."""
 
-    def __init__(self, job: LoadPlan) -> None:
-        self.job = job
-        self.lines: set[KeepAlive] = set()
+    def __init__(self, plan: LoadPlan) -> None:
+        self.plan = plan
+        self.connections: set[KeepAlive] = set()
         self._bodies = msgspec.msgpack.decode(
-            Path(job.bodies).read_bytes(), type=list[tuple[bytes, bytes]]
+            Path(plan.bodies).read_bytes(), type=list[tuple[bytes, bytes]]
         )
         self._next = 0
-        self._random = random.Random(job.seed)
+        self._random = random.Random(plan.seed)
         self._due: deque[float] = deque()
         self._idle: deque[KeepAlive] = deque()
-        self._took_s: list[float] = []
+        self._latencies_s: list[float] = []
         self._wrong: Counter[int] = Counter()
-        self._over = False
+        self._finished = False
 
     async def run(self) -> LoadResult:
         """Run the job from its first request to its last answer."""
         loop = asyncio.get_running_loop()
-        for target in self.job.targets:
-            _, line = await loop.create_connection(
-                lambda target=target: KeepAlive(self, target), "127.0.0.1", self.job.port
+        for target in self.plan.targets:
+            _, connection = await loop.create_connection(
+                lambda target=target: KeepAlive(self, target), "127.0.0.1", self.plan.port
             )
-            self.lines.add(line)
-        lines = list(self.lines)
+            self.connections.add(connection)
+        connections = list(self.connections)
         used_s, self._began = time.process_time(), time.perf_counter()
-        self._idle.extend(lines)
-        if self.job.rate_per_s:
+        self._idle.extend(connections)
+        if self.plan.rate_per_s:
             await self._open_loop()
         else:
-            for _ in lines:
+            for _ in connections:
                 self._ask(time.perf_counter())
-            await asyncio.sleep(self.job.seconds)
-        self._over = True
-        await self._quiet()
-        return self._result(lines, time.process_time() - used_s)
+            await asyncio.sleep(self.plan.seconds)
+        self._finished = True
+        await self._drain()
+        return self._result(connections, time.process_time() - used_s)
 
-    def answered(self, line: KeepAlive, status: int, *, right: bool) -> None:
+    def answered(self, connection: KeepAlive, status: int, *, right: bool) -> None:
         """Count an answer and let the line ask again."""
         now = time.perf_counter()
         self._ended = now
         if right:
-            self._took_s.append(now - line.due_s)
+            self._latencies_s.append(now - connection.due_s)
         else:
             self._wrong[status] += 1
         if status == 0:
             return
-        self._idle.append(line)
-        if self.job.rate_per_s:
+        self._idle.append(connection)
+        if self.plan.rate_per_s:
             if self._due:
                 self._ask(self._due.popleft())
-        elif not self._over:
+        elif not self._finished:
             self._ask(now)
 
     def _ask(self, due_s: float) -> None:
-        body, word = self._bodies[self._next % len(self._bodies)]
+        body, expected = self._bodies[self._next % len(self._bodies)]
         self._next += 1
-        self._idle.popleft().ask(body, word, due_s)
+        self._idle.popleft().ask(body, expected, due_s)
 
     async def _open_loop(self) -> None:
         """Poisson arrivals; what finds no free line waits for one, and its time runs."""
@@ -212,10 +214,10 @@ class LoadRun:
     def _arrive(self, loop: asyncio.AbstractEventLoop) -> None:
         """Say when requests fall due, from a thread: the loop's timers count whole milliseconds."""
         due_s = self._began
-        while due_s < self._began + self.job.seconds:
+        while due_s < self._began + self.plan.seconds:
             time.sleep(max(0.0, due_s - time.perf_counter()))
             loop.call_soon_threadsafe(self._fall_due, due_s)
-            due_s += self._random.expovariate(self.job.rate_per_s)
+            due_s += self._random.expovariate(self.plan.rate_per_s)
 
     def _fall_due(self, due_s: float) -> None:
         if self._idle:
@@ -223,28 +225,32 @@ class LoadRun:
         else:
             self._due.append(due_s)
 
-    async def _quiet(self) -> None:
+    async def _drain(self) -> None:
         until = time.perf_counter() + ANSWERED_WITHIN_S
-        while any(line.busy for line in self.lines) and time.perf_counter() < until:
+        while (
+            any(connection.busy for connection in self.connections) and time.perf_counter() < until
+        ):
             await asyncio.sleep(0.002)
 
-    def _result(self, lines: list[KeepAlive], used_s: float) -> LoadResult:
+    def _result(self, connections: list[KeepAlive], used_s: float) -> LoadResult:
         quantiles = (50, 90, 99, 100)
-        took_us = np.percentile(self._took_s, quantiles) * 1e6 if self._took_s else (0.0,) * 4
+        took_us = (
+            np.percentile(self._latencies_s, quantiles) * 1e6 if self._latencies_s else (0.0,) * 4
+        )
         return LoadResult(
-            right=len(self._took_s),
+            right=len(self._latencies_s),
             wrong=dict(self._wrong),
             seconds=self._ended - self._began,
             latency_us=dict(zip(quantiles, map(float, took_us), strict=True)),
             cpu_s=used_s,
-            next_seq=max(line.seq for line in lines),
+            next_seq=max(connection.seq for connection in connections),
         )
 
 
 def main() -> None:
     """Read a job, do it, say what came of it."""
-    job = msgspec.json.decode(sys.stdin.buffer.read(), type=LoadPlan)
-    result = uvloop.run(LoadRun(job).run())
+    plan = msgspec.json.decode(sys.stdin.buffer.read(), type=LoadPlan)
+    result = uvloop.run(LoadRun(plan).run())
     sys.stdout.buffer.write(msgspec.json.encode(result))
 
 

@@ -1,4 +1,4 @@
-"""A phone that trusts nobody: it keeps every body until its receipt has come."""
+"""A simulated phone: it keeps and resends every chunk until its receipt has come."""
 
 import asyncio
 import hashlib
@@ -28,7 +28,7 @@ TWO_BODIES = 0.02  # share of numbers under which a second body is sent
 
 
 class ChunkLosses(NamedTuple):
-    """What the store made of a phone's chunks."""
+    """How many of a phone's chunks were not stored as sent."""
 
     lost: int
     doubled: int
@@ -51,7 +51,7 @@ class Phone:
         self._token = token
         self._sent: dict[int, list[bytes]] = {}  # number → hashes of its bodies, the first counts
         self._acknowledged: set[tuple[int, bytes]] = set()
-        self._waiting: list[tuple[int, int]] = []  # number, which of its bodies
+        self._unacknowledged: list[tuple[int, int]] = []  # number, which of its bodies
         self._refused = 0
 
     @property
@@ -60,16 +60,19 @@ class Phone:
         claims = jwt.decode(self._token, options={"verify_signature": False})
         return UUID(claims["sub"])
 
-    async def send(self, over: asyncio.Event) -> None:
-        """Send new chunks until `over`, then what waits; `done` says when nothing does."""
+    async def send(self, stopped: asyncio.Event) -> None:
+        """Send new chunks until `stopped`, then what waits; `done` says when nothing does."""
         async with httpx.AsyncClient(headers=self._headers, timeout=15) as http:
-            while self._waiting or not over.is_set():
-                if not over.is_set() and len(self._waiting) < BACKLOG:
+            while self._unacknowledged or not stopped.is_set():
+                if not stopped.is_set() and len(self._unacknowledged) < BACKLOG:
                     self._record(WINDOW)
-                self._random.shuffle(self._waiting)
-                now, self._waiting = self._waiting[:WINDOW], self._waiting[WINDOW:]
-                now += [one for one in now if self._random.random() < TWICE]
-                answered = await asyncio.gather(*(self._put(http, *one) for one in now))
+                self._random.shuffle(self._unacknowledged)
+                batch, self._unacknowledged = (
+                    self._unacknowledged[:WINDOW],
+                    self._unacknowledged[WINDOW:],
+                )
+                batch += [one for one in batch if self._random.random() < TWICE]
+                answered = await asyncio.gather(*(self._put(http, *one) for one in batch))
                 await asyncio.sleep(PAUSE_S if all(answered) else AGAIN_S)
         self.done.set()
 
@@ -89,7 +92,10 @@ class Phone:
 
     def bodies(self, number: int) -> list[bytes]:
         """The bodies that were sent under a number."""
-        return [self._body(number, which) for which in range(len(self._sent.get(number, ())))]
+        return [
+            self._body(number, body_number)
+            for body_number in range(len(self._sent.get(number, ())))
+        ]
 
     def judge(
         self, found: Sequence[tuple[int, bytes]], listed: Sequence[bytes], altered: int
@@ -118,41 +124,42 @@ class Phone:
             number = len(self._sent)
             count = 2 if self._random.random() < TWO_BODIES else 1
             self._sent[number] = [
-                hashlib.sha256(self._body(number, which)).digest() for which in range(count)
+                hashlib.sha256(self._body(number, body_number)).digest()
+                for body_number in range(count)
             ]
-            self._waiting += [(number, which) for which in range(count)]
+            self._unacknowledged += [(number, body_number) for body_number in range(count)]
 
-    def _body(self, number: int, which: int) -> bytes:
+    def _body(self, number: int, body_number: int) -> bytes:
         piece = self._pieces[number % len(self._pieces)]
         length_ns = round(len(piece.counts) / piece.rate_hz * 1e9)
-        start_ns = self._pieces[0].t0_ns + number * length_ns + which
+        start_ns = self._pieces[0].t0_ns + number * length_ns + body_number
         return canonical_body(replace(piece, t0_ns=start_ns))
 
-    async def _put(self, http: httpx.AsyncClient, number: int, which: int) -> bool:
+    async def _put(self, http: httpx.AsyncClient, number: int, body_number: int) -> bool:
         """Send one body; keep it for later when its receipt does not come."""
-        sha256 = self._sent[number][which]
+        sha256 = self._sent[number][body_number]
         try:
             answer = await http.put(
                 f"{self._url}/v1/sessions/{self.session}/streams/{STREAM}/chunks/{number}",
-                content=self._body(number, which),
+                content=self._body(number, body_number),
                 headers={"Content-Type": CBOR},
             )
         except httpx.TransportError:
-            return self._later(number, which)
+            return self._retry_later(number, body_number)
         if answer.status_code != 200:
             self._refused += answer.status_code < 500
-            return self._later(number, which)
+            return self._retry_later(number, body_number)
         receipt = msgspec.json.decode(answer.content, type=Receipt)
         if receipt.sha256 != sha256.hex():
             self._refused += 1
-            return self._later(number, which)
+            return self._retry_later(number, body_number)
         if (number, sha256) not in self._acknowledged:
             self._acknowledged.add((number, sha256))
             self.samples += receipt.samples
         return True
 
-    def _later(self, number: int, which: int) -> bool:
+    def _retry_later(self, number: int, body_number: int) -> bool:
         self.repeats += 1
-        if (number, which) not in self._waiting:
-            self._waiting.append((number, which))
+        if (number, body_number) not in self._unacknowledged:
+            self._unacknowledged.append((number, body_number))
         return False

@@ -34,12 +34,12 @@ FitRecommender = Callable[[Counts, AlsSettings], Recommender]
 
 
 @dataclass(frozen=True, slots=True)
-class Reached:
-    """What a learner came to.
+class LearnerResult:
+    """Results of a learner.
 
     Attributes:
-        score: on the test part with the settings that validated best, beside its baselines.
-        seconds: to learn what first reached the mark; None: it never did.
+        score: on the test part, with the settings that were best in validation.
+        seconds: training time of the fewest sweeps that reach `NDCG`; None: never reached.
     """
 
     score: RecommendScore
@@ -83,15 +83,15 @@ def run(context: CommandContext) -> list[Figure]:
     ]
 
 
-def reach(fit: FitRecommender, parts: Split, tried: Sequence[AlsSettings]) -> Reached:
+def reach(fit: FitRecommender, parts: Split, tried: Sequence[AlsSettings]) -> LearnerResult:
     """Choose settings on the validation part; judge and time them on the whole training part."""
     best = max(tried, key=lambda one: _ndcg(fit(parts.fitted, one), parts.fitted, parts.validated))
     score = _judge(fit(parts.train, best), parts.train, parts.test)
     for sweeps in range(1, MOST_SWEEPS + 1):
         settings = replace(best, sweeps=sweeps)
         if _ndcg(fit(parts.train, settings), parts.train, parts.test) >= NDCG:
-            return Reached(score, best_of(lambda: fit(parts.train, settings)))  # noqa: B023 called here
-    return Reached(score, None)
+            return LearnerResult(score, best_of(lambda: fit(parts.train, settings)))  # noqa: B023 called here
+    return LearnerResult(score, None)
 
 
 def fit_ours(counts: Counts, settings: AlsSettings) -> Recommender:

@@ -19,7 +19,7 @@ import httpx
 import psutil
 
 from bench.load import CHECKOUT, LoadPlan, LoadResult, RequestTarget, drive, write_bodies
-from bench.resident import MIB
+from bench.memory import MIB
 from ingest.chunks import CBOR, canonical_body
 from ingest.importers.imported import ImportedRecording
 from ingest.importers.spar import read_spar

@@ -28,7 +28,7 @@ SAMPLES = 10_000_000
 WITHIN_S = 3000.0
 PHONES = 8
 CHUNK = 1024
-LAST_WORDS_S = 120.0
+DRAIN_S = 120.0
 
 
 class SoakTookTooLong(MuvrError):
@@ -60,12 +60,12 @@ def run(
         until_s = time.monotonic() + within_s
         soak = _Soak(context, deployment, people, random.Random(seed), until_s, samples)
         done = asyncio.run(soak.run(kills))
-        verdicts = asyncio.run(_read_back(deployment, people))
-    return _figures(people, verdicts, done)
+        losses = asyncio.run(_read_back(deployment, people))
+    return _figures(people, losses, done)
 
 
 class _Soak:
-    """Phones that send while somebody pulls plugs."""
+    """Phones that send while node and service are killed in turn."""
 
     def __init__(
         self,
@@ -100,10 +100,10 @@ class _Soak:
         return self._ended
 
     async def _send_and_kill(self, kills: int) -> None:
-        over, samples = asyncio.Event(), self._samples
+        stopped, samples = asyncio.Event(), self._samples
         async with asyncio.TaskGroup() as group:
             for phone in self._phones:
-                group.create_task(phone.send(over))
+                group.create_task(phone.send(stopped))
             for number in range(kills):
                 await self._progress(samples / kills)
                 await asyncio.sleep(self._random.uniform(0.0, 0.3))
@@ -111,18 +111,18 @@ class _Soak:
                 self._ended += await asyncio.to_thread(kill)
                 self._door.terminal.step("kill -9", number + 1, kills)
             await self._progress(samples - self._acknowledged())
-            over.set()
-            await self._last_words()
+            stopped.set()
+            await self._drain_phones()
 
-    async def _last_words(self) -> None:
+    async def _drain_phones(self) -> None:
         """Wait until the phones have handed over what they had begun to send."""
         try:
-            async with asyncio.timeout(LAST_WORDS_S):
+            async with asyncio.timeout(DRAIN_S):
                 await asyncio.gather(*(phone.done.wait() for phone in self._phones))
         except TimeoutError:
             begun = sum(not phone.done.is_set() for phone in self._phones)
             raise SoakTookTooLong(
-                f"{begun} phones still had something to hand over after {LAST_WORDS_S:.0f} s."
+                f"{begun} phones still had something to hand over after {DRAIN_S:.0f} s."
             ) from None
 
     def _acknowledged(self) -> int:
@@ -173,7 +173,7 @@ async def _judge(database: Database, phone: Phone) -> ChunkLosses:
     return phone.judge(found, listed, altered)
 
 
-def _figures(phones: Sequence[Phone], verdicts: Sequence[ChunkLosses], kills: int) -> list[Figure]:
+def _figures(phones: Sequence[Phone], losses: Sequence[ChunkLosses], kills: int) -> list[Figure]:
     protocol = (
         f"{len(phones)} phones, chunks of {CHUNK}, shuffled, a tenth sent twice, one in fifty "
         f"numbers with two bodies; {sum(phone.repeats for phone in phones)} requests were repeated "
@@ -198,7 +198,7 @@ def _figures(phones: Sequence[Phone], verdicts: Sequence[ChunkLosses], kills: in
     return figures + [
         Figure(
             name,
-            sum(getattr(verdict, name) for verdict in verdicts),
+            sum(getattr(verdict, name) for verdict in losses),
             floor=0,
             ceiling=True,
             protocol=meaning,

@@ -1,4 +1,4 @@
-"""What samples take on disk: real recordings in a keyspace of their own, flushed, files summed.
+"""Disk size of samples: real recordings in a keyspace of their own, flushed, files summed.
 
 The source writes g with six decimals and has no coarser step of its own. So the sender chooses the
 step, and the step decides the size: half the step adds 0.37 B to three axes. The floor is held

@@ -7,17 +7,17 @@ is of a warm run on sets that nobody has looked at yet; the first run of each ki
 from functools import partial
 
 from bench.training_data import DATA
+from bench.training_keyspaces import TENTH, USERS, load_keyspaces
 from bench.training_runs import (
-    Learning,
-    Ours,
+    LearningTimes,
+    OurRuns,
     PeerRates,
-    equal_of,
+    count_equal,
     kept_bytes,
-    learning_of,
-    others_of,
-    ours_of,
+    run_ours,
+    run_peers,
+    time_learning,
 )
-from bench.training_worlds import TENTH, USERS, worlds_of
 from muvr.context import CommandContext
 from muvr.deployment import node_alone
 from pipelines.lifecycle.runs import RunReport
@@ -31,13 +31,15 @@ FIGURE = partial(Figure, data=f"{DATA}; {USERS} users x 42 sets")
 def run(context: CommandContext) -> list[Figure]:
     """Load, train, compare."""
     with node_alone(context) as (config, node):
-        worlds = worlds_of(context, config, node)
-        context.terminal.step("users loaded", sum(world.crowd.size for world in worlds.values()))
-        ours = ours_of(worlds)
-        others = others_of(worlds)
-        learning = learning_of(worlds["small"])
-        equal = equal_of(worlds["large"])
-        kept = kept_bytes(worlds["large"])
+        keyspaces = load_keyspaces(context, config, node)
+        context.terminal.step(
+            "users loaded", sum(keyspace.users.size for keyspace in keyspaces.values())
+        )
+        ours = run_ours(keyspaces)
+        others = run_peers(keyspaces)
+        learning = time_learning(keyspaces["small"])
+        equal = count_equal(keyspaces["large"])
+        kept = kept_bytes(keyspaces["large"])
     return [
         *_speed(ours, others),
         *_learning(learning),
@@ -53,7 +55,7 @@ def rate(report: RunReport, users: int) -> float:
     return users / (report.seconds["global"] + report.seconds["users"])
 
 
-def _speed(ours: Ours, others: PeerRates) -> list[Figure]:
+def _speed(ours: OurRuns, others: PeerRates) -> list[Figure]:
     """Figures of training from raw sets to stored models, beside those of the peers."""
     warm = rate(ours.large, USERS)
     return [
@@ -97,7 +99,7 @@ def _speed(ours: Ours, others: PeerRates) -> list[Figure]:
     ]
 
 
-def _learning(took: Learning) -> list[Figure]:
+def _learning(took: LearningTimes) -> list[Figure]:
     """The learning step alone: ours, and scikit-learn's fastest."""
     peer = f"StandardScaler and LinearDiscriminantAnalysis with shrinkage {1e3 * took.scikit_s:.1f}"
     return [
@@ -119,7 +121,7 @@ def _learning(took: Learning) -> list[Figure]:
     ]
 
 
-def _incremental(ours: Ours, equal: tuple[int, int]) -> list[Figure]:
+def _incremental(ours: OurRuns, equal: tuple[int, int]) -> list[Figure]:
     """A tenth of the users with new sets: what it costs, and that it comes to the same."""
     first, whole, part = (_busy_s(one) for one in (ours.large, ours.again, ours.changed))
     tenth = f"{part:.1f} s for a tenth of the users with seven new sets each"
@@ -148,7 +150,7 @@ def _incremental(ours: Ours, equal: tuple[int, int]) -> list[Figure]:
     ]
 
 
-def _growth(ours: Ours, heap_mb: int) -> list[Figure]:
+def _growth(ours: OurRuns, heap_mb: int) -> list[Figure]:
     """Ten times the users: seconds, and memory of driver, with a heap of that size, and workers."""
     small, whole = _busy_s(ours.small), _busy_s(ours.large)
     figure = partial(FIGURE, peer=f"{TENTH} users", ceiling=True)
@@ -181,7 +183,7 @@ def _growth(ours: Ours, heap_mb: int) -> list[Figure]:
     ]
 
 
-def _poisoned(ours: Ours) -> Figure:
+def _poisoned(ours: OurRuns) -> Figure:
     """One user whose samples are junk, among all the others."""
     counts = dict(ours.large.counts)
     promoted, failed = counts.get("promoted", 0), counts.get("failed", 0)

@@ -1,7 +1,7 @@
-"""Simulated users whose labelled sets are pieces of real recordings, straight into Cassandra.
+"""Simulated users whose labelled sets are parts of real recordings, written into Cassandra.
 
-Each user borrows one SPAR person's recordings, a little turned and scaled, and does seven exercises
-six times for twenty seconds. It says how much work training is; it says nothing about accuracy.
+Each user has one SPAR person's recordings, slightly rotated and scaled: seven exercises, six sets
+of twenty seconds each. This measures the cost of training, not its accuracy.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ from ingest.importers.spar import RATE_HZ
 from models.exercise.examples import rotations
 from models.signal.pieces import Piece, pack_pieces
 from schemas.inputs import ACC6
-from schemas.layout import LABELLED_S
+from schemas.layout import LABELLED_TTL_S
 from schemas.times import us_of
 from store.database import Database
 from store.journal import Journal
@@ -31,20 +31,20 @@ SET_S = 20
 SET_SAMPLES = round(SET_S * RATE_HZ)
 TURN_DEG = 8.0
 SCALE = 0.05
-AT_ONCE = 128
+USERS_AT_ONCE = 128
 DATA = (
     f"simulated: {SET_S} s pieces of SPAR-10 recordings, turned and scaled per user, six channels"
 )
 
 
 @dataclass(frozen=True, slots=True)
-class Crowd:
-    """Users to be made.
+class SimulatedUsers:
+    """A population of simulated users.
 
     Attributes:
-        recordings: what they are made of.
-        size: how many.
-        seed: of everything about them.
+        recordings: that their sets are cut from.
+        size: number of users.
+        seed: of ids, sets and variation.
         now: their newest set is of the day before.
     """
 
@@ -61,16 +61,18 @@ class Crowd:
     def sets(self, number: int) -> list[LabelledSet]:
         """A user's sets, oldest first."""
         rng = np.random.default_rng([self.seed, number])
-        people = sorted({one.person for one in self.recordings})
+        people = sorted({imported.person for imported in self.recordings})
         person = people[number % len(people)]
-        own = [one for one in self.recordings if one.person == person]
+        own = [imported for imported in self.recordings if imported.person == person]
         side = "left" if rng.random() < 0.5 else "right"
-        own = [one for one in own if one.recording.side == side]
+        own = [imported for imported in own if imported.recording.side == side]
         turn = rotations(rng.normal(0, TURN_DEG, (1, 3)))[0]
         factor = 1 + SCALE * rng.standard_normal()
         found = [
-            self._set(number, nth, one, turn, factor, rng)
-            for nth, one in enumerate(one for _ in range(SETS_OF_EACH) for one in own)
+            self._set(number, nth, imported, turn, factor, rng)
+            for nth, imported in enumerate(
+                imported for _ in range(SETS_OF_EACH) for imported in own
+            )
         ]
         return sorted(found, key=lambda row: row.started_at)
 
@@ -78,13 +80,13 @@ class Crowd:
         self,
         number: int,
         nth: int,
-        one: ImportedRecording,
+        imported: ImportedRecording,
         turn: NDArray[np.floating],
         factor: float,
         rng: np.random.Generator,
     ) -> LabelledSet:
         started_at = self.now - timedelta(days=SETS_OF_EACH - nth // 7, minutes=60 - nth % 7)
-        acc, gyro = one.recording.acc[0], one.recording.gyro[0]
+        acc, gyro = imported.recording.acc[0], imported.recording.gyro[0]
         n = min(SET_SAMPLES, len(acc.counts))
         first = int(rng.integers(0, len(acc.counts) - n + 1))
         pieces = [
@@ -94,7 +96,7 @@ class Crowd:
             LAYOUT,
             UUID(int=self.user_id(number).int ^ nth + 1),
             self.user_id(number),
-            one.sets[0].exercise,
+            imported.sets[0].exercise,
             started_at,
             started_at + timedelta(seconds=SET_S),
             None,
@@ -102,36 +104,38 @@ class Crowd:
             None,
             "typed",
             us_of(started_at),
-            pack_pieces([pieces[0]], [pieces[1]], one.recording.side),
+            pack_pieces([pieces[0]], [pieces[1]], imported.recording.side),
         )
 
 
-def settle(database: Database, crowd: Crowd, newest_held_back: Sequence[int] = ()) -> int:
-    """Write all users' sets, but for the newest of each exercise of those named.
+def load_users(
+    database: Database, users: SimulatedUsers, held_back_users: Sequence[int] = ()
+) -> int:
+    """Write the sets of all users, without the newest of each exercise of `held_back_users`.
 
     Returns:
         bytes of samples per user.
     """
-    held = set(newest_held_back)
+    held_back = set(held_back_users)
 
-    async def every() -> int:
+    async def write_all() -> int:
         """Write a bounded number of users at a time."""
         written = 0
-        for first in range(0, crowd.size, AT_ONCE):
-            numbers = range(first, min(first + AT_ONCE, crowd.size))
-            rows = {n: crowd.sets(n)[: -7 if n in held else None] for n in numbers}
+        for first in range(0, users.size, USERS_AT_ONCE):
+            numbers = range(first, min(first + USERS_AT_ONCE, users.size))
+            rows = {n: users.sets(n)[: -7 if n in held_back else None] for n in numbers}
             written += sum(len(row.samples) for several in rows.values() for row in several)
-            await asyncio.gather(*(put(database, crowd.user_id(n), rows[n]) for n in numbers))
-        return written // crowd.size
+            await asyncio.gather(*(put(database, users.user_id(n), rows[n]) for n in numbers))
+        return written // users.size
 
-    return asyncio.run(every())
+    return asyncio.run(write_all())
 
 
-def poison(database: Database, crowd: Crowd, number: int) -> None:
-    """Make the newest set of a user one that does not decode."""
-    newest = crowd.sets(number)[-1]
+def corrupt_newest_set(database: Database, users: SimulatedUsers, number: int) -> None:
+    """Overwrite the newest set of a user with one that does not decode."""
+    newest = users.sets(number)[-1]
     broken = newest._replace(revision=newest.revision + 1, samples=b"\x93 no samples")
-    asyncio.run(put(database, crowd.user_id(number), [broken]))
+    asyncio.run(put(database, users.user_id(number), [broken]))
 
 
 async def put(database: Database, user_id: UUID, rows: Sequence[LabelledSet]) -> None:
@@ -139,7 +143,7 @@ async def put(database: Database, user_id: UUID, rows: Sequence[LabelledSet]) ->
     sets, journal = Sets(database), Journal(database)
     await journal.announce(user_id, "sets", us_of(datetime.now(UTC)))
     for row in rows:
-        await sets.put_labelled(user_id, row, LABELLED_S)
+        await sets.put_labelled(user_id, row, LABELLED_TTL_S)
 
 
 def _moved(

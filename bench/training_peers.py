@@ -32,7 +32,7 @@ from pipelines.exercise.labelled import LabelledRow, split_share
 from pipelines.exercise.passes import partition_of
 from pipelines.exercise.rows import FitContext, learned_row
 from pipelines.keys import UserKey
-from pipelines.lifecycle.engines import key_of
+from pipelines.lifecycle.engines import spark_key
 from pipelines.lifecycle.user_models import stored_model
 from pipelines.spark.tables import append, read_table
 from schemas.config import Cassandra
@@ -102,19 +102,19 @@ def scikit_model(solver: str) -> Pipeline:
 
 
 def joblib_seconds(
-    settings: Cassandra, keys: Sequence[UserKey], lesson: Path, processes: int
+    settings: Cassandra, keys: Sequence[UserKey], context_path: Path, processes: int
 ) -> float:
-    """Seconds of users in joblib's processes, each with a connection and the lesson of its own."""
+    """Seconds of users in joblib's processes, each with its own connection and context."""
     began = time.perf_counter()
     work = joblib.Parallel(n_jobs=processes)
-    rows: Any = work(joblib.delayed(joblib_user)(settings, key, lesson) for key in keys)
+    rows: Any = work(joblib.delayed(joblib_user)(settings, key, context_path) for key in keys)
     failed = [row["reason"] for row in rows if row["status"] != "learned"]
     if failed:
         raise RuntimeError(f"joblib: {failed[0]}")
     return time.perf_counter() - began
 
 
-def joblib_user(settings: Cassandra, key: UserKey, lesson: Path) -> dict[str, Any]:
+def joblib_user(settings: Cassandra, key: UserKey, context_path: Path) -> dict[str, Any]:
     """One user of joblib: our job's very functions, the driver's connection instead of Spark."""
     database = _connection(settings)  # pyright: ignore[reportArgumentType] frozen: has a hash
 
@@ -122,7 +122,9 @@ def joblib_user(settings: Cassandra, key: UserKey, lesson: Path) -> dict[str, An
         """The user's labelled sets."""
         return await TrainingSets(database).read(*key)
 
-    [row] = learned_row(key_of(key), partition_of(asyncio.run(read()), key), lesson=_lesson(lesson))
+    [row] = learned_row(
+        spark_key(key), partition_of(asyncio.run(read()), key), context=_fit_context(context_path)
+    )
 
     async def keep() -> None:
         """Store the model, and the windows for the next run."""
@@ -132,7 +134,7 @@ def joblib_user(settings: Cassandra, key: UserKey, lesson: Path) -> dict[str, An
 
     if row["status"] == "learned":
         asyncio.run(keep())
-    return {"status": row["status"], "reason": row["reason"], "judged": row.get("judged")}
+    return {"status": row["status"], "reason": row["reason"], "rungs": row.get("rungs")}
 
 
 @lru_cache(maxsize=4)
@@ -141,7 +143,7 @@ def _connection(settings: Cassandra) -> Database:
 
 
 @lru_cache(maxsize=1)
-def _lesson(path: Path) -> FitContext:
+def _fit_context(path: Path) -> FitContext:
     return joblib.load(path)
 
 

@@ -1,4 +1,4 @@
-"""The runs behind the figures: ours, those of the peers, and what is compared with them."""
+"""The training runs behind the figures: ours and those of the peers."""
 
 import asyncio
 import statistics as st
@@ -10,17 +10,17 @@ from pathlib import Path
 import joblib
 import numpy as np
 
-from bench.resident import Resident
+from bench.memory import MemorySampler
 from bench.training_data import LAYOUT
+from bench.training_keyspaces import TENTH, TrainedKeyspace, changing, train_again
 from bench.training_peers import joblib_seconds, pandas_seconds, scikit_model
-from bench.training_worlds import TENTH, TrainedKeyspace, changing, train_again
 from models.exercise.examples import SetWindows, windows_of_sets
 from models.exercise.fit import PooledPrior, fit_framed_user
 from models.exercise.quantised import quantise
 from models.exercise.quantised_statistics import ExerciseWindows, framed_statistics
 from models.signal.pieces import unpack_pieces
 from models.signal.wrist import wrist_signals
-from pipelines.exercise.global_models import read_everybody
+from pipelines.exercise.global_models import read_global_models
 from pipelines.exercise.job import recipe_of, train_exercise
 from pipelines.exercise.labelled import labelled_sets
 from pipelines.exercise.learner import learn_user
@@ -39,7 +39,7 @@ SOLVERS = ("lsqr", "eigen")  # of scikit-learn's, those that know shrinkage
 
 
 @dataclass(frozen=True, slots=True)
-class Ours:
+class OurRuns:
     """Runs of our job, in their order."""
 
     cold: RunReport
@@ -52,24 +52,24 @@ class Ours:
     large_mb: tuple[float, float]
 
 
-def ours_of(worlds: dict[str, TrainedKeyspace]) -> Ours:
+def run_ours(keyspaces: dict[str, TrainedKeyspace]) -> OurRuns:
     """Our job: first run, a tenth of the users, all of them twice, a tenth that changed.
 
     Some users are trained by name before that, so that reading by key is as warm as a scan is.
     """
     began = time.perf_counter()
-    cold = train_exercise(worlds["cold"].config)
+    cold = train_exercise(keyspaces["cold"].config)
     cold_s = time.perf_counter() - began
-    with Resident() as small_memory:
-        small = train_exercise(worlds["small"].config)
-    named = [worlds["small"].crowd.user_id(n) for n in range(min(WARMED, TENTH))]
-    train_exercise(worlds["small"].config, users=named)
-    with Resident() as large_memory:
-        large = train_exercise(worlds["large"].config)
-    again = train_exercise(worlds["large"].config)  # finds its windows kept, as `changed` will
-    train_again(worlds["large"])
-    changed = train_exercise(worlds["large"].config, users="changed")
-    return Ours(
+    with MemorySampler() as small_memory:
+        small = train_exercise(keyspaces["small"].config)
+    named = [keyspaces["small"].users.user_id(n) for n in range(min(WARMED, TENTH))]
+    train_exercise(keyspaces["small"].config, users=named)
+    with MemorySampler() as large_memory:
+        large = train_exercise(keyspaces["large"].config)
+    again = train_exercise(keyspaces["large"].config)  # finds its windows kept, as `changed` will
+    train_again(keyspaces["large"])
+    changed = train_exercise(keyspaces["large"].config, users="changed")
+    return OurRuns(
         cold, small, large, again, changed, cold_s, small_memory.peak_mb, large_memory.peak_mb
     )
 
@@ -85,28 +85,28 @@ class PeerRates:
     solver: str
 
 
-def others_of(worlds: dict[str, TrainedKeyspace]) -> PeerRates:
-    """The peers, on a fifth of the users: a rate is a rate."""
-    lesson = _lesson_file(worlds["small"], worlds["small"].config.paths.run)
-    cores = worlds["small"].config.spark.cores
+def run_peers(keyspaces: dict[str, TrainedKeyspace]) -> PeerRates:
+    """The rates of the peers, measured on a fifth of the users."""
+    context_path = _fit_context_file(keyspaces["small"], keyspaces["small"].config.paths.run)
+    cores = keyspaces["small"].config.spark.cores
     rates: dict[str, float] = {}
     for name in ("peer_cold", "peer"):
-        world = worlds[name]
-        keys = world.ask(lambda database: TrainingKeys(database).every())
-        seconds = joblib_seconds(world.config.cassandra, keys, lesson, cores)
-        rates[f"joblib {name}"] = world.crowd.size / seconds
-    solver = min(SOLVERS, key=lambda one: _scikit_s(_user_windows(worlds["small"], 0), one))
+        keyspace = keyspaces[name]
+        keys = keyspace.ask(lambda database: TrainingKeys(database).all())
+        seconds = joblib_seconds(keyspace.config.cassandra, keys, context_path, cores)
+        rates[f"joblib {name}"] = keyspace.users.size / seconds
+    solver = min(SOLVERS, key=lambda one: _scikit_s(_user_windows(keyspaces["small"], 0), one))
     for name in ("peer_cold", "peer"):
-        world = worlds[name]
-        recipe = recipe_of(world.config)
+        keyspace = keyspaces[name]
+        recipe = recipe_of(keyspace.config)
         seconds = pandas_seconds(
-            spark_session(world.config),
-            world.config.cassandra.keyspace,
+            spark_session(keyspace.config),
+            keyspace.config.cassandra.keyspace,
             recipe.windows.settings,
             recipe.cutoff_share,
             solver,
         )
-        rates[f"pandas {name}"] = world.crowd.size / seconds
+        rates[f"pandas {name}"] = keyspace.users.size / seconds
     return PeerRates(
         rates["joblib peer_cold"],
         rates["joblib peer"],
@@ -116,32 +116,34 @@ def others_of(worlds: dict[str, TrainedKeyspace]) -> PeerRates:
     )
 
 
-def _lesson_file(world: TrainedKeyspace, folder: Path) -> Path:
-    """What a task of our job carries, for joblib's processes: read once by each."""
-    database = world.database()
-    everybody = read_everybody(database)
+def _fit_context_file(keyspace: TrainedKeyspace, folder: Path) -> Path:
+    """The `FitContext` that tasks of our job carry, as a file for joblib's processes."""
+    database = keyspace.database()
+    global_models = read_global_models(database)
     database.close()
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / "lesson.joblib"
-    joblib.dump(FitContext(named_recipe(recipe_of(world.config), everybody), everybody, {}), path)
+    path = folder / "context.joblib"
+    joblib.dump(
+        FitContext(named_recipe(recipe_of(keyspace.config), global_models), global_models, {}), path
+    )
     return path
 
 
 NamedSetWindows = tuple[str, SetWindows]  # exercise, windows of a set
 
 
-def _user_windows(world: TrainedKeyspace, number: int) -> list[NamedSetWindows]:
+def _user_windows(keyspace: TrainedKeyspace, number: int) -> list[NamedSetWindows]:
     """A user's windows, as they were computed."""
-    sets = world.crowd.sets(number)
+    sets = keyspace.users.sets(number)
     found = windows_of_sets(
         [(wrist_signals(unpack_pieces(one.samples)), one.set_id.int % 2**63) for one in sets],
-        recipe_of(world.config).windows.settings,
+        recipe_of(keyspace.config).windows.settings,
     )
     return [(one.exercise, windows) for one, windows in zip(sets, found, strict=True)]
 
 
 @dataclass(frozen=True, slots=True)
-class Learning:
+class LearningTimes:
     """CPU seconds from a user's windows to a model, medians over users.
 
     Attributes:
@@ -155,20 +157,22 @@ class Learning:
     scikit_s: float
 
 
-def learning_of(world: TrainedKeyspace) -> Learning:
+def time_learning(keyspace: TrainedKeyspace) -> LearningTimes:
     """The learning step alone, for a few users."""
-    database = world.database()
-    everybody = read_everybody(database)[LAYOUT]
+    database = keyspace.database()
+    global_model = read_global_models(database)[LAYOUT]
     database.close()
-    prior = everybody.learned.prior
-    users = range(min(COMPARED, world.crowd.size))
-    found = [_learning_of_user(_user_windows(world, number), prior) for number in users]
-    return Learning(*(st.median(several) for several in zip(*map(astuple, found), strict=True)))
+    prior = global_model.learned.prior
+    users = range(min(COMPARED, keyspace.users.size))
+    found = [_time_user_learning(_user_windows(keyspace, number), prior) for number in users]
+    return LearningTimes(
+        *(st.median(several) for several in zip(*map(astuple, found), strict=True))
+    )
 
 
-def _learning_of_user(parts: Sequence[NamedSetWindows], prior: PooledPrior) -> Learning:
+def _time_user_learning(parts: Sequence[NamedSetWindows], prior: PooledPrior) -> LearningTimes:
     kept = _packed(parts)
-    return Learning(
+    return LearningTimes(
         min(_seconds(lambda: _learn_own(kept, prior)) for _ in range(5)),
         min(_seconds(lambda: _learn_own(_packed(parts), prior)) for _ in range(5)),
         min(_scikit_s(parts, solver) for solver in SOLVERS),
@@ -195,28 +199,28 @@ def _seconds(work: Callable[[], object]) -> float:
     return time.process_time() - began
 
 
-def equal_of(world: TrainedKeyspace) -> tuple[int, int]:
-    """Changed users whose champion is, byte for byte, what a first training would make."""
-    database = world.database()
-    everybody = read_everybody(database)
-    recipe = named_recipe(recipe_of(world.config), everybody)
-    numbers = changing(world.crowd.size)[:COMPARED]
+def count_equal(keyspace: TrainedKeyspace) -> tuple[int, int]:
+    """(changed users whose champion has the bytes that a first training gives, users compared)."""
+    database = keyspace.database()
+    global_models = read_global_models(database)
+    recipe = named_recipe(recipe_of(keyspace.config), global_models)
+    numbers = changing(keyspace.users.size)[:COMPARED]
     equal = 0
     for number in numbers:
-        key = world.crowd.user_id(number), LAYOUT
+        key = keyspace.users.user_id(number), LAYOUT
         partition = partition_of(asyncio.run(TrainingSets(database).read(*key)), key)
         raw = [replace(one, features=None) for one in labelled_sets(partition)]
-        learned = learn_user(raw, LAYOUT, recipe, everybody[LAYOUT].learned)
+        learned = learn_user(raw, LAYOUT, recipe, global_models[LAYOUT].learned)
         pointer = asyncio.run(Champions(database).read(owner_of(key[0]), LAYOUT, "exercise"))
         equal += pointer is not None and bytes(pointer.sha256) == learned.sha256
     database.close()
     return equal, len(numbers)
 
 
-def kept_bytes(world: TrainedKeyspace) -> float:
+def kept_bytes(keyspace: TrainedKeyspace) -> float:
     """Bytes of windows that a user's sets keep."""
-    database = world.database()
-    key = world.crowd.user_id(0), LAYOUT
+    database = keyspace.database()
+    key = keyspace.users.user_id(0), LAYOUT
     rows = asyncio.run(TrainingSets(database).read(*key))
     database.close()
     return float(sum(len(row.features or b"") for row in rows))

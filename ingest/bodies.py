@@ -1,4 +1,4 @@
-"""Bodies without their Content-Encoding, never larger than their cap."""
+"""Decompresses request bodies, within size limits."""
 
 import zlib
 
@@ -42,12 +42,12 @@ def decode_body(body: bytes, encoding: str | None, limits: Limits) -> bytes:
 
 
 def too_large(what: str, cap_mb: float) -> TooLarge:
-    """The error that names the cap."""
+    """The error with the limit."""
     return TooLarge(f"the {what} is over {cap_mb:g} MiB", field=what)
 
 
 def _unzstd(body: bytes, most: int) -> bytes:
-    """Unpack one zstd frame. The size that it claims is checked first; a frame may claim none."""
+    """Decompress one zstd frame. Its declared size is checked first; a frame may declare none."""
     tool = zstandard.ZstdDecompressor(max_window_size=_WINDOW_MAX)
     try:
         claimed = zstandard.frame_content_size(body)

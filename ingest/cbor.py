@@ -1,7 +1,7 @@
-"""CBOR as strangers send it: plain values, whatever tags claim.
+"""Decodes untrusted CBOR: plain values only, tags are not interpreted.
 
-A tag makes a decoder build dates, fractions, expressions, or numbers of a million digits, none of
-which belongs into a body. What has a tag stays a `CBORTag`, and no field of a body may be one.
+A tag makes a decoder build dates, fractions, regular expressions, or numbers of a million digits,
+none of which belongs into a body. A tagged value stays a `CBORTag`, which no field may be.
 """
 
 import io
@@ -11,29 +11,29 @@ import cbor2
 
 from schemas.errors import BadChunk
 
-# Those that the decoder knows; it leaves all others as they are by itself.
+# The tags that the decoder would interpret; it leaves all others as they are.
 _TAGS = (*range(6), 25, *range(28, 31), *range(35, 38), 100, 256, 258, 260, 261, 1004, 43000)
 
 
-def _left_alone(tag: int, value: object, immutable: bool) -> cbor2.CBORTag:  # as cbor2 calls it
+def _uninterpreted(tag: int, value: object, immutable: bool) -> cbor2.CBORTag:  # as cbor2 calls it
     return cbor2.CBORTag(tag, value)
 
 
-_LEFT_ALONE = {tag: partial(_left_alone, tag) for tag in _TAGS}
+_UNINTERPRETED = {tag: partial(_uninterpreted, tag) for tag in _TAGS}
 
 
 def plain_decoder(stream: io.BytesIO, *, max_depth: int) -> cbor2.CBORDecoder:
-    """A decoder of plain values: no key twice, nothing nested deeper."""
+    """A decoder of plain values that refuses duplicate keys and deeper nesting."""
     return cbor2.CBORDecoder(
-        stream, max_depth=max_depth, allow_duplicate_keys=False, semantic_decoders=_LEFT_ALONE
+        stream, max_depth=max_depth, allow_duplicate_keys=False, semantic_decoders=_UNINTERPRETED
     )
 
 
 def read_cbor(body: bytes, *, max_depth: int = 4) -> object:
-    """The one value that a body holds, with nothing after it.
+    """The single value in a body.
 
     Raises:
-        BadChunk: it is not CBOR, has a key twice, or is nested deeper.
+        BadChunk: it is not CBOR, has duplicate keys, is nested deeper, or has trailing bytes.
     """
     stream = io.BytesIO(body)
     try:

@@ -1,4 +1,4 @@
-"""What every form of a chunk must fulfil: numbers that a sensor can have."""
+"""Checks of a chunk in any form: its numbers must be possible for a sensor."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from models.signal.pieces import Piece
 from schemas.config import Limits
 from schemas.errors import BadChunk
-from schemas.wire import LARGEST, RATE_MAX_HZ, RATE_MIN_HZ
+from schemas.wire import MAX_MAGNITUDE, RATE_MAX_HZ, RATE_MIN_HZ
 
 T0_MAX_NS = 1 << 62  # the year 2116
 COARSEST_STEPS = 1000
@@ -16,7 +16,7 @@ _I4_MAX = (1 << 31) - 1
 
 
 def checked(piece: Piece, limits: Limits) -> Piece:
-    """The piece, if its numbers are ones that a sensor can have.
+    """The piece, if a sensor can produce its numbers.
 
     Raises:
         BadChunk: which field, and its value.
@@ -28,22 +28,22 @@ def checked(piece: Piece, limits: Limits) -> Piece:
         raise bad("t0", piece.t0_ns, "must be nanoseconds since 1970, before 2116")
     if not RATE_MIN_HZ <= piece.rate_hz <= RATE_MAX_HZ:
         raise bad("rate_hz", piece.rate_hz, f"must lie between {RATE_MIN_HZ} and {RATE_MAX_HZ}")
-    if piece.unit not in LARGEST:
-        raise bad("unit", piece.unit, f"must be one of {', '.join(LARGEST)}")
+    if piece.unit not in MAX_MAGNITUDE:
+        raise bad("unit", piece.unit, f"must be one of {', '.join(MAX_MAGNITUDE)}")
     _check_scale(piece)
     return piece
 
 
 def _check_scale(piece: Piece) -> None:
-    """Refuse steps that no sensor has, and counts that reach further than any sensor measures.
+    """Refuse steps that no sensor has, and values that no sensor measures.
 
-    The step alone says little: that of an 8-bit sensor is a hundred times that of a 16-bit one. So
-    the counts decide, and they are looked at only where 16 bits of that step could reach too far.
+    The step alone is no criterion: that of an 8-bit sensor is a hundred times that of a 16-bit one.
+    So the values are checked too, but only if 16-bit counts with this step could exceed the limit.
 
     Raises:
         BadChunk: the scale.
     """
-    largest, unit = LARGEST[piece.unit], piece.unit
+    largest, unit = MAX_MAGNITUDE[piece.unit], piece.unit
     coarsest = largest / COARSEST_STEPS
     if not 0 < piece.scale <= coarsest:
         raise bad("scale", piece.scale, f"must lie above 0 and at most {coarsest:.3g} {unit}")
@@ -56,7 +56,7 @@ def _check_scale(piece: Piece) -> None:
 
 
 def bad(field: str, value: object, why: str) -> BadChunk:
-    """The error that names a field, its value (shortened) and what would be right."""
+    """The error with a field, its shortened value and what would be right."""
     try:
         shown = repr(value)
     except (ValueError, RecursionError):  # thousands of digits, or of brackets

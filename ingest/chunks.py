@@ -1,8 +1,8 @@
-"""Bytes of a chunk → checked samples, and stored samples → the very same bytes.
+"""Decodes chunks into checked samples, and rebuilds the exact bytes from stored samples.
 
-A receipt promises that the bytes with a hash are kept, so whatever form a client chose must come
-back from the store. Most bodies are canonical: the columns of their row give them back. Others
-keep an envelope: the body around its sample bytes, or all of it.
+A receipt promises that the bytes with a hash are stored, so the body must be reproducible in
+whatever form a client sent it. Most bodies are canonical and can be rebuilt from the columns of
+their row. Others store an envelope: the body around its sample bytes, or all of it.
 """
 
 import hashlib
@@ -31,9 +31,8 @@ _KNOWN = frozenset((*CHUNK_FIELDS, "t_ms"))
 _NEEDED = frozenset(CHUNK_FIELDS)
 _AROUND, _WHOLE = b"A", b"W"
 BYTES_A_SAMPLE, BYTES_AROUND = 256, 4096
-"""How many bytes a body may take that is kept with its envelope: per sample, and besides. A sample
-of three numbers with all their digits, each on a line of its own, takes 120 bytes; endless blanks
-and digits are no samples."""
+"""The most bytes of a body that is stored with an envelope: per sample, and in addition. A sample
+of three numbers with all their digits, each on a line of its own, takes 120 bytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +62,7 @@ def decode_chunk(body: bytes, media_type: str, limits: Limits) -> Chunk:
 
     Raises:
         BadChunk: which field, and its value.
-        TooLarge: far more bytes than so many samples need.
+        TooLarge: far more bytes than its samples need.
         UnsupportedMedia: neither CBOR nor JSON.
     """
     kind = _kind(media_type)
@@ -79,7 +78,7 @@ def read_samples(chunk: object, media_type: str, limits: Limits) -> Piece:
     """Decode a chunk that is only classified, not stored: without hash and envelope.
 
     Args:
-        chunk: its bytes, or its fields where it stood inside a larger body.
+        chunk: its bytes, or its fields if it was part of a larger body.
         media_type: of that body.
         limits: `chunk_samples` caps n.
 
@@ -155,7 +154,7 @@ def _refuse_long(body: bytes, n: int) -> None:
 
 
 def _fields(value: object) -> dict[str, Any]:
-    """The value as a map, whose keys must be those of a chunk."""
+    """The value as a map with the keys of a chunk."""
     if type(value) is not dict:
         raise BadChunk("the body must be a CBOR map", field="body", value=type(value).__name__)
     fields = cast("dict[str, Any]", value)
@@ -174,7 +173,10 @@ def _refuse_keys(fields: Mapping[Any, Any]) -> None:
 
 
 def _piece(fields: Mapping[str, Any], limits: Limits) -> Piece:
-    """Types first: a bool is no number, and NaN compares false with every bound."""
+    """The samples in a map's fields.
+
+    Types are checked first: a bool is no number, and NaN compares false with every bound.
+    """
     n, t0, xyz, t_ms = fields["n"], fields["t0"], fields["xyz"], fields.get("t_ms")
     if fields["v"] != 1 or type(fields["v"]) is not int:
         raise bad("v", fields["v"], "must be 1")
@@ -213,7 +215,7 @@ def _text(key: str, value: object) -> str:
 
 
 def _envelope(body: bytes, xyz: bytes) -> bytes:
-    """The body without its sample bytes; the whole body where they do not stand in one piece."""
+    """The body without its sample bytes; the whole body if these are not contiguous."""
     at = body.find(xyz)
     if at < 0:
         return _WHOLE + pack_bytes(body)
@@ -221,10 +223,10 @@ def _envelope(body: bytes, xyz: bytes) -> bytes:
 
 
 def rebuild_body(piece: Piece, envelope: bytes) -> bytes:
-    """The very body that `decode_chunk` was given, from what was kept of it.
+    """The exact body that `decode_chunk` was given.
 
     Raises:
-        BadSamples: the envelope is none of ours.
+        BadSamples: the envelope is of an unknown kind.
     """
     if not envelope:
         return canonical_body(piece)

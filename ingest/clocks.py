@@ -1,7 +1,7 @@
-"""A stream whose clock was set back on the way: its numbers go on, its times come a second time.
+"""Detects streams whose device clock was set back while recording.
 
-A phone does that when it changes its time zone badly. By their times alone the chunks of both
-halves lie among one another.
+Chunk numbers go on, but times repeat. Some phones do so when they change their time zone. Ordered
+by time alone, the chunks before and after the change would be interleaved.
 """
 
 from collections.abc import Sequence
@@ -9,50 +9,51 @@ from itertools import pairwise
 
 from ingest.rows import end_ns_of
 from schemas.times import NS_PER_S
-from store.samples import ChunkHead
+from store.samples import ChunkMetadata
 
-CLOCK_BACK = "clock-went-back"
-BACK_NS = 60 * NS_PER_S  # by less a clock is put right, or drifts
-OVERLAP_NS = NS_PER_S  # by less chunks overlap that follow one another
+CLOCK_WENT_BACK = "clock-went-back"
+MIN_CLOCK_STEP_NS = 60 * NS_PER_S  # smaller steps are corrections or drift
+MAX_OVERLAP_NS = NS_PER_S  # consecutive chunks may overlap by as much
 
 
-def by_clock(heads: Sequence[ChunkHead]) -> list[list[ChunkHead]]:
-    """The chunks of a stream, parted where its clock was set back by more than a minute.
+def split_by_clock(chunks: Sequence[ChunkMetadata]) -> list[list[ChunkMetadata]]:
+    """Split a stream's chunks where its clock was set back by more than a minute.
 
-    What is there a second time, under another number, parts nothing.
+    A chunk that was sent again under another number does not split.
 
     Args:
-        heads: in the order of their numbers.
+        chunks: in the order of their numbers.
 
     >>> minutes = [0, 1, 2, 1, 2, 3]
-    >>> heads = [ChunkHead(k, b"", m * BACK_NS, 50.0, k + 1) for k, m in enumerate(minutes)]
-    >>> [len(part) for part in by_clock(heads)]
+    >>> times_ns = [m * MIN_CLOCK_STEP_NS for m in minutes]
+    >>> chunks = [ChunkMetadata(k, b"", t, 50.0, k + 1) for k, t in enumerate(times_ns)]
+    >>> [len(part) for part in split_by_clock(chunks)]
     [6]
-    >>> heads = [ChunkHead(k, b"", 2 * m * BACK_NS, 50.0, k + 1) for k, m in enumerate(minutes)]
-    >>> [len(part) for part in by_clock(heads)]
+    >>> times_ns = [2 * m * MIN_CLOCK_STEP_NS for m in minutes]
+    >>> chunks = [ChunkMetadata(k, b"", t, 50.0, k + 1) for k, t in enumerate(times_ns)]
+    >>> [len(part) for part in split_by_clock(chunks)]
     [3, 3]
     """
-    parts: list[list[ChunkHead]] = [[]]
-    there: set[tuple[int, int]] = set()
-    before_ns = 0
-    for head in heads:
-        again = (head.t0_ns, head.n) in there
-        there.add((head.t0_ns, head.n))
-        if not again and head.t0_ns < before_ns - BACK_NS:
+    parts: list[list[ChunkMetadata]] = [[]]
+    seen: set[tuple[int, int]] = set()
+    previous_ns = 0
+    for chunk in chunks:
+        repeated = (chunk.t0_ns, chunk.n) in seen
+        seen.add((chunk.t0_ns, chunk.n))
+        if not repeated and chunk.t0_ns < previous_ns - MIN_CLOCK_STEP_NS:
             parts.append([])
-        parts[-1].append(head)
-        before_ns = head.t0_ns
+        parts[-1].append(chunk)
+        previous_ns = chunk.t0_ns
     return parts
 
 
-def are_mixed(parts: Sequence[Sequence[ChunkHead]]) -> bool:
-    """Whether chunks of one clock lie among those of another, by their times.
+def are_interleaved(parts: Sequence[Sequence[ChunkMetadata]]) -> bool:
+    """Whether chunks of different clocks are interleaved when ordered by time.
 
-    Halves that do not, and streams that are numbered in another order than that of time, are in
-    order when they stand by their times.
+    If not, ordering by time is right: also for streams whose numbers do not follow time.
     """
-    timed = [(head.t0_ns, end_ns_of(head), k) for k, part in enumerate(parts) for head in part]
+    timed = [(chunk.t0_ns, end_ns_of(chunk), k) for k, part in enumerate(parts) for chunk in part]
     return any(
-        before[2] != after[2] and before[1] - after[0] > OVERLAP_NS
+        before[2] != after[2] and before[1] - after[0] > MAX_OVERLAP_NS
         for before, after in pairwise(sorted(timed))
     )

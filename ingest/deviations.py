@@ -1,8 +1,8 @@
-"""Where a session left its plan: rows that follow from the plan, the sets and the answers.
+"""Projects deviations: how a session differs from its plan, by its sets and predictions.
 
-Which state of the plan counts: the one that stood when the session was opened; for a plan that
-came later (a phone without a connection) its first. So an edit next week changes nothing of today.
-A session without a plan has no rows, nor has one in which nothing was done yet.
+The version of the plan that counts is the one at the time the session was opened; for a plan that
+arrived later (from an offline phone) its first. So later edits change nothing in past sessions.
+A session without a plan, or in which nothing was done yet, has no rows.
 """
 
 from collections.abc import Sequence
@@ -27,7 +27,7 @@ from store.sets import SetRow
 
 
 class Done(NamedTuple):
-    """A set that was done, as a person or the sensors say."""
+    """A set that was done: confirmed by the user, or recognised in the samples."""
 
     set_id: UUID
     started_at: datetime
@@ -37,13 +37,13 @@ class Done(NamedTuple):
 
 
 async def project_deviations(records: Records, user_id: UUID, session_id: UUID, at_us: int) -> None:
-    """Bring a session's rows up to date; nothing is written where all is well.
+    """Update a session's rows; writes nothing where they are current.
 
     Args:
-        records: where all of it is kept.
+        records: the repositories.
         user_id: whose session.
-        session_id: which one; nothing happens when it is not there.
-        at_us: time of the newest event about it: what a deletion leaves no row to say.
+        session_id: which one; nothing happens when it does not exist.
+        at_us: time of the newest event about it, which may be a deletion and so have no row.
     """
     session = await records.sessions.read(user_id, session_id)
     if session is None or session.plan_id is None:
@@ -68,15 +68,15 @@ async def project_deviations(records: Records, user_id: UUID, session_id: UUID, 
 
 
 async def forget_deviations(records: Records, user_id: UUID, session_id: UUID, at_us: int) -> None:
-    """Take out a session's rows, for good where `at_us` lies ahead."""
+    """Delete a session's rows; for good if `at_us` is in the future."""
     opened = await _opening(records, user_id, session_id)
-    if opened is not None and isinstance(said := opened.said, SessionOpened):
-        month = _month(said.started_at)
+    if opened is not None and isinstance(body := opened.parsed, SessionOpened):
+        month = _month(body.started_at)
         await records.deviations.delete_session(user_id, month, session_id, at_us)
 
 
 def version_at(versions: Sequence[PlanVersion], opened_us: int) -> PlanVersion | None:
-    """The state of a plan that a session followed.
+    """The version of a plan that a session followed.
 
     >>> plan = Plan(UUID(int=1), "Monday", (), 5)
     >>> states = [PlanVersion(5, plan), PlanVersion(9, None)]
@@ -89,14 +89,14 @@ def version_at(versions: Sequence[PlanVersion], opened_us: int) -> PlanVersion |
 
 
 def done_sets(sets: Sequence[SetRow], answers: Sequence[Prediction]) -> list[Done]:
-    """What was done, in time order: what a person said, and what was recognised besides."""
-    spoken = [(row.started_at, row.ended_at) for row in sets]
-    found = [
+    """What was done, in time order: confirmed sets, and recognised ones that nobody confirmed."""
+    confirmed_spans = [(row.started_at, row.ended_at) for row in sets]
+    recognised = [
         Done(one.set_id, one.started_at, Target(one.exercise, one.reps), "sensor", one.probability)
-        for one in not_confirmed(answers, spoken)
+        for one in not_confirmed(answers, confirmed_spans)
         if one.exercise is not None and not one.abstained
     ]
-    said = [
+    confirmed = [
         Done(
             row.set_id,
             row.started_at,
@@ -106,12 +106,12 @@ def done_sets(sets: Sequence[SetRow], answers: Sequence[Prediction]) -> list[Don
         )
         for row in sets
     ]
-    return sorted([*said, *found], key=lambda one: (one.started_at, one.set_id))
+    return sorted([*confirmed, *recognised], key=lambda done: (done.started_at, done.set_id))
 
 
 def rows_of(session: SessionRow, plan: Plan, done: Sequence[Done]) -> list[DeviationRow]:
-    """A session's rows; their revision is not known yet."""
-    planned = [Target(**one) for one in plan.sets]  # pyright: ignore[reportArgumentType] checked at the door
+    """A session's rows; their revision is set later."""
+    planned = [Target(**one) for one in plan.sets]  # pyright: ignore[reportArgumentType] validated on arrival
     rows = align(planned, [one.target for one in done])
     return [
         _row(
@@ -169,10 +169,10 @@ async def _replace(
     month = _month(session.started_at)
     stored = await records.deviations.of_session(user_id, month, session.session_id)
     newest = max((row.revision for row in stored), default=0)
-    alike = [row._replace(revision=0) for row in stored] == list(wanted)
-    if alike and (newest >= revision or not wanted):
+    unchanged = [row._replace(revision=0) for row in stored] == list(wanted)
+    if unchanged and (newest >= revision or not wanted):
         return
-    if not alike:  # what stands there must give way although no event may be newer
+    if not unchanged:  # the stored rows must be overwritten although no event may be newer
         revision = max(revision, newest + 1)
     await records.deviations.replace(user_id, month, session.session_id, wanted, revision)
 

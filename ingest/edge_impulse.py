@@ -1,9 +1,9 @@
-"""A second way in: the acquisition format of Edge Impulse, JSON or CBOR.
+"""Decodes the acquisition format of Edge Impulse, JSON or CBOR.
 
 One document holds all axes of a device: `{"protected", "signature", "payload": {"device_name",
 "device_type", "interval_ms", "sensors": [{"name", "units"}], "values": [[…]]}}`. Each sensor that
-is a triple of axes becomes a chunk of its own, in the same form as everything else. The signature
-is not checked: Muvr does not have its key, and the token says who sends it.
+is a triple of axes becomes a chunk of its own, in canonical form. The signature is not checked:
+Muvr does not have its key, and the token authenticates the sender.
 
 Source: Edge Impulse, data acquisition format.
 """
@@ -20,22 +20,22 @@ import numpy as np
 from ingest.cbor import plain_decoder
 from ingest.checks import bad, checked
 from ingest.chunks import CBOR, JSON, Chunk, canonical_body
-from ingest.json_chunk import FINEST
+from ingest.json_chunk import MIN_SCALE
 from models.signal.pieces import Piece
 from schemas.config import Limits
 from schemas.errors import BadChunk, UnsupportedMedia
-from schemas.wire import LARGEST, UNITS
+from schemas.wire import MAX_MAGNITUDE, UNITS
 
 AXES = ("x", "y", "z")
 NAMES = {"acc": ("acc", "accel", "accelerometer"), "gyro": ("gyr", "gyro", "gyroscope")}
 SPELLINGS = {"m/s^2": "m/s2", "m/s²": "m/s2", "dps": "deg/s", "°/s": "deg/s", "G": "g"}
-SENSORS_AT_MOST = 64
+MAX_SENSORS = 64
 
 
 def read_acquisition(
     body: bytes, media_type: str, t0_ns: int | None, limits: Limits
 ) -> dict[str, Chunk]:
-    """The chunks of an acquisition by kind ("acc", "gyro"), as if sent in their canonical form.
+    """The chunks of an acquisition by kind ("acc", "gyro"), in canonical form.
 
     Args:
         body: without its Content-Encoding.
@@ -84,8 +84,8 @@ def _document(body: bytes, media_type: str) -> Mapping[str, Any]:
 
 def _columns(sensors: Any) -> dict[str, tuple[str, list[int]]]:
     """Unit and column numbers of every triple of axes that a wrist needs."""
-    if not isinstance(sensors, list) or not 1 <= len(sensors) <= SENSORS_AT_MOST:
-        raise bad("payload.sensors", sensors, f"must list 1 to {SENSORS_AT_MOST} sensors")
+    if not isinstance(sensors, list) or not 1 <= len(sensors) <= MAX_SENSORS:
+        raise bad("payload.sensors", sensors, f"must list 1 to {MAX_SENSORS} sensors")
     named: dict[str, tuple[int, str]] = {}
     for at, sensor in enumerate(sensors):
         fields = _mapping(sensor, f"payload.sensors[{at}]")
@@ -129,9 +129,9 @@ def _piece(
     values: np.ndarray[Any, np.dtype[np.float64]], unit: str, start_ns: int, rate_hz: float
 ) -> Piece:
     largest = float(np.abs(values).max())
-    if largest > LARGEST[unit]:
-        raise bad("payload.values", largest, f"must lie within ±{LARGEST[unit]:g} {unit}")
-    scale = max(largest / 32767, FINEST)
+    if largest > MAX_MAGNITUDE[unit]:
+        raise bad("payload.values", largest, f"must lie within ±{MAX_MAGNITUDE[unit]:g} {unit}")
+    scale = max(largest / 32767, MIN_SCALE)
     return Piece(start_ns, rate_hz, unit, scale, np.rint(values / scale).astype(np.int16))
 
 

@@ -1,4 +1,4 @@
-"""Erases a user: every table is emptied, and what remains elsewhere is named, with its end."""
+"""Erases a user from every table, and reports what remains elsewhere and until when."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,7 +15,7 @@ from store.user_rows import USER_TABLES, UserRows
 from store.users import Logins, Users
 
 ERASED: Topic = "erased"
-"""The topic that stays in `changes`: after a backup is restored these users are erased again."""
+"""The topic that stays in `changes`: after a restore from backup these users are erased again."""
 
 REMAINS: dict[str, str] = {
     "disk": "deleted rows leave the data files at a compaction after 10 days",
@@ -34,11 +34,11 @@ REMAINS: dict[str, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Erasure:
-    """What was done.
+    """What an erasure deleted.
 
     Attributes:
-        deleted: rows that each table held of the user.
-        remains: what is not gone yet, and until when.
+        deleted: rows of the user per table.
+        remains: what is not deleted yet, and until when.
     """
 
     deleted: dict[str, int]
@@ -50,34 +50,34 @@ async def erase_user(
 ) -> Erasure:
     """Delete everything of a user. Repeatable: a second call deletes what the first left.
 
-    The erasure is announced first, so that the sweep finishes a call that was cut short. Logins end
-    next, so that no device goes on sending; the name is freed last.
+    The erasure is announced first, so that the sweep completes an interrupted call. Logins end
+    next, so that no device goes on sending; the username is freed last.
 
     Args:
-        database: of everything.
+        database: of the deployment.
         user_id: who.
         now: server time.
-        announced_at: when it was announced, where this call repeats it: announced anew it would be
+        announced_at: when it was announced, if this call repeats it: announced anew it would be
             repeated for ever.
 
     Raises:
-        DatabaseAway: some of it is left; call again.
+        DatabaseUnavailable: some of it is left; call again.
     """
-    holdings, letters, journal = UserRows(database), DeadLetters(database), Journal(database)
+    user_rows, dead_letters, journal = UserRows(database), DeadLetters(database), Journal(database)
     announced_us = us_of(announced_at or now)
     await journal.announce(user_id, ERASED, announced_us)
     deleted = {"logins": len(await Logins(database).of_user(user_id))}
     await Logins(database).revoke_all(user_id)
-    reach = await holdings.reach(user_id, now)
+    keys = await user_rows.keys(user_id, now)
     for table in USER_TABLES:
-        deleted[table] = await holdings.count(table, reach)
-        await holdings.delete(table, reach, now)
-        if table == "sessions":  # now nobody registers a part any more (ingest.uploads)
-            reach = await holdings.reach(user_id, now, reach.sessions)
-    followers = await holdings.followers(user_id)
-    await holdings.unfollow(followers, user_id, now)
+        deleted[table] = await user_rows.count(table, keys)
+        await user_rows.delete(table, keys, now)
+        if table == "sessions":  # from now on no part can be registered (ingest.uploads)
+            keys = await user_rows.keys(user_id, now, keys.sessions)
+    followers = await user_rows.followers(user_id)
+    await user_rows.unfollow(followers, user_id, now)
     deleted["follows of others"] = len(followers)
-    deleted["dead_letters"] = await letters.delete_user(user_id, now)
+    deleted["dead_letters"] = await dead_letters.delete_user(user_id, now)
     deleted["champions"] = await _remove_champions(database, user_id)
     user = await Users(database).by_id(user_id)
     await Users(database).erase(user_id)

@@ -1,4 +1,4 @@
-"""Everything of a user, as lines that any program can read."""
+"""Exports all data of a user as JSON lines."""
 
 import base64
 from collections.abc import AsyncIterator, Mapping
@@ -24,20 +24,20 @@ async def export_user(
 ) -> AsyncIterator[ExportLine]:
     """Every row of a user, table by table, as `{"table": …, "row": {…}}`.
 
-    A chunk's row also has `body`: the very bytes that the client sent, whose hash the receipt
-    named. Bytes are base64. Password hashes and refresh tokens are no data of the user and stay.
+    A chunk's row also has `body`: the bytes that the client sent, whose hash is in the receipt.
+    Bytes are base64. Password hashes and refresh tokens are left out: they are not the user's data.
 
     Raises:
-        DatabaseAway: in the middle; ask again.
+        DatabaseUnavailable: the export is incomplete; start it again.
     """
-    holdings = UserRows(database)
+    user_rows = UserRows(database)
     user = await Users(database).by_id(user_id)
     if user is not None:
         row = {"user_id": user_id, "username": user.username, "scopes": sorted(user.scopes)}
         yield _line("users", row)
-    reach = await holdings.reach(user_id, now)
+    keys = await user_rows.keys(user_id, now)
     for table in USER_TABLES:
-        async for row in holdings.rows(table, reach):
+        async for row in user_rows.rows(table, keys):
             fields = dict(row._asdict())
             if table == "samples":
                 fields["body"] = body_of(_sample(fields))

@@ -1,4 +1,4 @@
-"""Whom people follow; announced in `changes`, so that ranks are computed again."""
+"""Follows and unfollows users; announced in `changes`, so that ranks are computed again."""
 
 import asyncio
 from collections.abc import Iterable
@@ -16,18 +16,18 @@ TOPIC: Topic = "follows"
 async def follow(
     journal: Journal, follows: Follows, user_id: UUID, followees: Iterable[UUID], at: datetime
 ) -> None:
-    """Follow people from now on; whom the user follows already is left as it is."""
-    already = {kept.followee for kept in await follows.of_user(user_id)}
-    new = [one for one in followees if one not in already]
+    """Follow users; those who are followed already stay unchanged."""
+    followed = {follow.followee for follow in await follows.of_user(user_id)}
+    new = [followee for followee in followees if followee not in followed]
     if not new:
         return
     await journal.announce(user_id, TOPIC, us_of(at))
-    await asyncio.gather(*(follows.put(user_id, one, at) for one in new))
+    await asyncio.gather(*(follows.put(user_id, followee, at) for followee in new))
 
 
 async def unfollow(
     journal: Journal, follows: Follows, user_id: UUID, followee: UUID, at: datetime
 ) -> None:
-    """Follow somebody no more; repeatable."""
+    """Unfollow a user; repeatable."""
     await journal.announce(user_id, TOPIC, us_of(at))
     await follows.delete(user_id, followee)

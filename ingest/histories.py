@@ -1,8 +1,8 @@
-"""Months of one person at once: sessions without streams, their plans and sets, in few rounds.
+"""Imports months of a user's history in batches: sessions without streams, their plans and sets.
 
-A person who comes with a history (from another app, or from the simulator) brings thousands of
-sets. Sent one by one, each of them waits for a decision of its own; here those of a month are
-decided together. Events, checks and projections are the same as for single sets.
+A history from another app, or from the simulator, has thousands of sets. Written one by one, each
+would need a conditional write of its own; here those of a month are batched. Events, checks and
+projections are the same as for single sets.
 """
 
 import asyncio
@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from itertools import islice
 from uuid import UUID
 
-from ingest import openings, plans, sets
-from ingest.decisions import Decisions
+from ingest import plans, sessions, sets
+from ingest.event_writer import EventWriter
 from ingest.projections import project_all
 from schemas.config import Limits
 from schemas.errors import BadEvent, Deleted, EventConflict
@@ -24,19 +24,19 @@ from schemas.topics import Topic
 from store.journal import Event
 from store.sessions import SessionRow
 
-TOGETHER = 64  # events of some 600 bytes: one decision stays below 40 KB
+MAX_BATCH_EVENTS = 64  # of some 600 bytes each: a batch stays below 40 KB
 
 
 @dataclass(frozen=True, slots=True)
-class Visit:
+class HistorySession:
     """A session without streams, its plan, and the sets that were done in it.
 
     Attributes:
         session_id: UUIDv7 of the client.
         opening: what opens it; names the plan.
         sets: UUIDv7 and confirmation of each set.
-        plan: what the session's plan says (`name`, `sets`), None where it has none or where it
-            was kept before.
+        plan: body of the session's plan (`name`, `sets`); None where it has none or where it was
+            stored before.
     """
 
     session_id: UUID
@@ -46,138 +46,140 @@ class Visit:
 
 
 async def record_history(
-    decisions: Decisions, limits: Limits, user_id: UUID, visits: Sequence[Visit]
+    writer: EventWriter, limits: Limits, user_id: UUID, history: Sequence[HistorySession]
 ) -> None:
-    """Keep a person's visits; a repeat changes nothing.
+    """Store a user's history; a repeat changes nothing.
 
     Raises:
-        BadEvent, ClockSkew: a visit with streams, sent now or before, a set outside its session,
-            an id that is no UUIDv7 of about now. Nothing was kept then.
-        Deleted: a session or set was deleted; its id is not used again. Nothing was kept then.
-        EventConflict: an id was used before, for something else; the rest was kept.
+        BadEvent, ClockSkew: a session with streams, sent now or before, a set outside its session,
+            an id that is no UUIDv7 of about now. Nothing was stored then.
+        Deleted: a session or set was deleted; its id is not used again. Nothing was stored then.
+        EventConflict: an id was used before, for something else; the rest was stored.
     """
-    for visit in visits:
-        _check(decisions, limits, visit)
-    planned = [event for visit in visits for event in _planned(decisions, visit)]
-    opened = [_opened(decisions, visit) for visit in visits]
-    confirmed = [event for visit in visits for event in _confirmed(decisions, visit)]
-    asked = [*planned, *opened, *confirmed]
-    known = await _known(decisions, user_id, asked)
-    _refuse_known(known, asked)
-    kept = [
-        *await _decided(decisions, user_id, planned, known, plans.TOPIC),
-        *await _decided(decisions, user_id, opened, known, openings.TOPIC),
-        *await _decided(decisions, user_id, confirmed, known, sets.TOPIC),
+    for session in history:
+        _validate(writer, limits, session)
+    plan_events = [event for session in history for event in _plan_events(writer, session)]
+    opening_events = [_opening_event(writer, session) for session in history]
+    confirmation_events = [
+        event for session in history for event in _confirmation_events(writer, session)
     ]
-    await project_all(decisions.records, user_id, kept, decisions.now_us())
-    _refuse_conflicts(asked, kept)
+    wanted = [*plan_events, *opening_events, *confirmation_events]
+    stored = await _stored_events(writer, user_id, wanted)
+    _refuse_deleted_or_streamed(stored, wanted)
+    kept = [
+        *await _write_all(writer, user_id, plan_events, stored, plans.TOPIC),
+        *await _write_all(writer, user_id, opening_events, stored, sessions.TOPIC),
+        *await _write_all(writer, user_id, confirmation_events, stored, sets.TOPIC),
+    ]
+    await project_all(writer.records, user_id, kept, writer.now_us())
+    _refuse_conflicts(wanted, kept)
 
 
-def _check(decisions: Decisions, limits: Limits, visit: Visit) -> None:
-    if visit.opening.streams:
+def _validate(writer: EventWriter, limits: Limits, session: HistorySession) -> None:
+    if session.opening.streams:
         raise BadEvent(
-            f"session {visit.session_id} of a history has streams; open it by itself",
+            f"session {session.session_id} of a history has streams; open it by itself",
             field="streams",
-            value=sorted(visit.opening.streams),
+            value=sorted(session.opening.streams),
         )
-    now_ms = decisions.now_us() // 1000
+    now_ms = writer.now_us() // 1000
     days = (limits.clock_past_days, limits.clock_future_days)
-    check_client_id(visit.session_id, "session", now_ms, *days)
-    if visit.plan is not None and visit.opening.plan is not None:
-        check_client_id(visit.opening.plan, "plan", now_ms, *days)
-    row = _row(visit)
-    for set_id, confirmation in visit.sets:
+    check_client_id(session.session_id, "session", now_ms, *days)
+    if session.plan is not None and session.opening.plan is not None:
+        check_client_id(session.opening.plan, "plan", now_ms, *days)
+    row = _row(session)
+    for set_id, confirmation in session.sets:
         check_client_id(set_id, "set", now_ms, *days)
-        sets.check_inside(confirmation, row, decisions)
+        sets.check_inside(confirmation, row, writer)
 
 
-def _planned(decisions: Decisions, visit: Visit) -> list[Event]:
-    plan_id = visit.opening.plan
-    if plan_id is None or visit.plan is None:
+def _plan_events(writer: EventWriter, session: HistorySession) -> list[Event]:
+    plan_id = session.opening.plan
+    if plan_id is None or session.plan is None:
         return []
-    return [decisions.event(plan_id, plans.question(0), "plan-kept", visit.plan)]
+    return [writer.event(plan_id, plans.slot_key(0), "plan-kept", session.plan)]
 
 
-def _row(visit: Visit) -> SessionRow:
-    opening = visit.opening
+def _row(session: HistorySession) -> SessionRow:
+    opening = session.opening
     return SessionRow(
-        visit.session_id, opening.started_at, None, opening.timezone, opening.plan, {}, {}, False
+        session.session_id, opening.started_at, None, opening.timezone, opening.plan, {}, {}, False
     )
 
 
-def _opened(decisions: Decisions, visit: Visit) -> Event:
-    body = openings.opening_body(visit.opening)
-    return decisions.event(visit.session_id, openings.QUESTION, "session-opened", body)
+def _opening_event(writer: EventWriter, session: HistorySession) -> Event:
+    body = sessions.opening_body(session.opening)
+    return writer.event(session.session_id, sessions.OPENING_SLOT, "session-opened", body)
 
 
-def _confirmed(decisions: Decisions, visit: Visit) -> list[Event]:
+def _confirmation_events(writer: EventWriter, session: HistorySession) -> list[Event]:
     return [
-        decisions.event(
+        writer.event(
             set_id,
-            sets.question(None),
+            sets.slot_key(None),
             "set-confirmed",
-            sets.confirmation_body(visit.session_id, confirmation),
+            sets.confirmation_body(session.session_id, confirmation),
         )
-        for set_id, confirmation in visit.sets
+        for set_id, confirmation in session.sets
     ]
 
 
-async def _known(
-    decisions: Decisions, user_id: UUID, events: Iterable[Event]
+async def _stored_events(
+    writer: EventWriter, user_id: UUID, events: Iterable[Event]
 ) -> Mapping[UUID, Event]:
-    """The events that the journal holds of these months; a repeat decides nothing anew."""
+    """The journal's events of the same months: a repeat writes none of them again."""
     months = {_month(event) for event in events}
-    held = await decisions.records.journal.events(user_id, months)
-    return {event.event_id: event for event in held}
+    found = await writer.records.journal.events(user_id, months)
+    return {event.event_id: event for event in found}
 
 
-def _refuse_known(known: Mapping[UUID, Event], events: Iterable[Event]) -> None:
-    with_streams = {event.about for event in known.values() if event.kind == "stream-declared"}
+def _refuse_deleted_or_streamed(stored: Mapping[UUID, Event], events: Iterable[Event]) -> None:
+    with_streams = {event.entity_id for event in stored.values() if event.kind == "stream-declared"}
     for event in events:
-        if event.about in with_streams:
+        if event.entity_id in with_streams:
             raise BadEvent(
-                f"session {event.about} has streams; confirm its sets one by one",
+                f"session {event.entity_id} has streams; confirm its sets one by one",
                 field="session",
-                value=str(event.about),
+                value=str(event.entity_id),
             )
         what = event.kind.partition("-")[0]
-        if slot(event.about, what, "delete") in known:
-            raise Deleted(f"{what} {event.about} was deleted; a new one needs a new id.")
+        if slot(event.entity_id, what, "delete") in stored:
+            raise Deleted(f"{what} {event.entity_id} was deleted; a new one needs a new id.")
 
 
-async def _decided(
-    decisions: Decisions,
+async def _write_all(
+    writer: EventWriter,
     user_id: UUID,
     events: Sequence[Event],
-    known: Mapping[UUID, Event],
+    stored: Mapping[UUID, Event],
     topic: Topic,
 ) -> list[Event]:
-    """What stands in the slots of `events`, in their order."""
+    """Append the events that are not stored yet; what is in the slots of all, in their order."""
     months: dict[str, list[Event]] = defaultdict(list)
     for event in events:
-        if event.event_id not in known:
+        if event.event_id not in stored:
             months[_month(event)].append(event)
 
-    async def decide(month: Sequence[Event]) -> list[Event]:
-        # One portion after another: decisions about one partition make each other start again.
-        rest, kept = iter(month), list[Event]()
-        while portion := list(islice(rest, TOGETHER)):
-            kept += await decisions.records.journal.append_all(user_id, portion, topic)
-        return kept
+    async def write(month: Sequence[Event]) -> list[Event]:
+        # One batch after another: concurrent conditional writes to a partition restart each other.
+        rest, appended = iter(month), list[Event]()
+        while batch := list(islice(rest, MAX_BATCH_EVENTS)):
+            appended += await writer.records.journal.append_all(user_id, batch, topic)
+        return appended
 
-    pages = await asyncio.gather(*(decide(month) for month in months.values()))
+    pages = await asyncio.gather(*(write(month) for month in months.values()))
     new = {event.event_id: event for page in pages for event in page}
-    return [known.get(event.event_id) or new[event.event_id] for event in events]
+    return [stored.get(event.event_id) or new[event.event_id] for event in events]
 
 
-def _refuse_conflicts(asked: Sequence[Event], kept: Sequence[Event]) -> None:
-    for ours, theirs in zip(asked, kept, strict=True):
-        if not theirs.says_the_same(ours):
+def _refuse_conflicts(wanted: Sequence[Event], stored: Sequence[Event]) -> None:
+    for event, winner in zip(wanted, stored, strict=True):
+        if not winner.matches(event):
             raise EventConflict(
-                f"{ours.kind} {ours.about} is kept already, as {dict(theirs.body)}; something "
-                "else needs a new id"
+                f"{event.kind} {event.entity_id} is kept already, as {dict(winner.body)}; "
+                "something else needs a new id"
             )
 
 
 def _month(event: Event) -> str:
-    return month_of(day_of(event.about))
+    return month_of(day_of(event.entity_id))

@@ -1,4 +1,4 @@
-"""The JSON form of a chunk: lists of numbers, rounded to 16 bits with a step of its own."""
+"""Decodes the JSON form of a chunk: lists of numbers, quantised to 16 bits per chunk."""
 
 import re
 from datetime import datetime
@@ -11,19 +11,19 @@ from ingest.checks import bad, times
 from models.signal.pieces import Piece
 from schemas.config import Limits
 from schemas.errors import BadChunk
-from schemas.wire import LARGEST, JsonChunk
+from schemas.wire import MAX_MAGNITUDE, JsonChunk
 
 _decoder = msgspec.json.Decoder(JsonChunk)
 _time_decoder = msgspec.json.Decoder(datetime)
 _FIELD = re.compile(r"`\$\.([^`]+)`|field `([^`]+)`")
-_PLACE = re.compile(r"\(byte (\d+)\)$")
+_POSITION = re.compile(r"\(byte (\d+)\)$")
 _PART = re.compile(r"[^.\[\]]+")
-FINEST = 1e-6
-"""The finest step: a chunk of zeros needs one too."""
+MIN_SCALE = 1e-6
+"""The smallest quantisation step: a chunk of zeros needs one too."""
 
 
 def read_json(body: bytes, limits: Limits) -> Piece:
-    """Understand the readable form.
+    """Decode and quantise a JSON chunk.
 
     The step is the largest magnitude over 32,767, so the same body always gives the same counts.
 
@@ -38,10 +38,10 @@ def read_json(body: bytes, limits: Limits) -> Piece:
         raise BadChunk(says, field=field, value=_value_at(body, field, problem)) from problem
     if chunk.v != 1:
         raise bad("v", chunk.v, "must be 1")
-    if chunk.unit not in LARGEST:
-        raise bad("unit", chunk.unit, f"must be one of {', '.join(LARGEST)}")
+    if chunk.unit not in MAX_MAGNITUDE:
+        raise bad("unit", chunk.unit, f"must be one of {', '.join(MAX_MAGNITUDE)}")
     values = _values(chunk, limits)
-    scale = max(float(np.abs(values).max()) / 32767, FINEST)
+    scale = max(float(np.abs(values).max()) / 32767, MIN_SCALE)
     return Piece(
         t0_ns=nanoseconds(chunk.t0),
         rate_hz=chunk.rate_hz,
@@ -76,7 +76,7 @@ def nanoseconds(text: str) -> int:
 
 
 def _values(chunk: JsonChunk, limits: Limits) -> NDArray[np.float64]:
-    """The three lists as (n, 3), within what the unit allows."""
+    """The three lists as float64 (n, 3), checked against the limits of the unit."""
     n = len(chunk.x)
     if not 1 <= n <= limits.chunk_samples:
         raise bad("x", n, f"must hold 1 to {limits.chunk_samples} numbers")
@@ -84,7 +84,7 @@ def _values(chunk: JsonChunk, limits: Limits) -> NDArray[np.float64]:
         if len(numbers) != n:
             raise bad(name, len(numbers), f"must hold as many numbers as x: {n}")
     values = np.array((chunk.x, chunk.y, chunk.z), dtype=np.float64).T
-    largest = LARGEST[chunk.unit]
+    largest = MAX_MAGNITUDE[chunk.unit]
     wrong = ~(np.abs(values) <= largest)  # true for NaN too
     if wrong.any():
         row, axis = np.argwhere(wrong)[0]
@@ -94,20 +94,20 @@ def _values(chunk: JsonChunk, limits: Limits) -> NDArray[np.float64]:
 
 
 def _path(problem: Exception) -> str:
-    """The field that msgspec's sentence names: "... - at `$.x[3]`", "unknown field `q`"."""
+    """The field in msgspec's message: "... - at `$.x[3]`", "unknown field `q`"."""
     found = _FIELD.search(str(problem))
     return (found[1] or found[2])[:60] if found else "body"
 
 
 def _value_at(body: bytes, field: str, problem: Exception) -> object:
-    """What stands in a field that msgspec refuses; where the text is no JSON, what stands there."""
-    if place := _PLACE.search(str(problem)):
-        start = int(place[1])
+    """The value of a field that msgspec refuses; of invalid JSON, the text at that position."""
+    if position := _POSITION.search(str(problem)):
+        start = int(position[1])
         return body[start : start + 20].decode(errors="replace")
     try:
-        found = msgspec.json.decode(body)
+        value = msgspec.json.decode(body)
         for part in _PART.findall(field):
-            found = found[int(part) if isinstance(found, list) else part]
+            value = value[int(part) if isinstance(value, list) else part]
     except (ValueError, LookupError, TypeError, RecursionError):
-        return None  # a field that is missing, a number that is out of range
-    return found
+        return None  # a missing field, or a number out of range
+    return value

@@ -1,8 +1,8 @@
-"""Writes the rows that follow from events, at the time of the event: safe to repeat.
+"""Projects events: writes the rows that follow from them, idempotently.
 
 Every write carries the time of its event. Projecting the same event twice, late, or in another
-order therefore leaves the same rows, which is how a repeat, the sweeper and a replay of the whole
-journal can share this one way.
+order therefore leaves the same rows, so a repeat, the sweeper and a replay of the whole journal all
+use this code.
 """
 
 import asyncio
@@ -11,18 +11,18 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
 
-from ingest.decisions import final_us
 from ingest.deviations import forget_deviations, project_deviations
-from ingest.pending import project_labelled
-from ingest.recordings import decided, is_listed
+from ingest.event_writer import deletion_us
+from ingest.labelled_sets import project_labelled_sets
+from ingest.recordings import counted_chunks, is_listed
 from ingest.rows import end_ns_of
 from ingest.unlisted_chunks import keep_unlisted
 from schemas.ids import slot
 from schemas.inputs import LAYOUTS
 from schemas.journal import (
+    EventBody,
     PlanDeleted,
     PlanKept,
-    Said,
     SessionDeleted,
     SessionOpened,
     SetConfirmed,
@@ -31,24 +31,24 @@ from schemas.journal import (
     StreamListed,
 )
 from schemas.times import at_us
-from store.concurrently import for_each
+from store.concurrency import map_concurrently
 from store.journal import Event
 from store.plans import Plan
 from store.records import Records
-from store.samples import ChunkHead
+from store.samples import ChunkMetadata
 from store.sessions import NO_HASH, newest_revision
 from store.sets import SetRow
 
-TOGETHER = 100  # rows of sets in one batch, events at once
+BATCH_ROWS = 100  # rows of sets in one batch, events at once
 SESSIONS_AT_ONCE = 8  # each reads its samples
-Fact = tuple[Event, Said]
-Held = Mapping[str, Sequence[ChunkHead]]
-"""The chunks that are held of each stream of a session."""
+ParsedEvent = tuple[Event, EventBody]
+HeldChunks = Mapping[str, Sequence[ChunkMetadata]]
+"""The stored chunks of each stream of a session."""
 
 
 @dataclass(slots=True)
-class Touched:
-    """What events say of one session.
+class SessionChanges:
+    """What events changed in one session.
 
     Attributes:
         at_us: time of the newest event that its deviations follow from, 0 for none.
@@ -62,7 +62,7 @@ class Touched:
 
 
 async def project(records: Records, user_id: UUID, event: Event, now_us: int) -> None:
-    """Write what follows from one event. `now_us` is announced in `changes` where sets change.
+    """Project one event. `now_us` is announced in `changes` where sets change.
 
     Raises:
         BadEvent: a kind or body that is not known here: the journal is newer than this code.
@@ -75,199 +75,209 @@ async def project_all(
     user_id: UUID,
     events: Sequence[Event],
     now_us: int,
-    held: Held | None = None,
+    held: HeldChunks | None = None,
 ) -> None:
-    """Write what follows from events of a user, in whatever order they are.
+    """Project events of a user, in any order.
 
-    First come the rows that a single event gives; then, session by session, what follows from
-    several events: how far the session reaches, its labelled sets, its deviations. The cost grows
-    with the sessions, not with the events: a replay of years is one pass.
+    First come the rows that depend on a single event; then, session by session, those that depend
+    on several: the session's end, its labelled sets, its deviations. The cost grows with the number
+    of sessions, not of events: a replay of years is one pass.
 
     Args:
-        records: where all of it is kept.
+        records: the repositories.
         user_id: whose journal.
-        events: what was decided.
+        events: to be projected.
         now_us: announced in `changes` where sets change.
-        held: chunks that the caller has just read, where all events are of one session; chunks of
-            other streams are read.
+        held: chunks that the caller has just read, if all events are of one session; the chunks of
+            other streams are read here.
 
     Raises:
         BadEvent: a kind or body that is not known here: the journal is newer than this code.
     """
-    await follow(records, user_id, await write_rows(records, user_id, events), now_us, held)
+    await project_sessions(
+        records, user_id, await write_rows(records, user_id, events), now_us, held
+    )
 
 
 async def write_rows(
     records: Records, user_id: UUID, events: Sequence[Event]
-) -> dict[UUID, Touched]:
-    """Write the rows that events say by themselves; tells which sessions are to be followed up.
+) -> dict[UUID, SessionChanges]:
+    """Write the rows that depend on single events; returns the changes per session.
 
-    Who has more events than fit in memory at once writes them in portions, and calls `follow` once
-    for all that those tell (`merged`).
+    A caller with more events than fit in memory writes them in portions, and calls
+    `project_sessions` once with the merged changes of all (`merge_changes`).
 
     Raises:
         BadEvent: a kind or body that is not known here; nothing was written.
     """
-    facts = [(event, event.said) for event in events]  # all of them, before anything is written
-    for start in range(0, len(facts), TOGETHER):
-        portion = facts[start : start + TOGETHER]
-        rows = [set_row(event, said) for event, said in portion if isinstance(said, SetConfirmed)]
+    parsed_events = [(event, event.parsed) for event in events]  # all, before anything is written
+    for start in range(0, len(parsed_events), BATCH_ROWS):
+        portion = parsed_events[start : start + BATCH_ROWS]
+        rows = [set_row(event, body) for event, body in portion if isinstance(body, SetConfirmed)]
         if rows:  # they share a partition: one batch for all of them
             await records.sets.put_all(user_id, rows)
         await asyncio.gather(*(_write_rows(records, user_id, *fact) for fact in portion))
-    return await _touched(records, user_id, facts)
+    return await _session_changes(records, user_id, parsed_events)
 
 
-def merged(portions: Iterable[Mapping[UUID, Touched]]) -> dict[UUID, Touched]:
-    """What portions of a user's events say of sessions, together."""
-    found: dict[UUID, Touched] = defaultdict(Touched)
+def merge_changes(portions: Iterable[Mapping[UUID, SessionChanges]]) -> dict[UUID, SessionChanges]:
+    """The changes per session of several portions of a user's events."""
+    merged: dict[UUID, SessionChanges] = defaultdict(SessionChanges)
     for portion in portions:
-        for session_id, said in portion.items():
-            one = found[session_id]
-            one.at_us = max(one.at_us, said.at_us)
-            one.lists |= said.lists
-            one.sets |= said.sets
-    return found
+        for session_id, changes in portion.items():
+            session = merged[session_id]
+            session.at_us = max(session.at_us, changes.at_us)
+            session.lists |= changes.lists
+            session.sets |= changes.sets
+    return merged
 
 
-async def follow(
+async def project_sessions(
     records: Records,
     user_id: UUID,
-    touched: Mapping[UUID, Touched],
+    changes: Mapping[UUID, SessionChanges],
     now_us: int,
-    held: Held | None = None,
+    held: HeldChunks | None = None,
 ) -> None:
-    """Write what follows, session by session, from all events about it; `project_all` says how."""
+    """Project the changes of sessions, as `project_all` describes."""
 
-    async def one(session_id: UUID) -> None:
-        """Write what follows from all that the events say of one session."""
-        await _follow(records, user_id, session_id, touched[session_id], now_us, held or {})
+    async def project_one(session_id: UUID) -> None:
+        """Project the changes of one session."""
+        await _project_session(
+            records, user_id, session_id, changes[session_id], now_us, held or {}
+        )
 
-    await for_each(one, sorted(touched), SESSIONS_AT_ONCE)
+    await map_concurrently(project_one, sorted(changes), SESSIONS_AT_ONCE)
 
 
-async def _write_rows(records: Records, user_id: UUID, event: Event, said: Said) -> None:
-    """Write the rows that a single event gives, at its time."""
-    match said:
+async def _write_rows(records: Records, user_id: UUID, event: Event, body: EventBody) -> None:
+    """Write the rows that depend on a single event, at its time."""
+    match body:
         case SessionOpened():
-            opened = (event.about, said.started_at, said.timezone, said.plan)
+            opened = (event.entity_id, body.started_at, body.timezone, body.plan)
             await records.sessions.open(user_id, *opened, event.received_us)
         case StreamDeclared():
-            declared = (event.about, said.stream, said.declaration())
+            declared = (event.entity_id, body.stream, body.declaration())
             await records.sessions.declare(user_id, *declared, event.received_us)
-            await _offset(records, user_id, event, said.stream)
+            await _write_offset(records, user_id, event, body.stream)
         case StreamListed():
-            listed = [bytes.fromhex(one) if one else NO_HASH for one in said.hashes]
-            place = (event.about, said.stream)
+            listed = [bytes.fromhex(text) if text else NO_HASH for text in body.hashes]
+            place = (event.entity_id, body.stream)
             await records.sessions.put_list(user_id, *place, listed, event.received_us)
-            await _offset(records, user_id, event, said.stream)
+            await _write_offset(records, user_id, event, body.stream)
         case SessionDeleted():
-            await _session_deleted(records, user_id, event)
+            await _delete_session(records, user_id, event)
         case SetConfirmed():
-            await _unlearn(records, user_id, event)
+            await _delete_stale_labels(records, user_id, event)
         case SetDeleted():
-            await records.sets.delete(user_id, said.session, event.about, final_us(event))
+            await records.sets.delete(user_id, body.session, event.entity_id, deletion_us(event))
         case PlanKept():
-            plan = Plan(event.about, said.name, said.sets, event.received_us)
+            plan = Plan(event.entity_id, body.name, body.sets, event.received_us)
             await records.plans.put(user_id, plan)
         case PlanDeleted():
-            await records.plans.delete(user_id, event.about, event.received_us)
+            await records.plans.delete(user_id, event.entity_id, event.received_us)
 
 
-async def _touched(records: Records, user_id: UUID, facts: Sequence[Fact]) -> dict[UUID, Touched]:
-    """The sessions that events are about, and what each of them says."""
-    found: dict[UUID, Touched] = defaultdict(Touched)
-    for event, said in facts:
-        match said:
-            case PlanKept():  # a session may have followed it before it came
-                for session_id in await records.sessions.of_plan(user_id, event.about):
+async def _session_changes(
+    records: Records, user_id: UUID, parsed_events: Sequence[ParsedEvent]
+) -> dict[UUID, SessionChanges]:
+    """What events changed, per session."""
+    found: dict[UUID, SessionChanges] = defaultdict(SessionChanges)
+    for event, body in parsed_events:
+        match body:
+            case PlanKept():  # a session may name a plan that arrives later
+                for session_id in await records.sessions.of_plan(user_id, event.entity_id):
                     found[session_id].at_us = max(found[session_id].at_us, 1)
                 continue
             case SessionOpened():
-                session_id = event.about
+                session_id = event.entity_id
             case StreamListed():
-                session_id = event.about
-                found[session_id].lists.add(said.stream)
+                session_id = event.entity_id
+                found[session_id].lists.add(body.stream)
             case SetConfirmed():
-                session_id = said.session
-                found[session_id].sets.add(event.about)
+                session_id = body.session
+                found[session_id].sets.add(event.entity_id)
             case SetDeleted():
-                session_id = said.session
+                session_id = body.session
             case StreamDeclared() | SessionDeleted() | PlanDeleted():
                 continue
         found[session_id].at_us = max(found[session_id].at_us, event.received_us)
     return found
 
 
-async def _follow(
+async def _project_session(
     records: Records,
     user_id: UUID,
     session_id: UUID,
-    touched: Touched,
+    changes: SessionChanges,
     now_us: int,
-    held: Held,
+    held: HeldChunks,
 ) -> None:
-    """Write what follows from several events of one session."""
-    if touched.lists:
-        await settle(records, user_id, session_id, touched.lists, now_us, held)
-    elif touched.sets:
-        await project_labelled(records, user_id, session_id, now_us, only=touched.sets)
-    await project_deviations(records, user_id, session_id, touched.at_us)
+    """Project the changes of one session."""
+    if changes.lists:
+        await project_lists(records, user_id, session_id, changes.lists, now_us, held)
+    elif changes.sets:
+        await project_labelled_sets(records, user_id, session_id, now_us, only=changes.sets)
+    await project_deviations(records, user_id, session_id, changes.at_us)
 
 
-def set_row(event: Event, said: SetConfirmed) -> SetRow:
-    """The set that a confirmation says."""
+def set_row(event: Event, body: SetConfirmed) -> SetRow:
+    """The set of a confirmation."""
     return SetRow(
-        session_id=said.session,
-        set_id=event.about,
-        exercise=said.exercise,
-        started_at=said.started_at,
-        ended_at=said.ended_at,
-        reps=said.reps,
-        weight_kg=said.weight_kg,
-        intensity=said.intensity,
-        label_source=said.label_source,
+        session_id=body.session,
+        set_id=event.entity_id,
+        exercise=body.exercise,
+        started_at=body.started_at,
+        ended_at=body.ended_at,
+        reps=body.reps,
+        weight_kg=body.weight_kg,
+        intensity=body.intensity,
+        label_source=body.label_source,
         revision=event.received_us,
     )
 
 
-async def _offset(records: Records, user_id: UUID, event: Event, stream: str) -> None:
+async def _write_offset(records: Records, user_id: UUID, event: Event, stream: str) -> None:
     offset_ms = event.meta.get("offset_ms")
     if isinstance(offset_ms, int):
-        await records.sessions.offset(user_id, event.about, stream, offset_ms, event.received_us)
+        await records.sessions.offset(
+            user_id, event.entity_id, stream, offset_ms, event.received_us
+        )
 
 
-async def settle(
+async def project_lists(
     records: Records,
     user_id: UUID,
     session_id: UUID,
     streams: Collection[str],
     now_us: int,
-    held: Held,
+    held: HeldChunks,
 ) -> None:
-    """Write what follows from the lists of streams; nothing where the session is gone."""
-    await _reach(records, user_id, session_id, streams, held)
-    await project_labelled(records, user_id, session_id, now_us)
+    """Project the lists of streams; writes nothing where the session was deleted."""
+    await _project_extent(records, user_id, session_id, streams, held)
+    await project_labelled_sets(records, user_id, session_id, now_us)
 
 
-async def _reach(
-    records: Records, user_id: UUID, session_id: UUID, streams: Collection[str], held: Held
+async def _project_extent(
+    records: Records, user_id: UUID, session_id: UUID, streams: Collection[str], held: HeldChunks
 ) -> None:
-    """Write how far a session reaches by its lists, and keep the chunks that they do not name."""
+    """Write a session's end by its lists; copy chunks that they do not name to the dead letters."""
     session = await records.sessions.read(user_id, session_id)
     lists = await records.sessions.lists(user_id, session_id)
     if session is None or not lists:
         return
     parts = await records.samples.parts(user_id, session_id)
     ends_ns: list[int] = []
-    left: dict[str, list[ChunkHead]] = {}
+    unlisted: dict[str, list[ChunkMetadata]] = {}
     for stream, listed in lists.items():
-        heads = held.get(stream)
-        if heads is None:
-            heads = await records.samples.heads(user_id, session_id, stream, parts.get(stream, []))
-        ends_ns += [end_ns_of(head) for head in decided(heads, listed)]
+        chunks = held.get(stream)
+        if chunks is None:
+            chunks = await records.samples.metadata(
+                user_id, session_id, stream, parts.get(stream, [])
+            )
+        ends_ns += [end_ns_of(chunk) for chunk in counted_chunks(chunks, listed)]
         if stream in streams:
-            left[stream] = [head for head in heads if not is_listed(head, listed)]
+            unlisted[stream] = [chunk for chunk in chunks if not is_listed(chunk, listed)]
     await records.sessions.close(
         user_id,
         session_id,
@@ -275,25 +285,28 @@ async def _reach(
         newest_revision(lists),
         complete=all(name in lists or name not in parts for name in session.streams),
     )
-    for stream, heads in left.items():
-        await keep_unlisted(records, user_id, session_id, stream, heads, lists[stream])
+    for stream, chunks in unlisted.items():
+        await keep_unlisted(records, user_id, session_id, stream, chunks, lists[stream])
 
 
-async def _session_deleted(records: Records, user_id: UUID, event: Event) -> None:
-    at = final_us(event)
-    await records.sessions.delete(user_id, event.about, at)
-    await records.sets.delete_session(user_id, event.about, at)
-    await records.stretches.delete_session(user_id, event.about, at)
-    await records.samples.delete_session(user_id, event.about, at)
-    await records.predictions.delete(user_id, event.about, at)
-    await forget_deviations(records, user_id, event.about, at)
+async def _delete_session(records: Records, user_id: UUID, event: Event) -> None:
+    at = deletion_us(event)
+    await records.sessions.delete(user_id, event.entity_id, at)
+    await records.sets.delete_session(user_id, event.entity_id, at)
+    await records.stretches.delete_session(user_id, event.entity_id, at)
+    await records.samples.delete_session(user_id, event.entity_id, at)
+    await records.predictions.delete(user_id, event.entity_id, at)
+    await forget_deviations(records, user_id, event.entity_id, at)
 
 
-async def _unlearn(records: Records, user_id: UUID, event: Event) -> None:
-    """Take out what an earlier revision taught, even where the new samples are not in yet."""
-    if event.event_id == slot(event.about, "set", 0):
+async def _delete_stale_labels(records: Records, user_id: UUID, event: Event) -> None:
+    """Delete the labelled sets of earlier revisions, even if new samples are not complete yet."""
+    if event.event_id == slot(event.entity_id, "set", 0):
         return  # there is no earlier one
     at = event.received_us - 1
     await asyncio.gather(
-        *(records.sets.delete_labelled(user_id, model_id, event.about, at) for model_id in LAYOUTS)
+        *(
+            records.sets.delete_labelled(user_id, model_id, event.entity_id, at)
+            for model_id in LAYOUTS
+        )
     )

@@ -1,4 +1,4 @@
-"""What was recognised in a session → rows of `predictions`: what was answered, by which models."""
+"""Recognises the sets of a session and stores them as rows of `predictions`."""
 
 import asyncio
 import json
@@ -13,7 +13,7 @@ from ingest.recordings import load_recordings, wrist_of
 from models.exercise.layout import model_id
 from models.recognition.sets import RecognisedSet, RecognitionModels, recognise
 from models.signal.pieces import Recording
-from schemas.errors import BadSamples, UndecidedChunks
+from schemas.errors import AmbiguousChunks, BadSamples
 from schemas.inputs import ACC3, ACC6, InputLayout
 from schemas.times import us_of
 from schemas.topics import Topic
@@ -24,10 +24,10 @@ from store.sessions import SessionRow
 FAMILY = "exercise"
 TOPIC: Topic = "predictions"
 ModelVersions = dict[str, Any]
-"""The model versions that were asked: layout, exercise (a list), activity, form."""
+"""The versions of the models that were used: layout, exercise (a list), activity, form."""
 
-LearnedFor = Callable[[str], Awaitable[tuple[ModelVersions, RecognitionModels]]]
-"""The models that answer now for a layout, and their versions."""
+LoadModels = Callable[[str], Awaitable[tuple[ModelVersions, RecognitionModels]]]
+"""Loads the models that serve a layout now, with their versions."""
 
 
 async def recognise_session(
@@ -35,96 +35,96 @@ async def recognise_session(
     user_id: UUID,
     session: SessionRow,
     revision_us: int,
-    learned_for: LearnedFor,
+    load_models: LoadModels,
     now: datetime,
 ) -> tuple[list[Prediction], ModelVersions] | None:
-    """Look at a complete session's samples in a thread, and keep what is seen.
+    """Recognise the sets of a complete session in a thread, and store them.
 
     Args:
-        records: where all of it is kept.
+        records: the repositories.
         user_id: whose.
         session: complete.
         revision_us: of its newest list.
-        learned_for: finds the models.
-        now: when it is answered.
+        load_models: loads the models.
+        now: time of the predictions.
 
     Returns:
-        its sets and the versions that were asked; None where the samples cannot be read, which the
-        session's notes and the dead letters say.
+        its sets and the versions of the models; None where the samples cannot be read, which the
+        session's notes and the dead letters report.
 
     Raises:
-        DatabaseAway: the samples or a model cannot be read.
+        DatabaseUnavailable: the samples or a model cannot be read.
     """
     session_id = session.session_id
     try:
         recordings, notes = await load_recordings(records, user_id, session)
-        asked, learned = await learned_for(_layout(recordings[0], session))
-        found = await asyncio.to_thread(_sets_of, recordings, learned, notes)
-    except (UndecidedChunks, BadSamples):
+        versions, models = await load_models(_layout(recordings[0], session))
+        found = await asyncio.to_thread(_sets_of, recordings, models, notes)
+    except (AmbiguousChunks, BadSamples):
         return None
-    kept = [prediction_of(one, user_id, session_id, asked, now) for one in found]
-    # The mart reads what was announced.
+    kept = [prediction_of(one, user_id, session_id, versions, now) for one in found]
+    # Announced, because the mart refreshes only users with changes.
     await records.journal.announce(user_id, TOPIC, us_of(now))
     await records.predictions.replace(user_id, session_id, kept)
     await project_deviations(records, user_id, session_id, revision_us)
-    return kept, asked
+    return kept, versions
 
 
 def _sets_of(
-    recordings: Sequence[Recording], learned: RecognitionModels, notes: tuple[str, ...]
+    recordings: Sequence[Recording], models: RecognitionModels, notes: tuple[str, ...]
 ) -> list[RecognisedSet]:
-    """The sets of a session, in order, with what is said of its clock."""
-    found = [one for recording in recordings for one in recognise(recording, learned)]
-    said = [replace(one, notes=(*one.notes, *notes)) for one in found]
-    return sorted(said, key=lambda one: one.start_ns)
+    """The sets of a session in order, with the notes about its clock."""
+    found = [one for recording in recordings for one in recognise(recording, models)]
+    noted = [replace(one, notes=(*one.notes, *notes)) for one in found]
+    return sorted(noted, key=lambda one: one.start_ns)
 
 
 def declared_layout(session: SessionRow) -> InputLayout:
-    """The layout of what a session declares."""
+    """The input layout of a session by its declared streams."""
     return ACC6 if wrist_of(session.streams).gyro else ACC3
 
 
 def _layout(recording: Recording, session: SessionRow) -> InputLayout:
-    """The layout of the samples; of the declaration where there are none."""
+    """The input layout of the samples; of the declared streams if there are none."""
     return model_id(recording) if recording.acc else declared_layout(session)
 
 
-def outdated(was: ModelVersions, now: ModelVersions, *, abstained: bool) -> bool:
-    """Whether a session is to be looked at again because other models serve now.
+def outdated(used: ModelVersions, current: ModelVersions, *, abstained: bool) -> bool:
+    """Whether to recognise a session again because other models serve now.
 
     Args:
-        was: the versions that gave the answer.
-        now: the versions that would be asked.
-        abstained: whether something was left without a name.
+        used: the versions that gave the stored predictions.
+        current: the versions that serve now.
+        abstained: whether a set was left without a name.
 
-    >>> was = {"exercise": ["a"], "activity": None}
-    >>> outdated(was, {"exercise": ["b"], "activity": None}, abstained=False)
+    >>> used = {"exercise": ["a"], "activity": None}
+    >>> outdated(used, {"exercise": ["b"], "activity": None}, abstained=False)
     False
-    >>> outdated(was, {"exercise": ["b"], "activity": None}, abstained=True)
+    >>> outdated(used, {"exercise": ["b"], "activity": None}, abstained=True)
     True
     """
-    found_better = was["activity"] is None and now["activity"] is not None
-    return found_better or (abstained and was["exercise"] != now["exercise"])
+    first_activity_model = used["activity"] is None and current["activity"] is not None
+    return first_activity_model or (abstained and used["exercise"] != current["exercise"])
 
 
 def prediction_of(
-    one: RecognisedSet, user_id: UUID, session_id: UUID, asked: ModelVersions, now: datetime
+    found: RecognisedSet, user_id: UUID, session_id: UUID, versions: ModelVersions, now: datetime
 ) -> Prediction:
-    """A recognised set as it is kept."""
-    answer, rung, counted = one.named.prediction, one.named.rung, one.counted
+    """A recognised set as a row of `predictions`."""
+    answer, rung, counted = found.named.prediction, found.named.rung, found.counted
     details = {
-        "asked": asked,
+        "asked": versions,
         "confidence": None if counted is None else counted.confidence,
         "repetitions": [asdict(rep) for rep in (counted.repetitions if counted else ())],
-        "form": None if one.form is None else asdict(one.form),
-        "notes": [*answer.notes, *one.notes],
+        "form": None if found.form is None else asdict(found.form),
+        "notes": [*answer.notes, *found.notes],
     }
     return Prediction(
         user_id=user_id,
         session_id=session_id,
-        set_id=uuid5(session_id, str(one.start_ns)),
-        started_at=_time(one.start_ns),
-        ended_at=_time(one.end_ns),
+        set_id=uuid5(session_id, str(found.start_ns)),
+        started_at=_time(found.start_ns),
+        ended_at=_time(found.end_ns),
         exercise=answer.exercise,
         probability=answer.probability,
         abstained=answer.abstained,

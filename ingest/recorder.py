@@ -1,12 +1,12 @@
-"""All that a client may do with sessions, chunks, sets and plans, as one object of the service."""
+"""The operations on sessions, chunks, sets and plans, as one object of the service."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from uuid import UUID
 
-from ingest import completions, openings, plans, sets
+from ingest import completions, plans, sessions, sets
 from ingest.chunks import Chunk
-from ingest.decisions import Clock, Decisions, Take, take_nothing
+from ingest.event_writer import ChargeBytes, Clock, EventWriter, charge_nothing
 from ingest.uploads import Uploads
 from schemas.config import Limits
 from schemas.events import Completion, SessionOpening, SetConfirmation
@@ -19,7 +19,7 @@ from store.sets import SetRow
 
 @dataclass(frozen=True, slots=True)
 class HeldStream:
-    """Which chunks of a stream the server holds.
+    """Which chunks of a stream are stored.
 
     Attributes:
         ranges: [first, last] of chunk numbers without a gap between them.
@@ -36,16 +36,16 @@ class Recorder:
     def __init__(self, records: Records, limits: Limits, clock: Clock) -> None:
         self.records = records
         self._limits = limits
-        self._decisions = Decisions(records, clock)
-        self._uploads = Uploads(self._decisions)
+        self._writer = EventWriter(records, clock)
+        self._uploads = Uploads(self._writer)
 
     async def open_session(
         self, user_id: UUID, session_id: UUID, opening: SessionOpening
     ) -> SessionRow:
-        """See `ingest.openings.open_session`."""
+        """See `ingest.sessions.open_session`."""
         try:
-            return await openings.open_session(
-                self._decisions, self._limits, user_id, session_id, opening
+            return await sessions.open_session(
+                self._writer, self._limits, user_id, session_id, opening
             )
         finally:
             self._uploads.forget(user_id, session_id)
@@ -60,36 +60,42 @@ class Recorder:
         """One session.
 
         Raises:
-            NotThere, Deleted: it is not there.
+            NotFound, Deleted: it does not exist.
         """
-        return await openings.existing(self._decisions, user_id, session_id)
+        return await sessions.require_session(self._writer, user_id, session_id)
 
     async def held(self, user_id: UUID, session_id: UUID) -> dict[str, HeldStream]:
-        """What the server holds of every declared stream.
+        """The stored chunks of every declared stream.
 
         Raises:
-            NotThere, Deleted: no such session.
+            NotFound, Deleted: no such session.
         """
         session = await self.session(user_id, session_id)
-        heads = await completions.heads_of(self.records, user_id, session_id, session.streams)
+        chunks = await completions.chunk_metadata(
+            self.records, user_id, session_id, session.streams
+        )
         return {
             name: HeldStream(
-                ranges=completions.ranges(head.seq for head in held),
+                ranges=completions.ranges(chunk.seq for chunk in held),
                 several=completions.several(held),
             )
-            for name, held in heads.items()
+            for name, held in chunks.items()
         }
 
     async def complete(
-        self, user_id: UUID, session_id: UUID, completion: Completion, take: Take = take_nothing
+        self,
+        user_id: UUID,
+        session_id: UUID,
+        completion: Completion,
+        charge: ChargeBytes = charge_nothing,
     ) -> SessionRow:
         """See `ingest.completions.complete`."""
-        return await completions.complete(self._decisions, user_id, session_id, completion, take)
+        return await completions.complete(self._writer, user_id, session_id, completion, charge)
 
     async def delete_session(self, user_id: UUID, session_id: UUID) -> None:
-        """See `ingest.openings.delete_session`."""
+        """See `ingest.sessions.delete_session`."""
         self._uploads.forget(user_id, session_id)
-        await openings.delete_session(self._decisions, user_id, session_id)
+        await sessions.delete_session(self._writer, user_id, session_id)
 
     async def confirm_set(
         self,
@@ -101,36 +107,36 @@ class Recorder:
     ) -> SetRow:
         """See `ingest.sets.confirm_set`."""
         return await sets.confirm_set(
-            self._decisions, self._limits, user_id, session_id, set_id, confirmation, if_match
+            self._writer, self._limits, user_id, session_id, set_id, confirmation, if_match
         )
 
     async def confirmed_set(self, user_id: UUID, session_id: UUID, set_id: UUID) -> SetRow:
         """One confirmed set.
 
         Raises:
-            NotThere, Deleted: it is not there.
+            NotFound, Deleted: it does not exist.
         """
-        return await sets.existing_set(self._decisions, user_id, session_id, set_id)
+        return await sets.require_set(self._writer, user_id, session_id, set_id)
 
     async def delete_set(
         self, user_id: UUID, session_id: UUID, set_id: UUID, if_match: int | None = None
     ) -> None:
         """See `ingest.sets.delete_set`."""
-        await sets.delete_set(self._decisions, user_id, session_id, set_id, if_match)
+        await sets.delete_set(self._writer, user_id, session_id, set_id, if_match)
 
-    async def keep_plan(
+    async def put_plan(
         self,
         user_id: UUID,
         plan_id: UUID,
         name: str,
         planned: PlannedSets,
-        take: Take = take_nothing,
+        charge: ChargeBytes = charge_nothing,
     ) -> Plan:
-        """See `ingest.plans.keep_plan`."""
-        return await plans.keep_plan(
-            self._decisions, self._limits, user_id, plan_id, name, planned, take
+        """See `ingest.plans.put_plan`."""
+        return await plans.put_plan(
+            self._writer, self._limits, user_id, plan_id, name, planned, charge
         )
 
-    async def drop_plan(self, user_id: UUID, plan_id: UUID) -> None:
-        """See `ingest.plans.drop_plan`."""
-        await plans.drop_plan(self._decisions, user_id, plan_id)
+    async def delete_plan(self, user_id: UUID, plan_id: UUID) -> None:
+        """See `ingest.plans.delete_plan`."""
+        await plans.delete_plan(self._writer, user_id, plan_id)

@@ -1,63 +1,64 @@
-"""From stored chunks to the recording of one wrist."""
+"""Loads the recording of one wrist from stored chunks."""
 
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from ingest.clocks import CLOCK_BACK, are_mixed, by_clock
+from ingest.clocks import CLOCK_WENT_BACK, are_interleaved, split_by_clock
 from ingest.rows import end_ns_of, piece_of
-from models.signal.overlaps import sent_again
+from models.signal.overlaps import is_resent
 from models.signal.pieces import Piece, Recording, Side
-from models.signal.wrist import LONGEST_S
-from schemas.errors import NotThere, UndecidedChunks
+from models.signal.wrist import MAX_RECORDING_S
+from schemas.errors import AmbiguousChunks, NotFound
 from store.records import Records
-from store.samples import ChunkHead
+from store.samples import ChunkMetadata
 from store.sessions import SessionRow, StreamList
 
-WRISTS = ("wrist", "watch")
-ELSEWHERE = "not-on-a-wrist"
+WRIST_PLACEMENTS = ("wrist", "watch")
+NOT_ON_WRIST = "not-on-a-wrist"
 
 
 @dataclass(frozen=True, slots=True)
-class Wrist:
-    """The streams of a session that belong to one wrist; a name is None where none was declared."""
+class WristStreams:
+    """Names of the streams of one wrist; None where a session declares no such sensor."""
 
     acc: str | None
     gyro: str | None
     side: Side | None
 
 
-def wrist_of(streams: Mapping[str, Mapping[str, str | None]]) -> Wrist:
-    """The wrist that training and answers use: the first with both sensors, else with acc.
+def wrist_of(streams: Mapping[str, Mapping[str, str | None]]) -> WristStreams:
+    """The wrist that training and answers use: the first with both sensors, else with acceleration.
 
-    Streams belong together when placement and side are the same. What is worn elsewhere is used,
-    as if it were a wrist, only where nothing on a wrist has acceleration (`is_on_wrist`).
+    Streams belong together when placement and side are the same. A device worn elsewhere is used as
+    if it were on a wrist, but only where no wrist has acceleration (`is_on_wrist`).
 
     >>> acc = {"kind": "acc", "placement": "wrist", "side": "left"}
     >>> wrist_of({"a": acc, "g": {**acc, "kind": "gyro"}})
-    Wrist(acc='a', gyro='g', side='left')
+    WristStreams(acc='a', gyro='g', side='left')
     """
     places: dict[tuple[str | None, str | None], dict[str, str]] = {}
     for name, stream in sorted(streams.items()):
         place = places.setdefault((stream.get("placement"), stream.get("side")), {})
         place.setdefault(str(stream["kind"]), name)
-    usable = [one for one in sorted(places.items(), key=str) if "acc" in one[1]]
-    worn = [one for one in usable if is_on_wrist(one[0][0])]
-    found = [
-        Wrist(kinds["acc"], kinds.get("gyro"), _side(side)) for (_, side), kinds in worn or usable
+    usable = [(place, kinds) for place, kinds in sorted(places.items(), key=str) if "acc" in kinds]
+    on_wrist = [(place, kinds) for place, kinds in usable if is_on_wrist(place[0])]
+    candidates = [
+        WristStreams(kinds["acc"], kinds.get("gyro"), _side(side))
+        for (_, side), kinds in on_wrist or usable
     ]
-    both = [wrist for wrist in found if wrist.gyro]
-    return (both or found or [Wrist(None, None, None)])[0]
+    with_both = [wrist for wrist in candidates if wrist.gyro]
+    return (with_both or candidates or [WristStreams(None, None, None)])[0]
 
 
 def is_on_wrist(placement: str | None) -> bool:
-    """Whether a placement says wrist, as it does where nobody said any.
+    """Whether a placement names a wrist; a missing one counts as a wrist.
 
-    >>> [is_on_wrist(said) for said in (None, "Left Wrist", "watch", "pocket")]
+    >>> [is_on_wrist(text) for text in (None, "Left Wrist", "watch", "pocket")]
     [True, True, True, False]
     """
-    return placement is None or any(word in placement.casefold() for word in WRISTS)
+    return placement is None or any(word in placement.casefold() for word in WRIST_PLACEMENTS)
 
 
 def _side(side: str | None) -> Side | None:
@@ -71,19 +72,19 @@ async def load_recording(
     start_ns: int | None = None,
     end_ns: int | None = None,
 ) -> Recording:
-    """The chunks of a session's wrist that touch a span of time, whole, in time order.
+    """The recording of a session's wrist in a span of time: whole chunks, in time order.
 
-    Of a stream that `complete` listed exactly the listed chunks count, of any other all that is
-    held. Without a span no more is read than is looked at: `wrist_signals` takes a day.
+    Of a stream that `complete` listed exactly the listed chunks count, of others all stored ones.
+    Without a span at most a day is read, which is what `wrist_signals` uses.
 
     Raises:
-        NotThere: no such session.
-        UndecidedChunks: two bodies under one number in that span, and no list decides.
+        NotFound: no such session.
+        AmbiguousChunks: a number in that span has two bodies, and no list says which counts.
         BadSamples: a row that does not decode.
     """
     session = await records.sessions.read(user_id, session_id)
     if session is None:
-        raise NotThere(f"There is no session {session_id}")
+        raise NotFound(f"There is no session {session_id}")
     wrist = wrist_of(session.streams)
     lists = await records.sessions.lists(user_id, session_id)
     span = (start_ns, end_ns)
@@ -100,80 +101,80 @@ async def load_stream(
     lists: Mapping[str, StreamList],
     span: tuple[int | None, int | None],
 ) -> tuple[Piece, ...]:
-    """The pieces of one stream that touch a span; none where the stream is None."""
-    chosen = await _chosen(records, user_id, session, stream, lists, span)
+    """The pieces of one stream that overlap a span; none where the stream is None."""
+    chosen = await _select_chunks(records, user_id, session, stream, lists, span)
     return await _pieces(records, user_id, session, stream, chosen)
 
 
 async def load_recordings(
     records: Records, user_id: UUID, session: SessionRow
 ) -> tuple[list[Recording], tuple[str, ...]]:
-    """A whole session as one recording; as several where its clock was set back in the middle.
+    """A whole session as one recording, or as several if its clock was set back while recording.
 
     Returns:
-        one for each clock whose samples would lie among those of another, in the order in which
-        they were recorded; and what is to be said of it.
+        one recording for each clock whose samples would be interleaved with those of another, in
+        the order in which they were recorded; and the notes about it.
 
     Raises:
-        UndecidedChunks, BadSamples: as `load_recording`.
+        AmbiguousChunks, BadSamples: as `load_recording`.
     """
     wrist = wrist_of(session.streams)
     lists = await records.sessions.lists(user_id, session.session_id)
     acc, gyro = [
-        await _chosen(records, user_id, session, stream, lists, (None, None))
+        await _select_chunks(records, user_id, session, stream, lists, (None, None))
         for stream in (wrist.acc, wrist.gyro)
     ]
-    acc_parts, gyro_parts = by_clock(acc), by_clock(gyro)
-    notes = (CLOCK_BACK,) if len(acc_parts) > 1 else ()
-    if not are_mixed(acc_parts):
+    acc_parts, gyro_parts = split_by_clock(acc), split_by_clock(gyro)
+    notes = (CLOCK_WENT_BACK,) if len(acc_parts) > 1 else ()
+    if not are_interleaved(acc_parts):
         acc_parts, gyro_parts = [acc], [gyro]
-    found: list[Recording] = []
-    for one, other in itertools.zip_longest(acc_parts, gyro_parts, fillvalue=()):
+    recordings: list[Recording] = []
+    for acc_part, gyro_part in itertools.zip_longest(acc_parts, gyro_parts, fillvalue=()):
         pieces = [
             await _pieces(records, user_id, session, stream, part)
-            for stream, part in ((wrist.acc, one), (wrist.gyro, other))
+            for stream, part in ((wrist.acc, acc_part), (wrist.gyro, gyro_part))
         ]
-        found.append(Recording(acc=pieces[0], gyro=pieces[1], side=wrist.side))
-    return ([_as_one(found)], ()) if _is_sent_again(found) else (found, notes)
+        recordings.append(Recording(acc=pieces[0], gyro=pieces[1], side=wrist.side))
+    return ([_merged(recordings)], ()) if _is_resent(recordings) else (recordings, notes)
 
 
-def _is_sent_again(found: Sequence[Recording]) -> bool:
-    """Whether what seems to be of several clocks are the same samples under other numbers."""
-    pieces = _as_one(found).acc if len(found) > 1 else ()
+def _is_resent(recordings: Sequence[Recording]) -> bool:
+    """Whether recordings of seemingly different clocks are the same samples, sent again."""
+    pieces = _merged(recordings).acc if len(recordings) > 1 else ()
     return any(
-        sent_again(before, after)
+        is_resent(before, after)
         for before, after in itertools.pairwise(pieces)
-        if (after.counts != after.counts[0]).any()  # what hangs, or lies still, is always the same
+        if (after.counts != after.counts[0]).any()  # a stuck or motionless sensor always repeats
     )
 
 
-def _as_one(found: Sequence[Recording]) -> Recording:
-    """All of their pieces in time order."""
+def _merged(recordings: Sequence[Recording]) -> Recording:
+    """One recording with the pieces of all, in time order."""
     acc, gyro = (
         sorted(itertools.chain.from_iterable(parts), key=lambda piece: piece.t0_ns)
-        for parts in ([one.acc for one in found], [one.gyro for one in found])
+        for parts in ([one.acc for one in recordings], [one.gyro for one in recordings])
     )
-    return Recording(acc=tuple(acc), gyro=tuple(gyro), side=found[0].side)
+    return Recording(acc=tuple(acc), gyro=tuple(gyro), side=recordings[0].side)
 
 
-async def _chosen(
+async def _select_chunks(
     records: Records,
     user_id: UUID,
     session: SessionRow,
     stream: str | None,
     lists: Mapping[str, StreamList],
     span: tuple[int | None, int | None],
-) -> list[ChunkHead]:
-    """The chunks of one stream that touch a span, in the order of their numbers."""
+) -> list[ChunkMetadata]:
+    """The chunks of one stream that overlap a span, ordered by number."""
     if stream is None:
         return []
     parts = (await records.samples.parts(user_id, session.session_id)).get(stream, [])
-    heads = await records.samples.heads(user_id, session.session_id, stream, parts)
-    chosen = decided(heads, lists.get(stream))
-    chosen = of_first_day(chosen) if span == (None, None) else touching(chosen, *span)
-    several = {head.seq for head, after in itertools.pairwise(chosen) if head.seq == after.seq}
+    chunks = await records.samples.metadata(user_id, session.session_id, stream, parts)
+    chosen = counted_chunks(chunks, lists.get(stream))
+    chosen = first_day_chunks(chosen) if span == (None, None) else overlapping_chunks(chosen, *span)
+    several = {chunk.seq for chunk, after in itertools.pairwise(chosen) if chunk.seq == after.seq}
     if several:
-        raise UndecidedChunks(
+        raise AmbiguousChunks(
             f"chunk {min(several)} of stream {stream!r} holds two bodies; `complete` decides"
         )
     return chosen
@@ -184,60 +185,62 @@ async def _pieces(
     user_id: UUID,
     session: SessionRow,
     stream: str | None,
-    chosen: Sequence[ChunkHead],
+    chosen: Sequence[ChunkMetadata],
 ) -> tuple[Piece, ...]:
-    """The samples of these chunks, in time order; none of no stream."""
+    """The samples of chunks in time order; none where the stream is None."""
     if stream is None:
         return ()
-    wanted = [(head.seq, head.sha256) for head in chosen]
+    wanted = [(chunk.seq, chunk.sha256) for chunk in chosen]
     rows = await records.samples.rows(user_id, session.session_id, stream, wanted)
     return tuple(sorted((piece_of(row) for row in rows), key=lambda piece: piece.t0_ns))
 
 
-def decided(heads: Iterable[ChunkHead], listed: StreamList | None) -> list[ChunkHead]:
-    """The chunks that count: the listed ones, or all where there is no list yet."""
-    return [head for head in heads if listed is None or is_listed(head, listed)]
+def counted_chunks(
+    chunks: Iterable[ChunkMetadata], listed: StreamList | None
+) -> list[ChunkMetadata]:
+    """The chunks that count: the listed ones, or all if there is no list yet."""
+    return [chunk for chunk in chunks if listed is None or is_listed(chunk, listed)]
 
 
-def is_listed(head: ChunkHead, listed: StreamList) -> bool:
+def is_listed(chunk: ChunkMetadata, listed: StreamList) -> bool:
     """Whether a list names this body under its number."""
-    return head.seq < len(listed.hashes) and listed.hashes[head.seq] == head.sha256
+    return chunk.seq < len(listed.hashes) and listed.hashes[chunk.seq] == chunk.sha256
 
 
-def of_first_day(heads: Sequence[ChunkHead]) -> list[ChunkHead]:
-    """The chunks up to `LONGEST_S` in all, pauses between them not counted.
+def first_day_chunks(chunks: Sequence[ChunkMetadata]) -> list[ChunkMetadata]:
+    """The first chunks, up to `MAX_RECORDING_S` in total without the pauses between them.
 
-    A chunk lasts until the next number begins where that comes sooner than its rate says.
+    A chunk ends where the next one begins, if that is before the end by its own rate.
     """
-    kept: list[ChunkHead] = []
-    left_ns = LONGEST_S * 1e9
-    for head, after in itertools.zip_longest(heads, heads[1:]):
+    kept: list[ChunkMetadata] = []
+    left_ns = MAX_RECORDING_S * 1e9
+    for chunk, after in itertools.zip_longest(chunks, chunks[1:]):
         if left_ns < 0:
             break
-        kept.append(head)
-        end_ns = end_ns_of(head) if after is None else min(end_ns_of(head), after.t0_ns)
-        left_ns -= max(0, end_ns - head.t0_ns)
+        kept.append(chunk)
+        end_ns = end_ns_of(chunk) if after is None else min(end_ns_of(chunk), after.t0_ns)
+        left_ns -= max(0, end_ns - chunk.t0_ns)
     return kept
 
 
-def touching(
-    heads: Sequence[ChunkHead], start_ns: int | None, end_ns: int | None
-) -> list[ChunkHead]:
+def overlapping_chunks(
+    chunks: Sequence[ChunkMetadata], start_ns: int | None, end_ns: int | None
+) -> list[ChunkMetadata]:
     """The chunks that may hold samples of a span.
 
-    A chunk lasts as long as its rate or its own times say, or until the next number begins: devices
-    drift.
+    A chunk reaches to its end by its rate or sample times, or to the start of the next one if that
+    is later: devices drift.
     """
     return [
-        head
-        for at, head in enumerate(heads)
-        if (end_ns is None or head.t0_ns <= end_ns)
-        and (start_ns is None or _lasts_until(heads, at, start_ns))
+        chunk
+        for at, chunk in enumerate(chunks)
+        if (end_ns is None or chunk.t0_ns <= end_ns)
+        and (start_ns is None or _lasts_until(chunks, at, start_ns))
     ]
 
 
-def _lasts_until(heads: Sequence[ChunkHead], at: int, time_ns: int) -> bool:
-    """Whether chunk `at` reaches a time by itself, or because the next number begins after it."""
-    head = heads[at]
-    later = [h.t0_ns for h in heads[at + 1 : at + 3] if h.seq != head.seq]
-    return any(t0_ns >= time_ns for t0_ns in later[:1]) or end_ns_of(head) >= time_ns
+def _lasts_until(chunks: Sequence[ChunkMetadata], at: int, time_ns: int) -> bool:
+    """Whether chunk `at` reaches a time, by its own end or because the next one begins after it."""
+    chunk = chunks[at]
+    later = [h.t0_ns for h in chunks[at + 1 : at + 3] if h.seq != chunk.seq]
+    return any(t0_ns >= time_ns for t0_ns in later[:1]) or end_ns_of(chunk) >= time_ns

@@ -1,4 +1,4 @@
-"""Registers users, and announces them in `changes`: ranks include people whom nobody follows."""
+"""Registers users, and announces them in `changes`: ranks include users without followers."""
 
 from schemas.times import us_of
 from schemas.topics import Topic
@@ -9,10 +9,10 @@ TOPIC: Topic = "registered"
 
 
 async def register(journal: Journal, users: Users, user: User) -> None:
-    """Keep a new user under a name that nobody has.
+    """Store a new user under a free username.
 
     Raises:
-        NameTaken: somebody has the name.
+        NameTaken: another user has the name.
     """
     await journal.announce(user.user_id, TOPIC, us_of(user.created_at))
     await users.register(user)

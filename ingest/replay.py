@@ -1,4 +1,4 @@
-"""Writes a user's projections again from the journal, by the functions that wrote them first."""
+"""Rebuilds a user's projections from the journal, with the code that wrote them first."""
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
@@ -6,7 +6,7 @@ from uuid import UUID
 
 from ingest.projections import project_all
 from ingest.stretches import project_stretches
-from ingest.sweeper import project_pending
+from ingest.sweeper import refresh_labelled_sets
 from schemas.config import Limits
 from schemas.times import us_of
 from store.database import Database
@@ -26,13 +26,13 @@ async def rebuild_user(
     limits: Limits,
     clock: Callable[[], datetime] = _server_time,
 ) -> None:
-    """Write a user's projections from all events; what `pipelines.replay` calls on executors.
+    """Rebuild a user's projections from all events; `pipelines.replay` calls this on executors.
 
-    Rows with a time to live get what is left of it by `clock`.
+    Rows with a time to live get the rest of it, by `clock`.
 
     Raises:
-        BadEvent: an event that this release does not understand.
-        DatabaseAway: some of it is not written; call again.
+        BadEvent: an event that this release does not know.
+        DatabaseUnavailable: only part was written; call again.
     """
     await replay_events(records_in(database, limits), user_id, events, us_of(clock()))
 
@@ -40,14 +40,14 @@ async def rebuild_user(
 async def replay_events(
     records: Records, user_id: UUID, events: Sequence[Event], now_us: int
 ) -> None:
-    """Project all of a user's events, in whatever order they are. Over live rows: no change."""
+    """Project all of a user's events, in any order. Current rows do not change."""
     await project_all(records, user_id, events, now_us)
-    await project_pending(records, user_id, now_us)
+    await refresh_labelled_sets(records, user_id, now_us)
     await project_stretches(records, user_id, now_us)
 
 
 async def replay(records: Records, user_id: UUID, first: datetime, now: datetime) -> int:
-    """Project a user's events from a day on; tells how many there were."""
+    """Project a user's events from a day on; returns how many there were."""
     months = months_between(first.date(), (now + timedelta(days=1)).date())
     events = await records.journal.events(user_id, months)
     await replay_events(records, user_id, events, us_of(now))

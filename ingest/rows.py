@@ -1,4 +1,4 @@
-"""Between a chunk and its row in `samples`."""
+"""Conversion between chunks and rows of `samples`."""
 
 from contextlib import suppress
 
@@ -16,11 +16,11 @@ from models.signal.codec import (
 )
 from models.signal.pieces import Piece, end_of
 from schemas.errors import BadSamples
-from store.samples import ChunkHead, SampleRow
+from store.samples import ChunkMetadata, SampleRow
 
 
 def row_of(chunk: Chunk, seq: int, received_us: int) -> SampleRow:
-    """What is kept of a chunk."""
+    """The row of a chunk."""
     piece = chunk.piece
     return SampleRow(
         seq=seq,
@@ -56,26 +56,26 @@ def piece_of(row: SampleRow) -> Piece:
     )
 
 
-def end_ns_of(head: ChunkHead) -> int:
-    """When a chunk's last sample is over, nanoseconds since the epoch.
+def end_ns_of(chunk: ChunkMetadata) -> int:
+    """The end of a chunk's last sample, nanoseconds since the epoch.
 
-    Sample times that do not unpack are ignored here; whoever reads the samples gets the error.
+    Sample times that do not decode are ignored here; reading the samples raises the error.
     """
     last_ms = None
-    if head.t_ms:
+    if chunk.t_ms:
         with suppress(BadSamples):
-            last_ms = int(_times_of(head)[-1])
-    return end_of(head.t0_ns, head.rate_hz, head.n, last_ms)
+            last_ms = int(_times_of(chunk)[-1])
+    return end_of(chunk.t0_ns, chunk.rate_hz, chunk.n, last_ms)
 
 
-def _times_of(row: SampleRow | ChunkHead) -> NDArray[np.int32]:
+def _times_of(row: SampleRow | ChunkMetadata) -> NDArray[np.int32]:
     return np.frombuffer(unpack_bytes(row.t_ms, 4 * row.n), dtype="<i4").astype(np.int32)
 
 
 def body_of(row: SampleRow) -> bytes:
-    """The body whose hash is the row's: what the receipt promised.
+    """The original body of a chunk, which has the row's hash.
 
     Raises:
-        BadSamples: the row does not give it back.
+        BadSamples: it cannot be rebuilt from the row.
     """
     return rebuild_body(piece_of(row), row.envelope)

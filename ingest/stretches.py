@@ -1,9 +1,9 @@
-"""Labelled stretches: sets together with the idle time around them, for learning where sets are.
+"""Projects labelled stretches: sets with the idle time around them, for training where sets are.
 
-They are made by the sweeper and before a training run, once per session however many of its sets
-were confirmed: a stretch holds many sets, and making it again after each confirmation would read
-the whole session n times. What is stored is compared with what should be there, so doing it again
-writes nothing, and whatever a crash left half done is completed.
+The sweeper and training runs write them, once per session however many of its sets were confirmed:
+a stretch holds many sets, and writing it after each confirmation would read the whole session n
+times. The stored stretches are compared with the expected ones, so a repeat writes nothing, and
+what a crash left unfinished is completed.
 """
 
 from collections.abc import Collection, Sequence
@@ -12,37 +12,37 @@ from itertools import pairwise
 from uuid import UUID
 
 from ingest.recordings import load_recording, wrist_of
+from models.signal.corrections import cut
 from models.signal.pieces import Recording, pack_pieces
-from models.signal.truth import cut
-from schemas.errors import BadSamples, UndecidedChunks
+from schemas.errors import AmbiguousChunks, BadSamples
 from schemas.inputs import ACC3, ACC6, LAYOUTS
 from schemas.times import NS_PER_S, at_us, us_of
 from schemas.topics import Topic
 from store.records import Records
 from store.sessions import SessionRow, newest_revision
-from store.sets import SetRow, labelled_s
-from store.stretches import NamedSpan, StoredStretch, StretchHead
+from store.sets import SetRow, remaining_ttl_s
+from store.stretches import NamedSpan, StoredStretch, StretchMetadata
 
 TOPIC: Topic = "stretches"
 MARGIN_NS = 60 * NS_PER_S
 """Idle time taken before the first and after the last set of a session."""
 
-LONGEST_GAP_NS = 300 * NS_PER_S
-"""A pause that is longer may hold a set that nobody named: only its margins are taken."""
+MAX_GAP_NS = 300 * NS_PER_S
+"""A longer pause may hold an unlabelled set: only its margins are taken."""
 
-LONGEST_NS = 300 * NS_PER_S
-"""The longest stretch of one row: half an hour in one blob would be too much for a page of rows."""
+MAX_STRETCH_NS = 300 * NS_PER_S
+"""The longest stretch in one row: half an hour in one blob would be too much for a page of rows."""
 
-Window = tuple[int, int]
+TimeSpan = tuple[int, int]
 
 
 async def project_stretches(
     records: Records, user_id: UUID, now_us: int, *, only: Collection[UUID] | None = None
 ) -> int:
-    """Bring the stretches of a user's sessions up to date; tells how many sessions changed.
+    """Update the stretches of a user's sessions; returns how many sessions changed.
 
     Args:
-        records: where all of it is kept.
+        records: the repositories.
         user_id: whose.
         now_us: announced in `changes` where something is written.
         only: these sessions, all by default.
@@ -61,40 +61,44 @@ async def project_stretches(
 async def project_session(
     records: Records, user_id: UUID, session_id: UUID, sets: Sequence[SetRow], now_us: int
 ) -> bool:
-    """Bring one session's stretches up to date; tells whether anything was written."""
+    """Update one session's stretches; whether anything was written."""
     stored = await records.stretches.of_session(user_id, session_id)
     session = await records.sessions.read(user_id, session_id)
-    wanted: list[tuple[Window, tuple[NamedSpan, ...]]] = []
+    wanted: list[tuple[TimeSpan, tuple[NamedSpan, ...]]] = []
     if session is not None and session.complete:
-        wanted = stretches_of([span_of(row) for row in sets], *extent(session))
+        wanted = stretches_of([span_of(row) for row in sets], *session_extent(session))
     lists = await records.sessions.lists(user_id, session_id)
     revision = max([newest_revision(lists), *(row.revision for row in sets)])
-    keep_s = labelled_s(revision, now_us)
-    if session is None or not wanted or keep_s <= 0:
-        return await _take_out(records, user_id, session_id, stored, now_us)
+    ttl_s = remaining_ttl_s(revision, now_us)
+    if session is None or not wanted or ttl_s <= 0:
+        return await _delete_stretches(records, user_id, session_id, stored, now_us)
     offset = offset_of(session)
-    heads = [head_of(session_id, part, offset) for part in wanted]
+    wanted_metadata = [metadata_of(session_id, part, offset) for part in wanted]
     alone = [one for one in stored if one.model_id == ACC3]  # written last: what a crash leaves out
-    if _alike(alone, heads) and all(one.revision >= revision for one in stored):
+    if _same_stretches(alone, wanted_metadata) and all(one.revision >= revision for one in stored):
         return False
     recording = await _recording(records, user_id, session_id, wanted)
     if recording is None:
         return False
-    rows = [r for h, (w, _) in zip(heads, wanted, strict=True) for r in _rows(h, w, recording)]
-    rows.sort(key=lambda row: LAYOUTS.index(row.head.model_id))
-    if _alike(stored, [row.head for row in rows]) and all(h.revision >= revision for h in stored):
+    rows = [
+        r for h, (w, _) in zip(wanted_metadata, wanted, strict=True) for r in _rows(h, w, recording)
+    ]
+    rows.sort(key=lambda row: LAYOUTS.index(row.metadata.model_id))
+    if _same_stretches(stored, [row.metadata for row in rows]) and all(
+        h.revision >= revision for h in stored
+    ):
         return False
-    # Later than what stands there: it must give way although no set of it may be newer.
+    # Later than the stored rows: they must be overwritten although no set may be newer.
     revision = max([revision, *(one.revision + 1 for one in stored)])
     await records.journal.announce(user_id, TOPIC, now_us)
-    await records.stretches.replace(user_id, session_id, rows, revision, keep_s)
+    await records.stretches.replace(user_id, session_id, rows, revision, ttl_s)
     return True
 
 
 def stretches_of(
     spans: Sequence[NamedSpan], first_ns: int, last_ns: int
-) -> list[tuple[Window, tuple[NamedSpan, ...]]]:
-    """Which stretches of a session teach, and the sets in each.
+) -> list[tuple[TimeSpan, tuple[NamedSpan, ...]]]:
+    """The stretches of a session that can be trained on, and the sets in each.
 
     Args:
         spans: its confirmed sets.
@@ -106,21 +110,23 @@ def stretches_of(
     [((40000000000, 300000000000), ((100000000000, 130000000000, 'row'), \
 (200000000000, 240000000000, 'row')))]
     """
-    windows: list[Window] = []
+    time_spans: list[TimeSpan] = []
     for block in blocks_of(sorted(spans)):
         start_ns = max(first_ns, block[0][0] - MARGIN_NS)
         end_ns = min(last_ns, max(end for _, end, _ in block) + MARGIN_NS)
-        windows += pieces_of(start_ns, end_ns, block)
-    found = [(w, tuple(s for s in sorted(spans) if s[0] < w[1] and s[1] > w[0])) for w in windows]
-    return [(window, inside) for window, inside in found if window[1] > window[0]]
+        time_spans += split_block(start_ns, end_ns, block)
+    found = [
+        (w, tuple(s for s in sorted(spans) if s[0] < w[1] and s[1] > w[0])) for w in time_spans
+    ]
+    return [(span, inside) for span, inside in found if span[1] > span[0]]
 
 
 def blocks_of(spans: Sequence[NamedSpan]) -> list[list[NamedSpan]]:
-    """Sets in order, parted where the pause is too long to be known as idle."""
+    """Sets in order, split where a pause is too long to be known as idle."""
     blocks: list[list[NamedSpan]] = []
     reached_ns = 0
     for span in spans:
-        if blocks and span[0] - reached_ns <= LONGEST_GAP_NS:
+        if blocks and span[0] - reached_ns <= MAX_GAP_NS:
             blocks[-1].append(span)
         else:
             blocks.append([span])
@@ -128,18 +134,18 @@ def blocks_of(spans: Sequence[NamedSpan]) -> list[list[NamedSpan]]:
     return blocks
 
 
-def pieces_of(start_ns: int, end_ns: int, block: Sequence[NamedSpan]) -> list[Window]:
-    """A block in rows of at most 300 s, cut in the middle of a pause where there is one.
+def split_block(start_ns: int, end_ns: int, block: Sequence[NamedSpan]) -> list[TimeSpan]:
+    """Split a block into rows of at most 300 s, in the middle of a pause if there is one.
 
     >>> s = NS_PER_S
     >>> sets = [(60 * s, 100 * s, "a"), (200 * s, 240 * s, "a"), (340 * s, 380 * s, "a")]
-    >>> [(a // s, b // s) for a, b in pieces_of(0, 440 * s, sets)]
+    >>> [(a // s, b // s) for a, b in split_block(0, 440 * s, sets)]
     [(0, 290), (290, 440)]
     """
     middles = [(a[1] + b[0]) // 2 for a, b in pairwise(block) if b[0] > a[1]]
-    found: list[Window] = []
-    while end_ns - start_ns > LONGEST_NS:
-        reach_ns = start_ns + LONGEST_NS
+    found: list[TimeSpan] = []
+    while end_ns - start_ns > MAX_STRETCH_NS:
+        reach_ns = start_ns + MAX_STRETCH_NS
         cut_ns = max((m for m in middles if start_ns < m <= reach_ns), default=reach_ns)
         found.append((start_ns, cut_ns))
         start_ns = cut_ns
@@ -151,7 +157,7 @@ def span_of(row: SetRow) -> NamedSpan:
     return *row.span_ns, row.exercise
 
 
-def extent(session: SessionRow) -> Window:
+def session_extent(session: SessionRow) -> TimeSpan:
     """First and last nanosecond of a complete session."""
     end = session.ended_at or session.started_at
     return us_of(session.started_at) * 1000, us_of(end) * 1000
@@ -162,24 +168,24 @@ def offset_of(session: SessionRow) -> timedelta:
     return session.offset(wrist_of(session.streams).acc)
 
 
-def head_of(
-    session_id: UUID, part: tuple[Window, tuple[NamedSpan, ...]], offset: timedelta
-) -> StretchHead:
-    """A stretch as it is written without rotation, its revision not known yet."""
+def metadata_of(
+    session_id: UUID, part: tuple[TimeSpan, tuple[NamedSpan, ...]], offset: timedelta
+) -> StretchMetadata:
+    """A stretch's metadata in the layout without rotation; its revision is set later."""
     (start_ns, end_ns), spans = part
-    return StretchHead(
+    return StretchMetadata(
         ACC3, session_id, _time(start_ns) + offset, _time(end_ns) + offset, spans, revision=0
     )
 
 
-async def _take_out(
+async def _delete_stretches(
     records: Records,
     user_id: UUID,
     session_id: UUID,
-    stored: Sequence[StretchHead],
+    stored: Sequence[StretchMetadata],
     now_us: int,
 ) -> bool:
-    """Take out the stretches of a session of which nothing teaches any more."""
+    """Delete the stretches of a session that has none any more; whether there were any."""
     if not stored:
         return False
     await records.journal.announce(user_id, TOPIC, now_us)
@@ -192,38 +198,38 @@ async def _recording(
     records: Records,
     user_id: UUID,
     session_id: UUID,
-    wanted: Sequence[tuple[Window, tuple[NamedSpan, ...]]],
+    wanted: Sequence[tuple[TimeSpan, tuple[NamedSpan, ...]]],
 ) -> Recording | None:
-    """The samples around the stretches; None where they cannot be read as what they claim."""
+    """The samples of all stretches; None where they do not decode."""
     start_ns = min(start for (start, _), _ in wanted)
     end_ns = max(end for (_, end), _ in wanted)
     try:
         return await load_recording(records, user_id, session_id, start_ns, end_ns)
-    except (UndecidedChunks, BadSamples):
+    except (AmbiguousChunks, BadSamples):
         return None  # a longer list decides, or the dead letters have it
 
 
-def _rows(head: StretchHead, window: Window, recording: Recording) -> list[StoredStretch]:
-    """A stretch with its samples, and without its rotation if it has any; none without samples."""
+def _rows(metadata: StretchMetadata, span: TimeSpan, recording: Recording) -> list[StoredStretch]:
+    """A stretch's rows, in both layouts if it has rotation; none without samples."""
     try:
-        samples = cut(recording, *window)
+        samples = cut(recording, *span)
     except BadSamples:
         return []
     if not samples.acc:
         return []
-    alone = StoredStretch(head, pack_pieces(samples.acc, (), samples.side))
+    acc_only = StoredStretch(metadata, pack_pieces(samples.acc, (), samples.side))
     if not samples.gyro:
-        return [alone]
+        return [acc_only]
     packed = pack_pieces(samples.acc, samples.gyro, samples.side)
-    return [StoredStretch(head._replace(model_id=ACC6), packed), alone]
+    return [StoredStretch(metadata._replace(model_id=ACC6), packed), acc_only]
 
 
-def _alike(stored: Sequence[StretchHead], wanted: Sequence[StretchHead]) -> bool:
-    """Whether the same stretches stand there in the same layouts, whatever their revision."""
+def _same_stretches(stored: Sequence[StretchMetadata], wanted: Sequence[StretchMetadata]) -> bool:
+    """Whether two lists have the same stretches in the same layouts, whatever their revisions."""
 
-    def named(heads: Sequence[StretchHead]) -> list[tuple[object, ...]]:
+    def named(wanted_metadata: Sequence[StretchMetadata]) -> list[tuple[object, ...]]:
         """Layout, start, end and spans of each, in order: the session is the same for all."""
-        return sorted((one.model_id, *one[2:5]) for one in heads)
+        return sorted((one.model_id, *one[2:5]) for one in wanted_metadata)
 
     return named(stored) == named(wanted)
 

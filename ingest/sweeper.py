@@ -1,8 +1,8 @@
-"""What was announced but not finished is finished: a crash between two writes leaves no trace.
+"""Completes projections that a crash left unfinished.
 
-`changes` is written first, so it names every user for whom something may be half done. Their
-events are projected again, which changes nothing where all is well, and sets whose samples came
-after them get their labelled sets.
+`changes` is written first, so it names every user for whom a write may be incomplete. Their events
+are projected again, which changes nothing where all is well, and sets whose samples arrived after
+them get their labelled sets.
 """
 
 import time
@@ -13,68 +13,73 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from ingest.erasure import ERASED, erase_user
-from ingest.pending import project_labelled
-from ingest.projections import Touched, follow, merged, write_rows
+from ingest.labelled_sets import project_labelled_sets
+from ingest.projections import SessionChanges, merge_changes, project_sessions, write_rows
 from ingest.recordings import wrist_of
 from ingest.stretches import project_stretches
 from schemas.errors import Retryable
 from schemas.inputs import ACC3
 from schemas.journal import SetConfirmed, SetDeleted
-from schemas.layout import AHEAD_DAYS, LONGEST_DAYS
+from schemas.layout import MAX_ID_AGE_DAYS, MAX_ID_AHEAD_DAYS
 from schemas.times import us_of
 from store.database import Database
-from store.journal import Event, EventHead, months_between
+from store.journal import Event, EventKey, months_between
 from store.records import Records
-from store.sets import LabelledHead, SetRow
+from store.sets import LabelledRevision, SetRow
 from store.watermarks import ANNOUNCED_BEFORE
 
-LATE_AT_MOST = 3
-"""Users whom a sweep passes over for a while; with more of them the database is away."""
-READ_AT_ONCE = 16
-"""Events whose content is in memory at the same time: the list of a long stream has megabytes."""
+MAX_UNAVAILABLE_USERS = 3
+"""Users for whom reads may fail before a sweep counts the database as unavailable."""
+EVENTS_PER_READ = 16
+"""Events whose bodies are in memory at the same time: the list of a long stream takes megabytes."""
 
-READ_APART = 8
-"""Sessions that are read one by one; of more, all of a user's are looked through."""
-SESSIONS_A_PAGE = 200
+MAX_SINGLE_READS = 8
+"""Sessions that are read one by one; for more, all sessions of the user are paged through."""
+PAGE_SESSIONS = 200
 
 
-class Projected:
-    """Events that this process has projected, and the session of each.
+class ProjectedEvents:
+    """A cache of the events that this process has projected, with the session of each.
 
-    A sweep looks back so far that it meets each several times, and once is enough. The newest so
-    many are remembered; others are projected again, which changes nothing.
+    A sweep looks back far enough to meet each event several times, and projecting it once is
+    enough. Events that were evicted are projected again, which changes nothing.
+
+    Args:
+        capacity: number of events.
     """
 
-    def __init__(self, most: int = 100_000) -> None:
-        self._most = most
+    def __init__(self, capacity: int = 100_000) -> None:
+        self._capacity = capacity
         self._events: OrderedDict[tuple[UUID, UUID], UUID] = OrderedDict()
 
-    def known(self, user_id: UUID, heads: Sequence[EventHead]) -> dict[UUID, UUID]:
-        """Those of a user's events that are remembered, and the session of each."""
-        found = {head.event_id: self._events.get((user_id, head.event_id)) for head in heads}
+    def known(self, user_id: UUID, keys: Sequence[EventKey]) -> dict[UUID, UUID]:
+        """The cached events among these, with the session of each."""
+        found = {key.event_id: self._events.get((user_id, key.event_id)) for key in keys}
         return {event_id: session for event_id, session in found.items() if session is not None}
 
     def add(self, user_id: UUID, sessions: Mapping[UUID, UUID]) -> None:
-        """Remember a user's events, each with its session."""
-        self._events.update(((user_id, one), session) for one, session in sessions.items())
-        while len(self._events) > self._most:
+        """Cache a user's events, each with its session."""
+        self._events.update(
+            ((user_id, event_id), session) for event_id, session in sessions.items()
+        )
+        while len(self._events) > self._capacity:
             self._events.popitem(last=False)
 
 
 def session_of(event: Event) -> UUID:
     """The session that an event is about or belongs to."""
-    said = event.said
-    return said.session if isinstance(said, SetConfirmed | SetDeleted) else event.about
+    body = event.parsed
+    return body.session if isinstance(body, SetConfirmed | SetDeleted) else event.entity_id
 
 
 @dataclass(frozen=True, slots=True)
-class Swept:
-    """What a sweep looked at.
+class SweepResult:
+    """What a sweep did.
 
     Attributes:
-        users: announced since then.
-        events: projected again.
-        labelled: sets of those users that training can read now.
+        users: how many were announced.
+        events: how many were projected again.
+        labelled: how many labelled sets those users have now.
         failed: users whose data could not be projected, and why.
     """
 
@@ -90,62 +95,65 @@ async def sweep(
     now: datetime,
     *,
     database: Database | None = None,
-    projected: Projected | None = None,
-) -> Swept:
-    """Project again what was announced from `since` to `now`. Repeatable, and safe beside writers.
+    projected: ProjectedEvents | None = None,
+) -> SweepResult:
+    """Project again what was announced from `since` to `now`. Repeatable, safe beside writers.
 
-    With a database, users who were erased are erased again: a write of theirs was under way.
-    What is `projected` already is left out, and what is projected now is added to it. A user whose
-    data the database does not give, twice, though it gave others' in between, is a failed one: the
-    others must not wait for that one's.
+    With a database, erased users are erased again: a write of theirs may have been in flight.
+    Events that are already `projected` are skipped, and those projected now are added. A user whose
+    data cannot be read twice, although that of others can, is reported as failed and blocks nobody.
 
     Raises:
-        DatabaseAway: the sweep is to be repeated from the same `since`.
+        DatabaseUnavailable: the sweep is to be repeated from the same `since`.
     """
     began_s = time.monotonic()
     users = await records.journal.changed(since - ANNOUNCED_BEFORE, now + ANNOUNCED_BEFORE)
-    done: list[tuple[int, int]] = []
+    swept: list[tuple[int, int]] = []
     failed: list[tuple[UUID, Exception]] = []
 
-    async def one(user_id: UUID) -> None:
-        """Sweep or erase one user; a failure that no repeat would mend is kept in `failed`."""
-        # What is written is announced at the time at which it is: a training that began meanwhile
-        # would not look back to the begin of a long sweep.
+    async def sweep_one(user_id: UUID) -> None:
+        """Sweep or erase one user; a permanent failure goes to `failed`."""
+        # Announced at the time of the write, not of the sweep's start: a training run that starts
+        # meanwhile would not look back so far.
         at = now + timedelta(seconds=time.monotonic() - began_s)
         topics = users[user_id]
         try:
             if ERASED not in topics:
-                looked_at = since - ANNOUNCED_BEFORE
-                done.append(await sweep_user(records, user_id, looked_at, at, projected))
+                from_time = since - ANNOUNCED_BEFORE
+                swept.append(await sweep_user(records, user_id, from_time, at, projected))
             elif database:
                 await erase_user(database, user_id, at, announced_at=topics[ERASED])
         except Retryable:
             raise
-        except Exception as problem:  # noqa: BLE001 (handed back; the others are swept as well)
+        except Exception as problem:  # noqa: BLE001 (reported; the others are swept as well)
             failed.append((user_id, problem))
 
-    late = await _late(one, sorted(users))
-    if still_late := await _late(one, [user_id for user_id, _ in late]):
-        if not done:
-            raise still_late[0][1]
-        await records.journal.changed(now, now)  # raises where it is not they but the database
-    events, labelled = sum(n for n, _ in done), sum(n for _, n in done)
-    return Swept(len(users), events, labelled, (*failed, *still_late))
+    unavailable = await _sweep_all(sweep_one, sorted(users))
+    if still_unavailable := await _sweep_all(sweep_one, [user_id for user_id, _ in unavailable]):
+        if not swept:
+            raise still_unavailable[0][1]
+        await records.journal.changed(now, now)  # raises if the whole database is unavailable
+    events, labelled = sum(n for n, _ in swept), sum(n for _, n in swept)
+    return SweepResult(len(users), events, labelled, (*failed, *still_unavailable))
 
 
-async def _late(
-    one: Callable[[UUID], Awaitable[None]], users: Iterable[UUID]
+async def _sweep_all(
+    sweep_one: Callable[[UUID], Awaitable[None]], users: Iterable[UUID]
 ) -> list[tuple[UUID, Retryable]]:
-    """Do it for each; those for whom the database did not answer. Many: that is raised."""
-    late: list[tuple[UUID, Retryable]] = []
+    """Sweep each user; returns those for whom the database did not answer, with the errors.
+
+    Raises:
+        Retryable: there are more than `MAX_UNAVAILABLE_USERS` of them.
+    """
+    unavailable: list[tuple[UUID, Retryable]] = []
     for user_id in users:
         try:
-            await one(user_id)
+            await sweep_one(user_id)
         except Retryable as problem:
-            late.append((user_id, problem))
-            if len(late) > LATE_AT_MOST:
+            unavailable.append((user_id, problem))
+            if len(unavailable) > MAX_UNAVAILABLE_USERS:
                 raise
-    return late
+    return unavailable
 
 
 async def sweep_user(
@@ -153,87 +161,90 @@ async def sweep_user(
     user_id: UUID,
     since: datetime,
     now: datetime,
-    projected: Projected | None = None,
+    projected: ProjectedEvents | None = None,
 ) -> tuple[int, int]:
-    """One user's part of a sweep: events projected again, sets that training can read now."""
-    projected = projected or Projected()
-    found = await recent_heads(records, user_id, since, now)
-    known = projected.known(user_id, found)
-    others = [head for head in found if head.event_id not in known]
-    touched = set(known.values())
-    touched |= await _project_again(records, user_id, others, us_of(now), projected)
-    labelled = await project_pending(records, user_id, us_of(now))
-    await project_stretches(records, user_id, us_of(now), only=touched)
-    return len(others), labelled
+    """Sweep one user; returns how many events were projected and how many labelled sets exist."""
+    projected = projected or ProjectedEvents()
+    recent = await recent_keys(records, user_id, since, now)
+    known = projected.known(user_id, recent)
+    unprojected = [key for key in recent if key.event_id not in known]
+    sessions = set(known.values())
+    sessions |= await _project(records, user_id, unprojected, us_of(now), projected)
+    labelled = await refresh_labelled_sets(records, user_id, us_of(now))
+    await project_stretches(records, user_id, us_of(now), only=sessions)
+    return len(unprojected), labelled
 
 
-async def _project_again(
+async def _project(
     records: Records,
     user_id: UUID,
-    heads: Sequence[EventHead],
+    keys: Sequence[EventKey],
     now_us: int,
-    projected: Projected,
+    projected: ProjectedEvents,
 ) -> set[UUID]:
-    """Project events that stand there again; tells their sessions.
+    """Project stored events again; returns their sessions.
 
-    Each session is followed up once, however many portions its events are read in.
+    Each session is projected once, however many portions its events are read in.
     """
-    portions: list[dict[UUID, Touched]] = []
+    portions: list[dict[UUID, SessionChanges]] = []
     sessions: dict[UUID, UUID] = {}
     try:
-        for start in range(0, len(heads), READ_AT_ONCE):
-            events = await records.journal.of_heads(user_id, heads[start : start + READ_AT_ONCE])
+        for start in range(0, len(keys), EVENTS_PER_READ):
+            events = await records.journal.read_many(user_id, keys[start : start + EVENTS_PER_READ])
             portions.append(await write_rows(records, user_id, events))
             sessions.update((event.event_id, session_of(event)) for event in events)
-    finally:  # an event that is not understood here does not stop those before it
-        await follow(records, user_id, merged(portions), now_us)
+    finally:  # an event of a later release does not stop those before it
+        await project_sessions(records, user_id, merge_changes(portions), now_us)
         projected.add(user_id, sessions)
     return set(sessions.values())
 
 
-async def recent_heads(
+async def recent_keys(
     records: Records, user_id: UUID, since: datetime, now: datetime
-) -> list[EventHead]:
-    """A user's events that were received since then; their months are those of their ids."""
-    first, last = now - timedelta(LONGEST_DAYS), now + timedelta(AHEAD_DAYS)
+) -> list[EventKey]:
+    """The keys of a user's events that were received since then, by the months of their ids."""
+    first, last = now - timedelta(MAX_ID_AGE_DAYS), now + timedelta(MAX_ID_AHEAD_DAYS)
     months = months_between(first.date(), last.date())
-    heads = await records.journal.heads(user_id, months)
-    return [head for head in heads if head.received_us >= us_of(since)]
+    keys = await records.journal.keys(user_id, months)
+    return [key for key in keys if key.received_us >= us_of(since)]
 
 
-async def project_pending(records: Records, user_id: UUID, now_us: int) -> int:
-    """Write the labelled sets that are missing or old; tells how many a user has afterwards.
+async def refresh_labelled_sets(records: Records, user_id: UUID, now_us: int) -> int:
+    """Write the labelled sets that are missing or stale; returns how many the user has afterwards.
 
-    A labelled set whose set is gone is taken out: its deletion met a write that was under way. One
-    whose set was confirmed since the sets were read is not: a label is written after its set.
+    A labelled set without a confirmed set is deleted: a write was in flight while the set was
+    deleted. The confirmed set is read again first, because it may be newer than the listing.
     """
     sets = {row.set_id: row for row in await records.sets.of_user(user_id)}
-    heads: dict[UUID, list[LabelledHead]] = {}
-    for head in await records.sets.labelled_heads(user_id):
-        heads.setdefault(head.set_id, []).append(head)
-    for head in (head for set_id in heads.keys() - sets.keys() for head in heads[set_id]):
-        if await records.sets.read(user_id, head.session_id, head.set_id) is None:
-            await records.sets.delete_labelled(user_id, head.model_id, head.set_id, now_us)
+    labelled: dict[UUID, list[LabelledRevision]] = {}
+    for revision in await records.sets.labelled_revisions(user_id):
+        labelled.setdefault(revision.set_id, []).append(revision)
+    orphans = [orphan for set_id in labelled.keys() - sets.keys() for orphan in labelled[set_id]]
+    for orphan in orphans:
+        if await records.sets.read(user_id, orphan.session_id, orphan.set_id) is None:
+            await records.sets.delete_labelled(user_id, orphan.model_id, orphan.set_id, now_us)
     waiting: dict[UUID, set[UUID]] = {}
     for set_id, row in sets.items():
-        if not are_current(heads.get(set_id, ()), row):
+        if not is_label_current(labelled.get(set_id, ()), row):
             waiting.setdefault(row.session_id, set()).add(set_id)
-    for session_id in await _recorded(records, user_id, waiting):
-        await project_labelled(records, user_id, session_id, now_us, only=waiting[session_id])
-    return len({head.set_id for head in await records.sets.labelled_heads(user_id)})
+    for session_id in await _with_acceleration(records, user_id, waiting):
+        await project_labelled_sets(records, user_id, session_id, now_us, only=waiting[session_id])
+    return len({one.set_id for one in await records.sets.labelled_revisions(user_id)})
 
 
-async def _recorded(records: Records, user_id: UUID, waiting: Collection[UUID]) -> list[UUID]:
-    """Those of the sessions that have acceleration.
+async def _with_acceleration(
+    records: Records, user_id: UUID, waiting: Collection[UUID]
+) -> list[UUID]:
+    """The sessions among `waiting` that have acceleration; of a few, all.
 
-    Sessions are read a page at a time: who writes sets down without a watch has hundreds of them,
-    whose sets wait for samples for ever.
+    Many are paged through: a user who logs sets without a watch has hundreds of sessions, whose
+    sets never get samples.
     """
-    if len(waiting) <= READ_APART:
+    if len(waiting) <= MAX_SINGLE_READS:
         return sorted(waiting)
     found: list[UUID] = []
     before: UUID | None = None
-    while page := await records.sessions.page(user_id, before, SESSIONS_A_PAGE):
+    while page := await records.sessions.page(user_id, before, PAGE_SESSIONS):
         found += [
             row.session_id
             for row in page
@@ -243,11 +254,11 @@ async def _recorded(records: Records, user_id: UUID, waiting: Collection[UUID]) 
     return sorted(found)
 
 
-def are_current(heads: Sequence[LabelledHead], row: SetRow) -> bool:
-    """Whether a set is labelled as it was confirmed last, in every layout that it belongs to.
+def is_label_current(labelled: Sequence[LabelledRevision], row: SetRow) -> bool:
+    """Whether the labelled rows of a set are of its newest revision, in every layout it belongs to.
 
-    What has rotation is labelled without it as well, by the same revision.
+    A set with rotation also has a row without it, of the same revision.
     """
-    revisions = {head.revision for head in heads}
-    alone = any(head.model_id == ACC3 for head in heads)
-    return alone and len(revisions) == 1 and min(revisions) >= row.revision
+    revisions = {one.revision for one in labelled}
+    has_acc3 = any(one.model_id == ACC3 for one in labelled)
+    return has_acc3 and len(revisions) == 1 and min(revisions) >= row.revision

@@ -1,4 +1,4 @@
-"""A cache whose values last a given time, so that not every request asks the database."""
+"""A cache with a time to live, so that not every request reads the database."""
 
 import asyncio
 import time
@@ -6,87 +6,90 @@ from collections import OrderedDict
 from collections.abc import Callable, Coroutine, Hashable
 from typing import Generic, NamedTuple, TypeVar
 
-REMEMBERED = 20_000
+DEFAULT_CAPACITY = 20_000
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 
 
-class _Kept(NamedTuple, Generic[V]):
-    until: float
+class _Entry(NamedTuple, Generic[V]):
+    expires_at: float
     value: V
 
 
 class TtlCache(Generic[K, V]):
-    """Values bounded in number and in time.
+    """A cache bounded in size and age.
 
-    When many ask for an unknown value at once, one look-up serves them all. A value past half of
-    its time is looked up again in the background while it is still used, so that nobody waits.
+    Concurrent requests for a missing value share one look-up. After half of its time to live a
+    value is refreshed in the background while it is still used, so that nobody waits.
 
     Args:
-        ttl_s: how long a value is used, counted from the moment at which its look-up began.
-        most: number of values; the one that was looked up longest ago gives way.
+        ttl_s: how long a value is used, counted from the start of its look-up.
+        capacity: number of values; the one that was looked up longest ago is evicted.
         clock: seconds.
     """
 
     def __init__(
-        self, ttl_s: float, most: int = REMEMBERED, clock: Callable[[], float] = time.monotonic
+        self,
+        ttl_s: float,
+        capacity: int = DEFAULT_CAPACITY,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._ttl_s, self._most, self._clock = ttl_s, most, clock
-        self._kept: OrderedDict[K, _Kept[V]] = OrderedDict()
-        self._asked: dict[K, asyncio.Task[V]] = {}
+        self._ttl_s, self._capacity, self._clock = ttl_s, capacity, clock
+        self._entries: OrderedDict[K, _Entry[V]] = OrderedDict()
+        self._lookups: dict[K, asyncio.Task[V]] = {}
 
-    async def fresh(self, key: K, find: Callable[[], Coroutine[None, None, V]]) -> V:
-        """The value, as it was at most `ttl_s` ago; raises what `find` raises."""
-        kept = self._kept.get(key)
-        left_s = kept.until - self._clock() if kept is not None else 0.0
-        if kept is None or left_s <= 0:
-            return await self.ask(key, find)
-        if left_s < self._ttl_s / 2:
-            self._find(key, find)
-        return kept.value
+    async def fresh(self, key: K, load: Callable[[], Coroutine[None, None, V]]) -> V:
+        """The value, at most `ttl_s` old; raises what `load` raises."""
+        entry = self._entries.get(key)
+        remaining_s = entry.expires_at - self._clock() if entry is not None else 0.0
+        if entry is None or remaining_s <= 0:
+            return await self.load(key, load)
+        if remaining_s < self._ttl_s / 2:
+            self._look_up(key, load)
+        return entry.value
 
-    async def ask(self, key: K, find: Callable[[], Coroutine[None, None, V]]) -> V:
-        """Look the value up now, or join a look-up under way; everybody gets its error."""
-        return await asyncio.shield(self._find(key, find))
+    async def load(self, key: K, load: Callable[[], Coroutine[None, None, V]]) -> V:
+        """Look the value up now, or join a look-up in flight; all callers get its error."""
+        return await asyncio.shield(self._look_up(key, load))
 
     def get(self, key: K) -> V | None:
-        """The value, None when it is unknown or too old."""
-        kept = self._kept.get(key)
-        return kept.value if kept is not None and kept.until > self._clock() else None
+        """The cached value, None when it is missing or expired."""
+        entry = self._entries.get(key)
+        return entry.value if entry is not None and entry.expires_at > self._clock() else None
 
     def last(self, key: K) -> V | None:
-        """The value, however old."""
-        kept = self._kept.get(key)
-        return None if kept is None else kept.value
+        """The cached value, even if expired."""
+        entry = self._entries.get(key)
+        return None if entry is None else entry.value
 
     def forget(self, key: K) -> None:
-        """Forget a value, and the result of a look-up under way: it began too early."""
-        self._kept.pop(key, None)
-        self._asked.pop(key, None)
+        """Drop a value, and the result of a look-up in flight, which began too early."""
+        self._entries.pop(key, None)
+        self._lookups.pop(key, None)
 
-    def forget_where(self, goes: Callable[[K, V], bool]) -> None:
-        """Forget the values that `goes` names, and the results of all look-ups under way."""
-        for key in [key for key, kept in self._kept.items() if goes(key, kept.value)]:
-            del self._kept[key]
-        self._asked.clear()
+    def forget_where(self, matches: Callable[[K, V], bool]) -> None:
+        """Drop the values that match, and the results of all look-ups in flight."""
+        for key in [key for key, entry in self._entries.items() if matches(key, entry.value)]:
+            del self._entries[key]
+        self._lookups.clear()
 
-    def _find(self, key: K, find: Callable[[], Coroutine[None, None, V]]) -> "asyncio.Task[V]":
-        task = self._asked.get(key)
+    def _look_up(self, key: K, load: Callable[[], Coroutine[None, None, V]]) -> "asyncio.Task[V]":
+        task = self._lookups.get(key)
         if task is None:
-            until = self._clock() + self._ttl_s
-            task = self._asked[key] = asyncio.create_task(find())
-            task.add_done_callback(lambda done: self._settle(key, until, done))
+            expires_at = self._clock() + self._ttl_s
+            task = self._lookups[key] = asyncio.create_task(load())
+            task.add_done_callback(lambda done: self._store(key, expires_at, done))
         return task
 
-    def _settle(self, key: K, until: float, done: "asyncio.Task[V]") -> None:
-        failed = done.cancelled() or done.exception() is not None  # whoever waits gets it
-        if self._asked.get(key) is not done:
+    def _store(self, key: K, expires_at: float, done: "asyncio.Task[V]") -> None:
+        failed = done.cancelled() or done.exception() is not None  # raised to those who wait
+        if self._lookups.get(key) is not done:
             return
-        del self._asked[key]
+        del self._lookups[key]
         if failed:
             return
-        self._kept[key] = _Kept(until, done.result())
-        self._kept.move_to_end(key)
-        if len(self._kept) > self._most:
-            self._kept.popitem(last=False)
+        self._entries[key] = _Entry(expires_at, done.result())
+        self._entries.move_to_end(key)
+        if len(self._entries) > self._capacity:
+            self._entries.popitem(last=False)

@@ -1,4 +1,4 @@
-"""Model bytes: a zip of arrays (.npz) with a manifest; never pickle; same model, same bytes."""
+"""Model bytes: a zip of arrays (.npz) with a manifest, without pickle and deterministic."""
 
 import io
 import json
@@ -16,7 +16,7 @@ MANIFEST = "manifest"
 MAX_BYTES = 64 * 2**20
 FLOAT16_MAX: Final = 6e4  # a little less than what float16 holds
 _EPOCH = (1980, 1, 1, 0, 0, 0)
-_JUNK = (
+_DECODE_ERRORS = (
     ValueError,
     KeyError,
     EOFError,
@@ -36,7 +36,7 @@ def pack(
     meta: Mapping[str, Any],
     arrays: Mapping[str, NDArray[Any]],
     *,
-    squeeze: bool = True,
+    compress: bool = True,
 ) -> bytes:
     """A deterministic .npz of `arrays`, with `meta` and the tag as JSON beside them.
 
@@ -45,7 +45,7 @@ def pack(
         meta: what JSON can hold.
         arrays: name to array of numbers or strings, of any shape; no objects. A scalar is kept
             as (1,), (0,) as it is.
-        squeeze: False for megabytes of full-width numbers: deflating them takes 90 ms a megabyte
+        compress: False for megabytes of full-width numbers: deflating them takes 90 ms a megabyte
             and saves a tenth.
 
     >>> meta, arrays = unpack(pack("t-1", {"a": 1}, {"x": np.arange(3)}), "t-1")
@@ -55,9 +55,9 @@ def pack(
     manifest = json.dumps({"tag": tag, "meta": dict(meta)}, sort_keys=True, ensure_ascii=True)
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
-        _add(archive, MANIFEST, np.frombuffer(manifest.encode(), dtype=np.uint8), squeeze=squeeze)
+        _add(archive, MANIFEST, np.frombuffer(manifest.encode(), dtype=np.uint8), compress=compress)
         for name in sorted(arrays):
-            _add(archive, name, np.asarray(arrays[name]), squeeze=squeeze)
+            _add(archive, name, np.asarray(arrays[name]), compress=compress)
     return out.getvalue()
 
 
@@ -77,19 +77,19 @@ def unpack(blob: bytes, tag: str) -> tuple[dict[str, Any], dict[str, NDArray[Any
                 for entry in archive.infolist()
             }
         manifest = json.loads(arrays.pop(MANIFEST).tobytes())
-        found, meta = manifest["tag"], dict(manifest["meta"])
-    except (*_JUNK, TypeError, AttributeError) as error:
+        stored_tag, meta = manifest["tag"], dict(manifest["meta"])
+    except (*_DECODE_ERRORS, TypeError, AttributeError) as error:
         raise BadModelBytes(f"not model bytes: {type(error).__name__}: {error}") from error
-    if found != tag:
-        raise BadModelBytes(f"model bytes of {found!r}, {tag!r} is expected")
+    if stored_tag != tag:
+        raise BadModelBytes(f"model bytes of {stored_tag!r}, {tag!r} is expected")
     return meta, arrays
 
 
-def _add(archive: zipfile.ZipFile, name: str, array: NDArray[Any], *, squeeze: bool) -> None:
+def _add(archive: zipfile.ZipFile, name: str, array: NDArray[Any], *, compress: bool) -> None:
     raw = io.BytesIO()
     np.lib.format.write_array(raw, np.ascontiguousarray(array), allow_pickle=False)
     entry = zipfile.ZipInfo(f"{name}.npy", date_time=_EPOCH)
-    entry.compress_type = zipfile.ZIP_DEFLATED if squeeze else zipfile.ZIP_STORED
+    entry.compress_type = zipfile.ZIP_DEFLATED if compress else zipfile.ZIP_STORED
     archive.writestr(entry, raw.getvalue(), compresslevel=6)
 
 

@@ -13,13 +13,13 @@ FOLDER = Path(sysconfig.get_paths()["purelib"])
 Library = TypeVar("Library", bound=ctypes.CDLL)
 
 
-def compiled(name: str, version: int, kind: type[Library]) -> Library:
+def compiled(name: str, version: int, library_type: type[Library]) -> Library:
     """The compiled code of a subject.
 
     Args:
         name: of the subject, in the names of its file and of the function that says its version.
         version: that the caller is written for.
-        kind: `ctypes.CDLL`, or `ctypes.PyDLL` where a call is too short to let go of the
+        library_type: `ctypes.CDLL`, or `ctypes.PyDLL` where a call is too short to let go of the
             interpreter's lock.
 
     Raises:
@@ -27,12 +27,12 @@ def compiled(name: str, version: int, kind: type[Library]) -> Library:
     """
     path = FOLDER / f"muvr_{name}.so"
     try:
-        library = kind(str(path))
+        library = library_type(str(path))
     except OSError as problem:
         raise NoKernel(f"The compiled {name} is not at {path}: {problem}.") from problem
-    found = library[f"muvr_{name}_version"]()
-    if found != version:
-        raise NoKernel(f"{path} is of another release: {found}.")
+    found_version = library[f"muvr_{name}_version"]()
+    if found_version != version:
+        raise NoKernel(f"{path} is of another release: {found_version}.")
     return library
 
 

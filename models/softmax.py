@@ -1,4 +1,4 @@
-"""From scores to probabilities, and what the truth costs under them."""
+"""Softmax and log losses of scores."""
 
 import numpy as np
 from numpy.typing import NDArray

@@ -1,8 +1,8 @@
 """`muvr backup` and `muvr restore`: the embedded node's tables in a folder, and back.
 
-Beside the backups lies `erased.json`: who was erased, and when, as every later backup found it. A
+Beside the backups is `erased.json`, the erased users with times, which every backup updates. A
 restore erases them again. Keys and passwords are in no backup: after a restore on another machine
-everybody logs in again.
+all users must log in again.
 """
 
 import json
@@ -18,14 +18,14 @@ from ingest.erasure import ERASED, erase_user
 from muvr.context import CommandContext, open_context
 from muvr.options import AsJson, Conf
 from muvr.service import Service
-from muvr.terminal import counted
+from muvr.terminal import plural
 from pipelines.lifecycle.runs import server_time
 from schemas.errors import BadBackup, BadInput
 from schemas.layout import LAYOUT
 from store.cql import read_migrations
 from store.database import Database
 from store.migrate import FOLDER
-from store.node.snapshot import MANIFEST, Backup, make_backup, put_back, read_backup
+from store.node.snapshot import MANIFEST, Backup, make_backup, read_backup, restore_files
 from store.watermarks import CHANGES_KEPT, Watermarks
 
 LEDGER = "erased.json"
@@ -35,7 +35,7 @@ COUNTED = {
     **dict.fromkeys(("models", "champions"), "owner"),
 }
 """Tables from which all others follow, and the column that is read to count their rows."""
-COUNTED_TO = 1_000  # counting more would read whole tables
+MAX_COUNT = 1_000  # counting all would read whole tables
 
 
 def register(app: typer.Typer) -> None:
@@ -66,7 +66,7 @@ def backup(
     erased = remember_erased(context, folder, now)
     context.terminal.say(
         f"{place}: {len(made.files):,} files, {made.bytes:,} bytes; "
-        f"{counted(erased, 'erased user')} known."
+        f"{plural(erased, 'erased user')} known."
     )
     context.terminal.answer(
         {"folder": str(place), "files": len(made.files), "bytes": made.bytes, "erased": erased}
@@ -77,14 +77,12 @@ def require_one_backup(folder: Path) -> None:
     """Refuse a folder that is no backup, or that holds several.
 
     Raises:
-        BadInput: which folder could have been meant.
+        BadInput: the message names one of them.
     """
     if (folder / MANIFEST).exists():
         return
     if inside := sorted(one.parent for one in folder.glob(f"*/{MANIFEST}")):
-        sentence = (
-            f"{folder} holds {counted(len(inside), 'backup')}; name one, such as {inside[-1]}"
-        )
+        sentence = f"{folder} holds {plural(len(inside), 'backup')}; name one, such as {inside[-1]}"
     else:
         sentence = f"There is no whole backup in {folder}; name a folder that `muvr backup` made"
     raise BadInput(sentence, field="folder", value=folder)
@@ -124,35 +122,35 @@ def restore(
     require_one_backup(folder)
     was_running = context.node.status().running
     with context.terminal as terminal:
-        found = read_backup(folder, terminal)
-    _require_known(found)
+        saved = read_backup(folder, terminal)
+    _require_known(saved)
     try:
-        _fill(context, folder, found)
+        _fill(context, folder, saved)
         erased = _erase_again(context, folder.parent / LEDGER)
-        rows = context.run_async(lambda database: _count(database, COUNTED_TO))
+        rows = context.run_async(lambda database: _count(database, MAX_COUNT))
     finally:
         if not was_running:
             with context.terminal:
                 _stop(context)
     context.terminal.table(
-        f"restored, as of {to_the_second(found.made_at)}",
+        f"restored, as of {to_the_second(saved.made_at)}",
         ("table", "rows"),
-        [(table, n if n < COUNTED_TO else f"{n:,} or more") for table, n in rows.items()],
+        [(table, n if n < MAX_COUNT else f"{n:,} or more") for table, n in rows.items()],
     )
     context.terminal.say(
         f"Erased again: {erased}. Next: muvr up, with paths.data: {context.config.paths.data}"
     )
-    context.terminal.answer({"made_at": found.made_at, "rows": rows, "erased_again": erased})
+    context.terminal.answer({"made_at": saved.made_at, "rows": rows, "erased_again": erased})
 
 
 def remember_erased(context: CommandContext, folder: Path, now: datetime) -> int:
-    """Add lately erased users to the ledger of a folder of backups; how many it holds now."""
+    """Add recently erased users to the ledger of a folder of backups; how many it lists now."""
     path = folder / LEDGER
     known: dict[str, str] = json.loads(path.read_text()) if path.exists() else {}
-    lately = context.run_async(
+    recently_erased = context.run_async(
         lambda database: Watermarks(database).changed_users([ERASED], now - CHANGES_KEPT, now)
     )
-    for user_id in lately:
+    for user_id in recently_erased:
         known.setdefault(str(user_id), now.isoformat())
     draft = path.with_suffix(".draft")
     draft.write_text(json.dumps(known, indent=1))
@@ -161,7 +159,7 @@ def remember_erased(context: CommandContext, folder: Path, now: datetime) -> int
 
 
 def to_the_second(made_at: str) -> str:
-    """When a backup was made, as people read it.
+    """The time of a backup, for display.
 
     >>> to_the_second("2026-11-28T20:02:46.959624+00:00")
     '2026-11-28 20:02:46 UTC'
@@ -169,7 +167,7 @@ def to_the_second(made_at: str) -> str:
     return f"{datetime.fromisoformat(made_at):%Y-%m-%d %H:%M:%S} UTC"
 
 
-def _fill(context: CommandContext, folder: Path, found: Backup) -> None:
+def _fill(context: CommandContext, folder: Path, saved: Backup) -> None:
     """Create the tables, put their files under a stopped node, and start it again.
 
     Raises:
@@ -190,14 +188,14 @@ def _fill(context: CommandContext, folder: Path, found: Backup) -> None:
     ids = context.run_async(
         lambda database: _table_ids(database, context.config.cassandra.keyspace)
     )
-    with context.terminal as terminal:  # the node starts a second time: its step begins anew
+    with context.terminal as terminal:  # the node starts again: a new step of the same name
         _stop(context)
-        put_back(context.node, folder, found, ids, terminal)
+        restore_files(context.node, folder, saved, ids, terminal)
         context.node.start(terminal)
 
 
 def _stop(context: CommandContext) -> None:
-    """Stop the node; it takes seconds, which the terminal shows."""
+    """Stop the node, with progress: it takes seconds."""
     context.terminal.step(STOPPING, 0, 1)
     context.node.stop()
     context.terminal.step(STOPPING, 1, 1)
@@ -227,30 +225,30 @@ async def _table_ids(database: Database, keyspace: str) -> dict[str, UUID]:
 
 
 async def _count(database: Database, most: int) -> dict[str, int]:
-    """Rows of the tables of `COUNTED`, each up to so many."""
+    """The numbers of rows of the tables in `COUNTED`, each at most `most`."""
     return {
         table: len(await database.run(f"SELECT {key} FROM {table} LIMIT ?", (most,)))  # noqa: S608 constant
         for table, key in COUNTED.items()
     }
 
 
-def _require_known(found: Backup) -> None:
-    """Refuse a backup of another shape of keys or of a later release.
+def _require_known(saved: Backup) -> None:
+    """Refuse a backup with another key layout or of a later release.
 
     Raises:
-        BadBackup: it says which.
+        BadBackup: which of the two.
     """
-    if found.layout != LAYOUT:
+    if saved.layout != LAYOUT:
         raise BadBackup(
-            f"The backup's keys were shaped with {found.layout}, this code has {LAYOUT}."
+            f"The backup's keys were shaped with {saved.layout}, this code has {LAYOUT}."
         )
-    here = {one.name: one.checksum for one in read_migrations(FOLDER)}
-    strange = sorted(
-        name for name, checksum in found.migrations.items() if here.get(name) != checksum
+    here = {migration.name: migration.checksum for migration in read_migrations(FOLDER)}
+    differing = sorted(
+        name for name, checksum in saved.migrations.items() if here.get(name) != checksum
     )
-    if strange:
+    if differing:
         raise BadBackup(
-            f"The backup was made by another release: {', '.join(strange)} differ here. Restore "
+            f"The backup was made by another release: {', '.join(differing)} differ here. Restore "
             "with that release, then update."
         )
 

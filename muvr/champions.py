@@ -1,13 +1,13 @@
-"""What an operator asks of champions, and how a person moves them, past the gate."""
+"""Champions, as operators see and move them, without the gate."""
 
 from typing import Any
 from uuid import UUID
 
-from muvr.owners import owner_named, pointer_meant
+from muvr.owners import resolve_owner, resolve_pointer
 from pipelines.lifecycle.runs import server_time
-from schemas.errors import Conflict, NoModel, NotThere
+from schemas.errors import Conflict, NoModel, NotFound
 from schemas.families import FAMILIES
-from store.champions import Challenger, Champions, Serving
+from store.champions import Challenger, Champions, ServingVersion
 from store.database import Database
 from store.jobs import JobRuns
 from store.live_runs import LiveRuns
@@ -19,11 +19,11 @@ SHOWN = 5  # kept versions
 async def champions_of(database: Database, user: str) -> list[dict[str, Any]]:
     """All pointers of an owner, each with the version that serves, None where none does."""
     champions = Champions(database)
-    found = await champions.of_owner(await owner_named(database, user))
-    serving = [await champions.in_effect(one) for one in found]
+    pointers = await champions.of_owner(await resolve_owner(database, user))
+    serving = [await champions.in_effect(pointer) for pointer in pointers]
     return [
-        {**one._asdict(), "serves": serves.version if serves else None}
-        for one, serves in zip(found, serving, strict=True)
+        {**pointer._asdict(), "serves": serves.version if serves else None}
+        for pointer, serves in zip(pointers, serving, strict=True)
     ]
 
 
@@ -33,7 +33,7 @@ async def serving_manifest(
     """The manifest of the model that serves an owner.
 
     Raises:
-        NotThere: none does.
+        NotFound: none does.
     """
     serving = await _serving(database, user, family, model_id)
     return dict(await Models(database).manifest(*serving.model_key) or {})
@@ -45,7 +45,7 @@ async def serving_content(
     """The bytes of the model that serves an owner.
 
     Raises:
-        NotThere: none does.
+        NotFound: none does.
     """
     serving = await _serving(database, user, family, model_id)
     return (await Models(database).get(*serving.model_key)).content
@@ -54,18 +54,18 @@ async def serving_content(
 async def promote_version(
     database: Database, user: str, model_id: str | None, family: str, version: str
 ) -> dict[str, Any]:
-    """Point an owner to a kept version.
+    """Point an owner to a stored version.
 
     Raises:
-        NoModel: the version is not kept; says which are.
+        NoModel: the version is not stored; the message lists those that are.
         Conflict: the run that learned it was taken back.
     """
-    owner, model_id = await pointer_meant(database, user, family, model_id)
+    owner, model_id = await resolve_pointer(database, user, family, model_id)
     try:
         stored = await Models(database).get(owner, model_id, family, version)
     except NoModel as problem:
         kept = await _kept_versions(database, owner, model_id, family)
-        raise NoModel(problem.says.replace(owner, user), next_step=kept) from problem
+        raise NoModel(problem.message.replace(owner, user), next_step=kept) from problem
     champions = Champions(database)
     if await champions.is_withdrawn(stored.run_id):
         raise Conflict(
@@ -80,17 +80,17 @@ async def promote_version(
 async def roll_back(
     database: Database, user: str, model_id: str | None, family: str
 ) -> tuple[str, dict[str, Any]]:
-    """Let an owner's former champion serve again; what became of it, for people and machines.
+    """Let an owner's previous champion serve again; the result as a sentence and as JSON.
 
     Raises:
-        NoModel: there is none to go back to; says which versions are kept.
+        NoModel: there is none to go back to; the message lists the stored versions.
     """
-    owner, model_id = await pointer_meant(database, user, family, model_id)
+    owner, model_id = await resolve_pointer(database, user, family, model_id)
     try:
         back = await Champions(database).rollback(owner, model_id, family, server_time())
     except NoModel as problem:
         kept = await _kept_versions(database, owner, model_id, family)
-        raise NoModel(problem.says.replace(owner, user), next_step=kept) from problem
+        raise NoModel(problem.message.replace(owner, user), next_step=kept) from problem
     others = [
         one.model_id
         for one in await Champions(database).of_owner(owner)
@@ -100,34 +100,36 @@ async def roll_back(
     return f"{family} {back.version} serves {user} for {model_id} again.{stays}", back._asdict()
 
 
-async def _serving(database: Database, user: str, family: str, model_id: str | None) -> Serving:
+async def _serving(
+    database: Database, user: str, family: str, model_id: str | None
+) -> ServingVersion:
     """The version that serves an owner.
 
     Raises:
-        NotThere: none does.
+        NotFound: none does.
     """
-    owner, model_id = await pointer_meant(database, user, family, model_id)
+    owner, model_id = await resolve_pointer(database, user, family, model_id)
     serving = await Champions(database).serving(owner, model_id, family)
     if serving is None:
-        raise NotThere(
+        raise NotFound(
             f"No {family} model for {model_id} serves {user}; see `muvr models list {user}`"
         )
     return serving
 
 
 async def take_back(database: Database, run: UUID, reason: str) -> tuple[str, dict[str, Any]]:
-    """Withdraw a run: readers of its models fall back, a batch family's former run is live again.
+    """Withdraw a run: its models stop serving, and a batch family's previous run is live again.
 
     Returns:
-        what became of it, for people and for machines; of a batch family also which earlier runs
-        are kept behind the one that is live.
+        the result as a sentence and as JSON; for a batch family with the earlier runs that are
+        still stored.
 
     Raises:
-        NotThere: there is no such run.
+        NotFound: there is no such run.
     """
     found = await JobRuns(database).find(run)
     if found is None:
-        raise NotThere(f"There is no run {run}; `muvr jobs list` shows them")
+        raise NotFound(f"There is no run {run}; `muvr jobs list` shows them")
     now = server_time()
     await Champions(database).withdraw(run, reason, now)
     answer: dict[str, Any] = {"withdrawn": run, "family": found.family}
@@ -137,7 +139,7 @@ async def take_back(database: Database, run: UUID, reason: str) -> tuple[str, di
     runs = LiveRuns(database)
     live = await runs.read(found.family)
     if live is not None and live.run_id == run:
-        live = await runs.take_back(found.family, run, now)
+        live = await runs.fall_back(found.family, run, now)
     if live is None:
         says = f"No run of {found.family} is live: none before it is kept. The next run's rows are."
         return says, {**answer, "live": None, "kept": []}
@@ -148,7 +150,7 @@ async def take_back(database: Database, run: UUID, reason: str) -> tuple[str, di
 
 
 async def _kept_versions(database: Database, owner: str, model_id: str, family: str) -> str:
-    """What to do where a pointer knows no former version: which ones are kept, newest first."""
+    """The next step where a pointer has no previous version: the stored ones, newest first."""
     champions = Champions(database)
     kept = await Models(database).versions(owner, model_id, family)
     pointer = await champions.read(owner, model_id, family)

@@ -17,7 +17,7 @@ from store.credentials import Role, credentials_of, make_passwords, open_as
 from store.database import Database
 from store.migrate import migrate
 from store.node.process import EmbeddedNode
-from store.roles import give_rights, make_roles, pass_rights_on, take_over
+from store.roles import grant_table_rights, make_roles, secure_superuser, sync_grants
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 T = TypeVar("T")
@@ -47,7 +47,7 @@ class CommandContext:
         """The deployment's keyspace, under a role's name.
 
         Raises:
-            DatabaseAway: nobody answers; the sentence says how to start it.
+            DatabaseUnavailable: nobody answers; the sentence says how to start it.
         """
         database = open_as(self.config, role)
         try:
@@ -68,16 +68,16 @@ class CommandContext:
         if with_roles:
             with self.database("admin") as database:
                 make_roles(database, self.config)
-                give_rights(database, self.config.cassandra)
+                sync_grants(database, self.config.cassandra)
         elif applied:
-            pass_rights_on(self.config)
+            grant_table_rights(self.config)
         return applied
 
     def _take_over(self) -> None:
         """Make an embedded node's passwords, and its first superuser's one of ours."""
         if self.config.cassandra.own_node and self.config.cassandra.username:
             make_passwords(self.config)
-            take_over(self.config)
+            secure_superuser(self.config)
 
     @property
     def password_file(self) -> Path:

@@ -22,7 +22,7 @@ from muvr.context import CommandContext
 from muvr.service import Service
 from schemas.config import Config
 from schemas.config_file import load_config
-from schemas.progress import Progress, Silent
+from schemas.progress import NoProgress, Progress
 from store.connection import connect
 from store.database import Database
 from store.migrate import migrate
@@ -49,7 +49,7 @@ class Deployment:
     def restart_service(self, progress: Progress | None = None, **api: object) -> "Deployment":
         """The same node under a service with other settings of section `api`."""
         self.service.stop()
-        return _started_service(self.config, self.conf_path.parent, progress or Silent(), api)
+        return _started_service(self.config, self.conf_path.parent, progress or NoProgress(), api)
 
     def database(self, keyspace: str | None = None) -> Database:
         """A connection of the caller's own; close it."""

@@ -1,4 +1,4 @@
-"""What stands between this machine and a working Muvr, with the next step for each finding."""
+"""`muvr doctor`: checks of this machine and deployment, with the next step for each finding."""
 
 import shutil
 import socket
@@ -19,7 +19,7 @@ from models.signal.planes import split
 from models.signal.windows import WINDOW
 from muvr.context import CommandContext
 from muvr.service import Service
-from muvr.terminal import counted
+from muvr.terminal import plural
 from pipelines.lifecycle.runs import server_time
 from schemas.errors import MuvrError
 from schemas.times import aware
@@ -27,8 +27,8 @@ from store.java import java_home
 from store.migrate import check_schema
 from store.node.durability import require_durability
 from store.node.files import LOOPBACK
-from store.node.preflight import hindrance
-from store.watermarks import CLOCKS_APART
+from store.node.preflight import bind_error
+from store.watermarks import MAX_CLOCK_SKEW
 
 FREE_SPACE_GB = 2.0
 PORT_WITHIN_S = 2.0
@@ -37,7 +37,7 @@ CLOCK_NEWER_THAN = 1_770_000_000  # 2026-02-02: a machine before that has no clo
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One examined thing."""
+    """The result of one check."""
 
     what: str
     ok: bool
@@ -45,8 +45,8 @@ class Finding:
     next_step: str = ""
 
 
-def examine(context: CommandContext) -> list[Finding]:
-    """Look at everything; one broken thing never hides another."""
+def run_checks(context: CommandContext) -> list[Finding]:
+    """Run all checks; an error in one does not stop the others."""
     checks: dict[str, Callable[[CommandContext], Finding]] = {
         "java": _java,
         "kernel": _kernel,
@@ -70,7 +70,7 @@ def _safely(
     try:
         return check(context)
     except MuvrError as problem:
-        return Finding(what, ok=False, says=problem.says, next_step=problem.next_step)
+        return Finding(what, ok=False, says=problem.message, next_step=problem.next_step)
 
 
 def _java(context: CommandContext) -> Finding:
@@ -114,12 +114,12 @@ def _clock(context: CommandContext) -> Finding:
 def _clocks(context: CommandContext) -> Finding:
     """Whether this machine's clock agrees with Cassandra's.
 
-    The watermarks of jobs that ran by a fast clock would stay ahead after it was set right.
+    The watermarks of jobs that ran with a fast clock would stay ahead after it was corrected.
     """
     with context.database() as database:
         [row] = database.execute("SELECT toTimestamp(now()) AS at FROM system.local")
     apart_s = (server_time() - aware(row.at)).total_seconds()
-    good = abs(apart_s) < CLOCKS_APART.total_seconds()
+    good = abs(apart_s) < MAX_CLOCK_SKEW.total_seconds()
     return Finding(
         "clocks",
         ok=good,
@@ -143,7 +143,7 @@ def _port(context: CommandContext) -> Finding:
 
 
 def _own_port(context: CommandContext, *, setting: str) -> Finding:
-    """A port of the embedded node is fine when it is free, or when the node itself is there."""
+    """A port of the embedded node is fine when it is free, or when the node itself listens."""
     if not context.config.cassandra.own_node:
         return Finding(setting, ok=True, says="not needed: the cluster is outside")
     port = int(getattr(context.config.cassandra, setting))
@@ -159,7 +159,7 @@ def _api_port(context: CommandContext) -> Finding:
 
 
 def _listening(what: str, setting: str, host: str, port: int, *, ours: bool) -> Finding:
-    hindered = "" if ours else hindrance(port, host)
+    hindered = "" if ours else bind_error(port, host)
     return Finding(
         what,
         ok=not hindered,
@@ -185,7 +185,7 @@ def _node(context: CommandContext) -> Finding:
 def _durability(context: CommandContext) -> Finding:
     with context.database() as database:
         found = require_durability(database, context.config.cassandra)
-    says = f"commit log {found.commitlog_sync}, {counted(found.replication, 'replica')}"
+    says = f"commit log {found.commitlog_sync}, {plural(found.replication, 'replica')}"
     return Finding("durability", ok=True, says=says)
 
 

@@ -1,4 +1,4 @@
-"""`muvr jobs`: what ran, on what, and what it came to for every user."""
+"""`muvr jobs`: the records of runs, with the outcome for every user; and running one again."""
 
 import asyncio
 from collections.abc import Collection, Mapping, Sequence
@@ -13,7 +13,7 @@ import typer
 from muvr.context import open_context
 from muvr.options import AsJson, Conf
 from muvr.train import TrainingEngine, run_job, show_run
-from schemas.errors import BadInput, NotThere
+from schemas.errors import BadInput, NotFound
 from schemas.families import FAMILIES
 from store.champions import Champions
 from store.database import Database
@@ -46,7 +46,8 @@ def list_jobs(
     head = ("family", "run_id", "status", "started_at", "counts")
     if not runs:
         context.terminal.say("No run yet." if family == "all" else f"No run of {family} yet.")
-    context.terminal.table("runs", head, [[said_of(run)[name] for name in head] for run in runs])
+    rows = [[display_row(run)[name] for name in head] for run in runs]
+    context.terminal.table("runs", head, rows)
     context.terminal.answer(runs)
 
 
@@ -56,10 +57,9 @@ def show_job(family: RunFamily, run: RunId, conf: Conf = None, as_json: AsJson =
     Example: `muvr jobs show exercise 01a1fb67-1800-7000-8000-000000000000`
     """
     context = open_context(conf, as_json=as_json)
-
-    found, users = context.run_async(lambda database: _shown(database, family, run))
-    answer = {**found, "users": [one._asdict() for one in users]}
-    show_run(context.terminal, said_of(answer))
+    row, outcomes = context.run_async(lambda database: _run_and_outcomes(database, family, run))
+    answer = {**row, "users": [outcome._asdict() for outcome in outcomes]}
+    show_run(context.terminal, display_row(answer))
     head = ("user_id", "model_id", "status", "reason", "version")
     context.terminal.table("users", head, [[one[name] for name in head] for one in answer["users"]])
     context.terminal.answer(answer)
@@ -78,33 +78,33 @@ def rerun(
     """
     context = open_context(conf, as_json=as_json)
     earlier, outcomes = context.run_async(lambda database: _read(database, family, run))
-    whom = users_again(earlier, outcomes, only_failed=failed)
-    report = run_job(context, family, whom, engine_of(earlier), cutoff_of(earlier))
+    selection = users_to_rerun(earlier, outcomes, only_failed=failed)
+    report = run_job(context, family, selection, engine_of(earlier), cutoff_of(earlier))
     show_run(context.terminal, asdict(report))
     context.terminal.answer(asdict(report))
 
 
-def users_again(
+def users_to_rerun(
     earlier: JobRun, outcomes: Sequence[UserOutcome], *, only_failed: bool
 ) -> Literal["all", "changed"] | list[UUID]:
-    """The users that a repeated run learns: everybody if the first did, else those it recorded.
+    """The users of a repeated run: everybody if the first run learned all, else those it recorded.
 
-    Batch families, and jobs that stand beside another family, always learn from everybody.
+    Batch families and experiments always learn from everybody.
 
     Raises:
         BadInput: nobody of that run failed, or it was for named users and recorded none of them.
     """
     if only_failed:
-        found = sorted({one.user_id for one in outcomes if one.status == "failed"})
-        if not found:
+        failed = sorted({outcome.user_id for outcome in outcomes if outcome.status == "failed"})
+        if not failed:
             raise BadInput(f"Nobody failed in run {earlier.run_id}.", field="--failed")
-        return found
+        return failed
     family, users = FAMILIES.get(earlier.family), earlier.inputs.get("users")
     if users == "all" or family is None or family.kind == "batch":
         return "all"
-    found = sorted({one.user_id for one in outcomes})
-    if found or users == "changed":
-        return found or "changed"
+    recorded = sorted({outcome.user_id for outcome in outcomes})
+    if recorded or users == "changed":
+        return recorded or "changed"
     raise BadInput(
         f"Run {earlier.run_id} was for {users} named users and ended before it recorded one; name "
         f"them: muvr train {earlier.family} --users ID,…",
@@ -119,15 +119,15 @@ def engine_of(earlier: JobRun) -> TrainingEngine:
 
 
 def cutoff_of(earlier: JobRun) -> datetime | None:
-    """The cut-off that a run was given, None when it found its own."""
+    """The cut-off that a run was given; None when it chose its own."""
     text = str(earlier.inputs.get("cutoff_at"))
     return None if text == "None" else datetime.fromisoformat(text)
 
 
-def said_of(run: Mapping[str, Any]) -> dict[str, Any]:
-    """A run as people read it: its status says whether it was taken back since.
+def display_row(run: Mapping[str, Any]) -> dict[str, Any]:
+    """A run's row for display: its status says whether it was taken back since.
 
-    >>> said_of({"status": "done", "taken_back": True})["status"]
+    >>> display_row({"status": "done", "taken_back": True})["status"]
     'done, taken back'
     """
     return {**run, "status": run["status"] + (", taken back" if run["taken_back"] else "")}
@@ -148,31 +148,31 @@ async def _newest(database: Database, family: str) -> list[dict[str, Any]]:
         )
     names = known if family == "all" else [family]
     runs = await asyncio.gather(*(JobRuns(database).newest(name) for name in names))
-    gone = set(await Champions(database).withdrawn())
-    found = sorted(chain.from_iterable(runs), key=lambda run: run.started_at, reverse=True)
-    return [_with_fate(run, gone) for run in found]
+    withdrawn = set(await Champions(database).withdrawn())
+    newest_first = sorted(chain.from_iterable(runs), key=lambda run: run.started_at, reverse=True)
+    return [_run_row(run, withdrawn) for run in newest_first]
 
 
-def _with_fate(run: JobRun, gone: Collection[UUID]) -> dict[str, Any]:
-    """A run, and whether a person took it back."""
-    return {**run._asdict(), "taken_back": run.run_id in gone}
+def _run_row(run: JobRun, withdrawn: Collection[UUID]) -> dict[str, Any]:
+    """A run, and whether an operator took it back."""
+    return {**run._asdict(), "taken_back": run.run_id in withdrawn}
 
 
-async def _shown(
-    database: Database, family: str, run: UUID
+async def _run_and_outcomes(
+    database: Database, family: str, run_id: UUID
 ) -> tuple[dict[str, Any], list[UserOutcome]]:
-    """A run with its fate, and what it came to for every user."""
-    found, outcomes = await _read(database, family, run)
-    return _with_fate(found, await Champions(database).withdrawn()), outcomes
+    """A run, with whether it was taken back, and the outcomes of its users."""
+    run, outcomes = await _read(database, family, run_id)
+    return _run_row(run, await Champions(database).withdrawn()), outcomes
 
 
-async def _read(database: Database, family: str, run: UUID) -> tuple[JobRun, list[UserOutcome]]:
-    """A run, and what it came to for every user.
+async def _read(database: Database, family: str, run_id: UUID) -> tuple[JobRun, list[UserOutcome]]:
+    """A run, and the outcomes of its users.
 
     Raises:
-        NotThere: there is no such run.
+        NotFound: there is no such run.
     """
-    found = await JobRuns(database).read(family, run)
-    if found is None:
-        raise NotThere(f"There is no run {run} of {family}; see `muvr jobs list {family}`")
-    return found, await JobRuns(database).users(run)
+    run = await JobRuns(database).read(family, run_id)
+    if run is None:
+        raise NotFound(f"There is no run {run_id} of {family}; see `muvr jobs list {family}`")
+    return run, await JobRuns(database).users(run_id)

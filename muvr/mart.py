@@ -8,7 +8,7 @@ import typer
 from muvr.context import open_context
 from muvr.jobs import show_run
 from muvr.options import AsJson, Conf
-from muvr.terminal import counted
+from muvr.terminal import plural
 from pipelines.mart.job import refresh_mart
 from schemas.errors import BadInput
 from schemas.mart import MART
@@ -57,8 +57,10 @@ def show(
         )
     chosen = [one for one in MART.values() if table in ("all", one.name)]
     for one in chosen:
-        rows = [(column.name, column.type, column.says, column.example) for column in one.columns]
-        title = f"{one.name}: {counted(manifest.rows[one.name], 'row')}. {one.says}"
+        rows = [
+            (column.name, column.type, column.description, column.example) for column in one.columns
+        ]
+        title = f"{one.name}: {plural(manifest.rows[one.name], 'row')}. {one.description}"
         context.terminal.table(title, ("column", "type", "says", "example"), rows)
     context.terminal.answer(
         {

@@ -1,4 +1,4 @@
-"""Options that every command shares, spelled once."""
+"""Options that all commands share."""
 
 import sys
 from pathlib import Path
@@ -9,14 +9,14 @@ import typer
 from schemas.errors import BadInput
 
 
-def asked_password(said: str) -> str:
-    """The password as it was said, else as it is typed.
+def prompted_password(given: str) -> str:
+    """The password of the option; without it the user is prompted.
 
     Raises:
-        BadInput: nobody is there to be asked.
+        BadInput: there is no terminal for a prompt.
     """
-    if said:
-        return said
+    if given:
+        return given
     if not sys.stdin.isatty():
         raise BadInput(
             "There is no terminal to ask for the password; say --password", field="--password"
@@ -31,5 +31,5 @@ Conf = Annotated[
 AsJson = Annotated[bool, typer.Option("--json", help="Answer as JSON on stdout.")]
 Password = Annotated[
     str,
-    typer.Option("--password", callback=asked_password, help="Asked for when it is not said."),
+    typer.Option("--password", callback=prompted_password, help="Asked for when it is not said."),
 ]

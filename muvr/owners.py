@@ -1,8 +1,8 @@
-"""Which model an operator means: of whom, of which family, and of which layout if several."""
+"""Resolves what an operator names to the owner of a model and its input layout."""
 
 from uuid import UUID
 
-from schemas.errors import NotThere
+from schemas.errors import NotFound
 from schemas.inputs import INPUTS
 from schemas.layout import GLOBAL_OWNER, owner_of
 from store.champions import Champions
@@ -11,26 +11,26 @@ from store.models import Models
 from store.users import Users
 
 
-async def owner_named(database: Database, user: str) -> str:
-    """The owner of models: `global`, or a user by name, else by id as `muvr jobs show` says it.
+async def resolve_owner(database: Database, user: str) -> str:
+    """The owner of models: `global`, or a user by name, else by id as `muvr jobs show` prints it.
 
     A user of an outside issuer has an id but no name.
 
     Raises:
-        NotThere: nobody has this name, and it is no id.
+        NotFound: nobody has this name, and it is no id.
     """
     if user == GLOBAL_OWNER:
         return GLOBAL_OWNER
-    found = await Users(database).by_name(user)
-    if found is not None:
-        return owner_of(found.user_id)
+    by_name = await Users(database).by_name(user)
+    if by_name is not None:
+        return owner_of(by_name.user_id)
     try:
         return owner_of(UUID(user))
     except ValueError as problem:
-        raise NotThere(f"There is no user {user}; POST /v1/auth/register makes one") from problem
+        raise NotFound(f"There is no user {user}; POST /v1/auth/register makes one") from problem
 
 
-async def pointer_meant(
+async def resolve_pointer(
     database: Database, user: str, family: str, model_id: str | None
 ) -> tuple[str, str]:
     """The owner and the `model_id` of a pointer, as `muvr models list` shows them.
@@ -39,20 +39,20 @@ async def pointer_meant(
         database: with the pointers.
         user: name, id or `global`.
         family: of the model.
-        model_id: as it was said; None: the first layout that the owner has a pointer for, or with
-            no pointer a kept version.
+        model_id: as given; None: the first layout for which the owner has a pointer, or without
+            any pointer a stored version.
 
     Raises:
-        NotThere: nobody has this name, and it is no id.
+        NotFound: nobody has this name, and it is no id.
     """
-    owner = await owner_named(database, user)
+    owner = await resolve_owner(database, user)
     if model_id is not None:
         return owner, model_id
     pointers = await Champions(database).of_owner(owner)
-    there = {one.model_id for one in pointers if one.family == family}
+    layouts = {pointer.model_id for pointer in pointers if pointer.family == family}
     for layout in INPUTS:
-        if layout in there or (
-            not there and await Models(database).versions(owner, layout, family)
+        if layout in layouts or (
+            not layouts and await Models(database).versions(owner, layout, family)
         ):
             return owner, layout
     return owner, INPUTS[0]

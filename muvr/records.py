@@ -19,8 +19,8 @@ from muvr.context import open_context
 from muvr.importing import import_recordings
 from muvr.options import AsJson, Conf, Password
 from muvr.service import Service
-from schemas.errors import BadInput, NotThere
-from schemas.events import known_zone
+from schemas.errors import BadInput, NotFound
+from schemas.events import known_timezone
 from store.database import Database
 from store.users import User, Users
 
@@ -55,7 +55,7 @@ def zone(name: str) -> str:
         BadInput: there is none of this name.
     """
     try:
-        return known_zone(name)
+        return known_timezone(name)
     except ValueError as problem:
         raise BadInput(str(problem), field="--timezone", value=name) from problem
 
@@ -103,7 +103,7 @@ def import_(
             recordings = read_csv(path, user, side, timezone, terminal)
         else:
             recordings = PUBLIC[source](path or context.config.paths.datasets)
-        with Service(context.config, context.conf_path).spoken_to() as url:
+        with Service(context.config, context.conf_path).checked_url() as url:
             counts = import_recordings(url, source, recordings, password, terminal, user or None)
     context.terminal.table(f"imported {source}", ("what", "count"), list(counts.items()))
     context.terminal.answer(counts)
@@ -169,7 +169,7 @@ async def _found(database: Database, user: str) -> User:
     """The user with this name, or else with this id.
 
     Raises:
-        NotThere: nobody.
+        NotFound: nobody.
     """
     users = Users(database)
     found = await users.by_name(user)
@@ -177,5 +177,5 @@ async def _found(database: Database, user: str) -> User:
         with suppress(ValueError):
             found = await users.by_id(UUID(user))
     if found is None:
-        raise NotThere(f"There is no user {user}; POST /v1/auth/register makes one")
+        raise NotFound(f"There is no user {user}; POST /v1/auth/register makes one")
     return found

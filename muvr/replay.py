@@ -36,12 +36,12 @@ def replay(
     Example: `muvr replay --users all`
     """
     context = open_context(conf, as_json=as_json)
-    whom = read_users(users, ["all"])
-    reports = [_project(context, None if isinstance(whom, str) else whom)]
+    selection = read_users(users, ["all"])
+    reports = [_project(context, None if isinstance(selection, str) else selection)]
     if models:
         with context.terminal as terminal:
             for name in jobs.JOBS:
-                reports.append(jobs.train(name, context.config, users=whom, progress=terminal))
+                reports.append(jobs.train(name, context.config, users=selection, progress=terminal))
     for report in reports:
         show_run(context.terminal, asdict(report))
     context.terminal.answer({"runs": [asdict(report) for report in reports]})

@@ -6,11 +6,11 @@ from typing import Annotated, Any
 import typer
 
 from muvr.context import CommandContext, open_context
-from muvr.doctor import examine
+from muvr.doctor import run_checks
 from muvr.options import AsJson, Conf
 from muvr.service import Service
 from schemas.errors import BadInput, MuvrError
-from store.overview import COUNTED_TO, Overview, read_overview, shown
+from store.overview import MAX_COUNT, Overview, read_overview, shown
 from store.roles import grants
 
 
@@ -22,19 +22,19 @@ def register(app: typer.Typer) -> None:
 
 @dataclass(slots=True)
 class Started:
-    """What this command has started, and may stop again."""
+    """What this command has started, and so may stop."""
 
     node: bool = False
     service: bool = False
 
 
-def bring_up(context: CommandContext, started: Started) -> None:
+def start_all(context: CommandContext, started: Started) -> None:
     """Start node, tables and service, each only if it is not there yet.
 
     Args:
         context: of the command.
-        started: each is noted as soon as it stands, so that a start that fails or is interrupted
-            half-way can be taken back.
+        started: updated as soon as each runs, so that a start that fails or is interrupted can be
+            undone.
     """
     service = Service(context.config, context.conf_path)
     own_node = context.config.cassandra.own_node and not context.node.status().ready
@@ -48,8 +48,8 @@ def bring_up(context: CommandContext, started: Started) -> None:
         started.service = own_service
 
 
-def bring_down(context: CommandContext, started: Started) -> None:
-    """Stop the service, then the node: what was acknowledged is on disk by then."""
+def stop_all(context: CommandContext, started: Started) -> None:
+    """Stop the service, then the node."""
     with context.terminal as terminal:
         if started.service:
             terminal.step("stopping service", 0, 1)
@@ -67,7 +67,7 @@ def up(conf: Conf = None, as_json: AsJson = False) -> None:
     Example: `muvr up && curl http://127.0.0.1:8080/readyz`
     """
     context = open_context(conf, as_json=as_json)
-    bring_up(context, Started())
+    start_all(context, Started())
     service = Service(context.config, context.conf_path)
     context.terminal.say(f"Muvr answers at {service.url} (page at /, documentation at /docs).")
     context.terminal.answer({"url": service.url})
@@ -81,7 +81,7 @@ def down(conf: Conf = None, as_json: AsJson = False) -> None:
     context = open_context(conf, as_json=as_json)
     service = Service(context.config, context.conf_path).status().running
     node = context.config.cassandra.own_node and context.node.status().running
-    bring_down(context, Started(node=node, service=service))
+    stop_all(context, Started(node=node, service=service))
     ran = "Stopped" if service or node else "Nothing ran"
     context.terminal.say(f"{ran}; the data is kept.")
     context.terminal.answer({"running": False})
@@ -108,7 +108,7 @@ def status(conf: Conf = None, as_json: AsJson = False) -> None:
 def _figures(overview: Overview) -> dict[str, Any]:
     return {
         "counts": overview.counts,
-        "counted_to": COUNTED_TO,
+        "counted_to": MAX_COUNT,
         "runs": [run._asdict() for run in overview.runs],
     }
 
@@ -133,7 +133,7 @@ def doctor(conf: Conf = None, as_json: AsJson = False) -> None:
     Example: `muvr doctor`
     """
     context = open_context(conf, as_json=as_json)
-    findings = examine(context)
+    findings = run_checks(context)
     rows = [(f.what, "ok" if f.ok else "NOT OK", f.says, f.next_step) for f in findings]
     context.terminal.table("doctor", ("what", "", "found", "next step"), rows)
     context.terminal.answer([asdict(f) for f in findings])

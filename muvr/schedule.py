@@ -1,7 +1,7 @@
-"""`muvr schedule`: each family's job when it is due, by the times in conf.yaml.
+"""`muvr schedule`: runs each family's job when it is due, by the cron expressions in conf.yaml.
 
-A time that was done is remembered among the jobs' watermarks. After a downtime only the newest
-missed time is caught up, once; the leases of the jobs keep two schedulers apart.
+The time up to which a schedule is done is kept as a watermark. After a downtime only the newest
+missed time is caught up, once; the leases of the jobs prevent two schedulers from running one job.
 """
 
 import subprocess
@@ -25,19 +25,19 @@ from store.jobs import JobRun, JobRuns
 from store.watermarks import Watermarks
 
 State = Literal["waiting", "due", "failed, waits"]
-PAUSE_S = 30.0
-_AGAIN = "from muvr.cli import main; main()"
+POLL_S = 30.0
+_MAIN = "from muvr.cli import main; main()"
 
 
 @dataclass(frozen=True, slots=True)
-class Appointment:
-    """Whether one family's job is due, and when it was and will be.
+class ScheduledJob:
+    """The schedule of one family's job.
 
     Attributes:
-        due_at: the newest time that has come.
-        done_until: the newest time that was done; None before the first.
-        next_at: the first time that has not come.
-        last_run: how the family's newest run ended, scheduled or not.
+        due_at: the newest scheduled time in the past.
+        done_until: the newest scheduled time whose job has run; None before the first.
+        next_at: the next scheduled time.
+        last_run: the status of the family's newest run, scheduled or not.
     """
 
     family: str
@@ -50,8 +50,8 @@ class Appointment:
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
-    """What came of an appointment: a run's status, or why there was none."""
+class JobResult:
+    """The result of a job that was due: its run's status, or why it did not run."""
 
     family: str
     due_at: datetime
@@ -62,20 +62,21 @@ def register(app: typer.Typer) -> None:
     """Add this module's commands."""
     group = typer.Typer(help="Train each family when it is due.", no_args_is_help=True)
     group.command("run")(run)
-    group.command("list")(list_appointments)
+    group.command("list")(list_schedule)
     app.add_typer(group, name="schedule")
 
 
-def list_appointments(conf: Conf = None, as_json: AsJson = False) -> None:
+def list_schedule(conf: Conf = None, as_json: AsJson = False) -> None:
     """Show when each family was trained and is due next.
 
     Example: `muvr schedule list`
     """
     context = open_context(conf, as_json=as_json)
-    found = appointments(context, server_time())
+    jobs = scheduled_jobs(context, server_time())
     head = ("family", "cron", "state", "done_until", "next_at", "last_run")
-    context.terminal.table("schedule (UTC)", head, [[getattr(a, n) for n in head] for a in found])
-    context.terminal.answer([asdict(one) for one in found])
+    rows = [[getattr(job, name) for name in head] for job in jobs]
+    context.terminal.table("schedule (UTC)", head, rows)
+    context.terminal.answer([asdict(job) for job in jobs])
 
 
 def run(
@@ -93,62 +94,62 @@ def run(
     """
     context = open_context(conf, as_json=as_json)
     if forever:
-        _stay(context)
-    kept = keep_appointments(context)
-    rows = [(one.family, one.due_at, one.status) for one in kept]
+        _run_forever(context)
+    results = run_due_jobs(context)
+    rows = [(result.family, result.due_at, result.status) for result in results]
     context.terminal.table("kept", ("family", "due", "came to"), rows)
-    if not kept:
+    if not results:
         context.terminal.say("Nothing is due.")
-    context.terminal.answer([asdict(one) for one in kept])
-    if any(one.status.startswith("failed") for one in kept):
+    context.terminal.answer([asdict(result) for result in results])
+    if any(result.status.startswith("failed") for result in results):
         raise typer.Exit(1)
 
 
-def appointments(context: CommandContext, now: datetime) -> list[Appointment]:
-    """The appointments of all scheduled families."""
+def scheduled_jobs(context: CommandContext, now: datetime) -> list[ScheduledJob]:
+    """The schedules of all families that have one."""
     jobs = context.config.schedule.jobs
     return context.run_async(
-        lambda database: _appointments(database, jobs, now, _retry(context)), "spark"
+        lambda database: _scheduled_jobs(database, jobs, now, _retry(context)), "spark"
     )
 
 
-async def _appointments(
+async def _scheduled_jobs(
     database: Database, jobs: Mapping[str, str], now: datetime, retry: timedelta
-) -> list[Appointment]:
-    """The appointments of the families of a schedule.
+) -> list[ScheduledJob]:
+    """The schedules of families.
 
     Args:
         database: with runs and watermarks.
-        jobs: family to cron fields; empty for one that is not scheduled.
+        jobs: family to cron expression; empty for one that is not scheduled.
         now: the server's time.
-        retry: how long a run that failed holds the next one back.
+        retry: the delay after a failed run.
     """
     runs, marks = JobRuns(database), Watermarks(database)
-    found: list[Appointment] = []
+    scheduled: list[ScheduledJob] = []
     for family, cron in jobs.items():
         if cron:
             newest = next(iter(await runs.newest(family, 1)), None)
             done_until = await marks.read(_mark(family), now)
-            found.append(appointment(family, cron, now, done_until, newest, retry))
-    return found
+            scheduled.append(scheduled_job(family, cron, now, done_until, newest, retry))
+    return scheduled
 
 
-def appointment(
+def scheduled_job(
     family: str,
     cron: str,
     now: datetime,
     done_until: datetime | None,
     newest: JobRun | None,
     retry: timedelta,
-) -> Appointment:
-    """The appointment of a family: due, unless its newest time was done or has just failed."""
+) -> ScheduledJob:
+    """The schedule of a family: due, unless its newest time is done or its job has just failed."""
     times = read_cron(cron)
     due_at = times.last(now)
     state: State = "due" if done_until is None or done_until < due_at else "waiting"
     if state == "due" and _failed_since(newest, max(due_at, now - retry), now):
         state = "failed, waits"
     status = newest.status if newest else None
-    return Appointment(family, cron, state, due_at, done_until, times.next(now), status)
+    return ScheduledJob(family, cron, state, due_at, done_until, times.next(now), status)
 
 
 def _failed_since(newest: JobRun | None, begin: datetime, now: datetime) -> bool:
@@ -156,19 +157,20 @@ def _failed_since(newest: JobRun | None, begin: datetime, now: datetime) -> bool
     return newest is not None and newest.status == "failed" and begin < newest.started_at <= now
 
 
-def keep_appointments(context: CommandContext) -> list[Kept]:
+def run_due_jobs(context: CommandContext) -> list[JobResult]:
     """Run the job of every family that is due; one that fails does not stop the others."""
-    due = [one for one in appointments(context, server_time()) if one.state == "due"]
-    return [_keep(context, one) for one in due]
+    due = [job for job in scheduled_jobs(context, server_time()) if job.state == "due"]
+    return [_run_job(context, job) for job in due]
 
 
-def _keep(context: CommandContext, due: Appointment) -> Kept:
+def _run_job(context: CommandContext, due: ScheduledJob) -> JobResult:
+    """Run one job, and record its scheduled time as done unless it failed."""
     try:
         report = run_job(context, due.family, "changed")
     except LeaseHeld:
-        return Kept(due.family, due.due_at, "another run is under way")
+        return JobResult(due.family, due.due_at, "another run is under way")
     except Exception as problem:  # noqa: BLE001 (the run has it; other families do not wait for it)
-        return Kept(due.family, due.due_at, f"failed: {problem_text(problem)}")
+        return JobResult(due.family, due.due_at, f"failed: {problem_text(problem)}")
     mark = _mark(due.family)
     context.run_async(
         lambda database: Watermarks(database).advance(
@@ -176,24 +178,24 @@ def _keep(context: CommandContext, due: Appointment) -> Kept:
         ),
         "spark",
     )
-    return Kept(due.family, due.due_at, report.status)
+    return JobResult(due.family, due.due_at, report.status)
 
 
-def _stay(context: CommandContext) -> None:
-    """Look every half minute; run what is due in a process of its own, which frees its memory."""
-    command = [sys.executable, "-c", _AGAIN, "schedule", "run", "--config", str(context.conf_path)]
-    context.terminal.say(f"Looking every {PAUSE_S:.0f} s for what is due; Ctrl-C ends it.")
+def _run_forever(context: CommandContext) -> None:
+    """Poll, and run what is due in a new process, whose memory is freed when it ends."""
+    command = [sys.executable, "-c", _MAIN, "schedule", "run", "--config", str(context.conf_path)]
+    context.terminal.say(f"Looking every {POLL_S:.0f} s for what is due; Ctrl-C ends it.")
     while True:
         try:
-            if any(one.state == "due" for one in appointments(context, server_time())):
+            if any(job.state == "due" for job in scheduled_jobs(context, server_time())):
                 subprocess.run(command, check=False)
         except MuvrError as problem:
-            context.terminal.fail(f"{problem} Looking again in {PAUSE_S:.0f} s.")
-        time.sleep(PAUSE_S)
+            context.terminal.fail(f"{problem} Looking again in {POLL_S:.0f} s.")
+        time.sleep(POLL_S)
 
 
 def _mark(family: str) -> str:
-    """The name under which a schedule's done times stand among the watermarks."""
+    """The name of the watermark of a family's schedule."""
     return f"schedule:{family}"
 
 

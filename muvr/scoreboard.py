@@ -1,4 +1,4 @@
-"""One table of many runs: what each family came to, beside its baseline, and how long it took."""
+"""Tables of many runs: each family's result beside its baseline, and the reasons for failures."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -10,12 +10,12 @@ HEAD = ("family", "status", "live", "not", "measured", "value", "beside", "s")
 WHY_HEAD = ("family", "why", "times")
 LIVE = ("promoted", "unchanged", "rows")
 REPORTED = ("failed", "not-learned", "refused", "vetoed", "overtaken", "taken-back", "retired")
-REASONS = 5  # of a family: thousands of people have thousands
+REASONS = 5  # shown per family
 TableRow = tuple[object, ...]
 
 
 class Score(NamedTuple):
-    """A measured number beside that of a baseline; None where there is none."""
+    """A metric beside that of a baseline, None where there is none."""
 
     measured: str
     value: float
@@ -23,8 +23,10 @@ class Score(NamedTuple):
     baseline_value: float | None = None
 
 
-def table_of(reports: Iterable[RunReport], simulated: Mapping[str, float] | None) -> list[TableRow]:
-    """A row for each score, a family's first one with its counts and seconds.
+def score_rows(
+    reports: Iterable[RunReport], simulated: Mapping[str, float] | None
+) -> list[TableRow]:
+    """One row per score; a family's first row has its counts and seconds.
 
     Args:
         reports: of the runs.
@@ -34,21 +36,21 @@ def table_of(reports: Iterable[RunReport], simulated: Mapping[str, float] | None
     for report in reports:
         scores = scores_of(report)
         if report.family == "clusters" and simulated:
-            scores += _against_truth(simulated)
-        said = (report.status, _count(report, LIVE), _count(report, REPORTED))
+            scores += _simulation_scores(simulated)
+        counts = (_count(report, LIVE), _count(report, REPORTED))
         first, *others = scores or [Score("", float("nan"))]
         seconds = round(sum(report.seconds.values()), 1)
-        rows.append((report.family, *said, *_cells(first), seconds))
+        rows.append((report.family, report.status, *counts, *_cells(first), seconds))
         rows += [("", "", "", "", *_cells(other), "") for other in others]
     return rows
 
 
-def reasons_of(reports: Iterable[RunReport]) -> list[TableRow]:
-    """Why runs came to less than they might, the most frequent reason of a family first.
+def reason_rows(reports: Iterable[RunReport]) -> list[TableRow]:
+    """The reasons of runs, the most frequent of each family first.
 
     >>> from uuid import UUID
     >>> why = {"6 sets, 40 are needed": 1, "7 sets, 40 are needed": 2}
-    >>> reasons_of([RunReport("load", UUID(int=0), "done", {}, {}, why, {})])
+    >>> reason_rows([RunReport("load", UUID(int=0), "done", {}, {}, why, {})])
     [('load', '7 sets, 40 are needed', 2), ('', '6 sets, 40 are needed', 1)]
     """
     rows: list[TableRow] = []
@@ -60,7 +62,7 @@ def reasons_of(reports: Iterable[RunReport]) -> list[TableRow]:
 
 
 def scores_of(report: RunReport) -> list[Score]:
-    """What a run measured, for each family in its own words.
+    """The main metrics of a run, which depend on the family.
 
     >>> from uuid import UUID
     >>> metrics = {"later_sets": 40, "error": 0.05, "last_error": 0.08}
@@ -70,21 +72,21 @@ def scores_of(report: RunReport) -> list[Score]:
     """
     metrics: Mapping[str, Any] = report.metrics
     if "cold_start" in metrics:
-        return _of_strangers(metrics["cold_start"])
+        return _cold_start_scores(metrics["cold_start"])
     if "later_sets" in metrics:
         return [Score("error later", metrics["error"], "as last time", metrics["last_error"])]
     if "popularity" in metrics:
-        return _of_rankings(metrics)
+        return _recommender_scores(metrics)
     if "reseed" in metrics:
         return [Score("Rand, reseeded", metrics["reseed"])]
     if "iterations" in metrics:
         return [Score("iterations", metrics["iterations"])]
     if layouts := _layouts_of(metrics):
-        return _of_seconds(layouts[0].get("f1", {}))
-    return _of_rungs(metrics.get("rungs", {}))
+        return _activity_scores(layouts[0].get("f1", {}))
+    return _exercise_scores(metrics.get("rungs", {}))
 
 
-def _of_seconds(shares: Mapping[str, float]) -> list[Score]:
+def _activity_scores(shares: Mapping[str, float]) -> list[Score]:
     return [
         Score("F1 of seconds", shares["own"], name, shares[name])
         for name in ("incumbent", "rhythm")
@@ -92,7 +94,7 @@ def _of_seconds(shares: Mapping[str, float]) -> list[Score]:
     ]
 
 
-def _of_rankings(metrics: Mapping[str, Any]) -> list[Score]:
+def _recommender_scores(metrics: Mapping[str, Any]) -> list[Score]:
     return [
         Score(f"{what}@10", metrics["model"][what], name.replace("_", " "), metrics[name][what])
         for what in ("ndcg", "recall")
@@ -100,16 +102,16 @@ def _of_rankings(metrics: Mapping[str, Any]) -> list[Score]:
     ]
 
 
-def _of_strangers(contest: Mapping[str, Any]) -> list[Score]:
-    """The averaged model beside the summed one, on sets of people that neither has seen."""
+def _cold_start_scores(comparison: Mapping[str, Any]) -> list[Score]:
+    """The averaged model beside the one of sums, on sets of held-out users."""
     return [
-        Score("right of strangers", contest["challenger"], name, contest[part])
+        Score("right of strangers", comparison["challenger"], name, comparison[part])
         for name, part in (("sums", "serving"), ("majority", "majority"))
-        if contest["challenger"] is not None
+        if comparison["challenger"] is not None
     ]
 
 
-def _of_rungs(rungs: Mapping[str, Any]) -> list[Score]:
+def _exercise_scores(rungs: Mapping[str, Any]) -> list[Score]:
     if "own" not in rungs:
         return []
     own = rungs["own"]
@@ -119,19 +121,19 @@ def _of_rungs(rungs: Mapping[str, Any]) -> list[Score]:
     ]
 
 
-def _against_truth(simulated: Mapping[str, float]) -> list[Score]:
+def _simulation_scores(simulated: Mapping[str, float]) -> list[Score]:
     found, alone = simulated["clusters"], simulated["frequency_alone"]
     return [Score("Rand, simulated", found, "frequency alone", alone)]
 
 
 def _count(report: RunReport, names: Sequence[str]) -> int:
-    """How many models or rows came to one of these: users', and everybody's of each layout."""
-    of_layouts = sum(said["outcome"] in names for said in _layouts_of(report.metrics))
+    """How many models or rows have one of these outcomes, global models included."""
+    of_layouts = sum(layout["outcome"] in names for layout in _layouts_of(report.metrics))
     return of_layouts + sum(report.counts.get(name, 0) for name in names)
 
 
 def _layouts_of(metrics: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """What an activity run says of the layouts' models."""
+    """The metrics of an activity run's models, one per layout."""
     return [metrics[layout] for layout in LAYOUTS if layout in metrics]
 
 

@@ -22,12 +22,12 @@ STOPPED_WITHIN_S = 20.0
 
 
 class ServiceFailed(MuvrError):
-    """The service ended before it was ready, or does not stop; the sentence has its last words."""
+    """The service ended before it was ready, or does not stop; the message has its log's end."""
 
 
 @dataclass(frozen=True, slots=True)
 class ServiceStatus:
-    """What is known of the background service.
+    """The state of the background service.
 
     Attributes:
         running: whether the process that was started is alive.
@@ -61,7 +61,7 @@ class Service:
         """
         if self.status().running:
             return
-        self._refuse_a_stranger()
+        self._refuse_foreign_service()
         self._pid_file.parent.mkdir(parents=True, exist_ok=True)
         with self._log.open("ab") as log:
             process = subprocess.Popen(
@@ -74,12 +74,12 @@ class Service:
         try:
             self._pid_file.write_text(str(process.pid))
             self._await_ready(process, progress)
-        except BaseException:  # Ctrl-C as well: the caller does not know that there is a process
+        except BaseException:  # Ctrl-C too: the caller does not know of the process
             _end(process)
             self._pid_file.unlink(missing_ok=True)
             raise
 
-    def _refuse_a_stranger(self) -> None:
+    def _refuse_foreign_service(self) -> None:
         if self._answers("/livez"):
             raise ServiceFailed(
                 f"Something that this checkout did not start already answers at {self.url}. "
@@ -90,13 +90,13 @@ class Service:
         began = time.monotonic()
         while time.monotonic() - began < READY_WITHIN_S:
             if process.poll() is not None:
-                raise ServiceFailed(f"The service ended while starting: {self._last_words()}")
+                raise ServiceFailed(f"The service ended while starting: {self._log_tail()}")
             if self._answers("/readyz"):
                 progress.step("starting service", 1, 1)
                 return
             progress.step("starting service", 0, 1)
             time.sleep(0.1)
-        raise ServiceFailed(f"The service was not ready in time: {self._last_words()}")
+        raise ServiceFailed(f"The service was not ready in time: {self._log_tail()}")
 
     def stop(self) -> bool:
         """Stop gracefully; False when it did not run.
@@ -128,13 +128,13 @@ class Service:
         return ServiceStatus(pid is not None, ready, pid, self.url, str(self._log))
 
     @contextmanager
-    def spoken_to(self) -> Generator[str]:
-        """The service's address for a client; errors of the client become errors of ours.
+    def checked_url(self) -> Generator[str]:
+        """The URL of the service, which must answer; client errors become ours.
 
         Raises:
             ServiceFailed: nobody answers, or the service refuses what was asked.
         """
-        from examples.client import RequestRefused, TryLater  # most commands do not talk
+        from examples.client import RequestRefused, TryLater  # most commands do not need it
 
         if not self._answers("/livez"):
             raise ServiceFailed(f"No service answers at {self.url}; start it: muvr up")
@@ -159,23 +159,23 @@ class Service:
         It is called ten times a second. A client of httpx would first read all certificates, which
         takes 32 ms of a core each time.
         """
-        line = HTTPConnection(*self._address, timeout=2.0)
+        connection = HTTPConnection(*self._address, timeout=2.0)
         try:
-            line.request("GET", path)
-            return line.getresponse().status == 200
+            connection.request("GET", path)
+            return connection.getresponse().status == 200
         except (OSError, HTTPException):
             return False
         finally:
-            line.close()
+            connection.close()
 
-    def _last_words(self) -> str:
+    def _log_tail(self) -> str:
         text = self._log.read_text(errors="replace")
         lines = [line for line in text.splitlines() if line.strip()]
         return " | ".join(lines[-3:]) or f"see {self._log}"
 
 
 def _end(process: "subprocess.Popen[bytes]") -> None:
-    """End the process that was just started, and its workers if it does not end them itself."""
+    """End a process that was just started, and its workers if it does not end them itself."""
     process.terminate()
     try:
         process.wait(STOPPED_WITHIN_S)

@@ -1,4 +1,4 @@
-"""`muvr simulate`: people who train, with a known truth, as the events of real clients."""
+"""`muvr simulate`: events of simulated users with a known ground truth, as clients send them."""
 
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -47,16 +47,16 @@ def simulate(
         counts = send_crowd(context, world, password, processes or context.config.spark.cores)
     seconds = round((server_time() - began).total_seconds(), 1)
     kept = keep_truth(context.config.paths.reports, world, counts, seconds)
-    context.terminal.table("simulated people", ("what", "simulated"), told_of(counts, seconds))
+    context.terminal.table("simulated people", ("what", "simulated"), count_rows(counts, seconds))
     context.terminal.say(f"The truth behind them is in {kept}; next: muvr train all")
     answer = {"simulated": True, **asdict(world), "sent": counts, "seconds": seconds}
     context.terminal.answer({**answer, "truth": str(kept)})
 
 
-def told_of(counts: Mapping[str, int], seconds: float) -> list[tuple[str, str]]:
-    """What was sent, and how fast, as people read it.
+def count_rows(counts: Mapping[str, int], seconds: float) -> list[tuple[str, str]]:
+    """The numbers of sent events, the seconds and the rate, as rows of a table.
 
-    >>> told_of({"people": 1000, "sets": 946482}, 874.0)[1:]
+    >>> count_rows({"people": 1000, "sets": 946482}, 874.0)[1:]
     [('sets', '946,482'), ('seconds', '874'), ('sets/s', '1,083')]
     """
     speed = counts["sets"] / seconds
@@ -65,7 +65,7 @@ def told_of(counts: Mapping[str, int], seconds: float) -> list[tuple[str, str]]:
 
 
 def _start_s(context: CommandContext, weeks: int, seed: int, start: datetime | None) -> float:
-    """Midnight UTC of the first day: as asked, as the last time, else so that it ends last Sunday.
+    """Midnight UTC of the first day: given, as in the last run, else so that it ends last Sunday.
 
     Raises:
         BadInput: people would train in the future.

@@ -1,8 +1,8 @@
-"""Sends a simulated population: all register here, several processes send their histories.
+"""Sends a simulated population: users register in this process, others send their histories.
 
-The decisions of a person share journal partitions and follow one another; those of different people
-need not wait for each other. So people are sent side by side, and several processes share the work
-of Python itself.
+The events of one user share journal partitions and are sent in order; those of different users are
+independent. So users are sent concurrently, and in several processes, as Python code is the
+bottleneck.
 """
 
 import asyncio
@@ -19,17 +19,17 @@ from uuid import UUID
 from api.passwords import Passwords
 from api.tokens import USER_SCOPES
 from ingest import registration
-from ingest.decisions import Decisions
+from ingest.event_writer import EventWriter
 from ingest.follows import follow
-from ingest.histories import Visit, record_history
+from ingest.histories import HistorySession, record_history
 from models.population.model import SimulatedPerson, SimulatedSession, SimulatedSet, SimulatedUser
-from models.population.simulate import introduce, simulate_user
+from models.population.simulate import person_of, simulate_user
 from muvr.context import CommandContext
 from pipelines.lifecycle.runs import server_time
 from schemas.config import Cassandra, Config
 from schemas.errors import NameTaken
 from schemas.events import PlanBody, SessionOpening, SetConfirmation
-from store.concurrently import for_each
+from store.concurrency import map_concurrently
 from store.connection import connect
 from store.database import Database
 from store.journal import Journal
@@ -37,14 +37,14 @@ from store.records import records_in
 from store.social import Follows
 from store.users import User, Users
 
-SIDE_BY_SIDE = 8  # people whose histories one process sends at once
-REGISTERED_AT_ONCE = 64
-SHORTEST_S = 1.0  # a set lasts longer than no time
+CONCURRENT_USERS = 8  # whose histories one process sends at a time
+CONCURRENT_REGISTRATIONS = 64
+MIN_SET_S = 1.0  # a set's duration must be positive
 
 
 @dataclass(frozen=True, slots=True)
 class SimulatedWorld:
-    """What makes a simulated population; see `models.population.simulate`."""
+    """The parameters of a simulated population; see `models.population.simulate`."""
 
     users: int
     weeks: int
@@ -57,24 +57,24 @@ class SimulatedWorld:
 
     def people(self) -> list[SimulatedPerson]:
         """The people of this world, without their histories."""
-        return [introduce(n, self.seed, start_s=self.start_s) for n in range(self.users)]
+        return [person_of(n, self.seed, start_s=self.start_s) for n in range(self.users)]
 
 
 def send_crowd(
     context: CommandContext, world: SimulatedWorld, password: str, processes: int
 ) -> dict[str, int]:
-    """Register everybody, then send everybody's history; how much was sent.
+    """Register all users, then send their histories; the numbers of what was sent.
 
     Raises:
-        NameTaken: another world's people have these names.
-        MuvrError: what a client would have been told.
+        NameTaken: users of another world have these names.
+        MuvrError: as a client would get it.
     """
     terminal, counts = context.terminal, Counter[str]()
     context.run_async(lambda database: register_all(database, world, password))
     terminal.step("people", 0, world.users)
     portions = [
-        range(first, min(first + SIDE_BY_SIDE, world.users))
-        for first in range(0, world.users, SIDE_BY_SIDE)
+        range(first, min(first + CONCURRENT_USERS, world.users))
+        for first in range(0, world.users, CONCURRENT_USERS)
     ]
     with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
         sent = [
@@ -92,10 +92,10 @@ def send_crowd(
 
 
 async def register_all(database: Database, world: SimulatedWorld, password: str) -> None:
-    """Register everybody who is not there yet, all with one password.
+    """Register all users who are not registered yet, with one password.
 
     Raises:
-        NameTaken: another world's people have these names.
+        NameTaken: users of another world have these names.
     """
     journal, users = Journal(database), Users(database)
     kept = await Passwords().hash(password) if password else ""
@@ -104,16 +104,16 @@ async def register_all(database: Database, world: SimulatedWorld, password: str)
         """Register one person, with the hash of the password that all have."""
         await _register(journal, users, person, kept)
 
-    await for_each(register, world.people(), REGISTERED_AT_ONCE)
+    await map_concurrently(register, world.people(), CONCURRENT_REGISTRATIONS)
 
 
 async def _register(
     journal: Journal, users: Users, person: SimulatedPerson, password_hash: str
 ) -> None:
-    """Register a simulated person who is not there yet.
+    """Register a simulated user who is not registered yet.
 
     Raises:
-        NameTaken: another world's person has this name.
+        NameTaken: a user of another world has this name.
     """
     name = person.profile.username
     there = await users.by_name(name)
@@ -130,7 +130,7 @@ async def _register(
 def send_in_process(
     config: Config, password_file: Path, world: SimulatedWorld, people: Sequence[int]
 ) -> Counter[str]:
-    """Send a portion from a process of its own, which keeps one connection for all its portions."""
+    """Send a portion, in a worker process with one connection for all its portions."""
     database = _connection(config.cassandra, password_file)  # pyright: ignore[reportArgumentType] frozen: has a hash
     return send_portion(database, config, world, people)
 
@@ -143,13 +143,13 @@ def _connection(settings: Cassandra, password_file: Path) -> Database:
 def send_portion(
     database: Database, config: Config, world: SimulatedWorld, people: Sequence[int]
 ) -> Counter[str]:
-    """Make and send the histories of some people, side by side."""
+    """Simulate and send the histories of some users concurrently."""
     ids = [person.user_id for person in world.people()]
 
     async def send() -> Counter[str]:
-        """Send everybody's history at the same time; how much was sent."""
-        made = [world.person(index) for index in people]
-        sent = await asyncio.gather(*(send_person(database, config, ids, one) for one in made))
+        """Send all histories concurrently; the numbers of what was sent."""
+        users = [world.person(index) for index in people]
+        sent = await asyncio.gather(*(send_person(database, config, ids, user) for user in users))
         return sum(sent, Counter[str]())
 
     return asyncio.run(send())
@@ -158,23 +158,23 @@ def send_portion(
 async def send_person(
     database: Database, config: Config, ids: Sequence[UUID], person: SimulatedUser
 ) -> Counter[str]:
-    """One person's whole history, as the service would have taken it."""
+    """Record one user's whole history, as the service would."""
     records = records_in(database, config.limits)
-    decisions = Decisions(records, server_time)
-    visits = [visit_of(session) for session in person.sessions]
-    await record_history(decisions, config.limits, person.user_id, visits)
+    writer = EventWriter(records, server_time)
+    sessions = [history_session(session) for session in person.sessions]
+    await record_history(writer, config.limits, person.user_id, sessions)
     followees = [ids[number] for number in person.follows]
     await follow(records.journal, Follows(database), person.user_id, followees, server_time())
     return Counter(
         people=1,
-        sessions=len(visits),
-        sets=sum(len(visit.sets) for visit in visits),
+        sessions=len(sessions),
+        sets=sum(len(session.sets) for session in sessions),
         follows=len(followees),
     )
 
 
-def visit_of(session: SimulatedSession) -> Visit:
-    """A simulated visit in the words of the events."""
+def history_session(session: SimulatedSession) -> HistorySession:
+    """A simulated session as events."""
     opening = SessionOpening(
         started_at=_at(session.started_s),
         timezone=session.timezone,
@@ -183,7 +183,7 @@ def visit_of(session: SimulatedSession) -> Visit:
     )
     plan = PlanBody(name=f"{opening.started_at:%A}", sets=[asdict(one) for one in session.plan])  # pyright: ignore[reportArgumentType] validated by the model itself
     said = plan.model_dump(mode="json")
-    return Visit(session.session_id, opening, list(_confirmed(session.sets)), said)
+    return HistorySession(session.session_id, opening, list(_confirmed(session.sets)), said)
 
 
 def _confirmed(sets: Iterable[SimulatedSet]) -> Iterable[tuple[UUID, SetConfirmation]]:
@@ -194,7 +194,7 @@ def _confirmed(sets: Iterable[SimulatedSet]) -> Iterable[tuple[UUID, SetConfirma
             SetConfirmation(
                 exercise=done.exercise,
                 started_at=began,
-                ended_at=began + timedelta(seconds=max(done.duration_s, SHORTEST_S)),
+                ended_at=began + timedelta(seconds=max(done.duration_s, MIN_SET_S)),
                 reps=done.reps,
                 weight_kg=done.weight_kg,
                 intensity=done.intensity,

@@ -1,4 +1,4 @@
-"""Keeps the truth behind simulated people beside the reports, and compares what was learned."""
+"""The ground truth of simulated users: stored beside the reports, and compared with clusters."""
 
 import json
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ import numpy as np
 
 from models.clusters.evaluate import adjusted_rand
 from muvr.simulating_crowd import SimulatedWorld
-from store.concurrently import for_each
+from store.concurrency import map_concurrently
 from store.database import Database
 from store.live_runs import LiveRuns
 from store.results import Cluster, Results
@@ -24,7 +24,7 @@ def truth_path(folder: Path, seed: int) -> Path:
 def keep_truth(
     folder: Path, world: SimulatedWorld, counts: Mapping[str, int], seconds: float
 ) -> Path:
-    """Write what no client sends: of each person temperament, circle, strength, progress, taste."""
+    """Write what no client sends: each user's temperament, circle, strength, progress, taste."""
     people = [
         {"user": str(one.user_id), **asdict(one.profile), **asdict(one.truth)}
         for one in world.people()
@@ -43,13 +43,13 @@ def keep_truth(
 
 
 def known_start(folder: Path, seed: int) -> float | None:
-    """When a world began that was simulated before, seconds since the epoch."""
+    """The start of a world that was simulated before, seconds since the epoch."""
     path = truth_path(folder, seed)
     return float(json.loads(path.read_text())["start_s"]) if path.exists() else None
 
 
 def temperaments(folder: Path) -> dict[UUID, str]:
-    """The true way to train of every simulated person whose truth is kept."""
+    """The temperament of every simulated user whose ground truth is stored."""
     worlds = [json.loads(path.read_text()) for path in sorted(folder.glob("simulated-*.json"))]
     return {
         UUID(one["user"]): str(one["temperament"]) for world in worlds for one in world["people"]
@@ -59,21 +59,21 @@ def temperaments(folder: Path) -> dict[UUID, str]:
 async def clusters_against_truth(
     database: Database, truth: Mapping[UUID, str]
 ) -> dict[str, float] | None:
-    """How well the live clusters find the temperaments of simulated people.
+    """How well the live clusters recover the temperaments of simulated users.
 
     Returns:
-        adjusted Rand indices of the clusters and of the baseline, people cut into as many equal
-        groups by frequency alone; None where nothing is live or nobody is simulated.
+        adjusted Rand indices of the clusters and of a baseline, which cuts users into as many equal
+        groups by frequency alone; None without live clusters or simulated users.
     """
     live = await LiveRuns(database).read("clusters")
     if live is None or not truth:
         return None
 
     async def both(user_id: UUID) -> tuple[str, Cluster | None]:
-        """A person's true temperament, and the cluster that was found."""
+        """A user's true temperament, and the user's cluster."""
         return truth[user_id], await Results(database).cluster(live.run_id, user_id)
 
-    asked = await for_each(both, truth, at_once=64)
+    asked = await map_concurrently(both, truth, limit=64)
     found = [(name, cluster) for name, cluster in asked if cluster is not None]
     if not found:
         return None

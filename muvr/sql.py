@@ -9,7 +9,7 @@ import typer
 
 from muvr.context import CommandContext, open_context
 from muvr.options import AsJson, Conf
-from muvr.terminal import counted
+from muvr.terminal import plural
 from pipelines.lifecycle.runs import server_time
 from store.mart import MartFolder, QueryAnswer
 
@@ -55,9 +55,9 @@ def sql(
 
 
 def _ask_duckdb(context: CommandContext, query: str) -> QueryAnswer:
-    from store.mart_query import ask_duckdb  # one engine does not wait for the other
+    from store.mart_query import query_duckdb  # one engine does not wait for the other
 
-    return ask_duckdb(MartFolder(context.config.paths.mart), query, context.config.sql)
+    return query_duckdb(MartFolder(context.config.paths.mart), query, context.config.sql)
 
 
 def _ask_spark(context: CommandContext, query: str) -> QueryAnswer:
@@ -76,7 +76,7 @@ def _show(context: CommandContext, answer: QueryAnswer) -> None:
     context.terminal.table("", answer.columns, rows)
     more = ", and there are more (sql.rows)" if answer.more else ""
     context.terminal.say(
-        f"{counted(len(rows), 'row')}{more}; "
+        f"{plural(len(rows), 'row')}{more}; "
         f"the mart is as of {answer.as_of:%Y-%m-%d %H:%M:%S} UTC, "
         f"{timedelta(seconds=round(age.total_seconds()))} ago (`muvr mart refresh`)."
     )

@@ -11,8 +11,8 @@ from examples.client import Client
 from muvr.context import open_context
 from muvr.options import AsJson, Conf, Password
 from muvr.service import Service
-from muvr.terminal import counted
-from schemas.errors import NotThere
+from muvr.terminal import plural
+from schemas.errors import NotFound
 from store.database import Database
 from store.users import Logins, Users
 
@@ -54,7 +54,7 @@ def issue(
     Example: `TOKEN=$(muvr token ada --password "a long password")`
     """
     context = open_context(conf, as_json=as_json)
-    with Service(context.config, context.conf_path).spoken_to() as url, Client(url) as client:
+    with Service(context.config, context.conf_path).checked_url() as url, Client(url) as client:
         client.login(username, password)
         context.terminal.say(client.token)
         context.terminal.answer({"access_token": client.token})
@@ -76,8 +76,8 @@ def rotate_key(
     """
     context = open_context(conf, as_json=as_json)
     folder = context.config.paths.secrets
-    kid = rotate(folder, datetime.now(UTC), forget_others=forget_others)
-    believed = sorted(load_keys(folder, context.config.api.host).believed)
+    kid = rotate(folder, datetime.now(UTC), revoke_others=forget_others)
+    believed = sorted(load_keys(folder, context.config.api.host).trusted)
     context.terminal.say(f"{kid} signs; believed: {', '.join(believed)} (in {folder}).")
     context.terminal.answer({"signs": kid, "believed": believed})
 
@@ -89,7 +89,7 @@ def revoke(username: UserName, conf: Conf = None, as_json: AsJson = False) -> No
     """
     context = open_context(conf, as_json=as_json)
     ended = context.run_async(lambda database: _revoke_all(database, username))
-    context.terminal.say(f"{username}: {counted(ended, 'login')} ended.")
+    context.terminal.say(f"{username}: {plural(ended, 'login')} ended.")
     context.terminal.answer({"username": username, "ended": ended})
 
 
@@ -97,11 +97,11 @@ async def _revoke_all(database: Database, username: str) -> int:
     """End every login of a user; how many there were.
 
     Raises:
-        NotThere: nobody has this name.
+        NotFound: nobody has this name.
     """
     user = await Users(database).by_name(username)
     if user is None:
-        raise NotThere(f"There is no user {username!r}; POST /v1/auth/register makes one.")
+        raise NotFound(f"There is no user {username!r}; POST /v1/auth/register makes one.")
     logins = Logins(database)
     found = len(await logins.of_user(user.user_id))
     await logins.revoke_all(user.user_id)

@@ -11,10 +11,10 @@ import typer
 
 from muvr.context import CommandContext, open_context
 from muvr.options import AsJson, Conf
-from muvr.scoreboard import HEAD, WHY_HEAD, reasons_of, table_of
-from muvr.terminal import Terminal, shown
+from muvr.scoreboard import HEAD, WHY_HEAD, reason_rows, score_rows
+from muvr.terminal import Terminal, cell_text
 from pipelines.lifecycle.runs import RunReport, server_time
-from pipelines.lifecycle.scope import AskedUsers
+from pipelines.lifecycle.scope import UserSelection
 from schemas.config import Config
 from schemas.errors import BadInput, MuvrError, Retryable
 from schemas.times import us_of
@@ -51,43 +51,43 @@ def train(
     Example: `muvr train exercise --users all`
     """
     context = open_context(conf, as_json=as_json)
-    whom = read_users(users)
+    selection = read_users(users)
     failed: dict[str, str] = {}
     reports: list[RunReport] = []
     if family == "all":
         with context.database():
-            pass  # where nobody answers that is said once, and not by each family
+            pass  # without Cassandra: one error instead of one per family
     for name in families_on(engine) if family == "all" else [family]:
         try:
-            reports.append(run_job(context, name, whom, engine))
+            reports.append(run_job(context, name, selection, engine))
         except Exception as problem:
             if family != "all":
                 raise
             failed[name] = problem_text(problem)  # the other families do not wait for this one
     for report in reports if family != "all" else ():
         show_run(context.terminal, asdict(report))
-    found = _found_of_truth(context, reports) if family == "all" else None
+    recovered = _recovered_truth(context, reports) if family == "all" else None
     if family == "all":
-        context.terminal.table("trained", HEAD, table_of(reports, found))
-        context.terminal.table("why not", WHY_HEAD, reasons_of(reports))
+        context.terminal.table("trained", HEAD, score_rows(reports, recovered))
+        context.terminal.table("why not", WHY_HEAD, reason_rows(reports))
     context.terminal.table("failed", ("family", "why"), list(failed.items()))
     runs = [asdict(report) for report in reports]
-    context.terminal.answer({"runs": runs, "failed": failed, "found_of_simulated_truth": found})
+    context.terminal.answer({"runs": runs, "failed": failed, "found_of_simulated_truth": recovered})
     if failed:
         raise typer.Exit(1)
 
 
 def families_on(engine: TrainingEngine) -> Sequence[str]:
-    """The families that `all` means on an engine, in the order in which they run."""
-    from pipelines.jobs import EVERY, FROM_SAMPLES  # see run_job
+    """The families that `all` trains on an engine, in this order."""
+    from pipelines.jobs import ALL_JOBS, FROM_SAMPLES  # see run_job
 
-    return [name for name in EVERY if engine is TrainingEngine.spark or name in FROM_SAMPLES]
+    return [name for name in ALL_JOBS if engine is TrainingEngine.spark or name in FROM_SAMPLES]
 
 
-def _found_of_truth(
+def _recovered_truth(
     context: CommandContext, reports: Sequence[RunReport]
 ) -> Mapping[str, float] | None:
-    """How well new clusters find the truth behind simulated people, where there are any."""
+    """How well new clusters recover the temperaments of simulated users, where there are any."""
     from muvr.simulating_truth import clusters_against_truth, temperaments
 
     truth = temperaments(context.config.paths.reports)
@@ -97,37 +97,37 @@ def _found_of_truth(
 
 
 def problem_text(problem: Exception) -> str:
-    """A failure as people read it; an unforeseen one with the name of its type."""
+    """The message of a failure; an unexpected one with the name of its type."""
     if isinstance(problem, MuvrError):
         return str(problem)
     return f"{type(problem).__name__}: {problem}"
 
 
 def show_run(terminal: Terminal, run: Mapping[str, Any]) -> None:
-    """A run as a table: counts, metrics, seconds and reasons."""
+    """Print a run as a table: counts, metrics, seconds and reasons."""
     title = f"{run['family']}: {run['status']} ({run['run_id']})"
     parts = ("counts", "metrics", "seconds", "reasons")
-    rows = [pair for part in parts for pair in run.get(part, {}).items() if shown(pair[1])]
+    rows = [pair for part in parts for pair in run.get(part, {}).items() if cell_text(pair[1])]
     if rows:
         terminal.table(title, ("what", "value"), rows)
-    else:  # a run that is under way has counted nothing yet
+    else:  # a run in progress has no counts yet
         terminal.say(title)
 
 
 def run_job(
     context: CommandContext,
     family: str,
-    users: AskedUsers,
+    users: UserSelection,
     engine: TrainingEngine = TrainingEngine.spark,
     cutoff_at: datetime | None = None,
 ) -> RunReport:
-    """Run one family's job, what it needs before it included.
+    """Run one family's job, after bringing up to date what it reads.
 
     Raises:
         BadInput: no such family, or an option that it does not know.
         LeaseHeld: another run of the family is under way.
     """
-    # Who only lists runs would wait seconds for Spark and scipy.
+    # Imported here: commands that only list runs would wait seconds for Spark and scipy.
     from pipelines import jobs
 
     if family == "activity":
@@ -144,35 +144,35 @@ def run_job(
 
 
 def keep_stretches(context: CommandContext) -> None:
-    """Bring the stretches of members of the global models up to date, as the sweeper does."""
-    left = context.run_async(lambda database: _project_members(database, context.config))
-    for user_id, why in left.items():
-        context.terminal.fail(f"The stretches of user {user_id} stay as they were. {why}")
+    """Bring the stretches of the global models' members up to date, as the sweeper does."""
+    failed = context.run_async(lambda database: _project_members(database, context.config))
+    for user_id, reason in failed.items():
+        context.terminal.fail(f"The stretches of user {user_id} stay as they were. {reason}")
 
 
 async def _project_members(database: Database, config: Config) -> dict[UUID, str]:
-    """Bring the members' stretches up to date; the users whose data cannot be read, and why."""
+    """Bring the members' stretches up to date; the users for whom it failed, with reasons."""
     from ingest.stretches import project_stretches  # see run_job
     from pipelines.lifecycle.members import members_of
 
     records = records_in(database, config.limits)
-    keys = members_of(await TrainingKeys(database).every(), config.training.seed)
-    left: dict[UUID, str] = {}
+    keys = members_of(await TrainingKeys(database).all(), config.training.seed)
+    failed: dict[UUID, str] = {}
     for user_id in sorted({user_id for user_id, _ in keys}):
         try:
             await project_stretches(records, user_id, us_of(server_time()))
         except Retryable:
             raise
-        except Exception as problem:  # noqa: BLE001 (handed back; the others are done as well)
-            left[user_id] = problem_text(problem)
-    return left
+        except Exception as problem:  # noqa: BLE001 (returned; the other users go on)
+            failed[user_id] = problem_text(problem)
+    return failed
 
 
-def read_users(text: str, known: Sequence[str] = ("changed", "all")) -> AskedUsers:
+def read_users(text: str, known: Sequence[str] = ("changed", "all")) -> UserSelection:
     """`changed`, `all`, or user ids with commas.
 
     Args:
-        text: as it was typed.
+        text: the value of `--users`.
         known: the words that the command takes.
 
     Raises:

@@ -1,4 +1,4 @@
-"""The life of a batch family's run: learn from everybody, judge, write, and appear all at once.
+"""The job of batch families: learn from all users, judge, write rows, and publish them at once.
 
 A recipe gives rows for one table, metrics, and a reason if the rows must not go live. The rows of a
 run are stored under its id, and nobody reads them until `live_runs` points there, which happens
@@ -16,12 +16,12 @@ from uuid import UUID
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as f
 
-from pipelines.lifecycle.job import Job, opened_job
+from pipelines.lifecycle.job import Job, open_job
 from pipelines.lifecycle.runs import Clock, Run, RunReport, server_time
-from pipelines.lifecycle.scope import is_new
+from pipelines.lifecycle.scope import has_changes
 from pipelines.spark.tables import append, read_table
 from schemas.config import Config
-from schemas.errors import CannotLearn, IncompleteRun, LostChampionRace, RunTakenBack
+from schemas.errors import CannotLearn, IncompleteRun, LostChampionRace, RunWithdrawn
 from schemas.progress import Progress
 from schemas.topics import Topic
 from store.champions import Champions
@@ -30,24 +30,24 @@ from store.jobs import JobRuns, UserOutcome
 from store.live_runs import ROWS_KEPT, LiveRuns
 from store.watermarks import Watermarks
 
-FADING_AFTER = ROWS_KEPT - timedelta(days=30)  # four weekly runs to write rows anew
+RENEW_AFTER = ROWS_KEPT - timedelta(days=30)  # leaves four weekly runs to write the rows again
 
 
 @dataclass(frozen=True, slots=True)
 class BatchResult:
-    """What a recipe found.
+    """The result of a recipe.
 
     Attributes:
         rows: tuples in the order of the family's columns, user id first.
         metrics: of the recipe beside its baselines.
-        refused: why the rows must not go live, "" when they may.
+        refusal: why the rows must not go live, "" when they may.
         counts: what was read.
         broken: users whose data could not be read, with the reason.
     """
 
     rows: Sequence[tuple[object, ...]]
     metrics: Mapping[str, object]
-    refused: str = ""
+    refusal: str = ""
     counts: Mapping[str, int] = field(default_factory=dict)
     broken: Mapping[str, str] = field(default_factory=dict)
 
@@ -60,7 +60,7 @@ class BatchFamily:
         name: of the family.
         table: where its rows go; keyed by run and user.
         columns: their names and Spark types, without the run.
-        topics: changes that make a new run worth its while.
+        topics: of the changes after which a new run is due.
         learn: the recipe.
     """
 
@@ -79,13 +79,13 @@ def train_batch(
     progress: Progress | None = None,
     clock: Clock = server_time,
 ) -> RunReport:
-    """Run a batch family's recipe and let its rows appear if it may.
+    """Run a batch family's recipe, and publish its rows if they may go live.
 
     Args:
         family: which.
         config: where Cassandra and Spark are.
         only_changed: do nothing when none of the topics changed since the last run, unless the
-            rows that readers see would be gone before long.
+            live rows will expire soon.
         progress: is told about every step.
         clock: the server's time.
 
@@ -94,10 +94,12 @@ def train_batch(
         IncompleteRun: fewer rows were found than were written.
     """
     inputs = {"users": "changed" if only_changed else "all"}
-    with opened_job(config, family.name, inputs, progress=progress, clock=clock) as job:
+    with open_job(config, family.name, inputs, progress=progress, clock=clock) as job:
         run = job.run
-        only_changed = only_changed and not fading(job.database, family.name, run.started_at)
-        if only_changed and not is_new(job.database, family.name, family.topics, run.started_at):
+        only_changed = only_changed and not expiring(job.database, family.name, run.started_at)
+        if only_changed and not has_changes(
+            job.database, family.name, family.topics, run.started_at
+        ):
             run.status = "nothing-to-do"
         else:
             _learn(job, family, only_changed=only_changed)
@@ -106,28 +108,28 @@ def train_batch(
 
 
 def _learn(job: Job, family: BatchFamily, *, only_changed: bool) -> None:
-    """Learn, and let the rows appear unless there is nothing new in them or a word against it."""
-    result = _learned(job, family)
+    """Learn, and publish the rows unless they are the same as before or are refused."""
+    result = _run_recipe(job, family)
     if result is None:
         return
     digest = digest_of(result.rows)
-    _note(job, result, digest)
+    _record(job, result, digest)
     if only_changed and digest in _known_digests(job.database, family.name):
-        job.run.status = "nothing-to-do"  # what changed had been read by the last run already
-    elif against := result.refused or _objection(job.database, family.name, digest):
-        _refuse(job, against)
+        job.run.status = "nothing-to-do"  # the last run had already read what changed
+    elif refusal := result.refusal or _refusal_reason(job.database, family.name, digest):
+        _refuse(job, refusal)
     else:
         with job.run.step("write"):
             _write(job, family, result.rows)
         job.run.require_lease()
         try:
             go_live(job.database, family.name, job.run)
-        except RunTakenBack as problem:
+        except RunWithdrawn as problem:
             _refuse(job, str(problem))
 
 
-def _learned(job: Job, family: BatchFamily) -> BatchResult | None:
-    """What the recipe finds; with too little data None, and no rows stay live."""
+def _run_recipe(job: Job, family: BatchFamily) -> BatchResult | None:
+    """The recipe's result; None with too little data, and then the live rows are withdrawn."""
     spark = job.spark()
     try:
         with job.run.step("learn"):
@@ -142,24 +144,24 @@ def _learned(job: Job, family: BatchFamily) -> BatchResult | None:
 
 
 def _withdraw(job: Job, family: str) -> None:
-    """Withdraw the live rows: they are about people who have left, or who are too few.
+    """Withdraw the live rows: their users have left, or are too few.
 
     Raises:
         LeaseHeld: the run's lease was lost; nothing is withdrawn.
-        LostChampionRace: somebody else moved the pointer meanwhile.
+        LostChampionRace: the pointer moved meanwhile.
     """
     job.run.require_lease()
     live = LiveRuns(job.database)
     before = asyncio.run(live.read(family))
     if before is None:
         return
-    if not asyncio.run(live.withdraw(family, before.run_id)):
+    if not asyncio.run(live.clear(family, before.run_id)):
         raise LostChampionRace(f"Another run of {family} went live meanwhile.")
     job.run.metrics["withdrawn"] = str(before.run_id)
 
 
-def _note(job: Job, result: BatchResult, digest: str) -> None:
-    """Record what was read and found, and whose data is broken."""
+def _record(job: Job, result: BatchResult, digest: str) -> None:
+    """Record counts, metrics, and the users whose data is broken."""
     job.run.metrics |= {**result.metrics, "digest": digest}
     job.run.counts.update(result.counts)
     broken = result.broken.items()
@@ -173,17 +175,17 @@ def _refuse(job: Job, reason: str) -> None:
     job.run.reasons[reason] += 1
 
 
-def fading(database: Database, family: str, now: datetime) -> bool:
-    """Whether the live rows are near the end of their time, so that new ones must replace them.
+def expiring(database: Database, family: str, now: datetime) -> bool:
+    """Whether the live rows expire soon, so that new ones must replace them.
 
     False before the first run: there are no rows.
     """
     live = asyncio.run(LiveRuns(database).read(family))
-    return live is not None and now - live.as_of > FADING_AFTER
+    return live is not None and now - live.as_of > RENEW_AFTER
 
 
 def digest_of(rows: Sequence[tuple[object, ...]]) -> str:
-    """The start of the hash of a run's rows, in whatever order they are.
+    """The first 16 hex digits of the SHA-256 of a run's rows; their order does not matter.
 
     >>> digest_of([("a", 1), ("b", 2.5)]) == digest_of([("b", 2.5), ("a", 1)])
     True
@@ -195,21 +197,20 @@ def digest_of(rows: Sequence[tuple[object, ...]]) -> str:
 def _known_digests(database: Database, family: str) -> set[object]:
     """Digests of the live rows, and of those of the last run, which may have been refused.
 
-    If the last run was taken back its digest is left out: what becomes of such rows is decided
-    anew.
+    The digest of a last run that was taken back is left out: such rows are judged again.
     """
     live = asyncio.run(LiveRuns(database).read(family))
     mark = asyncio.run(Watermarks(database).newest(family))
     last = asyncio.run(JobRuns(database).read(family, mark.run_id)) if mark else None
     if last is not None and asyncio.run(Champions(database).is_withdrawn(last.run_id)):
         last = None
-    return {one.metrics.get("digest") for one in (live, last) if one is not None}
+    return {run.metrics.get("digest") for run in (live, last) if run is not None}
 
 
-def _objection(database: Database, family: str, digest: str) -> str:
-    """Why rows may not go live because a person took them back, "" when they may.
+def _refusal_reason(database: Database, family: str, digest: str) -> str:
+    """Why rows must not go live because an operator took them back, "" when they may.
 
-    As with models, they stay away while another run's rows are live; where none are, the recipe
+    As with models, this holds while another run's rows are live; where none are, the recipe
     decides.
     """
     live = asyncio.run(LiveRuns(database).read(family))
@@ -226,8 +227,8 @@ def go_live(database: Database, family: str, run: Run) -> None:
     """Point readers at a finished run.
 
     Raises:
-        RunTakenBack: a person took the run back while it was under way.
-        LostChampionRace: somebody else moved the pointer meanwhile.
+        RunWithdrawn: an operator took the run back while it was under way.
+        LostChampionRace: the pointer moved meanwhile.
     """
     live = LiveRuns(database)
     before = asyncio.run(live.read(family))
@@ -237,16 +238,16 @@ def go_live(database: Database, family: str, run: Run) -> None:
 
 
 def _write(job: Job, family: BatchFamily, rows: Sequence[tuple[object, ...]]) -> None:
-    """Write a run's rows and count them again.
+    """Write a run's rows, and count what was stored.
 
     Raises:
-        IncompleteRun: fewer are found.
+        IncompleteRun: fewer rows were stored than written.
     """
     spark, run_id = job.spark(), str(job.run.run_id)
     frame = spark.createDataFrame(list(rows), family.columns).withColumn("run_id", f.lit(run_id))
     append(frame, job.keyspace, family.table)
     stored = read_table(spark, job.keyspace, family.table).frame.where(f.col("run_id") == run_id)
-    found = stored.count()
-    job.run.counts["rows"] = found
-    if found != len(rows):
-        raise IncompleteRun(f"{family.table} holds {found} rows of this run, not {len(rows)}.")
+    count = stored.count()
+    job.run.counts["rows"] = count
+    if count != len(rows):
+        raise IncompleteRun(f"{family.table} holds {count} rows of this run, not {len(rows)}.")

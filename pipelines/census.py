@@ -1,4 +1,4 @@
-"""How many samples Spark finds in Cassandra when it decodes every stored chunk."""
+"""Counts the samples that Spark reads from Cassandra when it decodes every stored chunk."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -21,20 +21,19 @@ def samples_per_user(config: Config) -> tuple[Mapping[str, int], int]:
     """Decode all chunks, partition by partition, without a shuffle.
 
     Returns:
-        user id to samples that decoded to as many as their chunk says; and the number of chunks
-        that did not decode.
+        the number of decoded samples by user id, and the number of chunks that did not decode.
     """
     table = read_table(spark_session(config), config.cassandra.keyspace, "samples")
     chunks = table.columns(*PARTITION, "seq", "n", "xyz")
     rows = span_by(chunks, PARTITION, count_partition, COUNTED).collect()
-    found: Counter[str] = Counter()
+    samples: Counter[str] = Counter()
     for row in rows:
-        found[row["user_id"]] += row["samples"]
-    return dict(found), sum(row["broken"] for row in rows)
+        samples[row["user_id"]] += row["samples"]
+    return dict(samples), sum(row["broken"] for row in rows)
 
 
 def count_partition(key: Key, chunks: pa.Table) -> Iterator[Mapping[str, object]]:
-    """One row: the samples of one partition that decode, and the chunks that do not."""
+    """One row: how many samples of a partition decode, and how many chunks do not."""
     samples = broken = 0
     for n, xyz in zip(chunks["n"].to_pylist(), chunks["xyz"].to_pylist(), strict=True):
         try:

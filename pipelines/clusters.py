@@ -1,4 +1,4 @@
-"""Clusters: who trains like whom. k-means on (frequency, performance, improvement)."""
+"""Clusters: groups of users who train alike. k-means on (frequency, performance, improvement)."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -13,8 +13,8 @@ from models.clusters.features import FEATURES, Summary, summarise
 from models.clusters.fit import ClusterSettings, fit_clusters
 from models.history import SetLog
 from pipelines.batch import BatchFamily, BatchResult
-from pipelines.personal.history import KEY, look_at_logs, newest_set_at
-from pipelines.spark.span import keys_once
+from pipelines.personal.history import KEY, map_logs, newest_set_at
+from pipelines.spark.span import require_unique_keys
 from schemas.config import Config
 
 SUMMARY = pa.schema(
@@ -26,42 +26,42 @@ SUMMARY = pa.schema(
         ("sets", pa.int64()),
     ]
 )
-LEAST_RESEED = 0.8  # adjusted Rand index with other seeds: below it the clusters are an accident
+MIN_RESEED = 0.8  # adjusted Rand index with other seeds; below it clusters depend on the seed
 
 
 def learn_clusters(spark: SparkSession, config: Config) -> BatchResult:
     """Summarise every user on the executors; cluster the summaries on the driver."""
     until = newest_set_at(spark, config.cassandra.keyspace).timestamp() + 1
-    rows, broken = look_at_logs(
+    rows, broken = map_logs(
         spark, config.cassandra.keyspace, partial(summary_row, until_s=until), SUMMARY
     )
-    keys_once(rows, KEY)
+    require_unique_keys(rows, KEY)
     summaries = [summary_of(row) for row in rows]
     settings = ClusterSettings(seed=config.training.seed)
     model = fit_clusters(summaries, settings)
     features = model.features(summaries)
     score = evaluate_clusters(summaries, settings)
-    found = [
+    assignments = [
         (row["user_id"], int(k), model.names[k], json.dumps(dict(zip(FEATURES, x, strict=True))))
         for row, k, x in zip(rows, model.assign(features), features.tolist(), strict=True)
     ]
     metrics = {"reseed": score.reseed, "explained": score.explained, "same_names": score.same_names}
-    refused = ""
-    if score.reseed < LEAST_RESEED:
-        refused = f"another seed gives other clusters (adjusted Rand index {score.reseed:.2f})"
+    refusal = ""
+    if score.reseed < MIN_RESEED:
+        refusal = f"another seed gives other clusters (adjusted Rand index {score.reseed:.2f})"
     counts = {"users": len(rows), "sets": sum(s.sets for s in summaries)}
-    return BatchResult(found, metrics, refused, counts, broken)
+    return BatchResult(assignments, metrics, refusal, counts, broken)
 
 
 def summary_row(log: SetLog, *, until_s: float) -> Sequence[Mapping[str, Any]]:
     """On an executor: one user's summary."""
-    one = summarise(log, until_s)
+    summary = summarise(log, until_s)
     return [
         {
-            "sessions_per_week": one.sessions_per_week,
-            "log_capacity": json.dumps(one.log_capacity),
-            "improvement": one.improvement,
-            "sets": one.sets,
+            "sessions_per_week": summary.sessions_per_week,
+            "log_capacity": json.dumps(summary.log_capacity),
+            "improvement": summary.improvement,
+            "sets": summary.sets,
         }
     ]
 

@@ -1,9 +1,9 @@
-"""The form family's job: confirmed sets to each user's own way of doing every exercise.
+"""The form family's job: templates of how each user does every exercise, from confirmed sets.
 
-A book of form describes and advises but decides nothing. There is no rung that it could be worse
-than, so it serves as soon as there is a set in it; a template needs three sets of an exercise. Sets
-whose counted repetitions contradict the person's number are left out, and so are those that are too
-short or too long to be counted: serving counts neither (`models.recognition.counting`).
+A form model describes and advises but decides nothing. There is no baseline that it could be worse
+than, so it serves as soon as it has a set; a template needs three sets of an exercise. Sets whose
+counted repetitions contradict the user's number are left out, and so are those that are too short
+or too long to be counted: serving does not count them either (`models.recognition.counting`).
 """
 
 import asyncio
@@ -14,8 +14,8 @@ from uuid import UUID
 
 import pyarrow as pa
 
-from models.form.book import CountedSet, fit_book
 from models.form.codec import to_bytes
+from models.form.model import CountedSet, fit_form
 from models.recognition.counting import repetitions
 from models.signal.pieces import unpack_pieces
 from models.signal.wrist import wrist_signals
@@ -23,14 +23,19 @@ from pipelines.keys import Key, Row, UserKey
 from pipelines.lifecycle.attempts import attempted
 from pipelines.lifecycle.engines import Partitions, Pass, engine_of
 from pipelines.lifecycle.environment import environment
-from pipelines.lifecycle.job import EngineName, Job, opened_job, recorded_users, settle
+from pipelines.lifecycle.job import EngineName, Job, finish_run, open_job, recorded_users
 from pipelines.lifecycle.runs import Clock, RunReport, server_time
-from pipelines.lifecycle.scope import AskedUsers, Scope, scope_of
-from pipelines.lifecycle.user_models import USER_MODELS, outcome_of, promote_users, retire_users
+from pipelines.lifecycle.scope import Scope, UserSelection, scope_of
+from pipelines.lifecycle.user_models import (
+    USER_MODEL_WRITER,
+    outcome_of,
+    promote_users,
+    retire_users,
+)
 from schemas.config import Config
 from schemas.ids import version_of
 from schemas.layout import owner_of
-from schemas.names import one_spelling
+from schemas.names import normalised_name
 from schemas.progress import Progress
 from schemas.times import us_of
 from store.database import Database
@@ -39,8 +44,8 @@ from store.sets import Sets
 
 FAMILY = "form"
 COLUMNS = ("user_id", "model_id", "set_id", "exercise", "started_at", "reps", "samples")
-NEWEST = 30  # sets of an exercise: a millisecond of counting for each of their seconds
-CONTRADICTION = 2  # repetitions between what was counted and what was said
+NEWEST = 30  # sets of an exercise; counting takes a millisecond for each of their seconds
+CONTRADICTION = 2  # repetitions between the counted number and the user's
 LEARNED = pa.schema(
     [(n, pa.string()) for n in ("user_id", "model_id", "status", "reason")]
     + [(n, pa.string()) for n in ("owner", "version", "manifest")]
@@ -51,7 +56,7 @@ LEARNED = pa.schema(
 def train_form(
     config: Config,
     *,
-    users: AskedUsers = "all",
+    users: UserSelection = "all",
     engine: EngineName = "spark",
     progress: Progress | None = None,
     clock: Clock = server_time,
@@ -69,20 +74,20 @@ def train_form(
         LeaseHeld: another run of the family is under way.
     """
     inputs = {"users": recorded_users(users), "engine": engine}
-    with opened_job(config, FAMILY, inputs, engine=engine, progress=progress, clock=clock) as job:
+    with open_job(config, FAMILY, inputs, engine=engine, progress=progress, clock=clock) as job:
         scope = scope_of(job.database, FAMILY, users, job.run.started_at)
-        few = _learn(job, scope) if scope.keys else []
-        retire_users(job, few, scope.gone)
-        settle(job, users)
+        too_few = _learn(job, scope) if scope.keys else []
+        retire_users(job, too_few, scope.orphaned)
+        finish_run(job, users)
     return job.run.report()
 
 
 def _learn(job: Job, scope: Scope) -> list[UserOutcome]:
-    """Learn, keep and promote; the outcomes of users with too few sets."""
+    """Learn, store and promote; the outcomes of users with too few sets."""
     run, engine = job.run, engine_of(job)
     with run.step("users"):
-        look = Pass(LABELLED_SETS, learned_row, LEARNED, (USER_MODELS,))
-        rows = engine.learned(scope, look, run)
+        pass_ = Pass(LABELLED_SETS, learned_row, LEARNED, (USER_MODEL_WRITER,))
+        rows = engine.learn(scope, pass_, run)
     job.progress.step("form: users learned", len(rows), len(scope.keys))
     run.counts["sets"] += sum(row["sets"] for row in rows)
     run.add_outcomes([outcome_of(row) for row in rows if row["status"] == "failed"])
@@ -91,7 +96,7 @@ def _learn(job: Job, scope: Scope) -> list[UserOutcome]:
 
 
 def read_partition(database: Database, key: UserKey) -> pa.Table:
-    """A user's labelled sets as Spark would hand them over."""
+    """A user's labelled sets, in the form in which Spark hands them over."""
     sets = asyncio.run(Sets(database).labelled(*key))
     rows = [{**one._asdict(), "user_id": str(key[0]), "set_id": str(one.set_id)} for one in sets]
     return pa.table({name: [row[name] for row in rows] for name in COLUMNS})
@@ -111,15 +116,15 @@ def learned_row(key: Key, group: pa.Table) -> list[Row]:
 
 
 def learn_form(rows: Sequence[Row]) -> Row:
-    """A user's book as bytes, from rows of `labelled_sets` in any order.
+    """A user's form model as bytes, from rows of `labelled_sets` in any order.
 
     Raises:
         NotEnoughLabels: no set has repetitions.
         BadSamples: a stored recording does not decode.
     """
-    named = [{**row, "exercise": one_spelling(row["exercise"])} for row in rows]
-    done = [counted_set(row) for row in newest_rows(named)]
-    book = fit_book([one for one in done if one is not None])
+    named = [{**row, "exercise": normalised_name(row["exercise"])} for row in rows]
+    counted = [counted_set(row) for row in newest_rows(named)]
+    book = fit_form([done for done in counted if done is not None])
     content = to_bytes(book)
     sha256 = hashlib.sha256(content).digest()
     manifest = {
@@ -151,7 +156,7 @@ def newest_rows(rows: Sequence[Row]) -> list[Row]:
 
 
 def counted_set(row: Row) -> CountedSet | None:
-    """A set with its repetitions; None where it cannot be counted or the person says otherwise."""
+    """A set with its repetitions; None where it cannot be counted or contradicts the user."""
     recording = unpack_pieces(bytes(row["samples"]))
     counted = repetitions(wrist_signals(recording))
     if counted is None:

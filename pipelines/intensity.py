@@ -9,39 +9,42 @@ from models.intensity.codec import to_bytes
 from models.intensity.evaluate import errors_after
 from models.intensity.fit import IntensitySettings, fit_intensity
 from models.intensity.model import IntensityModel
-from pipelines.personal.job import Personal, PersonalFamily
+from pipelines.personal.job import PersonalFamily, PersonalModel
 
 SETTINGS = IntensitySettings()
 
 
-def learn_intensity(logs: Sequence[SetLog], cutoff_s: float) -> list[Personal | str]:
+def learn_intensity(logs: Sequence[SetLog], cutoff_s: float) -> list[PersonalModel | str]:
     """Fit all users together, twice: on all sets, and on those before the cut-off.
 
-    The first model is the one that serves; the second one's errors on later sets judge it.
+    The first model is the one that serves; it is judged by the second one's errors on later sets.
 
     Args:
-        logs: one user's sets each.
+        logs: each with one user's sets.
         cutoff_s: seconds since the epoch.
 
     Returns:
         A model or the reason why there is none, in the order of `logs`.
     """
-    shipped = fit_intensity(logs, SETTINGS)
-    judged = fit_intensity([log.before(cutoff_s) for log in logs], SETTINGS)
+    models = fit_intensity(logs, SETTINGS)
+    early_models = fit_intensity([log.before(cutoff_s) for log in logs], SETTINGS)
     return [
-        model if isinstance(model, str) else _judged(model, early, log, cutoff_s)
-        for model, early, log in zip(shipped, judged, logs, strict=True)
+        model if isinstance(model, str) else _evaluated(model, early, log, cutoff_s)
+        for model, early, log in zip(models, early_models, logs, strict=True)
     ]
 
 
-def _judged(
+def _evaluated(
     model: IntensityModel, early: IntensityModel | str, log: SetLog, cutoff_s: float
-) -> Personal:
+) -> PersonalModel:
     if isinstance(early, str):
-        return Personal(to_bytes(model))
-    ours, last = errors_after(early, log, cutoff_s)
-    return Personal(
-        to_bytes(model), len(ours), float(np.abs(ours).sum()), float(np.abs(last).sum())
+        return PersonalModel(to_bytes(model))
+    errors, baseline_errors = errors_after(early, log, cutoff_s)
+    return PersonalModel(
+        to_bytes(model),
+        len(errors),
+        float(np.abs(errors).sum()),
+        float(np.abs(baseline_errors).sum()),
     )
 
 

@@ -15,7 +15,7 @@ from pipelines.form import train_form
 from pipelines.intensity import INTENSITY
 from pipelines.lifecycle.job import EngineName
 from pipelines.lifecycle.runs import RunReport
-from pipelines.lifecycle.scope import AskedUsers
+from pipelines.lifecycle.scope import UserSelection
 from pipelines.load import LOAD
 from pipelines.next import NEXT
 from pipelines.personal.job import PersonalFamily, train_personal
@@ -36,22 +36,22 @@ FROM_SAMPLES: Mapping[str, Callable[..., RunReport]] = {
 FROM_ROWS: Mapping[str, PersonalFamily | BatchFamily] = {
     family.name: family for family in (INTENSITY, LOAD, NEXT, CLUSTERS, RECOMMEND, RANK)
 }
-"""Families that learn from what people said, on Spark."""
+"""Families that learn from confirmed sets, on Spark."""
 
 EXPERIMENTS: Mapping[str, Callable[[ExperimentData], RecipeResult]] = {
     "exercise-perceptron": perceptron,
     "exercise-search": search,
     AVERAGED: averaged,
 }
-"""Other ways to learn exercises, tried on a sample of people, on Spark."""
+"""Other ways to learn exercises, tried on a sample of users, on Spark."""
 
 JOBS: Sequence[str] = (*FROM_SAMPLES, *FROM_ROWS)
 """The family of every job."""
 
-EVERY: Sequence[str] = (
+ALL_JOBS: Sequence[str] = (
     "exercise",
     AVERAGED,
-    *(one for one in JOBS if one != "exercise"),
+    *(name for name in JOBS if name != "exercise"),
 )
 """What `muvr train all` runs, in this order."""
 
@@ -60,7 +60,7 @@ def train(
     family: str,
     config: Config,
     *,
-    users: AskedUsers = "all",
+    users: UserSelection = "all",
     cutoff_at: datetime | None = None,
     engine: EngineName = "spark",
     progress: Progress | None = None,
@@ -80,7 +80,7 @@ def train(
         BadInput: no such family, or an option that it does not know.
         LeaseHeld: another run of the family is under way.
     """
-    _refuse_what_it_does_not_know(family, cutoff_at, engine)
+    _check_options(family, cutoff_at, engine)
     if family == "exercise":
         return train_exercise(
             config, users=users, cutoff_at=cutoff_at, engine=engine, progress=progress
@@ -101,10 +101,8 @@ def train(
     return train_batch(recipe, config, only_changed=users == "changed", progress=progress)
 
 
-def _refuse_what_it_does_not_know(
-    family: str, cutoff_at: datetime | None, engine: EngineName
-) -> None:
-    """Refuse a name that no job has, and an option that its job has not.
+def _check_options(family: str, cutoff_at: datetime | None, engine: EngineName) -> None:
+    """Refuse an unknown family, and options that its job does not have.
 
     Raises:
         BadInput: which.

@@ -5,16 +5,16 @@ from typing import Any
 from uuid import UUID
 
 KEY = ("user_id", "model_id")
-"""The partition key of whatever is learned from samples: a user and an input layout."""
+"""The partition key of tables with samples: a user and an input layout."""
 
 UserKey = tuple[UUID, str]
-"""A partition of `KEY`, as the driver names it."""
+"""A partition's key on the driver."""
 
 Key = tuple[object, ...]
-"""A partition's key as Spark hands it over."""
+"""A partition's key on the executors, in the form in which Spark hands it over."""
 
 Row = dict[str, Any]
-"""A row as it comes back from the executors."""
+"""A row that comes back from the executors."""
 
 IncumbentBytes = tuple[bytes, datetime]
-"""A model that serves, as bytes, and the time of the newest set that it learned from."""
+"""The bytes of the serving model, and the time of the newest set that it was learned from."""

@@ -7,23 +7,25 @@ from models.load.codec import to_bytes
 from models.load.evaluate import evaluate_load
 from models.load.fit import LoadSettings, fit_load
 from pipelines.lifecycle.attempts import or_reason
-from pipelines.personal.job import Personal, PersonalFamily
+from pipelines.personal.job import PersonalFamily, PersonalModel
 
 SETTINGS = LoadSettings()
 JUDGED = "weight_kg"  # the target that a person would notice first
 
 
-def learn_load(logs: Sequence[SetLog], cutoff_s: float) -> list[Personal | str]:
-    """Every user's forecasts, judged on the weights of later sets."""
+def learn_load(logs: Sequence[SetLog], cutoff_s: float) -> list[PersonalModel | str]:
+    """A forecasting model per user, evaluated on the weights of later sets."""
     return [or_reason(lambda log=log: _learn(log, cutoff_s)) for log in logs]
 
 
-def _learn(log: SetLog, cutoff_s: float) -> Personal:
+def _learn(log: SetLog, cutoff_s: float) -> PersonalModel:
     content = to_bytes(fit_load(log, SETTINGS))
     score = evaluate_load([log], cutoff_s, SETTINGS)[JUDGED]
     if not score.sets:
-        return Personal(content)
-    return Personal(content, score.sets, score.error * score.sets, score.last_error * score.sets)
+        return PersonalModel(content)
+    return PersonalModel(
+        content, score.sets, score.error * score.sets, score.last_error * score.sets
+    )
 
 
 LOAD = PersonalFamily("load", learn_load)

@@ -1,4 +1,4 @@
-"""Recommend: exercises that people with the same habits do. Implicit ALS on counts of sets."""
+"""Recommend: exercises that similar users do. Implicit-feedback ALS on counts of sets."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -11,17 +11,17 @@ from pyspark.sql import SparkSession
 
 from models.history import DAY_S, SetLog
 from models.recommend.evaluate import evaluate_recommender
+from models.recommend.explain import Recommendation, recommend_user
 from models.recommend.features import Counts, counts_of
 from models.recommend.fit import fit_recommender
 from models.recommend.model import AlsSettings
-from models.recommend.why import Recommendation, recommend_user
 from pipelines.batch import BatchFamily, BatchResult
-from pipelines.personal.history import look_at_logs, newest_set_at
+from pipelines.personal.history import map_logs, newest_set_at
 from schemas.config import Config
 from schemas.errors import NotEnoughLabels
 
-LATER_DAYS = 28  # the last four weeks judge what was learned before them
-SHOWN = 10
+LATER_DAYS = 28  # the last four weeks evaluate what was learned from the time before
+TOP_N = 10
 COUNTED = pa.schema(
     [
         ("user_id", pa.string()),
@@ -36,10 +36,10 @@ CountRows = Sequence[Mapping[str, Any]]
 
 
 def learn_recommend(spark: SparkSession, config: Config) -> BatchResult:
-    """Count on the executors; factorise on the driver; judge on the last weeks."""
+    """Count on the executors; factorise on the driver; evaluate on the last weeks."""
     keyspace = config.cassandra.keyspace
     cutoff_s = newest_set_at(spark, keyspace).timestamp() - LATER_DAYS * DAY_S
-    rows, broken = look_at_logs(spark, keyspace, partial(count_rows, cutoff_s=cutoff_s), COUNTED)
+    rows, broken = map_logs(spark, keyspace, partial(count_rows, cutoff_s=cutoff_s), COUNTED)
     if not any(row["early"] for row in rows):
         raise NotEnoughLabels(
             f"no set is {LATER_DAYS} days older than the newest: the last {LATER_DAYS} days judge "
@@ -47,23 +47,23 @@ def learn_recommend(spark: SparkSession, config: Config) -> BatchResult:
         )
     users = sorted({row["user_id"] for row in rows})
     exercises = tuple(sorted({row["exercise"] for row in rows}))
-    early, late = (counted(rows, users, exercises, part) for part in ("early", "late"))
+    early, late = (count_matrix(rows, users, exercises, part) for part in ("early", "late"))
     settings = AlsSettings(seed=config.training.seed, threads=config.spark.cores)
-    judged = fit_recommender(early, exercises, settings)
-    score = evaluate_recommender(judged, early, late, n=SHOWN, new_only=False)
-    every = counted(rows, users, exercises, "all")
-    model = fit_recommender(every, exercises, settings)
-    found = [
-        (user, one.position, one.exercise, one.score, sentence(one))
+    early_model = fit_recommender(early, exercises, settings)
+    score = evaluate_recommender(early_model, early, late, n=TOP_N, new_only=False)
+    counts = count_matrix(rows, users, exercises, "all")
+    model = fit_recommender(counts, exercises, settings)
+    recommendations = [
+        (user, item.position, item.exercise, item.score, explanation(item))
         for number, user in enumerate(users)
-        for one in recommend_user(every, number, model, n=SHOWN, new_only=False)
+        for item in recommend_user(counts, number, model, n=TOP_N, new_only=False)
     ]
-    refused = "" if score.wins else "no better than popularity or repeating the last exercises"
+    refusal = "" if score.wins else "no better than popularity or repeating the last exercises"
     metrics = {
         name: asdict(getattr(score, name)) for name in ("model", "popularity", "repeat_last")
     }
-    counts = {"users": len(users), "entries": len(rows)}
-    return BatchResult(found, metrics, refused, counts, broken)
+    sizes = {"users": len(users), "entries": len(rows)}
+    return BatchResult(recommendations, metrics, refusal, sizes, broken)
 
 
 def count_rows(log: SetLog, *, cutoff_s: float) -> CountRows:
@@ -84,13 +84,15 @@ def count_rows(log: SetLog, *, cutoff_s: float) -> CountRows:
     return rows
 
 
-def counted(rows: CountRows, users: Sequence[str], exercises: Sequence[str], part: str) -> Counts:
-    """Users × exercises of one part: early, late or all."""
+def count_matrix(
+    rows: CountRows, users: Sequence[str], exercises: Sequence[str], part: str
+) -> Counts:
+    """Numbers of sets, users × exercises, of one part: early, late or all."""
     user_number = {user: n for n, user in enumerate(users)}
     exercise_number = {name: n for n, name in enumerate(exercises)}
 
     def value(row: Mapping[str, Any]) -> float:
-        """How many sets a row counts in this part."""
+        """The number of sets in this part."""
         return row["early"] + row["late"] if part == "all" else row[part]
 
     kept = [row for row in rows if value(row) > 0]
@@ -105,9 +107,9 @@ def counted(rows: CountRows, users: Sequence[str], exercises: Sequence[str], par
     )
 
 
-def sentence(one: Recommendation) -> str:
-    """Why, for people."""
-    reasons = ", ".join(f"{each.exercise} ({each.share:.0%})" for each in one.because)
+def explanation(recommendation: Recommendation) -> str:
+    """The reason for a recommendation, as users read it."""
+    reasons = ", ".join(f"{each.exercise} ({each.share:.0%})" for each in recommendation.because)
     return f"because of {reasons}" if reasons else "liked by many"
 
 

@@ -1,9 +1,9 @@
-"""The projections again from the journal: every user's events, where Spark reads them.
+"""Rebuilds the projections from the journal, on Spark.
 
-What follows from an event is known in one place only, the room `ingest`, which also records it.
-This room must not import that one, so the function is passed in by whoever composes both (`muvr
-replay`), and the executors import it by its name. They write with Cassandra's driver: every row
-carries the time of its event, and Spark's table writer cannot set that cell by cell.
+How events change projections is known in one place only, the room `ingest`. This room must not
+import that one, so the function is passed in by `muvr replay`, which composes both, and the
+executors import it by its name. They write with Cassandra's driver: every row carries the time of
+its event, and Spark's table writer cannot set that cell by cell.
 """
 
 import asyncio
@@ -23,19 +23,19 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.pandas.types import from_arrow_schema
 
 from pipelines.lifecycle.attempts import attempted
-from pipelines.lifecycle.job import opened_job
+from pipelines.lifecycle.job import open_job
 from pipelines.lifecycle.runs import Clock, Run, RunReport, server_time
-from pipelines.spark.span import keys_once, spans
+from pipelines.spark.span import require_unique_keys, spans
 from pipelines.spark.tables import read_keys, read_table
 from schemas.config import Cassandra, Config
-from schemas.layout import LONGEST_DAYS
+from schemas.layout import MAX_ID_AGE_DAYS
 from schemas.progress import Progress
 from store.connection import connect
 from store.credentials import Credentials, credentials_of
 from store.database import Database
 from store.jobs import UserOutcome
 from store.journal import Event, event_of, months_between
-from store.user_rows import BIRTH
+from store.user_rows import OLDEST_DATA
 
 FAMILY = "replay"
 COLUMNS = ("user_id", "received_at", "event_id", "kind", "payload")
@@ -47,9 +47,9 @@ REPLAYED = pa.schema(
         ("reason", pa.string()),
     ]
 )
-TASKS_A_CORE = 8  # they say how far a replay is; cores wait for the last of them at the end
+TASKS_PER_CORE = 8  # progress is reported per task, and cores idle less at the end
 Rebuild = Callable[[Database, UUID, Sequence[Event]], Coroutine[Any, Any, None]]
-"""Writes everything that a user's events say. Importable on the executors."""
+"""Writes the projections of a user's events. Importable on the executors."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +60,11 @@ class CassandraAccess:
     credentials: Credentials | None = None
 
     def open(self) -> Database:
-        """A connection to the deployment's keyspace; the CA is a file that Spark brought along."""
+        """A connection to the deployment's keyspace; the CA is a file that Spark distributed."""
         settings = self.settings
         if settings.tls_ca:
-            here = SparkFiles.get(Path(settings.tls_ca).name)
-            settings = settings.model_copy(update={"tls_ca": here})
+            local_ca = SparkFiles.get(Path(settings.tls_ca).name)
+            settings = settings.model_copy(update={"tls_ca": local_ca})
         return connect(settings, keyspace=settings.keyspace, credentials=self.credentials)
 
 
@@ -76,30 +76,30 @@ def replay(
     progress: Progress | None = None,
     clock: Clock = server_time,
 ) -> RunReport:
-    """Project the journal again. Over live rows it changes nothing; it is safe beside writers.
+    """Project the journal again. Existing rows do not change; it is safe beside writers.
 
     Args:
         config: where Cassandra and Spark are.
-        rebuild: what follows from a user's events.
-        users: these; everybody by default.
+        rebuild: writes the projections of a user's events.
+        users: whose events; everybody's by default.
         progress: is told about every step.
         clock: the server's time.
 
     Raises:
         LeaseHeld: another replay is under way.
     """
-    # As the service, for it writes what the service writes.
+    # With the service's role: it writes the service's tables.
     access = CassandraAccess(config.cassandra, credentials_of(config, "service"))
     inputs = {"users": "all" if users is None else len(users)}
-    with opened_job(config, FAMILY, inputs, progress=progress, clock=clock) as job:
+    with open_job(config, FAMILY, inputs, progress=progress, clock=clock) as job:
         run, spark = job.run, job.spark()
         with run.step("project"):
             events = _events(spark, job.keyspace, users, run)
             task = partial(replayed_rows, access=access, rebuild=rebuild)
             done = events.mapInArrow(task, from_arrow_schema(REPLAYED))
-            # not an iterator over them: it would run one task after the other, on one core
+            # not toLocalIterator: it would run one task after the other, on one core
             rows = [row.asDict() for row in done.collect()]
-        keys_once(rows, ["user_id"])
+        require_unique_keys(rows, ["user_id"])
         run.counts["events"] = sum(row["events"] for row in rows)
         run.add_outcomes([_outcome(row) for row in rows])
         job.progress.step("users replayed", len(rows), len(rows))
@@ -109,7 +109,7 @@ def replay(
 def replayed_rows(
     batches: Iterable[pa.RecordBatch], *, access: CassandraAccess, rebuild: Rebuild
 ) -> Iterator[pa.RecordBatch]:
-    """What one Spark task does: one connection, user after user."""
+    """One Spark task: rebuild user after user over one connection."""
     batches = iter(batches)
     first = next(batches, None)
     if first is None:
@@ -124,7 +124,7 @@ def _replayed(
     database: Database, user: str, group: pa.Table, rebuild: Rebuild
 ) -> dict[str, object]:
     def work() -> int:
-        """Rebuild what follows from the user's events; returns how many there were."""
+        """Rebuild the user's projections; the number of events."""
         events = [
             event_of(UUID(row["event_id"]), row["kind"], row["payload"], row["received_at"])
             for row in group.select(COLUMNS[1:]).to_pylist()
@@ -145,18 +145,18 @@ def _replayed(
 def _events(
     spark: SparkSession, keyspace: str, users: Sequence[UUID] | None, run: Run
 ) -> DataFrame:
-    """Events, a user's together and in the order received: months are partitions of their own."""
+    """Events, a user's together and in the order received; in the journal months are partitions."""
     if users is None:
         frame = read_table(spark, keyspace, "journal").frame
     else:
-        first = BIRTH - timedelta(LONGEST_DAYS)
+        first = OLDEST_DATA - timedelta(MAX_ID_AGE_DAYS)
         months = months_between(first, _tomorrow(run))
         keys = [(user, month) for user in users for month in months]
         frame = read_keys(spark, keyspace, "journal", keys).frame
-    tasks = TASKS_A_CORE * spark.sparkContext.defaultParallelism
-    # a number is given, or Spark would join what it takes for little into one task
-    chosen = frame.select(*COLUMNS).repartition(tasks, "user_id")
-    return chosen.sortWithinPartitions("user_id", "received_at", "event_id")
+    tasks = TASKS_PER_CORE * spark.sparkContext.defaultParallelism
+    # with an explicit number: Spark would coalesce a small journal into one task
+    by_user = frame.select(*COLUMNS).repartition(tasks, "user_id")
+    return by_user.sortWithinPartitions("user_id", "received_at", "event_id")
 
 
 def _tomorrow(run: Run) -> date:

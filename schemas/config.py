@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from schemas.cron import read_cron
 from schemas.families import AVERAGED, FAMILIES
-from schemas.layout import AHEAD_DAYS, LONGEST_DAYS
+from schemas.layout import MAX_ID_AGE_DAYS, MAX_ID_AHEAD_DAYS
 
 
 class Section(BaseModel):
@@ -59,7 +59,7 @@ class Cassandra(Section):
 
     @property
     def hosts(self) -> tuple[str, ...]:
-        """Contact points, the loopback address when the node is our own."""
+        """Contact points; the loopback address for the embedded node."""
         return self.contact_points or ("127.0.0.1",)
 
     @property
@@ -141,8 +141,8 @@ class Limits(Section):
     decoded_mb: float = Field(default=4.0, gt=0)
     completion_mb: float = Field(default=16.0, gt=0)
     chunk_samples: int = Field(default=8192, ge=1)
-    clock_past_days: int = Field(default=LONGEST_DAYS, ge=1, le=LONGEST_DAYS)
-    clock_future_days: int = Field(default=AHEAD_DAYS, ge=0, le=AHEAD_DAYS)
+    clock_past_days: int = Field(default=MAX_ID_AGE_DAYS, ge=1, le=MAX_ID_AGE_DAYS)
+    clock_future_days: int = Field(default=MAX_ID_AHEAD_DAYS, ge=0, le=MAX_ID_AHEAD_DAYS)
     requests_per_minute: int = Field(default=6000, ge=1)
     logins_per_minute: int = Field(default=60, ge=1)
     passwords_per_minute: int = Field(default=10, ge=1)
@@ -173,7 +173,7 @@ NIGHTLY_AND_WEEKLY = {
     "recommend": "10 3 * * 1",
     "rank": "20 3 * * 1",
 }
-"""Own models every night, results over everybody once a week."""
+"""User models every night, results over all users once a week."""
 
 
 class Schedule(Section):

@@ -1,4 +1,4 @@
-"""conf.yaml and its overrides, read into `schemas.config.Config`: once, at a door.
+"""Reads conf.yaml and its overrides into `schemas.config.Config`, once per process.
 
 Source of a value, strongest first: environment (`MUVR_API__PORT=9000`), conf.yaml, the default.
 """

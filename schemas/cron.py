@@ -1,4 +1,4 @@
-"""Five cron fields: when something is due, at a time that the caller names."""
+"""Cron expressions of five fields: the last and the next due time."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -11,7 +11,7 @@ _LONGEST = timedelta(days=366 * 8 + 1)  # 29 February comes back after eight yea
 class Cron:
     """Minute, hour, day of month, month and weekday (0 and 7 are Sunday), in UTC.
 
-    As cron does it: where day and weekday are both given, either is enough.
+    As in cron, if day and weekday are both restricted, either is enough.
     """
 
     minutes: tuple[int, ...]

@@ -3,31 +3,31 @@
     MuvrError
     ├── BadInput            the sender must change what it sent          (4xx)
     │   ├── BadChunk, BadEvent, BadConfig, BadSamples ...
-    ├── NotThere            a thing that is not there, or somebody else's (404)
-    ├── Refused             known who, not allowed                        (401, 403)
-    ├── Conflict            true, but not with what is already kept       (409, 412)
+    ├── NotFound            it does not exist, or belongs to another user (404)
+    ├── AccessDenied        not authenticated, or not allowed             (401, 403)
+    ├── Conflict            valid, but in conflict with what is stored    (409, 412)
     ├── Retryable           the same call may go through later            (503)
-    ├── CannotLearn         this user's data does not carry a model       (a row with a reason)
-    └── NodeProblem         the embedded Cassandra or its surroundings
+    ├── CannotLearn         this user's data is not enough for a model    (a row with a reason)
+    └── NodeError           the embedded Cassandra or its surroundings
 
-The text of an error holds the offending value and, where there is one, the next step.
+The message of an error holds the offending value and, where there is one, the next step.
 """
 
 
 class MuvrError(Exception):
-    """Base of all errors that Muvr raises on purpose. Its text is what it says, then what to do.
+    """Base of all errors that Muvr raises on purpose.
 
     Attributes:
-        says: what is wrong.
-        next_step: what whoever reads it can do, where that is told apart; else "".
+        message: what is wrong.
+        next_step: what the reader can do about it; "" where the message has it or nothing helps.
 
     >>> str(MuvrError("The node does not run.", next_step="Start it with `muvr up`."))
     'The node does not run. Start it with `muvr up`.'
     """
 
-    def __init__(self, says: str = "", *, next_step: str = "") -> None:
-        super().__init__(f"{says} {next_step}" if next_step else says)
-        self.says = says
+    def __init__(self, message: str = "", *, next_step: str = "") -> None:
+        super().__init__(f"{message} {next_step}" if next_step else message)
+        self.message = message
         self.next_step = next_step
 
 
@@ -40,9 +40,9 @@ class BadInput(MuvrError):
     """
 
     def __init__(
-        self, says: str, *, field: str = "", value: object = None, next_step: str = ""
+        self, message: str, *, field: str = "", value: object = None, next_step: str = ""
     ) -> None:
-        super().__init__(says, next_step=next_step)
+        super().__init__(message, next_step=next_step)
         self.field = field
         self.value = value
 
@@ -60,7 +60,7 @@ class BadEvent(BadInput):
 
 
 class ClockSkew(BadEvent):
-    """An id or a time that lies too far from the server's clock."""
+    """An id or a time that is too far from the server's clock."""
 
 
 class BadSamples(BadInput):
@@ -68,7 +68,7 @@ class BadSamples(BadInput):
 
 
 class BadSets(MuvrError):
-    """Confirmed sets that cannot be read: one person's, or everybody's."""
+    """Confirmed sets that cannot be read: of one user, or of all."""
 
 
 class TooLarge(BadInput):
@@ -80,7 +80,7 @@ class BadCursor(BadInput):
 
 
 class NotAcceptable(BadInput):
-    """A form of the answer was asked for that does not exist."""
+    """The requested format of the answer does not exist."""
 
 
 class UnsupportedMedia(BadInput):
@@ -95,32 +95,32 @@ class QueryTooLong(BadInput):
     """SQL that did not end within its time."""
 
 
-class NotThere(MuvrError):
-    """A thing that is not there, or belongs to somebody else: both look alike."""
+class NotFound(MuvrError):
+    """It does not exist, or belongs to another user: callers cannot tell which."""
 
 
-class Deleted(NotThere):
-    """A thing that its owner deleted: its id is never used again."""
+class Deleted(NotFound):
+    """Its owner deleted it; its id is never used again."""
 
 
-class NoModel(NotThere):
-    """Nothing has been learned yet that could answer."""
+class NoModel(NotFound):
+    """No trained model exists yet that could answer."""
 
 
-class NotComputedYet(NotThere):
+class NotComputedYet(NotFound):
     """A batch result that no run has produced for this user yet."""
 
 
-class NoMart(NotThere):
-    """Nobody has made the analysts' tables yet."""
+class NoMart(NotFound):
+    """The analysts' tables have not been built yet."""
 
 
-class Refused(MuvrError):
-    """The caller is not allowed to do this."""
+class AccessDenied(MuvrError):
+    """The caller is not authenticated, or not allowed to do this."""
 
 
-class NotAuthenticated(Refused):
-    """No token, or one that is expired, revoked or not ours."""
+class NotAuthenticated(AccessDenied):
+    """No token, or one that is expired, revoked or not issued here."""
 
 
 class TokenReused(NotAuthenticated):
@@ -128,51 +128,51 @@ class TokenReused(NotAuthenticated):
 
 
 class WrongPassword(NotAuthenticated):
-    """No such user, or another password: both look alike."""
+    """No such user, or a wrong password: callers cannot tell which."""
 
 
-class MissingScope(Refused):
-    """A good token that lacks the scope of the operation."""
+class MissingScope(AccessDenied):
+    """A valid token that lacks the scope of the operation."""
 
 
 class Conflict(MuvrError):
-    """True in itself, but it contradicts what is already kept."""
+    """Valid in itself, but in conflict with what is stored."""
 
 
 class NameTaken(Conflict):
-    """Somebody else has registered this name."""
+    """Another user has registered this name."""
 
 
 class EventConflict(Conflict):
     """The same event id was sent with another payload."""
 
 
-class UndecidedChunks(Conflict):
-    """A chunk number holds two bodies and no list of the client decides yet."""
+class AmbiguousChunks(Conflict):
+    """A chunk number has two stored bodies, and no list of the client says yet which counts."""
 
 
 class MissingChunks(Conflict):
-    """`complete` names chunks that the server does not hold.
+    """`complete` lists chunks that are not stored.
 
     Attributes:
         missing: stream name to the list of missing chunk numbers.
     """
 
-    def __init__(self, says: str, *, missing: dict[str, list[int]]) -> None:
-        super().__init__(says)
+    def __init__(self, message: str, *, missing: dict[str, list[int]]) -> None:
+        super().__init__(message)
         self.missing = missing
 
 
 class StaleRevision(Conflict):
-    """If-Match named another revision than the one that is kept."""
+    """If-Match names another revision than the stored one."""
 
 
 class LostChampionRace(Conflict):
-    """The champion pointer was moved by somebody else since it was read."""
+    """Another writer moved the champion pointer since it was read."""
 
 
-class RunTakenBack(Conflict):
-    """A person took this run back: nothing of it appears."""
+class RunWithdrawn(Conflict):
+    """An operator withdrew this run: none of its results are shown."""
 
 
 class LeaseHeld(Conflict):
@@ -183,38 +183,38 @@ class Retryable(MuvrError):
     """The same call may go through later."""
 
 
-class OverLimit(MuvrError):
-    """More than a limit allows; the same call goes through after `retry_after_s` (429).
+class LimitExceeded(MuvrError):
+    """A rate limit or quota is used up; the same call may succeed after `retry_after_s` (429).
 
     Attributes:
         limit: the name of the limit, as in the RateLimit headers.
         retry_after_s: whole seconds until it is worth trying again.
     """
 
-    def __init__(self, says: str, *, limit: str, retry_after_s: int) -> None:
-        super().__init__(says)
+    def __init__(self, message: str, *, limit: str, retry_after_s: int) -> None:
+        super().__init__(message)
         self.limit = limit
         self.retry_after_s = retry_after_s
 
 
-class TooSlow(MuvrError):
-    """The body did not arrive in the time it had (408)."""
+class RequestTimedOut(MuvrError):
+    """The request body did not arrive in time (408)."""
 
 
 class NotReady(Retryable):
-    """The service runs, but something that it needs is missing; the sentence says what."""
+    """The service runs, but lacks something that it needs; the message says what."""
 
 
-class TookTooLong(Retryable):
-    """The answer was not ready in the time it had."""
+class ResponseTimedOut(Retryable):
+    """The response was not ready in time."""
 
 
-class DatabaseAway(Retryable):
-    """Cassandra cannot be reached, or did not answer at the asked consistency."""
+class DatabaseUnavailable(Retryable):
+    """Cassandra cannot be reached, or did not answer at the requested consistency."""
 
 
 class CannotLearn(MuvrError):
-    """This user's data does not carry a model; the sentence is the reason kept in the run."""
+    """This user's data is not enough for a model; the message is the reason stored in the run."""
 
 
 class NotEnoughLabels(CannotLearn):
@@ -226,7 +226,7 @@ class BadModelBytes(MuvrError):
 
 
 class NotAllowed(NotReady):
-    """Cassandra does not let a role in, or refuses it a table; the sentence says what to do."""
+    """Cassandra refuses a role's login, or its access to a table; the message says what to do."""
 
 
 class UncertainWrite(Retryable):
@@ -244,16 +244,18 @@ class PlanViolated(MuvrError):
 class NoKernel(MuvrError):
     """The compiled code of this environment is missing, or of another release."""
 
-    def __init__(self, says: str) -> None:
-        super().__init__(says, next_step="Run `make` in the checkout; it compiles what is missing.")
+    def __init__(self, message: str) -> None:
+        super().__init__(
+            message, next_step="Run `make` in the checkout; it compiles what is missing."
+        )
 
 
 class IncompleteRun(MuvrError):
-    """A run's rows are not all in the table: it must not go live."""
+    """Not all rows of a run are in its table: it must not go live."""
 
 
 class BadBackup(MuvrError):
-    """A backup that is not whole, does not fit this release, or has no place to go."""
+    """A backup that is incomplete, does not fit this release, or cannot be written or restored."""
 
 
 class SchemaMismatch(MuvrError):
@@ -264,33 +266,33 @@ class BadMigration(SchemaMismatch):
     """A schema file that was changed after it was applied, or that cannot be applied safely."""
 
 
-class NodeProblem(MuvrError):
-    """The embedded Cassandra, or what it stands on, is not usable."""
+class NodeError(MuvrError):
+    """The embedded Cassandra, or something that it depends on, is not usable."""
 
 
-class NoJava(NodeProblem):
+class NoJava(NodeError):
     """No Java 17 was found."""
 
 
-class BadJar(NodeProblem):
+class BadJar(NodeError):
     """A jar is missing or its hash is not the locked one."""
 
 
-class PortBusy(NodeProblem):
+class PortBusy(NodeError):
     """Another process listens on a port that the node needs."""
 
 
-class FolderOwned(NodeProblem):
+class FolderInUse(NodeError):
     """Another node owns this data folder."""
 
 
-class DiskFull(NodeProblem):
+class DiskFull(NodeError):
     """Too little space left for the node to start or go on."""
 
 
-class NodeFailed(NodeProblem):
-    """The node died or did not become ready; the sentence holds its last words."""
+class NodeFailed(NodeError):
+    """The node died or did not become ready; the message holds the end of its log."""
 
 
-class NotDurable(NodeProblem):
+class NotDurable(NodeError):
     """The cluster would acknowledge writes that a crash could lose."""

@@ -1,4 +1,4 @@
-"""Events of recording: checked once, at the door, and kept in the journal as they came."""
+"""Request bodies of recording: validated on arrival, stored in the journal as they were sent."""
 
 import re
 from datetime import datetime
@@ -22,11 +22,11 @@ from schemas.names import NO_CONTROLS, ExerciseName
 from schemas.times import EARLIEST, LATEST
 from schemas.wire import UNITS
 
-STREAMS_AT_MOST = 16
-SET_HOURS_AT_MOST = 6
-PLANNED_AT_MOST = 500  # sets of a plan
-_OF_THE_MACHINE = frozenset({"Factory", "localtime", "posixrules"})
-_OTHER_CLOCKS = ("posix/", "right/")  # folders of some systems; the second counts leap seconds
+MAX_STREAMS = 16
+MAX_SET_HOURS = 6
+MAX_PLANNED_SETS = 500  # sets of a plan
+_LOCAL_ZONES = frozenset({"Factory", "localtime", "posixrules"})
+_NON_PORTABLE_PREFIXES = ("posix/", "right/")  # on some systems; the second has leap seconds
 STREAM_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 
 StreamName = Annotated[str, StringConstraints(pattern=rf"^{STREAM_NAME.pattern}$")]
@@ -37,39 +37,39 @@ Word = Annotated[
 Hash = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 
 
-def known_zone(name: str) -> str:
-    """The name, if it is that of a time zone, everywhere the same one.
+def known_timezone(name: str) -> str:
+    """The name, if it is a time zone that is the same on every machine.
 
-    >>> known_zone("Europe/London")
+    >>> known_timezone("Europe/London")
     'Europe/London'
 
     Raises:
-        ValueError: the IANA database has none of this name, or what it means is this machine's.
+        ValueError: the IANA database does not have it, or its meaning depends on the machine.
     """
     try:
         ZoneInfo(name)
     except (KeyError, ValueError, OSError) as problem:
         raise ValueError(f"{name!r} is no time zone of the IANA database") from problem
-    if name in _OF_THE_MACHINE or name.startswith(_OTHER_CLOCKS):
+    if name in _LOCAL_ZONES or name.startswith(_NON_PORTABLE_PREFIXES):
         raise ValueError(f"{name!r} is no zone that another machine knows as the same")
     return name
 
 
 def _only_text(value: object) -> object:
-    """Times are RFC 3339 text: a bare number would be read as seconds of the epoch."""
+    """Require RFC 3339 text: a bare number would be read as seconds of the epoch."""
     if isinstance(value, str | datetime):
         return value
     raise ValueError("a time must be RFC 3339 text with an offset, such as 2026-11-21T10:00:00Z")
 
 
-def _within_reach(value: datetime) -> datetime:
-    """Refuse times that no date arithmetic survives; a clock may be wrong by years."""
+def _in_supported_range(value: datetime) -> datetime:
+    """Refuse times that overflow date arithmetic; a clock may be wrong by years."""
     if EARLIEST <= value < LATEST:
         return value
     raise ValueError(f"a time lies from {EARLIEST.date()} to before {LATEST.date()} (UTC)")
 
 
-Time = Annotated[AwareDatetime, BeforeValidator(_only_text), AfterValidator(_within_reach)]
+Time = Annotated[AwareDatetime, BeforeValidator(_only_text), AfterValidator(_in_supported_range)]
 
 
 class ClientEvent(BaseModel):
@@ -79,7 +79,7 @@ class ClientEvent(BaseModel):
 
 
 class StreamDeclaration(ClientEvent):
-    """What a stream of a session is. It cannot be changed afterwards: samples rest on it."""
+    """The declaration of a stream. It cannot be changed afterwards: samples depend on it."""
 
     kind: Literal["acc", "gyro"]
     unit: Literal["g", "m/s2", "rad/s", "deg/s"]
@@ -95,7 +95,7 @@ class StreamDeclaration(ClientEvent):
     @field_validator("unit")
     @classmethod
     def _unit_of_kind(cls, value: str, info: ValidationInfo) -> str:
-        kind = info.data.get("kind")  # not there where it is wrong itself
+        kind = info.data.get("kind")  # missing if it is invalid itself
         if kind is not None and value not in UNITS[kind]:
             raise ValueError(f"{value!r} is no unit of {kind}: {', '.join(UNITS[kind])}")
         return value
@@ -136,16 +136,16 @@ class SessionOpening(ClientEvent):
     timezone: str = Field(default="UTC", max_length=64)
     sent_at: Time | None = None
     plan: UUID | None = None
-    streams: dict[StreamName, StreamDeclaration] = Field(max_length=STREAMS_AT_MOST)
+    streams: dict[StreamName, StreamDeclaration] = Field(max_length=MAX_STREAMS)
 
     @field_validator("timezone")
     @classmethod
-    def _known_zone(cls, value: str) -> str:
-        return known_zone(value)
+    def _known_timezone(cls, value: str) -> str:
+        return known_timezone(value)
 
 
 class SetConfirmation(ClientEvent):
-    """What a person says about a set. Times are on the clock of the session's device."""
+    """What a user did in a set. Times are on the clock of the session's device."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -174,19 +174,19 @@ class SetConfirmation(ClientEvent):
     @field_validator("ended_at")
     @classmethod
     def _in_order(cls, value: datetime, info: ValidationInfo) -> datetime:
-        started_at = info.data.get("started_at")  # not there where it is wrong itself
+        started_at = info.data.get("started_at")  # missing if it is invalid itself
         length_s = (value - started_at).total_seconds() if started_at else 1.0
-        if not 0 < length_s <= SET_HOURS_AT_MOST * 3600:
+        if not 0 < length_s <= MAX_SET_HOURS * 3600:
             raise ValueError(
-                f"a set lasts more than 0 s and at most {SET_HOURS_AT_MOST} h, not {length_s} s"
+                f"a set lasts more than 0 s and at most {MAX_SET_HOURS} h, not {length_s} s"
             )
         return value
 
 
 class Completion(ClientEvent):
-    """The hashes of a session's chunks, in the order of their numbers: that is the session.
+    """The hashes of a session's chunks, ordered by number: they define the session.
 
-    The first hash of a stream is chunk 0's, the next chunk 1's. null: no chunk has this number.
+    The first hash of a stream is that of chunk 0, the next of chunk 1. null: an unused number.
     """
 
     model_config = ConfigDict(
@@ -196,7 +196,7 @@ class Completion(ClientEvent):
     )
 
     sent_at: Time | None = None
-    streams: dict[StreamName, list[Hash | None]] = Field(max_length=STREAMS_AT_MOST)
+    streams: dict[StreamName, list[Hash | None]] = Field(max_length=MAX_STREAMS)
 
 
 _PLAN: dict[str, Any] = {
@@ -225,4 +225,4 @@ class PlanBody(BaseModel):
     model_config = ConfigDict(extra="forbid", json_schema_extra={"example": _PLAN})
 
     name: Word
-    sets: list[PlannedSet] = Field(max_length=PLANNED_AT_MOST)
+    sets: list[PlannedSet] = Field(max_length=MAX_PLANNED_SETS)

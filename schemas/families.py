@@ -1,7 +1,7 @@
-"""One registry from which each family's job, endpoint and command take their name.
+"""The registry of families, which names each family's job, endpoint and command.
 
-Adding a family is one line here and one file per room: models/NAME/, pipelines/NAME.py,
-its route in api/, tests/models/test_NAME.py; docs/adding-a-family.md says the rest.
+Adding a family is one line here and one file per room: models/NAME/, pipelines/NAME.py, its route
+in api/, tests/models/test_NAME.py; docs/adding-a-family.md has the details.
 """
 
 from dataclasses import dataclass
@@ -17,12 +17,12 @@ class Family:
         kind: `model`: one model per owner, and a pointer in `champions` to the one that serves;
             `batch`: a table of results per run, and a pointer in `live_runs` to the run that is
             read; `kernel`: computed by every request, without training.
-        says: what it answers, in a few words for people.
+        description: what it answers, in a few words for people.
     """
 
     name: str
     kind: Literal["model", "batch", "kernel"]
-    says: str
+    description: str
 
 
 FAMILIES: dict[str, Family] = {

@@ -55,9 +55,9 @@ def check_client_id(id_: UUID, field: str, now_ms: int, past_days: int, future_d
 
 
 def slot(id_: UUID, *words: object) -> UUID:
-    """The one place in the journal for a decision about a thing: the same words, the same id.
+    """The slot of an event: its id in the journal, derived from the entity's id and some words.
 
-    A UUIDv8 (RFC 9562: "vendor-specific") from the hash of the thing's id and the words.
+    The first event in a slot wins. A UUIDv8 (RFC 9562: "vendor-specific") from a hash.
 
     >>> slot(UUID(int=1), "open") == slot(UUID(int=1), "open")
     True

@@ -1,7 +1,6 @@
-"""What an event of the journal says, by its kind: read once, and typed from there on.
+"""The bodies of the journal's events, as one type per kind.
 
-The journal keeps bodies as they came. A kind or a body that is not known here is of a later
-release.
+The journal stores bodies as they were sent. An unknown kind or body is of a later release.
 """
 
 from collections.abc import Mapping
@@ -15,7 +14,7 @@ from schemas.errors import BadEvent
 
 
 class SessionOpened(msgspec.Struct, frozen=True):
-    """A session began; `plan` is what it followed, if any."""
+    """A session was opened; `plan` is the plan that it follows, if any."""
 
     started_at: datetime
     timezone: str
@@ -23,7 +22,7 @@ class SessionOpened(msgspec.Struct, frozen=True):
 
 
 class StreamDeclared(msgspec.Struct, frozen=True):
-    """A session has a stream; its samples rest on what it is."""
+    """A stream was added to a session; its samples depend on this declaration."""
 
     stream: str
     kind: str
@@ -33,25 +32,25 @@ class StreamDeclared(msgspec.Struct, frozen=True):
     side: str | None = None
 
     def declaration(self) -> dict[str, Any]:
-        """What the stream is, without its name."""
+        """The declaration without the stream's name."""
         return {
-            name: said for name, said in msgspec.structs.asdict(self).items() if name != "stream"
+            name: value for name, value in msgspec.structs.asdict(self).items() if name != "stream"
         }
 
 
 class StreamListed(msgspec.Struct, frozen=True):
-    """Which chunks are a session's stream: SHA-256 in hex by number, None where none has it."""
+    """The chunks of a stream were listed: SHA-256 in hex by number, None for unused numbers."""
 
     stream: str
     hashes: list[str | None]
 
 
 class SessionDeleted(msgspec.Struct, frozen=True):
-    """A session is gone for good."""
+    """A session was deleted for good."""
 
 
 class SetConfirmed(msgspec.Struct, frozen=True):
-    """What a person said of a set."""
+    """A set was confirmed, or corrected."""
 
     session: UUID
     exercise: str
@@ -64,23 +63,23 @@ class SetConfirmed(msgspec.Struct, frozen=True):
 
 
 class SetDeleted(msgspec.Struct, frozen=True):
-    """A set is gone for good."""
+    """A set was deleted for good."""
 
     session: UUID
 
 
 class PlanKept(msgspec.Struct, frozen=True):
-    """A plan is this from now on."""
+    """A plan was stored, or changed."""
 
     name: str
     sets: list[dict[str, Any]]
 
 
 class PlanDeleted(msgspec.Struct, frozen=True):
-    """A plan is gone; its id may be used again."""
+    """A plan was deleted; its id may be used again."""
 
 
-Said = (
+EventBody = (
     SessionOpened
     | StreamDeclared
     | StreamListed
@@ -91,7 +90,7 @@ Said = (
     | PlanDeleted
 )
 
-KINDS: Mapping[str, type[Said]] = {
+KINDS: Mapping[str, type[EventBody]] = {
     "session-opened": SessionOpened,
     "stream-declared": StreamDeclared,
     "stream-listed": StreamListed,
@@ -101,25 +100,25 @@ KINDS: Mapping[str, type[Said]] = {
     "plan-kept": PlanKept,
     "plan-deleted": PlanDeleted,
 }
-"""What each kind of event says. A kind keeps its meaning for good: another one has another name."""
+"""The body type of each kind of event. A kind never changes its meaning: a new one is added."""
 
 
-def said_by(kind: str, body: Mapping[str, object]) -> Said:
-    """What an event says.
+def parse_event_body(kind: str, body: Mapping[str, object]) -> EventBody:
+    """The body of an event as the type of its kind.
 
-    >>> said_by("stream-listed", {"stream": "acc", "hashes": ["0a", None]})
+    >>> parse_event_body("stream-listed", {"stream": "acc", "hashes": ["0a", None]})
     StreamListed(stream='acc', hashes=['0a', None])
 
     Raises:
-        BadEvent: the kind is not known here, or the body is not one of its kind.
+        BadEvent: an unknown kind, or a body that does not match it.
     """
-    known = KINDS.get(kind)
-    if known is None:
+    body_type = KINDS.get(kind)
+    if body_type is None:
         raise BadEvent(
             f"an event of kind {kind!r} is not understood by this release", field="kind", value=kind
         )
     try:
-        return msgspec.convert(body, known)
+        return msgspec.convert(body, body_type)
     except msgspec.ValidationError as problem:
         raise BadEvent(
             f"an event of kind {kind!r} is not understood by this release: {problem}",

@@ -1,4 +1,4 @@
-"""Constants that shape keys and rows. They are no settings: start-up compares `LAYOUT`."""
+"""Constants of the storage layout. They cannot be configured: start-up compares `LAYOUT`."""
 
 from datetime import date
 from uuid import UUID
@@ -7,14 +7,13 @@ CHUNKS_PER_PART = 128
 SHARDS = 64
 LAYOUT = {"chunks_per_part": str(CHUNKS_PER_PART), "shards": str(SHARDS), "month": "YYYY-MM"}
 
-LONGEST_DAYS, AHEAD_DAYS = 400, 1
-"""How far the time in an id may lie behind and ahead of the server's clock, in days;
-limits.clock_…_days may be less. Looking for somebody's events means looking through the months
-between."""
+MAX_ID_AGE_DAYS, MAX_ID_AHEAD_DAYS = 400, 1
+"""How far the time in an id may be behind and ahead of the server's clock, in days;
+limits.clock_…_days may be less. Finding a user's recent events means reading the months between."""
 
-LABELLED_S = 400 * 86_400
-"""How long samples are kept for training, in seconds: `default_time_to_live` of `labelled_sets` and
-of `labelled_stretches`. No column of theirs may outlive its row."""
+LABELLED_TTL_S = 400 * 86_400
+"""The time to live of samples for training, in seconds: `default_time_to_live` of `labelled_sets`
+and `labelled_stretches`. None of their columns may outlive its row."""
 
 GLOBAL_OWNER = "global"
 _USER_PREFIX = "u:"

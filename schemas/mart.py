@@ -1,9 +1,9 @@
-"""What an analyst can query: tables, columns, and a line about each with an example.
+"""The registry of the mart's tables and columns, each with a description and an example.
 
-One registry: Parquet files are written and checked by it, both SQL engines show it, and the
-tables in docs/analysts.md are made from it. Types are names that DuckDB and Spark share. Every
-time is UTC without a zone; what is local says so in its name. Ids of people and of their things
-are pseudonyms: the same thing has the same one in every table and after every refresh.
+Parquet files are written and checked by it, both SQL engines show it, and the tables in
+docs/analysts.md are generated from it. Types are names that DuckDB and Spark share. Every time is
+UTC without a zone, unless the column's name says local. Ids of users and of their data are
+pseudonyms: the same id has the same one in every table and after every refresh.
 """
 
 from dataclasses import dataclass
@@ -23,13 +23,13 @@ class MartColumn:
     Attributes:
         name: with its unit where it has one.
         type: as DuckDB writes it.
-        says: what it holds, and what a null means.
+        description: what it holds, and what a null means.
         example: a value.
     """
 
     name: str
     type: str
-    says: str
+    description: str
     example: str
 
 
@@ -39,19 +39,19 @@ class MartTable:
 
     Attributes:
         name: of the table.
-        says: what a row is.
+        description: what a row is.
         columns: in order.
         of_user: whether a row belongs to one person, named by `user`.
     """
 
     name: str
-    says: str
+    description: str
     columns: tuple[MartColumn, ...]
     of_user: bool = True
 
 
-def _table(name: str, says: str, *columns: MartColumn, of_user: bool = True) -> MartTable:
-    return MartTable(name, says, columns, of_user)
+def _table(name: str, description: str, *columns: MartColumn, of_user: bool = True) -> MartTable:
+    return MartTable(name, description, columns, of_user)
 
 
 USER = MartColumn("user", ID, "whose row it is: a keyed pseudonym", "u_3f9a62c1d07be845")
@@ -264,10 +264,10 @@ MART: dict[str, MartTable] = {
 
 
 def described(table: MartTable) -> str:
-    """A table as docs/analysts.md shows it."""
-    lines = [f"### {table.name}", "", table.says, "", "| column | type | what | example |"]
+    """A table as Markdown, for docs/analysts.md."""
+    lines = [f"### {table.name}", "", table.description, "", "| column | type | what | example |"]
     lines.append("|---|---|---|---|")
     for column in table.columns:
-        cells = (f"`{column.name}`", column.type, column.says, f"`{column.example}`")
+        cells = (f"`{column.name}`", column.type, column.description, f"`{column.example}`")
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)

@@ -1,8 +1,7 @@
-"""Names of exercises: one spelling, however a keyboard made it.
+"""Normalises the names of exercises: composed Unicode and single spaces.
 
-Names come in with superfluous spaces and, from some systems, with accents as characters of their
-own. What looks the same is one exercise. "Bench Press" and "bench press" do not look the same: case
-is kept and counts.
+Names arrive with superfluous spaces and, from some systems, with combining accents. Names that look
+the same are one exercise. "Bench Press" and "bench press" are different: case is significant.
 """
 
 import re
@@ -13,46 +12,46 @@ from typing import Annotated
 from pydantic import BeforeValidator, Field, StringConstraints
 
 LONGEST = 100
-MOST_DECOMPOSED = 4  # characters that one takes when its accents are apart
+MAX_DECOMPOSED = 4  # code points of one character when decomposed
 NO_CONTROLS = r"^[^\x00-\x1f\x7f-\x9f]*$"
-"""Text without control characters: no escapes, bells or NUL reach the terminal that lists it."""
+"""Text without control characters, which must not reach a terminal."""
 _SPACE = re.compile("[\t-\r \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]+")
 """Unicode's white space; `\\s` also means separators of records, which have been kept as names."""
 
 
-def one_spelling(name: str) -> str:
-    r"""A name as it is kept: composed (Unicode's NFC), single spaces inside, none around it.
+def normalised_name(name: str) -> str:
+    r"""A name in normal form: composed (Unicode's NFC), single spaces inside, none around it.
 
-    A text that is too long for any name comes back as it was, decomposed: composing takes quadratic
-    time, and the check of its length refuses it in any case.
+    A text that is too long for any name stays decomposed: composing takes quadratic time, and the
+    check of its length refuses it in any case.
 
-    >>> one_spelling("  Bulga\u0308rian \t split\u00a0squat\n")
+    >>> normalised_name("  Bulga\u0308rian \t split\u00a0squat\n")
     'Bulgärian split squat'
     """
     spaced = _SPACE.sub(" ", name).strip(" ")
-    if spaced.isascii() or len(spaced) > LONGEST * MOST_DECOMPOSED:
+    if spaced.isascii() or len(spaced) > LONGEST * MAX_DECOMPOSED:
         return spaced
     return unicodedata.normalize("NFC", spaced)
 
 
-def respelled(said: Mapping[str, object]) -> dict[str, object]:
-    """An event's body with its `exercise`, and those of its `sets`, in one spelling.
+def with_normalised_names(body: Mapping[str, object]) -> dict[str, object]:
+    """An event's body with its `exercise`, and those of its `sets`, normalised.
 
-    For bodies that were kept before names were spelled one way at the door.
+    For bodies that were stored before names were normalised on arrival.
     """
-    found = dict(said)
-    match found:
+    normalised = dict(body)
+    match normalised:
         case {"exercise": str(name)}:
-            found["exercise"] = one_spelling(name)
-        case {"sets": list(several)}:
-            found["sets"] = [respelled(one) for one in several]
+            normalised["exercise"] = normalised_name(name)
+        case {"sets": list(sets)}:
+            normalised["sets"] = [with_normalised_names(planned) for planned in sets]
         case _:
             pass
-    return found
+    return normalised
 
 
 def _text_in_one_spelling(value: object) -> object:
-    return one_spelling(value) if isinstance(value, str) else value
+    return normalised_name(value) if isinstance(value, str) else value
 
 
 ExerciseName = Annotated[
@@ -61,4 +60,4 @@ ExerciseName = Annotated[
     BeforeValidator(_text_in_one_spelling),
     Field(description="kept composed (NFC) and with single spaces; case counts"),
 ]
-"""What every exercise is called that comes in."""
+"""The name of an exercise in a request."""

@@ -1,4 +1,4 @@
-"""How long work reports its progress, to whatever the caller passes in."""
+"""The interface by which long tasks report their progress."""
 
 from typing import Protocol
 
@@ -11,7 +11,7 @@ class Progress(Protocol):
         ...
 
 
-class Silent:
+class NoProgress:
     """Reports nothing."""
 
     def step(self, what: str, done: int, total: int | None = None) -> None:

@@ -1,4 +1,4 @@
-"""One shape for every report under build/: demo, evaluate, each bench, soak, fuzz."""
+"""The format of every report under build/: demo, evaluate, each bench, soak, fuzz."""
 
 from dataclasses import asdict, dataclass, field
 

@@ -1,10 +1,10 @@
-"""The words for what a run of a job came to, and for what it came to for each user."""
+"""Statuses of job runs, and of their outcomes per user."""
 
 from typing import Final, Literal, get_args
 
 RunStatus = Literal["running", "done", "nothing-to-do", "not-learned", "refused", "failed"]
-"""Of a run. `nothing-to-do`: no input is new; `not-learned`: the data carries no model; `refused`:
-the gate said no to the recipe."""
+"""Of a run. `nothing-to-do`: no new input; `not-learned`: not enough data for a model; `refused`:
+the recipe did not pass the gate."""
 
 UserStatus = Literal[
     "promoted",
@@ -19,9 +19,9 @@ UserStatus = Literal[
     "replayed",
 ]
 """Of a user in a run. `unchanged`: the same model as before; `overtaken`: another run moved the
-pointer meanwhile; `taken-back`: the same bytes as those of a run that was; `retired`: what is left
-of the labelled sets carries no model any more; `refused`: the recipe was; `vetoed`: this user's
-model was worse; `failed`: the data, or our code for it, is broken."""
+pointer meanwhile; `taken-back`: the same bytes as those of a withdrawn run; `retired`: too few
+labelled sets are left for a model; `refused`: the recipe did not pass the gate; `vetoed`: this
+user's model was worse; `failed`: an error in the data or in the code."""
 
 RUN_STATUSES: Final[str] = ", ".join(get_args(RunStatus))
 USER_STATUSES: Final[str] = ", ".join(get_args(UserStatus))

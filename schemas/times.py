@@ -1,4 +1,4 @@
-"""Times as whole numbers, without a detour through floating point."""
+"""Conversion of times to and from whole numbers, without floating point."""
 
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar, cast
@@ -7,8 +7,7 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 NS_PER_S = 1_000_000_000
 AnyTime = TypeVar("AnyTime", bound=datetime | None)
 EARLIEST, LATEST = EPOCH, datetime(2200, 1, 1, tzinfo=UTC)
-"""The times that a client may send: from a clock that was never set to far enough from where dates
-end."""
+"""The range of times that a client may send: from an unset clock to well before `datetime.max`."""
 _US = timedelta(microseconds=1)
 
 
@@ -22,7 +21,7 @@ def us_of(at: datetime) -> int:
 
 
 def at_us(us: int) -> datetime:
-    """The time that lies so many microseconds after the epoch."""
+    """The time so many microseconds after the epoch."""
     return EPOCH + timedelta(microseconds=us)
 
 

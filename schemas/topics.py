@@ -1,4 +1,4 @@
-"""The words that join those who announce a change in `changes` to those who wait for it."""
+"""Topics of the table `changes`, which connect writers that announce changes to jobs."""
 
 from typing import Literal
 
@@ -13,5 +13,5 @@ Topic = Literal[
     "follows",
     "erased",
 ]
-"""`samples`: of a part that is being filled; `erased`: the user, whom a restored backup would bring
-back. A job that waits for a topic that nobody announces would never learn again."""
+"""`samples`: a part is being filled; `erased`: the user, whom a restored backup would bring back. A
+job for a topic that no writer announces would never train again."""

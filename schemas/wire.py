@@ -8,16 +8,16 @@ KINDS = ("acc", "gyro")
 UNITS = {"acc": ("g", "m/s2"), "gyro": ("rad/s", "deg/s")}
 RATE_MIN_HZ, RATE_MAX_HZ = 1.0, 1000.0
 
-LARGEST: Final = {"g": 1000.0, "m/s2": 10_000.0, "rad/s": 1000.0, "deg/s": 60_000.0}
-"""No wrist and no sensor reaches these values: a larger one is a mistake in unit or scale."""
+MAX_MAGNITUDE: Final = {"g": 1000.0, "m/s2": 10_000.0, "rad/s": 1000.0, "deg/s": 60_000.0}
+"""No wrist and no sensor reaches these values: a larger one is an error in unit or scale."""
 
 SEQ_MAX = 1_000_000
-"""Chunk numbers end here."""
+"""The largest chunk number."""
 
 LIST_BYTES = 8_000_000
-"""The largest list of a stream, in bytes. A hash takes 67 bytes in it and a number without a chunk
-5; it is one row of the journal, and a node takes 8 MiB in one write. It holds 119,000 hashes: 33
-hours of one-second chunks, or two weeks of chunks of 512 samples at 50 Hz."""
+"""The largest list of a stream, in bytes: a hash takes 67 and a number without a chunk 5. A list is
+one row of the journal, and a node takes 8 MiB in one write. It holds 119,000 hashes: 33 hours of
+one-second chunks, or two weeks of chunks of 512 samples at 50 Hz."""
 
 CHUNK_FIELDS: Final = ("v", "t0", "rate_hz", "unit", "scale", "n", "xyz")
 """The binary form, in its canonical order; `t_ms` follows where a device is irregular.
@@ -41,7 +41,7 @@ class JsonChunk(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class Receipt(msgspec.Struct, frozen=True, omit_defaults=True):
-    """The bytes with this hash are durable. `quantum` is the step JSON values were kept with."""
+    """The bytes with this hash are durable. `quantum`: the step that JSON values are rounded to."""
 
     session: str
     stream: str

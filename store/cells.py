@@ -1,4 +1,4 @@
-"""Cells with write timestamps, as Cassandra has them, in memory: `store.memory` is made of them."""
+"""In-memory tables of cells with write timestamps like Cassandra's, the base of `store.memory`."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -11,29 +11,29 @@ class Cells:
 
     def __init__(self) -> None:
         self._rows: dict[CellKey, dict[Any, tuple[int, Any]]] = {}
-        self._gone: dict[CellKey, int] = {}
+        self._tombstones: dict[CellKey, int] = {}
 
     def write(self, key: CellKey, values: Mapping[Any, Any], at: int) -> None:
         """Write cells; an older write changes nothing, and at a tie the greater value stays."""
         row = self._rows.setdefault(key, {})
         for column, value in values.items():
             old = row.get(column)
-            if old is None or at > old[0] or (at == old[0] and _greater(value, old[1])):
+            if old is None or at > old[0] or (at == old[0] and _wins(value, old[1])):
                 row[column] = (at, value)
 
     def delete(self, prefix: CellKey, at: int) -> None:
         """Delete everything under a prefix that was written at or before `at`."""
-        self._gone[prefix] = max(at, self._gone.get(prefix, 0))
+        self._tombstones[prefix] = max(at, self._tombstones.get(prefix, 0))
 
     def read(self, prefix: CellKey) -> Iterator[tuple[CellKey, dict[Any, Any]]]:
         """Live rows under a prefix, ordered by key."""
         for key in sorted((k for k in self._rows if k[: len(prefix)] == prefix), key=repr):
-            gone = max((self._gone.get(key[:n], 0) for n in range(len(key) + 1)), default=0)
+            gone = max((self._tombstones.get(key[:n], 0) for n in range(len(key) + 1)), default=0)
             row = {c: value for c, (at, value) in self._rows[key].items() if at > gone}
             if row:
                 yield key, row
 
 
-def _greater(value: Any, old: Any) -> bool:
+def _wins(value: Any, old: Any) -> bool:
     """Which of two values wins a tie. Cassandra compares bytes; any fixed order will do here."""
     return value != old and repr(value) > repr(old)

@@ -1,4 +1,4 @@
-"""Which model serves an owner: a pointer moved by what was read, and runs that were taken back."""
+"""Which model serves an owner: pointers moved by compare-and-set, and withdrawn runs."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -19,14 +19,14 @@ _MOVE = (
     "UPDATE champions SET version = ?, sha256 = ?, run_id = ?, previous_version = ?, "
     f"previous_run_id = ?, promoted_at = ?, earlier = ? WHERE {_KEY} IF version = ? AND run_id = ?"
 )
-KEPT_EARLIER = 6
+MAX_EARLIER = 6
 """Earlier promotions that a pointer remembers: with the champion and the one before it eight, so
-that a week of bad nights can be undone."""
-Promoted = tuple[str, UUID]  # a version, and the run that let it serve
+that a week of bad nightly runs can be undone."""
+Promotion = tuple[str, UUID]  # a version, and the run that promoted it
 
 
 class Challenger(NamedTuple):
-    """A stored model that shall serve its owner."""
+    """A stored model that is a candidate to serve its owner."""
 
     owner: str
     model_id: str
@@ -37,7 +37,7 @@ class Challenger(NamedTuple):
 
     @classmethod
     def of(cls, model: StoredModel) -> "Challenger":
-        """The challenger that a stored model is."""
+        """A stored model as a challenger."""
         key = (model.owner, model.model_id, model.family, model.version)
         return cls(*key, model.sha256, model.run_id)
 
@@ -50,7 +50,7 @@ class Challenger(NamedTuple):
 class Champion(NamedTuple):
     """Which version serves an owner, and which ones did before.
 
-    An empty `version` says that the run retired what had served: nothing of the owner's own does.
+    An empty `version` means that the run retired the owner's model: none of the owner's own serves.
 
     Attributes:
         previous_version, previous_run_id: what served before; None where nothing did.
@@ -66,7 +66,7 @@ class Champion(NamedTuple):
     previous_version: str | None
     previous_run_id: UUID | None
     promoted_at: datetime
-    earlier: tuple[Promoted, ...] = ()
+    earlier: tuple[Promotion, ...] = ()
 
     @property
     def pointer_key(self) -> tuple[str, str, str]:
@@ -74,8 +74,8 @@ class Champion(NamedTuple):
         return self.owner, self.model_id, self.family
 
 
-class Serving(NamedTuple):
-    """The version that readers use, after withdrawn runs are taken out."""
+class ServingVersion(NamedTuple):
+    """The version that readers use; promotions by withdrawn runs are skipped."""
 
     owner: str
     model_id: str
@@ -97,7 +97,7 @@ class Champions:
         self._database = database
 
     async def read(self, owner: str, model_id: str, family: str) -> Champion | None:
-        """The pointer as it stands, withdrawn or not."""
+        """The stored pointer, whether or not its run was withdrawn."""
         rows = await self._database.run(
             f"SELECT {_CHAMPION} FROM champions WHERE {_KEY}", (owner, model_id, family)
         )
@@ -117,39 +117,41 @@ class Champions:
         )
         return [_champion(row) for row in rows]
 
-    async def serving(self, owner: str, model_id: str, family: str) -> Serving | None:
-        """What readers use: the champion, or the newest before it of a run that still stands."""
+    async def serving(self, owner: str, model_id: str, family: str) -> ServingVersion | None:
+        """The champion, or the newest version before it whose run is not withdrawn."""
         champion = await self.read(owner, model_id, family)
         return None if champion is None else await self.in_effect(champion)
 
-    async def in_effect(self, champion: Champion) -> Serving | None:
+    async def in_effect(self, champion: Champion) -> ServingVersion | None:
         """The champion, or the newest before it whose run was not withdrawn.
 
         None when all were, and where a run retired the owner's model.
         """
-        found = await self._standing(_named(champion))
+        found = await self._first_not_withdrawn(_promotions(champion))
         if found is None or not found[0]:
             return None
-        return Serving(*champion.pointer_key, *found, champion.promoted_at)
+        return ServingVersion(*champion.pointer_key, *found, champion.promoted_at)
 
-    async def taken_back(self, champion: Champion, version: str) -> UUID | None:
-        """The run with which a version was taken back; None when the pointer knows of none."""
-        for named, run_id in _named(champion):
-            if named == version and await self.is_withdrawn(run_id):
+    async def withdrawn_run_of(self, champion: Champion, version: str) -> UUID | None:
+        """The withdrawn run that promoted a version; None when the pointer names none."""
+        for promoted, run_id in _promotions(champion):
+            if promoted == version and await self.is_withdrawn(run_id):
                 return run_id
         return None
 
     async def promote(
         self, challenger: Challenger, incumbent: Champion | None, at: datetime
     ) -> Champion:
-        """Let a challenger serve, if the pointer still is what was read.
+        """Make a challenger the champion, if the pointer still is what was read.
 
         Raises:
-            LostChampionRace: it is not; read again and judge again.
+            LostChampionRace: it is not; read the pointer and compare the models again.
         """
-        named = [] if incumbent is None else _named(incumbent)
-        before = [one for one in named if one[0] != challenger.version]
-        promoted = await self._ahead_of(before, challenger, at)
+        promotions = [] if incumbent is None else _promotions(incumbent)
+        earlier_promotions = [
+            (version, run_id) for version, run_id in promotions if version != challenger.version
+        ]
+        promoted = await self._pointer_to(earlier_promotions, challenger, at)
         if incumbent is None:
             cql = (
                 f"INSERT INTO champions ({_CHAMPION}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
@@ -161,18 +163,18 @@ class Champions:
         return promoted
 
     async def rollback(self, owner: str, model_id: str, family: str, at: datetime) -> Champion:
-        """Let the newest version before the champion serve again whose run was not withdrawn.
+        """Go back to the newest version before the champion whose run was not withdrawn.
 
         Raises:
-            NoModel: there is no champion, none before it, or all were taken back.
+            NoModel: there is no champion, none before it, or all were withdrawn.
             LostChampionRace: the pointer moved meanwhile.
         """
         champion = await self.read(owner, model_id, family)
-        named = [] if champion is None else _named(champion)[1:]
-        models = [one for one in named if one[0]]
+        promotions = [] if champion is None else _promotions(champion)[1:]
+        models = [(version, run_id) for version, run_id in promotions if version]
         if champion is None or not models:
             raise NoModel(f"{owner} has no earlier {family} model for {model_id} to go back to.")
-        found = await self._standing(models)
+        found = await self._first_not_withdrawn(models)
         if found is None:
             version, run_id = models[0]
             raise NoModel(f"Version {version} was taken back with run {run_id}.")
@@ -184,17 +186,17 @@ class Champions:
         if not rows:
             raise NoModel(f"Version {version} of {owner} is not kept any more.")
         back = Challenger(owner, model_id, family, version, rows[0].sha256, run_id)
-        target = await self._ahead_of(named[named.index(found) + 1 :], back, at)
+        target = await self._pointer_to(promotions[promotions.index(found) + 1 :], back, at)
         await self._replace(champion, target)
         return target
 
     async def retire(
         self, owner: str, model_id: str, family: str, run_id: UUID, at: datetime
     ) -> str | None:
-        """Let nothing of an owner's own serve any more, as a run found.
+        """Stop serving an owner's own model, as a run decided.
 
-        What served becomes the previous version, so a rollback, or the withdrawal of the run,
-        brings it back.
+        The model becomes the previous version, so a rollback, or the withdrawal of the run,
+        restores it.
 
         Returns:
             the version that served; None where none did, and nothing changes.
@@ -206,51 +208,51 @@ class Champions:
         serving = None if champion is None else await self.in_effect(champion)
         if champion is None or serving is None:
             return None
-        nothing = Challenger(owner, model_id, family, "", b"", run_id)
-        target = await self._ahead_of(_named(champion), nothing, at)
+        no_model = Challenger(owner, model_id, family, "", b"", run_id)
+        target = await self._pointer_to(_promotions(champion), no_model, at)
         await self._replace(champion, target)
         return serving.version
 
     async def remove(self, owner: str, model_id: str, family: str) -> None:
-        """Let nothing serve any more (erasure)."""
+        """Delete the pointer (erasure)."""
         await self._database.applied(
             f"DELETE FROM champions WHERE {_KEY} IF EXISTS", (owner, model_id, family)
         )
 
     async def withdraw(self, run_id: UUID, reason: str, at: datetime) -> None:
-        """Take back everything a run promoted: readers fall back to what was before."""
+        """Withdraw everything that a run promoted: readers fall back to what served before."""
         await self._database.run(
             "INSERT INTO withdrawn_runs (run_id, reason, withdrawn_at) VALUES (?, ?, ?)",
             (run_id, reason, at),
         )
 
     async def withdrawn(self) -> list[UUID]:
-        """Every run that was taken back, the newest first."""
+        """Every withdrawn run, newest first."""
         rows = await self._database.run("SELECT run_id FROM withdrawn_runs")
         return sorted((row.run_id for row in rows), reverse=True)
 
     async def is_withdrawn(self, run_id: UUID) -> bool:
-        """Whether a run was taken back."""
+        """Whether a run was withdrawn."""
         rows = await self._database.run(
             "SELECT run_id FROM withdrawn_runs WHERE run_id = ?", (run_id,)
         )
         return bool(rows)
 
-    async def _standing(self, named: Sequence[Promoted]) -> Promoted | None:
-        """The first that was not taken back."""
-        for one in named:
-            if not await self.is_withdrawn(one[1]):
-                return one
+    async def _first_not_withdrawn(self, promotions: Sequence[Promotion]) -> Promotion | None:
+        """The first promotion whose run was not withdrawn."""
+        for version, run_id in promotions:
+            if not await self.is_withdrawn(run_id):
+                return version, run_id
         return None
 
-    async def _ahead_of(
-        self, before: Sequence[Promoted], challenger: Challenger, at: datetime
+    async def _pointer_to(
+        self, earlier_promotions: Sequence[Promotion], challenger: Challenger, at: datetime
     ) -> Champion:
-        """The pointer that names a challenger, and what served before as what it falls back to."""
-        found = await self._standing(before)
-        served = found if found is not None and found[0] else (None, None)
-        rest = tuple(one for one in before if one != served)
-        return Champion(*challenger, *served, at, rest[:KEPT_EARLIER])
+        """A pointer to a challenger, with the promotions that it can fall back to."""
+        newest = await self._first_not_withdrawn(earlier_promotions)
+        previous = newest if newest is not None and newest[0] else (None, None)
+        rest = tuple(promotion for promotion in earlier_promotions if promotion != previous)
+        return Champion(*challenger, *previous, at, rest[:MAX_EARLIER])
 
     async def _replace(self, current: Champion, target: Champion) -> None:
         """Move a pointer from what was read to a target of the same owner, layout and family.
@@ -265,7 +267,7 @@ class Champions:
     async def _move(self, cql: str, values: tuple[object, ...], target: Champion) -> None:
         try:
             won = await self._database.applied(cql, values)
-        except UncertainWrite:  # the same condition again also completes what was begun
+        except UncertainWrite:  # repeating the condition completes a write that was under way
             won = await self._database.applied(cql, values)
         if won:
             return
@@ -276,14 +278,14 @@ class Champions:
             )
 
 
-def _named(champion: Champion) -> list[Promoted]:
-    """The versions that a pointer names with the runs that let them serve, the newest first."""
-    both = (
+def _promotions(champion: Champion) -> list[Promotion]:
+    """The versions that a pointer names with the runs that promoted them, newest first."""
+    newest = (
         (champion.version, champion.run_id),
         (champion.previous_version, champion.previous_run_id),
     )
-    named = [(version, run_id) for version, run_id in both if version is not None and run_id]
-    return [*named, *champion.earlier]
+    promotions = [(version, run_id) for version, run_id in newest if version is not None and run_id]
+    return [*promotions, *champion.earlier]
 
 
 def _champion(row: Row) -> Champion:

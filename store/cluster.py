@@ -1,4 +1,4 @@
-"""The driver's cluster as the settings name it: hosts, policies, time-outs, who connects."""
+"""Builds the driver's `Cluster` from the settings: hosts, policies, time-outs, login."""
 
 import ssl
 from pathlib import Path
@@ -13,27 +13,29 @@ from cassandra.policies import (
 )
 
 from schemas.config import Cassandra
-from store.reactor import Home, connections_in
+from store.reactor import LoopThread, connection_class_for
 from store.rows import named_rows
 
 
 def cluster_of(
-    settings: Cassandra, auth: PlainTextAuthProvider | None, home: Home | None
+    settings: Cassandra, auth: PlainTextAuthProvider | None, loop_thread: LoopThread | None
 ) -> Cluster:
     """The driver's cluster; nothing is connected yet.
 
     Args:
         settings: hosts, port, data centre, consistency, TLS.
         auth: of `auth_of`.
-        home: the loop that will ask, None for the driver's own thread.
+        loop_thread: the event loop that sends all requests, None for the driver's own thread.
     """
-    # Tables and tokens tell which node holds a row. One node holds them all: reading them made a
-    # connection cost 0.3 s instead of 0.04 s, again for everybody after each new table, and asking
-    # for them a tenth of each request.
-    several = not settings.own_node
-    near = DCAwareRoundRobinPolicy(settings.local_dc)
+    # Schema and token metadata tell which node holds a row. A single node holds every row: there,
+    # reading the metadata made a connection cost 0.3 s instead of 0.04 s, again for every client
+    # after each new table, and looking it up took a tenth of each request.
+    multiple_nodes = not settings.own_node
+    local_dc_policy = DCAwareRoundRobinPolicy(settings.local_dc)
     profile = ExecutionProfile(
-        load_balancing_policy=TokenAwarePolicy(near) if several else near,
+        load_balancing_policy=TokenAwarePolicy(local_dc_policy)
+        if multiple_nodes
+        else local_dc_policy,
         consistency_level=getattr(ConsistencyLevel, settings.consistency),
         serial_consistency_level=ConsistencyLevel.LOCAL_SERIAL,
         request_timeout=settings.request_timeout_s,
@@ -45,13 +47,15 @@ def cluster_of(
         protocol_version=5,
         # The driver's own policy waits up to ten minutes: a node is back in five seconds.
         reconnection_policy=ExponentialReconnectionPolicy(0.5, 2.0),
-        connection_class=connections_in(home) if home else Cluster.connection_class,
+        connection_class=connection_class_for(loop_thread)
+        if loop_thread
+        else Cluster.connection_class,
         compression=False,  # negotiated silently where lz4 is there; sample bytes are dense
         execution_profiles={EXEC_PROFILE_DEFAULT: profile},
         ssl_context=ssl.create_default_context(cafile=settings.tls_ca) if settings.tls_ca else None,
         auth_provider=auth,
-        schema_metadata_enabled=several,
-        token_metadata_enabled=several,
+        schema_metadata_enabled=multiple_nodes,
+        token_metadata_enabled=multiple_nodes,
     )
 
 

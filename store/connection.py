@@ -1,4 +1,4 @@
-"""From settings to a connection: the cluster is reached, or a sentence says why it is not."""
+"""Connects to the cluster that the settings name, or raises an error that says why it cannot."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -7,10 +7,10 @@ from cassandra import DriverException, UnresolvableContactPoints
 from cassandra.cluster import NoHostAvailable
 
 from schemas.config import Cassandra
-from schemas.errors import DatabaseAway, NotAllowed
+from schemas.errors import DatabaseUnavailable, NotAllowed
 from store.cluster import auth_of, cluster_of
 from store.database import Database
-from store.reactor import Home
+from store.reactor import LoopThread
 
 FETCH_ROWS = 200
 """Rows in a page: rows carry samples, and the default of 5,000 is more than a node's heap."""
@@ -22,7 +22,7 @@ def connect(
     keyspace: str | None,
     password_file: Path | None = None,
     credentials: tuple[str, str] | None = None,
-    home: Home | None = None,
+    loop_thread: LoopThread | None = None,
 ) -> Database:
     """Connect to the cluster that the settings name.
 
@@ -31,32 +31,32 @@ def connect(
         keyspace: None before the keyspace exists (migrations only).
         password_file: read when `settings.username` is set.
         credentials: another role's name and password (store.credentials).
-        home: the loop that will ask, which then also sends and reads; call in another thread.
-            None: the driver's own thread does, for commands and jobs.
+        loop_thread: the event loop that sends all requests and also reads the answers; call this
+            from another thread. None: the driver's own thread does, for commands and jobs.
 
     Raises:
-        DatabaseAway: nobody answers there, or no host's name leads anywhere at the moment.
-        NotAllowed: Cassandra does not know the name with this password.
+        DatabaseUnavailable: no host answers, or none of their names can be resolved now.
+        NotAllowed: Cassandra refuses this name and password.
     """
     name = credentials[0] if credentials else settings.username or "nobody"
     auth = auth_of(settings, password_file, credentials)
     try:
-        cluster = cluster_of(settings, auth, home)
+        cluster = cluster_of(settings, auth, loop_thread)
     except UnresolvableContactPoints as problem:
-        raise _not_let_in(settings, name, problem) from problem
+        raise _connection_error(settings, name, problem) from problem
     try:
         session = cluster.connect(keyspace)
         session.default_fetch_size = FETCH_ROWS
-        return Database(cluster, session, home, gathers=settings.own_node)
+        return Database(cluster, session, loop_thread, batch_writes=settings.own_node)
     except (NoHostAvailable, DriverException) as problem:
         cluster.shutdown()
-        raise _not_let_in(settings, name, problem) from problem
+        raise _connection_error(settings, name, problem) from problem
 
 
-def _not_let_in(
+def _connection_error(
     settings: Cassandra, name: str, problem: NoHostAvailable | DriverException
-) -> NotAllowed | DatabaseAway:
-    """The error for a connection that did not come about."""
+) -> NotAllowed | DatabaseUnavailable:
+    """The error for a failed connection attempt."""
     if "AuthenticationFailed" in repr(problem) or "uthentication" in str(problem):
         return NotAllowed(
             f"Cassandra does not let {name} in with this password.",
@@ -64,13 +64,13 @@ def _not_let_in(
             "migrate --roles`.",
         )
     hosts = ", ".join(settings.hosts)
-    return DatabaseAway(
-        f"No Cassandra answers at {hosts} port {settings.port}: {_said(problem)}.",
+    return DatabaseUnavailable(
+        f"No Cassandra answers at {hosts} port {settings.port}: {_host_errors(problem)}.",
         next_step="Start the embedded node with `muvr up`, or check cassandra.contact_points.",
     )
 
 
-def _said(problem: Exception) -> str:
-    """What the hosts said, without what the driver wraps around it."""
+def _host_errors(problem: Exception) -> str:
+    """The hosts' own error messages, without the driver's text around them."""
     errors: Iterable[object] = getattr(problem, "errors", {}).values() or [problem]
     return "; ".join(sorted({str(one).rpartition("Last error: ")[2].rstrip(".") for one in errors}))

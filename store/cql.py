@@ -1,4 +1,4 @@
-"""CQL files: split into statements, and each made safe to run twice."""
+"""Splits CQL files into statements that are safe to run twice."""
 
 import hashlib
 import re
@@ -72,7 +72,7 @@ def statements_in(text: str) -> list[str]:
 
 
 def repeatable(statement: str) -> str:
-    """The statement so that running it again changes nothing: a migration may die half way.
+    """The statement in a form that can be repeated: a migration may fail half way.
 
     >>> repeatable("CREATE TABLE t (a int PRIMARY KEY)")
     'CREATE TABLE IF NOT EXISTS t (a int PRIMARY KEY)'
@@ -106,7 +106,7 @@ def _read(path: Path) -> Migration:
 
 
 def _collapse(statement: str) -> str:
-    """Spaces outside of strings as one."""
+    """The statement with runs of white space outside strings collapsed."""
     parts = re.split(r"""('(?:[^']|'')*'|"(?:[^"]|"")*"|\$\$.*?\$\$)""", statement, flags=re.DOTALL)
     collapsed = (part if i % 2 else re.sub(r"\s+", " ", part) for i, part in enumerate(parts))
     return "".join(collapsed).strip()

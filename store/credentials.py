@@ -14,14 +14,14 @@ from schemas.config import Cassandra, Config
 from schemas.errors import BadConfig
 from store.connection import connect
 from store.database import Database
-from store.reactor import Home
+from store.reactor import LoopThread
 from store.secret_file import write_new
 
 Role = Literal["service", "spark", "migrations", "admin"]
 ROLES: tuple[Role, ...] = ("service", "spark", "migrations")
 _FILE = "cassandra-password"
-FIRST_ADMIN = "cassandra"
-"""Name and password of the superuser that every new cluster has."""
+DEFAULT_SUPERUSER = "cassandra"
+"""Username and password of the superuser that every new cluster has."""
 
 
 class Credentials(NamedTuple):
@@ -32,7 +32,7 @@ class Credentials(NamedTuple):
 
 
 def username_of(settings: Cassandra, role: Role) -> str:
-    """The name of a role; the service's where it has none of its own. Empty: nobody asks.
+    """The username of a role; the service's if it has none of its own; "" without authentication.
 
     >>> username_of(Cassandra(username="muvr"), "spark")
     'muvr'
@@ -41,7 +41,7 @@ def username_of(settings: Cassandra, role: Role) -> str:
         "service": settings.username,
         "spark": settings.spark_username,
         "migrations": settings.migrations_username,
-        "admin": settings.admin_username or FIRST_ADMIN,
+        "admin": settings.admin_username or DEFAULT_SUPERUSER,
     }[role]
     return (own or settings.username) if settings.username else ""
 
@@ -49,10 +49,10 @@ def username_of(settings: Cassandra, role: Role) -> str:
 def credentials_of(
     config: Config, role: Role, environment: Mapping[str, str] | None = None
 ) -> Credentials | None:
-    """A role's name and password; None when the cluster asks for none.
+    """A role's name and password; None where the cluster needs none.
 
     Raises:
-        BadConfig: there is no password; the sentence names the variable and the file.
+        BadConfig: there is no password; the message names the variable and the file.
     """
     username = username_of(config.cassandra, role)
     if not username:
@@ -68,10 +68,10 @@ def password_file(folder: Path, role: Role) -> Path:
 
 
 def password_in(path: Path, username: str, environment: Mapping[str, str] | None = None) -> str:
-    """The password in the variable that is named like the file, else in the file.
+    """The password from the environment variable named like the file, else from the file.
 
     Raises:
-        BadConfig: in neither.
+        BadConfig: it is in neither.
     """
     variable = f"MUVR_{path.name.replace('-', '_').upper()}"
     text = (os.environ if environment is None else environment).get(variable)
@@ -87,7 +87,7 @@ def password_in(path: Path, username: str, environment: Mapping[str, str] | None
 
 
 def make_passwords(config: Config) -> None:
-    """Make the passwords that are missing, for the embedded node: nobody else has to know them."""
+    """Generate the missing passwords of the embedded node: nobody has to know them."""
     config.paths.secrets.mkdir(parents=True, exist_ok=True, mode=0o700)
     for role in (*ROLES, "admin"):
         path = password_file(config.paths.secrets, role)
@@ -96,17 +96,22 @@ def make_passwords(config: Config) -> None:
 
 
 def open_as(
-    config: Config, role: Role, *, keyspace: str | None = None, home: Home | None = None
+    config: Config,
+    role: Role,
+    *,
+    keyspace: str | None = None,
+    loop_thread: LoopThread | None = None,
 ) -> Database:
-    """A connection to the deployment's keyspace under a role's name; `home` as in `connect`.
+    """Connect to the deployment's keyspace as a role; `loop_thread` as in `connect`.
 
     Raises:
-        DatabaseAway: nobody answers there.
-        BadConfig: Cassandra does not know the name with this password.
+        DatabaseUnavailable: no host answers.
+        BadConfig: the role has no password.
+        NotAllowed: Cassandra refuses this name and password.
     """
     return connect(
         config.cassandra,
         keyspace=keyspace or config.cassandra.keyspace,
         credentials=credentials_of(config, role),
-        home=home,
+        loop_thread=loop_thread,
     )

@@ -1,4 +1,4 @@
-"""What was kept but cannot be used: reason and payload, for 30 days."""
+"""Dead letters: data that was received but cannot be used, with the reason, for 30 days."""
 
 from datetime import date, datetime, timedelta
 from typing import NamedTuple
@@ -12,7 +12,7 @@ KEPT_DAYS = 30
 
 
 class DeadLetter(NamedTuple):
-    """One thing that cannot be used. The same id on the same day is the same letter."""
+    """One dead letter. The same id on the same day is the same letter."""
 
     id: UUID
     user_id: UUID
@@ -34,7 +34,7 @@ class DeadLetters:
         self.per_day = per_day
 
     async def put(self, letter: DeadLetter) -> None:
-        """Keep a letter under the day on which its content was received."""
+        """Store a letter under the day on which its content was received."""
         await self._database.run(
             "INSERT INTO dead_letters (day, shard, id, user_id, kind, reason, payload, "
             "received_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
@@ -50,7 +50,7 @@ class DeadLetters:
         return sum(row.user_id == user_id for row in rows)
 
     async def of_user(self, user_id: UUID, now: datetime) -> list[DeadLetter]:
-        """Everything of a user that is still kept, oldest day first."""
+        """All letters of a user that are still stored, oldest day first."""
         rows = [
             row
             for day, id_ in await self._ids(user_id, now)
@@ -63,7 +63,7 @@ class DeadLetters:
         return [DeadLetter(*row)._replace(received_at=aware(row.received_at)) for row in rows]
 
     async def delete_user(self, user_id: UUID, now: datetime) -> int:
-        """Delete a user's letters; tells how many there were."""
+        """Delete a user's letters; returns how many there were."""
         found = await self._ids(user_id, now)
         for day, id_ in found:
             await self._database.run(

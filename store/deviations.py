@@ -1,4 +1,4 @@
-"""Projection of deviations: one row per planned set, or done set that nobody planned."""
+"""Projections of deviations: one row per planned set, and per done set that was not planned."""
 
 from collections.abc import Sequence
 from datetime import date, datetime
@@ -12,10 +12,10 @@ _SESSION = "WHERE user_id = ? AND month = ? AND session_id = ?"
 
 
 class DeviationRow(NamedTuple):
-    """One row; None where there was no plan, or nothing was done.
+    """One row; None where nothing was planned, or nothing was done.
 
-    `started_at_utc` is that of the done set, of a missed one that of its session. `revision` is
-    the time of the newest event that the row follows from.
+    `started_at_utc` is the start of the done set, or of the session for a missed one. `revision` is
+    the time of the newest event that the row is based on.
     """
 
     session_id: UUID
@@ -57,7 +57,7 @@ class Deviations:
         rows: Sequence[DeviationRow],
         revision: int,
     ) -> None:
-        """Let these be a session's rows, as of a revision, all at once; older ones are gone."""
+        """Replace a session's rows, as of a revision, in one batch."""
         key = (user_id, month)
         delete = f"DELETE FROM deviations USING TIMESTAMP ? {_SESSION}"
         insert = (

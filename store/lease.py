@@ -1,4 +1,4 @@
-"""The migration lease: one process at a time, taken and kept by conditional writes only."""
+"""The migration lease: held by one process at a time, by conditional writes only."""
 
 import os
 import socket
@@ -10,84 +10,84 @@ from contextlib import contextmanager
 from schemas.errors import LeaseHeld, UncertainWrite
 from store.database import Database, Row
 
-_PAUSE_S = 0.2
+_RETRY_PAUSE_S = 0.2
 
 
 class Lease:
-    """The right to do one named thing. A holder that dies loses it when its row's TTL runs out."""
+    """An exclusive, named lease. A holder that dies loses it when its row's TTL expires."""
 
-    def __init__(self, database: Database, name: str, *, lasts_s: int) -> None:
+    def __init__(self, database: Database, name: str, *, ttl_s: int) -> None:
         """Describe a lease without taking it.
 
         Args:
             database: a connection to a keyspace with the table `migration_lease`.
             name: what is leased.
-            lasts_s: whole seconds without a renewal after which others may take it.
+            ttl_s: whole seconds without a renewal after which the lease expires.
         """
         self.owner = f"{socket.gethostname()} process {os.getpid()} ({uuid.uuid4().hex[:8]})"
         self._database = database
         self._name = name
-        self._lasts_s = lasts_s
+        self._ttl_s = ttl_s
         self._written_s = 0.0
 
-    def take(self, *, patience_s: float) -> None:
-        """Take the lease, waiting for its present holder.
+    def take(self, *, timeout_s: float) -> None:
+        """Take the lease, waiting for its current holder.
 
         Raises:
-            LeaseHeld: somebody else still holds it after `patience_s`.
+            LeaseHeld: another process still holds it after `timeout_s`.
         """
-        deadline_s = time.monotonic() + patience_s
-        while (holder := self._claim()) != self.owner:
+        deadline_s = time.monotonic() + timeout_s
+        while (holder := self._try_take()) != self.owner:
             if time.monotonic() > deadline_s:
                 raise LeaseHeld(
-                    f"{holder} has held the lease `{self._name}` for over {patience_s:.0f} s. Wait "
-                    f"for it; {self._lasts_s} s after its death the lease is free again."
+                    f"{holder} has held the lease `{self._name}` for over {timeout_s:.0f} s. Wait "
+                    f"for it; {self._ttl_s} s after its death the lease is free again."
                 )
-            time.sleep(_PAUSE_S)
+            time.sleep(_RETRY_PAUSE_S)
 
     def renew(self) -> None:
-        """Keep the lease; writes only when a quarter of `lasts_s` has passed since the last time.
+        """Renew the lease, at most once per quarter of `ttl_s`.
 
         Raises:
-            LeaseHeld: it ran out before this call.
+            LeaseHeld: it expired before this call.
         """
-        if time.monotonic() - self._written_s < self._lasts_s / 4:
+        if time.monotonic() - self._written_s < self._ttl_s / 4:
             return
         cql = "UPDATE migration_lease USING TTL ? SET owner = ? WHERE name = ? IF owner = ?"
-        values = (self._lasts_s, self.owner, self._name, self.owner)
-        if not self._decide(cql, values)[0]:
+        values = (self._ttl_s, self.owner, self._name, self.owner)
+        if not self._write(cql, values)[0]:
             raise LeaseHeld(f"The lease `{self._name}` ran out; another process may have taken it.")
 
     def release(self) -> None:
-        """Give the lease back; nothing happens when it was lost already."""
+        """Release the lease; nothing happens if it was lost already."""
         cql = "DELETE FROM migration_lease WHERE name = ? IF owner = ?"
-        self._decide(cql, (self._name, self.owner))
+        self._write(cql, (self._name, self.owner))
 
-    def _claim(self) -> str:
-        """Try to take it; the owner afterwards."""
+    def _try_take(self) -> str:
+        """Try to take the lease; returns the owner afterwards."""
         cql = "INSERT INTO migration_lease (name, owner) VALUES (?, ?) IF NOT EXISTS USING TTL ?"
-        row = self._decide(cql, (self._name, self.owner, self._lasts_s))
+        row = self._write(cql, (self._name, self.owner, self._ttl_s))
         return self.owner if row[0] else row.owner
 
-    def _decide(self, cql: str, values: tuple[object, ...]) -> Row:
-        """A conditional write whose repeat finds out what an unanswered first try did."""
+    def _write(self, cql: str, values: tuple[object, ...]) -> Row:
+        """A conditional write, repeated while Cassandra cannot tell whether it was applied."""
         self._written_s = time.monotonic()
         for _ in range(3):
             try:
                 return self._database.execute(cql, values)[0]
             except UncertainWrite:
-                time.sleep(_PAUSE_S)
+                time.sleep(_RETRY_PAUSE_S)
         return self._database.execute(cql, values)[0]
 
 
 @contextmanager
-def held(lease: Lease, *, patience_s: float) -> Generator[Lease]:
+def holding(lease: Lease, *, timeout_s: float) -> Generator[Lease]:
     """Hold a lease for the body of a `with`.
 
     Raises:
-        LeaseHeld: somebody else still holds it after `patience_s`.
+        LeaseHeld: another process still holds it after `timeout_s`.
     """
-    lease.take(patience_s=patience_s)
+    lease.take(timeout_s=timeout_s)
     try:
         yield lease
     finally:

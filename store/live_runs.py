@@ -1,4 +1,4 @@
-"""Which run of a batch family readers see, and which one they saw before."""
+"""Which run of a batch family is live, and which one was live before."""
 
 import json
 from collections.abc import Mapping
@@ -7,14 +7,14 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 from uuid import UUID
 
-from schemas.errors import LostChampionRace, RunTakenBack
+from schemas.errors import LostChampionRace, RunWithdrawn
 from schemas.times import aware
 from store.champions import Champions
 from store.database import Database
 from store.jobs import JobRun, JobRuns
 
 ROWS_KEPT = timedelta(days=90)
-"""The time to live of a run's rows: an older run has none left to go back to."""
+"""The time to live of a run's rows: there is no rolling back to an older run."""
 
 
 class LiveRun(NamedTuple):
@@ -62,9 +62,9 @@ class LiveRuns:
         """Point readers at a run; False when the pointer is not what was read.
 
         Raises:
-            RunTakenBack: a person took the run back meanwhile; readers do not see it.
+            RunWithdrawn: an operator withdrew the run meanwhile; it does not stay live.
         """
-        await self._require_standing(family, run_id)
+        await self._require_not_withdrawn(family, run_id)
         text = json.dumps(metrics, sort_keys=True)
         if expected is None:
             moved = await self._database.applied(
@@ -79,16 +79,16 @@ class LiveRuns:
                 (run_id, expected, as_of, text, family, expected),
             )
         if moved:
-            try:  # whoever took it back since then may have seen that it was not live yet
-                await self._require_standing(family, run_id)
-            except RunTakenBack:
-                with suppress(LostChampionRace):  # they saw it and did the same
-                    await self.take_back(family, run_id, as_of)
+            try:  # whoever withdrew it since the check above may have seen that it was not live yet
+                await self._require_not_withdrawn(family, run_id)
+            except RunWithdrawn:
+                with suppress(LostChampionRace):  # they saw it live and fell back themselves
+                    await self.fall_back(family, run_id, as_of)
                 raise
         return moved
 
-    async def take_back(self, family: str, run_id: UUID, at: datetime) -> LiveRun | None:
-        """Let readers see the newest kept run before this one; nothing where none is kept.
+    async def fall_back(self, family: str, run_id: UUID, at: datetime) -> LiveRun | None:
+        """Replace a withdrawn live run by the newest kept run before it; by none if none is kept.
 
         Args:
             family: of the run.
@@ -108,23 +108,23 @@ class LiveRuns:
                 raise LostChampionRace(f"Run {run_id} of {family} is not the one that is live.")
             if now is None or not await self._is_withdrawn(now.run_id):
                 return now
-            run_id = now.run_id  # taken back meanwhile by somebody who saw that it was not live
+            run_id = now.run_id  # withdrawn meanwhile by an operator who saw that it was not live
 
-    async def withdraw(self, family: str, run_id: UUID) -> bool:
-        """Let readers see nothing; False when this run is not the live one any more.
+    async def clear(self, family: str, run_id: UUID) -> bool:
+        """Leave no run live; False when this run is not the live one any more.
 
-        It does not count as taken back: a rollback of a later run may still lead to it.
+        The run is not withdrawn: a rollback of a later run may still go back to it.
         """
         return await self._replace(family, run_id, None)
 
     async def kept(self, family: str, before: UUID, at: datetime) -> list[JobRun]:
-        """The runs before a given one that readers can be sent to, newest first.
+        """The runs before a given one that can be live again, newest first.
 
-        They were live once, their rows are kept, and nobody took them back.
+        They were live once, their rows are kept, and they were not withdrawn.
         """
         runs = await JobRuns(self._database).between(family, at - ROWS_KEPT, before)
-        gone = set(await Champions(self._database).withdrawn())
-        return [run for run in runs if run.status == "done" and run.run_id not in gone]
+        withdrawn = set(await Champions(self._database).withdrawn())
+        return [run for run in runs if run.status == "done" and run.run_id not in withdrawn]
 
     async def _replace(self, family: str, run_id: UUID, now: LiveRun | None) -> bool:
         """Point readers from a run to another one, or to nothing."""
@@ -138,9 +138,9 @@ class LiveRuns:
             (now.run_id, now.as_of, json.dumps(now.metrics, sort_keys=True), family, run_id),
         )
 
-    async def _require_standing(self, family: str, run_id: UUID) -> None:
+    async def _require_not_withdrawn(self, family: str, run_id: UUID) -> None:
         if await self._is_withdrawn(run_id):
-            raise RunTakenBack(f"run {run_id} of {family} was taken back before it was live")
+            raise RunWithdrawn(f"run {run_id} of {family} was taken back before it was live")
 
     async def _is_withdrawn(self, run_id: UUID) -> bool:
         return await Champions(self._database).is_withdrawn(run_id)

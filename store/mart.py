@@ -1,9 +1,8 @@
-"""The mart's folder: one version of all tables at a time, moved as a whole.
+"""The mart's folder: one version of all tables at a time, replaced as a whole.
 
-A version is a folder of Parquet files. `manifest.json` names the one that counts and is replaced by
-a rename, so that a reader sees all tables of one refresh. Older versions are deleted at once, so
-that no file holds an erased user after the next refresh; a query that was reading them is run
-again.
+A version is a folder of Parquet files. `manifest.json` names the current one and is replaced by a
+rename, so that a reader sees the tables of a single refresh. Older versions are deleted at once, so
+that no file holds an erased user after the next refresh; a query that was reading them is repeated.
 """
 
 import hashlib
@@ -25,19 +24,19 @@ from store.secret_file import write_new
 
 MANIFEST = "manifest.json"
 KEY_BYTES = 32
-DIGITS = 16  # of a pseudonym: 64 bits, no two of a billion people alike
+PSEUDONYM_DIGITS = 16  # of a pseudonym: 64 bits, no two of a billion people alike
 
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """What the mart holds.
+    """The description of a version of the mart.
 
     Attributes:
         version: the folder of its files.
         as_of: everything acknowledged before this time is in it.
         read_until: from where the next refresh looks for changes.
         layout: digest of the tables' columns; another one is another mart.
-        key_id: digest of the pseudonyms' key; rows under another key are strangers.
+        key_id: digest of the pseudonyms' key; pseudonyms under another key cannot be joined.
         rows: of every table.
     """
 
@@ -56,58 +55,58 @@ class MartFolder:
     path: Path
 
     def manifest(self) -> Manifest:
-        """What the mart holds now.
+        """The current version.
 
         Raises:
-            NoMart: nobody has refreshed it yet.
+            NoMart: the mart has not been built yet.
         """
         try:
-            said: dict[str, Any] = json.loads((self.path / MANIFEST).read_text())
+            fields: dict[str, Any] = json.loads((self.path / MANIFEST).read_text())
         except FileNotFoundError as problem:
             raise NoMart(
                 f"There is no mart in {self.path}. Make one: `muvr mart refresh`."
             ) from problem
         for name in ("as_of", "read_until"):
-            said[name] = datetime.fromisoformat(said[name])
-        return Manifest(**said)
+            fields[name] = datetime.fromisoformat(fields[name])
+        return Manifest(**fields)
 
     def table(self, manifest: Manifest, name: str) -> Path:
         """The folder of one table's files."""
         return self.path / manifest.version / name
 
     def publish(self, manifest: Manifest) -> None:
-        """Let a finished version be the mart, and delete all others.
+        """Make a finished version the current one, and delete all others.
 
         Only versions are deleted: `paths.mart` may be a folder that holds other things.
         """
         self.path.mkdir(parents=True, exist_ok=True)
-        fresh = self.path / f"{MANIFEST}.{manifest.version}"
-        said = {name: getattr(manifest, name) for name in Manifest.__slots__}
-        times = {name: said[name].isoformat() for name in ("as_of", "read_until")}
-        fresh.write_text(json.dumps({**said, **times}, indent=2))
-        os.replace(fresh, self.path / MANIFEST)
+        draft = self.path / f"{MANIFEST}.{manifest.version}"
+        fields = {name: getattr(manifest, name) for name in Manifest.__slots__}
+        times = {name: fields[name].isoformat() for name in ("as_of", "read_until")}
+        draft.write_text(json.dumps({**fields, **times}, indent=2))
+        os.replace(draft, self.path / MANIFEST)
         for other in self.path.iterdir():
             if other.name != manifest.version and _is_version(other):
                 shutil.rmtree(other)
 
-    def ask(self, question: Callable[[Manifest], "QueryAnswer"]) -> "QueryAnswer":
-        """Ask the mart as it is; again, when a refresh has taken its files away meanwhile.
+    def query(self, run: Callable[[Manifest], "QueryAnswer"]) -> "QueryAnswer":
+        """Run a query on the current version; again if a refresh deleted its files meanwhile.
 
         Raises:
-            NoMart: nobody has refreshed it yet.
-            BadQuery: as the question does.
+            NoMart: the mart has not been built yet.
+            BadQuery: as `run` does.
         """
         while True:
             manifest = self.manifest()
             try:
-                return question(manifest)
+                return run(manifest)
             except BadQuery:
                 if self.manifest().version == manifest.version:
                     raise
 
 
 def _is_version(folder: Path) -> bool:
-    """Whether a refresh made a folder: it is called as its run and holds tables only."""
+    """Whether a folder is a version: it has the name of a run and holds tables only."""
     try:
         run = UUID(folder.name)
     except ValueError:
@@ -118,7 +117,7 @@ def _is_version(folder: Path) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class QueryAnswer:
-    """What a query gave.
+    """The result of a query.
 
     Attributes:
         columns: their names.
@@ -134,21 +133,21 @@ class QueryAnswer:
 
 
 def layout_digest() -> str:
-    """Changes when a table or column does."""
+    """A digest of the mart's tables and columns."""
     columns = [(t.name, c.name, c.type) for t in MART.values() for c in t.columns]
-    return hashlib.sha256(repr(columns).encode()).hexdigest()[:DIGITS]
+    return hashlib.sha256(repr(columns).encode()).hexdigest()[:PSEUDONYM_DIGITS]
 
 
 def pseudonym_key(folder: Path) -> bytes:
-    """The key of the pseudonyms: a secret file, made when it is not there.
+    """The key of the pseudonyms: a secret file, created if it does not exist.
 
-    Without the key nobody can tell whose rows they are; under another key all people are new.
+    Without the key pseudonyms cannot be traced to users; with another key all pseudonyms change.
 
     Args:
-        folder: `paths.secrets`; made when it is not there.
+        folder: `paths.secrets`; created if it does not exist.
 
     Raises:
-        BadConfig: what is there is no such key; under a wrong one pseudonyms would hide nobody.
+        BadConfig: the file holds no valid key, which would make the pseudonyms insecure.
     """
     path = folder / "mart-key"
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -169,15 +168,15 @@ def pseudonym_key(folder: Path) -> bytes:
 
 
 def pseudonym(key: bytes, letter: str, id_: object) -> str:
-    """What a thing is called in the mart: HMAC-SHA256 of its id.
+    """The pseudonym of an id in the mart: HMAC-SHA256.
 
     >>> pseudonym(bytes(32), "u", "00000000-0000-0000-0000-000000000001")
     'u_2f34dcb9d915a09a'
     """
     digest = hmac.new(key, str(id_).encode(), hashlib.sha256).hexdigest()
-    return f"{letter}_{digest[:DIGITS]}"
+    return f"{letter}_{digest[:PSEUDONYM_DIGITS]}"
 
 
 def key_id(key: bytes) -> str:
-    """Tells keys apart without telling them."""
+    """An identifier of a key that does not reveal it."""
     return pseudonym(key, "k", "key")

@@ -1,8 +1,8 @@
-"""One question to the mart with DuckDB, in this process: read only, in time, with a limit of rows.
+"""Queries the mart with DuckDB in this process: read-only, with limits of time, rows and memory.
 
-SQL is code: it could read any file of this user. So the views are made first, then DuckDB's doors
-are closed (only the mart's own folder may be read, no setting may be changed any more), and only
-a single SELECT is run.
+SQL is code: it could read any file of this user. So the views are created first, then DuckDB is
+locked down (only the mart's folder may be read, no setting may be changed), and only a single
+SELECT is run.
 """
 
 import duckdb
@@ -14,8 +14,8 @@ from store.mart import Manifest, MartFolder, QueryAnswer
 from store.time_limit import stopped_after
 
 
-def ask_duckdb(folder: MartFolder, sql: str, limits: Sql) -> QueryAnswer:
-    """Answer one SELECT.
+def query_duckdb(folder: MartFolder, sql: str, limits: Sql) -> QueryAnswer:
+    """Run one SELECT.
 
     Args:
         folder: where the mart is.
@@ -23,18 +23,18 @@ def ask_duckdb(folder: MartFolder, sql: str, limits: Sql) -> QueryAnswer:
         limits: time, rows and memory.
 
     Raises:
-        NoMart: nobody has refreshed it yet.
+        NoMart: the mart has not been built yet.
         BadQuery: more than one statement, anything but a SELECT, or SQL that DuckDB refuses.
         QueryTooLong: it did not end in time.
     """
-    return folder.ask(lambda manifest: _ask(folder, manifest, sql, limits))
+    return folder.query(lambda manifest: _ask(folder, manifest, sql, limits))
 
 
 def _ask(folder: MartFolder, manifest: Manifest, sql: str, limits: Sql) -> QueryAnswer:
     try:
         with duckdb.connect(":memory:") as connection:
-            _views(connection, folder, manifest)
-            _close_doors(connection, folder, limits)
+            _create_views(connection, folder, manifest)
+            _lock_down(connection, folder, limits)
             _require_select(sql)
             with stopped_after(limits.seconds, connection.interrupt):
                 found = connection.execute(sql)
@@ -47,24 +47,26 @@ def _ask(folder: MartFolder, manifest: Manifest, sql: str, limits: Sql) -> Query
             field="sql",
         ) from problem
     except duckdb.Error as problem:
-        said = str(problem).splitlines()[0]  # further lines draw a pointer and guess a name
+        message = str(problem).splitlines()[0]  # further lines point at the place and suggest names
         raise BadQuery(
-            f"DuckDB: {said} `muvr mart show` names tables and columns.",
+            f"DuckDB: {message} `muvr mart show` names tables and columns.",
             field="sql",
             value=sql[:100],
         ) from problem
     return QueryAnswer(columns, rows[: limits.rows], len(rows) > limits.rows, manifest.as_of)
 
 
-def _views(connection: duckdb.DuckDBPyConnection, folder: MartFolder, manifest: Manifest) -> None:
+def _create_views(
+    connection: duckdb.DuckDBPyConnection, folder: MartFolder, manifest: Manifest
+) -> None:
     for name in MART:
         files = folder.table(manifest, name) / "*.parquet"
         view = connection.read_parquet(str(files))
         view.create_view(name)
 
 
-def _close_doors(connection: duckdb.DuckDBPyConnection, folder: MartFolder, limits: Sql) -> None:
-    """Let this connection reach nothing but the mart's files, and let nothing undo that."""
+def _lock_down(connection: duckdb.DuckDBPyConnection, folder: MartFolder, limits: Sql) -> None:
+    """Restrict a connection to the mart's files, irrevocably."""
     place = str(folder.path.resolve()) + "/"
     for setting, value in (
         ("memory_limit", f"'{limits.memory_mb}MB'"),

@@ -16,11 +16,11 @@ from schemas.times import at_us, us_of
 from schemas.topics import Topic
 from store.cells import Cells
 from store.dead_letters import DeadLetter, DeadLetters
-from store.journal import Event, EventHead, Journal
+from store.journal import Event, EventKey, Journal
 from store.memory_plans import MemoryDeviations, MemoryPlans, MemoryPredictions
 from store.memory_sets import MemorySets, MemoryStretches
 from store.records import Records
-from store.samples import ChunkHead, SampleRow, Samples
+from store.samples import ChunkMetadata, SampleRow, Samples
 from store.sessions import SessionRow, Sessions, StreamList
 
 
@@ -36,7 +36,7 @@ class MemorySamples(Samples):
         self._samples.write(key, {"row": row}, time_us_of(session_id))
 
     async def register_part(self, user_id: UUID, session_id: UUID, stream: str, part: int) -> None:
-        """Say that a part exists."""
+        """Register a part."""
         key = (user_id, session_id)
         names = dict(self._parts.read(key)).get(key, {})
         self._parts.write(key, {(stream, part): True}, len(names) + 1)
@@ -49,17 +49,17 @@ class MemorySamples(Samples):
                 found.setdefault(stream, []).append(part)
         return found
 
-    async def heads(
+    async def metadata(
         self, user_id: UUID, session_id: UUID, stream: str, parts: Iterable[int]
-    ) -> list[ChunkHead]:
-        """What is held of a stream."""
+    ) -> list[ChunkMetadata]:
+        """The stored chunks of a stream."""
         rows = [
             row["row"]
             for part in sorted(parts)
             for _, row in self._samples.read((user_id, session_id, stream, part))
         ]
         rows.sort(key=lambda row: (row.seq, row.sha256))
-        return [ChunkHead(*row[:5], t_ms=row.t_ms) for row in rows]
+        return [ChunkMetadata(*row[:5], t_ms=row.t_ms) for row in rows]
 
     async def rows(
         self, user_id: UUID, session_id: UUID, stream: str, wanted: Sequence[tuple[int, bytes]]
@@ -121,7 +121,7 @@ class MemorySessions(Sessions):
         *,
         complete: bool,
     ) -> None:
-        """Project how far the lists reach."""
+        """Project a session's end."""
         values = {"complete": complete, **({"ended_at": ended_at} if ended_at else {})}
         self._sessions.write((user_id, session_id), values, revision)
 
@@ -181,40 +181,40 @@ class MemoryJournal(Journal):
         self._changes: dict[tuple[UUID, str], int] = {}
 
     async def append(self, user_id: UUID, event: Event, topic: Topic) -> Event:
-        """Fill a slot; what stands in it is returned."""
+        """Append an event; returns the event in its slot."""
         await self.announce(user_id, topic, event.received_us)
-        month = self._events.setdefault((user_id, month_of(day_of(event.about))), {})
+        month = self._events.setdefault((user_id, month_of(day_of(event.entity_id))), {})
         return month.setdefault(event.event_id, event)
 
     async def append_all(self, user_id: UUID, events: Sequence[Event], topic: Topic) -> list[Event]:
-        """Fill slots; what stands in each is returned."""
+        """Append events; returns the events in their slots."""
         return [await self.append(user_id, event, topic) for event in events]
 
     async def announce(self, user_id: UUID, topic: Topic, at_us: int) -> None:
-        """Say that data is about to change."""
+        """Announce a change."""
         self._changes[user_id, topic] = at_us
 
-    async def read(self, user_id: UUID, about: UUID, event_id: UUID) -> Event | None:
-        """What stands in a slot."""
-        return self._events.get((user_id, month_of(day_of(about))), {}).get(event_id)
+    async def read(self, user_id: UUID, entity_id: UUID, event_id: UUID) -> Event | None:
+        """The event in a slot."""
+        return self._events.get((user_id, month_of(day_of(entity_id))), {}).get(event_id)
 
     async def events(self, user_id: UUID, months: Iterable[str]) -> list[Event]:
         """Events in the order received."""
         found = [e for m in set(months) for e in self._events.get((user_id, m), {}).values()]
         return sorted(found, key=lambda event: (event.received_us, event.event_id))
 
-    async def heads(self, user_id: UUID, months: Iterable[str]) -> list[EventHead]:
-        """Events without what they say."""
+    async def keys(self, user_id: UUID, months: Iterable[str]) -> list[EventKey]:
+        """Keys of events."""
         found = await self.events(user_id, months)
-        return [EventHead(e.event_id, month_of(day_of(e.about)), e.received_us) for e in found]
+        return [EventKey(e.event_id, month_of(day_of(e.entity_id)), e.received_us) for e in found]
 
-    async def of_heads(self, user_id: UUID, heads: Iterable[EventHead]) -> list[Event]:
-        """Events that stand there."""
-        found = [self._events.get((user_id, h.month), {}).get(h.event_id) for h in heads]
+    async def read_many(self, user_id: UUID, keys: Iterable[EventKey]) -> list[Event]:
+        """Events with these keys."""
+        found = [self._events.get((user_id, k.month), {}).get(k.event_id) for k in keys]
         return [event for event in found if event is not None]
 
     async def changed(self, since: datetime, until: datetime) -> dict[UUID, dict[str, datetime]]:
-        """Users announced since then."""
+        """Users with changes since then."""
         found: dict[UUID, dict[str, datetime]] = {}
         for (user_id, topic), at in self._changes.items():
             if at >= us_of(since):

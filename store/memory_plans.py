@@ -43,12 +43,12 @@ class MemoryPlans(Plans):
         return [plan for plan in plans if after is None or plan.plan_id > after][:limit]
 
     async def versions(self, user_id: UUID, plan_id: UUID) -> list[PlanVersion]:
-        """Every state of a plan, oldest first."""
+        """All versions of a plan, oldest first."""
         found = [row["version"] for _, row in self._versions.read((user_id, plan_id))]
         return sorted(found, key=lambda version: version.revision)
 
     async def newest(self, user_id: UUID, plan_id: UUID) -> PlanVersion | None:
-        """The last state of a plan."""
+        """The newest version of a plan."""
         versions = await self.versions(user_id, plan_id)
         return versions[-1] if versions else None
 
@@ -67,7 +67,7 @@ class MemoryDeviations(Deviations):
         rows: Sequence[DeviationRow],
         revision: int,
     ) -> None:
-        """Let these be a session's rows."""
+        """Replace a session's rows."""
         await self.delete_session(user_id, month, session_id, revision - 1)
         for row in rows:
             key = (user_id, month, session_id, row.position)
@@ -93,22 +93,22 @@ class MemoryPredictions(Predictions):
 
     def __init__(self) -> None:
         self._rows: dict[tuple[UUID, UUID], list[Prediction]] = {}
-        self._gone: dict[tuple[UUID, UUID], int] = {}
+        self._tombstones: dict[tuple[UUID, UUID], int] = {}
 
     async def replace(
         self, user_id: UUID, session_id: UUID, predictions: Sequence[Prediction]
     ) -> None:
-        """Let these be a session's answers."""
-        gone = self._gone.get((user_id, session_id), 0)
+        """Replace a session's predictions."""
+        gone = self._tombstones.get((user_id, session_id), 0)
         kept = [one for one in predictions if us_of(one.predicted_at) > gone]
         self._rows[user_id, session_id] = kept
 
     async def delete(self, user_id: UUID, session_id: UUID, at_us: int | None = None) -> None:
-        """Forget a session's answers."""
+        """Delete a session's predictions."""
         key = (user_id, session_id)
-        self._gone[key] = max(at_us or 0, self._gone.get(key, 0))
+        self._tombstones[key] = max(at_us or 0, self._tombstones.get(key, 0))
         self._rows.pop(key, None)
 
     async def of_session(self, user_id: UUID, session_id: UUID) -> list[Prediction]:
-        """The answers for a session, in order of time."""
+        """The predictions of a session, in time order."""
         return sorted(self._rows.get((user_id, session_id), []), key=lambda one: one.started_at)

@@ -1,12 +1,12 @@
-"""Confirmed sets in memory, and what training reads of them; see `store.memory`."""
+"""Confirmed and labelled sets in memory; see `store.memory`."""
 
 from collections.abc import Collection, Sequence
 from uuid import UUID
 
 from schemas.inputs import LAYOUTS
 from store.cells import Cells
-from store.sets import LabelledHead, LabelledSet, SetRow, Sets
-from store.stretches import StoredStretch, Stretches, StretchHead
+from store.sets import LabelledRevision, LabelledSet, SetRow, Sets
+from store.stretches import StoredStretch, Stretches, StretchMetadata
 
 
 class MemorySets(Sets):
@@ -37,7 +37,7 @@ class MemorySets(Sets):
     async def some(
         self, user_id: UUID, session_id: UUID, set_ids: Collection[UUID]
     ) -> list[SetRow]:
-        """Those of a session's sets that are there, in time order."""
+        """The existing ones among these sets of a session, in time order."""
         found = [await self.read(user_id, session_id, one) for one in set_ids]
         rows = [row for row in found if row is not None]
         return sorted(rows, key=lambda s: (s.started_at, s.set_id))
@@ -56,35 +56,35 @@ class MemorySets(Sets):
         return [(row.set_id, row.revision) for row in await self.of_user(user_id)]
 
     async def delete(self, user_id: UUID, session_id: UUID, set_id: UUID, at_us: int) -> None:
-        """Delete a set and what training reads of it."""
+        """Delete a set and its labelled rows."""
         self._sets.delete((user_id, session_id, set_id), at_us)
         for model_id in LAYOUTS:
             await self.delete_labelled(user_id, model_id, set_id, at_us)
 
     async def delete_session(self, user_id: UUID, session_id: UUID, at_us: int) -> None:
-        """Delete a session's sets and what training reads of them."""
+        """Delete a session's sets and their labelled rows."""
         self._sets.delete((user_id, session_id), at_us)
-        for head in await self.labelled_heads(user_id):
-            if head.session_id == session_id:
-                await self.delete_labelled(user_id, head.model_id, head.set_id, at_us)
+        for labelled in await self.labelled_revisions(user_id):
+            if labelled.session_id == session_id:
+                await self.delete_labelled(user_id, labelled.model_id, labelled.set_id, at_us)
 
-    async def put_labelled(self, user_id: UUID, row: LabelledSet, keep_s: int) -> None:
-        """Project a set with its samples; here they stay."""
+    async def put_labelled(self, user_id: UUID, row: LabelledSet, ttl_s: int) -> None:
+        """Project a set with its samples; without expiry here."""
         key = (user_id, row.model_id, row.set_id)
         self._labelled.write(key, {"row": row}, row.revision)
 
     async def delete_labelled(self, user_id: UUID, model_id: str, set_id: UUID, at_us: int) -> None:
-        """Take a set out of a partition."""
+        """Delete a labelled set from one layout."""
         self._labelled.delete((user_id, model_id, set_id), at_us)
 
     async def labelled(self, user_id: UUID, model_id: str) -> list[LabelledSet]:
-        """What training reads."""
+        """The labelled sets of a user in one layout."""
         return [row["row"] for _, row in self._labelled.read((user_id, model_id))]
 
-    async def labelled_heads(self, user_id: UUID) -> list[LabelledHead]:
+    async def labelled_revisions(self, user_id: UUID) -> list[LabelledRevision]:
         """Which sets training reads."""
         rows: list[LabelledSet] = [row["row"] for _, row in self._labelled.read((user_id,))]
-        return [LabelledHead(r.model_id, r.set_id, r.session_id, r.revision) for r in rows]
+        return [LabelledRevision(r.model_id, r.set_id, r.session_id, r.revision) for r in rows]
 
 
 class MemoryStretches(Stretches):
@@ -99,27 +99,27 @@ class MemoryStretches(Stretches):
         session_id: UUID,
         rows: Sequence[StoredStretch],
         revision: int,
-        keep_s: int,  # here they stay
+        ttl_s: int,  # not applied here
     ) -> None:
-        """Let these be a session's stretches."""
+        """Replace a session's stretches."""
         await self.delete_session(user_id, session_id, revision - 1)
-        for head, samples in rows:
-            key = (user_id, session_id, head.model_id, head.started_at)
-            row = StoredStretch(head._replace(revision=revision), samples)
+        for metadata, samples in rows:
+            key = (user_id, session_id, metadata.model_id, metadata.started_at)
+            row = StoredStretch(metadata._replace(revision=revision), samples)
             self._rows.write(key, {"row": row}, revision)
 
     async def delete_session(self, user_id: UUID, session_id: UUID, at_us: int) -> None:
         """Delete what was written of a session."""
         self._rows.delete((user_id, session_id), at_us)
 
-    async def of_session(self, user_id: UUID, session_id: UUID) -> list[StretchHead]:
+    async def of_session(self, user_id: UUID, session_id: UUID) -> list[StretchMetadata]:
         """A session's stretches."""
-        return [row["row"].head for _, row in self._rows.read((user_id, session_id))]
+        return [row["row"].metadata for _, row in self._rows.read((user_id, session_id))]
 
     async def of_user(self, user_id: UUID, model_id: str) -> list[StoredStretch]:
-        """What training reads."""
+        """The stretches of a user in one layout."""
         rows = [row["row"] for _, row in self._rows.read((user_id,))]
-        return [row for row in rows if row.head.model_id == model_id]
+        return [row for row in rows if row.metadata.model_id == model_id]
 
     async def sessions_of(self, user_id: UUID) -> set[UUID]:
         """Sessions that have stretches."""

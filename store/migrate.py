@@ -1,8 +1,8 @@
-"""Bring the keyspace to the schema that this code was written for; or say why it is not there.
+"""Migrates the keyspace to the schema of this code, and checks it at start-up.
 
 Numbered CQL files are applied once, in order, under a lease. A file is recorded before its first
-statement and marked when done: a crash half way is repaired by running it again (every statement
-may run twice), and a file that was changed in between is refused.
+statement and marked when done: after a crash it is applied again (every statement may run twice),
+and a file that was changed in between is refused.
 """
 
 import os
@@ -17,18 +17,18 @@ from cassandra import RequestValidationException
 
 import schemas
 from schemas.config import Cassandra
-from schemas.errors import BadMigration, DatabaseAway, SchemaMismatch
+from schemas.errors import BadMigration, DatabaseUnavailable, SchemaMismatch
 from schemas.layout import LAYOUT
-from schemas.progress import Progress, Silent
+from schemas.progress import NoProgress, Progress
 from store.connection import connect
 from store.cql import Migration, read_migrations
 from store.database import Database
-from store.lease import Lease, held
+from store.lease import Lease, holding
 
 FOLDER = Path(schemas.__file__).parent / "migrations"
 LEASE_S = 30
-_PATIENCE_S = 120.0
-_AGREE_WITHIN_S = 30.0
+_LEASE_TIMEOUT_S = 120.0
+_AGREEMENT_TIMEOUT_S = 30.0
 _MIGRATE = "Run `muvr migrate`."
 _TABLES = {
     "migrations": "name text PRIMARY KEY, checksum text, done_at timestamp, done_by text",
@@ -46,17 +46,17 @@ def migrate(
     layout: Mapping[str, str] = LAYOUT,
     progress: Progress | None = None,
     lease_s: int = LEASE_S,
-    patience_s: float = _PATIENCE_S,
+    timeout_s: float = _LEASE_TIMEOUT_S,
 ) -> tuple[str, ...]:
     """Create the keyspace and apply what is pending; returns the names applied by this call.
 
-    Any number of processes may call it at once: one works, the others wait and find it done.
+    Any number of processes may call it at once: one migrates, the others wait for it.
 
     Raises:
         BadMigration: a file was changed after it was applied, or is not fit to be applied.
         SchemaMismatch: the keyspace has another layout or replication, or is of a later release.
-        LeaseHeld: another process did not finish within `patience_s`.
-        DatabaseAway: Cassandra does not answer, or its nodes do not agree on the schema.
+        LeaseHeld: another process did not finish within `timeout_s`.
+        DatabaseUnavailable: Cassandra does not answer, or its nodes do not agree on the schema.
     """
     migrations = read_migrations(folder)
     database = connect(config, keyspace=None, password_file=password_file, credentials=credentials)
@@ -65,10 +65,12 @@ def migrate(
         if not _pending(database, config.keyspace, migrations):
             _check_layout(database, config.keyspace, layout)
             return ()
-        lease = Lease(database, "migrate", lasts_s=lease_s)
-        with held(lease, patience_s=patience_s):
-            _keep_layout(database, config.keyspace, layout)
-            return _apply_all(database, config.keyspace, migrations, lease, progress or Silent())
+        lease = Lease(database, "migrate", ttl_s=lease_s)
+        with holding(lease, timeout_s=timeout_s):
+            _write_layout(database, config.keyspace, layout)
+            return _apply_all(
+                database, config.keyspace, migrations, lease, progress or NoProgress()
+            )
     finally:
         database.close()
 
@@ -89,8 +91,8 @@ def check_schema(
         layout: the constants that shape keys in this code.
 
     Raises:
-        SchemaMismatch: it is not there, not migrated, of a later release, replicated otherwise
-            than the settings say, or differs in a constant that shapes keys.
+        SchemaMismatch: it does not exist, is not migrated, is of a later release, has another
+            replication than the settings, or differs in a constant that shapes keys.
         BadMigration: a file was changed after it was applied.
     """
     missing = _TABLES.keys() - _tables(database, config.keyspace)
@@ -104,7 +106,7 @@ def check_schema(
 
 
 def _create_keyspace(database: Database, config: Cassandra) -> None:
-    """The keyspace with the tables that migrating itself needs, and the session inside it."""
+    """Create the keyspace and the tables that migrations themselves need, and switch to it."""
     if not _TABLES.keys() <= _tables(database, config.keyspace):
         replication = {"class": "NetworkTopologyStrategy", config.local_dc: config.replication}
         database.execute(
@@ -129,7 +131,7 @@ def _apply_all(
     lease: Lease,
     progress: Progress,
 ) -> tuple[str, ...]:
-    """Apply what is pending now that the lease is held; it may be nothing any more."""
+    """Apply what is still pending now that the lease is held."""
     pending = _pending(database, keyspace, migrations)
     total = sum(len(migration.statements) for migration in pending)
     done = 0
@@ -155,7 +157,7 @@ def _apply(database: Database, name: str, statement: str) -> None:
 
 
 def _pending(database: Database, keyspace: str, migrations: Sequence[Migration]) -> list[Migration]:
-    """What is not done yet.
+    """The migrations that are not done yet.
 
     Raises:
         BadMigration: a recorded file has another content now.
@@ -190,7 +192,7 @@ def _record(database: Database, migration: Migration, *, done_at: datetime | Non
     )
 
 
-def _keep_layout(database: Database, keyspace: str, layout: Mapping[str, str]) -> None:
+def _write_layout(database: Database, keyspace: str, layout: Mapping[str, str]) -> None:
     cql = "INSERT INTO layout (name, value) VALUES (?, ?) IF NOT EXISTS"
     for name, value in layout.items():
         database.execute(cql, (name, value))
@@ -227,15 +229,15 @@ def _tables(database: Database, keyspace: str) -> set[str]:
 
 
 def _await_agreement(database: Database) -> None:
-    """Wait until all nodes have the same schema.
+    """Wait until all nodes agree on the schema.
 
     Raises:
-        DatabaseAway: they do not within 30 s; one is down, or they cannot reach each other.
+        DatabaseUnavailable: not within 30 s; one is down, or they cannot reach each other.
     """
-    deadline_s = time.monotonic() + _AGREE_WITHIN_S
+    deadline_s = time.monotonic() + _AGREEMENT_TIMEOUT_S
     while len(versions := _schema_versions(database)) > 1:
         if time.monotonic() > deadline_s:
-            raise DatabaseAway(f"The nodes do not agree on the schema: {sorted(versions)}")
+            raise DatabaseUnavailable(f"The nodes do not agree on the schema: {sorted(versions)}")
         time.sleep(0.1)
 
 

@@ -1,4 +1,4 @@
-"""Models: immutable bytes with their manifest; `store.champions` says which ones serve."""
+"""Stored models: immutable bytes with a manifest; `store.champions` tells which ones serve."""
 
 import json
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ _KEY = "owner = ? AND model_id = ? AND family = ?"
 
 
 class StoredModel(NamedTuple):
-    """A model as it is kept.
+    """A model as stored.
 
     Attributes:
         owner: `u:<uuid>`, `c:<run>:<k>` or `global`.
@@ -43,7 +43,7 @@ class Models:
         self._database = database
 
     async def put(self, model: StoredModel) -> None:
-        """Keep a model; the same bytes again change nothing but its run."""
+        """Store a model; the same bytes again change nothing but its run."""
         await self._database.run(
             f"INSERT INTO models ({_MODEL}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
             model._replace(manifest=json.dumps(model.manifest, sort_keys=True)),
@@ -53,7 +53,7 @@ class Models:
         """One model with its bytes.
 
         Raises:
-            NoModel: it is not there.
+            NoModel: it does not exist.
         """
         rows = await self._database.run(
             f"SELECT {_MODEL} FROM models WHERE {_KEY} AND version = ?",
@@ -64,7 +64,7 @@ class Models:
         return _model(rows[0])
 
     async def holds(self, owner: str, model_id: str, family: str, version: str) -> bool:
-        """Whether a version is there, without reading it."""
+        """Whether a version exists, without reading it."""
         rows = await self._database.run(
             f"SELECT version FROM models WHERE {_KEY} AND version = ?",
             (owner, model_id, family, version),
@@ -74,7 +74,7 @@ class Models:
     async def manifest(
         self, owner: str, model_id: str, family: str, version: str
     ) -> dict[str, object] | None:
-        """What is known of a model, without its bytes; None when it is not there."""
+        """The manifest of a model; None if it does not exist."""
         rows = await self._database.run(
             f"SELECT manifest FROM models WHERE {_KEY} AND version = ?",
             (owner, model_id, family, version),

@@ -1,4 +1,4 @@
-"""What there is, at a glance: for the status command and the page."""
+"""An overview of the deployment, for the status command and the status page."""
 
 import asyncio
 from datetime import UTC, datetime
@@ -8,7 +8,7 @@ from schemas.families import FAMILIES
 from store.database import Database
 from store.jobs import JobRun, JobRuns
 
-COUNTED_TO = 10_000
+MAX_COUNT = 10_000
 """Rows of a table that are counted at most: counting all would read whole tables."""
 _COUNTED = {
     "users": "SELECT user_id FROM users LIMIT ?",
@@ -20,7 +20,7 @@ _COUNTED = {
 
 
 class Overview(NamedTuple):
-    """Counts, each up to `COUNTED_TO`, node and runs."""
+    """Counts, each up to `MAX_COUNT`, node and runs."""
 
     cluster: str
     cassandra: str
@@ -31,24 +31,24 @@ class Overview(NamedTuple):
 
 
 def shown(count: int) -> str:
-    """A count as people read it; at the cap it says that there may be more.
+    """A count for people; at the maximum it says that there may be more.
 
     >>> shown(1234), shown(10_000)
     ('1,234', '10,000 or more')
     """
-    return f"{count:,}" if count < COUNTED_TO else f"{COUNTED_TO:,} or more"
+    return f"{count:,}" if count < MAX_COUNT else f"{MAX_COUNT:,} or more"
 
 
 async def read_overview(database: Database, runs_each: int = 5) -> Overview:
-    """Look at the keyspace.
+    """Read the overview.
 
     Raises:
-        DatabaseAway: it does not answer.
+        DatabaseUnavailable: it does not answer.
     """
     local = (
         await database.run("SELECT cluster_name, release_version, data_center FROM system.local")
     )[0]
-    counted = await asyncio.gather(*(database.run(cql, (COUNTED_TO,)) for cql in _COUNTED.values()))
+    counted = await asyncio.gather(*(database.run(cql, (MAX_COUNT,)) for cql in _COUNTED.values()))
     jobs = JobRuns(database)
     found = await asyncio.gather(*(jobs.newest(family, runs_each) for family in FAMILIES))
     runs = sorted((run for runs in found for run in runs), key=lambda r: r.started_at, reverse=True)

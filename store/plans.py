@@ -1,11 +1,11 @@
-"""Projections of plans: as they are now, and as they were at every event."""
+"""Projections of plans: the current version, and all earlier ones."""
 
 import json
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 from uuid import UUID
 
-from schemas.names import respelled
+from schemas.names import with_normalised_names
 from store.database import Database, Row
 
 _VERSIONS = (
@@ -24,7 +24,7 @@ class Plan(NamedTuple):
 
 
 class PlanVersion(NamedTuple):
-    """A state of a plan; `plan` is None from its deletion on."""
+    """A version of a plan; `plan` is None for its deletion."""
 
     revision: int
     plan: Plan | None
@@ -37,7 +37,7 @@ class Plans:
         self._database = database
 
     async def put(self, user_id: UUID, plan: Plan) -> None:
-        """Project what an event says of a plan; the newest one is the plan."""
+        """Project an event of a plan; the newest version is the current one."""
         sets = json.dumps(list(plan.sets), sort_keys=True)  # as the journal has them
         values = (plan.plan_id, plan.name, sets, plan.revision)
         for table in ("plan_versions", "plans"):  # a plan that is listed has its version
@@ -48,7 +48,7 @@ class Plans:
             )
 
     async def delete(self, user_id: UUID, plan_id: UUID, at_us: int) -> None:
-        """Project a deletion: sessions that followed the plan still know what it said."""
+        """Project a deletion: sessions that followed the plan still need its versions."""
         await self._database.run(
             "INSERT INTO plan_versions (user_id, plan_id, revision) VALUES (?, ?, ?) "
             "USING TIMESTAMP ?",
@@ -84,12 +84,12 @@ class Plans:
         return [_plan(row) for row in rows]
 
     async def versions(self, user_id: UUID, plan_id: UUID) -> list[PlanVersion]:
-        """Every state of a plan, oldest first."""
+        """All versions of a plan, oldest first."""
         rows = await self._database.run(_VERSIONS, (user_id, plan_id))
         return [_version(row) for row in rows]
 
     async def newest(self, user_id: UUID, plan_id: UUID) -> PlanVersion | None:
-        """The last state of a plan, whose earlier ones may be many; None where it never was."""
+        """The newest version of a plan, without reading the others; None if there are none."""
         newest_first = f"{_VERSIONS} ORDER BY plan_id DESC, revision DESC LIMIT 1"
         rows = await self._database.run(newest_first, (user_id, plan_id))
         return _version(rows[0]) if rows else None
@@ -101,5 +101,8 @@ def _version(row: Row) -> PlanVersion:
 
 def _plan(row: Row) -> Plan:
     return Plan(
-        row.plan_id, row.name, [respelled(one) for one in json.loads(row.sets)], row.revision
+        row.plan_id,
+        row.name,
+        [with_normalised_names(one) for one in json.loads(row.sets)],
+        row.revision,
     )

@@ -1,4 +1,4 @@
-"""What was answered for a recognised set: by which model, on which rung, how surely."""
+"""Predictions for recognised sets: with model, level and probability."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -17,9 +17,9 @@ _COLUMNS = (
 
 
 class Prediction(NamedTuple):
-    """One answer; `set_id` names the stretch of the session that it is about.
+    """One prediction; `set_id` is derived from the session and the start of the set.
 
-    `details` is JSON: repetitions, form, and the versions of the models that were asked.
+    `details` is JSON: repetitions, form, and the versions of the models.
     """
 
     user_id: UUID
@@ -53,7 +53,7 @@ class Predictions:
     async def replace(
         self, user_id: UUID, session_id: UUID, predictions: Sequence[Prediction]
     ) -> None:
-        """Let these be a session's answers; what was answered before is gone."""
+        """Replace a session's predictions."""
         await self.delete(user_id, session_id)
         marks = ", ".join("?" * 16)
         cql = f"INSERT INTO predictions ({_COLUMNS}) VALUES ({marks})"
@@ -62,12 +62,12 @@ class Predictions:
         )
 
     async def delete(self, user_id: UUID, session_id: UUID, at_us: int | None = None) -> None:
-        """Forget a session's answers.
+        """Delete a session's predictions.
 
         Args:
             user_id: whose session.
             session_id: which one.
-            at_us: microseconds; what is written up to then goes too. None: what is there now.
+            at_us: timestamp of the deletion, microseconds; None for now.
         """
         using, at = ("", ()) if at_us is None else ("USING TIMESTAMP ? ", (at_us,))
         await self._database.run(
@@ -76,7 +76,7 @@ class Predictions:
         )
 
     async def of_session(self, user_id: UUID, session_id: UUID) -> list[Prediction]:
-        """The answers for a session, in order of time."""
+        """The predictions of a session, in time order."""
         rows = await self._database.run(
             f"SELECT {_COLUMNS} FROM predictions "
             "WHERE user_id = ? AND month = ? AND session_id = ?",
@@ -96,19 +96,20 @@ class Predictions:
 def not_confirmed(
     found: Sequence[Prediction], confirmed: Sequence[tuple[datetime, datetime]]
 ) -> list[Prediction]:
-    """What nobody has spoken about: half of a found set inside a confirmed one is that one.
+    """The predictions that no confirmed set replaces.
 
-    So is a found set that holds half of a confirmed one: a person's word replaces it.
+    One is replaced if half of it overlaps confirmed sets, or if it covers half of a confirmed set.
     """
-    return [one for one in found if not _is_confirmed(one, confirmed)]
+    return [prediction for prediction in found if not _is_confirmed(prediction, confirmed)]
 
 
-def _is_confirmed(one: Prediction, confirmed: Sequence[tuple[datetime, datetime]]) -> bool:
-    """Whether half of a found set lies in confirmed ones, or half of a confirmed one in it."""
-    spans = [(max(start, one.started_at), min(end, one.ended_at)) for start, end in confirmed]
-    shares = [max(timedelta(0), end - start) for start, end in spans]
+def _is_confirmed(found: Prediction, confirmed: Sequence[tuple[datetime, datetime]]) -> bool:
+    """Whether half of a prediction lies in confirmed sets, or half of a confirmed set in it."""
+    spans = [(max(start, found.started_at), min(end, found.ended_at)) for start, end in confirmed]
+    overlaps = [max(timedelta(0), end - start) for start, end in spans]
     lengths = [end - start for start, end in confirmed]
-    inside = sum(shares, timedelta(0)) * 2 >= one.ended_at - one.started_at
+    inside = sum(overlaps, timedelta(0)) * 2 >= found.ended_at - found.started_at
     return inside or any(
-        share * 2 >= length > timedelta(0) for share, length in zip(shares, lengths, strict=True)
+        overlap * 2 >= length > timedelta(0)
+        for overlap, length in zip(overlaps, lengths, strict=True)
     )

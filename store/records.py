@@ -1,4 +1,4 @@
-"""The repositories that `ingest` is given."""
+"""The repositories that `ingest` works on."""
 
 from dataclasses import dataclass
 
@@ -17,7 +17,7 @@ from store.stretches import Stretches
 
 @dataclass(frozen=True, slots=True)
 class Records:
-    """The repositories of recording. `store.memory` has them without Cassandra, for tests."""
+    """The repositories of recorded data. `store.memory` has them without Cassandra, for tests."""
 
     samples: Samples
     sessions: Sessions

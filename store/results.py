@@ -1,4 +1,4 @@
-"""What the batch jobs found for one user, of the run that is live."""
+"""Results of batch jobs for one user."""
 
 import json
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""Cassandra's roles with the least rights that work: what each may read and write, as CQL.
+"""Cassandra's roles with least privilege: what each may read and write, as CQL.
 
 | role | may |
 |---|---|
@@ -17,7 +17,7 @@ from schemas.config import Cassandra, Config
 from schemas.errors import NotAllowed
 from store.connection import connect
 from store.credentials import (
-    FIRST_ADMIN,
+    DEFAULT_SUPERUSER,
     ROLES,
     Credentials,
     Role,
@@ -27,54 +27,54 @@ from store.credentials import (
 )
 from store.database import Database
 
-FIRST_ADMIN_WITHIN_S = 30.0
+SUPERUSER_TIMEOUT_S = 30.0
 READ, WRITE = ("SELECT",), ("SELECT", "MODIFY")
 _OWNER = ("CREATE", "ALTER", "DROP", "SELECT", "MODIFY", "AUTHORIZE")
 
 
-class _May(NamedTuple):
+class _Rights(NamedTuple):
     service: tuple[str, ...] = ()
     spark: tuple[str, ...] = ()
 
 
-TABLES: Mapping[str, _May] = {
-    # who there is: jobs see ids by `usernames`, never a password hash
-    "users": _May(WRITE),
-    "usernames": _May(WRITE, READ),
-    "logins": _May(WRITE),
-    # what they sent, and what follows from it
-    "samples": _May(WRITE, READ),
-    "stream_parts": _May(WRITE),
-    "journal": _May(WRITE, READ),
-    "changes": _May(WRITE, READ),
-    "sessions": _May(WRITE, READ),
-    "session_lists": _May(WRITE),
-    "sets": _May(WRITE, READ),
-    "labelled_sets": _May(WRITE, WRITE),  # jobs keep a set's windows beside it
-    "labelled_stretches": _May(WRITE, READ),
-    "predictions": _May(WRITE, READ),
-    "deviations": _May(WRITE, READ),
-    "plans": _May(WRITE, READ),
-    "plan_versions": _May(WRITE, READ),
-    "follows": _May(WRITE, READ),
-    "dead_letters": _May(WRITE, READ),
-    # what jobs learn: the service deletes it when its user is erased
-    "models": _May(WRITE, WRITE),
-    "champions": _May(WRITE, WRITE),
-    "clusters": _May(WRITE, WRITE),
-    "recommendations": _May(WRITE, WRITE),
-    "ranks": _May(WRITE, WRITE),
-    "job_run_users": _May(WRITE, WRITE),
-    # what jobs say of themselves
-    "job_runs": _May(READ, WRITE),
-    "live_runs": _May(READ, WRITE),
-    "withdrawn_runs": _May(READ, READ),
-    "job_leases": _May((), WRITE),
-    "watermarks": _May(WRITE, WRITE),  # how far the service's sweep came is among them
-    # which schema this is
-    "migrations": _May(READ, READ),
-    "layout": _May(READ, READ),
-    "migration_lease": _May(),
+TABLES: Mapping[str, _Rights] = {
+    # users: jobs read their ids from `usernames`, never a password hash
+    "users": _Rights(WRITE),
+    "usernames": _Rights(WRITE, READ),
+    "logins": _Rights(WRITE),
+    # what users sent, and its projections
+    "samples": _Rights(WRITE, READ),
+    "stream_parts": _Rights(WRITE),
+    "journal": _Rights(WRITE, READ),
+    "changes": _Rights(WRITE, READ),
+    "sessions": _Rights(WRITE, READ),
+    "session_lists": _Rights(WRITE),
+    "sets": _Rights(WRITE, READ),
+    "labelled_sets": _Rights(WRITE, WRITE),  # jobs keep a set's windows beside it
+    "labelled_stretches": _Rights(WRITE, READ),
+    "predictions": _Rights(WRITE, READ),
+    "deviations": _Rights(WRITE, READ),
+    "plans": _Rights(WRITE, READ),
+    "plan_versions": _Rights(WRITE, READ),
+    "follows": _Rights(WRITE, READ),
+    "dead_letters": _Rights(WRITE, READ),
+    # results of jobs: the service deletes them when their user is erased
+    "models": _Rights(WRITE, WRITE),
+    "champions": _Rights(WRITE, WRITE),
+    "clusters": _Rights(WRITE, WRITE),
+    "recommendations": _Rights(WRITE, WRITE),
+    "ranks": _Rights(WRITE, WRITE),
+    "job_run_users": _Rights(WRITE, WRITE),
+    # records of jobs
+    "job_runs": _Rights(READ, WRITE),
+    "live_runs": _Rights(READ, WRITE),
+    "withdrawn_runs": _Rights(READ, READ),
+    "job_leases": _Rights((), WRITE),
+    "watermarks": _Rights(WRITE, WRITE),  # including that of the service's sweep
+    # the schema
+    "migrations": _Rights(READ, READ),
+    "layout": _Rights(READ, READ),
+    "migration_lease": _Rights(),
 }
 """Migrations and `muvr models rollback --run` run as the role of migrations, which owns it all."""
 
@@ -100,12 +100,12 @@ class Grant(NamedTuple):
 
 
 def grants(settings: Cassandra, tables: Iterable[str] | None = None) -> list[Grant]:
-    """Every right that every role needs; of these tables only, of all by default."""
-    wanted = TABLES.keys() if tables is None else set(tables) & TABLES.keys()
+    """All rights that the roles need, on these tables or on all."""
+    required = TABLES.keys() if tables is None else set(tables) & TABLES.keys()
     found: list[Grant] = []
     for role in ("service", "spark"):
         name = username_of(settings, role)
-        for table in sorted(wanted):
+        for table in sorted(required):
             rights = getattr(TABLES[table], role)
             found += [Grant(right, f"TABLE {settings.keyspace}.{table}", name) for right in rights]
     owner = username_of(settings, "migrations")
@@ -129,26 +129,25 @@ def make_roles(database: Database, config: Config) -> list[str]:
     Raises:
         BadConfig: a role has no password.
     """
-    known = {row.role: row.super for row in database.execute("LIST ROLES")}
-    found = {credentials_of(config, role): None for role in ROLES}
-    wanted = [one for one in found if one is not None]
-    for one in wanted:
-        if one.username not in known:
-            database.execute(f"CREATE ROLE {_quoted(one.username)} {_login(one)}")
-        elif not _is_let_in(
-            config.cassandra, one
-        ):  # Cassandra lets a password change only so often
-            database.execute(f"ALTER ROLE {_quoted(one.username)} {_login(one)}")
-        if known.get(one.username):
-            database.execute(f"ALTER ROLE {_quoted(one.username)} WITH SUPERUSER = false")
-    return [one.username for one in wanted]
+    is_superuser = {row.role: row.super for row in database.execute("LIST ROLES")}
+    unique = {credentials_of(config, role): None for role in ROLES}
+    logins = [login for login in unique if login is not None]
+    for login in logins:
+        if login.username not in is_superuser:
+            database.execute(f"CREATE ROLE {_quoted(login.username)} {_login(login)}")
+        # Only when it must: Cassandra limits how often a password changes.
+        elif not _can_connect(config.cassandra, login):
+            database.execute(f"ALTER ROLE {_quoted(login.username)} {_login(login)}")
+        if is_superuser.get(login.username):
+            database.execute(f"ALTER ROLE {_quoted(login.username)} WITH SUPERUSER = false")
+    return [login.username for login in logins]
 
 
 def _login(credentials: Credentials) -> str:
     return f"WITH LOGIN = true AND PASSWORD = {_text(credentials.password)}"
 
 
-def _is_let_in(settings: Cassandra, credentials: Credentials) -> bool:
+def _can_connect(settings: Cassandra, credentials: Credentials) -> bool:
     try:
         connect(settings, keyspace=None, credentials=credentials).close()
     except NotAllowed:
@@ -156,54 +155,58 @@ def _is_let_in(settings: Cassandra, credentials: Credentials) -> bool:
     return True
 
 
-def give_rights(database: Database, settings: Cassandra) -> int:
-    """Give every role its rights on the tables that are there, and take back what is too much.
+def sync_grants(database: Database, settings: Cassandra) -> int:
+    """Grant every role its rights on the existing tables, and revoke all others.
 
     Args:
         database: a connection as a superuser.
         settings: name the roles and the keyspace.
 
     Returns:
-        how many rights were given or taken back.
+        how many rights were granted or revoked.
     """
     cql = "SELECT table_name FROM system_schema.tables WHERE keyspace_name = ?"
-    there = [row.table_name for row in database.execute(cql, (settings.keyspace,))]
-    wanted = set(grants(settings, there))
-    held = {right for name in {one.role for one in wanted} for right in _held(database, name)}
-    for one in sorted(wanted - held):
-        database.execute(one.cql)
-    surplus = sorted(one for one in held - wanted if settings.keyspace in one.resource)
-    for one in surplus:
-        database.execute(f"REVOKE {one.permission} ON {one.resource} FROM {_quoted(one.role)}")
-    return len(wanted - held) + len(surplus)
+    existing = [row.table_name for row in database.execute(cql, (settings.keyspace,))]
+    required = set(grants(settings, existing))
+    roles = {grant.role for grant in required}
+    granted = {grant for role in roles for grant in _granted(database, role)}
+    for grant in sorted(required - granted):
+        database.execute(grant.cql)
+    excess = sorted(grant for grant in granted - required if settings.keyspace in grant.resource)
+    for grant in excess:
+        database.execute(
+            f"REVOKE {grant.permission} ON {grant.resource} FROM {_quoted(grant.role)}"
+        )
+    return len(required - granted) + len(excess)
 
 
-def take_over(config: Config) -> None:
-    """Give the superuser that a new cluster has, and whose password everybody knows, our own.
+def secure_superuser(config: Config) -> None:
+    """Replace the well-known password of a new cluster's superuser by the configured one.
 
     Raises:
-        NotAllowed: it has another password, and not ours.
+        NotAllowed: it has neither of the two passwords.
     """
-    wanted = credentials_of(config, "admin")
-    if wanted is None or wanted.username != FIRST_ADMIN:
+    admin = credentials_of(config, "admin")
+    if admin is None or admin.username != DEFAULT_SUPERUSER:
         return
-    everybodys = Credentials(FIRST_ADMIN, FIRST_ADMIN)
-    accepted, database = _first_let_in(config.cassandra, [wanted, everybodys])
+    default = Credentials(DEFAULT_SUPERUSER, DEFAULT_SUPERUSER)
+    accepted, database = _connect_as_first_accepted(config.cassandra, [admin, default])
     try:
-        if accepted == wanted:
+        if accepted == admin:
             return
-        database.execute(f"ALTER ROLE {FIRST_ADMIN} WITH PASSWORD = {_text(wanted.password)}")
+        database.execute(f"ALTER ROLE {DEFAULT_SUPERUSER} WITH PASSWORD = {_text(admin.password)}")
     finally:
         database.close()
-    _, database = _first_let_in(config.cassandra, [wanted])  # the old one is cached for a moment
+    # Wait until the new password is accepted: Cassandra caches the old one for a moment.
+    _, database = _connect_as_first_accepted(config.cassandra, [admin])
     database.close()
 
 
-def _first_let_in(
+def _connect_as_first_accepted(
     settings: Cassandra, candidates: Sequence[Credentials]
 ) -> tuple[Credentials, Database]:
-    """A connection by the first that is accepted; a new node makes its superuser after a moment."""
-    deadline_s = time.monotonic() + FIRST_ADMIN_WITHIN_S
+    """Connect with the first accepted credentials; a new node creates its superuser late."""
+    deadline_s = time.monotonic() + SUPERUSER_TIMEOUT_S
     while True:
         for credentials in candidates:
             try:
@@ -214,22 +217,22 @@ def _first_let_in(
         time.sleep(0.2)
 
 
-def pass_rights_on(config: Config) -> None:
-    """Give service and Spark their rights on tables that the role of migrations just made."""
+def grant_table_rights(config: Config) -> None:
+    """Grant service and Spark their rights on tables that the migrations role just created."""
     settings = config.cassandra
     if not settings.username:
         return
     owner = username_of(settings, "migrations")
     database = open_as(config, "migrations")
     try:
-        for one in grants(settings):
-            if one.role != owner and one.resource.startswith(f"TABLE {settings.keyspace}."):
-                database.execute(one.cql)
+        for grant in grants(settings):
+            if grant.role != owner and grant.resource.startswith(f"TABLE {settings.keyspace}."):
+                database.execute(grant.cql)
     finally:
         database.close()
 
 
-def _held(database: Database, name: str) -> set[Grant]:
+def _granted(database: Database, name: str) -> set[Grant]:
     """The rights of a role as Cassandra lists them: `<table ks.name>`, `<keyspace ks>`."""
     rows = database.execute(f"LIST ALL PERMISSIONS OF {_quoted(name)} NORECURSIVE")
     found: set[Grant] = set()
@@ -241,10 +244,10 @@ def _held(database: Database, name: str) -> set[Grant]:
 
 
 def _quoted(name: str) -> str:
-    """A role's name as CQL has it."""
+    """A quoted CQL identifier."""
     return '"' + name.replace('"', '""') + '"'
 
 
 def _text(value: str) -> str:
-    """A CQL string."""
+    """A CQL string literal."""
     return "'" + value.replace("'", "''") + "'"

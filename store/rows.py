@@ -1,4 +1,4 @@
-"""Rows of an answer as named tuples, their type made once for each choice of columns."""
+"""Result rows as named tuples, with one cached type per choice of columns."""
 
 import re
 from collections import namedtuple
@@ -11,7 +11,7 @@ Row = Any
 
 
 def named_rows(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> list[Row]:
-    """Rows as named tuples. The driver would make their type anew for every answer.
+    """Rows as named tuples. The driver would create their type for every result.
 
     >>> named_rows(["[applied]", "owner"], [(True, "me")])
     [Row(applied=True, owner='me')]

@@ -1,7 +1,7 @@
 """Chunks as rows: content-addressed, so that nothing is ever overwritten.
 
-Every write carries the time in the session's id as its timestamp. So a repeat writes the very same
-cell, and a deletion, which is later, also wins over chunks that are still under way.
+Every write has the time in the session's id as its timestamp. So a repeat writes the same cell, and
+a deletion, which is later, also wins over writes that are still in flight.
 """
 
 import struct
@@ -12,7 +12,7 @@ from uuid import UUID
 from schemas.ids import time_us_of
 from schemas.layout import part_of
 from schemas.times import us_of
-from store.concurrently import for_each
+from store.concurrency import map_concurrently
 from store.database import Database, Statement
 
 _USUAL = (
@@ -28,20 +28,20 @@ def _insert(columns: str) -> str:
     return f"INSERT INTO samples ({columns}) VALUES ({marks}) USING TIMESTAMP ?"
 
 
-# Nearly all rows have neither times of their own nor an envelope. A column that is not written
-# costs nothing: not in the driver, not in the commit log, not on the disk.
+# Nearly all rows have neither sample times nor an envelope. A column that is not written takes no
+# time in the driver and no space in the commit log or on disk.
 _INSERT, _INSERT_UNUSUAL = _insert(_USUAL), _insert(f"{_USUAL}, t_ms, envelope")
 _AROUND_BYTES = 256  # of a row beside its blobs
 _PART = "WHERE user_id = ? AND session_id = ? AND stream = ? AND part = ?"
 
 ROWS_AT_ONCE = 32
 PARTS_AT_ONCE = 32
-"""Parts that are read at the same time. A day of one-second chunks has 675; the answers of all at
-once would stop the loop for a second."""
+"""Parts that are read at the same time. A day of one-second chunks has 675; the results of all at
+once would block the event loop for a second."""
 
 
 class SampleRow(NamedTuple):
-    """A chunk as it is kept; `received_us` counts microseconds since the epoch."""
+    """A chunk as stored; `received_us` counts microseconds since the epoch."""
 
     seq: int
     sha256: bytes
@@ -57,8 +57,8 @@ class SampleRow(NamedTuple):
     received_us: int
 
 
-class ChunkHead(NamedTuple):
-    """A chunk without its samples; `t_ms` as in its row, empty where its rate says the times."""
+class ChunkMetadata(NamedTuple):
+    """A chunk without its samples; `t_ms` as in its row, empty if sampling is regular."""
 
     seq: int
     sha256: bytes
@@ -75,7 +75,7 @@ class Samples:
         self._database = database
 
     async def put(self, user_id: UUID, session_id: UUID, stream: str, row: SampleRow) -> None:
-        """Keep a chunk; its part must be registered."""
+        """Store a chunk; its part must be registered."""
         unusual = (row.t_ms, row.envelope) if row.t_ms or row.envelope else ()
         insert = _INSERT_UNUSUAL if unusual else _INSERT
         *numbers, timestamp = _APART.unpack(
@@ -94,10 +94,10 @@ class Samples:
         key = (user_id.bytes, session_id.bytes, stream.encode())
         values = (*key, row.sha256, row.unit.encode(), row.xyz, *numbers, *unusual, timestamp)
         size_bytes = _AROUND_BYTES + len(row.xyz) + len(row.t_ms) + len(row.envelope)
-        await self._database.run_soon(Statement(insert, values, packed=True), size_bytes)
+        await self._database.run_batched(Statement(insert, values, serialised=True), size_bytes)
 
     async def register_part(self, user_id: UUID, session_id: UUID, stream: str, part: int) -> None:
-        """Say that a part of a stream exists: before its first chunk, so that it can be found."""
+        """Register a part of a stream, before its first chunk, so that it can be found."""
         await self._database.run(
             "INSERT INTO stream_parts (user_id, session_id, stream, part) VALUES (?, ?, ?, ?)",
             (user_id, session_id, stream, part),
@@ -114,34 +114,34 @@ class Samples:
             found.setdefault(row.stream, []).append(row.part)
         return found
 
-    async def heads(
+    async def metadata(
         self, user_id: UUID, session_id: UUID, stream: str, parts: Iterable[int]
-    ) -> list[ChunkHead]:
-        """What is held of a stream, ordered by number and hash."""
+    ) -> list[ChunkMetadata]:
+        """The stored chunks of a stream without their samples, ordered by number and hash."""
         cql = f"SELECT seq, sha256, t0_ns, rate_hz, n, t_ms FROM samples {_PART}"
 
-        async def heads_of_part(part: int) -> list[ChunkHead]:
-            """The heads of one partition."""
+        async def metadata_of_part(part: int) -> list[ChunkMetadata]:
+            """The chunks of one partition."""
             rows = await self._database.run(cql, (user_id, session_id, stream, part))
             return [
-                ChunkHead(seq, sha256, t0_ns, rate_hz, n, t_ms or b"")
+                ChunkMetadata(seq, sha256, t0_ns, rate_hz, n, t_ms or b"")
                 for seq, sha256, t0_ns, rate_hz, n, t_ms in rows
             ]
 
-        pages = await for_each(heads_of_part, sorted(parts), PARTS_AT_ONCE)
-        return [head for page in pages for head in page]
+        pages = await map_concurrently(metadata_of_part, sorted(parts), PARTS_AT_ONCE)
+        return [chunk for page in pages for chunk in page]
 
     async def rows(
         self, user_id: UUID, session_id: UUID, stream: str, wanted: Sequence[tuple[int, bytes]]
     ) -> list[SampleRow]:
-        """The wanted chunks (number, hash) that are held, in the order asked for."""
+        """The chunks (number, hash) that are stored, in the order of `wanted`."""
         cql = (
             "SELECT seq, sha256, t0_ns, rate_hz, n, unit, scale, codec, xyz, t_ms, envelope, "
             f"received_at FROM samples {_PART} AND seq = ? AND sha256 = ?"
         )
 
         async def chunk(number_and_hash: tuple[int, bytes]) -> list[SampleRow]:
-            """One chunk as a row; an empty list where it is not held."""
+            """One chunk as a row; an empty list if it is not stored."""
             seq, sha256 = number_and_hash
             key = (user_id, session_id, stream, part_of(seq), seq, sha256)
             return [
@@ -154,13 +154,13 @@ class Samples:
                 for row in await self._database.run(cql, key)
             ]
 
-        found = await for_each(chunk, wanted, ROWS_AT_ONCE)
+        found = await map_concurrently(chunk, wanted, ROWS_AT_ONCE)
         return [row for rows in found for row in rows]
 
     async def delete_session(self, user_id: UUID, session_id: UUID, at_us: int) -> None:
         """Delete every registered part of a session, for good.
 
-        The index keeps parts that are registered after `at_us`, so that a later sweep finds them.
+        Parts that are registered later stay in the index, so that a later sweep finds them.
         """
         parts = await self.parts(user_id, session_id)
         await self._database.run_all(

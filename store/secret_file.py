@@ -1,4 +1,4 @@
-"""Secrets that a machine makes for itself: files of mode 600, whole or not there."""
+"""Generated secrets: files of mode 600, written atomically."""
 
 import os
 import secrets
@@ -6,10 +6,10 @@ from pathlib import Path
 
 
 def write_new(path: Path, content: bytes) -> None:
-    """Write a secret whole or not at all; where there is one already, that one stays.
+    """Write a new secret atomically; an existing one stays.
 
     Args:
-        path: of the file; its folder is there.
+        path: of the file; its folder exists.
         content: of the file.
 
     Raises:
@@ -24,6 +24,6 @@ def write_new(path: Path, content: bytes) -> None:
             os.fsync(file.fileno())
         os.link(draft, path)
     except FileExistsError:
-        pass  # another process was faster: its secret is as good
+        pass  # another process was faster: its secret counts
     finally:
         draft.unlink()

@@ -1,6 +1,6 @@
-"""Projections of sessions: what was opened, what `complete` listed.
+"""Projections of sessions and of the lists of `complete`.
 
-Written `USING TIMESTAMP` of the event they follow, so that repeats and late events converge.
+Written `USING TIMESTAMP` of their event, so that repeats and late events converge.
 """
 
 import asyncio
@@ -31,20 +31,20 @@ class SessionRow(NamedTuple):
     complete: bool
 
     def offset(self, stream: str | None) -> timedelta:
-        """How far the server's clock is ahead of a stream's; none where nobody said."""
+        """How far the server's clock is ahead of a stream's; zero if it is not known."""
         return timedelta(milliseconds=self.clock_offset_ms.get(stream or "", 0))
 
 
 class StreamList(NamedTuple):
-    """What `complete` said about a stream: hash of chunk 0, 1, …; `NO_HASH` where none is."""
+    """The list of a stream: hashes of chunks 0, 1, …; `NO_HASH` for numbers without a chunk."""
 
     hashes: tuple[bytes, ...]
     revision: int
 
 
 def newest_revision(lists: Mapping[str, StreamList]) -> int:
-    """When `complete` last said something about a session; 0 where it never did."""
-    return max((one.revision for one in lists.values()), default=0)
+    """The newest revision of a session's lists; 0 if there are none."""
+    return max((stream_list.revision for stream_list in lists.values()), default=0)
 
 
 class Sessions:
@@ -101,10 +101,10 @@ class Sessions:
         *,
         complete: bool,
     ) -> None:
-        """Project how far the lists reach, and whether every stream has one.
+        """Project the session's end by its lists, and whether every stream has one.
 
         Lists only grow, so of two workers at one revision the one that saw more writes the greater
-        values, and those win. A missing end must not be written: a null would win.
+        values, which win. A missing end must not be written: a null would win.
         """
         end, values = (", ended_at = ?", (ended_at,)) if ended_at else ("", ())
         await self._database.run(
@@ -113,7 +113,7 @@ class Sessions:
         )
 
     async def read(self, user_id: UUID, session_id: UUID) -> SessionRow | None:
-        """One session, None when it is not there."""
+        """One session, None if it does not exist."""
         rows = await self._database.run(
             f"SELECT {_COLUMNS} FROM sessions {_KEY}",
             (user_id, session_id),
@@ -130,7 +130,7 @@ class Sessions:
                 f"SELECT {_COLUMNS} FROM sessions WHERE user_id = ? {where} LIMIT ?",
                 (user_id, *values, limit),
             )
-            # A row of which only a later step was written is no session yet.
+            # A row without an opening is no session yet.
             found += [session_row(row) for row in rows if row.started_at is not None]
             if len(found) >= limit or len(rows) < limit:
                 return found[:limit]
@@ -177,7 +177,7 @@ class Sessions:
 
 
 def session_row(row: Row) -> SessionRow:
-    """The columns of a session, with zones and declarations read."""
+    """A session from its columns, with time zones added and declarations parsed."""
     session_id, started_at, ended_at, timezone, plan_id, streams, offsets, complete = row
     return SessionRow(
         session_id=session_id,

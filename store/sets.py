@@ -1,4 +1,4 @@
-"""Projections of confirmed sets: as the user sees them, and with their samples for training."""
+"""Projections of confirmed sets: for users, and with their samples for training."""
 
 import asyncio
 from collections.abc import Collection, Sequence
@@ -8,8 +8,8 @@ from uuid import UUID
 
 from schemas.errors import BadSets
 from schemas.inputs import LAYOUTS
-from schemas.layout import LABELLED_S
-from schemas.names import one_spelling
+from schemas.layout import LABELLED_TTL_S
+from schemas.names import normalised_name
 from schemas.times import aware, us_of
 from store.database import Database, Row, Statement
 
@@ -23,7 +23,7 @@ _KEY = "WHERE user_id = ? AND session_id = ? AND set_id = ?"
 class SetRow(NamedTuple):
     """A confirmed set; `revision` is the time of its last event in microseconds.
 
-    A row that lacks a time or a name was written past the service; reading it raises `BadSets`.
+    A row without a time or a name was not written by the service; reading it raises `BadSets`.
     """
 
     session_id: UUID
@@ -44,10 +44,10 @@ class SetRow(NamedTuple):
 
 
 class LabelledSet(NamedTuple):
-    """A set that training reads.
+    """A labelled set: a confirmed set with its samples, for training.
 
     Times are corrected by the clock offset of its stream; those inside `samples` are the device's.
-    `revision` is the newest of the set's and its streams' lists: it changes when the samples may.
+    `revision` is the newest of the set and its streams' lists: it changes when the samples may.
     """
 
     model_id: str
@@ -64,8 +64,8 @@ class LabelledSet(NamedTuple):
     samples: bytes
 
 
-class LabelledHead(NamedTuple):
-    """Which revision of a set training reads, and in which partition."""
+class LabelledRevision(NamedTuple):
+    """The revision of a labelled set, and its partition."""
 
     model_id: str
     set_id: UUID
@@ -85,11 +85,11 @@ class Sets:
         await self._database.run(put.cql, put.values)
 
     async def put_all(self, user_id: UUID, rows: Sequence[SetRow]) -> None:
-        """Project some 100 confirmations of a user in one batch: they share a partition."""
+        """Project about 100 confirmations of a user in one batch: they share a partition."""
         await self._database.run_batch([_put(user_id, row) for row in rows])
 
     async def read(self, user_id: UUID, session_id: UUID, set_id: UUID) -> SetRow | None:
-        """One set, None when it is not there."""
+        """One set, None if it does not exist."""
         rows = await self._database.run(
             f"SELECT {_COLUMNS} FROM sets {_KEY}",
             (user_id, session_id, set_id),
@@ -107,7 +107,7 @@ class Sets:
     async def some(
         self, user_id: UUID, session_id: UUID, set_ids: Collection[UUID]
     ) -> list[SetRow]:
-        """Those of a session's sets that are there, in time order; the others are not read."""
+        """The existing ones among these sets of a session, in time order."""
         found = await asyncio.gather(*(self.read(user_id, session_id, one) for one in set_ids))
         rows = [row for row in found if row is not None]
         return sorted(rows, key=lambda s: (s.started_at, s.set_id))
@@ -129,14 +129,14 @@ class Sets:
         return [_set_row(row) for row in rows]
 
     async def revisions(self, user_id: UUID) -> list[tuple[UUID, int]]:
-        """Every set of a user with its revision: what tells whether anything changed."""
+        """Every set of a user with its revision, to detect changes."""
         rows = await self._database.run(
             "SELECT set_id, revision FROM sets WHERE user_id = ?", (user_id,)
         )
         return [(row.set_id, row.revision) for row in rows]
 
     async def delete(self, user_id: UUID, session_id: UUID, set_id: UUID, at_us: int) -> None:
-        """Delete a set and what training reads of it, for good."""
+        """Delete a set and its labelled rows, for good."""
         await asyncio.gather(
             self._database.run(
                 f"DELETE FROM sets USING TIMESTAMP ? {_KEY}",
@@ -146,27 +146,29 @@ class Sets:
         )
 
     async def delete_session(self, user_id: UUID, session_id: UUID, at_us: int) -> None:
-        """Delete a session's sets and what training reads of them, for good."""
-        heads = [h for h in await self.labelled_heads(user_id) if h.session_id == session_id]
+        """Delete a session's sets and their labelled rows, for good."""
+        labelled = [
+            one for one in await self.labelled_revisions(user_id) if one.session_id == session_id
+        ]
         await asyncio.gather(
             self._database.run(
                 "DELETE FROM sets USING TIMESTAMP ? WHERE user_id = ? AND session_id = ?",
                 (at_us, user_id, session_id),
             ),
-            *(self.delete_labelled(user_id, h.model_id, h.set_id, at_us) for h in heads),
+            *(self.delete_labelled(user_id, one.model_id, one.set_id, at_us) for one in labelled),
         )
 
-    async def put_labelled(self, user_id: UUID, row: LabelledSet, keep_s: int) -> None:
-        """Project a set with its samples: all columns, at its revision, for `keep_s` seconds."""
+    async def put_labelled(self, user_id: UUID, row: LabelledSet, ttl_s: int) -> None:
+        """Project a set with its samples: all columns, at its revision, for `ttl_s` seconds."""
         await self._database.run(
             "INSERT INTO labelled_sets (user_id, model_id, set_id, session_id, exercise, "
             "started_at, ended_at, reps, weight_kg, intensity, label_source, revision, samples) "
             "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) USING TIMESTAMP ? AND TTL ?",
-            (user_id, *row, row.revision, keep_s),
+            (user_id, *row, row.revision, ttl_s),
         )
 
     async def delete_labelled(self, user_id: UUID, model_id: str, set_id: UUID, at_us: int) -> None:
-        """Take a set out of a partition that training reads."""
+        """Delete a labelled set from one layout."""
         await self._database.run(
             "DELETE FROM labelled_sets USING TIMESTAMP ? "
             "WHERE user_id = ? AND model_id = ? AND set_id = ?",
@@ -174,7 +176,7 @@ class Sets:
         )
 
     async def labelled(self, user_id: UUID, model_id: str) -> list[LabelledSet]:
-        """What training reads of a user in one input layout, ordered by set."""
+        """The labelled sets of a user in one input layout, ordered by set id."""
         rows = await self._database.run(
             "SELECT model_id, set_id, session_id, exercise, started_at, ended_at, reps, weight_kg, "
             "intensity, label_source, revision, samples FROM labelled_sets "
@@ -189,8 +191,8 @@ class Sets:
             for row in rows
         ]
 
-    async def labelled_heads(self, user_id: UUID) -> list[LabelledHead]:
-        """Which sets of a user training reads, at which revision."""
+    async def labelled_revisions(self, user_id: UUID) -> list[LabelledRevision]:
+        """The revisions of a user's labelled sets."""
         pages = await asyncio.gather(
             *(
                 self._database.run(
@@ -201,19 +203,19 @@ class Sets:
                 for model_id in LAYOUTS
             )
         )
-        return [LabelledHead(*row) for page in pages for row in page]
+        return [LabelledRevision(*row) for page in pages for row in page]
 
 
-def labelled_s(revision: int, now_us: int) -> int:
-    """Seconds for which samples of a revision are kept from now on, however late they are written.
+def remaining_ttl_s(revision: int, now_us: int) -> int:
+    """The time to live of labelled samples of a revision from now on, in seconds.
 
-    A replay must not prolong their life. It is at most that of new samples, because the clocks of
-    two services differ; 0 or less: they are not to be written any more.
+    A replay must not prolong it, so it depends on the revision. It is at most that of new samples,
+    because clocks differ; 0 or less means that they must not be written any more.
 
-    >>> labelled_s(0, 399 * 86_400_000_000), labelled_s(5_000_000, 0)
+    >>> remaining_ttl_s(0, 399 * 86_400_000_000), remaining_ttl_s(5_000_000, 0)
     (86400, 34560000)
     """
-    return min(LABELLED_S, LABELLED_S - (now_us - revision) // 1_000_000)
+    return min(LABELLED_TTL_S, LABELLED_TTL_S - (now_us - revision) // 1_000_000)
 
 
 def _put(user_id: UUID, row: SetRow) -> Statement:
@@ -231,7 +233,7 @@ def _set_row(row: Row) -> SetRow:
             f"half a set in session {found.session_id}: {found.set_id} has no time, or no exercise"
         )
     return found._replace(
-        exercise=one_spelling(found.exercise),
+        exercise=normalised_name(found.exercise),
         started_at=aware(found.started_at),
         ended_at=aware(found.ended_at),
     )

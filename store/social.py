@@ -1,4 +1,4 @@
-"""Whom a user follows."""
+"""Follows between users."""
 
 from datetime import datetime
 from typing import NamedTuple
@@ -9,7 +9,7 @@ from store.database import Database, Row
 
 
 class Follow(NamedTuple):
-    """Somebody whom the user follows."""
+    """A followed user, and since when."""
 
     followee: UUID
     since: datetime
@@ -22,14 +22,14 @@ class Follows:
         self._database = database
 
     async def put(self, user_id: UUID, followee: UUID, since: datetime) -> None:
-        """Follow somebody."""
+        """Follow a user."""
         await self._database.run(
             "INSERT INTO follows (user_id, followee, since) VALUES (?, ?, ?)",
             (user_id, followee, since),
         )
 
     async def read(self, user_id: UUID, followee: UUID) -> Follow | None:
-        """Whether and since when somebody is followed."""
+        """Whether and since when a user is followed."""
         rows = await self._database.run(
             "SELECT followee, since FROM follows WHERE user_id = ? AND followee = ?",
             (user_id, followee),
@@ -37,14 +37,14 @@ class Follows:
         return _follow(rows[0]) if rows else None
 
     async def of_user(self, user_id: UUID) -> list[Follow]:
-        """Everybody whom a user follows."""
+        """All users that a user follows."""
         rows = await self._database.run(
             "SELECT followee, since FROM follows WHERE user_id = ?", (user_id,)
         )
         return [_follow(row) for row in rows]
 
     async def page(self, user_id: UUID, after: UUID | None, limit: int) -> list[Follow]:
-        """Whom a user follows, by id, those after a given one."""
+        """A page of the users that a user follows, by id, after a given one."""
         where, values = ("AND followee > ? ", (after,)) if after else ("", ())
         rows = await self._database.run(
             f"SELECT followee, since FROM follows WHERE user_id = ? {where}LIMIT ?",
@@ -53,7 +53,7 @@ class Follows:
         return [_follow(row) for row in rows]
 
     async def delete(self, user_id: UUID, followee: UUID) -> None:
-        """Follow somebody no more."""
+        """Unfollow a user."""
         await self._database.run(
             "DELETE FROM follows WHERE user_id = ? AND followee = ?", (user_id, followee)
         )

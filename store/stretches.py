@@ -1,4 +1,4 @@
-"""Projection of sessions with confirmed sets: raw stretches with the idle time around the sets."""
+"""Projections of labelled stretches: samples of confirmed sets with the idle time around them."""
 
 import asyncio
 import json
@@ -11,18 +11,18 @@ from schemas.inputs import LAYOUTS
 from schemas.times import aware
 from store.database import Database
 
-_HEAD = "model_id, session_id, started_at, ended_at, spans, revision"
+_COLUMNS = "model_id, session_id, started_at, ended_at, spans, revision"
 _SESSION = "WHERE user_id = ? AND model_id = ? AND session_id = ?"
 
 NamedSpan = tuple[int, int, str]
 """A set on the clock of the samples: start and end in nanoseconds, and its exercise."""
 
 
-class StretchHead(NamedTuple):
+class StretchMetadata(NamedTuple):
     """A stretch without its samples.
 
     Times are corrected by the clock offset of the stream; those in `spans` are the device's.
-    `revision` is the time of its write: later than every set and list that it follows from.
+    `revision` is its write time, later than that of every set and list that it is based on.
     """
 
     model_id: str
@@ -36,7 +36,7 @@ class StretchHead(NamedTuple):
 class StoredStretch(NamedTuple):
     """A stretch with its raw samples (models.signal.pieces)."""
 
-    head: StretchHead
+    metadata: StretchMetadata
     samples: bytes
 
 
@@ -52,18 +52,23 @@ class Stretches:
         session_id: UUID,
         rows: Sequence[StoredStretch],
         revision: int,
-        keep_s: int,
+        ttl_s: int,
     ) -> None:
-        """Let these be a session's stretches, as of a revision, for `keep_s` seconds.
-
-        Older ones are gone.
-        """
+        """Replace a session's stretches, as of a revision, with a time to live of `ttl_s`."""
         await self.delete_session(user_id, session_id, revision - 1)
-        for head, samples in rows:  # one after the other: a row may hold 300 kB
+        for metadata, samples in rows:  # one after the other: a row may hold 300 kB
             await self._database.run(
-                f"INSERT INTO labelled_stretches (user_id, {_HEAD}, samples) "
+                f"INSERT INTO labelled_stretches (user_id, {_COLUMNS}, samples) "
                 "VALUES (?, ?, ?, ?, ?, ?, ?, ?) USING TIMESTAMP ? AND TTL ?",
-                (user_id, *head[:4], json.dumps(head.spans), revision, samples, revision, keep_s),
+                (
+                    user_id,
+                    *metadata[:4],
+                    json.dumps(metadata.spans),
+                    revision,
+                    samples,
+                    revision,
+                    ttl_s,
+                ),
             )
 
     async def delete_session(self, user_id: UUID, session_id: UUID, at_us: int) -> None:
@@ -78,26 +83,27 @@ class Stretches:
             )
         )
 
-    async def of_session(self, user_id: UUID, session_id: UUID) -> list[StretchHead]:
+    async def of_session(self, user_id: UUID, session_id: UUID) -> list[StretchMetadata]:
         """A session's stretches in order, without samples."""
         pages = await asyncio.gather(
             *(
                 self._database.run(
-                    f"SELECT {_HEAD} FROM labelled_stretches {_SESSION}",
+                    f"SELECT {_COLUMNS} FROM labelled_stretches {_SESSION}",
                     (user_id, model_id, session_id),
                 )
                 for model_id in LAYOUTS
             )
         )
-        return [_head(row) for page in pages for row in page]
+        return [_metadata(row) for page in pages for row in page]
 
     async def of_user(self, user_id: UUID, model_id: str) -> list[StoredStretch]:
-        """What training reads of a user in one layout."""
+        """The stretches of a user in one layout."""
         rows = await self._database.run(
-            f"SELECT {_HEAD}, samples FROM labelled_stretches WHERE user_id = ? AND model_id = ?",
+            f"SELECT {_COLUMNS}, samples FROM labelled_stretches "
+            "WHERE user_id = ? AND model_id = ?",
             (user_id, model_id),
         )
-        return [StoredStretch(_head(row[:6]), bytes(row[6])) for row in rows]
+        return [StoredStretch(_metadata(row[:6]), bytes(row[6])) for row in rows]
 
     async def sessions_of(self, user_id: UUID) -> set[UUID]:
         """Sessions of a user that have stretches."""
@@ -127,9 +133,9 @@ def spans_of(text: str) -> tuple[NamedSpan, ...]:
     return tuple((int(start), int(end), str(name)) for start, end, name in json.loads(text))
 
 
-def _head(row: Sequence[object]) -> StretchHead:
+def _metadata(row: Sequence[object]) -> StretchMetadata:
     model_id, session_id, started_at, ended_at, spans, revision = row
-    return StretchHead(
+    return StretchMetadata(
         str(model_id),
         session_id,  # pyright: ignore[reportArgumentType] a uuid column
         aware(started_at),  # pyright: ignore[reportArgumentType] a timestamp column

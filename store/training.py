@@ -1,17 +1,17 @@
-"""What training reads of a user's sets, and what it keeps there for the next time."""
+"""Labelled sets as training reads them, and the windows that it stores beside them."""
 
 from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
-from schemas.names import one_spelling
+from schemas.names import normalised_name
 from schemas.times import aware
 from store.database import Database, Statement
 
 
 class SetRevision(NamedTuple):
-    """What decides whether a set was changed since a model was learned from it."""
+    """What tells whether a set changed since a model was trained on it."""
 
     set_id: UUID
     revision: int
@@ -20,7 +20,7 @@ class SetRevision(NamedTuple):
 
 
 class TrainingSet(NamedTuple):
-    """A labelled set with its samples, and its windows where a run has kept them."""
+    """A labelled set with its samples, and its windows if a run has stored them."""
 
     set_id: UUID
     revision: int
@@ -32,16 +32,16 @@ class TrainingSet(NamedTuple):
 
 
 class StoredWindows(NamedTuple):
-    """Windows of a revision of a set, for some time."""
+    """The windows of a revision of a set, with their time to live."""
 
     set_id: UUID
     revision: int
     features: bytes
-    keep_s: int
+    ttl_s: int
 
 
 class TrainingSets:
-    """Partitions of `labelled_sets` as training sees them."""
+    """Partitions of `labelled_sets`, for training."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -56,27 +56,27 @@ class TrainingSets:
         return [TrainingSet(*row)._replace(started_at=aware(row.started_at)) for row in rows]
 
     async def keep(self, user_id: UUID, model_id: str, kept: Sequence[StoredWindows]) -> None:
-        """Keep windows at the time of their set's revision: a later deletion takes them along."""
+        """Store windows with the timestamp of their set's revision, so that deletions apply."""
         await self._database.run_all(
             [
                 Statement(
                     "UPDATE labelled_sets USING TIMESTAMP ? AND TTL ? SET features = ? "
                     "WHERE user_id = ? AND model_id = ? AND set_id = ?",
-                    (one.revision, one.keep_s, one.features, user_id, model_id, one.set_id),
+                    (one.revision, one.ttl_s, one.features, user_id, model_id, one.set_id),
                 )
                 for one in kept
-                if one.keep_s > 0
+                if one.ttl_s > 0
             ]
         )
 
 
 class TrainingKeys:
-    """Which partitions of `labelled_sets` there are, without reading a sample."""
+    """The partitions of `labelled_sets`, without their samples."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def every(self) -> list[tuple[UUID, str]]:
+    async def all(self) -> list[tuple[UUID, str]]:
         """Every (user, layout) that has labelled sets, in order."""
         rows = await self._database.run("SELECT DISTINCT user_id, model_id FROM labelled_sets")
         return sorted((row.user_id, row.model_id) for row in rows)
@@ -89,6 +89,6 @@ class TrainingKeys:
             (user_id, model_id),
         )
         return [
-            SetRevision(r.set_id, r.revision, one_spelling(r.exercise), aware(r.started_at))
+            SetRevision(r.set_id, r.revision, normalised_name(r.exercise), aware(r.started_at))
             for r in rows
         ]

@@ -1,11 +1,11 @@
-"""Who there is, and their logins."""
+"""Users and their logins."""
 
 from collections.abc import Iterable
 from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID, uuid4
 
-from schemas.errors import NameTaken, NotThere, UncertainWrite
+from schemas.errors import NameTaken, NotFound, UncertainWrite
 from schemas.times import aware
 from store.database import Database, Row
 
@@ -14,7 +14,7 @@ _LOGIN = "user_id, login_id, current_token, scopes, expires_at"
 
 
 class User(NamedTuple):
-    """Somebody who registered."""
+    """A registered user."""
 
     user_id: UUID
     username: str
@@ -44,13 +44,13 @@ class Users:
         self._database = database
 
     async def register(self, user: User) -> None:
-        """Keep a new user under a name that nobody has.
+        """Store a new user under a free username.
 
-        The user's row comes first: a name that leads nowhere could never be registered again,
-        a row without a name harms nobody.
+        The user's row comes first: a username without a user could never be registered again, a
+        user without a username is harmless.
 
         Raises:
-            NameTaken: somebody has the name.
+            NameTaken: another user has the name.
         """
         await self._database.run(
             f"INSERT INTO users ({_USER}) VALUES (?, ?, ?, ?, ?)",
@@ -71,14 +71,14 @@ class Users:
         return _user(rows[0]) if rows and rows[0].username is not None else None
 
     async def grant(self, username: str, scopes: Iterable[str]) -> User:
-        """Give more scopes; tokens show them from their next refresh on.
+        """Grant more scopes; tokens have them from their next refresh on.
 
         Raises:
-            NotThere: nobody has the name.
+            NotFound: no user has the name.
         """
         user = await self.by_name(username)
         if user is None:
-            raise NotThere(f"There is no user {username!r}; POST /v1/auth/register makes one.")
+            raise NotFound(f"There is no user {username!r}; POST /v1/auth/register makes one.")
         scopes = frozenset(scopes)
         await self._database.run(
             "UPDATE users SET scopes = scopes + ? WHERE user_id = ?", (set(scopes), user.user_id)
@@ -86,7 +86,7 @@ class Users:
         return user._replace(scopes=user.scopes | scopes)
 
     async def erase(self, user_id: UUID) -> None:
-        """Forget the user and free the name."""
+        """Delete the user and free the name."""
         user = await self.by_id(user_id)
         if user is None:
             return
@@ -95,18 +95,18 @@ class Users:
         )
         await self._database.run("DELETE FROM users WHERE user_id = ?", (user_id,))
 
-    async def outside(self, subject: UUID) -> UUID:
-        """The user behind a subject of an outside issuer: the subject's own id until an erasure."""
-        return await self._owner(_outside(subject)) or subject
+    async def user_of_subject(self, subject: UUID) -> UUID:
+        """The user id of an outside issuer's subject: the subject itself until an erasure."""
+        return await self._owner(_subject_name(subject)) or subject
 
-    async def renew_outside(self, subject: UUID, erased: UUID) -> None:
-        """Let an outside subject be somebody new from now on: an erased id is never used again.
+    async def reassign_subject(self, subject: UUID, erased: UUID) -> None:
+        """Assign an outside subject a new user id: an erased id is never used again.
 
         Args:
-            subject: names the issuer's user.
-            erased: the user id that is given up; where another stands already nothing happens.
+            subject: of the outside issuer.
+            erased: the user id to be replaced; nothing happens if it was replaced already.
         """
-        name, fresh = _outside(subject), uuid4()
+        name, fresh = _subject_name(subject), uuid4()
         cql = "UPDATE usernames SET user_id = ? WHERE username = ? IF user_id = ?"
         values: tuple[object, ...] = (fresh, name, erased)
         if erased == subject:
@@ -114,14 +114,14 @@ class Users:
             values = (name, fresh)
         try:
             await self._database.applied(cql, values)
-        except UncertainWrite:  # asking again completes what was begun, or does nothing
+        except UncertainWrite:  # repeating it completes the write, or does nothing
             await self._database.applied(cql, values)
 
     async def _claim(self, username: str, user_id: UUID) -> bool:
         cql = "INSERT INTO usernames (username, user_id) VALUES (?, ?) IF NOT EXISTS"
         try:
             return await self._database.applied(cql, (username, user_id))
-        except UncertainWrite:  # asking again completes what was begun, perhaps by us
+        except UncertainWrite:  # repeating it completes the write, which may be ours
             if await self._database.applied(cql, (username, user_id)):
                 return True
             return await self._owner(username) == user_id
@@ -133,13 +133,13 @@ class Users:
         return rows[0].user_id if rows else None
 
 
-def _outside(subject: UUID) -> str:
-    """The name under which an outside subject is kept; nobody can register a name with a colon."""
+def _subject_name(subject: UUID) -> str:
+    """The username that stores an outside subject; nobody can register a name with a colon."""
     return f"outside:{subject}"
 
 
 class Logins:
-    """Rows of `logins`: conditional writes only, all columns each time, with a time to live.
+    """Rows of `logins`, with a time to live; conditional writes of all columns only.
 
     A login without a row has ended: revoked, expired or erased.
     """
@@ -162,7 +162,7 @@ class Logins:
         )
 
     async def read(self, user_id: UUID, login_id: UUID) -> Login | None:
-        """The login, None when it ended or never was."""
+        """The login, None if it has ended or never existed."""
         rows = await self._database.run(
             f"SELECT {_LOGIN} FROM logins WHERE user_id = ? AND login_id = ?", (user_id, login_id)
         )
@@ -176,7 +176,7 @@ class Logins:
         return [_login(row) for row in rows]
 
     async def advance(self, login: Login, token: UUID, expires_at: datetime, now: datetime) -> bool:
-        """Make `token` the one that was used last; False when another one was faster."""
+        """Make `token` the last used one; False if another request was faster."""
         cql = (
             "UPDATE logins USING TTL ? SET current_token = ?, scopes = ?, expires_at = ? "
             "WHERE user_id = ? AND login_id = ? IF current_token = ?"

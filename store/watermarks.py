@@ -1,4 +1,4 @@
-"""Up to when jobs have read what they learn from, and who changed since."""
+"""Watermarks: up to when jobs have read their inputs, and which users changed since."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -11,9 +11,9 @@ from store.database import Database
 from store.journal import Journal
 
 CHANGES_KEPT = timedelta(days=89)  # the table forgets after 90: then everything is read again
-ANNOUNCED_BEFORE = timedelta(minutes=5)  # an announcement comes before its write by less
-CLOCKS_APART = timedelta(minutes=1)
-"""A mark that lies further ahead than this was set by a wrong clock, and is ignored."""
+ANNOUNCED_BEFORE = timedelta(minutes=5)  # an announcement precedes its write by less
+MAX_CLOCK_SKEW = timedelta(minutes=1)
+"""A watermark further ahead than this was set by a wrong clock, and is ignored."""
 
 
 class Watermark(NamedTuple):
@@ -30,25 +30,24 @@ class Watermarks:
         self._database = database
 
     async def read(self, family: str, now: datetime) -> datetime | None:
-        """The newest watermark, None before the first successful run, and where it lies ahead.
+        """The watermark of a family; None before its first successful run, or in the future.
 
-        Nothing is newer than a mark that lies ahead: a job that believed it would do nothing until
-        then.
+        Nothing is newer than a watermark in the future: a job that used it would do nothing.
         """
         mark = await self.newest(family)
-        return None if mark is None or mark.read_until > now + CLOCKS_APART else mark.read_until
+        return None if mark is None or mark.read_until > now + MAX_CLOCK_SKEW else mark.read_until
 
     async def newest(self, family: str) -> Watermark | None:
-        """The newest watermark with the run that set it, None before the first successful run."""
+        """The watermark with the run that set it, None before the first successful run."""
         rows = await self._database.run(
             "SELECT read_until, run_id FROM watermarks WHERE family = ?", (family,)
         )
         return Watermark(aware(rows[0].read_until), rows[0].run_id) if rows else None
 
     async def advance(self, family: str, run_id: UUID, to: datetime, now: datetime) -> bool:
-        """Move the watermark forward; False when it is already there or further.
+        """Move the watermark forward; False if it is there already or further.
 
-        One that lies ahead of `now` is replaced.
+        One in the future is replaced.
         """
         move = "UPDATE watermarks SET read_until = ?, run_id = ? WHERE family = ? IF read_until "
         return (
@@ -58,7 +57,9 @@ class Watermarks:
                 (family, to, run_id),
             )
             or await self._database.applied(f"{move} < ?", (to, run_id, family, to))
-            or await self._database.applied(f"{move} > ?", (to, run_id, family, now + CLOCKS_APART))
+            or await self._database.applied(
+                f"{move} > ?", (to, run_id, family, now + MAX_CLOCK_SKEW)
+            )
         )
 
     async def changed_users(
@@ -66,8 +67,8 @@ class Watermarks:
     ) -> list[UUID]:
         """Users with a change of one of the topics since then, in order.
 
-        `changes` is written before what it announces, so a user may appear for a write that
-        failed: readers compare what they find, they do not count on a difference.
+        `changes` is written before the data, so a user may appear for a write that failed: readers
+        must compare the data, not assume a difference.
         """
         changed = await Journal(self._database).changed(since, until)
         return sorted(user for user, found in changed.items() if found.keys() & set(topics))

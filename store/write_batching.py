@@ -1,8 +1,8 @@
-"""Puts writes that are waiting at the same time into one unlogged batch.
+"""Combines concurrent writes into unlogged batches.
 
-A request to Cassandra costs the driver and the node about as much as the chunk inside it. So what
-several people send within one turn of the event loop goes out in one request. Nobody waits for
-company: a write that is alone leaves at once. Figures: `docs/decisions/0020-writes-together.md`.
+A request to Cassandra costs the driver and the node about as much as the chunk inside it. So all
+writes of one event loop iteration go out in one request. No write waits for others: a single one is
+sent at once. Figures: `docs/decisions/0020-writes-together.md`.
 """
 
 import asyncio
@@ -12,88 +12,92 @@ from typing import Generic, NamedTuple, TypeVar
 
 W = TypeVar("W")
 
-BATCH_MOST = 8  # partitions in a batch; Cassandra warns from ten on
-BATCH_BYTES = 120 * 1024  # of values; the embedded node warns from 128 KiB on
-UNDER_WAY = 32
-"""Batches under way at the same time. If they cannot carry all writes, the node has a queue
-already; the writes then gather here and leave in fewer, fuller batches."""
+MAX_BATCH_WRITES = 8  # partitions in a batch; Cassandra warns from ten on
+MAX_BATCH_BYTES = 120 * 1024  # of values; the embedded node warns from 128 KiB on
+MAX_IN_FLIGHT = 32
+"""Batches in flight at the same time. If they cannot carry all writes, the node has a queue
+already; the writes then queue here and are sent in fewer, fuller batches."""
 
 
-class _Waiting(NamedTuple, Generic[W]):
+class _PendingWrite(NamedTuple, Generic[W]):
     write: W
     size_bytes: int
     done: "asyncio.Future[None]"
 
 
 class WriteBatcher(Generic[W]):
-    """Gathers the writes of one event loop.
+    """Batches the writes of one event loop.
 
     Args:
-        send: sends writes, all of them, and returns when they are durable, or raises.
-        most: writes that are sent at once.
-        most_bytes: bytes that are, unless a single write has more.
-        under_way: calls of `send` at the same time.
+        send: sends a batch and returns when all of it is durable, or raises.
+        max_writes: writes in a batch.
+        max_bytes: bytes in a batch, unless a single write has more.
+        max_in_flight: concurrent calls of `send`.
     """
 
     def __init__(
         self,
         send: Callable[[Sequence[W]], Awaitable[object]],
         *,
-        most: int = BATCH_MOST,
-        most_bytes: int = BATCH_BYTES,
-        under_way: int = UNDER_WAY,
+        max_writes: int = MAX_BATCH_WRITES,
+        max_bytes: int = MAX_BATCH_BYTES,
+        max_in_flight: int = MAX_IN_FLIGHT,
     ) -> None:
-        self._send_all = send
-        self._most, self._most_bytes, self._under_way = most, most_bytes, under_way
-        self._waiting: deque[_Waiting[W]] = deque()
-        self._leaving = False
+        self._send = send
+        self._max_writes, self._max_bytes, self._max_in_flight = (
+            max_writes,
+            max_bytes,
+            max_in_flight,
+        )
+        self._pending: deque[_PendingWrite[W]] = deque()
+        self._send_scheduled = False
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def put(self, write: W, size_bytes: int) -> None:
-        """Send a write, which may be repeated, with others that are put in the same turn.
+        """Send an idempotent write, batched with others of the same loop iteration.
 
         Raises:
-            whatever `send` raises; then it may or may not have been written.
+            whatever `send` raises; the write may or may not have happened then.
         """
         loop = asyncio.get_running_loop()
         done: asyncio.Future[None] = loop.create_future()
-        self._waiting.append(_Waiting(write, size_bytes, done))
-        if not self._leaving and len(self._tasks) < self._under_way:
-            self._leaving = True
-            loop.call_soon(self._leave)
+        self._pending.append(_PendingWrite(write, size_bytes, done))
+        if not self._send_scheduled and len(self._tasks) < self._max_in_flight:
+            self._send_scheduled = True
+            loop.call_soon(self._send_batches)
         await done
 
-    def _leave(self) -> None:
-        self._leaving = False
-        while self._waiting and len(self._tasks) < self._under_way:
-            task = asyncio.create_task(self._send(self._next()))
+    def _send_batches(self) -> None:
+        self._send_scheduled = False
+        while self._pending and len(self._tasks) < self._max_in_flight:
+            task = asyncio.create_task(self._send_batch(self._next_batch()))
             self._tasks.add(task)
-            task.add_done_callback(self._sent)
+            task.add_done_callback(self._on_sent)
 
-    def _next(self) -> list[_Waiting[W]]:
-        """What goes into one batch: the longest waiting, as many as fit."""
-        batch = [self._waiting.popleft()]
-        left_bytes = self._most_bytes - batch[0].size_bytes
-        while self._waiting and len(batch) < self._most:
-            left_bytes -= self._waiting[0].size_bytes
+    def _next_batch(self) -> list[_PendingWrite[W]]:
+        """The writes of the next batch: the oldest ones, as many as fit."""
+        batch = [self._pending.popleft()]
+        left_bytes = self._max_bytes - batch[0].size_bytes
+        while self._pending and len(batch) < self._max_writes:
+            left_bytes -= self._pending[0].size_bytes
             if left_bytes < 0:
                 break
-            batch.append(self._waiting.popleft())
+            batch.append(self._pending.popleft())
         return batch
 
-    async def _send(self, batch: Sequence[_Waiting[W]]) -> None:
+    async def _send_batch(self, batch: Sequence[_PendingWrite[W]]) -> None:
         try:
-            await self._send_all([one.write for one in batch])
-        except Exception as problem:  # noqa: BLE001 (it is raised to each of those who wait)
-            for one in batch:
-                if not one.done.done():
-                    one.done.set_exception(problem)
+            await self._send([pending.write for pending in batch])
+        except Exception as problem:  # noqa: BLE001 (raised to every caller that waits)
+            for pending in batch:
+                if not pending.done.done():
+                    pending.done.set_exception(problem)
         else:
-            for one in batch:
-                if not one.done.done():  # whoever asked may have gone away
-                    one.done.set_result(None)
+            for pending in batch:
+                if not pending.done.done():  # its caller may have been cancelled
+                    pending.done.set_result(None)
 
-    def _sent(self, task: "asyncio.Task[None]") -> None:
+    def _on_sent(self, task: "asyncio.Task[None]") -> None:
         self._tasks.discard(task)
-        if self._waiting:
-            self._leave()
+        if self._pending:
+            self._send_batches()

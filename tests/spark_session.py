@@ -61,7 +61,7 @@ async def _empty(connection: Database, keyspace: str) -> None:
     }
     begun = {table: n for table, n in written.items() if n > _TRUNCATED_AT.get(table, 0)}
     truncations = [Statement(f"TRUNCATE {table}", ()) for table in begun]
-    await connection.run_all(truncations, at_once=8)
+    await connection.run_all(truncations, limit=8)
     _TRUNCATED_AT.update(begun)
 
 

@@ -125,7 +125,7 @@ def _read_back(node: EmbeddedNode, sha: list[str]) -> None:
         (user,) = [row.user_id for row in await database.run("SELECT user_id FROM users")]
         assert isinstance(user, UUID)
         parts = await records.samples.parts(user, SESSION)
-        heads = await records.samples.heads(user, SESSION, "acc", parts["acc"])
+        heads = await records.samples.metadata(user, SESSION, "acc", parts["acc"])
         keys = [(head.seq, head.sha256) for head in heads]
         rows = await records.samples.rows(user, SESSION, "acc", keys)
         assert [row.seq for row in rows] == list(range(CHUNKS))

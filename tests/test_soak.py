@@ -62,7 +62,7 @@ def test_out_of_time_is_said_in_one_sentence(tmp_path: Path) -> None:
 def test_what_is_never_handed_over_is_said_in_one_sentence(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(soak, "LAST_WORDS_S", 0.0)
+    monkeypatch.setattr(soak, "DRAIN_S", 0.0)
     phone, until_s = SilentPhone(), time.monotonic() + 60
     phone.done = asyncio.Event()
     stuck = soak._Soak(quiet_context(tmp_path), None, [phone], random.Random(1), until_s, 0)

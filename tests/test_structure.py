@@ -14,7 +14,7 @@ import pytest
 from api.health import VERSION
 from models import arrays
 from schemas.families import FAMILIES
-from schemas.layout import LABELLED_S
+from schemas.layout import LABELLED_TTL_S
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 EMPTY_WORDS = {"utils", "util", "helpers", "common", "misc", "manager", "base"}
@@ -51,7 +51,7 @@ def test_a_row_of_a_set_lives_as_long_as_its_table_says():
     says = [line for page in sorted(folder.glob("*.cql")) for line in page.read_text().split(";")]
     for table in ("labelled_sets", "labelled_stretches"):
         [one] = [each for each in says if f"CREATE TABLE {table} (" in each]
-        assert f"default_time_to_live = {LABELLED_S}" in one
+        assert f"default_time_to_live = {LABELLED_TTL_S}" in one
 
 
 def test_a_service_that_nobody_asks_to_count_does_not_hold_what_only_counting_needs():

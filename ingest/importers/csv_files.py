@@ -1,4 +1,4 @@
-"""Recordings of one's own in CSV: each file is one recording of one wrist.
+"""Imports recordings from CSV files: each file is one recording of one wrist.
 
     time,acc_x_g,acc_y_g,acc_z_g,exercise,reps,weight_kg
     2026-11-21T10:00:00.00Z,0.01,-0.12,0.99,,,
@@ -24,14 +24,14 @@ from numpy.typing import NDArray
 from ingest.importers.csv_lines import UNITS, Header, Line, header_of, lines_of
 from ingest.importers.csv_sets import SetsInLines
 from ingest.importers.imported import ImportedRecording, ImportedSet
-from ingest.json_chunk import FINEST
+from ingest.json_chunk import MIN_SCALE
 from models.signal.pieces import Piece, Recording, Side
 from models.signal.units import Kind
 from schemas.errors import BadInput
 from schemas.progress import Progress
 from schemas.wire import RATE_MAX_HZ, RATE_MIN_HZ
 
-HOURS_AT_MOST = 24  # a longer file is several recordings, or its times are in another unit
+MAX_HOURS = 24  # a longer file is several recordings, or its times are in another unit
 REGULAR_NS = 500_000
 """Times this close to a regular clock count as regular: offsets in ms say no more."""
 
@@ -61,7 +61,7 @@ def read_csv(
             ImportedRecording(person, None, recording, sets, timezone=timezone, origin=str(file))
         )
         progress.step("read csv", done, len(files))
-    _refuse_twins(found)
+    _refuse_same_start(found)
     return found
 
 
@@ -100,18 +100,18 @@ def _require_order(line: Line, header: Header, begin_ns: int, before_ns: int, at
     """
     if at_ns < before_ns:
         raise line.wrong(header.time, "lies before the line above")
-    if at_ns - begin_ns > HOURS_AT_MOST * 3600 * 10**9:
-        why = f"lies more than {HOURS_AT_MOST} h after the first line; a file is one recording"
+    if at_ns - begin_ns > MAX_HOURS * 3600 * 10**9:
+        why = f"lies more than {MAX_HOURS} h after the first line; a file is one recording"
         raise line.wrong(header.time, why)
 
 
 def _pieces(
     file: Path, header: Header, kind: Kind, samples: Sequence[tuple[int, list[float]]]
 ) -> tuple[Piece, ...]:
-    """The samples of a stream; nothing where it has none.
+    """The samples of a stream; empty if it has none.
 
     Raises:
-        BadInput: they lie so close or so far apart that they have no rate.
+        BadInput: their rate is too high or too low.
     """
     if not samples:
         return ()
@@ -121,7 +121,7 @@ def _pieces(
     if not RATE_MIN_HZ <= rate_hz <= RATE_MAX_HZ:
         bounds = f"{RATE_MIN_HZ:g} to {RATE_MAX_HZ:g} Hz can be used"
         raise _unusable(file, f"has {len(samples)} samples of {kind} at {rate_hz:.4g} Hz; {bounds}")
-    scale = max(float(np.abs(xyz).max()) / 32767, FINEST)
+    scale = max(float(np.abs(xyz).max()) / 32767, MIN_SCALE)
     counts = np.rint(xyz / scale).astype(np.int16)
     return (Piece(int(times_ns[0]), rate_hz, header.streams[kind].unit, scale, counts, t_ms),)
 
@@ -144,21 +144,21 @@ def _clock(times_ns: NDArray[np.int64]) -> tuple[float, NDArray[np.int32] | None
     return 1e9 / step_ns if step_ns else math.inf, np.rint(since_ns / 1e6).astype(np.int32)
 
 
-def _refuse_twins(recordings: Sequence[ImportedRecording]) -> None:
-    """A session is named for its person, wrist and begin: two of one name would be one session.
+def _refuse_same_start(recordings: Sequence[ImportedRecording]) -> None:
+    """Refuse recordings with the same start: ids of sessions derive from person, wrist and start.
 
     Raises:
         BadInput: two files begin at the same time.
     """
-    begun: dict[int, str] = {}
-    for one in recordings:
-        begin_ms = one.recording.acc[0].t0_ns // 10**6
-        other = begun.setdefault(begin_ms, one.origin)
-        if other != one.origin:
+    origins: dict[int, str] = {}
+    for imported in recordings:
+        begin_ms = imported.recording.acc[0].t0_ns // 10**6
+        other = origins.setdefault(begin_ms, imported.origin)
+        if other != imported.origin:
             raise BadInput(
-                f"{other} and {one.origin} begin at the same time",
+                f"{other} and {imported.origin} begin at the same time",
                 field="path",
-                value=one.origin,
+                value=imported.origin,
                 next_step="Import the recordings of each wrist by themselves, with --side.",
             )
 

@@ -1,4 +1,4 @@
-"""Lines of CSV files: what a header may name, and cells that say where they are when wrong."""
+"""Lines of CSV files: the known columns, and errors that name file, line and column."""
 
 import csv
 import difflib
@@ -13,7 +13,7 @@ from ingest.checks import T0_MAX_NS
 from ingest.json_chunk import nanoseconds
 from models.signal.units import Kind
 from schemas.errors import BadChunk, BadInput
-from schemas.wire import LARGEST
+from schemas.wire import MAX_MAGNITUDE
 
 AXES = "xyz"
 TIMES: Final = {"time": 0, "time_s": 9, "time_ms": 6, "time_ns": 0}
@@ -45,7 +45,7 @@ class Line:
     cells: Sequence[str]
 
     def text(self, column: Column) -> str:
-        """What stands in a column, "" where nothing does."""
+        """The text in a column, "" if it is empty."""
         return self.cells[column.at].strip()
 
     def wrong(self, column: Column, why: str) -> BadInput:
@@ -108,8 +108,10 @@ class StreamColumns(NamedTuple):
             return None
         found = [line.number_in(column) for column in self.columns]
         for column, value in zip(self.columns, found, strict=True):
-            if abs(value) > LARGEST[self.unit]:
-                raise line.wrong(column, f"must lie within ±{LARGEST[self.unit]:g} {self.unit}")
+            if abs(value) > MAX_MAGNITUDE[self.unit]:
+                raise line.wrong(
+                    column, f"must lie within ±{MAX_MAGNITUDE[self.unit]:g} {self.unit}"
+                )
         return found
 
 
@@ -146,7 +148,7 @@ def lines_of(path: Path) -> Iterator[Line]:
 
 
 def header_of(line: Line) -> Header:
-    """The header that a line is.
+    """Parse a line as the header.
 
     Raises:
         BadInput: a column is unknown, named twice or missing.

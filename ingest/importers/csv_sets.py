@@ -1,4 +1,4 @@
-"""Sets in CSV files: neighbouring lines that name one exercise."""
+"""Labelled sets in CSV files: consecutive lines with the same exercise."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -8,19 +8,19 @@ from pydantic import ValidationError
 from ingest.importers.csv_lines import Column, Line
 from ingest.importers.imported import ImportedSet
 from schemas.events import SetConfirmation
-from schemas.names import one_spelling
+from schemas.names import normalised_name
 from schemas.times import at_us
 
 
 @dataclass(slots=True)
-class _Named:
-    """A set while its lines are read; `said` has the line that first said something of it."""
+class _OpenSet:
+    """A set while its lines are read; `line_of` has the first line that gives each number."""
 
     first: Line
     name: tuple[str, str]
     start_ns: int
     last_ns: int
-    said: dict[str, Line]
+    line_of: dict[str, Line]
 
 
 class SetsInLines:
@@ -32,16 +32,16 @@ class SetsInLines:
 
     def __init__(self, columns: Mapping[str, Column]) -> None:
         self._columns = columns
-        self._sets: list[_Named] = []
-        self._goes_on = False  # whether the line before belongs to the last set
+        self._sets: list[_OpenSet] = []
+        self._in_set = False  # whether the previous line belongs to the last set
 
     def add(self, line: Line, at_ns: int) -> None:
-        """Take the next line, of that time.
+        """Add the next line, which is of time `at_ns`.
 
         Raises:
-            BadInput: it says something of a set that its other lines contradict, or of none.
+            BadInput: it contradicts other lines of its set, or has numbers without an exercise.
         """
-        exercise, name = one_spelling(self._text(line, "exercise")), self._text(line, "set")
+        exercise, name = normalised_name(self._text(line, "exercise")), self._text(line, "set")
         numbers = {
             column: line.number_in(self._columns[column])
             for column in ("reps", "weight_kg")
@@ -51,13 +51,13 @@ class SetsInLines:
             for column in ("set", *numbers):
                 if self._text(line, column):
                     raise line.wrong(self._columns[column], "stands where no exercise is named")
-            self._goes_on = False
+            self._in_set = False
             return
-        if not self._goes_on or self._sets[-1].name != (exercise, name):
-            self._sets.append(_Named(line, (exercise, name), at_ns, at_ns, {}))
-        self._goes_on = True
+        if not self._in_set or self._sets[-1].name != (exercise, name):
+            self._sets.append(_OpenSet(line, (exercise, name), at_ns, at_ns, {}))
+        self._in_set = True
         self._sets[-1].last_ns = at_ns
-        self._learn(line, numbers)
+        self._add_numbers(line, numbers)
 
     def found(self, step_ns: int) -> Iterator[ImportedSet]:
         """The sets in time order; a set ends one step after its last line.
@@ -65,34 +65,34 @@ class SetsInLines:
         Raises:
             BadInput: one that the service would not take.
         """
-        for one in self._sets:
-            end_ns = one.last_ns + step_ns
-            confirmed = self._checked(one, end_ns)
+        for read in self._sets:
+            end_ns = read.last_ns + step_ns
+            confirmed = self._checked(read, end_ns)
             yield ImportedSet(
                 exercise=confirmed.exercise,
-                start_ns=one.start_ns,
+                start_ns=read.start_ns,
                 end_ns=end_ns,
                 reps=confirmed.reps,
                 weight_kg=confirmed.weight_kg,
             )
 
-    def _learn(self, line: Line, numbers: Mapping[str, float]) -> None:
+    def _add_numbers(self, line: Line, numbers: Mapping[str, float]) -> None:
         for name, value in numbers.items():
             column = self._columns[name]
-            before = self._sets[-1].said.setdefault(name, line)
+            before = self._sets[-1].line_of.setdefault(name, line)
             if before.number_in(column) != value:
                 why = f"contradicts line {before.number} of the same set: {before.text(column)!r}"
                 raise line.wrong(column, why)
 
-    def _checked(self, one: _Named, end_ns: int) -> SetConfirmation:
+    def _checked(self, read: _OpenSet, end_ns: int) -> SetConfirmation:
         """The confirmation that will be sent, checked by the rules of the service."""
-        said = {name: line.number_in(self._columns[name]) for name, line in one.said.items()}
-        numbers = {name: int(v) if v.is_integer() else v for name, v in said.items()}
+        values = {name: line.number_in(self._columns[name]) for name, line in read.line_of.items()}
+        numbers = {name: int(v) if v.is_integer() else v for name, v in values.items()}
         try:
             return SetConfirmation.model_validate(
                 {
-                    "exercise": one.name[0],
-                    "started_at": at_us(one.start_ns // 1000),
+                    "exercise": read.name[0],
+                    "started_at": at_us(read.start_ns // 1000),
                     "ended_at": at_us(end_ns // 1000),
                     **numbers,
                 }
@@ -100,7 +100,7 @@ class SetsInLines:
         except ValidationError as problem:
             first = problem.errors()[0]
             name = str(first["loc"][0]) if first["loc"] else "exercise"
-            line = one.said.get(name, one.first)
+            line = read.line_of.get(name, read.first)
             raise line.wrong(self._columns[name], f"cannot be of a set: {first['msg']}") from None
 
     def _text(self, line: Line, column: str) -> str:

@@ -1,4 +1,4 @@
-"""What every importer yields: a recording with the sets that somebody named in it."""
+"""The result of every importer: a recording with its labelled sets."""
 
 from dataclasses import dataclass
 
@@ -7,15 +7,15 @@ from models.signal.pieces import Recording
 
 @dataclass(frozen=True, slots=True)
 class ImportedSet:
-    """A set that the source of the recording names.
+    """A labelled set of the source.
 
     Attributes:
-        exercise: the source's word for it.
+        exercise: the source's name of it.
         start_ns, end_ns: nanoseconds since the epoch, on the recording's clock.
         reps: repetitions as the source counts them, None where it does not.
-        weight_kg: the load, None where the source does not say.
-        variant: a finer name of the source (bench angle, grip), None where it has none.
-        reps_audited: repetitions counted again by eye, None where nobody did.
+        weight_kg: the load, None if the source does not give it.
+        variant: the source's name of a variant (bench angle, grip), None if there is none.
+        reps_audited: repetitions counted again by eye, None if not done.
     """
 
     exercise: str
@@ -33,11 +33,11 @@ class ImportedRecording:
 
     Attributes:
         person: who wore the device, in the source's numbering.
-        day: the day of the recording, None where the source does not say.
+        day: the day of the recording, None if the source does not give it.
         recording: raw samples as they came.
         sets: what was done in it, in time order.
         timezone: where it was made, a name of the IANA database.
-        origin: the file that it was read from, "" where it has none of its own.
+        origin: the file that it was read from, "" if it has none of its own.
     """
 
     person: str

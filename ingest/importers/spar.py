@@ -41,7 +41,7 @@ def read_spar(cache: Path, first_at: datetime = FIRST_AT) -> list[ImportedRecord
 
     Args:
         cache: folder for the wheel and for the arrays read from it.
-        first_at: when everybody's first recording is said to have begun.
+        first_at: the start that is assigned to each person's first recording.
     """
     arrays = _arrays(cache)
     first_ns = int(first_at.timestamp()) * 10**9

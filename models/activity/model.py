@@ -24,7 +24,7 @@ from models.activity.traces import DISTANCE_2S, postures, traces
 from models.activity.untrained import untrained_segments
 from models.arrays import Floats32, Floats64
 from models.exercise.layout import layout_of
-from models.signal.truth import LOW_RATE
+from models.signal.corrections import LOW_RATE
 from models.signal.wrist import WristSignal
 from schemas.inputs import ACC3, ACC6, InputLayout
 

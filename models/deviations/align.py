@@ -22,7 +22,7 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 from models.arrays import Floats64
-from models.deviations.model import USUAL, Deviation, DeviationKind, Target, Tolerances
+from models.deviations.model import DEFAULT_TOLERANCES, Deviation, DeviationKind, Target, Tolerances
 
 CLOSENESS = 0.25  # a pair's distance adds at most 3 × this < 1: a kept value always counts more
 ORDER = 1e-7  # per squared shift of place: only decides between pairs that are equal otherwise
@@ -30,7 +30,7 @@ ROUNDING = 1e-9  # 62.5 against 61.875 is within 0.625, whatever binary fraction
 
 
 def align(
-    planned: Sequence[Target], done: Sequence[Target], tolerances: Tolerances = USUAL
+    planned: Sequence[Target], done: Sequence[Target], tolerances: Tolerances = DEFAULT_TOLERANCES
 ) -> tuple[Deviation, ...]:
     """Rows that hold every planned and every done set exactly once.
 

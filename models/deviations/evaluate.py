@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from models.deviations.align import align
-from models.deviations.model import USUAL, Deviation, Target, Tolerances
+from models.deviations.model import DEFAULT_TOLERANCES, Deviation, Target, Tolerances
 
 Pairing = tuple[int | None, int | None]
 
@@ -37,7 +37,7 @@ class Agreement:
         return self.both / self.true if self.true else float("nan")
 
 
-def place_by_place(planned: Sequence[Target], done: Sequence[Target]) -> list[Pairing]:
+def pair_by_position(planned: Sequence[Target], done: Sequence[Target]) -> list[Pairing]:
     """The baseline: the i-th done set answers the i-th planned set, if it is the same exercise."""
     rows: list[Pairing] = []
     for place in range(max(len(planned), len(done))):
@@ -62,13 +62,13 @@ def agreement(found: Iterable[Pairing], true: Iterable[Pairing]) -> Agreement:
 
 def score(
     sessions: Iterable[tuple[Sequence[Target], Sequence[Target], Sequence[Pairing]]],
-    tolerances: Tolerances = USUAL,
+    tolerances: Tolerances = DEFAULT_TOLERANCES,
 ) -> tuple[Agreement, Agreement]:
     """(alignment, place by place) over sessions of (planned, done, true rows)."""
     aligned, baseline = Agreement(), Agreement()
     for planned, done, true in sessions:
         aligned += agreement(rows_of(align(planned, done, tolerances)), true)
-        baseline += agreement(place_by_place(planned, done), true)
+        baseline += agreement(pair_by_position(planned, done), true)
     return aligned, baseline
 
 

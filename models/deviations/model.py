@@ -38,7 +38,7 @@ class Tolerances:
     intensity: float = 0.05
 
 
-USUAL = Tolerances()
+DEFAULT_TOLERANCES = Tolerances()
 
 
 @dataclass(frozen=True, slots=True)

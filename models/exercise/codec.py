@@ -101,7 +101,7 @@ def statistics_to_bytes(statistics: Statistics) -> bytes:
         "moments": statistics.moments[upper],
     }
     meta = {"groups": [list(g) for g in statistics.groups], "features": FEATURES_VERSION}
-    return codec.pack(STATISTICS_TAG, meta, arrays, squeeze=False)
+    return codec.pack(STATISTICS_TAG, meta, arrays, compress=False)
 
 
 def statistics_from_bytes(blob: bytes) -> Statistics:
@@ -131,7 +131,7 @@ def global_to_bytes(model: GlobalModel) -> bytes:
         "statistics": _as_array(statistics_to_bytes(model.statistics)),
     }
     meta = {"own_calibration": asdict(model.user_calibration)}
-    return codec.pack(GLOBAL_TAG, meta, arrays, squeeze=False)
+    return codec.pack(GLOBAL_TAG, meta, arrays, compress=False)
 
 
 def global_from_bytes(blob: bytes) -> GlobalModel:

@@ -16,7 +16,7 @@ from models.exercise.names import low_rate_features
 from models.exercise.probability import Calibration, pool_windows
 from models.exercise.scores import Scorer, SetScores
 from models.exercise.windowing import MovementWindows, SignalWindows, window_movement
-from models.signal.truth import LOW_RATE
+from models.signal.corrections import LOW_RATE
 from models.signal.windows import STEP_S
 from models.signal.wrist import WristSignal
 from schemas.inputs import ACC6, InputLayout

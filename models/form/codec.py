@@ -1,4 +1,4 @@
-"""A user's book of form as bytes."""
+"""Form models as bytes."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from models import codec
 from models.arrays import Floats64
-from models.form.book import FormBook, MeasuredSet, Place
+from models.form.model import ExerciseSide, FormModel, MeasuredSet
 from models.form.quantities import QUANTITIES, SetQuantities
 from models.form.template import FormTemplate
 from schemas.errors import BadModelBytes
@@ -17,30 +17,34 @@ BOOK_TAG = "muvr-form-book-2"
 Arrays = Mapping[str, NDArray[Any]]
 
 
-def to_bytes(book: FormBook) -> bytes:
-    """The stored form of a book; the same book, the same bytes."""
-    places = sorted(book.templates)
-    rows = [book.templates[place] for place in places]
+def to_bytes(model: FormModel) -> bytes:
+    """The stored form of a model; the same model gives the same bytes."""
+    keys = sorted(model.templates)
+    rows = [model.templates[exercise_side] for exercise_side in keys]
     meta = {
-        "places": [list(place) for place in places],
+        "places": [list(exercise_side) for exercise_side in keys],
         "quantities": list(QUANTITIES),
-        "set_ids": [one.set_id for one in book.sets],
-        "set_places": [list(one.place) for one in book.sets],
+        "set_ids": [measured.set_id for measured in model.sets],
+        "set_places": [list(measured.exercise_side) for measured in model.sets],
     }
     arrays = {
-        "typical": _table([one.typical for one in rows]),
-        "spread": _table([one.spread for one in rows]),
-        "sets": np.array([one.sets for one in rows], dtype=np.int64),
-        "set_typical": _table([one.quantities.typical for one in book.sets]),
-        "set_kept": _kept([one.quantities for one in book.sets]),
-        "set_repetitions": np.array([one.repetitions for one in book.sets], dtype=np.int64),
-        "set_started_ms": np.array([one.started_ms for one in book.sets], dtype=np.int64),
+        "typical": _table([template.typical for template in rows]),
+        "spread": _table([template.spread for template in rows]),
+        "sets": np.array([template.sets for template in rows], dtype=np.int64),
+        "set_typical": _table([measured.quantities.typical for measured in model.sets]),
+        "set_kept": _kept([measured.quantities for measured in model.sets]),
+        "set_repetitions": np.array(
+            [measured.repetitions for measured in model.sets], dtype=np.int64
+        ),
+        "set_started_ms": np.array(
+            [measured.started_ms for measured in model.sets], dtype=np.int64
+        ),
     }
     return codec.pack(BOOK_TAG, meta, arrays)
 
 
-def from_bytes(blob: bytes) -> FormBook:
-    """The book of `to_bytes`.
+def from_bytes(blob: bytes) -> FormModel:
+    """The model of `to_bytes`.
 
     Raises:
         BadModelBytes: junk, or templates of other quantities.
@@ -49,8 +53,8 @@ def from_bytes(blob: bytes) -> FormBook:
     try:
         if tuple(meta["quantities"]) != QUANTITIES:
             raise BadModelBytes(f"form of {meta['quantities']}, here are {QUANTITIES}")
-        templates = _templates([_place(one) for one in meta["places"]], arrays)
-        return FormBook(templates, _sets(meta, arrays))
+        templates = _templates([_exercise_side(pair) for pair in meta["places"]], arrays)
+        return FormModel(templates, _sets(meta, arrays))
     except (KeyError, TypeError, ValueError) as error:
         raise BadModelBytes(f"not a book of form: {error}") from error
 
@@ -61,17 +65,17 @@ def _table(rows: list[Floats64]) -> Floats64:
 
 def _kept(rows: list[SetQuantities]) -> Floats64:
     """(n, 2) shares of speed and range kept; NaN where a set was too short for them."""
-    shares = [[one.speed_kept, one.range_kept] for one in rows]
+    shares = [[numbers.speed_kept, numbers.range_kept] for numbers in rows]
     known = [[np.nan if share is None else share for share in row] for row in shares]
     return np.array(known, dtype=np.float64).reshape(len(rows), 2)
 
 
-def _place(one: Any) -> Place:
-    exercise, side = one
+def _exercise_side(pair: Any) -> ExerciseSide:
+    exercise, side = pair
     return str(exercise), str(side)
 
 
-def _templates(places: list[Place], arrays: Arrays) -> dict[Place, FormTemplate]:
+def _templates(places: list[ExerciseSide], arrays: Arrays) -> dict[ExerciseSide, FormTemplate]:
     typical, spread, sets = arrays["typical"], arrays["spread"], arrays["sets"].tolist()
     shape = (len(places), len(QUANTITIES))
     if not typical.shape == spread.shape == shape or len(sets) != shape[0]:
@@ -79,7 +83,9 @@ def _templates(places: list[Place], arrays: Arrays) -> dict[Place, FormTemplate]
     if not (spread > 0).all():
         raise BadModelBytes("a form template without spread")
     rows = zip(places, sets, typical, spread, strict=True)
-    return {place: FormTemplate(place[0], n, t, s) for place, n, t, s in rows}
+    return {
+        exercise_side: FormTemplate(exercise_side[0], n, t, s) for exercise_side, n, t, s in rows
+    }
 
 
 def _sets(meta: Mapping[str, Any], arrays: Arrays) -> tuple[MeasuredSet, ...]:
@@ -96,8 +102,14 @@ def _sets(meta: Mapping[str, Any], arrays: Arrays) -> tuple[MeasuredSet, ...]:
         strict=True,
     )
     return tuple(
-        MeasuredSet(str(set_id), _place(place), started_ms, count, SetQuantities(t, *_shares(k)))
-        for set_id, place, started_ms, count, t, k in rows
+        MeasuredSet(
+            str(set_id),
+            _exercise_side(exercise_side),
+            started_ms,
+            count,
+            SetQuantities(t, *_shares(k)),
+        )
+        for set_id, exercise_side, started_ms, count, t, k in rows
     )
 
 

@@ -10,10 +10,10 @@ from models.form.quantities import QUANTITIES, SetQuantities, quantities
 from models.form.template import FormTemplate
 from models.reps.measure import Repetition
 
-LEAST_REPETITIONS = 3
+MIN_REPETITIONS = 3
 FREE_SIGMA = 1.0  # this far from the usual is the usual
-ENDS_AT_SIGMA = 4.0  # this far from it there is no likeness left
-WORTH_SAYING = 2.0  # spreads
+ZERO_SIGMA = 4.0  # this far from it there is no likeness left
+MIN_DIFFERENCE = 2.0  # spreads
 CLEAR_LOSS = 0.8  # below this share of the beginning the end is clearly less
 WORDS = {
     "duration_s": ("slower", "faster"),
@@ -62,7 +62,7 @@ def form_of(found: SetQuantities | None, count: int, template: FormTemplate | No
         count: its repetitions.
         template: as in `form`.
     """
-    if found is None or count < LEAST_REPETITIONS:
+    if found is None or count < MIN_REPETITIONS:
         return Form(None, {}, "Too few repetitions to say anything about form.")
     parts = {
         name: min(1.0, share)
@@ -89,7 +89,7 @@ def likeness_of(sigmas: float) -> float:
     >>> [likeness_of(s) for s in (0.5, -2.5, 9.0)]
     [1.0, 0.5, 0.0]
     """
-    beyond = (abs(float(sigmas)) - FREE_SIGMA) / (ENDS_AT_SIGMA - FREE_SIGMA)
+    beyond = (abs(float(sigmas)) - FREE_SIGMA) / (ZERO_SIGMA - FREE_SIGMA)
     return 1.0 - min(1.0, max(0.0, beyond))
 
 
@@ -102,7 +102,7 @@ def differences_of(middle: Floats64) -> list[str]:
     return [
         WORDS[name][0 if sigmas > 0 else 1]
         for name, sigmas in zip(QUANTITIES, middle, strict=True)
-        if abs(sigmas) > WORTH_SAYING
+        if abs(sigmas) > MIN_DIFFERENCE
     ]
 
 

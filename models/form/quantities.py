@@ -14,9 +14,9 @@ from models.arrays import Floats64
 from models.reps.measure import Repetition
 
 QUANTITIES = ("duration_s", "range_rad", "peak_speed", "pause_s")
-LEAST = np.array([0.3, 0.1, 0.3, 0.3])  # s, rad, rad/s, s: smaller than this is not seen
+MIN_SPREADS = np.array([0.3, 0.1, 0.3, 0.3])  # s, rad, rad/s, s: the resolution of the measurement
 OUTER = 3  # first and last repetitions that drift is measured on
-LEAST_FOR_DRIFT = 2 * OUTER
+MIN_FOR_DRIFT = 2 * OUTER
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,13 +41,13 @@ def table(repetitions: Sequence[Repetition]) -> Floats64:
     return np.array(rows, dtype=np.float64).reshape(len(rows), len(QUANTITIES))
 
 
-def kept(values: Floats64) -> float | None:
-    """Median of the last three of (n,) over that of the first three; None below six, or from zero.
+def end_over_start(values: Floats64) -> float | None:
+    """Median of the last three of (n,) over that of the first three; None below six, or from 0.
 
-    >>> kept(np.array([2.0, 2.0, 2.0, 1.5, 1.0, 1.0, 1.0]))
+    >>> end_over_start(np.array([2.0, 2.0, 2.0, 1.5, 1.0, 1.0, 1.0]))
     0.5
     """
-    if len(values) < LEAST_FOR_DRIFT:
+    if len(values) < MIN_FOR_DRIFT:
         return None
     first = float(np.median(values[:OUTER]))
     return float(np.median(values[-OUTER:])) / first if first > 0 else None
@@ -58,4 +58,6 @@ def quantities(repetitions: Sequence[Repetition]) -> SetQuantities | None:
     rows = table(repetitions)
     if not len(rows):
         return None
-    return SetQuantities(np.median(rows, axis=0), kept(rows[:, 2]), kept(rows[:, 1]))
+    return SetQuantities(
+        np.median(rows, axis=0), end_over_start(rows[:, 2]), end_over_start(rows[:, 1])
+    )

@@ -1,7 +1,7 @@
-"""What a book of form says to its owner: latest sets, course over the sets, left against right.
+"""A form model summarised for its owner: latest sets, trend over sets, left against right.
 
-A person is compared with nobody else. The course of a quantity is told only where
-it is larger than what usually differs between two repetitions.
+A person is compared with nobody else. A trend is mentioned only where it is larger than the usual
+difference between two repetitions.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from models.arrays import Floats64
-from models.form.book import FormBook, MeasuredSet, Place
 from models.form.judge import WORDS, Form, form_of, listed
+from models.form.model import ExerciseSide, FormModel, MeasuredSet
 from models.form.quantities import QUANTITIES
 from models.form.template import FormTemplate, symmetry
 
@@ -38,11 +38,11 @@ class JudgedSet:
 
 
 @dataclass(frozen=True, slots=True)
-class PlaceForm:
+class ExerciseForm:
     """The form of an exercise on one wrist.
 
     Attributes:
-        place: exercise and wrist.
+        exercise_side: exercise and wrist.
         template: None before three sets.
         latest: newest first, at most `LATEST`.
         sets: how many were measured.
@@ -52,7 +52,7 @@ class PlaceForm:
         says: a sentence.
     """
 
-    place: Place
+    exercise_side: ExerciseSide
     template: FormTemplate | None
     latest: tuple[JudgedSet, ...]
     sets: int
@@ -76,36 +76,37 @@ class Symmetry:
     says: str
 
 
-def places_of(book: FormBook) -> tuple[PlaceForm, ...]:
-    """Every exercise and wrist of a book, by name."""
-    by_place: dict[Place, list[MeasuredSet]] = {}
-    for one in book.sets:
-        by_place.setdefault(one.place, []).append(one)
+def exercise_forms(model: FormModel) -> tuple[ExerciseForm, ...]:
+    """The form of every exercise and wrist of a model, by name."""
+    by_side: dict[ExerciseSide, list[MeasuredSet]] = {}
+    for measured in model.sets:
+        by_side.setdefault(measured.exercise_side, []).append(measured)
     return tuple(
-        _place_form(place, by_place[place], book.templates.get(place)) for place in sorted(by_place)
+        _exercise_form(exercise_side, by_side[exercise_side], model.templates.get(exercise_side))
+        for exercise_side in sorted(by_side)
     )
 
 
-def symmetries_of(book: FormBook) -> tuple[Symmetry, ...]:
+def symmetries_of(model: FormModel) -> tuple[Symmetry, ...]:
     """Exercises with a template on either wrist."""
-    both = sorted({e for e, _ in book.templates if all((e, s) in book.templates for s in SIDES)})
-    found = [(e, symmetry(*(book.templates[e, side] for side in SIDES))) for e in both]
+    both = sorted({e for e, _ in model.templates if all((e, s) in model.templates for s in SIDES)})
+    found = [(e, symmetry(*(model.templates[e, side] for side in SIDES))) for e in both]
     return tuple(Symmetry(e, ratios, uneven(ratios)) for e, ratios in found)
 
 
-def _place_form(
-    place: Place, sets: Sequence[MeasuredSet], template: FormTemplate | None
-) -> PlaceForm:
+def _exercise_form(
+    exercise_side: ExerciseSide, sets: Sequence[MeasuredSet], template: FormTemplate | None
+) -> ExerciseForm:
     judged = tuple(
-        JudgedSet(one, form_of(one.quantities, one.repetitions, template))
-        for one in reversed(sets[-LATEST:])
+        JudgedSet(measured, form_of(measured.quantities, measured.repetitions, template))
+        for measured in reversed(sets[-LATEST:])
     )
-    shares = [one.quantities.speed_kept for one in sets]
+    shares = [measured.quantities.speed_kept for measured in sets]
     known = [share for share in shares if share is not None]
     speed_kept = float(np.median(known)) if known else None
     trend, moved = _course(sets, template)
     says = sentence(moved, speed_kept, missing=0 if template else max(0, NEWEST - len(sets)))
-    return PlaceForm(place, template, judged, len(sets), speed_kept, trend, says)
+    return ExerciseForm(exercise_side, template, judged, len(sets), speed_kept, trend, says)
 
 
 def _course(
@@ -122,7 +123,7 @@ def _course(
 
 
 def _median(sets: Sequence[MeasuredSet]) -> Floats64:
-    return np.median(np.array([one.quantities.typical for one in sets]), axis=0)
+    return np.median(np.array([measured.quantities.typical for measured in sets]), axis=0)
 
 
 def sentence(moved: Sequence[str], speed_kept: float | None, *, missing: int) -> str:

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from models.arrays import Floats64
-from models.form.quantities import LEAST, QUANTITIES, quantities, table
+from models.form.quantities import MIN_SPREADS, QUANTITIES, quantities, table
 from models.reps.measure import Repetition
 from schemas.errors import NotEnoughLabels
 
-LEAST_SETS = 3
+MIN_SETS = 3
 TO_SIGMA = 1.4826  # of a median deviation, where the numbers are spread normally
 
 
@@ -46,16 +46,16 @@ def fit_template(exercise: str, sets: Iterable[Sequence[Repetition]]) -> FormTem
         NotEnoughLabels: fewer than three sets with repetitions.
     """
     done = [repetitions for repetitions in sets if len(repetitions)]
-    if len(done) < LEAST_SETS:
+    if len(done) < MIN_SETS:
         raise NotEnoughLabels(
-            f"{LEAST_SETS} confirmed sets of {exercise!r} with repetitions make a template, "
+            f"{MIN_SETS} confirmed sets of {exercise!r} with repetitions make a template, "
             f"there are {len(done)}"
         )
     medians = [found.typical for s in done if (found := quantities(s)) is not None]
     typical = np.median(np.array(medians), axis=0)
     rows = np.concatenate([table(s) for s in done])
     spread = TO_SIGMA * np.median(np.abs(rows - typical), axis=0)
-    return FormTemplate(exercise, len(done), typical, np.maximum(spread, LEAST))
+    return FormTemplate(exercise, len(done), typical, np.maximum(spread, MIN_SPREADS))
 
 
 def symmetry(left: FormTemplate, right: FormTemplate) -> dict[str, float]:
@@ -67,5 +67,5 @@ def symmetry(left: FormTemplate, right: FormTemplate) -> dict[str, float]:
         A ratio per name in `QUANTITIES`; a quantity that is as good as zero on either side is
         left out.
     """
-    pairs = zip(QUANTITIES, left.typical, right.typical, LEAST, strict=True)
+    pairs = zip(QUANTITIES, left.typical, right.typical, MIN_SPREADS, strict=True)
     return {name: float(a / b) for name, a, b, least in pairs if a >= least and b >= least}

@@ -81,18 +81,18 @@ def fit_scale(log: SetLog) -> Scale:
             known = own[np.isfinite(own[:, column]), column]
             if len(known):
                 mean[row, column], spread[row, column] = known.mean(), known.std()
-    told = log.intensity[np.isfinite(log.intensity)]
-    return Scale(tuple(names), mean, spread, float(told.mean()) if len(told) else 0.5)
+    rated = log.intensity[np.isfinite(log.intensity)]
+    return Scale(tuple(names), mean, spread, float(rated.mean()) if len(rated) else 0.5)
 
 
 def intensity_rows(log: SetLog, scale: Scale) -> IntensityRows:
     """Feature rows of every set of `log`, in its order."""
     n = len(log)
     _, code = np.unique(log.exercise, return_inverse=True)
-    told = np.isfinite(log.intensity)
-    before, before_told = previous_with(code), previous_with(code, told)
+    rated = np.isfinite(log.intensity)
+    before, before_rated = previous_with(code), previous_with(code, rated)
     pair = code.astype(np.int64) * (int(log.session.max(initial=0)) + 1) + log.session
-    last = np.where(before_told >= 0, log.intensity[before_told], scale.usual)
+    last = np.where(before_rated >= 0, log.intensity[before_rated], scale.usual)
     own = _running_mean(code, log.intensity, scale.usual)
     session = _running_mean(log.session, log.intensity, np.nan)
     x = np.zeros((n, len(FEATURES)))

@@ -100,13 +100,13 @@ def training_rows(log: SetLog, settings: IntensitySettings) -> TrainingRows | st
         log: the user's sets before the run's cut-off, of sessions that had ended by then.
         settings: see `IntensitySettings`.
     """
-    told = np.flatnonzero(np.isfinite(log.intensity))
-    if len(told) < settings.least_sets:
-        return f"{len(told)} sets with an intensity, {settings.least_sets} are needed"
-    cut = len(told) - max(round(settings.validation_share * len(told)), 1)
-    scale = fit_scale(log.where(np.arange(len(log)) < told[cut]))
+    rated = np.flatnonzero(np.isfinite(log.intensity))
+    if len(rated) < settings.least_sets:
+        return f"{len(rated)} sets with an intensity, {settings.least_sets} are needed"
+    cut = len(rated) - max(round(settings.validation_share * len(rated)), 1)
+    scale = fit_scale(log.where(np.arange(len(log)) < rated[cut]))
     rows = intensity_rows(log, scale)
-    return TrainingRows(scale, rows.x[told], rows.y[told], cut)
+    return TrainingRows(scale, rows.x[rated], rows.y[rated], cut)
 
 
 def fit_intensity(

@@ -11,7 +11,7 @@ from models.load.features import LAST, TARGETS, forecasts, later_sets
 from models.load.fit import LoadSettings, fit_load
 from models.load.model import RELATIVE, LoadModel
 
-MOST_OFF = 1.0
+MAX_ERROR = 1.0
 """The largest error that counts, as a share. A weight typed as .1 instead of 100 kg makes a
 forecast of 100 wrong by a thousandfold, and would alone decide which of two recipes is better."""
 
@@ -21,7 +21,7 @@ class TargetScore:
     """One target over all sets after the cut-off.
 
     Attributes:
-        error: mean absolute error: a share of the actual value (MAPE), at most `MOST_OFF` a set,
+        error: mean absolute error: a share of the actual value (MAPE), at most `MAX_ERROR` a set,
             for weight and repetitions, absolute for intensity.
         last_error: the same for "the same as last time".
         covered: share of sets inside their interval, of those that have one.
@@ -78,5 +78,5 @@ def _rows(model: LoadModel, log: SetLog, cutoff_s: float, target: str) -> Floats
     inside = np.where(np.isfinite(margin), off <= margin + 1e-9, np.nan)
     errors = np.column_stack([off, np.abs(last - actual)])
     if RELATIVE[target]:
-        errors = np.minimum(errors / actual[:, None], MOST_OFF)
+        errors = np.minimum(errors / actual[:, None], MAX_ERROR)
     return np.column_stack([errors, inside])

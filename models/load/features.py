@@ -20,7 +20,7 @@ FORECASTS = (
     "onwards",  # same, plus the mean step of the latest sessions for this repeat
 )
 LAST = FORECASTS.index("last")
-MEMORY = 0.35  # weight of the newest set in the exponential means
+SMOOTHING = 0.35  # weight of the newest set in the exponential means
 
 
 def later_sets(log: SetLog) -> Flags:
@@ -48,16 +48,16 @@ def forecasts(log: SetLog, target: str) -> Floats64:
     """
     values: Floats64 = getattr(log, target)
     table = np.full((len(log), len(FORECASTS)), np.nan)
-    walkers: dict[str, _Walker] = {}
+    histories: dict[str, _ExerciseHistory] = {}
     rows = zip(log.exercise.tolist(), log.session.tolist(), values.tolist(), strict=True)
     for row, (name, session, value) in enumerate(rows):
-        walker = walkers.setdefault(name, _Walker())
-        table[row] = walker.look(session)
-        walker.learn(session, value)
+        history = histories.setdefault(name, _ExerciseHistory())
+        table[row] = history.forecast(session)
+        history.update(session, value)
     return table
 
 
-class _Walker:
+class _ExerciseHistory:
     """Walks over the sets of one exercise."""
 
     def __init__(self) -> None:
@@ -73,7 +73,7 @@ class _Walker:
             self.session, self.repeat = session, 0
             self.before, self.now = (self.now or self.before), {}
 
-    def look(self, session: int) -> tuple[float, ...]:
+    def forecast(self, session: int) -> tuple[float, ...]:
         """Forecasts for the next set, which is done in `session`."""
         self._enter(session)
         same = self.before.get(self.repeat, self.last)
@@ -85,7 +85,7 @@ class _Walker:
         onwards = known.value + known.step if known else same
         return self.last, same, self.last + step, usual, onwards
 
-    def learn(self, session: int, value: float) -> None:
+    def update(self, session: int, value: float) -> None:
         """Remembers a set that was done; NaN only counts as a repeat."""
         self._enter(session)
         if value == value:  # not NaN
@@ -93,8 +93,8 @@ class _Walker:
             if known is None:
                 self.repeats[self.repeat] = _Repeat(value, value)
             else:
-                known.step += MEMORY * (value - known.value - known.step)
-                known.usual += MEMORY * (value - known.usual)
+                known.step += SMOOTHING * (value - known.value - known.step)
+                known.usual += SMOOTHING * (value - known.usual)
                 known.value = value
             self.last = self.now[self.repeat] = value
         self.repeat += 1

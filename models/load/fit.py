@@ -65,15 +65,15 @@ def _fit_target(log: SetLog, target: str, settings: LoadSettings) -> tuple[Float
     table, actual, later = forecasts(log, target), getattr(log, target), later_sets(log)
     known = np.isfinite(table).all(axis=1) & np.isfinite(actual) & (table[:, LAST] > 0)
     table, actual, later = table[known], actual[known], later[known]
-    held = len(actual) - round(settings.interval_share * len(actual))
+    fitted = len(actual) - round(settings.interval_share * len(actual))
     weights = np.array(
         [
-            _choose(table[:held][phase], actual[:held][phase], target, settings)
-            for phase in (~later[:held], later[:held])
+            _choose(table[:fitted][phase], actual[:fitted][phase], target, settings)
+            for phase in (~later[:fitted], later[:fitted])
         ]
     )
-    late = blended(table[held:], later[held:], weights, target)
-    return weights, margin_of(_errors(late, actual[held:], target), settings.coverage)
+    late = blended(table[fitted:], later[fitted:], weights, target)
+    return weights, margin_of(_errors(late, actual[fitted:], target), settings.coverage)
 
 
 def _choose(table: Floats64, actual: Floats64, target: str, settings: LoadSettings) -> Floats64:
@@ -89,9 +89,9 @@ def _choose(table: Floats64, actual: Floats64, target: str, settings: LoadSettin
         return _errors(value, actual[part], target)
 
     every = slice(None)
-    rival = min(alone, key=lambda one: float(errors(one, every).mean()))
-    if _clearly_less(errors(rival, every), errors(best, every)):
-        best = rival
+    challenger = min(alone, key=lambda weights: float(errors(weights, every).mean()))
+    if _clearly_less(errors(challenger, every), errors(best, every)):
+        best = challenger
     cut = len(actual) - round(settings.choose_share * len(actual))
     blend = ridge_blend(table[:cut], actual[:cut], target, settings.ridge)
     middle = slice(cut, None)

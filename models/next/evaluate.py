@@ -57,55 +57,55 @@ def _score(log: SetLog, cutoff_s: float, settings: NextSettings) -> tuple[float,
     model = fit_next(early, settings)
     names, counts = np.unique(early.exercise, return_counts=True)
     usual = str(names[counts.argmax()])
-    places: list[_Place] = []
+    results: list[_SetResult] = []
     for session in np.unique(late.session):
         model = model.continued(log.where((log.session < session) | (log.started_s < cutoff_s)))
-        places += _session(model, log, int(session), cutoff_s)
-    best = [place.right_at < 1 for place in places]
-    changed = [place for place in places if place.before != place.true]
+        results += _session(model, log, int(session), cutoff_s)
+    best = [result.true_rank < 1 for result in results]
+    changed = [result for result in results if result.before != result.true]
     return (
         float(np.mean(best)),
-        float(np.mean([place.right_at < TOP for place in places])),
-        float(np.mean([place.right_at < 1 for place in changed])) if changed else float("nan"),
-        float(np.mean([place.before == place.true for place in places])),
-        float(np.mean([place.true == usual for place in places])),
-        float(np.mean([place.simple == place.true for place in places])),
+        float(np.mean([result.true_rank < TOP for result in results])),
+        float(np.mean([result.true_rank < 1 for result in changed])) if changed else float("nan"),
+        float(np.mean([result.before == result.true for result in results])),
+        float(np.mean([result.true == usual for result in results])),
+        float(np.mean([result.first_order == result.true for result in results])),
     )
 
 
 @dataclass(frozen=True, slots=True)
-class _Place:
+class _SetResult:
     """One set after the cut-off.
 
     Attributes:
         true: its exercise.
         before: that of the set before it.
-        right_at: place of the true one among the first answers, `TOP` where it is not.
-        simple: the first answer from a context of one set.
+        true_rank: place of the true one among the first answers, `TOP` where it is not.
+        first_order: the first answer from a context of one set.
     """
 
     true: str
     before: str
-    right_at: int
-    simple: str
+    true_rank: int
+    first_order: str
 
 
-def _session(model: NextModel, log: SetLog, session: int, cutoff_s: float) -> list[_Place]:
+def _session(model: NextModel, log: SetLog, session: int, cutoff_s: float) -> list[_SetResult]:
     """The sets of one session that began after the cut-off."""
     own = log.where(log.session == session)
     last = log.where(log.session == session - 1).exercise.tolist()
     done = own.exercise.tolist()
-    one = replace(model, order=1)
-    places: list[_Place] = []
-    for place in np.flatnonzero(own.started_s >= cutoff_s).tolist():
-        asked = [name for name, _ in model.predict(done[:place], before=last, n=TOP)]
-        true = done[place]
-        places.append(
-            _Place(
+    order_1 = replace(model, order=1)
+    results: list[_SetResult] = []
+    for position in np.flatnonzero(own.started_s >= cutoff_s).tolist():
+        predicted = [name for name, _ in model.predict(done[:position], before=last, n=TOP)]
+        true = done[position]
+        results.append(
+            _SetResult(
                 true,
-                [*last, *done[:place]][-1],
-                asked.index(true) if true in asked else TOP,
-                one.predict(done[:place], before=last, n=1)[0][0],
+                [*last, *done[:position]][-1],
+                predicted.index(true) if true in predicted else TOP,
+                order_1.predict(done[:position], before=last, n=1)[0][0],
             )
         )
-    return places
+    return results

@@ -29,8 +29,8 @@ from models.population.world import (
     SPREAD_GAIN,
     SPREAD_SESSIONS,
     SPREAD_STRENGTH,
+    STYLES,
     TIMEZONES,
-    WAYS,
     circle_of,
     follows_of,
     generator,
@@ -40,7 +40,7 @@ from models.population.world import (
 from schemas.errors import BadInput
 
 START_S = 1_767_571_200.0  # Monday, 5 January 2026, 00:00 UTC
-CHANGED, SWAPPED, EXTRA, NOT_FELT = 0.12, 0.06, 0.15, 0.03
+CHANGED, SWAPPED, EXTRA, NOT_REPORTED = 0.12, 0.06, 0.15, 0.03
 
 
 def simulate(
@@ -77,7 +77,7 @@ def simulate_user(
     """
     if not 0 <= index < users:
         raise BadInput(f"person {index} is not one of {users}", field="index", value=index)
-    person, discipline, random = _begin(seed, index, start_s)
+    person, discipline, random = _draw_person(seed, index, start_s)
     profile = person.profile
     body = Body(
         weight_kg=profile.weight_kg,
@@ -101,17 +101,17 @@ def simulate_user(
     return SimulatedUser(index, person.user_id, profile, follows, tuple(sessions), person.truth)
 
 
-def introduce(index: int, seed: int, *, start_s: float = START_S) -> SimulatedPerson:
+def person_of(index: int, seed: int, *, start_s: float = START_S) -> SimulatedPerson:
     """The person of a number, without making their history.
 
     >>> person = simulate_user(3, 4, 1, seed=1)
-    >>> introduce(3, seed=1) == SimulatedPerson(person.user_id, person.profile, person.truth)
+    >>> person_of(3, seed=1) == SimulatedPerson(person.user_id, person.profile, person.truth)
     True
     """
-    return _begin(seed, index, start_s)[0]
+    return _draw_person(seed, index, start_s)[0]
 
 
-def _begin(
+def _draw_person(
     seed: int, index: int, start_s: float
 ) -> tuple[SimulatedPerson, float, np.random.Generator]:
     """(person, discipline, the random numbers that follow)."""
@@ -122,18 +122,18 @@ def _begin(
 
 
 def _truth(seed: int, index: int, random: np.random.Generator) -> tuple[Truth, float]:
-    names = list(WAYS)
-    temperament = names[int(random.choice(len(names), p=[WAYS[name].share for name in names]))]
-    way, circle = WAYS[temperament], circle_of(index)
+    names = list(STYLES)
+    temperament = names[int(random.choice(len(names), p=[STYLES[name].share for name in names]))]
+    style, circle = STYLES[temperament], circle_of(index)
     truth = Truth(
         temperament=temperament,
         circle=circle,
-        strength=way.strength * float(random.lognormal(0, SPREAD_STRENGTH)),
-        gain_per_week=way.gain_per_week + float(random.normal(0, SPREAD_GAIN)),
-        sessions_per_week=way.sessions_per_week * float(random.lognormal(0, SPREAD_SESSIONS)),
+        strength=style.strength * float(random.lognormal(0, SPREAD_STRENGTH)),
+        gain_per_week=style.gain_per_week + float(random.normal(0, SPREAD_GAIN)),
+        sessions_per_week=style.sessions_per_week * float(random.lognormal(0, SPREAD_SESSIONS)),
         taste=tuple(taste_of(seed, circle, random).tolist()),
     )
-    return truth, way.discipline
+    return truth, style.discipline
 
 
 def _profile(seed: int, index: int, random: np.random.Generator) -> Profile:
@@ -167,7 +167,7 @@ def _session(
     sets: list[SimulatedSet] = []
     clock_s = at_s + 300
     for place, (_, asked) in enumerate(todo):
-        done = _do(asked, place, clock_s, week, form, body, session_id, random)
+        done = _perform(asked, place, clock_s, week, form, body, session_id, random)
         sets.append(done)
         clock_s = round(clock_s + done.duration_s + BY_NAME[asked.exercise].rest_s, 1)
     answers = tuple(number for number, _ in todo)
@@ -192,7 +192,7 @@ def _extra(body: Body, week: float, random: np.random.Generator) -> SimulatedPla
     return plan_day([(number, 2)], body, week)[0]
 
 
-def _do(
+def _perform(
     asked: SimulatedPlannedSet,
     place: int,
     at_s: float,
@@ -218,14 +218,16 @@ def _do(
         reps = max(reps + int(random.integers(-2, 3)), 1)
     reps = max(min(reps, int(max(able, 1))), 1)
     felt = effort + tired + body.bias + float(random.normal(0, 0.04))
-    told = None if random.random() < NOT_FELT else round(float(np.clip(felt, 0.1, 1)) * 20) / 20
+    reported = (
+        None if random.random() < NOT_REPORTED else round(float(np.clip(felt, 0.1, 1)) * 20) / 20
+    )
     return SimulatedSet(
         session=str(session_id),
         started_s=at_s,
         exercise=asked.exercise,
         reps=reps,
         weight_kg=weight,
-        intensity=told,
+        intensity=reported,
         set_id=uuid7(at_s, random),
         duration_s=round(2.5 * reps, 1),
     )

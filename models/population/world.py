@@ -19,7 +19,7 @@ SUBJECTS = {"person": 1, "circle": 2, "kind": 3, "follows": 4}
 
 
 @dataclass(frozen=True, slots=True)
-class Way:
+class TrainingStyle:
     """One way to train: mean and spread over people.
 
     Attributes:
@@ -37,12 +37,12 @@ class Way:
     discipline: float
 
 
-WAYS: dict[Temperament, Way] = {
-    "athlete": Way(0.12, 4.8, 1.25, 0.003, 0.97),
-    "regular": Way(0.30, 3.2, 0.90, 0.003, 0.94),
-    "newcomer": Way(0.22, 2.8, 0.50, 0.016, 0.92),
-    "returner": Way(0.16, 2.2, 0.85, 0.014, 0.90),
-    "occasional": Way(0.20, 1.1, 0.60, 0.000, 0.86),
+STYLES: dict[Temperament, TrainingStyle] = {
+    "athlete": TrainingStyle(0.12, 4.8, 1.25, 0.003, 0.97),
+    "regular": TrainingStyle(0.30, 3.2, 0.90, 0.003, 0.94),
+    "newcomer": TrainingStyle(0.22, 2.8, 0.50, 0.016, 0.92),
+    "returner": TrainingStyle(0.16, 2.2, 0.85, 0.014, 0.90),
+    "occasional": TrainingStyle(0.20, 1.1, 0.60, 0.000, 0.86),
 }
 SPREAD_STRENGTH, SPREAD_SESSIONS, SPREAD_GAIN = 0.08, 0.10, 0.0012
 # Time zone → its winter offset, hours: people train by their own clock.

@@ -4,7 +4,7 @@ import numpy as np
 
 from models.arrays import Floats64, Ints32, Ints64
 from models.rank.kernel import compiled
-from models.rank.model import USUAL, Graph, Ranks, RankSettings
+from models.rank.model import DEFAULT_SETTINGS, Graph, Ranks, RankSettings
 from schemas.errors import BadInput
 
 BLOCKS = 256  # pieces of work of equal edges: enough for threads to even out
@@ -35,7 +35,7 @@ def make_graph(sources: Ints32, targets: Ints32, vertices: int) -> Graph:
 
 
 def pagerank(
-    graph: Graph, settings: RankSettings = USUAL, *, iterations: int | None = None
+    graph: Graph, settings: RankSettings = DEFAULT_SETTINGS, *, iterations: int | None = None
 ) -> Ranks:
     """Ranks of all vertices.
 

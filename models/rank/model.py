@@ -53,7 +53,7 @@ class RankSettings:
     threads: int = 1
 
 
-USUAL = RankSettings()
+DEFAULT_SETTINGS = RankSettings()
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ class Ranks:
     converged: bool
 
 
-def numbered(
+def index_edges(
     followers: ArrayLike, followees: ArrayLike, people: ArrayLike = ()
 ) -> tuple[NDArray[np.generic], Ints32, Ints32]:
     """Numbers the ids of an edge list.
@@ -78,7 +78,7 @@ def numbered(
     Returns:
         (ids ascending, follower numbers, followee numbers).
 
-    >>> ids, source, target = numbered(["b", "c"], ["a", "a"], ["d"])
+    >>> ids, source, target = index_edges(["b", "c"], ["a", "a"], ["d"])
     >>> ids.tolist(), source.tolist(), target.tolist()
     (['a', 'b', 'c', 'd'], [1, 2], [0, 0])
     """

@@ -14,8 +14,8 @@ from models.recognition.sets import (
     segments_of,
 )
 from models.recognition.wearing import as_worn
+from models.signal.corrections import timeline
 from models.signal.pieces import Recording
-from models.signal.truth import timeline
 from models.signal.wrist import wrist_signals
 
 FINISHED_AFTER_NS = 10 * 10**9

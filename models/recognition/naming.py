@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from models.exercise.axis_map import AxisMap
 from models.exercise.model import FAMILIAR, ExerciseModel, Level, Prediction
 from models.exercise.windowing import MovementWindows, window_movement
-from models.signal.truth import LOW_RATE, NO_GRAVITY
+from models.signal.corrections import LOW_RATE, NO_GRAVITY
 from models.signal.wrist import WristSignal
 from schemas.inputs import ACC3, ACC6, InputLayout
 

@@ -11,14 +11,14 @@ from models.activity.model import ActivityModel
 from models.activity.segments import Segment, merge_across_gaps
 from models.activity.untrained import untrained_segments
 from models.exercise.layout import layout_of
-from models.form.book import FormBook
 from models.form.judge import Form, form
+from models.form.model import FormModel
 from models.recognition.counting import repetitions
 from models.recognition.naming import LadderPrediction, Rung
 from models.recognition.wearing import as_worn, name_as_worn
 from models.reps.count import Repetitions
+from models.signal.corrections import Timeline, timeline
 from models.signal.pieces import Recording
-from models.signal.truth import Timeline, timeline
 from models.signal.wrist import WristSignal, wrist_signals
 from schemas.inputs import ACC3, ACC6
 from schemas.times import NS_PER_S
@@ -41,7 +41,7 @@ class RecognitionModels:
 
     ladder: tuple[Rung, ...] = ()
     activity: ActivityModel | None = None
-    form: FormBook | None = field(default=None)
+    form: FormModel | None = field(default=None)
     activity_acc_only: ActivityModel | None = None
 
 
@@ -88,7 +88,7 @@ def recognise(recording: Recording, models: RecognitionModels) -> tuple[Recognis
     line = timeline(recording)
     worn, notes = as_worn(line, segments, models.ladder)
     if worn is not line:
-        segments = segments_of(wrist_signals(worn.truth), models)
+        segments = segments_of(wrist_signals(worn.recording), models)
     return recognise_segments(worn, segments, models, notes)
 
 
@@ -165,7 +165,7 @@ def recognise_span(
 
 
 def measure_set(
-    line: Timeline, start_ns: int, end_ns: int, exercise: str, form_model: FormBook | None
+    line: Timeline, start_ns: int, end_ns: int, exercise: str, form_model: FormModel | None
 ) -> SetMeasurements | None:
     """Repetitions and form of a confirmed set; None while samples are missing.
 
@@ -188,7 +188,7 @@ def judge_form(
     counted: Repetitions | None,
     exercise: str | None,
     signals: Sequence[WristSignal],
-    form_model: FormBook | None,
+    form_model: FormModel | None,
 ) -> Form | None:
     """The form of a set, against the user's own template where there is one."""
     if counted is None or not counted.repetitions:

@@ -25,8 +25,8 @@ from models.recognition.naming import (
     strangeness,
     stretch_of,
 )
+from models.signal.corrections import AXES_TURNED, UNIT_WAS_MS2, Timeline, timeline
 from models.signal.pieces import Piece, Recording, Side
-from models.signal.truth import TURNED, WRONG_UNIT, Timeline, timeline
 from models.signal.wrist import WristSignal, wrist_signals
 
 MIN_IMPROVEMENT = 0.3  # by which strangeness must fall for another wearing to be accepted
@@ -48,7 +48,7 @@ class Wearing:
 
 ROUND = Wearing("watch-was-turned-round", AxisMap((-1, -1, 1), (-1, -1, 1)))
 OTHER_WRIST = Wearing("was-the-other-wrist", MIRROR)
-OTHER_SIGN = Wearing(TURNED, AxisMap((-1, -1, -1), (1, 1, 1)))
+OTHER_SIGN = Wearing(AXES_TURNED, AxisMap((-1, -1, -1), (1, 1, 1)))
 OTHER_FRAMES = tuple(
     Wearing("axes-were-swapped", axis_map)
     for axis_map in right_handed_maps()[1:]
@@ -73,13 +73,13 @@ def as_worn(
     wearing = _find_wearing(
         ((rung, strangeness(rung.model, declared)) for rung in declared.rungs(ladder)),
         partial(_strangeness_under, declared),
-        _candidate_wearings(line.truth.side),
+        _candidate_wearings(line.recording.side),
         OTHER_FRAMES,
         line.notes,
     )
     if wearing is None:
         return line, ()
-    return timeline(remap_recording(line.truth, wearing)), _with_note((), line.notes, wearing)
+    return timeline(remap_recording(line.recording, wearing)), _with_note((), line.notes, wearing)
 
 
 def name_as_worn(signals: Sequence[WristSignal], ladder: Sequence[Rung]) -> LadderPrediction:
@@ -191,7 +191,7 @@ def _least_strange(
 
     After a unit was corrected the sign is only a guess: any improvement is accepted for it.
     """
-    sign_is_guessed = WRONG_UNIT in known_notes
+    sign_is_guessed = UNIT_WAS_MS2 in known_notes
     clearly_better = [
         wearing
         for wearing, strange in by_wearing.items()
@@ -205,8 +205,8 @@ def _with_note(
     notes: Sequence[str], known_notes: Sequence[str], wearing: Wearing
 ) -> tuple[str, ...]:
     """The notes with the wearing's; a sign that is turned twice was declared right."""
-    if wearing == OTHER_SIGN and TURNED in known_notes:
-        return tuple(note for note in notes if note != TURNED)
+    if wearing == OTHER_SIGN and AXES_TURNED in known_notes:
+        return tuple(note for note in notes if note != AXES_TURNED)
     return (*notes, wearing.note)
 
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from models.arrays import Flags, Floats64, Ints64
 from models.recommend.features import Counts, counts_of
-from models.recommend.model import Recommender, first_places
+from models.recommend.model import Recommender, top_columns
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ class RecommendScore:
         return self.model.ndcg > max(self.popularity.ndcg, self.repeat_last.ndcg)
 
 
-def done(counts: Counts) -> Flags:
+def done_matrix(counts: Counts) -> Flags:
     """Who did what, bool (users, exercises)."""
     table = np.zeros((counts.height, counts.width), np.bool_)
     table[counts.rows(), counts.columns] = True
@@ -62,25 +62,25 @@ def repeat_last(counts: Counts) -> Floats64:
     return scores
 
 
-def rank(places: Ints64, wanted: Flags) -> Ranking:
+def rank_metrics(places: Ints64, wanted: Flags) -> Ranking:
     """Scores recommended places (users, n), −1 for none, against wanted (users, columns).
 
     >>> wanted = np.array([[True, False, True]])
-    >>> rank(np.array([[0, 1]]), wanted).recall
+    >>> rank_metrics(np.array([[0, 1]]), wanted).recall
     0.5
     """
     n = places.shape[1]
     hits = np.take_along_axis(wanted, np.maximum(places, 0), axis=1) & (places >= 0)
     discount = 1 / np.log2(np.arange(n) + 2)
     possible = np.minimum(wanted.sum(axis=1), n)
-    some = possible > 0
-    if not some.any():
+    has_wanted = possible > 0
+    if not has_wanted.any():
         return Ranking(float("nan"), float("nan"), 0)
-    ideal = np.concatenate([[0], np.cumsum(discount)])[possible[some]]
+    ideal = np.concatenate([[0], np.cumsum(discount)])[possible[has_wanted]]
     return Ranking(
-        ndcg=float(np.mean((hits[some] @ discount) / ideal)),
-        recall=float(np.mean(hits[some].sum(axis=1) / possible[some])),
-        users=int(some.sum()),
+        ndcg=float(np.mean((hits[has_wanted] @ discount) / ideal)),
+        recall=float(np.mean(hits[has_wanted].sum(axis=1) / possible[has_wanted])),
+        users=int(has_wanted.sum()),
     )
 
 
@@ -97,12 +97,12 @@ def evaluate_recommender(
         new_only: recommend, and look for, only what a user has not done before; repeating what was
             done last then falls back to popularity.
     """
-    seen = done(train) if new_only else np.zeros((train.height, train.width), np.bool_)
-    wanted = done(test) & ~seen
+    seen = done_matrix(train) if new_only else np.zeros((train.height, train.width), np.bool_)
+    wanted = done_matrix(test) & ~seen
 
     def ranking(scores: Floats64) -> Ranking:
         """How good the places are that scores (users, exercises) recommend."""
-        return rank(first_places(scores, n, without=seen), wanted)
+        return rank_metrics(top_columns(scores, n, without=seen), wanted)
 
     return RecommendScore(
         ranking(model.scores()), ranking(popularity(train)), ranking(repeat_last(train))

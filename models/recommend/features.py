@@ -1,4 +1,4 @@
-"""Who did what how often: counts of sets as a sparse matrix of users and exercises."""
+"""Counts of sets as a sparse matrix of users and exercises."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -43,7 +43,7 @@ class Counts:
         """The row of each entry, int64 (entries,)."""
         return np.repeat(np.arange(self.height), np.diff(self.starts))
 
-    def turned(self) -> "Counts":
+    def transposed(self) -> "Counts":
         """The same entries with rows and columns exchanged."""
         return counts_of(
             self.columns, self.rows(), self.values, self.last_s, self.width, self.height

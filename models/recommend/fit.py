@@ -39,13 +39,13 @@ def fit_recommender(
     if not len(counts.values):
         raise NotEnoughLabels("no sets to recommend from")
     solve = half_sweep or fast_rows
-    turned = counts.turned()
+    transposed = counts.transposed()
     random = np.random.default_rng(settings.seed)
     items = random.normal(0, 1 / settings.factors**0.5, (counts.width, settings.factors))
     users = np.zeros((counts.height, settings.factors))
     for _ in range(settings.sweeps):
         users = solve(counts, items, settings)
-        items = solve(turned, users, settings)
+        items = solve(transposed, users, settings)
     users = solve(counts, items, settings)
     return Recommender(exercises, users, items, settings)
 
@@ -95,5 +95,5 @@ def choose(
         exercises: names of the columns.
         score: judges on the validation part of the training data; greater is better.
     """
-    table = [(one, score(fit_recommender(counts, exercises, one))) for one in tried]
+    table = [(settings, score(fit_recommender(counts, exercises, settings))) for settings in tried]
     return max(table, key=lambda row: row[1])[0], table

@@ -59,15 +59,15 @@ class Recommender:
         return self.users @ self.items.T
 
 
-def first_places(scores: Floats64, n: int, *, without: Flags | None = None) -> Ints64:
-    """Numbers of the `n` best columns of each row, best first, −1 where there are no more.
+def top_columns(scores: Floats64, n: int, *, without: Flags | None = None) -> Ints64:
+    """The `n` best columns of each row, best first, −1 where there are no more.
 
     Args:
         scores: float64 (rows, columns); −inf is never recommended.
         n: how many.
         without: bool (rows, columns): not to be recommended, by default none.
 
-    >>> first_places(np.array([[0.1, 0.9, 0.5]]), 2).tolist()
+    >>> top_columns(np.array([[0.1, 0.9, 0.5]]), 2).tolist()
     [[1, 2]]
     """
     allowed = scores if without is None else np.where(without, -np.inf, scores)

@@ -52,5 +52,5 @@ def loss(
     wanted[counts.rows(), counts.columns] = 1
     fit = (weight * (wanted - users @ items.T) ** 2).sum()
     user_ridge = row_ridge(counts, settings) @ (users**2).sum(axis=1)
-    item_ridge = row_ridge(counts.turned(), settings) @ (items**2).sum(axis=1)
+    item_ridge = row_ridge(counts.transposed(), settings) @ (items**2).sum(axis=1)
     return float(fit + user_ridge + item_ridge)

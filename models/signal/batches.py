@@ -1,8 +1,8 @@
-"""Samples that were stamped when they arrived: several at one time, then a pause.
+"""Samples that were stamped on arrival: several with one time, then a pause.
 
-Bluetooth hands over samples in batches, and an app that stamps them then records when it heard
-them. Such stamps tell the rate, and that no sample was taken after it was heard; they do not tell
-the samples of a batch apart.
+Bluetooth delivers samples in batches, and an app that stamps them then records arrival times. These
+give the rate, and an upper bound of each sample's time; they do not separate the samples of a
+batch.
 """
 
 from collections.abc import Iterator, Sequence
@@ -17,18 +17,18 @@ from models.signal.timing import sample_times_ns
 from schemas.times import NS_PER_S
 
 BATCHED = "times-came-in-batches"
-SHORT = 0.25  # of the claimed period, or less: no jitter of a sensor
-MOSTLY = 0.45  # of steps: in batches of two it is half
-AGREE = 0.1  # of the claimed period
-AHEAD = 8  # batches within which a late one has been caught up with
+MAX_SHORT_STEP = 0.25  # of the claimed period: shorter steps are no sensor jitter
+MIN_SHORT_SHARE = 0.45  # of steps: half in batches of two
+RATE_TOLERANCE = 0.1  # of the claimed period
+LOOKAHEAD_BATCHES = 8  # batches within which a late one is made up for
 
 
-def unbatched(pieces: Sequence[Piece]) -> Sequence[Piece]:
-    """The pieces of a stream, those stamped in batches as regular ones.
+def undo_batching(pieces: Sequence[Piece]) -> Sequence[Piece]:
+    """The pieces of a stream, with regular times instead of batched ones.
 
-    Where batches come as fast as their samples, within 10 % of the claimed rate, the device has a
-    steady clock: samples are laid back from the earliest arrivals. Batches with silence between
-    them keep their times, and so do samples that were sent twice under one time.
+    Where batches arrive as fast as their samples, within 10 % of the claimed rate, the device has a
+    steady clock: sample times are counted back from the earliest arrivals. Batches with silence
+    between them keep their times, and so do samples that were resent under one time.
 
     Args:
         pieces: of one stream.
@@ -39,8 +39,8 @@ def unbatched(pieces: Sequence[Piece]) -> Sequence[Piece]:
 
     >>> counts = np.arange(30, dtype=np.int16).reshape(10, 3)
     >>> t_ms = np.repeat(np.array([0, 100], dtype=np.int32), 5)
-    >>> (one,) = unbatched([Piece(10**9, 50.0, "g", 1.0, counts, t_ms)])
-    >>> one.t_ms, one.t0_ns  # the fifth was taken when it was heard
+    >>> (part,) = undo_batching([Piece(10**9, 50.0, "g", 1.0, counts, t_ms)])
+    >>> part.t_ms, part.t0_ns  # the fifth was taken when it was heard
     (None, 920000000)
     """
     for piece in pieces:  # a fifth of the time of `all`: most have none
@@ -48,15 +48,15 @@ def unbatched(pieces: Sequence[Piece]) -> Sequence[Piece]:
             break
     else:
         return pieces
-    steady = [
-        one
+    regular = [
+        part
         for run in _ascending(sorted(pieces, key=lambda piece: piece.t0_ns))
-        for one in _steady(run)
+        for part in _regular(run)
     ]
-    return pieces if _own_times(steady) == _own_times(pieces) else steady
+    return pieces if _timed_count(regular) == _timed_count(pieces) else regular
 
 
-def _own_times(pieces: Sequence[Piece]) -> int:
+def _timed_count(pieces: Sequence[Piece]) -> int:
     return sum(piece.t_ms is not None for piece in pieces)
 
 
@@ -67,7 +67,7 @@ def _has_times(piece: Piece) -> bool:
 
 
 def _ascending(ordered: Sequence[Piece]) -> Iterator[list[Piece]]:
-    """Neighbouring pieces of one claimed rate, each with times, none before the end of the last."""
+    """Runs of neighbouring pieces with times, of one claimed rate and without overlap."""
     run = [ordered[0]]
     for piece in ordered[1:]:
         before = run[-1]
@@ -79,21 +79,21 @@ def _ascending(ordered: Sequence[Piece]) -> Iterator[list[Piece]]:
     yield run
 
 
-def _steady(run: list[Piece]) -> list[Piece]:
-    """A run of pieces at their real times, if it was stamped in batches."""
+def _regular(run: list[Piece]) -> list[Piece]:
+    """A run of pieces with regular times, if it was stamped in batches."""
     if not _has_times(run[0]):
         return run
     stamps_ns = np.concatenate([sample_times_ns(piece) for piece in run])
     period_ns = NS_PER_S / run[0].rate_hz
-    short = np.diff(stamps_ns) <= SHORT * period_ns
-    if len(short) == 0 or short.mean() < MOSTLY or _sent_twice(run, short):
+    short = np.diff(stamps_ns) <= MAX_SHORT_STEP * period_ns
+    if len(short) == 0 or short.mean() < MIN_SHORT_SHARE or _mostly_resent(run, short):
         return run
     last = np.append(np.flatnonzero(~short), len(short))  # sample of each batch
     if not _as_fast_as_claimed(stamps_ns, last, period_ns):
         return run
-    floor_ns = _earliest(stamps_ns[last] - stamps_ns[0] - last * period_ns)
+    floor_ns = _forward_minimum(stamps_ns[last] - stamps_ns[0] - last * period_ns)
     borders = np.cumsum([0, *(len(piece.counts) for piece in run)])
-    new_clock = last[np.array(_steps(floor_ns.tolist()), dtype=np.intp) - 1] + 1
+    new_clock = last[np.array(_clock_changes(floor_ns.tolist()), dtype=np.intp) - 1] + 1
     firsts = np.union1d(borders, new_clock)[:-1]
     late_ns = floor_ns[last.searchsorted(firsts)] + firsts * period_ns
     piece_of = borders.searchsorted(firsts, side="right") - 1
@@ -109,37 +109,37 @@ def _steady(run: list[Piece]) -> list[Piece]:
     ]
 
 
-def _sent_twice(run: Sequence[Piece], short: Flags) -> bool:
-    """Whether samples of one time are mostly the same sample."""
+def _mostly_resent(run: Sequence[Piece], short: Flags) -> bool:
+    """Whether samples with the same time are mostly the same sample."""
     counts = np.concatenate([piece.counts for piece in run])
-    return bool((counts[1:] == counts[:-1]).all(axis=1)[short].mean() > MOSTLY)
+    return bool((counts[1:] == counts[:-1]).all(axis=1)[short].mean() > MIN_SHORT_SHARE)
 
 
 def _as_fast_as_claimed(stamps_ns: Ints64, last: Indices, period_ns: float) -> bool:
-    """Whether the middle batch took as long as its samples do.
+    """Whether the median batch took as long as its samples should.
 
     A single batch tells only that its samples cannot all have one time.
     """
     if len(last) == 1:
         return bool(stamps_ns[0] == stamps_ns[-1])
     each_ns = np.diff(stamps_ns[last]) / np.diff(last)
-    return bool(abs(np.median(each_ns) / period_ns - 1) <= AGREE)
+    return bool(abs(np.median(each_ns) / period_ns - 1) <= RATE_TOLERANCE)
 
 
-def _earliest(late_ns: Floats64) -> Floats64:
-    """The least lateness of each batch and of those just behind it.
+def _forward_minimum(late_ns: Floats64) -> Floats64:
+    """The minimum delay over each batch and those just after it.
 
-    >>> _earliest(np.array([0.0, 5.0, 1.0, 2.0])).tolist()
+    >>> _forward_minimum(np.array([0.0, 5.0, 1.0, 2.0])).tolist()
     [0.0, 1.0, 1.0, 2.0]
     """
-    padded = np.append(late_ns, np.full(AHEAD - 1, np.inf))
-    return np.lib.stride_tricks.sliding_window_view(padded, AHEAD).min(axis=1)
+    padded = np.append(late_ns, np.full(LOOKAHEAD_BATCHES - 1, np.inf))
+    return np.lib.stride_tricks.sliding_window_view(padded, LOOKAHEAD_BATCHES).min(axis=1)
 
 
-def _steps(floor_ns: Sequence[float]) -> list[int]:
-    """The batches at which a new clock begins, because some were lost or the clock drifts.
+def _clock_changes(floor_ns: Sequence[float]) -> list[int]:
+    """The batches at which a new clock starts, because of a loss or of drift.
 
-    >>> _steps([0.0, 0.0, 6e7, 9e7, 13e7])
+    >>> _clock_changes([0.0, 0.0, 6e7, 9e7, 13e7])
     [2, 4]
     """
     steps: list[int] = []

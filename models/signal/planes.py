@@ -1,7 +1,7 @@
-"""Deltas split into untouched bits and bytes for zstd, in one call of compiled code.
+"""Deltas split into raw low bits and bytes for zstd, in one call of compiled code.
 
-`compiled/codec.c`, which `make` compiles. numpy took fourteen array operations for it, and in the
-service, where other code has used the caches since, a tenth of what a chunk costs.
+`compiled/codec.c`, which `make` compiles. numpy needed fourteen array operations for it, a tenth of
+the cost of a chunk in the service, where caches are cold.
 """
 
 import ctypes

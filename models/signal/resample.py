@@ -13,7 +13,7 @@ from models.arrays import Floats32, Floats64
 from models.signal.timing import Gaps
 from models.signal.windows import RATE_HZ
 
-FASTER = 1.1  # above 55 Hz there is content that 50 Hz would fold back
+LOW_PASS_FROM = 1.1  # above 55 Hz there is content that 50 Hz would fold back
 CUTOFF_HZ = 22.0
 HALF_WIDTH_S = 0.1
 ROWS_PER_SAMPLE = 8
@@ -36,8 +36,8 @@ def resample(
     """
     if len(t_s) >= len(grid_s) and (t_s[: len(grid_s)] == grid_s).all():
         return values[: len(grid_s)]  # already there: the cubic would give the same, late
-    rate_hz = min(rate_of(t_s), _most_hz(t_s))
-    if rate_hz > FASTER * RATE_HZ:
+    rate_hz = min(rate_of(t_s), _max_rate_hz(t_s))
+    if rate_hz > LOW_PASS_FROM * RATE_HZ:
         even_s = np.arange(t_s[0], t_s[-1] + 0.5 / rate_hz, 1 / rate_hz)
         values = _low_pass(cubic(t_s, values, even_s, gaps_s), rate_hz)
         t_s, gaps_s = even_s, ()
@@ -57,7 +57,7 @@ def rate_of(t_s: Floats64) -> float:
     return float(1 / near.mean()) if len(near) else float(1 / median)
 
 
-def _most_hz(t_s: Floats64) -> float:
+def _max_rate_hz(t_s: Floats64) -> float:
     """The rate at which even rows are no more than `ROWS_PER_SAMPLE` for each sample.
 
     The rate of bursts 1 ms apart, with seconds between them, says nothing about the whole: hundreds

@@ -1,4 +1,4 @@
-"""Rotation that gets stuck on the way: a sensor repeats its last value while the wrist moves."""
+"""Rotation that gets stuck: the sensor repeats its last value while the wrist moves."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -15,7 +15,7 @@ MOVES_G = 0.05
 Of 239 recordings no rotation is the same for more than .02 s while acceleration varies at all."""
 
 
-def unstuck(gyro: list[GaplessRun], acc: Sequence[GaplessRun]) -> list[GaplessRun]:
+def without_stuck(gyro: list[GaplessRun], acc: Sequence[GaplessRun]) -> list[GaplessRun]:
     """The runs of rotation without what is constant for 10 s or more while the wrist moves.
 
     The same object where nothing is.
@@ -24,9 +24,9 @@ def unstuck(gyro: list[GaplessRun], acc: Sequence[GaplessRun]) -> list[GaplessRu
     >>> swing = np.stack([np.sin(t_s)] * 3, axis=1).astype(np.float32)
     >>> hangs = np.where(t_s[:, None] < 3, swing, swing[150])
     >>> moving, stuck = GaplessRun(0, t_s, swing), GaplessRun(0, t_s, hangs)
-    >>> [len(run.t_s) for run in unstuck([stuck], [moving])]
+    >>> [len(run.t_s) for run in without_stuck([stuck], [moving])]
     [151]
-    >>> [len(run.t_s) for run in unstuck([stuck], [stuck])]  # both hang at 3 s
+    >>> [len(run.t_s) for run in without_stuck([stuck], [stuck])]  # both hang at 3 s
     [700]
     """
     stuck = [[span for span in _constant(run) if _moves(acc, run, span)] for run in gyro]

@@ -18,7 +18,7 @@ from models.signal.overlaps import (
     MAX_DRIFT,
     MAX_JITTER_S,
     faster_period,
-    overlapping,
+    has_overlaps,
     period_ratio,
 )
 from models.signal.pieces import Piece
@@ -26,16 +26,16 @@ from models.signal.units import Kind, factor_of
 from schemas.errors import BadSamples
 from schemas.times import NS_PER_S
 
-BRIDGED_S = 6.0
-"""A longer loss parts a recording: a pause between sets may have been in it (decision 24)."""
+MAX_BRIDGED_S = 6.0
+"""A longer gap splits a recording: it may hide a pause between sets (decision 24)."""
 
 LOST_STEPS = 3.0  # times the usual step: from there on samples were lost
 JITTER_S, LOST_S = 0.1, 0.5  # shorter steps never lost samples, longer ones always
-EXACT = 1e-4  # below this the claimed rate is the rate: no timestamp is that good
+MIN_DRIFT = 1e-4  # smaller drift is not corrected: timestamps are not that accurate
 FASTER = "rate-was-higher"
 OVERLAPPING = "samples-overlapped"
 FAST_HZ = 1e6  # up to here samples lie whole nanoseconds apart
-KEPT_TIMES = 8192  # of regular samples, 64 kB: longer ones are seldom asked for again
+MAX_CACHED_TIMES = 8192  # of regular samples, 64 kB: longer ones are seldom asked for again
 Gaps = tuple[tuple[float, float], ...]
 
 
@@ -57,10 +57,9 @@ class GaplessRun:
 
 
 def true_clock(pieces: Sequence[Piece]) -> tuple[Piece, ...]:
-    """The pieces in time order, with `t0_ns` and `rate_hz` as they really were.
+    """The pieces in time order, with corrected `t0_ns` and `rate_hz`.
 
-    Pieces with their own `t_ms` are left alone, and so is a clock that cannot be told from a
-    perfect one.
+    Pieces with their own `t_ms` are not changed, nor is a clock without measurable drift.
 
     >>> block = np.zeros((100, 3), dtype=np.int16)
     >>> sent = [Piece(int(k * 100 / 49 * 1e9), 50.0, "g", 1.0, block) for k in range(9)]
@@ -71,16 +70,16 @@ def true_clock(pieces: Sequence[Piece]) -> tuple[Piece, ...]:
         BadSamples: a rate, scale or time that is not a positive number.
     """
     ordered = _in_order(pieces)
-    if len(ordered) < 2 or not _is_regular(ordered):
+    if len(ordered) < 2 or not _has_no_times(ordered):
         return tuple(ordered)
-    stretch = _stretch(ordered)
-    if stretch != 1.0:
-        ordered = [replace(p, rate_hz=p.rate_hz / stretch) for p in ordered]
-    return tuple(p for run in _contiguous(ordered) for p in _on_a_line(run))
+    period = _period_ratio(ordered)
+    if period != 1.0:
+        ordered = [replace(p, rate_hz=p.rate_hz / period) for p in ordered]
+    return tuple(p for run in _contiguous(ordered) for p in _fit_clock(run))
 
 
 def clock_notes(pieces: Sequence[Piece]) -> tuple[str, ...]:
-    """What is odd about the times of a stream: its real rate, or samples that were left out.
+    """Notes on the times of a stream: a rate higher than claimed, or overlapping samples.
 
     >>> block = np.arange(300, dtype=np.int16).reshape(100, 3)
     >>> clock_notes([Piece(int(k * 100 / 56 * 1e9), 50.0, "g", 1.0, block + k) for k in range(9)])
@@ -92,8 +91,8 @@ def clock_notes(pieces: Sequence[Piece]) -> tuple[str, ...]:
     ordered = _in_order(pieces)
     if len(ordered) < 2:
         return ()
-    faster = _is_regular(ordered) and faster_period(ordered) is not None
-    found = ((FASTER, faster), (OVERLAPPING, overlapping(true_clock(ordered))))
+    faster = _has_no_times(ordered) and faster_period(ordered) is not None
+    found = ((FASTER, faster), (OVERLAPPING, has_overlaps(true_clock(ordered))))
     return tuple(note for note, is_so in found if is_so)
 
 
@@ -137,7 +136,7 @@ def runs(kind: Kind, pieces: Sequence[Piece]) -> Iterator[GaplessRun]:
     if len(timed) == 1 and timed[0].t_ms is None and 1 / LOST_S < timed[0].rate_hz < FAST_HZ:
         only = timed[0]  # nothing in it can be late, missing or sent twice
         n = len(only.counts)
-        make = _regular_times_s if n <= KEPT_TIMES else _regular_times_s.__wrapped__
+        make = _regular_times_s if n <= MAX_CACHED_TIMES else _regular_times_s.__wrapped__
         yield GaplessRun(only.t0_ns, make(n, only.rate_hz), in_unit(kind, only))
         return
     t_ns = np.concatenate([sample_times_ns(p) for p in timed])
@@ -148,7 +147,7 @@ def runs(kind: Kind, pieces: Sequence[Piece]) -> Iterator[GaplessRun]:
         fresh = np.concatenate([[True], t_ns[1:] > latest[:-1]])
         t_ns, values = t_ns[fresh], values[fresh]
         steps = np.diff(t_ns)
-    borders = (np.flatnonzero(steps > BRIDGED_S * NS_PER_S) + 1).tolist()
+    borders = (np.flatnonzero(steps > MAX_BRIDGED_S * NS_PER_S) + 1).tolist()
     for first, end in pairwise([0, *borders, len(t_ns)]):
         t_s = (t_ns[first:end] - t_ns[first]) / NS_PER_S
         yield GaplessRun(int(t_ns[first]), t_s, values[first:end], _gaps_s(t_s))
@@ -191,7 +190,7 @@ def _in_order(pieces: Sequence[Piece]) -> list[Piece]:
     return sorted(pieces, key=lambda p: (p.t0_ns, len(p.counts)))
 
 
-def _is_regular(pieces: Sequence[Piece]) -> bool:
+def _has_no_times(pieces: Sequence[Piece]) -> bool:
     return all(piece.t_ms is None for piece in pieces)
 
 
@@ -204,15 +203,15 @@ def _check(piece: Piece) -> None:
         raise BadSamples(f"{len(piece.counts)} samples have {len(piece.t_ms)} times", field="t_ms")
 
 
-def _stretch(ordered: Sequence[Piece]) -> float:
-    """Real over claimed sample period, from the starts of neighbours; 1.0 if they do not tell."""
+def _period_ratio(ordered: Sequence[Piece]) -> float:
+    """Real over claimed sample period, from the starts of neighbours; 1.0 where not measurable."""
     faster = faster_period(ordered)
     if faster is not None:
         return faster
     ratios = [period_ratio(a, b) for a, b in pairwise(ordered)]
     near = [r for r in ratios if abs(r - 1) <= MAX_DRIFT]
-    stretch = float(np.median(near)) if near else 1.0
-    return stretch if abs(stretch - 1) > EXACT else 1.0
+    period = float(np.median(near)) if near else 1.0
+    return period if abs(period - 1) > MIN_DRIFT else 1.0
 
 
 def _contiguous(ordered: Sequence[Piece]) -> Iterator[list[Piece]]:
@@ -230,15 +229,15 @@ def _contiguous(ordered: Sequence[Piece]) -> Iterator[list[Piece]]:
     yield run
 
 
-def _on_a_line(run: list[Piece]) -> list[Piece]:
-    """Starts that jitter around a line, put on it; a run that bends keeps its own starts."""
+def _fit_clock(run: list[Piece]) -> list[Piece]:
+    """A run with its starts on a fitted line; one that does not follow a line keeps them."""
     if len(run) < 3:
         return run
     sent = np.cumsum([0] + [len(p.counts) for p in run[:-1]]).astype(np.float64)
     start_s = np.array([p.t0_ns - run[0].t0_ns for p in run], dtype=np.float64) / NS_PER_S
     period_s, first_s = np.polyfit(sent, start_s, 1)
     off_s = np.abs(start_s - (first_s + period_s * sent)).max()
-    if period_s <= 0 or off_s > MAX_JITTER_S or off_s < EXACT / run[0].rate_hz:
+    if period_s <= 0 or off_s > MAX_JITTER_S or off_s < MIN_DRIFT / run[0].rate_hz:
         return run
     on_line_ns = [run[0].t0_ns + round((first_s + period_s * n) * NS_PER_S) for n in sent]
     return [replace(p, t0_ns=t, rate_hz=1 / period_s) for p, t in zip(run, on_line_ns, strict=True)]

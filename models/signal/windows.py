@@ -8,7 +8,7 @@ RATE_HZ = 50.0
 WINDOW_S = 4.0
 STEP_S = 1.0
 WINDOW = int(WINDOW_S * RATE_HZ)
-MOST_FILLED = 0.25
+MAX_FILLED = 0.25
 """Share of a window that may be filled in where samples were lost; with more it is left out."""
 
 
@@ -29,4 +29,4 @@ def window_starts(n: int, step_s: float = STEP_S, filled: Flags | None = None) -
     if filled is None:
         return starts
     so_far = np.concatenate([[0], np.cumsum(filled)])
-    return starts[so_far[starts + WINDOW] - so_far[starts] <= MOST_FILLED * WINDOW]
+    return starts[so_far[starts + WINDOW] - so_far[starts] <= MAX_FILLED * WINDOW]

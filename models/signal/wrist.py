@@ -9,15 +9,15 @@ from itertools import pairwise
 import numpy as np
 
 from models.arrays import Flags, Floats32, Floats64
+from models.signal.corrections import STUCK_ROTATION, corrected, is_stuck, quality_notes
 from models.signal.pieces import Recording, Side
 from models.signal.resample import resample, within
-from models.signal.stuck import unstuck
-from models.signal.timing import KEPT_TIMES, GaplessRun, Gaps, clock_notes, runs
-from models.signal.truth import STUCK_ROTATION, is_stuck, lacking, truthful
+from models.signal.stuck import without_stuck
+from models.signal.timing import MAX_CACHED_TIMES, GaplessRun, Gaps, clock_notes, runs
 from models.signal.windows import RATE_HZ, WINDOW
 from schemas.times import NS_PER_S
 
-LONGEST_S = 86_400.0
+MAX_RECORDING_S = 86_400.0
 """The longest recording that is read, in seconds; later samples are ignored. A day at 50 Hz takes a
 gigabyte, and a few kilobytes of samples at 1 Hz reach over weeks."""
 
@@ -38,7 +38,7 @@ class WristSignal:
         acc_g: float32 (n, 3), gravity included.
         gyro_rad_s: float32 (n, 3), or None where only acceleration was recorded.
         side: the wrist, None where nobody said.
-        notes: what was found wrong and put right ("unit-was-m/s2", "unit-was-g",
+        notes: corrections ("unit-was-m/s2", "unit-was-g",
             "unit-was-deg/s", "axes-were-turned", "times-came-in-batches", "rate-was-higher",
             "samples-overlapped", "gaps-were-filled"), and what is lacking
             ("gravity-is-missing", "rate-is-low", "rotation-is-constant": it is left out).
@@ -82,26 +82,26 @@ def wrist_signals(recording: Recording) -> list[WristSignal]:
 
     Shorter gaps are filled, and the signal says which samples those are. Where rotation is missing
     for longer than that, the stretch is split: the part without it has `gyro_rad_s` None, and is
-    dropped when it is too short for a window. Of more than `LONGEST_S`, gaps not counted, only the
-    first so many seconds are read.
+    dropped when it is too short for a window. Beyond `MAX_RECORDING_S`, gaps not counted, samples
+    are ignored.
 
     Raises:
         BadSamples: an unknown unit, or a rate or scale that is no usable number.
     """
-    truth, notes = truthful(recording)
-    acc_runs, gyro_runs = first_day(runs("acc", truth.acc)), first_day(runs("gyro", truth.gyro))
-    odd = dict.fromkeys((*clock_notes(truth.acc), *clock_notes(truth.gyro)))
-    notes = (*notes, *odd, *lacking(truth))
-    if is_stuck(truth.gyro):
+    fixed, notes = corrected(recording)
+    acc_runs, gyro_runs = first_day(runs("acc", fixed.acc)), first_day(runs("gyro", fixed.gyro))
+    time_notes = dict.fromkeys((*clock_notes(fixed.acc), *clock_notes(fixed.gyro)))
+    notes = (*notes, *time_notes, *quality_notes(fixed))
+    if is_stuck(fixed.gyro):
         gyro_runs, notes = [], (*notes, STUCK_ROTATION)
-    moving = unstuck(gyro_runs, acc_runs)
+    moving = without_stuck(gyro_runs, acc_runs)
     if moving is not gyro_runs:
         gyro_runs, notes = moving, (*notes, STUCK_ROTATION)
-    return [part for acc in acc_runs for part in _merge(acc, gyro_runs, truth.side, notes)]
+    return [part for acc in acc_runs for part in _merge(acc, gyro_runs, fixed.side, notes)]
 
 
 def first_day(found: Iterable[GaplessRun]) -> list[GaplessRun]:
-    """The runs of a stream up to `LONGEST_S` in all, the one that reaches further up to there.
+    """The runs of a stream, truncated after `MAX_RECORDING_S` in all.
 
     >>> t_s = np.arange(3) * 30_000.0
     >>> one = GaplessRun(0, t_s, np.zeros((3, 3), dtype=np.float32))
@@ -109,7 +109,7 @@ def first_day(found: Iterable[GaplessRun]) -> list[GaplessRun]:
     [[0.0, 30000.0, 60000.0], [0.0]]
     """
     kept: list[GaplessRun] = []
-    left_s = LONGEST_S
+    left_s = MAX_RECORDING_S
     for run in found:
         n = int(run.t_s.searchsorted(left_s, side="right"))
         if n < len(run.t_s):
@@ -126,16 +126,16 @@ def _merge(
 ) -> Iterator[WristSignal]:
     """One acceleration run on its 50 Hz grid, split where rotation begins or ends."""
     n = int(acc.t_s[-1] * RATE_HZ + 1.001)
-    grid_s = _grid_s(n) if n <= KEPT_TIMES else _grid_s.__wrapped__(n)
+    grid_s = _grid_s(n) if n <= MAX_CACHED_TIMES else _grid_s.__wrapped__(n)
     acc_g = resample(acc.t_s, acc.values, grid_s, acc.gaps_s)
-    if _in_step(acc, gyro_runs):
+    if _same_times(acc, gyro_runs):
         gyro = resample(acc.t_s, gyro_runs[0].values, grid_s)
         yield WristSignal(acc.t0_ns, acc_g, gyro, side, notes)
         return
     gaps_s = acc.gaps_s
     gyro_rad_s = np.zeros(acc_g.shape, dtype=np.float32)
     known = np.zeros(len(grid_s), dtype=np.bool_)
-    for run in _beside(acc, gyro_runs):
+    for run in _overlapping_runs(acc, gyro_runs):
         late_s = (run.t0_ns - acc.t0_ns) / NS_PER_S
         at_s = run.t_s + late_s
         first = int(grid_s.searchsorted(at_s[0] - EDGE_S))
@@ -160,11 +160,11 @@ def _merge(
         )
 
 
-def _in_step(acc: GaplessRun, gyro_runs: list[GaplessRun]) -> bool:
-    """Whether rotation was taken at the very times of acceleration, and nothing was lost.
+def _same_times(acc: GaplessRun, gyro_runs: list[GaplessRun]) -> bool:
+    """Whether rotation has the same sample times as acceleration, and nothing was lost.
 
-    Most requests with a few seconds of samples are. The general way would find the same and take
-    three times as long.
+    That is so in most requests with a few seconds of samples; the general path gives the same in
+    three times the time.
     """
     if len(gyro_runs) != 1 or acc.gaps_s or gyro_runs[0].gaps_s:
         return False
@@ -172,8 +172,8 @@ def _in_step(acc: GaplessRun, gyro_runs: list[GaplessRun]) -> bool:
     return gyro.t0_ns == acc.t0_ns and gyro.t_s is acc.t_s  # regular times are shared
 
 
-def _beside(acc: GaplessRun, gyro_runs: list[GaplessRun]) -> list[GaplessRun]:
-    """The rotation runs that overlap an acceleration run: of thousands few do."""
+def _overlapping_runs(acc: GaplessRun, gyro_runs: list[GaplessRun]) -> list[GaplessRun]:
+    """The rotation runs that overlap an acceleration run, by binary search."""
     first = bisect_left(gyro_runs, acc.t0_ns - NS_PER_S, key=_end_ns)
     end = bisect_right(gyro_runs, _end_ns(acc) + NS_PER_S, key=lambda run: run.t0_ns)
     return gyro_runs[first:end]

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from models.week.fit import USUAL_WORTH, value_of
-from models.week.model import DAYS, AvailableExercise, WeekLimits, Worth
+from models.week.fit import DEFAULT_OBJECTIVE, value_of
+from models.week.model import DAYS, AvailableExercise, Objective, WeekLimits
 
 
 def violations(
@@ -42,18 +42,20 @@ def _unrested(
 
 
 def greedy_week(
-    candidates: Sequence[AvailableExercise], limits: WeekLimits, worth: Worth = USUAL_WORTH
+    candidates: Sequence[AvailableExercise],
+    limits: WeekLimits,
+    objective: Objective = DEFAULT_OBJECTIVE,
 ) -> tuple[tuple[str, ...], ...]:
     """The baseline: adds, as long as it helps, the exercise and day that help most."""
     days: list[list[str]] = [[] for _ in range(DAYS)]
-    value = value_of(days, candidates, limits, worth)
+    value = value_of(days, candidates, limits, objective)
     while True:
         options: list[tuple[float, int, str]] = []
         for day in range(DAYS):
             for candidate in candidates:
                 days[day].append(candidate.exercise)
                 if not violations(days, candidates, limits):
-                    after = value_of(days, candidates, limits, worth)
+                    after = value_of(days, candidates, limits, objective)
                     options.append((after, -day, candidate.exercise))
                 days[day].pop()
         best = max(options, default=(value, 0, ""))

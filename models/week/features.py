@@ -1,4 +1,4 @@
-"""What a history, or plans, say about the week: exercises, time, wanted sets, rest so far."""
+"""Inputs of the week plan from a history or from plans: exercises, time, wanted sets, rest."""
 
 from collections import Counter
 from collections.abc import Sequence

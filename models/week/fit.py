@@ -19,10 +19,10 @@ from scipy.optimize import Bounds, LinearConstraint, milp
 from scipy.sparse import coo_array
 
 from models.arrays import Floats64, Ints64
-from models.week.model import DAYS, AvailableExercise, WeekLimits, WeekPlan, Worth
+from models.week.model import DAYS, AvailableExercise, Objective, WeekLimits, WeekPlan
 from schemas.errors import BadInput
 
-USUAL_WORTH = Worth()
+DEFAULT_OBJECTIVE = Objective()
 GAP = 0.05  # of the best possible value: the last percents cost most of the time
 NODES = 200  # a limit that, other than seconds, gives the same plan on every machine
 
@@ -30,7 +30,7 @@ NODES = 200  # a limit that, other than seconds, gives the same plan on every ma
 def plan_week(
     candidates: Sequence[AvailableExercise],
     limits: WeekLimits,
-    worth: Worth = USUAL_WORTH,
+    objective: Objective = DEFAULT_OBJECTIVE,
     *,
     gap: float = GAP,
 ) -> WeekPlan:
@@ -39,7 +39,7 @@ def plan_week(
     Args:
         candidates: exercises that may be used.
         limits: see `WeekLimits`.
-        worth: see `Worth`.
+        objective: see `Objective`.
         gap: the search ends when the plan is proven to be within this share of the best value.
 
     Raises:
@@ -56,18 +56,18 @@ def plan_week(
     if not candidates:
         return WeekPlan(((),) * DAYS, _missing([()] * DAYS, candidates, limits), 0.0, 0.0)
     program = _Program(candidates, limits)
-    found = milp(
-        -program.gains(worth),
+    solution = milp(
+        -program.gains(objective),
         constraints=program.constraints(),
         bounds=program.bounds(),
         integrality=program.integrality(),
         options={"node_limit": NODES, "mip_rel_gap": gap},
     )
-    if found.x is None:
-        raise BadInput(f"no week fits these limits: {found.message}")
-    days = program.days(found.x)
-    value = value_of(days, candidates, limits, worth)
-    bound = -float(found.mip_dual_bound)
+    if solution.x is None:
+        raise BadInput(f"no week fits these limits: {solution.message}")
+    days = program.days(solution.x)
+    value = value_of(days, candidates, limits, objective)
+    bound = -float(solution.mip_dual_bound)
     return WeekPlan(days, _missing(days, candidates, limits), value, max(bound - value, 0.0))
 
 
@@ -96,8 +96,8 @@ def volume(
 def _missing(
     days: Sequence[Sequence[str]], candidates: Sequence[AvailableExercise], limits: WeekLimits
 ) -> dict[str, float]:
-    got = volume(days, candidates, limits)
-    short = {m: wanted - got.get(m, 0.0) for m, wanted in sorted(limits.wanted_sets.items())}
+    volumes = volume(days, candidates, limits)
+    short = {m: wanted - volumes.get(m, 0.0) for m, wanted in sorted(limits.wanted_sets.items())}
     return {muscle: sets for muscle, sets in short.items() if sets > 1e-9}
 
 
@@ -105,17 +105,17 @@ def value_of(
     days: Sequence[Sequence[str]],
     candidates: Sequence[AvailableExercise],
     limits: WeekLimits,
-    worth: Worth = USUAL_WORTH,
+    objective: Objective = DEFAULT_OBJECTIVE,
 ) -> float:
-    """What any week is worth, see `Worth`."""
+    """What any week is worth, see `Objective`."""
     known = {candidate.exercise: candidate for candidate in candidates}
-    gain = sum(_gain(known[name], limits, worth) for day in days for name in day)
-    return gain - worth.missing * sum(_missing(days, candidates, limits).values())
+    gain = sum(_gain(known[name], limits, objective) for day in days for name in day)
+    return gain - objective.missing * sum(_missing(days, candidates, limits).values())
 
 
-def _gain(candidate: AvailableExercise, limits: WeekLimits, worth: Worth) -> float:
+def _gain(candidate: AvailableExercise, limits: WeekLimits, objective: Objective) -> float:
     minutes = candidate.set_minutes * limits.block_sets
-    return worth.liking * candidate.liking - worth.minute * minutes
+    return objective.liking * candidate.liking - objective.minute * minutes
 
 
 class _Program:
@@ -140,12 +140,12 @@ class _Program:
         """Number of the variable t[m, d]; `muscle` is the main one of a candidate."""
         return self.first_t + self.muscles.index(muscle) * DAYS + day
 
-    def gains(self, worth: Worth) -> Floats64:
+    def gains(self, objective: Objective) -> Floats64:
         """What each variable adds to the value, (size,): to be maximised, where milp minimises."""
         gains = np.zeros(self.size)
-        each = [_gain(candidate, self.limits, worth) for candidate in self.candidates]
+        each = [_gain(candidate, self.limits, objective) for candidate in self.candidates]
         gains[: self.first_t] = np.repeat(each, DAYS)
-        gains[self.first_s :] = -worth.missing
+        gains[self.first_s :] = -objective.missing
         return gains
 
     def bounds(self) -> Bounds:
@@ -200,7 +200,7 @@ class _Program:
         for muscle in self.muscles:
             for day in range(DAYS - 1):
                 window = range(day, min(day + self.limits.recovery_days, DAYS))
-                self.rows.append(([(self.t(muscle, one), 1.0) for one in window], 1.0))
+                self.rows.append(([(self.t(muscle, other_day), 1.0) for other_day in window], 1.0))
 
     def _volume(self) -> None:
         for number, muscle in enumerate(self.wanted):

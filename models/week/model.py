@@ -1,4 +1,4 @@
-"""What a week may hold, and the plan that was found for it."""
+"""The exercises, limits and objective of a week, and the plan for it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -54,8 +54,8 @@ class WeekLimits:
 
 
 @dataclass(frozen=True, slots=True)
-class Worth:
-    """What a plan is worth: − missing · missing sets + liking · Σ liking − minute · minutes.
+class Objective:
+    """Weights of the objective: − missing · missing sets + liking · Σ liking − minute · minutes.
 
     Attributes:
         missing: cost of each wanted set that a muscle does not get.
@@ -76,7 +76,7 @@ class WeekPlan:
         days: for each of the seven days the exercises in the order of doing, each in
             `block_sets` sets.
         missing: muscle → wanted sets that the limits left no room for; 0s are left out.
-        value: see `Worth`; no plan under these limits has a greater one, up to `gap`.
+        value: see `Objective`; no plan under these limits has a greater one, up to `gap`.
         gap: proven distance to the best possible value; 0: it is the best.
     """
 

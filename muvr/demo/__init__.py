@@ -1,4 +1,4 @@
-"""The main job: real recordings over HTTP into Cassandra, through Spark, and back as answers."""
+"""`muvr demo`: real recordings over HTTP into Cassandra, through Spark, and back as answers."""
 
 import typer
 

@@ -1,4 +1,4 @@
-"""`muvr demo`: the recipe, the figures with their floors, and what to try next."""
+"""`muvr demo`: the pipeline, the figures with their floors, and the next steps."""
 
 import time
 from collections.abc import Iterable, Mapping, Sequence
@@ -10,12 +10,12 @@ import numpy as np
 
 from models.exercise.evaluate import Scores
 from muvr.context import CommandContext
-from muvr.demo.asking import ServiceAnswers, ask_all, bodies, unseen_people
+from muvr.demo.classifying import ServiceAnswers, bodies, classify_all, unseen_people
 from muvr.demo.hops import Hops, read_by_spark, stored_and_read_back, user_ids
 from muvr.demo.people import DemoSession, demo_sessions
 from muvr.demo.sending import connect_people, demo_password, send_all, username
 from muvr.reports import show_figures, write_report
-from muvr.run import Started, bring_down, bring_up
+from muvr.run import Started, start_all, stop_all
 from muvr.service import Service
 from pipelines.exercise.job import train_exercise
 from pipelines.lifecycle.runs import RunReport
@@ -24,7 +24,7 @@ from store.java import quick_java
 
 DATA = "SPAR-10: 10 people, 140 Apple Watch recordings, acceleration and rotation at 50 Hz"
 LATER = "labelled: first 70 % of each recording; asked: last 30 %"
-MODEL_BYTES_AT_MOST = 100_000
+MAX_MODEL_BYTES = 100_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,15 +39,15 @@ class DemoOutcome:
 
 
 def run(context: CommandContext) -> bool:
-    """Run the main job, write and show the report; whether every floor holds."""
+    """Run the demo, write and show the report; whether every floor holds."""
     began = time.monotonic()
     with quick_java():
         started = Started()
         try:
-            bring_up(context, started)
-            outcome = play(context, began)
+            start_all(context, started)
+            outcome = run_pipeline(context, began)
         finally:
-            bring_down(context, started)
+            stop_all(context, started)
     figures = figures_of(outcome)
     report = write_report("demo", outcome.seconds, figures, context.config.paths.reports)
     _show(context, outcome, figures)
@@ -55,7 +55,7 @@ def run(context: CommandContext) -> bool:
     return report.holds
 
 
-def play(context: CommandContext, began: float) -> DemoOutcome:
+def run_pipeline(context: CommandContext, began: float) -> DemoOutcome:
     """Recordings → HTTP → Cassandra → Spark → models → answers."""
     people = demo_sessions(context.config.paths.datasets)
     url = Service(context.config, context.conf_path).url
@@ -68,7 +68,7 @@ def play(context: CommandContext, began: float) -> DemoOutcome:
         )
         run = train_exercise(context.config, users="all", progress=terminal)
         spark = read_by_spark(context.config, users)
-        asked = ask_all(clients, people, terminal)
+        asked = classify_all(clients, people, terminal)
         unseen = unseen_people(people, terminal)
     _write_example(context.config.paths.reports, people)
     for client in clients.values():
@@ -119,7 +119,7 @@ def figures_of(outcome: DemoOutcome) -> list[Figure]:
         Figure("answers_differing_offline", sum(one.differing for one in asked), floor=0,
                ceiling=True, data=DATA, protocol="service beside the downloaded model, per window"),
         Figure("model_bytes_max", max(one.model_bytes for one in asked), "B",
-               floor=MODEL_BYTES_AT_MOST, ceiling=True, data=DATA),
+               floor=MAX_MODEL_BYTES, ceiling=True, data=DATA),
         Figure("training_s", sum(outcome.run.seconds.values()), "s", data=DATA),
         Figure("classify_p50_ms", float(np.percentile(latencies, 50)), "ms", data=DATA),
         Figure("classify_p99_ms", float(np.percentile(latencies, 99)), "ms", data=DATA),

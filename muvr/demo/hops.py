@@ -11,7 +11,7 @@ from pipelines.census import samples_per_user
 from schemas.config import Config
 from schemas.errors import BadSamples
 from schemas.progress import Progress
-from store.concurrently import for_each
+from store.concurrency import map_concurrently
 from store.database import Database
 from store.samples import SampleRow, Samples
 from store.users import Users
@@ -66,7 +66,7 @@ async def stored_and_read_back(
             read_back += row.n if _comes_back(row, hash_sent) else 0
         progress.step("read back bit for bit", read_back, sent.samples_sent)
 
-    await for_each(count, sessions, AT_ONCE)
+    await map_concurrently(count, sessions, AT_ONCE)
     return stored, read_back
 
 
@@ -74,8 +74,8 @@ async def _rows(samples: Samples, user_id: UUID, session_id: UUID) -> list[tuple
     """Every row of a session, also of bodies that nobody listed."""
     found: list[tuple[str, SampleRow]] = []
     for stream, parts in (await samples.parts(user_id, session_id)).items():
-        heads = await samples.heads(user_id, session_id, stream, parts)
-        wanted = [(head.seq, head.sha256) for head in heads]
+        chunks = await samples.metadata(user_id, session_id, stream, parts)
+        wanted = [(chunk.seq, chunk.sha256) for chunk in chunks]
         rows = await samples.rows(user_id, session_id, stream, wanted)
         found.extend((stream, row) for row in rows)
     return found

@@ -1,4 +1,4 @@
-"""Who sends what in the demo: SPAR-10 people, each recording as a session of two streams."""
+"""The data of the demo: SPAR-10 people, each recording as a session of two streams."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,8 +12,8 @@ import numpy as np
 from examples.client import chunk
 from ingest.importers.imported import ImportedRecording
 from ingest.importers.spar import read_spar
+from models.signal.corrections import cut
 from models.signal.pieces import Piece, Recording
-from models.signal.truth import cut
 from muvr.importing import named_id, time_of
 
 CHUNK_SAMPLES = 512

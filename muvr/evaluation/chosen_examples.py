@@ -1,4 +1,4 @@
-"""Which recordings and sets are worth a picture: right ones and wrong ones."""
+"""Chooses the recordings and sets that are drawn on the page: right ones and wrong ones."""
 
 from collections.abc import Sequence
 from typing import TypeVar
@@ -8,10 +8,10 @@ import numpy as np
 from models.activity.evaluate import RecordingSegments, border_errors
 from models.reps.count import count_repetitions
 from models.reps.evaluate import RepsExample
-from muvr.evaluation.pictures import PicturedSet
+from muvr.evaluation.pictures import DrawnSet
 
 RIGHT, WRONG = 3, 6
-LOOKED_AT = 60  # sets that are counted in search of wrong ones
+SAMPLE_SIZE = 60  # sets that are counted to find wrong ones
 
 T = TypeVar("T")
 
@@ -19,29 +19,27 @@ T = TypeVar("T")
 def recordings_to_draw(
     found: Sequence[RecordingSegments],
 ) -> tuple[list[RecordingSegments], list[RecordingSegments]]:
-    """Recordings from the middle of those with good borders, and those with the worst.
-
-    The very best would flatter: a usual right one says more.
-    """
-    judged = [(one, worst_error_s(one)) for one in found]
-    ranked = sorted(((one, e) for one, e in judged if e is not None), key=lambda pair: pair[1])
-    right = [one for one, error_s in ranked if error_s <= 2]
-    wrong = [one for one, error_s in reversed(ranked) if error_s > 2]
+    """Recordings spread over those with good borders, and those with the worst borders."""
+    errors = [(recording, worst_error_s(recording)) for recording in found]
+    known = ((recording, error_s) for recording, error_s in errors if error_s is not None)
+    ranked = sorted(known, key=lambda pair: pair[1])
+    right = [recording for recording, error_s in ranked if error_s <= 2]
+    wrong = [recording for recording, error_s in reversed(ranked) if error_s > 2]
     return spread(right, RIGHT), wrong[:WRONG]
 
 
 def worst_error_s(found: RecordingSegments) -> float | None:
-    """The largest error of a border in a recording; None where no border is judged."""
+    """The largest border error in a recording; None where no border is evaluated."""
     starts, ends = border_errors([found])
     return float(np.abs([*starts, *ends]).max()) if len(starts) else None
 
 
-def sets_to_draw(sets: Sequence[RepsExample]) -> tuple[list[PicturedSet], list[PicturedSet]]:
+def sets_to_draw(sets: Sequence[RepsExample]) -> tuple[list[DrawnSet], list[DrawnSet]]:
     """Sets counted right and, worst first, those that were not; in one piece each."""
     whole = [one for one in sets if len(one.signals) == 1]
     counted = [
-        PicturedSet(one.group, one.signals[0], one.reps, count_repetitions(one.signals[0]))
-        for one in spread(whole, LOOKED_AT)
+        DrawnSet(one.group, one.signals[0], one.reps, count_repetitions(one.signals[0]))
+        for one in spread(whole, SAMPLE_SIZE)
     ]
     right = [one for one in counted if one.counted.count == one.reps]
     wrong = [one for one in counted if one.counted.count != one.reps]
@@ -50,7 +48,7 @@ def sets_to_draw(sets: Sequence[RepsExample]) -> tuple[list[PicturedSet], list[P
 
 
 def spread(several: Sequence[T], number: int) -> list[T]:
-    """At most so many, evenly from first to last.
+    """At most `number` items, evenly spaced from first to last.
 
     >>> spread("abcde", 3)
     ['a', 'c', 'e']

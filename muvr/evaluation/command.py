@@ -1,4 +1,4 @@
-"""`muvr evaluate`: run the protocols one after another and write what they say."""
+"""`muvr evaluate`: runs the protocols one after another, and writes the report and the page."""
 
 import time
 from collections.abc import Callable
@@ -18,8 +18,8 @@ from models.exercise.protocols.wrists import other_wrist
 from models.reps.evaluate import RepsExample, reps_figures
 from muvr.context import CommandContext
 from muvr.evaluation.cost import cost_figures
-from muvr.evaluation.page import Shown, write_page
-from muvr.evaluation.recordings import Material, read_material
+from muvr.evaluation.page import PageData, write_page
+from muvr.evaluation.recordings import EvaluationData, read_data
 from muvr.reports import show_figures, write_report
 from pipelines.lifecycle.threads import one_blas_thread
 from schemas.errors import BadInput
@@ -47,7 +47,7 @@ DAYS = (
 
 @dataclass(slots=True)
 class ProtocolResults:
-    """What the protocols gave: figures for the report; answers, segments, sets for the pictures."""
+    """The protocols' results: figures for the report; outcomes, segments and sets for the page."""
 
     figures: list[Figure] = field(default_factory=list)
     outcomes: dict[str, ProtocolOutcome] = field(default_factory=dict)
@@ -73,21 +73,21 @@ def run(context: CommandContext, family: str) -> bool:
     results = ProtocolResults()
     with context.terminal as terminal:
         terminal.step("read recordings", 0, 1)
-        material = read_material(context.config.paths.datasets, context.config.paths.gym)
+        recordings = read_data(context.config.paths.datasets, context.config.paths.gym)
         terminal.step("read recordings", 1, 1)
         steps = [s for f, several in PROTOCOLS.items() if family in (f, "all") for s in several]
         for done, step in enumerate(steps):
             terminal.step("protocols", done, len(steps))
-            one_blas_thread()(step)(material, results)
+            one_blas_thread()(step)(recordings, results)
         terminal.step("protocols", len(steps), len(steps))
     reports = context.config.paths.reports
     name = "evaluate" if family == "all" else f"evaluate-{family}"  # the whole report stays whole
     report = write_report(name, time.monotonic() - began, results.figures, reports)
-    shown = Shown(results.outcomes, results.found, results.counted)
+    shown = PageData(results.outcomes, results.found, results.counted)
     write_page(reports / f"{name}.html", report, shown)
     show_figures(context.terminal, name, results.figures)
     if unasked := [figure.name for figure in results.figures if figure.verdict == "not measured"]:
-        context.terminal.fail(_without_gym(unasked, material))
+        context.terminal.fail(_without_gym(unasked, recordings))
     context.terminal.say(f"The page is {reports / name}.html.")
     context.terminal.answer(report.as_json())
     return report.holds
@@ -98,8 +98,8 @@ def _spar(
 ) -> "ProtocolStep":
     """A protocol on SPAR, with rotation or without."""
 
-    def step(material: Material, results: ProtocolResults) -> None:
-        movements = material.spar
+    def step(recordings: EvaluationData, results: ProtocolResults) -> None:
+        movements = recordings.spar
         if model_id == ACC3:
             movements = tuple(without_rotation(m) for m in movements)
         results.keep(name, protocol(movements, model_id=model_id))
@@ -107,45 +107,45 @@ def _spar(
     return step
 
 
-def _other_wrist(material: Material, results: ProtocolResults) -> None:
-    results.keep("s7_other_wrist", other_wrist(material.spar))
+def _other_wrist(recordings: EvaluationData, results: ProtocolResults) -> None:
+    results.keep("s7_other_wrist", other_wrist(recordings.spar))
 
 
-def _unknown(material: Material, results: ProtocolResults) -> None:
-    results.keep("s6", unknown_exercise(material.spar))
+def _unknown(recordings: EvaluationData, results: ProtocolResults) -> None:
+    results.keep("s6", unknown_exercise(recordings.spar))
 
 
-def _gym_names(material: Material, results: ProtocolResults) -> None:
-    if not material.gym:
-        results.figures.extend(_not_measured("s4c_", material))
+def _gym_names(recordings: EvaluationData, results: ProtocolResults) -> None:
+    if not recordings.gym:
+        results.figures.extend(_not_measured("s4c_", recordings))
         return
-    results.keep("s4c", names_on_new_days(material.gym))
-    results.figures.extend(trust_on_new_days(material.gym))
-    results.figures.extend(worn_otherwise(material.gym))
+    results.keep("s4c", names_on_new_days(recordings.gym))
+    results.figures.extend(trust_on_new_days(recordings.gym))
+    results.figures.extend(worn_otherwise(recordings.gym))
 
 
-def _reps(material: Material, results: ProtocolResults) -> None:
-    results.counted = material.counted
-    values = reps_figures(material.counted)
-    floors = {**SPAR_REPS_FLOORS, **(GYM_FLOORS if material.gym else {})}
+def _reps(recordings: EvaluationData, results: ProtocolResults) -> None:
+    results.counted = recordings.counted
+    values = reps_figures(recordings.counted)
+    floors = {**SPAR_REPS_FLOORS, **(GYM_FLOORS if recordings.gym else {})}
     data = "SPAR-10 (nominal 20) and gym IMU (audited counts)"
     results.figures.extend(_named(values, floors, data, REPS))
-    if not material.gym:
-        results.figures.extend(_not_measured("s5_gym", material))
+    if not recordings.gym:
+        results.figures.extend(_not_measured("s5_gym", recordings))
 
 
-def _activity(material: Material, results: ProtocolResults) -> None:
-    if not material.gym_whole:
-        results.figures.extend(_not_measured("s4_", material))
-        results.figures.extend(_not_measured("s4b_", material))
+def _activity(recordings: EvaluationData, results: ProtocolResults) -> None:
+    if not recordings.gym_whole:
+        results.figures.extend(_not_measured("s4_", recordings))
+        results.figures.extend(_not_measured("s4b_", recordings))
         return
-    values = activity_figures(material.gym_whole)
+    values = activity_figures(recordings.gym_whole)
     results.figures.extend(_named(values, GYM_FLOORS, "gym IMU, 99 sets on 8 days", DAYS))
-    results.found = leave_one_day_out(material.gym_whole, ACC6)
+    results.found = leave_one_day_out(recordings.gym_whole, ACC6)
 
 
-def _cost(material: Material, results: ProtocolResults) -> None:
-    results.figures.extend(cost_figures(material.spar))
+def _cost(recordings: EvaluationData, results: ProtocolResults) -> None:
+    results.figures.extend(cost_figures(recordings.spar))
 
 
 def _named(
@@ -157,9 +157,9 @@ def _named(
     ]
 
 
-def _not_measured(prefix: str, material: Material) -> list[Figure]:
+def _not_measured(prefix: str, recordings: EvaluationData) -> list[Figure]:
     """Figures with a floor for which there is no data, marked as not measured."""
-    data = f"gym IMU, which is not at {material.gym_folder} (paths.gym)"
+    data = f"gym IMU, which is not at {recordings.gym_folder} (paths.gym)"
     return [
         Figure(name, None, floor=floor, data=data)
         for name, floor in GYM_FLOORS.items()
@@ -167,16 +167,16 @@ def _not_measured(prefix: str, material: Material) -> list[Figure]:
     ]
 
 
-def _without_gym(names: list[str], material: Material) -> str:
+def _without_gym(names: list[str], recordings: EvaluationData) -> str:
     """Why some figures were not measured, and what to do about it."""
     return (
-        f"Not measured: {', '.join(names)}. The gym recordings are not at {material.gym_folder} "
+        f"Not measured: {', '.join(names)}. The gym recordings are not at {recordings.gym_folder} "
         f"(paths.gym). {HOW_TO_GET} Put them there, or name their folder by paths.gym in conf.yaml "
         "or by MUVR_PATHS__GYM."
     )
 
 
-ProtocolStep = Callable[[Material, ProtocolResults], None]
+ProtocolStep = Callable[[EvaluationData, ProtocolResults], None]
 PROTOCOLS: dict[str, list[ProtocolStep]] = {
     "exercise": [
         _spar(unseen_people, "s1", ACC6),

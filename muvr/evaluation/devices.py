@@ -1,4 +1,4 @@
-"""The same movement as another device would have recorded it."""
+"""Simulates how another device would have recorded the same movement."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -17,12 +17,12 @@ CHUNK_SAMPLES = 512
 
 
 def at_rate(rate_hz: float) -> PieceChange:
-    """A device of another rate, with a regular clock: between two samples lies a line."""
+    """A device with another sampling rate and a regular clock, by linear interpolation."""
     return lambda _, piece: (resampled(piece, rate_hz),)
 
 
 def drifting(true_hz: float, claimed_hz: float) -> PieceChange:
-    """A device that does not keep the rate that it claims; the beginning of each chunk is right."""
+    """A device whose true rate is not the claimed one; the start time of each chunk is right."""
 
     def change(_: str, piece: Piece) -> tuple[Piece, ...]:
         """Cut at the true rate, then claim the other one for every chunk."""
@@ -50,14 +50,14 @@ def resampled(piece: Piece, rate_hz: float) -> Piece:
 
 
 def in_ms2(_: str, piece: Piece) -> tuple[Piece, ...]:
-    """Acceleration in m/s², and says so."""
+    """Acceleration in m/s², labelled as such."""
     if piece.unit != "g":
         return (piece,)
     return (replace(piece, unit="m/s2", scale=piece.scale * STANDARD_GRAVITY),)
 
 
-def in_ms2_under_g(_: str, piece: Piece) -> tuple[Piece, ...]:
-    """Acceleration in m/s² that claims to be in g: a resting wrist feels 9.8."""
+def ms2_labelled_g(_: str, piece: Piece) -> tuple[Piece, ...]:
+    """Acceleration in m/s² that is labelled as g: at rest it is 9.8."""
     if piece.unit != "g":
         return (piece,)
     return (replace(piece, scale=piece.scale * STANDARD_GRAVITY),)
@@ -69,7 +69,7 @@ def other_wrist(kind: str, piece: Piece) -> tuple[Piece, ...]:
 
 
 def turned_round(_: str, piece: Piece) -> tuple[Piece, ...]:
-    """A watch whose crown points the other way, and that does not know it."""
+    """A watch that is worn the other way round, without saying so."""
     return (_signed(piece, ROUND),)
 
 
@@ -78,10 +78,15 @@ def without_rotation(kind: str, piece: Piece) -> tuple[Piece, ...]:
     return (piece,) if kind == "acc" else ()
 
 
-def losing(packet_s: float, share: float) -> PieceChange:
-    """A device of which packets of a length are lost at random; both sensors lose the same time.
+def with_packet_loss(packet_s: float, share: float) -> PieceChange:
+    """A device that loses random packets, the same times of both sensors.
 
-    The clock decides what a packet holds, and its number whether it is lost: the same in every run.
+    Packets are intervals of the clock, and a packet's number is the seed that decides whether it is
+    lost: the same in every run.
+
+    Args:
+        packet_s: length of a packet.
+        share: of the packets that are lost.
     """
 
     def change(_: str, piece: Piece) -> tuple[Piece, ...]:
@@ -96,7 +101,7 @@ def losing(packet_s: float, share: float) -> PieceChange:
 
 
 def clipped_at(most_g: float) -> PieceChange:
-    """A device that measures up to so many g on each axis and holds its largest value above."""
+    """A device that clips acceleration at `most_g` on each axis."""
 
     def change(_: str, piece: Piece) -> tuple[Piece, ...]:
         """Acceleration cut off at the largest value; rotation as it is."""
@@ -122,14 +127,14 @@ def in_8_bits(most_g: float) -> PieceChange:
     return change
 
 
-def stamped_within(off_ms: float) -> PieceChange:
-    """A device whose samples have times of their own, up to so many milliseconds off.
+def with_jitter(off_ms: float) -> PieceChange:
+    """A device that stamps every sample, with uniform jitter of up to `off_ms`.
 
-    The time of the first sample decides how far: the same in every run.
+    The time of the first sample is the seed: the same in every run.
     """
 
     def change(_: str, piece: Piece) -> tuple[Piece, ...]:
-        """The same samples under times that jitter and never run backwards."""
+        """The same samples with jittered, non-decreasing times."""
         at_ms = times_s(piece) * 1e3
         dice = np.random.default_rng(piece.t0_ns // 10**6)
         stamps = np.rint(at_ms + dice.uniform(-off_ms, off_ms, len(at_ms)))
@@ -139,13 +144,13 @@ def stamped_within(off_ms: float) -> PieceChange:
     return change
 
 
-def side_unsaid(recording: ImportedRecording) -> ImportedRecording:
-    """A device that does not say on which wrist it is."""
+def without_side(recording: ImportedRecording) -> ImportedRecording:
+    """A device that does not report on which wrist it is worn."""
     return replace(recording, recording=replace(recording.recording, side=None))
 
 
 def as_recorded_by(recording: ImportedRecording, change: PieceChange) -> ImportedRecording:
-    """A recording under a change of device."""
+    """A recording as another device would have made it."""
     raw = recording.recording
     side = raw.side
     if change is other_wrist and side is not None:

@@ -1,4 +1,4 @@
-"""From a matplotlib picture to SVG that takes its colours from the page, by day and by night."""
+"""Matplotlib figures as SVG with the page's colours, in light and dark mode."""
 
 import io
 from typing import Final
@@ -7,7 +7,7 @@ from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Picture
 
-# Colours that nobody would choose, each the place of one of the page's own.
+# Placeholder colours: each is replaced by a CSS variable of the page.
 INK: Final = "#010203"
 SOFT: Final = "#010204"
 LINE: Final = "#010205"
@@ -34,7 +34,7 @@ def drawn(picture: Picture, says: str) -> str:
 
     Args:
         picture: drawn in the colours of this module.
-        says: what a screen reader reads instead.
+        says: its text alternative, for screen readers.
     """
     out = io.StringIO()
     with rc_context({"svg.fonttype": "none", "svg.hashsalt": "muvr", "font.size": 9.0}):
@@ -47,7 +47,7 @@ def drawn(picture: Picture, says: str) -> str:
 
 
 def plain(axes: Axes) -> None:
-    """Axes in the page's colours: no box, a line below and thin marks."""
+    """Style axes: the page's colours, no box, a line below and thin ticks."""
     for side in ("top", "right", "left"):
         axes.spines[side].set_visible(False)
     axes.spines["bottom"].set_color(LINE)

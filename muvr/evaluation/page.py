@@ -14,7 +14,7 @@ from models.reps.evaluate import RepsExample
 from muvr.evaluation import pictures
 from muvr.evaluation.chosen_examples import recordings_to_draw, sets_to_draw
 from muvr.evaluation.drawing import drawn
-from muvr.evaluation.pictures import PicturedSet
+from muvr.evaluation.pictures import DrawnSet
 from muvr.evaluation.sections import SECTIONS, ProtocolSection, figures_of
 from schemas.report import Figure, Report
 
@@ -22,7 +22,7 @@ SIGNALS = (("x", "acceleration x"), ("y", "y"), ("z", "z (g, gravity included)")
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class PageData:
     """What the pictures are drawn from.
 
     Attributes:
@@ -36,7 +36,7 @@ class Shown:
     counted: Sequence[RepsExample] = ()
 
 
-def write_page(path: Path, report: Report, shown: Shown) -> None:
+def write_page(path: Path, report: Report, shown: PageData) -> None:
     """Write the page; it stands alone, without anything from elsewhere."""
     style = files("muvr.evaluation").joinpath("page.css").read_text()
     sections = "".join(_section(one, report, shown) for one in SECTIONS)
@@ -67,7 +67,7 @@ def _head(report: Report) -> str:
     )
 
 
-def _section(section: ProtocolSection, report: Report, shown: Shown) -> str:
+def _section(section: ProtocolSection, report: Report, shown: PageData) -> str:
     """A question, its figures and its pictures; nothing where it was not asked."""
     mine = figures_of(section, report.figures)
     if not mine:
@@ -184,7 +184,7 @@ def _sets(labelled: Sequence[RepsExample]) -> str:
     )
 
 
-def _count_text(one: PicturedSet) -> str:
+def _count_text(one: DrawnSet) -> str:
     return (
         f"{one.group}: counted {one.counted.count}, believed {one.reps}, "
         f"confidence {one.counted.confidence:.2f}"

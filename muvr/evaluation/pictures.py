@@ -1,4 +1,4 @@
-"""Pictures of what was named, how sure it was, and what was found in a recording."""
+"""Plots of confusion, reliability, and recordings with their found sets."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ EVERY = 2  # samples of a signal are drawn: a hand moves slower, a page is small
 
 
 @dataclass(frozen=True, slots=True)
-class PicturedSet:
+class DrawnSet:
     """A set with its repetitions.
 
     Attributes:
@@ -41,7 +41,7 @@ class PicturedSet:
 
 
 def confusion_matrix(outcome: ProtocolOutcome) -> Picture:
-    """Shares of each true exercise by what was named; of sets where no windows were kept."""
+    """The confusion matrix of windows, or of sets where no windows were kept."""
     of_sets = not any(len(a.truth) for a in outcome.predictions)
     counts = confusion(outcome, of_sets=of_sets)
     totals = counts.sum(axis=1)
@@ -64,8 +64,8 @@ def confusion_matrix(outcome: ProtocolOutcome) -> Picture:
         axes.text(column, row, text, ha="center", va="center", color=colour, fontsize=8)
     axes.set(xlim=(-0.5, size - 0.5), ylim=(size - 0.5, -0.5))
     axes.set_xticks(range(size), outcome.labels, rotation=35, ha="right")
-    predicted = [f"{label}  ({n:,})" for label, n in zip(outcome.labels, totals, strict=True)]
-    axes.set_yticks(range(size), predicted)
+    named = [f"{label}  ({n:,})" for label, n in zip(outcome.labels, totals, strict=True)]
+    axes.set_yticks(range(size), named)
     axes.set_xlabel("named")
     axes.set_ylabel(f"was (number of {'sets' if of_sets else 'windows'})")
     plain(axes)
@@ -74,19 +74,19 @@ def confusion_matrix(outcome: ProtocolOutcome) -> Picture:
 
 
 def reliability(outcome: ProtocolOutcome) -> Picture:
-    """How often a named exercise was right, by the probability said; below, how often it was said.
+    """The reliability diagram: accuracy by predicted probability; below, the histogram.
 
     Over windows, or over sets where no windows were kept.
     """
-    said, right = answers_of(outcome)
-    bins = np.minimum((said * BINS).astype(int), BINS - 1)
+    predicted, right = predictions_of(outcome)
+    bins = np.minimum((predicted * BINS).astype(int), BINS - 1)
     filled = [b for b in range(BINS) if (bins == b).any()]
     picture = Picture(figsize=(3.9, 4.2))
     above, below = picture.subplots(2, 1, sharex=True, height_ratios=(4, 1))
     above.plot([0, 1], [0, 1], color=SOFT, linewidth=1, linestyle="--")
     shares = np.bincount(bins, minlength=BINS) / len(bins)
     above.scatter(
-        [said[bins == b].mean() for b in filled],
+        [predicted[bins == b].mean() for b in filled],
         [right[bins == b].mean() for b in filled],
         s=10 + 90 * np.sqrt(shares[filled]),
         color=ACCENT,
@@ -99,15 +99,15 @@ def reliability(outcome: ProtocolOutcome) -> Picture:
     return picture
 
 
-def answers_of(outcome: ProtocolOutcome) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """Probabilities said and whether the answer was right: windows, or else sets."""
+def predictions_of(outcome: ProtocolOutcome) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Predicted probabilities and whether the answers were right: of windows, or else of sets."""
     if any(len(a.truth) for a in outcome.predictions):
-        said = [a.probability for a in outcome.predictions]
+        predicted = [a.probability for a in outcome.predictions]
         right = [a.truth == a.predicted for a in outcome.predictions]
     else:
-        said = [a.set_probability for a in outcome.predictions]
+        predicted = [a.set_probability for a in outcome.predictions]
         right = [a.set_truth == a.set_predicted for a in outcome.predictions]
-    return np.concatenate(said), np.concatenate(right)
+    return np.concatenate(predicted), np.concatenate(right)
 
 
 def recording(found: RecordingSegments) -> Picture:
@@ -139,7 +139,7 @@ def recording(found: RecordingSegments) -> Picture:
     return picture
 
 
-def counted_set(one: PicturedSet) -> Picture:
+def counted_set(one: DrawnSet) -> Picture:
     """A set with its counted repetitions numbered and shaded in turn."""
     picture = Picture(figsize=(WIDE, 1.9))
     axes = picture.subplots()

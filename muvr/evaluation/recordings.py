@@ -1,4 +1,4 @@
-"""Imported recordings in the shapes that the protocols ask for."""
+"""Imported recordings, in the types that the protocols read."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,13 +10,13 @@ from ingest.importers.spar import read_spar
 from models.activity.evaluate import ActivityRecording
 from models.exercise.protocols.trials import Movement
 from models.reps.evaluate import RepsExample
-from models.signal.truth import cut
+from models.signal.corrections import cut
 from models.signal.wrist import WristSignal, wrist_signals
 
 
 @dataclass(frozen=True, slots=True)
-class Material:
-    """Everything the protocols read.
+class EvaluationData:
+    """The data that the protocols read.
 
     Attributes:
         spar, gym: labelled sets; `gym` is empty where its folder is not there.
@@ -32,11 +32,11 @@ class Material:
     gym_folder: Path
 
 
-def read_material(datasets: Path, gym_folder: Path) -> Material:
-    """SPAR by name and hash; the gym recordings from their folder, if it is there."""
+def read_data(datasets: Path, gym_folder: Path) -> EvaluationData:
+    """Read SPAR, and the gym recordings if their folder exists."""
     spar = read_spar(datasets)
     gym = read_gym(gym_folder) if gym_is_there(gym_folder) else []
-    return Material(
+    return EvaluationData(
         spar=tuple(_movements(spar)),
         gym=tuple(_movements(gym)),
         gym_whole=tuple(_continuous(one) for one in gym),

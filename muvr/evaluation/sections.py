@@ -1,4 +1,4 @@
-"""What the protocols ask, in words, and which figures answer which question."""
+"""The sections of the page: a protocol's question in words, and the figures that answer it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,10 +1,10 @@
-"""`muvr evaluate sessions`: gym days that the service never saw, asked for over HTTP.
+"""`muvr evaluate sessions`: leave-one-day-out evaluation of the service over HTTP.
 
-Each day gets a deployment of its own, gone afterwards. The other days are sent, their sets are
-confirmed, and the models are trained. Then the day is sent without labels, as it is and as other
-devices would have recorded it, and `GET /v1/sessions/{session}` is compared with the truth. So is
-`POST /v1/classify`, asked about each set by itself. A day takes minutes, so the report is written
-after each of them.
+Each gym day gets a temporary deployment. The other days are sent, their sets are confirmed, and the
+models are trained. Then the day is sent without labels, as it is and as other devices would have
+recorded it, and `GET /v1/sessions/{session}` is compared with the ground truth. So is
+`POST /v1/classify` for each set by itself. A day takes minutes, so the report is written after each
+of them.
 """
 
 import secrets
@@ -31,13 +31,13 @@ from muvr.evaluation.devices import (
     drifting,
     in_8_bits,
     in_ms2,
-    in_ms2_under_g,
-    losing,
+    ms2_labelled_g,
     other_wrist,
-    side_unsaid,
-    stamped_within,
     turned_round,
+    with_jitter,
+    with_packet_loss,
     without_rotation,
+    without_side,
 )
 from muvr.importing import (
     DAY_NS,
@@ -55,7 +55,7 @@ from schemas.report import Figure
 FAMILIES = ("exercise", "activity", "form")
 SOURCE = "gym"
 HOUR_NS = 3600 * 10**9
-SAMPLES_AT_MOST = 8192  # of a chunk
+MAX_SAMPLES = 8192  # of a chunk
 PROTOCOL = "over HTTP: seven days enrolled and trained, the eighth sent without labels"
 RecordingChange = Callable[[ImportedRecording], ImportedRecording]
 DEVICES: Mapping[str, RecordingChange] = {
@@ -65,18 +65,18 @@ DEVICES: Mapping[str, RecordingChange] = {
     "_200hz": lambda one: as_recorded_by(one, at_rate(200.0)),
     "_drifting": lambda one: as_recorded_by(one, drifting(48.9, 50.0)),
     "_56hz_as_50": lambda one: as_recorded_by(one, drifting(56.0, 50.0)),
-    "_stamped_within_4ms": lambda one: as_recorded_by(one, stamped_within(4.0)),
+    "_stamped_within_4ms": lambda one: as_recorded_by(one, with_jitter(4.0)),
     "_clipped_at_2g": lambda one: as_recorded_by(one, clipped_at(2.0)),
     "_8_bits_of_4g": lambda one: as_recorded_by(one, in_8_bits(4.0)),
     "_ms2": lambda one: as_recorded_by(one, in_ms2),
-    "_ms2_under_g": lambda one: as_recorded_by(one, in_ms2_under_g),
+    "_ms2_under_g": lambda one: as_recorded_by(one, ms2_labelled_g),
     "_other_wrist": lambda one: as_recorded_by(one, other_wrist),
-    "_side_unsaid": side_unsaid,
+    "_side_unsaid": without_side,
     "_turned_round": lambda one: as_recorded_by(one, turned_round),
     "_acc_alone": lambda one: as_recorded_by(one, without_rotation),
-    "_lost_fifth_by_200ms": lambda one: as_recorded_by(one, losing(0.2, 0.2)),
-    "_lost_tenth_by_1s": lambda one: as_recorded_by(one, losing(1.0, 0.1)),
-    "_lost_tenth_by_2s": lambda one: as_recorded_by(one, losing(2.0, 0.1)),
+    "_lost_fifth_by_200ms": lambda one: as_recorded_by(one, with_packet_loss(0.2, 0.2)),
+    "_lost_tenth_by_1s": lambda one: as_recorded_by(one, with_packet_loss(1.0, 0.1)),
+    "_lost_tenth_by_2s": lambda one: as_recorded_by(one, with_packet_loss(2.0, 0.1)),
 }
 
 
@@ -97,7 +97,7 @@ def run(context: CommandContext) -> bool:
             terminal.step("days", done, len(days))
             with deployed(context) as own:
                 own_context = CommandContext(own.config, own.conf_path, context.terminal)
-                found = ask_about(own_context, own.service.url, recordings, day)
+                found = evaluate_day(own_context, own.service.url, recordings, day)
             totals = {device: totals[device] + found[device] for device in DEVICES}
             figures = figures_of(totals, f"{done + 1} of {len(days)} days")
             write_report("sessions", time.monotonic() - began, figures, reports)
@@ -109,7 +109,7 @@ def run(context: CommandContext) -> bool:
 
 
 def figures_of(totals: Mapping[str, Tally], days: str) -> list[Figure]:
-    """Figures of every device; the recording device is the peer of the others."""
+    """Figures of every device; the peer is the device that made the recordings."""
     plain = totals[""].figures()
     data = f"gym IMU, {totals[''].done} sets of one lifter, {days}"
     return [
@@ -127,24 +127,26 @@ def figures_of(totals: Mapping[str, Tally], days: str) -> list[Figure]:
     ]
 
 
-def ask_about(
+def evaluate_day(
     context: CommandContext, url: str, recordings: Sequence[ImportedRecording], day: str
 ) -> dict[str, Tally]:
-    """Learn from the other days, then ask about this one as every device recorded it."""
+    """Learn from the other days, then evaluate this one as every device would record it."""
     others = [one for one in recordings if one.day != day]
-    mine = [one for one in recordings if one.day == day]
+    of_day = [one for one in recordings if one.day == day]
     known = {one.exercise for recording in others for one in recording.sets}
     moved_ns = days_to_move(recordings) * DAY_NS
     password = secrets.token_urlsafe(18)
     import_recordings(url, SOURCE, others, password, context.terminal)
     learn(context)
-    found: dict[str, Tally] = {}
+    tallies: dict[str, Tally] = {}
     with connect(url, f"{SOURCE}-{others[0].person}", password) as client:
         for hours, (device, change) in enumerate(DEVICES.items()):
-            sent = [later(change(one), hours * HOUR_NS) for one in mine]
-            found[device] = sum((ask(client, one, moved_ns, known) for one in sent), Tally())
+            sent = [shifted(change(one), hours * HOUR_NS) for one in of_day]
+            tallies[device] = sum(
+                (evaluate_recording(client, one, moved_ns, known) for one in sent), Tally()
+            )
             context.terminal.step(f"{day}, asked as devices", hours + 1, len(DEVICES))
-    return found
+    return tallies
 
 
 def learn(context: CommandContext) -> None:
@@ -154,8 +156,10 @@ def learn(context: CommandContext) -> None:
         jobs.train(family, context.config, users="all", engine="local", progress=context.terminal)
 
 
-def ask(client: Client, recording: ImportedRecording, moved_ns: int, known: set[str]) -> Tally:
-    """Send a recording without its labels, and hold the answer against them."""
+def evaluate_recording(
+    client: Client, recording: ImportedRecording, moved_ns: int, known: set[str]
+) -> Tally:
+    """Send a recording without its labels, and compare the answer with them."""
     send_recording(client, replace(recording, sets=()), moved_ns)
     answer = client.session(session_of(recording, moved_ns))
     done = [
@@ -167,8 +171,8 @@ def ask(client: Client, recording: ImportedRecording, moved_ns: int, known: set[
         )
         for one in recording.sets
     ]
-    told = tally(done, [told_set(one) for one in answer["sets"]], known)
-    return told + Tally(named_alone=named_alone(client, recording, known))
+    result = tally(done, [parsed_set(one) for one in answer["sets"]], known)
+    return result + Tally(named_alone=named_alone(client, recording, known))
 
 
 def named_alone(client: Client, recording: ImportedRecording, known: set[str]) -> int:
@@ -189,16 +193,16 @@ def named_alone(client: Client, recording: ImportedRecording, known: set[str]) -
 
 
 def one_chunk(pieces: Sequence[Piece]) -> bytes:
-    """The samples of a stream as one chunk with a time each; at most as many as one may hold."""
-    at_ns = np.concatenate([sample_times_ns(piece) for piece in pieces])[:SAMPLES_AT_MOST]
-    counts = np.concatenate([piece.counts for piece in pieces])[:SAMPLES_AT_MOST]
+    """The samples of a stream as one chunk with a time each, cut at the limit of a chunk."""
+    at_ns = np.concatenate([sample_times_ns(piece) for piece in pieces])[:MAX_SAMPLES]
+    counts = np.concatenate([piece.counts for piece in pieces])[:MAX_SAMPLES]
     t_ms = np.rint((at_ns - at_ns[0]) / 1e6).astype(int).tolist()
     first = pieces[0]
     samples = counts.astype("<i2").tobytes()
     return chunk(int(at_ns[0]), first.rate_hz, first.unit, first.scale, samples, t_ms)
 
 
-def told_set(one: Mapping[str, Any]) -> TimedSet:
+def parsed_set(one: Mapping[str, Any]) -> TimedSet:
     """A set of the answer."""
     start, end = (
         round(datetime.fromisoformat(one[name]).timestamp() * 1e9)
@@ -207,8 +211,8 @@ def told_set(one: Mapping[str, Any]) -> TimedSet:
     return TimedSet(start, end, one["exercise"], one["reps"])
 
 
-def later(source: ImportedRecording, by_ns: int) -> ImportedRecording:
-    """The same movement at another time, which makes it another session."""
+def shifted(source: ImportedRecording, by_ns: int) -> ImportedRecording:
+    """The same recording at a later time, which makes it another session."""
 
     def move(pieces: Sequence[Any]) -> tuple[Any, ...]:
         """The pieces of a stream, each later."""

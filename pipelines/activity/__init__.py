@@ -1,1 +1,1 @@
-"""The activity family's job: when somebody exercises."""
+"""The activity family's job: when a user exercises."""

@@ -1,10 +1,10 @@
-"""The activity family's job: stretches in Cassandra to one model of exercise or idle for everybody.
+"""The activity family's job: stretches in Cassandra to one global model of exercise or idle.
 
-The job reads the stretches of the same users three times. The first pass gives their sums, from
-which the discriminant comes. The second gives border examples: candidates around first guesses by a
-discriminant that was learned without the day. The third counts seconds right and wrong of a model
-that was learned without the user, borders included, as one serves. The second pass reads each
-user's newest days until all users together have given 600 sets.
+The job reads the stretches of the same users three times. The first pass gives sums, to which the
+discriminant is fitted. The second gives border examples: candidates around first guesses by a
+discriminant that was learned without the day. The third evaluates, second by second, a model that
+was learned without the user, borders included. The second pass reads each user's newest days until
+all users together have given 600 sets.
 """
 
 import asyncio
@@ -23,18 +23,18 @@ from models.activity.fit import fit_discriminant
 from models.activity.model import ActivityModel
 from models.activity.settings import SETTINGS
 from pipelines.activity.rows import (
-    GIVEN,
-    JUDGED,
+    BORDERS,
+    EVALUATED,
     RUNGS,
-    TAUGHT,
-    borders_of,
-    exam_of,
-    given_row,
-    judged_row,
-    lesson_of,
-    lessons_of,
+    SUMS,
+    border_context,
+    border_examples_of,
+    borders_row,
+    evaluation_context,
+    evaluation_row,
+    fit_borders,
     ordered,
-    taught_row,
+    sums_row,
     total_of,
 )
 from pipelines.activity.seconds import Seconds, f1, plus
@@ -42,7 +42,7 @@ from pipelines.activity.stretches import STRETCHES
 from pipelines.keys import IncumbentBytes, Row, UserKey
 from pipelines.lifecycle.engines import Pass, engine_of
 from pipelines.lifecycle.environment import environment
-from pipelines.lifecycle.job import EngineName, Job, opened_job, recorded_users
+from pipelines.lifecycle.job import EngineName, Job, open_job, recorded_users
 from pipelines.lifecycle.members import members_of
 from pipelines.lifecycle.pointers import (
     TAKEN_BACK,
@@ -50,7 +50,7 @@ from pipelines.lifecycle.pointers import (
     read_global_incumbents,
 )
 from pipelines.lifecycle.runs import Clock, Run, RunReport, server_time
-from pipelines.lifecycle.scope import AskedUsers, is_new, nothing_new
+from pipelines.lifecycle.scope import UserSelection, has_changes, same_outcomes
 from pipelines.lifecycle.user_models import outcome_of
 from schemas.config import Config
 from schemas.errors import BadModelBytes, CannotLearn
@@ -73,7 +73,7 @@ TOPICS: tuple[Topic, ...] = ("sets", "stretches", "erased")
 def train_activity(
     config: Config,
     *,
-    users: AskedUsers = "all",
+    users: UserSelection = "all",
     engine: EngineName = "spark",
     progress: Progress | None = None,
     clock: Clock = server_time,
@@ -82,172 +82,179 @@ def train_activity(
 
     Args:
         config: where Cassandra and Spark are.
-        users: "changed" does nothing where no set changed since the last run; the model is
-            everybody's, so that anything else learns it from the same users.
+        users: "changed" does nothing where no set changed since the last run; anything else learns
+            the model from the same users, as it is global.
         engine: spark, or local: the same functions in this process, the same bytes.
         progress: is told about every step.
         clock: the server's time.
 
     Raises:
         LeaseHeld: another run of the family is under way.
-        DatabaseAway: Cassandra does not answer.
+        DatabaseUnavailable: Cassandra does not answer.
     """
     inputs = {"users": recorded_users(users), "engine": engine}
-    with opened_job(config, FAMILY, inputs, engine=engine, progress=progress, clock=clock) as job:
+    with open_job(config, FAMILY, inputs, engine=engine, progress=progress, clock=clock) as job:
         keys = asyncio.run(Stretches(job.database).keys())
-        same = users == "changed" and not is_new(job.database, FAMILY, TOPICS, job.run.started_at)
-        if not keys or same:
+        skipped = users == "changed" and not has_changes(
+            job.database, FAMILY, TOPICS, job.run.started_at
+        )
+        if not keys or skipped:
             job.run.status = "nothing-to-do"
         else:
             outcomes = _learn(job, keys)
-            failed = [one for one in job.run.outcomes if one.status == "failed"]
-            same = outcomes == {"unchanged"} and nothing_new(job.database, FAMILY, failed)
-            if users == "changed" and same:
-                job.run.status = "nothing-to-do"  # the last run had read what changed
+            failed = [outcome for outcome in job.run.outcomes if outcome.status == "failed"]
+            repeated = outcomes == {"unchanged"} and same_outcomes(job.database, FAMILY, failed)
+            if users == "changed" and repeated:
+                job.run.status = "nothing-to-do"  # the last run had already read what changed
         job.run.mark_read()
     return job.run.report()
 
 
 def _learn(job: Job, keys: Sequence[UserKey]) -> set[str]:
-    """Run the three passes; what became of each layout's model."""
+    """Run the three passes; the outcomes of the layouts' models."""
     run, engine = job.run, engine_of(job)
     members = members_of(keys, job.config.training.seed)
     with run.step("sums"):
-        given = ordered(engine.over(members, Pass(STRETCHES, given_row, GIVEN)))
-    job.progress.step("activity: users read", len(given), len(members))
-    run.add_outcomes([_outcome(row) for row in given if row["status"] != "learned"])
-    good = [row for row in given if row["status"] == "learned"]
-    run.counts["stretches"] += sum(row["stretches"] for row in good)
-    if not good:
+        rows = ordered(engine.collect(members, Pass(STRETCHES, sums_row, SUMS)))
+    job.progress.step("activity: users read", len(rows), len(members))
+    run.add_outcomes([_outcome(row) for row in rows if row["status"] != "learned"])
+    sums_rows = [row for row in rows if row["status"] == "learned"]
+    run.counts["stretches"] += sum(row["stretches"] for row in sums_rows)
+    if not sums_rows:
         run.status = "not-learned"
         return set()
     with run.step("borders"):
-        lesson = lesson_of(good)
-        look = Pass(STRETCHES, partial(taught_row, lesson=lesson), TAUGHT)
-        taught = ordered(engine.over(_keys(good), look))
-    run.add_outcomes([_outcome(row) for row in taught if row["status"] != "learned"])
+        context = border_context(sums_rows)
+        pass_ = Pass(STRETCHES, partial(borders_row, context=context), BORDERS)
+        border_rows = ordered(engine.collect(_keys(sums_rows), pass_))
+    run.add_outcomes([_outcome(row) for row in border_rows if row["status"] != "learned"])
     with run.step("judge"):
-        exam = exam_of(lesson, taught, _incumbents(job))
-        look = Pass(STRETCHES, partial(judged_row, exam=exam), JUDGED)
-        judged = ordered(engine.over(_keys(taught), look))
-    run.add_outcomes([_outcome(row) for row in judged])
+        evaluation = evaluation_context(context, border_rows, _incumbents(job))
+        pass_ = Pass(STRETCHES, partial(evaluation_row, context=evaluation), EVALUATED)
+        evaluated_rows = ordered(engine.collect(_keys(border_rows), pass_))
+    run.add_outcomes([_outcome(row) for row in evaluated_rows])
     run.require_lease()
     with run.step("promotion"):
         outcomes: set[str] = set()
         for layout in LAYOUTS:
-            passes = (good, taught, judged)
-            mine = [[row for row in rows if row["model_id"] == layout] for rows in passes]
-            if mine[0]:
-                outcomes.add(_promote_layout(job, layout, *mine))
+            passes = (sums_rows, border_rows, evaluated_rows)
+            of_layout = [[row for row in rows if row["model_id"] == layout] for rows in passes]
+            if of_layout[0]:
+                outcomes.add(_promote_layout(job, layout, *of_layout))
     run.status = _status(outcomes)
     return outcomes
 
 
-def fit_everybody(
-    given: Sequence[Row], taught: Sequence[Row], layout: InputLayout
+def fit_layout(
+    sums_rows: Sequence[Row], border_rows: Sequence[Row], layout: InputLayout
 ) -> ActivityModel:
     """The model of one layout, from the rows of the first two passes in order.
 
     Raises:
         NotEnoughLabels: less than 20 s of exercise or of idle.
     """
-    statistics = total_of(given, layout)
+    statistics = total_of(sums_rows, layout)
     if statistics is None:
         raise CannotLearn(f"nobody has stretches of {layout}")
     model = fit_discriminant(statistics, layout)
-    start, end = borders_of([one for _, one in lessons_of(taught, layout)])
+    days = [examples for _, examples in border_examples_of(border_rows, layout)]
+    start, end = fit_borders(days)
     return replace(model, start=start, end=end)
 
 
-def judged_of(judged: Sequence[Row]) -> dict[str, Seconds]:
-    """Seconds of every rung over all users."""
-    found: dict[str, Seconds] = dict.fromkeys(RUNGS, (0, 0, 0))
-    for row in judged:
-        said = json.loads(row["judged"]) if row["judged"] else {}
-        found = {rung: plus(s, tuple(said.get(rung, (0, 0, 0)))) for rung, s in found.items()}
-    return found
+def pooled_seconds(evaluated_rows: Sequence[Row]) -> dict[str, Seconds]:
+    """Seconds of every rung, summed over all users."""
+    pooled: dict[str, Seconds] = dict.fromkeys(RUNGS, (0, 0, 0))
+    for row in evaluated_rows:
+        of_user = json.loads(row["seconds"]) if row["seconds"] else {}
+        pooled = {rung: plus(s, tuple(of_user.get(rung, (0, 0, 0)))) for rung, s in pooled.items()}
+    return pooled
 
 
-def objection(judged: Mapping[str, Seconds], margin: float) -> str:
+def refusal_reason(seconds: Mapping[str, Seconds], margin: float) -> str:
     """Why a model may not serve, "" when it may.
 
-    On people or days that it did not see it must beat the rule that needs no learning. On those
-    after the newest set of what serves now it must not be worse than that by more than a margin.
+    On users or days that it did not see it must beat the rule that needs no learning. On those
+    after the serving model's training data it must not be worse than that by more than a margin.
 
-    >>> objection({"own": (9, 1, 1), "rhythm": (7, 1, 3), "own_later": (0, 0, 0),
-    ...            "incumbent": (0, 0, 0)}, 0.01)
+    >>> refusal_reason({"own": (9, 1, 1), "rhythm": (7, 1, 3), "own_later": (0, 0, 0),
+    ...                 "incumbent": (0, 0, 0)}, 0.01)
     ''
     """
-    if not sum(judged["own"]):
+    if not sum(seconds["own"]):
         return "no other person and no other day to judge by"
-    own, rhythm = f1(judged["own"]), f1(judged["rhythm"])
+    own, rhythm = f1(seconds["own"]), f1(seconds["rhythm"])
     if own <= rhythm:
         return f"F1 of seconds {own:.3f}, without learning {rhythm:.3f}"
-    later, incumbent = f1(judged["own_later"]), f1(judged["incumbent"])
-    if sum(judged["incumbent"]) and later < incumbent - margin:
+    later, incumbent = f1(seconds["own_later"]), f1(seconds["incumbent"])
+    if sum(seconds["incumbent"]) and later < incumbent - margin:
         return f"F1 of later seconds {later:.3f}, what serves now {incumbent:.3f}"
     return ""
 
 
 def _incumbents(job: Job) -> dict[str, IncumbentBytes]:
-    """The models that serve now, by layout.
+    """The serving models, by layout.
 
-    One that cannot be decoded is left out, and noted in the run's reasons: were it an error, no run
-    could ever replace that model.
+    One that cannot be decoded is left out and recorded as a reason: were it an error, no run could
+    ever replace that model.
     """
-    found: dict[str, IncumbentBytes] = {}
-    for layout, held in asyncio.run(read_global_incumbents(job.database, FAMILY)).items():
+    incumbents: dict[str, IncumbentBytes] = {}
+    for layout, stored in asyncio.run(read_global_incumbents(job.database, FAMILY)).items():
         try:
-            from_bytes(held[0])
+            from_bytes(stored[0])
         except BadModelBytes as problem:
             sentence = f"judged without what served before, which cannot be read: {problem}"
             job.run.reasons[f"{layout}: {sentence}"] += 1
         else:
-            found[layout] = held
-    return found
+            incumbents[layout] = stored
+    return incumbents
 
 
 def _promote_layout(
     job: Job,
     layout: InputLayout,
-    given: Sequence[Row],
-    taught: Sequence[Row],
-    judged: Sequence[Row],
+    sums_rows: Sequence[Row],
+    border_rows: Sequence[Row],
+    evaluated_rows: Sequence[Row],
 ) -> str:
-    """Fit, keep and promote one layout's model; the outcome, which the run's metrics tell too."""
-    run, seconds = job.run, judged_of(judged)
-    said: dict[str, Any] = {"members": len(given), "seconds": seconds}
-    said["f1"] = {rung: round(f1(s), 4) for rung, s in seconds.items() if sum(s)}
+    """Fit, store and promote one layout's model; the outcome, which is in the run's metrics too."""
+    run, seconds = job.run, pooled_seconds(evaluated_rows)
+    metrics: dict[str, Any] = {"members": len(sums_rows), "seconds": seconds}
+    metrics["f1"] = {rung: round(f1(s), 4) for rung, s in seconds.items() if sum(s)}
     try:
-        content = to_bytes(fit_everybody(given, taught, layout))
+        content = to_bytes(fit_layout(sums_rows, border_rows, layout))
     except CannotLearn as problem:
-        run.metrics[layout] = said | {"outcome": "not-learned"}
+        run.metrics[layout] = metrics | {"outcome": "not-learned"}
         run.reasons[f"{layout}: {problem}"] += 1
         return "not-learned"
-    reason = objection(seconds, job.config.training.gate_margin)
-    stored = _stored(run, layout, content, given, said)
-    outcome, reason = asyncio.run(_keep_and_promote(job.database, stored, reason))
+    reason = refusal_reason(seconds, job.config.training.gate_margin)
+    stored = _stored_model(run, layout, content, sums_rows, metrics)
+    outcome, reason = asyncio.run(_store_and_promote(job.database, stored, reason))
     if reason:
         run.reasons[f"{layout}: {reason}"] += 1
-    run.metrics[layout] = said | {"outcome": outcome}
+    run.metrics[layout] = metrics | {"outcome": outcome}
     return outcome
 
 
-def _stored(
-    run: Run, layout: InputLayout, content: bytes, given: Sequence[Row], said: Mapping[str, Any]
+def _stored_model(
+    run: Run,
+    layout: InputLayout,
+    content: bytes,
+    sums_rows: Sequence[Row],
+    metrics: Mapping[str, Any],
 ) -> StoredModel:
     """A model with its provenance."""
     sha256 = hashlib.sha256(content).digest()
-    digests = "\n".join(row["digest"] for row in given)
+    digests = "\n".join(row["digest"] for row in sums_rows)
     manifest = {
         "level": "global",
         "labels": [EXERCISE, IDLE],
         "features": ACTIVITY_VERSION,
         "settings": asdict(SETTINGS),
-        "trained_until": max(row["until"] for row in given),
+        "trained_until": max(row["until"] for row in sums_rows),
         "data_digest": hashlib.sha256(digests.encode()).hexdigest(),
         "environment": environment(),
-        "metrics": dict(said),
+        "metrics": dict(metrics),
         "sha256": sha256.hex(),
     }
     names = (GLOBAL_OWNER, layout, FAMILY, version_of(sha256))
@@ -255,19 +262,19 @@ def _stored(
 
 
 def _status(outcomes: set[str]) -> RunStatus:
-    """The best of what became of the layouts."""
+    """The status of a run, from the best outcome of the layouts."""
     if outcomes & {"promoted", "unchanged"}:
         return "done"
     return "refused" if outcomes & {"refused", TAKEN_BACK} else "not-learned"
 
 
-async def _keep_and_promote(
+async def _store_and_promote(
     database: Database, stored: StoredModel, reason: str
 ) -> tuple[str, str]:
-    """Keep a model, and promote it unless there is a reason against it.
+    """Store a model, and promote it unless there is a reason to refuse it.
 
     Returns:
-        outcome and reason, as of `move_pointer`; "refused" with the reason that was given.
+        outcome and reason, as of `move_pointer`; or "refused" with that reason.
     """
     await Models(database).put(stored)
     if reason:
@@ -277,9 +284,9 @@ async def _keep_and_promote(
 
 
 def _keys(rows: Sequence[Row]) -> list[UserKey]:
-    """The users whose rows were learned."""
+    """The keys of the rows that were learned."""
     return [(UUID(row["user_id"]), row["model_id"]) for row in rows if row["status"] == "learned"]
 
 
 def _outcome(row: Row) -> UserOutcome:
-    return outcome_of(row, metrics=row.get("judged") or "{}")
+    return outcome_of(row, metrics=row.get("seconds") or "{}")

@@ -1,4 +1,4 @@
-"""What runs on executors, in three passes: a user's stretches in, one row out. Pure."""
+"""The functions of the three passes on executors: a user's stretches in, one row out. Pure."""
 
 import hashlib
 import json
@@ -13,57 +13,57 @@ from models.activity.border_examples import fit_both_borders
 from models.activity.codec import from_bytes
 from models.exercise.codec import statistics_from_bytes, statistics_to_bytes
 from models.exercise.statistics import Statistics
-from pipelines.activity.lessons import (
-    BorderLesson,
+from pipelines.activity.examples import (
+    BorderExamples,
     Borders,
-    border_lessons,
+    border_examples_from_bytes,
+    border_examples_to_bytes,
     examples_of,
     labelled_stretches,
-    lesson_from_bytes,
-    lesson_to_bytes,
+    newest_border_examples,
     sums_of,
 )
-from pipelines.activity.seconds import judged
+from pipelines.activity.seconds import evaluate_user
 from pipelines.keys import IncumbentBytes, Key, Row
 from pipelines.lifecycle.attempts import attempted
 from schemas.inputs import LAYOUTS, InputLayout, input_layout
 
-BORDERED_SETS = 600  # sets of all users whose borders are learned: 60 MB on the driver
+BORDER_EXAMPLES = 600  # of each kind, over all users: 60 MB on the driver
 RUNGS = ("own", "rhythm", "own_later", "incumbent")
-GIVEN = pa.schema(
+SUMS = pa.schema(
     [(n, pa.string()) for n in ("user_id", "model_id", "status", "reason", "until", "digest")]
-    + [("stretches", pa.int32()), ("given", pa.binary())]
+    + [("stretches", pa.int32()), ("sums", pa.binary())]
 )
-TAUGHT = pa.schema(
+BORDERS = pa.schema(
     [(n, pa.string()) for n in ("user_id", "model_id", "status", "reason")]
     + [("days", pa.list_(pa.string())), ("borders", pa.list_(pa.binary()))]
 )
-JUDGED = pa.schema(
-    [(n, pa.string()) for n in ("user_id", "model_id", "status", "reason", "judged")]
+EVALUATED = pa.schema(
+    [(n, pa.string()) for n in ("user_id", "model_id", "status", "reason", "seconds")]
 )
 
 
 @dataclass(frozen=True, slots=True)
-class Lesson:
-    """What the second pass carries to the executors.
+class BorderContext:
+    """The inputs of the second pass, sent to the executors.
 
     Attributes:
-        everybody: the total of each layout, as bytes.
-        alone: layouts to which only one user gave sums.
-        borders: sets of each user whose borders are learned.
+        totals: sums over all users as bytes, by layout.
+        single_user: layouts in which only one user has sums.
+        examples_per_user: border examples of each kind that are wanted from each user.
     """
 
-    everybody: Mapping[str, bytes]
-    alone: frozenset[str]
-    borders: int
+    totals: Mapping[str, bytes]
+    single_user: frozenset[str]
+    examples_per_user: int
 
 
 @dataclass(frozen=True, slots=True)
 class BorderHalves:
-    """Borders of a layout, learned twice: each half of the people is judged by the other's.
+    """Border models of a layout for two-fold cross-validation over users.
 
     Attributes:
-        first: the users of the first half, or days where only one user gave sums.
+        first: the users of the first half, or days where only one user has sums.
         of_first, of_second: learned from each half.
     """
 
@@ -72,114 +72,117 @@ class BorderHalves:
     of_second: Borders
 
     def unseen_by(self, group: str) -> Borders:
-        """The borders that were learned without this user or day."""
+        """The border models that were learned without this user or day."""
         return self.of_second if group in self.first else self.of_first
 
 
 @dataclass(frozen=True, slots=True)
-class Exam:
-    """What the third pass carries to the executors.
+class EvaluationContext:
+    """The inputs of the third pass, sent to the executors.
 
     Attributes:
-        lesson: that of the second.
-        halves: borders of each layout.
-        incumbents: the models that serve now as bytes, and the time of their newest set.
+        border_context: that of the second pass.
+        halves: border models, by layout.
+        incumbents: the serving models as bytes, and the time of their newest set, by layout.
     """
 
-    lesson: Lesson
+    border_context: BorderContext
     halves: Mapping[str, BorderHalves]
     incumbents: Mapping[str, IncumbentBytes]
 
 
-def given_row(key: Key, group: pa.Table) -> list[Row]:
+def sums_row(key: Key, group: pa.Table) -> list[Row]:
     """On an executor: a user's sums, or the reason why there are none."""
-    attempt = attempted(lambda: _given(group, input_layout(str(key[1]))))
+    attempt = attempted(lambda: _sums(group, input_layout(str(key[1]))))
     row: Row = {"user_id": str(key[0]), "model_id": str(key[1])}
     row |= {"status": attempt.status, "reason": attempt.reason, "stretches": group.num_rows}
     return [row | (attempt.value or {})]
 
 
-def taught_row(key: Key, group: pa.Table, *, lesson: Lesson) -> list[Row]:
+def borders_row(key: Key, group: pa.Table, *, context: BorderContext) -> list[Row]:
     """On an executor: a user's border examples by day."""
-    attempt = attempted(lambda: _taught(group, input_layout(str(key[1])), lesson))
+    attempt = attempted(lambda: _border_examples_row(group, input_layout(str(key[1])), context))
     row: Row = {"user_id": str(key[0]), "model_id": str(key[1])}
     row |= {"status": attempt.status, "reason": attempt.reason}
     return [row | (attempt.value or {})]
 
 
-def judged_row(key: Key, group: pa.Table, *, exam: Exam) -> list[Row]:
+def evaluation_row(key: Key, group: pa.Table, *, context: EvaluationContext) -> list[Row]:
     """On an executor: a user's seconds by every rung, or the reason why there are none."""
-    attempt = attempted(lambda: _judged(group, str(key[0]), input_layout(str(key[1])), exam))
+    attempt = attempted(lambda: _seconds(group, str(key[0]), input_layout(str(key[1])), context))
     row: Row = {"user_id": str(key[0]), "model_id": str(key[1])}
     row |= {"status": attempt.status, "reason": attempt.reason}
     return [row | (attempt.value or {})]
 
 
-def lesson_of(given: Sequence[Row]) -> Lesson:
-    """What the second pass needs, from the rows of the first in order: everybody's total."""
-    totals = {layout: total_of(given, layout) for layout in LAYOUTS}
+def border_context(sums_rows: Sequence[Row]) -> BorderContext:
+    """The inputs of the second pass, from the rows of the first in order."""
+    totals = {layout: total_of(sums_rows, layout) for layout in LAYOUTS}
     members = {
-        layout: sum(row["model_id"] == layout and bool(row["given"]) for row in given)
+        layout: sum(row["model_id"] == layout and bool(row["sums"]) for row in sums_rows)
         for layout in LAYOUTS
     }
-    return Lesson(
-        everybody={k: statistics_to_bytes(v) for k, v in totals.items() if v is not None},
-        alone=frozenset(layout for layout, n in members.items() if n == 1),
-        borders=max(4, BORDERED_SETS // max(1, *members.values())),
+    return BorderContext(
+        totals={k: statistics_to_bytes(v) for k, v in totals.items() if v is not None},
+        single_user=frozenset(layout for layout, n in members.items() if n == 1),
+        examples_per_user=max(4, BORDER_EXAMPLES // max(1, *members.values())),
     )
 
 
-def exam_of(
-    lesson: Lesson, taught: Sequence[Row], incumbents: Mapping[str, IncumbentBytes]
-) -> Exam:
-    """What the third pass needs, from the rows of the second in order: borders by halves."""
-    return Exam(
-        lesson,
-        {layout: halves_of(taught, layout, lesson) for layout in lesson.everybody},
+def evaluation_context(
+    context: BorderContext, border_rows: Sequence[Row], incumbents: Mapping[str, IncumbentBytes]
+) -> EvaluationContext:
+    """The inputs of the third pass, from the rows of the second in order."""
+    return EvaluationContext(
+        context,
+        {layout: halves_of(border_rows, layout, context) for layout in context.totals},
         incumbents,
     )
 
 
-def halves_of(taught: Sequence[Row], layout: str, lesson: Lesson) -> BorderHalves:
-    """Borders learned from either half of a layout's users, who are dealt into halves by turns.
+def halves_of(border_rows: Sequence[Row], layout: str, context: BorderContext) -> BorderHalves:
+    """Fit border models to each half of a layout's users, who go to the halves in turn.
 
-    Where the layout has one user, that user's days are dealt.
+    Where the layout has one user, that user's days do.
     """
-    by = 1 if layout in lesson.alone else 0
-    several: dict[str, list[BorderLesson]] = {}
-    for user_and_day, one in lessons_of(taught, layout):
-        several.setdefault(user_and_day[by], []).append(one)
-    first, second = list(several)[::2], list(several)[1::2]
+    by = 1 if layout in context.single_user else 0
+    groups: dict[str, list[BorderExamples]] = {}
+    for user_and_day, examples in border_examples_of(border_rows, layout):
+        groups.setdefault(user_and_day[by], []).append(examples)
+    first, second = list(groups)[::2], list(groups)[1::2]
     learned = [
-        borders_of([one for group in half for one in several[group]]) for half in (first, second)
+        fit_borders([examples for group in half for examples in groups[group]])
+        for half in (first, second)
     ]
     return BorderHalves(frozenset(first), *learned)
 
 
-def lessons_of(taught: Sequence[Row], layout: str) -> list[tuple[tuple[str, str], BorderLesson]]:
+def border_examples_of(
+    border_rows: Sequence[Row], layout: str
+) -> list[tuple[tuple[str, str], BorderExamples]]:
     """(user, day) and the border examples of that day, in the order of the rows."""
     return [
-        ((row["user_id"], day), lesson_from_bytes(bytes(content)))
-        for row in taught
+        ((row["user_id"], day), border_examples_from_bytes(bytes(content)))
+        for row in border_rows
         if row["model_id"] == layout
         for day, content in zip(row["days"] or (), row["borders"] or (), strict=True)
     ]
 
 
-def borders_of(lessons: Sequence[BorderLesson]) -> Borders:
-    """Models of starts and of ends, learned from border examples."""
+def fit_borders(days: Sequence[BorderExamples]) -> Borders:
+    """Models of starts and of ends, learned from the border examples of days."""
     return fit_both_borders(
-        [example for one in lessons for example in one.starts],
-        [example for one in lessons for example in one.ends],
+        [example for day in days for example in day.starts],
+        [example for day in days for example in day.ends],
     )
 
 
-def total_of(given: Sequence[Row], layout: str) -> Statistics | None:
-    """The sum of what users of a layout gave, in the order of the rows."""
+def total_of(sums_rows: Sequence[Row], layout: str) -> Statistics | None:
+    """The sums over all users of a layout, added in the order of the rows."""
     parts = [
-        statistics_from_bytes(bytes(row["given"]))
-        for row in given
-        if row["model_id"] == layout and row["given"]
+        statistics_from_bytes(bytes(row["sums"]))
+        for row in sums_rows
+        if row["model_id"] == layout and row["sums"]
     ]
     return reduce(add, parts) if parts else None
 
@@ -189,33 +192,39 @@ def ordered(rows: Iterable[Row]) -> list[Row]:
     return sorted(rows, key=lambda row: (row["user_id"], row["model_id"]))
 
 
-def _given(group: pa.Table, model_id: InputLayout) -> Row:
+def _sums(group: pa.Table, model_id: InputLayout) -> Row:
     stretches = labelled_stretches(group)
     days = examples_of(stretches, model_id)
     digest = hashlib.sha256()
-    for one in stretches:
-        digest.update(f"{one.session_id} {one.started_at.isoformat()} {one.revision}\n".encode())
+    for stretch in stretches:
+        started_at = stretch.started_at.isoformat()
+        digest.update(f"{stretch.session_id} {started_at} {stretch.revision}\n".encode())
     return {
-        "given": statistics_to_bytes(sums_of(days)),
-        "until": max(one.started_at for one in stretches).isoformat(),
+        "sums": statistics_to_bytes(sums_of(days)),
+        "until": max(stretch.started_at for stretch in stretches).isoformat(),
         "digest": digest.hexdigest(),
     }
 
 
-def _taught(group: pa.Table, layout: InputLayout, lesson: Lesson) -> Row:
-    everybody = statistics_from_bytes(lesson.everybody[layout])
-    found = border_lessons(labelled_stretches(group), everybody, layout, lesson.borders)
-    return {"days": list(found), "borders": [lesson_to_bytes(one) for one in found.values()]}
+def _border_examples_row(group: pa.Table, layout: InputLayout, context: BorderContext) -> Row:
+    total = statistics_from_bytes(context.totals[layout])
+    stretches = labelled_stretches(group)
+    by_day = newest_border_examples(stretches, total, layout, context.examples_per_user)
+    return {
+        "days": list(by_day),
+        "borders": [border_examples_to_bytes(examples) for examples in by_day.values()],
+    }
 
 
-def _judged(group: pa.Table, user_id: str, layout: InputLayout, exam: Exam) -> Row:
-    held, alone = exam.incumbents.get(layout), layout in exam.lesson.alone
-    found = judged(
+def _seconds(group: pa.Table, user_id: str, layout: InputLayout, context: EvaluationContext) -> Row:
+    incumbent = context.incumbents.get(layout)
+    single_user = layout in context.border_context.single_user
+    seconds = evaluate_user(
         examples_of(labelled_stretches(group), layout),
-        statistics_from_bytes(exam.lesson.everybody[layout]),
+        statistics_from_bytes(context.border_context.totals[layout]),
         layout,
-        alone=alone,
-        borders=lambda day: exam.halves[layout].unseen_by(day if alone else user_id),
-        incumbent=(from_bytes(held[0]), held[1]) if held else None,
+        single_user=single_user,
+        borders=lambda day: context.halves[layout].unseen_by(day if single_user else user_id),
+        incumbent=(from_bytes(incumbent[0]), incumbent[1]) if incumbent else None,
     )
-    return {"judged": json.dumps(asdict(found))}
+    return {"seconds": json.dumps(asdict(seconds))}

@@ -1,8 +1,8 @@
-"""How right models are about one user's seconds of exercise, found as the service finds them. Pure.
+"""Evaluates models on one user's seconds of exercise, found as the service finds them. Pure.
 
-A model is judged with its borders, both learned from other people or days. What the service does
-with a set once it is found is not judged here: it turns a watch that is worn the other way round,
-and leaves out a short stretch in which nothing repeats, whichever model found it.
+A model is evaluated with its borders, both learned from other users or days. What the service does
+with a set after it is found is not evaluated here, as it is the same for all models: it corrects
+for a watch that is worn the other way round, and drops short stretches without repetition.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -19,21 +19,22 @@ from models.activity.states import Span
 from models.activity.untrained import untrained_segments
 from models.exercise.statistics import Statistics
 from models.signal.wrist import WristSignal
-from pipelines.activity.lessons import Borders, day_sums, discriminant, sums_of
+from pipelines.activity.examples import Borders, day_sums, discriminant, sums_of
 from schemas.inputs import InputLayout
 
 Seconds = tuple[int, int, int]
-"""Counts of seconds: exercise found rightly, found wrongly, and missed."""
+"""Numbers of seconds: true positives, false positives and false negatives of exercise."""
 
 
 @dataclass(frozen=True, slots=True)
-class JudgedSeconds:
-    """What a user's days say about a model that did not see them.
+class EvaluatedSeconds:
+    """Seconds of each rung on a user's days, by models that did not see them.
 
     Attributes:
-        own: seconds of the model that did not see the user, or not the day of an only user.
-        rhythm: seconds of the rule that needs no learning.
-        own_later, incumbent: seconds of both on stretches after the incumbent had learned.
+        own: of the model without the user, or without the day where there is one user only.
+        rhythm: of the rule that needs no learning.
+        own_later, incumbent: of that model and the incumbent, on days after the incumbent's
+            training data.
     """
 
     own: Seconds = (0, 0, 0)
@@ -42,49 +43,49 @@ class JudgedSeconds:
     incumbent: Seconds = (0, 0, 0)
 
 
-def judged(
+def evaluate_user(
     days: Mapping[str, Sequence[ActivityExample]],
-    everybody: Statistics,
+    total: Statistics,
     model_id: InputLayout,
     *,
-    alone: bool,
+    single_user: bool,
     borders: Callable[[str], Borders],
     incumbent: tuple[ActivityModel, datetime] | None = None,
-) -> JudgedSeconds:
-    """Seconds of one user by every rung.
+) -> EvaluatedSeconds:
+    """Evaluate every rung on one user's days.
 
     Args:
         days: the user's examples.
-        everybody: the total that the user's sums are part of.
+        total: the sums over all users, this one included.
         model_id: the layout.
-        alone: whether nobody else is in the total: then other days judge, else other people.
-        borders: of a day, those that were learned from others.
-        incumbent: what serves now, and up to when it had learned.
+        single_user: whether nobody else is in the total: then each day is held out, else the user.
+        borders: gives the border models that were learned without a day, or without the user.
+        incumbent: the serving model, and the time of the newest set that it was learned from.
     """
-    found = JudgedSeconds()
-    others = None if alone else discriminant(everybody - sums_of(days), model_id)
+    seconds = EvaluatedSeconds()
+    others = None if single_user else discriminant(total - sums_of(days), model_id)
     for day, examples in days.items():
-        blind = discriminant(everybody - day_sums(examples), model_id) if alone else others
-        if blind is None:
+        model = discriminant(total - day_sums(examples), model_id) if single_user else others
+        if model is None:
             continue
         start, end = borders(day)
-        own = seconds_by(replace(blind, start=start, end=end), examples)
-        found = replace(
-            found,
-            own=plus(found.own, own),
-            rhythm=plus(found.rhythm, rhythm_seconds(examples)),
+        own = seconds_by(replace(model, start=start, end=end), examples)
+        seconds = replace(
+            seconds,
+            own=plus(seconds.own, own),
+            rhythm=plus(seconds.rhythm, rhythm_seconds(examples)),
         )
         if incumbent is not None and day > incumbent[1].date().isoformat():
-            found = replace(
-                found,
-                own_later=plus(found.own_later, own),
-                incumbent=plus(found.incumbent, seconds_by(incumbent[0], examples)),
+            seconds = replace(
+                seconds,
+                own_later=plus(seconds.own_later, own),
+                incumbent=plus(seconds.incumbent, seconds_by(incumbent[0], examples)),
             )
-    return found
+    return seconds
 
 
 def seconds_by(model: ActivityModel, examples: Sequence[ActivityExample]) -> Seconds:
-    """How right a model is about the sets of examples, second by second."""
+    """A model's seconds on the sets of examples."""
     total = (0, 0, 0)
     for example in examples:
         segments = model.segments_in(model.scored(example.signal, example.windows))
@@ -93,7 +94,7 @@ def seconds_by(model: ActivityModel, examples: Sequence[ActivityExample]) -> Sec
 
 
 def rhythm_seconds(examples: Sequence[ActivityExample]) -> Seconds:
-    """How right the rule without learning is on the same seconds."""
+    """The same of the rule that needs no learning."""
     total = (0, 0, 0)
     for example in examples:
         segments = untrained_segments([example.signal])
@@ -108,7 +109,7 @@ def _spans(segments: Sequence[Segment], example: ActivityExample) -> list[Span]:
 
 
 def compared(signal: WristSignal, found: Sequence[Span], truth: Sequence[Span]) -> Seconds:
-    """Seconds of a signal by what was found and what was true.
+    """Compare found with true spans of exercise, second by second.
 
     >>> rest = WristSignal(0, np.zeros((500, 3), np.float32), None, None, ())
     >>> compared(rest, [(0.0, 4.0)], [(2.0, 8.0)])
@@ -120,15 +121,16 @@ def compared(signal: WristSignal, found: Sequence[Span], truth: Sequence[Span]) 
 
 
 def plus(a: Seconds, b: Seconds) -> Seconds:
-    """The sum of two counts: right, wrong and missed seconds."""
+    """The element-wise sum."""
     return a[0] + b[0], a[1] + b[1], a[2] + b[2]
 
 
 def f1(seconds: Seconds) -> float:
-    """Harmonic mean of precision and recall.
+    """The F1 score: harmonic mean of precision and recall.
 
     >>> f1((8, 2, 2))
     0.8
     """
-    right, wrong, missed = seconds
-    return 2 * right / max(2 * right + wrong + missed, 1)
+    true_positives, false_positives, false_negatives = seconds
+    errors = false_positives + false_negatives
+    return 2 * true_positives / max(2 * true_positives + errors, 1)

@@ -1,1 +1,1 @@
-"""The exercise family's job: everybody's model and each user's own."""
+"""The exercise family's job: a global model and one model per user."""

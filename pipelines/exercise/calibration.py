@@ -1,9 +1,9 @@
-"""Calibrations learned on Muvr's own users, from what judging asks anyway. Pure.
+"""Calibrations learned on Muvr's own users, from held-out scores. Pure.
 
-Each member of the global model is judged on late sets by two models that did not see them: the
-member's own model of the early sets, and everybody else's. The answers of both travel to the driver
-as a few kilobytes. The calibration that comes out is stored with the global model and used from the
-next whole run on, so that within a run every model is calibrated alike.
+The late sets of each member of the global model are scored by two models that did not see them: the
+member's own model of the early sets, and the global model without the member. The scores of both go
+to the driver as a few kilobytes. The calibration that is learned from them is stored with the
+global model and used from the next full run on: within a run all models have one calibration.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -20,7 +20,7 @@ from models.exercise.fit import GLOBAL_CALIBRATION, USER_CALIBRATION
 from models.exercise.model import ExerciseModel
 from models.exercise.probability import Calibration
 from models.exercise.user_calibration import calibrate_on_users, subsampled
-from pipelines.exercise.judging import SetWithWindows
+from pipelines.exercise.evaluation import SetWithWindows
 
 TAG = "muvr-held-out-1"
 SHIPPED = "shipped, learned on SPAR-10"
@@ -30,12 +30,12 @@ PARTS = ("scores", "truth", "set_of", "strangeness")
 
 @dataclass(frozen=True, slots=True)
 class Calibrations:
-    """How far the models of a layout are trusted.
+    """The calibrations of a layout's models.
 
     Attributes:
         everybody: of the global model.
         own: of users' models.
-        learned_on: where they come from, for the manifest.
+        learned_on: the data that they were learned on, for the manifest.
     """
 
     everybody: Calibration = GLOBAL_CALIBRATION
@@ -47,66 +47,62 @@ class Calibrations:
         return asdict(self)
 
 
-def calibrations_from_manifest(written: Any) -> Calibrations:
-    """What `as_manifest` wrote; what ships where there is nothing.
+def calibrations_from_manifest(entry: Any) -> Calibrations:
+    """Read what `as_manifest` wrote; the shipped calibrations where there is nothing.
 
-    >>> found = Calibrations(own=Calibration(window=0.5), learned_on="7 users")
-    >>> calibrations_from_manifest(found.as_manifest()) == found
+    >>> learned = Calibrations(own=Calibration(window=0.5), learned_on="7 users")
+    >>> calibrations_from_manifest(learned.as_manifest()) == learned
     True
     """
-    if not written:
+    if not entry:
         return Calibrations()
-    own = {"hesitation": USER_CALIBRATION.hesitation, **written["own"]}  # older ones are without
-    return Calibrations(
-        Calibration(**written["everybody"]), Calibration(**own), written["learned_on"]
-    )
+    own = {"hesitation": USER_CALIBRATION.hesitation, **entry["own"]}  # absent in older manifests
+    return Calibrations(Calibration(**entry["everybody"]), Calibration(**own), entry["learned_on"])
 
 
-def answers_of(
-    model: ExerciseModel | None, asked: Sequence[SetWithWindows]
+def scores_of_sets(
+    model: ExerciseModel | None, sets: Sequence[SetWithWindows]
 ) -> HeldOutScores | None:
-    """A model's scores of the windows of sets that it did not see.
-
-    None where there is no model, or nothing to ask it about.
-    """
-    sets = [LabelledWindows(one.exercise, NO_TIMES, x) for one, x in asked]
-    return score_held_out(model, sets) if model is not None else None
+    """A model's scores of the windows of sets that it did not see; None without model or sets."""
+    labelled = [LabelledWindows(one.exercise, NO_TIMES, x) for one, x in sets]
+    return score_held_out(model, labelled) if model is not None else None
 
 
-def held_to_bytes(everybody: HeldOutScores | None, own: HeldOutScores | None) -> bytes:
-    """Both models' answers, thinned to a few kilobytes; `learned_calibrations` reads them."""
+def held_out_to_bytes(everybody: HeldOutScores | None, own: HeldOutScores | None) -> bytes:
+    """Both models' held-out scores, subsampled to a few kilobytes; see `learn_calibrations`."""
     arrays: dict[str, NDArray[Any]] = {}
-    for name, held in (("everybody", everybody), ("own", own)):
-        if held is not None:
-            few = subsampled(held)
+    for name, scores in (("everybody", everybody), ("own", own)):
+        if scores is not None:
+            few = subsampled(scores)
             arrays |= {f"{name}_{part}": getattr(few, part) for part in PARTS}
     return codec.pack(TAG, {}, arrays)
 
 
-def held_answers(
-    everybody: ExerciseModel | None, own: ExerciseModel | None, asked: Sequence[SetWithWindows]
+def held_out_scores(
+    everybody: ExerciseModel | None, own: ExerciseModel | None, late: Sequence[SetWithWindows]
 ) -> bytes:
-    """What both models answer about a user's late sets, as it travels to the driver."""
-    return held_to_bytes(answers_of(everybody, asked), answers_of(own, asked))
+    """Both models' scores of a user's late sets, packed for the driver."""
+    return held_out_to_bytes(scores_of_sets(everybody, late), scores_of_sets(own, late))
 
 
-def learned_calibrations(blobs: Iterable[bytes], before: Calibrations) -> Calibrations:
-    """The calibrations of the next run; `before` where users do not say better.
+def learn_calibrations(blobs: Iterable[bytes], before: Calibrations) -> Calibrations:
+    """The calibrations of the next run; `before` where those of users are not better.
 
     Args:
-        blobs: of `held_to_bytes`, a user each, in a fixed order.
-        before: what this run used.
+        blobs: of `held_out_to_bytes`, one per user, in a fixed order.
+        before: the calibrations of this run.
     """
     unpacked = [codec.unpack(blob, TAG)[1] for blob in blobs]
-    everybody = calibrate_on_users(_held(unpacked, "everybody"), before.everybody)
-    own_held = _held(unpacked, "own")
-    own = calibrate_on_users(own_held, before.own)
+    everybody = calibrate_on_users(_scores_of(unpacked, "everybody"), before.everybody)
+    own_scores = _scores_of(unpacked, "own")
+    own = calibrate_on_users(own_scores, before.own)
     if everybody is None and own is None:
         return before
-    return Calibrations(everybody or before.everybody, own or before.own, f"{len(own_held)} users")
+    learned_on = f"{len(own_scores)} users"
+    return Calibrations(everybody or before.everybody, own or before.own, learned_on)
 
 
-def _held(unpacked: Sequence[Mapping[str, NDArray[Any]]], name: str) -> list[HeldOutScores]:
+def _scores_of(unpacked: Sequence[Mapping[str, NDArray[Any]]], name: str) -> list[HeldOutScores]:
     return [
         HeldOutScores(*(arrays[f"{name}_{part}"] for part in PARTS))
         for arrays in unpacked

@@ -1,6 +1,6 @@
-"""The global model in the store: what serves, and the statistics that users' models are mixed with.
+"""The global model in the store: the serving model, and the statistics for users' models.
 
-It has two rows: phones and the service read 17 kB, and only training reads the megabyte of
+They are two rows: clients and the service read 17 kB, and only training reads the megabyte of
 statistics.
 """
 
@@ -19,10 +19,10 @@ from models.exercise.codec import (
 from pipelines.exercise.calibration import (
     Calibrations,
     calibrations_from_manifest,
-    learned_calibrations,
+    learn_calibrations,
 )
-from pipelines.exercise.everybody import Everybody, statistics_version
-from pipelines.exercise.gate import Trial, setback
+from pipelines.exercise.gate import UserTrial, regression_reason
+from pipelines.exercise.global_fit import VersionedGlobalModel, statistics_version
 from pipelines.exercise.manifest import golden
 from pipelines.exercise.promotion import ModelCandidate, rung_shares
 from pipelines.lifecycle.environment import environment
@@ -37,107 +37,114 @@ from store.models import Models, StoredModel
 
 FAMILY = "exercise"
 STATISTICS = "exercise-statistics"
-SUMS = "sums"  # the discriminant of everybody's sums
-LEAST_MEMBERS = 2  # one alone, taken out, leaves nothing to ask
-REDUCED = "iterative-reduce"  # what `exercise-averaged` averages
+SUMS = "sums"  # recipe: a discriminant of the members' sums
+MIN_MEMBERS = 2  # a model of one member cannot be evaluated without that member
+REDUCED = "iterative-reduce"  # recipe: the average of `exercise-averaged`
 WAITS = "promoted for users' models; people without one are served by what is averaged"
 
 
-def read_everybody(database: Database) -> dict[InputLayout, Everybody]:
-    """The global models that serve now; their members are not taken out again."""
+def read_global_models(database: Database) -> dict[InputLayout, VersionedGlobalModel]:
+    """The serving global models, by layout; their members are not known any more."""
     return asyncio.run(_read(database))
 
 
 def read_calibrations(database: Database) -> dict[InputLayout, Calibrations]:
-    """What the last whole run learned about how far models are trusted, by layout."""
+    """The calibrations that the last full run learned, by layout."""
     return asyncio.run(_read_calibrations(database))
 
 
-def objection(
+def refusal_reason(
     shares: Mapping[str, Mapping[str, float | int]],
-    strangers: Sequence[Trial],
+    unseen: Sequence[UserTrial],
     margin: float,
     members: int,
 ) -> str:
     """Why a global model may not serve, "" when it may.
 
-    On late sets of people who were taken out of it, it must beat always naming the exercise that
-    the person did most often. On later sets of people who are in neither model, it must not be
-    worse than what serves now.
+    On late sets of its members, each evaluated without their own sets in it, it must beat always
+    naming the member's most frequent exercise. On later sets of users who are in neither model, it
+    must not be worse than the one that serves now.
 
     Args:
         shares: of the members' rungs.
-        strangers: trials of people who are in neither.
+        unseen: trials of the users who are in neither model.
         margin: how much worse it may be, as a share of sets.
-        members: how many people it was learned from.
+        members: how many users it was learned from.
     """
-    if members < LEAST_MEMBERS:
-        return f"{members} of {LEAST_MEMBERS} people: each is asked about without what he gave"
+    if members < MIN_MEMBERS:
+        return f"{members} of {MIN_MEMBERS} people: each is asked about without what he gave"
     if "everybody" not in shares:
         return "no later set of a member to judge by"
     right, most = shares["everybody"]["sets_right"], shares["majority"]["sets_right"]
     if right <= most:
         return f"right in {right} of sets, the most frequent in {most}"
-    worse = setback(strangers, margin)
-    return f"of people in neither {worse}" if worse else ""
+    regression = regression_reason(unseen, margin)
+    return f"of people in neither {regression}" if regression else ""
 
 
-def strangers_of(challengers: Iterable[ModelCandidate], layout: InputLayout) -> list[Trial]:
-    """What the new global model and the one that serves answered about people in neither."""
-    asked = (one for one in challengers if one.model_id == layout and one.hits.get("former"))
+def unseen_user_trials(
+    candidates: Iterable[ModelCandidate], layout: InputLayout
+) -> list[UserTrial]:
+    """Hits of the new and of the serving global model on the users who are in neither."""
     return [
-        Trial(str(one.user_id), one.labelled_sets, one.hits["everybody"], one.hits["former"], {})
-        for one in asked
+        UserTrial(str(c.user_id), c.labelled_sets, c.hits["everybody"], c.hits["former"], {})
+        for c in candidates
+        if c.model_id == layout and c.hits.get("former")
     ]
 
 
-def store_everybody(
+def store_global_models(
     database: Database,
-    everybody: Mapping[InputLayout, Everybody],
-    challengers: list[ModelCandidate],
+    models: Mapping[InputLayout, VersionedGlobalModel],
+    candidates: list[ModelCandidate],
     *,
     margin: float,
     run_id: UUID,
     at: datetime,
 ) -> dict[str, str]:
-    """Keep the global models of a run and let those serve that may; layout to what became of it."""
-    outcome: dict[str, str] = {}
-    for layout, one in everybody.items():
-        members = [c for c in challengers if c.model_id == layout and str(c.user_id) in one.members]
+    """Store the global models of a run and promote those that pass; the outcome of each layout."""
+    outcomes: dict[str, str] = {}
+    for layout, model in models.items():
+        members = [
+            c for c in candidates if c.model_id == layout and str(c.user_id) in model.members
+        ]
         shares = rung_shares(members)
-        strangers = strangers_of(challengers, layout)
-        reason = objection(shares, strangers, margin, len(one.members))
-        held = [c.held for c in sorted(members, key=lambda c: str(c.user_id)) if c.held]
-        later = learned_calibrations(held, one.calibrations)
+        unseen = unseen_user_trials(candidates, layout)
+        reason = refusal_reason(shares, unseen, margin, len(model.members))
+        by_user = sorted(members, key=lambda c: str(c.user_id))
+        scores = [c.held_out for c in by_user if c.held_out]
+        next_calibrations = learn_calibrations(scores, model.calibrations)
         serve = () if reason else (FAMILY, STATISTICS)
-        if not reason and asyncio.run(_averaged_beside(database, layout, one)):
-            serve, reason = (STATISTICS,), WAITS  # held-out people have judged both
-        kept_back = asyncio.run(_store(database, layout, one, shares, later, run_id, at, serve))
-        outcome[layout] = kept_back or reason or "promoted"
-    return outcome
+        if not reason and asyncio.run(_averaged_beside(database, layout, model)):
+            serve, reason = (STATISTICS,), WAITS  # they were compared on held-out users
+        taken_back = asyncio.run(
+            _store(database, layout, model, shares, next_calibrations, run_id, at, serve)
+        )
+        outcomes[layout] = taken_back or reason or "promoted"
+    return outcomes
 
 
 def promote_global(
     database: Database,
     layout: InputLayout,
     content: bytes,
-    said: Mapping[str, object],
+    details: Mapping[str, object],
     *,
     run_id: UUID,
     at: datetime,
 ) -> str:
-    """Let a global model serve people without one of their own; no change where it does already.
+    """Let a global model serve users without one of their own; no change where it does already.
 
     Args:
         database: where models are.
         layout: of its input.
         content: of `models.exercise.codec`.
-        said: what its manifest says beside what every one does.
+        details: more entries of its manifest.
         run_id: of the run that judged it.
         at: now.
 
     Returns:
-        why it does not serve, "" where it does: somebody took it back (see `move_pointer`).
+        why it does not serve, because it was taken back (see `move_pointer`); "" where it does.
     """
     labels = list(from_bytes(content).labels)
     manifest = {
@@ -145,54 +152,60 @@ def promote_global(
         "labels": labels,
         "trained_until": at.isoformat(),
         "environment": environment(),
-        **said,
+        **details,
     }
-    return asyncio.run(_keep(database, layout, FAMILY, content, manifest, run_id, at, serve=True))
+    return asyncio.run(_put(database, layout, FAMILY, content, manifest, run_id, at, serve=True))
 
 
-def promote_sums(
-    database: Database, layout: InputLayout, one: Everybody, *, run_id: UUID, at: datetime
+def promote_summed(
+    database: Database,
+    layout: InputLayout,
+    model: VersionedGlobalModel,
+    *,
+    run_id: UUID,
+    at: datetime,
 ) -> str:
-    """Let the stored discriminant of everybody's sums serve again; returns as `promote_global`."""
-    sha256 = hashlib.sha256(to_bytes(one.learned.model)).digest()
+    """Let the stored model of the members' sums serve again; returns as `promote_global`."""
+    sha256 = hashlib.sha256(to_bytes(model.learned.model)).digest()
     return asyncio.run(_point(database, layout, FAMILY, sha256, run_id, at))
 
 
 async def _store(
     database: Database,
     layout: InputLayout,
-    one: Everybody,
+    model: VersionedGlobalModel,
     shares: Mapping[str, object],
-    later: Calibrations,
+    next_calibrations: Calibrations,
     run_id: UUID,
     at: datetime,
     serve: Collection[str],
 ) -> str:
+    """Store both rows, and promote those of `serve`; why one may not serve, "" where both may."""
     manifest = {
         "level": "global",
         "recipe": SUMS,
-        "labels": list(one.learned.model.labels),
-        "members": len(one.members),
-        "everybody": one.version,
-        "calibration": one.calibrations.as_manifest(),
-        "calibration_next": later.as_manifest(),
+        "labels": list(model.learned.model.labels),
+        "members": len(model.members),
+        "everybody": model.version,
+        "calibration": model.calibrations.as_manifest(),
+        "calibration_next": next_calibrations.as_manifest(),
         "trained_until": at.isoformat(),
         "environment": environment(),
         "metrics": shares,
     }
     contents = {
-        FAMILY: to_bytes(one.learned.model),
-        STATISTICS: global_to_bytes(one.learned),
+        FAMILY: to_bytes(model.learned.model),
+        STATISTICS: global_to_bytes(model.learned),
     }
-    kept_back = ""
+    taken_back = ""
     for family, content in contents.items():
-        served = family in serve
-        why = await _keep(database, layout, family, content, manifest, run_id, at, serve=served)
-        kept_back = kept_back or why
-    return kept_back
+        promoted = family in serve
+        reason = await _put(database, layout, family, content, manifest, run_id, at, serve=promoted)
+        taken_back = taken_back or reason
+    return taken_back
 
 
-async def _keep(
+async def _put(
     database: Database,
     layout: InputLayout,
     family: str,
@@ -203,13 +216,13 @@ async def _keep(
     *,
     serve: bool,
 ) -> str:
-    """Write a model, then let it serve if asked: bytes without a pointer harm nobody."""
+    """Store a model, and promote it if `serve`."""
     sha256 = hashlib.sha256(content).digest()
-    said = {**manifest, "sha256": sha256.hex()}
+    entry = {**manifest, "sha256": sha256.hex()}
     if family == FAMILY:
-        said["golden"] = golden(content)
+        entry["golden"] = golden(content)
     version = version_of(sha256)
-    model = StoredModel(GLOBAL_OWNER, layout, family, version, content, said, sha256, run_id, at)
+    model = StoredModel(GLOBAL_OWNER, layout, family, version, content, entry, sha256, run_id, at)
     await Models(database).put(model)
     return await _point(database, layout, family, sha256, run_id, at) if serve else ""
 
@@ -217,15 +230,15 @@ async def _keep(
 async def _point(
     database: Database, layout: InputLayout, family: str, sha256: bytes, run_id: UUID, at: datetime
 ) -> str:
-    """Move the pointer; why it must stay, "" where it need not."""
+    """Move the pointer; why it must stay, "" where it moves or leads there already."""
     version = version_of(sha256)
     challenger = Challenger(GLOBAL_OWNER, layout, family, version, sha256, run_id)
     status, reason = await move_pointer(Champions(database), challenger, at)
     return reason if status == TAKEN_BACK else ""
 
 
-async def recipe_that_serves(database: Database, layout: InputLayout) -> object:
-    """The recipe of the model that serves people without one of their own."""
+async def serving_recipe(database: Database, layout: InputLayout) -> object:
+    """The recipe of the model that serves users without one of their own."""
     champion = await Champions(database).serving(GLOBAL_OWNER, layout, FAMILY)
     if champion is None:
         return SUMS
@@ -234,12 +247,14 @@ async def recipe_that_serves(database: Database, layout: InputLayout) -> object:
     return (manifest or {}).get("recipe", SUMS)
 
 
-async def _averaged_beside(database: Database, layout: InputLayout, sums: Everybody) -> bool:
-    """Whether an averaged model serves that was judged beside these very sums, and can be read.
+async def _averaged_beside(
+    database: Database, layout: InputLayout, sums: VersionedGlobalModel
+) -> bool:
+    """Whether an averaged model serves that was compared with these sums, and can be decoded.
 
-    An averaged model that was judged beside other sums was learned from other sets: newcomers would
-    miss what was learned since, and an erased person would stay in it. It serves again when both
-    have been judged anew.
+    An averaged model that was compared with other sums was learned from other sets: new users would
+    miss what was learned since, and an erased user would stay in it. It may serve again when both
+    have been compared again.
     """
     champion = await Champions(database).serving(GLOBAL_OWNER, layout, FAMILY)
     if champion is None:
@@ -249,13 +264,13 @@ async def _averaged_beside(database: Database, layout: InputLayout, sums: Everyb
         from_bytes(stored.content)
     except (NoModel, BadModelBytes):
         return False
-    said = stored.manifest
-    return said.get("recipe") == REDUCED and said.get("everybody") == sums.version
+    manifest = stored.manifest
+    return manifest.get("recipe") == REDUCED and manifest.get("everybody") == sums.version
 
 
-async def _read(database: Database) -> dict[InputLayout, Everybody]:
+async def _read(database: Database) -> dict[InputLayout, VersionedGlobalModel]:
     """Global models that cannot be decoded, as after a change of features, are left out."""
-    found: dict[InputLayout, Everybody] = {}
+    models: dict[InputLayout, VersionedGlobalModel] = {}
     for layout, serving in (await global_pointers(database, STATISTICS)).items():
         stored = await Models(database).get(*serving.model_key)
         try:
@@ -263,13 +278,15 @@ async def _read(database: Database) -> dict[InputLayout, Everybody]:
         except BadModelBytes:
             continue
         calibrations = calibrations_from_manifest(stored.manifest.get("calibration"))
-        found[layout] = Everybody(learned, frozenset(), statistics_version(learned), calibrations)
-    return found
+        version = statistics_version(learned)
+        models[layout] = VersionedGlobalModel(learned, frozenset(), version, calibrations)
+    return models
 
 
 async def _read_calibrations(database: Database) -> dict[InputLayout, Calibrations]:
-    found: dict[InputLayout, Calibrations] = {}
+    calibrations: dict[InputLayout, Calibrations] = {}
     for layout, serving in (await global_pointers(database, STATISTICS)).items():
         manifest = await Models(database).manifest(*serving.model_key)
-        found[layout] = calibrations_from_manifest((manifest or {}).get("calibration_next"))
-    return found
+        entry = (manifest or {}).get("calibration_next")
+        calibrations[layout] = calibrations_from_manifest(entry)
+    return calibrations

@@ -7,29 +7,29 @@ from dataclasses import asdict
 from datetime import datetime, timedelta
 
 from models.exercise.examples import ExampleSettings
-from pipelines.exercise.everybody import Everybody, everybody_of
+from pipelines.exercise.global_fit import VersionedGlobalModel, fit_global_models
 from pipelines.exercise.global_models import (
     read_calibrations,
-    read_everybody,
-    store_everybody,
+    read_global_models,
+    store_global_models,
 )
 from pipelines.exercise.passes import global_sums
 from pipelines.exercise.prepared import Recipe
 from pipelines.exercise.promotion import ModelCandidate, promote, rung_shares, verdicts_of
 from pipelines.exercise.rows import FitContext
 from pipelines.exercise.unchanged import drop_unchanged
-from pipelines.exercise.users import LearnedUsers, as_it_serves, learn_users, named_recipe
+from pipelines.exercise.users import LearnedUsers, learn_users, named_recipe, relearn_unpromoted
 from pipelines.exercise.windows import WindowRecipe
 from pipelines.lifecycle.engines import engine_of
-from pipelines.lifecycle.job import EngineName, Job, opened_job, recorded_users, settle
+from pipelines.lifecycle.job import EngineName, Job, finish_run, open_job, recorded_users
 from pipelines.lifecycle.members import members_of
 from pipelines.lifecycle.pointers import read_global_incumbents
 from pipelines.lifecycle.runs import OVERLAP, Clock, Run, RunReport, server_time
 from pipelines.lifecycle.scope import (
-    AskedUsers,
     Scope,
-    everybody_due,
-    everybody_learned,
+    UserSelection,
+    full_run_due,
+    mark_full_run,
     scope_of,
     unfinished,
 )
@@ -45,7 +45,7 @@ FAMILY = "exercise"
 def train_exercise(
     config: Config,
     *,
-    users: AskedUsers = "all",
+    users: UserSelection = "all",
     cutoff_at: datetime | None = None,
     engine: EngineName = "spark",
     progress: Progress | None = None,
@@ -56,28 +56,28 @@ def train_exercise(
     Args:
         config: where Cassandra and Spark are.
         users: "all"; "changed" since the last run that went well; or these.
-        cutoff_at: sets from here on judge; None: the later part of each user's own sets.
+        cutoff_at: sets from this time on evaluate; None: the later part of each user's own sets.
         engine: spark, or local: the same functions in this process, the same bytes.
         progress: is told about every step.
         clock: the server's time.
 
     Raises:
         LeaseHeld: another run of the family is under way.
-        DatabaseAway: Cassandra does not answer.
+        DatabaseUnavailable: Cassandra does not answer.
     """
     inputs = {"users": recorded_users(users), "cutoff_at": str(cutoff_at), "engine": engine}
-    with opened_job(config, FAMILY, inputs, engine=engine, progress=progress, clock=clock) as job:
+    with open_job(config, FAMILY, inputs, engine=engine, progress=progress, clock=clock) as job:
         recipe = recipe_of(config, cutoff_at)
         scope = _changed(job, recipe) if users == "changed" else _scope(job, users)
-        few = _learn(job, scope, recipe) if scope.keys else []
-        retire_users(job, few, scope.gone)
+        too_few = _learn(job, scope, recipe) if scope.keys else []
+        retire_users(job, too_few, scope.orphaned)
         job.run.metrics["people"] = people_of(job.run.outcomes)
-        settle(job, users)
+        finish_run(job, users)
     return job.run.report()
 
 
 def recipe_of(config: Config, cutoff_at: datetime | None = None) -> Recipe:
-    """The settings' recipe; the global model completes its name."""
+    """The recipe of the settings; `named_recipe` adds its name."""
     settings = config.training
     return Recipe(
         name="",
@@ -91,27 +91,27 @@ def recipe_of(config: Config, cutoff_at: datetime | None = None) -> Recipe:
     )
 
 
-def _scope(job: Job, users: AskedUsers) -> Scope:
+def _scope(job: Job, users: UserSelection) -> Scope:
     return scope_of(job.database, FAMILY, users, job.run.started_at)
 
 
 def _changed(job: Job, recipe: Recipe) -> Scope:
-    """Who changed since the last run; everybody when the global model is due.
+    """Users with changes since the last run; all users when the global model is due.
 
-    It is due when it was never tried; when its days are over and sets have changed since; and,
-    while no global model serves, whenever there is something new.
+    It is due before the first full run; when that was too many days ago and sets have changed
+    since; and, while no global model serves, whenever a set is new.
     """
     after = timedelta(days=job.config.training.everybody_days)
-    if everybody_due(job.database, FAMILY, job.run.started_at, after):
+    if full_run_due(job.database, FAMILY, job.run.started_at, after):
         return _scope(job, "all")
     scope = _scope(job, "changed")
     if scope.whole:
         return scope
-    everybody = read_everybody(job.database)
-    named = named_recipe(recipe, everybody)
+    global_models = read_global_models(job.database)
+    named = named_recipe(recipe, global_models)
     scope = drop_unchanged(job.database, FAMILY, scope, named.newest_sets, named.name)
-    known = unfinished(job.database, FAMILY)
-    if not everybody and any(user not in known for user, _ in scope.keys):
+    retried = unfinished(job.database, FAMILY)
+    if not global_models and any(user not in retried for user, _ in scope.keys):
         return _scope(job, "all")
     return scope
 
@@ -119,57 +119,59 @@ def _changed(job: Job, recipe: Recipe) -> Scope:
 def _learn(job: Job, scope: Scope, recipe: Recipe) -> list[UserOutcome]:
     """Global model, users' models, gate, pointers; the outcomes of users with too few sets."""
     run = job.run
-    everybody = {} if scope.whole else read_everybody(job.database)
+    global_models = {} if scope.whole else read_global_models(job.database)
     if scope.whole:
         with run.step("global"):
             members = members_of(scope.keys, recipe.windows.seed)
             rows = global_sums(engine_of(job), members, recipe, run)
-            everybody = everybody_of(rows, read_calibrations(job.database))
+            global_models = fit_global_models(rows, read_calibrations(job.database))
     former = asyncio.run(read_global_incumbents(job.database, FAMILY)) if scope.whole else {}
-    found = learn_users(
-        job, scope, FitContext(named_recipe(recipe, everybody), everybody, {}, former)
-    )
+    context = FitContext(named_recipe(recipe, global_models), global_models, {}, former)
+    learned = learn_users(job, scope, context)
     run.require_lease()
     if scope.whole:
-        _let_everybody_serve(job, found.candidates, everybody)
-        found = as_it_serves(job, scope, recipe, everybody, found)
+        _promote_global_models(job, learned.candidates, global_models)
+        learned = relearn_unpromoted(job, scope, recipe, global_models, learned)
         run.require_lease()
-    _note(run, found)
+    _record(run, learned)
     with run.step("promotion"):
-        _promote(job, found.candidates)
+        _promote_users(job, learned.candidates)
     if scope.whole:
-        began = run.started_at
-        everybody_learned(job.database, FAMILY, run.run_id, began - OVERLAP, began)
-    return [outcome_of(row) for row in found.without if row["status"] == "not-learned"]
+        started_at = run.started_at
+        mark_full_run(job.database, FAMILY, run.run_id, started_at - OVERLAP, started_at)
+    return [outcome_of(row) for row in learned.without_model if row["status"] == "not-learned"]
 
 
-def _note(run: Run, found: LearnedUsers) -> None:
-    """Count what was read, and note the users who failed, with reasons."""
-    run.counts["sets"] += found.sets
-    run.add_outcomes([outcome_of(row) for row in found.without if row["status"] == "failed"])
+def _record(run: Run, learned: LearnedUsers) -> None:
+    """Count what was read, and record the users who failed, with reasons."""
+    run.counts["sets"] += learned.sets
+    failed = [row for row in learned.without_model if row["status"] == "failed"]
+    run.add_outcomes([outcome_of(row) for row in failed])
 
 
 def people_of(outcomes: Sequence[UserOutcome]) -> dict[str, int]:
-    """How many people have each status; a run's counts are of models.
+    """How many users have each status; a run's counts are of models.
 
-    Somebody whose watch records rotation has two models: with it, and of acceleration alone.
+    A user whose watch records rotation has two models: with it, and of acceleration alone.
 
     >>> from uuid import UUID
     >>> both = [UserOutcome(UUID(int=7), m, "promoted", "", "", "{}") for m in ("acc3", "acc6")]
     >>> people_of(both)
     {'promoted': 1}
     """
-    who = {(one.status, one.user_id) for one in outcomes}
-    return dict(sorted(Counter(status for status, _ in who).items()))
+    users = {(outcome.status, outcome.user_id) for outcome in outcomes}
+    return dict(sorted(Counter(status for status, _ in users).items()))
 
 
-def _let_everybody_serve(
-    job: Job, candidates: Sequence[ModelCandidate], everybody: Mapping[InputLayout, Everybody]
+def _promote_global_models(
+    job: Job,
+    candidates: Sequence[ModelCandidate],
+    models: Mapping[InputLayout, VersionedGlobalModel],
 ) -> None:
-    """Judge the new global models by their answers about members who were taken out of them."""
-    job.run.metrics["global"] = store_everybody(
+    """Store the new global models, and promote those that pass."""
+    job.run.metrics["global"] = store_global_models(
         job.database,
-        everybody,
+        models,
         list(candidates),
         margin=job.config.training.gate_margin,
         run_id=job.run.run_id,
@@ -177,8 +179,8 @@ def _let_everybody_serve(
     )
 
 
-def _promote(job: Job, candidates: Sequence[ModelCandidate]) -> None:
-    """Judge the recipe per stratum, hear the users' vetoes, move the pointers."""
+def _promote_users(job: Job, candidates: Sequence[ModelCandidate]) -> None:
+    """Judge the recipe per stratum, apply users' vetoes, move the pointers."""
     run = job.run
     verdicts = verdicts_of(candidates, job.config.training.gate_margin)
     run.add_outcomes(
@@ -186,10 +188,10 @@ def _promote(job: Job, candidates: Sequence[ModelCandidate]) -> None:
             job.database, candidates, verdicts, family=FAMILY, run_id=run.run_id, at=server_time()
         )
     )
-    # With rotation, if anybody has it.
-    best = ACC6 if any(one.model_id == ACC6 for one in candidates) else ACC3
-    run.metrics["rungs"] = rung_shares([one for one in candidates if one.model_id == best])
-    run.metrics["rungs_alone"] = rung_shares([one for one in candidates if one.model_id != best])
+    # the layout with rotation, if any user has it
+    best = ACC6 if any(c.model_id == ACC6 for c in candidates) else ACC3
+    run.metrics["rungs"] = rung_shares([c for c in candidates if c.model_id == best])
+    run.metrics["rungs_alone"] = rung_shares([c for c in candidates if c.model_id != best])
     run.metrics["strata"] = {name: asdict(verdict) for name, verdict in verdicts.items()}
     if verdicts and not any(verdict.passes for verdict in verdicts.values()):
         run.status = "refused"

@@ -1,4 +1,4 @@
-"""Stores windows that a run has computed in the rows of their sets, for the next training."""
+"""Stores the windows that a run has computed in the rows of their sets, for later runs."""
 
 import asyncio
 from datetime import datetime
@@ -7,31 +7,31 @@ from uuid import UUID
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as f
 
-from pipelines.exercise.windows import KEPT_S, keep_s
+from pipelines.exercise.windows import KEPT_S, ttl_s
 from pipelines.keys import Row
 from pipelines.lifecycle.runs import Run
 from pipelines.spark.tables import append
-from schemas.layout import LABELLED_S
+from schemas.layout import LABELLED_TTL_S
 from store.database import Database
 from store.training import StoredWindows, TrainingSets
 
 
-class KeepWindows:
+class WindowWriter:
     """Stores windows beside their sets, with the set's revision as the time of the write.
 
-    A set that is deleted meanwhile takes its windows along: the deletion is newer.
+    If the set is deleted meanwhile its windows are deleted as well: the deletion is newer.
     """
 
-    heavy = ("fresh",)
+    large_columns = ("fresh",)
 
-    def from_frame(self, learned: DataFrame, keyspace: str, run: Run) -> None:
+    def write_frame(self, learned: DataFrame, keyspace: str, run: Run) -> None:
         """Write the windows of a frame from the executors."""
         fresh = learned.select("user_id", "model_id", f.inline("fresh"))
-        fresh = fresh.withColumn("keep_s", keep_s_of(f.col("revision"), run.started_at))
-        kept = fresh.where("keep_s > 0")
-        append(kept, keyspace, "labelled_sets", writetime="revision", ttl="keep_s")
+        fresh = fresh.withColumn("ttl_s", keep_s_of(f.col("revision"), run.started_at))
+        kept = fresh.where("ttl_s > 0")
+        append(kept, keyspace, "labelled_sets", writetime="revision", ttl="ttl_s")
 
-    def from_row(self, row: Row, database: Database, run: Run) -> None:
+    def write_row(self, row: Row, database: Database, run: Run) -> None:
         """Write the windows of one row."""
         if row.get("fresh"):
             kept = windows_of(row, run.started_at)
@@ -39,20 +39,23 @@ class KeepWindows:
             asyncio.run(TrainingSets(database).keep(*key, kept))
 
 
-KEPT_WINDOWS = KeepWindows()
+WINDOW_WRITER = WindowWriter()
 
 
 def windows_of(row: Row, at: datetime) -> list[StoredWindows]:
-    """The windows in a learned row, to be stored for the next run; `at` is this run's begin."""
+    """The windows in a learned row that are to be stored; `at` is the start of the run."""
     return [
         StoredWindows(
-            UUID(one["set_id"]), one["revision"], one["features"], keep_s(one["revision"], at)
+            UUID(fresh["set_id"]),
+            fresh["revision"],
+            fresh["features"],
+            ttl_s(fresh["revision"], at),
         )
-        for one in row["fresh"]
+        for fresh in row["fresh"]
     ]
 
 
 def keep_s_of(revision: Column, now: datetime) -> Column:
-    """`keep_s` of a column of revisions."""
+    """`ttl_s` of a column of revisions."""
     age_s = (f.lit(now.timestamp()) - revision / 1e6).cast("int")
-    return f.least(f.lit(KEPT_S), f.lit(LABELLED_S) - age_s)
+    return f.least(f.lit(KEPT_S), f.lit(LABELLED_TTL_S) - age_s)

@@ -9,7 +9,7 @@ from datetime import datetime
 import pyarrow as pa
 
 from models.exercise.time_split import split_in_time
-from schemas.names import one_spelling
+from schemas.names import normalised_name
 
 COLUMNS = (
     "user_id",
@@ -30,7 +30,7 @@ class LabelledRow:
 
     Attributes:
         samples: a packed recording.
-        features: its windows as an earlier run kept them, None where none did.
+        features: its windows as an earlier run stored them, None where none did.
     """
 
     set_id: str
@@ -46,7 +46,7 @@ def labelled_sets(table: pa.Table) -> list[LabelledRow]:
     """The rows of one partition, oldest first: the order of sums decides their last bits."""
     rows = table.select(COLUMNS[2:]).to_pylist()
     sets = (LabelledRow(**row) for row in rows)
-    return sorted((replace(one, exercise=one_spelling(one.exercise)) for one in sets), key=_age)
+    return sorted((replace(one, exercise=normalised_name(one.exercise)) for one in sets), key=_age)
 
 
 def newest(sets: Sequence[LabelledRow], of_each: int) -> list[LabelledRow]:
@@ -61,7 +61,7 @@ def newest(sets: Sequence[LabelledRow], of_each: int) -> list[LabelledRow]:
 
 
 def digest(sets: Iterable[LabelledRow], recipe: str) -> str:
-    """The digest of what a model was learned from: the same digest, the same model.
+    """The digest of a model's training data and recipe: equal digests mean equal models.
 
     Args:
         sets: in any order.

@@ -1,9 +1,9 @@
 """One user's exercise model from their labelled sets. Pure: no Spark, no database, no clock.
 
 The same function runs on Spark's executors, on one machine (`--engine local`) and in tests. The
-model that ships is learned from *all* sets. The one that is judged is learned from the early sets
-only and asked about the late ones. Both come from the same statistics, so that judging costs one
-more solve.
+model that ships is learned from *all* sets. The one that is evaluated is learned from the early
+sets only and scored on the late ones. Both come from the same statistics, so that evaluation costs
+one more solve.
 """
 
 import hashlib
@@ -19,21 +19,27 @@ from models.exercise.model import ExerciseModel
 from models.exercise.quantised_statistics import cap_seconds, framed_statistics, statistics_of_sets
 from models.exercise.statistics import Frame, Statistics
 from models.exercise.user_calibration import calibrate_for_user
-from pipelines.exercise.calibration import answers_of, held_answers
-from pipelines.exercise.judging import Hits, SetWithWindows, ask, askable, majority
+from pipelines.exercise.calibration import held_out_scores, scores_of_sets
+from pipelines.exercise.evaluation import (
+    Hits,
+    SetWithWindows,
+    evaluation_sets,
+    hits_of,
+    majority_hits,
+)
 from pipelines.exercise.labelled import LabelledRow, digest, newest
 from pipelines.exercise.prepared import PreparedSets, Recipe, TimeSplit, named_windows, prepare_sets
-from pipelines.exercise.windows import Fresh, windowed
+from pipelines.exercise.windows import FreshWindows, find_windows
 from pipelines.lifecycle.threads import one_blas_thread
 from schemas.errors import NotEnoughLabels
 from schemas.inputs import InputLayout
 
-JUDGED = FitSettings(low_rate=False)  # by windows that are kept, which say nothing of a rate
+EVALUATION_FIT = FitSettings(low_rate=False)  # stored windows do not tell their sampling rate
 
 
 @dataclass(frozen=True, slots=True)
 class Incumbent:
-    """A model that serves now, and up to when it had learned."""
+    """A serving model, and the time of the newest set that it was learned from."""
 
     model: ExerciseModel
     trained_until: datetime
@@ -41,22 +47,22 @@ class Incumbent:
 
 @dataclass(frozen=True, slots=True)
 class LearnedModel:
-    """A user's new model and how it was judged.
+    """A user's new model and its evaluation.
 
     Attributes:
         content: bytes of the model.
         labels: the exercises that it knows.
         data_digest: of the sets and the recipe it was learned from.
-        trained_until: begin of the newest set in it.
+        trained_until: start of the newest set in it.
         sets: number of sets read.
         seconds: of movement in them, in windows.
-        own, everybody, incumbent, former, majority: each rung's answers to late sets. `everybody`
-            was learned without this person; `former` is the global model before it, and is asked
-            only about people whom neither was learned from.
-        fresh: windows that the next run may find again.
-        held: the answers of `everybody` and `own`, for calibration; b"" of users who are not
-            members.
-        lacking: which sets are missing to judge it by, "" where none are.
+        own, everybody, incumbent, former, majority: each rung's hits on late sets. `everybody` is
+            the global model without this user; `former` is the global model that the run would
+            replace, evaluated only on users whom neither was learned from.
+        fresh: windows to be stored for the next run.
+        held_out: scores of `everybody` and `own` on late sets, for calibration; b"" of users who
+            are not members.
+        missing_sets: which sets the user lacks for an evaluation, "" where none.
     """
 
     content: bytes
@@ -70,9 +76,9 @@ class LearnedModel:
     incumbent: Hits
     former: Hits
     majority: Hits
-    fresh: tuple[Fresh, ...]
-    held: bytes
-    lacking: str
+    fresh: tuple[FreshWindows, ...]
+    held_out: bytes
+    missing_sets: str
 
     @property
     def sha256(self) -> bytes:
@@ -85,36 +91,37 @@ def learn_user(
     sets: Sequence[LabelledRow],
     model_id: InputLayout,
     recipe: Recipe,
-    everybody: GlobalModel | None = None,
+    global_model: GlobalModel | None = None,
     *,
-    in_everybody: bool = False,
+    is_member: bool = False,
     incumbent: Incumbent | None = None,
     former: Incumbent | None = None,
 ) -> LearnedModel:
-    """Learn and judge one user's model.
+    """Learn and evaluate one user's model.
 
     Args:
         sets: all labelled sets of the user in one layout, oldest first.
         model_id: the layout.
         recipe: shared by the run.
-        everybody: the global model; None before there is one.
-        in_everybody: whether these sets are in `everybody`; they are taken out before it is asked.
-        incumbent: scored on late sets that began after it had learned.
-        former: the global model that serves now, scored likewise where neither knows the user.
+        global_model: None before there is one.
+        is_member: whether these sets are in `global_model`; they are subtracted before it is
+            evaluated.
+        incumbent: the user's serving model, scored on late sets after its training data.
+        former: the global model that serves now, scored likewise on users who are not members.
 
     Raises:
         NotEnoughLabels: fewer than two exercises with enough movement.
         BadSamples: a stored recording does not decode.
     """
-    prepared = prepare_sets(sets, model_id, recipe, everybody)
-    common = everybody.prior if everybody else None
-    given = _given(prepared, recipe) if in_everybody else None
-    others, stranger = _without(everybody, given, model_id)
-    halves = prepared.split(recipe.cutoff_at)
-    judged, on_trial = _early_models(prepared, halves, others, common, model_id)
-    shipped = _shipped(prepared, on_trial, common, model_id)
-    asked = askable(halves.late, prepared.windows)
-    moved = [one.exercise for one in prepared.used if prepared.windows[one.set_id].rows]
+    prepared = prepare_sets(sets, model_id, recipe, global_model)
+    everybody = global_model.prior if global_model else None
+    given = _given_statistics(prepared, recipe) if is_member else None
+    others, others_model = _without_user(global_model, given, model_id)
+    split = prepared.split(recipe.cutoff_at)
+    evaluated, for_calibration = _early_models(prepared, split, others, everybody, model_id)
+    shipped = _shipped_model(prepared, for_calibration, everybody, model_id)
+    late = evaluation_sets(split.late, prepared.windows)
+    with_windows = [one.exercise for one in prepared.used if prepared.windows[one.set_id].rows]
     return LearnedModel(
         content=to_bytes(shipped),
         labels=shipped.labels,
@@ -123,110 +130,110 @@ def learn_user(
         sets=len(prepared.used),
         seconds=prepared.own.total_s,
         fresh=prepared.fresh,
-        held=held_answers(stranger, judged, asked) if in_everybody else b"",
-        lacking=missing_sets(moved),
-        own=ask(judged, asked),
-        everybody=ask(stranger, asked),
-        incumbent=_ask_incumbent(incumbent, asked),
-        former=_ask_incumbent(None if in_everybody else former, asked),
-        majority=majority(halves.early, asked),
+        held_out=held_out_scores(others_model, evaluated, late) if is_member else b"",
+        missing_sets=missing_sets(with_windows),
+        own=hits_of(evaluated, late),
+        everybody=hits_of(others_model, late),
+        incumbent=_incumbent_hits(incumbent, late),
+        former=_incumbent_hits(None if is_member else former, late),
+        majority=majority_hits(split.early, late),
     )
 
 
 @one_blas_thread()
-def give_to_everybody(
+def member_statistics(
     sets: Sequence[LabelledRow], model_id: InputLayout, recipe: Recipe
-) -> tuple[Statistics, tuple[Fresh, ...]]:
-    """What a user's sets give to the global model, and windows that may be found again.
+) -> tuple[Statistics, tuple[FreshWindows, ...]]:
+    """A member's statistics for the global model, and windows to be stored for the next pass.
 
     Raises:
         NotEnoughLabels: no set is as long as a window.
         BadSamples: a stored recording does not decode.
     """
-    used = newest(sets, recipe.everybody_sets)
-    found = windowed(used, model_id, recipe.windows)
-    return statistics_of_sets(
-        cap_seconds(named_windows(used, found.of), recipe.everybody_s)
-    ), found.fresh
+    used = newest(sets, recipe.member_sets)
+    found = find_windows(used, model_id, recipe.windows)
+    named = cap_seconds(named_windows(used, found.by_set), recipe.member_s)
+    return statistics_of_sets(named), found.fresh
 
 
-def _given(prepared: PreparedSets, recipe: Recipe) -> Statistics:
-    """Statistics that the user gave to the global model: all of them, where that is not much."""
-    all_named = named_windows(newest(prepared.used, recipe.everybody_sets), prepared.windows)
-    given = cap_seconds(all_named, recipe.everybody_s)
+def _given_statistics(prepared: PreparedSets, recipe: Recipe) -> Statistics:
+    """The part of the user's statistics that is in the global model; all, where nothing was cut."""
+    named = named_windows(newest(prepared.used, recipe.member_sets), prepared.windows)
+    given = cap_seconds(named, recipe.member_s)
     whole = len(given) == len(prepared.used)
-    if whole and all(one is own for one, own in zip(given, all_named, strict=True)):
+    if whole and all(cut is uncut for cut, uncut in zip(given, named, strict=True)):
         return prepared.own
     return framed_statistics(given, prepared.frame)
 
 
 def _early_models(
     prepared: PreparedSets,
-    halves: TimeSplit,
+    split: TimeSplit,
     others: PooledPrior | None,
-    common: PooledPrior | None,
+    everybody: PooledPrior | None,
     model_id: InputLayout,
 ) -> tuple[ExerciseModel | None, ExerciseModel | None]:
-    """The model that is judged, and the one that tells how far the shipped one is trusted.
+    """Two models of early sets: the one that is evaluated, and the one for calibration.
 
-    The first is learned without the late sets of `halves` and mixed with `others`, without this
-    user. The second is split and mixed as the model that ships: see `_shipped`. Where the two would
-    be the same, one is fitted for both.
+    The first is learned without the late sets of `split` and mixed with `others`, without this
+    user. The second is mixed as the model that ships: see `_shipped_model`. Where the two would be
+    the same, one is fitted for both.
     """
-    judged = _judged(halves, prepared.frame, others, model_id)
-    if halves is prepared.halves and others is common:
-        return judged, judged
-    return judged, _judged(prepared.halves, prepared.frame, common, model_id)
+    evaluated = _early_model(split, prepared.frame, others, model_id)
+    if split is prepared.by_share and others is everybody:
+        return evaluated, evaluated
+    return evaluated, _early_model(prepared.by_share, prepared.frame, everybody, model_id)
 
 
-def _judged(
-    halves: TimeSplit, frame: Frame, others: PooledPrior | None, model_id: InputLayout
+def _early_model(
+    split: TimeSplit, frame: Frame, others: PooledPrior | None, model_id: InputLayout
 ) -> ExerciseModel | None:
-    """The model of the early sets; None when they do not carry one."""
-    if halves.learned is None:
+    """The model of the early sets; None when they are too few for one."""
+    if split.learned is None:
         return None
     try:
-        return fit_framed_user(halves.learned, frame, others, JUDGED, model_id=model_id)
+        return fit_framed_user(split.learned, frame, others, EVALUATION_FIT, model_id=model_id)
     except NotEnoughLabels:
         return None
 
 
-def _shipped(
+def _shipped_model(
     prepared: PreparedSets,
-    on_trial: ExerciseModel | None,
-    common: PooledPrior | None,
+    for_calibration: ExerciseModel | None,
+    everybody: PooledPrior | None,
     model_id: InputLayout,
 ) -> ExerciseModel:
-    """The model of all sets, calibrated by how one of the early sets did on the late ones.
+    """The model of all sets, calibrated by how a model of the early sets does on the late ones.
 
-    Both are mixed with everybody, and the trial splits the sets by share. So neither the judges nor
-    the cut-off date of a run change the bytes of what ships.
+    Both are mixed with everybody's statistics, and for calibration sets are split by share. So
+    neither membership nor the cut-off date of a run changes the bytes of the model.
     """
-    model = fit_framed_user(prepared.own, prepared.frame, common, model_id=model_id)
-    trial = answers_of(on_trial, askable(prepared.halves.late, prepared.windows))
-    return replace(model, calibration=calibrate_for_user(model.calibration, trial))
+    model = fit_framed_user(prepared.own, prepared.frame, everybody, model_id=model_id)
+    late = evaluation_sets(prepared.by_share.late, prepared.windows)
+    scores = scores_of_sets(for_calibration, late)
+    return replace(model, calibration=calibrate_for_user(model.calibration, scores))
 
 
-def _without(
-    everybody: GlobalModel | None, given: Statistics | None, model_id: InputLayout
+def _without_user(
+    global_model: GlobalModel | None, given: Statistics | None, model_id: InputLayout
 ) -> tuple[PooledPrior | None, ExerciseModel | None]:
-    """Everybody without what this user gave, and their model; None when nobody is left."""
-    if everybody is None or given is None:
-        return (everybody.prior, everybody.model) if everybody else (None, None)
-    rest = everybody.prior - given
+    """The global statistics without this user's, and their model; None when nothing is left."""
+    if global_model is None or given is None:
+        return (global_model.prior, global_model.model) if global_model else (None, None)
+    rest = global_model.prior - given
     try:
-        calibration = everybody.model.calibration
+        calibration = global_model.model.calibration
         model = fit_framed_global(
-            rest.statistics, rest.frame, JUDGED, model_id=model_id, calibration=calibration
+            rest.statistics, rest.frame, EVALUATION_FIT, model_id=model_id, calibration=calibration
         )
     except NotEnoughLabels:
         return None, None
     return rest, model
 
 
-def _ask_incumbent(incumbent: Incumbent | None, asked: Sequence[SetWithWindows]) -> Hits:
-    """The answers of the model that serves now, about sets after its newest one."""
+def _incumbent_hits(incumbent: Incumbent | None, late: Sequence[SetWithWindows]) -> Hits:
+    """The hits of a serving model on sets after its training data."""
     if incumbent is None:
-        return ask(None, ())
+        return hits_of(None, ())
     since = incumbent.trained_until
-    return ask(incumbent.model, [pair for pair in asked if pair[0].started_at > since])
+    return hits_of(incumbent.model, [pair for pair in late if pair[0].started_at > since])

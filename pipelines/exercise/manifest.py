@@ -1,4 +1,4 @@
-"""What a stored model says about itself: a record with provenance, as JSON. Pure."""
+"""The manifest of a stored model: provenance and metrics, as JSON. Pure."""
 
 import json
 
@@ -6,7 +6,7 @@ import numpy as np
 
 from models.exercise.codec import from_bytes, golden_vectors
 from models.exercise.features import FEATURES_VERSION
-from pipelines.exercise.judging import Hits
+from pipelines.exercise.evaluation import Hits
 from pipelines.exercise.learner import LearnedModel
 from pipelines.exercise.prepared import Recipe
 from pipelines.lifecycle.environment import environment
@@ -15,7 +15,7 @@ CODE_VERSION = "exercise-8"
 
 
 def manifest(learned: LearnedModel, recipe: Recipe, calibrated: str) -> str:
-    """The manifest of a user's model; `calibrated` names what its probabilities were learned on."""
+    """The manifest of a user's model; `calibrated` names the data of its calibration."""
     return json.dumps(
         {
             "level": "user",
@@ -44,7 +44,7 @@ def manifest(learned: LearnedModel, recipe: Recipe, calibrated: str) -> str:
 
 
 def shares(hits: Hits) -> dict[str, float | int] | None:
-    """Counts and shares of a rung's answers to late sets; None where it was not asked."""
+    """Counts and shares of a rung's hits on late sets; None where it was not evaluated."""
     if not hits.sets:
         return None
     right = sum(hits.sets.values())
@@ -57,7 +57,7 @@ def shares(hits: Hits) -> dict[str, float | int] | None:
 
 
 def golden(content: bytes) -> dict[str, list[list[float]]]:
-    """One input, a row of raw features, and what the model makes of it."""
+    """A golden vector: one row of raw features, and the model's output for it."""
     vectors = golden_vectors(from_bytes(content), 1)
     return {
         name: [[float(str(value)) for value in row] for row in np.atleast_2d(values)]
@@ -65,11 +65,11 @@ def golden(content: bytes) -> dict[str, list[list[float]]]:
     }
 
 
-def recipe_name(recipe: Recipe, everybody_version: str) -> str:
-    """Everything beside the sets that decides a model's bytes; the date that judges does not."""
+def recipe_name(recipe: Recipe, global_version: str) -> str:
+    """Everything besides the sets that decides a model's bytes; the cut-off date does not."""
     return (
         f"{CODE_VERSION} {recipe.windows.name} newest_sets={recipe.newest_sets} "
-        f"everybody_sets={recipe.everybody_sets} everybody_s={recipe.everybody_s:g} "
+        f"everybody_sets={recipe.member_sets} everybody_s={recipe.member_s:g} "
         f"trusted_from={recipe.cutoff_share:g} "
-        f"everybody={everybody_version or 'none'}"
+        f"everybody={global_version or 'none'}"
     )

@@ -1,4 +1,4 @@
-"""The exercise job's two passes over labelled sets: sums for everybody, then each user's model."""
+"""The exercise job's two passes over labelled sets: sums for the global model, users' models."""
 
 import asyncio
 from collections.abc import Sequence
@@ -6,26 +6,31 @@ from functools import partial
 
 import pyarrow as pa
 
-from pipelines.exercise.everybody import GIVEN, portion_rows, portions_of, portions_whole
-from pipelines.exercise.kept_windows import KEPT_WINDOWS
+from pipelines.exercise.global_fit import (
+    MEMBER_SUMS,
+    portion_rows,
+    portions_of,
+    require_whole_portions,
+)
+from pipelines.exercise.kept_windows import WINDOW_WRITER
 from pipelines.exercise.labelled import COLUMNS
 from pipelines.exercise.prepared import Recipe
 from pipelines.exercise.rows import LEARNED, FitContext, learned_row
 from pipelines.keys import Row, UserKey
 from pipelines.lifecycle.engines import Engine, Partitions, Pass
 from pipelines.lifecycle.runs import Run
-from pipelines.lifecycle.user_models import USER_MODELS
+from pipelines.lifecycle.user_models import USER_MODEL_WRITER
 from store.database import Database
 from store.training import TrainingSet, TrainingSets
 
 
 def read_partition(database: Database, key: UserKey) -> pa.Table:
-    """A user's labelled sets as Spark would hand them over."""
+    """A user's labelled sets, in the form in which Spark hands them over."""
     return partition_of(asyncio.run(TrainingSets(database).read(*key)), key)
 
 
 def partition_of(sets: Sequence[TrainingSet], key: UserKey) -> pa.Table:
-    """Rows of a partition as Spark would hand them over."""
+    """Rows of a partition, in the form in which Spark hands them over."""
     rows = [
         {"user_id": str(key[0]), "model_id": key[1], **one._asdict(), "set_id": str(one.set_id)}
         for one in sets
@@ -37,26 +42,26 @@ LABELLED_SETS = Partitions("labelled_sets", COLUMNS, read_partition)
 
 
 def global_sums(engine: Engine, keys: Sequence[UserKey], recipe: Recipe, run: Run) -> list[Row]:
-    """What users give to the global model; their windows are there for the next pass.
+    """Sum the members' statistics, and store their windows for the next pass.
 
     Returns:
-        rows of `GIVEN` without their windows, in no particular order.
+        rows of `MEMBER_SUMS` without the windows, in no particular order.
 
     Raises:
-        SpanBroken: Spark summed up something else than portions.
+        SpanBroken: Spark summed something else than whole portions.
     """
     portions = portions_of(keys)
-    rows = engine.portions(portions, sums_pass(recipe), run)
-    portions_whole(rows, portions)
+    rows = engine.learn_portions(portions, sums_pass(recipe), run)
+    require_whole_portions(rows, portions)
     return rows
 
 
 def sums_pass(recipe: Recipe) -> Pass:
-    """Portions of users to their sums."""
-    return Pass(LABELLED_SETS, partial(portion_rows, recipe=recipe), GIVEN, (KEPT_WINDOWS,))
+    """The pass from portions of members to their sums."""
+    return Pass(LABELLED_SETS, partial(portion_rows, recipe=recipe), MEMBER_SUMS, (WINDOW_WRITER,))
 
 
-def learning_pass(lesson: FitContext) -> Pass:
-    """A user and layout to a model, or to the reason why there is none."""
-    task = partial(learned_row, lesson=lesson)
-    return Pass(LABELLED_SETS, task, LEARNED, (USER_MODELS, KEPT_WINDOWS))
+def learning_pass(context: FitContext) -> Pass:
+    """The pass from a user's sets in a layout to a model, or the reason why there is none."""
+    task = partial(learned_row, context=context)
+    return Pass(LABELLED_SETS, task, LEARNED, (USER_MODEL_WRITER, WINDOW_WRITER))

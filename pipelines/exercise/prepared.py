@@ -1,4 +1,4 @@
-"""A user's labelled sets as windows and their sums: what the exercise family's fits read. Pure."""
+"""A user's labelled sets as windows and sufficient statistics, the input of the fits. Pure."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,30 +13,30 @@ from models.exercise.quantised_statistics import (
 )
 from models.exercise.statistics import Frame, Statistics, frame_of, total
 from pipelines.exercise.labelled import LabelledRow, newest, split_at, split_share
-from pipelines.exercise.windows import Fresh, WindowRecipe, windowed
+from pipelines.exercise.windows import FreshWindows, WindowRecipe, find_windows
 from schemas.errors import NotEnoughLabels
 from schemas.inputs import InputLayout
 
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """What all users of a run share.
+    """The settings that all users of a run share.
 
     Attributes:
-        name: names everything that decides the bytes beside the sets.
+        name: names everything besides the sets that decides a model's bytes.
         newest_sets: sets of each exercise that are read.
-        everybody_sets: sets of each exercise that a person gives to the global model.
-        everybody_s: seconds of each exercise that these count for at most, so that long sets of one
-            person, under whatever names, do not outweigh everybody else's.
-        cutoff_at: sets from here on are late; None: the last part of each exercise's sets.
+        member_sets: sets of each exercise that a member gives to the global model.
+        member_s: seconds of each exercise that these count for at most, so that long sets of one
+            member do not outweigh everybody else's.
+        cutoff_at: sets from this time on are late; None: the last part of each exercise's sets.
         cutoff_share: size of the early part when there is no date.
         windows: how windows are taken from a set.
     """
 
     name: str
     newest_sets: int = 200
-    everybody_sets: int = 20
-    everybody_s: float = 60.0
+    member_sets: int = 20
+    member_s: float = 60.0
     cutoff_at: datetime | None = None
     cutoff_share: float = 0.7
     windows: WindowRecipe = WindowRecipe()
@@ -58,28 +58,28 @@ class TimeSplit:
 
 @dataclass(frozen=True, slots=True)
 class PreparedSets:
-    """A user's sets, windowed and summed up: all that the fits of `learner` read.
+    """A user's sets with their windows and statistics: all that the fits of `learner` read.
 
     Attributes:
         used: the sets that are read, oldest first.
         windows: set id to windows.
-        fresh: windows that were computed just now, to be stored for the next run.
+        fresh: windows that were computed now, to be stored for the next run.
         frame: of all statistics here: the global model's, or the user's own where there is none.
-        halves: `used` split by share, whatever the run's cut-off is.
+        by_share: `used` split by share, whatever the run's cut-off is.
         own: statistics of all of `used`.
     """
 
     used: Sequence[LabelledRow]
     windows: Mapping[str, QuantisedWindows]
-    fresh: tuple[Fresh, ...]
+    fresh: tuple[FreshWindows, ...]
     frame: Frame
-    halves: TimeSplit
+    by_share: TimeSplit
     own: Statistics
 
     def split(self, cutoff_at: datetime | None) -> TimeSplit:
         """The sets split at a date, by share where there is none."""
         if cutoff_at is None:
-            return self.halves
+            return self.by_share
         early, late = split_at(self.used, cutoff_at)
         return TimeSplit(early, late, _statistics(early, self.windows, self.frame))
 
@@ -88,30 +88,31 @@ def prepare_sets(
     sets: Sequence[LabelledRow],
     model_id: InputLayout,
     recipe: Recipe,
-    everybody: GlobalModel | None,
+    global_model: GlobalModel | None,
 ) -> PreparedSets:
-    """Sum up a user's sets: each window once, the early ones and the late ones apart.
+    """Compute the statistics of a user's sets: each window once, early and late sets apart.
 
     Args:
         sets: all labelled sets of the user in one layout, oldest first.
         model_id: the layout.
         recipe: shared by the run.
-        everybody: gives the frame; None before there is a global model.
+        global_model: gives the frame; None before there is one.
 
     Raises:
         NotEnoughLabels: no set is as long as a window.
         BadSamples: a stored recording does not decode.
     """
     used = newest(sets, recipe.newest_sets)
-    found = windowed(used, model_id, recipe.windows)
-    named = named_windows(used, found.of)
-    if not any(windows.rows for _, windows in named):
+    found = find_windows(used, model_id, recipe.windows)
+    windows = found.by_set
+    named = named_windows(used, windows)
+    if not any(kept.rows for _, kept in named):
         raise NotEnoughLabels(f"none of {len(used)} labelled sets is as long as a window")
-    frame = everybody.prior.frame if everybody else frame_of(statistics_of_sets(named))
+    frame = global_model.prior.frame if global_model else frame_of(statistics_of_sets(named))
     early, late = split_share(used, recipe.cutoff_share)
-    learned, rest = (_statistics(half, found.of, frame) for half in (early, late))
+    learned, rest = (_statistics(sets, windows, frame) for sets in (early, late))
     own = total([part for part in (learned, rest) if part is not None])
-    return PreparedSets(used, found.of, found.fresh, frame, TimeSplit(early, late, learned), own)
+    return PreparedSets(used, windows, found.fresh, frame, TimeSplit(early, late, learned), own)
 
 
 def named_windows(
@@ -126,5 +127,5 @@ def _statistics(
 ) -> Statistics | None:
     """The statistics of some sets; None where none of them has a window."""
     named = named_windows(sets, windows)
-    long = any(one.rows for _, one in named)
-    return framed_statistics(named, frame) if long else None
+    any_window = any(kept.rows for _, kept in named)
+    return framed_statistics(named, frame) if any_window else None

@@ -1,4 +1,4 @@
-"""From learned exercise models to champions: judge, hear vetoes, move pointers."""
+"""Promotes learned exercise models: gate, vetoes, pointers."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -6,7 +6,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from pipelines.exercise.gate import Trial, Verdict, judge, stratum_of, unasked, veto
+from pipelines.exercise.gate import (
+    UserTrial,
+    Verdict,
+    insufficient_evidence,
+    judge,
+    stratum_of,
+    veto,
+)
 from pipelines.lifecycle.pointers import Move, move_pointers
 from store.database import Database
 from store.jobs import UserOutcome
@@ -14,15 +21,15 @@ from store.jobs import UserOutcome
 
 @dataclass(frozen=True, slots=True)
 class ModelCandidate:
-    """A learned model that asks to serve: its row without its bytes.
+    """A learned model that may be promoted: its row without its bytes.
 
     Attributes:
         hits: rung to set id to right or wrong; rungs are own, everybody, incumbent, majority.
-        windows: rung to (asked, right).
-        held: answers to late sets, for calibration.
-        note: what the outcome says besides the reason for which it was kept back.
-        instead_of: the version of the user's own that served when it was judged; "" for none.
-        lacking: which of the user's sets are missing to judge it by, "" where none are.
+        windows: rung to the numbers of windows evaluated and named right.
+        held_out: scores of late sets, for calibration.
+        note: added to the reason of the outcome.
+        expected_version: the user's own version that served during the evaluation; "" for none.
+        missing_sets: which sets the user lacks for an evaluation, "" where none.
     """
 
     user_id: UUID
@@ -32,17 +39,17 @@ class ModelCandidate:
     labelled_sets: int
     hits: Mapping[str, Mapping[str, bool]]
     windows: Mapping[str, tuple[int, int]]
-    held: bytes = b""
+    held_out: bytes = b""
     note: str = ""
-    instead_of: str = ""
-    lacking: str = ""
+    expected_version: str = ""
+    missing_sets: str = ""
 
     @property
-    def trial(self) -> Trial:
-        """What the gate wants to know. The incumbent serves now, else the global model."""
+    def trial(self) -> UserTrial:
+        """The gate's input. The serving model is the incumbent, else the global model."""
         serving = self.hits["incumbent"] or self.hits["everybody"]
         own, majority = self.hits["own"], self.hits["majority"]
-        return Trial(str(self.user_id), self.labelled_sets, own, serving, majority)
+        return UserTrial(str(self.user_id), self.labelled_sets, own, serving, majority)
 
 
 def promote(
@@ -54,70 +61,72 @@ def promote(
     run_id: UUID,
     at: datetime,
 ) -> list[UserOutcome]:
-    """Move the pointers of everybody whose stratum passes and speaks for them, and without a veto.
+    """Move the pointers of all candidates that pass the gate.
 
-    Users who are served by another model than when theirs was judged, because somebody moved the
-    pointer or took a run back, are overtaken: the next run judges again.
+    Their stratum must pass, with enough evidence for them, and they must not be vetoed. Candidates
+    whose user is served by another model than during the evaluation, because the pointer moved or a
+    run was taken back, are overtaken: the next run judges again.
     """
     outcomes: dict[int, UserOutcome] = {}
-    moving: list[int] = []
-    for number, one in enumerate(candidates):
-        verdict = verdicts[f"{one.model_id} {stratum_of(one.labelled_sets)}"]
-        if against := verdict.reason or unasked(one.trial, verdict):
-            said = (f"{verdict.stratum} sets: {against}", one.lacking)
-            reason = "; ".join(part for part in said if part)
-            outcomes[number] = _outcome(one, "refused", reason)
-        elif reason := veto(one.trial):
-            outcomes[number] = _outcome(one, "vetoed", reason)
+    passed: list[int] = []
+    for number, candidate in enumerate(candidates):
+        verdict = verdicts[f"{candidate.model_id} {stratum_of(candidate.labelled_sets)}"]
+        if refusal := verdict.reason or insufficient_evidence(candidate.trial, verdict):
+            parts = (f"{verdict.stratum} sets: {refusal}", candidate.missing_sets)
+            reason = "; ".join(part for part in parts if part)
+            outcomes[number] = _outcome(candidate, "refused", reason)
+        elif reason := veto(candidate.trial):
+            outcomes[number] = _outcome(candidate, "vetoed", reason)
         else:
-            moving.append(number)
-    pointers = [
-        Move(one.user_id, one.model_id, one.version, one.sha256, one.instead_of)
-        for one in (candidates[number] for number in moving)
+            passed.append(number)
+    moves = [
+        Move(c.user_id, c.model_id, c.version, c.sha256, c.expected_version)
+        for c in (candidates[number] for number in passed)
     ]
-    moved = move_pointers(database, pointers, family=family, run_id=run_id, at=at)
-    for number, (status, reason) in zip(moving, moved, strict=True):
+    moved = move_pointers(database, moves, family=family, run_id=run_id, at=at)
+    for number, (status, reason) in zip(passed, moved, strict=True):
         outcomes[number] = _outcome(candidates[number], status, reason)
     return [outcomes[number] for number in range(len(candidates))]
 
 
-def verdicts_of(challengers: Sequence[ModelCandidate], margin: float) -> dict[str, Verdict]:
-    """The gate's word on every stratum of every layout, by "layout stratum".
+def verdicts_of(candidates: Sequence[ModelCandidate], margin: float) -> dict[str, Verdict]:
+    """The gate's verdict on every stratum of every layout, by "layout stratum".
 
-    Layouts are judged apart: a person with rotation has a model of each, of the same sets.
+    Layouts are judged apart: a user whose watch records rotation has a model in each, of the same
+    sets.
     """
-    found: dict[str, Verdict] = {}
-    for layout in sorted({one.model_id for one in challengers}):
-        trials = [one.trial for one in challengers if one.model_id == layout]
-        verdicts = judge(trials, margin=margin)
-        found |= {f"{layout} {stratum}": verdict for stratum, verdict in verdicts.items()}
-    return found
+    verdicts: dict[str, Verdict] = {}
+    for layout in sorted({candidate.model_id for candidate in candidates}):
+        trials = [candidate.trial for candidate in candidates if candidate.model_id == layout]
+        strata = judge(trials, margin=margin)
+        verdicts |= {f"{layout} {stratum}": verdict for stratum, verdict in strata.items()}
+    return verdicts
 
 
-def rung_shares(challengers: Sequence[ModelCandidate]) -> dict[str, dict[str, float | int]]:
-    """For each rung the late sets and windows that it was asked, and the shares named right."""
+def rung_shares(candidates: Sequence[ModelCandidate]) -> dict[str, dict[str, float | int]]:
+    """For each rung the numbers of late sets and windows, and the shares named right."""
     shares: dict[str, dict[str, float | int]] = {}
     for rung in ("own", "everybody", "incumbent", "majority"):
-        sets = [hit for one in challengers for hit in one.hits[rung].values()]
-        asked = sum(one.windows[rung][0] for one in challengers)
-        right = sum(one.windows[rung][1] for one in challengers)
+        sets = [hit for candidate in candidates for hit in candidate.hits[rung].values()]
+        windows = sum(candidate.windows[rung][0] for candidate in candidates)
+        right = sum(candidate.windows[rung][1] for candidate in candidates)
         if sets:
             shares[rung] = {
                 "sets": len(sets),
                 "sets_right": round(sum(sets) / len(sets), 4),
-                "windows": asked,
-                "windows_right": round(right / max(asked, 1), 4),
+                "windows": windows,
+                "windows_right": round(right / max(windows, 1), 4),
             }
     return shares
 
 
-def _outcome(challenger: ModelCandidate, status: str, reason: str) -> UserOutcome:
-    metrics = {rung: list(counts) for rung, counts in challenger.windows.items() if counts[0]}
+def _outcome(candidate: ModelCandidate, status: str, reason: str) -> UserOutcome:
+    metrics = {rung: list(counts) for rung, counts in candidate.windows.items() if counts[0]}
     return UserOutcome(
-        challenger.user_id,
-        challenger.model_id,
+        candidate.user_id,
+        candidate.model_id,
         status,
-        "; ".join(said for said in (reason, challenger.note) if said),
-        challenger.version,
+        "; ".join(part for part in (reason, candidate.note) if part),
+        candidate.version,
         json.dumps(metrics, sort_keys=True),
     )

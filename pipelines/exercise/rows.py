@@ -1,4 +1,4 @@
-"""What runs on executors: a user's partition in, one row with the learned model out. Pure."""
+"""The functions that run on executors: a user's partition in, a row with the model out. Pure."""
 
 import json
 from collections.abc import Mapping
@@ -10,8 +10,8 @@ import pyarrow as pa
 
 from models.exercise.codec import from_bytes
 from pipelines.exercise.calibration import SHIPPED
-from pipelines.exercise.everybody import Everybody
-from pipelines.exercise.judging import Hits
+from pipelines.exercise.evaluation import Hits
+from pipelines.exercise.global_fit import VersionedGlobalModel
 from pipelines.exercise.labelled import labelled_sets
 from pipelines.exercise.learner import Incumbent, LearnedModel, learn_user
 from pipelines.exercise.manifest import manifest
@@ -36,37 +36,37 @@ LEARNED = pa.schema(
         ("sha256", pa.binary()),
         ("manifest", pa.string()),
         ("sets", pa.int32()),
-        ("judged", pa.string()),
+        ("rungs", pa.string()),
         ("fresh", FRESH),
-        ("held", pa.binary()),
-        ("lacking", pa.string()),
+        ("held_out", pa.binary()),
+        ("missing_sets", pa.string()),
     ]
 )
 
 
 @dataclass(frozen=True, slots=True)
 class FitContext:
-    """What learning one user needs besides the user's own rows; it travels with every task.
+    """The inputs of learning one user besides the user's own rows; sent with every task.
 
     Attributes:
         recipe: shared by the run.
-        everybody: the global model of each layout.
-        incumbents: champion's bytes and up to when it had learned, by user and layout.
-        former: the same of the global model of each layout that the run would replace.
+        global_models: by layout.
+        incumbents: the serving models of users, by user and layout.
+        former: the global models that the run would replace, by layout.
     """
 
     recipe: Recipe
-    everybody: Mapping[InputLayout, Everybody]
+    global_models: Mapping[InputLayout, VersionedGlobalModel]
     incumbents: Mapping[tuple[str, str], IncumbentBytes]
     former: Mapping[InputLayout, IncumbentBytes] = field(
         default_factory=dict[InputLayout, IncumbentBytes]
     )
 
 
-def learned_row(key: Key, group: pa.Table, *, lesson: FitContext) -> list[dict[str, Any]]:
-    """On an executor: one user's row. Whatever is wrong with a user's data stays in that row."""
+def learned_row(key: Key, group: pa.Table, *, context: FitContext) -> list[dict[str, Any]]:
+    """On an executor: one user's row. Errors in a user's data become the reason in that row."""
     user_id, model_id = str(key[0]), str(key[1])
-    attempt = attempted(lambda: _learned(user_id, input_layout(model_id), group, lesson))
+    attempt = attempted(lambda: _learned(user_id, input_layout(model_id), group, context))
     row: dict[str, Any] = {
         "user_id": user_id,
         "model_id": model_id,
@@ -82,54 +82,55 @@ def learned_row(key: Key, group: pa.Table, *, lesson: FitContext) -> list[dict[s
             "bytes": learned.content,
             "sha256": learned.sha256,
             "manifest": manifest(
-                learned, lesson.recipe, _calibrated(input_layout(model_id), lesson)
+                learned, context.recipe, _calibrated_on(input_layout(model_id), context)
             ),
-            "judged": _judged(learned),
-            "fresh": [asdict(one) for one in learned.fresh],
-            "held": learned.held,
-            "lacking": learned.lacking,
+            "rungs": _rungs(learned),
+            "fresh": [asdict(windows) for windows in learned.fresh],
+            "held_out": learned.held_out,
+            "missing_sets": learned.missing_sets,
         }
     return [row]
 
 
 def _learned(
-    user_id: str, model_id: InputLayout, group: pa.Table, lesson: FitContext
+    user_id: str, model_id: InputLayout, group: pa.Table, context: FitContext
 ) -> tuple[LearnedModel, str]:
     """A user's model, and a note for the run's reasons, "" where there is none."""
-    everybody = lesson.everybody.get(model_id)
-    incumbent, note = _incumbent(lesson.incumbents.get((user_id, model_id)))
+    global_model = context.global_models.get(model_id)
+    incumbent, note = _decoded(context.incumbents.get((user_id, model_id)))
     learned = learn_user(
         labelled_sets(group),
         model_id,
-        lesson.recipe,
-        everybody.learned if everybody else None,
-        in_everybody=everybody is not None and user_id in everybody.members,
+        context.recipe,
+        global_model.learned if global_model else None,
+        is_member=global_model is not None and user_id in global_model.members,
         incumbent=incumbent,
-        former=_incumbent(lesson.former.get(model_id))[0],
+        former=_decoded(context.former.get(model_id))[0],
     )
     return learned, note
 
 
-def _incumbent(held: IncumbentBytes | None) -> tuple[Incumbent | None, str]:
-    """The model that serves now, decoded; None with a sentence where it cannot be.
+def _decoded(stored: IncumbentBytes | None) -> tuple[Incumbent | None, str]:
+    """The serving model, decoded; None with a sentence where it cannot be.
 
-    It is no error, or no run could ever replace such a model.
+    That is not an error: otherwise no run could ever replace such a model.
     """
-    if held is None:
+    if stored is None:
         return None, ""
     try:
-        return Incumbent(from_bytes(held[0]), held[1]), ""
+        return Incumbent(from_bytes(stored[0]), stored[1]), ""
     except BadModelBytes as problem:
         return None, f"judged without what served before, which cannot be read: {problem}"
 
 
-def _calibrated(model_id: InputLayout, lesson: FitContext) -> str:
-    """What the probabilities of the models of a layout were learned on."""
-    everybody = lesson.everybody.get(model_id)
-    return everybody.calibrations.learned_on if everybody else SHIPPED
+def _calibrated_on(model_id: InputLayout, context: FitContext) -> str:
+    """The data on which a layout's calibrations were learned."""
+    global_model = context.global_models.get(model_id)
+    return global_model.calibrations.learned_on if global_model else SHIPPED
 
 
-def _judged(learned: LearnedModel) -> str:
+def _rungs(learned: LearnedModel) -> str:
+    """Each rung's hits as JSON: the sets, and counts of windows and of right ones."""
     rungs: dict[str, Hits] = {
         "own": learned.own,
         "everybody": learned.everybody,

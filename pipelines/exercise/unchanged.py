@@ -1,4 +1,4 @@
-"""Leaves users out of a run whose labelled sets are those that their model was learned from."""
+"""Skips users whose serving model was learned from the sets that they have now."""
 
 from collections.abc import Iterable
 from dataclasses import replace
@@ -17,11 +17,15 @@ from store.training import SetRevision
 def drop_unchanged(
     database: Database, family: str, scope: Scope, newest_sets: int, recipe: str
 ) -> Scope:
-    """Leave out users who are served by a model of these very sets by this very recipe."""
-    known = gather([_serving_digest(database, family, key) for key in scope.keys])
-    found = zip(scope.keys, known, revisions_of(database, scope.keys), strict=True)
-    kept = [k for k, before, sets in found if before != sets_digest(sets, newest_sets, recipe)]
-    return replace(scope, keys=tuple(kept))
+    """Skip users who are served by a model of the same sets and the same recipe."""
+    serving = gather([_serving_digest(database, family, key) for key in scope.keys])
+    revisions = revisions_of(database, scope.keys)
+    changed = [
+        key
+        for key, digest_before, sets in zip(scope.keys, serving, revisions, strict=True)
+        if digest_before != sets_digest(sets, newest_sets, recipe)
+    ]
+    return replace(scope, keys=tuple(changed))
 
 
 async def _serving_digest(database: Database, family: str, key: UserKey) -> object:

@@ -1,12 +1,12 @@
-"""The exercise job's pass over users: each learned and judged beside what serves them."""
+"""The exercise job's pass over users: learn each, and evaluate beside the serving model."""
 
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from uuid import UUID
 
-from pipelines.exercise.everybody import Everybody
-from pipelines.exercise.global_models import read_everybody
+from pipelines.exercise.global_fit import VersionedGlobalModel
+from pipelines.exercise.global_models import read_global_models
 from pipelines.exercise.manifest import recipe_name
 from pipelines.exercise.passes import learning_pass
 from pipelines.exercise.prepared import Recipe
@@ -18,88 +18,98 @@ from pipelines.lifecycle.job import Job
 from pipelines.lifecycle.pointers import incumbent_of, pointers_in_effect, read_serving
 from pipelines.lifecycle.scope import Scope
 from schemas.inputs import LAYOUTS, InputLayout
-from store.champions import Serving
+from store.champions import ServingVersion
 
 FAMILY = "exercise"
-WAVE = 2000  # users whose incumbents, 17 kB each, travel with the tasks
+WAVE = 2000  # users whose incumbents, 17 kB each, are sent with the tasks
 
 
-def named_recipe(recipe: Recipe, everybody: Mapping[InputLayout, Everybody]) -> Recipe:
-    """The recipe under the name that goes into every digest."""
-    versions = ",".join(f"{layout}:{everybody[layout].version}" for layout in sorted(everybody))
+def named_recipe(
+    recipe: Recipe, global_models: Mapping[InputLayout, VersionedGlobalModel]
+) -> Recipe:
+    """The recipe with the name that goes into every digest."""
+    versions = ",".join(
+        f"{layout}:{global_models[layout].version}" for layout in sorted(global_models)
+    )
     return replace(recipe, name=recipe_name(recipe, versions))
 
 
 @dataclass(frozen=True, slots=True)
 class LearnedUsers:
-    """What a pass over users came to.
+    """The result of a pass over users.
 
     Attributes:
-        candidates: who has a new model.
-        without: rows of those who have none.
+        candidates: the new models.
+        without_model: rows of the users without one.
         sets: how many were read.
     """
 
     candidates: list[ModelCandidate]
-    without: list[Row]
+    without_model: list[Row]
     sets: int
 
 
-def learn_users(job: Job, scope: Scope, lesson: FitContext) -> LearnedUsers:
-    """Learn users, and judge them beside what serves each of them now."""
+def learn_users(job: Job, scope: Scope, context: FitContext) -> LearnedUsers:
+    """Learn users, and evaluate their models beside those that serve them now."""
     engine = engine_of(job)
     candidates: list[ModelCandidate] = []
-    without: list[Row] = []
+    without_model: list[Row] = []
     sets = 0
     with job.run.step("users"):
         for wave in waves(scope, len(pointers_in_effect(job.database, scope.keys, FAMILY))):
             serving = pointers_in_effect(job.database, wave.keys, FAMILY)
-            own = {
+            incumbents = {
                 (str(user), layout): incumbent_of(model)
                 for (user, layout), model in read_serving(job.database, serving).items()
             }
-            rows = engine.learned(wave, learning_pass(replace(lesson, incumbents=own)), job.run)
+            pass_ = learning_pass(replace(context, incumbents=incumbents))
+            rows = engine.learn(wave, pass_, job.run)
             candidates += [_candidate(row, serving) for row in rows if row["status"] == "learned"]
-            without += [row for row in rows if row["status"] != "learned"]
+            without_model += [row for row in rows if row["status"] != "learned"]
             sets += sum(row["sets"] for row in rows)
             job.progress.step("users learned", len(candidates), len(scope.keys))
-    return LearnedUsers(candidates, without, sets)
+    return LearnedUsers(candidates, without_model, sets)
 
 
-def as_it_serves(
+def relearn_unpromoted(
     job: Job,
     scope: Scope,
     recipe: Recipe,
-    tried: Mapping[InputLayout, Everybody],
-    found: LearnedUsers,
+    new_models: Mapping[InputLayout, VersionedGlobalModel],
+    learned: LearnedUsers,
 ) -> LearnedUsers:
-    """Learn users again where their layout's new global model does not serve; all that is found.
+    """Learn users again in the layouts whose new global model was not promoted.
 
-    They are mixed with the global model that does serve, or with nobody where none does, as a run
-    of named users would mix them: the same sets give the same bytes, whoever asks. And they are
-    judged by what would answer them otherwise, which is not a model that is kept back.
+    They are mixed with the global model that serves, or with none, as in a run over named users:
+    the same sets give the same bytes in every run. And their models are evaluated beside the global
+    model that would serve them otherwise, which is not one that was refused.
+
+    Returns:
+        `learned`, with those layouts replaced.
     """
-    serving = read_everybody(job.database)
-    again = {one for one in LAYOUTS if _version(serving, one) != _version(tried, one)}
+    serving = read_global_models(job.database)
+    again = {
+        layout for layout in LAYOUTS if _version(serving, layout) != _version(new_models, layout)
+    }
     keys = tuple(key for key in scope.keys if key[1] in again)
     if not keys:
-        return found
-    lesson = FitContext(named_recipe(recipe, serving), serving, {})
-    more = learn_users(job, Scope(keys, whole=False), lesson)
+        return learned
+    context = FitContext(named_recipe(recipe, serving), serving, {})
+    relearned = learn_users(job, Scope(keys, whole=False), context)
+    kept = [one for one in learned.candidates if one.model_id not in again]
+    kept_rows = [row for row in learned.without_model if row["model_id"] not in again]
     return LearnedUsers(
-        [one for one in found.candidates if one.model_id not in again] + more.candidates,
-        [row for row in found.without if row["model_id"] not in again] + more.without,
-        found.sets,
+        kept + relearned.candidates, kept_rows + relearned.without_model, learned.sets
     )
 
 
-def _version(everybody: Mapping[InputLayout, Everybody], layout: InputLayout) -> str:
+def _version(models: Mapping[InputLayout, VersionedGlobalModel], layout: InputLayout) -> str:
     """The version of a layout's global model, "" where there is none."""
-    return everybody[layout].version if layout in everybody else ""
+    return models[layout].version if layout in models else ""
 
 
 def waves(scope: Scope, served: int) -> list[Scope]:
-    """Parts of a run whose incumbents fit into a task; the whole run, as a scan, when few have one.
+    """Split a run so that the incumbents of a part fit into a task; one part when there are few.
 
     Args:
         scope: of the run.
@@ -113,18 +123,18 @@ def waves(scope: Scope, served: int) -> list[Scope]:
     ]
 
 
-def _candidate(row: Row, serving: Mapping[UserKey, Serving]) -> ModelCandidate:
-    judged = json.loads(row["judged"])
+def _candidate(row: Row, serving: Mapping[UserKey, ServingVersion]) -> ModelCandidate:
+    rungs = json.loads(row["rungs"])
     key = UUID(row["user_id"]), row["model_id"]
     return ModelCandidate(
         *key,
         row["version"],
         bytes(row["sha256"]),
         row["sets"],
-        {rung: sets for rung, (sets, _, _) in judged.items()},
-        {rung: (asked, right) for rung, (_, asked, right) in judged.items()},
-        bytes(row["held"]),
-        row["reason"],
-        serving[key].version if key in serving else "",
-        row["lacking"],
+        hits={rung: sets for rung, (sets, _, _) in rungs.items()},
+        windows={rung: (windows, right) for rung, (_, windows, right) in rungs.items()},
+        held_out=bytes(row["held_out"]),
+        note=row["reason"],
+        expected_version=serving[key].version if key in serving else "",
+        missing_sets=row["missing_sets"],
     )

@@ -1,8 +1,8 @@
-"""A user's sets as windows: found again where a run has kept them, computed where not. Pure.
+"""A user's sets as windows: read where an earlier run has stored them, else computed. Pure.
 
-Windows cost ten times as much as all that is learned from them. So they are computed once per
-revision of a set and kept in its row of `labelled_sets`. Models are always learned from the kept
-form, so that a retrain gives the bytes that a first training would have given.
+Computing windows costs ten times as much as learning from them. So they are computed once per
+revision of a set and stored in its row of `labelled_sets`. Models are always learned from the
+stored form, so that a retrain gives the bytes that a first training would have given.
 """
 
 from collections.abc import Mapping, Sequence
@@ -26,7 +26,7 @@ from models.signal.wrist import SIGNAL_VERSION, WristSignal, wrist_signals
 from pipelines.exercise.labelled import LabelledRow
 from schemas.errors import BadSamples
 from schemas.inputs import InputLayout
-from schemas.layout import LABELLED_S
+from schemas.layout import LABELLED_TTL_S
 
 KEPT_S = 90 * 86400
 FRESH = pa.list_(
@@ -42,11 +42,11 @@ FRESH = pa.list_(
 
 @dataclass(frozen=True, slots=True)
 class WindowRecipe:
-    """What decides a set's windows beside the set.
+    """The settings that decide a set's windows.
 
     Attributes:
         settings: how windows are taken.
-        seed: of the turned copies.
+        seed: of the rotated copies.
     """
 
     settings: ExampleSettings = ExampleSettings()
@@ -56,13 +56,13 @@ class WindowRecipe:
     def name(self) -> str:
         """A name for the recipe: with the same name the windows are the same."""
         s = self.settings
-        drawn = f"step_s={s.step_s:g} copies={s.copies} seed={self.seed}"
-        return f"{SIGNAL_VERSION} {FEATURES_VERSION} {drawn}"
+        sampling = f"step_s={s.step_s:g} copies={s.copies} seed={self.seed}"
+        return f"{SIGNAL_VERSION} {FEATURES_VERSION} {sampling}"
 
 
 @dataclass(frozen=True, slots=True)
-class Fresh:
-    """Windows that were not kept yet: a row of `FRESH`."""
+class FreshWindows:
+    """Windows that are not stored yet: a row of `FRESH`."""
 
     set_id: str
     revision: int
@@ -70,20 +70,22 @@ class Fresh:
 
 
 @dataclass(frozen=True, slots=True)
-class Windowed:
+class SetWindows:
     """Windows of a user's sets.
 
     Attributes:
-        of: set id to windows.
-        fresh: those that are to be kept.
+        by_set: set id to windows.
+        fresh: those that are to be stored.
     """
 
-    of: Mapping[str, QuantisedWindows]
-    fresh: tuple[Fresh, ...]
+    by_set: Mapping[str, QuantisedWindows]
+    fresh: tuple[FreshWindows, ...]
 
 
-def windowed(sets: Sequence[LabelledRow], model_id: InputLayout, recipe: WindowRecipe) -> Windowed:
-    """Windows of every set.
+def find_windows(
+    sets: Sequence[LabelledRow], model_id: InputLayout, recipe: WindowRecipe
+) -> SetWindows:
+    """The windows of every set, stored ones where they fit the recipe.
 
     Args:
         sets: of one user and layout.
@@ -93,37 +95,37 @@ def windowed(sets: Sequence[LabelledRow], model_id: InputLayout, recipe: WindowR
     Raises:
         BadSamples: a recording does not decode.
     """
-    kept = {one.set_id: found for one in sets if (found := _kept(one, recipe)) is not None}
-    missing = [one for one in sets if one.set_id not in kept]
+    stored = {one.set_id: kept for one in sets if (kept := _stored(one, recipe)) is not None}
+    missing = [one for one in sets if one.set_id not in stored]
     signals = [(_signals(one, model_id), _seed(one, recipe)) for one in missing]
-    computed = [quantise(found) for found in windows_of_sets(signals, recipe.settings)]
+    computed = [quantise(windows) for windows in windows_of_sets(signals, recipe.settings)]
     fresh = tuple(
-        Fresh(one.set_id, one.revision, windows_to_bytes(windows, _name(one, recipe)))
+        FreshWindows(one.set_id, one.revision, windows_to_bytes(windows, _name(one, recipe)))
         for one, windows in zip(missing, computed, strict=True)
     )
     new = {one.set_id: windows for one, windows in zip(missing, computed, strict=True)}
-    return Windowed({**kept, **new}, fresh)
+    return SetWindows({**stored, **new}, fresh)
 
 
-def keep_s(revision: int, now: datetime) -> int:
-    """Seconds for which windows are kept: never longer than their set; 0 or less: not at all.
+def ttl_s(revision: int, now: datetime) -> int:
+    """Time to live of stored windows, not longer than their set's; 0 or less: not stored.
 
     >>> from datetime import UTC
-    >>> keep_s(0, datetime(1971, 1, 31, tzinfo=UTC))
+    >>> ttl_s(0, datetime(1971, 1, 31, tzinfo=UTC))
     432000
     """
-    return min(KEPT_S, LABELLED_S - int(now.timestamp() - revision / 1e6))
+    return min(KEPT_S, LABELLED_TTL_S - int(now.timestamp() - revision / 1e6))
 
 
-def _kept(one: LabelledRow, recipe: WindowRecipe) -> QuantisedWindows | None:
-    """The windows that an earlier run kept; None where it kept none, or others."""
+def _stored(one: LabelledRow, recipe: WindowRecipe) -> QuantisedWindows | None:
+    """The windows that an earlier run stored; None without any, or with those of another recipe."""
     if one.features is None:
         return None
     try:
         kept = windows_from_bytes(one.features, _name(one, recipe))
     except BadSamples:
         return None
-    return kept if kept.rows <= MAX_ROWS else None  # kept before there was a most
+    return kept if kept.rows <= MAX_ROWS else None  # stored before there was a limit
 
 
 def _name(one: LabelledRow, recipe: WindowRecipe) -> str:
@@ -136,5 +138,5 @@ def _signals(one: LabelledRow, model_id: InputLayout) -> list[WristSignal]:
 
 
 def _seed(one: LabelledRow, recipe: WindowRecipe) -> int:
-    """The seed of the turns of a set's copies: it follows from the set's id and the recipe only."""
+    """The seed of the rotations of a set's copies, from the set's id and the recipe only."""
     return (UUID(one.set_id).int ^ recipe.seed) % 2**63

@@ -1,8 +1,8 @@
-"""Iterative Reduce: workers train on their split, one average goes back, until it helps no more.
+"""Iterative Reduce: workers train on their partitions, and their average starts the next round.
 
-The average can serve people who were never seen: without hidden layers it is the same linear form
-as the global model. It asks to serve, and the decision is made on people whom it neither learned
-from nor was stopped by (pipelines/experiments/cold_start.py).
+The average may serve new users: without hidden layers it has the same linear form as the global
+model. Whether it does is decided on the test split, from which it neither learned nor was stopped
+by it (pipelines/experiments/cold_start.py).
 """
 
 from collections.abc import Iterable, Iterator
@@ -33,26 +33,29 @@ SETTINGS = PerceptronSettings()
 TRAINED = pa.schema([("windows", pa.int64()), ("model", pa.binary())])
 
 
-def averaged(beside: ExperimentData) -> RecipeResult:
-    """Train on Spark's splits until those who choose say that it helps no more.
+def averaged(data: ExperimentData) -> RecipeResult:
+    """Train on Spark's partitions until the validation loss does not fall any more.
 
-    `loss` is theirs after every round; `windows_right` is of those who judge.
+    `loss` holds the validation loss of every round, `windows_right` that of the test split.
     """
-    best, errors = _reduced(beside)
+    best, losses = _reduced(data)
     metrics = {
-        "rounds": len(errors),
-        "loss": [round(each, 4) for each in errors],
-        "windows_right": round(1 - error(best, *beside.windows("judge")), 4),
+        "rounds": len(losses),
+        "loss": [round(each, 4) for each in losses],
+        "windows_right": round(1 - error(best, *data.windows("test")), 4),
     }
-    return RecipeResult(metrics, to_bytes(as_global(best, beside.like)), asks_to_serve=True)
+    return RecipeResult(metrics, to_bytes(as_global(best, data.reference)), promotable=True)
 
 
-def _reduced(beside: ExperimentData) -> tuple[Perceptron, tuple[float, ...]]:
-    """The best round's model by those who choose; their windows are gone with this call."""
-    choosing = beside.windows("choose")
-    first = start(choosing.x.shape[1], len(beside.labels), SETTINGS)
-    work = partial(_round, beside.rows("learn"), beside.labels)
-    return iterative_reduce(first, work, lambda one: loss(one, *choosing))
+def _reduced(data: ExperimentData) -> tuple[Perceptron, tuple[float, ...]]:
+    """The model of the round with the least validation loss, and all losses.
+
+    The validation windows are in memory during this call only.
+    """
+    validation = data.windows("validation")
+    first = start(validation.x.shape[1], len(data.labels), SETTINGS)
+    train_round = partial(_round, data.rows("train"), data.labels)
+    return iterative_reduce(first, train_round, lambda model: loss(model, *validation))
 
 
 def _round(
@@ -77,7 +80,7 @@ def _trained(
 def trained_split(
     batches: Iterable[pa.RecordBatch], *, labels: tuple[str, ...], content: bytes, round_number: int
 ) -> Iterator[pa.RecordBatch]:
-    """On an executor: one pass over a split, from the average that came in."""
+    """On an executor: one epoch on a Spark partition, from the average of the last round."""
     rows = batch_rows(batches)
     if rows:
         trained = _trained(rows, labels, content, round_number)

@@ -1,15 +1,16 @@
-"""Which recipe's global model serves people without one of their own: held-out people decide.
+"""Which recipe's global model serves new users: decided on a test split of the sampled users.
 
-Two recipes learn from the same sampled people, a fifth of whom are kept out to judge. One is the
-discriminant of everybody's sums (a sum is one exact round of reducing); the other is Iterative
-Reduce, which needs some of the people to end its rounds (`pipelines.experiments.sample.parted`).
-Both are asked about the sets of the judges. The averaged model serves when it names more of them
-right than luck explains. Otherwise the sums serve: they are exact, and a person is taken out of
-them by a subtraction.
+Two recipes learn from the same sample without its test split, a fifth of the users. One is the
+discriminant of the users' sums (a sum is one exact round of reducing); the other is Iterative
+Reduce, which needs a validation split to stop its rounds (`pipelines.experiments.sample`). Both are
+evaluated on the sets of the test users. The averaged model serves when it names significantly more
+of them right. Otherwise the model of the sums serves: it is exact, and a user is removed from it by
+a subtraction.
 
-The averaged model takes some things from the global one, in which the judges are members: the scale
-of its features, how windows make up a set, and the border of the unknown, which is not asked here.
-None of its weights were learned from them, and none of its rounds chosen by them.
+The averaged model takes some parameters from the serving global model, of which test users may be
+members: the scale of its features, how windows are combined to a set, and the threshold of the
+unknown, which is not evaluated here. None of its weights were learned from test users, and none of
+its rounds chosen by them.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -19,13 +20,19 @@ from typing import Any
 
 from models.exercise.model import ExerciseModel
 from pipelines.exercise.calibration import Calibrations
-from pipelines.exercise.everybody import combine, sums_of_portions
-from pipelines.exercise.gate import Contest, Trial, contest
-from pipelines.exercise.judging import Hits, SetWithWindows, ask, askable, majority
+from pipelines.exercise.evaluation import (
+    Hits,
+    SetWithWindows,
+    evaluation_sets,
+    hits_of,
+    majority_hits,
+)
+from pipelines.exercise.gate import Comparison, UserTrial, compare
+from pipelines.exercise.global_fit import fit_from_sums, portion_sums
 from pipelines.exercise.labelled import LabelledRow, labelled_sets, newest
 from pipelines.exercise.passes import read_partition
 from pipelines.exercise.prepared import Recipe
-from pipelines.exercise.windows import windowed
+from pipelines.exercise.windows import find_windows
 from pipelines.experiments.sample import LAYOUT
 from pipelines.keys import UserKey
 from pipelines.lifecycle.attempts import attempted
@@ -34,72 +41,76 @@ from store.database import Database
 
 
 @dataclass(frozen=True, slots=True)
-class Stranger:
-    """Somebody whom neither recipe has learned from.
+class HeldOutUser:
+    """A test user: neither recipe has learned from this user.
 
     Attributes:
-        user_id: who.
+        user_id: the user.
         labelled_sets: how many sets are read.
-        asked: those that may be truth, with their windows.
-        majority: always naming the exercise that this person does most often.
+        sets: those with ground truth, with their windows.
+        majority: hits of always naming this user's most frequent exercise.
     """
 
     user_id: str
     labelled_sets: int
-    asked: Sequence[SetWithWindows]
+    sets: Sequence[SetWithWindows]
     majority: Hits
 
 
-def strangers_of(database: Database, keys: Iterable[UserKey], recipe: Recipe) -> list[Stranger]:
-    """Held-out people as they are asked about; nobody whose data is broken."""
-    found: list[Stranger] = []
+def held_out_users(
+    database: Database, keys: Iterable[UserKey], recipe: Recipe
+) -> list[HeldOutUser]:
+    """The test users of these keys; those whose data is broken are left out."""
+    users: list[HeldOutUser] = []
     for key in keys:
         sets = labelled_sets(read_partition(database, key))
-        one = attempted(partial(stranger_of, str(key[0]), sets, recipe)).value
-        if one is not None:
-            found.append(one)
-    return found
+        user = attempted(partial(held_out_user, str(key[0]), sets, recipe)).value
+        if user is not None:
+            users.append(user)
+    return users
 
 
-def stranger_of(user_id: str, sets: Sequence[LabelledRow], recipe: Recipe) -> Stranger:
-    """One person, with as many sets as a person gives to everybody.
+def held_out_user(user_id: str, sets: Sequence[LabelledRow], recipe: Recipe) -> HeldOutUser:
+    """One test user, with as many sets as a member gives to the global model.
 
     Raises:
         BadSamples: a recording does not decode.
     """
-    used = newest(sets, recipe.everybody_sets)
-    asked = askable(used, windowed(used, LAYOUT, recipe.windows).of)
-    return Stranger(user_id, len(used), asked, majority(used, asked))
+    used = newest(sets, recipe.member_sets)
+    truth = evaluation_sets(used, find_windows(used, LAYOUT, recipe.windows).by_set)
+    return HeldOutUser(user_id, len(used), truth, majority_hits(used, truth))
 
 
-def sums_of(given: Iterable[Mapping[str, Any]]) -> ExerciseModel:
-    """The discriminant of the sums of people of whom nobody is held out.
+def model_of_sums(rows: Iterable[Mapping[str, Any]]) -> ExerciseModel:
+    """The discriminant of the sums of the users who are not held out.
 
     Args:
-        given: rows of `pipelines.exercise.everybody.GIVEN`.
+        rows: of `pipelines.exercise.global_fit.MEMBER_SUMS`.
 
     Raises:
-        NotEnoughLabels: they tell nothing apart.
+        NotEnoughLabels: they have fewer than two exercises.
     """
-    portions = sums_of_portions(given, LAYOUT)
-    one = combine(portions, LAYOUT, Calibrations())
-    if one is None:
+    portions = portion_sums(rows, LAYOUT)
+    global_model = fit_from_sums(portions, LAYOUT, Calibrations())
+    if global_model is None:
         people = sum(len(portion.members) for portion in portions)
         raise NotEnoughLabels(f"{people} people do not do two exercises with enough movement")
-    return one.learned.model
+    return global_model.learned.model
 
 
-def judged(averaged: ExerciseModel, sums: ExerciseModel, people: Sequence[Stranger]) -> Contest:
-    """Both recipes' models, asked about the same sets of the same people."""
-    return contest(
+def compare_models(
+    averaged: ExerciseModel, sums: ExerciseModel, users: Sequence[HeldOutUser]
+) -> Comparison:
+    """Compare both recipes' models on the same sets of the test users."""
+    return compare(
         [
-            Trial(
-                one.user_id,
-                one.labelled_sets,
-                ask(averaged, one.asked).sets,
-                ask(sums, one.asked).sets,
-                one.majority.sets,
+            UserTrial(
+                user.user_id,
+                user.labelled_sets,
+                hits_of(averaged, user.sets).sets,
+                hits_of(sums, user.sets).sets,
+                user.majority.sets,
             )
-            for one in people
+            for user in users
         ]
     )

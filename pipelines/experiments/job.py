@@ -1,8 +1,8 @@
-"""Trains other models on the windows of the exercise family, and has other people judge them.
+"""Experiments: trains other models on the windows of the exercise family, and evaluates them.
 
 Each is a function from a sample to metrics and, where it may serve, the bytes of a model. The run
-is leased and recorded as every other. Only a model that asks for it may go live, to people who have
-none of their own, and only when held-out people are better served by it.
+is leased and recorded like any other. Only a recipe that wants to be promoted may go live, for
+users without a model of their own, and only when it is better for the test users.
 """
 
 import asyncio
@@ -16,34 +16,39 @@ from pyspark.sql import functions as f
 
 from models.exercise.codec import from_bytes
 from models.exercise.model import ExerciseModel
-from pipelines.exercise.everybody import Everybody
-from pipelines.exercise.gate import Contest
+from pipelines.exercise.gate import Comparison
+from pipelines.exercise.global_fit import VersionedGlobalModel
 from pipelines.exercise.global_models import (
     REDUCED,
     SUMS,
     promote_global,
-    promote_sums,
-    read_everybody,
-    recipe_that_serves,
+    promote_summed,
+    read_global_models,
+    serving_recipe,
 )
 from pipelines.exercise.job import recipe_of
 from pipelines.exercise.passes import global_sums
 from pipelines.exercise.users import named_recipe
-from pipelines.experiments.cold_start import judged, strangers_of, sums_of
+from pipelines.experiments.cold_start import (
+    compare_models,
+    held_out_users,
+    model_of_sums,
+)
 from pipelines.experiments.sample import (
     LAYOUT,
+    TASKS,
     Examples,
-    Part,
+    Split,
     examples_of,
-    like_of,
     members,
+    reference_model,
     sampled,
 )
 from pipelines.lifecycle.engines import engine_of
 from pipelines.lifecycle.environment import environment
-from pipelines.lifecycle.job import Job, opened_job
+from pipelines.lifecycle.job import Job, open_job
 from pipelines.lifecycle.runs import RunReport
-from pipelines.spark.persist import kept_on_disk
+from pipelines.spark.persist import persisted
 from schemas.config import Config
 from schemas.errors import CannotLearn, NotEnoughLabels
 from schemas.ids import version_of
@@ -55,58 +60,58 @@ from store.jobs import JobRuns
 from store.models import Models, StoredModel
 from store.training import TrainingKeys
 
-Everybodies = Mapping[InputLayout, Everybody]
+GlobalModels = Mapping[InputLayout, VersionedGlobalModel]
 
 
 @dataclass(frozen=True, slots=True)
 class ExperimentData:
-    """What a recipe learns from.
+    """The data that a recipe learns from.
 
     Attributes:
         spark: the session.
-        frame: rows of `pipelines.experiments.sample.SAMPLED`, computed once; each says which part
-            its person has.
-        like: the global model: standardisation, exercises and their order.
+        frame: rows of `pipelines.experiments.sample.SAMPLED`, computed once.
+        reference: the global model: standardisation, exercises and their order.
     """
 
     spark: SparkSession
     frame: DataFrame
-    like: ExerciseModel
+    reference: ExerciseModel
 
     @property
     def labels(self) -> tuple[str, ...]:
         """The exercises, in the order of every output."""
-        return self.like.labels
+        return self.reference.labels
 
-    def rows(self, part: Part) -> DataFrame:
-        """Rows of the people of one part."""
-        return self.frame.where(f.col("part") == part)
+    def rows(self, split: Split) -> DataFrame:
+        """The rows of one split."""
+        return self.frame.where(f.col("split") == split)
 
-    def windows(self, part: Part) -> Examples:
-        """Their windows, on the driver.
+    def windows(self, split: Split) -> Examples:
+        """The windows of one split, on the driver.
 
         Raises:
             NotEnoughLabels: there is none.
         """
-        rows = [row.asDict() for row in self.rows(part).collect()]
+        rows = [row.asDict() for row in self.rows(split).collect()]
         if not rows:
-            raise NotEnoughLabels(f"no set of the people who {part} is as long as a window")
+            sentence = f"no set of the people who {TASKS[split]} is as long as a window"
+            raise NotEnoughLabels(sentence)
         return examples_of(rows, self.labels)
 
 
 @dataclass(frozen=True, slots=True)
 class RecipeResult:
-    """What a recipe found.
+    """The result of a recipe.
 
     Attributes:
-        metrics: of what it learned.
+        metrics: of the model.
         content: bytes of an exercise model, b"" where there is none.
-        asks_to_serve: whether it may serve people who have no model of their own.
+        promotable: whether the model may serve users who have none of their own.
     """
 
     metrics: Mapping[str, object]
     content: bytes = b""
-    asks_to_serve: bool = False
+    promotable: bool = False
 
 
 def train_experiment(
@@ -117,100 +122,113 @@ def train_experiment(
     only_changed: bool = False,
     progress: Progress | None = None,
 ) -> RunReport:
-    """Run one recipe on a sample of people.
+    """Run one recipe on a sample of users.
 
     Args:
-        name: of the run, "exercise-..."; and of the family under which its model is kept.
-        recipe: what it does.
+        name: of the run, "exercise-..."; and of the family under which its model is stored.
+        recipe: the function to run.
         config: where Cassandra and Spark are.
-        only_changed: do nothing when the global model is the same as at the run before.
-        progress: is told of Spark's start and of its tasks.
+        only_changed: do nothing when the global model is the same as in the last run.
+        progress: is told about Spark's start and its tasks.
 
     Raises:
         LeaseHeld: another run of this name is under way.
     """
-    with opened_job(config, name, {}, progress=progress) as job:
+    with open_job(config, name, {}, progress=progress) as job:
         try:
-            everybody = read_everybody(job.database)
-            learned_from = named_recipe(recipe_of(config), everybody).name
-            if not asyncio.run(TrainingKeys(job.database).every()) or (
+            global_models = read_global_models(job.database)
+            learned_from = named_recipe(recipe_of(config), global_models).name
+            if not asyncio.run(TrainingKeys(job.database).all()) or (
                 only_changed and learned_from == _learned_from(job.database, name)
             ):
                 job.run.status = "nothing-to-do"
             else:
-                _learn(job, everybody, recipe)
+                _learn(job, global_models, recipe)
             job.run.metrics["learned_from"] = learned_from
-        except CannotLearn as problem:  # too little data is an answer
+        except CannotLearn as problem:  # too little data is not a failure
             job.run.status = "not-learned"
             job.run.reasons[str(problem)] += 1
     return job.run.report()
 
 
 def _learned_from(database: Database, name: str) -> object:
-    """The global model beside which the newest finished run was made; None before there is one."""
+    """The recipe name, with the global models' versions, of the newest finished run; else None."""
     runs = asyncio.run(JobRuns(database).newest(name))
-    said = (run.metrics.get("learned_from") for run in runs)
-    return next((one for one in said if one), None)
+    names = (run.metrics.get("learned_from") for run in runs)
+    return next((name for name in names if name), None)
 
 
 def _learn(
-    job: Job, everybody: Everybodies, recipe: Callable[[ExperimentData], RecipeResult]
+    job: Job, global_models: GlobalModels, recipe: Callable[[ExperimentData], RecipeResult]
 ) -> None:
-    run = job.run
-    people = members(job.database, job.config.training.seed)
-    like = like_of(everybody)
+    """Sample users, run the recipe, store its model, and promote it if it wins."""
+    run, settings = job.run, recipe_of(job.config)
+    users = members(job.database, job.config.training.seed)
+    reference = reference_model(global_models)
     spark = job.spark()
-    with kept_on_disk(sampled(spark, job.keyspace, people, recipe_of(job.config), like)) as frame:
+    with persisted(sampled(spark, job.keyspace, users, settings, reference)) as frame:
         with run.step("sample"):
             run.counts["sets"] = frame.count()
-        of = Counter(people.values())
-        run.counts |= {"people": len(people), "choosing": of["choose"], "judging": of["judge"]}
+        sizes = Counter(users.values())
+        run.counts |= {
+            "people": len(users),
+            "choosing": sizes["validation"],
+            "judging": sizes["test"],
+        }
         with run.step("learn"):
-            found = recipe(ExperimentData(spark, frame, like))
-    run.metrics |= found.metrics
+            result = recipe(ExperimentData(spark, frame, reference))
+    run.metrics |= result.metrics
     run.require_lease()
-    if found.content:
-        _keep(job, found)
-    if found.asks_to_serve:
+    if result.content:
+        _store(job, result)
+    if result.promotable:
         with run.step("judge"):
-            others = [key for key, part in people.items() if part != "judge"]
-            rival = sums_of(global_sums(engine_of(job), others, recipe_of(job.config), run))
-            judges = [key for key, part in people.items() if part == "judge"]
-            strangers = strangers_of(job.database, judges, recipe_of(job.config))
-        said = judged(from_bytes(found.content), rival, strangers)
-        _choose(job, everybody[LAYOUT], found, said)
+            others = [key for key, split in users.items() if split != "test"]
+            sums = model_of_sums(global_sums(engine_of(job), others, settings, run))
+            test_keys = [key for key, split in users.items() if split == "test"]
+            test_users = held_out_users(job.database, test_keys, settings)
+        comparison = compare_models(from_bytes(result.content), sums, test_users)
+        _promote_winner(job, global_models[LAYOUT], result, comparison)
 
 
-def _choose(job: Job, sums: Everybody, found: RecipeResult, said: Contest) -> None:
-    """Let the better recipe serve, and say by how much it is the better one."""
-    run, serves = job.run, REDUCED if said.takes_over else SUMS
-    run.metrics["cold_start"] = {"serves": serves, **asdict(said)}
+def _promote_winner(
+    job: Job, sums: VersionedGlobalModel, averaged: RecipeResult, comparison: Comparison
+) -> None:
+    """Promote the better of the two models, and record the comparison."""
+    run, serves = job.run, REDUCED if comparison.takes_over else SUMS
+    run.metrics["cold_start"] = {"serves": serves, **asdict(comparison)}
     run.require_lease()
-    if said.takes_over:
-        manifest = {"recipe": REDUCED, "everybody": sums.version, "metrics": asdict(said)}
-        kept_back = promote_global(
-            job.database, LAYOUT, found.content, manifest, run_id=run.run_id, at=run.started_at
+    if comparison.takes_over:
+        details = {"recipe": REDUCED, "everybody": sums.version, "metrics": asdict(comparison)}
+        refusal = promote_global(
+            job.database, LAYOUT, averaged.content, details, run_id=run.run_id, at=run.started_at
         )
     else:
-        kept_back = promote_sums(job.database, LAYOUT, sums, run_id=run.run_id, at=run.started_at)
-    if kept_back:
+        refusal = promote_summed(job.database, LAYOUT, sums, run_id=run.run_id, at=run.started_at)
+    if refusal:
         run.status = "refused"
-        run.reasons[kept_back] += 1
-        serves = asyncio.run(recipe_that_serves(job.database, LAYOUT))
-        run.metrics["cold_start"] = {"serves": serves, **asdict(said)}
+        run.reasons[refusal] += 1
+        serves = asyncio.run(serving_recipe(job.database, LAYOUT))
+        run.metrics["cold_start"] = {"serves": serves, **asdict(comparison)}
 
 
-def _keep(job: Job, found: RecipeResult) -> None:
+def _store(job: Job, result: RecipeResult) -> None:
+    """Store the recipe's model under the run's name; no pointer leads to it."""
     run = job.run
-    sha256 = hashlib.sha256(found.content).digest()
-    said = {"level": "global", "environment": environment(), "sha256": sha256.hex()}
+    sha256 = hashlib.sha256(result.content).digest()
+    manifest = {
+        "level": "global",
+        "environment": environment(),
+        "sha256": sha256.hex(),
+        "metrics": result.metrics,
+    }
     model = StoredModel(
         GLOBAL_OWNER,
         LAYOUT,
         run.family,
         version_of(sha256),
-        found.content,
-        {**said, "metrics": found.metrics},
+        result.content,
+        manifest,
         sha256,
         run.run_id,
         run.started_at,

@@ -17,30 +17,30 @@ from pipelines.experiments.sample import batch_rows, examples_of
 HIDDEN = (250, 50)
 STEPS = 60
 WINDOWS = pa.schema([("label", pa.float64()), ("x", pa.list_(pa.float64()))])
-ROWS_OUT = 512
+ROWS_PER_BATCH = 512
 
 
-def perceptron(beside: ExperimentData) -> RecipeResult:
-    """Train MLlib's perceptron, ask it about the people who judge, beside the global model."""
-    learn = _vectors(beside.rows("learn"), beside.like)
-    held = _vectors(beside.rows("judge"), beside.like)
-    size = len(beside.like.mean)
+def perceptron(data: ExperimentData) -> RecipeResult:
+    """Train MLlib's perceptron, and evaluate it on the test split."""
+    train = _vectors(data.rows("train"), data.reference)
+    test = _vectors(data.rows("test"), data.reference)
+    size = len(data.reference.mean)
     trainer = MultilayerPerceptronClassifier(
-        layers=[size, *HIDDEN, len(beside.labels)], maxIter=STEPS, seed=1, blockSize=128
+        layers=[size, *HIDDEN, len(data.labels)], maxIter=STEPS, seed=1, blockSize=128
     )
-    model = trainer.fit(learn)
-    said = model.transform(held)
-    right = said.agg(f.avg((f.col("prediction") == f.col("label")).cast("double"))).first()
+    model = trainer.fit(train)
+    predicted = model.transform(test)
+    right = predicted.agg(f.avg((f.col("prediction") == f.col("label")).cast("double"))).first()
     return RecipeResult(
         {
-            "layers": [size, *HIDDEN, len(beside.labels)],
+            "layers": [size, *HIDDEN, len(data.labels)],
             "windows_right": round(float(right[0]), 4) if right else None,
         }
     )
 
 
-def _vectors(frame: DataFrame, like: ExerciseModel) -> DataFrame:
-    task = partial(windows_of, labels=like.labels)
+def _vectors(frame: DataFrame, reference: ExerciseModel) -> DataFrame:
+    task = partial(windows_of, labels=reference.labels)
     rows = frame.mapInArrow(task, from_arrow_schema(WINDOWS))
     return rows.select("label", array_to_vector(f.col("x")).alias("features"))
 
@@ -48,13 +48,13 @@ def _vectors(frame: DataFrame, like: ExerciseModel) -> DataFrame:
 def windows_of(
     batches: Iterable[pa.RecordBatch], *, labels: tuple[str, ...]
 ) -> Iterator[pa.RecordBatch]:
-    """On an executor: a row per window."""
+    """On an executor: one row per window."""
     for batch in batches:
         rows = batch_rows([batch])
         if not rows:
             continue
         x, y = examples_of(rows, labels)
-        for first in range(0, len(y), ROWS_OUT):
-            part = slice(first, first + ROWS_OUT)
+        for first in range(0, len(y), ROWS_PER_BATCH):
+            part = slice(first, first + ROWS_PER_BATCH)
             columns = {"label": y[part].astype(float), "x": x[part].astype(float).tolist()}
             yield pa.RecordBatch.from_pydict(columns, schema=WINDOWS)

@@ -1,8 +1,8 @@
-"""Windows of a sample of people, for the models that stand beside the exercise family's own.
+"""Windows of a sample of users, split into training, validation and test, for experiments.
 
-People are drawn and capped, so that none of it grows with the population. They are parted three
-ways: most are learned from; a tenth choose, by whose error rounds end and candidates are compared;
-a fifth judge, and nothing has been learned from them or chosen by them.
+Users are sampled and capped, so that the cost does not grow with the population. A tenth are for
+validation: their error stops rounds and chooses between candidates. A fifth are for testing:
+nothing has been learned from them or chosen by them. The others are for training.
 """
 
 import asyncio
@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 from pyspark.sql import DataFrame, SparkSession
 
 from models.exercise.model import ExerciseModel
-from pipelines.exercise.everybody import Everybody
+from pipelines.exercise.global_fit import VersionedGlobalModel
 from pipelines.exercise.labelled import COLUMNS, labelled_sets, newest
 from pipelines.exercise.prepared import Recipe
-from pipelines.exercise.windows import windowed
+from pipelines.exercise.windows import find_windows
 from pipelines.keys import KEY, Key, UserKey
 from pipelines.lifecycle.attempts import attempted
 from pipelines.lifecycle.members import sample
@@ -32,16 +32,18 @@ from store.database import Database
 from store.training import TrainingKeys
 
 LAYOUT = ACC6
-OF_EACH = 6  # sets of an exercise that a person gives
-JUDGE_OF, CHOOSER_OF = 5, 10  # people: the first of so many judges, the second of so many chooses
-LEAST_PEOPLE: Final = 3  # one for each part
-Part = Literal["learn", "choose", "judge"]
-"""What a person of the sample is there for."""
+SETS_PER_EXERCISE = 6  # of a user
+TEST_EVERY, VALIDATION_EVERY = 5, 10  # users: the first of 5 tests, the second of 10 validates
+MIN_PEOPLE: Final = 3  # one for each split
+Split = Literal["train", "validation", "test"]
+"""The part of the sample that a user belongs to."""
+TASKS: Mapping[Split, str] = {"train": "learn", "validation": "choose", "test": "judge"}
+"""What the users of a split are for, in the words of error messages."""
 SAMPLED = pa.schema(
     [
         ("user_id", pa.string()),
         ("exercise", pa.string()),
-        ("part", pa.string()),
+        ("split", pa.string()),
         ("windows", pa.int32()),
         ("x", pa.binary()),
     ]
@@ -49,7 +51,7 @@ SAMPLED = pa.schema(
 
 
 class Examples(NamedTuple):
-    """Standardised windows and what they are.
+    """Standardised windows and their labels.
 
     Attributes:
         x: float32 (m, d).
@@ -60,92 +62,99 @@ class Examples(NamedTuple):
     y: NDArray[np.int64]
 
 
-def members(database: Database, seed: int) -> dict[UserKey, Part]:
-    """The people of the sample, each with the part that they have in it.
+def members(database: Database, seed: int) -> dict[UserKey, Split]:
+    """The users of the sample, each with its split.
 
     Raises:
-        NotEnoughLabels: fewer than three people.
+        NotEnoughLabels: fewer than three users.
     """
-    return parted(sample(asyncio.run(TrainingKeys(database).every()), LAYOUT, seed))
+    return split_people(sample(asyncio.run(TrainingKeys(database).all()), LAYOUT, seed))
 
 
-def parted(lot: Sequence[UserKey]) -> dict[UserKey, Part]:
-    """People by what they are there for: of three one each, of ten two judge and one chooses.
+def split_people(people: Sequence[UserKey]) -> dict[UserKey, Split]:
+    """Split users: of three one each, of ten two for testing and one for validation.
 
     Args:
-        lot: people in the order of `pipelines.lifecycle.members.sample`.
+        people: users in the order of `pipelines.lifecycle.members.sample`.
 
-    >>> list(parted([(str(n), ACC6) for n in range(6)]).values())
-    ['judge', 'choose', 'learn', 'learn', 'learn', 'judge']
+    >>> list(split_people([(str(n), ACC6) for n in range(6)]).values())
+    ['test', 'validation', 'train', 'train', 'train', 'test']
 
     Raises:
-        NotEnoughLabels: fewer than three people: nobody would be left for one of the parts.
+        NotEnoughLabels: fewer than three users: one of the splits would be empty.
     """
-    if len(lot) < LEAST_PEOPLE:
+    if len(people) < MIN_PEOPLE:
         raise NotEnoughLabels(
-            f"{len(lot)} people have labelled sets of {LAYOUT}; {LEAST_PEOPLE} are needed: one to "
+            f"{len(people)} people have labelled sets of {LAYOUT}; {MIN_PEOPLE} are needed: one to "
             "learn from, one to choose by, one to judge"
         )
-    return {key: _part_of(place) for place, key in enumerate(lot)}
+    return {key: _split_of(index) for index, key in enumerate(people)}
 
 
-def _part_of(place: int) -> Part:
-    if place % JUDGE_OF == 0:
-        return "judge"
-    return "choose" if place % CHOOSER_OF == 1 else "learn"
+def _split_of(index: int) -> Split:
+    if index % TEST_EVERY == 0:
+        return "test"
+    return "validation" if index % VALIDATION_EVERY == 1 else "train"
 
 
-def like_of(everybody: Mapping[InputLayout, Everybody]) -> ExerciseModel:
-    """The global model: it gives standardisation and the order of exercises.
+def reference_model(global_models: Mapping[InputLayout, VersionedGlobalModel]) -> ExerciseModel:
+    """The serving global model: it gives standardisation and the order of exercises.
 
     Raises:
         NotEnoughLabels: there is none yet.
     """
-    if LAYOUT not in everybody:
+    if LAYOUT not in global_models:
         raise NotEnoughLabels("there is no global exercise model yet: `muvr train exercise` first")
-    return everybody[LAYOUT].learned.model
+    return global_models[LAYOUT].learned.model
 
 
 def sampled(
     spark: SparkSession,
     keyspace: str,
-    people: Mapping[UserKey, Part],
+    people: Mapping[UserKey, Split],
     recipe: Recipe,
-    like: ExerciseModel,
+    reference: ExerciseModel,
 ) -> DataFrame:
-    """A row per set: its windows, standardised, as float16."""
+    """One row per set: its windows, standardised, as float16."""
     table = read_keys(spark, keyspace, "labelled_sets", list(people)).columns(*COLUMNS)
-    parts: dict[str, Part] = {str(user): part for (user, _), part in people.items()}
-    task = partial(sampled_rows, recipe=recipe, parts=parts, like=like)
+    splits: dict[str, Split] = {str(user): split for (user, _), split in people.items()}
+    task = partial(sampled_rows, recipe=recipe, splits=splits, reference=reference)
     frame = span_by(table, KEY, task, SAMPLED)
     require_direct_join(frame)
     return frame
 
 
 def sampled_rows(
-    key: Key, group: pa.Table, *, recipe: Recipe, parts: Mapping[str, Part], like: ExerciseModel
+    key: Key,
+    group: pa.Table,
+    *,
+    recipe: Recipe,
+    splits: Mapping[str, Split],
+    reference: ExerciseModel,
 ) -> list[dict[str, Any]]:
-    """On an executor: a person's sets; nothing of a person whose data is broken."""
-    used = [one for one in newest(labelled_sets(group), OF_EACH) if one.exercise in like.labels]
-    found = attempted(lambda: windowed(used, LAYOUT, recipe.windows)).value
+    """On an executor: one user's sets; none of a user whose data is broken."""
+    sets = newest(labelled_sets(group), SETS_PER_EXERCISE)
+    used = [one for one in sets if one.exercise in reference.labels]
+    found = attempted(lambda: find_windows(used, LAYOUT, recipe.windows)).value
     if found is None:
         return []
-    asked = [(one, found.of[one.set_id]) for one in used]
     return [
         {
             "user_id": key[0],
             "exercise": one.exercise,
-            "part": parts[str(key[0])],
+            "split": splits[str(key[0])],
             "windows": windows.evaluation_rows,
-            "x": like.standardised(windows.x[: windows.evaluation_rows]).astype("<f2").tobytes(),
+            "x": reference.standardised(windows.x[: windows.evaluation_rows])
+            .astype("<f2")
+            .tobytes(),
         }
-        for one, windows in asked
+        for one, windows in ((one, found.by_set[one.set_id]) for one in used)
         if windows.evaluation_rows
     ]
 
 
 def examples_of(rows: Sequence[Mapping[str, Any]], labels: Sequence[str]) -> Examples:
-    """Rows of `SAMPLED` as arrays, in an order that is theirs whoever brought them.
+    """Rows of `SAMPLED` as arrays, in an order that does not depend on that of the rows.
 
     Raises:
         NotEnoughLabels: there is none.
@@ -158,9 +167,9 @@ def examples_of(rows: Sequence[Mapping[str, Any]], labels: Sequence[str]) -> Exa
         for row in ordered
     ]
     y = [labels.index(row["exercise"]) for row in ordered]
-    return Examples(np.concatenate(x), np.repeat(y, [len(each) for each in x]))
+    return Examples(np.concatenate(x), np.repeat(y, [len(windows) for windows in x]))
 
 
 def batch_rows(batches: Iterable[pa.RecordBatch]) -> list[dict[str, Any]]:
-    """All rows of a split."""
+    """All rows of a Spark partition."""
     return [row for batch in batches for row in batch.to_pylist()]

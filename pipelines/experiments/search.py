@@ -1,8 +1,7 @@
-"""Search: models and settings, trained in parallel on Spark, the best by validation kept.
+"""Search: candidate models and settings, trained in parallel on Spark; the best by validation.
 
-The people who chose the best candidate cannot judge it: luck flatters the largest of several
-shares. Those who judge are not asked here, so that whatever changes after a search can still be
-judged by them.
+The validation split that chose the best candidate cannot test it: the maximum of several shares is
+biased upwards. The test split is not used here, so that it can test later changes.
 """
 
 from collections.abc import Iterable, Iterator
@@ -17,20 +16,22 @@ from pipelines.experiments.job import ExperimentData, RecipeResult
 from pipelines.experiments.sample import Examples
 from pipelines.lifecycle.threads import one_blas_thread
 
-MOST_WINDOWS = 20_000  # they travel to every task as float16: 20 MB
+MAX_WINDOWS = 20_000  # sent to every task as float16: 20 MB
 TRIED = pa.schema([("number", pa.int32()), ("windows_right", pa.float64()), ("model", pa.binary())])
 
 
-def search(beside: ExperimentData) -> RecipeResult:
-    """Try every candidate in a task of its own; the people who choose say which is the best."""
-    learn, held = _capped(beside.windows("learn")), beside.windows("choose")
-    task = partial(tried, learn=_small(learn), held=_small(held), like=beside.like)
-    numbers = beside.spark.range(len(CANDIDATES), numPartitions=len(CANDIDATES))
-    found = numbers.mapInArrow(task, from_arrow_schema(TRIED)).collect()
-    best = min(found, key=lambda row: (-row["windows_right"], row["number"]))
+def search(data: ExperimentData) -> RecipeResult:
+    """Train every candidate in a task of its own; the best on the validation split is returned."""
+    train, validation = _capped(data.windows("train")), data.windows("validation")
+    task = partial(
+        tried, train=_small(train), validation=_small(validation), reference=data.reference
+    )
+    numbers = data.spark.range(len(CANDIDATES), numPartitions=len(CANDIDATES))
+    results = numbers.mapInArrow(task, from_arrow_schema(TRIED)).collect()
+    best = min(results, key=lambda row: (-row["windows_right"], row["number"]))
     table = {
         CANDIDATES[row["number"]].name: round(row["windows_right"], 4)
-        for row in sorted(found, key=lambda row: row["number"])
+        for row in sorted(results, key=lambda row: row["number"])
     }
     return RecipeResult(
         {"table": table, "best": CANDIDATES[best["number"]].name}, bytes(best["model"])
@@ -38,15 +39,15 @@ def search(beside: ExperimentData) -> RecipeResult:
 
 
 def tried(
-    batches: Iterable[pa.RecordBatch], *, learn: Examples, held: Examples, like: object
+    batches: Iterable[pa.RecordBatch], *, train: Examples, validation: Examples, reference: object
 ) -> Iterator[pa.RecordBatch]:
-    """On an executor: the candidates of a split."""
+    """On an executor: train the candidates of a Spark partition."""
     for number in [n for batch in batches for n in batch.column(0).to_pylist()]:
         right, content = one_blas_thread()(try_candidate)(
             CANDIDATES[number],
-            _wide(learn),
-            _wide(held),
-            like,  # pyright: ignore[reportArgumentType]
+            _wide(train),
+            _wide(validation),
+            reference,  # pyright: ignore[reportArgumentType]
         )
         row = {"number": number, "windows_right": right, "model": content}
         yield pa.RecordBatch.from_pylist([row], schema=TRIED)
@@ -54,7 +55,7 @@ def tried(
 
 def _capped(examples: Examples) -> Examples:
     """Every nth window where there are too many."""
-    every = -(-len(examples.y) // MOST_WINDOWS)
+    every = -(-len(examples.y) // MAX_WINDOWS)
     return Examples(examples.x[::every], examples.y[::every])
 
 

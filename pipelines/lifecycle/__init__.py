@@ -1,1 +1,1 @@
-"""What every job does: whom it reads, where its functions run, how it is recorded, what serves."""
+"""What all jobs share: which users are read, engines, run records, leases, promotion."""

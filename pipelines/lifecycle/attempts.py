@@ -12,12 +12,12 @@ LONGEST_REASON = 300
 
 @dataclass(frozen=True, slots=True)
 class Attempt(Generic[T]):
-    """What came of one user.
+    """The result of one user's work.
 
     Attributes:
         value: None when it failed.
-        status: learned; not-learned (the data does not carry a model); failed (the data, or our
-            code for it, is broken).
+        status: learned; not-learned (too little data for a model); failed (the data is broken, or
+            our code).
         reason: a sentence, "" when learned.
     """
 
@@ -27,7 +27,7 @@ class Attempt(Generic[T]):
 
 
 def attempted(work: Callable[[], T]) -> Attempt[T]:
-    """Do one user's work; whatever goes wrong becomes the reason in this user's row.
+    """Do one user's work; an exception becomes the reason in this user's row.
 
     >>> attempted(lambda: [1, 2][5])
     Attempt(value=None, status='failed', reason='IndexError: list index out of range')
@@ -42,7 +42,7 @@ def attempted(work: Callable[[], T]) -> Attempt[T]:
 
 
 def or_reason(work: Callable[[], T]) -> T | str:
-    """What one user's work gives, or why the data does not carry it; what is broken is raised.
+    """The result of one user's work, or why there is too little data; other errors are raised.
 
     >>> or_reason(lambda: 7)
     7

@@ -14,44 +14,44 @@ from pipelines.keys import KEY, Key, Row, UserKey
 from pipelines.lifecycle.job import Job
 from pipelines.lifecycle.runs import Run
 from pipelines.lifecycle.scope import Scope
-from pipelines.spark.persist import kept_on_disk
+from pipelines.spark.persist import persisted
 from pipelines.spark.plans import require_direct_join, require_no_shuffle
-from pipelines.spark.span import keys_once, span_by
+from pipelines.spark.span import require_unique_keys, span_by
 from pipelines.spark.tables import CassandraFrame, read_keys, read_portions, read_table
 from store.database import Database
 
-ROWS_OUT = 8  # that leave a worker together: one may carry windows of all of a user's sets
-MEGABYTES_OUT = 2  # of rows that are about a megabyte each
+ROWS_PER_BATCH = 8  # a row may carry the windows of all of a user's sets
+LARGE_ROWS_PER_BATCH = 2  # rows of about a megabyte each
 
 
 @dataclass(frozen=True, slots=True)
 class Partitions:
-    """Users' partitions of one table, by `KEY`.
+    """A Cassandra table that is partitioned by `KEY`, and how both engines read it.
 
     Attributes:
-        table: of Cassandra.
-        columns: that are read.
-        here: reads one of them in this process, as Spark would hand it over.
+        table: the table's name.
+        columns: the columns that are read.
+        read_local: reads one partition in this process, in the form in which Spark hands it over.
     """
 
     table: str
     columns: tuple[str, ...]
-    here: Callable[[Database, UserKey], pa.Table]
+    read_local: Callable[[Database, UserKey], pa.Table]
 
 
-class Keeper(Protocol):
-    """Writes large columns, such as model bytes, where they are learned, not through the driver."""
+class ColumnWriter(Protocol):
+    """Writes large columns, such as model bytes, where they are computed, not on the driver."""
 
     @property
-    def heavy(self) -> Sequence[str]:
+    def large_columns(self) -> Sequence[str]:
         """Columns that are written here and do not come back to the driver."""
         ...
 
-    def from_frame(self, learned: DataFrame, keyspace: str, run: Run) -> None:
+    def write_frame(self, learned: DataFrame, keyspace: str, run: Run) -> None:
         """Write from the executors."""
         ...
 
-    def from_row(self, row: Row, database: Database, run: Run) -> None:
+    def write_row(self, row: Row, database: Database, run: Run) -> None:
         """Write one row from this process."""
         ...
 
@@ -62,144 +62,154 @@ class Pass:
 
     Attributes:
         read: the table and columns that it is given.
-        function: a partition's key and rows to rows; for `portions` a list of such pairs to rows.
-        schema: of the rows that come out.
-        keepers: write large columns of those rows before the rows are returned.
+        function: maps a partition's key and rows to rows; for `learn_portions` a list of such
+            pairs to rows.
+        schema: of the rows that it returns.
+        writers: write large columns of those rows before the rows are returned.
     """
 
     read: Partitions
     function: Callable[..., Iterable[Mapping[str, Any]]]
     schema: pa.Schema
-    keepers: tuple[Keeper, ...] = ()
+    writers: tuple[ColumnWriter, ...] = ()
 
     @property
-    def heavy(self) -> list[str]:
-        """Columns that the keepers take."""
-        return [name for keeper in self.keepers for name in keeper.heavy]
+    def large_columns(self) -> list[str]:
+        """Columns that the writers take."""
+        return [name for writer in self.writers for name in writer.large_columns]
 
 
 class Engine(Protocol):
     """Runs a `Pass` over partitions."""
 
-    def over(self, keys: Sequence[UserKey], look: Pass) -> list[Row]:
-        """One row or none for every key, with all columns; nothing is written."""
+    def collect(self, keys: Sequence[UserKey], pass_: Pass) -> list[Row]:
+        """Run a pass over some partitions: one row or none per key, all columns, no writes."""
         ...
 
-    def learned(self, scope: Scope, look: Pass, run: Run) -> list[Row]:
-        """One row for every key; its heavy columns are written and left out.
+    def learn(self, scope: Scope, pass_: Pass, run: Run) -> list[Row]:
+        """Run a pass and write its large columns; one row per key, without those columns.
 
         Raises:
             LeaseHeld: the run's lease was lost; nothing more is written.
         """
         ...
 
-    def portions(self, portions: Sequence[Sequence[UserKey]], look: Pass, run: Run) -> list[Row]:
-        """Learn portions: the function is given all keys of a portion together. See `learned`."""
+    def learn_portions(
+        self, portions: Sequence[Sequence[UserKey]], pass_: Pass, run: Run
+    ) -> list[Row]:
+        """As `learn`, but the function is given all partitions of a portion in one call."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class SparkEngine:
-    """Every partition where Spark reads it; one pass, no shuffle."""
+    """Runs passes on Spark's executors, without a shuffle."""
 
     spark: SparkSession
     keyspace: str
 
-    def over(self, keys: Sequence[UserKey], look: Pass) -> list[Row]:
-        """One row or none for every key: one split of them after the other comes here."""
+    def collect(self, keys: Sequence[UserKey], pass_: Pass) -> list[Row]:
+        """Run a pass on the executors; rows come to the driver one Spark partition at a time."""
         if not keys:
             return []
-        table = read_keys(self.spark, self.keyspace, look.read.table, keys)
-        spanned = _spanned(table, look, rows_out=MEGABYTES_OUT)
+        table = read_keys(self.spark, self.keyspace, pass_.read.table, keys)
+        spanned = _spanned(table, pass_, rows_per_batch=LARGE_ROWS_PER_BATCH)
         require_direct_join(spanned)
         rows = [row.asDict() for row in spanned.toLocalIterator()]
-        keys_once(rows, KEY)
+        require_unique_keys(rows, KEY)
         return rows
 
-    def learned(self, scope: Scope, look: Pass, run: Run) -> list[Row]:
-        """Learn on the executors; what is heavy goes from there to Cassandra."""
-        return self._kept(self.frame(scope, look), look, run)
+    def learn(self, scope: Scope, pass_: Pass, run: Run) -> list[Row]:
+        """Run a pass on the executors; they write its large columns to Cassandra."""
+        return self._write(self.frame(scope, pass_), pass_, run)
 
-    def frame(self, scope: Scope, look: Pass) -> DataFrame:
-        """One row for every key.
+    def frame(self, scope: Scope, pass_: Pass) -> DataFrame:
+        """The DataFrame of a pass: one row for every key.
 
         Raises:
-            PlanViolated: the plan shuffles, or reads more than the asked keys.
+            PlanViolated: the plan shuffles, or reads more than the requested keys.
         """
         if scope.whole:
-            table = read_table(self.spark, self.keyspace, look.read.table)
+            table = read_table(self.spark, self.keyspace, pass_.read.table)
         else:
-            table = read_keys(self.spark, self.keyspace, look.read.table, scope.keys)
-        spanned = _spanned(table, look)
+            table = read_keys(self.spark, self.keyspace, pass_.read.table, scope.keys)
+        spanned = _spanned(table, pass_)
         require_no_shuffle(spanned)
         if not scope.whole:
             require_direct_join(spanned)
         return spanned
 
-    def portions(self, portions: Sequence[Sequence[UserKey]], look: Pass, run: Run) -> list[Row]:
-        """Look at portions on the executors; what is heavy goes from there to Cassandra."""
-        return self._kept(self.portion_frame(portions, look), look, run) if portions else []
+    def learn_portions(
+        self, portions: Sequence[Sequence[UserKey]], pass_: Pass, run: Run
+    ) -> list[Row]:
+        """Run a pass over portions on the executors; they write its large columns to Cassandra."""
+        return self._write(self.portion_frame(portions, pass_), pass_, run) if portions else []
 
-    def portion_frame(self, portions: Sequence[Sequence[UserKey]], look: Pass) -> DataFrame:
-        """One Spark task a portion; only the common result of its members leaves the worker.
+    def portion_frame(self, portions: Sequence[Sequence[UserKey]], pass_: Pass) -> DataFrame:
+        """The DataFrame of a pass over portions, with one Spark task per portion.
 
         Raises:
-            PlanViolated: the plan reads more than the asked keys.
+            PlanViolated: the plan reads more than the requested keys.
         """
-        table = read_portions(self.spark, self.keyspace, look.read.table, portions)
-        together = max(2, *map(len, portions))  # 1 would hand over a key and its rows, no portion
-        spanned = _spanned(table, look, together=together)
+        table = read_portions(self.spark, self.keyspace, pass_.read.table, portions)
+        # at least 2: with 1 the function would be given a key and its rows, not a portion
+        groups_per_call = max(2, *map(len, portions))
+        spanned = _spanned(table, pass_, groups_per_call=groups_per_call)
         require_direct_join(spanned)
         return spanned
 
-    def _kept(self, spanned: DataFrame, look: Pass, run: Run) -> list[Row]:
-        """Compute once, write what is heavy, and return the rest."""
-        with kept_on_disk(spanned) as frame:
-            rows = [row.asDict() for row in frame.drop(*look.heavy).collect()]
-            keys_once(rows, KEY)
+    def _write(self, spanned: DataFrame, pass_: Pass, run: Run) -> list[Row]:
+        """Compute once, write the large columns, and return the others."""
+        with persisted(spanned) as frame:
+            rows = [row.asDict() for row in frame.drop(*pass_.large_columns).collect()]
+            require_unique_keys(rows, KEY)
             run.require_lease()
-            for keeper in look.keepers:
-                keeper.from_frame(frame, self.keyspace, run)
+            for writer in pass_.writers:
+                writer.write_frame(frame, self.keyspace, run)
         return rows
 
 
 @dataclass(frozen=True, slots=True)
 class LocalEngine:
-    """One partition after the other in this process: for one user, for tests, for comparison."""
+    """Runs passes in this process, partition by partition: for few users, and for tests."""
 
     database: Database
 
-    def over(self, keys: Sequence[UserKey], look: Pass) -> list[Row]:
-        """Call the function here, key by key; the rows are those that Spark's engine gives."""
-        found = [row for key in keys for row in self._learned(key, look)]
-        return pa.Table.from_pylist(found, schema=look.schema).to_pylist()
+    def collect(self, keys: Sequence[UserKey], pass_: Pass) -> list[Row]:
+        """Run a pass key by key; the rows equal those of `SparkEngine`."""
+        rows = [row for key in keys for row in self._run(key, pass_)]
+        return pa.Table.from_pylist(rows, schema=pass_.schema).to_pylist()
 
-    def learned(self, scope: Scope, look: Pass, run: Run) -> list[Row]:
-        """Learn here; a user's rows are written before the next is learned."""
-        return [
-            row for key in scope.keys for row in self._kept(self._learned(key, look), look, run)
-        ]
+    def learn(self, scope: Scope, pass_: Pass, run: Run) -> list[Row]:
+        """Run a pass key by key; a user's rows are written before the next user is read."""
+        return [row for key in scope.keys for row in self._write(self._run(key, pass_), pass_, run)]
 
-    def portions(self, portions: Sequence[Sequence[UserKey]], look: Pass, run: Run) -> list[Row]:
-        """Learn portions here; they are the portions that Spark's engine learns."""
+    def learn_portions(
+        self, portions: Sequence[Sequence[UserKey]], pass_: Pass, run: Run
+    ) -> list[Row]:
+        """Run a pass over the same portions as `SparkEngine` does."""
         rows: list[Row] = []
         for portion in portions:
-            groups = [(key_of(key), look.read.here(self.database, key)) for key in portion]
-            rows += self._kept([dict(row) for row in look.function(groups)], look, run)
+            groups = [
+                (spark_key(key), pass_.read.read_local(self.database, key)) for key in portion
+            ]
+            rows += self._write([dict(row) for row in pass_.function(groups)], pass_, run)
         return rows
 
-    def _learned(self, key: UserKey, look: Pass) -> list[Row]:
-        group = look.read.here(self.database, key)
-        return [dict(row) for row in look.function(key_of(key), group)] if group.num_rows else []
+    def _run(self, key: UserKey, pass_: Pass) -> list[Row]:
+        group = pass_.read.read_local(self.database, key)
+        return (
+            [dict(row) for row in pass_.function(spark_key(key), group)] if group.num_rows else []
+        )
 
-    def _kept(self, rows: Sequence[Row], look: Pass, run: Run) -> list[Row]:
-        """Write what is heavy, and return the rest."""
+    def _write(self, rows: Sequence[Row], pass_: Pass, run: Run) -> list[Row]:
+        """Write the large columns, and return the others."""
         for row in rows:
             run.require_lease()
-            for keeper in look.keepers:
-                keeper.from_row(row, self.database, run)
-        light = [name for name in look.schema.names if name not in look.heavy]
-        return [{name: row.get(name) for name in light} for row in rows]
+            for writer in pass_.writers:
+                writer.write_row(row, self.database, run)
+        returned = [name for name in pass_.schema.names if name not in pass_.large_columns]
+        return [{name: row.get(name) for name in returned} for row in rows]
 
 
 def engine_of(job: Job) -> Engine:
@@ -209,13 +219,23 @@ def engine_of(job: Job) -> Engine:
     return SparkEngine(job.spark(), job.keyspace)
 
 
-def key_of(key: UserKey) -> Key:
-    """A partition's key as Spark would hand it over."""
+def spark_key(key: UserKey) -> Key:
+    """A partition's key in the form in which Spark hands it over."""
     return str(key[0]), key[1]
 
 
 def _spanned(
-    table: CassandraFrame, look: Pass, *, rows_out: int = ROWS_OUT, together: int = 1
+    table: CassandraFrame,
+    pass_: Pass,
+    *,
+    rows_per_batch: int = ROWS_PER_BATCH,
+    groups_per_call: int = 1,
 ) -> DataFrame:
-    columns = table.columns(*look.read.columns)
-    return span_by(columns, KEY, look.function, look.schema, rows_out=rows_out, together=together)
+    return span_by(
+        table.columns(*pass_.read.columns),
+        KEY,
+        pass_.function,
+        pass_.schema,
+        rows_per_batch=rows_per_batch,
+        groups_per_call=groups_per_call,
+    )

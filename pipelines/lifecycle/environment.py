@@ -1,4 +1,4 @@
-"""What may change a model's last bits beside its data. Pure."""
+"""The digest of the numeric environment, which may change a model's last bits. Pure."""
 
 import hashlib
 import platform
@@ -11,10 +11,10 @@ from threadpoolctl import threadpool_info
 
 @lru_cache(maxsize=1)
 def environment() -> str:
-    """Digest of what may change a model's last bits: the libraries and the BLAS kernel.
+    """Digest of the library versions and the BLAS kernel.
 
-    Equal digest and equal data digest: equal bytes. Otherwise the golden vector holds within
-    tolerance.
+    Models with equal environments and equal data digests have equal bytes. Otherwise their golden
+    vectors agree within tolerance.
     """
     kernels = sorted(
         f"{pool.get('internal_api')} {pool.get('version')} {pool.get('architecture')}"

@@ -1,23 +1,23 @@
-"""Many questions to Cassandra at once, from a recipe that is no coroutine and waits for them."""
+"""Concurrent queries to Cassandra from synchronous code."""
 
 import asyncio
 from collections.abc import Coroutine, Sequence
 from typing import Any, TypeVar
 
-from store.concurrently import for_each
+from store.concurrency import map_concurrently
 
 AT_ONCE = 64
 T = TypeVar("T")
 
 
-def gather(questions: Sequence[Coroutine[Any, Any, T]]) -> list[T]:
-    """Run coroutines in a loop of their own, `AT_ONCE` at a time; their answers in order.
+def gather(coroutines: Sequence[Coroutine[Any, Any, T]]) -> list[T]:
+    """Run coroutines in a new event loop, `AT_ONCE` at a time; their results in order.
 
     Raises:
-        whatever one of them raises first.
+        the first exception of any of them.
     """
-    return asyncio.run(for_each(_answer, questions, AT_ONCE))
+    return asyncio.run(map_concurrently(_await, coroutines, AT_ONCE))
 
 
-async def _answer(question: Coroutine[Any, Any, T]) -> T:
-    return await question
+async def _await(coroutine: Coroutine[Any, Any, T]) -> T:
+    return await coroutine

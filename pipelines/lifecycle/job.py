@@ -8,11 +8,11 @@ from typing import Literal
 from pyspark.sql import SparkSession
 
 from pipelines.lifecycle.runs import Clock, Run, leased_run, server_time
-from pipelines.lifecycle.scope import AskedUsers, nothing_new
+from pipelines.lifecycle.scope import UserSelection, same_outcomes
 from pipelines.spark.session import spark_session
-from pipelines.spark.tasks import told_of_tasks
+from pipelines.spark.tasks import task_progress
 from schemas.config import Config
-from schemas.progress import Progress, Silent
+from schemas.progress import NoProgress, Progress
 from store.credentials import open_as
 from store.database import Database
 
@@ -54,7 +54,7 @@ class Job:
 
 
 @contextmanager
-def opened_job(
+def open_job(
     config: Config,
     family: str,
     inputs: Mapping[str, object],
@@ -70,23 +70,25 @@ def opened_job(
         family: of the job.
         inputs: how the run was called, for its record.
         engine: where its functions run.
-        progress: is told about every step, and of Spark's tasks while one takes long.
+        progress: is told about every step, and about Spark's tasks during long steps.
         clock: the server's time.
 
     Raises:
         LeaseHeld: another run of the family is under way.
-        DatabaseAway: Cassandra does not answer.
+        DatabaseUnavailable: Cassandra does not answer.
     """
     with (
         closing(open_as(config, "spark")) as database,
         leased_run(database, family, inputs, clock=clock) as run,
     ):
-        watched = told_of_tasks(f"{family}: Spark's tasks", progress) if progress else nullcontext()
-        with watched:
-            yield Job(config, database, run, progress or Silent(), engine)
+        reporting = (
+            task_progress(f"{family}: Spark's tasks", progress) if progress else nullcontext()
+        )
+        with reporting:
+            yield Job(config, database, run, progress or NoProgress(), engine)
 
 
-def recorded_users(users: AskedUsers) -> str | int:
+def recorded_users(users: UserSelection) -> str | int:
     """The users that a run was asked to learn, as its record names them.
 
     >>> from uuid import uuid4
@@ -94,12 +96,12 @@ def recorded_users(users: AskedUsers) -> str | int:
     ('changed', 2)
 
     Returns:
-        "all" or "changed" as given; of users who were named only their number.
+        "all" or "changed" as given; for named users only their number.
     """
     return users if isinstance(users, str) else len(users)
 
 
-def settle(job: Job, users: AskedUsers) -> None:
+def finish_run(job: Job, users: UserSelection) -> None:
     """End a run: "nothing-to-do" where it changed nothing, and the watermark for the next one.
 
     A run changes nothing when it read no user. A run over changed users also changes nothing when
@@ -107,14 +109,14 @@ def settle(job: Job, users: AskedUsers) -> None:
 
     Args:
         job: the job, with the outcomes of all users in its run.
-        users: whom the run was asked to learn. For named users no watermark is set: the next run
-            still has to read everybody who changed.
+        users: the users that the run was asked to learn. For named users no watermark is set: the
+            next run still has to read all users who changed.
     """
     run = job.run
-    same = users == "changed" and nothing_new(job.database, run.family, run.outcomes)
-    if run.status == "done" and (same or not run.outcomes):
+    repeated = users == "changed" and same_outcomes(job.database, run.family, run.outcomes)
+    if run.status == "done" and (repeated or not run.outcomes):
         run.status = "nothing-to-do"
     if not isinstance(users, str) and not run.outcomes:
         run.reasons["who was named has no set that training can read"] += len(users)
-    if isinstance(users, str):  # a run over named users has not read everybody who changed
+    if isinstance(users, str):  # a run over named users has not read all users who changed
         run.mark_read()

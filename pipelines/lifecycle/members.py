@@ -1,4 +1,4 @@
-"""Whose data makes what is learned from everybody: a few people of each layout, by lot. Pure."""
+"""The members of the global models: a random sample of each layout's users. Pure."""
 
 import hashlib
 from collections.abc import Iterable
@@ -11,16 +11,16 @@ MEMBERS = 128  # users of a layout
 
 
 def members_of(keys: Iterable[UserKey], seed: int) -> list[UserKey]:
-    """The users of every layout whose statistics make its global model."""
+    """The users of every layout whose statistics make up its global model."""
     keys = list(keys)
     return [key for layout in LAYOUTS for key in sample(keys, layout, seed)]
 
 
 def sample(keys: Iterable[UserKey], layout: str, seed: int) -> list[UserKey]:
-    """At most `MEMBERS` users of a layout, by lot; few change as others come and go."""
+    """At most `MEMBERS` users of a layout, in random order; few change as others come and go."""
 
-    def lot(key: tuple[UUID, str]) -> bytes:
-        """The lot of a user: it follows from seed and user, whoever else is there."""
+    def rank(key: tuple[UUID, str]) -> bytes:
+        """A user's place in the order: it depends on the seed and the user alone."""
         return hashlib.sha256(f"{seed} {key[0]}".encode()).digest()
 
-    return sorted((key for key in keys if key[1] == layout), key=lot)[:MEMBERS]
+    return sorted((key for key in keys if key[1] == layout), key=rank)[:MEMBERS]

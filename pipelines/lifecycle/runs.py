@@ -1,4 +1,4 @@
-"""A run of a job: leased, alive by heartbeat, recorded with counts and reasons however it ends."""
+"""A run of a job: it holds a lease, sends heartbeats, and is recorded however it ends."""
 
 import asyncio
 import os
@@ -20,28 +20,27 @@ from store.database import Database
 from store.jobs import JobRuns, Leases, UserOutcome
 from store.watermarks import Watermarks
 
-OVERLAP = timedelta(minutes=1)  # what was being written when a run began, the next reads
+OVERLAP = timedelta(minutes=1)  # read again by the next run: writes may have been in flight
 LEASE_S = 60.0
 HEARTBEAT_S = 15.0
 Clock = Callable[[], datetime]
 
 
 def server_time() -> datetime:
-    """Now, with the zone. Jobs go by the server's clock, never by a phone's."""
+    """Now, in UTC. Jobs use the server's clock, never a client's."""
     return datetime.now(UTC)
 
 
 @dataclass(frozen=True, slots=True)
 class RunReport:
-    """What a run came to.
+    """The result of a run.
 
     Attributes:
-        status: done, nothing-to-do, not-learned (the data carries no model), refused (the gate
-            said no to the recipe) or failed.
+        status: done, nothing-to-do, not-learned (too little data), refused (by the gate) or failed.
         counts: users by outcome, and sets read.
         metrics: of the recipe: challenger, incumbent, baselines.
-        reasons: why users have no new model, or one that was taken back: sentence to number of
-            users.
+        reasons: why users have no new model, or one that was taken back before: sentence to number
+            of users.
         seconds: by step.
     """
 
@@ -56,12 +55,12 @@ class RunReport:
 
 @dataclass(slots=True)
 class Run:
-    """A run under way; the recipe adds to it, `leased_run` writes it down."""
+    """A run in progress: the recipe adds to it, `leased_run` records it."""
 
     family: str
     run_id: UUID
     started_at: datetime
-    lost: threading.Event
+    lease_lost: threading.Event
     status: RunStatus = "done"
     counts: Counter[str] = field(default_factory=Counter)
     metrics: dict[str, object] = field(default_factory=dict)
@@ -71,26 +70,26 @@ class Run:
     read_until: datetime | None = None
 
     def require_lease(self) -> None:
-        """Refuse to go on without the lease; call before anything becomes visible.
+        """Refuse to go on without the lease; to be called before anything becomes visible.
 
         Raises:
             LeaseHeld: the lease was lost; another run may be at the same point.
         """
-        if self.lost.is_set():
+        if self.lease_lost.is_set():
             raise LeaseHeld(f"This run of {self.family} lost its lease and changes nothing more.")
 
     def mark_read(self) -> None:
         """Let the next run start from where this one began, if this one ends without an error.
 
-        The two overlap by a minute, so that writes that were under way then are read again.
+        The two overlap by a minute, so that writes that were in flight are read again.
         """
         self.read_until = self.started_at - OVERLAP
 
     def add_outcomes(self, outcomes: Sequence[UserOutcome]) -> None:
-        """Count what the run came to for users, with reasons."""
+        """Add users' outcomes, and count their statuses and reasons."""
         self.outcomes.extend(outcomes)
-        self.counts.update(one.status for one in outcomes)
-        self.reasons.update(one.reason for one in outcomes if one.reason)
+        self.counts.update(outcome.status for outcome in outcomes)
+        self.reasons.update(outcome.reason for outcome in outcomes if outcome.reason)
 
     @contextmanager
     def step(self, name: str) -> Generator[None]:
@@ -101,7 +100,7 @@ class Run:
         self.seconds[name] = round(self.seconds.get(name, 0.0) + took_s, 3)
 
     def report(self) -> RunReport:
-        """The run as it stands."""
+        """A report of the run so far."""
         return RunReport(
             self.family,
             self.run_id,
@@ -119,9 +118,8 @@ def leased_run(
 ) -> Generator[Run]:
     """Hold the family's lease while the recipe runs, and record the run however it ends.
 
-    Its work in this process is done by one BLAS thread, as in Spark's workers.
-    The watermark moves only when the recipe ends without an error and has called `mark_read`, and
-    only after the outcomes are written.
+    In this process BLAS uses one thread, as in Spark's workers. The watermark moves only when the
+    recipe has called `mark_read` and ends without an error, after the outcomes are written.
 
     Raises:
         LeaseHeld: another run of the family is under way.
@@ -129,13 +127,13 @@ def leased_run(
     now = clock()
     run = Run(family, run_id_at(now), now, threading.Event())
     runs, leases = JobRuns(database), Leases(database)
-    asyncio.run(leases.acquire(family, run.run_id, _owner(), now, LEASE_S))
+    asyncio.run(leases.acquire(family, run.run_id, _lease_owner(), now, LEASE_S))
     try:
         asyncio.run(_end_dead_runs(runs, family))
         asyncio.run(runs.start(family, run.run_id, inputs, now))
         with one_blas_thread(), _renewed_lease(database, run, clock):
             yield run
-        # outcomes first: the next run reads in them whom this one could not learn
+        # outcomes first: the next run reads in them which users to retry
         asyncio.run(runs.write_users(run.run_id, run.outcomes))
         if run.read_until is not None:
             marks = Watermarks(database)
@@ -161,12 +159,12 @@ def run_id_at(at: datetime, noise: bytes | None = None) -> UUID:
 
 async def _end_dead_runs(runs: JobRuns, family: str) -> None:
     """Record earlier runs that never ended as failed: only the holder of the lease is alive."""
-    for one in await runs.newest(family):
-        if one.status == "running":
-            last = one.heartbeat_at or one.started_at
+    for earlier in await runs.newest(family):
+        if earlier.status == "running":
+            last = earlier.heartbeat_at or earlier.started_at
             reasons = {"ended without a word: its process was killed or lost the database": 1}
             await runs.finish(
-                family, one.run_id, "failed", last, counts={}, metrics={}, reasons=reasons
+                family, earlier.run_id, "failed", last, counts={}, metrics={}, reasons=reasons
             )
 
 
@@ -187,8 +185,8 @@ def _renewed_lease(database: Database, run: Run, clock: Clock) -> Generator[None
     """Renew the lease from a thread: the recipe itself waits for Spark."""
     stop = threading.Event()
 
-    async def beat() -> None:
-        """Hold the lease longer and show that the run lives.
+    async def heartbeat() -> None:
+        """Renew the lease and record the time.
 
         Raises:
             LeaseHeld: another run took it.
@@ -196,18 +194,19 @@ def _renewed_lease(database: Database, run: Run, clock: Clock) -> Generator[None
         await Leases(database).renew(run.family, run.run_id, clock(), LEASE_S)
         await JobRuns(database).heartbeat(run.family, run.run_id, clock())
 
-    def until_stopped() -> None:
+    def renew_until_stopped() -> None:
         """Renew until stopped; once the lease is lost `run.require_lease` raises."""
         while not stop.wait(HEARTBEAT_S):
             try:
-                asyncio.run(beat())
+                asyncio.run(heartbeat())
             except LeaseHeld:
-                run.lost.set()
+                run.lease_lost.set()
                 return
             except Retryable:
-                continue  # the lease outlives three missed beats
+                continue  # the lease outlives three missed heartbeats
 
-    thread = threading.Thread(target=until_stopped, name=f"heartbeat-{run.family}", daemon=True)
+    name = f"heartbeat-{run.family}"
+    thread = threading.Thread(target=renew_until_stopped, name=name, daemon=True)
     thread.start()
     try:
         yield
@@ -216,5 +215,5 @@ def _renewed_lease(database: Database, run: Run, clock: Clock) -> Generator[None
         thread.join()
 
 
-def _owner() -> str:
+def _lease_owner() -> str:
     return f"{socket.gethostname()}:{os.getpid()}"

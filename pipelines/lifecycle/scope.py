@@ -1,4 +1,4 @@
-"""Whom a run learns: everybody, those named, or those whose sets differ from what was learned."""
+"""Which users a run reads: all, named ones, or those with changes since the last run."""
 
 import asyncio
 from collections.abc import Iterable, Sequence
@@ -20,8 +20,8 @@ from store.watermarks import CHANGES_KEPT, Watermarks
 
 TOPIC: Topic = "sets"
 UNFINISHED = ("failed", "overtaken")  # the next run tries again although no set is new
-AskedUsers = Literal["all", "changed"] | Sequence[UUID]
-"""Whom a run is asked to learn."""
+UserSelection = Literal["all", "changed"] | Sequence[UUID]
+"""The users that a run is asked to learn."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,58 +30,58 @@ class Scope:
 
     Attributes:
         keys: partitions to learn, in order.
-        whole: whether these are all there are, so that a scan is cheaper than reading by key.
-        gone: of those asked for, where a model points to and no set is left.
+        whole: whether `keys` is all of the table, so that a scan is cheaper than reading by key.
+        orphaned: pointers of the selected users whose partition has no set any more.
     """
 
     keys: tuple[UserKey, ...]
     whole: bool
-    gone: tuple[UserKey, ...] = ()
+    orphaned: tuple[UserKey, ...] = ()
 
 
-def scope_of(database: Database, family: str, users: AskedUsers, now: datetime) -> Scope:
+def scope_of(database: Database, family: str, users: UserSelection, now: datetime) -> Scope:
     """The partitions that a run is asked to learn.
 
-    "changed" is everybody where nobody can say who changed; see `changed_or_unfinished`.
+    "changed" is everybody where it is not known who changed; see `changed_or_unfinished`.
     """
-    asked = users_of(database, family, users, now)
-    if asked is None:
-        keys = tuple(asyncio.run(TrainingKeys(database).every()))
+    selected = selected_users(database, family, users, now)
+    if selected is None:
+        keys = tuple(asyncio.run(TrainingKeys(database).all()))
     else:
-        keys = _with_sets(database, asked)
-    return Scope(keys, asked is None, left_over(database, family, asked, keys))
+        keys = _keys_with_sets(database, selected)
+    return Scope(keys, selected is None, orphaned_pointers(database, family, selected, keys))
 
 
-def left_over(
+def orphaned_pointers(
     database: Database, family: str, users: Sequence[UUID] | None, read: Iterable[UserKey]
 ) -> tuple[UserKey, ...]:
-    """Pointers to models of people without a set that a run could read, in order.
+    """Pointers to the models of users who have no set that a run could read, in order.
 
     Args:
         database: where the pointers are.
         family: of the models.
-        users: whom the run is asked to learn; None: everybody.
+        users: the users that the run is asked to learn; None: everybody.
         read: users and layouts that have sets.
     """
     champions = Champions(database)
     if users is None:
-        found = asyncio.run(champions.owners_of(family))
-        named = {(user, layout) for owner, layout in found if (user := user_of_owner(owner))}
+        owners = asyncio.run(champions.owners_of(family))
+        pointers = {(user, layout) for owner, layout in owners if (user := user_of_owner(owner))}
     else:
-        pages = gather([champions.of_owner(owner_of(user)) for user in users])
-        named = {
-            (user, one.model_id)
-            for user, page in zip(users, pages, strict=True)
-            for one in page
-            if one.family == family
+        of_users = gather([champions.of_owner(owner_of(user)) for user in users])
+        pointers = {
+            (user, pointer.model_id)
+            for user, of_user in zip(users, of_users, strict=True)
+            for pointer in of_user
+            if pointer.family == family
         }
-    return tuple(sorted(named - set(read)))
+    return tuple(sorted(pointers - set(read)))
 
 
-def users_of(
-    database: Database, family: str, users: AskedUsers, now: datetime
+def selected_users(
+    database: Database, family: str, users: UserSelection, now: datetime
 ) -> tuple[UUID, ...] | None:
-    """The users that a run is asked to learn; None: everybody."""
+    """The users that a run reads; None: everybody."""
     if users == "changed":
         changed = changed_or_unfinished(database, family, now)
         return None if changed is None else tuple(changed)
@@ -91,7 +91,7 @@ def users_of(
 def changed_or_unfinished(database: Database, family: str, now: datetime) -> list[UUID] | None:
     """Users with changed sets since a family's last run, and those it could not finish, in order.
 
-    None, for everybody, before the first run and when changes since the last are not kept any more.
+    None, for everybody, before the first run, and when changes since the last run have expired.
     """
     since = asyncio.run(Watermarks(database).read(family, now))
     if since is None or now - since > CHANGES_KEPT:
@@ -101,17 +101,18 @@ def changed_or_unfinished(database: Database, family: str, now: datetime) -> lis
 
 
 def unfinished(database: Database, family: str) -> set[UUID]:
-    """Users whom a family's last run failed to learn, or was overtaken with.
+    """Users for whom a family's last run failed or was overtaken.
 
-    What was wrong may pass, or be mended by a release, without a new set of theirs.
+    They are retried without a new set: the cause may have passed, or a release may have fixed it.
     """
-    return {one.user_id for one in _last_outcomes(database, family) if one.status in UNFINISHED}
+    outcomes = _last_outcomes(database, family)
+    return {outcome.user_id for outcome in outcomes if outcome.status in UNFINISHED}
 
 
-def nothing_new(database: Database, family: str, outcomes: Iterable[UserOutcome]) -> bool:
-    """Whether the last run came to the very same for these users: whoever fails fails again."""
-    said = {one for one in outcomes if one.status != "unchanged"}
-    return said <= set(_last_outcomes(database, family))
+def same_outcomes(database: Database, family: str, outcomes: Iterable[UserOutcome]) -> bool:
+    """Whether the last run had the same outcomes for these users, such as the same failures."""
+    relevant = {outcome for outcome in outcomes if outcome.status != "unchanged"}
+    return relevant <= set(_last_outcomes(database, family))
 
 
 def _last_outcomes(database: Database, family: str) -> list[UserOutcome]:
@@ -119,10 +120,10 @@ def _last_outcomes(database: Database, family: str) -> list[UserOutcome]:
     return asyncio.run(JobRuns(database).users(mark.run_id)) if mark else []
 
 
-def is_new(database: Database, family: str, topics: Sequence[Topic], now: datetime) -> bool:
+def has_changes(database: Database, family: str, topics: Sequence[Topic], now: datetime) -> bool:
     """Whether anything of these topics changed since a family's last run.
 
-    Yes before the first run, and when changes since the last are not kept any more.
+    True before the first run, and when changes since the last run have expired.
     """
     marks = Watermarks(database)
     since = asyncio.run(marks.read(family, now))
@@ -131,42 +132,43 @@ def is_new(database: Database, family: str, topics: Sequence[Topic], now: dateti
     return bool(asyncio.run(marks.changed_users(topics, since, now)))
 
 
-def everybody_due(database: Database, family: str, now: datetime, after: timedelta) -> bool:
-    """Whether what is learned from everybody is to be learned again, because sets changed since.
+def full_run_due(database: Database, family: str, now: datetime, after: timedelta) -> bool:
+    """Whether a run over all users is due: the last one is old, and sets have changed since.
 
-    Until then the sets of erased users are in it.
+    Until then the global model contains the sets of users who were erased.
 
     Args:
-        database: with the mark that `everybody_learned` leaves.
+        database: with the watermark that `mark_full_run` leaves.
         family: which.
         now: of the run.
-        after: how long what was learned from everybody lasts; for good while no set changes and
+        after: the age at which the last full run is old. It never is while no set changes and
             nobody is erased.
     """
-    since = asyncio.run(Watermarks(database).read(_everybody(family), now))
+    mark = _full_run_mark(family)
+    since = asyncio.run(Watermarks(database).read(mark, now))
     if since is None:
         return True
-    return now - since > after and is_new(database, _everybody(family), [TOPIC, "erased"], now)
+    return now - since > after and has_changes(database, mark, [TOPIC, "erased"], now)
 
 
-def everybody_learned(
+def mark_full_run(
     database: Database, family: str, run_id: UUID, read_until: datetime, now: datetime
 ) -> None:
-    """Remember up to when a run has read everybody."""
-    asyncio.run(Watermarks(database).advance(_everybody(family), run_id, read_until, now))
+    """Record up to when a run over all users has read."""
+    asyncio.run(Watermarks(database).advance(_full_run_mark(family), run_id, read_until, now))
 
 
-def _everybody(family: str) -> str:
-    """The name under which runs over everybody stand among the watermarks."""
+def _full_run_mark(family: str) -> str:
+    """The name of the watermark of a family's runs over all users."""
     return f"{family}:everybody"
 
 
-def _with_sets(database: Database, users: Sequence[UUID]) -> tuple[UserKey, ...]:
+def _keys_with_sets(database: Database, users: Sequence[UUID]) -> tuple[UserKey, ...]:
     keys = [(user, layout) for user in sorted(set(users)) for layout in (ACC3, ACC6)]
-    found = revisions_of(database, keys)
-    return tuple(key for key, sets in zip(keys, found, strict=True) if sets)
+    revisions = revisions_of(database, keys)
+    return tuple(key for key, sets in zip(keys, revisions, strict=True) if sets)
 
 
 def revisions_of(database: Database, keys: Sequence[UserKey]) -> list[list[SetRevision]]:
-    """The sets of partitions, without their samples, in the order of the keys."""
+    """The revisions of the sets of partitions, in the order of the keys; no samples are read."""
     return gather([TrainingKeys(database).revisions(*key) for key in keys])

@@ -1,4 +1,4 @@
-"""Users' models on their way from the rows in which they were learned to the table `models`."""
+"""Storing and promoting users' models: from the rows of a pass to `models` and `champions`."""
 
 import asyncio
 import json
@@ -31,36 +31,33 @@ COLUMNS = (
 )
 
 
-class UserModels:
-    """Keeps the model of every row that was learned, before any pointer moves.
+class UserModelWriter:
+    """Stores the model of every learned row. No pointer leads to it yet."""
 
-    Bytes without a pointer harm nobody.
-    """
+    large_columns = ("bytes", "manifest")
 
-    heavy = ("bytes", "manifest")
-
-    def from_frame(self, learned: DataFrame, keyspace: str, run: Run) -> None:
-        """Write the models of a frame from the executors; the run says family and id."""
-        said = {
+    def write_frame(self, learned: DataFrame, keyspace: str, run: Run) -> None:
+        """Write the models of a frame from the executors."""
+        run_columns = {
             "family": f.lit(run.family),
             "run_id": f.lit(str(run.run_id)),
             "created_at": f.lit(run.started_at),
         }
-        kept = learned.where("status = 'learned'").withColumns(said)
-        append(kept.select(*COLUMNS), keyspace, "models")
+        models = learned.where("status = 'learned'").withColumns(run_columns)
+        append(models.select(*COLUMNS), keyspace, "models")
 
-    def from_row(self, row: Row, database: Database, run: Run) -> None:
+    def write_row(self, row: Row, database: Database, run: Run) -> None:
         """Write the model of one row."""
         if row["status"] == "learned":
             model = stored_model(row, run.family, run.run_id, run.started_at)
             asyncio.run(Models(database).put(model))
 
 
-USER_MODELS = UserModels()
+USER_MODEL_WRITER = UserModelWriter()
 
 
 def stored_model(row: Row, family: str, run_id: UUID, at: datetime) -> StoredModel:
-    """The stored model of a row that was learned just now."""
+    """The model of a learned row, in the form in which it is stored."""
     return StoredModel(
         row["owner"],
         row["model_id"],
@@ -77,13 +74,13 @@ def stored_model(row: Row, family: str, run_id: UUID, at: datetime) -> StoredMod
 def outcome_of(
     row: Row, status: str = "", reason: str = "", *, metrics: str | None = None
 ) -> UserOutcome:
-    """The outcome of a row: its own word, unless something else is known by now.
+    """The outcome of a user's row.
 
     Args:
-        row: with `said`, where a family keeps more about a user than one word.
-        status: what became of it since.
-        reason: why.
-        metrics: in place of what the row says.
+        row: with its status and reason, and where a family has them its `outcome_metrics`.
+        status: replaces the row's, such as "refused" for a learned model.
+        reason: of that status.
+        metrics: replaces the row's, as JSON.
     """
     return UserOutcome(
         UUID(row["user_id"]),
@@ -91,12 +88,12 @@ def outcome_of(
         status or row["status"],
         reason if status else row["reason"],
         row.get("version") or "",
-        metrics or row.get("said") or "{}",
+        metrics or row.get("outcome_metrics") or "{}",
     )
 
 
 def promote_users(job: Job, learned: Sequence[Row]) -> None:
-    """Point users to the models that were kept, and note what each came to.
+    """Point users to the models that were stored, and record the outcomes.
 
     Raises:
         LeaseHeld: the run's lease was lost; no pointer moves.
@@ -110,11 +107,13 @@ def promote_users(job: Job, learned: Sequence[Row]) -> None:
     moved = move_pointers(
         job.database, moves, family=run.family, run_id=run.run_id, at=server_time()
     )
-    run.add_outcomes([outcome_of(row, *said) for row, said in zip(learned, moved, strict=True)])
+    run.add_outcomes([outcome_of(row, *move) for row, move in zip(learned, moved, strict=True)])
 
 
-def retire_users(job: Job, without_model: Sequence[UserOutcome], gone: Sequence[UserKey]) -> None:
-    """Retire the models that users' sets do not support any more; see `pointers.retire`.
+def retire_users(
+    job: Job, without_model: Sequence[UserOutcome], orphaned: Sequence[UserKey]
+) -> None:
+    """Retire the models of users whose sets do not suffice any more; see `pointers.retire`.
 
     Raises:
         LeaseHeld: the run's lease was lost; no pointer moves.
@@ -124,7 +123,7 @@ def retire_users(job: Job, without_model: Sequence[UserOutcome], gone: Sequence[
     retired = retire(
         job.database,
         without_model,
-        gone,
+        orphaned,
         family=run.family,
         run_id=run.run_id,
         at=server_time(),

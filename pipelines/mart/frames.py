@@ -13,11 +13,11 @@ from pyspark.sql import DataFrame, SparkSession
 from pipelines.lifecycle.runs import Run
 from pipelines.mart.tables import SOURCES, columns_of, spark_type
 from pipelines.spark.tables import CATALOG, read_keys
-from schemas.layout import LONGEST_DAYS
+from schemas.layout import MAX_ID_AGE_DAYS
 from schemas.mart import MART
 from store.journal import months_between
 from store.mart import Manifest, MartFolder, pseudonym
-from store.user_rows import BIRTH
+from store.user_rows import OLDEST_DATA
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +78,7 @@ def _keys(users: Sequence[UUID], keyed: str, run: Run) -> list[tuple[object, ...
     if not keyed:
         return [(user,) for user in users]
     until: date = (run.started_at + timedelta(days=2)).date()
-    months = months_between(BIRTH - timedelta(LONGEST_DAYS), until)
+    months = months_between(OLDEST_DATA - timedelta(MAX_ID_AGE_DAYS), until)
     return [(user, month) for user in users for month in months]
 
 

@@ -20,7 +20,7 @@ from uuid import UUID
 import pyarrow.parquet as pq
 from pyspark.sql import SparkSession
 
-from pipelines.lifecycle.job import Job, opened_job
+from pipelines.lifecycle.job import Job, open_job
 from pipelines.lifecycle.runs import Clock, Run, RunReport, server_time
 from pipelines.mart.frames import Refresh, evaluations, file_url, frame_of
 from pipelines.mart.tables import pseudonyms
@@ -62,7 +62,7 @@ def refresh_mart(
         IncompleteRun: files that Spark wrote are not there.
     """
     inputs = {"users": "all" if everybody else "changed"}
-    with opened_job(config, FAMILY, inputs, progress=progress, clock=clock) as job:
+    with open_job(config, FAMILY, inputs, progress=progress, clock=clock) as job:
         run = job.run
         refresh = _plan(job, everybody=everybody)
         with run.step("write"), ThreadPoolExecutor(TABLES_AT_ONCE) as tables:

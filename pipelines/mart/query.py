@@ -24,12 +24,12 @@ def ask_mart(config: Config, sql: str) -> QueryAnswer:
     """Answer one SELECT in a session of its own, without Cassandra.
 
     Raises:
-        NoMart, BadQuery, QueryTooLong: as `ask_spark`.
+        NoMart, BadQuery, QueryTooLong: as `query_spark`.
     """
-    return ask_spark(mart_session(config), MartFolder(config.paths.mart), sql, config.sql)
+    return query_spark(mart_session(config), MartFolder(config.paths.mart), sql, config.sql)
 
 
-def ask_spark(spark: SparkSession, folder: MartFolder, sql: str, limits: Sql) -> QueryAnswer:
+def query_spark(spark: SparkSession, folder: MartFolder, sql: str, limits: Sql) -> QueryAnswer:
     """Answer one SELECT.
 
     Args:
@@ -43,7 +43,7 @@ def ask_spark(spark: SparkSession, folder: MartFolder, sql: str, limits: Sql) ->
         BadQuery: anything but reading the mart's tables, or SQL that Spark refuses.
         QueryTooLong: it did not end in time.
     """
-    return folder.ask(lambda manifest: _ask(spark, folder, manifest, sql, limits))
+    return folder.query(lambda manifest: _ask(spark, folder, manifest, sql, limits))
 
 
 def _ask(

@@ -1,4 +1,4 @@
-"""Tasks that go on computing after their query was stopped, and how they are ended.
+"""TaskCounts that go on computing after their query was stopped, and how they are ended.
 
 Spark asks a task to end and interrupts its thread. A task that only computes, as the generated
 loops of a join without an equality do, notices neither: it keeps its core for good, and the

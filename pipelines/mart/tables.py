@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from schemas.mart import MART
-from store.mart import DIGITS
+from store.mart import PSEUDONYM_DIGITS
 
 PAD = 64  # block of SHA-256: HMAC is two hashes over padded keys (RFC 2104)
 IDS = {
@@ -170,4 +170,5 @@ def _hmac(key: bytes, letter: str, column: str) -> str:
         bytes(byte ^ fill for byte in key.ljust(PAD, b"\0")).hex() for fill in (0x36, 0x5C)
     )
     once = f"unhex(sha2(concat(X'{inner}', CAST({column} AS BINARY)), 256))"
-    return f"concat('{letter}_', substring(sha2(concat(X'{outer}', {once}), 256), 1, {DIGITS}))"
+    digest = f"sha2(concat(X'{outer}', {once}), 256)"
+    return f"concat('{letter}_', substring({digest}, 1, {PSEUDONYM_DIGITS}))"

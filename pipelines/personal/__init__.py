@@ -1,1 +1,1 @@
-"""Families of one model per user that learn from what people said."""
+"""Families of one model per user that learn from confirmed sets."""

@@ -1,4 +1,4 @@
-"""Users' confirmed sets as Spark hands them over: one log per user, without a shuffle."""
+"""Users' confirmed sets as logs, one per user, read by Spark without a shuffle."""
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
@@ -33,14 +33,14 @@ COLUMNS = (
 
 
 REVISIONS = ("set_id", "revision")
-"""Columns that say whether a log is still the same."""
+"""Columns from which the digest of a log is made."""
 
 
-class OfLog(Protocol):
-    """What a family learns of one user: rows without the user's id."""
+class LogFunction(Protocol):
+    """A function from one user's log to rows without the user's id."""
 
     def __call__(self, log: SetLog) -> Sequence[Mapping[str, Any]]:
-        """Look at one user's sets."""
+        """Process one user's sets."""
         ...
 
 
@@ -48,7 +48,7 @@ def log_of(group: pa.Table) -> SetLog:
     """The sets of one partition as a log, oldest first.
 
     Raises:
-        BadSets: a row lacks what every set has; the reason of a user is read by an operator.
+        BadSets: a row lacks its time or exercise; the message is read by operators.
     """
     rows = group.select(COLUMNS[1:]).to_pylist()
     for row in rows:
@@ -58,7 +58,7 @@ def log_of(group: pa.Table) -> SetLog:
 
 
 def log_digest(revisions: Iterable[tuple[object, object]]) -> str:
-    """What was learned from a log: the same digest, the same sets.
+    """The digest of a log: equal digests mean equal sets.
 
     Args:
         revisions: id and revision of each set, in any order.
@@ -70,8 +70,8 @@ def log_digest(revisions: Iterable[tuple[object, object]]) -> str:
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
 
 
-def look_at_logs(
-    spark: SparkSession, keyspace: str, function: OfLog, schema: pa.Schema
+def map_logs(
+    spark: SparkSession, keyspace: str, function: LogFunction, schema: pa.Schema
 ) -> tuple[list[dict[str, Any]], Mapping[str, str]]:
     """Call `function` for every user's log on the executors.
 
@@ -82,27 +82,27 @@ def look_at_logs(
         schema: of its rows, with `user_id` first.
 
     Returns:
-        the rows, ordered by user, and of users whose sets are broken the reason.
+        the rows, ordered by user, and the reasons of users whose sets are broken.
 
     Raises:
-        BadSets: nobody's sets can be read, which is not the same as that there are none.
+        BadSets: no user's sets can be read, which is not the same as that there are none.
     """
     table = read_table(spark, keyspace, "sets").columns(*COLUMNS)
-    answers = schema.append(pa.field(PROBLEM, pa.string()))
-    spanned = span_by(table, KEY, partial(_rows, function=function), answers)
+    with_problem = schema.append(pa.field(PROBLEM, pa.string()))
+    spanned = span_by(table, KEY, partial(_rows, function=function), with_problem)
     require_no_shuffle(spanned)
     rows = [row.asDict() for row in spanned.toLocalIterator()]
     rows.sort(key=lambda row: row["user_id"])
-    return parted(rows)
+    return split_failed(rows)
 
 
-def parted(
+def split_failed(
     rows: Sequence[dict[str, Any]],
 ) -> tuple[list[dict[str, Any]], Mapping[str, str]]:
-    """The rows, and of users whose sets are broken the reason.
+    """The rows of readable users, and the reasons of users whose sets are broken.
 
     Raises:
-        BadSets: nobody's sets can be read.
+        BadSets: no user's sets can be read.
     """
     broken = {row["user_id"]: row[PROBLEM] for row in rows if row[PROBLEM]}
     good = [row for row in rows if not row[PROBLEM]]
@@ -122,21 +122,21 @@ def sets_of(spark: SparkSession, keyspace: str, users: Sequence[UUID] | None) ->
 def newest_set_at(
     spark: SparkSession, keyspace: str, users: Sequence[UUID] | None = None
 ) -> datetime:
-    """Begin of the newest confirmed set, of everybody or of some users.
+    """The start of the newest confirmed set, of everybody or of some users.
 
     Raises:
         NotEnoughLabels: none of them has confirmed a set.
     """
-    begins = sets_of(spark, keyspace, users).columns("started_at").frame
+    starts = sets_of(spark, keyspace, users).columns("started_at").frame
     if users is not None:
-        require_direct_join(begins)
-    found = begins.agg(f.max(f.unix_micros("started_at"))).collect()[0][0]
-    if found is None:
+        require_direct_join(starts)
+    newest_us = starts.agg(f.max(f.unix_micros("started_at"))).collect()[0][0]
+    if newest_us is None:
         raise NotEnoughLabels("nobody has confirmed a set yet")
-    return datetime.fromtimestamp(found / 1e6, UTC)
+    return datetime.fromtimestamp(newest_us / 1e6, UTC)
 
 
-def _rows(key: Key, group: pa.Table, *, function: OfLog) -> list[dict[str, Any]]:
+def _rows(key: Key, group: pa.Table, *, function: LogFunction) -> list[dict[str, Any]]:
     attempt = attempted(lambda: function(log_of(group)))
     if attempt.value is None:
         return [{"user_id": key[0], PROBLEM: attempt.reason}]

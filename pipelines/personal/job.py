@@ -1,8 +1,8 @@
-"""Models per user from the journal's sets: intensity, load, next. One recipe, three learners.
+"""Models per user from confirmed sets: intensity, load, next. One job for three families.
 
-For each user a learner says how far off its model was on later sets, and how far off "the same as
-last time" would have been. The recipe is judged on the sums over all users, and each user has a
-veto.
+Each family returns, per user, the error of a model of the earlier sets on the later ones, and the
+error of the baseline "the same as last time". The recipe is judged on the sums over all users, and
+a model that is clearly worse than the baseline for its user is vetoed.
 """
 
 import asyncio
@@ -22,10 +22,15 @@ from models.history import DAY_S, SetLog
 from pipelines.keys import Key, Row
 from pipelines.lifecycle.attempts import attempted
 from pipelines.lifecycle.environment import environment
-from pipelines.lifecycle.job import Job, opened_job, recorded_users, settle
+from pipelines.lifecycle.job import Job, finish_run, open_job, recorded_users
 from pipelines.lifecycle.runs import Clock, RunReport, server_time
-from pipelines.lifecycle.scope import AskedUsers, left_over, users_of
-from pipelines.lifecycle.user_models import USER_MODELS, outcome_of, promote_users, retire_users
+from pipelines.lifecycle.scope import UserSelection, orphaned_pointers, selected_users
+from pipelines.lifecycle.user_models import (
+    USER_MODEL_WRITER,
+    outcome_of,
+    promote_users,
+    retire_users,
+)
 from pipelines.personal.history import (
     COLUMNS,
     KEY,
@@ -35,10 +40,10 @@ from pipelines.personal.history import (
     newest_set_at,
     sets_of,
 )
-from pipelines.personal.unchanged import split_known
-from pipelines.spark.persist import kept_on_disk
+from pipelines.personal.unchanged import split_unchanged
+from pipelines.spark.persist import persisted
 from pipelines.spark.plans import require_direct_join, require_no_shuffle
-from pipelines.spark.span import keys_once, span_by
+from pipelines.spark.span import require_unique_keys, span_by
 from schemas.config import Config
 from schemas.errors import NotEnoughLabels
 from schemas.ids import version_of
@@ -48,36 +53,36 @@ from schemas.progress import Progress
 from store.jobs import JobRuns, UserOutcome
 
 LATER_DAYS = 28
-TOGETHER = 64
-LEAST_TO_VETO = 20  # later sets; with fewer, a user's own error says little
-NEWEST_SET = "newest_set"  # among a run's metrics: begin of the newest set it knows of
-RUNS_BACK = 100  # most of which found nothing to do
-VETO = 1.1  # times the error of "the same as last time"
+USERS_PER_CALL = 64
+MIN_SETS_TO_VETO = 20  # later sets; with fewer, one user's error says little
+NEWEST_SET = "newest_set"  # key of a run's metrics: start of the newest set that it knows
+RUNS_BACK = 100  # most of them had nothing to do
+VETO_RATIO = 1.1  # times the error of "the same as last time"
 LEARNED = pa.schema(
     [(n, pa.string()) for n in ("user_id", "model_id", "status", "reason", "owner", "version")]
-    + [(n, pa.string()) for n in ("manifest", "said")]
+    + [(n, pa.string()) for n in ("manifest", "outcome_metrics")]
     + [("bytes", pa.binary()), ("sha256", pa.binary()), ("sets", pa.int64())]
     + [(n, pa.float64()) for n in ("asked", "off", "last_off")]
 )
 
 
 @dataclass(frozen=True, slots=True)
-class Personal:
-    """A user's model and how it was judged.
+class PersonalModel:
+    """A user's model and its evaluation.
 
     Attributes:
         content: bytes of the model learned from all sets.
-        asked: later sets on which a model of the earlier ones was judged.
-        off, last_off: summed errors on them, of the model and of "the same as last time".
+        later_sets: sets on which a model of the earlier ones was evaluated.
+        error, baseline_error: summed over them, of that model and of "the same as last time".
     """
 
     content: bytes
-    asked: int = 0
-    off: float = 0.0
-    last_off: float = 0.0
+    later_sets: int = 0
+    error: float = 0.0
+    baseline_error: float = 0.0
 
 
-Learn = Callable[[Sequence[SetLog], float], Sequence[Personal | str]]
+Learn = Callable[[Sequence[SetLog], float], Sequence[PersonalModel | str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +91,8 @@ class PersonalFamily:
 
     Attributes:
         name: of the family.
-        learn: logs of many users and the cut-off in seconds to a model or a reason for each.
+        learn: from the logs of many users and the cut-off (seconds since the epoch), for each user
+            a model, or the reason why there is none.
     """
 
     name: str
@@ -97,7 +103,7 @@ def train_personal(
     family: PersonalFamily,
     config: Config,
     *,
-    users: AskedUsers = "all",
+    users: UserSelection = "all",
     progress: Progress | None = None,
     clock: Clock = server_time,
 ) -> RunReport:
@@ -107,36 +113,39 @@ def train_personal(
         LeaseHeld: another run of the family is under way.
     """
     inputs = {"users": recorded_users(users)}
-    with opened_job(config, family.name, inputs, progress=progress, clock=clock) as job:
-        asked = chosen = users_of(job.database, family.name, users, job.run.started_at)
-        known: list[UserOutcome] = []
-        if users == "changed" and chosen is not None:
-            chosen, known = split_known(job.database, family.name, SETS, chosen)
-            job.run.add_outcomes(known)
-        rows = _learn(job, family, chosen) if chosen is None or chosen else []
-        read = {UUID(row["user_id"]) for row in rows} | {one.user_id for one in known}
-        gone = left_over(job.database, family.name, asked, [(user, SETS) for user in read])
-        few = [outcome_of(row) for row in rows if row["status"] == "not-learned"]
-        retire_users(job, few, gone)
-        settle(job, users)
+    with open_job(config, family.name, inputs, progress=progress, clock=clock) as job:
+        selected = selected_users(job.database, family.name, users, job.run.started_at)
+        to_learn, unchanged = selected, list[UserOutcome]()
+        if users == "changed" and selected is not None:
+            to_learn, unchanged = split_unchanged(job.database, family.name, SETS, selected)
+            job.run.add_outcomes(unchanged)
+        rows = _learn(job, family, to_learn) if to_learn is None or to_learn else []
+        with_sets = {UUID(row["user_id"]) for row in rows} | {one.user_id for one in unchanged}
+        read = [(user, SETS) for user in with_sets]
+        orphaned = orphaned_pointers(job.database, family.name, selected, read)
+        too_few = [outcome_of(row) for row in rows if row["status"] == "not-learned"]
+        retire_users(job, too_few, orphaned)
+        finish_run(job, users)
     return job.run.report()
 
 
 def learned_rows(
     portion: Sequence[tuple[Key, pa.Table]], *, learn: Learn, cutoff_s: float
 ) -> list[Row]:
-    """On an executor: many users at once; if that fails, one by one, so that only one is lost."""
+    """On an executor: learn many users at once; if that fails, one by one, so that one is lost."""
     logs = [attempted(lambda group=group: log_of(group)) for _, group in portion]
-    good = [log.value for log in logs if log.value is not None]
-    together = attempted(lambda: learn(good, cutoff_s)) if good else None
-    answers = iter(together.value or []) if together else iter(())
+    readable = [log.value for log in logs if log.value is not None]
+    batch = attempted(lambda: learn(readable, cutoff_s)) if readable else None
+    results = iter(batch.value or []) if batch else iter(())
     rows: list[Row] = []
     for (key, group), log in zip(portion, logs, strict=True):
         attempt: Any = log
         if log.value is not None:
-            alone = together is None or together.value is None
+            one_by_one = batch is None or batch.value is None
             attempt = (
-                _one(learn, log.value, cutoff_s) if alone else attempted(partial(next, answers))
+                attempted(lambda log=log.value: learn([log], cutoff_s)[0])
+                if one_by_one
+                else attempted(partial(next, results))
             )
         rows.append(_row(str(key[0]), group.num_rows, _digest(group), attempt))
     return rows
@@ -146,51 +155,60 @@ def _digest(group: pa.Table) -> str:
     return log_digest(zip(*(group[name].to_pylist() for name in REVISIONS), strict=True))
 
 
-def _one(learn: Learn, log: SetLog, cutoff_s: float) -> Any:
-    return attempted(lambda: learn([log], cutoff_s)[0])
-
-
 def _row(user_id: str, sets: int, data_digest: str, attempt: Any) -> Row:
-    found = attempt.value
+    """A row of `LEARNED`; the names in its metrics are those of stored manifests."""
+    result = attempt.value
     data = {"data_digest": data_digest}
-    row: Row = {"user_id": user_id, "model_id": SETS, "sets": sets, "said": json.dumps(data)}
-    if isinstance(found, str):
-        return row | {"status": "not-learned", "reason": found}
-    if found is None:
+    row: Row = {"user_id": user_id, "model_id": SETS, "sets": sets}
+    row["outcome_metrics"] = json.dumps(data)
+    if isinstance(result, str):
+        return row | {"status": "not-learned", "reason": result}
+    if result is None:
         return row | {"status": attempt.status, "reason": attempt.reason}
-    sha256 = hashlib.sha256(found.content).digest()
-    metrics = {"asked": found.asked, "off": found.off, "last_off": found.last_off}
-    said = {"level": "user", "sets": sets, "metrics": metrics, "environment": environment()}
+    sha256 = hashlib.sha256(result.content).digest()
+    metrics = {
+        "asked": result.later_sets,
+        "off": result.error,
+        "last_off": result.baseline_error,
+    }
+    manifest = {
+        "level": "user",
+        "sets": sets,
+        "metrics": metrics,
+        "environment": environment(),
+        "sha256": sha256.hex(),
+        **data,
+    }
     return row | {
         "status": "learned",
         "reason": "",
         "owner": owner_of(UUID(user_id)),
         "version": version_of(sha256),
-        "manifest": json.dumps({**said, **data, "sha256": sha256.hex()}, sort_keys=True),
-        "bytes": found.content,
+        "manifest": json.dumps(manifest, sort_keys=True),
+        "bytes": result.content,
         "sha256": sha256,
         **metrics,
     }
 
 
-def _learn(job: Job, family: PersonalFamily, chosen: Sequence[UUID] | None) -> list[Row]:
-    """Learn, judge and promote; the rows of all who have sets, without their models."""
+def _learn(job: Job, family: PersonalFamily, users: Sequence[UUID] | None) -> list[Row]:
+    """Learn, judge and promote; the rows of all users with sets, without their models."""
     run, spark = job.run, job.spark()
     try:
         with run.step("newest set"):
-            newest = _as_of(job, spark, chosen)
+            newest = _newest_set_at(job, spark, users)
     except NotEnoughLabels as problem:
         run.status = "not-learned"
         run.reasons[str(problem)] += 1
         return []
     run.metrics[NEWEST_SET] = newest.isoformat()
     cutoff_s = newest.timestamp() - LATER_DAYS * DAY_S
-    frame = _frame(family, spark, job.keyspace, chosen, cutoff_s)
-    with run.step("users"), kept_on_disk(frame) as learned:
-        rows = [row.asDict() for row in learned.drop(*USER_MODELS.heavy).collect()]
-        keys_once(rows, KEY)
+    frame = _frame(family, spark, job.keyspace, users, cutoff_s)
+    with run.step("users"), persisted(frame) as learned:
+        rows = [row.asDict() for row in learned.drop(*USER_MODEL_WRITER.large_columns).collect()]
+        require_unique_keys(rows, KEY)
         run.require_lease()
-        USER_MODELS.from_frame(learned, job.keyspace, run)
+        USER_MODEL_WRITER.write_frame(learned, job.keyspace, run)
     job.progress.step(f"{family.name}: users learned", len(rows), len(rows))
     run.counts["sets"] += sum(row["sets"] for row in rows)
     with run.step("promote"):
@@ -198,24 +216,24 @@ def _learn(job: Job, family: PersonalFamily, chosen: Sequence[UUID] | None) -> l
     return rows
 
 
-def _as_of(job: Job, spark: SparkSession, chosen: Sequence[UUID] | None) -> datetime:
-    """When the newest set of all users began; a run over some users reads only theirs.
+def _newest_set_at(job: Job, spark: SparkSession, users: Sequence[UUID] | None) -> datetime:
+    """The start of the newest set of all users; a run over some users reads only theirs.
 
-    That of the others was recorded by the run before: whoever changed since is among the changed.
-    If the newest set of all was deleted, the next run over everybody notices. It moves the days on
-    which models are judged, not what they learn.
+    That of the others is in the record of the run before: users with newer sets are among those who
+    changed. If the newest set of all was deleted, the next run over everybody notices. The time
+    decides on which days models are evaluated, not what they learn.
 
     Raises:
         NotEnoughLabels: nobody has confirmed a set.
     """
     runs = asyncio.run(JobRuns(job.database).newest(job.run.family, limit=RUNS_BACK))
     recorded = [run.metrics[NEWEST_SET] for run in runs if NEWEST_SET in run.metrics]
-    if chosen is None or not recorded:
+    if users is None or not recorded:
         return newest_set_at(spark, job.keyspace)
     before = datetime.fromisoformat(str(recorded[0]))
     try:
-        return max(before, newest_set_at(spark, job.keyspace, chosen))
-    except NotEnoughLabels:  # they have deleted theirs
+        return max(before, newest_set_at(spark, job.keyspace, users))
+    except NotEnoughLabels:  # they have deleted all their sets
         return before
 
 
@@ -223,35 +241,42 @@ def _frame(
     family: PersonalFamily,
     spark: SparkSession,
     keyspace: str,
-    chosen: Sequence[UUID] | None,
+    users: Sequence[UUID] | None,
     cutoff_s: float,
 ) -> DataFrame:
-    table = sets_of(spark, keyspace, chosen)
+    table = sets_of(spark, keyspace, users).columns(*COLUMNS, *REVISIONS)
     task = partial(learned_rows, learn=family.learn, cutoff_s=cutoff_s)
-    learned = span_by(table.columns(*COLUMNS, *REVISIONS), KEY, task, LEARNED, together=TOGETHER)
+    learned = span_by(table, KEY, task, LEARNED, groups_per_call=USERS_PER_CALL)
     require_no_shuffle(learned)
-    if chosen is not None:
+    if users is not None:
         require_direct_join(learned)
     return learned
 
 
 def _promote(job: Job, rows: Sequence[Row]) -> None:
-    """Judge the recipe on all users, hear each user's veto, move the pointers."""
+    """Judge the recipe on all users, apply users' vetoes, move the pointers."""
     run = job.run
     learned = [row for row in rows if row["status"] == "learned"]
     run.add_outcomes([outcome_of(row) for row in rows if row["status"] == "failed"])
-    asked, off, last = (sum(row[name] for row in learned) for name in ("asked", "off", "last_off"))
-    if asked:
-        run.metrics |= {"later_sets": asked, "error": off / asked, "last_error": last / asked}
-    if learned and not off < last:
+    sets, error, baseline = (
+        sum(row[name] for row in learned) for name in ("asked", "off", "last_off")
+    )
+    if sets:
+        run.metrics |= {
+            "later_sets": sets,
+            "error": error / sets,
+            "last_error": baseline / sets,
+        }
+    if learned and not error < baseline:
         run.status = "refused"
-        reason = "not better than the same as last time" if asked else "no later set to judge by"
+        reason = "not better than the same as last time" if sets else "no later set to judge by"
         run.add_outcomes([outcome_of(row, "refused", reason) for row in learned])
         return
     reason = "worse than the same as last time"
-    run.add_outcomes([outcome_of(row, "vetoed", reason) for row in learned if _worse(row)])
-    promote_users(job, [row for row in learned if not _worse(row)])
+    run.add_outcomes([outcome_of(row, "vetoed", reason) for row in learned if _vetoed(row)])
+    promote_users(job, [row for row in learned if not _vetoed(row)])
 
 
-def _worse(row: Row) -> bool:
-    return row["asked"] >= LEAST_TO_VETO and row["off"] > VETO * row["last_off"]
+def _vetoed(row: Row) -> bool:
+    """Whether a model is clearly worse than the baseline on its user's later sets."""
+    return row["asked"] >= MIN_SETS_TO_VETO and row["off"] > VETO_RATIO * row["last_off"]

@@ -1,4 +1,4 @@
-"""Leaves users out of a run whose sets an earlier run has learned."""
+"""Skips users whose sets an earlier run has learned."""
 
 import asyncio
 import json
@@ -18,57 +18,62 @@ from store.sets import Sets
 from store.watermarks import Watermarks
 
 
-def split_known(
+def split_unchanged(
     database: Database, family: str, layout: str, users: Sequence[UUID]
 ) -> tuple[tuple[UUID, ...], list[UserOutcome]]:
-    """Leave out users without sets, and those whose sets were read before, whatever came of them.
+    """Skip users without sets, and those whose sets an earlier run has read, with any outcome.
 
-    A run looks once more at the last minute before the previous one, and changes may be announced
-    without happening: most of those users are the same.
+    A run reads the last minute before the previous run again, and a change may be announced that
+    changes nothing: most of those users have the same sets.
 
     Returns:
-        the users that are to be learned, and "unchanged" for those who have been.
+        the users that are to be learned, and "unchanged" outcomes of the others.
     """
     mark = asyncio.run(Watermarks(database).newest(family))
     last = mark.run_id if mark else None
     revisions = gather([Sets(database).revisions(user) for user in users])
     digests = {user: log_digest(rows) for user, rows in zip(users, revisions, strict=True) if rows}
-    found = gather([_before(database, family, layout, *one, last) for one in digests.items()])
-    same = [one for one in found if one is not None]
-    return tuple(user for user, one in zip(digests, found, strict=True) if one is None), same
+    outcomes = gather(
+        [
+            _unchanged_outcome(database, family, layout, user, digest, last)
+            for user, digest in digests.items()
+        ]
+    )
+    to_learn = [user for user, known in zip(digests, outcomes, strict=True) if known is None]
+    return tuple(to_learn), [outcome for outcome in outcomes if outcome is not None]
 
 
-async def _before(
+async def _unchanged_outcome(
     database: Database, family: str, layout: str, user: UUID, digest: str, last: UUID | None
 ) -> UserOutcome | None:
-    """What came of these very sets; None where they changed since, or it is not in effect."""
-    said = json.dumps({"data_digest": digest})
+    """The outcome of a user whose sets were read before; None where they are to be learned."""
+    metrics = json.dumps({"data_digest": digest})
     serving = await Champions(database).serving(owner_of(user), layout, family)
-    for one in await JobRuns(database).of_user(last, user) if last else ():
-        if one.metrics == said:
-            same = same_again(one, serving.version if serving else None)
-            if same is not None:
-                return same
+    for before in await JobRuns(database).of_user(last, user) if last else ():
+        if before.metrics == metrics:
+            carried = carried_over(before, serving.version if serving else None)
+            if carried is not None:
+                return carried
     if serving is None:
         return None
     manifest = await Models(database).manifest(serving.owner, layout, family, serving.version)
     if manifest is None or manifest.get("data_digest") != digest:
         return None
-    return UserOutcome(user, layout, "unchanged", "", serving.version, said)
+    return UserOutcome(user, layout, "unchanged", "", serving.version, metrics)
 
 
-def same_again(before: UserOutcome, serving: str | None) -> UserOutcome | None:
-    """The outcome of sets that the run before has read; None where they are to be learned again.
+def carried_over(before: UserOutcome, serving: str | None) -> UserOutcome | None:
+    """The outcome of sets that the last run has read; None where they are to be learned again.
 
-    A model that the run promoted and somebody took back is no longer in effect. "unchanged" without
-    a version says that, as before, nothing serves that was learned from these sets.
+    A model that the run promoted and that was taken back since is no longer in effect. "unchanged"
+    without a version says that, as before, no model of these sets serves.
 
     Args:
-        before: what the run before came to for a user.
+        before: the user's outcome in the last run.
         serving: the version that serves the user now.
 
     >>> before = UserOutcome(UUID(int=7), "sets", "promoted", "", "9f86d081884c7d65", "{}")
-    >>> same_again(before, "9f86d081884c7d65").status, same_again(before, "2c26b46b68ffc68f")
+    >>> carried_over(before, "9f86d081884c7d65").status, carried_over(before, "2c26b46b68ffc68f")
     ('unchanged', None)
     """
     if before.status in UNFINISHED:

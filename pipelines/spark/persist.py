@@ -1,4 +1,4 @@
-"""Frames that are asked more than once."""
+"""DataFrames that are used more than once."""
 
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -8,8 +8,8 @@ from pyspark.sql import DataFrame
 
 
 @contextmanager
-def kept_on_disk(frame: DataFrame) -> Generator[DataFrame]:
-    """A frame that is computed once however often it is asked."""
+def persisted(frame: DataFrame) -> Generator[DataFrame]:
+    """Persist a frame on disk, so that it is computed once; released at the end of the block."""
     frame = frame.persist(StorageLevel.DISK_ONLY)
     try:
         yield frame

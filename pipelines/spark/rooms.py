@@ -1,4 +1,4 @@
-"""The rooms as one file, for executors on machines that do not hold this checkout."""
+"""Our packages as one zip file, for executors on machines without this checkout."""
 
 import zipfile
 from pathlib import Path

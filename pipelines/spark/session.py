@@ -46,12 +46,12 @@ def spark_session(config: Config) -> SparkSession:
 
 def options(config: Config) -> dict[str, str]:
     """All options of the session."""
-    ours = {**_place(config), **_engine(config), **_python(config), **_cassandra(config)}
+    ours = {**_cluster(config), **_engine(config), **_python(config), **_cassandra(config)}
     return {**ours, **_java(config), **config.spark.options}
 
 
-def _place(config: Config) -> dict[str, str]:
-    """Local: nothing listens outside this machine. Elsewhere: our rooms and Python travel along."""
+def _cluster(config: Config) -> dict[str, str]:
+    """Local: nothing listens outside this machine. Cluster: our code and Python are shipped."""
     if config.spark.master.startswith("local"):
         return {
             "spark.driver.bindAddress": "127.0.0.1",
@@ -91,7 +91,7 @@ def _engine(config: Config) -> dict[str, str]:
 
 
 def _java(config: Config) -> dict[str, str]:
-    """What the JVMs are told; with TLS whom to trust: the CA alone, in a file that travels."""
+    """Options of the JVMs; with TLS they trust one CA only, in a file that Spark distributes."""
     logging = f"-Dlog4j2.configurationFile={LOGGING.as_uri()}"
     if not config.cassandra.tls_ca:
         return {"spark.driver.extraJavaOptions": logging}
@@ -100,7 +100,7 @@ def _java(config: Config) -> dict[str, str]:
     trust = "-Djavax.net.ssl.trustStore="
     return {
         "spark.cassandra.connection.ssl.enabled": "true",
-        # the connector's own two, RSA with CBC, are offered by no node of today
+        # the connector's own two, RSA with CBC, are not offered by current nodes
         "spark.cassandra.connection.ssl.enabledAlgorithms": ",".join(CIPHERS),
         "spark.files": f"file://{tls_ca},file://{store}",  # replay reads the first, from Python
         "spark.driver.extraJavaOptions": f'{logging} {trust}"{store}"',
@@ -122,11 +122,12 @@ def _python(config: Config) -> dict[str, str]:
 
 def _cassandra(config: Config) -> dict[str, str]:
     settings = config.cassandra
-    known = credentials_of(config, "spark")
-    name = "spark.cassandra.auth.username"
-    login = {name: known[0], "spark.cassandra.auth.password": known[1]} if known else {}
+    credentials = credentials_of(config, "spark")
+    login: dict[str, str] = {}
+    if credentials:  # where Spark prints settings it redacts those named "password" itself
+        login["spark.cassandra.auth.username"], login["spark.cassandra.auth.password"] = credentials
     return {
-        **login,  # Spark itself redacts what is called a password where it prints settings
+        **login,
         "spark.sql.extensions": "com.datastax.spark.connector.CassandraSparkExtensions",
         f"spark.sql.catalog.{CATALOG}": "com.datastax.spark.connector.datasource.CassandraCatalog",
         "spark.cassandra.connection.host": ",".join(settings.hosts),

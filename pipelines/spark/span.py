@@ -6,7 +6,7 @@ of a split is enough. Three things make that safe, and each is checked:
 
 - the keys are the *whole* partition key (a prefix silently splits groups);
 - a group may go on in the next Arrow batch, so the open group is carried over;
-- no key is emitted twice by a task, and `keys_once` refuses it over all tasks.
+- no key is emitted twice by a task, and `require_unique_keys` refuses it over all tasks.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -25,10 +25,10 @@ from pipelines.spark.tables import CassandraFrame
 from schemas.errors import SpanBroken
 
 Rows = Iterable[Mapping[str, object]]
-Learner = Callable[[Key, pa.Table], Rows]
-ManyLearner = Callable[[Sequence[tuple[Key, pa.Table]]], Rows]
+GroupFunction = Callable[[Key, pa.Table], Rows]
+PortionFunction = Callable[[Sequence[tuple[Key, pa.Table]]], Rows]
 
-ROWS_OUT = 64  # a row may carry a model: 64 of them are about a megabyte
+ROWS_PER_BATCH = 64  # a row may carry a model: 64 of them are about a megabyte
 
 
 def spans(batches: Iterable[pa.RecordBatch], keys: Sequence[str]) -> Iterator[tuple[Key, pa.Table]]:
@@ -39,7 +39,7 @@ def spans(batches: Iterable[pa.RecordBatch], keys: Sequence[str]) -> Iterator[tu
         keys: names of the key columns; their values are never null.
 
     Yields:
-        the key's values and all its rows, in the order of arrival.
+        the key's values and all its rows, in order of arrival.
 
     Raises:
         SpanBroken: a key comes back after another one came in between.
@@ -69,23 +69,23 @@ def spans(batches: Iterable[pa.RecordBatch], keys: Sequence[str]) -> Iterator[tu
 def span_by(
     table: CassandraFrame,
     keys: Sequence[str],
-    function: Learner | ManyLearner,
+    function: GroupFunction | PortionFunction,
     schema: pa.Schema,
     *,
-    rows_out: int = ROWS_OUT,
-    together: int = 1,
+    rows_per_batch: int = ROWS_PER_BATCH,
+    groups_per_call: int = 1,
 ) -> DataFrame:
     """Call `function` once per Cassandra partition, without a shuffle.
 
     Args:
-        table: what the connector reads; knows the partition key that Cassandra has.
+        table: the table to read, with its partition key.
         keys: must be the whole partition key.
-        function: gets the key's values and the partition's rows; returns rows for `schema`. It
+        function: gets the key's values and the partition's rows; returns rows of `schema`. It
             runs on the executors: no database driver, no Spark there.
         schema: of the rows that come out.
-        rows_out: rows in a batch that comes out; few where a row is a megabyte.
-        together: more than 1: `function` gets a list of up to so many (key, rows) at once, for
-            learners that solve many small problems in one go.
+        rows_per_batch: size of the record batches that come out; small where a row is a megabyte.
+        groups_per_call: with more than 1, `function` gets a list of up to this many (key, rows) per
+            call, for functions that solve many small problems at once.
 
     Raises:
         SpanBroken: `keys` is not the whole partition key; while the job runs: a key came twice.
@@ -100,8 +100,8 @@ def span_by(
         keys=tuple(keys),
         function=function,
         schema=schema,
-        rows_out=rows_out,
-        together=together,
+        rows_per_batch=rows_per_batch,
+        groups_per_call=groups_per_call,
     )
     return table.frame.mapInArrow(task, from_arrow_schema(schema))
 
@@ -112,22 +112,22 @@ def span_task(
     keys: Sequence[str],
     function: Any,
     schema: pa.Schema,
-    rows_out: int = ROWS_OUT,
-    together: int = 1,
+    rows_per_batch: int = ROWS_PER_BATCH,
+    groups_per_call: int = 1,
 ) -> Iterator[pa.RecordBatch]:
-    """What one Spark task does: group, learn, and hand rows back in small batches."""
-    found = spans(batches, keys)
-    if together == 1:
-        rows = (row for key, group in found for row in function(key, group))
+    """One Spark task: group rows, call the function, and return its rows in small batches."""
+    groups = spans(batches, keys)
+    if groups_per_call == 1:
+        rows = (row for key, group in groups for row in function(key, group))
     else:
-        portions = iter(lambda: list(islice(found, together)), [])
+        portions = iter(lambda: list(islice(groups, groups_per_call)), [])
         rows = (row for portion in portions for row in function(portion))
-    while portion := list(islice(rows, rows_out)):
-        yield pa.RecordBatch.from_pylist(portion, schema=schema)
+    while batch := list(islice(rows, rows_per_batch)):
+        yield pa.RecordBatch.from_pylist(batch, schema=schema)
 
 
-def keys_once(rows: Iterable[Mapping[str, object]], keys: Sequence[str]) -> None:
-    """Refuse results in which two tasks answered for one key.
+def require_unique_keys(rows: Iterable[Mapping[str, object]], keys: Sequence[str]) -> None:
+    """Refuse rows in which a key occurs twice, because two tasks processed it.
 
     Raises:
         SpanBroken: naming the first such key.

@@ -58,22 +58,22 @@ def read_portions(
     table: str,
     portions: Sequence[Sequence[tuple[object, ...]]],
 ) -> CassandraFrame:
-    """The partitions of keys by a Direct Join, those of a portion in one task, in their order.
+    """The partitions of keys by a Direct Join; the keys of a portion in one task, in their order.
 
     Args:
         spark: the session.
         keyspace: of the table.
         table: that is read.
-        portions: keys; each of them once in all. There are as many tasks, on any number of cores.
+        portions: keys, without duplicates. There are as many tasks, on any number of cores.
     """
     names = partition_key(spark, keyspace, table)
-    dealt = json.dumps(
+    portions_json = json.dumps(
         [[dict(zip(names, map(str, key), strict=True)) for key in portion] for portion in portions]
     )
     struct = ", ".join(f"{name}: string" for name in names)
-    every = f.from_json(f.lit(dealt), f"array<array<struct<{struct}>>>")
+    all_portions = f.from_json(f.lit(portions_json), f"array<array<struct<{struct}>>>")
     numbers = spark.range(1, len(portions) + 1, numPartitions=len(portions))
-    wanted = numbers.select(f.inline(f.element_at(every, f.col("id").cast("int"))))
+    wanted = numbers.select(f.inline(f.element_at(all_portions, f.col("id").cast("int"))))
     return CassandraFrame(f"{keyspace}.{table}", names, direct_join(spark, keyspace, table, wanted))
 
 

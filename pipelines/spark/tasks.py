@@ -1,4 +1,4 @@
-"""How far Spark is with a job, by its tasks: a step of a recipe says nothing until it is over."""
+"""Progress of a job by Spark's tasks: the steps of a recipe report only when they end."""
 
 import threading
 from collections.abc import Generator
@@ -12,51 +12,51 @@ EVERY_S = 1.0
 
 
 @contextmanager
-def told_of_tasks(what: str, progress: Progress) -> Generator[None]:
-    """Report the tasks that Spark has done and those that it knows of, once a second.
+def task_progress(what: str, progress: Progress) -> Generator[None]:
+    """Report once a second how many of Spark's tasks are done.
 
-    Nothing before Spark is started, and nothing where a job does without it. Stages come one after
-    the other, so that what is known grows; all is done when the job is.
+    Nothing is reported before Spark has started, nor by jobs that do not use it. Stages start one
+    after the other, so the total grows.
     """
-    over = threading.Event()
-    tasks = Tasks()
+    stop = threading.Event()
+    tasks = TaskCounts()
 
     def watch() -> None:
-        """Look at the tasks from a thread of its own: the job itself waits for Spark."""
-        while not over.wait(EVERY_S):
+        """Poll from a thread: the job itself waits for Spark."""
+        while not stop.wait(EVERY_S):
             context = SparkContext._active_spark_context  # pyright: ignore[reportPrivateUsage]
             if context is None or getattr(context, "_jsc", None) is None:  # it is being started
                 continue
-            done, known = tasks.look(context.statusTracker())
-            if done < known:
-                progress.step(what, done, known)
+            done, total = tasks.update(context.statusTracker())
+            if done < total:
+                progress.step(what, done, total)
 
     thread = threading.Thread(target=watch, name=f"tasks-{what}", daemon=True)
     thread.start()
     try:
         yield
     finally:
-        over.set()
+        stop.set()
         thread.join()
-    if tasks.known:
-        progress.step(what, tasks.known, tasks.known)
+    if tasks.total:
+        progress.step(what, tasks.total, tasks.total)
 
 
-class Tasks:
-    """Those of all stages that were seen under way."""
+class TaskCounts:
+    """Numbers of tasks, over all stages that have been active."""
 
     def __init__(self) -> None:
         self._stages: dict[int, tuple[int, int]] = {}
 
     @property
-    def known(self) -> int:
-        """How many there are, as far as anybody knows."""
+    def total(self) -> int:
+        """How many tasks the stages have."""
         return sum(total for _, total in self._stages.values())
 
-    def look(self, tracker: StatusTracker) -> tuple[int, int]:
-        """How many are done, and how many are known."""
+    def update(self, tracker: StatusTracker) -> tuple[int, int]:
+        """Read the tracker; how many tasks are done, and how many there are."""
         for stage in self._stages.keys() | set(tracker.getActiveStageIds()):
             info = tracker.getStageInfo(stage)
             if info is not None:
                 self._stages[stage] = (info.numCompletedTasks, info.numTasks)
-        return sum(done for done, _ in self._stages.values()), self.known
+        return sum(done for done, _ in self._stages.values()), self.total

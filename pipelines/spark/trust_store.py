@@ -19,21 +19,21 @@ def write_trust_store(tls_ca: Path, folder: Path) -> Path:
 
     Args:
         tls_ca: `cassandra.tls_ca`.
-        folder: made when it is not there.
+        folder: created if it does not exist.
 
     Raises:
         BadConfig: the file is not there, or holds no certificate.
     """
     try:
-        found = x509.load_pem_x509_certificates(tls_ca.read_bytes())
+        certificates = x509.load_pem_x509_certificates(tls_ca.read_bytes())
     except (OSError, ValueError) as problem:
         raise BadConfig(
             f"cassandra.tls_ca: {tls_ca} holds no certificate that can be read: {problem}",
             field="cassandra.tls_ca",
             value=str(tls_ca),
         ) from problem
-    named = [PKCS12Certificate(one, b"ca-%d" % n) for n, one in enumerate(found)]
+    entries = [PKCS12Certificate(one, b"ca-%d" % n) for n, one in enumerate(certificates)]
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / NAME
-    path.write_bytes(serialize_java_truststore(named, NoEncryption()))
+    path.write_bytes(serialize_java_truststore(entries, NoEncryption()))
     return path

@@ -20,7 +20,7 @@ class Executes(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Durability:
-    """How the node that answered treats its commit log.
+    """How the node that answered syncs its commit log.
 
     Attributes:
         commitlog_sync: `group`, `batch` or `periodic`.
@@ -32,9 +32,9 @@ class Durability:
 
     @property
     def holds(self) -> bool:
-        """Whether acknowledged writes survive; with several copies also under a periodic sync.
+        """Whether acknowledged writes survive a crash.
 
-        That loses a write only if all copies fail at once.
+        With several copies also under a periodic sync: all of them would have to fail at once.
         """
         return self.commitlog_sync in SYNCED or self.replication > 1
 
@@ -46,7 +46,7 @@ def durability(database: Executes, config: Cassandra) -> Durability:
 
 
 def require_durability(database: Executes, config: Cassandra) -> Durability:
-    """Refuse a cluster that acknowledges what it could lose.
+    """Refuse a cluster that could lose acknowledged writes.
 
     Raises:
         NotDurable: one copy only and `commitlog_sync: periodic`.

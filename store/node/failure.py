@@ -1,9 +1,9 @@
-"""Why a node died or did not start, in one sentence with the next step, from what it logged."""
+"""Explains from its logs why a node died or did not start, with the next step."""
 
 import re
 
 from schemas.config import Cassandra
-from schemas.errors import DiskFull, NodeFailed, NodeProblem, PortBusy
+from schemas.errors import DiskFull, NodeError, NodeFailed, PortBusy
 from store.node.folders import Folders
 from store.node.preflight import port_busy
 
@@ -19,8 +19,8 @@ _NO_MEMORY = re.compile(
 )
 
 
-def explain_failure(folders: Folders, config: Cassandra) -> NodeProblem:
-    """The error that the logs of the last run tell of."""
+def explain_failure(folders: Folders, config: Cassandra) -> NodeError:
+    """The error in the logs of the last run."""
     text = _tail(folders.console) + _tail(folders.log)
     if busy := _PORT_BUSY.search(text):
         port = int(next(group for group in busy.groups() if group))
@@ -35,27 +35,30 @@ def explain_failure(folders: Folders, config: Cassandra) -> NodeProblem:
             f"Cassandra ran out of memory with cassandra.heap_mb = {config.heap_mb}; give it more, "
             f"or the machine less to do. Its log: {folders.log}"
         )
-    return NodeFailed(f"Cassandra stopped. Its last words: {last_words(text)} (log: {folders.log})")
+    return NodeFailed(
+        f"Cassandra stopped. Its last words: {relevant_lines(text)} (log: {folders.log})"
+    )
 
 
-def last_words(text: str) -> str:
-    r"""The lines that matter of a log: its last error with its causes, else how it ended.
+def relevant_lines(text: str) -> str:
+    r"""The relevant lines of a log: its last error with its causes, else its end.
 
-    >>> last_words("INFO a - fine\nERROR b - Bad key: x\n\tat java.Thing\nINFO c - bye")
+    >>> relevant_lines("INFO a - fine\nERROR b - Bad key: x\n\tat java.Thing\nINFO c - bye")
     'ERROR b - Bad key: x'
     """
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    spoken = [line for line in lines if not line.startswith(("at ", "..."))]
-    errors = [i for i, line in enumerate(spoken) if re.search(r"\bERROR\b|^Error|^Exception", line)]
+    messages = [line for line in lines if not line.startswith(("at ", "..."))]
+    is_error = re.compile(r"\bERROR\b|^Error|^Exception")
+    errors = [i for i, line in enumerate(messages) if is_error.search(line)]
     if not errors:
-        return " | ".join(spoken[-_LINES:]) or "none"
-    said = spoken[errors[-1] :]
-    causes = [line for line in said[1:] if line.startswith("Caused by:")]
-    return " | ".join([said[0], *causes][:_LINES])
+        return " | ".join(messages[-_LINES:]) or "none"
+    last, *following = messages[errors[-1] :]
+    causes = [line for line in following if line.startswith("Caused by:")]
+    return " | ".join([last, *causes][:_LINES])
 
 
 def _tail(path: object) -> str:
-    """The end of a log file; empty when there is none yet."""
+    """The end of a log file; empty if it does not exist yet."""
     try:
         with open(str(path), "rb") as file:
             file.seek(0, 2)

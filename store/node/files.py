@@ -1,6 +1,6 @@
-"""The files an embedded node is started with, generated from conf.yaml on every start.
+"""The configuration files of an embedded node, generated from conf.yaml on every start.
 
-Departures from Cassandra's own defaults carry their reason.
+Departures from Cassandra's defaults carry their reason.
 """
 
 import json
@@ -17,8 +17,7 @@ from store.node.jvm import jvm_arguments
 
 LOOPBACK = "127.0.0.1"
 COMMITLOG_TOTAL_MIB = 256
-# Where every node of the same size has its four tokens: spread evenly, so that token-range readers
-# get four equal pieces.
+# The four tokens of the node, spread evenly, so that token-range readers get four equal pieces.
 _TOKENS = "-9223372036854775807,-4611686018427387904,0,4611686018427387904"
 
 
@@ -79,7 +78,7 @@ def _network(config: Cassandra) -> dict[str, object]:
 
 
 def _roles(config: Cassandra) -> dict[str, object]:
-    """The settings of who may connect: without names everybody on this machine, nobody else."""
+    """Authentication; without usernames every process of this machine may connect."""
     if not config.username:
         return {}
     return {
@@ -125,14 +124,14 @@ def _durability(config: Cassandra, root: Path) -> dict[str, object]:
         "commitlog_disk_access_mode": "direct" if _takes_direct_writes(root) else "mmap",
         "commitlog_segment_size": "16MiB",
         "commitlog_total_space": f"{COMMITLOG_TOTAL_MIB}MiB",
-        # A node that can no longer write should be seen to be gone, not hang with a closed port.
+        # A node that can no longer write should end, not hang with a closed port.
         "disk_failure_policy": "die",
         "commit_failure_policy": "die",
     }
 
 
 def _takes_direct_writes(folder: Path) -> bool:
-    """Whether files there can be written past the kernel's cache; those in memory cannot."""
+    """Whether the folder's file system supports O_DIRECT; tmpfs does not."""
     try:
         with NamedTemporaryFile(dir=folder) as probe:
             os.close(os.open(probe.name, os.O_WRONLY | os.O_DIRECT))

@@ -1,4 +1,4 @@
-"""Where an embedded node keeps its things: all of it under one data folder."""
+"""The file layout of an embedded node, under one data folder."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True)
 class Folders:
-    """Where a node keeps its things; all of it lies under the data folder."""
+    """The files and folders of a node, all under its data folder."""
 
     root: Path
 
@@ -32,7 +32,7 @@ class Folders:
 
     @property
     def console(self) -> Path:
-        """What the Java machine itself says: bad options, no memory, a crash."""
+        """Output of the Java virtual machine itself: bad options, no memory, a crash."""
         return self.root / "logs" / "console.log"
 
     @property

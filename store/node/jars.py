@@ -19,7 +19,7 @@ from jgo.env import LockedDependency, LockFile
 from jgo.maven import Artifact, MavenContext
 
 from schemas.errors import BadJar
-from schemas.progress import Progress, Silent
+from schemas.progress import NoProgress, Progress
 
 LOCKS = Path(__file__).parents[2] / "locks" / "java"
 _AT_ONCE = 8  # downloads; they wait on the network, not on a core
@@ -50,15 +50,15 @@ def locked_jars(lock: Path, cache: Path, progress: Progress | None = None) -> li
     Args:
         lock: a jgo lock file.
         cache: folder in Maven's layout; made when absent, shared by all checkouts.
-        progress: is told about every jar that had to be fetched.
+        progress: reports every jar that is fetched.
 
     Raises:
         BadJar: a jar cannot be fetched, or its hash is not the locked one.
     """
     wanted = LockFile.load(lock).dependencies
-    absent = [jar for jar in wanted if not _in_cache(jar, cache)]
-    if absent:
-        _fetch_all(absent, cache, progress or Silent(), f"fetching jars ({lock.stem})")
+    missing = [jar for jar in wanted if not _in_cache(jar, cache)]
+    if missing:
+        _fetch_all(missing, cache, progress or NoProgress(), f"fetching jars ({lock.stem})")
     return [_place(jar, cache) for jar in wanted]
 
 
@@ -85,7 +85,7 @@ def jar_of(jars: Sequence[Path], artifact: str) -> Path:
 
 
 def _in_cache(jar: LockedDependency, cache: Path) -> bool:
-    """Whether the cached file is there; a damaged one is an error, not a reason to fetch again."""
+    """Whether the file is in the cache; a damaged one is an error and not fetched again."""
     path = _place(jar, cache)
     if not path.is_file():
         return False
@@ -94,21 +94,21 @@ def _in_cache(jar: LockedDependency, cache: Path) -> bool:
 
 
 def _fetch_all(
-    absent: Sequence[LockedDependency], cache: Path, progress: Progress, what: str
+    missing: Sequence[LockedDependency], cache: Path, progress: Progress, what: str
 ) -> None:
     cache.mkdir(parents=True, exist_ok=True)
-    progress.step(what, 0, len(absent))
+    progress.step(what, 0, len(missing))
     # Beside the cache, so that the final rename stays on one file system.
     with (
         tempfile.TemporaryDirectory(prefix=".fetching-", dir=cache) as staging,
         ThreadPoolExecutor(_AT_ONCE) as pool,
     ):
         context = _maven(Path(staging))
-        fetched = [pool.submit(_fetch, jar, context, cache) for jar in absent]
+        fetched = [pool.submit(_fetch, jar, context, cache) for jar in missing]
         try:
-            for done, one in enumerate(as_completed(fetched), start=1):
-                one.result()
-                progress.step(what, done, len(absent))
+            for done, future in enumerate(as_completed(fetched), start=1):
+                future.result()
+                progress.step(what, done, len(missing))
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
@@ -123,11 +123,11 @@ def _fetch(jar: LockedDependency, context: MavenContext, cache: Path) -> None:
             "proxy variables and jgo's [repositories], then start again."
         ) from problem
     _check(jar, found, "It was not what the lock promises and was not kept.")
-    place = _place(jar, cache)
-    place.parent.mkdir(parents=True, exist_ok=True)
+    target = _place(jar, cache)
+    target.parent.mkdir(parents=True, exist_ok=True)
     ready = context.repo_cache / f"{jar.sha256}.ready"
     shutil.copyfile(found, ready)  # a copy: it may lie in the user's own Maven repository
-    os.replace(ready, place)
+    os.replace(ready, target)
 
 
 def _maven(staging: Path) -> MavenContext:

@@ -1,4 +1,4 @@
-"""How the embedded node's Java is called.
+"""Command-line arguments for the embedded node's Java.
 
 The exports and opens are those of Cassandra 5.0's own `conf/jvm17-server.options`.
 """
@@ -52,9 +52,9 @@ _JVM = [
     "-Dio.netty.allocator.useCacheForAllThreads=true",
     "-Dio.netty.allocator.maxOrder=11",
 ]
-# One node alone: nobody to gossip with or to take leave of, no ring to wait for. Sizes for Spark's
-# splits are estimated every 30 s.
-_ALONE = [
+# A single node: no gossip to settle, no shutdown to announce, no ring to wait for. Sizes for
+# Spark's splits are estimated every 30 s.
+_SINGLE_NODE = [
     "-Dcassandra-foreground=yes",
     "-Dcassandra.skip_wait_for_gossip_to_settle=0",
     "-Dcassandra.ring_delay_ms=0",
@@ -82,7 +82,7 @@ def jvm_arguments(config: Cassandra, folders: Folders, jars: list[Path], agent: 
         f"-Djava.io.tmpdir={folders.tmp}",
         f"-Djna.tmpdir={folders.tmp}",
         f"-Dcassandra.jmx.local.port={config.jmx_port}",
-        *_ALONE,
+        *_SINGLE_NODE,
         "-cp",
         ":".join(str(place) for place in (folders.conf, *jars)),
     ]

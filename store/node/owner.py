@@ -1,7 +1,7 @@
-"""One owner per data folder: a lock that lives exactly as long as the node's process.
+"""Ownership of a data folder: a lock that is held exactly as long as the node's process lives.
 
-The starter takes an advisory lock on `owner.lock` and hands the open file to the node. The kernel
-frees it when the last holder is gone, so neither kill -9 nor a reused process id can lie.
+The starter takes an advisory lock on `owner.lock` and passes the open file to the node. The kernel
+releases it when the last holder ends, so it is right after kill -9 and with reused process ids.
 """
 
 import fcntl
@@ -11,68 +11,68 @@ import time
 from dataclasses import asdict, dataclass
 from typing import IO
 
-from schemas.errors import FolderOwned
+from schemas.errors import FolderInUse
 from store.node.folders import Folders
 
-_TRIES = 20  # a status question holds the lock for an instant; that is no owner
+_TRIES = 20  # a status check holds the lock for a moment, without owning the folder
 _PAUSE_S = 0.05
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
-    """What a running node left in its folder about itself."""
+class NodeRecord:
+    """What is recorded in the folder about its node."""
 
     pid: int
     port: int
     version: str
 
 
-def own(folders: Folders) -> IO[bytes]:
-    """Take the folder. The file must be handed to the node and then closed.
+def acquire(folders: Folders) -> IO[bytes]:
+    """Lock the folder. The file must be passed to the node and then closed.
 
     Raises:
-        FolderOwned: another node lives on it, or is being started or stopped.
+        FolderInUse: another node uses it, or is being started or stopped.
     """
     folders.root.mkdir(parents=True, exist_ok=True)
     file = folders.lock.open("ab")
     for _ in range(_TRIES):
-        if _taken(file):
+        if _try_lock(file):
             folders.record.unlink(missing_ok=True)
             return file
         time.sleep(_PAUSE_S)
     file.close()
     record = read_record(folders)
     who = f"node {record.pid} on port {record.port}" if record else "another node"
-    raise FolderOwned(
+    raise FolderInUse(
         f"{folders.root} belongs to {who}. Stop it with `muvr down`, or set paths.data to "
         "another folder."
     )
 
 
 def is_owned(folders: Folders) -> bool:
-    """Whether a node lives on the folder (or is just being started)."""
+    """Whether a node uses the folder, or is being started."""
     if not folders.lock.exists():
         return False
     with folders.lock.open("ab") as file:
-        return not _taken(file)
+        return not _try_lock(file)
 
 
-def write_record(folders: Folders, record: Record) -> None:
-    """Leave the record so that it appears whole or not at all."""
+def write_record(folders: Folders, record: NodeRecord) -> None:
+    """Write the record atomically."""
     draft = folders.record.with_suffix(".draft")
     draft.write_text(json.dumps(asdict(record)))
     os.replace(draft, folders.record)
 
 
-def read_record(folders: Folders) -> Record | None:
-    """The record of the last node; it is running only if the folder `is_owned`."""
+def read_record(folders: Folders) -> NodeRecord | None:
+    """The record of the last node, which is running only if the folder `is_owned`."""
     try:
-        return Record(**json.loads(folders.record.read_text()))
+        return NodeRecord(**json.loads(folders.record.read_text()))
     except FileNotFoundError:
         return None
 
 
-def _taken(file: IO[bytes]) -> bool:
+def _try_lock(file: IO[bytes]) -> bool:
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

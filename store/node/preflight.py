@@ -1,4 +1,4 @@
-"""What must hold before a node is started: its ports are free, and the disk has room."""
+"""Checks before a node is started: free ports and disk space."""
 
 import errno
 import shutil
@@ -12,16 +12,16 @@ from schemas.errors import DiskFull, PortBusy
 from store.node.files import COMMITLOG_TOTAL_MIB, LOOPBACK
 
 MIB = 1 << 20
-# The commit log may fill up, and as much again is flushed before its segments are given back.
+# The commit log may be full, and as much again is flushed before its segments are recycled.
 NEEDED_MIB = 2 * COMMITLOG_TOTAL_MIB
 _SETTINGS = ("port", "storage_port", "jmx_port")
 
 
 def check_ports(config: Cassandra) -> None:
-    """Refuse to start on a port that somebody listens on.
+    """Refuse to start on a port that is in use.
 
     Raises:
-        PortBusy: names the port, the setting that chose it and, where it can be seen, who has it.
+        PortBusy: names the port, its setting and, if visible, the process that uses it.
     """
     for setting in _SETTINGS:
         port = int(getattr(config, setting))
@@ -31,11 +31,11 @@ def check_ports(config: Cassandra) -> None:
 
 def is_free(port: int) -> bool:
     """Whether a server could listen on the loopback port now."""
-    return not hindrance(port)
+    return not bind_error(port)
 
 
-def hindrance(port: int, host: str = LOOPBACK) -> str:
-    """What keeps a server from listening on a port of this machine now; empty when nothing does."""
+def bind_error(port: int, host: str = LOOPBACK) -> str:
+    """Why a server cannot listen on a port of this machine now; "" if it can."""
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM
@@ -51,7 +51,7 @@ def hindrance(port: int, host: str = LOOPBACK) -> str:
 
 
 def port_busy(setting: str, port: int) -> str:
-    """The sentence about a busy port."""
+    """The message for a port in use."""
     owner = _listener(port)
     return (
         f"Port {port} (cassandra.{setting}) is in use by {owner}. Stop that, or choose another "
@@ -60,7 +60,7 @@ def port_busy(setting: str, port: int) -> str:
 
 
 def check_disk(root: Path, *, needed_mib: int = NEEDED_MIB) -> None:
-    """Refuse to start a node that would soon have no room for its commit log.
+    """Refuse to start a node without enough space for its commit log.
 
     Raises:
         DiskFull: less than `needed_mib` is free on the disk of `root`.
@@ -74,11 +74,12 @@ def check_disk(root: Path, *, needed_mib: int = NEEDED_MIB) -> None:
 
 
 def _listener(port: int) -> str:
-    """The process that listens on a port, as far as this user may see it."""
+    """The process that listens on a port, if this user may see it."""
     try:
-        for one in psutil.net_connections("tcp"):
-            if one.status == psutil.CONN_LISTEN and one.laddr[1:] == (port,) and one.pid:
-                return f"{psutil.Process(one.pid).name()} (process {one.pid})"
-    except psutil.Error:  # other users' processes cannot be seen, and one may just have ended
+        for socket_ in psutil.net_connections("tcp"):
+            listens = socket_.status == psutil.CONN_LISTEN and socket_.laddr[1:] == (port,)
+            if listens and socket_.pid:
+                return f"{psutil.Process(socket_.pid).name()} (process {socket_.pid})"
+    except psutil.Error:  # processes of other users are not visible, and one may have just ended
         return "another process"
     return "another process"

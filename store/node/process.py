@@ -1,4 +1,4 @@
-"""The embedded Cassandra: one process of its own that outlives the command which started it."""
+"""The embedded Cassandra: a process that outlives the command which started it."""
 
 import os
 import shutil
@@ -14,14 +14,14 @@ from typing import IO
 import psutil
 
 from schemas.config import Cassandra, Paths
-from schemas.errors import FolderOwned, NodeFailed
-from schemas.progress import Progress, Silent
+from schemas.errors import FolderInUse, NodeFailed
+from schemas.progress import NoProgress, Progress
 from store.java import Java, find_java
 from store.node.failure import explain_failure
 from store.node.files import LOOPBACK, write_files
 from store.node.folders import Folders
 from store.node.jars import cassandra_jars, jar_of, version_of
-from store.node.owner import Record, is_owned, own, read_record, write_record
+from store.node.owner import NodeRecord, acquire, is_owned, read_record, write_record
 from store.node.preflight import MIB, check_disk, check_ports
 
 MAIN_CLASS = "org.apache.cassandra.service.CassandraDaemon"
@@ -31,11 +31,11 @@ _OPTIONS = bytes.fromhex("040000000500000000")
 _SUPPORTED = (0x84, 0x06)
 _PAUSE_S = 0.05
 _STARTING = "starting Cassandra"
-# A thread of Cassandra's that looks for work sleeps from 10 µs on at a time, which Linux makes 60:
-# at 500 chunks a second the node changed threads 77,000 times. Sleeps may end this much later
-# instead, which halves what a chunk costs it. Whoever waits for a sync is woken at once, as ever.
+# Cassandra's idle threads poll with sleeps of 10 µs or more, which Linux makes 60: at 500 chunks a
+# second the node switched threads 77,000 times. With this timer slack sleeps may end later, which
+# halves its work per chunk. Threads that wait for a sync are still woken at once.
 _SLACK_NS = 1_000_000
-# The shell ends at once: the node belongs to nobody, leaves no zombie, and hears no Ctrl-C.
+# The shell exits at once: the node has no parent, leaves no zombie, and gets no Ctrl-C.
 _DETACH = (
     f"{{ echo {_SLACK_NS} >/proc/self/timerslack_ns; }} 2>/dev/null; "  # there where Linux is
     'console=$1; shift; "$@" </dev/null >"$console" 2>&1 & echo $!'
@@ -44,12 +44,12 @@ _DETACH = (
 
 @dataclass(frozen=True, slots=True)
 class NodeStatus:
-    """What can be said about the node of a data folder without changing anything.
+    """The status of the node of a data folder.
 
     Attributes:
         running: a process owns the folder.
         ready: it answers CQL clients.
-        says: why it is gone, when it ended without being stopped.
+        failure: why it ended, if it was not stopped.
     """
 
     running: bool
@@ -60,11 +60,11 @@ class NodeStatus:
     version: str | None = None
     uptime_s: float | None = None
     rss_mb: float | None = None
-    says: str | None = None
+    failure: str | None = None
 
 
 class EmbeddedNode:
-    """The Cassandra of one data folder. Holds no state of its own: the folder is the state."""
+    """The Cassandra of one data folder. Stateless: the folder holds the state."""
 
     def __init__(self, config: Cassandra, paths: Paths) -> None:
         self.config = config
@@ -75,52 +75,54 @@ class EmbeddedNode:
         """Start the node and wait until it answers CQL clients.
 
         Raises:
-            NoJava, BadJar: there is nothing to run it with.
-            FolderOwned: another node lives on the folder.
-            PortBusy, DiskFull: its surroundings do not allow it.
-            NodeFailed: it died, or was not ready in time; it is not left behind.
+            NoJava, BadJar: Java or a jar is missing.
+            FolderInUse: another node uses the folder.
+            PortBusy, DiskFull: a port is in use, or there is too little space.
+            NodeFailed: it died, or was not ready in time and was killed.
         """
         java = find_java()
         jars = cassandra_jars(self.paths.jars, progress)
         ours = False
         try:
-            with own(self.folders) as lock:
+            with acquire(self.folders) as lock:
                 check_ports(self.config)
                 check_disk(self.folders.root)
                 ours = True
                 self._launch(java, jars, lock)
-            self._await_ready(progress or Silent(), within_s)
-        except BaseException:  # Ctrl-C as well: the caller does not know that there is a process
-            if ours:  # else the node that owns the folder would be killed
+            self._await_ready(progress or NoProgress(), within_s)
+        except BaseException:  # also Ctrl-C: the caller does not know of the process
+            if ours:  # otherwise the node that owns the folder would be killed
                 self.kill()
             raise
 
     def stop(self, *, within_s: float = 60.0) -> bool:
-        """Ask the node to flush and end; True when it did, or was not running.
+        """Stop the node gracefully; True if it stopped, or was not running.
 
-        One that does not end in time is killed: what it acknowledged is in its commit log.
+        If it does not stop in time it is killed: acknowledged writes are in its commit log.
         """
-        if self._end(signal.SIGTERM, within_s):
+        if self._terminate(signal.SIGTERM, within_s):
             return True
         self.kill()
         return False
 
     def kill(self) -> None:
-        """End the node as a power failure would; returns when it is gone."""
-        self._end(signal.SIGKILL, within_s=30.0)
+        """Kill the node, as a power failure would; returns when it has ended."""
+        self._terminate(signal.SIGKILL, within_s=30.0)
 
     def status(self) -> NodeStatus:
-        """What runs on the folder now."""
+        """The current status."""
         record = read_record(self.folders)
         if not is_owned(self.folders):
-            says = str(explain_failure(self.folders, self.config)) if record else None
-            return NodeStatus(running=False, ready=False, data_dir=self.folders.root, says=says)
+            failure = str(explain_failure(self.folders, self.config)) if record else None
+            return NodeStatus(
+                running=False, ready=False, data_dir=self.folders.root, failure=failure
+            )
         if record is None:
             return NodeStatus(running=True, ready=False, data_dir=self.folders.root)
-        uptime_s, rss_mb = _measure(record.pid)
+        uptime_s, rss_mb = _resource_usage(record.pid)
         return NodeStatus(
             running=True,
-            ready=answers(record.port),
+            ready=responds(record.port),
             data_dir=self.folders.root,
             pid=record.pid,
             port=record.port,
@@ -145,7 +147,7 @@ class EmbeddedNode:
             check=True,
         )
         version = version_of(jars, "cassandra-all")
-        write_record(self.folders, Record(int(started.stdout), self.config.port, version))
+        write_record(self.folders, NodeRecord(int(started.stdout), self.config.port, version))
 
     def _await_ready(self, progress: Progress, within_s: float) -> None:
         begin_s = time.monotonic()
@@ -163,40 +165,40 @@ class EmbeddedNode:
         progress.step(_STARTING, 1, 1)
 
     def _is_ready(self) -> bool:
-        """Its own log says so (somebody else could sit on the port), and the port answers."""
+        """Whether its log reports it (the port may be another process's) and the port responds."""
         log = self.folders.log
-        return log.exists() and _LISTENING in log.read_bytes() and answers(self.config.port)
+        return log.exists() and _LISTENING in log.read_bytes() and responds(self.config.port)
 
-    def _end(self, how: signal.Signals, within_s: float) -> bool:
-        """Signal the node and wait; whether it is gone."""
+    def _terminate(self, how: signal.Signals, within_s: float) -> bool:
+        """Signal the node and wait; whether it has ended."""
         if not is_owned(self.folders):
             return True
         pid = self._pid()
         _signal(pid, how)
-        # The folder is free a moment before the process is gone, and its ports with it.
-        if not _wait(lambda: not is_owned(self.folders) and _is_gone(pid), within_s):
+        # The folder's lock is released a moment before the process ends and frees its ports.
+        if not _wait_until(lambda: not is_owned(self.folders) and _is_gone(pid), within_s):
             return False
         self.folders.record.unlink(missing_ok=True)
         return True
 
     def _pid(self) -> int:
-        """The process on the folder; a starter that was killed may have left no record of it."""
+        """The node's process; found by its command line if the starter left no record."""
         if record := read_record(self.folders):
             return record.pid
         wanted = f"@{self.folders.conf / 'java.args'}"
         for process in psutil.process_iter(["cmdline"]):
             if wanted in (process.info["cmdline"] or ()):
                 return process.pid
-        raise FolderOwned(f"{self.folders.root} is just being taken by another command; try again.")
+        raise FolderInUse(f"{self.folders.root} is just being taken by another command; try again.")
 
 
-def answers(port: int, *, within_s: float = 1.0) -> bool:
+def responds(port: int, *, within_s: float = 1.0) -> bool:
     """Whether a Cassandra answers an OPTIONS request on the loopback port."""
     try:
-        with socket.create_connection((LOOPBACK, port), within_s) as line:
-            line.settimeout(within_s)
-            line.sendall(_OPTIONS)
-            head = line.recv(9)
+        with socket.create_connection((LOOPBACK, port), within_s) as connection:
+            connection.settimeout(within_s)
+            connection.sendall(_OPTIONS)
+            head = connection.recv(9)
     except OSError:
         return False
     return len(head) >= 5 and (head[0], head[4]) == _SUPPORTED
@@ -205,19 +207,19 @@ def answers(port: int, *, within_s: float = 1.0) -> bool:
 def _signal(pid: int, how: signal.Signals) -> None:
     try:
         os.kill(pid, how)
-    except ProcessLookupError:  # it ended by itself a moment ago
+    except ProcessLookupError:  # it has just ended
         return
 
 
 def _is_gone(pid: int) -> bool:
-    """Whether a process has ended; one that nobody has asked about yet is a zombie."""
+    """Whether a process has ended, or is a zombie."""
     try:
         return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return True
 
 
-def _wait(condition: Callable[[], bool], within_s: float) -> bool:
+def _wait_until(condition: Callable[[], bool], within_s: float) -> bool:
     deadline_s = time.monotonic() + within_s
     while not condition():
         if time.monotonic() > deadline_s:
@@ -226,8 +228,8 @@ def _wait(condition: Callable[[], bool], within_s: float) -> bool:
     return True
 
 
-def _measure(pid: int) -> tuple[float | None, float | None]:
-    """Seconds since the process began and its resident megabytes; None when it just ended."""
+def _resource_usage(pid: int) -> tuple[float | None, float | None]:
+    """Uptime in seconds and resident megabytes of a process; None if it has just ended."""
     try:
         process = psutil.Process(pid)
         return round(time.time() - process.create_time(), 1), round(

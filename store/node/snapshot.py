@@ -1,8 +1,8 @@
-"""A consistent copy of a running node's tables, and tables put back into an empty one.
+"""Backups: a consistent copy of a running node's tables, and restoring it into an empty node.
 
-Cassandra itself makes the snapshot (its own nodetool, over the loopback port): it flushes what is
-in memory and links the files, so that nothing that was acknowledged before is missing. The copy
-holds every cell with its time, so that what is put back converges with replays as before.
+Cassandra's nodetool makes the snapshot over the loopback port: it flushes memory and links the
+files, so that no acknowledged write is missing. The copy holds every cell with its timestamp, so
+that restored data converges with replays as before.
 """
 
 import hashlib
@@ -17,7 +17,7 @@ from datetime import datetime
 from pathlib import Path
 
 from schemas.errors import BadBackup, NodeFailed
-from schemas.progress import Progress, Silent
+from schemas.progress import NoProgress, Progress
 from store.java import find_java
 from store.node.files import LOOPBACK
 from store.node.jars import cassandra_jars, version_of
@@ -26,15 +26,15 @@ from store.node.process import EmbeddedNode
 
 MANIFEST = "manifest.json"
 FORMAT = 1
-OF_THE_NODE = frozenset({"migrations", "layout", "migration_lease", "job_leases"})
-"""Tables that belong to a keyspace and not to its data: a new keyspace has its own."""
-_BY_CASSANDRA = frozenset({"manifest.json", "schema.cql"})
+NODE_TABLES = frozenset({"migrations", "layout", "migration_lease", "job_leases"})
+"""Tables that describe the keyspace, not its data: a new keyspace has its own."""
+_CASSANDRA_FILES = frozenset({"manifest.json", "schema.cql"})
 _NODETOOL = "org.apache.cassandra.tools.NodeTool"
 _WITHIN_S = 600.0
 
 
 @dataclass(frozen=True, slots=True)
-class Copied:
+class BackupFile:
     """One file of a backup."""
 
     path: str
@@ -44,7 +44,7 @@ class Copied:
 
 @dataclass(frozen=True, slots=True)
 class Backup:
-    """What a backup's manifest says.
+    """The manifest of a backup.
 
     Attributes:
         migrations: the schema it was made with, name to checksum.
@@ -56,7 +56,7 @@ class Backup:
     cassandra: str
     migrations: dict[str, str]
     layout: dict[str, str]
-    files: tuple[Copied, ...]
+    files: tuple[BackupFile, ...]
 
     @property
     def bytes(self) -> int:
@@ -73,7 +73,7 @@ def make_backup(
     layout: Mapping[str, str],
     progress: Progress | None = None,
 ) -> Backup:
-    """Copy all tables of a running node's keyspace into a new folder: whole, or not at all.
+    """Copy all tables of a running node's keyspace into a new folder, atomically.
 
     Raises:
         BadBackup: the folder exists already.
@@ -87,7 +87,7 @@ def make_backup(
     tag = f"muvr-{uuid.uuid4().hex[:12]}"
     try:
         _nodetool(node, "snapshot", "-t", tag, "--", node.config.keyspace)
-        files = _copy_snapshot(node, tag, draft, progress or Silent())
+        files = _copy_snapshot(node, tag, draft, progress or NoProgress())
     finally:
         for linked in _snapshots(node, tag):
             shutil.rmtree(linked, ignore_errors=True)
@@ -104,13 +104,13 @@ def read_backup(folder: Path, progress: Progress | None = None) -> Backup:
     """Read a backup's manifest and check every file against it.
 
     Raises:
-        BadBackup: it is none, or a file is missing or was changed.
+        BadBackup: it is no backup, or a file is missing or was changed.
     """
     try:
         values = json.loads((folder / MANIFEST).read_text())
         if values.pop("format") != FORMAT:
             raise BadBackup(f"{folder} was made by another release: its format is not {FORMAT}.")
-        files = tuple(Copied(**one) for one in values.pop("files"))
+        files = tuple(BackupFile(**one) for one in values.pop("files"))
         found = Backup(files=files, **values)
     except (OSError, ValueError, KeyError, TypeError) as problem:
         raise BadBackup(f"{folder} holds no whole backup: {problem}") from problem
@@ -118,11 +118,11 @@ def read_backup(folder: Path, progress: Progress | None = None) -> Backup:
         path = folder / one.path
         if not path.is_file() or _sha256(path) != one.sha256:
             raise BadBackup(f"{path} is missing or was changed since the backup was made.")
-        (progress or Silent()).step("checking files", number, len(found.files))
+        (progress or NoProgress()).step("checking files", number, len(found.files))
     return found
 
 
-def put_back(
+def restore_files(
     node: EmbeddedNode,
     folder: Path,
     backup: Backup,
@@ -136,7 +136,7 @@ def put_back(
         folder: of the backup.
         backup: its manifest.
         table_ids: the ids of the node's own tables, which name their folders.
-        progress: is told of each file.
+        progress: reports each file.
 
     Raises:
         BadBackup: the node runs, or lacks a table of the backup.
@@ -145,34 +145,34 @@ def put_back(
         raise BadBackup("Files are put back into a stopped node only.")
     data = node.folders.root / "data" / node.config.keyspace
     for number, one in enumerate(backup.files, start=1):
-        (progress or Silent()).step("putting files back", number, len(backup.files))
+        (progress or NoProgress()).step("putting files back", number, len(backup.files))
         table = Path(one.path).parent.name
-        if table in OF_THE_NODE:
+        if table in NODE_TABLES:
             continue
         if table not in table_ids:
             raise BadBackup(f"The backup has a table {table}, which this release does not know.")
-        place = data / f"{table}-{table_ids[table].hex}"
-        place.mkdir(parents=True, exist_ok=True)
-        _copy(folder / one.path, place / Path(one.path).name)
+        target = data / f"{table}-{table_ids[table].hex}"
+        target.mkdir(parents=True, exist_ok=True)
+        _copy(folder / one.path, target / Path(one.path).name)
 
 
 def _copy_snapshot(
     node: EmbeddedNode, tag: str, folder: Path, progress: Progress
-) -> tuple[Copied, ...]:
-    """Copy what a snapshot linked; every table has its folder, however many files."""
+) -> tuple[BackupFile, ...]:
+    """Copy the files of a snapshot, into one folder per table."""
     found = [
         (snapshot.parents[1].name.partition("-")[0], path)
         for snapshot in _snapshots(node, tag)
         for path in sorted(snapshot.iterdir())
-        if path.name not in _BY_CASSANDRA
+        if path.name not in _CASSANDRA_FILES
     ]
-    copied: list[Copied] = []
+    copied: list[BackupFile] = []
     for number, (table, path) in enumerate(found, start=1):
         target = folder / "tables" / table / path.name
         target.parent.mkdir(parents=True, exist_ok=True)
         _copy(path, target)
-        place = str(target.relative_to(folder))
-        copied.append(Copied(place, target.stat().st_size, _sha256(target)))
+        relative = str(target.relative_to(folder))
+        copied.append(BackupFile(relative, target.stat().st_size, _sha256(target)))
         progress.step("copying files", number, len(found))
     return tuple(copied)
 
@@ -183,10 +183,10 @@ def _snapshots(node: EmbeddedNode, tag: str) -> list[Path]:
 
 
 def _nodetool(node: EmbeddedNode, *words: str) -> None:
-    """Run Cassandra's own tool against the node.
+    """Run Cassandra's nodetool against the node.
 
     Raises:
-        NodeFailed: it says why.
+        NodeFailed: with the tool's error message.
     """
     jars = cassandra_jars(node.paths.jars)
     arguments = tool_arguments(node.folders, jars)
@@ -199,12 +199,12 @@ def _nodetool(node: EmbeddedNode, *words: str) -> None:
         timeout=_WITHIN_S,
     )
     if done.returncode != 0:
-        said = (done.stderr or done.stdout).strip().splitlines()
-        raise NodeFailed(f"Cassandra made no snapshot: {' | '.join(said[:2])}")
+        output = (done.stderr or done.stdout).strip().splitlines()
+        raise NodeFailed(f"Cassandra made no snapshot: {' | '.join(output[:2])}")
 
 
 def _write_manifest(made: Backup, folder: Path) -> None:
-    """Write the manifest, last and synced: a folder that has one is a whole backup."""
+    """Write the manifest, last and synced: a folder that has one is a complete backup."""
     with (folder / MANIFEST).open("w") as file:
         json.dump({"format": FORMAT, **asdict(made)}, file, indent=1)
         file.flush()
@@ -212,7 +212,7 @@ def _write_manifest(made: Backup, folder: Path) -> None:
 
 
 def _copy(source: Path, target: Path) -> None:
-    """Copy a file and have it on the disk before going on."""
+    """Copy a file and sync it to disk."""
     shutil.copyfile(source, target)
     handle = os.open(target, os.O_RDONLY)
     try:

@@ -125,7 +125,7 @@ def forged(person: Person, kind: str) -> str | None:
         case "foreign-key":
             return jwt.encode(claims, Ed25519PrivateKey.generate(), "EdDSA", headers=headers)
         case "hs256":  # the public key as a shared secret, the oldest trick
-            secret = keys.believed[keys.kid].public_bytes_raw()
+            secret = keys.trusted[keys.kid].public_bytes_raw()
             return jwt.encode(claims, secret + secret, "HS256", headers=headers)
         case "refresh":
             return person.tokens["refresh_token"]

@@ -86,9 +86,9 @@ def test_a_kept_password_costs_a_guess_what_rfc_9106_says():
     passwords = create_app(Config()).state.passwords
     kept = asyncio.run(passwords.hash(PASSWORD))
     assert kept.startswith("$argon2id$v=19$m=65536,t=3,p=4$")
-    assert asyncio.run(passwords.fits(kept, PASSWORD))
-    assert not asyncio.run(passwords.fits(kept, PASSWORD + "!"))
-    assert not asyncio.run(passwords.fits(None, "nobody's password"))
+    assert asyncio.run(passwords.verify(kept, PASSWORD))
+    assert not asyncio.run(passwords.verify(kept, PASSWORD + "!"))
+    assert not asyncio.run(passwords.verify(None, "nobody's password"))
 
 
 def test_the_password_form(service: RunningService, person: Person):

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import zstandard
 
-from api.items import ITEMS_AT_MOST
+from api.items import MAX_ITEMS
 from ingest.chunks import canonical_body
 from models.signal.pieces import Piece
 from tests.api.conftest import Person, RunningService
@@ -132,21 +132,21 @@ def test_one_item_that_cannot_be_leaves_the_others_alone(
     assert kept["sha256"] == sha(good["chunk"])
 
 
-@pytest.mark.parametrize("zeros", [ITEMS_AT_MOST, 4_000_000])
+@pytest.mark.parametrize("zeros", [MAX_ITEMS, 4_000_000])
 def test_a_body_of_too_many_items_is_refused_as_a_whole(phone: Phone, zeros: int) -> None:
     good = cbor2.dumps({"stream": "acc", "seq": 0, "chunk": phone.body("acc", 0)})
     body = good + bytes(zeros)
     headers = {**CBOR, "Content-Encoding": "gzip"}
     answer = phone.http.post(f"{phone.path}/chunks", content=gzip.compress(body), headers=headers)
     found = problem(answer, 422, "bad-chunk")
-    assert (found["field"], found["value"]) == ("items", ITEMS_AT_MOST + 1)
+    assert (found["field"], found["value"]) == ("items", MAX_ITEMS + 1)
     assert phone.http.get(f"{phone.path}/chunks").json()["streams"]["acc"]["ranges"] == []
 
 
 def test_a_mebibyte_of_chunks_of_a_second_is_no_more_than_a_body_may_hold(phone: Phone) -> None:
     second = canonical_body(Piece(10**18, 50.0, "g", 1 / 2000, np.zeros((50, 3), dtype=np.int16)))
     item = cbor2.dumps({"stream": "acc", "seq": 0, "chunk": second})
-    assert (1 << 20) // len(item) < ITEMS_AT_MOST
+    assert (1 << 20) // len(item) < MAX_ITEMS
     body = b"".join(
         cbor2.dumps({"stream": "acc", "seq": seq, "chunk": second}) for seq in range(2000)
     )

@@ -10,7 +10,7 @@ from uuid import UUID
 import pytest
 
 from api import measure
-from api.fair_queue import WAITING_AT_MOST, FairQueue
+from api.fair_queue import MAX_WAITING, FairQueue
 from api.measure import Measurer
 from schemas.errors import Retryable
 from store.sets import SetRow
@@ -60,14 +60,14 @@ def test_who_comes_later_is_served_after_the_one_that_is_under_way():
 def test_one_user_may_wait_with_a_few_and_others_still_may():
     async def day() -> None:
         room = Room()
-        coming = await room.come(*[ANNA] * (1 + WAITING_AT_MOST))
-        with pytest.raises(Retryable, match=f"^{WAITING_AT_MOST} of this user's"):
+        coming = await room.come(*[ANNA] * (1 + MAX_WAITING))
+        with pytest.raises(Retryable, match=f"^{MAX_WAITING} of this user's"):
             await room.visit(ANNA)
         coming += await room.come(BEN)
         room.go.set()
         await asyncio.gather(*coming)
         assert room.served[:2] == [ANNA, BEN]
-        assert len(room.served) == 2 + WAITING_AT_MOST
+        assert len(room.served) == 2 + MAX_WAITING
 
     asyncio.run(day())
 
@@ -98,7 +98,7 @@ def test_a_turn_lasts_until_its_work_has_ended_whoever_gave_up_waiting():
             told.append(f"{name} ends")
 
         def come(who: UUID, name: str) -> asyncio.Task[None]:
-            return asyncio.create_task(turns.whole(who, lambda: work(name)))
+            return asyncio.create_task(turns.run(who, lambda: work(name)))
 
         given_up, never_begun, last = come(ANNA, "1"), come(ANNA, "2"), come(BEN, "3")
         await asyncio.sleep(0.01)

@@ -9,7 +9,7 @@ import pytest
 from starlette.types import Message, Receive, Scope, Send
 
 from api.app import forwarded
-from api.gate import BODY_BYTES, UNHURRIED, Gate, _Head
+from api.gate import MAX_BODY_BYTES, NO_TIMEOUT, Gate, _RequestHeaders
 from api.observe import Metrics
 from schemas.config import Api, Config
 
@@ -98,11 +98,11 @@ class Long(Line):
         return {"type": "http.request", "body": bytes(self.part_bytes), "more_body": self.left > 0}
 
 
-def taking(cap_bytes: int) -> Gate:
+def taking(max_body_bytes: int) -> Gate:
     """In front of an application that reads bodies of so many bytes; others may have 1 MiB."""
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        scope[BODY_BYTES] = cap_bytes
+        scope[MAX_BODY_BYTES] = max_body_bytes
         while (await receive())["more_body"]:
             pass
         await send({"type": "http.response.start", "status": 204, "headers": []})
@@ -112,15 +112,15 @@ def taking(cap_bytes: int) -> Gate:
 
 
 @pytest.mark.parametrize(
-    ("part_bytes", "cap_bytes", "status"),
+    ("part_bytes", "max_body_bytes", "status"),
     [(2**19, 2**24, 204), (2**15, 2**24, 408), (2**19, 2**22, 413)],
     ids=["as fast as any", "too slow", "over its own cap"],
 )
 def test_a_long_body_has_as_much_time_for_each_part_as_others_for_all(
-    part_bytes: int, cap_bytes: int, status: int
+    part_bytes: int, max_body_bytes: int, status: int
 ):
     line = Long(part_bytes, after_s=0.02)  # 0.4 s of 0.1
-    asyncio.run(ask(taking(cap_bytes), line))
+    asyncio.run(ask(taking(max_body_bytes), line))
     assert line.status == status
 
 
@@ -166,7 +166,7 @@ def test_an_answer_that_nobody_takes_any_more_is_cut():
 
 def test_what_must_be_finished_is_waited_for():
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        scope[UNHURRIED] = True
+        scope[NO_TIMEOUT] = True
         await receive()
         await asyncio.sleep(0.4)
         await send({"type": "http.response.start", "status": 204, "headers": []})
@@ -209,5 +209,5 @@ def test_a_proxy_on_this_machine_says_who_is_calling_and_nobody_else(peer: str, 
 def test_a_head_that_frames_its_body_twice_has_one(first: int) -> None:
     """Whatever comes first: else its body would go past the cap and the clock."""
     framing = [(b"transfer-encoding", b"chunked"), (b"content-length", b"0")]
-    head = _Head.of({"headers": [framing[first], framing[1 - first]]})
+    head = _RequestHeaders.of({"headers": [framing[first], framing[1 - first]]})
     assert (head.body_bytes, head.has_body) == (0, True)

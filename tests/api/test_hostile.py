@@ -9,17 +9,17 @@ from bench.fuzz import (
     _asked,  # pyright: ignore[reportPrivateUsage]
     ask_everything,
 )
-from bench.hostile import BodyDecoder, attack_apart, decoders_of_strangers
-from bench.known import Asker, log_in, prepare_asker
+from bench.hostile import BodyDecoder, attack_in_subprocess, public_decoders
+from bench.known import FuzzUser, log_in, prepare_fuzz_user
 from bench.learned import BATCH
-from schemas.progress import Silent
+from schemas.progress import NoProgress
 from tests.api.conftest import PASSWORD, RunningService
 
 GREED_MB = 120
 
 
 def test_decoders_refuse_or_understand_whatever_comes() -> None:
-    hostile = attack_apart(40_000, seed=7)
+    hostile = attack_in_subprocess(40_000, seed=7)
     assert hostile.crashes == {}
     assert 0.02 < hostile.accepted / hostile.cases < 0.6, "mutation must reach past the parsers"
     assert hostile.growth_mb < 32
@@ -28,12 +28,12 @@ def test_decoders_refuse_or_understand_whatever_comes() -> None:
 def test_a_greedy_decoder_is_noticed_whatever_else_was_large() -> None:
     larger = bytearray(b"x") * (2 * GREED_MB << 20)
     del larger
-    assert attack_apart(20, 7, greedy).growth_mb > 0.9 * GREED_MB
+    assert attack_in_subprocess(20, 7, greedy).growth_mb > 0.9 * GREED_MB
 
 
 def greedy() -> Mapping[str, BodyDecoder]:
     """All decoders, and one of them takes memory at every call."""
-    decoders = decoders_of_strangers()
+    decoders = public_decoders()
 
     def decode(body: bytes) -> object:
         return len(bytearray(b"x") * (GREED_MB << 20)), decoders["samples"](body)
@@ -42,12 +42,12 @@ def greedy() -> Mapping[str, BodyDecoder]:
 
 
 @pytest.fixture
-def operators(service: RunningService) -> Iterator[Callable[[], Asker]]:
+def operators(service: RunningService) -> Iterator[Callable[[], FuzzUser]]:
     """Each time somebody new, who may operate, and of whom all is learned; nothing of it stays."""
 
-    def operator() -> Asker:
+    def operator() -> FuzzUser:
         name, other = service.register().username, service.register().username
-        ids = service.run(prepare_asker(service.services.database, name, other))
+        ids = service.run(prepare_fuzz_user(service.services.database, name, other))
         return log_in(service.url, name, PASSWORD, ids)
 
     yield operator
@@ -59,18 +59,20 @@ def operators(service: RunningService) -> Iterator[Callable[[], Asker]]:
 # The generator's own warnings about schemas and health are no business of this test.
 @pytest.mark.filterwarnings("ignore")
 def test_every_operation_answers_as_its_document_says(
-    service: RunningService, operators: Callable[[], Asker]
+    service: RunningService, operators: Callable[[], FuzzUser]
 ) -> None:
-    asked = ask_everything(service.url, operators, 120, Silent())
-    assert asked.cases >= 120
-    assert 0.3 < asked.about / asked.cases < 0.7, "the rest asks about nothing that is there"
-    assert dict(asked.found) == {}
-    assert asked.silent == frozenset(), "these were never asked about what is there"
+    result = ask_everything(service.url, operators, 120, NoProgress())
+    assert result.cases >= 120
+    assert 0.3 < result.about_known / result.cases < 0.7, (
+        "the rest asks about nothing that is there"
+    )
+    assert dict(result.problems) == {}
+    assert result.silent == frozenset(), "these were never asked about what is there"
 
 
 def test_a_fuzz_that_nobody_answers_does_not_pass() -> None:
     operations = frozenset({"GET /livez", "GET /v1/me/export"})
-    asked = FuzzResult(operations, cases=10_000, about=5_000, answered={"GET /livez"})
-    [figure] = [one for one in _asked(asked) if one.name == "operations_answered"]
+    result = FuzzResult(operations, cases=10_000, about_known=5_000, answered={"GET /livez"})
+    [figure] = [one for one in _asked(result) if one.name == "operations_answered"]
     assert (figure.value, figure.floor, figure.holds) == (1, 2, False)
     assert "silent: GET /v1/me/export" in str(figure.protocol)

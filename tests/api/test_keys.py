@@ -17,7 +17,7 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from api.jwks import AGAIN_S, FRESH_S, IssuerKeys
+from api.jwks import MAX_AGE_S, RETRY_S, IssuerKeys
 from api.keys import KeyRing, load_keys, rotate
 from api.tokens import Tokens
 from schemas.config import Api, Auth, Cassandra
@@ -38,7 +38,7 @@ def test_keys_are_secret_files_and_two_are_live(tmp_path: Path):
     kids = [rotate(folder, began + timedelta(days=days)) for days in (0, 1, 2)]
     keys = load_keys(folder, "0.0.0.0")
     assert keys.kid == kids[2]
-    assert set(keys.believed) == {kids[1], kids[2]}
+    assert set(keys.trusted) == {kids[1], kids[2]}
 
 
 def test_a_development_key_is_refused_for_an_address_that_others_reach(tmp_path: Path):
@@ -81,7 +81,7 @@ def test_a_stolen_key_is_forgotten_at_once(
         assert works(other, token)
         rotate(config.paths.secrets, datetime.now(UTC))
         assert works(other, token)
-        rotate(config.paths.secrets, datetime.now(UTC), forget_others=True)
+        rotate(config.paths.secrets, datetime.now(UTC), revoke_others=True)
         assert not works(other, token)
         assert works(other, other.register().tokens["access_token"])
 
@@ -207,17 +207,17 @@ def test_an_issuers_keys_come_and_go(issuer: Issuer):
         issuer.keys = {"newer": Ed25519PrivateKey.generate()}
         asyncio.run(keys.refresh("newer"))
         assert (set(keys.keys), issuer.asked) == ({"theirs"}, 1), "it was asked a moment ago"
-        now_s += AGAIN_S + 1
+        now_s += RETRY_S + 1
         asyncio.run(keys.refresh("newer"))
         assert (set(keys.keys), issuer.asked) == ({"newer"}, 2)
         issuer.keys = {"third": Ed25519PrivateKey.generate()}
-        now_s += AGAIN_S + 1
+        now_s += RETRY_S + 1
         asyncio.run(keys.refresh("newer"))
         assert issuer.asked == 2, "it is known, and fresh"
-        now_s += FRESH_S
+        now_s += MAX_AGE_S
         asyncio.run(keys.refresh("newer"))
         assert set(keys.keys) == {"third"}, "what the issuer withdrew is not believed"
-    now_s += FRESH_S + 1
+    now_s += MAX_AGE_S + 1
     asyncio.run(keys.refresh("third"))  # nobody answers any more: no error
     assert set(keys.keys) == {"third"}
 

@@ -6,8 +6,8 @@ import json
 import cbor2
 import pytest
 
-from api.items import ITEMS_AT_MOST
-from api.live import BAD_AT_MOST
+from api.items import MAX_ITEMS
+from api.live import MAX_BAD_ITEMS
 from api.tokens import Tokens
 from ingest.importers.imported import ImportedRecording
 from schemas.layout import owner_of
@@ -65,11 +65,11 @@ def test_what_cannot_be_is_answered_and_the_talk_goes_on(
         hear(connection, "ready")
         connection.send(item("acc", 10**5000, chunk))
         assert hear(connection, "problem")["problem"]["field"] == "seq"
-        connection.send(item("acc", 1, chunk) + bytes(ITEMS_AT_MOST))
-        receipt, problems = receipts_and_problems(connection, 1 + BAD_AT_MOST + 1)
+        connection.send(item("acc", 1, chunk) + bytes(MAX_ITEMS))
+        receipt, problems = receipts_and_problems(connection, 1 + MAX_BAD_ITEMS + 1)
         assert receipt == [1]
-        assert [one["field"] for one in problems] == ["item"] * BAD_AT_MOST + ["items"]
-        assert problems[-1]["value"] == BAD_AT_MOST  # nothing is said of the thousands after it
+        assert [one["field"] for one in problems] == ["item"] * MAX_BAD_ITEMS + ["items"]
+        assert problems[-1]["value"] == MAX_BAD_ITEMS  # nothing is said of the thousands after it
         connection.send("[" * 100_000)
         assert hear(connection, "problem")["problem"]["status"] == 422
         connection.send(item("acc", 0, chunk))

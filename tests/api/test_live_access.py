@@ -7,7 +7,7 @@ read from the application: a new one fails here until it is asked, too.
 import pytest
 from starlette.routing import WebSocketRoute
 
-from api.app import PARTS
+from api.app import ROUTE_MODULES
 from api.tokens import SCOPES
 from tests.api.conftest import Person, RunningService
 from tests.api.live_client import close_code, hear, talk
@@ -32,7 +32,7 @@ def session(owner: Person):
 
 
 def test_it_is_the_only_connection_of_its_kind():
-    routes = [route for part in PARTS for route in part.router.routes]
+    routes = [route for part in ROUTE_MODULES for route in part.router.routes]
     assert {route.path for route in routes if isinstance(route, WebSocketRoute)} == {LIVE}
 
 

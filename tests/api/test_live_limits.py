@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from api.live import BAD_AT_MOST
+from api.live import MAX_BAD_ITEMS
 from ingest.importers.imported import ImportedRecording
 from schemas.config import Cassandra, Limits
 from tests.api.conftest import running, settings
@@ -59,7 +59,7 @@ def test_a_bad_item_is_a_request_as_well(
         with talk(strict, session, person.tokens["access_token"]) as connection:  # the second
             hear(connection, "ready")
             connection.send(bytes(2) + item("acc", 0, b"") + item("acc", 0, chunk) + bytes(40))
-            receipts, problems = receipts_and_problems(connection, 1 + BAD_AT_MOST + 1)
+            receipts, problems = receipts_and_problems(connection, 1 + MAX_BAD_ITEMS + 1)
     assert receipts == [0]
     statuses = [one["status"] for one in problems]
-    assert statuses == [422] * 3 + [429] * (BAD_AT_MOST - 3) + [422]  # the rest is skipped
+    assert statuses == [422] * 3 + [429] * (MAX_BAD_ITEMS - 3) + [422]  # the rest is skipped

@@ -212,12 +212,12 @@ def test_everybody_is_served_by_the_global_model_until_they_have_their_own(
     service: RunningService, person: Person, model: ExerciseModel
 ):
     run_id = uuid.uuid4()
-    everybodys = stored(model, "global", run_id)
-    promote(service, everybodys)
+    X1 = stored(model, "global", run_id)
+    promote(service, X1)
     try:
         with person.client() as client:
             answer = client.get("/v1/me/models/exercise")
-        assert answer.headers["muvr-model"] == f"exercise/global/{everybodys.version}"
+        assert answer.headers["muvr-model"] == f"exercise/global/{X1.version}"
         assert from_bytes(answer.content).labels == model.labels
     finally:
         service.run(service.services.models.champions.remove("global", "wrist-acc6", "exercise"))

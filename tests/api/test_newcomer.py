@@ -23,7 +23,7 @@ def people(spar: list[ImportedRecording]) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def everybodys(
+def X1(
     service: RunningService, spar: list[ImportedRecording], people: list[str]
 ) -> Iterator[StoredModel]:
     """What everybody but the newcomer taught, serving everybody; gone afterwards."""
@@ -43,7 +43,7 @@ def unseen(spar: list[ImportedRecording], people: list[str]) -> list[ImportedRec
 
 
 def test_a_newcomers_set_is_named_by_everybodys_model(
-    person: Person, everybodys: StoredModel, unseen: list[ImportedRecording]
+    person: Person, X1: StoredModel, unseen: list[ImportedRecording]
 ):
     named = 0
     for one in unseen:
@@ -51,20 +51,20 @@ def test_a_newcomers_set_is_named_by_everybodys_model(
         assert said["model"] == {
             "family": "exercise",
             "level": "global",
-            "version": everybodys.version,
+            "version": X1.version,
         }
         named += said["exercise"] == one.sets[0].exercise
     assert named >= len(unseen) - 1
 
 
 def test_a_newcomers_session_is_named_by_everybodys_model(
-    person: Person, everybodys: StoredModel, unseen: list[ImportedRecording]
+    person: Person, X1: StoredModel, unseen: list[ImportedRecording]
 ):
     wanted = unseen[0]
     (found,) = session_of(person, send_seconds(person, wanted.recording))["sets"]
     assert found["exercise"] == wanted.sets[0].exercise
     assert (found["abstained"], found["reason"]) == (False, None)
-    assert (found["model"]["level"], found["model"]["version"]) == ("global", everybodys.version)
+    assert (found["model"]["level"], found["model"]["version"]) == ("global", X1.version)
     assert found["reps"] == pytest.approx(20, abs=2)
 
 
@@ -82,7 +82,7 @@ def shaken(seconds: float = 30.0) -> Recording:
     return Recording((pieces[0],), (pieces[1],), "left")
 
 
-def test_what_nobody_taught_is_left_without_a_name(person: Person, everybodys: StoredModel):
+def test_what_nobody_taught_is_left_without_a_name(person: Person, X1: StoredModel):
     recording = shaken()
     said = classify(person, body_of(recording)).json()
     assert (said["exercise"], said["reason"]) == (None, "unknown-movement")

@@ -64,7 +64,7 @@ def test_the_lag_of_an_irregular_chunk_counts_from_its_own_last_time():
     metrics = Metrics()
     counts = np.zeros((3, 3), dtype=np.int16)
     t_ms = np.array([0, 60_000, 3_600_000], dtype=np.int32)  # by its rate it took 60 ms
-    metrics.keep(Piece(time.time_ns() - 3600 * 10**9, 50.0, "g", 0.001, counts, t_ms))
+    metrics.count_chunk(Piece(time.time_ns() - 3600 * 10**9, 50.0, "g", 0.001, counts, t_ms))
     text = metrics.text()[0].decode()
     assert 'muvr_ingest_lag_seconds_bucket{le="30.0"} 1.0' in text
 

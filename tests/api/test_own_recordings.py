@@ -9,7 +9,7 @@ import pytest
 from examples.client import RequestRefused
 from ingest.importers.csv_files import read_csv
 from muvr.importing import import_recordings
-from schemas.progress import Silent
+from schemas.progress import NoProgress
 from tests.api.conftest import PASSWORD, Person, RunningService
 
 SECONDS, RATE_HZ = 100, 50
@@ -33,10 +33,10 @@ def test_a_file_becomes_a_session_of_its_owner(
 ):
     started = datetime.now(UTC).replace(microsecond=0) - timedelta(days=3)
     path = a_recording(tmp_path / "watch.csv", started)
-    recordings = read_csv(path, person.username, "right", "Europe/London", Silent())
+    recordings = read_csv(path, person.username, "right", "Europe/London", NoProgress())
     sent = [
         import_recordings(
-            service.url, "csv", recordings, PASSWORD, Silent(), username=person.username
+            service.url, "csv", recordings, PASSWORD, NoProgress(), username=person.username
         )
         for _ in range(2)
     ]
@@ -60,8 +60,8 @@ def test_a_refusal_names_the_file(service: RunningService, person: Person, tmp_p
     now = datetime.now(UTC)
     a_recording(tmp_path / "new.csv", now - timedelta(days=1))
     a_recording(tmp_path / "old.csv", now - timedelta(days=500))  # they move together or not at all
-    recordings = read_csv(tmp_path, person.username, None, "UTC", Silent())
+    recordings = read_csv(tmp_path, person.username, None, "UTC", NoProgress())
     with pytest.raises(RequestRefused, match=r"422 .*old\.csv: session .* days"):
         import_recordings(
-            service.url, "csv", recordings, PASSWORD, Silent(), username=person.username
+            service.url, "csv", recordings, PASSWORD, NoProgress(), username=person.username
         )

@@ -31,8 +31,8 @@ def test_every_error_has_a_kind_that_fits_its_branch(cls: type[errors.MuvrError]
     kind = kind_of(error)
     branch = {
         errors.BadInput: range(406, 423),
-        errors.NotThere: (404, 410),
-        errors.Refused: (401, 403),
+        errors.NotFound: (404, 410),
+        errors.AccessDenied: (401, 403),
         errors.Conflict: (409, 412),
         errors.Retryable: (503,),
     }
@@ -57,7 +57,9 @@ def test_a_body_that_is_no_object_is_not_shown(service: RunningService):
 
 
 def test_a_database_that_went_away_may_have_kept_it():
-    answer = problem_response(errors.DatabaseAway("10.0.0.1"), HTTPConnection({"type": "http"}))
+    answer = problem_response(
+        errors.DatabaseUnavailable("10.0.0.1"), HTTPConnection({"type": "http"})
+    )
     assert "may have been kept" in json.loads(bytes(answer.body))["detail"]
 
 
@@ -176,8 +178,8 @@ def test_the_unexpected_is_a_500_that_tells_only_the_log(keyspace: Cassandra, tm
 
 
 def test_without_cassandra_everything_says_when_to_come_back(tmp_path: Path):
-    nowhere = Cassandra(port=free_ports(1)[0])
-    with running(settings(nowhere, tmp_path)) as service, service.client() as client:
+    not_found = Cassandra(port=free_ports(1)[0])
+    with running(settings(not_found, tmp_path)) as service, service.client() as client:
         assert client.get("/livez").status_code == 200
         assert client.get("/").status_code == 503
         for method, path in (("GET", "/readyz"), ("GET", "/v1/me/models"), ("GET", "/v1/sessions")):
@@ -185,7 +187,7 @@ def test_without_cassandra_everything_says_when_to_come_back(tmp_path: Path):
             assert answer.status_code == 503, path
             assert int(answer.headers["retry-after"]) >= 1
             assert answer.headers["content-type"] == "application/problem+json"
-            assert str(nowhere.port) not in answer.text  # where the database lives is nobody's
+            assert str(not_found.port) not in answer.text  # where the database lives is nobody's
 
 
 @pytest.mark.parametrize("body", [b'{"username" "a"}', b"\xff\xfe", b"{", b'{"username": "a"'])

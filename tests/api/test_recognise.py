@@ -118,7 +118,7 @@ def test_users_take_turns_and_a_look_that_nobody_waits_for_is_dropped(
         return await look_at(records, user_id, session, *given)
 
     monkeypatch.setattr("api.recognise.recognise_session", slowly)
-    looks = service.services.recogniser._looks
+    looks = service.services.recogniser._running
     with ThreadPoolExecutor(3) as pool:
 
         def ask(person: Person, session: str, **how: Any) -> Future[httpx.Response]:

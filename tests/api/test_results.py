@@ -54,7 +54,7 @@ def test_where_the_last_run_found_too_few_people_it_says_so(
     ended = {"counts": {}, "metrics": {}, "reasons": {"nobody follows anybody yet": 1}}
     asyncio.run(runs.finish("rank", RUN, "not-learned", now, **ended))
     assert asyncio.run(live.go_live("rank", RUN, now, {}, None))
-    assert asyncio.run(live.withdraw("rank", RUN))
+    assert asyncio.run(live.clear("rank", RUN))
     with person.client() as client:
         answer = client.get("/v1/me/rank")
     assert (answer.status_code, answer.json()["type"]) == (404, "urn:muvr:problem:not-computed-yet")

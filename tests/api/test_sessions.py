@@ -12,7 +12,7 @@ from uuid import uuid4
 import numpy as np
 import pytest
 
-from api.complete import AT_ONCE
+from api.complete import MAX_CONCURRENT_BODIES
 from ingest.chunks import canonical_body, decode_chunk
 from ingest.export import export_user
 from ingest.recordings import load_recording
@@ -172,11 +172,11 @@ def test_a_long_list_is_read_from_whom_is_known_and_in_turn(
     places: asyncio.Semaphore = service.app.state.long_bodies
 
     async def take_all() -> None:
-        for _ in range(AT_ONCE):
+        for _ in range(MAX_CONCURRENT_BODIES):
             await places.acquire()
 
     async def give_back() -> None:
-        for _ in range(AT_ONCE):
+        for _ in range(MAX_CONCURRENT_BODIES):
             places.release()
 
     service.run(take_all())
@@ -224,8 +224,8 @@ def test_deleting_is_for_good(phone: Phone, person: Person, service: RunningServ
     problem(phone.put("acc", 0, phone.body("acc", 0)), 410, "deleted")
     problem(phone.confirm(set_id), 410, "deleted")
     records, user = service.services.records, person.user_id
-    assert service.run(records.sets.labelled_heads(user)) == []
-    assert service.run(records.samples.heads(user, phone.session, "acc", [0])) == []
+    assert service.run(records.sets.labelled_revisions(user)) == []
+    assert service.run(records.samples.metadata(user, phone.session, "acc", [0])) == []
 
 
 def test_somebody_elses_looks_like_nothing(phone: Phone, service: RunningService) -> None:

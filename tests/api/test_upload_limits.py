@@ -12,7 +12,7 @@ import cbor2
 import pytest
 
 from api import chunks
-from api.keeping import BYTES_COUNT_AS_SAMPLE
+from api.quota import QUOTA_BYTES_PER_SAMPLE
 from schemas.config import Cassandra, Limits
 from tests.api.conftest import running, settings
 from tests.api.phone import CBOR, N, Phone, fresh_id, problem
@@ -76,7 +76,7 @@ def test_others_are_served_between_items_that_are_refused(
         body = cbor2.dumps({"stream": "acc", "seq": 0, "chunk": b"junk"}) * 1000
         answer = phone.http.post(f"{phone.path}/chunks", content=body, headers=CBOR)
         assert len(answer.json()["results"]) == 1000
-    assert max(steps) <= 2 * chunks.AT_ONCE
+    assert max(steps) <= 2 * chunks.MAX_CONCURRENT_CHUNKS
 
 
 def test_chunks_that_are_kept_are_one_request_together(keyspace: Cassandra, tmp_path: Path) -> None:
@@ -94,7 +94,7 @@ def test_chunks_that_are_kept_are_one_request_together(keyspace: Cassandra, tmp_
 def test_each_list_that_is_kept_counts_with_its_length(keyspace: Cassandra, tmp_path: Path) -> None:
     """Hash by hash, 20 hashes are kept 210 times: nobody's journal grows like that for nothing."""
     number = 20
-    sent, hash_as = number * 2 * N, 67 // BYTES_COUNT_AS_SAMPLE
+    sent, hash_as = number * 2 * N, 67 // QUOTA_BYTES_PER_SAMPLE
     with strict_phone(keyspace, tmp_path, samples_per_day=sent + 100 * hash_as) as phone:
         hashes = phone.send(number)["acc"]
         refused = 0
@@ -120,7 +120,7 @@ def test_a_session_that_is_completed_again_and_again_costs_its_lists_once(
 def test_a_plan_counts_each_time_it_changes(keyspace: Cassandra, tmp_path: Path) -> None:
     plan = f"/v1/me/plans/{fresh_id()}"
     sets = [{"exercise": "row", "reps": 8, "weight_kg": 60.5, "intensity": 0.5}] * 100
-    limit = len(json.dumps(sets)) * 5 // 2 // BYTES_COUNT_AS_SAMPLE
+    limit = len(json.dumps(sets)) * 5 // 2 // QUOTA_BYTES_PER_SAMPLE
     with strict_phone(keyspace, tmp_path, samples_per_day=limit) as phone:
         bodies = [{"name": name, "sets": sets} for name in ("a", "a", "b", "b", "a")]
         answers = [phone.http.put(plan, json=body) for body in bodies]

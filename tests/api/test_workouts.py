@@ -11,8 +11,8 @@ import cbor2
 import pytest
 
 from models.recognition.wearing import OTHER_WRIST, remap_recording
+from models.signal.corrections import LOW_RATE, cut
 from models.signal.pieces import Piece, Recording
-from models.signal.truth import LOW_RATE, cut
 from pipelines.exercise.job import train_exercise
 from pipelines.form import train_form
 from schemas.inputs import LAYOUTS
@@ -73,7 +73,9 @@ def test_of_a_session_longer_than_a_day_the_sets_of_the_first_are_found_and_it_s
     lifter: Person, monkeypatch: pytest.MonkeyPatch
 ):
     for module in ("models.signal.wrist", "ingest.recordings", "ingest.notes"):
-        monkeypatch.setattr(f"{module}.LONGEST_S", 70.0)  # a day that ends between the two sets
+        monkeypatch.setattr(
+            f"{module}.MAX_RECORDING_S", 70.0
+        )  # a day that ends between the two sets
     recording, (first, _) = workout(9, hours_ago(6))
     shown = session_of(lifter, send(lifter, recording))
     (found,) = shown["sets"]
@@ -243,11 +245,11 @@ def test_who_gives_up_waiting_finds_the_answer_next_time(service: RunningService
     async def give_up() -> list[Prediction]:
         row = await service.services.recorder.session(person.user_id, session)
         asking = asyncio.create_task(
-            recogniser.sets_of(person.user_id, row, service.services.clock())
+            recogniser.recognised_sets(person.user_id, row, service.services.clock())
         )
-        while not recogniser._looks:
+        while not recogniser._running:
             await asyncio.sleep(0)
-        (look,) = recogniser._looks.values()
+        (look,) = recogniser._running.values()
         asking.cancel()
         return await look.task
 

@@ -13,11 +13,11 @@ from models.activity.fit import fit_activity
 from models.exercise.examples import set_statistics
 from models.exercise.fit import fit_user
 from models.exercise.statistics import total
-from models.form.book import CountedSet, fit_book
 from models.form.codec import to_bytes as form_to_bytes
+from models.form.model import CountedSet, fit_form
 from models.recognition.counting import repetitions
+from models.signal.corrections import cut
 from models.signal.pieces import Piece, Recording
-from models.signal.truth import cut
 from models.signal.wrist import wrist_signals
 from schemas.ids import version_of
 from schemas.inputs import ACC6
@@ -130,7 +130,7 @@ def models_of(person: Person) -> dict[str, StoredModel]:
     ]
     contents = {
         "activity": activity_to_bytes(fit_activity(examples, ACC6)),
-        "form": form_to_bytes(fit_book(counted)),
+        "form": form_to_bytes(fit_form(counted)),
     }
     others = {family: _stored(owner, family, content) for family, content in contents.items()}
     return {"exercise": stored(exercise, owner), **others}

@@ -1,6 +1,6 @@
 """A phone's histories, driven beside a model of what must come of them.
 
-An operation is (kind, a, b, cut): with `cut` the first attempt is stopped after so many calls to
+An operation is (kind, a, b, fails_after): the first attempt fails after so many calls to
 the store and the client, which has no answer, sends the very same thing again.
 """
 
@@ -23,13 +23,13 @@ from schemas.errors import (
     EventConflict,
     MissingChunks,
     MuvrError,
-    NotThere,
+    NotFound,
     StaleRevision,
 )
 from schemas.events import Completion, SessionOpening, SetConfirmation
 from schemas.ids import uuid7
 from store.records import Records
-from tests.ingest.cut import Cut
+from tests.ingest.failing_records import FailAfterCalls
 from tests.ingest.history_model import Model
 
 START = datetime(2026, 11, 21, 10, tzinfo=UTC)
@@ -73,14 +73,14 @@ def hashes(length: int, variant: int) -> tuple[tuple[int, int], ...]:
     return tuple((seq, variant if seq == 0 else 0) for seq in range(length))
 
 
-class World:
+class HistoryRunner:
     """One session of one user, driven through a history beside its model."""
 
     def __init__(self, records: Records) -> None:
         self.real = records
-        self.cut = Cut(records)
+        self.failing = FailAfterCalls(records)
         self.ticks = itertools.count()
-        self.recorder = Recorder(self.cut.records(), LIMITS, self.clock)
+        self.recorder = Recorder(self.failing.records(), LIMITS, self.clock)
         self.user, self.session = UUID(int=next(_counter) << 64 | 7), new_id()
         self.set_ids = {a: new_id() for a in range(2)}
         self.etags: dict[tuple[int, int], int] = {}
@@ -95,22 +95,22 @@ class World:
 
     async def run(self, history: list[tuple[str, int, int, int]]) -> None:
         await self.open()
-        for kind, a, b, cut in history:
-            if cut:
-                await self._attempt_cut(kind, a, b, cut)
+        for kind, a, b, fails_after in history:
+            if fails_after:
+                await self._attempt_that_fails(kind, a, b, fails_after)
             await getattr(self, f"_{kind}")(a, b)
         await self._sweep(0, 0)
         await self.check()
 
-    async def _attempt_cut(self, kind: str, a: int, b: int, cut: int) -> None:
+    async def _attempt_that_fails(self, kind: str, a: int, b: int, fails_after: int) -> None:
         """The first attempt, whose answer is lost or never came."""
-        self.cut.left = cut - 1
+        self.failing.calls_left = fails_after - 1
         try:
             await self._send(kind, a, b)
         except MuvrError:
             pass  # the client hears nothing: it will send the same again
         finally:
-            self.cut.left = None
+            self.failing.calls_left = None
 
     async def _send(self, kind: str, a: int, b: int) -> Any:
         user, session, recorder = self.user, self.session, self.recorder
@@ -161,7 +161,7 @@ class World:
         assert row.ended_at == (
             START + timedelta(seconds=len(model.listed)) if model.listed else None
         )
-        model.settle()
+        model.project_lists()
         for one in model.sets:
             model.project(one)
 
@@ -187,7 +187,7 @@ class World:
         if model.deleted or (a in model.sets and model.sets[a] is None):
             await _raises(Deleted, self._send("correct", a, b))
         elif a not in model.sets:
-            await _raises(NotThere, self._send("correct", a, b))
+            await _raises(NotFound, self._send("correct", a, b))
         elif etag != model.revisions[a] and model.answers[a].get(etag) != content:
             await _raises(StaleRevision, self._send("correct", a, b))
         else:
@@ -209,7 +209,7 @@ class World:
     async def _drop(self, a: int, b: int) -> None:
         a, model = a % 2, self.model
         if a not in model.sets and not model.deleted:
-            await _raises(NotThere, self._send("drop", a, b))
+            await _raises(NotFound, self._send("drop", a, b))
             return
         await self._send("drop", a, b)
         if a in model.sets or model.deleted:
@@ -224,7 +224,7 @@ class World:
     async def _sweep(self, a: int, b: int) -> None:  # every operation's shape
         await sweep_user(self.real, self.user, START, self.clock())
         if not self.model.deleted:
-            self.model.settle()
+            self.model.project_lists()
             for one in self.model.sets:
                 self.model.project(one)
 
@@ -245,14 +245,14 @@ class World:
         if model.deleted:
             assert await records.samples.parts(self.user, self.session) == {} or not any(
                 [
-                    await records.samples.heads(self.user, self.session, s, p)
+                    await records.samples.metadata(self.user, self.session, s, p)
                     for s, p in (await records.samples.parts(self.user, self.session)).items()
                 ]
             )
             await _raises(Deleted, self.recorder.held(self.user, self.session))
             return
-        heads = await records.samples.heads(self.user, self.session, "acc", [0])
-        assert {(h.seq, h.sha256.hex()) for h in heads} == {(k[0], SHA[k]) for k in model.held}
+        chunks = await records.samples.metadata(self.user, self.session, "acc", [0])
+        assert {(h.seq, h.sha256.hex()) for h in chunks} == {(k[0], SHA[k]) for k in model.held}
         held = (await self.recorder.held(self.user, self.session))["acc"]
         twice = {seq for seq in range(NUMBERS) if {(seq, 0), (seq, 1)} <= model.held}
         assert set(held.several) == twice

@@ -20,7 +20,7 @@ class Model:
         """The bodies that count."""
         return self.held if self.listed is None else set(self.listed)
 
-    def settle(self) -> None:
+    def project_lists(self) -> None:
         """What follows from a list."""
         if self.listed is not None:
             self.dead |= self.held - set(self.listed)

@@ -12,14 +12,14 @@ from ingest.canonical import canonical_piece
 from ingest.chunks import CBOR, canonical_body, decode_chunk
 from models.signal.pieces import Piece
 from schemas.config import Limits
-from schemas.wire import LARGEST
+from schemas.wire import MAX_MAGNITUDE
 
 LIMITS = Limits()
 PIECE = Piece(1_700_000_000_000_000_000, 50.0, "g", 1 / 4096, np.zeros((256, 3), np.int16))
 
 
 @pytest.mark.parametrize("n", [255, 256, 512, 4096, 10_922, 10_923])
-@pytest.mark.parametrize("unit", sorted(LARGEST))
+@pytest.mark.parametrize("unit", sorted(MAX_MAGNITUDE))
 def test_usual_bodies_are_recognised_as_what_decoding_them_says(n: int, unit: str) -> None:
     counts = np.random.default_rng(n).integers(-32768, 32768, (n, 3)).astype(np.int16)
     body = canonical_body(replace(PIECE, unit=unit, counts=counts))

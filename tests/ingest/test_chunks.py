@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from ingest.chunks import CBOR, JSON, canonical_body, decode_chunk, rebuild_body
 from models.signal.pieces import Piece
 from schemas.errors import BadChunk, BadInput, TooLarge
-from schemas.wire import LARGEST
+from schemas.wire import MAX_MAGNITUDE
 from tests.ingest.chunk_bodies import FIELDS, LIMITS, PIECE, cbor, json_body, kept, mutated
 
 pieces = st.builds(
@@ -28,7 +28,7 @@ pieces = st.builds(
     ),
     st.integers(0, 2**62 - 1),
     st.floats(1, 1000),
-    st.sampled_from(sorted(LARGEST)),
+    st.sampled_from(sorted(MAX_MAGNITUDE)),
     st.floats(1e-300, 1000 / 32767),
     st.integers(0, 2**32),
     st.integers(1, 200),

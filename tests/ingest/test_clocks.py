@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from ingest.chunks import Chunk, canonical_body, decode_chunk
-from ingest.clocks import CLOCK_BACK
+from ingest.clocks import CLOCK_WENT_BACK
 from ingest.notes import session_notes
 from ingest.recognition import recognise_session
 from ingest.recordings import load_recordings
@@ -18,7 +18,7 @@ from models.signal.pieces import Piece, Recording
 from schemas.events import Completion
 from store.predictions import Prediction
 from tests.ingest.histories import LIMITS
-from tests.ingest.story import Story
+from tests.ingest.recorded_session import RecordedSession
 from tests.ingest.test_recognition import ASKED, RATE_HZ, repeating
 
 NS = 10**9
@@ -45,8 +45,8 @@ FIRST = [*pieces(0), *pieces(80)]
 BACK = [*pieces(3.7, faster=2), *pieces(93.7, faster=2)]  # the clock went back by 156 s
 
 
-async def sent(numbered: Sequence[Piece]) -> tuple[Story, Any]:
-    one = Story()
+async def sent(numbered: Sequence[Piece]) -> tuple[RecordedSession, Any]:
+    one = RecordedSession()
     await one.open()
     chunks = [chunk(piece) for piece in numbered]
     for seq, each in enumerate(chunks):
@@ -55,11 +55,11 @@ async def sent(numbered: Sequence[Piece]) -> tuple[Story, Any]:
     return one, await one.recorder.complete(one.user, one.session, listed)
 
 
-async def seen(one: Story, session: Any) -> list[Prediction]:
-    async def learned_for(_: str) -> tuple[dict[str, Any], RecognitionModels]:
+async def seen(one: RecordedSession, session: Any) -> list[Prediction]:
+    async def load_models(_: str) -> tuple[dict[str, Any], RecognitionModels]:
         return ASKED, RecognitionModels()
 
-    found = await recognise_session(one.records, one.user, session, 1, learned_for, one.clock())
+    found = await recognise_session(one.records, one.user, session, 1, load_models, one.clock())
     assert found is not None
     return found[0]
 
@@ -77,8 +77,8 @@ def test_each_half_is_read_as_if_it_were_alone_and_every_set_says_so() -> None:
         each = [(round(p.started_at.timestamp() * 1e3), p.reps) for p in found]
         assert each == sorted([*alone(FIRST), *alone(BACK)])
         assert len(each) == 4
-        assert all(CLOCK_BACK in json.loads(p.details or "{}")["notes"] for p in found)
-        assert f"acc: {CLOCK_BACK}" in await session_notes(one.records, one.user, session)
+        assert all(CLOCK_WENT_BACK in json.loads(p.details or "{}")["notes"] for p in found)
+        assert f"acc: {CLOCK_WENT_BACK}" in await session_notes(one.records, one.user, session)
 
     asyncio.run(story())
 
@@ -87,7 +87,7 @@ def test_no_sample_is_lost() -> None:
     async def story() -> None:
         one, session = await sent([*FIRST, *BACK])
         recordings, notes = await load_recordings(one.records, one.user, session)
-        assert notes == (CLOCK_BACK,)
+        assert notes == (CLOCK_WENT_BACK,)
         assert [len(recording.acc) for recording in recordings] == [len(FIRST), len(BACK)]
 
     asyncio.run(story())
@@ -113,7 +113,7 @@ def test_what_is_in_order_by_its_times_stays_one_recording(
         (recording,) = recordings
         times = [piece.t0_ns for piece in recording.acc]
         assert times == sorted(piece.t0_ns for piece in numbered)
-        assert (CLOCK_BACK in notes) == says
+        assert (CLOCK_WENT_BACK in notes) == says
 
     asyncio.run(story())
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from schemas.events import Completion
 from tests.ingest.histories import SHA
-from tests.ingest.story import NOW, Story, both_sensors
+from tests.ingest.recorded_session import NOW, RecordedSession, both_sensors
 
 
 class Counting:
@@ -20,12 +20,12 @@ class Counting:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._inner, name)
 
-    async def heads(self, user: Any, session: Any, stream: str, parts: Any) -> Any:
+    async def metadata(self, user: Any, session: Any, stream: str, parts: Any) -> Any:
         self.asked[stream] += 1
-        return await self._inner.heads(user, session, stream, parts)
+        return await self._inner.metadata(user, session, stream, parts)
 
 
-async def complete(one: Story, *numbers: int) -> Any:
+async def complete(one: RecordedSession, *numbers: int) -> Any:
     """Both streams have these numbers; how often each was looked through, and the session."""
     counting = Counting(one.records.samples)
     recorder = one.on(replace(one.records, samples=counting))

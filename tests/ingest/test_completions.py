@@ -7,7 +7,7 @@ import pytest
 
 from schemas.events import Completion, SessionOpening
 from tests.ingest.histories import CHUNKS, SHA, START, STREAM
-from tests.ingest.story import Story
+from tests.ingest.recorded_session import RecordedSession
 
 POCKET = {**STREAM, "device": "phone", "placement": "pocket", "side": None}
 HOURS_MS = 2 * 3_600_000
@@ -19,7 +19,7 @@ def test_a_phone_that_completes_its_watch_leaves_the_clock_of_each_as_it_is(phon
     """The offset of a stream is its own device's; the phone's clock is ahead by `phone_ms`."""
 
     async def story() -> None:
-        one = Story()
+        one = RecordedSession()
         for name, stream, ahead_ms in (("acc", STREAM, 0), ("pocket", POCKET, phone_ms)):
             sent_at = one.now + timedelta(milliseconds=ahead_ms - TRAVEL_MS)
             said = {"started_at": START, "sent_at": sent_at, "streams": {name: stream}}
@@ -46,7 +46,7 @@ def test_a_phone_that_completes_its_watch_leaves_the_clock_of_each_as_it_is(phon
 
 def test_of_a_stream_whose_opening_says_no_time_the_completion_does() -> None:
     async def story() -> None:
-        one = Story()
+        one = RecordedSession()
         await one.open(0)
         listed = Completion(sent_at=one.now - timedelta(hours=2), streams={"acc": [SHA[0, 0]]})
         row = await one.recorder.complete(one.user, one.session, listed)

@@ -8,7 +8,7 @@ import pytest
 from ingest.importers.csv_files import read_csv
 from ingest.importers.imported import ImportedRecording
 from schemas.errors import BadInput
-from schemas.progress import Silent
+from schemas.progress import NoProgress
 
 HEAD = "time,acc_x_g,acc_y_g,acc_z_g,exercise,set,reps,weight_kg"
 T0_NS = 1_795_255_200 * 10**9  # 2026-11-21T10:00:00Z
@@ -28,7 +28,7 @@ def written(folder: Path, *lines: str, name: str = "watch.csv") -> Path:
 
 
 def read(path: Path) -> list[ImportedRecording]:
-    return read_csv(path, "ada", "left", "Europe/London", Silent())
+    return read_csv(path, "ada", "left", "Europe/London", NoProgress())
 
 
 def test_samples_come_back_with_their_times_unit_and_wrist(tmp_path: Path):

@@ -47,7 +47,7 @@ class Gym:
         return self.now
 
     async def keep(self, *planned: dict[str, Any]) -> None:
-        await self.recorder.keep_plan(self.user, self.plan, "Monday", list(planned))
+        await self.recorder.put_plan(self.user, self.plan, "Monday", list(planned))
 
     async def open(self, *, plan: bool = True) -> None:
         opening = SessionOpening(
@@ -136,7 +136,7 @@ def test_the_plan_counts_as_it_stood_when_the_session_was_opened(gym: Gym) -> No
         await one_of_each(gym)
         before = await gym.rows()
         await gym.keep(ROW)
-        await gym.recorder.drop_plan(gym.user, gym.plan)
+        await gym.recorder.delete_plan(gym.user, gym.plan)
         await gym.do("third", 50, "plank", 2)
         after = [row._replace(revision=0) for row in await gym.rows()]
         assert after == [
@@ -256,8 +256,8 @@ def test_saying_a_plan_again_adds_no_event_and_its_id_must_be_a_uuid7(gym: Gym) 
     async def story() -> None:
         for planned in ([BENCH], [BENCH], [ROW], [BENCH]):
             await gym.keep(*planned)
-        await gym.recorder.drop_plan(gym.user, gym.plan)
-        await gym.recorder.drop_plan(gym.user, gym.plan)
+        await gym.recorder.delete_plan(gym.user, gym.plan)
+        await gym.recorder.delete_plan(gym.user, gym.plan)
         await gym.keep(ROW)
         kinds = [event.kind for event in await gym.records.journal.events(gym.user, [MONTH])]
         assert kinds == ["plan-kept"] * 3 + ["plan-deleted", "plan-kept"]

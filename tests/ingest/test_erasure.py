@@ -9,17 +9,17 @@ import pytest
 
 from ingest import erasure, sweeper
 from ingest.erasure import ERASED, erase_user
-from schemas.errors import DatabaseAway, Deleted, NotThere
+from schemas.errors import DatabaseUnavailable, Deleted, NotFound
 from schemas.layout import CHUNKS_PER_PART
 from schemas.times import us_of
 from store.database import Database
 from store.journal import Journal
 from store.records import records_in
-from store.user_rows import Reach, UserRows
+from store.user_rows import UserKeys, UserRows
 from store.users import Logins
 from tests.cassandra_node import ON_NODE, payloads_read
 from tests.ingest.histories import CHUNKS, LIMITS
-from tests.ingest.story import Story
+from tests.ingest.recorded_session import RecordedSession
 
 pytestmark = ON_NODE
 A_MS, AROUND = timedelta(milliseconds=1), timedelta(minutes=5)
@@ -58,12 +58,12 @@ def test_an_erasure_that_was_cut_short_is_finished_by_the_sweep(
 
     class Away(Logins):
         async def revoke_all(self, user_id: object) -> None:
-            raise DatabaseAway(f"away before {user_id}'s logins end")
+            raise DatabaseUnavailable(f"away before {user_id}'s logins end")
 
     async def story() -> None:
         with monkeypatch.context() as patched:
             patched.setattr(erasure, "Logins", Away)
-            with pytest.raises(DatabaseAway):
+            with pytest.raises(DatabaseUnavailable):
                 await erase_user(database, user, now)
         assert ERASED in (await Journal(database).changed(now - AROUND, now + AROUND))[user]
 
@@ -84,31 +84,31 @@ def test_no_chunk_is_left_of_an_upload_beside_the_erasure(
     database: Database, monkeypatch: pytest.MonkeyPatch, table: str
 ) -> None:
     """A worker that knows the session begins a new part before the rows of a table go."""
-    one = Story()
+    one = RecordedSession()
     one.records = records_in(database, LIMITS)
     one.recorder = one.on(one.records)
     part, chunk = 7, CHUNKS[0, 0]
     delete = UserRows.delete
 
-    async def meanwhile(self: UserRows, at: str, reach: Reach, now: datetime) -> None:
+    async def meanwhile(self: UserRows, at: str, keys: UserKeys, now: datetime) -> None:
         if at == table:
-            with suppress(NotThere):
+            with suppress(NotFound):
                 seq = part * CHUNKS_PER_PART
                 await one.recorder.put_chunk(one.user, one.session, "acc", seq, chunk)
-        await delete(self, at, reach, now)
+        await delete(self, at, keys, now)
 
     async def story() -> None:
         await one.open(0)
         monkeypatch.setattr(UserRows, "delete", meanwhile)
         await erase_user(database, one.user, one.now)
-        assert await one.records.samples.heads(one.user, one.session, "acc", [0, part]) == []
+        assert await one.records.samples.metadata(one.user, one.session, "acc", [0, part]) == []
 
     asyncio.run(story())
 
 
 def test_no_chunk_comes_into_a_new_part_of_a_session_that_is_deleted() -> None:
     async def story() -> None:
-        one, other = Story(), Story()
+        one, other = RecordedSession(), RecordedSession()
         await one.open(0)
         other.records, other.user, other.session = one.records, one.user, one.session
         await other.on(one.records).delete_session(one.user, one.session)
@@ -116,7 +116,7 @@ def test_no_chunk_comes_into_a_new_part_of_a_session_that_is_deleted() -> None:
             await one.recorder.put_chunk(
                 one.user, one.session, "acc", CHUNKS_PER_PART, CHUNKS[0, 0]
             )
-        assert await one.records.samples.heads(one.user, one.session, "acc", [0, 1]) == []
+        assert await one.records.samples.metadata(one.user, one.session, "acc", [0, 1]) == []
 
     asyncio.run(story())
 
@@ -124,7 +124,7 @@ def test_no_chunk_comes_into_a_new_part_of_a_session_that_is_deleted() -> None:
 def test_sessions_are_found_in_the_journal_without_reading_what_lists_say(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    one = Story()
+    one = RecordedSession()
     one.records = records_in(database, LIMITS)
     one.recorder = one.on(one.records)
 
@@ -133,7 +133,7 @@ def test_sessions_are_found_in_the_journal_without_reading_what_lists_say(
         await one.complete(0, 1)
         await one.records.sessions.delete(one.user, one.session, us_of(one.now))
         read = payloads_read(monkeypatch, database)
-        assert (await UserRows(database).reach(one.user, one.now)).sessions == (one.session,)
+        assert (await UserRows(database).keys(one.user, one.now)).sessions == (one.session,)
         assert len(read) == 1
 
     asyncio.run(story())

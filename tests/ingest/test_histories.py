@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from store.database import Database
 from store.memory import memory_records
 from store.records import Records, records_in
-from tests.ingest.histories import LIMITS, NUMBERS, World
+from tests.ingest.histories import LIMITS, NUMBERS, HistoryRunner
 
 KINDS = ("put",) * 5 + ("complete",) * 3 + ("confirm", "correct", "correct", "drop", "sweep")
 CUTS = (0, 0, *range(1, 25))
@@ -36,7 +36,7 @@ def every_history_ends_as_the_model_says(how_many: int, records: Callable[[], Re
     )
     @given(HISTORIES)
     def run(history: list) -> None:
-        runner.run(World(records()).run(history))
+        runner.run(HistoryRunner(records()).run(history))
 
     with asyncio.Runner() as runner:
         run()

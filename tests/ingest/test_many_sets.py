@@ -9,15 +9,15 @@ import pytest
 from ingest import sets
 from schemas.errors import BadEvent
 from tests.ingest.histories import confirmation, new_id
-from tests.ingest.story import Dying, Story
+from tests.ingest.recorded_session import FailingRepository, RecordedSession
 
 
 def test_who_confirms_a_set_reads_none_of_the_others() -> None:
     async def story() -> None:
-        one = Story()
+        one = RecordedSession()
         await one.open(0, 1)
         there = one.records.sets
-        unread: Any = Dying(there, "of_session")
+        unread: Any = FailingRepository(there, "of_session")
         recorder = one.on(replace(one.records, sets=unread))
         for _ in range(3):
             await recorder.confirm_set(one.user, one.session, new_id(), confirmation(0, 0))
@@ -28,10 +28,10 @@ def test_who_confirms_a_set_reads_none_of_the_others() -> None:
 
 
 def test_a_full_session_takes_what_it_has_but_no_new_set(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sets, "SETS_AT_MOST", 2)
+    monkeypatch.setattr(sets, "MAX_SETS", 2)
 
     async def story() -> None:
-        one = Story()
+        one = RecordedSession()
         await one.open(0, 1)
         first, second, third = (new_id() for _ in range(3))
 

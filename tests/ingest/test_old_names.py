@@ -6,7 +6,7 @@ from uuid import uuid4
 
 import pytest
 
-from ingest.decisions import Decisions
+from ingest.event_writer import EventWriter
 from ingest.projections import project
 from ingest.recorder import Recorder
 from ingest.sets import confirmation_body
@@ -35,10 +35,10 @@ def records(database) -> Records:
     return records_in(database, LIMITS)
 
 
-async def kept_before(records: Records, user, about, question, kind, body, topic):
+async def kept_before(records: Records, user, entity_id, slot_key, kind, body, topic):
     """An event and its rows, as they were kept by a release that left names alone."""
-    event, _ = await Decisions(records, clock).decide(
-        user, about, question, kind, body, topic=topic
+    event, _ = await EventWriter(records, clock).write(
+        user, entity_id, slot_key, kind, body, topic=topic
     )
     await project(records, user, event, 0)
     return event
@@ -84,7 +84,7 @@ def test_a_plan_that_was_kept_before_is_followed_and_said_again(records):
         await kept_before(records, user, plan, ("plan", 0), "plan-kept", body, "plans")
         before = await records.plans.read(user, plan)
         assert before.sets == [{"exercise": NEW, **PLANNED}]
-        again = await recorder.keep_plan(user, plan, "Monday", [{"exercise": NEW, **PLANNED}])
+        again = await recorder.put_plan(user, plan, "Monday", [{"exercise": NEW, **PLANNED}])
         assert again == before
         opening = SessionOpening(started_at=NOW, plan=plan, streams={})
         await recorder.open_session(user, session, opening)

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from ingest.recorder import Recorder
 from ingest.recordings import load_recording
 from ingest.sweeper import sweep_user
-from schemas.errors import Deleted, EventConflict, MuvrError, StaleRevision, UndecidedChunks
+from schemas.errors import AmbiguousChunks, Deleted, EventConflict, MuvrError, StaleRevision
 from schemas.events import Completion, SessionOpening
 from store.database import Database
 from store.memory import memory_records
@@ -108,7 +108,7 @@ async def _bodies_race(two: Two) -> None:
     held = (await two.workers[0].held(two.user, two.session))["acc"]
     assert (held.ranges, set(held.several)) == ([[0, 1]], {0})
     assert set(held.several[0]) == {SHA[0, 0], SHA[0, 1]}
-    with pytest.raises(UndecidedChunks):
+    with pytest.raises(AmbiguousChunks):
         await load_recording(two.records, two.user, two.session)
     await two.complete(1, (0, 1), (1, 0))
     recording = await load_recording(two.records, two.user, two.session)
@@ -202,9 +202,9 @@ async def _deletion_race(two: Two) -> None:
     records, user, session = two.records, two.user, two.session
     assert await records.sessions.read(user, session) is None
     assert await records.sessions.lists(user, session) == {}
-    assert await records.samples.heads(user, session, "acc", [0]) == []
+    assert await records.samples.metadata(user, session, "acc", [0]) == []
     assert await records.sets.of_user(user) == []
-    assert await records.sets.labelled_heads(user) == []
+    assert await records.sets.labelled_revisions(user) == []
     for worker in two.workers:
         with pytest.raises(Deleted):
             await worker.session(user, session)

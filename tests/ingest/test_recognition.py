@@ -12,7 +12,7 @@ from models.recognition.sets import RecognitionModels
 from models.signal.pieces import Piece
 from schemas.events import Completion
 from tests.ingest.histories import LIMITS, START
-from tests.ingest.story import Story
+from tests.ingest.recorded_session import RecordedSession
 
 RATE_HZ = 50.0
 ASKED = {"layout": "wrist-acc3", "exercise": [], "activity": None, "form": None}
@@ -29,8 +29,8 @@ def repeating() -> Chunk:
     return decode_chunk(canonical_body(piece), "application/cbor", LIMITS)
 
 
-async def recorded() -> Story:
-    one = Story()
+async def recorded() -> RecordedSession:
+    one = RecordedSession()
     await one.open()
     chunk = repeating()
     await one.recorder.put_chunk(one.user, one.session, "acc", 0, chunk)
@@ -42,7 +42,7 @@ async def recorded() -> Story:
 def test_what_is_seen_is_kept_and_announced():
     asked_for: list[str] = []
 
-    async def learned_for(layout: str) -> tuple[dict[str, Any], RecognitionModels]:
+    async def load_models(layout: str) -> tuple[dict[str, Any], RecognitionModels]:
         asked_for.append(layout)
         return ASKED, RecognitionModels()
 
@@ -51,7 +51,7 @@ def test_what_is_seen_is_kept_and_announced():
         session = await one.records.sessions.read(one.user, one.session)
         assert session is not None
         now = one.clock()
-        seen = await recognise_session(one.records, one.user, session, 1, learned_for, now)
+        seen = await recognise_session(one.records, one.user, session, 1, load_models, now)
         assert seen is not None
         (found,), asked = seen
         assert asked == ASKED

@@ -6,8 +6,8 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from ingest.decisions import Decisions
-from ingest.histories import Visit, record_history
+from ingest.event_writer import EventWriter
+from ingest.histories import HistorySession, record_history
 from ingest.recorder import Recorder
 from schemas.config import Limits
 from schemas.errors import BadEvent, ClockSkew, Deleted, EventConflict
@@ -32,12 +32,12 @@ def id_at(at: datetime, number: int) -> UUID:
     return uuid7(int(at.timestamp() * 1000), number.to_bytes(10, "big"))
 
 
-def visit_at(day: int, sets: int = 3, *, streams=None) -> Visit:
+def visit_at(day: int, sets: int = 3, *, streams=None) -> HistorySession:
     at = FIRST + timedelta(days=day)
     opening = SessionOpening(
         started_at=at, timezone="Asia/Tokyo", plan=id_at(at, 99), streams=streams or {}
     )
-    return Visit(id_at(at, 1), opening, [one_set(at, n) for n in range(sets)], PLAN)
+    return HistorySession(id_at(at, 1), opening, [one_set(at, n) for n in range(sets)], PLAN)
 
 
 def one_set(at: datetime, number: int, reps: int = 8) -> tuple[UUID, SetConfirmation]:
@@ -52,8 +52,8 @@ def one_set(at: datetime, number: int, reps: int = 8) -> tuple[UUID, SetConfirma
 VISITS = [visit_at(day) for day in range(0, 50, 2)]  # three months, 75 sets
 
 
-def decisions(records) -> Decisions:
-    return Decisions(records, lambda: NOW)
+def writer(records) -> EventWriter:
+    return EventWriter(records, lambda: NOW)
 
 
 async def kept(records, user: UUID):
@@ -91,18 +91,18 @@ def test_it_leaves_what_one_by_one_leaves_and_a_repeat_changes_nothing(records):
         user = uuid4()
         recorder = Recorder(one_by_one, LIMITS, lambda: NOW)
         for visit in VISITS:
-            await recorder.keep_plan(user, visit.opening.plan, PLAN["name"], PLAN["sets"])
+            await recorder.put_plan(user, visit.opening.plan, PLAN["name"], PLAN["sets"])
             await recorder.open_session(user, visit.session_id, visit.opening)
             for set_id, confirmation in visit.sets:
                 await recorder.confirm_set(user, visit.session_id, set_id, confirmation)
-        await record_history(decisions(records), LIMITS, user, VISITS)
+        await record_history(writer(records), LIMITS, user, VISITS)
         first = await kept(records, user)
         expected = await kept(one_by_one, user)
         assert len(expected[1]) == 75
         assert first[:5] == expected[:5]
         assert first[5][user] == expected[5][user] == {"plans", "sessions", "sets"}
         assert [row.kinds for row in first[4]][:3] == [{"as_planned"}, {"reps"}, {"extra"}]
-        later = Decisions(records, lambda: NOW + timedelta(hours=1))
+        later = EventWriter(records, lambda: NOW + timedelta(hours=1))
         await record_history(later, LIMITS, user, VISITS)
         assert (await kept(records, user))[:5] == first[:5]
 
@@ -114,12 +114,12 @@ def test_a_slot_that_is_taken_in_between_is_decided_alone(records):
 
     async def run():
         user, visit = uuid4(), VISITS[0]
-        other = Visit(visit.session_id, visit.opening, [one_set(FIRST, 1, reps=5)])
-        await record_history(decisions(records), LIMITS, user, [other])
+        other = HistorySession(visit.session_id, visit.opening, [one_set(FIRST, 1, reps=5)])
+        await record_history(writer(records), LIMITS, user, [other])
         journal = records.journal
         held, journal.events = journal.events, nothing_yet
         with pytest.raises(EventConflict, match="is kept already"):
-            await record_history(decisions(records), LIMITS, user, [visit])
+            await record_history(writer(records), LIMITS, user, [visit])
         journal.events = held
         rows = await records.sets.of_session(user, visit.session_id)
         assert sorted(row.reps for row in rows) == [5, 8, 8]
@@ -135,15 +135,15 @@ def test_a_slot_that_is_taken_in_between_is_decided_alone(records):
     [
         (visit_at(0, streams={"acc": STREAM}), BadEvent),
         (visit_at(-500), ClockSkew),
-        (Visit(*[(v := visit_at(9)).session_id, v.opening], v.sets[:1]), None),
-        (Visit(visit_at(9).session_id, visit_at(9).opening, visit_at(2).sets), BadEvent),
+        (HistorySession(*[(v := visit_at(9)).session_id, v.opening], v.sets[:1]), None),
+        (HistorySession(visit_at(9).session_id, visit_at(9).opening, visit_at(2).sets), BadEvent),
     ],
     ids=["streams", "too long ago", "good", "a set before its session"],
 )
 def test_what_a_client_could_not_send_is_not_kept(visit, problem):
     async def run():
         records, user = memory_records(), uuid4()
-        work = record_history(decisions(records), LIMITS, user, [VISITS[0], visit])
+        work = record_history(writer(records), LIMITS, user, [VISITS[0], visit])
         if problem is None:
             await work
             return
@@ -159,13 +159,13 @@ def test_what_was_deleted_or_has_streams_stays_as_it_is():
         records, user = memory_records(), uuid4()
         recorder = Recorder(records, LIMITS, lambda: NOW)
         visit = VISITS[0]
-        await record_history(decisions(records), LIMITS, user, [visit])
+        await record_history(writer(records), LIMITS, user, [visit])
         await recorder.delete_set(user, visit.session_id, visit.sets[0][0])
         with pytest.raises(Deleted):
-            await record_history(decisions(records), LIMITS, user, [visit])
+            await record_history(writer(records), LIMITS, user, [visit])
         streamed = visit_at(1, streams={"acc": STREAM})
         await recorder.open_session(user, streamed.session_id, streamed.opening)
         with pytest.raises(BadEvent, match="one by one"):
-            await record_history(decisions(records), LIMITS, user, [visit_at(1)])
+            await record_history(writer(records), LIMITS, user, [visit_at(1)])
 
     asyncio.run(run())

@@ -8,25 +8,25 @@ import numpy as np
 import pytest
 
 from ingest.chunks import Chunk
+from ingest.labelled_sets import covers
 from ingest.notes import session_notes
-from ingest.pending import covers
 from ingest.recordings import (
-    Wrist,
-    decided,
+    WristStreams,
+    counted_chunks,
+    first_day_chunks,
     load_recording,
-    of_first_day,
-    touching,
+    overlapping_chunks,
     wrist_of,
 )
 from ingest.rows import end_ns_of, piece_of, row_of
 from models.signal.pieces import Piece
-from schemas.errors import BadSamples, NotThere
+from schemas.errors import BadSamples, NotFound
 from schemas.events import Completion
 from store.memory import MemoryDeadLetters, memory_records
-from store.samples import ChunkHead
+from store.samples import ChunkMetadata
 from store.sessions import NO_HASH, StreamList
 from tests.ingest.histories import CHUNKS, START, STREAM, new_id
-from tests.ingest.story import Story
+from tests.ingest.recorded_session import RecordedSession
 
 NS = 10**9
 
@@ -38,24 +38,30 @@ def stream(kind: str, placement: str = "wrist", side: str | None = "left") -> di
 @pytest.mark.parametrize(
     ("streams", "wrist"),
     [
-        ({}, Wrist(None, None, None)),
-        ({"g": stream("gyro")}, Wrist(None, None, None)),
-        ({"a": stream("acc")}, Wrist("a", None, "left")),
-        ({"a": stream("acc"), "g": stream("gyro")}, Wrist("a", "g", "left")),
-        ({"a": stream("acc"), "g": stream("gyro", side="right")}, Wrist("a", None, "left")),
+        ({}, WristStreams(None, None, None)),
+        ({"g": stream("gyro")}, WristStreams(None, None, None)),
+        ({"a": stream("acc")}, WristStreams("a", None, "left")),
+        ({"a": stream("acc"), "g": stream("gyro")}, WristStreams("a", "g", "left")),
+        ({"a": stream("acc"), "g": stream("gyro", side="right")}, WristStreams("a", None, "left")),
         (
             {
                 "a": stream("acc"),
                 "b": stream("acc", side="right"),
                 "g": stream("gyro", side="right"),
             },
-            Wrist("b", "g", "right"),
+            WristStreams("b", "g", "right"),
         ),
-        ({"a": stream("acc"), "b": stream("acc"), "g": stream("gyro")}, Wrist("a", "g", "left")),
-        ({"a": stream("acc", side=None), "g": stream("gyro", side=None)}, Wrist("a", "g", None)),
+        (
+            {"a": stream("acc"), "b": stream("acc"), "g": stream("gyro")},
+            WristStreams("a", "g", "left"),
+        ),
+        (
+            {"a": stream("acc", side=None), "g": stream("gyro", side=None)},
+            WristStreams("a", "g", None),
+        ),
     ],
 )
-def test_the_wrist_is_the_first_place_with_both_sensors(streams: dict, wrist: Wrist) -> None:
+def test_the_wrist_is_the_first_place_with_both_sensors(streams: dict, wrist: WristStreams) -> None:
     assert wrist_of(streams) == wrist
 
 
@@ -69,15 +75,15 @@ def both_at(placement: str, names: str, side: str | None = "left") -> dict:
 @pytest.mark.parametrize("worn", ["wrist", "Left Wrist", "smartwatch", "WATCH"])
 def test_a_watch_comes_before_a_phone_in_a_pocket(worn: str) -> None:
     pocket = both_at("pocket", "ab", side=None)
-    assert wrist_of(pocket | both_at(worn, "xy")) == Wrist("x", "y", "left")
-    assert wrist_of(pocket | {"x": stream("acc", worn)}) == Wrist("x", None, "left")
-    assert wrist_of(pocket | {"y": stream("gyro", worn)}) == Wrist("a", "b", None)
+    assert wrist_of(pocket | both_at(worn, "xy")) == WristStreams("x", "y", "left")
+    assert wrist_of(pocket | {"x": stream("acc", worn)}) == WristStreams("x", None, "left")
+    assert wrist_of(pocket | {"y": stream("gyro", worn)}) == WristStreams("a", "b", None)
 
 
 def test_without_a_wrist_another_place_is_read_as_one() -> None:
     """As it always was: clients say what they like, and their own models know how it feels."""
     streams = both_at("pocket", "ab") | {"c": stream("acc", "arm")}
-    assert wrist_of(streams) == Wrist("a", "b", "left")
+    assert wrist_of(streams) == WristStreams("a", "b", "left")
 
 
 @pytest.mark.parametrize(
@@ -85,7 +91,7 @@ def test_without_a_wrist_another_place_is_read_as_one() -> None:
 )
 def test_a_session_says_that_nothing_was_on_a_wrist(placement: str, notes: list[str]) -> None:
     async def story() -> None:
-        one = Story(acc={**STREAM, "placement": placement})
+        one = RecordedSession(acc={**STREAM, "placement": placement})
         await one.open(0)
         row = await one.records.sessions.read(one.user, one.session)
         assert row is not None
@@ -99,7 +105,7 @@ def test_a_session_says_that_its_device_is_faster_than_it_claims() -> None:
     """A second's samples by what they claim, every .9 s."""
 
     async def story() -> None:
-        one = Story()
+        one = RecordedSession()
         await one.open()
         dice = np.random.default_rng(0)
         for seq in range(4):
@@ -125,7 +131,7 @@ def test_of_a_session_longer_than_a_day_the_first_one_is_loaded_and_it_says_so(
     """Chunks of 2.3 hours, ten of which are less than a day; a pause between them is none of it."""
 
     async def story() -> None:
-        one = Story()
+        one = RecordedSession()
         await one.open()
         sent = CHUNKS[0, 0].piece
         counts = np.zeros((8192, 3), dtype=np.int16)
@@ -146,27 +152,29 @@ def test_of_a_session_longer_than_a_day_the_first_one_is_loaded_and_it_says_so(
     asyncio.run(story())
 
 
-def head(seq: int, t0_s: float, n: int = 50, sha: bytes = b"a") -> ChunkHead:
-    return ChunkHead(seq, sha, int(t0_s * NS), 50.0, n)
+def chunk(seq: int, t0_s: float, n: int = 50, sha: bytes = b"a") -> ChunkMetadata:
+    return ChunkMetadata(seq, sha, int(t0_s * NS), 50.0, n)
 
 
 def test_a_day_of_a_device_that_is_faster_than_it_claims_is_a_day_of_its_chunks() -> None:
     """Two hours by what they claim, every hour."""
-    hourly = [head(n, n * 3600, n=2 * 3600 * 50) for n in range(30)]
-    assert [h.seq for h in of_first_day(hourly)] == [*range(25)]  # it ends where the last begins
+    hourly = [chunk(n, n * 3600, n=2 * 3600 * 50) for n in range(30)]
+    assert [h.seq for h in first_day_chunks(hourly)] == [
+        *range(25)
+    ]  # it ends where the last begins
 
 
 def test_chunks_that_touch_a_span() -> None:
-    heads = [head(n, n) for n in range(5)]  # a second each
-    assert [h.seq for h in touching(heads, int(1.5 * NS), int(2.5 * NS))] == [1, 2]
-    assert [h.seq for h in touching(heads, None, 0)] == [0]
-    assert [h.seq for h in touching(heads, int(4.5 * NS), None)] == [4]
+    chunks = [chunk(n, n) for n in range(5)]  # a second each
+    assert [h.seq for h in overlapping_chunks(chunks, int(1.5 * NS), int(2.5 * NS))] == [1, 2]
+    assert [h.seq for h in overlapping_chunks(chunks, None, 0)] == [0]
+    assert [h.seq for h in overlapping_chunks(chunks, int(4.5 * NS), None)] == [4]
 
 
 def test_a_chunk_lasts_until_the_next_number_where_devices_are_slow() -> None:
     """50 samples that took 1.2 s although the device claims 50 Hz."""
-    heads = [head(n, 1.2 * n) for n in range(3)]
-    assert [h.seq for h in touching(heads, int(1.1 * NS), int(1.15 * NS))] == [0]
+    chunks = [chunk(n, 1.2 * n) for n in range(3)]
+    assert [h.seq for h in overlapping_chunks(chunks, int(1.1 * NS), int(1.15 * NS))] == [0]
 
 
 def irregular(last_ms: int) -> Chunk:
@@ -181,24 +189,24 @@ def irregular(last_ms: int) -> Chunk:
 @pytest.mark.parametrize("last_ms", [100, 5_000])
 def test_a_chunk_lasts_as_its_own_times_say(last_ms: int) -> None:
     row = row_of(irregular(last_ms), 0, 0)
-    one = ChunkHead(*row[:5], t_ms=row.t_ms)
+    one = ChunkMetadata(*row[:5], t_ms=row.t_ms)
     assert end_ns_of(one) == piece_of(row).end_ns == row.t0_ns + last_ms * 10**6 + 20_000_000
     late_ns = row.t0_ns + 4 * NS
-    assert touching([one], late_ns, late_ns) == ([one] if last_ms > 4_000 else [])
+    assert overlapping_chunks([one], late_ns, late_ns) == ([one] if last_ms > 4_000 else [])
 
 
 def test_times_that_do_not_unpack_are_told_by_whoever_reads_the_samples() -> None:
     row = row_of(irregular(5_000), 0, 0)._replace(t_ms=b"junk")
-    assert end_ns_of(ChunkHead(*row[:5], t_ms=row.t_ms)) == row.t0_ns + row.n * 20_000_000
+    assert end_ns_of(ChunkMetadata(*row[:5], t_ms=row.t_ms)) == row.t0_ns + row.n * 20_000_000
     with pytest.raises(BadSamples):
         piece_of(row)
 
 
 def test_the_list_decides() -> None:
-    heads = [head(0, 0, sha=b"a"), head(0, 0, sha=b"b"), head(1, 1, sha=b"a"), head(2, 2)]
-    assert decided(heads, None) == heads
-    assert decided(heads, StreamList((b"b", NO_HASH), 1)) == [heads[1]]
-    assert decided(heads, StreamList((), 1)) == []
+    chunks = [chunk(0, 0, sha=b"a"), chunk(0, 0, sha=b"b"), chunk(1, 1, sha=b"a"), chunk(2, 2)]
+    assert counted_chunks(chunks, None) == chunks
+    assert counted_chunks(chunks, StreamList((b"b", NO_HASH), 1)) == [chunks[1]]
+    assert counted_chunks(chunks, StreamList((), 1)) == []
 
 
 @pytest.mark.parametrize(
@@ -222,13 +230,13 @@ def test_half_a_second_is_no_gap(spans: list[tuple[float, float]], covered: bool
 
 
 def test_a_session_that_is_not_there_has_no_recording() -> None:
-    with pytest.raises(NotThere):
+    with pytest.raises(NotFound):
         asyncio.run(load_recording(memory_records(), new_id(), new_id()))
 
 
 def test_a_broken_client_keeps_no_more_dead_letters_than_allowed() -> None:
     async def story() -> None:
-        one = Story()
+        one = RecordedSession()
         one.records = replace(one.records, dead_letters=MemoryDeadLetters(per_day=2))
         one.recorder = one.on(one.records)
         await one.open(0, 1, 2, 3)

@@ -10,32 +10,32 @@ from hypothesis import strategies as st
 
 from ingest.replay import replay
 from ingest.stretches import (
-    LONGEST_NS,
     MARGIN_NS,
+    MAX_STRETCH_NS,
     project_stretches,
     stretches_of,
 )
 from ingest.sweeper import sweep
 from models.signal.pieces import unpack_pieces
 from schemas.events import Completion, SetConfirmation
-from schemas.layout import LABELLED_S
+from schemas.layout import LABELLED_TTL_S
 from schemas.times import NS_PER_S, us_of
 from tests.ingest.histories import RATE_HZ, SHA, START, N, new_id
-from tests.ingest.story import NOW, Story, both_sensors
+from tests.ingest.recorded_session import NOW, RecordedSession, both_sensors
 
 FIRST_NS = us_of(START) * 1000
 
 
-def stored(one: Story):
+def stored(one: RecordedSession):
     return asyncio.run(one.records.stretches.of_user(one.user, "wrist-acc3"))
 
 
-def swept(one: Story) -> int:
+def swept(one: RecordedSession) -> int:
     return asyncio.run(project_stretches(one.records, one.user, us_of(NOW)))
 
 
-def recorded() -> Story:
-    one = Story()
+def recorded() -> RecordedSession:
+    one = RecordedSession()
 
     async def story() -> None:
         await one.open(0, 1, 2, 3)
@@ -63,7 +63,7 @@ def test_every_set_is_in_rows_that_do_not_overlap_and_are_short_enough(spans, ta
     last_ns = spans[-1][1] + tail_s * NS_PER_S
     found = stretches_of(spans, 0, last_ns)
     windows = [window for window, _ in found]
-    assert all(0 < end - start <= LONGEST_NS for start, end in windows)
+    assert all(0 < end - start <= MAX_STRETCH_NS for start, end in windows)
     assert all(a[1] <= b[0] for a, b in pairwise(windows))
     for start, end, name in spans:
         inside = sum(max(0, min(end, b) - max(start, a)) for a, b in windows)
@@ -89,7 +89,7 @@ def test_a_row_is_cut_in_the_middle_of_a_pause():
 
 
 def test_nothing_teaches_before_the_list_and_once_is_enough_after_it():
-    one = Story()
+    one = RecordedSession()
 
     async def before() -> None:
         await one.open(0, 1, 2, 3)
@@ -99,15 +99,15 @@ def test_nothing_teaches_before_the_list_and_once_is_enough_after_it():
     assert (swept(one), stored(one)) == (0, [])
     asyncio.run(one.complete(0, 1, 2, 3))
     assert swept(one) == 1
-    ((head, samples),) = stored(one)
-    start_ns, end_ns, exercise = head.spans[0]
+    ((metadata, samples),) = stored(one)
+    start_ns, end_ns, exercise = metadata.spans[0]
     assert ((start_ns - FIRST_NS) / NS_PER_S, (end_ns - FIRST_NS) / NS_PER_S) == (0.2, 1.8)
     assert exercise == "biceps curl"
     recording = unpack_pieces(samples)  # all four seconds, raw, around a set of 1.6 s
     assert sum(len(piece.counts) for piece in recording.acc) == 4 * N == 4 * RATE_HZ
     assert np.unique(recording.acc[0].counts[:, 0]).tolist() == [0]
     assert swept(one) == 0
-    assert stored(one)[0].head.revision == head.revision
+    assert stored(one)[0].metadata.revision == metadata.revision
 
 
 def test_idle_time_with_rotation_teaches_without_it_as_well():
@@ -131,7 +131,7 @@ def test_idle_time_with_rotation_teaches_without_it_as_well():
 def test_a_correction_replaces_and_a_deletion_takes_out():
     one = recorded()
     swept(one)
-    first = stored(one)[0].head
+    first = stored(one)[0].metadata
 
     async def correct() -> None:
         row = await one.records.sets.read(one.user, one.session, one.set)
@@ -165,10 +165,10 @@ def test_one_of_two_sets_is_deleted_and_the_other_still_teaches():
 
     asyncio.run(confirm_other())
     swept(one)
-    assert [span[2] for span in stored(one)[0].head.spans] == ["biceps curl", "row"]
+    assert [span[2] for span in stored(one)[0].metadata.spans] == ["biceps curl", "row"]
     asyncio.run(one.recorder.delete_set(one.user, one.session, other))
     assert swept(one) == 1  # although no set or list is newer than what stands there
-    assert [span[2] for span in stored(one)[0].head.spans] == ["biceps curl"]
+    assert [span[2] for span in stored(one)[0].metadata.spans] == ["biceps curl"]
     assert swept(one) == 0
 
 
@@ -182,7 +182,7 @@ def test_the_sweeper_and_a_replay_do_it_and_a_deleted_session_stays_deleted():
     asyncio.run(one.recorder.delete_session(one.user, one.session))
     assert stored(one) == []
     asyncio.run(
-        one.records.stretches.replace(one.user, one.session, before, us_of(NOW), LABELLED_S)
+        one.records.stretches.replace(one.user, one.session, before, us_of(NOW), LABELLED_TTL_S)
     )
     assert stored(one) == []  # a write that was under way
 

@@ -10,21 +10,21 @@ import pytest
 
 from ingest.replay import replay
 from ingest.sweeper import sweep
-from schemas.errors import DatabaseAway
+from schemas.errors import DatabaseUnavailable
 from schemas.times import us_of
 from tests.ingest.histories import START, confirmation
-from tests.ingest.story import NOW, Dying, Story
+from tests.ingest.recorded_session import NOW, FailingRepository, RecordedSession
 
 
 @pytest.mark.parametrize("repository_and_method", ["sets.put_all", "sets.put_labelled"])
 def test_a_journaled_set_that_was_not_projected_is_found(repository_and_method: str) -> None:
     async def story() -> None:
-        one = Story()
+        one = RecordedSession()
         await one.open(0, 1)
         repository, method = repository_and_method.split(".")
         inner = getattr(one.records, repository)
-        dying = replace(one.records, **{repository: Dying(inner, method)})
-        with pytest.raises(DatabaseAway):
+        dying = replace(one.records, **{repository: FailingRepository(inner, method)})
+        with pytest.raises(DatabaseUnavailable):
             await one.on(dying).confirm_set(one.user, one.session, one.set, confirmation(0, 0))
         assert await one.labelled() == []
         swept = await sweep(one.records, START, NOW)
@@ -36,7 +36,7 @@ def test_a_journaled_set_that_was_not_projected_is_found(repository_and_method: 
 
 def test_samples_that_come_long_after_their_set_are_found() -> None:
     async def story() -> None:
-        one = Story()
+        one = RecordedSession()
         await one.open(0)
         await one.confirm()
         one.now += timedelta(hours=1)
@@ -51,7 +51,7 @@ def test_samples_that_come_long_after_their_set_are_found() -> None:
 
 def test_what_was_under_way_does_not_come_back_after_a_deletion() -> None:
     async def story() -> None:
-        one = Story()
+        one = RecordedSession()
         await one.open(0, 1)
         row = await one.confirm()
         await one.recorder.delete_session(one.user, one.session)
@@ -60,7 +60,7 @@ def test_what_was_under_way_does_not_come_back_after_a_deletion() -> None:
         await one.records.sessions.open(one.user, one.session, START, "UTC", None, late.revision)
         assert await one.records.sets.of_user(one.user) == []
         assert await one.records.sessions.read(one.user, one.session) is None
-        other = Story()
+        other = RecordedSession()
         await other.open(0, 1)
         row = await other.confirm()
         await other.recorder.delete_set(other.user, other.session, other.set)
@@ -73,7 +73,7 @@ def test_what_was_under_way_does_not_come_back_after_a_deletion() -> None:
 
 def test_a_whole_replay_changes_nothing() -> None:
     async def story() -> None:
-        one = Story()
+        one = RecordedSession()
         await one.open(0, 1, 2)
         first = await one.confirm(0)
         await one.confirm(1, first.revision)
@@ -93,10 +93,10 @@ def test_what_a_long_sweep_writes_is_announced_when_it_is_written(
     monkeypatch.setattr("ingest.sweeper.time", SimpleNamespace(monotonic=lambda: next(seconds)))
 
     async def story() -> None:
-        one = Story()
+        one = RecordedSession()
         await one.open(0, 1)
-        dying = replace(one.records, sets=Dying(one.records.sets, "put_labelled"))
-        with pytest.raises(DatabaseAway):
+        dying = replace(one.records, sets=FailingRepository(one.records.sets, "put_labelled"))
+        with pytest.raises(DatabaseUnavailable):
             await one.on(dying).confirm_set(one.user, one.session, one.set, confirmation(0, 0))
         await sweep(one.records, START, NOW)
         assert await one.labelled() == ["biceps curl"]
@@ -106,7 +106,7 @@ def test_what_a_long_sweep_writes_is_announced_when_it_is_written(
     asyncio.run(story())
 
 
-async def _everything(one: Story) -> list[Any]:
+async def _everything(one: RecordedSession) -> list[Any]:
     records, user = one.records, one.user
     return [
         await records.sessions.read(user, one.session),

@@ -9,28 +9,34 @@ from uuid import uuid4
 
 import pytest
 
-from ingest.sweeper import READ_AT_ONCE, Projected, project_pending, sweep, sweep_user
-from schemas.errors import DatabaseAway
+from ingest.sweeper import (
+    EVENTS_PER_READ,
+    ProjectedEvents,
+    refresh_labelled_sets,
+    sweep,
+    sweep_user,
+)
+from schemas.errors import DatabaseUnavailable
 from schemas.events import SessionOpening
 from schemas.ids import slot
 from schemas.times import us_of
 from store.database import Database
-from store.journal import Event, EventHead
+from store.journal import Event, EventKey
 from store.records import records_in
 from tests.cassandra_node import ON_NODE, payloads_read
 from tests.ingest.histories import LIMITS, START, confirmation, new_id
-from tests.ingest.story import NOW, Dying, Story
+from tests.ingest.recorded_session import NOW, FailingRepository, RecordedSession
 
 
 def test_what_a_process_has_projected_is_not_projected_by_it_again() -> None:
     async def story() -> None:
-        one, projected = Story(), Projected()
+        one, projected = RecordedSession(), ProjectedEvents()
         await one.open(0, 1)
         await one.confirm()
         first = await sweep(one.records, START, NOW, projected=projected)
         assert first.events > 0
-        unwritable = replace(one.records, sets=Dying(one.records.sets, "put_all"))
-        with pytest.raises(DatabaseAway):
+        unwritable = replace(one.records, sets=FailingRepository(one.records.sets, "put_all"))
+        with pytest.raises(DatabaseUnavailable):
             await sweep(unwritable, START, NOW)
         again = await sweep(unwritable, START, NOW, projected=projected)
         assert (again.users, again.events, again.failed) == (1, 0, ())
@@ -42,28 +48,28 @@ def test_what_a_process_has_projected_is_not_projected_by_it_again() -> None:
 
 
 def test_only_so_many_projected_events_are_remembered() -> None:
-    user, projected = uuid4(), Projected(most=2)
+    user, projected = uuid4(), ProjectedEvents(capacity=2)
     sessions = {uuid4(): uuid4() for _ in range(3)}
-    heads = [EventHead(event_id, "2026-11", n) for n, event_id in enumerate(sessions)]
+    keys = [EventKey(event_id, "2026-11", n) for n, event_id in enumerate(sessions)]
     projected.add(user, sessions)
-    assert projected.known(user, heads) == dict(list(sessions.items())[1:])
-    assert projected.known(uuid4(), heads) == {}, "everybody's own"
+    assert projected.known(user, keys) == dict(list(sessions.items())[1:])
+    assert projected.known(uuid4(), keys) == {}, "everybody's own"
 
 
 def test_a_session_is_followed_up_once_however_many_events_it_has() -> None:
     async def story() -> None:
-        one = Story()
+        one = RecordedSession()
         await one.open(0, 1)
-        for _ in range(3 * READ_AT_ONCE):
+        for _ in range(3 * EVENTS_PER_READ):
             await one.recorder.confirm_set(one.user, one.session, new_id(), confirmation(0, 0))
         sessions = Counting(one.records.sessions)
         few = await sweep(replace(one.records, sessions=sessions), START, NOW)  # type: ignore[arg-type]
-        assert few.events > 3 * READ_AT_ONCE
+        assert few.events > 3 * EVENTS_PER_READ
         read = sessions.calls["read"]
-        for _ in range(3 * READ_AT_ONCE):
+        for _ in range(3 * EVENTS_PER_READ):
             await one.recorder.confirm_set(one.user, one.session, new_id(), confirmation(0, 0))
         many = await sweep(replace(one.records, sessions=sessions), START, NOW)  # type: ignore[arg-type]
-        assert many.events == few.events + 3 * READ_AT_ONCE
+        assert many.events == few.events + 3 * EVENTS_PER_READ
         assert sessions.calls["read"] == 2 * read, "as often as with half of the events"
 
     asyncio.run(story())
@@ -83,18 +89,18 @@ class Counting:
 
 def test_sets_without_samples_cost_no_reading_of_their_sessions() -> None:
     async def story() -> None:
-        one = Story()
+        one = RecordedSession()
         await one.open(0, 1)
         for _ in range(20):  # written down without a watch
             session, opening = new_id(), SessionOpening(started_at=START, streams={})
             await one.recorder.open_session(one.user, session, opening)
             await one.recorder.confirm_set(one.user, session, new_id(), confirmation(0, 0))
-        unread = replace(one.records, sessions=Dying(one.records.sessions, "read"))
-        assert await project_pending(unread, one.user, us_of(NOW)) == 0
-        dying = replace(one.records, sets=Dying(one.records.sets, "put_labelled"))
-        with pytest.raises(DatabaseAway):
+        unread = replace(one.records, sessions=FailingRepository(one.records.sessions, "read"))
+        assert await refresh_labelled_sets(unread, one.user, us_of(NOW)) == 0
+        dying = replace(one.records, sets=FailingRepository(one.records.sets, "put_labelled"))
+        with pytest.raises(DatabaseUnavailable):
             await one.on(dying).confirm_set(one.user, one.session, one.set, confirmation(0, 0))
-        assert await project_pending(one.records, one.user, us_of(NOW)) == 1
+        assert await refresh_labelled_sets(one.records, one.user, us_of(NOW)) == 1
 
     asyncio.run(story())
 
@@ -104,7 +110,7 @@ def test_of_old_events_a_sweep_does_not_read_what_they_say(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A user's lists of 14 months have megabytes, and everybody who sends is swept each minute."""
-    one = Story()
+    one = RecordedSession()
     one.records = records_in(database, LIMITS)
     one.recorder = one.on(one.records)
 
@@ -117,7 +123,7 @@ def test_of_old_events_a_sweep_does_not_read_what_they_say(
         await one.open(0, 1)
         await one.confirm()
         read = payloads_read(monkeypatch, database)
-        projected, since = Projected(), one.now - timedelta(minutes=1)
+        projected, since = ProjectedEvents(), one.now - timedelta(minutes=1)
         assert (await sweep_user(one.records, one.user, since, one.now, projected))[0] == 3
         assert len(read) == 3
         assert (await sweep_user(one.records, one.user, since, one.now, projected))[0] == 0

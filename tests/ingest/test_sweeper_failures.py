@@ -8,13 +8,13 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from ingest.sweeper import READ_AT_ONCE, Projected, sweep
-from schemas.errors import BadEvent, DatabaseAway
+from ingest.sweeper import EVENTS_PER_READ, ProjectedEvents, sweep
+from schemas.errors import BadEvent, DatabaseUnavailable
 from schemas.ids import slot
 from schemas.times import us_of
 from store.journal import Event
 from tests.ingest.histories import START, confirmation, new_id
-from tests.ingest.story import NOW, Dying, Story
+from tests.ingest.recorded_session import NOW, FailingRepository, RecordedSession
 
 
 @pytest.mark.parametrize("body", [{}, {"started_at": "noon", "timezone": "UTC", "plan": None}])
@@ -22,10 +22,10 @@ def test_one_user_of_whom_the_journal_says_nonsense_does_not_stop_the_others(
     body: dict[str, Any],
 ) -> None:
     async def story() -> None:
-        one = Story()
+        one = RecordedSession()
         await one.open(0, 1)
-        about, stranger = new_id(), uuid4()
-        odd = Event(slot(about, "odd"), about, "session-opened", body, us_of(NOW))
+        entity_id, stranger = new_id(), uuid4()
+        odd = Event(slot(entity_id, "odd"), entity_id, "session-opened", body, us_of(NOW))
         await one.records.journal.append(stranger, odd, "sessions")
         await one.put(2)
         swept = await sweep(one.records, START, NOW)
@@ -38,12 +38,12 @@ def test_one_user_of_whom_the_journal_says_nonsense_does_not_stop_the_others(
 
 def test_what_stands_before_an_event_of_a_later_release_is_projected() -> None:
     async def story() -> None:
-        one, projected = Story(), Projected()
+        one, projected = RecordedSession(), ProjectedEvents()
         await one.open(0, 1)
-        dying = one.on(replace(one.records, sets=Dying(one.records.sets, "put_all")))
-        sets = [new_id() for _ in range(READ_AT_ONCE)]
+        dying = one.on(replace(one.records, sets=FailingRepository(one.records.sets, "put_all")))
+        sets = [new_id() for _ in range(EVENTS_PER_READ)]
         for set_id in sets:
-            with pytest.raises(DatabaseAway):
+            with pytest.raises(DatabaseUnavailable):
                 await dying.confirm_set(one.user, one.session, set_id, confirmation(0, 0))
         later = new_id()
         event = Event(slot(later), later, "of-a-later-release", {}, us_of(NOW) + 1000)
@@ -70,17 +70,17 @@ class _Late:
         if user_id in self._users:
             self.calls += 1
             if self.calls < self._answers_from:
-                raise DatabaseAway("too much to read in time")
+                raise DatabaseUnavailable("too much to read in time")
         return await self._inner.of_user(user_id)  # type: ignore[attr-defined]
 
 
-async def _five(one: Story) -> list[UUID]:
+async def _five(one: RecordedSession) -> list[UUID]:
     """Users who all have something to sweep, in the order in which they are swept."""
     for n in range(5):
         one.user, one.session, one.set = UUID(int=n + 1), new_id(), new_id()
         await one.open(0, 1)
-        dying = replace(one.records, sets=Dying(one.records.sets, "put_labelled"))
-        with pytest.raises(DatabaseAway):
+        dying = replace(one.records, sets=FailingRepository(one.records.sets, "put_labelled"))
+        with pytest.raises(DatabaseUnavailable):
             await one.on(dying).confirm_set(one.user, one.session, one.set, confirmation(0, 0))
     return [UUID(int=n + 1) for n in range(5)]
 
@@ -90,7 +90,7 @@ def test_one_user_of_whom_the_database_gives_nothing_does_not_stop_the_others(
     position: int,
 ) -> None:
     async def story() -> None:
-        one = Story()
+        one = RecordedSession()
         user = (await _five(one))[position]
         late = _Late(one.records.sets, [user])
         swept = await sweep(replace(one.records, sets=late), START, NOW)  # type: ignore[arg-type]
@@ -105,20 +105,20 @@ def test_one_user_of_whom_the_database_gives_nothing_does_not_stop_the_others(
 
 def test_where_the_database_gives_nothing_of_many_the_sweep_is_repeated() -> None:
     async def story() -> None:
-        one = Story()
+        one = RecordedSession()
         users = await _five(one)
         late = _Late(one.records.sets, users[1:])
-        with pytest.raises(DatabaseAway):
+        with pytest.raises(DatabaseUnavailable):
             await sweep(replace(one.records, sets=late), START, NOW)  # type: ignore[arg-type]
         late = _Late(one.records.sets, users[-1:])
         changes = iter([one.records.journal.changed(START, NOW)])
 
-        class Away(Dying):
+        class Away(FailingRepository):
             def changed(self, *_: object) -> Any:
                 return next(changes, None) or self.died
 
         records = replace(one.records, sets=late, journal=Away(one.records.journal, "died"))  # type: ignore[arg-type]
-        with pytest.raises(DatabaseAway, match="died here"):
+        with pytest.raises(DatabaseUnavailable, match="died here"):
             await sweep(records, START, NOW)
 
     asyncio.run(story())

@@ -35,18 +35,18 @@ AT_S = np.arange(-8.0, 8.05, 0.1)
 
 
 def marked(
-    rng: np.random.Generator, off_s: NDArray[np.float64], reach_s: float = 4.0
+    rng: np.random.Generator, off_s: NDArray[np.float64], duration_s: float = 4.0
 ) -> list[BorderExample]:
     """Sets whose border is where the first feature peaks, the second being noise.
 
     Args:
         rng: the seed.
         off_s: (e,) by how much each label misses its border.
-        reach_s: how far borders lie from the first guess.
+        duration_s: how far borders lie from the first guess.
     """
     found: list[BorderExample] = []
     for off in off_s.tolist():
-        true_s = float(rng.uniform(-reach_s, reach_s))
+        true_s = float(rng.uniform(-duration_s, duration_s))
         mark = np.exp(-0.5 * ((AT_S - true_s) / 0.5) ** 2) + rng.normal(0, 0.1, len(AT_S))
         x = np.column_stack([mark, rng.normal(size=len(AT_S))])
         found.append((AT_S, x, true_s + off))

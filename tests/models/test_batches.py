@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from models.signal.batches import BATCHED
+from models.signal.corrections import LOW_RATE, cut
 from models.signal.pieces import Piece, Recording
-from models.signal.truth import LOW_RATE, cut
 from models.signal.wrist import wrist_signals
 from tests.models.streams import error_g, piece, sines
 

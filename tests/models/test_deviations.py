@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.deviations.align import align
-from models.deviations.evaluate import agreement, place_by_place, rows_of, score
-from models.deviations.model import USUAL, Target, Tolerances
+from models.deviations.evaluate import agreement, pair_by_position, rows_of, score
+from models.deviations.model import DEFAULT_TOLERANCES, Target, Tolerances
 
 targets = st.builds(
     Target,
@@ -19,7 +19,7 @@ targets = st.builds(
 sessions = st.lists(targets, max_size=8)
 
 
-def kinds(planned, done, tolerances=USUAL):
+def kinds(planned, done, tolerances=DEFAULT_TOLERANCES):
     return [set(row.kinds) for row in align(planned, done, tolerances)]
 
 
@@ -141,7 +141,7 @@ def test_place_by_place_loses_everything_behind_one_skipped_set():
     aligned, baseline = score([(plan, plan[1:], true)])
     assert (aligned.precision, aligned.recall) == (1.0, 1.0)
     assert (baseline.both, baseline.found) == (1, 5)  # only that the first one has no answer
-    assert place_by_place(plan, plan) == [(0, 0), (1, 1), (2, 2)]
+    assert pair_by_position(plan, plan) == [(0, 0), (1, 1), (2, 2)]
     assert agreement(rows_of(align(plan, plan)), [(0, 0)]).recall == 1.0
 
 

@@ -5,12 +5,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.form.book import CountedSet, FormBook, fit_book
 from models.form.codec import from_bytes, to_bytes
 from models.form.evaluate import FormSet, form_figures
 from models.form.judge import Form, form, form_of, likeness_of
-from models.form.quantities import QUANTITIES, kept, quantities
-from models.form.summary import places_of, symmetries_of
+from models.form.model import CountedSet, FormModel, fit_form
+from models.form.quantities import QUANTITIES, end_over_start, quantities
+from models.form.summary import exercise_forms, symmetries_of
 from models.form.template import FormTemplate, fit_template, symmetry
 from models.reps.measure import Repetition
 from schemas.errors import BadModelBytes, NotEnoughLabels
@@ -136,9 +136,9 @@ def test_likeness_falls_with_distance() -> None:
 
 
 def test_drift_needs_six_repetitions_and_movement() -> None:
-    assert kept(np.ones(5)) is None
-    assert kept(np.zeros(8)) is None
-    assert kept(np.ones(6)) == 1.0
+    assert end_over_start(np.ones(5)) is None
+    assert end_over_start(np.zeros(8)) is None
+    assert end_over_start(np.ones(6)) == 1.0
 
 
 def test_one_odd_set_does_not_move_a_template(template: FormTemplate) -> None:
@@ -176,24 +176,24 @@ def counted(
 
 def test_a_book_keeps_arms_apart_and_comes_back_from_its_bytes() -> None:
     sets = [*counted(3, "left"), *counted(4, "right", duration_s=3.0), *counted(1, None, "row")]
-    book = fit_book(sets)
-    assert sorted(book.templates) == [("curl", "left"), ("curl", "right")]
-    left, right = book.template("curl", "left"), book.template("curl", "right")
+    model = fit_form(sets)
+    assert sorted(model.templates) == [("curl", "left"), ("curl", "right")]
+    left, right = model.template("curl", "left"), model.template("curl", "right")
     assert left is not None
     assert right is not None
     assert right.typical[0] == pytest.approx(3.0, abs=0.1)
-    assert book.template("row", None) is None
-    assert [one.place for one in book.sets].count(("row", "unknown")) == 1
-    again = from_bytes(to_bytes(book))
-    assert to_bytes(again) == to_bytes(book)
+    assert model.template("row", None) is None
+    assert [one.exercise_side for one in model.sets].count(("row", "unknown")) == 1
+    again = from_bytes(to_bytes(model))
+    assert to_bytes(again) == to_bytes(model)
     assert form(usual(5), again.template("curl", "left")) == form(usual(5), left)
-    for one, other in zip(book.sets, again.sets, strict=True):
-        assert (one.set_id, one.place, one.started_ms) == (
+    for one, other in zip(model.sets, again.sets, strict=True):
+        assert (one.set_id, one.exercise_side, one.started_ms) == (
             other.set_id,
-            other.place,
+            other.exercise_side,
             other.started_ms,
         )
-        template = book.templates.get(one.place)
+        template = model.templates.get(one.exercise_side)
         assert form_of(other.quantities, other.repetitions, template) == form_of(
             one.quantities, one.repetitions, template
         )
@@ -201,14 +201,14 @@ def test_a_book_keeps_arms_apart_and_comes_back_from_its_bytes() -> None:
 
 def test_no_book_from_nothing_and_none_from_junk(template: FormTemplate) -> None:
     with pytest.raises(NotEnoughLabels):
-        fit_book([CountedSet("a", "curl", "left", 0, ())])
-    blob = to_bytes(fit_book(counted(3)))
+        fit_form([CountedSet("a", "curl", "left", 0, ())])
+    blob = to_bytes(fit_form(counted(3)))
     for junk in (b"", b"junk", blob[:-7], b"PK" + blob[5:]):
         with pytest.raises(BadModelBytes):
             from_bytes(junk)
     flat = FormTemplate("curl", 3, template.typical, np.zeros(4))
     with pytest.raises(BadModelBytes, match="without spread"):
-        from_bytes(to_bytes(FormBook({("curl", "left"): flat})))
+        from_bytes(to_bytes(FormModel({("curl", "left"): flat})))
 
 
 def test_the_book_is_told_exercise_by_exercise() -> None:
@@ -218,8 +218,8 @@ def test_the_book_is_told_exercise_by_exercise() -> None:
         CountedSet(f"short-{k}", "curl", "left", (20 + k) * 86_400_000, usual(k, range_rad=0.6))
         for k in range(3)
     ]
-    (curl,) = places_of(fit_book([*even, *short]))
-    assert (curl.place, curl.sets, len(curl.latest)) == (("curl", "left"), 13, 5)
+    (curl,) = exercise_forms(fit_form([*even, *short]))
+    assert (curl.exercise_side, curl.sets, len(curl.latest)) == (("curl", "left"), 13, 5)
     assert [one.measured.set_id for one in curl.latest[:3]] == ["short-2", "short-1", "short-0"]
     assert curl.trend["range_rad"] == pytest.approx(0.5, abs=0.03)
     assert curl.trend["duration_s"] == pytest.approx(1.0, abs=0.05)
@@ -232,18 +232,18 @@ def test_the_book_is_told_exercise_by_exercise() -> None:
 
 
 def test_before_three_sets_the_book_says_how_many_are_missing() -> None:
-    (curl,) = places_of(fit_book(counted(2)))
+    (curl,) = exercise_forms(fit_form(counted(2)))
     assert (curl.template, curl.trend) == (None, {})
     assert curl.says == "1 more confirmed set makes your usual way."
     assert curl.latest[0].form.parts["speed_kept"] == pytest.approx(1.0, abs=0.1)
 
 
 def test_arms_are_compared_where_both_were_recorded() -> None:
-    book = fit_book([*counted(3, "left", range_rad=0.6), *counted(3, "right", range_rad=1.2)])
-    (found,) = symmetries_of(book)
+    model = fit_form([*counted(3, "left", range_rad=0.6), *counted(3, "right", range_rad=1.2)])
+    (found,) = symmetries_of(model)
     assert found.ratios["range_rad"] == pytest.approx(0.5, abs=0.03)
     assert found.says == "Your right arm moves further."
-    assert symmetries_of(fit_book(counted(3))) == ()
+    assert symmetries_of(fit_form(counted(3))) == ()
 
 
 def test_quantities_of_nothing() -> None:

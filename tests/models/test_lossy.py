@@ -13,14 +13,14 @@ from models.activity.fit import fit_activity
 from models.activity.traces import traces
 from models.exercise.examples import set_statistics
 from models.exercise.fit import fit_user
-from models.form.book import FormBook
+from models.form.model import FormModel
 from models.recognition.naming import Rung
 from models.recognition.sets import RecognisedSet, RecognitionModels, measure_set, recognise
 from models.reps.lost import continued
+from models.signal.corrections import cut, timeline
 from models.signal.pieces import Recording
-from models.signal.truth import cut, timeline
 from models.signal.wrist import FILLED, WristSignal, wrist_signals
-from muvr.evaluation.devices import as_recorded_by, losing
+from muvr.evaluation.devices import as_recorded_by, with_packet_loss
 from schemas.inputs import ACC6
 from tests.pipelines.workouts import S_NS, workout
 
@@ -55,7 +55,7 @@ def whole(learned: RecognitionModels) -> tuple[RecognisedSet, ...]:
 
 def with_losses(recording: Recording, packet_s: float, share: float) -> Recording:
     whole = ImportedRecording("somebody", None, recording, ())
-    return as_recorded_by(whole, losing(packet_s, share)).recording
+    return as_recorded_by(whole, with_packet_loss(packet_s, share)).recording
 
 
 @pytest.mark.parametrize(
@@ -96,7 +96,7 @@ def test_without_a_model_rhythm_finds_them_too() -> None:
 
 def test_a_confirmed_set_of_which_much_was_lost_is_not_measured() -> None:
     recording, ((start_ns, end_ns, name), _) = workout(9)
-    book = FormBook({})
+    book = FormModel({})
     assert measure_set(timeline(recording), start_ns, end_ns, name, book) is not None
     lossy = with_losses(recording, 0.5, 0.3)
     assert measure_set(timeline(lossy), start_ns, end_ns, name, book) is None

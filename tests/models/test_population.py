@@ -11,7 +11,7 @@ from models.deviations.model import Target
 from models.history import DAY_S, SetLog
 from models.population.person import Body, plates
 from models.population.simulate import START_S, simulate, simulate_user
-from models.population.world import CIRCLE_SIZE, WAYS
+from models.population.world import CIRCLE_SIZE, STYLES
 from schemas.errors import BadInput
 
 USERS, WEEKS, SEED = 36, 12, 5
@@ -102,9 +102,9 @@ def test_circles_share_a_taste():
 def test_temperaments_come_in_their_shares():
     people = simulate(400, 0, 2)
     counts = Counter(person.truth.temperament for person in people)
-    for name, way in WAYS.items():
-        spread = (400 * way.share * (1 - way.share)) ** 0.5
-        assert abs(counts[name] - 400 * way.share) < 4 * spread
+    for name, style in STYLES.items():
+        spread = (400 * style.share * (1 - style.share)) ** 0.5
+        assert abs(counts[name] - 400 * style.share) < 4 * spread
 
 
 def test_alignment_finds_the_simulated_deviations_better_than_place_by_place(people):

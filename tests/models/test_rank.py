@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from models.rank.evaluate import positions, score_ranks, top
 from models.rank.fit import make_graph, pagerank
-from models.rank.model import RankSettings, numbered
+from models.rank.model import RankSettings, index_edges
 from models.rank.reference import pagerank_exact
 from models.rank.rmat import rmat_edges
 from schemas.errors import BadInput
@@ -26,7 +26,7 @@ def ranks_of(edges, vertices, settings=TIGHT):
 
 
 def test_graphx_followers():
-    ids, sources, targets = numbered(*zip(*FOLLOWERS, strict=True))
+    ids, sources, targets = index_edges(*zip(*FOLLOWERS, strict=True))
     graph = make_graph(sources, targets, len(ids))
     ranks = pagerank(graph, RankSettings(convention="graphx"))
     assert ranks.converged
@@ -122,7 +122,7 @@ def test_edges_to_nobody_are_refused():
     with pytest.raises(BadInput, match="0 to 2"):
         make_graph(one, one + 3, 3)
     with pytest.raises(BadInput, match="1 followers for 2"):
-        numbered(["a"], ["b", "c"])
+        index_edges(["a"], ["b", "c"])
 
 
 def test_rmat_is_skewed_and_seeded():

@@ -11,7 +11,7 @@ from models.activity.segments import Segment
 from models.exercise.examples import set_statistics
 from models.exercise.fit import fit_user
 from models.exercise.model import Prediction
-from models.form.book import CountedSet, fit_book
+from models.form.model import CountedSet, fit_form
 from models.recognition.evaluate import Tally, TimedSet, tally
 from models.recognition.live import FINISHED_AFTER_NS, recognise_live
 from models.recognition.naming import (
@@ -22,8 +22,8 @@ from models.recognition.naming import (
 )
 from models.recognition.sets import RecognitionModels, recognise, recognise_span, segments_of
 from models.signal import timing
+from models.signal.corrections import LOW_RATE, NO_GRAVITY, cut, timeline
 from models.signal.pieces import Piece, Recording
-from models.signal.truth import LOW_RATE, NO_GRAVITY, cut, timeline
 from models.signal.wrist import WristSignal, wrist_signals
 from schemas.inputs import ACC3, ACC6
 from tests.pipelines.workouts import S_NS, workout
@@ -273,7 +273,7 @@ def test_the_users_own_template_is_used_for_his_exercise_on_this_wrist():
         timeline(recording), start, end, RecognitionModels((rung("user", "curl"),))
     )
     assert done.counted is not None
-    book = fit_book([CountedSet("a", "curl", "left", 0, done.counted.repetitions)] * 3)
+    book = fit_form([CountedSet("a", "curl", "left", 0, done.counted.repetitions)] * 3)
     known = recognise_span(
         timeline(recording), start, end, RecognitionModels((rung("user", "curl"),), form=book)
     )

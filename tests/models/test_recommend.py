@@ -8,18 +8,18 @@ from hypothesis import strategies as st
 from models.history import WEEK_S, SetLog
 from models.population.simulate import START_S, simulate
 from models.recommend.evaluate import (
-    done,
+    done_matrix,
     evaluate_recommender,
     popularity,
-    rank,
+    rank_metrics,
     repeat_last,
     split_entries,
 )
+from models.recommend.explain import contributions, recommend_user
 from models.recommend.features import Counts, counts_of, counts_of_logs
 from models.recommend.fit import candidates, choose, fast_rows, fit_recommender
-from models.recommend.model import AlsSettings, first_places
+from models.recommend.model import AlsSettings, top_columns
 from models.recommend.reference import loss, solve_rows
-from models.recommend.why import contributions, recommend_user
 from schemas.errors import BadInput, NotEnoughLabels
 
 SETTINGS = AlsSettings(factors=6, ridge=0.5, alpha=4.0)
@@ -49,7 +49,7 @@ def checkerboard(size=20):
 def test_on_a_checkerboard_everybody_gets_the_one_that_was_left_out():
     counts, held = checkerboard()
     model = fit_recommender(counts, names(counts), AlsSettings(factors=2, ridge=0.1, alpha=2.0))
-    best = first_places(model.scores(), 1, without=done(counts))[:, 0]
+    best = top_columns(model.scores(), 1, without=done_matrix(counts))[:, 0]
     assert best.tolist() == held.tolist()
 
 
@@ -81,7 +81,7 @@ def test_the_fast_rows_are_the_readable_ones_and_threads_change_no_bit():
 
 def test_every_half_sweep_lowers_the_loss_to_its_least():
     counts = some_counts(1)
-    turned = counts.turned()
+    transposed = counts.transposed()
     items = np.random.default_rng(0).normal(size=(counts.width, SETTINGS.factors))
     users = np.zeros((counts.height, SETTINGS.factors))
     before = loss(counts, users, items, SETTINGS)
@@ -90,7 +90,7 @@ def test_every_half_sweep_lowers_the_loss_to_its_least():
         middle = loss(counts, users, items, SETTINGS)
         nudged = users + np.random.default_rng(1).normal(0, 1e-3, users.shape)
         assert loss(counts, nudged, items, SETTINGS) > middle
-        items = solve_rows(turned, users, SETTINGS)
+        items = solve_rows(transposed, users, SETTINGS)
         after = loss(counts, users, items, SETTINGS)
         assert before > middle > after
         before = after
@@ -108,7 +108,7 @@ def test_reasons_add_up_to_the_score():
     for user in range(counts.height):
         own, parts = contributions(counts, user, model)
         assert parts.sum(axis=1) == pytest.approx(model.scores()[user], abs=1e-9)
-        assert own.tolist() == np.flatnonzero(done(counts)[user]).tolist()
+        assert own.tolist() == np.flatnonzero(done_matrix(counts)[user]).tolist()
 
 
 def test_the_reason_is_the_exercise_that_goes_with_it():
@@ -138,23 +138,23 @@ def test_settings_are_chosen_by_the_validation_part():
 def test_ndcg_and_recall_of_a_known_list():
     """Found at places 1 and 3 of three, out of two wanted: (1 + 1/2) / (1 + 1/log2 3)."""
     wanted = np.array([[True, False, True, False], [False] * 4])
-    score = rank(np.array([[0, 1, 2], [0, 1, 2]]), wanted)
+    score = rank_metrics(np.array([[0, 1, 2], [0, 1, 2]]), wanted)
     assert score.ndcg == pytest.approx(1.5 / (1 + 1 / np.log2(3)))
     assert (score.recall, score.users) == (1.0, 1)
-    assert rank(np.array([[3, -1, -1]]), wanted[:1]).ndcg == 0
-    assert np.isnan(rank(np.array([[3]]), wanted[1:]).ndcg)
+    assert rank_metrics(np.array([[3, -1, -1]]), wanted[:1]).ndcg == 0
+    assert np.isnan(rank_metrics(np.array([[3]]), wanted[1:]).ndcg)
 
 
 def test_baselines():
     counts = table([[1, 1, 0], [1, 0, 0], [0, 0, 1]], [[5, 9, 0], [1, 0, 0], [0, 0, 7]])
     assert popularity(counts)[0].tolist() == [2, 1, 1]
-    assert first_places(repeat_last(counts), 3).tolist() == [[1, 0, 2], [0, 1, 2], [2, 0, 1]]
+    assert top_columns(repeat_last(counts), 3).tolist() == [[1, 0, 2], [0, 1, 2], [2, 0, 1]]
 
 
 def test_places_leave_out_what_is_not_wanted_and_fill_up():
     scores = np.array([[0.1, 0.9, 0.5]])
     without = np.array([[False, True, False]])
-    assert first_places(scores, 4, without=without).tolist() == [[2, 0, -1, -1]]
+    assert top_columns(scores, 4, without=without).tolist() == [[2, 0, -1, -1]]
 
 
 triples = st.lists(
@@ -179,7 +179,7 @@ def test_counts_add_up_and_turn_over(rows):
         return out
 
     assert np.array_equal(spread(counts, counts.values), dense)
-    assert np.array_equal(spread(counts.turned(), counts.turned().values), dense.T)
+    assert np.array_equal(spread(counts.transposed(), counts.transposed().values), dense.T)
     assert np.array_equal(spread(counts, counts.last_s), np.where(dense > 0, last, 0))
 
 
@@ -187,8 +187,8 @@ def test_a_split_keeps_every_entry_once():
     counts = some_counts(5)
     rest, part = split_entries(counts, 0.25, 1)
     assert len(part.values) == round(0.25 * len(counts.values))
-    assert np.array_equal(done(rest) | done(part), done(counts))
-    assert not (done(rest) & done(part)).any()
+    assert np.array_equal(done_matrix(rest) | done_matrix(part), done_matrix(counts))
+    assert not (done_matrix(rest) & done_matrix(part)).any()
 
 
 def test_what_cannot_be_learned_or_counted_is_refused():

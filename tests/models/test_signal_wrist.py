@@ -10,7 +10,7 @@ import pytest
 from models.signal.pieces import Piece, Recording
 from models.signal.timing import GaplessRun, _regular_times_s
 from models.signal.windows import window_starts
-from models.signal.wrist import _beside, _grid_s, wrist_signals
+from models.signal.wrist import _grid_s, _overlapping_runs, wrist_signals
 from schemas.errors import BadSamples
 from tests.models.streams import SCALE, error_g, piece, pieces, sines
 
@@ -97,10 +97,10 @@ def test_rotation_is_looked_for_only_beside_acceleration():
     """Every sample is a stretch of its own: all of rotation for each would be a million looks."""
     still = np.zeros((2, 3), dtype=np.float32)
     alone = [GaplessRun(k * 7 * 10**9, np.array([0.0, 0.02]), still) for k in range(1000)]
-    assert _beside(alone[500], alone) == [alone[500]]
+    assert _overlapping_runs(alone[500], alone) == [alone[500]]
     long = GaplessRun(0, np.array([0.0, 30.0]), still)
-    assert _beside(long, alone) == alone[:5]
-    assert _beside(alone[3], [long]) == [long]
+    assert _overlapping_runs(long, alone) == alone[:5]
+    assert _overlapping_runs(alone[3], [long]) == [long]
 
 
 def test_stretches_far_apart_each_keep_their_rotation():

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from models.arrays import Ints16
+from models.signal.corrections import STUCK_ROTATION
 from models.signal.pieces import Piece, Recording
-from models.signal.truth import STUCK_ROTATION
 from models.signal.wrist import wrist_signals
 
 NS, HZ, N = 10**9, 50, 1500

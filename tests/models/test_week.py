@@ -19,7 +19,7 @@ from models.week.features import (
     muscles_of,
 )
 from models.week.fit import plan_week, value_of
-from models.week.model import AvailableExercise, WeekLimits, Worth
+from models.week.model import AvailableExercise, Objective, WeekLimits
 from schemas.errors import BadInput, NotEnoughLabels
 
 SQUAT = AvailableExercise("squat", ("quads", "core"), 5.0, 1.0)
@@ -150,7 +150,7 @@ def test_a_visit_lasts_to_the_end_of_its_last_set():
 
 def test_worth_is_a_setting_and_wrong_limits_are_refused():
     limits = WeekLimits((60.0,) * 7, {})
-    assert plan_week([SQUAT], limits, Worth(liking=0.0)).days == days()
+    assert plan_week([SQUAT], limits, Objective(liking=0.0)).days == days()
     with pytest.raises(BadInput, match="2 days"):
         plan_week([SQUAT], WeekLimits((1.0, 2.0), {}))
     with pytest.raises(BadInput, match="twice"):

@@ -74,7 +74,7 @@ def test_ctrl_c_in_the_middle_stops_both(
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(command, "play", interrupted)
+    monkeypatch.setattr(command, "run_pipeline", interrupted)
     with pytest.raises(KeyboardInterrupt):
         command.run(context)
     assert told[-2:] == ["stop Service", "stop EmbeddedNode"]

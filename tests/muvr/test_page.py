@@ -15,8 +15,8 @@ from models.signal.windows import RATE_HZ
 from models.signal.wrist import WristSignal
 from muvr.evaluation.chosen_examples import recordings_to_draw, sets_to_draw, spread, worst_error_s
 from muvr.evaluation.drawing import VARIABLES
-from muvr.evaluation.page import Shown, write_page
-from muvr.evaluation.pictures import answers_of
+from muvr.evaluation.page import PageData, write_page
+from muvr.evaluation.pictures import predictions_of
 from schemas.report import Figure, Report
 
 NS = 1_000_000_000
@@ -56,7 +56,7 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> str:
         Figure("s4c_sets", None, floor=0.9),
         Figure("s5_spar", 1.0, floor=0.95),
     )
-    shown = Shown(
+    shown = PageData(
         {"s1": outcome(5), "s4c": outcome(0)},
         [found(0.5), found(3.5, "tuesday")],
         [RepsExample("spar", "ann", (lifts(25, 2.5),), reps) for reps in (10, 13)],
@@ -94,10 +94,10 @@ def test_captions_say_how_wrong_it_is(page: str) -> None:
 
 
 def test_sets_speak_where_no_windows_were_kept() -> None:
-    said, right = answers_of(outcome(0))
+    said, right = predictions_of(outcome(0))
     assert said.tolist() == [0.75] * 4
     assert right.tolist() == [True, True, True, False]
-    assert len(answers_of(outcome(5))[0]) == 5
+    assert len(predictions_of(outcome(5))[0]) == 5
 
 
 def test_worst_recordings_come_first_and_judged_ones_only() -> None:

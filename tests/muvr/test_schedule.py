@@ -12,13 +12,13 @@ import pytest
 
 from muvr import jobs, schedule
 from muvr.context import CommandContext
-from muvr.schedule import appointment, appointments, keep_appointments
+from muvr.schedule import run_due_jobs, scheduled_job, scheduled_jobs
 from muvr.terminal import Terminal
 from muvr.train import TrainingEngine
 from pipelines.lifecycle.runs import RunReport, run_id_at
 from schemas.config import Cassandra, Config, Schedule
 from schemas.config_file import load_config
-from schemas.errors import BadConfig, BadInput, DatabaseAway, LeaseHeld
+from schemas.errors import BadConfig, BadInput, DatabaseUnavailable, LeaseHeld
 from store.database import Database
 from store.jobs import JobRun, JobRuns, UserOutcome
 from tests.cassandra_node import CHECKOUT
@@ -66,37 +66,39 @@ def context(keyspace: Cassandra, database: Database, tmp_path: Path) -> Iterator
 def test_what_is_due_runs_once_and_a_downtime_is_caught_up_once(
     context: CommandContext, trainer: Trainer
 ):
-    first = keep_appointments(context)
+    first = run_due_jobs(context)
     assert [(one.family, one.due_at) for one in first] == [
         ("rank", MONDAY.replace(hour=2)),
         ("clusters", MONDAY.replace(hour=3)),
     ]
     assert trainer.asked == [("rank", "changed"), ("clusters", "changed")]
-    assert keep_appointments(context) == [], "again at once there is nothing to do"
+    assert run_due_jobs(context) == [], "again at once there is nothing to do"
 
     trainer.now += 5 * DAY
-    assert [(one.family, one.due_at) for one in keep_appointments(context)] == [
+    assert [(one.family, one.due_at) for one in run_due_jobs(context)] == [
         ("rank", (MONDAY + 5 * DAY).replace(hour=2))
     ]
-    assert keep_appointments(context) == []
+    assert run_due_jobs(context) == []
     assert len(trainer.asked) == 3
-    states = {one.family: (one.state, one.next_at) for one in appointments(context, trainer.now)}
+    states = {one.family: (one.state, one.next_at) for one in scheduled_jobs(context, trainer.now)}
     assert states == {
         "rank": ("waiting", (MONDAY + 6 * DAY).replace(hour=2)),
         "clusters": ("waiting", (MONDAY + 7 * DAY).replace(hour=3)),
     }
 
 
-@pytest.mark.parametrize("why", [LeaseHeld("busy"), DatabaseAway("gone"), ValueError("a bug")])
+@pytest.mark.parametrize(
+    "why", [LeaseHeld("busy"), DatabaseUnavailable("gone"), ValueError("a bug")]
+)
 def test_a_job_that_could_not_run_stays_due_and_stops_no_other(
     context: CommandContext, trainer: Trainer, why: Exception
 ):
     trainer.fails["rank"] = why
-    kept = {one.family: one.status for one in keep_appointments(context)}
+    kept = {one.family: one.status for one in run_due_jobs(context)}
     assert kept["clusters"] == "nothing-to-do"
     assert kept["rank"].startswith("another run" if isinstance(why, LeaseHeld) else "failed")
     trainer.fails.clear()
-    assert [one.family for one in keep_appointments(context)] == ["rank"]
+    assert [one.family for one in run_due_jobs(context)] == ["rank"]
 
 
 def a_run(status: str, started_at: datetime, family: str = "rank", **inputs: object) -> JobRun:
@@ -107,7 +109,7 @@ def test_a_run_that_failed_is_begun_again_after_a_while():
     failed = a_run("failed", MONDAY - 7 * HOUR + timedelta(seconds=5))  # due at two
 
     def state(now: datetime, newest: JobRun | None) -> str:
-        return appointment("rank", NIGHTLY, now, None, newest, HOUR).state
+        return scheduled_job("rank", NIGHTLY, now, None, newest, HOUR).state
 
     assert state(MONDAY - 6 * HOUR, failed) == "failed, waits"
     assert state(MONDAY - 6 * HOUR + timedelta(minutes=1), failed) == "due"
@@ -198,15 +200,15 @@ def test_a_run_again_is_for_the_same_users(
 
 def test_nobody_failed_is_said():
     with pytest.raises(BadInput, match="Nobody failed"):
-        jobs.users_again(a_run("done", MONDAY), [], only_failed=True)
+        jobs.users_to_rerun(a_run("done", MONDAY), [], only_failed=True)
 
 
 def test_of_a_run_that_was_killed_nobody_else_is_learned():
     named = a_run("failed", MONDAY, "exercise", users=3)
     with pytest.raises(BadInput, match="3 named users.*name them: muvr train exercise"):
-        jobs.users_again(named, [], only_failed=False)
+        jobs.users_to_rerun(named, [], only_failed=False)
     whoever = a_run("failed", MONDAY, "exercise", users="changed")
-    assert jobs.users_again(whoever, [], only_failed=False) == "changed"
+    assert jobs.users_to_rerun(whoever, [], only_failed=False) == "changed"
 
 
 @pytest.mark.parametrize(
@@ -214,7 +216,7 @@ def test_of_a_run_that_was_killed_nobody_else_is_learned():
 )
 def test_what_is_over_everybody_is_so_again(run: JobRun):
     """Asked for those who changed it would say that there is nothing to do."""
-    assert jobs.users_again(run, [], only_failed=False) == "all"
+    assert jobs.users_to_rerun(run, [], only_failed=False) == "all"
 
 
 def test_where_nothing_ran_it_is_said(conf: Path, capsys: pytest.CaptureFixture[str]):

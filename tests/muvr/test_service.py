@@ -11,7 +11,7 @@ import pytest
 
 from muvr.service import Service, ServiceFailed
 from schemas.config_file import load_config
-from schemas.progress import Silent
+from schemas.progress import NoProgress
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 SLEEP = "import time; print(flush=True); time.sleep(60)"
@@ -56,7 +56,7 @@ def test_the_service_is_found_where_no_other_program_is(
 def test_an_interrupted_start_leaves_no_process(
     service: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    class Interrupting(Silent):
+    class Interrupting(NoProgress):
         def step(self, *_: object) -> None:
             raise KeyboardInterrupt
 

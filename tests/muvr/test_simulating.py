@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from muvr.scoreboard import table_of
+from muvr.scoreboard import score_rows
 from muvr.simulating_crowd import SimulatedWorld, register_all, send_portion
 from muvr.simulating_truth import (
     clusters_against_truth,
@@ -111,7 +111,7 @@ def report(family, metrics, **counts):
 def test_one_table_says_what_each_family_came_to():
     shares = {name: {"ndcg": 0.5, "recall": 0.4} for name in ("model", "popularity", "repeat_last")}
     said = {"f1": {"own": 0.9, "rhythm": 0.7}, "outcome": "promoted"}
-    rows = table_of(
+    rows = score_rows(
         [
             report(
                 "load", {"later_sets": 9, "error": 0.1, "last_error": 0.2}, promoted=3, failed=1

@@ -6,7 +6,7 @@ from uuid import UUID
 
 import pytest
 
-from muvr.terminal import Terminal, counted
+from muvr.terminal import Terminal, plural
 
 
 def test_a_cell_is_shown_as_it_was_written(capsys: pytest.CaptureFixture[str]) -> None:
@@ -80,7 +80,7 @@ def test_words_begin_on_the_left_and_numbers_end_on_the_right(
 
 
 def test_one_row_is_a_row() -> None:
-    assert [counted(n, "row") for n in (0, 1, 2)] == ["0 rows", "1 row", "2 rows"]
+    assert [plural(n, "row") for n in (0, 1, 2)] == ["0 rows", "1 row", "2 rows"]
 
 
 def test_off_a_terminal_a_long_step_says_how_fast_it_is_of_late_and_what_is_left(

@@ -9,10 +9,10 @@ from ingest import stretches
 from muvr.context import CommandContext
 from muvr.terminal import Terminal
 from muvr.train import TrainingEngine, families_on, keep_stretches, read_users, show_run, train
-from pipelines.jobs import EVERY
+from pipelines.jobs import ALL_JOBS
 from pipelines.lifecycle import members
 from schemas.config import Cassandra, Config
-from schemas.errors import BadInput, DatabaseAway
+from schemas.errors import BadInput, DatabaseUnavailable
 from tests.cassandra_node import ON_NODE, free_ports
 
 pytestmark = ON_NODE
@@ -62,10 +62,10 @@ def test_without_the_database_nothing_is_trained(
 
     async def project(_: object, user_id: UUID, __: int) -> int:
         asked.append(user_id)
-        raise DatabaseAway("gone")
+        raise DatabaseUnavailable("gone")
 
     monkeypatch.setattr(stretches, "project_stretches", project)
-    with pytest.raises(DatabaseAway):
+    with pytest.raises(DatabaseUnavailable):
         keep_stretches(context)
     assert asked == users[:1]
 
@@ -77,7 +77,7 @@ def test_where_no_database_answers_it_is_said_once(tmp_path: Path, monkeypatch: 
     conf = tmp_path / "conf.yaml"
     (port,) = free_ports(1)
     conf.write_text(f"cassandra: {{port: {port}}}\n")
-    with pytest.raises(DatabaseAway, match="No Cassandra answers"):
+    with pytest.raises(DatabaseUnavailable, match="No Cassandra answers"):
         train("all", conf=conf)
     assert asked == []
 
@@ -85,7 +85,7 @@ def test_where_no_database_answers_it_is_said_once(tmp_path: Path, monkeypatch: 
 def test_all_is_what_the_engine_can_run():
     """Seven families that run on Spark only are no failures of who asked for this process."""
     assert list(families_on(TrainingEngine.local)) == ["exercise", "activity", "form"]
-    assert list(families_on(TrainingEngine.spark)) == list(EVERY)
+    assert list(families_on(TrainingEngine.spark)) == list(ALL_JOBS)
 
 
 def test_what_a_run_says_nothing_about_is_no_row(capsys: pytest.CaptureFixture[str]):

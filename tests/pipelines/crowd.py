@@ -26,7 +26,7 @@ def settle(database: Database, people: Sequence[SimulatedUser]) -> None:
             for n in person.follows
         ]
         statements += [Statement(SET, (person.user_id, *_set(one))) for one in person.sets()]
-    asyncio.run(database.run_all(statements, at_once=256))
+    asyncio.run(database.run_all(statements, limit=256))
 
 
 def _set(one) -> tuple[object, ...]:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 from pipelines.batch import BatchFamily
-from pipelines.personal.job import Personal
+from pipelines.personal.job import PersonalModel
 from pipelines.rank import RANK
 from schemas.errors import NotEnoughLabels
 from store.champions import Champions
@@ -31,7 +31,10 @@ def fail_to_learn():
 def wins(logs, cutoff_s):
     """A recipe that makes the same model of everybody, as long as nobody adds a set."""
     return [
-        Personal(b"a model of %d sets" % len(log), asked=10, off=4.0, last_off=5.0) for log in logs
+        PersonalModel(
+            b"a model of %d sets" % len(log), later_sets=10, error=4.0, baseline_error=5.0
+        )
+        for log in logs
     ]
 
 

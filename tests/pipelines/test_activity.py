@@ -99,8 +99,8 @@ def test_a_single_day_is_not_enough_to_let_anything_serve(empty, spark_config):
 
 def test_without_idle_time_nothing_is_learned(empty, spark_config):
     one = stretch_of(1)
-    whole = (one.head.spans[0][0] - 10**12, one.head.spans[-1][1] + 10**12, "curl")
-    keep(empty, walker(0), [one._replace(head=one.head._replace(spans=(whole,)))])
+    whole = (one.metadata.spans[0][0] - 10**12, one.metadata.spans[-1][1] + 10**12, "curl")
+    keep(empty, walker(0), [one._replace(metadata=one.metadata._replace(spans=(whole,)))])
     report = train_activity(spark_config, engine="local")
     assert report.status == "not-learned"
     [reason] = report.reasons

@@ -10,20 +10,20 @@ import pytest
 
 from models.activity.codec import to_bytes
 from models.activity.fit import fit_activity
-from pipelines.activity.job import fit_everybody, objection
-from pipelines.activity.lessons import examples_of, labelled_stretches, sums_of
+from pipelines.activity.examples import examples_of, labelled_stretches, sums_of
+from pipelines.activity.job import fit_layout, refusal_reason
 from pipelines.activity.rows import (
-    TAUGHT,
+    BORDERS,
     BorderHalves,
-    Exam,
-    borders_of,
-    exam_of,
-    given_row,
+    EvaluationContext,
+    border_context,
+    border_examples_of,
+    borders_row,
+    evaluation_context,
+    evaluation_row,
+    fit_borders,
     halves_of,
-    judged_row,
-    lesson_of,
-    lessons_of,
-    taught_row,
+    sums_row,
     total_of,
 )
 from pipelines.activity.seconds import f1
@@ -55,12 +55,12 @@ def test_the_passes_make_the_very_model_that_one_process_makes(two_days, whole):
     """Bit for bit: rows of the first two passes against `fit_activity` on all examples at once."""
     table = partition(0, stretch_of(1), stretch_of(2, NOW + timedelta(days=1)))
     key = (str(walker(0)), LAYOUT)
-    given = given_row(key, table)
-    taught = taught_row(key, table, lesson=lesson_of(given))
-    assert [given[0]["status"], taught[0]["status"]] == ["learned", "learned"]
-    made = fit_everybody(given, taught, LAYOUT)
+    sums_rows = sums_row(key, table)
+    border_rows = borders_row(key, table, context=border_context(sums_rows))
+    assert [sums_rows[0]["status"], border_rows[0]["status"]] == ["learned", "learned"]
+    made = fit_layout(sums_rows, border_rows, LAYOUT)
     assert to_bytes(made) == to_bytes(whole)
-    np.testing.assert_array_equal(total_of(given, LAYOUT).moments, sums_of(two_days).moments)
+    np.testing.assert_array_equal(total_of(sums_rows, LAYOUT).moments, sums_of(two_days).moments)
 
 
 @pytest.fixture(scope="module")
@@ -68,11 +68,13 @@ def three():
     """Tables of three people, with what they give and teach."""
     keys = [(str(walker(n)), LAYOUT) for n in range(3)]
     tables = [partition(n, stretch_of(10 + n)) for n in range(3)]
-    given = [row for key, table in zip(keys, tables, strict=True) for row in given_row(key, table)]
-    lesson = lesson_of(given)
+    sums_rows = [
+        row for key, table in zip(keys, tables, strict=True) for row in sums_row(key, table)
+    ]
+    context = border_context(sums_rows)
     pairs = zip(keys, tables, strict=True)
-    taught = [row for key, table in pairs for row in taught_row(key, table, lesson=lesson)]
-    return keys, tables, lesson, pa.Table.from_pylist(taught, schema=TAUGHT).to_pylist()
+    border_rows = [row for key, table in pairs for row in borders_row(key, table, context=context)]
+    return keys, tables, context, pa.Table.from_pylist(border_rows, schema=BORDERS).to_pylist()
 
 
 def same_borders(one, other) -> bool:
@@ -80,11 +82,11 @@ def same_borders(one, other) -> bool:
 
 
 def test_nobody_is_judged_by_borders_that_he_taught(three):
-    keys, _, lesson, taught = three
-    lessons = [one for _, one in lessons_of(taught, LAYOUT)]
-    halves = halves_of(taught, LAYOUT, lesson)
+    keys, _, context, border_rows = three
+    lessons = [one for _, one in border_examples_of(border_rows, LAYOUT)]
+    halves = halves_of(border_rows, LAYOUT, context)
     users = [user for user, _ in keys]
-    first, second = borders_of([lessons[0], lessons[2]]), borders_of([lessons[1]])
+    first, second = fit_borders([lessons[0], lessons[2]]), fit_borders([lessons[1]])
     assert same_borders(halves.unseen_by(users[1]), first)
     assert same_borders(halves.unseen_by(users[0]), second)
     assert same_borders(halves.unseen_by(users[2]), second)
@@ -92,42 +94,46 @@ def test_nobody_is_judged_by_borders_that_he_taught(three):
 
 
 def test_an_only_users_days_are_judged_by_the_borders_of_other_days(three):
-    keys, _, lesson, taught = three
+    keys, _, context, border_rows = three
     days = ["2026-11-01", "2026-11-02", "2026-11-03"]
-    one = {**taught[0], "days": days, "borders": [row["borders"][0] for row in taught]}
-    halves = halves_of([one], LAYOUT, replace(lesson, alone=frozenset({LAYOUT})))
-    lessons = [lesson for _, lesson in lessons_of([one], LAYOUT)]
-    assert same_borders(halves.unseen_by(days[1]), borders_of([lessons[0], lessons[2]]))
-    assert same_borders(halves.unseen_by(days[0]), borders_of([lessons[1]]))
-    single = halves_of([{**one, "days": days[:1], "borders": one["borders"][:1]}], LAYOUT, lesson)
+    one = {**border_rows[0], "days": days, "borders": [row["borders"][0] for row in border_rows]}
+    halves = halves_of([one], LAYOUT, replace(context, single_user=frozenset({LAYOUT})))
+    lessons = [context for _, context in border_examples_of([one], LAYOUT)]
+    assert same_borders(halves.unseen_by(days[1]), fit_borders([lessons[0], lessons[2]]))
+    assert same_borders(halves.unseen_by(days[0]), fit_borders([lessons[1]]))
+    single = halves_of([{**one, "days": days[:1], "borders": one["borders"][:1]}], LAYOUT, context)
     assert single.unseen_by(keys[0][0]) == NO_BORDERS
 
 
-def seconds_in(key, table, exam):
-    [row] = judged_row(key, table, exam=exam)
-    return json.loads(row["judged"])["own"]
+def seconds_in(key, table, context):
+    [row] = evaluation_row(key, table, context=context)
+    return json.loads(row["seconds"])["own"]
 
 
 def test_each_half_is_judged_by_what_the_other_taught(three, whole):
-    keys, tables, lesson, taught = three
+    keys, tables, context, border_rows = three
     good, bad = (whole.start, whole.end), (far_off(len(whole.start.mean)), None)
-    exam = replace(
-        exam_of(lesson, taught, {}),
+    context = replace(
+        evaluation_context(context, border_rows, {}),
         halves={LAYOUT: BorderHalves(frozenset({keys[0][0]}), of_first=bad, of_second=good)},
     )
-    assert f1(seconds_in(keys[0], tables[0], exam)) > 0.98
-    assert f1(seconds_in(keys[1], tables[1], exam)) < 0.9
+    assert f1(seconds_in(keys[0], tables[0], context)) > 0.98
+    assert f1(seconds_in(keys[1], tables[1], context)) < 0.9
 
 
 def test_an_only_users_halves_are_days(whole):
     table = partition(0, stretch_of(1), stretch_of(2, NOW + timedelta(days=1)))
     key = (str(walker(0)), LAYOUT)
-    lesson = lesson_of(given_row(key, table))
+    context = border_context(sums_row(key, table))
     first = frozenset({NOW.date().isoformat()})
     good, bad = (whole.start, whole.end), (far_off(len(whole.start.mean)), None)
 
     def own(*halves) -> float:
-        return f1(seconds_in(key, table, Exam(lesson, {LAYOUT: BorderHalves(first, *halves)}, {})))
+        return f1(
+            seconds_in(
+                key, table, EvaluationContext(context, {LAYOUT: BorderHalves(first, *halves)}, {})
+            )
+        )
 
     worst, best = own(bad, bad), own(good, good)
     assert worst < own(good, bad) < best
@@ -136,8 +142,8 @@ def test_an_only_users_halves_are_days(whole):
 
 def test_broken_rows_are_reasons():
     table = partition(0, stretch_of(1), stretch_of(2, samples=b"\x93 no samples"))
-    (row,) = given_row((str(walker(0)), LAYOUT), table)
-    assert (row["status"], row.get("given")) == ("failed", None)
+    (row,) = sums_row((str(walker(0)), LAYOUT), table)
+    assert (row["status"], row.get("sums")) == ("failed", None)
     assert "BadSamples" in row["reason"]
     spans = table.set_column(4, "spans", pa.array(["{}", "[[1]]"]))
     with pytest.raises(BadSamples):
@@ -145,7 +151,7 @@ def test_broken_rows_are_reasons():
 
 
 def test_a_layout_that_nobody_knows_is_a_reason_and_not_another_layout():
-    (row,) = given_row((str(walker(0)), "ankle-acc3"), partition(0, stretch_of(1)))
+    (row,) = sums_row((str(walker(0)), "ankle-acc3"), partition(0, stretch_of(1)))
     assert (row["model_id"], row["status"]) == ("ankle-acc3", "failed")
     assert "'ankle-acc3' is no layout of wrist data: wrist-acc6, wrist-acc3" in row["reason"]
 
@@ -168,5 +174,5 @@ def test_a_layout_that_nobody_knows_is_a_reason_and_not_another_layout():
 )
 def test_the_gate(judged, says):
     rungs = dict.fromkeys(("own", "rhythm", "own_later", "incumbent"), (0, 0, 0)) | judged
-    reason = objection(rungs, 0.01)
+    reason = refusal_reason(rungs, 0.01)
     assert (says in reason) if says else reason == ""

@@ -13,7 +13,7 @@ from models.history import SetLog
 from models.intensity.codec import from_bytes
 from models.intensity.fit import IntensitySettings, fit_intensity
 from models.population.simulate import simulate
-from models.rank.model import numbered
+from models.rank.model import index_edges
 from models.rank.reference import pagerank_exact
 from pipelines.batch import BatchResult, train_batch
 from pipelines.clusters import CLUSTERS
@@ -21,7 +21,7 @@ from pipelines.intensity import INTENSITY
 from pipelines.load import LOAD
 from pipelines.next import NEXT
 from pipelines.personal.history import newest_set_at
-from pipelines.personal.job import Personal, PersonalFamily, train_personal
+from pipelines.personal.job import PersonalFamily, PersonalModel, train_personal
 from pipelines.rank import RANK
 from pipelines.recommend import RECOMMEND
 from schemas.layout import owner_of
@@ -84,7 +84,7 @@ def test_ranks_are_those_of_the_reference(database, trained, people):
     report = trained(RANK)
     assert report.status == "done"
     edges = [(str(p.user_id), str(people[n].user_id)) for p in people for n in p.follows]
-    ids, sources, targets = numbered(*zip(*edges, strict=True), [str(p.user_id) for p in people])
+    ids, sources, targets = index_edges(*zip(*edges, strict=True), [str(p.user_id) for p in people])
     exact = dict(zip(ids, pagerank_exact(sources, targets, len(ids)), strict=True))
     stored = {
         str(p.user_id): asyncio.run(Results(database).rank(report.run_id, p.user_id))
@@ -120,7 +120,7 @@ def test_a_model_per_user_that_beats_the_same_as_last_time(database, spark_confi
 
 def loses(logs, cutoff_s):
     """A recipe whose models are right less often than doing the same again."""
-    return [Personal(b"a model", asked=10, off=6.0, last_off=5.0) for _ in logs]
+    return [PersonalModel(b"a model", later_sets=10, error=6.0, baseline_error=5.0) for _ in logs]
 
 
 def test_a_recipe_that_loses_to_its_baseline_serves_nobody(database, spark_config, people):

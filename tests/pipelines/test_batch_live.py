@@ -52,7 +52,7 @@ def test_rows_that_were_taken_back_stay_away_while_others_are_live(database, spa
 
     def rollback(run_id):
         take_back(database, run_id)
-        asyncio.run(LiveRuns(database).take_back("fleeting", run_id, datetime.now(UTC)))
+        asyncio.run(LiveRuns(database).fall_back("fleeting", run_id, datetime.now(UTC)))
 
     rollback(train(1.0).run_id)
     assert live(database, "fleeting") is None

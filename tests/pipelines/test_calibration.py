@@ -11,10 +11,10 @@ from models.softmax import softmax
 from pipelines.exercise.calibration import (
     SHIPPED,
     Calibrations,
-    answers_of,
     calibrations_from_manifest,
-    held_to_bytes,
-    learned_calibrations,
+    held_out_to_bytes,
+    learn_calibrations,
+    scores_of_sets,
 )
 
 
@@ -29,20 +29,22 @@ def user(seed: int, temperature: float) -> HeldOutScores:
 @pytest.fixture(scope="module")
 def blobs() -> list[bytes]:
     """Own models that are too sure of themselves, and a global model that was asked of few."""
-    return [held_to_bytes(user(k, 0.5) if k < 3 else None, user(k, 0.05)) for k in range(MIN_USERS)]
+    return [
+        held_out_to_bytes(user(k, 0.5) if k < 3 else None, user(k, 0.05)) for k in range(MIN_USERS)
+    ]
 
 
 def test_users_teach_how_far_their_models_are_trusted(blobs) -> None:
-    found = learned_calibrations(blobs, Calibrations())
+    found = learn_calibrations(blobs, Calibrations())
     assert found.own.window == pytest.approx(0.05, rel=0.15)
     assert found.everybody == Calibrations().everybody
     assert found.learned_on == f"{MIN_USERS} users"
-    assert learned_calibrations(blobs, found) == found  # the same users again say nothing new
+    assert learn_calibrations(blobs, found) == found  # the same users again say nothing new
 
 
 def test_too_few_users_leave_what_ships(blobs) -> None:
-    assert learned_calibrations(blobs[:-1], Calibrations()) == Calibrations()
-    assert learned_calibrations([], Calibrations()).learned_on == SHIPPED
+    assert learn_calibrations(blobs[:-1], Calibrations()) == Calibrations()
+    assert learn_calibrations([], Calibrations()).learned_on == SHIPPED
 
 
 def test_calibrations_survive_the_manifest() -> None:
@@ -56,4 +58,4 @@ def test_calibrations_survive_the_manifest() -> None:
 
 
 def test_no_model_says_nothing() -> None:
-    assert answers_of(None, []) is None
+    assert scores_of_sets(None, []) is None

@@ -10,22 +10,22 @@ import pytest
 from models.exercise.codec import statistics_to_bytes, to_bytes
 from models.exercise.statistics import total
 from pipelines.exercise.calibration import Calibrations
-from pipelines.exercise.everybody import PortionSums, combine
-from pipelines.exercise.gate import Trial, contest
+from pipelines.exercise.gate import UserTrial, compare
+from pipelines.exercise.global_fit import PortionSums, fit_from_sums
 from pipelines.exercise.global_models import (
     REDUCED,
     STATISTICS,
     SUMS,
     WAITS,
     promote_global,
-    promote_sums,
-    read_everybody,
-    store_everybody,
+    promote_summed,
+    read_global_models,
+    store_global_models,
 )
-from pipelines.exercise.learner import give_to_everybody
+from pipelines.exercise.learner import member_statistics
 from pipelines.exercise.prepared import Recipe
 from pipelines.exercise.promotion import ModelCandidate
-from pipelines.experiments.cold_start import judged, stranger_of, sums_of
+from pipelines.experiments.cold_start import compare_models, held_out_user, model_of_sums
 from schemas.layout import GLOBAL_OWNER
 from store.champions import Champions
 from store.models import Models
@@ -37,41 +37,41 @@ AT = datetime(2026, 11, 2, tzinfo=UTC)
 
 
 @pytest.fixture(scope="module")
-def given(spar):
+def statistics(spar):
     """What three people give to everybody."""
     people = {str(user_id(person)): sets_of(spar, person) for person in range(3)}
-    return {user: give_to_everybody(sets, LAYOUT, RECIPE)[0] for user, sets in people.items()}
+    return {user: member_statistics(sets, LAYOUT, RECIPE)[0] for user, sets in people.items()}
 
 
 @pytest.fixture(scope="module")
-def sums(given):
+def sums(statistics):
     """The discriminant of the first two."""
-    members = sorted(user for user in given if user != STRANGER)
-    known = total([given[user] for user in members])
-    row = {"model_id": LAYOUT, "members": members, "given": statistics_to_bytes(known)}
-    return sums_of([row])
+    members = sorted(user for user in statistics if user != STRANGER)
+    known = total([statistics[user] for user in members])
+    row = {"model_id": LAYOUT, "members": members, "sums": statistics_to_bytes(known)}
+    return model_of_sums([row])
 
 
-def each(given):
+def each(statistics):
     """Everybody a portion of his own."""
-    return [PortionSums((user,), one) for user, one in given.items()]
+    return [PortionSums((user,), one) for user, one in statistics.items()]
 
 
-def test_who_is_held_out_is_in_no_sum(given, sums):
-    known = {user: one for user, one in given.items() if user != STRANGER}
-    expected = combine(each(known), LAYOUT, Calibrations()).learned.model
+def test_who_is_held_out_is_in_no_sum(statistics, sums):
+    known = {user: one for user, one in statistics.items() if user != STRANGER}
+    expected = fit_from_sums(each(known), LAYOUT, Calibrations()).learned.model
     assert to_bytes(sums) == to_bytes(expected)
 
 
 def test_the_recipe_that_names_more_sets_of_strangers_serves(spar, sums):
-    people = [stranger_of(STRANGER, sets_of(spar, 2), RECIPE)]
+    people = [held_out_user(STRANGER, sets_of(spar, 2), RECIPE)]
     wrong = replace(sums, labels=(*sums.labels[1:], sums.labels[0]))  # every name is another's
-    better = judged(sums, wrong, people)
+    better = compare_models(sums, wrong, people)
     assert (better.people, better.sets) == (1, 16)
     assert better.challenger > 0.5 > better.serving
     assert better.takes_over
-    assert not judged(wrong, sums, people).takes_over
-    equal = judged(sums, sums, people)
+    assert not compare_models(wrong, sums, people).takes_over
+    equal = compare_models(sums, sums, people)
     assert (equal.won, equal.lost, equal.takes_over) == (0, 0, False)
 
 
@@ -82,12 +82,12 @@ def test_the_recipe_that_names_more_sets_of_strangers_serves(spar, sums):
 def test_luck_and_a_constant_answer_are_no_reason(won, lost, majority_right, takes_over):
     hits = {f"w{n}": True for n in range(won)} | {f"l{n}": False for n in range(lost)}
     other = {name: not hit for name, hit in hits.items()}
-    trial = Trial("a", len(hits), hits, other, dict.fromkeys(hits, majority_right))
-    assert contest([trial]).takes_over == takes_over
+    trial = UserTrial("a", len(hits), hits, other, dict.fromkeys(hits, majority_right))
+    assert compare([trial]).takes_over == takes_over
 
 
 def test_nobody_held_out_is_no_reason_either():
-    assert not contest([]).takes_over
+    assert not compare([]).takes_over
 
 
 def serving(database, family="exercise"):
@@ -105,23 +105,26 @@ def store(database):
         asyncio.run(Champions(database).remove(GLOBAL_OWNER, LAYOUT, family))
 
 
-def judged_members(given):
+def passing_members(statistics):
     """Everybody with a late set that the global model named right, and a constant would not."""
     rungs = {"own": {}, "everybody": {"s": True}, "incumbent": {}, "majority": {"s": False}}
     asked = dict.fromkeys(rungs, (1, 1))
-    return [ModelCandidate(UUID(user), LAYOUT, "v", b"", 16, rungs, asked) for user in given]
+    return [ModelCandidate(UUID(user), LAYOUT, "v", b"", 16, rungs, asked) for user in statistics]
 
 
-def test_a_global_model_that_was_taken_back_does_not_count_as_serving(store, given):
-    members, everybody = judged_members(given), combine(each(given), LAYOUT, Calibrations())
-    fewer = {user: one for user, one in given.items() if user != STRANGER}
-    before = combine(each(fewer), LAYOUT, Calibrations())
+def test_a_global_model_that_was_taken_back_does_not_count_as_serving(store, statistics):
+    members, everybody = (
+        passing_members(statistics),
+        fit_from_sums(each(statistics), LAYOUT, Calibrations()),
+    )
+    fewer = {user: one for user, one in statistics.items() if user != STRANGER}
+    before = fit_from_sums(each(fewer), LAYOUT, Calibrations())
 
     def train(one):
         run_id = uuid4()
-        return store_everybody(store, {LAYOUT: one}, members, margin=0.01, run_id=run_id, at=AT)[
-            LAYOUT
-        ], run_id
+        return store_global_models(
+            store, {LAYOUT: one}, members, margin=0.01, run_id=run_id, at=AT
+        )[LAYOUT], run_id
 
     def take_back(run_id):
         asyncio.run(Champions(store).withdraw(run_id, "a test", AT))
@@ -129,15 +132,15 @@ def test_a_global_model_that_was_taken_back_does_not_count_as_serving(store, giv
     said, first = train(before)
     assert said == "promoted"
     take_back(first)
-    assert read_everybody(store) == {}
+    assert read_global_models(store) == {}
     assert train(before)[0] == "promoted"
-    assert read_everybody(store)[LAYOUT].version == before.version
+    assert read_global_models(store)[LAYOUT].version == before.version
 
     said, second = train(everybody)
     assert said == "promoted"
     take_back(second)
     assert "was taken back" in train(everybody)[0]
-    assert read_everybody(store)[LAYOUT].version == before.version
+    assert read_global_models(store)[LAYOUT].version == before.version
 
     averaged = to_bytes(replace(before.learned.model, bias=before.learned.model.bias + 1))
     judging = {"run_id": uuid4(), "at": AT}
@@ -150,7 +153,7 @@ def test_a_global_model_that_was_taken_back_does_not_count_as_serving(store, giv
 
 @pytest.mark.parametrize(("right", "said"), [(4, "of people in neither"), (5, "promoted")])
 def test_a_global_model_that_is_worse_for_people_in_neither_does_not_serve(
-    store, given, right: int, said: str
+    store, statistics, right: int, said: str
 ):
     """Nine later sets that what serves now names right: five lost are no chance, four may be."""
     hits = {str(n): n < right for n in range(9)}
@@ -158,29 +161,29 @@ def test_a_global_model_that_is_worse_for_people_in_neither_does_not_serve(
     rungs["former"] = dict.fromkeys(hits, True)
     asked = dict.fromkeys(rungs, (9, 9))
     stranger = ModelCandidate(uuid4(), LAYOUT, "v", b"", 16, rungs, asked)
-    everybody = combine(each(given), LAYOUT, Calibrations())
-    challengers = [*judged_members(given), stranger]
-    found = store_everybody(
+    everybody = fit_from_sums(each(statistics), LAYOUT, Calibrations())
+    challengers = [*passing_members(statistics), stranger]
+    found = store_global_models(
         store, {LAYOUT: everybody}, challengers, margin=0.01, run_id=uuid4(), at=AT
     )
     assert found[LAYOUT].startswith(said)
-    assert (LAYOUT in read_everybody(store)) == (said == "promoted")
+    assert (LAYOUT in read_global_models(store)) == (said == "promoted")
 
 
-def test_what_is_averaged_serves_beside_the_sums_that_it_was_judged_with(store, given, sums):
+def test_what_is_averaged_serves_beside_the_sums_that_it_was_judged_with(store, statistics, sums):
     """What held-out people decided stands as long as what they were asked about."""
-    members = judged_members(given)
+    members = passing_members(statistics)
     averaged = to_bytes(replace(sums, bias=sums.bias + 1))
-    everybody = combine(each(given), LAYOUT, Calibrations())
+    everybody = fit_from_sums(each(statistics), LAYOUT, Calibrations())
 
     def train(one, run):
-        found = store_everybody(
+        found = store_global_models(
             store, {LAYOUT: one}, members, margin=0.01, run_id=UUID(int=run), at=AT
         )
         return found[LAYOUT]
 
     def judge(one, run):
-        said = {"recipe": REDUCED, "everybody": one.version, "metrics": asdict(contest([]))}
+        said = {"recipe": REDUCED, "everybody": one.version, "metrics": asdict(compare([]))}
         promote_global(store, LAYOUT, averaged, said, run_id=UUID(int=run), at=AT)
         assert serving(store)[0] == REDUCED
 
@@ -190,22 +193,25 @@ def test_what_is_averaged_serves_beside_the_sums_that_it_was_judged_with(store, 
     assert train(everybody, 3) == WAITS
     assert serving(store)[0] == REDUCED
 
-    fewer = {user: one for user, one in given.items() if user != STRANGER}
-    later = combine(each(fewer), LAYOUT, Calibrations())
+    fewer = {user: one for user, one in statistics.items() if user != STRANGER}
+    later = fit_from_sums(each(fewer), LAYOUT, Calibrations())
     before = serving(store, STATISTICS)
     assert train(later, 4) == "promoted"  # of other people: whoever is gone is in neither
     assert serving(store)[0] == SUMS
     assert serving(store, STATISTICS) != before
 
     judge(later, 5)
-    promote_sums(store, LAYOUT, later, run_id=UUID(int=6), at=AT)
+    promote_summed(store, LAYOUT, later, run_id=UUID(int=6), at=AT)
     assert serving(store)[0] == SUMS
     asyncio.run(Champions(store).rollback(GLOBAL_OWNER, LAYOUT, "exercise", AT))
     assert serving(store)[0] == REDUCED
 
 
-def test_what_is_averaged_and_cannot_be_read_gives_way_to_the_sums(store, given, sums):
-    members, everybody = judged_members(given), combine(each(given), LAYOUT, Calibrations())
+def test_what_is_averaged_and_cannot_be_read_gives_way_to_the_sums(store, statistics, sums):
+    members, everybody = (
+        passing_members(statistics),
+        fit_from_sums(each(statistics), LAYOUT, Calibrations()),
+    )
     averaged = to_bytes(replace(sums, bias=sums.bias + 2))
     said = {"recipe": REDUCED, "everybody": everybody.version}
     promote_global(store, LAYOUT, averaged, said, run_id=uuid4(), at=AT)
@@ -215,6 +221,8 @@ def test_what_is_averaged_and_cannot_be_read_gives_way_to_the_sums(store, given,
         "WHERE owner = ? AND model_id = ? AND family = 'exercise' AND version = ?",
         (b"of another release", GLOBAL_OWNER, LAYOUT, version),
     )
-    found = store_everybody(store, {LAYOUT: everybody}, members, margin=0.01, run_id=uuid4(), at=AT)
+    found = store_global_models(
+        store, {LAYOUT: everybody}, members, margin=0.01, run_id=uuid4(), at=AT
+    )
     assert found[LAYOUT] == "promoted"
     assert serving(store)[0] == SUMS

@@ -18,8 +18,8 @@ from models.exercise.statistics import total
 from models.signal.pieces import unpack_pieces
 from models.signal.wrist import wrist_signals
 from pipelines.exercise.calibration import SHIPPED, Calibrations
-from pipelines.exercise.everybody import everybody_of, portions_of
-from pipelines.exercise.global_models import STATISTICS, read_calibrations, read_everybody
+from pipelines.exercise.global_fit import fit_global_models, portions_of
+from pipelines.exercise.global_models import STATISTICS, read_calibrations, read_global_models
 from pipelines.exercise.job import recipe_of, train_exercise
 from pipelines.exercise.labelled import LabelledRow
 from pipelines.exercise.learner import learn_user
@@ -96,7 +96,7 @@ def test_the_run_is_on_record(world):
 def test_what_is_stored_is_what_the_pure_function_makes(world, spark_config, people):
     """The same bytes without Spark: same sets, same seed, same global model."""
     database, _ = world
-    everybody = read_everybody(database)
+    everybody = read_global_models(database)
     recipe = named_recipe(recipe_of(spark_config), everybody)
     learned = learn_user(people[1], LAYOUT, recipe, everybody[LAYOUT].learned)
     model = stored(database, 1)
@@ -117,7 +117,7 @@ def test_the_protocols_learn_what_spark_learns(world, spark_config, people):
     pointer = asyncio.run(Champions(database).read(GLOBAL_OWNER, LAYOUT, "exercise"))
     assert to_bytes(everybody.model) == asyncio.run(Models(database).get(*pointer[:4])).content
     assert statistics_to_bytes(everybody.statistics) == statistics_to_bytes(
-        read_everybody(database)[LAYOUT].learned.statistics
+        read_global_models(database)[LAYOUT].learned.statistics
     )
 
 
@@ -159,7 +159,7 @@ def test_nothing_changed_is_nothing_to_do_and_a_new_set_is_one_user(world, spark
     assert second.counts == {"sets": len(people[0]) + 16, "promoted": 1, "failed": 1}
     after = {person: champion(database, person) for person in range(PEOPLE)}
     assert [person for person in after if after[person] != before[person]] == [0]
-    everybody = read_everybody(database)
+    everybody = read_global_models(database)
     recipe = named_recipe(recipe_of(spark_config), everybody)
     full = learn_user(people[0], LAYOUT, recipe, everybody[LAYOUT].learned)
     assert stored(database, 0).content == full.content  # equal to a full retrain
@@ -184,17 +184,17 @@ def test_what_everybody_gives_is_the_same_whoever_reads_it(world, spark, spark_c
     keys = [(user_id(person), LAYOUT) for person in (3, 1, POISONED, 0, 4, 2)]
     recipe = recipe_of(spark_config)
     run = SimpleNamespace(started_at=datetime.now(UTC), require_lease=lambda: None)
-    one_sum = everybody_of(global_sums(LocalEngine(database), keys, recipe, run), {})[LAYOUT]
-    monkeypatch.setattr("pipelines.exercise.everybody.PORTION", 2)
+    one_sum = fit_global_models(global_sums(LocalEngine(database), keys, recipe, run), {})[LAYOUT]
+    monkeypatch.setattr("pipelines.exercise.global_fit.PORTION", 2)
     engine = SparkEngine(spark, spark_config.cassandra.keyspace)
     frame = engine.portion_frame(portions_of(keys), sums_pass(recipe))
     require_no_shuffle(frame)
     assert frame.rdd.getNumPartitions() == 3  # a task is a portion
     local = global_sums(LocalEngine(database), keys, recipe, run)
-    found = [everybody_of(local, {})[LAYOUT]]
+    found = [fit_global_models(local, {})[LAYOUT]]
     for batch_rows in ("3", "512"):
         spark.conf.set("spark.sql.execution.arrow.maxRecordsPerBatch", batch_rows)
-        found.append(everybody_of(global_sums(engine, keys[::-1], recipe, run), {})[LAYOUT])
+        found.append(fit_global_models(global_sums(engine, keys[::-1], recipe, run), {})[LAYOUT])
     assert {one.version for one in found} == {found[0].version}
     good = {str(user_id(person)) for person in range(PEOPLE)}
     assert [one.members for one in found] == [good] * 3

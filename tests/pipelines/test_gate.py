@@ -5,14 +5,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.exercise.gate import STRATA, Trial, judge, sign_test, stratum_of, veto
+from pipelines.exercise.gate import STRATA, UserTrial, judge, sign_test, stratum_of, veto
 
 MARGIN = 0.01
 
 
 def trial(owner, challenger, serving=(), majority=None, labelled_sets=30):
     majority = [False] * len(challenger) if majority is None else majority
-    return Trial(
+    return UserTrial(
         owner,
         labelled_sets,
         {f"s{n}": bool(hit) for n, hit in enumerate(challenger)},
@@ -68,7 +68,7 @@ def test_without_later_sets_nothing_is_known_and_nobody_passes():
 
 def test_only_sets_that_both_rungs_may_be_scored_on_are_compared():
     """The incumbent learned from s0 to s7: only s8 and s9 lie after its cut-off."""
-    one = Trial(
+    one = UserTrial(
         "a",
         30,
         {f"s{n}": n >= 8 for n in range(10)},

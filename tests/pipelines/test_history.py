@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from api.forecasts import log_from
 from models.history import SetLog
-from pipelines.personal.history import COLUMNS, log_of, parted
+from pipelines.personal.history import COLUMNS, log_of, split_failed
 from schemas.errors import BadSets
 from store.sets import SetRow
 
@@ -62,11 +62,11 @@ def test_what_spark_reads_is_what_an_answer_reads(rows: list[SetRow]) -> None:
 
 def test_that_nobody_can_be_read_is_not_that_there_is_nobody() -> None:
     """Too few people take the rows of before away; a release that reads nobody must not."""
-    assert parted([]) == ([], {})
+    assert split_failed([]) == ([], {})
     good, bad = ({"user_id": name, "problem": why} for name, why in (("a", None), ("b", "no time")))
-    assert parted([good, bad]) == ([good], {"b": "no time"})
+    assert split_failed([good, bad]) == ([good], {"b": "no time"})
     with pytest.raises(BadSets, match="none of 1 people can be read, as of one: no time"):
-        parted([bad])
+        split_failed([bad])
 
 
 def test_half_a_set_is_said_to_be_one() -> None:

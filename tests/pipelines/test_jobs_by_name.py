@@ -15,7 +15,7 @@ from pipelines.jobs import EXPERIMENTS, FROM_ROWS, JOBS, train
 from schemas.config import Config
 from schemas.errors import BadInput, NotEnoughLabels
 from schemas.families import FAMILIES
-from schemas.progress import Silent
+from schemas.progress import NoProgress
 
 
 def test_every_family_that_is_trained_has_a_job_and_a_time():
@@ -53,8 +53,8 @@ def test_an_experiment_says_how_far_it_is(name: str, monkeypatch: pytest.MonkeyP
         told.append(progress)
         raise NotEnoughLabels("no further")
 
-    monkeypatch.setattr(experiment, "opened_job", opened)
-    progress = Silent()
+    monkeypatch.setattr(experiment, "open_job", opened)
+    progress = NoProgress()
     with pytest.raises(NotEnoughLabels):
         train(name, Config(), progress=progress)
     assert told == [progress]
@@ -70,7 +70,7 @@ def test_without_early_sets_recommend_says_that_time_must_pass(monkeypatch: pyte
     """All of a deployment's first four weeks are for judging: there are sets, and none to learn."""
     row = {"user_id": "u", "exercise": "curl", "early": 0.0, "late": 3.0}
     monkeypatch.setattr(recommend, "newest_set_at", lambda *_: datetime.now(UTC))
-    monkeypatch.setattr(recommend, "look_at_logs", lambda *_: ([row], {}))
+    monkeypatch.setattr(recommend, "map_logs", lambda *_: ([row], {}))
     with pytest.raises(NotEnoughLabels, match="no set is 28 days older than the newest"):
         recommend.learn_recommend(cast(SparkSession, None), Config())
 
@@ -101,4 +101,4 @@ def test_where_nobody_follows_any_more_all_ranks_are_alike(monkeypatch: pytest.M
     tables["ranks"] = Rows(("anna",))
     found = rank.learn_rank(cast(SparkSession, None), Config())
     assert found.rows == [("anna", 0.5, 1), ("ben", 0.5, 1)]
-    assert not found.refused
+    assert not found.refusal

@@ -10,7 +10,7 @@ from models.exercise.evaluate import labelled_windows
 from models.exercise.fit import fit_global
 from models.signal.pieces import unpack_pieces
 from models.signal.wrist import wrist_signals
-from pipelines.exercise.learner import Incumbent, give_to_everybody, learn_user
+from pipelines.exercise.learner import Incumbent, learn_user, member_statistics
 from pipelines.exercise.prepared import Recipe
 from pipelines.exercise.windows import WindowRecipe
 from schemas.errors import BadSamples, NotEnoughLabels
@@ -26,7 +26,7 @@ def people(spar):
 
 
 def give(sets, recipe=RECIPE):
-    return give_to_everybody(sets, "wrist-acc6", recipe)[0]
+    return member_statistics(sets, "wrist-acc6", recipe)[0]
 
 
 @pytest.fixture(scope="module")
@@ -48,13 +48,13 @@ def test_a_model_answers_for_the_sets_that_it_was_not_judged_by(people):
 
 
 def test_the_same_sets_give_the_same_bytes_however_they_are_judged(people, everybody):
-    once = learn_user(people[0], "wrist-acc6", RECIPE, everybody, in_everybody=True)
+    once = learn_user(people[0], "wrist-acc6", RECIPE, everybody, is_member=True)
     again = learn_user(
         people[0],
         "wrist-acc6",
         replace(RECIPE, cutoff_at=NOW + timedelta(days=1)),
         everybody,
-        in_everybody=True,
+        is_member=True,
     )
     assert once.content == again.content
     assert once.own.sets.keys() < again.own.sets.keys()
@@ -64,17 +64,17 @@ def test_what_a_member_gives_is_so_much_of_each_exercise_at_most(people):
     """Long sets of one person, under whatever names, must not outweigh what all others say."""
     seconds = give(people[0]).label_seconds()
     most_s = min(seconds.values())
-    given = give(people[0], replace(RECIPE, everybody_s=most_s))
+    given = give(people[0], replace(RECIPE, member_s=most_s))
     assert max(seconds.values()) > most_s  # or there is nothing to hold down
     assert given.label_seconds() == pytest.approx(dict.fromkeys(seconds, most_s))
     means = give(people[0]).sums / give(people[0]).seconds[:, None]
     assert given.sums / given.seconds[:, None] == pytest.approx(means)
 
 
-@pytest.mark.parametrize("everybody_s", [RECIPE.everybody_s, 3.0])
-def test_the_judged_model_and_everybody_else_have_not_seen_the_late_sets(people, everybody_s):
+@pytest.mark.parametrize("member_s", [RECIPE.member_s, 3.0])
+def test_the_judged_model_and_everybody_else_have_not_seen_the_late_sets(people, member_s):
     """Late sets of another exercise's label: who had learned them would answer with that label."""
-    recipe = replace(RECIPE, everybody_s=everybody_s)
+    recipe = replace(RECIPE, member_s=member_s)
     wrong = {one.set_id: one for one in people[0][-EXERCISES:]}
     names = [one.exercise for one in wrong.values()]
     moved = dict(zip(wrong, names[1:] + names[:1], strict=True))
@@ -84,9 +84,9 @@ def test_the_judged_model_and_everybody_else_have_not_seen_the_late_sets(people,
     ]
     others = give(people[1], recipe) + give(people[2], recipe)
     mixed = fit_global(others + give(sets, recipe), model_id="wrist-acc6")
-    learned = learn_user(sets, "wrist-acc6", recipe, mixed, in_everybody=True)
+    learned = learn_user(sets, "wrist-acc6", recipe, mixed, is_member=True)
     clean = learn_user(
-        sets, "wrist-acc6", recipe, fit_global(others, model_id="wrist-acc6"), in_everybody=False
+        sets, "wrist-acc6", recipe, fit_global(others, model_id="wrist-acc6"), is_member=False
     )
     assert learned.own == clean.own
     assert learned.everybody == clean.everybody
@@ -106,7 +106,7 @@ def test_the_global_model_before_is_asked_about_people_whom_the_new_one_does_not
     until = people[0][-3].started_at  # of a set that is late already
     former = Incumbent(everybody.model, until)
     stranger, member = (
-        learn_user(people[0], "wrist-acc6", RECIPE, everybody, in_everybody=within, former=former)
+        learn_user(people[0], "wrist-acc6", RECIPE, everybody, is_member=within, former=former)
         for within in (False, True)
     )
     assert set(stranger.former.sets) == {one.set_id for one in people[0][-2:]}

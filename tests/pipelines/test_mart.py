@@ -15,7 +15,7 @@ from models.deviations.hours import HourOfDay
 from pipelines.mart import job as mart
 from pipelines.mart.deviations import as_frame, as_rows, as_sql
 from pipelines.mart.job import refresh_mart
-from pipelines.mart.query import ask_spark, make_views
+from pipelines.mart.query import make_views, query_spark
 from schemas.config import Config, Limits, Sql
 from schemas.errors import BadConfig, IncompleteRun
 from schemas.mart import MART
@@ -24,7 +24,7 @@ from store.database import Database, Statement
 from store.dead_letters import DeadLetter, DeadLetters
 from store.live_runs import LiveRuns
 from store.mart import MartFolder, pseudonym, pseudonym_key
-from store.mart_query import ask_duckdb
+from store.mart_query import query_duckdb
 from store.records import records_in
 from tests.ingest.test_deviations import START, Gym, new_id, one_of_each
 from tests.spark_session import emptied
@@ -169,7 +169,7 @@ def test_columns_are_those_that_the_registry_documents(world):
     config, _, _ = world
     folder = MartFolder(config.paths.mart)
     for name, table in MART.items():
-        answer = ask_duckdb(folder, f"SELECT * FROM (DESCRIBE {name})", LIMITS)
+        answer = query_duckdb(folder, f"SELECT * FROM (DESCRIBE {name})", LIMITS)
         assert [row[:2] for row in answer.rows] == [(c.name, c.type) for c in table.columns]
 
 
@@ -183,8 +183,8 @@ def test_the_guides_questions_have_one_answer_on_both_engines(world, spark):
     folder = MartFolder(config.paths.mart)
     assert len(questions()) == 10
     for question in questions():
-        duck = ask_duckdb(folder, question, LIMITS)
-        other = ask_spark(spark, folder, question, LIMITS)
+        duck = query_duckdb(folder, question, LIMITS)
+        other = query_spark(spark, folder, question, LIMITS)
         assert (duck.columns, duck.as_of) == (other.columns, other.as_of)
         assert duck.rows == [tuple(pytest.approx(value) for value in row) for row in other.rows]
         assert duck.rows, question

@@ -5,7 +5,7 @@ import hashlib
 from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
-from pipelines.exercise.gate import LEAST_SETS
+from pipelines.exercise.gate import MIN_SETS
 from pipelines.exercise.promotion import ModelCandidate, promote, verdicts_of
 from pipelines.lifecycle.pointers import (
     NOT_KEPT,
@@ -32,17 +32,19 @@ class Learner:
         self.database, self.user = database, uuid4()
         self.key = (owner_of(self.user), LAYOUT, FAMILY)
 
-    def train(self, content: bytes, instead_of: bytes | str | None = None) -> tuple[str, str, UUID]:
+    def train(
+        self, content: bytes, expected_version: bytes | str | None = None
+    ) -> tuple[str, str, UUID]:
         """A run that keeps a model and lets it serve if it may; its status, reason and id.
 
-        The model was judged against the bytes `instead_of`, "" for none.
+        The model was judged against the bytes `expected_version`, "" for none.
         """
         sha256, run_id = hashlib.sha256(content).digest(), uuid4()
         kept = StoredModel(*self.key, version_of(sha256), content, {}, sha256, run_id, NOW)
         asyncio.run(Models(self.database).put(kept))
-        if isinstance(instead_of, bytes):
-            instead_of = version_of(hashlib.sha256(instead_of).digest())
-        pointer = Move(self.user, LAYOUT, kept.version, sha256, instead_of)
+        if isinstance(expected_version, bytes):
+            expected_version = version_of(hashlib.sha256(expected_version).digest())
+        pointer = Move(self.user, LAYOUT, kept.version, sha256, expected_version)
         said = move_pointers(self.database, [pointer], family=FAMILY, run_id=run_id, at=NOW)
         return *said[0], run_id
 
@@ -112,10 +114,10 @@ def test_what_somebody_let_serve_while_a_model_was_judged_stays(database: Databa
     one = Learner(database)
     one.train(b"first")
     one.train(b"an operator's")
-    assert one.train(b"of the night", instead_of=b"first")[:2] == ("overtaken", OVERTAKEN)
-    assert one.train(b"of the night", instead_of="")[0] == "overtaken"
+    assert one.train(b"of the night", expected_version=b"first")[:2] == ("overtaken", OVERTAKEN)
+    assert one.train(b"of the night", expected_version="")[0] == "overtaken"
     assert one.serves() == b"an operator's"
-    assert one.train(b"of the next", instead_of=b"an operator's")[:2] == ("promoted", "")
+    assert one.train(b"of the next", expected_version=b"an operator's")[:2] == ("promoted", "")
     assert one.serves() == b"of the next"
 
 
@@ -125,9 +127,9 @@ def test_a_model_that_beat_a_bad_one_does_not_replace_the_good_one(database: Dat
     one.train(b"good")
     _, _, bad = one.train(b"bad")
     one.take_back(bad)
-    assert one.train(b"beats the bad one", instead_of=b"bad")[:2] == ("overtaken", OVERTAKEN)
+    assert one.train(b"beats the bad one", expected_version=b"bad")[:2] == ("overtaken", OVERTAKEN)
     assert one.serves() == b"good"
-    assert one.train(b"better", instead_of=b"good")[0] == "promoted"
+    assert one.train(b"better", expected_version=b"good")[0] == "promoted"
 
 
 def test_no_pointer_leads_to_a_model_that_was_not_kept(database: Database) -> None:
@@ -167,7 +169,7 @@ def test_a_few_sets_of_one_user_promote_nobody_who_was_never_judged(database: Da
         ("refused", few),
         ("refused", few),
     ]
-    many = [candidate(database, {f"{n}": True}) for n in range(LEAST_SETS)]
+    many = [candidate(database, {f"{n}": True}) for n in range(MIN_SETS)]
     assert statuses(*many, candidate(database, {}))[-1] == ("promoted", "")
     assert statuses(candidate(database, {"s": True, "t": True, "u": True}, sets=10)) == [
         ("promoted", "")

@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 
 from ingest.replay import rebuild_user, replay_events
 from pipelines.replay import (
-    TASKS_A_CORE,
+    TASKS_PER_CORE,
     _events,  # pyright: ignore[reportPrivateUsage]
     replay,
 )
@@ -17,14 +17,14 @@ from schemas.times import us_of
 from store.database import Database
 from store.journal import Event
 from store.records import records_in
-from tests.ingest.histories import START, World, new_id
+from tests.ingest.histories import START, HistoryRunner, new_id
 from tests.ingest.test_deviations import ROW, Gym, one_of_each
 
 PROJECTIONS = (
     *("sessions", "session_lists", "sets", "labelled_sets", "labelled_stretches"),
     *("plans", "plan_versions", "deviations"),
 )
-# (kind, a, b, cut): see tests.ingest.histories
+# (kind, a, b, fails_after): see tests.ingest.histories
 LATE = [("confirm", 0, 0, 3), ("put", 1, 0, 0), ("put", 0, 1, 0), ("complete", 2, 1, 5)]
 CORRECTED = [("correct", 0, 1, 0), ("put", 2, 0, 0), ("confirm", 1, 0, 0), ("put", 3, 0, 0)]
 DROPPED = [("drop", 1, 0, 2), ("complete", 4, 1, 0)]
@@ -51,7 +51,7 @@ async def happen(database: Database) -> UUID:
     """What clients did: samples late and twice, corrections, deletions, plans; whose plan it is."""
     records = records_in(database, Limits())
     for history in (LATE, LATE + CORRECTED, LATE + CORRECTED + DROPPED, LATE + ERASED):
-        await World(records).run(history)
+        await HistoryRunner(records).run(history)
     gym = Gym(records)
     await one_of_each(gym)
     await gym.do("second", 6, "row", 10)
@@ -59,7 +59,7 @@ async def happen(database: Database) -> UUID:
     await gym.recorder.delete_set(gym.user, gym.session, gym.sets["third"][0])
     other = Gym(records)
     await one_of_each(other)
-    await other.recorder.drop_plan(other.user, other.plan)
+    await other.recorder.delete_plan(other.user, other.plan)
     await other.recorder.delete_session(other.user, other.session)
     return gym.user
 
@@ -88,7 +88,7 @@ def test_every_row_comes_back_and_over_live_rows_nothing_changes(spark_config, s
 def test_a_replay_gives_samples_no_second_life(empty):
     """They are written for what is left of their 400 days, and not at all when nothing is."""
     records = records_in(empty, Limits())
-    world = World(records)
+    world = HistoryRunner(records)
 
     async def replayed(days: int) -> None:
         events = await records.journal.events(world.user, {f"{START:%Y-%m}"})
@@ -134,4 +134,4 @@ def test_a_small_journal_is_not_the_work_of_one_core(spark_config, spark, empty)
     asyncio.run(happen(empty))
     events = _events(spark, spark_config.cassandra.keyspace, None, None)
     cores = spark.sparkContext.defaultParallelism
-    assert events.rdd.getNumPartitions() == TASKS_A_CORE * cores
+    assert events.rdd.getNumPartitions() == TASKS_PER_CORE * cores

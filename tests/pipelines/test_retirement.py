@@ -16,7 +16,7 @@ from pipelines.form import train_form
 from pipelines.lifecycle.pointers import NO_SETS
 from pipelines.load import LOAD
 from pipelines.next import NEXT
-from pipelines.personal.job import Personal, PersonalFamily, train_personal
+from pipelines.personal.job import PersonalFamily, PersonalModel, train_personal
 from schemas.inputs import SETS
 from schemas.layout import GLOBAL_OWNER, owner_of
 from schemas.times import us_of
@@ -175,7 +175,7 @@ LEAST = 5
 def wins(logs, cutoff_s):
     """A model of everybody with enough sets."""
     return [
-        Personal(b"a model", asked=10, off=4.0, last_off=5.0)
+        PersonalModel(b"a model", later_sets=10, error=4.0, baseline_error=5.0)
         if len(log) >= LEAST
         else f"{len(log)} sets, {LEAST} are needed"
         for log in logs

@@ -9,7 +9,7 @@ import pytest
 
 from pipelines.lifecycle.runs import Run, leased_run, run_id_at
 from pipelines.lifecycle.scope import changed_or_unfinished
-from schemas.errors import DatabaseAway, LeaseHeld
+from schemas.errors import DatabaseUnavailable, LeaseHeld
 from store.jobs import JobRuns, UserOutcome
 from store.watermarks import Watermarks
 
@@ -55,7 +55,7 @@ def test_the_watermark_waits_for_the_outcomes(database, family, monkeypatch):
     """Who failed is tried again by the next run, which reads it in them."""
 
     async def away(*_: object) -> None:
-        raise DatabaseAway("gone while the outcomes were written")
+        raise DatabaseUnavailable("gone while the outcomes were written")
 
     def run() -> None:
         with leased_run(database, family, {}, clock=lambda: NOW) as run:
@@ -64,7 +64,7 @@ def test_the_watermark_waits_for_the_outcomes(database, family, monkeypatch):
 
     with monkeypatch.context() as broken:
         broken.setattr(JobRuns, "write_users", away)
-        with pytest.raises(DatabaseAway):
+        with pytest.raises(DatabaseUnavailable):
             run()
     assert asyncio.run(Watermarks(database).newest(family)) is None
     [kept] = asyncio.run(JobRuns(database).newest(family))
@@ -118,7 +118,7 @@ def test_a_step_that_is_taken_again_adds_to_its_seconds(monkeypatch):
 def test_a_run_without_its_lease_makes_nothing_visible():
     run = Run("rank", uuid4(), NOW, threading.Event())
     run.require_lease()
-    run.lost.set()
+    run.lease_lost.set()
     with pytest.raises(LeaseHeld):
         run.require_lease()
 

@@ -9,10 +9,10 @@ import pytest
 
 from ingest.erasure import erase_user
 from pipelines.exercise import global_models
-from pipelines.exercise.global_models import STATISTICS, read_everybody
+from pipelines.exercise.global_models import STATISTICS, read_global_models
 from pipelines.exercise.job import train_exercise
 from pipelines.lifecycle.pointers import pointers_in_effect, read_serving
-from pipelines.lifecycle.scope import users_of
+from pipelines.lifecycle.scope import selected_users
 from schemas.layout import GLOBAL_OWNER, owner_of
 from store.champions import Champions
 from store.watermarks import Watermarks
@@ -128,18 +128,18 @@ def test_a_first_user_with_three_sets_is_told_how_many_are_missing(
     assert train([EVERYBODY[0]]).counts["promoted"] == 1
 
 
-@pytest.mark.parametrize("objection", ["", "worse"])
+@pytest.mark.parametrize("refusal", ["", "worse"])
 def test_a_run_of_some_gives_the_bytes_of_the_run_over_all_before_it(
-    database, people, train, monkeypatch, objection: str
+    database, people, train, monkeypatch, refusal: str
 ):
     """Mixed with the new model of everybody where that serves, else with the one before it."""
     put_all(database, [sets[:-2] for sets in people])
     train("all")
     put_all(database, people)
-    if objection:
-        monkeypatch.setattr(global_models, "objection", lambda *_: objection)
+    if refusal:
+        monkeypatch.setattr(global_models, "refusal_reason", lambda *_: refusal)
     whole = train("all")
-    assert (whole.run_id == global_run(database)) == (not objection)
+    assert (whole.run_id == global_run(database)) == (not refusal)
     before = own_versions(database)
     assert before.keys() == set(EVERYBODY)
     assert train(EVERYBODY).counts["unchanged"] == PEOPLE
@@ -151,13 +151,13 @@ def test_everybody_is_learned_again_when_it_has_had_its_days(database, people, t
     first = train("all")
     assert train().status == "nothing-to-do"
     put(database, EVERYBODY[0], people[0], datetime.now(UTC))
-    before = read_everybody(database)[LAYOUT].version
+    before = read_global_models(database)[LAYOUT].version
     assert train(days=1).counts["sets"] == len(people[0])  # alone
     assert global_run(database) == first.run_id
     assert train(days=2).status == "nothing-to-do"
     again = train(days=8)
     assert again.counts["sets"] == sum(map(len, people)) - (PEOPLE - 1)
-    assert read_everybody(database)[LAYOUT].version != before
+    assert read_global_models(database)[LAYOUT].version != before
     assert train(days=16).status == "nothing-to-do"  # no set has changed since
 
 
@@ -176,7 +176,9 @@ def test_whose_changes_are_not_kept_any_more_is_not_lost(database, people, train
     train("all")
     put_all(database, people)
     database.execute("TRUNCATE changes")  # as their TTL does
-    assert users_of(database, "exercise", "changed", datetime.now(UTC) + timedelta(95)) is None
+    assert (
+        selected_users(database, "exercise", "changed", datetime.now(UTC) + timedelta(95)) is None
+    )
     assert train(days=95).counts["sets"] == sum(map(len, people))
 
 
@@ -248,4 +250,4 @@ def test_what_was_learned_from_everybody_and_cannot_be_read_is_learned_again(
     spoil(database, GLOBAL_OWNER, STATISTICS)
     put(database, EVERYBODY[0], people[0], datetime.now(UTC))
     assert train(days=1).counts["sets"] == sum(map(len, people))
-    assert read_everybody(database).keys() == {LAYOUT}
+    assert read_global_models(database).keys() == {LAYOUT}

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipelines.spark.span import keys_once, span_task, spans
+from pipelines.spark.span import require_unique_keys, span_task, spans
 from schemas.errors import SpanBroken
 
 KEYS = ("user_id", "model_id")
@@ -85,9 +85,9 @@ def test_a_task_hands_rows_back_with_the_schema():
 
 def test_two_tasks_that_answer_for_one_key_are_refused():
     rows = [{"user_id": "a", "model_id": "x"}, {"user_id": "a", "model_id": "y"}]
-    keys_once(rows, KEYS)
+    require_unique_keys(rows, KEYS)
     with pytest.raises(SpanBroken, match="two tasks"):
-        keys_once([*rows, rows[0]], KEYS)
+        require_unique_keys([*rows, rows[0]], KEYS)
 
 
 def test_a_task_may_look_at_many_groups_at_once():
@@ -98,6 +98,8 @@ def test_a_task_may_look_at_many_groups_at_once():
         return [{"user_id": key[0], "rows": group.num_rows} for key, group in portion]
 
     rows = [(f"u{n:03d}", "x", v) for n in range(10) for v in range(n + 1)]
-    out = span_task(iter([batch(rows)]), keys=KEYS, function=count_all, schema=SCHEMA, together=4)
+    out = span_task(
+        iter([batch(rows)]), keys=KEYS, function=count_all, schema=SCHEMA, groups_per_call=4
+    )
     assert pa.Table.from_batches(out)["rows"].to_pylist() == list(range(1, 11))
     assert seen == [4, 4, 2]

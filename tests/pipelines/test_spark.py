@@ -10,13 +10,13 @@ import pytest
 from pyspark.sql import SparkSession
 
 from pipelines.exercise.kept_windows import keep_s_of
-from pipelines.exercise.windows import KEPT_S, keep_s
+from pipelines.exercise.windows import KEPT_S, ttl_s
 from pipelines.spark.plans import nodes, physical_plan, require_direct_join, require_no_shuffle
-from pipelines.spark.span import keys_once, span_by
+from pipelines.spark.span import require_unique_keys, span_by
 from pipelines.spark.tables import append, read_keys, read_portions, read_table
 from schemas.config import Config
 from schemas.errors import PlanViolated, SpanBroken
-from schemas.layout import LABELLED_S
+from schemas.layout import LABELLED_TTL_S
 from store.database import Database, Statement
 
 USERS = [UUID(int=n << 64 | n) for n in range(1, 61)]
@@ -54,7 +54,7 @@ def test_a_span_per_partition_without_exchange_and_sort(spark: SparkSession, fil
     assert nodes(physical_plan(spanned)) == {"PythonMapInArrow", "Project", "BatchScan"}
     assert spanned.rdd.getNumPartitions() > 1  # several splits, or the test shows nothing
     found = spanned.collect()
-    keys_once([row.asDict() for row in found], KEY)
+    require_unique_keys([row.asDict() for row in found], KEY)
     assert {(row.user_id, row.model_id): row.sets for row in found} == SETS
 
 
@@ -127,9 +127,15 @@ def test_rows_written_are_rows_read(spark: SparkSession, empty: Database, spark_
 
 def test_spark_keeps_windows_as_long_as_one_process_does(spark: SparkSession):
     now = datetime(2026, 11, 20, 3, 4, 5, 900_000, tzinfo=UTC)
-    ages_s = (0, 0.95, LABELLED_S - KEPT_S - 0.5, LABELLED_S - KEPT_S + 1.95, LABELLED_S + 1.5)
+    ages_s = (
+        0,
+        0.95,
+        LABELLED_TTL_S - KEPT_S - 0.5,
+        LABELLED_TTL_S - KEPT_S + 1.95,
+        LABELLED_TTL_S + 1.5,
+    )
     revisions = [round((now.timestamp() - age_s) * 1e6) for age_s in ages_s]
     frame = spark.createDataFrame([(revision,) for revision in revisions], ["revision"])
     found = [row[0] for row in frame.select(keep_s_of(frame["revision"], now)).collect()]
-    assert found == [keep_s(revision, now) for revision in revisions]
+    assert found == [ttl_s(revision, now) for revision in revisions]
     assert found == [KEPT_S, KEPT_S, KEPT_S, KEPT_S - 1, -1]

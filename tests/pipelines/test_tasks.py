@@ -7,7 +7,7 @@ from collections import defaultdict
 import pytest
 from pyspark.sql import SparkSession
 
-from pipelines.lifecycle.job import opened_job
+from pipelines.lifecycle.job import open_job
 from pipelines.spark import tasks
 from schemas.config import Config
 
@@ -38,7 +38,7 @@ def test_who_waits_for_spark_hears_how_many_tasks_are_done(
 ) -> None:
     monkeypatch.setattr(tasks, "EVERY_S", 0.05)
     heard = Heard()
-    with opened_job(spark_config, "slow", {}, progress=heard) as job:
+    with open_job(spark_config, "slow", {}, progress=heard) as job:
         work = job.spark().sparkContext.parallelize(range(TASKS), TASKS)
         assert work.map(a_while).collect() == list(range(TASKS))
     assert heard.said["slow: Spark's start"] == [(0, 1), (1, 1)]
@@ -54,7 +54,7 @@ def test_a_job_without_spark_says_nothing_of_it(
 ) -> None:
     monkeypatch.setattr(tasks, "EVERY_S", 0.01)
     heard = Heard()
-    with opened_job(spark_config, "idle", {}, progress=heard):
+    with open_job(spark_config, "idle", {}, progress=heard):
         time.sleep(0.1)
     assert heard.said == {}
 
@@ -72,6 +72,6 @@ def test_a_spark_that_is_being_started_is_waited_for(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(threading, "excepthook", failed.append)
     monkeypatch.setattr(tasks.SparkContext, "_active_spark_context", Starting())
     monkeypatch.setattr(tasks, "EVERY_S", 0.01)
-    with tasks.told_of_tasks("a job", Heard()):
+    with tasks.task_progress("a job", Heard()):
         time.sleep(0.1)
     assert failed == []

@@ -14,10 +14,10 @@ import pyarrow as pa
 
 from models.activity.logit import BorderModel
 from models.signal.pieces import Piece, Recording, pack_pieces
-from schemas.layout import LABELLED_S, shard_of
+from schemas.layout import LABELLED_TTL_S, shard_of
 from schemas.times import us_of
 from store.database import Database, Statement
-from store.stretches import StoredStretch, Stretches, StretchHead
+from store.stretches import StoredStretch, Stretches, StretchMetadata
 
 RATE_HZ = 50.0
 PARTS = ((25, None), (30, "curl"), (25, None), (30, "row"), (25, None))
@@ -65,9 +65,9 @@ def stretch_of(seed: int, at: datetime = NOW, samples: bytes | None = None) -> S
     """A workout as a row of `labelled_stretches`."""
     recording, spans = workout(seed, at)
     end = at + timedelta(seconds=sum(seconds for seconds, _ in PARTS))
-    head = StretchHead(LAYOUT, UUID(int=seed + 1), at, end, tuple(spans), us_of(at))
+    metadata = StretchMetadata(LAYOUT, UUID(int=seed + 1), at, end, tuple(spans), us_of(at))
     return StoredStretch(
-        head, samples or pack_pieces(recording.acc, recording.gyro, recording.side)
+        metadata, samples or pack_pieces(recording.acc, recording.gyro, recording.side)
     )
 
 
@@ -77,10 +77,10 @@ def partition(person: int, *stretches: StoredStretch) -> pa.Table:
         {
             "user_id": str(walker(person)),
             "model_id": LAYOUT,
-            "session_id": str(one.head.session_id),
-            "started_at": one.head.started_at,
-            "spans": json.dumps(one.head.spans),
-            "revision": one.head.revision,
+            "session_id": str(one.metadata.session_id),
+            "started_at": one.metadata.started_at,
+            "spans": json.dumps(one.metadata.spans),
+            "revision": one.metadata.revision,
             "samples": one.samples,
         }
         for one in stretches
@@ -112,7 +112,7 @@ def keep(
         )
         for one in stretches:
             await Stretches(database).replace(
-                user, one.head.session_id, [one], one.head.revision, LABELLED_S
+                user, one.metadata.session_id, [one], one.metadata.revision, LABELLED_TTL_S
             )
 
     asyncio.run(work())

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from schemas.events import PlanBody, SessionOpening, SetConfirmation, known_zone
+from schemas.events import PlanBody, SessionOpening, SetConfirmation, known_timezone
 
 STREAMS = {"acc": {"kind": "acc", "unit": "g"}}
 
@@ -42,7 +42,7 @@ def test_a_time_that_nothing_can_be_added_to_is_refused(name: str, text: str) ->
 )
 def test_a_zone_is_the_same_on_every_machine(name: str) -> None:
     with pytest.raises(ValueError, match=r"is no (time )?zone"):
-        known_zone(name)
+        known_timezone(name)
 
 
 NOON = "2026-11-21T12:00:00Z"

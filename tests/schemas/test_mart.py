@@ -24,10 +24,10 @@ def test_the_guide_says_what_the_registry_says(name: str):
     table = MART[name]
     assert described(table) in GUIDE.read_text()
     assert len({column.name for column in table.columns}) == len(table.columns)
-    assert all(column.says and column.example for column in table.columns)
+    assert all(column.description and column.example for column in table.columns)
 
 
 def test_every_status_of_a_run_is_named():
     (status,) = [one for one in MART["job_runs"].columns if one.name == "status"]
-    assert status.says.split(", ") == list(get_args(RunStatus))
-    assert "not-learned" in status.says
+    assert status.description.split(", ") == list(get_args(RunStatus))
+    assert "not-learned" in status.description

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
-from schemas.names import LONGEST, ExerciseName, one_spelling, respelled
+from schemas.names import LONGEST, ExerciseName, normalised_name, with_normalised_names
 
 NAME = TypeAdapter(ExerciseName)
 SPACES = " \t\n\r\x0b\x0c\x85\xa0\u1680\u2003\u2028\u202f\u205f\u3000"
@@ -20,24 +20,24 @@ spaces = st.text(st.sampled_from(SPACES), min_size=1, max_size=4)
 
 @given(words)
 def test_a_name_has_one_spelling(name):
-    found = one_spelling(name)
-    assert one_spelling(found) == found
+    found = normalised_name(name)
+    assert normalised_name(found) == found
     assert unicodedata.is_normalized("NFC", found)
-    assert one_spelling(unicodedata.normalize("NFD", name)) == found
-    assert one_spelling(unicodedata.normalize("NFC", name)) == found
+    assert normalised_name(unicodedata.normalize("NFD", name)) == found
+    assert normalised_name(unicodedata.normalize("NFC", name)) == found
 
 
 @given(
     st.lists(st.text(st.sampled_from(LETTERS), min_size=1, max_size=6), min_size=1), spaces, spaces
 )
 def test_white_space_says_nothing_but_that_a_word_ends(parts, some, others):
-    expected = one_spelling(" ".join(parts))
-    assert one_spelling(others + some.join(parts) + others) == expected
+    expected = normalised_name(" ".join(parts))
+    assert normalised_name(others + some.join(parts) + others) == expected
     assert expected.split(" ") == [unicodedata.normalize("NFC", part) for part in parts]
 
 
 def test_case_counts():
-    assert [one_spelling(name) for name in ("Bench Press", "bench press ")] == [
+    assert [normalised_name(name) for name in ("Bench Press", "bench press ")] == [
         "Bench Press",
         "bench press",
     ]
@@ -68,8 +68,11 @@ def test_no_text_takes_long_to_refuse():
 def test_what_was_said_before_is_spelled_as_it_would_be_now():
     old, new = "bulga\u0308rian  squat", "bulgärian squat"
     confirmed = {"exercise": old, "reps": 3, "session": "a  b"}
-    assert respelled(confirmed) == {**confirmed, "exercise": new}
+    assert with_normalised_names(confirmed) == {**confirmed, "exercise": new}
     plan = {"name": "leg  day", "sets": [{"exercise": old, "reps": None}]}
-    assert respelled(plan) == {"name": "leg  day", "sets": [{"exercise": new, "reps": None}]}
+    assert with_normalised_names(plan) == {
+        "name": "leg  day",
+        "sets": [{"exercise": new, "reps": None}],
+    }
     other = {"stream": "acc", "hashes": ["a  b"], "sets": 3, "exercise": None}
-    assert respelled(other) == other
+    assert with_normalised_names(other) == other

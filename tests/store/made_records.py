@@ -26,8 +26,8 @@ def sample(seq: int, content: int = 0) -> SampleRow:
     return SampleRow(seq, sha256, 5, 50.0, 7, "g", 0.5, 1, b"xyz", b"", bytes([content]), NOW_US)
 
 
-def event(about: UUID, content: int = 0, **changes: Any) -> Event:
-    made = Event(slot(about, "q"), about, "k", {"n": content, "t": None}, NOW_US, {"m": 1})
+def event(entity_id: UUID, content: int = 0, **changes: Any) -> Event:
+    made = Event(slot(entity_id, "q"), entity_id, "k", {"n": content, "t": None}, NOW_US, {"m": 1})
     return replace(made, **changes)
 
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.errors import LostChampionRace, NoModel
-from store.champions import KEPT_EARLIER, Champion, Champions
+from store.champions import MAX_EARLIER, Champion, Champions
 from store.database import Database
 from store.models import Models
 from tests.store.stored_models import NOW, a_model, an_owner, challenge
@@ -166,7 +166,7 @@ def test_two_bad_nights_taken_back_leave_what_was_before_both(database: Database
         read = await champions.read(*key)
         assert read is not None
         for bad in (2, 1):
-            assert await champions.taken_back(read, nights[bad].version) == nights[bad].run_id
+            assert await champions.withdrawn_run_of(read, nights[bad].version) == nights[bad].run_id
 
         after = await champions.promote(challenge(nights[3]), read, NOW)
         assert after.previous_version == nights[0].version
@@ -199,13 +199,13 @@ def test_a_pointer_names_so_many_and_no_more(database: Database):
     champions, owner = Champions(database), an_owner()
 
     async def life() -> None:
-        models = [a_model(owner, b"%d" % night) for night in range(2 * KEPT_EARLIER)]
+        models = [a_model(owner, b"%d" % night) for night in range(2 * MAX_EARLIER)]
         for one in models:
             await champions.promote(challenge(one), await champions.read(*one[:3]), NOW)
         kept = await champions.read(*models[0][:3])
         assert kept is not None
         newest = [(one.version, one.run_id) for one in models[::-1]]
-        assert kept.earlier == tuple(newest[2 : 2 + KEPT_EARLIER])
+        assert kept.earlier == tuple(newest[2 : 2 + MAX_EARLIER])
 
     asyncio.run(life())
 

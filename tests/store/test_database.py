@@ -10,9 +10,9 @@ from cassandra import OperationTimedOut
 from cassandra.query import SimpleStatement
 
 from schemas.config import Cassandra
-from schemas.errors import DatabaseAway
+from schemas.errors import DatabaseUnavailable
 from store.connection import connect
-from store.database import UNDER_WAY, Database, Statement
+from store.database import MAX_IN_FLIGHT, Database, Statement
 from store.samples import Samples
 
 READ = "SELECT a FROM b WHERE c = ?"
@@ -70,7 +70,7 @@ def _over(session: _Session) -> Database:
 
 def _many(database: Database, ask: Callable[[Database, int], Awaitable[object]]) -> list[object]:
     async def run() -> list[object]:
-        calls = (ask(database, n) for n in range(3 * UNDER_WAY))
+        calls = (ask(database, n) for n in range(3 * MAX_IN_FLIGHT))
         return await asyncio.gather(*calls, return_exceptions=True)
 
     return asyncio.run(run())
@@ -80,7 +80,7 @@ def _many(database: Database, ask: Callable[[Database, int], Awaitable[object]])
     "ask",
     [
         lambda database, n: database.run(READ, (n,)),
-        lambda database, n: database.run_soon(Statement(READ, (n,)), 10),
+        lambda database, n: database.run_batched(Statement(READ, (n,)), 10),
         lambda database, n: database.run_batch([Statement(READ, (n,))] * 2),
     ],
 )
@@ -90,28 +90,28 @@ def test_what_is_asked_at_once_waits_for_a_place(
     session = _Session()
     database = _over(session)
     for again in (1, 2):  # a command asks from one loop after another
-        assert len(_many(database, ask)) == 3 * UNDER_WAY
-        assert (session.asked, session.most) == (again * 3 * UNDER_WAY, UNDER_WAY)
+        assert len(_many(database, ask)) == 3 * MAX_IN_FLIGHT
+        assert (session.asked, session.most) == (again * 3 * MAX_IN_FLIGHT, MAX_IN_FLIGHT)
 
 
 def test_a_name_that_leads_nowhere_is_a_database_that_is_away() -> None:
-    with pytest.raises(DatabaseAway, match=r"x\.invalid"):
+    with pytest.raises(DatabaseUnavailable, match=r"x\.invalid"):
         connect(Cassandra(contact_points=("x.invalid",)), keyspace=None)
 
 
 def test_who_gets_no_answer_gives_the_place_back() -> None:
     session = _Session(away=True)
     answers = _many(_over(session), lambda database, n: database.run(READ, (n,)))
-    assert {type(one) for one in answers} == {DatabaseAway}
-    assert session.asked == 3 * UNDER_WAY
+    assert {type(one) for one in answers} == {DatabaseUnavailable}
+    assert session.asked == 3 * MAX_IN_FLIGHT
 
 
 def test_a_stream_of_many_parts_is_read_in_turn() -> None:
     session = _Session()
 
     async def run() -> None:
-        assert await Samples(_over(session)).heads(uuid4(), uuid4(), "acc", range(7_813)) == []
+        assert await Samples(_over(session)).metadata(uuid4(), uuid4(), "acc", range(7_813)) == []
 
     asyncio.run(run())
     assert session.asked == 7_813
-    assert session.most <= UNDER_WAY
+    assert session.most <= MAX_IN_FLIGHT

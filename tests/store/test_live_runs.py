@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from schemas.errors import LostChampionRace, RunTakenBack
+from schemas.errors import LostChampionRace, RunWithdrawn
 from schemas.ids import uuid7
 from schemas.statuses import RunStatus
 from store.champions import Champions
@@ -68,15 +68,15 @@ def test_live_runs_are_taken_back_one_after_the_other(database: Database, family
         _gone, first, second, third = await went_live(database, family, -91 * 24, 0, 1, 3)
         refused = await finished(database, family, 2, "refused")
         with pytest.raises(LostChampionRace, match=str(first)):
-            await live.take_back(family, first, NOW)
+            await live.fall_back(family, first, NOW)
         assert [one.run_id for one in await live.kept(family, third, NOW)] == [second, first]
         for run, before in ((third, (second, 1)), (second, (first, 0))):
             await withdraw(database, run)
             at = NOW + timedelta(hours=before[1])
             seen = (family, before[0], None, at, {"h": before[1]})
-            assert await live.take_back(family, run, NOW) == seen
+            assert await live.fall_back(family, run, NOW) == seen
             assert await live.read(family) == seen
-        assert await live.take_back(family, first, NOW) is None  # of the oldest no row is left
+        assert await live.fall_back(family, first, NOW) is None  # of the oldest no row is left
         assert await live.read(family) is None
         assert (await JobRuns(database).find(refused)).family == family
         assert await JobRuns(database).find(uuid4()) is None
@@ -90,7 +90,7 @@ def test_what_was_taken_back_is_passed_over(database: Database, family: str):
         await withdraw(database, second)
         live = LiveRuns(database)
         assert [one.run_id for one in await live.kept(family, third, NOW)] == [first]
-        assert (await live.take_back(family, third, NOW)).run_id == first
+        assert (await live.fall_back(family, third, NOW)).run_id == first
 
     asyncio.run(life())
 
@@ -103,7 +103,7 @@ def test_a_run_that_was_taken_back_before_it_was_live_never_is(database: Databas
         seen = await live.read(family)
         third = await finished(database, family, 2, "running")
         await withdraw(database, third)
-        with pytest.raises(RunTakenBack, match=str(third)):
+        with pytest.raises(RunWithdrawn, match=str(third)):
             await live.go_live(family, third, NOW, {}, second)
         assert await live.read(family) == seen  # nor was it for a moment
 
@@ -130,12 +130,12 @@ def test_who_takes_back_at_the_very_moment_wins(database: Database, family: str)
         first, second = await went_live(database, family, 0, 1)
         third = await finished(database, family, 2, "running")
         live = LiveRuns(Meanwhile(database, third))
-        with pytest.raises(RunTakenBack):
+        with pytest.raises(RunWithdrawn):
             await live.go_live(family, third, NOW, {}, second)
         assert (await live.read(family)).run_id == second
 
         live = LiveRuns(Meanwhile(database, first))  # where readers are about to be sent
-        assert await live.take_back(family, second, NOW) is None
+        assert await live.fall_back(family, second, NOW) is None
         assert await live.read(family) is None
 
     asyncio.run(life())

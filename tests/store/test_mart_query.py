@@ -19,7 +19,7 @@ from store.mart import (
     pseudonym,
     pseudonym_key,
 )
-from store.mart_query import ask_duckdb
+from store.mart_query import query_duckdb
 
 AS_OF = datetime(2026, 11, 21, 3, tzinfo=UTC)
 LIMITS = Sql(seconds=20, rows=3)
@@ -47,10 +47,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> MartFolder:
 
 
 def test_an_answer_says_how_fresh_it_is_and_whether_there_is_more(folder: MartFolder):
-    counted = ask_duckdb(folder, "SELECT count(*) AS n FROM sets", LIMITS)
+    counted = query_duckdb(folder, "SELECT count(*) AS n FROM sets", LIMITS)
     assert (counted.columns, counted.rows, counted.more) == (("n",), [(2,)], False)
     assert counted.as_of == AS_OF
-    many = ask_duckdb(folder, "SELECT a.* FROM sets a, ranks b", LIMITS)
+    many = query_duckdb(folder, "SELECT a.* FROM sets a, ranks b", LIMITS)
     assert (len(many.rows), many.more) == (3, True)
 
 
@@ -82,25 +82,25 @@ EVIL = (
 def test_only_the_mart_is_read(folder: MartFolder, query: str):
     before = sorted(folder.path.rglob("*"))
     with pytest.raises(BadQuery):
-        ask_duckdb(folder, query.format(mart=folder.path), LIMITS)
+        query_duckdb(folder, query.format(mart=folder.path), LIMITS)
     assert sorted(folder.path.rglob("*")) == before
 
 
 def test_a_query_without_end_is_stopped(folder: MartFolder):
     endless = "SELECT count(*) FROM range(10000000000) a, range(1000000) b"
     with pytest.raises(QueryTooLong, match=r"sql\.seconds = 0\.2"):
-        ask_duckdb(folder, endless, Sql(seconds=0.2))
+        query_duckdb(folder, endless, Sql(seconds=0.2))
 
 
 def test_no_mart_says_how_to_make_one(tmp_path: Path):
     with pytest.raises(NoMart, match="muvr mart refresh"):
-        ask_duckdb(MartFolder(tmp_path), "SELECT 1", LIMITS)
+        query_duckdb(MartFolder(tmp_path), "SELECT 1", LIMITS)
 
 
 def test_a_new_version_replaces_the_old_one_and_its_files(tmp_path: Path):
     made(tmp_path, ONE, 2)
     folder = made(tmp_path, TWO, 5)
-    assert ask_duckdb(folder, "SELECT count(*) FROM sets", LIMITS).rows == [(5,)]
+    assert query_duckdb(folder, "SELECT count(*) FROM sets", LIMITS).rows == [(5,)]
     assert sorted(path.name for path in tmp_path.iterdir()) == [TWO, "manifest.json"]
 
 
@@ -125,8 +125,8 @@ def test_a_question_whose_files_a_refresh_took_away_is_asked_again(
         for version in refreshes:
             made(tmp_path, version, 5)
 
-    monkeypatch.setattr("store.mart_query._close_doors", refreshed_meanwhile)
-    assert ask_duckdb(folder, "SELECT count(*) FROM sets", LIMITS).rows == [(5,)]
+    monkeypatch.setattr("store.mart_query._lock_down", refreshed_meanwhile)
+    assert query_duckdb(folder, "SELECT count(*) FROM sets", LIMITS).rows == [(5,)]
 
 
 def test_the_key_is_made_once_and_only_its_owner_reads_it(tmp_path: Path):

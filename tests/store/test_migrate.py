@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from schemas.config import Cassandra
-from schemas.errors import BadMigration, DatabaseAway, LeaseHeld, SchemaMismatch
+from schemas.errors import BadMigration, DatabaseUnavailable, LeaseHeld, SchemaMismatch
 from schemas.layout import LAYOUT
 from store import migrate as subject
 from store.connection import connect
@@ -35,7 +35,7 @@ from schemas.config import Cassandra
 from store.connection import connect
 from store.lease import Lease
 settings = Cassandra.model_validate_json(sys.argv[1])
-Lease(connect(settings, keyspace=settings.keyspace), "migrate", lasts_s=4).take(patience_s=0)
+Lease(connect(settings, keyspace=settings.keyspace), "migrate", ttl_s=4).take(timeout_s=0)
 os._exit(9)
 """
 
@@ -161,25 +161,25 @@ def test_a_lease_left_by_a_dead_process_runs_out(settings: Cassandra, folder: Pa
     died = subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, check=False)
     assert died.returncode == 9, died.stderr
     with pytest.raises(LeaseHeld, match=r"process \d+ .* has held the lease `migrate`"):
-        migrate(settings, folder=folder, patience_s=0)
+        migrate(settings, folder=folder, timeout_s=0)
     begin_s = time.monotonic()
-    assert migrate(settings, folder=folder, patience_s=30) == ("0002_more",)
+    assert migrate(settings, folder=folder, timeout_s=30) == ("0002_more",)
     assert time.monotonic() - begin_s < 15
 
 
 def test_a_lease_that_ran_out_is_noticed(settings: Cassandra, folder: Path) -> None:
     migrate(settings, folder=folder)
     connection = connect(settings, keyspace=settings.keyspace)
-    slow = Lease(connection, "migrate", lasts_s=1)
-    slow.take(patience_s=0)
+    slow = Lease(connection, "migrate", ttl_s=1)
+    slow.take(timeout_s=0)
     time.sleep(1.5)
-    quick = Lease(connection, "migrate", lasts_s=30)
-    quick.take(patience_s=0)
+    quick = Lease(connection, "migrate", ttl_s=30)
+    quick.take(timeout_s=0)
     with pytest.raises(LeaseHeld, match="ran out"):
         slow.renew()
     slow.release()  # must not take it from the new holder
     with pytest.raises(LeaseHeld, match=quick.owner.split(" (")[0]):
-        Lease(connection, "migrate", lasts_s=1).take(patience_s=0)
+        Lease(connection, "migrate", ttl_s=1).take(timeout_s=0)
     quick.release()
     connection.close()
 
@@ -187,13 +187,13 @@ def test_a_lease_that_ran_out_is_noticed(settings: Cassandra, folder: Path) -> N
 def test_a_renewed_lease_outlives_its_first_term(settings: Cassandra, folder: Path) -> None:
     migrate(settings, folder=folder)
     connection = connect(settings, keyspace=settings.keyspace)
-    lease = Lease(connection, "migrate", lasts_s=2)
-    lease.take(patience_s=0)
+    lease = Lease(connection, "migrate", ttl_s=2)
+    lease.take(timeout_s=0)
     for _ in range(5):
         time.sleep(0.7)
         lease.renew()
     with pytest.raises(LeaseHeld):
-        Lease(connection, "migrate", lasts_s=1).take(patience_s=0)
+        Lease(connection, "migrate", ttl_s=1).take(timeout_s=0)
     connection.close()
 
 
@@ -250,7 +250,7 @@ def test_code_reads_the_next_schema_but_none_after_it(
 def test_nodes_that_do_not_agree_are_an_error(
     settings: Cassandra, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(subject, "_AGREE_WITHIN_S", 0.2)
+    monkeypatch.setattr(subject, "_AGREEMENT_TIMEOUT_S", 0.2)
     monkeypatch.setattr(subject, "_schema_versions", lambda database: {"a", "b"})
-    with pytest.raises(DatabaseAway, match="do not agree on the schema"):
+    with pytest.raises(DatabaseUnavailable, match="do not agree on the schema"):
         migrate(settings, folder=folder)

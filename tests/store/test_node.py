@@ -11,14 +11,14 @@ import pytest
 import yaml
 
 from schemas.config import Cassandra
-from schemas.errors import DiskFull, FolderOwned, NodeFailed, NotDurable, PortBusy
+from schemas.errors import DiskFull, FolderInUse, NodeFailed, NotDurable, PortBusy
 from store.connection import connect
 from store.database import Database
 from store.node import durability, owner, preflight, process
 from store.node.failure import explain_failure
 from store.node.files import cassandra_yaml
 from store.node.folders import Folders
-from store.node.owner import own
+from store.node.owner import acquire
 from store.node.process import EmbeddedNode
 from tests.cassandra_node import CHECKOUT, free_ports
 
@@ -60,7 +60,7 @@ def _read(node: EmbeddedNode) -> set[int]:
 
 def test_its_whole_life(fresh_node: EmbeddedNode) -> None:
     before = fresh_node.status()
-    assert (before.running, before.ready, before.pid, before.says) == (False, False, None, None)
+    assert (before.running, before.ready, before.pid, before.failure) == (False, False, None, None)
 
     started = _start_elsewhere(fresh_node)
     assert started.returncode == 0, started.stderr
@@ -74,7 +74,7 @@ def test_its_whole_life(fresh_node: EmbeddedNode) -> None:
     assert 300 < status.rss_mb < 2000
     assert _listening_addresses(status.pid) == {"127.0.0.1"}
 
-    with pytest.raises(FolderOwned, match=f"node {status.pid} on port {status.port}"):
+    with pytest.raises(FolderInUse, match=f"node {status.pid} on port {status.port}"):
         fresh_node.start()
     assert fresh_node.status().ready
 
@@ -90,7 +90,7 @@ def test_its_whole_life(fresh_node: EmbeddedNode) -> None:
     assert fresh_node.stop()
     assert "Cassandra shutdown complete" in fresh_node.folders.log.read_text()
     ended = fresh_node.status()
-    assert (ended.running, ended.says) == (False, None)
+    assert (ended.running, ended.failure) == (False, None)
     assert fresh_node.stop()  # nothing to stop is no failure
 
     fresh_node.start()
@@ -116,8 +116,8 @@ def test_a_node_that_was_killed_is_reported_as_such(fresh_node: EmbeddedNode) ->
         time.sleep(0.05)
     status = fresh_node.status()
     assert not status.running
-    assert status.says is not None
-    assert "Cassandra stopped" in status.says
+    assert status.failure is not None
+    assert "Cassandra stopped" in status.failure
 
 
 @pytest.mark.parametrize("setting", ["port", "storage_port", "jmx_port"])
@@ -163,7 +163,7 @@ def test_a_start_that_is_interrupted_before_the_node_is_on_record_leaves_none_be
 ) -> None:
     launched: list[int] = []
 
-    def interrupted(folders: Folders, record: owner.Record) -> None:
+    def interrupted(folders: Folders, record: owner.NodeRecord) -> None:
         launched.append(record.pid)
         raise KeyboardInterrupt
 
@@ -180,14 +180,14 @@ def test_a_start_on_a_folder_that_another_owns_does_not_end_that_one(
 ) -> None:
     monkeypatch.setattr(fresh_node, "kill", lambda: pytest.fail("it was another's"))
     monkeypatch.setattr(owner, "_TRIES", 1)
-    with own(fresh_node.folders), pytest.raises(FolderOwned):
+    with acquire(fresh_node.folders), pytest.raises(FolderInUse):
         fresh_node.start()
 
 
 def test_a_folder_that_is_just_being_taken_is_not_stopped(fresh_node: EmbeddedNode) -> None:
-    with own(fresh_node.folders):
+    with acquire(fresh_node.folders):
         assert fresh_node.status().running
-        with pytest.raises(FolderOwned, match="just being taken"):
+        with pytest.raises(FolderInUse, match="just being taken"):
             fresh_node.stop()
     assert not fresh_node.status().running
 
@@ -288,8 +288,8 @@ def test_three_copies_may_sync_periodically() -> None:
 
 def test_answers_is_not_fooled_by_another_server() -> None:
     (port,) = free_ports(1)
-    assert not process.answers(port)
+    assert not process.responds(port)
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", port))
         listener.listen()
-        assert not process.answers(port, within_s=0.2)
+        assert not process.responds(port, within_s=0.2)

@@ -6,11 +6,11 @@ from uuid import uuid4
 
 import pytest
 
-from ingest.decisions import FINAL_US
+from ingest.event_writer import TOMBSTONE_AHEAD_US
 from schemas.config import Limits
 from schemas.errors import BadSets
 from schemas.ids import uuid7
-from schemas.layout import LABELLED_S
+from schemas.layout import LABELLED_TTL_S
 from schemas.times import us_of
 from store.database import Database
 from store.records import Records, records_in
@@ -131,18 +131,18 @@ def test_labelled_sets_are_read_by_layout(records: Records, run: Any) -> None:
     user, row = uuid4(), set_row()
 
     async def story() -> None:
-        await records.sets.put_labelled(user, labelled(row, samples=b"first"), LABELLED_S)
+        await records.sets.put_labelled(user, labelled(row, samples=b"first"), LABELLED_TTL_S)
         newer = labelled(row._replace(revision=NOW_US + 1000), samples=b"a second, longer one")
         for one in (newer, labelled(row, samples=b"first")):
-            await records.sets.put_labelled(user, one, LABELLED_S)
+            await records.sets.put_labelled(user, one, LABELLED_TTL_S)
         assert await records.sets.labelled(user, "wrist-acc6") == [newer]
         assert await records.sets.labelled(user, "wrist-acc3") == []
-        heads = await records.sets.labelled_heads(user)
+        heads = await records.sets.labelled_revisions(user)
         assert heads == [("wrist-acc6", row.set_id, row.session_id, NOW_US + 1000)]
         await records.sets.delete_labelled(user, "wrist-acc6", row.set_id, NOW_US)
-        assert len(await records.sets.labelled_heads(user)) == 1  # an older deletion
+        assert len(await records.sets.labelled_revisions(user)) == 1  # an older deletion
         await records.sets.delete_session(user, row.session_id, NOW_US + 5000)
-        assert await records.sets.labelled_heads(user) == []
+        assert await records.sets.labelled_revisions(user) == []
 
     run(story())
 
@@ -160,7 +160,7 @@ def test_what_was_answered_for_a_deleted_session_does_not_come_back(
             assert await records.predictions.of_session(user, session) == [found]
             await records.predictions.delete(user, session)
             assert await records.predictions.of_session(user, session) == []
-        await records.predictions.delete(user, session, us_of(at) + FINAL_US)
+        await records.predictions.delete(user, session, us_of(at) + TOMBSTONE_AHEAD_US)
         await records.predictions.replace(user, session, [found])
         assert await records.predictions.of_session(user, session) == []
 

@@ -13,11 +13,11 @@ import pytest
 from cassandra.cluster import ResponseFuture
 
 from schemas.config import Cassandra
-from schemas.errors import DatabaseAway
+from schemas.errors import DatabaseUnavailable
 from schemas.ids import time_us_of, uuid7
 from store.connection import connect
 from store.database import Database
-from store.reactor import Home, Timer
+from store.reactor import LoopThread, Timer
 from store.samples import SampleRow, Samples
 
 MOMENT_US = 1_772_438_400 * 10**6
@@ -27,8 +27,10 @@ def with_database(settings: Cassandra, ask: Callable[[Database], Awaitable[None]
     """Ask over a connection that lives in the loop which asks."""
 
     async def run() -> None:
-        home = Home.here()
-        database = await asyncio.to_thread(connect, settings, keyspace=settings.keyspace, home=home)
+        loop_thread = LoopThread.current()
+        database = await asyncio.to_thread(
+            connect, settings, keyspace=settings.keyspace, loop_thread=loop_thread
+        )
         try:
             await ask(database)
         finally:
@@ -116,10 +118,10 @@ def test_a_line_that_breaks_leaves_nobody_waiting(keyspace: Cassandra):
         asked = [asyncio.ensure_future(database.run(question, ("local",))) for _ in range(20)]
         await asyncio.sleep(0)
         for pool in database._session.get_pools():
-            pool._connection._wire.shutdown(socket.SHUT_RDWR)
+            pool._connection._nonblocking_socket.shutdown(socket.SHUT_RDWR)
         async with asyncio.timeout(5):
             answers = await asyncio.gather(*asked, return_exceptions=True)
-        assert all(isinstance(answer, (list, DatabaseAway)) for answer in answers)
+        assert all(isinstance(answer, (list, DatabaseUnavailable)) for answer in answers)
 
     with_database(keyspace, ask)
 
@@ -145,9 +147,11 @@ def hangs_up() -> Generator[int]:
 
 def test_who_hangs_up_is_away():
     async def run(port: int) -> None:
-        home = Home.here()
-        with pytest.raises(DatabaseAway):
-            await asyncio.to_thread(connect, Cassandra(port=port), keyspace=None, home=home)
+        loop_thread = LoopThread.current()
+        with pytest.raises(DatabaseUnavailable):
+            await asyncio.to_thread(
+                connect, Cassandra(port=port), keyspace=None, loop_thread=loop_thread
+            )
 
     with hangs_up() as port:
         asyncio.run(run(port))
@@ -155,11 +159,13 @@ def test_who_hangs_up_is_away():
 
 def test_a_timer_rings_unless_it_was_cancelled_from_whichever_thread():
     async def run() -> None:
-        home, rung = Home.here(), list[str]()
-        Timer(home, 0.0, lambda: rung.append("here"))
-        await asyncio.to_thread(Timer, home, 0.0, lambda: rung.append("there"))
-        Timer(home, 0.0, lambda: rung.append("cancelled here")).cancel()
-        late = await asyncio.to_thread(Timer, home, 0.01, lambda: rung.append("cancelled there"))
+        loop_thread, rung = LoopThread.current(), list[str]()
+        Timer(loop_thread, 0.0, lambda: rung.append("here"))
+        await asyncio.to_thread(Timer, loop_thread, 0.0, lambda: rung.append("there"))
+        Timer(loop_thread, 0.0, lambda: rung.append("cancelled here")).cancel()
+        late = await asyncio.to_thread(
+            Timer, loop_thread, 0.01, lambda: rung.append("cancelled there")
+        )
         await asyncio.to_thread(late.cancel)
         await asyncio.sleep(0.02)
         assert sorted(rung) == ["here", "there"]

@@ -9,7 +9,7 @@ from schemas.ids import slot, time_us_of
 from schemas.layout import CHUNKS_PER_PART
 from schemas.times import at_us
 from store.dead_letters import DeadLetter
-from store.journal import EventHead
+from store.journal import EventKey
 from store.memory import memory_records
 from store.records import Records
 from store.samples import PARTS_AT_ONCE, Samples
@@ -27,12 +27,12 @@ def test_chunks_are_kept_beside_each_other_and_come_back(records: Records, run: 
         for row in [*wanted, wanted[0]]:
             await records.samples.put(user, session, "acc", row)
         assert await records.samples.parts(user, session) == {"acc": [0, 1]}
-        heads = await records.samples.heads(user, session, "acc", [0, 1])
+        heads = await records.samples.metadata(user, session, "acc", [0, 1])
         assert [(h.seq, h.sha256[0]) for h in heads] == [(0, 1), (0, 2), (3, 0), (last, 0)]
         keys = [(row.seq, row.sha256) for row in wanted]
         assert await records.samples.rows(user, session, "acc", keys) == wanted
         assert await records.samples.rows(user, session, "acc", [(9, b"9" * 32)]) == []
-        assert await records.samples.heads(uuid4(), session, "acc", [0]) == []
+        assert await records.samples.metadata(uuid4(), session, "acc", [0]) == []
 
     run(story())
 
@@ -50,7 +50,7 @@ def test_of_a_long_stream_only_so_many_parts_are_asked_for_at_once() -> None:
 
     async def story() -> None:
         samples = Samples(Slow())  # pyright: ignore[reportArgumentType]
-        asked = asyncio.create_task(samples.heads(uuid4(), new_id(), "acc", range(100)))
+        asked = asyncio.create_task(samples.metadata(uuid4(), new_id(), "acc", range(100)))
         answered = 0
         while not asked.done():
             for _ in range(5):
@@ -72,28 +72,28 @@ def test_a_deleted_session_takes_no_late_chunk(records: Records, run: Any) -> No
         await records.samples.put(user, session, "acc", sample(0))
         await records.samples.delete_session(user, session, time_us_of(session) + 1)
         await records.samples.put(user, session, "acc", sample(1))  # was under way
-        assert await records.samples.heads(user, session, "acc", [0]) == []
+        assert await records.samples.metadata(user, session, "acc", [0]) == []
 
     run(story())
 
 
 def test_the_first_event_in_a_slot_stays(records: Records, run: Any) -> None:
-    user, about = uuid4(), new_id()
+    user, entity_id = uuid4(), new_id()
 
     async def story() -> None:
-        first = event(about, 1)
-        assert await records.journal.read(user, about, first.event_id) is None
+        first = event(entity_id, 1)
+        assert await records.journal.read(user, entity_id, first.event_id) is None
         assert await records.journal.append(user, first, "sets") == first
-        late = event(about, 2, received_us=NOW_US + 5000)
+        late = event(entity_id, 2, received_us=NOW_US + 5000)
         assert await records.journal.append(user, late, "sets") == first
-        assert await records.journal.read(user, about, first.event_id) == first
-        other = event(about, 3, event_id=slot(about, "other"), received_us=NOW_US - 1000)
+        assert await records.journal.read(user, entity_id, first.event_id) == first
+        other = event(entity_id, 3, event_id=slot(entity_id, "other"), received_us=NOW_US - 1000)
         await records.journal.append(user, other, "sets")
         assert await records.journal.events(user, ["2026-11", "2026-10"]) == [other, first]
-        heads = await records.journal.heads(user, ["2026-11", "2026-10"])
-        assert heads == [EventHead(e.event_id, "2026-11", e.received_us) for e in (other, first)]
-        gone = EventHead(about, "2026-11", NOW_US)
-        assert await records.journal.of_heads(user, [heads[1], gone]) == [first]
+        heads = await records.journal.keys(user, ["2026-11", "2026-10"])
+        assert heads == [EventKey(e.event_id, "2026-11", e.received_us) for e in (other, first)]
+        gone = EventKey(entity_id, "2026-11", NOW_US)
+        assert await records.journal.read_many(user, [heads[1], gone]) == [first]
         changed = await records.journal.changed(NOW - timedelta(1), NOW + timedelta(seconds=1))
         assert changed[user].keys() == {"sets"}
         assert changed[user]["sets"] == at_us((NOW_US - 1000) // 1000 * 1000)
@@ -105,11 +105,11 @@ def test_the_first_event_in_a_slot_stays(records: Records, run: Any) -> None:
 
 
 def test_of_many_who_race_for_a_slot_one_wins(records: Records, run: Any) -> None:
-    user, about = uuid4(), new_id()
+    user, entity_id = uuid4(), new_id()
 
     async def story() -> None:
         kept = await asyncio.gather(
-            *(records.journal.append(user, event(about, n), "sets") for n in range(8))
+            *(records.journal.append(user, event(entity_id, n), "sets") for n in range(8))
         )
         assert len({one.body["n"] for one in kept}) == 1
 

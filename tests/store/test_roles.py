@@ -25,7 +25,7 @@ from store.migrate import FOLDER, check_schema
 from store.models import Models, StoredModel
 from store.node.durability import require_durability
 from store.records import records_in
-from store.roles import TABLES, give_rights, grants
+from store.roles import TABLES, grants, sync_grants
 from store.users import Logins, User, Users
 from store.watermarks import Watermarks
 from tests.cassandra_node import own_node, quick_tables
@@ -188,8 +188,8 @@ def test_jobs_do_their_work(guarded: Guarded) -> None:
 def test_rights_that_are_too_much_are_taken_back_and_missing_ones_given(guarded: Guarded) -> None:
     settings = guarded.context.config.cassandra
     with guarded.context.database("admin") as admin:
-        assert give_rights(admin, settings) == 0, "everything is as it must be"
+        assert sync_grants(admin, settings) == 0, "everything is as it must be"
         admin.execute("GRANT MODIFY ON muvr.journal TO muvr_spark")
         admin.execute("REVOKE SELECT ON muvr.sets FROM muvr_spark")
-        assert give_rights(admin, settings) == 2
-        assert give_rights(admin, settings) == 0
+        assert sync_grants(admin, settings) == 2
+        assert sync_grants(admin, settings) == 0

@@ -6,10 +6,10 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from schemas.layout import LABELLED_S
+from schemas.layout import LABELLED_TTL_S
 from schemas.times import us_of
 from store.memory_sets import MemoryStretches
-from store.stretches import StoredStretch, Stretches, StretchHead
+from store.stretches import StoredStretch, Stretches, StretchMetadata
 from tests.cassandra_node import ON_NODE
 
 NOW = datetime(2026, 11, 21, 10, tzinfo=UTC)
@@ -27,8 +27,10 @@ def stretches(request: pytest.FixtureRequest) -> Stretches:
 def stretch(minute: int, revision: int = AT, model_id: str = "wrist-acc6") -> StoredStretch:
     start = NOW + timedelta(minutes=minute)
     spans = ((5, 2**62, "row"), (7, 8, 'a "quoted" name'))
-    head = StretchHead(model_id, SESSION, start, start + timedelta(minutes=1), spans, revision)
-    return StoredStretch(head, bytes([minute]) * 9)
+    metadata = StretchMetadata(
+        model_id, SESSION, start, start + timedelta(minutes=1), spans, revision
+    )
+    return StoredStretch(metadata, bytes([minute]) * 9)
 
 
 def test_rows_come_back_and_newer_ones_replace_all(stretches: Stretches) -> None:
@@ -36,17 +38,17 @@ def test_rows_come_back_and_newer_ones_replace_all(stretches: Stretches) -> None
 
     async def story() -> None:
         first = [stretch(0), stretch(1), stretch(2)]
-        await stretches.replace(user, SESSION, first, AT, LABELLED_S)
+        await stretches.replace(user, SESSION, first, AT, LABELLED_TTL_S)
         assert await stretches.of_user(user, "wrist-acc6") == first
-        assert await stretches.of_session(user, SESSION) == [one.head for one in first]
+        assert await stretches.of_session(user, SESSION) == [one.metadata for one in first]
         assert await stretches.sessions_of(user) == {SESSION}
         assert (user, "wrist-acc6") in await stretches.keys()
         second = [stretch(0, AT + 1, "wrist-acc3"), stretch(4, AT + 1, "wrist-acc3")]
-        await stretches.replace(user, SESSION, second, AT + 1, LABELLED_S)
+        await stretches.replace(user, SESSION, second, AT + 1, LABELLED_TTL_S)
         assert await stretches.of_user(user, "wrist-acc6") == []
         assert await stretches.of_user(user, "wrist-acc3") == second
-        await stretches.replace(user, SESSION, first, AT, LABELLED_S)  # late, and out of date
-        assert await stretches.of_session(user, SESSION) == [one.head for one in second]
+        await stretches.replace(user, SESSION, first, AT, LABELLED_TTL_S)  # late, and out of date
+        assert await stretches.of_session(user, SESSION) == [one.metadata for one in second]
 
     asyncio.run(story())
 
@@ -55,12 +57,12 @@ def test_what_is_deleted_stays_deleted(stretches: Stretches) -> None:
     user = uuid4()
 
     async def story() -> None:
-        await stretches.replace(user, SESSION, [stretch(0)], AT, LABELLED_S)
+        await stretches.replace(user, SESSION, [stretch(0)], AT, LABELLED_TTL_S)
         await stretches.delete_session(user, SESSION, AT)
         assert await stretches.of_session(user, SESSION) == []
-        await stretches.replace(user, SESSION, [stretch(0)], AT, LABELLED_S)
+        await stretches.replace(user, SESSION, [stretch(0)], AT, LABELLED_TTL_S)
         assert await stretches.of_session(user, SESSION) == []
-        await stretches.replace(user, SESSION, [stretch(0)], AT + 1, LABELLED_S)
+        await stretches.replace(user, SESSION, [stretch(0)], AT + 1, LABELLED_TTL_S)
         assert len(await stretches.of_session(user, SESSION)) == 1
 
     asyncio.run(story())

@@ -11,7 +11,7 @@ from store.database import Database
 from store.jobs import JobRuns
 from store.live_runs import LiveRuns
 from store.migrate import FOLDER
-from store.user_rows import ELSEWHERE, USER_TABLES, UserRows
+from store.user_rows import OTHER_TABLES, USER_TABLES, UserRows
 from tests.cassandra_node import ON_NODE
 
 PERSONAL = {"user_id", "owner", "username", "followee"}
@@ -25,7 +25,7 @@ def test_every_table_that_names_a_user_is_a_holder() -> None:
             table = re.match(r"CREATE TABLE IF NOT EXISTS (\w+) \((.*)", statement, re.DOTALL)
             if table and PERSONAL & set(re.findall(r"(\w+) (?:uuid|text)", table[2])):
                 found.add(table[1])
-    assert found - NOT_OF_USERS == USER_TABLES.keys() | ELSEWHERE.keys()
+    assert found - NOT_OF_USERS == USER_TABLES.keys() | OTHER_TABLES.keys()
 
 
 @ON_NODE
@@ -41,7 +41,7 @@ def test_runs_whose_rows_are_gone_are_not_looked_at(database: Database) -> None:
         for one in (*kept, *gone):
             await JobRuns(database).start(family, one, {}, now)
         await LiveRuns(database).go_live(family, served, now, {}, None)
-        return (await UserRows(database).reach(uuid4(), now)).runs
+        return (await UserRows(database).keys(uuid4(), now)).runs
 
     runs = asyncio.run(story())
     assert {*kept, served} <= set(runs)

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from schemas.errors import NameTaken, NotThere
+from schemas.errors import NameTaken, NotFound
 from store.database import Database
 from store.users import Login, Logins, User, Users
 
@@ -61,7 +61,7 @@ def test_granting_adds_and_keeps(database: Database):
         granted = await users.grant(user.username, ["operate"])
         assert granted.scopes == {"predict", "operate"}
         assert await users.by_id(user.user_id) == granted
-        with pytest.raises(NotThere, match="nobody-here"):
+        with pytest.raises(NotFound, match="nobody-here"):
             await users.grant("nobody-here", ["operate"])
 
     asyncio.run(grant())

@@ -57,7 +57,7 @@ def test_a_write_that_is_alone_leaves_at_once_and_alone():
 def test_what_is_put_in_one_turn_leaves_in_one_batch_within_its_bounds():
     async def run() -> None:
         slow = Slow()
-        gathering = WriteBatcher[int](slow.send, most=3, most_bytes=100)
+        gathering = WriteBatcher[int](slow.send, max_writes=3, max_bytes=100)
         sizes = [10, 10, 10, 60, 50, 500, 10]
         asked = [asyncio.create_task(gathering.put(i, size)) for i, size in enumerate(sizes)]
         await settled()
@@ -72,7 +72,7 @@ def test_what_is_put_in_one_turn_leaves_in_one_batch_within_its_bounds():
 def test_while_enough_is_under_way_the_rest_gathers():
     async def run() -> None:
         slow = Slow()
-        gathering = WriteBatcher[int](slow.send, under_way=1)
+        gathering = WriteBatcher[int](slow.send, max_in_flight=1)
         asked = [asyncio.create_task(gathering.put(0, 1))]
         await settled()
         for i in (1, 2, 3):
@@ -91,7 +91,7 @@ def test_while_enough_is_under_way_the_rest_gathers():
 def test_an_error_is_told_to_everybody_in_the_batch_and_to_nobody_else():
     async def run() -> None:
         slow = Slow()
-        gathering = WriteBatcher[int](slow.send, most=2)
+        gathering = WriteBatcher[int](slow.send, max_writes=2)
         asked = [asyncio.create_task(gathering.put(i, 1)) for i in range(3)]
         await settled()
         slow.answer(0, Away())
@@ -130,17 +130,19 @@ def test_who_goes_away_leaves_the_others_their_answer():
     st.randoms(use_true_random=False),
 )
 def test_each_write_is_sent_once_and_answered_whatever_the_order(
-    sizes: list[int], most: int, under_way: int, random: Random
+    sizes: list[int], max_writes: int, max_in_flight: int, random: Random
 ):
     async def run() -> None:
         slow = Slow()
-        gathering = WriteBatcher[int](slow.send, most=most, most_bytes=100, under_way=under_way)
+        gathering = WriteBatcher[int](
+            slow.send, max_writes=max_writes, max_bytes=100, max_in_flight=max_in_flight
+        )
         asked = [asyncio.create_task(gathering.put(i, size)) for i, size in enumerate(sizes)]
         answered: set[int] = set()
         while len(answered) < len(slow.batches) or not all(one.done() for one in asked):
             await settled()
             open_ones = [i for i in range(len(slow.batches)) if i not in answered]
-            assert len(open_ones) <= under_way
+            assert len(open_ones) <= max_in_flight
             if open_ones:
                 batch = random.choice(open_ones)
                 slow.answer(batch)
@@ -148,7 +150,7 @@ def test_each_write_is_sent_once_and_answered_whatever_the_order(
         sent = [write for batch in slow.batches for write in batch]
         assert sent == list(range(len(sizes)))
         for batch in slow.batches:
-            assert len(batch) <= most
+            assert len(batch) <= max_writes
             assert len(batch) == 1 or sum(sizes[i] for i in batch) <= 100
 
     asyncio.run(run())

@@ -1,0 +1,159 @@
+"""Connects a worker to Cassandra: at its start, or as soon as Cassandra is available."""
+
+import asyncio
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from fastapi import FastAPI
+
+from api.authenticator import Authenticator
+from api.cursors import Cursors
+from api.decoders import decoders
+from api.dependencies import Services
+from api.keys import KeyRing
+from api.model_cache import ModelCache
+from api.observe import Metrics, RequestLog
+from api.rate_limiter import RateLimiter
+from api.recognise import Recogniser
+from api.sweep_task import SweepTask
+from api.tokens import Tokens
+from ingest.recorder import Recorder
+from schemas.config import Config
+from schemas.errors import DatabaseUnavailable, MuvrError
+from store.champions import Champions
+from store.credentials import open_as
+from store.database import Database
+from store.migrate import check_schema
+from store.models import Models
+from store.node.durability import require_durability
+from store.reactor import LoopThread
+from store.records import records_in
+from store.users import Logins, Users
+
+RETRY_S = 1.0
+
+
+def now_utc() -> datetime:
+    """The service's clock."""
+    return datetime.now(UTC)
+
+
+class DatabaseConnector:
+    """Retries until the database is available; then sets `app.state.services`."""
+
+    def __init__(
+        self, app: FastAPI, config: Config, metrics: Metrics, log: RequestLog | None
+    ) -> None:
+        self._app = app
+        self._config = config
+        self._metrics = metrics
+        self._log = log
+        self._task: asyncio.Task[None] | None = None
+        self._sweep_task: SweepTask | None = None
+        self.not_ready_reason = "Cassandra has not been reached yet."
+
+    async def open(self) -> None:
+        """Try once, then retry in the background."""
+        connected = await self._try_connect()
+        self._task = asyncio.create_task(self._retry_then_sweep(connected))
+
+    async def close(self) -> None:
+        """Stop retrying and close what is open."""
+        if self._task is not None:
+            self._task.cancel()
+        if self._sweep_task is not None:
+            self._sweep_task.close()
+        services: Services | None = self._app.state.services
+        self._app.state.services = None
+        if services is not None:
+            await asyncio.to_thread(services.database.close)
+            services.rate_limiter.close()
+
+    async def _retry_then_sweep(self, connected: bool) -> None:
+        """Retry until the database is available, then sweep once a minute."""
+        while not connected:
+            await asyncio.sleep(RETRY_S)
+            try:
+                connected = await self._try_connect()
+            except MuvrError as problem:  # a setting that became invalid, or is read only now
+                self.not_ready_reason = str(problem)
+            except Exception as problem:  # noqa: BLE001 (else /readyz says no until a restart)
+                self.not_ready_reason = f"{type(problem).__name__}: {problem}"
+        lock_path = self._config.paths.run / "sweeper.lock"
+        self._sweep_task = SweepTask(self._app.state.services, lock_path, self._log)
+        await self._sweep_task.run()
+
+    async def _try_connect(self) -> bool:
+        """Try once to connect and to build the services; whether it succeeded.
+
+        Raises:
+            BadConfig: a key or a setting cannot be read.
+        """
+        try:
+            database = await asyncio.to_thread(self._connect, LoopThread.current())
+        except MuvrError as problem:
+            unavailable = isinstance(problem, DatabaseUnavailable)
+            self.not_ready_reason = "Cassandra does not answer." if unavailable else str(problem)
+            return False
+        try:
+            self._app.state.services = build_services(self._config, database, self._metrics)
+        except MuvrError:
+            await asyncio.to_thread(database.close)
+            raise
+        self.not_ready_reason = ""
+        return True
+
+    def _connect(self, loop_thread: LoopThread) -> Database:
+        """A connection to a keyspace with this code's schema and durable writes.
+
+        Raises:
+            DatabaseUnavailable, SchemaMismatch, NotDurable.
+        """
+        cassandra = self._config.cassandra
+        database = open_as(self._config, "service", loop_thread=loop_thread)
+        try:
+            check_schema(database, cassandra)
+            require_durability(database, cassandra)
+        except MuvrError:
+            database.close()
+            raise
+        return database
+
+
+def build_services(
+    config: Config,
+    database: Database,
+    metrics: Metrics,
+    clock: Callable[[], datetime] = now_utc,
+) -> Services:
+    """The services of a worker, on one database connection."""
+    ring = KeyRing(config.paths.secrets, config.api.host)
+    tokens = Tokens(config.auth, ring)
+    logins, users = Logins(database), Users(database)
+    records = records_in(database, config.limits)
+    models = ModelCache(
+        Models(database),
+        Champions(database),
+        decoders(),
+        metrics,
+        capacity_bytes=config.api.model_cache_mb * 2**20,
+        pointer_ttl_s=config.api.pointer_ttl_s,
+    )
+    return Services(
+        config=config,
+        database=database,
+        records=records,
+        recorder=Recorder(records, config.limits, clock),
+        models=models,
+        recogniser=Recogniser(records, models),
+        users=users,
+        logins=logins,
+        tokens=tokens,
+        authenticator=Authenticator(tokens, logins, users, config.api.pointer_ttl_s),
+        rate_limiter=RateLimiter(
+            config.limits, config.paths.run / "allowance", shared=config.api.workers > 1
+        ),
+        cursors=Cursors(ring.keys.cursor),
+        metrics=metrics,
+        clock=clock,
+    )

@@ -1,0 +1,81 @@
+"""The daily sample quota: what chunks, confirmed sets, lists and plans take of it.
+
+A chunk of any endpoint is charged first; then it is stored, and the metrics count it. A confirmed
+set is charged too, because its samples are stored a second time for training. Lists and plans have
+no samples: their bytes are converted.
+"""
+
+from uuid import UUID
+
+from api.dependencies import Services
+from ingest.chunks import Chunk
+from ingest.event_writer import ChargeBytes
+from ingest.labelled_sets import MAX_SAMPLES
+from ingest.recordings import wrist_of
+from schemas.events import SetConfirmation
+from schemas.wire import Receipt
+from store.sessions import SessionRow
+
+MIN_CHUNK_QUOTA = 16
+"""The least number of samples that a chunk is charged: a row with a single sample takes as many
+resources. Chunks of 20 samples at 50 Hz count as they are: both sensors, all day, take 8.6 of the
+50 million."""
+SET_QUOTA_RATE_HZ = 100
+"""The rate at which each sensor of a confirmed set is charged: the real one is not known before the
+samples are stored, and acceleration is stored twice, with rotation and alone. A thousand sets of a
+minute take 12 million samples."""
+QUOTA_BYTES_PER_SAMPLE = 4
+"""How many bytes of a list or plan count as one sample; a stored sample takes 3.7. The journal
+stores lists and plans in full each time they change. The hashes of a day of one-second chunks, both
+sensors, take 2.9 million samples."""
+
+
+async def store_chunk(
+    services: Services, user_id: UUID, session_id: UUID, stream: str, seq: int, chunk: Chunk
+) -> Receipt:
+    """Charge and store one chunk; a receipt means that its bytes are durable.
+
+    Raises:
+        LimitExceeded: over the user's daily quota; nothing is stored.
+        NotFound, Deleted, BadChunk, DatabaseUnavailable: see `ingest.uploads.Uploads.put`.
+    """
+    services.rate_limiter.take_samples(user_id, chunk_quota(chunk))
+    return await store_charged_chunk(services, user_id, session_id, stream, seq, chunk)
+
+
+async def store_charged_chunk(
+    services: Services, user_id: UUID, session_id: UUID, stream: str, seq: int, chunk: Chunk
+) -> Receipt:
+    """Store a chunk whose samples were already charged.
+
+    Chunks of one body are charged together: over the limit none of them is stored.
+    """
+    receipt = await services.recorder.put_chunk(user_id, session_id, stream, seq, chunk)
+    services.metrics.count_chunk(chunk.piece)
+    return receipt
+
+
+def chunk_quota(chunk: Chunk) -> int:
+    """The samples that a chunk takes of the daily quota."""
+    samples = len(chunk.piece.counts)
+    return samples if samples > MIN_CHUNK_QUOTA else MIN_CHUNK_QUOTA  # `max` takes twice as long
+
+
+def byte_charger(services: Services, user_id: UUID) -> ChargeBytes:
+    """A function that charges bytes, which are stored for good, to a user's daily quota."""
+
+    def charge(size_bytes: int) -> None:
+        """Charge bytes; raises `LimitExceeded` over the quota."""
+        services.rate_limiter.take_samples(user_id, size_bytes // QUOTA_BYTES_PER_SAMPLE)
+
+    return charge
+
+
+def set_quota(session: SessionRow, confirmation: SetConfirmation) -> int:
+    """The samples that a confirmed set takes of the daily quota; 0 without an accelerometer."""
+    wrist = wrist_of(session.streams)
+    if wrist.acc is None:
+        return 0
+    length_s = (confirmation.ended_at - confirmation.started_at).total_seconds()
+    sensors = 1 if wrist.gyro is None else 2
+    return min(max(int(length_s * SET_QUOTA_RATE_HZ) * sensors, MIN_CHUNK_QUOTA), MAX_SAMPLES)

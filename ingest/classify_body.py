@@ -1,0 +1,119 @@
+"""Decodes the body of `classify` into a recording: one chunk, or several streams of chunks."""
+
+from collections.abc import Mapping
+from typing import cast
+
+import msgspec
+
+from ingest.cbor import read_cbor
+from ingest.chunks import CBOR, JSON, read_samples
+from models.signal.pieces import Piece, Recording, Side
+from schemas.config import Limits
+from schemas.errors import BadChunk, UnsupportedMedia
+from schemas.wire import UNITS
+
+MAX_DURATION_S = 3600.0  # kilobytes of 1 Hz samples can span weeks, which are resampled to 50 Hz
+MAX_CHUNKS = 8192  # an hour of one-second chunks of both sensors has 7,200
+
+
+def read_recording(
+    body: bytes, media_type: str, limits: Limits, side: Side | None = None
+) -> Recording:
+    """The samples of a body: one chunk, or several streams of them.
+
+    Raises:
+        BadChunk: a part that is no chunk (its name is in `field`), or no acceleration.
+        UnsupportedMedia: neither CBOR nor JSON.
+    """
+    streams = _streams(body, media_type, limits)
+    if streams is None:
+        pieces = [read_samples(body, media_type, limits)]
+    else:
+        side = side_of(streams.pop("side", None), "side") or side
+        pieces = _pieces(streams, media_type, limits)
+    kinds = {kind: _pieces_of_kind(pieces, kind) for kind in UNITS}
+    if not kinds["acc"]:
+        raise BadChunk("There is no acceleration in the body (unit g or m/s2).", field="unit")
+    return Recording(kinds["acc"], kinds["gyro"], side)
+
+
+def _streams(body: bytes, media_type: str, limits: Limits) -> dict[str, object] | None:
+    """The map of a body that holds `streams`; None for one that is to be read as a chunk."""
+    if b"streams" not in body[:64] and b"streams" not in body[-64:]:
+        return None
+    kind = media_type.partition(";")[0].strip().lower()
+    try:
+        if kind == JSON:
+            whole = msgspec.json.decode(body)
+        elif kind == CBOR:
+            whole = read_cbor(body, max_depth=6)  # a list of chunks of lists
+        else:
+            raise UnsupportedMedia(f"Send {CBOR} or {JSON}.", field="Content-Type", value=kind)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as problem:
+        raise BadChunk(f"The body does not decode: {problem}", field="body") from problem
+    if not isinstance(whole, dict) or "streams" not in whole:
+        return None
+    unknown = [key for key in whole if key not in ("streams", "side")]
+    if unknown or not isinstance(whole["streams"], dict) or not whole["streams"]:
+        field = str(unknown[0])[:60] if unknown else "streams"
+        raise BadChunk("The body must be {streams: {name: chunk}, side?}.", field=field)
+    return cast("dict[str, object]", whole)
+
+
+def _pieces(whole: Mapping[str, object], media_type: str, limits: Limits) -> list[Piece]:
+    streams = cast("dict[object, object]", whole["streams"])
+    lists = {name: one if isinstance(one, list) else [one] for name, one in streams.items()}
+    count = sum(map(len, lists.values()))
+    if count > MAX_CHUNKS:
+        raise BadChunk(
+            f"The body holds {count} chunks; the cap is {MAX_CHUNKS}.",
+            field="streams",
+            value=count,
+        )
+    pieces: list[Piece] = []
+    for name, chunks in lists.items():
+        for one in chunks:
+            try:
+                pieces.append(read_samples(one, media_type, limits))
+            except BadChunk as problem:
+                field = f"streams.{str(name)[:60]}.{problem.field}"
+                raise BadChunk(str(problem), field=field, value=problem.value) from problem
+    return pieces
+
+
+def _pieces_of_kind(pieces: list[Piece], kind: str) -> tuple[Piece, ...]:
+    mine = (piece for piece in pieces if piece.unit in UNITS[kind])
+    return tuple(sorted(mine, key=lambda piece: piece.t0_ns))
+
+
+def side_of(value: object, field: str) -> Side | None:
+    """The side that a client names; None where it names none.
+
+    Raises:
+        BadChunk: it is neither left nor right.
+    """
+    if value is None:
+        return None
+    if value not in ("left", "right"):
+        raise BadChunk("side must be left or right.", field=field, value=value)
+    return value
+
+
+def duration_s(recording: Recording) -> float:
+    """Seconds from the first sample to the last, gaps included.
+
+    Raises:
+        BadChunk: over `MAX_DURATION_S`.
+    """
+    first_ns, gyro = recording.acc[0].t0_ns, recording.gyro  # in order of time
+    if gyro and gyro[0].t0_ns < first_ns:
+        first_ns = gyro[0].t0_ns
+    seconds = (max([piece.end_ns for piece in recording.acc + gyro]) - first_ns) / 1e9
+    if seconds > MAX_DURATION_S:
+        raise BadChunk(
+            f"The samples reach over {seconds:.0f} s; at most {MAX_DURATION_S:.0f} s are "
+            "looked at.",
+            field="body",
+            value=round(seconds),
+        )
+    return seconds

@@ -1,0 +1,210 @@
+"""Projects labelled sets: a confirmed set with its samples, once all of these are stored."""
+
+import itertools
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
+from uuid import UUID
+
+from ingest.event_writer import TOMBSTONE_AHEAD_US
+from ingest.recordings import WristStreams, load_stream, wrist_of
+from models.signal.corrections import cut
+from models.signal.pieces import Piece, Recording, pack_pieces
+from models.signal.timing import cut_pieces
+from schemas.errors import AmbiguousChunks, BadSamples
+from schemas.inputs import ACC3, ACC6, LAYOUTS
+from schemas.times import NS_PER_S
+from store.records import Records
+from store.sessions import SessionRow, StreamList
+from store.sets import LabelledSet, SetRow, remaining_ttl_s
+
+GAP_NS = NS_PER_S // 2  # the longest gap that resampling treats as continuous
+CONTEXT_NS = 60 * NS_PER_S  # wrong units and drifting clocks are detected in samples around a set
+MAX_SAMPLES = 1_000_000
+"""Samples of one labelled set, both sensors together: 3.7 bytes each, seldom more than 6, and
+Cassandra takes 8 MiB in one write. They last 2.8 hours at 50 Hz; training uses twenty minutes."""
+MAX_SINGLE_READS = 8  # sets; of more, all of the session are read at once
+
+
+async def project_labelled_sets(
+    records: Records,
+    user_id: UUID,
+    session_id: UUID,
+    now_us: int,
+    *,
+    only: Collection[UUID] | None = None,
+) -> int:
+    """Write the labelled sets of a session whose samples are complete; returns how many.
+
+    Args:
+        records: the repositories.
+        user_id: whose session.
+        session_id: which one; nothing happens when it does not exist.
+        now_us: announced in `changes`, so that training finds the user.
+        only: these sets, all of the session by default.
+    """
+    session = await records.sessions.read(user_id, session_id)
+    if session is None or (wrist := wrist_of(session.streams)).acc is None:
+        return 0
+    if only is None or len(only) > MAX_SINGLE_READS:
+        rows = await records.sets.of_session(user_id, session_id)
+        rows = [row for row in rows if only is None or row.set_id in only]
+    else:  # a confirmation does not read all earlier sets
+        rows = await records.sets.some(user_id, session_id, only)
+    if not rows:
+        return 0
+    lists = await records.sessions.lists(user_id, session_id)
+    rows = [row for row in rows if remaining_ttl_s(revision_of(row, wrist, lists), now_us) > 0]
+    if not rows:
+        return 0
+    try:
+        recording = await _load_context(records, user_id, session, wrist, lists, rows)
+    except (AmbiguousChunks, BadSamples):
+        # The client's list will decide, which projects again; broken rows stay for inspection.
+        return 0
+    finished = await _streams_finished(records, user_id, session, wrist, lists)
+    written = 0
+    for row in rows:
+        samples = _cut_set(recording, row)
+        if samples and has_all_samples(samples, row, finished):
+            labelled = labelled_rows(session, wrist, lists, row, truncated(samples, row))
+            written += await _write(records, user_id, labelled, now_us)
+    return written
+
+
+def has_all_samples(recording: Recording, row: SetRow, finished: tuple[bool, bool]) -> bool:
+    """Whether all samples of a set are stored.
+
+    A finished stream has all it will ever have; another one must cover the set without a gap.
+
+    Args:
+        recording: cut to the set.
+        row: the set.
+        finished: whether no more samples are expected of (acceleration, rotation).
+    """
+    acc_finished, gyro_finished = finished
+    return bool(recording.acc) and (
+        (acc_finished or covers(recording.acc, *row.span_ns))
+        and (gyro_finished or covers(recording.gyro, *row.span_ns))
+    )
+
+
+def covers(pieces: Sequence[Piece], start_ns: int, end_ns: int) -> bool:
+    """Whether pieces in time order reach from start to end without a gap over half a second."""
+    if not pieces:
+        return False
+    edges = [(start_ns, start_ns), *((p.t0_ns, p.end_ns) for p in pieces), (end_ns, end_ns)]
+    return all(after[0] - before[1] <= GAP_NS for before, after in itertools.pairwise(edges))
+
+
+def truncated(samples: Recording, row: SetRow) -> Recording:
+    """A set's samples, cut at the end to what one row can hold (`MAX_SAMPLES`)."""
+    count = sum(len(piece.counts) for piece in (*samples.acc, *samples.gyro))
+    if count <= MAX_SAMPLES:
+        return samples
+    start_ns, end_ns = row.span_ns
+    end_ns = start_ns + (end_ns - start_ns) * MAX_SAMPLES // count
+    acc, gyro = (cut_pieces(one, start_ns, end_ns) for one in (samples.acc, samples.gyro))
+    return replace(samples, acc=acc, gyro=gyro)
+
+
+def labelled_rows(
+    session: SessionRow,
+    wrist: WristStreams,
+    lists: Mapping[str, StreamList],
+    row: SetRow,
+    samples: Recording,
+) -> tuple[LabelledSet, ...]:
+    """A set's rows for training: corrected times, a revision that grows when samples may change.
+
+    A set with rotation is in both layouts, so that it also trains the model without rotation.
+    """
+    offset = session.offset(wrist.acc)
+    with_rotation = LabelledSet(
+        model_id=ACC6,
+        set_id=row.set_id,
+        session_id=row.session_id,
+        exercise=row.exercise,
+        started_at=row.started_at + offset,
+        ended_at=row.ended_at + offset,
+        reps=row.reps,
+        weight_kg=row.weight_kg,
+        intensity=row.intensity,
+        label_source=row.label_source,
+        revision=revision_of(row, wrist, lists),
+        samples=pack_pieces(samples.acc, samples.gyro, samples.side),
+    )
+    acc_samples = pack_pieces(samples.acc, (), samples.side)
+    acc_only = with_rotation._replace(model_id=ACC3, samples=acc_samples)
+    return (with_rotation, acc_only) if samples.gyro else (acc_only,)
+
+
+def revision_of(row: SetRow, wrist: WristStreams, lists: Mapping[str, StreamList]) -> int:
+    """The newest revision of a set and of its streams' lists, microseconds of server time."""
+    names = (wrist.acc, wrist.gyro)
+    return max([row.revision, *(lists[name].revision for name in names if name and name in lists)])
+
+
+async def _streams_finished(
+    records: Records,
+    user_id: UUID,
+    session: SessionRow,
+    wrist: WristStreams,
+    lists: Mapping[str, StreamList],
+) -> tuple[bool, bool]:
+    """Whether no more samples are expected of (acceleration, rotation).
+
+    A sensor that is declared but was switched off has no chunks, and no list either.
+    """
+    unlisted = [name for name in (wrist.acc, wrist.gyro) if name and name not in lists]
+    if unlisted and session.complete:
+        parts = await records.samples.parts(user_id, session.session_id)
+        unlisted = [name for name in unlisted if name in parts]
+    return wrist.acc not in unlisted, wrist.gyro not in unlisted
+
+
+async def _load_context(
+    records: Records,
+    user_id: UUID,
+    session: SessionRow,
+    wrist: WristStreams,
+    lists: Mapping[str, StreamList],
+    rows: Sequence[SetRow],
+) -> Recording:
+    """The stored samples of all the sets, and around them."""
+    span = (
+        min(row.span_ns[0] for row in rows) - CONTEXT_NS,
+        max(row.span_ns[1] for row in rows) + CONTEXT_NS,
+    )
+    acc = await load_stream(records, user_id, session, wrist.acc, lists, span)
+    gyro = await load_stream(records, user_id, session, wrist.gyro, lists, span)
+    return Recording(acc=acc, gyro=gyro, side=wrist.side)
+
+
+def _cut_set(recording: Recording, row: SetRow) -> Recording | None:
+    """The set's samples; None where they do not decode."""
+    try:
+        return cut(recording, *row.span_ns)
+    except BadSamples:  # the training run records it for the user; the set stays confirmed
+        return None
+
+
+async def _write(
+    records: Records, user_id: UUID, labelled: Sequence[LabelledSet], now_us: int
+) -> bool:
+    """Announce and write rows, and delete the set from layouts that it is not in (any more).
+
+    The row with rotation comes first: if a crash leaves it alone, the sweep sees what is missing.
+    """
+    await records.journal.announce(user_id, "sets", now_us)
+    for row in labelled:
+        await records.sets.put_labelled(user_id, row, remaining_ttl_s(row.revision, now_us))
+    first = labelled[0]
+    for model_id in set(LAYOUTS) - {row.model_id for row in labelled}:
+        await records.sets.delete_labelled(user_id, model_id, first.set_id, first.revision)
+    if await records.sets.read(user_id, first.session_id, first.set_id) is None:
+        # Deleted while its samples were read: delete what was just written.
+        at_us = first.revision + TOMBSTONE_AHEAD_US
+        for row in labelled:
+            await records.sets.delete_labelled(user_id, row.model_id, row.set_id, at_us)
+        return False
+    return True

@@ -1,0 +1,141 @@
+"""Opens and deletes sessions; several devices may open one, each with its own streams."""
+
+from collections.abc import Sequence
+from contextlib import suppress
+from datetime import datetime
+from uuid import UUID
+
+from ingest.event_writer import EventWriter
+from ingest.projections import project, project_all
+from schemas.config import Limits
+from schemas.errors import BadEvent, Deleted, EventConflict, NotFound
+from schemas.events import MAX_STREAMS, SessionOpening
+from schemas.ids import check_client_id, slot
+from schemas.times import us_of
+from schemas.topics import Topic
+from store.journal import Event
+from store.sessions import SessionRow
+
+TOPIC: Topic = "sessions"
+OPENING_SLOT = ("session", "open")
+
+
+async def open_session(
+    writer: EventWriter, limits: Limits, user_id: UUID, session_id: UUID, opening: SessionOpening
+) -> SessionRow:
+    """Open a session or add streams to it; a repeat changes nothing.
+
+    Start, time zone and plan are those of the first opening. A stream is declared once.
+
+    Raises:
+        ClockSkew, BadEvent: the id is no UUIDv7 of about now, or there are too many streams.
+        Deleted: the session was deleted; its id is not used again.
+        EventConflict: a stream is already declared differently.
+    """
+    now_ms = writer.now_us() // 1000
+    check_client_id(session_id, "session", now_ms, limits.clock_past_days, limits.clock_future_days)
+    is_new = await _check_opening(writer, user_id, session_id, opening)
+    wanted = _events(writer, session_id, opening)
+    stored = await _append(writer, user_id, wanted, batched=is_new)
+    await project_all(writer.records, user_id, stored, writer.now_us())
+    for event, winner in zip(wanted[1:], stored[1:], strict=True):
+        if not winner.matches(event):
+            raise EventConflict(
+                f"Stream {event.body['stream']!r} is declared already, as {dict(winner.body)}; a "
+                "stream that is something else needs another name."
+            )
+    return await require_session(writer, user_id, session_id)
+
+
+async def require_session(writer: EventWriter, user_id: UUID, session_id: UUID) -> SessionRow:
+    """A session.
+
+    Raises:
+        Deleted: it was deleted.
+        NotFound: it never existed, or is another user's.
+    """
+    session = await writer.records.sessions.read(user_id, session_id)
+    if session is not None:
+        return session
+    if session_id.version == 7 and await writer.records.journal.read(
+        user_id, session_id, slot(session_id, "session", "delete")
+    ):
+        raise Deleted(f"Session {session_id} was deleted; a new one needs a new id.")
+    raise NotFound(f"There is no session {session_id}.")
+
+
+async def delete_session(writer: EventWriter, user_id: UUID, session_id: UUID) -> None:
+    """Delete a session with its chunks, sets and labelled sets, for good. Repeatable.
+
+    Raises:
+        NotFound: it never existed, or is another user's.
+    """
+    with suppress(Deleted):  # project again: the first attempt may have failed half way
+        await require_session(writer, user_id, session_id)
+    event, _ = await writer.write(
+        user_id, session_id, ("session", "delete"), "session-deleted", {}, topic="sets"
+    )
+    await project(writer.records, user_id, event, writer.now_us())
+
+
+def opening_body(opening: SessionOpening) -> dict[str, object]:
+    """The journal's body of an opening; its streams are events of their own."""
+    return opening.model_dump(mode="json", include={"started_at", "timezone", "plan"})
+
+
+def offset_of(writer: EventWriter, sent_at: datetime | None) -> int | None:
+    """How many ms the server's clock is ahead of the sender's, travel time included."""
+    return None if sent_at is None else (writer.now_us() - us_of(sent_at)) // 1000
+
+
+async def _check_opening(
+    writer: EventWriter, user_id: UUID, session_id: UUID, opening: SessionOpening
+) -> bool:
+    """Refuse an opening that contradicts the existing session; True when there is none."""
+    try:
+        session = await require_session(writer, user_id, session_id)
+    except Deleted:
+        raise
+    except NotFound:
+        return True
+    if len(session.streams.keys() | opening.streams.keys()) > MAX_STREAMS:
+        raise BadEvent(
+            f"a session has at most {MAX_STREAMS} streams",
+            field="streams",
+            value=len(opening.streams),
+        )
+    return False
+
+
+def _events(writer: EventWriter, session_id: UUID, opening: SessionOpening) -> list[Event]:
+    """The events of an opening: the session itself, then its streams by name."""
+    meta = {"offset_ms": offset_of(writer, opening.sent_at)}
+    opened = writer.event(session_id, OPENING_SLOT, "session-opened", opening_body(opening))
+    return [
+        opened,
+        *(
+            writer.event(
+                session_id,
+                ("stream", name),
+                "stream-declared",
+                {"stream": name, **stream.model_dump(mode="json")},
+                meta=meta,
+            )
+            for name, stream in sorted(opening.streams.items())
+        ),
+    ]
+
+
+async def _append(
+    writer: EventWriter, user_id: UUID, events: Sequence[Event], *, batched: bool
+) -> list[Event]:
+    """Append events; the events that are in their slots afterwards.
+
+    As a batch they take one round trip if all slots are free. Otherwise they are appended one after
+    another: a user's events share a partition of the journal, and concurrent conditional writes to
+    one partition make each other start again, which takes a second or more instead of 20 ms each.
+    """
+    journal = writer.records.journal
+    if batched:
+        return await journal.append_all(user_id, events, TOPIC)
+    return [await journal.append(user_id, event, TOPIC) for event in events]

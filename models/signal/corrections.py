@@ -1,0 +1,295 @@
+"""Corrects wrong units, signs and times that a recording declares, by what is plausible on a wrist.
+
+Some phone apps declare g for values in m/s², or m/s² for g, and invert all axes when they do; some
+stamp samples on arrival. Each correction is noted. It is decided on the whole recording; parts are
+cut afterwards.
+"""
+
+import math
+from bisect import bisect_left
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from itertools import accumulate
+
+import numpy as np
+
+from models.signal.batches import BATCHED, undo_batching
+from models.signal.pieces import Piece, Recording
+from models.signal.sign import looks_inverted
+from models.signal.timing import cut_timed, in_unit, true_clock
+from models.signal.units import (
+    MAX_ROTATION_RAD_S,
+    MS2_MEDIAN_RANGE,
+    detect_degrees,
+    detect_unit_factor,
+    factor_of,
+)
+
+UNIT_WAS_MS2 = "unit-was-m/s2"
+UNIT_WAS_G = "unit-was-g"
+UNIT_WAS_DEG_S = "unit-was-deg/s"
+AXES_TURNED = "axes-were-turned"
+STUCK_ROTATION = "rotation-is-constant"
+NO_GRAVITY = "gravity-is-missing"
+LOW_RATE = "rate-is-low"
+MIN_GRAVITY = 0.4  # median norm of a second's mean acceleration, g: at least .6 on wrists
+TENTH_RANGE = (0.08, 0.125)  # g: median of those norms where values in g are declared as m/s²
+MIN_TENTH, MAX_TENTH = 0.07, 0.15  # the first and the ninth decile of them (decision 35)
+MIN_JUDGED_S = 10.0  # of shorter stretches without gravity 2 % look so
+MIN_RATE_HZ = 22.0  # below it features describe more than was recorded (decision 41)
+MAX_SCALE_RATIO = 4.0
+"""Largest ratio of neighbouring scales, in ascending order, of one device's chunks. Chunks that are
+scaled to their own maximum differ by less; sensors of one range in g and in m/s² differ by ten."""
+SECOND = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Timeline:
+    """A corrected recording, from which parts can be cut cheaply.
+
+    Attributes:
+        recording: with correct units and signs.
+        notes: the corrections.
+        acc, gyro: its pieces by their true clock, with the running maximum of their ends.
+    """
+
+    recording: Recording
+    notes: tuple[str, ...]
+    acc: "_Track"
+    gyro: "_Track"
+
+    def cut(self, start_ns: int, end_ns: int) -> Recording:
+        """The raw samples of [start_ns, end_ns); counts are slices of what was received."""
+        parts = [
+            cut_timed(track.around(start_ns, end_ns), start_ns, end_ns)
+            for track in (self.acc, self.gyro)
+        ]
+        return Recording(parts[0], parts[1], self.recording.side)
+
+
+@dataclass(frozen=True, slots=True)
+class _Track:
+    pieces: tuple[Piece, ...]
+    ends_ns: tuple[int, ...]
+
+    def around(self, start_ns: int, end_ns: int) -> tuple[Piece, ...]:
+        """All pieces that may hold samples of [start_ns, end_ns)."""
+        first = bisect_left(self.ends_ns, start_ns)
+        return self.pieces[first : bisect_left(self.pieces, end_ns, key=lambda one: one.t0_ns)]
+
+
+def timeline(recording: Recording) -> Timeline:
+    """Correct a recording once, as a whole.
+
+    >>> piece = Piece(0, 50.0, "g", 1.0, np.zeros((100, 3), dtype=np.int16))
+    >>> len(timeline(Recording((piece,), (), None)).cut(500_000_000, 10**9).acc[0].counts)
+    25
+
+    Raises:
+        BadSamples: an unknown unit, or a rate or scale that is no usable number.
+    """
+    fixed, notes = corrected(recording)
+    return Timeline(fixed, notes, _track(fixed.acc), _track(fixed.gyro))
+
+
+def _track(pieces: Sequence[Piece]) -> _Track:
+    timed = sorted(true_clock(pieces), key=lambda piece: piece.t0_ns)
+    return _Track(tuple(timed), tuple(accumulate((piece.end_ns for piece in timed), max)))
+
+
+def cut(recording: Recording, start_ns: int, end_ns: int) -> Recording:
+    """The raw samples of [start_ns, end_ns), corrected as part of the whole recording.
+
+    To cut several parts, make a `timeline` once.
+    """
+    return timeline(recording).cut(start_ns, end_ns)
+
+
+def corrected(recording: Recording) -> tuple[Recording, tuple[str, ...]]:
+    """The recording with correct units, signs and times, and the corrections as notes.
+
+    A wrong unit is replaced by "m/s2", "g" or "deg/s", inverted axes by a negative scale, and times
+    in batches by none. Counts stay.
+
+    Raises:
+        BadSamples: an unknown unit, or a scale that is no usable number.
+    """
+    acc, gyro = undo_batching(recording.acc), undo_batching(recording.gyro)
+    if acc is recording.acc and gyro is recording.gyro:
+        return _correct_units(recording)
+    fixed, notes = _correct_units(replace(recording, acc=tuple(acc), gyro=tuple(gyro)))
+    return fixed, (*notes, BATCHED)
+
+
+def _correct_units(recording: Recording) -> tuple[Recording, tuple[str, ...]]:
+    if _is_deg_labelled_rad(recording.gyro):
+        gyro = tuple(replace(p, unit="deg/s") for p in recording.gyro)
+        fixed, notes = _correct_units(replace(recording, gyro=gyro))
+        return fixed, (UNIT_WAS_DEG_S, *notes)
+    g_flags = _wrong_unit_flags(recording.acc, "m/s2", _is_g_labelled_ms2)
+    if g_flags:
+        fixed, notes = _correct_units(
+            replace(recording, acc=_with_unit(recording.acc, g_flags, "g"))
+        )
+        return fixed, (UNIT_WAS_G, *notes)
+    wrong_flags = _wrong_unit_flags(recording.acc, "g", _is_ms2_labelled_g)
+    if not wrong_flags:
+        return recording, ()
+    acc = _with_unit(recording.acc, wrong_flags, "m/s2")
+    notes = [UNIT_WAS_MS2]
+    fixed = replace(recording, acc=acc)
+    suspects = tuple(p for p, bad in zip(acc, wrong_flags, strict=True) if bad)
+    if looks_inverted(replace(fixed, acc=suspects)):
+        notes.append(AXES_TURNED)
+        turned = zip(acc, wrong_flags, strict=True)
+        fixed = replace(fixed, acc=tuple(_invert(p) if bad else p for p, bad in turned))
+    return fixed, tuple(notes)
+
+
+def _with_unit(acc: Sequence[Piece], wrong_flags: Sequence[bool], unit: str) -> tuple[Piece, ...]:
+    """The pieces, the flagged ones with another unit."""
+    both = zip(acc, wrong_flags, strict=True)
+    return tuple(replace(piece, unit=unit) if bad else piece for piece, bad in both)
+
+
+def _wrong_unit_flags(
+    acc: Sequence[Piece], unit: str, contradicts: Callable[[Sequence[Piece]], bool]
+) -> list[bool]:
+    """Which pieces declare a unit that all samples of their device contradict; [] if none does.
+
+    It is decided by device, as a single set is too vigorous and a pause too still to tell.
+    """
+    if len(acc) == 1:
+        return [True] if acc[0].unit == unit and contradicts(acc) else []
+    wrong_flags = [False] * len(acc)
+    for device in _by_device(acc, unit):
+        if contradicts([acc[n] for n in device]):
+            for n in device:
+                wrong_flags[n] = True
+    return wrong_flags if any(wrong_flags) else []
+
+
+def _by_device(acc: Sequence[Piece], unit: str) -> list[list[int]]:
+    """Numbers of the pieces that declare a unit, grouped by rate and scale as by device."""
+    claimed = [n for n, piece in enumerate(acc) if piece.unit == unit]
+    found: list[list[int]] = []
+    for n in sorted(claimed, key=lambda n: (acc[n].rate_hz, abs(acc[n].scale))):
+        if found and _same_device(acc[found[-1][-1]], acc[n]):
+            found[-1].append(n)
+        else:
+            found.append([n])
+    return found
+
+
+def _same_device(before: Piece, piece: Piece) -> bool:
+    near = abs(piece.scale) <= MAX_SCALE_RATIO * abs(before.scale)
+    return near and piece.rate_hz == before.rate_hz
+
+
+def _is_ms2_labelled_g(pieces: Sequence[Piece]) -> bool:
+    """Whether values declared as g are m/s², by their median norm.
+
+    Pieces without a value that is large enough are not converted, which saves time.
+    """
+    if max(map(_max_abs, pieces)) * math.sqrt(3) <= MS2_MEDIAN_RANGE[0]:
+        return False
+    claimed_g = [in_unit("acc", piece) for piece in pieces]
+    return (
+        detect_unit_factor(claimed_g[0] if len(pieces) == 1 else np.concatenate(claimed_g)) != 1.0
+    )
+
+
+def _is_g_labelled_ms2(pieces: Sequence[Piece]) -> bool:
+    """Whether values declared as m/s² are g, by the mean of every second.
+
+    Each must be about a tenth of gravity. Acceleration without gravity may come near that, but not
+    second after second.
+    """
+    rates_hz = [_rate_hz(piece) for piece in pieces]
+    both = list(zip(pieces, rates_hz, strict=True))
+    if sum([len(piece.counts) / rate_hz for piece, rate_hz in both]) < MIN_JUDGED_S:
+        return False
+    means_g = sorted(
+        [mean_g for piece, rate_hz in both for mean_g in _second_means_g(piece, rate_hz)]
+    )
+    n = len(means_g)
+    low, high = TENTH_RANGE
+    middle = low < means_g[n // 2] < high
+    return middle and means_g[n // 10] > MIN_TENTH and means_g[n * 9 // 10] < MAX_TENTH
+
+
+def _is_deg_labelled_rad(gyro: tuple[Piece, ...]) -> bool:
+    """Whether values declared as rad/s are deg/s, by all of them: a resting wrist does not tell."""
+    if not gyro or any(piece.unit != "rad/s" for piece in gyro):
+        return False
+    if all(_max_abs(piece) * math.sqrt(3) <= MAX_ROTATION_RAD_S for piece in gyro):
+        return False  # the usual case, decided in a tenth of the time
+    return detect_degrees(np.concatenate([in_unit("gyro", piece) for piece in gyro]))
+
+
+def _max_abs(piece: Piece) -> float:
+    """The largest value on one axis, in the claimed unit."""
+    if not len(piece.counts):
+        return 0.0
+    return max(int(piece.counts.max()), -int(piece.counts.min())) * abs(piece.scale)
+
+
+def quality_notes(recording: Recording) -> tuple[str, ...]:
+    """Notes on missing gravity and on a low rate, which models rely on.
+
+    Some phones offer acceleration with gravity removed. A second's mean of that is nearly 0,
+    whatever the wrist does; with gravity it is about 1 g.
+
+    Args:
+        recording: corrected.
+
+    >>> still = Piece(0, 50.0, "g", 1.0, np.zeros((100, 3), dtype=np.int16))
+    >>> quality_notes(Recording((still,), (), None))
+    ('gravity-is-missing',)
+    """
+    rates_hz = [_rate_hz(piece) for piece in recording.acc]
+    means_g: list[float] = []
+    for piece, rate_hz in zip(recording.acc, rates_hz, strict=True):
+        means_g += _second_means_g(piece, rate_hz)
+    found = ((NO_GRAVITY, means_g, MIN_GRAVITY), (LOW_RATE, rates_hz, MIN_RATE_HZ))
+    return tuple(note for note, values, least in found if values and _upper_median(values) < least)
+
+
+def is_stuck(gyro: Sequence[Piece]) -> bool:
+    """Whether rotation is constant: a sensor that is switched off, or broken.
+
+    >>> off = Piece(0, 50.0, "rad/s", 1.0, np.zeros((100, 3), dtype=np.int16))
+    >>> is_stuck([off]), is_stuck([])
+    (True, False)
+    """
+    if sum([len(piece.counts) for piece in gyro]) < SECOND:
+        return False
+    first, last = gyro[0].counts, gyro[-1].counts
+    if first.item(0) != last.item(-1 - 2):  # the x axis nearly always decides, at no cost
+        return False
+    return all((piece.counts == first[0]).all() for piece in gyro)
+
+
+def _upper_median(values: list[float]) -> float:
+    return sorted(values)[len(values) // 2]  # a tenth of the time of a median
+
+
+def _rate_hz(piece: Piece) -> float:
+    """Samples per second; as claimed where no sample has its own time."""
+    if piece.t_ms is None or len(piece.t_ms) < 2 or piece.t_ms[-1] <= piece.t_ms[0]:
+        return piece.rate_hz
+    later = np.count_nonzero(np.diff(piece.t_ms))  # of two samples of one time the first counts
+    return 1e3 * later / float(piece.t_ms[-1] - piece.t_ms[0])
+
+
+def _second_means_g(piece: Piece, rate_hz: float) -> list[float]:
+    """Norm of the mean acceleration of every second, g; of all of a shorter piece."""
+    n = max(1, min(len(piece.counts), round(rate_hz)))
+    seconds = piece.counts[: len(piece.counts) // n * n].reshape(-1, n, 3)
+    sums = np.add.reduce(seconds, axis=1, dtype=np.float64).tolist()
+    mean_g = abs(piece.scale) * factor_of("acc", piece.unit) / n
+    return [math.hypot(*one) * mean_g for one in sums]
+
+
+def _invert(piece: Piece) -> Piece:
+    return replace(piece, scale=-piece.scale)

@@ -1,0 +1,129 @@
+"""Classifies the held-out part of each recording, by the service and by the nine others' model."""
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from examples.client import Client, chunk
+from models.exercise.codec import from_bytes
+from models.exercise.evaluate import LabelledWindows, Scores, labelled_windows, scores_of
+from models.exercise.examples import set_statistics
+from models.exercise.fit import fit_global
+from models.exercise.model import ExerciseModel, Prediction
+from models.exercise.statistics import Statistics, total
+from models.signal.pieces import Piece, Recording
+from models.signal.wrist import wrist_signals
+from muvr.demo.people import DemoSession
+from schemas.progress import Progress
+
+
+@dataclass(slots=True)
+class ServiceAnswers:
+    """The service's answers about one person's later recordings.
+
+    Attributes:
+        windows, windows_right, sets, sets_right: counts; an abstention is not right.
+        differing: windows whose exercise or probability differs from the offline evaluation of
+            the downloaded model.
+        milliseconds: of every request, as the client sees it.
+    """
+
+    windows: int = 0
+    windows_right: int = 0
+    sets: int = 0
+    sets_right: int = 0
+    differing: int = 0
+    model_bytes: int = 0
+    level: str = ""
+    milliseconds: list[float] = field(default_factory=list)
+
+
+def classify_all(
+    clients: Mapping[str, Client],
+    people: Mapping[str, Sequence[DemoSession]],
+    progress: Progress,
+) -> dict[str, ServiceAnswers]:
+    """Send the later part of every recording to `classify`."""
+    total_sessions = sum(map(len, people.values()))
+    found: dict[str, ServiceAnswers] = {}
+    done = 0
+    for person, sessions in people.items():
+        found[person] = ServiceAnswers()
+        model, _ = clients[person].model("exercise")
+        found[person].model_bytes = len(model or b"")
+        for session in sessions:
+            _classify(clients[person], session, model or b"", found[person])
+            done += 1
+            progress.step("classify the later 30 %", done, total_sessions)
+    return found
+
+
+def _classify(client: Client, session: DemoSession, model: bytes, asked: ServiceAnswers) -> None:
+    began = time.perf_counter()
+    answer = client.classify(bodies(session.later), side=session.side, reps=False)
+    asked.milliseconds.append((time.perf_counter() - began) * 1e3)
+    asked.level = answer["model"]["level"]
+    asked.sets += 1
+    asked.sets_right += answer["exercise"] == session.exercise
+    own = from_bytes(model)
+    asked.differing += _differing(answer, own, own.predict(wrist_signals(session.later)))
+    asked.windows += len(answer["windows"])
+    asked.windows_right += sum(one["exercise"] == session.exercise for one in answer["windows"])
+
+
+def _differing(answer: Mapping[str, Any], own: ExerciseModel, offline: Prediction) -> int:
+    """The number of windows in which the service and the same model in this process differ.
+
+    Where the user's own model abstains the service uses the global model, which clients cannot
+    fetch.
+    """
+    if answer["model"]["level"] != own.level:
+        return 0 if offline.abstained else len(offline.windows)
+    served = [(window["exercise"], window["probability"]) for window in answer["windows"]]
+    computed = [(window.exercise, window.probability) for window in offline.windows]
+    if len(served) != len(computed):
+        return max(len(served), len(computed))
+    return sum(a != b for a, b in zip(served, computed, strict=True))
+
+
+def bodies(recording: Recording) -> dict[str, bytes]:
+    """Both streams as chunk bodies; each of the two is one piece in this data."""
+    return {"acc": _body(recording.acc[0]), "gyro": _body(recording.gyro[0])}
+
+
+def _body(piece: Piece) -> bytes:
+    counts = piece.counts.astype("<i2").tobytes()
+    return chunk(piece.t0_ns, piece.rate_hz, piece.unit, piece.scale, counts)
+
+
+def unseen_people(
+    people: Mapping[str, Sequence[DemoSession]], progress: Progress
+) -> dict[str, Scores]:
+    """For every person, the scores of the nine others' model on the same later windows."""
+    own: dict[str, Statistics] = {}
+    for done, (person, sessions) in enumerate(people.items(), start=1):
+        own[person] = total([_statistics(session) for session in sessions])
+        progress.step("learn from nine, ask the tenth", done, len(people))
+    everybody = total(list(own.values()))
+    return {person: _score(everybody - own[person], people[person]) for person in people}
+
+
+def _statistics(session: DemoSession) -> Statistics:
+    return total(
+        [
+            set_statistics(wrist_signals(recording), session.exercise, seed=set_id.int % 2**32)
+            for recording, (set_id, _, _) in zip(session.labelled, session.sets, strict=True)
+        ]
+    )
+
+
+def _score(others: Statistics, sessions: Sequence[DemoSession]) -> Scores:
+    model = fit_global(others).model
+    answered = [(one, model.predict_windows(one.t0_ns, one.x)) for one in _later(sessions)]
+    return scores_of(answered, model)
+
+
+def _later(sessions: Sequence[DemoSession]) -> list[LabelledWindows]:
+    found = [labelled_windows(wrist_signals(one.later), one.exercise) for one in sessions]
+    return [windows for windows in found if windows is not None]

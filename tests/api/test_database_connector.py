@@ -1,0 +1,128 @@
+"""A worker that is there before its database."""
+
+import asyncio
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from api import database_connector
+from api.database_connector import DatabaseConnector
+from api.observe import Metrics
+from schemas.config import Config
+from schemas.errors import BadConfig, DatabaseUnavailable
+
+
+class Base:
+    """A database that remembers whether it was closed."""
+
+    closed = False
+
+    def close(self) -> None:
+        self.closed = True
+
+
+class Late(DatabaseConnector):
+    """A connection whose database is away at first; its work ends where sweeping would begin."""
+
+    def __init__(self) -> None:
+        self.app: Any = SimpleNamespace(state=SimpleNamespace(services=None))
+        super().__init__(self.app, Config(), Metrics(), None)
+        self.bases: list[Base] = []
+        self.tried = 0
+
+    def _connect(self, loop_thread: object) -> Any:
+        self.tried += 1
+        if self.tried == 1:
+            raise DatabaseUnavailable("not yet")
+        self.bases.append(Base())
+        return self.bases[-1]
+
+
+def test_a_setting_that_cannot_be_read_later_is_said_and_tried_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    said: list[str] = []
+    made = Late()
+
+    def build(*_: object) -> str:
+        said.append(made.not_ready_reason)
+        if len(said) < 3:
+            raise BadConfig("auth.outside_jwks: cannot be read")
+        return "services"
+
+    monkeypatch.setattr(database_connector, "build_services", build)
+    monkeypatch.setattr(database_connector, "RETRY_S", 0.0)
+
+    class Enough(Exception):  # the end of the story
+        pass
+
+    def sweeping(*_: object) -> None:
+        raise Enough
+
+    monkeypatch.setattr(database_connector, "SweepTask", sweeping)
+
+    async def story() -> None:
+        await made.open()
+        with pytest.raises(Enough):
+            await made._task  # type: ignore[misc]
+
+    asyncio.run(story())
+    assert said == [
+        "Cassandra does not answer.",
+        "auth.outside_jwks: cannot be read",
+        "auth.outside_jwks: cannot be read",
+    ]
+    assert (made.not_ready_reason, made.app.state.services) == ("", "services")
+    assert [one.closed for one in made.bases] == [True, True, False]
+
+
+def test_an_error_that_nobody_foresaw_is_said_and_tried_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Odd(Late):
+        """The second try fails as no code of ours does."""
+
+        def _connect(self, loop_thread: object) -> Any:
+            if self.tried == 1:
+                self.tried += 1
+                raise ZeroDivisionError("odd")
+            return super()._connect(loop_thread)
+
+    said: list[str] = []
+    made = Odd()
+    monkeypatch.setattr(
+        database_connector,
+        "build_services",
+        lambda *_: said.append(made.not_ready_reason) or "services",
+    )
+    monkeypatch.setattr(database_connector, "RETRY_S", 0.0)
+
+    async def story() -> None:
+        await made.open()
+        await made._task  # type: ignore[misc]
+
+    class Done:
+        def __init__(self, *_: object) -> None: ...
+        def close(self) -> None: ...
+        async def run(self) -> None: ...
+
+    monkeypatch.setattr(database_connector, "SweepTask", Done)
+    asyncio.run(story())
+    assert said == ["ZeroDivisionError: odd"]
+    assert made.app.state.services == "services"
+
+
+def test_a_setting_that_cannot_be_read_at_the_start_ends_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    made = Late()
+    made.tried = 1
+
+    def build(*_: object) -> None:
+        raise BadConfig("auth.outside_jwks: cannot be read")
+
+    monkeypatch.setattr(database_connector, "build_services", build)
+    with pytest.raises(BadConfig):
+        asyncio.run(made.open())
+    assert [one.closed for one in made.bases] == [True]

@@ -1,0 +1,75 @@
+"""What a live session keeps of its samples until somebody has looked at them."""
+
+import numpy as np
+import pytest
+
+from api.live_results import SampleBuffer
+from ingest.recordings import WristStreams
+from models.signal.pieces import Piece
+
+RATE_HZ = 50.0
+BEGAN_S = 1_700_000_000
+SECOND = np.zeros((50, 3), dtype=np.int16)
+WRIST = WristStreams("acc", None, "left")
+
+
+def second(number: int) -> Piece:
+    """One second of samples."""
+    return Piece((BEGAN_S + number) * 10**9, RATE_HZ, "g", 0.001, SECOND)
+
+
+def hear(kept: SampleBuffer, seconds: range) -> None:
+    """A second at a time."""
+    for number in seconds:
+        kept.add("acc", second(number))
+
+
+def held(kept: SampleBuffer) -> range:
+    """The seconds that are kept."""
+    first, *_, last = (piece.t0_ns // 10**9 - BEGAN_S for piece in kept.recording().acc)
+    return range(first, last + 1)
+
+
+def test_the_newest_seconds_are_kept():
+    kept = SampleBuffer(WRIST, 8, 1)
+    hear(kept, range(100))
+    assert held(kept) == range(91, 100)  # and the one that ends where they begin
+
+
+def test_minutes_that_come_at_once_are_kept_until_they_are_seen():
+    kept = SampleBuffer(WRIST, 20, 5, keep_unevaluated=True)
+    hear(kept, range(100))
+    assert held(kept) == range(100)  # nobody has looked before
+    hear(kept, range(100, 150))
+    assert held(kept) == range(79, 150)  # back from the last look, and all since
+
+
+def test_what_reaches_back_over_an_hour_is_left_to_the_whole_session():
+    kept = SampleBuffer(WRIST, 20, 5, keep_unevaluated=True)
+    hear(kept, range(0, 4000, 5))
+    assert held(kept).start == 400
+    kept.add("acc", Piece(second(4000).t0_ns, 1.0, "g", 0.001, np.zeros((8192, 3), dtype=np.int16)))
+    assert kept.recording().acc == ()
+
+
+@pytest.mark.parametrize("keep_unevaluated", [False, True])
+def test_a_look_is_due_once_enough_is_new_and_no_other_goes_on(*, keep_unevaluated: bool):
+    kept = SampleBuffer(WRIST, 20, 5, keep_unevaluated=keep_unevaluated)
+    assert kept.add("acc", second(0))  # the first of all times
+    assert not kept.add("acc", second(60))  # one goes on
+    kept.finish()
+    assert kept.start_if_due()
+    kept.finish()
+    assert not kept.start_if_due()
+
+
+def test_nothing_behind_a_piece_that_is_being_kept_counts_as_heard():
+    """Chunks of one moment are kept side by side: a hole would end a set too early."""
+    kept = SampleBuffer(WRIST, 20, 5)
+    hear(kept, range(10))
+    with kept.storing("acc", second(10)):
+        hear(kept, range(11, 20))
+        assert kept.complete_until_ns() == second(10).t0_ns
+    kept.add("acc", second(10))
+    assert kept.complete_until_ns() == second(20).t0_ns
+    assert len(held(kept)) == 20

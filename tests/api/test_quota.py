@@ -1,0 +1,156 @@
+"""A chunk counts the same, whichever door it came through."""
+
+import json
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import cbor2
+import httpx
+import numpy as np
+import pytest
+from websockets.sync.client import connect
+
+from api.quota import MIN_CHUNK_QUOTA, chunk_quota, set_quota
+from ingest.chunks import canonical_body, decode_chunk
+from models.signal.pieces import Piece
+from schemas.config import Cassandra, Limits
+from schemas.events import SetConfirmation
+from store.sessions import SessionRow
+from tests.api.conftest import Person, running, settings
+from tests.api.phone import CBOR, STREAMS, N, Phone, fresh_id, problem
+
+COUNTED = {"muvr_chunks_total": 1, "muvr_samples_total": N, "muvr_ingest_lag_seconds_count": 1}
+SENSORS = [{"name": f"acc{axis}", "units": "g"} for axis in "XYZ"]
+CALM = np.zeros((20, 3), dtype=np.int16)
+TURNING = [{"name": f"gyr{axis}", "units": "rad/s"} for axis in "XYZ"]
+
+
+def item(phone: Phone) -> bytes:
+    return cbor2.dumps({"stream": "acc", "seq": 0, "chunk": phone.body("acc", 0)})
+
+
+def upload(phone: Phone, token: str = "") -> None:
+    assert phone.put("acc", 0, phone.body("acc", 0)).status_code == 200
+
+
+def batch(phone: Phone, token: str) -> None:
+    kind = {"Content-Type": "application/cbor-seq"}
+    answer = phone.http.post(f"{phone.path}/chunks", content=item(phone), headers=kind)
+    assert answer.json()["results"][0]["samples"] == N
+
+
+def live(phone: Phone, token: str) -> None:
+    url = str(phone.http.base_url).replace("http://", "ws://") + f"{phone.path}/live"
+    headers = {"Authorization": f"Bearer {token}"}
+    with connect(url, additional_headers=headers, open_timeout=20) as connection:
+        connection.send(item(phone))
+        heard = [json.loads(connection.recv(timeout=20))["type"] for _ in range(2)]
+    assert heard == ["ready", "receipt"]
+
+
+def acquisition(phone: Phone, token: str) -> None:
+    values = [[0, 0, 1]] * N
+    payload = {"interval_ms": 20, "sensors": SENSORS, "values": values}
+    path = f"{phone.path}/acquisitions/0?t0=2026-11-21T10:00:00Z"
+    answer = phone.http.put(path, json={"payload": payload})
+    assert answer.json()["receipts"][0]["samples"] == N
+
+
+def counted(phone: Phone) -> dict[str, float]:
+    text = phone.http.get("/metrics").text
+    found = {name: re.search(rf"^{name} (\S+)$", text, re.MULTILINE) for name in COUNTED}
+    return {name: float(one[1]) if one else 0.0 for name, one in found.items()}
+
+
+@pytest.mark.parametrize("door", [upload, batch, live, acquisition])
+def test_every_door_counts_what_it_keeps(
+    person: Person, door: Callable[[Phone, str], None]
+) -> None:
+    with person.client() as http:
+        phone = Phone(http)
+        phone.open()
+        before = counted(phone)
+        door(phone, person.tokens["access_token"])
+        after = counted(phone)
+    assert {name: after[name] - before[name] for name in COUNTED} == COUNTED
+
+
+def test_sensors_of_one_acquisition_are_allowed_together_or_not_at_all(
+    keyspace: Cassandra, tmp_path: Path
+) -> None:
+    payload = {"interval_ms": 20, "sensors": SENSORS + TURNING, "values": [[0, 0, 1, 0, 0, 0]] * N}
+    limits = Limits(samples_per_day=N)  # enough for one of both
+    with (
+        running(settings(keyspace, tmp_path, limits=limits)) as strict,
+        strict.register().client() as http,
+    ):
+        phone = Phone(http)
+        phone.open()
+        path = f"{phone.path}/acquisitions/0?t0=2026-11-21T10:00:00Z"
+        problem(http.put(path, json={"payload": payload}), 429, "over-limit")
+        upload(phone)  # the day's samples are all left
+
+
+def one_sample(phone: Phone, seq: int) -> httpx.Response:
+    piece = Piece(int(phone.started.timestamp()) * 10**9 + seq, 50.0, "g", 0.001, CALM[:1])
+    return phone.put("acc", seq, canonical_body(piece))
+
+
+def test_a_chunk_of_one_sample_costs_as_much_as_one_of_sixteen(
+    keyspace: Cassandra, tmp_path: Path
+) -> None:
+    limits = Limits(samples_per_day=3 * MIN_CHUNK_QUOTA)
+    with (
+        running(settings(keyspace, tmp_path, limits=limits)) as strict,
+        strict.register().client() as http,
+    ):
+        phone = Phone(http)
+        phone.open()
+        assert [one_sample(phone, seq).status_code for seq in (0, 1)] == [200, 200]
+        payload = {"interval_ms": 20, "sensors": SENSORS, "values": [[0, 0, 1]]}
+        path = f"{phone.path}/acquisitions/2?t0=2026-11-21T10:00:00Z"
+        assert http.put(path, json={"payload": payload}).status_code == 200
+        problem(one_sample(phone, 3), 429, "over-limit")
+
+
+def test_a_day_of_short_chunks_of_both_sensors_fits_into_the_quota() -> None:
+    chunk = decode_chunk(
+        canonical_body(Piece(0, 50.0, "g", 0.001, CALM)), CBOR["Content-Type"], Limits()
+    )
+    assert 86_400 * 50 / 20 * 2 * chunk_quota(chunk) < Limits().samples_per_day / 5
+
+
+def test_a_confirmed_set_counts_where_its_samples_are_kept_again(
+    keyspace: Cassandra, tmp_path: Path
+) -> None:
+    limits = Limits(samples_per_day=2000)
+    with (
+        running(settings(keyspace, tmp_path, limits=limits)) as strict,
+        strict.register().client() as http,
+    ):
+        phone, bare = Phone(http), Phone(http)
+        phone.open()
+        bare.open(streams={})
+        four_seconds = [phone.confirm(fresh_id()) for _ in range(2)]  # of both sensors: 800 each
+        assert [one.status_code for one in four_seconds] == [200, 200]
+        third = fresh_id()
+        refused = phone.confirm(third)
+        assert problem(refused, 429, "over-limit")["limit"] == "samples"
+        assert int(refused.headers["retry-after"]) > 0
+        problem(http.delete(f"{phone.path}/sets/{third}"), 404, "not-there")
+        assert [bare.confirm(fresh_id()).status_code for _ in range(3)] == [200] * 3
+
+
+def test_a_set_counts_as_no_more_than_is_kept_of_it() -> None:
+    start = datetime(2026, 11, 21, tzinfo=UTC)
+    streams: dict[str, dict[str, str | None]] = {name: {**one} for name, one in STREAMS.items()}
+    session = SessionRow(fresh_id(), start, None, "UTC", None, streams, {}, complete=False)
+
+    def counts(length_s: float) -> int:
+        end = start + timedelta(seconds=length_s)
+        said = SetConfirmation(exercise="row", started_at=start, ended_at=end)
+        return set_quota(session, said)
+
+    assert [counts(0.001), counts(60), counts(6 * 3600)] == [16, 12_000, 1_000_000]

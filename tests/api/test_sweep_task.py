@@ -1,0 +1,80 @@
+"""The minute's work: one worker does it, and how far it came is kept."""
+
+import asyncio
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from api.observe import RequestLog
+from api.sweep_task import NAME, SweepTask
+from schemas.errors import DatabaseUnavailable
+from store.watermarks import Watermarks
+from tests.api.conftest import RunningService
+
+
+@pytest.fixture
+def two(service: RunningService, tmp_path: Path) -> Iterator[tuple[SweepTask, SweepTask]]:
+    """Two workers of one host."""
+    lock_path = tmp_path / "sweeper.lock"
+    workers = SweepTask(service.services, lock_path), SweepTask(service.services, lock_path)
+    yield workers
+    for worker in workers:
+        worker.close()
+
+
+def test_one_worker_sweeps_and_another_takes_over(
+    service: RunningService, two: tuple[SweepTask, SweepTask]
+):
+    first, second = two
+    watermarks = Watermarks(service.services.database)
+    before = datetime.now(UTC)
+    assert service.run(first.sweep_once())
+    reached = service.run(watermarks.read(NAME, datetime.now(UTC)))
+    assert reached is not None
+    assert reached >= before - timedelta(milliseconds=1)
+    assert not service.run(second.sweep_once())
+    first.close()
+    assert service.run(second.sweep_once())
+
+
+def test_a_failed_sweep_stays_where_it_was(
+    service: RunningService, two: tuple[SweepTask, SweepTask], monkeypatch: pytest.MonkeyPatch
+):
+    watermarks = Watermarks(service.services.database)
+    service.run(two[0].sweep_once())
+    before = service.run(watermarks.read(NAME, datetime.now(UTC)))
+
+    async def away(*_: object, **__: object) -> None:
+        raise DatabaseUnavailable("gone in the middle")
+
+    monkeypatch.setattr("api.sweep_task.sweep", away)
+    with pytest.raises(DatabaseUnavailable):
+        service.run(two[0].sweep_once())
+    assert service.run(watermarks.read(NAME, datetime.now(UTC))) == before
+
+
+def test_a_sweep_that_breaks_is_not_the_last(
+    service: RunningService, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """It holds the lock: if it stopped looking, nobody would."""
+    tried: list[str] = []
+
+    async def once() -> bool:
+        tried.append("again")
+        if len(tried) == 1:
+            raise RuntimeError("a bug")
+        await asyncio.sleep(0)  # what was logged leaves
+        raise asyncio.CancelledError  # the service ends
+
+    monkeypatch.setattr("api.sweep_task.EVERY_S", 0.0)
+    lines: list[str] = []
+    sweeping = SweepTask(service.services, tmp_path / "lock", RequestLog(lines.append))
+    monkeypatch.setattr(sweeping, "sweep_once", once)
+    with pytest.raises(asyncio.CancelledError):
+        asyncio.run(sweeping.run())
+    assert len(tried) == 2
+    (line,) = lines
+    assert '"error":"RuntimeError"' in line
+    assert "a bug" not in line, "a message may quote what a person sent"

@@ -1,0 +1,212 @@
+"""When a confirmed set teaches: once its samples are in, and under its newest name."""
+
+import asyncio
+from dataclasses import replace
+from datetime import timedelta
+
+import numpy as np
+import pytest
+
+from ingest.sweeper import refresh_labelled_sets, sweep
+from models.signal.pieces import Recording, unpack_pieces
+from schemas.errors import DatabaseUnavailable
+from schemas.events import Completion
+from schemas.inputs import LAYOUTS
+from schemas.layout import LABELLED_TTL_S
+from schemas.times import us_of
+from tests.ingest.histories import START, STREAM, confirmation, new_id
+from tests.ingest.recorded_session import (
+    AXES_TURNED,
+    GYRO,
+    NOW,
+    FailingAfterCalls,
+    RecordedSession,
+    RunBefore,
+    both_sensors,
+    put_rotation,
+)
+
+
+def test_a_set_waits_for_its_samples() -> None:
+    async def story() -> None:
+        one = RecordedSession()
+        await one.open(0)
+        await one.confirm()
+        assert await one.labelled() == []
+        await one.put(1)
+        await sweep(one.records, START, NOW)
+        assert await one.labelled() == ["biceps curl"]
+
+    asyncio.run(story())
+
+
+def test_a_set_waits_for_the_other_sensor_until_its_list_is_in() -> None:
+    async def story() -> None:
+        one = RecordedSession(acc=STREAM, gyro=GYRO)
+        await one.open(0, 1)
+        await put_rotation(one, 0)
+        await one.confirm()
+        assert not (await one.complete(0, 1)).complete
+        assert await one.labelled() == []
+        listed = Completion(streams={"gyro": [AXES_TURNED[0].sha256.hex()]})
+        row = await one.recorder.complete(one.user, one.session, listed)
+        assert row.complete
+        assert await one.labelled() == ["biceps curl"]
+
+    asyncio.run(story())
+
+
+@pytest.mark.parametrize("confirmed_first", [True, False])
+def test_a_sensor_that_was_switched_off_is_not_waited_for(confirmed_first: bool) -> None:
+    async def story() -> None:
+        one = RecordedSession(acc=STREAM, gyro=GYRO)
+        await one.open(0, 1)
+        if confirmed_first:
+            await one.confirm()
+            assert await one.labelled() == [], "its chunks may be on their way"
+        assert (await one.complete(0, 1)).complete
+        if not confirmed_first:
+            await one.confirm()
+        assert await one.labelled() == ["biceps curl"]
+        assert set(await layouts(one)) == {"wrist-acc3"}
+
+    asyncio.run(story())
+
+
+def test_rotation_that_comes_after_all_teaches_as_well() -> None:
+    async def story() -> None:
+        one = RecordedSession(acc=STREAM, gyro=GYRO)
+        await one.open(0, 1)
+        await one.confirm()
+        await one.complete(0, 1)
+        await put_rotation(one, 0, 1)
+        await sweep(one.records, START, NOW)
+        assert set(await layouts(one)) == {"wrist-acc3"}, "what its list says is not known yet"
+        listed = Completion(streams={"gyro": [chunk.sha256.hex() for chunk in AXES_TURNED]})
+        await one.recorder.complete(one.user, one.session, listed)
+        assert set(await layouts(one)) == {"wrist-acc3", "wrist-acc6"}
+
+    asyncio.run(story())
+
+
+@pytest.mark.parametrize("most", [40, 41, 10**6])
+def test_of_a_set_that_no_row_holds_its_begin_is_kept(
+    monkeypatch: pytest.MonkeyPatch, most: int
+) -> None:
+    async def samples_of(one: RecordedSession) -> Recording:
+        await one.confirm()
+        (row,) = await one.records.sets.labelled(one.user, "wrist-acc6")
+        return unpack_pieces(row.samples)
+
+    async def story() -> None:
+        whole = await samples_of(await both_sensors())
+        monkeypatch.setattr("ingest.labelled_sets.MAX_SAMPLES", most)
+        kept = await samples_of(await both_sensors())
+        for all_of_it, begin in ((whole.acc, kept.acc), (whole.gyro, kept.gyro)):
+            counts, first = (
+                np.concatenate([piece.counts for piece in pieces]) for pieces in (all_of_it, begin)
+            )
+            assert len(first) == min((most + 1) // 2, len(counts))
+            assert (first == counts[: len(first)]).all()
+
+    asyncio.run(story())
+
+
+async def layouts(one: RecordedSession) -> dict[str, tuple[str, int]]:
+    """Exercise and pieces of rotation of the one set that is labelled, by layout."""
+    found = {}
+    for layout in LAYOUTS:
+        for row in await one.records.sets.labelled(one.user, layout):
+            found[layout] = (row.exercise, len(unpack_pieces(row.samples).gyro))
+    return found
+
+
+def test_what_has_rotation_teaches_without_it_as_well() -> None:
+    async def story() -> None:
+        one = await both_sensors()
+        first = await one.confirm(0)
+        assert await layouts(one) == {
+            "wrist-acc6": ("biceps curl", 2),
+            "wrist-acc3": ("biceps curl", 0),
+        }
+        await one.confirm(1, first.revision)
+        assert {name for name, _ in (await layouts(one)).values()} == {"bench press"}
+        assert (await sweep(one.records, START, NOW)).labelled == 1
+        await one.recorder.delete_set(one.user, one.session, one.set)
+        assert await layouts(one) == {}
+
+    asyncio.run(story())
+
+
+@pytest.mark.parametrize("dies_at", [0, 1])
+@pytest.mark.parametrize("corrected", [False, True])
+def test_a_crash_between_both_layouts_is_found(dies_at: int, corrected: bool) -> None:
+    async def story() -> None:
+        one = await both_sensors()
+        etag = (await one.confirm(1)).revision if corrected else None
+        dying = replace(
+            one.records, sets=FailingAfterCalls(one.records.sets, "put_labelled", dies_at)
+        )
+        said = confirmation(0, 0)
+        with pytest.raises(DatabaseUnavailable):
+            await one.on(dying).confirm_set(one.user, one.session, one.set, said, etag)
+        assert set((await layouts(one)).values()) != {("biceps curl", 2), ("biceps curl", 0)}
+        assert await refresh_labelled_sets(one.records, one.user, us_of(NOW)) == 1
+        assert set((await layouts(one)).values()) == {("biceps curl", 2), ("biceps curl", 0)}
+
+    asyncio.run(story())
+
+
+def test_a_correction_takes_the_old_label_away_although_its_samples_became_undecided() -> None:
+    async def story() -> None:
+        one = RecordedSession()
+        await one.open(0, 1)
+        first = await one.confirm(0)
+        await one.put(0, variant=1)
+        await one.confirm(1, first.revision)
+        assert await one.labelled() == []
+        await one.complete(0, 1)
+        assert await one.labelled() == ["bench press"]
+
+    asyncio.run(story())
+
+
+def test_a_correction_after_the_list_stands_above_it() -> None:
+    async def story() -> None:
+        one = RecordedSession()
+        await one.open(0, 1)
+        first = await one.confirm(0)
+        one.now += timedelta(hours=1)
+        await one.complete(0, 1)
+        one.now -= timedelta(hours=1)  # another worker, whose clock is late
+        await one.confirm(1, first.revision)
+        assert await one.labelled() == ["bench press"]
+
+    asyncio.run(story())
+
+
+def test_a_label_without_a_set_is_taken_out() -> None:
+    async def story() -> None:
+        one = RecordedSession()
+        await one.open(0, 1)
+        await one.confirm()
+        (row,) = await one.records.sets.labelled(one.user, "wrist-acc3")
+        await one.records.sets.put_labelled(one.user, row._replace(set_id=new_id()), LABELLED_TTL_S)
+        assert await refresh_labelled_sets(one.records, one.user, us_of(NOW)) == 1
+        assert await one.labelled() == ["biceps curl"]
+
+    asyncio.run(story())
+
+
+def test_a_set_that_is_confirmed_during_a_sweep_keeps_its_label() -> None:
+    async def story() -> None:
+        one = RecordedSession()
+        await one.open(0, 1)
+        sweep_us = us_of(one.now + timedelta(seconds=1))
+        meanwhile = replace(
+            one.records, sets=RunBefore(one.records.sets, "labelled_revisions", one.confirm)
+        )
+        await refresh_labelled_sets(meanwhile, one.user, sweep_us)
+        assert await one.labelled() == ["biceps curl"]
+
+    asyncio.run(story())

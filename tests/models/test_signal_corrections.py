@@ -1,0 +1,161 @@
+"""Units, axes and scales that a device states wrongly, and what models count on."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from models.signal.corrections import LOW_RATE, NO_GRAVITY, UNIT_WAS_DEG_S, corrected, cut
+from models.signal.pieces import Piece, Recording
+from models.signal.units import STANDARD_GRAVITY
+from models.signal.wrist import wrist_signals
+from tests.models.streams import SCALE, error_g, low_hand, piece, pieces, sines
+
+
+@pytest.mark.parametrize(("sign", "notes"), [(1, 1), (-1, 2)])
+def test_a_wrong_unit_and_turned_axes_are_noticed(sign, notes):
+    t_s = np.arange(500) / 50
+    honest = piece(t_s, values=low_hand)
+    counts = np.rint(honest.counts * SCALE * STANDARD_GRAVITY * sign / 0.002).astype(np.int16)
+    lying = replace(honest, counts=counts, scale=0.002)
+    (signal,) = wrist_signals(Recording((lying,), (), "left"))
+    assert len(signal.notes) == notes
+    assert np.abs(signal.acc_g - low_hand(t_s)).max() < 0.002
+    part = cut(Recording((lying,), (), "left"), 2 * 10**9, 4 * 10**9)
+    assert corrected(part)[1] == ()  # judged once, on the whole
+    (short,) = wrist_signals(part)
+    assert np.abs(short.acc_g - low_hand(t_s)[100:200]).max() < 0.002
+
+
+def test_a_wrong_device_is_judged_by_its_own_samples_not_by_its_neighbours():
+    """A minute of an honest sensor, then twenty seconds of one in m/s² with all axes turned."""
+    honest = piece(np.arange(3000) / 50, values=low_hand)
+    at_s = np.arange(1000) / 50
+    later = piece(at_s, t0_ns=100 * 10**9, values=low_hand)
+    counts = np.rint(-later.counts * SCALE * STANDARD_GRAVITY / 0.002).astype(np.int16)
+    turned = replace(later, counts=counts, scale=0.002)
+    fixed, notes = corrected(Recording((honest, turned), (), "left"))
+    assert notes == ("unit-was-m/s2", "axes-were-turned")
+    assert fixed.acc[0] is honest
+    back = fixed.acc[1].counts * fixed.acc[1].scale / STANDARD_GRAVITY
+    np.testing.assert_allclose(back, low_hand(at_s), atol=0.01)
+
+
+def jumping_jacks(t_s):
+    """A wrist that rests for 40 s, is thrown about at 3 g for 20 s, and rests again."""
+    thrown = 3.0 * np.sign(np.sin(2 * np.pi * t_s)) * ((t_s >= 40) & (t_s < 60))
+    return low_hand(t_s) + thrown[:, None] * np.array([0.0, 0.3, 1.0])
+
+
+@pytest.mark.parametrize("own_scale", [False, True])
+@pytest.mark.parametrize("size", [50, 128, 256, 512, 5000])
+@pytest.mark.parametrize("sign", [1, -1])
+def test_a_wrong_unit_is_wrong_in_every_chunk(size, own_scale, sign):
+    """By themselves those of the jacks say more than any m/s² at rest; chunks may be scaled."""
+    whole = jumping_jacks(np.arange(5000) / 50) * STANDARD_GRAVITY * sign
+    chunks = []
+    for first in range(0, 5000, size):
+        part = whole[first : first + size]
+        scale = float(np.abs(part).max()) / 32000 if own_scale else 0.002
+        counts = np.rint(part / scale).astype(np.int16)
+        chunks.append(Piece(first * 20_000_000, 50.0, "g", scale, counts))
+    fixed, notes = corrected(Recording(tuple(chunks), (), "left"))
+    assert {one.unit for one in fixed.acc} == {"m/s2"}
+    assert len({one.scale > 0 for one in fixed.acc}) == 1
+    assert notes[0] == "unit-was-m/s2"
+    (signal,) = wrist_signals(fixed)
+    assert np.abs(signal.acc_g).max() < 6
+
+
+def test_an_honest_unit_is_believed():
+    t_s = np.arange(300) / 50
+    acc = piece(t_s)
+    counts = np.rint(acc.counts * SCALE * STANDARD_GRAVITY / 0.002).astype(np.int16)
+    (signal,) = wrist_signals(
+        Recording((replace(acc, counts=counts, scale=0.002, unit="m/s2"),), (), None)
+    )
+    assert signal.notes == ()
+    assert error_g(signal) < 0.002
+
+
+@pytest.mark.parametrize("seconds", [100, 8])
+def test_g_under_another_name_is_noticed_where_there_is_enough_of_it(seconds):
+    sent = tuple(
+        replace(one, unit="m/s2") for one in pieces(50.0, 50.0, 50 * seconds, 128, low_hand)
+    )
+    (signal,) = wrist_signals(Recording(sent, (), "left"))
+    if seconds == 8:
+        assert signal.notes == (NO_GRAVITY,)
+        return
+    assert signal.notes == ("unit-was-g",)
+    assert error_g(signal, low_hand) < 0.001
+    part = cut(Recording(sent, (), "left"), 2 * 10**9, 4 * 10**9)
+    assert corrected(part)[1] == ()  # judged once, on the whole
+    assert {one.unit for one in part.acc} == {"g"}
+
+
+def test_what_is_left_without_gravity_stays_what_it_claims():
+    """About .1 g in the middle, as g under m/s² is, and far from it every other second."""
+
+    def linear(t_s):
+        size_ms2 = 1.0 + 0.9 * np.sin(2 * np.pi * t_s / 9)
+        return low_hand(t_s) * size_ms2[:, None]
+
+    sent = piece(np.arange(5000) / 50, values=linear, unit="m/s2")
+    (signal,) = wrist_signals(Recording((sent,), (), "left"))
+    assert signal.notes == (NO_GRAVITY,)
+
+
+def test_a_cut_slices_and_never_resamples():
+    stream = pieces(50.0, 50.0, 1000, 128)
+    found = cut(Recording(stream, (), None), 3 * 10**9, 7 * 10**9)
+    counts = np.concatenate([p.counts for p in found.acc])
+    assert np.array_equal(counts, np.concatenate([p.counts for p in stream])[150:350])
+    assert found.acc[0].t0_ns == 3 * 10**9
+
+
+def test_what_models_count_on_is_missed() -> None:
+    t_s = np.arange(500) / 50
+    down = np.array([0.0, 0.0, 1.0])
+    whole = piece(t_s)
+    linear = piece(t_s, values=lambda at_s: sines(at_s) - down)
+    slow = piece(np.arange(125) / 12.5, rate_hz=12.5)
+    slow_20 = piece(np.arange(200) / 20.0, rate_hz=20.0)  # too slow for sets, too (decision 41)
+    fast_enough = piece(np.arange(250) / 25.0, rate_hz=25.0)
+    at_own_times = replace(slow, rate_hz=50.0, t_ms=np.arange(125, dtype=np.int32) * 80)
+    for sent, notes in (
+        (whole, ()),
+        (linear, (NO_GRAVITY,)),
+        (slow, (LOW_RATE,)),
+        (slow_20, (LOW_RATE,)),
+        (fast_enough, ()),
+        (at_own_times, (LOW_RATE,)),
+    ):
+        (signal,) = wrist_signals(Recording((sent,), (), None))
+        assert signal.notes == notes
+
+
+def test_rotation_that_never_changes_is_left_out_and_said_so() -> None:
+    t_s = np.arange(500) / 50
+    turning = piece(t_s, unit="rad/s")
+    off = replace(turning, counts=np.tile(turning.counts[:1], (500, 1)))
+    held = replace(off, counts=off.counts[:400]), piece(t_s[400:], t0_ns=8 * 10**9, unit="rad/s")
+    for gyro, notes in (((off,), ("rotation-is-constant",)), (held, ()), ((turning,), ())):
+        (signal,) = wrist_signals(Recording((piece(t_s),), gyro, None))
+        assert signal.notes == notes
+        assert (signal.gyro_rad_s is None) == bool(notes)
+
+
+def test_rotation_in_degrees_is_noticed_whatever_it_says() -> None:
+    t_s = np.arange(500) / 50
+    turning = piece(t_s, unit="rad/s", scale=1 / 1024)  # up to 4 rad/s
+    lies = replace(turning, scale=turning.scale * 180 / np.pi)
+    says = replace(lies, unit="deg/s")
+    found = [
+        wrist_signals(Recording((piece(t_s),), (sent,), "left"))[0]
+        for sent in (turning, lies, says)
+    ]
+    assert [one.notes for one in found] == [(), (UNIT_WAS_DEG_S,), ()]
+    for one in found:
+        assert one.gyro_rad_s is not None
+        np.testing.assert_allclose(one.gyro_rad_s, found[0].gyro_rad_s, rtol=1e-5)

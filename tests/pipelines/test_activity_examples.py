@@ -1,0 +1,149 @@
+"""What stretches teach, without Spark: sums, blind guesses, and what travels between them."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import numpy as np
+import pytest
+
+from models.activity.fit import fit_activity, fit_discriminant
+from models.signal.pieces import unpack_pieces
+from models.signal.wrist import wrist_signals
+from pipelines.activity.examples import (
+    BorderExamples,
+    border_examples_from_bytes,
+    border_examples_to_bytes,
+    examples_of,
+    labelled_stretches,
+    newest_border_examples,
+    sums_of,
+)
+from pipelines.activity.seconds import compared, evaluate_user, f1, seconds_by
+from tests.pipelines.workouts import (
+    LAYOUT,
+    NO_BORDERS,
+    NOW,
+    PARTS,
+    far_off,
+    partition,
+    stretch_of,
+)
+
+SET_S = sum(seconds for seconds, exercise in PARTS if exercise)
+
+
+@pytest.fixture(scope="module")
+def stretches():
+    table = partition(0, stretch_of(2, NOW + timedelta(days=1)), stretch_of(1))
+    return labelled_stretches(table)
+
+
+@pytest.fixture(scope="module")
+def two_days(stretches):
+    return examples_of(stretches, LAYOUT)
+
+
+@pytest.fixture(scope="module")
+def whole(two_days):
+    """Learned from all of it, borders included."""
+    return fit_activity([e for day in two_days.values() for e in day], LAYOUT)
+
+
+def test_stretches_come_in_order_and_the_newest_are_kept():
+    several = [stretch_of(n, NOW + timedelta(hours=n)) for n in range(3)]
+    table = partition(0, *reversed(several))
+    assert [one.started_at for one in labelled_stretches(table)] == [
+        one.metadata.started_at for one in several
+    ]
+    (kept,) = labelled_stretches(table, newest=1)
+    assert kept.started_at == several[-1].metadata.started_at
+
+
+def test_what_is_in_a_set_is_exercise_and_the_rest_is_idle(two_days):
+    seconds = sums_of(two_days).label_seconds()
+    lost = 4  # half a window at either end of a recording has no window of its own
+    assert seconds["exercise"] == pytest.approx(2 * SET_S, abs=1)
+    idle_s = sum(s for s, exercise in PARTS if not exercise)
+    assert seconds["idle"] == pytest.approx(2 * (idle_s - lost), abs=2)
+
+
+def blind(days, **more):
+    """An only user's seconds, without borders unless some are given."""
+    more = {"borders": lambda _: NO_BORDERS} | more
+    return evaluate_user(days, sums_of(days), LAYOUT, single_user=True, **more)
+
+
+def test_a_day_is_judged_by_the_other_day(two_days):
+    found = blind(two_days)
+    assert sum(found.own) - found.own[1] == 2 * SET_S  # right and missed: all seconds of sets
+    assert f1(found.own) > 0.95 > f1(found.rhythm)
+    assert (found.own_later, found.incumbent) == ((0, 0, 0), (0, 0, 0))
+    assert sum(blind(dict(list(two_days.items())[:1])).own) == 0
+
+
+def test_what_serves_now_is_asked_about_later_days_only(two_days):
+    model = fit_discriminant(sums_of(two_days), LAYOUT)
+    found = blind(two_days, incumbent=(model, NOW))
+    assert sum(found.own_later) - found.own_later[1] == SET_S
+    assert sum(found.incumbent) - found.incumbent[1] == SET_S
+
+
+def test_seconds_are_those_of_the_segments_that_the_service_answers_with(
+    stretches, two_days, whole
+):
+    model = replace(whole, start=far_off(len(whole.start.mean)))
+    total = np.zeros(3, dtype=int)
+    for stretch in stretches:
+        [signal] = wrist_signals(unpack_pieces(stretch.samples))
+        found, truth = (
+            [((a - signal.t0_ns) / 1e9, (b - signal.t0_ns) / 1e9) for a, b in spans]
+            for spans in (
+                [(one.start_ns, one.end_ns) for one in model.segments([signal])],
+                stretch.spans,
+            )
+        )
+        total += compared(signal, found, truth)
+    examples = [e for day in two_days.values() for e in day]
+    assert seconds_by(model, examples) == tuple(total)
+    assert f1(seconds_by(whole, examples)) > 0.98 > 0.9 > f1(tuple(total))
+
+
+def test_borders_that_are_off_count_against_a_candidate_and_against_what_serves(two_days, whole):
+    bad = far_off(len(whole.start.mean)), None
+    good = blind(two_days, borders=lambda _: (whole.start, whole.end))
+    assert f1(good.own) > 0.98
+    assert f1(blind(two_days, borders=lambda _: bad).own) < 0.9
+    held = replace(whole, start=bad[0], end=None), NOW
+    assert f1(blind(two_days, incumbent=held).incumbent) < 0.9
+    assert f1(blind(two_days, incumbent=(whole, NOW)).incumbent) > 0.98
+
+
+def test_border_examples_come_from_the_newest_days_until_there_are_enough(stretches, two_days):
+    total = sums_of(two_days)
+    found = newest_border_examples(stretches, total, LAYOUT, count=100)
+    assert list(found) == list(two_days)
+    assert [(len(one.starts), len(one.ends)) for one in found.values()] == [(2, 2), (2, 2)]
+    older, newer = found.values()
+    [few] = newest_border_examples(stretches, total, LAYOUT, count=1).values()
+    assert [len(few.starts), len(few.ends)] == [1, 1]
+    assert few.starts[0][2] == newer.starts[1][2]
+    broken = [replace(stretches[0], samples=b"never looked at"), stretches[1]]
+    [read] = newest_border_examples(broken, total, LAYOUT, count=2).values()
+    assert border_examples_to_bytes(read) == border_examples_to_bytes(newer)
+    cut = newest_border_examples(stretches, total, LAYOUT, count=3)
+    assert [len(one.ends) for one in cut.values()] == [1, 2]
+    assert cut[min(cut)].ends[0][2] == older.ends[1][2]
+
+
+def test_border_examples_travel_unchanged(stretches, two_days):
+    found = newest_border_examples(stretches, sums_of(two_days), LAYOUT, count=100)
+    for context in found.values():
+        back = border_examples_from_bytes(border_examples_to_bytes(context))
+        for several, before in ((back.starts, context.starts), (back.ends, context.ends)):
+            for one, other in zip(several, before, strict=True):
+                np.testing.assert_array_equal(one[0], other[0])
+                np.testing.assert_array_equal(one[1], other[1])
+                assert one[2] == other[2]
+    assert border_examples_from_bytes(
+        border_examples_to_bytes(BorderExamples([], []))
+    ) == BorderExamples([], [])

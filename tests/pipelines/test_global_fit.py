@@ -1,0 +1,107 @@
+"""What members give is added up in portions: the same bytes whoever reads them, in any order."""
+
+from dataclasses import replace
+from uuid import UUID
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from models.exercise.codec import statistics_to_bytes
+from models.exercise.statistics import total
+from pipelines.exercise.global_fit import (
+    PORTION,
+    fit_global_models,
+    portion_rows,
+    portions_of,
+    require_whole_portions,
+)
+from pipelines.exercise.labelled import LabelledRow
+from pipelines.exercise.learner import member_statistics
+from pipelines.exercise.passes import partition_of
+from pipelines.exercise.prepared import Recipe
+from pipelines.lifecycle.engines import spark_key
+from schemas.errors import SpanBroken
+from schemas.inputs import ACC3, ACC6
+from store.training import TrainingSet
+from tests.pipelines.people import LAYOUT, sets_of, user_id
+
+RECIPE = Recipe("test")
+KEYS = [(UUID(int=n), layout) for layout in (ACC6, ACC3) for n in range(2 * PORTION + 3)]
+
+
+@pytest.fixture(scope="module")
+def people(spar):
+    return {(user_id(person), LAYOUT): sets_of(spar, person, exercises=2) for person in range(3)}
+
+
+def group(key, sets: list[LabelledRow]):
+    """A partition as a task gets it."""
+    stored = [
+        TrainingSet(
+            UUID(one.set_id),
+            one.revision,
+            one.exercise,
+            one.started_at,
+            one.label_source,
+            one.samples,
+            one.features,
+        )
+        for one in sets
+    ]
+    return spark_key(key), partition_of(stored, key)
+
+
+@given(st.permutations(KEYS))
+def test_portions_are_of_the_keys_and_not_of_their_order(keys):
+    portions = portions_of(keys)
+    assert portions == portions_of(KEYS)
+    assert sorted(map(len, portions)) == [3, 3, *[PORTION] * 4]
+    assert all(len({layout for _, layout in portion}) == 1 for portion in portions)
+    assert sorted(key for portion in portions for key in portion) == sorted(KEYS)
+
+
+def test_a_portion_gives_the_sum_of_its_members_in_whatever_order_they_arrive(people):
+    portion = [group(*one) for one in people.items()]
+    rows = portion_rows(portion, recipe=RECIPE)
+    assert rows == portion_rows(portion[::-1], recipe=RECIPE)
+    users = sorted(str(user) for user, _ in people)
+    assert [row["user_id"] for row in rows] == users
+    assert [row.get("members") for row in rows] == [None, None, users]
+    each = [member_statistics(people[UUID(user), LAYOUT], LAYOUT, RECIPE) for user in users]
+    assert rows[-1]["sums"] == statistics_to_bytes(total([one for one, _ in each]))
+    kept = [[one["features"] for one in row["fresh"]] for row in rows]
+    assert kept == [[one.features for one in fresh] for _, fresh in each]
+
+
+@pytest.mark.parametrize("broken", [0, 2])  # the last one's row is where the sum is
+def test_one_whose_data_is_broken_gives_nothing_and_the_others_do(people, broken):
+    sets = dict(people)
+    key = sorted(sets)[broken]
+    junk = replace(sets[key][0], samples=b"\x93 no samples")
+    rows = portion_rows([group(*one) for one in {**sets, key: [junk]}.items()], recipe=RECIPE)
+    del sets[key]
+    assert rows == portion_rows([group(*one) for one in sets.items()], recipe=RECIPE)
+    assert len(rows) == 2
+    assert portion_rows([group(key, [junk])], recipe=RECIPE) == []
+
+
+def test_the_order_in_which_portions_come_does_not_show(people):
+    rows = [row for one in people.items() for row in portion_rows([group(*one)], recipe=RECIPE)]
+    found, again = (fit_global_models(several, {})[LAYOUT] for several in (rows, rows[::-1]))
+    assert found.version == again.version
+    assert found.members == {str(user) for user, _ in people}
+
+
+def test_sums_of_anything_but_portions_are_refused():
+    portions = [[(UUID(int=1), LAYOUT), (UUID(int=2), LAYOUT)], [(UUID(int=3), LAYOUT)]]
+
+    def row(*numbers):
+        return {"model_id": LAYOUT, "members": [str(UUID(int=n)) for n in numbers]}
+
+    member = {"model_id": LAYOUT, "members": None}
+    require_whole_portions([row(1, 2), member, row(3)], portions)
+    require_whole_portions([row(2)], portions)  # one is gone, or broken
+    for split in ([row(1), row(2)], [row(1, 2, 3)], [row(2, 3)]):
+        with pytest.raises(SpanBroken, match="one by one"):
+            require_whole_portions(split, portions)
