@@ -26,7 +26,7 @@ SOURCES = {
         EXERCISE / "waves.c",
     ),
     "muvr_scores.so": (EXERCISE / "scores.c",),
-    "muvr_kept.so": (EXERCISE / "kept.c",),
+    "muvr_quantised.so": (EXERCISE / "quantised.c",),
     "muvr_codec.so": (SIGNAL / "codec.c",),
     "muvr_cover.so": (REPS / "cover.c",),
 }

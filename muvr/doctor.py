@@ -81,7 +81,7 @@ def _kernel(context: CommandContext) -> Finding:  # it belongs to the environmen
     features(np.empty((0, 3, WINDOW), dtype=np.float32), None)
     split(np.zeros((1, 3), dtype=np.int16))
     compiled("scores", SCORES_VERSION, CDLL)
-    compiled("kept", KEPT_VERSION, CDLL)
+    compiled("quantised", KEPT_VERSION, CDLL)
     compiled("cover", COVER_VERSION, CDLL)
     says = "compiled features, scores, kept windows, covers and codec of this release"
     return Finding("kernel", ok=True, says=says)

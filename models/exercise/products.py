@@ -60,7 +60,7 @@ def products(
     found = Products(
         np.empty((sets, row), dtype=np.float32), np.zeros((size, size), dtype=np.float32)
     )
-    kernel().muvr_kept_products(
+    kernel().muvr_quantised_products(
         variants() - 1 if variant is None else variant,
         *map(address_of, (packed, rows, filled)),
         *(sets, size, row),
@@ -72,4 +72,4 @@ def products(
 @lru_cache(maxsize=1)
 def variants() -> int:
     """How many variants of the compiled code this processor can run."""
-    return kernel().muvr_kept_ways()
+    return kernel().muvr_quantised_variants()

@@ -19,7 +19,7 @@ from models.compiled import address_of, compiled
 from models.exercise.examples import SetWindows
 from schemas.errors import BadSamples
 
-VERSION = 2  # of `muvr_kept_version` in compiled/kept.c
+VERSION = 2  # of `muvr_quantised_version` in compiled/quantised.c
 MAX_COUNT = 15
 STEP_MARGIN = 1.002  # float16 rounds: the steps reach a little past the maximum
 
@@ -95,7 +95,7 @@ def quantise(windows: SetWindows) -> QuantisedWindows:
     unit[step <= 0] = 1  # a constant feature: every count is 0
     packed = np.empty(((rows + 1) // 2, size), dtype=np.uint8)
     addresses = [address_of(array) for array in (origin, unit, packed)]
-    kernel().muvr_kept_pack(address_of(x), rows, size, *addresses)
+    kernel().muvr_quantised_pack(address_of(x), rows, size, *addresses)
     return QuantisedWindows(
         windows.side, windows.window_s, windows.evaluation_rows, rows, minimum, step, packed
     )
@@ -155,11 +155,11 @@ def windows_from_bytes(blob: bytes, recipe: str) -> QuantisedWindows:
 @lru_cache(maxsize=1)
 def kernel() -> ctypes.CDLL:
     """The compiled code that packs windows and multiplies them; raises `NoKernel`."""
-    library = compiled("kept", VERSION, ctypes.CDLL)
+    library = compiled("quantised", VERSION, ctypes.CDLL)
     pointer, number = ctypes.c_void_p, ctypes.c_long
     arrays, shape = (pointer,) * 3, (number,) * 3
-    library.muvr_kept_pack.argtypes = (pointer, *shape[:2], *arrays)
-    library.muvr_kept_pack.restype = None
-    library.muvr_kept_products.argtypes = (number, *arrays, *shape, *arrays)
-    library.muvr_kept_products.restype = None
+    library.muvr_quantised_pack.argtypes = (pointer, *shape[:2], *arrays)
+    library.muvr_quantised_pack.restype = None
+    library.muvr_quantised_products.argtypes = (number, *arrays, *shape, *arrays)
+    library.muvr_quantised_products.restype = None
     return library

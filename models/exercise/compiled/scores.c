@@ -1,4 +1,4 @@
-/* What a linear model makes of windows, as `models/exercise/reference/answers.py` spells it out.
+/* What a linear model makes of windows, as `models/exercise/reference/predictions.py` spells it out.
  *
  * For one window numpy's array operations take longer to begin than to do. Scores have the same bytes
  * everywhere (`lanes.h`); probabilities, for which the library's logarithms are asked, nearly.

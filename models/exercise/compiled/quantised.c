@@ -1,5 +1,5 @@
-/* Windows as `models/exercise/kept.py` keeps them, and products of such windows: what
- * `models/exercise/reference/kept.py` spells out in numpy.
+/* Windows as `models/exercise/quantised.py` stores them, and products of such windows: what
+ * `models/exercise/reference/quantised.py` spells out in numpy.
  *
  * A feature of a window is a count below 16, those of two windows share a byte. Products of counts are
  * whole numbers, which add up in any order; the little that is done in single precision is done in a
@@ -12,15 +12,15 @@
 
 #define LARGEST 15.0f /* count */
 #define TOGETHER 64   /* fours whose products add up in 16 bits: two of at most 225 each */
-#define LEAST_BLOCK 8 /* of all ways below */
+#define LEAST_BLOCK 8 /* of all variants below */
 #define MOST_BLOCK 32
 
 typedef int32_t four; /* counts of a feature in four windows, a byte each */
 
-/* Ways of multiplying: each says how many numbers lie side by side (WIDE), and how many features' sums the
+/* Variants of the product: each says how many numbers lie side by side (WIDE), and how many features' sums the
  * processor holds at once (ROWS times BLOCK). All give the same bytes. */
 
-#define WAY(name) name##_plain
+#define VARIANT(name) name##_plain
 #define TARGET
 #define WIDE 4
 #define ROWS 4
@@ -31,33 +31,33 @@ typedef int32_t four; /* counts of a feature in four windows, a byte each */
 #include <cpuid.h>
 #include <immintrin.h>
 
-#define WAY(name) name##_avx2
+#define VARIANT(name) name##_avx2
 #define TARGET __attribute__((target("avx2")))
 #define WIDE 8
 #define ROWS 8
 #define BLOCK 8
-#define ADD(sums, x, y) ((sums) + (WAY(partial))_mm256_maddubs_epi16((__m256i)(x), (__m256i)(y)))
+#define ADD(sums, x, y) ((sums) + (VARIANT(partial))_mm256_maddubs_epi16((__m256i)(x), (__m256i)(y)))
 #define ADDS_16_BITS(sums) _mm256_madd_epi16((__m256i)(sums), _mm256_set1_epi16(1))
 #include "products.h"
 
-#define WAY(name) name##_vnni
+#define VARIANT(name) name##_vnni
 #define ROWS 8
 #define ADDS_32_BITS
 #if defined(__clang__) /* what it calls 512 bits differs from release to release */
 #define TARGET __attribute__((target("avx512vl,avx512vnni")))
 #define WIDE 8
 #define BLOCK 16
-#define ADD(sums, x, y) (WAY(fours))_mm256_dpbusd_epi32((__m256i)(sums), (__m256i)(x), (__m256i)(y))
+#define ADD(sums, x, y) (VARIANT(fours))_mm256_dpbusd_epi32((__m256i)(sums), (__m256i)(x), (__m256i)(y))
 #else
 #define TARGET __attribute__((target("avx512bw,avx512vl,avx512vnni")))
 #define WIDE 16
 #define BLOCK 32
-#define ADD(sums, x, y) (WAY(fours))_mm512_dpbusd_epi32((__m512i)(sums), (__m512i)(x), (__m512i)(y))
+#define ADD(sums, x, y) (VARIANT(fours))_mm512_dpbusd_epi32((__m512i)(sums), (__m512i)(x), (__m512i)(y))
 #endif
 #include "products.h"
 
 /* Compilers know this by name, but not all of them link it. */
-static int ways_here(void) {
+static int variants_here(void) {
     const unsigned ymm = 0x6, zmm = 0xe6, avx2 = bit_AVX2;
     const unsigned avx512 = bit_AVX512F | bit_AVX512BW | bit_AVX512VL;
     unsigned a, b, c, d, saved, high;
@@ -69,13 +69,13 @@ static int ways_here(void) {
     return (b & avx512) == avx512 && (c & bit_AVX512VNNI) && (saved & zmm) == zmm ? 3 : 2;
 }
 #else
-static int ways_here(void) { return 1; }
+static int variants_here(void) { return 1; }
 #endif
 
 static const struct {
     long block;
     void (*products)(const four *, long, const long *, const float *, long, long, long, float *);
-} WAYS[] = {
+} VARIANTS[] = {
     {block_plain, products_plain},
 #if defined(__x86_64__)
     {block_avx2, products_avx2},
@@ -83,11 +83,11 @@ static const struct {
 #endif
 };
 
-/* Changes with what is kept or summed up, and with the arguments below. */
-int muvr_kept_version(void) { return 2; }
+/* Changes with the stored form, with the sums, and with the arguments below. */
+int muvr_quantised_version(void) { return 2; }
 
-/* How many ways of multiplying this processor knows; the last is the quickest. */
-int muvr_kept_ways(void) { return ways_here(); }
+/* How many variants of the product this processor knows; the last is the fastest. */
+int muvr_quantised_variants(void) { return variants_here(); }
 
 INLINE uint8_t count_of(float x, float least, float step) {
     float count = rintf((x - least) / step);
@@ -97,7 +97,7 @@ INLINE uint8_t count_of(float x, float least, float step) {
 
 /* x: (rows, features). least, step: (features), step 1 where a feature does not change. pairs: out, uint8
  * ((rows + 1) / 2, features): the count of an even row, and 16 times that of the row behind it. */
-FOR_EACH_PROCESSOR void muvr_kept_pack(const float *x, long rows, long features, const float *least,
+FOR_EACH_PROCESSOR void muvr_quantised_pack(const float *x, long rows, long features, const float *least,
                                        const float *step, uint8_t *pairs) {
     for (long k = 0; k + 1 < rows; k += 2, x += 2 * features, pairs += features)
         for (long i = 0; i < features; i++)
@@ -134,20 +134,20 @@ FOR_EACH_PROCESSOR static void lay_out(const uint8_t *pairs, long rows, long fea
 
 /* The sum over sets of (step of i) (step of j) (sum of count of i times count of j), for i <= j.
  *
- * way: below muvr_kept_ways. pairs: the sets' counts, one set after the other. rows: (sets), windows of
+ * variant: below muvr_quantised_variants. pairs: the sets' counts, one set after the other. rows: (sets), windows of
  * each. steps: (sets, row), row a multiple of MOST_BLOCK, noughts behind. room: a number for each four of
- * windows (rounded up in each set) and one more, and each of `row`. sums: out, (sets, row), sums of counts.
+ * windows (rounded up in each set) and one more, for each of `row`. sums: out, (sets, row), sums of counts.
  * found: out, (features, features), the upper triangle is written. */
-void muvr_kept_products(long way, const uint8_t *pairs, const long *rows, const float *steps, long sets,
+void muvr_quantised_products(long variant, const uint8_t *pairs, const long *rows, const float *steps, long sets,
                         long features, long row, four *room, float *sums, float *found) {
     long depth = 0;
     for (long s = 0; s < sets; s++)
         depth += (rows[s] + 3) / 4;
     four *laid = room, *line = room + depth * row;
     for (long s = 0; s < sets; s++) {
-        lay_out(pairs, rows[s], features, row, WAYS[way].block, depth, laid, line, sums + s * row);
-        laid += (rows[s] + 3) / 4 * WAYS[way].block;
+        lay_out(pairs, rows[s], features, row, VARIANTS[variant].block, depth, laid, line, sums + s * row);
+        laid += (rows[s] + 3) / 4 * VARIANTS[variant].block;
         pairs += (rows[s] + 1) / 2 * features;
     }
-    WAYS[way].products(room, depth, rows, steps, sets, features, row, found);
+    VARIANTS[variant].products(room, depth, rows, steps, sets, features, row, found);
 }
