@@ -114,12 +114,12 @@ def learn_user(
         BadSamples: a stored recording does not decode.
     """
     prepared = prepare_sets(sets, model_id, recipe, global_model)
-    everybody = global_model.prior if global_model else None
+    prior = global_model.prior if global_model else None
     given = _given_statistics(prepared, recipe) if is_member else None
-    others, others_model = _without_user(global_model, given, model_id)
+    prior_without_user, global_without_user = _without_user(global_model, given, model_id)
     split = prepared.split(recipe.cutoff_at)
-    evaluated, for_calibration = _early_models(prepared, split, others, everybody, model_id)
-    shipped = _shipped_model(prepared, for_calibration, everybody, model_id)
+    evaluated, for_calibration = _early_models(prepared, split, prior_without_user, prior, model_id)
+    shipped = _shipped_model(prepared, for_calibration, prior, model_id)
     late = evaluation_sets(split.late, prepared.windows)
     with_windows = [one.exercise for one in prepared.used if prepared.windows[one.set_id].rows]
     return LearnedModel(
@@ -130,10 +130,10 @@ def learn_user(
         sets=len(prepared.used),
         seconds=prepared.own.total_s,
         fresh=prepared.fresh,
-        held_out=held_out_scores(others_model, evaluated, late) if is_member else b"",
+        held_out=held_out_scores(global_without_user, evaluated, late) if is_member else b"",
         missing_sets=missing_sets(with_windows),
         own=hits_of(evaluated, late),
-        everybody=hits_of(others_model, late),
+        everybody=hits_of(global_without_user, late),
         incumbent=_incumbent_hits(incumbent, late),
         former=_incumbent_hits(None if is_member else former, late),
         majority=majority_hits(split.early, late),
@@ -169,30 +169,30 @@ def _given_statistics(prepared: PreparedSets, recipe: Recipe) -> Statistics:
 def _early_models(
     prepared: PreparedSets,
     split: TimeSplit,
-    others: PooledPrior | None,
-    everybody: PooledPrior | None,
+    prior_without_user: PooledPrior | None,
+    prior: PooledPrior | None,
     model_id: InputLayout,
 ) -> tuple[ExerciseModel | None, ExerciseModel | None]:
     """Two models of early sets: the one that is evaluated, and the one for calibration.
 
-    The first is learned without the late sets of `split` and mixed with `others`, without this
+    The first is learned without the late sets of `split` and mixed with the prior without this
     user. The second is mixed as the model that ships: see `_shipped_model`. Where the two would be
     the same, one is fitted for both.
     """
-    evaluated = _early_model(split, prepared.frame, others, model_id)
-    if split is prepared.by_share and others is everybody:
+    evaluated = _early_model(split, prepared.frame, prior_without_user, model_id)
+    if split is prepared.by_share and prior_without_user is prior:
         return evaluated, evaluated
-    return evaluated, _early_model(prepared.by_share, prepared.frame, everybody, model_id)
+    return evaluated, _early_model(prepared.by_share, prepared.frame, prior, model_id)
 
 
 def _early_model(
-    split: TimeSplit, frame: Frame, others: PooledPrior | None, model_id: InputLayout
+    split: TimeSplit, frame: Frame, prior: PooledPrior | None, model_id: InputLayout
 ) -> ExerciseModel | None:
     """The model of the early sets; None when they are too few for one."""
     if split.learned is None:
         return None
     try:
-        return fit_framed_user(split.learned, frame, others, EVALUATION_FIT, model_id=model_id)
+        return fit_framed_user(split.learned, frame, prior, EVALUATION_FIT, model_id=model_id)
     except NotEnoughLabels:
         return None
 
@@ -200,15 +200,15 @@ def _early_model(
 def _shipped_model(
     prepared: PreparedSets,
     for_calibration: ExerciseModel | None,
-    everybody: PooledPrior | None,
+    prior: PooledPrior | None,
     model_id: InputLayout,
 ) -> ExerciseModel:
     """The model of all sets, calibrated by how a model of the early sets does on the late ones.
 
-    Both are mixed with everybody's statistics, and for calibration sets are split by share. So
+    Both are mixed with the pooled statistics, and for calibration sets are split by share. So
     neither membership nor the cut-off date of a run changes the bytes of the model.
     """
-    model = fit_framed_user(prepared.own, prepared.frame, everybody, model_id=model_id)
+    model = fit_framed_user(prepared.own, prepared.frame, prior, model_id=model_id)
     late = evaluation_sets(prepared.by_share.late, prepared.windows)
     scores = scores_of_sets(for_calibration, late)
     return replace(model, calibration=calibrate_for_user(model.calibration, scores))
