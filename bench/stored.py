@@ -87,13 +87,14 @@ def _keep(deployment: Deployment, keyspace: str, rows: list[SampleRow]) -> None:
     database = deployment.database(keyspace)
     person: UUID = uuid7(int(time.time() * 1000), os.urandom(10))
 
-    async def keep() -> None:
+    async def put_all() -> None:
+        """Store all rows."""
         samples = Samples(database)
         for row in rows:
             await samples.put(person, person, "acc", row)
 
     try:
-        asyncio.run(keep())
+        asyncio.run(put_all())
     finally:
         database.close()
 

@@ -161,6 +161,7 @@ async def _write_all(
             months[_month(event)].append(event)
 
     async def write(month: Sequence[Event]) -> list[Event]:
+        """Append one month's events; what is in their slots, in order."""
         # One batch after another: concurrent conditional writes to a partition restart each other.
         rest, appended = iter(month), list[Event]()
         while batch := list(islice(rest, MAX_BATCH_EVENTS)):

@@ -204,13 +204,14 @@ def _stop(context: CommandContext) -> None:
 def _erase_again(context: CommandContext, ledger: Path) -> int:
     users = [UUID(one) for one in json.loads(ledger.read_text())] if ledger.exists() else []
 
-    async def question(database: Database) -> None:
+    async def erase_all(database: Database) -> None:
+        """Erase the users one after the other, with progress."""
         for number, user_id in enumerate(users, start=1):
             await erase_user(database, user_id, server_time())
             context.terminal.step("erasing again", number, len(users))
 
     with context.terminal:
-        context.run_async(question)
+        context.run_async(erase_all)
     return len(users)
 
 

@@ -91,6 +91,7 @@ class CommandContext:
         with self.database(role) as database:
 
             async def run() -> T:
+                """The operation on this connection."""
                 return await operation(database)
 
             return anyio.run(run)

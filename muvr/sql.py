@@ -97,6 +97,7 @@ def _serve(context: CommandContext) -> None:
     context.terminal.step(SERVING, 0, 1)
 
     def ready() -> None:
+        """Say where the server answers."""
         context.terminal.step(SERVING, 1, 1)
         context.terminal.say(
             f"jdbc:hive2://127.0.0.1:{context.config.sql.port}/default answers SELECTs over the "

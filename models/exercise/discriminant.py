@@ -75,11 +75,7 @@ def fit_discriminant(
     rows, _, means, covariance = within_class_covariance(pooled, overwrite=pooled is not own)
     means = (means[[rows.index(label) for label in labels]] - centre) / scale
     prototypes, precision, mean_distances = _fit_metric(own, centre, scale, labels, settings)
-    low_rate = (
-        _fit_low_rate(covariance, scale, means, mean_distances, shrink, model_id)
-        if settings.low_rate
-        else None
-    )
+    low_rate = _fit_low_rate(covariance, scale, means, mean_distances, shrink, settings, model_id)
     weights, bias = _fit_weights(covariance, scale, means, shrink)
     return ExerciseModel(
         model_id=model_id,
@@ -184,11 +180,13 @@ def _fit_low_rate(
     means: Floats64,
     mean_distances: Floats64,
     shrink: float,
+    settings: FitSettings,
     model_id: InputLayout,
 ) -> LowRateDiscriminant | None:
     """The discriminant for low rates, its weights quantised to int8; the covariance is not changed.
 
-    None where the features are not the layout's: how a low rate affects them is not known.
+    None where the settings want none, and where the features are not the layout's: how a low rate
+    affects them is not known.
 
     Args:
         covariance: (d, d), of all features, its upper triangle.
@@ -196,9 +194,10 @@ def _fit_low_rate(
         means: (k, d) of each exercise, in `scale`.
         mean_distances: (d,) each feature's share of the mean distance to a prototype.
         shrink: share of the mean variance in the covariance.
+        settings: how models are fitted.
         model_id: the layout.
     """
-    if len(scale) != len(feature_names(model_id == ACC6)):
+    if not settings.low_rate or len(scale) != len(feature_names(model_id == ACC6)):
         return None
     columns = low_rate_features(model_id == ACC6)
     kept_means = means[:, columns]

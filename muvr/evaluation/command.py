@@ -99,6 +99,7 @@ def _spar(
     """A protocol on SPAR, with rotation or without."""
 
     def step(recordings: EvaluationData, results: ProtocolResults) -> None:
+        """Run the protocol on the recordings of SPAR, and keep its results."""
         movements = recordings.spar
         if model_id == ACC3:
             movements = tuple(without_rotation(m) for m in movements)

@@ -104,8 +104,7 @@ def learn_user(
         model_id: the layout.
         recipe: shared by the run.
         global_model: None before there is one.
-        is_member: whether these sets are in `global_model`; they are subtracted before it is
-            evaluated.
+        is_member: whether these sets are in `global_model`, which is evaluated without them then.
         incumbent: the user's serving model, scored on late sets after its training data.
         former: the global model that serves now, scored likewise on users who are not members.
 

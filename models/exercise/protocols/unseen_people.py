@@ -43,6 +43,7 @@ def unseen_people(
     """People in five groups; each group is scored by a model of the other four."""
 
     def fit(statistics: Statistics, settings: FitSettings) -> ExerciseModel:
+        """A model of four of the groups."""
         return fit_global(statistics, settings, model_id=model_id).model
 
     data = {p: group_data(sets) for p, sets in people(movements).items()}
