@@ -7,6 +7,7 @@ all users must log in again.
 
 import json
 import os
+from collections.abc import Set
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated
@@ -25,7 +26,14 @@ from schemas.layout import LAYOUT
 from store.cql import read_migrations
 from store.database import Database
 from store.migrate import FOLDER
-from store.node.snapshot import MANIFEST, Backup, make_backup, read_backup, restore_files
+from store.node.snapshot import (
+    MANIFEST,
+    Backup,
+    make_backup,
+    read_backup,
+    restore_files,
+    tables_on_disk,
+)
 from store.watermarks import CHANGES_KEPT, Watermarks
 
 LEDGER = "erased.json"
@@ -121,6 +129,8 @@ def restore(
         raise BadBackup("The service runs; stop it first: muvr down")
     require_one_backup(folder)
     was_running = context.node.status().running
+    if not was_running:
+        _require_empty(context, tables_on_disk(context.node))
     with context.terminal as terminal:
         saved = read_backup(folder, terminal)
     _require_known(saved)
@@ -177,14 +187,8 @@ def _fill(context: CommandContext, folder: Path, saved: Backup) -> None:
         if not context.node.status().running:
             context.node.start(terminal)
         context.migrate(with_roles=bool(context.config.cassandra.username))
-    filled = [
-        t for t, rows in context.run_async(lambda database: _count(database, 1)).items() if rows
-    ]
-    if filled:
-        raise BadBackup(
-            f"The node at {context.config.paths.data} is not empty ({', '.join(filled)}). Restore "
-            "into a new folder: MUVR_PATHS__DATA=… muvr restore …"
-        )
+    counted = context.run_async(lambda database: _count(database, 1))
+    _require_empty(context, {table for table, rows in counted.items() if rows})
     ids = context.run_async(
         lambda database: _table_ids(database, context.config.cassandra.keyspace)
     )
@@ -192,6 +196,19 @@ def _fill(context: CommandContext, folder: Path, saved: Backup) -> None:
         _stop(context)
         restore_files(context.node, folder, saved, ids, terminal)
         context.node.start(terminal)
+
+
+def _require_empty(context: CommandContext, filled: Set[str]) -> None:
+    """Refuse a node in which tables of people's data are filled.
+
+    Raises:
+        BadBackup: which of them.
+    """
+    if found := [table for table in COUNTED if table in filled]:
+        raise BadBackup(
+            f"The node at {context.config.paths.data} is not empty ({', '.join(found)}). Restore "
+            "into a new folder: MUVR_PATHS__DATA=… muvr restore …"
+        )
 
 
 def _stop(context: CommandContext) -> None:

@@ -156,6 +156,15 @@ def restore_files(
         _copy(folder / one.path, target / Path(one.path).name)
 
 
+def tables_on_disk(node: EmbeddedNode) -> set[str]:
+    """The tables of the keyspace that have rows or deletions on the disk.
+
+    What a node that was killed has only in its commit log is not among them.
+    """
+    data = node.folders.root / "data" / node.config.keyspace
+    return {path.parent.name.partition("-")[0] for path in data.glob("*/*-Data.db")}
+
+
 def _copy_snapshot(
     node: EmbeddedNode, tag: str, folder: Path, progress: Progress
 ) -> tuple[BackupFile, ...]:

@@ -110,8 +110,9 @@ def test_a_backup_is_put_back_into_an_empty_node(
     with own_node(tmp_path / "empty") as empty:
         other = tmp_path / "other"
         other.mkdir()
+        empty_conf = conf_of(other, empty, "muvr_backup")
         with quick_tables():  # it is stopped in order
-            restore(folder, conf=conf_of(other, empty, "muvr_backup"), as_json=True)
+            restore(folder, conf=empty_conf, as_json=True)
         told = capsys.readouterr()
         assert told.err.count("starting Cassandra ...") == 2, "both starts are told of"
         assert told.err.count("starting Cassandra: done") == 2
@@ -119,6 +120,9 @@ def test_a_backup_is_put_back_into_an_empty_node(
         assert (said["rows"]["users"], said["rows"]["samples"]) == (1, 300)
         assert said["erased_again"] == 2
         assert not empty.status().running, "it did not run before"
+        with pytest.raises(BadBackup, match=r"not empty \(users, sessions, samples, "):
+            restore(folder, conf=empty_conf, as_json=True)
+        assert not capsys.readouterr().err, "its files say so: it is not started"
         empty.start()
         again = connect(empty.config, keyspace="muvr_backup")
         without_ben = {
