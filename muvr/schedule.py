@@ -1,13 +1,14 @@
 """`muvr schedule`: runs each family's job when it is due, by the cron expressions in conf.yaml.
 
-The time up to which a schedule is done is kept as a watermark. After a downtime only the newest
-missed time is caught up, once; the leases of the jobs prevent two schedulers from running one job.
+The time up to which a schedule is done is kept as a watermark; a run by hand since then counts as
+well. After a downtime only the newest missed time is caught up, once; leases prevent two schedulers
+from running one job.
 """
 
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Annotated, Literal
@@ -35,7 +36,8 @@ class ScheduledJob:
 
     Attributes:
         due_at: the newest scheduled time in the past.
-        done_until: the newest scheduled time whose job has run; None before the first.
+        done_until: the newest scheduled time whose job has run, by schedule or by hand; None before
+            the first.
         next_at: the next scheduled time.
         last_run: the status of the family's newest run, scheduled or not.
     """
@@ -128,7 +130,7 @@ async def _scheduled_jobs(
     scheduled: list[ScheduledJob] = []
     for family, cron in jobs.items():
         if cron:
-            newest = next(iter(await runs.newest(family, 1)), None)
+            newest = await runs.newest(family)
             done_until = await marks.read(_mark(family), now)
             scheduled.append(scheduled_job(family, cron, now, done_until, newest, retry))
     return scheduled
@@ -139,17 +141,34 @@ def scheduled_job(
     cron: str,
     now: datetime,
     done_until: datetime | None,
-    newest: JobRun | None,
+    runs: Sequence[JobRun],
     retry: timedelta,
 ) -> ScheduledJob:
-    """The schedule of a family: due, unless its newest time is done or its job has just failed."""
+    """The schedule of a family: due, unless its newest time is done or its job has just failed.
+
+    Args:
+        family: whose job.
+        cron: when it is due.
+        now: the server's time.
+        done_until: the newest time whose job the schedule has run.
+        runs: the family's last runs, newest first.
+        retry: the delay after a failed run.
+    """
     times = read_cron(cron)
     due_at = times.last(now)
+    newest = runs[0] if runs else None
+    if any(_is_full(run) and due_at <= run.started_at <= now for run in runs):
+        done_until = due_at
     state: State = "due" if done_until is None or done_until < due_at else "waiting"
     if state == "due" and _failed_since(newest, max(due_at, now - retry), now):
         state = "failed, waits"
     status = newest.status if newest else None
     return ScheduledJob(family, cron, state, due_at, done_until, times.next(now), status)
+
+
+def _is_full(run: JobRun) -> bool:
+    """Whether a run ended well that was not over named users, whose number it has."""
+    return run.status not in ("running", "failed") and not isinstance(run.inputs.get("users"), int)
 
 
 def _failed_since(newest: JobRun | None, begin: datetime, now: datetime) -> bool:

@@ -19,6 +19,7 @@ from pipelines.lifecycle.runs import RunReport, run_id_at
 from schemas.config import Cassandra, Config, Schedule
 from schemas.config_file import load_config
 from schemas.errors import BadConfig, BadInput, DatabaseUnavailable, LeaseHeld
+from schemas.statuses import RunStatus
 from store.database import Database
 from store.jobs import JobRun, JobRuns, UserOutcome
 from tests.cassandra_node import CHECKOUT
@@ -101,6 +102,42 @@ def test_a_job_that_could_not_run_stays_due_and_stops_no_other(
     assert [one.family for one in run_due_jobs(context)] == ["rank"]
 
 
+@pytest.mark.parametrize(
+    ("begins", "inputs", "status", "is_due"),
+    [
+        (HOUR, {"users": "all"}, "done", False),
+        (HOUR, {"users": "changed"}, "nothing-to-do", False),
+        (HOUR, {}, "refused", False),
+        (HOUR, {"users": 2}, "done", True),
+        (HOUR, {"users": "all"}, "failed", True),
+        (-HOUR, {"users": "all"}, "done", True),
+    ],
+)
+def test_a_full_run_by_hand_since_it_was_due_is_not_repeated(
+    context: CommandContext,
+    database: Database,
+    begins: timedelta,
+    inputs: dict[str, object],
+    status: RunStatus,
+    is_due: bool,
+):
+    due_at = MONDAY.replace(hour=2)
+    named = (due_at + 2 * HOUR, {"users": 1}, "done")  # a later one over named users hides nothing
+    by_hand = [(due_at + begins, inputs, status), named]
+
+    async def record_runs() -> None:
+        runs = JobRuns(database)
+        for started_at, asked, ended in by_hand:
+            run_id = run_id_at(started_at)
+            await runs.start("rank", run_id, asked, started_at)
+            await runs.finish("rank", run_id, ended, started_at, counts={}, metrics={}, reasons={})
+
+    asyncio.run(record_runs())
+    [job] = [one for one in scheduled_jobs(context, MONDAY) if one.family == "rank"]
+    database.execute("DELETE FROM job_runs WHERE family = 'rank'")
+    assert (job.state, job.done_until) == (("due", None) if is_due else ("waiting", due_at))
+
+
 def a_run(status: str, started_at: datetime, family: str = "rank", **inputs: object) -> JobRun:
     return JobRun(family, uuid4(), status, started_at, None, None, inputs, {}, {}, {})
 
@@ -108,8 +145,8 @@ def a_run(status: str, started_at: datetime, family: str = "rank", **inputs: obj
 def test_a_run_that_failed_is_begun_again_after_a_while():
     failed = a_run("failed", MONDAY - 7 * HOUR + timedelta(seconds=5))  # due at two
 
-    def state(now: datetime, newest: JobRun | None) -> str:
-        return scheduled_job("rank", NIGHTLY, now, None, newest, HOUR).state
+    def state(now: datetime, newest: JobRun) -> str:
+        return scheduled_job("rank", NIGHTLY, now, None, [newest], HOUR).state
 
     assert state(MONDAY - 6 * HOUR, failed) == "failed, waits"
     assert state(MONDAY - 6 * HOUR + timedelta(minutes=1), failed) == "due"
