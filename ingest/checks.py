@@ -56,13 +56,19 @@ def _check_scale(piece: Piece) -> None:
 
 
 def bad(field: str, value: object, why: str) -> BadChunk:
-    """The error with a field, its shortened value and what would be right."""
+    """The error with a field, its value and what would be right.
+
+    >>> problem = bad("unit", "furlong", "must be g")
+    >>> str(problem), problem.value
+    ("unit = 'furlong': must be g", 'furlong')
+    """
     try:
         shown = repr(value)
     except (ValueError, RecursionError):  # thousands of digits, or of brackets
         shown = f"a {type(value).__name__} too large to be shown"
     shown = shown if len(shown) <= 60 else f"{shown[:57]}..."
-    return BadChunk(f"{field} = {shown}: {why}", field=field, value=shown)
+    plain = isinstance(value, str | float) or (isinstance(value, int) and abs(value) < 2**53)
+    return BadChunk(f"{field} = {shown}: {why}", field=field, value=value if plain else shown)
 
 
 def times(t_ms: list[int], n: int) -> NDArray[np.int32]:

@@ -70,6 +70,8 @@ def test_json_that_cannot_be_is_refused_by_name(field: str, body: bytes) -> None
         ({"t0": 5}, "t0", 5),
         ({"x": {"a": 1}}, "x", {"a": 1}),
         ({"heart": 60}, "heart", 60),
+        ({"unit": "furlong"}, "unit", "furlong"),
+        ({"v": 2}, "v", 2),
         ({"x": [0, float("nan")]}, "body", "NaN], "),
         ({"z": [float("-inf"), 0]}, "body", "Infinity, 0]}"),
     ],
