@@ -159,7 +159,7 @@ class Training(Section):
     window_copies: int = Field(default=1, ge=0)
     seed: int = 1
     gate_margin: float = Field(default=0.01, ge=0, le=1)
-    everybody_days: float = Field(default=7, gt=0)
+    global_model_days: float = Field(default=7, gt=0)
 
 
 NIGHTLY_AND_WEEKLY = {

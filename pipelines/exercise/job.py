@@ -101,7 +101,7 @@ def _changed(job: Job, recipe: Recipe) -> Scope:
     It is due before the first full run; when that was too many days ago and sets have changed
     since; and, while no global model serves, whenever a set is new.
     """
-    after = timedelta(days=job.config.training.everybody_days)
+    after = timedelta(days=job.config.training.global_model_days)
     if full_run_due(job.database, FAMILY, job.run.started_at, after):
         return _scope(job, "all")
     scope = _scope(job, "changed")
