@@ -4,7 +4,7 @@ The driver's own reactors run in a thread of their own. A service that spends it
 loop then pays twice for each request: for a wake-up in each direction, and for the interpreter's
 lock, which changes hands at every call that releases it (hashing, compressing, any system call).
 Here the same loop sends and reads, and all requests of one loop iteration leave in one system call.
-Figures: `docs/decisions/0008-one-loop.md`.
+Figures: `docs/decisions/0008-driver-in-the-event-loop.md`.
 """
 
 import asyncio

@@ -2,7 +2,7 @@
 
 A request to Cassandra costs the driver and the node about as much as the chunk inside it. So all
 writes of one event loop iteration go out in one request. No write waits for others: a single one is
-sent at once. Figures: `docs/decisions/0020-writes-together.md`.
+sent at once. Figures: `docs/decisions/0020-batched-chunk-writes.md`.
 """
 
 import asyncio

@@ -2,7 +2,7 @@
 
 Its arithmetic is IEEE single precision in a fixed order, so every compiler and every processor give
 the same bytes. `models.exercise.reference` says the same in numpy, and is what it is tested
-against. Figures: `docs/decisions/0027-features-in-array-call.md`.
+against. Figures: `docs/decisions/0027-compiled-features.md`.
 """
 
 import ctypes

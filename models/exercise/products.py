@@ -3,7 +3,7 @@
 Quantised features are integers below 16, so their products are integers as well: processors
 multiply four of them at once in a fraction of the time that floats take, and the sums are exact.
 `models.exercise.reference.quantised` does the same in numpy. Figures:
-`docs/decisions/0032-products-of-counts.md`.
+`docs/decisions/0032-integer-statistics.md`.
 """
 
 from collections.abc import Sequence

@@ -3,7 +3,7 @@
 A window is one row of numbers, for which numpy's overhead is larger than the work: it was half of
 the time to classify a single window. `models.exercise.reference.predictions` does the same in
 numpy. Figures:
-`docs/decisions/0030-one-window-in-one-call.md`.
+`docs/decisions/0030-compiled-scoring.md`.
 """
 
 import ctypes
