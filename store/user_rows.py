@@ -18,7 +18,7 @@ from schemas.layout import MAX_ID_AGE_DAYS, owner_of, shard_of
 from schemas.times import us_of
 from store.concurrency import map_concurrently
 from store.database import Database, Row, Statement
-from store.journal import months_between
+from store.journal import entity_id_in, months_between
 
 OLDEST_DATA = date(2024, 1, 1)  # no deployment is older
 CHANGES_KEPT_DAYS = 92
@@ -202,7 +202,7 @@ class UserRows:
             "SELECT payload FROM journal WHERE user_id = ? AND month = ? AND event_id = ?",
             [row[:3] for row in events if row.kind == "session-opened"],
         )
-        return ids | {UUID(row.payload.partition('"about":"')[2][:36]) for row in opened}
+        return ids | {entity_id_in(row.payload) for row in opened}
 
     async def _each(self, cql: str, keys: Iterable[tuple[object, ...]]) -> list[Row]:
         """The rows of many keys in their order, with bounded concurrency."""
