@@ -25,9 +25,9 @@ def show_figures(terminal: Terminal, title: str, figures: Sequence[Figure]) -> N
     rows = [
         (
             figure.name,
-            _number(figure.value, figure.unit),
-            f"{_number(figure.peer_value, figure.unit)} {figure.peer}" if figure.peer else "",
-            _floor(figure),
+            number_text(figure.value, figure.unit),
+            f"{number_text(figure.peer_value, figure.unit)} {figure.peer}" if figure.peer else "",
+            floor_text(figure),
             figure.verdict if figure.holds else figure.verdict.upper(),
         )
         for figure in figures
@@ -35,17 +35,23 @@ def show_figures(terminal: Terminal, title: str, figures: Sequence[Figure]) -> N
     terminal.table(title, ("figure", "value", "peer", "floor", ""), rows)
 
 
-def _number(value: float | None, unit: str) -> str:
+def number_text(value: float | None, unit: str) -> str:
+    """A number with its unit, for people: four digits, or all before the point.
+
+    >>> number_text(12_345.6, "B"), number_text(0.98765, ""), number_text(None, "B")
+    ('12,346 B', '0.9877', 'not measured')
+    """
     if value is None:
         return "not measured"
-    text = f"{value:,.0f}" if float(value).is_integer() else f"{value:,.4g}"
+    text = f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
     return f"{text} {unit}".strip()
 
 
-def _floor(figure: Figure) -> str:
+def floor_text(figure: Figure) -> str:
+    """What a figure must reach or stay below, for people; "" where it need not."""
     if figure.floor is None:
         return ""
-    return f"{'≤' if figure.ceiling else '≥'} {_number(figure.floor, figure.unit)}"
+    return f"{'≤' if figure.ceiling else '≥'} {number_text(figure.floor, figure.unit)}"
 
 
 def _commit() -> str:

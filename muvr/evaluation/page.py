@@ -16,6 +16,7 @@ from muvr.evaluation.chosen_examples import recordings_to_draw, sets_to_draw
 from muvr.evaluation.drawing import drawn
 from muvr.evaluation.pictures import DrawnSet
 from muvr.evaluation.sections import SECTIONS, ProtocolSection, figures_of
+from muvr.reports import floor_text, number_text
 from schemas.report import Figure, Report
 
 SIGNALS = (("x", "acceleration x"), ("y", "y"), ("z", "z (g, gravity included)"))
@@ -86,25 +87,13 @@ def _section(section: ProtocolSection, report: Report, shown: PageData) -> str:
 
 def _table(figures: Sequence[Figure]) -> str:
     rows = "".join(
-        f"<tr><td><code>{escape(figure.name)}</code><td class=n>{_number(figure.value, figure)}"
-        f"<td class=n>{_floor(figure)}{_verdict(figure)}"
+        f"<tr><td><code>{escape(figure.name)}</code>"
+        f"<td class=n>{escape(number_text(figure.value, figure.unit))}"
+        f"<td class=n>{escape(floor_text(figure))}{_verdict(figure)}"
         for figure in figures
     )
     head = "<tr><th>figure<th class=n>value<th class=n>floor<th>"
     return f"<div class=wide><table>{head}{rows}</table></div>"
-
-
-def _number(value: float | None, figure: Figure) -> str:
-    if value is None:
-        return "not measured"
-    text = f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
-    return f"{text} {escape(figure.unit)}".strip()
-
-
-def _floor(figure: Figure) -> str:
-    if figure.floor is None:
-        return ""
-    return f"{'≤' if figure.ceiling else '≥'} {_number(figure.floor, figure)}"
 
 
 def _verdict(figure: Figure) -> str:
@@ -113,7 +102,8 @@ def _verdict(figure: Figure) -> str:
         return "<td>"
     apart = ""
     if figure.value is not None:
-        apart = f" by {_number(float(f'{abs(figure.value - figure.floor):.3g}'), figure)}"
+        distance = float(f"{abs(figure.value - figure.floor):.3g}")
+        apart = f" by {escape(number_text(distance, figure.unit))}"
     return f"<td class={'good' if figure.holds else 'bad'}>{figure.verdict}{apart}"
 
 
