@@ -6,7 +6,7 @@ from dataclasses import replace
 from uuid import UUID
 
 from ingest.event_writer import TOMBSTONE_AHEAD_US
-from ingest.recordings import WristStreams, load_stream, wrist_of
+from ingest.recordings import WristStreams, load_span, wrist_of
 from models.signal.corrections import cut
 from models.signal.pieces import Piece, Recording, pack_pieces
 from models.signal.timing import cut_pieces
@@ -57,7 +57,7 @@ async def project_labelled_sets(
     if not rows:
         return 0
     try:
-        recording = await _load_context(records, user_id, session, wrist, lists, rows)
+        recording = await _load_context(records, user_id, session, lists, rows)
     except (AmbiguousChunks, BadSamples):
         # The client's list will decide, which projects again; broken rows stay for inspection.
         return 0
@@ -166,7 +166,6 @@ async def _load_context(
     records: Records,
     user_id: UUID,
     session: SessionRow,
-    wrist: WristStreams,
     lists: Mapping[str, StreamList],
     rows: Sequence[SetRow],
 ) -> Recording:
@@ -175,9 +174,7 @@ async def _load_context(
         min(row.span_ns[0] for row in rows) - CONTEXT_NS,
         max(row.span_ns[1] for row in rows) + CONTEXT_NS,
     )
-    acc = await load_stream(records, user_id, session, wrist.acc, lists, span)
-    gyro = await load_stream(records, user_id, session, wrist.gyro, lists, span)
-    return Recording(acc=acc, gyro=gyro, side=wrist.side)
+    return await load_span(records, user_id, session, lists, span)
 
 
 def _cut_set(recording: Recording, row: SetRow) -> Recording | None:

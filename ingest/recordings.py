@@ -85,25 +85,20 @@ async def load_recording(
     session = await records.sessions.read(user_id, session_id)
     if session is None:
         raise NotFound(f"There is no session {session_id}")
-    wrist = wrist_of(session.streams)
     lists = await records.sessions.lists(user_id, session_id)
-    span = (start_ns, end_ns)
-    acc = await load_stream(records, user_id, session, wrist.acc, lists, span)
-    gyro = await load_stream(records, user_id, session, wrist.gyro, lists, span)
-    return Recording(acc=acc, gyro=gyro, side=wrist.side)
+    return await load_span(records, user_id, session, lists, (start_ns, end_ns))
 
 
-async def load_stream(
+async def load_span(
     records: Records,
     user_id: UUID,
     session: SessionRow,
-    stream: str | None,
     lists: Mapping[str, StreamList],
     span: tuple[int | None, int | None],
-) -> tuple[Piece, ...]:
-    """The pieces of one stream that overlap a span; none where the stream is None."""
-    chosen = await _select_chunks(records, user_id, session, stream, lists, span)
-    return await _pieces(records, user_id, session, stream, chosen)
+) -> Recording:
+    """As `load_recording`, of a session and lists that were read before."""
+    chunks = await _wrist_chunks(records, user_id, session, lists, span)
+    return await _recording_of(records, user_id, session, *chunks)
 
 
 async def load_recordings(
@@ -118,23 +113,16 @@ async def load_recordings(
     Raises:
         AmbiguousChunks, BadSamples: as `load_recording`.
     """
-    wrist = wrist_of(session.streams)
     lists = await records.sessions.lists(user_id, session.session_id)
-    acc, gyro = [
-        await _select_chunks(records, user_id, session, stream, lists, (None, None))
-        for stream in (wrist.acc, wrist.gyro)
-    ]
+    acc, gyro = await _wrist_chunks(records, user_id, session, lists, (None, None))
     acc_parts, gyro_parts = split_by_clock(acc), split_by_clock(gyro)
     notes = (CLOCK_WENT_BACK,) if len(acc_parts) > 1 else ()
     if not are_interleaved(acc_parts):
         acc_parts, gyro_parts = [acc], [gyro]
-    recordings: list[Recording] = []
-    for acc_part, gyro_part in itertools.zip_longest(acc_parts, gyro_parts, fillvalue=()):
-        pieces = [
-            await _pieces(records, user_id, session, stream, part)
-            for stream, part in ((wrist.acc, acc_part), (wrist.gyro, gyro_part))
-        ]
-        recordings.append(Recording(acc=pieces[0], gyro=pieces[1], side=wrist.side))
+    recordings = [
+        await _recording_of(records, user_id, session, acc_part, gyro_part)
+        for acc_part, gyro_part in itertools.zip_longest(acc_parts, gyro_parts, fillvalue=())
+    ]
     return ([_merged(recordings)], ()) if _is_resent(recordings) else (recordings, notes)
 
 
@@ -155,6 +143,36 @@ def _merged(recordings: Sequence[Recording]) -> Recording:
         for parts in ([one.acc for one in recordings], [one.gyro for one in recordings])
     )
     return Recording(acc=tuple(acc), gyro=tuple(gyro), side=recordings[0].side)
+
+
+async def _wrist_chunks(
+    records: Records,
+    user_id: UUID,
+    session: SessionRow,
+    lists: Mapping[str, StreamList],
+    span: tuple[int | None, int | None],
+) -> tuple[list[ChunkMetadata], list[ChunkMetadata]]:
+    """The chunks of a session's wrist that overlap a span, of acceleration and of rotation."""
+    wrist = wrist_of(session.streams)
+    acc = await _select_chunks(records, user_id, session, wrist.acc, lists, span)
+    gyro = await _select_chunks(records, user_id, session, wrist.gyro, lists, span)
+    return acc, gyro
+
+
+async def _recording_of(
+    records: Records,
+    user_id: UUID,
+    session: SessionRow,
+    acc: Sequence[ChunkMetadata],
+    gyro: Sequence[ChunkMetadata],
+) -> Recording:
+    """The samples of chunks of a session's wrist."""
+    wrist = wrist_of(session.streams)
+    return Recording(
+        acc=await _pieces(records, user_id, session, wrist.acc, acc),
+        gyro=await _pieces(records, user_id, session, wrist.gyro, gyro),
+        side=wrist.side,
+    )
 
 
 async def _select_chunks(
