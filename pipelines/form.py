@@ -95,14 +95,14 @@ def _learn(job: Job, scope: Scope) -> list[UserOutcome]:
     return [outcome_of(row) for row in rows if row["status"] == "not-learned"]
 
 
-def read_partition(database: Database, key: UserKey) -> pa.Table:
-    """A user's labelled sets, in the form in which Spark hands them over."""
+def read_form_sets(database: Database, key: UserKey) -> pa.Table:
+    """What form learns of a user's labelled sets, in the form in which Spark hands it over."""
     sets = asyncio.run(Sets(database).labelled(*key))
     rows = [{**one._asdict(), "user_id": str(key[0]), "set_id": str(one.set_id)} for one in sets]
     return pa.table({name: [row[name] for row in rows] for name in COLUMNS})
 
 
-LABELLED_SETS = Partitions("labelled_sets", COLUMNS, read_partition)
+LABELLED_SETS = Partitions("labelled_sets", COLUMNS, read_form_sets)
 
 
 def learned_row(key: Key, group: pa.Table) -> list[Row]:

@@ -12,7 +12,7 @@ from store.database import Database
 from store.stretches import Stretches
 
 
-def read_partition(database: Database, key: UserKey) -> pa.Table:
+def read_stretches(database: Database, key: UserKey) -> pa.Table:
     """A user's stretches in the form in which Spark hands them over."""
     rows = asyncio.run(Stretches(database).of_user(*key))
     columns = {
@@ -27,4 +27,4 @@ def read_partition(database: Database, key: UserKey) -> pa.Table:
     return pa.table(columns)
 
 
-STRETCHES = Partitions("labelled_stretches", COLUMNS, read_partition)
+STRETCHES = Partitions("labelled_stretches", COLUMNS, read_stretches)

@@ -24,7 +24,7 @@ from store.database import Database
 from store.training import TrainingSet, TrainingSets
 
 
-def read_partition(database: Database, key: UserKey) -> pa.Table:
+def read_training_sets(database: Database, key: UserKey) -> pa.Table:
     """A user's labelled sets, in the form in which Spark hands them over."""
     return partition_of(asyncio.run(TrainingSets(database).read(*key)), key)
 
@@ -38,7 +38,7 @@ def partition_of(sets: Sequence[TrainingSet], key: UserKey) -> pa.Table:
     return pa.table({name: [row[name] for row in rows] for name in COLUMNS})
 
 
-LABELLED_SETS = Partitions("labelled_sets", COLUMNS, read_partition)
+LABELLED_SETS = Partitions("labelled_sets", COLUMNS, read_training_sets)
 
 
 def global_sums(engine: Engine, keys: Sequence[UserKey], recipe: Recipe, run: Run) -> list[Row]:

@@ -30,7 +30,7 @@ from pipelines.exercise.evaluation import (
 from pipelines.exercise.gate import Comparison, UserTrial, compare
 from pipelines.exercise.global_fit import fit_from_sums, portion_sums
 from pipelines.exercise.labelled import LabelledRow, labelled_sets, newest
-from pipelines.exercise.passes import read_partition
+from pipelines.exercise.passes import read_training_sets
 from pipelines.exercise.prepared import Recipe
 from pipelines.exercise.windows import find_windows
 from pipelines.experiments.sample import LAYOUT
@@ -63,7 +63,7 @@ def held_out_users(
     """The test users of these keys; those whose data is broken are left out."""
     users: list[HeldOutUser] = []
     for key in keys:
-        sets = labelled_sets(read_partition(database, key))
+        sets = labelled_sets(read_training_sets(database, key))
         user = attempted(partial(held_out_user, str(key[0]), sets, recipe)).value
         if user is not None:
             users.append(user)
