@@ -8,6 +8,7 @@ included.
 """
 
 import asyncio
+import itertools
 import random
 import subprocess
 import sys
@@ -146,93 +147,47 @@ class KeepAlive(asyncio.Protocol):
         self._run.connections.discard(self)
 
 
-class LoadRun:
-    """A job under way."""
+class RequestQueue:
+    """Gives bodies in turn to free connections; what falls due waits until there is one."""
 
-    def __init__(self, plan: LoadPlan) -> None:
-        self.plan = plan
-        self.connections: set[KeepAlive] = set()
-        self._bodies = msgspec.msgpack.decode(
-            Path(plan.bodies).read_bytes(), type=list[tuple[bytes, bytes]]
-        )
-        self._next = 0
-        self._random = random.Random(plan.seed)
-        self._due: deque[float] = deque()
-        self._idle: deque[KeepAlive] = deque()
+    def __init__(self, bodies: Sequence[tuple[bytes, bytes]]) -> None:
+        self._bodies = itertools.cycle(bodies)
+        self._due_s: deque[float] = deque()
+        self._free: deque[KeepAlive] = deque()
+
+    def add(self, due_s: float) -> None:
+        """A request falls due: its time runs, also while it waits."""
+        self._due_s.append(due_s)
+        self._send()
+
+    def release(self, connection: KeepAlive) -> None:
+        """A connection may send its next request."""
+        self._free.append(connection)
+        self._send()
+
+    def _send(self) -> None:
+        if self._due_s and self._free:
+            self._free.popleft().ask(*next(self._bodies), self._due_s.popleft())
+
+
+class AnswerTally:
+    """What was answered so far."""
+
+    def __init__(self) -> None:
         self._latencies_s: list[float] = []
         self._wrong: Counter[int] = Counter()
-        self._finished = False
+        self._ended_s = 0.0
 
-    async def run(self) -> LoadResult:
-        """Run the job from its first request to its last answer."""
-        loop = asyncio.get_running_loop()
-        for target in self.plan.targets:
-            _, connection = await loop.create_connection(
-                lambda target=target: KeepAlive(self, target), "127.0.0.1", self.plan.port
-            )
-            self.connections.add(connection)
-        connections = list(self.connections)
-        used_s, self._began = time.process_time(), time.perf_counter()
-        self._idle.extend(connections)
-        if self.plan.rate_per_s:
-            await self._open_loop()
-        else:
-            for _ in connections:
-                self._ask(time.perf_counter())
-            await asyncio.sleep(self.plan.seconds)
-        self._finished = True
-        await self._drain()
-        return self._result(connections, time.process_time() - used_s)
-
-    def answered(self, connection: KeepAlive, status: int, *, right: bool) -> None:
-        """Count an answer and let the line ask again."""
-        now = time.perf_counter()
-        self._ended = now
+    def add(self, status: int, due_s: float, now_s: float, *, right: bool) -> None:
+        """Count one answer."""
+        self._ended_s = now_s
         if right:
-            self._latencies_s.append(now - connection.due_s)
+            self._latencies_s.append(now_s - due_s)
         else:
             self._wrong[status] += 1
-        if status == 0:
-            return
-        self._idle.append(connection)
-        if self.plan.rate_per_s:
-            if self._due:
-                self._ask(self._due.popleft())
-        elif not self._finished:
-            self._ask(now)
 
-    def _ask(self, due_s: float) -> None:
-        body, expected = self._bodies[self._next % len(self._bodies)]
-        self._next += 1
-        self._idle.popleft().ask(body, expected, due_s)
-
-    async def _open_loop(self) -> None:
-        """Poisson arrivals; what finds no free line waits for one, and its time runs."""
-        loop = asyncio.get_running_loop()
-        await loop.run_in_executor(None, self._arrive, loop)
-
-    def _arrive(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Say when requests fall due, from a thread: the loop's timers count whole milliseconds."""
-        due_s = self._began
-        while due_s < self._began + self.plan.seconds:
-            time.sleep(max(0.0, due_s - time.perf_counter()))
-            loop.call_soon_threadsafe(self._fall_due, due_s)
-            due_s += self._random.expovariate(self.plan.rate_per_s)
-
-    def _fall_due(self, due_s: float) -> None:
-        if self._idle:
-            self._ask(due_s)
-        else:
-            self._due.append(due_s)
-
-    async def _drain(self) -> None:
-        until = time.perf_counter() + ANSWERED_WITHIN_S
-        while (
-            any(connection.busy for connection in self.connections) and time.perf_counter() < until
-        ):
-            await asyncio.sleep(0.002)
-
-    def _result(self, connections: list[KeepAlive], used_s: float) -> LoadResult:
+    def result(self, began_s: float, cpu_s: float, next_seq: int) -> LoadResult:
+        """The result of a run that began at a time of `time.perf_counter`."""
         quantiles = (50, 90, 99, 100)
         took_us = (
             np.percentile(self._latencies_s, quantiles) * 1e6 if self._latencies_s else (0.0,) * 4
@@ -240,11 +195,82 @@ class LoadRun:
         return LoadResult(
             right=len(self._latencies_s),
             wrong=dict(self._wrong),
-            seconds=self._ended - self._began,
+            seconds=max(self._ended_s, began_s) - began_s,
             latency_us=dict(zip(quantiles, map(float, took_us), strict=True)),
-            cpu_s=used_s,
-            next_seq=max(connection.seq for connection in connections),
+            cpu_s=cpu_s,
+            next_seq=next_seq,
         )
+
+
+class LoadRun:
+    """A job under way: when requests fall due, and when it is over."""
+
+    def __init__(self, plan: LoadPlan) -> None:
+        self.plan = plan
+        self.connections: set[KeepAlive] = set()
+        self._requests = RequestQueue(
+            msgspec.msgpack.decode(Path(plan.bodies).read_bytes(), type=list[tuple[bytes, bytes]])
+        )
+        self._answers = AnswerTally()
+        self._finished = False
+
+    async def run(self) -> LoadResult:
+        """Run the job from its first request to its last answer."""
+        connections = await self._connect()
+        used_s, began_s = time.process_time(), time.perf_counter()
+        for connection in connections:
+            self._requests.release(connection)
+        if self.plan.rate_per_s:
+            await self._open_loop(began_s)
+        else:
+            for _ in connections:
+                self._requests.add(time.perf_counter())
+            await asyncio.sleep(self.plan.seconds)
+        self._finished = True
+        await self._drain()
+        next_seq = max(connection.seq for connection in connections)
+        return self._answers.result(began_s, time.process_time() - used_s, next_seq)
+
+    def answered(self, connection: KeepAlive, status: int, *, right: bool) -> None:
+        """Count an answer and let the line ask again."""
+        now_s = time.perf_counter()
+        self._answers.add(status, connection.due_s, now_s, right=right)
+        if status == 0:
+            return
+        self._requests.release(connection)
+        if not self.plan.rate_per_s and not self._finished:
+            self._requests.add(now_s)
+
+    async def _connect(self) -> list[KeepAlive]:
+        loop = asyncio.get_running_loop()
+        for target in self.plan.targets:
+            _, connection = await loop.create_connection(
+                lambda target=target: KeepAlive(self, target), "127.0.0.1", self.plan.port
+            )
+            self.connections.add(connection)
+        return list(self.connections)
+
+    async def _open_loop(self, began_s: float) -> None:
+        """Poisson arrivals; what finds no free line waits for one, and its time runs."""
+        loop = asyncio.get_running_loop()
+        await loop.run_in_executor(None, self._arrive, loop, began_s)
+
+    def _arrive(self, loop: asyncio.AbstractEventLoop, began_s: float) -> None:
+        """Say when requests fall due, from a thread: the loop's timers count whole milliseconds."""
+        noise = random.Random(self.plan.seed)
+        due_s = began_s
+        while due_s < began_s + self.plan.seconds:
+            time.sleep(max(0.0, due_s - time.perf_counter()))
+            loop.call_soon_threadsafe(self._requests.add, due_s)
+            due_s += noise.expovariate(self.plan.rate_per_s)
+
+    async def _drain(self) -> None:
+        until_s = time.perf_counter() + ANSWERED_WITHIN_S
+        while (
+            any(connection.busy for connection in self.connections)
+            and time.perf_counter() < until_s
+        ):
+            await asyncio.sleep(0.002)
 
 
 def main() -> None:
