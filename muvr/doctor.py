@@ -60,6 +60,7 @@ def run_checks(context: CommandContext) -> list[Finding]:
         "node": _node,
         "durability": _durability,
         "tables": _tables,
+        "service": _service,
     }
     return [_safely(what, check, context) for what, check in checks.items()]
 
@@ -179,6 +180,19 @@ def _node(context: CommandContext) -> Finding:
         ok=status.ready,
         says=f"process {status.pid}" if status.running else "not running",
         next_step="" if status.ready else "muvr up",
+    )
+
+
+def _service(context: CommandContext) -> Finding:
+    """The service may be stopped on a machine that is well; one that runs has to answer."""
+    status = Service(context.config, context.conf_path).status()
+    if not status.running:
+        return Finding("service", ok=True, says="not running", next_step="muvr up")
+    return Finding(
+        "service",
+        ok=status.ready,
+        says=f"process {status.pid}, {'ready' if status.ready else 'not ready'} at {status.url}",
+        next_step="" if status.ready else f"see /readyz, and {status.log}",
     )
 
 

@@ -128,7 +128,7 @@ def _show_status(context: CommandContext, answer: dict[str, Any]) -> None:
 
 
 def doctor(conf: Conf = None, as_json: AsJson = False) -> None:
-    """Examine Java, ports, disk, durability, clock and tables, with the next step for each.
+    """Examine Java, ports, disk, durability, clock, tables and what runs; say what to do next.
 
     Example: `muvr doctor`
     """

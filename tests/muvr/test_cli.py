@@ -192,6 +192,8 @@ def test_up_look_and_down(conf: Path, here: Here):
     )
     findings = json.loads(here("doctor", "--json", conf=conf).stdout)
     assert [one["what"] for one in findings if not one["ok"]] == []
+    [service] = [one for one in findings if one["what"] == "service"]
+    assert service["says"].endswith(f"ready at {status['service']['url']}")
     assert "1 replica" in [one["says"].rpartition(", ")[2] for one in findings]
     csv = conf.parent / "watch.csv"
     lines = [f"{time.time() - 60 + n / 50:.2f},0,0,1" for n in range(500)]

@@ -2,6 +2,8 @@
 
 import os
 import socket
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -38,6 +40,23 @@ def test_without_a_node_each_finding_has_its_own_next_step(nowhere: CommandConte
         assert "No Cassandra answers" in found[what].says
         assert "`muvr up`" in found[what].next_step
         assert found[what].next_step not in found[what].says
+
+
+def test_a_service_that_does_not_run_is_no_failure(nowhere: CommandContext) -> None:
+    [found] = [one for one in run_checks(nowhere) if one.what == "service"]
+    assert (found.ok, found.says, found.next_step) == (True, "not running", "muvr up")
+
+
+def test_a_service_that_runs_has_to_answer(nowhere: CommandContext) -> None:
+    command = [sys.executable, "-c", "import time; time.sleep(60)", "api.serve"]
+    nowhere.config.paths.run.mkdir()
+    with subprocess.Popen(command) as hanging:
+        (nowhere.config.paths.run / "service.pid").write_text(str(hanging.pid))
+        [found] = [one for one in run_checks(nowhere) if one.what == "service"]
+        hanging.kill()
+    assert not found.ok
+    assert found.says.startswith(f"process {hanging.pid}, not ready at http://127.0.0.1:")
+    assert "service.log" in found.next_step
 
 
 PORTS = {
