@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 from pipelines.lifecycle.runs import RunReport
 from schemas.inputs import LAYOUTS
 
+SCORES_TITLE = "trained; live and not count models or rows: a user may have several"
 HEAD = ("family", "status", "live", "not", "measured", "value", "beside", "s")
 WHY_HEAD = ("family", "why", "times")
 LIVE = ("promoted", "unchanged", "rows")

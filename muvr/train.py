@@ -11,7 +11,7 @@ import typer
 
 from muvr.context import CommandContext, open_context
 from muvr.options import AsJson, Conf
-from muvr.scoreboard import HEAD, WHY_HEAD, reason_rows, score_rows
+from muvr.scoreboard import HEAD, SCORES_TITLE, WHY_HEAD, reason_rows, score_rows
 from muvr.terminal import Terminal, cell_text
 from pipelines.lifecycle.runs import RunReport, server_time
 from pipelines.lifecycle.scope import UserSelection
@@ -68,7 +68,7 @@ def train(
         show_run(context.terminal, asdict(report))
     recovered = _recovered_truth(context, reports) if family == "all" else None
     if family == "all":
-        context.terminal.table("trained", HEAD, score_rows(reports, recovered))
+        context.terminal.table(SCORES_TITLE, HEAD, score_rows(reports, recovered))
         context.terminal.table("why not", WHY_HEAD, reason_rows(reports))
     context.terminal.table("failed", ("family", "why"), list(failed.items()))
     runs = [asdict(report) for report in reports]

@@ -88,7 +88,7 @@ def _learn(job: Job, scope: Scope) -> list[UserOutcome]:
     with run.step("users"):
         pass_ = Pass(LABELLED_SETS, learned_row, LEARNED, (USER_MODEL_WRITER,))
         rows = engine.learn(scope, pass_, run)
-    job.progress.step("form: users learned", len(rows), len(scope.keys))
+    job.progress.step("form: user models learned", len(rows), len(scope.keys))
     run.counts["sets"] += sum(row["sets"] for row in rows)
     run.add_outcomes([outcome_of(row) for row in rows if row["status"] == "failed"])
     promote_users(job, [row for row in rows if row["status"] == "learned"])

@@ -67,7 +67,7 @@ def learn_users(job: Job, scope: Scope, context: FitContext) -> LearnedUsers:
             candidates += [_candidate(row, serving) for row in rows if row["status"] == "learned"]
             without_model += [row for row in rows if row["status"] != "learned"]
             sets += sum(row["sets"] for row in rows)
-            job.progress.step("users learned", len(candidates), len(scope.keys))
+            job.progress.step("user models learned", len(candidates), len(scope.keys))
     return LearnedUsers(candidates, without_model, sets)
 
 

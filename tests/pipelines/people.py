@@ -77,14 +77,14 @@ def put(database: Database, user: UUID, sets: Sequence[LabelledRow], at: datetim
 
 
 class Meanwhile:
-    """Does something when a run has learned its users and no pointer has moved yet."""
+    """Does something when a run has learned its user models and no pointer has moved yet."""
 
     def __init__(self, work: Callable[[], object]) -> None:
         self.work = work
 
     def step(self, what: str, done: int, total: int | None = None) -> None:
         """As a run reports."""
-        if what == "users learned":
+        if what == "user models learned":
             self.work()
 
 
