@@ -1,0 +1,142 @@
+"""Which rung of the ladder names a set, and what it needs to read for that."""
+
+from dataclasses import dataclass, replace
+from functools import reduce
+from operator import add
+
+import numpy as np
+import pytest
+
+from models.exercise.examples import set_statistics
+from models.exercise.fit import fit_user
+from models.exercise.model import Prediction
+from models.recognition.naming import DEGRADED, NO_MODEL, Rung, name_exercise
+from models.recognition.sets import RecognitionModels, recognise_span
+from models.signal.corrections import LOW_RATE, NO_GRAVITY, cut, timeline
+from models.signal.pieces import Piece
+from models.signal.wrist import wrist_signals
+from schemas.inputs import ACC3, ACC6
+from tests.models.rungs import REST, Says, rung
+from tests.pipelines.workouts import workout
+
+
+@pytest.mark.parametrize(
+    ("own", "everybody", "level", "exercise"),
+    [
+        (("row",), ("curl",), "user", "row"),
+        ((None, "unknown-movement"), ("curl",), "global", "curl"),
+        ((None, "unknown-movement"), (None, "unknown-movement"), "user", None),
+        ((None, "too-short"), ("curl",), "user", None),
+    ],
+)
+def test_the_ladder(own, everybody, level, exercise):
+    named = name_exercise([REST], [rung("user", *own), rung("global", *everybody)])
+    assert named.rung is not None
+    assert (named.rung.level, named.prediction.exercise) == (level, exercise)
+    assert named.prediction.abstained == (exercise is None)
+
+
+def test_without_a_model_nothing_is_named_and_it_says_so():
+    named = name_exercise([REST], [])
+    assert (named.prediction, named.rung) == (NO_MODEL, None)
+
+
+@dataclass(frozen=True)
+class FindsItStrange:
+    """A model that names everything, and says how strange it is."""
+
+    strangeness: float
+    model_id: str = "none"
+
+    def predict_movement(self, reading):
+        said = Prediction("row", 0.9, abstained=False, reason=None, strangeness=self.strangeness)
+        return replace(said, notes=reading.notes)
+
+
+@pytest.mark.parametrize(
+    ("note", "layout", "familiar"),
+    [
+        (NO_GRAVITY, ACC6, 0.35),
+        (NO_GRAVITY, ACC3, 0.35),
+        (LOW_RATE, ACC6, 0.6),
+        (LOW_RATE, ACC3, 0.8),
+    ],
+)
+@pytest.mark.parametrize("more", [-0.1, 0.1])
+def test_samples_that_lack_something_are_named_where_they_are_familiar(
+    note, layout, familiar, more
+):
+    reason = DEGRADED[note][0]
+    judge = Rung("user", "v", FindsItStrange(familiar + more, layout))  # type: ignore[arg-type]
+    named = name_exercise([replace(REST, notes=(note,))], [judge])
+    said = (named.prediction.exercise, named.prediction.abstained, named.prediction.reason)
+    assert said == (("row", False, None) if more < 0 else (None, True, reason))
+    assert name_exercise([REST], [judge]).prediction.exercise == "row"
+
+
+def test_who_learned_without_rotation_answers_for_a_device_that_has_it():
+    sets = [(workout(seed)[0], span) for seed in range(3) for span in workout(seed)[1]]
+    bare = [
+        ([replace(s, gyro_rad_s=None) for s in wrist_signals(cut(recording, a, b))], name)
+        for recording, (a, b, name) in sets
+    ]
+    parts = [set_statistics(signals, name, seed=n) for n, (signals, name) in enumerate(bare)]
+    judge = Rung("user", "v", fit_user(reduce(add, parts), model_id=ACC3))
+    recording, spans = workout(9)
+    for start, end, name in spans:
+        signals = wrist_signals(cut(recording, start, end))
+        assert signals[0].gyro_rad_s is not None
+        assert name_exercise(signals, [judge]).prediction.exercise == name
+
+
+def learned_from(signals_of, model_id) -> Rung:
+    """Three workouts as a rung of the user's."""
+    sets = [(workout(seed)[0], span) for seed in range(3) for span in workout(seed)[1]]
+    parts = [
+        set_statistics(signals_of(recording, a, b), name, seed=n)
+        for n, (recording, (a, b, name)) in enumerate(sets)
+    ]
+    return Rung("user", model_id, fit_user(reduce(add, parts), model_id=model_id))
+
+
+def with_rotation(recording, start, end):
+    return wrist_signals(cut(recording, start, end))
+
+
+def without(recording, start, end):
+    return [replace(s, gyro_rad_s=None) for s in with_rotation(recording, start, end)]
+
+
+def until(piece: Piece, end_ns: int) -> Piece:
+    n = round((end_ns - piece.t0_ns) / 1e9 * piece.rate_hz)
+    return replace(piece, counts=piece.counts[:n])
+
+
+@pytest.mark.parametrize("after_s", [-10, 1.5, None])
+def test_a_set_whose_rotation_ends_early_is_named_without_it(after_s):
+    """Before it begins, within its first window, and as all zeros."""
+    ladder = [learned_from(with_rotation, ACC6), learned_from(without, ACC3)]
+    recording, spans = workout(9)
+    for start, end, name in spans:
+        (gyro,) = recording.gyro
+        sent = until(gyro, start + round((after_s or 0) * 1e9))
+        if after_s is None:
+            sent = replace(gyro, counts=np.zeros_like(gyro.counts))
+        found = recognise_span(
+            timeline(replace(recording, gyro=(sent,))), start, end, RecognitionModels(tuple(ladder))
+        )
+        assert found.named.prediction.exercise == name
+        assert found.named.rung is ladder[1]
+        whole = recognise_span(timeline(recording), start, end, RecognitionModels(tuple(ladder)))
+        assert whole.named.rung is ladder[0]
+
+
+def test_what_reads_rotation_gets_no_second_opinion_without_it():
+    recording, [(start, end, _), _] = workout(3)
+    said = Says(None, "unknown-movement", ACC6), Says("curl", None, ACC3)
+    ladder = [Rung("user", "v", one) for one in said]  # type: ignore[arg-type]
+    assert name_exercise(with_rotation(recording, start, end), ladder).prediction.exercise is None
+    assert name_exercise(without(recording, start, end), ladder).prediction.exercise == "curl"
+    everybody = Rung("global", "v", Says("row", None, ACC6))  # type: ignore[arg-type]
+    found = name_exercise(without(recording, start, end), [ladder[0], everybody])
+    assert found.rung is ladder[0]  # says that it cannot read this
