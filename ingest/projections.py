@@ -6,9 +6,7 @@ use this code.
 """
 
 import asyncio
-from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping, Sequence
 from uuid import UUID
 
 from ingest.deviations import forget_deviations, project_deviations
@@ -16,6 +14,7 @@ from ingest.event_writer import deletion_us
 from ingest.labelled_sets import project_labelled_sets
 from ingest.recordings import counted_chunks, is_listed
 from ingest.rows import end_ns_of
+from ingest.session_changes import SessionChanges, session_changes
 from ingest.unlisted_chunks import keep_unlisted
 from schemas.ids import slot
 from schemas.inputs import LAYOUTS
@@ -41,24 +40,8 @@ from store.sets import SetRow
 
 BATCH_ROWS = 100  # rows of sets in one batch, events at once
 SESSIONS_AT_ONCE = 8  # each reads its samples
-ParsedEvent = tuple[Event, EventBody]
 HeldChunks = Mapping[str, Sequence[ChunkMetadata]]
 """The stored chunks of each stream of a session."""
-
-
-@dataclass(slots=True)
-class SessionChanges:
-    """What events changed in one session.
-
-    Attributes:
-        at_us: time of the newest event that its deviations follow from, 0 for none.
-        lists: streams that were listed.
-        sets: sets that were confirmed.
-    """
-
-    at_us: int = 0
-    lists: set[str] = field(default_factory=set)
-    sets: set[UUID] = field(default_factory=set)
 
 
 async def project(records: Records, user_id: UUID, event: Event, now_us: int) -> None:
@@ -105,7 +88,7 @@ async def write_rows(
     """Write the rows that depend on single events; returns the changes per session.
 
     A caller with more events than fit in memory writes them in portions, and calls
-    `project_sessions` once with the merged changes of all (`merge_changes`).
+    `project_sessions` once with the merged changes of all (`session_changes.merge_changes`).
 
     Raises:
         BadEvent: a kind or body that is not known here; nothing was written.
@@ -117,19 +100,7 @@ async def write_rows(
         if rows:  # they share a partition: one batch for all of them
             await records.sets.put_all(user_id, rows)
         await asyncio.gather(*(_write_rows(records, user_id, *fact) for fact in portion))
-    return await _session_changes(records, user_id, parsed_events)
-
-
-def merge_changes(portions: Iterable[Mapping[UUID, SessionChanges]]) -> dict[UUID, SessionChanges]:
-    """The changes per session of several portions of a user's events."""
-    merged: dict[UUID, SessionChanges] = defaultdict(SessionChanges)
-    for portion in portions:
-        for session_id, changes in portion.items():
-            session = merged[session_id]
-            session.at_us = max(session.at_us, changes.at_us)
-            session.lists |= changes.lists
-            session.sets |= changes.sets
-    return merged
+    return await session_changes(records, user_id, parsed_events)
 
 
 async def project_sessions(
@@ -176,33 +147,6 @@ async def _write_rows(records: Records, user_id: UUID, event: Event, body: Event
             await records.plans.put(user_id, plan)
         case PlanDeleted():
             await records.plans.delete(user_id, event.entity_id, event.received_us)
-
-
-async def _session_changes(
-    records: Records, user_id: UUID, parsed_events: Sequence[ParsedEvent]
-) -> dict[UUID, SessionChanges]:
-    """What events changed, per session."""
-    found: dict[UUID, SessionChanges] = defaultdict(SessionChanges)
-    for event, body in parsed_events:
-        match body:
-            case PlanKept():  # a session may name a plan that arrives later
-                for session_id in await records.sessions.of_plan(user_id, event.entity_id):
-                    found[session_id].at_us = max(found[session_id].at_us, 1)
-                continue
-            case SessionOpened():
-                session_id = event.entity_id
-            case StreamListed():
-                session_id = event.entity_id
-                found[session_id].lists.add(body.stream)
-            case SetConfirmed():
-                session_id = body.session
-                found[session_id].sets.add(event.entity_id)
-            case SetDeleted():
-                session_id = body.session
-            case StreamDeclared() | SessionDeleted() | PlanDeleted():
-                continue
-        found[session_id].at_us = max(found[session_id].at_us, event.received_us)
-    return found
 
 
 async def _project_session(

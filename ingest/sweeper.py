@@ -14,8 +14,9 @@ from uuid import UUID
 
 from ingest.erasure import ERASED, erase_user
 from ingest.labelled_sets import project_labelled_sets
-from ingest.projections import SessionChanges, merge_changes, project_sessions, write_rows
+from ingest.projections import project_sessions, write_rows
 from ingest.recordings import wrist_of
+from ingest.session_changes import SessionChanges, merge_changes
 from ingest.stretches import project_stretches
 from schemas.errors import Retryable
 from schemas.inputs import ACC3
