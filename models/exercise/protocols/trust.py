@@ -66,16 +66,18 @@ FIGURES: dict[str, Callable[[CalibrationResults], float]] = {
 
 def trust_on_new_days(movements: Sequence[Movement]) -> list[Figure]:
     """Calibration and abstention of one lifter's user models, as shipped and as served."""
-    shipped, served = CalibrationResults([], [], [], []), CalibrationResults([], [], [], [])
+    shipped, served = both = [CalibrationResults([], [], [], []) for _ in range(2)]
     sets = [MovementData(m, training_statistics([m]), evaluation_windows([m])) for m in movements]
     for day in sorted({m.day for m in movements}):
         training = [data for data in sets if data.movement.day != day]
         test = [data for data in sets if data.movement.day == day]
-        _score_known(training, test, shipped, served)
+        for model, results in zip(shipped_and_served_models(training), both, strict=True):
+            _score_known(model, test, results)
         for exercise in sorted({data.movement.exercise for data in test}):
             rest = [data for data in training if data.movement.exercise != exercise]
             unknown_data = [data for data in test if data.movement.exercise == exercise]
-            _score_unknown(rest, unknown_data, shipped, served)
+            for model, results in zip(shipped_and_served_models(rest), both, strict=True):
+                _score_unknown(model, unknown_data, results)
     measured = ProtocolData(GYM, PROTOCOL)
     return [
         measured.compared(name, figure_of(served), PEER, figure_of(shipped))
@@ -97,31 +99,23 @@ def shipped_and_served_models(sets: Sequence[MovementData]) -> tuple[ExerciseMod
 
 
 def _score_known(
-    training: Sequence[MovementData],
-    test: Sequence[MovementData],
-    shipped: CalibrationResults,
-    served: CalibrationResults,
+    model: ExerciseModel, test: Sequence[MovementData], results: CalibrationResults
 ) -> None:
-    for model, results in zip(shipped_and_served_models(training), (shipped, served), strict=True):
-        held_out = score_held_out(model, _windows(test))
-        if held_out is None:
-            continue
-        predictions = predictions_of("", model, held_out, model.labels)
-        results.known_predictions.append(predictions)
-        results.losses.extend(_losses(model, held_out))
-        results.known_named.extend((~predictions.set_abstained).tolist())
+    held_out = score_held_out(model, _windows(test))
+    if held_out is None:
+        return
+    predictions = predictions_of("", model, held_out, model.labels)
+    results.known_predictions.append(predictions)
+    results.losses.extend(_losses(model, held_out))
+    results.known_named.extend((~predictions.set_abstained).tolist())
 
 
 def _score_unknown(
-    training: Sequence[MovementData],
-    test: Sequence[MovementData],
-    shipped: CalibrationResults,
-    served: CalibrationResults,
+    model: ExerciseModel, test: Sequence[MovementData], results: CalibrationResults
 ) -> None:
-    for model, results in zip(shipped_and_served_models(training), (shipped, served), strict=True):
-        for windows in _windows(test):
-            abstained = model.predict_windows(windows.t0_ns, windows.x).abstained
-            results.unknown_abstained.append(abstained)
+    for windows in _windows(test):
+        abstained = model.predict_windows(windows.t0_ns, windows.x).abstained
+        results.unknown_abstained.append(abstained)
 
 
 def _model(sets: Sequence[MovementData]) -> ExerciseModel:
