@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api.chunks import CBOR, JSON, SCOPE, ReceiptShape, chunk_number, session_id_of
+from api.chunks import CBOR, JSON, SCOPE, ReceiptSchema, chunk_number, session_id_of
 from api.dependencies import authorise, security, services_of
 from api.problems import problem_responses
 from api.quota import chunk_quota, store_charged_chunk
@@ -33,18 +33,18 @@ EXAMPLE = {
 }
 
 
-class AcquisitionAnswer(BaseModel):
+class AcquisitionResponse(BaseModel):
     """A receipt for each sensor; their hashes are those that `complete` lists."""
 
     model_config = ConfigDict(extra="allow")
 
-    receipts: list[ReceiptShape]
+    receipts: list[ReceiptSchema]
 
 
 @router.put(
     "/acquisitions/{seq}",
     summary="Keep an Edge Impulse acquisition",
-    responses={200: {"model": AcquisitionAnswer}, **problem_responses(410, 415)},
+    responses={200: {"model": AcquisitionResponse}, **problem_responses(410, 415)},
     openapi_extra={
         "security": security(SCOPE),
         "parameters": [

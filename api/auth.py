@@ -58,7 +58,7 @@ class Revocation(BaseModel):
     token: str = Field(min_length=1, max_length=4096)
 
 
-class TokenAnswer(BaseModel):
+class TokenResponse(BaseModel):
     """A pair of tokens."""
 
     access_token: str
@@ -71,7 +71,7 @@ class TokenAnswer(BaseModel):
 @router.post("/register", status_code=201, responses=problem_responses(409))
 async def register(
     body: Registration, request: Request, response: Response, services: ServicesDep
-) -> TokenAnswer:
+) -> TokenResponse:
     """Make a user and log in."""
     _limit_login(request, services)
     user = User(
@@ -97,7 +97,7 @@ async def token(
     request: Request,
     response: Response,
     services: ServicesDep,
-) -> TokenAnswer:
+) -> TokenResponse:
     """Log in with a password (OAuth2 password form); `scope` may ask for fewer scopes.
 
     After some wrong passwords for a name, wherever they came from, its next ones must wait (429).
@@ -121,10 +121,10 @@ async def token(
 @router.post("/refresh", summary="Exchange a refresh token", responses=problem_responses(401))
 async def refresh(
     body: TokenText, request: Request, response: Response, services: ServicesDep
-) -> TokenAnswer:
+) -> TokenResponse:
     """Exchange a refresh token for a new pair.
 
-    The token that was exchanged stays good until its successor is used: an answer that was lost
+    The token that was exchanged stays good until its successor is used: a response that was lost
     on the way logs nobody out. After that its reuse ends the whole login.
     """
     _limit_login(request, services)
@@ -173,7 +173,7 @@ async def _advance_login(services: Services, claims: Claims) -> Login:
     raise NotAuthenticated("The token is being used elsewhere at this moment.")
 
 
-async def _log_in(services: Services, user: User, scopes: frozenset[str]) -> TokenAnswer:
+async def _log_in(services: Services, user: User, scopes: frozenset[str]) -> TokenResponse:
     now = services.clock()
     login_id = uuid4()
     expires_at = now + timedelta(seconds=services.tokens.refresh_s)
@@ -182,11 +182,11 @@ async def _log_in(services: Services, user: User, scopes: frozenset[str]) -> Tok
     return _token_pair(services, user, login)
 
 
-def _token_pair(services: Services, user: User, login: Login) -> TokenAnswer:
+def _token_pair(services: Services, user: User, login: Login) -> TokenResponse:
     # A login without scopes of its own has all that the user has, also those granted later.
     scopes = (login.scopes & user.scopes) or user.scopes
     tokens = services.tokens
-    return TokenAnswer(
+    return TokenResponse(
         access_token=tokens.access(user.user_id, login.login_id, scopes),
         expires_in=tokens.access_s,
         refresh_token=tokens.refresh(user.user_id, login.login_id, login.current_token),

@@ -20,21 +20,21 @@ STALE_AFTER = timedelta(days=8)  # jobs run weekly at the latest
 
 
 class BatchModel(BaseModel):
-    """Which run an answer is of."""
+    """Which run a response is of."""
 
     family: str
     run: UUID
 
 
-class LiveRunAnswer(BaseModel):
-    """The members that every answer of a batch job has."""
+class LiveRunResponse(BaseModel):
+    """The members that every response of a batch job has."""
 
     as_of: datetime = Field(description="when its run went live")
     stale: bool = Field(description="no run has looked for news for 8 days")
     model: BatchModel
 
 
-class ClusterAnswer(LiveRunAnswer):
+class ClusterResponse(LiveRunResponse):
     """People who train like the caller."""
 
     cluster: int
@@ -42,7 +42,7 @@ class ClusterAnswer(LiveRunAnswer):
     features: dict[str, float]
 
 
-class RecommendationShape(BaseModel):
+class RecommendationSchema(BaseModel):
     """An exercise that the caller might like."""
 
     exercise: str
@@ -50,13 +50,13 @@ class RecommendationShape(BaseModel):
     why: str
 
 
-class RecommendationAnswer(LiveRunAnswer):
+class RecommendationResponse(LiveRunResponse):
     """Exercises for the caller, the best first."""
 
-    recommendations: list[RecommendationShape]
+    recommendations: list[RecommendationSchema]
 
 
-class RankAnswer(LiveRunAnswer):
+class RankResponse(LiveRunResponse):
     """The caller's rank among all users, by follows."""
 
     rank: float
@@ -64,40 +64,40 @@ class RankAnswer(LiveRunAnswer):
 
 
 @router.get("/cluster", responses=problem_responses(404))
-async def cluster(caller: Predict, services: ServicesDep) -> ClusterAnswer:
+async def cluster(caller: Predict, services: ServicesDep) -> ClusterResponse:
     """The group of people that the caller trains like."""
     live, about = await _live(services, "clusters")
     result = await Results(services.database).cluster(live.run_id, caller.user_id)
     if result is None:
         _left_out("clusters")
-    return ClusterAnswer(
+    return ClusterResponse(
         **about, cluster=result.cluster, name=result.name, features=dict(result.features)
     )
 
 
 @router.get("/recommendations", responses=problem_responses(404))
-async def recommendations(caller: Predict, services: ServicesDep) -> RecommendationAnswer:
+async def recommendations(caller: Predict, services: ServicesDep) -> RecommendationResponse:
     """Exercises that people with the same taste do; the caller may do some of them already."""
     live, about = await _live(services, "recommend")
     result = await Results(services.database).recommendations(live.run_id, caller.user_id)
     if not result:
         _left_out("recommend")
-    shapes = [RecommendationShape(exercise=f.exercise, score=f.score, why=f.why) for f in result]
-    return RecommendationAnswer(**about, recommendations=shapes)
+    schemas = [RecommendationSchema(exercise=r.exercise, score=r.score, why=r.why) for r in result]
+    return RecommendationResponse(**about, recommendations=schemas)
 
 
 @router.get("/rank", responses=problem_responses(404))
-async def rank(caller: Predict, services: ServicesDep) -> RankAnswer:
+async def rank(caller: Predict, services: ServicesDep) -> RankResponse:
     """The caller's place among all."""
     live, about = await _live(services, "rank")
     result = await Results(services.database).rank(live.run_id, caller.user_id)
     if result is None:
         _left_out("rank")
-    return RankAnswer(**about, rank=result.rank, position=result.position)
+    return RankResponse(**about, rank=result.rank, position=result.position)
 
 
 async def _live(services: ServicesDep, family: str) -> tuple[LiveRun, dict[str, Any]]:
-    """The live run of a family, and the members of an answer that describe it.
+    """The live run of a family, and the members of a response that describe it.
 
     Raises:
         NotComputedYet: no run of the family is live; the next step gives the last run's reason.

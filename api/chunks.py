@@ -27,7 +27,7 @@ MAX_CONCURRENT_CHUNKS = 32
 router = APIRouter(prefix="/v1/sessions/{session}", tags=["recording"], route_class=RawRoute)
 
 
-class ReceiptShape(BaseModel):
+class ReceiptSchema(BaseModel):
     """These bytes are durable: they would survive a crash and a power cut."""
 
     session: UUID
@@ -49,10 +49,10 @@ class RefusedChunk(BaseModel):
     retry_after_s: int | None = Field(default=None, description="with 429: when to send it again")
 
 
-class BatchAnswer(BaseModel):
+class BatchResponse(BaseModel):
     """A receipt or a problem for each item, in the order of the body."""
 
-    results: list[ReceiptShape | RefusedChunk]
+    results: list[ReceiptSchema | RefusedChunk]
 
 
 def _parameter(name: str, schema: dict[str, object], where: str = "path") -> dict[str, object]:
@@ -63,13 +63,13 @@ _SESSION = _parameter("session", {"type": "string", "format": "uuid"})
 _ENCODING = _parameter(
     "Content-Encoding", {"type": "string", "enum": ["zstd", "gzip", "identity"]}, "header"
 )
-_CHUNK = {"schema": {"$ref": "#/components/schemas/ChunkShape"}}
+_CHUNK = {"schema": {"$ref": "#/components/schemas/ChunkSchema"}}
 
 
 @router.put(
     "/streams/{stream}/chunks/{seq}",
     summary="Keep a chunk",
-    responses={200: {"model": ReceiptShape}, **problem_responses(410, 415)},
+    responses={200: {"model": ReceiptSchema}, **problem_responses(410, 415)},
     openapi_extra={
         "security": security(SCOPE),
         "parameters": [
@@ -101,7 +101,7 @@ async def put_chunk(request: Request) -> Response:
 @router.post(
     "/chunks",
     summary="Keep many chunks",
-    responses={200: {"model": BatchAnswer}, **problem_responses(410, 415)},
+    responses={200: {"model": BatchResponse}, **problem_responses(410, 415)},
     openapi_extra={
         "security": security(SCOPE),
         "parameters": [_SESSION, _ENCODING],

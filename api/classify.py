@@ -14,9 +14,9 @@ from starlette.datastructures import QueryParams
 from api.dependencies import Services, authorise, security, services_of
 from api.examples import CHUNK, CLASSIFY_BODY
 from api.model_cache import LoadedModel, rungs_of
+from api.model_name import ModelName
 from api.problems import problem_responses
 from api.raw import RawRoute, body_of, header_of
-from api.shapes import ModelName
 from ingest.bodies import decode_body
 from ingest.chunks import CBOR, JSON
 from ingest.classify_body import MAX_CHUNKS, MAX_DURATION_S, duration_s, read_recording, side_of
@@ -36,7 +36,7 @@ INLINE_BYTES = 1 << 17  # likewise: 300 bytes of zstd may be 30,000 chunks, whic
 WITHOUT_MODEL = f"Confirm {NEEDED}. The next training learns your model from them."
 
 
-class WindowShape(BaseModel):
+class WindowSchema(BaseModel):
     """One window of 4 s."""
 
     started_at: datetime
@@ -44,7 +44,7 @@ class WindowShape(BaseModel):
     probability: float = Field(ge=0, le=1)
 
 
-class ClassifyAnswer(BaseModel):
+class ClassifyResponse(BaseModel):
     """Which exercise the samples are."""
 
     exercise: str | None = Field(description="null when abstained")
@@ -63,7 +63,7 @@ class ClassifyAnswer(BaseModel):
     guess: str | None = Field(description="the most probable exercise, named or not")
     known: float | None = Field(description="probability that the movement is one it has learned")
     notes: list[str] = Field(description="what was put right in the samples, and what they lack")
-    windows: list[WindowShape]
+    windows: list[WindowSchema]
 
 
 _BODY = {
@@ -73,8 +73,8 @@ _BODY = {
         media: {
             "schema": {
                 "anyOf": [
-                    {"$ref": "#/components/schemas/ChunkShape"},
-                    {"$ref": "#/components/schemas/StreamsShape"},
+                    {"$ref": "#/components/schemas/ChunkSchema"},
+                    {"$ref": "#/components/schemas/StreamsSchema"},
                 ]
             },
             **(
@@ -112,7 +112,7 @@ _PARAMETERS = [
 
 @router.post(
     "/classify",
-    response_model=ClassifyAnswer,
+    response_model=ClassifyResponse,
     responses=problem_responses(413, 415, 422),
     openapi_extra={
         "requestBody": _BODY,
@@ -138,12 +138,12 @@ async def classify(request: Request) -> Response:
     if seconds <= INLINE_S and not (count and seconds >= FROM_S):
         # In step with all concurrent requests: running the same code again is a quarter cheaper.
         await asyncio.sleep(0)
-        shape = answer_of(recording, ladder, count=False)
+        response = classify_response(recording, ladder, count=False)
         await asyncio.sleep(0)
     else:
-        shape = await asyncio.to_thread(answer_of, recording, ladder, count=count)
-    _count_answer(services, ladder, shape)
-    return Response(msgspec.json.encode(shape), media_type="application/json")
+        response = await asyncio.to_thread(classify_response, recording, ladder, count=count)
+    _count_answer(services, ladder, response)
+    return Response(msgspec.json.encode(response), media_type="application/json")
 
 
 @lru_cache(maxsize=64)
@@ -154,47 +154,49 @@ def _options(query: bytes) -> tuple[Side | None, bool]:
     return side_of(params.get("side"), "side"), count
 
 
-def answer_of(
+def classify_response(
     recording: Recording, ladder: Sequence[LoadedModel], *, count: bool
 ) -> dict[str, Any]:
-    """The answer for a recording, in the shape of `ClassifyAnswer`."""
+    """The response for a recording, in the shape of `ClassifyResponse`."""
     signals = wrist_signals(recording)
     named = name_as_worn(signals, rungs_of(ladder))
-    return _shape(named, repetitions(signals) if count and not named.prediction.abstained else None)
+    return _response(
+        named, repetitions(signals) if count and not named.prediction.abstained else None
+    )
 
 
-def _shape(named: LadderPrediction, counted: Repetitions | None = None) -> dict[str, Any]:
-    answer, rung = named.prediction, named.rung
+def _response(named: LadderPrediction, counted: Repetitions | None = None) -> dict[str, Any]:
+    prediction, rung = named.prediction, named.rung
     return {
-        "exercise": answer.exercise,
-        "probability": answer.probability,
-        "abstained": answer.abstained,
-        "reason": answer.reason,
-        "next_step": WITHOUT_MODEL if answer.reason == NO_MODEL.reason else None,
+        "exercise": prediction.exercise,
+        "probability": prediction.probability,
+        "abstained": prediction.abstained,
+        "reason": prediction.reason,
+        "next_step": WITHOUT_MODEL if prediction.reason == NO_MODEL.reason else None,
         "model": None
         if rung is None
         else {"family": FAMILY, "level": rung.level, "version": rung.version},
         "reps": None if counted is None else counted.count,
         "reps_confidence": None if counted is None else counted.confidence,
-        "guess": answer.guess,
-        "known": answer.known,
-        "notes": answer.notes,
+        "guess": prediction.guess,
+        "known": prediction.known,
+        "notes": prediction.notes,
         "windows": [
             {
                 "started_at": datetime.fromtimestamp(window.t0_ns / 1e9, UTC),
                 "exercise": window.exercise,
                 "probability": window.probability,
             }
-            for window in answer.windows
+            for window in prediction.windows
         ],
     }
 
 
 def _count_answer(
-    services: Services, ladder: Sequence[LoadedModel], shape: Mapping[str, Any]
+    services: Services, ladder: Sequence[LoadedModel], response: Mapping[str, Any]
 ) -> None:
-    level = shape["model"]["level"] if shape["model"] else "none"
-    outcome = shape["reason"] if shape["abstained"] else "named"
+    level = response["model"]["level"] if response["model"] else "none"
+    outcome = response["reason"] if response["abstained"] else "named"
     created_at = next(
         (loaded.stored.created_at for loaded in ladder if loaded.level == level), None
     )

@@ -16,7 +16,7 @@ router = APIRouter(prefix="/v1/me", tags=["asking"])
 MONTH = r"^\d{4}-(0[1-9]|1[0-2])$"
 
 
-class DeviationShape(BaseModel):
+class DeviationSchema(BaseModel):
     """Where a set was not done as planned."""
 
     set: UUID | None
@@ -45,7 +45,7 @@ class DeviationEntry(BaseModel):
     confidence: float | None
 
 
-class DeviationAnswer(BaseModel):
+class DeviationResponse(BaseModel):
     """The caller's deviations of a month; they follow each session, so they are never stale."""
 
     month: str
@@ -62,12 +62,12 @@ async def deviations(
     month: Annotated[str | None, Query(pattern=MONTH, description="UTC; this one if left out")] = (
         None
     ),
-) -> DeviationAnswer:
+) -> DeviationResponse:
     """Where the caller left the plan, in one month."""
     now = services.clock()
     month = month or month_of(now.date())
     rows = await services.records.deviations.of_month(caller.user_id, month)
-    return DeviationAnswer(month=month, as_of=now, deviations=[deviation_entry(r) for r in rows])
+    return DeviationResponse(month=month, as_of=now, deviations=[deviation_entry(r) for r in rows])
 
 
 def deviation_entry(row: DeviationRow) -> DeviationEntry:
@@ -87,10 +87,10 @@ def deviation_entry(row: DeviationRow) -> DeviationEntry:
     )
 
 
-def deviation_shape(row: DeviationRow) -> DeviationShape:
+def deviation_schema(row: DeviationRow) -> DeviationSchema:
     """A deviation of a session as clients see it."""
     entry = deviation_entry(row)
-    return DeviationShape(
+    return DeviationSchema(
         set=entry.set,
         kinds=entry.kinds,
         planned=entry.planned,

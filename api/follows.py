@@ -16,7 +16,7 @@ router = APIRouter(prefix="/v1/me", tags=["plans"])
 CURSOR = "follows:"
 
 
-class FollowShape(BaseModel):
+class FollowSchema(BaseModel):
     """A user whom the caller follows."""
 
     user: UUID
@@ -26,7 +26,7 @@ class FollowShape(BaseModel):
 class FollowList(BaseModel):
     """A page of the users whom the caller follows, by id."""
 
-    follows: list[FollowShape]
+    follows: list[FollowSchema]
     cursor: NextPage
 
 
@@ -38,12 +38,12 @@ async def list_follows(
     after = services.cursors.unseal_id(CURSOR, cursor)
     rows = await Follows(services.database).page(caller.user_id, after, limit + 1)
     page, next_cursor = services.cursors.page(CURSOR, rows, limit, lambda follow: follow.followee)
-    shapes = [FollowShape(user=follow.followee, since=follow.since) for follow in page]
-    return FollowList(follows=shapes, cursor=next_cursor)
+    follows = [FollowSchema(user=follow.followee, since=follow.since) for follow in page]
+    return FollowList(follows=follows, cursor=next_cursor)
 
 
 @router.put("/follows/{user}")
-async def follow(user: UUID, caller: Social, services: ServicesDep) -> FollowShape:
+async def follow(user: UUID, caller: Social, services: ServicesDep) -> FollowSchema:
     """Follow a user; repeatable."""
     if user == caller.user_id:
         raise BadEvent("Nobody follows himself.", field="user", value=user)
@@ -54,7 +54,7 @@ async def follow(user: UUID, caller: Social, services: ServicesDep) -> FollowSha
         services.records.journal, follows, caller.user_id, [user], services.clock()
     )
     stored = await follows.read(caller.user_id, user)
-    return FollowShape(user=user, since=stored.since if stored else services.clock())
+    return FollowSchema(user=user, since=stored.since if stored else services.clock())
 
 
 @router.delete("/follows/{user}", status_code=204)

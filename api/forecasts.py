@@ -9,8 +9,8 @@ from pydantic import BaseModel, Field
 
 from api.dependencies import Predict, Services, ServicesDep
 from api.model_cache import LoadedModel
+from api.model_name import ModelName
 from api.problems import problem_responses
-from api.shapes import ModelName
 from models.history import SetLog, done_set
 from models.intensity.fit import IntensitySettings
 from models.load.fit import LoadSettings
@@ -30,21 +30,21 @@ NEEDED = {
 """What a model of each family needs to be trained."""
 
 
-class NextShape(BaseModel):
+class NextExerciseSchema(BaseModel):
     """An exercise that may come next."""
 
     exercise: str
     probability: float = Field(ge=0, le=1)
 
 
-class NextAnswer(BaseModel):
+class NextExerciseResponse(BaseModel):
     """What the caller does next, the most probable first."""
 
-    exercises: list[NextShape]
+    exercises: list[NextExerciseSchema]
     model: ModelName
 
 
-class ForecastShape(BaseModel):
+class ForecastSchema(BaseModel):
     """A predicted number with its interval; low and high are null where too little is known."""
 
     value: float
@@ -53,17 +53,17 @@ class ForecastShape(BaseModel):
     last: float = Field(description="the same as last time")
 
 
-class LoadAnswer(BaseModel):
+class LoadResponse(BaseModel):
     """Prediction for the next set of an exercise; null for what the caller never recorded."""
 
     exercise: str
-    weight_kg: ForecastShape | None
-    reps: ForecastShape | None
-    intensity: ForecastShape | None
+    weight_kg: ForecastSchema | None
+    reps: ForecastSchema | None
+    intensity: ForecastSchema | None
     model: ModelName
 
 
-class IntensityAnswer(BaseModel):
+class IntensityResponse(BaseModel):
     """How hard the next set of an exercise will be, 0 to 1."""
 
     exercise: str
@@ -76,7 +76,7 @@ async def next_exercise(
     caller: Predict,
     services: ServicesDep,
     session: Annotated[UUID | None, Query(description="the session that goes on")] = None,
-) -> NextAnswer:
+) -> NextExerciseResponse:
     """The exercise that the caller does next."""
     loaded = await _model(services, caller.user_id, "next")
     rows = sorted(
@@ -87,28 +87,28 @@ async def next_exercise(
     last = [row.exercise for row in before if row.session_id == before[-1].session_id]
     # What was done since the last training is history too: a new plan is known after its first day.
     answer = loaded.model.continued(log_from(before)).predict(so_far, before=last)
-    return NextAnswer(
-        exercises=[NextShape(exercise=name, probability=share) for name, share in answer],
+    return NextExerciseResponse(
+        exercises=[NextExerciseSchema(exercise=name, probability=share) for name, share in answer],
         model=_name(loaded),
     )
 
 
 @router.get("/load", responses=problem_responses(404))
-async def load(exercise: ExerciseParameter, caller: Predict, services: ServicesDep) -> LoadAnswer:
+async def load(exercise: ExerciseParameter, caller: Predict, services: ServicesDep) -> LoadResponse:
     """Weight, repetitions and intensity of the caller's next set of an exercise."""
     loaded = await _model(services, caller.user_id, "load")
     predictions = loaded.model.predict(await log_of(services, caller.user_id), exercise)
     if not predictions:
         raise NotComputedYet(f"You have not done {exercise!r} often enough.")
-    shapes: dict[str, Any] = {
-        name: ForecastShape(value=f.value, low=f.low, high=f.high, last=f.last)
+    forecasts: dict[str, Any] = {
+        name: ForecastSchema(value=f.value, low=f.low, high=f.high, last=f.last)
         for name, f in predictions.items()
     }
-    return LoadAnswer(
+    return LoadResponse(
         exercise=exercise,
-        weight_kg=shapes.get("weight_kg"),
-        reps=shapes.get("reps"),
-        intensity=shapes.get("intensity"),
+        weight_kg=forecasts.get("weight_kg"),
+        reps=forecasts.get("reps"),
+        intensity=forecasts.get("intensity"),
         model=_name(loaded),
     )
 
@@ -120,7 +120,7 @@ async def intensity(
     services: ServicesDep,
     reps: Annotated[int | None, Query(ge=0, le=10_000)] = None,
     weight_kg: Annotated[float | None, Query(ge=0, le=2_000)] = None,
-) -> IntensityAnswer:
+) -> IntensityResponse:
     """How hard the caller's next set of an exercise will be."""
     loaded = await _model(services, caller.user_id, "intensity")
     value = loaded.model.predict(
@@ -130,7 +130,7 @@ async def intensity(
         reps=reps,
         weight_kg=weight_kg,
     )
-    return IntensityAnswer(exercise=exercise, intensity=value, model=_name(loaded))
+    return IntensityResponse(exercise=exercise, intensity=value, model=_name(loaded))
 
 
 async def _model(services: Services, user_id: UUID, family: str) -> LoadedModel:

@@ -9,9 +9,9 @@ from pydantic import BaseModel, Field
 from api.batch_results import is_stale
 from api.dependencies import Predict, Services, ServicesDep
 from api.model_cache import LoadedModel
+from api.model_name import ModelName
 from api.problems import problem_responses
-from api.sets import FormShape
-from api.shapes import ModelName
+from api.sets import FormSchema
 from models.form.quantities import QUANTITIES
 from models.form.summary import ExerciseForm, JudgedSet, exercise_forms, symmetries_of
 from models.form.template import FormTemplate
@@ -22,45 +22,45 @@ router = APIRouter(prefix="/v1/me", tags=["asking"])
 FAMILY = "form"
 
 
-class QuantityShape(BaseModel):
+class QuantitySchema(BaseModel):
     """What is usual of a quantity."""
 
     typical: float
     spread: float = Field(description="how much a repetition usually differs")
 
 
-class TemplateShape(BaseModel):
+class TemplateSchema(BaseModel):
     """The caller's usual way of doing an exercise."""
 
     sets: int
-    quantities: dict[str, QuantityShape] = Field(
+    quantities: dict[str, QuantitySchema] = Field(
         description="duration_s, range_rad, peak_speed (rad/s), pause_s of a repetition"
     )
 
 
-class JudgedShape(BaseModel):
+class JudgedSetSchema(BaseModel):
     """One confirmed set."""
 
     set: UUID
     started_at: datetime
     reps: int
-    form: FormShape
+    form: FormSchema
 
 
-class ExerciseFormShape(BaseModel):
+class ExerciseFormSchema(BaseModel):
     """An exercise on one wrist."""
 
     exercise: str
     side: str = Field(description="left, right or unknown")
-    template: TemplateShape | None = Field(description="null before three confirmed sets")
-    sets: list[JudgedShape] = Field(description="the newest first")
+    template: TemplateSchema | None = Field(description="null before three confirmed sets")
+    sets: list[JudgedSetSchema] = Field(description="the newest first")
     measured: int = Field(description="confirmed sets with repetitions")
     speed_kept: float | None = Field(description="of a usual set's end; below 1 is fatigue")
     trend: dict[str, float] = Field(description="newest three sets over those before")
     says: str
 
 
-class SymmetryShape(BaseModel):
+class SymmetrySchema(BaseModel):
     """An exercise that both wrists recorded."""
 
     exercise: str
@@ -68,40 +68,40 @@ class SymmetryShape(BaseModel):
     says: str
 
 
-class FormAnswer(BaseModel):
+class FormResponse(BaseModel):
     """How the caller's sets compare with the caller's own way."""
 
     as_of: datetime = Field(description="when the book of form was learned")
     stale: bool = Field(description="no run has looked for news for 8 days")
     model: ModelName
-    exercises: list[ExerciseFormShape]
-    symmetry: list[SymmetryShape]
+    exercises: list[ExerciseFormSchema]
+    symmetry: list[SymmetrySchema]
 
 
 @router.get("/form", responses=problem_responses(404))
-async def form(caller: Predict, services: ServicesDep) -> FormAnswer:
+async def form(caller: Predict, services: ServicesDep) -> FormResponse:
     """How the caller's sets compare with the caller's own way of doing each exercise."""
     loaded = await _form_model(services, caller.user_id)
     stored = loaded.stored
-    return FormAnswer(
+    return FormResponse(
         as_of=stored.created_at,
         stale=await is_stale(services, FAMILY, stored.created_at),
         model=ModelName(family=FAMILY, level=loaded.level, version=stored.version),
-        exercises=[exercise_shape(one) for one in exercise_forms(loaded.model)],
+        exercises=[exercise_form_schema(one) for one in exercise_forms(loaded.model)],
         symmetry=[
-            SymmetryShape(exercise=one.exercise, left_over_right=one.ratios, says=one.says)
+            SymmetrySchema(exercise=one.exercise, left_over_right=one.ratios, says=one.says)
             for one in symmetries_of(loaded.model)
         ],
     )
 
 
-def exercise_shape(one: ExerciseForm) -> ExerciseFormShape:
+def exercise_form_schema(one: ExerciseForm) -> ExerciseFormSchema:
     """An exercise of the book as clients see it."""
-    return ExerciseFormShape(
+    return ExerciseFormSchema(
         exercise=one.exercise_side[0],
         side=one.exercise_side[1],
-        template=None if one.template is None else template_shape(one.template),
-        sets=[judged_shape(each) for each in one.latest],
+        template=None if one.template is None else template_schema(one.template),
+        sets=[judged_set_schema(each) for each in one.latest],
         measured=one.sets,
         speed_kept=one.speed_kept,
         trend=one.trend,
@@ -109,20 +109,20 @@ def exercise_shape(one: ExerciseForm) -> ExerciseFormShape:
     )
 
 
-def template_shape(template: FormTemplate) -> TemplateShape:
+def template_schema(template: FormTemplate) -> TemplateSchema:
     """A template as clients see it."""
     rows = zip(QUANTITIES, template.typical, template.spread, strict=True)
-    shapes = {n: QuantityShape(typical=float(t), spread=float(s)) for n, t, s in rows}
-    return TemplateShape(sets=template.sets, quantities=shapes)
+    quantities = {n: QuantitySchema(typical=float(t), spread=float(s)) for n, t, s in rows}
+    return TemplateSchema(sets=template.sets, quantities=quantities)
 
 
-def judged_shape(one: JudgedSet) -> JudgedShape:
+def judged_set_schema(one: JudgedSet) -> JudgedSetSchema:
     """A set of the book as clients see it."""
-    return JudgedShape(
+    return JudgedSetSchema(
         set=UUID(one.measured.set_id),
         started_at=datetime.fromtimestamp(one.measured.started_ms / 1000, UTC),
         reps=one.measured.repetitions,
-        form=FormShape(score=one.form.score, parts=one.form.parts, says=one.form.says),
+        form=FormSchema(score=one.form.score, parts=one.form.parts, says=one.form.says),
     )
 
 

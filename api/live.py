@@ -184,7 +184,7 @@ async def _handle_chunk(
     except MuvrError as error:
         await ignore_disconnect(connection.send_problem(error, item))
     except (WebSocketDisconnect, RuntimeError):
-        return  # disconnected; the client's next connection asks what is held
+        return  # disconnected; the client's next connection asks what is stored
     finally:
         connection.in_flight.release()
 
@@ -197,7 +197,7 @@ async def _send_result(
     An error of one of them must not keep the other from being sent.
     """
     try:
-        await connection.send(kind, **await running.answer())
+        await connection.send(kind, **await running.evaluate())
     except MuvrError as error:
         await ignore_disconnect(connection.send_problem(error, item))
 
@@ -223,12 +223,16 @@ async def _handle_text(connection: LiveConnection, text: str) -> None:
         await connection.send("auth", expires_at=_expires_at(caller))
     elif "resume" in message:
         await asyncio.gather(*connection.tasks, return_exceptions=True)
-        held = await connection.services.recorder.held(
+        stored = await connection.services.recorder.stored_chunk_numbers(
             connection.caller.user_id, connection.session_id
         )
         streams = {
-            name: {"ranges": one.ranges, "several": one.several, "next": _next_number(one.ranges)}
-            for name, one in held.items()
+            name: {
+                "ranges": numbers.ranges,
+                "several": numbers.several,
+                "next": _next_number(numbers.ranges),
+            }
+            for name, numbers in stored.items()
         }
         await connection.send("held", session=str(connection.session_id), streams=streams)
     else:

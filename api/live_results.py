@@ -7,9 +7,9 @@ from contextlib import contextmanager
 from typing import Any
 from uuid import UUID
 
-from api.classify import answer_of
+from api.classify import classify_response
 from api.dependencies import Services
-from api.sets import recognised_shape
+from api.sets import recognised_set_schema
 from ingest.recognition import ModelVersions, prediction_of
 from ingest.recordings import WristStreams
 from models.exercise.layout import model_id
@@ -132,16 +132,16 @@ class LiveGuess:
         """Add samples; True when a guess is due."""
         return self.buffer.add(stream, piece)
 
-    async def answer(self) -> dict[str, Any]:
-        """The answer for the last seconds, in the shape of `classify`, with their start."""
+    async def evaluate(self) -> dict[str, Any]:
+        """The response for the last seconds, in the shape of `classify`, with their start."""
         try:
             recording = self.buffer.recording()
             layout = model_id(recording)
             ladder = await self._services.models.ladder(self._user_id, layout, FAMILY)
-            shape = await asyncio.to_thread(answer_of, recording, ladder, count=False)
-            windows = shape.pop("windows")
-            shape["started_at"] = windows[0]["started_at"] if windows else None
-            return shape
+            response = await asyncio.to_thread(classify_response, recording, ladder, count=False)
+            windows = response.pop("windows")
+            response["started_at"] = windows[0]["started_at"] if windows else None
+            return response
         finally:
             self.buffer.finish()
 
@@ -156,13 +156,13 @@ class LiveSetTracker:
         self._user_id, self._session_id = user_id, session_id
         self.buffer = SampleBuffer(wrist, SETS_WINDOW_S, SETS_INTERVAL_S, keep_unevaluated=True)
         self._finished: list[RecognisedSet] = []
-        self._shapes: list[dict[str, Any]] = []
+        self._finished_json: list[dict[str, Any]] = []
 
     def add(self, stream: str, piece: Piece) -> bool:
         """Add samples; True when a recognition is due."""
         return self.buffer.add(stream, piece)
 
-    async def answer(self) -> dict[str, Any]:
+    async def evaluate(self) -> dict[str, Any]:
         """The finished sets and the current one; samples that arrive meanwhile are included."""
         try:
             while True:
@@ -175,7 +175,7 @@ class LiveSetTracker:
                 )
                 current = self._add(found, versions)
                 if not self.buffer.start_if_due():
-                    return {"sets": self._shapes, "current": current}
+                    return {"sets": self._finished_json, "current": current}
         finally:
             self.buffer.finish()
 
@@ -187,10 +187,10 @@ class LiveSetTracker:
     def _add(self, found: LiveSets, versions: ModelVersions) -> dict[str, Any] | None:
         room = MAX_FINISHED_SETS - len(self._finished)
         self._finished += found.finished[:room]
-        self._shapes += [self._shape(one, versions) for one in found.finished[:room]]
-        return None if found.current is None else self._shape(found.current, versions)
+        self._finished_json += [self._set_json(one, versions) for one in found.finished[:room]]
+        return None if found.current is None else self._set_json(found.current, versions)
 
-    def _shape(self, found: RecognisedSet, versions: ModelVersions) -> dict[str, Any]:
+    def _set_json(self, recognised: RecognisedSet, versions: ModelVersions) -> dict[str, Any]:
         now = self._services.clock()
-        prediction = prediction_of(found, self._user_id, self._session_id, versions, now)
-        return recognised_shape(prediction).model_dump(mode="json")
+        prediction = prediction_of(recognised, self._user_id, self._session_id, versions, now)
+        return recognised_set_schema(prediction).model_dump(mode="json")

@@ -9,8 +9,8 @@ from pydantic import BaseModel, Field
 
 from api.dependencies import ModelRead, Services, ServicesDep
 from api.model_cache import Level
+from api.model_name import ModelName
 from api.problems import problem_responses
-from api.shapes import ModelName
 from models.exercise.minimum_sets import NEEDED
 from schemas.errors import NoModel, NotAcceptable
 from schemas.families import FAMILIES

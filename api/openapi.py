@@ -35,7 +35,7 @@ class EitherChunk(BaseModel):
     t_ms: list[int] | None = Field(default=None, description="where a device is irregular")
 
 
-class ChunkShape(EitherChunk):
+class ChunkSchema(EitherChunk):
     """One chunk as JSON. To be kept it takes at most 256 bytes a sample, and 4 KiB around them."""
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"example": CHUNK})
@@ -46,7 +46,7 @@ class ChunkShape(EitherChunk):
     z: list[float] = Field(min_length=1, max_length=8192)
 
 
-class CborChunkShape(EitherChunk):
+class CborChunkSchema(EitherChunk):
     """One chunk as CBOR; byte strings stand in base64 in this document."""
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"example": CBOR_CHUNK})
@@ -57,12 +57,12 @@ class CborChunkShape(EitherChunk):
     xyz: bytes = Field(description="int16 little-endian, interleaved x, y, z: 6 n bytes")
 
 
-class StreamsShape(BaseModel):
+class StreamsSchema(BaseModel):
     """Several streams of one wrist."""
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"example": CLASSIFY_BODY})
 
-    streams: dict[str, ChunkShape]
+    streams: dict[str, ChunkSchema]
     side: str | None = Field(default=None, pattern="^(left|right)$")
 
 
@@ -74,8 +74,8 @@ def document(app: FastAPI) -> dict[str, Any]:
         title="Muvr", version=app.version, description=_ABOUT, routes=app.routes, tags=_TAGS
     )
     schemas = whole.setdefault("components", {}).setdefault("schemas", {})
-    for shape in (Problem, ChunkShape, CborChunkShape, StreamsShape):
-        schemas[shape.__name__] = shape.model_json_schema(
+    for model in (Problem, ChunkSchema, CborChunkSchema, StreamsSchema):
+        schemas[model.__name__] = model.model_json_schema(
             ref_template="#/components/schemas/{model}"
         )
     for name in ("HTTPValidationError", "ValidationError"):
@@ -103,10 +103,10 @@ def _complete(path: str, operation: dict[str, Any]) -> None:
     if "requestBody" in operation:
         statuses += [408, 413]
     responses = operation.setdefault("responses", {})
-    for status, shape in problem_responses(*statuses).items():
+    for status, response in problem_responses(*statuses).items():
         key = str(status)
         if key not in responses or _is_default_validation(responses[key]):
-            responses[key] = shape
+            responses[key] = response
     operation["responses"] = dict(sorted(responses.items()))
     for key in ("429", "503"):
         if key in responses:
@@ -126,7 +126,7 @@ def _is_default_validation(response: Mapping[str, Any]) -> bool:
     return MEDIA_TYPE not in response.get("content", {}) and "HTTPValidationError" in str(response)
 
 
-_A_CHUNK = {"$ref": "#/components/schemas/CborChunkShape"}
+_A_CHUNK = {"$ref": "#/components/schemas/CborChunkSchema"}
 _IN_CBOR: Mapping[str, dict[str, Any]] = {
     "/v1/sessions/{session}/streams/{stream}/chunks/{seq}": {"schema": _A_CHUNK},
     "/v1/sessions/{session}/chunks": {"example": CBOR_ITEMS},

@@ -17,7 +17,7 @@ NDJSON = "application/x-ndjson"
 PART_BYTES = 2**16  # a set of hours is a line of megabytes: sent at once it would look like a pause
 
 
-class ErasureAnswer(BaseModel):
+class ErasureResponse(BaseModel):
     """What was erased, and what remains until when."""
 
     deleted: dict[str, int] = Field(description="rows that each table held")
@@ -54,7 +54,7 @@ async def export(caller: Sensor, services: ServicesDep) -> StreamingResponse:
 
 
 @router.delete("", summary="Erase me")
-async def erase(caller: Sensor, services: ServicesDep, request: Request) -> ErasureAnswer:
+async def erase(caller: Sensor, services: ServicesDep, request: Request) -> ErasureResponse:
     """Delete the caller and everything of them, for good. Repeatable while a token lives.
 
     Finished once begun, also when the client leaves before it is answered.
@@ -64,4 +64,4 @@ async def erase(caller: Sensor, services: ServicesDep, request: Request) -> Eras
         await services.users.reassign_subject(caller.subject, caller.user_id)
     done = await erase_user(services.database, caller.user_id, services.clock())
     services.authenticator.forget_user(caller.user_id)
-    return ErasureAnswer(deleted=done.deleted, remains=done.remains)
+    return ErasureResponse(deleted=done.deleted, remains=done.remains)

@@ -17,7 +17,7 @@ router = APIRouter(prefix="/v1/me", tags=["plans"])
 CURSOR = "plans:"
 
 
-class PlanShape(PlanBody):
+class PlanSchema(PlanBody):
     """A plan as stored."""
 
     plan: UUID
@@ -26,7 +26,7 @@ class PlanShape(PlanBody):
 class PlanList(BaseModel):
     """A page of the caller's plans, oldest first."""
 
-    plans: list[PlanShape]
+    plans: list[PlanSchema]
     cursor: NextPage
 
 
@@ -38,11 +38,11 @@ async def list_plans(
     after = services.cursors.unseal_id(CURSOR, cursor)
     rows = await services.records.plans.page(caller.user_id, after, limit + 1)
     page, next_cursor = services.cursors.page(CURSOR, rows, limit, lambda plan: plan.plan_id)
-    return PlanList(plans=[_shape(plan) for plan in page], cursor=next_cursor)
+    return PlanList(plans=[_schema(plan) for plan in page], cursor=next_cursor)
 
 
 @router.put("/plans/{plan}", summary="Keep a plan", responses=problem_responses(409))
-async def put_plan(plan: UUID, body: PlanBody, caller: Sensor, services: ServicesDep) -> PlanShape:
+async def put_plan(plan: UUID, body: PlanBody, caller: Sensor, services: ServicesDep) -> PlanSchema:
     """Store a plan; the newest version counts.
 
     Sessions are compared with the version at the time they were opened: each version is stored, and
@@ -51,16 +51,16 @@ async def put_plan(plan: UUID, body: PlanBody, caller: Sensor, services: Service
     sets = [one.model_dump() for one in body.sets]
     charge = byte_charger(services, caller.user_id)
     plan_row = await services.recorder.put_plan(caller.user_id, plan, body.name, sets, charge)
-    return _shape(plan_row)
+    return _schema(plan_row)
 
 
 @router.get("/plans/{plan}", summary="One plan")
-async def get_plan(plan: UUID, caller: Sensor, services: ServicesDep) -> PlanShape:
+async def get_plan(plan: UUID, caller: Sensor, services: ServicesDep) -> PlanSchema:
     """One plan."""
     plan_row = await services.records.plans.read(caller.user_id, plan)
     if plan_row is None:
         raise NotFound(f"There is no plan {plan}.")
-    return _shape(plan_row)
+    return _schema(plan_row)
 
 
 @router.delete(
@@ -72,5 +72,5 @@ async def delete_plan(plan: UUID, caller: Sensor, services: ServicesDep) -> Resp
     return Response(status_code=204)
 
 
-def _shape(plan: Plan) -> PlanShape:
-    return PlanShape.model_validate({"plan": plan.plan_id, "name": plan.name, "sets": plan.sets})
+def _schema(plan: Plan) -> PlanSchema:
+    return PlanSchema.model_validate({"plan": plan.plan_id, "name": plan.name, "sets": plan.sets})

@@ -8,10 +8,10 @@ from pydantic import BaseModel, Field
 
 from api.cursors import NextPage, PageCursor, PageLimit
 from api.dependencies import Sensor, ServicesDep
-from api.deviations import DeviationShape, deviation_shape
+from api.deviations import DeviationSchema, deviation_schema
 from api.disconnect import cancel_on_disconnect
 from api.problems import problem_responses
-from api.sets import SetShape, recognised_shape, set_shape
+from api.sets import SetSchema, recognised_set_schema, set_schema
 from ingest.notes import session_notes
 from models.signal.pieces import Side
 from models.signal.units import Kind
@@ -24,7 +24,7 @@ router = APIRouter(prefix="/v1/sessions", tags=["recording"])
 CURSOR = "sessions:"
 
 
-class StreamShape(BaseModel):
+class StreamSchema(BaseModel):
     """A stream of a session."""
 
     kind: Kind
@@ -46,14 +46,14 @@ class SessionSummary(BaseModel):
     timezone: str
     complete: bool
     plan: UUID | None
-    streams: dict[str, StreamShape]
+    streams: dict[str, StreamSchema]
 
 
-class SessionAnswer(SessionSummary):
+class SessionResponse(SessionSummary):
     """A session with what was done in it."""
 
-    sets: list[SetShape]
-    deviations: list[DeviationShape]
+    sets: list[SetSchema]
+    deviations: list[DeviationSchema]
     notes: list[str] = Field(
         description="what was noticed, after the stream's name: `acc: unit-was-m/s2`, "
         "`acc: unit-was-g`, `acc: clock-is-off` by more than a minute, `acc: rate-was-higher` than "
@@ -73,8 +73,8 @@ class SessionPage(BaseModel):
     cursor: NextPage
 
 
-class HeldShape(BaseModel):
-    """What the server holds of a stream."""
+class StoredStreamSchema(BaseModel):
+    """The stored chunks of a stream."""
 
     ranges: list[tuple[int, int]] = Field(description="[first, last] chunk numbers without a gap")
     several: dict[int, list[str]] = Field(
@@ -82,11 +82,11 @@ class HeldShape(BaseModel):
     )
 
 
-class HeldAnswer(BaseModel):
-    """What the server holds of a session."""
+class StoredChunksResponse(BaseModel):
+    """The stored chunks of a session."""
 
     session: UUID
-    streams: dict[str, HeldShape]
+    streams: dict[str, StoredStreamSchema]
 
 
 @router.put("/{session}", summary="Open a session", responses=problem_responses(409, 410))
@@ -117,7 +117,7 @@ async def list_sessions(
 )
 async def read_session(
     session: UUID, caller: Sensor, services: ServicesDep, request: Request
-) -> SessionAnswer:
+) -> SessionResponse:
     """The session, its sets, where it left the plan, and what was noticed about its data."""
     row = await services.recorder.session(caller.user_id, session)
     sets = await services.records.sets.of_session(caller.user_id, session)
@@ -125,28 +125,30 @@ async def read_session(
     recognised = await cancel_on_disconnect(request, recognition)
     unconfirmed = not_confirmed(recognised, [(one.started_at, one.ended_at) for one in sets])
     measured = await services.recogniser.measure(caller.user_id, row, sets)
-    shapes = [set_shape(one, measured.get(one.set_id)) for one in sets]
-    shapes += [recognised_shape(one) for one in unconfirmed]
+    schemas = [set_schema(one, measured.get(one.set_id)) for one in sets]
+    schemas += [recognised_set_schema(one) for one in unconfirmed]
     month = month_of(row.started_at.date())
     deviations = await services.records.deviations.of_session(caller.user_id, month, session)
-    return SessionAnswer(
+    return SessionResponse(
         **summary(row).model_dump(),
-        sets=sorted(shapes, key=lambda shape: shape.started_at),
-        deviations=[deviation_shape(one) for one in deviations],
+        sets=sorted(schemas, key=lambda schema: schema.started_at),
+        deviations=[deviation_schema(one) for one in deviations],
         notes=await session_notes(services.records, caller.user_id, row),
     )
 
 
-@router.get("/{session}/chunks", summary="What is held", responses=problem_responses(410))
-async def held(session: UUID, caller: Sensor, services: ServicesDep) -> HeldAnswer:
+@router.get("/{session}/chunks", summary="Stored chunks", responses=problem_responses(410))
+async def stored_chunks(
+    session: UUID, caller: Sensor, services: ServicesDep
+) -> StoredChunksResponse:
     """Ranges of chunk numbers per stream, and the numbers that hold more than one body."""
-    streams = await services.recorder.held(caller.user_id, session)
-    return HeldAnswer.model_validate(
+    streams = await services.recorder.stored_chunk_numbers(caller.user_id, session)
+    return StoredChunksResponse.model_validate(
         {
             "session": session,
             "streams": {
-                name: {"ranges": one.ranges, "several": one.several}
-                for name, one in streams.items()
+                name: {"ranges": numbers.ranges, "several": numbers.several}
+                for name, numbers in streams.items()
             },
         }
     )
@@ -170,7 +172,7 @@ def summary(row: SessionRow) -> SessionSummary:
         complete=row.complete,
         plan=row.plan_id,
         streams={
-            name: StreamShape.model_validate(
+            name: StreamSchema.model_validate(
                 {**stream, "clock_offset_ms": row.clock_offset_ms.get(name)}
             )
             for name, stream in row.streams.items()

@@ -12,9 +12,9 @@ from fastapi import APIRouter, Header, Response
 from pydantic import BaseModel, Field
 
 from api.dependencies import Sensor, ServicesDep
+from api.model_name import ModelName
 from api.problems import problem_responses
 from api.quota import set_quota
-from api.shapes import ModelName
 from models.recognition.sets import SetMeasurements
 from models.reps.count import Repetitions
 from models.reps.measure import Repetition
@@ -27,7 +27,7 @@ router = APIRouter(prefix="/v1/sessions/{session}/sets", tags=["recording"])
 _ETAG = re.compile(r'"(\d{1,19})"')
 
 
-class RepetitionShape(BaseModel):
+class RepetitionSchema(BaseModel):
     """One repetition."""
 
     started_at: datetime
@@ -37,7 +37,7 @@ class RepetitionShape(BaseModel):
     pause_s: float | None
 
 
-class FormShape(BaseModel):
+class FormSchema(BaseModel):
     """How a set compares with the user's own template."""
 
     score: float | None
@@ -45,7 +45,7 @@ class FormShape(BaseModel):
     says: str
 
 
-class SetShape(BaseModel):
+class SetSchema(BaseModel):
     """A recognised or confirmed set."""
 
     set: UUID
@@ -60,10 +60,10 @@ class SetShape(BaseModel):
     reps_confidence: float | None = Field(
         description="how surely `repetitions` are as many as were done; null while not counted"
     )
-    repetitions: list[RepetitionShape] = Field(
+    repetitions: list[RepetitionSchema] = Field(
         description="as counted in the samples; empty while they are not in"
     )
-    form: FormShape | None
+    form: FormSchema | None
     weight_kg: float | None
     intensity: float | None
     source: Literal["sensor", "confirmed"]
@@ -97,7 +97,7 @@ async def confirm_set(
     services: ServicesDep,
     response: Response,
     if_match: IfMatch = None,
-) -> SetShape:
+) -> SetSchema:
     """Say what a set was. Repeatable; another content needs `If-Match` with the set's ETag.
 
     Its samples are kept once more, to be learned from: each second and sensor counts as 100 of the
@@ -108,7 +108,7 @@ async def confirm_set(
     current = await _revision(services, caller, session, set, if_match)
     row = await services.recorder.confirm_set(caller.user_id, session, set, confirmation, current)
     response.headers["ETag"] = etag(row)
-    return set_shape(row)
+    return set_schema(row)
 
 
 @router.delete(
@@ -132,7 +132,7 @@ async def delete_set(
     return Response(status_code=204)
 
 
-def set_shape(row: SetRow, measured: SetMeasurements | None = None) -> SetShape:
+def set_schema(row: SetRow, measured: SetMeasurements | None = None) -> SetSchema:
     """A confirmed set as clients see it: without prediction and probability.
 
     Args:
@@ -141,7 +141,7 @@ def set_shape(row: SetRow, measured: SetMeasurements | None = None) -> SetShape:
     """
     counted = measured.counted if measured else None
     judged = measured.form if measured else None
-    return SetShape(
+    return SetSchema(
         set=row.set_id,
         started_at=row.started_at,
         ended_at=row.ended_at,
@@ -152,8 +152,8 @@ def set_shape(row: SetRow, measured: SetMeasurements | None = None) -> SetShape:
         model=None,
         reps=row.reps if row.reps is not None or counted is None else counted.count,
         reps_confidence=None if counted is None else counted.confidence,
-        repetitions=[repetition_shape(row.started_at, asdict(rep)) for rep in _each(counted)],
-        form=None if judged is None else FormShape.model_validate(asdict(judged)),
+        repetitions=[repetition_schema(row.started_at, asdict(rep)) for rep in _each(counted)],
+        form=None if judged is None else FormSchema.model_validate(asdict(judged)),
         weight_kg=row.weight_kg,
         intensity=row.intensity,
         source="confirmed",
@@ -162,10 +162,10 @@ def set_shape(row: SetRow, measured: SetMeasurements | None = None) -> SetShape:
     )
 
 
-def recognised_shape(prediction: Prediction) -> SetShape:
+def recognised_set_schema(prediction: Prediction) -> SetSchema:
     """A recognised set as clients see it."""
     details = json.loads(prediction.details or "{}")
-    return SetShape(
+    return SetSchema(
         set=prediction.set_id,
         started_at=prediction.started_at,
         ended_at=prediction.ended_at,
@@ -181,9 +181,9 @@ def recognised_shape(prediction: Prediction) -> SetShape:
         reps=prediction.reps,
         reps_confidence=details.get("confidence"),
         repetitions=[
-            repetition_shape(prediction.started_at, rep) for rep in details.get("repetitions", ())
+            repetition_schema(prediction.started_at, rep) for rep in details.get("repetitions", ())
         ],
-        form=FormShape.model_validate(details["form"]) if details.get("form") else None,
+        form=FormSchema.model_validate(details["form"]) if details.get("form") else None,
         weight_kg=None,
         intensity=None,
         source="sensor",
@@ -191,9 +191,9 @@ def recognised_shape(prediction: Prediction) -> SetShape:
     )
 
 
-def repetition_shape(set_started_at: datetime, rep: Mapping[str, float]) -> RepetitionShape:
+def repetition_schema(set_started_at: datetime, rep: Mapping[str, float]) -> RepetitionSchema:
     """A repetition with absolute times; `rep` has seconds after the set's first sample."""
-    return RepetitionShape(
+    return RepetitionSchema(
         started_at=set_started_at + timedelta(seconds=rep["start_s"]),
         ended_at=set_started_at + timedelta(seconds=rep["end_s"]),
         range_rad=rep["range_rad"],

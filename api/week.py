@@ -14,8 +14,8 @@ from pydantic import AfterValidator, BaseModel, Field
 
 from api.dependencies import Predict, Services, ServicesDep
 from api.forecasts import log_of
+from api.model_name import ModelName
 from api.problems import problem_responses
-from api.shapes import ModelName
 from models.history import WEEK_S, SetLog
 from models.week.explain import reasons, summary
 from models.week.features import (
@@ -62,7 +62,7 @@ class PlannedDay(BaseModel):
     minutes_available: float = Field(description="usual on that weekday, or as asked")
 
 
-class WeekAnswer(BaseModel):
+class WeekResponse(BaseModel):
     """Seven days from `starts_on`."""
 
     starts_on: date
@@ -84,7 +84,7 @@ async def week(
     minutes: Annotated[
         float | None, Query(ge=0, le=600, description="time on every day; as usual if left out")
     ] = None,
-) -> WeekAnswer:
+) -> WeekResponse:
     """A week of training: rested muscles, the usual time, what you usually train."""
     log = await log_of(services, caller.user_id, ends=True)
     zone = await _zone(services, caller.user_id)
@@ -95,11 +95,11 @@ async def week(
     return await asyncio.to_thread(_answer, request, first, str(zone), source)
 
 
-def _answer(request: WeekRequest, first: date, timezone: str, source: str) -> WeekAnswer:
+def _answer(request: WeekRequest, first: date, timezone: str, source: str) -> WeekResponse:
     candidates, limits = request
     plan = plan_week(candidates, limits)
     why = reasons(plan, candidates, limits)
-    return WeekAnswer(
+    return WeekResponse(
         starts_on=first,
         timezone=timezone,
         days=[_day(plan, n, first, why[n], request) for n in range(DAYS)],

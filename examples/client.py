@@ -185,8 +185,8 @@ class Client:
         path = f"/v1/sessions/{session}/chunks"
         return self._ask("POST", path, content=body, headers=headers)["results"]
 
-    def held(self, session: UUID) -> dict[str, Any]:
-        """What the server holds: where to go on after a crash of the phone."""
+    def stored_chunks(self, session: UUID) -> dict[str, Any]:
+        """The chunk numbers that the server has: where to go on after a crash of the phone."""
         return self._ask("GET", f"/v1/sessions/{session}/chunks")
 
     def complete(self, session: UUID, hashes: Mapping[str, Sequence[str]]) -> dict[str, Any]:

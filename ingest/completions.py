@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from uuid import UUID
 
 from ingest.event_writer import ChargeBytes, EventWriter, charge_nothing
-from ingest.projections import HeldChunks, project_all, project_lists
+from ingest.projections import StoredChunks, project_all, project_lists
 from ingest.sessions import TOPIC, offset_of, require_session
 from schemas.errors import BadEvent, EventConflict, MissingChunks, TooLarge
 from schemas.events import Completion
@@ -52,18 +52,18 @@ async def complete(
     requested = {name: trimmed(hashes) for name, hashes in sorted(completion.streams.items())}
     for name, hashes in requested.items():
         _check_length(name, hashes)
-    held = await chunk_metadata(writer.records, user_id, session_id, completion.streams)
+    stored_chunks = await chunk_metadata(writer.records, user_id, session_id, completion.streams)
     missing = {
         name: numbers
         for name, hashes in completion.streams.items()
-        if (numbers := missing_numbers(hashes, held[name]))
+        if (numbers := missing_numbers(hashes, stored_chunks[name]))
     }
     if missing:
         count = sum(len(numbers) for numbers in missing.values())
         raise MissingChunks(f"{count} listed chunks are not held; send them", missing=missing)
     sender_ms, known = offset_of(writer, completion.sent_at), session.clock_offset_ms
     offsets_ms = {name: better_offset_ms(known.get(name), sender_ms) for name in requested}
-    await _list_streams(writer, user_id, session_id, requested, offsets_ms, held, charge)
+    await _list_streams(writer, user_id, session_id, requested, offsets_ms, stored_chunks, charge)
     return await require_session(writer, user_id, session_id)
 
 
@@ -130,7 +130,9 @@ async def chunk_metadata(
     return dict(zip(names, pages, strict=True))
 
 
-def missing_numbers(hashes: Sequence[str | None], held: Iterable[ChunkMetadata]) -> list[int]:
+def missing_numbers(
+    hashes: Sequence[str | None], stored_chunks: Iterable[ChunkMetadata]
+) -> list[int]:
     """Numbers of a list whose body is not stored.
 
     >>> missing_numbers(["aa", None], [])
@@ -138,7 +140,9 @@ def missing_numbers(hashes: Sequence[str | None], held: Iterable[ChunkMetadata])
     """
     end = len(hashes)
     stored = {
-        chunk.seq for chunk in held if chunk.seq < end and hashes[chunk.seq] == chunk.sha256.hex()
+        chunk.seq
+        for chunk in stored_chunks
+        if chunk.seq < end and hashes[chunk.seq] == chunk.sha256.hex()
     }
     return [seq for seq, sha256 in enumerate(hashes) if sha256 is not None and seq not in stored]
 
@@ -161,16 +165,16 @@ def ranges(numbers: Iterable[int]) -> list[list[int]]:
     >>> ranges([0, 1, 2, 5])
     [[0, 2], [5, 5]]
     """
-    merge_changes: list[list[int]] = []
+    pairs: list[list[int]] = []
     for number in numbers:
-        if merge_changes and number <= merge_changes[-1][1] + 1:
-            merge_changes[-1][1] = number
+        if pairs and number <= pairs[-1][1] + 1:
+            pairs[-1][1] = number
         else:
-            merge_changes.append([number, number])
-    return merge_changes
+            pairs.append([number, number])
+    return pairs
 
 
-def several(chunks: Iterable[ChunkMetadata]) -> dict[int, list[str]]:
+def conflicting_bodies(chunks: Iterable[ChunkMetadata]) -> dict[int, list[str]]:
     """Numbers that hold more than one body, with the bodies' hashes."""
     bodies: dict[int, list[str]] = {}
     for chunk in chunks:
@@ -184,7 +188,7 @@ async def _list_streams(
     session_id: UUID,
     requested: Mapping[str, list[str | None]],
     offsets_ms: Mapping[str, int | None],
-    held: HeldChunks,
+    stored_chunks: StoredChunks,
     charge: ChargeBytes,
 ) -> None:
     """Append the lists of streams to the journal: each revision of a list has one successor."""
@@ -193,7 +197,9 @@ async def _list_streams(
         lists = await records.sessions.lists(user_id, session_id)
         repeated = [name for name in waiting if _is_stored(lists.get(name), waiting[name])]
         if repeated:  # the first attempt may have failed half way
-            await project_lists(records, user_id, session_id, repeated, writer.now_us(), held)
+            await project_lists(
+                records, user_id, session_id, repeated, writer.now_us(), stored_chunks
+            )
         for name in repeated:
             del waiting[name]
         events = [
@@ -203,7 +209,7 @@ async def _list_streams(
         if waiting:
             charge(sum(map(list_bytes, waiting.values())))
         stored = await _append(writer, user_id, events, hashes=sum(map(len, waiting.values())))
-        await project_all(records, user_id, stored, writer.now_us(), held)
+        await project_all(records, user_id, stored, writer.now_us(), stored_chunks)
         for name, wanted, winner in zip(list(waiting), events, stored, strict=True):
             if winner.matches(wanted):
                 del waiting[name]

@@ -40,7 +40,7 @@ from store.sets import SetRow
 
 BATCH_ROWS = 100  # rows of sets in one batch, events at once
 SESSIONS_AT_ONCE = 8  # each reads its samples
-HeldChunks = Mapping[str, Sequence[ChunkMetadata]]
+StoredChunks = Mapping[str, Sequence[ChunkMetadata]]
 """The stored chunks of each stream of a session."""
 
 
@@ -58,7 +58,7 @@ async def project_all(
     user_id: UUID,
     events: Sequence[Event],
     now_us: int,
-    held: HeldChunks | None = None,
+    stored_chunks: StoredChunks | None = None,
 ) -> None:
     """Project events of a user, in any order.
 
@@ -71,14 +71,14 @@ async def project_all(
         user_id: whose journal.
         events: to be projected.
         now_us: announced in `changes` where sets change.
-        held: chunks that the caller has just read, if all events are of one session; the chunks of
-            other streams are read here.
+        stored_chunks: what the caller has just read, if all events are of one session; the
+            chunks of other streams are read here.
 
     Raises:
         BadEvent: a kind or body that is not known here: the journal is newer than this code.
     """
     await project_sessions(
-        records, user_id, await write_rows(records, user_id, events), now_us, held
+        records, user_id, await write_rows(records, user_id, events), now_us, stored_chunks
     )
 
 
@@ -108,14 +108,14 @@ async def project_sessions(
     user_id: UUID,
     changes: Mapping[UUID, SessionChanges],
     now_us: int,
-    held: HeldChunks | None = None,
+    stored_chunks: StoredChunks | None = None,
 ) -> None:
     """Project the changes of sessions, as `project_all` describes."""
 
     async def project_one(session_id: UUID) -> None:
         """Project the changes of one session."""
         await _project_session(
-            records, user_id, session_id, changes[session_id], now_us, held or {}
+            records, user_id, session_id, changes[session_id], now_us, stored_chunks or {}
         )
 
     await map_concurrently(project_one, sorted(changes), SESSIONS_AT_ONCE)
@@ -155,11 +155,11 @@ async def _project_session(
     session_id: UUID,
     changes: SessionChanges,
     now_us: int,
-    held: HeldChunks,
+    stored_chunks: StoredChunks,
 ) -> None:
     """Project the changes of one session."""
     if changes.lists:
-        await project_lists(records, user_id, session_id, changes.lists, now_us, held)
+        await project_lists(records, user_id, session_id, changes.lists, now_us, stored_chunks)
     elif changes.sets:
         await project_labelled_sets(records, user_id, session_id, now_us, only=changes.sets)
     await project_deviations(records, user_id, session_id, changes.at_us)
@@ -195,15 +195,19 @@ async def project_lists(
     session_id: UUID,
     streams: Collection[str],
     now_us: int,
-    held: HeldChunks,
+    stored_chunks: StoredChunks,
 ) -> None:
     """Project the lists of streams; writes nothing where the session was deleted."""
-    await _project_extent(records, user_id, session_id, streams, held)
+    await _project_extent(records, user_id, session_id, streams, stored_chunks)
     await project_labelled_sets(records, user_id, session_id, now_us)
 
 
 async def _project_extent(
-    records: Records, user_id: UUID, session_id: UUID, streams: Collection[str], held: HeldChunks
+    records: Records,
+    user_id: UUID,
+    session_id: UUID,
+    streams: Collection[str],
+    stored_chunks: StoredChunks,
 ) -> None:
     """Write a session's end by its lists; copy chunks that they do not name to the dead letters."""
     session = await records.sessions.read(user_id, session_id)
@@ -214,7 +218,7 @@ async def _project_extent(
     ends_ns: list[int] = []
     unlisted: dict[str, list[ChunkMetadata]] = {}
     for stream, listed in lists.items():
-        chunks = held.get(stream)
+        chunks = stored_chunks.get(stream)
         if chunks is None:
             chunks = await records.samples.metadata(
                 user_id, session_id, stream, parts.get(stream, [])

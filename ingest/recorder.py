@@ -18,7 +18,7 @@ from store.sets import SetRow
 
 
 @dataclass(frozen=True, slots=True)
-class HeldStream:
+class StoredChunkNumbers:
     """Which chunks of a stream are stored.
 
     Attributes:
@@ -64,7 +64,9 @@ class Recorder:
         """
         return await sessions.require_session(self._writer, user_id, session_id)
 
-    async def held(self, user_id: UUID, session_id: UUID) -> dict[str, HeldStream]:
+    async def stored_chunk_numbers(
+        self, user_id: UUID, session_id: UUID
+    ) -> dict[str, StoredChunkNumbers]:
         """The stored chunks of every declared stream.
 
         Raises:
@@ -75,11 +77,11 @@ class Recorder:
             self.records, user_id, session_id, session.streams
         )
         return {
-            name: HeldStream(
-                ranges=completions.ranges(chunk.seq for chunk in held),
-                several=completions.several(held),
+            name: StoredChunkNumbers(
+                ranges=completions.ranges(chunk.seq for chunk in metadata),
+                several=completions.conflicting_bodies(metadata),
             )
-            for name, held in chunks.items()
+            for name, metadata in chunks.items()
         }
 
     async def complete(

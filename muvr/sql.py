@@ -11,7 +11,7 @@ from muvr.context import CommandContext, open_context
 from muvr.options import AsJson, Conf
 from muvr.terminal import plural
 from pipelines.lifecycle.runs import server_time
-from store.mart import MartFolder, QueryAnswer
+from store.mart import MartFolder, QueryResult
 
 SERVE = "serve"
 ASKING = "asking Spark"
@@ -54,13 +54,13 @@ def sql(
     )
 
 
-def _ask_duckdb(context: CommandContext, query: str) -> QueryAnswer:
+def _ask_duckdb(context: CommandContext, query: str) -> QueryResult:
     from store.mart_query import query_duckdb  # one engine does not wait for the other
 
     return query_duckdb(MartFolder(context.config.paths.mart), query, context.config.sql)
 
 
-def _ask_spark(context: CommandContext, query: str) -> QueryAnswer:
+def _ask_spark(context: CommandContext, query: str) -> QueryResult:
     from pipelines.mart.query import ask_mart
 
     with context.terminal as terminal:  # Spark's start takes much longer than most answers
@@ -70,7 +70,7 @@ def _ask_spark(context: CommandContext, query: str) -> QueryAnswer:
     return answer
 
 
-def _show(context: CommandContext, answer: QueryAnswer) -> None:
+def _show(context: CommandContext, answer: QueryResult) -> None:
     age = server_time() - answer.as_of
     rows: Sequence[Sequence[object]] = answer.rows
     context.terminal.table("", answer.columns, rows)

@@ -89,7 +89,7 @@ class MartFolder:
             if other.name != manifest.version and _is_version(other):
                 shutil.rmtree(other)
 
-    def query(self, run: Callable[[Manifest], "QueryAnswer"]) -> "QueryAnswer":
+    def query(self, run: Callable[[Manifest], "QueryResult"]) -> "QueryResult":
         """Run a query on the current version; again if a refresh deleted its files meanwhile.
 
         Raises:
@@ -116,7 +116,7 @@ def _is_version(folder: Path) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class QueryAnswer:
+class QueryResult:
     """The result of a query.
 
     Attributes:

@@ -10,11 +10,11 @@ import duckdb
 from schemas.config import Sql
 from schemas.errors import BadQuery, QueryTooLong
 from schemas.mart import MART
-from store.mart import Manifest, MartFolder, QueryAnswer
+from store.mart import Manifest, MartFolder, QueryResult
 from store.time_limit import stopped_after
 
 
-def query_duckdb(folder: MartFolder, sql: str, limits: Sql) -> QueryAnswer:
+def query_duckdb(folder: MartFolder, sql: str, limits: Sql) -> QueryResult:
     """Run one SELECT.
 
     Args:
@@ -30,7 +30,7 @@ def query_duckdb(folder: MartFolder, sql: str, limits: Sql) -> QueryAnswer:
     return folder.query(lambda manifest: _ask(folder, manifest, sql, limits))
 
 
-def _ask(folder: MartFolder, manifest: Manifest, sql: str, limits: Sql) -> QueryAnswer:
+def _ask(folder: MartFolder, manifest: Manifest, sql: str, limits: Sql) -> QueryResult:
     try:
         with duckdb.connect(":memory:") as connection:
             _create_views(connection, folder, manifest)
@@ -53,7 +53,7 @@ def _ask(folder: MartFolder, manifest: Manifest, sql: str, limits: Sql) -> Query
             field="sql",
             value=sql[:100],
         ) from problem
-    return QueryAnswer(columns, rows[: limits.rows], len(rows) > limits.rows, manifest.as_of)
+    return QueryResult(columns, rows[: limits.rows], len(rows) > limits.rows, manifest.as_of)
 
 
 def _create_views(

@@ -96,7 +96,7 @@ def test_a_killed_node_loses_nothing_that_was_acknowledged(
         assert early < set(upload.receipts) == set(range(CHUNKS))
         with Client(service.url) as client:
             client.login("ada", PASSWORD)
-            held = client.held(SESSION)["streams"]["acc"]
+            held = client.stored_chunks(SESSION)["streams"]["acc"]
             assert held == {"ranges": [[0, CHUNKS - 1]], "several": {}}
             sha = [hashlib.sha256(body(seq)).hexdigest() for seq in range(CHUNKS)]
             assert client.complete(SESSION, {"acc": sha})["complete"]

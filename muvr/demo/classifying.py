@@ -19,7 +19,7 @@ from schemas.progress import Progress
 
 
 @dataclass(slots=True)
-class ServiceAnswers:
+class ServicePredictions:
     """The service's answers about one person's later recordings.
 
     Attributes:
@@ -43,13 +43,13 @@ def classify_all(
     clients: Mapping[str, Client],
     people: Mapping[str, Sequence[DemoSession]],
     progress: Progress,
-) -> dict[str, ServiceAnswers]:
+) -> dict[str, ServicePredictions]:
     """Send the later part of every recording to `classify`."""
     total_sessions = sum(map(len, people.values()))
-    found: dict[str, ServiceAnswers] = {}
+    found: dict[str, ServicePredictions] = {}
     done = 0
     for person, sessions in people.items():
-        found[person] = ServiceAnswers()
+        found[person] = ServicePredictions()
         model, _ = clients[person].model("exercise")
         found[person].model_bytes = len(model or b"")
         for session in sessions:
@@ -59,7 +59,9 @@ def classify_all(
     return found
 
 
-def _classify(client: Client, session: DemoSession, model: bytes, asked: ServiceAnswers) -> None:
+def _classify(
+    client: Client, session: DemoSession, model: bytes, asked: ServicePredictions
+) -> None:
     began = time.perf_counter()
     answer = client.classify(bodies(session.later), side=session.side, reps=False)
     asked.milliseconds.append((time.perf_counter() - began) * 1e3)

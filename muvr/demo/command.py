@@ -10,7 +10,7 @@ import numpy as np
 
 from models.exercise.evaluate import Scores
 from muvr.context import CommandContext
-from muvr.demo.classifying import ServiceAnswers, bodies, classify_all, unseen_people
+from muvr.demo.classifying import ServicePredictions, bodies, classify_all, unseen_people
 from muvr.demo.hops import Hops, read_by_spark, stored_and_read_back, user_ids
 from muvr.demo.people import DemoSession, demo_sessions
 from muvr.demo.sending import connect_people, demo_password, send_all, username
@@ -33,7 +33,7 @@ class DemoOutcome:
 
     hops: Hops
     run: RunReport
-    asked: Mapping[str, ServiceAnswers]
+    asked: Mapping[str, ServicePredictions]
     unseen: Mapping[str, Scores]
     seconds: float
 

@@ -16,11 +16,11 @@ from pipelines.mart.session import mart_session
 from schemas.config import Config, Sql
 from schemas.errors import BadQuery, QueryTooLong
 from schemas.mart import MART
-from store.mart import Manifest, MartFolder, QueryAnswer
+from store.mart import Manifest, MartFolder, QueryResult
 from store.time_limit import stopped_after
 
 
-def ask_mart(config: Config, sql: str) -> QueryAnswer:
+def ask_mart(config: Config, sql: str) -> QueryResult:
     """Answer one SELECT in a session of its own, without Cassandra.
 
     Raises:
@@ -29,7 +29,7 @@ def ask_mart(config: Config, sql: str) -> QueryAnswer:
     return query_spark(mart_session(config), MartFolder(config.paths.mart), sql, config.sql)
 
 
-def query_spark(spark: SparkSession, folder: MartFolder, sql: str, limits: Sql) -> QueryAnswer:
+def query_spark(spark: SparkSession, folder: MartFolder, sql: str, limits: Sql) -> QueryResult:
     """Answer one SELECT.
 
     Args:
@@ -48,7 +48,7 @@ def query_spark(spark: SparkSession, folder: MartFolder, sql: str, limits: Sql) 
 
 def _ask(
     spark: SparkSession, folder: MartFolder, manifest: Manifest, sql: str, limits: Sql
-) -> QueryAnswer:
+) -> QueryResult:
     stopped = threading.Event()
     try:
         make_views(spark, folder, manifest)
@@ -70,7 +70,7 @@ def _ask(
             value=sql[:100],
         ) from problem
     kept = [tuple(plain(value) for value in row) for row in rows[: limits.rows]]
-    return QueryAnswer(tuple(frame.columns), kept, len(rows) > limits.rows, manifest.as_of)
+    return QueryResult(tuple(frame.columns), kept, len(rows) > limits.rows, manifest.as_of)
 
 
 def make_views(spark: SparkSession, folder: MartFolder, manifest: Manifest) -> None:

@@ -102,7 +102,7 @@ def test_a_week_offline_arrives_whole_and_once(tmp_path: Path, phone: Client):
         answer = phone.session(session)
         assert answer["complete"]
         assert [one["exercise"] for one in answer["sets"]] == ["row"]
-        held = phone.held(session)["streams"]["acc"]
+        held = phone.stored_chunks(session)["streams"]["acc"]
         assert held["ranges"] == [[0, CHUNKS - 1]]
     assert outbox.send(phone) == 0
     outbox.close()
@@ -166,7 +166,7 @@ def test_what_the_server_never_takes_is_kept_for_a_person(tmp_path: Path, phone:
     assert what == f"chunk {session} acc 1"
     assert "stone" in problem["detail"]
     assert kept == body(0, 1, started_at, unit="stone")
-    assert phone.held(session)["streams"]["acc"]["ranges"] == [[0, 0]]
+    assert phone.stored_chunks(session)["streams"]["acc"]["ranges"] == [[0, 0]]
     outbox.close()
 
 

@@ -249,11 +249,11 @@ class HistoryRunner:
                     for s, p in (await records.samples.parts(self.user, self.session)).items()
                 ]
             )
-            await _raises(Deleted, self.recorder.held(self.user, self.session))
+            await _raises(Deleted, self.recorder.stored_chunk_numbers(self.user, self.session))
             return
         chunks = await records.samples.metadata(self.user, self.session, "acc", [0])
         assert {(h.seq, h.sha256.hex()) for h in chunks} == {(k[0], SHA[k]) for k in model.held}
-        held = (await self.recorder.held(self.user, self.session))["acc"]
+        held = (await self.recorder.stored_chunk_numbers(self.user, self.session))["acc"]
         twice = {seq for seq in range(NUMBERS) if {(seq, 0), (seq, 1)} <= model.held}
         assert set(held.several) == twice
         stored = await records.sets.of_session(self.user, self.session)

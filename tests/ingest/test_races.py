@@ -105,7 +105,7 @@ async def _bodies_race(two: Two) -> None:
     await two.open()
     results = await two.both(two.put(0, 0, 0), two.put(1, 0, 1), two.put(0, 1, 0), two.put(1, 1, 0))
     assert kinds(results) == []
-    held = (await two.workers[0].held(two.user, two.session))["acc"]
+    held = (await two.workers[0].stored_chunk_numbers(two.user, two.session))["acc"]
     assert (held.ranges, set(held.several)) == ([[0, 1]], {0})
     assert set(held.several[0]) == {SHA[0, 0], SHA[0, 1]}
     with pytest.raises(AmbiguousChunks):

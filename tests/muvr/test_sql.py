@@ -6,14 +6,14 @@ from pathlib import Path
 import pytest
 
 from muvr.sql import SqlEngine, sql
-from store.mart import QueryAnswer
+from store.mart import QueryResult
 
 
 def test_while_spark_starts_it_is_said(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """It takes half a minute, and the answer itself less than a second."""
-    answer = QueryAnswer(("n",), [(1,)], more=False, as_of=datetime(2026, 11, 21, tzinfo=UTC))
+    answer = QueryResult(("n",), [(1,)], more=False, as_of=datetime(2026, 11, 21, tzinfo=UTC))
     monkeypatch.setattr("pipelines.mart.query.ask_mart", lambda *_: answer)
     conf = tmp_path / "conf.yaml"
     conf.write_text("{}\n")

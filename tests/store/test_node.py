@@ -264,7 +264,7 @@ def test_the_running_node_is_durable(database: Database, keyspace: Cassandra) ->
     assert (found.commitlog_sync, found.replication, found.holds) == ("group", 1, True)
 
 
-class _Answers:
+class _CannedResults:
     """A database that knows one setting."""
 
     def __init__(self, *values: str) -> None:
@@ -278,11 +278,11 @@ class _Answers:
 @pytest.mark.parametrize("values", [("periodic",), ()])
 def test_an_acknowledgement_that_could_be_lost_is_refused(values: tuple[str, ...]) -> None:
     with pytest.raises(NotDurable, match="would lose acknowledged writes"):
-        durability.require_durability(_Answers(*values), Cassandra())
+        durability.require_durability(_CannedResults(*values), Cassandra())
 
 
 def test_three_copies_may_sync_periodically() -> None:
-    found = durability.require_durability(_Answers("periodic"), Cassandra(replication=3))
+    found = durability.require_durability(_CannedResults("periodic"), Cassandra(replication=3))
     assert found.holds
 
 

@@ -1,4 +1,4 @@
-"""Shapes that several answers share."""
+"""The name of the model that answered, which several responses have."""
 
 from pydantic import BaseModel
 
