@@ -87,25 +87,31 @@ async def form(caller: Predict, services: ServicesDep) -> FormResponse:
         as_of=stored.created_at,
         stale=await is_stale(services, FAMILY, stored.created_at),
         model=ModelName(family=FAMILY, level=loaded.level, version=stored.version),
-        exercises=[exercise_form_schema(one) for one in exercise_forms(loaded.model)],
+        exercises=[
+            exercise_form_schema(exercise_form) for exercise_form in exercise_forms(loaded.model)
+        ],
         symmetry=[
-            SymmetrySchema(exercise=one.exercise, left_over_right=one.ratios, says=one.says)
-            for one in symmetries_of(loaded.model)
+            SymmetrySchema(
+                exercise=symmetry.exercise, left_over_right=symmetry.ratios, says=symmetry.says
+            )
+            for symmetry in symmetries_of(loaded.model)
         ],
     )
 
 
-def exercise_form_schema(one: ExerciseForm) -> ExerciseFormSchema:
+def exercise_form_schema(exercise_form: ExerciseForm) -> ExerciseFormSchema:
     """An exercise of the book as clients see it."""
     return ExerciseFormSchema(
-        exercise=one.exercise_side[0],
-        side=one.exercise_side[1],
-        template=None if one.template is None else template_schema(one.template),
-        sets=[judged_set_schema(each) for each in one.latest],
-        measured=one.sets,
-        speed_kept=one.speed_kept,
-        trend=one.trend,
-        says=one.says,
+        exercise=exercise_form.exercise_side[0],
+        side=exercise_form.exercise_side[1],
+        template=None
+        if exercise_form.template is None
+        else template_schema(exercise_form.template),
+        sets=[judged_set_schema(each) for each in exercise_form.latest],
+        measured=exercise_form.sets,
+        speed_kept=exercise_form.speed_kept,
+        trend=exercise_form.trend,
+        says=exercise_form.says,
     )
 
 
@@ -116,13 +122,13 @@ def template_schema(template: FormTemplate) -> TemplateSchema:
     return TemplateSchema(sets=template.sets, quantities=quantities)
 
 
-def judged_set_schema(one: JudgedSet) -> JudgedSetSchema:
+def judged_set_schema(judged: JudgedSet) -> JudgedSetSchema:
     """A set of the book as clients see it."""
     return JudgedSetSchema(
-        set=UUID(one.measured.set_id),
-        started_at=datetime.fromtimestamp(one.measured.started_ms / 1000, UTC),
-        reps=one.measured.repetitions,
-        form=FormSchema(score=one.form.score, parts=one.form.parts, says=one.form.says),
+        set=UUID(judged.measured.set_id),
+        started_at=datetime.fromtimestamp(judged.measured.started_ms / 1000, UTC),
+        reps=judged.measured.repetitions,
+        form=FormSchema(score=judged.form.score, parts=judged.form.parts, says=judged.form.says),
     )
 
 

@@ -77,9 +77,9 @@ class SampleBuffer:
         if pieces is None:
             return False
         pieces.append(piece)
-        newest_ns = max(one.end_ns for one in pieces)
+        newest_ns = max(piece.end_ns for piece in pieces)
         needed_ns = newest_ns if self._kept_from_ns is None else min(newest_ns, self._kept_from_ns)
-        samples = sum(len(one.counts) for one in pieces)
+        samples = sum(len(piece.counts) for piece in pieces)
         while pieces and (
             pieces[0].end_ns < needed_ns - self._window_ns
             or samples > MAX_SAMPLES
@@ -101,7 +101,9 @@ class SampleBuffer:
 
     def complete_until_ns(self) -> int:
         """Up to when the samples of all sensors of the wrist are complete, ns."""
-        ends = [max((one.end_ns for one in pieces), default=0) for pieces in self._pieces.values()]
+        ends = [
+            max((piece.end_ns for piece in pieces), default=0) for pieces in self._pieces.values()
+        ]
         gaps = [t0_ns for stream, t0_ns in self._being_stored if stream in self._pieces]
         return int(min([*ends, *gaps], default=0))
 
@@ -170,10 +172,10 @@ class LiveSetTracker:
                 versions, models = await self._services.recogniser.load_models(
                     self._user_id, model_id(recording)
                 )
-                found = await self._services.recogniser.run_live(
+                live_sets = await self._services.recogniser.run_live(
                     self._user_id, self._recognise, recording, models, until_ns
                 )
-                current = self._add(found, versions)
+                current = self._add(live_sets, versions)
                 if not self.buffer.start_if_due():
                     return {"sets": self._finished_json, "current": current}
         finally:
@@ -184,11 +186,13 @@ class LiveSetTracker:
     ) -> LiveSets:
         return recognise_live(recording, models, self._finished, until_ns)
 
-    def _add(self, found: LiveSets, versions: ModelVersions) -> dict[str, Any] | None:
+    def _add(self, live_sets: LiveSets, versions: ModelVersions) -> dict[str, Any] | None:
         room = MAX_FINISHED_SETS - len(self._finished)
-        self._finished += found.finished[:room]
-        self._finished_json += [self._set_json(one, versions) for one in found.finished[:room]]
-        return None if found.current is None else self._set_json(found.current, versions)
+        self._finished += live_sets.finished[:room]
+        self._finished_json += [
+            self._set_json(recognised, versions) for recognised in live_sets.finished[:room]
+        ]
+        return None if live_sets.current is None else self._set_json(live_sets.current, versions)
 
     def _set_json(self, recognised: RecognisedSet, versions: ModelVersions) -> dict[str, Any]:
         now = self._services.clock()

@@ -68,14 +68,14 @@ class Measurer:
         form_model = await self._models.find(user_id, layout, FAMILY)
         version = form_model.stored.version if form_model else ""
         keys = {
-            one.set_id: _Key(user_id, one.set_id, one.revision, samples, version) for one in sets
+            row.set_id: _Key(user_id, row.set_id, row.revision, samples, version) for row in sets
         }
         if all(key in self._cache for key in keys.values()):
             return {set_id: self._cache[key] for set_id, key in keys.items()}
 
         async def measure_missing() -> None:
             """Measure the sets that are not cached when the turn comes."""
-            unmeasured = [one for one in sets if keys[one.set_id] not in self._cache]
+            unmeasured = [row for row in sets if keys[row.set_id] not in self._cache]
             results = await self._measure(user_id, session, unmeasured, form_model)
             for set_id, measured in results.items():
                 self._add_to_cache(keys[set_id], measured)
@@ -97,7 +97,7 @@ class Measurer:
     ) -> dict[UUID, SetMeasurements]:
         if not sets:
             return {}
-        spans = [span_of(one) for one in sets]
+        spans = [span_of(row) for row in sets]
         start_ns, end_ns = min(a for a, _, _ in spans), max(b for _, b, _ in spans)
         try:
             recording = await load_recording(
@@ -113,5 +113,5 @@ def _measured(
 ) -> dict[UUID, SetMeasurements]:
     line = timeline(recording)
     template = form_model.model if form_model else None
-    results = {one.set_id: measure_set(line, *span_of(one), template) for one in sets}
+    results = {row.set_id: measure_set(line, *span_of(row), template) for row in sets}
     return {set_id: measured for set_id, measured in results.items() if measured is not None}

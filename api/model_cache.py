@@ -93,13 +93,13 @@ class ModelCache:
             DatabaseUnavailable: one is not cached and cannot be read.
         """
         layouts = (ACC6, ACC3) if model_id == ACC6 else (model_id,)
-        found: list[LoadedModel] = []
+        ladder: list[LoadedModel] = []
         for level, owner in _levels(user_id):
             for layout in layouts:
                 loaded = await self._load_level(level, owner, layout, family)
                 if loaded is not None:
-                    found.append(loaded)
-        return found
+                    ladder.append(loaded)
+        return ladder
 
     async def _load_level(
         self, level: Level, owner: str, model_id: str, family: str

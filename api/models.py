@@ -102,7 +102,7 @@ async def download(
             caller.user_id, layout, family
         )
     if serving_model is None:
-        names = [one.name for one in FAMILIES.values() if one.kind == "model"]
+        names = [family.name for family in FAMILIES.values() if family.kind == "model"]
         if family not in names:
             raise NoModel(f"No family {family!r} has models; there are {', '.join(names)}.")
         step = f"It takes confirmed sets: {NEEDED}. The next training learns them."

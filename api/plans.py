@@ -48,7 +48,7 @@ async def put_plan(plan: UUID, body: PlanBody, caller: Sensor, services: Service
     Sessions are compared with the version at the time they were opened: each version is stored, and
     counts as a sample of the day for four of its bytes. A repeat is free.
     """
-    sets = [one.model_dump() for one in body.sets]
+    sets = [planned.model_dump() for planned in body.sets]
     charge = byte_charger(services, caller.user_id)
     plan_row = await services.recorder.put_plan(caller.user_id, plan, body.name, sets, charge)
     return _schema(plan_row)

@@ -210,8 +210,11 @@ async def _on_validation(request: Request, error: Exception) -> Response:
     members: dict[str, object] = {"field": field or loc[0], "value": _offending_value(field, first)}
     if len(error.errors()) > 1:
         members["problems"] = [
-            {"field": ".".join(str(p) for p in one["loc"][1:]), "detail": one["msg"]}
-            for one in error.errors()[:20]
+            {
+                "field": ".".join(str(p) for p in error_detail["loc"][1:]),
+                "detail": error_detail["msg"],
+            }
+            for error_detail in error.errors()[:20]
         ]
     detail = f"{field or loc[0]}: {first['msg']}"
     return _response(request, BY_STATUS[422], detail, members, {})

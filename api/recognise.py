@@ -140,7 +140,9 @@ class Recogniser:
         revision_us = await self._revision(user_id, session)
         predictions = await self._records.predictions.of_session(user_id, session.session_id)
         predictions = [
-            one for one in predictions if one.predicted_at.timestamp() * 1e6 >= revision_us
+            prediction
+            for prediction in predictions
+            if prediction.predicted_at.timestamp() * 1e6 >= revision_us
         ]
         used = self._no_sets.get((user_id, session.session_id, revision_us))
         if predictions and predictions[0].details:
@@ -148,7 +150,7 @@ class Recogniser:
         if used is None:
             return None
         current, _ = await self.load_models(user_id, used["layout"])
-        abstained = any(one.abstained for one in predictions)
+        abstained = any(prediction.abstained for prediction in predictions)
         return None if outdated(used, current, abstained=abstained) else predictions
 
     async def _recognise(
@@ -183,7 +185,7 @@ class Recogniser:
         form = await self._models.find(user_id, layout, "form")
         versions = {
             "layout": layout,
-            "exercise": [one.stored.version for one in ladder],
+            "exercise": [loaded.stored.version for loaded in ladder],
             "activity": activity.stored.version if activity else None,
             "form": form.stored.version if form else None,
         }

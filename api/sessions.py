@@ -123,16 +123,16 @@ async def read_session(
     sets = await services.records.sets.of_session(caller.user_id, session)
     recognition = services.recogniser.recognised_sets(caller.user_id, row, services.clock())
     recognised = await cancel_on_disconnect(request, recognition)
-    unconfirmed = not_confirmed(recognised, [(one.started_at, one.ended_at) for one in sets])
+    unconfirmed = not_confirmed(recognised, [(row.started_at, row.ended_at) for row in sets])
     measured = await services.recogniser.measure(caller.user_id, row, sets)
-    schemas = [set_schema(one, measured.get(one.set_id)) for one in sets]
-    schemas += [recognised_set_schema(one) for one in unconfirmed]
+    schemas = [set_schema(row, measured.get(row.set_id)) for row in sets]
+    schemas += [recognised_set_schema(prediction) for prediction in unconfirmed]
     month = month_of(row.started_at.date())
     deviations = await services.records.deviations.of_session(caller.user_id, month, session)
     return SessionResponse(
         **summary(row).model_dump(),
         sets=sorted(schemas, key=lambda schema: schema.started_at),
-        deviations=[deviation_schema(one) for one in deviations],
+        deviations=[deviation_schema(deviation) for deviation in deviations],
         notes=await session_notes(services.records, caller.user_id, row),
     )
 

@@ -127,7 +127,7 @@ def _day(
     return PlannedDay(
         date=first + timedelta(days=n),
         exercises=exercises,
-        minutes=round(sum(one.minutes for one in exercises), 1),
+        minutes=round(sum(exercise.minutes for exercise in exercises), 1),
         minutes_available=round(limits.minutes[n], 1),
     )
 

@@ -179,7 +179,8 @@ class Client:
     ) -> list[dict[str, Any]]:
         """Send many chunks in one request (at most 1 MiB): a receipt or a problem for each."""
         body = b"".join(
-            cbor2.dumps({"stream": stream, "seq": seq, "chunk": one}) for stream, seq, one in chunks
+            cbor2.dumps({"stream": stream, "seq": seq, "chunk": body})
+            for stream, seq, body in chunks
         )
         headers = {"Content-Type": "application/cbor-seq"}
         path = f"/v1/sessions/{session}/chunks"

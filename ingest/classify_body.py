@@ -62,7 +62,7 @@ def _streams(body: bytes, media_type: str, limits: Limits) -> dict[str, object] 
 
 def _pieces(whole: Mapping[str, object], media_type: str, limits: Limits) -> list[Piece]:
     streams = cast("dict[object, object]", whole["streams"])
-    lists = {name: one if isinstance(one, list) else [one] for name, one in streams.items()}
+    lists = {name: value if isinstance(value, list) else [value] for name, value in streams.items()}
     count = sum(map(len, lists.values()))
     if count > MAX_CHUNKS:
         raise BadChunk(
@@ -72,9 +72,9 @@ def _pieces(whole: Mapping[str, object], media_type: str, limits: Limits) -> lis
         )
     pieces: list[Piece] = []
     for name, chunks in lists.items():
-        for one in chunks:
+        for chunk in chunks:
             try:
-                pieces.append(read_samples(one, media_type, limits))
+                pieces.append(read_samples(chunk, media_type, limits))
             except BadChunk as problem:
                 field = f"streams.{str(name)[:60]}.{problem.field}"
                 raise BadChunk(str(problem), field=field, value=problem.value) from problem

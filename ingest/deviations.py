@@ -54,14 +54,14 @@ async def project_deviations(records: Records, user_id: UUID, session_id: UUID, 
     versions = await records.plans.versions(user_id, session.plan_id)
     version = version_at(versions, opened.received_us)
     sets = await records.sets.of_session(user_id, session_id)
-    answers = await records.predictions.of_session(user_id, session_id)
+    predictions = await records.predictions.of_session(user_id, session_id)
     revision = max(
         at_us,
         *(row.revision for row in sets),
-        *(us_of(one.predicted_at) for one in answers),
+        *(us_of(prediction.predicted_at) for prediction in predictions),
         opened.received_us if version is None else version.revision,
     )
-    done = done_sets(sets, answers)
+    done = done_sets(sets, predictions)
     begun = bool(done) or session.complete
     wanted = rows_of(session, version.plan, done) if version and version.plan and begun else []
     await _replace(records, user_id, session, wanted, revision)
@@ -88,13 +88,19 @@ def version_at(versions: Sequence[PlanVersion], opened_us: int) -> PlanVersion |
     return before[-1] if before else (kept[0] if kept else None)
 
 
-def done_sets(sets: Sequence[SetRow], answers: Sequence[Prediction]) -> list[Done]:
+def done_sets(sets: Sequence[SetRow], predictions: Sequence[Prediction]) -> list[Done]:
     """What was done, in time order: confirmed sets, and recognised ones that nobody confirmed."""
     confirmed_spans = [(row.started_at, row.ended_at) for row in sets]
     recognised = [
-        Done(one.set_id, one.started_at, Target(one.exercise, one.reps), "sensor", one.probability)
-        for one in not_confirmed(answers, confirmed_spans)
-        if one.exercise is not None and not one.abstained
+        Done(
+            prediction.set_id,
+            prediction.started_at,
+            Target(prediction.exercise, prediction.reps),
+            "sensor",
+            prediction.probability,
+        )
+        for prediction in not_confirmed(predictions, confirmed_spans)
+        if prediction.exercise is not None and not prediction.abstained
     ]
     confirmed = [
         Done(
@@ -111,8 +117,8 @@ def done_sets(sets: Sequence[SetRow], answers: Sequence[Prediction]) -> list[Don
 
 def rows_of(session: SessionRow, plan: Plan, done: Sequence[Done]) -> list[DeviationRow]:
     """A session's rows; their revision is set later."""
-    planned = [Target(**one) for one in plan.sets]  # pyright: ignore[reportArgumentType] validated on arrival
-    rows = align(planned, [one.target for one in done])
+    planned = [Target(**planned_set) for planned_set in plan.sets]  # pyright: ignore[reportArgumentType] validated on arrival
+    rows = align(planned, [done_set.target for done_set in done])
     return [
         _row(
             session,

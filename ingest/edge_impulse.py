@@ -56,12 +56,12 @@ def read_acquisition(
     columns = _columns(payload.get("sensors"))
     values = _values(payload.get("values"), payload.get("sensors"), limits)
     start_ns = _start_ns(t0_ns, document, len(values), float(interval_ms))
-    found: dict[str, Chunk] = {}
+    chunks: dict[str, Chunk] = {}
     for kind, (unit, where) in columns.items():
         piece = _piece(values[:, where], unit, start_ns, 1000.0 / interval_ms)
         sha256 = hashlib.sha256(canonical_body(checked(piece, limits))).digest()
-        found[kind] = Chunk(sha256, piece, b"", piece.scale)
-    return found
+        chunks[kind] = Chunk(sha256, piece, b"", piece.scale)
+    return chunks
 
 
 def _document(body: bytes, media_type: str) -> Mapping[str, Any]:
@@ -91,17 +91,17 @@ def _columns(sensors: Any) -> dict[str, tuple[str, list[int]]]:
         fields = _mapping(sensor, f"payload.sensors[{at}]")
         unit = str(fields.get("units"))
         named[str(fields.get("name")).lower()] = (at, SPELLINGS.get(unit, unit))
-    found: dict[str, tuple[str, list[int]]] = {}
+    triples: dict[str, tuple[str, list[int]]] = {}
     for kind, names in NAMES.items():
         for name in names:
             axes = [named[name + axis] for axis in AXES if name + axis in named]
             if len(axes) == 3:
-                found.setdefault(kind, (_unit(kind, axes), [at for at, _ in axes]))
-    if not found:
+                triples.setdefault(kind, (_unit(kind, axes), [at for at, _ in axes]))
+    if not triples:
         raise bad(
             "payload.sensors", sorted(named), "must hold accX, accY, accZ or gyrX, gyrY, gyrZ"
         )
-    return found
+    return triples
 
 
 def _unit(kind: str, axes: Sequence[tuple[int, str]]) -> str:
@@ -119,7 +119,7 @@ def _values(values: Any, sensors: Any, limits: Limits) -> np.ndarray[Any, np.dty
     width = len(sensors)
     for at, row in enumerate(values):
         row = row if isinstance(row, list) else [row]  # one sensor may be sent without brackets
-        if len(row) != width or not all(_is_number(one) for one in row):
+        if len(row) != width or not all(_is_number(value) for value in row):
             raise bad(f"payload.values[{at}]", row, f"must be {width} finite numbers")
         values[at] = row
     return np.array(values, dtype=np.float64)

@@ -88,7 +88,7 @@ async def erase_user(
 
 async def _remove_champions(database: Database, user_id: UUID) -> int:
     champions = Champions(database)
-    found = await champions.of_owner(owner_of(user_id))
-    for one in found:
-        await champions.remove(one.owner, one.model_id, one.family)
-    return len(found)
+    owned = await champions.of_owner(owner_of(user_id))
+    for champion in owned:
+        await champions.remove(champion.owner, champion.model_id, champion.family)
+    return len(owned)

@@ -66,7 +66,7 @@ def _plain(value: Any) -> Any:
     if isinstance(value, UUID | date) or type(value).__name__ == "Date":
         return str(value)
     if isinstance(value, Mapping):
-        return {str(_plain(key)): _plain(one) for key, one in value.items()}
+        return {str(_plain(key)): _plain(item) for key, item in value.items()}
     if isinstance(value, str | int | float | bool) or value is None:
         return value
-    return [_plain(one) for one in value]
+    return [_plain(item) for item in value]

@@ -129,8 +129,8 @@ async def _stored_events(
 ) -> Mapping[UUID, Event]:
     """The journal's events of the same months: a repeat writes none of them again."""
     months = {_month(event) for event in events}
-    found = await writer.records.journal.events(user_id, months)
-    return {event.event_id: event for event in found}
+    stored = await writer.records.journal.events(user_id, months)
+    return {event.event_id: event for event in stored}
 
 
 def _refuse_deleted_or_streamed(stored: Mapping[UUID, Event], events: Iterable[Event]) -> None:

@@ -95,8 +95,8 @@ def _values(chunk: JsonChunk, limits: Limits) -> NDArray[np.float64]:
 
 def _path(problem: Exception) -> str:
     """The field in msgspec's message: "... - at `$.x[3]`", "unknown field `q`"."""
-    found = _FIELD.search(str(problem))
-    return (found[1] or found[2])[:60] if found else "body"
+    match = _FIELD.search(str(problem))
+    return (match[1] or match[2])[:60] if match else "body"
 
 
 def _value_at(body: bytes, field: str, problem: Exception) -> object:

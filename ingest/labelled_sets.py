@@ -103,7 +103,7 @@ def truncated(samples: Recording, row: SetRow) -> Recording:
         return samples
     start_ns, end_ns = row.span_ns
     end_ns = start_ns + (end_ns - start_ns) * MAX_SAMPLES // count
-    acc, gyro = (cut_pieces(one, start_ns, end_ns) for one in (samples.acc, samples.gyro))
+    acc, gyro = (cut_pieces(pieces, start_ns, end_ns) for pieces in (samples.acc, samples.gyro))
     return replace(samples, acc=acc, gyro=gyro)
 
 

@@ -59,10 +59,13 @@ async def recognise_session(
     try:
         recordings, notes = await load_recordings(records, user_id, session)
         versions, models = await load_models(_layout(recordings[0], session))
-        found = await asyncio.to_thread(_sets_of, recordings, models, notes)
+        recognised = await asyncio.to_thread(_sets_of, recordings, models, notes)
     except (AmbiguousChunks, BadSamples):
         return None
-    kept = [prediction_of(one, user_id, session_id, versions, now) for one in found]
+    kept = [
+        prediction_of(recognised_set, user_id, session_id, versions, now)
+        for recognised_set in recognised
+    ]
     # Announced, because the mart refreshes only users with changes.
     await records.journal.announce(user_id, TOPIC, us_of(now))
     await records.predictions.replace(user_id, session_id, kept)
@@ -74,9 +77,16 @@ def _sets_of(
     recordings: Sequence[Recording], models: RecognitionModels, notes: tuple[str, ...]
 ) -> list[RecognisedSet]:
     """The sets of a session in order, with the notes about its clock."""
-    found = [one for recording in recordings for one in recognise(recording, models)]
-    noted = [replace(one, notes=(*one.notes, *notes)) for one in found]
-    return sorted(noted, key=lambda one: one.start_ns)
+    recognised = [
+        recognised_set
+        for recording in recordings
+        for recognised_set in recognise(recording, models)
+    ]
+    noted = [
+        replace(recognised_set, notes=(*recognised_set.notes, *notes))
+        for recognised_set in recognised
+    ]
+    return sorted(noted, key=lambda recognised_set: recognised_set.start_ns)
 
 
 def declared_layout(session: SessionRow) -> InputLayout:
@@ -108,27 +118,35 @@ def outdated(used: ModelVersions, current: ModelVersions, *, abstained: bool) ->
 
 
 def prediction_of(
-    found: RecognisedSet, user_id: UUID, session_id: UUID, versions: ModelVersions, now: datetime
+    recognised: RecognisedSet,
+    user_id: UUID,
+    session_id: UUID,
+    versions: ModelVersions,
+    now: datetime,
 ) -> Prediction:
     """A recognised set as a row of `predictions`."""
-    answer, rung, counted = found.named.prediction, found.named.rung, found.counted
+    prediction, rung, counted = (
+        recognised.named.prediction,
+        recognised.named.rung,
+        recognised.counted,
+    )
     details = {
         "asked": versions,
         "confidence": None if counted is None else counted.confidence,
         "repetitions": [asdict(rep) for rep in (counted.repetitions if counted else ())],
-        "form": None if found.form is None else asdict(found.form),
-        "notes": [*answer.notes, *found.notes],
+        "form": None if recognised.form is None else asdict(recognised.form),
+        "notes": [*prediction.notes, *recognised.notes],
     }
     return Prediction(
         user_id=user_id,
         session_id=session_id,
-        set_id=uuid5(session_id, str(found.start_ns)),
-        started_at=_time(found.start_ns),
-        ended_at=_time(found.end_ns),
-        exercise=answer.exercise,
-        probability=answer.probability,
-        abstained=answer.abstained,
-        reason=answer.reason,
+        set_id=uuid5(session_id, str(recognised.start_ns)),
+        started_at=_time(recognised.start_ns),
+        ended_at=_time(recognised.end_ns),
+        exercise=prediction.exercise,
+        probability=prediction.probability,
+        abstained=prediction.abstained,
+        reason=prediction.reason,
         reps=None if counted is None else counted.count,
         family=FAMILY,
         level=None if rung is None else rung.level,

@@ -140,7 +140,10 @@ def _merged(recordings: Sequence[Recording]) -> Recording:
     """One recording with the pieces of all, in time order."""
     acc, gyro = (
         sorted(itertools.chain.from_iterable(parts), key=lambda piece: piece.t0_ns)
-        for parts in ([one.acc for one in recordings], [one.gyro for one in recordings])
+        for parts in (
+            [recording.acc for recording in recordings],
+            [recording.gyro for recording in recordings],
+        )
     )
     return Recording(acc=tuple(acc), gyro=tuple(gyro), side=recordings[0].side)
 

@@ -41,27 +41,27 @@ async def session_changes(
     records: Records, user_id: UUID, parsed_events: Sequence[ParsedEvent]
 ) -> dict[UUID, SessionChanges]:
     """What events changed, per session."""
-    found: dict[UUID, SessionChanges] = defaultdict(SessionChanges)
+    changes: dict[UUID, SessionChanges] = defaultdict(SessionChanges)
     for event, body in parsed_events:
         match body:
             case PlanKept():  # a session may name a plan that arrives later
                 for session_id in await records.sessions.of_plan(user_id, event.entity_id):
-                    found[session_id].at_us = max(found[session_id].at_us, 1)
+                    changes[session_id].at_us = max(changes[session_id].at_us, 1)
                 continue
             case SessionOpened():
                 session_id = event.entity_id
             case StreamListed():
                 session_id = event.entity_id
-                found[session_id].lists.add(body.stream)
+                changes[session_id].lists.add(body.stream)
             case SetConfirmed():
                 session_id = body.session
-                found[session_id].sets.add(event.entity_id)
+                changes[session_id].sets.add(event.entity_id)
             case SetDeleted():
                 session_id = body.session
             case StreamDeclared() | SessionDeleted() | PlanDeleted():
                 continue
-        found[session_id].at_us = max(found[session_id].at_us, event.received_us)
-    return found
+        changes[session_id].at_us = max(changes[session_id].at_us, event.received_us)
+    return changes
 
 
 def merge_changes(portions: Iterable[Mapping[UUID, SessionChanges]]) -> dict[UUID, SessionChanges]:

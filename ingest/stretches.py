@@ -74,8 +74,12 @@ async def project_session(
         return await _delete_stretches(records, user_id, session_id, stored, now_us)
     offset = offset_of(session)
     wanted_metadata = [metadata_of(session_id, part, offset) for part in wanted]
-    alone = [one for one in stored if one.model_id == ACC3]  # written last: what a crash leaves out
-    if _same_stretches(alone, wanted_metadata) and all(one.revision >= revision for one in stored):
+    alone = [
+        stretch for stretch in stored if stretch.model_id == ACC3
+    ]  # written last: what a crash leaves out
+    if _same_stretches(alone, wanted_metadata) and all(
+        stretch.revision >= revision for stretch in stored
+    ):
         return False
     recording = await _recording(records, user_id, session_id, wanted)
     if recording is None:
@@ -89,7 +93,7 @@ async def project_session(
     ):
         return False
     # Later than the stored rows: they must be overwritten although no set may be newer.
-    revision = max([revision, *(one.revision + 1 for one in stored)])
+    revision = max([revision, *(stretch.revision + 1 for stretch in stored)])
     await records.journal.announce(user_id, TOPIC, now_us)
     await records.stretches.replace(user_id, session_id, rows, revision, ttl_s)
     return True
@@ -115,10 +119,10 @@ def stretches_of(
         start_ns = max(first_ns, block[0][0] - MARGIN_NS)
         end_ns = min(last_ns, max(end for _, end, _ in block) + MARGIN_NS)
         time_spans += split_block(start_ns, end_ns, block)
-    found = [
+    spans_of_rows = [
         (w, tuple(s for s in sorted(spans) if s[0] < w[1] and s[1] > w[0])) for w in time_spans
     ]
-    return [(span, inside) for span, inside in found if span[1] > span[0]]
+    return [(span, inside) for span, inside in spans_of_rows if span[1] > span[0]]
 
 
 def blocks_of(spans: Sequence[NamedSpan]) -> list[list[NamedSpan]]:
@@ -143,13 +147,13 @@ def split_block(start_ns: int, end_ns: int, block: Sequence[NamedSpan]) -> list[
     [(0, 290), (290, 440)]
     """
     middles = [(a[1] + b[0]) // 2 for a, b in pairwise(block) if b[0] > a[1]]
-    found: list[TimeSpan] = []
+    rows: list[TimeSpan] = []
     while end_ns - start_ns > MAX_STRETCH_NS:
         reach_ns = start_ns + MAX_STRETCH_NS
         cut_ns = max((m for m in middles if start_ns < m <= reach_ns), default=reach_ns)
-        found.append((start_ns, cut_ns))
+        rows.append((start_ns, cut_ns))
         start_ns = cut_ns
-    return [*found, (start_ns, end_ns)]
+    return [*rows, (start_ns, end_ns)]
 
 
 def span_of(row: SetRow) -> NamedSpan:
@@ -189,7 +193,7 @@ async def _delete_stretches(
     if not stored:
         return False
     await records.journal.announce(user_id, TOPIC, now_us)
-    newest = max(one.revision for one in stored)
+    newest = max(stretch.revision for stretch in stored)
     await records.stretches.delete_session(user_id, session_id, newest)
     return True
 
@@ -229,7 +233,7 @@ def _same_stretches(stored: Sequence[StretchMetadata], wanted: Sequence[StretchM
 
     def named(wanted_metadata: Sequence[StretchMetadata]) -> list[tuple[object, ...]]:
         """Layout, start, end and spans of each, in order: the session is the same for all."""
-        return sorted((one.model_id, *one[2:5]) for one in wanted_metadata)
+        return sorted((stretch.model_id, *stretch[2:5]) for stretch in wanted_metadata)
 
     return named(stored) == named(wanted)
 

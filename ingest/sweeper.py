@@ -55,8 +55,8 @@ class ProjectedEvents:
 
     def known(self, user_id: UUID, keys: Sequence[EventKey]) -> dict[UUID, UUID]:
         """The cached events among these, with the session of each."""
-        found = {key.event_id: self._events.get((user_id, key.event_id)) for key in keys}
-        return {event_id: session for event_id, session in found.items() if session is not None}
+        projected = {key.event_id: self._events.get((user_id, key.event_id)) for key in keys}
+        return {event_id: session for event_id, session in projected.items() if session is not None}
 
     def add(self, user_id: UUID, sessions: Mapping[UUID, UUID]) -> None:
         """Cache a user's events, each with its session."""
@@ -230,7 +230,7 @@ async def refresh_labelled_sets(records: Records, user_id: UUID, now_us: int) ->
             waiting.setdefault(row.session_id, set()).add(set_id)
     for session_id in await _with_acceleration(records, user_id, waiting):
         await project_labelled_sets(records, user_id, session_id, now_us, only=waiting[session_id])
-    return len({one.set_id for one in await records.sets.labelled_revisions(user_id)})
+    return len({labelled.set_id for labelled in await records.sets.labelled_revisions(user_id)})
 
 
 async def _with_acceleration(
@@ -243,16 +243,16 @@ async def _with_acceleration(
     """
     if len(waiting) <= MAX_SINGLE_READS:
         return sorted(waiting)
-    found: list[UUID] = []
+    with_acceleration: list[UUID] = []
     before: UUID | None = None
     while page := await records.sessions.page(user_id, before, PAGE_SESSIONS):
-        found += [
+        with_acceleration += [
             row.session_id
             for row in page
             if row.session_id in waiting and wrist_of(row.streams).acc is not None
         ]
         before = page[-1].session_id
-    return sorted(found)
+    return sorted(with_acceleration)
 
 
 def is_label_current(labelled: Sequence[LabelledRevision], row: SetRow) -> bool:
@@ -260,6 +260,6 @@ def is_label_current(labelled: Sequence[LabelledRevision], row: SetRow) -> bool:
 
     A set with rotation also has a row without it, of the same revision.
     """
-    revisions = {one.revision for one in labelled}
-    has_acc3 = any(one.model_id == ACC3 for one in labelled)
+    revisions = {labelled_row.revision for labelled_row in labelled}
+    has_acc3 = any(labelled_row.model_id == ACC3 for labelled_row in labelled)
     return has_acc3 and len(revisions) == 1 and min(revisions) >= row.revision

@@ -57,12 +57,12 @@ def _parse(path: Path) -> dict[str, Any]:
 
 def _overrides(environment: Mapping[str, str]) -> list[tuple[str, str, str]]:
     """`MUVR_API__PORT=1` as ("api", "port", "1")."""
-    found: list[tuple[str, str, str]] = []
+    overrides: list[tuple[str, str, str]] = []
     for name, text in sorted(environment.items()):
         section, separator, key = name.removeprefix(PREFIX).lower().partition("__")
         if name.startswith(PREFIX) and separator:
-            found.append((section, key, text))
-    return found
+            overrides.append((section, key, text))
+    return overrides
 
 
 def _refuse_unknown(values: Mapping[str, Mapping[str, Any]], path: Path) -> None:

@@ -81,7 +81,7 @@ def read_cron(text: str) -> Cron:
         tuple(sorted(hours)),
         days,
         months,
-        frozenset(one % 7 for one in weekdays),
+        frozenset(weekday % 7 for weekday in weekdays),
         either_day=not words[2].startswith("*") and not words[4].startswith("*"),
     )
     if not cron.either_day and not _exists(days, months):
@@ -90,7 +90,7 @@ def read_cron(text: str) -> Cron:
 
 
 def _values(word: str, name: str, lowest: int, highest: int) -> frozenset[int]:
-    found: set[int] = set()
+    numbers: set[int] = set()
     for part in word.split(","):
         span, _, step = part.partition("/")
         first, _, last = span.partition("-")
@@ -102,8 +102,8 @@ def _values(word: str, name: str, lowest: int, highest: int) -> frozenset[int]:
             raise ValueError(f"{name} {part!r} is no number, range or step") from problem
         if not values or low < lowest or high > highest:
             raise ValueError(f"{name} {part!r} does not lie between {lowest} and {highest}")
-        found.update(values)
-    return frozenset(found)
+        numbers.update(values)
+    return frozenset(numbers)
 
 
 def _exists(days: frozenset[int], months: frozenset[int]) -> bool:

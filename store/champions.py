@@ -127,10 +127,10 @@ class Champions:
 
         None when all were, and where a run retired the owner's model.
         """
-        found = await self._first_not_withdrawn(_promotions(champion))
-        if found is None or not found[0]:
+        promotion = await self._first_not_withdrawn(_promotions(champion))
+        if promotion is None or not promotion[0]:
             return None
-        return ServingVersion(*champion.pointer_key, *found, champion.promoted_at)
+        return ServingVersion(*champion.pointer_key, *promotion, champion.promoted_at)
 
     async def withdrawn_run_of(self, champion: Champion, version: str) -> UUID | None:
         """The withdrawn run that promoted a version; None when the pointer names none."""
@@ -174,11 +174,11 @@ class Champions:
         models = [(version, run_id) for version, run_id in promotions if version]
         if champion is None or not models:
             raise NoModel(f"{owner} has no earlier {family} model for {model_id} to go back to.")
-        found = await self._first_not_withdrawn(models)
-        if found is None:
+        promotion = await self._first_not_withdrawn(models)
+        if promotion is None:
             version, run_id = models[0]
             raise NoModel(f"Version {version} was taken back with run {run_id}.")
-        version, run_id = found
+        version, run_id = promotion
         rows = await self._database.run(
             f"SELECT sha256 FROM models WHERE {_KEY} AND version = ?",
             (owner, model_id, family, version),
@@ -186,7 +186,7 @@ class Champions:
         if not rows:
             raise NoModel(f"Version {version} of {owner} is not kept any more.")
         back = Challenger(owner, model_id, family, version, rows[0].sha256, run_id)
-        target = await self._pointer_to(promotions[promotions.index(found) + 1 :], back, at)
+        target = await self._pointer_to(promotions[promotions.index(promotion) + 1 :], back, at)
         await self._replace(champion, target)
         return target
 

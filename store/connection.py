@@ -73,4 +73,6 @@ def _connection_error(
 def _host_errors(problem: Exception) -> str:
     """The hosts' own error messages, without the driver's text around them."""
     errors: Iterable[object] = getattr(problem, "errors", {}).values() or [problem]
-    return "; ".join(sorted({str(one).rpartition("Last error: ")[2].rstrip(".") for one in errors}))
+    return "; ".join(
+        sorted({str(error).rpartition("Last error: ")[2].rstrip(".") for error in errors})
+    )

@@ -47,11 +47,11 @@ def read_migrations(folder: Path) -> tuple[Migration, ...]:
         BadMigration: a name without a number, a number twice or left out, or a statement that
             cannot be run twice.
     """
-    found = tuple(_read(path) for path in sorted(folder.glob("*.cql")))
-    numbers = [migration.number for migration in found]
-    if numbers != list(range(1, len(found) + 1)):
+    migrations = tuple(_read(path) for path in sorted(folder.glob("*.cql")))
+    numbers = [migration.number for migration in migrations]
+    if numbers != list(range(1, len(migrations) + 1)):
         raise BadMigration(f"{folder}: migrations must be numbered 1, 2, 3…; found {numbers}")
-    return found
+    return migrations
 
 
 def statements_in(text: str) -> list[str]:
@@ -88,8 +88,8 @@ def repeatable(statement: str) -> str:
 
 def tables_in(migration: Migration) -> list[str]:
     """The tables that a migration creates."""
-    found = (_TABLE.match(statement) for statement in migration.statements)
-    return [table[1] for table in found if table]
+    matches = (_TABLE.match(statement) for statement in migration.statements)
+    return [table[1] for table in matches if table]
 
 
 def checksum_of(statements: Sequence[str]) -> str:

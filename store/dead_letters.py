@@ -64,25 +64,25 @@ class DeadLetters:
 
     async def delete_user(self, user_id: UUID, now: datetime) -> int:
         """Delete a user's letters; returns how many there were."""
-        found = await self._ids(user_id, now)
-        for day, id_ in found:
+        keys = await self._ids(user_id, now)
+        for day, id_ in keys:
             await self._database.run(
                 "DELETE FROM dead_letters WHERE day = ? AND shard = ? AND id = ?",
                 (day, shard_of(user_id), id_),
             )
-        return len(found)
+        return len(keys)
 
     async def _ids(self, user_id: UUID, now: datetime) -> list[tuple[date, UUID]]:
         """Day and id of each of a user's letters, which lie among those of other users.
 
         A letter may lie under a day before it was written.
         """
-        found: list[tuple[date, UUID]] = []
+        keys: list[tuple[date, UUID]] = []
         for n in range(2 * KEPT_DAYS, -2, -1):
             day = (now - timedelta(days=n)).date()
             rows = await self._database.run(
                 "SELECT id, user_id FROM dead_letters WHERE day = ? AND shard = ?",
                 (day, shard_of(user_id)),
             )
-            found += [(day, row.id) for row in rows if row.user_id == user_id]
-        return found
+            keys += [(day, row.id) for row in rows if row.user_id == user_id]
+        return keys

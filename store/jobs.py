@@ -104,8 +104,8 @@ class JobRuns:
     async def find(self, run_id: UUID) -> JobRun | None:
         """A run whose family is not known, or None."""
         names = await self.families()
-        found = await asyncio.gather(*(self.read(name, run_id) for name in names))
-        return next((run for run in found if run is not None), None)
+        runs = await asyncio.gather(*(self.read(name, run_id) for name in names))
+        return next((run for run in runs if run is not None), None)
 
     async def newest(self, family: str, limit: int = 10) -> list[JobRun]:
         """The family's runs, newest first."""
@@ -115,10 +115,10 @@ class JobRuns:
         """The families' runs, newest first, those before a given one."""
         where, values = ("AND run_id < ? ", (before,)) if before else ("", ())
         cql = f"{READ_RUN}{where}LIMIT ?"
-        found = await asyncio.gather(
+        pages = await asyncio.gather(
             *(self._database.run(cql, (name, *values, limit)) for name in families)
         )
-        runs = [_job_run(row) for rows in found for row in rows]
+        runs = [_job_run(row) for rows in pages for row in rows]
         return sorted(runs, key=lambda run: run.run_id, reverse=True)[:limit]  # ids are times
 
     async def between(self, family: str, since: datetime, before: UUID) -> list[JobRun]:
@@ -134,9 +134,9 @@ class JobRuns:
                 Statement(
                     "INSERT INTO job_run_users (run_id, shard, user_id, model_id, status, reason, "
                     "version, metrics) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-                    (run_id, shard_of(one.user_id), *one),
+                    (run_id, shard_of(outcome.user_id), *outcome),
                 )
-                for one in outcomes
+                for outcome in outcomes
             ]
         )
 
@@ -156,19 +156,19 @@ class JobRuns:
         long as the page is not full, each round reads twice as many shards, so that a small run
         needs few rounds.
         """
-        found: list[UserOutcome] = []
+        page: list[UserOutcome] = []
         shard, batch_size = 0, 1
         if after is not None:
             shard = shard_of(after[0])
-            found = await self._users_in(run_id, shard, limit, after)
+            page = await self._users_in(run_id, shard, limit, after)
             shard += 1
-        while len(found) < limit and shard < SHARDS:
+        while len(page) < limit and shard < SHARDS:
             batch = range(shard, min(shard + batch_size, SHARDS))
-            missing = limit - len(found)
+            missing = limit - len(page)
             shards = await asyncio.gather(*(self._users_in(run_id, n, missing) for n in batch))
-            found += [outcome for outcomes in shards for outcome in outcomes]
+            page += [outcome for outcomes in shards for outcome in outcomes]
             shard, batch_size = batch.stop, 2 * batch_size
-        return found[:limit]
+        return page[:limit]
 
     async def _users_in(
         self, run_id: UUID, shard: int, limit: int, after: tuple[UUID, str] | None = None

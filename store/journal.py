@@ -164,8 +164,8 @@ class Journal:
         pages = await asyncio.gather(
             *(self._database.run(_SOME, (user_id, m, ids)) for m, ids in wanted.items())
         )
-        found = {row.event_id: _event(row) for page in pages for row in page}
-        return [found[key.event_id] for key in keys if key.event_id in found]
+        events = {row.event_id: _event(row) for page in pages for row in page}
+        return [events[key.event_id] for key in keys if key.event_id in events]
 
     async def changed(self, since: datetime, until: datetime) -> dict[UUID, dict[str, datetime]]:
         """Users with announced changes since a time: each topic, and when it was announced last.
@@ -176,10 +176,10 @@ class Journal:
         keys = [(day, shard) for day in days(since, until) for shard in range(SHARDS)]
         pages = await map_concurrently(partial(self._database.run, cql), keys, limit=32)
         rows = [row for page in pages for row in page if us_of(row.changed_at) >= us_of(since)]
-        found: dict[UUID, dict[str, datetime]] = {}
+        topics: dict[UUID, dict[str, datetime]] = {}
         for row in sorted(rows, key=lambda row: row.changed_at):
-            found.setdefault(row.user_id, {})[row.topic] = aware(row.changed_at)
-        return found
+            topics.setdefault(row.user_id, {})[row.topic] = aware(row.changed_at)
+        return topics
 
     async def delete_months(self, user_id: UUID, months: Iterable[str]) -> None:
         """Delete a user's events: only when the user is erased."""

@@ -112,7 +112,7 @@ def _is_version(folder: Path) -> bool:
     except ValueError:
         return False
     named = run.version == 7 and folder.is_dir() and not folder.is_symlink()
-    return named and {one.name for one in folder.iterdir()} <= MART.keys()
+    return named and {path.name for path in folder.iterdir()} <= MART.keys()
 
 
 @dataclass(frozen=True, slots=True)

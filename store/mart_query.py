@@ -37,9 +37,9 @@ def _ask(folder: MartFolder, manifest: Manifest, sql: str, limits: Sql) -> Query
             _lock_down(connection, folder, limits)
             _require_select(sql)
             with stopped_after(limits.seconds, connection.interrupt):
-                found = connection.execute(sql)
-                columns = tuple(name for name, *_ in found.description or ())
-                rows = found.fetchmany(limits.rows + 1)
+                result = connection.execute(sql)
+                columns = tuple(name for name, *_ in result.description or ())
+                rows = result.fetchmany(limits.rows + 1)
     except duckdb.InterruptException as problem:
         raise QueryTooLong(
             f"The query took longer than sql.seconds = {limits.seconds:g} and was stopped; "

@@ -43,11 +43,11 @@ class MemorySamples(Samples):
 
     async def parts(self, user_id: UUID, session_id: UUID) -> dict[str, list[int]]:
         """The parts of every stream."""
-        found: dict[str, list[int]] = {}
+        parts: dict[str, list[int]] = {}
         for _, row in self._parts.read((user_id, session_id)):
             for stream, part in sorted(row):
-                found.setdefault(stream, []).append(part)
-        return found
+                parts.setdefault(stream, []).append(part)
+        return parts
 
     async def metadata(
         self, user_id: UUID, session_id: UUID, stream: str, parts: Iterable[int]
@@ -146,8 +146,8 @@ class MemorySessions(Sessions):
         self, user_id: UUID, session_id: UUID, stream: str, hashes: Sequence[bytes], revision: int
     ) -> None:
         """Project a list."""
-        one = StreamList(tuple(hashes), revision)
-        self._lists.write((user_id, session_id, stream), {"list": one}, revision)
+        stream_list = StreamList(tuple(hashes), revision)
+        self._lists.write((user_id, session_id, stream), {"list": stream_list}, revision)
 
     async def lists(self, user_id: UUID, session_id: UUID) -> dict[str, StreamList]:
         """The lists of a session."""
@@ -200,26 +200,26 @@ class MemoryJournal(Journal):
 
     async def events(self, user_id: UUID, months: Iterable[str]) -> list[Event]:
         """Events in the order received."""
-        found = [e for m in set(months) for e in self._events.get((user_id, m), {}).values()]
-        return sorted(found, key=lambda event: (event.received_us, event.event_id))
+        events = [e for m in set(months) for e in self._events.get((user_id, m), {}).values()]
+        return sorted(events, key=lambda event: (event.received_us, event.event_id))
 
     async def keys(self, user_id: UUID, months: Iterable[str]) -> list[EventKey]:
         """Keys of events."""
-        found = await self.events(user_id, months)
-        return [EventKey(e.event_id, month_of(day_of(e.entity_id)), e.received_us) for e in found]
+        events = await self.events(user_id, months)
+        return [EventKey(e.event_id, month_of(day_of(e.entity_id)), e.received_us) for e in events]
 
     async def read_many(self, user_id: UUID, keys: Iterable[EventKey]) -> list[Event]:
         """Events with these keys."""
-        found = [self._events.get((user_id, k.month), {}).get(k.event_id) for k in keys]
-        return [event for event in found if event is not None]
+        events = [self._events.get((user_id, k.month), {}).get(k.event_id) for k in keys]
+        return [event for event in events if event is not None]
 
     async def changed(self, since: datetime, until: datetime) -> dict[UUID, dict[str, datetime]]:
         """Users with changes since then."""
-        found: dict[UUID, dict[str, datetime]] = {}
+        topics: dict[UUID, dict[str, datetime]] = {}
         for (user_id, topic), at in self._changes.items():
             if at >= us_of(since):
-                found.setdefault(user_id, {})[topic] = at_us(at)
-        return found
+                topics.setdefault(user_id, {})[topic] = at_us(at)
+        return topics
 
     async def delete_months(self, user_id: UUID, months: Iterable[str]) -> None:
         """Delete a user's events."""
@@ -246,8 +246,8 @@ class MemoryDeadLetters(DeadLetters):
 
     async def of_user(self, user_id: UUID, now: datetime) -> list[DeadLetter]:
         """Everything of a user."""
-        found = [letter for letter in self._letters.values() if letter.user_id == user_id]
-        return sorted(found, key=lambda letter: (letter.received_at.date(), letter.id))
+        letters = [letter for letter in self._letters.values() if letter.user_id == user_id]
+        return sorted(letters, key=lambda letter: (letter.received_at.date(), letter.id))
 
     async def delete_user(self, user_id: UUID, now: datetime) -> int:
         """Delete a user's letters."""

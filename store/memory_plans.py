@@ -44,8 +44,8 @@ class MemoryPlans(Plans):
 
     async def versions(self, user_id: UUID, plan_id: UUID) -> list[PlanVersion]:
         """All versions of a plan, oldest first."""
-        found = [row["version"] for _, row in self._versions.read((user_id, plan_id))]
-        return sorted(found, key=lambda version: version.revision)
+        versions = [row["version"] for _, row in self._versions.read((user_id, plan_id))]
+        return sorted(versions, key=lambda version: version.revision)
 
     async def newest(self, user_id: UUID, plan_id: UUID) -> PlanVersion | None:
         """The newest version of a plan."""
@@ -79,8 +79,8 @@ class MemoryDeviations(Deviations):
 
     async def of_month(self, user_id: UUID, month: str) -> list[DeviationRow]:
         """A user's rows of a month."""
-        found = [row["row"] for _, row in self._rows.read((user_id, month))]
-        return sorted(found, key=lambda row: (row.session_id, row.position))
+        rows = [row["row"] for _, row in self._rows.read((user_id, month))]
+        return sorted(rows, key=lambda row: (row.session_id, row.position))
 
     async def of_session(self, user_id: UUID, month: str, session_id: UUID) -> list[DeviationRow]:
         """A session's rows."""
@@ -100,7 +100,7 @@ class MemoryPredictions(Predictions):
     ) -> None:
         """Replace a session's predictions."""
         gone = self._tombstones.get((user_id, session_id), 0)
-        kept = [one for one in predictions if us_of(one.predicted_at) > gone]
+        kept = [prediction for prediction in predictions if us_of(prediction.predicted_at) > gone]
         self._rows[user_id, session_id] = kept
 
     async def delete(self, user_id: UUID, session_id: UUID, at_us: int | None = None) -> None:
@@ -111,4 +111,6 @@ class MemoryPredictions(Predictions):
 
     async def of_session(self, user_id: UUID, session_id: UUID) -> list[Prediction]:
         """The predictions of a session, in time order."""
-        return sorted(self._rows.get((user_id, session_id), []), key=lambda one: one.started_at)
+        return sorted(
+            self._rows.get((user_id, session_id), []), key=lambda prediction: prediction.started_at
+        )

@@ -38,8 +38,8 @@ class MemorySets(Sets):
         self, user_id: UUID, session_id: UUID, set_ids: Collection[UUID]
     ) -> list[SetRow]:
         """The existing ones among these sets of a session, in time order."""
-        found = [await self.read(user_id, session_id, one) for one in set_ids]
-        rows = [row for row in found if row is not None]
+        stored = [await self.read(user_id, session_id, set_id) for set_id in set_ids]
+        rows = [row for row in stored if row is not None]
         return sorted(rows, key=lambda s: (s.started_at, s.set_id))
 
     async def count(self, user_id: UUID, session_id: UUID) -> int:

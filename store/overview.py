@@ -50,8 +50,10 @@ async def read_overview(database: Database, runs_each: int = 5) -> Overview:
     )[0]
     counted = await asyncio.gather(*(database.run(cql, (MAX_COUNT,)) for cql in _COUNTED.values()))
     jobs = JobRuns(database)
-    found = await asyncio.gather(*(jobs.newest(family, runs_each) for family in FAMILIES))
-    runs = sorted((run for runs in found for run in runs), key=lambda r: r.started_at, reverse=True)
+    newest = await asyncio.gather(*(jobs.newest(family, runs_each) for family in FAMILIES))
+    runs = sorted(
+        (run for runs in newest for run in runs), key=lambda r: r.started_at, reverse=True
+    )
     return Overview(
         local.cluster_name,
         local.release_version,

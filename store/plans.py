@@ -103,6 +103,6 @@ def _plan(row: Row) -> Plan:
     return Plan(
         row.plan_id,
         row.name,
-        [with_normalised_names(one) for one in json.loads(row.sets)],
+        [with_normalised_names(planned) for planned in json.loads(row.sets)],
         row.revision,
     )

@@ -58,7 +58,10 @@ class Predictions:
         marks = ", ".join("?" * 16)
         cql = f"INSERT INTO predictions ({_COLUMNS}) VALUES ({marks})"
         await self._database.run_all(
-            [Statement(cql, (one.user_id, one.month, *one[1:])) for one in predictions]
+            [
+                Statement(cql, (prediction.user_id, prediction.month, *prediction[1:]))
+                for prediction in predictions
+            ]
         )
 
     async def delete(self, user_id: UUID, session_id: UUID, at_us: int | None = None) -> None:
@@ -82,7 +85,7 @@ class Predictions:
             "WHERE user_id = ? AND month = ? AND session_id = ?",
             (user_id, month_of(day_of(session_id)), session_id),
         )
-        found = [
+        predictions = [
             Prediction(row.user_id, *row[2:])._replace(
                 started_at=aware(row.started_at),
                 ended_at=aware(row.ended_at),
@@ -90,25 +93,28 @@ class Predictions:
             )
             for row in rows
         ]
-        return sorted(found, key=lambda one: one.started_at)
+        return sorted(predictions, key=lambda prediction: prediction.started_at)
 
 
 def not_confirmed(
-    found: Sequence[Prediction], confirmed: Sequence[tuple[datetime, datetime]]
+    recognised: Sequence[Prediction], confirmed: Sequence[tuple[datetime, datetime]]
 ) -> list[Prediction]:
     """The predictions that no confirmed set replaces.
 
     One is replaced if half of it overlaps confirmed sets, or if it covers half of a confirmed set.
     """
-    return [prediction for prediction in found if not _is_confirmed(prediction, confirmed)]
+    return [prediction for prediction in recognised if not _is_confirmed(prediction, confirmed)]
 
 
-def _is_confirmed(found: Prediction, confirmed: Sequence[tuple[datetime, datetime]]) -> bool:
+def _is_confirmed(prediction: Prediction, confirmed: Sequence[tuple[datetime, datetime]]) -> bool:
     """Whether half of a prediction lies in confirmed sets, or half of a confirmed set in it."""
-    spans = [(max(start, found.started_at), min(end, found.ended_at)) for start, end in confirmed]
+    spans = [
+        (max(start, prediction.started_at), min(end, prediction.ended_at))
+        for start, end in confirmed
+    ]
     overlaps = [max(timedelta(0), end - start) for start, end in spans]
     lengths = [end - start for start, end in confirmed]
-    inside = sum(overlaps, timedelta(0)) * 2 >= found.ended_at - found.started_at
+    inside = sum(overlaps, timedelta(0)) * 2 >= prediction.ended_at - prediction.started_at
     return inside or any(
         overlap * 2 >= length > timedelta(0)
         for overlap, length in zip(overlaps, lengths, strict=True)

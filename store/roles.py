@@ -102,18 +102,20 @@ class Grant(NamedTuple):
 def grants(settings: Cassandra, tables: Iterable[str] | None = None) -> list[Grant]:
     """All rights that the roles need, on these tables or on all."""
     required = TABLES.keys() if tables is None else set(tables) & TABLES.keys()
-    found: list[Grant] = []
+    granted: list[Grant] = []
     for role in ("service", "spark"):
         name = username_of(settings, role)
         for table in sorted(required):
             rights = getattr(TABLES[table], role)
-            found += [Grant(right, f"TABLE {settings.keyspace}.{table}", name) for right in rights]
+            granted += [
+                Grant(right, f"TABLE {settings.keyspace}.{table}", name) for right in rights
+            ]
     owner = username_of(settings, "migrations")
-    found += [Grant(right, f"KEYSPACE {settings.keyspace}", owner) for right in _OWNER]
+    granted += [Grant(right, f"KEYSPACE {settings.keyspace}", owner) for right in _OWNER]
     for role, readable in SYSTEM.items():
         name = username_of(settings, role)
-        found += [Grant("SELECT", f"TABLE {table}", name) for table in readable]
-    return sorted(set(found))
+        granted += [Grant("SELECT", f"TABLE {table}", name) for table in readable]
+    return sorted(set(granted))
 
 
 def make_roles(database: Database, config: Config) -> list[str]:
@@ -235,12 +237,12 @@ def grant_table_rights(config: Config) -> None:
 def _granted(database: Database, name: str) -> set[Grant]:
     """The rights of a role as Cassandra lists them: `<table ks.name>`, `<keyspace ks>`."""
     rows = database.execute(f"LIST ALL PERMISSIONS OF {_quoted(name)} NORECURSIVE")
-    found: set[Grant] = set()
+    granted: set[Grant] = set()
     for row in rows:
         kind, _, rest = row.resource.strip("<>").partition(" ")
         if kind in ("table", "keyspace"):
-            found.add(Grant(row.permission, f"{kind.upper()} {rest}", name))
-    return found
+            granted.add(Grant(row.permission, f"{kind.upper()} {rest}", name))
+    return granted
 
 
 def _quoted(name: str) -> str:

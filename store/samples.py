@@ -109,10 +109,10 @@ class Samples:
             "SELECT stream, part FROM stream_parts WHERE user_id = ? AND session_id = ?",
             (user_id, session_id),
         )
-        found: dict[str, list[int]] = {}
+        parts: dict[str, list[int]] = {}
         for row in rows:
-            found.setdefault(row.stream, []).append(row.part)
-        return found
+            parts.setdefault(row.stream, []).append(row.part)
+        return parts
 
     async def metadata(
         self, user_id: UUID, session_id: UUID, stream: str, parts: Iterable[int]
@@ -154,8 +154,8 @@ class Samples:
                 for row in await self._database.run(cql, key)
             ]
 
-        found = await map_concurrently(chunk, wanted, ROWS_AT_ONCE)
-        return [row for rows in found for row in rows]
+        chunks = await map_concurrently(chunk, wanted, ROWS_AT_ONCE)
+        return [row for rows in chunks for row in rows]
 
     async def delete_session(self, user_id: UUID, session_id: UUID, at_us: int) -> None:
         """Delete every registered part of a session, for good.

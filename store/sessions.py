@@ -118,12 +118,12 @@ class Sessions:
             f"SELECT {_COLUMNS} FROM sessions {_KEY}",
             (user_id, session_id),
         )
-        found = [session_row(row) for row in rows if row.started_at is not None]
-        return found[0] if found else None
+        sessions = [session_row(row) for row in rows if row.started_at is not None]
+        return sessions[0] if sessions else None
 
     async def page(self, user_id: UUID, before: UUID | None, limit: int) -> list[SessionRow]:
         """A user's sessions, newest first, those before a given one; fewer only at the end."""
-        found: list[SessionRow] = []
+        sessions: list[SessionRow] = []
         while True:
             where, values = ("AND session_id < ?", (before,)) if before else ("", ())
             rows = await self._database.run(
@@ -131,9 +131,9 @@ class Sessions:
                 (user_id, *values, limit),
             )
             # A row without an opening is no session yet.
-            found += [session_row(row) for row in rows if row.started_at is not None]
-            if len(found) >= limit or len(rows) < limit:
-                return found[:limit]
+            sessions += [session_row(row) for row in rows if row.started_at is not None]
+            if len(sessions) >= limit or len(rows) < limit:
+                return sessions[:limit]
             before = rows[-1].session_id
 
     async def of_plan(self, user_id: UUID, plan_id: UUID) -> list[UUID]:

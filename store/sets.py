@@ -108,8 +108,10 @@ class Sets:
         self, user_id: UUID, session_id: UUID, set_ids: Collection[UUID]
     ) -> list[SetRow]:
         """The existing ones among these sets of a session, in time order."""
-        found = await asyncio.gather(*(self.read(user_id, session_id, one) for one in set_ids))
-        rows = [row for row in found if row is not None]
+        stored = await asyncio.gather(
+            *(self.read(user_id, session_id, set_id) for set_id in set_ids)
+        )
+        rows = [row for row in stored if row is not None]
         return sorted(rows, key=lambda s: (s.started_at, s.set_id))
 
     async def count(self, user_id: UUID, session_id: UUID) -> int:
@@ -148,14 +150,19 @@ class Sets:
     async def delete_session(self, user_id: UUID, session_id: UUID, at_us: int) -> None:
         """Delete a session's sets and their labelled rows, for good."""
         labelled = [
-            one for one in await self.labelled_revisions(user_id) if one.session_id == session_id
+            labelled_row
+            for labelled_row in await self.labelled_revisions(user_id)
+            if labelled_row.session_id == session_id
         ]
         await asyncio.gather(
             self._database.run(
                 "DELETE FROM sets USING TIMESTAMP ? WHERE user_id = ? AND session_id = ?",
                 (at_us, user_id, session_id),
             ),
-            *(self.delete_labelled(user_id, one.model_id, one.set_id, at_us) for one in labelled),
+            *(
+                self.delete_labelled(user_id, labelled_row.model_id, labelled_row.set_id, at_us)
+                for labelled_row in labelled
+            ),
         )
 
     async def put_labelled(self, user_id: UUID, row: LabelledSet, ttl_s: int) -> None:
@@ -227,13 +234,13 @@ def _put(user_id: UUID, row: SetRow) -> Statement:
 
 
 def _set_row(row: Row) -> SetRow:
-    found = SetRow(*row)
-    if None in (found.exercise, found.started_at, found.ended_at, found.revision):
+    done = SetRow(*row)
+    if None in (done.exercise, done.started_at, done.ended_at, done.revision):
         raise BadSets(
-            f"half a set in session {found.session_id}: {found.set_id} has no time, or no exercise"
+            f"half a set in session {done.session_id}: {done.set_id} has no time, or no exercise"
         )
-    return found._replace(
-        exercise=normalised_name(found.exercise),
-        started_at=aware(found.started_at),
-        ended_at=aware(found.ended_at),
+    return done._replace(
+        exercise=normalised_name(done.exercise),
+        started_at=aware(done.started_at),
+        ended_at=aware(done.ended_at),
     )

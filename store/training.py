@@ -62,10 +62,17 @@ class TrainingSets:
                 Statement(
                     "UPDATE labelled_sets USING TIMESTAMP ? AND TTL ? SET features = ? "
                     "WHERE user_id = ? AND model_id = ? AND set_id = ?",
-                    (one.revision, one.ttl_s, one.features, user_id, model_id, one.set_id),
+                    (
+                        windows.revision,
+                        windows.ttl_s,
+                        windows.features,
+                        user_id,
+                        model_id,
+                        windows.set_id,
+                    ),
                 )
-                for one in kept
-                if one.ttl_s > 0
+                for windows in kept
+                if windows.ttl_s > 0
             ]
         )
 

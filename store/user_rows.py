@@ -192,10 +192,10 @@ class UserRows:
 
     async def _sessions(self, user_id: UUID, months: list[str]) -> set[UUID]:
         """Sessions of the projection and of the journal: some may be half deleted."""
-        found = await self._database.run(
+        rows = await self._database.run(
             "SELECT session_id FROM sessions WHERE user_id = ?", (user_id,)
         )
-        ids: set[UUID] = {row.session_id for row in found}
+        ids: set[UUID] = {row.session_id for row in rows}
         cql = "SELECT user_id, month, event_id, kind FROM journal WHERE user_id = ? AND month = ?"
         events = await self._each(cql, [(user_id, month) for month in months])
         opened = await self._each(  # only these: bodies of other kinds may be long

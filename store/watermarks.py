@@ -71,4 +71,6 @@ class Watermarks:
         must compare the data, not assume a difference.
         """
         changed = await Journal(self._database).changed(since, until)
-        return sorted(user for user, found in changed.items() if found.keys() & set(topics))
+        return sorted(
+            user for user, changed_topics in changed.items() if changed_topics.keys() & set(topics)
+        )

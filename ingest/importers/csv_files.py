@@ -54,15 +54,15 @@ def read_csv(
     files = sorted(path.glob("*.csv")) if path.is_dir() else [path]
     if not files:
         raise BadInput(f"{path} has no .csv file", field="path", value=str(path))
-    found: list[ImportedRecording] = []
+    recordings: list[ImportedRecording] = []
     for done, file in enumerate(files, start=1):
         recording, sets = _read(file, side)
-        found.append(
+        recordings.append(
             ImportedRecording(person, None, recording, sets, timezone=timezone, origin=str(file))
         )
         progress.step("read csv", done, len(files))
-    _refuse_same_start(found)
-    return found
+    _refuse_same_start(recordings)
+    return recordings
 
 
 def _read(file: Path, side: Side | None) -> tuple[Recording, tuple[ImportedSet, ...]]:

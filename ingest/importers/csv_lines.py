@@ -106,13 +106,13 @@ class StreamColumns(NamedTuple):
         """
         if not any(map(line.text, self.columns)):
             return None
-        found = [line.number_in(column) for column in self.columns]
-        for column, value in zip(self.columns, found, strict=True):
+        numbers = [line.number_in(column) for column in self.columns]
+        for column, value in zip(self.columns, numbers, strict=True):
             if abs(value) > MAX_MAGNITUDE[self.unit]:
                 raise line.wrong(
                     column, f"must lie within ±{MAX_MAGNITUDE[self.unit]:g} {self.unit}"
                 )
-        return found
+        return numbers
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,17 +177,17 @@ def header_of(line: Line) -> Header:
 
 def _stream_columns(line: Line, kind: Kind, named: Mapping[str, Column]) -> StreamColumns | None:
     """The columns of a stream, None where the header names none of them."""
-    found: list[StreamColumns] = []
+    candidates: list[StreamColumns] = []
     for suffix, unit in UNITS[kind].items():
         wanted = [f"{kind}_{axis}_{suffix}" for axis in AXES]
         missing = [name for name in wanted if name not in named]
         if 0 < len(missing) < len(wanted):
             raise _misses(line, f"does not name {missing[0]}")
         if not missing:
-            found.append(StreamColumns(unit, tuple(named[name] for name in wanted)))
-    if len(found) > 1:
-        raise _misses(line, f"names {kind} in {found[0].unit} and in {found[1].unit}")
-    return found[0] if found else None
+            candidates.append(StreamColumns(unit, tuple(named[name] for name in wanted)))
+    if len(candidates) > 1:
+        raise _misses(line, f"names {kind} in {candidates[0].unit} and in {candidates[1].unit}")
+    return candidates[0] if candidates else None
 
 
 def _misses(line: Line, why: str) -> BadInput:

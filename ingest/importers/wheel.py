@@ -24,9 +24,9 @@ def fetch_wheel(name: str, cache: Path) -> Path:
     cache.mkdir(parents=True, exist_ok=True)
     line = _locked(name)
     version = line.split()[0].removeprefix(f"{name}==")
-    found = sorted(cache.glob(f"{name}-{version}-*.whl"))
-    if found:
-        return _checked(found[0], line)
+    cached = sorted(cache.glob(f"{name}-{version}-*.whl"))
+    if cached:
+        return _checked(cached[0], line)
     with tempfile.TemporaryDirectory(dir=cache) as own:
         fetched = _download(name, line, Path(own))
         # A rename: of several processes that fetch at once, none sees half a wheel.
@@ -35,11 +35,11 @@ def fetch_wheel(name: str, cache: Path) -> Path:
 
 def _download(name: str, requirement: str, folder: Path) -> Path:
     """The wheel, fetched into an empty folder by its name and hash."""
-    asked = folder / "requirement.txt"
-    asked.write_text(requirement)
+    requirements = folder / "requirement.txt"
+    requirements.write_text(requirement)
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--require-hashes"]
     done = subprocess.run(
-        [*command, "--dest", str(folder), "--requirement", str(asked)],
+        [*command, "--dest", str(folder), "--requirement", str(requirements)],
         capture_output=True,
         text=True,
         check=False,

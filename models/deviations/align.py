@@ -100,10 +100,10 @@ def _pairs(
 
 def _by_exercise(targets: Sequence[Target]) -> dict[str, list[int]]:
     """The numbers of the sets of each exercise, in order."""
-    found: dict[str, list[int]] = {}
+    numbers: dict[str, list[int]] = {}
     for number, target in enumerate(targets):
-        found.setdefault(target.exercise, []).append(number)
-    return found
+        numbers.setdefault(target.exercise, []).append(number)
+    return numbers
 
 
 def _costs(planned: Sequence[Target], done: Sequence[Target], tolerances: Tolerances) -> Floats64:

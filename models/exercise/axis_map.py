@@ -100,9 +100,9 @@ def _moves(with_gyro: bool, axis_map: AxisMap) -> tuple[Indices, Floats32]:
         dict(zip("xyz", ("xyz"[k] for k in axis_map.axes), strict=True)),
     )
     moved = [_move(name, of) for name in names]
-    found = [(place_of[_taken_from(name, taken, place_of)], sign) for name, sign in moved]
-    places = np.array([place for place, _ in found], dtype=np.intp)
-    return places, np.array([sign for _, sign in found], dtype=np.float32)
+    sources = [(place_of[_taken_from(name, taken, place_of)], sign) for name, sign in moved]
+    places = np.array([place for place, _ in sources], dtype=np.intp)
+    return places, np.array([sign for _, sign in sources], dtype=np.float32)
 
 
 def _taken_from(name: str, taken: Mapping[str, str], known: Collection[str]) -> str:

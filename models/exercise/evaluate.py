@@ -64,13 +64,13 @@ def labelled_windows(
     # With rotation, if any stretch has it.
     layout = ACC6 if any(layout_of(s) == ACC6 for s in signals) else ACC3
     kept = [s for s in signals if layout_of(s) == layout]
-    found = [window_features(s, step_s) for s in kept]
-    if not any(len(w.x) for w in found):
+    windows = [window_features(s, step_s) for s in kept]
+    if not any(len(w.x) for w in windows):
         return None
     return LabelledWindows(
         exercise,
-        np.concatenate([w.t0_ns for w in found]),
-        np.concatenate([w.x for w in found]),
+        np.concatenate([w.t0_ns for w in windows]),
+        np.concatenate([w.x for w in windows]),
     )
 
 
@@ -82,10 +82,10 @@ def score(model: ExerciseModel, sets: Sequence[LabelledWindows]) -> Scores:
     Raises:
         NotEnoughLabels: there is no set with a window.
     """
-    asked = [s for s in sets if len(s.x)]
-    if not asked:
+    classified = [s for s in sets if len(s.x)]
+    if not classified:
         raise NotEnoughLabels("there is no set with a window to score the model on")
-    return scores_of([(s, model.predict_windows(s.t0_ns, s.x)) for s in asked], model)
+    return scores_of([(s, model.predict_windows(s.t0_ns, s.x)) for s in classified], model)
 
 
 def scores_of(

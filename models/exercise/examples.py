@@ -128,14 +128,14 @@ def set_statistics(
     Raises:
         NotEnoughLabels: no stretch of the set is as long as a window (4 s).
     """
-    found = set_windows(signals, seed=seed, settings=settings)
-    if not len(found.x):
+    windows = set_windows(signals, seed=seed, settings=settings)
+    if not len(windows.x):
         longest = max((s.duration_s for s in signals), default=0.0)
         raise NotEnoughLabels(
             f"a set of {exercise!r} is too short: its longest stretch is {longest:.1f} s, "
             f"a window of {FEATURES_VERSION} takes 4 s"
         )
-    return statistics_of(found.x, exercise, found.side, found.window_s)
+    return statistics_of(windows.x, exercise, windows.side, windows.window_s)
 
 
 def _rotated_features(cut: _CutSet, originals: Floats32, turns: Floats32) -> Floats32:

@@ -78,7 +78,7 @@ def mirrored(x: Floats32, signs: Triple, side: Side | None) -> Floats32:
 
 def cut_windows(x: Floats32, starts: Ints64) -> Floats32:
     """Copies (m, 3, 200) of the windows of (n, 3)."""
-    found = np.empty((len(starts), 3, WINDOW), dtype=np.float32)
-    for window, first in zip(found, starts.tolist(), strict=True):
+    windows = np.empty((len(starts), 3, WINDOW), dtype=np.float32)
+    for window, first in zip(windows, starts.tolist(), strict=True):
         window[:] = x[first : first + WINDOW].T  # strided views of all take longer to make
-    return found
+    return windows

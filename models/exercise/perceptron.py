@@ -206,12 +206,12 @@ def perceptron_from_bytes(blob: bytes) -> Perceptron:
 
 def _layers(model: Perceptron, x: Floats32) -> list[Floats32]:
     """What every layer puts out, the input first."""
-    found = [x]
+    activations = [x]
     last = len(model.weights) - 1
     for n, (w, b) in enumerate(zip(model.weights, model.biases, strict=True)):
-        z = found[-1] @ w + b
-        found.append(z if n == last else np.maximum(z, 0))
-    return found
+        z = activations[-1] @ w + b
+        activations.append(z if n == last else np.maximum(z, 0))
+    return activations
 
 
 def _gradients(model: Perceptron, x: Floats32, y: Ints64, l2: float) -> list[Floats32]:

@@ -48,7 +48,7 @@ class Calibration:
 
     def known_of_each(self, novelty: Floats64) -> Floats64:
         """P(known) for each novelty (n,), float64 (n,)."""
-        return np.array([self.known(one) for one in novelty.tolist()], dtype=np.float64)
+        return np.array([self.known(value) for value in novelty.tolist()], dtype=np.float64)
 
 
 def pool_windows(window_probabilities: Floats64, factor: float) -> Floats64:

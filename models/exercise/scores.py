@@ -116,19 +116,19 @@ class Scorer:
             ValueError: another number of features.
             NoKernel: it was not compiled.
         """
-        given, found = self._plain(x), np.empty((len(x), self._labels))
+        given, scores = self._plain(x), np.empty((len(x), self._labels))
         _compiled().muvr_scores(
-            self._laid_out.reference, address_of(given), len(x), address_of(found)
+            self._laid_out.reference, address_of(given), len(x), address_of(scores)
         )
-        return found.astype(np.float32)
+        return scores.astype(np.float32)
 
     def score_set(self, x: Floats32) -> SetScores:
         """Scores of a set's windows (m, d); arguments and errors as of `scores`."""
-        given, found = self._plain(x), np.empty((len(x) + 1, self._labels + 1))
+        given, probabilities = self._plain(x), np.empty((len(x) + 1, self._labels + 1))
         _compiled().muvr_answers(
-            self._laid_out.reference, address_of(given), len(x), address_of(found)
+            self._laid_out.reference, address_of(given), len(x), address_of(probabilities)
         )
-        window_probabilities, set_probabilities = found[:-1], found[-1]
+        window_probabilities, set_probabilities = probabilities[:-1], probabilities[-1]
         return SetScores(
             window_probabilities[:, :-1],
             window_probabilities[:, -1],

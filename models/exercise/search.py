@@ -52,26 +52,26 @@ CANDIDATES = (
 
 
 def try_candidate(
-    candidate: Candidate, learn: Examples, held: Examples, like: ExerciseModel
+    candidate: Candidate, learn: Examples, held_out: Examples, like: ExerciseModel
 ) -> tuple[float, bytes]:
     """Train one candidate and ask it about people that it has not seen.
 
     Args:
         candidate: which.
         learn: windows as `like.standardised` gives them, float32 (m, d), and labels (m,).
-        held: the same of other people.
+        held_out: the same of other people.
         like: gives the order of exercises.
 
     Returns:
-        share of held windows named right, and the bytes of the model.
+        share of held-out windows named right, and the bytes of the model.
     """
     if isinstance(candidate.settings, FitSettings):
-        return _discriminant(candidate.settings, learn, held, like)
-    return _perceptron(candidate.settings, learn, held, like)
+        return _discriminant(candidate.settings, learn, held_out, like)
+    return _perceptron(candidate.settings, learn, held_out, like)
 
 
 def _discriminant(
-    settings: FitSettings, learn: Examples, held: Examples, like: ExerciseModel
+    settings: FitSettings, learn: Examples, held_out: Examples, like: ExerciseModel
 ) -> tuple[float, bytes]:
     x, y = learn
     frame = Frame(np.zeros(x.shape[1]))
@@ -79,14 +79,14 @@ def _discriminant(
     learned = total([statistics_of(rows, name, None, 1.0) for name, rows in done if len(rows)])
     model = fit_framed_global(learned.framed(frame), frame, settings, model_id=like.model_id)
     named = np.array([like.labels.index(label) for label in model.labels])
-    right = float((named[model.scores(held[0]).argmax(axis=1)] == held[1]).mean())
+    right = float((named[model.scores(held_out[0]).argmax(axis=1)] == held_out[1]).mean())
     # learned inside the frame of `like`: its own standardisation comes on top of it
     whole = replace(model, mean=like.mean + model.mean * like.scale, scale=like.scale * model.scale)
     return right, to_bytes(whole)
 
 
 def _perceptron(
-    settings: PerceptronSettings, learn: Examples, held: Examples, like: ExerciseModel
+    settings: PerceptronSettings, learn: Examples, held_out: Examples, like: ExerciseModel
 ) -> tuple[float, bytes]:
     model = start(learn[0].shape[1], len(like.labels), settings)
     for round_number in range(EPOCHS):
@@ -94,4 +94,4 @@ def _perceptron(
     content = perceptron_to_bytes(model)
     if not settings.hidden:
         content = to_bytes(as_global(model, like))
-    return 1 - error(model, *held), content
+    return 1 - error(model, *held_out), content

@@ -35,8 +35,8 @@ def split_in_time(
     (['curl 1', 'press 2'], ['curl 3'])
     """
     by_exercise: dict[str, list[Set]] = defaultdict(list)
-    for one in sorted(sets, key=age):
-        by_exercise[exercise(one)].append(one)
+    for set_ in sorted(sets, key=age):
+        by_exercise[exercise(set_)].append(set_)
     early: list[Set] = []
     late: list[Set] = []
     for _, several in sorted(by_exercise.items()):

@@ -59,10 +59,10 @@ def calibrate_on_users(
     kept = [log_loss(validation, initial.window) for validation, _ in folds]
     if float(np.mean(learned)) >= float(np.mean(kept)):
         return None
-    found = calibrate(held_out, initial=initial)
+    calibration = calibrate(held_out, initial=initial)
     if sum(int(h.set_of.max()) + 1 for h in held_out) < MIN_SETS:
-        found = replace(found, abstain_above=initial.abstain_above)
-    return found
+        calibration = replace(calibration, abstain_above=initial.abstain_above)
+    return calibration
 
 
 def calibrate_for_user(initial: Calibration, held_out: HeldOutScores | None) -> Calibration:
@@ -94,10 +94,10 @@ def _abstention_threshold(initial: Calibration, held_out: HeldOutScores, n: int)
     if n < 2:
         return min(initial.abstain_above, MAX_THRESHOLD)
     own = float(novelty.mean() + THRESHOLD_SIGMAS * novelty.std(ddof=1))
-    found = (n * own + PRIOR_THRESHOLD_SETS * initial.abstain_above) / (n + PRIOR_THRESHOLD_SETS)
+    shrunk = (n * own + PRIOR_THRESHOLD_SETS * initial.abstain_above) / (n + PRIOR_THRESHOLD_SETS)
     return min(
         initial.abstain_above,
-        found,
+        shrunk,
         MAX_THRESHOLD if n < PRIOR_THRESHOLD_SETS else max(MAX_THRESHOLD, own),
     )
 

@@ -39,8 +39,8 @@ def form_figures(sets: Sequence[FormSet]) -> dict[str, float]:
     figures = {
         f"form_r_{name}": float(r) for name, r in zip(QUANTITIES, correlations(sets), strict=True)
     }
-    found = [q.speed_kept for s in sets if (q := quantities(s.repetitions)) is not None]
-    shares = np.array([share for share in found if share is not None])
+    speeds_kept = [q.speed_kept for s in sets if (q := quantities(s.repetitions)) is not None]
+    shares = np.array([share for share in speeds_kept if share is not None])
     figures["form_slower_at_end"] = float((shares < 1).mean()) if len(shares) else float("nan")
     return figures
 
@@ -60,12 +60,12 @@ def correlations(sets: Sequence[FormSet]) -> Floats64:
 
 def typical_by_person(sets: Sequence[FormSet], side: str) -> dict[tuple[str, str], Floats64]:
     """(4,) mean of the sets' medians, in their units, for each exercise and person with a set."""
-    found: dict[tuple[str, str], list[Floats64]] = {}
+    typical: dict[tuple[str, str], list[Floats64]] = {}
     for s in sets:
         numbers = quantities(s.repetitions)
         if s.side == side and numbers is not None:
-            found.setdefault((s.exercise, s.person), []).append(numbers.typical)
-    return {key: np.mean(rows, axis=0) for key, rows in found.items()}
+            typical.setdefault((s.exercise, s.person), []).append(numbers.typical)
+    return {key: np.mean(rows, axis=0) for key, rows in typical.items()}
 
 
 def centred_within(x: Floats64, groups: NDArray[np.str_]) -> Floats64:

@@ -54,24 +54,27 @@ def form(repetitions: Sequence[Repetition], template: FormTemplate | None = None
     return form_of(quantities(repetitions), len(repetitions), template)
 
 
-def form_of(found: SetQuantities | None, count: int, template: FormTemplate | None) -> Form:
+def form_of(measured: SetQuantities | None, count: int, template: FormTemplate | None) -> Form:
     """Judge a set by its numbers, in which the median repetition stands for the set.
 
     Args:
-        found: the set in numbers, None without repetitions.
+        measured: the set in numbers, None without repetitions.
         count: its repetitions.
         template: as in `form`.
     """
-    if found is None or count < MIN_REPETITIONS:
+    if measured is None or count < MIN_REPETITIONS:
         return Form(None, {}, "Too few repetitions to say anything about form.")
     parts = {
         name: min(1.0, share)
-        for name, share in (("speed_kept", found.speed_kept), ("range_kept", found.range_kept))
+        for name, share in (
+            ("speed_kept", measured.speed_kept),
+            ("range_kept", measured.range_kept),
+        )
         if share is not None
     }
     differences: list[str] = []
     if template is not None:
-        middle = template.distances(found.typical[None])[0]
+        middle = template.distances(measured.typical[None])[0]
         likeness = np.array([likeness_of(d) for d in middle])
         parts |= {f"likeness_{n}": float(v) for n, v in zip(QUANTITIES, likeness, strict=True)}
         parts["likeness"] = float(likeness.mean())
@@ -80,7 +83,9 @@ def form_of(found: SetQuantities | None, count: int, template: FormTemplate | No
     score = float(np.mean(counted)) if counted else None
     if not parts:
         return Form(None, {}, "Too few repetitions to say how it went on.")
-    return Form(score, parts, sentence(differences, losses_of(found), known=template is not None))
+    return Form(
+        score, parts, sentence(differences, losses_of(measured), known=template is not None)
+    )
 
 
 def likeness_of(sigmas: float) -> float:
@@ -106,9 +111,9 @@ def differences_of(middle: Floats64) -> list[str]:
     ]
 
 
-def losses_of(found: SetQuantities) -> list[str]:
+def losses_of(measured: SetQuantities) -> list[str]:
     """What clearly went down from the first three to the last three repetitions."""
-    courses = (("peak speed", found.speed_kept), ("range", found.range_kept))
+    courses = (("peak speed", measured.speed_kept), ("range", measured.range_kept))
     return [
         f"{1 - share:.0%} of its {name}"
         for name, share in courses

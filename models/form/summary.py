@@ -90,8 +90,8 @@ def exercise_forms(model: FormModel) -> tuple[ExerciseForm, ...]:
 def symmetries_of(model: FormModel) -> tuple[Symmetry, ...]:
     """Exercises with a template on either wrist."""
     both = sorted({e for e, _ in model.templates if all((e, s) in model.templates for s in SIDES)})
-    found = [(e, symmetry(*(model.templates[e, side] for side in SIDES))) for e in both]
-    return tuple(Symmetry(e, ratios, uneven(ratios)) for e, ratios in found)
+    ratios_of = [(e, symmetry(*(model.templates[e, side] for side in SIDES))) for e in both]
+    return tuple(Symmetry(e, ratios, uneven(ratios)) for e, ratios in ratios_of)
 
 
 def _exercise_form(

@@ -51,7 +51,7 @@ def fit_template(exercise: str, sets: Iterable[Sequence[Repetition]]) -> FormTem
             f"{MIN_SETS} confirmed sets of {exercise!r} with repetitions make a template, "
             f"there are {len(done)}"
         )
-    medians = [found.typical for s in done if (found := quantities(s)) is not None]
+    medians = [measured.typical for s in done if (measured := quantities(s)) is not None]
     typical = np.median(np.array(medians), axis=0)
     rows = np.concatenate([table(s) for s in done])
     spread = TO_SIGMA * np.median(np.abs(rows - typical), axis=0)

@@ -117,26 +117,26 @@ def fit_intensity(
     eligible = [row for row in rows if isinstance(row, TrainingRows)]
     if not eligible:
         return [row for row in rows if isinstance(row, str)]
-    found = fit_grid(
+    grid_fit = fit_grid(
         np.stack([moments(row.x[: row.cut], row.y[: row.cut]) for row in eligible]),
         np.stack([moments(row.x[row.cut :], row.y[row.cut :]) for row in eligible]),
         settings.grid,
     )
-    models = iter(_model(user, row, found, settings) for user, row in enumerate(eligible))
+    models = iter(_model(user, row, grid_fit, settings) for user, row in enumerate(eligible))
     return [row if isinstance(row, str) else next(models) for row in rows]
 
 
 def _model(
-    user: int, row: TrainingRows, found: GridFit, settings: IntensitySettings
+    user: int, row: TrainingRows, grid_fit: GridFit, settings: IntensitySettings
 ) -> IntensityModel:
-    point = int(found.chosen[user])
+    point = int(grid_fit.chosen[user])
     reg_param, fit_intercept = settings.grid[point]
     return IntensityModel(
         scale=row.scale,
-        weights=found.linear.weights[user],
-        intercept=float(found.linear.intercepts[user]),
+        weights=grid_fit.linear.weights[user],
+        intercept=float(grid_fit.linear.intercepts[user]),
         reg_param=reg_param,
         fit_intercept=fit_intercept,
-        error=float(found.errors[user, point]),
+        error=float(grid_fit.errors[user, point]),
         sets=len(row.y),
     )

@@ -52,10 +52,10 @@ def fit_load(log: SetLog, settings: LoadSettings) -> LoadModel:
     """
     if len(log) < settings.least_sets:
         raise NotEnoughLabels(f"{len(log)} sets, {settings.least_sets} are needed")
-    found = [_fit_target(log, target, settings) for target in TARGETS]
+    fits = [_fit_target(log, target, settings) for target in TARGETS]
     return LoadModel(
-        weights=np.array([weights for weights, _ in found]),
-        margin=np.array([margin for _, margin in found]),
+        weights=np.array([weights for weights, _ in fits]),
+        margin=np.array([margin for _, margin in fits]),
         coverage=settings.coverage,
         sets=len(log),
     )

@@ -71,14 +71,14 @@ class LoadModel:
             intensity=np.append(own.intensity, np.nan),
             duration_s=np.append(own.duration_s, np.nan),
         )
-        found: dict[str, Forecast] = {}
+        by_target: dict[str, Forecast] = {}
         for number, target in enumerate(TARGETS):
             table = forecasts(longer, target)[-1:]
             if np.isfinite(table).all():
                 value = float(self.blend(table, later_sets(longer)[-1:], target)[0])
                 margin = float(self.margin[number]) * (value if RELATIVE[target] else 1.0)
-                found[target] = _with_interval(target, value, margin, float(table[0, LAST]))
-        return found
+                by_target[target] = _with_interval(target, value, margin, float(table[0, LAST]))
+        return by_target
 
 
 def blended(

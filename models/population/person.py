@@ -86,13 +86,17 @@ def plan_day(
         reps, effort = SCHEMES[scheme]
         maximum = body.maximum_kg(exercise, week)
         for step in range(3):
-            asked = effort + 0.04 * step
+            intensity = effort + 0.04 * step
             if exercise.ratio is None:
-                wanted = max(int(body.capacity_reps(week) * asked), 3)
-                planned.append(SimulatedPlannedSet(exercise.name, wanted, None, round(asked, 2)))
+                wanted = max(int(body.capacity_reps(week) * intensity), 3)
+                planned.append(
+                    SimulatedPlannedSet(exercise.name, wanted, None, round(intensity, 2))
+                )
             else:
-                weight = plates(maximum * asked / (1 + reps / 30))
-                planned.append(SimulatedPlannedSet(exercise.name, reps, weight, round(asked, 2)))
+                weight = plates(maximum * intensity / (1 + reps / 30))
+                planned.append(
+                    SimulatedPlannedSet(exercise.name, reps, weight, round(intensity, 2))
+                )
     return tuple(planned)
 
 

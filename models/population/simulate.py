@@ -166,10 +166,10 @@ def _session(
     form = float(random.normal(1, 0.02))
     sets: list[SimulatedSet] = []
     clock_s = at_s + 300
-    for place, (_, asked) in enumerate(todo):
-        done = _perform(asked, place, clock_s, week, form, body, session_id, random)
+    for place, (_, planned) in enumerate(todo):
+        done = _perform(planned, place, clock_s, week, form, body, session_id, random)
         sets.append(done)
-        clock_s = round(clock_s + done.duration_s + BY_NAME[asked.exercise].rest_s, 1)
+        clock_s = round(clock_s + done.duration_s + BY_NAME[planned.exercise].rest_s, 1)
     answers = tuple(number for number, _ in todo)
     return SimulatedSession(session_id, plan_id, at_s, timezone, plan, tuple(sets), answers)
 
@@ -193,7 +193,7 @@ def _extra(body: Body, week: float, random: np.random.Generator) -> SimulatedPla
 
 
 def _perform(
-    asked: SimulatedPlannedSet,
+    planned: SimulatedPlannedSet,
     place: int,
     at_s: float,
     week: float,
@@ -203,7 +203,7 @@ def _perform(
     random: np.random.Generator,
 ) -> SimulatedSet:
     """One set: perhaps at another weight, cut short when the body cannot, and how it felt."""
-    exercise, weight, reps = BY_NAME[asked.exercise], asked.weight_kg, asked.reps
+    exercise, weight, reps = BY_NAME[planned.exercise], planned.weight_kg, planned.reps
     tired = body.fatigue * place
     if random.random() < CHANGED and weight is not None:
         weight = plates(weight * float(random.choice([0.85, 0.9, 0.95, 1.05, 1.1])))
@@ -224,7 +224,7 @@ def _perform(
     return SimulatedSet(
         session=str(session_id),
         started_s=at_s,
-        exercise=asked.exercise,
+        exercise=planned.exercise,
         reps=reps,
         weight_kg=weight,
         intensity=reported,

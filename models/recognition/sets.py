@@ -110,33 +110,33 @@ def recognise_segments(
     """
     candidates = (recognise_span(line, s.start_ns, s.end_ns, models) for s in segments)
     return tuple(
-        with_session_notes(found, notes)
-        for found in candidates
-        if has_repetitions(found) or found.end_ns - found.start_ns >= MIN_SURE_SET_NS
+        with_session_notes(candidate, notes)
+        for candidate in candidates
+        if has_repetitions(candidate) or candidate.end_ns - candidate.start_ns >= MIN_SURE_SET_NS
     )
 
 
-def with_session_notes(found: RecognisedSet, notes: tuple[str, ...]) -> RecognisedSet:
+def with_session_notes(recognised: RecognisedSet, notes: tuple[str, ...]) -> RecognisedSet:
     """A set with the session's notes.
 
     A note that the session and the set share cancels out: what was corrected twice was declared
     right.
     """
-    prediction = found.named.prediction
+    prediction = recognised.named.prediction
     shared = set(notes) & set(prediction.notes)
     if not shared:
-        return replace(found, notes=notes)
+        return replace(recognised, notes=notes)
     own, session = (
         tuple(note for note in several if note not in shared)
         for several in (prediction.notes, notes)
     )
-    named = replace(found.named, prediction=replace(prediction, notes=own))
-    return replace(found, named=named, notes=session)
+    named = replace(recognised.named, prediction=replace(prediction, notes=own))
+    return replace(recognised, named=named, notes=session)
 
 
-def has_repetitions(found: RecognisedSet) -> bool:
+def has_repetitions(recognised: RecognisedSet) -> bool:
     """Whether a repetition was counted, or the set was too short to count any."""
-    return found.counted is None or found.counted.count > 0
+    return recognised.counted is None or recognised.counted.count > 0
 
 
 def segments_of(signals: Sequence[WristSignal], models: RecognitionModels) -> tuple[Segment, ...]:

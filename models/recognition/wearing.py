@@ -233,5 +233,5 @@ def _remap_piece(piece: Piece, axes: Triple, signs: Triple) -> Piece:
 
 def _segment_signals(line: Timeline, segments: Sequence[Segment]) -> list[WristSignal]:
     """The signals inside segments of a recording."""
-    cuts = [line.cut(one.start_ns, one.end_ns) for one in segments]
+    cuts = [line.cut(segment.start_ns, segment.end_ns) for segment in segments]
     return [signal for inside in cuts for signal in wrist_signals(inside)]

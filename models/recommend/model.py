@@ -73,5 +73,5 @@ def top_columns(scores: Floats64, n: int, *, without: Flags | None = None) -> In
     allowed = scores if without is None else np.where(without, -np.inf, scores)
     order = np.argsort(-allowed, axis=1, kind="stable")[:, :n]
     best = np.take_along_axis(allowed, order, axis=1)
-    found = np.where(np.isfinite(best), order, -1)
-    return np.pad(found, ((0, 0), (0, n - found.shape[1])), constant_values=-1)
+    columns = np.where(np.isfinite(best), order, -1)
+    return np.pad(columns, ((0, 0), (0, n - columns.shape[1])), constant_values=-1)

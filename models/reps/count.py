@@ -57,9 +57,9 @@ def explanations(prepared: Prepared, settings: RepsSettings) -> list[Explanation
     return [explanation for explanation in tried if explanation is not None]
 
 
-def ranked(found: Sequence[Explanation], settings: RepsSettings) -> RankedExplanations:
+def ranked(tried: Sequence[Explanation], settings: RepsSettings) -> RankedExplanations:
     """Order explanations by score and find the repetitions of each."""
-    order = sorted(found, key=lambda e: -e.score(settings))
+    order = sorted(tried, key=lambda e: -e.score(settings))
     return RankedExplanations(tuple((e, bounds(e, settings)) for e in order))
 
 
@@ -79,10 +79,10 @@ def count_in_arrays(
         never moves, holds none, with confidence 0.
     """
     prepared = prepare(acc_g, gyro, rate_hz, settings)
-    found = explanations(prepared, settings) if prepared is not None else []
-    if prepared is None or not found:
+    tried = explanations(prepared, settings) if prepared is not None else []
+    if prepared is None or not tried:
         return Repetitions(0, 0.0, ())
-    counted = ranked(found, settings)
+    counted = ranked(tried, settings)
     best, borders = counted.ranked[0]
     step_s, offset_s = best.grid.step_s, prepared.offset_s
     spans_s = [(offset_s + a * step_s, offset_s + b * step_s) for a, b in borders.spans]
@@ -108,6 +108,8 @@ def count_repetitions(
     signals = (signal,) if isinstance(signal, WristSignal) else tuple(signal)
     parts = joined(signals, settings.longest_gap_s)
     counted = [count_in_arrays(p.acc_g, p.gyro, RATE_HZ, settings) for p in parts]
-    found = [r.later(p.start_s) for p, c in zip(parts, counted, strict=True) for r in c.repetitions]
+    repetitions = [
+        r.later(p.start_s) for p, c in zip(parts, counted, strict=True) for r in c.repetitions
+    ]
     confidence = min((c.confidence for c in counted), default=0.0)
-    return Repetitions(len(found), confidence, tuple(found))
+    return Repetitions(len(repetitions), confidence, tuple(repetitions))

@@ -93,9 +93,11 @@ def candidate_periods(prepared: Prepared, settings: RepsSettings) -> list[float]
     if len(curves) > 1:
         curves = [(curves[0] + curves[1]) / 2, *curves]
     first, last = round(settings.shortest_s * rate), round(settings.longest_s * rate)
-    found = [highest_peaks(c, first, last, settings.peaks) for c in curves]
-    top = found[0][:1] or [p for f in found for p in f[:1]][:1]
-    ranked = [p / rate for rank in range(settings.peaks) for f in found for p in f[rank : rank + 1]]
+    peaks_of = [highest_peaks(c, first, last, settings.peaks) for c in curves]
+    top = peaks_of[0][:1] or [p for f in peaks_of for p in f[:1]][:1]
+    ranked = [
+        p / rate for rank in range(settings.peaks) for f in peaks_of for p in f[rank : rank + 1]
+    ]
     related = [p / rate * f for p in top for f in (0.5, 2.0, 1 / 3)]
     short = prepared.duration_s < settings.thirds_below_s
     parts = [prepared.duration_s / k for k in (2, 3)] if short else []

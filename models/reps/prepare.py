@@ -127,10 +127,10 @@ def prepare(
     smooth = low_pass(acc_g, settings.smooth_hz, rate_hz)
     acc = smooth[::step]
     turn = None if gyro is None else low_pass(gyro, settings.smooth_hz, rate_hz)[::step]
-    found = _movement(acc_g - smooth, acc, turn, work_hz, settings)
-    if found is None:
+    movement = _movement(acc_g - smooth, acc, turn, work_hz, settings)
+    if movement is None:
         return None
-    moving, sensors = found
+    moving, sensors = movement
     first, last = edges(moving, round(settings.keep_edge_s * work_hz))
     if last - first < SHORTEST_S * work_hz:
         return None

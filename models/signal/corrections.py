@@ -75,7 +75,7 @@ class _Track:
     def around(self, start_ns: int, end_ns: int) -> tuple[Piece, ...]:
         """All pieces that may hold samples of [start_ns, end_ns)."""
         first = bisect_left(self.ends_ns, start_ns)
-        return self.pieces[first : bisect_left(self.pieces, end_ns, key=lambda one: one.t0_ns)]
+        return self.pieces[first : bisect_left(self.pieces, end_ns, key=lambda piece: piece.t0_ns)]
 
 
 def timeline(recording: Recording) -> Timeline:
@@ -172,13 +172,13 @@ def _wrong_unit_flags(
 def _by_device(acc: Sequence[Piece], unit: str) -> list[list[int]]:
     """Numbers of the pieces that declare a unit, grouped by rate and scale as by device."""
     claimed = [n for n, piece in enumerate(acc) if piece.unit == unit]
-    found: list[list[int]] = []
+    devices: list[list[int]] = []
     for n in sorted(claimed, key=lambda n: (acc[n].rate_hz, abs(acc[n].scale))):
-        if found and _same_device(acc[found[-1][-1]], acc[n]):
-            found[-1].append(n)
+        if devices and _same_device(acc[devices[-1][-1]], acc[n]):
+            devices[-1].append(n)
         else:
-            found.append([n])
-    return found
+            devices.append([n])
+    return devices
 
 
 def _same_device(before: Piece, piece: Piece) -> bool:
@@ -251,8 +251,8 @@ def quality_notes(recording: Recording) -> tuple[str, ...]:
     means_g: list[float] = []
     for piece, rate_hz in zip(recording.acc, rates_hz, strict=True):
         means_g += _second_means_g(piece, rate_hz)
-    found = ((NO_GRAVITY, means_g, MIN_GRAVITY), (LOW_RATE, rates_hz, MIN_RATE_HZ))
-    return tuple(note for note, values, least in found if values and _upper_median(values) < least)
+    rules = ((NO_GRAVITY, means_g, MIN_GRAVITY), (LOW_RATE, rates_hz, MIN_RATE_HZ))
+    return tuple(note for note, values, least in rules if values and _upper_median(values) < least)
 
 
 def is_stuck(gyro: Sequence[Piece]) -> bool:
@@ -288,7 +288,7 @@ def _second_means_g(piece: Piece, rate_hz: float) -> list[float]:
     seconds = piece.counts[: len(piece.counts) // n * n].reshape(-1, n, 3)
     sums = np.add.reduce(seconds, axis=1, dtype=np.float64).tolist()
     mean_g = abs(piece.scale) * factor_of("acc", piece.unit) / n
-    return [math.hypot(*one) * mean_g for one in sums]
+    return [math.hypot(*total) * mean_g for total in sums]
 
 
 def _invert(piece: Piece) -> Piece:

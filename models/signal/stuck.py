@@ -57,10 +57,10 @@ def _constant(run: GaplessRun) -> list[tuple[int, int]]:
 def _moves(acc: Sequence[GaplessRun], run: GaplessRun, span: tuple[int, int]) -> bool:
     """Whether acceleration varies while rotation does not."""
     start_s, end_s = run.t_s[span[0]], run.t_s[span[1] - 1]
-    for one in acc:
-        late_s = (run.t0_ns - one.t0_ns) / NS_PER_S
-        first, end = one.t_s.searchsorted([start_s + late_s, end_s + late_s])
-        beside = one.values[first:end]
+    for acc_run in acc:
+        late_s = (run.t0_ns - acc_run.t0_ns) / NS_PER_S
+        first, end = acc_run.t_s.searchsorted([start_s + late_s, end_s + late_s])
+        beside = acc_run.values[first:end]
         if len(beside) and np.sqrt(beside.var(axis=0, dtype=np.float64).sum()) > MOVES_G:
             return True
     return False

@@ -92,8 +92,8 @@ def clock_notes(pieces: Sequence[Piece]) -> tuple[str, ...]:
     if len(ordered) < 2:
         return ()
     faster = _has_no_times(ordered) and faster_period(ordered) is not None
-    found = ((FASTER, faster), (OVERLAPPING, has_overlaps(true_clock(ordered))))
-    return tuple(note for note, is_so in found if is_so)
+    conditions = ((FASTER, faster), (OVERLAPPING, has_overlaps(true_clock(ordered))))
+    return tuple(note for note, is_so in conditions if is_so)
 
 
 def sample_times_ns(piece: Piece) -> Ints64:

@@ -100,7 +100,7 @@ def wrist_signals(recording: Recording) -> list[WristSignal]:
     return [part for acc in acc_runs for part in _merge(acc, gyro_runs, fixed.side, notes)]
 
 
-def first_day(found: Iterable[GaplessRun]) -> list[GaplessRun]:
+def first_day(runs: Iterable[GaplessRun]) -> list[GaplessRun]:
     """The runs of a stream, truncated after `MAX_RECORDING_S` in all.
 
     >>> t_s = np.arange(3) * 30_000.0
@@ -110,7 +110,7 @@ def first_day(found: Iterable[GaplessRun]) -> list[GaplessRun]:
     """
     kept: list[GaplessRun] = []
     left_s = MAX_RECORDING_S
-    for run in found:
+    for run in runs:
         n = int(run.t_s.searchsorted(left_s, side="right"))
         if n < len(run.t_s):
             gaps_s = tuple(gap for gap in run.gaps_s if gap[1] <= left_s)

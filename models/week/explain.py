@@ -11,11 +11,11 @@ def reasons(
     """For every exercise of every day: how rested its muscle is, and what the week wants of it."""
     main = {candidate.exercise: candidate.muscles[0] for candidate in candidates}
     last = {muscle: -days for muscle, days in limits.rested_days.items()}
-    found: list[tuple[str, ...]] = []
+    reasons_by_day: list[tuple[str, ...]] = []
     for day, names in enumerate(plan.days):
-        found.append(tuple(_reason(main[name], day, last, limits) for name in names))
+        reasons_by_day.append(tuple(_reason(main[name], day, last, limits) for name in names))
         last |= dict.fromkeys((main[name] for name in names), day)
-    return tuple(found)
+    return tuple(reasons_by_day)
 
 
 def _reason(muscle: str, day: int, last: Mapping[str, int], limits: WeekLimits) -> str:
@@ -39,12 +39,12 @@ def summary(plan: WeekPlan, candidates: Sequence[AvailableExercise], limits: Wee
     if not days:
         return _why_nothing(candidates, limits)
     rest = limits.recovery_days - 1
-    said = [f"{days} training day{'s' if days > 1 else ''}"]
-    said.append(f"a muscle rests {rest} day{'s' if rest != 1 else ''} in between")
+    parts = [f"{days} training day{'s' if days > 1 else ''}"]
+    parts.append(f"a muscle rests {rest} day{'s' if rest != 1 else ''} in between")
     short = [f"{sets:.0f} more sets of {m}" for m, sets in plan.missing.items() if sets >= 1]
     if short:
-        said.append(f"no room for {', '.join(short)}")
-    return f"{'; '.join(said)}."
+        parts.append(f"no room for {', '.join(short)}")
+    return f"{'; '.join(parts)}."
 
 
 def _why_nothing(candidates: Sequence[AvailableExercise], limits: WeekLimits) -> str:
@@ -57,7 +57,7 @@ def _why_nothing(candidates: Sequence[AvailableExercise], limits: WeekLimits) ->
     most = max(limits.minutes)
     if most <= 0:
         return f"There is no time for training on any of {DAYS} days."
-    quickest = min(candidates, key=lambda one: one.set_minutes)
+    quickest = min(candidates, key=lambda candidate: candidate.set_minutes)
     minutes = quickest.set_minutes * limits.block_sets
     if minutes <= most:
         return "Nothing fits: what there is time for is not rested on those days."

@@ -51,12 +51,12 @@ def require_durability(database: Executes, config: Cassandra) -> Durability:
     Raises:
         NotDurable: one copy only and `commitlog_sync: periodic`.
     """
-    found = durability(database, config)
-    if not found.holds:
+    state = durability(database, config)
+    if not state.holds:
         raise NotDurable(
-            f"Cassandra runs with commitlog_sync: {found.commitlog_sync} and one copy of each row: "
+            f"Cassandra runs with commitlog_sync: {state.commitlog_sync} and one copy of each row: "
             "a crash would lose acknowledged writes.",
             next_step="Set commitlog_sync: group in its cassandra.yaml, or cassandra.replication "
             "to 3.",
         )
-    return found
+    return state

@@ -116,17 +116,17 @@ def _fetch_all(
 
 def _fetch(jar: LockedDependency, context: MavenContext, cache: Path) -> None:
     try:
-        found = _artifact(jar, context).resolve()
+        artifact = _artifact(jar, context).resolve()
     except (requests.RequestException, RuntimeError, OSError) as problem:
         raise BadJar(
             f"{_coordinates(jar)} could not be fetched ({problem}). Check the network, the "
             "proxy variables and jgo's [repositories], then start again."
         ) from problem
-    _check(jar, found, "It was not what the lock promises and was not kept.")
+    _check(jar, artifact, "It was not what the lock promises and was not kept.")
     target = _place(jar, cache)
     target.parent.mkdir(parents=True, exist_ok=True)
     ready = context.repo_cache / f"{jar.sha256}.ready"
-    shutil.copyfile(found, ready)  # a copy: it may lie in the user's own Maven repository
+    shutil.copyfile(artifact, ready)  # a copy: it may lie in the user's own Maven repository
     os.replace(ready, target)
 
 
@@ -154,10 +154,10 @@ def _place(jar: LockedDependency, cache: Path) -> Path:
 
 def _check(jar: LockedDependency, path: Path, otherwise: str) -> None:
     with path.open("rb") as file:
-        found = hashlib.file_digest(file, "sha256").hexdigest()
-    if found != jar.sha256:
+        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    if sha256 != jar.sha256:
         raise BadJar(
-            f"{_coordinates(jar)} has the hash {found[:16]}…, the lock says "
+            f"{_coordinates(jar)} has the hash {sha256[:16]}…, the lock says "
             f"{(jar.sha256 or 'none')[:16]}…. {otherwise}"
         )
 

@@ -61,7 +61,7 @@ class Backup:
     @property
     def bytes(self) -> int:
         """The size of all files."""
-        return sum(one.size for one in self.files)
+        return sum(file.size for file in self.files)
 
 
 def make_backup(
@@ -110,16 +110,16 @@ def read_backup(folder: Path, progress: Progress | None = None) -> Backup:
         values = json.loads((folder / MANIFEST).read_text())
         if values.pop("format") != FORMAT:
             raise BadBackup(f"{folder} was made by another release: its format is not {FORMAT}.")
-        files = tuple(BackupFile(**one) for one in values.pop("files"))
-        found = Backup(files=files, **values)
+        files = tuple(BackupFile(**file) for file in values.pop("files"))
+        backup = Backup(files=files, **values)
     except (OSError, ValueError, KeyError, TypeError) as problem:
         raise BadBackup(f"{folder} holds no whole backup: {problem}") from problem
-    for number, one in enumerate(found.files, start=1):
-        path = folder / one.path
-        if not path.is_file() or _sha256(path) != one.sha256:
+    for number, file in enumerate(backup.files, start=1):
+        path = folder / file.path
+        if not path.is_file() or _sha256(path) != file.sha256:
             raise BadBackup(f"{path} is missing or was changed since the backup was made.")
-        (progress or NoProgress()).step("checking files", number, len(found.files))
-    return found
+        (progress or NoProgress()).step("checking files", number, len(backup.files))
+    return backup
 
 
 def restore_files(
@@ -144,16 +144,16 @@ def restore_files(
     if node.status().running:
         raise BadBackup("Files are put back into a stopped node only.")
     data = node.folders.root / "data" / node.config.keyspace
-    for number, one in enumerate(backup.files, start=1):
+    for number, file in enumerate(backup.files, start=1):
         (progress or NoProgress()).step("putting files back", number, len(backup.files))
-        table = Path(one.path).parent.name
+        table = Path(file.path).parent.name
         if table in NODE_TABLES:
             continue
         if table not in table_ids:
             raise BadBackup(f"The backup has a table {table}, which this release does not know.")
         target = data / f"{table}-{table_ids[table].hex}"
         target.mkdir(parents=True, exist_ok=True)
-        _copy(folder / one.path, target / Path(one.path).name)
+        _copy(folder / file.path, target / Path(file.path).name)
 
 
 def tables_on_disk(node: EmbeddedNode) -> set[str]:
@@ -169,20 +169,20 @@ def _copy_snapshot(
     node: EmbeddedNode, tag: str, folder: Path, progress: Progress
 ) -> tuple[BackupFile, ...]:
     """Copy the files of a snapshot, into one folder per table."""
-    found = [
+    sources = [
         (snapshot.parents[1].name.partition("-")[0], path)
         for snapshot in _snapshots(node, tag)
         for path in sorted(snapshot.iterdir())
         if path.name not in _CASSANDRA_FILES
     ]
     copied: list[BackupFile] = []
-    for number, (table, path) in enumerate(found, start=1):
+    for number, (table, path) in enumerate(sources, start=1):
         target = folder / "tables" / table / path.name
         target.parent.mkdir(parents=True, exist_ok=True)
         _copy(path, target)
         relative = str(target.relative_to(folder))
         copied.append(BackupFile(relative, target.stat().st_size, _sha256(target)))
-        progress.step("copying files", number, len(found))
+        progress.step("copying files", number, len(sources))
     return tuple(copied)
 
 

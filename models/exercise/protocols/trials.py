@@ -62,9 +62,9 @@ def training_statistics(
     Raises:
         NotEnoughLabels: none of them is long enough.
     """
-    found = windows_of_sets([(m.signals, seed_of(m)) for m in movements], settings)
+    windows = windows_of_sets([(m.signals, seed_of(m)) for m in movements], settings)
     return statistics_of_sets(
-        [(m.exercise, quantise(w)) for m, w in zip(movements, found, strict=True)]
+        [(m.exercise, quantise(w)) for m, w in zip(movements, windows, strict=True)]
     )
 
 
@@ -78,8 +78,8 @@ def seed_of(movement: Movement) -> int:
 
 def evaluation_windows(movements: Sequence[Movement]) -> tuple[LabelledWindows, ...]:
     """Windows for evaluation of every set that has one."""
-    found = [labelled_windows(m.signals, m.exercise) for m in movements]
-    return tuple(w for w in found if w is not None)
+    windows = [labelled_windows(m.signals, m.exercise) for m in movements]
+    return tuple(w for w in windows if w is not None)
 
 
 def group_data(movements: Sequence[Movement]) -> GroupData:
@@ -103,10 +103,12 @@ def exercises(movements: Sequence[Movement]) -> tuple[str, ...]:
 
 def people(movements: Sequence[Movement]) -> dict[str, list[Movement]]:
     """Sets by person, persons in ascending order."""
-    found: dict[str, list[Movement]] = {name: [] for name in sorted({m.person for m in movements})}
+    by_person: dict[str, list[Movement]] = {
+        name: [] for name in sorted({m.person for m in movements})
+    }
     for movement in movements:
-        found[movement.person].append(movement)
-    return found
+        by_person[movement.person].append(movement)
+    return by_person
 
 
 def person_folds(names: Sequence[str]) -> list[list[str]]:

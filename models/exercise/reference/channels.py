@@ -50,8 +50,8 @@ def channels(acc: Floats64, gyro: Floats64 | None) -> Channels:
 
 def smooth(x: Floats64) -> Floats64:
     """Moving average of 25 samples along the last axis of (m, c, 200); edges are held."""
-    held = np.pad(x, [(0, 0), (0, 0), (SMOOTH // 2, SMOOTH // 2)], mode="edge")
-    return np.lib.stride_tricks.sliding_window_view(held, SMOOTH, axis=-1).mean(axis=-1)
+    padded = np.pad(x, [(0, 0), (0, 0), (SMOOTH // 2, SMOOTH // 2)], mode="edge")
+    return np.lib.stride_tricks.sliding_window_view(padded, SMOOTH, axis=-1).mean(axis=-1)
 
 
 def _along_across(x: Floats64, down: Floats64) -> tuple[Floats64, Floats64]:

@@ -22,7 +22,7 @@ def single(x: Floats64) -> Floats64:
     variance = (centred**2).mean(axis=-1)
     safe = variance + QUIET
     kurtosis = (centred**4).mean(axis=-1) / safe**2
-    found = [
+    statistics = [
         mean,
         np.sqrt(variance),  # sd
         *np.quantile(x, QUANTILES, axis=-1),  # q5 ... q95, linear between neighbours
@@ -32,7 +32,7 @@ def single(x: Floats64) -> Floats64:
         *_spectrum(centred),
         *_echoes(centred, safe),
     ]
-    return np.stack(found, axis=-1)
+    return np.stack(statistics, axis=-1)
 
 
 def _spectrum(centred: Floats64) -> list[Floats64]:
