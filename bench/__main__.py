@@ -25,21 +25,21 @@ APART = ("soak", "fuzz")  # they take long, and have reports of their own
 
 def names() -> list[str]:
     """The benchmarks that there are: modules of this folder with a `run`."""
-    found = sorted(path.stem for path in FOLDER.glob("*.py"))
-    return [name for name in found if "\ndef run(" in (FOLDER / f"{name}.py").read_text()]
+    stems = sorted(path.stem for path in FOLDER.glob("*.py"))
+    return [name for name in stems if "\ndef run(" in (FOLDER / f"{name}.py").read_text()]
 
 
-def main(asked: list[str]) -> int:
-    """Run the asked benchmarks; all but the long ones when none is named."""
+def main(requested: list[str]) -> int:
+    """Run the named benchmarks; all but the long ones when none is named."""
     context = open_context(None, as_json=False)
-    unknown = sorted(set(asked) - set(names()))
+    unknown = sorted(set(requested) - set(names()))
     if unknown:
         context.terminal.fail(
             f"There is no benchmark {unknown[0]}; there are {', '.join(names())}."
         )
         return 2
     holds = True
-    for name in asked or [name for name in names() if name not in APART]:
+    for name in requested or [name for name in names() if name not in APART]:
         began = time.monotonic()
         try:
             figures: list[Figure] = importlib.import_module(f"bench.{name}").run(context)

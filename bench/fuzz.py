@@ -116,8 +116,8 @@ def _asked(result: FuzzResult) -> list[Figure]:
 def _operator(deployment: Deployment) -> FuzzUser:
     """A new user who may operate, has every model, and knows of other people."""
     name, other = (f"fuzz-{os.urandom(6).hex()}" for _ in range(2))
-    for one in (name, other):
-        deployment.register(one)
+    for username in (name, other):
+        deployment.register(username)
     with closing(deployment.database()) as database:
         ids = asyncio.run(prepare_fuzz_user(database, name, other))
     return log_in(deployment.service.url, name, PASSWORD, ids)
@@ -141,19 +141,21 @@ def ask_everything(
     register_serializers()
     document = schemathesis.openapi.from_url(f"{url}/openapi.json", timeout=WITHIN_S)
     operations = list(operations_of(document))
-    operations.sort(key=lambda one: (_name(one) == LAST, one.method.upper() == "DELETE"))
-    runs = [(one, mode) for one in operations for mode in GenerationMode]
+    operations.sort(
+        key=lambda operation: (_name(operation) == LAST, operation.method.upper() == "DELETE")
+    )
+    runs = [(operation, mode) for operation in operations for mode in GenerationMode]
     result = FuzzResult(frozenset(map(_name, operations)))
     for number in range(ROUNDS):
         if result.cases >= cases:
             break
         with requests.Session() as session:
-            one = _begun(url, session, document.raw_schema, register(), result)
+            round_ = _begun(url, session, document.raw_schema, register(), result)
             for at, (operation, mode) in enumerate(runs):
                 progress.step("requests from the document", result.cases, cases)
                 wanted = max(1, math.ceil((cases - result.cases) / (len(runs) - at)))
                 drawn = list(generated_cases(operation, mode, wanted, SEED + number))
-                one.ask(operation, drawn, with_example=mode is GenerationMode.POSITIVE)
+                round_.ask(operation, drawn, with_example=mode is GenerationMode.POSITIVE)
     return result
 
 
@@ -215,7 +217,7 @@ def _begun(
 
 def _parameters(operation: Any, place: str) -> list[str]:
     described = operation.definition.raw.get("parameters", [])
-    return [one["name"] for one in described if one["in"] == place]
+    return [parameter["name"] for parameter in described if parameter["in"] == place]
 
 
 def _judge(case: Case[Any], session: requests.Session, url: str, problems: Counter[str]) -> bool:

@@ -20,10 +20,10 @@ def operations_of(document: Any) -> Iterator[Any]:
     Raises:
         InvalidSchema: the document describes one of them wrongly.
     """
-    for found in document.get_all_operations():
-        if isinstance(found, Err):
-            raise found.err()
-        yield found.ok()
+    for result in document.get_all_operations():
+        if isinstance(result, Err):
+            raise result.err()
+        yield result.ok()
 
 
 def generated_cases(
@@ -71,11 +71,13 @@ def _as_cbor(context: SerializationContext, value: Any) -> dict[str, bytes]:
         return {"data": value.data}
     if isinstance(value, bytes):
         return {"data": value}
-    return {"data": cbor2.dumps(value, default=lambda encoder, one: encoder.encode(str(one)))}
+    return {
+        "data": cbor2.dumps(value, default=lambda encoder, unknown: encoder.encode(str(unknown)))
+    }
 
 
 def _as_sequence(context: SerializationContext, value: Any) -> dict[str, bytes]:
     """A drawn value as a sequence of CBOR items: those of a list one after the other."""
     if isinstance(value, list):
-        return {"data": b"".join(_as_cbor(context, one)["data"] for one in value)}
+        return {"data": b"".join(_as_cbor(context, item)["data"] for item in value)}
     return _as_cbor(context, value)

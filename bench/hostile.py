@@ -141,12 +141,14 @@ def _valid_bodies(noise: np.random.Generator) -> dict[str, Sequence[bytes]]:
     readable = [_json(_readable(piece)) for piece in (acc, gyro, drifting)]
     both = {"streams": {"acc": chunks[0], "gyro": chunks[1]}, "side": "left"}
     both_json = {"streams": {"acc": _readable(acc), "gyro": [_readable(gyro)]}, "side": "right"}
-    items = [cbor2.dumps({"stream": "acc", "seq": i, "chunk": one}) for i, one in enumerate(chunks)]
+    items = [
+        cbor2.dumps({"stream": "acc", "seq": i, "chunk": chunk}) for i, chunk in enumerate(chunks)
+    ]
     return {
         "cbor chunk": chunks,
         "json chunk": readable,
-        "zstd chunk": [_pack("zstd", one) for one in chunks],
-        "gzip chunk": [_pack("gzip", one) for one in chunks],
+        "zstd chunk": [_pack("zstd", chunk) for chunk in chunks],
+        "gzip chunk": [_pack("gzip", chunk) for chunk in chunks],
         "cbor question": [cbor2.dumps(both), chunks[0]],
         "json question": [_json(both_json), readable[0]],
         "cbor acquisition": [cbor2.dumps(_acquisition(acc, gyro))],

@@ -71,7 +71,8 @@ async def prepare_fuzz_user(database: Database, username: str, other: str) -> di
     now, run, jobs = datetime.now(UTC), _new_id(), JobRuns(database)
     await jobs.start(FAMILY, run, {"users": "all"}, now)
     await jobs.write_users(
-        run, [UserOutcome(one.user_id, "", "promoted", "", "v1", "{}") for one in (asker, followed)]
+        run,
+        [UserOutcome(user.user_id, "", "promoted", "", "v1", "{}") for user in (asker, followed)],
     )
     await jobs.finish(FAMILY, run, "done", now, counts={"promoted": 2}, metrics={}, reasons={})
     await store_learned(database, asker.user_id, EXERCISE, run)
@@ -95,7 +96,7 @@ def opened(
         requests.HTTPError: the document shows what the service does not take.
     """
     known = {**known, "stream": "acc", "seq": 0}
-    for name in (one for one in OPENED if one in names):
+    for name in (opener for opener in OPENED if opener in names):
         known[name] = str(_new_id())
         body, _ = example(document, OPENED[name], "put")
         answer = session.put(
@@ -108,16 +109,17 @@ def opened(
 def example(document: Mapping[str, Any], path: str, method: str) -> tuple[Any, str | None]:
     """The example body of an operation and its media type; unset where it has no body."""
     contents = document["paths"][path][method].get("requestBody", {}).get("content", {})
-    for media_type in sorted(contents, key=lambda one: "cbor" in one):  # readable ones first
+    readable_first = sorted(contents, key=lambda media_type: "cbor" in media_type)
+    for media_type in readable_first:
         content = contents[media_type]
         name = content.get("schema", {}).get("$ref", "").rpartition("/")[2]
-        for said in (content, document["components"]["schemas"].get(name, {})):
-            if "example" in said:
-                return _with_bytes(said["example"]), media_type
-            if isinstance(said.get("examples"), list):
-                return _with_bytes(said["examples"][0]), media_type
-            if "examples" in said:
-                return _with_bytes(next(iter(said["examples"].values()))["value"]), media_type
+        for described in (content, document["components"]["schemas"].get(name, {})):
+            if "example" in described:
+                return _with_bytes(described["example"]), media_type
+            if isinstance(described.get("examples"), list):
+                return _with_bytes(described["examples"][0]), media_type
+            if "examples" in described:
+                return _with_bytes(next(iter(described["examples"].values()))["value"]), media_type
     return NOT_SET, None
 
 
@@ -139,10 +141,10 @@ def _new_id() -> UUID:
 def _with_bytes(value: Any) -> Any:
     """An example as it is sent: the document, which is JSON, writes the samples in base64."""
     if isinstance(value, list):
-        return [_with_bytes(one) for one in value]
+        return [_with_bytes(item) for item in value]
     if isinstance(value, dict):
         return {
-            name: base64.b64decode(one) if name == "xyz" else _with_bytes(one)
-            for name, one in value.items()
+            name: base64.b64decode(item) if name == "xyz" else _with_bytes(item)
+            for name, item in value.items()
         }
     return value

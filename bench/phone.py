@@ -71,8 +71,8 @@ class Phone:
                     self._unacknowledged[:WINDOW],
                     self._unacknowledged[WINDOW:],
                 )
-                batch += [one for one in batch if self._random.random() < TWICE]
-                answered = await asyncio.gather(*(self._put(http, *one) for one in batch))
+                batch += [body for body in batch if self._random.random() < TWICE]
+                answered = await asyncio.gather(*(self._put(http, *body) for body in batch))
                 await asyncio.sleep(PAUSE_S if all(answered) else AGAIN_S)
         self.done.set()
 
@@ -98,17 +98,17 @@ class Phone:
         ]
 
     def judge(
-        self, found: Sequence[tuple[int, bytes]], listed: Sequence[bytes], altered: int
+        self, rows: Sequence[tuple[int, bytes]], listed: Sequence[bytes], altered: int
     ) -> ChunkLosses:
         """Compare what the store gives back with what was sent.
 
         Args:
-            found: (number, hash) of every row of the person's.
+            rows: (number, hash) of every row of the person's.
             listed: the hashes in the session's list, by number.
             altered: rows whose bytes nobody sent.
         """
-        stored = Counter(found)
-        sent = {(number, one) for number, hashes in self._sent.items() for one in hashes}
+        stored = Counter(rows)
+        sent = {(number, sha256) for number, hashes in self._sent.items() for sha256 in hashes}
         counting = {(number, hashes[0]) for number, hashes in self._sent.items()}
         unlisted = counting - set(enumerate(listed))
         return ChunkLosses(

@@ -38,7 +38,7 @@ def run(
     """The kernel beside networkit on a large graph, and beside GraphX on a smaller one."""
     with context.terminal as terminal:
         terminal.step("R-MAT graphs", 0, 2)
-        large, small = (rmat_edges(one, EDGES_A_VERTEX, SEED) for one in (scale, graphx_scale))
+        large, small = (rmat_edges(size, EDGES_A_VERTEX, SEED) for size in (scale, graphx_scale))
         terminal.step("R-MAT graphs", 2, 2)
         cores = context.config.spark.cores
         ours, ranks = kernel_rate(large, scale, cores)

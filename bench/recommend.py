@@ -54,7 +54,8 @@ def run(context: CommandContext) -> list[Figure]:
         terminal.step("ours", 0, 1)
         ours = reach(fit_ours, parts, candidates(base))
         terminal.step("implicit", 0, 1)
-        plain = [one for one in candidates(base) if one.scaling == 0]  # it knows no other
+        # it knows no other
+        plain = [candidate for candidate in candidates(base) if candidate.scaling == 0]
         theirs = reach(fit_theirs, parts, plain)
     say = context.terminal.say
     for name in ("popularity", "repeat_last"):
@@ -85,7 +86,10 @@ def run(context: CommandContext) -> list[Figure]:
 
 def reach(fit: FitRecommender, parts: Split, tried: Sequence[AlsSettings]) -> LearnerResult:
     """Choose settings on the validation part; judge and time them on the whole training part."""
-    best = max(tried, key=lambda one: _ndcg(fit(parts.fitted, one), parts.fitted, parts.validated))
+    best = max(
+        tried,
+        key=lambda candidate: _ndcg(fit(parts.fitted, candidate), parts.fitted, parts.validated),
+    )
     score = _judge(fit(parts.train, best), parts.train, parts.test)
     for sweeps in range(1, MOST_SWEEPS + 1):
         settings = replace(best, sweeps=sweeps)

@@ -25,8 +25,12 @@ FIRST_NS = 1_772_438_400 * NS_PER_S  # 2026-03-02 08:00 UTC
 
 def spar_counts(context: CommandContext, kind: str = "acc") -> NDArray[np.int16]:
     """All samples of SPAR in one array, int16 (244102, 3), in recorded order."""
-    recordings = [one.recording for one in read_spar(context.config.paths.datasets)]
-    pieces = [piece for one in recordings for piece in (one.acc if kind == "acc" else one.gyro)]
+    recordings = [imported.recording for imported in read_spar(context.config.paths.datasets)]
+    pieces = [
+        piece
+        for recording in recordings
+        for piece in (recording.acc if kind == "acc" else recording.gyro)
+    ]
     return np.concatenate([piece.counts for piece in pieces])
 
 

@@ -113,7 +113,7 @@ def packed_batches(
     """
     person = uuid7(int(time.time() * 1000), os.urandom(10)).bytes
     rows = [
-        (struct.pack(">q", i), *(struct.pack(">h", one) for one in xyz))
+        (struct.pack(">q", i), *(struct.pack(">h", value) for value in xyz))
         for i, xyz in enumerate(counts)
     ]
     for part in count():

@@ -61,7 +61,11 @@ uvicorn.run(app, port=int(sys.argv[1]), loop="uvloop", http="httptools", access_
 
 def run(context: CommandContext, *, seconds: float = SECONDS) -> list[Figure]:
     """Ping and classify in turns of one run, with the same generator."""
-    recordings = [one for one in read_spar(context.config.paths.datasets) if one.person in PEOPLE]
+    recordings = [
+        recording
+        for recording in read_spar(context.config.paths.datasets)
+        if recording.person in PEOPLE
+    ]
     with (
         deployed(context) as deployment,
         tempfile.TemporaryDirectory() as scratch,
@@ -154,7 +158,7 @@ def _cpu_us(job: LoadPlan, used_s: Callable[[], float]) -> tuple[LoadResult, flo
 
 
 def _resident_mb(deployment: Deployment) -> float:
-    return sum(one.memory_info().rss for one in deployment.service_processes()) / MIB
+    return sum(process.memory_info().rss for process in deployment.service_processes()) / MIB
 
 
 def _only(recording: Recording, layout: InputLayout) -> Recording:
@@ -166,9 +170,11 @@ def _learn(recordings: list[ImportedRecording], layout: InputLayout) -> bytes:
     """A global model's bytes."""
     statistics = (
         set_statistics(
-            wrist_signals(_only(one.recording, layout)), one.sets[0].exercise, seed=number
+            wrist_signals(_only(recording.recording, layout)),
+            recording.sets[0].exercise,
+            seed=number,
         )
-        for number, one in enumerate(recordings)
+        for number, recording in enumerate(recordings)
     )
     return to_bytes(fit_global(reduce(add, statistics), model_id=layout).model)
 
@@ -188,14 +194,14 @@ async def _serve_globally(deployment: Deployment, content: bytes, layout: InputL
 
 def _bodies(recordings: list[ImportedRecording], layout: InputLayout) -> list[tuple[bytes, str]]:
     """One window of each left wrist, as the question says; its answer names the model."""
-    found: list[tuple[bytes, str]] = []
-    for one in (one for one in recordings if one.recording.side == "left"):
-        whole = _only(one.recording, layout)
+    requests: list[tuple[bytes, str]] = []
+    for recording in (recording for recording in recordings if recording.recording.side == "left"):
+        whole = _only(recording.recording, layout)
         acc, gyro = ([_window(p) for p in pieces] for pieces in (whole.acc, whole.gyro))
         streams = {"acc": acc[0], **({"gyro": gyro[0]} if gyro else {})}
         body = acc[0] if layout == ACC3 else cbor2.dumps({"streams": streams})
-        found.append((body, '"level":"global"'))
-    return found
+        requests.append((body, '"level":"global"'))
+    return requests
 
 
 def _window(piece: Piece) -> bytes:

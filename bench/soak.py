@@ -161,16 +161,16 @@ async def _read_back(deployment: Deployment, phones: Sequence[Phone]) -> list[Ch
 
 async def _judge(database: Database, phone: Phone) -> ChunkLosses:
     """Judge a phone by all rows that its user gets back, whatever session they lie in."""
-    found: list[tuple[int, bytes]] = []
+    rows: list[tuple[int, bytes]] = []
     altered = 0
     async for line in export_user(database, phone.user_id, datetime.now(UTC)):
         if line["table"] == "samples":
             row = line["row"]
-            found.append((row["seq"], b64decode(row["sha256"])))
+            rows.append((row["seq"], b64decode(row["sha256"])))
             altered += b64decode(row["body"]) not in phone.bodies(row["seq"])
     lists = await Sessions(database).lists(phone.user_id, phone.session)
     listed = lists[STREAM].hashes if STREAM in lists else ()
-    return phone.judge(found, listed, altered)
+    return phone.judge(rows, listed, altered)
 
 
 def _figures(phones: Sequence[Phone], losses: Sequence[ChunkLosses], kills: int) -> list[Figure]:

@@ -123,7 +123,7 @@ def _learning(took: LearningTimes) -> list[Figure]:
 
 def _incremental(ours: OurRuns, equal: tuple[int, int]) -> list[Figure]:
     """A tenth of the users with new sets: what it costs, and that it comes to the same."""
-    first, whole, part = (_busy_s(one) for one in (ours.large, ours.again, ours.changed))
+    first, whole, part = (_busy_s(run) for run in (ours.large, ours.again, ours.changed))
     tenth = f"{part:.1f} s for a tenth of the users with seven new sets each"
     return [
         FIGURE(

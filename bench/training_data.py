@@ -68,13 +68,13 @@ class SimulatedUsers:
         own = [imported for imported in own if imported.recording.side == side]
         turn = rotations(rng.normal(0, TURN_DEG, (1, 3)))[0]
         factor = 1 + SCALE * rng.standard_normal()
-        found = [
+        rows = [
             self._set(number, nth, imported, turn, factor, rng)
             for nth, imported in enumerate(
                 imported for _ in range(SETS_OF_EACH) for imported in own
             )
         ]
-        return sorted(found, key=lambda row: row.started_at)
+        return sorted(rows, key=lambda row: row.started_at)
 
     def _set(
         self,

@@ -69,15 +69,15 @@ def pandas_user(frame: Any, settings: ExampleSettings, share: float, solver: str
         LabelledRow(r.set_id, r.revision, r.exercise, r.started_at, r.label_source, r.samples)
         for r in frame.itertuples()
     ]
-    signals = [wrist_signals(unpack_pieces(one.samples)) for one in sets]
-    found = windows_of_sets(
-        [(each, UUID(one.set_id).int % 2**63) for each, one in zip(signals, sets, strict=True)],
+    signals = [wrist_signals(unpack_pieces(row.samples)) for row in sets]
+    windows_of = windows_of_sets(
+        [(each, UUID(row.set_id).int % 2**63) for each, row in zip(signals, sets, strict=True)],
         settings,
     )
-    x_of = {one.set_id: windows.x for one, windows in zip(sets, found, strict=True)}
+    x_of = {row.set_id: windows.x for row, windows in zip(sets, windows_of, strict=True)}
     early, late = split_share(sets, share)
     judged = scikit_model(solver).fit(*_stacked(early, x_of))
-    right = [bool((judged.predict(x_of[one.set_id]) == one.exercise).mean() > 0.5) for one in late]
+    right = [bool((judged.predict(x_of[row.set_id]) == row.exercise).mean() > 0.5) for row in late]
     model = scikit_model(solver).fit(*_stacked(sets, x_of))
     content = _content(model)
     sha256 = hashlib.sha256(content).digest()
@@ -148,8 +148,8 @@ def _fit_context(path: Path) -> FitContext:
 
 
 def _stacked(sets: Sequence[LabelledRow], x_of: dict[str, Any]) -> tuple[Any, list[str]]:
-    labels = [one.exercise for one in sets for _ in range(len(x_of[one.set_id]))]
-    return np.concatenate([x_of[one.set_id] for one in sets]), labels
+    labels = [row.exercise for row in sets for _ in range(len(x_of[row.set_id]))]
+    return np.concatenate([x_of[row.set_id] for row in sets]), labels
 
 
 def _content(model: Pipeline) -> bytes:

@@ -95,7 +95,9 @@ def run_peers(keyspaces: dict[str, TrainedKeyspace]) -> PeerRates:
         keys = keyspace.ask(lambda database: TrainingKeys(database).all())
         seconds = joblib_seconds(keyspace.config.cassandra, keys, context_path, cores)
         rates[f"joblib {name}"] = keyspace.users.size / seconds
-    solver = min(SOLVERS, key=lambda one: _scikit_s(_user_windows(keyspaces["small"], 0), one))
+    solver = min(
+        SOLVERS, key=lambda solver: _scikit_s(_user_windows(keyspaces["small"], 0), solver)
+    )
     for name in ("peer_cold", "peer"):
         keyspace = keyspaces[name]
         recipe = recipe_of(keyspace.config)
@@ -135,11 +137,11 @@ NamedSetWindows = tuple[str, SetWindows]  # exercise, windows of a set
 def _user_windows(keyspace: TrainedKeyspace, number: int) -> list[NamedSetWindows]:
     """A user's windows, as they were computed."""
     sets = keyspace.users.sets(number)
-    found = windows_of_sets(
-        [(wrist_signals(unpack_pieces(one.samples)), one.set_id.int % 2**63) for one in sets],
+    windows_of = windows_of_sets(
+        [(wrist_signals(unpack_pieces(row.samples)), row.set_id.int % 2**63) for row in sets],
         recipe_of(keyspace.config).windows.settings,
     )
-    return [(one.exercise, windows) for one, windows in zip(sets, found, strict=True)]
+    return [(row.exercise, windows) for row, windows in zip(sets, windows_of, strict=True)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,9 +166,9 @@ def time_learning(keyspace: TrainedKeyspace) -> LearningTimes:
     database.close()
     prior = global_model.learned.prior
     users = range(min(COMPARED, keyspace.users.size))
-    found = [_time_user_learning(_user_windows(keyspace, number), prior) for number in users]
+    timings = [_time_user_learning(_user_windows(keyspace, number), prior) for number in users]
     return LearningTimes(
-        *(st.median(several) for several in zip(*map(astuple, found), strict=True))
+        *(st.median(several) for several in zip(*map(astuple, timings), strict=True))
     )
 
 
@@ -209,7 +211,7 @@ def count_equal(keyspace: TrainedKeyspace) -> tuple[int, int]:
     for number in numbers:
         key = keyspace.users.user_id(number), LAYOUT
         partition = partition_of(asyncio.run(TrainingSets(database).read(*key)), key)
-        raw = [replace(one, features=None) for one in labelled_sets(partition)]
+        raw = [replace(row, features=None) for row in labelled_sets(partition)]
         learned = learn_user(raw, LAYOUT, recipe, global_models[LAYOUT].learned)
         pointer = asyncio.run(Champions(database).read(owner_of(key[0]), LAYOUT, "exercise"))
         equal += pointer is not None and bytes(pointer.sha256) == learned.sha256

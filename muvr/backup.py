@@ -89,7 +89,7 @@ def require_one_backup(folder: Path) -> None:
     """
     if (folder / MANIFEST).exists():
         return
-    if inside := sorted(one.parent for one in folder.glob(f"*/{MANIFEST}")):
+    if inside := sorted(manifest.parent for manifest in folder.glob(f"*/{MANIFEST}")):
         sentence = f"{folder} holds {plural(len(inside), 'backup')}; name one, such as {inside[-1]}"
     else:
         sentence = f"There is no whole backup in {folder}; name a folder that `muvr backup` made"
@@ -219,7 +219,7 @@ def _stop(context: CommandContext) -> None:
 
 
 def _erase_again(context: CommandContext, ledger: Path) -> int:
-    users = [UUID(one) for one in json.loads(ledger.read_text())] if ledger.exists() else []
+    users = [UUID(user) for user in json.loads(ledger.read_text())] if ledger.exists() else []
 
     async def erase_all(database: Database) -> None:
         """Erase the users one after the other, with progress."""

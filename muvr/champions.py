@@ -92,9 +92,9 @@ async def roll_back(
         kept = await _kept_versions(database, owner, model_id, family)
         raise NoModel(problem.message.replace(owner, user), next_step=kept) from problem
     others = [
-        one.model_id
-        for one in await Champions(database).of_owner(owner)
-        if one.family == family and one.model_id != model_id
+        champion.model_id
+        for champion in await Champions(database).of_owner(owner)
+        if champion.family == family and champion.model_id != model_id
     ]
     stays = f" What serves for {', '.join(others)} stays: see --model-id." if others else ""
     return f"{family} {back.version} serves {user} for {model_id} again.{stays}", back._asdict()
@@ -127,24 +127,26 @@ async def take_back(database: Database, run: UUID, reason: str) -> tuple[str, di
     Raises:
         NotFound: there is no such run.
     """
-    found = await JobRuns(database).find(run)
-    if found is None:
+    job_run = await JobRuns(database).find(run)
+    if job_run is None:
         raise NotFound(f"There is no run {run}; `muvr jobs list` shows them")
     now = server_time()
     await Champions(database).withdraw(run, reason, now)
-    answer: dict[str, Any] = {"withdrawn": run, "family": found.family}
-    known = FAMILIES.get(found.family)
+    answer: dict[str, Any] = {"withdrawn": run, "family": job_run.family}
+    known = FAMILIES.get(job_run.family)
     if known is None or known.kind != "batch":
         return "The models before those of this run serve.", answer
     runs = LiveRuns(database)
-    live = await runs.read(found.family)
+    live = await runs.read(job_run.family)
     if live is not None and live.run_id == run:
-        live = await runs.fall_back(found.family, run, now)
+        live = await runs.fall_back(job_run.family, run, now)
     if live is None:
-        says = f"No run of {found.family} is live: none before it is kept. The next run's rows are."
+        says = (
+            f"No run of {job_run.family} is live: none before it is kept. The next run's rows are."
+        )
         return says, {**answer, "live": None, "kept": []}
-    kept = [one.run_id for one in await runs.kept(found.family, live.run_id, now)]
-    says = f"Of {found.family} run {live.run_id} is live, of {live.as_of:%Y-%m-%d %H:%M} UTC."
+    kept = [kept_run.run_id for kept_run in await runs.kept(job_run.family, live.run_id, now)]
+    says = f"Of {job_run.family} run {live.run_id} is live, of {live.as_of:%Y-%m-%d %H:%M} UTC."
     behind = f"{len(kept)} more to go back to." if kept else "No earlier one is kept."
     return f"{says} {behind}", {**answer, "live": live.run_id, "kept": kept}
 
@@ -156,9 +158,9 @@ async def _kept_versions(database: Database, owner: str, model_id: str, family: 
     pointer = await champions.read(owner, model_id, family)
     gone = set(await champions.withdrawn())
     others = [
-        f"{one.version} of {one.created_at:%Y-%m-%d}"
-        for one in kept
-        if one.run_id not in gone and (pointer is None or one.version != pointer.version)
+        f"{version.version} of {version.created_at:%Y-%m-%d}"
+        for version in kept
+        if version.run_id not in gone and (pointer is None or version.version != pointer.version)
     ]
     if not others:
         return "No other version is kept."

@@ -198,8 +198,8 @@ def _service(context: CommandContext) -> Finding:
 
 def _durability(context: CommandContext) -> Finding:
     with context.database() as database:
-        found = require_durability(database, context.config.cassandra)
-    says = f"commit log {found.commitlog_sync}, {plural(found.replication, 'replica')}"
+        durability = require_durability(database, context.config.cassandra)
+    says = f"commit log {durability.commitlog_sync}, {plural(durability.replication, 'replica')}"
     return Finding("durability", ok=True, says=says)
 
 

@@ -74,7 +74,7 @@ def days_to_move(recordings: Sequence[ImportedRecording], now: datetime | None =
 
     Weekdays stay the same, and an import that is repeated within the year has the same ids.
     """
-    newest_ns = max(piece.t0_ns for one in recordings for piece in one.recording.acc)
+    newest_ns = max(piece.t0_ns for imported in recordings for piece in imported.recording.acc)
     age = (now or datetime.now(UTC)) - time_of(newest_ns)
     return age.days // YEAR_DAYS * YEAR_DAYS
 
@@ -120,14 +120,14 @@ def send_recording(client: Client, source: ImportedRecording, moved_ns: int) -> 
             hashes[kind].append(client.put_chunk(session, kind, seq, body)["sha256"])
             counts.update(chunks=1, samples=n)
     client.complete(session, hashes)
-    for one in source.sets:
-        known = {"reps": one.reps, "weight_kg": one.weight_kg}
+    for set_ in source.sets:
+        known = {"reps": set_.reps, "weight_kg": set_.weight_kg}
         client.confirm_set(
             session,
-            named_id(one.start_ns + moved_ns, f"{session} {one.exercise}"),
-            one.exercise,
-            time_of(one.start_ns + moved_ns),
-            time_of(one.end_ns + moved_ns),
+            named_id(set_.start_ns + moved_ns, f"{session} {set_.exercise}"),
+            set_.exercise,
+            time_of(set_.start_ns + moved_ns),
+            time_of(set_.end_ns + moved_ns),
             **{name: value for name, value in known.items() if value is not None},
         )
         counts.update(sets=1)

@@ -61,7 +61,9 @@ def show_job(family: RunFamily, run: RunId, conf: Conf = None, as_json: AsJson =
     answer = {**row, "users": [outcome._asdict() for outcome in outcomes]}
     show_run(context.terminal, display_row(answer))
     head = ("user_id", "model_id", "status", "reason", "version")
-    context.terminal.table("users", head, [[one[name] for name in head] for one in answer["users"]])
+    context.terminal.table(
+        "users", head, [[outcome[name] for name in head] for outcome in answer["users"]]
+    )
     context.terminal.answer(answer)
 
 

@@ -55,18 +55,21 @@ def show(
         raise BadInput(
             f"The mart has no table {table}; it has {', '.join(MART)}", field="table", value=table
         )
-    chosen = [one for one in MART.values() if table in ("all", one.name)]
-    for one in chosen:
+    chosen = [mart_table for mart_table in MART.values() if table in ("all", mart_table.name)]
+    for mart_table in chosen:
         rows = [
-            (column.name, column.type, column.description, column.example) for column in one.columns
+            (column.name, column.type, column.description, column.example)
+            for column in mart_table.columns
         ]
-        title = f"{one.name}: {plural(manifest.rows[one.name], 'row')}. {one.description}"
+        count = plural(manifest.rows[mart_table.name], "row")
+        title = f"{mart_table.name}: {count}. {mart_table.description}"
         context.terminal.table(title, ("column", "type", "says", "example"), rows)
     context.terminal.answer(
         {
             "as_of": manifest.as_of,
             "tables": {
-                one.name: {**asdict(one), "rows": manifest.rows[one.name]} for one in chosen
+                mart_table.name: {**asdict(mart_table), "rows": manifest.rows[mart_table.name]}
+                for mart_table in chosen
             },
         }
     )

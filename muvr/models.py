@@ -55,7 +55,9 @@ def list_models(
         context.terminal.say(
             f"No model has been promoted for {user} yet; `muvr jobs list` shows why."
         )
-    context.terminal.table(user, head, [[one[name] for name in head] for one in champions])
+    context.terminal.table(
+        user, head, [[champion[name] for name in head] for champion in champions]
+    )
     context.terminal.answer(champions)
 
 

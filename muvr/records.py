@@ -154,14 +154,14 @@ def show(
     Example: `muvr user show ada`
     """
     context = open_context(conf, as_json=as_json)
-    found = context.run_async(lambda database: _found(database, user))
+    account = context.run_async(lambda database: _found(database, user))
     answer = {
-        "user_id": str(found.user_id),
-        "username": found.username,
-        "scopes": sorted(found.scopes),
-        "registered_at": found.created_at,
+        "user_id": str(account.user_id),
+        "username": account.username,
+        "scopes": sorted(account.scopes),
+        "registered_at": account.created_at,
     }
-    context.terminal.table(found.username, ("what", "value"), answer.items())
+    context.terminal.table(account.username, ("what", "value"), answer.items())
     context.terminal.answer(answer)
 
 
@@ -172,10 +172,10 @@ async def _found(database: Database, user: str) -> User:
         NotFound: nobody.
     """
     users = Users(database)
-    found = await users.by_name(user)
-    if found is None:
+    account = await users.by_name(user)
+    if account is None:
         with suppress(ValueError):
-            found = await users.by_id(UUID(user))
-    if found is None:
+            account = await users.by_id(UUID(user))
+    if account is None:
         raise NotFound(f"There is no user {user}; POST /v1/auth/register makes one")
-    return found
+    return account

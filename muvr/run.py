@@ -165,8 +165,8 @@ def migrate(
             field="cassandra.username",
         )
     if show_roles:
-        statements = [one.cql for one in grants(context.config.cassandra)]
-        context.terminal.say("".join(f"{one};\n" for one in statements).rstrip())
+        statements = [grant.cql for grant in grants(context.config.cassandra)]
+        context.terminal.say("".join(f"{statement};\n" for statement in statements).rstrip())
         context.terminal.answer({"grants": statements})
         return
     with context.terminal:

@@ -123,8 +123,8 @@ def _exercise_scores(rungs: Mapping[str, Any]) -> list[Score]:
 
 
 def _simulation_scores(simulated: Mapping[str, float]) -> list[Score]:
-    found, alone = simulated["clusters"], simulated["frequency_alone"]
-    return [Score("Rand, simulated", found, "frequency alone", alone)]
+    clusters, alone = simulated["clusters"], simulated["frequency_alone"]
+    return [Score("Rand, simulated", clusters, "frequency alone", alone)]
 
 
 def _count(report: RunReport, names: Sequence[str]) -> int:

@@ -181,9 +181,10 @@ def history_session(session: SimulatedSession) -> HistorySession:
         plan=session.plan_id,
         streams={},
     )
-    plan = PlanBody(name=f"{opening.started_at:%A}", sets=[asdict(one) for one in session.plan])  # pyright: ignore[reportArgumentType] validated by the model itself
-    said = plan.model_dump(mode="json")
-    return HistorySession(session.session_id, opening, list(_confirmed(session.sets)), said)
+    planned_sets = [asdict(planned) for planned in session.plan]
+    plan = PlanBody(name=f"{opening.started_at:%A}", sets=planned_sets)  # pyright: ignore[reportArgumentType] validated by the model itself
+    plan_body = plan.model_dump(mode="json")
+    return HistorySession(session.session_id, opening, list(_confirmed(session.sets)), plan_body)
 
 
 def _confirmed(sets: Iterable[SimulatedSet]) -> Iterable[tuple[UUID, SetConfirmation]]:

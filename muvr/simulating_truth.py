@@ -26,8 +26,8 @@ def keep_truth(
 ) -> Path:
     """Write what no client sends: each user's temperament, circle, strength, progress, taste."""
     people = [
-        {"user": str(one.user_id), **asdict(one.profile), **asdict(one.truth)}
-        for one in world.people()
+        {"user": str(person.user_id), **asdict(person.profile), **asdict(person.truth)}
+        for person in world.people()
     ]
     kept = {
         "simulated": True,
@@ -52,7 +52,9 @@ def temperaments(folder: Path) -> dict[UUID, str]:
     """The temperament of every simulated user whose ground truth is stored."""
     worlds = [json.loads(path.read_text()) for path in sorted(folder.glob("simulated-*.json"))]
     return {
-        UUID(one["user"]): str(one["temperament"]) for world in worlds for one in world["people"]
+        UUID(person["user"]): str(person["temperament"])
+        for world in worlds
+        for person in world["people"]
     }
 
 
@@ -73,16 +75,16 @@ async def clusters_against_truth(
         """A user's true temperament, and the user's cluster."""
         return truth[user_id], await Results(database).cluster(live.run_id, user_id)
 
-    asked = await map_concurrently(both, truth, limit=64)
-    found = [(name, cluster) for name, cluster in asked if cluster is not None]
-    if not found:
+    pairs = await map_concurrently(both, truth, limit=64)
+    clustered = [(name, cluster) for name, cluster in pairs if cluster is not None]
+    if not clustered:
         return None
-    names = [name for name, _ in found]
-    frequency = np.array([cluster.features["frequency"] for _, cluster in found])
-    groups = len({cluster.cluster for _, cluster in found})
-    cut = np.argsort(np.argsort(frequency, kind="stable")) * groups // len(found)
+    names = [name for name, _ in clustered]
+    frequency = np.array([cluster.features["frequency"] for _, cluster in clustered])
+    groups = len({cluster.cluster for _, cluster in clustered})
+    cut = np.argsort(np.argsort(frequency, kind="stable")) * groups // len(clustered)
     return {
-        "people": len(found),
-        "clusters": adjusted_rand([cluster.cluster for _, cluster in found], names),
+        "people": len(clustered),
+        "clusters": adjusted_rand([cluster.cluster for _, cluster in clustered], names),
         "frequency_alone": adjusted_rand(cut, names),
     }

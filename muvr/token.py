@@ -103,6 +103,6 @@ async def _revoke_all(database: Database, username: str) -> int:
     if user is None:
         raise NotFound(f"There is no user {username!r}; POST /v1/auth/register makes one.")
     logins = Logins(database)
-    found = len(await logins.of_user(user.user_id))
+    ended = len(await logins.of_user(user.user_id))
     await logins.revoke_all(user.user_id)
-    return found
+    return ended

@@ -91,7 +91,9 @@ def _recovered_truth(
     from muvr.simulating_truth import clusters_against_truth, temperaments
 
     truth = temperaments(context.config.paths.reports)
-    if not truth or not any((one.family, one.status) == ("clusters", "done") for one in reports):
+    if not truth or not any(
+        (report.family, report.status) == ("clusters", "done") for report in reports
+    ):
         return None
     return context.run_async(lambda database: clusters_against_truth(database, truth))
 

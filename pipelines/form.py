@@ -98,7 +98,7 @@ def _learn(job: Job, scope: Scope) -> list[UserOutcome]:
 def read_form_sets(database: Database, key: UserKey) -> pa.Table:
     """What form learns of a user's labelled sets, in the form in which Spark hands it over."""
     sets = asyncio.run(Sets(database).labelled(*key))
-    rows = [{**one._asdict(), "user_id": str(key[0]), "set_id": str(one.set_id)} for one in sets]
+    rows = [{**row._asdict(), "user_id": str(key[0]), "set_id": str(row.set_id)} for row in sets]
     return pa.table({name: [row[name] for row in rows] for name in COLUMNS})
 
 

@@ -46,32 +46,34 @@ def classify_all(
 ) -> dict[str, ServicePredictions]:
     """Send the later part of every recording to `classify`."""
     total_sessions = sum(map(len, people.values()))
-    found: dict[str, ServicePredictions] = {}
+    predictions: dict[str, ServicePredictions] = {}
     done = 0
     for person, sessions in people.items():
-        found[person] = ServicePredictions()
+        predictions[person] = ServicePredictions()
         model, _ = clients[person].model("exercise")
-        found[person].model_bytes = len(model or b"")
+        predictions[person].model_bytes = len(model or b"")
         for session in sessions:
-            _classify(clients[person], session, model or b"", found[person])
+            _classify(clients[person], session, model or b"", predictions[person])
             done += 1
             progress.step("classify the later 30 %", done, total_sessions)
-    return found
+    return predictions
 
 
 def _classify(
-    client: Client, session: DemoSession, model: bytes, asked: ServicePredictions
+    client: Client, session: DemoSession, model: bytes, predictions: ServicePredictions
 ) -> None:
     began = time.perf_counter()
     answer = client.classify(bodies(session.later), side=session.side, reps=False)
-    asked.milliseconds.append((time.perf_counter() - began) * 1e3)
-    asked.level = answer["model"]["level"]
-    asked.sets += 1
-    asked.sets_right += answer["exercise"] == session.exercise
+    predictions.milliseconds.append((time.perf_counter() - began) * 1e3)
+    predictions.level = answer["model"]["level"]
+    predictions.sets += 1
+    predictions.sets_right += answer["exercise"] == session.exercise
     own = from_bytes(model)
-    asked.differing += _differing(answer, own, own.predict(wrist_signals(session.later)))
-    asked.windows += len(answer["windows"])
-    asked.windows_right += sum(one["exercise"] == session.exercise for one in answer["windows"])
+    predictions.differing += _differing(answer, own, own.predict(wrist_signals(session.later)))
+    predictions.windows += len(answer["windows"])
+    predictions.windows_right += sum(
+        window["exercise"] == session.exercise for window in answer["windows"]
+    )
 
 
 def _differing(answer: Mapping[str, Any], own: ExerciseModel, offline: Prediction) -> int:
@@ -122,10 +124,15 @@ def _statistics(session: DemoSession) -> Statistics:
 
 def _score(others: Statistics, sessions: Sequence[DemoSession]) -> Scores:
     model = fit_global(others).model
-    answered = [(one, model.predict_windows(one.t0_ns, one.x)) for one in _later(sessions)]
+    answered = [
+        (labelled, model.predict_windows(labelled.t0_ns, labelled.x))
+        for labelled in _later(sessions)
+    ]
     return scores_of(answered, model)
 
 
 def _later(sessions: Sequence[DemoSession]) -> list[LabelledWindows]:
-    found = [labelled_windows(wrist_signals(one.later), one.exercise) for one in sessions]
-    return [windows for windows in found if windows is not None]
+    windows_of = [
+        labelled_windows(wrist_signals(session.later), session.exercise) for session in sessions
+    ]
+    return [windows for windows in windows_of if windows is not None]

@@ -33,7 +33,7 @@ class DemoOutcome:
 
     hops: Hops
     run: RunReport
-    asked: Mapping[str, ServicePredictions]
+    predictions: Mapping[str, ServicePredictions]
     unseen: Mapping[str, Scores]
     seconds: float
 
@@ -68,7 +68,7 @@ def run_pipeline(context: CommandContext, began: float) -> DemoOutcome:
         )
         run = train_exercise(context.config, users="all", progress=terminal)
         spark = read_by_spark(context.config, users)
-        asked = classify_all(clients, people, terminal)
+        predictions = classify_all(clients, people, terminal)
         unseen = unseen_people(people, terminal)
     _write_example(context.config.paths.reports, people)
     for client in clients.values():
@@ -83,16 +83,16 @@ def run_pipeline(context: CommandContext, began: float) -> DemoOutcome:
         read_back=back,
         read_by_spark=spark,
     )
-    return DemoOutcome(hops, run, asked, unseen, time.monotonic() - began)
+    return DemoOutcome(hops, run, predictions, unseen, time.monotonic() - began)
 
 
 def figures_of(outcome: DemoOutcome) -> list[Figure]:
     """The figures of build/demo.json."""
-    hops, asked = outcome.hops, outcome.asked.values()
-    latencies = [ms for one in asked for ms in one.milliseconds]
+    hops, users = outcome.hops, outcome.predictions.values()
+    latencies = [ms for user in users for ms in user.milliseconds]
     equal = "equal to samples_sent"
-    own_windows = sum(one.windows_right for one in asked) / sum(one.windows for one in asked)
-    own_sets = sum(one.sets_right for one in asked) / sum(one.sets for one in asked)
+    own_windows = sum(user.windows_right for user in users) / sum(user.windows for user in users)
+    own_sets = sum(user.sets_right for user in users) / sum(user.sets for user in users)
     windows, sets = _unseen(outcome.unseen.values())
     nobody = f"leave one person out; {LATER}"
     return [
@@ -116,9 +116,9 @@ def figures_of(outcome: DemoOutcome) -> list[Figure]:
                data=DATA, protocol=LATER),
         Figure("unseen_windows", windows, floor=0.87, data=DATA, protocol=nobody),
         Figure("unseen_sets", sets, floor=0.91, data=DATA, protocol=nobody),
-        Figure("answers_differing_offline", sum(one.differing for one in asked), floor=0,
+        Figure("answers_differing_offline", sum(user.differing for user in users), floor=0,
                ceiling=True, data=DATA, protocol="service beside the downloaded model, per window"),
-        Figure("model_bytes_max", max(one.model_bytes for one in asked), "B",
+        Figure("model_bytes_max", max(user.model_bytes for user in users), "B",
                floor=MAX_MODEL_BYTES, ceiling=True, data=DATA),
         Figure("training_s", sum(outcome.run.seconds.values()), "s", data=DATA),
         Figure("classify_p50_ms", float(np.percentile(latencies, 50)), "ms", data=DATA),
@@ -128,10 +128,11 @@ def figures_of(outcome: DemoOutcome) -> list[Figure]:
 
 def _unseen(people: Iterable[Scores]) -> tuple[float, float]:
     """Share of all windows and of all sets, over people."""
-    found = list(people)
-    windows = sum(one.window_accuracy * one.windows for one in found)
-    sets = sum(one.set_accuracy * one.sets for one in found)
-    return windows / sum(one.windows for one in found), sets / sum(one.sets for one in found)
+    scores = list(people)
+    windows = sum(score.window_accuracy * score.windows for score in scores)
+    sets = sum(score.set_accuracy * score.sets for score in scores)
+    all_windows, all_sets = sum(s.windows for s in scores), sum(s.sets for s in scores)
+    return windows / all_windows, sets / all_sets
 
 
 def _write_example(folder: Path, people: Mapping[str, Sequence[DemoSession]]) -> None:
@@ -147,15 +148,15 @@ def _show(context: CommandContext, outcome: DemoOutcome, figures: Sequence[Figur
     rows = [
         (
             person,
-            asked.windows,
-            f"{asked.windows_right / asked.windows:.1%}",
-            f"{asked.sets_right}/{asked.sets}",
+            predictions.windows,
+            f"{predictions.windows_right / predictions.windows:.1%}",
+            f"{predictions.sets_right}/{predictions.sets}",
             f"{outcome.unseen[person].window_accuracy:.1%}",
             f"{outcome.unseen[person].set_accuracy:.0%}",
-            f"{asked.model_bytes:,}",
-            f"{np.median(asked.milliseconds):.1f}",
+            f"{predictions.model_bytes:,}",
+            f"{np.median(predictions.milliseconds):.1f}",
         )
-        for person, asked in outcome.asked.items()
+        for person, predictions in outcome.predictions.items()
     ]
     head = ("person", "windows", "own windows", "own sets", "unseen windows", "unseen sets")
     terminal.table(

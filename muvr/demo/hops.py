@@ -45,8 +45,8 @@ class Hops:
 async def user_ids(database: Database, people: Sequence[str]) -> dict[str, UUID]:
     """Person to user id; people who never registered are left out."""
     users = Users(database)
-    found = {person: await users.by_name(username(person)) for person in people}
-    return {person: user.user_id for person, user in found.items() if user}
+    user_of = {person: await users.by_name(username(person)) for person in people}
+    return {person: user.user_id for person, user in user_of.items() if user}
 
 
 async def stored_and_read_back(
@@ -72,13 +72,13 @@ async def stored_and_read_back(
 
 async def _rows(samples: Samples, user_id: UUID, session_id: UUID) -> list[tuple[str, SampleRow]]:
     """Every row of a session, also of bodies that nobody listed."""
-    found: list[tuple[str, SampleRow]] = []
+    sample_rows: list[tuple[str, SampleRow]] = []
     for stream, parts in (await samples.parts(user_id, session_id)).items():
         chunks = await samples.metadata(user_id, session_id, stream, parts)
         wanted = [(chunk.seq, chunk.sha256) for chunk in chunks]
         rows = await samples.rows(user_id, session_id, stream, wanted)
-        found.extend((stream, row) for row in rows)
-    return found
+        sample_rows.extend((stream, row) for row in rows)
+    return sample_rows
 
 
 def _comes_back(row: SampleRow, hash_sent: bytes | None) -> bool:
@@ -90,5 +90,5 @@ def _comes_back(row: SampleRow, hash_sent: bytes | None) -> bool:
 
 def read_by_spark(config: Config, users: Mapping[str, UUID]) -> int:
     """Samples of the demo's people that Spark decodes from Cassandra."""
-    found, _ = samples_per_user(config)
-    return sum(found.get(str(user_id), 0) for user_id in users.values())
+    samples, _ = samples_per_user(config)
+    return sum(samples.get(str(user_id), 0) for user_id in users.values())

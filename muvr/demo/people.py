@@ -60,7 +60,8 @@ def demo_sessions(datasets: Path) -> dict[str, list[DemoSession]]:
     for recording in read_spar(datasets, first_at):
         people.setdefault(recording.person, []).append(_session(recording))
     return {
-        person: sorted(people[person], key=lambda one: one.started_at) for person in sorted(people)
+        person: sorted(people[person], key=lambda session: session.started_at)
+        for person in sorted(people)
     }
 
 

@@ -17,10 +17,10 @@ T = TypeVar("T")
 
 
 def recordings_to_draw(
-    found: Sequence[RecordingSegments],
+    recordings: Sequence[RecordingSegments],
 ) -> tuple[list[RecordingSegments], list[RecordingSegments]]:
     """Recordings spread over those with good borders, and those with the worst borders."""
-    errors = [(recording, worst_error_s(recording)) for recording in found]
+    errors = [(recording, worst_error_s(recording)) for recording in recordings]
     known = ((recording, error_s) for recording, error_s in errors if error_s is not None)
     ranked = sorted(known, key=lambda pair: pair[1])
     right = [recording for recording, error_s in ranked if error_s <= 2]
@@ -28,22 +28,24 @@ def recordings_to_draw(
     return spread(right, RIGHT), wrong[:WRONG]
 
 
-def worst_error_s(found: RecordingSegments) -> float | None:
+def worst_error_s(recording: RecordingSegments) -> float | None:
     """The largest border error in a recording; None where no border is evaluated."""
-    starts, ends = border_errors([found])
+    starts, ends = border_errors([recording])
     return float(np.abs([*starts, *ends]).max()) if len(starts) else None
 
 
 def sets_to_draw(sets: Sequence[RepsExample]) -> tuple[list[DrawnSet], list[DrawnSet]]:
     """Sets counted right and, worst first, those that were not; in one piece each."""
-    whole = [one for one in sets if len(one.signals) == 1]
+    whole = [example for example in sets if len(example.signals) == 1]
     counted = [
-        DrawnSet(one.group, one.signals[0], one.reps, count_repetitions(one.signals[0]))
-        for one in spread(whole, SAMPLE_SIZE)
+        DrawnSet(
+            example.group, example.signals[0], example.reps, count_repetitions(example.signals[0])
+        )
+        for example in spread(whole, SAMPLE_SIZE)
     ]
-    right = [one for one in counted if one.counted.count == one.reps]
-    wrong = [one for one in counted if one.counted.count != one.reps]
-    wrong.sort(key=lambda one: -abs(one.counted.count - one.reps))
+    right = [drawn for drawn in counted if drawn.counted.count == drawn.reps]
+    wrong = [drawn for drawn in counted if drawn.counted.count != drawn.reps]
+    wrong.sort(key=lambda drawn: -abs(drawn.counted.count - drawn.reps))
     return spread(right, RIGHT), wrong[:WRONG]
 
 

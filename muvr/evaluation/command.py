@@ -51,7 +51,7 @@ class ProtocolResults:
 
     figures: list[Figure] = field(default_factory=list)
     outcomes: dict[str, ProtocolOutcome] = field(default_factory=dict)
-    found: list[RecordingSegments] = field(default_factory=list)
+    recordings: list[RecordingSegments] = field(default_factory=list)
     counted: tuple[RepsExample, ...] = ()
 
     def keep(self, name: str, outcome: ProtocolOutcome) -> None:
@@ -83,7 +83,7 @@ def run(context: CommandContext, family: str) -> bool:
     reports = context.config.paths.reports
     name = "evaluate" if family == "all" else f"evaluate-{family}"  # the whole report stays whole
     report = write_report(name, time.monotonic() - began, results.figures, reports)
-    shown = PageData(results.outcomes, results.found, results.counted)
+    shown = PageData(results.outcomes, results.recordings, results.counted)
     write_page(reports / f"{name}.html", report, shown)
     show_figures(context.terminal, name, results.figures)
     if unasked := [figure.name for figure in results.figures if figure.verdict == "not measured"]:
@@ -142,7 +142,7 @@ def _activity(recordings: EvaluationData, results: ProtocolResults) -> None:
         return
     values = activity_figures(recordings.gym_whole)
     results.figures.extend(_named(values, GYM_FLOORS, "gym IMU, 99 sets on 8 days", DAYS))
-    results.found = leave_one_day_out(recordings.gym_whole, ACC6)
+    results.recordings = leave_one_day_out(recordings.gym_whole, ACC6)
 
 
 def _cost(recordings: EvaluationData, results: ProtocolResults) -> None:

@@ -156,8 +156,8 @@ def as_recorded_by(recording: ImportedRecording, change: PieceChange) -> Importe
     if change is other_wrist and side is not None:
         side = "left" if side == "right" else "right"
     changed = Recording(
-        acc=tuple(one for piece in raw.acc for one in change("acc", piece)),
-        gyro=tuple(one for piece in raw.gyro for one in change("gyro", piece)),
+        acc=tuple(changed for piece in raw.acc for changed in change("acc", piece)),
+        gyro=tuple(changed for piece in raw.gyro for changed in change("gyro", piece)),
         side=side,
     )
     return replace(recording, recording=changed)

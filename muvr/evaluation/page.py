@@ -28,19 +28,19 @@ class PageData:
 
     Attributes:
         outcomes: answers of protocols, by section.
-        found: recordings with the sets that were found in them.
+        recordings: with the sets that were found in them.
         counted: sets whose repetitions are known.
     """
 
     outcomes: Mapping[str, ProtocolOutcome] = field(default_factory=dict)
-    found: Sequence[RecordingSegments] = ()
+    recordings: Sequence[RecordingSegments] = ()
     counted: Sequence[RepsExample] = ()
 
 
 def write_page(path: Path, report: Report, shown: PageData) -> None:
     """Write the page; it stands alone, without anything from elsewhere."""
     style = files("muvr.evaluation").joinpath("page.css").read_text()
-    sections = "".join(_section(one, report, shown) for one in SECTIONS)
+    sections = "".join(_section(section, report, shown) for section in SECTIONS)
     path.write_text(
         '<!doctype html><html lang="en"><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
@@ -54,10 +54,14 @@ def _head(report: Report) -> str:
     floored = [figure for figure in report.figures if figure.floor is not None]
     bad = [figure for figure in floored if not figure.holds]
     verdict = f"{len(floored) - len(bad)} of {len(floored)} floors hold."
-    for said in ("missed", "not measured"):
-        names = [f"<code>{escape(one.name)}</code>" for one in bad if one.verdict == said]
+    for verdict_word in ("missed", "not measured"):
+        names = [
+            f"<code>{escape(figure.name)}</code>"
+            for figure in bad
+            if figure.verdict == verdict_word
+        ]
         if names:
-            verdict += f" {said.capitalize()}: {', '.join(names)}."
+            verdict += f" {verdict_word.capitalize()}: {', '.join(names)}."
     return (
         "<header><h1>What Muvr recognises</h1><p class=lead>From a wrist's raw acceleration and "
         "rotation to sets, exercises and repetitions, on real recordings, split by person and by "
@@ -77,8 +81,8 @@ def _section(section: ProtocolSection, report: Report, shown: PageData) -> str:
     outcome = shown.outcomes.get(section.key)
     if outcome is not None and outcome.predictions:
         body += _answers(outcome)
-    if section.key == "s4b" and shown.found:
-        body += _recordings(shown.found)
+    if section.key == "s4b" and shown.recordings:
+        body += _recordings(shown.recordings)
     if section.key == "s5" and shown.counted:
         body += _sets(shown.counted)
     title = f"<h2><span>{section.key.upper()}</span> {escape(section.title)}</h2>"
@@ -109,8 +113,8 @@ def _verdict(figure: Figure) -> str:
 
 def _protocols(figures: Sequence[Figure]) -> str:
     """Data and protocol of the figures, each once."""
-    said = dict.fromkeys(f"{f.data or ''}: {f.protocol or ''}".strip(": ") for f in figures)
-    return "".join(f"<p class=soft>{escape(text)}</p>" for text in said if text)
+    protocols = dict.fromkeys(f"{f.data or ''}: {f.protocol or ''}".strip(": ") for f in figures)
+    return "".join(f"<p class=soft>{escape(text)}</p>" for text in protocols if text)
 
 
 def _answers(outcome: ProtocolOutcome) -> str:
@@ -135,35 +139,38 @@ def _answers(outcome: ProtocolOutcome) -> str:
     )
 
 
-def _recordings(found: Sequence[RecordingSegments]) -> str:
-    right, wrong = recordings_to_draw(found)
+def _recordings(recordings: Sequence[RecordingSegments]) -> str:
+    right, wrong = recordings_to_draw(recordings)
     bars = (("truth", "labelled set"), ("accent", "found set, a mark at each counted repetition"))
     right_figures, wrong_figures = (
         [
-            _figure(drawn(pictures.recording(one), "recording"), _border_text(one), "strip")
-            for one in several
+            _figure(
+                drawn(pictures.recording(recording), "recording"), _border_text(recording), "strip"
+            )
+            for recording in several
         ]
         for several in (right, wrong)
     )
     return _legend((*bars, *SIGNALS)) + _right_and_wrong(right_figures, wrong_figures)
 
 
-def _border_text(found: RecordingSegments) -> str:
-    starts, ends = border_errors([found])
-    said = [
+def _border_text(recording: RecordingSegments) -> str:
+    starts, ends = border_errors([recording])
+    errors = [
         "set not found" if np.isinf(start) else f"start {start:+.1f} s, end {end:+.1f} s"
         for start, end in zip(starts, ends, strict=True)
     ]
-    more = "" if len(found[1]) == len(found[0].sets_ns) else f"; {len(found[1])} sets found"
-    return f"{found[0].group}: {'; '.join(said)}{more}"
+    truth, segments = recording
+    more = "" if len(segments) == len(truth.sets_ns) else f"; {len(segments)} sets found"
+    return f"{truth.group}: {'; '.join(errors)}{more}"
 
 
 def _sets(labelled: Sequence[RepsExample]) -> str:
     right, wrong = sets_to_draw(labelled)
     right_figures, wrong_figures = (
         [
-            _figure(drawn(pictures.counted_set(one), "set"), _count_text(one), "strip")
-            for one in several
+            _figure(drawn(pictures.counted_set(drawn_set), "set"), _count_text(drawn_set), "strip")
+            for drawn_set in several
         ]
         for several in (right, wrong)
     )
@@ -174,10 +181,10 @@ def _sets(labelled: Sequence[RepsExample]) -> str:
     )
 
 
-def _count_text(one: DrawnSet) -> str:
+def _count_text(drawn_set: DrawnSet) -> str:
     return (
-        f"{one.group}: counted {one.counted.count}, believed {one.reps}, "
-        f"confidence {one.counted.confidence:.2f}"
+        f"{drawn_set.group}: counted {drawn_set.counted.count}, believed {drawn_set.reps}, "
+        f"confidence {drawn_set.counted.confidence:.2f}"
     )
 
 

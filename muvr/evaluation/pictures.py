@@ -110,9 +110,9 @@ def predictions_of(outcome: ProtocolOutcome) -> tuple[NDArray[np.float64], NDArr
     return np.concatenate(predicted), np.concatenate(right)
 
 
-def recording(found: RecordingSegments) -> Picture:
+def recording(recording_segments: RecordingSegments) -> Picture:
     """One recording: labelled sets, found sets with their repetitions, acceleration below."""
-    truth, segments = found
+    truth, segments = recording_segments
     signal = max(truth.signals, key=lambda s: len(s.acc_g))
     labelled = relative_spans(truth.sets_ns, signal)
     spans = relative_spans([(s.start_ns, s.end_ns) for s in segments], signal)
@@ -126,8 +126,10 @@ def recording(found: RecordingSegments) -> Picture:
     for span in spans:
         first = round(max(span[0], 0.0) * RATE_HZ)
         part = slice_of(signal, first, round(span[1] * RATE_HZ))
-        for one in count_repetitions(part).repetitions:
-            bars.vlines(first / RATE_HZ + one.start_s, -0.4, 0.4, color=ON_ACCENT, linewidth=1)
+        for repetition in count_repetitions(part).repetitions:
+            bars.vlines(
+                first / RATE_HZ + repetition.start_s, -0.4, 0.4, color=ON_ACCENT, linewidth=1
+            )
     bars.set_yticks([1, 0], ["labelled", "found"])
     bars.set_ylim(-0.6, 1.6)
     acceleration(below, signal, first_s, last_s)
@@ -139,18 +141,18 @@ def recording(found: RecordingSegments) -> Picture:
     return picture
 
 
-def counted_set(one: DrawnSet) -> Picture:
+def counted_set(drawn_set: DrawnSet) -> Picture:
     """A set with its counted repetitions numbered and shaded in turn."""
     picture = Picture(figsize=(WIDE, 1.9))
     axes = picture.subplots()
-    for k, repetition in enumerate(one.counted.repetitions):
+    for k, repetition in enumerate(drawn_set.counted.repetitions):
         shade = 0.22 if k % 2 else 0.1
         axes.axvspan(repetition.start_s, repetition.end_s, color=ACCENT, alpha=shade, linewidth=0)
         middle = (repetition.start_s + repetition.end_s) / 2
         axes.text(
             middle, 1.01, str(k + 1), transform=axes.get_xaxis_transform(), ha="center", color=SOFT
         )
-    acceleration(axes, one.signal, 0.0, one.signal.duration_s)
+    acceleration(axes, drawn_set.signal, 0.0, drawn_set.signal.duration_s)
     return picture
 
 

@@ -39,15 +39,15 @@ def read_data(datasets: Path, gym_folder: Path) -> EvaluationData:
     return EvaluationData(
         spar=tuple(_movements(spar)),
         gym=tuple(_movements(gym)),
-        gym_whole=tuple(_continuous(one) for one in gym),
+        gym_whole=tuple(_continuous(recording) for recording in gym),
         counted=(*_counted("spar", spar), *_counted("gym", gym)),
         gym_folder=gym_folder,
     )
 
 
-def _signals(recording: ImportedRecording, one: ImportedSet) -> tuple[WristSignal, ...]:
+def _signals(recording: ImportedRecording, set_: ImportedSet) -> tuple[WristSignal, ...]:
     """A set's signals, cut from the raw recording as ingest does."""
-    return tuple(wrist_signals(cut(recording.recording, one.start_ns, one.end_ns)))
+    return tuple(wrist_signals(cut(recording.recording, set_.start_ns, set_.end_ns)))
 
 
 def _movements(recordings: Sequence[ImportedRecording]) -> list[Movement]:
@@ -55,12 +55,12 @@ def _movements(recordings: Sequence[ImportedRecording]) -> list[Movement]:
         Movement(
             person=recording.person,
             day=recording.day or "",
-            exercise=one.exercise,
-            variant=one.variant or "",
-            signals=_signals(recording, one),
+            exercise=set_.exercise,
+            variant=set_.variant or "",
+            signals=_signals(recording, set_),
         )
         for recording in recordings
-        for one in recording.sets
+        for set_ in recording.sets
     ]
 
 
@@ -68,7 +68,7 @@ def _continuous(recording: ImportedRecording) -> ActivityRecording:
     return ActivityRecording(
         group=recording.day or recording.person,
         signals=tuple(wrist_signals(recording.recording)),
-        sets_ns=tuple((one.start_ns, one.end_ns) for one in recording.sets),
+        sets_ns=tuple((set_.start_ns, set_.end_ns) for set_ in recording.sets),
     )
 
 
@@ -77,11 +77,11 @@ def _counted(source: str, recordings: Sequence[ImportedRecording]) -> list[RepsE
         RepsExample(
             source=source,
             group=recording.day or recording.person,
-            signals=_signals(recording, one),
-            reps=one.reps if one.reps_audited is None else one.reps_audited,
-            reps_labelled=one.reps,
+            signals=_signals(recording, set_),
+            reps=set_.reps if set_.reps_audited is None else set_.reps_audited,
+            reps_labelled=set_.reps,
         )
         for recording in recordings
-        for one in recording.sets
-        if one.reps is not None
+        for set_ in recording.sets
+        if set_.reps is not None
     ]

@@ -59,24 +59,24 @@ MAX_SAMPLES = 8192  # of a chunk
 PROTOCOL = "over HTTP: seven days enrolled and trained, the eighth sent without labels"
 RecordingChange = Callable[[ImportedRecording], ImportedRecording]
 DEVICES: Mapping[str, RecordingChange] = {
-    "": lambda one: one,
-    "_25hz": lambda one: as_recorded_by(one, at_rate(25.0)),
-    "_100hz": lambda one: as_recorded_by(one, at_rate(100.0)),
-    "_200hz": lambda one: as_recorded_by(one, at_rate(200.0)),
-    "_drifting": lambda one: as_recorded_by(one, drifting(48.9, 50.0)),
-    "_56hz_as_50": lambda one: as_recorded_by(one, drifting(56.0, 50.0)),
-    "_stamped_within_4ms": lambda one: as_recorded_by(one, with_jitter(4.0)),
-    "_clipped_at_2g": lambda one: as_recorded_by(one, clipped_at(2.0)),
-    "_8_bits_of_4g": lambda one: as_recorded_by(one, in_8_bits(4.0)),
-    "_ms2": lambda one: as_recorded_by(one, in_ms2),
-    "_ms2_under_g": lambda one: as_recorded_by(one, ms2_labelled_g),
-    "_other_wrist": lambda one: as_recorded_by(one, other_wrist),
+    "": lambda recording: recording,
+    "_25hz": lambda recording: as_recorded_by(recording, at_rate(25.0)),
+    "_100hz": lambda recording: as_recorded_by(recording, at_rate(100.0)),
+    "_200hz": lambda recording: as_recorded_by(recording, at_rate(200.0)),
+    "_drifting": lambda recording: as_recorded_by(recording, drifting(48.9, 50.0)),
+    "_56hz_as_50": lambda recording: as_recorded_by(recording, drifting(56.0, 50.0)),
+    "_stamped_within_4ms": lambda recording: as_recorded_by(recording, with_jitter(4.0)),
+    "_clipped_at_2g": lambda recording: as_recorded_by(recording, clipped_at(2.0)),
+    "_8_bits_of_4g": lambda recording: as_recorded_by(recording, in_8_bits(4.0)),
+    "_ms2": lambda recording: as_recorded_by(recording, in_ms2),
+    "_ms2_under_g": lambda recording: as_recorded_by(recording, ms2_labelled_g),
+    "_other_wrist": lambda recording: as_recorded_by(recording, other_wrist),
     "_side_unsaid": without_side,
-    "_turned_round": lambda one: as_recorded_by(one, turned_round),
-    "_acc_alone": lambda one: as_recorded_by(one, without_rotation),
-    "_lost_fifth_by_200ms": lambda one: as_recorded_by(one, with_packet_loss(0.2, 0.2)),
-    "_lost_tenth_by_1s": lambda one: as_recorded_by(one, with_packet_loss(1.0, 0.1)),
-    "_lost_tenth_by_2s": lambda one: as_recorded_by(one, with_packet_loss(2.0, 0.1)),
+    "_turned_round": lambda recording: as_recorded_by(recording, turned_round),
+    "_acc_alone": lambda recording: as_recorded_by(recording, without_rotation),
+    "_lost_fifth_by_200ms": lambda recording: as_recorded_by(recording, with_packet_loss(0.2, 0.2)),
+    "_lost_tenth_by_1s": lambda recording: as_recorded_by(recording, with_packet_loss(1.0, 0.1)),
+    "_lost_tenth_by_2s": lambda recording: as_recorded_by(recording, with_packet_loss(2.0, 0.1)),
 }
 
 
@@ -88,7 +88,7 @@ def run(context: CommandContext) -> bool:
     """
     began = time.monotonic()
     recordings = read_gym(context.config.paths.gym)
-    days = sorted({one.day for one in recordings if one.day})
+    days = sorted({recording.day for recording in recordings if recording.day})
     totals = dict.fromkeys(DEVICES, Tally())
     reports = context.config.paths.reports
     figures: list[Figure] = []
@@ -97,8 +97,8 @@ def run(context: CommandContext) -> bool:
             terminal.step("days", done, len(days))
             with deployed(context) as own:
                 own_context = CommandContext(own.config, own.conf_path, context.terminal)
-                found = evaluate_day(own_context, own.service.url, recordings, day)
-            totals = {device: totals[device] + found[device] for device in DEVICES}
+                tallies = evaluate_day(own_context, own.service.url, recordings, day)
+            totals = {device: totals[device] + tallies[device] for device in DEVICES}
             figures = figures_of(totals, f"{done + 1} of {len(days)} days")
             write_report("sessions", time.monotonic() - began, figures, reports)
         terminal.step("days", len(days), len(days))
@@ -131,9 +131,9 @@ def evaluate_day(
     context: CommandContext, url: str, recordings: Sequence[ImportedRecording], day: str
 ) -> dict[str, Tally]:
     """Learn from the other days, then evaluate this one as every device would record it."""
-    others = [one for one in recordings if one.day != day]
-    of_day = [one for one in recordings if one.day == day]
-    known = {one.exercise for recording in others for one in recording.sets}
+    others = [recording for recording in recordings if recording.day != day]
+    of_day = [recording for recording in recordings if recording.day == day]
+    known = {set_.exercise for recording in others for set_ in recording.sets}
     moved_ns = days_to_move(recordings) * DAY_NS
     password = secrets.token_urlsafe(18)
     import_recordings(url, SOURCE, others, password, context.terminal)
@@ -141,9 +141,10 @@ def evaluate_day(
     tallies: dict[str, Tally] = {}
     with connect(url, f"{SOURCE}-{others[0].person}", password) as client:
         for hours, (device, change) in enumerate(DEVICES.items()):
-            sent = [shifted(change(one), hours * HOUR_NS) for one in of_day]
+            sent = [shifted(change(recording), hours * HOUR_NS) for recording in of_day]
             tallies[device] = sum(
-                (evaluate_recording(client, one, moved_ns, known) for one in sent), Tally()
+                (evaluate_recording(client, recording, moved_ns, known) for recording in sent),
+                Tally(),
             )
             context.terminal.step(f"{day}, asked as devices", hours + 1, len(DEVICES))
     return tallies
@@ -164,14 +165,14 @@ def evaluate_recording(
     answer = client.session(session_of(recording, moved_ns))
     done = [
         TimedSet(
-            one.start_ns + moved_ns,
-            one.end_ns + moved_ns,
-            one.exercise,
-            one.reps if one.reps_audited is None else one.reps_audited,
+            set_.start_ns + moved_ns,
+            set_.end_ns + moved_ns,
+            set_.exercise,
+            set_.reps if set_.reps_audited is None else set_.reps_audited,
         )
-        for one in recording.sets
+        for set_ in recording.sets
     ]
-    result = tally(done, [parsed_set(one) for one in answer["sets"]], known)
+    result = tally(done, [parsed_set(set_) for set_ in answer["sets"]], known)
     return result + Tally(named_alone=named_alone(client, recording, known))
 
 
@@ -181,14 +182,14 @@ def named_alone(client: Client, recording: ImportedRecording, known: set[str]) -
     Sets are cut as a client would cut them: by the claimed times, right or wrong.
     """
     whole, named = recording.recording, 0
-    for one in recording.sets:
-        if one.exercise in known:
+    for set_ in recording.sets:
+        if set_.exercise in known:
             streams = {
-                kind: cut_pieces(pieces, one.start_ns, one.end_ns)
+                kind: cut_pieces(pieces, set_.start_ns, set_.end_ns)
                 for kind, pieces in (("acc", whole.acc), ("gyro", whole.gyro))
             }
             bodies = {kind: one_chunk(pieces) for kind, pieces in streams.items() if pieces}
-            named += client.classify(bodies, whole.side, reps=False)["exercise"] == one.exercise
+            named += client.classify(bodies, whole.side, reps=False)["exercise"] == set_.exercise
     return named
 
 
@@ -202,13 +203,13 @@ def one_chunk(pieces: Sequence[Piece]) -> bytes:
     return chunk(int(at_ns[0]), first.rate_hz, first.unit, first.scale, samples, t_ms)
 
 
-def parsed_set(one: Mapping[str, Any]) -> TimedSet:
+def parsed_set(set_: Mapping[str, Any]) -> TimedSet:
     """A set of the answer."""
     start, end = (
-        round(datetime.fromisoformat(one[name]).timestamp() * 1e9)
+        round(datetime.fromisoformat(set_[name]).timestamp() * 1e9)
         for name in ("started_at", "ended_at")
     )
-    return TimedSet(start, end, one["exercise"], one["reps"])
+    return TimedSet(start, end, set_["exercise"], set_["reps"])
 
 
 def shifted(source: ImportedRecording, by_ns: int) -> ImportedRecording:

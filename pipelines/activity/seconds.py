@@ -108,7 +108,7 @@ def _spans(segments: Sequence[Segment], example: ActivityExample) -> list[Span]:
     return [((s.start_ns - t0_ns) / 1e9, (s.end_ns - t0_ns) / 1e9) for s in segments]
 
 
-def compared(signal: WristSignal, found: Sequence[Span], truth: Sequence[Span]) -> Seconds:
+def compared(signal: WristSignal, predicted: Sequence[Span], truth: Sequence[Span]) -> Seconds:
     """Compare found with true spans of exercise, second by second.
 
     >>> rest = WristSignal(0, np.zeros((500, 3), np.float32), None, None, ())
@@ -116,7 +116,7 @@ def compared(signal: WristSignal, found: Sequence[Span], truth: Sequence[Span]) 
     (2, 2, 4)
     """
     at_s: NDArray[np.float64] = np.arange(0.5, int(signal.duration_s), dtype=np.float64)
-    a, b = labels_of(at_s, found), labels_of(at_s, truth)
+    a, b = labels_of(at_s, predicted), labels_of(at_s, truth)
     return int((a & b).sum()), int((a & ~b).sum()), int((~a & b).sum())
 
 

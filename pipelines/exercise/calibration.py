@@ -64,7 +64,7 @@ def scores_of_sets(
     model: ExerciseModel | None, sets: Sequence[SetWithWindows]
 ) -> HeldOutScores | None:
     """A model's scores of the windows of sets that it did not see; None without model or sets."""
-    labelled = [LabelledWindows(one.exercise, NO_TIMES, x) for one, x in sets]
+    labelled = [LabelledWindows(row.exercise, NO_TIMES, x) for row, x in sets]
     return score_held_out(model, labelled) if model is not None else None
 
 

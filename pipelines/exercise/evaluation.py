@@ -33,8 +33,8 @@ def evaluation_sets(
     late: Sequence[LabelledRow], windows: Mapping[str, QuantisedWindows]
 ) -> list[SetWithWindows]:
     """Late sets with the windows that serving would take; accepted guesses are not ground truth."""
-    truth = [(one, windows[one.set_id]) for one in late if one.label_source in COUNTED_SOURCES]
-    return [(one, kept.evaluation_x) for one, kept in truth if kept.evaluation_rows]
+    truth = [(row, windows[row.set_id]) for row in late if row.label_source in COUNTED_SOURCES]
+    return [(row, kept.evaluation_x) for row, kept in truth if kept.evaluation_rows]
 
 
 def hits_of(model: ExerciseModel | None, sets: Sequence[SetWithWindows]) -> Hits:
@@ -43,12 +43,12 @@ def hits_of(model: ExerciseModel | None, sets: Sequence[SetWithWindows]) -> Hits
         return Hits({}, 0, 0)
     guesses = model.guesses([x for _, x in sets])
     right_sets = {
-        one.set_id: overall == one.exercise
-        for (one, _), (overall, _) in zip(sets, guesses, strict=True)
+        row.set_id: overall == row.exercise
+        for (row, _), (overall, _) in zip(sets, guesses, strict=True)
     }
     right_windows = [
-        name == one.exercise
-        for (one, _), (_, names) in zip(sets, guesses, strict=True)
+        name == row.exercise
+        for (row, _), (_, names) in zip(sets, guesses, strict=True)
         for name in names
     ]
     return Hits(right_sets, len(right_windows), sum(right_windows))
@@ -56,11 +56,11 @@ def hits_of(model: ExerciseModel | None, sets: Sequence[SetWithWindows]) -> Hits
 
 def majority_hits(early: Sequence[LabelledRow], sets: Sequence[SetWithWindows]) -> Hits:
     """The hits of a constant answer: the exercise that the user did most often before."""
-    counts = Counter(one.exercise for one in early)
+    counts = Counter(row.exercise for row in early)
     most = min(counts, key=lambda name: (-counts[name], name), default="")
-    right = {one.set_id: one.exercise == most for one, _ in sets}
+    right = {row.set_id: row.exercise == most for row, _ in sets}
     return Hits(
         right,
         sum(len(x) for _, x in sets),
-        sum(len(x) for one, x in sets if right[one.set_id]),
+        sum(len(x) for row, x in sets if right[row.set_id]),
     )

@@ -46,17 +46,17 @@ def labelled_sets(table: pa.Table) -> list[LabelledRow]:
     """The rows of one partition, oldest first: the order of sums decides their last bits."""
     rows = table.select(COLUMNS[2:]).to_pylist()
     sets = (LabelledRow(**row) for row in rows)
-    return sorted((replace(one, exercise=normalised_name(one.exercise)) for one in sets), key=_age)
+    return sorted((replace(row, exercise=normalised_name(row.exercise)) for row in sets), key=_age)
 
 
 def newest(sets: Sequence[LabelledRow], of_each: int) -> list[LabelledRow]:
     """The newest `of_each` sets of every exercise, oldest first."""
     kept: list[LabelledRow] = []
     seen: Counter[str] = Counter()
-    for one in sorted(sets, key=_age, reverse=True):
-        seen[one.exercise] += 1
-        if seen[one.exercise] <= of_each:
-            kept.append(one)
+    for row in sorted(sets, key=_age, reverse=True):
+        seen[row.exercise] += 1
+        if seen[row.exercise] <= of_each:
+            kept.append(row)
     return kept[::-1]
 
 
@@ -67,7 +67,7 @@ def digest(sets: Iterable[LabelledRow], recipe: str) -> str:
         sets: in any order.
         recipe: everything else that decides the bytes: features, settings, global model.
     """
-    parts = sorted(f"{one.set_id} {one.revision} {one.exercise}" for one in sets)
+    parts = sorted(f"{row.set_id} {row.revision} {row.exercise}" for row in sets)
     return hashlib.sha256("\n".join([recipe, *parts]).encode()).hexdigest()
 
 
@@ -76,8 +76,8 @@ def split_at(
 ) -> tuple[list[LabelledRow], list[LabelledRow]]:
     """Sets that began before the cut-off, and the later ones."""
     return (
-        [one for one in sets if one.started_at < cutoff_at],
-        [one for one in sets if one.started_at >= cutoff_at],
+        [row for row in sets if row.started_at < cutoff_at],
+        [row for row in sets if row.started_at >= cutoff_at],
     )
 
 
@@ -88,9 +88,9 @@ def split_share(
 
     For a first run, whose sets may have been loaded at once.
     """
-    early, late = split_in_time(sets, share, exercise=lambda one: one.exercise, age=_age)
+    early, late = split_in_time(sets, share, exercise=lambda row: row.exercise, age=_age)
     return sorted(early, key=_age), sorted(late, key=_age)
 
 
-def _age(one: LabelledRow) -> tuple[datetime, str]:
-    return one.started_at, one.set_id
+def _age(row: LabelledRow) -> tuple[datetime, str]:
+    return row.started_at, row.set_id

@@ -120,7 +120,7 @@ def learn_user(
     evaluated, for_calibration = _early_models(prepared, split, prior_without_user, prior, model_id)
     shipped = _shipped_model(prepared, for_calibration, prior, model_id)
     late = evaluation_sets(split.late, prepared.windows)
-    with_windows = [one.exercise for one in prepared.used if prepared.windows[one.set_id].rows]
+    with_windows = [row.exercise for row in prepared.used if prepared.windows[row.set_id].rows]
     return LearnedModel(
         content=to_bytes(shipped),
         labels=shipped.labels,
@@ -150,9 +150,9 @@ def member_statistics(
         BadSamples: a stored recording does not decode.
     """
     used = newest(sets, recipe.member_sets)
-    found = find_windows(used, model_id, recipe.windows)
-    named = cap_seconds(named_windows(used, found.by_set), recipe.member_s)
-    return statistics_of_sets(named), found.fresh
+    set_windows = find_windows(used, model_id, recipe.windows)
+    named = cap_seconds(named_windows(used, set_windows.by_set), recipe.member_s)
+    return statistics_of_sets(named), set_windows.fresh
 
 
 def _given_statistics(prepared: PreparedSets, recipe: Recipe) -> Statistics:

@@ -32,8 +32,8 @@ def read_training_sets(database: Database, key: UserKey) -> pa.Table:
 def partition_of(sets: Sequence[TrainingSet], key: UserKey) -> pa.Table:
     """Rows of a partition, in the form in which Spark hands them over."""
     rows = [
-        {"user_id": str(key[0]), "model_id": key[1], **one._asdict(), "set_id": str(one.set_id)}
-        for one in sets
+        {"user_id": str(key[0]), "model_id": key[1], **row._asdict(), "set_id": str(row.set_id)}
+        for row in sets
     ]
     return pa.table({name: [row[name] for row in rows] for name in COLUMNS})
 

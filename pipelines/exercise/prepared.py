@@ -103,8 +103,8 @@ def prepare_sets(
         BadSamples: a stored recording does not decode.
     """
     used = newest(sets, recipe.newest_sets)
-    found = find_windows(used, model_id, recipe.windows)
-    windows = found.by_set
+    set_windows = find_windows(used, model_id, recipe.windows)
+    windows = set_windows.by_set
     named = named_windows(used, windows)
     if not any(kept.rows for _, kept in named):
         raise NotEnoughLabels(f"none of {len(used)} labelled sets is as long as a window")
@@ -112,14 +112,16 @@ def prepare_sets(
     early, late = split_share(used, recipe.cutoff_share)
     learned, rest = (_statistics(sets, windows, frame) for sets in (early, late))
     own = total([part for part in (learned, rest) if part is not None])
-    return PreparedSets(used, windows, found.fresh, frame, TimeSplit(early, late, learned), own)
+    return PreparedSets(
+        used, windows, set_windows.fresh, frame, TimeSplit(early, late, learned), own
+    )
 
 
 def named_windows(
     sets: Sequence[LabelledRow], windows: Mapping[str, QuantisedWindows]
 ) -> list[ExerciseWindows]:
     """The windows of each set under the name of its exercise, in the order of the sets."""
-    return [(one.exercise, windows[one.set_id]) for one in sets]
+    return [(row.exercise, windows[row.set_id]) for row in sets]
 
 
 def _statistics(

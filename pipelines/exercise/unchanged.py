@@ -40,7 +40,7 @@ async def _serving_digest(database: Database, family: str, key: UserKey) -> obje
 def sets_digest(sets: Iterable[SetRevision], newest_sets: int, recipe: str) -> str:
     """The digest that a model learned from these sets would have, without reading a sample."""
     rows = [
-        LabelledRow(str(one.set_id), one.revision, one.exercise, one.started_at, "", b"")
-        for one in sets
+        LabelledRow(str(row.set_id), row.revision, row.exercise, row.started_at, "", b"")
+        for row in sets
     ]
     return digest(newest(rows, newest_sets), recipe)

@@ -96,7 +96,7 @@ def relearn_unpromoted(
         return learned
     context = FitContext(named_recipe(recipe, serving), serving, {})
     relearned = learn_users(job, Scope(keys, whole=False), context)
-    kept = [one for one in learned.candidates if one.model_id not in again]
+    kept = [candidate for candidate in learned.candidates if candidate.model_id not in again]
     kept_rows = [row for row in learned.without_model if row["model_id"] not in again]
     return LearnedUsers(
         kept + relearned.candidates, kept_rows + relearned.without_model, learned.sets

@@ -95,15 +95,15 @@ def find_windows(
     Raises:
         BadSamples: a recording does not decode.
     """
-    stored = {one.set_id: kept for one in sets if (kept := _stored(one, recipe)) is not None}
-    missing = [one for one in sets if one.set_id not in stored]
-    signals = [(_signals(one, model_id), _seed(one, recipe)) for one in missing]
+    stored = {row.set_id: kept for row in sets if (kept := _stored(row, recipe)) is not None}
+    missing = [row for row in sets if row.set_id not in stored]
+    signals = [(_signals(row, model_id), _seed(row, recipe)) for row in missing]
     computed = [quantise(windows) for windows in windows_of_sets(signals, recipe.settings)]
     fresh = tuple(
-        FreshWindows(one.set_id, one.revision, windows_to_bytes(windows, _name(one, recipe)))
-        for one, windows in zip(missing, computed, strict=True)
+        FreshWindows(row.set_id, row.revision, windows_to_bytes(windows, _name(row, recipe)))
+        for row, windows in zip(missing, computed, strict=True)
     )
-    new = {one.set_id: windows for one, windows in zip(missing, computed, strict=True)}
+    new = {row.set_id: windows for row, windows in zip(missing, computed, strict=True)}
     return SetWindows({**stored, **new}, fresh)
 
 
@@ -117,26 +117,26 @@ def ttl_s(revision: int, now: datetime) -> int:
     return min(KEPT_S, LABELLED_TTL_S - int(now.timestamp() - revision / 1e6))
 
 
-def _stored(one: LabelledRow, recipe: WindowRecipe) -> QuantisedWindows | None:
+def _stored(row: LabelledRow, recipe: WindowRecipe) -> QuantisedWindows | None:
     """The windows that an earlier run stored; None without any, or with those of another recipe."""
-    if one.features is None:
+    if row.features is None:
         return None
     try:
-        kept = windows_from_bytes(one.features, _name(one, recipe))
+        kept = windows_from_bytes(row.features, _name(row, recipe))
     except BadSamples:
         return None
     return kept if kept.rows <= MAX_ROWS else None  # stored before there was a limit
 
 
-def _name(one: LabelledRow, recipe: WindowRecipe) -> str:
-    return f"{one.revision} {recipe.name}"
+def _name(row: LabelledRow, recipe: WindowRecipe) -> str:
+    return f"{row.revision} {recipe.name}"
 
 
-def _signals(one: LabelledRow, model_id: InputLayout) -> list[WristSignal]:
-    signals = wrist_signals(unpack_pieces(one.samples))
+def _signals(row: LabelledRow, model_id: InputLayout) -> list[WristSignal]:
+    signals = wrist_signals(unpack_pieces(row.samples))
     return [signal for signal in signals if layout_of(signal) == model_id]
 
 
-def _seed(one: LabelledRow, recipe: WindowRecipe) -> int:
+def _seed(row: LabelledRow, recipe: WindowRecipe) -> int:
     """The seed of the rotations of a set's copies, from the set's id and the recipe only."""
-    return (UUID(one.set_id).int ^ recipe.seed) % 2**63
+    return (UUID(row.set_id).int ^ recipe.seed) % 2**63

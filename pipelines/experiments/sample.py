@@ -134,21 +134,21 @@ def sampled_rows(
 ) -> list[dict[str, Any]]:
     """On an executor: one user's sets; none of a user whose data is broken."""
     sets = newest(labelled_sets(group), SETS_PER_EXERCISE)
-    used = [one for one in sets if one.exercise in reference.labels]
-    found = attempted(lambda: find_windows(used, LAYOUT, recipe.windows)).value
-    if found is None:
+    used = [row for row in sets if row.exercise in reference.labels]
+    set_windows = attempted(lambda: find_windows(used, LAYOUT, recipe.windows)).value
+    if set_windows is None:
         return []
     return [
         {
             "user_id": key[0],
-            "exercise": one.exercise,
+            "exercise": row.exercise,
             "split": splits[str(key[0])],
             "windows": windows.evaluation_rows,
             "x": reference.standardised(windows.x[: windows.evaluation_rows])
             .astype("<f2")
             .tobytes(),
         }
-        for one, windows in ((one, found.by_set[one.set_id]) for one in used)
+        for row, windows in ((row, set_windows.by_set[row.set_id]) for row in used)
         if windows.evaluation_rows
     ]
 

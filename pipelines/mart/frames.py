@@ -100,13 +100,13 @@ def evaluations(refresh: Refresh) -> DataFrame:
     return frame.selectExpr(*(f"CAST(`{n}` AS {t}) AS `{n}`" for n, t in types.items()))
 
 
-def numbers(said: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, float]]:
+def numbers(metrics: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, float]]:
     """The numbers in nested metrics, by dotted names.
 
     >>> list(numbers({"model": {"ndcg": 0.5}, "why": "x", "sets": 3}))
     [('model.ndcg', 0.5), ('sets', 3.0)]
     """
-    for name, value in said.items():
+    for name, value in metrics.items():
         if isinstance(value, Mapping):
             yield from numbers(value, f"{prefix}{name}.")
         elif isinstance(value, int | float) and not isinstance(value, bool):

@@ -38,7 +38,7 @@ from store.watermarks import ANNOUNCED_BEFORE, CHANGES_KEPT
 
 FAMILY = "mart"
 TABLES_AT_ONCE = 4  # most of a small table's time is planning, on one core
-BATCH = tuple(one.name for one in FAMILIES.values() if one.kind == "batch")
+BATCH = tuple(family.name for family in FAMILIES.values() if family.kind == "batch")
 
 
 def refresh_mart(
@@ -101,8 +101,10 @@ def _plan(job: Job, *, everybody: bool) -> Refresh:
         before = None if everybody else _usable(folder, key, run.started_at)
         changed: tuple[UUID, ...] = ()
         if before is not None:
-            found = asyncio.run(Journal(job.database).changed(before.read_until, run.started_at))
-            changed = tuple(sorted(found))
+            topics_of = asyncio.run(
+                Journal(job.database).changed(before.read_until, run.started_at)
+            )
+            changed = tuple(sorted(topics_of))
         run.metrics["read"] = "changed" if before else "all"
         return Refresh(
             spark=spark,
@@ -131,8 +133,8 @@ def _runs(database: Database) -> dict[str, str]:
     live = [asyncio.run(LiveRuns(database).read(family)) for family in BATCH]
     gone = asyncio.run(Champions(database).withdrawn())
     return {
-        "live": _listed([str(one.run_id) for one in live if one]),
-        "withdrawn": _listed([str(one) for one in gone]),
+        "live": _listed([str(live_run.run_id) for live_run in live if live_run]),
+        "withdrawn": _listed([str(run_id) for run_id in gone]),
     }
 
 
@@ -143,7 +145,7 @@ def _zones(spark: SparkSession) -> list[str]:
 
 
 def _listed(ids: Sequence[str]) -> str:
-    return ", ".join(f"'{one}'" for one in ids) or "'none'"
+    return ", ".join(f"'{run_id}'" for run_id in ids) or "'none'"
 
 
 def _require_shared(spark: SparkSession, folder: Path) -> None:
@@ -166,8 +168,8 @@ def _require_shared(spark: SparkSession, folder: Path) -> None:
 
 def _seen_by_executors(spark: SparkSession, path: str) -> bool:
     """Whether all executors see a file."""
-    asked = 4 * spark.sparkContext.defaultParallelism  # so that every one of them answers
-    looks = spark.sparkContext.parallelize(range(asked), asked)
+    slices = 4 * spark.sparkContext.defaultParallelism  # so that every one of them answers
+    looks = spark.sparkContext.parallelize(range(slices), slices)
     return all(looks.map(lambda _: os.path.exists(path)).collect())
 
 

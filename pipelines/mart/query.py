@@ -63,9 +63,9 @@ def _ask(
                 "ask for less, or raise the limit.",
                 field="sql",
             ) from problem
-        said = str(problem).splitlines()[0]
+        reason = str(problem).splitlines()[0]
         raise BadQuery(
-            f"Spark: {said} `muvr mart show` names tables and columns.",
+            f"Spark: {reason} `muvr mart show` names tables and columns.",
             field="sql",
             value=sql[:100],
         ) from problem
@@ -89,9 +89,9 @@ def parsed(spark: SparkSession, sql: str) -> Any:
 def plain(value: Any) -> Any:
     """A value as DuckDB gives it: structs are mappings, decimals numbers."""
     if isinstance(value, Row):
-        return {name: plain(one) for name, one in value.asDict().items()}
+        return {name: plain(item) for name, item in value.asDict().items()}
     if isinstance(value, list):
-        return [plain(one) for one in value]
+        return [plain(item) for item in value]
     return float(value) if isinstance(value, Decimal) else value
 
 

@@ -36,18 +36,18 @@ class StoppedTasks:
 
     def end(self) -> None:
         """End the tasks of stopped queries that were there at the last call already."""
-        found = self.threads()
-        deaf = found.keys() & self._seen
+        stopped = self.threads()
+        deaf = stopped.keys() & self._seen
         for name in deaf:
-            found[name].stop()
-        self._seen = found.keys() - deaf  # it puts its things away now, undisturbed
+            stopped[name].stop()
+        self._seen = stopped.keys() - deaf  # it puts its things away now, undisturbed
 
     def threads(self) -> dict[str, Any]:
         """Java's threads, by name, that compute for a stage which is over."""
         context = self._spark.sparkContext
         java: Any = context._jsc  # pyright: ignore[reportPrivateUsage]
         infos = java.sc().statusTracker().getExecutorInfos()
-        if not any(one.numRunningTasks() for one in infos):
+        if not any(info.numRunningTasks() for info in infos):
             return {}
         jvm: Any = context._jvm  # pyright: ignore[reportPrivateUsage]
         # the threads first: the stages of all that compute then are known by the time we ask

@@ -139,8 +139,8 @@ def columns_of(name: str, known: Mapping[str, str]) -> list[str]:
 
 def pseudonyms(key: bytes) -> dict[str, str]:
     """For every kind of id the expression of its pseudonym, an HMAC-SHA256; null stays null."""
-    found = {name: _hmac(key, letter, column) for name, (letter, column) in IDS.items()}
-    return {**found, "owner": _hmac(key, "u", "substring(owner, 3)"), "uuid": UUID}
+    expressions = {name: _hmac(key, letter, column) for name, (letter, column) in IDS.items()}
+    return {**expressions, "owner": _hmac(key, "u", "substring(owner, 3)"), "uuid": UUID}
 
 
 def spark_type(type_: str) -> str:

@@ -120,7 +120,7 @@ def train_personal(
             to_learn, unchanged = split_unchanged(job.database, family.name, SETS, selected)
             job.run.add_outcomes(unchanged)
         rows = _learn(job, family, to_learn) if to_learn is None or to_learn else []
-        with_sets = {UUID(row["user_id"]) for row in rows} | {one.user_id for one in unchanged}
+        with_sets = {UUID(row["user_id"]) for row in rows} | {row.user_id for row in unchanged}
         read = [(user, SETS) for user in with_sets]
         orphaned = orphaned_pointers(job.database, family.name, selected, read)
         too_few = [outcome_of(row) for row in rows if row["status"] == "not-learned"]

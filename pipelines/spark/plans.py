@@ -38,9 +38,9 @@ def require_no_shuffle(frame: DataFrame) -> None:
         PlanViolated: with the plan.
     """
     plan = physical_plan(frame)
-    found = sorted(nodes(plan) & set(SHUFFLES))
-    if found:
-        raise PlanViolated(f"The plan holds {', '.join(found)}:\n{plan}")
+    shuffles = sorted(nodes(plan) & set(SHUFFLES))
+    if shuffles:
+        raise PlanViolated(f"The plan holds {', '.join(shuffles)}:\n{plan}")
 
 
 def require_direct_join(frame: DataFrame) -> None:

@@ -32,7 +32,9 @@ def write_trust_store(tls_ca: Path, folder: Path) -> Path:
             field="cassandra.tls_ca",
             value=str(tls_ca),
         ) from problem
-    entries = [PKCS12Certificate(one, b"ca-%d" % n) for n, one in enumerate(certificates)]
+    entries = [
+        PKCS12Certificate(certificate, b"ca-%d" % n) for n, certificate in enumerate(certificates)
+    ]
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / NAME
     path.write_bytes(serialize_java_truststore(entries, NoEncryption()))
