@@ -38,11 +38,11 @@ from api import (
     week,
 )
 from api.database_connector import DatabaseConnector
-from api.gate import Gate
 from api.observe import Metrics, RequestLog
 from api.passwords import Passwords
 from api.problems import problem_response
 from api.raw import Shortcut
+from api.request_middleware import RequestMiddleware
 from schemas.config import Config
 from schemas.errors import NotFound
 
@@ -71,20 +71,21 @@ CHECKOUT = Path(__file__).resolve().parent.parent
 
 
 class Muvr(FastAPI):
-    """FastAPI behind `api.gate`, which limits the size and time of every request first.
+    """FastAPI behind `RequestMiddleware`, which limits every request's size and time.
 
-    As a middleware it would run behind FastAPI's own layers, a tenth of the time of a chunk.
+    Added with `add_middleware` it would run behind FastAPI's own layers, which take a tenth of the
+    time of a chunk.
     """
 
-    gate: Gate
+    request_middleware: RequestMiddleware
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one connection of the server, through the gate."""
+        """Serve one connection of the server, through the middleware."""
         scope["app"] = self
-        await self.gate(scope, receive, send)
+        await self.request_middleware(scope, receive, send)
 
     async def layers(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """FastAPI's own application, behind the gate."""
+        """FastAPI's own application, behind the middleware."""
         await super().__call__(scope, receive, send)
 
 
@@ -122,7 +123,9 @@ def create_app(config: Config, log: RequestLog | None = None) -> Muvr:
     shortcut = Shortcut(
         forwarded(app.layers), routes=(*chunks.router.routes, *classify.router.routes)
     )
-    app.gate = Gate(shortcut, config=config, metrics=metrics, log=request_log)
+    app.request_middleware = RequestMiddleware(
+        shortcut, config=config, metrics=metrics, log=request_log
+    )
     return app
 
 

@@ -10,9 +10,9 @@ from fastapi.security import OAuth2PasswordRequestForm
 from pydantic import BaseModel, ConfigDict, Field
 
 from api.dependencies import Services, ServicesDep
-from api.gate import RATE_LIMIT
 from api.passwords import Passwords
 from api.problems import problem_responses
+from api.request_middleware import RATE_LIMIT
 from api.tokens import SCOPES, USER_SCOPES, Claims
 from ingest import registration
 from schemas.errors import BadInput, MissingScope, NotAuthenticated, TokenReused, WrongPassword

@@ -12,11 +12,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from api.dependencies import Services, authorise, security, services_of
-from api.gate import RATE_LIMIT
 from api.items import MAX_ITEMS, Item, decoded, items_in
 from api.problems import problem_response, problem_responses
 from api.quota import store_chunk
 from api.raw import RawRoute, body_of, header_of
+from api.request_middleware import RATE_LIMIT
 from ingest.bodies import decode_body
 from ingest.chunks import CBOR, JSON, decode_chunk
 from schemas.errors import BadEvent, LimitExceeded, MuvrError, Retryable, UnsupportedMedia
@@ -149,12 +149,12 @@ class _Upload:
     ) -> None:
         self._request, self._services = request, services
         self._user_id, self._session_id = user_id, session_id
-        self._gate = asyncio.Semaphore(MAX_CONCURRENT_CHUNKS)
+        self._semaphore = asyncio.Semaphore(MAX_CONCURRENT_CHUNKS)
         self._over: LimitExceeded | None = None
 
     async def store(self, item: Item) -> object:
         """The receipt of an item, or its problem."""
-        async with self._gate:
+        async with self._semaphore:
             if self._over is not None:  # since an earlier item: this one is not looked at
                 return await self._refusal(item, self._over)
             try:

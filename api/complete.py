@@ -10,10 +10,10 @@ from fastapi.routing import APIRoute
 
 from api.chunks import SCOPE
 from api.dependencies import Sensor, ServicesDep, services_of
-from api.gate import MAX_BODY_BYTES
 from api.problems import problem_responses
 from api.quota import byte_charger
 from api.raw import header_of
+from api.request_middleware import MAX_BODY_BYTES
 from api.sessions import SessionSummary, summary
 from schemas.events import Completion
 

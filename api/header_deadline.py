@@ -1,7 +1,7 @@
 """Closes connections that send no request in time, and refuses request heads that are too long.
 
 uvicorn starts its idle timer only after a first response, and httptools does not limit the head;
-the body has its own limits in `api.gate`.
+the body has its own limits in `api.request_middleware`.
 """
 
 import asyncio

@@ -157,7 +157,7 @@ def register(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, _on_validation)
     app.add_exception_handler(HTTPException, _on_http)
     app.add_exception_handler(ClientDisconnect, _on_disconnect)
-    app.add_exception_handler(Exception, _on_unexpected)  # the gate reports it as well
+    app.add_exception_handler(Exception, _on_unexpected)  # the middleware reports it as well
 
 
 def problem_responses(*statuses: int) -> dict[int | str, dict[str, Any]]:

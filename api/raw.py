@@ -30,8 +30,8 @@ class RawRoute(APIRoute):
 class Shortcut:
     """Serves the busiest raw routes before any other layer sees the request.
 
-    Errors propagate to `api.gate`, which answers them as usual. Measured: the other layers and the
-    search for the route are 40 % of the time that this process spends on a chunk.
+    Errors propagate to `RequestMiddleware`, which answers them as usual. Measured: the other layers
+    and the search for the route are 40 % of the time that this process spends on a chunk.
     """
 
     def __init__(self, app: ASGIApp, *, routes: Sequence[BaseRoute]) -> None:

@@ -19,7 +19,7 @@ from bench.training_runs import (
     time_learning,
 )
 from muvr.context import CommandContext
-from muvr.deployment import node_alone
+from muvr.deployment import node_only
 from pipelines.lifecycle.runs import RunReport
 from schemas.report import Figure
 
@@ -30,7 +30,7 @@ FIGURE = partial(Figure, data=f"{DATA}; {USERS} users x 42 sets")
 
 def run(context: CommandContext) -> list[Figure]:
     """Load, train, compare."""
-    with node_alone(context) as (config, node):
+    with node_only(context) as (config, node):
         keyspaces = load_keyspaces(context, config, node)
         context.terminal.step(
             "users loaded", sum(keyspace.users.size for keyspace in keyspaces.values())

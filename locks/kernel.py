@@ -16,7 +16,7 @@ from pathlib import Path
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 EXERCISE, REPS, SIGNAL = (
-    CHECKOUT / "models" / one / "compiled" for one in ("exercise", "reps", "signal")
+    CHECKOUT / "models" / room / "compiled" for room in ("exercise", "reps", "signal")
 )
 SOURCES = {
     "muvr_features.so": (
@@ -48,10 +48,10 @@ def compile_all(compiler: list[str], target: Path) -> None:
     """Compile beside the files, then move them there: a half-written one is never loaded."""
     with tempfile.TemporaryDirectory(dir=target) as folder:
         for name, sources in SOURCES.items():
-            made = Path(folder, name)
+            library = Path(folder, name)
             files = map(str, sources)
-            subprocess.run([*compiler, *OPTIONS, "-o", str(made), *files, "-lm"], check=True)
-            made.replace(target / name)
+            subprocess.run([*compiler, *OPTIONS, "-o", str(library), *files, "-lm"], check=True)
+            library.replace(target / name)
 
 
 def compiler_here() -> list[str] | None:
@@ -59,8 +59,8 @@ def compiler_here() -> list[str] | None:
     named = os.environ.get("CC", "").split()
     if named:
         return named
-    found = next(filter(None, map(shutil.which, ("cc", "gcc", "clang"))), None)
-    return [found] if found else None
+    path = next(filter(None, map(shutil.which, ("cc", "gcc", "clang"))), None)
+    return [path] if path else None
 
 
 def with_locked_compiler(target: Path) -> None:

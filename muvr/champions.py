@@ -117,7 +117,7 @@ async def _serving(
     return serving
 
 
-async def take_back(database: Database, run: UUID, reason: str) -> tuple[str, dict[str, Any]]:
+async def withdraw_run(database: Database, run: UUID, reason: str) -> tuple[str, dict[str, Any]]:
     """Withdraw a run: its models stop serving, and a batch family's previous run is live again.
 
     Returns:
@@ -132,23 +132,23 @@ async def take_back(database: Database, run: UUID, reason: str) -> tuple[str, di
         raise NotFound(f"There is no run {run}; `muvr jobs list` shows them")
     now = server_time()
     await Champions(database).withdraw(run, reason, now)
-    answer: dict[str, Any] = {"withdrawn": run, "family": job_run.family}
+    result: dict[str, Any] = {"withdrawn": run, "family": job_run.family}
     known = FAMILIES.get(job_run.family)
     if known is None or known.kind != "batch":
-        return "The models before those of this run serve.", answer
+        return "The models before those of this run serve.", result
     runs = LiveRuns(database)
     live = await runs.read(job_run.family)
     if live is not None and live.run_id == run:
         live = await runs.fall_back(job_run.family, run, now)
     if live is None:
-        says = (
+        sentence = (
             f"No run of {job_run.family} is live: none before it is kept. The next run's rows are."
         )
-        return says, {**answer, "live": None, "kept": []}
+        return sentence, {**result, "live": None, "kept": []}
     kept = [kept_run.run_id for kept_run in await runs.kept(job_run.family, live.run_id, now)]
-    says = f"Of {job_run.family} run {live.run_id} is live, of {live.as_of:%Y-%m-%d %H:%M} UTC."
+    sentence = f"Of {job_run.family} run {live.run_id} is live, of {live.as_of:%Y-%m-%d %H:%M} UTC."
     behind = f"{len(kept)} more to go back to." if kept else "No earlier one is kept."
-    return f"{says} {behind}", {**answer, "live": live.run_id, "kept": kept}
+    return f"{sentence} {behind}", {**result, "live": live.run_id, "kept": kept}
 
 
 async def _kept_versions(database: Database, owner: str, model_id: str, family: str) -> str:

@@ -1,4 +1,4 @@
-"""A deployment of its own for measurements: node and service as processes, gone afterwards.
+"""A temporary deployment for measurements: node and service as processes, removed afterwards.
 
 It lies under `paths.reports`, on the disk of the checkout: in a folder in memory every fsync would
 be free, and every figure wrong.
@@ -57,12 +57,12 @@ class Deployment:
 
     def register(self, name: str) -> str:
         """The access token of somebody new."""
-        answer = httpx.post(
+        response = httpx.post(
             f"{self.service.url}/v1/auth/register",
             json={"username": name, "password": PASSWORD},
             timeout=30,
         )
-        return str(answer.raise_for_status().json()["access_token"])
+        return str(response.raise_for_status().json()["access_token"])
 
     def kill_node(self) -> bool:
         """End the node as a power failure would; whether a running one ended."""
@@ -87,15 +87,15 @@ class Deployment:
         pid = self.service.status().pid
         if pid is None:
             return []
-        first = psutil.Process(pid)
-        return [first, *first.children(recursive=True)]
+        parent = psutil.Process(pid)
+        return [parent, *parent.children(recursive=True)]
 
     def service_cpu_s(self) -> float:
-        """CPU that the service has used so far, user and system."""
+        """CPU seconds that the service has used so far, user and system."""
         return sum(cpu_s(process) for process in self.service_processes())
 
     def node_cpu_s(self) -> float:
-        """CPU that the node has used so far."""
+        """CPU seconds that the node has used so far."""
         pid = self.node.status().pid
         return 0.0 if pid is None else cpu_s(psutil.Process(pid))
 
@@ -119,7 +119,7 @@ def deployed(
 
 
 @contextmanager
-def node_alone(context: CommandContext) -> Generator[tuple[Config, EmbeddedNode]]:
+def node_only(context: CommandContext) -> Generator[tuple[Config, EmbeddedNode]]:
     """A fresh node without a service, gone afterwards; nothing is migrated yet."""
     with _started_node(context, {}, access_minutes=1) as (config, node, _):
         yield config, node

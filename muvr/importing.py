@@ -54,15 +54,15 @@ def import_recordings(
         try:
             counts.update(send_recording(clients[name], recording, days * DAY_NS))
         except RequestRefused as refusal:
-            raise _about(recording, refusal) from refusal
+            raise _with_origin(recording, refusal) from refusal
         progress.step(f"import {source}", done, len(recordings))
     for client in clients.values():
         client.close()
     return {"users": len(clients), **counts}
 
 
-def _about(recording: ImportedRecording, refusal: RequestRefused) -> RequestRefused:
-    """A refusal that says which file it is about."""
+def _with_origin(recording: ImportedRecording, refusal: RequestRefused) -> RequestRefused:
+    """A refusal that names the recording's file."""
     if not recording.origin:
         return refusal
     detail = f"{recording.origin}: {refusal.problem.get('detail', '')}"
@@ -106,9 +106,9 @@ def send_recording(client: Client, source: ImportedRecording, moved_ns: int) -> 
     started_ns = recording.acc[0].t0_ns + moved_ns
     session = session_of(source, moved_ns)
     kinds = {"acc": recording.acc, "gyro": recording.gyro}
-    place = {"placement": "wrist", **({"side": recording.side} if recording.side else {})}
+    wearing = {"placement": "wrist", **({"side": recording.side} if recording.side else {})}
     streams = {
-        kind: {"kind": kind, "unit": pieces[0].unit, **place}
+        kind: {"kind": kind, "unit": pieces[0].unit, **wearing}
         for kind, pieces in kinds.items()
         if pieces
     }
@@ -121,14 +121,14 @@ def send_recording(client: Client, source: ImportedRecording, moved_ns: int) -> 
             counts.update(chunks=1, samples=n)
     client.complete(session, hashes)
     for set_ in source.sets:
-        known = {"reps": set_.reps, "weight_kg": set_.weight_kg}
+        values = {"reps": set_.reps, "weight_kg": set_.weight_kg}
         client.confirm_set(
             session,
             named_id(set_.start_ns + moved_ns, f"{session} {set_.exercise}"),
             set_.exercise,
             time_of(set_.start_ns + moved_ns),
             time_of(set_.end_ns + moved_ns),
-            **{name: value for name, value in known.items() if value is not None},
+            **{name: value for name, value in values.items() if value is not None},
         )
         counts.update(sets=1)
     return counts

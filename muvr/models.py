@@ -12,7 +12,7 @@ from muvr.champions import (
     roll_back,
     serving_content,
     serving_manifest,
-    take_back,
+    withdraw_run,
 )
 from muvr.context import CommandContext, open_context
 from muvr.options import AsJson, Conf
@@ -99,7 +99,7 @@ def promote(
     answer = context.run_async(
         lambda database: promote_version(database, user, model_id, family, version)
     )
-    context.terminal.say(f"{user}: {family} {version} serves. {_followed(context)}")
+    context.terminal.say(f"{user}: {family} {version} serves. {_delay_note(context)}")
     context.terminal.answer(answer)
 
 
@@ -124,13 +124,13 @@ def rollback(
     context = open_context(conf, as_json=as_json)
     if run is not None:
         says, answer = context.run_async(
-            lambda database: take_back(database, run, reason), "migrations"
+            lambda database: withdraw_run(database, run, reason), "migrations"
         )
     else:
         says, answer = context.run_async(
             lambda database: roll_back(database, str(user), model_id, family), "migrations"
         )
-    context.terminal.say(f"{says} {_followed(context)}")
+    context.terminal.say(f"{says} {_delay_note(context)}")
     context.terminal.answer(answer)
 
 
@@ -160,7 +160,7 @@ def export(
     context.terminal.answer({"path": str(path), "bytes": len(content)})
 
 
-def _followed(context: CommandContext) -> str:
+def _delay_note(context: CommandContext) -> str:
     return (
         f"Every worker follows within {context.config.api.pointer_ttl_s:g} s (api.pointer_ttl_s)."
     )

@@ -33,7 +33,7 @@ class ImportSource(StrEnum):
     csv = "csv"
 
 
-PUBLIC: dict[ImportSource, Callable[[Path], list[ImportedRecording]]] = {
+PUBLIC_SOURCES: dict[ImportSource, Callable[[Path], list[ImportedRecording]]] = {
     ImportSource.spar: read_spar,
     ImportSource.gym: read_gym,
 }
@@ -97,19 +97,19 @@ def import_(
     Example: `muvr up && muvr import spar --password "a long one"`
     """
     context = open_context(conf, as_json=as_json)
-    _require_fitting(source, path, user, side, timezone)
+    _check_options(source, path, user, side, timezone)
     with context.terminal as terminal:
         if source is ImportSource.csv and path is not None:
             recordings = read_csv(path, user, side, timezone, terminal)
         else:
-            recordings = PUBLIC[source](path or context.config.paths.datasets)
+            recordings = PUBLIC_SOURCES[source](path or context.config.paths.datasets)
         with Service(context.config, context.conf_path).checked_url() as url:
             counts = import_recordings(url, source, recordings, password, terminal, user or None)
     context.terminal.table(f"imported {source}", ("what", "count"), list(counts.items()))
     context.terminal.answer(counts)
 
 
-def _require_fitting(
+def _check_options(
     source: ImportSource, path: Path | None, user: str, side: Side | None, timezone: str
 ) -> None:
     """Refuse options that a source does not know, or that it misses.
@@ -154,7 +154,7 @@ def show(
     Example: `muvr user show ada`
     """
     context = open_context(conf, as_json=as_json)
-    account = context.run_async(lambda database: _found(database, user))
+    account = context.run_async(lambda database: _find_user(database, user))
     answer = {
         "user_id": str(account.user_id),
         "username": account.username,
@@ -165,7 +165,7 @@ def show(
     context.terminal.answer(answer)
 
 
-async def _found(database: Database, user: str) -> User:
+async def _find_user(database: Database, user: str) -> User:
     """The user with this name, or else with this id.
 
     Raises:

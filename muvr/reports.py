@@ -56,7 +56,7 @@ def floor_text(figure: Figure) -> str:
 
 def _commit() -> str:
     try:
-        done = subprocess.run(
+        result = subprocess.run(
             ["git", "describe", "--always", "--dirty", "--abbrev=12"],
             cwd=CHECKOUT,
             capture_output=True,
@@ -65,7 +65,7 @@ def _commit() -> str:
         )
     except OSError:  # a machine without git
         return "unknown"
-    return done.stdout.strip() or "unknown"
+    return result.stdout.strip() or "unknown"
 
 
 def _machine() -> str:

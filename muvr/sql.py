@@ -50,42 +50,44 @@ def sql(
         return
     _show(
         context,
-        _ask_spark(context, query) if engine is SqlEngine.spark else _ask_duckdb(context, query),
+        _query_spark(context, query)
+        if engine is SqlEngine.spark
+        else _query_duckdb(context, query),
     )
 
 
-def _ask_duckdb(context: CommandContext, query: str) -> QueryResult:
+def _query_duckdb(context: CommandContext, query: str) -> QueryResult:
     from store.mart_query import query_duckdb  # one engine does not wait for the other
 
     return query_duckdb(MartFolder(context.config.paths.mart), query, context.config.sql)
 
 
-def _ask_spark(context: CommandContext, query: str) -> QueryResult:
-    from pipelines.mart.query import ask_mart
+def _query_spark(context: CommandContext, query: str) -> QueryResult:
+    from pipelines.mart.query import query_mart
 
     with context.terminal as terminal:  # Spark's start takes much longer than most answers
         terminal.step(ASKING, 0, 1)
-        answer = ask_mart(context.config, query)
+        result = query_mart(context.config, query)
         terminal.step(ASKING, 1, 1)
-    return answer
+    return result
 
 
-def _show(context: CommandContext, answer: QueryResult) -> None:
-    age = server_time() - answer.as_of
-    rows: Sequence[Sequence[object]] = answer.rows
-    context.terminal.table("", answer.columns, rows)
-    more = ", and there are more (sql.rows)" if answer.more else ""
+def _show(context: CommandContext, result: QueryResult) -> None:
+    age = server_time() - result.as_of
+    rows: Sequence[Sequence[object]] = result.rows
+    context.terminal.table("", result.columns, rows)
+    more = ", and there are more (sql.rows)" if result.more else ""
     context.terminal.say(
         f"{plural(len(rows), 'row')}{more}; "
-        f"the mart is as of {answer.as_of:%Y-%m-%d %H:%M:%S} UTC, "
+        f"the mart is as of {result.as_of:%Y-%m-%d %H:%M:%S} UTC, "
         f"{timedelta(seconds=round(age.total_seconds()))} ago (`muvr mart refresh`)."
     )
     context.terminal.answer(
         {
-            "columns": answer.columns,
+            "columns": result.columns,
             "rows": rows,
-            "more": answer.more,
-            "as_of": answer.as_of,
+            "more": result.more,
+            "as_of": result.as_of,
             "age_s": round(age.total_seconds(), 3),
         }
     )

@@ -27,10 +27,10 @@ def query_duckdb(folder: MartFolder, sql: str, limits: Sql) -> QueryResult:
         BadQuery: more than one statement, anything but a SELECT, or SQL that DuckDB refuses.
         QueryTooLong: it did not end in time.
     """
-    return folder.query(lambda manifest: _ask(folder, manifest, sql, limits))
+    return folder.query(lambda manifest: _query(folder, manifest, sql, limits))
 
 
-def _ask(folder: MartFolder, manifest: Manifest, sql: str, limits: Sql) -> QueryResult:
+def _query(folder: MartFolder, manifest: Manifest, sql: str, limits: Sql) -> QueryResult:
     try:
         with duckdb.connect(":memory:") as connection:
             _create_views(connection, folder, manifest)

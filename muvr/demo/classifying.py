@@ -20,7 +20,7 @@ from schemas.progress import Progress
 
 @dataclass(slots=True)
 class ServicePredictions:
-    """The service's answers about one person's later recordings.
+    """The service's answers about one person's held-out recordings.
 
     Attributes:
         windows, windows_right, sets, sets_right: counts; an abstention is not right.
@@ -44,7 +44,7 @@ def classify_all(
     people: Mapping[str, Sequence[DemoSession]],
     progress: Progress,
 ) -> dict[str, ServicePredictions]:
-    """Send the later part of every recording to `classify`."""
+    """Send the held-out part of every recording to `classify`."""
     total_sessions = sum(map(len, people.values()))
     predictions: dict[str, ServicePredictions] = {}
     done = 0
@@ -63,28 +63,28 @@ def _classify(
     client: Client, session: DemoSession, model: bytes, predictions: ServicePredictions
 ) -> None:
     began = time.perf_counter()
-    answer = client.classify(bodies(session.later), side=session.side, reps=False)
+    response = client.classify(bodies(session.held_out), side=session.side, reps=False)
     predictions.milliseconds.append((time.perf_counter() - began) * 1e3)
-    predictions.level = answer["model"]["level"]
+    predictions.level = response["model"]["level"]
     predictions.sets += 1
-    predictions.sets_right += answer["exercise"] == session.exercise
+    predictions.sets_right += response["exercise"] == session.exercise
     own = from_bytes(model)
-    predictions.differing += _differing(answer, own, own.predict(wrist_signals(session.later)))
-    predictions.windows += len(answer["windows"])
+    predictions.differing += _differing(response, own, own.predict(wrist_signals(session.held_out)))
+    predictions.windows += len(response["windows"])
     predictions.windows_right += sum(
-        window["exercise"] == session.exercise for window in answer["windows"]
+        window["exercise"] == session.exercise for window in response["windows"]
     )
 
 
-def _differing(answer: Mapping[str, Any], own: ExerciseModel, offline: Prediction) -> int:
+def _differing(response: Mapping[str, Any], own: ExerciseModel, offline: Prediction) -> int:
     """The number of windows in which the service and the same model in this process differ.
 
     Where the user's own model abstains the service uses the global model, which clients cannot
     fetch.
     """
-    if answer["model"]["level"] != own.level:
+    if response["model"]["level"] != own.level:
         return 0 if offline.abstained else len(offline.windows)
-    served = [(window["exercise"], window["probability"]) for window in answer["windows"]]
+    served = [(window["exercise"], window["probability"]) for window in response["windows"]]
     computed = [(window.exercise, window.probability) for window in offline.windows]
     if len(served) != len(computed):
         return max(len(served), len(computed))
@@ -101,16 +101,16 @@ def _body(piece: Piece) -> bytes:
     return chunk(piece.t0_ns, piece.rate_hz, piece.unit, piece.scale, counts)
 
 
-def unseen_people(
+def score_unseen_people(
     people: Mapping[str, Sequence[DemoSession]], progress: Progress
 ) -> dict[str, Scores]:
-    """For every person, the scores of the nine others' model on the same later windows."""
-    own: dict[str, Statistics] = {}
+    """For every person, the scores of the nine others' model on the same held-out windows."""
+    statistics: dict[str, Statistics] = {}
     for done, (person, sessions) in enumerate(people.items(), start=1):
-        own[person] = total([_statistics(session) for session in sessions])
+        statistics[person] = total([_statistics(session) for session in sessions])
         progress.step("learn from nine, ask the tenth", done, len(people))
-    everybody = total(list(own.values()))
-    return {person: _score(everybody - own[person], people[person]) for person in people}
+    all_people = total(list(statistics.values()))
+    return {person: _score(all_people - statistics[person], people[person]) for person in people}
 
 
 def _statistics(session: DemoSession) -> Statistics:
@@ -124,15 +124,15 @@ def _statistics(session: DemoSession) -> Statistics:
 
 def _score(others: Statistics, sessions: Sequence[DemoSession]) -> Scores:
     model = fit_global(others).model
-    answered = [
+    scored = [
         (labelled, model.predict_windows(labelled.t0_ns, labelled.x))
-        for labelled in _later(sessions)
+        for labelled in _held_out(sessions)
     ]
-    return scores_of(answered, model)
+    return scores_of(scored, model)
 
 
-def _later(sessions: Sequence[DemoSession]) -> list[LabelledWindows]:
+def _held_out(sessions: Sequence[DemoSession]) -> list[LabelledWindows]:
     windows_of = [
-        labelled_windows(wrist_signals(session.later), session.exercise) for session in sessions
+        labelled_windows(wrist_signals(session.held_out), session.exercise) for session in sessions
     ]
     return [windows for windows in windows_of if windows is not None]

@@ -10,9 +10,9 @@ import numpy as np
 
 from models.exercise.evaluate import Scores
 from muvr.context import CommandContext
-from muvr.demo.classifying import ServicePredictions, bodies, classify_all, unseen_people
-from muvr.demo.hops import Hops, read_by_spark, stored_and_read_back, user_ids
+from muvr.demo.classifying import ServicePredictions, bodies, classify_all, score_unseen_people
 from muvr.demo.people import DemoSession, demo_sessions
+from muvr.demo.sample_counts import SampleCounts, read_by_spark, stored_and_read_back, user_ids
 from muvr.demo.sending import connect_people, demo_password, send_all, username
 from muvr.reports import show_figures, write_report
 from muvr.run import Started, start_all, stop_all
@@ -23,7 +23,7 @@ from schemas.report import Figure
 from store.java import quick_java
 
 DATA = "SPAR-10: 10 people, 140 Apple Watch recordings, acceleration and rotation at 50 Hz"
-LATER = "labelled: first 70 % of each recording; asked: last 30 %"
+SPLIT = "labelled: first 70 % of each recording; asked: last 30 %"
 MAX_MODEL_BYTES = 100_000
 
 
@@ -31,7 +31,7 @@ MAX_MODEL_BYTES = 100_000
 class DemoOutcome:
     """Everything the demo measured."""
 
-    hops: Hops
+    counts: SampleCounts
     run: RunReport
     predictions: Mapping[str, ServicePredictions]
     unseen: Mapping[str, Scores]
@@ -63,59 +63,59 @@ def run_pipeline(context: CommandContext, began: float) -> DemoOutcome:
         clients = connect_people(url, list(people), demo_password(context.config.paths.secrets))
         users = context.run_async(lambda database: user_ids(database, list(people)))
         sent = send_all(clients, people, users, terminal)
-        stored, back = context.run_async(
+        stored, read_back = context.run_async(
             lambda database: stored_and_read_back(database, sent, terminal)
         )
         run = train_exercise(context.config, users="all", progress=terminal)
-        spark = read_by_spark(context.config, users)
+        spark_samples = read_by_spark(context.config, users)
         predictions = classify_all(clients, people, terminal)
-        unseen = unseen_people(people, terminal)
+        unseen = score_unseen_people(people, terminal)
     _write_example(context.config.paths.reports, people)
     for client in clients.values():
         client.close()
     recordings = sum(map(len, people.values()))
-    hops = Hops(
+    counts = SampleCounts(
         recordings=recordings,
         chunks=len(sent.bodies),
         sent=sent.samples_sent,
         acknowledged=sent.samples_acknowledged,
         stored=stored,
-        read_back=back,
-        read_by_spark=spark,
+        read_back=read_back,
+        read_by_spark=spark_samples,
     )
-    return DemoOutcome(hops, run, predictions, unseen, time.monotonic() - began)
+    return DemoOutcome(counts, run, predictions, unseen, time.monotonic() - began)
 
 
 def figures_of(outcome: DemoOutcome) -> list[Figure]:
     """The figures of build/demo.json."""
-    hops, users = outcome.hops, outcome.predictions.values()
+    counts, users = outcome.counts, outcome.predictions.values()
     latencies = [ms for user in users for ms in user.milliseconds]
     equal = "equal to samples_sent"
     own_windows = sum(user.windows_right for user in users) / sum(user.windows for user in users)
     own_sets = sum(user.sets_right for user in users) / sum(user.sets for user in users)
     windows, sets = _unseen(outcome.unseen.values())
-    nobody = f"leave one person out; {LATER}"
+    unseen_protocol = f"leave one person out; {SPLIT}"
     return [
-        Figure("recordings", hops.recordings, data=DATA),
-        Figure("chunks", hops.chunks, data=DATA),
-        Figure("samples_sent", hops.sent, data=DATA),
+        Figure("recordings", counts.recordings, data=DATA),
+        Figure("chunks", counts.chunks, data=DATA),
+        Figure("samples_sent", counts.sent, data=DATA),
         *(
-            Figure(f"samples_{name}", count, peer="sent", peer_value=hops.sent,
-                   floor=hops.sent, data=DATA, protocol=equal)
+            Figure(f"samples_{name}", count, peer="sent", peer_value=counts.sent,
+                   floor=counts.sent, data=DATA, protocol=equal)
             for name, count in (
-                ("acknowledged", hops.acknowledged),
-                ("stored", hops.stored),
-                ("read_back", hops.read_back),
-                ("read_by_spark", hops.read_by_spark),
+                ("acknowledged", counts.acknowledged),
+                ("stored", counts.stored),
+                ("read_back", counts.read_back),
+                ("read_by_spark", counts.read_by_spark),
             )
         ),
-        Figure("hops_differing", 0 if hops.equal else 1, floor=0, ceiling=True, data=DATA),
+        Figure("hops_differing", 0 if counts.are_equal else 1, floor=0, ceiling=True, data=DATA),
         Figure("own_windows", own_windows, floor=0.98, peer="unseen", peer_value=windows,
-               data=DATA, protocol=LATER),
+               data=DATA, protocol=SPLIT),
         Figure("own_sets", own_sets, peer="unseen", peer_value=sets,
-               data=DATA, protocol=LATER),
-        Figure("unseen_windows", windows, floor=0.87, data=DATA, protocol=nobody),
-        Figure("unseen_sets", sets, floor=0.91, data=DATA, protocol=nobody),
+               data=DATA, protocol=SPLIT),
+        Figure("unseen_windows", windows, floor=0.87, data=DATA, protocol=unseen_protocol),
+        Figure("unseen_sets", sets, floor=0.91, data=DATA, protocol=unseen_protocol),
         Figure("answers_differing_offline", sum(user.differing for user in users), floor=0,
                ceiling=True, data=DATA, protocol="service beside the downloaded model, per window"),
         Figure("model_bytes_max", max(user.model_bytes for user in users), "B",
@@ -138,7 +138,7 @@ def _unseen(people: Iterable[Scores]) -> tuple[float, float]:
 def _write_example(folder: Path, people: Mapping[str, Sequence[DemoSession]]) -> None:
     """A body for `classify`, for the curl lines."""
     session = next(iter(people.values()))[0]
-    streams = {name: cbor2.loads(body) for name, body in bodies(session.later).items()}
+    streams = {name: cbor2.loads(body) for name, body in bodies(session.held_out).items()}
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "movement.cbor").write_bytes(cbor2.dumps({"streams": streams, "side": session.side}))
 

@@ -29,7 +29,7 @@ class DemoSession:
         session: its id, the same in every run of a year, so that a repeated demo adds nothing.
         chunks: stream, number and body, in order.
         sets: what the person confirms: id, start, end.
-        later: the part after the labelled one, which is only asked about.
+        held_out: the part after the labelled one, for evaluation only.
     """
 
     person: str
@@ -40,7 +40,7 @@ class DemoSession:
     chunks: tuple[tuple[str, int, bytes], ...]
     sets: tuple[tuple[UUID, datetime, datetime], ...]
     labelled: tuple[Recording, ...]
-    later: Recording
+    held_out: Recording
 
     @property
     def samples(self) -> int:
@@ -66,21 +66,23 @@ def demo_sessions(datasets: Path) -> dict[str, list[DemoSession]]:
 
 
 def _session(source: ImportedRecording) -> DemoSession:
-    whole = source.sets[0]
-    cut_ns = whole.start_ns + round((whole.end_ns - whole.start_ns) * LABELLED_SHARE)
-    borders = np.linspace(whole.start_ns, cut_ns, SETS_PER_RECORDING + 1).astype(np.int64).tolist()
-    name = f"{source.person} {source.recording.side} {whole.exercise}"
+    source_set = source.sets[0]
+    cut_ns = source_set.start_ns + round((source_set.end_ns - source_set.start_ns) * LABELLED_SHARE)
+    borders = (
+        np.linspace(source_set.start_ns, cut_ns, SETS_PER_RECORDING + 1).astype(np.int64).tolist()
+    )
+    name = f"{source.person} {source.recording.side} {source_set.exercise}"
     spans = list(zip(borders, borders[1:], strict=False))
     return DemoSession(
         person=source.person,
-        session=named_id(whole.start_ns, name),
-        exercise=whole.exercise,
+        session=named_id(source_set.start_ns, name),
+        exercise=source_set.exercise,
         side=str(source.recording.side),
-        started_at=time_of(whole.start_ns),
+        started_at=time_of(source_set.start_ns),
         chunks=(*_chunks("acc", source.recording.acc), *_chunks("gyro", source.recording.gyro)),
         sets=tuple((named_id(a, f"{name} {a}"), time_of(a), time_of(b)) for a, b in spans),
         labelled=tuple(cut(source.recording, a, b) for a, b in spans),
-        later=cut(source.recording, cut_ns, whole.end_ns),
+        held_out=cut(source.recording, cut_ns, source_set.end_ns),
     )
 
 

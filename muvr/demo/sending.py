@@ -18,7 +18,7 @@ PLACEMENT = {"device": "apple watch", "placement": "wrist"}
 
 
 @dataclass(frozen=True, slots=True)
-class Sent:
+class SentSamples:
     """What was sent and what was acknowledged.
 
     Attributes:
@@ -58,7 +58,7 @@ def send_all(
     people: Mapping[str, Sequence[DemoSession]],
     users: Mapping[str, UUID],
     progress: Progress,
-) -> Sent:
+) -> SentSamples:
     """Send every session of everybody, all people at once: open, chunks, complete, sets."""
     of_person = [(p, session) for p, sessions in people.items() for session in sessions]
     total = sum(session.samples for _, session in of_person)
@@ -67,7 +67,7 @@ def send_all(
         # A client is one connection: its sessions go one after another, people beside each other.
         locks = {person: Lock() for person in people}
         jobs = {
-            phones.submit(_send_alone, locks[person], clients[person], session): session
+            phones.submit(_send_locked, locks[person], clients[person], session): session
             for person, session in sorted(of_person, key=lambda pair: pair[1].started_at)
         }
         for job in as_completed(jobs):
@@ -79,10 +79,10 @@ def send_all(
         for person, session in of_person
         for stream, seq, body in session.chunks
     }
-    return Sent(users, bodies, sent, acknowledged)
+    return SentSamples(users, bodies, sent, acknowledged)
 
 
-def _send_alone(lock: Lock, client: Client, session: DemoSession) -> int:
+def _send_locked(lock: Lock, client: Client, session: DemoSession) -> int:
     with lock:
         return send(client, session)
 

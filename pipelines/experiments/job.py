@@ -36,7 +36,7 @@ from pipelines.experiments.cold_start import (
 )
 from pipelines.experiments.sample import (
     LAYOUT,
-    TASKS,
+    SPLIT_VERBS,
     Examples,
     Split,
     examples_of,
@@ -94,7 +94,7 @@ class ExperimentData:
         """
         rows = [row.asDict() for row in self.rows(split).collect()]
         if not rows:
-            sentence = f"no set of the people who {TASKS[split]} is as long as a window"
+            sentence = f"no set of the people who {SPLIT_VERBS[split]} is as long as a window"
             raise NotEnoughLabels(sentence)
         return examples_of(rows, self.labels)
 

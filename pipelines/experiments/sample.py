@@ -37,7 +37,7 @@ TEST_EVERY, VALIDATION_EVERY = 5, 10  # users: the first of 5 tests, the second 
 MIN_PEOPLE: Final = 3  # one for each split
 Split = Literal["train", "validation", "test"]
 """The part of the sample that a user belongs to."""
-TASKS: Mapping[Split, str] = {"train": "learn", "validation": "choose", "test": "judge"}
+SPLIT_VERBS: Mapping[Split, str] = {"train": "learn", "validation": "choose", "test": "judge"}
 """What the users of a split are for, in the words of error messages."""
 SAMPLED = pa.schema(
     [

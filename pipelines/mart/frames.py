@@ -28,7 +28,7 @@ class Refresh:
         before: the version that is copied from; None: everything is read.
         changed: people who are read again.
         version: the folder that is written.
-        known: what stands for names in the tables' expressions.
+        placeholders: what stands for names in the tables' expressions.
     """
 
     spark: SparkSession
@@ -37,7 +37,7 @@ class Refresh:
     before: Manifest | None
     changed: tuple[UUID, ...]
     version: str
-    known: Mapping[str, str]
+    placeholders: Mapping[str, str]
     key: bytes
 
 
@@ -49,8 +49,8 @@ def file_url(path: Path) -> str:
 def frame_of(refresh: Refresh, name: str, run: Run) -> DataFrame:
     """All rows of a table: those read now, and those of people who did not change."""
     source = SOURCES[name]
-    whole = refresh.before is None or source.keyed is None
-    if whole:
+    read_all = refresh.before is None or source.keyed is None
+    if read_all:
         stored = _table(refresh, source.table)
     else:
         keys = _keys(refresh.changed, source.keyed or "", run)
@@ -58,14 +58,14 @@ def frame_of(refresh: Refresh, name: str, run: Run) -> DataFrame:
     stored = stored.where(source.where)
     if source.explode:
         stored = stored.selectExpr("*", source.explode)
-    read = stored.selectExpr(*columns_of(name, refresh.known))
-    if whole or refresh.before is None:
+    read = stored.selectExpr(*columns_of(name, refresh.placeholders))
+    if read_all or refresh.before is None:
         return read
-    old = refresh.spark.read.parquet(file_url(refresh.folder.table(refresh.before, name)))
-    again = refresh.spark.createDataFrame(
+    previous = refresh.spark.read.parquet(file_url(refresh.folder.table(refresh.before, name)))
+    reread = refresh.spark.createDataFrame(
         [(pseudonym(refresh.key, "u", user),) for user in refresh.changed], "user string"
     )
-    return read.unionByName(old.join(again, "user", "left_anti"))
+    return read.unionByName(previous.join(reread, "user", "left_anti"))
 
 
 def _table(refresh: Refresh, name: str) -> DataFrame:

@@ -98,7 +98,7 @@ def _plan(job: Job, *, everybody: bool) -> Refresh:
     with run.step("changes"):
         key = pseudonym_key(job.config.paths.secrets)
         folder = MartFolder(job.config.paths.mart)
-        before = None if everybody else _usable(folder, key, run.started_at)
+        before = None if everybody else _reusable_version(folder, key, run.started_at)
         changed: tuple[UUID, ...] = ()
         if before is not None:
             topics_of = asyncio.run(
@@ -113,12 +113,16 @@ def _plan(job: Job, *, everybody: bool) -> Refresh:
             before=before,
             changed=changed,
             version=str(run.run_id),
-            known={**pseudonyms(key), **_runs(job.database), "zones": _listed(_zones(spark))},
+            placeholders={
+                **pseudonyms(key),
+                **_run_ids(job.database),
+                "zones": _sql_list(_zones(spark)),
+            },
             key=key,
         )
 
 
-def _usable(folder: MartFolder, key: bytes, now: datetime) -> Manifest | None:
+def _reusable_version(folder: MartFolder, key: bytes, now: datetime) -> Manifest | None:
     """The version that may be copied from."""
     try:
         manifest = folder.manifest()
@@ -128,13 +132,13 @@ def _usable(folder: MartFolder, key: bytes, now: datetime) -> Manifest | None:
     return manifest if same and now - manifest.read_until < CHANGES_KEPT else None
 
 
-def _runs(database: Database) -> dict[str, str]:
+def _run_ids(database: Database) -> dict[str, str]:
     """Which runs are served, and which were taken back."""
     live = [asyncio.run(LiveRuns(database).read(family)) for family in BATCH]
-    gone = asyncio.run(Champions(database).withdrawn())
+    withdrawn = asyncio.run(Champions(database).withdrawn())
     return {
-        "live": _listed([str(live_run.run_id) for live_run in live if live_run]),
-        "withdrawn": _listed([str(run_id) for run_id in gone]),
+        "live": _sql_list([str(live_run.run_id) for live_run in live if live_run]),
+        "withdrawn": _sql_list([str(run_id) for run_id in withdrawn]),
     }
 
 
@@ -144,7 +148,7 @@ def _zones(spark: SparkSession) -> list[str]:
     return sorted(str(name) for name in jvm.java.time.ZoneId.getAvailableZoneIds())
 
 
-def _listed(ids: Sequence[str]) -> str:
+def _sql_list(ids: Sequence[str]) -> str:
     return ", ".join(f"'{run_id}'" for run_id in ids) or "'none'"
 
 
@@ -169,8 +173,8 @@ def _require_shared(spark: SparkSession, folder: Path) -> None:
 def _seen_by_executors(spark: SparkSession, path: str) -> bool:
     """Whether all executors see a file."""
     slices = 4 * spark.sparkContext.defaultParallelism  # so that every one of them answers
-    looks = spark.sparkContext.parallelize(range(slices), slices)
-    return all(looks.map(lambda _: os.path.exists(path)).collect())
+    numbers = spark.sparkContext.parallelize(range(slices), slices)
+    return all(numbers.map(lambda _: os.path.exists(path)).collect())
 
 
 def _write(job: Job, refresh: Refresh, name: str) -> int:

@@ -1,4 +1,4 @@
-"""One question to the mart with Spark SQL: the same views and limits as DuckDB has."""
+"""One query of the mart with Spark SQL: the same views and limits as DuckDB has."""
 
 import threading
 from collections.abc import Generator
@@ -20,8 +20,8 @@ from store.mart import Manifest, MartFolder, QueryResult
 from store.time_limit import stopped_after
 
 
-def ask_mart(config: Config, sql: str) -> QueryResult:
-    """Answer one SELECT in a session of its own, without Cassandra.
+def query_mart(config: Config, sql: str) -> QueryResult:
+    """Run one SELECT in a session of its own, without Cassandra.
 
     Raises:
         NoMart, BadQuery, QueryTooLong: as `query_spark`.
@@ -30,7 +30,7 @@ def ask_mart(config: Config, sql: str) -> QueryResult:
 
 
 def query_spark(spark: SparkSession, folder: MartFolder, sql: str, limits: Sql) -> QueryResult:
-    """Answer one SELECT.
+    """Run one SELECT.
 
     Args:
         spark: a session; the mart's tables become its temporary views.
@@ -43,17 +43,17 @@ def query_spark(spark: SparkSession, folder: MartFolder, sql: str, limits: Sql) 
         BadQuery: anything but reading the mart's tables, or SQL that Spark refuses.
         QueryTooLong: it did not end in time.
     """
-    return folder.query(lambda manifest: _ask(spark, folder, manifest, sql, limits))
+    return folder.query(lambda manifest: _query(spark, folder, manifest, sql, limits))
 
 
-def _ask(
+def _query(
     spark: SparkSession, folder: MartFolder, manifest: Manifest, sql: str, limits: Sql
 ) -> QueryResult:
     stopped = threading.Event()
     try:
         make_views(spark, folder, manifest)
         require_readable(parsed(spark, sql))
-        with _in_time(spark, limits, stopped):
+        with _time_limit(spark, limits, stopped):
             frame = spark.sql(sql)
             rows = frame.limit(limits.rows + 1).collect()
     except (PySparkException, Py4JJavaError) as problem:
@@ -96,7 +96,7 @@ def plain(value: Any) -> Any:
 
 
 @contextmanager
-def _in_time(spark: SparkSession, limits: Sql, stopped: threading.Event) -> Generator[None]:
+def _time_limit(spark: SparkSession, limits: Sql, stopped: threading.Event) -> Generator[None]:
     """Cancel what runs in this thread when its time is over, and say so in `stopped`."""
     group = f"muvr-sql-{uuid4()}"
 

@@ -24,7 +24,7 @@ from schemas.config import Config
 from schemas.errors import BadConfig, BadQuery
 from store.mart import MartFolder
 
-GREETINGS = ("use default", "use `default`")
+SESSION_STATEMENTS = ("use default", "use `default`")
 """What every Hive driver says first; it changes nothing."""
 
 
@@ -36,12 +36,12 @@ class GuardedParser:
 
         implements = ("org.apache.spark.sql.catalyst.parser.ParserInterface",)
 
-    def __init__(self, inner: Any, jvm: Any, before: Callable[[], None]) -> None:
+    def __init__(self, inner: Any, jvm: Any, before_parse: Callable[[], None]) -> None:
         self._inner = inner
         self._jvm = jvm
-        self._before = before
+        self._before_parse = before_parse
         gateway: Any = SparkContext._gateway  # pyright: ignore[reportPrivateUsage]
-        self._no_callers = gateway.new_array(jvm.java.lang.StackTraceElement, 0)
+        self._no_stack_trace = gateway.new_array(jvm.java.lang.StackTraceElement, 0)
 
     def parsePlan(self, text: str) -> Any:  # a name of Spark's
         """Parse and check one text.
@@ -50,14 +50,14 @@ class GuardedParser:
             Py4JJavaError: it does more than read the mart's tables, or is no SQL. Spark gets an
                 exception of its own kind, so that the client sees the sentence and no traceback.
         """
-        self._before()
+        self._before_parse()
         plan = self._inner.parsePlan(text)
-        if text.strip().rstrip(";").lower() not in GREETINGS:
+        if text.strip().rstrip(";").lower() not in SESSION_STATEMENTS:
             try:
                 require_readable(plan)
             except BadQuery as problem:
                 thrown = self._jvm.java.lang.IllegalArgumentException(str(problem))
-                thrown.setStackTrace(self._no_callers)  # the client would see each of them
+                thrown.setStackTrace(self._no_stack_trace)  # the client would see each of them
                 raise Py4JJavaError(str(problem), thrown) from problem
         return plan
 
@@ -74,13 +74,13 @@ class _ParserBuilder:
 
         implements = ("scala.Function2",)
 
-    def __init__(self, jvm: Any, before: Callable[[], None]) -> None:
+    def __init__(self, jvm: Any, before_parse: Callable[[], None]) -> None:
         self._jvm = jvm
-        self._before = before
+        self._before_parse = before_parse
 
     def apply(self, session: Any, inner: Any) -> GuardedParser:  # Spark's shape
         """The guarded parser."""
-        return GuardedParser(inner, self._jvm, self._before)
+        return GuardedParser(inner, self._jvm, self._before_parse)
 
 
 class _Extension:
@@ -91,13 +91,13 @@ class _Extension:
 
         implements = ("scala.Function1",)
 
-    def __init__(self, jvm: Any, before: Callable[[], None]) -> None:
+    def __init__(self, jvm: Any, before_parse: Callable[[], None]) -> None:
         self._jvm = jvm
-        self._before = before
+        self._before_parse = before_parse
 
     def apply(self, extensions: Any) -> None:
         """Add the guarded parser."""
-        extensions.injectParser(_ParserBuilder(self._jvm, self._before))
+        extensions.injectParser(_ParserBuilder(self._jvm, self._before_parse))
 
 
 class FreshViews:
@@ -121,12 +121,14 @@ class FreshViews:
                 self._version = manifest.version
 
 
-def guarded_session(spark: SparkSession, before: Callable[[], None] = lambda: None) -> SparkSession:
+def guarded_session(
+    spark: SparkSession, before_parse: Callable[[], None] = lambda: None
+) -> SparkSession:
     """A session of the same Spark that can only read the mart; whatever it parses is checked.
 
     Args:
         spark: the session that knows the mart.
-        before: is called before every text that it parses.
+        before_parse: is called before every text that it parses.
     """
     context = spark.sparkContext
     gateway: Any = context._gateway  # pyright: ignore[reportPrivateUsage]
@@ -135,7 +137,7 @@ def guarded_session(spark: SparkSession, before: Callable[[], None] = lambda: No
     sessions = gateway.jvm.org.apache.spark.sql.SparkSession
     sessions.clearDefaultSession()  # or the builder would hand out the session without the guard
     sessions.clearActiveSession()
-    guarded = sessions.builder().withExtensions(_Extension(gateway.jvm, before)).getOrCreate()
+    guarded = sessions.builder().withExtensions(_Extension(gateway.jvm, before_parse)).getOrCreate()
     return SparkSession(context, guarded)
 
 
@@ -175,9 +177,9 @@ def serve_mart(config: Config, ready: Callable[[], None]) -> None:
     spark = guarded_session(mart_session(config), lambda: views.follow(spark))
     views.follow(spark)
     server = start_server(spark)
-    stopped, over = StoppedTasks(spark), threading.Event()
+    stopped, shutdown = StoppedTasks(spark), threading.Event()
     watcher = threading.Thread(
-        target=stopped.watch, args=(over,), name="stopped-tasks", daemon=True
+        target=stopped.watch, args=(shutdown,), name="stopped-tasks", daemon=True
     )
     watcher.start()
     ready()
@@ -185,7 +187,7 @@ def serve_mart(config: Config, ready: Callable[[], None]) -> None:
         threading.Event().wait()
     finally:
         server.stop()
-        over.set()
+        shutdown.set()
         watcher.join()
         stopped.end_all()  # else Spark waits for them, and in vain
         context = SparkContext._active_spark_context  # pyright: ignore[reportPrivateUsage]

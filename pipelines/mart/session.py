@@ -16,7 +16,7 @@ from pipelines.spark.session import LOGGING
 from schemas.config import Config
 from store.java import find_java
 
-HARMLESS = {
+SAFE_VARIABLES = {
     "HOME",
     "JAVA_HOME",
     "LANG",
@@ -46,18 +46,18 @@ def mart_session(config: Config) -> SparkSession:
     os.environ["JAVA_HOME"] = str(find_java().home)  # read by pyspark when it starts the JVM
     os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
     settings = SparkConf().setAppName("muvr-sql").setAll(list(mart_options(config).items()))
-    with _harmless_environment():
+    with _safe_environment():
         return SparkSession(SparkContext.getOrCreate(settings))
 
 
 @contextmanager
-def _harmless_environment() -> Generator[None]:
+def _safe_environment() -> Generator[None]:
     """Java inherits what is here when it is started."""
-    taken = {name: os.environ.pop(name) for name in os.environ.keys() - HARMLESS}
+    removed = {name: os.environ.pop(name) for name in os.environ.keys() - SAFE_VARIABLES}
     try:
         yield
     finally:
-        os.environ.update(taken)
+        os.environ.update(removed)
 
 
 def mart_options(config: Config) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""TaskCounts that go on computing after their query was stopped, and how they are ended.
+"""Tasks that go on computing after their query was stopped, and how they are ended.
 
 Spark asks a task to end and interrupts its thread. A task that only computes, as the generated
 loops of a join without an equality do, notices neither: it keeps its core for good, and the
@@ -28,7 +28,7 @@ _ROUNDS = 10  # of waiting for the last of them; one that outlives it is left to
 
 
 class StoppedTasks:
-    """What is left of the stopped queries of a session."""
+    """Ends the tasks that stopped queries of a session have left."""
 
     def __init__(self, spark: SparkSession) -> None:
         self._spark = spark
@@ -37,10 +37,10 @@ class StoppedTasks:
     def end(self) -> None:
         """End the tasks of stopped queries that were there at the last call already."""
         stopped = self.threads()
-        deaf = stopped.keys() & self._seen
-        for name in deaf:
+        unresponsive = stopped.keys() & self._seen
+        for name in unresponsive:
             stopped[name].stop()
-        self._seen = stopped.keys() - deaf  # it puts its things away now, undisturbed
+        self._seen = stopped.keys() - unresponsive  # it puts its things away now, undisturbed
 
     def threads(self) -> dict[str, Any]:
         """Java's threads, by name, that compute for a stage which is over."""
@@ -72,7 +72,7 @@ class StoppedTasks:
             self.end()
             time.sleep(EVERY_S)
 
-    def watch(self, over: threading.Event) -> None:
-        """End what stopped queries leave, from time to time, until `over` is set."""
-        while not over.wait(EVERY_S):
+    def watch(self, shutdown: threading.Event) -> None:
+        """End what stopped queries leave, from time to time, until `shutdown` is set."""
+        while not shutdown.wait(EVERY_S):
             self.end()

@@ -25,7 +25,7 @@ OWNER = {
     "ELSE 'global' END",
 }
 RUN = {"run": "run_id"}
-THERE = "CASE WHEN timezone IN ({zones}) THEN from_utc_timestamp(started_at, timezone) END"
+LOCAL_TIME = "CASE WHEN timezone IN ({zones}) THEN from_utc_timestamp(started_at, timezone) END"
 """Local time, or null in a zone that Java does not know because Python's list is newer: else that
 zone would end the whole query."""
 PLANNED = "array<struct<exercise: string, reps: int, weight_kg: double, intensity: double>>"
@@ -37,14 +37,14 @@ class TableSource:
 
     Attributes:
         table: in Cassandra.
-        made: expressions of columns that are not called the same there.
+        expressions: expressions of columns that are not called the same there.
         keyed: the rest of its partition key after the user, None where it is read whole.
         where: which rows count.
-        explode: an expression that makes several rows of one, as `position` and `one`.
+        explode: an expression that makes several rows of one, as `position` and `planned_set`.
     """
 
     table: str
-    made: Mapping[str, str]
+    expressions: Mapping[str, str]
     keyed: Literal["", "month"] | None = None
     where: str = "true"
     explode: str = ""
@@ -54,8 +54,8 @@ SOURCES: Mapping[str, TableSource] = {
     "sessions": TableSource(
         "sessions",
         {
-            "local_date": f"to_date({THERE})",
-            "local_hour": f"hour({THERE})",
+            "local_date": f"to_date({LOCAL_TIME})",
+            "local_hour": f"hour({LOCAL_TIME})",
             "complete": "coalesce(complete, false)",
         },
         keyed="",
@@ -66,11 +66,14 @@ SOURCES: Mapping[str, TableSource] = {
         "plan_versions",
         {
             "planned_at": "timestamp_micros(revision)",
-            **{name: f"one.{name}" for name in ("exercise", "reps", "weight_kg", "intensity")},
+            **{
+                name: f"planned_set.{name}"
+                for name in ("exercise", "reps", "weight_kg", "intensity")
+            },
         },
         keyed="",
         where="sets IS NOT NULL",
-        explode=f"posexplode(from_json(sets, '{PLANNED}')) AS (position, one)",
+        explode=f"posexplode(from_json(sets, '{PLANNED}')) AS (position, planned_set)",
     ),
     "deviations": TableSource(
         "deviations",
@@ -123,17 +126,18 @@ SOURCES: Mapping[str, TableSource] = {
 """`evaluations` is made of `job_runs` on the driver: each family nests its metrics as it likes."""
 
 
-def columns_of(name: str, known: Mapping[str, str]) -> list[str]:
+def columns_of(name: str, placeholders: Mapping[str, str]) -> list[str]:
     """The expressions of a table's columns, in order, each cast to its type.
 
     Args:
         name: of the mart's table.
-        known: what stands for `{live}`, `{withdrawn}`, `{zones}` and the pseudonyms.
+        placeholders: what stands for `{live}`, `{withdrawn}`, `{zones}` and the pseudonyms.
     """
-    made = SOURCES[name].made
+    expressions = SOURCES[name].expressions
     return [
-        f"CAST({_made(made, c.name).format_map(known)} AS {spark_type(c.type)}) AS `{c.name}`"
-        for c in MART[name].columns
+        f"CAST({_expression(expressions, column.name).format_map(placeholders)} "
+        f"AS {spark_type(column.type)}) AS `{column.name}`"
+        for column in MART[name].columns
     ]
 
 
@@ -159,9 +163,9 @@ def spark_type(type_: str) -> str:
     )
 
 
-def _made(made: Mapping[str, str], name: str) -> str:
-    if name in made:
-        return made[name]
+def _expression(expressions: Mapping[str, str], name: str) -> str:
+    if name in expressions:
+        return expressions[name]
     return f"{{{name}}}" if name in IDS else f"`{name}`"
 
 

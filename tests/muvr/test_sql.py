@@ -14,7 +14,7 @@ def test_while_spark_starts_it_is_said(
 ) -> None:
     """It takes half a minute, and the answer itself less than a second."""
     answer = QueryResult(("n",), [(1,)], more=False, as_of=datetime(2026, 11, 21, tzinfo=UTC))
-    monkeypatch.setattr("pipelines.mart.query.ask_mart", lambda *_: answer)
+    monkeypatch.setattr("pipelines.mart.query.query_mart", lambda *_: answer)
     conf = tmp_path / "conf.yaml"
     conf.write_text("{}\n")
     sql("SELECT 1 AS n", engine=SqlEngine.spark, conf=conf)

@@ -9,8 +9,8 @@ import pytest
 from starlette.types import Message, Receive, Scope, Send
 
 from api.app import forwarded
-from api.gate import MAX_BODY_BYTES, NO_TIMEOUT, Gate, _RequestHeaders
 from api.observe import Metrics
+from api.request_middleware import MAX_BODY_BYTES, NO_TIMEOUT, RequestMiddleware, _RequestHeaders
 from schemas.config import Api, Config
 
 SCOPE: dict[str, Any] = {"type": "http", "method": "PUT", "path": "/", "query_string": b""}
@@ -42,7 +42,9 @@ class Line:
         return json.loads(self.answer[1]["body"])["type"].rpartition(":")[2]
 
 
-def gate(work_s: float, timeout_s: float = 0.05, body_timeout_s: float = 0.1) -> Gate:
+def middleware(
+    work_s: float, timeout_s: float = 0.05, body_timeout_s: float = 0.1
+) -> RequestMiddleware:
     """In front of an application that reads the body, then works for a while."""
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:  # its shape
@@ -52,12 +54,12 @@ def gate(work_s: float, timeout_s: float = 0.05, body_timeout_s: float = 0.1) ->
         await send({"type": "http.response.body", "body": b""})
 
     config = Config(api=Api(body_timeout_s=body_timeout_s, request_timeout_s=timeout_s))
-    return Gate(app, config=config, metrics=Metrics(), log=None)
+    return RequestMiddleware(app, config=config, metrics=Metrics(), log=None)
 
 
-async def ask(one: Gate, line: Line) -> None:
+async def ask(middleware: RequestMiddleware, line: Line) -> None:
     head = [(b"content-length", b"1")]
-    await one({**SCOPE, "headers": head}, line.receive, line.send)
+    await middleware({**SCOPE, "headers": head}, line.receive, line.send)
 
 
 @pytest.mark.parametrize(
@@ -66,19 +68,19 @@ async def ask(one: Gate, line: Line) -> None:
 )
 def test_what_does_not_come_in_time_is_a_problem(sends, work_s, status, problem):
     line = Line(sends=sends)
-    asyncio.run(ask(gate(work_s), line))
+    asyncio.run(ask(middleware(work_s), line))
     assert (line.status, line.problem) == (status, problem)
 
 
 def test_an_answer_may_take_longer_than_a_body():
     line = Line()
-    asyncio.run(ask(gate(work_s=0.3, timeout_s=LONG_S), line))
+    asyncio.run(ask(middleware(work_s=0.3, timeout_s=LONG_S), line))
     assert line.status == 204
 
 
 def test_without_a_body_the_answer_has_its_own_time_and_not_that_of_a_body_as_well():
     line = Line()
-    one = gate(LONG_S, timeout_s=0.05, body_timeout_s=LONG_S)
+    one = middleware(LONG_S, timeout_s=0.05, body_timeout_s=LONG_S)
     began = time.monotonic()
     asyncio.run(asyncio.wait_for(one({**SCOPE, "headers": []}, line.receive, line.send), 5))
     assert (line.status, line.problem) == (503, "took-too-long")
@@ -98,7 +100,7 @@ class Long(Line):
         return {"type": "http.request", "body": bytes(self.part_bytes), "more_body": self.left > 0}
 
 
-def taking(max_body_bytes: int) -> Gate:
+def taking(max_body_bytes: int) -> RequestMiddleware:
     """In front of an application that reads bodies of so many bytes; others may have 1 MiB."""
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
@@ -108,7 +110,7 @@ def taking(max_body_bytes: int) -> Gate:
         await send({"type": "http.response.start", "status": 204, "headers": []})
 
     config = Config(api=Api(body_timeout_s=0.1, request_timeout_s=LONG_S))
-    return Gate(app, config=config, metrics=Metrics(), log=None)
+    return RequestMiddleware(app, config=config, metrics=Metrics(), log=None)
 
 
 @pytest.mark.parametrize(
@@ -136,7 +138,7 @@ class Slow(Line):
         await super().send(message)
 
 
-def streaming(parts: int) -> Gate:
+def streaming(parts: int) -> RequestMiddleware:
     """In front of an application that answers in parts; 0.15 s at most for body and answer."""
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:  # its shape
@@ -146,7 +148,7 @@ def streaming(parts: int) -> Gate:
             await send({"type": "http.response.body", "body": b"x", "more_body": more})
 
     config = Config(api=Api(body_timeout_s=0.1, request_timeout_s=0.05))
-    return Gate(app, config=config, metrics=Metrics(), log=None)
+    return RequestMiddleware(app, config=config, metrics=Metrics(), log=None)
 
 
 def test_an_answer_that_has_begun_lasts_while_it_is_taken():
@@ -173,14 +175,14 @@ def test_what_must_be_finished_is_waited_for():
 
     config = Config(api=Api(body_timeout_s=0.1, request_timeout_s=0.05))
     line = Line()
-    asyncio.run(ask(Gate(app, config=config, metrics=Metrics(), log=None), line))
+    asyncio.run(ask(RequestMiddleware(app, config=config, metrics=Metrics(), log=None), line))
     assert line.status == 204
 
 
 def test_who_ends_the_task_from_outside_is_not_answered_for():
     async def ended() -> Line:
         line = Line()
-        task = asyncio.create_task(ask(gate(LONG_S, timeout_s=LONG_S), line))
+        task = asyncio.create_task(ask(middleware(LONG_S, timeout_s=LONG_S), line))
         await asyncio.sleep(0.01)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):

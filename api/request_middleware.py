@@ -33,7 +33,7 @@ _SAFE = (
 )
 
 
-class Gate:
+class RequestMiddleware:
     """Wraps the application; plain ASGI, which takes some microseconds a request."""
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Counting the samples at every hop: sent, acknowledged, stored, read back, read by Spark."""
+"""Counts the samples of the demo at every stage, from sending to reading them with Spark."""
 
 import hashlib
 from collections.abc import Mapping, Sequence
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from ingest.rows import body_of
-from muvr.demo.sending import Sent, username
+from muvr.demo.sending import SentSamples, username
 from pipelines.census import samples_per_user
 from schemas.config import Config
 from schemas.errors import BadSamples
@@ -20,8 +20,8 @@ AT_ONCE = 16
 
 
 @dataclass(frozen=True, slots=True)
-class Hops:
-    """Samples of the demo's people at every hop; equal when nothing was lost or doubled.
+class SampleCounts:
+    """Samples of the demo's people at every stage; equal when nothing was lost or doubled.
 
     Attributes:
         read_back: samples of chunks whose body comes back with the hash that was sent.
@@ -36,10 +36,10 @@ class Hops:
     read_by_spark: int
 
     @property
-    def equal(self) -> bool:
-        """Whether every hop holds what the one before it held."""
-        later = (self.acknowledged, self.stored, self.read_back, self.read_by_spark)
-        return all(count == self.sent for count in later)
+    def are_equal(self) -> bool:
+        """Whether every stage has as many samples as were sent."""
+        counts = (self.acknowledged, self.stored, self.read_back, self.read_by_spark)
+        return all(count == self.sent for count in counts)
 
 
 async def user_ids(database: Database, people: Sequence[str]) -> dict[str, UUID]:
@@ -50,7 +50,7 @@ async def user_ids(database: Database, people: Sequence[str]) -> dict[str, UUID]
 
 
 async def stored_and_read_back(
-    database: Database, sent: Sent, progress: Progress
+    database: Database, sent: SentSamples, progress: Progress
 ) -> tuple[int, int]:
     """Samples that Cassandra holds of the sent sessions, and those that come back bit for bit."""
     samples = Samples(database)
@@ -63,7 +63,7 @@ async def stored_and_read_back(
         for stream, row in await _rows(samples, *session):
             stored += row.n
             hash_sent = sent.bodies.get((*session, stream, row.seq))
-            read_back += row.n if _comes_back(row, hash_sent) else 0
+            read_back += row.n if _is_unchanged(row, hash_sent) else 0
         progress.step("read back bit for bit", read_back, sent.samples_sent)
 
     await map_concurrently(count, sessions, AT_ONCE)
@@ -81,7 +81,7 @@ async def _rows(samples: Samples, user_id: UUID, session_id: UUID) -> list[tuple
     return sample_rows
 
 
-def _comes_back(row: SampleRow, hash_sent: bytes | None) -> bool:
+def _is_unchanged(row: SampleRow, hash_sent: bytes | None) -> bool:
     try:
         return hashlib.sha256(body_of(row)).digest() == hash_sent
     except BadSamples:
