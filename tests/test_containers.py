@@ -47,7 +47,9 @@ def script_of(one: dict[str, Any]) -> str:
 
 def test_an_image_takes_nothing_that_git_leaves_out_nor_the_history():
     ignored = lines_of(".dockerignore")
-    assert [one for one in lines_of(".gitignore") if f"**/{one.rstrip('/')}" not in ignored] == []
+    assert [
+        line for line in lines_of(".gitignore") if f"**/{line.rstrip('/')}" not in ignored
+    ] == []
     assert ".git" in ignored
 
 
@@ -56,13 +58,13 @@ def test_an_image_has_what_is_compiled_before_it_compiles():
     before = lines[: lines.index("RUN make .venv/runtime")]
     sources = runpy.run_path(str(CHECKOUT / "locks" / "kernel.py"))["SOURCES"].values()
     folders = {file.parent.relative_to(CHECKOUT).as_posix() for files in sources for file in files}
-    assert [one for one in sorted(folders) if f"COPY {one} {one}" not in before] == []
+    assert [folder for folder in sorted(folders) if f"COPY {folder} {folder}" not in before] == []
 
 
 def test_an_image_takes_everything_that_git_keeps():
     said = ["git", "ls-files"]
     tracked = subprocess.run(said, cwd=CHECKOUT, capture_output=True, text=True, check=True).stdout
-    names = [one.removeprefix("**/") for one in lines_of(".dockerignore")]
+    names = [line.removeprefix("**/") for line in lines_of(".dockerignore")]
     left_out = [
         path
         for path in tracked.splitlines()
@@ -86,7 +88,7 @@ def test_only_the_services_port_is_published_on_the_hosts_loopback(
     published = {name: one["ports"] for name, one in compose["services"].items() if "ports" in one}
     port = config.api.port
     assert published == {"service": [f"127.0.0.1:{port}:{port}"]}
-    assert not any("network_mode" in one for one in compose["services"].values())
+    assert not any("network_mode" in service for service in compose["services"].values())
 
 
 def test_a_published_port_leads_to_where_the_service_listens(
@@ -106,7 +108,9 @@ def test_cassandra_is_reached_by_the_service_alone(
     [network] = compose["services"][name]["networks"]
     assert compose["networks"][network]["internal"]
     assert network in service["networks"]
-    assert any(not (compose["networks"][one] or {}).get("internal") for one in service["networks"])
+    assert any(
+        not (compose["networks"][network] or {}).get("internal") for network in service["networks"]
+    )
 
 
 def test_keys_and_data_outlive_a_container(
@@ -128,8 +132,8 @@ def test_keys_and_data_outlive_a_container(
 
 
 def test_what_a_container_runs_is_shell(compose: dict[str, Any]):
-    for one in compose["services"].values():
-        subprocess.run(["sh", "-n", "-c", script_of(one)], check=True)
+    for service in compose["services"].values():
+        subprocess.run(["sh", "-n", "-c", script_of(service)], check=True)
 
 
 def test_a_first_start_makes_a_key_and_a_later_one_keeps_it(

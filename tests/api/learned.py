@@ -39,8 +39,8 @@ def learn(recordings: list[ImportedRecording], level: str = "user") -> ExerciseM
 def learn_alone(recordings: list[ImportedRecording]) -> ExerciseModel:
     """The same without their rotation."""
     alone = [
-        [replace(signal, gyro_rad_s=None) for signal in wrist_signals(one.recording)]
-        for one in recordings
+        [replace(signal, gyro_rad_s=None) for signal in wrist_signals(recording.recording)]
+        for recording in recordings
     ]
     parts = (
         set_statistics(signals, one.sets[0].exercise, seed=number)

@@ -222,13 +222,13 @@ def test_wrong_passwords_are_limited_per_name_and_log_nobody_out(
         person, other = strict.register(), strict.register()
 
         def answers(name: str, *passwords: str) -> list[httpx.Response]:
-            forms = [{"username": name, "password": one} for one in passwords]
+            forms = [{"username": name, "password": password} for password in passwords]
             return [client.post("/v1/auth/token", data=form) for form in forms]
 
         right = answers(person.username, *[PASSWORD] * 5)  # do not count
         assert [one.status_code for one in right] == [200] * 5
         guesses = answers(person.username, *["wrong horse"] * 4, PASSWORD)
-        assert [one.status_code for one in guesses] == [401] * 3 + [429] * 2
+        assert [guess.status_code for guess in guesses] == [401] * 3 + [429] * 2
         assert guesses[-1].json()["limit"] == "passwords"
         assert 1 <= int(guesses[-1].headers["retry-after"]) <= 20
         (shouted,) = answers(person.username.upper(), "wrong horse")

@@ -87,8 +87,8 @@ def test_a_batch_has_a_receipt_or_a_problem_for_each(phone: Phone) -> None:
     )
     assert answer.status_code == 200, answer.text
     results = answer.json()["results"]
-    assert [one["sha256"] for one in results[:3]] == [sha(body) for body in bodies]
-    names = [one["problem"]["type"].rpartition(":")[2] for one in results[3:]]
+    assert [result["sha256"] for result in results[:3]] == [sha(body) for body in bodies]
+    names = [result["problem"]["type"].rpartition(":")[2] for result in results[3:]]
     assert names == ["not-there", "bad-chunk", "bad-chunk", "bad-chunk", "bad-chunk"]
 
 
@@ -151,7 +151,7 @@ def test_a_mebibyte_of_chunks_of_a_second_is_no_more_than_a_body_may_hold(phone:
         cbor2.dumps({"stream": "acc", "seq": seq, "chunk": second}) for seq in range(2000)
     )
     answer = phone.http.post(f"{phone.path}/chunks", content=body, headers=CBOR)
-    assert [one["seq"] for one in answer.json()["results"]] == list(range(2000))
+    assert [result["seq"] for result in answer.json()["results"]] == list(range(2000))
 
 
 def test_an_empty_batch_has_no_results(phone: Phone) -> None:
@@ -240,8 +240,11 @@ def test_an_edge_impulse_acquisition_becomes_chunks_of_both_streams(person: Pers
         phone.open()
         path = f"{phone.path}/acquisitions/0?t0=2026-11-21T10:00:00Z"
         receipts = http.put(path, json={"payload": payload}).json()["receipts"]
-        assert [(one["stream"], one["samples"]) for one in receipts] == [("acc", 10), ("gyro", 10)]
-        hashes = {one["stream"]: [one["sha256"]] for one in receipts}
+        assert [(receipt["stream"], receipt["samples"]) for receipt in receipts] == [
+            ("acc", 10),
+            ("gyro", 10),
+        ]
+        hashes = {receipt["stream"]: [receipt["sha256"]] for receipt in receipts}
         assert phone.complete(hashes).json()["complete"] is True
-        payload["sensors"] = [{**one, "units": "m/s2"} for one in sensors[:3]] + sensors[3:]
+        payload["sensors"] = [{**sensor, "units": "m/s2"} for sensor in sensors[:3]] + sensors[3:]
         problem(http.put(path, json={"payload": payload}), 422, "bad-chunk")

@@ -252,7 +252,7 @@ def chunks_over(seconds: int, *, step_s: int = 1, own_times: bool = False) -> di
         pieces = [
             Piece(10**18 + at * step_s * 10**9, 1 / step_s, "g", 0.001, zeros[:2]) for at in starts
         ]
-    return {"streams": {"acc": [cbor2.loads(canonical_body(one)) for one in pieces]}}
+    return {"streams": {"acc": [cbor2.loads(canonical_body(piece)) for piece in pieces]}}
 
 
 @pytest.mark.parametrize("own_times", [False, True])

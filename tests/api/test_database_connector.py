@@ -74,7 +74,7 @@ def test_a_setting_that_cannot_be_read_later_is_said_and_tried_again(
         "auth.outside_jwks: cannot be read",
     ]
     assert (made.not_ready_reason, made.app.state.services) == ("", "services")
-    assert [one.closed for one in made.bases] == [True, True, False]
+    assert [base.closed for base in made.bases] == [True, True, False]
 
 
 def test_an_error_that_nobody_foresaw_is_said_and_tried_again(
@@ -125,4 +125,4 @@ def test_a_setting_that_cannot_be_read_at_the_start_ends_it(
     monkeypatch.setattr(database_connector, "build_services", build)
     with pytest.raises(BadConfig):
         asyncio.run(made.open())
-    assert [one.closed for one in made.bases] == [True]
+    assert [base.closed for base in made.bases] == [True]

@@ -51,7 +51,7 @@ def operator(service: RunningService, person: Person) -> httpx.Client:
 @pytest.mark.parametrize("path", LISTS)
 def test_the_document_says_how_every_list_is_paged(path: str):
     operation = DOCUMENT["paths"][path]["get"]
-    assert {"limit", "cursor"} <= {one["name"] for one in operation["parameters"]}
+    assert {"limit", "cursor"} <= {parameter["name"] for parameter in operation["parameters"]}
     shape = operation["responses"]["200"]["content"]["application/json"]["schema"]["$ref"]
     assert "cursor" in DOCUMENT["components"]["schemas"][shape.rpartition("/")[2]]["properties"]
 
@@ -80,7 +80,7 @@ def test_plans_come_in_pages_oldest_first(person: Person):
         first = client.get("/v1/me/plans", params={"limit": 2}).json()
         client.delete(f"/v1/me/plans/{ids[0]}")  # what goes before a page does not move it
         rest = client.get("/v1/me/plans", params={"cursor": first["cursor"]}).json()
-        assert [one["plan"] for one in rest["plans"]] == ids[2:]
+        assert [plan["plan"] for plan in rest["plans"]] == ids[2:]
     with person.service.register().client() as stranger:
         theirs = stranger.get("/v1/me/plans", params={"cursor": first["cursor"]}).json()
     assert theirs == {"plans": [], "cursor": None}
@@ -117,7 +117,7 @@ def test_runs_of_all_families_come_in_pages_newest_first(
     newest = [str(run) for _, run, _ in reversed(runs)]
     with operator:
         first = operator.get("/v1/jobs", params={"limit": 2}).json()
-        assert [one["run"] for one in first["jobs"]] == newest[:2]
+        assert [job["run"] for job in first["jobs"]] == newest[:2]
         service.run(jobs.start("rank", later, {}, began))  # what goes before does not move a page
         rest = walk(operator, "/v1/jobs", "jobs", limit=2, cursor=first["cursor"])
         assert [one["run"] for page in rest for one in page][:3] == newest[2:]

@@ -68,7 +68,7 @@ def test_what_cannot_be_is_answered_and_the_talk_goes_on(
         connection.send(item("acc", 1, chunk) + bytes(MAX_ITEMS))
         receipt, problems = receipts_and_problems(connection, 1 + MAX_BAD_ITEMS + 1)
         assert receipt == [1]
-        assert [one["field"] for one in problems] == ["item"] * MAX_BAD_ITEMS + ["items"]
+        assert [problem["field"] for problem in problems] == ["item"] * MAX_BAD_ITEMS + ["items"]
         assert problems[-1]["value"] == MAX_BAD_ITEMS  # nothing is said of the thousands after it
         connection.send("[" * 100_000)
         assert hear(connection, "problem")["problem"]["status"] == 422

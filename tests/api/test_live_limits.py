@@ -33,7 +33,7 @@ def test_every_word_is_a_request_of_the_callers_limit(
             for word in [{"resume": True}] * 3 + [{"auth": token}, {"resume": True}]:
                 connection.send(json.dumps(word))
                 answers.append(json.loads(connection.recv(timeout=20)))
-            assert [one["type"] for one in answers] == ["held"] * 3 + ["auth", "problem"]
+            assert [answer["type"] for answer in answers] == ["held"] * 3 + ["auth", "problem"]
             refusal = answers[-1]
             assert (refusal["problem"]["status"], refusal["problem"]["limit"]) == (429, "requests")
             assert 1 <= refusal["retry_after_s"] <= 10
@@ -61,5 +61,5 @@ def test_a_bad_item_is_a_request_as_well(
             connection.send(bytes(2) + item("acc", 0, b"") + item("acc", 0, chunk) + bytes(40))
             receipts, problems = receipts_and_problems(connection, 1 + MAX_BAD_ITEMS + 1)
     assert receipts == [0]
-    statuses = [one["status"] for one in problems]
+    statuses = [problem["status"] for problem in problems]
     assert statuses == [422] * 3 + [429] * (MAX_BAD_ITEMS - 3) + [422]  # the rest is skipped

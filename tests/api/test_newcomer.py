@@ -90,7 +90,7 @@ def test_what_nobody_taught_is_left_without_a_name(person: Person, X1: StoredMod
 
     sets = session_of(person, send(person, recording))["sets"]
     assert sets
-    for one in sets:
-        assert (one["exercise"], one["abstained"]) == (None, True)
-        assert one["reason"] == "unknown-movement"
-        assert one["model"]["level"] == "global"
+    for set_ in sets:
+        assert (set_["exercise"], set_["abstained"]) == (None, True)
+        assert set_["reason"] == "unknown-movement"
+        assert set_["model"]["level"] == "global"

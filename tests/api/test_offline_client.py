@@ -101,7 +101,7 @@ def test_a_week_offline_arrives_whole_and_once(tmp_path: Path, phone: Client):
     for session in kept:
         answer = phone.session(session)
         assert answer["complete"]
-        assert [one["exercise"] for one in answer["sets"]] == ["row"]
+        assert [set_["exercise"] for set_ in answer["sets"]] == ["row"]
         held = phone.stored_chunks(session)["streams"]["acc"]
         assert held["ranges"] == [[0, CHUNKS - 1]]
     assert outbox.send(phone) == 0

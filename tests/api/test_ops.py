@@ -80,7 +80,7 @@ def test_logs_find_a_request_without_naming_a_person(keyspace: Cassandra, tmp_pa
             answer = client.get(f"/v1/sessions/{uuid.uuid4()}")
     written = "".join(lines)
     entries = map(json.loads, written.splitlines())
-    (line,) = [one for one in entries if one["request_id"] == answer.headers["x-request-id"]]
+    (line,) = [entry for entry in entries if entry["request_id"] == answer.headers["x-request-id"]]
     assert line["route"] == "/v1/sessions/{session}"
     assert line["status"] == 404
     assert line["problem"] == "not-there"

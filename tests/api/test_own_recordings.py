@@ -50,7 +50,7 @@ def test_a_file_becomes_a_session_of_its_owner(
     assert datetime.fromisoformat(session["started_at"]) == started
     about = {name: (one["unit"], one["side"]) for name, one in session["streams"].items()}
     assert about == {"acc": ("g", "right"), "gyro": ("deg/s", "right")}
-    (done,) = [one for one in session["sets"] if one["source"] == "confirmed"]
+    (done,) = [set_ for set_ in session["sets"] if set_["source"] == "confirmed"]
     assert (done["exercise"], done["reps"]) == ("bench press", 10)
     assert datetime.fromisoformat(done["started_at"]) == started + timedelta(seconds=40)
     assert datetime.fromisoformat(done["ended_at"]) == started + timedelta(seconds=70)

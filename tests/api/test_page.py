@@ -39,7 +39,7 @@ def test_the_documentation_takes_everything_from_here(service: RunningService):
     with service.client() as client:
         page = client.get("/docs")
         tags.feed(page.text)
-        taken = [one for one in tags.addresses if not one.startswith("data:")]
+        taken = [address for address in tags.addresses if not address.startswith("data:")]
         answers = {one: client.get(one) for one in taken}
     assert {one: answer.status_code for one, answer in answers.items()} == {
         SCRIPT: 200,

@@ -134,7 +134,7 @@ def test_a_confirmed_set_counts_where_its_samples_are_kept_again(
         phone.open()
         bare.open(streams={})
         four_seconds = [phone.confirm(fresh_id()) for _ in range(2)]  # of both sensors: 800 each
-        assert [one.status_code for one in four_seconds] == [200, 200]
+        assert [second.status_code for second in four_seconds] == [200, 200]
         third = fresh_id()
         refused = phone.confirm(third)
         assert problem(refused, 429, "over-limit")["limit"] == "samples"

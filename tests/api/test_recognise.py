@@ -134,7 +134,7 @@ def test_users_take_turns_and_a_look_that_nobody_waits_for_is_dropped(
             hasty.result()
         wait_for(lambda: len(looks) == 3)
         go.set()
-        assert [one.result().status_code for one in answers] == [200, 200, 200]
+        assert [answer.result().status_code for answer in answers] == [200, 200, 200]
     assert begun == [UUID(one) for one in (sessions[0], other, sessions[2])]
 
 

@@ -43,7 +43,7 @@ def test_the_whole_conversation(phone: Phone, person: Person, service: RunningSe
     ended_at = datetime.fromisoformat(done.json()["ended_at"])
     assert ended_at == phone.started + timedelta(seconds=8)
     shown = phone.http.get(phone.path).json()
-    confirmed = [one for one in shown["sets"] if one["source"] == "confirmed"]
+    confirmed = [set_ for set_ in shown["sets"] if set_["source"] == "confirmed"]
     assert [(one["set"], one["exercise"], one["reps"]) for one in confirmed] == [
         (str(set_id), "bench press", 3)
     ]
@@ -202,7 +202,7 @@ def test_sessions_are_listed_newest_first(phone: Phone) -> None:
         page = phone.http.get(
             "/v1/sessions", params={"limit": 2, **({"cursor": cursor} if cursor else {})}
         ).json()
-        seen += [one["session"] for one in page["sessions"]]
+        seen += [session["session"] for session in page["sessions"]]
         cursor = page["cursor"]
         if not cursor:
             break

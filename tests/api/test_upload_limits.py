@@ -44,7 +44,9 @@ def test_an_item_that_is_refused_is_a_request_of_the_callers_limit(
         body = good[0] + bad * 1000 + good[1]
         answer = phone.http.post(f"{phone.path}/chunks", content=body, headers=CBOR)  # the second
         results = answer.json()["results"]
-        statuses = [one["problem"]["status"] if "problem" in one else 200 for one in results]
+        statuses = [
+            result["problem"]["status"] if "problem" in result else 200 for result in results
+        ]
         assert Counter(statuses) == {200: 1, status: 4, 429: 997}
         assert (statuses[0], statuses[-1]) == (200, 429)
         assert results[-1]["retry_after_s"] in (9, 10)
@@ -86,7 +88,7 @@ def test_chunks_that_are_kept_are_one_request_together(keyspace: Cassandra, tmp_
             for seq in range(40)
         )
         answer = phone.http.post(f"{phone.path}/chunks", content=body, headers=CBOR)
-        assert [one["samples"] for one in answer.json()["results"]] == [100] * 40
+        assert [result["samples"] for result in answer.json()["results"]] == [100] * 40
         held = phone.http.get(f"{phone.path}/chunks").json()["streams"]["acc"]
         assert held["ranges"] == [[0, 39]]
 
@@ -124,5 +126,5 @@ def test_a_plan_counts_each_time_it_changes(keyspace: Cassandra, tmp_path: Path)
     with strict_phone(keyspace, tmp_path, samples_per_day=limit) as phone:
         bodies = [{"name": name, "sets": sets} for name in ("a", "a", "b", "b", "a")]
         answers = [phone.http.put(plan, json=body) for body in bodies]
-        assert [one.status_code for one in answers] == [200, 200, 200, 200, 429]
+        assert [answer.status_code for answer in answers] == [200, 200, 200, 200, 429]
         assert phone.http.get(plan).json()["name"] == "b"

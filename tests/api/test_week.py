@@ -53,18 +53,18 @@ def test_a_week_follows_habits_and_lets_muscles_rest(person: Person):
     assert (answer["source"], answer["timezone"]) == ("history", "Europe/London")
     assert len(answer["days"]) == 7
     first = date.fromisoformat(answer["starts_on"])
-    assert [one["date"] for one in answer["days"]] == [
+    assert [day["date"] for day in answer["days"]] == [
         (first + timedelta(days=n)).isoformat() for n in range(7)
     ]
     chest = [
         n
         for n, day in enumerate(answer["days"])
-        if "bench press" in [one["exercise"] for one in day["exercises"]]
+        if "bench press" in [exercise["exercise"] for exercise in day["exercises"]]
     ]
     assert chest
     assert all(b - a >= 2 for a, b in zip(chest, chest[1:], strict=False))
     assert all(day["minutes"] <= 45 for day in answer["days"])
-    whys = [one["why"] for day in answer["days"] for one in day["exercises"]]
+    whys = [exercise["why"] for day in answer["days"] for exercise in day["exercises"]]
     assert all("day" in why for why in whys)
     assert answer["reason"]
     assert week(person, minutes=45).json() == answer
@@ -78,6 +78,6 @@ def test_plans_alone_make_a_week(person: Person):
     assert kept.status_code == 200, kept.text
     answer = week(person).json()
     assert answer["source"] == "plans"
-    names = [one["exercise"] for day in answer["days"] for one in day["exercises"]]
+    names = [exercise["exercise"] for day in answer["days"] for exercise in day["exercises"]]
     assert names == ["bench press"]
     assert answer["missing"] == {} or "chest" not in answer["missing"]

@@ -134,7 +134,7 @@ def test_a_confirmed_set_has_its_repetitions_and_its_form(lifter: Person):
     assert said["form"]["parts"]["likeness"] > 0.5
     assert unsaid["reps"] == len(unsaid["repetitions"]) >= 10
     assert 0 <= unsaid["reps_confidence"] <= 1
-    times = [datetime.fromisoformat(one["started_at"]) for one in said["repetitions"]]
+    times = [datetime.fromisoformat(repetition["started_at"]) for repetition in said["repetitions"]]
     assert at(spans[0][0]) <= times[0] < times[-1] <= at(spans[0][1])
     assert session_of(lifter, session)["sets"] == [said, unsaid]
 
@@ -231,7 +231,7 @@ def test_form_is_not_computed_before_the_first_run_and_told_after_it(
     curl, row = answer["exercises"]
     assert (curl["exercise"], curl["side"], curl["template"]["sets"]) == ("curl", "left", 3)
     assert 1.5 < curl["template"]["quantities"]["duration_s"]["typical"] < 2.6
-    assert [one["set"] for one in curl["sets"]] == told[::-1]
+    assert [set_["set"] for set_ in curl["sets"]] == told[::-1]
     assert curl["sets"][0]["form"]["says"]
     assert (row["template"], row["measured"]) == (None, 1)
     assert row["says"] == "2 more confirmed sets make your usual way."

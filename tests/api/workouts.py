@@ -119,9 +119,9 @@ def models_of(person: Person) -> dict[str, StoredModel]:
         total([set_statistics(signals, name, seed=n) for n, (signals, name) in enumerate(sets)])
     )
     examples = [
-        one
+        example
         for n, (signals, spans) in enumerate(whole)
-        for one in activity_examples(signals, [(a, b) for a, b, _ in spans], str(n), ACC6)
+        for example in activity_examples(signals, [(a, b) for a, b, _ in spans], str(n), ACC6)
     ]
     counted = [
         CountedSet(str(UUID(int=n)), name, "left", n, found.repetitions)

@@ -162,8 +162,8 @@ class HistoryRunner:
             START + timedelta(seconds=len(model.listed)) if model.listed else None
         )
         model.project_lists()
-        for one in model.sets:
-            model.project(one)
+        for set_ in model.sets:
+            model.project(set_)
 
     async def _confirm(self, a: int, b: int) -> None:
         a, content, model = a % 2, b % 2, self.model
@@ -225,8 +225,8 @@ class HistoryRunner:
         await sweep_user(self.real, self.user, START, self.clock())
         if not self.model.deleted:
             self.model.project_lists()
-            for one in self.model.sets:
-                self.model.project(one)
+            for set_ in self.model.sets:
+                self.model.project(set_)
 
     async def check(self) -> None:
         """The store against the model, byte for byte."""

@@ -97,7 +97,7 @@ class Two:
 
 
 def kinds(results: list[Any]) -> list[type]:
-    return [type(one) for one in results if isinstance(one, MuvrError)]
+    return [type(result) for result in results if isinstance(result, MuvrError)]
 
 
 async def _bodies_race(two: Two) -> None:
@@ -157,10 +157,10 @@ async def _corrections_race(two: Two) -> None:
     results = await two.both(say(0, 0), say(1, 0), say(1, 1))
     # Whoever filled the slot first: the others repeat it, or are told that it is taken.
     assert set(kinds(results)) == {EventConflict}
-    first = next(one for one in results if not isinstance(one, MuvrError))
+    first = next(result for result in results if not isinstance(result, MuvrError))
     results = await two.both(say(0, 0, first.revision), say(1, 1, first.revision))
     assert kinds(results) == [StaleRevision]
-    kept = next(one for one in results if not isinstance(one, MuvrError))
+    kept = next(result for result in results if not isinstance(result, MuvrError))
     row = await two.records.sets.read(two.user, two.session, set_id)
     assert row == kept
     labelled = await two.records.sets.labelled(two.user, "wrist-acc3")

@@ -183,7 +183,7 @@ def test_a_book_keeps_arms_apart_and_comes_back_from_its_bytes() -> None:
     assert right is not None
     assert right.typical[0] == pytest.approx(3.0, abs=0.1)
     assert model.template("row", None) is None
-    assert [one.exercise_side for one in model.sets].count(("row", "unknown")) == 1
+    assert [set_.exercise_side for set_ in model.sets].count(("row", "unknown")) == 1
     again = from_bytes(to_bytes(model))
     assert to_bytes(again) == to_bytes(model)
     assert form(usual(5), again.template("curl", "left")) == form(usual(5), left)

@@ -32,9 +32,9 @@ def learned() -> RecognitionModels:
     """What three workouts taught."""
     done = [workout(seed) for seed in (1, 2, 3)]
     examples = [
-        one
+        example
         for n, (recording, spans) in enumerate(done)
-        for one in activity_examples(
+        for example in activity_examples(
             wrist_signals(recording), [(a, b) for a, b, _ in spans], str(n), ACC6
         )
     ]

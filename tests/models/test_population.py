@@ -31,7 +31,7 @@ def test_a_person_is_the_same_alone_and_in_the_crowd(people):
 
 def test_ids_are_uuid7_in_the_order_of_time_and_unique(people):
     ids = [session.session_id for person in people for session in person.sessions]
-    assert {one.version for one in ids} == {7}
+    assert {id_.version for id_ in ids} == {7}
     assert len(set(ids)) == len(ids)
     for person in people:
         times = [session.session_id.int >> 80 for session in person.sessions]

@@ -32,7 +32,7 @@ def test_where_rotation_is_missing_sets_are_found_by_who_needs_none():
             return tuple(Segment(s.t0_ns, s.t0_ns + S_NS, self.probability) for s in signals)
 
     learned = RecognitionModels(activity=SeesAll(0.6), activity_acc_only=SeesAll(0.7))  # type: ignore[arg-type]
-    assert [one.probability for one in segments_of(signals, learned)] == [0.6, 0.7]
+    assert [segment.probability for segment in segments_of(signals, learned)] == [0.6, 0.7]
 
 
 def test_a_crumb_between_two_gaps_is_no_set():

@@ -81,7 +81,7 @@ def test_an_honest_unit_is_believed():
 @pytest.mark.parametrize("seconds", [100, 8])
 def test_g_under_another_name_is_noticed_where_there_is_enough_of_it(seconds):
     sent = tuple(
-        replace(one, unit="m/s2") for one in pieces(50.0, 50.0, 50 * seconds, 128, low_hand)
+        replace(piece, unit="m/s2") for piece in pieces(50.0, 50.0, 50 * seconds, 128, low_hand)
     )
     (signal,) = wrist_signals(Recording(sent, (), "left"))
     if seconds == 8:

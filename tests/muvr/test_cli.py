@@ -74,7 +74,7 @@ def test_every_command_has_help_with_an_example(words: tuple[str, ...]):
         command = command.commands[words[1]]
     assert "Example: `" in (command.help or "")
     assert "muvr" in command.help.partition("Example:")[2]
-    silent = [one.name for one in command.params if not getattr(one, "help", None)]
+    silent = [param.name for param in command.params if not getattr(param, "help", None)]
     assert silent == [], "a word that nobody explains"
 
 
@@ -191,10 +191,10 @@ def test_up_look_and_down(conf: Path, here: Here):
         == (status["node"]["pid"])
     )
     findings = json.loads(here("doctor", "--json", conf=conf).stdout)
-    assert [one["what"] for one in findings if not one["ok"]] == []
-    [service] = [one for one in findings if one["what"] == "service"]
+    assert [finding["what"] for finding in findings if not finding["ok"]] == []
+    [service] = [finding for finding in findings if finding["what"] == "service"]
     assert service["says"].endswith(f"ready at {status['service']['url']}")
-    assert "1 replica" in [one["says"].rpartition(", ")[2] for one in findings]
+    assert "1 replica" in [finding["says"].rpartition(", ")[2] for finding in findings]
     csv = conf.parent / "watch.csv"
     lines = [f"{time.time() - 60 + n / 50:.2f},0,0,1" for n in range(500)]
     csv.write_text("\n".join(["time_s,acc_x_g,acc_y_g,acc_z_g", *lines]))

@@ -87,7 +87,7 @@ def test_a_set_is_asked_about_as_a_client_would_cut_it(done: ImportedRecording):
             return {"exercise": done.sets[len(sent) - 1].exercise}
 
     recording = replace(done, recording=replace(done.recording, acc=(lies,)))
-    known = {one.exercise for one in done.sets}
+    known = {set_.exercise for set_ in done.sets}
     assert named_alone(Hears(), recording, known) == len(done.sets) == len(sent)  # type: ignore[arg-type]
     assert {(one["unit"], one["scale"]) for one in sent} == {("g", lies.scale)}
     assert lies.scale > 0
@@ -160,7 +160,7 @@ def test_later_is_the_same_movement_in_another_hour(done: ImportedRecording):
 def test_every_device_stands_beside_the_device_itself():
     plain = Tally(done=10, found=10, possible=10, named=9)
     totals = {device: plain for device in DEVICES} | {"_25hz": Tally(done=10, found=5, possible=10)}
-    figures = {one.name: one for one in figures_of(totals, "1 of 8 days")}
+    figures = {figure.name: figure for figure in figures_of(totals, "1 of 8 days")}
     assert (figures["sessions_found"].value, figures["sessions_found"].peer) == (1.0, None)
     slow = figures["sessions_found_25hz"]
     assert (slow.value, slow.peer_value, slow.ratio) == (0.5, 1.0, 0.5)

@@ -32,7 +32,7 @@ def nowhere(tmp_path: Path) -> CommandContext:
 
 
 def test_without_a_node_each_finding_has_its_own_next_step(nowhere: CommandContext) -> None:
-    found = {one.what: one for one in run_checks(nowhere)}
+    found = {check.what: check for check in run_checks(nowhere)}
     asks_it = ("clocks", "durability", "tables")
     assert {what for what, one in found.items() if not one.ok} == {"node", *asks_it}
     assert found["node"].next_step == "muvr up"
@@ -43,7 +43,7 @@ def test_without_a_node_each_finding_has_its_own_next_step(nowhere: CommandConte
 
 
 def test_a_service_that_does_not_run_is_no_failure(nowhere: CommandContext) -> None:
-    [found] = [one for one in run_checks(nowhere) if one.what == "service"]
+    [found] = [check for check in run_checks(nowhere) if check.what == "service"]
     assert (found.ok, found.says, found.next_step) == (True, "not running", "muvr up")
 
 
@@ -52,7 +52,7 @@ def test_a_service_that_runs_has_to_answer(nowhere: CommandContext) -> None:
     nowhere.config.paths.run.mkdir()
     with subprocess.Popen(command) as hanging:
         (nowhere.config.paths.run / "service.pid").write_text(str(hanging.pid))
-        [found] = [one for one in run_checks(nowhere) if one.what == "service"]
+        [found] = [check for check in run_checks(nowhere) if check.what == "service"]
         hanging.kill()
     assert not found.ok
     assert found.says.startswith(f"process {hanging.pid}, not ready at http://127.0.0.1:")
@@ -78,7 +78,7 @@ def test_a_port_that_a_stranger_has_is_a_finding(
     cassandra, api = nowhere.config.cassandra, nowhere.config.api
     port = api.port if what == "api_port" else getattr(cassandra, what)
     with socket.create_server(("127.0.0.1", port)):
-        found = {one.what: one for one in run_checks(nowhere)}
+        found = {check.what: check for check in run_checks(nowhere)}
     assert [one for one in PORTS if not found[one].ok] == [what]
     assert f"{port}: in use by" in found[what].says
     assert f"process {os.getpid()}" in found[what].says
@@ -90,7 +90,7 @@ def test_an_address_of_another_machine_is_a_finding(nowhere: CommandContext) -> 
     context = CommandContext(
         nowhere.config.model_copy(update={"api": api}), nowhere.conf_path, Terminal()
     )
-    [found] = [one for one in run_checks(context) if one.what == "api_port"]
+    [found] = [check for check in run_checks(context) if check.what == "api_port"]
     assert not found.ok
     assert "assign" in found.says
 
@@ -101,7 +101,7 @@ def test_an_outside_cluster_needs_none_of_the_nodes_ports(nowhere: CommandContex
         nowhere.config.model_copy(update={"cassandra": cassandra}), nowhere.conf_path, Terminal()
     )
     with socket.create_server(("127.0.0.1", cassandra.jmx_port)):
-        found = {one.what: one for one in run_checks(context)}
+        found = {check.what: check for check in run_checks(context)}
     assert all(found[one].ok for one in PORTS)
 
 
@@ -110,7 +110,7 @@ def test_a_host_whose_name_leads_nowhere_is_a_finding(tmp_path: Path) -> None:
         paths=Paths(data=tmp_path / "node"), cassandra=Cassandra(contact_points=("x.invalid",))
     )
     context = CommandContext(config, tmp_path / "conf.yaml", Terminal(as_json=True))
-    found = {one.what: one for one in run_checks(context)}
+    found = {check.what: check for check in run_checks(context)}
     assert found["port"].says == "9042 is not answered"
     assert "No Cassandra answers at x.invalid" in found["tables"].says
 
@@ -140,7 +140,7 @@ def test_an_examination_that_fails_is_a_finding(
     with pytest.raises(NoJava, match=r"was found .*\. Set JAVA_HOME") as raised:
         nothing_found()
     monkeypatch.setattr(doctor, "java_home", nothing_found)
-    (java,) = [one for one in run_checks(nowhere) if one.what == "java"]
+    (java,) = [check for check in run_checks(nowhere) if check.what == "java"]
     assert (java.ok, java.says, java.next_step) == (
         False,
         raised.value.message,
@@ -156,6 +156,6 @@ def test_code_that_was_not_compiled_is_a_finding(
         raise NoKernel("The compiled features are not there.")
 
     monkeypatch.setattr(doctor, "features", missing)
-    (kernel,) = [one for one in run_checks(nowhere) if one.what == "kernel"]
+    (kernel,) = [check for check in run_checks(nowhere) if check.what == "kernel"]
     assert not kernel.ok
     assert "`make`" in kernel.next_step

@@ -88,7 +88,7 @@ def test_without_the_gym_recordings_it_is_said_what_is_not_measured_and_how_to_g
     assert "MUVR_PATHS__GYM" in err
     assert "Kaggle" in err
     written = json.loads((context.config.paths.reports / f"evaluate-{family}.json").read_text())
-    unasked = [one for one in written["figures"] if one["value"] is None]
+    unasked = [figure for figure in written["figures"] if figure["value"] is None]
     assert [one["name"] for one in unasked] == GYM_ALONE[family]
     assert all(one["holds"] is False for one in unasked)
     assert all("/nowhere/gym" in one["data"] for one in unasked)

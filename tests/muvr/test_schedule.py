@@ -76,12 +76,12 @@ def test_what_is_due_runs_once_and_a_downtime_is_caught_up_once(
     assert run_due_jobs(context) == [], "again at once there is nothing to do"
 
     trainer.now += 5 * DAY
-    assert [(one.family, one.due_at) for one in run_due_jobs(context)] == [
+    assert [(job.family, job.due_at) for job in run_due_jobs(context)] == [
         ("rank", (MONDAY + 5 * DAY).replace(hour=2))
     ]
     assert run_due_jobs(context) == []
     assert len(trainer.asked) == 3
-    states = {one.family: (one.state, one.next_at) for one in scheduled_jobs(context, trainer.now)}
+    states = {job.family: (job.state, job.next_at) for job in scheduled_jobs(context, trainer.now)}
     assert states == {
         "rank": ("waiting", (MONDAY + 6 * DAY).replace(hour=2)),
         "clusters": ("waiting", (MONDAY + 7 * DAY).replace(hour=3)),
@@ -95,11 +95,11 @@ def test_a_job_that_could_not_run_stays_due_and_stops_no_other(
     context: CommandContext, trainer: Trainer, why: Exception
 ):
     trainer.fails["rank"] = why
-    kept = {one.family: one.status for one in run_due_jobs(context)}
+    kept = {job.family: job.status for job in run_due_jobs(context)}
     assert kept["clusters"] == "nothing-to-do"
     assert kept["rank"].startswith("another run" if isinstance(why, LeaseHeld) else "failed")
     trainer.fails.clear()
-    assert [one.family for one in run_due_jobs(context)] == ["rank"]
+    assert [job.family for job in run_due_jobs(context)] == ["rank"]
 
 
 @pytest.mark.parametrize(
@@ -133,7 +133,7 @@ def test_a_full_run_by_hand_since_it_was_due_is_not_repeated(
             await runs.finish("rank", run_id, ended, started_at, counts={}, metrics={}, reasons={})
 
     asyncio.run(record_runs())
-    [job] = [one for one in scheduled_jobs(context, MONDAY) if one.family == "rank"]
+    [job] = [job for job in scheduled_jobs(context, MONDAY) if job.family == "rank"]
     database.execute("DELETE FROM job_runs WHERE family = 'rank'")
     assert (job.state, job.done_until) == (("due", None) if is_due else ("waiting", due_at))
 

@@ -50,14 +50,16 @@ def test_people_are_there_as_if_they_had_sent_it_themselves(database):
     assert sent["sets"] == sum(len(person.sets()) for person in people) > 0
     for person in people:
         sets, sessions, plans, follows = asyncio.run(kept(person))
-        assert {one.set_id for one in sets} == {one.set_id for one in person.sets()}
-        assert {one.session_id for one in sessions} == {s.session_id for s in person.sessions}
-        assert {one.plan_id for one in plans} == {one.plan_id for one in person.sessions}
+        assert {set_.set_id for set_ in sets} == {set_.set_id for set_ in person.sets()}
+        assert {session.session_id for session in sessions} == {
+            s.session_id for s in person.sessions
+        }
+        assert {plan.plan_id for plan in plans} == {session.plan_id for session in person.sessions}
         assert follows == {people[number].user_id for number in person.follows}
-        done = {one.set_id: one for one in person.sets()}
-        for one in sets:
-            true = done[one.set_id]
-            assert (one.exercise, one.reps, one.weight_kg, one.intensity) == (
+        done = {set_.set_id: set_ for set_ in person.sets()}
+        for set_ in sets:
+            true = done[set_.set_id]
+            assert (set_.exercise, set_.reps, set_.weight_kg, set_.intensity) == (
                 true.exercise, true.reps, true.weight_kg, true.intensity
             )  # fmt: skip
     before = [asyncio.run(kept(person)) for person in people]

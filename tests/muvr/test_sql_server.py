@@ -78,7 +78,7 @@ def beeline(port: int, statements: list[str]) -> str:
             *("-u", f"jdbc:hive2://127.0.0.1:{port}/default", "--force=true"),
             *("--outputformat=tsv2", "--showHeader=false"),
         ],
-        input="".join(f"{one};\n" for one in statements),
+        input="".join(f"{statement};\n" for statement in statements),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

@@ -25,7 +25,7 @@ def settle(database: Database, people: Sequence[SimulatedUser]) -> None:
             Statement(FOLLOW, (person.user_id, ids[n], datetime(2026, 1, 1, tzinfo=UTC)))
             for n in person.follows
         ]
-        statements += [Statement(SET, (person.user_id, *_set(one))) for one in person.sets()]
+        statements += [Statement(SET, (person.user_id, *_set(set_))) for set_ in person.sets()]
     asyncio.run(database.run_all(statements, limit=256))
 
 

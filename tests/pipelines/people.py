@@ -25,8 +25,8 @@ def user_id(person: int) -> UUID:
 
 def sets_of(recordings, person: int, exercises: int = 4) -> list[LabelledRow]:
     """The left wrist's recordings of one person, each cut into four sets, oldest first."""
-    people = sorted({one.person for one in recordings})
-    own = [one for one in recordings if one.person == people[person]]
+    people = sorted({recording.person for recording in recordings})
+    own = [recording for recording in recordings if recording.person == people[person]]
     left = [one for one in own if one.recording.side == "left"][:exercises]
     found = []
     for n, one in enumerate(left):
@@ -50,13 +50,13 @@ def sets_of(recordings, person: int, exercises: int = 4) -> list[LabelledRow]:
 
 def mislabelled(sets: Sequence[LabelledRow], turn: int) -> list[LabelledRow]:
     """Labels that say nothing: each exercise's sets get different names, turned by `turn`."""
-    names = sorted({one.exercise for one in sets})
+    names = sorted({set_.exercise for set_ in sets})
     seen: dict[str, int] = {}
     found = []
-    for one in sets:
-        nth = seen[one.exercise] = seen.get(one.exercise, turn) + 1
-        place = (names.index(one.exercise) + nth) % len(names)
-        found.append(replace(one, exercise=names[place]))
+    for set_ in sets:
+        nth = seen[set_.exercise] = seen.get(set_.exercise, turn) + 1
+        place = (names.index(set_.exercise) + nth) % len(names)
+        found.append(replace(set_, exercise=names[place]))
     return found
 
 
@@ -70,7 +70,7 @@ def put(database: Database, user: UUID, sets: Sequence[LabelledRow], at: datetim
                     "VALUES (?, ?, ?, 'sets', ?)",
                     (at.date(), shard_of(user), user, at),
                 ),
-                *(_insert(user, one) for one in sets),
+                *(_insert(user, set_) for set_ in sets),
             ]
         )
     )

@@ -52,7 +52,7 @@ def whole(two_days):
 def test_stretches_come_in_order_and_the_newest_are_kept():
     several = [stretch_of(n, NOW + timedelta(hours=n)) for n in range(3)]
     table = partition(0, *reversed(several))
-    assert [one.started_at for one in labelled_stretches(table)] == [
+    assert [stretch.started_at for stretch in labelled_stretches(table)] == [
         one.metadata.started_at for one in several
     ]
     (kept,) = labelled_stretches(table, newest=1)
@@ -98,7 +98,7 @@ def test_seconds_are_those_of_the_segments_that_the_service_answers_with(
         found, truth = (
             [((a - signal.t0_ns) / 1e9, (b - signal.t0_ns) / 1e9) for a, b in spans]
             for spans in (
-                [(one.start_ns, one.end_ns) for one in model.segments([signal])],
+                [(segment.start_ns, segment.end_ns) for segment in model.segments([signal])],
                 stretch.spans,
             )
         )

@@ -113,7 +113,9 @@ def test_a_model_per_user_that_beats_the_same_as_last_time(database, spark_confi
     outcomes = asyncio.run(JobRuns(database).users(report.run_id))
     assert len(outcomes) == PEOPLE
     assert report.counts["promoted"] >= PEOPLE // 2
-    assert all(one.reason for one in outcomes if one.status in {"not-learned", "vetoed"})
+    assert all(
+        outcome.reason for outcome in outcomes if outcome.status in {"not-learned", "vetoed"}
+    )
     again = train_personal(family, spark_config)
     assert again.counts["unchanged"] == report.counts["promoted"]  # the same bytes
 
@@ -128,7 +130,7 @@ def test_a_recipe_that_loses_to_its_baseline_serves_nobody(database, spark_confi
     assert (report.metrics["error"], report.metrics["last_error"]) == (0.6, 0.5)
     assert (report.status, report.counts["refused"]) == ("refused", PEOPLE)
     owners = [owner_of(person.user_id) for person in people]
-    champions = [asyncio.run(Champions(database).read(one, "sets", "loser")) for one in owners]
+    champions = [asyncio.run(Champions(database).read(owner, "sets", "loser")) for owner in owners]
     assert champions == [None] * PEOPLE
 
 
@@ -151,7 +153,7 @@ def test_one_poisoned_user_is_reported_and_all_others_go_on(
     for report in (train_personal(LOAD, spark_config), train_batch(CLUSTERS, spark_config)):
         assert (report.status, report.counts["failed"]) == ("done", 1)
         outcomes = asyncio.run(JobRuns(database).users(report.run_id))
-        assert [one.user_id for one in outcomes if one.status == "failed"] == [poisoned]
+        assert [outcome.user_id for outcome in outcomes if outcome.status == "failed"] == [poisoned]
         others = report.counts.get("rows") or len(outcomes) - 1
         assert others == PEOPLE - 1
 
@@ -232,8 +234,8 @@ def test_a_run_over_some_is_as_of_everybodys_newest_set_and_reads_theirs_alone(
     database, spark_config, people, monkeypatch
 ):
     first = train_personal(LOAD, spark_config)
-    of_people = sorted(people, key=lambda person: max(one.started_s for one in person.sets()))
-    earlier, newest_s = of_people[0], max(one.started_s for one in of_people[-1].sets())
+    of_people = sorted(people, key=lambda person: max(set_.started_s for set_ in person.sets()))
+    earlier, newest_s = of_people[0], max(set_.started_s for set_ in of_people[-1].sets())
     newest = datetime.fromisoformat(first.metrics["newest_set"])
     assert newest.timestamp() == pytest.approx(newest_s, abs=0.01)
     one = earlier.sets()[0]

@@ -77,8 +77,8 @@ def test_a_poisoned_user_is_a_row_with_a_reason_and_the_others_are_promoted(worl
     [reason] = report.reasons
     assert "BadSamples" in reason
     outcomes = asyncio.run(JobRuns(database).users(report.run_id))
-    assert Counter(one.status for one in outcomes) == {"promoted": 5, "failed": 1}
-    assert [one.user_id for one in outcomes if one.reason] == [user_id(POISONED)]
+    assert Counter(outcome.status for outcome in outcomes) == {"promoted": 5, "failed": 1}
+    assert [outcome.user_id for outcome in outcomes if outcome.reason] == [user_id(POISONED)]
     assert champion(database, POISONED) is None
 
 
@@ -112,7 +112,7 @@ def test_the_protocols_learn_what_spark_learns(world, spark_config, people):
     database, _ = world
     recipe = recipe_of(spark_config).windows
     used = [people[0][:-HELD_BACK], *people[1:PEOPLE]]
-    fold = [[movement(one, recipe.seed) for one in sets] for sets in used]
+    fold = [[movement(set_, recipe.seed) for set_ in sets] for sets in used]
     everybody = one_blas_thread()(fold_model)(fold, recipe.settings)
     pointer = asyncio.run(Champions(database).read(GLOBAL_OWNER, LAYOUT, "exercise"))
     assert to_bytes(everybody.model) == asyncio.run(Models(database).get(*pointer[:4])).content
@@ -124,7 +124,7 @@ def test_the_protocols_learn_what_spark_learns(world, spark_config, people):
 def fold_model(people: list[list[Movement]], settings: ExampleSettings) -> GlobalModel:
     """The model of a fold's training people, as the protocols make it."""
     return fit_global(
-        total([training_statistics(one, settings) for one in people]), model_id=LAYOUT
+        total([training_statistics(person, settings) for person in people]), model_id=LAYOUT
     )
 
 

@@ -43,19 +43,19 @@ def test_who_has_enough_sets_gets_templates_and_the_others_a_reason(world):
         "done",
         {"sets": len(whole) + 5, "promoted": 2, "failed": 1},
     )
-    assert [one.split()[0] for one in report.reasons] == ["BadSamples:"]
+    assert [reason.split()[0] for reason in report.reasons] == ["BadSamples:"]
     few = book_of(database, 1)
     assert (few.templates, len(few.sets)) == ({}, 2)
     stored = asyncio.run(Models(database).get(*serving(database, 0)[:4]))
     book = book_of(database, 0)
-    assert [UUID(one.set_id) for one in book.sets] == [UUID(one.set_id) for one in whole]
-    assert [one.started_ms for one in book.sets] == [
+    assert [UUID(set_.set_id) for set_ in book.sets] == [UUID(one.set_id) for one in whole]
+    assert [set_.started_ms for set_ in book.sets] == [
         round(one.started_at.timestamp() * 1000) for one in whole
     ]
     exercises = sorted({one.exercise for one in whole})
     assert sorted(book.templates) == [(name, "left") for name in exercises]
     assert stored.manifest["labels"] == exercises
-    assert all(one.sets == 4 for one in book.templates.values())
+    assert all(template.sets == 4 for template in book.templates.values())
 
 
 def test_this_process_makes_the_same_bytes(world, spark_config):

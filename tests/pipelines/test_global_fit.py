@@ -39,15 +39,15 @@ def group(key, sets: list[LabelledRow]):
     """A partition as a task gets it."""
     stored = [
         TrainingSet(
-            UUID(one.set_id),
-            one.revision,
-            one.exercise,
-            one.started_at,
-            one.label_source,
-            one.samples,
-            one.features,
+            UUID(set_.set_id),
+            set_.revision,
+            set_.exercise,
+            set_.started_at,
+            set_.label_source,
+            set_.samples,
+            set_.features,
         )
-        for one in sets
+        for set_ in sets
     ]
     return spark_key(key), partition_of(stored, key)
 

@@ -41,8 +41,8 @@ many = st.lists(
 @given(many)
 def test_a_share_splits_every_exercise_in_time_and_loses_nothing(sets):
     early, late = split_share(sets, 0.7)
-    assert sorted(one.set_id for one in (*early, *late)) == sorted(one.set_id for one in sets)
-    for exercise in {one.exercise for one in sets}:
+    assert sorted(one.set_id for one in (*early, *late)) == sorted(set_.set_id for set_ in sets)
+    for exercise in {set_.exercise for set_ in sets}:
         before = [one.started_at for one in early if one.exercise == exercise]
         after = [one.started_at for one in late if one.exercise == exercise]
         assert before  # nothing is judged that could not be learned
@@ -83,7 +83,7 @@ SPELLINGS = ("Knä hebe", "Kna\u0308  hebe")
 def test_a_name_that_was_kept_before_is_the_same_exercise():
     rows = [asdict(a_set(n, name)) for n, name in enumerate(SPELLINGS)]
     table = pa.Table.from_pylist([{"user_id": "u", "model_id": LAYOUT, **row} for row in rows])
-    assert [one.exercise for one in labelled_sets(table)] == [SPELLINGS[0]] * 2
+    assert [set_.exercise for set_ in labelled_sets(table)] == [SPELLINGS[0]] * 2
     done = {"session_id": "s", "reps": 8, "weight_kg": None, "intensity": None}
     table = pa.Table.from_pylist([{"user_id": "u", **row, **done} for row in rows])
     assert log_of(table).exercise.tolist() == [SPELLINGS[0]] * 2

@@ -167,7 +167,7 @@ def test_windows_that_were_kept_before_sets_had_a_most_are_taken_anew(people, mo
     for module in ("models.exercise.examples", "pipelines.exercise.windows"):
         monkeypatch.setattr(f"{module}.MAX_ROWS", 10)
     again = learn_user(sets, "wrist-acc6", RECIPE)
-    assert [one.set_id for one in again.fresh] == [one.set_id for one in sets]
+    assert [one.set_id for one in again.fresh] == [set_.set_id for set_ in sets]
     new = {one.set_id: one.features for one in again.fresh}
     found = [replace(one, features=new[one.set_id]) for one in people[0]]
     assert learn_user(found, "wrist-acc6", RECIPE).content == again.content

@@ -191,7 +191,7 @@ def test_the_guides_questions_have_one_answer_on_both_engines(world, spark):
 
 
 def test_a_recognised_set_is_compared_with_the_set_that_it_is_and_not_with_its_neighbour():
-    (question,) = [one for one in questions() if "right_share" in one]
+    (question,) = [question for question in questions() if "right_share" in question]
     at = datetime(2026, 1, 1, tzinfo=UTC)
     off = timedelta(seconds=0.5)
     with duckdb.connect() as mart:

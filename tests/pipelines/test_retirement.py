@@ -59,9 +59,9 @@ def announce(database, user: UUID) -> None:
 def delete(database, person: int, sets) -> None:
     """What a deleted set leaves: nothing in the table, and an announcement."""
     user, at_us = user_id(person), us_of(datetime.now(UTC))
-    for one in sets:
+    for set_ in sets:
         for layout in (LAYOUT, "wrist-acc3"):
-            work = Sets(database).delete_labelled(user, layout, UUID(one.set_id), at_us)
+            work = Sets(database).delete_labelled(user, layout, UUID(set_.set_id), at_us)
             asyncio.run(work)
     announce(database, user)
 

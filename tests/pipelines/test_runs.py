@@ -126,4 +126,4 @@ def test_a_run_without_its_lease_makes_nothing_visible():
 def test_run_ids_sort_by_time():
     ids = [run_id_at(NOW + timedelta(seconds=n)) for n in range(5)]
     assert ids == sorted(ids)
-    assert {one.version for one in ids} == {7}
+    assert {id_.version for id_ in ids} == {7}

@@ -78,7 +78,9 @@ def _await(log: Path, sentence: str, within_s: float = 120) -> None:
 
 def versions(database: Database) -> list[str]:
     owners = [owner_of(user_id(person)) for person in range(PEOPLE)]
-    serving = [asyncio.run(Champions(database).serving(one, LAYOUT, "exercise")) for one in owners]
+    serving = [
+        asyncio.run(Champions(database).serving(owner, LAYOUT, "exercise")) for owner in owners
+    ]
     return [one.version for one in serving if one is not None]
 
 

@@ -77,13 +77,13 @@ def partition(person: int, *stretches: StoredStretch) -> pa.Table:
         {
             "user_id": str(walker(person)),
             "model_id": LAYOUT,
-            "session_id": str(one.metadata.session_id),
-            "started_at": one.metadata.started_at,
-            "spans": json.dumps(one.metadata.spans),
-            "revision": one.metadata.revision,
-            "samples": one.samples,
+            "session_id": str(stretch.metadata.session_id),
+            "started_at": stretch.metadata.started_at,
+            "spans": json.dumps(stretch.metadata.spans),
+            "revision": stretch.metadata.revision,
+            "samples": stretch.samples,
         }
-        for one in stretches
+        for stretch in stretches
     ]
     return pa.Table.from_pylist(rows)
 
@@ -110,9 +110,13 @@ def keep(
                 )
             ]
         )
-        for one in stretches:
+        for stretch in stretches:
             await Stretches(database).replace(
-                user, one.metadata.session_id, [one], one.metadata.revision, LABELLED_TTL_S
+                user,
+                stretch.metadata.session_id,
+                [stretch],
+                stretch.metadata.revision,
+                LABELLED_TTL_S,
             )
 
     asyncio.run(work())

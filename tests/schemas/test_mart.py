@@ -28,6 +28,6 @@ def test_the_guide_says_what_the_registry_says(name: str):
 
 
 def test_every_status_of_a_run_is_named():
-    (status,) = [one for one in MART["job_runs"].columns if one.name == "status"]
+    (status,) = [column for column in MART["job_runs"].columns if column.name == "status"]
     assert status.description.split(", ") == list(get_args(RunStatus))
     assert "not-learned" in status.description

@@ -157,9 +157,9 @@ def test_two_bad_nights_taken_back_leave_what_was_before_both(database: Database
         return serving.version if serving else None
 
     async def life() -> None:
-        for one in nights[:3]:
-            await models.put(one)
-            await champions.promote(challenge(one), await champions.read(*key), NOW)
+        for night in nights[:3]:
+            await models.put(night)
+            await champions.promote(challenge(night), await champions.read(*key), NOW)
         for bad in (2, 1):
             await champions.withdraw(nights[bad].run_id, "a bad night", NOW)
         assert await serves() == nights[0].version
@@ -184,9 +184,9 @@ def test_a_rollback_may_go_back_twice(database: Database):
     key = nights[0][:3]
 
     async def life() -> None:
-        for one in nights:
-            await models.put(one)
-            await champions.promote(challenge(one), await champions.read(*key), NOW)
+        for night in nights:
+            await models.put(night)
+            await champions.promote(challenge(night), await champions.read(*key), NOW)
         assert (await champions.rollback(*key, NOW)).version == nights[1].version
         assert (await champions.rollback(*key, NOW)).version == nights[0].version
         with pytest.raises(NoModel, match="no earlier"):
@@ -200,11 +200,11 @@ def test_a_pointer_names_so_many_and_no_more(database: Database):
 
     async def life() -> None:
         models = [a_model(owner, b"%d" % night) for night in range(2 * MAX_EARLIER)]
-        for one in models:
-            await champions.promote(challenge(one), await champions.read(*one[:3]), NOW)
+        for model in models:
+            await champions.promote(challenge(model), await champions.read(*model[:3]), NOW)
         kept = await champions.read(*models[0][:3])
         assert kept is not None
-        newest = [(one.version, one.run_id) for one in models[::-1]]
+        newest = [(model.version, model.run_id) for model in models[::-1]]
         assert kept.earlier == tuple(newest[2 : 2 + MAX_EARLIER])
 
     asyncio.run(life())

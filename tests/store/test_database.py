@@ -102,7 +102,7 @@ def test_a_name_that_leads_nowhere_is_a_database_that_is_away() -> None:
 def test_who_gets_no_answer_gives_the_place_back() -> None:
     session = _Session(away=True)
     answers = _many(_over(session), lambda database, n: database.run(READ, (n,)))
-    assert {type(one) for one in answers} == {DatabaseUnavailable}
+    assert {type(answer) for answer in answers} == {DatabaseUnavailable}
     assert session.asked == 3 * MAX_IN_FLIGHT
 
 

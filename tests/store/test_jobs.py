@@ -98,7 +98,7 @@ def test_users_of_a_run_come_in_pages_that_read_no_more_than_they_need(
             after = (page[-1].user_id, page[-1].model_id)
 
     found = asyncio.run(walk())
-    assert found == sorted(outcomes, key=lambda one: (shard_of(one.user_id), *one))
+    assert found == sorted(outcomes, key=lambda outcome: (shard_of(outcome.user_id), *outcome))
 
 
 def test_one_lease_at_a_time_and_a_dead_holder_loses_it(database: Database, family: str):

@@ -26,8 +26,8 @@ def test_a_model_comes_back_as_it_was_kept(database: Database):
         assert await models.get(*model[:4]) == model
         assert await models.manifest(*model[:4]) == model.manifest
         versions = await models.versions(*model[:3])
-        assert {one.version for one in versions} == {model.version, other.version}
-        assert {one.content for one in versions} == {b""}
+        assert {version.version for version in versions} == {model.version, other.version}
+        assert {version.content for version in versions} == {b""}
         await models.erase(*model[:3])
         assert await models.versions(*model[:3]) == []
 

@@ -55,8 +55,8 @@ def test_sessions_come_newest_first_page_by_page(records: Records, run: Any) -> 
     ids = [uuid7(1_700_000_000_000 + n * 1000, bytes(10)) for n in range(5)]
 
     async def story() -> None:
-        for one in ids:
-            await records.sessions.open(user, one, NOW, "UTC", None, NOW_US)
+        for id_ in ids:
+            await records.sessions.open(user, id_, NOW, "UTC", None, NOW_US)
         first = await records.sessions.page(user, None, 2)
         rest = await records.sessions.page(user, first[-1].session_id, 9)
         assert [row.session_id for row in [*first, *rest]] == ids[::-1]

@@ -45,7 +45,9 @@ def test_every_table_is_somebodys() -> None:
 
 
 def test_rights_are_the_least() -> None:
-    rights = {(one.role, one.permission, one.resource) for one in grants(Cassandra(**NAMES))}
+    rights = {
+        (grant.role, grant.permission, grant.resource) for grant in grants(Cassandra(**NAMES))
+    }
     of_service = {(p, r) for name, p, r in rights if name == "muvr_service"}
     of_spark = {(p, r) for name, p, r in rights if name == "muvr_spark"}
     assert {p for p, _ in of_service | of_spark} == {"SELECT", "MODIFY"}
