@@ -59,7 +59,7 @@ def test_out_of_time_is_said_in_one_sentence(tmp_path: Path) -> None:
         asyncio.run(late.run(kills=1))
 
 
-def test_what_is_never_handed_over_is_said_in_one_sentence(
+def test_a_phone_that_never_drains_ends_the_soak_with_an_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(soak, "DRAIN_S", 0.0)

@@ -1,4 +1,4 @@
-"""What the tree itself promises: one word finds a family in every room."""
+"""The tree's own rules: one word finds a family in every room."""
 
 import ast
 import re
@@ -64,7 +64,7 @@ SHAPE = re.compile(rf"\({DIMENSION},(?: {DIMENSION}(?:, {DIMENSION})*)?\)|scalar
 ARRAY = re.compile(rf"\b({'|'.join(n for n in vars(arrays) if n[0].isupper())})\b")
 
 
-def test_what_takes_or_gives_arrays_says_their_shape():
+def test_public_array_functions_document_their_shapes():
     silent = []
     for module in sorted((CHECKOUT / "models").rglob("*.py")):
         for function in public_functions(ast.parse(module.read_text())):

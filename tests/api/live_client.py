@@ -1,4 +1,4 @@
-"""A client of the live connection: what it sends and what it hears."""
+"""A client of the live connection: sends items and reads messages."""
 
 import json
 import time

@@ -39,9 +39,7 @@ def test_register_answers_tokens_that_work(service: RunningService, person: Pers
     assert works(service, person.tokens["access_token"])
 
 
-def test_who_registers_is_announced_to_whoever_waits_for_people(
-    service: RunningService, person: Person
-):
+def test_a_registration_is_announced_in_the_journal(service: RunningService, person: Person):
     now = datetime.now(UTC)
     journal = service.services.records.journal
     changed = service.run(journal.changed(now - timedelta(minutes=5), now))
@@ -159,7 +157,9 @@ def test_revoking_either_token_ends_its_login_at_once(
     assert refresh(service, person.tokens["refresh_token"]).status_code == 401
 
 
-def test_one_login_ends_without_the_other(service: RunningService, person: Person):
+def test_revoking_one_login_leaves_the_users_other_login_valid(
+    service: RunningService, person: Person
+):
     form = {"username": person.username, "password": PASSWORD}
     with service.client() as client:
         phone = client.post("/v1/auth/token", data=form).json()

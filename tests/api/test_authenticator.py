@@ -65,7 +65,7 @@ def test_a_token_that_runs_out_while_it_is_found_out_is_asked_about_anew() -> No
     asyncio.run(story())
 
 
-def test_who_asks_again_within_the_time_asks_nobody() -> None:
+def test_a_repeated_check_within_the_ttl_does_not_read_the_database() -> None:
     async def story() -> None:
         world = World(expires_at=2000.0)
         authenticator = world.authenticator()

@@ -116,7 +116,7 @@ HUGE = 10**5000  # more digits than Python writes
         ("seq", {"seq": 1.5, "chunk": {}}),
     ],
 )
-def test_one_item_that_cannot_be_leaves_the_others_alone(
+def test_an_invalid_item_of_a_batch_does_not_affect_the_others(
     phone: Phone, field: str, changes: dict[str, Any]
 ) -> None:
     good = {"stream": "acc", "seq": 0, "chunk": phone.body("acc", 0)}
@@ -202,7 +202,7 @@ def test_a_session_that_is_no_uuid_is_a_problem(phone: Phone) -> None:
     assert problem(answer, 422, "bad-event")["field"] == "session"
 
 
-def test_nobody_writes_without_a_token(phone: Phone, service: RunningService) -> None:
+def test_an_upload_without_a_token_is_refused(phone: Phone, service: RunningService) -> None:
     with service.client() as nobody:
         path = f"{phone.path}/streams/acc/chunks/0"
         problem(nobody.put(path, content=b"", headers=CBOR), 401, "not-authenticated")

@@ -1,4 +1,4 @@
-"""What the service answers is what the model says, on every rung and in every form of a body."""
+"""The service answers what the model predicts, on every rung and for every form of body."""
 
 import gzip
 import uuid

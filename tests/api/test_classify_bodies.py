@@ -1,4 +1,4 @@
-"""A question that is long holds up nobody else, and has an end."""
+"""A long classification does not delay other requests, and its length is limited."""
 
 import threading
 from typing import Any

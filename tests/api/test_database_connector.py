@@ -1,4 +1,4 @@
-"""A worker that is there before its database."""
+"""A worker that starts before its database is ready."""
 
 import asyncio
 from types import SimpleNamespace

@@ -1,4 +1,4 @@
-"""Who asks for much waits behind who asks for little."""
+"""A user with many requests waits behind users with few."""
 
 import asyncio
 import threading
@@ -57,7 +57,7 @@ def test_who_comes_later_is_served_after_the_one_that_is_under_way():
     assert asyncio.run(day()) == [ANNA, BEN, CLARA, ANNA, BEN, ANNA]
 
 
-def test_one_user_may_wait_with_a_few_and_others_still_may():
+def test_a_user_over_the_waiting_limit_is_refused_and_others_are_not():
     async def day() -> None:
         room = Room()
         coming = await room.come(*[ANNA] * (1 + MAX_WAITING))

@@ -1,4 +1,4 @@
-"""Questions about the next set, from people of whom too little is known."""
+"""Forecasts of the next set for users with too little history."""
 
 import pytest
 
@@ -14,7 +14,7 @@ from tests.api.phone import problem
         ("intensity?exercise=curl", "40 confirmed sets with an intensity"),
     ],
 )
-def test_who_has_no_model_yet_hears_what_it_takes(
+def test_a_user_without_a_model_is_told_what_training_needs(
     person: Person, question: str, needed: str
 ) -> None:
     with person.client() as client:

@@ -57,7 +57,9 @@ def test_the_document_says_how_every_list_is_paged(path: str):
 
 
 @pytest.mark.parametrize("path", [path for path in LISTS if "{" not in path])
-def test_what_is_no_page_is_refused(operator: httpx.Client, service: RunningService, path: str):
+def test_an_invalid_limit_or_cursor_is_refused(
+    operator: httpx.Client, service: RunningService, path: str
+):
     elsewhere = service.services.cursors.seal(f"somewhere else {uuid.uuid4()}")
     with operator:
         for cursor in ("made-up", elsewhere):

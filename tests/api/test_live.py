@@ -55,7 +55,7 @@ def test_live_and_upload_give_the_same_receipt(
     assert held["streams"]["acc"]["ranges"] == [[0, 0]]
 
 
-def test_what_cannot_be_is_answered_and_the_talk_goes_on(
+def test_an_invalid_message_gets_a_problem_and_the_connection_stays_open(
     service: RunningService, person: Person, recordings: list[ImportedRecording]
 ):
     recording = recordings[0].recording

@@ -31,7 +31,7 @@ def session(owner: Person):
     return phone.session
 
 
-def test_it_is_the_only_connection_of_its_kind():
+def test_the_live_route_is_the_only_websocket():
     routes = [route for part in ROUTE_MODULES for route in part.router.routes]
     assert {route.path for route in routes if isinstance(route, WebSocketRoute)} == {LIVE}
 

@@ -1,4 +1,4 @@
-"""A live connection may ask as much as its user may, whatever it sends."""
+"""A live connection is subject to its user's limits, whatever it sends."""
 
 import json
 from pathlib import Path

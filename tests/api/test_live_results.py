@@ -1,4 +1,4 @@
-"""What a live session keeps of its samples until somebody has looked at them."""
+"""How long a live session buffers its samples before they are evaluated."""
 
 import numpy as np
 import pytest
@@ -44,7 +44,7 @@ def test_minutes_that_come_at_once_are_kept_until_they_are_seen():
     assert held(kept) == range(79, 150)  # back from the last look, and all since
 
 
-def test_what_reaches_back_over_an_hour_is_left_to_the_whole_session():
+def test_the_buffer_drops_samples_older_than_an_hour():
     kept = SampleBuffer(WRIST, 20, 5, keep_unevaluated=True)
     hear(kept, range(0, 4000, 5))
     assert held(kept).start == 400

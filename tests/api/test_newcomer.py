@@ -1,4 +1,4 @@
-"""Somebody who never labelled anything is answered by everybody's model, or told why not."""
+"""A user without labels gets answers of the global model, or the reason why not."""
 
 from collections.abc import Iterator
 
@@ -82,7 +82,7 @@ def shaken(seconds: float = 30.0) -> Recording:
     return Recording((pieces[0],), (pieces[1],), "left")
 
 
-def test_what_nobody_taught_is_left_without_a_name(person: Person, X1: StoredModel):
+def test_an_unknown_movement_is_not_named(person: Person, X1: StoredModel):
     recording = shaken()
     said = classify(person, body_of(recording)).json()
     assert (said["exercise"], said["reason"]) == (None, "unknown-movement")

@@ -80,7 +80,7 @@ def served_by(answer: Callable[[httpx.Request], httpx.Response]) -> Client:
     return client
 
 
-def test_who_logs_out_is_out(phone: Client):
+def test_a_client_cannot_send_after_logging_out(phone: Client):
     session = new_id()
     phone.open_session(session, datetime.now(UTC), STREAMS)
     phone.logout()
@@ -140,7 +140,7 @@ def test_a_login_that_is_over_costs_no_recording(tmp_path: Path, phone: Client, 
 
 @pytest.mark.parametrize("status", [401, 403])
 @pytest.mark.parametrize("add", ["add_session", "add_chunk", "add_completion"])
-def test_who_may_not_send_now_keeps_what_waits(tmp_path: Path, add: str, status: int):
+def test_the_outbox_keeps_its_entries_when_a_login_is_needed(tmp_path: Path, add: str, status: int):
     outbox = Outbox(tmp_path / "outbox.db")
     said = {
         "add_session": (datetime.now(UTC), STREAMS),
@@ -154,7 +154,7 @@ def test_who_may_not_send_now_keeps_what_waits(tmp_path: Path, add: str, status:
     outbox.close()
 
 
-def test_what_the_server_never_takes_is_kept_for_a_person(tmp_path: Path, phone: Client):
+def test_the_outbox_keeps_permanently_refused_entries_apart(tmp_path: Path, phone: Client):
     outbox = Outbox(tmp_path / "outbox.db")
     started_at = datetime.now(UTC) - timedelta(hours=1)
     session = new_id(started_at)
@@ -239,7 +239,7 @@ def _sha256(body: bytes) -> str:
     return hashlib.sha256(body).hexdigest()
 
 
-def test_what_is_larger_than_a_request_holds_up_nothing(tmp_path: Path):
+def test_a_chunk_larger_than_a_request_does_not_block_the_outbox(tmp_path: Path):
     outbox = Outbox(tmp_path / "outbox.db")
     session, large = new_id(), bytes(BATCH_BYTES)
     outbox.add_chunk(session, "acc", 0, large)

@@ -104,9 +104,7 @@ def test_lines_of_one_turn_leave_in_one_write_and_at_once():
     assert written[1:] == ['{"status":503}\n']
 
 
-def test_what_is_logged_to_a_file_stands_there_at_once(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
+def test_a_log_file_is_flushed_after_each_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     path = tmp_path / "service.log"
 
     async def serve() -> None:

@@ -1,4 +1,4 @@
-"""The page at / shows what there is, to people, without scripts and without telling on anybody."""
+"""The status page at /: figures for people, without scripts and without personal data."""
 
 import re
 import uuid

@@ -72,7 +72,7 @@ def test_a_database_that_went_away_may_have_kept_it():
         ("GET", "/v1/me/models", 401, "not-authenticated"),
     ],
 )
-def test_what_the_framework_refuses_is_a_problem_too(
+def test_errors_of_the_framework_are_problems(
     service: RunningService, method: str, path: str, status: int, name: str
 ):
     with service.client() as client:

@@ -1,4 +1,4 @@
-"""A chunk counts the same, whichever door it came through."""
+"""A chunk counts the same by every route."""
 
 import json
 import re

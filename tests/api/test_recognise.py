@@ -1,4 +1,4 @@
-"""A session whose samples are all there says by itself what was done in it."""
+"""The sets of a complete session are recognised when it is read."""
 
 import asyncio
 import threading

@@ -1,4 +1,4 @@
-"""What waits too long is ended and answered; what somebody else ends is not."""
+"""Requests that take too long are cancelled and answered; other cancellations pass through."""
 
 import asyncio
 import json
@@ -66,19 +66,19 @@ async def ask(middleware: RequestMiddleware, line: Line) -> None:
     ("sends", "work_s", "status", "problem"),
     [(False, 0, 408, "too-slow"), (True, LONG_S, 503, "took-too-long")],
 )
-def test_what_does_not_come_in_time_is_a_problem(sends, work_s, status, problem):
+def test_a_late_body_and_a_late_response_are_problems(sends, work_s, status, problem):
     line = Line(sends=sends)
     asyncio.run(ask(middleware(work_s), line))
     assert (line.status, line.problem) == (status, problem)
 
 
-def test_an_answer_may_take_longer_than_a_body():
+def test_a_response_may_take_longer_than_the_body_timeout():
     line = Line()
     asyncio.run(ask(middleware(work_s=0.3, timeout_s=LONG_S), line))
     assert line.status == 204
 
 
-def test_without_a_body_the_answer_has_its_own_time_and_not_that_of_a_body_as_well():
+def test_without_a_body_only_the_response_timeout_applies():
     line = Line()
     one = middleware(LONG_S, timeout_s=0.05, body_timeout_s=LONG_S)
     began = time.monotonic()
@@ -118,7 +118,7 @@ def taking(max_body_bytes: int) -> RequestMiddleware:
     [(2**19, 2**24, 204), (2**15, 2**24, 408), (2**19, 2**22, 413)],
     ids=["as fast as any", "too slow", "over its own cap"],
 )
-def test_a_long_body_has_as_much_time_for_each_part_as_others_for_all(
+def test_each_part_of_a_long_body_gets_the_whole_body_timeout(
     part_bytes: int, max_body_bytes: int, status: int
 ):
     line = Long(part_bytes, after_s=0.02)  # 0.4 s of 0.1
@@ -151,14 +151,14 @@ def streaming(parts: int) -> RequestMiddleware:
     return RequestMiddleware(app, config=config, metrics=Metrics(), log=None)
 
 
-def test_an_answer_that_has_begun_lasts_while_it_is_taken():
+def test_a_started_response_lasts_while_the_client_reads_it():
     line = Slow(after_s=0.02, parts=LONGEST)
     asyncio.run(ask(streaming(LONGEST), line))
     assert len(line.answer) == 1 + LONGEST
     assert line.answer[-1]["more_body"] is False
 
 
-def test_an_answer_that_nobody_takes_any_more_is_cut():
+def test_a_started_response_that_nobody_reads_is_cancelled():
     line = Slow(after_s=0.0, parts=5)
     asyncio.run(asyncio.wait_for(ask(streaming(LONGEST), line), 5))
     assert [one["type"] for one in line.answer] == ["http.response.start"] + 5 * [
@@ -166,7 +166,7 @@ def test_an_answer_that_nobody_takes_any_more_is_cut():
     ]
 
 
-def test_what_must_be_finished_is_waited_for():
+def test_a_request_without_timeout_is_not_cancelled():
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         scope[NO_TIMEOUT] = True
         await receive()
@@ -179,7 +179,7 @@ def test_what_must_be_finished_is_waited_for():
     assert line.status == 204
 
 
-def test_who_ends_the_task_from_outside_is_not_answered_for():
+def test_a_cancellation_from_outside_gets_no_response():
     async def ended() -> Line:
         line = Line()
         task = asyncio.create_task(ask(middleware(LONG_S, timeout_s=LONG_S), line))
@@ -195,7 +195,7 @@ def test_who_ends_the_task_from_outside_is_not_answered_for():
 @pytest.mark.parametrize(
     ("peer", "seen"), [("127.0.0.1", "203.0.113.7"), ("192.0.2.1", "192.0.2.1")]
 )
-def test_a_proxy_on_this_machine_says_who_is_calling_and_nobody_else(peer: str, seen: str):
+def test_only_a_proxy_on_loopback_may_forward_the_clients_address(peer: str, seen: str):
     found: list[str] = []
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:  # its shape
@@ -208,7 +208,7 @@ def test_a_proxy_on_this_machine_says_who_is_calling_and_nobody_else(peer: str, 
 
 
 @pytest.mark.parametrize("first", [0, 1])
-def test_a_head_that_frames_its_body_twice_has_one(first: int) -> None:
+def test_headers_with_both_framings_count_as_having_a_body(first: int) -> None:
     """Whatever comes first: else its body would go past the cap and the clock."""
     framing = [(b"transfer-encoding", b"chunked"), (b"content-length", b"0")]
     head = _RequestHeaders.of({"headers": [framing[first], framing[1 - first]]})

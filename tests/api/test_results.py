@@ -1,4 +1,4 @@
-"""What the batch jobs found, as its owner sees it."""
+"""Results of the batch jobs as their user sees them."""
 
 import asyncio
 from contextlib import closing

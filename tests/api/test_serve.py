@@ -259,7 +259,7 @@ def test_two_workers_share_limits_and_metrics_and_end_well(
         ({"api": {"host": "0.0.0.0"}}, "development key", 2),
     ],
 )
-def test_it_refuses_to_start_with_a_sentence(
+def test_the_service_explains_why_it_does_not_start(
     conf: Path, tmp_path: Path, change: dict[str, dict[str, object]], says: str, code: int
 ):
     sections = json.loads(conf.read_text())

@@ -93,7 +93,7 @@ def test_a_set_after_the_end_of_its_session_is_refused(phone: Phone) -> None:
         {"ended_at": "2026-11-21T10:00:00"},
     ],
 )
-def test_what_cannot_be_said_of_a_set_is_refused(phone: Phone, changes: dict[str, Any]) -> None:
+def test_an_invalid_confirmation_is_refused(phone: Phone, changes: dict[str, Any]) -> None:
     problem(phone.confirm(fresh_id(), **changes), 422, "bad-input")
 
 

@@ -1,4 +1,4 @@
-"""The minute's work: one worker does it, and how far it came is kept."""
+"""The sweep: one worker runs it, and its progress is stored."""
 
 import asyncio
 from collections.abc import Iterator

@@ -72,7 +72,7 @@ def test_a_head_without_an_end_is_answered_431(hasty: RunningService):
     assert answer.startswith(b"HTTP/1.1 431")
 
 
-def test_what_is_no_http_is_a_problem_too(hasty: RunningService):
+def test_invalid_http_gets_a_problem(hasty: RunningService):
     with dial(hasty) as line:
         line.sendall(b"\x16\x03\x01\x02\x00\x01\x00\r\n\r\n")
         answer = rest(line)
@@ -90,7 +90,7 @@ def test_a_body_that_drips_is_answered_408(hasty: RunningService):
     assert answer.startswith(b"HTTP/1.1 408")
 
 
-def test_one_connection_too_many_is_told_to_come_back(hasty: RunningService):
+def test_a_connection_over_the_limit_is_told_to_retry(hasty: RunningService):
     lines = [dial(hasty) for _ in range(5)]
     try:
         time.sleep(0.1)

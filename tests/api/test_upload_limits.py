@@ -1,4 +1,4 @@
-"""What a body costs whoever sends it: as much as the work and the rows that it makes."""
+"""Uploads are charged by the work and the rows that they cause."""
 
 import asyncio
 import json

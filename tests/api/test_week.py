@@ -1,4 +1,4 @@
-"""The week: from history, else from plans, else said to be unknown."""
+"""The week plan: from history, else from plans, else reported as unknown."""
 
 from datetime import date, timedelta
 from typing import Any

@@ -237,7 +237,9 @@ def test_form_is_not_computed_before_the_first_run_and_told_after_it(
     assert row["says"] == "2 more confirmed sets make your usual way."
 
 
-def test_who_gives_up_waiting_finds_the_answer_next_time(service: RunningService, person: Person):
+def test_a_recognition_finishes_after_its_client_disconnects(
+    service: RunningService, person: Person
+):
     recording, _ = workout(9, hours_ago(7))
     session = UUID(send(person, recording))
     recogniser = service.services.recogniser

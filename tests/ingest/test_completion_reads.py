@@ -1,4 +1,4 @@
-"""What `complete` asks of the store: a day has 675 parts of each stream, and each costs a read."""
+"""What `complete` reads: a day has 675 parts of each stream, and each costs a read."""
 
 import asyncio
 from collections import Counter

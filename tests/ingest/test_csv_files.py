@@ -134,7 +134,7 @@ def test_spaces_and_accents_apart_do_not_end_a_set(tmp_path: Path):
          f"{T0_NS // 10**9 + 90_000},1,1,1"], "lies more than 24 h after the first line"),
     ],
 )  # fmt: skip
-def test_what_cannot_be_used_is_named(tmp_path: Path, head: str, lines: list[str], says: str):
+def test_an_unusable_value_is_named(tmp_path: Path, head: str, lines: list[str], says: str):
     path = written(tmp_path, head, *lines)
     with pytest.raises(BadInput) as refused:
         read(path)
@@ -143,7 +143,7 @@ def test_what_cannot_be_used_is_named(tmp_path: Path, head: str, lines: list[str
 
 
 @pytest.mark.parametrize("content", [b"", b"\xff\xfet\x00", b'time_s,"acc_x_g'])
-def test_what_is_no_csv_is_named(tmp_path: Path, content: bytes):
+def test_a_file_that_is_no_csv_is_named(tmp_path: Path, content: bytes):
     (tmp_path / "watch.csv").write_bytes(content)
     with pytest.raises(BadInput, match=r"watch\.csv is (empty|no CSV in UTF-8)"):
         read(tmp_path / "watch.csv")

@@ -65,7 +65,7 @@ def test_cbor_says_the_same_and_the_time_of_signing_is_the_end() -> None:
         ("payload.values[0]", acquisition(values=[[None] * 6])),
     ],
 )
-def test_what_cannot_be_is_refused_by_name(field: str, document: Any) -> None:
+def test_an_invalid_acquisition_is_refused_with_its_field(field: str, document: Any) -> None:
     with pytest.raises(BadChunk) as caught:
         read(document)
     assert caught.value.field == field

@@ -1,4 +1,4 @@
-"""Sessions of many sets: what confirming one more asks of the store."""
+"""Sessions of many sets: what confirming one more reads."""
 
 import asyncio
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""What was kept when names were kept as they were typed is read as it would be kept now."""
+"""Names that were stored as typed are normalised when they are read."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta

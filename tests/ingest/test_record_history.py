@@ -1,4 +1,4 @@
-"""Months at once leave what the same sets leave one by one."""
+"""Recording months at once gives the same rows as recording set by set."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta
@@ -85,7 +85,7 @@ def records(request):
     return records_in(request.getfixturevalue("database"), LIMITS)
 
 
-def test_it_leaves_what_one_by_one_leaves_and_a_repeat_changes_nothing(records):
+def test_recording_a_history_equals_recording_each_set_and_is_repeatable(records):
     async def run():
         one_by_one = memory_records()
         user = uuid4()

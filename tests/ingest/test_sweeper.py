@@ -1,4 +1,4 @@
-"""What a crash left half done is found and finished; everything else stays as it is."""
+"""The sweeper finishes what a crash left half done, and changes nothing else."""
 
 import asyncio
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""What a sweep need not do again, and what it need not read."""
+"""What a sweep neither repeats nor reads."""
 
 import asyncio
 from collections import Counter

@@ -1,4 +1,4 @@
-"""What a worker believes: how long, how many ask, and what becomes of late answers."""
+"""The TTL cache: lifetime, concurrent loads, and results that arrive late."""
 
 import asyncio
 from collections.abc import Awaitable, Callable

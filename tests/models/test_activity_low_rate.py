@@ -79,7 +79,7 @@ def test_at_a_full_rate_nothing_is_asked_of_it(trained: ActivityModel) -> None:
     assert trained.segments(signals) == replace(trained, low_rate=None).segments(signals)
 
 
-def test_what_was_not_recorded_does_not_count(trained: ActivityModel) -> None:
+def test_low_rate_odds_ignore_features_of_high_frequencies(trained: ActivityModel) -> None:
     x = np.random.default_rng(0).normal(size=(4, len(trained.weights))).astype(np.float32)
     other = x + 9
     other[:, low_rate_columns(True)] = x[:, low_rate_columns(True)]

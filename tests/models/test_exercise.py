@@ -133,7 +133,7 @@ def test_the_same_set_and_seed_give_the_same_bytes():
     assert statistics_to_bytes(other) != statistics_to_bytes(another)
 
 
-def test_one_exercise_is_not_enough():
+def test_a_model_needs_more_than_one_exercise():
     with pytest.raises(NotEnoughLabels, match="'turn'"):
         fit_user(learned(["turn"], 0))
     with pytest.raises(NotEnoughLabels, match="longest stretch is 3.0 s"):

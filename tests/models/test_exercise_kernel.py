@@ -124,7 +124,7 @@ def test_any_layout_in_memory_will_do():
     assert (features(acc.astype(np.float64), None) == features(acc, None)).all()
 
 
-def test_one_of_another_release_is_not_used(monkeypatch):
+def test_a_kernel_of_another_release_is_not_used(monkeypatch):
     monkeypatch.setattr(kernel, "VERSION", 99)
     kernel._compiled.cache_clear()
     with pytest.raises(NoKernel, match="another release"):

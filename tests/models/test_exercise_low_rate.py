@@ -99,7 +99,7 @@ def test_who_has_taught_at_a_low_rate_is_answered_as_before() -> None:
     assert answer == replace(model, low_rate=None).predict(asked)
 
 
-def test_what_was_not_recorded_does_not_count(trained: ExerciseModel) -> None:
+def test_low_rate_scores_ignore_features_of_high_frequencies(trained: ExerciseModel) -> None:
     (signal,) = at_10_hz(buzzing("turn", 99))
     x = window_features(signal).x
     other = x + 9
@@ -110,7 +110,7 @@ def test_what_was_not_recorded_does_not_count(trained: ExerciseModel) -> None:
     assert (trained.score_set(x, []).strangeness > one.strangeness).all()
 
 
-def test_it_is_the_discriminant_of_those_features_alone(
+def test_the_low_rate_model_is_the_discriminant_of_its_own_features(
     trained: ExerciseModel, statistics: Statistics
 ) -> None:
     kept, frame = low_rate_features(True), frame_of(statistics)

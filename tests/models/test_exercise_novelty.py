@@ -1,4 +1,4 @@
-"""Movement that was never learned: strange, or named hesitantly, and most often both."""
+"""Movement that was never learned: far from all exercises, or between several of them."""
 
 from dataclasses import asdict, replace
 
@@ -106,6 +106,6 @@ def test_a_model_that_is_older_than_hesitation_answers_as_it_did(model):
     assert read.predict_windows(TIMES, windows((0, 0.4), 2)).exercise is not None
 
 
-def test_what_ships_hears_hesitation():
+def test_the_shipped_calibration_weighs_hesitation():
     assert USER_CALIBRATION.hesitation > 0
     assert calibrate([], initial=USER_CALIBRATION) == USER_CALIBRATION

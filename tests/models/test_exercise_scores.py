@@ -1,4 +1,4 @@
-"""What compiled code says of windows against what numpy spells out."""
+"""Compiled scores against the numpy reference."""
 
 import copy
 import hashlib

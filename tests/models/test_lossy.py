@@ -1,4 +1,4 @@
-"""A recording of which packets are lost is told as if it were whole, and says that it was not."""
+"""Recordings with lost packets are counted as if they were whole, with a note."""
 
 import tracemalloc
 from functools import reduce
@@ -130,7 +130,7 @@ def test_a_lost_repetition_is_filled_from_another_one() -> None:
     assert np.abs(continued(on_lines, lost) - whole).max() < 0.05
 
 
-def test_what_is_like_nothing_else_stays_on_lines() -> None:
+def test_noise_is_not_filled_from_other_repetitions() -> None:
     noise = np.random.default_rng(1).normal(0, 1, (600, 6))
     lost = np.zeros(600, bool)
     lost[:20] = lost[250:320] = lost[590:] = True

@@ -35,7 +35,7 @@ def test_compiled_code_splits_deltas_as_numpy_spells_it_out(counts):
     assert bytes(high) == (zigzag >> low_bits).astype(np.uint8).tobytes()
 
 
-def test_one_of_another_release_is_not_used(monkeypatch):
+def test_a_codec_of_another_release_is_not_used(monkeypatch):
     monkeypatch.setattr(planes, "VERSION", 99)
     planes._compiled.cache_clear()
     with pytest.raises(NoKernel, match="another release"):

@@ -1,4 +1,4 @@
-"""Windows as they are kept, and products of them."""
+"""Quantised windows, and products of them."""
 
 from dataclasses import replace
 
@@ -51,7 +51,7 @@ def test_a_feature_that_does_not_change_is_kept_as_it_is():
 
 
 @pytest.mark.parametrize("largest", [7e4, -7e4, 3e38])
-def test_what_float16_does_not_hold_is_kept_at_its_border(largest):
+def test_values_beyond_float16_are_clipped(largest):
     x = np.array([[0.0, 1.0], [largest, 2.0]], np.float32)
     found = quantise(SetWindows("left", 1.0, 2, x)).x
     assert np.isfinite(found).all()

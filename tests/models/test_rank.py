@@ -96,7 +96,7 @@ def test_a_number_of_iterations_is_kept():
     assert step == pytest.approx([0.05 + dangling] + [0.05 + dangling + 0.85 / 6] * 2)
 
 
-def test_what_does_not_converge_in_time_says_so():
+def test_a_rank_reports_that_it_did_not_converge():
     sources, targets = rmat_edges(6, 4, seed=1)
     graph = make_graph(sources, targets, 64)
     assert not pagerank(graph, RankSettings(tolerance=1e-12, max_iterations=3)).converged

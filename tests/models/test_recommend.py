@@ -1,4 +1,4 @@
-"""Recommend: from who did what to what to try, and why."""
+"""Recommend: from what users did to what to try, and why."""
 
 import numpy as np
 import pytest

@@ -94,7 +94,7 @@ def test_g_under_another_name_is_noticed_where_there_is_enough_of_it(seconds):
     assert {one.unit for one in part.acc} == {"g"}
 
 
-def test_what_is_left_without_gravity_stays_what_it_claims():
+def test_linear_acceleration_keeps_its_declared_unit():
     """About .1 g in the middle, as g under m/s² is, and far from it every other second."""
 
     def linear(t_s):
@@ -114,7 +114,7 @@ def test_a_cut_slices_and_never_resamples():
     assert found.acc[0].t0_ns == 3 * 10**9
 
 
-def test_what_models_count_on_is_missed() -> None:
+def test_missing_gravity_and_low_rates_are_noted() -> None:
     t_s = np.arange(500) / 50
     down = np.array([0.0, 0.0, 1.0])
     whole = piece(t_s)

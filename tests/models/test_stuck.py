@@ -1,4 +1,4 @@
-"""Rotation that hangs while the wrist moves is left out from there on, and only then."""
+"""Rotation that is stuck while the wrist moves is left out from there on, and only then."""
 
 from dataclasses import replace
 

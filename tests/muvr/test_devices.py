@@ -124,7 +124,7 @@ def test_stamps_are_off_by_what_was_said_and_in_order(done: ImportedRecording):
     np.testing.assert_array_equal(one.counts, done.recording.acc[0].counts)
 
 
-def test_who_does_not_say_a_side_sends_the_same_samples(done: ImportedRecording):
+def test_a_recording_without_a_side_has_the_same_samples(done: ImportedRecording):
     unsaid = without_side(done).recording
     assert unsaid.side is None
     assert (unsaid.acc, unsaid.gyro) == (done.recording.acc, done.recording.gyro)

@@ -1,4 +1,4 @@
-"""`muvr models`: what a person sees of champions, and what a person may decide."""
+"""`muvr models`: list, show, promote and roll back champions."""
 
 import asyncio
 import json

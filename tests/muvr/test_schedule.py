@@ -1,4 +1,4 @@
-"""What is due is trained once; what was missed is caught up once; a run can be run again."""
+"""A due job runs once, a missed one is caught up once, and a run can be repeated."""
 
 import asyncio
 from collections.abc import Callable, Iterator
@@ -235,7 +235,7 @@ def test_a_run_again_is_for_the_same_users(
     assert trainer.asked == [("exercise", *expected)]
 
 
-def test_nobody_failed_is_said():
+def test_rerunning_failed_users_of_a_run_without_any_is_refused():
     with pytest.raises(BadInput, match="Nobody failed"):
         jobs.users_to_rerun(a_run("done", MONDAY), [], only_failed=True)
 
@@ -251,7 +251,7 @@ def test_of_a_run_that_was_killed_nobody_else_is_learned():
 @pytest.mark.parametrize(
     "run", [a_run("refused", MONDAY, users="changed"), a_run("failed", MONDAY, "exercise-averaged")]
 )
-def test_what_is_over_everybody_is_so_again(run: JobRun):
+def test_a_rerun_of_a_full_run_is_a_full_run(run: JobRun):
     """Asked for those who changed it would say that there is nothing to do."""
     assert jobs.users_to_rerun(run, [], only_failed=False) == "all"
 

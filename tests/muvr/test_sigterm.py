@@ -1,4 +1,4 @@
-"""A command that is told to end stops first what it has started."""
+"""A command that gets SIGTERM first stops what it has started."""
 
 import signal
 import subprocess

@@ -1,4 +1,4 @@
-"""`muvr sql`: what is said while an answer takes its time."""
+"""`muvr sql`: progress while a query runs."""
 
 from datetime import UTC, datetime
 from pathlib import Path

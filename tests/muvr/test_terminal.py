@@ -1,4 +1,4 @@
-"""What a command shows to people and to programs."""
+"""Output of commands, for people and as JSON."""
 
 import json
 from datetime import UTC, datetime

@@ -1,4 +1,4 @@
-"""What a training needs before it begins."""
+"""What `muvr train` checks before it begins."""
 
 from pathlib import Path
 from uuid import UUID, uuid4
@@ -88,7 +88,7 @@ def test_all_is_what_the_engine_can_run():
     assert list(families_on(TrainingEngine.spark)) == list(ALL_JOBS)
 
 
-def test_what_a_run_says_nothing_about_is_no_row(capsys: pytest.CaptureFixture[str]):
+def test_a_metric_without_values_is_not_shown(capsys: pytest.CaptureFixture[str]):
     """Nobody was named who has sets: there are no people to count."""
     run = {"family": "exercise", "run_id": UUID(int=1), "status": "nothing-to-do"}
     show_run(Terminal(), {**run, "metrics": {"people": {}}, "reasons": {"no set": 1}})

@@ -1,4 +1,4 @@
-"""Which rows of a batch job appear, and which stay away: refused, incomplete, taken back, old."""
+"""Which rows of a batch job go live: not those of refused, incomplete, withdrawn or old runs."""
 
 import asyncio
 from dataclasses import replace
@@ -23,7 +23,7 @@ def database(spark, spark_config):
         yield connection
 
 
-def test_what_must_not_appear_does_not(database, spark_config):
+def test_refused_and_incomplete_runs_do_not_go_live(database, spark_config):
     first = train_batch(fake(lambda: BatchResult([(USER, 1.0, 1)], {})), spark_config)
     assert live(database, "rank").run_id == first.run_id
 

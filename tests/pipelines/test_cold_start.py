@@ -57,7 +57,7 @@ def each(statistics):
     return [PortionSums((user,), one) for user, one in statistics.items()]
 
 
-def test_who_is_held_out_is_in_no_sum(statistics, sums):
+def test_held_out_users_are_in_no_sum(statistics, sums):
     known = {user: one for user, one in statistics.items() if user != STRANGER}
     expected = fit_from_sums(each(known), LAYOUT, Calibrations()).learned.model
     assert to_bytes(sums) == to_bytes(expected)
@@ -86,7 +86,7 @@ def test_luck_and_a_constant_answer_are_no_reason(won, lost, majority_right, tak
     assert compare([trial]).takes_over == takes_over
 
 
-def test_nobody_held_out_is_no_reason_either():
+def test_a_comparison_without_held_out_users_changes_nothing():
     assert not compare([]).takes_over
 
 

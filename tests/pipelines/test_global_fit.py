@@ -1,4 +1,4 @@
-"""What members give is added up in portions: the same bytes whoever reads them, in any order."""
+"""Users' statistics are summed in portions: the same bytes for every partitioning and order."""
 
 from dataclasses import replace
 from uuid import UUID

@@ -60,7 +60,7 @@ def test_what_spark_reads_is_what_an_answer_reads(rows: list[SetRow]) -> None:
         np.testing.assert_array_equal(getattr(trained, field.name), getattr(served, field.name))
 
 
-def test_that_nobody_can_be_read_is_not_that_there_is_nobody() -> None:
+def test_a_history_of_unreadable_users_only_fails_the_run() -> None:
     """Too few people take the rows of before away; a release that reads nobody must not."""
     assert split_failed([]) == ([], {})
     good, bad = ({"user_id": name, "problem": why} for name, why in (("a", None), ("b", "no time")))

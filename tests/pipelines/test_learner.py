@@ -1,4 +1,4 @@
-"""One user's model without Spark: what ships, what is judged, what it never saw."""
+"""One user's model without Spark: what is shipped, what it is evaluated on, what it never saw."""
 
 from dataclasses import replace
 from datetime import timedelta

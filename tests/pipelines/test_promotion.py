@@ -1,4 +1,4 @@
-"""Moving pointers: what is in effect counts, not what a pointer names."""
+"""Moving pointers: the version in effect counts, not the one that a pointer names."""
 
 import asyncio
 import hashlib

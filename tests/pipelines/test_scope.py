@@ -1,4 +1,4 @@
-"""Whom a run of the exercise job learns, as nights, failures and long pauses go by."""
+"""Which users a run of the exercise job learns, over nights, failures and long pauses."""
 
 import asyncio
 from dataclasses import replace
@@ -182,7 +182,7 @@ def test_whose_changes_are_not_kept_any_more_is_not_lost(database, people, train
     assert train(days=95).counts["sets"] == sum(map(len, people))
 
 
-def test_who_failed_is_learned_when_the_reason_is_gone(database, people, train):
+def test_a_failed_user_is_trained_once_its_data_is_fixed(database, people, train):
     broken = [people[0], people[1], [replace(people[2][0], samples=b"none"), *people[2][1:]]]
     put_all(database, broken, datetime.now(UTC) - timedelta(hours=1))
     assert train("all").counts["failed"] == 1

@@ -1,4 +1,4 @@
-"""A job that waits for Spark says meanwhile how far it is."""
+"""A job that waits for Spark reports its progress."""
 
 import threading
 import time

@@ -1,4 +1,4 @@
-"""What the bodies of clients may say."""
+"""Validation of the bodies that clients send."""
 
 from typing import Any
 

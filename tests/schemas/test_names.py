@@ -1,4 +1,4 @@
-"""What an exercise is called, however it was typed."""
+"""Normalisation of exercise names."""
 
 import time
 import unicodedata

@@ -1,4 +1,4 @@
-"""However much is asked at once, the driver is given what it takes without blocking its caller."""
+"""Concurrent queries are limited to what the driver takes without blocking its caller."""
 
 import asyncio
 from collections.abc import Awaitable, Callable

@@ -1,4 +1,4 @@
-"""What one person asks for does not load what the others' letters say."""
+"""Reading one user's dead letters does not load those of others."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta

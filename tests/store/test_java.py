@@ -1,4 +1,4 @@
-"""Which Java is taken, from real ones and from scripts that say they are another."""
+"""Which Java is chosen, from real ones and from scripts that pretend to be another."""
 
 import os
 from pathlib import Path

@@ -125,7 +125,7 @@ class Meanwhile:
         return await self._database.applied(cql, values)
 
 
-def test_who_takes_back_at_the_very_moment_wins(database: Database, family: str):
+def test_a_concurrent_withdrawal_wins_over_going_live(database: Database, family: str):
     async def life() -> None:
         first, second = await went_live(database, family, 0, 1)
         third = await finished(database, family, 2, "running")

@@ -104,7 +104,7 @@ def test_a_new_version_replaces_the_old_one_and_its_files(tmp_path: Path):
     assert sorted(path.name for path in tmp_path.iterdir()) == [TWO, "manifest.json"]
 
 
-def test_what_is_no_version_stays(tmp_path: Path):
+def test_pruning_keeps_files_that_are_no_version(tmp_path: Path):
     """`paths.mart` may be a folder that was there before."""
     files = [tmp_path / "node" / "data.db", tmp_path / TWO[::-1] / "a", tmp_path / ONE / "other"]
     for file in files:

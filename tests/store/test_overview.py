@@ -1,4 +1,4 @@
-"""What there is, at a glance."""
+"""The overview of all tables."""
 
 import asyncio
 import uuid

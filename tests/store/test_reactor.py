@@ -145,7 +145,7 @@ def hangs_up() -> Generator[int]:
     thread.join()
 
 
-def test_who_hangs_up_is_away():
+def test_a_server_that_closes_the_connection_is_unavailable():
     async def run(port: int) -> None:
         loop_thread = LoopThread.current()
         with pytest.raises(DatabaseUnavailable):

@@ -18,7 +18,7 @@ def somebody(name: str | None = None) -> User:
     return User(uuid.uuid4(), name, "hash", frozenset({"predict"}), NOW)
 
 
-def test_what_was_registered_is_found_by_name_and_id(database: Database):
+def test_a_registered_user_is_found_by_name_and_id(database: Database):
     users, user = Users(database), somebody()
 
     async def life() -> None:

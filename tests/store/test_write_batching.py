@@ -1,4 +1,4 @@
-"""Writes that leave together: each is sent once, in order, and each hears what became of it."""
+"""Batched writes: each is sent once, in order, and each gets its own result."""
 
 import asyncio
 from collections.abc import Sequence
