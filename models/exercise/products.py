@@ -56,7 +56,7 @@ def products(
     filled = np.zeros((sets, row), dtype=np.float32)
     filled[:, :size] = steps
     packed = np.concatenate([windows_of_set.packed for windows_of_set in windows])
-    room = np.empty((int(((rows + 3) // 4).sum()) + 1, row), dtype=np.int32)
+    room = np.empty((int(((rows + 3) // 4).sum()) + 1 + sets, row), dtype=np.int32)
     found = Products(
         np.empty((sets, row), dtype=np.float32), np.zeros((size, size), dtype=np.float32)
     )

@@ -98,7 +98,7 @@ def _summed(labelled: Sequence[ExerciseWindows], mean: Floats | np.float64) -> S
         np.concatenate([windows.step for windows in sets]).reshape(len(sets), -1).astype(np.float32)
     )
     counts = products(sets, step * np.sqrt(window_s, dtype=np.float32)[:, None])
-    above_minimum = (counts.sums * step / rows[:, None]).astype(mean.dtype)
+    above_minimum = counts.sums * step / rows[:, None].astype(mean.dtype)
     set_means = minimum - mean + above_minimum
     weights = np.sqrt(rows * window_s)[:, None].astype(mean.dtype)
     moments = counts.moments.astype(mean.dtype, copy=False)
@@ -116,8 +116,9 @@ def _groups(
 ) -> tuple[tuple[tuple[str, str], ...], Floats64]:
     """The groups, ascending, and the seconds of each set that belong to each, (g, s)."""
     groups = tuple(sorted(set(of)))
-    membership = np.array([[group_of_set == group for group_of_set in of] for group in groups])
-    return groups, np.where(membership, seconds, 0.0)
+    shares = np.zeros((len(groups), len(of)))
+    shares[[groups.index(group) for group in of], np.arange(len(of))] = seconds
+    return groups, shares
 
 
 def _with_products(moments: Floats, sign: int, x: Floats) -> Floats:

@@ -37,13 +37,14 @@ TARGET INLINE VARIANT(fours) VARIANT(sum)(VARIANT(partial) sums) {
 #endif
 }
 
-/* The products of ROWS features from i on with BLOCK features from j on, which y and x hold. */
-TARGET INLINE void VARIANT(tile)(const four *y, const four *x, const long *rows, const float *steps, long sets,
-                             long row, long i, long j, VARIANT(floats) total[ROWS][BLOCK / WIDE]) {
-    for (long s = 0; s < sets; s++, steps += row)
+/* The products of ROWS features, which y holds and whose steps are y_steps, with BLOCK features: x, x_steps. */
+TARGET INLINE void VARIANT(tile)(const four *y, const four *x, const float *y_steps, const float *x_steps,
+                             const long *rows, long sets, VARIANT(floats) total[ROWS][BLOCK / WIDE]) {
+    for (long s = 0; s < sets; s++, y_steps += BLOCK, x_steps += BLOCK)
         for (long left = (rows[s] + 3) / 4; left > 0; left -= TOGETHER) {
             VARIANT(partial) sums[ROWS][BLOCK / WIDE] = {0};
             const four *end = x + (left < TOGETHER ? left : TOGETHER) * BLOCK;
+#pragma GCC unroll 3
             for (; x < end; x += BLOCK, y += BLOCK)
                 for (int c = 0; c < BLOCK / WIDE; c++) {
                     VARIANT(fours) beside;
@@ -53,21 +54,22 @@ TARGET INLINE void VARIANT(tile)(const four *y, const four *x, const long *rows,
                 }
             for (int c = 0; c < BLOCK / WIDE; c++) {
                 VARIANT(floats) step;
-                memcpy(&step, steps + j + c * WIDE, sizeof step);
+                memcpy(&step, x_steps + c * WIDE, sizeof step);
                 for (int r = 0; r < ROWS; r++)
                     total[r][c] += __builtin_convertvector(VARIANT(sum)(sums[r][c]), VARIANT(floats))
-                                   * (steps[i + r] * step);
+                                   * (y_steps[r] * step);
             }
         }
 }
 
 TARGET static void VARIANT(products)(const four *laid, long depth, const long *rows, const float *steps, long sets,
-                                 long features, long row, float *found) {
+                                 long features, float *found) {
     for (long j = 0; j < features; j += BLOCK)
         for (long i = 0; i < features && i < j + BLOCK; i += ROWS) {
             VARIANT(floats) total[ROWS][BLOCK / WIDE] = {0};
-            const four *above = laid + i / BLOCK * BLOCK * depth + i % BLOCK;
-            VARIANT(tile)(above, laid + j * depth, rows, steps, sets, row, i, j, total);
+            const long block_of_i = i / BLOCK * BLOCK, within = i % BLOCK;
+            VARIANT(tile)(laid + block_of_i * depth + within, laid + j * depth,
+                          steps + block_of_i * sets + within, steps + j * sets, rows, sets, total);
             for (long r = i; r < i + ROWS && r < features; r++)
                 if (r <= j && j + BLOCK <= features)
                     memcpy(found + r * features + j, total[r - i], sizeof total[0]);

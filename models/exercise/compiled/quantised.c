@@ -74,7 +74,7 @@ static int variants_here(void) { return 1; }
 
 static const struct {
     long block;
-    void (*products)(const four *, long, const long *, const float *, long, long, long, float *);
+    void (*products)(const four *, long, const long *, const float *, long, long, float *);
 } VARIANTS[] = {
     {block_plain, products_plain},
 #if defined(__x86_64__)
@@ -84,7 +84,7 @@ static const struct {
 };
 
 /* Changes with the stored form, with the sums, and with the arguments below. */
-int muvr_quantised_version(void) { return 2; }
+int muvr_quantised_version(void) { return 3; }
 
 /* How many variants of the product this processor knows; the last is the fastest. */
 int muvr_quantised_variants(void) { return variants_here(); }
@@ -132,22 +132,32 @@ FOR_EACH_PROCESSOR static void lay_out(const uint8_t *pairs, long rows, long fea
     }
 }
 
+/* Steps, (sets, row), in the same blocks: those of a block's features side by side, below them the next set's. */
+static void lay_out_steps(const float *steps, long sets, long row, long block, float *laid) {
+    for (long i = 0; i < row; i += block)
+        for (long s = 0; s < sets; s++, laid += block)
+            memcpy(laid, steps + s * row + i, (size_t)block * sizeof(float));
+}
+
 /* The sum over sets of (step of i) (step of j) (sum of count of i times count of j), for i <= j.
  *
  * variant: below muvr_quantised_variants. pairs: the sets' counts, one set after the other. rows: (sets), windows of
  * each. steps: (sets, row), row a multiple of MOST_BLOCK, noughts behind. room: a number for each four of
- * windows (rounded up in each set) and one more, for each of `row`. sums: out, (sets, row), sums of counts.
+ * windows (rounded up in each set), for each set and one more, for each of `row`. sums: out, (sets, row), sums of counts.
  * found: out, (features, features), the upper triangle is written. */
 void muvr_quantised_products(long variant, const uint8_t *pairs, const long *rows, const float *steps, long sets,
                         long features, long row, four *room, float *sums, float *found) {
     long depth = 0;
     for (long s = 0; s < sets; s++)
         depth += (rows[s] + 3) / 4;
+    const long block = VARIANTS[variant].block;
     four *laid = room, *line = room + depth * row;
+    float *laid_steps = (float *)(line + row);
+    lay_out_steps(steps, sets, row, block, laid_steps);
     for (long s = 0; s < sets; s++) {
-        lay_out(pairs, rows[s], features, row, VARIANTS[variant].block, depth, laid, line, sums + s * row);
-        laid += (rows[s] + 3) / 4 * VARIANTS[variant].block;
+        lay_out(pairs, rows[s], features, row, block, depth, laid, line, sums + s * row);
+        laid += (rows[s] + 3) / 4 * block;
         pairs += (rows[s] + 1) / 2 * features;
     }
-    VARIANTS[variant].products(room, depth, rows, steps, sets, features, row, found);
+    VARIANTS[variant].products(room, depth, rows, laid_steps, sets, features, found);
 }
