@@ -39,13 +39,13 @@ class SetScores(NamedTuple):
     hesitation: float
 
 
-class _Linear(ctypes.Structure):
-    """The struct of the same name in compiled/scores.c."""
+class _LinearModel(ctypes.Structure):
+    """`linear_model` of compiled/scores.c."""
 
     _fields_ = (
         *((name, ctypes.c_long) for name in ("features", "row", "labels", "prototypes")),
         *((name, ctypes.c_void_p) for name in ("mean", "scale", "weights", "bias")),
-        *((name, ctypes.c_void_p) for name in ("places", "roots")),
+        *((name, ctypes.c_void_p) for name in ("scaled_prototypes", "root_precision")),
         *((name, ctypes.c_double) for name in ("typical", "window", "whole", "doubt")),
     )
 
@@ -146,14 +146,14 @@ class Scorer:
             "scale": _padded(scale, self._row, 1.0),
             "weights": _padded(weights, self._row),
             "bias": _padded(bias, self._labels),
-            "places": _padded(prototypes * roots, self._row),
-            "roots": _padded(roots, self._row),
+            "scaled_prototypes": _padded(prototypes * roots, self._row),
+            "root_precision": _padded(roots, self._row),
         }
         addresses = {name: address_of(array) for name, array in arrays.items()}
         c = calibration
         numbers = {"typical": typical, "window": c.window, "whole": c.whole, "doubt": c.doubt}
         sizes = self._size, self._row, self._labels, len(prototypes)
-        return _LaidOut(arrays, ctypes.byref(_Linear(*sizes, **addresses, **numbers)))
+        return _LaidOut(arrays, ctypes.byref(_LinearModel(*sizes, **addresses, **numbers)))
 
     def _plain(self, x: Floats32) -> Floats32:
         if x.ndim != 2 or x.shape[1] != self._size:

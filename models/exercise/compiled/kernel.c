@@ -1,27 +1,26 @@
-/* The features of windows: one call, which asks once what the processor can do.
+/* The features of windows in one call, by the widest variant that the processor runs.
  *
- * A window by itself costs numpy some 150 array operations; most of their time goes into beginning
- * them.
+ * In numpy a single window takes some 150 array operations, most of whose time is overhead.
  */
 
 #include "kernel.h"
 #include "window.h"
 
-/* Changes with what a window's features are, and with the arguments below. */
+/* Changes with the features and with the arguments below. */
 int muvr_features_version(void) { return 2; }
 
-/* acc, gyro: float (m, 3, 200), gyro 0 where there is none; out: (m, 515) or (m, 214).
- * kin: features (m, 515) or (m, 214) of the windows that these are turned copies of, or 0. */
+/* acc, gyro: float (m, 3, 200), gyro null without rotation; out: (m, 515) or (m, 214).
+ * kin: features (m, 515) or (m, 214) of the windows that these are rotated copies of, or null. */
 FEATURES(muvr_features) {
 #ifdef EACH_PROCESSOR
     if (__builtin_cpu_supports("avx512f")) {
-        features_avx512(acc, gyro, kin, m, out);
+        features_avx512(acc, gyro, originals, m, out);
         return;
     }
     if (__builtin_cpu_supports("avx2")) {
-        features_avx2(acc, gyro, kin, m, out);
+        features_avx2(acc, gyro, originals, m, out);
         return;
     }
 #endif
-    windows(acc, gyro, kin, m, out);
+    windows(acc, gyro, originals, m, out);
 }

@@ -1,11 +1,11 @@
-/* The features of windows, once for each kind of processor. */
+/* The variants of `muvr_features`, one for each kind of processor. */
 #pragma once
 
 #include "processors.h"
 
-/* As `muvr_features`. */
-#define FEATURES(name)                                                                              \
-    void name(const float *acc, const float *gyro, const float *kin, long m, float *out)
+/* The signature of `muvr_features`. */
+#define FEATURES(name) \
+    void name(const float *acc, const float *gyro, const float *originals, long m, float *out)
 
 #ifdef EACH_PROCESSOR
 HIDDEN FEATURES(features_avx512);

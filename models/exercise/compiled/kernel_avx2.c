@@ -1,4 +1,4 @@
-/* The features of windows, for processors that take 8 numbers at once. */
+/* The features of windows, in vectors of 8 lanes. */
 
 #include "processors.h"
 
@@ -10,6 +10,6 @@
 #include "window.h"
 
 FEATURES(features_avx2) {
-    windows(acc, gyro, kin, m, out);
+    windows(acc, gyro, originals, m, out);
 }
 #endif

@@ -1,10 +1,11 @@
-/* Which kinds of processor code is compiled for, and how many numbers each takes at once.
+/* The kinds of processor that code is compiled for.
  *
- * gcc makes one for each kind; clang's way of choosing does not link everywhere.
+ * gcc compiles a variant for each and chooses when the library is loaded; clang's way of choosing does not
+ * link everywhere.
  */
 #pragma once
 
-#include <string.h> /* says which C library it is */
+#include <string.h> /* defines __GLIBC__ */
 
 #if defined(__x86_64__) && defined(__GLIBC__) && !defined(__clang__)
 #define EACH_PROCESSOR
@@ -13,4 +14,4 @@
 #define FOR_EACH_PROCESSOR
 #endif
 
-#define HIDDEN __attribute__((visibility("hidden"))) /* of use inside one library alone */
+#define HIDDEN __attribute__((visibility("hidden"))) /* not exported from the library */

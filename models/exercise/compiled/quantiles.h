@@ -1,4 +1,4 @@
-/* Quantiles without putting everything in order. */
+/* Quantiles without sorting the whole window. */
 #pragma once
 
 #include <stdint.h>
@@ -6,12 +6,11 @@
 #include "lanes.h"
 
 #define BUCKETS 128
-#define MOST 5 /* quantiles of one channel */
-#define TABLES 4 /* neighbours are alike: what counts them in turn does not wait for itself */
+#define MAX_QUANTILES 5 /* of one channel */
+#define HISTOGRAMS 4 /* filled in turn: neighbouring samples often share a bucket and would wait for its count */
 
-/* Which bucket each number falls into by its size. What is no number goes to the first: its window is
- * spoilt anyway. */
-INLINE void into_buckets(const float *x, uint8_t *bucket) {
+/* The bucket of each number, by its value. NaN goes to the first: its window is not used anyway. */
+INLINE void assign_buckets(const float *x, uint8_t *bucket) {
     float low[LANES], high[LANES];
     memcpy(low, x, sizeof low);
     memcpy(high, x, sizeof high);
@@ -28,33 +27,33 @@ INLINE void into_buckets(const float *x, uint8_t *bucket) {
     }
     float scale = high[0] > low[0] ? (BUCKETS - 1) / (high[0] - low[0]) : 0.0f;
     for (int i = 0; i < N; i++) {
-        float place = (x[i] - low[0]) * scale;
-        bucket[i] = (uint8_t)(place >= 0.0f && place < BUCKETS ? (int)place : 0);
+        float position = (x[i] - low[0]) * scale;
+        bucket[i] = (uint8_t)(position >= 0.0f && position < BUCKETS ? (int)position : 0);
     }
 }
 
-/* How many numbers lie in each bucket and those before it. */
-INLINE void ends_of(const uint8_t *bucket, uint8_t *end) {
-    uint8_t count[TABLES][BUCKETS] = {{0}};
-    for (int i = 0; i < N; i += TABLES)
-        for (int k = 0; k < TABLES; k++)
+/* How many numbers lie in each bucket and those below it. */
+INLINE void count_up_to(const uint8_t *bucket, uint8_t *end) {
+    uint8_t count[HISTOGRAMS][BUCKETS] = {{0}};
+    for (int i = 0; i < N; i += HISTOGRAMS)
+        for (int k = 0; k < HISTOGRAMS; k++)
             count[k][bucket[i + k]]++;
-    for (int k = 1; k < TABLES; k++)
+    for (int k = 1; k < HISTOGRAMS; k++)
         for (int b = 0; b < BUCKETS; b++)
             count[0][b] += count[k][b];
     for (int b = 0, sum = 0; b < BUCKETS; b++)
         end[b] = (uint8_t)(sum += count[0][b]);
 }
 
-/* The bucket of the number that stands at a place in ascending order. */
-INLINE uint8_t bucket_at(const uint8_t *end, int place) {
-    uint8_t found = 0;
+/* The bucket of the number with this rank in ascending order, from 0. */
+INLINE uint8_t bucket_of_rank(const uint8_t *end, int rank) {
+    uint8_t below = 0;
     for (int b = 0; b < BUCKETS; b++)
-        found += end[b] <= place;
-    return found;
+        below += end[b] <= rank;
+    return below;
 }
 
-INLINE void put_in_order(float *x, int n) {
+INLINE void insertion_sort(float *x, int n) {
     for (int i = 1; i < n; i++) {
         float value = x[i];
         int j = i;
@@ -64,39 +63,39 @@ INLINE void put_in_order(float *x, int n) {
     }
 }
 
-/* Linear interpolation between neighbours in ascending order, for at most `MOST` percents of 1 to 99.
- * Only the few buckets that hold those neighbours are put in order. */
+/* Percentiles between 1 and 99, at most `MAX_QUANTILES`, interpolated linearly between neighbouring ranks.
+ * Only the few buckets that hold those ranks are sorted. */
 INLINE void quantiles(const float *x, const int *percent, int count, float *out) {
-    uint8_t bucket[N], end[BUCKETS], begin[BUCKETS], size[BUCKETS], sought[BUCKETS] = {0};
-    uint8_t home[2 * MOST]; /* the bucket of each neighbour */
-    int taken[N + 1], room = 0, n = 0;
-    float dealt[N];
-    into_buckets(x, bucket);
-    ends_of(bucket, end);
+    uint8_t bucket[N], end[BUCKETS], begin[BUCKETS], size[BUCKETS], needed[BUCKETS] = {0};
+    uint8_t rank_bucket[2 * MAX_QUANTILES]; /* of the two ranks around each percentile */
+    int candidate[N + 1], used = 0, n = 0;
+    float sorted[N];
+    assign_buckets(x, bucket);
+    count_up_to(bucket, end);
     for (int k = 0; k < 2 * count; k++) {
-        uint8_t b = home[k] = bucket_at(end, percent[k / 2] * (N - 1) / 100 + k % 2);
-        if (sought[b])
+        uint8_t b = rank_bucket[k] = bucket_of_rank(end, percent[k / 2] * (N - 1) / 100 + k % 2);
+        if (needed[b])
             continue;
-        sought[b] = 1, begin[b] = (uint8_t)room, size[b] = 0;
-        room += end[b] - (b ? end[b - 1] : 0);
+        needed[b] = 1, begin[b] = (uint8_t)used, size[b] = 0;
+        used += end[b] - (b ? end[b - 1] : 0);
     }
-    for (int i = 0; i < N; i++) { /* without a branch: which are taken is anybody's guess */
-        taken[n] = i;
-        n += sought[bucket[i]];
+    for (int i = 0; i < N; i++) { /* branch-free: the branch would not be predictable */
+        candidate[n] = i;
+        n += needed[bucket[i]];
     }
     for (int k = 0; k < n; k++) {
-        uint8_t b = bucket[taken[k]];
-        dealt[begin[b] + size[b]++] = x[taken[k]];
+        uint8_t b = bucket[candidate[k]];
+        sorted[begin[b] + size[b]++] = x[candidate[k]];
     }
     for (int k = 0; k < 2 * count; k++)
-        put_in_order(dealt + begin[home[k]], size[home[k]]);
+        insertion_sort(sorted + begin[rank_bucket[k]], size[rank_bucket[k]]);
     for (int k = 0; k < count; k++) {
         int hundredths = percent[k] * (N - 1);
-        float part = (float)(hundredths % 100) / 100.0f, pair[2];
+        float fraction = (float)(hundredths % 100) / 100.0f, pair[2];
         for (int side = 0; side < 2; side++) {
-            uint8_t b = home[2 * k + side];
-            pair[side] = dealt[begin[b] + hundredths / 100 + side - (b ? end[b - 1] : 0)];
+            uint8_t b = rank_bucket[2 * k + side];
+            pair[side] = sorted[begin[b] + hundredths / 100 + side - (b ? end[b - 1] : 0)];
         }
-        out[k] = pair[0] * (1.0f - part) + pair[1] * part;
+        out[k] = pair[0] * (1.0f - fraction) + pair[1] * fraction;
     }
 }

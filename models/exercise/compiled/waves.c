@@ -1,4 +1,4 @@
-/* The waves that a window's spectrum is measured with: for every processor the same. */
+/* The tables of sines and cosines for a window's spectrum, shared by all variants. */
 
 #include "spectrum.h"
 
