@@ -53,20 +53,20 @@ def products(
     if sizes != [size] * sets:
         raise ValueError(f"sets of {sizes} features, and steps {steps.shape}")
     rows = np.array([windows_of_set.rows for windows_of_set in windows], dtype=np.int64)
-    filled = np.zeros((sets, row), dtype=np.float32)
-    filled[:, :size] = steps
+    padded_steps = np.zeros((sets, row), dtype=np.float32)
+    padded_steps[:, :size] = steps
     packed = np.concatenate([windows_of_set.packed for windows_of_set in windows])
-    room = np.empty((int(((rows + 3) // 4).sum()) + 1 + sets, row), dtype=np.int32)
-    found = Products(
+    workspace = np.empty((int(((rows + 3) // 4).sum()) + sets + 1, row), dtype=np.int32)
+    result = Products(
         np.empty((sets, row), dtype=np.float32), np.zeros((size, size), dtype=np.float32)
     )
     kernel().muvr_quantised_products(
         variants() - 1 if variant is None else variant,
-        *map(address_of, (packed, rows, filled)),
+        *map(address_of, (packed, rows, padded_steps)),
         *(sets, size, row),
-        *map(address_of, (room, *found)),
+        *map(address_of, (workspace, *result)),
     )
-    return found._replace(sums=found.sums[:, :size])
+    return result._replace(sums=result.sums[:, :size])
 
 
 @lru_cache(maxsize=1)

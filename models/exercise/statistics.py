@@ -87,7 +87,7 @@ class Statistics:
 class Frame:
     """Where features are measured from.
 
-    Some features lie many deviations from nought: their products need float64. Measured from
+    Some features lie many deviations from 0: their products need float64. Measured from
     about their mean float32 is enough, and a user costs a third.
 
     Attributes:
@@ -131,7 +131,7 @@ def statistics_of(x: Floats32, exercise: str, side: str | None, window_s: float)
 
 
 def mirrored(upper: Floats) -> Floats:
-    """The symmetric matrix (d, d) of which this is the upper triangle, with noughts below.
+    """The symmetric matrix (d, d) of which this is the upper triangle, with zeros below.
 
     >>> mirrored(np.array([[1.0, 2.0], [0.0, 3.0]])).tolist()
     [[1.0, 2.0], [2.0, 3.0]]

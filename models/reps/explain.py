@@ -107,7 +107,7 @@ def recentred(
 ) -> tuple[Grid, Floats64]:
     """The set on the grid of another period, and a template (points, k) from the same copies on it.
 
-    Without copies the template is all noughts.
+    Without copies the template is all zeros.
     """
     moved = grid(prepared, period_s, settings)
     share = view.step_s / moved.step_s

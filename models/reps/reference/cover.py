@@ -42,7 +42,7 @@ def traced(best: Floats, gain: Floats, before: Indices, lengths: Indices) -> lis
     """Follow the choices back from the end: what a sample did not make cheaper, it idled.
 
     Args:
-        best: (reach + n + 1,) least price up to each border; nought for the `reach` before it.
+        best: (reach + n + 1,) lowest cost up to each border; 0 for the `reach` before it.
         gain: (n, m) price of a copy by last sample and length, against idling.
         before: (n, m) where in `best` the border is at which such a copy begins.
         lengths: (m,) increasing lengths in samples.
