@@ -61,9 +61,7 @@ class LoopConnection(Connection):
         self._flush_scheduled = False
         self._blocked = False
         self._connect_socket()
-        self._nonblocking_socket = cast(
-            "socket.socket", self._socket
-        )  # an SSL socket where there is TLS
+        self._nonblocking_socket = cast("socket.socket", self._socket)  # may be an SSL socket
         self._nonblocking_socket.setblocking(False)
         self.loop_thread.call_soon(self._watch)
         self._send_options_message()

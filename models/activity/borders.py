@@ -21,9 +21,7 @@ PARTS_S = ((-3, -1.5), (-1.5, -0.7), (-0.7, -0.2), (-0.2, 0.2), (0.2, 0.7), (0.7
 PART_REACH_S = 3.0
 SCORES_AT_S = (-1.5, 0.0, 1.5)
 SCORE_CLIP = 15.0
-MAX_DISTANCE_SPREADS = (
-    2.0  # posture distances are capped here, in spreads of the set's own postures
-)
+MAX_DISTANCE_SPREADS = 2.0  # caps posture distances, in spreads of the set's own postures
 MIN_SPREAD_G = 0.05
 POSTURE_FEATURES = 2 * len(PARTS_S)
 

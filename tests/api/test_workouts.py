@@ -73,9 +73,8 @@ def test_of_a_session_longer_than_a_day_the_sets_of_the_first_are_found_and_it_s
     lifter: Person, monkeypatch: pytest.MonkeyPatch
 ):
     for module in ("models.signal.wrist", "ingest.recordings", "ingest.notes"):
-        monkeypatch.setattr(
-            f"{module}.MAX_RECORDING_S", 70.0
-        )  # a day that ends between the two sets
+        # a day that ends between the two sets
+        monkeypatch.setattr(f"{module}.MAX_RECORDING_S", 70.0)
     recording, (first, _) = workout(9, hours_ago(6))
     shown = session_of(lifter, send(lifter, recording))
     (found,) = shown["sets"]

@@ -28,9 +28,8 @@ A_MS, AROUND = timedelta(milliseconds=1), timedelta(minutes=5)
 def test_a_sweep_erases_again_what_was_under_way_and_then_no_more(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(
-        sweeper, "ANNOUNCED_BEFORE", timedelta(0)
-    )  # the other tests' people take long
+    # the users of other tests take long
+    monkeypatch.setattr(sweeper, "ANNOUNCED_BEFORE", timedelta(0))
     user, records = uuid4(), records_in(database, LIMITS)
     now = datetime.now(UTC)
 

@@ -5,6 +5,7 @@ import itertools
 import os
 from collections.abc import Callable
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -42,6 +43,7 @@ def every_history_ends_as_the_model_says(how_many: int, records: Callable[[], Re
         run()
 
 
+@pytest.mark.timeout(900)  # two to four minutes, more on a busy machine
 def test_ten_thousand_histories_end_as_the_model_says() -> None:
     how_many = int(os.environ.get("MUVR_HISTORIES", "10000"))
     every_history_ends_as_the_model_says(how_many, memory_records)

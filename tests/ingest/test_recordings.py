@@ -159,9 +159,8 @@ def chunk(seq: int, t0_s: float, n: int = 50, sha: bytes = b"a") -> ChunkMetadat
 def test_a_day_of_a_device_that_is_faster_than_it_claims_is_a_day_of_its_chunks() -> None:
     """Two hours by what they claim, every hour."""
     hourly = [chunk(n, n * 3600, n=2 * 3600 * 50) for n in range(30)]
-    assert [h.seq for h in first_day_chunks(hourly)] == [
-        *range(25)
-    ]  # it ends where the last begins
+    # the first day ends where its last chunk begins
+    assert [h.seq for h in first_day_chunks(hourly)] == [*range(25)]
 
 
 def test_chunks_that_touch_a_span() -> None:
